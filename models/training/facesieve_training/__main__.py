@@ -1,0 +1,8 @@
+"""Lets `python -m facesieve_training` stand in for the installed command."""
+
+import sys
+
+from facesieve_training.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

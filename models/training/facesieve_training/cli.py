@@ -1,0 +1,79 @@
+"""The command `facesieve-train STAGE --config FILE`: reads the configuration and runs a stage in its folder."""
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from facesieve_training.config import ConfigError, load
+from facesieve_training.run import Run, RunError
+
+STAGES = {
+    "prepare": "facesieve_training.prepare.stage",
+    "teacher": "facesieve_training.teacher.stage",
+    "label": "facesieve_training.label.stage",
+    "student": "facesieve_training.student.stage",
+    "export": "facesieve_training.export.stage",
+    "evaluate": "facesieve_training.evaluate.stage",
+    "detector": "facesieve_training.detector.stage",
+}
+"""Module of each stage, imported when it is run: most of them load TensorFlow."""
+
+
+class DataError(ValueError):
+    """The data given to a stage are unusable; the text names the file or folder, the fault and the mend."""
+
+
+class Stage(Protocol):
+    """What a stage's module offers."""
+
+    Config: type[Any]
+
+    def run(self, config: Any, run: Run) -> None:
+        """Do the stage's work, leaving its results in run.dir."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its status: 0, 1 for a failed stage, 2 for wrong usage or configuration."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        stage = cast(Stage, importlib.import_module(STAGES[options.stage]))
+        config = load(options.config, stage.Config, options.set)
+        directory = options.run or Path("runs") / (options.config.stem if options.config else options.stage)
+        run = Run.open(directory, options.stage, config, options.resume)
+    except (ConfigError, RunError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        stage.run(config, run)
+    except (DataError, RunError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"interrupted; go on with --run {run.dir} --resume", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="facesieve-train", description="Train and judge the networks of facesieve."
+    )
+    parser.add_argument("stage", choices=STAGES, metavar="STAGE", help=", ".join(STAGES))
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML configuration of the stage")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override one value (outer.key=value); repeatable",
+    )
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="the run's folder (default: runs/ and the file's name)"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    return parser

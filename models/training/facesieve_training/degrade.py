@@ -1,0 +1,179 @@
+"""Turns a clean aligned face into what a surveillance camera makes of it, repeatable by seed, face and variant.
+
+The chain follows the light: something before the face, lens and motion blur, exposure, then few pixels with
+noise, then the codec, and last the alignment by a detector that is a little off, which scales the few pixels up
+to 112x112.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from facesieve_training.faces import SIZE, Picture
+
+
+@dataclass(frozen=True)
+class Span:
+    """With this chance the effect is there, at a strength drawn uniformly between low and high."""
+
+    chance: float
+    low: float
+    high: float
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        found = [] if 0 <= self.chance <= 1 else [f"chance: {self.chance} is not between 0 and 1"]
+        return found if self.low <= self.high else [*found, f"low: {self.low} is above high ({self.high})"]
+
+    def draw(self, rng: np.random.Generator) -> float | None:
+        """Draw whether and how strong; always takes two numbers, so that no effect shifts another's draw."""
+        chance, strength = rng.random(2)
+        return float(self.low + (self.high - self.low) * strength) if chance < self.chance else None
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """Misalignment as a real detector's, standard deviations of normal draws cut off at 2.5."""
+
+    shift: float = 1.5
+    """Pixels of the 112x112 face, each axis."""
+    rotation: float = 2.0
+    """Degrees."""
+    scale: float = 0.025
+    """Relative."""
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """How often and how strongly faces are degraded; each effect is drawn on its own."""
+
+    pixels: Span = field(default_factory=lambda: Span(0.65, 12, 60))
+    """Width of the face in camera pixels (uniform in its logarithm)."""
+    motion: Span = field(default_factory=lambda: Span(0.3, 3, 21))
+    """Length of the motion blur, pixels of the 112x112 face."""
+    defocus: Span = field(default_factory=lambda: Span(0.3, 0.5, 3.5))
+    """Sigma of the Gaussian blur, pixels of the 112x112 face."""
+    dark: Span = field(default_factory=lambda: Span(0.3, 0.08, 0.6))
+    """Gain below one, followed by a gamma drawn between 0.8 and 1.4."""
+    bright: Span = field(default_factory=lambda: Span(0.12, 1.3, 3.0))
+    """Gain above one, with clipping."""
+    noise: Span = field(default_factory=lambda: Span(0.45, 2, 30))
+    """Sigma of the sensor's noise in grey levels."""
+    jpeg: Span = field(default_factory=lambda: Span(0.5, 8, 70))
+    """JPEG quality of the camera's picture."""
+    occlusion: Span = field(default_factory=lambda: Span(0.12, 0.15, 0.5))
+    """Side of the covered rectangle, relative to the face."""
+    jitter: Jitter = field(default_factory=Jitter)
+
+
+def generator(seed: int, key: str, variant: int) -> np.random.Generator:
+    """Random numbers that depend on seed, key of the face and variant alone, not on order or machine."""
+    digest = hashlib.sha256(f"{seed}\0{key}\0{variant}".encode()).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
+
+
+def degrade(picture: Picture, config: Degradation, rng: np.random.Generator) -> Picture:
+    """Degrade an aligned face with or without margin; returns a new 112x112 BGR picture."""
+    pixels = config.pixels.draw(rng)
+    spans = (
+        config.occlusion,
+        config.motion,
+        config.defocus,
+        config.dark,
+        config.bright,
+        config.noise,
+        config.jpeg,
+    )
+    occlusion, motion, defocus, dark, bright, noise, jpeg = [span.draw(rng) for span in spans]
+    side = rng.random(8)  # where, which way, which colour: taken whether they are used or not
+    out = picture
+    if occlusion is not None:
+        out = _occlude(out, occlusion, side)
+    if motion is not None:
+        out = _motion_blur(out, motion, 180 * float(side[4]))
+    if defocus is not None:
+        out = cv2.GaussianBlur(out, (0, 0), defocus)
+    if dark is not None:
+        out = _expose(out, dark, 0.8 + 0.6 * float(side[5]))
+    elif bright is not None:
+        out = _expose(out, bright, 1.0)
+    if pixels is not None:
+        out = _shrink(out, _log_uniform(pixels, config.pixels))
+    if noise is not None:
+        out = _noise(out, noise, rng)
+    if jpeg is not None:
+        out = _jpeg(out, round(jpeg))
+    return align(out, picture.shape[0], config.jitter, rng)
+
+
+def align(picture: Picture, full: int, jitter: Jitter, rng: np.random.Generator) -> Picture:
+    """Warp the face to 112x112, misaligned; `full` is the width in template pixels that the picture covers."""
+    sx, sy, turn, size = np.clip(rng.standard_normal(4), -2.5, 2.5)
+    angle = np.deg2rad(turn * jitter.rotation)
+    zoom = picture.shape[0] / full / (1 + size * jitter.scale)
+    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
+    middle = (SIZE - 1) / 2
+    centre_x = (picture.shape[1] - 1) / 2 + zoom * sx * jitter.shift
+    centre_y = (picture.shape[0] - 1) / 2 + zoom * sy * jitter.shift
+    back = np.array(
+        [
+            [cos, -sin, centre_x - cos * middle + sin * middle],
+            [sin, cos, centre_y - sin * middle - cos * middle],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(picture, back, (SIZE, SIZE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped, np.uint8)
+
+
+def _log_uniform(value: float, span: Span) -> float:
+    """Move a uniform draw from the span to one uniform in the logarithm: small faces are the common ones."""
+    if span.high == span.low:
+        return value
+    return float(span.low * (span.high / span.low) ** ((value - span.low) / (span.high - span.low)))
+
+
+def _occlude(picture: Picture, size: float, draws: np.ndarray) -> Picture:
+    out = picture.copy()
+    width = max(1, round(size * SIZE * (0.7 + 0.6 * draws[0])))
+    height = max(1, round(size * SIZE * (0.7 + 0.6 * draws[1])))
+    left = round(draws[2] * max(0, picture.shape[1] - width))
+    top = round(draws[3] * max(0, picture.shape[0] - height))
+    colour = [float(c) for c in np.round(255 * draws[5:8])]
+    cv2.rectangle(out, (left, top), (left + width - 1, top + height - 1), colour, cv2.FILLED)
+    return out
+
+
+def _motion_blur(picture: Picture, length: float, degrees: float) -> Picture:
+    size = 2 * int(np.ceil(length / 2)) + 1
+    kernel = np.zeros((size, size), np.float32)
+    middle, reach = size // 2, length / 2
+    dx, dy = reach * np.cos(np.deg2rad(degrees)), reach * np.sin(np.deg2rad(degrees))
+    start = (round((middle - dx) * 16), round((middle - dy) * 16))
+    end = (round((middle + dx) * 16), round((middle + dy) * 16))
+    cv2.line(kernel, start, end, 1.0, 1, shift=4)
+    return np.asarray(
+        cv2.filter2D(picture, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE), np.uint8
+    )
+
+
+def _expose(picture: Picture, gain: float, gamma: float) -> Picture:
+    levels = np.clip(gain * (np.arange(256) / 255.0), 0, 1) ** gamma
+    return np.asarray(cv2.LUT(picture, np.round(255 * levels).astype(np.uint8)), np.uint8)
+
+
+def _shrink(picture: Picture, pixels: float) -> Picture:
+    width = max(4, round(picture.shape[0] * pixels / SIZE))
+    return np.asarray(cv2.resize(picture, (width, width), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _noise(picture: Picture, sigma: float, rng: np.random.Generator) -> Picture:
+    noisy = picture + rng.standard_normal(picture.shape, np.float32) * sigma
+    return np.clip(np.round(noisy), 0, 255).astype(np.uint8)
+
+
+def _jpeg(picture: Picture, quality: int) -> Picture:
+    _, coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)

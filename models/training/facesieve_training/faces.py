@@ -1,0 +1,98 @@
+"""Faces sorted by identity, one folder each, aligned to the usual 112x112 template, with or without margin.
+
+A file of 112x112 pixels is the aligned face itself. A larger square file holds the face in its middle with a
+margin all around (128x128: 8 pixels), so that alignment jitter has real pixels to take.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training.cli import DataError
+
+SIZE = 112
+"""Width and height of an aligned face, pixels."""
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+
+Picture = NDArray[np.uint8]
+"""Height x width x 3, BGR."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One file of a set: identity is its folder's name, key is IDENTITY/FILE and unique in the set."""
+
+    path: Path
+    identity: str
+
+    @property
+    def key(self) -> str:
+        """Name of the face within its set, the same on every machine."""
+        return f"{self.identity}/{self.path.name}"
+
+
+class FaceSet:
+    """A folder with one folder of pictures for each identity, in the order of their names.
+
+    Only the identities are held in memory; the files of each are listed when they are asked for.
+    """
+
+    def __init__(self, root: Path, limit: int | None = None) -> None:
+        """List the identities below root, the first `limit` of them when given."""
+        if not root.is_dir():
+            raise DataError(
+                f"{root}: is no folder; give one that holds a folder of face pictures for each identity"
+            )
+        self.root = root
+        self.identities = sorted(entry.name for entry in root.iterdir() if entry.is_dir())[:limit]
+        if not self.identities:
+            raise DataError(
+                f"{root}: holds no folder; give one that holds a folder of face pictures for each identity"
+            )
+
+    def faces(self, identity: str) -> list[Face]:
+        """List the faces of one identity in the order of their names."""
+        files = sorted(p for p in (self.root / identity).iterdir() if p.suffix.lower() in EXTENSIONS)
+        return [Face(path, identity) for path in files]
+
+    def __iter__(self) -> Iterator[Face]:
+        """All faces, identity by identity."""
+        for identity in self.identities:
+            yield from self.faces(identity)
+
+    def hash(self) -> str:
+        """Digest of names and sizes of all files: which data a run used."""
+        digest = hashlib.sha256()
+        for face in self:
+            digest.update(f"{face.key} {face.path.stat().st_size}\n".encode())
+        return digest.hexdigest()[:16]
+
+
+def read(path: Path) -> Picture:
+    """Read one picture, BGR."""
+    picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    if picture is None:
+        raise DataError(f"{path}: is no readable picture; remove or replace it")
+    return np.asarray(picture, np.uint8)
+
+
+def read_face(path: Path) -> Picture:
+    """Read an aligned face with its margin; anything but a square of at least 112 pixels is an error."""
+    picture = read(path)
+    height, width = picture.shape[:2]
+    if height != width or width < SIZE:
+        raise DataError(
+            f"{path}: is {width}x{height}; aligned faces are square and at least {SIZE} pixels wide"
+        )
+    return picture
+
+
+def centre(picture: Picture) -> Picture:
+    """Cut the aligned 112x112 face out of a picture with margin (a view, not a copy)."""
+    top, left = (picture.shape[0] - SIZE) // 2, (picture.shape[1] - SIZE) // 2
+    return picture[top : top + SIZE, left : left + SIZE]

@@ -1,0 +1,202 @@
+"""A run's folder: resolved configuration, provenance, metrics, checkpoint; a kill at any moment harms none.
+
+config.yaml   the configuration with all defaults and overrides
+meta.json     stage, seed, commit, data hash, versions, command, start, and "finished" once it is
+metrics.csv   one row a logged step
+checkpoint/   whatever the stage keeps to resume from
+"""
+
+import csv
+import datetime
+import io
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from facesieve_training import config as configuration
+
+_PACKAGES = (
+    "facesieve-training",
+    "numpy",
+    "keras",
+    "tensorflow-cpu",
+    "tensorflow",
+    "onnxruntime",
+    "opencv-python-headless",
+)
+
+
+class RunError(RuntimeError):
+    """A run's folder cannot be used as asked."""
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write a file so that a reader, or a kill at any moment, sees the old one or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+class Run:
+    """One execution of one stage, tied to a folder; create with `Run.open`."""
+
+    def __init__(self, directory: Path, meta: dict[str, Any], resumed: bool) -> None:
+        self.dir = directory
+        self.meta = meta
+        self.resumed = resumed
+        self._rows: list[dict[str, str]] = self._read_metrics() if resumed else []
+        self._columns: list[str] = list(self._rows[0]) if self._rows else []
+
+    @classmethod
+    def open(cls, directory: Path, stage: str, config: Any, resume: bool) -> "Run":
+        """Start a run in an unused folder, or go on with the unfinished one in it when resume is set.
+
+        Raises RunError when the folder holds a run and resume is not set, when there is none to resume, and when
+        the configuration differs from that of the run: its result would be neither's.
+        """
+        held = directory / "config.yaml"
+        if resume:
+            cls._check_same(held, config)
+            meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
+            return cls(directory, meta, True)
+        if held.exists():
+            raise RunError(
+                f"{directory} already holds a run; go on with it (--resume) or choose another folder (--run)"
+            )
+        directory.mkdir(parents=True, exist_ok=True)
+        run = cls(directory, _provenance(stage, config), False)
+        run.save_meta()
+        write_atomic(held, configuration.dump(config))
+        return run
+
+    @staticmethod
+    def _check_same(held: Path, config: Any) -> None:
+        if not held.exists():
+            raise RunError(f"{held.parent} holds no run to resume; start it without --resume")
+        old, new = yaml.safe_load(held.read_text(encoding="utf-8")), configuration.plain(config)
+        different = sorted(_differences(old, new, ""))
+        if different:
+            raise RunError(f"{held.parent} was started with other values; differing: {', '.join(different)}")
+
+    @property
+    def checkpoint(self) -> Path:
+        """Folder for the stage's checkpoint, created when first asked for."""
+        path = self.dir / "checkpoint"
+        path.mkdir(exist_ok=True)
+        return path
+
+    def set_data_hash(self, digest: str) -> None:
+        """Record which data the run uses; resuming with other data is an error."""
+        before = self.meta.get("data_hash")
+        if before not in (None, digest):
+            raise RunError(
+                f"{self.dir} was started with other data (hash {before}, now {digest}); start a new run"
+            )
+        self.meta["data_hash"] = digest
+        self.save_meta()
+
+    def save_meta(self, **values: Any) -> None:
+        """Write meta.json, with values added to it."""
+        self.meta.update(values)
+        write_atomic(self.dir / "meta.json", json.dumps(self.meta, indent=2) + "\n")
+
+    def finish(self, **values: Any) -> None:
+        """Record that the run is complete, with its closing figures."""
+        self.save_meta(**values, finished=_now())
+
+    def log(self, step: int, **values: float | int | str) -> None:
+        """Append a row to metrics.csv; new names become new columns."""
+        row = {"step": str(step), **{name: _text(value) for name, value in values.items()}}
+        self._rows.append(row)
+        missing = [name for name in row if name not in self._columns]
+        if missing:
+            self._columns += missing
+            self._write_metrics()
+            return
+        with (self.dir / "metrics.csv").open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, self._columns).writerow(row)
+
+    def rewind(self, step: int) -> None:
+        """Forget the rows after this step: the ones a resumed stage is about to write again."""
+        self._rows = [row for row in self._rows if int(row["step"]) <= step]
+        self._write_metrics()
+
+    def _read_metrics(self) -> list[dict[str, str]]:
+        path = self.dir / "metrics.csv"
+        if not path.exists():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        # A kill may have cut the last row; every other one is whole.
+        return [row for row in rows if None not in row.values() and row["step"].isdecimal()]
+
+    def _write_metrics(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self._columns)
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_atomic(self.dir / "metrics.csv", text.getvalue())
+
+
+def _differences(old: Any, new: Any, where: str) -> Iterable[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            yield from _differences(old.get(key), new.get(key), f"{where}.{key}" if where else str(key))
+    elif old != new:
+        yield where
+
+
+def _provenance(stage: str, config: Any) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "seed": getattr(config, "seed", None),
+        "commit": _commit(),
+        "data_hash": None,
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "started": _now(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str | None:
+    """Commit of the source that runs, -dirty when tracked files differ from it; None outside a repository."""
+    here = Path(__file__).parent
+    try:
+        told = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],  # noqa: S607
+            cwd=here, capture_output=True, text=True, check=True, timeout=30,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told.stdout.strip()
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _text(value: float | int | str) -> str:
+    return f"{value:.7g}" if isinstance(value, float) else str(value)
