@@ -1,0 +1,130 @@
+// Package models holds the networks of facesieve and runs them. A network is a TensorFlow Lite file with a manifest (JSON of
+// the same base name) that says what it is, how its input and outputs are to be read, and what it must answer to generated
+// test pictures. Nothing without a manifest, or with other bytes than the manifest promises, reaches the C library: that
+// library trusts its input.
+package models
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Limits of what is read: far above any network that runs on a camera, far below what would hurt the machine.
+const (
+	maxModelBytes    = 64 << 20
+	maxManifestBytes = 8 << 20
+)
+
+// ErrForeign marks a file that is no TensorFlow Lite network, or not the one its manifest describes.
+var ErrForeign = errors.New("not the network of the manifest")
+
+//go:embed quality.tflite quality.json detector.tflite detector.json
+var embedded embed.FS
+
+// Model is a network whose bytes have been checked against its manifest. It is immutable and may be shared.
+type Model struct {
+	Manifest Manifest
+	// Source says where the network came from, for messages: "embedded quality" or the path of the file.
+	Source string
+
+	bytes []byte
+}
+
+// Size returns the size of the network in bytes.
+func (m *Model) Size() int { return len(m.bytes) }
+
+// Embedded returns the network of that name that is part of the program: "quality" or "detector".
+func Embedded(name string) (*Model, error) {
+	source := "embedded " + name
+	manifest, err := embedded.ReadFile(name + ".json")
+	if err != nil {
+		return nil, fmt.Errorf("models: no embedded network %q, there are \"quality\" and \"detector\"", name)
+	}
+	bytes, err := embedded.ReadFile(name + ".tflite")
+	if err != nil {
+		return nil, fmt.Errorf("models: %s: %w", source, err)
+	}
+	return build(source, name+".tflite", bytes, manifest)
+}
+
+// Load reads a network from a .tflite file and its manifest from the .json file of the same base name beside it.
+func Load(tflitePath string) (*Model, error) {
+	base, found := strings.CutSuffix(tflitePath, ".tflite")
+	if !found {
+		return nil, fmt.Errorf("models: %s: the name of a network ends in .tflite", tflitePath)
+	}
+	manifest, err := readLimited(base+".json", maxManifestBytes)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("models: %s: its manifest %s is missing, a network is not run without one: %w",
+			tflitePath, filepath.Base(base)+".json", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("models: manifest of %s: %w", tflitePath, err)
+	}
+	bytes, err := readLimited(tflitePath, maxModelBytes)
+	if err != nil {
+		return nil, fmt.Errorf("models: %w", err)
+	}
+	return build(tflitePath, filepath.Base(tflitePath), bytes, manifest)
+}
+
+// build joins a network and its manifest, and refuses them when they do not belong together.
+func build(source, file string, bytes, manifest []byte) (*Model, error) {
+	parsed, err := ParseManifest(manifest)
+	if err != nil {
+		return nil, fmt.Errorf("models: manifest of %s: %w", source, err)
+	}
+	if err := verify(&parsed, file, bytes); err != nil {
+		return nil, fmt.Errorf("models: %s: %w", source, err)
+	}
+	return &Model{Manifest: parsed, Source: source, bytes: bytes}, nil
+}
+
+// verify compares name, identifier and SHA-256 of a network with its manifest.
+func verify(manifest *Manifest, file string, bytes []byte) error {
+	if manifest.File != file {
+		return fmt.Errorf("the manifest is for %q: %w", manifest.File, ErrForeign)
+	}
+	// A flatbuffer begins with the offset of its root table, then four letters that say what it holds.
+	if len(bytes) < 8 || string(bytes[4:8]) != "TFL3" {
+		return fmt.Errorf("no TensorFlow Lite file (%d bytes, identifier %q instead of \"TFL3\" at byte 4): %w",
+			len(bytes), bytes[min(4, len(bytes)):min(8, len(bytes))], ErrForeign)
+	}
+	sum := sha256.Sum256(bytes)
+	if got := hex.EncodeToString(sum[:]); got != manifest.SHA256 {
+		return fmt.Errorf("damaged, cut short or another file than the manifest's (%d bytes, SHA-256 %s, manifest %s): %w",
+			len(bytes), got, manifest.SHA256, ErrForeign)
+	}
+	return nil
+}
+
+// readLimited reads a regular file of at most limit bytes.
+func readLimited(path string, limit int64) (bytes []byte, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", path)
+	}
+	file, err := os.Open(path) //nolint:gosec // the operator's own configuration names the file
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	bytes, err = io.ReadAll(io.LimitReader(file, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if int64(len(bytes)) > limit {
+		return nil, fmt.Errorf("%s is larger than %d MiB", path, limit>>20)
+	}
+	return bytes, nil
+}

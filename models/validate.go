@@ -1,0 +1,215 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+)
+
+// maxSide bounds width and height of an input, pixels.
+const maxSide = 4096
+
+// faults gathers everything that is wrong, each with the key that it is about.
+type faults struct{ list []error }
+
+func (f *faults) add(key, format string, args ...any) {
+	f.list = append(f.list, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+}
+
+func (f *faults) check(ok bool, key, format string, args ...any) {
+	if !ok {
+		f.add(key, format, args...)
+	}
+}
+
+// Validate returns every fault of the manifest at once, each with its key.
+func (m *Manifest) Validate() error {
+	var f faults
+	f.check(m.Schema == 1, "schema", "version %d is unknown, this program reads 1", m.Schema)
+	f.check(m.Name != "", "name", "is empty")
+	f.check(m.Version != "", "version", "is empty")
+	f.check(m.File != "" && m.File == filepath.Base(m.File), "file", "%q is no plain file name", m.File)
+	f.check(regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(m.SHA256), "sha256", "%q is no SHA-256 in lower-case hex", m.SHA256)
+	m.Input.validate(&f)
+	f.check(len(m.Outputs) > 0, "outputs", "there is none")
+	for i, out := range m.Outputs {
+		out.validate(&f, fmt.Sprintf("outputs[%d]", i))
+	}
+	m.validateTask(&f)
+	m.validateSelfTest(&f)
+	return errors.Join(f.list...)
+}
+
+func (m *Manifest) validateTask(f *faults) {
+	switch m.Task {
+	case TaskQuality:
+		f.check(m.Detector == nil, "detector", "does not belong to task quality")
+		f.check(m.Input.Fixed(), "input.width", "task quality needs a fixed size")
+		if m.Quality == nil {
+			f.add("quality", "is missing")
+			return
+		}
+		m.Quality.validate(f, m.Outputs)
+	case TaskDetector:
+		f.check(m.Quality == nil, "quality", "does not belong to task detector")
+		if m.Detector == nil {
+			f.add("detector", "is missing")
+			return
+		}
+		m.Detector.validate(f, m)
+	default:
+		f.add("task", "%q is neither %q nor %q", m.Task, TaskQuality, TaskDetector)
+	}
+}
+
+func (in *Input) validate(f *faults) {
+	fixed := in.Width > 0 && in.Height > 0 && in.Multiple == 0
+	free := in.Width == 0 && in.Height == 0 && in.Multiple > 0 && in.Multiple <= maxSide
+	f.check(fixed || free, "input", "width %d, height %d, multiple %d: either width and height, or multiple alone",
+		in.Width, in.Height, in.Multiple)
+	f.check(in.Width <= maxSide && in.Height <= maxSide, "input", "%dx%d is larger than %d pixels a side",
+		in.Width, in.Height, maxSide)
+	f.check(in.Channels == 3, "input.channels", "%d, only 3 is supported", in.Channels)
+	f.check(in.Color == "BGR" || in.Color == "RGB", "input.color", "%q is neither \"BGR\" nor \"RGB\"", in.Color)
+	f.check(in.Std > 0, "input.std", "%g is not positive", in.Std)
+	validateQuantisation(f, "input", in.Type, in.Scale, in.ZeroPoint)
+}
+
+func (o *Output) validate(f *faults, key string) {
+	f.check(len(o.Shape) > 0 && len(o.Shape) <= 4 && o.Shape[0] == 1, key+".shape", "%v: 1 to 4 dimensions, the first 1", o.Shape)
+	for _, dim := range o.Shape {
+		f.check(dim == -1 || dim > 0 && dim <= 1<<20, key+".shape", "%v: %d is no dimension", o.Shape, dim)
+	}
+	validateQuantisation(f, key, o.Type, o.Scale, o.ZeroPoint)
+}
+
+func validateQuantisation(f *faults, key, kind string, scale float64, zero int) {
+	f.check(kind == "int8", key+".type", "%q, only \"int8\" is supported", kind)
+	f.check(scale > 0, key+".scale", "%g is not positive", scale)
+	f.check(zero >= -128 && zero <= 127, key+".zero_point", "%d is outside -128..127", zero)
+}
+
+func (q *QualityHead) validate(f *faults, outputs []Output) {
+	f.check(len(q.Labels) > 0, "quality.labels", "there is none")
+	sum := 0.0
+	for i, label := range q.Labels {
+		key := fmt.Sprintf("quality.labels[%d]", i)
+		f.check(label.Name != "", key+".name", "is empty")
+		f.check(label.Weight >= 0, key+".weight", "%g is negative", label.Weight)
+		sum += label.Weight
+		if label.Output < 0 || label.Output >= len(outputs) {
+			f.add(key+".output", "%d, there are %d outputs", label.Output, len(outputs))
+			continue
+		}
+		size := product(outputs[label.Output].Shape)
+		f.check(len(label.Bins) == size, key+".bins", "%d centres for an output of %d values", len(label.Bins), size)
+	}
+	f.check(sum > 0, "quality.labels", "the weights add up to %g", sum)
+	c := q.Calibration
+	f.check(len(c.Raw) >= 2 && len(c.Raw) == len(c.Score), "quality.calibration", "%d raw values, %d scores: as many, at least 2",
+		len(c.Raw), len(c.Score))
+	f.check(increasing(c.Raw, true), "quality.calibration.raw", "does not increase")
+	f.check(increasing(c.Score, false) && within(c.Score, 0, 100), "quality.calibration.score", "does not increase within 0..100")
+	if q.FNMR != nil {
+		q.FNMR.validate(f)
+	}
+}
+
+func (n *FNMR) validate(f *faults) {
+	f.check(n.FMR > 0 && n.FMR < 1, "quality.fnmr.fmr", "%g is outside 0..1", n.FMR)
+	f.check(len(n.Score) > 0 && len(n.Score) == len(n.FNMR), "quality.fnmr", "%d scores, %d rates", len(n.Score), len(n.FNMR))
+	f.check(increasing(n.Score, true) && within(n.Score, 0, 100), "quality.fnmr.score", "does not increase within 0..100")
+	f.check(within(n.FNMR, 0, 1), "quality.fnmr.fnmr", "is not within 0..1")
+}
+
+func (d *DetectorHead) validate(f *faults, m *Manifest) {
+	f.check(len(d.Strides) > 0 && increasing(d.Strides, true), "detector.strides", "%v: at least one, increasing", d.Strides)
+	for _, s := range d.Strides {
+		f.check(s > 0 && (m.Input.Multiple == 0 || m.Input.Multiple%s == 0), "detector.strides",
+			"%d does not divide the input's multiple %d", s, m.Input.Multiple)
+	}
+	var used []int
+	for _, head := range d.heads() {
+		key := "detector." + head.name
+		if len(head.outputs) != len(d.Strides) {
+			f.add(key, "%d outputs for %d strides", len(head.outputs), len(d.Strides))
+			continue
+		}
+		for _, k := range head.outputs {
+			switch {
+			case k < 0 || k >= len(m.Outputs):
+				f.add(key, "output %d, there are %d", k, len(m.Outputs))
+			case slices.Contains(used, k):
+				f.add(key, "output %d is used twice", k)
+			default:
+				shape := m.Outputs[k].Shape
+				f.check(len(shape) == 4 && shape[3] == head.channels, key, "output %d has shape %v, not [1 H W %d]",
+					k, shape, head.channels)
+			}
+			used = append(used, k)
+		}
+	}
+}
+
+type head struct {
+	name     string
+	channels int
+	outputs  []int
+}
+
+func (d *DetectorHead) heads() []head {
+	return []head{{"cls", 1, d.Cls}, {"obj", 1, d.Obj}, {"bbox", 4, d.BBox}, {"kps", 10, d.Kps}}
+}
+
+func (m *Manifest) validateSelfTest(f *faults) {
+	t, in := m.SelfTest, m.Input
+	f.check(len(t.Cases) > 0, "self_test.cases", "there is none")
+	f.check(len(t.Tolerance) == len(m.Outputs), "self_test.tolerance", "%d values for %d outputs", len(t.Tolerance), len(m.Outputs))
+	for _, v := range t.Tolerance {
+		f.check(v > 0, "self_test.tolerance", "%g is not positive", v)
+	}
+	if err := in.accepts(t.Width, t.Height); err != nil {
+		f.add("self_test", "%v", err)
+	}
+	for i, c := range t.Cases {
+		key := fmt.Sprintf("self_test.cases[%d]", i)
+		f.check(c.Picture >= 0, key+".picture", "%d is negative", c.Picture)
+		f.check(len(c.Outputs) == len(m.Outputs), key+".outputs", "%d for %d outputs", len(c.Outputs), len(m.Outputs))
+	}
+}
+
+// accepts says why the network does not take pictures of that size, nil if it does.
+func (in Input) accepts(width, height int) error {
+	switch {
+	case in.Fixed() && (width != in.Width || height != in.Height):
+		return fmt.Errorf("%dx%d pixels, the network takes %dx%d", width, height, in.Width, in.Height)
+	case width <= 0 || height <= 0 || width > maxSide || height > maxSide:
+		return fmt.Errorf("%dx%d pixels is outside 1..%d", width, height, maxSide)
+	case !in.Fixed() && (in.Multiple <= 0 || width%in.Multiple != 0 || height%in.Multiple != 0):
+		return fmt.Errorf("%dx%d pixels, the network takes multiples of %d", width, height, in.Multiple)
+	}
+	return nil
+}
+
+func increasing[T int | float64](values []T, strictly bool) bool {
+	for i := 1; i < len(values); i++ {
+		if values[i] < values[i-1] || strictly && values[i] == values[i-1] {
+			return false
+		}
+	}
+	return true
+}
+
+func within(values []float64, low, high float64) bool {
+	return !slices.ContainsFunc(values, func(v float64) bool { return v < low || v > high })
+}
+
+func product(shape []int) int {
+	n := 1
+	for _, dim := range shape {
+		n *= dim
+	}
+	return n
+}
