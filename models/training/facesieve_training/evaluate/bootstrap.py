@@ -1,0 +1,67 @@
+"""95 % intervals by drawing identities, not pairs: a person's pairs err together, so they are drawn together.
+
+A replicate draws as many identities as there are, with replacement. A mated pair counts as often as its
+identity was drawn, a non-mated pair as often as the product of its two. The threshold is found anew from each
+replicate's non-mated pairs, so its uncertainty is in the interval. All scores share the replicates: their
+differences are paired.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training.evaluate.edc import Floats, Ints, threshold_of_top
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """How often each replicate drew each identity: counts [replicate, identity]."""
+
+    counts: NDArray[np.float32]
+
+    @classmethod
+    def draw(cls, identities: int, replicates: int, rng: np.random.Generator) -> "Replicates":
+        """Draw the replicates."""
+        even = np.full(identities, 1.0 / identities)
+        return cls(rng.multinomial(identities, even, size=replicates).astype(np.float32))
+
+    def __len__(self) -> int:
+        """Number of replicates."""
+        return len(self.counts)
+
+    def mated(self, identity: Ints) -> Iterator[Floats]:
+        """Weights of mated pairs of these identities, replicate by replicate."""
+        for counts in self.counts:
+            yield counts[identity].astype(np.float64)
+
+    def nonmated(self, left: Ints, right: Ints) -> Iterator[Floats]:
+        """Weights of non-mated pairs between these identities, replicate by replicate."""
+        for counts in self.counts:
+            yield (counts[left] * counts[right]).astype(np.float64)
+
+
+def thresholds(
+    replicates: Replicates, left: Ints, right: Ints, similarity: Floats, fmrs: list[float]
+) -> Floats:
+    """Threshold of each replicate [replicate, FMR] with nothing dropped; the sides are identities."""
+    order = np.argsort(-similarity, kind="stable")
+    falling, left, right = similarity[order], left[order], right[order]
+    found = np.empty((len(replicates), len(fmrs)))
+    for i, weights in enumerate(replicates.nonmated(left, right)):
+        total = float(weights.sum())
+        found[i] = [threshold_of_top(falling, weights, total, fmr) for fmr in fmrs]
+    return found
+
+
+def interval(values: Floats) -> tuple[Floats, Floats]:
+    """Lower and upper end of the 95 % percentile interval over the first axis; NaN where nothing is known."""
+    tail = (1.0 - LEVEL) / 2.0
+    known = ~np.isnan(values).all(axis=0)
+    ends = np.full((2, *values.shape[1:]), np.nan)
+    if known.any():
+        ends[:, known] = np.nanquantile(values[:, known], [tail, 1.0 - tail], axis=0)
+    return ends[0], ends[1]

@@ -1,0 +1,58 @@
+"""Which pictures are compared: all mated pairs, capped per identity, and a sample of the non-mated ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of pictures, by row number; left < right, no pair twice."""
+
+    left: Ints
+    right: Ints
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.left)
+
+
+def mated_pairs(identity: Ints, cap: int, rng: np.random.Generator) -> Pairs:
+    """Every pair of pictures of one identity; of an identity with more than `cap`, a random `cap` of them."""
+    order = np.argsort(identity, kind="stable")
+    starts = np.flatnonzero(np.append(True, np.diff(identity[order]) != 0)) if len(order) else order
+    left, right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for rows in np.split(order, starts[1:]):
+        if len(rows) < 2:
+            continue
+        i, j = np.triu_indices(len(rows), 1)
+        if len(i) > cap:
+            chosen = np.sort(rng.choice(len(i), cap, replace=False))
+            i, j = i[chosen], j[chosen]
+        left.append(rows[i])
+        right.append(rows[j])
+    return Pairs(np.concatenate(left), np.concatenate(right))
+
+
+def nonmated_pairs(identity: Ints, count: int, rng: np.random.Generator) -> Pairs:
+    """`count` different pairs of pictures of two identities, equally likely; all if there are no more."""
+    pictures = len(identity)
+    _, sizes = np.unique(identity, return_counts=True)
+    possible = (pictures * (pictures - 1) - int((sizes * (sizes - 1)).sum())) // 2
+    if possible <= 2 * count and pictures <= 20_000:
+        left, right = np.triu_indices(pictures, 1)
+        codes = (left * pictures + right)[identity[left] != identity[right]]
+        if len(codes) > count:
+            codes = np.sort(rng.choice(codes, count, replace=False))
+        return Pairs(codes // pictures, codes % pictures)
+    codes = np.zeros(0, np.int64)
+    while len(codes) < min(count, possible):
+        drawn = rng.integers(0, pictures, (2, count + count // 8 + 16))
+        low, high = drawn.min(axis=0), drawn.max(axis=0)
+        fresh = (low * pictures + high)[identity[low] != identity[high]]
+        codes = np.union1d(codes, fresh)
+    codes = np.sort(rng.permutation(codes)[:count])
+    return Pairs(codes // pictures, codes % pictures)
