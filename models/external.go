@@ -1,38 +1,44 @@
 package models
 
 /*
-#cgo LDFLAGS: -ltensorflowlite_c -ldl
+#cgo LDFLAGS: -ldl
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-// The header of the delegate is not part of the published C headers: a path, a count, 256 keys, 256 values and a function.
-typedef struct { char opaque[8192]; } facesieve_external_options;
 struct TfLiteDelegate;
-facesieve_external_options TfLiteExternalDelegateOptionsDefault(const char* path);
-int TfLiteExternalDelegateOptionsInsert(facesieve_external_options* options, const char* key, const char* value);
-struct TfLiteDelegate* TfLiteExternalDelegateCreate(const facesieve_external_options* options);
-void TfLiteExternalDelegateDelete(struct TfLiteDelegate* delegate);
+typedef struct TfLiteDelegate* (*facesieve_create)(const char* const*, const char* const*, size_t, void (*)(const char*));
+typedef void (*facesieve_destroy)(struct TfLiteDelegate*);
 
-// facesieve_external_check tells why the library cannot be a delegate; TFLite itself only says that it is not one.
-static int facesieve_external_check(const char* path, char* why, size_t size) {
+static __thread char facesieve_why[512];
+
+static void facesieve_report(const char* message) { snprintf(facesieve_why, sizeof facesieve_why, "%s", message); }
+
+// facesieve_open loads a library; on failure it returns NULL and fills why.
+static void* facesieve_open(const char* path, char* why, size_t size) {
   void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (library == NULL) {
     snprintf(why, size, "%s", dlerror());
-    return 0;
+  } else if (dlsym(library, "tflite_plugin_create_delegate") == NULL ||
+             dlsym(library, "tflite_plugin_destroy_delegate") == NULL) {
+    snprintf(why, size, "it is no TensorFlow Lite delegate, tflite_plugin_create_delegate is missing");
+    dlclose(library);
+    library = NULL;
   }
-  int ok = dlsym(library, "tflite_plugin_create_delegate") != NULL && dlsym(library, "tflite_plugin_destroy_delegate") != NULL;
-  if (!ok) snprintf(why, size, "it is no TensorFlow Lite delegate (tflite_plugin_create_delegate is missing)");
-  dlclose(library);
-  return ok;
+  return library;
 }
 
-static struct TfLiteDelegate* facesieve_external_create(const char* path, char** keys, char** values, int count) {
-  facesieve_external_options options = TfLiteExternalDelegateOptionsDefault(path);
-  for (int i = 0; i < count; i++) {
-    if (TfLiteExternalDelegateOptionsInsert(&options, keys[i], values[i]) != 0) return NULL;
-  }
-  return TfLiteExternalDelegateCreate(&options);
+// facesieve_make calls the library; on failure it returns NULL and why holds what the library reported, if anything.
+static struct TfLiteDelegate* facesieve_make(void* library, char** keys, char** values, size_t count, char* why, size_t size) {
+  facesieve_create create = (facesieve_create)dlsym(library, "tflite_plugin_create_delegate");
+  facesieve_why[0] = 0;
+  struct TfLiteDelegate* delegate = create((const char* const*)keys, (const char* const*)values, count, facesieve_report);
+  snprintf(why, size, "%s", facesieve_why);
+  return delegate;
+}
+
+static void facesieve_unmake(void* library, struct TfLiteDelegate* delegate) {
+  ((facesieve_destroy)dlsym(library, "tflite_plugin_destroy_delegate"))(delegate);
 }
 */
 import "C"
@@ -46,14 +52,20 @@ import (
 	"github.com/mattn/go-tflite/delegates"
 )
 
-// external is a delegate from a shared library. It implements delegates.Delegater of go-tflite.
-type external struct{ delegate *C.struct_TfLiteDelegate }
+// external is a delegate from a shared library with TFLite's plug-in interface. The library is called directly: the C
+// API's TfLiteExternalDelegateCreate returns a delegate full of garbage when the library makes none, and passes no reason
+// on. It implements delegates.Delegater of go-tflite.
+type external struct {
+	library  unsafe.Pointer
+	delegate *C.struct_TfLiteDelegate
+}
 
 func newExternal(path string, options map[string]string) (delegates.Delegater, error) {
 	cpath := C.CString(path)
 	defer C.free(unsafe.Pointer(cpath))
 	var why [512]C.char
-	if C.facesieve_external_check(cpath, &why[0], C.size_t(len(why))) == 0 {
+	library := C.facesieve_open(cpath, &why[0], C.size_t(len(why)))
+	if library == nil {
 		return nil, fmt.Errorf("library %s cannot be loaded: %s", path, C.GoString(&why[0]))
 	}
 	// One more than needed, so that the arrays are never empty.
@@ -63,15 +75,17 @@ func newExternal(path string, options map[string]string) (delegates.Delegater, e
 		defer C.free(unsafe.Pointer(keys[i]))
 		defer C.free(unsafe.Pointer(values[i]))
 	}
-	delegate := C.facesieve_external_create(cpath, &keys[0], &values[0], C.int(len(options))) //nolint:gosec // at most 256
+	delegate := C.facesieve_make(library, &keys[0], &values[0], C.size_t(len(options)), &why[0], C.size_t(len(why)))
 	if delegate == nil {
-		return nil, fmt.Errorf("library %s made no delegate with the options %v", path, options)
+		C.dlclose(library)
+		return nil, fmt.Errorf("library %s made no delegate with the options %v: %q", path, options, C.GoString(&why[0]))
 	}
-	return &external{delegate: delegate}, nil
+	return &external{library: library, delegate: delegate}, nil
 }
 
 // Ptr returns the TfLiteDelegate.
 func (e *external) Ptr() unsafe.Pointer { return unsafe.Pointer(e.delegate) }
 
-// Delete frees the delegate, after the interpreter that uses it.
-func (e *external) Delete() { C.TfLiteExternalDelegateDelete(e.delegate) }
+// Delete frees the delegate, after the interpreter that uses it. The library stays loaded: drivers of accelerators keep
+// threads that would run into unmapped code.
+func (e *external) Delete() { C.facesieve_unmake(e.library, e.delegate) }

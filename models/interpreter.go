@@ -132,13 +132,17 @@ func (i *Interpreter) Resize(width, height int) error {
 	return nil
 }
 
-// bind looks up the tensors and compares them with the manifest.
+// bind looks up the tensors and compares them with the manifest. Outputs may have no memory yet: a delegate may bring it
+// with Invoke.
 func (i *Interpreter) bind(width, height int) error {
 	m := &i.model.Manifest
 	tensor := i.interpreter.GetInputTensor(0)
 	want := expectation{"input", []int{1, height, width, m.Input.Channels}, m.Input.Scale, m.Input.ZeroPoint}
 	if err := want.compare(tensor); err != nil {
 		return err
+	}
+	if tensor.Data() == nil {
+		return errors.New("the input has no memory")
 	}
 	i.input = unsafe.Slice((*byte)(tensor.Data()), product(want.shape))
 	for k, out := range m.Outputs {
@@ -191,7 +195,7 @@ func (e expectation) compare(t *tflite.Tensor) error {
 		return fmt.Errorf("%s has scale %g and zero point %d, the manifest says %g and %d",
 			e.what, q.Scale, q.ZeroPoint, e.scale, e.zero)
 	}
-	if bytes := t.ByteSize(); bytes != uint(product(shape)) || t.Data() == nil { //nolint:gosec // positive
+	if bytes := t.ByteSize(); bytes != uint(product(shape)) { //nolint:gosec // positive
 		return fmt.Errorf("%s has %d bytes for shape %v", e.what, bytes, shape)
 	}
 	return nil

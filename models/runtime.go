@@ -26,9 +26,6 @@ type Runtime struct {
 // DefaultRuntime is XNNPACK on one thread.
 func DefaultRuntime() Runtime { return Runtime{Threads: 1, Delegate: DelegateXNNPACK} }
 
-// maxOptions is the room that the C library has for options of an external delegate.
-const maxOptions = 256
-
 // Validate returns every fault at once, each with its key.
 func (rt Runtime) Validate() error {
 	var f faults
@@ -39,7 +36,6 @@ func (rt Runtime) Validate() error {
 	f.check(!external || rt.Library != "", "library", "delegate external needs the path of its library")
 	f.check(external || rt.Library == "", "library", "%q is only for delegate external", rt.Library)
 	f.check(external || len(rt.Options) == 0, "options", "are only for delegate external")
-	f.check(len(rt.Options) <= maxOptions, "options", "%d, at most %d", len(rt.Options), maxOptions)
 	for _, key := range slices.Sorted(maps.Keys(rt.Options)) {
 		f.check(key != "", "options", "an empty key")
 	}

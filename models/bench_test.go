@@ -1,0 +1,50 @@
+package models
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// BenchmarkQuality measures one face on one thread.
+func BenchmarkQuality(b *testing.B) { benchmark(b, TaskQuality, 0, 0) }
+
+// BenchmarkDetector measures one frame of 640x360, padded to 640x384, on one thread.
+func BenchmarkDetector(b *testing.B) { benchmark(b, TaskDetector, 640, 384) }
+
+// benchmark runs the embedded network under XNNPACK and reports how many times slower the plain kernels are.
+func benchmark(b *testing.B, name string, width, height int) {
+	m, err := Embedded(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if m.Manifest.Input.Fixed() {
+		width, height = m.Manifest.Input.Width, m.Manifest.Input.Height
+	}
+	picture := make([]byte, width*height*3)
+	Picture(picture, width, height, 0)
+	prepared := func(delegate string) *Interpreter {
+		i := start(b, m, delegate)
+		if err := errors.Join(i.Resize(width, height), i.SetPixels(picture), i.Invoke()); err != nil {
+			b.Fatal(err)
+		}
+		return i
+	}
+	fast, plain := prepared(DelegateXNNPACK), prepared(DelegateNone)
+	slow := time.Duration(1 << 62)
+	for range 5 {
+		began := time.Now()
+		if err := plain.Invoke(); err != nil {
+			b.Fatal(err)
+		}
+		slow = min(slow, time.Since(began))
+	}
+	for b.Loop() {
+		if err := errors.Join(fast.SetPixels(picture), fast.Invoke()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	per := b.Elapsed() / time.Duration(b.N)
+	b.ReportMetric(float64(per.Microseconds())/1000, "ms/op")
+	b.ReportMetric(slow.Seconds()/per.Seconds(), "none/xnnpack")
+}

@@ -1,0 +1,221 @@
+package models
+
+import (
+	"errors"
+	"math"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+func start(t testing.TB, m *Model, delegate string) *Interpreter {
+	t.Helper()
+	i, err := NewInterpreter(m, Runtime{Threads: 1, Delegate: delegate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := i.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return i
+}
+
+// TestSelfTest runs both networks on both kinds of kernels against the answers that Python's interpreter gave.
+func TestSelfTest(t *testing.T) {
+	for _, name := range []string{"quality", "detector"} {
+		for _, delegate := range []string{DelegateXNNPACK, DelegateNone} {
+			if err := start(t, testModel(t, name), delegate).SelfTest(); err != nil {
+				t.Errorf("%s with %s: %v", name, delegate, err)
+			}
+		}
+	}
+}
+
+// TestResize goes through many sizes and back, and compares XNNPACK with the plain kernels at each.
+func TestResize(t *testing.T) {
+	m := testModel(t, "detector")
+	fast, plain := start(t, m, DelegateXNNPACK), start(t, m, DelegateNone)
+	for _, size := range [][2]int{{64, 64}, {640, 384}, {32, 32}, {320, 192}, {96, 640}, {64, 64}} {
+		width, height := size[0], size[1]
+		picture := make([]byte, width*height*3)
+		Picture(picture, width, height, 1)
+		for _, i := range []*Interpreter{fast, plain} {
+			if err := errors.Join(i.Resize(width, height), i.SetPixels(picture), i.Invoke()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for k := range fast.Outputs() {
+			a, b := fast.Output(k), plain.Output(k)
+			if len(a.Data) != len(b.Data) || len(a.Data) != product(a.Shape) || len(a.Data) == 0 {
+				t.Fatalf("%dx%d, output %d: %d and %d values", width, height, k, len(a.Data), len(b.Data))
+			}
+			for n := range a.Data {
+				if d := math.Abs(a.Real(n) - b.Real(n)); d > 2.5*a.Scale {
+					t.Fatalf("%dx%d, output %d, value %d: %g and %g", width, height, k, n, a.Real(n), b.Real(n))
+				}
+			}
+		}
+	}
+	if err := fast.SelfTest(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSelfTestKeepsSize(t *testing.T) {
+	i := start(t, testModel(t, "detector"), DelegateXNNPACK)
+	if err := errors.Join(i.Resize(320, 192), i.SelfTest()); err != nil {
+		t.Fatal(err)
+	}
+	if w, h := i.Size(); w != 320 || h != 192 {
+		t.Errorf("size is %dx%d after the self-test", w, h)
+	}
+}
+
+func TestSelfTestFindsDrift(t *testing.T) {
+	m := edited(t, "quality", func(m *Manifest) { m.SelfTest.Cases[1].Outputs[1][2] += 10 })
+	err := start(t, m, DelegateXNNPACK).SelfTest()
+	if !errors.Is(err, ErrDrift) || !strings.Contains(err.Error(), "picture 1: output 1 (") {
+		t.Errorf("got %v", err)
+	}
+	m = edited(t, "quality", func(m *Manifest) { m.SelfTest.Cases[0].Outputs[0] = []float64{1} })
+	if err := start(t, m, DelegateXNNPACK).SelfTest(); err == nil || !strings.Contains(err.Error(), "has 4 values, the manifest 1") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestInterpreterRefuses: a manifest that does not fit its network is found before the first picture.
+func TestInterpreterRefuses(t *testing.T) {
+	for want, test := range map[string]struct {
+		name   string
+		change func(m *Manifest)
+	}{
+		"input has shape [1 16 16 3], the manifest says [1 8 16 3]": {"quality", func(m *Manifest) { m.Input.Height, m.SelfTest.Height = 8, 8 }},
+		"input has scale 0.0078125 and zero point 0":                {"quality", func(m *Manifest) { m.Input.Scale = 0.01 }},
+		"(total) has shape [1 4], the manifest says [1 5]":          {"quality", func(m *Manifest) { m.Outputs[1].Name, m.Outputs[1].Shape[1] = "total", 5 }},
+		"and zero point":                        {"quality", func(m *Manifest) { m.Outputs[0].ZeroPoint++ }},
+		"2 outputs, the manifest has 1":         {"quality", func(m *Manifest) { m.Outputs = m.Outputs[:1] }},
+		"has shape [1 4 4 1], the manifest say": {"detector", func(m *Manifest) { d := m.Detector; d.Cls[0], d.Cls[1] = d.Cls[1], d.Cls[0] }},
+	} {
+		i, err := NewInterpreter(edited(t, test.name, test.change), DefaultRuntime())
+		if i != nil || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+// TestForeignBytes gives the C library what verify would have refused: its own check must answer, and the process live.
+func TestForeignBytes(t *testing.T) {
+	m := testModel(t, "quality")
+	good := m.bytes
+	for _, bytes := range [][]byte{nil, []byte("12345678TFL3"), good[:len(good)/2], append([]byte("\xff\xff\xff\x7fTFL3"), good[8:]...)} {
+		m.bytes = bytes
+		if i, err := NewInterpreter(m, DefaultRuntime()); err == nil || i != nil {
+			t.Errorf("%d foreign bytes were taken", len(bytes))
+		}
+	}
+}
+
+func TestMisuse(t *testing.T) {
+	i := start(t, testModel(t, "detector"), DelegateXNNPACK)
+	if err := i.SetPixels(make([]byte, 5)); err == nil || !strings.Contains(err.Error(), "5 bytes of pixels for an input of 64x64") {
+		t.Errorf("too few pixels: %v", err)
+	}
+	for _, size := range [][2]int{{0, 64}, {64, -32}, {33, 64}, {64, 1 << 20}} {
+		if err := i.Resize(size[0], size[1]); err == nil {
+			t.Errorf("resize to %v is taken", size)
+		}
+	}
+	if err := i.SelfTest(); err != nil {
+		t.Errorf("after refused sizes: %v", err)
+	}
+	if out := i.Output(99); out.Data != nil {
+		t.Error("output 99 has data")
+	}
+	if err := errors.Join(i.Close(), i.Close()); err != nil {
+		t.Error(err)
+	}
+	for name, err := range map[string]error{
+		"Invoke": i.Invoke(), "SetPixels": i.SetPixels(nil), "Resize": i.Resize(64, 64), "SelfTest": i.SelfTest(),
+	} {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("%s after Close: %v", name, err)
+		}
+	}
+	if out := i.Output(0); out.Data != nil {
+		t.Error("data after Close")
+	}
+}
+
+// TestPixels compares the three ways of filling with the formula, at lengths around those of the fast path.
+func TestPixels(t *testing.T) {
+	in := testModel(t, "quality").Manifest.Input
+	for name, change := range map[string]func(in *Input){
+		"flip":  func(*Input) {},
+		"table": func(in *Input) { in.Mean, in.Std, in.Scale, in.ZeroPoint = 127.5, 127.5, 1.0/127, -1 },
+		"swap":  func(in *Input) { in.Color = "RGB" },
+	} {
+		in := in
+		change(&in)
+		p := newPixels(in)
+		if p.flip != (name == "flip") {
+			t.Errorf("%s: flip is %v", name, p.flip)
+		}
+		for _, n := range []int{0, 3, 15, 48, 51, 768} {
+			src, dst := make([]byte, n), make([]byte, n)
+			for i := range src {
+				src[i] = byte(i*7 + n)
+			}
+			p.fill(dst, src)
+			for i := range src {
+				from := i
+				if name == "swap" {
+					from = i - i%3 + 2 - i%3
+				}
+				want := math.Round((float64(src[from])-in.Mean)/in.Std/in.Scale) + float64(in.ZeroPoint)
+				if got := float64(int8(dst[i])); got != max(-128, min(127, want)) {
+					t.Fatalf("%s, %d bytes: value %d is %g instead of %g", name, n, i, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestNoLeak makes and frees many interpreters; what stays must not grow with the networks.
+func TestNoLeak(t *testing.T) {
+	m := testModel(t, "detector")
+	cycle := func(n int) {
+		for range n {
+			i, err := NewInterpreter(m, DefaultRuntime())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(i.SelfTest(), i.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const n = 1000
+	cycle(n)
+	before := resident(t)
+	cycle(n)
+	if grown := resident(t) - before; grown > n*m.Size()/2 {
+		t.Errorf("%d interpreters left %d KiB behind", n, grown>>10)
+	}
+}
+
+// TestQuiet runs the self-test in a process of its own: the C library writes nothing to its standard error.
+func TestQuiet(t *testing.T) {
+	if os.Getenv("FACESIEVE_QUIET_CHILD") != "" {
+		return
+	}
+	child := exec.Command(os.Args[0], "-test.run=^TestSelfTest$")
+	child.Env = append(os.Environ(), "FACESIEVE_QUIET_CHILD=1")
+	var stderr strings.Builder
+	child.Stderr = &stderr
+	if err := child.Run(); err != nil || stderr.Len() > 0 {
+		t.Errorf("%v, standard error: %q", err, stderr.String())
+	}
+}

@@ -1,0 +1,101 @@
+package models
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+)
+
+// delegateLibrary compiles the delegate of testdata, which takes over every operation and calculates nothing.
+func delegateLibrary(t *testing.T) string {
+	t.Helper()
+	compiler := os.Getenv("CC")
+	if compiler == "" {
+		compiler = "cc"
+	}
+	path := filepath.Join(t.TempDir(), "libdelegate.so")
+	out, err := exec.Command(compiler, "-shared", "-fPIC", "-o", path, filepath.Join("testdata", "delegate.c")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
+
+// started runs Start on the tiny quality network and returns the delegate that came out of it and the log.
+func started(t *testing.T, rt Runtime) (delegate, log string, err error) {
+	t.Helper()
+	var written bytes.Buffer
+	i, err := Start(testModel(t, "quality"), rt, zerolog.New(&written))
+	if err != nil {
+		return "", written.String(), err
+	}
+	if err := i.SelfTest(); err != nil {
+		t.Error(err)
+	}
+	delegate = i.Delegate()
+	return delegate, written.String(), i.Close()
+}
+
+func TestStart(t *testing.T) {
+	for _, want := range []string{DelegateXNNPACK, DelegateNone} {
+		delegate, log, err := started(t, Runtime{Threads: 1, Delegate: want})
+		if err != nil || delegate != want || !strings.Contains(log, "self-test passed") || strings.Contains(log, "warn") {
+			t.Errorf("%s: delegate %q, %v, log %s", want, delegate, err, log)
+		}
+	}
+}
+
+// TestStartFallsBack: a delegate that cannot be loaded, is none, refuses its options or calculates wrongly is named with the
+// reason, and XNNPACK takes over.
+func TestStartFallsBack(t *testing.T) {
+	library := delegateLibrary(t)
+	text := filepath.Join(t.TempDir(), "text.so")
+	if err := os.WriteFile(text, []byte("no library"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		library string
+		options map[string]string
+		want    string
+	}{
+		"missing":      {filepath.Join(t.TempDir(), "gone.so"), nil, "cannot be loaded"},
+		"text":         {text, nil, "cannot be loaded"},
+		"no delegate":  {"libm.so.6", nil, "it is no TensorFlow Lite delegate"},
+		"option":       {library, map[string]string{"mode": "refuse"}, "mode refuse was asked for"},
+		"prepare":      {library, map[string]string{"mode": "broken"}, "the network is refused"},
+		"wrong values": {library, map[string]string{"mode": "zeros", "other": "x"}, "answers differ from the manifest's"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			delegate, log, err := started(t, Runtime{1, DelegateExternal, test.library, test.options})
+			if err != nil || delegate != DelegateXNNPACK {
+				t.Fatalf("delegate %q, %v", delegate, err)
+			}
+			if !strings.Contains(log, `"level":"warn"`) || !strings.Contains(log, test.want) || !strings.Contains(log, test.library) {
+				t.Errorf("log %s, want %q", log, test.want)
+			}
+		})
+	}
+}
+
+// TestStartExternal: a delegate that leaves everything to the CPU's plain kernels passes the self-test and stays.
+func TestStartExternal(t *testing.T) {
+	delegate, log, err := started(t, Runtime{1, DelegateExternal, delegateLibrary(t), map[string]string{"mode": "idle"}})
+	if err != nil || delegate != DelegateExternal || strings.Contains(log, "warn") {
+		t.Errorf("delegate %q, %v, log %s", delegate, err, log)
+	}
+}
+
+func TestStartRefuses(t *testing.T) {
+	if _, _, err := started(t, Runtime{Threads: 1, Delegate: "gpu"}); err == nil || !strings.Contains(err.Error(), `"gpu" is none of`) {
+		t.Errorf("an unknown delegate: %v", err)
+	}
+	m := edited(t, "quality", func(m *Manifest) { m.SelfTest.Cases[0].Outputs[0][0] += 10 })
+	if _, err := Start(m, DefaultRuntime(), zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "delegate xnnpack: models: self-test") {
+		t.Errorf("wrong on the CPU: %v", err)
+	}
+}
