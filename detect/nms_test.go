@@ -1,0 +1,68 @@
+package detect
+
+import (
+	"math"
+	"slices"
+	"testing"
+)
+
+func box(x, y, w, h, score float32) Face { return Face{Box: [4]float32{x, y, w, h}, Score: score} }
+
+func TestOverlap(t *testing.T) {
+	for _, test := range []struct {
+		a, b [4]float32
+		want float64
+	}{
+		{[4]float32{0, 0, 10, 10}, [4]float32{0, 0, 10, 10}, 1},
+		{[4]float32{0, 0, 10, 10}, [4]float32{5, 0, 10, 10}, 1.0 / 3},
+		{[4]float32{0, 0, 10, 10}, [4]float32{10, 0, 10, 10}, 0},
+		{[4]float32{0, 0, 10, 10}, [4]float32{2, 2, 5, 5}, 0.25},
+		{[4]float32{-5, -5, 10, 10}, [4]float32{0, 0, 10, 10}, 25.0 / 175},
+		{[4]float32{0, 0, 0, 0}, [4]float32{0, 0, 0, 0}, 0},
+	} {
+		if got := overlap(test.a, test.b); math.Abs(got-test.want) > 1e-6 {
+			t.Errorf("%v and %v: %g instead of %g", test.a, test.b, got, test.want)
+		}
+	}
+}
+
+func TestSuppress(t *testing.T) {
+	faces := []Face{
+		box(100, 100, 40, 50, 0.7),
+		box(102, 101, 40, 50, 0.9), // the best of the first three
+		box(98, 99, 40, 50, 0.7),
+		box(130, 100, 40, 50, 0.8), // overlaps too little
+		box(300, 100, 40, 50, 0.4),
+	}
+	kept := suppress(slices.Clone(faces), 0.4)
+	want := []Face{faces[1], faces[3], faces[4]}
+	if !slices.Equal(kept, want) {
+		t.Errorf("kept %v", kept)
+	}
+	if len(suppress(nil, 0.4)) != 0 {
+		t.Error("something of nothing")
+	}
+}
+
+// TestSuppressTies: of equal scores the first one stays, whatever else is there.
+func TestSuppressTies(t *testing.T) {
+	var faces []Face
+	for i := range 50 {
+		faces = append(faces, box(float32(i%2), 0, 30, 30, 0.5), box(float32(100+i%3), 0, 30, 30, 0.5))
+	}
+	kept := suppress(faces, 0.4)
+	if len(kept) != 2 || kept[0].Box[0] != 0 || kept[1].Box[0] != 100 {
+		t.Errorf("kept %v", kept)
+	}
+}
+
+func TestSuppressBounds(t *testing.T) {
+	faces := make([]Face, 3*maxCandidates)
+	for i := range faces {
+		faces[i] = box(float32(i*100), 0, 10, 10, float32(i)/float32(len(faces)))
+	}
+	kept := suppress(faces, 0.4)
+	if len(kept) != maxCandidates || kept[0].Box[0] != float32((3*maxCandidates-1)*100) {
+		t.Errorf("kept %d, the first %v", len(kept), kept[0])
+	}
+}

@@ -1,0 +1,264 @@
+package detect
+
+import (
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// epoch is when the recordings of these tests begin.
+var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// seconds after epoch.
+func seconds(s float64) time.Time { return epoch.Add(time.Duration(s * float64(time.Second))) }
+
+// at makes a face with that centre and size.
+func at(x, y, size float64, score float32) Face {
+	return box(float32(x-size*0.4), float32(y-size/2), float32(size*0.8), float32(size), score)
+}
+
+// scene plays a recording: faces of each time, and what came out of the tracker.
+type scene struct {
+	t       *testing.T
+	tracker *Tracker
+	seen    map[uint64][]Track // every appearance by ID
+	ended   []Track
+}
+
+func newScene(t *testing.T) *scene {
+	return &scene{t: t, tracker: NewTracker(Default()), seen: map[uint64][]Track{}}
+}
+
+func (s *scene) show(second float64, faces ...Face) []Track {
+	s.t.Helper()
+	active, ended := s.tracker.Update(seconds(second), faces)
+	last := uint64(0)
+	for _, track := range active {
+		if track.ID <= last {
+			s.t.Errorf("%gs: ID %d after %d", second, track.ID, last)
+		}
+		if last = track.ID; !track.Last.Equal(seconds(second)) {
+			s.t.Errorf("%gs: active track %d was last seen at %v", second, track.ID, track.Last)
+		}
+		s.seen[track.ID] = append(s.seen[track.ID], track)
+	}
+	s.end(ended)
+	return active
+}
+
+func (s *scene) end(ended []Track) {
+	for _, track := range ended {
+		for _, before := range s.ended {
+			if before.ID == track.ID {
+				s.t.Errorf("track %d ended twice", track.ID)
+			}
+		}
+		if _, seen := s.seen[track.ID]; !seen {
+			s.t.Errorf("track %d ended and was never active", track.ID)
+		}
+		s.ended = append(s.ended, track)
+	}
+}
+
+// finish flushes and checks that every track that was seen has ended, and only the wanted number was.
+func (s *scene) finish(want int) {
+	s.t.Helper()
+	s.end(s.tracker.Flush())
+	if s.tracker.Busy() || len(s.tracker.Flush()) > 0 {
+		s.t.Error("something is left after Flush")
+	}
+	if len(s.seen) != want || len(s.ended) != want {
+		s.t.Errorf("%d tracks seen, %d ended, want %d", len(s.seen), len(s.ended), want)
+	}
+}
+
+func TestTrackConfirm(t *testing.T) {
+	s := newScene(t)
+	if active := s.show(0, at(100, 100, 40, 0.9)); len(active) != 0 {
+		t.Error("a face seen once is a track")
+	}
+	if !s.tracker.Busy() {
+		t.Error("an unconfirmed face does not keep the tracker busy")
+	}
+	active := s.show(0.1, at(101, 100, 40, 0.9))
+	if len(active) != 1 || active[0].ID != 1 || active[0].Hits != 2 || !active[0].Start.Equal(epoch) {
+		t.Errorf("a face seen twice: %+v", active)
+	}
+	s.finish(1)
+}
+
+// TestTrackFalseAlarm: a single wrong detection never becomes a track.
+func TestTrackFalseAlarm(t *testing.T) {
+	s := newScene(t)
+	for i := range 40 {
+		if i%8 == 0 {
+			s.show(float64(i)*0.1, at(float64(i*37%500), float64(i*91%400), 30, 0.8))
+		} else {
+			s.show(float64(i) * 0.1)
+		}
+	}
+	s.finish(0)
+}
+
+// TestTrackRates walks past the camera at frame rates from 2 to 30, regular and not.
+func TestTrackRates(t *testing.T) {
+	for _, fps := range []float64{2, 3, 5, 10, 25, 30} {
+		for _, jitter := range []float64{0, 0.6} {
+			s, random := newScene(t), rand.New(rand.NewPCG(3, 4))
+			for now := 0.0; now < 6; now += (1 + jitter*(random.Float64()-0.5)) / fps {
+				noise := func() float64 { return random.NormFloat64() * 1.5 }
+				// Walks two face sizes a second to the right and comes nearer.
+				size := 30 * math.Exp(now*0.15)
+				s.show(now, at(100+60*now+noise(), 200+noise(), size+noise(), 0.9))
+			}
+			s.finish(1)
+			if t.Failed() {
+				t.Fatalf("at %g frames a second, jitter %g", fps, jitter)
+			}
+		}
+	}
+}
+
+// TestTrackCrossing: two people walk through each other's place; each keeps the number.
+func TestTrackCrossing(t *testing.T) {
+	for _, fps := range []float64{5, 12, 25} {
+		s := newScene(t)
+		for now := 0.0; now < 6; now += 1 / fps {
+			a, b := at(100+80*now, 200, 40, 0.9), at(580-80*now, 206, 44, 0.9)
+			switch hidden := math.Abs(now-3) < 0.2; {
+			case hidden:
+				s.show(now, b) // in front
+			case int(now*10)%2 == 0:
+				s.show(now, a, b)
+			default:
+				s.show(now, b, a) // the order must not matter
+			}
+		}
+		s.finish(2)
+		for id, tracks := range s.seen {
+			first, last := tracks[0].Face.Box[0], tracks[len(tracks)-1].Face.Box[0]
+			if math.Abs(float64(last-first)) < 300 {
+				t.Errorf("at %g frames a second track %d turns round: %g to %g", fps, id, first, last)
+			}
+		}
+	}
+}
+
+// TestTrackOcclusion hides a walking face for a second: the track goes on. After two seconds it is a new one.
+func TestTrackOcclusion(t *testing.T) {
+	for hidden, want := range map[float64]int{1: 1, 2: 2} {
+		for _, fps := range []float64{5, 25} {
+			s := newScene(t)
+			for now := 0.0; now < 5; now += 1 / fps {
+				if now > 1.5 && now < 1.5+hidden {
+					s.show(now)
+				} else {
+					s.show(now, at(100+40*now, 200-10*now, 40, 0.9))
+				}
+			}
+			s.finish(want)
+		}
+	}
+}
+
+// TestTrackEnd: a track that is out of sight ends after Lost, once, also when the frames come late.
+func TestTrackEnd(t *testing.T) {
+	s := newScene(t)
+	s.show(0, at(100, 100, 40, 0.9))
+	s.show(0.1, at(100, 100, 40, 0.9))
+	s.show(1.6)
+	if len(s.ended) != 0 {
+		t.Error("ended before Lost was over")
+	}
+	s.show(1.7)
+	if len(s.ended) != 1 || s.ended[0].Hits != 2 || !s.ended[0].Last.Equal(seconds(0.1)) {
+		t.Errorf("ended: %+v", s.ended)
+	}
+	// A gap in the recording: the same place an hour later is another visit.
+	s.show(2, at(100, 100, 40, 0.9))
+	s.show(2.1, at(100, 100, 40, 0.9))
+	s.show(3600, at(100, 100, 40, 0.9))
+	s.show(3600.1, at(100, 100, 40, 0.9))
+	s.finish(3)
+}
+
+// TestTrackLowScore: a blurred face keeps its track, but begins none.
+func TestTrackLowScore(t *testing.T) {
+	s := newScene(t)
+	for i := range 30 {
+		score := float32(0.9)
+		if i >= 5 && i < 25 {
+			score = 0.4
+		}
+		active := s.show(float64(i)*0.1, at(100+float64(i*3), 100, 40, score), at(400, 100, 40, 0.4))
+		if i > 0 && (len(active) != 1 || active[0].ID != 1 || active[0].Face.Score != score) {
+			t.Fatalf("frame %d: %+v", i, active)
+		}
+	}
+	s.finish(1)
+}
+
+// TestTrackNewPerson: somebody far from where a track ended its sight is not that track.
+func TestTrackNewPerson(t *testing.T) {
+	s := newScene(t)
+	for i := range 10 {
+		s.show(float64(i)*0.1, at(600+float64(i*4), 100, 40, 0.9))
+	}
+	for i := range 10 {
+		s.show(1.2+float64(i)*0.1, at(50+float64(i*4), 100, 40, 0.9))
+	}
+	s.finish(2)
+}
+
+// TestTrackIDs: many short visits, one after the other and at once; numbers count up from 1 without a gap or a repeat.
+func TestTrackIDs(t *testing.T) {
+	s := newScene(t)
+	for visit := range 50 {
+		for i := range 3 {
+			now := float64(visit)*3 + float64(i)*0.1
+			s.show(now, at(100, 100, 30, 0.9), at(300, 100, 30, 0.8), at(500, 100, 30, 0.7))
+		}
+	}
+	s.finish(150)
+	for id := range uint64(150) {
+		if len(s.seen[id+1]) != 2 {
+			t.Errorf("track %d was active %d times", id+1, len(s.seen[id+1]))
+		}
+	}
+}
+
+// TestTrackDeterministic plays a crowded random recording twice.
+func TestTrackDeterministic(t *testing.T) {
+	play := func() map[uint64][]Track {
+		s, random := newScene(t), rand.New(rand.NewPCG(5, 6))
+		for i := range 200 {
+			var faces []Face
+			for j := range 20 {
+				if random.Float64() < 0.8 {
+					x := float64(j*90) + 30*math.Sin(float64(i+j)/9) + random.NormFloat64()*2
+					faces = append(faces, at(x, 200+random.NormFloat64()*2, 40, 0.3+0.6*random.Float32()))
+				}
+			}
+			s.show(float64(i)*0.1, faces...)
+		}
+		s.end(s.tracker.Flush())
+		return s.seen
+	}
+	if first, second := play(), play(); !reflect.DeepEqual(first, second) {
+		t.Error("the same recording gives other tracks")
+	}
+}
+
+func BenchmarkTracker(b *testing.B) {
+	tracker, i := NewTracker(Default()), 0
+	faces := make([]Face, 20)
+	for b.Loop() {
+		for j := range faces {
+			faces[j] = at(float64(j*80)+10*math.Sin(float64(i)/9), 200, 40, 0.9)
+		}
+		tracker.Update(seconds(float64(i)*0.1), faces)
+		i++
+	}
+}
