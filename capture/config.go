@@ -1,0 +1,85 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Pace is how fast a video file is read. Other sources ignore it.
+type Pace string
+
+// The paces of a video file.
+const (
+	Native Pace = "native" // by its timestamps, newest frame wins, as a camera
+	Fast   Pace = "fast"   // every frame in order, each as soon as the one before it was taken
+)
+
+// The transports of RTSP.
+const (
+	transportTCP = "tcp"
+	transportUDP = "udp"
+)
+
+// longest bounds the configured times; a deadline of an hour is a mistake and not a deadline.
+const longest = 10 * time.Minute
+
+// Config says what to read and how long to wait for it. Start from Default.
+type Config struct {
+	URL          string        `yaml:"url"`           // see the package comment
+	Pace         Pace          `yaml:"pace"`          // native or fast; video files only
+	OpenTimeout  time.Duration `yaml:"open_timeout"`  // for connecting, and again for opening the stream
+	ReadTimeout  time.Duration `yaml:"read_timeout"`  // without a frame for this long, a source is lost
+	ReconnectMin time.Duration `yaml:"reconnect_min"` // shortest pause before a live source is tried again
+	ReconnectMax time.Duration `yaml:"reconnect_max"` // longest pause; frames for this long make the pauses short again
+	Transport    string        `yaml:"transport"`     // of RTSP: tcp or udp
+	Loop         bool          `yaml:"loop"`          // start a file or folder again at its end
+
+	// Start is the Frame.Time of position zero of a file or folder; zero means the time of Open. Fix it to make a
+	// replay give the same times again.
+	Start time.Time `yaml:"-"`
+}
+
+// Default returns the configuration without a URL.
+func Default() Config {
+	return Config{
+		Pace:         Native,
+		OpenTimeout:  10 * time.Second,
+		ReadTimeout:  5 * time.Second,
+		ReconnectMin: time.Second,
+		ReconnectMax: 30 * time.Second,
+		Transport:    transportTCP,
+	}
+}
+
+// Validate returns every fault of the configuration, joined, each beginning with its key. It opens nothing.
+func (c Config) Validate() error {
+	var faults []error
+	if _, err := parseURL(c.URL); err != nil {
+		faults = append(faults, fmt.Errorf("url: %w", err))
+	}
+	if c.Pace != Native && c.Pace != Fast {
+		faults = append(faults, fmt.Errorf("pace: %q is neither %q nor %q", c.Pace, Native, Fast))
+	}
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"open_timeout", c.OpenTimeout},
+		{"read_timeout", c.ReadTimeout},
+		{"reconnect_min", c.ReconnectMin},
+		{"reconnect_max", c.ReconnectMax},
+	} {
+		if d.value < time.Millisecond || d.value > longest {
+			faults = append(faults, fmt.Errorf("%s: %v is not between 1ms and %v", d.key, d.value, longest))
+		}
+	}
+	if c.ReconnectMin > c.ReconnectMax {
+		faults = append(faults, fmt.Errorf("reconnect_min: %v is longer than reconnect_max (%v)",
+			c.ReconnectMin, c.ReconnectMax))
+	}
+	if c.Transport != transportTCP && c.Transport != transportUDP {
+		faults = append(faults, fmt.Errorf("transport: %q is neither %q nor %q", c.Transport, transportTCP, transportUDP))
+	}
+	return errors.Join(faults...)
+}

@@ -1,0 +1,277 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// at is what identifies a frame of a file.
+type at struct {
+	number   int
+	sequence uint64
+	position time.Duration
+	time     time.Time
+}
+
+func identify(f Frame) at {
+	return at{number(f.Mat), f.Sequence, f.Position.Round(time.Millisecond), f.Time}
+}
+
+func fast(path string) Config {
+	cfg := Default()
+	cfg.URL, cfg.Pace = path, Fast
+	cfg.Start = time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
+	return cfg
+}
+
+func TestFastGivesEveryFrameInOrder(t *testing.T) {
+	for name, options := range map[string][]string{
+		"plain.mp4":     {"-c:v", "libx264", "-bf", "0"},
+		"bframes.mp4":   {"-c:v", "libx264", "-bf", "3"},
+		"bframes.mkv":   {"-c:v", "libx264", "-bf", "3"},
+		"bframes.ts":    {"-c:v", "libx264", "-bf", "3"},
+		"motion.avi":    {"-c:v", "mjpeg", "-q:v", "2"},
+		"strange:1.mp4": {"-c:v", "libx264"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := fast(clip(t, name, "60", options...))
+			s := open(t, cfg)
+			for i, got := range all(t, s, identify) {
+				position := time.Duration(i) * 40 * time.Millisecond
+				want := at{i % greys, uint64(i + 1), position, cfg.Start.Add(position)}
+				got.time = got.time.Round(time.Millisecond)
+				if got != want {
+					t.Errorf("frame %d is %v, want %v", i, got, want)
+				}
+			}
+			want := Stats{Frames: 60, Width: 64, Height: 48, FPS: 25}
+			if got := s.Stats(); got != want || s.State() != Stopped {
+				t.Errorf("%s, %+v, want %+v", s.State(), got, want)
+			}
+		})
+	}
+}
+
+func TestNextTellsTheEndAgainAndAgain(t *testing.T) {
+	s := open(t, fast(clip(t, "a.mp4", "2")))
+	all(t, s, identify)
+	f := newFrame(t)
+	for range 2 {
+		if err := s.Next(t.Context(), f); !errors.Is(err, io.EOF) {
+			t.Fatalf("after the end: %v", err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Next(t.Context(), f); !errors.Is(err, ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestVariableFrameRateKeepsItsTimes(t *testing.T) {
+	cfg := fast(clip(t, "a.mp4", "40", "-vf", "select=lt(n\\,10)+gt(n\\,30)", "-vsync", "vfr", "-c:v", "libx264"))
+	frames := all(t, open(t, cfg), identify)
+	if len(frames) != 40 {
+		t.Fatalf("%d frames", len(frames))
+	}
+	// OpenCV 4.6 does not tell the times of the frames that the decoder held back at the end.
+	for i, f := range frames[:36] {
+		n := i
+		if i >= 10 {
+			n += 21
+		}
+		if f.position != time.Duration(n)*40*time.Millisecond {
+			t.Errorf("frame %d at %v, want %v", i, f.position, time.Duration(n)*40*time.Millisecond)
+		}
+	}
+}
+
+func TestLoopGoesOnCounting(t *testing.T) {
+	cfg := fast(clip(t, "a.mp4", "5"))
+	cfg.Loop = true
+	s := open(t, cfg)
+	f := newFrame(t)
+	for i := range 17 {
+		next(t, s, f)
+		want := at{i % 5, uint64(i + 1), time.Duration(i) * 40 * time.Millisecond, f.Time}
+		if got := identify(*f); got != want {
+			t.Errorf("frame %d is %v, want %v", i, got, want)
+		}
+	}
+}
+
+func TestNativeKeepsThePaceAndTheNewestFrame(t *testing.T) {
+	cfg := fast(clip(t, "a.mp4", "30"))
+	cfg.Pace = Native
+	begun := time.Now()
+	s := open(t, cfg)
+	f := newFrame(t)
+	next(t, s, f)
+	eventually(t, "the end", func() bool { return s.State() == Stopped })
+	if took := time.Since(begun); took < 29*40*time.Millisecond {
+		t.Errorf("30 frames at 25 a second were over in %v", took)
+	}
+	next(t, s, f)
+	if got := number(f.Mat); got != 29 || f.Sequence != 30 {
+		t.Errorf("frame %d, sequence %d waits at the end, not the last", got, f.Sequence)
+	}
+	if err := s.Next(t.Context(), f); !errors.Is(err, io.EOF) {
+		t.Errorf("after the last frame: %v", err)
+	}
+	if got := s.Stats(); got.Dropped != 28 || got.Frames != 30 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestRotationOfTheFileIsHonoured(t *testing.T) {
+	plain := clip(t, "plain.mp4", "5", "-c:v", "libx264")
+	turned := filepath.Join(t.TempDir(), "turned.mp4")
+	run(t, ffmpegPath(t), "-v", "error", "-i", plain, "-c", "copy", "-metadata:s:v:0", "rotate=90", turned)
+	s := open(t, fast(turned))
+	f := newFrame(t)
+	next(t, s, f)
+	if f.Mat.Cols() != 48 || f.Mat.Rows() != 64 {
+		t.Errorf("%dx%d, want 48x64", f.Mat.Cols(), f.Mat.Rows())
+	}
+}
+
+func TestDamageInTheMiddleIsReadOver(t *testing.T) {
+	path := clip(t, "a.ts", "250", "-c:v", "libx264", "-g", "25")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dice := rand.New(rand.NewPCG(1, 2))
+	for i := len(data) / 3; i < len(data)/2; i++ {
+		data[i] = byte(dice.Uint32())
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	frames := all(t, open(t, fast(path)), identify)
+	last := frames[len(frames)-1]
+	if len(frames) < 150 || last.number != 249%greys {
+		t.Errorf("%d frames, the last is %v", len(frames), last)
+	}
+	if !slices.IsSortedFunc(frames, func(a, b at) int { return int(a.position - b.position) }) {
+		t.Error("positions do not rise")
+	}
+}
+
+func TestAFileThatEndsEarlyIsLogged(t *testing.T) {
+	path := clip(t, "a.mp4", "250", "-c:v", "libx264", "-movflags", "+faststart")
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, info.Size()*2/3); err != nil {
+		t.Fatal(err)
+	}
+	var log journal
+	s, err := Open(fast(path), zerolog.New(&log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if frames := all(t, s, identify); len(frames) < 10 || len(frames) > 225 {
+		t.Errorf("%d frames", len(frames))
+	}
+	if !strings.Contains(log.String(), `"announced":250,"message":"the file ends early`) {
+		t.Errorf("log: %s", log.String())
+	}
+}
+
+func TestOpenRefusesAtOnce(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	empty := filepath.Join(folder, "empty")
+	if err := os.Mkdir(empty, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		url  string
+		is   error
+		want string
+	}{
+		{folder + "/gone.mp4", fs.ErrNotExist, "file does not exist; check the path"},
+		{"file://" + folder + "/gone.mp4", fs.ErrNotExist, "file does not exist; check the path"},
+		{write("noise.mp4", "this is no video"), nil, "noise.mp4: not a video that FFmpeg can read"},
+		{write("empty.mp4", ""), nil, "empty.mp4: not a video that FFmpeg can read"},
+		{write("noise.jpg", "this is no picture"), nil, "noise.jpg: not one frame in it can be read"},
+		{empty, nil, "empty: no jpg, jpeg, png, webp or bmp in this folder"},
+		{"/dev/null", nil, "/dev/null: neither a file nor a folder"},
+		{"ftp://joe:secret@host/a.mp4", nil, `url: ftp://***@host/a.mp4: scheme "ftp" is not supported`},
+	} {
+		cfg := fast(c.url)
+		s, err := Open(cfg, zerolog.Nop())
+		if err == nil {
+			t.Errorf("Open(%s) succeeded", c.url)
+			_ = s.Close()
+			continue
+		}
+		if !strings.Contains(err.Error(), c.want) || c.is != nil && !errors.Is(err, c.is) {
+			t.Errorf("Open(%s): %v, want %s", c.url, err, c.want)
+		}
+	}
+}
+
+func TestCloseWhileNextWaitsAndWhileTheSourceWaits(t *testing.T) {
+	path := clip(t, "a.mp4", "200")
+	s := open(t, fast(path)) // the source waits for Next
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cfg := fast(path)
+	cfg.Pace = Native
+	s = open(t, cfg)
+	f := newFrame(t)
+	ended := make(chan error)
+	go func() {
+		for {
+			if err := s.Next(context.Background(), f); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	time.Sleep(100 * time.Millisecond)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, ErrClosed) {
+		t.Errorf("Next returned %v", err)
+	}
+}
+
+func TestNextNeedsAMatAndAContext(t *testing.T) {
+	s := open(t, fast(clip(t, "a.mp4", "1")))
+	if err := s.Next(t.Context(), &Frame{}); err == nil {
+		t.Error("Next took a frame without Mat")
+	}
+	f := newFrame(t)
+	next(t, s, f)
+	live := open(t, quick("rtsp://127.0.0.1:1/nobody"))
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := live.Next(ctx, f); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Next returned %v", err)
+	}
+}

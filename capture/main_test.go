@@ -1,0 +1,150 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+	"gocv.io/x/gocv"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is what a test waits for what ought to happen within a second or two.
+const patience = 15 * time.Second
+
+// grey is the source of all videos here: frame n is one grey, from which number tells n modulo greys.
+const (
+	grey  = "nullsrc=size=64x48:rate=25,geq=lum=16+4*mod(N\\,50):cb=128:cr=128"
+	greys = 50
+)
+
+func number(m gocv.Mat) int {
+	mean := m.Mean() // BGR of limited range: (Y-16)*255/219
+	return int((mean.Val1+mean.Val2+mean.Val3)/3*219/255/4+0.5) % greys
+}
+
+// ffmpegPath returns the ffmpeg of the system, without which the test is skipped.
+func ffmpegPath(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("ffmpeg is not installed")
+		}
+		t.Skip("ffmpeg is not installed: apt-get install ffmpeg")
+	}
+	return path
+}
+
+// clip makes a video of so many grey frames in a new folder.
+func clip(t testing.TB, name, frames string, options ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	options = append([]string{"-v", "error", "-f", "lavfi", "-i", grey, "-frames:v", frames}, options...)
+	run(t, ffmpegPath(t), append(options, path)...)
+	return path
+}
+
+func run(t testing.TB, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+}
+
+// quick is a configuration for tests that wait for failures.
+func quick(url string) Config {
+	cfg := Default()
+	cfg.URL = url
+	cfg.OpenTimeout, cfg.ReadTimeout = 4*time.Second, time.Second
+	cfg.ReconnectMin, cfg.ReconnectMax = 50*time.Millisecond, 200*time.Millisecond
+	return cfg
+}
+
+// open opens a source and closes it at the end of the test.
+func open(t testing.TB, cfg Config) *Source {
+	t.Helper()
+	s, err := Open(cfg, zerolog.New(zerolog.NewTestWriter(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// newFrame returns a frame whose Mat is closed at the end of the test.
+func newFrame(t testing.TB) *Frame {
+	f := &Frame{Mat: gocv.NewMat()}
+	t.Cleanup(func() { _ = f.Mat.Close() })
+	return f
+}
+
+// next waits for a frame, as long as it takes within reason.
+func next(t testing.TB, s *Source, f *Frame) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := s.Next(ctx, f); err != nil {
+		t.Fatalf("Next: %v; state %s, %+v", err, s.State(), s.Stats())
+	}
+}
+
+// all reads to the end and returns what keep makes of each frame.
+func all[T any](t testing.TB, s *Source, keep func(Frame) T) []T {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var kept []T
+	f := newFrame(t)
+	for {
+		switch err := s.Next(ctx, f); {
+		case errors.Is(err, io.EOF):
+			return kept
+		case err != nil:
+			t.Fatalf("Next: %v", err)
+		}
+		kept = append(kept, keep(*f))
+	}
+}
+
+// eventually waits until a condition holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never came true: %s", what)
+		}
+	}
+}
+
+// journal is a log to look into.
+type journal struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.text = append(j.text, p...)
+	return len(p), nil
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return string(j.text)
+}

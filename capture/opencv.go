@@ -1,0 +1,107 @@
+package capture
+
+/*
+#cgo CXXFLAGS: -std=c++11
+#cgo pkg-config: opencv4
+#include <stdlib.h>
+#include "opencv.h"
+*/
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+	"unsafe"
+
+	"gocv.io/x/gocv"
+)
+
+// errNotOpened is all that OpenCV says about a failed open.
+var errNotOpened = errors.New("OpenCV could not open it")
+
+// maxMisses bounds the reads in a row without a frame: OpenCV gives none for a damaged packet, and none for ever at the
+// end; only the number tells them apart.
+const maxMisses = 256
+
+// input is an opened source. All of it is for one goroutine.
+type input interface {
+	// read fills dst with the next frame and returns its timestamp, 0 where it is not known. io.EOF: there are no more.
+	read(ctx context.Context, dst *gocv.Mat) (time.Duration, error)
+	// shape returns what is known before the first frame.
+	shape() shape
+	close()
+}
+
+// shape is what an input says about itself; zero where it does not know.
+type shape struct {
+	fps    float64
+	frames int // in the whole file
+}
+
+// video is an OpenCV VideoCapture.
+type video struct {
+	handle   unsafe.Pointer
+	live     bool
+	patience time.Duration // of a live one: how long damaged packets are read over
+}
+
+// openVideo opens name with the given back end. The time-outs apply to FFmpeg alone.
+func openVideo(name string, api gocv.VideoCaptureAPI, opening, reading time.Duration) (*video, error) {
+	cName := C.CString(name)
+	defer C.free(unsafe.Pointer(cName))
+	if api != gocv.VideoCaptureFFmpeg {
+		opening, reading = 0, 0
+	}
+	handle := C.capture_open(cName, C.int(api), C.int(opening.Milliseconds()), C.int(reading.Milliseconds()))
+	if handle == nil {
+		return nil, errNotOpened
+	}
+	return &video{handle: handle}, nil
+}
+
+func (v *video) read(ctx context.Context, dst *gocv.Mat) (time.Duration, error) {
+	started := time.Now()
+	for range maxMisses {
+		if C.capture_read(v.handle, unsafe.Pointer(dst.Ptr())) {
+			return time.Duration(v.get(gocv.VideoCapturePosMsec) * float64(time.Millisecond)), nil
+		}
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		if v.live && time.Since(started) > v.patience {
+			return 0, fmt.Errorf("no readable frame within %v", v.patience)
+		}
+	}
+	return 0, io.EOF
+}
+
+func (v *video) shape() shape {
+	s := shape{fps: v.get(gocv.VideoCaptureFPS), frames: int(v.get(gocv.VideoCaptureFrameCount))}
+	if s.fps < 0 || math.IsNaN(s.fps) || math.IsInf(s.fps, 0) {
+		s.fps = 0
+	}
+	return s
+}
+
+func (v *video) get(property gocv.VideoCaptureProperties) float64 {
+	return float64(C.capture_get(v.handle, C.int(property)))
+}
+
+func (v *video) close() {
+	C.capture_close(v.handle)
+	v.handle = nil
+}
+
+// readPicture fills dst from a picture file, and reports whether it could.
+func readPicture(path string, dst *gocv.Mat) bool {
+	cPath := C.CString(path)
+	defer C.free(unsafe.Pointer(cPath))
+	return bool(C.picture_read(cPath, unsafe.Pointer(dst.Ptr())))
+}
+
+// silenceOpenCV stops OpenCV's own messages, for the process.
+func silenceOpenCV() { C.log_silence() }

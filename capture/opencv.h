@@ -1,0 +1,28 @@
+// What capture needs of OpenCV beyond gocv: deadlines given at open, no exception across the C border, silence.
+#ifndef FACESIEVE_CAPTURE_OPENCV_H
+#define FACESIEVE_CAPTURE_OPENCV_H
+
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// capture_open returns a cv::VideoCapture, or NULL. The time-outs (milliseconds) are given only when positive: of the
+// back ends only FFmpeg takes them.
+void *capture_open(const char *name, int api, int open_timeout, int read_timeout);
+// capture_read fills a cv::Mat with the next frame, 8-bit BGR. False: no frame this time.
+bool capture_read(void *capture, void *mat);
+double capture_get(void *capture, int property);
+void capture_close(void *capture);
+
+// picture_read fills a cv::Mat from a picture file, 8-bit BGR, turned upright as its EXIF data says.
+bool picture_read(const char *path, void *mat);
+
+// log_silence stops OpenCV's own messages: they go to stderr and quote URLs with their credentials.
+void log_silence(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

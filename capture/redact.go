@@ -1,0 +1,128 @@
+package capture
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	// secretKey is what stands before a credential: some cameras want /user=admin_password=x_channel=1 in the path, and
+	// GStreamer's elements have properties such as user-pw.
+	secretKey = regexp.MustCompile(`(?i)(?:user|usr|login|pass|pwd|pw|token|secret|auth|cookie|credential|key|` +
+		`signature|session|proxy-id)[a-z0-9.-]*\s*=\s*|authorization\s*:\s*`)
+	// urlValue is a value in a URL, wordValue one in a pipeline: typed, quoted, or up to the next space.
+	urlValue  = regexp.MustCompile(`(?s)^.*?(_[a-zA-Z]+=|[&;?#]|$)`)
+	wordValue = regexp.MustCompile(`^(\([^)]*\))?\\?("[^"]*"?|'[^']*'?|(?i:(basic|digest|bearer)\s+)?[^\s"']*)`)
+	// word is what a URL in a pipeline fills: all between quotes, or between spaces.
+	word = regexp.MustCompile(`"[^"]*"?|'[^']*'?|[^\s"']+`)
+	// simple is a value of a harmless key in a query.
+	simple = regexp.MustCompile(`^[\w.-]*$`)
+)
+
+// Redact returns a source's URL without its credentials, for logs, metrics and messages. The URL need not be valid, and
+// Redact hides too much rather than too little: everything between :// and the last @, every value in a query but
+// those of harmless keys, and the values of user, password, token and the like anywhere.
+func Redact(url string) string {
+	m := &mask{text: url, hidden: make([]bool, len(url))}
+	if !strings.HasPrefix(url, "gst:") {
+		m.url(0, len(url))
+		m.keys(urlValue)
+		return m.String()
+	}
+	for _, at := range word.FindAllStringIndex(url, -1) {
+		m.url(at[0], at[0]+len(strings.TrimRight(url[at[0]:at[1]], `"'`)))
+	}
+	m.keys(wordValue)
+	return m.String()
+}
+
+// mask marks the bytes of a text that must not be shown.
+type mask struct {
+	text   string
+	hidden []bool
+}
+
+func (m *mask) hide(from, to int) {
+	for i := from; i < to; i++ {
+		m.hidden[i] = true
+	}
+}
+
+// url hides user, password and query of the URL in text[from:to].
+func (m *mask) url(from, to int) {
+	part := m.text[from:to]
+	host := 0
+	if i := strings.Index(part, "://"); i >= 0 {
+		host = i + len("://")
+	}
+	if at := strings.LastIndexByte(part, '@'); at >= host && (host > 0 || schemeless(part[:at])) {
+		m.hide(from+host, from+at)
+		host = at
+	}
+	if host == 0 {
+		return
+	}
+	if i := strings.IndexByte(part[host:], '?'); i >= 0 {
+		m.query(from+host+i+1, to)
+	}
+}
+
+// schemeless reports whether what stands before an @ may be a user and a password of a URL that lacks its scheme, and
+// not the beginning of a path.
+func schemeless(s string) bool {
+	colon := strings.IndexByte(s, ':')
+	return colon >= 0 && !strings.Contains(s[:colon], "/")
+}
+
+// query hides what is not known to be harmless in text[from:to].
+func (m *mask) query(from, to int) {
+	for from < to {
+		end := to
+		if i := strings.IndexAny(m.text[from:to], "&;#?"); i >= 0 {
+			end = from + i
+		}
+		key, value, found := strings.Cut(m.text[from:end], "=")
+		switch {
+		case !found && !harmless(key):
+			m.hide(from, end)
+		case found && !(harmless(key) && simple.MatchString(value)):
+			m.hide(from+len(key)+1, end)
+		}
+		from = end + 1
+	}
+}
+
+// keys hides the values of credentials, which match value, wherever they stand.
+func (m *mask) keys(value *regexp.Regexp) {
+	for _, at := range secretKey.FindAllStringIndex(m.text, -1) {
+		found := value.FindStringSubmatchIndex(m.text[at[1]:])
+		end := found[1]
+		if value == urlValue {
+			end = found[2]
+		}
+		m.hide(at[1], at[1]+end)
+	}
+}
+
+func (m *mask) String() string {
+	var b strings.Builder
+	for i := range len(m.text) {
+		switch {
+		case !m.hidden[i]:
+			b.WriteByte(m.text[i])
+		case i == 0 || !m.hidden[i-1]:
+			b.WriteString("***")
+		}
+	}
+	return b.String()
+}
+
+// harmless reports whether a key in a query says nothing secret.
+func harmless(key string) bool {
+	return slices.Contains([]string{
+		"camera", "channel", "codec", "compression", "fps", "height", "mode", "multicast", "profile", "proto", "quality",
+		"rate", "real_stream", "resolution", "size", "stream", "streamtype", "subtype", "tcp", "transportmode", "udp",
+		"unicast", "videocodec", "width",
+	}, strings.ToLower(key))
+}

@@ -1,0 +1,122 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+type kind int
+
+const (
+	kindStream kind = iota + 1
+	kindDevice
+	kindPipeline
+	kindPath // not looked at yet; resolve makes it one of the following
+	kindVideo
+	kindPicture
+	kindFolder
+)
+
+// target is a source's URL, understood.
+type target struct {
+	kind  kind
+	name  string // as OpenCV takes it: URL, device, pipeline or absolute path; may hold credentials
+	label string // for people; without credentials
+}
+
+// live reports whether the source has no end and is tried again when it is lost.
+func (t target) live() bool {
+	return t.kind == kindStream || t.kind == kindDevice || t.kind == kindPipeline
+}
+
+// parseURL sorts a URL by its kind. It touches neither disk nor network, and its errors hold no credentials.
+func parseURL(raw string) (target, error) {
+	label := Redact(raw)
+	if strings.TrimSpace(raw) == "" {
+		return target{}, errors.New("empty; give a path, /dev/video0, rtsp://..., http://... or gst:PIPELINE")
+	}
+	if strings.ContainsRune(raw, 0) {
+		return target{}, fmt.Errorf("%s: has a zero byte in it", label)
+	}
+	if pipeline, ok := strings.CutPrefix(raw, "gst:"); ok {
+		if !strings.Contains(pipeline, "appsink") {
+			return target{}, fmt.Errorf("%s: the pipeline has no appsink; end it in \"! appsink\"", label)
+		}
+		return target{kind: kindPipeline, name: pipeline, label: label}, nil
+	}
+	if strings.HasPrefix(raw, "/dev/video") || strings.HasPrefix(raw, "/dev/v4l/") {
+		return target{kind: kindDevice, name: raw, label: label}, nil
+	}
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok {
+		return target{kind: kindPath, name: raw, label: label}, nil
+	}
+	switch strings.ToLower(scheme) {
+	case "file":
+		return target{kind: kindPath, name: rest, label: label}, nil
+	case "rtsp", "rtsps", "http", "https":
+		// The error of url.Parse quotes what it could not read, which may be a password.
+		if u, err := url.Parse(raw); err != nil || u.Hostname() == "" {
+			return target{}, fmt.Errorf("%s: not a valid URL; write scheme://user:password@host:port/path, "+
+				"with / ? # %% in user and password percent-encoded", label)
+		}
+		return target{kind: kindStream, name: raw, label: label}, nil
+	default:
+		return target{}, fmt.Errorf("%s: scheme %q is not supported; use rtsp, rtsps, http, https, file, gst: or a path",
+			label, scheme)
+	}
+}
+
+// resolve looks at a path: a video, a picture or a folder, and whether it can be read at all.
+func (t target) resolve() (target, error) {
+	if t.kind != kindPath {
+		return t, nil
+	}
+	path, err := filepath.Abs(t.name) // FFmpeg would take "a:b.mp4" for a protocol
+	if err != nil {
+		return t, fmt.Errorf("find %s: %w", t.label, err)
+	}
+	t.name = path
+	info, err := readable(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return t, fmt.Errorf("open %s: %w; check the path", t.label, fs.ErrNotExist)
+	case errors.Is(err, fs.ErrPermission):
+		return t, fmt.Errorf("open %s: %w; let the user of this program read it", t.label, fs.ErrPermission)
+	case err != nil:
+		return t, fmt.Errorf("open %s: %w", t.label, err)
+	case info.IsDir():
+		t.kind = kindFolder
+	case !info.Mode().IsRegular():
+		return t, fmt.Errorf("open %s: neither a file nor a folder; a camera is given as /dev/videoN", t.label)
+	case isPicture(path):
+		t.kind = kindPicture
+	default:
+		t.kind = kindVideo
+	}
+	return t, nil
+}
+
+// readable opens what is regular or a folder, to learn whether it may be read; a pipe would block.
+func readable(path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() && !info.Mode().IsRegular() {
+		return info, err
+	}
+	file, err := os.Open(path) //nolint:gosec // reading the file that the configuration names is the purpose
+	if err != nil {
+		return info, err
+	}
+	return info, file.Close()
+}
+
+func isPicture(path string) bool {
+	extensions := []string{".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+	return slices.Contains(extensions, strings.ToLower(filepath.Ext(path)))
+}
