@@ -1,0 +1,162 @@
+package publish
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"math"
+	"slices"
+	"time"
+
+	// The two encodings of Image, for image.DecodeConfig.
+	_ "image/jpeg"
+	_ "image/png"
+
+	"github.com/google/uuid"
+)
+
+const (
+	maxTrack = 1<<53 - 1 // above it, readers that keep numbers as float64 lose the last digits
+	maxSide  = 65535     // pixels
+	maxData  = 512 << 10 // bytes of an encoded face; a broker may close the connection over more
+)
+
+// faults collects what is wrong with a value, by the JSON path of the field.
+type faults []error
+
+func (f *faults) add(path, format string, args ...any) {
+	*f = append(*f, fmt.Errorf("%s: %w", path, fmt.Errorf(format, args...)))
+}
+
+func (f *faults) check(ok bool, path, format string, args ...any) {
+	if !ok {
+		f.add(path, format, args...)
+	}
+}
+
+// check says everything that is wrong with the event.
+func (e *Event) check() error {
+	var f faults
+	f.head(e.Schema, e.Device, e.Camera)
+	id, err := uuid.Parse(e.ID)
+	f.check(err == nil && id.Version() == 7 && id.Variant() == uuid.RFC4122 && id.String() == e.ID,
+		"id", "%q is not a UUIDv7 in lower case with hyphens", e.ID)
+	f.seen(e.Track, e.Time, e.Frame, e.Box)
+	f.landmarks(e.Landmarks)
+	f.finite("transform", e.Transform[0][:]...)
+	f.finite("transform", e.Transform[1][:]...)
+	f.check(e.Quality.Score >= 0 && e.Quality.Score <= 100, "quality.score", "%v is not in 0..100", e.Quality.Score)
+	f.finite("quality.raw", e.Quality.Raw)
+	f.check(e.Quality.Model != "" && len(e.Quality.Model) <= maxName,
+		"quality.model", "%q must have 1 to %d bytes", e.Quality.Model, maxName)
+	f.components("quality.components", e.Quality.Components)
+	policies := []string{"best", "quick", "interval", "all"}
+	f.check(slices.Contains(policies, e.Policy), "policy", "%q is none of %v", e.Policy, policies)
+	f.image(e.Image)
+	return errors.Join(f...)
+}
+
+// check says everything that is wrong with the report of a face that did not pass.
+func (r *Rejected) check() error {
+	var f faults
+	f.head(r.Schema, r.Device, r.Camera)
+	f.seen(r.Track, r.Time, r.Frame, r.Box)
+	known := []string{"too_small", "too_blurred", "pose", "low_quality", "edge", "duplicate"}
+	f.check(len(r.Reasons) > 0, "reasons", "there is none")
+	for i, reason := range r.Reasons {
+		f.check(slices.Contains(known, reason), "reasons", "%q is none of %v", reason, known)
+		f.check(!slices.Contains(r.Reasons[:i], reason), "reasons", "%q appears twice", reason)
+	}
+	f.measure("score", r.Score)
+	f.components("components", r.Components)
+	return errors.Join(f...)
+}
+
+// check says everything that is wrong with the state.
+func (s *State) check() error {
+	var f faults
+	f.head(s.Schema, s.Device, s.Camera)
+	words := []string{Running, Reconnecting, Stopped}
+	f.check(slices.Contains(words, s.State), "state", "%q is none of %v", s.State, words)
+	f.rate("fps", s.FPS)
+	f.rate("faces_per_second", s.FacesPerSecond)
+	f.time("since", s.Since)
+	return errors.Join(f...)
+}
+
+func (f *faults) head(schema int, device, camera string) {
+	f.check(schema == SchemaVersion, "schema", "%d is not %d", schema, SchemaVersion)
+	f.name("device", device)
+	f.name("camera", camera)
+}
+
+func (f *faults) name(path, name string) {
+	if err := CheckName(name); err != nil {
+		f.add(path, "%w", err)
+	}
+}
+
+func (f *faults) seen(track uint64, at time.Time, frame Size, box Box) {
+	f.check(track <= maxTrack, "track", "%d is above 2^53-1", track)
+	f.time("time", at)
+	f.side("frame.width", frame.Width)
+	f.side("frame.height", frame.Height)
+	f.finite("box", float64(box.X), float64(box.Y), float64(box.Width), float64(box.Height))
+	f.check(box.Width > 0 && box.Height > 0, "box", "%v x %v has no area", box.Width, box.Height)
+}
+
+// time wants a year of four digits after the first clocks that count from 1970; a zero time is a forgotten one.
+func (f *faults) time(path string, at time.Time) {
+	year := at.UTC().Year()
+	f.check(year >= 1970 && year <= 9999, path, "%s is not in the years 1970 to 9999", at.UTC().Format(time.RFC3339))
+}
+
+func (f *faults) landmarks(l Landmarks) {
+	for _, p := range []Point{l.RightEye, l.LeftEye, l.Nose, l.RightMouth, l.LeftMouth} {
+		f.finite("landmarks", float64(p[0]), float64(p[1]))
+	}
+}
+
+func (f *faults) components(path string, c Components) {
+	for _, v := range []float64{
+		c.Sharpness, c.UnderExposurePrevention, c.OverExposurePrevention, c.InterEyeDistance,
+		c.HeadPoseYaw, c.HeadPosePitch, c.HeadPoseRoll, c.CompressionArtifacts,
+	} {
+		f.measure(path, v)
+	}
+}
+
+func (f *faults) measure(path string, v float64) {
+	f.check(v == NotAssessed || v >= 0 && v <= 100, path, "%v is neither in 0..100 nor -1", v)
+}
+
+func (f *faults) rate(path string, v float64) {
+	f.check(v >= 0 && !math.IsInf(v, 0), path, "%v is not a rate of 0 or more", v)
+}
+
+func (f *faults) side(path string, n int) {
+	f.check(n >= 1 && n <= maxSide, path, "%d is not in 1..%d", n, maxSide)
+}
+
+func (f *faults) finite(path string, values ...float64) {
+	for _, v := range values {
+		f.check(!math.IsNaN(v) && !math.IsInf(v, 0), path, "%v is not a number JSON can carry", v)
+	}
+}
+
+// image looks at the picture's own header, so that what the event says about it is true.
+func (f *faults) image(i Image) {
+	if len(i.Data) == 0 || len(i.Data) > maxData {
+		f.add("image.data", "%d bytes, not 1 to %d", len(i.Data), maxData)
+		return
+	}
+	config, encoding, err := image.DecodeConfig(bytes.NewReader(i.Data))
+	if err != nil || encoding != JPEG && encoding != PNG {
+		f.add("image.data", "neither JPEG nor PNG")
+		return
+	}
+	f.check(i.Encoding == encoding, "image.encoding", "%q, but the data is %s", i.Encoding, encoding)
+	f.check(i.Width == config.Width && i.Height == config.Height && i.Width <= maxSide && i.Height <= maxSide,
+		"image", "said to be %dx%d, but the data is %dx%d", i.Width, i.Height, config.Width, config.Height)
+}

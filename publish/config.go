@@ -1,0 +1,215 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Embedded as Config.Broker means the broker inside the program, see StartBroker.
+const Embedded = "embedded"
+
+const (
+	maxQueue     = 100_000
+	minKeepAlive = 5 * time.Second
+	maxKeepAlive = 18 * time.Hour // MQTT counts it in 16 bits of seconds
+)
+
+// Config is the mqtt section of the configuration.
+type Config struct {
+	// Broker is tcp://host[:port] (also mqtt://), ssl://host[:port] (also mqtts://, tls://) or Embedded.
+	Broker string `yaml:"broker"`
+	// Listen is the address of the embedded broker. Other than on the loopback it needs User and Password.
+	Listen string `yaml:"listen"`
+	// ClientID must be the device's own: a broker lets one of two clients of the same name go. Empty means
+	// facesieve-<device>.
+	ClientID string `yaml:"client_id"`
+	// User and Password are for the broker; the embedded one asks them of everybody when they are set.
+	User     string `yaml:"user"`
+	Password Secret `yaml:"password"`
+	// Root is what all topics begin with. Empty means facesieve/<device>.
+	Root string `yaml:"root"`
+	// KeepAlive is the time without traffic after which the connection is tested; whole seconds.
+	KeepAlive time.Duration `yaml:"keep_alive"`
+	// TLS is for ssl:// only. The broker's certificate is always verified.
+	TLS TLS `yaml:"tls"`
+	// Queue is how many events are held while the broker is away. When it is full, new ones are refused.
+	Queue int `yaml:"queue"`
+	// JPEG publishes the aligned face alone as well, Rejected the reasons why a face did not pass.
+	JPEG     bool `yaml:"jpeg"`
+	Rejected bool `yaml:"rejected"`
+
+	// Device is the name of the device in topics and events. The program sets it; it is no key of the section.
+	Device string `yaml:"-"`
+}
+
+// TLS says whom to trust and who the device is.
+type TLS struct {
+	// CA is a file of PEM certificates that may sign the broker's; empty means those of the system.
+	CA string `yaml:"ca"`
+	// Cert and Key are PEM files of the client certificate; both or neither. They are read again for every connection.
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+	// ServerName is the name in the broker's certificate; empty means the host of Config.Broker.
+	ServerName string `yaml:"server_name"`
+}
+
+// Secret is a string that prints as asterisks and is never part of a log or an error.
+type Secret string
+
+// String hides the secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "***"
+}
+
+// GoString hides the secret.
+func (s Secret) GoString() string { return fmt.Sprintf("%q", s.String()) }
+
+// MarshalText hides the secret in JSON and YAML.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Default is a plain broker on the same machine.
+func Default() Config {
+	return Config{
+		Broker:    "tcp://127.0.0.1:1883",
+		Listen:    "127.0.0.1:1883",
+		KeepAlive: 30 * time.Second,
+		Queue:     1000,
+	}
+}
+
+// Topics names the topics of this device.
+func (c Config) Topics() Topics {
+	if c.Root != "" {
+		return Topics{c.Root}
+	}
+	return Topics{"facesieve/" + c.Device}
+}
+
+// Validate says every fault of the section, joined, each with key, value and mend.
+func (c Config) Validate() error {
+	return errors.Join(append(c.connectionFaults(), c.publisherFaults()...)...)
+}
+
+func (c Config) publisherFaults() []error {
+	var f faults
+	if c.Root != "" {
+		if err := checkRoot(c.Root, false); err != nil {
+			f.add("root", "%w", err)
+		}
+	}
+	if err := CheckName(c.Device); err != nil {
+		f.add("device", "%w", err)
+	}
+	f.check(c.Queue >= 1 && c.Queue <= maxQueue, "queue", "%d: use 1 to %d events", c.Queue, maxQueue)
+	return f
+}
+
+// connectionFaults are those that a subscriber shares.
+func (c Config) connectionFaults() []error {
+	var f faults
+	secure := false
+	if c.Broker == Embedded {
+		c.listenFaults(&f)
+	} else if u, err := brokerURL(c.Broker); err != nil {
+		f.add("broker", "%w", err)
+	} else {
+		secure = u.Scheme == schemeTLS
+	}
+	c.TLS.faults(&f, secure)
+	f.check(c.User != "" || c.Password == "", "password", "set without a user: set user too")
+	f.text("user", c.User)
+	f.text("client_id", c.ClientID)
+	f.check(c.KeepAlive >= minKeepAlive && c.KeepAlive <= maxKeepAlive && c.KeepAlive%time.Second == 0,
+		"keep_alive", "%v: use whole seconds from %v to %v", c.KeepAlive, minKeepAlive, maxKeepAlive)
+	return f
+}
+
+func (f *faults) text(key, value string) {
+	f.check(len(value) <= maxName && utf8.ValidString(value) && !strings.ContainsRune(value, 0),
+		key, "%.40q: use at most %d bytes of UTF-8, none of them 0", value, maxName)
+}
+
+func (c Config) listenFaults(f *faults) {
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil || port == "" {
+		f.add("listen", "%q is not an address: write it like 127.0.0.1:1883", c.Listen)
+		return
+	}
+	if c.User != "" && c.Password == "" {
+		f.add("password", "is empty: the embedded broker needs one beside user")
+	}
+	f.check(loopback(host) || c.User != "" && c.Password != "",
+		"listen", "%q is open to the network: set user and password, or listen on 127.0.0.1", c.Listen)
+}
+
+func (t TLS) faults(f *faults, secure bool) {
+	f.check((t.Cert == "") == (t.Key == ""), "tls.cert", "%q and tls.key %q: set both or neither", t.Cert, t.Key)
+	f.check(secure || t == TLS{}, "tls", "set, but broker is not ssl://: use ssl:// or remove tls")
+}
+
+const (
+	schemeTCP = "tcp"
+	schemeTLS = "ssl"
+)
+
+// brokerURL reads the address of a broker; the result has the scheme tcp or ssl and a port. Errors repeat no
+// credentials.
+func brokerURL(broker string) (*url.URL, error) {
+	u, err := url.Parse(broker)
+	if err != nil { // the text of err holds the whole address
+		return nil, errors.New("not an address: use tcp://host:port, ssl://host:port or embedded")
+	}
+	if u.User != nil {
+		return nil, fmt.Errorf("%q has credentials in it: use user and password", u.Redacted())
+	}
+	scheme, port := schemeTCP, "1883"
+	switch u.Scheme {
+	case "tcp", "mqtt":
+	case "ssl", "tls", "mqtts":
+		scheme, port = schemeTLS, "8883"
+	default:
+		return nil, fmt.Errorf("%q: use tcp://host:port, ssl://host:port or embedded", broker)
+	}
+	if u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("%q: use tcp://host:port or ssl://host:port and nothing more", broker)
+	}
+	if u.Port() != "" {
+		port = u.Port()
+	}
+	return &url.URL{Scheme: scheme, Host: net.JoinHostPort(u.Hostname(), port)}, nil
+}
+
+// target is where clients of this configuration connect to, the embedded broker included.
+func (c Config) target() (*url.URL, error) {
+	if c.Broker != Embedded {
+		return brokerURL(c.Broker)
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return &url.URL{Scheme: schemeTCP, Host: net.JoinHostPort(host, port)}, nil
+}
+
+func (c Config) clientID() string {
+	if c.ClientID != "" {
+		return c.ClientID
+	}
+	return "facesieve-" + c.Device
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,106 @@
+package publish
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// exact refuses what json.Unmarshal has let pass when it filled a value of type t: names in another case, missing,
+// unknown and repeated fields, null, arrays of another length, text that is not UTF-8, line breaks in base64, times not
+// in UTC or finer than nanoseconds.
+func exact(data []byte, t reflect.Type) error {
+	if !utf8.Valid(data) {
+		return errors.New("not UTF-8")
+	}
+	w := walker{json.NewDecoder(bytes.NewReader(data))}
+	w.UseNumber()
+	return w.value(t, "")
+}
+
+type walker struct{ *json.Decoder }
+
+func (w walker) value(t reflect.Type, path string) error {
+	token, err := w.Token()
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	switch {
+	case token == nil:
+		return fmt.Errorf("%s: null", path)
+	case t == reflect.TypeFor[time.Time]():
+		if s, ok := token.(string); !ok || !strings.HasSuffix(s, "Z") || len(s) > len("2006-01-02T15:04:05.999999999Z") {
+			return fmt.Errorf("%s: %v is not a time in UTC to the nanosecond", path, token)
+		}
+	case t == reflect.TypeFor[[]byte]():
+		if s, ok := token.(string); !ok || strings.ContainsAny(s, "\r\n") {
+			return fmt.Errorf("%s: not base64 in one piece", path)
+		}
+	case t.Kind() == reflect.Struct:
+		return w.object(token, t, path)
+	case t.Kind() == reflect.Array, t.Kind() == reflect.Slice:
+		return w.array(token, t, path)
+	}
+	return nil // json.Unmarshal has looked at the rest
+}
+
+func (w walker) object(token json.Token, t reflect.Type, path string) error {
+	if token != json.Delim('{') {
+		return fmt.Errorf("%s: %v is not an object", path, token)
+	}
+	missing := make(map[string]reflect.Type, t.NumField())
+	for i := range t.NumField() {
+		missing[t.Field(i).Tag.Get("json")] = t.Field(i).Type
+	}
+	for w.More() {
+		key, err := w.Token()
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		name, _ := key.(string)
+		field, ok := missing[name]
+		if !ok {
+			return fmt.Errorf("%s: unknown, or there twice", join(path, name))
+		}
+		delete(missing, name)
+		if err := w.value(field, join(path, name)); err != nil {
+			return err
+		}
+	}
+	for i := range t.NumField() {
+		if name := t.Field(i).Tag.Get("json"); missing[name] != nil {
+			return fmt.Errorf("%s: missing", join(path, name))
+		}
+	}
+	_, err := w.Token()
+	return err
+}
+
+func (w walker) array(token json.Token, t reflect.Type, path string) error {
+	if token != json.Delim('[') {
+		return fmt.Errorf("%s: %v is not an array", path, token)
+	}
+	n := 0
+	for ; w.More(); n++ {
+		if err := w.value(t.Elem(), fmt.Sprintf("%s[%d]", path, n)); err != nil {
+			return err
+		}
+	}
+	if t.Kind() == reflect.Array && n != t.Len() {
+		return fmt.Errorf("%s: %d elements, not %d", path, n, t.Len())
+	}
+	_, err := w.Token()
+	return err
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}

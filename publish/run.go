@@ -1,0 +1,132 @@
+package publish
+
+import (
+	"errors"
+	"time"
+)
+
+const (
+	stable     = 30 * time.Second // a connection that lasts so long is no failed attempt
+	repeatLog  = time.Minute      // the same failure is a warning again after this
+	maxFailure = 3                // connections that the oldest message may cost before it goes to the end
+)
+
+// run makes connections one after the other until Close.
+func (p *Publisher) run() {
+	defer close(p.done)
+	retry := backoff{min: p.timing.retryMin, max: p.timing.retryMax}
+	var lastWarning time.Time
+	for {
+		last := p.isClosing() // this is the last attempt
+		started := time.Now()
+		progress, err := p.connection()
+		if err == nil || last || p.ctx.Err() != nil {
+			return
+		}
+		if progress || time.Since(started) > stable {
+			retry.reset()
+		}
+		wait := retry.wait()
+		event := p.log.Debug()
+		if p.failed(err) || time.Since(lastWarning) > repeatLog {
+			event, lastWarning = p.log.Warn(), time.Now()
+		}
+		event.Err(err).Dur("retry_in", wait).Int("queued", p.Stats().Queued).Msg("no connection to the broker")
+		if !p.pause(wait) {
+			return
+		}
+	}
+}
+
+// connection makes one connection and serves it until it ends, with nil when all is done. It says whether the broker
+// acknowledged anything.
+func (p *Publisher) connection() (progress bool, err error) {
+	l, err := connect(p.ctx, p.cfg, identity{clientID: p.cfg.clientID(), will: p.topics.Status()})
+	if err != nil {
+		return false, err
+	}
+	s := &session{p: p, link: l, number: p.up()}
+	if err = s.begin(); err == nil {
+		err = s.run()
+	}
+	p.down()
+	if err != nil {
+		l.abort()
+		if len(s.inflight) > 0 && !s.progress {
+			p.blame()
+		}
+		return s.progress, err
+	}
+	s.farewell()
+	return true, nil
+}
+
+// blame counts against the oldest message that a connection ended without any acknowledgement. A broker may close the
+// connection over one it does not like; so that it does not stop all others for ever, it goes to the end of the queue.
+func (p *Publisher) blame() {
+	oldest := p.queue.at(0)
+	if oldest.failures++; oldest.failures < maxFailure {
+		return
+	}
+	oldest.failures = 0
+	p.queue.rotate()
+	p.log.Warn().Str("topic", oldest.topic).Int("attempts", maxFailure).
+		Msg("connection ended each time this message was sent: it goes to the end of the queue")
+}
+
+// pause waits before the next attempt and says whether there should be one. Close cuts it short, for a last attempt if
+// there is something to send.
+func (p *Publisher) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-p.closing:
+		return p.queue.len() > 0
+	case <-p.ctx.Done():
+		return false
+	}
+}
+
+// drained says that Close was called and nothing is left to send.
+func (p *Publisher) drained() bool { return p.isClosing() && p.queue.len() == 0 }
+
+func (p *Publisher) isClosing() bool {
+	select {
+	case <-p.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// up notes a new connection and returns its number.
+func (p *Publisher) up() uint64 {
+	for len(p.rejects) > 0 { // reports left by the last one are stale
+		<-p.rejects
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stats.Connections++
+	p.stats.Connected, p.stats.Since = true, time.Now()
+	p.link = p.stats.Connections
+	p.log.Info().Str("broker", p.cfg.Broker).Str("root", p.topics.Root()).Msg("connected to the broker")
+	return p.link
+}
+
+func (p *Publisher) down() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stats.Connected, p.stats.Since = false, time.Now()
+	p.link = 0
+}
+
+// failed notes why there is no connection and says whether that is news.
+func (p *Publisher) failed(err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	news := p.stats.LastError != err.Error() || errors.Is(err, errLost)
+	p.stats.LastError = err.Error()
+	return news
+}

@@ -1,0 +1,196 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+)
+
+// Handler is what Subscribe calls, one call at a time and in the order of arrival. Topics whose function is nil are not
+// subscribed. A message is acknowledged after the call; one that takes longer than Config.KeepAlive costs the
+// connection.
+type Handler struct {
+	Event    func(Event)
+	JPEG     func(camera string, picture []byte)
+	Rejected func(Rejected)
+	State    func(State)
+	// Status is told the root of a device and whether it is online.
+	Status func(root string, online bool)
+	// Invalid is told of messages that are not what the schemas say; nil ignores them.
+	Invalid func(topic string, err error)
+}
+
+// Subscribe connects to the broker of cfg and hands over what devices publish below Config.Root, in which a level may be
+// + to see many, until ctx ends; then it returns nil, and no call of h follows. When the connection is lost it makes
+// another; what was published in between is missed, but for what the broker retains. As long as it was never subscribed
+// it returns an error that does not pass by waiting (ErrRefused). ClientID is not used: a subscriber is a client of its
+// own.
+func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) error {
+	if cfg.Root == "" {
+		cfg.Root = cfg.Topics().Root()
+	}
+	faults := faults(cfg.connectionFaults())
+	if err := checkRoot(cfg.Root, true); err != nil {
+		faults.add("root", "%w", err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	s := &subscriber{cfg: cfg, handler: h, filters: h.filters(cfg.Topics())}
+	defer s.stop()
+	t := defaultTiming()
+	retry := backoff{min: t.retryMin, max: t.retryMax}
+	for {
+		started := time.Now()
+		err := s.connection(ctx, log)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if !s.subscribed && errors.Is(err, ErrRefused) {
+			return err
+		}
+		if time.Since(started) > stable {
+			retry.reset()
+		}
+		wait := retry.wait()
+		log.Warn().Err(err).Dur("retry_in", wait).Msg("no connection to the broker")
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+type subscriber struct {
+	cfg     Config
+	handler Handler
+	filters map[string]byte
+	// subscribed says that it has succeeded once.
+	subscribed bool
+
+	mu      sync.Mutex // held during a call of the handler
+	stopped bool
+}
+
+// filters are the topics to subscribe, with their quality of service.
+func (h Handler) filters(t Topics) map[string]byte {
+	filters := map[string]byte{}
+	for topic, wanted := range map[string]bool{
+		t.Face("+"):     h.Event != nil,
+		t.JPEG("+"):     h.JPEG != nil,
+		t.Rejected("+"): h.Rejected != nil,
+		t.State("+"):    h.State != nil,
+		t.Status():      h.Status != nil,
+	} {
+		if wanted {
+			filters[topic] = 1
+		}
+	}
+	return filters
+}
+
+// connection makes one connection and serves it until it is lost or ctx ends.
+func (s *subscriber) connection(ctx context.Context, log zerolog.Logger) error {
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return err
+	}
+	l, err := connect(ctx, s.cfg, identity{clientID: "facesieve-watch-" + id.String()[:7], receive: s.receive})
+	if err != nil {
+		return err
+	}
+	if err := s.subscribe(ctx, l); err != nil {
+		l.abort()
+		return err
+	}
+	s.subscribed = true
+	log.Info().Str("broker", s.cfg.Broker).Str("root", s.cfg.Root).Msg("subscribed")
+	select {
+	case <-l.lost:
+		l.abort()
+		return l.err
+	case <-ctx.Done():
+		l.close()
+		return nil
+	}
+}
+
+func (s *subscriber) subscribe(ctx context.Context, l *link) error {
+	if len(s.filters) == 0 {
+		return nil
+	}
+	token := l.client.SubscribeMultiple(s.filters, nil)
+	answered, cancel := context.WithTimeoutCause(ctx, connectTimeout, errNoAnswer)
+	defer cancel()
+	if err := l.wait(answered, token); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	for topic, code := range token.(*mqtt.SubscribeToken).Result() {
+		if code > 2 {
+			return fmt.Errorf("subscribe to %s: %w: the broker does not allow it", topic, ErrRefused)
+		}
+	}
+	return nil
+}
+
+// stop waits for the present call of the handler and prevents others.
+func (s *subscriber) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+}
+
+// receive is paho's callback for every message.
+func (s *subscriber) receive(_ mqtt.Client, m mqtt.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return
+	}
+	if err := s.deliver(m.Topic(), m.Payload()); err != nil && s.handler.Invalid != nil {
+		s.handler.Invalid(m.Topic(), err)
+	}
+}
+
+func (s *subscriber) deliver(topic string, payload []byte) error {
+	root, camera, kind := splitTopic(topic)
+	switch kind {
+	case kindFace:
+		return deliver(payload, DecodeEvent, s.handler.Event)
+	case kindRejected:
+		return deliver(payload, DecodeRejected, s.handler.Rejected)
+	case kindState:
+		return deliver(payload, DecodeState, s.handler.State)
+	case kindJPEG:
+		if s.handler.JPEG != nil {
+			s.handler.JPEG(camera, payload)
+		}
+	case kindStatus:
+		word := string(payload)
+		if word != Online && word != Offline {
+			return fmt.Errorf("status: %.40q is neither online nor offline", word)
+		}
+		if s.handler.Status != nil {
+			s.handler.Status(root, word == Online)
+		}
+	}
+	return nil
+}
+
+func deliver[T any](payload []byte, decode func([]byte) (T, error), handle func(T)) error {
+	if handle == nil {
+		return nil
+	}
+	v, err := decode(payload)
+	if err == nil {
+		handle(v)
+	}
+	return err
+}
