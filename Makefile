@@ -1,0 +1,58 @@
+# make demo    sets up, builds, and shows the main job; SOURCE=/dev/video0, a file or rtsp://... instead of the rendered clip
+# make test    sets up and runs every test
+# make setup   installs what is missing: system packages and the TensorFlow Lite library
+# make build   bin/facesieve
+# make lint    formatting, static analysis and known vulnerabilities, Go and Python
+# make bench   time per stage, with ratios against peers in the same run
+# make clean   removes everything that was built
+
+.PHONY: setup build test test-go test-leaks test-python lint lint-go lint-python bench demo clean
+.DEFAULT_GOAL := build
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+GOFACE = $(shell go list -m -f '{{.Dir}}' gocv.io/x/gocv)/images/face.jpg
+PYTHON := .venv/bin/python
+TRAINING := models/training
+
+setup:
+	@.setup/system
+	@.setup/tflite
+
+build: setup
+	go build -ldflags '-X main.version=$(VERSION)' -o bin/facesieve ./cmd/facesieve
+
+.PHONY: setup-test
+setup-test: setup
+	@.setup/system --test
+	@.setup/python
+
+test: setup-test build test-go test-leaks test-python
+
+test-go: setup-test
+	go test -race ./...
+
+# Every Mat that is made is closed: the packages that hold Mats count them.
+test-leaks: setup-test
+	go test -tags matprofile -run Leak ./capture ./detect ./quality ./cmd/...
+
+test-python: setup-test build
+	cd $(TRAINING) && ../../$(PYTHON) -m pytest -q
+
+lint: lint-go lint-python
+
+lint-go: setup
+	@.setup/linters
+	build/tools/golangci-lint run
+	@.setup/vulnerabilities
+
+lint-python: setup-test
+	cd $(TRAINING) && ../../$(PYTHON) -m ruff format --check . && ../../$(PYTHON) -m ruff check . && ../../$(PYTHON) -m mypy
+
+bench: build
+	go test -run '^$$' -bench . -benchmem ./...
+
+demo: build
+	go run ./cmd/demo -binary bin/facesieve -picture $(GOFACE) $(if $(SOURCE),-source $(SOURCE)) -out demo
+
+clean:
+	rm -rf bin build demo

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+)
+
+// The exit codes of every sub-command; the README lists them.
+const (
+	exitOK      = 0
+	exitFailure = 1 // something could not be done: a file, a camera, a broker
+	exitUsage   = 2 // the command line is wrong
+	exitConfig  = 3 // the configuration is wrong; every fault was printed
+)
+
+// cli is the command line.
+type cli struct {
+	Run     runCommand     `cmd:"" help:"Watch the configured cameras and forward good faces (the daemon)."`
+	Check   checkCommand   `cmd:"" help:"Say everything that is wrong with a configuration."`
+	Score   scoreCommand   `cmd:"" help:"Score the faces in pictures."`
+	Replay  replayCommand  `cmd:"" help:"Run the whole pipeline on a recording as fast as it can."`
+	Watch   watchCommand   `cmd:"" help:"Subscribe to a broker and show the faces that arrive."`
+	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of an event."`
+	Version versionCommand `cmd:"" help:"Print the versions of the program, its libraries and its networks."`
+}
+
+// console is where a sub-command writes: results to out, everything else to err.
+type console struct {
+	out io.Writer
+	err io.Writer
+}
+
+// run parses args, runs the sub-command they name until it ends or ctx does, and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c,
+		kong.Name("facesieve"),
+		kong.Description("Forwards only the faces that a recogniser can use.\n\n"+
+			"Exit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong configuration."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(console{out: stdout, err: stderr}),
+	)
+	if err != nil {
+		fmt.Fprintf(stderr, "facesieve: %v\n", err)
+		return exitUsage
+	}
+	parsed, err := parser.Parse(args)
+	if exited >= 0 { // --help was printed
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "facesieve: %v; see facesieve --help\n", err)
+		return exitUsage
+	}
+	return report(parsed.Run(), stderr)
+}
+
+// report prints err for a person and returns the exit code that it stands for.
+func report(err error, stderr io.Writer) int {
+	var faults Faults
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &faults):
+		fmt.Fprintln(stderr, faults.Error())
+		return exitConfig
+	default:
+		fmt.Fprintf(stderr, "facesieve: %v\n", err)
+		return exitFailure
+	}
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+
+	"facesieve/models"
+)
+
+// networks are the two verified networks that a pipeline runs.
+type networks struct {
+	detector *models.Model
+	quality  *models.Model
+}
+
+// openModels reads and verifies the networks that cfg names, or the built-in ones.
+func openModels(cfg Config) (networks, error) {
+	detector, err := openModel("detector", cfg.Models.Detector)
+	if err != nil {
+		return networks{}, err
+	}
+	quality, err := openModel("quality", cfg.Models.Quality)
+	if err != nil {
+		return networks{}, err
+	}
+	return networks{detector: detector, quality: quality}, nil
+}
+
+func openModel(task, path string) (*models.Model, error) {
+	open, name := models.Embedded, task
+	if path != "" {
+		open, name = models.Load, path
+	}
+	model, err := open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open %s network: %w", task, err)
+	}
+	if model.Manifest.Task != task {
+		return nil, fmt.Errorf("open %s network: %s is a network for %q; name one for %q",
+			task, path, model.Manifest.Task, task)
+	}
+	return model, nil
+}

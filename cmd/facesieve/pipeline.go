@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"gocv.io/x/gocv"
+
+	"facesieve/capture"
+	"facesieve/detect"
+	"facesieve/quality"
+)
+
+// tickPeriod is how long a live pipeline waits for a frame before it looks at the clock: faces that were held long
+// enough are sent, and tracks end, also when the camera is gone.
+const tickPeriod = 500 * time.Millisecond
+
+// sink takes what a pipeline decides. Its methods must not block on a network.
+type sink interface {
+	// face forwards a face that was selected.
+	face(c *candidate) error
+	// rejected reports that a track ended without one, and its best face.
+	rejected(c *candidate, reason quality.Reason) error
+}
+
+// candidate is a face that was seen and may be sent: all that an event needs, and none of it shared.
+type candidate struct {
+	Track      uint64
+	Time       time.Time
+	Width      int // of the frame, pixels
+	Height     int
+	Face       detect.Face
+	Judgement  judgement
+	Pixels     []byte    // the aligned face, 112x112 BGR; nil if it was ruled out before it was cut
+	Seen       *seenFace // its place in the gallery, or nil
+	PolicyName string
+}
+
+// pipeline takes one camera's frames to decisions. Build it with newPipeline, run it once, and Close it.
+type pipeline struct {
+	camera   Camera
+	engine   *engine
+	motion   *detect.Motion
+	tracker  *detect.Tracker
+	selector *quality.Selector[*candidate]
+	sink     sink
+	gallery  *gallery
+	log      zerolog.Logger
+
+	after  func()       // called after each frame, for a progress bar
+	due    time.Time    // of the next frame that max_fps lets through
+	busy   bool         // a track is alive, so the motion gate does not matter
+	pulse  atomic.Int64 // when the pipeline last went round, Unix nanoseconds
+	ended  atomic.Bool
+	counts pipelineCounts
+}
+
+// pipelineCounts are read by other goroutines while the pipeline runs.
+type pipelineCounts struct {
+	frames, looked, tracks, sent atomic.Uint64
+}
+
+// newPipeline joins the stages for one camera. The engine is owned by the pipeline from here on.
+func newPipeline(camera Camera, e *engine, out sink, seen *gallery, log zerolog.Logger) (*pipeline, error) {
+	selector, err := quality.NewSelector[*candidate](camera.Quality, nil)
+	if err != nil {
+		return nil, fmt.Errorf("camera %s: %w", camera.Name, err)
+	}
+	return &pipeline{
+		camera: camera, engine: e, selector: selector, sink: out, gallery: seen,
+		after:   func() {},
+		motion:  detect.NewMotion(camera.Detect),
+		tracker: detect.NewTracker(camera.Detect),
+		log:     log.With().Str("component", "pipeline").Str("camera", camera.Name).Logger(),
+	}, nil
+}
+
+// Close frees the networks and the scratch memory.
+func (p *pipeline) Close() error {
+	return p.engine.Close()
+}
+
+// run takes frames from source until it ends, or ctx does, and then flushes the open tracks. Both are no error.
+func (p *pipeline) run(ctx context.Context, source *capture.Source) error {
+	defer p.ended.Store(true)
+	frame := capture.Frame{Mat: gocv.NewMat()}
+	defer func() { _ = frame.Mat.Close() }() // whichever Mat it holds then; gocv's Close cannot fail
+	for {
+		p.pulse.Store(time.Now().UnixNano())
+		err := p.next(ctx, source, &frame)
+		switch {
+		case err == nil:
+			err = p.look(&frame)
+			p.after()
+		case ctx.Err() != nil || errors.Is(err, io.EOF):
+			return p.flush()
+		case errors.Is(err, context.DeadlineExceeded):
+			err = p.idle(source)
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("camera %s: %w", p.camera.Name, err), p.flush())
+		}
+	}
+}
+
+func (p *pipeline) next(ctx context.Context, source *capture.Source, frame *capture.Frame) error {
+	ctx, cancel := context.WithTimeout(ctx, tickPeriod)
+	defer cancel()
+	return source.Next(ctx, frame)
+}
+
+// idle lets time pass while a live source gives no frames. A recording's time is that of its frames alone.
+func (p *pipeline) idle(source *capture.Source) error {
+	if !source.Live() {
+		return nil
+	}
+	now := time.Now()
+	_, ended := p.tracker.Update(now, nil)
+	p.busy = p.tracker.Busy()
+	return p.decide(p.endTracks(ended, p.selector.Tick(now)))
+}
+
+// look takes one frame through detection, tracking and scoring.
+func (p *pipeline) look(frame *capture.Frame) error {
+	p.counts.frames.Add(1)
+	if !p.admit(frame.Time) {
+		return nil
+	}
+	now := time.Now()
+	moved := p.motion.Moved(frame.Time, frame.Mat)
+	now = p.engine.times.add(stageMotion, now)
+	if !moved && !p.busy {
+		return p.decide(p.selector.Tick(frame.Time))
+	}
+	p.counts.looked.Add(1)
+	faces, err := p.engine.detector.Detect(frame.Mat)
+	if err != nil {
+		return fmt.Errorf("detect: %w", err)
+	}
+	now = p.engine.times.add(stageDetect, now)
+	active, ended := p.tracker.Update(frame.Time, faces)
+	p.busy = p.tracker.Busy()
+	p.engine.times.add(stageTrack, now)
+	decisions := p.selector.Tick(frame.Time)
+	for _, track := range active {
+		more, err := p.offer(frame, track)
+		if err != nil {
+			return err
+		}
+		decisions = append(decisions, more...)
+	}
+	return p.decide(p.endTracks(ended, decisions))
+}
+
+// admit says whether the frame of this time is one of the max_fps a second that are looked at.
+func (p *pipeline) admit(at time.Time) bool {
+	if p.camera.MaxFPS <= 0 {
+		return true
+	}
+	if at.Before(p.due) {
+		return false
+	}
+	period := time.Duration(float64(time.Second) / p.camera.MaxFPS)
+	p.due = p.due.Add(period)
+	if p.due.Before(at) { // the source is slower, or was away
+		p.due = at.Add(period)
+	}
+	return true
+}
+
+// offer judges the face of a track and offers it to the selector.
+func (p *pipeline) offer(frame *capture.Frame, track detect.Track) ([]quality.Decision[*candidate], error) {
+	j, err := p.engine.judge(frame.Mat, track.Face, p.gallery != nil)
+	if err != nil {
+		return nil, err
+	}
+	c := &candidate{
+		Track: track.ID, Time: frame.Time, Width: frame.Mat.Cols(), Height: frame.Mat.Rows(),
+		Face: track.Face, Judgement: j, PolicyName: p.camera.Quality.Policy,
+	}
+	start := time.Now()
+	keep := func() *candidate {
+		if j.Scored {
+			c.Pixels = p.engine.aligned.ToBytes()
+		}
+		return c
+	}
+	score := j.Score.Value
+	if !j.Scored {
+		score = quality.NotAssessed
+	}
+	// The gallery's face exists before the selector decides: quick and all send at once.
+	seen, err := p.see(c)
+	if err != nil {
+		return nil, err
+	}
+	reason, decisions := p.selector.Offer(track.ID, frame.Time, score, j.Reason, keep)
+	if seen != nil {
+		seen.Reason = string(reason)
+	}
+	p.engine.times.add(stageSelect, start)
+	return decisions, nil
+}
+
+// see puts a face into the gallery, if there is one.
+func (p *pipeline) see(c *candidate) (*seenFace, error) {
+	if p.gallery == nil || !c.Judgement.Scored {
+		return nil, nil //nolint:nilnil // no gallery, no face in it
+	}
+	picture, err := encodeImage(ImageConfig{Encoding: "jpeg", Quality: 85}, p.engine.aligned)
+	if err != nil {
+		return nil, err
+	}
+	c.Seen = &seenFace{
+		Camera: p.camera.Name, Track: c.Track, Time: c.Time, Score: c.Judgement.Score.Value,
+		Detail: describe(c), JPEG: picture,
+	}
+	p.gallery.add(c.Seen)
+	return c.Seen, nil
+}
+
+// endTracks appends what the selector says to the end of tracks.
+func (p *pipeline) endTracks(ended []detect.Track, decisions []quality.Decision[*candidate]) []quality.Decision[*candidate] {
+	for _, track := range ended {
+		p.counts.tracks.Add(1)
+		p.log.Debug().Uint64("track", track.ID).Dur("length", track.Last.Sub(track.Start)).Msg("track ended")
+		decisions = append(decisions, p.selector.End(track.ID)...)
+	}
+	return decisions
+}
+
+// flush ends all tracks, as at the end of a recording or of the program.
+func (p *pipeline) flush() error {
+	decisions := p.endTracks(p.tracker.Flush(), nil)
+	return p.decide(append(decisions, p.selector.Flush()...))
+}
+
+// decide hands decisions to the sink.
+func (p *pipeline) decide(decisions []quality.Decision[*candidate]) error {
+	for _, d := range decisions {
+		if !d.Send {
+			if err := p.sink.rejected(d.Face, d.Reason); err != nil {
+				return fmt.Errorf("report a rejected face: %w", err)
+			}
+			continue
+		}
+		p.counts.sent.Add(1)
+		if d.Face.Seen != nil {
+			p.gallery.markSent(d.Face.Seen)
+		}
+		if err := p.sink.face(d.Face); err != nil {
+			return fmt.Errorf("forward a face: %w", err)
+		}
+	}
+	return nil
+}

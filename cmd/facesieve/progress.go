@@ -1,0 +1,32 @@
+package main
+
+import (
+	"io"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// progress is a bar on a terminal and nothing elsewhere: a log file is no place for one.
+type progress struct{ bar *progressbar.ProgressBar }
+
+// newProgress starts a bar of total steps, or a spinner if total is not known (-1).
+func newProgress(w io.Writer, total int, unit string) progress {
+	if !isTerminal(w) {
+		return progress{}
+	}
+	return progress{progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(unit), progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())}
+}
+
+func (p progress) add() {
+	if p.bar != nil {
+		_ = p.bar.Add(1) // a terminal that cannot be written to is no reason to stop
+	}
+}
+
+func (p progress) finish() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"facesieve/capture"
+	"facesieve/publish"
+)
+
+type replayCommand struct {
+	Config string    `type:"path" help:"Configuration file. Default: the built-in one."`
+	Camera string    `help:"Name of the camera in the configuration whose settings apply. Default: the first."`
+	Out    string    `type:"path" placeholder:"DIR" help:"Write events.jsonl, the faces and a page with all faces seen into this folder, instead of publishing over MQTT."`
+	Start  time.Time `default:"1970-01-01T00:00:00Z" help:"When the recording began (RFC 3339); event times count from it."`
+	Video  string    `arg:"" type:"path" help:"A recording, or a folder of pictures."`
+}
+
+// Run takes every frame of the recording through the pipeline. The same recording gives the same events.
+func (c *replayCommand) Run(ctx context.Context, term console) error {
+	cfg, camera, err := c.settings()
+	if err != nil {
+		return err
+	}
+	log := newLogger(cfg.Log, term.err)
+	nets, err := openModels(cfg)
+	if err != nil {
+		return err
+	}
+	out, err := c.openSink(ctx, cfg, camera, nets, term, log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.replay(ctx, cfg, camera, nets, out, term, log), out.close())
+}
+
+// settings returns the configuration and the camera whose settings apply, pointed at the recording.
+func (c *replayCommand) settings() (Config, Camera, error) {
+	cfg := DefaultConfig()
+	cfg.Log.Level, cfg.Device = "warn", hostName()
+	camera := cfg.camera()
+	camera.Name = "replay"
+	if c.Config != "" {
+		var err error
+		if cfg, err = LoadConfig(c.Config, os.Getenv); err != nil {
+			return cfg, camera, err
+		}
+		if camera, err = cfg.named(c.Camera); err != nil {
+			return cfg, camera, err
+		}
+	}
+	camera.Capture.URL, camera.Capture.Pace, camera.Capture.Start = c.Video, capture.Fast, c.Start
+	camera.Capture.Loop = false
+	return cfg, camera, nil
+}
+
+// named returns the camera of this name, or the first if name is empty.
+func (c Config) named(name string) (Camera, error) {
+	var names []string
+	for _, camera := range c.Cameras {
+		if name == "" || camera.Name == name {
+			return camera, nil
+		}
+		names = append(names, camera.Name)
+	}
+	return Camera{}, fmt.Errorf("no camera is named %q; the configuration has %s", name, listed(names))
+}
+
+// recordingSink is where replay sends decisions to; close finishes what is open.
+type recordingSink interface {
+	sink
+	seen() *gallery
+	close() error
+}
+
+// openSink opens the folder of --out, or the publisher of --config, or just prints.
+func (c *replayCommand) openSink(
+	ctx context.Context, cfg Config, camera Camera, nets networks, term console, log zerolog.Logger,
+) (recordingSink, error) {
+	encode := encoder{
+		device: cfg.Device, camera: camera.Name, model: nets.quality.Manifest.Name, image: cfg.Image,
+		identify: func(s *candidate) string { return publish.ReplayID(s.Time, cfg.Device, camera.Name, s.Track) },
+	}
+	switch {
+	case c.Out != "":
+		return newFolderSink(c.Out, encode, camera.Quality.Threshold, term.out)
+	case c.Config != "":
+		publisher, err := publish.Open(cfg.MQTT, log.With().Str("component", "publish").Logger())
+		if err != nil {
+			return nil, err
+		}
+		return &patientSink{ctx: ctx, mqttSink: mqttSink{publisher: publisher, encoder: encode, log: log}}, nil
+	default:
+		return printSink{term.out}, nil
+	}
+}
+
+func (c *replayCommand) replay(
+	ctx context.Context, cfg Config, camera Camera, nets networks, out recordingSink, term console, log zerolog.Logger,
+) (err error) {
+	e, err := newEngine(nets, cfg.Runtime, camera.Detect, camera.Quality, log)
+	if err != nil {
+		return err
+	}
+	p, err := newPipeline(camera, e, out, out.seen(), log)
+	if err != nil {
+		return errors.Join(err, e.Close())
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	source, err := capture.Open(camera.Capture, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	start := time.Now()
+	bar := newProgress(term.err, -1, "frames")
+	p.after = bar.add
+	if err := p.run(ctx, source); err != nil {
+		return err
+	}
+	bar.finish()
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted after %d frames", p.counts.frames.Load())
+	}
+	summarise(term.err, p, time.Since(start))
+	return nil
+}
+
+// summarise says what happened, and what each stage cost.
+func summarise(w io.Writer, p *pipeline, took time.Duration) {
+	c := p.selector.Counts()
+	fmt.Fprintf(w, "%d frames, %d looked at, %d tracks, %d faces judged, %d sent, in %.1f s\n",
+		p.counts.frames.Load(), p.counts.looked.Load(), p.counts.tracks.Load(), c.Offered, c.Sent, took.Seconds())
+	p.engine.times.print(w)
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"facesieve/publish"
+	"facesieve/quality"
+)
+
+// printSink prints a line for each face and keeps nothing.
+type printSink struct{ out io.Writer }
+
+func (p printSink) face(c *candidate) error {
+	_, err := fmt.Fprintf(p.out, "track %d, score %5.1f, %s\n", c.Track, c.Judgement.Score.Value, describe(c))
+	return err
+}
+
+func (p printSink) rejected(c *candidate, reason quality.Reason) error {
+	_, err := fmt.Fprintf(p.out, "track %d, nothing to send: %s\n", c.Track, reason)
+	return err
+}
+
+func (printSink) seen() *gallery { return nil }
+func (printSink) close() error   { return nil }
+
+// folderSink writes events.jsonl, a picture for each event and a page with all faces seen into a folder. The events
+// appear under their final name when they are complete.
+type folderSink struct {
+	printSink
+	encoder   encoder
+	folder    string
+	threshold float64
+	events    *os.File
+	gallery   *gallery
+}
+
+// partial is the name of events.jsonl while it is written.
+const partial = ".events.jsonl.partial"
+
+func newFolderSink(folder string, e encoder, threshold float64, out io.Writer) (*folderSink, error) {
+	if err := os.MkdirAll(filepath.Join(folder, "faces"), 0o750); err != nil {
+		return nil, fmt.Errorf("make the output folder: %w", err)
+	}
+	events, err := os.Create(filepath.Join(folder, partial)) //nolint:gosec // the user names the folder
+	if err != nil {
+		return nil, fmt.Errorf("write events: %w", err)
+	}
+	return &folderSink{
+		printSink: printSink{out}, encoder: e, folder: folder, threshold: threshold, events: events, gallery: &gallery{},
+	}, nil
+}
+
+func (f *folderSink) seen() *gallery { return f.gallery }
+
+func (f *folderSink) face(c *candidate) error {
+	event, err := f.encoder.event(c)
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(f.events).Encode(event); err != nil {
+		return fmt.Errorf("write events: %w", err)
+	}
+	if err := saveFace(filepath.Join(f.folder, "faces"), event); err != nil {
+		return err
+	}
+	return f.printSink.face(c)
+}
+
+// saveFace writes the picture of event into folder, named by camera, track, time and score.
+func saveFace(folder string, event publish.Event) error {
+	name := fmt.Sprintf("%s_%d_%s_%03.0f.%s", event.Camera, event.Track,
+		event.Time.UTC().Format("20060102T150405.000"), event.Quality.Score, event.Image.Encoding)
+	return writeAtomically(filepath.Join(folder, name), func(file *os.File) error {
+		_, err := file.Write(event.Image.Data)
+		return err
+	})
+}
+
+func (f *folderSink) close() error {
+	if err := f.events.Close(); err != nil {
+		return fmt.Errorf("write events: %w", err)
+	}
+	if err := os.Rename(filepath.Join(f.folder, partial), filepath.Join(f.folder, "events.jsonl")); err != nil {
+		return fmt.Errorf("write events: %w", err)
+	}
+	if err := f.gallery.write(f.folder, f.threshold); err != nil {
+		return err
+	}
+	fmt.Fprintf(f.out, "every face, its score, and the ones that were sent: %s\n", filepath.Join(f.folder, "index.html"))
+	return nil
+}
+
+// deliveryTime is how long replay waits at its end for the broker to take the last events.
+const deliveryTime = 30 * time.Second
+
+// patientSink publishes and waits when the queue is full: a recording can wait, unlike a camera.
+type patientSink struct {
+	mqttSink
+	ctx context.Context
+}
+
+func (p *patientSink) face(c *candidate) error {
+	event, err := p.encoder.event(c)
+	if err != nil {
+		return err
+	}
+	for {
+		err := p.publisher.Publish(event)
+		if !errors.Is(err, publish.ErrQueueFull) {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-p.ctx.Done():
+			return err
+		}
+	}
+}
+
+func (*patientSink) seen() *gallery { return nil }
+
+func (p *patientSink) close() error {
+	ctx, cancel := context.WithTimeout(p.ctx, deliveryTime)
+	defer cancel()
+	return p.publisher.Close(ctx)
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"facesieve/publish"
+)
+
+// validate adds everything that is wrong with the values of cfg to l's faults.
+func (l *loader) validate(cfg Config) {
+	l.oneOf("log.level", cfg.Log.Level, "trace", "debug", "info", "warn", "error")
+	l.oneOf("log.format", cfg.Log.Format, "auto", "json", "console")
+	l.oneOf("image.encoding", cfg.Image.Encoding, "jpeg", "png")
+	if cfg.Image.Quality < 1 || cfg.Image.Quality > 100 {
+		l.fault("image.quality", "%d is outside 1..100", cfg.Image.Quality)
+	}
+	l.maxFPS("max_fps", cfg.MaxFPS)
+	l.section("mqtt", cfg.MQTT.Validate())
+	l.section("runtime", cfg.Runtime.Validate())
+	l.section("detect", cfg.Detect.Validate())
+	l.section("quality", cfg.Quality.Validate())
+	l.modelFile("models.quality", cfg.Models.Quality)
+	l.modelFile("models.detector", cfg.Models.Detector)
+	l.cameras(cfg)
+}
+
+func (l *loader) cameras(cfg Config) {
+	if len(cfg.Cameras) == 0 {
+		l.fault("cameras", "there is none; add one with a name and a url")
+	}
+	seen := map[string]int{}
+	for i, camera := range cfg.Cameras {
+		key := fmt.Sprintf("cameras[%d]", i)
+		if err := publish.CheckName(camera.Name); err != nil {
+			l.fault(key+".name", "%v", err)
+		} else if first, ok := seen[camera.Name]; ok {
+			l.fault(key+".name", "%q is the name of cameras[%d] already; give each its own", camera.Name, first)
+		}
+		seen[camera.Name] = i
+		if _, ok := l.keys.lines[key+".max_fps"]; ok {
+			l.maxFPS(key+".max_fps", camera.MaxFPS)
+		}
+		l.section(key, camera.Capture.Validate())
+		// What a camera did not override was judged, and reported, at the top of the file.
+		l.override(key+".detect", camera.Detect.Validate())
+		l.override(key+".quality", camera.Quality.Validate())
+	}
+}
+
+// override adds the faults of a camera's section if the file has that section.
+func (l *loader) override(key string, err error) {
+	if _, ok := l.keys.lines[key]; ok {
+		l.section(key, err)
+	}
+}
+
+// section adds the joined errors of a package's Validate, each "key: fault", below the section's key.
+func (l *loader) section(section string, err error) {
+	for _, fault := range unjoin(err) {
+		key, text, ok := strings.Cut(fault.Error(), ": ")
+		if !ok {
+			l.fault(section, "%s", fault)
+			continue
+		}
+		if key == "device" { // of package publish, which makes topics of it; here it is a key of its own
+			l.fault(key, "%s", text)
+			continue
+		}
+		l.fault(section+"."+key, "%s", text)
+	}
+}
+
+// unjoin returns the errors that errors.Join made err of.
+func unjoin(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, e := range joined.Unwrap() {
+			all = append(all, unjoin(e)...)
+		}
+		return all
+	}
+	return []error{err}
+}
+
+func (l *loader) oneOf(key, value string, allowed ...string) {
+	for _, a := range allowed {
+		if value == a {
+			return
+		}
+	}
+	l.fault(key, "%q is not one of %s", value, strings.Join(allowed, ", "))
+}
+
+func (l *loader) maxFPS(key string, value float64) {
+	if value < 0 || value > 1000 {
+		l.fault(key, "%g is outside 0..1000 frames a second (0 takes every frame)", value)
+	}
+}
+
+func (l *loader) modelFile(key, path string) {
+	if path == "" {
+		return
+	}
+	if _, err := os.Stat(path); err != nil {
+		l.fault(key, "%v; leave it empty for the built-in network", err)
+	}
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"gocv.io/x/gocv"
+
+	"facesieve/models"
+)
+
+// version is the release; the build sets it with -ldflags "-X main.version=...".
+var version = "development" //nolint:gochecknoglobals // the linker can set nothing else
+
+type versionCommand struct{}
+
+// Run prints the versions of everything that decides what the program does.
+func (*versionCommand) Run(term console) error {
+	fmt.Fprintf(term.out, "facesieve %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, setting := range info.Settings {
+			if setting.Key == "vcs.revision" {
+				fmt.Fprintf(term.out, "  commit    %s\n", setting.Value)
+			}
+		}
+	}
+	fmt.Fprintf(term.out, "  OpenCV    %s\n  TFLite    %s\n", gocv.OpenCVVersion(), models.LibraryVersion())
+	for _, task := range []string{"detector", "quality"} {
+		model, err := models.Embedded(task)
+		if err != nil {
+			return fmt.Errorf("built-in %s network: %w", task, err)
+		}
+		m := model.Manifest
+		fmt.Fprintf(term.out, "  %-9s %s %s, SHA-256 %.12s\n", task, m.Name, m.Version, m.SHA256)
+	}
+	return nil
+}

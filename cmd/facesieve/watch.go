@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"facesieve/publish"
+)
+
+type watchCommand struct {
+	Config string        `type:"path" help:"Configuration file, for the broker and its credentials."`
+	Broker string        `default:"tcp://127.0.0.1:1883" help:"Broker, tcp:// or ssl://; not used with --config."`
+	User   string        `help:"User at the broker; the password comes from FACESIEVE_MQTT_PASSWORD."`
+	CA     string        `type:"existingfile" help:"PEM file of who signed the broker's certificate, for ssl://."`
+	Root   string        `help:"What the topics begin with; + stands for any level. Default: facesieve/+, every device; with --config that of the file."`
+	Save   string        `type:"path" placeholder:"DIR" help:"Save the faces into this folder."`
+	JSON   bool          `help:"Print each event as it came, one a line, with the picture."`
+	Count  int           `help:"End after this many faces."`
+	For    time.Duration `help:"End after this time."`
+}
+
+// Run prints what arrives until ctx ends, or as many faces came as asked for.
+func (c *watchCommand) Run(ctx context.Context, term console) error {
+	cfg, err := c.connection()
+	if err != nil {
+		return err
+	}
+	if c.Save != "" {
+		if err := os.MkdirAll(c.Save, 0o750); err != nil {
+			return fmt.Errorf("make the folder for faces: %w", err)
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if c.For > 0 {
+		ctx, cancel = context.WithTimeout(ctx, c.For)
+		defer cancel()
+	}
+	v := &viewer{command: c, term: term, cancel: cancel}
+	log := newLogger(LogConfig{Level: "warn", Format: "auto"}, term.err)
+	return errors.Join(publish.Subscribe(ctx, cfg, v.handler(), log), v.failure())
+}
+
+// connection returns how to reach the broker.
+func (c *watchCommand) connection() (publish.Config, error) {
+	cfg := publish.Default()
+	if c.Config != "" {
+		loaded, err := LoadConfig(c.Config, os.Getenv)
+		if err != nil {
+			return cfg, err
+		}
+		cfg = loaded.MQTT
+	} else {
+		cfg.Broker, cfg.TLS.CA, cfg.Root = c.Broker, c.CA, "facesieve/+"
+		cfg.User, cfg.Password = os.Getenv("FACESIEVE_MQTT_USER"), publish.Secret(os.Getenv("FACESIEVE_MQTT_PASSWORD"))
+	}
+	if c.User != "" {
+		cfg.User = c.User
+	}
+	if c.Root != "" {
+		cfg.Root = c.Root
+	}
+	return cfg, nil
+}
+
+// viewer shows what arrives.
+type viewer struct {
+	command *watchCommand
+	term    console
+	cancel  context.CancelFunc
+	seen    int
+
+	mutex sync.Mutex
+	err   error // the first failure to show or save
+}
+
+func (v *viewer) handler() publish.Handler {
+	return publish.Handler{
+		Event: v.event,
+		State: func(s publish.State) {
+			fmt.Fprintf(v.term.err, "%s/%s: %s, %.1f frames and %.2f faces a second\n",
+				s.Device, s.Camera, s.State, s.FPS, s.FacesPerSecond)
+		},
+		Status: func(root string, online bool) {
+			fmt.Fprintf(v.term.err, "%s: %s\n", root, map[bool]string{true: publish.Online, false: publish.Offline}[online])
+		},
+		Rejected: func(r publish.Rejected) {
+			fmt.Fprintf(v.term.err, "%s/%s: track %d gave no face: %s\n", r.Device, r.Camera, r.Track, r.Reasons)
+		},
+		Invalid: func(topic string, err error) { fmt.Fprintf(v.term.err, "%s: %v\n", topic, err) },
+	}
+}
+
+// event shows one face, and saves it.
+func (v *viewer) event(e publish.Event) {
+	v.keep(v.show(e))
+	if v.command.Save != "" {
+		v.keep(saveFace(v.command.Save, e))
+	}
+	if v.seen++; v.command.Count > 0 && v.seen >= v.command.Count {
+		v.cancel()
+	}
+}
+
+func (v *viewer) show(e publish.Event) error {
+	if v.command.JSON {
+		return json.NewEncoder(v.term.out).Encode(e)
+	}
+	late := ""
+	if e.Replayed {
+		late = ", replayed"
+	}
+	_, err := fmt.Fprintf(v.term.out, "%s  %s/%s  track %-3d  score %5.1f  %3.0fx%-3.0f  %s, %d bytes%s\n",
+		e.Time.Format("2006-01-02 15:04:05.000"), e.Device, e.Camera, e.Track, e.Quality.Score,
+		e.Box.Width, e.Box.Height, e.Image.Encoding, len(e.Image.Data), late)
+	return err
+}
+
+// keep remembers the first failure and ends the watching: an output that is full or gone does not come back.
+func (v *viewer) keep(err error) {
+	if err == nil {
+		return
+	}
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	if v.err == nil {
+		v.err = err
+	}
+	v.cancel()
+}
+
+func (v *viewer) failure() error {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	return v.err
+}
