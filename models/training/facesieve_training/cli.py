@@ -1,4 +1,4 @@
-"""The command `facesieve-train STAGE --config FILE`: reads the configuration and runs a stage in its folder."""
+"""The command `facesieve-train STAGE --config FILE`: configuration in, one stage run in its folder."""
 
 import argparse
 import importlib

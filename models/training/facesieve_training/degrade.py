@@ -1,8 +1,8 @@
-"""Turns a clean aligned face into what a surveillance camera makes of it, repeatable by seed, face and variant.
+"""Turns a clean face into what a surveillance camera makes of it, repeatable by seed, face and variant.
 
 The chain follows the light: something before the face, lens and motion blur, exposure, then few pixels with
-noise, then the codec, and last the alignment by a detector that is a little off, which scales the few pixels up
-to 112x112.
+noise, then the codec, and last the alignment by a detector that is a little off, which scales the few pixels
+up to 112x112.
 """
 
 import hashlib
@@ -49,17 +49,17 @@ class Jitter:
 class Degradation:
     """How often and how strongly faces are degraded; each effect is drawn on its own."""
 
-    pixels: Span = field(default_factory=lambda: Span(0.65, 12, 60))
+    pixels: Span = field(default_factory=lambda: Span(0.6, 12, 60))
     """Width of the face in camera pixels (uniform in its logarithm)."""
     motion: Span = field(default_factory=lambda: Span(0.3, 3, 21))
     """Length of the motion blur, pixels of the 112x112 face."""
     defocus: Span = field(default_factory=lambda: Span(0.3, 0.5, 3.5))
     """Sigma of the Gaussian blur, pixels of the 112x112 face."""
-    dark: Span = field(default_factory=lambda: Span(0.3, 0.08, 0.6))
+    dark: Span = field(default_factory=lambda: Span(0.22, 0.1, 0.7))
     """Gain below one, followed by a gamma drawn between 0.8 and 1.4."""
-    bright: Span = field(default_factory=lambda: Span(0.12, 1.3, 3.0))
+    bright: Span = field(default_factory=lambda: Span(0.1, 1.2, 2.5))
     """Gain above one, with clipping."""
-    noise: Span = field(default_factory=lambda: Span(0.45, 2, 30))
+    noise: Span = field(default_factory=lambda: Span(0.4, 2, 25))
     """Sigma of the sensor's noise in grey levels."""
     jpeg: Span = field(default_factory=lambda: Span(0.5, 8, 70))
     """JPEG quality of the camera's picture."""
@@ -109,7 +109,7 @@ def degrade(picture: Picture, config: Degradation, rng: np.random.Generator) -> 
 
 
 def align(picture: Picture, full: int, jitter: Jitter, rng: np.random.Generator) -> Picture:
-    """Warp the face to 112x112, misaligned; `full` is the width in template pixels that the picture covers."""
+    """Warp the face to 112x112, misaligned; `full`: width in template pixels that the picture covers."""
     sx, sy, turn, size = np.clip(rng.standard_normal(4), -2.5, 2.5)
     angle = np.deg2rad(turn * jitter.rotation)
     zoom = picture.shape[0] / full / (1 + size * jitter.scale)

@@ -64,8 +64,8 @@ class Run:
     def open(cls, directory: Path, stage: str, config: Any, resume: bool) -> "Run":
         """Start a run in an unused folder, or go on with the unfinished one in it when resume is set.
 
-        Raises RunError when the folder holds a run and resume is not set, when there is none to resume, and when
-        the configuration differs from that of the run: its result would be neither's.
+        Raises RunError when the folder holds a run and resume is not set, when there is none to resume, and
+        when the configuration differs from that of the run: its result would be neither's.
         """
         held = directory / "config.yaml"
         if resume:

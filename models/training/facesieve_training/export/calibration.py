@@ -1,0 +1,36 @@
+"""Raw values to 0..100, and what a score promises: calibration and the curve score -> expected FNMR."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training.export import manifest
+from facesieve_training.export.held_out import Comparisons
+
+Floats = NDArray[np.float64]
+_LEAST_STEP = 1e-6
+_LEAST_PAIRS = 200
+
+
+def calibrate(raw: Floats, knots: int) -> manifest.Calibration:
+    """Map raw values to percentiles of a fixed set: a score of 70 is better than 70 % of its pictures."""
+    score = np.linspace(0, 100, knots)
+    values = np.quantile(raw, score / 100)
+    for i in range(1, knots):
+        values[i] = max(values[i], values[i - 1] + _LEAST_STEP)
+    return manifest.Calibration([round(float(v), 7) for v in values], [round(float(s), 4) for s in score])
+
+
+def fnmr_curve(score: Floats, pairs: Comparisons, fmr: float, points: int, told: str) -> manifest.Fnmr:
+    """FNMR among the mated pairs whose probe scores at least s, for s from 0 to 100.
+
+    It is made to fall with s (running minimum): a rise among few pairs is noise. Where fewer than 200 pairs
+    are left the last value stays.
+    """
+    probe, errors = score[pairs.probe], pairs.errors
+    scores = np.linspace(0, 100, points)
+    rates: list[float] = []
+    for s in scores:
+        kept = probe >= s
+        rate = float(errors[kept].mean()) if kept.sum() >= _LEAST_PAIRS or not rates else rates[-1]
+        rates.append(min(rate, rates[-1]) if rates else rate)
+    return manifest.Fnmr(fmr, told, [round(float(s), 4) for s in scores], [float(f"{r:.6g}") for r in rates])

@@ -1,0 +1,106 @@
+"""What the held-out people say of an exported student: basis of calibration, weights, FNMR and parity."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from facesieve_training.evaluate import edc
+from facesieve_training.evaluate.judge import similarities
+from facesieve_training.evaluate.network import Network, Runner, session
+from facesieve_training.evaluate.pairs import Pairs, mated_pairs, nonmated_pairs
+from facesieve_training.export.scorer import Decoder
+from facesieve_training.export.tflite import Int8Network
+from facesieve_training.faces import Picture
+from facesieve_training.student import data
+from facesieve_training.student.stage import predict
+
+Floats = NDArray[np.float64]
+_CAP, _NONMATED, _CHUNK = 200, 1_000_000, 256
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The held-out people's pictures, clean and degraded, and what is known of each."""
+
+    rows: NDArray[np.int64]
+    identity: NDArray[np.int64]
+    clean: NDArray[np.bool_]
+    picture: NDArray[np.int64]
+    """Number of the file: a degraded version has that of its original."""
+    embedding: NDArray[np.float32]
+    """The matcher's."""
+
+
+def gather(
+    labels: data.Labels, pictures: data.Pictures, rows: NDArray[np.int64], matcher: Network
+) -> HeldOut:
+    """Embed the held-out pictures with the matcher."""
+    run = Runner(session(matcher.file))
+    chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
+    parts = [run(matcher.prepared(pictures[chunk])) for chunk in tqdm(chunks, desc="matcher", mininterval=2)]
+    names = [f"{labels.identity[row]}/{labels.file[row]}" for row in rows]
+    _, picture = np.unique(names, return_inverse=True)
+    identity = labels.identity[rows].astype(np.int64)
+    return HeldOut(rows, identity, labels.variant[rows] == 0, picture, np.concatenate(parts))
+
+
+def float_labels(model: keras.Model, pictures: data.Pictures, rows: NDArray[np.int64]) -> Floats:
+    """Predict the labels with the float network, N x 3."""
+    return predict(model, pictures, rows).astype(np.float64)
+
+
+def int8_labels(
+    network: Int8Network, decoder: Decoder, pictures: data.Pictures, rows: NDArray[np.int64]
+) -> Floats:
+    """Predict the labels with the int8 network, N x 3."""
+    told = []
+    for first in tqdm(range(0, len(rows), _CHUNK), desc="int8", mininterval=2):
+        faces: Picture = pictures[rows[first : first + _CHUNK]]
+        told += [decoder.labels(network.run(face)) for face in faces]
+    return np.stack(told)
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Mated pairs of the held-out people with their similarity, and the threshold of one FMR."""
+
+    probe: NDArray[np.int64]
+    reference: NDArray[np.int64]
+    """Positions in HeldOut; the reference is always clean."""
+    similarity: Floats
+    threshold: float
+
+    @property
+    def errors(self) -> NDArray[np.bool_]:
+        """Pairs that do not match."""
+        return np.asarray(self.similarity <= self.threshold)
+
+    def area(self, quality: Floats, limit: float = 0.3) -> float:
+        """Relative area under the error-versus-discard curve; the pair's quality is the lower one."""
+        lower = edc.pair_quality(quality, self.probe, self.reference)
+        return edc.Discard.by(lower).area(self.errors, limit)
+
+
+def compare(held: HeldOut, fmr: float, degraded: bool, seed: int) -> Comparisons:
+    """Compare every clean (or, with degraded, every) picture with the other clean ones of its identity.
+
+    The threshold comes from a million pairs of two identities, drawn likewise, with nothing dropped.
+    """
+    rng = np.random.default_rng([seed, 3])
+    usable = np.flatnonzero(held.clean | degraded)
+    mated = _ordered(mated_pairs(held.identity[usable], _CAP, rng), usable, held)
+    nonmated = _ordered(nonmated_pairs(held.identity[usable], _NONMATED, rng), usable, held)
+    threshold = edc.threshold_at(similarities(held.embedding, nonmated), fmr)
+    return Comparisons(mated.left, mated.right, similarities(held.embedding, mated), threshold)
+
+
+def _ordered(pairs: Pairs, usable: NDArray[np.int64], held: HeldOut) -> Pairs:
+    """Put the clean picture of each pair second; pairs without one, or of one picture, are left out."""
+    left, right = usable[pairs.left], usable[pairs.right]
+    swap = held.clean[left] & ~held.clean[right]
+    probe, reference = np.where(swap, right, left), np.where(swap, left, right)
+    good = held.clean[reference] & (held.picture[probe] != held.picture[reference])
+    return Pairs(probe[good], reference[good])

@@ -1,0 +1,83 @@
+"""A trained student as int8 TFLite with the outputs that the daemon reads: the bins' logits of each label."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from facesieve_training.cli import DataError
+from facesieve_training.export import manifest, tflite
+from facesieve_training.faces import SIZE, Picture
+from facesieve_training.label.table import COMPONENTS
+from facesieve_training.student import network
+from facesieve_training.student.stage import Config as StudentRunConfig
+
+
+def load_student(folder: Path, config: StudentRunConfig, features: int) -> keras.Model:
+    """Open the student of a finished run, in float32 whatever it was trained in, without class outputs."""
+    weights = folder / "student.weights.h5"
+    if not weights.is_file():
+        raise DataError(f"{weights}: is missing; give the folder of a finished run of the stage student")
+    model = network.build(config.student, features)
+    model.load_weights(weights)
+    return model
+
+
+def convert(model: keras.Model, pictures: Sequence[Picture]) -> bytes:
+    """Convert to int8, with pictures as representative set, and check that the outputs kept their order."""
+
+    def labels(x: tf.Tensor) -> list[tf.Tensor]:
+        outputs = model(x, training=False)
+        return [outputs[name] for name in COMPONENTS]
+
+    data = tflite.convert_int8(labels, SIZE, SIZE, with_extremes(pictures))
+    answers = tflite.Int8Network(data).run(pictures[0])
+    wanted = [np.asarray(told) for told in labels(to_input(pictures[:1]))]
+    for k, answer in enumerate(answers):
+        nearest = int(np.argmin([np.abs(answer - other).mean() for other in wanted]))
+        if nearest != k:
+            raise ValueError(
+                f"output {k} of the int8 network is nearest to {COMPONENTS[nearest]}, not {COMPONENTS[k]}"
+            )
+    return data
+
+
+def with_extremes(pictures: Sequence[Picture]) -> Iterable[Picture]:
+    """Add a picture that holds black and white: the input's scale is 1/128 only when both are seen."""
+    yield from pictures
+    extremes = np.zeros((SIZE, SIZE, 3), np.uint8)
+    extremes[:, SIZE // 2 :] = 255
+    yield extremes
+
+
+def to_input(pictures: Sequence[Picture] | Picture) -> NDArray[np.float32]:
+    """Scale BGR pictures to the float network's input."""
+    return np.asarray((np.asarray(pictures, np.float32) - 128) / 128, np.float32)
+
+
+def described_outputs(data: bytes) -> list[manifest.Output]:
+    """Describe the outputs for the manifest."""
+    found = []
+    for name, details in zip(COMPONENTS, tflite.Int8Network(data).outputs(), strict=True):
+        scale, zero_point = details["quantization"]
+        shape = [int(n) for n in details["shape"]]
+        found.append(manifest.Output(name, shape, "int8", float(scale), int(zero_point)))
+    return found
+
+
+def described_labels(bins: int, weights: dict[str, float]) -> list[manifest.Label]:
+    """Describe the labels for the manifest."""
+    centres = [round(float(c), 7) for c in network.centres(bins)]
+    return [manifest.Label(name, k, centres, weights[name]) for k, name in enumerate(COMPONENTS)]
+
+
+def described_training(folder: Path, meta: dict[str, Any]) -> manifest.Training:
+    """Describe where the student comes from."""
+    told = {key: meta.get(key) or "unknown" for key in ("commit", "data_hash", "command")}
+    return manifest.Training(
+        folder.name, told["commit"], told["data_hash"], int(meta["seed"]), told["command"]
+    )

@@ -1,0 +1,90 @@
+"""Scores aligned faces with an exported student as the daemon does: int8 on XNNPACK, the manifest decodes."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training.cli import DataError
+from facesieve_training.export import manifest
+from facesieve_training.export.tflite import Int8Network
+from facesieve_training.faces import Picture
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the student says of one face."""
+
+    value: float
+    """The calibrated score, 0..100, higher is better."""
+    raw: float
+    """Weighted mean of the labels."""
+    labels: dict[str, float]
+    """Expectation of each label's bins."""
+
+
+class Decoder:
+    """Turns a student's outputs, in real units, into labels, raw value and score."""
+
+    def __init__(self, quality: manifest.Quality) -> None:
+        self._labels = quality.labels
+        self._bins = [np.array(label.bins) for label in quality.labels]
+        weights = np.array([label.weight for label in quality.labels])
+        self._weights = weights / weights.sum()
+        self._raw = np.array(quality.calibration.raw)
+        self._score = np.array(quality.calibration.score)
+
+    def labels(self, outputs: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+        """Return the expectation of each label's bins."""
+        told = []
+        for label, bins in zip(self._labels, self._bins, strict=True):
+            logits = np.asarray(outputs[label.output], np.float64).ravel()
+            parts = np.exp(logits - logits.max())
+            told.append(float(parts @ bins / parts.sum()))
+        return np.array(told)
+
+    def score(self, outputs: Sequence[NDArray[Any]]) -> Score:
+        """Decode one face's outputs."""
+        labels = self.labels(outputs)
+        raw = float(labels @ self._weights)
+        names = [label.name for label in self._labels]
+        return Score(self.calibrated(raw), raw, dict(zip(names, labels.tolist(), strict=True)))
+
+    def calibrated(self, raw: float) -> float:
+        """Map a raw value to 0..100; beyond the ends of the calibration it stays at their scores."""
+        return float(np.interp(raw, self._raw, self._score))
+
+
+class Scorer:
+    """A .tflite file with its manifest beside it, on one thread."""
+
+    def __init__(self, file: Path) -> None:
+        """Open the network; its bytes must be those that the manifest vouches for."""
+        described = file.with_suffix(".json")
+        for path in (file, described):
+            if not path.is_file():
+                raise DataError(f"{path}: no such file; a network needs its .tflite and .json side by side")
+        data = file.read_bytes()
+        tree = json.loads(described.read_text(encoding="utf-8"))
+        if tree["sha256"] != manifest.sha256(data):
+            raise DataError(f"{file}: is not the file that {described.name} describes (SHA-256 differs)")
+        if tree["task"] != "quality":
+            raise DataError(f"{described}: task is {tree['task']}; a scorer needs a quality network")
+        self.quality = read_quality(tree["quality"])
+        self.network = Int8Network(data)
+        self.decoder = Decoder(self.quality)
+
+    def score(self, face: Picture) -> Score:
+        """Score one aligned 112x112 face, BGR."""
+        return self.decoder.score(self.network.run(face))
+
+
+def read_quality(tree: dict[str, Any]) -> manifest.Quality:
+    """Read the part of a manifest that says how outputs become a score."""
+    labels = [manifest.Label(**label) for label in tree["labels"]]
+    fnmr = manifest.Fnmr(**tree["fnmr"]) if "fnmr" in tree else None
+    return manifest.Quality(labels, manifest.Calibration(**tree["calibration"]), fnmr)

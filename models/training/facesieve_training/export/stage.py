@@ -1,0 +1,177 @@
+"""The stage `export`: a trained student to quality.tflite with its manifest, and the parity report.
+
+Everything that is chosen or measured here - weights, calibration, the FNMR curve, the cost of int8 - comes
+from the people that the student's run held out.
+"""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training.cli import DataError
+from facesieve_training.config import load
+from facesieve_training.evaluate.network import Network
+from facesieve_training.export import calibration, held_out, manifest, parity, quality, tflite
+from facesieve_training.export.held_out import Comparisons
+from facesieve_training.export.scorer import Decoder
+from facesieve_training.faces import SIZE
+from facesieve_training.label.table import COMPONENTS
+from facesieve_training.run import Run, write_atomic
+from facesieve_training.student import data
+from facesieve_training.student.stage import Config as StudentRunConfig
+
+log = logging.getLogger(__name__)
+
+CANDIDATES: dict[str, tuple[float, float, float]] = {
+    "paper": (0.2, 0.4, 0.4),
+    "agreement": (0, 0, 1),
+    "robustness": (0, 1, 0),
+    "visual": (1, 0, 0),
+    "equal": (1, 1, 1),
+    "robustness and agreement": (0, 0.5, 0.5),
+    "mostly agreement": (0, 0.25, 0.75),
+}
+"""Weightings among which `weights: auto` chooses, for visual, robustness and agreement."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Configuration of the stage."""
+
+    student: Path
+    """Folder of a finished run of the stage student."""
+    matcher: Network
+    """Recognition network for the FNMR curve and the choice of weights; never the teacher."""
+    name: str = "facesieve-quality-r34w025"
+    version: str = "1"
+    file: str = "quality.tflite"
+    description: str = (
+        "Face image quality: expected agreement with a recognition network, from the aligned face."
+    )
+    license: str = "Apache-2.0; see trained_on for the terms of the data"
+    trained_on: str = ""
+    seed: int = 1
+    weights: dict[str, float] | None = None
+    """Weight of each label in the raw value; none chooses by the held-out people."""
+    representative: int = 400
+    """Training pictures, clean and degraded, from which the ranges of int8 are taken."""
+    knots: int = 41
+    fmr: float = 1e-3
+    cache: Path | None = None
+    """Folder of decoded pictures, best the student's own; none makes them anew."""
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        found = [] if self.knots >= 2 else [f"knots: {self.knots} make no line; take at least 2"]
+        for name in self.weights or {}:
+            if name not in COMPONENTS:
+                found.append(f"weights.{name}: unknown label; labels are {', '.join(COMPONENTS)}")
+        return found
+
+
+def run(config: Config, run: Run) -> None:
+    """Write the .tflite, its manifest and the parity report into the run's folder."""
+    student = load(config.student / "config.yaml", StudentRunConfig)
+    source = data.LabelRun(student.labels)
+    labels = source.read()
+    pictures = data.Pictures(source, labels, config.cache)
+    test = data.held_out(labels, student.held_out, student.seed)
+    if not test.any():
+        raise DataError(f"{config.student}: held nobody out; train with held_out above 0")
+    model = quality.load_student(config.student, student, labels.embedding.shape[1])
+    tflite_bytes = _convert(config, run, model, pictures, np.flatnonzero(~test))
+
+    held = held_out.gather(labels, pictures, np.flatnonzero(test), config.matcher)
+    weighting = quality.described_labels(student.student.bins, dict.fromkeys(COMPONENTS, 1.0))
+    plain = Decoder(manifest.Quality(weighting, manifest.Calibration([0, 1], [0, 100])))
+    int8 = held_out.int8_labels(tflite.Int8Network(tflite_bytes), plain, pictures, held.rows)
+    real = held_out.float_labels(model, pictures, held.rows)
+    sets = {
+        "clean": held_out.compare(held, config.fmr, False, config.seed),
+        "mixed": held_out.compare(held, config.fmr, True, config.seed),
+    }
+    tried = areas(int8, sets)
+    name, weights = choose(tried, config.weights)
+    raw = _raw(int8, weights)
+    curve = calibration.calibrate(raw, config.knots)
+    score, real_score = (np.interp(r, curve.raw, curve.score) for r in (raw, _raw(real, weights)))
+    told = (
+        f"{len(np.unique(held.identity))} people not trained on, clean and degraded probes "
+        f"against clean references, "
+        f"{len(sets['mixed'].similarity)} mated pairs, matcher {config.matcher.file.name}"
+    )
+    fnmr = calibration.fnmr_curve(score, sets["mixed"], config.fmr, 21, told)
+    report = parity.compare(real, int8, real_score, score, sets, tried, name)
+    parity.write(report, fnmr, run.dir)
+    _manifest(config, student, tflite_bytes, weights, curve, fnmr, report).write(
+        (run.dir / config.file).with_suffix(".json")
+    )
+    run.finish(**report["summary"])
+
+
+def _convert(config: Config, run: Run, model: Any, pictures: data.Pictures, rows: NDArray[np.int64]) -> bytes:
+    path = run.dir / config.file
+    chosen = np.sort(np.random.default_rng([config.seed, 4]).permutation(rows)[: config.representative])
+    tflite_bytes = quality.convert(model, list(pictures[chosen]))
+    write_atomic(path, tflite_bytes)
+    log.info("%s: %d bytes", path, len(tflite_bytes))
+    return tflite_bytes
+
+
+def _raw(labels: NDArray[np.float64], weights: dict[str, float]) -> NDArray[np.float64]:
+    parts = np.array([weights[name] for name in COMPONENTS])
+    return np.asarray(labels @ (parts / parts.sum()))
+
+
+def areas(labels: NDArray[np.float64], sets: dict[str, Comparisons]) -> dict[str, dict[str, float]]:
+    """Relative area (lower is better) of each candidate weighting on each set of pairs, and their mean."""
+    found = {}
+    for name, parts in CANDIDATES.items():
+        raw = _raw(labels, dict(zip(COMPONENTS, parts, strict=True)))
+        told = {kind: pairs.area(raw) for kind, pairs in sets.items()}
+        found[name] = told | {"mean": float(np.mean(list(told.values())))}
+    return found
+
+
+def choose(
+    tried: dict[str, dict[str, float]], given: dict[str, float] | None
+) -> tuple[str, dict[str, float]]:
+    """Take the given weights, or the candidate with the lowest mean area."""
+    if given is not None:
+        return "given", {name: given.get(name, 0.0) for name in COMPONENTS}
+    best = min(tried, key=lambda name: tried[name]["mean"])
+    return best, dict(zip(COMPONENTS, map(float, CANDIDATES[best]), strict=True))
+
+
+def _manifest(
+    config: Config,
+    student: StudentRunConfig,
+    tflite_bytes: bytes,
+    weights: dict[str, float],
+    curve: manifest.Calibration,
+    fnmr: manifest.Fnmr,
+    report: dict[str, Any],
+) -> manifest.Manifest:
+    meta = json.loads((config.student / "meta.json").read_text(encoding="utf-8"))
+    figures = {"parameters": meta["parameters"], "macs": meta["macs"], **report["summary"]}
+    return manifest.Manifest(
+        name=config.name,
+        version=config.version,
+        task="quality",
+        file=config.file,
+        sha256=manifest.sha256(tflite_bytes),
+        description=config.description,
+        license=config.license,
+        trained_on=config.trained_on,
+        training=quality.described_training(config.student, meta),
+        input=manifest.Input(SIZE, SIZE),
+        outputs=quality.described_outputs(tflite_bytes),
+        self_test=tflite.self_test(tflite_bytes, SIZE, SIZE),
+        quality=manifest.Quality(quality.described_labels(student.student.bins, weights), curve, fnmr),
+        measured={"set": fnmr.set, **figures},
+    )

@@ -1,0 +1,78 @@
+"""The labels' formulas (Huo et al. 2022, eq. 1 to 5), each linear in the pictures of an identity."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+def distance(low: NDArray[np.floating], clean: Bools) -> Floats:
+    """Return d_i = |Fv_i - Fv_m|: low is N x L, the mean is over the identity's clean pictures."""
+    mean = low[clean].mean(axis=0, dtype=np.float32)
+    # One picture at a time: an identity of thousands must not cost a second copy of its features.
+    return np.array([np.linalg.norm(row.astype(np.float32) - mean) for row in low], np.float32)
+
+
+def visual_printed(d: Floats) -> Floats:
+    """S_v as printed (eq. 2), 1 - d / (d_max - d_min): below 0 when d_min > 0, NaN when all d are equal."""
+    span = d.max() - d.min()
+    return np.asarray(1 - d / span, np.float32) if span > 0 else np.full_like(d, np.nan)
+
+
+def visual_identity(d: Floats) -> Floats:
+    """S_v well behaved over an identity, (d_max - d) / (d_max - d_min) in 0..1; 1 when all d are equal."""
+    span = d.max() - d.min()
+    return np.asarray((d.max() - d) / span, np.float32) if span > 0 else np.ones_like(d)
+
+
+def visual_dataset(d: Floats, low: float, high: float) -> Floats:
+    """S_v over the data set, (high - d) / (high - low) with its extremes: comparable between identities."""
+    return (high - d) / (high - low) if high > low else np.ones_like(d)
+
+
+def robustness(embeddings: Floats) -> Floats:
+    """S_r (eq. 3, SER-FIQ) of N x m x D embeddings: 2 sigmoid(-(2 / m^2) sum over p < q of |x_p - x_q|)."""
+    m = embeddings.shape[1]
+    squares = (embeddings**2).sum(axis=2)
+    products = embeddings @ embeddings.transpose(0, 2, 1)
+    between = squares[:, :, None] + squares[:, None, :] - 2 * products
+    upper = np.triu_indices(m, 1)
+    total = np.sqrt(np.maximum(between[:, upper[0], upper[1]], 0)).sum(axis=1, dtype=np.float64)
+    return np.asarray(2 / (1 + np.exp(2 / m**2 * total)), np.float32)
+
+
+def agreement(embeddings: Floats, picture: NDArray[np.int64], clean: Bools) -> Floats:
+    """S_c (eq. 4): mean of (cos + 1) / 2 with the clean pictures of the same identity, other pictures only.
+
+    embeddings is N x D; picture tells which rows show the same picture (a degraded one and its original),
+    which are never compared with each other. NaN where the identity has no other picture. With T the sum of
+    the unit embeddings of the clean ones, the sum of cosines is F_i.T less that with the own original: no N
+    x N matrix.
+    """
+    unit = unit_rows(embeddings).astype(np.float64)
+    total = unit[clean].sum(axis=0)
+    own = np.zeros_like(unit)
+    originals = {int(p): row for p, row in zip(picture[clean], unit[clean], strict=True)}
+    for i, p in enumerate(picture):
+        own[i] = originals[int(p)]
+    others = int(clean.sum()) - 1
+    if others < 1:
+        return np.full(len(unit), np.nan, np.float32)
+    cosines = (unit * (total - own)).sum(axis=1) / others
+    return np.asarray((cosines + 1) / 2, np.float32)
+
+
+def unit_rows(vectors: Floats) -> Floats:
+    """Scale each row to length 1; a row of zeros stays."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(length, 1e-12), np.float32)
+
+
+def masks(count: int, width: int, rate: float, seed: int) -> Floats:
+    """Draw `count` dropout masks for `width` values; kept ones are scaled by 1 / (1 - rate), as in training.
+
+    The same masks serve every picture, so that two pictures' S_r differ by the pictures and not by the draw.
+    """
+    kept = np.random.default_rng([seed, 0x5E2F1]).random((count, width)) >= rate
+    return (kept / (1 - rate)).astype(np.float32)

@@ -1,0 +1,88 @@
+"""Shows the labels to people: mean and deviation, and contact sheets of best, middle and worst faces."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from facesieve_training.degrade import Degradation
+from facesieve_training.faces import SIZE, Face, FaceSet
+from facesieve_training.label import shard
+from facesieve_training.label.table import COMPONENTS
+from facesieve_training.run import Run, write_atomic
+
+SHOWN = (*COMPONENTS, "quality", "norm")
+"""Columns that are summarised and shown."""
+_ROW = 12
+
+
+def summarise(path: Path, run: Run) -> None:
+    """Log mean and deviation of each column, a row for each variant (0: clean); one column at a time."""
+    variant = pq.read_table(path, columns=["variant"])["variant"].to_numpy()
+    found: dict[int, dict[str, float]] = {int(v): {} for v in np.unique(variant)}
+    for name in SHOWN:
+        values = pq.read_table(path, columns=[name])[name].to_numpy()
+        for v, figures in found.items():
+            of_variant = values[variant == v]
+            known = of_variant[np.isfinite(of_variant)].astype(np.float64)
+            figures[f"{name}_mean"] = float(known.mean()) if len(known) else float("nan")
+            figures[f"{name}_std"] = float(known.std()) if len(known) else float("nan")
+            figures[f"{name}_missing"] = len(of_variant) - len(known)
+    run.rewind(-1)
+    for v, figures in found.items():
+        run.log(v, faces=int((variant == v).sum()), **figures)
+
+
+def write_sheets(
+    path: Path, source: FaceSet, degradation: Degradation, seed: int, count: int, out: Path
+) -> None:
+    """Write sheet_NAME.png for each column: `count` best, middle and worst faces, clean and degraded."""
+    for name in SHOWN:
+        values = pq.read_table(path, columns=[name])[name].to_numpy()
+        rows = extremes(values, count)
+        pictures = [_pictures(path, source, degradation, seed, part) for part in rows]
+        sheet = np.concatenate([np.pad(_grid(p), ((0, 12), (0, 0), (0, 0))) for p in pictures])
+        _, coded = cv2.imencode(".png", sheet)
+        write_atomic(out / f"sheet_{name}.png", coded.tobytes())
+
+
+def extremes(values: NDArray[np.floating], count: int) -> tuple[NDArray[np.int64], ...]:
+    """Rows of the `count` highest values, of those around the median, and of the lowest, each falling."""
+    known = np.flatnonzero(np.isfinite(values))
+    falling = known[np.argsort(-values[known], kind="stable")]
+    count = min(count, len(falling))
+    middle = (len(falling) - count) // 2
+    return falling[:count], falling[middle : middle + count], falling[len(falling) - count :]
+
+
+def _pictures(
+    path: Path, source: FaceSet, degradation: Degradation, seed: int, rows: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """Make the pictures of these rows of the table, reading only the row groups that hold them."""
+    found: dict[int, NDArray[np.uint8]] = {}
+    first = 0
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            inside = [int(r) for r in rows if first <= r < first + size]
+            if inside:
+                names = file.read_row_group(group, columns=["identity", "file", "variant"]).take(
+                    [r - first for r in inside]
+                )
+                for row, told in zip(inside, names.to_pylist(), strict=True):
+                    face = Face(source.root / told["identity"] / told["file"], told["identity"])
+                    found[row] = shard.picture(face, told["variant"], seed, degradation)
+            first += size
+    return (
+        np.stack([found[int(row)] for row in rows]) if len(rows) else np.zeros((0, SIZE, SIZE, 3), np.uint8)
+    )
+
+
+def _grid(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay pictures out in rows of twelve."""
+    missing = -len(pictures) % _ROW
+    filled = np.concatenate([pictures, np.zeros((missing, SIZE, SIZE, 3), np.uint8)])
+    rows = filled.reshape(-1, _ROW, SIZE, SIZE, 3).transpose(0, 2, 1, 3, 4)
+    return rows.reshape(-1, _ROW * SIZE, 3)

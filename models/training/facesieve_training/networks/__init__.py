@@ -1,0 +1,1 @@
+"""Networks that are trained here, as functions that return Keras models."""

@@ -1,0 +1,109 @@
+"""Residual networks for 112x112 faces, of any width: teacher (101), paper's student (34), small students.
+
+Plain convolution, batch norm, ReLU, and a sum that is followed by ReLU: batch norm folds into the
+convolutions and every activation starts at zero, which int8 likes. Stem and stages are those of He et al.
+2016; strides pad "same", which costs no operation of its own in TFLite.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers
+
+from facesieve_training.faces import SIZE
+
+BLOCKS = {
+    10: (1, 1, 1, 1),
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+}
+"""Blocks in each of the four stages, by depth; from 50 on they are bottlenecks."""
+_CHANNELS = (64, 128, 256, 512)
+_BOTTLENECK_FROM, _EXPANSION = 50, 4
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Which residual network."""
+
+    depth: int = 34
+    width: float = 0.25
+    """Multiplier of the channels."""
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        known = ", ".join(map(str, BLOCKS))
+        found = [] if self.depth in BLOCKS else [f"depth: {self.depth} is none of {known}"]
+        return found if self.width > 0 else [*found, f"width: {self.width} must be above 0"]
+
+
+def resnet(config: NetworkConfig, dtype: str = "float32") -> keras.Model:
+    """Build the backbone: N x 112 x 112 x 3 in -1..1 (BGR) to N x C averaged features.
+
+    dtype is a Keras policy: float32, mixed_bfloat16 or mixed_float16.
+    """
+    make = _Layers(dtype)
+    widths = [max(8, round(c * config.width)) for c in _CHANNELS]
+    inputs = keras.Input((SIZE, SIZE, 3), name="image")
+    x = make.relu(make.conv(inputs, widths[0], 7, 2))
+    x = layers.MaxPooling2D(3, 2, padding="same", dtype=dtype)(x)
+    block = make.bottleneck if config.depth >= _BOTTLENECK_FROM else make.basic
+    for stage, (width, count) in enumerate(zip(widths, BLOCKS[config.depth], strict=True)):
+        for number in range(count):
+            x = block(x, width, 2 if stage and not number else 1)
+    x = layers.GlobalAveragePooling2D(dtype=dtype, name="pooled")(x)
+    return keras.Model(inputs, x, name=f"resnet{config.depth}w{round(100 * config.width):03d}")
+
+
+class _Layers:
+    """Builds blocks with one dtype policy."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+
+    def conv(self, x: Any, width: int, kernel: int, stride: int = 1, gamma: str = "ones") -> Any:
+        x = layers.Conv2D(
+            width,
+            kernel,
+            stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            dtype=self.dtype,
+        )(x)
+        return layers.BatchNormalization(momentum=0.97, gamma_initializer=gamma, dtype=self.dtype)(x)
+
+    def relu(self, x: Any) -> Any:
+        return layers.ReLU(dtype=self.dtype)(x)
+
+    def _join(self, x: Any, y: Any, width: int, stride: int) -> Any:
+        if stride != 1 or x.shape[-1] != width:
+            x = self.conv(x, width, 1, stride)
+        return self.relu(layers.Add(dtype=self.dtype)([x, y]))
+
+    def basic(self, x: Any, width: int, stride: int) -> Any:
+        y = self.relu(self.conv(x, width, 3, stride))
+        return self._join(x, self.conv(y, width, 3, gamma="zeros"), width, stride)
+
+    def bottleneck(self, x: Any, width: int, stride: int) -> Any:
+        y = self.relu(self.conv(x, width, 1))
+        y = self.relu(self.conv(y, width, 3, stride))
+        return self._join(x, self.conv(y, width * _EXPANSION, 1, gamma="zeros"), width * _EXPANSION, stride)
+
+
+def macs(model: keras.Model) -> int:
+    """Multiply-accumulates of one picture in convolutions and dense layers (papers call them FLOPs)."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            total += macs(layer)
+        elif isinstance(layer, layers.Conv2D):
+            _, height, width, _ = layer.output.shape
+            total += math.prod(layer.kernel.shape) * height * width
+        elif isinstance(layer, layers.Dense):
+            total += math.prod(layer.kernel.shape)
+    return total

@@ -1,0 +1,164 @@
+"""What a student learns from: pictures as they were labelled, and the labels, spread evenly over 0..1.
+
+The rows of the label table are numbered in its order. Pictures come from a cache file that holds row after
+row, or are made anew from the faces; both give the same bytes.
+"""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import yaml
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from facesieve_training import faces
+from facesieve_training.cli import DataError
+from facesieve_training.config import load
+from facesieve_training.label import shard
+from facesieve_training.label import stage as label_stage
+from facesieve_training.label.table import COMPONENTS
+from facesieve_training.run import write_atomic
+
+Floats = NDArray[np.float32]
+_KNOTS = 257
+_CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The label table in memory, about 300 bytes a row; labels are N x 3, embeddings N x D."""
+
+    identity: NDArray[np.int32]
+    identities: list[str]
+    file: list[str]
+    variant: NDArray[np.int8]
+    labels: Floats
+    embedding: NDArray[np.float16]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.variant)
+
+
+class LabelRun:
+    """A finished run of the stage `label`: its table, and how its pictures are made again."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the run's folder."""
+        self.table = folder / "labels.parquet"
+        if not self.table.is_file():
+            raise DataError(f"{self.table}: is missing; give the folder of a finished run of the stage label")
+        self.config = load(folder / "config.yaml", label_stage.Config)
+        self.faces = faces.FaceSet(self.config.faces)
+
+    def read(self) -> Labels:
+        """Read the table."""
+        table = pq.read_table(self.table)
+        names = table["identity"].combine_chunks().dictionary_encode()
+        rows = table["embedding"].combine_chunks()
+        embedding = rows.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
+        labels = np.stack([table[name].to_numpy() for name in COMPONENTS], axis=1)
+        return Labels(
+            names.indices.to_numpy().astype(np.int32),
+            names.dictionary.to_pylist(),
+            table["file"].to_pylist(),
+            table["variant"].to_numpy(),
+            labels,
+            embedding,
+        )
+
+    def picture(self, labels: Labels, row: int) -> faces.Picture:
+        """Make the picture of a row as the teacher saw it."""
+        identity = labels.identities[labels.identity[row]]
+        face = faces.Face(self.faces.root / identity / labels.file[row], identity)
+        return shard.picture(face, int(labels.variant[row]), self.config.seed, self.config.degradation)
+
+
+class Pictures:
+    """Pictures by row, from a cache file that is filled once (37 KB a row), or made when asked for."""
+
+    def __init__(self, source: LabelRun, labels: Labels, cache: Path | None) -> None:
+        """Open the cache and fill what is missing in it; without one each picture is made when asked for."""
+        self._source, self._labels = source, labels
+        self._pool = ThreadPoolExecutor(2)
+        self._cache = self._fill(cache) if cache else None
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> faces.Picture:
+        """Gather N x 112 x 112 x 3 pictures, BGR."""
+        if self._cache is not None:
+            return np.asarray(self._cache[rows])
+        return np.stack(list(self._pool.map(self._make, rows.tolist())))
+
+    def _make(self, row: int) -> faces.Picture:
+        return self._source.picture(self._labels, row)
+
+    def _fill(self, folder: Path) -> NDArray[np.uint8]:
+        """Fill the cache chunk by chunk; `filled` says how far, and for which table."""
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp = folder / "filled.yaml"
+        digest = hashlib.sha256(self._source.table.read_bytes()).hexdigest()
+        known = yaml.safe_load(stamp.read_text()) if stamp.exists() else {}
+        start = known["rows"] if known.get("table") == digest else 0
+        path, shape = folder / "pictures.u8", (len(self._labels), faces.SIZE, faces.SIZE, 3)
+        whole = path.exists() and path.stat().st_size == np.prod(shape)
+        file = np.memmap(path, np.uint8, "r+" if whole else "w+", shape=shape)
+        start = start if whole else 0
+        with tqdm(total=len(self._labels), initial=start, unit=" pictures cached", mininterval=2) as bar:
+            for first in range(start, len(self._labels), _CHUNK):
+                rows = range(first, min(first + _CHUNK, len(self._labels)))
+                for row, picture in zip(rows, self._pool.map(self._make, rows), strict=True):
+                    file[row] = picture
+                file.flush()
+                write_atomic(stamp, yaml.safe_dump({"rows": rows.stop, "table": digest}))
+                bar.update(len(rows))
+        return file
+
+
+def held_out(labels: Labels, share: float, seed: int) -> NDArray[np.bool_]:
+    """Rows of the people kept for judging: by a hash of the name, so that they stay so when the set grows."""
+    kept = np.array([_hash(name, seed) < share for name in labels.identities])
+    return np.asarray(kept[labels.identity])
+
+
+def _hash(name: str, seed: int) -> float:
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{name}".encode()).digest()[:8], "little") / 2**64
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Label to 0..1 by rank among the training pictures, piecewise linear: every bin gets its share."""
+
+    knots: dict[str, list[float]]
+    """Label values of evenly spaced ranks, by component."""
+
+    @classmethod
+    def fit(cls, labels: Floats) -> "Scale":
+        """Fit the map to N x 3 labels."""
+        places = np.linspace(0, 1, _KNOTS)
+        known = [column[np.isfinite(column)] for column in labels.T]
+        return cls({n: np.quantile(k, places).tolist() for n, k in zip(COMPONENTS, known, strict=True)})
+
+    def apply(self, labels: Floats) -> Floats:
+        """Map N x 3 labels to 0..1; NaN stays."""
+        places = np.linspace(0, 1, _KNOTS)
+        scaled = [np.interp(labels[:, i], self.knots[n], places) for i, n in enumerate(COMPONENTS)]
+        return np.where(np.isfinite(labels), np.stack(scaled, axis=1), np.nan).astype(np.float32)
+
+
+def augment(pictures: faces.Picture, shift: int, rng: np.random.Generator) -> Floats:
+    """Flip at random and move by up to `shift` pixels; returns the network's input, -1..1."""
+    out = np.empty(pictures.shape, np.float32)
+    draws = rng.integers(-shift, shift + 1, (len(pictures), 2))
+    flips = rng.random(len(pictures)) < 0.5
+    padded = np.pad(pictures, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
+    size = pictures.shape[1]
+    for i, (y, x) in enumerate(draws + shift):
+        moved = padded[i, y : y + size, x : x + size]
+        out[i] = moved[:, ::-1] if flips[i] else moved
+    out -= 128
+    out /= 128
+    return out

@@ -1,0 +1,1 @@
+"""Recognition networks that label faces: trained here, or imported."""
