@@ -1,0 +1,40 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"facesieve/publish"
+)
+
+func TestExitCodes(t *testing.T) {
+	bad := writeFile(t, "bad.yaml", "detect: {scor: 1}\n")
+	good := writeFile(t, "good.yaml", "cameras: [{name: a, url: a.mp4}]\n")
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		text string
+	}{
+		"help":         {[]string{"--help"}, exitOK, "Exit codes"},
+		"no command":   {nil, exitUsage, "expected one of"},
+		"unknown flag": {[]string{"check", "--colour"}, exitUsage, "unknown flag --colour"},
+		"bad file":     {[]string{"check", "--config", bad}, exitConfig, "did you mean \"score\"?"},
+		"good file":    {[]string{"check", "--config", good}, exitOK, "good; 1 camera"},
+		"no file":      {[]string{"run", "--config", good + "x"}, exitFailure, "no such file"},
+		"version":      {[]string{"version"}, exitOK, "TFLite"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := invoke(t.Context(), test.args...)
+			if code != test.code || !strings.Contains(stdout+stderr, test.text) {
+				t.Errorf("exit code %d, want %d with %q:\n%s%s", code, test.code, test.text, stdout, stderr)
+			}
+		})
+	}
+}
+
+func TestSchemaIsPrinted(t *testing.T) {
+	stdout, _ := mustInvoke(t, "schema")
+	if stdout != string(publish.EventSchema) {
+		t.Error("facesieve schema prints something else than the schema of package publish")
+	}
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// sharedVideo returns the path of a recording of the shared data set, or skips the test where that is absent.
+func sharedVideo(t *testing.T, name string) string {
+	t.Helper()
+	shared := os.Getenv("FACESIEVE_SHARED")
+	if shared == "" {
+		shared = filepath.Join("..", "..", "..", "shared")
+	}
+	path := filepath.Join(shared, "data", "videos", name)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is missing, and CI must have it", name)
+		}
+		t.Skipf("%s is not there: set FACESIEVE_SHARED to the folder of the shared data to run this test", name)
+	}
+	return path
+}
+
+// facePicture is the picture of a man that the gocv module carries.
+func facePicture(t *testing.T) string {
+	t.Helper()
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "gocv.io/x/gocv").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(strings.TrimSpace(string(dir)), "images", "face.jpg")
+}
+
+// invoke runs the command line args and returns its exit code and what it printed.
+func invoke(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	code = run(ctx, args, &out, &err)
+	return code, out.String(), err.String()
+}
+
+// mustInvoke fails the test if the command does.
+func mustInvoke(t *testing.T, args ...string) (stdout, stderr string) {
+	t.Helper()
+	code, stdout, stderr := invoke(t.Context(), args...)
+	if code != exitOK {
+		t.Fatalf("facesieve %s: exit code %d\n%s%s", strings.Join(args, " "), code, stdout, stderr)
+	}
+	return stdout, stderr
+}
+
+// writeFile writes text into a new temporary file of this name.
+func writeFile(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
