@@ -1,0 +1,182 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// faces decodes all events that arrived on a camera's topic, and holds each against the schema.
+func faces(t *testing.T, r *recorder, topic string) []Event {
+	t.Helper()
+	schema := compile(t, EventSchema)
+	var events []Event
+	for _, m := range r.on(topic) {
+		e, err := DecodeEvent(m.Payload())
+		if err := errors.Join(err, matches(schema, m.Payload())); err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, e)
+	}
+	return events
+}
+
+// tracks returns how often each track arrived.
+func tracks(events []Event) map[uint64]int {
+	seen := map[uint64]int{}
+	for _, e := range events {
+		seen[e.Track]++
+	}
+	return seen
+}
+
+func publishAll(t *testing.T, p *Publisher, from, to uint64) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		if err := p.Publish(sampleEvent("door", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The broker is killed and comes back: all that was accepted arrives, in order, once, and says that it was late.
+func TestNothingLostWhenTheBrokerDies(t *testing.T) {
+	broker := anonymous(t)
+	link := startProxy(t, broker.addr)
+	p := mustOpen(t, testConfig(link.url()), quick())
+	eventually(t, "connected", connected(p))
+	publishAll(t, p, 0, 5)
+	eventually(t, "first five delivered", func() bool { return p.Stats().Queued == 0 })
+
+	broker.kill(t)
+	eventually(t, "lost", func() bool { return !p.Stats().Connected })
+	publishAll(t, p, 5, 30)
+	link.cut(true) // so that the recorder is there before the publisher
+	broker.start(t)
+	watch := record(t, broker.url(), "facesieve/#")
+	link.cut(false)
+	eventually(t, "rest delivered", func() bool { return p.Stats().Queued == 0 })
+	eventually(t, "rest arrived", func() bool { return len(watch.on("facesieve/gate/door/face")) == 25 })
+	publishAll(t, p, 30, 31)
+	eventually(t, "new one arrived", func() bool { return len(watch.on("facesieve/gate/door/face")) == 26 })
+
+	for i, e := range faces(t, watch, "facesieve/gate/door/face") {
+		if e.Track != uint64(i+5) || e.Replayed != (e.Track < 30) {
+			t.Errorf("%d: track %d, replayed %v", i, e.Track, e.Replayed)
+		}
+	}
+	if s := p.Stats(); s.Delivered != 31 || s.Connections != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Acknowledgements are lost on the way: what was sent is sent again, with the same id, as replayed.
+func TestSentAgainWithTheSameID(t *testing.T) {
+	broker := anonymous(t)
+	watch := record(t, broker.url(), "facesieve/#")
+	link := startProxy(t, broker.addr)
+	p := mustOpen(t, testConfig(link.url()), quick())
+	eventually(t, "connected", connected(p))
+	publishAll(t, p, 0, 1)
+	eventually(t, "first delivered", func() bool { return p.Stats().Queued == 0 })
+
+	link.swallow(true)
+	publishAll(t, p, 1, 4)
+	eventually(t, "arrived unacknowledged", func() bool { return len(watch.on("facesieve/gate/door/face")) == 4 })
+	if s := p.Stats(); s.Queued != 3 {
+		t.Errorf("%+v: left the queue without acknowledgement", s)
+	}
+	link.swallow(false)
+	link.cut(false)
+	eventually(t, "delivered", func() bool { return p.Stats().Queued == 0 })
+	eventually(t, "arrived again", func() bool { return len(watch.on("facesieve/gate/door/face")) == 7 })
+
+	events := faces(t, watch, "facesieve/gate/door/face")
+	for i, again := range events[4:] {
+		first := events[i+1]
+		if first.ID != again.ID || first.Track != again.Track || first.Replayed || !again.Replayed {
+			t.Errorf("%s %v, again %s %v", first.ID, first.Replayed, again.ID, again.Replayed)
+		}
+	}
+}
+
+// A network that fails all the time loses nothing either.
+func TestNothingLostOnABadNetwork(t *testing.T) {
+	broker := anonymous(t)
+	watch := record(t, broker.url(), "facesieve/#")
+	link := startProxy(t, broker.addr)
+	p := mustOpen(t, testConfig(link.url()), quick())
+	const n = 200
+	for i := range uint64(n) {
+		if i%20 == 10 {
+			link.cut(false)
+		}
+		publishAll(t, p, i, i+1)
+		time.Sleep(2 * time.Millisecond)
+	}
+	eventually(t, "delivered", func() bool { return p.Stats().Queued == 0 })
+	eventually(t, "arrived", func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == n })
+	ids := map[uint64]string{}
+	for _, e := range faces(t, watch, "facesieve/gate/door/face") {
+		if id, ok := ids[e.Track]; ok && (id != e.ID || !e.Replayed) {
+			t.Errorf("track %d: a double that is not one", e.Track)
+		}
+		ids[e.Track] = e.ID
+	}
+	t.Logf("%d connections, %d messages for %d events", p.Stats().Connections, len(watch.on("facesieve/gate/door/face")), n)
+}
+
+func TestLastWill(t *testing.T) {
+	broker := anonymous(t)
+	watch := record(t, broker.url(), "facesieve/#")
+	link := startProxy(t, broker.addr)
+	p := mustOpen(t, testConfig(link.url()), quick())
+	if err := p.SetState("door", State{State: Running, FPS: 25, Since: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "online", func() bool { return watch.last("facesieve/gate/status") == Online })
+	eventually(t, "running", func() bool { return len(watch.on("facesieve/gate/door/state")) == 1 })
+	link.cut(true)
+	eventually(t, "last will", func() bool { return watch.last("facesieve/gate/status") == Offline })
+	link.cut(false)
+	eventually(t, "online again", func() bool { return watch.last("facesieve/gate/status") == Online })
+	eventually(t, "state again", func() bool { return len(watch.on("facesieve/gate/door/state")) == 2 })
+
+	late := record(t, broker.url(), "facesieve/#") // somebody who comes later knows both
+	eventually(t, "retained", func() bool {
+		status, state := late.on("facesieve/gate/status"), late.on("facesieve/gate/door/state")
+		return len(status) == 1 && status[0].Retained() && len(state) == 1 && state[0].Retained()
+	})
+}
+
+// A broker that answers nothing more is given up, and what it got is sent to the next.
+func TestDeafBroker(t *testing.T) {
+	broker := anonymous(t)
+	link := startProxy(t, broker.addr)
+	tm := quick()
+	tm.ack = 100 * time.Millisecond
+	p := mustOpen(t, testConfig(link.url()), tm)
+	eventually(t, "connected", connected(p))
+	link.swallow(true)
+	publishAll(t, p, 0, 3)
+	eventually(t, "given up", func() bool { return p.Stats().LastError == fmt.Sprintf("%v: %v for %v", errLost, errNoAck, tm.ack) })
+	link.swallow(false)
+	link.cut(false) // a connection that was being made hears nothing either
+	eventually(t, "delivered", func() bool { return p.Stats().Delivered == 3 })
+}
+
+// A broker that closes the connection over one message still gets the others.
+func TestOneMessageDoesNotStopTheOthers(t *testing.T) {
+	broker := startMosquitto(t, t.TempDir(), "allow_anonymous true", "max_packet_size 20000")
+	watch := record(t, broker.url(), "facesieve/#")
+	p := mustOpen(t, testConfig(broker.url()), quick())
+	huge := sampleEvent("door", 0)
+	huge.Image.Encoding, huge.Image.Data = PNG, append(pngBytes(), make([]byte, 20000)...)
+	if err := p.Publish(huge); err != nil {
+		t.Fatal(err)
+	}
+	publishAll(t, p, 1, 20)
+	eventually(t, "the others arrived", func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 19 })
+	eventually(t, "one left", func() bool { return p.Stats().Queued == 1 })
+}

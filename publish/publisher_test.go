@@ -1,0 +1,209 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"image/jpeg"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+)
+
+func TestPublishOverEmbeddedBroker(t *testing.T) {
+	cfg, _ := embedded(t, func(c *Config) { c.JPEG, c.Rejected = true, true })
+	watch := record(t, "tcp://"+cfg.Listen, "facesieve/#")
+	p := mustOpen(t, cfg, quick())
+	eventually(t, "connected", connected(p))
+
+	asPNG := sampleEvent("door", 1)
+	asPNG.Image.Encoding, asPNG.Image.Data = PNG, pngBytes()
+	for _, err := range []error{
+		p.Publish(asPNG),
+		p.Publish(sampleEvent("door", 2)),
+		p.Reject(sampleRejected()),
+		p.SetState("door", State{State: Running, FPS: 25, Since: time.Now()}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all messages", func() bool {
+		return len(watch.on("facesieve/gate/door/face")) == 2 && len(watch.on("facesieve/gate/door/face/jpeg")) == 2 &&
+			len(watch.on("facesieve/gate/door/rejected")) == 1 && len(watch.on("facesieve/gate/door/state")) == 1
+	})
+
+	schema := compile(t, EventSchema)
+	for i, m := range watch.on("facesieve/gate/door/face") {
+		e, err := DecodeEvent(m.Payload())
+		if err := errors.Join(err, matches(schema, m.Payload())); err != nil {
+			t.Fatal(err)
+		}
+		if e.Track != uint64(i+1) || e.Device != "gate" || e.Replayed || m.Qos() != 1 || m.Retained() {
+			t.Errorf("%+v", e)
+		}
+	}
+	for _, m := range watch.on("facesieve/gate/door/face/jpeg") {
+		if c, err := jpeg.DecodeConfig(bytes.NewReader(m.Payload())); err != nil || c.Width != 112 || m.Retained() {
+			t.Error(c, err)
+		}
+	}
+	for topic, schema := range map[string][]byte{"rejected": RejectedSchema, "state": StateSchema} {
+		if err := matches(compile(t, schema), []byte(watch.last("facesieve/gate/door/"+topic))); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := watch.last("facesieve/gate/status"); got != Online {
+		t.Error(got)
+	}
+	eventually(t, "acknowledged", func() bool { return p.Stats().Delivered == 2 && p.Stats().Queued == 0 })
+}
+
+func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
+	cfg, _ := embedded(t, nil)
+	watch := record(t, "tcp://"+cfg.Listen, "facesieve/#")
+	here := goleak.IgnoreCurrent()
+	p, err := open(cfg, testLog(t), quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.SetState("door", State{State: Running, FPS: 25, Since: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint64(40) { // more than the window, most likely before the connection stands
+		if err := p.Publish(sampleEvent("door", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := p.Stats(); s.Delivered != 40 || s.Connected {
+		t.Errorf("%+v", s)
+	}
+	eventually(t, "goodbye", func() bool { return watch.last("facesieve/gate/status") == Offline })
+	state, err := DecodeState([]byte(watch.last("facesieve/gate/door/state")))
+	if err != nil || state.State != Stopped || state.FPS != 0 || len(watch.on("facesieve/gate/door/face")) != 40 {
+		t.Errorf("%+v %v, %d faces", state, err, len(watch.on("facesieve/gate/door/face")))
+	}
+	for _, err := range []error{
+		p.Publish(sampleEvent("door", 1)), p.SetState("door", State{State: Running, Since: time.Now()}),
+	} {
+		if !errors.Is(err, ErrClosed) {
+			t.Error(err)
+		}
+	}
+	if err := p.Close(t.Context()); err != nil {
+		t.Error("second Close:", err)
+	}
+	goleak.VerifyNone(t, here)
+}
+
+func TestCloseWithoutBroker(t *testing.T) {
+	here := goleak.IgnoreCurrent()
+	p, err := open(testConfig("tcp://"+freeAddr(t)), testLog(t), defaultTiming())
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "first attempt failed", func() bool { return p.Stats().LastError != "" })
+	if err := p.Publish(sampleEvent("door", 1)); err != nil {
+		t.Fatal(err)
+	}
+	err = p.Close(t.Context()) // does not sit out the pause between attempts, and has no deadline
+	if err == nil || !strings.Contains(err.Error(), "1 events were not delivered: connect to tcp://127.0.0.1:") {
+		t.Error(err)
+	}
+	goleak.VerifyNone(t, here)
+}
+
+func TestCloseGivesUpWithItsContext(t *testing.T) {
+	broker := anonymous(t)
+	link := startProxy(t, broker.addr)
+	p := mustOpen(t, testConfig(link.url()), quick())
+	eventually(t, "connected", connected(p))
+	link.swallow(true) // from here on, no acknowledgement
+	if err := p.Publish(sampleEvent("door", 1)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := p.Close(ctx); err == nil || !strings.Contains(err.Error(), "1 events were not delivered") {
+		t.Error(err)
+	}
+}
+
+func TestQueueBound(t *testing.T) {
+	cfg := testConfig("tcp://" + freeAddr(t))
+	cfg.Queue = 2
+	var text bytes.Buffer
+	p, err := open(cfg, zerolog.New(&text).Level(zerolog.WarnLevel), quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		if err := p.Publish(sampleEvent("door", 1)); errors.Is(err, ErrQueueFull) != (i >= 2) {
+			t.Error(i, err)
+		}
+	}
+	if s := p.Stats(); s.Accepted != 2 || s.Queued != 2 || s.Dropped != 8 {
+		t.Errorf("%+v", s)
+	}
+	if err := p.Close(t.Context()); err == nil {
+		t.Error("nothing left behind")
+	}
+	if n := strings.Count(text.String(), "queue is full"); n < 1 || n > 2 {
+		t.Errorf("logged %d times\n%s", n, text.String())
+	}
+}
+
+func TestPublishRefusesFaultyEvents(t *testing.T) {
+	p := mustOpen(t, testConfig("tcp://"+freeAddr(t)), quick())
+	bad := sampleEvent("a/b", 1)
+	if err := p.Publish(bad); err == nil || !strings.Contains(err.Error(), "camera") {
+		t.Error(err)
+	}
+	bad = sampleEvent("door", 1)
+	bad.ID = "1"
+	if err := p.Publish(bad); err == nil || !strings.Contains(err.Error(), "UUIDv7") {
+		t.Error(err)
+	}
+	if err := p.SetState("a+b", State{State: Running, Since: time.Now()}); err == nil {
+		t.Error("camera a+b")
+	}
+	if s := p.Stats(); s.Accepted != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestReportsAreNotKept(t *testing.T) {
+	cfg := testConfig("tcp://" + freeAddr(t))
+	cfg.Rejected = true
+	p := mustOpen(t, cfg, quick())
+	if err := p.Reject(sampleRejected()); err != nil {
+		t.Fatal(err)
+	}
+	r := sampleRejected()
+	r.Reasons = nil
+	if err := p.Reject(r); err == nil {
+		t.Error("no reason")
+	}
+	if s := p.Stats(); s.RejectsDropped != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestOpenRefusesBadConfigurations(t *testing.T) {
+	cfg := testConfig("tcp://b")
+	cfg.Queue = 0
+	if _, err := Open(cfg, testLog(t)); err == nil || !strings.Contains(err.Error(), "publish: queue: 0") {
+		t.Error(err)
+	}
+	cfg = testConfig("ssl://b")
+	cfg.TLS.CA = "testdata/event.json"
+	if _, err := Open(cfg, testLog(t)); err == nil || !strings.Contains(err.Error(), "tls.ca: testdata/event.json holds no PEM certificate") {
+		t.Error(err)
+	}
+}
