@@ -1,0 +1,269 @@
+package quality
+
+import (
+	"image"
+	"math"
+	"testing"
+
+	"gocv.io/x/gocv"
+)
+
+// assess measures the picture of an aligned face alone.
+func assess(t testing.TB, aligned gocv.Mat) Assessment {
+	t.Helper()
+	result := Unassessed()
+	if err := NewAssessor().Pixels(aligned, &result); err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// decreasing fails unless each value is lower than the one before by at least step.
+func decreasing(t *testing.T, what string, step float64, values []float64) {
+	t.Helper()
+	for i := 1; i < len(values); i++ {
+		if values[i] > values[i-1]-step {
+			t.Errorf("%s does not fall: %.3f", what, values)
+			return
+		}
+	}
+}
+
+func TestPortraitIsGood(t *testing.T) {
+	frame := portrait(t)
+	result, err := NewAssessor().Assess(align(t, frame, portraitLandmarks), portraitLandmarks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v", result)
+	c := result.Components
+	for name, value := range map[string]float64{
+		"Sharpness": c.Sharpness, "UnderExposurePrevention": c.UnderExposurePrevention,
+		"OverExposurePrevention": c.OverExposurePrevention, "InterEyeDistance": c.InterEyeDistance,
+		"HeadPoseYaw": c.HeadPoseYaw, "HeadPosePitch": c.HeadPosePitch, "HeadPoseRoll": c.HeadPoseRoll,
+	} {
+		if value < 85 || value > 100 {
+			t.Errorf("%s of a good portrait: %.1f", name, value)
+		}
+	}
+	if c.CompressionArtifacts != NotAssessed {
+		t.Errorf("CompressionArtifacts: %g", c.CompressionArtifacts)
+	}
+	if reason := Default().Gates.Check(image.Pt(640, 480), [4]float32{272, 147, 167, 243}, result); reason != "" {
+		t.Errorf("a good portrait is rejected: %s", reason)
+	}
+}
+
+func TestSharpnessFallsWithBlur(t *testing.T) {
+	aligned, blurred := alignedPortrait(t), newMat(t)
+	values := []float64{assess(t, aligned).Components.Sharpness}
+	for _, sigma := range []float64{0.7, 1, 1.5, 2, 3, 4} {
+		gocv.GaussianBlur(aligned, &blurred, image.Point{}, sigma, sigma, gocv.BorderReplicate)
+		values = append(values, assess(t, blurred).Components.Sharpness)
+	}
+	decreasing(t, "sharpness with Gaussian blur", 1e-3, values)
+	if values[0] < 85 || values[5] > 20 {
+		t.Errorf("sharpness with blur of 0, .7, 1, 1.5, 2, 3, 4: %.1f", values)
+	}
+}
+
+func TestSharpnessFallsWithMotionInAnyDirection(t *testing.T) {
+	aligned, blurred := alignedPortrait(t), newMat(t)
+	for name, size := range map[string]func(n int) image.Point{
+		"horizontal": func(n int) image.Point { return image.Pt(n, 1) },
+		"vertical":   func(n int) image.Point { return image.Pt(1, n) },
+	} {
+		values := []float64{assess(t, aligned).Components.Sharpness}
+		for _, n := range []int{5, 9, 15} {
+			gocv.Blur(aligned, &blurred, size(n))
+			values = append(values, assess(t, blurred).Components.Sharpness)
+		}
+		decreasing(t, "sharpness with "+name+" motion", 1, values)
+		if last := values[len(values)-1]; last > 50 {
+			t.Errorf("%s motion of 15 pixels: sharpness %.1f", name, last)
+		}
+	}
+}
+
+// The fewer pixels the frame has of a face, the less detail the aligned face can show, however large it is made.
+func TestSharpnessFallsWithDistance(t *testing.T) {
+	frame, small := portrait(t), newMat(t)
+	var values []float64
+	for _, scale := range []float64{1, 0.4, 0.25, 0.15, 0.08} {
+		gocv.Resize(frame, &small, image.Point{}, scale, scale, gocv.InterpolationArea)
+		values = append(values, assess(t, align(t, small, move(portraitLandmarks, 0, scale, 0, 0))).Components.Sharpness)
+	}
+	decreasing(t, "sharpness with distance", 0.5, values[1:])
+	if values[0] < 85 || values[4] > 25 {
+		t.Errorf("sharpness at 80, 32, 20, 12 and 6 pixels between the eyes: %.1f", values)
+	}
+}
+
+func TestSharpnessIgnoresContrast(t *testing.T) {
+	aligned, faint := alignedPortrait(t), newMat(t)
+	aligned.ConvertToWithParams(&faint, gocv.MatTypeCV8UC3, 0.4, 60)
+	sharp, pale := assess(t, aligned).Raw.Sharpness, assess(t, faint).Raw.Sharpness
+	if math.Abs(sharp-pale) > 0.06 {
+		t.Errorf("sharpness %.3f, with 40 %% of the contrast %.3f", sharp, pale)
+	}
+}
+
+func TestFlatPictureIsNotSharp(t *testing.T) {
+	for _, level := range []float64{0, 128, 255} {
+		flat := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(level, level, level, 0), Size, Size, gocv.MatTypeCV8UC3)
+		closeLater(t, &flat)
+		result := assess(t, flat)
+		if result.Raw.Sharpness != 0 || result.Components.Sharpness > 1 {
+			t.Errorf("level %g: %+v", level, result)
+		}
+	}
+}
+
+func TestExposureFalls(t *testing.T) {
+	aligned, changed := alignedPortrait(t), newMat(t)
+	var under, over []float64
+	for _, factor := range []float32{1, 0.3, 0.2, 0.12, 0.05} {
+		aligned.ConvertToWithParams(&changed, gocv.MatTypeCV8UC3, factor, 0)
+		under = append(under, assess(t, changed).Components.UnderExposurePrevention)
+	}
+	for _, factor := range []float32{1, 1.5, 1.8, 2.5, 4} {
+		aligned.ConvertToWithParams(&changed, gocv.MatTypeCV8UC3, factor, 0)
+		over = append(over, assess(t, changed).Components.OverExposurePrevention)
+	}
+	t.Logf("darker: %.1f; brighter: %.1f", under, over)
+	decreasing(t, "UnderExposurePrevention in growing darkness", 0, under)
+	decreasing(t, "OverExposurePrevention in growing light", 0, over)
+	if under[0] < 90 || under[4] > 5 || over[0] < 90 || over[4] > 5 {
+		t.Errorf("darker: %.1f; brighter: %.1f", under, over)
+	}
+}
+
+// Black and white pixels counted by hand; hair, background and the corners do not count.
+func TestExposureSharesOfTheFace(t *testing.T) {
+	spans := faceSpans()
+	var l luma
+	for i := range l {
+		l[i] = 128
+	}
+	area := 0
+	for y, s := range spans {
+		area += s.to - s.from
+		for x := range Size {
+			if x < s.from || x >= s.to {
+				l[y*Size+x] = 0 // around the face
+			} else if y < faceCentreY {
+				l[y*Size+x] = blackest
+			} else if y > faceCentreY {
+				l[y*Size+x] = whitest
+			}
+		}
+	}
+	middle := float64(2*faceRadiusX+1) / float64(area)
+	for name, got := range map[string]float64{"black": underExposure(&l, &spans), "white": overExposure(&l, &spans)} {
+		if math.Abs(got-(1-middle)/2) > 1e-9 {
+			t.Errorf("%s: %g of the face, expected %g", name, got, (1-middle)/2)
+		}
+	}
+	if want := math.Pi * faceRadiusX * faceRadiusY; math.Abs(float64(area)-want) > 0.03*want {
+		t.Errorf("the face has %d pixels, its ellipse %.0f", area, want)
+	}
+}
+
+func TestLumaIsThatOfOpenCV(t *testing.T) {
+	aligned, grey := alignedPortrait(t), newMat(t)
+	gocv.CvtColor(aligned, &grey, gocv.ColorBGRToGray)
+	var l luma
+	if err := l.fill(aligned); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range grey.ToBytes() {
+		if math.Abs(float64(l[i])-float64(want)) > 1 {
+			t.Fatalf("pixel %d: %d, OpenCV says %d", i, l[i], want)
+		}
+	}
+}
+
+func TestInterEyeDistance(t *testing.T) {
+	assessor := NewAssessor()
+	var values []float64
+	for _, pixels := range []float64{200, 90, 60, 35, 20, 10} {
+		landmarks := ownHead().look(0, 0, 0, 0)
+		result, err := assessor.Geometry(move(landmarks, 40, pixels/100, 0, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(result.Raw.EyeDistance-pixels) > 0.01*pixels {
+			t.Errorf("%g pixels between the eyes measured as %.2f", pixels, result.Raw.EyeDistance)
+		}
+		values = append(values, result.Components.InterEyeDistance)
+	}
+	if values[0] != 100 || values[1] != 100 || values[5] > 10 {
+		t.Errorf("200, 90, 60, 35, 20, 10 pixels: %.1f", values)
+	}
+	decreasing(t, "InterEyeDistance", 1, values[1:])
+}
+
+// Turning away brings the eyes together in the picture, not in resolution.
+func TestInterEyeDistanceIsCorrectedForYaw(t *testing.T) {
+	result, err := NewAssessor().Geometry(ownHead().look(50, 0, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := result.Raw.EyeDistance; math.Abs(got-100) > 2 {
+		t.Errorf("100 pixels between the eyes, seen at 50 degrees: %.1f", got)
+	}
+}
+
+func TestGeometryOfTurnedHead(t *testing.T) {
+	result, err := NewAssessor().Geometry(ownHead().look(30, -20, 45, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := result.Components
+	for name, pair := range map[string][2]float64{
+		"yaw": {c.HeadPoseYaw, 75}, "pitch": {c.HeadPosePitch, 88.3}, "roll": {c.HeadPoseRoll, 50},
+	} {
+		if math.Abs(pair[0]-pair[1]) > 0.5 {
+			t.Errorf("%s: %.1f, 100 cos² is %.1f", name, pair[0], pair[1])
+		}
+	}
+	if c.Sharpness != NotAssessed || c.UnderExposurePrevention != NotAssessed || c.OverExposurePrevention != NotAssessed {
+		t.Errorf("the picture is assessed without a picture: %+v", c)
+	}
+}
+
+func TestAssessErrors(t *testing.T) {
+	assessor := NewAssessor()
+	aligned, small := alignedPortrait(t), newMat(t)
+	gocv.Resize(aligned, &small, image.Pt(96, 96), 0, 0, gocv.InterpolationLinear)
+	before := Unassessed()
+	if err := assessor.Pixels(small, &before); err == nil || before != Unassessed() {
+		t.Errorf("96x96 pixels: error %v, assessment %+v", err, before)
+	}
+	frame := portrait(t)
+	part := frame.Region(image.Rect(0, 0, Size, Size))
+	closeLater(t, &part)
+	if err := assessor.Pixels(part, &before); err == nil {
+		t.Error("a picture with gaps between its rows is taken")
+	}
+	if _, err := assessor.Assess(aligned, Landmarks{}); err == nil {
+		t.Error("landmarks in one spot are taken")
+	}
+}
+
+func TestMappings(t *testing.T) {
+	for _, m := range Mappings() {
+		if m.Value(m.Best) != 100 {
+			t.Errorf("%s: %g at its best", m.Component, m.Value(m.Best))
+		}
+		if got := m.Value(m.Centre); got < 49.9 || got > 55 {
+			t.Errorf("%s: %g at its centre", m.Component, got)
+		}
+		if better := m.Value(m.Best + m.Width); better != 100 {
+			t.Errorf("%s: %g beyond its best", m.Component, better)
+		}
+		if worst := m.Value(m.Centre - 10*m.Width); worst > 0.1 {
+			t.Errorf("%s: %g at its worst", m.Component, worst)
+		}
+	}
+}

@@ -1,0 +1,9 @@
+package quality
+
+// whitest is the lowest luminance that counts as white, as in ISO/IEC 29794-5.
+const whitest = 247
+
+// overExposure returns the share of the face, 0..1, that is nearly white.
+func overExposure(l *luma, spans *[Size]span) float64 {
+	return l.share(spans, whitest, 255)
+}

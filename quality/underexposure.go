@@ -1,0 +1,9 @@
+package quality
+
+// blackest is the highest luminance that counts as black, as in ISO/IEC 29794-5.
+const blackest = 25
+
+// underExposure returns the share of the face, 0..1, that is nearly black.
+func underExposure(l *luma, spans *[Size]span) float64 {
+	return l.share(spans, 0, blackest)
+}
