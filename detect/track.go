@@ -16,8 +16,8 @@ const (
 	sizeNoise  = 0.12 // deviation of the log of a measured size
 	placeSpeed = 1.5  // deviation of the speed of a new face, face sizes a second
 	sizeSpeed  = 0.5  // the same for the log of the size
-	placePush  = 3.0  // deviation of the change of that speed in a second
-	sizePush   = 0.8
+	placePush  = 5.0  // deviation of the change of that speed in a second
+	sizePush   = 1.2
 	gate       = 16.0 // largest square of the distance of a pair, three degrees of freedom
 	lowGate    = 9.0  // the same for a face of low score
 	maxJump    = 3.0  // largest distance from the prediction, face sizes
