@@ -2,16 +2,33 @@ package quality
 
 import (
 	"fmt"
+	"image"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"gocv.io/x/gocv"
 )
 
+// peer reports how many times longer another way takes than the benchmark just run.
+func peer(b *testing.B, name string, other func()) {
+	b.Helper()
+	own := float64(b.Elapsed()) / float64(b.N)
+	const n = 50
+	start := time.Now()
+	for range n {
+		other()
+	}
+	b.ReportMetric(float64(time.Since(start))/n/own, name+"/own")
+}
+
+// BenchmarkAlign compares with the estimate that gocv brings (RANSAC), its warp included; that one takes one sample a pixel.
 func BenchmarkAlign(b *testing.B) {
 	frame := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 120, 150, 0), 1080, 1920, gocv.MatTypeCV8UC3)
 	closeLater(b, &frame)
 	aligned := newMat(b)
-	for _, eyes := range []float64{20, 50, 100, 300} {
+	for _, eyes := range []float64{20, 60, 200} {
 		b.Run(fmt.Sprintf("eyes=%gpx", eyes), func(b *testing.B) {
 			aligner := NewAligner()
 			defer func() { _ = aligner.Close() }()
@@ -23,6 +40,103 @@ func BenchmarkAlign(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+			peer(b, "gocv", func() {
+				from, to := points(landmarks), points(Template())
+				matrix := gocv.EstimateAffinePartial2D(from, to)
+				gocv.WarpAffine(frame, &aligned, matrix, image.Pt(Size, Size))
+				_ = matrix.Close()
+				from.Close()
+				to.Close()
+			})
 		})
+	}
+}
+
+func points(landmarks Landmarks) gocv.Point2fVector {
+	vector := make([]gocv.Point2f, 0, len(landmarks))
+	for _, p := range landmarks {
+		vector = append(vector, gocv.NewPoint2f(p[0], p[1]))
+	}
+	return gocv.NewPoint2fVectorFromPoints(vector)
+}
+
+func BenchmarkGeometry(b *testing.B) {
+	assessor, landmarks := NewAssessor(), ownHead().look(25, -10, 20, 16)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := assessor.Geometry(landmarks); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkPixels compares sharpness and exposure with the variance of gocv's Laplacian alone.
+func BenchmarkPixels(b *testing.B) {
+	assessor, aligned, result := NewAssessor(), alignedPortrait(b), Unassessed()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := assessor.Pixels(aligned, &result); err != nil {
+			b.Fatal(err)
+		}
+	}
+	grey, edges, mean, deviation := newMat(b), newMat(b), newMat(b), newMat(b)
+	peer(b, "laplacian", func() {
+		gocv.CvtColor(aligned, &grey, gocv.ColorBGRToGray)
+		gocv.Laplacian(grey, &edges, gocv.MatTypeCV64F, 1, 1, 0, gocv.BorderDefault)
+		gocv.MeanStdDev(edges, &mean, &deviation)
+	})
+}
+
+// BenchmarkScore compares with LightQNet in OpenCV's DNN module, where the shared data is at hand.
+func BenchmarkScore(b *testing.B) {
+	scorer, _ := embeddedScorer(b)
+	aligned := alignedPortrait(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := scorer.Score(aligned); err != nil {
+			b.Fatal(err)
+		}
+	}
+	shared := os.Getenv("FACESIEVE_SHARED")
+	if shared == "" {
+		shared = filepath.Join("..", "..", "shared")
+	}
+	file := filepath.Join(shared, "data", "models", "lightqnet-dm100.pb")
+	if _, err := os.Stat(file); err != nil {
+		b.Logf("no comparison with LightQNet: %v", err)
+		return
+	}
+	net := gocv.ReadNet(file, "")
+	defer func() { _ = net.Close() }()
+	peer(b, "lightqnet", func() {
+		blob := gocv.BlobFromImage(aligned, 1.0/128, image.Pt(96, 96), gocv.NewScalar(128, 128, 128, 0), false, false)
+		net.SetInput(blob, "")
+		out := net.Forward("")
+		_ = out.Close()
+		_ = blob.Close()
+	})
+}
+
+func BenchmarkDecode(b *testing.B) {
+	scorer, _ := embeddedScorer(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		scorer.decode()
+	}
+}
+
+func BenchmarkSelector(b *testing.B) {
+	selector, err := NewSelector[int](Default(), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	at, keep := noon, func() int { return 0 }
+	score := 0.0
+	b.ReportAllocs()
+	for b.Loop() {
+		at = at.Add(40 * time.Millisecond)
+		score = float64(int(score+7) % 100)
+		selector.Offer(1, at, score, "", keep)
+		selector.Tick(at)
 	}
 }

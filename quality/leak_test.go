@@ -1,0 +1,46 @@
+//go:build matprofile
+
+package quality
+
+import (
+	"bytes"
+	"testing"
+
+	"gocv.io/x/gocv"
+)
+
+// Run with -tags matprofile: no matrix outlives its owner, on the way of success or of an error.
+func TestNoMatrixLeaks(t *testing.T) {
+	scorer, _ := embeddedScorer(t)
+	assessor := NewAssessor()
+	frame, aligned := portrait(t), newMat(t)
+	before := gocv.MatProfile.Count()
+	for range 3 {
+		aligner := NewAligner()
+		for _, scale := range []float64{0.2, 1, 2, 5} { // each number of samples
+			if _, err := aligner.Align(frame, place(0, scale, 100, 20), &aligned); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := assessor.Assess(aligned, portraitLandmarks); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := scorer.Score(aligned); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := aligner.Align(frame, Landmarks{}, &aligned); err == nil {
+			t.Error("landmarks in one spot are taken")
+		}
+		if _, err := aligner.Align(frame, place(0, 3, 5000, 0), &aligned); err == nil {
+			t.Error("a face far outside is taken")
+		}
+		if err := aligner.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if after := gocv.MatProfile.Count(); after != before {
+		var report bytes.Buffer
+		_ = gocv.MatProfile.WriteTo(&report, 1)
+		t.Errorf("%d matrices more than before:\n%s", after-before, report.String())
+	}
+}
