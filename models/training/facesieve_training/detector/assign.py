@@ -1,0 +1,85 @@
+"""Which cells of the three maps learn which face: by size to a level, by nearness of the centre to cells."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facesieve_training.detector import codec
+from facesieve_training.detector.codec import STRIDES, FloatArray
+
+# Columns of a level's target map.
+POSITIVE, WEIGHT, BOX, POINTS, CHANNELS = 0, 1, 2, 6, 16
+
+
+@dataclass(frozen=True)
+class AssignConfig:
+    """Sizes (square root of the area, network pixels) and cells of the positives."""
+
+    smallest: tuple[float, ...] = (0.0, 36.0, 96.0)
+    largest: tuple[float, ...] = (48.0, 128.0, 1e6)
+    margin: float = 1.35
+    reach: float = 0.3
+    least_cells: float = 0.75
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values."""
+        if len(self.smallest) != len(STRIDES) or len(self.largest) != len(STRIDES):
+            return [f"smallest, largest: must have one value for each of the strides {STRIDES}"]
+        return []
+
+
+def _cells(
+    face: FloatArray, stride: int, height: int, width: int, reach: tuple[float, float]
+) -> tuple[slice, slice]:
+    """Rows and columns of the cells whose centres are within reach (pixels, x and y) of the face's centre."""
+    center = face[:2] + face[2:4] / 2
+    low = np.ceil((center - reach) / stride - 0.5).astype(int)
+    high = np.floor((center + reach) / stride - 0.5).astype(int)
+    nearest = np.floor(center / stride).astype(int)
+    low, high = np.minimum(low, nearest), np.maximum(high, nearest)
+    rows = slice(max(0, low[1]), max(0, min(height, high[1] + 1)))
+    return rows, slice(max(0, low[0]), max(0, min(width, high[0] + 1)))
+
+
+def _level(
+    faces: FloatArray, ignored: FloatArray, level: int, size: tuple[int, int], config: AssignConfig
+) -> FloatArray:
+    stride = STRIDES[level]
+    height, width = size[0] // stride, size[1] // stride
+    target = np.zeros((height, width, CHANNELS), np.float32)
+    target[..., WEIGHT] = 1
+    for face in ignored:
+        target[(*_cells(face, stride, height, width, tuple(face[2:4] / 2)), WEIGHT)] = 0
+    scale = np.sqrt(faces[:, 2] * faces[:, 3])
+    low, high = config.smallest[level], config.largest[level]
+    for k in np.argsort(-scale, kind="stable"):
+        face = faces[k]
+        reach = np.maximum(config.reach * face[2:4], config.least_cells * stride)
+        rows, columns = _cells(face, stride, height, width, tuple(reach))
+        if low <= scale[k] <= high:
+            _set(target, face, rows, columns, stride)
+        elif low / config.margin <= scale[k] <= high * config.margin:
+            target[rows, columns, WEIGHT] *= target[rows, columns, POSITIVE]
+    return target
+
+
+def _set(target: FloatArray, face: FloatArray, rows: slice, columns: slice, stride: int) -> None:
+    cells = codec.grid(target.shape[0], target.shape[1])[rows, columns]
+    count = cells.shape[0] * cells.shape[1]
+    faces = np.repeat(face[None], count, axis=0)
+    regression = codec.encode(faces, cells.reshape(-1, 2), stride)
+    target[rows, columns, BOX:] = regression.reshape(*cells.shape[:2], 14)
+    target[rows, columns, POSITIVE] = 1
+    target[rows, columns, WEIGHT] = 1
+
+
+def targets(
+    faces: FloatArray, ignored: FloatArray, size: tuple[int, int], config: AssignConfig
+) -> list[FloatArray]:
+    """Target maps of one picture of size (height, width), one [H/s, W/s, 16] a stride.
+
+    Channels: 1 for a cell that must find a face; weight of the cell in the classification (0 where the
+    teacher is unsure, or the face is almost this level's); box (4) and landmarks (10) as the network should
+    put them out. Where faces compete for a cell the smaller gets it.
+    """
+    return [_level(faces, ignored, level, size, config) for level in range(len(STRIDES))]

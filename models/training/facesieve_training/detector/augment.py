@@ -1,0 +1,243 @@
+"""Training pictures: mosaics of labelled pictures at many scales, degraded as cameras degrade them.
+
+A canvas is split until its parts are no larger than the scaled pictures that fill them: a canvas with faces
+of 10 pixels holds dozens of pictures, one with a face of 300 pixels a part of one. Everything is drawn from
+the generator passed in: the same generator gives the same picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from facesieve_training.detector import codec
+from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.label import Labelled
+
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+_MAX_TILES = 40
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How training pictures are made; sizes in network pixels, shares as probabilities."""
+
+    size: int = 320
+    smallest_face: float = 7.0
+    largest_face: float = 300.0
+    enlarge: float = 3.5
+    sure: float = 0.55
+    negative: float = 0.12
+    crowd: float = 0.15
+    rotation: float = 18.0
+    squeeze: float = 0.1
+
+
+@dataclass
+class Canvas:
+    """A picture under construction with the faces to find and those nobody is sure of, [N,15] each."""
+
+    picture: np.ndarray
+    faces: list[FloatArray]
+    ignored: list[FloatArray]
+
+
+class Mosaic:
+    """Makes training pictures from labelled ones."""
+
+    def __init__(self, items: Sequence[Labelled], config: AugmentConfig) -> None:
+        """Take the pictures to draw from; those with several faces are drawn more often."""
+        self._config = config
+        sure = [item.faces[item.faces[:, 14] >= config.sure] for item in items]
+        self._faced = [i for i, f in zip(items, sure, strict=True) if len(f)]
+        self._crowds = [i for i, f in zip(items, sure, strict=True) if len(f) >= 4]
+        self._all = list(items)
+        if not self._faced:
+            raise ValueError(f"no picture with a face that the teacher is sure of (score {config.sure})")
+
+    def make(self, rng: np.random.Generator) -> tuple[np.ndarray, FloatArray, FloatArray]:
+        """One picture (BGR, 8 bits, square), its faces and its faces to ignore."""
+        config = self._config
+        size = float(np.exp(rng.uniform(np.log(config.smallest_face), np.log(config.largest_face))))
+        picture = np.full((config.size, config.size, 3), rng.integers(0, 256, 3), np.uint8)
+        canvas = Canvas(picture, [], [])
+        self._fill(canvas, (0, 0, config.size, config.size), size, rng)
+        return degrade(canvas.picture, rng), _stack(canvas.faces), _stack(canvas.ignored)
+
+    def _fill(
+        self, canvas: Canvas, area: tuple[int, int, int, int], size: float, rng: np.random.Generator
+    ) -> None:
+        pending, tiles = [area], 0
+        while pending:
+            x, y, width, height = pending.pop()
+            negative = rng.random() < self._config.negative
+            item = self._draw(rng, negative)
+            scale = self._scale(item, size, rng, negative)
+            covered = scale * item.width, scale * item.height
+            tiles += 1
+            if tiles < _MAX_TILES and max(width - covered[0], height - covered[1]) > 0.35 * max(
+                width, height
+            ):
+                pending += _split(x, y, width, height, rng)
+                continue
+            self._paste(canvas, item, (x, y, width, height), scale, negative, rng)
+
+    def _draw(self, rng: np.random.Generator, negative: bool) -> Labelled:
+        pool = self._all if negative else self._faced
+        if self._crowds and rng.random() < self._config.crowd:
+            pool = self._crowds
+        return pool[int(rng.integers(len(pool)))]
+
+    def _scale(self, item: Labelled, size: float, rng: np.random.Generator, negative: bool) -> float:
+        if negative:
+            return float(np.exp(rng.uniform(np.log(0.4), np.log(self._config.enlarge))))
+        sure = item.faces[item.faces[:, 14] >= self._config.sure]
+        face = sure[int(rng.integers(len(sure)))]
+        wanted = size * float(np.exp(rng.normal(0, 0.25)))
+        return min(wanted / float(np.sqrt(face[2] * face[3])), self._config.enlarge)
+
+    def _paste(
+        self,
+        canvas: Canvas,
+        item: Labelled,
+        area: tuple[int, int, int, int],
+        scale: float,
+        negative: bool,
+        rng: np.random.Generator,
+    ) -> None:
+        x, y, width, height = area
+        for _ in range(8 if negative else 1):
+            matrix = self._matrix(item, width, height, scale, negative, rng)
+            moved = transform(item.faces, matrix)
+            visible = _visible(moved, width, height)
+            if not negative or not (visible > 0).any():
+                break
+        else:
+            return
+        reduce = max(r for r in _REDUCED if r == 1 or r <= 1 / scale)
+        source = cv2.imdecode(np.frombuffer(item.data, np.uint8), _REDUCED[reduce])
+        mirrored = rng.random() < 0.5
+        tile = cv2.warpAffine(
+            source,
+            matrix * np.array([reduce, reduce, 1.0]),
+            (width, height),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=[int(v) for v in rng.integers(0, 256, 3)],
+        )
+        if mirrored:
+            tile, moved = tile[:, ::-1], codec.mirror(moved, width)
+        canvas.picture[y : y + height, x : x + width] = tile
+        self._keep(canvas, moved, visible, (x, y))
+
+    def _matrix(
+        self, item: Labelled, width: int, height: int, scale: float, negative: bool, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Picture to tile: scale, small rotation and squeeze about a point that lands in the tile."""
+        source = np.array([item.width, item.height], float)
+        focus = rng.uniform(0.1, 0.9, 2) * source
+        target = np.array([width, height]) * rng.uniform(0.3, 0.7, 2)
+        sure = item.faces[item.faces[:, 14] >= self._config.sure]
+        if not negative and len(sure):
+            face = sure[int(rng.integers(len(sure)))]
+            focus = face[:2] + face[2:4] / 2
+            target = np.array([width, height]) * rng.uniform(0.15, 0.85, 2)
+        angle = np.deg2rad(np.clip(rng.normal(0, 0.5), -1, 1) * self._config.rotation)
+        squeeze = np.exp(rng.uniform(-self._config.squeeze, self._config.squeeze))
+        linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        linear = linear @ np.diag([squeeze, 1 / squeeze])
+        return np.concatenate([linear, (target - linear @ focus)[:, None]], axis=1)
+
+    def _keep(self, canvas: Canvas, faces: FloatArray, visible: FloatArray, offset: tuple[int, int]) -> None:
+        faces = faces.copy()
+        faces[:, :2] += offset
+        faces[:, 4:14] += np.tile(offset, 5)
+        size = np.sqrt(faces[:, 2] * faces[:, 3])
+        good = (
+            (faces[:, 14] >= self._config.sure)
+            & (visible > 0.6)
+            & (size >= self._config.smallest_face * 0.85)
+        )
+        canvas.faces.append(faces[good])
+        canvas.ignored.append(faces[~good & (visible > 0.1)])
+
+
+def _stack(rows: list[FloatArray]) -> FloatArray:
+    return np.concatenate([np.zeros((0, codec.COLUMNS), np.float32), *rows]).astype(np.float32)
+
+
+def _split(
+    x: int, y: int, width: int, height: int, rng: np.random.Generator
+) -> list[tuple[int, int, int, int]]:
+    cut = float(rng.uniform(0.35, 0.65))
+    if width >= height:
+        left = int(width * cut)
+        return [(x, y, left, height), (x + left, y, width - left, height)]
+    top = int(height * cut)
+    return [(x, y, width, top), (x, y + top, width, height - top)]
+
+
+def transform(faces: FloatArray, matrix: np.ndarray) -> FloatArray:
+    """Faces after an affine map [2,3] of the picture; boxes stay upright and keep their area's scale."""
+    moved = faces.copy()
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    size = faces[:, 2:4] * np.linalg.norm(linear, axis=0)
+    moved[:, :2] = (faces[:, :2] + faces[:, 2:4] / 2) @ linear.T + shift - size / 2
+    moved[:, 2:4] = size
+    points = faces[:, 4:14].reshape(-1, 5, 2) @ linear.T + shift
+    moved[:, 4:14] = points.reshape(-1, 10)
+    return moved
+
+
+def _visible(faces: FloatArray, width: int, height: int) -> FloatArray:
+    low = np.clip(faces[:, :2], 0, [width, height])
+    high = np.clip(faces[:, :2] + faces[:, 2:4], 0, [width, height])
+    return np.asarray(
+        np.prod(high - low, axis=1) / np.maximum(np.prod(faces[:, 2:4], axis=1), 1e-6), np.float32
+    )
+
+
+def degrade(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Colour, darkness, blur, noise and compression at random; most pictures get two or three of them."""
+    if rng.random() < 0.7:
+        picture = _tone(picture, rng)
+    if rng.random() < 0.3:
+        picture = _blur(picture, rng)
+    if rng.random() < 0.35:
+        deviation = float(rng.uniform(1, 12))
+        noise = rng.standard_normal(picture.shape, np.float32) * deviation
+        picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.4:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 90))]
+        picture = np.asarray(cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR))
+    return picture
+
+
+def _tone(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Gain a channel, contrast, gamma and darkness as one look-up table a channel; sometimes grey."""
+    if rng.random() < 0.08:
+        picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    x = np.arange(256) / 255
+    gain = rng.uniform(0.7, 1.3) * rng.uniform(0.85, 1.15, 3)
+    if rng.random() < 0.2:
+        gain *= rng.uniform(0.12, 0.5)
+    shift, gamma = rng.uniform(-0.12, 0.12), np.exp(rng.uniform(-0.4, 0.4))
+    table = np.clip(gain[None] * x[:, None] ** gamma + shift, 0, 1) * 255
+    return np.asarray(cv2.LUT(picture, table.astype(np.uint8)[None]))
+
+
+def _blur(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    if rng.random() < 0.5:
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.3, 1.5))))
+    length = int(rng.integers(2, 7))
+    kernel = np.zeros((7, 7), np.float32)
+    angle = float(rng.uniform(0, np.pi))
+    step = np.array([np.cos(angle), np.sin(angle)]) * length / 2
+    cv2.line(kernel, (round(3 - step[0]), round(3 - step[1])), (round(3 + step[0]), round(3 + step[1])), 1.0)
+    return np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()))

@@ -1,0 +1,73 @@
+import cv2
+import numpy as np
+import pytest
+
+from facesieve_training.detector import codec
+from facesieve_training.detector.augment import AugmentConfig, Mosaic, transform
+from facesieve_training.detector.label import Labelled, held_out
+
+
+def labelled(name: str = "a.jpg", sure: bool = True) -> Labelled:
+    picture = np.full((200, 160, 3), 128, np.uint8)
+    cv2.circle(picture, (80, 90), 30, (40, 90, 220), -1)
+    points = [70, 80, 90, 80, 80, 92, 72, 105, 88, 105]
+    face = np.array([[50, 60, 60, 60, *points, 0.9 if sure else 0.4]], np.float32)
+    data = cv2.imencode(".jpg", picture)[1].tobytes()
+    return Labelled(name, data, 160, 200, face, False)
+
+
+def test_the_same_generator_gives_the_same_picture() -> None:
+    mosaic = Mosaic([labelled()], AugmentConfig(size=128))
+    one, other = (mosaic.make(np.random.default_rng(3)) for _ in range(2))
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_faces_have_all_sizes_and_lie_in_the_picture() -> None:
+    mosaic = Mosaic([labelled()], AugmentConfig(size=192, enlarge=4))
+    made = [mosaic.make(np.random.default_rng(k)) for k in range(60)]
+    faces = np.concatenate([faces for _, faces, _ in made])
+    sizes = np.sqrt(faces[:, 2] * faces[:, 3])
+    assert sizes.min() < 12
+    assert sizes.max() > 90
+    center = faces[:, :2] + faces[:, 2:4] / 2
+    assert ((center > 0) & (center < 192)).all()
+    assert all(picture.shape == (192, 192, 3) and picture.dtype == np.uint8 for picture, _, _ in made)
+
+
+def test_labels_stay_on_the_face() -> None:
+    mosaic = Mosaic([labelled()], AugmentConfig(size=128, negative=0))
+    hits = []
+    for k in range(40):
+        picture, faces, _ = mosaic.make(np.random.default_rng(k))
+        for face in faces[np.sqrt(faces[:, 2] * faces[:, 3]) > 20]:
+            x, y = (face[:2] + face[2:4] / 2).astype(int)
+            patch = picture[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).astype(int)
+            hits.append((patch[:, 2] >= patch[:, 0]).mean() > 0.5)
+    assert np.mean(hits) > 0.8
+
+
+def test_unsure_faces_are_ignored_not_learned() -> None:
+    mosaic = Mosaic([labelled(), labelled("b.jpg", sure=False)], AugmentConfig(size=128))
+    faces = np.concatenate([mosaic.make(np.random.default_rng(k))[1] for k in range(20)])
+    assert (faces[:, 14] > 0.5).all()
+
+
+def test_no_sure_face_at_all_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no picture with a face"):
+        Mosaic([labelled(sure=False)], AugmentConfig())
+
+
+def test_transform_scales_and_shifts() -> None:
+    face = labelled().faces
+    moved = transform(face, np.array([[2.0, 0, 5], [0, 2.0, -7]]))
+    np.testing.assert_allclose(moved[0, :4], [105, 113, 120, 120], rtol=1e-5)
+    np.testing.assert_allclose(moved[0, 4:6], [145, 153], rtol=1e-5)
+    assert moved.shape == (1, codec.COLUMNS)
+
+
+def test_held_out_is_a_fixed_share() -> None:
+    names = [f"{k:06d}.jpg" for k in range(4000)]
+    chosen = [held_out(name, 0.1) for name in names]
+    assert 0.08 < np.mean(chosen) < 0.12
+    assert chosen == [held_out(name, 0.1) for name in names]

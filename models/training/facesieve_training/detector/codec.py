@@ -1,0 +1,102 @@
+"""Head maps to faces: the decoding every detector with YuNet's head layout shares.
+
+A face is one row of 15 float32: x, y, width, height, five landmarks (x, y; right eye, left eye, nose, right
+and left mouth corner, "right" being the person's own), score 0..1. Coordinates are pixels of the picture.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+STRIDES = (8, 16, 32)
+COLUMNS = 15
+# Index of each landmark in a mirrored picture: eyes and mouth corners change sides.
+MIRRORED = (1, 0, 2, 4, 3)
+_MAX_LOG_SIZE = 8.0
+
+
+def sigmoid(x: FloatArray) -> FloatArray:
+    """Logistic function, safe for large negative values."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)), np.float32)
+
+
+def grid(height: int, width: int) -> FloatArray:
+    """Column and row of every cell of a map, shape [height, width, 2]."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    return np.stack([columns, rows], axis=-1).astype(np.float32)
+
+
+def decode_level(
+    score: FloatArray, bbox: FloatArray, kps: FloatArray, stride: int, threshold: float
+) -> FloatArray:
+    """Faces of one level above a score: score [H,W], bbox [H,W,4], kps [H,W,10] -> [N,15]."""
+    rows, columns = np.nonzero(score >= threshold)
+    cell = np.stack([columns, rows], axis=-1).astype(np.float32)
+    box = bbox[rows, columns]
+    center = (cell + box[:, :2]) * stride
+    size = np.exp(np.minimum(box[:, 2:], _MAX_LOG_SIZE)) * stride
+    points = (kps[rows, columns].reshape(-1, 5, 2) + cell[:, None]) * stride
+    return np.concatenate(
+        [center - size / 2, size, points.reshape(-1, 10), score[rows, columns, None]], axis=1
+    ).astype(np.float32)
+
+
+def decode(
+    scores: Sequence[FloatArray], bboxes: Sequence[FloatArray], kpss: Sequence[FloatArray], threshold: float
+) -> FloatArray:
+    """Faces of all levels above a score, unsorted and before suppression."""
+    levels = zip(scores, bboxes, kpss, STRIDES, strict=True)
+    return np.concatenate([decode_level(s, b, k, stride, threshold) for s, b, k, stride in levels])
+
+
+def encode(face: FloatArray, cell: FloatArray, stride: int) -> FloatArray:
+    """Regression targets [N,14] (bbox 4, kps 10) of faces [N,15] seen from cells [N,2] (column, row)."""
+    center = (face[:, :2] + face[:, 2:4] / 2) / stride - cell
+    size = np.log(np.maximum(face[:, 2:4], 1e-3) / stride)
+    points = face[:, 4:14].reshape(-1, 5, 2) / stride - cell[:, None]
+    return np.concatenate([center, size, points.reshape(-1, 10)], axis=1).astype(np.float32)
+
+
+def iou(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Overlap of every box of a [N,>=4] with every box of b [M,>=4] (x, y, width, height): [N,M]."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, :2] + a[:, None, 2:4], b[None, :, :2] + b[None, :, 2:4])
+    shared = np.prod(np.clip(high - low, 0, None), axis=-1)
+    areas = np.prod(a[:, None, 2:4], axis=-1) + np.prod(b[None, :, 2:4], axis=-1)
+    return np.asarray(shared / np.maximum(areas - shared, 1e-9), np.float32)
+
+
+def suppress(faces: FloatArray, threshold: float) -> FloatArray:
+    """Non-maximum suppression: the faces, best first, that overlap no better one more than this."""
+    faces = faces[np.argsort(-faces[:, 14], kind="stable")]
+    overlap = iou(faces, faces)
+    alive = np.ones(len(faces), bool)
+    for i in range(len(faces)):
+        if alive[i]:
+            alive[i + 1 :] &= overlap[i, i + 1 :] <= threshold
+    return faces[alive]
+
+
+def merge(faces: FloatArray, threshold: float, agreement: float = 0.6) -> FloatArray:
+    """Suppression that gives each face kept the mean box and landmarks of all that agree with it.
+
+    Several views of a picture (scales, mirrored) see a face with independent errors; their mean, weighted by
+    score, has smaller ones.
+    """
+    kept = suppress(faces, threshold)
+    weight = np.where(iou(kept, faces) >= agreement, faces[:, 14], 0)
+    mean = weight @ faces[:, :14] / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
+    return np.concatenate([mean, kept[:, 14:]], axis=1).astype(np.float32)
+
+
+def mirror(faces: FloatArray, width: int) -> FloatArray:
+    """The faces of a picture of this width after it is flipped left to right."""
+    flipped = faces.copy()
+    flipped[:, 0] = width - faces[:, 0] - faces[:, 2]
+    points = faces[:, 4:14].reshape(-1, 5, 2)[:, MIRRORED].copy()
+    points[..., 0] = width - points[..., 0]
+    flipped[:, 4:14] = points.reshape(-1, 10)
+    return flipped

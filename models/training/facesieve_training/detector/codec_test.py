@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from facesieve_training.detector import codec
+
+
+def _faces(count: int, seed: int = 1) -> codec.FloatArray:
+    rng = np.random.default_rng(seed)
+    boxes = np.concatenate([rng.uniform(0, 200, (count, 2)), rng.uniform(8, 90, (count, 2))], axis=1)
+    points = np.tile(boxes[:, :2], 5) + rng.uniform(0, 8, (count, 10))
+    return np.concatenate([boxes, points, rng.uniform(0.3, 1, (count, 1))], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("stride", codec.STRIDES)
+def test_decode_undoes_encode(stride: int) -> None:
+    face = _faces(1)
+    cell = np.array([[3, 5]], np.float32)
+    target = codec.encode(face, cell, stride)[0]
+    score, maps = np.zeros((8, 9), np.float32), np.zeros((8, 9, 14), np.float32)
+    score[5, 3], maps[5, 3] = face[0, 14], target
+    decoded = codec.decode_level(score, maps[..., :4], maps[..., 4:], stride, 0.1)
+    np.testing.assert_allclose(decoded, face, rtol=1e-4, atol=1e-3)
+
+
+def test_decode_is_yunets_formula() -> None:
+    score = np.full((1, 1), 0.9, np.float32)
+    bbox = np.array([[[0.5, 0.25, np.log(2), np.log(3)]]], np.float32)
+    kps = np.arange(10, dtype=np.float32).reshape(1, 1, 10)
+    face = codec.decode_level(score, bbox, kps, 16, 0.5)[0]
+    np.testing.assert_allclose(face[:4], [8 - 16, 4 - 24, 32, 48], atol=1e-4)
+    np.testing.assert_allclose(face[4:14], 16 * np.arange(10), atol=1e-4)
+
+
+def test_iou_by_hand() -> None:
+    a = np.array([[0, 0, 10, 10]], np.float32)
+    b = np.array([[5, 0, 10, 10], [20, 20, 5, 5], [0, 0, 10, 10]], np.float32)
+    np.testing.assert_allclose(codec.iou(a, b), [[50 / 150, 0, 1]], atol=1e-6)
+
+
+def test_suppress_keeps_the_best_of_those_that_overlap() -> None:
+    faces = _faces(3)
+    faces[:, :4] = [[0, 0, 40, 40], [2, 2, 40, 40], [100, 100, 40, 40]]
+    faces[:, 14] = [0.6, 0.9, 0.5]
+    assert codec.suppress(faces, 0.4)[:, 14].tolist() == pytest.approx([0.9, 0.5])
+    assert codec.suppress(faces[:0], 0.4).shape == (0, codec.COLUMNS)
+
+
+def test_merge_is_the_mean_by_score() -> None:
+    face = _faces(1)
+    other = face.copy()
+    other[:, :14] += 1
+    other[:, 14] = face[:, 14] / 3
+    merged = codec.merge(np.concatenate([face, other]), 0.4)
+    np.testing.assert_allclose(merged[:, :14], face[:, :14] + 0.25, rtol=1e-5)
+    assert merged[0, 14] == face[0, 14]
+
+
+def test_mirror_twice_is_the_same_and_swaps_the_eyes() -> None:
+    faces = _faces(4)
+    mirrored = codec.mirror(faces, 320)
+    np.testing.assert_allclose(mirrored[:, 4], 320 - faces[:, 6], rtol=1e-5)
+    np.testing.assert_allclose(codec.mirror(mirrored, 320), faces, rtol=1e-4, atol=1e-4)

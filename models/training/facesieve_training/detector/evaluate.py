@@ -1,0 +1,209 @@
+"""How good a detector is: recall over size, false positives, landmark error; on pictures and on recordings.
+
+The truth is the teacher's, run on enlarged pictures; the detector (and, beside it, the teacher itself) sees
+them at the size at which a face has the number of pixels in question. Faces that the teacher is unsure of
+count neither way.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from facesieve_training.detector import codec
+from facesieve_training.detector.codec import STRIDES, FloatArray
+from facesieve_training.detector.label import Labelled
+from facesieve_training.export.tflite import Int8Network
+
+Detect = Callable[[np.ndarray, float], FloatArray]
+LOWEST = 0.1
+"""Score from which detections are kept for the choice of a threshold."""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What is measured; sizes are square roots of a face's area in network pixels."""
+
+    sizes: tuple[float, ...] = (8, 10, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+    sure: float = 0.7
+    overlap: float = 0.4
+    nms: float = 0.4
+    pictures: int = 300
+    false_positives: float = 0.02
+    empty: tuple[Path, ...] = ()
+    recordings: tuple[Path, ...] = ()
+    longest: int = 640
+    every: int = 3
+
+
+@dataclass
+class Tally:
+    """Matched and missed faces and false positives, one row each; made by `judge`."""
+
+    sizes: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    false: list[float] = field(default_factory=list)
+    pictures: int = 0
+
+    def recall(self, low: float, high: float, threshold: float) -> tuple[float, int]:
+        """Share of the faces with a size in [low, high) that were found at a score, and their number."""
+        sizes = np.array(self.sizes)
+        chosen = np.array(self.scores)[(sizes >= low) & (sizes < high)]
+        return (float(np.mean(chosen >= threshold)) if len(chosen) else float("nan")), len(chosen)
+
+    def error(self, low: float, high: float, threshold: float) -> float:
+        """Median over the faces found of the landmarks' mean distance, in inter-eye distances."""
+        sizes, scores = np.array(self.sizes), np.array(self.scores)
+        chosen = np.array(self.errors)[(sizes >= low) & (sizes < high) & (scores >= threshold)]
+        return float(np.median(chosen)) if len(chosen) else float("nan")
+
+    def false_per_picture(self, threshold: float) -> float:
+        """Detections at a score, a picture, where the teacher sees nothing."""
+        return float(np.sum(np.array(self.false) >= threshold)) / max(self.pictures, 1)
+
+
+class Int8Detector:
+    """The exported detector on 8-bit BGR pictures of any size."""
+
+    def __init__(self, data: bytes, nms: float) -> None:
+        self._network = Int8Network(data)
+        self._nms = nms
+
+    def __call__(self, picture: np.ndarray, threshold: float) -> FloatArray:
+        """Faces of a picture at its own size, best first, [N,15]."""
+        height, width = picture.shape[:2]
+        pad = [(0, -height % STRIDES[-1]), (0, -width % STRIDES[-1]), (0, 0)]
+        maps = [m[0] for m in self._network.run(np.pad(picture, pad))]
+        scores = [
+            np.sqrt(codec.sigmoid(c) * codec.sigmoid(o))[..., 0]
+            for c, o in zip(maps[:3], maps[3:6], strict=True)
+        ]
+        return codec.suppress(codec.decode(scores, maps[6:9], maps[9:12], threshold), self._nms)
+
+
+def judge(tally: Tally, found: FloatArray, truth: FloatArray, config: EvaluateConfig) -> None:
+    """Match the faces found, best first, with the sure faces of the truth, and add to the tally."""
+    sure = truth[truth[:, 14] >= config.sure]
+    overlap = codec.iou(found, sure)
+    free = np.ones(len(sure), bool)
+    scores, errors = np.zeros(len(sure)), np.full(len(sure), np.nan)
+    known = codec.iou(found, truth).max(axis=1, initial=0) > 0.2
+    for k, face in enumerate(found):
+        candidates = np.where(free, overlap[k], 0)
+        best = int(candidates.argmax()) if len(sure) else -1
+        if best >= 0 and candidates[best] >= config.overlap:
+            free[best] = False
+            scores[best], errors[best] = face[14], landmark_error(face, sure[best])
+        elif not known[k]:
+            tally.false.append(float(face[14]))
+    tally.sizes += np.sqrt(sure[:, 2] * sure[:, 3]).tolist()
+    tally.scores += scores.tolist()
+    tally.errors += errors.tolist()
+    tally.pictures += 1
+
+
+def landmark_error(face: FloatArray, truth: FloatArray) -> float:
+    """Mean distance of the five landmarks as a share of the true inter-eye distance."""
+    a, b = face[4:14].reshape(5, 2), truth[4:14].reshape(5, 2)
+    return float(np.linalg.norm(a - b, axis=1).mean() / max(float(np.linalg.norm(b[0] - b[1])), 1e-6))
+
+
+def scaled(item: Labelled, size: float, config: EvaluateConfig) -> tuple[np.ndarray, FloatArray] | None:
+    """A picture and its faces, the median one of this size; None when that needs much enlarging."""
+    sure = item.faces[item.faces[:, 14] >= config.sure]
+    if not len(sure):
+        return None
+    scale = size / float(np.median(np.sqrt(sure[:, 2] * sure[:, 3])))
+    if scale > 1.5:
+        return None
+    picture = cv2.resize(item.picture(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    faces = item.faces.copy()
+    faces[:, :14] *= scale
+    return picture, faces
+
+
+def over_sizes(detect: Detect, items: Sequence[Labelled], config: EvaluateConfig) -> Tally:
+    """Every held-out picture at every size that it can be scaled down to."""
+    tally = Tally()
+    for item in tqdm(list(items)[: config.pictures], desc="evaluate", unit="picture"):
+        for size in config.sizes:
+            made = scaled(item, size, config)
+            if made is not None:
+                judge(tally, detect(made[0], LOWEST), made[1], config)
+    return tally
+
+
+def frames(path: Path, every: int) -> Iterator[np.ndarray]:
+    """Every n-th frame of a recording, BGR."""
+    video = cv2.VideoCapture(str(path))
+    if not video.isOpened():
+        raise ValueError(f"{path}: cannot be opened as a recording")
+    try:
+        number = 0
+        while video.grab():
+            if number % every == 0:
+                done, frame = video.retrieve()
+                if done:
+                    yield frame
+            number += 1
+    finally:
+        video.release()
+
+
+def shrink(frame: np.ndarray, longest: int) -> tuple[np.ndarray, float]:
+    """The frame with its longer side at most this long, and the scale."""
+    scale = min(1.0, longest / max(frame.shape[:2]))
+    if scale == 1:
+        return frame, scale
+    return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
+
+
+def over_recording(detect: Detect, teacher: Detect, path: Path, config: EvaluateConfig) -> Tally:
+    """A recording scaled down as the daemon does; the truth is the teacher's on the full frames."""
+    tally = Tally()
+    for frame in frames(path, config.every):
+        small, scale = shrink(frame, config.longest)
+        truth = teacher(frame, 0.3)
+        truth[:, :14] *= scale
+        judge(tally, detect(small, LOWEST), truth, config)
+    return tally
+
+
+def on_empty(detect: Detect, path: Path, config: EvaluateConfig) -> Tally:
+    """A recording without anybody: whatever is found is false."""
+    tally = Tally()
+    for frame in frames(path, config.every):
+        tally.false += detect(shrink(frame, config.longest)[0], LOWEST)[:, 14].tolist()
+        tally.pictures += 1
+    return tally
+
+
+def choose_score(tallies: Sequence[Tally], allowed: float) -> float:
+    """The lowest score, in steps of 0.05, with at most this many false positives a picture in every tally."""
+    for threshold in np.arange(0.2, 0.95, 0.05):
+        if all(t.false_per_picture(float(threshold)) <= allowed for t in tallies):
+            return round(float(threshold), 2)
+    return 0.95
+
+
+def table(tally: Tally, threshold: float, sizes: Sequence[float]) -> list[dict[str, Any]]:
+    """Recall and landmark error for each band of sizes."""
+    edges = [
+        0.85 * sizes[0],
+        *[float(np.sqrt(a * b)) for a, b in itertools.pairwise(sizes)],
+        1.2 * sizes[-1],
+    ]
+    rows = []
+    for size, low, high in zip(sizes, edges, edges[1:], strict=False):
+        recall, count = tally.recall(low, high, threshold)
+        error = tally.error(low, high, threshold)
+        rows.append(
+            {"size": size, "faces": count, "recall": round(recall, 4), "landmark_error": round(error, 4)}
+        )
+    return rows

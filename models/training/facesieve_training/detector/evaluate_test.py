@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from facesieve_training.detector import codec
+from facesieve_training.detector.augment_test import labelled
+from facesieve_training.detector.evaluate import EvaluateConfig, Tally, choose_score, judge, scaled, table
+
+CONFIG = EvaluateConfig()
+
+
+def _face(x: float, score: float, size: float = 20) -> list[float]:
+    points = [x + 5, 5, x + 15, 5, x + 10, 10, x + 6, 15, x + 14, 15]
+    return [x, 0, size, size, *points, score]
+
+
+def _faces(*rows: list[float]) -> codec.FloatArray:
+    return np.array(rows, np.float32).reshape(-1, codec.COLUMNS)
+
+
+def test_judge_counts_found_missed_and_false() -> None:
+    truth = _faces(_face(0, 0.9), _face(100, 0.9), _face(200, 0.4))
+    found = _faces(_face(1, 0.8), _face(200, 0.7), _face(300, 0.6))
+    tally = Tally()
+    judge(tally, found, truth, CONFIG)
+    assert tally.recall(0, 100, 0.5) == (0.5, 2)
+    assert tally.recall(0, 100, 0.85) == (0.0, 2)
+    assert tally.false == [pytest.approx(0.6)]  # the unsure face counts neither way
+    assert tally.false_per_picture(0.5) == 1
+    assert tally.error(0, 100, 0.5) == pytest.approx(0.1)
+
+
+def test_two_detections_of_one_face_are_one() -> None:
+    tally = Tally()
+    judge(tally, _faces(_face(0, 0.9), _face(2, 0.8)), _faces(_face(0, 0.9)), CONFIG)
+    assert tally.scores == [pytest.approx(0.9)]
+    assert tally.false == []
+
+
+def test_empty_pictures() -> None:
+    tally = Tally()
+    judge(tally, _faces(), _faces(), CONFIG)
+    judge(tally, _faces(), _faces(_face(0, 0.9)), CONFIG)
+    assert tally.pictures == 2
+    assert tally.recall(0, 100, 0.3) == (0.0, 1)
+
+
+def test_score_is_the_lowest_that_every_tally_allows() -> None:
+    quiet, loud = Tally(false=[0.3], pictures=10), Tally(false=[0.72, 0.3], pictures=10)
+    assert choose_score([quiet], 0.05) == 0.35
+    assert choose_score([quiet, loud], 0.05) == 0.75
+
+
+def test_scaled_gives_the_size_and_never_enlarges_much() -> None:
+    item = labelled()
+    made = scaled(item, 20, CONFIG)
+    assert made is not None
+    assert np.sqrt(made[1][0, 2] * made[1][0, 3]) == pytest.approx(20, rel=1e-5)
+    assert made[0].shape == (67, 53, 3)
+    assert scaled(item, 200, CONFIG) is None
+
+
+def test_table_has_a_row_for_every_size() -> None:
+    tally = Tally(sizes=[8, 16, 16], scores=[0.0, 0.9, 0.2], errors=[np.nan, 0.05, 0.2], pictures=3)
+    rows = table(tally, 0.5, (8.0, 16.0))
+    assert [(row["size"], row["faces"], row["recall"]) for row in rows] == [(8, 1, 0.0), (16, 2, 0.5)]
+    assert rows[1]["landmark_error"] == 0.05

@@ -1,0 +1,75 @@
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from facesieve_training.detector import export, network
+from facesieve_training.export import manifest
+from facesieve_training.export.tflite import Int8Network
+
+TRAINING = manifest.Training("test", "none", "none", 1, "pytest")
+
+
+@pytest.fixture(scope="module", name="exported")
+def _exported() -> tuple[keras.Model, bytes]:
+    keras.utils.set_random_seed(5)
+    config = network.NetworkConfig(stem=4, stage4=8, stage8=8, stage16=8, stage32=8, neck=8)
+    model = network.build(config)
+    for layer in model.layers:  # heads that say something, so that agreement means something
+        if layer.name.split("_")[0] in network.HEADS:
+            kernel, bias = layer.get_weights()
+            layer.set_weights([kernel * 20, bias])
+    return model, export.convert(model, [manifest.self_test_picture(160, 128, k) for k in range(8)])
+
+
+def test_input_is_exactly_a_128th(exported: tuple[keras.Model, bytes]) -> None:
+    assert Int8Network(exported[1]).input_quantization == (1 / 128, 0)
+
+
+def test_pictures_without_black_and_white_are_refused(exported: tuple[keras.Model, bytes]) -> None:
+    with pytest.raises(ValueError, match="must contain both 0 and 255"):
+        export.convert(exported[0], [np.full((64, 64, 3), 100, np.uint8)])
+
+
+@pytest.mark.parametrize("size", [(192, 320), (384, 640), (736, 480), (32, 32)])
+def test_every_size_agrees_with_keras(exported: tuple[keras.Model, bytes], size: tuple[int, int]) -> None:
+    model, data = exported
+    net = Int8Network(data)
+    picture = manifest.self_test_picture(size[1], size[0], 3)
+    wanted = model(picture[None].astype(np.float32) / 128 - 1, training=False)
+    for name, output, found in zip(network.OUTPUTS, export.outputs(net), net.run(picture), strict=True):
+        expected = np.asarray(wanted[name])
+        assert found.shape == expected.shape
+        error = np.abs(found - expected)
+        assert error.mean() < 6 * output.scale, name
+
+
+def test_manifest_is_what_the_daemon_reads(exported: tuple[keras.Model, bytes], tmp_path: Path) -> None:
+    export.write(tmp_path, exported[1], TRAINING, export.Texts(trained_on="nothing"), {"score": 0.5})
+    tree = json.loads((tmp_path / "detector.json").read_text())
+    assert tree["sha256"] == manifest.sha256((tmp_path / tree["file"]).read_bytes())
+    assert tree["schema"] == 1
+    assert "quality" not in tree
+    assert (tree["input"]["width"], tree["input"]["multiple"]) == (0, 32)
+    heads = [tree["detector"][head] for head in network.HEADS]
+    assert sorted(index for head in heads for index in head) == list(range(12))
+    for head, channels in network.HEADS.items():
+        assert [tree["outputs"][k]["shape"][3] for k in tree["detector"][head]] == [channels] * 3
+
+
+def test_self_test_holds_for_other_kernels(exported: tuple[keras.Model, bytes], tmp_path: Path) -> None:
+    made = export.write(tmp_path, exported[1], TRAINING, export.Texts(), {})
+    net = Int8Network(exported[1], reference=True)
+    for case in made.self_test.cases:
+        picture = manifest.self_test_picture(made.self_test.width, made.self_test.height, case.picture)
+        for found, wanted, allowed in zip(
+            net.run(picture), case.outputs, made.self_test.tolerance, strict=True
+        ):
+            assert np.abs(found.ravel() - np.array(wanted)).max() <= allowed
+
+
+def test_multiply_adds_of_the_default() -> None:
+    model = network.build(network.NetworkConfig(), 384, 640)
+    assert network.multiply_adds(model) == 481_812_480

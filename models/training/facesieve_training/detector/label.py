@@ -1,0 +1,140 @@
+"""Labels a folder of pictures with the teacher; pictures and faces are kept together in one cache file.
+
+The cache makes an epoch independent of the file system: all pictures are decoded once and stored as JPEG of
+the size that the labels belong to (squeezed pictures are widened first).
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from facesieve_training.cli import DataError
+from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.yunet import YuNet
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A picture (JPEG) and the teacher's faces in it, [N,15]; held_out pictures are never trained on."""
+
+    name: str
+    data: bytes
+    width: int
+    height: int
+    faces: FloatArray
+    held_out: bool
+
+    def picture(self) -> np.ndarray:
+        """Decode the picture: BGR, 8 bits."""
+        return np.asarray(cv2.imdecode(np.frombuffer(self.data, np.uint8), cv2.IMREAD_COLOR))
+
+
+@dataclass(frozen=True)
+class LabelConfig:
+    """How pictures are labelled.
+
+    Pictures whose name starts with squeezed_prefix show crowds squeezed to a square: they are widened, and
+    looked at in scales of their own.
+    """
+
+    teacher: Path = Path("yunet_s.onnx")
+    pictures: Path = Path("scenes")
+    cache: Path = Path("data/detector-labels.npz")
+    threshold: float = 0.3
+    scales: tuple[float, ...] = (0.5, 0.75, 1.0, 1.5)
+    mirrored: bool = True
+    squeezed_prefix: str = "crowd_"
+    squeezed_scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
+    widen: float = 1.4
+    held_out: float = 0.08
+
+
+def held_out(name: str, share: float) -> bool:
+    """Whether a picture belongs to the evaluation: a fixed share of all names, the same on every machine."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return int.from_bytes(digest[:4], "big") < share * 2**32
+
+
+def read(path: Path, config: LabelConfig) -> np.ndarray:
+    """Read a picture, BGR, a squeezed one widened."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise DataError(f"{path}: is no readable picture; remove or replace it")
+    if not path.name.startswith(config.squeezed_prefix):
+        return np.asarray(picture)
+    return np.asarray(cv2.resize(picture, None, fx=config.widen, fy=1.0, interpolation=cv2.INTER_CUBIC))
+
+
+def label_pictures(config: LabelConfig) -> Iterator[Labelled]:
+    """Label every picture of the folder, in order of name."""
+    teacher = YuNet(config.teacher)
+    paths = sorted(p for p in config.pictures.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise DataError(f"{config.pictures}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    for path in tqdm(paths, desc="label", unit="picture"):
+        picture = read(path, config)
+        squeezed = path.name.startswith(config.squeezed_prefix)
+        scales = config.squeezed_scales if squeezed else config.scales
+        faces = teacher.detect(picture, config.threshold, scales, config.mirrored)
+        _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        height, width = picture.shape[:2]
+        yield Labelled(path.name, data.tobytes(), width, height, faces, held_out(path.name, config.held_out))
+
+
+def save(path: Path, items: list[Labelled], key: str) -> None:
+    """Write the cache, whole or not at all."""
+    counts = np.array([len(i.faces) for i in items], np.int32)
+    sizes = np.array([len(i.data) for i in items], np.int64)
+    header = json.dumps({"key": key, "names": [i.name for i in items], "held": [i.held_out for i in items]})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp.npz")
+    np.savez(
+        temporary,
+        header=np.array(header),
+        counts=counts,
+        sizes=sizes,
+        shapes=np.array([[i.width, i.height] for i in items], np.int32),
+        faces=np.concatenate([i.faces for i in items]),
+        data=np.frombuffer(b"".join(i.data for i in items), np.uint8),
+    )
+    temporary.replace(path)
+
+
+def _read_cache(path: Path, key: str) -> list[Labelled] | None:
+    with np.load(path) as stored:
+        header = json.loads(str(stored["header"]))
+        if header["key"] != key:
+            return None
+        faces = np.split(stored["faces"], np.cumsum(stored["counts"])[:-1])
+        data = stored["data"].tobytes()
+        ends = np.cumsum(stored["sizes"])
+        spans = [slice(end - size, end) for end, size in zip(ends, stored["sizes"], strict=True)]
+        shapes = stored["shapes"].tolist()
+    rows = zip(header["names"], spans, shapes, faces, header["held"], strict=True)
+    return [Labelled(name, data[span], w, h, found, held) for name, span, (w, h), found, held in rows]
+
+
+def load(config: LabelConfig) -> list[Labelled]:
+    """The labelled pictures: from the cache when it was made with this configuration, else made now."""
+    teacher_hash = hashlib.sha256(config.teacher.read_bytes()).hexdigest()
+    settings = dataclasses.asdict(config)
+    for part in ("teacher", "pictures", "cache"):
+        del settings[part]
+    key = json.dumps({"teacher": teacher_hash, **settings})
+    if config.cache.exists():
+        items = _read_cache(config.cache, key)
+        if items is not None:
+            return items
+    items = list(label_pictures(config))
+    save(config.cache, items, key)
+    return items

@@ -1,0 +1,104 @@
+"""What was measured, as the manifest's figures and as the model card."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from facesieve_training.detector.evaluate import EvaluateConfig, Tally, table
+from facesieve_training.export.manifest import Manifest
+
+BANDS = ((5.0, 8.0), (8.0, 12.0), (12.0, 20.0), (20.0, 40.0), (40.0, 100.0), (100.0, 400.0))
+"""Sizes of faces in recordings, square root of the area in network pixels."""
+
+
+def figures(
+    tallies: Mapping[str, Tally], config: EvaluateConfig, score: float, ms: float, multiply_adds: int
+) -> dict[str, Any]:
+    """The measured part of the manifest; tallies are of `pictures`, of `teacher` and of each recording."""
+    pictures = tallies["pictures"]
+    found: dict[str, Any] = {
+        "score": score,
+        "low_score": round(score / 2, 2),
+        "truth": "the teacher on enlarged and mirrored pictures; sizes are square roots of the area",
+        "pictures": pictures.pictures,
+        "false_per_picture": round(pictures.false_per_picture(score), 4),
+        "recall": table(pictures, score, config.sizes),
+        "teacher_recall": table(tallies["teacher"], score, config.sizes),
+        "milliseconds_640x384": round(ms, 2),
+        "multiply_adds_640x384": multiply_adds,
+        "recordings": {},
+    }
+    for name, tally in tallies.items():
+        if name not in ("pictures", "teacher"):
+            found["recordings"][name] = recording(tally, score)
+    return found
+
+
+def recording(tally: Tally, score: float) -> dict[str, Any]:
+    """Figures of one recording, in bands of size that hold any face."""
+    bands = []
+    for low, high in BANDS:
+        recall, count = tally.recall(low, high, score)
+        if count:
+            error = round(tally.error(low, high, score), 4)
+            bands.append(
+                {"from": low, "to": high, "faces": count, "recall": round(recall, 4), "landmark_error": error}
+            )
+    false = round(tally.false_per_picture(score), 4)
+    return {"frames": tally.pictures, "false_per_frame": false, "recall": bands}
+
+
+def card(path: Path, manifest: Manifest) -> None:
+    """Write the model card, Markdown, beside the manifest."""
+    told = manifest.measured
+    lines = [
+        f"# {manifest.name}, version {manifest.version}",
+        "",
+        f"{manifest.description}. Input: BGR of any size that is a multiple of {manifest.input.multiple}; "
+        f"int8, {told['multiply_adds_640x384'] / 1e6:.0f} million multiply-adds at 640x384, "
+        f"{told['milliseconds_640x384']} ms there on one thread of the training machine.",
+        "",
+        "## Trained on",
+        "",
+        manifest.trained_on,
+        "",
+        "## How good it is",
+        "",
+        f"At the recommended score of {told['score']} (weak detections for tracking: {told['low_score']}) "
+        f"there are {told['false_per_picture']} false positives a picture on {told['pictures']} views of "
+        "held-out pictures, each scaled to several sizes. The truth is the teacher's own detections on "
+        "enlarged pictures: a face that the teacher misses is not counted. Size: square root of the box's "
+        "area, pixels of the network's input. Landmark error: mean distance of the five points in inter-eye "
+        "distances, median over the faces found.",
+        "",
+        *_markdown(told["recall"], told["teacher_recall"]),
+        "",
+    ]
+    for name, seen in told["recordings"].items():
+        lines += [
+            f"Recording {name}, {seen['frames']} frames: {seen['false_per_frame']} false positives a frame.",
+            "",
+        ]
+        lines += [
+            f"- {band['from']:.0f} to {band['to']:.0f} pixels: {band['recall']:.1%} of {band['faces']} faces"
+            f", landmark error {band['landmark_error']:.3f}"
+            for band in seen["recall"]
+        ]
+        lines += [""] * bool(seen["recall"])
+    lines += ["## Training", ""] + [f"- {key}: {value}" for key, value in asdict(manifest.training).items()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _markdown(ours: Sequence[Mapping[str, Any]], teacher: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = [
+        "| size | faces | recall | landmark error | teacher at this size: recall | landmark error |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for a, b in zip(ours, teacher, strict=True):
+        if a["faces"]:
+            lines.append(
+                f"| {a['size']:g} | {a['faces']} | {a['recall']:.3f} | {a['landmark_error']:.3f} "
+                f"| {b['recall']:.3f} | {b['landmark_error']:.3f} |"
+            )
+    return lines

@@ -1,0 +1,133 @@
+"""Stage `detector`: labels pictures, trains, exports and evaluates the detector of the daemon."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import keras
+import numpy as np
+
+from facesieve_training.cli import DataError
+from facesieve_training.detector import evaluate, export, report
+from facesieve_training.detector.assign import AssignConfig
+from facesieve_training.detector.augment import AugmentConfig, Mosaic
+from facesieve_training.detector.evaluate import EvaluateConfig, Tally
+from facesieve_training.detector.label import LabelConfig, Labelled, load
+from facesieve_training.detector.losses import LossConfig
+from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
+from facesieve_training.detector.train import Parts, TrainConfig, train
+from facesieve_training.detector.yunet import YuNet
+from facesieve_training.export.manifest import Training
+from facesieve_training.export.tflite import Int8Network
+from facesieve_training.run import Run
+
+_TIMED = (384, 640)
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """The exported files; representative is the number of training pictures that calibrate int8."""
+
+    representative: int = 256
+    texts: export.Texts = field(default_factory=export.Texts)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything about one detector."""
+
+    seed: int = 1
+    label: LabelConfig = field(default_factory=LabelConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    assign: AssignConfig = field(default_factory=AssignConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+    def parts(self) -> Parts:
+        """What the training needs of it."""
+        return Parts(self.seed, self.network, self.augment, self.assign, self.loss, self.train)
+
+
+def data_hash(items: list[Labelled]) -> str:
+    """SHA-256 over the pictures' names, bytes and labels."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(item.name.encode() + item.data + item.faces.tobytes())
+    return digest.hexdigest()
+
+
+def run(config: Config, run: Run) -> None:
+    """Train a detector, from where the run's folder ends; leaves detector.tflite, .json and .md in it."""
+    cv2.setNumThreads(1)  # the batches are made in threads of their own
+    for path in (*config.evaluate.empty, *config.evaluate.recordings):
+        if not path.is_file():
+            raise DataError(f"{path}: no such recording; mend evaluate.empty or evaluate.recordings")
+    items = load(config.label)
+    run.set_data_hash(data_hash(items))
+    known = [item for item in items if not item.held_out]
+    model = train(known, config.parts(), run)
+    model.save_weights(run.dir / "detector.weights.h5")
+    data = export.convert(model, representative(known, config))
+    tallies = measure(data, [item for item in items if item.held_out], config)
+    finish(data, tallies, config, run)
+
+
+def representative(items: Sequence[Labelled], config: Config) -> list[np.ndarray]:
+    """Training pictures, drawn with a generator of their own; the first has black and white corners."""
+    mosaic = Mosaic(items, config.augment)
+    count = config.export.representative
+    pictures = [mosaic.make(np.random.default_rng([config.seed, 1, k]))[0] for k in range(count)]
+    pictures[0][0, 0], pictures[0][0, 1] = 0, 255
+    return pictures
+
+
+def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[str, Tally]:
+    """The int8 network, and the teacher beside it, on held-out pictures and on the recordings."""
+    detector = evaluate.Int8Detector(data, config.evaluate.nms)
+    yunet = YuNet(config.label.teacher)
+
+    def teacher(picture: np.ndarray, threshold: float) -> np.ndarray:
+        return yunet.detect(picture, threshold, overlap=config.evaluate.nms)
+
+    tallies = {
+        "pictures": evaluate.over_sizes(detector, held_out, config.evaluate),
+        "teacher": evaluate.over_sizes(teacher, held_out, config.evaluate),
+    }
+    for path in config.evaluate.recordings:
+        tallies[path.stem] = evaluate.over_recording(detector, teacher, path, config.evaluate)
+    for path in config.evaluate.empty:
+        tallies[path.stem] = evaluate.on_empty(detector, path, config.evaluate)
+    return tallies
+
+
+def finish(data: bytes, tallies: dict[str, Tally], config: Config, run: Run) -> None:
+    """Choose the recommended score and write network, manifest and model card."""
+    empty = [tallies[path.stem] for path in config.evaluate.empty]
+    score = evaluate.choose_score([tallies["pictures"], *empty], config.evaluate.false_positives)
+    macs = multiply_adds(build(config.network, *_TIMED))
+    measured = report.figures(tallies, config.evaluate, score, milliseconds(data), macs)
+    meta = run.meta
+    training = Training(
+        run.dir.name, str(meta["commit"]), str(meta["data_hash"]), config.seed, str(meta["command"])
+    )
+    made = export.write(run.dir, data, training, config.export.texts, measured)
+    report.card(run.dir / "detector.md", made)
+    run.finish(score=score, false_per_picture=measured["false_per_picture"])
+    keras.backend.clear_session()
+
+
+def milliseconds(data: bytes, rounds: int = 50) -> float:
+    """Shortest time of one picture of 640x384 on one thread: the one that other work disturbed least."""
+    network = Int8Network(data)
+    network.set_picture(np.random.default_rng(0).integers(0, 256, (*_TIMED, 3), np.uint8))
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        network.invoke()
+        times.append(time.perf_counter() - start)
+    return 1000 * min(times)

@@ -1,0 +1,178 @@
+"""The training loop: batches by number from background threads, averaged weights, checkpoints."""
+
+import itertools
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from facesieve_training.detector.assign import AssignConfig, targets
+from facesieve_training.detector.augment import AugmentConfig, Mosaic
+from facesieve_training.detector.label import Labelled
+from facesieve_training.detector.losses import LossConfig, detector_loss
+from facesieve_training.detector.network import NetworkConfig, build
+from facesieve_training.run import Run
+
+Sample = tuple[np.ndarray, list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Schedule; one step is one batch. Initial is a weights file of an earlier run to start from."""
+
+    steps: int = 6000
+    batch: int = 16
+    rate: float = 2e-3
+    warm_up: int = 200
+    weight_decay: float = 1e-4
+    average: float = 0.998
+    clip: float = 10.0
+    precision: str = "float32"
+    threads: int = 2
+    checkpoint_every: int = 250
+    log_every: int = 50
+    initial: Path | None = None
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values."""
+        wrong = [f"{n}: must be positive" for n in ("steps", "batch", "threads") if getattr(self, n) < 1]
+        if self.precision not in ("float32", "mixed_bfloat16", "mixed_float16"):
+            wrong.append(f"precision: {self.precision!r} is none of float32, mixed_bfloat16, mixed_float16")
+        if self.checkpoint_every % self.log_every:
+            wrong.append("checkpoint_every: must be a multiple of log_every")
+        return wrong
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a training is made of."""
+
+    seed: int = 1
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    assign: AssignConfig = field(default_factory=AssignConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+class Batches:
+    """Batches by number: sample k depends on the seed and k only, whatever was made before it."""
+
+    def __init__(self, items: Sequence[Labelled], parts: Parts) -> None:
+        self._mosaic = Mosaic(items, parts.augment)
+        self._parts = parts
+
+    def sample(self, number: int) -> Sample:
+        """Picture and target maps of one sample."""
+        rng = np.random.default_rng([self._parts.seed, number])
+        picture, faces, ignored = self._mosaic.make(rng)
+        return picture, targets(faces, ignored, picture.shape[:2], self._parts.assign)
+
+    def stream(self, first: int) -> Generator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Batches from a step on, for ever, made ahead in background threads; bounded to four batches."""
+        size = self._parts.train.batch
+        with ThreadPoolExecutor(self._parts.train.threads) as pool:
+            waiting: deque[Future[Sample]] = deque()
+            try:
+                for number in itertools.count(first * size):
+                    waiting.append(pool.submit(self.sample, number))
+                    if len(waiting) < 4 * size:
+                        continue
+                    samples = [waiting.popleft().result() for _ in range(size)]
+                    maps = [np.stack([sample[1][level] for sample in samples]) for level in range(3)]
+                    yield np.stack([sample[0] for sample in samples]), maps
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+
+class Trainer:
+    """Network, its averaged copy and the optimiser."""
+
+    def __init__(self, parts: Parts) -> None:
+        keras.utils.set_random_seed(parts.seed)
+        keras.mixed_precision.set_global_policy(parts.train.precision)
+        try:
+            self.model = build(parts.network)
+        finally:
+            keras.mixed_precision.set_global_policy("float32")
+        if parts.train.initial is not None:
+            self.model.load_weights(parts.train.initial)
+        self.averaged = build(parts.network)
+        self.averaged.set_weights(self.model.get_weights())
+        self._parts = parts
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._optimizer = keras.optimizers.AdamW(
+            self._schedule(), weight_decay=parts.train.weight_decay, clipnorm=parts.train.clip
+        )
+        self._optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        self._optimizer.build(self.model.trainable_variables)
+        self._train = tf.function(self._update, reduce_retracing=True)
+
+    def _schedule(self) -> keras.optimizers.schedules.LearningRateSchedule:
+        config = self._parts.train
+        return keras.optimizers.schedules.CosineDecay(
+            0.0,
+            max(config.steps - config.warm_up, 1),
+            alpha=0.01,
+            warmup_target=config.rate,
+            warmup_steps=config.warm_up,
+        )
+
+    def _update(self, pictures: tf.Tensor, maps: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            outputs = self.model(tf.cast(pictures, tf.float32) / 128 - 1, training=True)
+            parts = detector_loss(outputs, maps, self._parts.loss)
+        gradients = tape.gradient(parts["loss"], self.model.trainable_variables)
+        self._optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))
+        step = tf.cast(self.step.assign_add(1), tf.float32)
+        keep = tf.minimum(self._parts.train.average, (1 + step) / (10 + step))
+        for mean, value in zip(self.averaged.variables, self.model.variables, strict=True):
+            mean.assign(mean.value * keep + tf.cast(value.value, tf.float32) * (1 - keep))
+        return parts
+
+    def update(self, pictures: np.ndarray, maps: list[np.ndarray]) -> dict[str, float]:
+        """One step; the parts of the loss."""
+        parts = self._train(tf.constant(pictures), [tf.constant(m) for m in maps])
+        return {name: float(value) for name, value in parts.items()}
+
+    def checkpoint(self) -> tf.train.Checkpoint:
+        """All that a resumed training needs."""
+        return tf.train.Checkpoint(
+            step=self.step,
+            model=self.model.variables,
+            averaged=self.averaged.variables,
+            optimizer=self._optimizer.variables,
+        )
+
+
+def train(items: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
+    """Train on the pictures, going on from the run's checkpoint; returns the averaged network (float32)."""
+    trainer = Trainer(parts)
+    manager = tf.train.CheckpointManager(trainer.checkpoint(), str(run.checkpoint), max_to_keep=2)
+    manager.restore_or_initialize()
+    first = int(trainer.step.numpy())
+    run.rewind(first)
+    config, sums = parts.train, dict[str, float]()
+    batches = Batches(items, parts).stream(first)
+    with tqdm(total=config.steps, initial=first, desc="train", unit="step") as bar:
+        for step in range(first + 1, config.steps + 1):
+            for name, value in trainer.update(*next(batches)).items():
+                sums[name] = sums.get(name, 0.0) + value
+            bar.update()
+            if step % config.log_every == 0 or step == config.steps:
+                count = (step - 1) % config.log_every + 1
+                means = {name: value / count for name, value in sums.items()}
+                run.log(step, **means)
+                bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
+                sums.clear()
+            if step % config.checkpoint_every == 0 or step == config.steps:
+                manager.save(step)
+    batches.close()
+    return trainer.averaged

@@ -1,0 +1,90 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from facesieve_training.detector.augment import AugmentConfig
+from facesieve_training.detector.augment_test import labelled
+from facesieve_training.detector.losses import overlap
+from facesieve_training.detector.network import NetworkConfig
+from facesieve_training.detector.train import Batches, Parts, TrainConfig, Trainer, train
+from facesieve_training.run import Run
+
+NETWORK = NetworkConfig(stem=4, stage4=8, stage8=8, stage16=8, stage32=8, neck=8)
+
+
+def _parts(steps: int, every: int = 2) -> Parts:
+    schedule = TrainConfig(
+        steps=steps, batch=2, warm_up=1, threads=2, checkpoint_every=every, log_every=1, rate=5e-3
+    )
+    return Parts(network=NETWORK, augment=AugmentConfig(size=96), train=schedule)
+
+
+@pytest.fixture(autouse=True)
+def _eager() -> Iterator[None]:
+    """Building the graph of a step takes far longer than the few steps of these tests."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def test_loss_falls_on_one_batch() -> None:
+    trainer = Trainer(_parts(40))
+    stream = Batches([labelled()], _parts(40)).stream(0)
+    batch = next(stream)
+    stream.close()
+    losses = [trainer.update(*batch)["loss"] for _ in range(30)]
+    assert losses[-1] < 0.6 * losses[0]
+    assert all(np.isfinite(losses))
+
+
+def test_batches_do_not_depend_on_where_they_start() -> None:
+    batches = Batches([labelled()], _parts(4))
+    one, other = batches.stream(0), batches.stream(1)
+    next(one)
+    (picture, maps), (same_picture, same_maps) = next(one), next(other)
+    np.testing.assert_array_equal(picture, same_picture)
+    for level, same_level in zip(maps, same_maps, strict=True):
+        np.testing.assert_array_equal(level, same_level)
+    one.close()
+    other.close()
+
+
+def test_a_resumed_training_ends_like_one_that_was_never_stopped(tmp_path: Path) -> None:
+    whole = train([labelled()], _parts(4), Run.open(tmp_path / "whole", "detector", _parts(4), False))
+
+    class KilledError(Exception):
+        pass
+
+    class Killed(Run):
+        def log(self, step: int, **values: float | int | str) -> None:
+            super().log(step, **values)
+            if step == 3:
+                raise KilledError
+
+    with pytest.raises(KilledError):
+        train([labelled()], _parts(4), Killed.open(tmp_path / "cut", "detector", _parts(4), False))
+    again = Run.open(tmp_path / "cut", "detector", _parts(4), True)
+    resumed = train([labelled()], _parts(4), again)
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    steps = (tmp_path / "cut" / "metrics.csv").read_text().split("\n")[1:5]
+    assert [row.split(",")[0] for row in steps] == ["1", "2", "3", "4"]
+
+
+def test_overlap_by_hand() -> None:
+    same = tf.constant([[0.5, 0.5, 0.0, 0.0]])
+    shifted = tf.constant([[1.0, 0.5, 0.0, 0.0]])
+    iou, loss = overlap(same, same)
+    assert float(iou[0]) == pytest.approx(1, abs=1e-5)
+    assert float(loss[0]) == pytest.approx(0, abs=1e-5)
+    iou, loss = overlap(same, shifted)
+    assert float(iou[0]) == pytest.approx(1 / 3, abs=1e-5)
+    assert float(loss[0]) == pytest.approx(2 / 3 + 0.25 / (1.5**2 + 1), abs=1e-4)
+
+
+def test_wrong_schedules_are_told() -> None:
+    faults = TrainConfig(batch=0, precision="int4", log_every=3, checkpoint_every=10).faults()
+    assert [fault.split(":")[0] for fault in faults] == ["batch", "precision", "checkpoint_every"]

@@ -1,0 +1,63 @@
+"""The teacher: an ONNX detector with YuNet's heads, run over several scales of a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from facesieve_training.detector import codec
+from facesieve_training.detector.codec import FloatArray
+
+_MULTIPLE = 32
+
+
+class YuNet:
+    """A face detector with outputs cls, obj, bbox and kps at strides 8, 16 and 32; input BGR 0..255, NCHW."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        """Open the ONNX file; threads is the number of CPU threads of one detection."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._names = [f"{head}_{s}" for head in ("cls", "obj", "bbox", "kps") for s in codec.STRIDES]
+        missing = set(self._names) - {output.name for output in self._session.get_outputs()}
+        if missing:
+            raise ValueError(f"{path}: no outputs {sorted(missing)}: not a detector with YuNet's heads")
+
+    def candidates(self, picture: np.ndarray, threshold: float) -> FloatArray:
+        """Faces of a BGR picture at its own size before suppression, [N,15]."""
+        height, width = picture.shape[:2]
+        pad = [(0, -height % _MULTIPLE), (0, -width % _MULTIPLE), (0, 0)]
+        tensor = np.pad(picture, pad).astype(np.float32).transpose(2, 0, 1)[None]
+        outputs = self._session.run(self._names, {self._session.get_inputs()[0].name: tensor})
+        sizes = [(tensor.shape[2] // s, tensor.shape[3] // s) for s in codec.STRIDES]
+        maps = [o.reshape(*sizes[k % 3], -1) for k, o in enumerate(outputs)]
+        scores = [np.sqrt(np.clip(c * o, 0, 1))[..., 0] for c, o in zip(maps[:3], maps[3:6], strict=True)]
+        return codec.decode(scores, maps[6:9], maps[9:12], threshold)
+
+    def detect(
+        self,
+        picture: np.ndarray,
+        threshold: float,
+        scales: Sequence[float] = (1.0,),
+        mirrored: bool = False,
+        overlap: float = 0.4,
+    ) -> FloatArray:
+        """Faces of a BGR picture, best first, [N,15]: the mean over its scales and mirrored views."""
+        found = []
+        for scale in scales:
+            resized = picture
+            if scale != 1:
+                method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+                resized = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=method)
+            views = [self.candidates(resized, threshold)]
+            if mirrored:
+                flipped = self.candidates(np.ascontiguousarray(resized[:, ::-1]), threshold)
+                views.append(codec.mirror(flipped, resized.shape[1]))
+            for faces in views:
+                faces[:, :14] /= scale
+            found += views
+        faces = np.concatenate(found)
+        return codec.merge(faces, overlap) if len(found) > 1 else codec.suppress(faces, overlap)

@@ -1,0 +1,186 @@
+"""The manifest beside each .tflite file: what the daemon must know and check before it trusts the network.
+
+The daemon decodes the JSON strictly, so these dataclasses are the format; `None` parts are left out.
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from facesieve_training.run import write_atomic
+
+SCHEMA = 1
+MINIMUM_STEPS = 4
+"""A self-test tolerance is never below this many quantisation steps."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """Where a network comes from."""
+
+    run: str
+    commit: str
+    data_hash: str
+    seed: int
+    command: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """The input tensor, NHWC; real = (pixel - mean) / std = (quantised - zero_point) * scale.
+
+    Width and height are 0 when any multiple of `multiple` will do.
+    """
+
+    width: int
+    height: int
+    multiple: int = 0
+    channels: int = 3
+    color: Literal["BGR", "RGB"] = "BGR"
+    mean: float = 128
+    std: float = 128
+    type: Literal["int8"] = "int8"
+    scale: float = 1 / 128
+    zero_point: int = 0
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output tensor, in the interpreter's order; -1 in the shape varies with the input's size."""
+
+    name: str
+    shape: list[int]
+    type: Literal["int8", "float32"]
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class Label:
+    """A quality label: the expectation of its bins under the softmax of an output."""
+
+    name: str
+    output: int
+    bins: list[float]
+    weight: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Raw score to 0..100: piecewise linear through these points, increasing, clamped at the ends."""
+
+    raw: list[float]
+    score: list[float]
+
+
+@dataclass(frozen=True)
+class Fnmr:
+    """The false-non-match rate to expect when faces below a score are dropped, at one false-match rate."""
+
+    fmr: float
+    set: str
+    score: list[float]
+    fnmr: list[float]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How the outputs of a quality network become one score."""
+
+    labels: list[Label]
+    calibration: Calibration
+    fnmr: Fnmr | None = None
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Indices into the outputs of each head's map, by stride."""
+
+    strides: list[int]
+    cls: list[int]
+    obj: list[int]
+    bbox: list[int]
+    kps: list[int]
+
+
+@dataclass(frozen=True)
+class SelfTestCase:
+    """A self-test picture by number, and the dequantised outputs, row-major, that it must give."""
+
+    picture: int
+    outputs: list[list[float]]
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """Generated pictures with known answers, and how far each output may be from them, in real units."""
+
+    width: int
+    height: int
+    cases: list[SelfTestCase]
+    tolerance: list[float]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything about one .tflite file."""
+
+    name: str
+    version: str
+    task: Literal["quality", "detector"]
+    file: str
+    sha256: str
+    description: str
+    license: str
+    trained_on: str
+    training: Training
+    input: Input
+    outputs: list[Output]
+    self_test: SelfTest
+    quality: Quality | None = None
+    detector: Detector | None = None
+    measured: dict[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def write(self, path: Path) -> None:
+        """Write the manifest as JSON, whole or not at all."""
+        tree = dataclasses.asdict(self)
+        ordered = {"schema": tree.pop("schema"), **tree}
+        kept = {key: _drop_none(value) for key, value in ordered.items() if value is not None}
+        write_atomic(path, _json(kept, "") + "\n")
+
+
+def sha256(data: bytes) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def self_test_picture(width: int, height: int, number: int) -> npt.NDArray[np.uint8]:
+    """The generated picture, BGR, [height, width, 3]; integer arithmetic, the same in every language."""
+    y, x, c = np.mgrid[0:height, 0:width, 0:3]
+    checker = ((x >> 3) + (y >> 3)) & 1
+    value = x * (number + 1) * 2 + y * (number + 2) + c * 31 + 97 * checker
+    return np.asarray(value & 255, np.uint8)
+
+
+def _drop_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _drop_none(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def _json(value: Any, indent: str) -> str:
+    """Indented JSON with every list of plain values on one line."""
+    inner = indent + "  "
+    if isinstance(value, dict) and value:
+        rows = [f"{inner}{json.dumps(key)}: {_json(item, inner)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
+    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        return "[\n" + ",\n".join(inner + _json(item, inner) for item in value) + f"\n{indent}]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,41 @@
+import json
+from pathlib import Path
+
+import numpy as np
+
+from facesieve_training.export import manifest
+
+
+def test_self_test_picture_is_the_integer_formula() -> None:
+    picture = manifest.self_test_picture(20, 12, 1)
+    assert picture.shape == (12, 20, 3)
+    for x, y, c in [(0, 0, 0), (7, 8, 2), (19, 11, 1), (9, 3, 0)]:
+        value = x * 4 + y * 3 + c * 31 + 97 * (((x >> 3) + (y >> 3)) & 1)
+        assert picture[y, x, c] == value & 255
+
+
+def test_manifest_round_trip(tmp_path: Path) -> None:
+    made = manifest.Manifest(
+        name="n",
+        version="1",
+        task="quality",
+        file="n.tflite",
+        sha256=manifest.sha256(b""),
+        description="d",
+        license="l",
+        trained_on="t",
+        training=manifest.Training("r", "c", "h", 1, "x"),
+        input=manifest.Input(112, 112),
+        outputs=[manifest.Output("visual", [1, 2], "int8", 0.1, -3)],
+        self_test=manifest.SelfTest(8, 8, [manifest.SelfTestCase(0, [[0.5, -0.25]])], [0.4]),
+        quality=manifest.Quality(
+            [manifest.Label("visual", 0, [0.0, 1.0], 1.0)], manifest.Calibration([0, 1], [0, 100])
+        ),
+    )
+    made.write(tmp_path / "n.json")
+    tree = json.loads((tmp_path / "n.json").read_text())
+    assert next(iter(tree)) == "schema"
+    assert "detector" not in tree
+    assert "fnmr" not in tree["quality"]
+    assert tree["input"]["scale"] == 1 / 128
+    assert np.allclose(tree["self_test"]["cases"][0]["outputs"], [[0.5, -0.25]])
