@@ -79,14 +79,13 @@ func (e *engine) start(model *models.Model, rt models.Runtime, log zerolog.Logge
 // judge measures and scores a face that was found in frame, and leaves it aligned in e.aligned. With all set a face is
 // scored even when a gate rules it out; otherwise it is dropped as soon as one does.
 func (e *engine) judge(frame gocv.Mat, face detect.Face, all bool) (judgement, error) {
-	var j judgement
-	var err error
 	size := image.Pt(frame.Cols(), frame.Rows())
 	now := time.Now()
-	if j.Assessment, err = e.assessor.Geometry(face.Landmarks); err != nil {
-		j.Assessment, j.Reason = quality.Unassessed(), quality.ReasonPose // five points that are no face
-		return j, nil
+	geometry, err := e.assessor.Geometry(face.Landmarks)
+	if err != nil { // five points that are no face
+		return judgement{Assessment: geometry, Reason: quality.ReasonPose}, nil //nolint:nilerr // that is the judgement
 	}
+	j := judgement{Assessment: geometry}
 	j.Reason = e.gates.Check(size, face.Box, j.Assessment)
 	now = e.times.add(stageMeasure, now)
 	if j.Reason != "" && !all {

@@ -62,7 +62,7 @@ func encodeAligned(cfg ImageConfig, pixels []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode face: %w", err)
 	}
-	defer mat.Close() //nolint:errcheck // gocv's Close of a Mat cannot fail
+	defer mat.Close()
 	return encodeImage(cfg, mat)
 }
 

@@ -17,19 +17,7 @@ type keyFinder struct {
 
 // walk visits node, which stands at the dotted path and is decoded into t.
 func (k *keyFinder) walk(node *yaml.Node, t reflect.Type, path string) {
-	for node.Kind == yaml.DocumentNode || node.Kind == yaml.AliasNode {
-		if node.Kind == yaml.AliasNode {
-			node = node.Alias
-			continue
-		}
-		if len(node.Content) == 0 {
-			return
-		}
-		node = node.Content[0]
-	}
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
+	node = content(node)
 	if path != "" {
 		k.lines[path] = node.Line
 	}
@@ -39,6 +27,20 @@ func (k *keyFinder) walk(node *yaml.Node, t reflect.Type, path string) {
 	case node.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
 		for i, item := range node.Content {
 			k.walk(item, t.Elem(), fmt.Sprintf("%s[%d]", path, i))
+		}
+	}
+}
+
+// content looks through documents and aliases.
+func content(node *yaml.Node) *yaml.Node {
+	for {
+		switch {
+		case node.Kind == yaml.AliasNode:
+			node = node.Alias
+		case node.Kind == yaml.DocumentNode && len(node.Content) > 0:
+			node = node.Content[0]
+		default:
+			return node
 		}
 	}
 }

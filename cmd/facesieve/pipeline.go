@@ -89,7 +89,7 @@ func (p *pipeline) Close() error {
 func (p *pipeline) run(ctx context.Context, source *capture.Source) error {
 	defer p.ended.Store(true)
 	frame := capture.Frame{Mat: gocv.NewMat()}
-	defer func() { _ = frame.Mat.Close() }() // whichever Mat it holds then; gocv's Close cannot fail
+	defer func() { frame.Mat.Close() }() // whichever Mat it holds then
 	for {
 		p.pulse.Store(time.Now().UnixNano())
 		err := p.next(ctx, source, &frame)

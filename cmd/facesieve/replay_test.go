@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"os"
 	"path/filepath"
@@ -22,16 +21,7 @@ func replayEvents(t *testing.T, video, configuration string) ([]publish.Event, [
 	if err != nil {
 		t.Fatal(err)
 	}
-	var events []publish.Event
-	scanner := bufio.NewScanner(bytes.NewReader(lines))
-	scanner.Buffer(nil, 1<<20)
-	for scanner.Scan() {
-		event, err := publish.DecodeEvent(scanner.Bytes())
-		if err != nil {
-			t.Fatal(err)
-		}
-		events = append(events, event)
-	}
+	events := decodeLines(t, lines)
 	pictures, err := filepath.Glob(filepath.Join(out, "faces", "*"))
 	if err != nil || len(pictures) != len(events) {
 		t.Errorf("%d pictures for %d events, %v", len(pictures), len(events), err)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,18 +26,6 @@ func freeAddress(t *testing.T) string {
 	}
 	defer listener.Close()
 	return listener.Addr().String()
-}
-
-// safeBuffer is a bytes.Buffer for two goroutines.
-type safeBuffer struct {
-	mutex sync.Mutex
-	bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.Buffer.Write(p)
 }
 
 // The daemon, its embedded broker and facesieve watch, on a recording: what watch receives fits the schema, and
@@ -65,12 +52,12 @@ mqtt: {broker: embedded, listen: %s}
 	code, _, stderr := invoke(ctx, "run", "--config", config, "--gallery", gallery)
 	stop()
 	if watchCode := <-watched; code != exitOK || watchCode != exitOK {
-		t.Fatalf("exit codes %d and %d\n%s%s", code, watchCode, stderr, log.String())
+		t.Fatalf("exit codes %d and %d\n%s%s", code, watchCode, stderr, string(log.copied()))
 	}
 	if _, err := os.Stat(filepath.Join(gallery, "index.html")); err != nil {
 		t.Error(err)
 	}
-	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	lines := strings.Split(strings.TrimSpace(string(out.copied())), "\n")
 	if len(lines) < 2 || len(lines) > 3 {
 		t.Errorf("%d events for two people", len(lines))
 	}
@@ -84,7 +71,7 @@ mqtt: {broker: embedded, listen: %s}
 			t.Error(err)
 		}
 	}
-	if text := log.String(); !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
+	if text := string(log.copied()); !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
 		t.Errorf("watch did not see the end:\n%s", text)
 	}
 }

@@ -91,7 +91,7 @@ func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engin
 // scoreFile returns a line for each face of the picture in file.
 func (c *scoreCommand) scoreFile(e *engine, file string) ([]scoredFace, error) {
 	picture := gocv.IMRead(file, gocv.IMReadColor)
-	defer picture.Close() //nolint:errcheck // only memory is freed
+	defer picture.Close()
 	if picture.Empty() {
 		return nil, errors.New("not a picture that can be read; JPEG, PNG, WebP, BMP and TIFF can")
 	}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bluenviron/gortsplib/v5"
+	"github.com/bluenviron/gortsplib/v5/pkg/base"
+	"github.com/bluenviron/gortsplib/v5/pkg/description"
+	"github.com/bluenviron/gortsplib/v5/pkg/format"
+	"github.com/pion/rtp"
+)
+
+// rtspCamera is an RTSP camera that shows a recording once, from its beginning, to the first who looks.
+type rtspCamera struct {
+	t         *testing.T
+	video     string
+	server    *gortsplib.Server
+	announced chan struct{}
+	start     sync.Once
+	over      chan struct{} // closed when the recording is over
+
+	mutex  sync.Mutex
+	stream *gortsplib.ServerStream
+}
+
+// newRTSPCamera starts a camera; its url is rtsp://, c.server.RTSPAddress and /stream.
+func newRTSPCamera(t *testing.T, video string) *rtspCamera {
+	t.Helper()
+	c := &rtspCamera{t: t, video: video, announced: make(chan struct{}), over: make(chan struct{})}
+	c.server = &gortsplib.Server{Handler: c, RTSPAddress: freeAddress(t)}
+	if err := c.server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.server.Close)
+	return c
+}
+
+func (c *rtspCamera) url() string { return "rtsp://" + c.server.RTSPAddress + "/stream" }
+
+// show lets ffmpeg publish the recording at its own pace; the first second is a still, while the reader joins.
+func (c *rtspCamera) show() {
+	publisher := exec.Command(programPath(c.t, "ffmpeg"), "-v", "error", "-re", "-i", c.video,
+		"-vf", "tpad=start_duration=1.5:start_mode=clone", "-an", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "12",
+		"-tune", "zerolatency", "-g", "10", "-f", "rtsp", "-rtsp_transport", "tcp", c.url())
+	publisher.Stderr = os.Stderr
+	if err := publisher.Start(); err != nil {
+		c.t.Error(err)
+		return
+	}
+	go func() {
+		defer close(c.over)
+		if err := publisher.Wait(); err != nil {
+			c.t.Logf("ffmpeg: %v", err)
+		}
+	}()
+}
+
+func (c *rtspCamera) OnAnnounce(ctx *gortsplib.ServerHandlerOnAnnounceCtx) (*base.Response, error) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.stream = &gortsplib.ServerStream{Server: c.server, Desc: ctx.Description}
+	if err := c.stream.Initialize(); err != nil {
+		return &base.Response{StatusCode: base.StatusInternalServerError}, err
+	}
+	close(c.announced)
+	return &base.Response{StatusCode: base.StatusOK}, nil
+}
+
+func (c *rtspCamera) OnRecord(ctx *gortsplib.ServerHandlerOnRecordCtx) (*base.Response, error) {
+	ctx.Session.OnPacketRTPAny(func(media *description.Media, _ format.Format, packet *rtp.Packet) {
+		_ = c.stream.WritePacketRTP(media, packet) // the reader may be gone
+	})
+	return &base.Response{StatusCode: base.StatusOK}, nil
+}
+
+func (c *rtspCamera) OnDescribe(*gortsplib.ServerHandlerOnDescribeCtx) (*base.Response, *gortsplib.ServerStream, error) {
+	c.start.Do(c.show)
+	select {
+	case <-c.announced:
+	case <-time.After(10 * time.Second):
+		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
+	}
+	select {
+	case <-c.over: // a recording is shown once
+		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
+	default:
+		return &base.Response{StatusCode: base.StatusOK}, c.stream, nil
+	}
+}
+
+func (c *rtspCamera) OnSetup(ctx *gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
+	if ctx.Session.State() == gortsplib.ServerSessionStatePreRecord || ctx.Session.AnnouncedDescription() != nil {
+		return &base.Response{StatusCode: base.StatusOK}, nil, nil
+	}
+	return &base.Response{StatusCode: base.StatusOK}, c.stream, nil
+}
+
+func (c *rtspCamera) OnPlay(*gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
+	return &base.Response{StatusCode: base.StatusOK}, nil
+}
