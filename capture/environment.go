@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"os"
 )
 
@@ -51,11 +52,7 @@ func (g *gate) prepare(transport string) error {
 	if !g.ready {
 		g.ready = true
 		g.given = os.Getenv(ffmpegOptions)
-		silenceOpenCV()
-		if err := setenv(ffmpegLogLevel, ffmpegQuiet); err != nil {
-			return err
-		}
-		if err := os.Unsetenv(ffmpegDebug); err != nil {
+		if err := errors.Join(setenv(ffmpegLogLevel, ffmpegQuiet), os.Unsetenv(ffmpegDebug)); err != nil {
 			return err
 		}
 	}

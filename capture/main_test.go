@@ -3,6 +3,7 @@ package capture
 import (
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"os"
 	"os/exec"
@@ -16,7 +17,11 @@ import (
 	"gocv.io/x/gocv"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8") // these tests wait, they do not compute
+	goleak.VerifyTestMain(m)
+}
 
 // patience is what a test waits for what ought to happen within a second or two.
 const patience = 15 * time.Second

@@ -66,14 +66,16 @@ func openVideo(name string, api gocv.VideoCaptureAPI, opening, reading time.Dura
 func (v *video) read(ctx context.Context, dst *gocv.Mat) (time.Duration, error) {
 	started := time.Now()
 	for range maxMisses {
-		if C.capture_read(v.handle, unsafe.Pointer(dst.Ptr())) {
+		ok := bool(C.capture_read(v.handle, unsafe.Pointer(dst.Ptr())))
+		// FFmpeg's decoder gives its last frames out only when the stream has timed out; they are old then.
+		if v.live && time.Since(started) >= v.patience {
+			return 0, fmt.Errorf("no readable frame within %v", v.patience)
+		}
+		if ok {
 			return time.Duration(v.get(gocv.VideoCapturePosMsec) * float64(time.Millisecond)), nil
 		}
 		if err := ctx.Err(); err != nil {
 			return 0, err
-		}
-		if v.live && time.Since(started) > v.patience {
-			return 0, fmt.Errorf("no readable frame within %v", v.patience)
 		}
 	}
 	return 0, io.EOF

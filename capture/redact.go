@@ -84,10 +84,11 @@ func (m *mask) query(from, to int) {
 		}
 		key, value, found := strings.Cut(m.text[from:end], "=")
 		switch {
-		case !found && !harmless(key):
-			m.hide(from, end)
-		case found && !(harmless(key) && simple.MatchString(value)):
+		case harmless(key) && simple.MatchString(value):
+		case found:
 			m.hide(from+len(key)+1, end)
+		default:
+			m.hide(from, end)
 		}
 		from = end + 1
 	}

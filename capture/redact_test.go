@@ -35,18 +35,26 @@ func TestRedact(t *testing.T) {
 		{"http://cam/mjpg?channel=1?password=abc", "http://cam/mjpg?channel=1?password=***"},
 		{"http://cam/mjpg?channel=se/cr+et", "http://cam/mjpg?channel=***"},
 		{"http://user:pass@cam/mjpg?token=abc", "http://***@cam/mjpg?token=***"},
-		{"rtsp://cam:554/user=admin_password=tl_Jw_channel=1_stream=0.sdp?real_stream",
-			"rtsp://cam:554/user=***_password=***_channel=1_stream=0.sdp?real_stream"},
+		{
+			"rtsp://cam:554/user=admin_password=tl_Jw_channel=1_stream=0.sdp?real_stream",
+			"rtsp://cam:554/user=***_password=***_channel=1_stream=0.sdp?real_stream",
+		},
 		{"rtsp://cam:554/user=admin&password=t@l/J&channel=1", "rtsp://***&channel=1"},
 		{"gst:videotestsrc ! video/x-raw,width=640 ! appsink", "gst:videotestsrc ! video/x-raw,width=640 ! appsink"},
-		{"gst:rtspsrc location=rtsp://user:pass@cam/x latency=0 ! appsink",
-			"gst:rtspsrc location=rtsp://***@cam/x latency=0 ! appsink"},
+		{
+			"gst:rtspsrc location=rtsp://user:pass@cam/x latency=0 ! appsink",
+			"gst:rtspsrc location=rtsp://***@cam/x latency=0 ! appsink",
+		},
 		{`gst:rtspsrc location="rtsp://user:p ss@cam/x" ! appsink`, `gst:rtspsrc location="rtsp://***@cam/x" ! appsink`},
-		{"gst:rtspsrc location='rtsp://cam/x?a=b' user-id=joe user-pw=abc ! appsink",
-			"gst:rtspsrc location='rtsp://cam/x?a=***' user-id=*** user-pw=*** ! appsink"},
+		{
+			"gst:rtspsrc location='rtsp://cam/x?a=b' user-id=joe user-pw=abc ! appsink",
+			"gst:rtspsrc location='rtsp://cam/x?a=***' user-id=*** user-pw=*** ! appsink",
+		},
 		{`gst:rtspsrc location=rtsp://cam user-pw = "a b" ! appsink`, `gst:rtspsrc location=rtsp://cam user-pw = *** ! appsink`},
-		{`gst:souphttpsrc extra-headers="h, Authorization=(string)\"Basic YWJj\"" ! appsink`,
-			`gst:souphttpsrc extra-headers="h, Authorization=***" ! appsink`},
+		{
+			`gst:souphttpsrc extra-headers="h, Authorization=(string)\"Basic YWJj\"" ! appsink`,
+			`gst:souphttpsrc extra-headers="h, Authorization=***" ! appsink`,
+		},
 		{`gst:souphttpsrc proxy-id=joe proxy-pw=abc ! appsink`, `gst:souphttpsrc proxy-id=*** proxy-pw=*** ! appsink`},
 	} {
 		if got := Redact(c.in); got != c.want {

@@ -54,6 +54,7 @@ func Open(cfg Config, log zerolog.Logger) (*Source, error) {
 }
 
 func start(cfg Config, t target, open opener, log zerolog.Logger) (*Source, error) {
+	silenceOpenCV()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Source{
 		cfg:    cfg,

@@ -14,7 +14,7 @@ func (s *Source) supervise(ctx context.Context) {
 	pauses := backoff{min: s.cfg.ReconnectMin, max: s.cfg.ReconnectMax}
 	for {
 		c := s.connect(ctx)
-		err, healthy := s.await(ctx, c)
+		healthy, err := s.await(ctx, c)
 		switch {
 		case ctx.Err() != nil:
 			s.stop(ErrClosed)
@@ -39,16 +39,18 @@ func (s *Source) supervise(ctx context.Context) {
 
 // await returns how a session ended and for how long it had frames. One that is overdue is given the time of a Close
 // to return; then it is abandoned.
-func (s *Source) await(ctx context.Context, c *session) (err error, healthy time.Duration) {
+func (s *Source) await(ctx context.Context, c *session) (healthy time.Duration, err error) {
 	select {
 	case <-c.ended:
-		return c.err, c.healthy
+		return c.healthy, c.err
 	case <-c.dog.overdue:
-		err = fmt.Errorf("no answer from %s within the time-out", s.target.label)
-		s.lose(err, 0)
+		err = fmt.Errorf("no readable frame from %s within the time-out", s.target.label)
 	case <-ctx.Done():
 	}
 	c.cancel()
+	if err != nil && s.target.live() {
+		s.lose(err, 0)
+	}
 	timer := time.NewTimer(s.cfg.ReadTimeout + time.Second)
 	defer timer.Stop()
 	select {
@@ -56,10 +58,10 @@ func (s *Source) await(ctx context.Context, c *session) (err error, healthy time
 		if err == nil {
 			err = c.err
 		}
-		return err, c.healthy
+		return c.healthy, err
 	case <-timer.C:
 		s.abandon(ctx, c)
-		return c.blocked(), 0
+		return 0, c.blocked()
 	}
 }
 

@@ -1,0 +1,124 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestDefaultNeedsAURLOnly(t *testing.T) {
+	cfg := Default()
+	if err := cfg.Validate(); err == nil || !strings.HasPrefix(err.Error(), "url: empty") {
+		t.Errorf("without URL: %v", err)
+	}
+	cfg.URL = "a.mp4"
+	if err := cfg.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestValidateTellsAllFaultsAtOnce(t *testing.T) {
+	cfg := Config{
+		URL: "ftp://joe:secret@host/", Pace: "slow", OpenTimeout: -1, ReadTimeout: time.Hour,
+		ReconnectMin: 2 * time.Second, ReconnectMax: time.Second, Transport: "sctp",
+	}
+	want := `url: ftp://***@host/: scheme "ftp" is not supported; use rtsp, rtsps, http, https, file, gst: or a path
+pace: "slow" is neither "native" nor "fast"
+open_timeout: -1ns is not between 1ms and 10m0s
+read_timeout: 1h0m0s is not between 1ms and 10m0s
+reconnect_min: 2s is longer than reconnect_max (1s)
+transport: "sctp" is neither "tcp" nor "udp"`
+	if err := cfg.Validate(); err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+func TestParseURL(t *testing.T) {
+	for raw, want := range map[string]target{
+		"a.mp4":                    {kindPath, "a.mp4", "a.mp4"},
+		"file:///a b.mp4":          {kindPath, "/a b.mp4", "file:///a b.mp4"},
+		"/dev/video0":              {kindDevice, "/dev/video0", "/dev/video0"},
+		"/dev/v4l/by-id/usb-x":     {kindDevice, "/dev/v4l/by-id/usb-x", "/dev/v4l/by-id/usb-x"},
+		"/dev/shm/a.mp4":           {kindPath, "/dev/shm/a.mp4", "/dev/shm/a.mp4"},
+		"gst:videotestsrc!appsink": {kindPipeline, "videotestsrc!appsink", "gst:videotestsrc!appsink"},
+		"rtsp://u:p@h/x":           {kindStream, "rtsp://u:p@h/x", "rtsp://***@h/x"},
+		"HTTPS://h/x":              {kindStream, "HTTPS://h/x", "HTTPS://h/x"},
+	} {
+		if got, err := parseURL(raw); err != nil || got != want {
+			t.Errorf("%s: %+v, %v, want %+v", raw, got, err, want)
+		}
+	}
+	for raw, want := range map[string]string{
+		" ":                           "empty",
+		"a\x00b":                      "zero byte",
+		"gst:videotestsrc":            `no appsink; end it in "! appsink"`,
+		"rtsp://":                     "not a valid URL",
+		"rtsp:///path":                "not a valid URL",
+		"rtsp://joe:hunter/2@host/":   "rtsp://***@host/: not a valid URL",
+		"rtsp://joe:hunter%2@host/":   "rtsp://***@host/: not a valid URL",
+		"rtsp://joe:hunter2@host:x/y": "rtsp://***@host:x/y: not a valid URL",
+		"rtmp://joe:hunter2@host/":    `scheme "rtmp" is not supported`,
+	} {
+		_, err := parseURL(raw)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter") {
+			t.Errorf("%q: %v, want %s", raw, err, want)
+		}
+	}
+}
+
+func TestDevicesThatCannotBeOpened(t *testing.T) {
+	for errno, want := range map[syscall.Errno]string{
+		syscall.ENOENT: "open /dev/video9: no such file or directory; is the camera plugged in? ls /dev/video* shows what is there",
+		syscall.EACCES: "open /dev/video9: permission denied; add the user of this program to the group video",
+		syscall.EBUSY:  "open /dev/video9: device or resource busy; another program uses the camera",
+		syscall.EIO:    "open /dev/video9: input/output error",
+	} {
+		err := deviceFault("/dev/video9", &fs.PathError{Op: "open", Path: "/dev/video9", Err: errno})
+		if err.Error() != want || !errors.Is(err, errno) {
+			t.Errorf("got %v\nwant %s", err, want)
+		}
+	}
+	const missing = "/dev/video63"
+	if _, err := os.Stat(missing); err == nil {
+		t.Skip(missing + " is there")
+	}
+	s := open(t, quick(missing)) // it may be plugged in later
+	eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
+	if got := fmt.Sprint(s.Stats().LastError); !strings.Contains(got, "is the camera plugged in?") {
+		t.Error(got)
+	}
+}
+
+func TestAPipelineThatIsRefused(t *testing.T) {
+	s := open(t, quick("gst:nonesuch user-pw=secret ! appsink"))
+	eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
+	if got := s.Stats().LastError; !strings.HasPrefix(got, "open gst:nonesuch user-pw=*** ! appsink: GStreamer refused") {
+		t.Error(got)
+	}
+}
+
+// The libraries beneath write where they like; whoever reads the journal must not find a password there.
+func TestEnvironment(t *testing.T) {
+	t.Setenv(ffmpegOptions, "fflags;nobuffer")
+	t.Setenv(ffmpegLogLevel, "48")
+	t.Setenv(ffmpegDebug, "1")
+	g := newGate()
+	for _, transport := range []string{"udp", "tcp"} {
+		leave, err := g.enter(t.Context(), transport)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := os.Getenv(ffmpegOptions), "rtsp_transport;"+transport+"|fflags;nobuffer"; got != want {
+			t.Errorf("options %q, want %q", got, want)
+		}
+		leave()
+	}
+	if _, set := os.LookupEnv(ffmpegDebug); set || os.Getenv(ffmpegLogLevel) != ffmpegQuiet {
+		t.Error("FFmpeg is not silent")
+	}
+}

@@ -1,0 +1,69 @@
+package capture
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// mjpeg serves one JPEG over and over, as cameras do. While off is set, it drops and refuses its readers.
+type mjpeg struct {
+	picture []byte
+	off     atomic.Bool
+}
+
+func (m *mjpeg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if user, password, _ := r.BasicAuth(); m.off.Load() || user != "joe" || password != "sesame" {
+		w.Header().Set("WWW-Authenticate", `Basic realm="camera"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	w.Header().Set("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+	for r.Context().Err() == nil && !m.off.Load() {
+		_, err := fmt.Fprintf(w, "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n",
+			len(m.picture), m.picture)
+		if err != nil {
+			return
+		}
+		w.(http.Flusher).Flush()
+		_ = sleep(r.Context(), 40*time.Millisecond)
+	}
+}
+
+func TestMJPEGOverHTTP(t *testing.T) {
+	t.Parallel()
+	path := clip(t, "a.jpg", "1", "-pix_fmt", "yuvj420p")
+	picture, err := os.ReadFile(filepath.Clean(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := &mjpeg{picture: picture}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	s := open(t, quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1)+"/video.mjpg"))
+	f := newFrame(t)
+	next(t, s, f)
+	next(t, s, f)
+	if f.Mat.Cols() != 64 || f.Mat.Rows() != 48 || f.Mat.Channels() != 3 {
+		t.Errorf("%dx%d, %d channels", f.Mat.Cols(), f.Mat.Rows(), f.Mat.Channels())
+	}
+	handler.off.Store(true)
+	eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := s.Next(ctx, f); err == nil {
+		t.Error("a frame came from a server that is off")
+	}
+	handler.off.Store(false)
+	next(t, s, f)
+	if got := s.Stats(); got.Reconnects == 0 || strings.Contains(got.LastError, "sesame") {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,0 +1,110 @@
+package capture
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"gocv.io/x/gocv"
+)
+
+// paint writes a picture of one grey.
+func paint(t testing.TB, path string, width, height int, value float64) {
+	t.Helper()
+	m := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(value, value, value, 0), height, width, gocv.MatTypeCV8UC3)
+	defer func() { _ = m.Close() }()
+	if !gocv.IMWrite(path, m) {
+		t.Fatalf("cannot write %s", path)
+	}
+}
+
+func TestFolderInNaturalOrder(t *testing.T) {
+	folder := t.TempDir()
+	for i, name := range []string{"2.jpg", "10.PNG", "b1.jpeg", "b02.bmp", "b10.webp"} {
+		paint(t, filepath.Join(folder, name), 20+i, 10, float64(40*i+20))
+	}
+	for _, name := range []string{"b3.jpg", "notes.txt", "video.mp4"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("no picture"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(folder, "b4.jpg"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cfg := fast(folder)
+	cfg.Pace = Native // of no meaning here: every picture counts
+	s := open(t, cfg)
+	type seen struct {
+		width    int
+		level    int
+		sequence uint64
+		position time.Duration
+	}
+	got := all(t, s, func(f Frame) seen {
+		return seen{f.Mat.Cols(), int(f.Mat.Mean().Val1+10) / 40, f.Sequence, f.Position}
+	})
+	// The broken b3.jpg has its place in time.
+	want := []seen{{20, 0, 1, 0}, {21, 1, 2, 40e6}, {22, 2, 3, 80e6}, {23, 3, 4, 120e6}, {24, 4, 5, 200e6}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v\nwant %v", got, want)
+	}
+	if got := s.Stats(); got.Skipped != 1 || got.Frames != 5 || got.LastError != "b3.jpg: not a readable picture" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestOnePicture(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.png")
+	paint(t, path, 30, 20, 77)
+	for _, url := range []string{path, "file://" + path} {
+		if got := all(t, open(t, fast(url)), func(f Frame) int { return int(f.Mat.Mean().Val2) }); !slices.Equal(got, []int{77}) {
+			t.Errorf("%s: %v", url, got)
+		}
+	}
+	cfg := fast(path)
+	cfg.Loop = true
+	s := open(t, cfg)
+	f := newFrame(t)
+	for i := range 3 {
+		next(t, s, f)
+		if f.Position != time.Duration(i)*PicturePeriod {
+			t.Errorf("round %d at %v", i, f.Position)
+		}
+	}
+}
+
+// A header may promise a picture that no memory holds; OpenCV throws an exception then.
+func TestAPictureOfAbsurdSizeIsSkipped(t *testing.T) {
+	folder := t.TempDir()
+	paint(t, filepath.Join(folder, "b.bmp"), 8, 8, 50)
+	data, err := os.ReadFile(filepath.Join(folder, "b.bmp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(data[18:26], []byte{0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0}) // width and height
+	if err := os.WriteFile(filepath.Join(folder, "a.bmp"), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, fast(folder))
+	if got := all(t, s, identify); len(got) != 1 || s.Stats().Skipped != 1 {
+		t.Errorf("%v, %+v", got, s.Stats())
+	}
+}
+
+func TestNaturalOrder(t *testing.T) {
+	want := []string{
+		"", "0", "00", "01", "1", "2", "10", "99999999999999999999998", "99999999999999999999999",
+		"a", "a0", "a1", "a1b", "a01b2", "a1b10", "a2", "a10", "a10.jpg", "b",
+	}
+	for range 20 {
+		got := slices.Clone(want)
+		rand.Shuffle(len(got), func(i, j int) { got[i], got[j] = got[j], got[i] })
+		slices.SortFunc(got, natural)
+		if !slices.Equal(got, want) {
+			t.Fatalf("got %q\nwant %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,206 @@
+package capture
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bluenviron/gortsplib/v5"
+	"github.com/rs/zerolog"
+)
+
+// lag returns how many frames ago the camera sent a frame.
+func lag(c *camera, f *Frame) int { return (int(c.sent.Load()) - 1 - number(f.Mat) + 10*greys) % greys }
+
+// fresh is the lag allowed here: the decoder holds a frame per thread back, and the machine may be busy.
+const fresh = 20
+
+func TestStreamIsFreshFromItsFirstFrame(t *testing.T) {
+	t.Parallel()
+	c := newCamera(t)
+	s := open(t, quick(c.path))
+	f := newFrame(t)
+	before := time.Now()
+	next(t, s, f)
+	if got := lag(c, f); got > fresh {
+		t.Errorf("the first frame was sent %d frames ago", got)
+	}
+	if f.Time.Before(before) || time.Since(f.Time) > time.Second || f.Sequence != 1 || f.Mat.Cols() != 64 {
+		t.Errorf("time %v, sequence %d, %d wide", f.Time, f.Sequence, f.Mat.Cols())
+	}
+	if got := s.Stats(); got.Stale == 0 || got.FPS != 25 || got.Width != 64 || got.Height != 48 || s.State() != Running {
+		t.Errorf("%s, %+v", s.State(), got)
+	}
+	// While nobody looks, newer frames take the place of older ones, and every one counts.
+	last := *f
+	eventually(t, "20 more frames", func() bool { return s.Stats().Frames >= 21 })
+	next(t, s, f)
+	if got := lag(c, f); got > fresh || f.Sequence < 20 || f.Position <= last.Position || !f.Time.After(last.Time) {
+		t.Errorf("frame %d of %v, sent %d frames ago", f.Sequence, f.Position, got)
+	}
+	if got := s.Stats(); got.Dropped < 18 || got.Dropped >= got.Frames {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestStreamComesBack(t *testing.T) {
+	for _, fault := range []struct {
+		name       string
+		begin, end func(*camera)
+		says       string // in the state's last error, at the latest when a reconnect has failed
+	}{
+		{
+			"stalls", func(c *camera) { c.stalled.Store(true) }, func(c *camera) { c.stalled.Store(false) },
+			"no readable frame",
+		},
+		{
+			"sends garbage", func(c *camera) { c.garbage.Store(true) }, func(c *camera) { c.garbage.Store(false) },
+			"no readable frame",
+		},
+		{"is switched off", (*camera).down, (*camera).up, "connection refused"},
+		{"drops the connection", func(c *camera) { c.down(); c.up() }, func(*camera) {}, "the stream ended"},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCamera(t)
+			s := open(t, quick(c.path))
+			f := newFrame(t)
+			next(t, s, f)
+			eventually(t, "a frame that waits", func() bool { return s.Stats().Frames > f.Sequence })
+			fault.begin(c)
+			eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
+			eventually(t, fault.says, func() bool { return strings.Contains(s.Stats().LastError, fault.says) })
+			lost := time.Now()
+			fault.end(c)
+			next(t, s, f)
+			if got := lag(c, f); got > fresh || !f.Time.After(lost) {
+				t.Errorf("after the fault came a frame sent %d frames ago, taken %v before", got, lost.Sub(f.Time))
+			}
+			if got := s.Stats(); s.State() != Running || got.Reconnects == 0 || got.Stale == 0 || got.Abandoned != 0 {
+				t.Errorf("%s, %+v", s.State(), got)
+			}
+		})
+	}
+}
+
+func TestStreamThatIsNotThereYet(t *testing.T) {
+	t.Parallel()
+	c := newCamera(t)
+	c.down()
+	s := open(t, quick(c.path))
+	eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
+	c.up()
+	next(t, s, newFrame(t))
+	if got := s.Stats(); got.Reconnects != 0 || s.State() != Running {
+		t.Errorf("%s, %+v", s.State(), got)
+	}
+}
+
+func TestCredentialsReachTheCameraAndNoLog(t *testing.T) {
+	t.Parallel()
+	c := newCamera(t)
+	c.user, c.pass = "operator", "s3cr/t@1"
+	for password, state := range map[string]State{"s3cr%2Ft%401": Running, "s3crwrong": Reconnecting} {
+		var log journal
+		cfg := quick(strings.Replace(c.path, "://", "://operator:"+password+"@", 1))
+		s, err := Open(cfg, zerolog.New(&log))
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, string(state), func() bool { return s.State() == state })
+		said := fmt.Sprint(log.String(), s.Stats())
+		if strings.Contains(said, "s3cr") || strings.Contains(said, "operator") || !strings.Contains(said, "***@127") {
+			t.Errorf("credentials in: %s", said)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The transport goes to FFmpeg through the environment; the camera sees what arrived.
+func TestTransportReachesFFmpeg(t *testing.T) {
+	c := newCamera(t)
+	c.down()
+	c.udp = true
+	c.up()
+	for transport, want := range map[string]gortsplib.Protocol{
+		"udp": gortsplib.ProtocolUDP,
+		"tcp": gortsplib.ProtocolTCP,
+	} {
+		cfg := quick(c.path)
+		cfg.Transport = transport
+		s := open(t, cfg)
+		next(t, s, newFrame(t))
+		if got := gortsplib.Protocol(c.protocol.Load()); got != want {
+			t.Errorf("%s: the camera was asked for %v", transport, got)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestServersThatNeverSendVideo(t *testing.T) {
+	t.Parallel()
+	for name, babble := range map[string]string{"silent": "", "dribbling": "RTSP/1.0 200 OK\r\nX: ", "noise": "\xff\x00\n$"} {
+		t.Run(name, func(t *testing.T) {
+			address := serve(t, func(ctx context.Context, conn net.Conn) {
+				for i := 0; sleep(ctx, 20*time.Millisecond) == nil; i++ {
+					if babble == "" {
+						continue
+					}
+					if _, err := conn.Write([]byte{babble[i%len(babble)]}); err != nil {
+						return
+					}
+				}
+			})
+			cfg := quick("rtsp://" + address + "/x")
+			cfg.OpenTimeout = 500 * time.Millisecond
+			begun := time.Now()
+			s := open(t, cfg)
+			eventually(t, "given up", func() bool { return s.State() == Reconnecting })
+			t.Log(time.Since(begun), s.Stats().LastError)
+			begun = time.Now()
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			t.Log("closed in", time.Since(begun))
+		})
+	}
+}
+
+// serve answers connections with talk until the test ends.
+func serve(t testing.TB, talk func(context.Context, net.Conn)) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+			go func() {
+				defer func() { _ = conn.Close() }()
+				defer stop()
+				talk(ctx, conn)
+			}()
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		_ = l.Close()
+		<-done
+	})
+	return l.Addr().String()
+}

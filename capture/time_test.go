@@ -1,0 +1,105 @@
+package capture
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestTimeline(t *testing.T) {
+	const step = 40
+	for name, c := range map[string]struct{ stamps, want []int }{
+		"plain":            {[]int{0, 40, 80, 120}, []int{0, 40, 80, 120}},
+		"variable":         {[]int{0, 40, 500, 510}, []int{0, 40, 500, 510}},
+		"starts late":      {[]int{33, 66, 100}, []int{33, 66, 100}},
+		"starts early":     {[]int{-33, 0, 40}, []int{0, 40, 80}},
+		"unknown":          {[]int{0, 0, 0, 0}, []int{0, 40, 80, 120}},
+		"unknown at end":   {[]int{0, 40, 80, 0, 0}, []int{0, 40, 80, 120, 160}},
+		"decode order":     {[]int{0, 80, 40, 120, 200, 160, 240}, []int{0, 80, 120, 160, 200, 240, 280}},
+		"twice the same":   {[]int{40, 40, 80}, []int{40, 80, 120}},
+		"clock starts new": {[]int{100000, 100040, 40, 80, 120}, []int{100000, 100040, 100080, 100120, 100160}},
+		"clock jumps":      {[]int{0, 40, 9e7, 9e7 + 40}, []int{0, 40, 80, 120}},
+	} {
+		var line timeline
+		var got []int
+		for _, stamp := range c.stamps {
+			got = append(got, int(line.next(time.Duration(stamp)*time.Millisecond, step*time.Millisecond).Milliseconds()))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestTimelineOfATimeLapse(t *testing.T) {
+	var line timeline
+	step := period(1.0 / 300) // a frame in five minutes
+	for i := range 4 {
+		if got := line.next(time.Duration(i)*step, step); got != time.Duration(i)*step {
+			t.Errorf("frame %d at %v", i, got)
+		}
+	}
+}
+
+func TestPeriod(t *testing.T) {
+	for fps, want := range map[float64]time.Duration{
+		25: 40 * time.Millisecond, 0.5: 2 * time.Second,
+		0: defaultPeriod, -1: defaultPeriod, 90000: defaultPeriod, math.Inf(1): defaultPeriod, math.NaN(): defaultPeriod,
+	} {
+		if got := period(fps); got != want {
+			t.Errorf("%v: %v, want %v", fps, got, want)
+		}
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	b := backoff{min: time.Second, max: 30 * time.Second}
+	last := b.min
+	longest := time.Duration(0)
+	for range 1000 {
+		pause := b.next()
+		if pause < b.min || pause > b.max || pause > 3*last {
+			t.Fatalf("%v after %v", pause, last)
+		}
+		last = pause
+		longest = max(longest, pause)
+	}
+	if longest < 20*time.Second {
+		t.Errorf("the longest of 1000 pauses is %v", longest)
+	}
+	b.reset()
+	if pause := b.next(); pause > 3*time.Second {
+		t.Errorf("%v after a reset", pause)
+	}
+	same := backoff{min: time.Second, max: time.Second}
+	if pause := same.next(); pause != time.Second {
+		t.Errorf("%v, of one second exactly", pause)
+	}
+}
+
+func TestCatchUp(t *testing.T) {
+	opened := time.Now()
+	for name, c := range map[string]struct{ took, want []int }{ // milliseconds; want is 1 where a frame is stale
+		"a rush":              {[]int{1, 1, 1, 38, 39, 1, 1}, []int{1, 1, 1, 1, 0, 0, 0}},
+		"a decoder starts":    {[]int{90, 1, 1, 1, 38, 39, 1}, []int{1, 1, 1, 1, 1, 0, 0}},
+		"frames come in twos": {[]int{1, 1, 78, 1, 79, 1}, []int{1, 1, 1, 1, 0, 0}},
+		"too long":            {[]int{1, 1, 1, 3000, 1}, []int{1, 1, 1, 0, 0}},
+	} {
+		rush := newCatchUp(40*time.Millisecond, opened)
+		now := opened
+		var got []int
+		for _, took := range c.took {
+			took := time.Duration(took) * time.Millisecond
+			now = now.Add(took)
+			stale := 0
+			if rush.stale(took, now) {
+				stale = 1
+			}
+			got = append(got, stale)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
