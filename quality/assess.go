@@ -63,7 +63,8 @@ func (a *Assessor) Pixels(aligned gocv.Mat, result *Assessment) error {
 	}
 	raw, c := &result.Raw, &result.Components
 	raw.Sharpness = a.sharp.measure(&a.luma, &a.spans)
-	raw.UnderExposure, raw.OverExposure = underExposure(&a.luma, &a.spans), overExposure(&a.luma, &a.spans)
+	levels := a.luma.histogram(&a.spans)
+	raw.UnderExposure, raw.OverExposure = underExposure(&levels), overExposure(&levels)
 	c.Sharpness = a.mappings[0].Value(raw.Sharpness)
 	c.UnderExposurePrevention = a.mappings[1].Value(raw.UnderExposure)
 	c.OverExposurePrevention = a.mappings[2].Value(raw.OverExposure)

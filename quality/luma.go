@@ -27,8 +27,17 @@ func faceSpans() (spans [Size]span) {
 	return spans
 }
 
-// luma is the luminance of an aligned face, row by row: ITU-R BT.601 of the BGR values as they are, 0..255.
-type luma [Size * Size]uint8
+// What is measured needs the face and this many pixels around it: 1 for a derivative, 2 for a blur.
+const (
+	around                    = 1 + blurRadius
+	measuredLeft, measuredTop = faceCentreX - faceRadiusX - around, faceTop - around
+	measuredRight             = faceCentreX + faceRadiusX + around // included
+	measuredBottom            = faceBottom + around                // included
+)
+
+// luma is the luminance of an aligned face, row by row: ITU-R BT.601 of the BGR values as they are, 0..255. Only the
+// measured part is filled.
+type luma [Size * Size]int32
 
 // fill computes the luminance of an aligned BGR picture. It is plain integer arithmetic: the same on every machine.
 func (l *luma) fill(aligned gocv.Mat) error {
@@ -36,24 +45,37 @@ func (l *luma) fill(aligned gocv.Mat) error {
 	if err != nil {
 		return err
 	}
-	pixels = pixels[:3*len(l)]
-	for i := range l {
-		blue, green, red := uint32(pixels[3*i]), uint32(pixels[3*i+1]), uint32(pixels[3*i+2])
-		l[i] = uint8((29*blue + 150*green + 77*red + 128) >> 8) //nolint:gosec // at most 255
+	for y := measuredTop; y <= measuredBottom; y++ {
+		from, to := y*Size+measuredLeft, y*Size+measuredRight+1
+		row, source := l[from:to], pixels[3*from:3*to]
+		for i := range row {
+			bgr := source[3*i : 3*i+3 : 3*i+3]
+			row[i] = (29*int32(bgr[0]) + 150*int32(bgr[1]) + 77*int32(bgr[2]) + 128) >> 8
+		}
 	}
 	return nil
 }
 
-// share returns the share of the face, 0..1, whose luminance is from low to high, both included.
-func (l *luma) share(spans *[Size]span, low, high uint8) float64 {
-	var found, total int
+// histogram counts the pixels of the face by luminance.
+type histogram [256]int
+
+func (l *luma) histogram(spans *[Size]span) (h histogram) {
 	for y, s := range spans {
 		for _, value := range l[y*Size+s.from : y*Size+s.to] {
-			if value >= low && value <= high {
-				found++
-			}
+			h[value&255]++
 		}
-		total += s.to - s.from
+	}
+	return h
+}
+
+// share returns the share of the pixels, 0..1, whose luminance is from low to high, both included.
+func (h *histogram) share(low, high int) float64 {
+	var found, total int
+	for value, n := range h {
+		total += n
+		if value >= low && value <= high {
+			found += n
+		}
 	}
 	return float64(found) / float64(total)
 }

@@ -4,6 +4,6 @@ package quality
 const whitest = 247
 
 // overExposure returns the share of the face, 0..1, that is nearly white.
-func overExposure(l *luma, spans *[Size]span) float64 {
-	return l.share(spans, whitest, 255)
+func overExposure(h *histogram) float64 {
+	return h.share(whitest, 255)
 }

@@ -38,8 +38,11 @@ type poseNode struct {
 
 func newPoser() *poser {
 	p := &poser{head: [5][3]float64{
-		{-0.5, 0, 0}, {0.5, 0, 0}, {0, headNoseY, headNoseZ},
-		{-headMouthX, headMouthY, headMouthZ}, {headMouthX, headMouthY, headMouthZ},
+		{-0.5, 0, 0},
+		{0.5, 0, 0},
+		{0, headNoseY, headNoseZ},
+		{-headMouthX, headMouthY, headMouthZ},
+		{headMouthX, headMouthY, headMouthZ},
 	}}
 	var mean [3]float64
 	for _, point := range p.head {

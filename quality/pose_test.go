@@ -12,8 +12,11 @@ type head3D [5][3]float64
 
 func ownHead() head3D {
 	return head3D{
-		{-0.5, 0, 0}, {0.5, 0, 0}, {0, headNoseY, headNoseZ},
-		{-headMouthX, headMouthY, headMouthZ}, {headMouthX, headMouthY, headMouthZ},
+		{-0.5, 0, 0},
+		{0.5, 0, 0},
+		{0, headNoseY, headNoseZ},
+		{-headMouthX, headMouthY, headMouthZ},
+		{headMouthX, headMouthY, headMouthZ},
 	}
 }
 

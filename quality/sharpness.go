@@ -23,24 +23,8 @@ type sharpener struct {
 // 6 times: 0.40, 0.31, 0.26, 0.20. Strong noise in a blurred picture passes for detail all the same.
 func (s *sharpener) measure(l *luma, spans *[Size]span) float64 {
 	s.blur(l)
-	var ex, ey, bx, by float64
-	for y := faceTop; y <= faceBottom; y++ {
-		var sharp, soft [2]int64
-		for i := y*Size + spans[y].from; i < y*Size+spans[y].to; i++ {
-			dx, dy := sobel(l[:], i)
-			sharp[0] += dx * dx
-			sharp[1] += dy * dy
-			dx, dy = sobel(s.blurred[:], i)
-			soft[0] += dx * dx
-			soft[1] += dy * dy
-		}
-		ex, ey = ex+float64(sharp[0]), ey+float64(sharp[1])
-		bx, by = bx+float64(soft[0]), by+float64(soft[1])
-	}
-	var area float64
-	for _, row := range spans {
-		area += float64(row.to - row.from)
-	}
+	ex, ey, area := energy((*[Size * Size]int32)(l), spans)
+	bx, by, _ := energy(&s.blurred, spans)
 	const weight = (2*blurRadius + 1) * (2*blurRadius + 1)
 	share := func(energy, blurred float64) float64 {
 		return max(0, energy-blurred/(weight*weight)) / (energy + flat*area)
@@ -50,18 +34,18 @@ func (s *sharpener) measure(l *luma, spans *[Size]span) float64 {
 
 // blur fills blurred around the face, with two running sums.
 func (s *sharpener) blur(l *luma) {
-	const left, right = faceCentreX - faceRadiusX - 1, faceCentreX + faceRadiusX + 1 // columns, both included
-	const top, bottom = faceTop - 1, faceBottom + 1
-	for y := top - blurRadius; y <= bottom+blurRadius; y++ {
+	const left, right = measuredLeft + blurRadius, measuredRight - blurRadius // columns, both included
+	const top, bottom = measuredTop + blurRadius, measuredBottom - blurRadius
+	for y := measuredTop; y <= measuredBottom; y++ {
 		row, sums := l[y*Size:(y+1)*Size], s.rows[y*Size:(y+1)*Size]
 		var sum int32
 		for x := left - blurRadius; x < left+blurRadius; x++ {
-			sum += int32(row[x])
+			sum += row[x]
 		}
 		for x := left; x <= right; x++ {
-			sum += int32(row[x+blurRadius])
+			sum += row[x+blurRadius]
 			sums[x] = sum
-			sum -= int32(row[x-blurRadius])
+			sum -= row[x-blurRadius]
 		}
 	}
 	for y := top; y <= bottom; y++ {
@@ -72,11 +56,23 @@ func (s *sharpener) blur(l *luma) {
 	}
 }
 
-// sobel returns the derivatives at index i of a picture with rows of Size values.
-func sobel[T uint8 | int32](p []T, i int) (dx, dy int64) {
-	above, here, below := p[i-Size-1:i-Size+2], p[i-1:i+2], p[i+Size-1:i+Size+2]
-	a, b, c := int64(above[0]), int64(above[1]), int64(above[2])
-	d, f := int64(here[0]), int64(here[2])
-	g, h, k := int64(below[0]), int64(below[1]), int64(below[2])
-	return c - a + 2*(f-d) + k - g, g - a + 2*(h-b) + k - c
+// energy returns the sums of the squared Sobel derivatives of a picture over the face, in x and in y, and the face's area.
+func energy(picture *[Size * Size]int32, spans *[Size]span) (ex, ey, area float64) {
+	for y := faceTop; y <= faceBottom; y++ {
+		first, n := y*Size+spans[y].from-1, spans[y].to-spans[y].from
+		above, here, below := picture[first-Size:][:n+2], picture[first:][:n+2], picture[first+Size:][:n+2]
+		// Of the columns left, at and right of a pixel: their smoothed value, and their derivative in y.
+		value0, slope0 := above[0]+2*here[0]+below[0], below[0]-above[0]
+		value1, slope1 := above[1]+2*here[1]+below[1], below[1]-above[1]
+		var rowX, rowY int64
+		for i := range n {
+			value2, slope2 := above[i+2]+2*here[i+2]+below[i+2], below[i+2]-above[i+2]
+			dx, dy := int64(value2-value0), int64(slope0+2*slope1+slope2)
+			rowX += dx * dx
+			rowY += dy * dy
+			value0, value1, slope0, slope1 = value1, value2, slope1, slope2
+		}
+		ex, ey, area = ex+float64(rowX), ey+float64(rowY), area+float64(n)
+	}
+	return ex, ey, area
 }

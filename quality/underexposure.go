@@ -4,6 +4,6 @@ package quality
 const blackest = 25
 
 // underExposure returns the share of the face, 0..1, that is nearly black.
-func underExposure(l *luma, spans *[Size]span) float64 {
-	return l.share(spans, 0, blackest)
+func underExposure(h *histogram) float64 {
+	return h.share(0, blackest)
 }
