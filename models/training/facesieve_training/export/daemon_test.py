@@ -1,4 +1,4 @@
-"""The daemon and the training tool give the same face the same score: 200 faces through both, within a point of 100."""
+"""The daemon and the training tool give the same face the same score, within a point of 100."""
 
 import json
 import os
