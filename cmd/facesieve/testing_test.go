@@ -15,7 +15,7 @@ import (
 )
 
 // sharedVideo returns the path of a recording of the shared data set, or skips the test where that is absent.
-func sharedVideo(t *testing.T, name string) string {
+func sharedVideo(t testing.TB, name string) string {
 	t.Helper()
 	shared := os.Getenv("FACESIEVE_SHARED")
 	if shared == "" {
