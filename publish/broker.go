@@ -13,22 +13,20 @@ import (
 	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 	"github.com/rs/zerolog"
 )
 
 const (
-	brokerGrace    = 250 * time.Millisecond // for subscribers to take the last messages, and again to leave
-	brokerGreeting = 10 * time.Second       // within which a client must say who it is
-	brokerPending  = 256                    // messages held for a client that is slow or away; more are dropped by mochi
-	brokerClients  = 64
+	brokerGrace   = 250 * time.Millisecond // for subscribers to take the last messages, and again to leave
+	brokerPending = 256                    // messages held for a client that is slow or away; mochi drops more
+	brokerClients = 64
 )
 
 // Broker is the broker inside the program, for a camera without another one. It keeps everything in memory.
 type Broker struct {
 	server   *mochi.Server
-	listener *guardedListener
+	listener *brokerListener
 	once     sync.Once
 	err      error
 }
@@ -45,7 +43,7 @@ func StartBroker(ctx context.Context, cfg Config, log zerolog.Logger) (*Broker, 
 	if err != nil {
 		return nil, fmt.Errorf("embedded broker: %w: is another broker running? see listen", err)
 	}
-	listener := &guardedListener{Listener: inner, conns: map[net.Conn]struct{}{}}
+	listener := newBrokerListener(inner, log)
 	capabilities := mochi.NewDefaultServerCapabilities()
 	capabilities.MaximumClients = brokerClients
 	capabilities.MaximumClientWritesPending = brokerPending
@@ -58,22 +56,15 @@ func StartBroker(ctx context.Context, cfg Config, log zerolog.Logger) (*Broker, 
 	})
 	b := &Broker{server: server, listener: listener}
 	hook := &access{user: digest(cfg.User), password: digest(string(cfg.Password)), open: cfg.User == ""}
-	err = errors.Join(
-		server.AddHook(hook, nil),
-		server.AddListener(listeners.NewNet("mqtt", listener)),
-	)
-	if err == nil {
-		err = server.Serve()
-	}
-	if err != nil {
+	if err := errors.Join(server.AddHook(hook, nil), server.AddListener(listener), server.Serve()); err != nil {
 		return nil, errors.Join(fmt.Errorf("embedded broker: %w", err), b.Close())
 	}
-	log.Info().Stringer("address", listener.Addr()).Bool("password", !hook.open).Msg("embedded broker listens")
+	log.Info().Str("address", b.Addr()).Bool("password", !hook.open).Msg("embedded broker listens")
 	return b, nil
 }
 
 // Addr is the address on which it listens, with the port that was chosen if Config.Listen has port 0.
-func (b *Broker) Addr() string { return b.listener.Addr().String() }
+func (b *Broker) Addr() string { return b.listener.Address() }
 
 // Close lets subscribers take what was sent to them, for a quarter of a second at most, and then ends every connection
 // and returns. Close the publisher before.
@@ -82,8 +73,6 @@ func (b *Broker) Close() error {
 		for end := time.Now().Add(brokerGrace); atomic.LoadInt64(&b.server.Info.Inflight) > 0 && time.Now().Before(end); {
 			time.Sleep(5 * time.Millisecond)
 		}
-		timer := time.AfterFunc(brokerGrace, b.listener.cut) // mochi waits for clients that never said who they are
-		defer timer.Stop()
 		b.err = b.server.Close()
 	})
 	return b.err
@@ -114,44 +103,3 @@ func (a *access) OnConnectAuthenticate(_ *mochi.Client, pk packets.Packet) bool 
 func (*access) OnACLCheck(*mochi.Client, string, bool) bool { return true }
 
 func digest(s string) [sha256.Size]byte { return sha256.Sum256([]byte(s)) }
-
-// guardedListener gives a client little time to introduce itself, and can end all connections.
-type guardedListener struct {
-	net.Listener
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
-}
-
-// Accept waits for a connection, and sets the deadline that mochi replaces once the client has introduced itself.
-func (l *guardedListener) Accept() (net.Conn, error) {
-	inner, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	conn := &guardedConn{Conn: inner, listener: l}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.conns[conn] = struct{}{}
-	return conn, conn.SetDeadline(time.Now().Add(brokerGreeting))
-}
-
-func (l *guardedListener) cut() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for conn := range l.conns {
-		_ = conn.(*guardedConn).Conn.Close()
-	}
-}
-
-type guardedConn struct {
-	net.Conn
-	listener *guardedListener
-}
-
-// Close ends the connection and forgets it.
-func (c *guardedConn) Close() error {
-	c.listener.mu.Lock()
-	delete(c.listener.conns, c)
-	c.listener.mu.Unlock()
-	return c.Conn.Close()
-}

@@ -75,7 +75,12 @@ func unmarshal(payload []byte, v any, t reflect.Type) error {
 	var version struct {
 		Schema int `json:"schema"`
 	}
-	if err := json.Unmarshal(payload, &version); err != nil {
+	err := json.Unmarshal(payload, &version)
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &kind) && kind.Field == "":
+		return fmt.Errorf("a JSON %s, not an object", kind.Value)
+	case err != nil:
 		return err
 	}
 	if version.Schema != SchemaVersion {

@@ -139,7 +139,7 @@ func TestQueueBound(t *testing.T) {
 	cfg := testConfig("tcp://" + freeAddr(t))
 	cfg.Queue = 2
 	var text bytes.Buffer
-	p, err := open(cfg, zerolog.New(&text).Level(zerolog.WarnLevel), quick())
+	p, err := open(cfg, zerolog.New(zerolog.SyncWriter(&text)).Level(zerolog.WarnLevel), quick())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,136 @@
+package publish
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+)
+
+func writeFile(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestBrokerEndsEverything(t *testing.T) {
+	here := goleak.IgnoreCurrent()
+	cfg := testConfig(Embedded)
+	cfg.Listen = "127.0.0.1:0"
+	b, err := StartBroker(t.Context(), cfg, testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent, err := net.Dial("tcp", b.Addr()) // never says who it is
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	cfg.Listen = b.Addr()
+	p, err := open(cfg, testLog(t), quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "connected", connected(p))
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error("second Close:", err)
+	}
+	if n, err := silent.Read(make([]byte, 1)); err == nil {
+		t.Error("silent client still connected", n)
+	}
+	eventually(t, "lost", func() bool { return !p.Stats().Connected })
+	if conn, err := net.Dial("tcp", b.Addr()); err == nil {
+		_ = conn.Close()
+		t.Error("still listens")
+	}
+	if err := p.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	goleak.VerifyNone(t, here)
+}
+
+// Who watches through the embedded broker hears that the device goes offline, although the broker goes with it.
+func TestBrokerDeliversTheGoodbye(t *testing.T) {
+	cfg, b := embedded(t, nil)
+	w := record(t, "tcp://"+cfg.Listen, "facesieve/#")
+	p := mustOpen(t, cfg, quick())
+	if err := p.SetState("door", State{State: Running, Since: utc(sampleEvent("door", 1).Time)}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "running", func() bool { return len(w.on("facesieve/gate/door/state")) == 1 })
+	publishAll(t, p, 0, 100)
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "goodbye", func() bool { return w.last("facesieve/gate/status") == Offline })
+	if n := len(w.on("facesieve/gate/door/face")); n != 100 {
+		t.Error(n)
+	}
+}
+
+func TestBrokerRefusals(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for want, change := range map[string]func(*Config){
+		`broker is "tcp://b", not embedded`:     func(c *Config) { c.Broker = "tcp://b" },
+		"is open to the network":                func(c *Config) { c.Listen = "0.0.0.0:0" },
+		"is another broker running? see listen": func(c *Config) { c.Listen = taken.Addr().String() },
+	} {
+		cfg := testConfig(Embedded)
+		change(&cfg)
+		if _, err := StartBroker(t.Context(), cfg, testLog(t)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want ... %s", err, want)
+		}
+	}
+}
+
+// The broker's own words are for debugging, and never hold a password or a face.
+func TestBrokerLogsAtDebugWithoutPackets(t *testing.T) {
+	var text bytes.Buffer
+	cfg := testConfig(Embedded)
+	cfg.Listen, cfg.User, cfg.Password = "127.0.0.1:0", "camera", "hunter2"
+	b, err := StartBroker(t.Context(), cfg, zerolog.New(zerolog.SyncWriter(&text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", b.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect := "\x10\x1f\x00\x04MQTT\x04\xc2\x00\x3c\x00\x02me\x00\x06camera\x00\x07hunter2"
+	for range 2 { // the second is an error, about which mochi logs the packet
+		if _, err := conn.Write([]byte(connect)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for buffer := make([]byte, 16); err == nil; {
+		_, err = conn.Read(buffer)
+	}
+	_ = conn.Close()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), `"level":"debug"`) || !strings.Contains(text.String(), "error processing packet") {
+		t.Error(text.String())
+	}
+	if strings.Contains(text.String(), "hunter2") || strings.Contains(text.String(), `"level":"warn"`) {
+		t.Error(text.String())
+	}
+}

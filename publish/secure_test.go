@@ -1,0 +1,165 @@
+package publish
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+)
+
+// secureBroker is a mosquitto that speaks TLS only and wants a client certificate, with a good configuration for it.
+func secureBroker(t *testing.T, name string) (Config, *authority) {
+	t.Helper()
+	dir := t.TempDir()
+	ca := newAuthority(t, dir, "ca")
+	cert, key := ca.issue(t, "broker", x509.ExtKeyUsageServerAuth, name)
+	broker := startMosquitto(t, dir, "allow_anonymous true", "require_certificate true",
+		"cafile "+ca.file, "certfile "+cert, "keyfile "+key)
+	cfg := testConfig("ssl://" + broker.addr)
+	cfg.TLS.CA = ca.file
+	cfg.TLS.Cert, cfg.TLS.Key = ca.issue(t, "camera", x509.ExtKeyUsageClientAuth)
+	return cfg, ca
+}
+
+// roundTrip sends one event from a publisher to a subscriber of the same configuration.
+func roundTrip(t *testing.T, cfg Config) {
+	t.Helper()
+	w := startWatch(t, cfg)
+	p := mustOpen(t, cfg, quick())
+	eventually(t, "online", func() bool { return w.count("online") > 0 })
+	publishAll(t, p, 0, 1)
+	eventually(t, "arrived", func() bool { return w.count("event") == 1 && p.Stats().Delivered == 1 })
+	if err := p.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "offline", func() bool { return w.count("offline") == 1 })
+}
+
+// refusal is the error of the first attempt of a publisher to connect.
+func refusal(t *testing.T, cfg Config) string {
+	t.Helper()
+	p := mustOpen(t, cfg, quick())
+	eventually(t, "refused", func() bool { return p.Stats().LastError != "" })
+	if p.Stats().Connections != 0 {
+		t.Error("connected")
+	}
+	return p.Stats().LastError
+}
+
+func TestTLSWithClientCertificate(t *testing.T) {
+	cfg, _ := secureBroker(t, "127.0.0.1")
+	roundTrip(t, cfg)
+}
+
+func TestTLSServerName(t *testing.T) {
+	cfg, _ := secureBroker(t, "broker.example")
+	want := "refused: the broker's certificate is for another name: set tls.server_name: "
+	if got := refusal(t, cfg); !strings.Contains(got, want) {
+		t.Error(got)
+	}
+	cfg.TLS.ServerName = "broker.example"
+	roundTrip(t, cfg)
+}
+
+func TestTLSRefusesAnotherAuthority(t *testing.T) {
+	cfg, _ := secureBroker(t, "127.0.0.1")
+	cfg.TLS.CA = newAuthority(t, t.TempDir(), "other").file
+	want := "connect to ssl://127.0.0.1:" + cfg.Broker[len("ssl://127.0.0.1:"):] +
+		": refused: the broker's certificate is not trusted: set tls.ca to the CA that signed it: "
+	if got := refusal(t, cfg); !strings.HasPrefix(got, want) {
+		t.Error(got)
+	}
+	err := Subscribe(t.Context(), cfg, Handler{Event: func(Event) {}}, testLog(t))
+	if !errors.Is(err, ErrRefused) || !strings.HasPrefix(fmt.Sprint(err), want) {
+		t.Error(err)
+	}
+	cfg.TLS.CA = "" // nor do the authorities of the system know it
+	if got := refusal(t, cfg); !strings.HasPrefix(got, want) {
+		t.Error(got)
+	}
+}
+
+func TestTLSWithoutClientCertificate(t *testing.T) {
+	cfg, _ := secureBroker(t, "127.0.0.1")
+	cfg.TLS.Cert, cfg.TLS.Key = "", ""
+	if got := refusal(t, cfg); !strings.Contains(got, "client certificate") || !strings.Contains(got, "see tls.cert and tls.key: ") {
+		t.Error(got)
+	}
+}
+
+func TestTLSOnOneSideOnly(t *testing.T) {
+	cfg, _ := secureBroker(t, "127.0.0.1")
+	plain := testConfig("tcp" + strings.TrimPrefix(cfg.Broker, "ssl"))
+	if got := refusal(t, plain); !strings.Contains(got, "the broker hung up: it may want TLS, use ssl://: ") {
+		t.Error(got)
+	}
+	embeddedConfig, _ := embedded(t, nil)
+	cfg.Broker = "ssl://" + embeddedConfig.Listen
+	if got := refusal(t, cfg); !strings.Contains(got, "the broker hung up") && !strings.Contains(got, "does not speak TLS") {
+		t.Error(got)
+	}
+}
+
+// Certificates are read for every connection, so that new ones need no restart.
+func TestTLSReadsRenewedCertificates(t *testing.T) {
+	cfg, _ := secureBroker(t, "127.0.0.1")
+	good, err := os.ReadFile(cfg.TLS.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.TLS.CA = newAuthority(t, t.TempDir(), "expired").file
+	p := mustOpen(t, cfg, quick())
+	eventually(t, "refused", func() bool { return strings.Contains(p.Stats().LastError, "not trusted") })
+	if err := os.WriteFile(cfg.TLS.CA, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "connected", connected(p))
+}
+
+func TestPasswords(t *testing.T) {
+	dir := t.TempDir()
+	broker := startMosquitto(t, dir, passwords(t, dir, "camera", "hunter2")...)
+	cfg := testConfig(broker.url())
+	cfg.User, cfg.Password = "camera", "hunter2"
+	roundTrip(t, cfg)
+
+	var text bytes.Buffer
+	cfg.Password = "hunter3"
+	p, err := open(cfg, zerolog.New(zerolog.SyncWriter(&text)), quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "refused", func() bool {
+		return strings.HasSuffix(p.Stats().LastError, "refused: the broker turned user or password down: not Authorized")
+	})
+	if err := p.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(text.String(), "hunter") || !strings.Contains(text.String(), "turned user or password down") {
+		t.Error(text.String())
+	}
+}
+
+func TestEmbeddedBrokerAsksThePassword(t *testing.T) {
+	cfg, _ := embedded(t, func(c *Config) { c.User, c.Password, c.Listen = "camera", "hunter2", "0.0.0.0:0" })
+	_, port, _ := net.SplitHostPort(cfg.Listen)
+	cfg.Listen = "0.0.0.0:" + port
+	roundTrip(t, cfg)
+	outside := testConfig("tcp://127.0.0.1:" + port)
+	for _, password := range []Secret{"hunter3", ""} {
+		outside.User, outside.Password = "camera", password
+		if got := refusal(t, outside); !strings.Contains(got, "refused: the broker turned user or password down") {
+			t.Error(got)
+		}
+	}
+	outside.User = ""
+	if got := refusal(t, outside); !strings.Contains(got, "refused: the broker turned user or password down") {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,179 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/rs/zerolog"
+)
+
+// watch is a downstream program: it counts what Subscribe hands over.
+type watch struct {
+	mu     sync.Mutex
+	counts map[string]int
+	ends   chan error
+	cancel context.CancelFunc
+}
+
+func startWatch(t *testing.T, cfg Config) *watch {
+	t.Helper()
+	w := &watch{counts: map[string]int{}, ends: make(chan error, 1)}
+	ctx, cancel := context.WithCancel(t.Context())
+	w.cancel = cancel
+	go func() { w.ends <- Subscribe(ctx, cfg, w.handler(t), testLog(t)) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-w.ends; err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func (w *watch) handler(t *testing.T) Handler {
+	return Handler{
+		Event:    func(e Event) { w.note("event") },
+		JPEG:     func(camera string, picture []byte) { w.note("jpeg of " + camera) },
+		Rejected: func(r Rejected) { w.note(r.Reasons[0]) },
+		State:    func(s State) { w.note(s.Camera + " " + s.State) },
+		Status: func(root string, online bool) {
+			w.note(root)
+			w.note(map[bool]string{true: Online, false: Offline}[online])
+		},
+		Invalid: func(topic string, err error) {
+			w.note("invalid on " + topic)
+			t.Log(topic, err)
+		},
+	}
+}
+
+func (w *watch) note(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.counts[what]++
+}
+
+func (w *watch) count(what string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.counts[what]
+}
+
+func TestSubscribeSeesAllKindsFromManyDevices(t *testing.T) {
+	broker := anonymous(t)
+	cfg := testConfig(broker.url())
+	cfg.JPEG, cfg.Rejected = true, true
+	many := cfg
+	many.Root = "facesieve/+"
+	w := startWatch(t, many)
+	for _, device := range []string{"gate", "Hof"} {
+		cfg.Device = device
+		p := mustOpen(t, cfg, quick())
+		eventually(t, "online", func() bool { return w.count("facesieve/"+device) == 1 })
+		publishAll(t, p, 0, 2)
+		for _, err := range []error{
+			p.Reject(sampleRejected()), p.SetState("door", State{State: Reconnecting, Since: time.Now()}),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for what, n := range map[string]int{"event": 4, "jpeg of door": 4, "too_small": 2, "door reconnecting": 2, Online: 2} {
+		eventually(t, what, func() bool { return w.count(what) == n })
+	}
+}
+
+func TestSubscribeReportsInvalidMessages(t *testing.T) {
+	broker := anonymous(t)
+	w := startWatch(t, testConfig(broker.url()))
+	foreign := record(t, broker.url(), "facesieve/gate/status")
+	send := func(topic, payload string, retained bool) {
+		if token := foreign.client.Publish(topic, 1, retained, payload); !token.WaitTimeout(patience) || token.Error() != nil {
+			t.Fatal(token.Error())
+		}
+	}
+	send("facesieve/gate/status", "maybe", true) // retained: comes whenever the watch subscribes
+	eventually(t, "status", func() bool { return w.count("invalid on facesieve/gate/status") > 0 })
+	send("facesieve/gate/door/face", "{}", false)
+	send("facesieve/gate/door/state", "[]", false)
+	send("facesieve/gate/door/other", "{}", false)
+	send("facesieve/gate/door/face", string(golden(t)), false)
+	eventually(t, "good event after bad ones", func() bool { return w.count("event") == 1 })
+	if w.count("invalid on facesieve/gate/door/face") != 1 || w.count("invalid on facesieve/gate/door/state") != 1 {
+		t.Errorf("%v", w.counts)
+	}
+}
+
+func TestSubscribeComesBack(t *testing.T) {
+	broker := anonymous(t)
+	link := startProxy(t, broker.addr)
+	w := startWatch(t, testConfig(link.url()))
+	p := mustOpen(t, testConfig(broker.url()), quick())
+	eventually(t, "online", func() bool { return w.count(Online) == 1 })
+	link.cut(false)
+	eventually(t, "online again, as retained", func() bool { return w.count(Online) == 2 })
+	publishAll(t, p, 0, 1)
+	eventually(t, "event", func() bool { return w.count("event") == 1 })
+}
+
+func TestSubscribeCallsNothingAfterItsEnd(t *testing.T) {
+	cfg, _ := embedded(t, nil)
+	p := mustOpen(t, cfg, quick())
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := false // no lock: the race detector would see a call that comes later
+	calls := 0
+	err := Subscribe(ctx, cfg, Handler{
+		Status: func(string, bool) { publishAll(t, p, 0, 50) },
+		Event: func(Event) {
+			if calls++; calls == 3 {
+				cancel()
+			}
+			if ended {
+				t.Error("called after the end")
+			}
+		},
+	}, testLog(t))
+	ended = true
+	if err != nil || calls < 3 {
+		t.Error(err, calls)
+	}
+}
+
+func TestSubscribeFaults(t *testing.T) {
+	cfg := testConfig("tcp://u:hunter2@b")
+	cfg.Root = "a/#"
+	err := Subscribe(t.Context(), cfg, Handler{}, testLog(t))
+	for _, want := range []string{"broker: ", "root: "} {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Error(err)
+		}
+	}
+}
+
+// sealed lets everybody in and allows nothing.
+type sealed struct{ access }
+
+func (*sealed) OnACLCheck(*mochi.Client, string, bool) bool { return false }
+
+func TestSubscribeNotAllowed(t *testing.T) {
+	server := mochi.New(&mochi.Options{Logger: slog.New(debugHandler{zerolog.Nop()})})
+	listener := listeners.NewTCP(listeners.Config{ID: "mqtt", Address: "127.0.0.1:0"})
+	err := errors.Join(server.AddHook(&sealed{access{open: true}}, nil), server.AddListener(listener), server.Serve())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	err = Subscribe(t.Context(), testConfig("tcp://"+listener.Address()), Handler{Event: func(Event) {}}, testLog(t))
+	want := "subscribe to facesieve/gate/+/face: refused: the broker does not allow it"
+	if !errors.Is(err, ErrRefused) || err.Error() != want {
+		t.Error(err)
+	}
+}
