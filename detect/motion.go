@@ -18,7 +18,7 @@ const (
 
 // Time constants of the slow averages.
 const (
-	backgroundTime = 4 * time.Second
+	backgroundTime = 1500 * time.Millisecond
 	noiseTime      = 5 * time.Second
 )
 
@@ -33,6 +33,7 @@ type Motion struct {
 	background []float32 // grey level of each sample
 	counts     [histogram]int
 	noise      float32 // median change, grey levels
+	frames     int     // compared since the grid was laid
 	last       time.Time
 	moved      time.Time // time of the last motion
 	looked     time.Time // time of the last frame that was worth a look
@@ -68,7 +69,7 @@ func (m *Motion) Moved(at time.Time, frame gocv.Mat) bool {
 
 // start lays the grid for frames of that size and takes the frame as background.
 func (m *Motion) start(rows, cols, stride int, pixels []byte) {
-	m.rows, m.cols, m.noise = rows, cols, 0
+	m.rows, m.cols, m.noise, m.frames = rows, cols, 0, 0
 	m.offsets, m.blocks, m.background = m.offsets[:0], m.blocks[:0], m.background[:0]
 	step := max(1, (max(rows, cols)+gridWidth-1)/gridWidth)
 	side := step * blockSide
@@ -115,7 +116,9 @@ func (m *Motion) changed(pixels []byte, passed time.Duration) bool {
 		moved = moved || float64(count) > blockShare*float64(end-start)
 		start = end
 	}
-	m.noise += (m.median() - m.noise) * share(passed, noiseTime)
+	// At first the plain mean, so that the noise is known soon.
+	m.frames++
+	m.noise += (m.median() - m.noise) * max(share(passed, noiseTime), 1/float32(m.frames))
 	return moved
 }
 

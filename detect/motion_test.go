@@ -141,7 +141,7 @@ func TestMotionHold(t *testing.T) {
 			}
 		}
 	}
-	if closed > 5.6 {
+	if closed > 6.2 {
 		t.Errorf("open until %g s", closed)
 	}
 }

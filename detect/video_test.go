@@ -1,0 +1,155 @@
+package detect
+
+import (
+	"image"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"gocv.io/x/gocv"
+
+	"facesieve/models"
+)
+
+// shared returns the path of a shared recording. Without it the test is skipped, but not where everything must be tested.
+func shared(t testing.TB, name string) string {
+	t.Helper()
+	root := os.Getenv("FACESIEVE_SHARED")
+	if root == "" {
+		root = filepath.Join("..", "..", "shared")
+	}
+	path := filepath.Join(root, "data", "videos", name)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("the recording is missing, set FACESIEVE_SHARED: ", err)
+		}
+		t.Skip("the recording is missing, set FACESIEVE_SHARED: ", err)
+	}
+	return path
+}
+
+// embeddedDetector makes a detector with the network that is part of the program.
+func embeddedDetector(t testing.TB, cfg Config) *Detector {
+	t.Helper()
+	m, err := models.Embedded(models.TaskDetector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newTestDetector(t, cfg, m)
+}
+
+// visit is what a recording shows of one track.
+type visit struct {
+	ID      uint64
+	Hits    int
+	Largest float32 // longer side of the largest box, pixels
+	Lasts   time.Duration
+}
+
+// watch plays a recording through gate, detector and tracker, looking at every nth frame.
+func watch(t testing.TB, d *Detector, cfg Config, path string, nth int) (visits []visit, looks int) {
+	t.Helper()
+	video, err := gocv.VideoCaptureFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := video.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	frame := gocv.NewMat()
+	defer func() {
+		if err := frame.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	fps, gate, tracker := video.Get(gocv.VideoCaptureFPS), NewMotion(cfg), NewTracker(cfg)
+	var ended []Track
+	largest := map[uint64]float32{}
+	for i := 0; video.Read(&frame); i++ {
+		now := seconds(float64(i) / fps)
+		if i%nth != 0 || !gate.Moved(now, frame) && !tracker.Busy() {
+			continue
+		}
+		looks++
+		faces, err := d.Detect(frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		active, gone := tracker.Update(now, faces)
+		for _, track := range active {
+			largest[track.ID] = max(largest[track.ID], track.Face.Box[2], track.Face.Box[3])
+		}
+		ended = append(ended, gone...)
+	}
+	for _, track := range append(ended, tracker.Flush()...) {
+		visits = append(visits, visit{track.ID, track.Hits, largest[track.ID], track.Last.Sub(track.Start)})
+	}
+	return visits, looks
+}
+
+// TestVideos: the embedded network, the gate and the tracker find the people of the recordings, at full rate and at a third
+// of it, twice the same.
+func TestVideos(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		least, most int     // tracks
+		size        float32 // longer side that a track's largest face must have to count, pixels
+	}{
+		{"corridor.mp4", 1, 2, 150},
+		{"two_heads.mp4", 2, 3, 24},
+		{"empty_room.mp4", 0, 0, 0},
+		{"street_exit.mp4", 5, 20, 24},
+		{"walk_in.mp4", 2, 3, 16},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path, cfg := shared(t, test.name), Default()
+			d := embeddedDetector(t, cfg)
+			for _, nth := range []int{1, 3} {
+				visits, looks := watch(t, d, cfg, path, nth)
+				t.Logf("every frame of %d: %d detections, tracks %+v", nth, looks, visits)
+				count := 0
+				for _, v := range visits {
+					if v.Largest >= test.size {
+						count++
+					}
+				}
+				if count < test.least || len(visits) > test.most {
+					t.Errorf("every frame of %d: %d tracks, %d large enough, want %d to %d", nth, len(visits), count, test.least, test.most)
+				}
+				if again, _ := watch(t, d, cfg, path, nth); nth > 1 && !reflect.DeepEqual(visits, again) {
+					t.Errorf("the second time: %+v", again)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkDetect measures one frame of 1080p at 640 wide, the scaling included.
+func BenchmarkDetect(b *testing.B) {
+	d, frame := embeddedDetector(b, Default()), pattern(b, 1920, 1080)
+	for b.Loop() {
+		if _, err := d.Detect(frame); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkScale measures the scaling of 1080p to 640 wide alone.
+func BenchmarkScale(b *testing.B) {
+	frame, scaled := pattern(b, 1920, 1080), gocv.NewMat()
+	defer func() { _ = scaled.Close() }()
+	for name, how := range map[string]gocv.InterpolationFlags{
+		"area": gocv.InterpolationArea, "linear": gocv.InterpolationLinear,
+	} {
+		b.Run(name, func(b *testing.B) {
+			size, _ := geometry(image.Pt(1920, 1080), 640, 32)
+			for b.Loop() {
+				gocv.Resize(frame, &scaled, size, 0, 0, how)
+			}
+		})
+	}
+}
