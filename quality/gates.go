@@ -20,18 +20,23 @@ type Gates struct {
 	// MaxResidual bounds how far the aligned landmarks may lie from the template, pixels of the aligned face (root mean
 	// square): beyond it they belong to no face.
 	MaxResidual float64 `yaml:"max_residual"`
-	// EdgeMargin is how far inside the frame the box must lie, as a share of its shorter side, -1..1. At 0 it may not
-	// touch the border; -0.2 lets a fifth of it be outside; -1 takes all.
+	// EdgeMargin is how far inside the frame the face must lie, as a share of its shorter side, -1..1. At 0 it may not
+	// touch the border; -0.2 lets a fifth of it be outside; -1 takes all. The face is the detector's box and also what
+	// lies around the landmarks from the brows to the chin, because detectors fit their box to the part they see.
 	EdgeMargin float64 `yaml:"edge_margin"`
 }
 
-// Check returns why a face is to be dropped, or nothing. frame is the size of the frame; box is x, y, width and height in
-// its pixels. A picture that is not assessed yet is not judged: call Check after Geometry, to save the work of cutting
-// and scoring, and again after Pixels.
-func (g Gates) Check(frame image.Point, box [4]float32, face Assessment) Reason {
+// Check returns why a face is to be dropped, or nothing. frame is the size of the frame; box (x, y, width and height) and
+// landmarks are in its pixels. What is not assessed yet is not judged: call Check after Geometry, to save the work of
+// cutting and scoring, and again after Pixels.
+func (g Gates) Check(frame image.Point, box [4]float32, landmarks Landmarks, face Assessment) Reason {
+	transform, err := EstimateTransform(landmarks)
+	if err != nil {
+		return ReasonPose
+	}
 	raw, c := face.Raw, face.Components
 	switch {
-	case g.overEdge(frame, box):
+	case g.overEdge(frame, box) || g.overEdge(frame, faceBox(transform)):
 		return ReasonEdge
 	case c.InterEyeDistance != NotAssessed && !(raw.EyeDistance >= g.MinEyeDistance):
 		return ReasonTooSmall
@@ -58,4 +63,13 @@ func (g Gates) overEdge(frame image.Point, box [4]float32) bool {
 	margin := g.EdgeMargin * math.Min(width, height)
 	inside := x > margin && y > margin && float64(frame.X)-(x+width) > margin && float64(frame.Y)-(y+height) > margin
 	return !inside
+}
+
+// faceBox returns the bounds, in pixels of the frame, of the ellipse that is the face in the aligned picture.
+func faceBox(transform Transform) [4]float32 {
+	inverse := transform.Inverse()
+	x, y := inverse.Apply(faceCentreX, faceCentreY)
+	halfWidth := math.Hypot(inverse[0]*faceRadiusX, inverse[1]*faceRadiusY)
+	halfHeight := math.Hypot(inverse[3]*faceRadiusX, inverse[4]*faceRadiusY)
+	return [4]float32{float32(x - halfWidth), float32(y - halfHeight), float32(2 * halfWidth), float32(2 * halfHeight)}
 }

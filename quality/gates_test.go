@@ -7,7 +7,7 @@ import (
 )
 
 func TestGates(t *testing.T) {
-	frame, box := image.Pt(640, 480), [4]float32{100, 100, 50, 60}
+	frame, box, landmarks := image.Pt(640, 480), [4]float32{100, 100, 50, 60}, place(0, 0.5, 100, 100)
 	good := Assessment{Components: Components{Sharpness: 80}, Raw: Measures{EyeDistance: 30, Residual: 3}}
 	with := func(change func(*Assessment)) Assessment {
 		face := good
@@ -36,7 +36,7 @@ func TestGates(t *testing.T) {
 		"not assessed":      {box, Unassessed(), ""},
 		"small and blurred": {box, with(func(f *Assessment) { f.Raw.EyeDistance, f.Components.Sharpness = 5, 0 }), ReasonTooSmall},
 	} {
-		if got := Default().Gates.Check(frame, c.box, c.face); got != c.want {
+		if got := Default().Gates.Check(frame, c.box, landmarks, c.face); got != c.want {
 			t.Errorf("%s: %q, expected %q", name, got, c.want)
 		}
 	}
@@ -45,22 +45,60 @@ func TestGates(t *testing.T) {
 func TestGatesWideOpen(t *testing.T) {
 	open := Gates{MaxYaw: 90, MaxPitch: 90, MaxRoll: 180, MaxResidual: Size, EdgeMargin: -1}
 	worst := Assessment{Raw: Measures{Yaw: -89, Pitch: 89, Roll: 180, Residual: 50}}
-	if got := open.Check(image.Pt(10, 10), [4]float32{-50, -50, 20, 20}, worst); got != "" {
+	if got := open.Check(image.Pt(10, 10), [4]float32{-50, -50, 20, 20}, place(180, 1, 0, 0), worst); got != "" {
 		t.Errorf("open gates reject for %q", got)
 	}
 }
 
 func TestEdgeMargin(t *testing.T) {
-	frame, box := image.Pt(640, 480), [4]float32{10, 100, 50, 60}
+	frame, box, landmarks := image.Pt(640, 480), [4]float32{10, 100, 50, 60}, place(0, 0.5, 100, 100)
 	for margin, want := range map[float64]Reason{0: "", 0.19: "", 0.21: ReasonEdge, -0.2: ""} {
-		if got := (Gates{EdgeMargin: margin}).Check(frame, box, Unassessed()); got != want {
+		if got := (Gates{EdgeMargin: margin}).Check(frame, box, landmarks, Unassessed()); got != want {
 			t.Errorf("margin %g: %q", margin, got)
 		}
 	}
 	outside := [4]float32{-9, 100, 50, 60}
 	for margin, want := range map[float64]Reason{0: ReasonEdge, -0.1: ReasonEdge, -0.2: ""} {
-		if got := (Gates{EdgeMargin: margin}).Check(frame, outside, Unassessed()); got != want {
+		if got := (Gates{EdgeMargin: margin}).Check(frame, outside, landmarks, Unassessed()); got != want {
 			t.Errorf("9 of 50 pixels outside, margin %g: %q", margin, got)
 		}
+	}
+}
+
+// A face half out of the frame, with a box that a detector fitted to the other half.
+func TestEdgeSeesThroughFittedBox(t *testing.T) {
+	frame := image.Pt(480, 720)
+	box := [4]float32{135, 3, 284, 274}
+	landmarks := Landmarks{{212, 20}, {349, 32}, {273, 102}, {207, 161}, {328, 169}} // YuNet's, on a real recording
+	if got := Default().Gates.Check(frame, box, landmarks, Unassessed()); got != ReasonEdge {
+		t.Errorf("a face without forehead: %q", got)
+	}
+	if got := (Gates{EdgeMargin: -0.5}).Check(frame, box, landmarks, Unassessed()); got != "" {
+		t.Errorf("with half of it allowed outside: %q", got)
+	}
+}
+
+func TestFaceBox(t *testing.T) {
+	for degrees, want := range map[float64][4]float64{
+		0:  {2*(faceCentreX-faceRadiusX) + 50, 2*(faceCentreY-faceRadiusY) + 60, 4 * faceRadiusX, 4 * faceRadiusY},
+		90: {-2*(faceCentreY+faceRadiusY) + 50, 2*(faceCentreX-faceRadiusX) + 60, 4 * faceRadiusY, 4 * faceRadiusX},
+	} {
+		transform, err := EstimateTransform(place(degrees, 2, 50, 60))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := faceBox(transform)
+		for i := range want {
+			if math.Abs(float64(got[i])-want[i]) > 0.01 {
+				t.Errorf("turned by %g: %v, expected %v", degrees, got, want)
+				break
+			}
+		}
+	}
+}
+
+func TestGatesRefuseImpossibleLandmarks(t *testing.T) {
+	if got := Default().Gates.Check(image.Pt(640, 480), [4]float32{100, 100, 50, 60}, Landmarks{}, Unassessed()); got != ReasonPose {
+		t.Errorf("%q", got)
 	}
 }
