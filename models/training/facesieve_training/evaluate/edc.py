@@ -80,14 +80,16 @@ class Discard:
 
     def _cumulated(self, values: Floats) -> Floats:
         """Sum of values over the pairs of the first 0, 1, 2, ... groups."""
-        sums = np.concatenate(([0.0], np.cumsum(values[self.order])))
-        return sums.take(np.concatenate(([0], self.ends)))
+        sums: Floats = np.concatenate(([0.0], np.cumsum(values[self.order])))
+        of_groups: Floats = sums[np.append(0, self.ends)]
+        return of_groups
 
     def _rates(self, errors: Floats, pairs: Floats, dropped: Floats) -> Floats:
         """FNMR after dropping that many pairs, expected over the order within ties."""
         lost = np.interp(dropped, pairs, errors)
         left = pairs[-1] - dropped
-        return np.divide(errors[-1] - lost, left, out=np.full(len(dropped), np.nan), where=left > 0)
+        rates: Floats = np.divide(errors[-1] - lost, left, out=np.full(len(dropped), np.nan), where=left > 0)
+        return rates
 
     def fnmr(self, errors: Bools, fractions: Floats, weights: Floats | None = None) -> Floats:
         """FNMR after dropping each fraction (0 to 1) of the pairs; `errors` says which pairs do not match."""

@@ -1,0 +1,100 @@
+"""Maps work over shards in this process or, with the extra `ray`, over the workers of a Ray cluster.
+
+    for result in over(partial(Worker, model), shards, Distribute(workers=8)):
+
+The results come in the order of the items and are the same whichever way they were made.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from facesieve_training.cli import DataError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Items under way for each worker: one being worked on, one waiting, so that none idles while results are
+# fetched.
+_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class Distribute:
+    """Where the work is done."""
+
+    workers: int = 0
+    """Ray workers, each on one CPU; 0 works in this process, without Ray."""
+    address: str | None = None
+    """Address of a Ray cluster (`auto`, `ray://host:10001`); none starts Ray on this machine for this run."""
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values."""
+        faults = [f"workers: must be 0 or more, not {self.workers}"] if self.workers < 0 else []
+        if self.address and not self.workers:
+            faults.append("address: needs workers, the number of Ray workers to use")
+        return faults
+
+
+def over(
+    make: Callable[[], Callable[[Item], Result]], items: Iterable[Item], where: Distribute
+) -> Iterator[Result]:
+    """Yield work(item) for every item, in order, where `work = make()` is made once in every worker.
+
+    make is sent to the workers by cloudpickle: a functools.partial of a class holding only settings is best,
+    so that networks are loaded there. An exception of work ends the iteration and reaches the caller as
+    itself.
+    """
+    if where.workers == 0:
+        work = make()
+        yield from (work(item) for item in items)
+        return
+    yield from _over_ray(make, items, where)
+
+
+def _over_ray(make: Callable[[], Any], items: Iterable[Any], where: Distribute) -> Iterator[Any]:
+    ray = _ray()
+    started = not ray.is_initialized()
+    if started:
+        local = {} if where.address else {"num_cpus": where.workers, "include_dashboard": False}
+        ray.init(address=where.address, log_to_driver=False, configure_logging=False, **local)
+    try:
+        actor = ray.remote(num_cpus=1)(_Worker)
+        workers = [actor.remote(make) for _ in range(where.workers)]
+        waiting: deque[Any] = deque()
+        for number, item in enumerate(items):
+            if len(waiting) >= _AHEAD * len(workers):
+                yield _fetch(ray, waiting.popleft())
+            waiting.append(workers[number % len(workers)].do.remote(item))
+        while waiting:
+            yield _fetch(ray, waiting.popleft())
+    finally:
+        if started:
+            ray.shutdown()
+
+
+class _Worker:
+    """Holds the work in a Ray worker's process."""
+
+    def __init__(self, make: Callable[[], Callable[[Any], Any]]) -> None:
+        self._work = make()
+
+    def do(self, item: Any) -> Any:
+        """Work on one item."""
+        return self._work(item)
+
+
+def _fetch(ray: Any, reference: Any) -> Any:
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise (error.cause if isinstance(error.cause, Exception) else error) from None
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise DataError("distribute.workers: needs Ray; pip install 'facesieve-training[ray]'") from error
+    return ray

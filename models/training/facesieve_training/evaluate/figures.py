@@ -1,0 +1,197 @@
+"""The curves as pictures, PNG and SVG."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from facesieve_training.evaluate import edc
+from facesieve_training.evaluate.judge import Curve
+from facesieve_training.evaluate.results import Result, Results
+
+# Okabe and Ito's colours, told apart by most eyes, and three more; the reference has the first.
+_COLOURS = (
+    "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9",
+    "#E69F00", "#6A3D9A", "#8C564B", "#117733", "#000000",
+)  # fmt: skip
+_GREY = "#8A8F98"
+_STYLE = {
+    "svg.hashsalt": "facesieve",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#9AA0A6",
+    "axes.labelcolor": "#3C4043",
+    "xtick.color": "#3C4043",
+    "ytick.color": "#3C4043",
+    "axes.grid": True,
+    "grid.color": "#E8EAED",
+    "axes.axisbelow": True,
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure in both forms."""
+
+    title: str
+    png: bytes
+    svg: bytes
+
+
+def draw(results: Results) -> dict[str, Drawn]:
+    """Draw every figure; the keys are file names without extension."""
+    with matplotlib.rc_context(_STYLE):
+        drawn = {}
+        for convention in edc.CONVENTIONS:
+            for fmr in results.rules.fmrs:
+                title = f"FMR {fmr:g}, {convention} threshold"
+                drawn[f"edc-{convention}-{fmr:g}"] = _saved(title, _edc(results, convention, fmr))
+        drawn["pauc"] = _saved("Relative area under the curve", _areas(results))
+        drawn["similarity"] = _saved("The matcher", _similarity(results))
+    return drawn
+
+
+def colours(results: Results) -> dict[str, str]:
+    """Colour of each score; random is grey."""
+    found, left = {}, list(_COLOURS)
+    for row in results.rows:
+        found[row.name] = _GREY if row.name == "random" else left[0]
+        if row.name != "random":
+            left.append(left.pop(0))
+    return found
+
+
+def _edc(results: Results, convention: str, fmr: float) -> Figure:
+    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    axes: Axes = figure.subplots()
+    paint = colours(results)
+    ends = []
+    for row in results.ranked(convention, fmr):
+        curve = row.curve(convention, fmr)
+        reference = row is results.reference
+        x, y = _line(curve, results.rules.limit)
+        dashed = "--" if row.name == "random" else "-"
+        axes.step(
+            x,
+            y,
+            where="post",
+            color=paint[row.name],
+            lw=2.4 if reference else 1.3,
+            ls=dashed,
+            zorder=3 if reference else 2,
+        )
+        ends.append((float(y[-1]), row, curve))
+        if reference:
+            points = 100 * np.array(results.rules.points)
+            bars = np.maximum(
+                0, np.stack([curve.points - curve.points_low, curve.points_high - curve.points])
+            )
+            axes.errorbar(
+                points,
+                100 * curve.points,
+                100 * bars,
+                fmt="o",
+                ms=3.5,
+                lw=1,
+                capsize=2,
+                color=paint[row.name],
+                zorder=4,
+            )
+    axes.set_xlim(0, 100 * results.rules.limit)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("mated pairs discarded, lowest quality first (%)")
+    axes.set_ylabel("false non-match rate of the rest (%)")
+    axes.set_title(f"FMR {fmr:g}, {convention} threshold", loc="left", fontweight="bold")
+    _label_ends(axes, ends, paint, results)
+    return figure
+
+
+def _line(curve: Curve, limit: float) -> tuple[Any, Any]:
+    """Curve in percent, thinned to what a picture can show, held to the limit."""
+    step = max(1, len(curve.discard) // 300)
+    x = np.append(curve.discard[::step], limit)
+    return 100 * x, 100 * np.append(curve.fnmr[::step], curve.fnmr[-1])
+
+
+def _label_ends(
+    axes: Axes, ends: list[tuple[float, Result, Curve]], paint: dict[str, str], results: Results
+) -> None:
+    """Write each score's name and area beside the end of its line, moved apart where they would overlap."""
+    top = axes.get_ylim()[1]
+    gap, at = top * 0.052, -np.inf
+    places = []
+    for y, row, curve in sorted(ends, key=lambda end: end[0]):
+        at = max(y, at + gap)
+        places.append((at, y, row, curve))
+    over = max(0.0, places[-1][0] - top) if places else 0.0
+    x = 100 * results.rules.limit
+    for at, y, row, curve in places:
+        axes.annotate(
+            f"{row.name}  {curve.area:.3f}",
+            xy=(x, y),
+            xytext=(x * 1.03, at - over),
+            color=paint[row.name],
+            va="center",
+            annotation_clip=False,
+            fontweight="bold" if row is results.reference else "normal",
+            fontsize=8.5,
+            arrowprops={"arrowstyle": "-", "color": paint[row.name], "lw": 0.6, "shrinkA": 1, "shrinkB": 0},
+        )
+
+
+def _areas(results: Results) -> Figure:
+    """Every score's relative area with its interval, best on top; one panel for each FMR, fixed threshold."""
+    rules = results.rules
+    figure = Figure(figsize=(7.2, 1.0 + 0.3 * len(results.rows)), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(rules.fmrs), sharey=True))
+    paint = colours(results)
+    order = results.ranked(edc.FIXED, rules.fmrs[0])[::-1]
+    for axes, fmr in zip(panels, rules.fmrs, strict=True):
+        for place, row in enumerate(order):
+            curve = row.curve(edc.FIXED, fmr)
+            axes.plot(
+                [curve.area_low, curve.area_high], [place, place], color=paint[row.name], lw=2.2, alpha=0.45
+            )
+            axes.plot(curve.area, place, "o", color=paint[row.name], ms=5.5)
+            axes.annotate(f"{curve.area:.3f}", (curve.area, place), xytext=(0, 5), textcoords="offset points",
+                          ha="center", fontsize=7.5, color="#3C4043")  # fmt: skip
+        axes.axvline(1.0, color=_GREY, lw=1, ls="--")
+        axes.set_yticks(range(len(order)), [row.name for row in order])
+        axes.set_ylim(-0.7, len(order) - 0.2)
+        axes.set_title(f"FMR {fmr:g}, fixed threshold", loc="left", fontweight="bold")
+        axes.set_xlabel(f"area up to {100 * rules.limit:g} % discard, random = 1")
+    return figure
+
+
+def _similarity(results: Results) -> Figure:
+    figure = Figure(figsize=(7.2, 2.6), layout="constrained")
+    axes: Axes = figure.subplots()
+    bins = np.linspace(-0.5, 1.0, 151).tolist()
+    comparisons = results.comparisons
+    for values, name, paint in (
+        (comparisons.nonmated_similarity, "non-mated pairs", _GREY),
+        (comparisons.mated_similarity, "mated pairs", _COLOURS[1]),
+    ):
+        axes.hist(values, bins=bins, density=True, color=paint, alpha=0.65, label=name)
+    for fmr, threshold in zip(results.rules.fmrs, results.thresholds, strict=True):
+        axes.axvline(threshold, color=_COLOURS[0], lw=1.2)
+        axes.annotate(f"FMR {fmr:g}", (threshold, axes.get_ylim()[1]), xytext=(3, -9),
+                      textcoords="offset points", fontsize=8, color=_COLOURS[0], rotation=90,
+                      va="top")  # fmt: skip
+    axes.set_xlabel("cosine of the two embeddings")
+    axes.set_yticks([])
+    axes.legend(frameon=False, loc="upper right")
+    return figure
+
+
+def _saved(title: str, figure: Figure) -> Drawn:
+    png, svg = io.BytesIO(), io.BytesIO()
+    figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
+    figure.savefig(svg, format="svg", metadata={"Date": None})
+    return Drawn(title, png.getvalue(), svg.getvalue())

@@ -1,0 +1,126 @@
+"""The faces that are judged: a folder of aligned pictures for each identity, or `prepare`'s shards."""
+
+import dataclasses
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training import faces
+from facesieve_training.cli import DataError
+from facesieve_training.evaluate.edc import Ints
+from facesieve_training.faces import SIZE, FaceSet, Picture
+from facesieve_training.prepare.shards import INDEX, Shards
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some faces of a gallery, as scorers and networks get them."""
+
+    keys: list[str]
+    pictures: NDArray[np.uint8]
+    """Number x side x side x 3, BGR: the aligned 112x112 face in the middle, margin around it."""
+    inter_eye: NDArray[np.float32]
+    """Distance of the eyes in the picture that the face was cut from, pixels; NaN where it is not known."""
+
+    @property
+    def aligned(self) -> NDArray[np.uint8]:
+        """The faces without margin, number x 112 x 112 x 3, BGR (a view)."""
+        edge = (self.pictures.shape[1] - SIZE) // 2
+        return self.pictures[:, edge : edge + SIZE, edge : edge + SIZE]
+
+
+class Gallery(ABC):
+    """Faces with their identities, by row number; small to pickle, pictures are read when asked for."""
+
+    def __init__(self, keys: list[str], people: list[str], digest: str) -> None:
+        self.keys = keys
+        self.people = people
+        self.digest = digest
+        """Digest of the data set."""
+        self.names, codes = np.unique(np.array(people, dtype=str), return_inverse=True)
+        self.identity: Ints = codes.astype(np.int64)
+
+    def __len__(self) -> int:
+        """Number of faces."""
+        return len(self.keys)
+
+    @abstractmethod
+    def read(self, rows: Ints) -> Batch:
+        """Read the faces of these rows."""
+
+
+class FolderGallery(Gallery):
+    """A `faces.FaceSet`."""
+
+    def __init__(self, root: Path, limit: int | None) -> None:
+        files = FaceSet(root, limit)
+        held = list(files)
+        if not held:
+            raise DataError(f"{root}: its folders hold no picture ({', '.join(sorted(faces.EXTENSIONS))})")
+        self._paths = [face.path for face in held]
+        super().__init__([face.key for face in held], [face.identity for face in held], files.hash())
+
+    def read(self, rows: Ints) -> Batch:
+        """Read the faces of these rows; they must be of one size."""
+        pictures: list[Picture] = []
+        for row in rows:
+            picture = faces.read_face(self._paths[row])
+            if pictures and picture.shape != pictures[0].shape:
+                raise DataError(
+                    f"{self._paths[row]}: is {picture.shape[1]} pixels wide, faces before it "
+                    f"{pictures[0].shape[1]}; all faces of a set must have the same margin"
+                )
+            pictures.append(picture)
+        unknown = np.full(len(rows), np.nan, np.float32)
+        return Batch([self.keys[row] for row in rows], np.stack(pictures), unknown)
+
+
+class ShardGallery(Gallery):
+    """The faces of a folder that `prepare` wrote."""
+
+    def __init__(self, root: Path, limit: int | None) -> None:
+        self._shards = Shards(root)
+        table = self._shards.index
+        if limit is not None:
+            table = table[table["identity"].isin(list(dict.fromkeys(table["identity"]))[:limit])]
+        self._rows = table.index.to_numpy()
+        self._inter_eye = table["inter_eye"].to_numpy(np.float32)
+        super().__init__(list(table["key"]), list(table["identity"]), self._shards.hash())
+
+    def read(self, rows: Ints) -> Batch:
+        """Read the faces of these rows."""
+        pictures = self._shards.read(self._rows[rows])
+        return Batch([self.keys[row] for row in rows], pictures, self._inter_eye[rows])
+
+
+def open_gallery(root: Path, limit: int | None = None) -> Gallery:
+    """Open either kind, whichever root is; `limit` takes its first identities only."""
+    if not root.is_dir():
+        raise DataError(
+            f"{root}: is no folder; give a folder of faces by identity, or one that prepare wrote"
+        )
+    return ShardGallery(root, limit) if (root / INDEX).exists() else FolderGallery(root, limit)
+
+
+def settings_digest(value: Any) -> str:
+    """Text by which results made with these settings are told apart: files by content, names not at all."""
+    parts = []
+    for field in dataclasses.fields(value):
+        if field.name == "name":
+            continue
+        held = getattr(value, field.name)
+        parts.append(f"{field.name}={file_digest(held) if isinstance(held, Path) else held!r}")
+    return f"{type(value).__name__}({', '.join(parts)})"
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, which must exist."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

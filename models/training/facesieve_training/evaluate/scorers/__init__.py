@@ -1,0 +1,1 @@
+"""Quality scores that can be judged beside each other: one class, one file; `registry` knows them by name."""

@@ -1,0 +1,145 @@
+"""The stage `evaluate`: embeds faces with a matcher and judges any number of quality scores on them."""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from facesieve_training.cli import DataError
+from facesieve_training.distribute import Distribute
+from facesieve_training.evaluate import figures, pairs, report, tables
+from facesieve_training.evaluate.cached import Cache
+from facesieve_training.evaluate.gallery import Gallery, file_digest, open_gallery
+from facesieve_training.evaluate.judge import Comparisons, Judge, Rules, similarities
+from facesieve_training.evaluate.network import Embedder, Embeddings, Network
+from facesieve_training.evaluate.results import Result, Results
+from facesieve_training.evaluate.scorers.base import Scorer
+from facesieve_training.evaluate.scorers.registry import ScoreConfig, build, default_scores
+from facesieve_training.run import Run, write_atomic
+from facesieve_training.teacher.imported import OnnxTeacher
+
+log = logging.getLogger(__name__)
+
+# Streams of random numbers that must not depend on each other.
+_PAIRS, _DRAWS = 1, 2
+
+
+@dataclass(frozen=True)
+class Config:
+    """Configuration of the stage."""
+
+    faces: Path
+    """Faces to judge on: a folder of aligned pictures for each identity, or the shards that prepare wrote."""
+    matcher: Network
+    """Recognition network that compares them; never the teacher."""
+    scores: list[ScoreConfig] = field(default_factory=default_scores)
+    """Scores to judge; differences are told against the first."""
+    teacher: OnnxTeacher | None = None
+    """For the scores that are the teacher's."""
+    seed: int = 1
+    limit: int | None = None
+    """Only the first so many identities."""
+    title: str = "Error versus discard"
+    cap: int = 200
+    """Mated pairs of an identity, at most; of more, a random so many."""
+    nonmated: int = 1_000_000
+    """Non-mated pairs, drawn at random."""
+    rules: Rules = field(default_factory=Rules)
+    pictures: int = 16
+    """Faces in each strip of the report; 0 leaves the pictures out."""
+    cache: Path | None = None
+    """Folder of embeddings and scores, to be shared between runs; none keeps them in the run's own."""
+    distribute: Distribute = field(default_factory=Distribute)
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values."""
+        faults = []
+        for i, score in enumerate(self.scores):
+            if score.needs_teacher() and self.teacher is None:
+                faults.append(f"scores[{i}]: {score.kind} needs the key teacher")
+        if not self.scores:
+            faults.append("scores: needs at least one")
+        for name in ("cap", "nonmated"):
+            if getattr(self, name) < 1:
+                faults.append(f"{name}: must be 1 or more, not {getattr(self, name)}")
+        return faults
+
+
+def run(config: Config, run: Run) -> None:
+    """Write scores.parquet, table.csv, table.md, curves (PNG, SVG) and report.html into the run's folder."""
+    gallery = open_gallery(config.faces, config.limit)
+    run.set_data_hash(gallery.digest)
+    scorers = _scorers(config)
+    cache = Cache(config.cache or run.checkpoint, config.distribute)
+    embeddings = cache.every(gallery, Embedder(config.matcher, "matcher"))
+    comparisons = compare(gallery, embeddings, config)
+    judge = Judge(comparisons, config.rules, np.random.default_rng([config.seed, _DRAWS]))
+    results = Results(gallery, comparisons, judge.thresholds, config.rules, [])
+    for scorer in scorers:
+        quality = scorer.scores(gallery, cache)
+        results.rows.append(Result(scorer.name, scorer.about, quality, []))
+    for i, result in enumerate(tqdm(results.rows, desc="judge", unit="score", disable=None)):
+        result.curves.extend(judge.curves(result.quality))
+        for curve in result.curves:
+            run.log(i, score=result.name, convention=curve.convention, fmr=curve.fmr, pauc=curve.area)
+    _write(config, run, results)
+
+
+def _scorers(config: Config) -> list[Scorer]:
+    if config.teacher is not None and file_digest(config.teacher.onnx) == file_digest(config.matcher.file):
+        raise DataError(
+            f"{config.matcher.file}: is the teacher too; it would judge itself: give another matcher"
+        )
+    scorers = [build(score, config.teacher, config.seed) for score in config.scores]
+    names = [scorer.name for scorer in scorers]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"scores: {', '.join(twice)} named more than once; give each a name of its own")
+    for scorer in scorers:
+        scorer.digest()  # names a missing file now and not after an hour
+    return scorers
+
+
+def compare(gallery: Gallery, embeddings: Embeddings, config: Config) -> Comparisons:
+    """Draw the pairs and compare them."""
+    rng = np.random.default_rng([config.seed, _PAIRS])
+    mated = pairs.mated_pairs(gallery.identity, config.cap, rng)
+    nonmated = pairs.nonmated_pairs(gallery.identity, config.nonmated, rng)
+    if not len(mated) or not len(nonmated):
+        raise DataError(
+            f"{config.faces}: gives {len(mated)} mated and {len(nonmated)} non-mated pairs; at least two "
+            "people, and one of them with two pictures, are needed"
+        )
+    log.info("%d mated and %d non-mated pairs of %d faces", len(mated), len(nonmated), len(gallery))
+    try:
+        return Comparisons(
+            gallery.identity,
+            mated,
+            nonmated,
+            similarities(embeddings, mated),
+            similarities(embeddings, nonmated),
+        )
+    except ValueError as error:
+        raise DataError(
+            f"{config.matcher.file}: {error}; does it want other input (color, mean, std)?"
+        ) from error
+
+
+def _write(config: Config, run: Run, results: Results) -> None:
+    table = pd.DataFrame({"key": results.gallery.keys, "identity": results.gallery.people})
+    for result in results.rows:
+        table[result.name] = result.quality
+    write_atomic(run.dir / "scores.parquet", table.to_parquet(index=False))
+    write_atomic(run.dir / "table.csv", tables.csv(results))
+    write_atomic(run.dir / "table.md", tables.markdown(results))
+    drawn = figures.draw(results)
+    for name, figure in drawn.items():
+        write_atomic(run.dir / f"{name}.png", figure.png)
+        write_atomic(run.dir / f"{name}.svg", figure.svg)
+    write_atomic(run.dir / "report.html", report.page(config, run, results, drawn))
+    best = min(results.rows, key=lambda row: row.main.area if np.isfinite(row.main.area) else np.inf)
+    run.finish(best=best.name, pauc=best.main.area)
+    log.info("%s has the lowest pAUC, %.3f; see %s", best.name, best.main.area, run.dir / "report.html")

@@ -1,0 +1,186 @@
+"""From an entry to an aligned face, or to the reason why there is none: what a worker does."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training.faces import SIZE, Picture
+from facesieve_training.prepare.align import Aligned, align
+from facesieve_training.prepare.detector import Detect, Faces, open_detector
+from facesieve_training.prepare.source import Box, Entry, Source, points_array
+
+How = Literal["detect", "landmarks", "none"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How faces are cut out."""
+
+    how: How
+    detector: Path | None
+    threshold: float
+    """Lowest score of a face that is taken."""
+    longest: int
+    """Longer side of the picture that the detector sees, pixels, at most."""
+    margin: int
+    min_eyes: float
+    """Least distance of the eyes in the source picture, pixels."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One entry's outcome: the face and its row of the index, or the fault."""
+
+    entry: Entry
+    picture: Picture | None
+    row: dict[str, Any]
+    fault: str = ""
+    """missing, broken, no_face, too_small, wrong_size; empty for a face."""
+    detail: str = ""
+
+
+class FaultyError(Exception):
+    """The entry gives no face."""
+
+    def __init__(self, fault: str, detail: str) -> None:
+        self.fault, self.detail = fault, detail
+        super().__init__(detail)
+
+
+class Cutter:
+    """Cuts the faces of a source; lives in a worker."""
+
+    def __init__(self, source: Source, recipe: Recipe) -> None:
+        """Open the detector, if one is needed."""
+        self._source, self._recipe = source, recipe
+        self._detect: Detect | None = None
+        if recipe.how == "detect" and recipe.detector is not None:
+            self._detect = open_detector(recipe.detector)
+
+    def __call__(self, entries: Sequence[Entry]) -> list[Cut]:
+        """Cut the faces of some entries."""
+        return [self._cut(entry) for entry in entries]
+
+    def _cut(self, entry: Entry) -> Cut:
+        try:
+            picture = self._decoded(entry)
+            score, aligned = self._aligned(entry, picture)
+        except FaultyError as fault:
+            return Cut(entry, None, {}, fault.fault, fault.detail)
+        height, width = picture.shape[:2]
+        row = {
+            "key": entry.key,
+            "identity": entry.identity,
+            "source": entry.source,
+            "template": entry.template,
+            "width": width,
+            "height": height,
+            "face_score": score,
+            "inter_eye": aligned.inter_eye,
+            "residual": aligned.residual,
+            "outside": aligned.outside,
+            "hash": hashlib.blake2b(aligned.picture.tobytes(), digest_size=12).hexdigest(),
+        }
+        return Cut(entry, aligned.picture, row)
+
+    def _decoded(self, entry: Entry) -> Picture:
+        try:
+            data = self._source.encoded(entry)
+        except OSError as error:
+            raise FaultyError("missing", f"cannot be read: {error.strerror}") from error
+        if not data:
+            raise FaultyError("broken", "is empty")
+        try:
+            picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        except cv2.error as error:
+            raise FaultyError("broken", f"cannot be decoded: {error.err}") from error
+        if picture is None:
+            raise FaultyError("broken", "is no picture, or a damaged one")
+        return np.asarray(picture, np.uint8)
+
+    def _aligned(self, entry: Entry, picture: Picture) -> tuple[float, Aligned]:
+        recipe = self._recipe
+        if recipe.how == "none":
+            return float("nan"), _as_it_is(picture, recipe.margin)
+        if recipe.how == "landmarks":
+            if entry.points is None:
+                raise FaultyError("no_face", "its source gives no landmarks")
+            score, points = float("nan"), points_array(entry.points)
+        else:
+            score, points = self._found(entry, picture)
+        try:
+            aligned = align(picture, points, recipe.margin)
+        except ValueError as error:
+            raise FaultyError("no_face", str(error)) from error
+        if aligned.inter_eye < recipe.min_eyes:
+            raise FaultyError("too_small", f"its eyes are {aligned.inter_eye:.1f} pixels apart")
+        return score, aligned
+
+    def _found(self, entry: Entry, picture: Picture) -> tuple[float, NDArray[np.float32]]:
+        view, scale, corner = _view(picture, entry.box, self._recipe.longest)
+        face = self._best(view, entry.box is not None)
+        if face is None:
+            raise FaultyError("no_face", "the detector finds no face in it")
+        points = face[4:14].reshape(5, 2) / scale + corner
+        return float(face[14]), np.asarray(points, np.float32)
+
+    def _best(self, view: Picture, boxed: bool) -> NDArray[np.float32] | None:
+        """The face that is meant: large and in the middle. One that fills the view needs room to be found."""
+        if self._detect is None:
+            raise ValueError("a recipe of `detect` needs a detector")
+        found = self._detect(view, self._recipe.threshold)
+        if not len(found):
+            room = max(view.shape[:2]) // 2
+            wide = cv2.copyMakeBorder(view, room, room, room, room, cv2.BORDER_CONSTANT)
+            found = self._detect(np.asarray(wide, np.uint8), self._recipe.threshold)
+            found[:, [0, 1, *range(4, 14)]] -= room
+        return found[np.argmax(_meant(found, view, boxed))] if len(found) else None
+
+
+def _meant(found: Faces, view: Picture, boxed: bool) -> NDArray[np.float32]:
+    """How much each face looks like the one that is meant: its area, less its distance from the middle."""
+    middle = found[:, :2] + found[:, 2:4] / 2 - np.array([view.shape[1], view.shape[0]]) / 2
+    off = (middle**2).sum(axis=1)
+    return np.asarray(-off if boxed else found[:, 2] * found[:, 3] - 2 * off, np.float32)
+
+
+def _view(picture: Picture, box: Box | None, longest: int) -> tuple[Picture, float, NDArray[np.float64]]:
+    """What the detector is shown, its scale, and where it begins; around the box, where there is one."""
+    height, width = picture.shape[:2]
+    left, top, right, bottom = 0, 0, width, height
+    if box is not None:
+        x, y, w, h = box
+        left, top = max(0, int(x - w / 2)), max(0, int(y - h / 2))
+        right, bottom = min(width, int(x + 1.5 * w) + 1), min(height, int(y + 1.5 * h) + 1)
+        if right - left < 2 or bottom - top < 2:
+            raise FaultyError("no_face", f"its box {box} lies outside the picture of {width}x{height}")
+    view = picture[top:bottom, left:right]
+    scale = min(1.0, longest / max(view.shape[:2]))
+    if box is not None:
+        scale = min(longest / max(view.shape[:2]), 4.0, 128 / max(box[2:]))
+    if scale != 1.0:
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        size = max(1, round(view.shape[1] * scale)), max(1, round(view.shape[0] * scale))
+        view = np.asarray(cv2.resize(view, size, interpolation=method), np.uint8)
+    return view, scale, np.array([left, top], np.float64)
+
+
+def _as_it_is(picture: Picture, margin: int) -> Aligned:
+    """Take a face that is aligned already: with its margin, or without and then with black around it."""
+    height, width = picture.shape[:2]
+    side = SIZE + 2 * margin
+    if (height, width) == (SIZE, SIZE):
+        bordered = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+        picture = np.asarray(bordered, np.uint8)
+    elif (height, width) != (side, side):
+        raise FaultyError(
+            "wrong_size", f"is {width}x{height}; an aligned face has {SIZE}x{SIZE} or {side}x{side}"
+        )
+    nothing = float("nan")
+    return Aligned(picture, nothing, nothing, 0.0)

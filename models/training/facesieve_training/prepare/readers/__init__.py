@@ -1,0 +1,1 @@
+"""Readers of the formats that faces come in, one a file."""

@@ -1,0 +1,72 @@
+"""Celebrities in Frontal-Profile (CFP): Data/Images/ID/{frontal,profile}/NN.jpg, and its protocol.
+
+Protocol/Pair_list_F.txt, Pair_list_P.txt      NUMBER PATH, paths relative to Protocol/
+Protocol/Split/{FF,FP}/SS/{same,diff}.txt      LEFT,RIGHT: numbers in the lists (FP: left frontal, right
+profile)
+"""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from facesieve_training.cli import DataError
+from facesieve_training.faces import EXTENSIONS
+from facesieve_training.prepare.source import Entry, Pair, Source, bad_line, folder, lines
+
+
+class Cfp(Source):
+    """All pictures, identity by identity, frontal ones first; pairs of FF and FP."""
+
+    def __init__(self, root: Path) -> None:
+        """Take the folder with Data and Protocol (cfp-dataset)."""
+        super().__init__(folder(root, "give CFP's folder, the one with Data and Protocol"))
+
+    def entries(self) -> Iterator[Entry]:
+        """All pictures."""
+        images = folder(self.root / "Data" / "Images", "CFP keeps its pictures there")
+        for person in sorted(path for path in images.iterdir() if path.is_dir()):
+            for path in sorted(person.glob("*/*")):
+                if path.suffix.lower() in EXTENSIONS:
+                    yield Entry(
+                        _key(path.parts),
+                        person.name,
+                        str(path.relative_to(self.root)),
+                        path,
+                        path.stat().st_size,
+                    )
+
+    def pairs(self) -> Iterator[Pair]:
+        """Pairs of both protocols, FF then FP, split by split."""
+        protocol = self.root / "Protocol"
+        if not protocol.is_dir():
+            return
+        listed = {kind: self._list(protocol / f"Pair_list_{kind}.txt") for kind in "FP"}
+        for kind in ("FF", "FP"):
+            for split in sorted(folder(protocol / "Split" / kind, "CFP's protocol has it").iterdir()):
+                for name, mated in (("same.txt", True), ("diff.txt", False)):
+                    yield from self._split(split / name, listed["F"], listed[kind[1]], mated)
+
+    @staticmethod
+    def _list(path: Path) -> dict[int, str]:
+        listed = {}
+        for number, line in lines(path, "CFP's protocol has it"):
+            parts = line.split()
+            if len(parts) != 2 or not parts[0].isdecimal():
+                raise bad_line(path, number, "NUMBER PATH", line)
+            listed[int(parts[0])] = _key(PurePosixPath(parts[1].replace("\\", "/")).parts)
+        return listed
+
+    @staticmethod
+    def _split(path: Path, left: dict[int, str], right: dict[int, str], mated: bool) -> Iterator[Pair]:
+        for number, line in lines(path, "each split has it"):
+            parts = line.split(",")
+            if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+                raise bad_line(path, number, "LEFT,RIGHT", line)
+            try:
+                yield Pair(left[int(parts[0])], right[int(parts[1])], mated)
+            except KeyError as error:
+                raise DataError(f"{path}:{number}: picture {error} is in no list of the protocol") from error
+
+
+def _key(parts: tuple[str, ...]) -> str:
+    """IDENTITY/frontal-NN.jpg, from a path that ends in IDENTITY/frontal/NN.jpg."""
+    return f"{parts[-3]}/{parts[-2]}-{parts[-1]}"

@@ -1,0 +1,117 @@
+"""InsightFace's RecordIO: train.rec with train.idx beside it (MXNet's ImageRecordIO).
+
+A record is magic (uint32 0xced7230a), a uint32 whose upper 3 bits say which part of a record this is (0
+whole, 1 first, 2 middle, 3 last) and whose lower 29 give the length of the data that follow, padded to 4
+bytes. A record is cut in parts where its data hold the magic; the magic itself is left out and put back
+between them. The data begin with the header IfQQ (flag, label, id, id2); flag > 0 says how many float labels
+follow. Then comes the picture.
+
+Record 0 of InsightFace's files has flag 2 and no picture: its labels (a, b) say that records 1 to a - 1 are
+pictures and a to b - 1 identities, each with the range of its pictures. Without it every record is a picture.
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from facesieve_training.cli import DataError
+from facesieve_training.prepare.source import Entry, Source, bad_line, lines
+
+MAGIC = 0xCED7230A
+_PART = struct.Struct("<II")
+_HEADER = struct.Struct("<IfQQ")
+
+
+class RecordIo(Source):
+    """The pictures of a .rec file, in the order of its index; the label is the identity."""
+
+    def __init__(self, root: Path) -> None:
+        """Take the .rec file, or the folder with train.rec."""
+        super().__init__(root / "train.rec" if root.is_dir() else root)
+        if not self.root.is_file():
+            raise DataError(
+                f"{self.root}: no such file; give an InsightFace .rec file with its .idx beside it"
+            )
+        self._index = self.root.with_suffix(".idx")
+
+    def entries(self) -> Iterator[Entry]:
+        """All pictures. A record that cannot be parsed is an error: what follows is not to be trusted."""
+        places = self._places()
+        with self.root.open("rb") as file:
+            last = self._last(file, places)
+            for number in sorted(places):
+                if last is not None and not 0 < number < last:
+                    continue
+                label, picture = self._record(file, places[number])
+                identity = f"{int(label):08d}"
+                yield Entry(
+                    f"{identity}/{number:09d}",
+                    identity,
+                    f"{self.root.name} record {number}",
+                    places[number],
+                    len(picture),
+                )
+
+    def encoded(self, entry: Entry) -> bytes:
+        """Bytes of a record's picture."""
+        with self.root.open("rb") as file:
+            return self._record(file, entry.place)[1]
+
+    def _places(self) -> dict[int, int]:
+        """Byte offset of every record."""
+        places = {}
+        for number, line in lines(self._index, "the .idx file belongs beside the .rec file"):
+            parts = line.split("\t")
+            if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+                raise bad_line(self._index, number, "NUMBER<tab>OFFSET", line)
+            places[int(parts[0])] = int(parts[1])
+        if not places:
+            raise DataError(f"{self._index}: is empty")
+        return places
+
+    def _last(self, file: BinaryIO, places: dict[int, int]) -> int | None:
+        """First record that is no picture, by record 0; nothing without such a record."""
+        if 0 not in places:
+            return None
+        flag, _, labels, _ = self._parsed(file, places[0])
+        return int(labels[0]) if flag == 2 else None
+
+    def _record(self, file: BinaryIO, place: int) -> tuple[float, bytes]:
+        _, label, labels, picture = self._parsed(file, place)
+        return (labels[0] if labels else label), picture
+
+    def _parsed(self, file: BinaryIO, place: int) -> tuple[int, float, tuple[float, ...], bytes]:
+        data = self._data(file, place)
+        if len(data) < _HEADER.size:
+            raise DataError(f"{self.root}: the record at byte {place} is too short for its header")
+        flag, label, _, _ = _HEADER.unpack_from(data)
+        end = _HEADER.size + 4 * flag
+        if len(data) < end:
+            raise DataError(
+                f"{self.root}: the record at byte {place} has {flag} labels that do not fit into it"
+            )
+        labels = struct.unpack_from(f"<{flag}f", data, _HEADER.size)
+        return flag, label, labels, data[end:]
+
+    def _data(self, file: BinaryIO, place: int) -> bytes:
+        """Read one record, its parts joined."""
+        file.seek(place)
+        parts = []
+        while True:
+            head = file.read(_PART.size)
+            if len(head) < _PART.size:
+                raise DataError(f"{self.root}: ends within the record at byte {place}; is the copy complete?")
+            magic, word = _PART.unpack(head)
+            if magic != MAGIC:
+                raise DataError(
+                    f"{self.root}: holds no record at byte {place}; do .rec and .idx belong together?"
+                )
+            kind, length = word >> 29, word & (1 << 29) - 1
+            data = file.read(length)
+            if len(data) < length:
+                raise DataError(f"{self.root}: ends within the record at byte {place}; is the copy complete?")
+            file.seek(-length % 4, 1)
+            parts.append(data)
+            if kind in (0, 3):
+                return struct.pack("<I", MAGIC).join(parts)

@@ -1,0 +1,189 @@
+"""Aligned faces on disk, so that they are read as fast as the disk gives them: the output of `prepare`.
+
+    index.parquet       a row a face, in order: identity, key, source, ..., shard, row (SCHEMA below)
+    shard-000000.npy    number x side x side x 3, uint8, BGR; row r of shard s is the face with that shard and
+    row pairs.parquet       only where the source has a protocol: left, right, mated; keys, or templates
+    (IJB-C)
+
+Pixels are not compressed: decoding a JPEG costs a fraction of a millisecond of a core, a GPU host trains at
+tens of thousands of faces a second, and re-encoding would change what a quality network has to judge. A face
+of 128x128 is 48 KiB, so 5.8 million (MS-Celeb-1M) are 285 GB. NumPy's own format needs no library, can be
+mapped into memory, and gives any row at once, so shuffling over the whole set is one random read a face.
+Shards are whole or absent: they are renamed into place.
+"""
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from facesieve_training.cli import DataError
+from facesieve_training.run import write_atomic
+
+INDEX = "index.parquet"
+PAIRS_FILE = "pairs.parquet"
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),  # IDENTITY/NAME, unique in the set
+        ("identity", pa.string()),
+        ("source", pa.string()),  # file, record or entry that the face comes from
+        ("template", pa.string()),  # IJB-C's template; empty elsewhere
+        ("width", pa.int32()),  # of the source picture, pixels
+        ("height", pa.int32()),
+        ("face_score", pa.float32()),  # the detector's, 0..1; NaN where landmarks were given
+        ("inter_eye", pa.float32()),  # distance of the eyes in the source picture, pixels
+        (
+            "residual",
+            pa.float32(),
+        ),  # rms distance of the aligned landmarks from the template's, aligned pixels
+        ("outside", pa.float32()),  # share of the aligned face (without margin) that lies outside the source
+        ("hash", pa.string()),  # of the source's decoded pixels
+        ("shard", pa.int32()),
+        ("row", pa.int32()),
+    ]
+)
+PAIRS = pa.schema([("left", pa.string()), ("right", pa.string()), ("mated", pa.bool_())])
+
+
+def shard_name(number: int) -> str:
+    """File of a shard's pictures."""
+    return f"shard-{number:06d}.npy"
+
+
+def write_shard(root: Path, number: int, pictures: NDArray[np.uint8]) -> None:
+    """Write a shard's pictures whole."""
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / shard_name(number)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:  # not write_atomic, which would want a second copy in memory
+        np.save(file, pictures)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file whole."""
+    data = io.BytesIO()
+    pq.write_table(table, data)
+    write_atomic(path, data.getvalue())
+
+
+def join(root: Path, parts: list[Path]) -> None:
+    """Join the rows of the shards into the index, in order, one shard in memory at a time."""
+    temporary = root / f".{INDEX}.{os.getpid()}.tmp"
+    with pq.ParquetWriter(temporary, SCHEMA) as writer:
+        for part in parts:
+            writer.write_table(pq.read_table(part))
+    temporary.replace(root / INDEX)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A batch: rows of the index, and the pictures, number x side x side x 3, BGR."""
+
+    rows: NDArray[np.int64]
+    pictures: NDArray[np.uint8]
+
+
+class Shards:
+    """A folder that `prepare` wrote, open for reading; each process maps the shards that it reads."""
+
+    def __init__(self, root: Path) -> None:
+        """Read the index and check that every shard is there, with the rows it should have."""
+        path = root / INDEX
+        if not path.is_file():
+            raise DataError(f"{root}: holds no {INDEX}; is `prepare` finished, and is this its output?")
+        self.root = root
+        self.index: pd.DataFrame = pq.read_table(path).to_pandas()
+        missing = {c.name for c in SCHEMA} - set(self.index.columns)
+        if missing:
+            raise DataError(
+                f"{path}: has no columns {', '.join(sorted(missing))}; was it written by `prepare`?"
+            )
+        self._shard = self.index["shard"].to_numpy(np.int64)
+        self._row = self.index["row"].to_numpy(np.int64)
+        self._maps: dict[int, NDArray[np.uint8]] = {}
+        for number, rows in zip(*np.unique(self._shard, return_counts=True), strict=True):
+            self._check(int(number), int(rows))
+
+    def __len__(self) -> int:
+        """Number of faces."""
+        return len(self.index)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the maps behind: each process maps the files itself."""
+        return {**self.__dict__, "_maps": {}}
+
+    def hash(self) -> str:
+        """Digest of the index, and so, through the pixel hashes in it, of the whole set."""
+        return hashlib.sha256((self.root / INDEX).read_bytes()).hexdigest()[:16]
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Read the faces of these rows of the index, in this order."""
+        if not len(rows):
+            return np.zeros((0, 0, 0, 3), np.uint8)
+        shards = self._shard[rows]
+        pictures = np.empty((len(rows), *self._map(int(shards[0])).shape[1:]), np.uint8)
+        for number in np.unique(shards):
+            wanted = np.flatnonzero(shards == number)
+            wanted = wanted[np.argsort(self._row[rows[wanted]])]
+            pictures[wanted] = self._map(int(number))[self._row[rows[wanted]]]
+        return pictures
+
+    def batches(
+        self, size: int, rng: np.random.Generator | None = None, ahead: int = 2, readers: int = 1
+    ) -> Iterator[Loaded]:
+        """Every face once, in the index's order or, with rng, shuffled over the whole set.
+
+        `ahead` batches are read in advance by `readers` threads. The last batch may be smaller.
+        """
+        order = np.arange(len(self)) if rng is None else rng.permutation(len(self))
+        starts = iter(range(0, len(self), size))
+        with ThreadPoolExecutor(readers) as pool:
+
+            def begin() -> list[tuple[NDArray[np.int64], Future[NDArray[np.uint8]]]]:
+                start = next(starts, None)
+                if start is None:
+                    return []
+                rows = order[start : start + size]
+                return [(rows, pool.submit(self.read, rows))]
+
+            waiting = [job for _ in range(ahead) for job in begin()]
+            while waiting:
+                rows, future = waiting.pop(0)
+                pictures = future.result()
+                waiting += begin()
+                yield Loaded(rows, pictures)
+
+    def pairs(self) -> pd.DataFrame | None:
+        """The source's protocol, or nothing."""
+        path = self.root / PAIRS_FILE
+        return pq.read_table(path).to_pandas() if path.is_file() else None
+
+    def _map(self, number: int) -> NDArray[np.uint8]:
+        if number not in self._maps:
+            self._maps[number] = np.load(self.root / shard_name(number), mmap_mode="r")
+        return self._maps[number]
+
+    def _check(self, number: int, rows: int) -> None:
+        path = self.root / shard_name(number)
+        try:
+            shape, kind = self._map(number).shape, self._map(number).dtype
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{path}: cannot be read: {error}; run `prepare` again, in a new folder"
+            ) from error
+        if kind != np.uint8 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or shape[0] != rows:
+            raise DataError(
+                f"{path}: holds {kind} {shape} for {rows} faces; run `prepare` again, in a new folder"
+            )

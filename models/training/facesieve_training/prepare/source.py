@@ -1,0 +1,91 @@
+"""What every reader offers: entries in a fixed order, the bytes of each, and a protocol's pairs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training.cli import DataError
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One face to be had; small, for there may be ten million."""
+
+    key: str
+    """IDENTITY/NAME, unique in the source."""
+    identity: str
+    source: str
+    """Where it is, for people: a file, a record."""
+    place: Any
+    """Where it is, for the reader that made the entry."""
+    size: int
+    """Bytes of the encoded picture."""
+    box: Box | None = None
+    """x, y, width, height of the face, pixels of the picture, where the source knows it."""
+    points: tuple[float, ...] | None = None
+    """Five landmarks x, y, x, y, ... in pixels of the picture, where the source knows them."""
+    template: str = ""
+    """IJB-C: the template the face belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One comparison of a protocol, by keys of entries (IJB-C: by templates)."""
+
+    left: str
+    right: str
+    mated: bool
+
+
+class Source(ABC):
+    """A data set as it was published; small enough to be sent to a worker."""
+
+    def __init__(self, root: Path) -> None:
+        """Take the set at this path."""
+        self.root = root
+
+    @abstractmethod
+    def entries(self) -> Iterator[Entry]:
+        """All entries, identity by identity where the source has them so, in the same order every time."""
+
+    def encoded(self, entry: Entry) -> bytes:
+        """Bytes of an entry's picture: JPEG, PNG or whatever OpenCV decodes."""
+        return Path(entry.place).read_bytes()
+
+    def pairs(self) -> Iterator[Pair]:
+        """The protocol's comparisons; most sources have none."""
+        return iter(())
+
+
+def folder(path: Path, what: str) -> Path:
+    """Return path, which must be a folder."""
+    if not path.is_dir():
+        raise DataError(f"{path}: is no folder; {what}")
+    return path
+
+
+def lines(path: Path, what: str) -> Iterator[tuple[int, str]]:
+    """Number and text of the lines of a text file that are not empty."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; {what}")
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield number, line.rstrip("\r\n")
+
+
+def bad_line(path: Path, number: int, wanted: str, text: str) -> DataError:
+    """Make the error for a line that is not what it should be."""
+    return DataError(f"{path}:{number}: wants {wanted}, not {text[:80]!r}")
+
+
+def points_array(points: tuple[float, ...]) -> NDArray[np.float32]:
+    """Landmarks of an entry as 5 x 2."""
+    return np.array(points, np.float32).reshape(5, 2)

@@ -1,0 +1,222 @@
+"""The stage `prepare`: pictures of people to aligned faces with margin, in shards.
+
+The run's folder is the result: index.parquet, shard-*.npy and, where the source has a protocol, pairs.parquet
+(shards.py says what is in them), with rejected.csv, report.md and faces.jpg beside them. Entries are taken in
+the source's order, `shard` of them at a time; a killed run goes on after the last whole shard.
+"""
+
+import hashlib
+import itertools
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from facesieve_training.cli import DataError
+from facesieve_training.distribute import Distribute, over
+from facesieve_training.prepare import account, shards
+from facesieve_training.prepare.cut import Cut, Cutter, How, Recipe
+from facesieve_training.prepare.readers.adience import Adience
+from facesieve_training.prepare.readers.cfp import Cfp
+from facesieve_training.prepare.readers.folder import Folder
+from facesieve_training.prepare.readers.ijbc import ijbc
+from facesieve_training.prepare.readers.lfw import Lfw
+from facesieve_training.prepare.readers.recordio import RecordIo
+from facesieve_training.prepare.readers.verification import Verification
+from facesieve_training.prepare.source import Entry, Source
+from facesieve_training.run import Run
+
+log = logging.getLogger(__name__)
+
+# Entries that a worker is handed at once.
+_UNIT = 64
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Where the pictures are."""
+
+    path: Path
+    kind: Literal["folder", "lfw", "recordio", "verification", "cfp", "adience", "ijbc"] = "folder"
+    protocol: Path | None = None
+    """lfw: pairs.txt."""
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values."""
+        return ["protocol: only lfw takes one"] if self.protocol and self.kind != "lfw" else []
+
+
+@dataclass(frozen=True)
+class Config:
+    """Configuration of the stage."""
+
+    source: SourceConfig
+    align: How = "detect"
+    """detect: find the face; landmarks: use those of the source (IJB-C); none: faces are aligned already."""
+    detector: Path | None = None
+    """Ours (.tflite) or any ONNX network with YuNet's heads."""
+    threshold: float = 0.5
+    """Lowest score of a face that is taken, 0 to 1."""
+    longest: int = 640
+    """Longer side of the picture that the detector sees, pixels, at most."""
+    margin: int = 8
+    """Pixels around the aligned 112x112 face, for alignment jitter."""
+    min_eyes: float = 0.0
+    """Least distance of the eyes in the source picture, pixels."""
+    doubles: Literal["drop", "keep"] = "drop"
+    """A face with an earlier one's pixels; keep it for IJB-C, where templates share pictures."""
+    shard: int = 4096
+    """Entries in a shard: what a kill can cost."""
+    limit: int | None = None
+    """Only the first so many entries."""
+    seed: int = 1
+    distribute: Distribute = field(default_factory=Distribute)
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values."""
+        faults = []
+        if self.align == "detect" and self.detector is None:
+            faults.append("detector: align: detect needs one, an ONNX or .tflite file")
+        if not 0 < self.threshold < 1:
+            faults.append(f"threshold: must be between 0 and 1, not {self.threshold}")
+        for name, least in (("longest", 32), ("margin", 0), ("shard", 1)):
+            if getattr(self, name) < least:
+                faults.append(f"{name}: must be {least} or more, not {getattr(self, name)}")
+        return faults
+
+
+def run(config: Config, run: Run) -> None:
+    """Write the shards, their index and the report into the run's folder."""
+    source = open_source(config.source)
+    total = _survey(source, config, run)
+    Preparation(config, source, run.dir).all(total)
+    shards.join(run.dir, _parts(run.dir, "rows", _count(total, config.shard)))
+    _write_pairs(source, run.dir)
+    lost = account.rejected(_parts(run.dir, "rejected", _count(total, config.shard)))
+    held = shards.Shards(run.dir)
+    counts = account.write(run.dir, held, lost)
+    run.log(0, **counts)
+    run.finish(**counts)
+    log.info("%s", ", ".join(f"{count:,} {name}" for name, count in counts.items() if count))
+    if not len(held):
+        raise DataError(f"{config.source.path}: gave no face at all; {run.dir / 'rejected.csv'} says why")
+
+
+def open_source(config: SourceConfig) -> Source:
+    """Open the source that a configuration names."""
+    if config.kind == "lfw":
+        return Lfw(config.path, config.protocol)
+    plain = {
+        "folder": Folder, "recordio": RecordIo, "verification": Verification, "cfp": Cfp, "adience": Adience,
+        "ijbc": ijbc,
+    }  # fmt: skip
+    return plain[config.kind](config.path)
+
+
+def _survey(source: Source, config: Config, run: Run) -> int:
+    """Count the entries and record what they are."""
+    digest, total = hashlib.sha256(), 0
+    keys: set[bytes] = set()
+    for entry in _limited(source, config):
+        line = f"{entry.key} {entry.size}\n".encode()
+        digest.update(line)
+        total += 1
+        keys.add(hashlib.blake2b(entry.key.encode(), digest_size=8).digest())
+        if len(keys) < total:
+            raise DataError(f"{config.source.path}: has two entries named {entry.key}; names must differ")
+    if not total:
+        raise DataError(f"{config.source.path}: holds no picture")
+    run.set_data_hash(digest.hexdigest()[:16])
+    return total
+
+
+def _limited(source: Source, config: Config) -> Iterator[Entry]:
+    return itertools.islice(source.entries(), config.limit)
+
+
+def _count(total: int, shard: int) -> int:
+    return -(-total // shard)
+
+
+def _part(folder: Path, kind: str, number: int) -> Path:
+    return folder / "checkpoint" / f"{kind}-{number:06d}.parquet"
+
+
+def _parts(folder: Path, kind: str, count: int) -> list[Path]:
+    return [_part(folder, kind, number) for number in range(count)]
+
+
+class Preparation:
+    """Cuts the faces of a source, shard by shard."""
+
+    def __init__(self, config: Config, source: Source, folder: Path) -> None:
+        self._config, self._source, self._folder = config, source, folder
+        self._seen: dict[str, tuple[str, str]] = {}
+
+    def all(self, total: int) -> None:
+        """Make every shard that is not there yet."""
+        config = self._config
+        done = next(i for i in itertools.count() if not _part(self._folder, "rows", i).exists())
+        for part in _parts(self._folder, "rows", done):
+            self._remember(pq.read_table(part, columns=["hash", "key", "identity"]).to_pylist())
+        entries = itertools.islice(_limited(self._source, config), done * config.shard, None)
+        recipe = Recipe(
+            config.align, config.detector, config.threshold, config.longest, config.margin, config.min_eyes
+        )
+        units = iter(lambda: list(itertools.islice(entries, _UNIT)), [])
+        made = over(partial(Cutter, self._source, recipe), units, config.distribute)
+        cuts = itertools.chain.from_iterable(made)
+        with tqdm(total=total, initial=min(done * config.shard, total), unit="picture", disable=None) as bar:
+            for number in range(done, _count(total, config.shard)):
+                held = []
+                for cut in itertools.islice(cuts, config.shard):
+                    held.append(self._judged(cut))
+                    bar.update()
+                self._write(number, held)
+
+    def _remember(self, rows: list[dict[str, str]]) -> None:
+        for row in rows:
+            self._seen.setdefault(row["hash"], (row["key"], row["identity"]))
+
+    def _judged(self, cut: Cut) -> Cut:
+        """Turn a face that is there already into a fault."""
+        if cut.picture is None or self._config.doubles == "keep":
+            return cut
+        key, identity = self._seen.setdefault(cut.row["hash"], (cut.entry.key, cut.entry.identity))
+        if key == cut.entry.key:
+            return cut
+        fault = "double" if identity == cut.entry.identity else "double_other"
+        return Cut(cut.entry, None, {}, fault, f"the same pixels as {key}")
+
+    def _write(self, number: int, cuts: list[Cut]) -> None:
+        """Write a shard; its rows come last and say that it is whole."""
+        pictures = [cut.picture for cut in cuts if cut.picture is not None]
+        if pictures:
+            shards.write_shard(self._folder, number, np.stack(pictures))
+        rows = [cut.row for cut in cuts if cut.picture is not None]
+        lost: list[dict[str, object]] = [
+            {"key": c.entry.key, "source": c.entry.source, "fault": c.fault, "detail": c.detail}
+            for c in cuts
+            if c.picture is None
+        ]
+        placed = [{**row, "shard": number, "row": i} for i, row in enumerate(rows)]
+        shards.write_table(_part(self._folder, "rejected", number), _table(lost, account.REJECTED))
+        shards.write_table(_part(self._folder, "rows", number), _table(placed, shards.SCHEMA))
+
+
+def _table(rows: list[dict[str, object]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _write_pairs(source: Source, folder: Path) -> None:
+    pairs = list(source.pairs())
+    if pairs:
+        columns = [[p.left for p in pairs], [p.right for p in pairs], [p.mated for p in pairs]]
+        shards.write_table(folder / shards.PAIRS_FILE, pa.table(columns, schema=shards.PAIRS))

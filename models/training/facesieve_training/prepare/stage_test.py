@@ -1,0 +1,230 @@
+"""The whole stage on small sets: what comes out, what is reported, kill and resume, shards and their reader."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facesieve_training.cli import DataError
+from facesieve_training.faces import SIZE, Picture
+from facesieve_training.prepare import cut, shards, stage
+from facesieve_training.prepare.align import TEMPLATE
+from facesieve_training.prepare.detector import Faces
+from facesieve_training.prepare.shards import Shards
+from facesieve_training.prepare.source import Entry
+from facesieve_training.run import Run
+
+Paint = Callable[..., Picture]
+Encode = Callable[[Picture], bytes]
+
+
+@pytest.fixture
+def people(tmp_path: Path, paint: Paint, encode: Encode) -> Path:
+    """Six people with five aligned faces each, two of them doubles, and two files that are none."""
+    root = tmp_path / "people"
+    for person in range(6):
+        (root / f"p{person}").mkdir(parents=True)
+        for i in range(5):
+            (root / f"p{person}" / f"{i}.png").write_bytes(encode(paint(10 * person + i)))
+    (root / "p1" / "7.png").write_bytes(encode(paint(11)))
+    (root / "p4" / "7.png").write_bytes(encode(paint(21)))
+    (root / "p2" / "8.png").write_bytes(b"no picture")
+    (root / "p2" / "9.png").write_bytes(encode(paint(99, 50, 60)))
+    return root
+
+
+def config(root: Path, **values: object) -> stage.Config:
+    settings = {"align": "none", "shard": 8, **values}
+    return stage.Config(stage.SourceConfig(root), **settings)  # type: ignore[arg-type]
+
+
+def prepared(folder: Path, settings: stage.Config, resume: bool = False) -> Shards:
+    stage.run(settings, Run.open(folder, "prepare", settings, resume))
+    return Shards(folder)
+
+
+def test_faces_and_faults(tmp_path: Path, people: Path, paint: Paint) -> None:
+    held = prepared(tmp_path / "run", config(people))
+    assert len(held) == 30
+    assert held.index["key"].is_unique
+    picture = held.read(np.array([12]))[0]
+    assert held.index["key"][12] == "p2/2.png"
+    np.testing.assert_array_equal(picture[8:-8, 8:-8], paint(22))
+    lost = pd.read_csv(tmp_path / "run" / "rejected.csv").set_index("key")
+    assert dict(lost["fault"]) == {
+        "p1/7.png": "double",
+        "p2/8.png": "broken",
+        "p2/9.png": "wrong_size",
+        "p4/7.png": "double_other",
+    }
+    assert lost["detail"]["p4/7.png"] == "the same pixels as p2/1.png"
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert "30 faces of 6 people from 34 entries" in report
+    assert (tmp_path / "run" / "faces.jpg").stat().st_size > 1000
+
+
+def test_doubles_can_be_kept(tmp_path: Path, people: Path) -> None:
+    assert len(prepared(tmp_path / "run", config(people, doubles="keep"))) == 32
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+def test_killed_and_resumed_is_the_same(
+    tmp_path: Path, people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(people)
+    whole = prepared(tmp_path / "whole", settings)
+    written = []
+    real = shards.write_shard
+
+    def die(root: Path, number: int, pictures: np.ndarray) -> None:
+        if len(written) == 2:
+            raise KilledError
+        written.append(number)
+        real(root, number, pictures)
+
+    monkeypatch.setattr(shards, "write_shard", die)
+    with pytest.raises(KilledError):
+        prepared(tmp_path / "killed", settings)
+    monkeypatch.setattr(shards, "write_shard", real)
+    resumed = prepared(tmp_path / "killed", settings, resume=True)
+    pd.testing.assert_frame_equal(whole.index, resumed.index)
+    names = sorted(p.name for p in (tmp_path / "whole").iterdir() if p.suffix in (".npy", ".parquet", ".csv"))
+    for name in [n for n in names if n != "metrics.csv"]:
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes(), name
+
+
+def test_nothing_found_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "people" / "a").mkdir(parents=True)
+    (tmp_path / "people" / "a" / "1.png").write_bytes(b"x")
+    with pytest.raises(DataError, match="gave no face at all"):
+        prepared(tmp_path / "run", config(tmp_path / "people"))
+
+
+def test_batches_give_every_face_once(tmp_path: Path, people: Path) -> None:
+    held = prepared(tmp_path / "run", config(people))
+    ordered = list(held.batches(7))
+    assert [len(batch.rows) for batch in ordered] == [7, 7, 7, 7, 2]
+    everything = np.concatenate([batch.pictures for batch in ordered])
+    assert everything.shape == (30, SIZE + 16, SIZE + 16, 3)
+    shuffled = list(held.batches(7, np.random.default_rng(1), ahead=3, readers=2))
+    rows = np.concatenate([batch.rows for batch in shuffled])
+    assert sorted(rows) == list(range(30))
+    assert list(rows) != sorted(rows)
+    for batch in shuffled:
+        np.testing.assert_array_equal(batch.pictures, everything[batch.rows])
+
+
+def test_damaged_shard_is_named(tmp_path: Path, people: Path) -> None:
+    prepared(tmp_path / "run", config(people))
+    path = tmp_path / "run" / shards.shard_name(1)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DataError, match="shard-000001.npy: cannot be read"):
+        Shards(tmp_path / "run")
+    with pytest.raises(DataError, match=r"holds no index.parquet"):
+        Shards(tmp_path)
+
+
+def scene(paint: Paint, scale: float, left: int, top: int) -> tuple[Picture, np.ndarray]:
+    """Draw a face of a size somewhere in a picture, with its landmarks."""
+    picture = np.zeros((300, 400, 3), np.uint8)
+    side = round(SIZE * scale)
+    picture[top : top + side, left : left + side] = paint(1, side, side)
+    points = (TEMPLATE * scale + [left, top]).astype(np.float32)
+    return picture, points
+
+
+def face_row(points: np.ndarray, score: float) -> np.ndarray:
+    low, high = points.min(axis=0), points.max(axis=0)
+    return np.concatenate([low, high - low, points.ravel(), [score]]).astype(np.float32)
+
+
+def cutter(found: Callable[[Picture, float], Faces], data: bytes, **values: object) -> cut.Cutter:
+    settings = {
+        "how": "detect",
+        "detector": None,
+        "threshold": 0.5,
+        "longest": 640,
+        "margin": 8,
+        "min_eyes": 0.0,
+    }
+    made = cut.Cutter(_Bytes(data), cut.Recipe(**{**settings, **values}))  # type: ignore[arg-type]
+    made._detect = found
+    return made
+
+
+class _Bytes(stage.Source):
+    def __init__(self, data: bytes) -> None:
+        super().__init__(Path())
+        self._data = data
+
+    def entries(self) -> object:  # type: ignore[override]
+        return iter(())
+
+    def encoded(self, entry: Entry) -> bytes:
+        return self._data
+
+
+def test_largest_face_near_the_middle_is_cut(paint: Paint, encode: Encode) -> None:
+    picture, points = scene(paint, 1.0, 150, 90)
+    _, other = scene(paint, 0.6, 0, 0)
+    rows = np.stack([face_row(other, 0.95), face_row(points, 0.8)])
+    (out,) = cutter(lambda _view, _threshold: rows.copy(), encode(picture))([Entry("a/1", "a", "x", None, 9)])
+    assert out.picture is not None
+    assert np.abs(out.picture[8:-8, 8:-8].astype(int) - paint(1)).max() <= 1
+    assert out.row["inter_eye"] == pytest.approx(35.24, abs=0.01)
+    assert out.row["face_score"] == pytest.approx(0.8)
+
+
+def test_detector_sees_a_smaller_picture(paint: Paint, encode: Encode) -> None:
+    picture, points = scene(paint, 2.0, 100, 40)
+    seen = []
+
+    def found(view: Picture, _threshold: float) -> Faces:
+        seen.append(view.shape)
+        return face_row(points / 2, 0.9)[None]
+
+    (out,) = cutter(found, encode(picture), longest=200)([Entry("a/1", "a", "x", None, 9)])
+    assert seen == [(150, 200, 3)]
+    assert out.row["inter_eye"] == pytest.approx(2 * 35.24, abs=0.01)
+
+
+def test_face_that_fills_the_picture_is_found_with_room(paint: Paint, encode: Encode) -> None:
+    room = SIZE // 2
+
+    def found(view: Picture, _threshold: float) -> Faces:
+        if view.shape[0] == SIZE:
+            return np.zeros((0, 15), np.float32)
+        return face_row((TEMPLATE + room).astype(np.float32), 0.7)[None]
+
+    (out,) = cutter(found, encode(paint(3)))([Entry("a/1", "a", "x", None, 9)])
+    assert out.picture is not None
+    assert out.row["residual"] < 1e-3
+
+
+def test_box_of_the_source_says_which_face(paint: Paint, encode: Encode) -> None:
+    picture, points = scene(paint, 1.0, 250, 150)
+
+    def found(view: Picture, _threshold: float) -> Faces:
+        scale = view.shape[1] / 206
+        return face_row(((points - [194, 94]) * scale).astype(np.float32), 0.7)[None]
+
+    entry = Entry("a/1", "a", "x", None, 9, box=(250, 150, SIZE, SIZE))
+    (out,) = cutter(found, encode(picture))([entry])
+    assert out.row["residual"] < 0.05
+    (out,) = cutter(found, encode(picture))([Entry("a/1", "a", "x", None, 9, box=(5000, 0, 9, 9))])
+    assert out.fault == "no_face"
+
+
+def test_landmarks_of_the_source(paint: Paint, encode: Encode) -> None:
+    picture, points = scene(paint, 0.5, 30, 40)
+    entry = Entry("a/1", "a", "x", None, 9, points=tuple(points.ravel().tolist()))
+    work = cutter(lambda *_: np.zeros((0, 15), np.float32), encode(picture), how="landmarks", min_eyes=15.0)
+    assert work([entry])[0].fault == ""
+    work = cutter(lambda *_: np.zeros((0, 15), np.float32), encode(picture), how="landmarks", min_eyes=20.0)
+    assert work([entry])[0].fault == "too_small"
+    assert work([Entry("a/1", "a", "x", None, 9)])[0].fault == "no_face"
