@@ -5,67 +5,97 @@ import "math"
 // never is far above any sum of costs and low enough for exact arithmetic.
 const never = 1e9
 
-// assign pairs rows with columns so that the sum of the costs of the pairs, and of miss for each row without one, is least
-// (the Hungarian method, O(n^3)). It returns the column of each row, -1 for none. cost is rectangular, row by row; infinity
-// forbids a pair.
+// assign pairs rows with columns so that the sum of the costs of the pairs, and of miss for each row without one, is least.
+// It returns the column of each row, -1 for none. cost is rectangular, row by row; infinity forbids a pair.
 func assign(cost [][]float64, miss float64) []int {
 	if len(cost) == 0 {
 		return nil
 	}
 	rows, cols := len(cost), len(cost[0])
-	// A spare column for every row makes each assignable.
-	at := func(i, j int) float64 {
-		if j < cols {
-			return min(cost[i][j], never)
-		}
-		return miss
-	}
-	n := cols + rows
-	u, v := make([]float64, rows+1), make([]float64, n+1)
-	owner, way := make([]int, n+1), make([]int, n+1) // 1-based; 0 is nobody
+	h := newHungarian(cost, miss)
 	for i := 1; i <= rows; i++ {
-		owner[0] = i
-		least, used := make([]float64, n+1), make([]bool, n+1)
-		for j := range least {
-			least[j] = math.Inf(1)
-		}
-		j0 := 0
-		for owner[j0] != 0 {
-			used[j0] = true
-			row, delta, j1 := owner[j0], math.Inf(1), 0
-			for j := 1; j <= n; j++ {
-				if used[j] {
-					continue
-				}
-				if c := at(row-1, j-1) - u[row] - v[j]; c < least[j] {
-					least[j], way[j] = c, j0
-				}
-				if least[j] < delta {
-					delta, j1 = least[j], j
-				}
-			}
-			for j := range used {
-				if used[j] {
-					u[owner[j]] += delta
-					v[j] -= delta
-				} else {
-					least[j] -= delta
-				}
-			}
-			j0 = j1
-		}
-		for j0 != 0 {
-			owner[j0], j0 = owner[way[j0]], way[j0]
-		}
+		h.add(i)
 	}
 	result := make([]int, rows)
 	for i := range result {
 		result[i] = -1
 	}
 	for j := 1; j <= cols; j++ {
-		if i := owner[j]; i > 0 && cost[i-1][j-1] < never {
+		if i := h.owner[j]; i > 0 && cost[i-1][j-1] < never {
 			result[i-1] = j - 1
 		}
 	}
 	return result
+}
+
+// hungarian solves the assignment problem by shortest augmenting paths with potentials (Kuhn and Munkres), O(n^3). Rows and
+// columns count from 1, 0 is nobody. A spare column of cost miss for every row makes each assignable.
+type hungarian struct {
+	cost  [][]float64
+	miss  float64
+	u, v  []float64 // potentials of rows and columns
+	owner []int     // row of each column
+	way   []int     // column before each on the cheapest path
+}
+
+func newHungarian(cost [][]float64, miss float64) *hungarian {
+	rows := len(cost)
+	n := len(cost[0]) + rows
+	return &hungarian{
+		cost: cost, miss: miss,
+		u: make([]float64, rows+1), v: make([]float64, n+1), owner: make([]int, n+1), way: make([]int, n+1),
+	}
+}
+
+// reduced is the cost of a pair less its potentials.
+func (h *hungarian) reduced(row, col int) float64 {
+	c := h.miss
+	if col <= len(h.cost[0]) {
+		c = min(h.cost[row-1][col-1], never)
+	}
+	return c - h.u[row] - h.v[col]
+}
+
+// add finds the cheapest path from a new row to a free column and shifts the owners along it.
+func (h *hungarian) add(row int) {
+	h.owner[0] = row
+	least, used := make([]float64, len(h.v)), make([]bool, len(h.v))
+	for j := range least {
+		least[j] = math.Inf(1)
+	}
+	col := 0
+	for h.owner[col] != 0 {
+		used[col] = true
+		col = h.extend(col, least, used)
+	}
+	for col != 0 {
+		before := h.way[col]
+		h.owner[col] = h.owner[before]
+		col = before
+	}
+}
+
+// extend goes on from a column to the nearest one not used yet, and moves the potentials so that it costs nothing.
+func (h *hungarian) extend(from int, least []float64, used []bool) int {
+	delta, nearest := math.Inf(1), 0
+	for j := 1; j < len(h.v); j++ {
+		if used[j] {
+			continue
+		}
+		if c := h.reduced(h.owner[from], j); c < least[j] {
+			least[j], h.way[j] = c, from
+		}
+		if least[j] < delta {
+			delta, nearest = least[j], j
+		}
+	}
+	for j := range used {
+		if used[j] {
+			h.u[h.owner[j]] += delta
+			h.v[j] -= delta
+		} else {
+			least[j] -= delta
+		}
+	}
+	return nearest
 }

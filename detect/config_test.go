@@ -45,8 +45,15 @@ func TestPolygon(t *testing.T) {
 		x, y float64
 		want bool
 	}{
-		{0.5, 0.2, true}, {0.5, 0.5, false}, {0.15, 0.7, true}, {0.85, 0.7, true}, {0, 0, false}, {0.5, 0.05, false}, {1, 1, false},
-		{0.2, 0.3, true}, {0.8, 0.3, true},
+		{0.5, 0.2, true},
+		{0.5, 0.5, false},
+		{0.15, 0.7, true},
+		{0.85, 0.7, true},
+		{0, 0, false},
+		{0.5, 0.05, false},
+		{1, 1, false},
+		{0.2, 0.3, true},
+		{0.8, 0.3, true},
 	} {
 		if got := arrow.contains(test.x, test.y); got != test.want {
 			t.Errorf("%g,%g: %v", test.x, test.y, got)
