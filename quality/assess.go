@@ -44,6 +44,7 @@ func (a *Assessor) Geometry(landmarks Landmarks) (Assessment, error) {
 		return Unassessed(), err
 	}
 	result := Unassessed()
+	result.Bounds = faceBox(transform)
 	result.Raw = Measures{
 		EyeDistance: eyeDistance(landmarks, yaw),
 		Yaw:         yaw, Pitch: pitch, Roll: roll,

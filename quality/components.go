@@ -32,6 +32,9 @@ type Measures struct {
 type Assessment struct {
 	Components Components
 	Raw        Measures
+	// Bounds are x, y, width and height, in pixels of the frame, of the face from the brows to the chin, as the landmarks
+	// tell. They may reach beyond the frame. All 0: not assessed.
+	Bounds [4]float32
 }
 
 // Unassessed returns the assessment of a face of which nothing has been measured yet.

@@ -26,17 +26,13 @@ type Gates struct {
 	EdgeMargin float64 `yaml:"edge_margin"`
 }
 
-// Check returns why a face is to be dropped, or nothing. frame is the size of the frame; box (x, y, width and height) and
-// landmarks are in its pixels. What is not assessed yet is not judged: call Check after Geometry, to save the work of
-// cutting and scoring, and again after Pixels.
-func (g Gates) Check(frame image.Point, box [4]float32, landmarks Landmarks, face Assessment) Reason {
-	transform, err := EstimateTransform(landmarks)
-	if err != nil {
-		return ReasonPose
-	}
+// Check returns why a face is to be dropped, or nothing. frame is the size of the frame; box is x, y, width and height in
+// its pixels. What is not assessed yet is not judged: call Check after Geometry, to save the work of cutting and scoring,
+// and again after Pixels.
+func (g Gates) Check(frame image.Point, box [4]float32, face Assessment) Reason {
 	raw, c := face.Raw, face.Components
 	switch {
-	case g.overEdge(frame, box) || g.overEdge(frame, faceBox(transform)):
+	case g.overEdge(frame, box), face.Bounds != [4]float32{} && g.overEdge(frame, face.Bounds):
 		return ReasonEdge
 	case c.InterEyeDistance != NotAssessed && !(raw.EyeDistance >= g.MinEyeDistance):
 		return ReasonTooSmall

@@ -7,7 +7,7 @@ import (
 )
 
 func TestGates(t *testing.T) {
-	frame, box, landmarks := image.Pt(640, 480), [4]float32{100, 100, 50, 60}, place(0, 0.5, 100, 100)
+	frame, box := image.Pt(640, 480), [4]float32{100, 100, 50, 60}
 	good := Assessment{Components: Components{Sharpness: 80}, Raw: Measures{EyeDistance: 30, Residual: 3}}
 	with := func(change func(*Assessment)) Assessment {
 		face := good
@@ -36,7 +36,7 @@ func TestGates(t *testing.T) {
 		"not assessed":      {box, Unassessed(), ""},
 		"small and blurred": {box, with(func(f *Assessment) { f.Raw.EyeDistance, f.Components.Sharpness = 5, 0 }), ReasonTooSmall},
 	} {
-		if got := Default().Gates.Check(frame, c.box, landmarks, c.face); got != c.want {
+		if got := Default().Gates.Check(frame, c.box, c.face); got != c.want {
 			t.Errorf("%s: %q, expected %q", name, got, c.want)
 		}
 	}
@@ -44,22 +44,22 @@ func TestGates(t *testing.T) {
 
 func TestGatesWideOpen(t *testing.T) {
 	open := Gates{MaxYaw: 90, MaxPitch: 90, MaxRoll: 180, MaxResidual: Size, EdgeMargin: -1}
-	worst := Assessment{Raw: Measures{Yaw: -89, Pitch: 89, Roll: 180, Residual: 50}}
-	if got := open.Check(image.Pt(10, 10), [4]float32{-50, -50, 20, 20}, place(180, 1, 0, 0), worst); got != "" {
+	worst := Assessment{Raw: Measures{Yaw: -89, Pitch: 89, Roll: 180, Residual: 50}, Bounds: [4]float32{-90, -90, 50, 50}}
+	if got := open.Check(image.Pt(10, 10), [4]float32{-50, -50, 20, 20}, worst); got != "" {
 		t.Errorf("open gates reject for %q", got)
 	}
 }
 
 func TestEdgeMargin(t *testing.T) {
-	frame, box, landmarks := image.Pt(640, 480), [4]float32{10, 100, 50, 60}, place(0, 0.5, 100, 100)
+	frame, box := image.Pt(640, 480), [4]float32{10, 100, 50, 60}
 	for margin, want := range map[float64]Reason{0: "", 0.19: "", 0.21: ReasonEdge, -0.2: ""} {
-		if got := (Gates{EdgeMargin: margin}).Check(frame, box, landmarks, Unassessed()); got != want {
+		if got := (Gates{EdgeMargin: margin}).Check(frame, box, Unassessed()); got != want {
 			t.Errorf("margin %g: %q", margin, got)
 		}
 	}
 	outside := [4]float32{-9, 100, 50, 60}
 	for margin, want := range map[float64]Reason{0: ReasonEdge, -0.1: ReasonEdge, -0.2: ""} {
-		if got := (Gates{EdgeMargin: margin}).Check(frame, outside, landmarks, Unassessed()); got != want {
+		if got := (Gates{EdgeMargin: margin}).Check(frame, outside, Unassessed()); got != want {
 			t.Errorf("9 of 50 pixels outside, margin %g: %q", margin, got)
 		}
 	}
@@ -70,10 +70,16 @@ func TestEdgeSeesThroughFittedBox(t *testing.T) {
 	frame := image.Pt(480, 720)
 	box := [4]float32{135, 3, 284, 274}
 	landmarks := Landmarks{{212, 20}, {349, 32}, {273, 102}, {207, 161}, {328, 169}} // YuNet's, on a real recording
-	if got := Default().Gates.Check(frame, box, landmarks, Unassessed()); got != ReasonEdge {
+	face, err := NewAssessor().Geometry(landmarks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gates := Default().Gates
+	if got := gates.Check(frame, box, face); got != ReasonEdge {
 		t.Errorf("a face without forehead: %q", got)
 	}
-	if got := (Gates{EdgeMargin: -0.5}).Check(frame, box, landmarks, Unassessed()); got != "" {
+	gates.EdgeMargin = -0.5
+	if got := gates.Check(frame, box, face); got != "" {
 		t.Errorf("with half of it allowed outside: %q", got)
 	}
 }
@@ -94,11 +100,5 @@ func TestFaceBox(t *testing.T) {
 				break
 			}
 		}
-	}
-}
-
-func TestGatesRefuseImpossibleLandmarks(t *testing.T) {
-	if got := Default().Gates.Check(image.Pt(640, 480), [4]float32{100, 100, 50, 60}, Landmarks{}, Unassessed()); got != ReasonPose {
-		t.Errorf("%q", got)
 	}
 }
