@@ -122,3 +122,18 @@ func TestPoseSigns(t *testing.T) {
 		}
 	}
 }
+
+// Five points that are no face give some pose all the same, never no number; gates judge them by their residual.
+func TestPoseOfAnything(t *testing.T) {
+	poser, random := newPoser(), rand.New(rand.NewPCG(7, 8))
+	for range 5000 {
+		landmarks := noisy(Landmarks{}, math.Pow(10, 4*random.Float64()), random)
+		yaw, pitch, roll, err := poser.estimate(landmarks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !(math.Abs(yaw) <= 90 && math.Abs(pitch) <= 90 && math.Abs(roll) <= 180) {
+			t.Fatalf("landmarks %v: yaw %g, pitch %g, roll %g", landmarks, yaw, pitch, roll)
+		}
+	}
+}
