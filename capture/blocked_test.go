@@ -48,7 +48,7 @@ func (h *hanging) read(context.Context, *gocv.Mat) (time.Duration, error) {
 	return 0, nil
 }
 
-func (h *hanging) shape() shape { return shape{fps: 25} }
+func (h *hanging) shape() shape { return shape{fps: 100} }
 
 func (h *hanging) close() { h.closed <- struct{}{} }
 
@@ -139,7 +139,7 @@ func (x *failing) read(context.Context, *gocv.Mat) (time.Duration, error) {
 	time.Sleep(15 * time.Millisecond)
 	return 0, nil
 }
-func (x *failing) shape() shape { return shape{} }
+func (x *failing) shape() shape { return shape{fps: 100} }
 func (x *failing) close()       {}
 
 func TestALiveSourceHasNoEnd(t *testing.T) {

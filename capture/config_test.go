@@ -109,7 +109,7 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv(ffmpegDebug, "1")
 	g := newGate()
 	for _, transport := range []string{"udp", "tcp"} {
-		leave, err := g.enter(t.Context(), transport)
+		leave, err := g.enter(t.Context(), "rtsp_transport;"+transport)
 		if err != nil {
 			t.Fatal(err)
 		}

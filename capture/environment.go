@@ -33,22 +33,22 @@ func newGate() *gate {
 	return g
 }
 
-// enter waits its turn, sets the environment for an open with the given transport, and returns what ends the turn.
-func (g *gate) enter(ctx context.Context, transport string) (leave func(), err error) {
+// enter waits its turn, sets the environment for an open with these options, and returns what ends the turn.
+func (g *gate) enter(ctx context.Context, options string) (leave func(), err error) {
 	select {
 	case <-g.free:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	leave = func() { g.free <- struct{}{} }
-	if err := g.prepare(transport); err != nil {
+	if err := g.prepare(options); err != nil {
 		leave()
 		return nil, err
 	}
 	return leave, nil
 }
 
-func (g *gate) prepare(transport string) error {
+func (g *gate) prepare(options string) error {
 	if !g.ready {
 		g.ready = true
 		g.given = os.Getenv(ffmpegOptions)
@@ -56,7 +56,6 @@ func (g *gate) prepare(transport string) error {
 			return err
 		}
 	}
-	options := "rtsp_transport;" + transport
 	if g.given != "" {
 		options += "|" + g.given // the later of two equal keys holds
 	}

@@ -31,11 +31,11 @@ type slot struct {
 	emptied chan struct{} // one token: look again
 	ended   chan struct{} // closed with the last error
 
-	mu    sync.Mutex
-	frame Frame
-	full  bool
-	count uint64 // frames put, ever
-	err   error  // what take returns when there is no frame and will be none
+	mu     sync.Mutex
+	frame  Frame
+	full   bool
+	number uint64 // of the last frame put
+	err    error  // what take returns when there is no frame and will be none
 }
 
 func newSlot() *slot {
@@ -47,24 +47,24 @@ func newSlot() *slot {
 	}
 }
 
-// put swaps f in as the newest frame and numbers it; it reports whether one that nobody took was lost by that. After
-// ctx has ended it changes nothing and returns its error.
-func (s *slot) put(ctx context.Context, f *Frame) (dropped bool, err error) {
+// put swaps f in as the newest frame and numbers it. Before anybody can take it, it calls count with whether a frame
+// that nobody took was lost. After ctx has ended it changes nothing and returns its error.
+func (s *slot) put(ctx context.Context, f *Frame, count func(dropped bool)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return false, err
+		return err
 	}
 	if s.err != nil {
-		return false, s.err
+		return s.err
 	}
-	s.count++
-	f.Sequence = s.count
-	dropped = s.full
+	s.number++
+	f.Sequence = s.number
 	s.frame, *f = *f, s.frame
+	count(s.full)
 	s.full = true
 	signal(s.filled)
-	return dropped, nil
+	return nil
 }
 
 // awaitEmpty returns when the frame in the slot has been taken.

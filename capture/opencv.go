@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"time"
 	"unsafe"
 
@@ -83,7 +82,7 @@ func (v *video) read(ctx context.Context, dst *gocv.Mat) (time.Duration, error) 
 
 func (v *video) shape() shape {
 	s := shape{fps: v.get(gocv.VideoCaptureFPS), frames: int(v.get(gocv.VideoCaptureFrameCount))}
-	if s.fps < 0 || math.IsNaN(s.fps) || math.IsInf(s.fps, 0) {
+	if !saneRate(s.fps) {
 		s.fps = 0
 	}
 	return s

@@ -59,7 +59,11 @@ func openFile(ctx context.Context, dog *watchdog, cfg Config, t target) (input, 
 }
 
 func openFFmpeg(ctx context.Context, dog *watchdog, cfg Config, t target) (input, error) {
-	leave, err := ffmpegGate.enter(ctx, cfg.Transport)
+	options := "rtsp_transport;" + cfg.Transport
+	if t.live() {
+		options += "|fpsprobesize;0" // waits for twenty frames otherwise, and the frames gathered meanwhile are stale
+	}
+	leave, err := ffmpegGate.enter(ctx, options)
 	if err != nil {
 		return nil, err
 	}

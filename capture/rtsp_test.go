@@ -42,7 +42,7 @@ type camera struct {
 type ingest struct{ *camera }
 
 // newCamera starts a camera that sends the grey video without end.
-func newCamera(t testing.TB, options ...string) *camera {
+func newCamera(t testing.TB) *camera {
 	t.Helper()
 	address, inside := freeAddresses(t)
 	c := &camera{t: t, address: address, path: "rtsp://" + address + "/stream", ready: make(chan struct{})}
@@ -51,10 +51,9 @@ func newCamera(t testing.TB, options ...string) *camera {
 		t.Fatal(err)
 	}
 	t.Cleanup(inlet.Close)
-	args := append([]string{"-v", "error", "-re", "-f", "lavfi", "-i", grey}, options...)
-	args = append(args, "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25",
+	publisher := exec.Command(ffmpegPath(t), "-v", "error", "-re", "-f", "lavfi", "-i", grey,
+		"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25",
 		"-f", "rtsp", "-rtsp_transport", "tcp", "rtsp://"+inlet.RTSPAddress+"/stream")
-	publisher := exec.Command(ffmpegPath(t), args...)
 	if err := publisher.Start(); err != nil {
 		t.Fatal(err)
 	}

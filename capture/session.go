@@ -62,22 +62,26 @@ func (c *session) follow(ctx context.Context, in input, back *Frame) error {
 	rush := newCatchUp(step, time.Now())
 	for {
 		before := time.Now()
-		if _, err := c.read(ctx, in, back); err != nil {
+		stamp, err := c.read(ctx, in, back)
+		if err != nil {
 			return lost(err)
 		}
 		back.Time = time.Now()
 		back.Position = back.Time.Sub(c.source.opened)
-		if rush.stale(back.Time.Sub(before), back.Time) {
+		if rush.stale(stamp, back.Time.Sub(before), back.Time) {
 			c.source.countStale()
 			continue
+		}
+		if c.frames == 0 {
+			first = back.Time
+		}
+		c.healthy = back.Time.Sub(first)
+		if c.healthy > 0 {
+			c.shape.fps = float64(c.frames) / c.healthy.Seconds()
 		}
 		if err := c.publish(ctx, back); err != nil {
 			return err
 		}
-		if c.frames == 1 {
-			first = back.Time
-		}
-		c.healthy = back.Time.Sub(first)
 	}
 }
 
@@ -152,13 +156,10 @@ func (c *session) read(ctx context.Context, in input, back *Frame) (time.Duratio
 
 func (c *session) publish(ctx context.Context, back *Frame) error {
 	width, height := back.Mat.Cols(), back.Mat.Rows()
-	dropped, err := c.source.slot.put(ctx, back)
-	if err != nil {
-		return err
-	}
-	c.frames++
-	c.source.countFrame(width, height, c.shape.fps, dropped)
-	return nil
+	return c.source.slot.put(ctx, back, func(dropped bool) {
+		c.frames++
+		c.source.countFrame(width, height, c.shape.fps, dropped)
+	})
 }
 
 // blocked is the error of a session that does not return.

@@ -21,6 +21,6 @@ type Stats struct {
 	Abandoned  uint64  // calls into OpenCV that were given up
 	Width      int     // pixels, of the last frame; 0 before the first
 	Height     int     // pixels, of the last frame; 0 before the first
-	FPS        float64 // frames a second as the source says it; 0 when it does not say
+	FPS        float64 // frames a second: of a file as it says, of a live source as they come; 0 where it is not known
 	LastError  string  // of the last failure, without credentials; stays after it is over
 }

@@ -31,7 +31,7 @@ func TestStreamIsFreshFromItsFirstFrame(t *testing.T) {
 	if f.Time.Before(before) || time.Since(f.Time) > time.Second || f.Sequence != 1 || f.Mat.Cols() != 64 {
 		t.Errorf("time %v, sequence %d, %d wide", f.Time, f.Sequence, f.Mat.Cols())
 	}
-	if got := s.Stats(); got.Stale == 0 || got.FPS != 25 || got.Width != 64 || got.Height != 48 || s.State() != Running {
+	if got := s.Stats(); got.Width != 64 || got.Height != 48 || s.State() != Running {
 		t.Errorf("%s, %+v", s.State(), got)
 	}
 	// While nobody looks, newer frames take the place of older ones, and every one counts.
@@ -41,7 +41,7 @@ func TestStreamIsFreshFromItsFirstFrame(t *testing.T) {
 	if got := lag(c, f); got > fresh || f.Sequence < 20 || f.Position <= last.Position || !f.Time.After(last.Time) {
 		t.Errorf("frame %d of %v, sent %d frames ago", f.Sequence, f.Position, got)
 	}
-	if got := s.Stats(); got.Dropped < 18 || got.Dropped >= got.Frames {
+	if got := s.Stats(); got.Dropped < 18 || got.Dropped >= got.Frames || got.FPS < 15 || got.FPS > 35 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -80,20 +80,26 @@ func TestBackoff(t *testing.T) {
 
 func TestCatchUp(t *testing.T) {
 	opened := time.Now()
-	for name, c := range map[string]struct{ took, want []int }{ // milliseconds; want is 1 where a frame is stale
-		"a rush":              {[]int{1, 1, 1, 38, 39, 1, 1}, []int{1, 1, 1, 1, 0, 0, 0}},
-		"a decoder starts":    {[]int{90, 1, 1, 1, 38, 39, 1}, []int{1, 1, 1, 1, 1, 0, 0}},
-		"frames come in twos": {[]int{1, 1, 78, 1, 79, 1}, []int{1, 1, 1, 1, 0, 0}},
-		"too long":            {[]int{1, 1, 1, 3000, 1}, []int{1, 1, 1, 0, 0}},
+	for name, c := range map[string]struct { // milliseconds; want is 1 where a frame is stale
+		between    int
+		took, want []int
+	}{
+		"a rush":              {40, []int{1, 1, 1, 38, 39, 1, 1}, []int{1, 1, 1, 1, 0, 0, 0}},
+		"a slow decoder":      {40, []int{25, 25, 25, 25, 38, 39}, []int{1, 1, 1, 1, 1, 0}},
+		"a decoder starts":    {40, []int{90, 1, 1, 1, 38, 39, 1}, []int{1, 1, 1, 1, 1, 0, 0}},
+		"frames come in twos": {40, []int{1, 1, 78, 1, 79, 1}, []int{1, 1, 1, 1, 0, 0}},
+		"a fast camera":       {10, []int{1, 1, 9, 9, 9}, []int{1, 1, 1, 0, 0}},
+		"no timestamps":       {0, []int{1, 1, 38, 38, 1}, []int{1, 1, 1, 0, 0}},
+		"too long":            {40, []int{1, 1, 1, 3000, 1}, []int{1, 1, 1, 0, 0}},
 	} {
 		rush := newCatchUp(40*time.Millisecond, opened)
 		now := opened
 		var got []int
-		for _, took := range c.took {
-			took := time.Duration(took) * time.Millisecond
+		for i, took := range c.took {
+			stamp, took := time.Duration(i*c.between)*time.Millisecond, time.Duration(took)*time.Millisecond
 			now = now.Add(took)
 			stale := 0
-			if rush.stale(took, now) {
+			if rush.stale(stamp, took, now) {
 				stale = 1
 			}
 			got = append(got, stale)

@@ -1,16 +1,16 @@
 package capture
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // defaultPeriod is the time of one frame where a source does not tell its frame rate.
 const defaultPeriod = 40 * time.Millisecond
 
-// period returns the time of one frame at fps frames a second, as a back end reports it: 0, NaN and fantasies happen.
+// saneRate reports whether a frame rate may be one: back ends say 0, NaN, or the 90000 of the stream's clock.
+func saneRate(fps float64) bool { return fps > 1e-3 && fps < 1e3 }
+
+// period returns the time of one frame at fps frames a second.
 func period(fps float64) time.Duration {
-	if math.IsNaN(fps) || fps < 1e-3 || fps > 1e3 {
+	if !saneRate(fps) {
 		return defaultPeriod
 	}
 	return time.Duration(float64(time.Second) / fps)
