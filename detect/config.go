@@ -48,10 +48,10 @@ type TrackerConfig struct {
 func Default() Config {
 	return Config{
 		Input:    640,
-		Score:    0.6,
-		LowScore: 0.3,
+		Score:    0.62,
+		LowScore: 0.4,
 		NMSIoU:   0.4,
-		MinFace:  16,
+		MinFace:  20,
 		Motion:   MotionConfig{Enabled: true, Threshold: 12, Hold: 2 * time.Second, Every: 3 * time.Second},
 		Track:    TrackerConfig{Confirm: 2, Lost: 1500 * time.Millisecond},
 	}

@@ -10,18 +10,19 @@ func box(x, y, w, h, score float32) Face { return Face{Box: [4]float32{x, y, w, 
 
 func TestOverlap(t *testing.T) {
 	for _, test := range []struct {
-		a, b [4]float32
-		want float64
+		a, b           [4]float32
+		union, smaller float64
 	}{
-		{[4]float32{0, 0, 10, 10}, [4]float32{0, 0, 10, 10}, 1},
-		{[4]float32{0, 0, 10, 10}, [4]float32{5, 0, 10, 10}, 1.0 / 3},
-		{[4]float32{0, 0, 10, 10}, [4]float32{10, 0, 10, 10}, 0},
-		{[4]float32{0, 0, 10, 10}, [4]float32{2, 2, 5, 5}, 0.25},
-		{[4]float32{-5, -5, 10, 10}, [4]float32{0, 0, 10, 10}, 25.0 / 175},
-		{[4]float32{0, 0, 0, 0}, [4]float32{0, 0, 0, 0}, 0},
+		{[4]float32{0, 0, 10, 10}, [4]float32{0, 0, 10, 10}, 1, 1},
+		{[4]float32{0, 0, 10, 10}, [4]float32{5, 0, 10, 10}, 1.0 / 3, 0.5},
+		{[4]float32{0, 0, 10, 10}, [4]float32{10, 0, 10, 10}, 0, 0},
+		{[4]float32{0, 0, 10, 10}, [4]float32{2, 2, 5, 5}, 0.25, 1},
+		{[4]float32{-5, -5, 10, 10}, [4]float32{0, 0, 10, 10}, 25.0 / 175, 0.25},
+		{[4]float32{0, 0, 0, 0}, [4]float32{0, 0, 0, 0}, 0, 0},
 	} {
-		if got := overlap(test.a, test.b); math.Abs(got-test.want) > 1e-6 {
-			t.Errorf("%v and %v: %g instead of %g", test.a, test.b, got, test.want)
+		union, smaller := overlap(test.a, test.b)
+		if math.Abs(union-test.union) > 1e-6 || math.Abs(smaller-test.smaller) > 1e-6 {
+			t.Errorf("%v and %v: %g and %g", test.a, test.b, union, smaller)
 		}
 	}
 }
@@ -33,6 +34,8 @@ func TestSuppress(t *testing.T) {
 		box(98, 99, 40, 50, 0.7),
 		box(130, 100, 40, 50, 0.8), // overlaps too little
 		box(300, 100, 40, 50, 0.4),
+		box(305, 110, 20, 25, 0.3), // within the one before
+		box(90, 70, 90, 120, 0.3),  // around two
 	}
 	kept := suppress(slices.Clone(faces), 0.4)
 	want := []Face{faces[1], faces[3], faces[4]}

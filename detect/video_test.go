@@ -103,7 +103,7 @@ func TestVideos(t *testing.T) {
 		{"two_heads.mp4", 2, 3, 24},
 		{"empty_room.mp4", 0, 0, 0},
 		{"street_exit.mp4", 5, 20, 24},
-		{"walk_in.mp4", 2, 3, 16},
+		{"walk_in.mp4", 1, 3, 20},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path, cfg := shared(t, test.name), Default()
