@@ -55,13 +55,15 @@ def over(
 
 def _over_ray(make: Callable[[], Any], items: Iterable[Any], where: Distribute) -> Iterator[Any]:
     ray = _ray()
-    started = not ray.is_initialized()
-    if started:
+    if not ray.is_initialized():  # and left running: Ray takes seconds to start, and ends with this process
         local = {} if where.address else {"num_cpus": where.workers, "include_dashboard": False}
         ray.init(address=where.address, log_to_driver=False, configure_logging=False, **local)
+    held = int(ray.cluster_resources().get("CPU", 0))
+    if held < where.workers:
+        raise DataError(f"distribute.workers: {where.workers} are wanted, but Ray has {held} CPUs")
+    actor = ray.remote(num_cpus=1, max_restarts=2, max_task_retries=2)(_Worker)
+    workers = [actor.remote(make) for _ in range(where.workers)]
     try:
-        actor = ray.remote(num_cpus=1)(_Worker)
-        workers = [actor.remote(make) for _ in range(where.workers)]
         waiting: deque[Any] = deque()
         for number, item in enumerate(items):
             if len(waiting) >= _AHEAD * len(workers):
@@ -70,8 +72,8 @@ def _over_ray(make: Callable[[], Any], items: Iterable[Any], where: Distribute) 
         while waiting:
             yield _fetch(ray, waiting.popleft())
     finally:
-        if started:
-            ray.shutdown()
+        for worker in workers:
+            ray.kill(worker)
 
 
 class _Worker:

@@ -98,7 +98,8 @@ def _edc(results: Results, convention: str, fmr: float) -> Figure:
                 100 * bars,
                 fmt="o",
                 ms=3.5,
-                lw=1,
+                lw=0.8,
+                alpha=0.6,
                 capsize=2,
                 color=paint[row.name],
                 zorder=4,
@@ -141,7 +142,14 @@ def _label_ends(
             annotation_clip=False,
             fontweight="bold" if row is results.reference else "normal",
             fontsize=8.5,
-            arrowprops={"arrowstyle": "-", "color": paint[row.name], "lw": 0.6, "shrinkA": 1, "shrinkB": 0},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": paint[row.name],
+                "lw": 0.6,
+                "shrinkA": 2,
+                "shrinkB": 0,
+                "relpos": (0, 0.5),
+            },
         )
 
 

@@ -19,7 +19,7 @@ from facesieve_training.run import Run
 if TYPE_CHECKING:
     from facesieve_training.evaluate.stage import Config
 
-_THUMB = 84
+_THUMB = 68
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
 # False non-matches that are left after the limit, shown in pairs.
 _LEFT_OVER = 12

@@ -48,7 +48,7 @@ class Config:
     nonmated: int = 1_000_000
     """Non-mated pairs, drawn at random."""
     rules: Rules = field(default_factory=Rules)
-    pictures: int = 16
+    pictures: int = 14
     """Faces in each strip of the report; 0 leaves the pictures out."""
     cache: Path | None = None
     """Folder of embeddings and scores, to be shared between runs; none keeps them in the run's own."""

@@ -3,7 +3,7 @@
 STYLE = """
 :root { color-scheme: light; }
 body { margin: 0; background: #f6f7f9; color: #202124; font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; }
-main { max-width: 1080px; margin: 0 auto; padding: 24px 32px 64px; background: #fff; }
+main { max-width: 1120px; margin: 0 auto; padding: 24px 32px 64px; background: #fff; }
 h1 { font-size: 26px; margin: 8px 0 4px; }
 h2 { font-size: 19px; margin: 40px 0 8px; padding-top: 16px; border-top: 1px solid #e8eaed; }
 h3 { font-size: 15px; margin: 24px 0 4px; }
@@ -18,7 +18,7 @@ td { text-align: left; } .origin td { white-space: normal; } tr.reference td { f
 #fdf1ea; } .matrix th { white-space: normal; vertical-align: bottom; font-size: 11px; } details { margin: 8px
 0; } summary { cursor: pointer; font-weight: 600; font-size: 14px; } .area { color: #5f6368; font-weight: 400;
 margin-left: 8px; } .strip { display: flex; flex-wrap: wrap; gap: 4px; align-items: flex-start; margin: 4px 0
-8px; } .strip > span { width: 92px; flex: none; color: #5f6368; font-size: 12px; padding-top: 32px; } figure {
+8px; } .strip > span { width: 92px; flex: none; color: #5f6368; font-size: 12px; padding-top: 24px; } figure {
 margin: 0; } figure img { display: block; border-radius: 3px; } figure.pair { display: grid;
 grid-template-columns: auto auto; margin-right: 10px; } figcaption { font-size: 10.5px; color: #5f6368;
 text-align: center; grid-column: 1 / -1; }

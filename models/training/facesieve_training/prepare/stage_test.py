@@ -1,6 +1,6 @@
-"""The whole stage on small sets: what comes out, what is reported, kill and resume, shards and their reader."""
+"""The whole stage on small sets: what comes out and what is reported, kill and resume, shards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from facesieve_training.prepare import cut, shards, stage
 from facesieve_training.prepare.align import TEMPLATE
 from facesieve_training.prepare.detector import Faces
 from facesieve_training.prepare.shards import Shards
-from facesieve_training.prepare.source import Entry
+from facesieve_training.prepare.source import Entry, Source
 from facesieve_training.run import Run
 
 Paint = Callable[..., Picture]
@@ -78,7 +78,7 @@ def test_killed_and_resumed_is_the_same(
 ) -> None:
     settings = config(people)
     whole = prepared(tmp_path / "whole", settings)
-    written = []
+    written: list[int] = []
     real = shards.write_shard
 
     def die(root: Path, number: int, pictures: np.ndarray) -> None:
@@ -123,7 +123,7 @@ def test_damaged_shard_is_named(tmp_path: Path, people: Path) -> None:
     prepared(tmp_path / "run", config(people))
     path = tmp_path / "run" / shards.shard_name(1)
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(DataError, match="shard-000001.npy: cannot be read"):
+    with pytest.raises(DataError, match=r"shard-000001.npy: cannot be read"):
         Shards(tmp_path / "run")
     with pytest.raises(DataError, match=r"holds no index.parquet"):
         Shards(tmp_path)
@@ -157,12 +157,12 @@ def cutter(found: Callable[[Picture, float], Faces], data: bytes, **values: obje
     return made
 
 
-class _Bytes(stage.Source):
+class _Bytes(Source):
     def __init__(self, data: bytes) -> None:
         super().__init__(Path())
         self._data = data
 
-    def entries(self) -> object:  # type: ignore[override]
+    def entries(self) -> Iterator[Entry]:
         return iter(())
 
     def encoded(self, entry: Entry) -> bytes:

@@ -31,6 +31,9 @@ from facesieve_training.teacher.imported import OnnxTeacher, Teacher
 
 Floats = NDArray[np.float32]
 
+# Labels that the recipe needs to learn anything at all.
+_LEAST = 100
+
 
 @dataclass(frozen=True)
 class _Features:
@@ -111,10 +114,10 @@ class FaceQnet(Scorer):
         features = values[:, -len(icao.MEASURES) - width : -len(icao.MEASURES)]
         reference = references(gallery.identity, icao.compliance(measures))
         others = np.flatnonzero(reference != np.arange(len(reference)))
-        if len(others) < 100:
+        if len(others) < _LEAST:
             raise DataError(
-                f"{self.faces}: has {len(others)} pictures beside each person's best; FaceQnet's needs "
-                "at least 100 to learn from"
+                f"{self.faces}: has {len(others)} pictures beside each person's best; FaceQnet's recipe "
+                f"needs at least {_LEAST} to learn from"
             )
         unit = unit_rows(embedding)
         cosine = np.einsum("ij,ij->i", unit[others], unit[reference[others]])

@@ -35,7 +35,7 @@ class ScoreConfig:
     file: Path | None = None
     """lightqnet: its .pb; student: its .tflite; column: a table; size: a detector, for folders."""
     column: str | None = None
-    """column: which one. student: a label's name, to judge it alone."""
+    """column: which one. student: `raw`, or a label's name, to judge that alone."""
     masks: int = 50
     """serfiq: number of dropout masks."""
     rate: float = 0.5

@@ -178,11 +178,14 @@ def test_cfp(tmp_path: Path) -> None:
         Pair("002/frontal-01.jpg", "001/profile-01.jpg", False),
     ]
     write(tmp_path / "Protocol/Split/FP/01/same.txt", "1,9\n")
-    with pytest.raises(DataError, match="same.txt:1: picture 9 is in no list"):
+    with pytest.raises(DataError, match=r"same.txt:1: picture 9 is in no list"):
         list(source.pairs())
 
 
-HEADING = "user_id\toriginal_image\tface_id\tage\tgender\tx\ty\tdx\tdy\ttilt_ang\tfiducial_yaw_angle\tfiducial_score"
+HEADING = (
+    "user_id\toriginal_image\tface_id\tage\tgender\tx\ty\tdx\tdy\ttilt_ang\tfiducial_yaw_angle"
+    "\tfiducial_score"
+)
 
 
 def test_adience(tmp_path: Path) -> None:

@@ -1,0 +1,70 @@
+"""A small set of people, and networks small enough to be made by the tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from facesieve_training.faces import SIZE, Picture
+
+PEOPLE, PICTURES = 12, 6
+
+
+def face(person: int, picture: int) -> Picture:
+    """A person is a pattern; pictures of it have more noise the higher their number, and less contrast."""
+    rng = np.random.default_rng([person, 77])
+    pattern = cv2.resize(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8), (SIZE + 16, SIZE + 16))
+    noise = cv2.resize(
+        np.random.default_rng([person, picture]).normal(0, 1, (9, 9, 3)), (SIZE + 16, SIZE + 16)
+    )
+    mixed = 128 + (pattern.astype(np.float64) - 128) * (1 - 0.13 * picture) + noise * 13.0 * picture
+    return np.asarray(np.clip(mixed, 0, 255), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of faces by identity, with margin."""
+    root = tmp_path_factory.mktemp("people")
+    for person in range(PEOPLE):
+        (root / f"p{person:02d}").mkdir()
+        for picture in range(PICTURES):
+            cv2.imwrite(str(root / f"p{person:02d}" / f"{picture}.png"), face(person, picture))
+    return root
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int, int | str], Path]:
+    """Make an ONNX network: means of patches (`low`), a matrix (`cut`), another (`out`)."""
+    folder = tmp_path_factory.mktemp("networks")
+
+    def make(name: str, seed: int, batch: int | str) -> Path:
+        rng = np.random.default_rng(seed)
+        weights = {
+            "first": rng.normal(0, 0.2, (48, 32)).astype(np.float32),
+            "second": rng.normal(0, 0.2, (32, 16)).astype(np.float32),
+            "middle": np.array([127.5], np.float32),
+        }
+        nodes = [
+            helper.make_node("Sub", ["data", "middle"], ["centred"]),
+            helper.make_node("AveragePool", ["centred"], ["low"], kernel_shape=[28, 28], strides=[28, 28]),
+            helper.make_node("Flatten", ["low"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "first"], ["cut"]),
+            helper.make_node("MatMul", ["cut", "second"], ["out"]),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "tiny",
+            [helper.make_tensor_value_info("data", TensorProto.FLOAT, [batch, 3, SIZE, SIZE])],
+            [helper.make_tensor_value_info("out", TensorProto.FLOAT, [batch, 16])],
+            [numpy_helper.from_array(value, key) for key, value in weights.items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        path = folder / f"{name}.onnx"
+        onnx.save(model, path)
+        return path
+
+    return make

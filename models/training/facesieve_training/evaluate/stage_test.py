@@ -1,0 +1,168 @@
+"""The whole stage on generated faces and networks."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facesieve_training.cli import DataError
+from facesieve_training.config import ConfigError, load
+from facesieve_training.distribute import Distribute
+from facesieve_training.evaluate import cached, stage
+from facesieve_training.evaluate.judge import Rules
+from facesieve_training.evaluate.network import Network
+from facesieve_training.evaluate.scorers.registry import ScoreConfig
+from facesieve_training.prepare import stage as prepare
+from facesieve_training.run import Run
+from facesieve_training.teacher.imported import OnnxTeacher
+
+Make = Callable[[str, int, int | str], Path]
+RULES = Rules(fmrs=[0.05, 0.01], replicates=20, recomputed_replicates=5)
+
+
+def config(people: Path, network: Make, **values: object) -> stage.Config:
+    settings: dict[str, object] = {
+        "teacher": OnnxTeacher(network("teacher", 1, "batch"), cut="cut", low="low"),
+        "scores": [
+            ScoreConfig("laplacian"), ScoreConfig("serfiq", masks=10), ScoreConfig("embedding_length"),
+            ScoreConfig("pose_symmetry"), ScoreConfig("random"),
+        ],
+        "rules": RULES,
+        "pictures": 4,
+        **values,
+    }  # fmt: skip
+    return stage.Config(people, Network(network("matcher", 2, 1)), **settings)  # type: ignore[arg-type]
+
+
+def judged(folder: Path, settings: stage.Config) -> Path:
+    stage.run(settings, Run.open(folder, "evaluate", settings, False))
+    return folder
+
+
+def test_everything_is_written(tmp_path: Path, people: Path, network: Make) -> None:
+    run = judged(tmp_path / "run", config(people, network))
+    with (run / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 5 * 2 * 2
+    assert {row["convention"] for row in rows} == {"fixed", "recomputed"}
+    for row in rows:
+        assert float(row["pauc_low"]) <= float(row["pauc_high"])
+        assert float(row["fnmr_0"]) == float(rows[0]["fnmr_0"]) or row["fmr"] != rows[0]["fmr"]
+    scores = pd.read_parquet(run / "scores.parquet")
+    assert list(scores.columns[:3]) == ["key", "identity", "Laplacian variance"]
+    assert len(scores) == 72
+    for name in ("edc-fixed-0.05", "edc-recomputed-0.01", "pauc", "similarity"):
+        assert (run / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert b"<svg" in (run / f"{name}.svg").read_bytes()
+    page = (run / "report.html").read_text()
+    assert page.count("data:image/jpeg") >= 5 * (4 + 2)
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "fixed threshold" in (run / "table.md").read_text()
+
+
+def test_killed_run_reuses_what_is_there(
+    tmp_path: Path, people: Path, network: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cached, "CHUNK", 20)
+    settings = config(people, network, cache=tmp_path / "cache")
+    whole = judged(tmp_path / "whole", settings)
+    chunks = sorted((tmp_path / "cache").glob("*/*.npy"))
+    assert len(chunks) == 6 * 4
+    kept = {path: path.stat().st_mtime_ns for path in chunks[::2]}
+    for path in chunks[1::2]:
+        path.unlink()
+    again = judged(tmp_path / "again", settings)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert (whole / "table.csv").read_bytes() == (again / "table.csv").read_bytes()
+
+
+def test_faceqnet_needs_enough_pictures(tmp_path: Path, people: Path, network: Make) -> None:
+    scores = [ScoreConfig("faceqnet", faces=people, epochs=3)]
+    with pytest.raises(DataError, match="has 60 pictures beside each person's best"):
+        judged(tmp_path / "run", config(people, network, scores=scores))
+
+
+def test_shards_give_the_same_as_the_folder(tmp_path: Path, people: Path, network: Make) -> None:
+    settings = prepare.Config(prepare.SourceConfig(people), align="none", shard=25)
+    prepare.run(settings, Run.open(tmp_path / "shards", "prepare", settings, False))
+    from_folder = judged(tmp_path / "one", config(people, network))
+    from_shards = judged(tmp_path / "two", config(tmp_path / "shards", network))
+    assert (from_folder / "table.csv").read_bytes() == (from_shards / "table.csv").read_bytes()
+
+
+def test_column_of_a_table(tmp_path: Path, people: Path, network: Make) -> None:
+    keys = [f"{p.parent.name}/{p.name}" for p in sorted(people.glob("*/*"))]
+    quality = [-int(key[-5]) for key in keys]
+    table = pd.DataFrame({"key": keys, "q": quality})
+    table.to_csv(tmp_path / "q.csv", index=False)
+    labels = pd.DataFrame(
+        {
+            "identity": [k[:3] for k in keys] * 2,
+            "file": [k[4:] for k in keys] * 2,
+            "variant": [0] * 72 + [1] * 72,
+        }
+    )
+    labels["S"] = quality + [0] * 72
+    labels.to_parquet(tmp_path / "labels.parquet")
+    scores = [
+        ScoreConfig("column", "csv", file=tmp_path / "q.csv", column="q"),
+        ScoreConfig("column", "parquet", file=tmp_path / "labels.parquet", column="S"),
+    ]
+    run = judged(tmp_path / "run", config(people, network, scores=scores))
+    held = pd.read_parquet(run / "scores.parquet")
+    assert list(held["csv"]) == list(held["parquet"]) == quality
+    table.iloc[1:].to_csv(tmp_path / "q.csv", index=False)
+    with pytest.raises(DataError, match=r"q.csv: has no row for p00/0.png"):
+        judged(tmp_path / "missing", config(people, network, scores=scores))
+
+
+def test_faults_are_named(tmp_path: Path, people: Path, network: Make) -> None:
+    settings = config(people, network)
+    same = config(people, network, teacher=OnnxTeacher(settings.matcher.file, cut="cut", low="low"))
+    with pytest.raises(DataError, match="is the teacher too"):
+        judged(tmp_path / "teacher", same)
+    twice = config(people, network, scores=[ScoreConfig("random"), ScoreConfig("random")])
+    with pytest.raises(DataError, match="random named more than once"):
+        judged(tmp_path / "twice", twice)
+    sized = config(people, network, scores=[ScoreConfig("size")])
+    with pytest.raises(DataError, match="come without their size"):
+        judged(tmp_path / "size", sized)
+    (tmp_path / "few" / "a").mkdir(parents=True)
+    (tmp_path / "few" / "a" / "1.png").write_bytes((people / "p00" / "0.png").read_bytes())
+    with pytest.raises(DataError, match="gives 0 mated and 0 non-mated pairs"):
+        judged(tmp_path / "pairs", config(tmp_path / "few", network))
+    (tmp_path / "few" / "a" / "2.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"2.png: is no readable picture"):
+        judged(tmp_path / "broken", config(tmp_path / "few", network))
+
+
+def test_configuration_faults_come_all_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(
+        "faces: f\nmatcher: {file: m, mean: [1, 2]}\nscores: [{kind: lightqnet}, {kind: serfiq}]\ncap: 0\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(path, stage.Config)
+    text = str(caught.value)
+    assert "matcher.mean: must have one value or three" in text
+    assert "scores[0].file: lightqnet needs one" in text
+
+
+def test_workers_give_the_same_table(
+    tmp_path: Path, people: Path, network: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    scores = [ScoreConfig("serfiq", masks=10), ScoreConfig("random")]
+    alone = judged(tmp_path / "alone", config(people, network, scores=scores))
+    monkeypatch.setattr(cached, "CHUNK", 20)
+    shared = judged(
+        tmp_path / "shared", config(people, network, scores=scores, distribute=Distribute(workers=2))
+    )
+    assert (alone / "table.csv").read_bytes() == (shared / "table.csv").read_bytes()
+    np.testing.assert_array_equal(
+        pd.read_parquet(alone / "scores.parquet").iloc[:, 2:],
+        pd.read_parquet(shared / "scores.parquet").iloc[:, 2:],
+    )
