@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 )
@@ -29,6 +30,9 @@ type seenFace struct {
 	JPEG   []byte // the aligned face
 	Sent   bool
 }
+
+// Words is the reason in plain words.
+func (f *seenFace) Words() string { return strings.ReplaceAll(f.Reason, "_", " ") }
 
 // gallery collects every face that the pipelines saw, for one page that a person looks at. A nil gallery collects
 // nothing. It is safe for several goroutines.

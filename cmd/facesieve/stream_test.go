@@ -12,17 +12,15 @@ import (
 // A camera that shows a recording over RTSP, and Mosquitto, give the same faces as a replay of the recording: as many, and
 // as good, though the frames that were looked at are others.
 func TestRunOverRTSPGivesTheFacesOfReplay(t *testing.T) {
-	const settings = "quality: {threshold: 0}"
 	video := sharedVideo(t, "corridor.mp4")
-	want, _ := replayEvents(t, video, settings)
+	want, _ := replayEvents(t, video, "")
 	camera, broker := newRTSPCamera(t, video), startMosquitto(t)
 	config := writeFile(t, "facesieve.yaml", fmt.Sprintf(`
 device: pole
 log: {level: warn, format: json}
-%s
 cameras: [{name: door, url: %q, read_timeout: 2s}]
 mqtt: {broker: "tcp://%s"}
-`, settings, camera.url(), broker))
+`, camera.url(), broker))
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	var out, log safeBuffer
