@@ -19,7 +19,8 @@ import (
 
 const (
 	brokerGrace   = 250 * time.Millisecond // for subscribers to take the last messages, and again to leave
-	brokerPending = 256                    // messages held for a client that is slow or away; mochi drops more
+	brokerPending = 1024                   // messages held for a client that is slow or away; mochi drops more
+	brokerSession = time.Hour              // for which they are held
 	brokerClients = 64
 )
 
@@ -27,6 +28,8 @@ const (
 type Broker struct {
 	server   *mochi.Server
 	listener *brokerListener
+	traffic  *traffic
+	grace    time.Duration
 	once     sync.Once
 	err      error
 }
@@ -48,18 +51,22 @@ func StartBroker(ctx context.Context, cfg Config, log zerolog.Logger) (*Broker, 
 	capabilities.MaximumClients = brokerClients
 	capabilities.MaximumClientWritesPending = brokerPending
 	capabilities.MaximumInflight = brokerPending
+	capabilities.MaximumSessionExpiryInterval = uint32(brokerSession / time.Second)
 	capabilities.MaximumPacketSize = maxPayload + maxRoot + 4*maxName
 	server := mochi.New(&mochi.Options{
 		Capabilities:           capabilities,
 		Logger:                 slog.New(debugHandler{log}),
 		SysTopicResendInterval: 60,
 	})
-	b := &Broker{server: server, listener: listener}
+	b := &Broker{server: server, listener: listener, traffic: &traffic{}, grace: brokerGrace}
 	hook := &access{user: digest(cfg.User), password: digest(string(cfg.Password)), open: cfg.User == ""}
-	if err := errors.Join(server.AddHook(hook, nil), server.AddListener(listener), server.Serve()); err != nil {
+	err = errors.Join(
+		server.AddHook(hook, nil), server.AddHook(b.traffic, nil), server.AddListener(listener), server.Serve(),
+	)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("embedded broker: %w", err), b.Close())
 	}
-	log.Info().Str("address", b.Addr()).Bool("password", !hook.open).Msg("embedded broker listens")
+	log.Info().Str("address", b.Addr()).Bool("asks_password", !hook.open).Msg("embedded broker listens")
 	return b, nil
 }
 
@@ -70,12 +77,45 @@ func (b *Broker) Addr() string { return b.listener.Address() }
 // and returns. Close the publisher before.
 func (b *Broker) Close() error {
 	b.once.Do(func() {
-		for end := time.Now().Add(brokerGrace); atomic.LoadInt64(&b.server.Info.Inflight) > 0 && time.Now().Before(end); {
+		for end := time.Now().Add(b.grace); b.busy() && time.Now().Before(end); {
 			time.Sleep(5 * time.Millisecond)
 		}
 		b.err = b.server.Close()
 	})
 	return b.err
+}
+
+// busy says whether a message is on its way from a client, or to one that has not acknowledged it.
+func (b *Broker) busy() bool {
+	return b.traffic.arriving.Load() > 0 || atomic.LoadInt64(&b.server.Info.Inflight) > 0
+}
+
+// traffic counts messages that were read and are not yet handed to their subscribers. Mochi acknowledges them in
+// between, so that a publisher may be gone already.
+type traffic struct {
+	mochi.HookBase
+	arriving atomic.Int64
+}
+
+// ID names the hook.
+func (*traffic) ID() string { return "traffic" }
+
+// Provides says which notices of the server the hook takes.
+func (*traffic) Provides(b byte) bool { return b == mochi.OnPacketRead || b == mochi.OnPacketProcessed }
+
+// OnPacketRead notes that a message has come.
+func (t *traffic) OnPacketRead(_ *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if pk.FixedHeader.Type == packets.Publish {
+		t.arriving.Add(1)
+	}
+	return pk, nil
+}
+
+// OnPacketProcessed notes that it has gone to its subscribers.
+func (t *traffic) OnPacketProcessed(_ *mochi.Client, pk packets.Packet, _ error) {
+	if pk.FixedHeader.Type == packets.Publish {
+		t.arriving.Add(-1)
+	}
 }
 
 // access lets everybody in if open, otherwise whoever knows user and password.

@@ -3,23 +3,12 @@ package publish
 import (
 	"bytes"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 )
-
-func writeFile(t *testing.T, dir, name, text string) string {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 func TestBrokerEndsEverything(t *testing.T) {
 	here := goleak.IgnoreCurrent()
@@ -63,6 +52,7 @@ func TestBrokerEndsEverything(t *testing.T) {
 // Who watches through the embedded broker hears that the device goes offline, although the broker goes with it.
 func TestBrokerDeliversTheGoodbye(t *testing.T) {
 	cfg, b := embedded(t, nil)
+	b.grace = patience // on a busy machine
 	w := record(t, "tcp://"+cfg.Listen, "facesieve/#")
 	p := mustOpen(t, cfg, quick())
 	if err := p.SetState("door", State{State: Running, Since: utc(sampleEvent("door", 1).Time)}); err != nil {

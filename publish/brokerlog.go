@@ -18,14 +18,14 @@ func (h debugHandler) Enabled(context.Context, slog.Level) bool {
 
 // Handle writes one record.
 func (h debugHandler) Handle(_ context.Context, r slog.Record) error {
-	event := h.log.Debug()
+	fields := map[string]any{}
 	r.Attrs(func(a slog.Attr) bool {
 		if harmless(a.Key) {
-			event.Str(a.Key, a.Value.String())
+			fields[a.Key] = a.Value.String()
 		}
 		return true
 	})
-	event.Msg(r.Message)
+	h.log.Debug().Fields(fields).Msg(r.Message)
 	return nil
 }
 

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"math"
-	"slices"
-	"time"
-
 	// The two encodings of Image, for image.DecodeConfig.
 	_ "image/jpeg"
 	_ "image/png"
+	"math"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
 )

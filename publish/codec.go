@@ -17,7 +17,8 @@ var ErrSchema = errors.New("unknown schema version")
 // maxPayload bounds a message, in bytes; an Event with the largest picture stays below it.
 const maxPayload = 1 << 20
 
-// EncodeEvent checks an event and writes it as JSON on one line, its time in UTC.
+// EncodeEvent checks an event and writes it as JSON on one line, its time in UTC. All fields must be set, also those that
+// Publish fills in by itself.
 func EncodeEvent(e Event) ([]byte, error) {
 	e.Time = utc(e.Time)
 	return encode(&e, "event")

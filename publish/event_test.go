@@ -261,30 +261,3 @@ func TestReplayID(t *testing.T) {
 		}
 	}
 }
-
-func FuzzDecodeEvent(f *testing.F) {
-	f.Add(golden(f))
-	f.Add([]byte(`{"schema":1}`))
-	f.Add([]byte(`{"schema":1,"id":null,"frame":{"width":[]}}`))
-	schema := compile(f, EventSchema)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		e, err := DecodeEvent(data)
-		if err != nil {
-			return
-		}
-		var seen any // numbers rounded to float64, as readers see them
-		if err := json.Unmarshal(data, &seen); err != nil {
-			t.Fatal(err)
-		}
-		if err := schema.Validate(seen); err != nil {
-			t.Fatalf("decoder accepts what the schema refuses: %v", err)
-		}
-		again, err := EncodeEvent(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if twice, err := DecodeEvent(again); err != nil || !reflect.DeepEqual(e, twice) {
-			t.Fatalf("%v\n%+v\n%+v", err, e, twice)
-		}
-	})
-}

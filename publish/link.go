@@ -77,6 +77,8 @@ func connect(ctx context.Context, cfg Config, who identity) (*link, error) {
 	return l, nil
 }
 
+// clientOptions leaves paho as little to decide as possible. Its loggers are global and silent unless somebody sets them:
+// what they would say comes back as errors.
 func clientOptions(cfg Config, who identity, target *url.URL) *mqtt.ClientOptions {
 	o := mqtt.NewClientOptions().
 		AddBroker(target.String()).

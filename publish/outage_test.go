@@ -1,10 +1,14 @@
 package publish
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // faces decodes all events that arrived on a camera's topic, and holds each against the schema.
@@ -179,4 +183,67 @@ func TestOneMessageDoesNotStopTheOthers(t *testing.T) {
 	publishAll(t, p, 1, 20)
 	eventually(t, "the others arrived", func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 19 })
 	eventually(t, "one left", func() bool { return p.Stats().Queued == 1 })
+}
+
+// heavy is an event of which a window does not fit into the buffers of a connection.
+func heavy(n uint64) []Event {
+	data := append(pngBytes(), make([]byte, 400_000)...)
+	events := make([]Event, n)
+	for i := range n {
+		events[i] = sampleEvent("door", i)
+		events[i].Image.Encoding, events[i].Image.Data = PNG, data
+	}
+	return events
+}
+
+// The network takes nothing for a while: that is no reason to connect anew, and nothing is lost.
+func TestSlowUplink(t *testing.T) {
+	broker := anonymous(t)
+	watch := record(t, broker.url(), "facesieve/#")
+	link := startProxy(t, broker.addr)
+	p := mustOpen(t, testConfig(link.url()), defaultTiming())
+	eventually(t, "connected", connected(p))
+	link.block(true)
+	const n = 20 // 11 MB
+	for _, e := range heavy(n) {
+		if err := p.Publish(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(3 * handover) // long enough for the hand-over to fail
+	link.block(false)
+	eventually(t, "delivered", func() bool { return p.Stats().Delivered == n })
+	eventually(t, "arrived", func() bool { return len(watch.on("facesieve/gate/door/face")) == n })
+	for i, m := range watch.on("facesieve/gate/door/face") {
+		if e, err := DecodeEvent(m.Payload()); err != nil || e.Track != uint64(i) {
+			t.Errorf("%d: track %d, %v", i, e.Track, err)
+		}
+	}
+	if s := p.Stats(); s.Connections != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Close ends a connection whose writes block, and all that waits for it.
+func TestCloseOnAStuckNetwork(t *testing.T) {
+	broker := anonymous(t)
+	link := startProxy(t, broker.addr)
+	here := goleak.IgnoreCurrent()
+	p := mustOpen(t, testConfig(link.url()), quick())
+	eventually(t, "connected", connected(p))
+	link.block(true)
+	for _, e := range heavy(20) {
+		if err := p.Publish(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*handover)
+	defer cancel()
+	started := time.Now()
+	if err := p.Close(ctx); err == nil || !strings.Contains(err.Error(), "20 events were not delivered") {
+		t.Error(err)
+	}
+	t.Logf("closed after %v", time.Since(started))
+	link.cut(true)
+	goleak.VerifyNone(t, here)
 }

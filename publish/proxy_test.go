@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // proxy stands between a client and a broker and is where networks fail in tests.
@@ -16,6 +17,7 @@ type proxy struct {
 	mu     sync.Mutex
 	broken bool // new connections are closed at once
 	deaf   bool // answers of the broker are swallowed
+	stuck  bool // nothing more is taken from clients, so that their writes block
 	conns  map[net.Conn]struct{}
 }
 
@@ -55,6 +57,27 @@ func (p *proxy) swallow(deaf bool) {
 	p.deaf = deaf
 }
 
+// block stops taking anything from clients, or goes on.
+func (p *proxy) block(stuck bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stuck = stuck
+}
+
+// ready waits until the proxy may take something from conn, and says whether conn still counts.
+func (p *proxy) ready(conn net.Conn) bool {
+	for {
+		p.mu.Lock()
+		stuck := p.stuck
+		_, open := p.conns[conn]
+		p.mu.Unlock()
+		if !stuck || !open {
+			return open
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 func (p *proxy) isDeaf() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -67,6 +90,7 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
+		_ = client.(*net.TCPConn).SetReadBuffer(64 << 10) // so that block is soon felt
 		server, err := net.Dial("tcp", p.target)
 		if err != nil || !p.keep(client, server) {
 			_ = client.Close()
@@ -75,7 +99,7 @@ func (p *proxy) accept() {
 			}
 			continue
 		}
-		p.group.Go(func() { p.copy(server, client, func() bool { return false }) })
+		p.group.Go(func() { p.copy(server, client, func() bool { return !p.ready(client) }) })
 		p.group.Go(func() { p.copy(client, server, p.isDeaf) })
 	}
 }
@@ -96,7 +120,7 @@ func (p *proxy) keep(conns ...net.Conn) bool {
 func (p *proxy) copy(dst io.WriteCloser, src io.ReadCloser, lost func() bool) {
 	defer dst.Close()
 	defer src.Close()
-	buffer := make([]byte, 4096)
+	buffer := make([]byte, 64<<10)
 	for {
 		n, err := src.Read(buffer)
 		if err != nil {

@@ -68,7 +68,8 @@ const (
 )
 
 // Open checks the configuration and starts to connect, and goes on connecting until Close: a broker that is away is no
-// error here, see Stats. The embedded broker must have been started by StartBroker.
+// error here, see Stats. The embedded broker must have been started by StartBroker. There can be one publisher of a
+// client id: to replace it, for example after the configuration was changed, Close it before the next is opened.
 func Open(cfg Config, log zerolog.Logger) (*Publisher, error) {
 	return open(cfg, log, defaultTiming())
 }
@@ -98,6 +99,7 @@ func open(cfg Config, log zerolog.Logger, t timing) (*Publisher, error) {
 		cancel:  cancel,
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
+		stats:   Stats{Since: time.Now()},
 	}
 	go p.run()
 	return p, nil

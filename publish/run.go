@@ -3,6 +3,8 @@ package publish
 import (
 	"errors"
 	"time"
+
+	"github.com/rs/zerolog"
 )
 
 const (
@@ -27,11 +29,11 @@ func (p *Publisher) run() {
 			retry.reset()
 		}
 		wait := retry.wait()
-		event := p.log.Debug()
+		level := zerolog.DebugLevel
 		if p.failed(err) || time.Since(lastWarning) > repeatLog {
-			event, lastWarning = p.log.Warn(), time.Now()
+			level, lastWarning = zerolog.WarnLevel, time.Now()
 		}
-		event.Err(err).Dur("retry_in", wait).Int("queued", p.Stats().Queued).Msg("no connection to the broker")
+		p.log.WithLevel(level).Err(err).Dur("retry_in", wait).Int("queued", p.Stats().Queued).Msg("no connection to the broker")
 		if !p.pause(wait) {
 			return
 		}
