@@ -29,7 +29,7 @@ type Config struct {
 	URL          string        `yaml:"url"`           // see the package comment
 	Pace         Pace          `yaml:"pace"`          // native or fast; video files only
 	OpenTimeout  time.Duration `yaml:"open_timeout"`  // for connecting, and again for opening the stream
-	ReadTimeout  time.Duration `yaml:"read_timeout"`  // without a frame for this long, a source is lost
+	ReadTimeout  time.Duration `yaml:"read_timeout"`  // without a frame for this long, a live source is lost
 	ReconnectMin time.Duration `yaml:"reconnect_min"` // shortest pause before a live source is tried again
 	ReconnectMax time.Duration `yaml:"reconnect_max"` // longest pause; frames for this long make the pauses short again
 	Transport    string        `yaml:"transport"`     // of RTSP: tcp or udp

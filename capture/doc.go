@@ -7,7 +7,8 @@
 //	rtsp://  rtsps://  http://  https://   a stream (H.264, H.265, MJPEG, ...), read by FFmpeg; live
 //	/dev/video0  /dev/v4l/by-id/...        a V4L2 camera; live
 //	gst:PIPELINE                           a GStreamer pipeline that ends in appsink (Jetson CSI cameras); live
-//	a path, or file://PATH                 a video file, a picture, or a folder of pictures; finite
+//	a path, or file://PATH                 a video file, a picture, or a folder of pictures; finite. PATH is taken
+//	                                       as it stands, without percent-encoding
 //
 // A live source is drained all the time, its newest frame wins, and when it is lost, or is not there in the first place,
 // the Source says so in State and tries again, with a pause that grows and has jitter in it. Frames from before the loss,
@@ -33,7 +34,8 @@
 //
 // # The process
 //
-// FFmpeg's transport can be given through the environment only (OPENCV_FFMPEG_CAPTURE_OPTIONS), so streams are opened one
-// at a time, as OpenCV does itself. What the variable held before is kept and goes before the Config. The first Open
-// silences the messages of OpenCV and FFmpeg for the process: they go to stderr and quote URLs with their credentials.
+// FFmpeg's transport can be given through the environment only (OPENCV_FFMPEG_CAPTURE_OPTIONS), so videos and streams are
+// opened one at a time, as OpenCV does itself; a camera that is off does not hold this place, as its port is tried
+// first. What the variable held before is kept and goes before the Config. Open silences the messages of OpenCV and
+// FFmpeg for the process: they go to stderr and quote URLs with their credentials.
 package capture

@@ -275,3 +275,15 @@ func TestNextNeedsAMatAndAContext(t *testing.T) {
 		t.Errorf("Next returned %v", err)
 	}
 }
+
+// BenchmarkFast measures a frame on its way from a 720p file to the caller, decoding included.
+func BenchmarkFast(b *testing.B) {
+	cfg := fast(clip(b, "a.mp4", "250", "-vf", "scale=1280:720", "-c:v", "libx264", "-preset", "ultrafast"))
+	cfg.Loop = true
+	s := open(b, cfg)
+	f := newFrame(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		next(b, s, f)
+	}
+}

@@ -149,8 +149,10 @@ func (c *session) read(ctx context.Context, in input, back *Frame) (time.Duratio
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	c.dog.watch(c.source.cfg.ReadTimeout)
-	defer c.dog.rest()
+	if c.source.target.live() { // a large picture on a slow board takes its time
+		c.dog.watch(c.source.cfg.ReadTimeout)
+		defer c.dog.rest()
+	}
 	return in.read(ctx, &back.Mat)
 }
 
