@@ -1,7 +1,7 @@
 """Labels the faces of some identities, streaming: in memory are a few batches and one identity."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from facesieve_training import degrade, faces
 from facesieve_training.faces import Face, FaceSet, Picture
 from facesieve_training.label import formulas
 from facesieve_training.label.table import SHARD
-from facesieve_training.teacher.imported import Features, Teacher
+from facesieve_training.teacher.features import Features, Teacher
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,12 @@ class Recipe:
     batch: int
 
 
-def label_identities(
-    source: FaceSet, identities: list[str], teacher: Teacher, recipe: Recipe, tick: Callable[[int], object]
-) -> pa.Table:
-    """Label every picture of these identities; tick is told how many pictures are done."""
+def label_identities(source: FaceSet, identities: list[str], teacher: Teacher, recipe: Recipe) -> pa.Table:
+    """Label every picture of these identities."""
     pieces = []
     work = ((f, v) for i in identities for f in source.faces(i) for v in range(recipe.variants + 1))
     for _, group in itertools.groupby(_features(work, teacher, recipe), key=lambda seen: seen.face.identity):
-        seen = list(group)
-        pieces.append(label_identity(seen))
-        tick(len(seen))
+        pieces.append(label_identity(list(group)))
     return pa.concat_tables(pieces) if pieces else SHARD.empty_table()
 
 

@@ -7,16 +7,19 @@ in the README).
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
 from tqdm import tqdm
 
 from facesieve_training.degrade import Degradation
+from facesieve_training.distribute import Distribute, over
 from facesieve_training.faces import FaceSet
 from facesieve_training.label import formulas, shard, sheet, table
 from facesieve_training.run import Run
-from facesieve_training.teacher.imported import OnnxTeacher, Teacher
+from facesieve_training.teacher.source import TeacherSource, open_teacher
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +53,7 @@ class Config:
     """Configuration of the stage."""
 
     faces: Path
-    teacher: OnnxTeacher
+    teacher: TeacherSource
     seed: int = 1
     limit: int | None = None
     """Only the first so many identities."""
@@ -65,8 +68,15 @@ class Config:
     """Identities in a shard: what a kill costs at most."""
     batch: int = 32
     threads: int = 0
+    """Of an imported teacher, in each worker; 0 for one a core."""
     sheet: int = 24
-    """Faces in a row of the contact sheets; 0 for no sheets."""
+    """Best, middle and worst faces in the contact sheets; 0 for no sheets."""
+    distribute: Distribute = field(default_factory=Distribute)
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        found = [f"{n}: {getattr(self, n)} is below 1" for n in ("shard", "batch") if getattr(self, n) < 1]
+        return found if 0 <= self.variants < 128 else [*found, f"variants: {self.variants} is not in 0..127"]
 
 
 def run(config: Config, run: Run) -> None:
@@ -87,22 +97,28 @@ def label_shards(config: Config, source: FaceSet, folder: Path) -> list[Path]:
     """Label what is not labelled yet; returns the files of all shards in order."""
     starts = range(0, len(source.identities), config.shard)
     paths = [folder / f"{number:05d}.parquet" for number in range(len(starts))]
-    missing = [(path, start) for path, start in zip(paths, starts, strict=True) if not path.exists()]
-    if not missing:
-        return paths
+    missing = [number for number, path in enumerate(paths) if not path.exists()]
+    work = [source.identities[starts[number] : starts[number] + config.shard] for number in missing]
     log.info("labelling %d of %d shards", len(missing), len(paths))
-    teacher = Teacher(config.teacher, config.threads)
-    recipe = make_recipe(config, teacher)
-    with tqdm(unit=" faces", smoothing=0.02, mininterval=2) as bar:
-        for path, start in missing:
-            identities = source.identities[start : start + config.shard]
-            table.write(path, shard.label_identities(source, identities, teacher, recipe, bar.update))
+    made = over(partial(_Labeller, config), work, config.distribute) if missing else iter(())
+    with tqdm(unit="pictures", disable=None) as bar:
+        for number, labelled in zip(missing, made, strict=True):
+            table.write(paths[number], labelled)
+            bar.update(len(labelled))
     return paths
 
 
-def make_recipe(config: Config, teacher: Teacher) -> shard.Recipe:
-    """Draw the masks and gather what labelling a picture needs."""
-    masks = formulas.masks(config.masks.count, teacher.cut_width, config.masks.rate, config.seed)
-    return shard.Recipe(
-        config.seed, config.variants, config.degradation, masks, config.masks.normalise, config.batch
-    )
+class _Labeller:
+    """Labels the identities of a shard; lives in a worker."""
+
+    def __init__(self, config: Config) -> None:
+        self._source = FaceSet(config.faces, config.limit)
+        self._teacher = open_teacher(config.teacher, config.threads)
+        m = config.masks
+        masks = formulas.masks(m.count, self._teacher.cut_width, m.rate, config.seed)
+        self._recipe = shard.Recipe(
+            config.seed, config.variants, config.degradation, masks, m.normalise, config.batch
+        )
+
+    def __call__(self, identities: list[str]) -> pa.Table:
+        return shard.label_identities(self._source, identities, self._teacher, self._recipe)

@@ -74,7 +74,7 @@ def run(config: Config, run: Run) -> None:
     rows = np.flatnonzero(~test)
     scaled = scale.apply(labels.labels)
     losses: dict[str, Any] = {network.FEATURE: "mse"} | dict.fromkeys(COMPONENTS, network.bins_loss)
-    batches = _Batches(config, pictures, rows, scaled, labels.embedding)
+    batches = Batches(config, pictures, rows, scaled, labels.embedding)
     trainer = Trainer(model, losses, batches, run, config.save_every)
     judged = np.flatnonzero(test)
     trainer.train(
@@ -85,7 +85,7 @@ def run(config: Config, run: Run) -> None:
     run.finish(**judge(model, pictures, judged, scaled))
 
 
-class _Batches:
+class Batches:
     """Makes the batch of a step: an epoch is one random order of the training rows."""
 
     def __init__(
@@ -101,6 +101,7 @@ class _Batches:
         self._order: tuple[int, NDArray[np.int64]] = (-1, rows)
 
     def __call__(self, step: int) -> Batch:
+        """Make the batch of a step."""
         size = self._config.batch
         epoch, place = divmod(step, len(self._rows) // size)
         if self._order[0] != epoch:

@@ -1,0 +1,63 @@
+"""Small faces and a small teacher for the tests, made anew in each test's folder."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from facesieve_training.faces import SIZE
+from facesieve_training.teacher.imported import OnnxTeacher
+
+
+@pytest.fixture
+def face_folder(tmp_path: Path) -> Path:
+    """12 people with 4 faces each of 128x128, the people in different colours; the last has one face only."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "faces"
+    for person in range(12):
+        folder = root / f"p{person:02d}"
+        folder.mkdir(parents=True)
+        base = cv2.resize(rng.integers(0, 256, (8, 8, 3), np.uint8), (128, 128))
+        for number in range(4 if person < 11 else 1):
+            noise = rng.integers(-20, 21, base.shape)
+            picture = np.clip(base.astype(int) + noise, 0, 255).astype(np.uint8)
+            cv2.imwrite(str(folder / f"{number}.png"), picture)
+    return root
+
+
+@pytest.fixture
+def teacher_config(tmp_path: Path) -> OnnxTeacher:
+    """A teacher of two convolutions, a PRelu and a last layer, with random weights."""
+    path = tmp_path / "teacher.onnx"
+    onnx.save(_teacher(), str(path))
+    return OnnxTeacher(path, cut="pooled", low="bent", mean=127.5, std=128.0)
+
+
+def _teacher() -> onnx.ModelProto:
+    rng = np.random.default_rng(1)
+    weights = {
+        "w1": rng.normal(0, 0.2, (6, 3, 3, 3)),
+        "slope": rng.uniform(0, 0.5, (6, 1, 1)),
+        "w2": rng.normal(0, 0.2, (16, 6, 3, 3)),
+        "w3": rng.normal(0, 0.5, (8, 16)),
+        "b3": rng.normal(0, 0.1, 8),
+    }
+    nodes = [
+        helper.make_node("Conv", ["data", "w1"], ["first"], strides=[4, 4]),
+        helper.make_node("PRelu", ["first", "slope"], ["bent"]),
+        helper.make_node("Conv", ["bent", "w2"], ["second"], strides=[3, 3]),
+        helper.make_node("GlobalAveragePool", ["second"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "w3", "b3"], ["embedding"], transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "teacher",
+        [helper.make_tensor_value_info("data", TensorProto.FLOAT, ["n", 3, SIZE, SIZE])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 8])],
+        [numpy_helper.from_array(v.astype(np.float32), name) for name, v in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)

@@ -1,0 +1,74 @@
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from facesieve_training import degrade
+from facesieve_training.degrade import Degradation, Jitter, Span
+from facesieve_training.faces import Picture, centre
+
+NONE = Span(0, 1, 1)
+
+
+def picture() -> Picture:
+    coarse = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    return np.kron(coarse, np.ones((8, 8, 1), np.uint8))
+
+
+def only(**spans: Span) -> Degradation:
+    """Nothing but these effects, perfectly aligned."""
+    names = [field.name for field in fields(Degradation) if field.name != "jitter"]
+    return replace(Degradation(), jitter=Jitter(0, 0, 0), **(dict.fromkeys(names, NONE) | spans))
+
+
+def test_the_same_seed_face_and_variant_give_the_same_picture() -> None:
+    made = [
+        degrade.degrade(picture(), Degradation(), degrade.generator(*key))
+        for key in [(1, "a/b", 1), (1, "a/b", 1), (2, "a/b", 1), (1, "a/c", 1), (1, "a/b", 2)]
+    ]
+    assert made[0].shape == (112, 112, 3)
+    np.testing.assert_array_equal(made[0], made[1])
+    assert all(not np.array_equal(made[0], other) for other in made[2:])
+
+
+def test_nothing_done_is_the_clean_middle() -> None:
+    made = degrade.degrade(picture(), only(), degrade.generator(1, "a", 1))
+    np.testing.assert_array_equal(made, centre(picture()))
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        {"pixels": Span(1, 20, 20)},
+        {"motion": Span(1, 9, 9)},
+        {"defocus": Span(1, 2, 2)},
+        {"noise": Span(1, 10, 10)},
+        {"jpeg": Span(1, 10, 10)},
+        {"occlusion": Span(1, 0.4, 0.4)},
+    ],
+    ids=lambda effect: next(iter(effect)),
+)
+def test_each_effect_changes_the_face_but_keeps_its_brightness(effect: dict[str, Span]) -> None:
+    made = degrade.degrade(picture(), only(**effect), degrade.generator(1, "a", 1)).astype(float)
+    clean = centre(picture()).astype(float)
+    assert np.abs(made - clean).mean() > 1
+    assert abs(made.mean() - clean.mean()) < 25
+
+
+def test_exposure_moves_the_brightness() -> None:
+    clean = centre(picture()).mean()
+    dark = degrade.degrade(picture(), only(dark=Span(1, 0.3, 0.3)), degrade.generator(1, "a", 1))
+    bright = degrade.degrade(picture(), only(bright=Span(1, 2, 2)), degrade.generator(1, "a", 1))
+    assert dark.mean() < 0.6 * clean < clean < bright.mean()
+
+
+def test_jitter_moves_the_face_by_as_much_as_it_says() -> None:
+    dot = np.zeros((128, 128, 3), np.uint8)
+    dot[62:66, 62:66] = 255
+    found = []
+    for variant in range(200):
+        rng = degrade.generator(1, "a", variant)
+        moved = degrade.align(dot, 128, Jitter(3, 0, 0), rng)[..., 0].astype(float)
+        found.append(np.array(np.nonzero(moved > 60)).mean(axis=1) - 55.5)
+    assert np.abs(np.mean(found, axis=0)).max() < 0.7
+    assert np.std(found, axis=0) == pytest.approx([3, 3], abs=0.5)

@@ -1,0 +1,72 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facesieve_training.cli import DataError
+from facesieve_training.evaluate.network import Network
+from facesieve_training.export import calibration, stage
+from facesieve_training.export.manifest import self_test_picture
+from facesieve_training.export.scorer import Scorer
+from facesieve_training.label import stage as label_stage
+from facesieve_training.networks.resnet import NetworkConfig
+from facesieve_training.run import Run
+from facesieve_training.student import stage as student_stage
+from facesieve_training.student.network import StudentConfig
+from facesieve_training.teacher.imported import OnnxTeacher
+from facesieve_training.teacher.source import TeacherSource
+
+
+@pytest.fixture
+def exported(face_folder: Path, teacher_config: OnnxTeacher, tmp_path: Path) -> Path:
+    """A student exported after one step of training."""
+    masks, teacher = label_stage.Masks(count=4), TeacherSource(**vars(teacher_config))
+    labelling = label_stage.Config(face_folder, teacher, masks=masks, threads=1, sheet=0)
+    label_stage.run(labelling, Run.open(tmp_path / "label", "label", labelling, False))
+    training = student_stage.Config(
+        tmp_path / "label",
+        student=StudentConfig(NetworkConfig(10, 0.125), bins=8, hidden=16),
+        phases=(student_stage.Phase(0.1, labels=1.0),),
+        held_out=0.4,
+    )
+    student_stage.run(training, Run.open(tmp_path / "student", "student", training, False))
+    matcher = Network(teacher_config.onnx, mean=[127.5], std=[128.0])
+    config = stage.Config(tmp_path / "student", matcher, representative=20, knots=5)
+    stage.run(config, Run.open(tmp_path / "export", "export", config, False))
+    return tmp_path / "export" / "quality.tflite"
+
+
+def test_the_export_vouches_for_itself(exported: Path) -> None:
+    told = json.loads(exported.with_suffix(".json").read_text())
+    assert (told["input"]["scale"], told["input"]["zero_point"]) == (1 / 128, 0)
+    assert [output["name"] for output in told["outputs"]] == ["visual", "robustness", "agreement"]
+    assert (np.diff(told["quality"]["calibration"]["raw"]) > 0).all()
+    scorer = Scorer(exported)
+    for case in told["self_test"]["cases"]:
+        answers = scorer.network.run(self_test_picture(112, 112, case["picture"]))
+        for answer, wanted, tolerance in zip(
+            answers, case["outputs"], told["self_test"]["tolerance"], strict=True
+        ):
+            np.testing.assert_allclose(answer.ravel(), wanted, atol=tolerance)
+    score = scorer.score(self_test_picture(112, 112, 0))
+    assert 0 <= score.value <= 100
+    assert set(score.labels) == {"visual", "robustness", "agreement"}
+    report = (exported.parent / "parity.md").read_text()
+    assert "| int8_spearman |" in report
+    assert (exported.parent / "fnmr.png").stat().st_size > 0
+
+    exported.write_bytes(exported.read_bytes()[:-1] + b"x")
+    with pytest.raises(DataError, match="is not the file that"):
+        Scorer(exported)
+
+
+def test_calibration_is_the_percentile_of_the_set() -> None:
+    raw = np.random.default_rng(0).normal(0, 1, 10_000)
+    told = calibration.calibrate(raw, 21)
+    score = np.interp(raw, told.raw, told.score)
+    np.testing.assert_allclose(np.quantile(score, [0.1, 0.5, 0.9]), [10, 50, 90], atol=0.5)
+
+
+def test_calibration_of_equal_values_still_rises() -> None:
+    assert (np.diff(calibration.calibrate(np.full(100, 0.5), 5).raw) > 0).all()

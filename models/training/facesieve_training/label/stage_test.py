@@ -1,0 +1,86 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facesieve_training import faces
+from facesieve_training.cli import DataError
+from facesieve_training.label import formulas, stage, table
+from facesieve_training.run import Run
+from facesieve_training.teacher.imported import OnnxTeacher, Teacher
+from facesieve_training.teacher.source import TeacherSource
+
+
+@pytest.fixture
+def config(face_folder: Path, teacher_config: OnnxTeacher) -> stage.Config:
+    masks = stage.Masks(count=6)
+    teacher = TeacherSource(**vars(teacher_config))
+    return stage.Config(face_folder, teacher, variants=2, masks=masks, shard=5, batch=7, threads=1, sheet=5)
+
+
+def label(config: stage.Config, folder: Path, resume: bool = False) -> pd.DataFrame:
+    stage.run(config, Run.open(folder, "label", config, resume))
+    return pd.read_parquet(folder / "labels.parquet")
+
+
+def test_every_picture_is_labelled_once_in_order(config: stage.Config, tmp_path: Path) -> None:
+    found = label(config, tmp_path / "run")
+    assert len(found) == 45 * 3
+    assert list(found["variant"][:6]) == [0, 1, 2, 0, 1, 2]
+    assert found["identity"].is_monotonic_increasing
+    assert found["robustness"].between(0, 1).all()
+    assert found[["agreement", "quality"]].isna().sum().tolist() == [3, 3], "the lone face has no agreement"
+    for name in ("visual", "robustness", "agreement", "quality", "norm"):
+        assert (tmp_path / "run" / f"sheet_{name}.png").stat().st_size > 0
+
+
+def test_labels_are_the_formulas_on_the_teacher(config: stage.Config, tmp_path: Path) -> None:
+    found = label(config, tmp_path / "run")
+    one = found[found["identity"] == "p03"]
+    teacher = Teacher(config.teacher.as_onnx())
+    clean = [faces.centre(faces.read_face(config.faces / "p03" / f"{i}.png")) for i in range(4)]
+    features = teacher(np.stack(clean))
+    of_clean = one[one["variant"] == 0]
+    everyone, all_clean = np.arange(4), np.ones(4, bool)
+    np.testing.assert_allclose(
+        of_clean["agreement"], formulas.agreement(features.embedding, everyone, all_clean), atol=1e-4
+    )
+    np.testing.assert_allclose(of_clean["distance"], formulas.distance(features.low, all_clean), rtol=1e-2)
+    np.testing.assert_allclose(of_clean["norm"], np.linalg.norm(features.embedding, axis=1), rtol=1e-4)
+
+
+def test_quality_is_the_weighted_sum(config: stage.Config, tmp_path: Path) -> None:
+    found = label(config, tmp_path / "run")
+    wanted = 0.2 * found["visual"] + 0.4 * found["robustness"] + 0.4 * found["agreement"]
+    np.testing.assert_allclose(found["quality"], wanted, atol=1e-6)
+    assert found["visual"].min() == 0
+    assert found["visual"].max() == 1
+
+
+def test_a_kill_between_shards_changes_nothing(config: stage.Config, tmp_path: Path) -> None:
+    whole = label(config, tmp_path / "whole")
+    killed = tmp_path / "killed"
+    stage.run(config, Run.open(killed, "label", config, False))
+    for path in [killed / "labels.parquet", *sorted((killed / "shards").iterdir())[1:]]:
+        path.unlink()
+    pd.testing.assert_frame_equal(label(config, killed, resume=True), whole)
+
+
+def test_a_broken_picture_is_named(config: stage.Config, tmp_path: Path) -> None:
+    (config.faces / "p04" / "2.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"p04/2\.png: is no readable picture"):
+        label(config, tmp_path / "run")
+
+
+def test_a_wrong_cut_is_named(config: stage.Config, tmp_path: Path) -> None:
+    wrong = replace(config, teacher=replace(config.teacher, cut="nothing"))
+    with pytest.raises(DataError, match="has no value named nothing"):
+        label(wrong, tmp_path / "run")
+
+
+def test_the_table_is_joined_without_holding_it(config: stage.Config, tmp_path: Path) -> None:
+    label(config, tmp_path / "run")
+    sizes = [len(batch) for batch in table.batches(tmp_path / "run" / "labels.parquet", ["variant"])]
+    assert sum(sizes) == 45 * 3

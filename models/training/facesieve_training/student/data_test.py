@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facesieve_training.cli import DataError
+from facesieve_training.student import data
+
+
+def test_ranks_are_spread_evenly_and_unknown_stays_unknown() -> None:
+    labels = np.random.default_rng(0).normal(0, 1, (5000, 3)).astype(np.float32) ** 3
+    labels[7, 2] = np.nan
+    scaled = data.Scale.fit(labels).apply(labels)
+    assert np.isnan(scaled[7, 2])
+    assert np.isfinite(scaled[:, :2]).all()
+    shares = np.histogram(scaled[:, 0], 10, (0, 1))[0] / len(scaled)
+    np.testing.assert_allclose(shares, 0.1, atol=0.01)
+    assert (np.argsort(scaled[:, 1]) == np.argsort(labels[:, 1])).mean() > 0.99
+
+
+def test_held_out_people_are_the_same_in_a_larger_set() -> None:
+    small = [f"p{i}" for i in range(50)]
+    large = [f"p{i}" for i in range(200)]
+    kept = [_held(names) for names in (small, large)]
+    assert kept[0] == kept[1] & set(small)
+    assert 0.1 < len(kept[1]) / 200 < 0.3
+
+
+def _held(names: list[str]) -> set[str]:
+    rows = np.arange(len(names), dtype=np.int32)
+    labels = data.Labels(
+        rows, names, names, rows.astype(np.int8), np.zeros((0, 3), np.float32), np.zeros((0, 1), np.float16)
+    )
+    return {names[i] for i in np.flatnonzero(data.held_out(labels, 0.2, 1))}
+
+
+def test_augmentation_moves_and_flips_and_never_more() -> None:
+    picture = np.zeros((1, 112, 112, 3), np.uint8)
+    picture[0, 50, 30] = 255
+    places = set()
+    for seed in range(300):
+        out = data.augment(picture, 2, np.random.default_rng(seed))
+        assert out.min() == -1
+        y, x = np.argwhere(out[0, ..., 0] > 0)[0]
+        places.add((int(y), int(min(x, 111 - x))))
+    assert places == {(50 + dy, 30 + dx) for dy in range(-2, 3) for dx in range(-2, 3)}
+
+
+def test_a_folder_without_labels_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"labels\.parquet: is missing"):
+        data.LabelRun(tmp_path)

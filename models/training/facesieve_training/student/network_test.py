@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from facesieve_training.networks.resnet import NetworkConfig
+from facesieve_training.student import network
+
+
+def test_expectation_of_certain_bins() -> None:
+    logits = np.full((2, 16), -50, np.float32)
+    logits[0, 15] = logits[1, 3] = 50
+    np.testing.assert_allclose(np.asarray(network.expectation(logits)), [1, 3 / 15], atol=1e-6)
+
+
+@pytest.mark.parametrize("truth", [0.02, 0.31, 0.99])
+def test_the_loss_is_least_at_the_two_bins_beside_the_truth(truth: float) -> None:
+    place = truth * 15
+    soft = np.maximum(1 - np.abs(place - np.arange(16)), 1e-6)
+    best = np.log(soft)[None].astype(np.float32)
+    told = np.array([[truth]], np.float32)
+    least = float(np.asarray(network.bins_loss(told, best))[0])
+    soft = soft[soft > 1e-5]
+    assert least == pytest.approx(-(soft * np.log(soft)).sum(), abs=1e-3), "entropy, and no squared error"
+    for other in np.random.default_rng(0).normal(0, 1, (20, 1, 16)).astype(np.float32):
+        assert float(np.asarray(network.bins_loss(told, best + other))[0]) > least
+
+
+def test_outputs_have_the_names_that_losses_and_export_use() -> None:
+    config = network.StudentConfig(NetworkConfig(10, 0.125), bins=8)
+    model = network.build(config, features=32, classes=5)
+    shapes = {name: output.shape[1] for name, output in model.output.items()}
+    assert shapes == {"feature": 32, "visual": 8, "robustness": 8, "agreement": 8, "classes": 5}
