@@ -80,8 +80,12 @@ func TestReplayOfAnEmptyRoom(t *testing.T) {
 	}
 }
 
+// everyFace is a configuration that forwards every face found.
+const everyFace = `quality: {policy: all, threshold: 0, gates: {min_eye_distance: 0, min_sharpness: 0,
+  max_yaw: 90, max_pitch: 90, max_roll: 180, max_residual: 112, edge_margin: -1}}`
+
 func TestReplayOfAStreet(t *testing.T) {
-	events, _ := replayEvents(t, sharedVideo(t, "street_exit.mp4"), "quality: {policy: all, threshold: 0}")
+	events, _ := replayEvents(t, sharedVideo(t, "street_exit.mp4"), everyFace)
 	tracks := map[uint64]bool{}
 	for _, e := range events {
 		if max(e.Box.Width, e.Box.Height) >= 24 {
