@@ -64,11 +64,11 @@ def _level(
 
 
 def _set(target: FloatArray, face: FloatArray, rows: slice, columns: slice, stride: int) -> None:
-    cells = codec.grid(target.shape[0], target.shape[1])[rows, columns]
-    count = cells.shape[0] * cells.shape[1]
-    faces = np.repeat(face[None], count, axis=0)
+    height, width = target[rows, columns].shape[:2]
+    cells = codec.grid(height, width) + np.array([columns.start, rows.start], np.float32)
+    faces = np.repeat(face[None], height * width, axis=0)
     regression = codec.encode(faces, cells.reshape(-1, 2), stride)
-    target[rows, columns, BOX:] = regression.reshape(*cells.shape[:2], 14)
+    target[rows, columns, BOX:] = regression.reshape(height, width, 14)
     target[rows, columns, POSITIVE] = 1
     target[rows, columns, WEIGHT] = 1
 

@@ -192,6 +192,17 @@ def choose_score(tallies: Sequence[Tally], allowed: float) -> float:
     return 0.95
 
 
+def band(tally: Tally, low: float, high: float, threshold: float) -> dict[str, Any]:
+    """Figures of the faces with a size in [low, high); None where there is none: JSON has no NaN."""
+    recall, count = tally.recall(low, high, threshold)
+    error = tally.error(low, high, threshold)
+    return {
+        "faces": count,
+        "recall": None if np.isnan(recall) else round(recall, 4),
+        "landmark_error": None if np.isnan(error) else round(error, 4),
+    }
+
+
 def table(tally: Tally, threshold: float, sizes: Sequence[float]) -> list[dict[str, Any]]:
     """Recall and landmark error for each band of sizes."""
     edges = [
@@ -201,9 +212,5 @@ def table(tally: Tally, threshold: float, sizes: Sequence[float]) -> list[dict[s
     ]
     rows = []
     for size, low, high in zip(sizes, edges, edges[1:], strict=False):
-        recall, count = tally.recall(low, high, threshold)
-        error = tally.error(low, high, threshold)
-        rows.append(
-            {"size": size, "faces": count, "recall": round(recall, 4), "landmark_error": round(error, 4)}
-        )
+        rows.append({"size": size, **band(tally, low, high, threshold)})
     return rows

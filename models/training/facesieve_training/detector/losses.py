@@ -21,7 +21,7 @@ class LossConfig:
     cls: float = 1.0
     obj: float = 1.0
     box: float = 2.0
-    kps: float = 2.0
+    kps: float = 1.0
     calm: float = 1e-4
     focus: float = 2.0
 
@@ -50,9 +50,13 @@ def overlap(a: tf.Tensor, b: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def focal(logits: tf.Tensor, target: tf.Tensor, focus: float) -> tf.Tensor:
-    """Cross entropy times |target - probability|^focus (Li et al. 2020, arXiv:2006.04388)."""
+    """Cross entropy, of background times probability^focus, of faces times target.
+
+    Varifocal loss (Zhang et al. 2021, arXiv:2008.13367): easy background counts little, and faces keep their
+    full weight, so that a sure face scores near 1.
+    """
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
-    return entropy * tf.abs(target - tf.sigmoid(logits)) ** focus
+    return entropy * tf.where(target > 0, target, tf.sigmoid(logits) ** focus)
 
 
 def _level(outputs: Sequence[tf.Tensor], target: tf.Tensor, config: LossConfig) -> dict[str, tf.Tensor]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from facesieve_training.detector.evaluate import EvaluateConfig, Tally, table
+from facesieve_training.detector.evaluate import EvaluateConfig, Tally, band, table
 from facesieve_training.export.manifest import Manifest
 
 BANDS = ((5.0, 8.0), (8.0, 12.0), (12.0, 20.0), (20.0, 40.0), (40.0, 100.0), (100.0, 400.0))
@@ -39,12 +39,9 @@ def recording(tally: Tally, score: float) -> dict[str, Any]:
     """Figures of one recording, in bands of size that hold any face."""
     bands = []
     for low, high in BANDS:
-        recall, count = tally.recall(low, high, score)
-        if count:
-            error = round(tally.error(low, high, score), 4)
-            bands.append(
-                {"from": low, "to": high, "faces": count, "recall": round(recall, 4), "landmark_error": error}
-            )
+        found = band(tally, low, high, score)
+        if found["faces"]:
+            bands.append({"from": low, "to": high, **found})
     false = round(tally.false_per_picture(score), 4)
     return {"frames": tally.pictures, "false_per_frame": false, "recall": bands}
 
@@ -81,13 +78,17 @@ def card(path: Path, manifest: Manifest) -> None:
             "",
         ]
         lines += [
-            f"- {band['from']:.0f} to {band['to']:.0f} pixels: {band['recall']:.1%} of {band['faces']} faces"
-            f", landmark error {band['landmark_error']:.3f}"
-            for band in seen["recall"]
+            f"- {row['from']:.0f} to {row['to']:.0f} pixels: {row['recall']:.1%} of {row['faces']} faces, "
+            f"landmark error {_figure(row['landmark_error'])}"
+            for row in seen["recall"]
         ]
         lines += [""] * bool(seen["recall"])
     lines += ["## Training", ""] + [f"- {key}: {value}" for key, value in asdict(manifest.training).items()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _markdown(ours: Sequence[Mapping[str, Any]], teacher: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -98,7 +99,7 @@ def _markdown(ours: Sequence[Mapping[str, Any]], teacher: Sequence[Mapping[str, 
     for a, b in zip(ours, teacher, strict=True):
         if a["faces"]:
             lines.append(
-                f"| {a['size']:g} | {a['faces']} | {a['recall']:.3f} | {a['landmark_error']:.3f} "
-                f"| {b['recall']:.3f} | {b['landmark_error']:.3f} |"
+                f"| {a['size']:g} | {a['faces']} | {a['recall']:.3f} | {_figure(a['landmark_error'])} "
+                f"| {b['recall']:.3f} | {_figure(b['landmark_error'])} |"
             )
     return lines

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -24,7 +23,7 @@ Sample = tuple[np.ndarray, list[np.ndarray]]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Schedule; one step is one batch. Initial is a weights file of an earlier run to start from."""
+    """Schedule; one step is one batch."""
 
     steps: int = 6000
     batch: int = 16
@@ -37,7 +36,6 @@ class TrainConfig:
     threads: int = 2
     checkpoint_every: int = 250
     log_every: int = 50
-    initial: Path | None = None
 
     def faults(self) -> list[str]:
         """What is wrong with the values."""
@@ -102,8 +100,6 @@ class Trainer:
             self.model = build(parts.network)
         finally:
             keras.mixed_precision.set_global_policy("float32")
-        if parts.train.initial is not None:
-            self.model.load_weights(parts.train.initial)
         self.averaged = build(parts.network)
         self.averaged.set_weights(self.model.get_weights())
         self._parts = parts
