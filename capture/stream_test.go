@@ -173,6 +173,14 @@ func TestServersThatNeverSendVideo(t *testing.T) {
 	}
 }
 
+// answer says the same to all that connects, and hangs up.
+func answer(text string) func(context.Context, net.Conn) {
+	return func(_ context.Context, conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 4096)) // the first request, or that a knock is over
+		_, _ = conn.Write([]byte(text))
+	}
+}
+
 // serve answers connections with talk until the test ends.
 func serve(t testing.TB, talk func(context.Context, net.Conn)) (address string) {
 	t.Helper()

@@ -1,0 +1,76 @@
+package capture
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+)
+
+const noisy = "FACESIEVE_TEST_NOISY"
+
+// The libraries beneath write to stdout and stderr where they like. Whoever reads the journal must not find a password
+// there, so OpenCV and FFmpeg must not write at all (GLib does, about itself). A process of its own shows it.
+func TestTheLibrariesAreSilent(t *testing.T) {
+	if os.Getenv(noisy) != "" {
+		makeNoise(t)
+		return
+	}
+	command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	command.Env = append(os.Environ(), noisy+"=1", ffmpegDebug+"=1", ffmpegLogLevel+"=48")
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Error(err)
+	}
+	for _, mark := range []string{"joe", "secret", "WARN:", "ERROR:", "OpenCV", "OPENCV", " @ 0x"} {
+		if strings.Contains(string(out), mark) {
+			t.Errorf("%q in:\n%s", mark, out)
+		}
+	}
+}
+
+// makeNoise gives the libraries reason to complain.
+func makeNoise(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.mp4")
+	if err := os.WriteFile(bad, []byte("\x00\x00\x00\x18ftypmp42"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(fast(bad), zerolog.Nop()); err == nil {
+		t.Error("opened a bad file")
+	}
+	address := serve(t, answer("RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\n\r\n"))
+	for _, url := range []string{
+		"rtsp://joe:secret@" + address + "/x",
+		"http://joe:secret@" + address + "/x?token=secret",
+		"gst:rtspsrc location=rtsp://joe:secret@h user-pw=secret ! appsink",
+		"gst:fakesrc nonesuch=secret ! fakesink name=appsink",
+	} {
+		s, err := Open(quick(url), zerolog.Nop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAFileThatMayNotBeRead(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	path := filepath.Join(t.TempDir(), "a.mp4")
+	if err := os.WriteFile(path, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(fast(path), zerolog.Nop())
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "let the user of this program read it") {
+		t.Error(err)
+	}
+}
