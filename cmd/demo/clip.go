@@ -68,7 +68,7 @@ type stage struct {
 func newStage(person gocv.Mat) *stage {
 	s := &stage{person: person, canvas: gocv.NewMat(), noise: gocv.NewMatWithSize(clipHeight, clipWidth, gocv.MatTypeCV16SC3)}
 	s.background = gocv.NewMat()
-	room := person.Region(image.Rect(0, 0, personX-personA, personY)) // the part of the picture without the person
+	room := person.Region(roomInPicture())
 	defer room.Close()
 	gocv.Resize(room, &s.background, image.Pt(clipWidth, clipHeight), 0, 0, gocv.InterpolationCubic)
 	gocv.GaussianBlur(s.background, &s.background, image.Pt(0, 0), 60, 60, gocv.BorderDefault)
@@ -77,6 +77,9 @@ func newStage(person gocv.Mat) *stage {
 	gocv.GaussianBlur(s.mask, &s.mask, image.Pt(0, 0), 12, 12, gocv.BorderDefault)
 	return s
 }
+
+// roomInPicture is a part of the picture without the person.
+func roomInPicture() image.Rectangle { return image.Rect(0, 0, personX-personA, personY) }
 
 func (s *stage) close() {
 	for _, mat := range []*gocv.Mat{&s.mask, &s.background, &s.canvas, &s.noise} {
