@@ -22,7 +22,7 @@ func TestTheLibrariesAreSilent(t *testing.T) {
 		return
 	}
 	command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-	command.Env = append(os.Environ(), noisy+"=1", ffmpegDebug+"=1", ffmpegLogLevel+"=48")
+	command.Env = append(os.Environ(), noisy+"=1")
 	out, err := command.CombinedOutput()
 	if err != nil {
 		t.Error(err)
