@@ -1,10 +1,10 @@
 """An ONNX recognition network as teacher, cut before its last layer so that dropout masks can go there.
 
 The file is split once: the head yields the embedding, the values before the last layer and a low-level
-feature in one pass; the tail is only what follows the cut, and is cheap enough to be run once for every
-mask.
+feature in one pass; the tail is only what follows the cut, and is cheap enough to be run once for every mask.
 """
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx.helper
-import onnx.numpy_helper
+import onnx.utils
 import onnxruntime
-from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
 from facesieve_training.faces import SIZE, Picture
+from facesieve_training.teacher.features import Features, Floats
+from facesieve_training.teacher.prelu import without_prelu
 
-Floats = NDArray[np.float32]
+_LAYERS = frozenset({"Gemm", "MatMul", "Conv"})
 
 
 @dataclass(frozen=True)
@@ -42,110 +43,161 @@ class OnnxTeacher:
         return found if self.std > 0 else [*found, f"std: {self.std} must be above 0"]
 
 
-@dataclass(frozen=True)
-class Features:
-    """What the teacher says about N faces."""
-
-    embedding: Floats
-    """N x D, not normalised."""
-    cut: Floats
-    """N x K, the values before the last layer."""
-    low: Floats
-    """N x L, the low-level feature, flattened."""
-
-
 class Teacher:
     """The imported network, ready to run."""
 
     def __init__(self, config: OnnxTeacher, threads: int = 0) -> None:
-        """Load and split the network; threads 0 means one for each core."""
+        """Load, split and try the network; threads 0 means one for each core."""
         self._config = config
-        model = _without_prelu(onnx.load(config.onnx))
-        names = {name for node in model.graph.node for name in node.output}
-        for name in (config.cut, config.low):
-            if name not in names:
-                raise DataError(
-                    f"{config.onnx}: has no value named {name}; see its nodes' outputs for the right one"
-                )
-        self._input = model.graph.input[0].name
+        model = _load(config)
+        self._input = _input(model, config.onnx)
         output = model.graph.output[0].name
         self._outputs = [output, config.cut, config.low]
-        tail = _tail(model, config.cut, output)
-        for name in (config.cut, config.low):
+        tail = _tail(model, config, output)
+        for name in {config.cut, config.low} - {o.name for o in model.graph.output}:
             model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
-        self._head = _session(model, threads)
-        self._tail = _session(tail, threads)
-        probe = self._head.run([config.cut], {self._input: np.zeros((1, 3, SIZE, SIZE), np.float32)})[0]
-        self._tail_shape = probe.shape[1:]
-        self.cut_width = int(probe.size)
+        self._head = _session(model, threads, config.onnx)
+        self._tail = _session(tail, threads, config.onnx)
+        batch = self._head.get_inputs()[0].shape[0]
+        self._step = batch if isinstance(batch, int) and batch > 0 else 0  # 0: takes any number at once
+        self._try()
+
+    def _try(self) -> None:
+        """Embed one grey picture both ways, and learn the cut's shape from it."""
+        file, grey = self._config.onnx, np.full((max(1, self._step), SIZE, SIZE, 3), 128, np.uint8)
+        try:
+            embedding, cut, _ = self._head.run(self._outputs, {self._input: self._planes(grey)})
+        except Exception as error:  # onnxruntime has no common base for its faults
+            raise DataError(f"{file}: cannot embed a {SIZE}x{SIZE} picture: {error}") from error
+        self._tail_shape = cut.shape[1:]
+        self._width = embedding.size // len(grey)
+        self.cut_width = int(cut.size) // len(grey)
         """Number of values at the cut: the width of a dropout mask."""
+        try:
+            again = self.embed_cut(cut.reshape(len(grey), -1))
+        except Exception as error:
+            raise DataError(
+                f"{file}: what follows {self._config.cut} cannot be run alone: {error}"
+            ) from error
+        if not np.allclose(again, embedding.reshape(again.shape), rtol=1e-3, atol=1e-4):
+            raise DataError(
+                f"{file}: what follows {self._config.cut}, run alone, gives another embedding than the whole "
+                "network; give a value that all later ones come from"
+            )
 
     def __call__(self, pictures: Picture) -> Features:
         """Embed N x 112 x 112 x 3 aligned faces, BGR uint8."""
-        colours = pictures[..., ::-1] if self._config.colour == "RGB" else pictures
-        planes = (colours.transpose(0, 3, 1, 2).astype(np.float32) - self._config.mean) / self._config.std
-        embedding, cut, low = self._head.run(self._outputs, {self._input: np.ascontiguousarray(planes)})
-        return Features(embedding, cut.reshape(len(cut), -1), low.reshape(len(low), -1))
+        step = self._step or max(1, len(pictures))
+        parts = []
+        for start in range(0, len(pictures), step):
+            some = self._planes(pictures[start : start + step])
+            told = self._head.run(self._outputs, {self._input: _filled(some, self._step)})
+            parts.append([value[: len(some)].reshape(len(some), -1) for value in told])
+        embedding, cut, low = [np.concatenate(values) for values in zip(*parts, strict=True)]
+        return Features(embedding, cut, low)
 
     def embed_cut(self, cut: Floats) -> Floats:
         """Run the last layer alone on N x K values of the cut."""
-        told = self._tail.run(None, {self._config.cut: cut.reshape(-1, *self._tail_shape)})[0]
-        return np.asarray(told, np.float32)
+        values, step = cut.reshape(-1, *self._tail_shape), self._step or max(1, len(cut))
+        parts = [
+            self._tail.run(None, {self._config.cut: _filled(values[start : start + step], self._step)})[0]
+            for start in range(0, len(values), step)
+        ]
+        return np.concatenate(parts).reshape(-1, self._width)[: len(cut)].astype(np.float32, copy=False)
+
+    def _planes(self, pictures: Picture) -> Floats:
+        colours = pictures[..., ::-1] if self._config.colour == "RGB" else pictures
+        planes = (colours.transpose(0, 3, 1, 2).astype(np.float32) - self._config.mean) / self._config.std
+        return np.ascontiguousarray(planes)
 
 
-def _session(model: onnx.ModelProto, threads: int) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+def _filled(values: Floats, batch: int) -> Floats:
+    """Add rows of zeros up to the batch that a network insists on, if it does."""
+    short = batch - len(values)
+    return np.concatenate([values, np.zeros((short, *values.shape[1:]), np.float32)]) if short > 0 else values
+
+
+def _load(config: OnnxTeacher) -> onnx.ModelProto:
+    """Read the network and check that it has the values that the configuration names."""
+    try:
+        model = onnx.load(config.onnx)
+        onnx.checker.check_model(model)
+    except Exception as error:  # protobuf's, onnx's and the system's faults have no common base
+        raise DataError(f"{config.onnx}: is no ONNX network: {error}") from error
+    names = [name for node in model.graph.node for name in node.output]
+    for key, name in (("cut", config.cut), ("low", config.low)):
+        if name not in names:
+            raise DataError(
+                f"{config.onnx}: teacher.{key}: has no value named {name}{_hint(model, key, name)}"
+            )
+    return without_prelu(model)
+
+
+def _hint(model: onnx.ModelProto, key: str, name: str) -> str:
+    near = difflib.get_close_matches(name, [o for node in model.graph.node for o in node.output], n=1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    last = [node for node in model.graph.node if node.op_type in _LAYERS]
+    return (
+        f"; its last layer takes {last[-1].input[0]}" if key == "cut" and last else "; see its nodes' outputs"
     )
 
 
-def _without_prelu(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Write PRelu as slope * x + (1 - slope) * relu(x), two depthwise convolutions and a sum.
-
-    onnxruntime keeps its blocked layout through those, but leaves it at every PRelu: MobileFaceNet runs at
-    twice the speed on a CPU, with the same result but for rounding.
-    """
-    weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    nodes = []
-    for node in model.graph.node:
-        if node.op_type != "PRelu" or node.input[1] not in weights:
-            nodes.append(node)
-            continue
-        x, out = node.input[0], node.output[0]
-        slope = onnx.numpy_helper.to_array(weights[node.input[1]]).reshape(-1, 1, 1, 1).astype(np.float32)
-        parts = [(x, slope, f"{out}_line"), (f"{out}_relu", 1 - slope, f"{out}_bend")]
-        nodes.append(onnx.helper.make_node("Relu", [x], [f"{out}_relu"]))
-        for value, scale, name in parts:
-            model.graph.initializer.append(onnx.numpy_helper.from_array(scale, f"{name}_scale"))
-            nodes.append(onnx.helper.make_node("Conv", [value, f"{name}_scale"], [name], group=len(slope)))
-        nodes.append(onnx.helper.make_node("Add", [name for _, _, name in parts], [out]))
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    return model
+def _input(model: onnx.ModelProto, file: Path) -> str:
+    """Name of the one input, which must take faces: N x 3 x 112 x 112."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in weights]
+    if len(inputs) != 1:
+        raise DataError(f"{file}: has {len(inputs)} inputs; a teacher has one, the picture")
+    shape = [d.dim_value or None for d in inputs[0].type.tensor_type.shape.dim]
+    if len(shape) != 4 or any(
+        has not in (None, want) for has, want in zip(shape[1:], (3, SIZE, SIZE), strict=True)
+    ):
+        told = "x".join(str(d or "N") for d in shape)
+        raise DataError(f"{file}: its input {inputs[0].name} is {told}; a teacher takes Nx3x{SIZE}x{SIZE}")
+    return str(inputs[0].name)
 
 
-def _tail(model: onnx.ModelProto, cut: str, output: str) -> onnx.ModelProto:
+def _session(model: onnx.ModelProto, threads: int, file: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        raise DataError(f"{file}: onnxruntime cannot run it: {error}") from error
+
+
+def _tail(model: onnx.ModelProto, config: OnnxTeacher, output: str) -> onnx.ModelProto:
     """Take the nodes from the cut to the output out of the network, with the weights that they use."""
     made_by = {name: node for node in model.graph.node for name in node.output}
+    weights = {tensor.name for tensor in model.graph.initializer}
     wanted, nodes = [output], []
     while wanted:
         name = wanted.pop()
-        if name == cut or name not in made_by:
+        if name in ("", config.cut) or name in weights:
             continue
+        if name not in made_by:
+            raise DataError(
+                f"{config.onnx}: teacher.cut: {output} comes not from {config.cut} alone, but {name} too; "
+                "give a value that all of the embedding passes through"
+            )
         node = made_by[name]
         if node not in nodes:
             nodes.append(node)
             wanted += list(node.input)
+    if not any(node.op_type in _LAYERS for node in nodes):
+        raise DataError(
+            f"{config.onnx}: teacher.cut: no layer follows {config.cut}; dropout must go before the last one"
+        )
     used = {name for node in nodes for name in node.input}
-    ordered = [node for node in model.graph.node if node in nodes]
     graph = onnx.helper.make_graph(
-        ordered,
+        [node for node in model.graph.node if node in nodes],
         "tail",
-        [onnx.helper.make_tensor_value_info(cut, onnx.TensorProto.FLOAT, None)],
+        [onnx.helper.make_tensor_value_info(config.cut, onnx.TensorProto.FLOAT, None)],
         [onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, None)],
-        [weights for weights in model.graph.initializer if weights.name in used],
+        [tensor for tensor in model.graph.initializer if tensor.name in used],
     )
     return onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)

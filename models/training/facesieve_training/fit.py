@@ -1,0 +1,224 @@
+"""The training loop of any Keras model on any back end; a run killed at any moment ends as if it had not
+been.
+
+Training is cut into segments that end at every checkpoint and every epoch. A segment is one `Model.fit`,
+which keeps the device busy while the next batches are made; metrics.csv gets one row a segment.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from facesieve_training import devices
+from facesieve_training.cli import DataError
+from facesieve_training.devices import Hosts
+from facesieve_training.run import Run, RunError
+
+log = logging.getLogger(__name__)
+
+Batch = tuple[Any, ...]
+"""Input and targets, and sample weights where a model wants them."""
+_AHEAD = 3  # batches being made while the device works on one
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """Adam and its learning rate."""
+
+    rate: float = 1e-3
+    schedule: Literal["step", "cosine"] = "step"
+    factor: float = 0.05
+    """step: the rate is multiplied by this ..."""
+    every: float = 10
+    """... every so many epochs."""
+    warmup: int = 0
+    """Steps in which the rate rises from 0."""
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        found = [
+            f"{n}: {v} must be above 0" for n, v in (("rate", self.rate), ("every", self.every)) if v <= 0
+        ]
+        found += [] if 0 < self.factor <= 1 else [f"factor: {self.factor} is not above 0 and at most 1"]
+        return found if self.warmup >= 0 else [*found, f"warmup: {self.warmup} is below 0"]
+
+
+class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Learning rate of a step."""
+
+    def __init__(self, optimiser: Optimiser, epoch: int, steps: int) -> None:
+        """Take the steps of an epoch, and of the whole training."""
+        self._optimiser, self._epoch, self._steps = optimiser, epoch, steps
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate; step may be a tensor."""
+        ops, o = keras.ops, self._optimiser
+        step = ops.cast(step, "float32")
+        if o.schedule == "cosine":
+            rate = o.rate * 0.5 * (1 + ops.cos(np.pi * ops.minimum(step / self._steps, 1.0)))
+        else:
+            rate = o.rate * ops.power(o.factor, ops.floor(step / (o.every * self._epoch)))
+        return rate * ops.minimum((step + 1) / max(o.warmup, 1), 1.0)
+
+
+def adam(optimiser: Optimiser, epoch: int, steps: int, precision: devices.Precision) -> Any:
+    """Adam with this schedule; float16 gets a loss scale, without which small gradients vanish."""
+    inner = keras.optimizers.Adam(Rate(optimiser, epoch, steps))
+    return keras.optimizers.LossScaleOptimizer(inner) if precision == "float16" else inner
+
+
+class Loop:
+    """Trains a compiled model; `make_batch(step)` gives this host's part of a step's batch, the same every
+    time.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        make_batch: Callable[[int], Batch],
+        run: Run,
+        save_every: int,
+        hosts: Hosts | None = None,
+    ) -> None:
+        self._model, self._make_batch, self._run = model, make_batch, run
+        self._save_every, self._hosts = save_every, hosts or Hosts()
+        self._fault: Exception | None = None
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        self._state = State(model, run.checkpoint)
+
+    def train(self, epochs: int, epoch: int, judge: Callable[[], dict[str, float]]) -> None:
+        """Train `epochs` epochs of `epoch` steps; judge is asked for more figures after each."""
+        total, step = epochs * epoch, self._resume()
+        with tqdm(total=total, initial=step, unit="step", disable=self._hosts.index > 0 or None) as bar:
+            while step < total:
+                end = min((step // self._save_every + 1) * self._save_every, (step // epoch + 1) * epoch)
+                told = self._segment(step, end, bar)
+                rate = float(keras.ops.convert_to_numpy(self._model.optimizer.learning_rate))
+                values = {"epoch": round(end / epoch, 4), **told, "rate": rate}
+                bar.set_postfix(told, refresh=False)
+                step = end
+                # The row first: what a kill leaves behind the last checkpoint is written again.
+                self._run.log(step, **values, **(judge() if step % epoch == 0 else {}))
+                self._state.save(step)
+
+    def _resume(self) -> int:
+        """Go back to the newest checkpoint that all hosts have."""
+        kept = self._state.kept() if self._run.resumed else []
+        step = min(devices.gather(kept[-1] if kept else 0, self._hosts))
+        if step and step not in kept:
+            raise RunError(
+                f"{self._run.checkpoint}: has no checkpoint of step {step}, where another host goes on"
+            )
+        if step:
+            self._state.load(step)
+            log.info("going on after step %d", step)
+        self._run.rewind(step)
+        return step
+
+    def _segment(self, start: int, end: int, bar: Any) -> dict[str, float]:
+        try:
+            history = self._model.fit(
+                self._batches(start, end),
+                steps_per_epoch=end - start,
+                shuffle=False,
+                verbose=0,
+                callbacks=[_Tick(bar)],
+            )
+        except Exception as error:
+            # TensorFlow hides what went wrong in making a batch behind an error of its own.
+            raise self._fault or error from None
+        told = {name: float(values[-1]) for name, values in history.history.items()}
+        if not np.isfinite(told["loss"]):
+            raise DataError(
+                f"{self._run.dir}: the loss is {told['loss']} before step {end}; "
+                "lower optimiser.rate, raise optimiser.warmup or take precision float32"
+            )
+        return told
+
+    def _batches(self, start: int, end: int) -> Iterator[Batch]:
+        with ThreadPoolExecutor(1) as pool:
+            ahead = [pool.submit(self._make_batch, s) for s in range(start, min(start + _AHEAD, end))]
+            for step in range(start, end):
+                try:
+                    batch = ahead.pop(0).result()
+                except Exception as error:
+                    self._fault = error
+                    raise
+                if step + _AHEAD < end:
+                    ahead.append(pool.submit(self._make_batch, step + _AHEAD))
+                yield batch
+
+
+class _Tick(keras.callbacks.Callback):  # type: ignore[misc]
+    """Moves the progress bar without waiting for the device."""
+
+    async_safe = True
+
+    def __init__(self, bar: Any) -> None:
+        super().__init__()
+        self._bar = bar
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._bar.update()
+
+
+class State:
+    """Checkpoints of all that a training step depends on: weights, random states, the optimiser's variables.
+
+    The last two are kept: of several hosts that are killed one may have written one more than another.
+    """
+
+    def __init__(self, model: keras.Model, folder: Path) -> None:
+        self._model, self._folder = model, folder
+
+    def _variables(self) -> list[Any]:
+        metrics = {id(v) for v in self._model.metrics_variables}
+        own = [v for v in self._model.variables if id(v) not in metrics]
+        held = {id(v) for v in own}
+        return own + [v for v in self._model.optimizer.variables if id(v) not in held]
+
+    def kept(self) -> list[int]:
+        """Steps of the checkpoints there are, in order."""
+        return sorted(int(path.stem.removeprefix("step-")) for path in self._folder.glob("step-*.npz"))
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint whole, then drop the ones before the last two."""
+        temporary = self._folder / f".step-{step}.{os.getpid()}.tmp"
+        arrays = {f"v{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self._variables())}
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path(step))
+        for old in self.kept()[:-2]:
+            self._path(old).unlink()
+
+    def load(self, step: int) -> None:
+        """Set every variable as it was after that step."""
+        variables = self._variables()
+        with np.load(self._path(step)) as held:
+            if len(held.files) != len(variables):
+                raise RunError(
+                    f"{self._path(step)}: holds {len(held.files)} variables, the network {len(variables)}; "
+                    "was it written by another version? start a new run"
+                )
+            for i, variable in enumerate(variables):
+                value = held[f"v{i}"]
+                if value.shape != tuple(variable.shape):
+                    raise RunError(
+                        f"{self._path(step)}: {variable.path} has shape {value.shape}, "
+                        f"not {tuple(variable.shape)}; start a new run"
+                    )
+                variable.assign(value)
+
+    def _path(self, step: int) -> Path:
+        return self._folder / f"step-{step:09d}.npz"

@@ -1,0 +1,105 @@
+"""How well a network recognises: accuracy on pairs by ten folds, the protocol of LFW (view 2)."""
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training.cli import DataError
+from facesieve_training.evaluate.gallery import Gallery, open_gallery
+from facesieve_training.evaluate.judge import similarities
+from facesieve_training.evaluate.pairs import Pairs
+from facesieve_training.faces import Picture
+from facesieve_training.prepare.readers.lfw import Lfw
+from facesieve_training.prepare.shards import INDEX, Shards
+from facesieve_training.prepare.source import Pair
+
+log = logging.getLogger(__name__)
+
+_FOLDS = 10
+_BATCH = 64
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Pairs of faces that nobody was trained on."""
+
+    faces: Path
+    """Folder of faces by identity, or one that `prepare` wrote."""
+    pairs: Path | None = None
+    """LFW's pairs.txt; none where `prepare` has kept the protocol beside the faces."""
+
+
+class Verifier:
+    """The pairs, found among the faces; made once, asked after every epoch."""
+
+    def __init__(self, config: Verify) -> None:
+        """Read the protocol and find its faces; pairs that lack one are left out, and counted in the log."""
+        self._gallery: Gallery = open_gallery(config.faces)
+        known = {key: row for row, key in enumerate(self._gallery.keys)}
+        told = list(_pairs(config))
+        kept = [pair for pair in told if pair.left in known and pair.right in known]
+        if len({pair.mated for pair in kept}) < 2:
+            raise DataError(
+                f"{config.pairs or config.faces}: of {len(told)} pairs {len(kept)} have their faces in "
+                f"{config.faces}; mated and non-mated ones are needed"
+            )
+        if len(kept) < len(told):
+            log.warning("%d of %d pairs are left out: a face is missing", len(told) - len(kept), len(told))
+        found = np.array([(known[pair.left], known[pair.right]) for pair in kept], np.int64)
+        self._rows, at = np.unique(found, return_inverse=True)
+        at = at.reshape(found.shape)
+        self._pairs = Pairs(at[:, 0], at[:, 1])
+        self._mated = np.array([pair.mated for pair in kept])
+
+    def __call__(self, embed: Callable[[Picture], NDArray[np.float32]]) -> dict[str, float]:
+        """Embed the faces and return the mean accuracy over the folds, 0..1, and its standard error."""
+        parts = []
+        for start in range(0, len(self._rows), _BATCH):
+            parts.append(embed(self._gallery.read(self._rows[start : start + _BATCH]).aligned))
+        mean, error = accuracy(similarities(np.concatenate(parts), self._pairs), self._mated)
+        return {"accuracy_pairs": mean, "accuracy_pairs_error": error}
+
+
+def accuracy(similarity: NDArray[np.float64], mated: Bools) -> tuple[float, float]:
+    """Mean and standard error, over ten folds in order, of the accuracy at the threshold best on the other
+    nine.
+    """
+    told = []
+    for held in np.array_split(np.arange(len(mated)), min(_FOLDS, len(mated))):
+        rest = np.delete(np.arange(len(mated)), held)
+        threshold = best_threshold(similarity[rest], mated[rest])
+        told.append(float(np.mean((similarity[held] > threshold) == mated[held])))
+    return float(np.mean(told)), float(np.std(told, ddof=1) / np.sqrt(len(told))) if len(told) > 1 else 0.0
+
+
+def best_threshold(similarity: NDArray[np.float64], mated: Bools) -> float:
+    """Threshold with the most right answers, halfway between two similarities; the lowest of equals."""
+    order = np.argsort(similarity)
+    values, is_mated = similarity[order], mated[order]
+    # Right answers when the first k are called non-mated; a threshold cannot part equal values.
+    right = (
+        np.concatenate([[0], np.cumsum(~is_mated)])
+        + is_mated.sum()
+        - np.concatenate([[0], np.cumsum(is_mated)])
+    )
+    cuts = np.concatenate([[-np.inf], (values[1:] + values[:-1]) / 2, [np.inf]])
+    right[1:-1][values[1:] == values[:-1]] = -1
+    return float(cuts[np.argmax(right)])
+
+
+def _pairs(config: Verify) -> Iterator[Pair]:
+    if config.pairs:
+        yield from Lfw(config.faces, config.pairs).pairs()
+        return
+    table = Shards(config.faces).pairs() if (config.faces / INDEX).exists() else None
+    if table is None:
+        raise DataError(
+            f"{config.faces}: has no protocol beside its faces; name LFW's pairs.txt in verify.pairs"
+        )
+    yield from itertools.starmap(Pair, zip(table["left"], table["right"], table["mated"], strict=True))
