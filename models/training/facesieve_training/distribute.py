@@ -63,17 +63,13 @@ def _over_ray(make: Callable[[], Any], items: Iterable[Any], where: Distribute) 
         raise DataError(f"distribute.workers: {where.workers} are wanted, but Ray has {held} CPUs")
     actor = ray.remote(num_cpus=1, max_restarts=2, max_task_retries=2)(_Worker)
     workers = [actor.remote(make) for _ in range(where.workers)]
-    try:
-        waiting: deque[Any] = deque()
-        for number, item in enumerate(items):
-            if len(waiting) >= _AHEAD * len(workers):
-                yield _fetch(ray, waiting.popleft())
-            waiting.append(workers[number % len(workers)].do.remote(item))
-        while waiting:
+    waiting: deque[Any] = deque()
+    for number, item in enumerate(items):
+        if len(waiting) >= _AHEAD * len(workers):
             yield _fetch(ray, waiting.popleft())
-    finally:
-        for worker in workers:
-            ray.kill(worker)
+        waiting.append(workers[number % len(workers)].do.remote(item))
+    while waiting:
+        yield _fetch(ray, waiting.popleft())
 
 
 class _Worker:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from facesieve_training import faces
@@ -48,6 +49,10 @@ class Gallery(ABC):
     def __len__(self) -> int:
         """Number of faces."""
         return len(self.keys)
+
+    def protocol(self) -> pd.DataFrame | None:
+        """The set's own pairs (left, right: keys; mated), or nothing."""
+        return None
 
     @abstractmethod
     def read(self, rows: Ints) -> Batch:
@@ -91,6 +96,10 @@ class ShardGallery(Gallery):
         self._rows = table.index.to_numpy()
         self._inter_eye = table["inter_eye"].to_numpy(np.float32)
         super().__init__(list(table["key"]), list(table["identity"]), self._shards.hash())
+
+    def protocol(self) -> pd.DataFrame | None:
+        """The source's pairs."""
+        return self._shards.pairs()
 
     def read(self, rows: Ints) -> Batch:
         """Read the faces of these rows."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -18,6 +19,29 @@ class Pairs:
     def __len__(self) -> int:
         """Number of pairs."""
         return len(self.left)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A set's own pairs; those with a picture that `prepare` rejected are left out, and counted."""
+
+    mated: Pairs
+    nonmated: Pairs
+    lost: int
+
+
+def protocol_pairs(keys: list[str], table: pd.DataFrame) -> Protocol:
+    """Find the rows of a protocol's pairs (left, right, mated) among the pictures with these keys."""
+    rows = pd.Series(np.arange(len(keys)), index=keys)
+    left = rows.reindex(table["left"]).to_numpy(np.float64)
+    right = rows.reindex(table["right"]).to_numpy(np.float64)
+    known = ~(np.isnan(left) | np.isnan(right))
+    mated = table["mated"].to_numpy(bool)
+
+    def those(wanted: NDArray[np.bool_]) -> Pairs:
+        return Pairs(left[wanted].astype(np.int64), right[wanted].astype(np.int64))
+
+    return Protocol(those(known & mated), those(known & ~mated), int((~known).sum()))
 
 
 def mated_pairs(identity: Ints, cap: int, rng: np.random.Generator) -> Pairs:

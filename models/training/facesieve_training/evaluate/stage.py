@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,8 @@ class Config:
     limit: int | None = None
     """Only the first so many identities."""
     title: str = "Error versus discard"
+    pairs: Literal["all", "protocol"] = "all"
+    """all: every mated pair and a sample of the others; protocol: those of the set (.bin, CFP, LFW)."""
     cap: int = 200
     """Mated pairs of an identity, at most; of more, a random so many."""
     nonmated: int = 1_000_000
@@ -81,6 +84,8 @@ def run(config: Config, run: Run) -> None:
     for scorer in scorers:
         quality = scorer.scores(gallery, cache)
         results.rows.append(Result(scorer.name, scorer.about, quality, []))
+    if run.resumed:
+        run.rewind(-1)
     for i, result in enumerate(tqdm(results.rows, desc="judge", unit="score", disable=None)):
         result.curves.extend(judge.curves(result.quality))
         for curve in result.curves:
@@ -105,9 +110,7 @@ def _scorers(config: Config) -> list[Scorer]:
 
 def compare(gallery: Gallery, embeddings: Embeddings, config: Config) -> Comparisons:
     """Draw the pairs and compare them."""
-    rng = np.random.default_rng([config.seed, _PAIRS])
-    mated = pairs.mated_pairs(gallery.identity, config.cap, rng)
-    nonmated = pairs.nonmated_pairs(gallery.identity, config.nonmated, rng)
+    mated, nonmated = _pairs(gallery, config)
     if not len(mated) or not len(nonmated):
         raise DataError(
             f"{config.faces}: gives {len(mated)} mated and {len(nonmated)} non-mated pairs; at least two "
@@ -126,6 +129,20 @@ def compare(gallery: Gallery, embeddings: Embeddings, config: Config) -> Compari
         raise DataError(
             f"{config.matcher.file}: {error}; does it want other input (color, mean, std)?"
         ) from error
+
+
+def _pairs(gallery: Gallery, config: Config) -> tuple[pairs.Pairs, pairs.Pairs]:
+    if config.pairs == "all":
+        rng = np.random.default_rng([config.seed, _PAIRS])
+        mated = pairs.mated_pairs(gallery.identity, config.cap, rng)
+        return mated, pairs.nonmated_pairs(gallery.identity, config.nonmated, rng)
+    table = gallery.protocol()
+    if table is None:
+        raise DataError(f"{config.faces}: has no pairs of its own; use pairs: all")
+    found = pairs.protocol_pairs(gallery.keys, table)
+    if found.lost:
+        log.warning("%d of %d pairs have a face that is not in the set", found.lost, len(table))
+    return found.mated, found.nonmated
 
 
 def _write(config: Config, run: Run, results: Results) -> None:

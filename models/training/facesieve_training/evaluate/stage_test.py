@@ -1,6 +1,8 @@
 """The whole stage on generated faces and networks."""
 
 import csv
+import itertools
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +23,11 @@ from facesieve_training.teacher.imported import OnnxTeacher
 
 Make = Callable[[str, int, int | str], Path]
 RULES = Rules(fmrs=[0.05, 0.01], replicates=20, recomputed_replicates=5)
+QUICK: dict[str, object] = {
+    "rules": Rules(fmrs=[0.05], replicates=10, recomputed_replicates=2),
+    "scores": [ScoreConfig("serfiq", masks=10), ScoreConfig("random")],
+    "pictures": 0,
+}
 
 
 def config(people: Path, network: Make, **values: object) -> stage.Config:
@@ -67,10 +74,10 @@ def test_killed_run_reuses_what_is_there(
     tmp_path: Path, people: Path, network: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cached, "CHUNK", 20)
-    settings = config(people, network, cache=tmp_path / "cache")
+    settings = config(people, network, cache=tmp_path / "cache", **QUICK)
     whole = judged(tmp_path / "whole", settings)
     chunks = sorted((tmp_path / "cache").glob("*/*.npy"))
-    assert len(chunks) == 6 * 4
+    assert len(chunks) == 3 * 4
     kept = {path: path.stat().st_mtime_ns for path in chunks[::2]}
     for path in chunks[1::2]:
         path.unlink()
@@ -88,9 +95,24 @@ def test_faceqnet_needs_enough_pictures(tmp_path: Path, people: Path, network: M
 def test_shards_give_the_same_as_the_folder(tmp_path: Path, people: Path, network: Make) -> None:
     settings = prepare.Config(prepare.SourceConfig(people), align="none", shard=25)
     prepare.run(settings, Run.open(tmp_path / "shards", "prepare", settings, False))
-    from_folder = judged(tmp_path / "one", config(people, network))
-    from_shards = judged(tmp_path / "two", config(tmp_path / "shards", network))
+    from_folder = judged(tmp_path / "one", config(people, network, **QUICK))
+    from_shards = judged(tmp_path / "two", config(tmp_path / "shards", network, **QUICK))
     assert (from_folder / "table.csv").read_bytes() == (from_shards / "table.csv").read_bytes()
+
+
+def test_pairs_of_a_verification_set(tmp_path: Path, people: Path, network: Make) -> None:
+    files = [sorted(folder.iterdir()) for folder in sorted(people.iterdir())]
+    mated = [pair for person in files for pair in itertools.combinations(person, 2)]
+    others = [(a, b) for one, two in itertools.combinations(files, 2) for a, b in zip(one, two, strict=True)]
+    held = [path.read_bytes() for pair in mated + others for path in pair]
+    (tmp_path / "set.bin").write_bytes(pickle.dumps((held, [True] * len(mated) + [False] * len(others))))
+    source = prepare.SourceConfig(tmp_path / "set.bin", "verification")
+    settings = prepare.Config(source, align="none", doubles="keep")
+    prepare.run(settings, Run.open(tmp_path / "shards", "prepare", settings, False))
+    run = judged(tmp_path / "run", config(tmp_path / "shards", network, pairs="protocol", **QUICK))
+    assert f"{len(mated)} mated and {len(others)} non-mated pairs" in (run / "table.md").read_text()
+    with pytest.raises(DataError, match="has no pairs of its own"):
+        judged(tmp_path / "none", config(people, network, pairs="protocol", **QUICK))
 
 
 def test_column_of_a_table(tmp_path: Path, people: Path, network: Make) -> None:
@@ -111,7 +133,7 @@ def test_column_of_a_table(tmp_path: Path, people: Path, network: Make) -> None:
         ScoreConfig("column", "csv", file=tmp_path / "q.csv", column="q"),
         ScoreConfig("column", "parquet", file=tmp_path / "labels.parquet", column="S"),
     ]
-    run = judged(tmp_path / "run", config(people, network, scores=scores))
+    run = judged(tmp_path / "run", config(people, network, **{**QUICK, "scores": scores}))
     held = pd.read_parquet(run / "scores.parquet")
     assert list(held["csv"]) == list(held["parquet"]) == quality
     table.iloc[1:].to_csv(tmp_path / "q.csv", index=False)
@@ -155,12 +177,9 @@ def test_workers_give_the_same_table(
     tmp_path: Path, people: Path, network: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray")
-    scores = [ScoreConfig("serfiq", masks=10), ScoreConfig("random")]
-    alone = judged(tmp_path / "alone", config(people, network, scores=scores))
+    alone = judged(tmp_path / "alone", config(people, network, **QUICK))
     monkeypatch.setattr(cached, "CHUNK", 20)
-    shared = judged(
-        tmp_path / "shared", config(people, network, scores=scores, distribute=Distribute(workers=2))
-    )
+    shared = judged(tmp_path / "shared", config(people, network, distribute=Distribute(workers=2), **QUICK))
     assert (alone / "table.csv").read_bytes() == (shared / "table.csv").read_bytes()
     np.testing.assert_array_equal(
         pd.read_parquet(alone / "scores.parquet").iloc[:, 2:],

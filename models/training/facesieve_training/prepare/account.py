@@ -72,6 +72,8 @@ def _markdown(shards: Shards, counts: Counter[str]) -> str:
 
 
 def _quantiles(values: "pd.Series[float] | pd.Series[int]") -> str:
+    if values.isna().all():
+        return "– | – | –"
     return " | ".join(f"{value:.3g}" for value in values.quantile([0.05, 0.5, 0.95]))
 
 

@@ -23,6 +23,7 @@ from facesieve_training.cli import DataError
 from facesieve_training.distribute import Distribute, over
 from facesieve_training.prepare import account, shards
 from facesieve_training.prepare.cut import Cut, Cutter, How, Recipe
+from facesieve_training.prepare.near import near_doubles
 from facesieve_training.prepare.readers.adience import Adience
 from facesieve_training.prepare.readers.cfp import Cfp
 from facesieve_training.prepare.readers.folder import Folder
@@ -31,7 +32,7 @@ from facesieve_training.prepare.readers.lfw import Lfw
 from facesieve_training.prepare.readers.recordio import RecordIo
 from facesieve_training.prepare.readers.verification import Verification
 from facesieve_training.prepare.source import Entry, Source
-from facesieve_training.run import Run
+from facesieve_training.run import Run, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class Config:
     """Least distance of the eyes in the source picture, pixels."""
     doubles: Literal["drop", "keep"] = "drop"
     """A face with an earlier one's pixels; keep it for IJB-C, where templates share pictures."""
+    near: int | None = None
+    """List faces of a person whose 64-bit difference hashes differ in at most so many bits (4 is usual)."""
     shard: int = 4096
     """Entries in a shard: what a kill can cost."""
     limit: int | None = None
@@ -102,6 +105,11 @@ def run(config: Config, run: Run) -> None:
     lost = account.rejected(_parts(run.dir, "rejected", _count(total, config.shard)))
     held = shards.Shards(run.dir)
     counts = account.write(run.dir, held, lost)
+    if config.near is not None:
+        listed = near_doubles(held, config.near)
+        write_atomic(run.dir / "near_doubles.csv", listed.to_csv(index=False))
+        counts["near_doubles"] = len(listed)
+    run.rewind(-1)
     run.log(0, **counts)
     run.finish(**counts)
     log.info("%s", ", ".join(f"{count:,} {name}" for name, count in counts.items() if count))

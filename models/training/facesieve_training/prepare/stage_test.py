@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
 from facesieve_training.cli import DataError
+from facesieve_training.distribute import Distribute
 from facesieve_training.faces import SIZE, Picture
 from facesieve_training.prepare import cut, shards, stage
 from facesieve_training.prepare.align import TEMPLATE
@@ -69,6 +71,16 @@ def test_doubles_can_be_kept(tmp_path: Path, people: Path) -> None:
     assert len(prepared(tmp_path / "run", config(people, doubles="keep"))) == 32
 
 
+def test_near_doubles_are_listed(tmp_path: Path, people: Path, paint: Paint) -> None:
+    for person in ("p0", "p3"):  # the same picture again, as a JPEG would have it: for p0's 2 only
+        cv2.imwrite(str(people / person / "6.jpg"), paint(2), [cv2.IMWRITE_JPEG_QUALITY, 40])
+    prepared(tmp_path / "run", config(people, near=4, doubles="keep"))
+    listed = pd.read_csv(tmp_path / "run" / "near_doubles.csv")
+    assert ("p0/2.png", "p0/6.jpg") in set(zip(listed["left"], listed["right"], strict=True))
+    assert len(listed) == 2
+    assert listed["bits"].max() <= 4
+
+
 class KilledError(Exception):
     """Stands for a kill."""
 
@@ -96,6 +108,14 @@ def test_killed_and_resumed_is_the_same(
     names = sorted(p.name for p in (tmp_path / "whole").iterdir() if p.suffix in (".npy", ".parquet", ".csv"))
     for name in [n for n in names if n != "metrics.csv"]:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes(), name
+
+
+def test_workers_give_the_same_shards(tmp_path: Path, people: Path) -> None:
+    pytest.importorskip("ray")
+    alone = prepared(tmp_path / "alone", config(people))
+    shared = prepared(tmp_path / "shared", config(people, distribute=Distribute(workers=2)))
+    pd.testing.assert_frame_equal(alone.index, shared.index)
+    np.testing.assert_array_equal(alone.read(np.arange(30)), shared.read(np.arange(30)))
 
 
 def test_nothing_found_is_an_error(tmp_path: Path) -> None:
