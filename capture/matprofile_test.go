@@ -12,7 +12,7 @@ import (
 )
 
 // Nothing leaks, however a source ends.
-func TestNoMatIsLeft(t *testing.T) {
+func TestNoMatLeaks(t *testing.T) {
 	video := clip(t, "a.mp4", "30")
 	picture := filepath.Join(t.TempDir(), "a.png")
 	paint(t, picture, 8, 8, 1)

@@ -41,10 +41,10 @@ func newRTSPCamera(t *testing.T, video string) *rtspCamera {
 
 func (c *rtspCamera) url() string { return "rtsp://" + c.server.RTSPAddress + "/stream" }
 
-// show lets ffmpeg publish the recording at its own pace; the first second is a still, while the reader joins.
+// show lets ffmpeg publish the recording at its own pace; black at first, while the reader joins.
 func (c *rtspCamera) show() {
 	publisher := exec.Command(programPath(c.t, "ffmpeg"), "-v", "error", "-re", "-i", c.video,
-		"-vf", "tpad=start_duration=1.5:start_mode=clone", "-an", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "12",
+		"-vf", "tpad=start_duration=1.5:color=black", "-an", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "12",
 		"-tune", "zerolatency", "-g", "10", "-f", "rtsp", "-rtsp_transport", "tcp", c.url())
 	publisher.Stderr = os.Stderr
 	if err := publisher.Start(); err != nil {

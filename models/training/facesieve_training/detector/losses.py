@@ -8,15 +8,21 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from facesieve_training.detector.assign import BOX, POINTS, POSITIVE, WEIGHT
+from facesieve_training.detector.assign import BOX, CHANNELS, POSITIVE, WEIGHT
 from facesieve_training.detector.codec import STRIDES
 
 _MAX_LOG_SIZE = 6.0
+# Score from which the teacher's boxes and landmarks are worth following.
+_SEEN = 0.5
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the parts of the loss; focus is the exponent of the focal weighting."""
+    """Weights of the parts of the loss; focus is the exponent of the focal weighting.
+
+    Distil is the weight of agreeing with the teacher's own maps of the same degraded picture; 0 leaves them
+    out.
+    """
 
     cls: float = 1.0
     obj: float = 1.0
@@ -24,6 +30,7 @@ class LossConfig:
     kps: float = 1.0
     calm: float = 1e-4
     focus: float = 2.0
+    distil: float = 0.0
 
 
 def _corners(box: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -59,24 +66,23 @@ def focal(logits: tf.Tensor, target: tf.Tensor, focus: float) -> tf.Tensor:
     return entropy * tf.where(target > 0, target, tf.sigmoid(logits) ** focus)
 
 
+def landmarks(found: tf.Tensor, wanted: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
+    """Huber distance of landmarks [N,10] in sizes of the face (box [N,4]), linear beyond 3 % of it: [N]."""
+    size = tf.exp(tf.reduce_mean(box[:, 2:], -1, keepdims=True))
+    error = tf.abs(found - wanted) / size
+    return tf.reduce_sum(tf.where(error < 0.03, tf.square(error) / 0.06, error - 0.015), -1)
+
+
 def _level(outputs: Sequence[tf.Tensor], target: tf.Tensor, config: LossConfig) -> dict[str, tf.Tensor]:
     cls, obj, bbox, kps = outputs
     positive, weight = target[..., POSITIVE], target[..., WEIGHT]
-    found, wanted = (
-        tf.boolean_mask(bbox, positive > 0),
-        tf.boolean_mask(target[..., BOX:POINTS], positive > 0),
-    )
-    iou, box = overlap(found, wanted)
-    size = tf.exp(tf.reduce_mean(wanted[:, 2:], -1, keepdims=True))
-    error = (
-        tf.abs(tf.boolean_mask(kps, positive > 0) - tf.boolean_mask(target[..., POINTS:], positive > 0))
-        / size
-    )
-    # Huber in units of the face's size; linear beyond 3 % of it.
-    points = tf.where(error < 0.03, tf.square(error) / 0.06, error - 0.015)
-    quality = tf.scatter_nd(tf.where(positive > 0), tf.stop_gradient(iou), tf.shape(positive, tf.int64))
+    chosen = positive > 0
+    wanted = tf.boolean_mask(target[..., BOX:CHANNELS], chosen)
+    iou, box = overlap(tf.boolean_mask(bbox, chosen), wanted[:, :4])
+    points = landmarks(tf.boolean_mask(kps, chosen), wanted[:, 4:], wanted[:, :4])
+    quality = tf.scatter_nd(tf.where(chosen), tf.stop_gradient(iou), tf.shape(positive, tf.int64))
     background = tf.reduce_mean(tf.square(bbox), -1) + tf.reduce_mean(tf.square(kps), -1)
-    return {
+    parts = {
         "cls": tf.reduce_sum(weight * focal(cls[..., 0], positive, config.focus)),
         "obj": tf.reduce_sum(weight * focal(obj[..., 0], quality, config.focus)),
         "box": tf.reduce_sum(box),
@@ -84,12 +90,34 @@ def _level(outputs: Sequence[tf.Tensor], target: tf.Tensor, config: LossConfig) 
         # Keeps the range of the maps small where nothing is to be found: int8 has 256 levels for all of it.
         "calm": tf.reduce_sum((1 - positive) * background),
     }
+    if config.distil > 0:
+        parts["distil"] = distil(outputs, target[..., CHANNELS:])
+    return parts
+
+
+def distil(outputs: Sequence[tf.Tensor], teacher: tf.Tensor) -> tf.Tensor:
+    """Distance to the teacher's maps [N,H,W,16]: scores everywhere, boxes and landmarks where it sees faces.
+
+    The scores' cross entropy is weighted by the squared difference, for almost all cells agree already.
+    """
+    cls, obj, bbox, kps = outputs
+    scores = tf.concat([cls, obj], -1)
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits(teacher[..., :2], scores)
+    total = tf.reduce_sum(entropy * tf.square(teacher[..., :2] - tf.sigmoid(scores)))
+    chosen = teacher[..., 0] * teacher[..., 1] > _SEEN**2
+    wanted = tf.boolean_mask(teacher[..., 2:], chosen)
+    _, box = overlap(tf.boolean_mask(bbox, chosen), wanted[:, :4])
+    points = landmarks(tf.boolean_mask(kps, chosen), wanted[:, 4:], wanted[:, :4])
+    return total + tf.reduce_sum(box) + tf.reduce_sum(points)
 
 
 def detector_loss(
     outputs: Mapping[str, tf.Tensor], targets: Sequence[tf.Tensor], config: LossConfig
 ) -> dict[str, tf.Tensor]:
-    """The parts of the loss, weighted, with their sum as `loss`; targets are assign.targets in batches."""
+    """The parts of the loss, weighted, with their sum as `loss`.
+
+    Targets are those of assign.targets in batches, followed by the teacher's 16 channels when distilling.
+    """
     parts = [
         _level(
             [tf.cast(outputs[f"{head}_{s}"], tf.float32) for head in ("cls", "obj", "bbox", "kps")],

@@ -50,7 +50,9 @@ class Config:
 
     def parts(self) -> Parts:
         """What the training needs of it."""
-        return Parts(self.seed, self.network, self.augment, self.assign, self.loss, self.train)
+        return Parts(
+            self.seed, self.label.teacher, self.network, self.augment, self.assign, self.loss, self.train
+        )
 
 
 def data_hash(items: list[Labelled]) -> str:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from facesieve_training.detector.augment import AugmentConfig, Mosaic
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.losses import LossConfig, detector_loss
 from facesieve_training.detector.network import NetworkConfig, build
+from facesieve_training.detector.yunet import YuNet
 from facesieve_training.run import Run
 
 Sample = tuple[np.ndarray, list[np.ndarray]]
@@ -52,6 +54,7 @@ class Parts:
     """Everything a training is made of."""
 
     seed: int = 1
+    teacher: Path = Path("yunet_s.onnx")
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     assign: AssignConfig = field(default_factory=AssignConfig)
@@ -65,12 +68,18 @@ class Batches:
     def __init__(self, items: Sequence[Labelled], parts: Parts) -> None:
         self._mosaic = Mosaic(items, parts.augment)
         self._parts = parts
+        # The session is safe to share among threads.
+        self._teacher = YuNet(parts.teacher) if parts.loss.distil > 0 else None
 
     def sample(self, number: int) -> Sample:
-        """Picture and target maps of one sample."""
+        """Picture and target maps of one sample, the teacher's maps behind them when distilling."""
         rng = np.random.default_rng([self._parts.seed, number])
         picture, faces, ignored = self._mosaic.make(rng)
-        return picture, targets(faces, ignored, picture.shape[:2], self._parts.assign)
+        maps = targets(faces, ignored, picture.shape[:2], self._parts.assign)
+        if self._teacher is not None:
+            taught = self._teacher.maps(picture)
+            maps = [np.concatenate(pair, axis=-1) for pair in zip(maps, taught, strict=True)]
+        return picture, maps
 
     def stream(self, first: int) -> Generator[tuple[np.ndarray, list[np.ndarray]]]:
         """Batches from a step on, for ever, made ahead in background threads; bounded to four batches."""

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from facesieve_training.detector.augment import AugmentConfig
 from facesieve_training.detector.augment_test import labelled
-from facesieve_training.detector.losses import overlap
 from facesieve_training.detector.network import NetworkConfig
 from facesieve_training.detector.train import Batches, Parts, TrainConfig, Trainer, train
 from facesieve_training.run import Run
@@ -72,17 +71,6 @@ def test_a_resumed_training_ends_like_one_that_was_never_stopped(tmp_path: Path)
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
     steps = (tmp_path / "cut" / "metrics.csv").read_text().split("\n")[1:5]
     assert [row.split(",")[0] for row in steps] == ["1", "2", "3", "4"]
-
-
-def test_overlap_by_hand() -> None:
-    same = tf.constant([[0.5, 0.5, 0.0, 0.0]])
-    shifted = tf.constant([[1.0, 0.5, 0.0, 0.0]])
-    iou, loss = overlap(same, same)
-    assert float(iou[0]) == pytest.approx(1, abs=1e-5)
-    assert float(loss[0]) == pytest.approx(0, abs=1e-5)
-    iou, loss = overlap(same, shifted)
-    assert float(iou[0]) == pytest.approx(1 / 3, abs=1e-5)
-    assert float(loss[0]) == pytest.approx(2 / 3 + 0.25 / (1.5**2 + 1), abs=1e-4)
 
 
 def test_wrong_schedules_are_told() -> None:

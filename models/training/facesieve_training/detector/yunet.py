@@ -26,16 +26,23 @@ class YuNet:
         if missing:
             raise ValueError(f"{path}: no outputs {sorted(missing)}: not a detector with YuNet's heads")
 
-    def candidates(self, picture: np.ndarray, threshold: float) -> FloatArray:
-        """Faces of a BGR picture at its own size before suppression, [N,15]."""
+    def maps(self, picture: np.ndarray) -> list[FloatArray]:
+        """The maps of a BGR picture by stride, [H/s,W/s,16]: cls and obj as probabilities, bbox 4, kps 10."""
         height, width = picture.shape[:2]
         pad = [(0, -height % _MULTIPLE), (0, -width % _MULTIPLE), (0, 0)]
         tensor = np.pad(picture, pad).astype(np.float32).transpose(2, 0, 1)[None]
         outputs = self._session.run(self._names, {self._session.get_inputs()[0].name: tensor})
         sizes = [(tensor.shape[2] // s, tensor.shape[3] // s) for s in codec.STRIDES]
-        maps = [o.reshape(*sizes[k % 3], -1) for k, o in enumerate(outputs)]
-        scores = [np.sqrt(np.clip(c * o, 0, 1))[..., 0] for c, o in zip(maps[:3], maps[3:6], strict=True)]
-        return codec.decode(scores, maps[6:9], maps[9:12], threshold)
+        return [
+            np.concatenate([outputs[head * 3 + k].reshape(*size, -1) for head in range(4)], axis=-1)
+            for k, size in enumerate(sizes)
+        ]
+
+    def candidates(self, picture: np.ndarray, threshold: float) -> FloatArray:
+        """Faces of a BGR picture at its own size before suppression, [N,15]."""
+        maps = self.maps(picture)
+        scores = [np.sqrt(np.clip(m[..., 0] * m[..., 1], 0, 1)) for m in maps]
+        return codec.decode(scores, [m[..., 2:6] for m in maps], [m[..., 6:] for m in maps], threshold)
 
     def detect(
         self,

@@ -48,14 +48,14 @@ def gather(
 
 
 def float_labels(model: keras.Model, pictures: data.Pictures, rows: NDArray[np.int64]) -> Floats:
-    """Predict the labels with the float network, N x 3."""
+    """Predict the labels with the float network, N x labels."""
     return predict(model, pictures, rows).astype(np.float64)
 
 
 def int8_labels(
     network: Int8Network, decoder: Decoder, pictures: data.Pictures, rows: NDArray[np.int64]
 ) -> Floats:
-    """Predict the labels with the int8 network, N x 3."""
+    """Predict the labels with the int8 network, N x labels."""
     told = []
     for first in tqdm(range(0, len(rows), _CHUNK), desc="int8", mininterval=2):
         faces: Picture = pictures[rows[first : first + _CHUNK]]

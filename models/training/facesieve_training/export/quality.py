@@ -12,27 +12,26 @@ from numpy.typing import NDArray
 from facesieve_training.cli import DataError
 from facesieve_training.export import manifest, tflite
 from facesieve_training.faces import SIZE, Picture
-from facesieve_training.label.table import COMPONENTS
 from facesieve_training.student import network
 from facesieve_training.student.stage import Config as StudentRunConfig
 
 
-def load_student(folder: Path, config: StudentRunConfig, features: int) -> keras.Model:
-    """Open the student of a finished run, in float32 whatever it was trained in, without class outputs."""
+def load_student(folder: Path, config: StudentRunConfig, features: int, people: int) -> keras.Model:
+    """Open the student of a finished run in float32, whatever it was trained in: picture to labels' logits."""
     weights = folder / "student.weights.h5"
     if not weights.is_file():
         raise DataError(f"{weights}: is missing; give the folder of a finished run of the stage student")
-    model = network.build(config.student, features)
+    with_classes = any(p.classes or p.teacher_classes for p in config.phases)
+    model = network.build(config.student, features, people if with_classes else 0)
     model.load_weights(weights)
-    return model
+    return network.inference(model, config.student)
 
 
 def convert(model: keras.Model, pictures: Sequence[Picture]) -> bytes:
     """Convert to int8, with pictures as representative set, and check that the outputs kept their order."""
 
     def labels(x: tf.Tensor) -> list[tf.Tensor]:
-        outputs = model(x, training=False)
-        return [outputs[name] for name in COMPONENTS]
+        return list(model(x, training=False))
 
     data = tflite.convert_int8(labels, SIZE, SIZE, with_extremes(pictures))
     answers = tflite.Int8Network(data).run(pictures[0])
@@ -40,9 +39,7 @@ def convert(model: keras.Model, pictures: Sequence[Picture]) -> bytes:
     for k, answer in enumerate(answers):
         nearest = int(np.argmin([np.abs(answer - other).mean() for other in wanted]))
         if nearest != k:
-            raise ValueError(
-                f"output {k} of the int8 network is nearest to {COMPONENTS[nearest]}, not {COMPONENTS[k]}"
-            )
+            raise ValueError(f"output {k} of the int8 network answers as output {nearest} of the float network does")
     return data
 
 
@@ -59,10 +56,10 @@ def to_input(pictures: Sequence[Picture] | Picture) -> NDArray[np.float32]:
     return np.asarray((np.asarray(pictures, np.float32) - 128) / 128, np.float32)
 
 
-def described_outputs(data: bytes) -> list[manifest.Output]:
+def described_outputs(data: bytes, names: Sequence[str]) -> list[manifest.Output]:
     """Describe the outputs for the manifest."""
     found = []
-    for name, details in zip(COMPONENTS, tflite.Int8Network(data).outputs(), strict=True):
+    for name, details in zip(names, tflite.Int8Network(data).outputs(), strict=True):
         scale, zero_point = details["quantization"]
         shape = [int(n) for n in details["shape"]]
         found.append(manifest.Output(name, shape, "int8", float(scale), int(zero_point)))
@@ -72,7 +69,7 @@ def described_outputs(data: bytes) -> list[manifest.Output]:
 def described_labels(bins: int, weights: dict[str, float]) -> list[manifest.Label]:
     """Describe the labels for the manifest."""
     centres = [round(float(c), 7) for c in network.centres(bins)]
-    return [manifest.Label(name, k, centres, weights[name]) for k, name in enumerate(COMPONENTS)]
+    return [manifest.Label(name, k, centres, weights[name]) for k, name in enumerate(weights)]
 
 
 def described_training(folder: Path, meta: dict[str, Any]) -> manifest.Training:

@@ -13,6 +13,7 @@ import keras
 from keras import layers
 
 from facesieve_training.faces import SIZE
+from facesieve_training.networks.norm import BatchNorm
 
 BLOCKS = {
     10: (1, 1, 1, 1),
@@ -75,7 +76,7 @@ class _Layers:
             kernel_initializer="he_normal",
             dtype=self.dtype,
         )(x)
-        return layers.BatchNormalization(momentum=0.97, gamma_initializer=gamma, dtype=self.dtype)(x)
+        return BatchNorm(momentum=0.97, gamma_initializer=gamma, dtype=self.dtype)(x)
 
     def relu(self, x: Any) -> Any:
         return layers.ReLU(dtype=self.dtype)(x)

@@ -20,7 +20,6 @@ from facesieve_training.cli import DataError
 from facesieve_training.config import load
 from facesieve_training.label import shard
 from facesieve_training.label import stage as label_stage
-from facesieve_training.label.table import COMPONENTS
 from facesieve_training.run import write_atomic
 
 Floats = NDArray[np.float32]
@@ -30,7 +29,7 @@ _CHUNK = 2048
 
 @dataclass(frozen=True)
 class Labels:
-    """The label table in memory, about 300 bytes a row; labels are N x 3, embeddings N x D."""
+    """The label table in memory, about 300 bytes a row; labels are N x columns, embeddings N x D."""
 
     identity: NDArray[np.int32]
     identities: list[str]
@@ -54,17 +53,24 @@ class LabelRun:
             raise DataError(f"{self.table}: is missing; give the folder of a finished run of the stage label")
         self.config = load(folder / "config.yaml", label_stage.Config)
         self.faces = faces.FaceSet(self.config.faces)
+        with self.table.open("rb") as file:
+            self.digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+            """Of the table: which labels a student learnt."""
 
-    def read(self) -> Labels:
-        """Read the table."""
-        table = pq.read_table(self.table)
-        names = table["identity"].combine_chunks().dictionary_encode()
+    def read(self, names: tuple[str, ...]) -> Labels:
+        """Read the table, with these columns as labels."""
+        known = pq.read_schema(self.table).names
+        missing = [name for name in names if name not in known]
+        if missing:
+            raise DataError(f"{self.table}: has no column {missing[0]}; labels are {', '.join(known[3:])}")
+        table = pq.read_table(self.table, columns=["identity", "file", "variant", "embedding", *names])
+        people = table["identity"].combine_chunks().dictionary_encode()
         rows = table["embedding"].combine_chunks()
         embedding = rows.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
-        labels = np.stack([table[name].to_numpy() for name in COMPONENTS], axis=1)
+        labels = np.stack([table[name].to_numpy() for name in names], axis=1)
         return Labels(
-            names.indices.to_numpy().astype(np.int32),
-            names.dictionary.to_pylist(),
+            people.indices.to_numpy().astype(np.int32),
+            people.dictionary.to_pylist(),
             table["file"].to_pylist(),
             table["variant"].to_numpy(),
             labels,
@@ -100,9 +106,8 @@ class Pictures:
         """Fill the cache chunk by chunk; `filled` says how far, and for which table."""
         folder.mkdir(parents=True, exist_ok=True)
         stamp = folder / "filled.yaml"
-        digest = hashlib.sha256(self._source.table.read_bytes()).hexdigest()
         known = yaml.safe_load(stamp.read_text()) if stamp.exists() else {}
-        start = known["rows"] if known.get("table") == digest else 0
+        start = known["rows"] if known.get("table") == self._source.digest else 0
         path, shape = folder / "pictures.u8", (len(self._labels), faces.SIZE, faces.SIZE, 3)
         whole = path.exists() and path.stat().st_size == np.prod(shape)
         file = np.memmap(path, np.uint8, "r+" if whole else "w+", shape=shape)
@@ -113,7 +118,7 @@ class Pictures:
                 for row, picture in zip(rows, self._pool.map(self._make, rows), strict=True):
                     file[row] = picture
                 file.flush()
-                write_atomic(stamp, yaml.safe_dump({"rows": rows.stop, "table": digest}))
+                write_atomic(stamp, yaml.safe_dump({"rows": rows.stop, "table": self._source.digest}))
                 bar.update(len(rows))
         return file
 
@@ -136,16 +141,16 @@ class Scale:
     """Label values of evenly spaced ranks, by component."""
 
     @classmethod
-    def fit(cls, labels: Floats) -> "Scale":
-        """Fit the map to N x 3 labels."""
+    def fit(cls, labels: Floats, names: tuple[str, ...]) -> "Scale":
+        """Fit the map to N x labels values."""
         places = np.linspace(0, 1, _KNOTS)
         known = [column[np.isfinite(column)] for column in labels.T]
-        return cls({n: np.quantile(k, places).tolist() for n, k in zip(COMPONENTS, known, strict=True)})
+        return cls({n: np.quantile(k, places).tolist() for n, k in zip(names, known, strict=True)})
 
     def apply(self, labels: Floats) -> Floats:
-        """Map N x 3 labels to 0..1; NaN stays."""
+        """Map N x labels values to 0..1; NaN stays."""
         places = np.linspace(0, 1, _KNOTS)
-        scaled = [np.interp(labels[:, i], self.knots[n], places) for i, n in enumerate(COMPONENTS)]
+        scaled = [np.interp(labels[:, i], knots, places) for i, knots in enumerate(self.knots.values())]
         return np.where(np.isfinite(labels), np.stack(scaled, axis=1), np.nan).astype(np.float32)
 
 

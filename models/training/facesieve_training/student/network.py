@@ -19,10 +19,20 @@ class StudentConfig:
     """The student's form."""
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    labels: tuple[str, ...] = COMPONENTS
+    """Columns of the label table that it learns, an output each."""
     bins: int = 16
     """Bins of each label's output; the label is their centres' expectation."""
     hidden: int = 64
     """Width of the layer between backbone and the labels' outputs."""
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        found = [] if self.labels else ["labels: must name at least one"]
+        found += [] if len(set(self.labels)) == len(self.labels) else ["labels: one is named twice"]
+        return (
+            found if self.bins >= 2 else [*found, f"bins: {self.bins} cannot tell a value; take at least 2"]
+        )
 
 
 def centres(bins: int) -> NDArray[np.float32]:
@@ -31,16 +41,20 @@ def centres(bins: int) -> NDArray[np.float32]:
 
 
 def build(config: StudentConfig, features: int, classes: int = 0, dtype: str = "float32") -> keras.Model:
-    """Build the student: outputs FEATURE (N x features), each of COMPONENTS (N x bins), CLASSES if any."""
+    """Build the student: outputs FEATURE (N x features), each label (N x bins logits), CLASSES if any."""
     backbone = resnet(config.network, dtype)
     pooled = backbone.output
-    outputs: dict[str, Any] = {FEATURE: _dense(pooled, features, FEATURE)}
     hidden = layers.Dense(config.hidden, activation="relu", name="hidden", dtype=dtype)(pooled)
-    for name in COMPONENTS:
-        outputs[name] = _dense(hidden, config.bins, name)
+    outputs = {name: _dense(hidden, config.bins, name) for name in config.labels}
+    outputs[FEATURE] = _dense(pooled, features, FEATURE)
     if classes:
         outputs[CLASSES] = _dense(pooled, classes, CLASSES)
     return keras.Model(backbone.input, outputs, name=f"student_{backbone.name}")
+
+
+def inference(student: keras.Model, config: StudentConfig) -> keras.Model:
+    """Return the part that is shipped: picture to the labels' logits, in the order of the configuration."""
+    return keras.Model(student.input, [student.output[name] for name in config.labels], name=student.name)
 
 
 def _dense(x: Any, width: int, name: str) -> Any:
@@ -59,3 +73,25 @@ def bins_loss(truth: Any, logits: Any) -> Any:
     soft = ops.maximum(1 - ops.abs(place - ops.arange(count, dtype="float32")), 0)
     entropy = ops.categorical_crossentropy(soft, logits, from_logits=True)
     return entropy + 10 * ops.square(expectation(logits) - ops.reshape(truth, (-1,)))
+
+
+class ClassLoss:
+    """The two cross entropies of eq. 6: to the teacher's classes and to the true one.
+
+    The teacher's classes are the softmax over `scale` times the cosines of its embedding with each person's
+    mean clean embedding, so that any teacher has them. A row of the truth is: embedding, number of the person,
+    weight of the teacher's term, weight of the true one's.
+    """
+
+    def __init__(self, prototypes: NDArray[np.float32], scale: float) -> None:
+        """Take the mean embeddings, classes x D of length 1."""
+        self._prototypes, self._scale = prototypes, scale
+
+    def __call__(self, truth: Any, logits: Any) -> Any:
+        """Return the weighted sum for each row."""
+        embedding = ops.normalize(truth[:, :-3], axis=-1)
+        told = ops.softmax(self._scale * ops.matmul(embedding, ops.transpose(self._prototypes)))
+        of_teacher = ops.categorical_crossentropy(told, logits, from_logits=True)
+        person = ops.cast(truth[:, -3], "int32")
+        of_truth = ops.sparse_categorical_crossentropy(person, logits, from_logits=True)
+        return truth[:, -2] * of_teacher + truth[:, -1] * of_truth

@@ -1,8 +1,8 @@
 """The stage `student`: distils the teacher's feature into a small network, then teaches it the labels.
 
-The paper trains in two phases; here phases are a list, each with its epochs and the weights of its losses,
-so that both can also be trained at once. The result is student.keras, scale.json and the held-out people's
-predictions.
+The paper trains in two phases; here phases are a list, each with its epochs and the weights of its losses, so
+that both can also be trained at once. The result, in the run's folder: student.weights.h5 and scale.json, the
+map of each label to 0..1.
 """
 
 import json
@@ -16,25 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from facesieve_training.label.table import COMPONENTS
+from facesieve_training import devices
+from facesieve_training.cli import DataError
+from facesieve_training.devices import Precision
+from facesieve_training.fit import Loop, Rate
 from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data, network
-from facesieve_training.student.train import Batch, Optimiser, Plan, Trainer
+from facesieve_training.student.batches import Batches, Phase, prototypes
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Phase:
-    """Epochs with one weighting of the losses (eq. 6, and the labels')."""
-
-    epochs: float
-    feature: float = 0.0
-    """Mean squared error to the teacher's embedding."""
-    labels: float = 0.0
-    """Bins of the three labels."""
-    optimiser: Optimiser = field(default_factory=Optimiser)
 
 
 @dataclass(frozen=True)
@@ -46,110 +37,130 @@ class Config:
     seed: int = 1
     student: network.StudentConfig = field(default_factory=network.StudentConfig)
     phases: tuple[Phase, ...] = (Phase(6, feature=1.0), Phase(6, labels=1.0))
+    class_scale: float = 32.0
+    """Cosine to logit, for the teacher's classes."""
     batch: int = 64
-    dtype: str = "float32"
-    """Keras policy: float32, mixed_bfloat16 or mixed_float16."""
+    """Pictures in a step, over all devices and hosts."""
+    precision: Precision = "float32"
     held_out: float = 0.05
     """Share of the people who are never trained on: calibration and every choice are theirs."""
     shift: int = 2
     """Largest move of a training picture, pixels."""
     cache: Path | None = None
     """Folder for decoded pictures, 37 KB each; none makes them anew each time."""
+    devices: int = 0
+    """Accelerators to use; 0 for all."""
     save_every: int = 500
+    """Steps between checkpoints."""
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        found = [] if self.phases else ["phases: must have at least one"]
+        found += [
+            f"{n}: {getattr(self, n)} is below 1" for n in ("batch", "save_every") if getattr(self, n) < 1
+        ]
+        return found if 0 <= self.held_out < 1 else [*found, f"held_out: {self.held_out} is not in 0..1"]
+
+
+class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Learning rate over all phases: each starts its schedule anew."""
+
+    def __init__(self, phases: tuple[Phase, ...], epoch: int) -> None:
+        """Take the steps of an epoch."""
+        self._parts = [(p.epochs * epoch, Rate(p.optimiser, epoch, p.epochs * epoch)) for p in phases]
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate; step may be a tensor."""
+        ops = keras.ops
+        first, rate = 0, 0.0
+        for steps, part in self._parts:
+            inside = ops.cast(step, "float32") - first
+            rate = ops.where(inside >= 0, part(ops.maximum(inside, 0.0)), rate)
+            first += steps
+        return rate
 
 
 def run(config: Config, run: Run) -> None:
     """Train, and write the student into the run's folder."""
-    keras.utils.set_random_seed(config.seed)
+    hosts = devices.prepare(config.seed)
     source = data.LabelRun(config.labels)
-    labels = source.read()
+    names = config.student.labels
+    labels = source.read(names)
+    run.set_data_hash(source.digest)
     pictures = data.Pictures(source, labels, config.cache)
     test = data.held_out(labels, config.held_out, config.seed)
-    scale = data.Scale.fit(labels.labels[~test])
-    write_atomic(run.dir / "scale.json", json.dumps(scale.knots) + "\n")
-    model = network.build(config.student, labels.embedding.shape[1], dtype=config.dtype)
-    run.save_meta(parameters=model.count_params(), macs=macs(model))
-    log.info("%s: %.3f M parameters, %.1f MMAC", model.name, model.count_params() / 1e6, macs(model) / 1e6)
-
     rows = np.flatnonzero(~test)
+    if len(rows) < config.batch:
+        raise DataError(f"batch: {config.batch} is more than the {len(rows)} pictures to train on")
+    scale = data.Scale.fit(labels.labels[~test], names)
+    write_atomic(run.dir / "scale.json", json.dumps(scale.knots) + "\n")
     scaled = scale.apply(labels.labels)
-    losses: dict[str, Any] = {network.FEATURE: "mse"} | dict.fromkeys(COMPONENTS, network.bins_loss)
-    batches = Batches(config, pictures, rows, scaled, labels.embedding)
-    trainer = Trainer(model, losses, batches, run, config.save_every)
+    batches = Batches(
+        config.phases, pictures, labels, scaled, names, rows, config.batch, config.shift, config.seed, hosts
+    )
+    devices.spread(config.devices, config.batch, hosts)
+    model = make_model(config, labels, rows, batches.epoch)
+    shipped = network.inference(model, config.student)
+    run.save_meta(parameters=shipped.count_params(), macs=macs(shipped))
+    log.info(
+        "%s as shipped: %.2f M parameters, %.3f GFLOPs (multiply-accumulates) a face",
+        model.name, shipped.count_params() / 1e6, macs(shipped) / 1e9,
+    )  # fmt: skip
     judged = np.flatnonzero(test)
-    trainer.train(
-        [_plan(phase, len(rows) // config.batch) for phase in config.phases],
-        lambda: judge(model, pictures, judged, scaled),
+    told: dict[str, float] = {}
+
+    def judge() -> dict[str, float]:
+        told.update(correlations(predict(model, names, pictures, judged), scaled[judged], names))
+        return told
+
+    Loop(model, batches, run, config.save_every, hosts).train(
+        sum(phase.epochs for phase in config.phases), batches.epoch, judge
     )
     model.save_weights(run.dir / "student.weights.h5")
-    run.finish(**judge(model, pictures, judged, scaled))
+    run.finish(**judge())
 
 
-class Batches:
-    """Makes the batch of a step: an epoch is one random order of the training rows."""
-
-    def __init__(
-        self,
-        config: Config,
-        pictures: data.Pictures,
-        rows: NDArray[np.int64],
-        scaled: NDArray[np.float32],
-        embedding: NDArray[np.float16],
-    ) -> None:
-        self._config, self._pictures, self._rows = config, pictures, rows
-        self._scaled, self._embedding = scaled, embedding
-        self._order: tuple[int, NDArray[np.int64]] = (-1, rows)
-
-    def __call__(self, step: int) -> Batch:
-        """Make the batch of a step."""
-        size = self._config.batch
-        epoch, place = divmod(step, len(self._rows) // size)
-        if self._order[0] != epoch:
-            shuffled = np.random.default_rng([self._config.seed, 1, epoch]).permutation(self._rows)
-            self._order = (epoch, shuffled)
-        rows = np.sort(self._order[1][place * size : (place + 1) * size])
-        rng = np.random.default_rng([self._config.seed, 2, step])
-        x = data.augment(self._pictures[rows], self._config.shift, rng)
-        truth = self._scaled[rows]
-        known = np.isfinite(truth)
-        y = {network.FEATURE: self._embedding[rows].astype(np.float32)}
-        weights = {network.FEATURE: np.ones(len(rows), np.float32)}
-        for i, name in enumerate(COMPONENTS):
-            y[name] = np.nan_to_num(truth[:, i : i + 1])
-            weights[name] = known[:, i].astype(np.float32)
-        return x, y, weights
+def make_model(config: Config, labels: data.Labels, rows: NDArray[np.int64], epoch: int) -> keras.Model:
+    """Build and compile the student; the phases' weights come with the batches."""
+    with_classes = any(p.classes or p.teacher_classes for p in config.phases)
+    classes = len(labels.identities) if with_classes else 0
+    policy = devices.policy(config.precision)
+    model = network.build(config.student, labels.embedding.shape[1], classes, policy)
+    losses: dict[str, Any] = dict.fromkeys(config.student.labels, network.bins_loss)
+    losses[network.FEATURE] = "mse"
+    if classes:
+        losses[network.CLASSES] = network.ClassLoss(prototypes(labels, rows), config.class_scale)
+    optimizer = keras.optimizers.Adam(Rates(config.phases, epoch))
+    if config.precision == "float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    model.compile(optimizer, loss=losses)
+    return model
 
 
-def _plan(phase: Phase, epoch: int) -> Plan:
-    weights = {network.FEATURE: phase.feature} | dict.fromkeys(COMPONENTS, phase.labels)
-    return Plan(max(1, round(phase.epochs * epoch)), epoch, phase.optimiser, weights)
-
-
-def judge(
-    model: keras.Model,
-    pictures: data.Pictures,
-    rows: NDArray[np.int64],
-    scaled: NDArray[np.float32],
-    batch: int = 64,
+def correlations(
+    told: NDArray[np.float32], truth: NDArray[np.float32], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """Spearman's correlation of prediction and label on held-out people, for each label."""
-    if not len(rows):
-        return {}
-    told = predict(model, pictures, rows, batch)
+    """Spearman's correlation of prediction and label, for each label that has one."""
     found = {}
-    for i, name in enumerate(COMPONENTS):
-        known = np.isfinite(scaled[rows, i])
-        found[f"spearman_{name}"] = float(spearmanr(told[known, i], scaled[rows, i][known]).statistic)
+    for i, name in enumerate(names):
+        known = np.isfinite(truth[:, i]) if len(told) else np.zeros(0, bool)
+        if known.sum() > 2:
+            found[f"spearman_{name}"] = float(spearmanr(told[known, i], truth[known, i]).statistic)
     return found
 
 
 def predict(
-    model: keras.Model, pictures: data.Pictures, rows: NDArray[np.int64], batch: int = 64
+    model: keras.Model,
+    names: tuple[str, ...],
+    pictures: data.Pictures,
+    rows: NDArray[np.int64],
+    batch: int = 64,
 ) -> NDArray[np.float32]:
-    """Predict the labels (0..1) of these rows, N x 3, from the pictures as they are."""
-    told = []
+    """Predict the labels (0..1) of these rows, N x labels, from the pictures as they are."""
+    told = [np.zeros((0, len(names)), np.float32)]
     for first in range(0, len(rows), batch):
         x = (pictures[rows[first : first + batch]].astype(np.float32) - 128) / 128
-        outputs = model(x, training=False)
-        told.append(np.stack([np.asarray(network.expectation(outputs[n])) for n in COMPONENTS], axis=1))
+        outputs = model.predict_on_batch(x)
+        values = [keras.ops.convert_to_numpy(network.expectation(outputs[name])) for name in names]
+        told.append(np.stack(values, axis=1))
     return np.concatenate(told)

@@ -29,10 +29,11 @@ def to_onnx(teacher: keras.Model) -> bytes:
     backbone = next(layer for layer in teacher.layers if isinstance(layer, keras.Model))
     low, averaged = backbone.outputs
     names = {id(backbone.inputs[0]): "scaled", id(low): LOW, id(averaged): CUT}
-    for layer in backbone.layers:
+    for number, layer in enumerate(backbone.layers):
         if not isinstance(layer, layers.InputLayer):
             inputs = layer.input if isinstance(layer.input, list) else [layer.input]
-            output = names.setdefault(id(layer.output), layer.name)
+            # Keras numbers its names by all layers that the process has made; the file must not depend on that.
+            output = names.setdefault(id(layer.output), f"{type(layer).__name__.lower()}{number}")
             graph.layer(layer, [names[id(tensor)] for tensor in inputs], output)
     graph.layer(teacher.get_layer("feature"), [CUT], EMBEDDING)
     return graph.finished(int(teacher.output[EMBEDDING].shape[-1]))
@@ -54,7 +55,7 @@ class _Graph:
     def layer(self, layer: Any, inputs: list[str], output: str) -> None:
         """Add the nodes of one Keras layer."""
         held = [keras.ops.convert_to_numpy(v) for v in layer.weights]
-        name = layer.name
+        name = output
         if isinstance(layer, layers.Conv2D):
             kernel = self.weight(f"{name}.kernel", held[0].transpose(3, 2, 0, 1))
             self.add("Conv", [*inputs, kernel], output, strides=list(layer.strides), auto_pad="SAME_UPPER")
@@ -74,7 +75,7 @@ class _Graph:
         elif isinstance(layer, layers.ReLU | layers.Add):
             self.add("Relu" if isinstance(layer, layers.ReLU) else "Add", inputs, output)
         else:
-            raise TypeError(f"{name}: no ONNX for a layer of type {type(layer).__name__}")
+            raise TypeError(f"{layer.name}: no ONNX for a layer of type {type(layer).__name__}")
 
     def finished(self, width: int) -> bytes:
         """Return the file's bytes, checked."""
