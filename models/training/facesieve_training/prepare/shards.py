@@ -18,6 +18,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -104,21 +105,27 @@ class Shards:
         if not path.is_file():
             raise DataError(f"{root}: holds no {INDEX}; is `prepare` finished, and is this its output?")
         self.root = root
-        self.index: pd.DataFrame = pq.read_table(path).to_pandas()
-        missing = {c.name for c in SCHEMA} - set(self.index.columns)
+        missing = {c.name for c in SCHEMA} - set(pq.read_schema(path).names)
         if missing:
             raise DataError(
                 f"{path}: has no columns {', '.join(sorted(missing))}; was it written by `prepare`?"
             )
-        self._shard = self.index["shard"].to_numpy(np.int64)
-        self._row = self.index["row"].to_numpy(np.int64)
+        places = pq.read_table(path, columns=["shard", "row"])
+        self._shard = places["shard"].to_numpy()
+        self._row = places["row"].to_numpy()
         self._maps: dict[int, NDArray[np.uint8]] = {}
         for number, rows in zip(*np.unique(self._shard, return_counts=True), strict=True):
             self._check(int(number), int(rows))
 
     def __len__(self) -> int:
         """Number of faces."""
-        return len(self.index)
+        return len(self._row)
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """The whole index; read when first asked for, since reading batches needs none of it."""
+        table: pd.DataFrame = pq.read_table(self.root / INDEX).to_pandas()
+        return table
 
     def __getstate__(self) -> dict[str, object]:
         """Leave the maps behind: each process maps the files itself."""
