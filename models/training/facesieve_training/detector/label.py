@@ -75,10 +75,14 @@ def read(path: Path, config: LabelConfig) -> np.ndarray:
     return np.asarray(cv2.resize(picture, None, fx=config.widen, fy=1.0, interpolation=cv2.INTER_CUBIC))
 
 
+def _paths(config: LabelConfig) -> list[Path]:
+    return sorted(p for p in config.pictures.iterdir() if p.suffix.lower() in SUFFIXES)
+
+
 def label_pictures(config: LabelConfig) -> Iterator[Labelled]:
     """Label every picture of the folder, in order of name."""
     teacher = YuNet(config.teacher)
-    paths = sorted(p for p in config.pictures.iterdir() if p.suffix.lower() in SUFFIXES)
+    paths = _paths(config)
     if not paths:
         raise DataError(f"{config.pictures}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
     for path in tqdm(paths, desc="label", unit="picture"):
@@ -124,13 +128,27 @@ def _read_cache(path: Path, key: str) -> list[Labelled] | None:
     return [Labelled(name, data[span], w, h, found, held) for name, span, (w, h), found, held in rows]
 
 
-def load(config: LabelConfig) -> list[Labelled]:
-    """The labelled pictures: from the cache when it was made with this configuration, else made now."""
-    teacher_hash = hashlib.sha256(config.teacher.read_bytes()).hexdigest()
+def cache_key(config: LabelConfig) -> str:
+    """What the labels depend on: teacher, names and sizes of the pictures, and settings."""
+    for path, name in ((config.teacher, "teacher"), (config.pictures, "pictures")):
+        if not path.exists():
+            raise DataError(f"{path}: does not exist; mend label.{name}")
     settings = dataclasses.asdict(config)
     for part in ("teacher", "pictures", "cache"):
         del settings[part]
-    key = json.dumps({"teacher": teacher_hash, **settings})
+    listing = "".join(f"{path.name} {path.stat().st_size}\n" for path in _paths(config))
+    return json.dumps(
+        {
+            "teacher": hashlib.sha256(config.teacher.read_bytes()).hexdigest(),
+            "pictures": hashlib.sha256(listing.encode()).hexdigest(),
+            **settings,
+        }
+    )
+
+
+def load(config: LabelConfig) -> list[Labelled]:
+    """The labelled pictures: from the cache when it was made of the same things, else made now."""
+    key = cache_key(config)
     if config.cache.exists():
         items = _read_cache(config.cache, key)
         if items is not None:

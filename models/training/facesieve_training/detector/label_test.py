@@ -5,12 +5,14 @@ import cv2
 import numpy as np
 import pytest
 
+from facesieve_training.cli import DataError
 from facesieve_training.detector import label
 from facesieve_training.detector.augment_test import labelled
 
 
 def _config(root: Path) -> label.LabelConfig:
     (root / "teacher.onnx").write_bytes(b"teacher")
+    (root / "pictures").mkdir(exist_ok=True)
     return label.LabelConfig(root / "teacher.onnx", root / "pictures", root / "cache.npz")
 
 
@@ -31,7 +33,14 @@ def test_the_cache_gives_back_what_was_labelled(tmp_path: Path, monkeypatch: pyt
             np.testing.assert_array_equal(item.faces, wanted.faces)
     assert len(calls) == 1
     label.load(dataclasses.replace(config, threshold=0.5))
-    assert len(calls) == 2
+    (config.pictures / "c.jpg").write_bytes(b"another")
+    label.load(config)
+    assert len(calls) == 3
+
+
+def test_missing_files_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"teacher\.onnx: does not exist; mend label\.teacher"):
+        label.load(label.LabelConfig(tmp_path / "teacher.onnx"))
 
 
 def test_crowds_are_widened(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
+from facesieve_training.cli import DataError
 from facesieve_training.detector import codec
 from facesieve_training.detector.codec import FloatArray
 
@@ -24,7 +25,7 @@ class YuNet:
         self._names = [f"{head}_{s}" for head in ("cls", "obj", "bbox", "kps") for s in codec.STRIDES]
         missing = set(self._names) - {output.name for output in self._session.get_outputs()}
         if missing:
-            raise ValueError(f"{path}: no outputs {sorted(missing)}: not a detector with YuNet's heads")
+            raise DataError(f"{path}: no outputs {sorted(missing)}: is no detector with YuNet's heads")
 
     def maps(self, picture: np.ndarray) -> list[FloatArray]:
         """The maps of a BGR picture by stride, [H/s,W/s,16]: cls and obj as probabilities, bbox 4, kps 10."""

@@ -1,0 +1,76 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from facesieve_training import config as configuration
+from facesieve_training.cli import DataError
+from facesieve_training.detector import stage
+from facesieve_training.run import Run
+
+CONFIG = Path(__file__).parents[2] / "configs" / "detector.yaml"
+
+
+@pytest.fixture(autouse=True)
+def _eager() -> Iterator[None]:
+    """Building the graph of a step takes far longer than two steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def _config(teacher: Path, pictures: Path, empty: Path, tmp_path: Path) -> stage.Config:
+    file = tmp_path / "detector.yaml"
+    file.write_text(
+        f"""
+label: {{teacher: {teacher}, pictures: {pictures}, cache: {tmp_path / "labels.npz"}, held_out: 0.3}}
+network: {{stem: 4, stage4: 4, stage8: 8, stage16: 8, stage32: 8, neck: 8}}
+augment: {{size: 64, largest_face: 50}}
+loss: {{distil: 0.5}}
+train: {{steps: 2, batch: 2, warm_up: 1, log_every: 1, checkpoint_every: 1}}
+export: {{representative: 4, texts: {{trained_on: squares}}}}
+evaluate: {{sizes: [16, 32], every: 1, empty: [{empty}]}}
+"""
+    )
+    return configuration.load(file, stage.Config)
+
+
+def _recording(path: Path) -> Path:
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 64))
+    for _ in range(3):
+        video.write(np.full((64, 64, 3), 60, np.uint8))
+    video.release()
+    return path
+
+
+def test_pictures_to_a_network_that_the_daemon_takes(
+    bright_squares: Path, squares: Path, tmp_path: Path
+) -> None:
+    config = _config(bright_squares, squares, _recording(tmp_path / "empty.avi"), tmp_path)
+    run = Run.open(tmp_path / "run", "detector", config, False)
+    stage.run(config, run)
+    manifest = json.loads((run.dir / "detector.json").read_text())
+    assert manifest["task"] == "detector"
+    assert manifest["training"]["data_hash"] == run.meta["data_hash"]
+    assert manifest["measured"]["recordings"]["empty"]["frames"] == 3
+    assert [row["size"] for row in manifest["measured"]["recall"]] == [16, 32]
+    assert "squares" in (run.dir / "detector.md").read_text()
+    assert "distil" in (run.dir / "metrics.csv").read_text().split("\n")[0]
+    assert "finished" in run.meta
+
+
+def test_a_missing_recording_is_told_before_hours_of_training(
+    bright_squares: Path, squares: Path, tmp_path: Path
+) -> None:
+    config = _config(bright_squares, squares, tmp_path / "none.avi", tmp_path)
+    run = Run.open(tmp_path / "run", "detector", config, False)
+    with pytest.raises(DataError, match=r"none\.avi: no such recording"):
+        stage.run(config, run)
+
+
+def test_the_shipped_configuration_is_valid() -> None:
+    assert configuration.load(CONFIG, stage.Config).train.steps > 1000
