@@ -11,10 +11,9 @@ from facesieve_training.evaluate import edc
 from facesieve_training.evaluate.judge import similarities
 from facesieve_training.evaluate.network import Network, Runner, session
 from facesieve_training.evaluate.pairs import Pairs, mated_pairs, nonmated_pairs
-from facesieve_training.export.scorer import Decoder
 from facesieve_training.export.tflite import Int8Network
-from facesieve_training.faces import Picture
 from facesieve_training.student import data
+from facesieve_training.student.network import expectation
 from facesieve_training.student.stage import predict
 
 Floats = NDArray[np.float64]
@@ -40,7 +39,10 @@ def gather(
     """Embed the held-out pictures with the matcher."""
     run = Runner(session(matcher.file))
     chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
-    parts = [run(matcher.prepared(pictures[chunk])) for chunk in tqdm(chunks, desc="matcher", mininterval=2)]
+    parts = [
+        run(matcher.prepared(pictures[chunk]))
+        for chunk in tqdm(chunks, desc="matcher", unit="chunk", disable=None)
+    ]
     names = [f"{labels.identity[row]}/{labels.file[row]}" for row in rows]
     _, picture = np.unique(names, return_inverse=True)
     identity = labels.identity[rows].astype(np.int64)
@@ -52,15 +54,13 @@ def float_labels(model: keras.Model, pictures: data.Pictures, rows: NDArray[np.i
     return predict(model, pictures, rows).astype(np.float64)
 
 
-def int8_labels(
-    network: Int8Network, decoder: Decoder, pictures: data.Pictures, rows: NDArray[np.int64]
-) -> Floats:
+def int8_labels(network: Int8Network, pictures: data.Pictures, rows: NDArray[np.int64]) -> Floats:
     """Predict the labels with the int8 network, N x labels."""
     told = []
-    for first in tqdm(range(0, len(rows), _CHUNK), desc="int8", mininterval=2):
-        faces: Picture = pictures[rows[first : first + _CHUNK]]
-        told += [decoder.labels(network.run(face)) for face in faces]
-    return np.stack(told)
+    for first in tqdm(range(0, len(rows), _CHUNK), desc="int8", unit="chunk", disable=None):
+        for face in pictures[rows[first : first + _CHUNK]]:
+            told.append([float(expectation(logits)[0]) for logits in network.run(face)])
+    return np.array(told)
 
 
 @dataclass(frozen=True)

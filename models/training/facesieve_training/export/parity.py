@@ -11,22 +11,20 @@ from scipy.stats import spearmanr
 
 from facesieve_training.export import manifest
 from facesieve_training.export.held_out import Comparisons
-from facesieve_training.label.table import COMPONENTS
 from facesieve_training.run import write_atomic
 
 Floats = NDArray[np.float64]
 
 
 def compare(
+    names: tuple[str, ...],
     real: Floats,
     int8: Floats,
     real_score: Floats,
     score: Floats,
     sets: dict[str, Comparisons],
-    tried: dict[str, dict[str, float]],
-    chosen: str,
 ) -> dict[str, Any]:
-    """Compare labels (N x 3) and scores (0..100) of the two networks on the held-out pictures."""
+    """Compare labels (N x labels) and scores (0..100) of the two networks on the held-out pictures."""
     change = np.abs(score - real_score)
     summary: dict[str, Any] = {
         "int8_spearman": _rounded(spearmanr(real_score, score).statistic),
@@ -43,16 +41,9 @@ def compare(
             "spearman": _rounded(spearmanr(real[:, i], int8[:, i]).statistic),
             "largest_change": _rounded(np.abs(real[:, i] - int8[:, i]).max()),
         }
-        for i, name in enumerate(COMPONENTS)
+        for i, name in enumerate(names)
     }
-    rounded = {name: {kind: _rounded(v) for kind, v in told.items()} for name, told in tried.items()}
-    return {
-        "summary": summary,
-        "labels": labels,
-        "weightings": rounded,
-        "chosen": chosen,
-        "pictures": len(score),
-    }
+    return {"summary": summary, "labels": labels, "pictures": len(score)}
 
 
 def write(report: dict[str, Any], fnmr: manifest.Fnmr, out: Path) -> None:
@@ -76,7 +67,9 @@ def markdown(report: dict[str, Any], fnmr: manifest.Fnmr) -> str:
         "",
     ]
     lines += [f"| weights | {' | '.join(kinds)} |", "| --- " * (len(kinds) + 1) + "|"]
-    lines += [f"| {n} | {' | '.join(str(v[k]) for k in kinds)} |" for n, v in report["weightings"].items()]
+    lines += [
+        f"| {n} | {' | '.join(f'{v[k]:.4f}' for k in kinds)} |" for n, v in report["weightings"].items()
+    ]
     lines += ["", "| score at least | FNMR |", "| --- | --- |"]
     lines += [f"| {s:g} | {r:.4g} |" for s, r in zip(fnmr.score, fnmr.fnmr, strict=True)]
     return "\n".join(lines) + "\n"

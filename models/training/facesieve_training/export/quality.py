@@ -17,7 +17,7 @@ from facesieve_training.student.stage import Config as StudentRunConfig
 
 
 def load_student(folder: Path, config: StudentRunConfig, features: int, people: int) -> keras.Model:
-    """Open the student of a finished run in float32, whatever it was trained in: picture to labels' logits."""
+    """Open the student of a finished run, always in float32: picture to labels' logits."""
     weights = folder / "student.weights.h5"
     if not weights.is_file():
         raise DataError(f"{weights}: is missing; give the folder of a finished run of the stage student")
@@ -39,7 +39,9 @@ def convert(model: keras.Model, pictures: Sequence[Picture]) -> bytes:
     for k, answer in enumerate(answers):
         nearest = int(np.argmin([np.abs(answer - other).mean() for other in wanted]))
         if nearest != k:
-            raise ValueError(f"output {k} of the int8 network answers as output {nearest} of the float network does")
+            raise ValueError(
+                f"output {k} of the int8 network answers as output {nearest} of the float network does"
+            )
     return data
 
 

@@ -16,27 +16,13 @@ from numpy.typing import NDArray
 from facesieve_training.cli import DataError
 from facesieve_training.config import load
 from facesieve_training.evaluate.network import Network
-from facesieve_training.export import calibration, held_out, manifest, parity, quality, tflite
-from facesieve_training.export.held_out import Comparisons
-from facesieve_training.export.scorer import Decoder
+from facesieve_training.export import calibration, held_out, manifest, parity, quality, tflite, weighting
 from facesieve_training.faces import SIZE
-from facesieve_training.label.table import COMPONENTS
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data
 from facesieve_training.student.stage import Config as StudentRunConfig
 
 log = logging.getLogger(__name__)
-
-CANDIDATES: dict[str, tuple[float, float, float]] = {
-    "paper": (0.2, 0.4, 0.4),
-    "agreement": (0, 0, 1),
-    "robustness": (0, 1, 0),
-    "visual": (1, 0, 0),
-    "equal": (1, 1, 1),
-    "robustness and agreement": (0, 0.5, 0.5),
-    "mostly agreement": (0, 0.25, 0.75),
-}
-"""Weightings among which `weights: auto` chooses, for visual, robustness and agreement."""
 
 
 @dataclass(frozen=True)
@@ -68,45 +54,49 @@ class Config:
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
         found = [] if self.knots >= 2 else [f"knots: {self.knots} make no line; take at least 2"]
-        for name in self.weights or {}:
-            if name not in COMPONENTS:
-                found.append(f"weights.{name}: unknown label; labels are {', '.join(COMPONENTS)}")
+        if self.weights is not None and sum(self.weights.values()) <= 0:
+            found.append("weights: add up to nothing; give one label a weight above 0")
         return found
 
 
 def run(config: Config, run: Run) -> None:
     """Write the .tflite, its manifest and the parity report into the run's folder."""
     student = load(config.student / "config.yaml", StudentRunConfig)
+    names = student.student.labels
+    unknown = [name for name in config.weights or {} if name not in names]
+    if unknown:
+        raise DataError(f"weights.{unknown[0]}: {config.student} has no such label, but {', '.join(names)}")
     source = data.LabelRun(student.labels)
-    labels = source.read()
+    labels = source.read(names)
+    run.set_data_hash(source.digest)
     pictures = data.Pictures(source, labels, config.cache)
     test = data.held_out(labels, student.held_out, student.seed)
     if not test.any():
         raise DataError(f"{config.student}: held nobody out; train with held_out above 0")
-    model = quality.load_student(config.student, student, labels.embedding.shape[1])
+    features, people = labels.embedding.shape[1], len(labels.identities)
+    model = quality.load_student(config.student, student, features, people)
     tflite_bytes = _convert(config, run, model, pictures, np.flatnonzero(~test))
-
     held = held_out.gather(labels, pictures, np.flatnonzero(test), config.matcher)
-    weighting = quality.described_labels(student.student.bins, dict.fromkeys(COMPONENTS, 1.0))
-    plain = Decoder(manifest.Quality(weighting, manifest.Calibration([0, 1], [0, 100])))
-    int8 = held_out.int8_labels(tflite.Int8Network(tflite_bytes), plain, pictures, held.rows)
-    real = held_out.float_labels(model, pictures, held.rows)
     sets = {
         "clean": held_out.compare(held, config.fmr, False, config.seed),
         "mixed": held_out.compare(held, config.fmr, True, config.seed),
     }
-    tried = areas(int8, sets)
-    name, weights = choose(tried, config.weights)
-    raw = _raw(int8, weights)
-    curve = calibration.calibrate(raw, config.knots)
-    score, real_score = (np.interp(r, curve.raw, curve.score) for r in (raw, _raw(real, weights)))
     told = (
-        f"{len(np.unique(held.identity))} people not trained on, clean and degraded probes "
-        f"against clean references, "
-        f"{len(sets['mixed'].similarity)} mated pairs, matcher {config.matcher.file.name}"
+        f"{len(np.unique(held.identity))} people not trained on, clean and degraded probes against clean "
+        f"references, {len(sets['mixed'].similarity)} mated pairs, matcher {config.matcher.file.name}"
     )
+    int8 = held_out.int8_labels(tflite.Int8Network(tflite_bytes), pictures, held.rows)
+    real = held_out.float_labels(model, pictures, held.rows)
+    tried = weighting.areas(int8, names, sets)
+    chosen, weights = weighting.choose(tried, names, config.weights)
+    raw, real_raw = weighting.raw(int8, weights), weighting.raw(real, weights)
+    curve = calibration.calibrate(raw, config.knots)
+    score, real_score = (np.interp(r, curve.raw, curve.score) for r in (raw, real_raw))
     fnmr = calibration.fnmr_curve(score, sets["mixed"], config.fmr, 21, told)
-    report = parity.compare(real, int8, real_score, score, sets, tried, name)
+    report = parity.compare(names, real, int8, real_score, score, sets) | {
+        "weightings": tried,
+        "chosen": chosen,
+    }
     parity.write(report, fnmr, run.dir)
     _manifest(config, student, tflite_bytes, weights, curve, fnmr, report).write(
         (run.dir / config.file).with_suffix(".json")
@@ -121,31 +111,6 @@ def _convert(config: Config, run: Run, model: Any, pictures: data.Pictures, rows
     write_atomic(path, tflite_bytes)
     log.info("%s: %d bytes", path, len(tflite_bytes))
     return tflite_bytes
-
-
-def _raw(labels: NDArray[np.float64], weights: dict[str, float]) -> NDArray[np.float64]:
-    parts = np.array([weights[name] for name in COMPONENTS])
-    return np.asarray(labels @ (parts / parts.sum()))
-
-
-def areas(labels: NDArray[np.float64], sets: dict[str, Comparisons]) -> dict[str, dict[str, float]]:
-    """Relative area (lower is better) of each candidate weighting on each set of pairs, and their mean."""
-    found = {}
-    for name, parts in CANDIDATES.items():
-        raw = _raw(labels, dict(zip(COMPONENTS, parts, strict=True)))
-        told = {kind: pairs.area(raw) for kind, pairs in sets.items()}
-        found[name] = told | {"mean": float(np.mean(list(told.values())))}
-    return found
-
-
-def choose(
-    tried: dict[str, dict[str, float]], given: dict[str, float] | None
-) -> tuple[str, dict[str, float]]:
-    """Take the given weights, or the candidate with the lowest mean area."""
-    if given is not None:
-        return "given", {name: given.get(name, 0.0) for name in COMPONENTS}
-    best = min(tried, key=lambda name: tried[name]["mean"])
-    return best, dict(zip(COMPONENTS, map(float, CANDIDATES[best]), strict=True))
 
 
 def _manifest(
@@ -170,7 +135,7 @@ def _manifest(
         trained_on=config.trained_on,
         training=quality.described_training(config.student, meta),
         input=manifest.Input(SIZE, SIZE),
-        outputs=quality.described_outputs(tflite_bytes),
+        outputs=quality.described_outputs(tflite_bytes, student.student.labels),
         self_test=tflite.self_test(tflite_bytes, SIZE, SIZE),
         quality=manifest.Quality(quality.described_labels(student.student.bins, weights), curve, fnmr),
         measured={"set": fnmr.set, **figures},

@@ -13,6 +13,7 @@ from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.resnet import NetworkConfig
 from facesieve_training.run import Run
 from facesieve_training.student import stage as student_stage
+from facesieve_training.student.batches import Phase
 from facesieve_training.student.network import StudentConfig
 from facesieve_training.teacher.imported import OnnxTeacher
 from facesieve_training.teacher.source import TeacherSource
@@ -27,7 +28,8 @@ def exported(face_folder: Path, teacher_config: OnnxTeacher, tmp_path: Path) -> 
     training = student_stage.Config(
         tmp_path / "label",
         student=StudentConfig(NetworkConfig(10, 0.125), bins=8, hidden=16),
-        phases=(student_stage.Phase(0.1, labels=1.0),),
+        phases=(Phase(1, labels=1.0),),
+        batch=16,
         held_out=0.4,
     )
     student_stage.run(training, Run.open(tmp_path / "student", "student", training, False))

@@ -10,7 +10,7 @@ from facesieve_training.student import data
 def test_ranks_are_spread_evenly_and_unknown_stays_unknown() -> None:
     labels = np.random.default_rng(0).normal(0, 1, (5000, 3)).astype(np.float32) ** 3
     labels[7, 2] = np.nan
-    scaled = data.Scale.fit(labels).apply(labels)
+    scaled = data.Scale.fit(labels, ("a", "b", "c")).apply(labels)
     assert np.isnan(scaled[7, 2])
     assert np.isfinite(scaled[:, :2]).all()
     shares = np.histogram(scaled[:, 0], 10, (0, 1))[0] / len(scaled)

@@ -79,8 +79,8 @@ class ClassLoss:
     """The two cross entropies of eq. 6: to the teacher's classes and to the true one.
 
     The teacher's classes are the softmax over `scale` times the cosines of its embedding with each person's
-    mean clean embedding, so that any teacher has them. A row of the truth is: embedding, number of the person,
-    weight of the teacher's term, weight of the true one's.
+    mean clean embedding, so that any teacher has them. A row of the truth is: embedding, number of the
+    person, weight of the teacher's term, weight of the true one's.
     """
 
     def __init__(self, prototypes: NDArray[np.float32], scale: float) -> None:

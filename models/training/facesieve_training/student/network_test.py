@@ -29,3 +29,26 @@ def test_outputs_have_the_names_that_losses_and_export_use() -> None:
     model = network.build(config, features=32, classes=5)
     shapes = {name: output.shape[1] for name, output in model.output.items()}
     assert shapes == {"feature": 32, "visual": 8, "robustness": 8, "agreement": 8, "classes": 5}
+
+
+def test_class_loss_is_the_two_cross_entropies_of_eq_6() -> None:
+    rng = np.random.default_rng(0)
+    prototypes = np.eye(3, 4, dtype=np.float32)
+    embedding = rng.normal(0, 2, (5, 4)).astype(np.float32)
+    logits = rng.normal(0, 1, (5, 3)).astype(np.float32)
+    person = np.array([0, 1, 2, 1, 0])
+    truth = np.concatenate([embedding, np.stack([person, [0.2] * 5, [0.4] * 5], axis=1)], axis=1)
+    told = np.asarray(network.ClassLoss(prototypes, 8.0)(truth.astype(np.float32), logits))
+    log_student = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    cosines = embedding[:, :3] / np.linalg.norm(embedding, axis=1, keepdims=True)
+    of_teacher = np.exp(8 * cosines) / np.exp(8 * cosines).sum(axis=1, keepdims=True)
+    wanted = -0.2 * (of_teacher * log_student).sum(axis=1) - 0.4 * log_student[np.arange(5), person]
+    np.testing.assert_allclose(told, wanted, rtol=1e-4)
+
+
+def test_what_is_shipped_are_the_labels_alone() -> None:
+    config = network.StudentConfig(NetworkConfig(10, 0.125), labels=("norm", "agreement"), bins=8)
+    model = network.build(config, features=32, classes=5)
+    shipped = network.inference(model, config)
+    assert [output.shape[1] for output in shipped.outputs] == [8, 8]
+    assert shipped.count_params() < model.count_params()

@@ -110,7 +110,7 @@ def run(config: Config, run: Run) -> None:
     told: dict[str, float] = {}
 
     def judge() -> dict[str, float]:
-        told.update(correlations(predict(model, names, pictures, judged), scaled[judged], names))
+        told.update(correlations(predict(shipped, pictures, judged), scaled[judged], names))
         return told
 
     Loop(model, batches, run, config.save_every, hosts).train(
@@ -150,17 +150,12 @@ def correlations(
 
 
 def predict(
-    model: keras.Model,
-    names: tuple[str, ...],
-    pictures: data.Pictures,
-    rows: NDArray[np.int64],
-    batch: int = 64,
+    shipped: keras.Model, pictures: data.Pictures, rows: NDArray[np.int64], batch: int = 64
 ) -> NDArray[np.float32]:
-    """Predict the labels (0..1) of these rows, N x labels, from the pictures as they are."""
-    told = [np.zeros((0, len(names)), np.float32)]
+    """Predict the labels (0..1) of these rows, N x labels, with what `network.inference` returns."""
+    told = [np.zeros((0, len(shipped.outputs)), np.float32)]
     for first in range(0, len(rows), batch):
         x = (pictures[rows[first : first + batch]].astype(np.float32) - 128) / 128
-        outputs = model.predict_on_batch(x)
-        values = [keras.ops.convert_to_numpy(network.expectation(outputs[name])) for name in names]
+        values = [keras.ops.convert_to_numpy(network.expectation(o)) for o in shipped.predict_on_batch(x)]
         told.append(np.stack(values, axis=1))
     return np.concatenate(told)

@@ -8,14 +8,20 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from facesieve_training.fit import Optimiser
 from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.resnet import NetworkConfig
 from facesieve_training.run import Run
 from facesieve_training.student import data, stage
+from facesieve_training.student.batches import Batches, Phase
 from facesieve_training.student.network import StudentConfig
-from facesieve_training.student.train import Optimiser
 from facesieve_training.teacher.imported import OnnxTeacher
 from facesieve_training.teacher.source import TeacherSource
+
+# Building the graph of a step takes longer here than all the steps without one; tf.data keeps its own.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Even though the `tf.config.experimental_run_functions_eagerly`"
+)
 
 
 @pytest.fixture
@@ -24,11 +30,10 @@ def config(face_folder: Path, teacher_config: OnnxTeacher, tmp_path: Path) -> It
     masks, teacher = label_stage.Masks(count=4), TeacherSource(**vars(teacher_config))
     labelling = label_stage.Config(face_folder, teacher, masks=masks, threads=1, sheet=0)
     label_stage.run(labelling, Run.open(folder, "label", labelling, False))
-    # Building a graph of a step takes longer here than all the steps without one.
     tf.config.run_functions_eagerly(True)
     tiny = StudentConfig(NetworkConfig(10, 0.125), bins=8, hidden=16)
-    first = stage.Phase(1, feature=1.0, optimiser=Optimiser(0.002, "cosine"))
-    second = stage.Phase(1, labels=1.0, optimiser=Optimiser(0.002))
+    first = Phase(1, feature=1.0, optimiser=Optimiser(0.002, "cosine"))
+    second = Phase(1, labels=1.0, optimiser=Optimiser(0.002))
     yield stage.Config(
         folder, student=tiny, phases=(first, second), batch=16, held_out=0.2, shift=0, save_every=2,
         cache=tmp_path / "cache",
@@ -38,7 +43,8 @@ def config(face_folder: Path, teacher_config: OnnxTeacher, tmp_path: Path) -> It
 
 def train(config: stage.Config, folder: Path, resume: bool = False) -> dict[str, Any]:
     stage.run(config, Run.open(folder, "student", config, resume))
-    with np.load(folder / "checkpoint" / "state.npz") as held:
+    newest = max((folder / "checkpoint").iterdir())
+    with np.load(newest) as held:
         return {name: held[name] for name in held.files}
 
 
@@ -46,15 +52,15 @@ def test_a_killed_run_ends_where_the_whole_one_ends(
     config: stage.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(config, tmp_path / "whole")
-    made = stage.Batches.__call__
+    made = Batches.__call__
 
-    def dies(self: stage.Batches, step: int) -> Any:
+    def dies(self: Batches, step: int) -> Any:
         if step == 7:
             raise KeyboardInterrupt
         return made(self, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(stage.Batches, "__call__", dies)
+        patch.setattr(Batches, "__call__", dies)
         with pytest.raises(KeyboardInterrupt):
             train(config, tmp_path / "killed")
     resumed = train(config, tmp_path / "killed", resume=True)
@@ -66,15 +72,15 @@ def test_a_killed_run_ends_where_the_whole_one_ends(
 
 
 def test_a_small_student_learns_its_labels_by_heart(config: stage.Config, tmp_path: Path) -> None:
-    once = replace(config, phases=(stage.Phase(12, labels=1.0, optimiser=Optimiser(0.004)),))
+    once = replace(config, phases=(Phase(7, labels=1.0, optimiser=Optimiser(0.004)),))
     train(once, tmp_path / "run")
     losses = pd.read_csv(tmp_path / "run" / "metrics.csv")["loss"]
-    assert losses.iloc[-1] < 0.75 * losses.iloc[0]
+    assert losses.iloc[-1] < 0.85 * losses.iloc[0]
 
 
 def test_the_cache_holds_what_is_made_without_it(config: stage.Config) -> None:
     source = data.LabelRun(config.labels)
-    labels = source.read()
+    labels = source.read(("agreement",))
     rows = np.array([0, 1, 5, len(labels) - 1])
     cached = data.Pictures(source, labels, config.cache)[rows]
     np.testing.assert_array_equal(cached, data.Pictures(source, labels, None)[rows])

@@ -1,0 +1,51 @@
+"""How labels become one raw value: the weights of the manifest, given or chosen by the held-out people."""
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training.export.held_out import Comparisons
+from facesieve_training.label.table import COMPONENTS
+
+Floats = NDArray[np.float64]
+Weights = dict[str, float]
+"""Weight of each label, in the order of the network's outputs."""
+_PAPER = dict(zip(COMPONENTS, (0.2, 0.4, 0.4), strict=True))
+
+
+def candidates(names: tuple[str, ...]) -> dict[str, Weights]:
+    """Weightings to choose from: eq. 5 where it has its labels, each label alone, each two, and all alike."""
+    none = dict.fromkeys(names, 0.0)
+    found = {"paper (eq. 5)": none | _PAPER} if set(COMPONENTS) <= set(names) else {}
+    for count in sorted({1, min(2, len(names)), len(names)}):
+        for some in itertools.combinations(names, count):
+            found[" + ".join(some)] = none | dict.fromkeys(some, 1.0)
+    return found
+
+
+def raw(labels: Floats, weights: Weights) -> Floats:
+    """Weighted mean of N x labels values."""
+    parts = np.array(list(weights.values()))
+    return np.asarray(labels @ (parts / parts.sum()))
+
+
+def areas(
+    labels: Floats, names: tuple[str, ...], sets: dict[str, Comparisons]
+) -> dict[str, dict[str, float]]:
+    """Relative area (lower is better) of each candidate on each set of pairs, and their mean."""
+    found = {}
+    for name, weights in candidates(names).items():
+        told = {kind: pairs.area(raw(labels, weights)) for kind, pairs in sets.items()}
+        found[name] = told | {"mean": float(np.mean(list(told.values())))}
+    return found
+
+
+def choose(
+    tried: dict[str, dict[str, float]], names: tuple[str, ...], given: Weights | None
+) -> tuple[str, Weights]:
+    """Take the given weights, or the candidate with the lowest mean area."""
+    if given is not None:
+        return "given", {name: given.get(name, 0.0) for name in names}
+    best = min(tried, key=lambda name: tried[name]["mean"])
+    return best, candidates(names)[best]

@@ -1,0 +1,101 @@
+"""Batches of a student's training: always the same for a step, weighted as the phase wants."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training.devices import Hosts
+from facesieve_training.fit import Batch, Optimiser
+from facesieve_training.label import formulas
+from facesieve_training.student import data
+from facesieve_training.student.network import CLASSES, FEATURE
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Epochs with one weighting of the losses (eq. 6, and the labels')."""
+
+    epochs: int
+    feature: float = 0.0
+    """Mean squared error to the teacher's embedding."""
+    teacher_classes: float = 0.0
+    """Cross entropy to the teacher's classes."""
+    classes: float = 0.0
+    """Cross entropy to the person's class."""
+    labels: float = 0.0
+    """Bins of the labels."""
+    optimiser: Optimiser = field(default_factory=Optimiser)
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        return [] if self.epochs >= 1 else [f"epochs: {self.epochs} is below 1"]
+
+
+def prototypes(labels: data.Labels, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Mean of each person's clean unit embeddings among the rows, scaled to length 1, by person's number."""
+    clean = rows[labels.variant[rows] == 0]
+    sums = np.zeros((len(labels.identities), labels.embedding.shape[1]), np.float32)
+    np.add.at(sums, labels.identity[clean], formulas.unit_rows(labels.embedding[clean].astype(np.float32)))
+    return formulas.unit_rows(sums)
+
+
+class Batches:
+    """Makes this host's part of the batch of a step: an epoch is one random order of the training rows."""
+
+    def __init__(
+        self,
+        phases: tuple[Phase, ...],
+        pictures: data.Pictures,
+        labels: data.Labels,
+        scaled: NDArray[np.float32],
+        names: tuple[str, ...],
+        rows: NDArray[np.int64],
+        batch: int,
+        shift: int,
+        seed: int,
+        hosts: Hosts,
+    ) -> None:
+        """Take the labels scaled to 0..1, and the rows to train on."""
+        self._phases, self._pictures, self._labels = phases, pictures, labels
+        self._scaled, self._names, self._rows = scaled, names, rows
+        self._batch, self._shift, self._seed, self._hosts = batch, shift, seed, hosts
+        self._with_classes = any(p.classes or p.teacher_classes for p in phases)
+        self._order: tuple[int, NDArray[np.int64]] = (-1, rows)
+
+    @property
+    def epoch(self) -> int:
+        """Steps in an epoch."""
+        return len(self._rows) // self._batch
+
+    def __call__(self, step: int) -> Batch:
+        """Make the batch of a step."""
+        epoch, place = divmod(step, self.epoch)
+        if self._order[0] != epoch:
+            self._order = (epoch, np.random.default_rng([self._seed, 1, epoch]).permutation(self._rows))
+        rows = self._order[1][place * self._batch : (place + 1) * self._batch][self._hosts.share(self._batch)]
+        rng = np.random.default_rng([self._seed, 2, step, self._hosts.index])
+        x = data.augment(self._pictures[rows], self._shift, rng)
+        return x, *self._targets(rows, self._phase(epoch))
+
+    def _phase(self, epoch: int) -> Phase:
+        ends = np.cumsum([phase.epochs for phase in self._phases])
+        return self._phases[min(int(np.searchsorted(ends, epoch, side="right")), len(self._phases) - 1)]
+
+    def _targets(
+        self, rows: NDArray[np.int64], phase: Phase
+    ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+        """Targets and weights by output; a label that is not known has weight 0."""
+        embedding = self._labels.embedding[rows].astype(np.float32)
+        ones = np.ones(len(rows), np.float32)
+        y, weights = {FEATURE: embedding}, {FEATURE: phase.feature * ones}
+        truth = self._scaled[rows]
+        for i, name in enumerate(self._names):
+            y[name] = np.nan_to_num(truth[:, i : i + 1])
+            weights[name] = (phase.labels * np.isfinite(truth[:, i])).astype(np.float32)
+        if self._with_classes:
+            person = self._labels.identity[rows].astype(np.float32)
+            parts = (person, phase.teacher_classes * ones, phase.classes * ones)
+            y[CLASSES] = np.concatenate([embedding, np.stack(parts, axis=1)], axis=1)
+            weights[CLASSES] = ones
+        return y, weights
