@@ -161,6 +161,8 @@ def _input(model: onnx.ModelProto, file: Path) -> str:
 def _session(model: onnx.ModelProto, threads: int, file: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # Threads that spin while they wait take the processor from whoever shares the machine.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(
