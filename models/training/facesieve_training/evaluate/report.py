@@ -77,7 +77,7 @@ def _summary(results: Results) -> str:
         place = ranked.index(reference) + 1
         area = reference.curve(edc.FIXED, fmr).area
         sentence += f" <b>{html.escape(reference.name)}</b> is number {place} with {area:.3f}."
-    return f"<p class=lead>{sentence}</p>"
+    return f"<p class=lead>{sentence.replace(' %', '&nbsp;%')}</p>"
 
 
 def _warnings(results: Results) -> str:
@@ -191,6 +191,7 @@ def _matcher(results: Results) -> str:
         f"{threshold:.4f} at FMR {fmr:g} (FNMR {100 * float((c.mated_similarity <= threshold).mean()):.2f} %)"
         for fmr, threshold in zip(results.rules.fmrs, results.thresholds, strict=True)
     )
+    told = told.replace(" %", "&nbsp;%")
     return f"<p>A pair matches when the cosine of its embeddings is above the threshold: {told}.</p>"
 
 
