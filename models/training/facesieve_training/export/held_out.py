@@ -43,7 +43,7 @@ def gather(
         run(matcher.prepared(pictures[chunk]))
         for chunk in tqdm(chunks, desc="matcher", unit="chunk", disable=None)
     ]
-    names = [f"{labels.identity[row]}/{labels.file[row]}" for row in rows]
+    names = [f"{labels.identity[row]}/{labels.file[int(row)]}" for row in rows]
     _, picture = np.unique(names, return_inverse=True)
     identity = labels.identity[rows].astype(np.int64)
     return HeldOut(rows, identity, labels.variant[rows] == 0, picture, np.concatenate(parts))

@@ -1,5 +1,7 @@
 """The labels' formulas (Huo et al. 2022, eq. 1 to 5), each linear in the pictures of an identity."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,10 +9,16 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 
-def distance(low: NDArray[np.floating], clean: Bools) -> Floats:
-    """Return d_i = |Fv_i - Fv_m|: low is N x L, the mean is over the identity's clean pictures."""
-    mean = low[clean].mean(axis=0, dtype=np.float32)
-    # One picture at a time: an identity of thousands must not cost a second copy of its features.
+def distance(low: Sequence[NDArray[np.floating]], clean: Bools) -> Floats:
+    """Return d_i = |Fv_i - Fv_m| of N features of length L; the mean is over the identity's clean pictures.
+
+    One picture at a time: an identity of thousands must not cost a second copy of its features.
+    """
+    mean = np.zeros(low[0].shape, np.float32)
+    for row, counts in zip(low, clean, strict=True):
+        if counts:
+            mean += row
+    mean /= max(1, int(clean.sum()))
     return np.array([np.linalg.norm(row.astype(np.float32) - mean) for row in low], np.float32)
 
 

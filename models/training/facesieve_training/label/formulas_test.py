@@ -61,7 +61,7 @@ def test_visual_forms() -> None:
 
 def test_distance_is_to_the_mean_of_the_clean_pictures() -> None:
     low = np.array([[0, 0], [2, 0], [1, 3]], np.float16)
-    told = formulas.distance(low, np.array([True, True, False]))
+    told = formulas.distance(list(low), np.array([True, True, False]))
     np.testing.assert_allclose(told, [1, 1, 3])
 
 

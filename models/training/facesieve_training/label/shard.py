@@ -1,7 +1,7 @@
 """Labels the faces of some identities, streaming: in memory are a few batches and one identity."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -9,19 +9,28 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from facesieve_training import degrade, faces
-from facesieve_training.faces import Face, FaceSet, Picture
+from facesieve_training.degrade import Degradation
+from facesieve_training.faces import Picture
 from facesieve_training.label import formulas
+from facesieve_training.label.source import Source, picture
 from facesieve_training.label.table import SHARD
 from facesieve_training.teacher.features import Features, Teacher
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to be labelled: a face, clean (variant 0) or its degraded version of that number."""
+
+    identity: str
+    name: str
+    variant: int
 
 
 @dataclass(frozen=True)
 class Seen:
     """One picture's features on their way to its labels; low is float16 to halve what is held."""
 
-    face: Face
-    variant: int
+    job: Job
     embedding: NDArray[np.float32]
     robustness: float
     low: NDArray[np.float16]
@@ -33,68 +42,66 @@ class Recipe:
 
     seed: int
     variants: int
-    degradation: degrade.Degradation
+    degradation: Degradation
     masks: NDArray[np.float32]
     normalise: bool
     batch: int
 
 
-def label_identities(source: FaceSet, identities: list[str], teacher: Teacher, recipe: Recipe) -> pa.Table:
+def label_identities(source: Source, identities: list[str], teacher: Teacher, recipe: Recipe) -> pa.Table:
     """Label every picture of these identities."""
-    pieces = []
-    work = ((f, v) for i in identities for f in source.faces(i) for v in range(recipe.variants + 1))
-    for _, group in itertools.groupby(_features(work, teacher, recipe), key=lambda seen: seen.face.identity):
-        pieces.append(label_identity(list(group)))
+    variants = range(recipe.variants + 1)
+    jobs = (Job(i, name, v) for i in identities for name in source.names(i) for v in variants)
+    return label_stream(_features(jobs, source, teacher, recipe))
+
+
+def label_stream(features: Iterable[Seen]) -> pa.Table:
+    """Label pictures that come identity by identity."""
+    by_identity = itertools.groupby(features, key=lambda seen: seen.job.identity)
+    pieces = [label_identity(list(group)) for _, group in by_identity]
     return pa.concat_tables(pieces) if pieces else SHARD.empty_table()
 
 
 def label_identity(seen: list[Seen]) -> pa.Table:
     """Label the pictures of one identity."""
-    clean = np.array([s.variant == 0 for s in seen])
-    names = {name: i for i, name in enumerate(dict.fromkeys(s.face.path.name for s in seen))}
-    picture = np.array([names[s.face.path.name] for s in seen], np.int64)
+    clean = np.array([s.job.variant == 0 for s in seen])
+    names = {name: i for i, name in enumerate(dict.fromkeys(s.job.name for s in seen))}
+    number = np.array([names[s.job.name] for s in seen], np.int64)
     embedding = np.stack([s.embedding for s in seen])
-    d = formulas.distance(np.stack([s.low for s in seen]), clean)
+    d = formulas.distance([s.low for s in seen], clean)
     columns = {
-        "identity": [s.face.identity for s in seen],
-        "file": [s.face.path.name for s in seen],
-        "variant": [s.variant for s in seen],
+        "identity": [s.job.identity for s in seen],
+        "file": [s.job.name for s in seen],
+        "variant": [s.job.variant for s in seen],
         "distance": d,
         "visual_printed": formulas.visual_printed(d),
         "visual_identity": formulas.visual_identity(d),
         "robustness": [s.robustness for s in seen],
-        "agreement": formulas.agreement(embedding, picture, clean),
+        "agreement": formulas.agreement(embedding, number, clean),
         "norm": np.linalg.norm(embedding, axis=1),
         "embedding": list(embedding.astype(np.float16)),
     }
     return pa.table(columns, schema=SHARD)
 
 
-def _features(work: Iterator[tuple[Face, int]], teacher: Teacher, recipe: Recipe) -> Iterator[Seen]:
+def _features(jobs: Iterator[Job], source: Source, teacher: Teacher, recipe: Recipe) -> Iterator[Seen]:
     """Run the teacher batch by batch, the pictures of the next batches being read meanwhile."""
 
-    def prepare(jobs: list[tuple[Face, int]]) -> Picture:
-        return np.stack([picture(face, variant, recipe.seed, recipe.degradation) for face, variant in jobs])
+    def prepare(some: list[Job]) -> Picture:
+        made = [picture(source, j.identity, j.name, j.variant, recipe.degradation, recipe.seed) for j in some]
+        return np.stack(made)
 
-    chunks = iter(lambda: list(itertools.islice(work, recipe.batch)), [])
+    chunks = iter(lambda: list(itertools.islice(jobs, recipe.batch)), [])
     with ThreadPoolExecutor(1) as pool:
-        ahead = [(jobs, pool.submit(prepare, jobs)) for jobs in itertools.islice(chunks, 2)]
+        ahead = [(some, pool.submit(prepare, some)) for some in itertools.islice(chunks, 2)]
         while ahead:
-            jobs, pictures = ahead.pop(0)
+            some, pictures = ahead.pop(0)
             features = teacher(pictures.result())
-            ahead += [(jobs, pool.submit(prepare, jobs)) for jobs in itertools.islice(chunks, 1)]
+            ahead += [(later, pool.submit(prepare, later)) for later in itertools.islice(chunks, 1)]
             robust = robustness(features, teacher, recipe)
             low = features.low.astype(np.float16)
-            for i, (face, variant) in enumerate(jobs):
-                yield Seen(face, variant, features.embedding[i], float(robust[i]), low[i])
-
-
-def picture(face: Face, variant: int, seed: int, degradation: degrade.Degradation) -> Picture:
-    """Read a face, 112x112 BGR: the clean middle for variant 0, else the degraded version of that number."""
-    clean = faces.read_face(face.path)
-    if variant == 0:
-        return faces.centre(clean)
-    return degrade.degrade(clean, degradation, degrade.generator(seed, face.key, variant))
+            for i, job in enumerate(some):
+                yield Seen(job, features.embedding[i], float(robust[i]), low[i])
 
 
 def robustness(features: Features, teacher: Teacher, recipe: Recipe) -> NDArray[np.float32]:

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facesieve_training.degrade import Degradation
-from facesieve_training.faces import SIZE, Face, FaceSet
-from facesieve_training.label import shard
+from facesieve_training.faces import SIZE
+from facesieve_training.label.source import Source, picture
 from facesieve_training.label.table import COMPONENTS
 from facesieve_training.run import Run, write_atomic
 
@@ -36,7 +36,7 @@ def summarise(path: Path, run: Run) -> None:
 
 
 def write_sheets(
-    path: Path, source: FaceSet, degradation: Degradation, seed: int, count: int, out: Path
+    path: Path, source: Source, degradation: Degradation, seed: int, count: int, out: Path
 ) -> None:
     """Write sheet_NAME.png for each column: `count` best, middle and worst faces, clean and degraded."""
     for name in SHOWN:
@@ -58,7 +58,7 @@ def extremes(values: NDArray[np.floating], count: int) -> tuple[NDArray[np.int64
 
 
 def _pictures(
-    path: Path, source: FaceSet, degradation: Degradation, seed: int, rows: NDArray[np.int64]
+    path: Path, source: Source, degradation: Degradation, seed: int, rows: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
     """Make the pictures of these rows of the table, reading only the row groups that hold them."""
     found: dict[int, NDArray[np.uint8]] = {}
@@ -72,8 +72,9 @@ def _pictures(
                     [r - first for r in inside]
                 )
                 for row, told in zip(inside, names.to_pylist(), strict=True):
-                    face = Face(source.root / told["identity"] / told["file"], told["identity"])
-                    found[row] = shard.picture(face, told["variant"], seed, degradation)
+                    found[row] = picture(
+                        source, told["identity"], told["file"], told["variant"], degradation, seed
+                    )
             first += size
     return (
         np.stack([found[int(row)] for row in rows]) if len(rows) else np.zeros((0, SIZE, SIZE, 3), np.uint8)

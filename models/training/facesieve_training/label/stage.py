@@ -1,8 +1,20 @@
 """The stage `label`: every face of a set, clean and degraded, to a Parquet table of labels and embeddings.
 
 Shards of identities are labelled one after another and written whole; a killed run goes on at the first
-shard that is missing and gives the same table. In memory are one identity and one shard's table (see MEMORY
-in the README).
+shard that is missing and gives the same table.
+
+Memory, with the imported MobileFaceNet (low-level feature of 64x28x28, embedding of 128):
+
+    one identity's low-level features, float16        98 KiB a picture: 0.4 GiB for the largest of MS-Celeb-1M
+                                                      (about 2,000 faces), clean and degraded
+    a batch of 32 and the one being read              20 MiB of features, 13 MiB in the teacher
+    a shard's table, 128 identities                   0.4 KiB a row: 5 MiB at 50 faces, clean and degraded
+    names of the identities                           100 bytes each: 10 MiB for 100,000
+    `prepare`'s index, when the faces are shards      40 bytes a face: 0.4 GiB for 10 million
+    the summary, one column of the table at a time    4 bytes a row, 8 for its order: 0.25 GiB for 20 million
+
+So 10 million faces need some 2 GiB with the runtime; S_c needs no pair of them (`formulas.agreement`).
+`python -m facesieve_training.label.scale` measures it on synthetic features.
 """
 
 import logging
@@ -16,8 +28,8 @@ from tqdm import tqdm
 
 from facesieve_training.degrade import Degradation
 from facesieve_training.distribute import Distribute, over
-from facesieve_training.faces import FaceSet
 from facesieve_training.label import formulas, shard, sheet, table
+from facesieve_training.label.source import Source, open_source
 from facesieve_training.run import Run
 from facesieve_training.teacher.source import TeacherSource, open_teacher
 
@@ -53,6 +65,7 @@ class Config:
     """Configuration of the stage."""
 
     faces: Path
+    """Aligned faces: a folder for each identity, or what `prepare` wrote."""
     teacher: TeacherSource
     seed: int = 1
     limit: int | None = None
@@ -81,7 +94,7 @@ class Config:
 
 def run(config: Config, run: Run) -> None:
     """Write labels.parquet, summary in metrics.csv, and contact sheets into the run's folder."""
-    source = FaceSet(config.faces, config.limit)
+    source = open_source(config.faces, config.limit)
     run.set_data_hash(source.hash())
     shards = label_shards(config, source, run.dir / "shards")
     out = run.dir / "labels.parquet"
@@ -93,7 +106,7 @@ def run(config: Config, run: Run) -> None:
     run.finish()
 
 
-def label_shards(config: Config, source: FaceSet, folder: Path) -> list[Path]:
+def label_shards(config: Config, source: Source, folder: Path) -> list[Path]:
     """Label what is not labelled yet; returns the files of all shards in order."""
     starts = range(0, len(source.identities), config.shard)
     paths = [folder / f"{number:05d}.parquet" for number in range(len(starts))]
@@ -112,7 +125,7 @@ class _Labeller:
     """Labels the identities of a shard; lives in a worker."""
 
     def __init__(self, config: Config) -> None:
-        self._source = FaceSet(config.faces, config.limit)
+        self._source = open_source(config.faces, config.limit)
         self._teacher = open_teacher(config.teacher, config.threads)
         m = config.masks
         masks = formulas.masks(m.count, self._teacher.cut_width, m.rate, config.seed)

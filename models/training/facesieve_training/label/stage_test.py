@@ -47,7 +47,9 @@ def test_labels_are_the_formulas_on_the_teacher(config: stage.Config, tmp_path: 
     np.testing.assert_allclose(
         of_clean["agreement"], formulas.agreement(features.embedding, everyone, all_clean), atol=1e-4
     )
-    np.testing.assert_allclose(of_clean["distance"], formulas.distance(features.low, all_clean), rtol=1e-2)
+    np.testing.assert_allclose(
+        of_clean["distance"], formulas.distance(list(features.low), all_clean), rtol=1e-2
+    )
     np.testing.assert_allclose(of_clean["norm"], np.linalg.norm(features.embedding, axis=1), rtol=1e-4)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from numpy.typing import NDArray
@@ -18,8 +19,8 @@ from tqdm import tqdm
 from facesieve_training import faces
 from facesieve_training.cli import DataError
 from facesieve_training.config import load
-from facesieve_training.label import shard
 from facesieve_training.label import stage as label_stage
+from facesieve_training.label.source import open_source, picture
 from facesieve_training.run import write_atomic
 
 Floats = NDArray[np.float32]
@@ -33,7 +34,7 @@ class Labels:
 
     identity: NDArray[np.int32]
     identities: list[str]
-    file: list[str]
+    file: pa.Array
     variant: NDArray[np.int8]
     labels: Floats
     embedding: NDArray[np.float16]
@@ -52,7 +53,7 @@ class LabelRun:
         if not self.table.is_file():
             raise DataError(f"{self.table}: is missing; give the folder of a finished run of the stage label")
         self.config = load(folder / "config.yaml", label_stage.Config)
-        self.faces = faces.FaceSet(self.config.faces)
+        self.faces = open_source(self.config.faces)
         with self.table.open("rb") as file:
             self.digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
             """Of the table: which labels a student learnt."""
@@ -71,7 +72,7 @@ class LabelRun:
         return Labels(
             people.indices.to_numpy().astype(np.int32),
             people.dictionary.to_pylist(),
-            table["file"].to_pylist(),
+            table["file"].combine_chunks(),
             table["variant"].to_numpy(),
             labels,
             embedding,
@@ -80,8 +81,8 @@ class LabelRun:
     def picture(self, labels: Labels, row: int) -> faces.Picture:
         """Make the picture of a row as the teacher saw it."""
         identity = labels.identities[labels.identity[row]]
-        face = faces.Face(self.faces.root / identity / labels.file[row], identity)
-        return shard.picture(face, int(labels.variant[row]), self.config.seed, self.config.degradation)
+        c, name, variant = self.config, labels.file[row].as_py(), int(labels.variant[row])
+        return picture(self.faces, identity, name, variant, c.degradation, c.seed)
 
 
 class Pictures:
@@ -115,8 +116,8 @@ class Pictures:
         with tqdm(total=len(self._labels), initial=start, unit=" pictures cached", mininterval=2) as bar:
             for first in range(start, len(self._labels), _CHUNK):
                 rows = range(first, min(first + _CHUNK, len(self._labels)))
-                for row, picture in zip(rows, self._pool.map(self._make, rows), strict=True):
-                    file[row] = picture
+                for row, made in zip(rows, self._pool.map(self._make, rows), strict=True):
+                    file[row] = made
                 file.flush()
                 write_atomic(stamp, yaml.safe_dump({"rows": rows.stop, "table": self._source.digest}))
                 bar.update(len(rows))

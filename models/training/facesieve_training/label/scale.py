@@ -1,0 +1,74 @@
+"""Labels synthetic features and says how long it took and how much memory: the proof that millions fit.
+
+    python -m facesieve_training.label.scale --pictures 1000000 --out FOLDER
+
+Everything after the teacher is the stage's own: sums by identity, shards, the joined table, the summary.
+Features have the sizes of the imported MobileFaceNet; the low-level ones are windows of one random array, since
+drawing 50,000 values a picture would take longer than all the rest.
+"""
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from tqdm import tqdm
+
+from facesieve_training.label import shard, sheet, table
+from facesieve_training.label.shard import Job, Seen
+from facesieve_training.run import Run
+
+_LOW, _EMBEDDING, _WINDOWS = 64 * 28 * 28, 128, 1 << 20
+_EACH = 50  # faces of an identity; one in a thousand has forty times as many
+
+
+def synthetic(first: int, last: int, rng: np.random.Generator) -> Iterator[Seen]:
+    """Features of identities first to last, each face clean and degraded."""
+    values = rng.standard_normal(_LOW + _WINDOWS, np.float32).astype(np.float16)
+    for number in range(first, last):
+        name = f"{number:08d}"
+        centre = rng.standard_normal(_EMBEDDING, np.float32)
+        for face in range(40 * _EACH if number % 1000 == 999 else _EACH):
+            for variant in (0, 1):
+                at = int(rng.integers(_WINDOWS))
+                embedding = centre + (1 + variant) * rng.standard_normal(_EMBEDDING, np.float32)
+                robust = float(rng.uniform(0.4, 0.6))
+                yield Seen(Job(name, f"{face:06d}.jpg", variant), embedding, robust, values[at : at + _LOW])
+
+
+def measure(pictures: int, out: Path, identities: int = 128) -> dict[str, float]:
+    """Label so many pictures in shards of so many identities; returns rows, seconds, peak MiB."""
+    start, rows, first = time.monotonic(), 0, 0
+    paths: list[Path] = []
+    with tqdm(total=pictures, unit="pictures", disable=None) as bar:
+        while rows < pictures:
+            rng = np.random.default_rng([1, first])
+            labelled: pa.Table = shard.label_stream(synthetic(first, first + identities, rng))
+            paths.append(out / "shards" / f"{len(paths):05d}.parquet")
+            table.write(paths[-1], labelled)
+            rows, first = rows + len(labelled), first + identities
+            bar.update(len(labelled))
+    table.join(paths, out / "labels.parquet", "dataset", (0.2, 0.4, 0.4))
+    sheet.summarise(out / "labels.parquet", Run(out, {}, False))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"rows": rows, "seconds": time.monotonic() - start, "peak_mib": peak}
+
+
+def main() -> int:
+    """Run the measurement and print its figures."""
+    parser = argparse.ArgumentParser(prog="python -m facesieve_training.label.scale", description=__doc__)
+    parser.add_argument("--pictures", type=int, default=1_000_000)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    told = measure(options.pictures, options.out)
+    print(", ".join(f"{name} {value:.0f}" for name, value in told.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
