@@ -3,8 +3,8 @@
     python -m facesieve_training.label.scale --pictures 1000000 --out FOLDER
 
 Everything after the teacher is the stage's own: sums by identity, shards, the joined table, the summary.
-Features have the sizes of the imported MobileFaceNet; the low-level ones are windows of one random array, since
-drawing 50,000 values a picture would take longer than all the rest.
+Features have the sizes of the imported MobileFaceNet; the low-level ones are windows of one random array:
+to draw 50,000 values a picture would take longer than all the rest.
 """
 
 import argparse

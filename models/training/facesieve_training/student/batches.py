@@ -46,7 +46,7 @@ class Batches:
     def __init__(
         self,
         phases: tuple[Phase, ...],
-        pictures: data.Pictures,
+        pictures: data.Rows,
         labels: data.Labels,
         scaled: NDArray[np.float32],
         names: tuple[str, ...],

@@ -8,6 +8,7 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -83,6 +84,13 @@ class LabelRun:
         identity = labels.identities[labels.identity[row]]
         c, name, variant = self.config, labels.file[row].as_py(), int(labels.variant[row])
         return picture(self.faces, identity, name, variant, c.degradation, c.seed)
+
+
+class Rows(Protocol):
+    """Pictures by row of the label table."""
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> faces.Picture:
+        """Gather N x 112 x 112 x 3 pictures, BGR."""
 
 
 class Pictures:

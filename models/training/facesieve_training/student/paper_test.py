@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from facesieve_training import devices
+from facesieve_training.config import load
+from facesieve_training.label.table import COMPONENTS
+from facesieve_training.networks.resnet import macs
+from facesieve_training.student import data, network, stage
+from facesieve_training.student.batches import Batches
+
+CONFIG = Path(__file__).parents[2] / "configs" / "student_paper.yaml"
+
+
+def test_the_papers_student_has_its_size_and_takes_a_step() -> None:
+    config = load(CONFIG, stage.Config, ["batch=4"])
+    rng = np.random.default_rng(0)
+    rows = np.arange(8, dtype=np.int32)
+    names = [f"p{i}" for i in rows]
+    labels = data.Labels(
+        rows, names, None, np.zeros(8, np.int8), rng.random((8, 3), np.float32),
+        rng.normal(0, 1, (8, 256)).astype(np.float16),
+    )  # fmt: skip
+    pictures = rng.integers(0, 256, (8, 112, 112, 3), np.uint8)
+    batches = Batches(
+        config.phases, pictures, labels, labels.labels, COMPONENTS, np.arange(8), 4, 2, 1, devices.Hosts()
+    )
+    model = stage.make_model(config, labels, np.arange(8), batches.epoch)
+    shipped = network.inference(model, config.student)
+    assert shipped.count_params() == pytest.approx(21.8e6, rel=0.005)
+    assert macs(shipped) == pytest.approx(0.97e9, rel=0.01)
+
+    model.run_eagerly = True
+    first, last = model.layers[1], model.get_layer(network.CLASSES)
+    before = [keras.ops.convert_to_numpy(layer.kernel).copy() for layer in (first, last)]
+    told = model.train_on_batch(*batches(0), return_dict=True)
+    assert np.isfinite(told["loss"])
+    assert told["classes_loss"] > 0
+    for layer, old in zip((first, last), before, strict=True):
+        assert np.abs(keras.ops.convert_to_numpy(layer.kernel) - old).max() > 0
