@@ -5,9 +5,11 @@
 The results come in the order of the items and are the same whichever way they were made.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from facesieve_training.cli import DataError
@@ -56,8 +58,7 @@ def over(
 def _over_ray(make: Callable[[], Any], items: Iterable[Any], where: Distribute) -> Iterator[Any]:
     ray = _ray()
     if not ray.is_initialized():  # and left running: Ray takes seconds to start, and ends with this process
-        local = {} if where.address else {"num_cpus": where.workers, "include_dashboard": False}
-        ray.init(address=where.address, log_to_driver=False, configure_logging=False, **local)
+        _start(ray, where)
     held = int(ray.cluster_resources().get("CPU", 0))
     if held < where.workers:
         raise DataError(f"distribute.workers: {where.workers} are wanted, but Ray has {held} CPUs")
@@ -70,6 +71,17 @@ def _over_ray(make: Callable[[], Any], items: Iterable[Any], where: Distribute) 
         waiting.append(workers[number % len(workers)].do.remote(item))
     while waiting:
         yield _fetch(ray, waiting.popleft())
+
+
+def _start(ray: Any, where: Distribute) -> None:
+    """Join the cluster, whose machines have this package, or start Ray here; it may be no installed one."""
+    quiet = {"log_to_driver": False, "configure_logging": False}
+    if where.address:
+        ray.init(address=where.address, **quiet)
+        return
+    found = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    here = {"env_vars": {"PYTHONPATH": found}}
+    ray.init(num_cpus=where.workers, include_dashboard=False, runtime_env=here, **quiet)
 
 
 class _Worker:
