@@ -32,7 +32,7 @@ def to_onnx(teacher: keras.Model) -> bytes:
     for number, layer in enumerate(backbone.layers):
         if not isinstance(layer, layers.InputLayer):
             inputs = layer.input if isinstance(layer.input, list) else [layer.input]
-            # Keras numbers its names by all layers that the process has made; the file must not depend on that.
+            # Keras numbers its names by all layers of the process; the file must not depend on them.
             output = names.setdefault(id(layer.output), f"{type(layer).__name__.lower()}{number}")
             graph.layer(layer, [names[id(tensor)] for tensor in inputs], output)
     graph.layer(teacher.get_layer("feature"), [CUT], EMBEDDING)
