@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -142,7 +143,7 @@ func (m mqttSink) face(c *candidate) error {
 	if err != nil {
 		return err
 	}
-	m.log.Info().Uint64("track", c.Track).Float64("score", c.Judgement.Score.Value).Msg("face forwarded")
+	m.log.Info().Uint64("track", c.Track).Float64("score", math.Round(10*c.Judgement.Score.Value)/10).Msg("face forwarded")
 	return nil
 }
 

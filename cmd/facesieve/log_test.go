@@ -1,0 +1,33 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestLogLinesAreJSONWithMilliseconds(t *testing.T) {
+	var out bytes.Buffer
+	log := newLogger(LogConfig{Level: "warn", Format: "auto"}, &out)
+	log.Info().Msg("not this")
+	log.Warn().Str("camera", "door").Msg("this")
+	var line struct{ Level, Camera, Message, Time string }
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+		t.Fatalf("%v: %s", err, out.String())
+	}
+	at, err := time.Parse("2006-01-02T15:04:05.000Z", line.Time)
+	if err != nil || time.Since(at).Abs() > time.Minute || line.Level != "warn" || line.Camera != "door" || line.Message != "this" {
+		t.Errorf("line %s, %v", out.String(), err)
+	}
+}
+
+func TestLogForAPerson(t *testing.T) {
+	var out bytes.Buffer
+	log := newLogger(LogConfig{Level: "info", Format: "console"}, &out)
+	log.Info().Str("camera", "door").Msg("video")
+	if text := out.String(); !strings.Contains(text, "INF video camera=door") {
+		t.Errorf("line %q", text)
+	}
+}
