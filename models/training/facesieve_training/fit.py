@@ -2,7 +2,8 @@
 been.
 
 Training is cut into segments that end at every checkpoint and every epoch. A segment is one `Model.fit`,
-which keeps the device busy while the next batches are made; metrics.csv gets one row a segment.
+which keeps the device busy while the next batches are made; metrics.csv gets one row a segment, with the
+learning rate of its first step.
 """
 
 import logging
@@ -101,8 +102,8 @@ class Loop:
         with tqdm(total=total, initial=step, unit="step", disable=self._hosts.index > 0 or None) as bar:
             while step < total:
                 end = min((step // self._save_every + 1) * self._save_every, (step // epoch + 1) * epoch)
-                told = self._segment(step, end, bar)
                 rate = float(keras.ops.convert_to_numpy(self._model.optimizer.learning_rate))
+                told = self._segment(step, end, bar)
                 values = {"epoch": round(end / epoch, 4), **told, "rate": rate}
                 bar.set_postfix(told, refresh=False)
                 step = end

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facesieve_training import devices
 from facesieve_training.cli import DataError
 from facesieve_training.devices import Hosts, Precision
-from facesieve_training.evaluate.gallery import Gallery, open_gallery
+from facesieve_training.evaluate.gallery import Gallery, file_digest, open_gallery
 from facesieve_training.faces import Picture
 from facesieve_training.fit import Loop, Optimiser, adam
 from facesieve_training.networks.resnet import macs
@@ -80,6 +80,8 @@ def run(config: Config, run: Run) -> None:
 
 def _import(config: imported.OnnxTeacher, verifier: Verifier | None, run: Run) -> None:
     """Try the network, and judge it; stages that name this run load it from its own file."""
+    run.set_data_hash(file_digest(config.onnx)[:16])
+    run.rewind(-1)
     teacher = imported.Teacher(config)
     told = verifier(lambda faces: teacher(faces).embedding) if verifier else {}
     log.info("%s: dropout goes to %d values; %s", config.onnx, teacher.cut_width, told or "not judged")
