@@ -80,12 +80,12 @@ def program(folder: Path, *more: str, **variables: str) -> "subprocess.Popen[byt
 def test_a_killed_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     process = program(killed, "pause")
-    train(whole)
     while process.poll() is None and len(list(killed.glob("checkpoint/step-*.npz"))) < 2:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
     assert not (killed / "checkpoint" / LAST).exists()
+    train(whole)
     # Half a checkpoint and half a row, as the kill may leave them.
     (killed / "checkpoint" / ".step-9.1.tmp").write_bytes(b"half")
     with (killed / "metrics.csv").open("a") as file:
