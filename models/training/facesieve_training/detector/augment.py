@@ -35,7 +35,7 @@ class AugmentConfig:
     sure: float = 0.55
     negative: float = 0.2
     crowd: float = 0.15
-    rotation: float = 18.0
+    rotation: float = 40.0
     squeeze: float = 0.1
     kept_megabytes: int = 2500
 

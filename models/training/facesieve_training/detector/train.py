@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from facesieve_training.cli import DataError
 from facesieve_training.detector.assign import AssignConfig, targets
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
 from facesieve_training.detector.label import Labelled
@@ -25,7 +26,7 @@ Sample = tuple[np.ndarray, list[np.ndarray]]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Schedule; one step is one batch."""
+    """Schedule; one step is one batch. Initial is a file of weights to start from, of an earlier run."""
 
     steps: int = 6000
     batch: int = 16
@@ -38,6 +39,7 @@ class TrainConfig:
     threads: int = 2
     checkpoint_every: int = 250
     log_every: int = 50
+    initial: Path | None = None
 
     def faults(self) -> list[str]:
         """What is wrong with the values."""
@@ -109,6 +111,8 @@ class Trainer:
             self.model = build(parts.network)
         finally:
             keras.mixed_precision.set_global_policy("float32")
+        if parts.train.initial is not None:
+            self._start_from(parts.train.initial)
         self.averaged = build(parts.network)
         self.averaged.set_weights(self.model.get_weights())
         self._parts = parts
@@ -119,6 +123,14 @@ class Trainer:
         self._optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self._optimizer.build(self.model.trainable_variables)
         self._train = tf.function(self._update, reduce_retracing=True)
+
+    def _start_from(self, path: Path) -> None:
+        try:
+            self.model.load_weights(path)
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{path}: holds no weights of this network; mend train.initial: {error}"
+            ) from error
 
     def _schedule(self) -> keras.optimizers.schedules.LearningRateSchedule:
         config = self._parts.train

@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from facesieve_training.cli import DataError
 from facesieve_training.detector.augment import AugmentConfig
 from facesieve_training.detector.augment_test import labelled
 from facesieve_training.detector.network import NetworkConfig
@@ -18,7 +20,7 @@ def _parts(steps: int, every: int = 2) -> Parts:
     schedule = TrainConfig(
         steps=steps, batch=2, warm_up=1, threads=2, checkpoint_every=every, log_every=1, rate=5e-3
     )
-    return Parts(network=NETWORK, augment=AugmentConfig(size=96), train=schedule)
+    return Parts(network=NETWORK, augment=AugmentConfig(size=64), train=schedule)
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +36,8 @@ def test_loss_falls_on_one_batch() -> None:
     stream = Batches([labelled()], _parts(40)).stream(0)
     batch = next(stream)
     stream.close()
-    losses = [trainer.update(*batch)["loss"] for _ in range(30)]
-    assert losses[-1] < 0.6 * losses[0]
+    losses = [trainer.update(*batch)["loss"] for _ in range(12)]
+    assert losses[-1] < 0.8 * losses[0]
     assert all(np.isfinite(losses))
 
 
@@ -71,6 +73,23 @@ def test_a_resumed_training_ends_like_one_that_was_never_stopped(tmp_path: Path)
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
     steps = (tmp_path / "cut" / "metrics.csv").read_text().split("\n")[1:5]
     assert [row.split(",")[0] for row in steps] == ["1", "2", "3", "4"]
+
+
+def test_training_starts_from_the_weights_of_another(tmp_path: Path) -> None:
+    first = Trainer(dataclasses.replace(_parts(2), seed=7))
+    first.model.save_weights(tmp_path / "first.weights.h5")
+    parts = _parts(2)
+    schedule = dataclasses.replace(parts.train, initial=tmp_path / "first.weights.h5")
+    second = Trainer(dataclasses.replace(parts, train=schedule))
+    for a, b in zip(first.model.get_weights(), second.averaged.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_missing_weights_are_told(tmp_path: Path) -> None:
+    parts = _parts(2)
+    schedule = dataclasses.replace(parts.train, initial=tmp_path / "none.weights.h5")
+    with pytest.raises(DataError, match=r"none\.weights\.h5: holds no weights of this network"):
+        Trainer(dataclasses.replace(parts, train=schedule))
 
 
 def test_wrong_schedules_are_told() -> None:
