@@ -165,7 +165,7 @@ def _provenance(stage: str, config: Any) -> dict[str, Any]:
         "seed": getattr(config, "seed", None),
         "commit": _commit(),
         "data_hash": None,
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join(["facesieve-train", *sys.argv[1:]]),
         "versions": {"python": platform.python_version(), **_versions()},
         "started": _now(),
     }
