@@ -13,6 +13,7 @@ import numpy as np
 
 from facesieve_training.detector import codec
 from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.erase import erase, lonely
 from facesieve_training.detector.label import Labelled
 
 _REDUCED = {
@@ -34,6 +35,7 @@ class AugmentConfig:
     enlarge: float = 3.5
     sure: float = 0.55
     negative: float = 0.2
+    erase: float = 0.12
     crowd: float = 0.15
     rotation: float = 40.0
     squeeze: float = 0.1
@@ -134,10 +136,18 @@ class Mosaic:
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=[int(v) for v in rng.integers(0, 256, 3)],
         )
+        if not negative:
+            kept = self._erase(tile, moved, rng)
+            moved, visible = moved[kept], visible[kept]
         if mirrored:
             tile, moved = tile[:, ::-1], codec.mirror(moved, width)
         canvas.picture[y : y + height, x : x + width] = tile
         self._keep(canvas, moved, visible, (x, y))
+
+    def _erase(self, tile: np.ndarray, faces: FloatArray, rng: np.random.Generator) -> np.ndarray:
+        """Paint over some of the faces; which ones are left."""
+        chosen = (rng.random(len(faces)) < self._config.erase) & lonely(faces)
+        return np.array([not (c and erase(tile, f, rng)) for c, f in zip(chosen, faces, strict=True)], bool)
 
     def _decode(self, item: Labelled, reduce: int) -> np.ndarray:
         """The picture at a fraction of its size; as many as the budget allows are kept decoded."""

@@ -1,0 +1,61 @@
+"""Heads without faces: a face painted over with its own hair or smoothed away, as negatives for the detector.
+
+Labelled pictures show people from the front; cameras see as many from behind. Without such negatives a dark
+round shape on shoulders is a face.
+"""
+
+import cv2
+import numpy as np
+
+from facesieve_training.detector import codec
+from facesieve_training.detector.codec import FloatArray
+
+_SMALLEST = 6
+
+
+def lonely(faces: FloatArray) -> np.ndarray:
+    """Which faces overlap no other, so that painting over one leaves the others whole."""
+    overlap = codec.iou(faces, faces)
+    np.fill_diagonal(overlap, 0)
+    return np.asarray(overlap.max(axis=1, initial=0) < 0.02)
+
+
+def erase(picture: np.ndarray, face: FloatArray, rng: np.random.Generator) -> bool:
+    """Paint over a face [15] in the picture; False, and nothing done, where there is too little of it."""
+    height, width = picture.shape[:2]
+    margin = rng.uniform(0.0, 0.12) * face[2:4]
+    low = np.maximum(np.floor(face[:2] - margin), 0).astype(int)
+    high = np.minimum(np.ceil(face[:2] + face[2:4] + margin), [width, height]).astype(int)
+    columns, rows = high - low
+    if min(columns, rows) < _SMALLEST:
+        return False
+    area = picture[low[1] : high[1], low[0] : high[0]]
+    cover = _smooth(area, rng)
+    hair = picture[max(0, low[1] - rows // 4) : low[1] + rows // 8, low[0] : high[0]]
+    if hair.shape[0] >= 2 and rng.random() < 0.7:
+        cover = _behind(hair, cover, rng)
+    mask = _ellipse(rows, columns)
+    area[:] = (area * (1 - mask) + cover * mask).astype(np.uint8)
+    return True
+
+
+def _smooth(area: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The area's colours without its shapes."""
+    few = cv2.resize(area, (int(rng.integers(1, 4)), int(rng.integers(1, 3))), interpolation=cv2.INTER_AREA)
+    large = cv2.resize(few, (area.shape[1], area.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(large, np.float32)
+
+
+def _behind(hair: np.ndarray, below: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The head from behind: hair stretched down to a random line, then what is below it."""
+    rows, columns = below.shape[:2]
+    stretched = cv2.resize(hair, (columns, rows), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    edge, softness = rng.uniform(0.5, 1.3), rng.uniform(0.02, 0.1)
+    share = 1 / (1 + np.exp(np.clip((np.linspace(0, 1, rows) - edge) / softness, -30, 30)))
+    return np.asarray(stretched * share[:, None, None] + below * (1 - share[:, None, None]), np.float32)
+
+
+def _ellipse(rows: int, columns: int) -> np.ndarray:
+    """A soft-edged ellipse that fills the area, [rows, columns, 1]."""
+    v, u = np.linspace(-1, 1, rows)[:, None], np.linspace(-1, 1, columns)[None]
+    return np.asarray(np.clip((1.1 - np.sqrt(u * u + v * v)) / 0.15, 0, 1), np.float32)[..., None]
