@@ -218,7 +218,7 @@ func TestTrackIDs(t *testing.T) {
 	for visit := range 50 {
 		for i := range 3 {
 			now := float64(visit)*3 + float64(i)*0.1
-			s.show(now, at(100, 100, 30, 0.9), at(300, 100, 30, 0.8), at(500, 100, 30, 0.7))
+			s.show(now, at(100, 100, 30, 0.9), at(300, 100, 30, 0.85), at(500, 100, 30, 0.82))
 		}
 	}
 	s.finish(150)
