@@ -7,6 +7,7 @@ import pytest
 
 from facesieve_training import faces
 from facesieve_training.cli import DataError
+from facesieve_training.distribute import Distribute
 from facesieve_training.label import formulas, stage, table
 from facesieve_training.run import Run
 from facesieve_training.teacher.imported import OnnxTeacher, Teacher
@@ -68,6 +69,13 @@ def test_a_kill_between_shards_changes_nothing(config: stage.Config, tmp_path: P
     for path in [killed / "labels.parquet", *sorted((killed / "shards").iterdir())[1:]]:
         path.unlink()
     pd.testing.assert_frame_equal(label(config, killed, resume=True), whole)
+
+
+def test_workers_give_the_same_table(config: stage.Config, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    alone = label(config, tmp_path / "alone")
+    shared = label(replace(config, distribute=Distribute(workers=2)), tmp_path / "shared")
+    pd.testing.assert_frame_equal(shared, alone)
 
 
 def test_a_broken_picture_is_named(config: stage.Config, tmp_path: Path) -> None:
