@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"facesieve/publish"
@@ -88,12 +89,9 @@ func unjoin(err error) []error {
 }
 
 func (l *loader) oneOf(key, value string, allowed ...string) {
-	for _, a := range allowed {
-		if value == a {
-			return
-		}
+	if !slices.Contains(allowed, value) {
+		l.fault(key, "%q is not one of %s", value, strings.Join(allowed, ", "))
 	}
-	l.fault(key, "%q is not one of %s", value, strings.Join(allowed, ", "))
 }
 
 func (l *loader) maxFPS(key string, value float64) {
