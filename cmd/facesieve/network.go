@@ -12,6 +12,11 @@ type networks struct {
 	quality  *models.Model
 }
 
+// scoreModel names the network that scores, with its version: scores of two versions do not compare.
+func (n networks) scoreModel() string {
+	return n.quality.Manifest.Name + "-" + n.quality.Manifest.Version
+}
+
 // openModels reads and verifies the networks that cfg names, or the built-in ones.
 func openModels(cfg Config) (networks, error) {
 	detector, err := openModel("detector", cfg.Models.Detector)

@@ -84,7 +84,7 @@ func (c *replayCommand) openSink(
 	ctx context.Context, cfg Config, camera Camera, nets networks, term console, log zerolog.Logger,
 ) (recordingSink, error) {
 	encode := encoder{
-		device: cfg.Device, camera: camera.Name, model: nets.quality.Manifest.Name, image: cfg.Image,
+		device: cfg.Device, camera: camera.Name, model: nets.scoreModel(), image: cfg.Image,
 		identify: func(s *candidate) string { return publish.ReplayID(s.Time, cfg.Device, camera.Name, s.Track) },
 	}
 	switch {

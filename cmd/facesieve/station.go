@@ -47,7 +47,7 @@ func openStation(cfg Config, camera Camera, nets networks, publisher *publish.Pu
 	}
 	out := mqttSink{
 		publisher: publisher, log: log.With().Str("component", "publish").Str("camera", camera.Name).Logger(),
-		encoder: encoder{device: cfg.Device, camera: camera.Name, model: nets.quality.Manifest.Name, image: cfg.Image},
+		encoder: encoder{device: cfg.Device, camera: camera.Name, model: nets.scoreModel(), image: cfg.Image},
 	}
 	p, err := newPipeline(camera, e, out, seen, log)
 	if err != nil {
