@@ -2,7 +2,6 @@
 
 import base64
 import html
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,20 +15,17 @@ from facesieve_training.evaluate.results import Result, Results
 from facesieve_training.evaluate.style import STYLE
 from facesieve_training.run import Run
 
-if TYPE_CHECKING:
-    from facesieve_training.evaluate.stage import Config
-
 _THUMB = 68
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
 # False non-matches that are left after the limit, shown in pairs.
 _LEFT_OVER = 12
 
 
-def page(config: "Config", run: Run, results: Results, drawn: dict[str, Drawn]) -> str:
-    """Write the page."""
+def page(title: str, pictures: int, run: Run, results: Results, drawn: dict[str, Drawn]) -> str:
+    """Write the page, with so many faces in each strip (0: no faces at all)."""
     first = results.rules.fmrs[0]
     parts = [
-        f"<h1>{html.escape(config.title)}</h1>",
+        f"<h1>{html.escape(title)}</h1>",
         _summary(results),
         f"<p class=basis>{html.escape(tables.basis(results))}</p>",
         _warnings(results),
@@ -42,8 +38,8 @@ def page(config: "Config", run: Run, results: Results, drawn: dict[str, Drawn]) 
             block = _image(drawn[f"edc-{convention}-{fmr:g}"]) + _table(results, convention, fmr)
             opened = " open" if convention == edc.FIXED and fmr == first else ""
             parts.append(f"<details{opened}><summary>FMR {fmr:g}</summary>{block}</details>")
-    if config.pictures:
-        parts += [_strips(results, config.pictures), _left_over(results)]
+    if pictures:
+        parts += [_strips(results, pictures), _left_over(results)]
     parts += [
         _agreement(results),
         "<h2>The matcher</h2>",
@@ -53,7 +49,7 @@ def page(config: "Config", run: Run, results: Results, drawn: dict[str, Drawn]) 
     ]
     body = "\n".join(parts)
     return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(config.title)}</title>"
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title>"
         f"<meta name=viewport content='width=device-width'><style>{STYLE}</style><main>{body}</main></html>\n"
     )
 

@@ -156,7 +156,7 @@ def _write(config: Config, run: Run, results: Results) -> None:
     for name, figure in drawn.items():
         write_atomic(run.dir / f"{name}.png", figure.png)
         write_atomic(run.dir / f"{name}.svg", figure.svg)
-    write_atomic(run.dir / "report.html", report.page(config, run, results, drawn))
+    write_atomic(run.dir / "report.html", report.page(config.title, config.pictures, run, results, drawn))
     best = min(results.rows, key=lambda row: row.main.area if np.isfinite(row.main.area) else np.inf)
     run.finish(best=best.name, pauc=best.main.area)
     log.info("%s has the lowest pAUC, %.3f; see %s", best.name, best.main.area, run.dir / "report.html")
