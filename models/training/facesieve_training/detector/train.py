@@ -2,8 +2,9 @@
 
 import itertools
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,18 +16,26 @@ from tqdm import tqdm
 from facesieve_training.cli import DataError
 from facesieve_training.detector.assign import AssignConfig, targets
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
+from facesieve_training.detector.initial import load_tflite, settle
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.losses import LossConfig, detector_loss
 from facesieve_training.detector.network import NetworkConfig, build
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.run import Run
 
+_SETTLING = 8
+"""Batches from which an exported network gets the moments of its batch norms."""
+
 Sample = tuple[np.ndarray, list[np.ndarray]]
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Schedule; one step is one batch. Initial is a file of weights to start from, of an earlier run."""
+    """Schedule; one step is one batch.
+
+    Initial is what to start from: the weights of an earlier run (.weights.h5) or an exported detector
+    (.tflite).
+    """
 
     steps: int = 6000
     batch: int = 16
@@ -126,11 +135,19 @@ class Trainer:
 
     def _start_from(self, path: Path) -> None:
         try:
-            self.model.load_weights(path)
+            if path.suffix == ".tflite":
+                load_tflite(self.model, path)
+            else:
+                self.model.load_weights(path)
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{path}: holds no weights of this network; mend train.initial: {error}"
             ) from error
+
+    def settle(self, pictures: Iterable[np.ndarray]) -> None:
+        """Give the batch norms of a network that came without any the moments of these batches."""
+        settle(self.model, pictures)
+        self.averaged.set_weights(self.model.get_weights())
 
     def _schedule(self) -> keras.optimizers.schedules.LearningRateSchedule:
         config = self._parts.train
@@ -177,7 +194,11 @@ def train(items: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
     first = int(trainer.step.numpy())
     run.rewind(first)
     config, sums = parts.train, dict[str, float]()
-    batches = Batches(items, parts).stream(first)
+    source = Batches(items, parts)
+    if first == 0 and config.initial is not None and config.initial.suffix == ".tflite":
+        with closing(source.stream(0)) as stream:
+            trainer.settle(pictures for pictures, _ in itertools.islice(stream, _SETTLING))
+    batches = source.stream(first)
     with tqdm(total=config.steps, initial=first, desc="train", unit="step") as bar:
         for step in range(first + 1, config.steps + 1):
             for name, value in trainer.update(*next(batches)).items():

@@ -1,0 +1,83 @@
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from facesieve_training.cli import DataError
+from facesieve_training.detector.export import convert
+from facesieve_training.detector.initial import load_tflite, settle
+from facesieve_training.detector.network import OUTPUTS, NetworkConfig, build
+from facesieve_training.detector.train import Parts, TrainConfig, Trainer
+from facesieve_training.export.tflite import Int8Network
+from facesieve_training.networks.norm import BatchNorm
+
+NETWORK = NetworkConfig(stem=4, stage4=8, stage8=8, stage16=8, stage32=8, neck=8)
+
+
+def _pictures(count: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(5)
+    pictures = [rng.integers(0, 256, (64, 96, 3), np.uint8) for _ in range(count)]
+    pictures[0][0, 0], pictures[0][0, 1] = 0, 255
+    return pictures
+
+
+def _exported(path: Path) -> Path:
+    """A network as a training leaves it: no batch norm is the identity, and no head's weights are nothing."""
+    keras.utils.set_random_seed(5)
+    rng = np.random.default_rng(2)
+    model = build(NETWORK)
+    for layer in model.layers:
+        shapes = [w.shape for w in layer.get_weights()]
+        if isinstance(layer, BatchNorm):
+            layer.set_weights([rng.uniform(0.5, 1.5, shape).astype(np.float32) for shape in shapes])
+        elif layer.name.startswith(("cls", "obj", "bbox", "kps")):
+            layer.set_weights([rng.normal(0, 0.3, shape).astype(np.float32) for shape in shapes])
+    path.write_bytes(convert(model, _pictures(8)))
+    return path
+
+
+def _maps(model: object, picture: np.ndarray) -> dict[str, np.ndarray]:
+    maps = model(tf.cast(picture[None], tf.float32) / 128 - 1, training=False)  # type: ignore[operator]
+    return {name: maps[name].numpy() for name in OUTPUTS}
+
+
+def test_the_float_network_computes_what_the_exported_one_does(tmp_path: Path) -> None:
+    path = _exported(tmp_path / "detector.tflite")
+    model = build(NETWORK)
+    load_tflite(model, path)
+    network, picture = Int8Network(path.read_bytes()), _pictures(3)[2]
+    maps = _maps(model, picture)
+    for name, answer, details in zip(OUTPUTS, network.run(picture), network.outputs(), strict=True):
+        assert maps[name].std() > 10 * details["quantization"][0]
+        np.testing.assert_allclose(maps[name].mean(), answer.mean(), atol=1.5 * details["quantization"][0])
+        np.testing.assert_allclose(maps[name], answer, atol=10 * details["quantization"][0])
+
+
+def test_settled_norms_learn_from_where_the_network_stands(tmp_path: Path) -> None:
+    model = build(NETWORK)
+    load_tflite(model, _exported(tmp_path / "detector.tflite"))
+    picture = _pictures(1)[0]
+    before = _maps(model, picture)
+    settle(model, [picture[None]])
+    after = _maps(model, picture)
+    learning = model(tf.cast(picture[None], tf.float32) / 128 - 1, training=True)
+    for name in OUTPUTS:
+        np.testing.assert_allclose(after[name], before[name], atol=1e-4)
+        np.testing.assert_allclose(learning[name].numpy(), before[name], atol=1e-3)
+
+
+def test_a_network_of_other_widths_is_told(tmp_path: Path) -> None:
+    path = _exported(tmp_path / "detector.tflite")
+    parts = Parts(network=dataclasses.replace(NETWORK, stage8=16), train=TrainConfig(initial=path))
+    with pytest.raises(DataError, match=r"detector\.tflite: holds no weights.*stage8_down is \(3, 3, 8, 8\)"):
+        Trainer(parts)
+
+
+def test_a_file_that_is_no_network_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "detector.tflite"
+    path.write_bytes(b"no network at all, but text")
+    with pytest.raises(DataError, match=r"detector\.tflite: holds no weights.*it is no TFLite file"):
+        Trainer(Parts(network=NETWORK, train=TrainConfig(initial=path)))
