@@ -80,16 +80,36 @@ def suppress(faces: FloatArray, threshold: float) -> FloatArray:
     return faces[alive]
 
 
-def merge(faces: FloatArray, threshold: float, agreement: float = 0.6) -> FloatArray:
-    """Suppression that gives each face kept the mean box and landmarks of all that agree with it.
+def merge(
+    views: Sequence[FloatArray], threshold: float, agreement: float = 0.6, support: int = 4
+) -> FloatArray:
+    """Suppression over several views of one picture, all in its pixels: [N,15], best first.
 
-    Several views of a picture (scales, mirrored) see a face with independent errors; their mean, weighted by
-    score, has smaller ones.
+    Views (scales, mirrored) see a face with independent errors; a face gets the mean box and landmarks of all
+    that agree with it, weighted by score, without those whose landmarks stray. Its score is the mean of the
+    views that see it best, `support` of them: what one view alone takes for a face is none.
     """
-    kept = suppress(faces, threshold)
-    weight = np.where(iou(kept, faces) >= agreement, faces[:, 14], 0)
-    mean = weight @ faces[:, :14] / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
-    return np.concatenate([mean, kept[:, 14:]], axis=1).astype(np.float32)
+    faces = np.concatenate(views)
+    view = np.repeat(np.arange(len(views)), [len(v) for v in views])
+    merged = []
+    for face in suppress(faces, threshold):
+        chosen = iou(face[None], faces)[0] >= agreement
+        agreeing, of = faces[chosen], view[chosen]
+        best = np.zeros(len(views), np.float32)
+        np.maximum.at(best, of, agreeing[:, 14])
+        score = np.sort(best)[::-1][:support].mean()
+        agreeing = agreeing[_steady(agreeing)]
+        mean = np.average(agreeing[:, :14], axis=0, weights=agreeing[:, 14])
+        merged.append(np.append(mean, score))
+    found = np.array(merged, np.float32).reshape(-1, COLUMNS)
+    return found[np.argsort(-found[:, 14], kind="stable")]
+
+
+def _steady(faces: FloatArray) -> np.ndarray:
+    """Which of several sightings of one face have landmarks near the median ones."""
+    points = faces[:, 4:14].reshape(-1, 5, 2)
+    apart = np.linalg.norm(points - np.median(points, axis=0), axis=2).mean(axis=1)
+    return np.asarray(apart <= 2 * np.median(apart) + 1e-6)
 
 
 def mirror(faces: FloatArray, width: int) -> FloatArray:

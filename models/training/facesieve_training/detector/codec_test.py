@@ -45,14 +45,27 @@ def test_suppress_keeps_the_best_of_those_that_overlap() -> None:
     assert codec.suppress(faces[:0], 0.4).shape == (0, codec.COLUMNS)
 
 
+def _sighting(shift: float, score: float) -> codec.FloatArray:
+    """One and the same face, its landmarks shifted."""
+    points = np.array([10, 15, 30, 15, 20, 25, 12, 35, 28, 35]) + shift
+    return np.array([[0, 0, 40, 40, *points, score]], np.float32)
+
+
 def test_merge_is_the_mean_by_score() -> None:
-    face = _faces(1)
-    other = face.copy()
-    other[:, :14] += 1
-    other[:, 14] = face[:, 14] / 3
-    merged = codec.merge(np.concatenate([face, other]), 0.4)
-    np.testing.assert_allclose(merged[:, :14], face[:, :14] + 0.25, rtol=1e-5)
-    assert merged[0, 14] == face[0, 14]
+    merged = codec.merge([_sighting(0, 0.9), _sighting(1, 0.3)], 0.4)
+    np.testing.assert_allclose(merged[0, 4:14], _sighting(0.25, 0)[0, 4:14], rtol=1e-5)
+
+
+def test_merge_leaves_out_landmarks_that_stray() -> None:
+    views = [_sighting(0, 0.5), _sighting(0.5, 0.5), _sighting(-0.5, 0.5), _sighting(8, 0.9)]
+    np.testing.assert_allclose(codec.merge(views, 0.4)[0, 4:14], _sighting(0, 0)[0, 4:14], atol=1e-4)
+
+
+def test_a_face_that_one_view_alone_sees_scores_little() -> None:
+    none = _sighting(0, 0.9)[:0]
+    assert codec.merge([_sighting(0, 0.8), none, none, none], 0.4)[0, 14] == pytest.approx(0.2)
+    assert codec.merge([_sighting(0, 0.8)] * 4 + [none] * 4, 0.4)[0, 14] == pytest.approx(0.8)
+    assert codec.merge([none, none], 0.4).shape == (0, codec.COLUMNS)
 
 
 def test_mirror_twice_is_the_same_and_swaps_the_eyes() -> None:

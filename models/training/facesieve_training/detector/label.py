@@ -44,25 +44,37 @@ class LabelConfig:
     """How pictures are labelled.
 
     Pictures whose name starts with squeezed_prefix show crowds squeezed to a square: they are widened, and
-    looked at in scales of their own.
+    looked at in scales of their own. Held out of the training are the pictures whose SHA-256 (its first 16
+    digits) is a line of held_out_list; without a list, a share of all by their names.
     """
 
     teacher: Path = Path("yunet_s.onnx")
     pictures: Path = Path("scenes")
     cache: Path = Path("data/detector-labels.npz")
     threshold: float = 0.3
-    scales: tuple[float, ...] = (0.5, 0.75, 1.0, 1.5)
+    scales: tuple[float, ...] = (0.4, 0.5, 0.65, 0.8, 1.0, 1.25, 1.6)
     mirrored: bool = True
     squeezed_prefix: str = "crowd_"
     squeezed_scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
     widen: float = 1.4
-    held_out: float = 0.08
+    held_out: float = 0.1
+    held_out_list: Path | None = None
 
 
-def held_out(name: str, share: float) -> bool:
-    """Whether a picture belongs to the evaluation: a fixed share of all names, the same on every machine."""
-    digest = hashlib.sha256(name.encode()).digest()
-    return int.from_bytes(digest[:4], "big") < share * 2**32
+class HeldOut:
+    """Says which pictures belong to the evaluation, the same ones on every machine."""
+
+    def __init__(self, config: LabelConfig) -> None:
+        self._share, self._listed = config.held_out, None
+        if config.held_out_list is not None:
+            self._listed = set(config.held_out_list.read_text(encoding="utf-8").split())
+
+    def __call__(self, path: Path) -> bool:
+        """Whether the picture in this file is one of them."""
+        if self._listed is not None:
+            return hashlib.sha256(path.read_bytes()).hexdigest()[:16] in self._listed
+        digest = hashlib.sha256(path.name.encode()).digest()
+        return int.from_bytes(digest[:4], "big") < self._share * 2**32
 
 
 def read(path: Path, config: LabelConfig) -> np.ndarray:
@@ -85,6 +97,7 @@ def label_pictures(config: LabelConfig) -> Iterator[Labelled]:
     paths = _paths(config)
     if not paths:
         raise DataError(f"{config.pictures}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    held_out = HeldOut(config)
     for path in tqdm(paths, desc="label", unit="picture"):
         picture = read(path, config)
         squeezed = path.name.startswith(config.squeezed_prefix)
@@ -92,7 +105,7 @@ def label_pictures(config: LabelConfig) -> Iterator[Labelled]:
         faces = teacher.detect(picture, config.threshold, scales, config.mirrored)
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         height, width = picture.shape[:2]
-        yield Labelled(path.name, data.tobytes(), width, height, faces, held_out(path.name, config.held_out))
+        yield Labelled(path.name, data.tobytes(), width, height, faces, held_out(path))
 
 
 def save(path: Path, items: list[Labelled], key: str) -> None:
@@ -130,12 +143,15 @@ def _read_cache(path: Path, key: str) -> list[Labelled] | None:
 
 def cache_key(config: LabelConfig) -> str:
     """What the labels depend on: teacher, names and sizes of the pictures, and settings."""
-    for path, name in ((config.teacher, "teacher"), (config.pictures, "pictures")):
-        if not path.exists():
+    for name in ("teacher", "pictures", "held_out_list"):
+        path = getattr(config, name)
+        if path is not None and not path.exists():
             raise DataError(f"{path}: does not exist; mend label.{name}")
     settings = dataclasses.asdict(config)
     for part in ("teacher", "pictures", "cache"):
         del settings[part]
+    if config.held_out_list is not None:
+        settings["held_out_list"] = hashlib.sha256(config.held_out_list.read_bytes()).hexdigest()
     listing = "".join(f"{path.name} {path.stat().st_size}\n" for path in _paths(config))
     return json.dumps(
         {

@@ -55,3 +55,23 @@ def test_a_broken_picture_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"x\.jpg: is no readable picture"):
         label.read(tmp_path / "x.jpg", _config(tmp_path))
+
+
+def test_held_out_is_a_fixed_share(tmp_path: Path) -> None:
+    held_out = label.HeldOut(dataclasses.replace(_config(tmp_path), held_out=0.1))
+    names = [Path(f"{k:06d}.jpg") for k in range(4000)]
+    chosen = [held_out(name) for name in names]
+    assert 0.08 < np.mean(chosen) < 0.12
+    assert chosen == [held_out(tmp_path / name) for name in names]
+
+
+def test_a_list_names_the_held_out_pictures_by_what_they_hold(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"abc")
+    (tmp_path / "b.jpg").write_bytes(b"abcd")
+    (tmp_path / "held_out.txt").write_text("ba7816bf8f01cfea\n")  # SHA-256 of abc
+    config = dataclasses.replace(_config(tmp_path), held_out_list=tmp_path / "held_out.txt")
+    held_out = label.HeldOut(config)
+    assert [held_out(tmp_path / name) for name in ("a.jpg", "b.jpg")] == [True, False]
+    before = label.cache_key(config)
+    (tmp_path / "held_out.txt").write_text("")
+    assert label.cache_key(config) != before

@@ -53,8 +53,8 @@ class YuNet:
         mirrored: bool = False,
         overlap: float = 0.4,
     ) -> FloatArray:
-        """Faces of a BGR picture, best first, [N,15]: the mean over its scales and mirrored views."""
-        found = []
+        """Faces of a BGR picture, best first, [N,15]: what its scales and mirrored views agree on."""
+        found: list[FloatArray] = []
         for scale in scales:
             resized = picture
             if scale != 1:
@@ -67,5 +67,7 @@ class YuNet:
             for faces in views:
                 faces[:, :14] /= scale
             found += views
-        faces = np.concatenate(found)
-        return codec.merge(faces, overlap) if len(found) > 1 else codec.suppress(faces, overlap)
+        if len(found) == 1:
+            return codec.suppress(found[0], overlap)
+        merged = codec.merge(found, overlap)
+        return merged[merged[:, 14] >= threshold]

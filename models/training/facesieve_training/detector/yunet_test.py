@@ -19,7 +19,7 @@ def test_a_square_is_found_where_it_is(bright_squares: Path) -> None:
 def test_views_agree_on_a_symmetric_face(bright_squares: Path) -> None:
     picture = np.zeros((64, 64, 3), np.uint8)
     picture[32:64, 32:64] = 255
-    faces = YuNet(bright_squares).detect(picture, 0.5, scales=(1.0, 2.0), mirrored=True)
+    faces = YuNet(bright_squares).detect(picture, 0.5, mirrored=True)
     large = faces[faces[:, 2] > 30]
     assert len(large) == 1
     np.testing.assert_allclose(large[0, :4], [32, 32, 32, 32], atol=0.5)
