@@ -31,7 +31,7 @@ class AugmentConfig:
     """How training pictures are made; sizes in network pixels, shares as probabilities."""
 
     size: int = 320
-    smallest_face: float = 7.0
+    smallest_face: float = 9.0
     largest_face: float = 300.0
     enlarge: float = 3.5
     sure: float = 0.55
@@ -131,7 +131,7 @@ class Mosaic:
         mirrored = rng.random() < 0.5
         tile = cv2.warpAffine(
             source,
-            matrix * np.array([reduce, reduce, 1.0]),
+            _between_centres(matrix * np.array([reduce, reduce, 1.0])),
             (width, height),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_CONSTANT,
@@ -191,6 +191,13 @@ class Mosaic:
         )
         canvas.faces.append(faces[good])
         canvas.ignored.append(faces[~good & (visible > 0.1)])
+
+
+def _between_centres(matrix: np.ndarray) -> np.ndarray:
+    """The same map for OpenCV's warp, which counts from the centre of a pixel, labels from its corner."""
+    moved = matrix.copy()
+    moved[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
+    return moved
 
 
 def _stack(rows: list[FloatArray]) -> FloatArray:

@@ -33,7 +33,7 @@ class EvaluateConfig:
     sure: float = 0.7
     overlap: float = 0.4
     nms: float = 0.4
-    pictures: int = 300
+    pictures: int = 400
     false_positives: float = 0.02
     empty: tuple[Path, ...] = ()
     recordings: tuple[Path, ...] = ()

@@ -28,7 +28,7 @@ def test_focal_keeps_faces_and_forgives_easy_background() -> None:
 def test_landmarks_are_measured_in_sizes_of_the_face() -> None:
     box = tf.constant([[0.0, 0.0, np.log(2.0), np.log(2.0)]], tf.float32)
     found = tf.constant([[0.4] + [0.0] * 9])
-    assert float(landmarks(found, tf.zeros((1, 10)), box)[0]) == pytest.approx(0.2 - 0.015, abs=1e-6)
+    assert float(landmarks(found, tf.zeros((1, 10)), box)[0]) == pytest.approx(0.2 - 0.005, abs=1e-6)
 
 
 def _outputs(cells: int = 4) -> list[tf.Tensor]:
