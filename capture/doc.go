@@ -13,7 +13,8 @@
 // A live source is drained all the time, its newest frame wins, and when it is lost, or is not there in the first place,
 // the Source says so in State and tries again, with a pause that grows and has jitter in it. Frames from before the loss,
 // and those that piled up on the way while the stream was opened, are thrown away. A finite source that cannot be read
-// is an error of Open, and its end is io.EOF. Pictures come every one and in order, and so does a video file at pace
+// is an error of Open, and its end is io.EOF. A live source whose pictures change their size is opened again; a video file
+// in which they do is an error there. Pictures come every one and in order, and so does a video file at pace
 // Fast; at pace Native a video file behaves as a camera does.
 //
 // # Goroutines

@@ -170,6 +170,33 @@ func TestDamageInTheMiddleIsReadOver(t *testing.T) {
 	}
 }
 
+// OpenCV alone would repeat the last picture of the first size, to the end.
+func TestARecordingOfTwoSizesIsRefusedWhereItChanges(t *testing.T) {
+	small, large := clip(t, "small.h264", "30"), clip(t, "large.h264", "30", "-vf", "scale=320:240")
+	var data []byte
+	for _, path := range []string{small, large} {
+		part, err := os.ReadFile(filepath.Clean(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data = append(data, part...)
+	}
+	both := filepath.Join(t.TempDir(), "both.h264")
+	if err := os.WriteFile(both, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, fast(both))
+	f := newFrame(t)
+	count := 0
+	var err error
+	for ; err == nil; err = s.Next(t.Context(), f) {
+		count++
+	}
+	if count-1 != 30 || !errors.Is(err, errResized) || !strings.Contains(err.Error(), "both.h264: at 1.16s the pictures changed their size; cut") {
+		t.Errorf("%d frames, then %v", count-1, err)
+	}
+}
+
 func TestAFileThatEndsEarlyIsLogged(t *testing.T) {
 	path := clip(t, "a.mp4", "250", "-c:v", "libx264", "-movflags", "+faststart")
 	info, err := os.Stat(path)

@@ -1,6 +1,8 @@
 // Every function catches everything: an exception that leaves C++ for Go ends the whole daemon.
 #include "opencv.h"
 
+#include "decoder.h"
+
 #include <new>
 #include <vector>
 
@@ -8,6 +10,13 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
+
+namespace {
+struct Capture {
+  cv::VideoCapture video;
+  facesieve::Form form;
+};
+} // namespace
 
 // to_bgr makes 8-bit BGR of what a back end delivers; GStreamer passes on grey and BGRA when the pipeline ends in them.
 static bool to_bgr(cv::Mat &frame) {
@@ -26,7 +35,7 @@ static bool to_bgr(cv::Mat &frame) {
 }
 
 void *capture_open(const char *name, int api, int open_timeout, int read_timeout) {
-  cv::VideoCapture *capture = new (std::nothrow) cv::VideoCapture();
+  Capture *capture = new (std::nothrow) Capture();
   if (capture == nullptr) {
     return nullptr;
   }
@@ -38,7 +47,7 @@ void *capture_open(const char *name, int api, int open_timeout, int read_timeout
     if (read_timeout > 0) {
       parameters.insert(parameters.end(), {cv::CAP_PROP_READ_TIMEOUT_MSEC, read_timeout});
     }
-    if (capture->open(name, api, parameters)) {
+    if (capture->video.open(name, api, parameters)) {
       return capture;
     }
   } catch (...) {
@@ -47,18 +56,28 @@ void *capture_open(const char *name, int api, int open_timeout, int read_timeout
   return nullptr;
 }
 
-bool capture_read(void *capture, void *mat) {
+capture_result capture_read(void *handle, void *mat) {
+  Capture &capture = *static_cast<Capture *>(handle);
   cv::Mat &frame = *static_cast<cv::Mat *>(mat);
   try {
-    return static_cast<cv::VideoCapture *>(capture)->read(frame) && !frame.empty() && to_bgr(frame);
+    bool grabbed;
+    {
+      facesieve::Watch watch(capture.form);
+      grabbed = capture.video.grab();
+    }
+    if (capture.form.changed()) { // before retrieve, which would read the new picture with the old size
+      return CAPTURE_RESIZED;
+    }
+    bool good = grabbed && capture.video.retrieve(frame) && !frame.empty() && to_bgr(frame);
+    return good ? CAPTURE_FRAME : CAPTURE_NONE;
   } catch (...) {
-    return false;
+    return CAPTURE_NONE;
   }
 }
 
 double capture_get(void *capture, int property) {
   try {
-    return static_cast<cv::VideoCapture *>(capture)->get(property);
+    return static_cast<Capture *>(capture)->video.get(property);
   } catch (...) {
     return 0;
   }
@@ -66,7 +85,7 @@ double capture_get(void *capture, int property) {
 
 void capture_close(void *capture) {
   try {
-    delete static_cast<cv::VideoCapture *>(capture);
+    delete static_cast<Capture *>(capture);
   } catch (...) {
   }
 }

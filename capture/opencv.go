@@ -2,7 +2,8 @@ package capture
 
 /*
 #cgo CXXFLAGS: -std=c++11
-#cgo pkg-config: opencv4
+#cgo pkg-config: opencv4 libavcodec
+#cgo LDFLAGS: -ldl
 #include <stdlib.h>
 #include "opencv.h"
 */
@@ -19,8 +20,12 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// errNotOpened is all that OpenCV says about a failed open.
-var errNotOpened = errors.New("OpenCV could not open it")
+var (
+	// errNotOpened is all that OpenCV says about a failed open.
+	errNotOpened = errors.New("OpenCV could not open it")
+	// errResized: the source must be opened again to be read on.
+	errResized = errors.New("the pictures changed their size")
+)
 
 // maxMisses bounds the reads in a row without a frame: OpenCV gives none for a damaged packet, and none for ever at the
 // end; only the number tells them apart.
@@ -65,12 +70,15 @@ func openVideo(name string, api gocv.VideoCaptureAPI, opening, reading time.Dura
 func (v *video) read(ctx context.Context, dst *gocv.Mat) (time.Duration, error) {
 	started := time.Now()
 	for range maxMisses {
-		ok := bool(C.capture_read(v.handle, unsafe.Pointer(dst.Ptr())))
+		result := C.capture_read(v.handle, unsafe.Pointer(dst.Ptr()))
+		if result == C.CAPTURE_RESIZED {
+			return 0, errResized
+		}
 		// FFmpeg's decoder gives its last frames out only when the stream has timed out; they are old then.
 		if v.live && time.Since(started) >= v.patience {
 			return 0, fmt.Errorf("no readable frame within %v", v.patience)
 		}
-		if ok {
+		if result == C.CAPTURE_FRAME {
 			return time.Duration(v.get(gocv.VideoCapturePosMsec) * float64(time.Millisecond)), nil
 		}
 		if err := ctx.Err(); err != nil {

@@ -8,11 +8,13 @@
 extern "C" {
 #endif
 
-// capture_open returns a cv::VideoCapture, or NULL. The time-outs (milliseconds) are given only when positive: of the
+// capture_open returns an opened capture, or NULL. The time-outs (milliseconds) are given only when positive: of the
 // back ends only FFmpeg takes them.
 void *capture_open(const char *name, int api, int open_timeout, int read_timeout);
-// capture_read fills a cv::Mat with the next frame, 8-bit BGR. False: no frame this time.
-bool capture_read(void *capture, void *mat);
+// capture_read fills a cv::Mat with the next frame, 8-bit BGR. CAPTURE_NONE: no frame this time. CAPTURE_RESIZED: the
+// pictures have changed their size (see decoder.h), there will be no more frames.
+enum capture_result { CAPTURE_NONE, CAPTURE_FRAME, CAPTURE_RESIZED };
+enum capture_result capture_read(void *capture, void *mat);
 double capture_get(void *capture, int property);
 void capture_close(void *capture);
 

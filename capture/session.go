@@ -103,6 +103,8 @@ func (c *session) play(ctx context.Context, in input, back *Frame) error {
 		case errors.Is(err, errUnreadable):
 			s.countSkipped(err)
 			continue
+		case errors.Is(err, errResized):
+			return fmt.Errorf("read %s: at %v %w; cut the recording there", s.target.label, s.timeline.last.Round(time.Millisecond), err)
 		case err != nil:
 			return c.over(err, step)
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -46,12 +48,16 @@ func TestStreamIsFreshFromItsFirstFrame(t *testing.T) {
 	}
 }
 
-func TestStreamComesBack(t *testing.T) {
-	for _, fault := range []struct {
-		name       string
-		begin, end func(*camera)
-		says       string // in the state's last error, at the latest when a reconnect has failed
-	}{
+// fault is what can happen to a stream so that it is lost, until it is over.
+type fault struct {
+	name       string
+	begin, end func(*camera)
+	says       string // in the state's last error, at the latest when a reconnect has failed
+}
+
+func faults() []fault {
+	over := func(*camera) {}
+	return []fault{
 		{
 			"stalls", func(c *camera) { c.stalled.Store(true) }, func(c *camera) { c.stalled.Store(false) },
 			"no readable frame",
@@ -61,8 +67,13 @@ func TestStreamComesBack(t *testing.T) {
 			"no readable frame",
 		},
 		{"is switched off", (*camera).down, (*camera).up, "connection refused"},
-		{"drops the connection", func(c *camera) { c.down(); c.up() }, func(*camera) {}, "the stream ended"},
-	} {
+		{"drops the connection", func(c *camera) { c.down(); c.up() }, over, "the stream ended"},
+		{"resets the connection", (*camera).reset, over, "the stream ended"},
+	}
+}
+
+func TestStreamComesBack(t *testing.T) {
+	for _, fault := range faults() {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
 			c := newCamera(t)
@@ -84,6 +95,86 @@ func TestStreamComesBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What happens in the middle of a stream, and lasts, may cost the connection or not: afterwards the frames are those of
+// the present, of the size that they have now.
+func TestStreamGoesOn(t *testing.T) {
+	jump := func(seconds float64) func(*camera) {
+		return func(c *camera) { c.skew.Store(uint32(int64(90000 * seconds))) } //nolint:gosec // modulo 2^32 is meant
+	}
+	for name, test := range map[string]struct {
+		change        func(*camera)
+		width, height int
+	}{
+		"its clock jumps ahead": {jump(3600), 64, 48},
+		"its clock jumps back":  {jump(-3600), 64, 48},
+		"noise between packets": {(*camera).babble, 64, 48},
+		"larger pictures":       {func(c *camera) { c.shoot("320x240") }, 320, 240},
+		"smaller pictures":      {func(c *camera) { c.shoot("32x32") }, 32, 32},
+		"upright pictures":      {func(c *camera) { c.shoot("48x64") }, 48, 64},
+		"back after the switch": {func(c *camera) { c.down(); c.shoot("128x96"); c.up() }, 128, 96},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCamera(t)
+			s := open(t, quick(c.path))
+			f := newFrame(t)
+			next(t, s, f)
+			changed, before := time.Now(), f.Position
+			test.change(c)
+			eventually(t, "a fresh frame of the right size", func() bool {
+				next(t, s, f)
+				if f.Position <= before {
+					t.Fatalf("position %v after %v", f.Position, before)
+				}
+				before = f.Position
+				return f.Time.Sub(changed) > 2*time.Second && f.Mat.Cols() == test.width && lag(c, f) <= fresh
+			})
+			if got := s.Stats(); f.Mat.Rows() != test.height || got.Width != test.width || got.Height != test.height {
+				t.Errorf("%dx%d, %+v", f.Mat.Cols(), f.Mat.Rows(), got)
+			}
+		})
+	}
+}
+
+// However often a stream is lost, nothing of it stays: no file, no goroutine. It does not run beside other tests, for it
+// counts what the whole process has open.
+func TestFaultsLeaveNothingBehind(t *testing.T) {
+	c := newCamera(t)
+	f := newFrame(t)
+	round := func() {
+		s, err := Open(quick(c.path), zerolog.Nop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fault := range faults() {
+			next(t, s, f)
+			fault.begin(c)
+			eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
+			fault.end(c)
+		}
+		next(t, s, f)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	round() // what the libraries open once, they keep
+	files, goroutines := openFiles(t), runtime.NumGoroutine()
+	for range 2 {
+		round()
+	}
+	eventually(t, "everything closed", func() bool { return openFiles(t) <= files && runtime.NumGoroutine() <= goroutines })
+}
+
+// openFiles is the number of file descriptors of this process.
+func openFiles(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
 }
 
 func TestStreamThatIsNotThereYet(t *testing.T) {
