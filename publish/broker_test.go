@@ -24,10 +24,7 @@ func TestBrokerEndsEverything(t *testing.T) {
 	}
 	defer silent.Close()
 	cfg.Listen = b.Addr()
-	p, err := open(cfg, testLog(t), quick())
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := mustOpen(t, cfg, quick())
 	eventually(t, "connected", connected(p))
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
@@ -43,7 +40,7 @@ func TestBrokerEndsEverything(t *testing.T) {
 		_ = conn.Close()
 		t.Error("still listens")
 	}
-	if err := p.Close(t.Context()); err != nil {
+	if err := shut(t.Context(), p); err != nil {
 		t.Error(err)
 	}
 	goleak.VerifyNone(t, here)
@@ -60,7 +57,7 @@ func TestBrokerDeliversTheGoodbye(t *testing.T) {
 	}
 	eventually(t, "running", func() bool { return len(w.on("facesieve/gate/door/state")) == 1 })
 	publishAll(t, p, 0, 100)
-	if err := p.Close(t.Context()); err != nil {
+	if err := shut(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Close(); err != nil {

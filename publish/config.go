@@ -14,7 +14,6 @@ import (
 const Embedded = "embedded"
 
 const (
-	maxQueue     = 100_000
 	minKeepAlive = 5 * time.Second
 	maxKeepAlive = 18 * time.Hour // MQTT counts it in 16 bits of seconds
 )
@@ -37,8 +36,6 @@ type Config struct {
 	KeepAlive time.Duration `yaml:"keep_alive"`
 	// TLS is for ssl:// only. The broker's certificate is always verified.
 	TLS TLS `yaml:"tls"`
-	// Queue is how many events are held while the broker is away. When it is full, new ones are refused.
-	Queue int `yaml:"queue"`
 	// JPEG publishes the aligned face alone as well, Rejected the reasons why a face did not pass.
 	JPEG     bool `yaml:"jpeg"`
 	Rejected bool `yaml:"rejected"`
@@ -81,7 +78,6 @@ func Default() Config {
 		Broker:    "tcp://127.0.0.1:1883",
 		Listen:    "127.0.0.1:1883",
 		KeepAlive: 30 * time.Second,
-		Queue:     1000,
 	}
 }
 
@@ -108,7 +104,6 @@ func (c Config) publisherFaults() []error {
 	if err := CheckName(c.Device); err != nil {
 		f.add("device", "%w", err)
 	}
-	f.check(c.Queue >= 1 && c.Queue <= maxQueue, "queue", "%d: use 1 to %d events", c.Queue, maxQueue)
 	return f
 }
 

@@ -32,7 +32,6 @@ password: hunter2
 root: site/a
 keep_alive: 1m
 tls: {ca: ca.pem, cert: c.pem, key: k.pem, server_name: b}
-queue: 5
 jpeg: true
 rejected: true
 `
@@ -45,7 +44,7 @@ rejected: true
 	want := Config{
 		Broker: "mqtts://broker.example", Listen: "127.0.0.1:1884", ClientID: "gate-1", User: "camera", Password: "hunter2",
 		Root: "site/a", KeepAlive: time.Minute, TLS: TLS{CA: "ca.pem", Cert: "c.pem", Key: "k.pem", ServerName: "b"},
-		Queue: 5, JPEG: true, Rejected: true, Device: "gate",
+		JPEG: true, Rejected: true, Device: "gate",
 	}
 	if cfg != want {
 		t.Errorf("%#v", cfg)
@@ -83,7 +82,6 @@ func TestFaults(t *testing.T) {
 		"client":        {func(c *Config) { c.ClientID = "\xff" }, `client_id: "\xff": use at most 255 bytes of UTF-8, none of them 0`},
 		"keep-alive":    {func(c *Config) { c.KeepAlive = time.Second }, `keep_alive: 1s: use whole seconds from 5s to 18h0m0s`},
 		"keep-alive ms": {func(c *Config) { c.KeepAlive += 5e6 }, `keep_alive: 30.005s: use whole seconds from 5s to 18h0m0s`},
-		"queue":         {func(c *Config) { c.Queue = 0 }, `queue: 0: use 1 to 100000 events`},
 		"tls plain":     {func(c *Config) { c.TLS.CA = "ca.pem" }, `tls: set, but broker is not ssl://: use ssl:// or remove tls`},
 		"tls cert":      {func(c *Config) { c.Broker, c.TLS.Cert = "ssl://b", "c.pem" }, `tls.cert: "c.pem" and tls.key "": set both or neither`},
 		"tls embedded":  {func(c *Config) { c.Broker, c.TLS.CA = Embedded, "ca.pem" }, `tls: set, but broker is not ssl://: use ssl:// or remove tls`},
@@ -95,9 +93,9 @@ func TestFaults(t *testing.T) {
 				`listen: "0.0.0.0:1883" is open to the network: set user and password, or listen on 127.0.0.1`,
 		},
 		"all at once": {
-			func(c *Config) { c.Broker, c.Queue, c.KeepAlive = "x", -1, 0 },
+			func(c *Config) { c.Broker, c.Device, c.KeepAlive = "x", "", 0 },
 			"broker: \"x\": use tcp://host:port, ssl://host:port or embedded\nkeep_alive: 0s: use whole seconds from 5s to 18h0m0s\n" +
-				"queue: -1: use 1 to 100000 events",
+				"device: is empty: give it a name",
 		},
 	} {
 		cfg := testConfig("tcp://b")

@@ -13,14 +13,14 @@
 //
 // # Delivery
 //
-// Publisher holds accepted events in a bounded queue in memory. An event leaves the queue when the broker has
-// acknowledged it and at no other time: while the process lives, no accepted event is lost, and one may arrive twice. A
-// reader that cannot bear doubles remembers the ids; an event keeps its id however often it is sent. When the queue is
-// full, Publish refuses the new event, so that accepted stays a promise.
+// Publish puts an event into the outbox, and Publisher sends what is in there; package outbox says what it promises, what
+// it keeps, and for how long. An event leaves the outbox when the broker has acknowledged it and otherwise only when it is
+// dropped and counted: no accepted event is lost without a trace, and one may arrive twice. A reader that cannot bear
+// doubles remembers the ids; an event keeps its id however often it is sent, also after a restart of the program.
 //
 // An event carries replayed: false only if it was accepted, sent and acknowledged on one and the same connection, and
 // was handed to it within five seconds. Everything else (accepted while the broker was away, sent again after a lost
-// connection, stuck behind a backlog) says replayed: true: it may be late, and it may be a copy.
+// connection, stuck behind a backlog, left by an earlier run) says replayed: true: it may be late, and it may be a copy.
 //
 // Each connection is a fresh client of paho.mqtt.golang with a clean session, and reconnecting is this package's own:
 // paho, when it resumes by itself, completes the token of a publish that the broker has not yet acknowledged, sends the

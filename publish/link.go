@@ -174,7 +174,7 @@ func (c patientConn) Write(p []byte) (int, error) {
 
 func (patientConn) SetWriteDeadline(time.Time) error { return nil }
 
-// noStore replaces paho's memory of what it has sent: the queue of the publisher is that memory.
+// noStore replaces paho's memory of what it has sent: the outbox is that memory.
 type noStore struct{}
 
 func (noStore) Open()                             {}

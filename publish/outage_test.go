@@ -240,10 +240,41 @@ func TestCloseOnAStuckNetwork(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*handover)
 	defer cancel()
 	started := time.Now()
-	if err := p.Close(ctx); err == nil || !strings.Contains(err.Error(), "20 events were not delivered") {
+	if err := shut(ctx, p); err == nil || !strings.Contains(err.Error(), "20 events were not delivered") {
 		t.Error(err)
 	}
 	t.Logf("closed after %v", time.Since(started))
 	link.cut(true)
 	goleak.VerifyNone(t, here)
+}
+
+// What a publisher leaves in the outbox, the next one on it sends; and so does the next run, from disk.
+func TestTheNextPublisherSendsTheRest(t *testing.T) {
+	broker := anonymous(t)
+	watch := record(t, broker.url(), "facesieve/#")
+	settings := onDisk(t.TempDir())
+	box := mustOpenBox(t, settings)
+	p := mustOpenOn(t, box, testConfig("tcp://"+freeAddr(t)), quick())
+	publishAll(t, p, 0, 3)
+	if err := shut(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	box = mustOpenBox(t, settings)
+	p = mustOpenOn(t, box, testConfig("tcp://"+freeAddr(t)), quick())
+	publishAll(t, p, 3, 6)
+	p.Close(t.Context())
+	moved := testConfig(broker.url())
+	moved.Root = "site/gate"
+	other := record(t, broker.url(), "site/#")
+	p = mustOpenOn(t, box, moved, quick())
+	eventually(t, "delivered", func() bool { return p.Stats().Delivered == 6 })
+	eventually(t, "arrived", func() bool { return len(other.on("site/gate/door/face")) == 6 })
+	for i, e := range faces(t, other, "site/gate/door/face") {
+		if e.Track != uint64(i) || !e.Replayed {
+			t.Errorf("%d: track %d, replayed %v", i, e.Track, e.Replayed)
+		}
+	}
+	if n := len(watch.on("facesieve/gate/door/face")); n != 0 {
+		t.Errorf("%d at the old topic", n)
+	}
 }

@@ -1,34 +1,29 @@
 package publish
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"image/jpeg"
-	"image/png"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
+
+	"facesieve/publish/outbox"
 )
 
-var (
-	// ErrQueueFull is returned for an event that is not accepted because as many as configured wait for the broker.
-	ErrQueueFull = errors.New("queue is full")
-	// ErrClosed is returned after Close.
-	ErrClosed = errors.New("publisher is closed")
-)
+// ErrClosed is returned after Close.
+var ErrClosed = errors.New("publisher is closed")
 
-// Publisher sends events to a broker and keeps them until it has them. Its methods may be called from any goroutine.
+// Publisher puts events into an outbox and sends what is in it to a broker. Its methods may be called from any goroutine.
 type Publisher struct {
 	cfg    Config
 	timing timing
 	topics Topics
 	log    zerolog.Logger
 
-	queue  queue
+	box    *outbox.Box
 	states states
 	// rejects holds reports that are about to be sent; those that do not fit are dropped and counted.
 	rejects chan message
@@ -39,16 +34,9 @@ type Publisher struct {
 	closing chan struct{}
 	done    chan struct{}
 
-	mu      sync.Mutex
-	closed  bool
-	link    uint64 // number of the present connection, 0 for none
-	stats   Stats
-	dropLog limiter
-}
-
-type message struct {
-	topic   string
-	payload []byte
+	mu     sync.Mutex
+	closed bool
+	stats  Stats // without those of the box
 }
 
 // timing is what tests make shorter.
@@ -63,27 +51,24 @@ func defaultTiming() timing {
 }
 
 const (
-	window     = 16 // messages sent ahead of their acknowledgements
+	window     = 16 // events sent ahead of their acknowledgements
 	maxRejects = 64
 )
 
 // Open checks the configuration and starts to connect, and goes on connecting until Close: a broker that is away is no
 // error here, see Stats. The embedded broker must have been started by StartBroker. There can be one publisher of a
-// client id: to replace it, for example after the configuration was changed, Close it before the next is opened.
-func Open(cfg Config, log zerolog.Logger) (*Publisher, error) {
-	return open(cfg, log, defaultTiming())
+// client id and of a box: to replace it, for example after the configuration was changed, Close it before the next is
+// opened on the same box, which hands over what it holds. The caller closes the box after the last.
+func Open(cfg Config, box *outbox.Box, log zerolog.Logger) (*Publisher, error) {
+	return open(cfg, box, log, defaultTiming())
 }
 
-func open(cfg Config, log zerolog.Logger, t timing) (*Publisher, error) {
+func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
 	if _, err := cfg.TLS.load(); err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
-	}
-	limit := cfg.Queue
-	if cfg.JPEG {
-		limit *= 2 // an event is two messages
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Publisher{
@@ -91,7 +76,7 @@ func open(cfg Config, log zerolog.Logger, t timing) (*Publisher, error) {
 		timing:  t,
 		topics:  cfg.Topics(),
 		log:     log,
-		queue:   queue{limit: limit},
+		box:     box,
 		states:  states{latest: map[string]State{}, sent: map[string]State{}},
 		rejects: make(chan message, maxRejects),
 		wake:    make(chan struct{}, 1),
@@ -105,8 +90,9 @@ func open(cfg Config, log zerolog.Logger, t timing) (*Publisher, error) {
 	return p, nil
 }
 
-// Publish accepts an event, or says what is wrong with it, or returns ErrQueueFull or ErrClosed. It never waits. Schema
-// and Device are filled in, ID too when it is empty. The bytes of the image must not be changed afterwards.
+// Publish puts an event into the outbox, or says what is wrong with it, or returns ErrClosed or what Box.Add does: nil
+// means that it is stored, and will be delivered or counted. It waits for the disk, half a second at most, and never for
+// the broker. Schema and Device are filled in, ID too when it is empty.
 func (p *Publisher) Publish(e Event) error {
 	e.Schema, e.Device, e.Time = SchemaVersion, p.cfg.Device, utc(e.Time)
 	if e.ID == "" {
@@ -116,41 +102,14 @@ func (p *Publisher) Publish(e Event) error {
 		}
 		e.ID = id.String()
 	}
-	if _, err := EncodeEvent(e); err != nil {
+	data, err := EncodeEvent(e)
+	if err != nil {
 		return err
 	}
-	entries := []*entry{{topic: p.topics.Face(e.Camera), event: &e}}
-	if p.cfg.JPEG {
-		picture, err := asJPEG(e.Image)
-		if err != nil {
-			return err
-		}
-		entries = append(entries, &entry{topic: p.topics.JPEG(e.Camera), picture: picture})
-	}
-	return p.accept(entries)
-}
-
-func (p *Publisher) accept(entries []*entry) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
+	if p.isClosing() {
 		return ErrClosed
 	}
-	now := time.Now()
-	for _, e := range entries {
-		e.accepted, e.link = now, p.link
-	}
-	if !p.queue.push(entries...) {
-		p.stats.Dropped++
-		if p.dropLog.allow(now) {
-			p.log.Warn().Uint64("dropped", p.stats.Dropped).Int("queue", p.cfg.Queue).
-				Msg("queue is full: new events are dropped until the broker takes the old ones")
-		}
-		return ErrQueueFull
-	}
-	p.stats.Accepted++
-	p.poke()
-	return nil
+	return p.box.Add(outbox.Event{Camera: e.Camera, Score: e.Quality.Score, Data: data})
 }
 
 // Reject reports a face that did not pass, if Config.Rejected asks for it. Reports are for the eye, now: they are not
@@ -170,7 +129,7 @@ func (p *Publisher) Reject(r Rejected) error {
 	if p.closed {
 		return ErrClosed
 	}
-	if p.link != 0 {
+	if p.stats.Connected {
 		select {
 		case p.rejects <- message{p.topics.Rejected(r.Camera), payload}:
 			return nil
@@ -199,17 +158,18 @@ func (p *Publisher) SetState(camera string, s State) error {
 	return nil
 }
 
-// Close accepts nothing more, sends what is queued, publishes that the cameras have stopped and the device is offline,
-// and returns when all has ended: half a second after ctx ends at the latest. If the broker is away it tries once more
-// to reach it. The error says how many events were left behind.
-func (p *Publisher) Close(ctx context.Context) error {
+// Close accepts nothing more, sends what the outbox has of this connection, and all of it if it is in memory, publishes
+// that the cameras have stopped and the device is offline, and returns when all has ended: half a second after ctx ends
+// at the latest. If the broker is away and something would be lost it tries once more to reach it. What is left stays in
+// the outbox, for the next publisher or the next run.
+func (p *Publisher) Close(ctx context.Context) {
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true
 		close(p.closing)
 		p.poke()
 	}
-	if p.link == 0 && p.queue.len() == 0 {
+	if !p.stats.Connected && p.box.Pending() == 0 {
 		p.cancel() // nothing to connect for
 	}
 	p.mu.Unlock()
@@ -219,10 +179,6 @@ func (p *Publisher) Close(ctx context.Context) error {
 	}
 	p.cancel()
 	<-p.done
-	if s := p.Stats(); s.Queued > 0 {
-		return fmt.Errorf("publish: %d events were not delivered: %s", s.Queued, s.LastError)
-	}
-	return nil
 }
 
 // poke wakes the session. The channel holds one token: more would say nothing more.
@@ -231,20 +187,4 @@ func (p *Publisher) poke() {
 	case p.wake <- struct{}{}:
 	default:
 	}
-}
-
-// asJPEG returns the picture as JPEG, the very bytes where it is one already.
-func asJPEG(i Image) ([]byte, error) {
-	if i.Encoding == JPEG {
-		return i.Data, nil
-	}
-	picture, err := png.Decode(bytes.NewReader(i.Data))
-	if err != nil {
-		return nil, fmt.Errorf("event: image.data: %w", err)
-	}
-	var out bytes.Buffer
-	if err := jpeg.Encode(&out, picture, &jpeg.Options{Quality: 90}); err != nil {
-		return nil, fmt.Errorf("event: image.data: %w", err)
-	}
-	return out.Bytes(), nil
 }

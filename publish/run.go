@@ -8,9 +8,8 @@ import (
 )
 
 const (
-	stable     = 30 * time.Second // a connection that lasts so long is no failed attempt
-	repeatLog  = time.Minute      // the same failure is a warning again after this
-	maxFailure = 3                // connections that the oldest message may cost before it goes to the end
+	stable    = 30 * time.Second // a connection that lasts so long is no failed attempt
+	repeatLog = time.Minute      // the same failure is a warning again after this
 )
 
 // run makes connections one after the other until Close.
@@ -47,33 +46,28 @@ func (p *Publisher) connection() (progress bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := &session{p: p, link: l, number: p.up()}
+	s := &session{p: p, link: l}
+	p.up()
 	if err = s.begin(); err == nil {
 		err = s.run()
+	}
+	if err != nil && p.ctx.Err() == nil && len(s.inflight) > 0 {
+		p.blame(s.inflight[0])
 	}
 	p.down()
 	if err != nil {
 		l.abort()
-		if len(s.inflight) > 0 && !s.progress {
-			p.blame()
-		}
 		return s.progress, err
 	}
 	s.farewell()
 	return true, nil
 }
 
-// blame counts against the oldest message that a connection ended without any acknowledgement. A broker may close the
-// connection over one it does not like; so that it does not stop all others for ever, it goes to the end of the queue.
-func (p *Publisher) blame() {
-	oldest := p.queue.at(0)
-	if oldest.failures++; oldest.failures < maxFailure {
-		return
+// blame counts a lost connection against the oldest event that was in flight.
+func (p *Publisher) blame(f *flight) {
+	if p.box.Blame(f.key) {
+		p.log.Warn().Uint64("entry", f.key).Msg("connection ended each time this event was sent: it goes behind the others")
 	}
-	oldest.failures = 0
-	p.queue.rotate()
-	p.log.Warn().Str("topic", oldest.topic).Int("attempts", maxFailure).
-		Msg("connection ended each time this message was sent: it goes to the end of the queue")
 }
 
 // pause waits before the next attempt and says whether there should be one. Close cuts it short, for a last attempt if
@@ -85,14 +79,14 @@ func (p *Publisher) pause(d time.Duration) bool {
 	case <-timer.C:
 		return true
 	case <-p.closing:
-		return p.queue.len() > 0
+		return p.box.Pending() > 0
 	case <-p.ctx.Done():
 		return false
 	}
 }
 
 // drained says that Close was called and nothing is left to send.
-func (p *Publisher) drained() bool { return p.isClosing() && p.queue.len() == 0 }
+func (p *Publisher) drained() bool { return p.isClosing() && p.box.Pending() == 0 }
 
 func (p *Publisher) isClosing() bool {
 	select {
@@ -103,8 +97,8 @@ func (p *Publisher) isClosing() bool {
 	}
 }
 
-// up notes a new connection and returns its number.
-func (p *Publisher) up() uint64 {
+// up notes a new connection.
+func (p *Publisher) up() {
 	for len(p.rejects) > 0 { // reports left by the last one are stale
 		<-p.rejects
 	}
@@ -112,16 +106,15 @@ func (p *Publisher) up() uint64 {
 	defer p.mu.Unlock()
 	p.stats.Connections++
 	p.stats.Connected, p.stats.Since = true, time.Now()
-	p.link = p.stats.Connections
+	p.box.Connect()
 	p.log.Info().Str("broker", p.cfg.Broker).Str("root", p.topics.Root()).Msg("connected to the broker")
-	return p.link
 }
 
 func (p *Publisher) down() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stats.Connected, p.stats.Since = false, time.Now()
-	p.link = 0
+	p.box.Disconnect()
 }
 
 // failed notes why there is no connection and says whether that is news.

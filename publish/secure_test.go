@@ -35,7 +35,7 @@ func roundTrip(t *testing.T, cfg Config) {
 	eventually(t, "online", func() bool { return w.count("online") > 0 })
 	publishAll(t, p, 0, 1)
 	eventually(t, "arrived", func() bool { return w.count("event") == 1 && p.Stats().Delivered == 1 })
-	if err := p.Close(t.Context()); err != nil {
+	if err := shut(t.Context(), p); err != nil {
 		t.Error(err)
 	}
 	eventually(t, "offline", func() bool { return w.count("offline") == 1 })
@@ -131,16 +131,14 @@ func TestPasswords(t *testing.T) {
 
 	var text bytes.Buffer
 	cfg.Password = "hunter3"
-	p, err := open(cfg, zerolog.New(zerolog.SyncWriter(&text)), quick())
+	p, err := open(cfg, mustOpenBox(t, inMemory()), zerolog.New(zerolog.SyncWriter(&text)), quick())
 	if err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "refused", func() bool {
 		return strings.HasSuffix(p.Stats().LastError, "refused: the broker turned user or password down: not Authorized")
 	})
-	if err := p.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
+	p.Close(t.Context())
 	if strings.Contains(text.String(), "hunter") || !strings.Contains(text.String(), "turned user or password down") {
 		t.Error(text.String())
 	}

@@ -15,10 +15,16 @@ var errNoAck = errors.New("the broker acknowledges nothing")
 type session struct {
 	p        *Publisher
 	link     *link
-	number   uint64
-	inflight []mqtt.Token // of the oldest entries of the queue, in their order
-	moved    time.Time    // when an acknowledgement came last, or the first of the window was sent
-	progress bool         // whether any came
+	inflight []*flight // in the order in which they were sent
+	moved    time.Time // when an acknowledgement came last, or the first of the window was sent
+	progress bool      // whether any came
+}
+
+// flight is an event that the broker has not acknowledged.
+type flight struct {
+	key    uint64
+	rest   []message    // not yet handed over
+	tokens []mqtt.Token // not yet acknowledged, in their order
 }
 
 // begin says that the device is online. It is the first message, so that it is never newer than the last will.
@@ -34,92 +40,114 @@ func (s *session) run() error {
 	defer tick.Stop()
 	for {
 		s.sendStates(false)
-		busy := s.fill()
+		again := s.fill()
 		if s.p.drained() {
 			return nil
 		}
-		select {
-		case <-s.link.lost:
-			return s.link.err
-		case <-s.p.ctx.Done():
-			return context.Cause(s.p.ctx)
-		case <-s.oldest():
-			if err := s.acknowledged(); err != nil {
-				return err
-			}
-		case <-s.patience(busy):
-			if err := s.overdue(); err != nil {
-				return err
-			}
-		case <-tick.C:
-			s.sendStates(true)
-		case m := <-s.p.rejects:
-			s.sendReject(m)
-		case <-s.p.wake:
+		if err := s.wait(again, tick.C); err != nil {
+			return err
 		}
 	}
 }
 
-// fill sends entries until the window is full. It says whether the link was too busy to take one.
-func (s *session) fill() (busy bool) {
-	for len(s.inflight) < window {
-		e := s.p.queue.at(len(s.inflight))
-		if e == nil {
-			return false
+// wait waits until there is something to do, and does what concerns one message alone.
+func (s *session) wait(again time.Duration, tick <-chan time.Time) error {
+	select {
+	case <-s.link.lost:
+		return s.link.err
+	case <-s.p.ctx.Done():
+		return context.Cause(s.p.ctx)
+	case <-s.oldest():
+		return s.acknowledged()
+	case <-s.patience(again):
+		return s.overdue()
+	case <-tick:
+		s.sendStates(true)
+	case m := <-s.p.rejects:
+		s.sendReject(m)
+	case <-s.p.wake:
+	case <-s.p.box.Ready():
+	}
+	return nil
+}
+
+// fill sends events until the window is full. It says after what time to try again, 0 for only when something happens.
+func (s *session) fill() time.Duration {
+	for {
+		if n := len(s.inflight); n > 0 && !s.hand(s.inflight[n-1]) {
+			return handover
 		}
-		token, err := s.link.publish(e.topic, 1, false, e.payload(s.number))
-		if len(s.inflight) == 0 && s.moved.IsZero() {
+		if len(s.inflight) == window {
+			return 0
+		}
+		item, again, ok := s.p.box.Next(s.p.isClosing())
+		if !ok {
+			return again
+		}
+		messages, err := s.p.messages(item)
+		if err != nil {
+			s.p.log.Error().Err(err).Str("camera", item.Camera).Msg("an event in the outbox is damaged and is dropped")
+			s.p.box.Discard(item.Key)
+			continue
+		}
+		if len(s.inflight) == 0 {
 			s.moved = time.Now()
 		}
-		if err != nil {
-			return true
-		}
-		s.inflight = append(s.inflight, token)
+		s.inflight = append(s.inflight, &flight{key: item.Key, rest: messages})
 	}
-	return false
+}
+
+// hand gives the link what it has not got of an event, and says whether it took all.
+func (s *session) hand(f *flight) bool {
+	for len(f.rest) > 0 {
+		token, err := s.link.publish(f.rest[0].topic, 1, false, f.rest[0].payload)
+		if err != nil {
+			return false
+		}
+		f.rest, f.tokens = f.rest[1:], append(f.tokens, token)
+	}
+	return true
 }
 
 // oldest ends when the oldest message in flight is acknowledged or has failed; never when there is none.
 func (s *session) oldest() <-chan struct{} {
-	if len(s.inflight) == 0 {
+	if len(s.inflight) == 0 || len(s.inflight[0].tokens) == 0 {
 		return nil
 	}
-	return s.inflight[0].Done()
+	return s.inflight[0].tokens[0].Done()
 }
 
-// acknowledged removes the oldest entry, the one place where that happens.
+// acknowledged removes the oldest message, and its event with the last of them, the one place where that happens.
 func (s *session) acknowledged() error {
-	if err := s.inflight[0].Error(); err != nil {
+	f := s.inflight[0]
+	if err := f.tokens[0].Error(); err != nil {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
-	delivered := s.p.queue.at(0)
-	s.p.queue.pop()
-	s.inflight = s.inflight[1:]
+	f.tokens = f.tokens[1:]
 	s.progress, s.moved = true, time.Now()
-	if s.p.queue.len() == 0 {
-		s.moved = time.Time{}
-	}
-	if delivered.event != nil {
-		s.p.mu.Lock()
-		s.p.stats.Delivered++
-		s.p.mu.Unlock()
+	if len(f.tokens)+len(f.rest) == 0 {
+		s.p.box.Done(f.key)
+		s.inflight = s.inflight[1:]
 	}
 	return nil
 }
 
-// patience ends when it is time to try a busy link again, or to ask whether the broker is overdue.
-func (s *session) patience(busy bool) <-chan time.Time {
-	switch {
-	case busy:
-		return time.After(handover)
-	case len(s.inflight) > 0:
-		return time.After(time.Until(s.moved.Add(s.p.timing.ack)))
+// patience ends when it is time to try again, or to ask whether the broker is overdue.
+func (s *session) patience(again time.Duration) <-chan time.Time {
+	if len(s.inflight) > 0 {
+		overdue := max(time.Until(s.moved.Add(s.p.timing.ack)), time.Millisecond)
+		if again == 0 || overdue < again {
+			again = overdue
+		}
 	}
-	return nil
+	if again == 0 {
+		return nil
+	}
+	return time.After(again)
 }
 
 func (s *session) overdue() error {
-	if time.Since(s.moved) < s.p.timing.ack {
+	if len(s.inflight) == 0 || time.Since(s.moved) < s.p.timing.ack {
 		return nil
 	}
 	return fmt.Errorf("%w: %w for %v", errLost, errNoAck, s.p.timing.ack)

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"context"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -11,9 +12,12 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.uber.org/goleak"
+
+	"facesieve/publish/outbox"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -123,7 +127,7 @@ type recorder struct {
 func record(t *testing.T, broker, filter string) *recorder {
 	t.Helper()
 	r := &recorder{}
-	r.client = mqtt.NewClient(mqtt.NewClientOptions().AddBroker(broker).SetClientID("recorder-" + t.Name()[4:8]).
+	r.client = mqtt.NewClient(mqtt.NewClientOptions().AddBroker(broker).SetClientID("recorder-" + uuid.NewString()[:8]).
 		SetAutoReconnect(false).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
 			r.mu.Lock()
@@ -173,14 +177,50 @@ func eventually(t *testing.T, what string, happened func() bool) {
 	t.Fatalf("never: %s", what)
 }
 
-func mustOpen(t *testing.T, cfg Config, tm timing) *Publisher {
+// inMemory is an outbox that holds nothing back.
+func inMemory() outbox.Config {
+	cfg := outbox.Default()
+	cfg.Store, cfg.DrainRate = outbox.Memory, 1000
+	return cfg
+}
+
+// onDisk is one whose file lies in dir.
+func onDisk(dir string) outbox.Config {
+	cfg := inMemory()
+	cfg.Store, cfg.Dir = outbox.Disk, dir
+	return cfg
+}
+
+func mustOpenBox(t *testing.T, cfg outbox.Config) *outbox.Box {
 	t.Helper()
-	p, err := open(cfg, testLog(t), tm)
+	box, err := outbox.Open(cfg, testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = p.Close(t.Context()) }) // its context has ended: drops what is left
+	t.Cleanup(func() { _ = box.Close() }) // tells of what a test has left behind
+	return box
+}
+
+// mustOpen opens a publisher on an outbox in memory.
+func mustOpen(t *testing.T, cfg Config, tm timing) *Publisher {
+	t.Helper()
+	return mustOpenOn(t, mustOpenBox(t, inMemory()), cfg, tm)
+}
+
+func mustOpenOn(t *testing.T, box *outbox.Box, cfg Config, tm timing) *Publisher {
+	t.Helper()
+	p, err := open(cfg, box, testLog(t), tm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close(t.Context()) }) // its context has ended: drops what is left
 	return p
+}
+
+// shut closes a publisher and its outbox, and returns what the outbox has to say.
+func shut(ctx context.Context, p *Publisher) error {
+	p.Close(ctx)
+	return p.box.Close()
 }
 
 func connected(p *Publisher) func() bool { return func() bool { return p.Stats().Connected } }

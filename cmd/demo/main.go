@@ -148,5 +148,6 @@ cameras:
 mqtt:
   broker: embedded
   listen: %s
+outbox: {store: memory}
 `, source, broker)
 }

@@ -7,6 +7,7 @@ import (
 	"facesieve/detect"
 	"facesieve/models"
 	"facesieve/publish"
+	"facesieve/publish/outbox"
 	"facesieve/quality"
 )
 
@@ -22,6 +23,7 @@ type Config struct {
 	Runtime models.Runtime `yaml:"runtime"`
 	Models  ModelFiles     `yaml:"models"`
 	MQTT    publish.Config `yaml:"mqtt"`
+	Outbox  outbox.Config  `yaml:"outbox"`
 	Cameras []Camera       `yaml:"-"`
 }
 
@@ -72,6 +74,7 @@ func DefaultConfig() Config {
 		Image:   ImageConfig{Encoding: "jpeg", Quality: 95},
 		Runtime: models.DefaultRuntime(),
 		MQTT:    publish.Default(),
+		Outbox:  outbox.Default(),
 	}
 }
 

@@ -2,9 +2,11 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 
 	"facesieve/publish"
+	"facesieve/publish/outbox"
 )
 
 // environment applies the environment variables that carry secrets, so that they need not stand in the file.
@@ -15,6 +17,44 @@ func (l *loader) environment(cfg *Config) {
 	if password := l.getenv("FACESIEVE_MQTT_PASSWORD"); password != "" {
 		cfg.MQTT.Password = publish.Secret(password)
 	}
+	if cfg.Outbox.Store == outbox.Disk {
+		l.outbox(&cfg.Outbox)
+	}
+}
+
+// outboxKey is the name of the systemd credential that seals the outbox.
+const outboxKey = "facesieve-outbox-key"
+
+// outbox takes the folder from systemd, or that of the user's own state, and the key from systemd, where the file names
+// none.
+func (l *loader) outbox(cfg *outbox.Config) {
+	if cfg.Dir == "" {
+		cfg.Dir = l.stateDirectory()
+	}
+	if folder := l.getenv("CREDENTIALS_DIRECTORY"); folder != "" && cfg.KeyFile == "" {
+		if key := filepath.Join(folder, outboxKey); exists(key) {
+			cfg.KeyFile = key
+		}
+	}
+}
+
+// stateDirectory is where the program may keep what must outlive it, or empty.
+func (l *loader) stateDirectory() string {
+	if first, _, _ := strings.Cut(l.getenv("STATE_DIRECTORY"), ":"); first != "" {
+		return first
+	}
+	if state := l.getenv("XDG_STATE_HOME"); state != "" {
+		return filepath.Join(state, "facesieve")
+	}
+	if home := l.getenv("HOME"); home != "" {
+		return filepath.Join(home, ".local", "state", "facesieve")
+	}
+	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // expand replaces ${NAME} in a camera's URL by the environment variable of that name.

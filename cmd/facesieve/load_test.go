@@ -134,3 +134,36 @@ func FuzzParseConfig(f *testing.F) {
 		}
 	})
 }
+
+// The outbox lies where systemd says, or below the user's own state, and takes systemd's key; the file comes before both.
+func TestOutboxFromTheEnvironment(t *testing.T) {
+	credentials := t.TempDir()
+	key := filepath.Join(credentials, outboxKey)
+	if err := os.WriteFile(key, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		section           string
+		environment       map[string]string
+		wantDir, wantFile string
+	}{
+		{"", nil, "", ""},
+		{"", map[string]string{"HOME": "/home/a"}, "/home/a/.local/state/facesieve", ""},
+		{"", map[string]string{"HOME": "/home/a", "XDG_STATE_HOME": "/s"}, "/s/facesieve", ""},
+		{"", map[string]string{"HOME": "/", "STATE_DIRECTORY": "/var/lib/facesieve:/other"}, "/var/lib/facesieve", ""},
+		{"", map[string]string{"CREDENTIALS_DIRECTORY": credentials}, "", key},
+		{"", map[string]string{"CREDENTIALS_DIRECTORY": t.TempDir()}, "", ""},
+		{
+			"outbox: {dir: /mine, key_file: /key}",
+			map[string]string{"STATE_DIRECTORY": "/s", "CREDENTIALS_DIRECTORY": credentials},
+			"/mine", "/key",
+		},
+		{"outbox: {store: memory}", map[string]string{"STATE_DIRECTORY": "/s", "CREDENTIALS_DIRECTORY": credentials}, "", ""},
+	} {
+		text := "cameras: [{name: a, url: a.mp4}]\n" + c.section
+		cfg, err := parseConfig("test.yaml", []byte(text), func(name string) string { return c.environment[name] })
+		if err != nil || cfg.Outbox.Dir != c.wantDir || cfg.Outbox.KeyFile != c.wantFile {
+			t.Errorf("%q, %v: dir %q, key_file %q, %v", c.section, c.environment, cfg.Outbox.Dir, cfg.Outbox.KeyFile, err)
+		}
+	}
+}

@@ -91,11 +91,7 @@ func (c *replayCommand) openSink(
 	case c.Out != "":
 		return newFolderSink(c.Out, encode, camera.Quality.Threshold, term.out)
 	case c.Config != "":
-		publisher, err := publish.Open(cfg.MQTT, log.With().Str("component", "publish").Logger())
-		if err != nil {
-			return nil, err
-		}
-		return &patientSink{ctx: ctx, mqttSink: mqttSink{publisher: publisher, encoder: encode, log: log}}, nil
+		return openPatientSink(ctx, cfg, encode, log)
 	default:
 		return printSink{term.out}, nil
 	}

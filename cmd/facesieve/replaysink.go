@@ -10,7 +10,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"facesieve/publish"
+	"facesieve/publish/outbox"
 	"facesieve/quality"
 )
 
@@ -100,10 +103,30 @@ func (f *folderSink) close() error {
 // deliveryTime is how long replay waits at its end for the broker to take the last events.
 const deliveryTime = 30 * time.Second
 
-// patientSink publishes and waits when the queue is full: a recording can wait, unlike a camera.
+// patientQueue is how many events replay lets wait for the broker: far fewer than an outbox would drop any for.
+const patientQueue = 100
+
+// patientSink publishes and waits when the outbox is full: a recording can wait, unlike a camera.
 type patientSink struct {
 	mqttSink
+	box *outbox.Box
 	ctx context.Context
+}
+
+// openPatientSink opens an outbox in memory, so that the daemon's own on disk is left alone, and a publisher.
+func openPatientSink(ctx context.Context, cfg Config, encode encoder, log zerolog.Logger) (*patientSink, error) {
+	log = log.With().Str("component", "publish").Logger()
+	settings := outbox.Default()
+	settings.Store, settings.DrainRate = outbox.Memory, 1000 // nothing else is waiting for the broker
+	box, err := outbox.Open(settings, log)
+	if err != nil {
+		return nil, err
+	}
+	publisher, err := publish.Open(cfg.MQTT, box, log)
+	if err != nil {
+		return nil, errors.Join(err, box.Close())
+	}
+	return &patientSink{ctx: ctx, box: box, mqttSink: mqttSink{publisher: publisher, encoder: encode, log: log}}, nil
 }
 
 func (p *patientSink) face(c *candidate) error {
@@ -111,17 +134,14 @@ func (p *patientSink) face(c *candidate) error {
 	if err != nil {
 		return err
 	}
-	for {
-		err := p.publisher.Publish(event)
-		if !errors.Is(err, publish.ErrQueueFull) {
-			return err
-		}
+	for p.box.Stats().Queued >= patientQueue {
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-p.ctx.Done():
-			return err
+			return p.ctx.Err()
 		}
 	}
+	return p.publisher.Publish(event)
 }
 
 func (*patientSink) seen() *gallery { return nil }
@@ -129,5 +149,6 @@ func (*patientSink) seen() *gallery { return nil }
 func (p *patientSink) close() error {
 	ctx, cancel := context.WithTimeout(p.ctx, deliveryTime)
 	defer cancel()
-	return p.publisher.Close(ctx)
+	p.publisher.Close(ctx)
+	return p.box.Close()
 }

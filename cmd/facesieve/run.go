@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"facesieve/publish"
+	"facesieve/publish/outbox"
 )
 
 type runCommand struct {
@@ -38,10 +39,10 @@ func (c *runCommand) Run(ctx context.Context, term console) error {
 	return err
 }
 
-// flushTime is how long the queue may take to empty at the end; the whole program ends within 2 s of a signal.
+// flushTime is how long the last events may take at the end; the whole program ends within 2 s of a signal.
 const flushTime = 1200 * time.Millisecond
 
-// watchCameras starts, in this order, the broker if it is the embedded one, the publisher and the cameras, runs them,
+// watchCameras starts, in this order, the broker if it is the embedded one, the outbox, the publisher and the cameras, runs them,
 // and ends them in the opposite order. What was started is undone when a later step fails.
 func watchCameras(ctx context.Context, cfg Config, seen *gallery, log zerolog.Logger) (err error) {
 	nets, err := openModels(cfg)
@@ -55,14 +56,19 @@ func watchCameras(ctx context.Context, cfg Config, seen *gallery, log zerolog.Lo
 		}
 		defer func() { err = errors.Join(err, broker.Close()) }()
 	}
-	publisher, err := publish.Open(cfg.MQTT, log.With().Str("component", "publish").Logger())
+	box, err := outbox.Open(cfg.Outbox, log.With().Str("component", "outbox").Logger())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, box.Close()) }()
+	publisher, err := publish.Open(cfg.MQTT, box, log.With().Str("component", "publish").Logger())
 	if err != nil {
 		return err
 	}
 	defer func() {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 		defer cancel()
-		err = errors.Join(err, publisher.Close(last))
+		publisher.Close(last)
 	}()
 	stations, err := openStations(cfg, nets, publisher, seen, log)
 	if err != nil {

@@ -39,6 +39,7 @@ log: {level: warn, format: json}
 quality: {threshold: 0}
 cameras: [{name: door, url: %s}]
 mqtt: {broker: embedded, listen: %s}
+outbox: {store: memory}
 `, video, address))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -100,6 +101,7 @@ func TestRunEndsWhenAsked(t *testing.T) {
 log: {level: error, format: json}
 cameras: [{name: gone, url: "rtsp://%s/x", open_timeout: 500ms}]
 mqtt: {broker: "tcp://%s"}
+outbox: {store: memory}
 `, freeAddress(t), freeAddress(t)))
 	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()

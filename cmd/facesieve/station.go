@@ -12,6 +12,7 @@ import (
 
 	"facesieve/capture"
 	"facesieve/publish"
+	"facesieve/publish/outbox"
 	"facesieve/quality"
 )
 
@@ -137,8 +138,8 @@ func (m mqttSink) face(c *candidate) error {
 		return err
 	}
 	err = m.publisher.Publish(event)
-	if errors.Is(err, publish.ErrQueueFull) {
-		return nil // the publisher counts and logs it
+	if errors.Is(err, outbox.ErrFull) || errors.Is(err, outbox.ErrHeld) {
+		return nil // the outbox counts and logs it
 	}
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ device: pole
 log: {level: warn, format: json}
 cameras: [{name: door, url: %q, read_timeout: 2s}]
 mqtt: {broker: "tcp://%s"}
+outbox: {store: memory}
 `, camera.url(), broker))
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()

@@ -19,6 +19,7 @@ func (l *loader) validate(cfg Config) {
 	}
 	l.maxFPS("max_fps", cfg.MaxFPS)
 	l.section("mqtt", cfg.MQTT.Validate())
+	l.section("outbox", cfg.Outbox.Validate())
 	l.section("runtime", cfg.Runtime.Validate())
 	l.section("detect", cfg.Detect.Validate())
 	l.section("quality", cfg.Quality.Validate())

@@ -1,0 +1,98 @@
+package outbox
+
+import "time"
+
+// over says whether the box has too much with one more entry of so many bytes (0: with none more).
+func (b *Box) over(bytes int64) bool {
+	count := len(b.entries)
+	if bytes > 0 {
+		count++
+	}
+	return count > b.cfg.MaxEvents || b.bytes+bytes > b.limit
+}
+
+// makeRoom drops what is worth less than e until e fits, or refuses it.
+func (b *Box) makeRoom(e *entry) bool {
+	for b.over(e.bytes) {
+		if !b.giveWay(e, b.entries, full) {
+			return false
+		}
+	}
+	for b.Durable() && b.held()+e.bytes > heldBytes {
+		if !b.giveWay(e, b.unsaved, disk) {
+			return false
+		}
+	}
+	return true
+}
+
+// giveWay drops the entry of the lowest score, which may be e: then it is false.
+func (b *Box) giveWay(e *entry, of map[uint64]*entry, why reason) bool {
+	worst := b.lowest(of)
+	refused := worst == nil || e.score < worst.score
+	if refused {
+		b.stats.Refused.add(why)
+	} else {
+		b.drop(worst, why)
+	}
+	if b.fullLog.allow(time.Now()) {
+		b.log.Warn().Int("events", len(b.entries)).Int64("bytes", b.bytes).
+			Uint64("dropped", b.stats.Dropped.Total()).Uint64("refused", b.stats.Refused.Total()).
+			Msg("outbox is full: the events of the lowest score go")
+	}
+	return !refused
+}
+
+// held is how many bytes are in memory only.
+func (b *Box) held() (sum int64) {
+	for _, e := range b.unsaved {
+		sum += e.bytes
+	}
+	return sum
+}
+
+// expire drops what is too old.
+func (b *Box) expire() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if time.Since(b.clock.started) < b.timing.grace {
+		return
+	}
+	oldest := b.clock.now() - b.cfg.MaxAge
+	n := 0
+	for _, e := range b.entries {
+		if e.born < oldest && e.place != inFlight && e.place != pending {
+			b.drop(e, expired)
+			n++
+		}
+	}
+	if n > 0 {
+		b.log.Warn().Int("events", n).Dur("max_age", b.cfg.MaxAge).Msg("events were too old and were dropped")
+	}
+}
+
+// drop removes an entry that was not delivered.
+func (b *Box) drop(e *entry, why reason) {
+	if e.counted {
+		b.stats.Dropped.add(why)
+	} else {
+		b.stats.Refused.add(why)
+	}
+	b.remove(e)
+}
+
+// remove takes an entry out of the box, and out of the store with the next commit.
+func (b *Box) remove(e *entry) {
+	b.lanes.remove(e)
+	e.place = gone
+	delete(b.entries, e.key)
+	b.bytes -= e.bytes
+	switch {
+	case e.writing: // the commit under way knows what to do
+	case e.saved:
+		b.removed = append(b.removed, e.key)
+	default:
+		delete(b.unsaved, e.key)
+	}
+	e.settle()
+}

@@ -1,0 +1,59 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kinds of store.
+const (
+	Disk   = "disk"
+	Memory = "memory"
+)
+
+const (
+	maxEvents = 100_000
+	minMiB    = 4
+	maxMiB    = 64 << 10
+	maxAge    = 10 * 365 * 24 * time.Hour
+	maxRate   = 1000
+)
+
+// Config is the outbox section of the configuration.
+type Config struct {
+	// Store is Disk, or Memory for those who must not write faces to disk: then events are lost with the process.
+	Store string `yaml:"store"`
+	// Dir is the folder of the file. The program sets it when the configuration does not.
+	Dir string `yaml:"dir"`
+	// MaxEvents, MaxMiB and MaxAge bound what waits. MaxMiB is the size of the file; events take at most three quarters.
+	MaxEvents int           `yaml:"max_events"`
+	MaxMiB    int           `yaml:"max_mib"`
+	MaxAge    time.Duration `yaml:"max_age"`
+	// DrainRate is how many events of the backlog are sent a second at most.
+	DrainRate float64 `yaml:"drain_rate"`
+	// KeyFile holds 64 hexadecimal digits, the key with which entries are sealed; empty: they are not.
+	KeyFile string `yaml:"key_file"`
+}
+
+// Default keeps a week on disk.
+func Default() Config {
+	return Config{Store: Disk, MaxEvents: 5000, MaxMiB: 64, MaxAge: 7 * 24 * time.Hour, DrainRate: 20}
+}
+
+// Validate says every fault of the section, joined, each with key, value and mend.
+func (c Config) Validate() error {
+	var all []error
+	check := func(ok bool, key, format string, args ...any) {
+		if !ok {
+			all = append(all, fmt.Errorf("%s: %w", key, fmt.Errorf(format, args...)))
+		}
+	}
+	check(c.Store == Disk || c.Store == Memory, "store", "%q: use %s or %s", c.Store, Disk, Memory)
+	check(c.MaxEvents >= 1 && c.MaxEvents <= maxEvents, "max_events", "%d: use 1 to %d", c.MaxEvents, maxEvents)
+	check(c.MaxMiB >= minMiB && c.MaxMiB <= maxMiB, "max_mib", "%d: use %d to %d MiB", c.MaxMiB, minMiB, maxMiB)
+	check(c.MaxAge >= time.Minute && c.MaxAge <= maxAge, "max_age", "%v: use 1m to %v", c.MaxAge, maxAge)
+	check(c.DrainRate >= 0.01 && c.DrainRate <= maxRate, "drain_rate", "%g: use 0.01 to %d events a second", c.DrainRate, maxRate)
+	check(c.Store != Memory || c.KeyFile == "", "key_file", "%q, but store is %s: nothing is written, remove it", c.KeyFile, Memory)
+	return errors.Join(all...)
+}

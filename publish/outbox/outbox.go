@@ -1,0 +1,229 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+var (
+	// ErrFull is returned for an event that did not get in, or went at once: the box is full, and its score is the lowest.
+	ErrFull = errors.New("outbox is full")
+	// ErrHeld is returned for an event that is held in memory because the disk does not take it.
+	ErrHeld = errors.New("event is held in memory: the disk does not take it")
+	// ErrClosed is returned after Close.
+	ErrClosed = errors.New("outbox is closed")
+)
+
+// timing is what tests change.
+type timing struct {
+	save  time.Duration // that Add waits for the disk at most; a pipeline stands still meanwhile
+	tidy  time.Duration // between commits of what was delivered, and attempts on a disk that fails
+	fresh time.Duration // that an event counts as fresh
+	rest  time.Duration // before an event that ended several connections is sent again; twice as long each time
+	grace time.Duration // after the start, in which nothing expires
+}
+
+func defaultTiming() timing {
+	return timing{save: 500 * time.Millisecond, tidy: 500 * time.Millisecond, fresh: 5 * time.Second, rest: time.Second, grace: time.Hour}
+}
+
+// heldBytes bounds what is held in memory while the disk takes nothing.
+const heldBytes = 16 << 20
+
+// Box holds events. Its methods may be called from any goroutine, but Connect to Disconnect belong to one publisher at a
+// time: the box outlives publishers, and what one has left the next one sends.
+type Box struct {
+	cfg    Config
+	timing timing
+	log    zerolog.Logger
+	store  store
+	clock  clock
+	limit  int64 // of bytes
+
+	work chan struct{} // something must be written now
+	wake chan struct{} // something may be sent
+	quit chan struct{}
+	done chan struct{}
+
+	mu      sync.Mutex
+	closed  bool
+	err     error // of closing the store
+	nextKey uint64
+	order   uint64
+	link    uint64 // number of the present connection, 0 for none
+	links   uint64 // connections so far
+	entries map[uint64]*entry
+	unsaved map[uint64]*entry // those of entries that are not in the store, and those being written
+	removed []uint64          // keys that are to leave the store
+	bytes   int64
+	lanes   lanes
+	drainAt time.Time // when the next of the backlog may go
+	failing bool      // the last commit failed, or takes too long
+	fullLog limiter
+	stats   Stats
+}
+
+// Open opens the box, with what an earlier run has left in it.
+func Open(cfg Config, log zerolog.Logger) (*Box, error) { return open(cfg, log, defaultTiming()) }
+
+func open(cfg Config, log zerolog.Logger, t timing) (*Box, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("outbox: %w", err)
+	}
+	b := &Box{
+		cfg: cfg, timing: t, log: log, store: memory{}, clock: clock{started: time.Now()},
+		limit: int64(cfg.MaxMiB) << 20,
+		work:  make(chan struct{}, 1), wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+		entries: map[uint64]*entry{}, unsaved: map[uint64]*entry{}, lanes: lanes{of: map[string]*lane{}},
+	}
+	if cfg.Store == Disk {
+		d, content, err := openDisk(cfg, log)
+		if err != nil {
+			return nil, fmt.Errorf("outbox: %w", err)
+		}
+		b.store, b.clock.base = d, content.clock
+		b.limit -= b.limit / 4 // for what the file needs beside events
+		b.restore(content)
+	}
+	go b.keep()
+	return b, nil
+}
+
+// restore takes in what the file holds.
+func (b *Box) restore(c content) {
+	b.stats.Restored = uint64(len(c.records) + len(c.damaged))
+	b.stats.Dropped.Corrupt = uint64(len(c.damaged))
+	b.removed, b.nextKey = c.damaged, c.lastKey
+	for _, r := range c.records {
+		b.order++
+		e := &entry{
+			key: r.key, order: b.order, camera: r.camera, score: r.score, born: min(r.born, b.clock.base),
+			bytes: b.store.charge(r.size), saved: true, counted: true, place: backlog,
+		}
+		b.entries[e.key] = e
+		b.bytes += e.bytes
+		b.lanes.push(e)
+	}
+	for b.over(0) {
+		b.drop(b.lowest(b.entries), full)
+	}
+	if b.stats.Restored > 0 {
+		b.log.Info().Uint64("events", b.stats.Restored).Int("damaged", len(c.damaged)).Msg("outbox has events of an earlier run")
+	}
+}
+
+// Event is what Add takes.
+type Event struct {
+	Camera string
+	Score  float64
+	Data   []byte // must not be changed afterwards
+}
+
+// Add puts an event into the box. nil means that it is in the store, ErrHeld that it is in memory for now, ErrFull and
+// ErrClosed that it is not there. It waits for the disk, but half a second at most.
+func (b *Box) Add(event Event) error {
+	e, settled, err := b.enter(event)
+	if err != nil {
+		return err
+	}
+	timer := time.NewTimer(b.timing.save)
+	defer timer.Stop()
+	select {
+	case <-settled:
+	case <-timer.C:
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case e.place == gone && !e.counted:
+		return ErrFull
+	case e.counted: // saved, and perhaps delivered already
+		return nil
+	case e.place == pending: // the disk hangs
+		b.troubled(errSlow)
+		b.hold(e)
+	}
+	return ErrHeld
+}
+
+// enter makes an entry of the event, and room for it. Other than after its return the channel ends when the entry is
+// saved, held or gone.
+func (b *Box) enter(event Event) (*entry, <-chan struct{}, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, nil, ErrClosed
+	}
+	b.nextKey++
+	e := &entry{
+		key: b.nextKey, camera: event.Camera, score: event.Score, born: b.clock.now(), arrived: time.Now(), link: b.link,
+		data: event.Data, bytes: b.store.charge(len(event.Data)), settled: make(chan struct{}),
+	}
+	settled := e.settled
+	if !b.makeRoom(e) {
+		return nil, nil, ErrFull
+	}
+	b.entries[e.key], b.unsaved[e.key] = e, e
+	b.bytes += e.bytes
+	if b.failing {
+		b.hold(e)
+	}
+	poke(b.work)
+	return e, settled, nil
+}
+
+// Durable says whether events outlive the process.
+func (b *Box) Durable() bool { return b.cfg.Store == Disk }
+
+// Close writes what is to be written and closes the store. Its error says how many events are lost by that.
+func (b *Box) Close() error {
+	b.mu.Lock()
+	if !b.closed {
+		b.closed = true
+		close(b.quit)
+	}
+	b.mu.Unlock()
+	<-b.done
+	return b.err
+}
+
+// lost is how many events end with the process.
+func (b *Box) lost() int {
+	if b.Durable() {
+		return len(b.unsaved)
+	}
+	return len(b.entries)
+}
+
+// lowest is the entry of the lowest score, the oldest of equals, of those that are not in flight; or nil.
+func (b *Box) lowest(of map[uint64]*entry) *entry {
+	var found *entry
+	for e := range maps.Values(of) {
+		if e.place == inFlight || e.place == gone {
+			continue
+		}
+		if found == nil || e.score < found.score || e.score == found.score && e.key < found.key {
+			found = e
+		}
+	}
+	return found
+}
+
+// poke puts the one token into a channel that holds one: more would say nothing more.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// sorted returns the entries by key.
+func sorted(of map[uint64]*entry) []*entry {
+	return slices.SortedFunc(maps.Values(of), func(a, b *entry) int { return compare(a.key, b.key) })
+}

@@ -1,0 +1,147 @@
+package outbox
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// long is how long a test waits for what must happen; nothing is faster or slower because of it.
+const long = 20 * time.Second
+
+func inMemory() Config {
+	cfg := Default()
+	cfg.Store = Memory
+	return cfg
+}
+
+func onDisk(t *testing.T) Config {
+	cfg := Default()
+	cfg.Dir = t.TempDir()
+	return cfg
+}
+
+// quick is for tests that do not want to wait.
+func quick() timing {
+	t := defaultTiming()
+	t.save, t.tidy = long, 5*time.Millisecond
+	return t
+}
+
+func testLog(t *testing.T) zerolog.Logger {
+	return zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.InfoLevel)
+}
+
+func mustOpen(t *testing.T, cfg Config, tm timing) *Box {
+	t.Helper()
+	b, err := open(cfg, testLog(t), tm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() }) // tells of what a test has left behind
+	return b
+}
+
+func mustClose(t *testing.T, b *Box) {
+	t.Helper()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// text is data by which an event is known again.
+func text(camera string, n int) []byte {
+	return []byte(fmt.Sprintf("%s %d %s", camera, n, strings.Repeat("x", 3000)))
+}
+
+func add(t *testing.T, b *Box, camera string, n int, score float64) {
+	t.Helper()
+	if err := b.Add(Event{Camera: camera, Score: score, Data: text(camera, n)}); err != nil {
+		t.Fatal(err)
+	}
+	balanced(t, b)
+}
+
+// next is what Next gives, as "camera n" and with a star if replayed; "" for nothing.
+func next(t *testing.T, b *Box) (string, Item) {
+	t.Helper()
+	item, _, ok := b.Next(false)
+	if !ok {
+		return "", item
+	}
+	fields := strings.Fields(string(item.Data))
+	if fields[0] != item.Camera || !bytes.Equal(item.Data[len(item.Data)-3000:], bytes.Repeat([]byte("x"), 3000)) {
+		t.Fatalf("%s has the data of %s", item.Camera, fields[0])
+	}
+	star := ""
+	if item.Replayed {
+		star = "*"
+	}
+	balanced(t, b)
+	return fields[0] + " " + fields[1] + star, item
+}
+
+// all takes everything out of the box, acknowledged.
+func all(t *testing.T, b *Box) []string {
+	t.Helper()
+	var got []string
+	eventually(t, "everything out", func() bool {
+		for {
+			name, item := next(t, b)
+			if name == "" {
+				return len(got) > 0 && b.Stats().Queued+b.Stats().Held == 0
+			}
+			got = append(got, name)
+			b.Done(item.Key)
+		}
+	})
+	balanced(t, b)
+	return got
+}
+
+// balanced checks the sum that the package comment promises.
+func balanced(t *testing.T, b *Box) {
+	t.Helper()
+	s := b.Stats()
+	if s.Restored+s.Accepted != s.Delivered+uint64(s.Queued)+s.Dropped.Total() || s.Queued < 0 || s.Held < 0 || s.Bytes < 0 {
+		t.Fatalf("not balanced: %+v", s)
+	}
+}
+
+func eventually(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	for end := time.Now().Add(long); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if happened() {
+			return
+		}
+	}
+	t.Fatalf("never: %s", what)
+}
+
+// aside are the files that were set aside.
+func aside(t *testing.T, dir string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, fileName+".corrupt-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func mustRead(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
