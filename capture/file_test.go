@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"facesieve/capture/cameratest"
 )
 
 // at is what identifies a frame of a file.
@@ -138,7 +140,7 @@ func TestNativeKeepsThePaceAndTheNewestFrame(t *testing.T) {
 func TestRotationOfTheFileIsHonoured(t *testing.T) {
 	plain := clip(t, "plain.mp4", "5", "-c:v", "libx264")
 	turned := filepath.Join(t.TempDir(), "turned.mp4")
-	run(t, ffmpegPath(t), "-v", "error", "-i", plain, "-c", "copy", "-metadata:s:v:0", "rotate=90", turned)
+	run(t, cameratest.FFmpeg(t), "-v", "error", "-i", plain, "-c", "copy", "-metadata:s:v:0", "rotate=90", turned)
 	s := open(t, fast(turned))
 	f := newFrame(t)
 	next(t, s, f)

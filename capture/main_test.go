@@ -5,9 +5,9 @@ import (
 	"errors"
 	"flag"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +15,8 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 	"gocv.io/x/gocv"
+
+	"facesieve/capture/cameratest"
 )
 
 func TestMain(m *testing.M) {
@@ -37,17 +39,12 @@ func number(m gocv.Mat) int {
 	return int((mean.Val1+mean.Val2+mean.Val3)/3*219/255/4+0.5) % greys
 }
 
-// ffmpegPath returns the ffmpeg of the system, without which the test is skipped.
-func ffmpegPath(t testing.TB) string {
+// newCamera starts an RTSP camera that shows the grey video.
+func newCamera(t testing.TB) *cameratest.Camera {
 	t.Helper()
-	path, err := exec.LookPath("ffmpeg")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("ffmpeg is not installed")
-		}
-		t.Skip("ffmpeg is not installed: apt-get install ffmpeg")
-	}
-	return path
+	return cameratest.New(t, "64x48", func(size string) []string {
+		return []string{"-f", "lavfi", "-i", strings.Replace(grey, "64x48", size, 1)}
+	})
 }
 
 // clip makes a video of so many grey frames in a new folder.
@@ -55,7 +52,7 @@ func clip(t testing.TB, name, frames string, options ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	options = append([]string{"-v", "error", "-f", "lavfi", "-i", grey, "-frames:v", frames}, options...)
-	run(t, ffmpegPath(t), append(options, path)...)
+	run(t, cameratest.FFmpeg(t), append(options, path)...)
 	return path
 }
 

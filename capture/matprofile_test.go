@@ -24,7 +24,7 @@ func TestNoMatLeaks(t *testing.T) {
 	before := gocv.MatProfile.Count()
 	for name, cfg := range map[string]Config{
 		"fast": fast(video), "native": native, "loop": loop, "picture": fast(picture),
-		"folder": fast(filepath.Dir(picture)), "stream": quick(camera.path), "nobody": quick("rtsp://127.0.0.1:1/"),
+		"folder": fast(filepath.Dir(picture)), "stream": quick(camera.URL), "nobody": quick("rtsp://127.0.0.1:1/"),
 	} {
 		for _, frames := range []int{0, 1, 20} {
 			s, err := Open(cfg, zerolog.Nop())
@@ -39,9 +39,9 @@ func TestNoMatLeaks(t *testing.T) {
 				next(t, s, &f)
 			}
 			if name == "stream" && frames == 20 {
-				camera.down()
+				camera.Down()
 				eventually(t, "lost", func() bool { return s.State() == Reconnecting })
-				camera.up()
+				camera.Up()
 				next(t, s, &f)
 			}
 			if err := s.Close(); err != nil {

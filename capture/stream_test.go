@@ -12,10 +12,14 @@ import (
 
 	"github.com/bluenviron/gortsplib/v5"
 	"github.com/rs/zerolog"
+
+	"facesieve/capture/cameratest"
 )
 
 // lag returns how many frames ago the camera sent a frame.
-func lag(c *camera, f *Frame) int { return (int(c.sent.Load()) - 1 - number(f.Mat) + 10*greys) % greys }
+func lag(c *cameratest.Camera, f *Frame) int {
+	return (c.Sent() - 1 - number(f.Mat) + 10*greys) % greys
+}
 
 // fresh is the lag allowed here: the decoder holds a frame per thread back, and the machine may be busy.
 const fresh = 20
@@ -23,7 +27,7 @@ const fresh = 20
 func TestStreamIsFreshFromItsFirstFrame(t *testing.T) {
 	t.Parallel()
 	c := newCamera(t)
-	s := open(t, quick(c.path))
+	s := open(t, quick(c.URL))
 	f := newFrame(t)
 	before := time.Now()
 	next(t, s, f)
@@ -51,24 +55,24 @@ func TestStreamIsFreshFromItsFirstFrame(t *testing.T) {
 // fault is what can happen to a stream so that it is lost, until it is over.
 type fault struct {
 	name       string
-	begin, end func(*camera)
+	begin, end func(*cameratest.Camera)
 	says       string // in the state's last error, at the latest when a reconnect has failed
 }
 
 func faults() []fault {
-	over := func(*camera) {}
+	over := func(*cameratest.Camera) {}
 	return []fault{
 		{
-			"stalls", func(c *camera) { c.stalled.Store(true) }, func(c *camera) { c.stalled.Store(false) },
+			"stalls", func(c *cameratest.Camera) { c.Stalled.Store(true) }, func(c *cameratest.Camera) { c.Stalled.Store(false) },
 			"no readable frame",
 		},
 		{
-			"sends garbage", func(c *camera) { c.garbage.Store(true) }, func(c *camera) { c.garbage.Store(false) },
+			"sends garbage", func(c *cameratest.Camera) { c.Garbage.Store(true) }, func(c *cameratest.Camera) { c.Garbage.Store(false) },
 			"no readable frame",
 		},
-		{"is switched off", (*camera).down, (*camera).up, "connection refused"},
-		{"drops the connection", func(c *camera) { c.down(); c.up() }, over, "the stream ended"},
-		{"resets the connection", (*camera).reset, over, "the stream ended"},
+		{"is switched off", (*cameratest.Camera).Down, (*cameratest.Camera).Up, "connection refused"},
+		{"drops the connection", func(c *cameratest.Camera) { c.Down(); c.Up() }, over, "the stream ended"},
+		{"resets the connection", (*cameratest.Camera).Reset, over, "the stream ended"},
 	}
 }
 
@@ -77,7 +81,7 @@ func TestStreamComesBack(t *testing.T) {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
 			c := newCamera(t)
-			s := open(t, quick(c.path))
+			s := open(t, quick(c.URL))
 			f := newFrame(t)
 			next(t, s, f)
 			eventually(t, "a frame that waits", func() bool { return s.Stats().Frames > f.Sequence })
@@ -100,25 +104,25 @@ func TestStreamComesBack(t *testing.T) {
 // What happens in the middle of a stream, and lasts, may cost the connection or not: afterwards the frames are those of
 // the present, of the size that they have now.
 func TestStreamGoesOn(t *testing.T) {
-	jump := func(seconds float64) func(*camera) {
-		return func(c *camera) { c.skew.Store(uint32(int64(90000 * seconds))) } //nolint:gosec // modulo 2^32 is meant
+	jump := func(seconds float64) func(*cameratest.Camera) {
+		return func(c *cameratest.Camera) { c.Skew.Store(uint32(int64(90000 * seconds))) } //nolint:gosec // modulo 2^32 is meant
 	}
 	for name, test := range map[string]struct {
-		change        func(*camera)
+		change        func(*cameratest.Camera)
 		width, height int
 	}{
 		"its clock jumps ahead": {jump(3600), 64, 48},
 		"its clock jumps back":  {jump(-3600), 64, 48},
-		"noise between packets": {(*camera).babble, 64, 48},
-		"larger pictures":       {func(c *camera) { c.shoot("320x240") }, 320, 240},
-		"smaller pictures":      {func(c *camera) { c.shoot("32x32") }, 32, 32},
-		"upright pictures":      {func(c *camera) { c.shoot("48x64") }, 48, 64},
-		"back after the switch": {func(c *camera) { c.down(); c.shoot("128x96"); c.up() }, 128, 96},
+		"noise between packets": {(*cameratest.Camera).Babble, 64, 48},
+		"larger pictures":       {func(c *cameratest.Camera) { c.Shoot("320x240") }, 320, 240},
+		"smaller pictures":      {func(c *cameratest.Camera) { c.Shoot("32x32") }, 32, 32},
+		"upright pictures":      {func(c *cameratest.Camera) { c.Shoot("48x64") }, 48, 64},
+		"back after the switch": {func(c *cameratest.Camera) { c.Down(); c.Shoot("128x96"); c.Up() }, 128, 96},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCamera(t)
-			s := open(t, quick(c.path))
+			s := open(t, quick(c.URL))
 			f := newFrame(t)
 			next(t, s, f)
 			changed, before := time.Now(), f.Position
@@ -144,7 +148,7 @@ func TestFaultsLeaveNothingBehind(t *testing.T) {
 	c := newCamera(t)
 	f := newFrame(t)
 	round := func() {
-		s, err := Open(quick(c.path), zerolog.Nop())
+		s, err := Open(quick(c.URL), zerolog.Nop())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,10 +184,10 @@ func openFiles(t testing.TB) int {
 func TestStreamThatIsNotThereYet(t *testing.T) {
 	t.Parallel()
 	c := newCamera(t)
-	c.down()
-	s := open(t, quick(c.path))
+	c.Down()
+	s := open(t, quick(c.URL))
 	eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
-	c.up()
+	c.Up()
 	next(t, s, newFrame(t))
 	if got := s.Stats(); got.Reconnects != 0 || s.State() != Running {
 		t.Errorf("%s, %+v", s.State(), got)
@@ -193,10 +197,10 @@ func TestStreamThatIsNotThereYet(t *testing.T) {
 func TestCredentialsReachTheCameraAndNoLog(t *testing.T) {
 	t.Parallel()
 	c := newCamera(t)
-	c.user, c.pass = "operator", "s3cr/t@1"
+	c.User, c.Password = "operator", "s3cr/t@1"
 	for password, state := range map[string]State{"s3cr%2Ft%401": Running, "s3crwrong": Reconnecting} {
 		var log journal
-		cfg := quick(strings.Replace(c.path, "://", "://operator:"+password+"@", 1))
+		cfg := quick(strings.Replace(c.URL, "://", "://operator:"+password+"@", 1))
 		s, err := Open(cfg, zerolog.New(&log))
 		if err != nil {
 			t.Fatal(err)
@@ -215,18 +219,18 @@ func TestCredentialsReachTheCameraAndNoLog(t *testing.T) {
 // The transport goes to FFmpeg through the environment; the camera sees what arrived.
 func TestTransportReachesFFmpeg(t *testing.T) {
 	c := newCamera(t)
-	c.down()
-	c.udp = true
-	c.up()
+	c.Down()
+	c.UDP = true
+	c.Up()
 	for transport, want := range map[string]gortsplib.Protocol{
 		"udp": gortsplib.ProtocolUDP,
 		"tcp": gortsplib.ProtocolTCP,
 	} {
-		cfg := quick(c.path)
+		cfg := quick(c.URL)
 		cfg.Transport = transport
 		s := open(t, cfg)
 		next(t, s, newFrame(t))
-		if got := gortsplib.Protocol(c.protocol.Load()); got != want {
+		if got := c.Protocol(); got != want {
 			t.Errorf("%s: the camera was asked for %v", transport, got)
 		}
 		if err := s.Close(); err != nil {
