@@ -58,7 +58,7 @@ func (l *level) setThreshold(square float32) {
 }
 
 // decode appends the faces of this level that reach the threshold, in pixels of the network's input, row by row.
-func (l *level) decode(network *models.Interpreter, faces []Face) []Face {
+func (l *level) decode(network Network, faces []Face) []Face {
 	if !l.possible {
 		return faces
 	}

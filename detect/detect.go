@@ -26,10 +26,19 @@ type Face struct {
 	Score float32
 }
 
-// Detector finds faces with a network of task detector. It owns its scratch pictures and borrows the interpreter.
+// Network runs a network; *models.Interpreter does.
+type Network interface {
+	Manifest() *models.Manifest
+	Resize(width, height int) error
+	SetPixels(bgr []byte) error
+	Invoke() error
+	Output(k int) models.Tensor
+}
+
+// Detector finds faces with a network of task detector. It owns its scratch pictures and borrows the network.
 type Detector struct {
 	cfg     Config
-	network *models.Interpreter
+	network Network
 	levels  []level
 
 	frame      image.Point // size of the frames that the scratch pictures are for
@@ -40,8 +49,9 @@ type Detector struct {
 	candidates []Face
 }
 
-// NewDetector makes a detector that runs the network of in, which must outlive it and be used by nobody else.
-func NewDetector(cfg Config, in *models.Interpreter) (*Detector, error) {
+// NewDetector makes a detector that runs the network in, which must outlive it. Others may use it, at another size too,
+// but nobody while Detect runs.
+func NewDetector(cfg Config, in Network) (*Detector, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
@@ -98,14 +108,14 @@ func (d *Detector) shrink(frame gocv.Mat) {
 
 // fit prepares the scratch pictures and the network for frames of that size.
 func (d *Detector) fit(frame image.Point) error {
-	if frame == d.frame {
-		return nil
-	}
-	d.frame = image.Point{} // so that the next frame tries again when this one fails
 	scaled, padded := geometry(frame, d.cfg.Input, d.network.Manifest().Input.Multiple)
 	if err := d.network.Resize(padded.X, padded.Y); err != nil {
 		return fmt.Errorf("detect: frame of %dx%d: %w", frame.X, frame.Y, err)
 	}
+	if frame == d.frame {
+		return nil
+	}
+	d.frame = image.Point{} // so that the next frame tries again when this one fails
 	if err := d.Close(); err != nil {
 		return fmt.Errorf("detect: %w", err)
 	}
@@ -167,6 +177,12 @@ func (f *Face) plausible() bool {
 		}
 	}
 	return true
+}
+
+// InputSize returns the size that frames of that size are given to the network in, pixels.
+func (d *Detector) InputSize(frame image.Point) image.Point {
+	_, padded := geometry(frame, d.cfg.Input, d.network.Manifest().Input.Multiple)
+	return padded
 }
 
 // Close frees the scratch pictures; the interpreter stays with its owner. The detector must not be used any more.

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"time"
 
 	"gocv.io/x/gocv"
@@ -41,6 +42,15 @@ type Motion struct {
 
 // NewMotion makes a motion gate from a valid configuration.
 func NewMotion(cfg Config) *Motion { return &Motion{cfg: cfg} }
+
+// Configure replaces the configuration by another valid one. Background and noise stay known; where other parts of the frame
+// count, the gate begins anew.
+func (m *Motion) Configure(cfg Config) {
+	same := slices.Equal(cfg.ROI, m.cfg.ROI) && slices.EqualFunc(cfg.Masks, m.cfg.Masks, slices.Equal[Polygon])
+	if m.cfg = cfg; !same {
+		m.rows, m.cols = 0, 0
+	}
+}
 
 // Moved tells whether a frame (BGR, 8 bit, borrowed) taken at that time is worth a detection: something moved, or did so
 // less than Hold ago, or Every has gone by without a look, or the gate is turned off. The first frame always is.

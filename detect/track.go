@@ -51,6 +51,9 @@ type tracked struct {
 // NewTracker makes a tracker from a valid configuration.
 func NewTracker(cfg Config) *Tracker { return &Tracker{cfg: cfg} }
 
+// Configure replaces the configuration by another valid one. The tracks that are followed stay, with their numbers.
+func (t *Tracker) Configure(cfg Config) { t.cfg = cfg }
+
 // Busy tells whether any face is being followed, unconfirmed and hidden ones included: then the next frame is worth a
 // detection, moved or not.
 func (t *Tracker) Busy() bool { return len(t.tracks) > 0 }

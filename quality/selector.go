@@ -66,6 +66,16 @@ func NewSelector[T any](cfg Config, release func(T)) (*Selector[T], error) {
 	return &Selector[T]{config: cfg, release: release, tracks: map[uint64]*visit[T]{}, counts: counts}, nil
 }
 
+// Configure replaces the configuration. Tracks, the faces held for them and what was sent of them stay, so that nobody is
+// sent twice; the faces held keep their judgement and their deadline.
+func (s *Selector[T]) Configure(cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("select: %w", err)
+	}
+	s.config = cfg
+	return nil
+}
+
 // Offer offers a face of a track: the time of its frame, its score, and the reason that Gates found against it, if any.
 // keep is called at most once and only if the face is held or sent: it copies what has to outlive the call.
 //

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"os"
-)
+import "fmt"
 
 type checkCommand struct {
 	Config string `required:"" type:"path" help:"Configuration file (YAML)."`
@@ -11,7 +8,7 @@ type checkCommand struct {
 
 // Run prints every fault of the configuration, or that there is none.
 func (c *checkCommand) Run(term console) error {
-	cfg, err := LoadConfig(c.Config, os.Getenv)
+	cfg, err := LoadConfig(c.Config, secrets)
 	if err != nil {
 		return err
 	}

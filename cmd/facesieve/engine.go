@@ -14,8 +14,13 @@ import (
 	"facesieve/quality"
 )
 
-// engine finds faces in a frame and judges them: the two networks and what stands around them. It is for one goroutine.
+// engine finds faces in a frame and judges them: what stands around the two networks, which it borrows for each frame. It
+// is for one goroutine.
 type engine struct {
+	shared   *interpreters
+	lent     *pair
+	finder   *place
+	judging  *place
 	detector *detect.Detector
 	aligner  *quality.Aligner
 	assessor *quality.Assessor
@@ -35,45 +40,53 @@ type judgement struct {
 	Reason     quality.Reason // the gate that rules the face out, or empty
 }
 
-// newEngine starts both networks, each tested against its manifest. Call Close after use.
-func newEngine(nets networks, rt models.Runtime, d detect.Config, q quality.Config, log zerolog.Logger) (*engine, error) {
+// newEngine joins the stages around shared networks. Call Close after use.
+func newEngine(shared *interpreters, d detect.Config, q quality.Config) (*engine, error) {
+	if err := shared.join(); err != nil {
+		return nil, err
+	}
 	e := &engine{
+		shared:  shared,
+		finder:  &place{manifest: &shared.nets.detector.Manifest},
+		judging: &place{manifest: &shared.nets.quality.Manifest},
 		aligner: quality.NewAligner(), assessor: quality.NewAssessor(), gates: q.Gates,
 		aligned: gocv.NewMat(), times: &stageTimes{},
 	}
-	e.closers = append(e.closers, e.aligned.Close, e.aligner.Close)
-	if err := e.startNetworks(nets, rt, d, log); err != nil {
-		return nil, errors.Join(err, e.Close())
+	e.closers = append(e.closers, shared.leave, e.aligned.Close, e.aligner.Close)
+	var err error
+	if e.detector, err = detect.NewDetector(d, e.finder); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up detector: %w", err), e.Close())
+	}
+	e.closers = append(e.closers, e.detector.Close)
+	if e.scorer, err = quality.NewScorer(e.judging); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up scorer: %w", err), e.Close())
 	}
 	return e, nil
 }
 
-func (e *engine) startNetworks(nets networks, rt models.Runtime, d detect.Config, log zerolog.Logger) error {
-	finder, err := e.start(nets.detector, rt, log)
+// newLoneEngine starts networks for one engine alone, which ends them with its Close.
+func newLoneEngine(nets networks, rt models.Runtime, d detect.Config, q quality.Config, log zerolog.Logger) (*engine, error) {
+	shared, err := newInterpreters(nets, rt, 1, log)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if e.detector, err = detect.NewDetector(d, finder); err != nil {
-		return fmt.Errorf("set up detector: %w", err)
-	}
-	e.closers = append(e.closers, e.detector.Close)
-	judge, err := e.start(nets.quality, rt, log)
-	if err != nil {
-		return err
-	}
-	if e.scorer, err = quality.NewScorer(judge); err != nil {
-		return fmt.Errorf("set up scorer: %w", err)
-	}
-	return nil
+	e, err := newEngine(shared, d, q)
+	return e, errors.Join(err, shared.retire())
 }
 
-func (e *engine) start(model *models.Model, rt models.Runtime, log zerolog.Logger) (*models.Interpreter, error) {
-	interpreter, err := models.Start(model, rt, log)
-	if err != nil {
-		return nil, fmt.Errorf("start network %s: %w", model.Manifest.Name, err)
+// borrow waits for networks, to look at a frame of that size. Detector and scorer work only between borrow and giveBack.
+func (e *engine) borrow(frame image.Point) {
+	e.lent = e.shared.lend(e.detector.InputSize(frame))
+	e.finder.Interpreter, e.judging.Interpreter = e.lent.detector, e.lent.quality
+}
+
+// giveBack lets others have the networks.
+func (e *engine) giveBack() {
+	if e.lent == nil {
+		return
 	}
-	e.closers = append(e.closers, interpreter.Close)
-	return interpreter, nil
+	e.shared.giveBack(e.lent)
+	e.lent, e.finder.Interpreter, e.judging.Interpreter = nil, nil, nil
 }
 
 // judge measures and scores a face that was found in frame, and leaves it aligned in e.aligned. With all set a face is
@@ -113,8 +126,9 @@ func (e *engine) judge(frame gocv.Mat, face detect.Face, all bool) (judgement, e
 	return j, nil
 }
 
-// Close frees the networks and every scratch Mat, last made first.
+// Close gives back the networks and frees every scratch Mat, last made first.
 func (e *engine) Close() error {
+	e.giveBack()
 	var all error
 	for i := len(e.closers) - 1; i >= 0; i-- {
 		all = errors.Join(all, e.closers[i]())

@@ -9,7 +9,25 @@ import (
 	"facesieve/publish/outbox"
 )
 
-// environment applies the environment variables that carry secrets, so that they need not stand in the file.
+// secrets returns what ${NAME} and the FACESIEVE_ variables stand for: the environment variable, or else the credential
+// of that name, as it is or in small letters, that systemd hands over (LoadCredential). Empty: there is neither.
+func secrets(name string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	folder := os.Getenv("CREDENTIALS_DIRECTORY")
+	if folder == "" || filepath.Base(name) != name || name == ".." {
+		return ""
+	}
+	for _, file := range []string{name, strings.ToLower(name)} {
+		if text, err := readBounded(filepath.Join(folder, file)); err == nil {
+			return strings.TrimRight(string(text), "\r\n")
+		}
+	}
+	return ""
+}
+
+// environment applies the variables that carry secrets, so that they need not stand in the file.
 func (l *loader) environment(cfg *Config) {
 	if user := l.getenv("FACESIEVE_MQTT_USER"); user != "" {
 		cfg.MQTT.User = user
@@ -57,7 +75,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// expand replaces ${NAME} in a camera's URL by the environment variable of that name.
+// expand replaces ${NAME} in a camera's URL by the environment variable or credential of that name.
 func (l *loader) expand(key, text string) string {
 	return os.Expand(protectDollar(text), func(name string) string {
 		if name == "$" {
@@ -65,7 +83,7 @@ func (l *loader) expand(key, text string) string {
 		}
 		value := l.getenv(name)
 		if value == "" {
-			l.fault(key, "environment variable %s is not set; set it, or write its value", name)
+			l.fault(key, "%s is neither an environment variable nor a credential; set it, or write its value", name)
 		}
 		return value
 	})

@@ -10,6 +10,9 @@ import (
 	"facesieve/quality"
 )
 
+// pngCompression is OpenCV's own default. gocv panics when it is given no parameters.
+const pngCompression = 3
+
 // encoder turns candidates into what is published.
 type encoder struct {
 	device, camera, model string
@@ -70,7 +73,7 @@ func encodeAligned(cfg ImageConfig, pixels []byte) ([]byte, error) {
 func encodeImage(cfg ImageConfig, mat gocv.Mat) ([]byte, error) {
 	extension, params := gocv.JPEGFileExt, []int{gocv.IMWriteJpegQuality, cfg.Quality}
 	if cfg.Encoding == publish.PNG {
-		extension, params = gocv.PNGFileExt, nil
+		extension, params = gocv.PNGFileExt, []int{gocv.IMWritePngCompression, pngCompression}
 	}
 	buffer, err := gocv.IMEncodeWithParams(extension, mat, params)
 	if err != nil {

@@ -140,7 +140,7 @@ func (g *gallery) write(folder string, threshold float64) error {
 	})
 }
 
-// writeAtomically writes a file beside path and moves it there when it is whole.
+// writeAtomically writes a file beside path and moves it there when it is whole. Faces are nobody else's to read: mode 0600.
 func writeAtomically(path string, write func(*os.File) error) (err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -152,10 +152,6 @@ func writeAtomically(path string, write func(*os.File) error) (err error) {
 		}
 	}()
 	if err := write(file); err != nil {
-		_ = file.Close()
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := file.Chmod(0o644); err != nil { //nolint:gosec // a page to look at
 		_ = file.Close()
 		return fmt.Errorf("write %s: %w", path, err)
 	}

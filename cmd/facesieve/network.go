@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"reflect"
 
 	"facesieve/models"
 )
@@ -15,6 +16,12 @@ type networks struct {
 // scoreModel names the network that scores, with its version: scores of two versions do not compare.
 func (n networks) scoreModel() string {
 	return n.quality.Manifest.Name + "-" + n.quality.Manifest.Version
+}
+
+// same says whether these are the networks of other, manifests included.
+func (n networks) same(other networks) bool {
+	return reflect.DeepEqual(n.detector.Manifest, other.detector.Manifest) &&
+		reflect.DeepEqual(n.quality.Manifest, other.quality.Manifest)
 }
 
 // openModels reads and verifies the networks that cfg names, or the built-in ones.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"sync/atomic"
 	"time"
@@ -52,46 +53,82 @@ type pipeline struct {
 	gallery  *gallery
 	log      zerolog.Logger
 
-	after  func()       // called after each frame, for a progress bar
-	due    time.Time    // of the next frame that max_fps lets through
-	busy   bool         // a track is alive, so the motion gate does not matter
-	pulse  atomic.Int64 // when the pipeline last went round, Unix nanoseconds
-	ended  atomic.Bool
-	counts pipelineCounts
+	after  func()    // called after each frame, for a progress bar
+	due    time.Time // of the next frame that max_fps lets through
+	busy   bool      // a track is alive, so the motion gate does not matter
+	tuned  atomic.Pointer[tuning]
+	counts *pipelineCounts
 }
 
-// pipelineCounts are read by other goroutines while the pipeline runs.
+// pipelineCounts are read by other goroutines while the pipeline runs. Rounds counts its steps, those without a frame too.
 type pipelineCounts struct {
-	frames, looked, tracks, sent atomic.Uint64
+	rounds, frames, looked, tracks, sent atomic.Uint64
+}
+
+// tuning is what a pipeline can take on between two frames: everything but its source and the faces that it follows.
+type tuning struct {
+	camera Camera
+	engine *engine
+	sink   sink
 }
 
 // newPipeline joins the stages for one camera. The engine is owned by the pipeline from here on.
 func newPipeline(camera Camera, e *engine, out sink, seen *gallery, log zerolog.Logger) (*pipeline, error) {
 	selector, err := quality.NewSelector[*candidate](camera.Quality, nil)
 	if err != nil {
-		return nil, fmt.Errorf("camera %s: %w", camera.Name, err)
+		return nil, err
 	}
 	return &pipeline{
 		camera: camera, engine: e, selector: selector, sink: out, gallery: seen,
 		after:   func() {},
+		counts:  &pipelineCounts{},
 		motion:  detect.NewMotion(camera.Detect),
 		tracker: detect.NewTracker(camera.Detect),
-		log:     log.With().Str("component", "pipeline").Str("camera", camera.Name).Logger(),
+		log:     log.With().Str("component", "pipeline").Logger(),
 	}, nil
 }
 
-// Close frees the networks and the scratch memory.
+// Close frees the scratch memory, and gives back the networks.
 func (p *pipeline) Close() error {
-	return p.engine.Close()
+	err := p.engine.Close()
+	if t := p.tuned.Swap(nil); t != nil {
+		err = errors.Join(err, t.engine.Close())
+	}
+	return err
+}
+
+// tune lets the pipeline take on t before its next step; any goroutine may call it. The engine of t is the pipeline's from
+// here on.
+func (p *pipeline) tune(t *tuning) error {
+	if before := p.tuned.Swap(t); before != nil {
+		return before.engine.Close()
+	}
+	return nil
+}
+
+// retune takes on what tune left. The tracks stay, so that nobody who is in sight is sent twice.
+func (p *pipeline) retune() error {
+	t := p.tuned.Swap(nil)
+	if t == nil {
+		return nil
+	}
+	err := errors.Join(p.selector.Configure(t.camera.Quality), p.engine.Close())
+	p.tracker.Configure(t.camera.Detect)
+	p.motion.Configure(t.camera.Detect)
+	p.camera, p.engine, p.sink, p.due = t.camera, t.engine, t.sink, time.Time{}
+	p.log.Info().Msg("the camera's new settings are in force")
+	return err
 }
 
 // run takes frames from source until it ends, or ctx does, and then flushes the open tracks. Both are no error.
 func (p *pipeline) run(ctx context.Context, source *capture.Source) error {
-	defer p.ended.Store(true)
 	frame := capture.Frame{Mat: gocv.NewMat()}
 	defer func() { frame.Mat.Close() }() // whichever Mat it holds then
 	for {
-		p.pulse.Store(time.Now().UnixNano())
+		p.counts.rounds.Add(1)
+		if err := p.retune(); err != nil {
+			return errors.Join(err, p.flush())
+		}
 		err := p.next(ctx, source, &frame)
 		switch {
 		case err == nil:
@@ -103,7 +140,7 @@ func (p *pipeline) run(ctx context.Context, source *capture.Source) error {
 			err = p.idle(source)
 		}
 		if err != nil {
-			return errors.Join(fmt.Errorf("camera %s: %w", p.camera.Name, err), p.flush())
+			return errors.Join(err, p.flush())
 		}
 	}
 }
@@ -133,14 +170,23 @@ func (p *pipeline) look(frame *capture.Frame) error {
 	}
 	now := time.Now()
 	moved := p.motion.Moved(frame.Time, frame.Mat)
-	now = p.engine.times.add(stageMotion, now)
+	p.engine.times.add(stageMotion, now)
 	if !moved && !p.busy {
 		return p.decide(p.selector.Tick(frame.Time))
 	}
 	p.counts.looked.Add(1)
+	decisions, err := p.examine(frame)
+	return errors.Join(err, p.decide(decisions))
+}
+
+// examine finds, follows and judges the faces of a frame, with networks that are borrowed for it.
+func (p *pipeline) examine(frame *capture.Frame) ([]quality.Decision[*candidate], error) {
+	p.engine.borrow(image.Pt(frame.Mat.Cols(), frame.Mat.Rows()))
+	defer p.engine.giveBack()
+	now := time.Now()
 	faces, err := p.engine.detector.Detect(frame.Mat)
 	if err != nil {
-		return fmt.Errorf("detect: %w", err)
+		return nil, fmt.Errorf("detect: %w", err)
 	}
 	now = p.engine.times.add(stageDetect, now)
 	active, ended := p.tracker.Update(frame.Time, faces)
@@ -150,11 +196,11 @@ func (p *pipeline) look(frame *capture.Frame) error {
 	for _, track := range active {
 		more, err := p.offer(frame, track)
 		if err != nil {
-			return err
+			return p.endTracks(ended, decisions), err
 		}
 		decisions = append(decisions, more...)
 	}
-	return p.decide(p.endTracks(ended, decisions))
+	return p.endTracks(ended, decisions), nil
 }
 
 // admit says whether the frame of this time is one of the max_fps a second that are looked at.

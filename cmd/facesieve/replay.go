@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -48,7 +47,7 @@ func (c *replayCommand) settings() (Config, Camera, error) {
 	camera.Name = "replay"
 	if c.Config != "" {
 		var err error
-		if cfg, err = LoadConfig(c.Config, os.Getenv); err != nil {
+		if cfg, err = LoadConfig(c.Config, secrets); err != nil {
 			return cfg, camera, err
 		}
 		if camera, err = cfg.named(c.Camera); err != nil {
@@ -100,11 +99,11 @@ func (c *replayCommand) openSink(
 func (c *replayCommand) replay(
 	ctx context.Context, cfg Config, camera Camera, nets networks, out recordingSink, term console, log zerolog.Logger,
 ) (err error) {
-	e, err := newEngine(nets, cfg.Runtime, camera.Detect, camera.Quality, log)
+	e, err := newLoneEngine(nets, cfg.Runtime, camera.Detect, camera.Quality, log)
 	if err != nil {
 		return err
 	}
-	p, err := newPipeline(camera, e, out, out.seen(), log)
+	p, err := newPipeline(camera, e, out, out.seen(), log.With().Str("camera", camera.Name).Logger())
 	if err != nil {
 		return errors.Join(err, e.Close())
 	}

@@ -48,10 +48,10 @@ type folderSink struct {
 const partial = ".events.jsonl.partial"
 
 func newFolderSink(folder string, e encoder, threshold float64, out io.Writer) (*folderSink, error) {
-	if err := os.MkdirAll(filepath.Join(folder, "faces"), 0o750); err != nil {
+	if err := os.MkdirAll(filepath.Join(folder, "faces"), 0o700); err != nil {
 		return nil, fmt.Errorf("make the output folder: %w", err)
 	}
-	events, err := os.Create(filepath.Join(folder, partial)) //nolint:gosec // the user names the folder
+	events, err := os.OpenFile(filepath.Join(folder, partial), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) //nolint:gosec // the user names the folder
 	if err != nil {
 		return nil, fmt.Errorf("write events: %w", err)
 	}
@@ -109,8 +109,9 @@ const patientQueue = 100
 // patientSink publishes and waits when the outbox is full: a recording can wait, unlike a camera.
 type patientSink struct {
 	mqttSink
-	box *outbox.Box
-	ctx context.Context
+	publisher *publish.Publisher
+	box       *outbox.Box
+	ctx       context.Context
 }
 
 // openPatientSink opens an outbox in memory, so that the daemon's own on disk is left alone, and a publisher.
@@ -126,7 +127,9 @@ func openPatientSink(ctx context.Context, cfg Config, encode encoder, log zerolo
 	if err != nil {
 		return nil, errors.Join(err, box.Close())
 	}
-	return &patientSink{ctx: ctx, box: box, mqttSink: mqttSink{publisher: publisher, encoder: encode, log: log}}, nil
+	return &patientSink{
+		ctx: ctx, box: box, publisher: publisher, mqttSink: mqttSink{outlet: publisher, encoder: encode, log: log},
+	}, nil
 }
 
 func (p *patientSink) face(c *candidate) error {

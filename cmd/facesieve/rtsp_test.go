@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ type rtspCamera struct {
 	announced chan struct{}
 	start     sync.Once
 	over      chan struct{} // closed when the recording is over
+	plays     atomic.Int32  // how often a reader began
 
 	mutex  sync.Mutex
 	stream *gortsplib.ServerStream
@@ -100,5 +102,6 @@ func (c *rtspCamera) OnSetup(ctx *gortsplib.ServerHandlerOnSetupCtx) (*base.Resp
 }
 
 func (c *rtspCamera) OnPlay(*gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
+	c.plays.Add(1)
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }

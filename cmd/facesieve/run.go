@@ -5,75 +5,48 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
-
-	"github.com/rs/zerolog"
-
-	"facesieve/publish"
-	"facesieve/publish/outbox"
+	"os/signal"
+	"syscall"
 )
 
 type runCommand struct {
-	Config  string `required:"" type:"path" help:"Configuration file (YAML)."`
+	Config  string `required:"" type:"path" help:"Configuration file (YAML). SIGHUP, and any change of it, reloads it."`
 	Gallery string `type:"path" placeholder:"DIR" help:"At the end, write a page with every face seen into this folder."`
 }
 
 // Run is the daemon: it runs until ctx ends, or every camera is a recording and has ended.
 func (c *runCommand) Run(ctx context.Context, term console) error {
-	cfg, err := LoadConfig(c.Config, os.Getenv)
-	if err != nil {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	d := &daemon{path: c.Config}
+	var err error
+	if d.cfg, err = LoadConfig(c.Config, secrets); err != nil {
 		return err
 	}
-	log := newLogger(cfg.Log, term.err)
-	var seen *gallery
+	d.log, d.logs = openLog(d.cfg.Log, term.err)
 	if c.Gallery != "" {
-		if err := os.MkdirAll(c.Gallery, 0o750); err != nil {
+		if err := os.MkdirAll(c.Gallery, 0o700); err != nil {
 			return fmt.Errorf("make the gallery's folder: %w", err)
 		}
-		seen = &gallery{}
+		d.gallery = &gallery{}
 	}
-	err = watchCameras(ctx, cfg, seen, log)
-	if seen != nil {
-		err = errors.Join(err, seen.write(c.Gallery, cfg.Quality.Threshold))
+	err = d.serve(ctx, hangup)
+	if d.gallery != nil {
+		err = errors.Join(err, d.gallery.write(c.Gallery, d.cfg.Quality.Threshold))
 	}
 	return err
 }
 
-// flushTime is how long the last events may take at the end; the whole program ends within 2 s of a signal.
-const flushTime = 1200 * time.Millisecond
-
-// watchCameras starts, in this order, the broker if it is the embedded one, the outbox, the publisher and the cameras, runs them,
-// and ends them in the opposite order. What was started is undone when a later step fails.
-func watchCameras(ctx context.Context, cfg Config, seen *gallery, log zerolog.Logger) (err error) {
-	nets, err := openModels(cfg)
-	if err != nil {
+// serve starts the daemon, and runs it with an eye on the file.
+func (d *daemon) serve(ctx context.Context, hangup <-chan os.Signal) error {
+	if err := startDaemon(ctx, d); err != nil {
 		return err
 	}
-	if cfg.MQTT.Broker == publish.Embedded {
-		broker, err := publish.StartBroker(ctx, cfg.MQTT, log)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, broker.Close()) }()
+	watch, err := watchConfig(d.path, d.log)
+	if err != nil { // the machine has no watches left, for example
+		d.log.Warn().Err(err).Msg("changes of the configuration go unseen; use systemctl reload")
+		return d.run(ctx, hangup, nil)
 	}
-	box, err := outbox.Open(cfg.Outbox, log.With().Str("component", "outbox").Logger())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, box.Close()) }()
-	publisher, err := publish.Open(cfg.MQTT, box, log.With().Str("component", "publish").Logger())
-	if err != nil {
-		return err
-	}
-	defer func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
-		defer cancel()
-		publisher.Close(last)
-	}()
-	stations, err := openStations(cfg, nets, publisher, seen, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeAll(stations)) }()
-	return attend(ctx, stations, log)
+	return errors.Join(d.run(ctx, hangup, watch.changed), watch.Close())
 }

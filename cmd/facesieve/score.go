@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"os"
 	"path/filepath"
@@ -41,7 +42,7 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 	cfg := DefaultConfig()
 	var err error
 	if c.Config != "" {
-		if cfg, err = LoadConfig(c.Config, os.Getenv); err != nil {
+		if cfg, err = LoadConfig(c.Config, secrets); err != nil {
 			return err
 		}
 	}
@@ -54,7 +55,7 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 	if err != nil {
 		return err
 	}
-	scores, err := newEngine(nets, cfg.Runtime, cfg.Detect, cfg.Quality, zerolog.Nop())
+	scores, err := newLoneEngine(nets, cfg.Runtime, cfg.Detect, cfg.Quality, zerolog.Nop())
 	if err != nil {
 		return err
 	}
@@ -95,6 +96,8 @@ func (c *scoreCommand) scoreFile(e *engine, file string) ([]scoredFace, error) {
 	if picture.Empty() {
 		return nil, errors.New("not a picture that can be read; JPEG, PNG, WebP, BMP and TIFF can")
 	}
+	e.borrow(image.Pt(picture.Cols(), picture.Rows()))
+	defer e.giveBack()
 	if c.Aligned {
 		return scoreAligned(e, file, picture)
 	}

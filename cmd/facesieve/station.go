@@ -4,151 +4,214 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"reflect"
+	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"facesieve/capture"
-	"facesieve/publish"
-	"facesieve/publish/outbox"
-	"facesieve/quality"
 )
 
-// station is one camera at work: its source, its pipeline, and what is told about it.
+// The pauses before a pipeline that failed is begun anew: from the first, twice as long each time, up to the second. One
+// that ran for as long as the second has begun well.
+const (
+	restartMin = time.Second
+	restartMax = time.Minute
+)
+
+// settings are what the pipeline of a station is made of.
+type settings struct {
+	camera Camera
+	device string
+	image  ImageConfig
+	shared *interpreters
+}
+
+// same says whether a pipeline made of other would be the same.
+func (s settings) same(other settings) bool {
+	same := s.shared == other.shared
+	s.shared, other.shared = nil, nil
+	return same && reflect.DeepEqual(s, other)
+}
+
+// station is one camera at work. Its goroutine runs the pipeline, and begins it anew when it fails; nothing that happens
+// here reaches another station.
 type station struct {
-	name      string
-	source    *capture.Source
-	pipeline  *pipeline
-	publisher *publish.Publisher
+	name    string
+	source  *capture.Source // nil if it could not be opened
+	outlet  outlet
+	gallery *gallery
+	log     zerolog.Logger
+	counts  *pipelineCounts
+	told    told
 
-	state publish.State
-	told  time.Time
-	last  struct{ frames, sent uint64 }
+	mutex    sync.Mutex
+	settings settings
+	pipeline *pipeline // nil while none runs
+	fault    error     // why none runs
+
+	cancel  context.CancelFunc
+	flushed chan struct{} // closed when the last decision was handed over
+	done    chan struct{} // closed when the source is closed too
 }
 
-// openStations opens every camera of cfg, or none.
-func openStations(cfg Config, nets networks, publisher *publish.Publisher, seen *gallery, log zerolog.Logger) ([]*station, error) {
-	var all []*station
-	for _, camera := range cfg.Cameras {
-		s, err := openStation(cfg, camera, nets, publisher, seen, log)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("camera %s: %w", camera.Name, err), closeAll(all))
-		}
-		all = append(all, s)
+// openStation opens the source and makes the pipeline. Call start, or discard.
+func openStation(set settings, out outlet, seen *gallery, log zerolog.Logger) (*station, error) {
+	s := newStation(set, out, seen, log)
+	var err error
+	if s.pipeline, err = s.build(set); err != nil {
+		return nil, fmt.Errorf("camera %s: %w", s.name, err)
 	}
-	return all, nil
+	if s.source, err = capture.Open(set.camera.Capture, s.log); err != nil {
+		return nil, errors.Join(fmt.Errorf("camera %s: %w", s.name, err), s.pipeline.Close())
+	}
+	return s, nil
 }
 
-func openStation(cfg Config, camera Camera, nets networks, publisher *publish.Publisher, seen *gallery, log zerolog.Logger) (*station, error) {
-	e, err := newEngine(nets, cfg.Runtime, camera.Detect, camera.Quality, log)
+func newStation(set settings, out outlet, seen *gallery, log zerolog.Logger) *station {
+	return &station{
+		name: set.camera.Name, outlet: out, gallery: seen, settings: set, counts: &pipelineCounts{},
+		log:    log.With().Str("camera", set.camera.Name).Logger(),
+		cancel: func() {}, flushed: make(chan struct{}), done: make(chan struct{}),
+	}
+}
+
+// brokenStation stands for a camera that cannot be opened.
+func brokenStation(set settings, fault error, log zerolog.Logger) *station {
+	s := newStation(set, nil, nil, log)
+	s.fault = fault
+	close(s.flushed)
+	close(s.done)
+	return s
+}
+
+func (s *station) build(set settings) (*pipeline, error) {
+	e, err := newEngine(set.shared, set.camera.Detect, set.camera.Quality)
 	if err != nil {
 		return nil, err
 	}
-	out := mqttSink{
-		publisher: publisher, log: log.With().Str("component", "publish").Str("camera", camera.Name).Logger(),
-		encoder: encoder{device: cfg.Device, camera: camera.Name, model: nets.scoreModel(), image: cfg.Image},
-	}
-	p, err := newPipeline(camera, e, out, seen, log)
+	p, err := newPipeline(set.camera, e, s.sink(set), s.gallery, s.log)
 	if err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
-	source, err := capture.Open(camera.Capture, log.With().Str("camera", camera.Name).Logger())
-	if err != nil {
-		return nil, errors.Join(err, p.Close())
-	}
-	return &station{name: camera.Name, source: source, pipeline: p, publisher: publisher}, nil
+	p.counts = s.counts
+	return p, nil
 }
 
-func closeAll(stations []*station) error {
-	var all error
-	for _, s := range stations {
-		all = errors.Join(all, s.source.Close(), s.pipeline.Close())
-	}
-	return all
-}
-
-// tell publishes the camera's state if it is another than before, or stateInterval has passed.
-func (s *station) tell(now time.Time, word string) error {
-	if word == s.state.State && now.Sub(s.told) < stateInterval {
-		return nil
-	}
-	if word != s.state.State {
-		s.state.State, s.state.Since = word, now
-	}
-	frames, sent := s.pipeline.counts.frames.Load(), s.pipeline.counts.sent.Load()
-	if seconds := now.Sub(s.told).Seconds(); !s.told.IsZero() && seconds > 0 {
-		s.state.FPS = float64(frames-s.last.frames) / seconds
-		s.state.FacesPerSecond = float64(sent-s.last.sent) / seconds
-	}
-	s.told, s.last.frames, s.last.sent = now, frames, sent
-	return s.publisher.SetState(s.name, s.state)
-}
-
-// word is the present state in the words of the state topic.
-func (s *station) word() string {
-	switch s.source.State() {
-	case capture.Running:
-		return publish.Running
-	case capture.Stopped:
-		return publish.Stopped
-	default:
-		return publish.Reconnecting
+func (s *station) sink(set settings) sink {
+	return mqttSink{
+		outlet: s.outlet, log: s.log.With().Str("component", "publish").Logger(),
+		encoder: encoder{device: set.device, camera: s.name, model: set.shared.nets.scoreModel(), image: set.image},
 	}
 }
 
-// attend runs all stations side by side and returns when the last has ended. The first failure ends the others.
-func attend(ctx context.Context, stations []*station, log zerolog.Logger) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, s := range stations {
-		group.Go(func() error { return s.pipeline.run(ctx, s.source) })
+// discard undoes openStation.
+func (s *station) discard() error { return errors.Join(s.source.Close(), s.pipeline.Close()) }
+
+// start lets the station work until ctx ends, stop is called or a recording is over; then it calls ended.
+func (s *station) start(ctx context.Context, ended func()) {
+	ctx, s.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(s.done)
+		err := s.work(ctx)
+		s.mutex.Lock()
+		s.fault = err
+		s.mutex.Unlock()
+		if err != nil {
+			s.log.Error().Err(err).Msg("the camera's work has ended")
+		}
+		close(s.flushed)
+		ended()
+		if err := s.source.Close(); err != nil {
+			s.log.Warn().Err(err).Msg("cannot close the camera")
+		}
+	}()
+}
+
+// tune lets the station go on with other settings. The engine is of these settings, and the station's from here on.
+func (s *station) tune(set settings, e *engine) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.settings = set
+	if s.pipeline == nil { // the next is made of the settings
+		return e.Close()
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- group.Wait() }()
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	watchdog := startWatchdog(log)
-	defer watchdog.stopping()
-	for {
-		select {
-		case err := <-ended:
+	return s.pipeline.tune(&tuning{camera: set.camera, engine: e, sink: s.sink(set)})
+}
+
+// work runs pipelines one after the other: a source without an end deserves another when one fails, a recording is not
+// begun again.
+func (s *station) work(ctx context.Context) error {
+	for pause := restartMin; ; pause = min(2*pause, restartMax) {
+		began := time.Now()
+		err := s.attempt(ctx)
+		if err == nil || ctx.Err() != nil || !s.endless() {
 			return err
-		case now := <-ticker.C:
-			for _, s := range stations {
-				if err := s.tell(now, s.word()); err != nil {
-					log.Error().Err(err).Str("camera", s.name).Msg("cannot tell the camera's state")
-				}
-			}
-			watchdog.pet(now, stations)
+		}
+		if time.Since(began) > restartMax {
+			pause = restartMin
+		}
+		s.log.Error().Err(err).Dur("restart_in", pause).Msg("the camera's pipeline failed")
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
 		}
 	}
 }
 
-// mqttSink hands decisions to the publisher.
-type mqttSink struct {
-	publisher *publish.Publisher
-	encoder   encoder
-	log       zerolog.Logger
+// endless says whether the source ends only by a fault or by order.
+func (s *station) endless() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.source.Live() || s.settings.camera.Capture.Loop
 }
 
-func (m mqttSink) face(c *candidate) error {
-	event, err := m.encoder.event(c)
+// attempt runs one pipeline to its end. What the faces that it held deserve is decided even after a panic.
+func (s *station) attempt(ctx context.Context) (err error) {
+	p, err := s.begin()
 	if err != nil {
 		return err
 	}
-	err = m.publisher.Publish(event)
-	if errors.Is(err, outbox.ErrFull) || errors.Is(err, outbox.ErrHeld) {
-		return nil // the outbox counts and logs it
+	defer func() {
+		s.mutex.Lock()
+		s.pipeline, s.fault = nil, err
+		s.mutex.Unlock()
+		err = errors.Join(err, p.Close())
+	}()
+	err = s.guarded(func() error { return p.run(ctx, s.source) })
+	if errors.Is(err, errPanic) {
+		err = errors.Join(err, s.guarded(p.flush))
 	}
-	if err != nil {
-		return err
-	}
-	m.log.Info().Uint64("track", c.Track).Float64("score", math.Round(10*c.Judgement.Score.Value)/10).Msg("face forwarded")
-	return nil
+	return err
 }
 
-func (m mqttSink) rejected(c *candidate, reason quality.Reason) error {
-	m.log.Debug().Uint64("track", c.Track).Str("reason", string(reason)).Msg("track without a face to forward")
-	return m.publisher.Reject(m.encoder.rejection(c, reason))
+// begin returns the pipeline that was opened with the station, or a new one.
+func (s *station) begin() (*pipeline, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.pipeline == nil {
+		p, err := s.build(s.settings)
+		if err != nil {
+			return nil, err
+		}
+		s.pipeline = p
+	}
+	s.fault = nil
+	return s.pipeline, nil
+}
+
+var errPanic = errors.New("a fault in the program")
+
+// guarded calls f, and makes an error of its panic: one camera must not end the others.
+func (s *station) guarded(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errPanic, r)
+			s.log.Error().Err(err).Bytes("stack", debug.Stack()).Msg("please report this")
+		}
+	}()
+	return f()
 }

@@ -31,7 +31,7 @@ func (c *watchCommand) Run(ctx context.Context, term console) error {
 		return err
 	}
 	if c.Save != "" {
-		if err := os.MkdirAll(c.Save, 0o750); err != nil {
+		if err := os.MkdirAll(c.Save, 0o700); err != nil {
 			return fmt.Errorf("make the folder for faces: %w", err)
 		}
 	}
@@ -50,14 +50,14 @@ func (c *watchCommand) Run(ctx context.Context, term console) error {
 func (c *watchCommand) connection() (publish.Config, error) {
 	cfg := publish.Default()
 	if c.Config != "" {
-		loaded, err := LoadConfig(c.Config, os.Getenv)
+		loaded, err := LoadConfig(c.Config, secrets)
 		if err != nil {
 			return cfg, err
 		}
 		cfg = loaded.MQTT
 	} else {
 		cfg.Broker, cfg.TLS.CA, cfg.Root = c.Broker, c.CA, "facesieve/+"
-		cfg.User, cfg.Password = os.Getenv("FACESIEVE_MQTT_USER"), publish.Secret(os.Getenv("FACESIEVE_MQTT_PASSWORD"))
+		cfg.User, cfg.Password = secrets("FACESIEVE_MQTT_USER"), publish.Secret(secrets("FACESIEVE_MQTT_PASSWORD"))
 	}
 	if c.User != "" {
 		cfg.User = c.User

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The memory of a program that has forbidden it comes into no file. The test is a process of its own: it cannot go back.
+func TestCoreDumpsAreForbidden(t *testing.T) {
+	if os.Getenv("FACESIEVE_TEST_COREDUMP") == "" {
+		again := exec.Command(os.Args[0], "-test.run=^TestCoreDumpsAreForbidden$") //nolint:gosec // this very test
+		again.Env = append(os.Environ(), "FACESIEVE_TEST_COREDUMP=1")
+		if out, err := again.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	must(t, forbidCoreDumps())
+	var limit unix.Rlimit
+	must(t, unix.Getrlimit(unix.RLIMIT_CORE, &limit))
+	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	must(t, err)
+	if limit.Cur != 0 || limit.Max != 0 || dumpable != 0 {
+		t.Errorf("limit %+v, dumpable %d", limit, dumpable)
+	}
+}

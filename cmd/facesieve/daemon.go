@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// The whole program ends within 2 s of a signal: this is how long the pipelines may take to decide what they hold, the
+// queue to empty, and the sources to close.
+const (
+	decideTime = 400 * time.Millisecond
+	flushTime  = 1200 * time.Millisecond
+	closeTime  = 300 * time.Millisecond
+)
+
+// daemon is everything that runs: networks, cameras and the way to the broker. Its fields are for the goroutine of run;
+// only prepare reads them beside it, and none is written then.
+type daemon struct {
+	path    string
+	cfg     Config
+	nets    networks
+	shared  *interpreters
+	post    *post
+	fleet   *fleet
+	gallery *gallery
+	log     zerolog.Logger
+	logs    *logSwitch
+
+	systemd   *notifier
+	heart     *heartbeat
+	sent      lastHour
+	delivered uint64
+	reload    reloading
+	lost      error // why the program cannot go on
+}
+
+// startDaemon starts, in this order, the networks, the broker if it is the embedded one, the publisher and the cameras.
+// What was started is undone when a later step fails; a camera that fails is not a step.
+func startDaemon(ctx context.Context, d *daemon) (err error) {
+	d.systemd = &notifier{log: d.log}
+	d.heart = newHeartbeat(d.systemd.patience(), d.log)
+	if d.nets, err = openModels(d.cfg); err != nil {
+		return err
+	}
+	if d.shared, err = newInterpreters(d.nets, d.cfg.Runtime, len(d.cfg.Cameras), d.log); err != nil {
+		return err
+	}
+	if d.post, err = openPost(ctx, d.cfg.post(), d.log); err != nil {
+		return errors.Join(err, d.shared.retire())
+	}
+	d.fleet = newFleet(context.WithoutCancel(ctx))
+	var stations []*station
+	for _, camera := range d.cfg.Cameras {
+		set := settings{camera: camera, device: d.cfg.Device, image: d.cfg.Image, shared: d.shared}
+		s, err := openStation(set, d.post, d.gallery, d.log)
+		if err != nil {
+			d.log.Error().Err(err).Msg("a camera cannot be opened")
+			s = brokenStation(set, err, d.log)
+		}
+		stations = append(stations, s)
+	}
+	d.fleet.put(stations)
+	return nil
+}
+
+// run attends to everything until ctx ends, or all cameras are recordings and have ended.
+func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, changed <-chan struct{}) error {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	d.systemd.ready()
+	d.look(time.Now())
+	for ctx.Err() == nil && d.lost == nil && (d.reload.busy || !d.fleet.over()) {
+		select {
+		case <-ctx.Done():
+		case <-d.fleet.ended:
+		case now := <-ticker.C:
+			d.look(now)
+		case <-hangup:
+			d.reloadSoon("SIGHUP")
+		case <-changed:
+			d.reloadSoon("the file was changed")
+		case r := <-d.reload.prepared:
+			d.reloadEnds(r)
+		}
+	}
+	return d.stop(ctx)
+}
+
+// look tells everybody how things are.
+func (d *daemon) look(now time.Time) {
+	d.post.tell(now, d.fleet.stations)
+	stats := d.post.stats()
+	faces := d.sent.add(now, stats.Delivered-d.delivered)
+	d.delivered = stats.Delivered
+	d.systemd.status(statusLine(d.fleet.stations, stats, faces, d.reload.refused))
+	if d.heart.due(now, d.fleet.stations) {
+		d.systemd.alive()
+	}
+}
+
+// stop ends everything in the opposite order of its start. A camera that does not close in time is left to the end of the
+// program.
+func (d *daemon) stop(ctx context.Context) error {
+	d.systemd.stopping()
+	err := errors.Join(d.lost, d.fleet.stop(decideTime))
+	d.look(time.Now())
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	defer cancel()
+	err = errors.Join(d.fleet.faults(), err, d.post.close(last))
+	if left := d.fleet.close(closeTime); left != nil {
+		d.log.Warn().Err(left).Msg("the program ends all the same")
+	}
+	return errors.Join(err, d.shared.retire(), d.reloadAbandoned())
+}
+
+// reloading is what becomes of a changed configuration.
+type reloading struct {
+	busy     bool // prepare runs
+	again    bool // and has to run again, for another change came
+	prepared chan prepared
+	refused  string // why the last configuration was refused, for the status line; empty: it was taken
+}
+
+// prepared is what prepare returns.
+type prepared struct {
+	change *change
+	err    error
+}
+
+// reloadSoon begins to prepare the configuration, or notes that it is to be done again.
+func (d *daemon) reloadSoon(why string) {
+	if d.reload.busy {
+		d.reload.again = true
+		return
+	}
+	d.log.Info().Str("why", why).Str("file", d.path).Msg("reading the configuration again")
+	d.systemd.reloading()
+	d.reload.busy, d.reload.prepared = true, make(chan prepared, 1)
+	go func(done chan<- prepared) {
+		c, err := d.prepare()
+		done <- prepared{c, err}
+	}(d.reload.prepared)
+}
+
+// reloadEnds adopts what was prepared, or says why not.
+func (d *daemon) reloadEnds(p prepared) {
+	err := p.err
+	if err == nil && p.change != nil {
+		err = d.adopt(p.change)
+	}
+	if errors.Is(err, errNoWayBack) {
+		d.lost = err
+	}
+	d.reload.refused = ""
+	switch {
+	case err != nil:
+		d.reload.refused = refusal(time.Now(), err)
+		d.log.Error().Strs("faults", strings.Split(err.Error(), "\n")).Bool("reload_succeeded", false).
+			Msg("the new configuration is refused; the old one goes on")
+	case p.change == nil:
+		d.log.Info().Bool("reload_succeeded", true).Msg("the configuration is the same as before")
+	}
+	d.reload.busy = false
+	d.look(time.Now())
+	d.systemd.ready()
+	if d.reload.again {
+		d.reload.again = false
+		d.reloadSoon("changed meanwhile")
+	}
+}
+
+// reloadAbandoned undoes what is being prepared at the end, if that comes in time.
+func (d *daemon) reloadAbandoned() error {
+	if !d.reload.busy {
+		return nil
+	}
+	select {
+	case p := <-d.reload.prepared:
+		if p.change == nil {
+			return nil
+		}
+		return p.change.undo(d)
+	case <-time.After(closeTime):
+		return fmt.Errorf("the configuration was still being read")
+	}
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"facesieve/publish"
+)
+
+// patience bounds what a test waits for.
+const patience = 40 * time.Second
+
+// eventually waits until condition holds.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !condition(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v in vain: %s", patience, what)
+		}
+	}
+}
+
+// notifySocket listens to what the program tells systemd.
+type notifySocket struct {
+	safeBuffer
+}
+
+// listenAsSystemd sets the environment as systemd does. A watchdog of 0 is none.
+func listenAsSystemd(t *testing.T, watchdog time.Duration) *notifySocket {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notify")
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.Close() })
+	t.Setenv("NOTIFY_SOCKET", path)
+	if watchdog > 0 {
+		t.Setenv("WATCHDOG_USEC", fmt.Sprint(watchdog.Microseconds()))
+	}
+	n := &notifySocket{}
+	go func() {
+		buffer := make([]byte, 4096)
+		for {
+			size, err := socket.Read(buffer)
+			if err != nil {
+				return
+			}
+			_, _ = n.Write(append(buffer[:size:size], '\n'))
+		}
+	}()
+	return n
+}
+
+func (n *notifySocket) text() string { return string(n.copied()) }
+
+// status is the last line for a person.
+func (n *notifySocket) status() string {
+	text := n.text()
+	_, line, _ := strings.Cut(text[max(0, strings.LastIndex(text, "STATUS=")):], "STATUS=")
+	line, _, _ = strings.Cut(line, "\n")
+	return line
+}
+
+// daemonUnderTest is facesieve run, with its embedded broker, and a subscriber that keeps what it publishes.
+type daemonUnderTest struct {
+	t       *testing.T
+	config  string
+	address string
+	systemd *notifySocket
+	log     safeBuffer
+	code    chan int
+	stop    context.CancelFunc
+
+	mutex  sync.Mutex
+	events []publish.Event
+	states map[string]string
+}
+
+// mqtt and log sections that every configuration of these tests has.
+const daemonSections = "device: pole\nlog: {level: debug, format: json}\nmqtt: {broker: embedded, listen: %s}\noutbox: {store: memory}\n"
+
+// startTestDaemon runs the daemon with this configuration until the test ends.
+func startTestDaemon(t *testing.T, configuration string) *daemonUnderTest {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	d := &daemonUnderTest{
+		t: t, config: filepath.Join(t.TempDir(), "facesieve.yaml"), address: freeAddress(t), systemd: listenAsSystemd(t, 0),
+		code: make(chan int, 1), stop: stop, states: map[string]string{},
+	}
+	d.write(configuration)
+	go func() { d.code <- run(ctx, []string{"run", "--config", d.config}, &d.log, &d.log) }()
+	subscribed := make(chan struct{})
+	watching, unsubscribe := context.WithCancel(context.Background())
+	go func() {
+		defer close(subscribed)
+		d.subscribe(watching)
+	}()
+	t.Cleanup(func() {
+		stop()
+		select {
+		case code := <-d.code:
+			if code != exitOK && !t.Failed() {
+				t.Errorf("exit code %d", code)
+			}
+		case <-time.After(patience):
+			t.Error("the daemon does not end")
+		}
+		unsubscribe()
+		<-subscribed
+		if t.Failed() {
+			t.Logf("log:\n%s\nsystemd:\n%s", d.log.copied(), d.systemd.text())
+		}
+	})
+	eventually(t, "ready", func() bool { return strings.Contains(d.systemd.text(), "READY=1") || len(d.code) > 0 })
+	return d
+}
+
+// write makes the file hold this configuration, as an editor does: another file takes its name.
+func (d *daemonUnderTest) write(configuration string) {
+	d.t.Helper()
+	text := fmt.Sprintf(daemonSections, d.address) + configuration
+	err := os.WriteFile(d.config+".new", []byte(text), 0o600)
+	if err == nil {
+		err = os.Rename(d.config+".new", d.config)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *daemonUnderTest) subscribe(ctx context.Context) {
+	cfg := publish.Default()
+	cfg.Broker, cfg.Root = "tcp://"+d.address, "facesieve/pole"
+	_ = publish.Subscribe(ctx, cfg, publish.Handler{
+		Event: func(e publish.Event) {
+			d.mutex.Lock()
+			defer d.mutex.Unlock()
+			d.events = append(d.events, e)
+		},
+		State: func(s publish.State) {
+			d.mutex.Lock()
+			defer d.mutex.Unlock()
+			d.states[s.Camera] = s.State
+		},
+	}, newLogger(LogConfig{Level: "error"}, &d.log))
+}
+
+// faces counts the events of a camera so far.
+func (d *daemonUnderTest) faces(camera string) (n int) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	for _, e := range d.events {
+		if e.Camera == camera {
+			n++
+		}
+	}
+	return n
+}
+
+func (d *daemonUnderTest) state(camera string) string {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return d.states[camera]
+}
+
+// logged counts the lines of the log that hold all of these.
+func (d *daemonUnderTest) logged(texts ...string) (n int) {
+lines:
+	for line := range strings.Lines(string(d.log.copied())) {
+		for _, text := range texts {
+			if !strings.Contains(line, text) {
+				continue lines
+			}
+		}
+		n++
+	}
+	return n
+}
+
+func (d *daemonUnderTest) awaitLog(texts ...string) {
+	d.t.Helper()
+	eventually(d.t, "in the log: "+strings.Join(texts, ", "), func() bool { return d.logged(texts...) > 0 })
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"facesieve/publish"
+	"facesieve/publish/outbox"
+)
+
+// handoverTime is how long a publisher that is replaced may wait for the broker; what is left goes to the next one.
+const handoverTime = 200 * time.Millisecond
+
+// post is the way to the broker: the outbox, the publisher of the present configuration, and the broker itself if it is
+// the embedded one. All can be replaced while it is used; who has an event then waits for a second at most.
+type post struct {
+	log zerolog.Logger
+
+	mutex     sync.RWMutex // locked for writing while something is replaced
+	cfg       postConfig
+	box       *outbox.Box
+	publisher *publish.Publisher
+	broker    *publish.Broker
+	delivered uint64 // from the boxes before
+}
+
+// postConfig is what the configuration says of the way to the broker.
+type postConfig struct {
+	mqtt   publish.Config
+	outbox outbox.Config
+}
+
+func (c Config) post() postConfig { return postConfig{mqtt: c.MQTT, outbox: c.Outbox} }
+
+// openPost starts the embedded broker if it is wanted, the outbox and the publisher.
+func openPost(ctx context.Context, cfg postConfig, log zerolog.Logger) (*post, error) {
+	p := &post{log: log}
+	if err := p.open(ctx, cfg); err != nil {
+		return nil, errors.Join(err, p.closeBox(), p.closeBroker())
+	}
+	return p, nil
+}
+
+// open starts what does not run.
+func (p *post) open(ctx context.Context, cfg postConfig) (err error) {
+	p.cfg = cfg
+	if cfg.mqtt.Broker == publish.Embedded && p.broker == nil {
+		if p.broker, err = publish.StartBroker(context.WithoutCancel(ctx), cfg.mqtt, p.log); err != nil {
+			return err
+		}
+	}
+	if p.box == nil {
+		if p.box, err = outbox.Open(cfg.outbox, p.log.With().Str("component", "outbox").Logger()); err != nil {
+			return err
+		}
+	}
+	p.publisher, err = publish.Open(cfg.mqtt, p.box, p.log.With().Str("component", "publish").Logger())
+	return err
+}
+
+func (p *post) closeBroker() error {
+	if p.broker == nil {
+		return nil
+	}
+	err := p.broker.Close()
+	p.broker = nil
+	return err
+}
+
+func (p *post) closeBox() error {
+	if p.box == nil {
+		return nil
+	}
+	err := p.box.Close()
+	p.delivered += p.box.Stats().Delivered
+	p.box = nil
+	return err
+}
+
+// replace goes on with another configuration, or with the one before if that fails. What waits in the outbox stays.
+func (p *post) replace(ctx context.Context, cfg postConfig) error {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	before := p.cfg
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handoverTime)
+	defer cancel()
+	p.publisher.Close(ctx)
+	p.closeForeign(cfg)
+	err := p.open(ctx, cfg)
+	if err == nil {
+		return nil
+	}
+	p.closeForeign(before)
+	if again := p.open(ctx, before); again != nil {
+		return errors.Join(err, fmt.Errorf("%w: %w", errNoWayBack, again))
+	}
+	return err
+}
+
+// errNoWayBack says that neither the new nor the old way to the broker can be opened: the program cannot go on.
+var errNoWayBack = errors.New("nor can the one before be opened again")
+
+// closeForeign closes what does not serve another configuration.
+func (p *post) closeForeign(cfg postConfig) {
+	var all error
+	if p.cfg.outbox != cfg.outbox {
+		all = p.closeBox()
+	}
+	if !sameBroker(p.cfg.mqtt, cfg.mqtt) {
+		all = errors.Join(all, p.closeBroker())
+	}
+	if all != nil {
+		p.log.Warn().Err(all).Msg("the way to the broker changes")
+	}
+}
+
+// sameBroker says whether the embedded broker of one configuration serves the other.
+func sameBroker(a, b publish.Config) bool {
+	return a.Broker == b.Broker && a.Listen == b.Listen && a.User == b.User && a.Password == b.Password
+}
+
+// close lets the publisher send what it has until ctx ends, and ends it, the outbox and the broker.
+func (p *post) close(ctx context.Context) error {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.publisher.Close(ctx)
+	return errors.Join(p.closeBox(), p.closeBroker())
+}
+
+// Publish hands over an event.
+func (p *post) Publish(e publish.Event) error {
+	p.mutex.RLock()
+	defer p.mutex.RUnlock()
+	return p.publisher.Publish(e)
+}
+
+// Reject hands over a report.
+func (p *post) Reject(r publish.Rejected) error {
+	p.mutex.RLock()
+	defer p.mutex.RUnlock()
+	return p.publisher.Reject(r)
+}
+
+// tell publishes what is new about the stations.
+func (p *post) tell(now time.Time, stations []*station) {
+	p.mutex.RLock()
+	defer p.mutex.RUnlock()
+	for _, s := range stations {
+		state, is := s.news(now)
+		if !is {
+			continue
+		}
+		if err := p.publisher.SetState(s.name, state); err != nil {
+			p.log.Error().Err(err).Str("camera", s.name).Msg("cannot tell the camera's state")
+		}
+	}
+}
+
+// gone publishes that a camera works no more.
+func (p *post) gone(now time.Time, name string) {
+	p.mutex.RLock()
+	defer p.mutex.RUnlock()
+	if err := p.publisher.SetState(name, publish.State{State: publish.Stopped, Since: now}); err != nil {
+		p.log.Error().Err(err).Str("camera", name).Msg("cannot tell the camera's state")
+	}
+}
+
+// stats returns those of the present publisher, with the deliveries since the start.
+func (p *post) stats() publish.Stats {
+	p.mutex.RLock()
+	defer p.mutex.RUnlock()
+	stats := p.publisher.Stats()
+	stats.Delivered += p.delivered
+	return stats
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const (
+	allFaces = "quality: {policy: all, threshold: 0}\n"
+	noFaces  = "quality: {policy: all, threshold: 100}\n"
+)
+
+func looped(camera, video string) string {
+	return fmt.Sprintf("  - {name: %s, url: %s, loop: true}\n", camera, video)
+}
+
+// Another threshold is in force at once, and the camera has not noticed anything.
+func TestReloadOfAThresholdKeepsTheConnection(t *testing.T) {
+	camera := newRTSPCamera(t, sharedVideo(t, "two_heads.mp4"))
+	cameras := fmt.Sprintf("cameras: [{name: door, url: %q, read_timeout: 2s}]\n", camera.url())
+	d := startTestDaemon(t, noFaces+cameras)
+	eventually(t, "running", func() bool { return strings.HasPrefix(d.systemd.status(), "1 camera running") })
+	if d.faces("door") != 0 {
+		t.Fatal("a face of score 100")
+	}
+	d.write(allFaces + cameras)
+	d.awaitLog("the new configuration is in force", `"cameras_tuned":1`, `"publisher_replaced":false`)
+	eventually(t, "a face", func() bool { return d.faces("door") > 0 })
+	if n := camera.plays.Load(); n != 1 {
+		t.Errorf("the camera was asked %d times to play", n)
+	}
+}
+
+// Cameras come and go, and the one that stays is left alone. A word that asks for it does what a change of the file does.
+func TestReloadAddsAndRemovesCameras(t *testing.T) {
+	first, second := sharedVideo(t, "two_heads.mp4"), sharedVideo(t, "walk_in.mp4")
+	d := startTestDaemon(t, allFaces+"cameras:\n"+looped("one", first)+looped("two", first))
+	eventually(t, "faces", func() bool { return d.faces("one") > 0 && d.faces("two") > 0 })
+	d.write(allFaces + "cameras:\n" + looped("two", first) + looped("three", second))
+	d.awaitLog("is in force", `"cameras_opened":["three"]`, `"cameras_removed":["one"]`, `"cameras_tuned":0`)
+	eventually(t, "state of the old one", func() bool { return d.state("one") == "stopped" })
+	before := d.faces("two")
+	eventually(t, "faces of the new one, and more of the old one", func() bool {
+		return d.faces("three") > 0 && d.faces("two") > before
+	})
+	if !strings.HasPrefix(d.systemd.status(), "2 cameras running") {
+		t.Errorf("status %q", d.systemd.status())
+	}
+	if n := d.logged(`"video"`, `"camera":"two"`); n != 1 {
+		t.Errorf("the camera that stays was opened %d times", n)
+	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	d.awaitLog("the configuration is the same as before")
+	if n := d.logged("is in force", "cameras_opened"); n != 1 {
+		t.Errorf("%d configurations came into force", n)
+	}
+}
+
+// A bad file changes nothing. Every fault is in the log, the first in the status, until a good file comes.
+func TestReloadRefusesABadFile(t *testing.T) {
+	cameras := "cameras:\n" + looped("door", sharedVideo(t, "two_heads.mp4"))
+	d := startTestDaemon(t, allFaces+cameras)
+	eventually(t, "a face", func() bool { return d.faces("door") > 0 })
+	d.write("detect: {scor: 1}\nmax_fps: many\n" + cameras)
+	d.awaitLog("the new configuration is refused", "facesieve.yaml:5: detect.scor: unknown key", "facesieve.yaml:6: max_fps")
+	eventually(t, "status", func() bool {
+		return strings.Contains(d.systemd.status(), "refused: line 5: detect.scor: unknown key") &&
+			strings.HasPrefix(d.systemd.status(), "1 camera running")
+	})
+	before := d.faces("door")
+	d.write(allFaces + cameras + looped("gone", "/nowhere/absent.mp4"))
+	d.awaitLog("the new configuration is refused", "camera gone", "absent.mp4")
+	eventually(t, "more faces", func() bool { return d.faces("door") > before })
+	d.write(allFaces + cameras)
+	d.awaitLog("the configuration is the same as before")
+	eventually(t, "status", func() bool { return !strings.Contains(d.systemd.status(), "refused") })
+	if n := d.logged(`"video"`, `"camera":"door"`); n != 1 {
+		t.Errorf("the camera was opened %d times", n)
+	}
+	text := d.systemd.text()
+	if reloads, ready := strings.Count(text, "RELOADING=1\nMONOTONIC_USEC="), strings.Count(text, "READY=1"); ready != reloads+1 || reloads < 3 {
+		t.Errorf("%d reloads begun, %d times ready", reloads, ready)
+	}
+}
+
+// Other topics need another publisher, and the camera does not notice.
+func TestReloadOfTopics(t *testing.T) {
+	cameras := "cameras:\n" + looped("door", sharedVideo(t, "two_heads.mp4"))
+	d := startTestDaemon(t, allFaces+cameras)
+	eventually(t, "a face", func() bool { return d.faces("door") > 0 })
+	d.write(strings.Replace(allFaces+cameras, "quality:", "image: {encoding: png}\nquality:", 1))
+	d.awaitLog("is in force", `"cameras_tuned":1`, `"publisher_replaced":false`)
+	text, err := os.ReadFile(d.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), "mqtt: {", "mqtt: {root: other/root, ", 1)
+	if err := os.WriteFile(d.config, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.awaitLog("is in force", `"publisher_replaced":true`, `"cameras_tuned":0`)
+	d.awaitLog("connected to the broker", "other/root")
+	eventually(t, "delivery", func() bool { return strings.Contains(d.systemd.status(), "broker connected") })
+	if n := d.logged(`"video"`, `"camera":"door"`); n != 1 {
+		t.Errorf("the camera was opened %d times", n)
+	}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"facesieve/publish"
+)
+
+// maxWhy bounds the reasons in a status line, in runes.
+const maxWhy = 120
+
+// statusLine says in one line how things are.
+func statusLine(stations []*station, broker publish.Stats, faces uint64, refused string) string {
+	parts := []string{camerasLine(stations), brokerLine(broker), plural(faces, "face") + " sent in the last hour"}
+	if refused != "" {
+		parts = append(parts, refused)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// camerasLine is as "2 cameras running, 1 reconnecting (garage: connection refused)".
+func camerasLine(stations []*station) string {
+	counts, names := map[string]uint64{}, map[string][]string{}
+	for _, s := range stations {
+		word, why := s.word()
+		counts[word]++
+		if word != publish.Running {
+			names[word] = append(names[word], s.name+brackets(": ", why, ""))
+		}
+	}
+	var parts []string
+	for _, word := range []string{publish.Running, publish.Reconnecting, publish.Stopped} {
+		if counts[word] == 0 {
+			continue
+		}
+		part := fmt.Sprintf("%d %s", counts[word], word)
+		if len(parts) == 0 {
+			part = plural(counts[word], "camera") + " " + word
+		}
+		parts = append(parts, part+brackets(" (", strings.Join(names[word], "; "), ")"))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func brokerLine(s publish.Stats) string {
+	if s.Connected {
+		return "broker connected"
+	}
+	line := "broker away" + brackets(" (", oneLine(s.LastError), ")")
+	if s.Queued > 0 {
+		line += ", " + plural(uint64(s.Queued), "event") + " waiting" //nolint:gosec // not negative
+	}
+	return line
+}
+
+// refusal is what the status line says of a configuration that was refused at that time.
+func refusal(at time.Time, err error) string {
+	why := err.Error()
+	var faults Faults
+	if errors.As(err, &faults) && len(faults.List) > 0 {
+		first := slices.MinFunc(faults.List, func(a, b Fault) int { return cmp.Compare(a.Line, b.Line) })
+		why = first.Text
+		if first.Key != "" {
+			why = first.Key + ": " + why
+		}
+		if first.Line > 0 {
+			why = fmt.Sprintf("line %d: %s", first.Line, why)
+		}
+	}
+	return fmt.Sprintf("configuration of %s refused: %s; the old one goes on", at.Format("15:04"), oneLine(why))
+}
+
+// brackets puts text, if there is any, between two others.
+func brackets(before, text, after string) string {
+	if text == "" {
+		return ""
+	}
+	return before + oneLine(text) + after
+}
+
+// oneLine makes one short line of text.
+func oneLine(text string) string {
+	line := []rune(strings.Join(strings.Fields(text), " "))
+	if len(line) > maxWhy {
+		line = append(line[:maxWhy-1], '…')
+	}
+	return string(line)
+}
+
+func plural(n uint64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// lastHour counts what happened in the last sixty minutes.
+type lastHour struct {
+	minutes [60]uint64
+	minute  int64 // of the last count, since 1970
+}
+
+// add counts n more and returns the sum.
+func (h *lastHour) add(now time.Time, n uint64) uint64 {
+	minute := now.Unix() / 60
+	for h.minute = max(h.minute, minute-60); h.minute < minute; {
+		h.minute++
+		h.minutes[h.minute%60] = 0
+	}
+	h.minutes[h.minute%60] += n
+	var sum uint64
+	for _, m := range h.minutes {
+		sum += m
+	}
+	return sum
+}
