@@ -2,11 +2,11 @@
 # make test    sets up and runs every test
 # make setup   installs what is missing: system packages and the TensorFlow Lite library
 # make build   bin/facesieve
-# make lint    formatting, static analysis and known vulnerabilities, Go and Python
+# make lint    formatting, static analysis and known vulnerabilities, Go and Python; the systemd unit
 # make bench   time per stage, with ratios against peers in the same run
 # make clean   removes everything that was built
 
-.PHONY: setup build test test-go test-leaks test-python lint lint-go lint-python bench demo clean
+.PHONY: setup build test test-go test-leaks test-python lint lint-go lint-python lint-unit bench demo clean
 .DEFAULT_GOAL := build
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
@@ -38,7 +38,7 @@ test-leaks: setup-test
 test-python: setup-test build
 	cd $(TRAINING) && ../../$(PYTHON) -m pytest -q
 
-lint: lint-go lint-python
+lint: lint-go lint-python lint-unit
 
 lint-go: setup
 	@.setup/linters
@@ -47,6 +47,9 @@ lint-go: setup
 
 lint-python: setup-test
 	cd $(TRAINING) && ../../$(PYTHON) -m ruff format --check . && ../../$(PYTHON) -m ruff check . && ../../$(PYTHON) -m mypy
+
+lint-unit:
+	@systemd/lint
 
 bench: build
 	go test -run '^$$' -bench . -benchmem ./...
