@@ -45,6 +45,16 @@ def test_suppress_keeps_the_best_of_those_that_overlap() -> None:
     assert codec.suppress(faces[:0], 0.4).shape == (0, codec.COLUMNS)
 
 
+def test_vote_is_the_mean_by_squared_score_of_those_that_agree() -> None:
+    near, apart = _sighting(0, 0.4), _sighting(0, 0.6)
+    near[:, [0, *range(4, 14)]] += 4
+    apart[:, [0, *range(4, 14)]] += 26
+    kept = codec.vote(np.concatenate([_sighting(0, 0.8), near, apart]), 0.4)
+    wanted = _sighting(0, 0.8)
+    wanted[:, [0, *range(4, 14)]] += 4 * 0.16 / 0.8
+    np.testing.assert_allclose(kept, np.concatenate([wanted, apart]), rtol=1e-5)
+
+
 def _sighting(shift: float, score: float) -> codec.FloatArray:
     """One and the same face, its landmarks shifted."""
     points = np.array([10, 15, 30, 15, 20, 25, 12, 35, 28, 35]) + shift

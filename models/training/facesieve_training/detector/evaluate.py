@@ -84,27 +84,35 @@ class Int8Detector:
             np.sqrt(codec.sigmoid(c) * codec.sigmoid(o))[..., 0]
             for c, o in zip(maps[:3], maps[3:6], strict=True)
         ]
-        return codec.suppress(codec.decode(scores, maps[6:9], maps[9:12], threshold), self._nms)
+        return codec.vote(codec.decode(scores, maps[6:9], maps[9:12], threshold), self._nms)
+
+
+def match(found: FloatArray, truth: FloatArray, config: EvaluateConfig) -> tuple[np.ndarray, FloatArray]:
+    """For each sure face of the truth the row of `found` (best first) that is it, or -1; and what is no face.
+
+    What overlaps a face that the truth is unsure of is neither.
+    """
+    sure = truth[truth[:, 14] >= config.sure]
+    overlap = codec.iou(found, sure)
+    taken = np.full(len(sure), -1)
+    false = codec.iou(found, truth).max(axis=1, initial=0) <= 0.2
+    for k in range(len(found)):
+        candidates = np.where(taken < 0, overlap[k], 0)
+        best = int(candidates.argmax()) if len(sure) else -1
+        if best >= 0 and candidates[best] >= config.overlap:
+            taken[best], false[k] = k, False
+    return taken, found[false]
 
 
 def judge(tally: Tally, found: FloatArray, truth: FloatArray, config: EvaluateConfig) -> None:
-    """Match the faces found, best first, with the sure faces of the truth, and add to the tally."""
+    """Match the faces found with the sure faces of the truth, and add to the tally."""
     sure = truth[truth[:, 14] >= config.sure]
-    overlap = codec.iou(found, sure)
-    free = np.ones(len(sure), bool)
-    scores, errors = np.zeros(len(sure)), np.full(len(sure), np.nan)
-    known = codec.iou(found, truth).max(axis=1, initial=0) > 0.2
-    for k, face in enumerate(found):
-        candidates = np.where(free, overlap[k], 0)
-        best = int(candidates.argmax()) if len(sure) else -1
-        if best >= 0 and candidates[best] >= config.overlap:
-            free[best] = False
-            scores[best], errors[best] = face[14], landmark_error(face, sure[best])
-        elif not known[k]:
-            tally.false.append(float(face[14]))
-    tally.sizes += np.sqrt(sure[:, 2] * sure[:, 3]).tolist()
-    tally.scores += scores.tolist()
-    tally.errors += errors.tolist()
+    taken, false = match(found, truth, config)
+    tally.false += false[:, 14].tolist()
+    for face, k in zip(sure, taken, strict=True):
+        tally.sizes.append(float(np.sqrt(face[2] * face[3])))
+        tally.scores.append(float(found[k, 14]) if k >= 0 else 0.0)
+        tally.errors.append(landmark_error(found[k], face) if k >= 0 else float("nan"))
     tally.pictures += 1
 
 

@@ -69,7 +69,7 @@ def _run(interpreter: Any, heads: dict[str, list[int]], picture: Picture, thresh
     scores = [
         np.sqrt(codec.sigmoid(c) * codec.sigmoid(o))[..., 0] for c, o in zip(classes, objects, strict=True)
     ]
-    return codec.suppress(codec.decode(scores, maps("bbox"), maps("kps"), threshold), _OVERLAP)
+    return codec.vote(codec.decode(scores, maps("bbox"), maps("kps"), threshold), _OVERLAP)
 
 
 def _dequantised(interpreter: Any, details: dict[str, Any]) -> Faces:
