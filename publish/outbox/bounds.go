@@ -46,7 +46,9 @@ func (b *Box) giveWay(e *entry, of map[uint64]*entry, why reason) bool {
 // held is how many bytes are in memory only.
 func (b *Box) held() (sum int64) {
 	for _, e := range b.unsaved {
-		sum += e.bytes
+		if e.place != gone {
+			sum += e.bytes
+		}
 	}
 	return sum
 }

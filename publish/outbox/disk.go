@@ -51,7 +51,7 @@ func (d *diskStore) commit(b batch) error {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if err := d.rewrite(); err != nil {
-			d.max = info.Size() + allocation // do not try with every commit
+			d.max = info.Size() + d.max/4 // do not try with every commit
 			d.log.Warn().Err(err).Msg("cannot write the outbox anew without its gaps")
 		}
 	}
@@ -118,6 +118,9 @@ func (d *diskStore) renew() error {
 	d.db = db
 	return nil
 }
+
+// allocation is by how much the file grows at a time: little beside its bound.
+func (d *diskStore) allocation() int { return int(d.max / 32) }
 
 func name(key uint64) []byte { return binary.BigEndian.AppendUint64(nil, key) }
 

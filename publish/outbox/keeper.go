@@ -17,9 +17,10 @@ func (b *Box) keep() {
 	defer tick.Stop()
 	var expiry time.Time
 	for {
+		failing := b.isFailing()
 		select {
 		case <-b.work:
-			if b.isFailing() {
+			if failing {
 				continue // the tick tries again
 			}
 		case <-tick.C:
@@ -31,7 +32,7 @@ func (b *Box) keep() {
 			b.finish()
 			return
 		}
-		b.flush(false)
+		b.flush(failing)
 	}
 }
 
@@ -55,7 +56,7 @@ func (b *Box) finish() {
 	}
 }
 
-// flush commits what has changed; with always, the clock at least.
+// flush commits what has changed; with always, the clock at least, which also tells whether the disk is back.
 func (b *Box) flush(always bool) {
 	changes, entries := b.collect()
 	if len(changes.put)+len(changes.remove) == 0 && !always {

@@ -80,9 +80,6 @@ func keeps(err error) bool {
 		errors.As(err, &system) && system != syscall.EIO
 }
 
-// allocation is by how much the file grows.
-const allocation = 1 << 20
-
 // options make bbolt keep its list of free pages in the file: without, it looks for them on another goroutine, whose
 // panic nobody could catch.
 func options(readOnly bool) *bbolt.Options {
@@ -182,7 +179,7 @@ func (d *diskStore) resume(c content) error {
 func (d *diskStore) reopen() error {
 	return guard(func() (err error) {
 		if d.db, err = bbolt.Open(d.path, 0o600, options(false)); err == nil {
-			d.db.AllocSize = allocation
+			d.db.AllocSize = d.allocation()
 		}
 		return err
 	})
@@ -194,7 +191,7 @@ func (d *diskStore) create(path string, clock time.Duration) (*bbolt.DB, error) 
 	if err != nil {
 		return nil, err
 	}
-	db.AllocSize = allocation
+	db.AllocSize = d.allocation()
 	err = db.Update(func(tx *bbolt.Tx) error {
 		about, err1 := tx.CreateBucket([]byte(aboutBucket))
 		_, err2 := tx.CreateBucket([]byte(eventsBucket))

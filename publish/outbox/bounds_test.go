@@ -1,0 +1,222 @@
+package outbox
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.etcd.io/bbolt"
+)
+
+// The lowest score goes first, of equals the oldest; a new event that is worth less than all is not let in.
+func TestTheLowestScoreGoes(t *testing.T) {
+	both(t, func(t *testing.T, cfg Config) {
+		cfg.MaxEvents, cfg.DrainRate = 3, maxRate
+		var log bytes.Buffer
+		b, err := open(cfg, zerolog.New(zerolog.SyncWriter(&log)), quick())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, score := range []float64{30, 10, 30} {
+			add(t, b, "door", i, score)
+		}
+		if err := b.Add(Event{Camera: "gate", Score: 9, Data: text("gate", 0)}); !errors.Is(err, ErrFull) {
+			t.Error(err)
+		}
+		add(t, b, "gate", 1, 20) // for the 10
+		add(t, b, "gate", 2, 30) // for the 20
+		add(t, b, "gate", 3, 30) // for the oldest 30
+		if s := b.Stats(); s.Accepted != 6 || s.Dropped != (Losses{Full: 3}) || s.Refused != (Losses{Full: 1}) || s.Queued != 3 {
+			t.Errorf("%+v", s)
+		}
+		b.Connect()
+		if got := all(t, b); !slices.Equal(got, []string{"door 2*", "gate 2*", "gate 3*"}) {
+			t.Error(got)
+		}
+		mustClose(t, b)
+		if n := strings.Count(log.String(), "outbox is full"); n < 1 || n > 2 {
+			t.Errorf("logged %d times: %s", n, log.String())
+		}
+	})
+}
+
+// What is in flight is not dropped under the publisher's hands.
+func TestInFlightStays(t *testing.T) {
+	cfg := inMemory()
+	cfg.MaxEvents = 1
+	b := mustOpen(t, cfg, quick())
+	b.Connect()
+	add(t, b, "door", 1, 10)
+	_, item := next(t, b)
+	if err := b.Add(Event{Camera: "door", Score: 90, Data: text("door", 2)}); !errors.Is(err, ErrFull) {
+		t.Error(err)
+	}
+	b.Done(item.Key)
+	add(t, b, "door", 2, 10)
+}
+
+// A file that had more than it may have now is trimmed at the start.
+func TestSmallerBoundsAfterRestart(t *testing.T) {
+	cfg := onDisk(t)
+	b := mustOpen(t, cfg, quick())
+	for i := range 10 {
+		add(t, b, "door", i, float64(i))
+	}
+	mustClose(t, b)
+	cfg.MaxEvents = 4
+	b = mustOpen(t, cfg, quick())
+	if s := b.Stats(); s.Restored != 10 || s.Queued != 4 || s.Dropped != (Losses{Full: 6}) {
+		t.Errorf("%+v", s)
+	}
+	balanced(t, b)
+	mustClose(t, b)
+	if s := mustOpen(t, cfg, quick()).Stats(); s.Restored != 4 {
+		t.Errorf("the dropped are still in the file: %+v", s)
+	}
+}
+
+// The file keeps to its bound whatever comes and goes, and is small again after it was emptied.
+func TestTheFileStaysSmall(t *testing.T) {
+	cfg := onDisk(t)
+	cfg.MaxMiB, cfg.DrainRate = minMiB, maxRate
+	tm := quick()
+	b := mustOpen(t, cfg, tm)
+	path := filepath.Join(cfg.Dir, fileName)
+	size := func() int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same every time
+	var most int64
+	for range 400 {
+		data := make([]byte, 1000+random.IntN(60_000)) // 400 times 30 kB: three times the bound
+		if err := b.Add(Event{Camera: "door", Score: random.Float64(), Data: data}); err != nil && !errors.Is(err, ErrFull) {
+			t.Fatal(err)
+		}
+		most = max(most, size())
+	}
+	balanced(t, b)
+	if s := b.Stats(); most > minMiB<<20*5/4 || s.Dropped.Full == 0 || s.Bytes < minMiB<<19 {
+		t.Errorf("%d bytes; %+v", most, s)
+	}
+	t.Logf("the file had %d bytes at most", most)
+	for b.Stats().Queued > 0 {
+		if item, wait, ok := b.Next(false); ok {
+			b.Done(item.Key)
+		} else {
+			time.Sleep(wait)
+		}
+	}
+	mustClose(t, b)
+	b = mustOpen(t, cfg, tm)
+	if n := size(); n > 1<<20 || b.Stats().Restored != 0 {
+		t.Errorf("%d bytes of an empty box, %+v", n, b.Stats())
+	}
+}
+
+func TestOldEventsExpire(t *testing.T) {
+	both(t, func(t *testing.T, cfg Config) {
+		tm := quick()
+		tm.grace = 0
+		b := mustOpen(t, cfg, tm)
+		add(t, b, "door", 1, 50)
+		b.mu.Lock()
+		b.clock.base += cfg.MaxAge - time.Minute
+		b.mu.Unlock()
+		add(t, b, "door", 2, 50)
+		b.mu.Lock()
+		b.clock.base += 2 * time.Minute
+		b.mu.Unlock()
+		eventually(t, "expired", func() bool { return b.Stats().Dropped.Expired == 1 })
+		balanced(t, b)
+		b.Connect()
+		if got := all(t, b); !slices.Equal(got, []string{"door 2*"}) {
+			t.Error(got)
+		}
+	})
+}
+
+// A jump of the wall clock between two runs ages nothing, or not for the first hour; time that has passed counts.
+func TestClockJumps(t *testing.T) {
+	day := 24 * time.Hour
+	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		then time.Time
+		want time.Duration
+	}{
+		"off for a day":           {now.Add(-day), 3 * day},
+		"went back":               {now.Add(50 * 365 * day), 2 * day},
+		"was never set before":    {time.Date(1970, 1, 1, 0, 5, 0, 0, time.UTC), 2 * day},
+		"had the time of a build": {time.Date(2024, 1, 1, 0, 5, 0, 0, time.UTC), 2 * day},
+	} {
+		if got := resume(2*day, c.then, now); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// The clock jumped forward by years while the program did not run: what that makes too old is offered for an hour.
+func TestAJumpForwardDeletesNothingAtOnce(t *testing.T) {
+	cfg := onDisk(t)
+	cfg.DrainRate = maxRate
+	b := mustOpen(t, cfg, quick())
+	for i := range 3 {
+		add(t, b, "door", i, 50)
+	}
+	mustClose(t, b)
+	d, _, err := openDisk(cfg, testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = d.db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte(aboutBucket)).Put([]byte(clockKey), clockValue(time.Hour, time.Unix(sane, 0)))
+	})
+	if err := errors.Join(err, d.close()); err != nil {
+		t.Fatal(err)
+	}
+	cfg.MaxAge = time.Minute // the real clock is further than that from the date in the file
+	b = mustOpen(t, cfg, quick())
+	if b.clock.now() < 24*time.Hour {
+		t.Errorf("time that passed does not count: %v", b.clock.now())
+	}
+	b.expire()
+	if s := b.Stats(); s.Queued != 3 {
+		t.Errorf("%+v", s)
+	}
+	b.timing.grace = 0
+	b.expire()
+	if s := b.Stats(); s.Queued != 0 || s.Dropped.Expired != 3 {
+		t.Errorf("after the hour: %+v", s)
+	}
+}
+
+func TestFaultsOfTheConfiguration(t *testing.T) {
+	if err := Default().Validate(); err != nil {
+		t.Error(err)
+	}
+	cfg := Config{Store: "cloud", MaxEvents: -1, MaxMiB: 1, MaxAge: time.Second}
+	want := `store: "cloud": use disk or memory
+max_events: -1: use 1 to 100000
+max_mib: 1: use 4 to 65536 MiB
+max_age: 1s: use 1m to 87600h0m0s
+drain_rate: 0: use 0.01 to 1000 events a second`
+	if err := cfg.Validate(); fmt.Sprint(err) != want {
+		t.Error(err)
+	}
+	cfg = Default()
+	cfg.Store, cfg.KeyFile = Memory, "key"
+	if err := cfg.Validate(); fmt.Sprint(err) != `key_file: "key", but store is memory: nothing is written, remove it` {
+		t.Error(err)
+	}
+}
