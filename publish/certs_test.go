@@ -20,6 +20,7 @@ type authority struct {
 	dir, file string
 	cert      *x509.Certificate
 	key       *ecdsa.PrivateKey
+	expired   bool // what it issues is
 }
 
 func newAuthority(t *testing.T, dir, name string) *authority {
@@ -56,6 +57,9 @@ func (a *authority) sign(t *testing.T, template *x509.Certificate, certFile, key
 	}
 	template.SerialNumber = big.NewInt(time.Now().UnixNano())
 	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	if a.expired {
+		template.NotAfter = time.Now().Add(-time.Minute)
+	}
 	parent, signer := template, key
 	if a.cert != nil {
 		parent, signer = a.cert, a.key

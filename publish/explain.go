@@ -37,11 +37,14 @@ func explain(ctx context.Context, target *url.URL, err error) error {
 func diagnose(target *url.URL, err error) (refused bool, hint string) {
 	var certificate *tls.CertificateVerificationError
 	var hostname x509.HostnameError
+	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError
 	var op *net.OpError
 	switch {
 	case errors.As(err, &hostname):
 		return true, "the broker's certificate is for another name: set tls.server_name"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return true, "the broker's certificate has expired or is not valid yet: renew it, or set the clock of this device"
 	case errors.As(err, &certificate):
 		return true, "the broker's certificate is not trusted: set tls.ca to the CA that signed it"
 	case errors.As(err, &record):

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -93,6 +94,16 @@ func (m *mosquitto) kill(t *testing.T) {
 		t.Error(err)
 	}
 	_ = m.process.Wait() // killed: its status is not zero
+	m.process = nil
+}
+
+// stop ends it in order: it writes down what it owes if it has persistence.
+func (m *mosquitto) stop(t *testing.T) {
+	t.Helper()
+	if err := m.process.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	_ = m.process.Wait()
 	m.process = nil
 }
 

@@ -1,0 +1,243 @@
+package publish
+
+import (
+	"bytes"
+	"crypto/x509"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/google/uuid"
+
+	"facesieve/publish/outbox"
+)
+
+// ledger holds what was accepted against what arrives.
+type ledger struct {
+	fault    string
+	accepted []string // ids
+	began    time.Time
+}
+
+// publish publishes events of two cameras, which must be accepted.
+func (l *ledger) publish(t *testing.T, p *Publisher, n int) {
+	t.Helper()
+	for i := range n {
+		e := sampleEvent([]string{"door", "gate"}[i%2], uint64(len(l.accepted)))
+		e.ID = uuid.Must(uuid.NewV7()).String()
+		if err := p.Publish(e); err != nil {
+			t.Fatal(err)
+		}
+		l.accepted = append(l.accepted, e.ID)
+	}
+}
+
+// mended notes when the fault was over.
+func (l *ledger) mended() { l.began = time.Now() }
+
+// settle waits until all has arrived, checks that nothing is lost and that doubles say so, and logs a line of the table.
+func (l *ledger) settle(t *testing.T, box *outbox.Box, watch *recorder, runs int) {
+	t.Helper()
+	eventually(t, "delivered", func() bool { s := box.Stats(); return s.Queued+s.Held == 0 })
+	took := time.Since(l.began).Round(time.Millisecond)
+	want := map[string]int{}
+	for _, id := range l.accepted {
+		want[id] = 0
+	}
+	eventually(t, "arrived", func() bool { return len(idsOf(t, watch)) >= len(want) })
+	got, doubled := idsOf(t, watch), 0
+	for id := range want {
+		if got[id] == 0 {
+			t.Errorf("event %s is lost", id)
+			continue
+		}
+		want[id] = got[id]
+		doubled += got[id] - 1
+	}
+	if s := box.Stats(); s.Restored+s.Accepted != s.Delivered || s.Dropped.Total()+s.Refused.Total() != 0 {
+		t.Errorf("%+v", s)
+	}
+	t.Logf("| fault | runs | accepted | delivered | lost | doubled | recovered in |")
+	t.Logf("| %s | %d | %d | %d | %d | %d | %v |", l.fault, runs, len(l.accepted), len(want), 0, doubled, took)
+}
+
+// idsOf counts the deliveries of each event, and checks that an event has one id, and its second delivery says replayed.
+func idsOf(t *testing.T, watch *recorder) map[string]int {
+	t.Helper()
+	seen, tracks := map[string]int{}, map[uint64]string{}
+	for _, camera := range []string{"door", "gate"} {
+		for _, m := range watch.on("facesieve/gate/" + camera + "/face") {
+			e, err := DecodeEvent(m.Payload())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if id := tracks[e.Track]; id != "" && (id != e.ID || !e.Replayed) {
+				t.Fatalf("track %d: sent again as %s, replayed %v, was %s", e.Track, e.ID, e.Replayed, id)
+			}
+			tracks[e.Track] = e.ID
+			seen[e.ID]++
+		}
+	}
+	return seen
+}
+
+// recordAs is a recorder that connects as cfg says. With a lasting session it comes back when the broker does, and the
+// broker keeps what it has missed; what that sends twice by itself is taken once.
+func recordAs(t *testing.T, cfg Config, lasting bool) *recorder {
+	t.Helper()
+	r := &recorder{}
+	target, err := cfg.target()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := mqtt.NewClientOptions().AddBroker(target.String()).SetClientID("recorder-" + uuid.NewString()[:8]).
+		SetUsername(cfg.User).SetPassword(string(cfg.Password)).
+		SetCleanSession(!lasting).SetAutoReconnect(lasting).SetMaxReconnectInterval(50 * time.Millisecond).
+		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			same := func(old mqtt.Message) bool { return bytes.Equal(old.Payload(), m.Payload()) }
+			if !m.Duplicate() || !slices.ContainsFunc(r.got, same) {
+				r.got = append(r.got, m)
+			}
+		})
+	if cfg.TLS.CA != "" {
+		config, err := cfg.TLS.load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		options.SetTLSConfig(config)
+	}
+	r.client = mqtt.NewClient(options)
+	for _, step := range []func() mqtt.Token{
+		r.client.Connect,
+		func() mqtt.Token { return r.client.Subscribe("facesieve/#", 1, nil) },
+	} {
+		if token := step(); !token.WaitTimeout(patience) || token.Error() != nil {
+			t.Fatalf("recorder: %v", token.Error())
+		}
+	}
+	t.Cleanup(func() { r.client.Disconnect(100) })
+	return r
+}
+
+// roomy is a broker that holds any number of messages for a subscriber that is slow on a busy machine.
+func roomy(t *testing.T, lines ...string) *mosquitto {
+	t.Helper()
+	return startMosquitto(t, t.TempDir(), append([]string{"max_queued_messages 0"}, lines...)...)
+}
+
+func TestFaultBrokerAway(t *testing.T) {
+	broker := roomy(t, "allow_anonymous true")
+	broker.kill(t)
+	box := mustOpenBox(t, onDisk(t.TempDir()))
+	link := startProxy(t, broker.addr)
+	p := mustOpenOn(t, box, testConfig(link.url()), quick())
+	l := ledger{fault: "broker away"}
+	l.publish(t, p, 100)
+	broker.start(t)
+	link.cut(true)
+	watch := record(t, broker.url(), "facesieve/#")
+	link.cut(false)
+	l.mended()
+	l.settle(t, box, watch, 1)
+}
+
+func TestFaultNoAcknowledgements(t *testing.T) {
+	broker := roomy(t, "allow_anonymous true")
+	watch := record(t, broker.url(), "facesieve/#")
+	link := startProxy(t, broker.addr)
+	tm := quick()
+	tm.ack = 100 * time.Millisecond
+	box := mustOpenBox(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, box, testConfig(link.url()), tm)
+	l := ledger{fault: "broker accepts and never acknowledges"}
+	const runs = 5
+	for range runs {
+		eventually(t, "connected", connected(p))
+		link.swallow(true)
+		before := p.Stats().Connections
+		l.publish(t, p, 20)
+		eventually(t, "given up", func() bool { s := p.Stats(); return !s.Connected || s.Connections > before })
+		link.swallow(false)
+		link.cut(false) // a connection that was being made hears nothing either
+	}
+	l.mended()
+	l.settle(t, box, watch, runs)
+}
+
+// The broker ends in order and begins again while events are published, and keeps what it owes to the recorder.
+func TestFaultBrokerRestarts(t *testing.T) {
+	dir := t.TempDir()
+	broker := startMosquitto(t, dir, "allow_anonymous true", "max_queued_messages 0", "persistence true", "persistence_location "+dir+"/")
+	watch := recordAs(t, testConfig(broker.url()), true)
+	box := mustOpenBox(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, box, testConfig(broker.url()), quick())
+	l := ledger{fault: "broker restarted in the middle"}
+	const runs = 5
+	for range runs {
+		eventually(t, "connected", connected(p))
+		published := make(chan struct{})
+		go func() {
+			defer close(published)
+			for range 40 {
+				l.publish(t, p, 1)
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		eventually(t, "some have come", func() bool { return box.Stats().Queued > 0 || box.Stats().Delivered > 0 })
+		broker.stop(t)
+		broker.start(t)
+		<-published
+	}
+	l.mended()
+	l.settle(t, box, watch, runs)
+}
+
+func TestFaultWrongPassword(t *testing.T) {
+	dir := t.TempDir()
+	broker := startMosquitto(t, dir, passwords(t, dir, "camera", "hunter2")...)
+	cfg := testConfig(broker.url())
+	cfg.User, cfg.Password = "camera", "hunter3"
+	box := mustOpenBox(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, box, cfg, quick())
+	l := ledger{fault: "wrong password"}
+	l.publish(t, p, 100)
+	eventually(t, "refused", func() bool { return strings.Contains(p.Stats().LastError, "turned user or password down") })
+	p.Close(t.Context())
+	cfg.Password = "hunter2"
+	watch := recordAs(t, cfg, false)
+	l.mended()
+	mustOpenOn(t, box, cfg, quick())
+	l.settle(t, box, watch, 1)
+}
+
+func TestFaultExpiredCertificate(t *testing.T) {
+	dir := t.TempDir()
+	ca := newAuthority(t, dir, "ca")
+	ca.expired = true
+	cert, key := ca.issue(t, "broker", x509.ExtKeyUsageServerAuth, "127.0.0.1")
+	broker := startMosquitto(t, dir, "allow_anonymous true", "certfile "+cert, "keyfile "+key)
+	cfg := testConfig("ssl://" + broker.addr)
+	cfg.TLS.CA = ca.file
+	box := mustOpenBox(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, box, cfg, quick())
+	l := ledger{fault: "expired certificate"}
+	l.publish(t, p, 100)
+	eventually(t, "refused", func() bool { return strings.Contains(p.Stats().LastError, "certificate has expired") })
+	broker.kill(t)
+	ca.expired = false
+	if err := os.Remove(cert); err != nil {
+		t.Fatal(err)
+	}
+	ca.issue(t, "broker", x509.ExtKeyUsageServerAuth, "127.0.0.1")
+	p.Close(t.Context())
+	broker.start(t)
+	watch := recordAs(t, cfg, false)
+	l.mended()
+	mustOpenOn(t, box, cfg, quick())
+	l.settle(t, box, watch, 1)
+}

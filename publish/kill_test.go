@@ -1,0 +1,123 @@
+package publish
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"facesieve/publish/outbox"
+)
+
+// The environment of a test binary that is to be a victim.
+const (
+	victimDir    = "FACESIEVE_TEST_VICTIM_DIR"
+	victimBroker = "FACESIEVE_TEST_VICTIM_BROKER"
+)
+
+// victim is another process: it publishes through an outbox in dir until it is killed, and prints the id of each event
+// once Publish has accepted it.
+func victim(dir, broker string) {
+	settings := outbox.Default()
+	settings.Dir, settings.DrainRate = dir, 1000
+	box, err := outbox.Open(settings, zerolog.New(os.Stderr).Level(zerolog.WarnLevel))
+	if err != nil {
+		fmt.Println("failed", err)
+		return
+	}
+	cfg := Default()
+	cfg.Broker, cfg.Device = broker, "gate"
+	p, err := open(cfg, box, zerolog.Nop(), quick())
+	if err != nil {
+		fmt.Println("failed", err)
+		return
+	}
+	fmt.Println("open")
+	first := uint64(time.Now().UnixMilli()) << 10 % (1 << 53) // so that tracks differ from run to run
+	done := make(chan error)
+	for i, camera := range []string{"door", "gate"} {
+		go func() {
+			for n := uint64(i); ; n += 2 {
+				e := sampleEvent(camera, first+n)
+				e.ID = uuid.Must(uuid.NewV7()).String()
+				if err := p.Publish(e); err != nil {
+					done <- err
+					return
+				}
+				fmt.Println("accepted", e.ID)
+				time.Sleep(time.Millisecond)
+			}
+		}()
+	}
+	fmt.Println("failed", <-done)
+}
+
+// kill9 runs a victim and kills it at a random moment, most often while it publishes. It returns the ids that it had
+// accepted.
+func kill9(t *testing.T, dir, broker string) []string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), victimDir+"="+dir, victimBroker+"="+broker)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill := func() { _ = cmd.Process.Kill() }
+	if rand.N(5) == 0 { // while it starts
+		timer := time.AfterFunc(rand.N(100*time.Millisecond), kill)
+		defer timer.Stop()
+	}
+	last := rand.N(15) // event that it may print before its time has come
+	var ids []string
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		word, rest, _ := strings.Cut(lines.Text(), " ")
+		switch word {
+		case "open":
+		case "accepted":
+			ids = append(ids, rest)
+		default:
+			t.Error(lines.Text())
+			kill()
+		}
+		if len(ids) == last {
+			timer := time.AfterFunc(rand.N(10*time.Millisecond), kill)
+			defer timer.Stop()
+			last = -1
+		}
+	}
+	_ = cmd.Wait() // killed: its status is not zero
+	return ids
+}
+
+// kill -9 at a hundred random moments: every event that was accepted is delivered.
+func TestFaultKilled(t *testing.T) {
+	broker := roomy(t, "allow_anonymous true")
+	watch := record(t, broker.url(), "facesieve/#")
+	dir := t.TempDir()
+	l := ledger{fault: "kill -9"}
+	const runs = 100
+	for range runs {
+		l.accepted = append(l.accepted, kill9(t, dir, broker.url())...)
+	}
+	l.mended()
+	box := mustOpenBox(t, onDisk(dir))
+	restored := box.Stats().Restored
+	mustOpenOn(t, box, testConfig(broker.url()), quick())
+	if len(l.accepted) < runs {
+		t.Errorf("only %d events were accepted: that proves nothing", len(l.accepted))
+	}
+	l.settle(t, box, watch, runs)
+	t.Logf("%d events were left in the file by the last", restored)
+}
