@@ -49,6 +49,8 @@ class Jitter:
 class Degradation:
     """How often and how strongly faces are degraded; each effect is drawn on its own."""
 
+    spared: float = 0.25
+    """Chance that nothing but the alignment is off."""
     pixels: Span = field(default_factory=lambda: Span(0.6, 12, 60))
     """Width of the face in camera pixels (uniform in its logarithm)."""
     motion: Span = field(default_factory=lambda: Span(0.3, 3, 21))
@@ -66,6 +68,12 @@ class Degradation:
     occlusion: Span = field(default_factory=lambda: Span(0.12, 0.15, 0.5))
     """Side of the covered rectangle, relative to the face."""
     jitter: Jitter = field(default_factory=Jitter)
+    misaligned: Span = field(default_factory=lambda: Span(0.12, 1.5, 5))
+    """The jitter times this: landmarks that were guessed."""
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        return [] if 0 <= self.spared <= 1 else [f"spared: {self.spared} is not between 0 and 1"]
 
 
 def generator(seed: int, key: str, variant: int) -> np.random.Generator:
@@ -76,6 +84,13 @@ def generator(seed: int, key: str, variant: int) -> np.random.Generator:
 
 def degrade(picture: Picture, config: Degradation, rng: np.random.Generator) -> Picture:
     """Degrade an aligned face with or without margin; returns a new 112x112 BGR picture."""
+    spared, wide = rng.random() < config.spared, config.misaligned.draw(rng) or 1.0
+    seen = picture if spared else _record(picture, config, rng)
+    return align(seen, picture.shape[0], config.jitter, rng, wide)
+
+
+def _record(picture: Picture, config: Degradation, rng: np.random.Generator) -> Picture:
+    """Record the face with a camera: all that happens before its alignment."""
     pixels = config.pixels.draw(rng)
     spans = (
         config.occlusion,
@@ -105,12 +120,16 @@ def degrade(picture: Picture, config: Degradation, rng: np.random.Generator) -> 
         out = _noise(out, noise, rng)
     if jpeg is not None:
         out = _jpeg(out, round(jpeg))
-    return align(out, picture.shape[0], config.jitter, rng)
+    return out
 
 
-def align(picture: Picture, full: int, jitter: Jitter, rng: np.random.Generator) -> Picture:
-    """Warp the face to 112x112, misaligned; `full`: width in template pixels that the picture covers."""
-    sx, sy, turn, size = np.clip(rng.standard_normal(4), -2.5, 2.5)
+def align(
+    picture: Picture, full: int, jitter: Jitter, rng: np.random.Generator, wide: float = 1.0
+) -> Picture:
+    """Warp the face to 112x112, misaligned `wide` times as much as the jitter says; `full`: width in
+    template pixels that the picture covers.
+    """
+    sx, sy, turn, size = wide * np.clip(rng.standard_normal(4), -2.5, 2.5)
     angle = np.deg2rad(turn * jitter.rotation)
     zoom = picture.shape[0] / full / (1 + size * jitter.scale)
     cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)

@@ -17,8 +17,8 @@ def picture() -> Picture:
 
 def only(**spans: Span) -> Degradation:
     """Nothing but these effects, perfectly aligned."""
-    names = [field.name for field in fields(Degradation) if field.name != "jitter"]
-    return replace(Degradation(), jitter=Jitter(0, 0, 0), **(dict.fromkeys(names, NONE) | spans))
+    names = [field.name for field in fields(Degradation) if field.name not in ("jitter", "spared")]
+    return replace(Degradation(), spared=0, jitter=Jitter(0, 0, 0), **(dict.fromkeys(names, NONE) | spans))
 
 
 def test_the_same_seed_face_and_variant_give_the_same_picture() -> None:
@@ -72,3 +72,21 @@ def test_jitter_moves_the_face_by_as_much_as_it_says() -> None:
         found.append(np.array(np.nonzero(moved > 60)).mean(axis=1) - 55.5)
     assert np.abs(np.mean(found, axis=0)).max() < 0.7
     assert np.std(found, axis=0) == pytest.approx([3, 3], abs=0.5)
+
+
+def test_a_spared_face_is_only_misaligned() -> None:
+    harsh = replace(only(noise=Span(1, 20, 20)), spared=0.5)
+    made = [degrade.degrade(picture(), harsh, degrade.generator(1, "a", v)) for v in range(200)]
+    clean = sum(np.array_equal(some, centre(picture())) for some in made)
+    assert 70 < clean < 130
+
+
+def test_guessed_landmarks_move_the_face_further() -> None:
+    def spread(wide: Span) -> float:
+        config = replace(only(misaligned=wide), jitter=Jitter(1, 0, 0))
+        dot = np.zeros((128, 128, 3), np.uint8)
+        dot[62:66, 62:66] = 255
+        made = [degrade.degrade(dot, config, degrade.generator(1, "a", v))[..., 0] for v in range(100)]
+        return float(np.std([np.argwhere(some == some.max()).mean(axis=0) for some in made]))
+
+    assert 3 < spread(Span(1, 4, 4)) / spread(NONE) < 5

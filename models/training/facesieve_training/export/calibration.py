@@ -11,10 +11,17 @@ _LEAST_STEP = 1e-6
 _LEAST_PAIRS = 200
 
 
-def calibrate(raw: Floats, knots: int) -> manifest.Calibration:
-    """Map raw values to percentiles of a fixed set: a score of 70 is better than 70 % of its pictures."""
+def calibrate(raw: Floats, clean: NDArray[np.bool_], knots: int) -> manifest.Calibration:
+    """Map raw values to 0..100 by a fixed set of clean and degraded pictures.
+
+    From 50 on a score is a percentile of the clean pictures: 50 is their median, 90 their upper tenth. Below,
+    it is half the percentile among all pictures that are worse than that median: 25 is better than half of
+    them, most of which are degraded.
+    """
     score = np.linspace(0, 100, knots)
-    values = np.quantile(raw, score / 100)
+    middle = np.median(raw[clean])
+    worse = np.quantile(raw[raw <= middle], np.minimum(score / 50, 1))
+    values = np.where(score < 50, worse, np.quantile(raw[clean], score / 100))
     for i in range(1, knots):
         values[i] = max(values[i], values[i - 1] + _LEAST_STEP)
     return manifest.Calibration([round(float(v), 7) for v in values], [round(float(s), 4) for s in score])

@@ -33,7 +33,7 @@ class Config:
     """Folder of a finished run of the stage student."""
     matcher: Network
     """Recognition network for the FNMR curve and the choice of weights; never the teacher."""
-    name: str = "facesieve-quality-r34w025"
+    name: str = "facesieve-quality-r32m"
     version: str = "1"
     file: str = "quality.tflite"
     description: str = (
@@ -90,7 +90,7 @@ def run(config: Config, run: Run) -> None:
     tried = weighting.areas(int8, names, sets)
     chosen, weights = weighting.choose(tried, names, config.weights)
     raw, real_raw = weighting.raw(int8, weights), weighting.raw(real, weights)
-    curve = calibration.calibrate(raw, config.knots)
+    curve = calibration.calibrate(raw, held.clean, config.knots)
     score, real_score = (np.interp(r, curve.raw, curve.score) for r in (raw, real_raw))
     fnmr = calibration.fnmr_curve(score, sets["mixed"], config.fmr, 21, told)
     report = parity.compare(names, real, int8, real_score, score, sets) | {

@@ -6,7 +6,7 @@ import pytest
 
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate.network import Network
-from facesieve_training.export import calibration, stage
+from facesieve_training.export import stage
 from facesieve_training.export.manifest import self_test_picture
 from facesieve_training.export.scorer import Scorer
 from facesieve_training.label import stage as label_stage
@@ -61,14 +61,3 @@ def test_the_export_vouches_for_itself(exported: Path) -> None:
     exported.write_bytes(exported.read_bytes()[:-1] + b"x")
     with pytest.raises(DataError, match="is not the file that"):
         Scorer(exported)
-
-
-def test_calibration_is_the_percentile_of_the_set() -> None:
-    raw = np.random.default_rng(0).normal(0, 1, 10_000)
-    told = calibration.calibrate(raw, 21)
-    score = np.interp(raw, told.raw, told.score)
-    np.testing.assert_allclose(np.quantile(score, [0.1, 0.5, 0.9]), [10, 50, 90], atol=0.5)
-
-
-def test_calibration_of_equal_values_still_rises() -> None:
-    assert (np.diff(calibration.calibrate(np.full(100, 0.5), 5).raw) > 0).all()

@@ -22,14 +22,27 @@ class BatchNorm(layers.BatchNormalization):  # type: ignore[misc]
         import tensorflow as tf
 
         learns = bool(training) and self.trainable
-        known = [tf.zeros([0]), tf.zeros([0])] if learns else [self.moving_mean, self.moving_variance]
-        scale, offset, mean, variance = (tf.cast(v, tf.float32) for v in (self.gamma, self.beta, *known))
+        known = () if learns else (self.moving_mean, self.moving_variance)
+        scale, offset, *kept = (
+            self.of_channels(tf.cast(v, tf.float32)) for v in (self.gamma, self.beta, *known)
+        )
+        mean, variance = kept or [tf.zeros([0]), tf.zeros([0])]
         normal = tf.raw_ops.FusedBatchNormV3(
             x=inputs, scale=scale, offset=offset, mean=mean, variance=variance,
             epsilon=self.epsilon, is_training=learns,
         )  # fmt: skip
         if learns:
-            kept = self.momentum
-            self.moving_mean.assign(self.moving_mean * kept + normal[1] * (1 - kept))
-            self.moving_variance.assign(self.moving_variance * kept + normal[2] * (1 - kept))
+            self._move(self.moving_mean, normal[1])
+            self._move(self.moving_variance, normal[2])
         return normal[0]
+
+    def _move(self, kept: Any, seen: Any) -> None:
+        kept.assign(kept * self.momentum + self.of_weights(seen) * (1 - self.momentum))
+
+    def of_channels(self, weights: Any) -> Any:
+        """Values by channel from those that are kept."""
+        return weights
+
+    def of_weights(self, channels: Any) -> Any:
+        """Values to keep from those by channel."""
+        return channels

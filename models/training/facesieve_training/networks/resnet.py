@@ -2,7 +2,8 @@
 
 Plain convolution, batch norm, ReLU, and a sum that is followed by ReLU: batch norm folds into the
 convolutions and every activation starts at zero, which int8 likes. Stem and stages are those of He et al.
-2016; strides pad "same", which costs no operation of its own in TFLite.
+2016 (depth 32 is the 34 with a block less at 28x28); strides pad "same", which costs no operation of its own
+in TFLite.
 """
 
 import math
@@ -13,11 +14,13 @@ import keras
 from keras import layers
 
 from facesieve_training.faces import SIZE
+from facesieve_training.networks import mirror
 from facesieve_training.networks.norm import BatchNorm
 
 BLOCKS = {
     10: (1, 1, 1, 1),
     18: (2, 2, 2, 2),
+    32: (2, 4, 6, 3),
     34: (3, 4, 6, 3),
     50: (3, 4, 6, 3),
     101: (3, 4, 23, 3),
@@ -34,11 +37,19 @@ class NetworkConfig:
     depth: int = 34
     width: float = 0.25
     """Multiplier of the channels."""
+    stem: int = 7
+    """Side of the first convolution's kernel; 7 as published, 3 or 4 where multiply-adds are short."""
+    mirror: bool = False
+    """Answer a face and its mirrored picture alike, see `mirror`."""
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
         known = ", ".join(map(str, BLOCKS))
         found = [] if self.depth in BLOCKS else [f"depth: {self.depth} is none of {known}"]
+        stems = (4, 6, 8) if self.mirror else (3, 5, 7)
+        found += [] if self.stem in stems else [f"stem: {self.stem} is none of {', '.join(map(str, stems))}"]
+        if self.mirror and self.depth >= _BOTTLENECK_FROM:
+            found.append(f"mirror: depth {self.depth} has bottlenecks; take {_BOTTLENECK_FROM} or less")
         return found if self.width > 0 else [*found, f"width: {self.width} must be above 0"]
 
 
@@ -47,17 +58,19 @@ def resnet(config: NetworkConfig, dtype: str = "float32") -> keras.Model:
 
     dtype is a Keras policy: float32, mixed_bfloat16 or mixed_float16.
     """
-    make = _Layers(dtype)
+    make = _Mirrored(dtype) if config.mirror else _Layers(dtype)
     widths = [max(8, round(c * config.width)) for c in _CHANNELS]
     inputs = keras.Input((SIZE, SIZE, 3), name="image")
-    x = make.relu(make.conv(inputs, widths[0], 7, 2))
-    x = layers.MaxPooling2D(3, 2, padding="same", dtype=dtype)(x)
+    x = make.relu(make.conv(inputs, widths[0], config.stem, 2))
+    x = layers.MaxPooling2D(2 if config.mirror else 3, 2, padding="same", dtype=dtype)(x)
     block = make.bottleneck if config.depth >= _BOTTLENECK_FROM else make.basic
     for stage, (width, count) in enumerate(zip(widths, BLOCKS[config.depth], strict=True)):
         for number in range(count):
             x = block(x, width, 2 if stage and not number else 1)
     x = layers.GlobalAveragePooling2D(dtype=dtype, name="pooled")(x)
-    return keras.Model(inputs, x, name=f"resnet{config.depth}w{round(100 * config.width):03d}")
+    return keras.Model(
+        inputs, x, name=f"resnet{config.depth}{'m' if config.mirror else ''}w{round(100 * config.width):03d}"
+    )
 
 
 class _Layers:
@@ -96,15 +109,26 @@ class _Layers:
         return self._join(x, self.conv(y, width * _EXPANSION, 1, gamma="zeros"), width * _EXPANSION, stride)
 
 
+class _Mirrored(_Layers):
+    """Builds basic blocks of mirrored layers."""
+
+    def conv(self, x: Any, width: int, kernel: int, stride: int = 1, gamma: str = "ones") -> Any:
+        lift = x.shape[-1] == 3
+        if stride == 2 and not lift:
+            kernel = mirror.stride_kernel(x.shape[2], kernel)
+        x = mirror.MirrorConv2D(width, kernel, stride, lift, dtype=self.dtype)(x)
+        return mirror.MirrorNorm(momentum=0.97, gamma_initializer=gamma, dtype=self.dtype)(x)
+
+
 def macs(model: keras.Model) -> int:
     """Multiply-accumulates of one picture in convolutions and dense layers (papers call them FLOPs)."""
     total = 0
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             total += macs(layer)
-        elif isinstance(layer, layers.Conv2D):
+        elif isinstance(layer, layers.Conv2D | mirror.MirrorConv2D):
             _, height, width, _ = layer.output.shape
             total += math.prod(layer.kernel.shape) * height * width
-        elif isinstance(layer, layers.Dense):
+        elif isinstance(layer, layers.Dense | mirror.MirrorDense | mirror.MirrorReadout):
             total += math.prod(layer.kernel.shape)
     return total

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from facesieve_training import faces
 from facesieve_training.devices import Hosts
 from facesieve_training.fit import Batch, Optimiser
 from facesieve_training.label import formulas
@@ -55,12 +56,17 @@ class Batches:
         shift: int,
         seed: int,
         hosts: Hosts,
+        empty: faces.Picture | None = None,
+        share: float = 0.0,
     ) -> None:
-        """Take the labels scaled to 0..1, and the rows to train on."""
+        """Take the labels scaled to 0..1, and the rows to train on; `empty` are pictures without a face,
+        which get this share of each batch and the lowest of each label.
+        """
         self._phases, self._pictures, self._labels = phases, pictures, labels
         self._scaled, self._names, self._rows = scaled, names, rows
         self._batch, self._shift, self._seed, self._hosts = batch, shift, seed, hosts
         self._with_classes = any(p.classes or p.teacher_classes for p in phases)
+        self._empty, self._share = empty, share
         self._order: tuple[int, NDArray[np.int64]] = (-1, rows)
 
     @property
@@ -75,8 +81,15 @@ class Batches:
             self._order = (epoch, np.random.default_rng([self._seed, 1, epoch]).permutation(self._rows))
         rows = self._order[1][place * self._batch : (place + 1) * self._batch][self._hosts.share(self._batch)]
         rng = np.random.default_rng([self._seed, 2, step, self._hosts.index])
-        x = data.augment(self._pictures[rows], self._shift, rng)
-        return x, *self._targets(rows, self._phase(epoch))
+        phase = self._phase(epoch)
+        pictures, (y, weights) = self._pictures[rows], self._targets(rows, phase)
+        if self._empty is not None:
+            at = slice(len(rows) - max(1, round(self._share * len(rows))), len(rows))
+            pictures[at] = self._empty[rng.integers(0, len(self._empty), len(rows[at]))]
+            for name in y:
+                known = name in self._names
+                y[name][at], weights[name][at] = 0, phase.labels if known else 0
+        return data.augment(pictures, self._shift, rng), y, weights
 
     def _phase(self, epoch: int) -> Phase:
         ends = np.cumsum([phase.epochs for phase in self._phases])

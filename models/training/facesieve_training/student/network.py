@@ -9,6 +9,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from facesieve_training.label.table import COMPONENTS
+from facesieve_training.networks import mirror
 from facesieve_training.networks.resnet import NetworkConfig, resnet
 
 FEATURE, CLASSES = "feature", "classes"
@@ -44,21 +45,23 @@ def build(config: StudentConfig, features: int, classes: int = 0, dtype: str = "
     """Build the student: outputs FEATURE (N x features), each label (N x bins logits), CLASSES if any."""
     backbone = resnet(config.network, dtype)
     pooled = backbone.output
-    hidden = layers.Dense(config.hidden, activation="relu", name="hidden", dtype=dtype)(pooled)
-    outputs = {name: _dense(hidden, config.bins, name) for name in config.labels}
-    outputs[FEATURE] = _dense(pooled, features, FEATURE)
+    read, told = layers.Dense, pooled
+    if config.network.mirror:
+        read = mirror.MirrorReadout
+        told = mirror.MirrorDense(2 * features, name="recognised", dtype=dtype)(pooled)
+        hidden = mirror.MirrorDense(config.hidden, name="hidden", dtype=dtype)(pooled)
+    else:
+        hidden = layers.Dense(config.hidden, activation="relu", name="hidden", dtype=dtype)(pooled)
+    outputs = {name: read(config.bins, name=name, dtype="float32")(hidden) for name in config.labels}
+    outputs[FEATURE] = read(features, name=FEATURE, dtype="float32")(told)
     if classes:
-        outputs[CLASSES] = _dense(pooled, classes, CLASSES)
+        outputs[CLASSES] = read(classes, name=CLASSES, dtype="float32")(told)
     return keras.Model(backbone.input, outputs, name=f"student_{backbone.name}")
 
 
 def inference(student: keras.Model, config: StudentConfig) -> keras.Model:
     """Return the part that is shipped: picture to the labels' logits, in the order of the configuration."""
     return keras.Model(student.input, [student.output[name] for name in config.labels], name=student.name)
-
-
-def _dense(x: Any, width: int, name: str) -> Any:
-    return layers.Dense(width, name=name, dtype="float32")(x)
 
 
 def expectation(logits: Any) -> Any:

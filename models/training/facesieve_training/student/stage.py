@@ -23,6 +23,7 @@ from facesieve_training.fit import Loop, Rate
 from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data, network
+from facesieve_training.student.background import Background, gather
 from facesieve_training.student.batches import Batches, Phase, prototypes
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,9 @@ class Config:
     batch: int = 64
     """Pictures in a step, over all devices and hosts."""
     precision: Precision = "float32"
-    held_out: float = 0.05
+    background: Background | None = None
+    """Pictures without a face, to be scored lowest; none trains on faces alone."""
+    held_out: float = 0.1
     """Share of the people who are never trained on: calibration and every choice are theirs."""
     shift: int = 2
     """Largest move of a training picture, pixels."""
@@ -95,9 +98,12 @@ def run(config: Config, run: Run) -> None:
     scale = data.Scale.fit(labels.labels[~test], names)
     write_atomic(run.dir / "scale.json", json.dumps(scale.knots) + "\n")
     scaled = scale.apply(labels.labels)
+    empty = gather(config.background, config.seed) if config.background else None
+    share = config.background.share if config.background else 0.0
     batches = Batches(
-        config.phases, pictures, labels, scaled, names, rows, config.batch, config.shift, config.seed, hosts
-    )
+        config.phases, pictures, labels, scaled, names, rows, config.batch, config.shift, config.seed, hosts,
+        empty, share,
+    )  # fmt: skip
     devices.spread(config.devices, config.batch, hosts)
     model = make_model(config, labels, rows, batches.epoch)
     shipped = network.inference(model, config.student)

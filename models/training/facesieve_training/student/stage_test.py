@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from facesieve_training.devices import Hosts
 from facesieve_training.fit import Optimiser
 from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.resnet import NetworkConfig
@@ -72,7 +73,7 @@ def test_a_killed_run_ends_where_the_whole_one_ends(
 
 
 def test_a_small_student_learns_its_labels_by_heart(config: stage.Config, tmp_path: Path) -> None:
-    once = replace(config, phases=(Phase(7, labels=1.0, optimiser=Optimiser(0.004)),))
+    once = replace(config, phases=(Phase(9, labels=1.0, optimiser=Optimiser(0.004)),))
     train(once, tmp_path / "run")
     losses = pd.read_csv(tmp_path / "run" / "metrics.csv")["loss"]
     assert losses.iloc[-1] < 0.85 * losses.iloc[0]
@@ -84,3 +85,23 @@ def test_the_cache_holds_what_is_made_without_it(config: stage.Config) -> None:
     rows = np.array([0, 1, 5, len(labels) - 1])
     cached = data.Pictures(source, labels, config.cache)[rows]
     np.testing.assert_array_equal(cached, data.Pictures(source, labels, None)[rows])
+
+
+def test_pictures_without_a_face_learn_the_lowest_of_each_label(config: stage.Config) -> None:
+    source = data.LabelRun(config.labels)
+    names = ("agreement", "robustness")
+    labels = source.read(names)
+    scaled = data.Scale.fit(labels.labels, names).apply(labels.labels)
+    rows = np.arange(len(labels))
+    empty = np.full((3, 112, 112, 3), 7, np.uint8)
+    pictures = data.Pictures(source, labels, None)
+    batches = Batches(
+        config.phases, pictures, labels, scaled, names, rows, 16, 0, 1, Hosts(), empty=empty, share=0.25
+    )
+    x, y, weights = batches(batches.epoch)  # the second phase learns labels
+    assert (x[12:] == (7 - 128) / 128).all()
+    assert not (x[:12] == (7 - 128) / 128).all(axis=(1, 2, 3)).any()
+    for name in names:
+        assert (y[name][12:] == 0).all()
+        assert (weights[name] == 1).all()
+    assert (weights["feature"] == 0).all()

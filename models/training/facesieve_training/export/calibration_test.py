@@ -1,0 +1,22 @@
+import numpy as np
+import pytest
+
+from facesieve_training.export import calibration
+
+
+def test_50_is_the_clean_median_90_their_upper_tenth_and_below_it_counts_all() -> None:
+    rng = np.random.default_rng(0)
+    clean = np.arange(6000) < 2000
+    raw = np.where(clean, rng.normal(0.7, 0.1, 6000), rng.normal(0.3, 0.2, 6000))
+    curve = calibration.calibrate(raw, clean, 41)
+    score = np.interp(raw, curve.raw, curve.score)
+    assert np.all(np.diff(curve.raw) > 0)
+    assert np.mean(score[clean] >= 50) == pytest.approx(0.5, abs=0.01)
+    assert np.mean(score[clean] >= 90) == pytest.approx(0.1, abs=0.01)
+    worse = score[raw < np.median(raw[clean])]
+    assert np.mean(worse < 25) == pytest.approx(0.5, abs=0.01)
+
+
+def test_equal_values_still_make_a_rising_curve() -> None:
+    curve = calibration.calibrate(np.full(100, 0.5), np.arange(100) < 50, 11)
+    assert np.all(np.diff(curve.raw) > 0)

@@ -1,0 +1,109 @@
+"""Pictures without a face, which a student must score lowest: a false box of the detector is no good face.
+
+Cut out of pictures in which a detector says where faces are: what lies beside them, and heads whose face is
+painted over and which are aligned as if it were there. With them go plain grey, gradients and noise.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from facesieve_training import faces
+from facesieve_training.cli import DataError
+from facesieve_training.degrade import Degradation, degrade, generator
+from facesieve_training.detector.erase import erase, lonely
+from facesieve_training.faces import SIZE, Picture
+from facesieve_training.prepare.align import align
+from facesieve_training.prepare.detector import Detect, Faces, open_detector
+
+_SEEN, _SURE = 0.2, 0.6  # detector's score: may be a face; is one
+_SMALLEST = 24  # pixels: side of a cut, and of a face that is painted over
+_TRIES = 8
+
+
+@dataclass(frozen=True)
+class Background:
+    """Where pictures without a face come from."""
+
+    pictures: Path
+    """Folder of whole pictures, with faces or without."""
+    detector: Path
+    """Finds the faces to be avoided: .onnx or .tflite, as in `prepare`."""
+    cuts: int = 2
+    """Cut out of each picture."""
+    share: float = 0.05
+    """Of a batch."""
+    degradation: Degradation = field(default_factory=Degradation)
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        found = [] if self.cuts >= 1 else [f"cuts: {self.cuts} is below 1"]
+        return found if 0 < self.share < 1 else [*found, f"share: {self.share} is not between 0 and 1"]
+
+
+def gather(config: Background, seed: int) -> Picture:
+    """Cut N x 112 x 112 x 3 pictures, BGR, the same for the same folder and seed."""
+    files = sorted(p for p in config.pictures.rglob("*") if p.suffix.lower() in faces.EXTENSIONS)
+    if not files:
+        raise DataError(f"{config.pictures}: holds no picture; give a folder of whole pictures")
+    detect = open_detector(config.detector)
+
+    def cut(file: Path) -> list[Picture]:
+        rng = generator(seed, file.name, 0)
+        found = cuts(faces.read(file), detect, config.cuts, rng)
+        return [degrade(some, config.degradation, rng) for some in [*found, plain(rng)]]
+
+    with ThreadPoolExecutor(1 if config.detector.suffix == ".tflite" else 2) as pool:
+        bar = tqdm(pool.map(cut, files), total=len(files), desc="background", unit="picture", disable=None)
+        made = [some for several in bar for some in several]
+    return np.stack(made)
+
+
+def cuts(picture: Picture, detect: Detect, count: int, rng: np.random.Generator) -> list[Picture]:
+    """Cut up to `count` squares beside the faces of a picture, and its faces painted over; 112x112 each."""
+    found = detect(picture, _SEEN)
+    beside = [_beside(picture, found, rng) for _ in range(count)]
+    return [some for some in beside if some is not None] + _without_faces(picture, found, rng)
+
+
+def _beside(picture: Picture, found: Faces, rng: np.random.Generator) -> Picture | None:
+    height, width = picture.shape[:2]
+    if min(height, width) < _SMALLEST:
+        return None
+    for _ in range(_TRIES):
+        side = int(np.exp(rng.uniform(np.log(_SMALLEST), np.log(min(height, width)))))
+        x, y = int(rng.integers(0, width - side + 1)), int(rng.integers(0, height - side + 1))
+        low = np.maximum(found[:, :2], [x, y])
+        high = np.minimum(found[:, :2] + found[:, 2:4], [x + side, y + side])
+        common = np.clip(high - low, 0, None).prod(axis=1)
+        if (common < 0.1 * np.minimum(found[:, 2:4].prod(axis=1), side**2)).all():
+            method = cv2.INTER_AREA if side > SIZE else cv2.INTER_LINEAR
+            square = picture[y : y + side, x : x + side]
+            return np.asarray(cv2.resize(square, (SIZE, SIZE), interpolation=method), np.uint8)
+    return None
+
+
+def _without_faces(picture: Picture, found: Faces, rng: np.random.Generator) -> list[Picture]:
+    made = []
+    for face in found[lonely(found)]:
+        painted = picture.copy()
+        if face[14] < _SURE or face[2] < _SMALLEST or not erase(painted, face, rng):
+            continue
+        made.append(align(painted, face[4:14].reshape(5, 2), 0).picture)
+    return made
+
+
+def plain(rng: np.random.Generator) -> Picture:
+    """Grey or one colour, a gradient between two, or noise."""
+    ends = rng.integers(0, 256, (2, 3))
+    share = np.linspace(0, 1, SIZE)[:, None, None] * rng.integers(0, 2)
+    flat = np.broadcast_to(ends[0] + share * (ends[1] - ends[0]), (SIZE, SIZE, 3))
+    if rng.random() < 0.5:
+        cells = int(2 ** rng.uniform(2, 7))
+        noise = rng.normal(0, rng.uniform(5, 80), (cells, cells, int(rng.choice([1, 3]))))
+        flat = flat + np.atleast_3d(cv2.resize(noise, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR))
+    return np.asarray(np.clip(flat, 0, 255), np.uint8)
