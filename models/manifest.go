@@ -94,11 +94,13 @@ type Calibration struct {
 	Score []float64 `json:"score"` // 0..100
 }
 
-// FNMR is the false-non-match rate to expect when every face has at least that score, at a false-match rate of FMR.
+// FNMR is the false-non-match rate to expect, at a false-match rate of FMR, when only faces of at least a score are kept,
+// and which share of the faces of the set that is.
 type FNMR struct {
 	FMR   float64   `json:"fmr"`
 	Set   string    `json:"set"`
 	Score []float64 `json:"score"`
+	Kept  []float64 `json:"kept"`
 	FNMR  []float64 `json:"fnmr"`
 }
 

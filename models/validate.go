@@ -119,9 +119,11 @@ func (q *QualityHead) validate(f *faults, outputs []Output) {
 
 func (n *FNMR) validate(f *faults) {
 	f.check(n.FMR > 0 && n.FMR < 1, "quality.fnmr.fmr", "%g is outside 0..1", n.FMR)
-	f.check(len(n.Score) > 0 && len(n.Score) == len(n.FNMR), "quality.fnmr", "%d scores, %d rates", len(n.Score), len(n.FNMR))
+	f.check(len(n.Score) > 0 && len(n.Score) == len(n.FNMR) && len(n.Score) == len(n.Kept),
+		"quality.fnmr", "%d scores, %d rates, %d shares kept", len(n.Score), len(n.FNMR), len(n.Kept))
 	f.check(increasing(n.Score, true) && within(n.Score, 0, 100), "quality.fnmr.score", "does not increase within 0..100")
 	f.check(within(n.FNMR, 0, 1), "quality.fnmr.fnmr", "is not within 0..1")
+	f.check(within(n.Kept, 0, 1), "quality.fnmr.kept", "is not within 0..1")
 }
 
 func (d *DetectorHead) validate(f *faults, m *Manifest) {

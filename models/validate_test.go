@@ -40,7 +40,7 @@ func TestManifestFaults(t *testing.T) {
 		"quality.calibration.raw: does not":       {"quality", func(m *Manifest) { m.Quality.Calibration.Raw = []float64{0, 0, 1} }},
 		"quality.calibration.score: does not":     {"quality", func(m *Manifest) { m.Quality.Calibration.Score = []float64{0, 40, 101} }},
 		"quality.fnmr.fmr: 0 is outside":          {"quality", func(m *Manifest) { m.Quality.FNMR = &FNMR{} }},
-		"quality.fnmr: 1 scores, 0 rates":         {"quality", func(m *Manifest) { m.Quality.FNMR = &FNMR{FMR: 1e-3, Score: []float64{0}} }},
+		"quality.fnmr: 1 scores, 0 rates, 0 shares kept":         {"quality", func(m *Manifest) { m.Quality.FNMR = &FNMR{FMR: 1e-3, Score: []float64{0}} }},
 		"self_test.cases: there is none":          {"quality", func(m *Manifest) { m.SelfTest.Cases = nil }},
 		"self_test.tolerance: 1 values for 2":     {"quality", func(m *Manifest) { m.SelfTest.Tolerance = []float64{1} }},
 		"self_test: 8x16 pixels, the network":     {"quality", func(m *Manifest) { m.SelfTest.Width = 8 }},

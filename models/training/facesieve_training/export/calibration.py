@@ -36,8 +36,11 @@ def fnmr_curve(score: Floats, pairs: Comparisons, fmr: float, points: int, told:
     probe, errors = score[pairs.probe], pairs.errors
     scores = np.linspace(0, 100, points)
     rates: list[float] = []
+    shares: list[float] = []
     for s in scores:
         kept = probe >= s
+        shares.append(float((score >= s).mean()))
         rate = float(errors[kept].mean()) if kept.sum() >= _LEAST_PAIRS or not rates else rates[-1]
         rates.append(min(rate, rates[-1]) if rates else rate)
-    return manifest.Fnmr(fmr, told, [round(float(s), 4) for s in scores], [float(f"{r:.6g}") for r in rates])
+    values = [[float(f"{v:.6g}") for v in some] for some in (scores, shares, rates)]
+    return manifest.Fnmr(fmr, told, *values)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from facesieve_training.export import calibration
+from facesieve_training.export.held_out import Comparisons
 
 
 def test_50_is_the_clean_median_90_their_upper_tenth_and_below_it_counts_all() -> None:
@@ -20,3 +21,16 @@ def test_50_is_the_clean_median_90_their_upper_tenth_and_below_it_counts_all() -
 def test_equal_values_still_make_a_rising_curve() -> None:
     curve = calibration.calibrate(np.full(100, 0.5), np.arange(100) < 50, 11)
     assert np.all(np.diff(curve.raw) > 0)
+
+
+def test_the_curve_tells_who_is_kept_and_how_many_of_them_fail() -> None:
+    rng = np.random.default_rng(0)
+    score = rng.uniform(0, 100, 5000)
+    probe = rng.integers(0, 5000, 20_000)
+    similarity = np.where(score[probe] < 40, 0.0, 1.0)
+    pairs = Comparisons(probe, rng.integers(0, 5000, 20_000), similarity, threshold=0.5)
+    curve = calibration.fnmr_curve(score, pairs, 1e-3, 21, "a set")
+    assert curve.score[6] == 30
+    assert curve.kept[6] == pytest.approx(0.7, abs=0.02)
+    assert curve.fnmr[0] == pytest.approx(0.4, abs=0.02)
+    assert curve.fnmr[8] == 0

@@ -81,11 +81,14 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Fnmr:
-    """The false-non-match rate to expect when faces below a score are dropped, at one false-match rate."""
+    """The false-non-match rate to expect when faces below a score are dropped, at one false-match rate, and
+    the share of the set's faces that are kept.
+    """
 
     fmr: float
     set: str
     score: list[float]
+    kept: list[float]
     fnmr: list[float]
 
 

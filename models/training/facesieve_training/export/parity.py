@@ -70,8 +70,9 @@ def markdown(report: dict[str, Any], fnmr: manifest.Fnmr) -> str:
     lines += [
         f"| {n} | {' | '.join(f'{v[k]:.4f}' for k in kinds)} |" for n, v in report["weightings"].items()
     ]
-    lines += ["", "| score at least | FNMR |", "| --- | --- |"]
-    lines += [f"| {s:g} | {r:.4g} |" for s, r in zip(fnmr.score, fnmr.fnmr, strict=True)]
+    lines += ["", "| score at least | faces kept | FNMR |", "| --- | --- | --- |"]
+    rows = zip(fnmr.score, fnmr.kept, fnmr.fnmr, strict=True)
+    lines += [f"| {s:g} | {k:.1%} | {r:.4g} |" for s, k, r in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -81,6 +82,9 @@ def _plot(fnmr: manifest.Fnmr) -> bytes:
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot(fnmr.score, fnmr.fnmr, marker="o", markersize=3)
+    share = axes.twinx()
+    share.plot(fnmr.score, fnmr.kept, color="tab:gray", linestyle="--")
+    share.set(ylabel="share of the faces that is kept (dashed)", ylim=(0, 1))
     axes.set(
         xlabel="score of the probe at least",
         ylabel=f"FNMR at FMR {fnmr.fmr:g}",
