@@ -10,15 +10,17 @@ import (
 	_ "image/png"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 )
 
 const (
-	maxTrack = 1<<53 - 1 // above it, readers that keep numbers as float64 lose the last digits
-	maxSide  = 65535     // pixels
-	maxData  = 512 << 10 // bytes of an encoded face; a broker may close the connection over more
+	maxTrack  = 1<<53 - 1 // above it, readers that keep numbers as float64 lose the last digits
+	maxSide   = 65535     // pixels
+	maxLabels = 8
+	maxData   = 512 << 10 // bytes of an encoded face; a broker may close the connection over more
 )
 
 // faults collects what is wrong with a value, by the JSON path of the field.
@@ -49,6 +51,7 @@ func (e *Event) check() error {
 	f.finite("quality.raw", e.Quality.Raw)
 	f.check(e.Quality.Model != "" && len(e.Quality.Model) <= maxName,
 		"quality.model", "%q must have 1 to %d bytes", e.Quality.Model, maxName)
+	f.labels("quality.labels", e.Quality.Labels)
 	f.components("quality.components", e.Quality.Components)
 	policies := []string{"best", "quick", "interval", "all"}
 	f.check(slices.Contains(policies, e.Policy), "policy", "%q is none of %v", e.Policy, policies)
@@ -68,6 +71,7 @@ func (r *Rejected) check() error {
 		f.check(!slices.Contains(r.Reasons[:i], reason), "reasons", "%q appears twice", reason)
 	}
 	f.measure("score", r.Score)
+	f.labels("labels", r.Labels)
 	f.components("components", r.Components)
 	return errors.Join(f...)
 }
@@ -115,6 +119,20 @@ func (f *faults) landmarks(l Landmarks) {
 	for _, p := range []Point{l.RightEye, l.LeftEye, l.Nose, l.RightMouth, l.LeftMouth} {
 		f.finite("landmarks", float64(p[0]), float64(p[1]))
 	}
+}
+
+func (f *faults) labels(path string, l Labels) {
+	f.check(len(l) <= maxLabels, path, "there are %d, not 0 to %d", len(l), maxLabels)
+	for name, v := range l {
+		f.check(isLabel(name), path, "%q is not a name of lower case letters, digits and _", name)
+		f.check(v >= 0 && v <= 1, path+"."+name, "%v is not in 0..1", v)
+	}
+}
+
+// isLabel bounds what a network may call its labels.
+func isLabel(name string) bool {
+	other := func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' }
+	return name != "" && len(name) <= 64 && name[0] >= 'a' && name[0] <= 'z' && !strings.ContainsFunc(name, other)
 }
 
 func (f *faults) components(path string, c Components) {

@@ -1,9 +1,12 @@
 package publish
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // SchemaVersion is the version of the JSON forms of Event, Rejected and State. It rises when a reader would break.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 // Event is one face that passed: the payload of <root>/<camera>/face. All coordinates are pixels of the full frame, x to
 // the right and y down from its upper left corner; they may lie outside the frame where a face is cut by its edge.
@@ -87,8 +90,24 @@ type Quality struct {
 	// Raw is the network's own output before calibration.
 	Raw float64 `json:"raw"`
 	// Model names the network and its version.
-	Model      string     `json:"model"`
+	Model string `json:"model"`
+	// Labels are what Raw is made of, and say why a score is low.
+	Labels     Labels     `json:"labels"`
 	Components Components `json:"components"`
+}
+
+// Labels are a network's own judgements by name, each 0..1, higher is better: the share of the pictures it learnt from that
+// are worse. Those of the built-in network: agreement (the recogniser takes the face for the same person as on other
+// pictures), robustness (it is sure of what it sees), visual (light and sharpness are as on other pictures), norm (how
+// strongly it responds at all). Another network may have others, at most 8.
+type Labels map[string]float64
+
+// MarshalJSON writes no labels as an empty object.
+func (l Labels) MarshalJSON() ([]byte, error) {
+	if l == nil {
+		return []byte("{}"), nil
+	}
+	return json.Marshal(map[string]float64(l))
 }
 
 // Components are measures named as in ISO/IEC 29794-5, each 0..100, higher is better, or NotAssessed.

@@ -87,7 +87,7 @@ func TestEventsRefusedBySchemaAndDecoder(t *testing.T) {
 		value any
 		want  string
 	}{
-		{"schema", 2, "unknown schema version 2: this reader knows 1"},
+		{"schema", 1, "unknown schema version 1: this reader knows 2"},
 		{"id", "0195514e-3a43-4c3f-8000-000000000000", "is not a UUIDv7"},
 		{"id", "0195514E-3A43-7C3F-8000-000000000000", "is not a UUIDv7"},
 		{"device", nil, "device: missing"},
@@ -109,6 +109,12 @@ func TestEventsRefusedBySchemaAndDecoder(t *testing.T) {
 		{"transform", []any{[]any{1, 2, 3}}, "transform: 1 elements, not 2"},
 		{"quality.score", 100.5, "100.5 is not in 0..100"},
 		{"quality.model", "", "must have 1 to 255 bytes"},
+		{"quality.labels", nil, "quality.labels: missing"},
+		{"quality.labels", []any{}, "quality.labels"},
+		{"quality.labels.norm", 1.5, "quality.labels.norm: 1.5 is not in 0..1"},
+		{"quality.labels.norm", "high", "quality.labels"},
+		{"quality.labels.Norm", 0.5, "\"Norm\" is not a name of lower case letters"},
+		{"quality.labels._", 0.5, "is not a name of lower case letters"},
 		{"quality.components.Sharpness", -0.5, "neither in 0..100 nor -1"},
 		{"quality.components.Sharpness", nil, "quality.components.Sharpness: missing"},
 		{"policy", "worst", "is none of"},

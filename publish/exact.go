@@ -43,6 +43,8 @@ func (w walker) value(t reflect.Type, path string) error {
 		}
 	case t.Kind() == reflect.Struct:
 		return w.object(token, t, path)
+	case t.Kind() == reflect.Map:
+		return w.mapping(token, t, path)
 	case t.Kind() == reflect.Array, t.Kind() == reflect.Slice:
 		return w.array(token, t, path)
 	}
@@ -75,6 +77,30 @@ func (w walker) object(token json.Token, t reflect.Type, path string) error {
 	for i := range t.NumField() {
 		if name := t.Field(i).Tag.Get("json"); missing[name] != nil {
 			return fmt.Errorf("%s: missing", join(path, name))
+		}
+	}
+	_, err := w.Token()
+	return err
+}
+
+// mapping is an object whose names are free, but each there once.
+func (w walker) mapping(token json.Token, t reflect.Type, path string) error {
+	if token != json.Delim('{') {
+		return fmt.Errorf("%s: %v is not an object", path, token)
+	}
+	seen := map[string]bool{}
+	for w.More() {
+		key, err := w.Token()
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		name, _ := key.(string)
+		if seen[name] {
+			return fmt.Errorf("%s: there twice", join(path, name))
+		}
+		seen[name] = true
+		if err := w.value(t.Elem(), join(path, name)); err != nil {
+			return err
 		}
 	}
 	_, err := w.Token()

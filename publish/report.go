@@ -19,6 +19,8 @@ type Rejected struct {
 	Reasons []string `json:"reasons"`
 	// Score is 0..100, or NotAssessed when the face was turned away before it was scored.
 	Score float64 `json:"score"`
+	// Labels are as in Quality; empty when the face was not scored.
+	Labels Labels `json:"labels"`
 	// Components are NotAssessed where they were not measured.
 	Components Components `json:"components"`
 }

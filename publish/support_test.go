@@ -78,7 +78,8 @@ func sampleEvent(camera string, track uint64) Event {
 		Landmarks: NewLandmarks([5][2]float32{{838, 50}, {880, 51}, {860, 75}, {841, 96}, {878, 97}}),
 		Transform: NewTransform([6]float64{0.875, -0.02, -690, 0.02, 0.875, -8}),
 		Quality: Quality{
-			Score: 71.5, Raw: 0.6125, Model: "facesieve-quality-r34w025/1",
+			Score: 71.5, Raw: 0.6125, Model: "facesieve-quality-r32m-1",
+			Labels: Labels{"agreement": 0.75, "norm": 0.475},
 			Components: Components{
 				Sharpness: 88, UnderExposurePrevention: 97.5, OverExposurePrevention: 100, InterEyeDistance: 42,
 				HeadPoseYaw: 91, HeadPosePitch: 83, HeadPoseRoll: 99, CompressionArtifacts: NotAssessed,
@@ -93,7 +94,7 @@ func sampleRejected() Rejected {
 	e := sampleEvent("door", 7)
 	return Rejected{
 		Camera: e.Camera, Track: e.Track, Time: e.Time, Frame: e.Frame, Box: e.Box,
-		Reasons: []string{"too_small", "pose"}, Score: NotAssessed, Components: e.Quality.Components,
+		Reasons: []string{"too_small", "pose"}, Score: NotAssessed, Labels: Labels{}, Components: e.Quality.Components,
 	}
 }
 

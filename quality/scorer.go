@@ -67,6 +67,15 @@ func NewScorer(network Network) (*Scorer, error) {
 // Labels returns the names of the labels, in the order of Score.Labels.
 func (s *Scorer) Labels() []string { return slices.Clone(s.names) }
 
+// Named returns the labels of a score by name, each 0..1.
+func (s *Scorer) Named(score Score) map[string]float64 {
+	named := make(map[string]float64, len(s.names))
+	for i, name := range s.names {
+		named[name] = score.Labels[i]
+	}
+	return named
+}
+
 // Score scores an aligned face: Size x Size BGR pixels of 8 bits without gaps, borrowed.
 func (s *Scorer) Score(aligned gocv.Mat) (Score, error) {
 	pixels, err := alignedPixels(aligned)

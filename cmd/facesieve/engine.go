@@ -11,6 +11,7 @@ import (
 
 	"facesieve/detect"
 	"facesieve/models"
+	"facesieve/publish"
 	"facesieve/quality"
 )
 
@@ -36,6 +37,7 @@ type judgement struct {
 	Transform  quality.Transform
 	Assessment quality.Assessment
 	Score      quality.Score
+	Labels     publish.Labels // what the score is made of; nil if there is none
 	Scored     bool           // false: ruled out before the network ran, the score means nothing
 	Reason     quality.Reason // the gate that rules the face out, or empty
 }
@@ -121,7 +123,7 @@ func (e *engine) judge(frame gocv.Mat, face detect.Face, all bool) (judgement, e
 	if j.Score, err = e.scorer.Score(e.aligned); err != nil {
 		return j, fmt.Errorf("score face: %w", err)
 	}
-	j.Scored = true
+	j.Scored, j.Labels = true, e.scorer.Named(j.Score)
 	e.times.add(stageScore, now)
 	return j, nil
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 
 	"gocv.io/x/gocv"
 
@@ -35,7 +37,7 @@ func (e encoder) event(c *candidate) (publish.Event, error) {
 		Transform: publish.NewTransform(c.Judgement.Transform),
 		Quality: publish.Quality{
 			Score: c.Judgement.Score.Value, Raw: c.Judgement.Score.Raw, Model: e.model,
-			Components: *components(c.Judgement.Assessment),
+			Labels: c.Judgement.Labels, Components: *components(c.Judgement.Assessment),
 		},
 		Policy: c.PolicyName,
 		Image:  publish.Image{Encoding: e.image.Encoding, Width: quality.Size, Height: quality.Size, Data: picture},
@@ -55,7 +57,8 @@ func (e encoder) rejection(c *candidate, reason quality.Reason) publish.Rejected
 	return publish.Rejected{
 		Schema: publish.SchemaVersion, Device: e.device, Camera: e.camera, Track: c.Track, Time: c.Time,
 		Frame: publish.Size{Width: c.Width, Height: c.Height}, Box: publish.NewBox(c.Face.Box),
-		Reasons: []string{string(reason)}, Score: score, Components: *components(c.Judgement.Assessment),
+		Reasons: []string{string(reason)}, Score: score, Labels: c.Judgement.Labels,
+		Components: *components(c.Judgement.Assessment),
 	}
 }
 
@@ -86,7 +89,10 @@ func encodeImage(cfg ImageConfig, mat gocv.Mat) ([]byte, error) {
 // describe tells a person what was measured of a face.
 func describe(c *candidate) string {
 	j, a := c.Judgement, c.Judgement.Assessment
-	return fmt.Sprintf("%s: score %.1f (raw %.3f), %.0f pixels between the eyes, sharpness %.0f, yaw %.0f°, pitch %.0f°, roll %.0f°",
-		c.Time.Format("15:04:05.000"), j.Score.Value, j.Score.Raw, a.Raw.EyeDistance, a.Components.Sharpness,
-		a.Raw.Yaw, a.Raw.Pitch, a.Raw.Roll)
+	text := fmt.Sprintf("%s: score %.1f", c.Time.Format("15:04:05.000"), j.Score.Value)
+	for _, name := range slices.Sorted(maps.Keys(j.Labels)) {
+		text += fmt.Sprintf(", %s %.2f", name, j.Labels[name])
+	}
+	return text + fmt.Sprintf("; %.0f pixels between the eyes, sharpness %.0f, yaw %.0f°, pitch %.0f°, roll %.0f°",
+		a.Raw.EyeDistance, a.Components.Sharpness, a.Raw.Yaw, a.Raw.Pitch, a.Raw.Roll)
 }

@@ -33,6 +33,7 @@ type scoredFace struct {
 	Landmarks  *[5][2]float32      `json:"landmarks,omitempty"` // right eye, left eye, nose, right and left mouth corner
 	Score      *float64            `json:"score,omitempty"`     // 0..100
 	Raw        *float64            `json:"raw,omitempty"`
+	Labels     publish.Labels      `json:"labels,omitempty"` // what raw is made of, each 0..1
 	Components *publish.Components `json:"components,omitempty"`
 	Error      string              `json:"error,omitempty"`
 }
@@ -116,7 +117,7 @@ func (c *scoreCommand) scoreFile(e *engine, file string) ([]scoredFace, error) {
 		}
 		lines = append(lines, scoredFace{
 			File: file, Face: &i, Box: &face.Box, Landmarks: &face.Landmarks,
-			Score: &j.Score.Value, Raw: &j.Score.Raw, Components: components(j.Assessment),
+			Score: &j.Score.Value, Raw: &j.Score.Raw, Labels: j.Labels, Components: components(j.Assessment),
 		})
 	}
 	return lines, nil
@@ -138,7 +139,8 @@ func scoreAligned(e *engine, file string, picture gocv.Mat) ([]scoredFace, error
 	}
 	first := 0
 	return []scoredFace{{
-		File: file, Face: &first, Score: &score.Value, Raw: &score.Raw, Components: components(measures),
+		File: file, Face: &first, Score: &score.Value, Raw: &score.Raw, Labels: e.scorer.Named(score),
+		Components: components(measures),
 	}}, nil
 }
 
