@@ -111,7 +111,7 @@ func (q *QualityHead) validate(f *faults, outputs []Output) {
 	f.check(len(c.Raw) >= 2 && len(c.Raw) == len(c.Score), "quality.calibration", "%d raw values, %d scores: as many, at least 2",
 		len(c.Raw), len(c.Score))
 	f.check(increasing(c.Raw, true), "quality.calibration.raw", "does not increase")
-	f.check(increasing(c.Score, false) && within(c.Score, 0, 100), "quality.calibration.score", "does not increase within 0..100")
+	f.check(increasing(c.Score, false) && within(c.Score, 100), "quality.calibration.score", "does not increase within 0..100")
 	if q.FNMR != nil {
 		q.FNMR.validate(f)
 	}
@@ -121,9 +121,9 @@ func (n *FNMR) validate(f *faults) {
 	f.check(n.FMR > 0 && n.FMR < 1, "quality.fnmr.fmr", "%g is outside 0..1", n.FMR)
 	f.check(len(n.Score) > 0 && len(n.Score) == len(n.FNMR) && len(n.Score) == len(n.Kept),
 		"quality.fnmr", "%d scores, %d rates, %d shares kept", len(n.Score), len(n.FNMR), len(n.Kept))
-	f.check(increasing(n.Score, true) && within(n.Score, 0, 100), "quality.fnmr.score", "does not increase within 0..100")
-	f.check(within(n.FNMR, 0, 1), "quality.fnmr.fnmr", "is not within 0..1")
-	f.check(within(n.Kept, 0, 1), "quality.fnmr.kept", "is not within 0..1")
+	f.check(increasing(n.Score, true) && within(n.Score, 100), "quality.fnmr.score", "does not increase within 0..100")
+	f.check(within(n.FNMR, 1), "quality.fnmr.fnmr", "is not within 0..1")
+	f.check(within(n.Kept, 1), "quality.fnmr.kept", "is not within 0..1")
 }
 
 func (d *DetectorHead) validate(f *faults, m *Manifest) {
@@ -204,8 +204,9 @@ func increasing[T int | float64](values []T, strictly bool) bool {
 	return true
 }
 
-func within(values []float64, low, high float64) bool {
-	return !slices.ContainsFunc(values, func(v float64) bool { return v < low || v > high })
+// within says whether all values are in 0..high.
+func within(values []float64, high float64) bool {
+	return !slices.ContainsFunc(values, func(v float64) bool { return v < 0 || v > high })
 }
 
 func product(shape []int) int {

@@ -41,14 +41,23 @@ func (w walker) value(t reflect.Type, path string) error {
 		if s, ok := token.(string); !ok || strings.ContainsAny(s, "\r\n") {
 			return fmt.Errorf("%s: not base64 in one piece", path)
 		}
-	case t.Kind() == reflect.Struct:
-		return w.object(token, t, path)
-	case t.Kind() == reflect.Map:
-		return w.mapping(token, t, path)
-	case t.Kind() == reflect.Array, t.Kind() == reflect.Slice:
-		return w.array(token, t, path)
+	default:
+		return w.nested(token, t, path)
 	}
-	return nil // json.Unmarshal has looked at the rest
+	return nil
+}
+
+func (w walker) nested(token json.Token, t reflect.Type, path string) error {
+	switch t.Kind() { // json.Unmarshal has looked at the rest
+	case reflect.Struct:
+		return w.object(token, t, path)
+	case reflect.Map:
+		return w.mapping(token, t, path)
+	case reflect.Array, reflect.Slice:
+		return w.array(token, t, path)
+	default:
+		return nil
+	}
 }
 
 func (w walker) object(token json.Token, t reflect.Type, path string) error {
