@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from facesieve_training import devices
 from facesieve_training.cli import DataError
 from facesieve_training.detector.assign import AssignConfig, targets
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
@@ -114,7 +115,7 @@ class Trainer:
     """Network, its averaged copy and the optimiser."""
 
     def __init__(self, parts: Parts) -> None:
-        keras.utils.set_random_seed(parts.seed)
+        devices.prepare(parts.seed)
         keras.mixed_precision.set_global_policy(parts.train.precision)
         try:
             self.model = build(parts.network)

@@ -1,6 +1,13 @@
+"""The detector's training; run as a program this trains, to be killed."""
+
 import dataclasses
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,25 +60,27 @@ def test_batches_do_not_depend_on_where_they_start() -> None:
     other.close()
 
 
-def test_a_resumed_training_ends_like_one_that_was_never_stopped(tmp_path: Path) -> None:
-    whole = train([labelled()], _parts(4), Run.open(tmp_path / "whole", "detector", _parts(4), False))
+def _trained(folder: Path, resume: bool = False) -> list[np.ndarray]:
+    parts = _parts(4)
+    weights: list[np.ndarray] = train(
+        [labelled()], parts, Run.open(folder, "detector", parts, resume)
+    ).get_weights()
+    return weights
 
-    class KilledError(Exception):
-        pass
 
-    class Killed(Run):
-        def log(self, step: int, **values: float | int | str) -> None:
-            super().log(step, **values)
-            if step == 3:
-                raise KilledError
-
-    with pytest.raises(KilledError):
-        train([labelled()], _parts(4), Killed.open(tmp_path / "cut", "detector", _parts(4), False))
-    again = Run.open(tmp_path / "cut", "detector", _parts(4), True)
-    resumed = train([labelled()], _parts(4), again)
-    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
-    steps = (tmp_path / "cut" / "metrics.csv").read_text().split("\n")[1:5]
+def test_a_killed_training_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    program = [sys.executable, "-m", "facesieve_training.detector.train_test", str(killed)]
+    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (killed / "checkpoint" / "checkpoint").exists():
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the training ended before it could be killed"
+    unbroken = _trained(whole)
+    for a, b in zip(unbroken, _trained(killed, resume=True), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (whole / "metrics.csv").read_bytes() == (killed / "metrics.csv").read_bytes()
+    steps = (killed / "metrics.csv").read_text().split()[1:]
     assert [row.split(",")[0] for row in steps] == ["1", "2", "3", "4"]
 
 
@@ -95,3 +104,15 @@ def test_missing_weights_are_told(tmp_path: Path) -> None:
 def test_wrong_schedules_are_told() -> None:
     faults = TrainConfig(batch=0, precision="int4", log_every=3, checkpoint_every=10).faults()
     assert [fault.split(":")[0] for fault in faults] == ["batch", "precision", "checkpoint_every"]
+
+
+if __name__ == "__main__":
+    tf.config.run_functions_eagerly(True)
+    step = Trainer.update
+
+    def slow(trainer: Trainer, *batch: Any) -> dict[str, float]:
+        time.sleep(0.3)
+        return step(trainer, *batch)
+
+    Trainer.update = slow  # type: ignore[method-assign, assignment]
+    _trained(Path(sys.argv[1]))
