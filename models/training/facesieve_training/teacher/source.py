@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesieve_training.cli import DataError
-from facesieve_training.config import load
+from facesieve_training.config import ConfigError, load
 from facesieve_training.teacher import imported
 from facesieve_training.teacher.features import Teacher
 from facesieve_training.teacher.imported import OnnxTeacher
@@ -35,20 +35,40 @@ class TeacherSource:
         return found or self.as_onnx().faults()
 
     def as_onnx(self) -> OnnxTeacher:
-        """Return the imported network's part; only where onnx is given."""
+        """The teacher as a file, whichever it is: a trained one has teacher.onnx in its run's folder."""
+        if self.run is not None:
+            return _imported_by(self.run) or _trained_by(self.run)
         if self.onnx is None or self.cut is None or self.low is None:
-            raise ValueError("not an imported teacher")
+            raise ValueError("no teacher is given")
         return OnnxTeacher(self.onnx, self.cut, self.low, self.colour, self.mean, self.std)
+
+
+def _imported_by(folder: Path) -> OnnxTeacher | None:
+    """The network that a run imported; None where it trained one."""
+    held = folder / "config.yaml"
+    if not held.is_file():
+        raise DataError(f"{folder}: holds no run; give the folder of a finished run of the stage teacher")
+    from facesieve_training.teacher import stage
+
+    try:
+        return load(held, stage.Config).teacher
+    except ConfigError as error:
+        raise DataError(f"{folder}: is of no use as a run of the stage teacher: {error}") from error
+
+
+def _trained_by(folder: Path) -> OnnxTeacher:
+    from facesieve_training.teacher import network
+
+    file = folder / "teacher.onnx"
+    if not file.is_file():
+        raise DataError(f"{file}: is missing; give the folder of a finished run of the stage teacher")
+    return OnnxTeacher(file, network.CUT, network.LOW, "BGR")
 
 
 def open_teacher(source: TeacherSource, threads: int = 0) -> Teacher:
     """Load the teacher; threads limits an imported one's, 0 means one for each core."""
-    if source.run is None:
+    if source.run is None or _imported_by(source.run):
         return imported.Teacher(source.as_onnx(), threads)
-    held = source.run / "config.yaml"
-    if not held.is_file():
-        raise DataError(f"{source.run}: holds no run; give the folder of a finished run of the stage teacher")
-    from facesieve_training.teacher import stage, trained
+    from facesieve_training.teacher import trained
 
-    config = load(held, stage.Config)
-    return imported.Teacher(config.teacher, threads) if config.teacher else trained.Teacher(source.run)
+    return trained.Teacher(source.run)

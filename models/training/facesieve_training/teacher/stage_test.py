@@ -76,7 +76,8 @@ def test_the_files_of_a_run_all_give_the_same_embedding(kind: str, tiny: Path, t
     np.testing.assert_allclose(teacher.embed_cut(told.cut), told.embedding, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(teacher(pictures[:1]).embedding, told.embedding[:1], rtol=1e-2, atol=1e-3)
 
-    file = OnnxTeacher(done / "teacher.onnx", cut="cut", low="low", colour="BGR")
+    file = TeacherSource(run=done).as_onnx()
+    assert file == OnnxTeacher(done / "teacher.onnx", cut="cut", low="low", colour="BGR")
     other = imported.Teacher(file, threads=1)(pictures)
     # Trained and run in bfloat16 by Keras, in float32 by onnxruntime.
     np.testing.assert_allclose(other.embedding, told.embedding, rtol=0.05, atol=0.05)
