@@ -50,9 +50,17 @@ class Gallery(ABC):
         """Number of faces."""
         return len(self.keys)
 
+    templates: list[str] | None = None
+    """Template of each face, in sets that compare templates; then `media` has the medium of each, or ""."""
+    media: list[str] = []  # noqa: RUF012
+
     def protocol(self) -> pd.DataFrame | None:
-        """The set's own pairs (left, right: keys; mated), or nothing."""
+        """The set's own pairs (left, right: keys, or templates; mated), or nothing."""
         return None
+
+    def only_pairs(self) -> bool:
+        """Whether its own pairs are all that the set can be judged by."""
+        return False
 
     @abstractmethod
     def read(self, rows: Ints) -> Batch:
@@ -95,11 +103,17 @@ class ShardGallery(Gallery):
             table = table[table["identity"].isin(list(dict.fromkeys(table["identity"]))[:limit])]
         self._rows = table.index.to_numpy()
         self._inter_eye = table["inter_eye"].to_numpy(np.float32)
+        if (table["template"] != "").any():
+            self.templates, self.media = list(table["template"]), list(table["media"])
         super().__init__(list(table["key"]), list(table["identity"]), self._shards.hash())
 
     def protocol(self) -> pd.DataFrame | None:
         """The source's pairs."""
         return self._shards.pairs()
+
+    def only_pairs(self) -> bool:
+        """What the source said."""
+        return self._shards.only_pairs()
 
     def read(self, rows: Ints) -> Batch:
         """Read the faces of these rows."""

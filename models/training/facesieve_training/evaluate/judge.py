@@ -16,7 +16,7 @@ _RECOMPUTED_STEP = 0.01
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Pairs with their similarities, and the identity (0, 1, 2, ...) of every picture."""
+    """Pairs with their similarities, and the identity (0, 1, 2, ...) of every picture, or template."""
 
     identity: Ints
     mated: Pairs
@@ -25,13 +25,18 @@ class Comparisons:
     nonmated_similarity: Floats
 
 
-def similarities(embeddings: NDArray[np.float32], pairs: Pairs, chunk: int = 65_536) -> Floats:
-    """Cosine of each pair's two embeddings; a picture without one (not finite, or all zero) is an error."""
+def unit_features(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale embeddings to length 1; one that cannot be (not finite, or all zero) is an error."""
     norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
     bad = np.flatnonzero(~(np.isfinite(norms[:, 0]) & (norms[:, 0] > 0)))
     if len(bad):
         raise ValueError(f"{len(bad)} embeddings are zero or not finite, the first in row {bad[0]}")
-    unit = embeddings / norms
+    return np.asarray(embeddings / norms, np.float32)
+
+
+def similarities(embeddings: NDArray[np.float32], pairs: Pairs, chunk: int = 65_536) -> Floats:
+    """Cosine of each pair's two embeddings."""
+    unit = unit_features(embeddings)
     parts = [
         np.einsum("ij,ij->i", unit[pairs.left[i : i + chunk]], unit[pairs.right[i : i + chunk]])
         for i in range(0, len(pairs), chunk)
@@ -87,7 +92,7 @@ class Judge:
         self._thresholds = bootstrap.thresholds(self._draws, *self._sides, c.nonmated_similarity, rules.fmrs)
 
     def curves(self, quality: Floats) -> list[Curve]:
-        """Curves of a score (one quality a picture, higher is better, NaN where it has none)."""
+        """Curves of a score (one quality a picture or template, higher is better, NaN where it has none)."""
         pairs = self.comparisons.mated
         of_pairs = edc.pair_quality(quality, pairs.left, pairs.right)
         discard = Discard.by(of_pairs)

@@ -1,4 +1,6 @@
-"""Which pictures are compared: all mated pairs, capped per identity, and a sample of the non-mated ones."""
+"""Which pictures are compared: all mated pairs, capped per identity, and a sample of the non-mated ones; or
+a set's own.
+"""
 
 from dataclasses import dataclass
 
@@ -23,16 +25,16 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A set's own pairs; those with a picture that `prepare` rejected are left out, and counted."""
+    """A set's own pairs; those with a side that `prepare` rejected are left out, and counted."""
 
     mated: Pairs
     nonmated: Pairs
     lost: int
 
 
-def protocol_pairs(keys: list[str], table: pd.DataFrame) -> Protocol:
-    """Find the rows of a protocol's pairs (left, right, mated) among the pictures with these keys."""
-    rows = pd.Series(np.arange(len(keys)), index=keys)
+def protocol_pairs(names: list[str], table: pd.DataFrame) -> Protocol:
+    """Find the rows of a protocol's pairs (left, right, mated) among the pictures, or templates, so named."""
+    rows = pd.Series(np.arange(len(names)), index=names)
     left = rows.reindex(table["left"]).to_numpy(np.float64)
     right = rows.reindex(table["right"]).to_numpy(np.float64)
     known = ~(np.isnan(left) | np.isnan(right))

@@ -146,11 +146,12 @@ def _left_over(results: Results) -> str:
     """Show the false non-matches that the reference keeps longest: wrong labels, age, a matcher's limits."""
     pairs, row = results.comparisons.mated, results.reference
     failed = np.flatnonzero(results.comparisons.mated_similarity <= results.thresholds[0])
-    quality = pair_quality(row.quality, pairs.left, pairs.right)
+    quality = pair_quality(results.compared(row), pairs.left, pairs.right)
     shown = failed[np.argsort(-quality[failed], kind="stable")][:_LEFT_OVER]
     cells = []
     for pair in shown:
-        both = results.gallery.read(np.array([pairs.left[pair], pairs.right[pair]]))
+        sides = int(pairs.left[pair]), int(pairs.right[pair])
+        both = results.gallery.read(np.array([results.face(row, side) for side in sides]))
         similarity = results.comparisons.mated_similarity[pair]
         thumbs = "".join(_thumb(f, k) for f, k in zip(both.aligned, both.keys, strict=True))
         cells.append(f"<figure class=pair>{thumbs}<figcaption>cosine {similarity:.2f}</figcaption></figure>")

@@ -8,6 +8,7 @@ from facesieve_training.evaluate import bootstrap
 from facesieve_training.evaluate.edc import Floats
 from facesieve_training.evaluate.gallery import Gallery
 from facesieve_training.evaluate.judge import Comparisons, Curve, Rules
+from facesieve_training.evaluate.templates import Templates
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Results:
     """All scores on one gallery."""
 
     gallery: Gallery
+    templates: Templates | None
+    """What is compared, where it is not single faces."""
     comparisons: Comparisons
     thresholds: list[float]
     rules: Rules
@@ -63,6 +66,14 @@ class Results:
     def reference(self) -> Result:
         """The score that the others are compared with: the first."""
         return self.rows[0]
+
+    def compared(self, row: Result) -> Floats:
+        """Quality of everything that is compared: of the faces, or of the templates."""
+        return self.templates.quality(row.quality) if self.templates else row.quality
+
+    def face(self, row: Result, compared: int) -> int:
+        """The face to show for a side of a pair: of a template the one of highest quality."""
+        return self.templates.best(row.quality, compared) if self.templates else compared
 
     def ranked(self, convention: str, fmr: float) -> list[Result]:
         """Scores in the order of their relative area, best first; those without one last."""

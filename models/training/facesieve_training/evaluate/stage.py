@@ -19,8 +19,9 @@ from facesieve_training.evaluate.network import Embedder, Embeddings, Network
 from facesieve_training.evaluate.results import Result, Results
 from facesieve_training.evaluate.scorers.base import Scorer
 from facesieve_training.evaluate.scorers.registry import ScoreConfig, build, default_scores
+from facesieve_training.evaluate.templates import Templates
 from facesieve_training.run import Run, write_atomic
-from facesieve_training.teacher.imported import OnnxTeacher
+from facesieve_training.teacher.source import TeacherSource
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +39,15 @@ class Config:
     """Recognition network that compares them; never the teacher."""
     scores: list[ScoreConfig] = field(default_factory=default_scores)
     """Scores to judge; differences are told against the first."""
-    teacher: OnnxTeacher | None = None
+    teacher: TeacherSource | None = None
     """For the scores that are the teacher's."""
     seed: int = 1
     limit: int | None = None
     """Only the first so many identities."""
     title: str = "Error versus discard"
-    pairs: Literal["all", "protocol"] = "all"
-    """all: every mated pair and a sample of the others; protocol: those of the set (.bin, CFP, LFW)."""
+    pairs: Literal["all", "protocol"] | None = None
+    """all: every mated pair and a sample of the others; protocol: the set's own (.bin, IJB-C's of templates,
+    CFP, LFW). Without it all; but protocol for a .bin, where a person has many names, and for IJB-C."""
     cap: int = 200
     """Mated pairs of an identity, at most; of more, a random so many."""
     nonmated: int = 1_000_000
@@ -78,27 +80,29 @@ def run(config: Config, run: Run) -> None:
     scorers = _scorers(config)
     cache = Cache(config.cache or run.checkpoint, config.distribute)
     embeddings = cache.every(gallery, Embedder(config.matcher, "matcher"))
-    comparisons = compare(gallery, embeddings, config)
+    templates = Templates.by(gallery) if _own(gallery, config) else None
+    comparisons = compare(gallery, templates, embeddings, config)
     judge = Judge(comparisons, config.rules, np.random.default_rng([config.seed, _DRAWS]))
-    results = Results(gallery, comparisons, judge.thresholds, config.rules, [])
+    results = Results(gallery, templates, comparisons, judge.thresholds, config.rules, [])
     for scorer in scorers:
         quality = scorer.scores(gallery, cache)
         results.rows.append(Result(scorer.name, scorer.about, quality, []))
     if run.resumed:
         run.rewind(-1)
     for i, result in enumerate(tqdm(results.rows, desc="judge", unit="score", disable=None)):
-        result.curves.extend(judge.curves(result.quality))
+        result.curves.extend(judge.curves(results.compared(result)))
         for curve in result.curves:
             run.log(i, score=result.name, convention=curve.convention, fmr=curve.fmr, pauc=curve.area)
     _write(config, run, results)
 
 
 def _scorers(config: Config) -> list[Scorer]:
-    if config.teacher is not None and file_digest(config.teacher.onnx) == file_digest(config.matcher.file):
+    teacher = config.teacher.as_onnx() if config.teacher else None
+    if teacher is not None and file_digest(teacher.onnx) == file_digest(config.matcher.file):
         raise DataError(
             f"{config.matcher.file}: is the teacher too; it would judge itself: give another matcher"
         )
-    scorers = [build(score, config.teacher, config.seed) for score in config.scores]
+    scorers = [build(score, teacher, config.seed) for score in config.scores]
     names = [scorer.name for scorer in scorers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -108,9 +112,11 @@ def _scorers(config: Config) -> list[Scorer]:
     return scorers
 
 
-def compare(gallery: Gallery, embeddings: Embeddings, config: Config) -> Comparisons:
-    """Draw the pairs and compare them."""
-    mated, nonmated = _pairs(gallery, config)
+def compare(
+    gallery: Gallery, templates: Templates | None, embeddings: Embeddings, config: Config
+) -> Comparisons:
+    """Draw the pairs and compare them; those of a protocol are of templates where the set has them."""
+    mated, nonmated = _pairs(gallery, templates, config)
     if not len(mated) or not len(nonmated):
         raise DataError(
             f"{config.faces}: gives {len(mated)} mated and {len(nonmated)} non-mated pairs; at least two "
@@ -118,12 +124,13 @@ def compare(gallery: Gallery, embeddings: Embeddings, config: Config) -> Compari
         )
     log.info("%d mated and %d non-mated pairs of %d faces", len(mated), len(nonmated), len(gallery))
     try:
+        features = templates.features(embeddings) if templates else embeddings
         return Comparisons(
-            gallery.identity,
+            templates.identity if templates else gallery.identity,
             mated,
             nonmated,
-            similarities(embeddings, mated),
-            similarities(embeddings, nonmated),
+            similarities(features, mated),
+            similarities(features, nonmated),
         )
     except ValueError as error:
         raise DataError(
@@ -131,17 +138,23 @@ def compare(gallery: Gallery, embeddings: Embeddings, config: Config) -> Compari
         ) from error
 
 
-def _pairs(gallery: Gallery, config: Config) -> tuple[pairs.Pairs, pairs.Pairs]:
-    if config.pairs == "all":
+def _own(gallery: Gallery, config: Config) -> bool:
+    """Whether the set's own pairs are compared."""
+    return config.pairs == "protocol" or (config.pairs is None and gallery.only_pairs())
+
+
+def _pairs(gallery: Gallery, templates: Templates | None, config: Config) -> tuple[pairs.Pairs, pairs.Pairs]:
+    if not _own(gallery, config):
         rng = np.random.default_rng([config.seed, _PAIRS])
         mated = pairs.mated_pairs(gallery.identity, config.cap, rng)
         return mated, pairs.nonmated_pairs(gallery.identity, config.nonmated, rng)
     table = gallery.protocol()
     if table is None:
         raise DataError(f"{config.faces}: has no pairs of its own; use pairs: all")
-    found = pairs.protocol_pairs(gallery.keys, table)
+    found = pairs.protocol_pairs(templates.names if templates else gallery.keys, table)
     if found.lost:
-        log.warning("%d of %d pairs have a face that is not in the set", found.lost, len(table))
+        what = "template without a face" if templates else "face that is not in the set"
+        log.warning("%d of %d pairs are left out: they have a %s", found.lost, len(table), what)
     return found.mated, found.nonmated
 
 

@@ -1,14 +1,13 @@
 """The whole stage on generated faces and networks."""
 
 import csv
-import itertools
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from facesieve_training.cli import DataError
 from facesieve_training.config import ConfigError, load
@@ -19,7 +18,7 @@ from facesieve_training.evaluate.network import Network
 from facesieve_training.evaluate.scorers.registry import ScoreConfig
 from facesieve_training.prepare import stage as prepare
 from facesieve_training.run import Run
-from facesieve_training.teacher.imported import OnnxTeacher
+from facesieve_training.teacher.source import TeacherSource
 
 Make = Callable[[str, int, int | str], Path]
 RULES = Rules(fmrs=[0.05, 0.01], replicates=20, recomputed_replicates=5)
@@ -32,7 +31,7 @@ QUICK: dict[str, object] = {
 
 def config(people: Path, network: Make, **values: object) -> stage.Config:
     settings: dict[str, object] = {
-        "teacher": OnnxTeacher(network("teacher", 1, "batch"), cut="cut", low="low"),
+        "teacher": TeacherSource(onnx=network("teacher", 1, "batch"), cut="cut", low="low"),
         "scores": [
             ScoreConfig("laplacian"), ScoreConfig("serfiq", masks=10), ScoreConfig("embedding_length"),
             ScoreConfig("pose_symmetry"), ScoreConfig("random"),
@@ -100,19 +99,30 @@ def test_shards_give_the_same_as_the_folder(tmp_path: Path, people: Path, networ
     assert (from_folder / "table.csv").read_bytes() == (from_shards / "table.csv").read_bytes()
 
 
-def test_pairs_of_a_verification_set(tmp_path: Path, people: Path, network: Make) -> None:
-    files = [sorted(folder.iterdir()) for folder in sorted(people.iterdir())]
-    mated = [pair for person in files for pair in itertools.combinations(person, 2)]
-    others = [(a, b) for one, two in itertools.combinations(files, 2) for a, b in zip(one, two, strict=True)]
-    held = [path.read_bytes() for pair in mated + others for path in pair]
-    (tmp_path / "set.bin").write_bytes(pickle.dumps((held, [True] * len(mated) + [False] * len(others))))
-    source = prepare.SourceConfig(tmp_path / "set.bin", "verification")
-    settings = prepare.Config(source, align="none", doubles="keep")
-    prepare.run(settings, Run.open(tmp_path / "shards", "prepare", settings, False))
-    run = judged(tmp_path / "run", config(tmp_path / "shards", network, pairs="protocol", **QUICK))
-    assert f"{len(mated)} mated and {len(others)} non-mated pairs" in (run / "table.md").read_text()
+def test_a_folder_has_no_pairs_of_its_own(tmp_path: Path, people: Path, network: Make) -> None:
     with pytest.raises(DataError, match="has no pairs of its own"):
         judged(tmp_path / "none", config(people, network, pairs="protocol", **QUICK))
+
+
+def test_the_run_of_a_teacher_serves_as_its_file(tmp_path: Path, people: Path, network: Make) -> None:
+    given = TeacherSource(onnx=network("teacher", 1, "batch"), cut="cut", low="low")
+    by_file = judged(tmp_path / "file", config(people, network, teacher=given, **QUICK))
+    held = {"teacher": {"onnx": str(given.onnx), "cut": "cut", "low": "low"}}
+    (tmp_path / "teacher").mkdir()
+    (tmp_path / "teacher" / "config.yaml").write_text(yaml.safe_dump(held))
+    source = TeacherSource(run=tmp_path / "teacher")
+    by_run = judged(tmp_path / "run", config(people, network, teacher=source, **QUICK))
+    assert (by_file / "table.csv").read_bytes() == (by_run / "table.csv").read_bytes()
+    (tmp_path / "teacher" / "config.yaml").write_text("faces: somewhere\n")
+    with pytest.raises(DataError, match=r"teacher.onnx: is missing; give the folder of a finished run"):
+        judged(tmp_path / "unfinished", config(people, network, teacher=source, **QUICK))
+    (tmp_path / "teacher" / "config.yaml").write_text(
+        "faces: somewhere\nteacher: {onnx: gone, cut: a, low: b}"
+    )
+    with pytest.raises(DataError, match=r"is of no use as a run of the stage teacher: .*gone is no file"):
+        judged(tmp_path / "gone", config(people, network, teacher=source, **QUICK))
+    with pytest.raises(DataError, match="holds no run"):
+        judged(tmp_path / "no", config(people, network, teacher=TeacherSource(run=tmp_path / "x"), **QUICK))
 
 
 def test_column_of_a_table(tmp_path: Path, people: Path, network: Make) -> None:
@@ -143,7 +153,7 @@ def test_column_of_a_table(tmp_path: Path, people: Path, network: Make) -> None:
 
 def test_faults_are_named(tmp_path: Path, people: Path, network: Make) -> None:
     settings = config(people, network)
-    same = config(people, network, teacher=OnnxTeacher(settings.matcher.file, cut="cut", low="low"))
+    same = config(people, network, teacher=TeacherSource(onnx=settings.matcher.file, cut="cut", low="low"))
     with pytest.raises(DataError, match="is the teacher too"):
         judged(tmp_path / "teacher", same)
     twice = config(people, network, scores=[ScoreConfig("random"), ScoreConfig("random")])

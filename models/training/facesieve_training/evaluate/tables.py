@@ -88,9 +88,11 @@ def basis(results: Results) -> str:
     rests = ", ".join(
         f"{fmr:g} ({int(fmr * len(c.nonmated) + 1e-9)} of the non-mated pairs above it)" for fmr in rules.fmrs
     )
+    held = f" in {len(results.templates):,} templates" if results.templates else ""
     return (
-        f"{len(results.gallery):,} faces of {len(results.gallery.names):,} people; {len(c.mated):,} mated "
-        f"and {len(c.nonmated):,} non-mated pairs. Threshold at FMR {rests}. pAUC: area under FNMR against "
+        f"{len(results.gallery):,} faces of {len(results.gallery.names):,} people{held}; "
+        f"{len(c.mated):,} mated and {len(c.nonmated):,} non-mated pairs. Threshold at FMR {rests}. "
+        "pAUC: area under FNMR against "
         f"discard up to {percent(rules.limit)}, relative to a random order (1.0 is useless, lower is "
         f"better). Intervals: 95 %, bootstrap over identities, {rules.replicates} replicates for the fixed "
         f"threshold and {min(rules.recomputed_replicates, rules.replicates)} for the recomputed one, "

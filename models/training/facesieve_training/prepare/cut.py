@@ -79,6 +79,7 @@ class Cutter:
             "identity": entry.identity,
             "source": entry.source,
             "template": entry.template,
+            "media": entry.media,
             "width": width,
             "height": height,
             "face_score": score,

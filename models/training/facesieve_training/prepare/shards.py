@@ -1,9 +1,8 @@
 """Aligned faces on disk, so that they are read as fast as the disk gives them: the output of `prepare`.
 
     index.parquet       a row a face, in order: identity, key, source, ..., shard, row (SCHEMA below)
-    shard-000000.npy    number x side x side x 3, uint8, BGR; row r of shard s is the face with that shard and
-    row pairs.parquet       only where the source has a protocol: left, right, mated; keys, or templates
-    (IJB-C)
+    shard-000000.npy    number x side x side x 3, uint8, BGR; row r of shard s is face (s, r)
+    pairs.parquet       only where the source has a protocol: left, right, mated; keys, or templates (IJB-C)
 
 Pixels are not compressed: decoding a JPEG costs a fraction of a millisecond of a core, a GPU host trains at
 tens of thousands of faces a second, and re-encoding would change what a quality network has to judge. A face
@@ -28,6 +27,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
+from facesieve_training.prepare.source import Pair
 from facesieve_training.run import write_atomic
 
 INDEX = "index.parquet"
@@ -38,6 +38,7 @@ SCHEMA = pa.schema(
         ("identity", pa.string()),
         ("source", pa.string()),  # file, record or entry that the face comes from
         ("template", pa.string()),  # IJB-C's template; empty elsewhere
+        ("media", pa.string()),  # IJB-C's medium, of which a video gives several faces; empty where not known
         ("width", pa.int32()),  # of the source picture, pixels
         ("height", pa.int32()),
         ("face_score", pa.float32()),  # the detector's, 0..1; NaN where landmarks were given
@@ -53,6 +54,15 @@ SCHEMA = pa.schema(
     ]
 )
 PAIRS = pa.schema([("left", pa.string()), ("right", pa.string()), ("mated", pa.bool_())])
+# Metadata of pairs.parquet, see `Shards.only_pairs`.
+_ONLY = b"only"
+
+
+def write_pairs(root: Path, pairs: list[Pair], only: bool) -> None:
+    """Write a protocol; `only` says that nothing but its pairs may be compared."""
+    columns = [[p.left for p in pairs], [p.right for p in pairs], [p.mated for p in pairs]]
+    schema = PAIRS.with_metadata({_ONLY: b"yes"}) if only else PAIRS
+    write_table(root / PAIRS_FILE, pa.table(columns, schema=schema))
 
 
 def shard_name(number: int) -> str:
@@ -176,6 +186,11 @@ class Shards:
         """The source's protocol, or nothing."""
         path = self.root / PAIRS_FILE
         return pq.read_table(path).to_pandas() if path.is_file() else None
+
+    def only_pairs(self) -> bool:
+        """Whether the protocol is all that the set can be judged by: its identities alone would mislead."""
+        path = self.root / PAIRS_FILE
+        return path.is_file() and _ONLY in (pq.read_schema(path).metadata or {})
 
     def _map(self, number: int) -> NDArray[np.uint8]:
         if number not in self._maps:

@@ -33,6 +33,8 @@ class Entry:
     """Five landmarks x, y, x, y, ... in pixels of the picture, where the source knows them."""
     template: str = ""
     """IJB-C: the template the face belongs to."""
+    media: str = ""
+    """IJB-C: the photograph or video that it is from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,10 @@ class Pair:
 
 class Source(ABC):
     """A data set as it was published; small enough to be sent to a worker."""
+
+    only_pairs = False
+    """Whether the protocol's pairs are all that may be compared, and so every picture of them is wanted: a
+    person goes by several identities, or it is templates that are compared."""
 
     def __init__(self, root: Path) -> None:
         """Take the set at this path."""

@@ -53,14 +53,22 @@ class SourceConfig:
         """What is wrong with the values."""
         return ["protocol: only lfw takes one"] if self.protocol and self.kind != "lfw" else []
 
+    def aligned(self) -> How:
+        """How faces of the kind want to be aligned, as it is published."""
+        if self.kind in ("recordio", "verification"):
+            return "none"
+        return "landmarks" if self.kind == "ijbc" and (self.path / "meta").is_dir() else "detect"
+
 
 @dataclass(frozen=True)
 class Config:
     """Configuration of the stage."""
 
     source: SourceConfig
-    align: How = "detect"
-    """detect: find the face; landmarks: use those of the source (IJB-C); none: faces are aligned already."""
+    align: How | None = None
+    """detect: find the face; landmarks: use those of the source; none: faces are aligned already. Without it
+    as the kind is published: none for recordio and verification, landmarks for InsightFace's IJB-C, or else
+    detect."""
     detector: Path | None = None
     """Ours (.tflite) or any ONNX network with YuNet's heads."""
     threshold: float = 0.5
@@ -71,8 +79,9 @@ class Config:
     """Pixels around the aligned 112x112 face, for alignment jitter."""
     min_eyes: float = 0.0
     """Least distance of the eyes in the source picture, pixels."""
-    doubles: Literal["drop", "keep"] = "drop"
-    """A face with an earlier one's pixels; keep it for IJB-C, where templates share pictures."""
+    doubles: Literal["drop", "keep"] | None = None
+    """A face with an earlier one's pixels. Without it, drop; but keep for verification and ijbc, whose pairs
+    and templates share pictures."""
     near: int | None = None
     """List faces of a person whose 64-bit difference hashes differ in at most so many bits (4 is usual)."""
     shard: int = 4096
@@ -82,10 +91,14 @@ class Config:
     seed: int = 1
     distribute: Distribute = field(default_factory=Distribute)
 
+    def how(self) -> How:
+        """How faces are aligned, said or not."""
+        return self.align or self.source.aligned()
+
     def faults(self) -> list[str]:
         """What is wrong with the values."""
         faults = []
-        if self.align == "detect" and self.detector is None:
+        if self.how() == "detect" and self.detector is None:
             faults.append("detector: align: detect needs one, an ONNX or .tflite file")
         if not 0 < self.threshold < 1:
             faults.append(f"threshold: must be between 0 and 1, not {self.threshold}")
@@ -166,6 +179,7 @@ class Preparation:
 
     def __init__(self, config: Config, source: Source, folder: Path) -> None:
         self._config, self._source, self._folder = config, source, folder
+        self._keeps = config.doubles == "keep" or (config.doubles is None and source.only_pairs)
         self._seen: dict[bytes, str] = {}  # 200 bytes a face: 2 GB for ten million
 
     def all(self, total: int) -> None:
@@ -177,7 +191,7 @@ class Preparation:
                 self._seen.setdefault(bytes.fromhex(row["hash"]), row["key"])
         entries = itertools.islice(_limited(self._source, config), done * config.shard, None)
         recipe = Recipe(
-            config.align, config.detector, config.threshold, config.longest, config.margin, config.min_eyes
+            config.how(), config.detector, config.threshold, config.longest, config.margin, config.min_eyes
         )
         units = iter(lambda: list(itertools.islice(entries, _UNIT)), [])
         made = over(partial(Cutter, self._source, recipe), units, config.distribute)
@@ -192,7 +206,7 @@ class Preparation:
 
     def _judged(self, cut: Cut) -> Cut:
         """Turn a face that is there already into a fault."""
-        if cut.picture is None or self._config.doubles == "keep":
+        if cut.picture is None or self._keeps:
             return cut
         key = self._seen.setdefault(bytes.fromhex(cut.row["hash"]), cut.entry.key)
         if key == cut.entry.key:
@@ -223,5 +237,4 @@ def _table(rows: list[dict[str, object]], schema: pa.Schema) -> pa.Table:
 def _write_pairs(source: Source, folder: Path) -> None:
     pairs = list(source.pairs())
     if pairs:
-        columns = [[p.left for p in pairs], [p.right for p in pairs], [p.mated for p in pairs]]
-        shards.write_table(folder / shards.PAIRS_FILE, pa.table(columns, schema=shards.PAIRS))
+        shards.write_pairs(folder, pairs, source.only_pairs)

@@ -1,7 +1,8 @@
 """IJB-C by its template protocol, from NIST's tables or from InsightFace's.
 
 NIST's, `protocols/` with `images/` beside it:
-    *.csv with TEMPLATE_ID, SUBJECT_ID, FILENAME, FACE_X, FACE_Y, FACE_WIDTH, FACE_HEIGHT    a row a face
+    *.csv with TEMPLATE_ID, SUBJECT_ID, FILENAME, FACE_X, FACE_Y, FACE_WIDTH, FACE_HEIGHT    a row a face;
+                                   MEDIA_ID or else SIGHTING_ID, where there, tells which come from one video
     *matches*.csv                                              TEMPLATE,TEMPLATE: the comparisons of 1:1
     verification
 InsightFace's, `meta/` with `loose_crop/` beside it:
@@ -35,6 +36,8 @@ def ijbc(root: Path) -> Source:
 
 class NistIjbc(Source):
     """The faces of NIST's tables, sorted by subject and template."""
+
+    only_pairs = True
 
     def entries(self) -> Iterator[Entry]:
         """All faces; the box comes from the table."""
@@ -70,7 +73,8 @@ class NistIjbc(Source):
         file = self.root / "images" / name
         size = file.stat().st_size if file.is_file() else 0
         key = f"{subject}/{template}-{name.replace('/', '-')}-{x:g}-{y:g}"
-        return Entry(key, subject, name, file, size, (x, y, width, height), template=template)
+        media = row.get("MEDIA_ID") or row.get("SIGHTING_ID") or ""
+        return Entry(key, subject, name, file, size, (x, y, width, height), template=template, media=media)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -83,6 +87,8 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 class InsightFaceIjbc(Source):
     """The faces of InsightFace's tables, sorted by person and template, with their landmarks."""
 
+    only_pairs = True
+
     def entries(self) -> Iterator[Entry]:
         """All faces of all templates."""
         points = self._points()
@@ -93,8 +99,8 @@ class InsightFaceIjbc(Source):
             parts = line.split()
             if len(parts) != 3 or parts[0] not in points:
                 raise bad_line(path, number, "NAME TEMPLATE MEDIA with a name that has landmarks", line)
-            rows.append((people.get(parts[1], f"t{parts[1]}"), parts[1], parts[0]))
-        for person, template, name in sorted(set(rows)):
+            rows.append((people.get(parts[1], f"t{parts[1]}"), parts[1], parts[0], parts[2]))
+        for person, template, name, media in sorted(set(rows)):
             file = self.root / "loose_crop" / name
             size = file.stat().st_size if file.is_file() else 0
             yield Entry(
@@ -105,6 +111,7 @@ class InsightFaceIjbc(Source):
                 size,
                 points=points[name],
                 template=template,
+                media=media,
             )
 
     def pairs(self) -> Iterator[Pair]:

@@ -214,10 +214,10 @@ def test_ijbc_of_nist(tmp_path: Path) -> None:
     write(tmp_path / "images/img/1.jpg", b"one")
     source = ijbc(tmp_path)
     entries = list(source.entries())
-    assert [(e.identity, e.template, e.box) for e in entries] == [
-        ("5", "11", (10, 20, 30, 40)),
-        ("5", "12", (10, 20, 30, 40)),
-        ("6", "13", (1, 2, 3, 4)),
+    assert [(e.identity, e.template, e.media, e.box) for e in entries] == [
+        ("5", "11", "1", (10, 20, 30, 40)),
+        ("5", "12", "1", (10, 20, 30, 40)),
+        ("6", "13", "2", (1, 2, 3, 4)),
     ]
     assert len({e.key for e in entries}) == 3
     assert source.encoded(entries[0]) == b"one"
@@ -235,8 +235,8 @@ def test_ijbc_of_insightface(tmp_path: Path) -> None:
     write(tmp_path / "loose_crop/2.jpg", b"two")
     source = ijbc(tmp_path)
     entries = list(source.entries())
-    assert [(e.identity, e.template) for e in entries] == [
-        ("t11", "11"), ("t11", "12"), ("t11", "14"), ("t13", "13")
+    assert [(e.identity, e.template, e.media) for e in entries] == [
+        ("t11", "11", "1"), ("t11", "12", "2"), ("t11", "14", "1"), ("t13", "13", "3")
     ]  # fmt: skip
     assert entries[1].points == tuple(range(10))
     assert source.encoded(entries[1]) == b"two"

@@ -43,6 +43,8 @@ class _Restricted(pickle.Unpickler):
 class Verification(Source):
     """The pictures of a .bin file, in its order."""
 
+    only_pairs = True
+
     def __init__(self, root: Path) -> None:
         """Take the file."""
         super().__init__(root)
