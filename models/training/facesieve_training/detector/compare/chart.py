@@ -1,0 +1,50 @@
+"""Recall and landmarks over the size of faces, as PNG and SVG."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from facesieve_training.run import write_atomic
+
+_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9")
+_STYLE = {"svg.hashsalt": "facesieve", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+
+
+def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Write recall.png and recall.svg: at the first rate, clean and degraded side by side."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(8.4, 5.2), layout="constrained")
+        axes = figure.subplots(2, 2, sharex=True, sharey="row")
+        for column, (title, told) in enumerate((("clean", clean[0]), ("degraded", degraded[0]))):
+            rate = told["false_per_picture"]
+            axes[0][column].set_title(f"{title}, {rate:g} false faces a picture", fontsize=9)
+            _plot(axes[0][column], told["sizes"], "recall")
+            _plot(axes[1][column], told["sizes"], "landmark_error")
+            axes[1][column].set_xlabel("size of the face, pixels")
+        axes[0][0].set_ylabel("recall")
+        axes[1][0].set_ylabel("landmark error, of the eyes' distance")
+        axes[0][0].legend(frameon=False, fontsize=8)
+        for kind, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
+            data = io.BytesIO()
+            figure.savefig(data, format=kind, **options)
+            write_atomic(folder / f"recall.{kind}", data.getvalue())
+
+
+def _plot(axes: Axes, rows: Sequence[dict[str, Any]], what: str) -> None:
+    places = np.arange(len(rows))
+    for colour, name in zip(_COLOURS, rows[0][what], strict=False):
+        values = [np.nan if row[what][name] is None else row[what][name] for row in rows]
+        axes.plot(places, values, "o-", color=colour, label=name, markersize=4)
+    axes.set_xticks(places, [band(row) for row in rows])
+    axes.grid(axis="y", color="#E8EAED")
+
+
+def band(row: dict[str, Any]) -> str:
+    """A band of sizes in words."""
+    return f"{row['from']:g}-{row['to']:g}" if row["to"] < 1000 else f"over {row['from']:g}"

@@ -1,0 +1,45 @@
+"""Detectors that are known to be right or wrong, and views of squares."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.compare.views import View
+
+Face = Callable[..., FloatArray]
+
+
+def face(x: float, y: float, size: float, score: float = 0.9) -> FloatArray:
+    """A face [15] with its landmarks in the usual places."""
+    points = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]]) * size + [x, y]
+    return np.array([x, y, size, size, *points.ravel(), score], np.float32)
+
+
+@pytest.fixture
+def views() -> list[View]:
+    """Ten pictures with a face of 14 pixels, one of 60, and one that nobody is sure of."""
+    faces = np.stack([face(10, 10, 14), face(40, 40, 60), face(150, 20, 30, score=0.4)])
+    rng = np.random.default_rng(1)
+    pictures = [rng.integers(0, 256, (128, 192, 3), np.uint8) for _ in range(10)]
+    return [View(picture, faces, picture, 1.0) for picture in pictures]
+
+
+@pytest.fixture
+def exact(views: list[View]) -> Callable[[np.ndarray, float], FloatArray]:
+    """Finds every face where it is."""
+    return lambda picture, threshold: views[0].faces
+
+
+@pytest.fixture
+def sloppy() -> Callable[[np.ndarray, float], FloatArray]:
+    """Finds the large face, shifted by 6 pixels, and one that is none, surer with every picture."""
+    calls = []
+
+    def detect(picture: np.ndarray, threshold: float) -> FloatArray:
+        calls.append(1)
+        shifted = face(46, 40, 60, score=0.55)
+        return np.stack([shifted, face(0, 90, 30, score=0.05 + 0.09 * len(calls))])
+
+    return detect

@@ -1,0 +1,104 @@
+"""What several detectors make of the same views, face by face, so that they can be told apart fairly."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from facesieve_training.detector import codec
+from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.compare.views import View
+from facesieve_training.detector.evaluate import LOWEST, Detect, EvaluateConfig, landmark_error, match
+
+THUMB = 64
+_AROUND = 2.0
+
+
+@dataclass
+class Outcome:
+    """True faces [N,15] and, by detector, what was found of each [N,15] (NaN: missed) and was false [M,15].
+
+    Thumbs are 64x64 pictures of twice a face's size around it, of the true faces and of the false ones.
+    """
+
+    truth: FloatArray
+    found: dict[str, FloatArray]
+    false: dict[str, FloatArray]
+    thumbs: np.ndarray
+    false_thumbs: dict[str, np.ndarray]
+    pictures: int
+
+    @property
+    def sizes(self) -> FloatArray:
+        """Square roots of the areas of the true faces."""
+        return np.asarray(np.sqrt(self.truth[:, 2] * self.truth[:, 3]))
+
+    def threshold(self, name: str, rate: float) -> float:
+        """The lowest score at which a detector has no more than this many false faces a picture."""
+        falling = np.sort(self.false[name][:, 14])[::-1]
+        allowed = int(rate * self.pictures)
+        return LOWEST if len(falling) <= allowed else float(np.nextafter(falling[allowed], np.float32(2)))
+
+    def false_rate(self, name: str, score: float) -> float:
+        """False faces a picture at a score."""
+        return float((self.false[name][:, 14] >= score).sum()) / max(self.pictures, 1)
+
+    def seen(self, name: str, score: float) -> np.ndarray:
+        """Which true faces a detector finds at a score."""
+        return np.asarray(np.nan_to_num(self.found[name][:, 14], nan=-1.0) >= score)
+
+    def errors(self, name: str) -> FloatArray:
+        """Mean distance of the landmarks from the true ones, in distances of the eyes; NaN where missed."""
+        pairs = zip(self.found[name], self.truth, strict=True)
+        return np.array([landmark_error(face, truth) for face, truth in pairs], np.float32)
+
+
+def look(detectors: Mapping[str, Detect], views: Iterable[View], config: EvaluateConfig) -> Outcome:
+    """Show every view to every detector."""
+    truth: list[FloatArray] = []
+    thumbs: list[np.ndarray] = []
+    found: dict[str, list[FloatArray]] = {name: [] for name in detectors}
+    false: dict[str, list[FloatArray]] = {name: [] for name in detectors}
+    false_thumbs: dict[str, list[np.ndarray]] = {name: [] for name in detectors}
+    pictures = 0
+    for view in views:
+        pictures += 1
+        sure = view.faces[view.faces[:, 14] >= config.sure]
+        truth += list(sure)
+        thumbs += [thumb(view.picture, face) for face in sure]
+        for name, detect in detectors.items():
+            faces = detect(view.picture, LOWEST)
+            taken, wrong = match(faces, view.faces, config)
+            missed = np.full(codec.COLUMNS, np.nan, np.float32)
+            found[name] += [faces[k] if k >= 0 else missed for k in taken]
+            false[name] += list(wrong)
+            false_thumbs[name] += [thumb(view.picture, face) for face in wrong]
+    return Outcome(
+        _rows(truth),
+        {name: _rows(rows) for name, rows in found.items()},
+        {name: _rows(rows) for name, rows in false.items()},
+        _pictures(thumbs),
+        {name: _pictures(rows) for name, rows in false_thumbs.items()},
+        pictures,
+    )
+
+
+def frame(face: FloatArray) -> np.ndarray:
+    """The map [2,3] from a picture to the thumb of a face."""
+    scale = THUMB / (_AROUND * max(float(face[2]), float(face[3]), 1.0))
+    centre = face[:2] + face[2:4] / 2
+    return np.array([[scale, 0, THUMB / 2 - scale * centre[0]], [0, scale, THUMB / 2 - scale * centre[1]]])
+
+
+def thumb(picture: np.ndarray, face: FloatArray) -> np.ndarray:
+    """A face with what is around it, 64x64."""
+    return np.asarray(cv2.warpAffine(picture, frame(face), (THUMB, THUMB), flags=cv2.INTER_AREA))
+
+
+def _rows(rows: list[FloatArray]) -> FloatArray:
+    return np.array(rows, np.float32).reshape(-1, codec.COLUMNS)
+
+
+def _pictures(rows: list[np.ndarray]) -> np.ndarray:
+    return np.array(rows, np.uint8).reshape(-1, THUMB, THUMB, 3)

@@ -1,0 +1,59 @@
+"""The detectors that are compared, each as one function of a BGR picture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from facesieve_training.cli import DataError
+from facesieve_training.detector import codec
+from facesieve_training.detector.codec import STRIDES, FloatArray
+from facesieve_training.detector.evaluate import Detect, Int8Detector
+from facesieve_training.detector.network import HEADS, NetworkConfig, build
+from facesieve_training.detector.yunet import YuNet
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A detector by file: .tflite (ours), .weights.h5 (ours in floating point), .onnx (YuNet's heads)."""
+
+    name: str
+    file: Path
+    score: float = 0.0
+    """Default threshold, at which false faces on backgrounds are counted; 0 leaves the peer out there."""
+
+    def open(self, nms: float, network: NetworkConfig) -> Detect:
+        """The detector's function; every one suppresses with the same overlap."""
+        if not self.file.is_file():
+            raise DataError(f"{self.file}: no such file; mend peers ({self.name})")
+        if self.file.suffix == ".tflite":
+            return Int8Detector(self.file.read_bytes(), nms)
+        if self.file.suffix == ".h5":
+            return _float(self.file, network, nms)
+        yunet = YuNet(self.file)
+        return lambda picture, threshold: yunet.detect(picture, threshold, overlap=nms)
+
+
+def _float(file: Path, config: NetworkConfig, nms: float) -> Detect:
+    model: keras.Model = build(config)
+    try:
+        model.load_weights(file)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: holds no weights of this network; mend network: {error}") from error
+    run = tf.function(
+        lambda batch: model(batch, training=False),
+        input_signature=[tf.TensorSpec([1, None, None, 3], tf.float32)],
+    )
+
+    def detect(picture: np.ndarray, threshold: float) -> FloatArray:
+        height, width = picture.shape[:2]
+        padded = np.pad(picture, [(0, -height % STRIDES[-1]), (0, -width % STRIDES[-1]), (0, 0)])
+        maps = {k: v.numpy()[0] for k, v in run(padded[None].astype(np.float32) / 128 - 1).items()}
+        cls, obj, bbox, kps = ([maps[f"{head}_{s}"] for s in STRIDES] for head in HEADS)
+        pairs = zip(cls, obj, strict=True)
+        scores = [np.sqrt(codec.sigmoid(c) * codec.sigmoid(o))[..., 0] for c, o in pairs]
+        return codec.vote(codec.decode(scores, bbox, kps, threshold), nms)
+
+    return detect

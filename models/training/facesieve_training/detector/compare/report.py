@@ -1,0 +1,111 @@
+"""The comparison as Markdown."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from facesieve_training.detector.compare.chart import band
+
+
+def markdown(told: dict[str, Any]) -> str:
+    """The whole report."""
+    names = told["peers"]
+    lines = [f"# {names[0]} beside {', '.join(names[1:])}", ""]
+    lines += [
+        "Size: square root of the box's area in pixels of the network's input. Landmarks: mean distance of "
+        "the five points from the true ones in distances of the eyes, median over the faces that all "
+        "detectors find. The truth is the teacher's on clean pictures of full size, the mean of several "
+        "scales and mirrored; faces that it is unsure of count neither way.",
+        "",
+    ]
+    for kind in ("clean", "degraded"):
+        part = told[kind]
+        lines += [f"## {told['held_out']} held-out pictures, {part['pictures']} views, {kind}", ""]
+        for at in part["rates"]:
+            scores = ", ".join(f"{name} {score:.3f}" for name, score in at["scores"].items())
+            lines += [f"At {at['false_per_picture']:g} false faces a picture (scores: {scores}):", ""]
+            lines += [*table(at["sizes"], names), ""]
+        own = part["own"]
+        if own["scores"]:
+            lines += _own(own)
+    lines += ["![recall and landmarks over size](recall.png)", ""]
+    for name, part in told["recordings"].items():
+        rates = ", ".join(f"{peer} {rate:g}" for peer, rate in part["false_per_picture"].items())
+        lines += [f"## Recording {name}", "", f"False faces a frame: {rates}.", ""]
+        lines += [*table(part["sizes"], names), ""]
+    lines += [*_scores(told["scores"]), ""] if "scores" in told else []
+    lines += _empty(told)
+    lines += _speed(told["milliseconds"])
+    lines += ["Pictures of failures: the folders sheets-clean and sheets-degraded beside this file.", ""]
+    return "\n".join(lines)
+
+
+def table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
+    """Recall and landmarks by size, detectors side by side."""
+    heads = ["size", "faces", *(f"{n}: recall" for n in names), *(f"{n}: landmarks" for n in names)]
+    lines = ["| " + " | ".join(heads) + " |", "| " + " | ".join(["---"] * len(heads)) + " |"]
+    for row in rows:
+        if row["faces"]:
+            cells = [band(row), str(row["faces"])]
+            cells += [_figure(row["recall"][n]) for n in names]
+            cells += [_figure(row["landmark_error"][n]) for n in names]
+            lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _own(own: dict[str, Any]) -> list[str]:
+    told = ", ".join(
+        f"{name} {own['false_per_picture'][name]:g} at {score:g}" for name, score in own["scores"].items()
+    )
+    names = list(own["scores"])
+    return [
+        f"At the default thresholds (false faces a picture: {told}):",
+        "",
+        *table(own["sizes"], names),
+        "",
+    ]
+
+
+def _scores(parts: dict[str, Any]) -> list[str]:
+    lines = [
+        "## Quality scores of aligned faces",
+        "",
+        "Median distance of the scores (0 to 100) of the same faces, aligned by one and by the other.",
+        "",
+        "| faces from | aligned by | beside | faces | apart | higher |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, others in parts.items():
+        for other, peers in others.items():
+            for peer, d in peers.items():
+                lines.append(
+                    f"| {name} | {peer} | {other} | {d['faces']} | {d['apart']:.2f} | {d['higher']:+.2f} |"
+                )
+    return lines
+
+
+def _empty(told: dict[str, Any]) -> list[str]:
+    lines = ["## Where nobody shows a face", ""]
+    known = {"peers", "held_out", "clean", "degraded", "recordings", "scores", "milliseconds"}
+    for name, part in told.items():
+        if name in known:
+            continue
+        lines += [f"{name}, {part['pictures']} pictures:", ""]
+        for peer in told["peers"]:
+            count = part[peer]["false"]
+            passing = "" if count is None else f"{count} false faces at the default threshold; "
+            highest = ", ".join(f"{score:.2f}" for score in part[peer]["highest"][:5]) or "none"
+            lines.append(f"- {peer}: {passing}highest scores {highest}")
+        lines.append("")
+    return lines
+
+
+def _speed(told: dict[str, float | None]) -> list[str]:
+    lines = ["## Time of a picture of 640x384 on one thread", ""]
+    known = {name: ms for name, ms in told.items() if ms is not None}
+    least = min(known.values(), default=1.0)
+    lines += [f"- {name}: {ms:.2f} ms, {ms / least:.2f} times the fastest" for name, ms in known.items()]
+    return [*lines, ""]
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,54 @@
+"""How much the quality score of a face depends on whose landmarks align it."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.compare.views import View
+from facesieve_training.detector.evaluate import LOWEST, Detect, EvaluateConfig, match
+from facesieve_training.prepare.align import align
+
+Score = Callable[[NDArray[np.uint8]], float]
+"""Quality score of an aligned face."""
+TRUTH = "truth"
+"""Name of the scores of the faces that are aligned by the truth's landmarks."""
+_LEAST = 24.0
+"""Smallest face, square root of the area in pixels of what it is cut from; smaller ones are not scored."""
+
+
+def scores(
+    detectors: Mapping[str, Detect], views: Iterable[View], score: Score, config: EvaluateConfig
+) -> dict[str, NDArray[np.float64]]:
+    """Quality score of every true face, aligned by each detector's landmarks; NaN where it was missed."""
+    told: dict[str, list[float]] = {name: [] for name in (*detectors, TRUTH)}
+    for view in views:
+        sure = view.faces[view.faces[:, 14] >= config.sure]
+        large = np.sqrt(sure[:, 2] * sure[:, 3]) >= _LEAST * view.scale
+        told[TRUTH] += [_score(view, face, score) for face in sure[large]]
+        for name, detect in detectors.items():
+            faces = detect(view.picture, LOWEST)
+            taken = match(faces, view.faces, config)[0][large]
+            told[name] += [_score(view, faces[k], score) if k >= 0 else float("nan") for k in taken]
+    return {name: np.array(values) for name, values in told.items()}
+
+
+def difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str, float]:
+    """Median distance of two rows of scores, and the median of the signed difference; of faces both have."""
+    apart = (one - other)[np.isfinite(one) & np.isfinite(other)]
+    if not len(apart):
+        return {"faces": 0, "apart": float("nan"), "higher": float("nan")}
+    return {
+        "faces": len(apart),
+        "apart": float(np.median(np.abs(apart))),
+        "higher": float(np.median(apart)),
+    }
+
+
+def _score(view: View, face: FloatArray, score: Score) -> float:
+    points = face[4:14].reshape(5, 2) / view.scale
+    try:
+        return score(align(view.full, points, 0).picture)
+    except ValueError:  # landmarks that are no face's
+        return float("nan")

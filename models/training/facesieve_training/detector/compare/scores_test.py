@@ -1,0 +1,45 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.compare.scores import TRUTH, difference, scores
+from facesieve_training.detector.compare.views import View
+from facesieve_training.detector.evaluate import EvaluateConfig
+
+Detector = Callable[[np.ndarray, float], FloatArray]
+
+
+def brightness(picture: np.ndarray) -> float:
+    """Stands for the student: the mean grey value of the aligned face."""
+    assert picture.shape == (112, 112, 3)
+    return float(picture.mean())
+
+
+def test_landmarks_that_are_off_change_the_score(exact: Detector, sloppy: Detector) -> None:
+    """A picture that is brighter to the right: a shift of 6 pixels to the right is 6 grey values."""
+    full = np.repeat(np.arange(192, dtype=np.uint8)[None, :, None], 128, axis=0).repeat(3, axis=2)
+    faces = exact(full, 0.1)
+    view = View(full, faces, full, 1.0)
+    told = scores({"exact": exact, "sloppy": sloppy}, [view], brightness, EvaluateConfig())
+    assert len(told[TRUTH]) == 1, "the face of 14 pixels is too small to be scored"
+    assert difference(told["exact"], told[TRUTH]) == {"faces": 1, "apart": 0.0, "higher": 0.0}
+    assert difference(told["sloppy"], told[TRUTH])["higher"] == pytest.approx(6, abs=0.2)
+
+
+def test_a_smaller_view_is_cut_from_the_full_picture(exact: Detector) -> None:
+    full = np.zeros((256, 384, 3), np.uint8)
+    full[:, 150:] = 200
+    small = np.ascontiguousarray(full[::2, ::2])
+    found = scores({"exact": exact}, [View(small, exact(small, 0), full, 0.5)], brightness, EvaluateConfig())
+    twice = exact(full, 0).copy()
+    twice[:, :14] *= 2
+    whole = scores({}, [View(full, twice, full, 1.0)], brightness, EvaluateConfig())
+    np.testing.assert_allclose(found["exact"], whole[TRUTH][-len(found["exact"]) :], atol=0.01)
+
+
+def test_no_face_in_common_has_no_difference() -> None:
+    told = difference(np.array([1.0, np.nan]), np.array([np.nan, 2.0]))
+    assert told["faces"] == 0
+    assert np.isnan(told["apart"])

@@ -1,0 +1,158 @@
+"""Stage `compare`: detectors side by side, the first against the second, in one run; leaves report.md.
+
+All see the same views: held-out pictures at many sizes, clean and degraded as cameras degrade them, frames of
+recordings, and crops of backgrounds. Recall is told at thresholds that give each detector the same number of
+false faces a picture. The pictures of failures in the run's folder are crops of the data, under its terms.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from facesieve_training.cli import DataError
+from facesieve_training.detector.compare import chart, figures, report, sheet, views
+from facesieve_training.detector.compare.outcome import look
+from facesieve_training.detector.compare.peers import Peer
+from facesieve_training.detector.compare.scores import TRUTH, Score, difference, scores
+from facesieve_training.detector.compare.speed import milliseconds
+from facesieve_training.detector.evaluate import Detect, EvaluateConfig, frames, shrink
+from facesieve_training.detector.label import LabelConfig, load
+from facesieve_training.detector.network import NetworkConfig
+from facesieve_training.detector.stage import data_hash
+from facesieve_training.detector.yunet import YuNet
+from facesieve_training.export.scorer import Scorer
+from facesieve_training.run import Run, write_atomic
+
+_SIZES = (13.0, 16.0, 20.0, 28.0, 40.0, 56.0, 80.0, 112.0, 160.0)
+
+
+def default_peers() -> list[Peer]:
+    """The shipped detector beside the one that labelled its pictures."""
+    return [
+        Peer("shipped", Path("../detector.tflite"), 0.8),
+        Peer("YuNet", Path("data/models/yunet_s.onnx")),
+    ]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is compared, and on what."""
+
+    seed: int = 1
+    label: LabelConfig = field(default_factory=LabelConfig)
+    """Labels of the pictures; only the held-out ones are used."""
+    peers: list[Peer] = field(default_factory=default_peers)
+    """The first is the one in question; the second the one it is measured against."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    """Of the peers in floating point."""
+    scorer: Path | None = Path("../quality.tflite")
+    """Network that scores the aligned faces; none leaves them out."""
+    evaluate: EvaluateConfig = field(default_factory=lambda: EvaluateConfig(sizes=_SIZES))
+    rates: tuple[float, ...] = (0.01, 0.001)
+    """False faces a picture at which recall is told."""
+    frame_scales: tuple[float, ...] = (0.5, 1.0)
+    """Scales at which the teacher looks at the frames of recordings."""
+    backgrounds: int = 2000
+    background_side: int = 320
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values."""
+        names = [peer.name for peer in self.peers]
+        wrong = [] if len(names) >= 2 else ["peers: must be two at least"]
+        return wrong + ([] if len(set(names)) == len(names) else ["peers: two have the same name"])
+
+
+def run(config: Config, run: Run) -> None:
+    """Compare, and leave report.md, figures.json, recall.png, recall.svg and sheets of pictures."""
+    cv2.setNumThreads(1)
+    for path in (*config.evaluate.empty, *config.evaluate.recordings):
+        if not path.is_file():
+            raise DataError(f"{path}: no such recording; mend evaluate.empty or evaluate.recordings")
+    detectors = {peer.name: peer.open(config.evaluate.nms, config.network) for peer in config.peers}
+    items = load(config.label)
+    run.set_data_hash(data_hash(items))
+    held = [item for item in items if item.held_out][: config.evaluate.pictures]
+    names = list(detectors)
+    told: dict[str, Any] = {"peers": names, "held_out": len(held)}
+    for kind in ("clean", "degraded"):
+        shown = views.scenes(held, config.evaluate, kind == "degraded", config.seed)
+        outcome = look(detectors, shown, config.evaluate)
+        rates = [figures.at_rate(outcome, names, rate) for rate in config.rates]
+        own = {peer.name: peer.score for peer in config.peers if peer.score}
+        told[kind] = {"pictures": outcome.pictures, "rates": rates, "own": figures.at_scores(outcome, own)}
+        folder = run.dir / f"sheets-{kind}"
+        sheet.write_sheets(outcome, names[0], names[1], rates[0]["scores"], folder)
+    teacher = YuNet(config.label.teacher)
+    told["recordings"] = _recordings(detectors, teacher, config, told["clean"]["rates"][0]["scores"])
+    if config.scorer is not None:
+        shown_for = [views.pictures(held), *_frames(teacher, config)]
+        told["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
+    told["backgrounds"] = _backgrounds(detectors, config, views.backgrounds(
+        held, config.backgrounds, config.background_side, config.seed))  # fmt: skip
+    for path in config.evaluate.empty:
+        still = (shrink(f, config.evaluate.longest)[0] for f in frames(path, config.evaluate.every))
+        told[path.stem] = _backgrounds(detectors, config, still)
+    told["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in config.peers}
+    write_atomic(run.dir / "figures.json", json.dumps(told, indent=2) + "\n")
+    chart.draw(told["clean"]["rates"], told["degraded"]["rates"], run.dir)
+    write_atomic(run.dir / "report.md", report.markdown(told))
+    run.finish()
+
+
+def _recordings(
+    detectors: dict[str, Detect], teacher: YuNet, config: Config, at: dict[str, float]
+) -> dict[str, Any]:
+    told = {}
+    for path in config.evaluate.recordings:
+        shown = views.recording(path, teacher, config.evaluate, config.frame_scales)
+        told[path.stem] = figures.at_scores(look(detectors, shown, config.evaluate), at)
+    return told
+
+
+def _score(file: Path) -> Score:
+    scorer = Scorer(file)
+    return lambda face: scorer.score(face).value
+
+
+def _frames(teacher: YuNet, config: Config) -> list[Iterable[views.View]]:
+    paths = config.evaluate.recordings
+    return [views.recording(path, teacher, config.evaluate, config.frame_scales) for path in paths]
+
+
+def _scores(
+    detectors: dict[str, Detect], shown: list[Iterable[views.View]], score: Score, config: Config
+) -> dict[str, Any]:
+    """Differences of quality scores from those of the faces aligned by the second peer, and by the truth."""
+    parts = [scores(detectors, part, score, config.evaluate) for part in shown]
+    names = ["held-out pictures", *(path.stem for path in config.evaluate.recordings)]
+    second = config.peers[1].name
+    return {
+        name: {
+            other: {peer: difference(part[peer], part[other]) for peer in detectors if peer != other}
+            for other in (second, TRUTH)
+        }
+        for name, part in zip(names, parts, strict=True)
+    }
+
+
+def _backgrounds(
+    detectors: dict[str, Detect], config: Config, pictures: Iterable[np.ndarray]
+) -> dict[str, Any]:
+    """By detector the highest scores on pictures without faces, and how many pass its own threshold."""
+    own = {peer.name: peer.score for peer in config.peers}
+    found: dict[str, list[float]] = {name: [] for name in detectors}
+    count = 0
+    for picture in pictures:
+        count += 1
+        for name, detect in detectors.items():
+            found[name] += detect(picture, 0.1)[:, 14].tolist()
+    told: dict[str, Any] = {"pictures": count}
+    for name, falling in ((name, sorted(values, reverse=True)) for name, values in found.items()):
+        passing = sum(score >= own[name] for score in falling) if own[name] else None
+        told[name] = {"false": passing, "highest": [round(score, 3) for score in falling[:10]]}
+    return told

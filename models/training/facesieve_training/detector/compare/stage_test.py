@@ -1,0 +1,86 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from facesieve_training import config as configuration
+from facesieve_training.cli import DataError
+from facesieve_training.config import ConfigError
+from facesieve_training.detector.augment_test import labelled
+from facesieve_training.detector.compare import stage, views
+from facesieve_training.detector.network import NetworkConfig, build
+from facesieve_training.run import Run
+
+CONFIG = Path(__file__).parents[3] / "configs" / "compare.yaml"
+_WIDTHS = {"stem": 4, "stage4": 4, "stage8": 8, "stage16": 8, "stage32": 8, "neck": 8}
+
+
+def _config(teacher: Path, pictures: Path, tmp_path: Path) -> stage.Config:
+    weights = tmp_path / "new.weights.h5"
+    build(NetworkConfig(**_WIDTHS)).save_weights(weights)
+    empty, cache = tmp_path / "empty.avi", tmp_path / "labels.npz"
+    video = cv2.VideoWriter(str(empty), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 64))
+    for _ in range(3):
+        video.write(np.full((64, 64, 3), 60, np.uint8))
+    video.release()
+    file = tmp_path / "compare.yaml"
+    file.write_text(
+        f"""
+label: {{teacher: {teacher}, pictures: {pictures}, cache: {cache}, held_out: 0.5, scales: [1.0]}}
+peers: [{{name: new, file: {weights}, score: 0.5}}, {{name: teacher, file: {teacher}, score: 0.5}}]
+network: {_WIDTHS}
+scorer: null
+evaluate: {{sizes: [8], every: 1, empty: [{empty}], recordings: [{empty}]}}
+backgrounds: 5
+background_side: 64
+""".replace("'", "")
+    )
+    return configuration.load(file, stage.Config)
+
+
+def test_two_detectors_and_a_report_of_both(bright_squares: Path, squares: Path, tmp_path: Path) -> None:
+    config = _config(bright_squares, squares, tmp_path)
+    run = Run.open(tmp_path / "run", "compare", config, False)
+    stage.run(config, run)
+    told = json.loads((run.dir / "figures.json").read_text())
+    assert told["backgrounds"]["pictures"] == 5
+    assert told["backgrounds"]["teacher"]["false"] == 0
+    assert told["empty"]["pictures"] == 3
+    row = next(row for row in told["clean"]["rates"][0]["sizes"] if row["from"] == 24)
+    assert row["faces"] > 0
+    assert row["recall"] == {"new": 0.0, "teacher": 1.0}
+    assert told["milliseconds"]["new"] is None
+    report = (run.dir / "report.md").read_text()
+    assert "| 24-48 |" in report
+    assert "0 false faces at the default threshold" in report
+    assert (run.dir / "recall.svg").stat().st_size > 1000
+    assert (run.dir / "sheets-clean" / "missed-but-by-the-peer.png").exists()
+
+
+def test_backgrounds_hold_no_face() -> None:
+    item = labelled()  # 160x200 with a face of 60 pixels at 50, 60
+    picture = np.full((200, 160, 3), 40, np.uint8)
+    picture[60:120, 50:110] = 255
+    item = type(item)(item.name, cv2.imencode(".png", picture)[1].tobytes(), 160, 200, item.faces, True)
+    crops = list(views.backgrounds([item], 20, 40, 1))
+    assert len(crops) == 20
+    assert all(crop.shape == (40, 40, 3) and crop.max() < 60 for crop in crops)
+
+
+def test_a_missing_peer_is_told(bright_squares: Path, squares: Path, tmp_path: Path) -> None:
+    config = _config(bright_squares, squares, tmp_path)
+    (tmp_path / "new.weights.h5").unlink()
+    with pytest.raises(DataError, match=r"new\.weights\.h5: no such file; mend peers \(new\)"):
+        stage.run(config, Run.open(tmp_path / "run", "compare", config, False))
+
+
+def test_one_peer_is_too_few(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("peers: [{name: a, file: b}]\n")
+    with pytest.raises(ConfigError, match="peers: must be two at least"):
+        configuration.load(tmp_path / "c.yaml", stage.Config)
+
+
+def test_the_shipped_configuration_is_valid() -> None:
+    assert [peer.name for peer in configuration.load(CONFIG, stage.Config).peers] == ["shipped", "YuNet"]

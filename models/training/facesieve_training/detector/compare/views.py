@@ -1,0 +1,82 @@
+"""What detectors are shown: held-out pictures at many sizes and frames of recordings, each with its truth.
+
+The truth is the teacher's on clean pictures at full size, seen at several scales and mirrored.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facesieve_training.detector.camera import degrade
+from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.evaluate import EvaluateConfig, frames, scaled, shrink
+from facesieve_training.detector.label import Labelled
+from facesieve_training.detector.yunet import YuNet
+
+_LOWEST = 0.3
+"""Score from which the teacher's faces are known; what overlaps one below `sure` counts neither way."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture as a detector sees it, BGR, and the faces in it; `full` is what a face would be cut from."""
+
+    picture: np.ndarray
+    faces: FloatArray
+    full: np.ndarray
+    scale: float
+    """Pixels of the picture to one of `full`."""
+
+
+def scenes(items: Sequence[Labelled], config: EvaluateConfig, degraded: bool, seed: int) -> Iterator[View]:
+    """Every picture at every size that it can be scaled down to; degraded as cameras do, or clean."""
+    for number, item in enumerate(items):
+        for k, size in enumerate(config.sizes):
+            made = scaled(item, size, config)
+            if made is None:
+                continue
+            picture, faces = made
+            if degraded:
+                picture = degrade(picture, np.random.default_rng([seed, number, k]))
+            yield View(picture, faces, picture, 1.0)
+
+
+def pictures(items: Sequence[Labelled]) -> Iterator[View]:
+    """Every picture at its own size."""
+    for item in items:
+        picture = item.picture()
+        yield View(picture, item.faces, picture, 1.0)
+
+
+def recording(path: Path, teacher: YuNet, config: EvaluateConfig, scales: Sequence[float]) -> Iterator[View]:
+    """Frames scaled down as the daemon does."""
+    for frame in frames(path, config.every):
+        small, scale = shrink(frame, config.longest)
+        faces = teacher.detect(frame, _LOWEST, scales, mirrored=True)
+        faces[:, :14] *= scale
+        yield View(small, faces, frame, scale)
+
+
+def backgrounds(items: Sequence[Labelled], count: int, side: int, seed: int) -> Iterator[np.ndarray]:
+    """Crops without any face that the teacher has ever so little belief in: squares of `side` pixels, made
+    from areas of half to twice that size.
+    """
+    rng = np.random.default_rng(seed)
+    made = 0
+    for _ in range(1000 * count):
+        if made == count:
+            return
+        item = items[int(rng.integers(len(items)))]
+        length = int(side * np.exp(rng.uniform(np.log(0.5), np.log(2.0))))
+        if length > min(item.width, item.height):
+            continue
+        x, y = int(rng.integers(item.width - length + 1)), int(rng.integers(item.height - length + 1))
+        low, high = item.faces[:, :2], item.faces[:, :2] + item.faces[:, 2:4]
+        if ((low < [x + length, y + length]) & (high > [x, y])).all(axis=1).any():
+            continue
+        made += 1
+        crop = item.picture()[y : y + length, x : x + length]
+        yield np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA))
