@@ -180,7 +180,7 @@ func TestHeldIsBounded(t *testing.T) {
 // A disk that hangs holds no camera up for longer than the time set, and those after the first not at all.
 func TestHangingDisk(t *testing.T) {
 	tm := quick()
-	tm.save = 20 * time.Millisecond
+	tm.save, tm.end = 20*time.Millisecond, 20*time.Millisecond
 	b := mustOpen(t, onDisk(t), tm)
 	inner := b.store
 	hang := make(chan struct{})
@@ -203,6 +203,15 @@ func TestHangingDisk(t *testing.T) {
 	close(hang)
 	eventually(t, "written", func() bool { s := b.Stats(); return s.Held == 0 && s.Accepted == 5 && s.Queued == 4 })
 	balanced(t, b)
+	again := make(chan struct{})
+	b.mu.Lock()
+	b.store = hangingStore{inner, again}
+	b.mu.Unlock()
+	if err := b.Close(); err == nil || err.Error() != "outbox: the disk takes too long: it was left behind open" {
+		t.Error(err)
+	}
+	close(again)
+	<-b.done
 }
 
 // hangingStore commits once the channel is closed.

@@ -214,11 +214,17 @@ func (d *diskStore) create(path string, clock time.Duration) (*bbolt.DB, error) 
 	return db, nil
 }
 
-// setAside renames the file, so that somebody may look at it.
+// setAside renames the file, so that somebody may look at it. Only the last one is kept: it holds faces, and takes room.
 func (d *diskStore) setAside(why error) error {
 	name := d.path + ".corrupt-" + time.Now().UTC().Format("20060102T150405.000000000Z")
 	if err := os.Rename(d.path, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("set a torn file aside: %w", err)
+	}
+	names, _ := filepath.Glob(d.path + ".corrupt-*") //nolint:errcheck // the pattern is sound
+	for _, old := range names {
+		if old != name {
+			_ = os.Remove(old)
+		}
 	}
 	d.log.Error().Err(why).Str("file", name).Msg("outbox was torn or is not one: it was set aside, and a new one begun")
 	return nil

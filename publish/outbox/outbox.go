@@ -22,6 +22,7 @@ var (
 
 // timing is what tests change.
 type timing struct {
+	end   time.Duration // that Close waits for the disk at most
 	save  time.Duration // that Add waits for the disk at most; a pipeline stands still meanwhile
 	tidy  time.Duration // between commits of what was delivered, and attempts on a disk that fails
 	fresh time.Duration // that an event counts as fresh
@@ -30,7 +31,7 @@ type timing struct {
 }
 
 func defaultTiming() timing {
-	return timing{save: 500 * time.Millisecond, tidy: 500 * time.Millisecond, fresh: 5 * time.Second, rest: time.Second, grace: time.Hour}
+	return timing{end: 2 * time.Second, save: 500 * time.Millisecond, tidy: 500 * time.Millisecond, fresh: 5 * time.Second, rest: time.Second, grace: time.Hour}
 }
 
 // heldBytes bounds what is held in memory while the disk takes nothing.
@@ -181,7 +182,8 @@ func (b *Box) enter(event Event) (*entry, <-chan struct{}, error) {
 // Durable says whether events outlive the process.
 func (b *Box) Durable() bool { return b.cfg.Store == Disk }
 
-// Close writes what is to be written and closes the store. Its error says how many events are lost by that.
+// Close writes what is to be written and closes the store. Its error says how many events are lost by that. A disk that
+// hangs is given up after some seconds.
 func (b *Box) Close() error {
 	b.mu.Lock()
 	if !b.closed {
@@ -189,8 +191,12 @@ func (b *Box) Close() error {
 		close(b.quit)
 	}
 	b.mu.Unlock()
-	<-b.done
-	return b.err
+	select {
+	case <-b.done:
+		return b.err
+	case <-time.After(b.timing.end):
+		return fmt.Errorf("outbox: %w: it was left behind open", errSlow)
+	}
 }
 
 // lost is how many events end with the process.

@@ -33,7 +33,7 @@ func onDisk(t *testing.T) Config {
 // quick is for tests that do not want to wait.
 func quick() timing {
 	t := defaultTiming()
-	t.save, t.tidy = long, 5*time.Millisecond
+	t.end, t.save, t.tidy = long, long, 5*time.Millisecond
 	return t
 }
 

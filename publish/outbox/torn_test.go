@@ -155,6 +155,10 @@ func TestFileTornWhileItIsUsed(t *testing.T) {
 	for i := range 40 {
 		add(t, b, "door", i, 50)
 	}
+	earlier := filepath.Join(cfg.Dir, fileName+".corrupt-20260101T000000Z") // only the last is kept
+	if err := os.WriteFile(earlier, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Truncate(filepath.Join(cfg.Dir, fileName), 100); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +178,10 @@ func TestFileTornWhileItIsUsed(t *testing.T) {
 		return s.Accepted == 41 && s.Delivered >= 1 && s.Queued == 0 && s.Delivered+s.Dropped.Corrupt == 41
 	})
 	balanced(t, b)
-	eventually(t, "set aside", func() bool { return len(aside(t, cfg.Dir)) == 1 && !b.isFailing() })
+	eventually(t, "set aside", func() bool {
+		names := aside(t, cfg.Dir)
+		return len(names) == 1 && names[0] != earlier && !b.isFailing()
+	})
 	add(t, b, "gate", 2, 50)
 	mustClose(t, b)
 	if s := mustOpen(t, cfg, quick()).Stats(); s.Restored != 1 {

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"facesieve/publish"
+	"facesieve/publish/outbox"
+)
+
+// What one run could not send because the broker was away, the next one does, although the camera is gone by then.
+func TestTheNextRunSendsWhatWaited(t *testing.T) {
+	state := t.TempDir()
+	t.Setenv("STATE_DIRECTORY", state)
+	first := writeFile(t, "first.yaml", fmt.Sprintf(`
+device: pole
+log: {level: error, format: json}
+quality: {threshold: 0}
+cameras: [{name: door, url: %s}]
+mqtt: {broker: "tcp://%s"}
+`, sharedVideo(t, "two_heads.mp4"), freeAddress(t)))
+	mustInvoke(t, "run", "--config", first)
+	if info, err := os.Stat(filepath.Join(state, "outbox.db")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatal(info, err)
+	}
+
+	broker := startMosquitto(t)
+	settings := publish.Default()
+	settings.Broker, settings.Root = "tcp://"+broker, "facesieve/pole"
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	online, events := make(chan struct{}, 100), make(chan publish.Event, 100)
+	subscribed := make(chan error)
+	go func() {
+		subscribed <- publish.Subscribe(ctx, settings, publish.Handler{
+			Event: func(e publish.Event) { events <- e },
+			State: func(publish.State) { online <- struct{}{} },
+		}, zerolog.Nop())
+	}()
+	announce(t, broker, online)
+	second := writeFile(t, "second.yaml", fmt.Sprintf(`
+device: pole
+log: {level: error, format: json}
+cameras: [{name: gone, url: "rtsp://%s/x", open_timeout: 500ms}]
+mqtt: {broker: "tcp://%s"}
+`, freeAddress(t), broker))
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan int)
+	go func() {
+		code, _, _ := invoke(running, "run", "--config", second)
+		ended <- code
+	}()
+	for range 2 { // people in the recording
+		select {
+		case e := <-events:
+			if e.Camera != "door" || !e.Replayed {
+				t.Errorf("camera %s, replayed %v", e.Camera, e.Replayed)
+			}
+		case <-ctx.Done():
+			t.Fatal("nothing came of the run before")
+		}
+	}
+	stop()
+	if code := <-ended; code != exitOK {
+		t.Error("exit code", code)
+	}
+	cancel()
+	if err := <-subscribed; err != nil {
+		t.Error(err)
+	}
+}
+
+// announce publishes a state, which is retained, and waits until the subscriber hears it: then it hears everything.
+func announce(t *testing.T, broker string, heard <-chan struct{}) {
+	t.Helper()
+	cfg := publish.Default()
+	cfg.Broker, cfg.Device, cfg.ClientID = "tcp://"+broker, "pole", "announcer"
+	settings := outbox.Default()
+	settings.Store = outbox.Memory
+	box, err := outbox.Open(settings, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Close()
+	p, err := publish.Open(cfg, box, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(t.Context())
+	if err := p.SetState("test", publish.State{State: publish.Running, Since: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-heard:
+	case <-time.After(time.Minute):
+		t.Fatal("the subscriber hears nothing")
+	}
+}
