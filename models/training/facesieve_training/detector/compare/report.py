@@ -35,7 +35,7 @@ def markdown(told: dict[str, Any]) -> str:
     lines += [*_scores(told["scores"]), ""] if "scores" in told else []
     lines += _empty(told)
     lines += _speed(told["milliseconds"])
-    lines += ["Pictures of failures: the folders sheets-clean and sheets-degraded beside this file.", ""]
+    lines += ["Pictures of failures: sheets-clean, sheets-degraded and sheet-*.png beside this file.", ""]
     return "\n".join(lines)
 
 

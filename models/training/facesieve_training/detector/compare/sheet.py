@@ -28,9 +28,14 @@ def write_sheets(outcome: Outcome, name: str, peer: str, scores: dict[str, float
         "landmarks": np.array([_marked(outcome, name, k) for k in worst[: _COLUMNS * _ROWS]], np.uint8),
     }
     for title, thumbs in sheets.items():
-        if len(thumbs):
-            write_atomic(folder / f"{title}.png", cv2.imencode(".png", _grid(thumbs))[1].tobytes())
+        write(folder / f"{title}.png", thumbs)
     return [f"{title}.png" for title, thumbs in sheets.items() if len(thumbs)]
+
+
+def write(path: Path, thumbs: np.ndarray) -> None:
+    """Write one sheet; no pictures, no sheet."""
+    if len(thumbs):
+        write_atomic(path, cv2.imencode(".png", _grid(thumbs))[1].tobytes())
 
 
 def _marked(outcome: Outcome, name: str, k: int) -> np.ndarray:

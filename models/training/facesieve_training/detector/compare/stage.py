@@ -16,11 +16,11 @@ import numpy as np
 
 from facesieve_training.cli import DataError
 from facesieve_training.detector.compare import chart, figures, report, sheet, views
-from facesieve_training.detector.compare.outcome import look
+from facesieve_training.detector.compare.outcome import look, thumb
 from facesieve_training.detector.compare.peers import Peer
 from facesieve_training.detector.compare.scores import TRUTH, Score, difference, scores
 from facesieve_training.detector.compare.speed import milliseconds
-from facesieve_training.detector.evaluate import Detect, EvaluateConfig, frames, shrink
+from facesieve_training.detector.evaluate import LOWEST, Detect, EvaluateConfig, frames, shrink
 from facesieve_training.detector.label import LabelConfig, load
 from facesieve_training.detector.network import NetworkConfig
 from facesieve_training.detector.stage import data_hash
@@ -28,6 +28,8 @@ from facesieve_training.detector.yunet import YuNet
 from facesieve_training.export.scorer import Scorer
 from facesieve_training.run import Run, write_atomic
 
+_SHOWN = 0.5
+"""Score from which a false face is shown."""
 _SIZES = (13.0, 16.0, 20.0, 28.0, 40.0, 56.0, 80.0, 112.0, 160.0)
 
 
@@ -92,11 +94,11 @@ def run(config: Config, run: Run) -> None:
     if config.scorer is not None:
         shown_for = [views.pictures(held), *_frames(teacher, config)]
         told["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
-    told["backgrounds"] = _backgrounds(detectors, config, views.backgrounds(
-        held, config.backgrounds, config.background_side, config.seed))  # fmt: skip
+    plain = views.backgrounds(held, config.backgrounds, config.background_side, config.seed)
+    told["backgrounds"] = _backgrounds(detectors, config, plain, run.dir / "sheet-backgrounds.png")
     for path in config.evaluate.empty:
         still = (shrink(f, config.evaluate.longest)[0] for f in frames(path, config.evaluate.every))
-        told[path.stem] = _backgrounds(detectors, config, still)
+        told[path.stem] = _backgrounds(detectors, config, still, run.dir / f"sheet-{path.stem}.png")
     told["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in config.peers}
     write_atomic(run.dir / "figures.json", json.dumps(told, indent=2) + "\n")
     chart.draw(told["clean"]["rates"], told["degraded"]["rates"], run.dir)
@@ -141,16 +143,25 @@ def _scores(
 
 
 def _backgrounds(
-    detectors: dict[str, Detect], config: Config, pictures: Iterable[np.ndarray]
+    detectors: dict[str, Detect], config: Config, pictures: Iterable[np.ndarray], file: Path
 ) -> dict[str, Any]:
-    """By detector the highest scores on pictures without faces, and how many pass its own threshold."""
+    """By detector the highest scores on pictures without faces, and how many pass its own threshold.
+
+    The file shows what the first detector finds there, the surest first.
+    """
+    first, thumbs = next(iter(detectors)), list[tuple[float, np.ndarray]]()
     own = {peer.name: peer.score for peer in config.peers}
     found: dict[str, list[float]] = {name: [] for name in detectors}
     count = 0
     for picture in pictures:
         count += 1
         for name, detect in detectors.items():
-            found[name] += detect(picture, 0.1)[:, 14].tolist()
+            faces = detect(picture, LOWEST)
+            found[name] += faces[:, 14].tolist()
+            if name == first:
+                thumbs += [(float(face[14]), thumb(picture, face)) for face in faces if face[14] >= _SHOWN]
+    thumbs.sort(key=lambda pair: -pair[0])
+    sheet.write(file, np.array([picture for _, picture in thumbs], np.uint8))
     told: dict[str, Any] = {"pictures": count}
     for name, falling in ((name, sorted(values, reverse=True)) for name, values in found.items()):
         passing = sum(score >= own[name] for score in falling) if own[name] else None
