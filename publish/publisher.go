@@ -33,6 +33,7 @@ type Publisher struct {
 	cancel  context.CancelFunc
 	closing chan struct{}
 	done    chan struct{}
+	pulse   pulse
 
 	mu     sync.Mutex
 	closed bool
@@ -44,10 +45,11 @@ type timing struct {
 	retryMin, retryMax time.Duration // between attempts to connect
 	ack                time.Duration // without any acknowledgement, after which the connection counts as dead
 	states             time.Duration // between messages about the same camera whose state is the same but for its rates
+	step               time.Duration // that a step may take beyond its own deadline before the publisher is stuck
 }
 
 func defaultTiming() timing {
-	return timing{retryMin: 500 * time.Millisecond, retryMax: 30 * time.Second, ack: 30 * time.Second, states: time.Second}
+	return timing{retryMin: 500 * time.Millisecond, retryMax: 30 * time.Second, ack: 30 * time.Second, states: time.Second, step: 10 * time.Second}
 }
 
 const (
@@ -86,6 +88,7 @@ func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher
 		done:    make(chan struct{}),
 		stats:   Stats{Since: time.Now()},
 	}
+	p.pulse.promise(t.step)
 	go p.run()
 	return p, nil
 }

@@ -42,6 +42,7 @@ func (p *Publisher) run() {
 // connection makes one connection and serves it until it ends, with nil when all is done. It says whether the broker
 // acknowledged anything.
 func (p *Publisher) connection() (progress bool, err error) {
+	p.pulse.promise(connectTimeout + p.timing.step)
 	l, err := connect(p.ctx, p.cfg, identity{clientID: p.cfg.clientID(), will: p.topics.Status()})
 	if err != nil {
 		return false, err
@@ -73,6 +74,7 @@ func (p *Publisher) blame(f *flight) {
 // pause waits before the next attempt and says whether there should be one. Close cuts it short, for a last attempt if
 // there is something to send.
 func (p *Publisher) pause(d time.Duration) bool {
+	p.pulse.promise(d + p.timing.step)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -39,6 +39,7 @@ func (s *session) run() error {
 	tick := time.NewTicker(s.p.timing.states)
 	defer tick.Stop()
 	for {
+		s.p.pulse.promise(s.p.timing.states + s.p.timing.step)
 		s.sendStates(false)
 		again := s.fill()
 		if s.p.drained() {

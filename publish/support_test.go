@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 const patience = 20 * time.Second
 
 func quick() timing {
-	return timing{retryMin: 20 * time.Millisecond, retryMax: 100 * time.Millisecond, ack: 5 * time.Second, states: 20 * time.Millisecond}
+	return timing{retryMin: 20 * time.Millisecond, retryMax: 100 * time.Millisecond, ack: 5 * time.Second, states: 20 * time.Millisecond, step: 5 * time.Second}
 }
 
 func testConfig(broker string) Config {

@@ -15,7 +15,7 @@ import (
 // queue to empty, and the sources to close.
 const (
 	decideTime = 400 * time.Millisecond
-	flushTime  = 1200 * time.Millisecond
+	flushTime  = 1000 * time.Millisecond
 	closeTime  = 300 * time.Millisecond
 )
 
@@ -60,7 +60,7 @@ func startDaemon(ctx context.Context, d *daemon) (err error) {
 		set := settings{camera: camera, device: d.cfg.Device, image: d.cfg.Image, shared: d.shared}
 		s, err := openStation(set, d.post, d.gallery, d.log)
 		if err != nil {
-			d.log.Error().Err(err).Msg("a camera cannot be opened")
+			d.log.Error().Err(err).Str("camera", camera.Name).Msg("the camera cannot be opened")
 			s = brokenStation(set, err, d.log)
 		}
 		stations = append(stations, s)
@@ -99,7 +99,7 @@ func (d *daemon) look(now time.Time) {
 	faces := d.sent.add(now, stats.Delivered-d.delivered)
 	d.delivered = stats.Delivered
 	d.systemd.status(statusLine(d.fleet.stations, stats, faces, d.reload.refused))
-	if d.heart.due(now, d.fleet.stations) {
+	if d.heart.due(now, d.fleet.stations, d.post.stuck()) {
 		d.systemd.alive()
 	}
 }
@@ -108,11 +108,13 @@ func (d *daemon) look(now time.Time) {
 // program.
 func (d *daemon) stop(ctx context.Context) error {
 	d.systemd.stopping()
-	err := errors.Join(d.lost, d.fleet.stop(decideTime))
+	if late := d.fleet.stop(decideTime); late != nil {
+		d.log.Warn().Err(late).Msg("the program ends all the same")
+	}
 	d.look(time.Now())
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 	defer cancel()
-	err = errors.Join(d.fleet.faults(), err, d.post.close(last))
+	err := errors.Join(d.lost, d.fleet.faults(), d.post.close(last))
 	if left := d.fleet.close(closeTime); left != nil {
 		d.log.Warn().Err(left).Msg("the program ends all the same")
 	}

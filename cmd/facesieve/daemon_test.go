@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,8 +34,8 @@ type notifySocket struct {
 	safeBuffer
 }
 
-// listenAsSystemd sets the environment as systemd does. A watchdog of 0 is none.
-func listenAsSystemd(t *testing.T, watchdog time.Duration) *notifySocket {
+// listenAsSystemd sets the environment as systemd does.
+func listenAsSystemd(t *testing.T) *notifySocket {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -42,9 +44,6 @@ func listenAsSystemd(t *testing.T, watchdog time.Duration) *notifySocket {
 	}
 	t.Cleanup(func() { socket.Close() })
 	t.Setenv("NOTIFY_SOCKET", path)
-	if watchdog > 0 {
-		t.Setenv("WATCHDOG_USEC", fmt.Sprint(watchdog.Microseconds()))
-	}
 	n := &notifySocket{}
 	go func() {
 		buffer := make([]byte, 4096)
@@ -74,6 +73,7 @@ type daemonUnderTest struct {
 	t       *testing.T
 	config  string
 	address string
+	mqtt    string
 	systemd *notifySocket
 	log     safeBuffer
 	code    chan int
@@ -82,17 +82,25 @@ type daemonUnderTest struct {
 	mutex  sync.Mutex
 	events []publish.Event
 	states map[string]string
+	json   []string
 }
 
-// mqtt and log sections that every configuration of these tests has.
-const daemonSections = "device: pole\nlog: {level: debug, format: json}\nmqtt: {broker: embedded, listen: %s}\noutbox: {store: memory}\n"
+// embeddedAt is the mqtt section of most of these tests.
+func embeddedAt(address string) string { return "broker: embedded, listen: '" + address + "'" }
 
-// startTestDaemon runs the daemon with this configuration until the test ends.
+// startTestDaemon runs the daemon with its embedded broker and this configuration until the test ends.
 func startTestDaemon(t *testing.T, configuration string) *daemonUnderTest {
+	t.Helper()
+	address := freeAddress(t)
+	return startDaemonOn(t, address, embeddedAt(address), configuration)
+}
+
+// startDaemonOn runs the daemon with this mqtt section, and subscribes at an address.
+func startDaemonOn(t *testing.T, address, mqtt, configuration string) *daemonUnderTest {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	d := &daemonUnderTest{
-		t: t, config: filepath.Join(t.TempDir(), "facesieve.yaml"), address: freeAddress(t), systemd: listenAsSystemd(t, 0),
+		t: t, config: filepath.Join(t.TempDir(), "facesieve.yaml"), address: address, mqtt: mqtt, systemd: listenAsSystemd(t),
 		code: make(chan int, 1), stop: stop, states: map[string]string{},
 	}
 	d.write(configuration)
@@ -126,7 +134,7 @@ func startTestDaemon(t *testing.T, configuration string) *daemonUnderTest {
 // write makes the file hold this configuration, as an editor does: another file takes its name.
 func (d *daemonUnderTest) write(configuration string) {
 	d.t.Helper()
-	text := fmt.Sprintf(daemonSections, d.address) + configuration
+	text := fmt.Sprintf("device: pole\nlog: {level: debug, format: json}\nmqtt: {%s}\noutbox: {store: memory}\n%s", d.mqtt, configuration)
 	err := os.WriteFile(d.config+".new", []byte(text), 0o600)
 	if err == nil {
 		err = os.Rename(d.config+".new", d.config)
@@ -139,18 +147,36 @@ func (d *daemonUnderTest) write(configuration string) {
 func (d *daemonUnderTest) subscribe(ctx context.Context) {
 	cfg := publish.Default()
 	cfg.Broker, cfg.Root = "tcp://"+d.address, "facesieve/pole"
+	cfg.User, cfg.Password = secrets("FACESIEVE_MQTT_USER"), publish.Secret(secrets("FACESIEVE_MQTT_PASSWORD"))
 	_ = publish.Subscribe(ctx, cfg, publish.Handler{
 		Event: func(e publish.Event) {
 			d.mutex.Lock()
 			defer d.mutex.Unlock()
 			d.events = append(d.events, e)
+			d.keep(e)
 		},
 		State: func(s publish.State) {
 			d.mutex.Lock()
 			defer d.mutex.Unlock()
 			d.states[s.Camera] = s.State
+			d.keep(s)
 		},
 	}, newLogger(LogConfig{Level: "error"}, &d.log))
+}
+
+func (d *daemonUnderTest) keep(message any) {
+	text, err := json.Marshal(message)
+	if err != nil {
+		d.t.Error(err)
+	}
+	d.json = append(d.json, string(text))
+}
+
+// heard returns all messages so far.
+func (d *daemonUnderTest) heard() []string {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return slices.Clone(d.json)
 }
 
 // faces counts the events of a camera so far.

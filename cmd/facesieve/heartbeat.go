@@ -7,8 +7,8 @@ import (
 )
 
 // heartbeat says when systemd's watchdog may be told that the program is well: when every camera's pipeline has made
-// steps since it was told last. A clock alone proves nothing, and a camera that is away is no reason to worry: its
-// pipeline goes round all the same.
+// steps since it was told last, and the publisher is not stuck. A clock alone proves nothing; a camera or a broker that is
+// away is no reason to worry, for pipeline and publisher go on all the same.
 type heartbeat struct {
 	limit time.Duration // within which systemd wants to hear; 0: not at all
 	log   zerolog.Logger
@@ -18,12 +18,16 @@ type heartbeat struct {
 }
 
 func newHeartbeat(limit time.Duration, log zerolog.Logger) *heartbeat {
-	return &heartbeat{limit: limit, log: log}
+	return &heartbeat{limit: limit, log: log, last: time.Now()}
 }
 
 // due says whether it is time to tell, and everything has gone on.
-func (h *heartbeat) due(now time.Time, stations []*station) bool {
+func (h *heartbeat) due(now time.Time, stations []*station, stuck bool) bool {
 	if h.limit == 0 || now.Sub(h.last) < h.limit/4 {
+		return false
+	}
+	if stuck {
+		h.complain("the publisher")
 		return false
 	}
 	seen := map[*station]steps{}
@@ -33,7 +37,7 @@ func (h *heartbeat) due(now time.Time, stations []*station) bool {
 			continue
 		}
 		if before, ok := h.seen[s]; ok && !now.goesOn(before) {
-			h.complain(s)
+			h.complain("camera " + s.name)
 			return false
 		}
 		seen[s] = now
@@ -47,11 +51,11 @@ func (p steps) goesOn(before steps) bool {
 	return p.rounds > before.rounds && (p.captured == before.captured || p.frames > before.frames)
 }
 
-// complain logs which camera hangs, once, when half the time is over.
-func (h *heartbeat) complain(s *station) {
+// complain logs who hangs, once, when half the time is over.
+func (h *heartbeat) complain(who string) {
 	if h.said || time.Since(h.last) < h.limit/2 {
 		return
 	}
 	h.said = true
-	h.log.Error().Str("camera", s.name).Msg("the camera's pipeline hangs")
+	h.log.Error().Str("who", who).Dur("after", time.Since(h.last)).Msg("hangs; systemd will end the program unless it goes on")
 }

@@ -31,3 +31,18 @@ func TestLogForAPerson(t *testing.T) {
 		t.Errorf("line %q", text)
 	}
 }
+
+// All loggers made of one follow its switch.
+func TestLogSwitch(t *testing.T) {
+	var out bytes.Buffer
+	log, sw := openLog(LogConfig{Level: "info", Format: "json"}, &out)
+	child := log.With().Str("camera", "door").Logger()
+	child.Debug().Msg("not this")
+	sw.set(LogConfig{Level: "debug", Format: "console"})
+	child.Debug().Msg("this")
+	sw.set(LogConfig{Level: "error", Format: "json"})
+	child.Warn().Msg("nor this")
+	if text := out.String(); !strings.Contains(text, "DBG this camera=door") || strings.Count(text, "\n") != 1 {
+		t.Errorf("log %q", text)
+	}
+}

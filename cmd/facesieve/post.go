@@ -170,6 +170,13 @@ func (p *post) gone(now time.Time, name string) {
 	}
 }
 
+// stuck says whether the publisher hangs.
+func (p *post) stuck() bool {
+	p.mutex.RLock()
+	defer p.mutex.RUnlock()
+	return p.publisher.Stuck()
+}
+
 // stats returns those of the present publisher, with the deliveries since the start.
 func (p *post) stats() publish.Stats {
 	p.mutex.RLock()

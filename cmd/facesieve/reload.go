@@ -73,7 +73,7 @@ func (c *change) place(d *daemon, camera Camera) error {
 	if s == nil || s.settings.camera.Capture != camera.Capture {
 		s, err := openStation(set, d.post, d.gallery, d.log)
 		if err != nil {
-			return err
+			return fmt.Errorf("camera %s: %w", camera.Name, err)
 		}
 		c.stations, c.opened = append(c.stations, s), append(c.opened, s)
 		return nil

@@ -2,10 +2,15 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/rs/zerolog"
+
+	"facesieve/publish"
 )
 
 const (
@@ -109,4 +114,61 @@ func TestReloadOfTopics(t *testing.T) {
 	if n := d.logged(`"video"`, `"camera":"door"`); n != 1 {
 		t.Errorf("the camera was opened %d times", n)
 	}
+}
+
+// Another broker gets what waited for the one before; and another runtime takes over without a gap.
+func TestReloadOfTheBrokerKeepsWhatWaits(t *testing.T) {
+	there := freeAddress(t)
+	cfg := publish.Default()
+	cfg.Broker, cfg.Listen = publish.Embedded, there
+	broker, err := publish.StartBroker(t.Context(), cfg, zerolog.Nop())
+	must(t, err)
+	defer func() { must(t, broker.Close()) }()
+	cameras := "cameras:\n" + looped("door", sharedVideo(t, "two_heads.mp4"))
+	d := startDaemonOn(t, there, fmt.Sprintf("broker: 'tcp://%s'", freeAddress(t)), allFaces+cameras)
+	eventually(t, "events that wait", func() bool {
+		return strings.Contains(d.systemd.status(), "events waiting") && d.logged("face forwarded") > 2
+	})
+	d.write(noFaces + cameras)
+	d.awaitLog("the camera's new settings are in force")
+	waiting := d.logged("face forwarded")
+	if d.faces("door") > 0 {
+		t.Fatal("an event came where the daemon was not to send it")
+	}
+	d.mqtt = fmt.Sprintf("broker: 'tcp://%s'", there)
+	d.write(noFaces + cameras + "runtime: {threads: 2}\n")
+	d.awaitLog("is in force", `"publisher_replaced":true`, `"cameras_tuned":1`)
+	eventually(t, "all events", func() bool { return d.faces("door") == waiting })
+	d.awaitLog("facesieve-detector", "network is ready", `"threads":2`)
+	d.write(allFaces + cameras + "runtime: {threads: 2}\n")
+	eventually(t, "new events", func() bool { return d.faces("door") > waiting })
+	if n := d.logged(`"video"`, `"camera":"door"`); n != 1 {
+		t.Errorf("the camera was opened %d times", n)
+	}
+}
+
+// An address that is taken is a fault that only the change itself finds; the old way is opened again.
+func TestReloadGoesBackToTheOldBroker(t *testing.T) {
+	cameras := "cameras:\n" + looped("door", sharedVideo(t, "two_heads.mp4"))
+	d := startTestDaemon(t, allFaces+cameras)
+	eventually(t, "a face", func() bool { return d.faces("door") > 0 })
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer taken.Close()
+	d.mqtt = embeddedAt(taken.Addr().String())
+	d.write(allFaces + cameras)
+	d.awaitLog("the new configuration is refused", "address already in use")
+	before := d.faces("door")
+	eventually(t, "more faces", func() bool { return d.faces("door") > before })
+	if status := d.systemd.status(); !strings.Contains(status, "the old one goes on") {
+		t.Errorf("status %q", status)
+	}
+}
+
+// systemd hears that all is well again and again.
+func TestTheWatchdogIsPetted(t *testing.T) {
+	t.Setenv("WATCHDOG_USEC", "2000000")
+	d := startTestDaemon(t, "cameras:\n"+looped("door", sharedVideo(t, "walk_in.mp4"))+
+		fmt.Sprintf("  - {name: gone, url: 'rtsp://%s/x', open_timeout: 500ms}\n", freeAddress(t)))
+	eventually(t, "three times well", func() bool { return strings.Count(d.systemd.text(), "WATCHDOG=1") >= 3 })
 }

@@ -62,10 +62,10 @@ func openStation(set settings, out outlet, seen *gallery, log zerolog.Logger) (*
 	s := newStation(set, out, seen, log)
 	var err error
 	if s.pipeline, err = s.build(set); err != nil {
-		return nil, fmt.Errorf("camera %s: %w", s.name, err)
+		return nil, err
 	}
 	if s.source, err = capture.Open(set.camera.Capture, s.log); err != nil {
-		return nil, errors.Join(fmt.Errorf("camera %s: %w", s.name, err), s.pipeline.Close())
+		return nil, errors.Join(err, s.pipeline.Close())
 	}
 	return s, nil
 }

@@ -30,7 +30,7 @@ func camerasLine(stations []*station) string {
 		word, why := s.word()
 		counts[word]++
 		if word != publish.Running {
-			names[word] = append(names[word], s.name+brackets(": ", why, ""))
+			names[word] = append(names[word], s.name+brackets(": ", cause(why), ""))
 		}
 	}
 	var parts []string
@@ -51,7 +51,7 @@ func brokerLine(s publish.Stats) string {
 	if s.Connected {
 		return "broker connected"
 	}
-	line := "broker away" + brackets(" (", oneLine(s.LastError), ")")
+	line := "broker away" + brackets(" (", cause(s.LastError), ")")
 	if s.Queued > 0 {
 		line += ", " + plural(uint64(s.Queued), "event") + " waiting" //nolint:gosec // not negative
 	}
@@ -82,6 +82,9 @@ func brackets(before, text, after string) string {
 	}
 	return before + oneLine(text) + after
 }
+
+// cause is the end of a chain of errors, "connection refused" for example; the log has it all.
+func cause(why string) string { return why[strings.LastIndex(why, ": ")+1:] }
 
 // oneLine makes one short line of text.
 func oneLine(text string) string {

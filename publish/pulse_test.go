@@ -1,0 +1,23 @@
+package publish
+
+import (
+	"testing"
+	"time"
+)
+
+// A publisher whose goroutine hangs is stuck, and only then: not while it serves a broker, nor while it looks for one.
+func TestStuck(t *testing.T) {
+	cfg, broker := embedded(t, nil)
+	timing := quick()
+	timing.step = 100 * time.Millisecond
+	p := mustOpen(t, cfg, timing)
+	eventually(t, "connected", func() bool { return p.Stats().Connected && !p.Stuck() })
+	p.states.mu.Lock() // the session waits for it
+	eventually(t, "stuck", p.Stuck)
+	p.states.mu.Unlock()
+	eventually(t, "free again", func() bool { return !p.Stuck() })
+	if err := broker.Close(); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "looking for the broker", func() bool { return !p.Stats().Connected && p.Stats().LastError != "" && !p.Stuck() })
+}
