@@ -14,7 +14,7 @@ import (
 // The whole program ends within 2 s of a signal: this is how long the pipelines may take to decide what they hold, the
 // queue to empty, and the sources to close.
 const (
-	decideTime = 400 * time.Millisecond
+	decideTime = 600 * time.Millisecond
 	flushTime  = 1000 * time.Millisecond
 	closeTime  = 300 * time.Millisecond
 )

@@ -17,3 +17,22 @@ func TestLeakOfReplay(t *testing.T) {
 		t.Errorf("%d Mats more than before", after-before)
 	}
 }
+
+// Every Mat of cameras that came, got other settings and networks, and went, is closed again.
+func TestLeakOfReloads(t *testing.T) {
+	before := gocv.MatProfile.Count()
+	t.Run("daemon", func(t *testing.T) {
+		video := sharedVideo(t, "two_heads.mp4")
+		d := startTestDaemon(t, allFaces+"cameras:\n"+looped("one", video))
+		eventually(t, "a face", func() bool { return d.faces("one") > 0 })
+		d.write(noFaces + "cameras:\n" + looped("one", video) + looped("two", video))
+		d.awaitLog("is in force", `"cameras_opened":["two"]`, `"cameras_tuned":1`)
+		d.write(noFaces + "cameras:\n" + looped("one", video) + looped("lost", "/nowhere/absent.mp4"))
+		d.awaitLog("is refused", "absent.mp4")
+		d.write(allFaces + "runtime: {threads: 2}\ncameras:\n" + looped("two", video))
+		eventually(t, "a face of the other", func() bool { return d.faces("two") > 0 })
+	})
+	if after := gocv.MatProfile.Count(); after != before {
+		t.Errorf("%d Mats more than before", after-before)
+	}
+}

@@ -123,7 +123,7 @@ func TestReloadOfTheBrokerKeepsWhatWaits(t *testing.T) {
 	cfg.Broker, cfg.Listen = publish.Embedded, there
 	broker, err := publish.StartBroker(t.Context(), cfg, zerolog.Nop())
 	must(t, err)
-	defer func() { must(t, broker.Close()) }()
+	t.Cleanup(func() { must(t, broker.Close()) }) // after the daemon
 	cameras := "cameras:\n" + looped("door", sharedVideo(t, "two_heads.mp4"))
 	d := startDaemonOn(t, there, fmt.Sprintf("broker: 'tcp://%s'", freeAddress(t)), allFaces+cameras)
 	eventually(t, "events that wait", func() bool {
