@@ -1,8 +1,10 @@
 """The command `facesieve-train STAGE --config FILE`: configuration in, one stage run in its folder."""
 
 import argparse
+import errno
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +26,10 @@ STAGES = {
 """Module of each stage, imported when it is run: most of them load TensorFlow."""
 
 
+# What the system says when nothing more can be written.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 class DataError(ValueError):
     """The data given to a stage are unusable; the text names the file or folder, the fault and the mend."""
 
@@ -40,6 +46,8 @@ class Stage(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its status: 0, 1 for a failed stage, 2 for wrong usage or configuration."""
     options = _parser().parse_args(arguments)
+    # TensorFlow greets on every start; its errors are still told.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         stage = cast(Stage, importlib.import_module(STAGES[options.stage]))
@@ -49,10 +57,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, RunError) as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:
+        print(
+            f"{directory}: cannot be the run's folder: {error.strerror}; choose another (--run)",
+            file=sys.stderr,
+        )
+        return 2
     try:
         stage.run(config, run)
-    except (DataError, RunError) as error:
+    except (ConfigError, DataError, RunError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        told = f"{error.strerror}; make room and go on with --run {run.dir} --resume"
+        print(f"{error.filename or run.dir}: {told}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"interrupted; go on with --run {run.dir} --resume", file=sys.stderr)

@@ -28,6 +28,8 @@ def open_detector(file: Path) -> Detect:
 
     try:
         network = YuNet(file)
+    except DataError:
+        raise
     except Exception as error:  # onnxruntime's faults have no common base
         raise DataError(f"{file}: is no detector with YuNet's heads: {error}") from error
     return lambda picture, threshold: network.detect(picture, threshold, overlap=_OVERLAP)

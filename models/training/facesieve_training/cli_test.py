@@ -1,0 +1,48 @@
+"""What the command says when something outside it goes wrong."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from facesieve_training import cli
+from facesieve_training.prepare import shards
+
+
+@pytest.fixture
+def command(tmp_path: Path, face_folder: Path) -> list[str]:
+    given = [f"source.path={face_folder}", "align=none"]
+    return ["prepare", "--run", str(tmp_path / "run"), *(part for g in given for part in ("--set", g))]
+
+
+def test_a_full_disk_is_told_and_the_run_goes_on(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "write_shard", full)
+        assert cli.main(command) == 1
+    run = tmp_path / "run"
+    assert f"{run}: No space left on device; make room and go on with --run {run}" in capsys.readouterr().err
+    assert cli.main([*command, "--resume"]) == 0
+    assert len(shards.Shards(run)) == 45
+
+
+def test_a_folder_that_cannot_be_made_is_told(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").write_text("a file")
+    assert cli.main(command) == 2
+    assert f"{tmp_path / 'run'}: cannot be the run's folder: " in capsys.readouterr().err
+
+
+def test_a_run_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The configuration of another stage's run, which only the stage itself reads."""
+    (tmp_path / "config.yaml").write_text("nothing: 1\n")
+    given = [f"student={tmp_path}", f"matcher.file={tmp_path / 'config.yaml'}"]
+    arguments = ["export", "--run", str(tmp_path / "run"), *(p for g in given for p in ("--set", g))]
+    assert cli.main(arguments) == 1
+    assert "config.yaml: nothing: unknown key" in capsys.readouterr().err
