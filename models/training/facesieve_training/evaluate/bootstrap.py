@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from facesieve_training.evaluate.edc import Floats, Ints, threshold_of_top
 
@@ -51,7 +52,9 @@ def thresholds(
     order = np.argsort(-similarity, kind="stable")
     falling, left, right = similarity[order], left[order], right[order]
     found = np.empty((len(replicates), len(fmrs)))
-    for i, weights in enumerate(replicates.nonmated(left, right)):
+    drawn = replicates.nonmated(left, right)
+    bar = tqdm(drawn, total=len(replicates), desc="bootstrap", unit="replicate", leave=False, disable=None)
+    for i, weights in enumerate(bar):
         total = float(weights.sum())
         found[i] = [threshold_of_top(falling, weights, total, fmr) for fmr in fmrs]
     return found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate.gallery import Gallery, open_gallery
@@ -60,8 +61,11 @@ class Verifier:
     def __call__(self, embed: Callable[[Picture], NDArray[np.float32]]) -> dict[str, float]:
         """Embed the faces and return the mean accuracy over the folds, 0..1, and its standard error."""
         parts = []
-        for start in range(0, len(self._rows), _BATCH):
-            parts.append(embed(self._gallery.read(self._rows[start : start + _BATCH]).aligned))
+        with tqdm(total=len(self._rows), desc="verify", unit="face", leave=False, disable=None) as bar:
+            for start in range(0, len(self._rows), _BATCH):
+                rows = self._rows[start : start + _BATCH]
+                parts.append(embed(self._gallery.read(rows).aligned))
+                bar.update(len(rows))
         mean, error = accuracy(similarities(np.concatenate(parts), self._pairs), self._mated)
         return {"accuracy_pairs": mean, "accuracy_pairs_error": error}
 
