@@ -54,8 +54,8 @@ def _markdown(shards: Shards, counts: Counter[str]) -> str:
         "| --- | ---: | --- |",
         *(f"| {name} | {counts.get(name, 0):,} | {why} |" for name, why in FAULTS.items()),
         "",
-        "Each is listed in rejected.csv. faces.jpg: above, faces at random; below, those whose landmarks fit "
-        "the template worst.",
+        "Each is listed in rejected.csv. faces.jpg: faces at random"
+        + (" above, below those whose landmarks fit the template worst." if _fitted(shards) else "."),
     ]
     if len(index):
         lines += [
@@ -71,6 +71,11 @@ def _markdown(shards: Shards, counts: Counter[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _fitted(shards: Shards) -> bool:
+    """Whether the faces were aligned by landmarks, and so fit well or badly."""
+    return bool(shards.index["residual"].notna().any())
+
+
 def _quantiles(values: "pd.Series[float] | pd.Series[int]") -> str:
     if values.isna().all():
         return "– | – | –"
@@ -78,13 +83,14 @@ def _quantiles(values: "pd.Series[float] | pd.Series[int]") -> str:
 
 
 def _sheet(shards: Shards) -> bytes:
-    """Three rows of faces at random, one of those with the largest residual."""
+    """Three rows of faces at random, and one of those with the largest residual, where it is known."""
     rng = np.random.default_rng(1)
     shown = rng.choice(len(shards), min(3 * _SHEET, len(shards)), replace=False)
     residual = np.nan_to_num(shards.index["residual"].to_numpy(np.float64))
-    worst = np.argsort(-residual, kind="stable")[:_SHEET]
+    worst = np.argsort(-residual, kind="stable")[: _SHEET if _fitted(shards) else 0]
     pictures = shards.read(np.concatenate((np.sort(shown), worst)))
-    rows = [pictures[i : i + _SHEET] for i in range(0, len(shown), _SHEET)] + [pictures[len(shown) :]]
+    rows = [pictures[i : i + _SHEET] for i in range(0, len(shown), _SHEET)]
+    rows += [pictures[len(shown) :]] if len(worst) else []
     side = pictures.shape[1]
     sheet = np.zeros((len(rows) * side, _SHEET * side, 3), np.uint8)
     for y, row in enumerate(rows):

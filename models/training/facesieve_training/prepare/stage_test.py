@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from facesieve_training.cli import DataError
+from facesieve_training.config import load
 from facesieve_training.distribute import Distribute
 from facesieve_training.faces import SIZE, Picture
 from facesieve_training.prepare import cut, shards, stage
@@ -248,3 +249,11 @@ def test_landmarks_of_the_source(paint: Paint, encode: Encode) -> None:
     work = cutter(lambda *_: np.zeros((0, 15), np.float32), encode(picture), how="landmarks", min_eyes=20.0)
     assert work([entry])[0].fault == "too_small"
     assert work([Entry("a/1", "a", "x", None, 9)])[0].fault == "no_face"
+
+
+def test_the_shipped_configuration_finds_faces_with_the_shipped_detector() -> None:
+    folder = Path(__file__).parents[2] / "configs"
+    shipped = load(folder / "prepare.yaml", stage.Config)
+    assert shipped.how() == "detect"
+    assert shipped.detector is not None
+    assert (folder.parent / shipped.detector).is_file()
