@@ -3,6 +3,7 @@ package outbox
 import (
 	"crypto/cipher"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 const fileName = "outbox.db"
@@ -44,6 +46,11 @@ func (d *diskStore) commit(b batch) error {
 		return d.db.Update(func(tx *bbolt.Tx) error { return d.write(tx, b) })
 	})
 	d.mu.RUnlock()
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) { // it could not be opened again after it was written anew
+		d.mu.Lock()
+		err = errors.Join(err, d.reopen())
+		d.mu.Unlock()
+	}
 	if err != nil {
 		return fmt.Errorf("write outbox: %w", err)
 	}

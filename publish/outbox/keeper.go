@@ -170,10 +170,13 @@ func (b *Box) troubled(err error) {
 // rescue begins a new file when the present one turned out to be torn. What is in memory is written again, the rest is lost.
 func (b *Box) rescue() {
 	if err := b.store.renew(); err != nil {
-		b.log.Error().Err(err).Msg("cannot begin a new outbox")
+		if !b.stranded {
+			b.log.Error().Err(err).Msg("cannot begin a new outbox; it is tried again")
+		}
+		b.stranded = true
 		return
 	}
-	b.removed = nil
+	b.removed, b.stranded = nil, false
 	for _, e := range b.entries {
 		switch {
 		case e.data != nil:

@@ -177,11 +177,14 @@ func (d *diskStore) resume(c content) error {
 }
 
 func (d *diskStore) reopen() error {
-	return guard(func() (err error) {
-		if d.db, err = bbolt.Open(d.path, 0o600, options(false)); err == nil {
-			d.db.AllocSize = d.allocation()
+	return guard(func() error {
+		db, err := bbolt.Open(d.path, 0o600, options(false))
+		if err != nil {
+			return err
 		}
-		return err
+		db.AllocSize = d.allocation()
+		d.db = db
+		return nil
 	})
 }
 
@@ -217,7 +220,9 @@ func (d *diskStore) create(path string, clock time.Duration) (*bbolt.DB, error) 
 // setAside renames the file, so that somebody may look at it. Only the last one is kept: it holds faces, and takes room.
 func (d *diskStore) setAside(why error) error {
 	name := d.path + ".corrupt-" + time.Now().UTC().Format("20060102T150405.000000000Z")
-	if err := os.Rename(d.path, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Rename(d.path, name); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("set a torn file aside: %w", err)
 	}
 	names, _ := filepath.Glob(d.path + ".corrupt-*") //nolint:errcheck // the pattern is sound

@@ -66,8 +66,10 @@ type Box struct {
 	lanes   lanes
 	drainAt time.Time // when the next of the backlog may go
 	failing bool      // the last commit failed, or takes too long
-	fullLog limiter
-	stats   Stats
+	// stranded says that the file was torn and a new one cannot be begun.
+	stranded bool
+	fullLog  limiter
+	stats    Stats
 }
 
 // Open opens the box, with what an earlier run has left in it.
