@@ -9,11 +9,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
 	"gocv.io/x/gocv"
 
+	"facesieve/detect"
 	"facesieve/publish"
 	"facesieve/quality"
 )
@@ -47,7 +49,6 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 			return err
 		}
 	}
-	cfg.Detect.LowScore = cfg.Detect.Score // faces that only continue a track do not count in a picture
 	files, err := pictureFiles(c.Paths)
 	if err != nil {
 		return err
@@ -61,17 +62,17 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 		return err
 	}
 	defer scores.Close() //nolint:errcheck // only memory is freed
-	return c.scoreAll(ctx, term, scores, files)
+	return c.scoreAll(ctx, term, scores, files, float32(cfg.Detect.Score))
 }
 
-func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engine, files []string) error {
+func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engine, files []string, least float32) error {
 	bar := newProgress(term.err, len(files), "pictures")
 	failed := 0
 	for _, file := range files {
 		if err := ctx.Err(); err != nil {
 			return errors.New("interrupted")
 		}
-		faces, err := c.scoreFile(scores, file)
+		faces, err := c.scoreFile(scores, file, least)
 		if err != nil {
 			failed++
 			faces = []scoredFace{{File: file, Error: err.Error()}}
@@ -90,8 +91,9 @@ func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engin
 	return nil
 }
 
-// scoreFile returns a line for each face of the picture in file.
-func (c *scoreCommand) scoreFile(e *engine, file string) ([]scoredFace, error) {
+// scoreFile returns a line for each face of the picture in file. One that is less sure than least does not count: it could
+// only continue a track.
+func (c *scoreCommand) scoreFile(e *engine, file string, least float32) ([]scoredFace, error) {
 	picture := gocv.IMRead(file, gocv.IMReadColor)
 	defer picture.Close()
 	if picture.Empty() {
@@ -106,6 +108,7 @@ func (c *scoreCommand) scoreFile(e *engine, file string) ([]scoredFace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
+	found = slices.DeleteFunc(found, func(face detect.Face) bool { return face.Score < least })
 	if len(found) == 0 {
 		return nil, errors.New("no face found; with --aligned a picture is taken as a face")
 	}
