@@ -4,7 +4,6 @@ import argparse
 import errno
 import importlib
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,8 +45,6 @@ class Stage(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its status: 0, 1 for a failed stage, 2 for wrong usage or configuration."""
     options = _parser().parse_args(arguments)
-    # TensorFlow greets on every start; its errors are still told.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         stage = cast(Stage, importlib.import_module(STAGES[options.stage]))
