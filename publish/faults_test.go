@@ -191,9 +191,9 @@ func TestFaultBrokerRestarts(t *testing.T) {
 		eventually(t, "some have come", func() bool { return box.Stats().Queued > 0 || box.Stats().Delivered > 0 })
 		broker.stop(t)
 		broker.start(t)
+		l.mended()
 		<-published
 	}
-	l.mended()
 	l.settle(t, box, watch, runs)
 }
 

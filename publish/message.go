@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"image/jpeg"
 	"image/png"
@@ -16,30 +17,42 @@ type message struct {
 }
 
 // messages makes of an event in the outbox what is sent of it: the event, and the plain picture if that is configured,
-// which is derived here so that it is not stored twice.
+// which is derived here so that it is not stored twice. The event may be of an earlier version of this program: whatever
+// its schema, it is sent as it was accepted, and only marked as replayed.
 func (p *Publisher) messages(item outbox.Item) ([]message, error) {
 	all := []message{{p.topics.Face(item.Camera), item.Data}}
 	if !item.Replayed && !p.cfg.JPEG {
 		return all, nil
 	}
-	event, err := DecodeEvent(item.Data)
-	if err != nil {
-		return nil, err
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(item.Data, &fields); err != nil {
+		return nil, fmt.Errorf("event: %w", err)
 	}
 	if item.Replayed {
-		event.Replayed = true
-		if all[0].payload, err = EncodeEvent(event); err != nil {
-			return nil, err
+		fields["replayed"] = json.RawMessage("true")
+		payload, err := json.Marshal(fields)
+		if err != nil {
+			return nil, fmt.Errorf("event: %w", err)
 		}
+		all[0].payload = payload
 	}
 	if p.cfg.JPEG {
-		picture, err := asJPEG(event.Image)
+		picture, err := pictureOf(fields["image"])
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, message{p.topics.JPEG(item.Camera), picture})
 	}
 	return all, nil
+}
+
+// pictureOf returns the picture in the image field of an event as JPEG.
+func pictureOf(field json.RawMessage) ([]byte, error) {
+	var image Image
+	if err := json.Unmarshal(field, &image); err != nil {
+		return nil, fmt.Errorf("event: image: %w", err)
+	}
+	return asJPEG(image)
 }
 
 // asJPEG returns the picture as JPEG, the very bytes where it is one already.

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"facesieve/publish/outbox"
 )
 
 // faces decodes all events that arrived on a camera's topic, and holds each against the schema.
@@ -276,5 +279,32 @@ func TestTheNextPublisherSendsTheRest(t *testing.T) {
 	}
 	if n := len(watch.on("facesieve/gate/door/face")); n != 0 {
 		t.Errorf("%d at the old topic", n)
+	}
+}
+
+// An event that an earlier version of the program accepted is sent as it was, in its own schema, and so is its picture;
+// one that is no event at all is dropped and counted.
+func TestEventsOfAnEarlierVersion(t *testing.T) {
+	cfg, _ := embedded(t, func(c *Config) { c.JPEG = true })
+	watch := record(t, "tcp://"+cfg.Listen, "facesieve/#")
+	box := mustOpenBox(t, onDisk(t.TempDir()))
+	picture, err := json.Marshal(Image{Encoding: PNG, Width: 112, Height: 112, Data: pngBytes()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range []string{`{"schema":0,"id":"x","old":[1,2],"replayed":false,"image":` + string(picture) + `}`, `{"schema"`} {
+		if err := box.Add(outbox.Event{Camera: "door", Data: []byte(data)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := mustOpenOn(t, box, cfg, quick())
+	eventually(t, "done", func() bool { return p.Stats().Queued == 0 })
+	eventually(t, "arrived", func() bool { return len(watch.on("facesieve/gate/door/face/jpeg")) == 1 })
+	want := `{"id":"x","image":` + string(picture) + `,"old":[1,2],"replayed":true,"schema":0}`
+	if got := watch.last("facesieve/gate/door/face"); got != want {
+		t.Errorf("%.100s", got)
+	}
+	if s := p.Stats(); s.Delivered != 1 || s.Dropped != (outbox.Losses{Corrupt: 1}) {
+		t.Errorf("%+v", s)
 	}
 }
