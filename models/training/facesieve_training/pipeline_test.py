@@ -1,6 +1,6 @@
 """The whole way, by the commands of README.md, from 240 generated pictures to a judged student.
 
-It takes 22 seconds of processor time, most of them for loading and converting.
+It takes 22 seconds of processor time.
 """
 
 import json
