@@ -121,7 +121,9 @@ class Pictures:
         whole = path.exists() and path.stat().st_size == np.prod(shape)
         file = np.memmap(path, np.uint8, "r+" if whole else "w+", shape=shape)
         start = start if whole else 0
-        with tqdm(total=len(self._labels), initial=start, unit=" pictures cached", mininterval=2) as bar:
+        with tqdm(
+            total=len(self._labels), initial=start, unit=" pictures cached", mininterval=2, disable=None
+        ) as bar:
             for first in range(start, len(self._labels), _CHUNK):
                 rows = range(first, min(first + _CHUNK, len(self._labels)))
                 for row, made in zip(rows, self._pool.map(self._make, rows), strict=True):
