@@ -132,6 +132,6 @@ func (d *daemon) adopt(c *change) error {
 		d.log.Warn().Err(all).Msg("cannot free everything of the configuration before")
 	}
 	d.log.Info().Strs("cameras_opened", stationNames(c.opened)).Strs("cameras_removed", gone).Int("cameras_tuned", len(c.tuned)).
-		Bool("publisher_replaced", c.post).Msg("the new configuration is in force")
+		Bool("publisher_replaced", c.post).Bool("reload_succeeded", true).Msg("the new configuration is in force")
 	return nil
 }
