@@ -231,3 +231,18 @@ func TestInterpretersAreLentInTurns(t *testing.T) {
 		t.Errorf("who joins what is retired gets %v", err)
 	}
 }
+
+// Who is in sight when the end is asked for is sent all the same.
+func TestTheEndSendsWhatIsHeld(t *testing.T) {
+	video := sharedVideo(t, "two_heads.mp4")
+	d := startTestDaemon(t, "quality: {threshold: 0, max_wait: 0s}\ncameras:\n"+looped("door", video)+
+		fmt.Sprintf("  - {name: witness, url: %s, loop: true, quality: {policy: all}}\n", video))
+	eventually(t, "faces of the witness", func() bool { return d.faces("witness") >= 10 })
+	if d.faces("door") != 0 {
+		t.Fatal("a face before its visit has ended")
+	}
+	d.stop()
+	code := <-d.code
+	d.code <- code
+	eventually(t, "the held faces", func() bool { return d.faces("door") == 2 })
+}
