@@ -105,8 +105,9 @@ func (v *video) close() {
 	v.handle = nil
 }
 
-// readPicture fills dst from a picture file, and reports whether it could.
-func readPicture(path string, dst *gocv.Mat) bool {
+// ReadPicture fills dst (8-bit BGR, upright as its EXIF data says) from a picture file, and reports whether it could.
+// Unlike gocv.IMRead it survives pictures that make OpenCV throw, such as one that says it is a million pixels wide.
+func ReadPicture(path string, dst *gocv.Mat) bool {
 	cPath := C.CString(path)
 	defer C.free(unsafe.Pointer(cPath))
 	return bool(C.picture_read(cPath, unsafe.Pointer(dst.Ptr())))

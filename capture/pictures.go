@@ -59,7 +59,7 @@ func (p *pictures) read(ctx context.Context, dst *gocv.Mat) (time.Duration, erro
 	path := p.paths[p.done]
 	stamp := time.Duration(p.done) * PicturePeriod
 	p.done++
-	if !readPicture(path, dst) {
+	if !ReadPicture(path, dst) {
 		return 0, fmt.Errorf("%s: %w", filepath.Base(path), errUnreadable)
 	}
 	return stamp, nil

@@ -79,10 +79,10 @@ func Load(tflitePath string) (*Model, error) {
 func build(source, file string, bytes, manifest []byte) (*Model, error) {
 	parsed, err := ParseManifest(manifest)
 	if err != nil {
-		return nil, fmt.Errorf("models: manifest of %s: %w", source, err)
+		return nil, fmt.Errorf("models: manifest of %s: %w; take it and the network from the same delivery again", source, err)
 	}
 	if err := verify(&parsed, file, bytes); err != nil {
-		return nil, fmt.Errorf("models: %s: %w", source, err)
+		return nil, fmt.Errorf("models: %s: %w; take it and its manifest from the same delivery again", source, err)
 	}
 	return &Model{Manifest: parsed, Source: source, bytes: bytes}, nil
 }

@@ -1,8 +1,11 @@
 package models
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,6 +89,50 @@ func TestLoadRefuses(t *testing.T) {
 				t.Errorf("got %v, want the path and %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestLoadOfTornFiles cuts network and manifest at every place of their beginning and at random ones, as a power cut does,
+// and turns bits over. Each must be refused by an error that names the file and says what to do.
+func TestLoadOfTornFiles(t *testing.T) {
+	var network, manifest []byte
+	path := copyOf(t, "quality", func(n, m []byte) ([]byte, []byte) {
+		network, manifest = n, m
+		return n, m
+	})
+	dice := rand.New(rand.NewPCG(3, 4))
+	refused := func(file string, torn []byte, what string) {
+		t.Helper()
+		if err := os.WriteFile(file, torn, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(path)
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "from the same delivery again") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	places := func(length int) []int {
+		var all []int
+		for i := range min(64, length) {
+			all = append(all, i)
+		}
+		for range 100 {
+			all = append(all, dice.IntN(length))
+		}
+		return append(all, length-1)
+	}
+	for _, at := range places(len(network)) {
+		refused(path, network[:at], fmt.Sprintf("network cut after %d bytes", at))
+		turned := bytes.Clone(network)
+		turned[at] ^= 1 << dice.IntN(8)
+		refused(path, turned, fmt.Sprintf("bit turned over in byte %d of the network", at))
+	}
+	if err := os.WriteFile(path, network, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	end := len(bytes.TrimRight(manifest, "\n"))
+	for _, at := range places(end) {
+		refused(strings.TrimSuffix(path, ".tflite")+".json", manifest[:at], fmt.Sprintf("manifest cut after %d bytes", at))
 	}
 }
 

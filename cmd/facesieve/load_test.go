@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -124,46 +125,40 @@ cameras:
 	}
 }
 
+// FuzzParseConfig: whatever the text, a configuration or faults that a person can look up, never a panic, and never a
+// secret in them.
 func FuzzParseConfig(f *testing.F) {
 	f.Add("cameras: [{name: a, url: b.mp4}]")
 	f.Add("detect: {score: x}\nmqtt: 3\nunknown: &a [*a]")
+	f.Add("a: &a {b: 1}\ncameras: [{<<: *a, name: a, url: \"rtsp://u:${SECRET}@h/x\"}]\n---\n")
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range append(files, filepath.Join("..", "..", "systemd", "facesieve.yaml")) {
+		text, err := os.ReadFile(filepath.Clean(file))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	const secret = "⟦s3cret⟧"
 	f.Fuzz(func(t *testing.T, text string) {
-		_, err := parseConfig("fuzz.yaml", []byte(text), noEnvironment)
-		if err != nil && err.Error() == "" {
-			t.Error("an error without a text")
+		cfg, err := parseConfig("fuzz.yaml", []byte(text), func(string) string { return secret })
+		if err == nil {
+			if len(cfg.Cameras) == 0 {
+				t.Error("a configuration without a camera")
+			}
+			return
+		}
+		var faults Faults
+		if !errors.As(err, &faults) || len(faults.List) == 0 {
+			t.Fatalf("no list of faults: %v", err)
+		}
+		for _, fault := range faults.List {
+			if fault.Text == "" || strings.Contains(fault.Text, secret) {
+				t.Errorf("%+v", fault)
+			}
 		}
 	})
-}
-
-// The outbox lies where systemd says, or below the user's own state, and takes systemd's key; the file comes before both.
-func TestOutboxFromTheEnvironment(t *testing.T) {
-	credentials := t.TempDir()
-	key := filepath.Join(credentials, outboxKey)
-	if err := os.WriteFile(key, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		section           string
-		environment       map[string]string
-		wantDir, wantFile string
-	}{
-		{"", nil, "", ""},
-		{"", map[string]string{"HOME": "/home/a"}, "/home/a/.local/state/facesieve", ""},
-		{"", map[string]string{"HOME": "/home/a", "XDG_STATE_HOME": "/s"}, "/s/facesieve", ""},
-		{"", map[string]string{"HOME": "/", "STATE_DIRECTORY": "/var/lib/facesieve:/other"}, "/var/lib/facesieve", ""},
-		{"", map[string]string{"CREDENTIALS_DIRECTORY": credentials}, "", key},
-		{"", map[string]string{"CREDENTIALS_DIRECTORY": t.TempDir()}, "", ""},
-		{
-			"outbox: {dir: /mine, key_file: /key}",
-			map[string]string{"STATE_DIRECTORY": "/s", "CREDENTIALS_DIRECTORY": credentials},
-			"/mine", "/key",
-		},
-		{"outbox: {store: memory}", map[string]string{"STATE_DIRECTORY": "/s", "CREDENTIALS_DIRECTORY": credentials}, "", ""},
-	} {
-		text := "cameras: [{name: a, url: a.mp4}]\n" + c.section
-		cfg, err := parseConfig("test.yaml", []byte(text), func(name string) string { return c.environment[name] })
-		if err != nil || cfg.Outbox.Dir != c.wantDir || cfg.Outbox.KeyFile != c.wantFile {
-			t.Errorf("%q, %v: dir %q, key_file %q, %v", c.section, c.environment, cfg.Outbox.Dir, cfg.Outbox.KeyFile, err)
-		}
-	}
 }

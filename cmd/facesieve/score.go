@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"gocv.io/x/gocv"
 
+	"facesieve/capture"
 	"facesieve/detect"
 	"facesieve/publish"
 	"facesieve/quality"
@@ -94,9 +95,9 @@ func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engin
 // scoreFile returns a line for each face of the picture in file. One that is less sure than least does not count: it could
 // only continue a track.
 func (c *scoreCommand) scoreFile(e *engine, file string, least float32) ([]scoredFace, error) {
-	picture := gocv.IMRead(file, gocv.IMReadColor)
+	picture := gocv.NewMat()
 	defer picture.Close()
-	if picture.Empty() {
+	if !capture.ReadPicture(file, &picture) {
 		return nil, errors.New("not a picture that can be read; JPEG, PNG, WebP, BMP and TIFF can")
 	}
 	e.borrow(image.Pt(picture.Cols(), picture.Rows()))

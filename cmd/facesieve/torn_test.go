@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A configuration that a power cut or a full disk has cut short at any place is a valid shorter one, or every fault of it
+// has a line or a key to look for.
+func TestConfigurationCutAnywhere(t *testing.T) {
+	shipped, err := os.ReadFile(filepath.Join("..", "..", "systemd", "facesieve.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := append(bytes.Replace(shipped, []byte("\ncameras: []\n"), []byte("\n"), 1), `
+cameras:
+  - name: entrance
+    url: "rtsp://viewer:${ENTRANCE_PASSWORD}@192.168.1.20/stream1"
+    detect: {roi: [[0, 0], [1, 0], [1, 1]]}
+`...)
+	good := 0
+	for at := range text {
+		_, err := parseConfig("cut.yaml", text[:at], func(string) string { return "x" })
+		var faults Faults
+		switch {
+		case err == nil:
+			good++
+		case !errors.As(err, &faults) || len(faults.List) == 0:
+			t.Fatalf("cut after %d bytes: %v", at, err)
+		}
+		for _, f := range faults.List {
+			if f.Line == 0 && f.Key == "" || f.Text == "" {
+				t.Errorf("cut after %d bytes: %+v", at, f)
+			}
+		}
+	}
+	if good == 0 {
+		t.Error("no part of the file is a valid one; one without the camera's last line must be")
+	}
+}
+
+// check and run refuse a network or a manifest that was cut or damaged, by its name, and never hand it to the C library.
+func TestTornModelsAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "facesieve.yaml")
+	text := fmt.Sprintf("models: {quality: %q}\ncameras: [{name: a, url: a.mp4}]\n", filepath.Join(dir, "quality.tflite"))
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	for _, name := range []string{"quality.tflite", "quality.json"} {
+		data, err := os.ReadFile(filepath.Join("..", "..", "models", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = data
+	}
+	dice := rand.New(rand.NewPCG(5, 6))
+	for name, whole := range files {
+		for other, data := range files {
+			if err := os.WriteFile(filepath.Join(dir, other), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 12 {
+			torn := whole[:dice.IntN(len(whole)-2)]
+			if name == "quality.tflite" && i%2 == 1 {
+				torn = bytes.Clone(whole)
+				torn[dice.IntN(len(torn))] ^= 0x10
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), torn, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, command := range []string{"check", "run"} {
+				code, stdout, stderr := invoke(t.Context(), command, "--config", config)
+				if said := stdout + stderr; code == exitOK || !strings.Contains(said, "quality.tflite") || !strings.Contains(said, "again") {
+					t.Fatalf("%s with %d bytes of %s: exit code %d: %s", command, len(torn), name, code, said)
+				}
+			}
+		}
+	}
+}
+
+// Pictures that are damaged, cut or lie about their size are an error of theirs alone.
+func TestScoreOfGarbage(t *testing.T) {
+	dir := t.TempDir()
+	face, err := os.ReadFile(facePicture(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dice := rand.New(rand.NewPCG(7, 8))
+	pictures := map[string][]byte{
+		"wide.png": hugePNG(2_000_000, 2), "huge.png": hugePNG(0x7fffffff, 0x7fffffff), "wide.bmp": hugeBMP(2_000_000, 1),
+		"empty.jpg": nil, "end.tif": []byte("II*\x00\xff\xff\xff\xff"), "riff.webp": []byte("RIFF\xff\xff\xff\xffWEBPVP8 "),
+	}
+	for i := range 20 {
+		noise := make([]byte, 2000)
+		for k := range noise {
+			noise[k] = byte(dice.Uint32())
+		}
+		copy(noise, face[:dice.IntN(400)])
+		pictures[fmt.Sprintf("noise%02d.jpg", i)] = noise
+		pictures[fmt.Sprintf("cut%02d.jpg", i)] = face[:dice.IntN(len(face))]
+	}
+	for name, data := range pictures {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, stdout, stderr := invoke(t.Context(), "score", "--json", dir)
+	if code != exitFailure || strings.Count(stdout, "\n") < len(pictures) {
+		t.Errorf("exit code %d, %d lines for %d pictures\n%s", code, strings.Count(stdout, "\n"), len(pictures), stderr)
+	}
+	for _, name := range []string{"wide.png", "huge.png", "wide.bmp", "empty.jpg"} {
+		if !strings.Contains(stdout, name+`","error":"not a picture`) {
+			t.Errorf("%s is not refused", name)
+		}
+	}
+}
+
+// hugePNG is a PNG of nothing but a header with these sides.
+func hugePNG(width, height uint32) []byte {
+	header := append([]byte("IHDR"), make([]byte, 13)...)
+	binary.BigEndian.PutUint32(header[4:], width)
+	binary.BigEndian.PutUint32(header[8:], height)
+	copy(header[12:], []byte{8, 2, 0, 0, 0})
+	data := append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d"), header...)
+	data = binary.BigEndian.AppendUint32(data, crc32.ChecksumIEEE(header))
+	return append(data, "\x00\x00\x00\x00IDAT\x35\xaf\x06\x1e\x00\x00\x00\x00IEND\xae\x42\x60\x82"...)
+}
+
+// hugeBMP is the header of a BMP of 24 bits a pixel with these sides.
+func hugeBMP(width, height uint32) []byte {
+	data := append([]byte("BM"), make([]byte, 52)...)
+	binary.LittleEndian.PutUint32(data[10:], 54)
+	binary.LittleEndian.PutUint32(data[14:], 40)
+	binary.LittleEndian.PutUint32(data[18:], width)
+	binary.LittleEndian.PutUint32(data[22:], height)
+	copy(data[26:], []byte{1, 0, 24, 0})
+	return data
+}
