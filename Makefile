@@ -1,12 +1,13 @@
 # make demo    sets up, builds, and shows the main job; SOURCE=/dev/video0, a file or rtsp://... instead of the rendered clip
 # make test    sets up and runs every test
+# make soak    a day of video in fast-forward, with faults, and whether anything grew; SOAK=10m: so long by the clock
 # make setup   installs what is missing: system packages and the TensorFlow Lite library
 # make build   bin/facesieve
 # make lint    formatting, static analysis and known vulnerabilities, Go and Python; the systemd unit
 # make bench   time per stage, with ratios against peers in the same run
 # make clean   removes everything that was built
 
-.PHONY: setup build test test-go test-leaks test-python lint lint-go lint-python lint-unit bench demo clean
+.PHONY: setup build test test-go test-leaks test-soak test-python soak lint lint-go lint-python lint-unit bench demo clean
 .DEFAULT_GOAL := build
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
@@ -26,7 +27,7 @@ setup-test: setup
 	@.setup/system --test
 	@.setup/python
 
-test: setup-test build test-go test-leaks test-python
+test: setup-test build test-go test-leaks test-soak test-python
 
 test-go: setup-test
 	go test -race ./...
@@ -34,6 +35,13 @@ test-go: setup-test
 # Every Mat that is made is closed: the packages that hold Mats count them.
 test-leaks: setup-test
 	go test -tags matprofile -run Leak ./capture ./detect ./quality ./cmd/...
+
+# A short soak: every fault once.
+test-soak: setup-test
+	go test -tags matprofile -run TestSoak -count 1 -v ./cmd/facesieve -soak 1m
+
+soak: setup-test
+	go test -tags matprofile -run TestSoak -count 1 -timeout 0 -v ./cmd/facesieve $(if $(SOAK),-soak $(SOAK),-soak.video 24h)
 
 test-python: setup-test build
 	cd $(TRAINING) && ../../$(PYTHON) -m pytest -q

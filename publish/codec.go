@@ -96,8 +96,16 @@ func unmarshal(payload []byte, v any, t reflect.Type) error {
 // utc drops the monotonic clock and the zone, so that equal times are equal values and end in Z.
 func utc(t time.Time) time.Time { return t.Round(0).UTC() }
 
-// ReplayID is a UUIDv7 that depends on its arguments alone: the same recording gives the same ids. The live program
-// leaves the id to Publish, whose ids are random.
+// NewID is a UUIDv7 for an event of the live program: the time, and chance.
+func NewID() (string, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", fmt.Errorf("id of an event: %w", err)
+	}
+	return id.String(), nil
+}
+
+// ReplayID is a UUIDv7 that depends on its arguments alone: the same recording gives the same ids.
 func ReplayID(at time.Time, device, camera string, track uint64) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %d", device, camera, track, at.UnixNano()))
 	id := uuid.UUID(sum[:16])

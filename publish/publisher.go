@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
 	"facesieve/publish/outbox"
@@ -99,11 +98,11 @@ func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher
 func (p *Publisher) Publish(e Event) error {
 	e.Schema, e.Device, e.Time = SchemaVersion, p.cfg.Device, utc(e.Time)
 	if e.ID == "" {
-		id, err := uuid.NewV7()
+		id, err := NewID()
 		if err != nil {
-			return fmt.Errorf("id of an event: %w", err)
+			return err
 		}
-		e.ID = id.String()
+		e.ID = id
 	}
 	data, err := EncodeEvent(e)
 	if err != nil {

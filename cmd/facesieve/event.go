@@ -19,7 +19,7 @@ const pngCompression = 3
 type encoder struct {
 	device, camera, model string
 	image                 ImageConfig
-	// identify gives an event its id; nil leaves that to the publisher.
+	// identify gives an event its id; nil: it gets a new one.
 	identify func(c *candidate) string
 }
 

@@ -29,6 +29,11 @@ func (m mqttSink) face(c *candidate) error {
 	if err != nil {
 		return err
 	}
+	if event.ID == "" {
+		if event.ID, err = publish.NewID(); err != nil {
+			return err
+		}
+	}
 	err = m.outlet.Publish(event)
 	if errors.Is(err, outbox.ErrFull) || errors.Is(err, outbox.ErrHeld) {
 		return nil // the outbox counts and logs it
@@ -36,7 +41,7 @@ func (m mqttSink) face(c *candidate) error {
 	if err != nil {
 		return err
 	}
-	m.log.Info().Uint64("track", c.Track).Float64("score", math.Round(10*c.Judgement.Score.Value)/10).Msg("face forwarded")
+	m.log.Info().Str("id", event.ID).Uint64("track", c.Track).Float64("score", math.Round(10*c.Judgement.Score.Value)/10).Msg("face forwarded")
 	return nil
 }
 

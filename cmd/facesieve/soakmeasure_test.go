@@ -1,0 +1,176 @@
+//go:build matprofile
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"gocv.io/x/gocv"
+)
+
+// sample is what the process holds at one time, in a quiet moment: the least of some seconds.
+type sample struct {
+	name                    string
+	resident                int // MiB
+	files, goroutines, mats int
+}
+
+func (s *soak) sample(name string) sample {
+	least := sample{name: name, resident: 1 << 30, files: 1 << 30, goroutines: 1 << 30, mats: 1 << 30}
+	for range 30 {
+		time.Sleep(100 * time.Millisecond)
+		debug.FreeOSMemory()
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		least.resident = min(least.resident, s.residentMiB())
+		least.files = min(least.files, len(entries))
+		least.goroutines = min(least.goroutines, runtime.NumGoroutine())
+		least.mats = min(least.mats, gocv.MatProfile.Count())
+	}
+	s.say("%s: %d MiB, %d files, %d goroutines, %d Mats", name, least.resident, least.files, least.goroutines, least.mats)
+	return least
+}
+
+// residentMiB is the resident memory of this process: the daemon, and the broker and the camera of the soak.
+func (s *soak) residentMiB() int {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var size, resident int
+	if _, err := fmt.Sscan(string(text), &size, &resident); err != nil {
+		s.t.Fatal(err)
+	}
+	return resident * os.Getpagesize() >> 20
+}
+
+// The tolerances: memory may be larger at the end by a tenth and eight MiB (allocators keep what they had), in a short soak,
+// which has not warmed up, by a quarter and eight; of the rest there may be two more, for a connection that is being made
+// just then.
+const (
+	slackMiB   = 8
+	slackCount = 2
+)
+
+// grown says what has grown from the first sample to the last.
+func grown(samples []sample) (all []string) {
+	first, last := samples[0], samples[len(samples)-1]
+	check := func(what string, from, to, most int) {
+		if to > most {
+			all = append(all, fmt.Sprintf("%s grew from %d to %d, at most %d is allowed", what, from, to, most))
+		}
+	}
+	share := 10
+	if short() {
+		share = 4
+	}
+	check("memory (MiB)", first.resident, last.resident, first.resident+first.resident/share+slackMiB)
+	check("open files", first.files, last.files, first.files+slackCount)
+	check("goroutines", first.goroutines, last.goroutines, first.goroutines+slackCount)
+	check("Mats", first.mats, last.mats, first.mats+slackCount)
+	return all
+}
+
+func table(samples []sample) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\tmemory MiB\topen files\tgoroutines\tMats\t")
+	for _, s := range samples {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t\n", s.name, s.resident, s.files, s.goroutines, s.mats)
+	}
+	_ = w.Flush()
+	return b.String()
+}
+
+// tallies count what became of each fault.
+type tallies struct {
+	order []string
+	of    map[string]*tally
+	since uint64 // dropped by the present daemon, when last asked
+}
+
+type tally struct {
+	recovery []time.Duration
+	dropped  uint64 // by a full outbox
+}
+
+func newTallies() *tallies { return &tallies{of: map[string]*tally{}} }
+
+func (t *tallies) get(fault string) *tally {
+	if t.of[fault] == nil {
+		t.of[fault] = &tally{}
+		t.order = append(t.order, fault)
+	}
+	return t.of[fault]
+}
+
+func (t *tallies) recovered(fault string, took time.Duration) {
+	t.get(fault).recovery = append(t.get(fault).recovery, took)
+}
+
+// dropped adds what the daemon has dropped since it was asked last; sum is since its start.
+func (t *tallies) dropped(fault string, sum uint64) {
+	t.get(fault).dropped += sum - t.since
+	t.since = sum
+}
+
+func (t *tallies) allDropped() (sum uint64) {
+	for _, one := range t.of {
+		sum += one.dropped
+	}
+	return sum
+}
+
+// account is the table of faults; a lost event is an error.
+func (s *soak) account() string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "times\taccepted\tdelivered\tdropped\tlost\tdoubled\trecovery, median\tlongest\t fault")
+	var all [5]int
+	for _, fault := range s.outages.order {
+		row := s.row(fault)
+		for i, n := range row {
+			all[i] += n
+		}
+		took := slices.Sorted(slices.Values(s.outages.of[fault].recovery))
+		median, longest := "", ""
+		if len(took) > 0 {
+			median, longest = took[len(took)/2].Round(10*time.Millisecond).String(), took[len(took)-1].Round(10*time.Millisecond).String()
+		}
+		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t %s\n", len(took), row[0], row[1], row[2], row[3], row[4], median, longest, fault)
+	}
+	fmt.Fprintf(w, "\t%d\t%d\t%d\t%d\t%d\t\t\t all\n", all[0], all[1], all[2], all[3], all[4])
+	_ = w.Flush()
+	if all[3] != 0 {
+		s.t.Errorf("%d events were lost", all[3])
+	}
+	return b.String()
+}
+
+// row counts the events accepted while a fault happened, and of these the delivered, dropped by a full outbox, lost, and
+// delivered more than once.
+func (s *soak) row(fault string) (row [5]int) {
+	for id, when := range s.accepted {
+		if when != fault {
+			continue
+		}
+		row[0]++
+		n := s.broker.received(id)
+		row[1] += min(n, 1)
+		row[4] += max(n-1, 0)
+	}
+	row[2] = int(s.outages.of[fault].dropped)
+	row[3] = row[0] - row[1] - row[2]
+	return row
+}
