@@ -53,10 +53,12 @@ func (m *mask) hide(from, to int) {
 func (m *mask) url(from, to int) {
 	part := m.text[from:to]
 	host := 0
-	if i := strings.Index(part, "://"); i >= 0 {
-		host = i + len("://")
+	mark := strings.Index(part, "://")
+	strange := mark >= 0 && strings.Contains(part[:mark], "@") // "user:password@host://"
+	if mark >= 0 && !strange {
+		host = mark + len("://")
 	}
-	if at := strings.LastIndexByte(part, '@'); at >= host && (host > 0 || schemeless(part[:at])) {
+	if at := strings.LastIndexByte(part, '@'); at >= host && (host > 0 || strange || schemeless(part[:at])) {
 		m.hide(from+host, from+at)
 		host = at
 	}

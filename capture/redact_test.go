@@ -25,6 +25,7 @@ func TestRedact(t *testing.T) {
 		{"rtsp://admin:p ss@cam/x", "rtsp://***@cam/x"},
 		{"rtsp:/admin:pass@cam/x", "***@cam/x"},
 		{"admin:pass@cam/x", "***@cam/x"},
+		{"admin:p/ss@cam://x", "***@cam://x"},
 		{"rtsp://cam/live?channel=1&subtype=0", "rtsp://cam/live?channel=1&subtype=0"},
 		{"rtsp://cam/live?channel=1&password=hunter2", "rtsp://cam/live?channel=1&password=***"},
 		{"http://cam/video.cgi?usr=joe&pwd=abc&fps=5", "http://cam/video.cgi?usr=***&pwd=***&fps=5"},
@@ -91,6 +92,33 @@ func FuzzRedact(f *testing.F) {
 			}
 			if again := Redact(got); again != got {
 				t.Fatalf("Redact(%q) = %q, and of that %q", raw, got, again)
+			}
+		}
+	})
+}
+
+// FuzzParseURL: whatever the text, neither the label for people nor an error may hold what stands where user and password do.
+func FuzzParseURL(f *testing.F) {
+	f.Add("rtsp", "joe", "hunter2", "host:554/x")
+	f.Add("rtmp", "a/b", "p ss", "")
+	f.Add("", "joe", "hun%2", "host")
+	f.Fuzz(func(t *testing.T, scheme, user, password, rest string) {
+		if strings.Contains(user+password, "://") || strings.HasPrefix(scheme, "gst:") {
+			t.Skip("no such names; and what a pipeline hides is FuzzRedact's")
+		}
+		credentials := "⟦" + user + "⟧:⟦" + password + "⟧"
+		for _, raw := range []string{
+			scheme + "://" + credentials + "@" + rest,
+			credentials + "@" + rest + "://",
+			scheme + ":" + credentials + "@host://" + rest,
+		} {
+			target, err := parseURL(raw)
+			said := target.label
+			if err != nil {
+				said = err.Error()
+			}
+			if strings.ContainsAny(said, "⟦⟧") {
+				t.Fatalf("parseURL(%q): %s", raw, said)
 			}
 		}
 	})

@@ -7,9 +7,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
+
+var schemeName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*$`)
 
 type kind int
 
@@ -68,6 +71,9 @@ func parseURL(raw string) (target, error) {
 		}
 		return target{kind: kindStream, name: raw, label: label}, nil
 	default:
+		if !schemeName.MatchString(scheme) { // it may hold a password
+			return target{}, fmt.Errorf("%s: not a valid URL; write scheme://user:password@host:port/path", label)
+		}
 		return target{}, fmt.Errorf("%s: scheme %q is not supported; use rtsp, rtsps, http, https, file, gst: or a path",
 			label, scheme)
 	}
