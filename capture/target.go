@@ -71,12 +71,16 @@ func parseURL(raw string) (target, error) {
 		}
 		return target{kind: kindStream, name: raw, label: label}, nil
 	default:
-		if !schemeName.MatchString(scheme) { // it may hold a password
-			return target{}, fmt.Errorf("%s: not a valid URL; write scheme://user:password@host:port/path", label)
-		}
-		return target{}, fmt.Errorf("%s: scheme %q is not supported; use rtsp, rtsps, http, https, file, gst: or a path",
-			label, scheme)
+		return target{}, unsupported(scheme, label)
 	}
+}
+
+// unsupported says what is wrong with a scheme, which it does not quote where it is none: a password may stand there.
+func unsupported(scheme, label string) error {
+	if !schemeName.MatchString(scheme) {
+		return fmt.Errorf("%s: not a valid URL; write scheme://user:password@host:port/path", label)
+	}
+	return fmt.Errorf("%s: scheme %q is not supported; use rtsp, rtsps, http, https, file, gst: or a path", label, scheme)
 }
 
 // resolve looks at a path: a video, a picture or a folder, and whether it can be read at all.
