@@ -26,6 +26,7 @@ type configWatch struct {
 	log     zerolog.Logger
 	watcher *fsnotify.Watcher
 	names   map[string]bool // of the file, and of the links on the way to it
+	folders map[string]bool // in which they stand
 	done    chan struct{}
 }
 
@@ -67,12 +68,13 @@ func (w *configWatch) run() {
 			if !open {
 				return
 			}
-			if w.names[event.Name] && event.Op != fsnotify.Chmod {
+			if (w.names[event.Name] || w.folders[event.Name]) && event.Op != fsnotify.Chmod {
 				quiet.Reset(settle)
 			}
 		case err := <-w.watcher.Errors:
-			if err != nil {
+			if err != nil { // something was missed, perhaps what concerns the file
 				w.log.Warn().Err(err).Msg("watching the configuration")
+				quiet.Reset(settle)
 			}
 		case <-quiet.C:
 			if err := w.follow(); err != nil {
@@ -89,17 +91,17 @@ func (w *configWatch) run() {
 // follow watches the folders that lead to the file now.
 func (w *configWatch) follow() error {
 	w.names = trail(w.path)
-	folders := map[string]bool{}
+	w.folders = map[string]bool{}
 	var all error
 	for name := range w.names {
 		folder := filepath.Dir(name)
-		if !folders[folder] {
-			folders[folder] = true
+		if !w.folders[folder] {
+			w.folders[folder] = true
 			all = errors.Join(all, w.watcher.Add(folder)) // one that is watched stays so
 		}
 	}
 	for _, folder := range w.watcher.WatchList() {
-		if !folders[folder] {
+		if !w.folders[folder] {
 			all = errors.Join(all, w.watcher.Remove(folder))
 		}
 	}

@@ -53,6 +53,7 @@ func TestChangesOfTheFileAreSeen(t *testing.T) {
 		{"and its file is written", func() error { return put("other/file", "3b") }},
 		{"removed", func() error { return os.Remove(at("other/file")) }},
 		{"and back", func() error { return put("other/file", "4") }},
+		{"its folder is moved away", func() error { return os.Rename(at("other"), at("gone")) }},
 	} {
 		must(t, put("other/beside", step.name), put("etc/beside", step.name))
 		select {

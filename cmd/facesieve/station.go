@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -181,9 +179,9 @@ func (s *station) attempt(ctx context.Context) (err error) {
 		s.mutex.Unlock()
 		err = errors.Join(err, p.Close())
 	}()
-	err = s.guarded(func() error { return p.run(ctx, s.source) })
+	err = guarded(s.log, func() error { return p.run(ctx, s.source) })
 	if errors.Is(err, errPanic) {
-		err = errors.Join(err, s.guarded(p.flush))
+		err = errors.Join(err, guarded(s.log, p.flush))
 	}
 	return err
 }
@@ -201,17 +199,4 @@ func (s *station) begin() (*pipeline, error) {
 	}
 	s.fault = nil
 	return s.pipeline, nil
-}
-
-var errPanic = errors.New("a fault in the program")
-
-// guarded calls f, and makes an error of its panic: one camera must not end the others.
-func (s *station) guarded(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errPanic, r)
-			s.log.Error().Err(err).Bytes("stack", debug.Stack()).Msg("please report this")
-		}
-	}()
-	return f()
 }
