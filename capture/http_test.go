@@ -15,7 +15,7 @@ import (
 
 // mjpeg serves one JPEG over and over, as cameras do. While off is set, it drops and refuses its readers.
 type mjpeg struct {
-	picture []byte
+	picture atomic.Pointer[[]byte]
 	off     atomic.Bool
 }
 
@@ -27,8 +27,9 @@ func (m *mjpeg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "multipart/x-mixed-replace; boundary=frame")
 	for r.Context().Err() == nil && !m.off.Load() {
+		picture := *m.picture.Load()
 		_, err := fmt.Fprintf(w, "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n",
-			len(m.picture), m.picture)
+			len(picture), picture)
 		if err != nil {
 			return
 		}
@@ -37,14 +38,20 @@ func (m *mjpeg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func TestMJPEGOverHTTP(t *testing.T) {
-	t.Parallel()
-	path := clip(t, "a.jpg", "1", "-pix_fmt", "yuvj420p")
-	picture, err := os.ReadFile(filepath.Clean(path))
+// show lets the camera send pictures of this size, as "64:48", from now on.
+func (m *mjpeg) show(t *testing.T, size string) {
+	t.Helper()
+	picture, err := os.ReadFile(filepath.Clean(clip(t, "a.jpg", "1", "-vf", "scale="+size, "-pix_fmt", "yuvj420p")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := &mjpeg{picture: picture}
+	m.picture.Store(&picture)
+}
+
+func TestMJPEGOverHTTP(t *testing.T) {
+	t.Parallel()
+	handler := &mjpeg{}
+	handler.show(t, "64:48")
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	s := open(t, quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1)+"/video.mjpg"))
@@ -54,6 +61,11 @@ func TestMJPEGOverHTTP(t *testing.T) {
 	if f.Mat.Cols() != 64 || f.Mat.Rows() != 48 || f.Mat.Channels() != 3 {
 		t.Errorf("%dx%d, %d channels", f.Mat.Cols(), f.Mat.Rows(), f.Mat.Channels())
 	}
+	handler.show(t, "160:120")
+	eventually(t, "larger pictures", func() bool {
+		next(t, s, f)
+		return f.Mat.Cols() == 160 && f.Mat.Rows() == 120
+	})
 	handler.off.Store(true)
 	eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"testing"
 	"text/tabwriter"
 	"time"
 
@@ -78,6 +79,18 @@ func grown(samples []sample) (all []string) {
 	check("goroutines", first.goroutines, last.goroutines, first.goroutines+slackCount)
 	check("Mats", first.mats, last.mats, first.mats+slackCount)
 	return all
+}
+
+// The soak's own judgement: all that grew is named, and what wavers is not.
+func TestSoakTellsWhatGrew(t *testing.T) {
+	first := sample{resident: 200, files: 30, goroutines: 40, mats: 20}
+	if got := grown([]sample{first, {}, {resident: 210, files: 31, goroutines: 40, mats: 22}}); len(got) != 0 {
+		t.Error(got)
+	}
+	got := grown([]sample{first, {}, {resident: 259, files: 33, goroutines: 43, mats: 23}})
+	if len(got) != 4 || got[3] != "Mats grew from 20 to 23, at most 22 is allowed" {
+		t.Error(got)
+	}
 }
 
 func table(samples []sample) string {
