@@ -35,6 +35,10 @@ type Config struct {
 	Transport    string        `yaml:"transport"`     // of RTSP: tcp or udp
 	Loop         bool          `yaml:"loop"`          // start a file or folder again at its end
 
+	// Shown stands for URL in logs and errors, itself without credentials; empty: URL does. Give the text from before
+	// secrets were put into it, where they may stand anywhere.
+	Shown string `yaml:"-"`
+
 	// Start is the Frame.Time of position zero of a file or folder; zero means the time of Open. Fix it to make a
 	// replay give the same times again.
 	Start time.Time `yaml:"-"`
@@ -55,7 +59,7 @@ func Default() Config {
 // Validate returns every fault of the configuration, joined, each beginning with its key. It opens nothing.
 func (c Config) Validate() error {
 	var faults []error
-	if _, err := parseURL(c.URL); err != nil {
+	if _, err := c.target(); err != nil {
 		faults = append(faults, fmt.Errorf("url: %w", err))
 	}
 	if c.Pace != Native && c.Pace != Fast {

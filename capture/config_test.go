@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 )
 
 func TestDefaultNeedsAURLOnly(t *testing.T) {
@@ -49,7 +51,7 @@ func TestParseURL(t *testing.T) {
 		"rtsp://u:p@h/x":           {kindStream, "rtsp://u:p@h/x", "rtsp://***@h/x"},
 		"HTTPS://h/x":              {kindStream, "HTTPS://h/x", "HTTPS://h/x"},
 	} {
-		if got, err := parseURL(raw); err != nil || got != want {
+		if got, err := parseURL(raw, Redact(raw)); err != nil || got != want {
 			t.Errorf("%s: %+v, %v, want %+v", raw, got, err, want)
 		}
 	}
@@ -64,10 +66,30 @@ func TestParseURL(t *testing.T) {
 		"rtsp://joe:hunter2@host:x/y": "rtsp://***@host:x/y: not a valid URL",
 		"rtmp://joe:hunter2@host/":    `scheme "rtmp" is not supported`,
 	} {
-		_, err := parseURL(raw)
+		_, err := parseURL(raw, Redact(raw))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter") {
 			t.Errorf("%q: %v, want %s", raw, err, want)
 		}
+	}
+}
+
+// A secret that stands where Redact cannot tell it is seen neither in an error nor in a log.
+func TestShownStandsForTheURL(t *testing.T) {
+	cfg := quick("rtsp://127.0.0.1:1/s3cret")
+	cfg.Shown = "rtsp://127.0.0.1:1/${TOKEN}"
+	var log journal
+	s, err := Open(cfg, zerolog.New(&log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	cfg.URL = "ftp://s3cret"
+	said := fmt.Sprint(log.String(), s.Stats(), cfg.Validate())
+	if strings.Contains(said, "s3cret") || strings.Count(said, "127.0.0.1:1/${TOKEN}") < 3 {
+		t.Error(said)
 	}
 }
 

@@ -112,7 +112,7 @@ func FuzzParseURL(f *testing.F) {
 			credentials + "@" + rest + "://",
 			scheme + ":" + credentials + "@host://" + rest,
 		} {
-			target, err := parseURL(raw)
+			target, err := parseURL(raw, Redact(raw))
 			said := target.label
 			if err != nil {
 				said = err.Error()

@@ -43,7 +43,7 @@ func Open(cfg Config, log zerolog.Logger) (*Source, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	t, err := parseURL(cfg.URL)
+	t, err := cfg.target()
 	if err != nil {
 		return nil, err
 	}

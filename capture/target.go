@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,9 +39,13 @@ func (t target) live() bool {
 	return t.kind == kindStream || t.kind == kindDevice || t.kind == kindPipeline
 }
 
-// parseURL sorts a URL by its kind. It touches neither disk nor network, and its errors hold no credentials.
-func parseURL(raw string) (target, error) {
-	label := Redact(raw)
+// target returns what URL names.
+func (c Config) target() (target, error) {
+	return parseURL(c.URL, Redact(cmp.Or(c.Shown, c.URL)))
+}
+
+// parseURL sorts a URL by its kind. It touches neither disk nor network; its errors tell the URL by its label alone.
+func parseURL(raw, label string) (target, error) {
 	if strings.TrimSpace(raw) == "" {
 		return target{}, errors.New("empty; give a path, /dev/video0, rtsp://..., http://... or gst:PIPELINE")
 	}

@@ -95,6 +95,7 @@ func (l *loader) load(text []byte) Config {
 	for i := range doc.Cameras {
 		camera := doc.camera()
 		l.decodeAt(fmt.Sprintf("cameras[%d]", i), &doc.Cameras[i], &camera)
+		camera.Capture.Shown = camera.Capture.URL
 		camera.Capture.URL = l.expand(fmt.Sprintf("cameras[%d].url", i), camera.Capture.URL)
 		doc.Config.Cameras = append(doc.Config.Cameras, camera)
 	}

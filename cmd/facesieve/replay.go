@@ -54,7 +54,7 @@ func (c *replayCommand) settings() (Config, Camera, error) {
 			return cfg, camera, err
 		}
 	}
-	camera.Capture.URL, camera.Capture.Pace, camera.Capture.Start = c.Video, capture.Fast, c.Start
+	camera.Capture.URL, camera.Capture.Shown, camera.Capture.Pace, camera.Capture.Start = c.Video, "", capture.Fast, c.Start
 	camera.Capture.Loop = false
 	return cfg, camera, nil
 }

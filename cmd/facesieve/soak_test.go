@@ -35,11 +35,11 @@ type soak struct {
 	broker  *ledger
 	outages *tallies
 
-	daemon  *daemon
-	stop    context.CancelFunc
-	ended   chan error
-	started time.Time
-	video   time.Duration // looked at by daemons before this one
+	daemon     *daemon
+	recordings []*station // its cameras but the stream
+	stop       context.CancelFunc
+	ended      chan error
+	video      time.Duration // looked at by daemons before this one
 
 	mutex    sync.Mutex
 	fault    string            // what is happening now
@@ -67,7 +67,8 @@ func TestSoak(t *testing.T) {
 		if *soakVideo == 0 {
 			share = float64(time.Since(begun)) / float64(*soakTime)
 		}
-		s.say("%3.0f %%: %.1f h of video, %d events; after %s", 100*share, s.looked().Hours(), s.count(), faults[i%len(faults)].name)
+		s.say("%3.0f %%: %.1f h of video, %d events, %d MiB; after %s",
+			100*share, s.looked().Hours(), s.count(), s.residentMiB(), faults[i%len(faults)].name)
 		if len(samples) == 1 && (share >= 0.5 || 2*i >= len(faults) && share >= 1) {
 			samples = append(samples, s.sample("middle"))
 		}
@@ -78,7 +79,7 @@ func TestSoak(t *testing.T) {
 	samples = append(samples, s.sample("end"))
 	s.drain()
 	s.halt()
-	fmt.Printf("\n%.1f h of video (as its timestamps have it) in %v\n\n", s.looked().Hours(), time.Since(begun).Round(time.Second))
+	fmt.Printf("\n%.1f h of video in %v, with what warmed it up\n\n", s.looked().Hours(), time.Since(begun).Round(time.Second))
 	fmt.Println(s.account())
 	fmt.Println(table(samples))
 	for _, growth := range grown(samples) {
@@ -168,7 +169,12 @@ func (s *soak) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.daemon, s.started, s.ended = d, time.Now(), make(chan error, 1)
+	for _, station := range d.fleet.stations {
+		if station.name != "door" {
+			s.recordings = append(s.recordings, station)
+		}
+	}
+	s.daemon, s.ended = d, make(chan error, 1)
 	go func() {
 		defer signal.Stop(hangup)
 		s.ended <- errors.Join(d.run(ctx, hangup, watch.changed), watch.Close())
@@ -188,7 +194,7 @@ func (s *soak) halt() {
 	}
 	stats := s.daemon.post.stats()
 	s.outages.dropped(s.fault, stats.Dropped.Total())
-	s.video, s.outages.since, s.daemon = s.looked(), 0, nil
+	s.video, s.recordings, s.outages.since, s.daemon = s.looked(), nil, 0, nil
 }
 
 // Write takes the daemon's log.
@@ -224,14 +230,13 @@ func (s *soak) say(format string, args ...any) {
 	fmt.Printf("%s soak: %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }
 
-// looked is how much video of the recordings was looked at, by the times of their last events.
+// looked is how much video of the recordings was looked at: their frames at their frame rate.
 func (s *soak) looked() time.Duration {
 	sum := s.video
-	if s.daemon == nil {
-		return sum
-	}
-	for _, camera := range []string{"two_heads", "walk_in"} {
-		sum += max(0, s.broker.last(camera).Time.Sub(s.started))
+	for _, station := range s.recordings {
+		if fps := station.source.Stats().FPS; fps > 0 {
+			sum += time.Duration(float64(station.counts.frames.Load()) / fps * float64(time.Second))
+		}
 	}
 	return sum
 }
