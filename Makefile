@@ -36,12 +36,12 @@ test-go: setup-test
 test-leaks: setup-test
 	go test -tags matprofile -run Leak ./capture ./detect ./quality ./cmd/...
 
-# A short soak: every fault once.
+# A short soak: every fault once. Both run with one arena of memory, as the systemd unit has it.
 test-soak: setup-test
-	go test -tags matprofile -run TestSoak -count 1 -v ./cmd/facesieve -soak 1m
+	MALLOC_ARENA_MAX=1 go test -tags matprofile -run TestSoak -count 1 -v ./cmd/facesieve -soak 1m
 
 soak: setup-test
-	go test -tags matprofile -run TestSoak -count 1 -timeout 0 -v ./cmd/facesieve $(if $(SOAK),-soak $(SOAK),-soak.video 24h)
+	MALLOC_ARENA_MAX=1 go test -tags matprofile -run TestSoak -count 1 -timeout 0 -v ./cmd/facesieve $(if $(SOAK),-soak $(SOAK),-soak.video 24h)
 
 test-python: setup-test build
 	cd $(TRAINING) && ../../$(PYTHON) -m pytest -q
