@@ -197,7 +197,9 @@ func TestStreamThatIsNotThereYet(t *testing.T) {
 func TestCredentialsReachTheCameraAndNoLog(t *testing.T) {
 	t.Parallel()
 	c := newCamera(t)
+	c.Down()
 	c.User, c.Password = "operator", "s3cr/t@1"
+	c.Up()
 	for password, state := range map[string]State{"s3cr%2Ft%401": Running, "s3crwrong": Reconnecting} {
 		var log journal
 		cfg := quick(strings.Replace(c.URL, "://", "://operator:"+password+"@", 1))
