@@ -7,7 +7,7 @@ network computes as it is.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,23 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
+from facesieve_training.cli import DataError
 from facesieve_training.networks.norm import BatchNorm
 
 Array = npt.NDArray[np.float32]
+
+
+def load(model: keras.Model, path: Path) -> None:
+    """Give the network the weights of a file: .weights.h5 of a run, or an exported .tflite."""
+    try:
+        if path.suffix == ".tflite":
+            load_tflite(model, path)
+        else:
+            model.load_weights(path)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: holds no weights of this network; mend the configuration: {error}"
+        ) from error
 
 
 def load_tflite(model: keras.Model, path: Path) -> None:
@@ -82,6 +96,33 @@ def settle(model: keras.Model, pictures: Iterable[np.ndarray]) -> None:
     for (_, norm), total in zip(pairs, sums, strict=True):
         mean, square = total / count
         _move(norm, mean, np.maximum(square - mean * mean, 1e-6))
+
+
+def mix(model: keras.Model, other: keras.Model, share: float, batches: Sequence[np.ndarray]) -> None:
+    """Move a network's weights this share of the way to another's from which it was trained, or both from one.
+
+    What a network learns on harder pictures costs it some of the old ones; between the two it has most of both
+    (Wortsman et al. 2022, arXiv:2109.01903). The moments of the batch norms are measured anew, on batches of
+    8-bit pictures.
+    """
+    for network in (model, other):
+        settle(network, batches)
+    pairs = zip(model.get_weights(), other.get_weights(), strict=True)
+    model.set_weights([(1 - share) * own + share * theirs for own, theirs in pairs])
+    norms = [norm for _, norm in _layers(model) if norm is not None]
+    momentum = [norm.momentum for norm in norms]
+    moments = [[np.zeros(norm.gamma.shape, np.float32)] * 2 for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0  # each batch's moments alone; their mean is taken below
+    for batch in batches:
+        model(tf.cast(batch, tf.float32) / 128 - 1, training=True)
+        for k, norm in enumerate(norms):
+            moments[k] = [
+                a + b / len(batches) for a, b in zip(moments[k], norm.get_weights()[2:], strict=True)
+            ]
+    for norm, kept, measured in zip(norms, momentum, moments, strict=True):
+        norm.momentum = kept
+        norm.set_weights([*norm.get_weights()[:2], *measured])
 
 
 def _move(norm: BatchNorm, mean: Array, variance: Array) -> None:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from facesieve_training.cli import DataError
 from facesieve_training.detector.export import convert
-from facesieve_training.detector.initial import load_tflite, settle
+from facesieve_training.detector.initial import load_tflite, mix, settle
 from facesieve_training.detector.network import OUTPUTS, NetworkConfig, build
 from facesieve_training.detector.train import Parts, TrainConfig, Trainer
 from facesieve_training.export.tflite import Int8Network
@@ -67,6 +67,27 @@ def test_settled_norms_learn_from_where_the_network_stands(tmp_path: Path) -> No
     for name in OUTPUTS:
         np.testing.assert_allclose(after[name], before[name], atol=1e-4)
         np.testing.assert_allclose(learning[name].numpy(), before[name], atol=1e-3)
+
+
+def test_a_mixture_lies_between_the_two(tmp_path: Path) -> None:
+    picture = _pictures(1)[0]
+    one, other = build(NETWORK), build(NETWORK)
+    for model in (one, other):
+        load_tflite(model, _exported(tmp_path / "detector.tflite"))
+    before = _maps(one, picture)
+    mix(one, other, 0.5, [picture[None]])
+    for name, values in _maps(one, picture).items():
+        np.testing.assert_allclose(values, before[name], atol=1e-3)
+    layer = other.get_layer("cls_8")
+    layer.set_weights([layer.get_weights()[0] + 0.4, layer.get_weights()[1] + 1])
+    mix(one, other, 0.25, [picture[None]])
+    np.testing.assert_allclose(
+        one.get_layer("cls_8").get_weights()[0], layer.get_weights()[0] - 0.3, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        one.get_layer("cls_8").get_weights()[1], layer.get_weights()[1] - 0.75, atol=1e-5
+    )
+    assert one.get_layer("stem_norm").momentum == other.get_layer("stem_norm").momentum
 
 
 def test_a_network_of_other_widths_is_told(tmp_path: Path) -> None:

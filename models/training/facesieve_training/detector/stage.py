@@ -4,20 +4,21 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector import evaluate, export, report
+from facesieve_training.detector import evaluate, export, initial, report
 from facesieve_training.detector.assign import AssignConfig
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
 from facesieve_training.detector.evaluate import EvaluateConfig, Tally
 from facesieve_training.detector.label import LabelConfig, Labelled, load
 from facesieve_training.detector.losses import LossConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
-from facesieve_training.detector.train import Parts, TrainConfig, train
+from facesieve_training.detector.train import Batches, Parts, TrainConfig, first_pictures, train
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.export.manifest import Training
 from facesieve_training.export.tflite import Int8Network
@@ -28,9 +29,15 @@ _TIMED = (384, 640)
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """The exported files; representative is the number of training pictures that calibrate int8."""
+    """The exported files; representative is the number of training pictures that calibrate int8.
+
+    With mixed_with the network is moved, by the share `mix`, towards the one in that file (.tflite or
+    .weights.h5), which it must have been trained from.
+    """
 
     representative: int = 256
+    mixed_with: Path | None = None
+    mix: float = 0.5
     texts: export.Texts = field(default_factory=export.Texts)
 
 
@@ -73,6 +80,10 @@ def run(config: Config, run: Run) -> None:
     run.set_data_hash(data_hash(items))
     known = [item for item in items if not item.held_out]
     model = train(known, config.parts(), run)
+    if config.export.mixed_with is not None:
+        other = build(config.network)
+        initial.load(other, config.export.mixed_with)
+        initial.mix(model, other, config.export.mix, first_pictures(Batches(known, config.parts())))
     model.save_weights(run.dir / "detector.weights.h5")
     data = export.convert(model, representative(known, config))
     tallies = measure(data, [item for item in items if item.held_out], config)

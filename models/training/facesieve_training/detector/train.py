@@ -14,10 +14,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from facesieve_training import devices
-from facesieve_training.cli import DataError
 from facesieve_training.detector.assign import AssignConfig, targets
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
-from facesieve_training.detector.initial import load_tflite, settle
+from facesieve_training.detector.initial import load, settle
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.losses import LossConfig, detector_loss
 from facesieve_training.detector.network import NetworkConfig, build
@@ -32,7 +31,7 @@ Sample = tuple[np.ndarray, list[np.ndarray]]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Schedule; one step is one batch.
+    """Schedule; one step is one batch; without any the network is exported as it starts.
 
     Initial is what to start from: the weights of an earlier run (.weights.h5) or an exported detector
     (.tflite).
@@ -53,7 +52,8 @@ class TrainConfig:
 
     def faults(self) -> list[str]:
         """What is wrong with the values."""
-        wrong = [f"{n}: must be positive" for n in ("steps", "batch", "threads") if getattr(self, n) < 1]
+        wrong = [f"{n}: must be positive" for n in ("batch", "threads") if getattr(self, n) < 1]
+        wrong += ["steps: is below 0"] if self.steps < 0 else []
         if self.precision not in ("float32", "mixed_bfloat16", "mixed_float16"):
             wrong.append(f"precision: {self.precision!r} is none of float32, mixed_bfloat16, mixed_float16")
         if self.checkpoint_every % self.log_every:
@@ -122,7 +122,7 @@ class Trainer:
         finally:
             keras.mixed_precision.set_global_policy("float32")
         if parts.train.initial is not None:
-            self._start_from(parts.train.initial)
+            load(self.model, parts.train.initial)
         self.averaged = build(parts.network)
         self.averaged.set_weights(self.model.get_weights())
         self._parts = parts
@@ -133,17 +133,6 @@ class Trainer:
         self._optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self._optimizer.build(self.model.trainable_variables)
         self._train = tf.function(self._update, reduce_retracing=True)
-
-    def _start_from(self, path: Path) -> None:
-        try:
-            if path.suffix == ".tflite":
-                load_tflite(self.model, path)
-            else:
-                self.model.load_weights(path)
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{path}: holds no weights of this network; mend train.initial: {error}"
-            ) from error
 
     def settle(self, pictures: Iterable[np.ndarray]) -> None:
         """Give the batch norms of a network that came without any the moments of these batches."""
@@ -187,6 +176,12 @@ class Trainer:
         )
 
 
+def first_pictures(batches: Batches) -> list[np.ndarray]:
+    """The pictures of the first batches, to measure moments on."""
+    with closing(batches.stream(0)) as stream:
+        return [pictures for pictures, _ in itertools.islice(stream, _SETTLING)]
+
+
 def train(items: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
     """Train on the pictures, going on from the run's checkpoint; returns the averaged network (float32)."""
     trainer = Trainer(parts)
@@ -197,8 +192,7 @@ def train(items: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
     config, sums = parts.train, dict[str, float]()
     source = Batches(items, parts)
     if first == 0 and config.initial is not None and config.initial.suffix == ".tflite":
-        with closing(source.stream(0)) as stream:
-            trainer.settle(pictures for pictures, _ in itertools.islice(stream, _SETTLING))
+        trainer.settle(first_pictures(source))
     batches = source.stream(first)
     with tqdm(total=config.steps, initial=first, desc="train", unit="step") as bar:
         for step in range(first + 1, config.steps + 1):
