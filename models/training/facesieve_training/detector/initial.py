@@ -99,11 +99,11 @@ def settle(model: keras.Model, pictures: Iterable[np.ndarray]) -> None:
 
 
 def mix(model: keras.Model, other: keras.Model, share: float, batches: Sequence[np.ndarray]) -> None:
-    """Move a network's weights this share of the way to another's from which it was trained, or both from one.
+    """Move a network's weights this share of the way to another's, from which it was trained.
 
-    What a network learns on harder pictures costs it some of the old ones; between the two it has most of both
-    (Wortsman et al. 2022, arXiv:2109.01903). The moments of the batch norms are measured anew, on batches of
-    8-bit pictures.
+    What a network learns on harder pictures costs it some of the old ones; between the two it has most of
+    both (Wortsman et al. 2022, arXiv:2109.01903). The moments of the batch norms are measured anew, on
+    batches of 8-bit pictures.
     """
     for network in (model, other):
         settle(network, batches)

@@ -75,18 +75,18 @@ def test_a_mixture_lies_between_the_two(tmp_path: Path) -> None:
     for model in (one, other):
         load_tflite(model, _exported(tmp_path / "detector.tflite"))
     before = _maps(one, picture)
-    mix(one, other, 0.5, [picture[None]])
+    batch = np.stack(_pictures(8))
+    mix(one, other, 0.5, [batch])
     for name, values in _maps(one, picture).items():
-        np.testing.assert_allclose(values, before[name], atol=1e-3)
+        np.testing.assert_allclose(
+            values, before[name], atol=0.05, rtol=0.03
+        )  # moments of few cells are rough
     layer = other.get_layer("cls_8")
     layer.set_weights([layer.get_weights()[0] + 0.4, layer.get_weights()[1] + 1])
-    mix(one, other, 0.25, [picture[None]])
-    np.testing.assert_allclose(
-        one.get_layer("cls_8").get_weights()[0], layer.get_weights()[0] - 0.3, atol=1e-5
-    )
-    np.testing.assert_allclose(
-        one.get_layer("cls_8").get_weights()[1], layer.get_weights()[1] - 0.75, atol=1e-5
-    )
+    mix(one, other, 0.25, [batch])
+    kernel, bias = one.get_layer("cls_8").get_weights()
+    np.testing.assert_allclose(kernel, layer.get_weights()[0] - 0.3, atol=1e-5)
+    np.testing.assert_allclose(bias, layer.get_weights()[1] - 0.75, atol=1e-5)
     assert one.get_layer("stem_norm").momentum == other.get_layer("stem_norm").momentum
 
 
