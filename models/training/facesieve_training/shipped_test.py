@@ -1,0 +1,145 @@
+"""How the shipped students behave, on pictures made from real faces: what users look for first."""
+
+import os
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from facesieve_training import degrade
+from facesieve_training.degrade import Degradation, Jitter, Span
+from facesieve_training.export.scorer import Scorer
+from facesieve_training.faces import SIZE, FaceSet, Picture, centre, read
+from facesieve_training.prepare.detector import open_detector
+from facesieve_training.student import background
+
+REPOSITORY = Path(__file__).parents[3]
+SHARED = Path(os.environ.get("FACESIEVE_SHARED", REPOSITORY.parent / "shared"))
+DATA = SHARED / "data"
+STUDENTS = sorted((REPOSITORY / "models").glob("quality*.tflite"))
+FACES = 40
+NONE = Span(0, 1, 1)
+
+pytestmark = [
+    pytest.mark.skipif(
+        not DATA.exists() and os.environ.get("CI") != "true",
+        reason="the shared data is missing: set FACESIEVE_SHARED to its folder",
+    ),
+    pytest.mark.parametrize("scorer", STUDENTS, indirect=True, ids=lambda path: path.stem),
+]
+
+
+@pytest.fixture(scope="module")
+def scorer(request: pytest.FixtureRequest) -> Scorer:
+    return Scorer(request.param)
+
+
+@pytest.fixture(scope="module")
+def faces() -> list[Picture]:
+    """Pictures with margin of as many people."""
+    known = FaceSet(DATA / "faces" / "lfw")
+    chosen = np.linspace(0, len(known.identities) - 1, FACES).astype(int)
+    return [read(known.faces(known.identities[i])[0].path) for i in chosen]
+
+
+def recorded(**effect: Span) -> Callable[[Picture, float], Picture]:
+    """Degrade by one effect alone, at the strength that is given."""
+    ((name, span),) = effect.items()
+    names = [f.name for f in fields(Degradation) if f.name not in ("jitter", "spared")]
+    plain = replace(Degradation(), spared=0, jitter=Jitter(0, 0, 0), **dict.fromkeys(names, NONE))
+
+    def made(picture: Picture, share: float) -> Picture:
+        if not share:
+            return centre(picture)
+        strength = span.low * (span.high / span.low) ** share
+        config = replace(plain, **{name: Span(1, strength, strength)})
+        return degrade.degrade(picture, config, degrade.generator(1, "face", 1))
+
+    return made
+
+
+def misaligned(picture: Picture, share: float) -> Picture:
+    """Turned, shifted and enlarged by more and more: up to 40 degrees, 14 pixels and a quarter."""
+    middle = (picture.shape[0] - 1) / 2
+    turn = cv2.getRotationMatrix2D((middle, middle), 40 * share, 1 + 0.25 * share)
+    turn[:, 2] += 14 * share
+    warped = cv2.warpAffine(picture, turn, picture.shape[:2], borderMode=cv2.BORDER_REPLICATE)
+    return centre(np.asarray(warped, np.uint8))
+
+
+def occluded(picture: Picture, share: float) -> Picture:
+    """Covered from below, up to the brows."""
+    out = centre(picture).copy()
+    out[SIZE - round(0.75 * SIZE * share) :] = (90, 120, 60)
+    return out
+
+
+LADDERS = {
+    "blur": recorded(defocus=Span(1, 0.7, 6)),
+    "motion": recorded(motion=Span(1, 3, 30)),
+    "noise": recorded(noise=Span(1, 5, 60)),
+    "darkness": recorded(dark=Span(1, 0.6, 0.03)),
+    "compression": recorded(jpeg=Span(1, 60, 3)),
+    "downscaling": recorded(pixels=Span(1, 60, 9)),
+    "occlusion": occluded,
+    "misalignment": misaligned,
+}
+
+
+@pytest.mark.parametrize("kind", LADDERS)
+def test_the_score_falls_as_a_face_gets_worse(scorer: Scorer, faces: list[Picture], kind: str) -> None:
+    steps = np.linspace(0, 1, 8)
+    told = [[scorer.score(LADDERS[kind](face, s)).value for s in steps] for face in faces]
+    order = [spearmanr(steps, row).statistic if np.ptp(row) else 0 for row in told]
+    print(f"{kind}: Spearman {-np.mean(order):.3f}; {np.mean(told, axis=0).round(1)}")
+    assert np.mean(order) <= -0.95
+
+
+def test_a_good_face_is_as_good_in_the_mirror_and_nearly_so_a_pixel_away(
+    scorer: Scorer, faces: list[Picture]
+) -> None:
+    changes = []
+    for face in faces:
+        score = scorer.score(centre(face)).value
+        if score < 50:
+            continue
+        mirrored = np.ascontiguousarray(centre(face)[:, ::-1])
+        assert scorer.score(mirrored).value == score
+        moved = [np.roll(face, shift, (0, 1)) for shift in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+        changes += [abs(scorer.score(centre(np.ascontiguousarray(m))).value - score) for m in moved]
+    print(f"a pixel away: mean {np.mean(changes):.2f}, largest {np.max(changes):.2f} of {len(changes)}")
+    assert np.mean(changes) <= 5
+
+
+def test_no_face_is_below_ten(scorer: Scorer) -> None:
+    detect = open_detector(DATA / "models" / "yunet_s.onnx")
+    rng = np.random.default_rng(0)
+    scenes = sorted((DATA / "scenes").glob("*.jpg"))[::40]
+    pictures = [some for scene in scenes for some in background.cuts(read(scene), detect, 1, rng)]
+    pictures += [background.plain(rng) for _ in range(50)]
+    pictures += [np.full((SIZE, SIZE, 3), grey, np.uint8) for grey in (0, 64, 128, 192, 255)]
+    pictures += heads_from_behind()
+    told = np.array([scorer.score(some).value for some in pictures])
+    print(f"{len(told)} pictures without a face: {np.mean(told < 10):.3f} below 10, highest {told.max():.1f}")
+    assert told.max() < 10
+
+
+def heads_from_behind() -> list[Picture]:
+    """Squares around the heads of two people who show the camera their backs."""
+    video = cv2.VideoCapture(str(DATA / "videos" / "empty_room.mp4"))
+    made = []
+    for frame, x, y, side in ((119, 408, 14, 96), (179, 415, 14, 96), (239, 396, 32, 80), (299, 421, 4, 80)):
+        video.set(cv2.CAP_PROP_POS_FRAMES, frame)
+        _, picture = video.read()
+        made.append(cv2.resize(picture[y : y + side, x : x + side], (SIZE, SIZE)))
+    return [np.asarray(head, np.uint8) for head in made]
+
+
+def test_ties_are_rare(scorer: Scorer) -> None:
+    told = {scorer.score(centre(read(face.path))).raw for face in FaceSet(DATA / "faces" / "lfw")}
+    print(f"{len(told)} different values")
+    assert len(told) >= 2000
