@@ -36,7 +36,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Policy:    PolicyBest,
-		Threshold: 30,
+		Threshold: 20,
 		MaxWait:   15 * time.Second,
 		Interval:  5 * time.Second,
 		QuickGain: 15,

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -50,13 +51,15 @@ def recorded(**effect: Span) -> Callable[[Picture, float], Picture]:
     """Degrade by one effect alone, at the strength that is given."""
     ((name, span),) = effect.items()
     names = [f.name for f in fields(Degradation) if f.name not in ("jitter", "spared")]
-    plain = replace(Degradation(), spared=0, jitter=Jitter(0, 0, 0), **dict.fromkeys(names, NONE))
+    nothing: dict[str, Any] = dict.fromkeys(names, NONE)
+    plain = replace(Degradation(), spared=0, jitter=Jitter(0, 0, 0), **nothing)
 
     def made(picture: Picture, share: float) -> Picture:
         if not share:
             return centre(picture)
         strength = span.low * (span.high / span.low) ** share
-        config = replace(plain, **{name: Span(1, strength, strength)})
+        this: dict[str, Any] = {name: Span(1, strength, strength)}
+        config = replace(plain, **this)
         return degrade.degrade(picture, config, degrade.generator(1, "face", 1))
 
     return made
