@@ -62,8 +62,10 @@ func (i *Interpreter) create(rt Runtime) (err error) {
 	}
 	defer options.Delete()
 	options.SetNumThread(rt.Threads)
-	// go-tflite never frees this registration: some bytes for every interpreter made.
-	options.SetErrorReporter(func(message string, _ any) { i.reports.add(message) }, nil)
+	// go-tflite never frees this registration: some bytes for every interpreter made, so it must not hold the interpreter,
+	// and with it the network.
+	said := i.reports
+	options.SetErrorReporter(func(message string, _ any) { said.add(message) }, nil)
 	if i.accelerator, err = newDelegate(rt); err != nil {
 		return err
 	}

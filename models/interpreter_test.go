@@ -5,8 +5,10 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 func start(t testing.TB, m *Model, delegate string) *Interpreter {
@@ -218,4 +220,28 @@ func TestQuiet(t *testing.T) {
 	if err := child.Run(); err != nil || stderr.Len() > 0 {
 		t.Errorf("%v, standard error: %q", err, stderr.String())
 	}
+}
+
+// A closed interpreter is garbage, whatever go-tflite still holds: a network of megabytes hangs on it.
+func TestClosedInterpretersAreFreed(t *testing.T) {
+	freed := make(chan struct{})
+	func() {
+		i, err := NewInterpreter(testModel(t, "quality"), DefaultRuntime())
+		if err != nil {
+			t.Fatal(err)
+		}
+		runtime.AddCleanup(i, func(done chan struct{}) { close(done) }, freed)
+		if err := i.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	for range 100 {
+		runtime.GC()
+		select {
+		case <-freed:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	t.Error("the interpreter is still held")
 }

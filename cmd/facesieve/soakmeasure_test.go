@@ -19,12 +19,12 @@ import (
 // sample is what the process holds at one time, in a quiet moment: the least of some seconds.
 type sample struct {
 	name                    string
-	resident                int // MiB
+	resident, heap          int // MiB: all, and what Go holds of it
 	files, goroutines, mats int
 }
 
 func (s *soak) sample(name string) sample {
-	least := sample{name: name, resident: 1 << 30, files: 1 << 30, goroutines: 1 << 30, mats: 1 << 30}
+	least := sample{name: name, resident: 1 << 30, heap: 1 << 30, files: 1 << 30, goroutines: 1 << 30, mats: 1 << 30}
 	for range 30 {
 		time.Sleep(100 * time.Millisecond)
 		debug.FreeOSMemory()
@@ -32,12 +32,15 @@ func (s *soak) sample(name string) sample {
 		if err != nil {
 			s.t.Fatal(err)
 		}
+		var memory runtime.MemStats
+		runtime.ReadMemStats(&memory)
 		least.resident = min(least.resident, s.residentMiB())
+		least.heap = min(least.heap, int(memory.HeapAlloc>>20))
 		least.files = min(least.files, len(entries))
 		least.goroutines = min(least.goroutines, runtime.NumGoroutine())
 		least.mats = min(least.mats, gocv.MatProfile.Count())
 	}
-	s.say("%s: %d MiB, %d files, %d goroutines, %d Mats", name, least.resident, least.files, least.goroutines, least.mats)
+	s.say("%s: %d MiB (%d of Go), %d files, %d goroutines, %d Mats", name, least.resident, least.heap, least.files, least.goroutines, least.mats)
 	return least
 }
 
@@ -96,9 +99,9 @@ func TestSoakTellsWhatGrew(t *testing.T) {
 func table(samples []sample) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tmemory MiB\topen files\tgoroutines\tMats\t")
+	fmt.Fprintln(w, "\tmemory MiB\tof Go\topen files\tgoroutines\tMats\t")
 	for _, s := range samples {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t\n", s.name, s.resident, s.files, s.goroutines, s.mats)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t\n", s.name, s.resident, s.heap, s.files, s.goroutines, s.mats)
 	}
 	_ = w.Flush()
 	return b.String()
