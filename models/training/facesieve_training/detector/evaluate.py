@@ -139,7 +139,7 @@ def scaled(item: Labelled, size: float, config: EvaluateConfig) -> tuple[np.ndar
 def over_sizes(detect: Detect, items: Sequence[Labelled], config: EvaluateConfig) -> Tally:
     """Every held-out picture at every size that it can be scaled down to."""
     tally = Tally()
-    for item in tqdm(list(items)[: config.pictures], desc="evaluate", unit="picture"):
+    for item in tqdm(list(items)[: config.pictures], desc="evaluate", unit="picture", disable=None):
         for size in config.sizes:
             made = scaled(item, size, config)
             if made is not None:

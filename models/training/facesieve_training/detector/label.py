@@ -98,7 +98,7 @@ def label_pictures(config: LabelConfig) -> Iterator[Labelled]:
     if not paths:
         raise DataError(f"{config.pictures}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
     held_out = HeldOut(config)
-    for path in tqdm(paths, desc="label", unit="picture"):
+    for path in tqdm(paths, desc="label", unit="picture", disable=None):
         picture = read(path, config)
         squeezed = path.name.startswith(config.squeezed_prefix)
         scales = config.squeezed_scales if squeezed else config.scales

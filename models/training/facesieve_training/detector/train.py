@@ -194,7 +194,7 @@ def train(items: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
     if first == 0 and config.initial is not None and config.initial.suffix == ".tflite":
         trainer.settle(first_pictures(source))
     batches = source.stream(first)
-    with tqdm(total=config.steps, initial=first, desc="train", unit="step") as bar:
+    with tqdm(total=config.steps, initial=first, desc="train", unit="step", disable=None) as bar:
         for step in range(first + 1, config.steps + 1):
             for name, value in trainer.update(*next(batches)).items():
                 sums[name] = sums.get(name, 0.0) + value
