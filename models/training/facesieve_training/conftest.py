@@ -1,5 +1,6 @@
-"""Small faces and a small teacher for the tests, made anew in each test's folder."""
+"""What many tests want: small faces and a small teacher, and what lies outside of this package."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,35 @@ from onnx import TensorProto, helper, numpy_helper
 
 from facesieve_training.faces import SIZE
 from facesieve_training.teacher.imported import OnnxTeacher
+
+_REPOSITORY = Path(__file__).parents[3]
+
+
+def _need(path: Path, mend: str) -> Path:
+    if path.exists():
+        return path
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{path.name} is missing, and CI must have it: {mend}")
+    pytest.skip(f"{path.name} is missing: {mend}")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real faces, scenes, videos and networks beside the repository; without them the test is skipped."""
+    shared = Path(os.environ.get("FACESIEVE_SHARED", _REPOSITORY.parent / "shared"))
+    return _need(shared / "data", "set FACESIEVE_SHARED to the folder of the shared data")
+
+
+@pytest.fixture(scope="session")
+def daemon() -> Path:
+    """The built program; without it the test is skipped."""
+    return _need(_REPOSITORY / "bin" / "facesieve", "run make build")
+
+
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """Folder of the shipped networks."""
+    return _REPOSITORY / "models"
 
 
 @pytest.fixture

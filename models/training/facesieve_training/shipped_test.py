@@ -1,6 +1,5 @@
 """How the shipped students behave, on pictures made from real faces: what users look for first."""
 
-import os
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -18,20 +17,11 @@ from facesieve_training.faces import SIZE, FaceSet, Picture, centre, read
 from facesieve_training.prepare.detector import open_detector
 from facesieve_training.student import background
 
-REPOSITORY = Path(__file__).parents[3]
-SHARED = Path(os.environ.get("FACESIEVE_SHARED", REPOSITORY.parent / "shared"))
-DATA = SHARED / "data"
-STUDENTS = sorted((REPOSITORY / "models").glob("quality*.tflite"))
+STUDENTS = sorted(Path(__file__).parents[2].glob("quality*.tflite"))
 FACES = 40
 NONE = Span(0, 1, 1)
 
-pytestmark = [
-    pytest.mark.skipif(
-        not DATA.exists() and os.environ.get("CI") != "true",
-        reason="the shared data is missing: set FACESIEVE_SHARED to its folder",
-    ),
-    pytest.mark.parametrize("scorer", STUDENTS, indirect=True, ids=lambda path: path.stem),
-]
+pytestmark = pytest.mark.parametrize("scorer", STUDENTS, indirect=True, ids=lambda path: path.stem)
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +30,9 @@ def scorer(request: pytest.FixtureRequest) -> Scorer:
 
 
 @pytest.fixture(scope="module")
-def faces() -> list[Picture]:
+def faces(shared_data: Path) -> list[Picture]:
     """Pictures with margin of as many people."""
-    known = FaceSet(DATA / "faces" / "lfw")
+    known = FaceSet(shared_data / "faces" / "lfw")
     chosen = np.linspace(0, len(known.identities) - 1, FACES).astype(int)
     return [read(known.faces(known.identities[i])[0].path) for i in chosen]
 
@@ -118,22 +108,22 @@ def test_a_good_face_is_as_good_in_the_mirror_and_nearly_so_a_pixel_away(
     assert np.mean(changes) <= 5
 
 
-def test_no_face_is_below_ten(scorer: Scorer) -> None:
-    detect = open_detector(DATA / "models" / "yunet_s.onnx")
+def test_no_face_is_below_ten(scorer: Scorer, shared_data: Path) -> None:
+    detect = open_detector(shared_data / "models" / "yunet_s.onnx")
     rng = np.random.default_rng(0)
-    scenes = sorted((DATA / "scenes").glob("*.jpg"))[::40]
+    scenes = sorted((shared_data / "scenes").glob("*.jpg"))[::40]
     pictures = [some for scene in scenes for some in background.cuts(read(scene), detect, 1, rng)]
     pictures += [background.plain(rng) for _ in range(50)]
     pictures += [np.full((SIZE, SIZE, 3), grey, np.uint8) for grey in (0, 64, 128, 192, 255)]
-    pictures += heads_from_behind()
+    pictures += heads_from_behind(shared_data)
     told = np.array([scorer.score(some).value for some in pictures])
     print(f"{len(told)} pictures without a face: {np.mean(told < 10):.3f} below 10, highest {told.max():.1f}")
     assert told.max() < 10
 
 
-def heads_from_behind() -> list[Picture]:
+def heads_from_behind(data: Path) -> list[Picture]:
     """Squares around the heads of two people who show the camera their backs."""
-    video = cv2.VideoCapture(str(DATA / "videos" / "empty_room.mp4"))
+    video = cv2.VideoCapture(str(data / "videos" / "empty_room.mp4"))
     made = []
     for frame, x, y, side in ((119, 408, 14, 96), (179, 415, 14, 96), (239, 396, 32, 80), (299, 421, 4, 80)):
         video.set(cv2.CAP_PROP_POS_FRAMES, frame)
@@ -142,7 +132,7 @@ def heads_from_behind() -> list[Picture]:
     return [np.asarray(head, np.uint8) for head in made]
 
 
-def test_ties_are_rare(scorer: Scorer) -> None:
-    told = {scorer.score(centre(read(face.path))).raw for face in FaceSet(DATA / "faces" / "lfw")}
+def test_ties_are_rare(scorer: Scorer, shared_data: Path) -> None:
+    told = {scorer.score(centre(read(face.path))).raw for face in FaceSet(shared_data / "faces" / "lfw")}
     print(f"{len(told)} different values")
     assert len(told) >= 2000

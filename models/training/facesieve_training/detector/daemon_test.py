@@ -1,44 +1,29 @@
 """The daemon and the training tool find the same faces at the same places, within a tenth of a pixel."""
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 
 from facesieve_training.detector import codec
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.evaluate import Int8Detector
 
-REPOSITORY = Path(__file__).parents[4]
-PROGRAM = REPOSITORY / "bin" / "facesieve"
-SHARED = Path(os.environ.get("FACESIEVE_SHARED", REPOSITORY.parent / "shared"))
 PICTURES = 24
 TOLERANCE = 0.1
 """Pixels; the two run the same kernels, and round sums in another order."""
 
 
-def _need(path: Path, mend: str) -> None:
-    if path.exists():
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{path.name} is missing, and CI must have it: {mend}")
-    pytest.skip(f"{path.name} is missing: {mend}")
-
-
-def test_faces_are_where_the_daemon_finds_them() -> None:
-    scenes = SHARED / "data" / "scenes"
-    _need(scenes, "set FACESIEVE_SHARED to the folder of the shared data")
-    _need(PROGRAM, "run make build")
+def test_faces_are_where_the_daemon_finds_them(shared_data: Path, daemon: Path, models: Path) -> None:
+    scenes = shared_data / "scenes"
     every = sorted(path for path in scenes.iterdir() if path.suffix in (".jpg", ".webp"))
     chosen = [every[i] for i in np.linspace(0, len(every) - 1, PICTURES).astype(int)]
     told = subprocess.run(
-        [PROGRAM, "score", "--json", *chosen], capture_output=True, text=True, check=False, timeout=120
+        [daemon, "score", "--json", *chosen], capture_output=True, text=True, check=False, timeout=120
     )
-    detect = Int8Detector((REPOSITORY / "models" / "detector.tflite").read_bytes(), 0.4)
+    detect = Int8Detector((models / "detector.tflite").read_bytes(), 0.4)
     found: dict[str, FloatArray] = {
         str(path): detect(np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR)), 0.4) for path in chosen
     }

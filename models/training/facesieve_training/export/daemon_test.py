@@ -1,40 +1,24 @@
 """The daemon and the training tool give the same face the same score, within a point of 100."""
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 
 from facesieve_training.export.scorer import Scorer
 from facesieve_training.faces import FaceSet, centre, read
 
-REPOSITORY = Path(__file__).parents[4]
-PROGRAM = REPOSITORY / "bin" / "facesieve"
-SHARED = Path(os.environ.get("FACESIEVE_SHARED", REPOSITORY.parent / "shared"))
 FACES = 200
 TOLERANCE = 1.0
 """Of 100 points; the two run the same kernels, and round sums in another order."""
 
 
-def _need(path: Path, mend: str) -> None:
-    if path.exists():
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{path.name} is missing, and CI must have it: {mend}")
-    pytest.skip(f"{path.name} is missing: {mend}")
-
-
-def test_scores_agree_with_the_daemon(tmp_path: Path) -> None:
-    lfw = SHARED / "data" / "faces" / "lfw"
-    _need(lfw, "set FACESIEVE_SHARED to the folder of the shared data")
-    _need(PROGRAM, "run make build")
-    every = list(FaceSet(lfw))
+def test_scores_agree_with_the_daemon(tmp_path: Path, shared_data: Path, daemon: Path, models: Path) -> None:
+    every = list(FaceSet(shared_data / "faces" / "lfw"))
     chosen = [every[i] for i in np.linspace(0, len(every) - 1, FACES).astype(int)]
-    scorer = Scorer(REPOSITORY / "models" / "quality.tflite")
+    scorer = Scorer(models / "quality.tflite")
     expected = {}
     for number, face in enumerate(chosen):
         picture = centre(read(face.path))
@@ -44,7 +28,7 @@ def test_scores_agree_with_the_daemon(tmp_path: Path) -> None:
         cv2.imwrite(str(path), picture)
         expected[str(path)] = scorer.score(picture)
     done = subprocess.run(
-        [PROGRAM, "score", "--aligned", "--json", tmp_path],
+        [daemon, "score", "--aligned", "--json", tmp_path],
         capture_output=True,
         text=True,
         check=True,
