@@ -38,7 +38,7 @@ test-leaks: setup-test
 
 # A short soak: every fault once. Both run with one arena of memory, as the systemd unit has it.
 test-soak: setup-test
-	MALLOC_ARENA_MAX=1 go test -tags matprofile -run TestSoak -count 1 -v ./cmd/facesieve -soak 1m
+	MALLOC_ARENA_MAX=1 go test -tags matprofile -run TestSoak -count 1 -v ./cmd/facesieve -soak 2m
 
 soak: setup-test
 	MALLOC_ARENA_MAX=1 go test -tags matprofile -run TestSoak -count 1 -timeout 0 -v ./cmd/facesieve $(if $(SOAK),-soak $(SOAK),-soak.video 24h)
