@@ -65,54 +65,53 @@ func (w walker) nested(token json.Token, t reflect.Type, path string) error {
 }
 
 func (w walker) object(token json.Token, t reflect.Type, path string) error {
-	if token != json.Delim('{') {
-		return fmt.Errorf("%s: %v is not an object", path, token)
-	}
 	missing := make(map[string]reflect.Type, t.NumField())
 	for i := range t.NumField() {
 		missing[t.Field(i).Tag.Get("json")] = t.Field(i).Type
 	}
-	for w.More() {
-		key, err := w.Token()
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		name, _ := key.(string)
+	err := w.members(token, path, func(name, at string) error {
 		field, ok := missing[name]
 		if !ok {
-			return fmt.Errorf("%s: unknown, or there twice", join(path, name))
+			return fmt.Errorf("%s: unknown, or there twice", at)
 		}
 		delete(missing, name)
-		if err := w.value(field, join(path, name)); err != nil {
-			return err
-		}
+		return w.value(field, at)
+	})
+	if err != nil {
+		return err
 	}
 	for i := range t.NumField() {
 		if name := t.Field(i).Tag.Get("json"); missing[name] != nil {
 			return fmt.Errorf("%s: missing", join(path, name))
 		}
 	}
-	_, err := w.Token()
-	return err
+	return nil
 }
 
 // mapping is an object whose names are free, but each there once.
 func (w walker) mapping(token json.Token, t reflect.Type, path string) error {
+	seen := map[string]bool{}
+	return w.members(token, path, func(name, at string) error {
+		if seen[name] {
+			return fmt.Errorf("%s: there twice", at)
+		}
+		seen[name] = true
+		return w.value(t.Elem(), at)
+	})
+}
+
+// members walks through an object that has begun with token; each reads the value of one name, whose path is at.
+func (w walker) members(token json.Token, path string, each func(name, at string) error) error {
 	if token != json.Delim('{') {
 		return fmt.Errorf("%s: %v is not an object", path, token)
 	}
-	seen := map[string]bool{}
 	for w.More() {
 		key, err := w.Token()
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		name, _ := key.(string)
-		if seen[name] {
-			return fmt.Errorf("%s: there twice", join(path, name))
-		}
-		seen[name] = true
-		if err := w.value(t.Elem(), join(path, name)); err != nil {
+		if err := each(name, join(path, name)); err != nil {
 			return err
 		}
 	}

@@ -105,7 +105,7 @@ class Pictures:
     def __getitem__(self, rows: NDArray[np.int64]) -> faces.Picture:
         """Gather N x 112 x 112 x 3 pictures, BGR."""
         if self._cache is not None:
-            return np.array(self._cache[rows])
+            return np.asarray(self._cache[rows])
         return np.stack(list(self._pool.map(self._make, rows.tolist())))
 
     def _make(self, row: int) -> faces.Picture:
