@@ -67,15 +67,7 @@ func watchWithJump(t *testing.T, video string, jump time.Duration) *noted {
 	camera := cfg.camera()
 	camera.Quality.Threshold = 0
 	camera.Quality.Policy, camera.Quality.Interval = quality.PolicyInterval, time.Second
-	nets, err := openModels(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	shared, err := newInterpreters(nets, cfg.Runtime, 1, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := newEngine(shared, camera.Detect, camera.Quality)
+	e, err := newEngine(onePair(t), camera.Detect, camera.Quality)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +77,7 @@ func watchWithJump(t *testing.T, video string, jump time.Duration) *noted {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := errors.Join(p.Close(), shared.retire()); err != nil {
+		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
 	}()

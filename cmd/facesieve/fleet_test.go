@@ -63,8 +63,8 @@ func (o *trap) count(camera string) int {
 	return o.faces[camera]
 }
 
-// testFleet runs these cameras, each with every face sent, into out. They share one pair of interpreters.
-func testFleet(t *testing.T, out outlet, log zerolog.Logger, sources map[string]capture.Config) *fleet {
+// onePair starts one interpreter of each built-in network, retired at the end of the test.
+func onePair(t *testing.T) *interpreters {
 	t.Helper()
 	cfg := DefaultConfig()
 	nets, err := openModels(cfg)
@@ -75,9 +75,22 @@ func testFleet(t *testing.T, out outlet, log zerolog.Logger, sources map[string]
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := shared.retire(); err != nil {
+			t.Error(err)
+		}
+	})
+	return shared
+}
+
+// testFleet runs these cameras, each with every face sent, into out. They share one pair of interpreters.
+func testFleet(t *testing.T, out outlet, log zerolog.Logger, sources map[string]capture.Config) *fleet {
+	t.Helper()
+	cfg := DefaultConfig()
+	shared := onePair(t)
 	f := newFleet(t.Context())
 	t.Cleanup(func() {
-		if err := errors.Join(f.stop(patience), f.close(patience), shared.retire()); err != nil {
+		if err := errors.Join(f.stop(patience), f.close(patience)); err != nil {
 			t.Error(err)
 		}
 	})
