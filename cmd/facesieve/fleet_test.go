@@ -187,14 +187,7 @@ func TestTheHeartStopsWithAPipeline(t *testing.T) {
 
 // Who takes a frame as soon as he has given one back waits for all who asked before.
 func TestInterpretersAreLentInTurns(t *testing.T) {
-	nets, err := openModels(DefaultConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	shared, err := newInterpreters(nets, DefaultConfig().Runtime, 1, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
+	shared := onePair(t)
 	const others, turns = 4, 50
 	order := make(chan int, 2*others*turns)
 	waiting := func(n int) {
