@@ -99,7 +99,8 @@ type Quality struct {
 // Labels are a network's own judgements by name, each 0..1, higher is better: the share of the pictures it learnt from that
 // are worse. Those of the built-in network: agreement (the recogniser takes the face for the same person as on other
 // pictures), robustness (it is sure of what it sees), visual (light and sharpness are as on other pictures), norm (how
-// strongly it responds at all). Another network may have others, at most 8.
+// strongly it responds at all), lightqnet (what LightQNet, another quality network, says). Another network may have others,
+// at most 8.
 type Labels map[string]float64
 
 // MarshalJSON writes no labels as an empty object.

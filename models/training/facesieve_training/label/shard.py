@@ -1,7 +1,7 @@
 """Labels the faces of some identities, streaming: in memory are a few batches and one identity."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from facesieve_training.degrade import Degradation
 from facesieve_training.faces import Picture
 from facesieve_training.label import formulas
 from facesieve_training.label.source import Source, picture
-from facesieve_training.label.table import SHARD
+from facesieve_training.label.table import LIGHTQNET, SHARD
 from facesieve_training.teacher.features import Features, Teacher
 
 
@@ -34,6 +34,7 @@ class Seen:
     embedding: NDArray[np.float32]
     robustness: float
     low: NDArray[np.float16]
+    lightqnet: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Recipe:
     masks: NDArray[np.float32]
     normalise: bool
     batch: int
+    lightqnet: Callable[[Picture], float] | None = None
+    """The second teacher."""
 
 
 def label_identities(source: Source, identities: list[str], teacher: Teacher, recipe: Recipe) -> pa.Table:
@@ -81,7 +84,10 @@ def label_identity(seen: list[Seen]) -> pa.Table:
         "norm": np.linalg.norm(embedding, axis=1),
         "embedding": list(embedding.astype(np.float16)),
     }
-    return pa.table(columns, schema=SHARD)
+    table = pa.table(columns, schema=SHARD)
+    if seen[0].lightqnet is None:
+        return table
+    return table.append_column(LIGHTQNET, pa.array([s.lightqnet for s in seen], LIGHTQNET.type))
 
 
 def _features(jobs: Iterator[Job], source: Source, teacher: Teacher, recipe: Recipe) -> Iterator[Seen]:
@@ -95,13 +101,15 @@ def _features(jobs: Iterator[Job], source: Source, teacher: Teacher, recipe: Rec
     with ThreadPoolExecutor(1) as pool:
         ahead = [(some, pool.submit(prepare, some)) for some in itertools.islice(chunks, 2)]
         while ahead:
-            some, pictures = ahead.pop(0)
-            features = teacher(pictures.result())
+            some, coming = ahead.pop(0)
+            pictures = coming.result()
+            features = teacher(pictures)
             ahead += [(later, pool.submit(prepare, later)) for later in itertools.islice(chunks, 1)]
             robust = robustness(features, teacher, recipe)
             low = features.low.astype(np.float16)
             for i, job in enumerate(some):
-                yield Seen(job, features.embedding[i], float(robust[i]), low[i])
+                second = recipe.lightqnet(pictures[i]) if recipe.lightqnet else None
+                yield Seen(job, features.embedding[i], float(robust[i]), low[i], second)
 
 
 def robustness(features: Features, teacher: Teacher, recipe: Recipe) -> NDArray[np.float32]:

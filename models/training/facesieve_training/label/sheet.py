@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from facesieve_training.degrade import Degradation
 from facesieve_training.faces import SIZE
 from facesieve_training.label.source import Source, picture
-from facesieve_training.label.table import COMPONENTS
+from facesieve_training.label.table import COMPONENTS, LIGHTQNET
 from facesieve_training.run import Run, write_atomic
 
-SHOWN = (*COMPONENTS, "quality", "norm")
-"""Columns that are summarised and shown."""
+_SHOWN = (*COMPONENTS, "quality", "norm", LIGHTQNET.name)
 _ROW = 12
 
 
@@ -22,7 +21,7 @@ def summarise(path: Path, run: Run) -> None:
     """Log mean and deviation of each column, a row for each variant (0: clean); one column at a time."""
     variant = pq.read_table(path, columns=["variant"])["variant"].to_numpy()
     found: dict[int, dict[str, float]] = {int(v): {} for v in np.unique(variant)}
-    for name in SHOWN:
+    for name in _shown(path):
         values = pq.read_table(path, columns=[name])[name].to_numpy()
         for v, figures in found.items():
             of_variant = values[variant == v]
@@ -39,13 +38,19 @@ def write_sheets(
     path: Path, source: Source, degradation: Degradation, seed: int, count: int, out: Path
 ) -> None:
     """Write sheet_NAME.png for each column: `count` best, middle and worst faces, clean and degraded."""
-    for name in SHOWN:
+    for name in _shown(path):
         values = pq.read_table(path, columns=[name])[name].to_numpy()
         rows = extremes(values, count)
         pictures = [_pictures(path, source, degradation, seed, part) for part in rows]
         sheet = np.concatenate([np.pad(_grid(p), ((0, 12), (0, 0), (0, 0))) for p in pictures])
         _, coded = cv2.imencode(".png", sheet)
         write_atomic(out / f"sheet_{name}.png", coded.tobytes())
+
+
+def _shown(path: Path) -> list[str]:
+    """Columns of the table that are summarised and shown."""
+    known = pq.read_schema(path).names
+    return [name for name in _SHOWN if name in known]
 
 
 def extremes(values: NDArray[np.floating], count: int) -> tuple[NDArray[np.int64], ...]:

@@ -31,6 +31,7 @@ from facesieve_training.distribute import Distribute, over
 from facesieve_training.label import formulas, shard, sheet, table
 from facesieve_training.label.source import Source, open_source
 from facesieve_training.run import Run
+from facesieve_training.teacher.lightqnet import open_lightqnet
 from facesieve_training.teacher.source import TeacherSource, open_teacher
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ class Config:
     """Degraded versions of each picture."""
     degradation: Degradation = field(default_factory=Degradation)
     masks: Masks = field(default_factory=Masks)
+    lightqnet: Path | None = None
+    """File of LightQNet: a second teacher, whose score of every picture is a label more."""
     visual: Literal["printed", "identity", "dataset"] = "dataset"
     """Form of S_v: as printed, well behaved over the identity, or normalised over the data set."""
     weights: Weights = field(default_factory=Weights)
@@ -129,8 +132,9 @@ class _Labeller:
         self._teacher = open_teacher(config.teacher, config.threads)
         m = config.masks
         masks = formulas.masks(m.count, self._teacher.cut_width, m.rate, config.seed)
+        second = open_lightqnet(config.lightqnet) if config.lightqnet else None
         self._recipe = shard.Recipe(
-            config.seed, config.variants, config.degradation, masks, m.normalise, config.batch
+            config.seed, config.variants, config.degradation, masks, m.normalise, config.batch, second
         )
 
     def __call__(self, identities: list[str]) -> pa.Table:

@@ -62,6 +62,18 @@ def test_quality_is_the_weighted_sum(config: stage.Config, tmp_path: Path) -> No
     assert found["visual"].max() == 1
 
 
+def test_a_second_teacher_gives_a_label_more(
+    config: stage.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "open_lightqnet", lambda _: lambda face: float(face.mean()) / 255)
+    found = label(replace(config, lightqnet=Path("lightqnet.pb")), tmp_path / "run")
+    clean = found[(found["identity"] == "p03") & (found["variant"] == 0)]
+    means = [faces.centre(faces.read_face(config.faces / "p03" / f"{i}.png")).mean() / 255 for i in range(4)]
+    np.testing.assert_allclose(clean["lightqnet"], means, rtol=1e-6)
+    assert (tmp_path / "run" / "sheet_lightqnet.png").stat().st_size > 0
+    assert "lightqnet" not in label(config, tmp_path / "without")
+
+
 def test_a_kill_between_shards_changes_nothing(config: stage.Config, tmp_path: Path) -> None:
     whole = label(config, tmp_path / "whole")
     killed = tmp_path / "killed"

@@ -29,6 +29,8 @@ SHARD = pa.schema(
         ("embedding", pa.list_(pa.float16())),
     ]
 )
+LIGHTQNET = pa.field("lightqnet", pa.float32())
+"""One column more where a second teacher scores the pictures."""
 
 
 def write(path: Path, table: pa.Table) -> None:
@@ -52,7 +54,8 @@ def join(shards: list[Path], out: Path, form: str, weights: tuple[float, float, 
     """Write all shards as one table with the columns visual (in this form) and quality (eq. 5) added."""
     low, high = distance_extremes(shards)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    schema = SHARD.append(pa.field("visual", pa.float32())).append(pa.field("quality", pa.float32()))
+    schema = pq.read_schema(shards[0]) if shards else SHARD
+    schema = schema.append(pa.field("visual", pa.float32())).append(pa.field("quality", pa.float32()))
     with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for path in shards:
             table = pq.read_table(path)
