@@ -8,10 +8,11 @@ import tensorflow as tf
 
 from facesieve_training.cli import DataError
 from facesieve_training.detector.export import convert
-from facesieve_training.detector.initial import load_tflite, mix, settle
+from facesieve_training.detector.initial import load_tflite, mix
 from facesieve_training.detector.network import OUTPUTS, NetworkConfig, build
 from facesieve_training.detector.train import Parts, TrainConfig, Trainer
 from facesieve_training.export.tflite import Int8Network
+from facesieve_training.networks.exported import settle
 from facesieve_training.networks.norm import BatchNorm
 
 NETWORK = NetworkConfig(stem=4, stage4=8, stage8=8, stage16=8, stage32=8, neck=8)

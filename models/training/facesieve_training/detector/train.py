@@ -16,11 +16,12 @@ from tqdm import tqdm
 from facesieve_training import devices
 from facesieve_training.detector.assign import AssignConfig, targets
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
-from facesieve_training.detector.initial import load, settle
+from facesieve_training.detector.initial import load
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.losses import LossConfig, detector_loss
 from facesieve_training.detector.network import NetworkConfig, build
 from facesieve_training.detector.yunet import YuNet
+from facesieve_training.networks import exported
 from facesieve_training.run import Run
 
 _SETTLING = 8
@@ -136,7 +137,7 @@ class Trainer:
 
     def settle(self, pictures: Iterable[np.ndarray]) -> None:
         """Give the batch norms of a network that came without any the moments of these batches."""
-        settle(self.model, pictures)
+        exported.settle(self.model, pictures)
         self.averaged.set_weights(self.model.get_weights())
 
     def _schedule(self) -> keras.optimizers.schedules.LearningRateSchedule:
