@@ -15,10 +15,10 @@ _PAPER = dict(zip(COMPONENTS, (0.2, 0.4, 0.4), strict=True))
 
 
 def candidates(names: tuple[str, ...]) -> dict[str, Weights]:
-    """Weightings to choose from: eq. 5 where it has its labels, each label alone, each two, and all alike."""
+    """Weightings to choose from: eq. 5 where it has its labels, and any labels in equal parts."""
     none = dict.fromkeys(names, 0.0)
     found = {"paper (eq. 5)": none | _PAPER} if set(COMPONENTS) <= set(names) else {}
-    for count in sorted({1, min(2, len(names)), len(names)}):
+    for count in range(1, len(names) + 1):
         for some in itertools.combinations(names, count):
             found[" + ".join(some)] = none | dict.fromkeys(some, 1.0)
     return found

@@ -45,8 +45,16 @@ class Background:
         return found if 0 < self.share < 1 else [*found, f"share: {self.share} is not between 0 and 1"]
 
 
-def gather(config: Background, seed: int) -> Picture:
-    """Cut N x 112 x 112 x 3 pictures, BGR, the same for the same folder and seed."""
+@dataclass(frozen=True)
+class Empty:
+    """Pictures without a face, N x 112 x 112 x 3, BGR, and their share of a batch."""
+
+    pictures: Picture
+    share: float
+
+
+def gather(config: Background, seed: int) -> Empty:
+    """Cut the pictures, the same for the same folder and seed."""
     files = sorted(p for p in config.pictures.rglob("*") if p.suffix.lower() in faces.EXTENSIONS)
     if not files:
         raise DataError(f"{config.pictures}: holds no picture; give a folder of whole pictures")
@@ -60,7 +68,7 @@ def gather(config: Background, seed: int) -> Picture:
     with ThreadPoolExecutor(1 if config.detector.suffix == ".tflite" else 2) as pool:
         bar = tqdm(pool.map(cut, files), total=len(files), desc="background", unit="picture", disable=None)
         made = [some for several in bar for some in several]
-    return np.stack(made)
+    return Empty(np.stack(made), config.share)
 
 
 def cuts(picture: Picture, detect: Detect, count: int, rng: np.random.Generator) -> list[Picture]:

@@ -52,8 +52,8 @@ def test_the_same_folder_gives_the_same_pictures(tmp_path: Path, monkeypatch: py
     cv2.imwrite(str(tmp_path / "a.png"), scene())
     config = Background(tmp_path, tmp_path / "none.onnx", degradation=Degradation(spared=0))
     made = [background.gather(config, 1) for _ in range(2)]
-    np.testing.assert_array_equal(made[0], made[1])
-    assert made[0].shape == (4, 112, 112, 3)
+    np.testing.assert_array_equal(made[0].pictures, made[1].pictures)
+    assert made[0].pictures.shape == (4, 112, 112, 3)
 
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from facesieve_training import faces
 from facesieve_training.devices import Hosts
 from facesieve_training.fit import Batch, Optimiser
 from facesieve_training.label import formulas
 from facesieve_training.student import data
+from facesieve_training.student.background import Empty
 from facesieve_training.student.network import CLASSES, FEATURE
 
 
@@ -42,7 +42,10 @@ def prototypes(labels: data.Labels, rows: NDArray[np.int64]) -> NDArray[np.float
 
 
 class Batches:
-    """Makes this host's part of the batch of a step: an epoch is one random order of the training rows."""
+    """Makes this host's part of the batch of a step: an epoch is one random order of the training rows.
+
+    A batch holds `views` views of each of its pictures, side by side, each mirrored and moved by chance.
+    """
 
     def __init__(
         self,
@@ -56,36 +59,38 @@ class Batches:
         shift: int,
         seed: int,
         hosts: Hosts,
-        empty: faces.Picture | None = None,
-        share: float = 0.0,
+        empty: Empty | None = None,
+        views: int = 1,
     ) -> None:
-        """Take the labels scaled to 0..1, and the rows to train on; `empty` are pictures without a face,
-        which get this share of each batch and the lowest of each label.
+        """Take the labels scaled to 0..1, and the rows to train on, of which one may be there several times;
+        pictures without a face get the lowest of each label.
         """
         self._phases, self._pictures, self._labels = phases, pictures, labels
         self._scaled, self._names, self._rows = scaled, names, rows
-        self._batch, self._shift, self._seed, self._hosts = batch, shift, seed, hosts
+        self._distinct, self._views = batch // views, views
+        self._shift, self._seed, self._hosts = shift, seed, hosts
         self._with_classes = any(p.classes or p.teacher_classes for p in phases)
-        self._empty, self._share = empty, share
+        self._empty = empty
         self._order: tuple[int, NDArray[np.int64]] = (-1, rows)
 
     @property
     def epoch(self) -> int:
         """Steps in an epoch."""
-        return len(self._rows) // self._batch
+        return len(self._rows) // self._distinct
 
     def __call__(self, step: int) -> Batch:
         """Make the batch of a step."""
         epoch, place = divmod(step, self.epoch)
         if self._order[0] != epoch:
             self._order = (epoch, np.random.default_rng([self._seed, 1, epoch]).permutation(self._rows))
-        rows = self._order[1][place * self._batch : (place + 1) * self._batch][self._hosts.share(self._batch)]
+        rows = self._order[1][place * self._distinct : (place + 1) * self._distinct]
+        rows = np.repeat(rows[self._hosts.share(self._distinct)], self._views)
         rng = np.random.default_rng([self._seed, 2, step, self._hosts.index])
         phase = self._phase(epoch)
         pictures, (y, weights) = self._pictures[rows], self._targets(rows, phase)
         if self._empty is not None:
-            at = slice(len(rows) - max(1, round(self._share * len(rows))), len(rows))
-            pictures[at] = self._empty[rng.integers(0, len(self._empty), len(rows[at]))]
+            at = slice(len(rows) - max(1, round(self._empty.share * len(rows))), len(rows))
+            pictures[at] = self._empty.pictures[rng.integers(0, len(self._empty.pictures), len(rows[at]))]
             for name in y:
                 known = name in self._names
                 y[name][at], weights[name][at] = 0, phase.labels if known else 0

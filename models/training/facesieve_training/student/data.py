@@ -140,6 +140,12 @@ def held_out(labels: Labels, share: float, seed: int) -> NDArray[np.bool_]:
     return np.asarray(kept[labels.identity])
 
 
+def training_rows(labels: Labels, test: NDArray[np.bool_], clean: int) -> NDArray[np.int64]:
+    """Rows to train on, in order: clean pictures so many times each, degraded ones once, held-out ones never."""
+    times = np.where(labels.variant == 0, clean, 1) * ~test
+    return np.repeat(np.arange(len(labels)), times)
+
+
 def _hash(name: str, seed: int) -> float:
     return int.from_bytes(hashlib.sha256(f"{seed}\0{name}".encode()).digest()[:8], "little") / 2**64
 

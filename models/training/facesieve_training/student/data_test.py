@@ -26,12 +26,21 @@ def test_held_out_people_are_the_same_in_a_larger_set() -> None:
     assert 0.1 < len(kept[1]) / 200 < 0.3
 
 
-def _held(names: list[str]) -> set[str]:
+def _labels(names: list[str], variant: list[int]) -> data.Labels:
     rows = np.arange(len(names), dtype=np.int32)
-    labels = data.Labels(
-        rows, names, names, rows.astype(np.int8), np.zeros((0, 3), np.float32), np.zeros((0, 1), np.float16)
-    )
+    nothing = np.zeros((0, 3), np.float32), np.zeros((0, 1), np.float16)
+    return data.Labels(rows, names, names, np.array(variant, np.int8), *nothing)
+
+
+def _held(names: list[str]) -> set[str]:
+    labels = _labels(names, [0] * len(names))
     return {names[i] for i in np.flatnonzero(data.held_out(labels, 0.2, 1))}
+
+
+def test_clean_pictures_are_there_as_often_as_asked_and_held_out_ones_never() -> None:
+    labels = _labels(["a", "b", "c", "d", "e"], [0, 1, 2, 0, 1])
+    test = np.array([False, False, False, True, True])
+    assert data.training_rows(labels, test, 3).tolist() == [0, 0, 0, 1, 2]
 
 
 def test_augmentation_moves_and_flips_and_never_more() -> None:

@@ -69,13 +69,30 @@ def expectation(logits: Any) -> Any:
     return ops.sum(ops.softmax(logits) * centres(logits.shape[-1]), axis=-1)
 
 
-def bins_loss(truth: Any, logits: Any) -> Any:
-    """Cross entropy to the two bins beside the truth (N x 1, 0..1) and squared error of the expectation."""
-    count = logits.shape[-1]
-    place = ops.reshape(truth, (-1, 1)) * (count - 1)
-    soft = ops.maximum(1 - ops.abs(place - ops.arange(count, dtype="float32")), 0)
-    entropy = ops.categorical_crossentropy(soft, logits, from_logits=True)
-    return entropy + 10 * ops.square(expectation(logits) - ops.reshape(truth, (-1,)))
+class BinsLoss:
+    """Cross entropy to the two bins beside the truth (N x 1, 0..1) and squared error of the expectation.
+
+    Where a batch holds several views of each picture side by side, what is told of one view is also drawn
+    towards the mean of all: `consistency` times their squared distance.
+    """
+
+    def __init__(self, views: int = 1, consistency: float = 0.0) -> None:
+        """Take the number of views of each picture."""
+        self._views, self._consistency = views, consistency
+
+    def __call__(self, truth: Any, logits: Any) -> Any:
+        """Return the loss of each row."""
+        count = logits.shape[-1]
+        place = ops.reshape(truth, (-1, 1)) * (count - 1)
+        soft = ops.maximum(1 - ops.abs(place - ops.arange(count, dtype="float32")), 0)
+        entropy = ops.categorical_crossentropy(soft, logits, from_logits=True)
+        told = expectation(logits)
+        loss = entropy + 10 * ops.square(told - ops.reshape(truth, (-1,)))
+        if self._views == 1:
+            return loss
+        views = ops.reshape(told, (-1, self._views))
+        apart = views - ops.mean(views, axis=1, keepdims=True)
+        return loss + self._consistency * ops.square(ops.reshape(apart, (-1,)))
 
 
 class ClassLoss:

@@ -22,11 +22,12 @@ from facesieve_training.devices import Precision
 from facesieve_training.fit import Loop, Rate
 from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run, write_atomic
-from facesieve_training.student import data, network
+from facesieve_training.student import data, initial, network
 from facesieve_training.student.background import Background, gather
 from facesieve_training.student.batches import Batches, Phase, prototypes
 
 log = logging.getLogger(__name__)
+_SETTLING = 2048
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,14 @@ class Config:
     precision: Precision = "float32"
     background: Background | None = None
     """Pictures without a face, to be scored lowest; none trains on faces alone."""
+    initial: Path | None = None
+    """Exported .tflite of the same network, from whose weights training starts."""
+    clean: int = 1
+    """How often an epoch shows each clean picture; each degraded one it shows once."""
+    views: int = 1
+    """Views of each picture in a batch, differently mirrored and moved."""
+    consistency: float = 0.0
+    """Weight of the squared distance between what is told of one view and of all."""
     held_out: float = 0.1
     """Share of the people who are never trained on: calibration and every choice are theirs."""
     shift: int = 2
@@ -60,8 +69,12 @@ class Config:
         """Say what is wrong with the values."""
         found = [] if self.phases else ["phases: must have at least one"]
         found += [
-            f"{n}: {getattr(self, n)} is below 1" for n in ("batch", "save_every") if getattr(self, n) < 1
+            f"{n}: {getattr(self, n)} is below 1"
+            for n in ("batch", "clean", "views", "save_every")
+            if getattr(self, n) < 1
         ]
+        if self.views > 1 and self.batch % self.views:
+            found.append(f"views: a batch of {self.batch} cannot hold {self.views} views of each picture")
         return found if 0 <= self.held_out < 1 else [*found, f"held_out: {self.held_out} is not in 0..1"]
 
 
@@ -92,20 +105,21 @@ def run(config: Config, run: Run) -> None:
     run.set_data_hash(source.digest)
     pictures = data.Pictures(source, labels, config.cache)
     test = data.held_out(labels, config.held_out, config.seed)
-    rows = np.flatnonzero(~test)
+    rows = data.training_rows(labels, test, config.clean)
     if len(rows) < config.batch:
         raise DataError(f"batch: {config.batch} is more than the {len(rows)} pictures to train on")
-    scale = data.Scale.fit(labels.labels[~test], names)
+    scale = data.Scale.fit(labels.labels[rows], names)
     write_atomic(run.dir / "scale.json", json.dumps(scale.knots) + "\n")
     scaled = scale.apply(labels.labels)
     empty = gather(config.background, config.seed) if config.background else None
-    share = config.background.share if config.background else 0.0
     batches = Batches(
         config.phases, pictures, labels, scaled, names, rows, config.batch, config.shift, config.seed, hosts,
-        empty, share,
+        empty, config.views,
     )  # fmt: skip
     devices.spread(config.devices, config.batch, hosts)
     model = make_model(config, labels, rows, batches.epoch)
+    if config.initial:
+        _start(model, config.initial, pictures, rows, config.seed)
     shipped = network.inference(model, config.student)
     run.save_meta(parameters=shipped.count_params(), macs=macs(shipped))
     log.info(
@@ -126,13 +140,25 @@ def run(config: Config, run: Run) -> None:
     run.finish(**judge())
 
 
+def _start(
+    model: keras.Model, path: Path, pictures: data.Pictures, rows: NDArray[np.int64], seed: int
+) -> None:
+    """Take the weights of an exported student; the moments are those of pictures and their mirror pictures."""
+    chosen = np.random.default_rng([seed, 5]).permutation(rows)[:_SETTLING]
+    seen = [pictures[np.sort(some)] for some in np.array_split(chosen, max(1, len(chosen) // 128))]
+    known = initial.load(model, path, [b for some in seen for b in (some, some[:, :, ::-1])])
+    log.info("starting from %s, which has the labels %s", path, ", ".join(known))
+
+
 def make_model(config: Config, labels: data.Labels, rows: NDArray[np.int64], epoch: int) -> keras.Model:
     """Build and compile the student; the phases' weights come with the batches."""
     with_classes = any(p.classes or p.teacher_classes for p in config.phases)
     classes = len(labels.identities) if with_classes else 0
     policy = devices.policy(config.precision)
     model = network.build(config.student, labels.embedding.shape[1], classes, policy)
-    losses: dict[str, Any] = dict.fromkeys(config.student.labels, network.bins_loss)
+    losses: dict[str, Any] = dict.fromkeys(
+        config.student.labels, network.BinsLoss(config.views, config.consistency)
+    )
     losses[network.FEATURE] = "mse"
     if classes:
         losses[network.CLASSES] = network.ClassLoss(prototypes(labels, rows), config.class_scale)

@@ -14,6 +14,7 @@ from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.resnet import NetworkConfig
 from facesieve_training.run import Run
 from facesieve_training.student import data, stage
+from facesieve_training.student.background import Empty
 from facesieve_training.student.batches import Batches, Phase
 from facesieve_training.student.network import StudentConfig
 from facesieve_training.teacher.imported import OnnxTeacher
@@ -87,16 +88,41 @@ def test_the_cache_holds_what_is_made_without_it(config: stage.Config) -> None:
     np.testing.assert_array_equal(cached, data.Pictures(source, labels, None)[rows])
 
 
+def test_a_batch_shows_two_views_of_each_picture_side_by_side(config: stage.Config) -> None:
+    source = data.LabelRun(config.labels)
+    labels = source.read(("agreement",))
+    scaled = data.Scale.fit(labels.labels, ("agreement",)).apply(labels.labels)
+    rows, pictures = np.arange(len(labels)), data.Pictures(source, labels, None)
+    batches = Batches(
+        config.phases, pictures, labels, scaled, ("agreement",), rows, 16, 3, 1, Hosts(), views=2
+    )
+    assert batches.epoch == len(rows) // 8
+    x, y, _ = batches(0)
+    assert len(x) == 16
+    np.testing.assert_array_equal(y["feature"][::2], y["feature"][1::2])
+    assert len(np.unique(y["feature"], axis=0)) == 8
+    assert (x[::2] != x[1::2]).any(axis=(1, 2, 3)).sum() >= 6, "moved and mirrored by chance"
+
+
+def test_training_goes_on_from_an_exported_student(
+    config: stage.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Path] = []
+    monkeypatch.setattr(stage.initial, "load", lambda model, path, seen: started.append(path) or [])
+    train(replace(config, initial=tmp_path / "quality.tflite"), tmp_path / "run")
+    assert started == [tmp_path / "quality.tflite"]
+
+
 def test_pictures_without_a_face_learn_the_lowest_of_each_label(config: stage.Config) -> None:
     source = data.LabelRun(config.labels)
     names = ("agreement", "robustness")
     labels = source.read(names)
     scaled = data.Scale.fit(labels.labels, names).apply(labels.labels)
     rows = np.arange(len(labels))
-    empty = np.full((3, 112, 112, 3), 7, np.uint8)
+    empty = Empty(np.full((3, 112, 112, 3), 7, np.uint8), share=0.25)
     pictures = data.Pictures(source, labels, None)
     batches = Batches(
-        config.phases, pictures, labels, scaled, names, rows, 16, 0, 1, Hosts(), empty=empty, share=0.25
+        config.phases, pictures, labels, scaled, names, rows, 16, 0, 1, Hosts(), empty
     )
     x, y, weights = batches(batches.epoch)  # the second phase learns labels
     assert (x[12:] == (7 - 128) / 128).all()

@@ -1,0 +1,61 @@
+"""Starts a student's training from an exported one: what both have in common is not learnt anew."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from facesieve_training.cli import DataError
+from facesieve_training.networks import exported, mirror
+
+
+def load(student: keras.Model, path: Path, pictures: Iterable[np.ndarray]) -> list[str]:
+    """Give a student the weights of an exported .tflite, and its batch norms the moments of batches of
+    pictures (N x 112 x 112 x 3, BGR); returns the labels that the file has, whose outputs start from there.
+    """
+    try:
+        stored = exported.read(path.read_bytes())
+        _give_convolutions(student, [held for held in stored if not held.dense])
+        known = [held for held in stored if held.dense and _give_dense(student, held)]
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: holds no weights of this student; mend the keys initial or student: {error}"
+        ) from error
+    exported.settle(student, pictures)
+    return [_layer_name(held) for held in known]
+
+
+def _give_convolutions(student: keras.Model, stored: list[exported.Weights]) -> None:
+    """Keras numbers its layers by all of the process, so only the order in which they were made tells which
+    is which.
+    """
+    wanted = sorted(exported.convolutions(student), key=lambda pair: _number(pair[0].name))
+    if len(wanted) != len(stored):
+        raise ValueError(f"it has {len(stored)} convolutions, not {len(wanted)}")
+    for (layer, norm), held in zip(wanted, sorted(stored, key=lambda w: _number(w.name)), strict=True):
+        exported.give(layer, norm, held)
+
+
+def _give_dense(student: keras.Model, held: exported.Weights) -> bool:
+    """Give a dense layer its weights; False when the student has none of that name and shape."""
+    layer = next((layer for layer in student.layers if layer.name == _layer_name(held)), None)
+    if layer is None or tuple(layer.kernel.shape) != held.kernel.shape:
+        return False
+    kernel, bias = held.kernel, held.bias
+    if isinstance(layer, mirror.MirrorDense):
+        kernel, bias = kernel[:, : len(bias) // 2], bias[: len(bias) // 2]
+    elif isinstance(layer, mirror.MirrorReadout):
+        kernel = kernel[: len(kernel) // 2]
+    layer.set_weights([kernel, bias])
+    return True
+
+
+def _number(name: str) -> tuple[int, ...]:
+    """The layer's number, none being the first, and behind it that of its call where the file has one."""
+    return tuple(int(part) for part in re.findall(r"_(\d+)(?=_\d|$)", name))
+
+
+def _layer_name(held: exported.Weights) -> str:
+    return re.sub(r"_\d+$", "", held.name)
