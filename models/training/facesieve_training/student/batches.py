@@ -11,6 +11,7 @@ from facesieve_training.label import formulas
 from facesieve_training.student import data
 from facesieve_training.student.background import Empty
 from facesieve_training.student.network import CLASSES, FEATURE
+from facesieve_training.student.views import Views, draw
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def prototypes(labels: data.Labels, rows: NDArray[np.int64]) -> NDArray[np.float
 class Batches:
     """Makes this host's part of the batch of a step: an epoch is one random order of the training rows.
 
-    A batch holds `views` views of each of its pictures, side by side, each mirrored and moved by chance.
+    A batch holds all views of a picture side by side.
     """
 
     def __init__(
@@ -56,19 +57,18 @@ class Batches:
         names: tuple[str, ...],
         rows: NDArray[np.int64],
         batch: int,
-        shift: int,
+        views: Views,
         seed: int,
         hosts: Hosts,
         empty: Empty | None = None,
-        views: int = 1,
     ) -> None:
         """Take the labels scaled to 0..1, and the rows to train on, of which one may be there several times;
         pictures without a face get the lowest of each label.
         """
         self._phases, self._pictures, self._labels = phases, pictures, labels
         self._scaled, self._names, self._rows = scaled, names, rows
-        self._distinct, self._views = batch // views, views
-        self._shift, self._seed, self._hosts = shift, seed, hosts
+        self._distinct, self._views = batch // views.count, views
+        self._seed, self._hosts = seed, hosts
         self._with_classes = any(p.classes or p.teacher_classes for p in phases)
         self._empty = empty
         self._order: tuple[int, NDArray[np.int64]] = (-1, rows)
@@ -84,7 +84,7 @@ class Batches:
         if self._order[0] != epoch:
             self._order = (epoch, np.random.default_rng([self._seed, 1, epoch]).permutation(self._rows))
         rows = self._order[1][place * self._distinct : (place + 1) * self._distinct]
-        rows = np.repeat(rows[self._hosts.share(self._distinct)], self._views)
+        rows = np.repeat(rows[self._hosts.share(self._distinct)], self._views.count)
         rng = np.random.default_rng([self._seed, 2, step, self._hosts.index])
         phase = self._phase(epoch)
         pictures, (y, weights) = self._pictures[rows], self._targets(rows, phase)
@@ -94,7 +94,7 @@ class Batches:
             for name in y:
                 known = name in self._names
                 y[name][at], weights[name][at] = 0, phase.labels if known else 0
-        return data.augment(pictures, self._shift, rng), y, weights
+        return draw(pictures, self._views, rng), y, weights
 
     def _phase(self, epoch: int) -> Phase:
         ends = np.cumsum([phase.epochs for phase in self._phases])

@@ -141,7 +141,7 @@ def held_out(labels: Labels, share: float, seed: int) -> NDArray[np.bool_]:
 
 
 def training_rows(labels: Labels, test: NDArray[np.bool_], clean: int) -> NDArray[np.int64]:
-    """Rows to train on, in order: clean pictures so many times each, degraded ones once, held-out ones never."""
+    """Rows to train on, in order: clean pictures so many times each, degraded ones once, held-out never."""
     times = np.where(labels.variant == 0, clean, 1) * ~test
     return np.repeat(np.arange(len(labels)), times)
 
@@ -169,18 +169,3 @@ class Scale:
         places = np.linspace(0, 1, _KNOTS)
         scaled = [np.interp(labels[:, i], knots, places) for i, knots in enumerate(self.knots.values())]
         return np.where(np.isfinite(labels), np.stack(scaled, axis=1), np.nan).astype(np.float32)
-
-
-def augment(pictures: faces.Picture, shift: int, rng: np.random.Generator) -> Floats:
-    """Flip at random and move by up to `shift` pixels; returns the network's input, -1..1."""
-    out = np.empty(pictures.shape, np.float32)
-    draws = rng.integers(-shift, shift + 1, (len(pictures), 2))
-    flips = rng.random(len(pictures)) < 0.5
-    padded = np.pad(pictures, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
-    size = pictures.shape[1]
-    for i, (y, x) in enumerate(draws + shift):
-        moved = padded[i, y : y + size, x : x + size]
-        out[i] = moved[:, ::-1] if flips[i] else moved
-    out -= 128
-    out /= 128
-    return out

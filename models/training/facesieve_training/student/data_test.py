@@ -43,18 +43,6 @@ def test_clean_pictures_are_there_as_often_as_asked_and_held_out_ones_never() ->
     assert data.training_rows(labels, test, 3).tolist() == [0, 0, 0, 1, 2]
 
 
-def test_augmentation_moves_and_flips_and_never_more() -> None:
-    picture = np.zeros((1, 112, 112, 3), np.uint8)
-    picture[0, 50, 30] = 255
-    places = set()
-    for seed in range(300):
-        out = data.augment(picture, 2, np.random.default_rng(seed))
-        assert out.min() == -1
-        y, x = np.argwhere(out[0, ..., 0] > 0)[0]
-        places.add((int(y), int(min(x, 111 - x))))
-    assert places == {(50 + dy, 30 + dx) for dy in range(-2, 3) for dx in range(-2, 3)}
-
-
 def test_a_folder_without_labels_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"labels\.parquet: is missing"):
         data.LabelRun(tmp_path)

@@ -38,7 +38,9 @@ def exported(mirror: bool, tmp_path: Path) -> Path:
     rng = np.random.default_rng(2)
     for layer in model.layers:
         if isinstance(layer, BatchNorm):
-            layer.set_weights([rng.uniform(0.5, 1.5, w.shape).astype(np.float32) for w in layer.get_weights()])
+            layer.set_weights(
+                [rng.uniform(0.5, 1.5, w.shape).astype(np.float32) for w in layer.get_weights()]
+            )
     path = tmp_path / "quality.tflite"
     path.write_bytes(quality.convert(_shipped(model), list(_pictures())))
     return path

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from facesieve_training.label.table import COMPONENTS
 from facesieve_training.networks import mirror
 from facesieve_training.networks.resnet import NetworkConfig, resnet
+from facesieve_training.student.views import Views
 
 FEATURE, CLASSES = "feature", "classes"
 
@@ -72,13 +73,12 @@ def expectation(logits: Any) -> Any:
 class BinsLoss:
     """Cross entropy to the two bins beside the truth (N x 1, 0..1) and squared error of the expectation.
 
-    Where a batch holds several views of each picture side by side, what is told of one view is also drawn
-    towards the mean of all: `consistency` times their squared distance.
+    What is told of one view of a picture is also drawn towards the mean of all.
     """
 
-    def __init__(self, views: int = 1, consistency: float = 0.0) -> None:
-        """Take the number of views of each picture."""
-        self._views, self._consistency = views, consistency
+    def __init__(self, views: Views) -> None:
+        """Take how pictures are seen: all views of one lie side by side in a batch."""
+        self._views = views
 
     def __call__(self, truth: Any, logits: Any) -> Any:
         """Return the loss of each row."""
@@ -88,11 +88,11 @@ class BinsLoss:
         entropy = ops.categorical_crossentropy(soft, logits, from_logits=True)
         told = expectation(logits)
         loss = entropy + 10 * ops.square(told - ops.reshape(truth, (-1,)))
-        if self._views == 1:
+        if self._views.count == 1:
             return loss
-        views = ops.reshape(told, (-1, self._views))
+        views = ops.reshape(told, (-1, self._views.count))
         apart = views - ops.mean(views, axis=1, keepdims=True)
-        return loss + self._consistency * ops.square(ops.reshape(apart, (-1,)))
+        return loss + self._views.consistency * ops.square(ops.reshape(apart, (-1,)))
 
 
 class ClassLoss:

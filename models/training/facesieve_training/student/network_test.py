@@ -3,6 +3,7 @@ import pytest
 
 from facesieve_training.networks.resnet import NetworkConfig
 from facesieve_training.student import network
+from facesieve_training.student.views import Views
 
 
 def test_expectation_of_certain_bins() -> None:
@@ -17,18 +18,18 @@ def test_the_loss_is_least_at_the_two_bins_beside_the_truth(truth: float) -> Non
     soft = np.maximum(1 - np.abs(place - np.arange(16)), 1e-6)
     best = np.log(soft)[None].astype(np.float32)
     told = np.array([[truth]], np.float32)
-    least = float(np.asarray(network.BinsLoss()(told, best))[0])
+    least = float(np.asarray(network.BinsLoss(Views())(told, best))[0])
     soft = soft[soft > 1e-5]
     assert least == pytest.approx(-(soft * np.log(soft)).sum(), abs=1e-3), "entropy, and no squared error"
     for other in np.random.default_rng(0).normal(0, 1, (20, 1, 16)).astype(np.float32):
-        assert float(np.asarray(network.BinsLoss()(told, best + other))[0]) > least
+        assert float(np.asarray(network.BinsLoss(Views())(told, best + other))[0]) > least
 
 
 def test_views_of_one_picture_are_drawn_together() -> None:
     rng = np.random.default_rng(0)
     logits, truth = rng.normal(0, 1, (6, 8)).astype(np.float32), rng.random((6, 1)).astype(np.float32)
-    alone = np.asarray(network.BinsLoss()(truth, logits))
-    both = np.asarray(network.BinsLoss(2, 30)(truth, logits))
+    alone = np.asarray(network.BinsLoss(Views())(truth, logits))
+    both = np.asarray(network.BinsLoss(Views(count=2, consistency=30))(truth, logits))
     told = np.asarray(network.expectation(logits)).reshape(3, 2)
     apart = 30 * ((told[:, 0] - told[:, 1]) / 2) ** 2
     np.testing.assert_allclose(both - alone, np.repeat(apart, 2), rtol=1e-3)

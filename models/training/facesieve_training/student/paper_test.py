@@ -10,6 +10,7 @@ from facesieve_training.label.table import COMPONENTS
 from facesieve_training.networks.resnet import macs
 from facesieve_training.student import data, network, stage
 from facesieve_training.student.batches import Batches
+from facesieve_training.student.views import Views
 
 CONFIG = Path(__file__).parents[2] / "configs" / "student_paper.yaml"
 
@@ -25,7 +26,16 @@ def test_the_papers_student_has_its_size_and_takes_a_step() -> None:
     )  # fmt: skip
     pictures = rng.integers(0, 256, (8, 112, 112, 3), np.uint8)
     batches = Batches(
-        config.phases, pictures, labels, labels.labels, COMPONENTS, np.arange(8), 4, 2, 1, devices.Hosts()
+        config.phases,
+        pictures,
+        labels,
+        labels.labels,
+        COMPONENTS,
+        np.arange(8),
+        4,
+        Views(),
+        1,
+        devices.Hosts(),
     )
     model = stage.make_model(config, labels, np.arange(8), batches.epoch)
     shipped = network.inference(model, config.student)

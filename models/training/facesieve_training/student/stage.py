@@ -25,6 +25,7 @@ from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data, initial, network
 from facesieve_training.student.background import Background, gather
 from facesieve_training.student.batches import Batches, Phase, prototypes
+from facesieve_training.student.views import Views
 
 log = logging.getLogger(__name__)
 _SETTLING = 2048
@@ -50,14 +51,9 @@ class Config:
     """Exported .tflite of the same network, from whose weights training starts."""
     clean: int = 1
     """How often an epoch shows each clean picture; each degraded one it shows once."""
-    views: int = 1
-    """Views of each picture in a batch, differently mirrored and moved."""
-    consistency: float = 0.0
-    """Weight of the squared distance between what is told of one view and of all."""
+    views: Views = field(default_factory=Views)
     held_out: float = 0.1
     """Share of the people who are never trained on: calibration and every choice are theirs."""
-    shift: int = 2
-    """Largest move of a training picture, pixels."""
     cache: Path | None = None
     """Folder for decoded pictures, 37 KB each; none makes them anew each time."""
     devices: int = 0
@@ -70,11 +66,13 @@ class Config:
         found = [] if self.phases else ["phases: must have at least one"]
         found += [
             f"{n}: {getattr(self, n)} is below 1"
-            for n in ("batch", "clean", "views", "save_every")
+            for n in ("batch", "clean", "save_every")
             if getattr(self, n) < 1
         ]
-        if self.views > 1 and self.batch % self.views:
-            found.append(f"views: a batch of {self.batch} cannot hold {self.views} views of each picture")
+        if self.views.count > 1 and self.batch % self.views.count:
+            found.append(
+                f"views: a batch of {self.batch} cannot hold {self.views.count} views of each picture"
+            )
         return found if 0 <= self.held_out < 1 else [*found, f"held_out: {self.held_out} is not in 0..1"]
 
 
@@ -113,8 +111,8 @@ def run(config: Config, run: Run) -> None:
     scaled = scale.apply(labels.labels)
     empty = gather(config.background, config.seed) if config.background else None
     batches = Batches(
-        config.phases, pictures, labels, scaled, names, rows, config.batch, config.shift, config.seed, hosts,
-        empty, config.views,
+        config.phases, pictures, labels, scaled, names, rows, config.batch, config.views, config.seed, hosts,
+        empty,
     )  # fmt: skip
     devices.spread(config.devices, config.batch, hosts)
     model = make_model(config, labels, rows, batches.epoch)
@@ -143,7 +141,7 @@ def run(config: Config, run: Run) -> None:
 def _start(
     model: keras.Model, path: Path, pictures: data.Pictures, rows: NDArray[np.int64], seed: int
 ) -> None:
-    """Take the weights of an exported student; the moments are those of pictures and their mirror pictures."""
+    """Take the weights of an exported student; the moments are those of pictures and their mirror images."""
     chosen = np.random.default_rng([seed, 5]).permutation(rows)[:_SETTLING]
     seen = [pictures[np.sort(some)] for some in np.array_split(chosen, max(1, len(chosen) // 128))]
     known = initial.load(model, path, [b for some in seen for b in (some, some[:, :, ::-1])])
@@ -156,9 +154,7 @@ def make_model(config: Config, labels: data.Labels, rows: NDArray[np.int64], epo
     classes = len(labels.identities) if with_classes else 0
     policy = devices.policy(config.precision)
     model = network.build(config.student, labels.embedding.shape[1], classes, policy)
-    losses: dict[str, Any] = dict.fromkeys(
-        config.student.labels, network.BinsLoss(config.views, config.consistency)
-    )
+    losses: dict[str, Any] = dict.fromkeys(config.student.labels, network.BinsLoss(config.views))
     losses[network.FEATURE] = "mse"
     if classes:
         losses[network.CLASSES] = network.ClassLoss(prototypes(labels, rows), config.class_scale)

@@ -13,10 +13,11 @@ from facesieve_training.fit import Optimiser
 from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.resnet import NetworkConfig
 from facesieve_training.run import Run
-from facesieve_training.student import data, stage
+from facesieve_training.student import data, initial, stage
 from facesieve_training.student.background import Empty
 from facesieve_training.student.batches import Batches, Phase
 from facesieve_training.student.network import StudentConfig
+from facesieve_training.student.views import Views
 from facesieve_training.teacher.imported import OnnxTeacher
 from facesieve_training.teacher.source import TeacherSource
 
@@ -37,8 +38,8 @@ def config(face_folder: Path, teacher_config: OnnxTeacher, tmp_path: Path) -> It
     first = Phase(1, feature=1.0, optimiser=Optimiser(0.002, "cosine"))
     second = Phase(1, labels=1.0, optimiser=Optimiser(0.002))
     yield stage.Config(
-        folder, student=tiny, phases=(first, second), batch=16, held_out=0.2, shift=0, save_every=2,
-        cache=tmp_path / "cache",
+        folder, student=tiny, phases=(first, second), batch=16, held_out=0.2, views=Views(shift=0),
+        save_every=2, cache=tmp_path / "cache",
     )  # fmt: skip
     tf.config.run_functions_eagerly(False)
 
@@ -94,7 +95,7 @@ def test_a_batch_shows_two_views_of_each_picture_side_by_side(config: stage.Conf
     scaled = data.Scale.fit(labels.labels, ("agreement",)).apply(labels.labels)
     rows, pictures = np.arange(len(labels)), data.Pictures(source, labels, None)
     batches = Batches(
-        config.phases, pictures, labels, scaled, ("agreement",), rows, 16, 3, 1, Hosts(), views=2
+        config.phases, pictures, labels, scaled, ("agreement",), rows, 16, Views(count=2, shift=3), 1, Hosts()
     )
     assert batches.epoch == len(rows) // 8
     x, y, _ = batches(0)
@@ -108,7 +109,12 @@ def test_training_goes_on_from_an_exported_student(
     config: stage.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Path] = []
-    monkeypatch.setattr(stage.initial, "load", lambda model, path, seen: started.append(path) or [])
+
+    def load(_model: object, path: Path, _pictures: object) -> list[str]:
+        started.append(path)
+        return []
+
+    monkeypatch.setattr(initial, "load", load)
     train(replace(config, initial=tmp_path / "quality.tflite"), tmp_path / "run")
     assert started == [tmp_path / "quality.tflite"]
 
@@ -122,7 +128,7 @@ def test_pictures_without_a_face_learn_the_lowest_of_each_label(config: stage.Co
     empty = Empty(np.full((3, 112, 112, 3), 7, np.uint8), share=0.25)
     pictures = data.Pictures(source, labels, None)
     batches = Batches(
-        config.phases, pictures, labels, scaled, names, rows, 16, 0, 1, Hosts(), empty
+        config.phases, pictures, labels, scaled, names, rows, 16, Views(shift=0), 1, Hosts(), empty
     )
     x, y, weights = batches(batches.epoch)  # the second phase learns labels
     assert (x[12:] == (7 - 128) / 128).all()

@@ -1,4 +1,4 @@
-"""LightQNet (Chen et al. 2021) from its published file: a quality network of others, as a peer or a second teacher."""
+"""LightQNet (Chen et al. 2021) from its published file: others' quality network, a peer or second teacher."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +21,7 @@ def open_lightqnet(file: Path) -> Callable[[Picture], float]:
 
     def score(face: Picture) -> float:
         small = cv2.resize(np.ascontiguousarray(face), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-        network.setInput(
-            cv2.dnn.blobFromImage(small, 1 / 128, (_SIDE, _SIDE), (128, 128, 128), swapRB=False)
-        )
+        network.setInput(cv2.dnn.blobFromImage(small, 1 / 128, (_SIDE, _SIDE), (128, 128, 128), swapRB=False))
         return float(network.forward().ravel()[0])
 
     return score

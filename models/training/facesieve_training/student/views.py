@@ -1,0 +1,47 @@
+"""How a student sees its pictures: each several times in a batch, mirrored, moved and lit by chance."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training.faces import Picture
+
+
+@dataclass(frozen=True)
+class Views:
+    """What is drawn anew for each view of a picture."""
+
+    count: int = 1
+    """Views of each picture in a batch."""
+    shift: int = 2
+    """Largest move, pixels."""
+    light: float = 0.0
+    """Largest change of brightness, natural logarithm; each colour changes by half as much besides."""
+    consistency: float = 0.0
+    """Weight of the squared distance between what is told of one view and of all."""
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        found = [] if self.count >= 1 else [f"count: {self.count} is below 1"]
+        found += [] if self.shift >= 0 else [f"shift: {self.shift} is below 0"]
+        return found if 0 <= self.light < 1 else [*found, f"light: {self.light} is not in 0..1"]
+
+
+def draw(pictures: Picture, views: Views, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Mirror at random, move and light each of N pictures; returns the network's input, -1..1."""
+    out = np.empty(pictures.shape, np.float32)
+    shift, size = views.shift, pictures.shape[1]
+    draws = rng.integers(-shift, shift + 1, (len(pictures), 2))
+    flips = rng.random(len(pictures)) < 0.5
+    padded = np.pad(pictures, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
+    for i, (y, x) in enumerate(draws + shift):
+        moved = padded[i, y : y + size, x : x + size]
+        out[i] = moved[:, ::-1] if flips[i] else moved
+    if views.light:
+        whole, colours = rng.uniform(-1, 1, (len(out), 1)), rng.uniform(-1, 1, (len(out), 3))
+        gain = np.exp(views.light * (whole + colours / 2)).astype(np.float32)
+        np.minimum(out * gain[:, None, None], 255, out=out)
+    out -= 128
+    out /= 128
+    return out
