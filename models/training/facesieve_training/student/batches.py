@@ -84,13 +84,15 @@ class Batches:
         if self._order[0] != epoch:
             self._order = (epoch, np.random.default_rng([self._seed, 1, epoch]).permutation(self._rows))
         rows = self._order[1][place * self._distinct : (place + 1) * self._distinct]
-        rows = np.repeat(rows[self._hosts.share(self._distinct)], self._views.count)
+        rows = rows[self._hosts.share(self._distinct)]
         rng = np.random.default_rng([self._seed, 2, step, self._hosts.index])
         phase = self._phase(epoch)
-        pictures, (y, weights) = self._pictures[rows], self._targets(rows, phase)
+        pictures = np.repeat(self._pictures[rows], self._views.count, axis=0)
+        y, weights = self._targets(np.repeat(rows, self._views.count), phase)
         if self._empty is not None:
-            at = slice(len(rows) - max(1, round(self._empty.share * len(rows))), len(rows))
-            pictures[at] = self._empty.pictures[rng.integers(0, len(self._empty.pictures), len(rows[at]))]
+            count = max(1, round(self._empty.share * len(pictures)))
+            at = slice(len(pictures) - count, None)
+            pictures[at] = self._empty.pictures[rng.integers(0, len(self._empty.pictures), count)]
             for name in y:
                 known = name in self._names
                 y[name][at], weights[name][at] = 0, phase.labels if known else 0

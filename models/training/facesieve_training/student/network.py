@@ -88,8 +88,6 @@ class BinsLoss:
         entropy = ops.categorical_crossentropy(soft, logits, from_logits=True)
         told = expectation(logits)
         loss = entropy + 10 * ops.square(told - ops.reshape(truth, (-1,)))
-        if self._views.count == 1:
-            return loss
         views = ops.reshape(told, (-1, self._views.count))
         apart = views - ops.mean(views, axis=1, keepdims=True)
         return loss + self._views.consistency * ops.square(ops.reshape(apart, (-1,)))

@@ -41,7 +41,8 @@ def draw(pictures: Picture, views: Views, rng: np.random.Generator) -> NDArray[n
     if views.light:
         whole, colours = rng.uniform(-1, 1, (len(out), 1)), rng.uniform(-1, 1, (len(out), 3))
         gain = np.exp(views.light * (whole + colours / 2)).astype(np.float32)
-        np.minimum(out * gain[:, None, None], 255, out=out)
+        out *= gain[:, None, None]
+        np.minimum(out, 255, out=out)
     out -= 128
     out /= 128
     return out
