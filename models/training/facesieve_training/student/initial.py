@@ -1,4 +1,4 @@
-"""Starts a student's training from an exported one: what both have in common is not learnt anew."""
+"""Starts a student from an exported one, as large or smaller: what both have in common is not learnt anew."""
 
 import re
 from collections.abc import Iterable
@@ -8,12 +8,13 @@ import keras
 import numpy as np
 
 from facesieve_training.cli import DataError
-from facesieve_training.networks import exported, mirror
+from facesieve_training.networks import exported, grow, mirror
 
 
 def load(student: keras.Model, path: Path, pictures: Iterable[np.ndarray]) -> list[str]:
-    """Give a student the weights of an exported .tflite, and its batch norms the moments of batches of
-    pictures (N x 112 x 112 x 3, BGR); returns the labels that the file has, whose outputs start from there.
+    """Give a student the weights of an exported .tflite, narrower and shallower at will, and its batch norms
+    the moments of batches of pictures (N x 112 x 112 x 3, BGR); returns the labels that the file has, whose
+    outputs start from there.
     """
     try:
         stored = exported.read(path.read_bytes())
@@ -32,17 +33,16 @@ def _give_convolutions(student: keras.Model, stored: list[exported.Weights]) -> 
     is which.
     """
     wanted = sorted(exported.convolutions(student), key=lambda pair: _number(pair[0].name))
-    if len(wanted) != len(stored):
-        raise ValueError(f"it has {len(stored)} convolutions, not {len(wanted)}")
-    for (layer, norm), held in zip(wanted, sorted(stored, key=lambda w: _number(w.name)), strict=True):
-        exported.give(layer, norm, held)
+    for (layer, norm), held in grow.aligned(wanted, sorted(stored, key=lambda w: _number(w.name))):
+        grow.give(layer, norm, held)
 
 
 def _give_dense(student: keras.Model, held: exported.Weights) -> bool:
-    """Give a dense layer its weights; False when the student has none of that name and shape."""
+    """Give a dense layer its weights; False when the student has none of that name and as many outputs."""
     layer = next((layer for layer in student.layers if layer.name == _layer_name(held)), None)
-    if layer is None or tuple(layer.kernel.shape) != held.kernel.shape:
+    if layer is None or layer.kernel.shape[1] != held.kernel.shape[1]:
         return False
+    held = grow.widen(held, layer)
     kernel, bias = held.kernel, held.bias
     if isinstance(layer, mirror.MirrorDense):
         kernel, bias = kernel[:, : len(bias) // 2], bias[: len(bias) // 2]

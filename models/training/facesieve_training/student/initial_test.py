@@ -20,8 +20,10 @@ def _pictures() -> np.ndarray:
     return np.asarray(np.kron(smooth, np.ones((1, 16, 16, 1))), np.uint8)
 
 
-def _student(mirror: bool, labels: tuple[str, ...] = LABELS, width: float = 0.125) -> keras.Model:
-    config = StudentConfig(NetworkConfig(10, width, 4 if mirror else 3, mirror), labels, bins=8, hidden=16)
+def _student(
+    mirror: bool, labels: tuple[str, ...] = LABELS, width: float = 0.125, depth: int = 10
+) -> keras.Model:
+    config = StudentConfig(NetworkConfig(depth, width, 4 if mirror else 3, mirror), labels, bins=8, hidden=16)
     return network.build(config, 32)
 
 
@@ -50,8 +52,11 @@ def _shipped(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, [model.output[name] for name in LABELS])
 
 
-def test_the_float_student_tells_what_the_exported_one_does(exported: Path, mirror: bool) -> None:
-    model = _student(mirror)
+@pytest.mark.parametrize(("width", "depth"), [(0.125, 10), (0.25, 10), (0.1875, 18)])
+def test_the_float_student_tells_what_the_exported_one_does(
+    exported: Path, mirror: bool, width: float, depth: int
+) -> None:
+    model = _student(mirror, width=width, depth=depth)
     assert set(initial.load(model, exported, [_pictures()])) == {"hidden", *LABELS}
     file, picture = Int8Network(exported.read_bytes()), _pictures()[5]
     told = _shipped(model)(quality.to_input(picture[None]), training=False)
@@ -59,8 +64,9 @@ def test_the_float_student_tells_what_the_exported_one_does(exported: Path, mirr
         np.testing.assert_allclose(np.asarray(mine), answer, atol=12 * details["quantization"][0])
 
 
-def test_it_learns_from_where_it_stands(exported: Path, mirror: bool) -> None:
-    model, pictures = _student(mirror), _pictures()
+@pytest.mark.parametrize(("width", "depth"), [(0.125, 10), (0.25, 18)])
+def test_it_learns_from_where_it_stands(exported: Path, mirror: bool, width: float, depth: int) -> None:
+    model, pictures = _student(mirror, width=width, depth=depth), _pictures()
     both = np.concatenate([pictures, pictures[:, :, ::-1]])
     initial.load(model, exported, [both])
     still, learning = (model(quality.to_input(both), training=learns) for learns in (False, True))
@@ -77,8 +83,8 @@ def test_a_label_that_the_file_lacks_starts_anew(exported: Path, mirror: bool) -
 
 
 def test_another_network_and_a_foreign_file_are_told(exported: Path, mirror: bool, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"quality\.tflite: holds no weights of this student.* there and "):
-        initial.load(_student(mirror, width=0.25), exported, [_pictures()])
+    with pytest.raises(DataError, match=r"quality\.tflite: holds no weights of this student.*no place here"):
+        initial.load(_student(mirror, width=0.0625), exported, [_pictures()])
     (tmp_path / "text.tflite").write_text("no network")
     with pytest.raises(DataError, match=r"text\.tflite: holds no weights.*it is no TFLite file"):
         initial.load(_student(mirror), tmp_path / "text.tflite", [_pictures()])
