@@ -15,7 +15,7 @@ TRAINING = manifest.Training("test", "none", "none", 1, "pytest")
 @pytest.fixture(scope="module", name="exported")
 def _exported() -> tuple[keras.Model, bytes]:
     keras.utils.set_random_seed(5)
-    config = network.NetworkConfig(stem=4, stage4=8, stage8=8, stage16=8, stage32=8, neck=8)
+    config = network.NetworkConfig(stem=4, stage4=8, width=8)
     model = network.build(config)
     for layer in model.layers:  # heads that say something, so that agreement means something
         if layer.name.split("_")[0] in network.HEADS:

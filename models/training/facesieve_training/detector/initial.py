@@ -9,14 +9,17 @@ import numpy as np
 import tensorflow as tf
 
 from facesieve_training.cli import DataError
+from facesieve_training.detector import tree
 from facesieve_training.networks import exported
 
 
 def load(model: keras.Model, path: Path) -> None:
-    """Give the network the weights of a file: .weights.h5 of a run, or an exported .tflite."""
+    """Give the network the weights of a file: .weights.h5 of a run, an exported .tflite, or YuNet's .onnx."""
     try:
         if path.suffix == ".tflite":
             load_tflite(model, path)
+        elif path.suffix == ".onnx":
+            tree.load(model, path)
         else:
             model.load_weights(path)
     except (OSError, ValueError) as error:

@@ -15,7 +15,7 @@ from facesieve_training.export.tflite import Int8Network
 from facesieve_training.networks.exported import settle
 from facesieve_training.networks.norm import BatchNorm
 
-NETWORK = NetworkConfig(stem=4, stage4=8, stage8=8, stage16=8, stage32=8, neck=8)
+NETWORK = NetworkConfig(stem=4, stage4=8, width=8)
 
 
 def _pictures(count: int) -> list[np.ndarray]:
@@ -82,10 +82,10 @@ def test_a_mixture_lies_between_the_two(tmp_path: Path) -> None:
         np.testing.assert_allclose(
             values, before[name], atol=0.05, rtol=0.03
         )  # moments of few cells are rough
-    layer = other.get_layer("cls_8")
+    layer = other.get_layer("cls_obj_8")
     layer.set_weights([layer.get_weights()[0] + 0.4, layer.get_weights()[1] + 1])
     mix(one, other, 0.25, [batch])
-    kernel, bias = one.get_layer("cls_8").get_weights()
+    kernel, bias = one.get_layer("cls_obj_8").get_weights()
     np.testing.assert_allclose(kernel, layer.get_weights()[0] - 0.3, atol=1e-5)
     np.testing.assert_allclose(bias, layer.get_weights()[1] - 0.75, atol=1e-5)
     assert one.get_layer("stem_norm").momentum == other.get_layer("stem_norm").momentum
@@ -93,7 +93,7 @@ def test_a_mixture_lies_between_the_two(tmp_path: Path) -> None:
 
 def test_a_network_of_other_widths_is_told(tmp_path: Path) -> None:
     path = _exported(tmp_path / "detector.tflite")
-    parts = Parts(network=dataclasses.replace(NETWORK, stage8=16), train=TrainConfig(initial=path))
+    parts = Parts(network=dataclasses.replace(NETWORK, width=16), train=TrainConfig(initial=path))
     with pytest.raises(DataError, match=r"detector\.tflite: holds no weights.*stage8_down is \(3, 3, 8, 8\)"):
         Trainer(parts)
 

@@ -1,4 +1,8 @@
-"""The detector's network: a plain convolutional pyramid with YuNet's heads.
+"""The detector's network: YuNet's tree of plain convolutions on a stem of its own.
+
+YuNet's units, a 1x1 and a depthwise 3x3 convolution with nothing between, are each one plain 3x3 convolution, which
+costs an int8 processor less than the two. Its first two stages work on large maps and take most of its time: here
+three or four strided convolutions stand for them.
 
 Only small plain 3x3 and 1x1 convolutions with batch norm and ReLU: all of it folds into int8 convolutions
 that run near the processor's peak. No operation knows the size of the input, so that the exported graph can
@@ -15,24 +19,25 @@ from facesieve_training.networks.norm import BatchNorm
 
 HEADS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 OUTPUTS = tuple(f"{head}_{stride}" for head in HEADS for stride in STRIDES)
+PAIRS = (("cls", "obj"), ("bbox", "kps"))
+"""Heads that one convolution gives: what is alike in range shares its int8 scale, and its time."""
+EARLY = "stage8_down"
+"""Layer that ends what is the network's own; from there on it is built as YuNet."""
 # A prior of 1 % of the cells being faces keeps the first steps calm.
 _PRIOR_LOGIT = -2.3
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Widths of the detector, in channels."""
+    """Widths of the detector, in channels.
+
+    Above stride 4 it is YuNet's tree, so that it can start from YuNet's weights when `width` is YuNet's.
+    """
 
     stem: int = 16
     stage4: int = 32
-    stage8: int = 48
-    stage16: int = 64
-    stage32: int = 96
-    neck: int = 48
-    blocks4: int = 0
-    blocks8: int = 1
-    blocks16: int = 2
-    blocks32: int = 1
+    blocks4: int = 1
+    width: int = 64
 
 
 @keras.saving.register_keras_serializable("facesieve")
@@ -54,44 +59,54 @@ def _conv(
     return keras.layers.ReLU(name=f"{name}_relu")(x)
 
 
-def _stage(x: keras.KerasTensor, filters: int, blocks: int, name: str) -> keras.KerasTensor:
-    x = _conv(x, filters, f"{name}_down", stride=2)
-    for block in range(blocks):
-        x = _conv(x, filters, f"{name}_conv{block}")
-    return x
-
-
 def _head(x: keras.KerasTensor, stride: int) -> dict[str, keras.KerasTensor]:
     outputs = {}
-    for head, channels in HEADS.items():
-        bias = _PRIOR_LOGIT if head in ("cls", "obj") else 0.0
-        outputs[f"{head}_{stride}"] = keras.layers.Conv2D(
-            channels,
-            1,
+    for pair in PAIRS:
+        bias = _PRIOR_LOGIT if "cls" in pair else 0.0
+        maps = keras.layers.Conv2D(
+            sum(HEADS[head] for head in pair),
+            3,
+            padding="same",
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
             bias_initializer=keras.initializers.Constant(bias),
-            name=f"{head}_{stride}",
+            name=f"{'_'.join(pair)}_{stride}",
             dtype="float32",
         )(x)
+        first = HEADS[pair[0]]
+        outputs[f"{pair[0]}_{stride}"] = maps[..., :first]
+        outputs[f"{pair[1]}_{stride}"] = maps[..., first:]
     return outputs
 
 
 def build(config: NetworkConfig, height: int | None = None, width: int | None = None) -> keras.Model:
     """The network: BGR scaled to -1..1, [N,H,W,3], H and W multiples of 32, to the maps of OUTPUTS."""
+
+    def units(x: keras.KerasTensor, names: str) -> keras.KerasTensor:
+        for name in names.split():
+            x = _conv(x, config.width, name)
+        return x
+
+    def halved(x: keras.KerasTensor) -> keras.KerasTensor:
+        return keras.layers.MaxPooling2D(2)(x)
+
+    def merged(x: keras.KerasTensor, coarse: keras.KerasTensor) -> keras.KerasTensor:
+        return keras.layers.Add()([x, UpsampleNearest()(coarse)])
+
     inputs = keras.Input((height, width, 3), name="image")
     x = _conv(inputs, config.stem, "stem", stride=2)
-    x = _stage(x, config.stage4, config.blocks4, "stage4")
-    c8 = _stage(x, config.stage8, config.blocks8, "stage8")
-    c16 = _stage(c8, config.stage16, config.blocks16, "stage16")
-    c32 = _stage(c16, config.stage32, config.blocks32, "stage32")
-    p32 = _conv(c32, config.neck, "lateral32", kernel=1)
-    p16 = _conv(c16, config.neck, "lateral16", kernel=1)
-    p16 = keras.layers.Add(name="merge16")([p16, UpsampleNearest(name="up32")(p32)])
-    p8 = _conv(c8, config.neck, "lateral8", kernel=1)
-    p8 = keras.layers.Add(name="merge8")([p8, UpsampleNearest(name="up16")(p16)])
+    x = _conv(x, config.stage4, "stage4_down", stride=2)
+    for block in range(config.blocks4):
+        x = _conv(x, config.stage4, f"stage4_conv{block}")
+    x = _conv(x, config.width, EARLY, stride=2)
+    c8 = units(x, "stage8_conv0 stage8_conv1")
+    c16 = units(halved(c8), "stage16_conv0 stage16_conv1")
+    c32 = units(halved(c16), "stage32_conv0 stage32_conv1")
+    p32 = units(c32, "neck32")
+    p16 = units(merged(c16, p32), "neck16")
+    p8 = units(merged(c8, p16), "neck8")
     outputs: dict[str, keras.KerasTensor] = {}
     for stride, level in zip(STRIDES, (p8, p16, p32), strict=True):
-        outputs |= _head(_conv(level, config.neck, f"neck{stride}"), stride)
+        outputs |= _head(level, stride)
     return keras.Model(inputs, {name: outputs[name] for name in OUTPUTS}, name="detector")
 
 

@@ -28,7 +28,7 @@ def _config(teacher: Path, pictures: Path, empty: Path, tmp_path: Path) -> stage
     file.write_text(
         f"""
 label: {{teacher: {teacher}, pictures: {pictures}, cache: {tmp_path / "labels.npz"}, held_out: 0.3}}
-network: {{stem: 4, stage4: 4, stage8: 8, stage16: 8, stage32: 8, neck: 8}}
+network: {{stem: 4, stage4: 4, width: 8}}
 augment: {{size: 64, largest_face: 50}}
 loss: {{distil: 0.5}}
 train: {{steps: 2, batch: 2, warm_up: 1, log_every: 1, checkpoint_every: 1}}

@@ -1,8 +1,9 @@
 """The training loop: batches by number from background threads, averaged weights, checkpoints."""
 
 import itertools
+import logging
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -16,14 +17,17 @@ from tqdm import tqdm
 from facesieve_training import devices
 from facesieve_training.detector.assign import AssignConfig, targets
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
+from facesieve_training.detector.imitate import imitate
 from facesieve_training.detector.initial import load
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.losses import LossConfig, detector_loss
 from facesieve_training.detector.network import NetworkConfig, build
+from facesieve_training.detector.tree import Early
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.networks import exported
 from facesieve_training.run import Run
 
+log = logging.getLogger(__name__)
 _SETTLING = 8
 """Batches from which an exported network gets the moments of its batch norms."""
 
@@ -34,8 +38,8 @@ Sample = tuple[np.ndarray, list[np.ndarray]]
 class TrainConfig:
     """Schedule; one step is one batch; without any the network is exported as it starts.
 
-    Initial is what to start from: the weights of an earlier run (.weights.h5) or an exported detector
-    (.tflite).
+    Initial is what to start from: the weights of an earlier run (.weights.h5), an exported detector
+    (.tflite), or YuNet (.onnx), whose early stages are then imitated in as many steps first.
     """
 
     steps: int = 6000
@@ -50,6 +54,7 @@ class TrainConfig:
     checkpoint_every: int = 250
     log_every: int = 50
     initial: Path | None = None
+    imitate: int = 2000
 
     def faults(self) -> list[str]:
         """What is wrong with the values."""
@@ -135,9 +140,14 @@ class Trainer:
         self._optimizer.build(self.model.trainable_variables)
         self._train = tf.function(self._update, reduce_retracing=True)
 
-    def settle(self, pictures: Iterable[np.ndarray]) -> None:
-        """Give the batch norms of a network that came without any the moments of these batches."""
-        exported.settle(self.model, pictures)
+    def begin(self, initial: Path, batches: Batches) -> None:
+        """Prepare a network that comes from a file without batch norms, or without early layers, to learn."""
+        if initial.suffix == ".onnx":
+            with closing(batches.stream(0)) as stream:
+                left = imitate(self.model, Early(initial), stream, self._parts.train.imitate)
+            log.info("of the maps of %s's early stages %.3f is not explained", initial.name, left)
+        if initial.suffix in (".onnx", ".tflite"):
+            exported.settle(self.model, first_pictures(batches))
         self.averaged.set_weights(self.model.get_weights())
 
     def _schedule(self) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -192,8 +202,8 @@ def train(items: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
     run.rewind(first)
     config, sums = parts.train, dict[str, float]()
     source = Batches(items, parts)
-    if first == 0 and config.initial is not None and config.initial.suffix == ".tflite":
-        trainer.settle(first_pictures(source))
+    if first == 0 and config.initial is not None:
+        trainer.begin(config.initial, source)
     batches = source.stream(first)
     with tqdm(total=config.steps, initial=first, desc="train", unit="step", disable=None) as bar:
         for step in range(first + 1, config.steps + 1):

@@ -20,7 +20,7 @@ from facesieve_training.detector.network import NetworkConfig
 from facesieve_training.detector.train import Batches, Parts, TrainConfig, Trainer, train
 from facesieve_training.run import Run
 
-NETWORK = NetworkConfig(stem=4, stage4=8, stage8=8, stage16=8, stage32=8, neck=8)
+NETWORK = NetworkConfig(stem=4, stage4=8, width=8)
 
 
 def _parts(steps: int, every: int = 2) -> Parts:

@@ -14,7 +14,7 @@ from facesieve_training.detector.network import NetworkConfig, build
 from facesieve_training.run import Run
 
 CONFIG = Path(__file__).parents[3] / "configs" / "compare.yaml"
-_WIDTHS = {"stem": 4, "stage4": 4, "stage8": 8, "stage16": 8, "stage32": 8, "neck": 8}
+_WIDTHS = {"stem": 4, "stage4": 4, "width": 8}
 
 
 def _config(teacher: Path, pictures: Path, tmp_path: Path) -> stage.Config:

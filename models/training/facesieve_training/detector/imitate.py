@@ -1,0 +1,46 @@
+"""Teaches the network's own early layers what YuNet's early stages compute, so that the rest of YuNet can go on."""
+
+from collections.abc import Generator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from facesieve_training.detector.network import EARLY
+from facesieve_training.detector.tree import Early
+
+_RATE, _WARM_UP = 3e-3, 100
+
+
+def imitate(
+    model: keras.Model, early: Early, batches: Generator[tuple[np.ndarray, Any]], steps: int
+) -> float:
+    """Train the layers up to EARLY alone; returns the share of YuNet's maps that they leave unexplained."""
+    front = keras.Model(model.input, model.get_layer(f"{EARLY}_relu").output)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(steps - _WARM_UP, 1), alpha=0.01, warmup_target=_RATE, warmup_steps=_WARM_UP
+    )
+    optimizer = keras.optimizers.Adam(schedule)
+    optimizer.build(front.trainable_variables)
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def step(pictures: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            told = tf.cast(front(tf.cast(pictures, tf.float32) / 128 - 1, training=True), tf.float32)
+            variance = tf.reduce_mean(tf.math.reduce_variance(wanted, [0, 1, 2]))
+            loss = tf.reduce_mean(tf.square(told - wanted)) / variance
+        gradients = tape.gradient(loss, front.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, front.trainable_variables, strict=True))
+        return loss
+
+    left = 1.0
+    with tqdm(total=steps, desc="imitate", unit="step", disable=None) as bar:
+        for _ in range(steps):
+            pictures, _ = next(batches)
+            loss = float(step(tf.constant(pictures), tf.constant(early(pictures))))
+            left += 0.02 * (loss - left)
+            bar.update()
+            bar.set_postfix(left=f"{left:.3f}", refresh=False)
+    return left
