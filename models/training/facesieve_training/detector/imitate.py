@@ -17,7 +17,9 @@ _RATE, _WARM_UP = 3e-3, 100
 def imitate(
     model: keras.Model, early: Early, batches: Generator[tuple[np.ndarray, Any]], steps: int
 ) -> float:
-    """Train the layers up to EARLY alone; returns the share of YuNet's maps that they leave unexplained."""
+    """Train the layers up to EARLY alone; returns the share of YuNet's maps that they left unexplained in the last
+    tenth of the steps.
+    """
     front = keras.Model(model.input, model.get_layer(f"{EARLY}_relu").output)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(steps - _WARM_UP, 1), alpha=0.01, warmup_target=_RATE, warmup_steps=_WARM_UP
@@ -35,12 +37,11 @@ def imitate(
         optimizer.apply_gradients(zip(gradients, front.trainable_variables, strict=True))
         return loss
 
-    left = 1.0
+    losses = list[float]()
     with tqdm(total=steps, desc="imitate", unit="step", disable=None) as bar:
         for _ in range(steps):
             pictures, _ = next(batches)
-            loss = float(step(tf.constant(pictures), tf.constant(early(pictures))))
-            left += 0.02 * (loss - left)
+            losses.append(float(step(tf.constant(pictures), tf.constant(early(pictures)))))
             bar.update()
-            bar.set_postfix(left=f"{left:.3f}", refresh=False)
-    return left
+            bar.set_postfix(left=f"{losses[-1]:.3f}", refresh=False)
+    return float(np.mean(losses[-max(1, steps // 10) :]))

@@ -87,7 +87,8 @@ def build(config: NetworkConfig, height: int | None = None, width: int | None = 
         return x
 
     def halved(x: keras.KerasTensor) -> keras.KerasTensor:
-        return keras.layers.MaxPooling2D(2)(x)
+        # "same", though sizes are even: the exported graph starts at one pixel, which must not become none.
+        return keras.layers.MaxPooling2D(2, padding="same")(x)
 
     def merged(x: keras.KerasTensor, coarse: keras.KerasTensor) -> keras.KerasTensor:
         return keras.layers.Add()([x, UpsampleNearest()(coarse)])
