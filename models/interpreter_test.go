@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -32,6 +33,27 @@ func TestSelfTest(t *testing.T) {
 			if err := start(t, testModel(t, name), delegate).SelfTest(); err != nil {
 				t.Errorf("%s with %s: %v", name, delegate, err)
 			}
+		}
+	}
+}
+
+// TestShipped runs every network that the project ships against its manifest, and looks for its card.
+func TestShipped(t *testing.T) {
+	files, err := filepath.Glob("*.tflite")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("found %v, %v", files, err)
+	}
+	for _, file := range files {
+		m, err := Load(file)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if err := start(t, m, DelegateXNNPACK).SelfTest(); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if _, err := os.Stat(strings.TrimSuffix(file, ".tflite") + ".md"); err != nil {
+			t.Error(err)
 		}
 	}
 }
