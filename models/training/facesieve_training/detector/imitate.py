@@ -1,4 +1,4 @@
-"""Teaches the network's own early layers what YuNet's early stages compute, so that the rest of YuNet can go on."""
+"""Teaches the network's own early layers what YuNet's compute, so that the rest of YuNet can follow."""
 
 from collections.abc import Generator
 from typing import Any
@@ -17,8 +17,8 @@ _RATE, _WARM_UP = 3e-3, 100
 def imitate(
     model: keras.Model, early: Early, batches: Generator[tuple[np.ndarray, Any]], steps: int
 ) -> float:
-    """Train the layers up to EARLY alone; returns the share of YuNet's maps that they left unexplained in the last
-    tenth of the steps.
+    """Train the layers up to EARLY alone; returns the share of the variance of YuNet's maps that they left
+    unexplained in the last tenth of the steps.
     """
     front = keras.Model(model.input, model.get_layer(f"{EARLY}_relu").output)
     schedule = keras.optimizers.schedules.CosineDecay(

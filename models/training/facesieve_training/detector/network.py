@@ -1,10 +1,10 @@
 """The detector's network: YuNet's tree of plain convolutions on a stem of its own.
 
-YuNet's units, a 1x1 and a depthwise 3x3 convolution with nothing between, are each one plain 3x3 convolution, which
-costs an int8 processor less than the two. Its first two stages work on large maps and take most of its time: here
-three or four strided convolutions stand for them.
+YuNet's units, a 1x1 and a depthwise 3x3 convolution with nothing between, are each one plain 3x3
+convolution, which costs an int8 processor no more. Its first two stages work on large maps and take most of
+its time: here a few strided convolutions stand for them.
 
-Only small plain 3x3 and 1x1 convolutions with batch norm and ReLU: all of it folds into int8 convolutions
+Only small plain 3x3 convolutions with batch norm and ReLU: all of it folds into int8 convolutions
 that run near the processor's peak. No operation knows the size of the input, so that the exported graph can
 be resized: upsampling is a concatenation of four copies and depth_to_space.
 """

@@ -1,7 +1,7 @@
 """YuNet's weights as plain convolutions, and what its early stages compute.
 
-A unit of YuNet is a 1x1 convolution and a depthwise 3x3 one with no activation between, which together are one
-plain 3x3 convolution (but for the 1x1's bias beyond the border).
+A unit of YuNet is a 1x1 convolution and a depthwise 3x3 one with no activation between, which together are
+one plain 3x3 convolution (but for the 1x1's bias beyond the border).
 """
 
 from pathlib import Path
@@ -19,13 +19,13 @@ from facesieve_training.networks import exported
 
 _OWN = 5
 """Units of the early stages, which have no counterpart in our network."""
-_NAMES = tuple(f"stage{s}_conv{k}" for s in STRIDES for k in (0, 1)) + ("neck32", "neck16", "neck8")
+_NAMES = (*(f"stage{s}_conv{k}" for s in STRIDES for k in (0, 1)), "neck32", "neck16", "neck8")
 Unit = tuple[FloatArray, FloatArray]
 """Kernel 3 x 3 x in x out, and bias."""
 
 
 def load(model: keras.Model, path: Path) -> None:
-    """Give the network YuNet's weights above its early layers; ValueError when the file holds none that fit."""
+    """Give the network YuNet's weights above its early layers; ValueError when the file has none that fit."""
     units = _units(path)
     bodies, heads = units[_OWN : _OWN + len(_NAMES)], units[_OWN + len(_NAMES) :]
     if len(bodies) + len(heads) != len(_NAMES) + len(HEADS) * len(STRIDES):
@@ -79,7 +79,9 @@ class Early:
         if len(pools) < 2:
             raise ValueError(f"it has {len(pools)} poolings and is no YuNet")
         self._name = pools[1]
-        model.graph.output.append(onnx.helper.make_tensor_value_info(self._name, onnx.TensorProto.FLOAT, None))
+        model.graph.output.append(
+            onnx.helper.make_tensor_value_info(self._name, onnx.TensorProto.FLOAT, None)
+        )
         self._session = onnxruntime.InferenceSession(
             model.SerializeToString(), providers=["CPUExecutionProvider"]
         )
