@@ -7,17 +7,32 @@ import (
 )
 
 // BenchmarkQuality measures one face on one thread.
-func BenchmarkQuality(b *testing.B) { benchmark(b, TaskQuality, 0, 0) }
+func BenchmarkQuality(b *testing.B) { benchmark(b, embeddedModel(b, TaskQuality), 0, 0) }
+
+// BenchmarkQualityResNet34 measures the large student, which is a file beside the program.
+func BenchmarkQualityResNet34(b *testing.B) {
+	m, err := Load("quality-resnet34.tflite")
+	if err != nil {
+		b.Fatal(err)
+	}
+	benchmark(b, m, 0, 0)
+}
 
 // BenchmarkDetector measures one frame of 640x360, padded to 640x384, on one thread.
-func BenchmarkDetector(b *testing.B) { benchmark(b, TaskDetector, 640, 384) }
+func BenchmarkDetector(b *testing.B) { benchmark(b, embeddedModel(b, TaskDetector), 640, 384) }
 
-// benchmark runs the embedded network under XNNPACK and reports how many times slower the plain kernels are.
-func benchmark(b *testing.B, name string, width, height int) {
+func embeddedModel(b *testing.B, name string) *Model {
+	b.Helper()
 	m, err := Embedded(name)
 	if err != nil {
 		b.Fatal(err)
 	}
+	return m
+}
+
+// benchmark runs a network under XNNPACK and reports how many times slower the plain kernels are.
+func benchmark(b *testing.B, m *Model, width, height int) {
+	b.Helper()
 	if m.Manifest.Input.Fixed() {
 		width, height = m.Manifest.Input.Width, m.Manifest.Input.Height
 	}
