@@ -1,7 +1,6 @@
 """Teaches the network's own early layers what YuNet's compute, so that the rest of YuNet can follow."""
 
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -9,22 +8,18 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from facesieve_training.detector.network import EARLY
+from facesieve_training.detector.schedule import cosine
 from facesieve_training.detector.tree import Early
 
 _RATE, _WARM_UP = 3e-3, 100
 
 
-def imitate(
-    model: keras.Model, early: Early, batches: Generator[tuple[np.ndarray, Any]], steps: int
-) -> float:
-    """Train the layers up to EARLY alone; returns the share of the variance of YuNet's maps that they left
-    unexplained in the last tenth of the steps.
+def imitate(model: keras.Model, early: Early, batches: Iterator[np.ndarray], steps: int) -> float:
+    """Train the layers up to EARLY alone on batches of pictures; returns the share of the variance of YuNet's
+    maps that they left unexplained in the last tenth of the steps.
     """
     front = keras.Model(model.input, model.get_layer(f"{EARLY}_relu").output)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(steps - _WARM_UP, 1), alpha=0.01, warmup_target=_RATE, warmup_steps=_WARM_UP
-    )
-    optimizer = keras.optimizers.Adam(schedule)
+    optimizer = keras.optimizers.Adam(cosine(_RATE, steps, _WARM_UP))
     optimizer.build(front.trainable_variables)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
@@ -40,7 +35,7 @@ def imitate(
     losses = list[float]()
     with tqdm(total=steps, desc="imitate", unit="step", disable=None) as bar:
         for _ in range(steps):
-            pictures, _ = next(batches)
+            pictures = next(batches)
             losses.append(float(step(tf.constant(pictures), tf.constant(early(pictures)))))
             bar.update()
             bar.set_postfix(left=f"{losses[-1]:.3f}", refresh=False)

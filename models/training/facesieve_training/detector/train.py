@@ -3,11 +3,12 @@
 import itertools
 import logging
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,11 +18,13 @@ from tqdm import tqdm
 from facesieve_training import devices
 from facesieve_training.detector.assign import AssignConfig, targets
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
+from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.imitate import imitate
 from facesieve_training.detector.initial import load
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.losses import LossConfig, detector_loss
 from facesieve_training.detector.network import NetworkConfig, build
+from facesieve_training.detector.schedule import cosine
 from facesieve_training.detector.tree import Early
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.networks import exported
@@ -60,6 +63,7 @@ class TrainConfig:
         """What is wrong with the values."""
         wrong = [f"{n}: must be positive" for n in ("batch", "threads") if getattr(self, n) < 1]
         wrong += ["steps: is below 0"] if self.steps < 0 else []
+        wrong += ["imitate: is below 1"] if self.imitate < 1 else []
         if self.precision not in ("float32", "mixed_bfloat16", "mixed_float16"):
             wrong.append(f"precision: {self.precision!r} is none of float32, mixed_bfloat16, mixed_float16")
         if self.checkpoint_every % self.log_every:
@@ -89,10 +93,12 @@ class Batches:
         # The session is safe to share among threads.
         self._teacher = YuNet(parts.teacher) if parts.loss.distil > 0 else None
 
+    def _mosaic_of(self, number: int) -> tuple[np.ndarray, FloatArray, FloatArray]:
+        return self._mosaic.make(np.random.default_rng([self._parts.seed, number]))
+
     def sample(self, number: int) -> Sample:
         """Picture and target maps of one sample, the teacher's maps behind them when distilling."""
-        rng = np.random.default_rng([self._parts.seed, number])
-        picture, faces, ignored = self._mosaic.make(rng)
+        picture, faces, ignored = self._mosaic_of(number)
         maps = targets(faces, ignored, picture.shape[:2], self._parts.assign)
         if self._teacher is not None:
             taught = self._teacher.maps(picture)
@@ -100,18 +106,30 @@ class Batches:
         return picture, maps
 
     def stream(self, first: int) -> Generator[tuple[np.ndarray, list[np.ndarray]]]:
-        """Batches from a step on, for ever, made ahead in background threads; bounded to four batches."""
+        """Batches from a step on, for ever."""
+        with closing(self._ahead(self.sample, first)) as made:
+            for samples in made:
+                maps = [np.stack([sample[1][level] for sample in samples]) for level in range(3)]
+                yield np.stack([sample[0] for sample in samples]), maps
+
+    def pictures(self) -> Generator[np.ndarray]:
+        """The pictures of the batches from the first on, alone."""
+        with closing(self._ahead(lambda number: self._mosaic_of(number)[0], 0)) as made:
+            for pictures in made:
+                yield np.stack(pictures)
+
+    def _ahead(self, make: Callable[[int], Any], first: int) -> Generator[list[Any]]:
+        """What is made of the samples' numbers, a batch at a time, ahead in background threads; bounded to
+        four batches.
+        """
         size = self._parts.train.batch
         with ThreadPoolExecutor(self._parts.train.threads) as pool:
-            waiting: deque[Future[Sample]] = deque()
+            waiting: deque[Future[Any]] = deque()
             try:
                 for number in itertools.count(first * size):
-                    waiting.append(pool.submit(self.sample, number))
-                    if len(waiting) < 4 * size:
-                        continue
-                    samples = [waiting.popleft().result() for _ in range(size)]
-                    maps = [np.stack([sample[1][level] for sample in samples]) for level in range(3)]
-                    yield np.stack([sample[0] for sample in samples]), maps
+                    waiting.append(pool.submit(make, number))
+                    if len(waiting) == 4 * size:
+                        yield [waiting.popleft().result() for _ in range(size)]
             finally:
                 for future in waiting:
                     future.cancel()
@@ -143,22 +161,16 @@ class Trainer:
     def begin(self, initial: Path, batches: Batches) -> None:
         """Prepare a network that comes from a file without batch norms, or without early layers, to learn."""
         if initial.suffix == ".onnx":
-            with closing(batches.stream(0)) as stream:
-                left = imitate(self.model, Early(initial), stream, self._parts.train.imitate)
+            with closing(batches.pictures()) as pictures:
+                left = imitate(self.model, Early(initial), pictures, self._parts.train.imitate)
             log.info("of the maps of %s's early stages %.3f is not explained", initial.name, left)
         if initial.suffix in (".onnx", ".tflite"):
             exported.settle(self.model, first_pictures(batches))
-        self.averaged.set_weights(self.model.get_weights())
+            self.averaged.set_weights(self.model.get_weights())
 
     def _schedule(self) -> keras.optimizers.schedules.LearningRateSchedule:
         config = self._parts.train
-        return keras.optimizers.schedules.CosineDecay(
-            0.0,
-            max(config.steps - config.warm_up, 1),
-            alpha=0.01,
-            warmup_target=config.rate,
-            warmup_steps=config.warm_up,
-        )
+        return cosine(config.rate, config.steps, config.warm_up)
 
     def _update(self, pictures: tf.Tensor, maps: list[tf.Tensor]) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
@@ -189,8 +201,8 @@ class Trainer:
 
 def first_pictures(batches: Batches) -> list[np.ndarray]:
     """The pictures of the first batches, to measure moments on."""
-    with closing(batches.stream(0)) as stream:
-        return [pictures for pictures, _ in itertools.islice(stream, _SETTLING)]
+    with closing(batches.pictures()) as pictures:
+        return list(itertools.islice(pictures, _SETTLING))
 
 
 def train(items: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:

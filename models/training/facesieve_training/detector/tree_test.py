@@ -46,8 +46,8 @@ def test_the_early_layers_learn_to_imitate(yunet: Path, scene: np.ndarray) -> No
     kept = model.get_layer("neck8").get_weights()[0]
     batch = np.stack([scene[y : y + 128, x : x + 128] for y in (300, 500) for x in (300, 500)])
     early = tree.Early(yunet)
-    first = imitate(model, early, ((batch, None) for _ in range(2)), 2)
-    left = imitate(model, early, ((batch, None) for _ in range(150)), 150)
+    first = imitate(model, early, (batch for _ in range(2)), 2)
+    left = imitate(model, early, (batch for _ in range(150)), 150)
     assert left < 0.8 * first
     np.testing.assert_array_equal(model.get_layer("neck8").get_weights()[0], kept)
 
