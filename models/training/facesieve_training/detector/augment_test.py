@@ -7,10 +7,10 @@ from facesieve_training.detector.augment import AugmentConfig, Mosaic, transform
 from facesieve_training.detector.label import Labelled
 
 
-def labelled(name: str = "a.jpg", sure: bool = True) -> Labelled:
+def labelled(name: str = "a.jpg", sure: bool = True, nose: float = 80) -> Labelled:
     picture = np.full((200, 160, 3), 128, np.uint8)
     cv2.circle(picture, (80, 90), 30, (40, 90, 220), -1)
-    points = [70, 80, 90, 80, 80, 92, 72, 105, 88, 105]
+    points = [70, 80, 90, 80, nose, 92, 72, 105, 88, 105]
     face = np.array([[50, 60, 60, 60, *points, 0.9 if sure else 0.4]], np.float32)
     data = cv2.imencode(".jpg", picture)[1].tobytes()
     return Labelled(name, data, 160, 200, face, False)
@@ -78,6 +78,19 @@ def test_unsure_faces_are_ignored_not_learned() -> None:
     mosaic = Mosaic([labelled(), labelled("b.jpg", sure=False)], AugmentConfig(size=128))
     faces = np.concatenate([mosaic.make(np.random.default_rng(k))[1] for k in range(20)])
     assert (faces[:, 14] > 0.5).all()
+
+
+def test_turned_heads_are_drawn_as_often_as_asked() -> None:
+    items = [labelled(f"{k}.jpg") for k in range(19)] + [labelled("turned.jpg", nose=87)]
+
+    def share(turned: float) -> float:
+        config = AugmentConfig(size=128, negative=0, erase=0, turned=turned)
+        mosaic = Mosaic(items, config)
+        faces = np.concatenate([mosaic.make(np.random.default_rng(k))[1] for k in range(60)])
+        return float((codec.turn(faces) > 0.2).mean())
+
+    assert share(0) < 0.12
+    assert 0.4 < share(0.5) < 0.65
 
 
 def test_no_sure_face_at_all_is_an_error() -> None:

@@ -83,3 +83,15 @@ def test_mirror_twice_is_the_same_and_swaps_the_eyes() -> None:
     mirrored = codec.mirror(faces, 320)
     np.testing.assert_allclose(mirrored[:, 4], 320 - faces[:, 6], rtol=1e-5)
     np.testing.assert_allclose(codec.mirror(mirrored, 320), faces, rtol=1e-4, atol=1e-4)
+
+
+def test_turn_sees_the_nose_beside_the_face_and_not_a_head_on_one_side() -> None:
+    upright = np.array([[0, 0], [20, 0], [10, 11], [2, 22], [18, 22]], np.float32)
+    aside = upright.copy()
+    aside[2, 0] += 5
+    angle = np.deg2rad(35)
+    tilt = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], np.float32)
+    faces = np.zeros((4, codec.COLUMNS), np.float32)
+    faces[:, 4:14] = [points.ravel() for points in (upright, upright @ tilt, aside, aside @ tilt)]
+    np.testing.assert_allclose(codec.turn(faces), [0, 0, 0.25, 0.25], atol=1e-6)
+    np.testing.assert_allclose(codec.turn(codec.mirror(faces, 100)), [0, 0, 0.25, 0.25], atol=1e-6)
