@@ -32,9 +32,9 @@ _TURNED = 0.15
 class AugmentConfig:
     """How training pictures are made; sizes in network pixels, shares as probabilities, rotation in degrees.
 
-    Crowd and turned are the shares of the parts that show one of the pictures with four faces or more, or with
-    a head turned by some 20 degrees or more: labelled pictures look at the camera, and people whom it films
-    do not.
+    Crowd and turned are the shares of the parts that show one of the pictures with four faces or more, or
+    with a head turned by some 20 degrees or more: labelled pictures look at the camera, and people whom it
+    films do not.
     """
 
     size: int = 320

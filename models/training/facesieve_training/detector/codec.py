@@ -123,7 +123,7 @@ def _steady(faces: FloatArray) -> np.ndarray:
 
 
 def turn(faces: FloatArray) -> FloatArray:
-    """How far the nose [N] is beside the middle of eyes and mouth, in distances of the eyes: 0 from the front.
+    """How far the nose [N] is beside the middle of eyes and mouth, in distances of the eyes: 0 in front.
 
     The distance is taken along the line of the eyes, so that a head on one side is not turned by that.
     """

@@ -12,10 +12,13 @@ import tensorflow as tf
 
 from facesieve_training.detector.codec import STRIDES
 from facesieve_training.detector.network import HEADS, OUTPUTS
-from facesieve_training.export import manifest, tflite
+from facesieve_training.export import cells, manifest, tflite
+from facesieve_training.networks.cells import PIXELS
 
 SELF_TEST_SIZE = 64
 MULTIPLE = STRIDES[-1]
+_IN_CELLS = 2
+"""Convolutions at the beginning that have a stride of 2: behind them a cell of 4 pixels is one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +34,10 @@ class Texts:
 
 def convert(model: keras.Model, pictures: Iterable[npt.NDArray[np.uint8]]) -> bytes:
     """Int8 TFLite of the network, maps in the order of OUTPUTS, for any size that is a multiple of 32."""
+    network = cells.in_cells(model, _IN_CELLS)
 
     def maps(image: tf.Tensor) -> list[tf.Tensor]:
-        outputs = model(image, training=False)
+        outputs = network(image, training=False)
         return [outputs[name] for name in OUTPUTS]
 
     return tflite.convert_int8(maps, None, None, pictures)
@@ -70,7 +74,7 @@ def write(
         file="detector.tflite",
         sha256=manifest.sha256(data),
         training=training,
-        input=manifest.Input(0, 0, MULTIPLE),
+        input=manifest.Input(0, 0, MULTIPLE, cell=PIXELS),
         outputs=outputs(tflite.Int8Network(data)),
         self_test=tflite.self_test(data, SELF_TEST_SIZE, SELF_TEST_SIZE),
         detector=layout(),

@@ -10,8 +10,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
-from facesieve_training.export import manifest, tflite
+from facesieve_training.export import cells, manifest, tflite
 from facesieve_training.faces import SIZE, Picture
+from facesieve_training.networks.cells import as_cells
 from facesieve_training.student import network
 from facesieve_training.student.stage import Config as StudentRunConfig
 
@@ -29,13 +30,14 @@ def load_student(folder: Path, config: StudentRunConfig, features: int, people: 
 
 def convert(model: keras.Model, pictures: Sequence[Picture]) -> bytes:
     """Convert to int8, with pictures as representative set, and check that the outputs kept their order."""
+    shipped = cells.in_cells(model, 1)
 
     def labels(x: tf.Tensor) -> list[tf.Tensor]:
-        return list(model(x, training=False))
+        return list(shipped(x, training=False))
 
     data = tflite.convert_int8(labels, SIZE, SIZE, with_extremes(pictures))
     answers = tflite.Int8Network(data).run(pictures[0])
-    wanted = [np.asarray(told) for told in labels(to_input(pictures[:1]))]
+    wanted = [np.asarray(told) for told in labels(as_cells(to_input(pictures[:1])))]
     for k, answer in enumerate(answers):
         nearest = int(np.argmin([np.abs(answer - other).mean() for other in wanted]))
         if nearest != k:

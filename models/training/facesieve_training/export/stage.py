@@ -18,6 +18,7 @@ from facesieve_training.config import load
 from facesieve_training.evaluate.network import Network
 from facesieve_training.export import calibration, held_out, manifest, parity, quality, tflite, weighting
 from facesieve_training.faces import SIZE
+from facesieve_training.networks.cells import PIXELS
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data
 from facesieve_training.student.stage import Config as StudentRunConfig
@@ -136,7 +137,7 @@ def _manifest(
         license=config.license,
         trained_on=config.trained_on,
         training=quality.described_training(config.student, meta),
-        input=manifest.Input(SIZE, SIZE),
+        input=manifest.Input(SIZE, SIZE, cell=PIXELS),
         outputs=quality.described_outputs(tflite_bytes, student.student.labels),
         self_test=tflite.self_test(tflite_bytes, SIZE, SIZE),
         quality=manifest.Quality(quality.described_labels(student.student.bins, weights), curve, fnmr),

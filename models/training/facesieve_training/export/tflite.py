@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from facesieve_training.export import manifest
+from facesieve_training.networks.cells import PIXELS, as_cells
 
 FloatArray = npt.NDArray[np.float32]
 INPUT_SCALE = 1 / 128
@@ -22,17 +23,19 @@ def convert_int8(
     width: int | None,
     pictures: Iterable[npt.NDArray[np.uint8]],
 ) -> bytes:
-    """Convert a function of one picture [1,H,W,3] (pixels / 128 - 1) to int8, calibrated on 8-bit pictures.
+    """Convert a function of one picture in cells [1,H,W/4,12] (pixels / 128 - 1) to int8, calibrated on 8-bit
+    pictures [H,W,3].
 
     The pictures must contain 0 and 255 somewhere: only then is the input's scale 1/128 and its zero point 0,
     which the manifest promises; anything else is an error.
     """
-    signature = tf.TensorSpec([1, height, width, 3], tf.float32, name="image")
+    shape = [1, height, width and width // PIXELS, 3 * PIXELS]
+    signature = tf.TensorSpec(shape, tf.float32, name="cells")
     concrete = tf.function(function).get_concrete_function(signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(concrete)])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: (
-        [picture[None].astype(np.float32) * INPUT_SCALE - 1] for picture in pictures
+        [as_cells(picture[None]).astype(np.float32) * INPUT_SCALE - 1] for picture in pictures
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
@@ -73,10 +76,11 @@ class Int8Network:
     def set_picture(self, picture: npt.NDArray[np.uint8]) -> None:
         """Resize the input to an 8-bit picture [H,W,3] and fill it."""
         details = self._interpreter.get_input_details()[0]
-        if tuple(details["shape"][1:3]) != picture.shape[:2]:
-            self._interpreter.resize_tensor_input(details["index"], [1, *picture.shape])
+        cells = picture.reshape(1, len(picture), -1, details["shape"][3])
+        if tuple(details["shape"]) != cells.shape:
+            self._interpreter.resize_tensor_input(details["index"], cells.shape)
             self._interpreter.allocate_tensors()
-        self._interpreter.set_tensor(details["index"], (picture ^ 0x80).view(np.int8)[None])
+        self._interpreter.set_tensor(details["index"], (cells ^ 0x80).view(np.int8))
 
     def invoke(self) -> None:
         """Run the network on the picture that was set."""

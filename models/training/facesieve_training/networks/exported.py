@@ -1,6 +1,7 @@
 """Starts a training from an exported network: its int8 weights back in a network that can learn.
 
-The export folds every batch norm into the convolution before it, and rounds the weights to 8 bits. Here the
+The export folds every batch norm into the convolution before it, puts the first ones on cells of several
+pixels (`cells`), and rounds the weights to 8 bits. Here the cells are pixels again, the
 convolution gets the folded weights and the batch norm becomes the offset alone; `settle` then gives the
 batch norms the moments that they see on pictures, which they need before they can learn, and leaves what the
 network computes as it is.
@@ -17,10 +18,11 @@ import tensorflow as tf
 from keras import layers
 from tensorflow.lite.python import schema_py_generated as schema
 
-from facesieve_training.networks import mirror
+from facesieve_training.networks import cells, mirror
 from facesieve_training.networks.norm import BatchNorm
 
 Array = npt.NDArray[np.float32]
+_COLOURS = 3
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def read(data: bytes) -> list[Weights]:
         codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
     except Exception as error:  # a foreign file fails somewhere in the reader, with whatever it meets there
         raise ValueError(f"it is no TFLite file: {error!r}") from error
-    found = []
+    found, pixels = [], 0
     for operator in graph.operators:
         code = codes[operator.opcodeIndex]
         if code not in (schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.FULLY_CONNECTED):
@@ -55,6 +57,13 @@ def read(data: bytes) -> list[Weights]:
         bias = np.zeros(values.shape[-1], np.float32)
         if len(operator.inputs) > 2 and operator.inputs[2] >= 0:  # a bias of zeros is left out
             bias = _real(model, graph.tensors[operator.inputs[2]], np.int32)
+        if not dense:
+            pixels = pixels or values.shape[2] // _COLOURS
+            stride = operator.builtinOptions.strideH
+            if stride != operator.builtinOptions.strideW:
+                values = cells.unpack(values, stride, pixels)
+                bias = bias[: values.shape[-1]]
+                pixels //= stride
         name = kernel.name.decode().split("/")[-2]
         found.append(Weights(name, dense, np.ascontiguousarray(values), bias))
     return found
