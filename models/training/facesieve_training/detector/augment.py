@@ -16,6 +16,7 @@ from facesieve_training.detector.camera import degrade
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.erase import erase, lonely
 from facesieve_training.detector.label import Labelled
+from facesieve_training.detector.warp import between_centres, transform
 
 _REDUCED = {
     1: cv2.IMREAD_COLOR,
@@ -143,7 +144,7 @@ class Mosaic:
         mirrored = rng.random() < 0.5
         tile = cv2.warpAffine(
             source,
-            _between_centres(matrix * np.array([reduce, reduce, 1.0])),
+            between_centres(matrix * np.array([reduce, reduce, 1.0])),
             (width, height),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_CONSTANT,
@@ -205,13 +206,6 @@ class Mosaic:
         canvas.ignored.append(faces[~good & (visible > 0.1)])
 
 
-def _between_centres(matrix: np.ndarray) -> np.ndarray:
-    """The same map for OpenCV's warp, which counts from the centre of a pixel, labels from its corner."""
-    moved = matrix.copy()
-    moved[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
-    return moved
-
-
 def _stack(rows: list[FloatArray]) -> FloatArray:
     return np.concatenate([np.zeros((0, codec.COLUMNS), np.float32), *rows]).astype(np.float32)
 
@@ -225,18 +219,6 @@ def _split(
         return [(x, y, left, height), (x + left, y, width - left, height)]
     top = int(height * cut)
     return [(x, y, width, top), (x, y + top, width, height - top)]
-
-
-def transform(faces: FloatArray, matrix: np.ndarray) -> FloatArray:
-    """Faces after an affine map [2,3] of the picture; boxes stay upright and keep their area's scale."""
-    moved = faces.copy()
-    linear, shift = matrix[:, :2], matrix[:, 2]
-    size = faces[:, 2:4] * np.linalg.norm(linear, axis=0)
-    moved[:, :2] = (faces[:, :2] + faces[:, 2:4] / 2) @ linear.T + shift - size / 2
-    moved[:, 2:4] = size
-    points = faces[:, 4:14].reshape(-1, 5, 2) @ linear.T + shift
-    moved[:, 4:14] = points.reshape(-1, 10)
-    return moved
 
 
 def _visible(faces: FloatArray, width: int, height: int) -> FloatArray:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from facesieve_training.detector import augment, codec
-from facesieve_training.detector.augment import AugmentConfig, Mosaic, transform
+from facesieve_training.detector.augment import AugmentConfig, Mosaic
 from facesieve_training.detector.label import Labelled
 
 
@@ -96,11 +96,3 @@ def test_turned_heads_are_drawn_as_often_as_asked() -> None:
 def test_no_sure_face_at_all_is_an_error() -> None:
     with pytest.raises(ValueError, match="no picture with a face"):
         Mosaic([labelled(sure=False)], AugmentConfig())
-
-
-def test_transform_scales_and_shifts() -> None:
-    face = labelled().faces
-    moved = transform(face, np.array([[2.0, 0, 5], [0, 2.0, -7]]))
-    np.testing.assert_allclose(moved[0, :4], [105, 113, 120, 120], rtol=1e-5)
-    np.testing.assert_allclose(moved[0, 4:6], [145, 153], rtol=1e-5)
-    assert moved.shape == (1, codec.COLUMNS)

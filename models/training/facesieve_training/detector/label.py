@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from facesieve_training.cli import DataError
 from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.upright import upright
 from facesieve_training.detector.yunet import YuNet
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -44,8 +45,9 @@ class LabelConfig:
     """How pictures are labelled.
 
     Pictures whose name starts with squeezed_prefix show crowds squeezed to a square: they are widened, and
-    looked at in scales of their own. Held out of the training are the pictures whose SHA-256 (its first 16
-    digits) is a line of held_out_list; without a list, a share of all by their names.
+    looked at in scales of their own. With upright the landmarks of heads on one side are those that the
+    teacher sees when the picture is turned. Held out of the training are the pictures whose SHA-256 (its
+    first 16 digits) is a line of held_out_list; without a list, a share of all by their names.
     """
 
     teacher: Path = Path("yunet_s.onnx")
@@ -54,6 +56,7 @@ class LabelConfig:
     threshold: float = 0.3
     scales: tuple[float, ...] = (0.4, 0.5, 0.65, 0.8, 1.0, 1.25, 1.6)
     mirrored: bool = True
+    upright: bool = True
     squeezed_prefix: str = "crowd_"
     squeezed_scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
     widen: float = 1.4
@@ -103,6 +106,8 @@ def label_pictures(config: LabelConfig) -> Iterator[Labelled]:
         squeezed = path.name.startswith(config.squeezed_prefix)
         scales = config.squeezed_scales if squeezed else config.scales
         faces = teacher.detect(picture, config.threshold, scales, config.mirrored)
+        if config.upright:
+            faces = upright(teacher, picture, faces)
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         height, width = picture.shape[:2]
         yield Labelled(path.name, data.tobytes(), width, height, faces, held_out(path))

@@ -1,6 +1,7 @@
 """What detectors are shown: held-out pictures at many sizes and frames of recordings, each with its truth.
 
-The truth is the teacher's on clean pictures at full size, seen at several scales and mirrored.
+The truth is the teacher's on clean pictures at full size, seen at several scales and mirrored; in recordings
+also turned, where that makes it surer of a head on one side.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from facesieve_training.detector.camera import degrade
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.evaluate import EvaluateConfig, frames, scaled, shrink
 from facesieve_training.detector.label import Labelled
+from facesieve_training.detector.upright import upright
 from facesieve_training.detector.yunet import YuNet
 
 _LOWEST = 0.3
@@ -55,7 +57,7 @@ def recording(path: Path, teacher: YuNet, config: EvaluateConfig, scales: Sequen
     """Frames scaled down as the daemon does."""
     for frame in frames(path, config.every):
         small, scale = shrink(frame, config.longest)
-        faces = teacher.detect(frame, _LOWEST, scales, mirrored=True)
+        faces = upright(teacher, frame, teacher.detect(frame, _LOWEST, scales, mirrored=True))
         faces[:, :14] *= scale
         yield View(small, faces, frame, scale)
 

@@ -1,0 +1,24 @@
+"""Faces and pictures under affine maps [2,3], which count pixels from the corner as labels do."""
+
+import numpy as np
+
+from facesieve_training.detector.codec import FloatArray
+
+
+def transform(faces: FloatArray, matrix: np.ndarray) -> FloatArray:
+    """Faces after an affine map [2,3] of the picture; boxes stay upright and keep their area's scale."""
+    moved = faces.copy()
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    size = faces[:, 2:4] * np.linalg.norm(linear, axis=0)
+    moved[:, :2] = (faces[:, :2] + faces[:, 2:4] / 2) @ linear.T + shift - size / 2
+    moved[:, 2:4] = size
+    points = faces[:, 4:14].reshape(-1, 5, 2) @ linear.T + shift
+    moved[:, 4:14] = points.reshape(-1, 10)
+    return moved
+
+
+def between_centres(matrix: np.ndarray) -> np.ndarray:
+    """The same map for OpenCV's warp, which counts from the centre of a pixel, labels from its corner."""
+    moved = matrix.copy()
+    moved[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
+    return moved
