@@ -32,15 +32,17 @@ class Texts:
     trained_on: str = ""
 
 
-def convert(model: keras.Model, pictures: Iterable[npt.NDArray[np.uint8]]) -> bytes:
-    """Int8 TFLite of the network, maps in the order of OUTPUTS, for any size that is a multiple of 32."""
-    network = cells.in_cells(model, _IN_CELLS)
+def convert(model: keras.Model, pictures: Iterable[npt.NDArray[np.uint8]], cell: int = PIXELS) -> bytes:
+    """Int8 TFLite of the network, maps in the order of OUTPUTS, for any size that is a multiple of 32; its
+    input is in cells of so many pixels.
+    """
+    network = cells.in_cells(model, _IN_CELLS, cell)
 
     def maps(image: tf.Tensor) -> list[tf.Tensor]:
         outputs = network(image, training=False)
         return [outputs[name] for name in OUTPUTS]
 
-    return tflite.convert_int8(maps, None, None, pictures)
+    return tflite.convert_int8(maps, None, None, pictures, cell)
 
 
 def layout() -> manifest.Detector:
@@ -69,13 +71,14 @@ def write(
     measured: dict[str, Any],
 ) -> manifest.Manifest:
     """Write detector.tflite and detector.json."""
+    network = tflite.Int8Network(data)
     made = manifest.Manifest(
         task="detector",
         file="detector.tflite",
         sha256=manifest.sha256(data),
         training=training,
-        input=manifest.Input(0, 0, MULTIPLE, cell=PIXELS),
-        outputs=outputs(tflite.Int8Network(data)),
+        input=manifest.Input(0, 0, MULTIPLE, cell=network.cell),
+        outputs=outputs(network),
         self_test=tflite.self_test(data, SELF_TEST_SIZE, SELF_TEST_SIZE),
         detector=layout(),
         measured=measured,

@@ -11,16 +11,21 @@ from facesieve_training.networks.cells import PIXELS, Array, pack
 from facesieve_training.networks.norm import BatchNorm
 
 
-def in_cells(model: keras.Model, count: int) -> keras.Model:
-    """Build the network with its first so many convolutions, each with batch norm and ReLU, on cells of
-    PIXELS pixels; its input is N x H x W / PIXELS x 3 PIXELS, the picture's bytes as they are.
+def in_cells(model: keras.Model, count: int, pixels: int = PIXELS) -> keras.Model:
+    """Build the network with its first so many convolutions, each with batch norm and ReLU, on cells of so
+    many pixels; its input is N x H x W / pixels x 3 pixels, the picture's bytes as they are. With 1 it is the
+    network itself.
     """
+    if pixels == 1:
+        return model
     _, height, width, colours = model.input.shape
-    inputs = keras.Input((height, width and width // PIXELS, PIXELS * colours), name="cells")
-    x, pixels = inputs, PIXELS
+    inputs = keras.Input((height, width and width // pixels, pixels * colours), name="cells")
+    x = inputs
     relus = {id(layer.input): layer for layer in model.layers if isinstance(layer, layers.ReLU)}
     pairs = [(layer, norm) for layer, norm in exported.convolutions(model) if norm is not None]
     for convolution, norm in pairs[:count]:
+        if pixels == 1:
+            break
         x, pixels = _convolution(x, convolution, norm, pixels)
         last = relus[id(norm.output)]
     if pixels > 1:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facesieve_training.cli import DataError
 from facesieve_training.export import cells, manifest, tflite
 from facesieve_training.faces import SIZE, Picture
-from facesieve_training.networks.cells import as_cells
+from facesieve_training.networks.cells import PIXELS, as_cells
 from facesieve_training.student import network
 from facesieve_training.student.stage import Config as StudentRunConfig
 
@@ -28,16 +28,18 @@ def load_student(folder: Path, config: StudentRunConfig, features: int, people: 
     return network.inference(model, config.student)
 
 
-def convert(model: keras.Model, pictures: Sequence[Picture]) -> bytes:
-    """Convert to int8, with pictures as representative set, and check that the outputs kept their order."""
-    shipped = cells.in_cells(model, 1)
+def convert(model: keras.Model, pictures: Sequence[Picture], cell: int = PIXELS) -> bytes:
+    """Convert to int8, its input in cells of so many pixels, with pictures as representative set, and check
+    that the outputs kept their order.
+    """
+    shipped = cells.in_cells(model, 1, cell)
 
     def labels(x: tf.Tensor) -> list[tf.Tensor]:
         return list(shipped(x, training=False))
 
-    data = tflite.convert_int8(labels, SIZE, SIZE, with_extremes(pictures))
+    data = tflite.convert_int8(labels, SIZE, SIZE, with_extremes(pictures), cell)
     answers = tflite.Int8Network(data).run(pictures[0])
-    wanted = [np.asarray(told) for told in labels(as_cells(to_input(pictures[:1])))]
+    wanted = [np.asarray(told) for told in labels(as_cells(to_input(pictures[:1]), cell))]
     for k, answer in enumerate(answers):
         nearest = int(np.argmin([np.abs(answer - other).mean() for other in wanted]))
         if nearest != k:

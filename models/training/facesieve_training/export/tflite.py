@@ -22,20 +22,21 @@ def convert_int8(
     height: int | None,
     width: int | None,
     pictures: Iterable[npt.NDArray[np.uint8]],
+    cell: int = PIXELS,
 ) -> bytes:
-    """Convert a function of one picture in cells [1,H,W/4,12] (pixels / 128 - 1) to int8, calibrated on 8-bit
-    pictures [H,W,3].
+    """Convert a function of one picture in cells [1,H,W/cell,3 cell] (pixels / 128 - 1) to int8, calibrated
+    on 8-bit pictures [H,W,3].
 
     The pictures must contain 0 and 255 somewhere: only then is the input's scale 1/128 and its zero point 0,
     which the manifest promises; anything else is an error.
     """
-    shape = [1, height, width and width // PIXELS, 3 * PIXELS]
+    shape = [1, height, width and width // cell, 3 * cell]
     signature = tf.TensorSpec(shape, tf.float32, name="cells")
     concrete = tf.function(function).get_concrete_function(signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(concrete)])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: (
-        [as_cells(picture[None]).astype(np.float32) * INPUT_SCALE - 1] for picture in pictures
+        [as_cells(picture[None], cell).astype(np.float32) * INPUT_SCALE - 1] for picture in pictures
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
@@ -68,6 +69,11 @@ class Int8Network:
         """Scale and zero point of the input."""
         scale, zero_point = self._interpreter.get_input_details()[0]["quantization"]
         return float(scale), int(zero_point)
+
+    @property
+    def cell(self) -> int:
+        """Neighbouring pixels in a cell of the input."""
+        return int(self._interpreter.get_input_details()[0]["shape"][3]) // 3
 
     def outputs(self) -> list[dict[str, Any]]:
         """The interpreter's details of its outputs, in its order."""

@@ -7,20 +7,20 @@ of two pixels: the kernel holds its own weights twice, moved by a pixel, and zer
 same.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
-PIXELS = 4
-"""Pixels of the picture in a cell."""
+PIXELS: Final = 4
+"""Pixels in a cell of an exported network's input, where nothing else is said."""
 
 
-def as_cells(pictures: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Give the same values, N x H x W x 3, in cells: N x H x W / PIXELS x 3 PIXELS."""
+def as_cells(pictures: npt.NDArray[Any], pixels: int = PIXELS) -> npt.NDArray[Any]:
+    """Give the same values, N x H x W x 3, in cells of so many pixels: N x H x W / pixels x 3 pixels."""
     count, height = pictures.shape[:2]
-    return pictures.reshape(count, height, -1, pictures.shape[-1] * PIXELS)
+    return pictures.reshape(count, height, -1, pictures.shape[-1] * pixels)
 
 
 def pack(kernel: Array, stride: int, pixels: int) -> Array:
