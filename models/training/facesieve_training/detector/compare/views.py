@@ -1,7 +1,7 @@
 """What detectors are shown: held-out pictures at many sizes and frames of recordings, each with its truth.
 
-The truth is the teacher's on clean pictures at full size, seen at several scales and mirrored; in recordings
-also turned, where that makes it surer of a head on one side.
+The truth is the teacher's on clean pictures at full size, seen at several scales and mirrored, and turned
+where that makes it surer of a head on one side.
 """
 
 from collections.abc import Iterator, Sequence
