@@ -14,8 +14,8 @@ def markdown(told: dict[str, Any]) -> str:
         "Size: square root of the box's area in pixels of the network's input. Landmarks: mean distance of "
         "the five points from the true ones in distances of the eyes, median over the faces that all "
         "detectors find. The truth is the teacher's on clean pictures of full size, the mean of several "
-        "scales and mirrored, of heads on one side as the picture turned upright shows them; faces that it is "
-        "unsure of count neither way.",
+        "scales and mirrored, of heads on one side as the picture turned upright shows them; those that "
+        "it is unsure of count neither way.",
         "",
     ]
     for kind in ("clean", "degraded"):
