@@ -48,7 +48,7 @@ class Config:
     background: Background | None = None
     """Pictures without a face, to be scored lowest; none trains on faces alone."""
     initial: Path | None = None
-    """Exported .tflite of the same network, from whose weights training starts."""
+    """Exported .tflite of the same network, from whose weights training starts; without phases they stay."""
     clean: int = 1
     """How often an epoch shows each clean picture; each degraded one it shows once."""
     views: Views = field(default_factory=Views)
@@ -63,7 +63,7 @@ class Config:
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
-        found = [] if self.phases else ["phases: must have at least one"]
+        found = [] if self.phases or self.initial else ["phases: must have at least one without initial"]
         found += [
             f"{n}: {getattr(self, n)} is below 1"
             for n in ("batch", "clean", "save_every")
