@@ -6,9 +6,10 @@ import pytest
 
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate.network import Network
-from facesieve_training.export import stage
+from facesieve_training.export import quality, stage
 from facesieve_training.export.manifest import self_test_picture
 from facesieve_training.export.scorer import Scorer
+from facesieve_training.export.tflite import Int8Network
 from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.resnet import NetworkConfig
 from facesieve_training.run import Run
@@ -61,3 +62,23 @@ def test_the_export_vouches_for_itself(exported: Path) -> None:
     exported.write_bytes(exported.read_bytes()[:-1] + b"x")
     with pytest.raises(DataError, match="is not the file that"):
         Scorer(exported)
+
+
+def test_without_phases_a_student_stays_what_it_starts_from(exported: Path, tmp_path: Path) -> None:
+    training = student_stage.Config(
+        tmp_path / "label",
+        student=StudentConfig(NetworkConfig(10, 0.125), bins=8, hidden=16),
+        phases=(),
+        initial=exported,
+        batch=16,
+        held_out=0.4,
+    )
+    student_stage.run(training, Run.open(tmp_path / "again", "student", training, False))
+    model = quality.load_student(tmp_path / "again", training, features=8, people=0)
+    picture = self_test_picture(112, 112, 1)
+    known = np.ravel(Int8Network(exported.read_bytes()).run(picture))
+    told = np.ravel([np.asarray(answer) for answer in model(quality.to_input(picture[None]))])
+    assert np.corrcoef(told, known)[0, 1] > 0.98
+    assert student_stage.Config(tmp_path, phases=()).faults() == [
+        "phases: must have at least one without initial"
+    ]
