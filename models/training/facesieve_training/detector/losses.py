@@ -12,7 +12,7 @@ from facesieve_training.detector.assign import BOX, CHANNELS, POSITIVE, WEIGHT
 from facesieve_training.detector.codec import STRIDES
 
 _MAX_LOG_SIZE = 6.0
-# Score from which the teacher's boxes are worth following.
+# Score from which the teacher's boxes and landmarks are worth following.
 _SEEN = 0.5
 # Error of a landmark, in sizes of the face, from which its loss is linear: 1 % is 2 to 3 % between the eyes.
 _KNEE = 0.01
@@ -98,18 +98,21 @@ def _level(outputs: Sequence[tf.Tensor], target: tf.Tensor, config: LossConfig) 
 
 
 def distil(outputs: Sequence[tf.Tensor], teacher: tf.Tensor) -> tf.Tensor:
-    """Distance to the teacher's maps [N,H,W,16]: scores everywhere, boxes where it sees faces.
+    """Distance to the teacher's maps [N,H,W,16]: scores everywhere, boxes and landmarks where it sees faces.
 
     The scores' cross entropy is weighted by the squared difference, for almost all cells agree already. Its
-    landmarks are left out: on heads on one side they are further from the truth than our own.
+    landmarks are wrong on heads on one side, but the labels reach few cells: without them small faces' are
+    half as far off again.
     """
-    cls, obj, bbox = outputs[:3]
+    cls, obj, bbox, kps = outputs
     scores = tf.concat([cls, obj], -1)
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(teacher[..., :2], scores)
     total = tf.reduce_sum(entropy * tf.square(teacher[..., :2] - tf.sigmoid(scores)))
     chosen = teacher[..., 0] * teacher[..., 1] > _SEEN**2
-    _, box = overlap(tf.boolean_mask(bbox, chosen), tf.boolean_mask(teacher[..., 2:6], chosen))
-    return total + tf.reduce_sum(box)
+    wanted = tf.boolean_mask(teacher[..., 2:], chosen)
+    _, box = overlap(tf.boolean_mask(bbox, chosen), wanted[:, :4])
+    points = landmarks(tf.boolean_mask(kps, chosen), wanted[:, 4:], wanted[:, :4])
+    return total + tf.reduce_sum(box) + tf.reduce_sum(points)
 
 
 def detector_loss(
