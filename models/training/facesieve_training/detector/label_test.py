@@ -13,7 +13,7 @@ from facesieve_training.detector.augment_test import labelled
 def _config(root: Path) -> label.LabelConfig:
     (root / "teacher.onnx").write_bytes(b"teacher")
     (root / "pictures").mkdir(exist_ok=True)
-    return label.LabelConfig(root / "teacher.onnx", root / "pictures", root / "cache.npz")
+    return label.LabelConfig(root / "teacher.onnx", root / "pictures", root / "cache.npz", upright=False)
 
 
 def test_the_cache_gives_back_what_was_labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

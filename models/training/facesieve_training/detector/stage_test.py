@@ -27,7 +27,8 @@ def _config(teacher: Path, pictures: Path, empty: Path, tmp_path: Path) -> stage
     file = tmp_path / "detector.yaml"
     file.write_text(
         f"""
-label: {{teacher: {teacher}, pictures: {pictures}, cache: {tmp_path / "labels.npz"}, held_out: 0.3}}
+label: {{teacher: {teacher}, pictures: {pictures}, cache: {tmp_path / "labels.npz"}, held_out: 0.3,
+  upright: false}}
 network: {{stem: 4, stage4: 4, width: 8}}
 augment: {{size: 64, largest_face: 50}}
 loss: {{distil: 0.5}}

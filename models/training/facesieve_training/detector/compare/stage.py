@@ -92,7 +92,7 @@ def run(config: Config, run: Run) -> None:
     teacher = YuNet(config.label.teacher)
     told["recordings"] = _recordings(detectors, teacher, config, told["clean"]["rates"][0]["scores"])
     if config.scorer is not None:
-        shown_for = [views.pictures(held), *_frames(teacher, config)]
+        shown_for = [views.pictures(held), *(_frames(p, teacher, config) for p in config.evaluate.recordings)]
         told["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
     plain = views.backgrounds(held, config.backgrounds, config.background_side, config.seed)
     told["backgrounds"] = _backgrounds(detectors, config, plain, run.dir / "sheet-backgrounds.png")
@@ -111,7 +111,7 @@ def _recordings(
 ) -> dict[str, Any]:
     told = {}
     for path in config.evaluate.recordings:
-        shown = views.recording(path, teacher, config.evaluate, config.frame_scales)
+        shown = _frames(path, teacher, config)
         told[path.stem] = figures.at_scores(look(detectors, shown, config.evaluate), at)
     return told
 
@@ -121,9 +121,8 @@ def _score(file: Path) -> Score:
     return lambda face: scorer.score(face).value
 
 
-def _frames(teacher: YuNet, config: Config) -> list[Iterable[views.View]]:
-    paths = config.evaluate.recordings
-    return [views.recording(path, teacher, config.evaluate, config.frame_scales) for path in paths]
+def _frames(path: Path, teacher: YuNet, config: Config) -> Iterable[views.View]:
+    return views.recording(path, teacher, config.evaluate, config.frame_scales, config.label.upright)
 
 
 def _scores(

@@ -28,7 +28,8 @@ def _config(teacher: Path, pictures: Path, tmp_path: Path) -> stage.Config:
     file = tmp_path / "compare.yaml"
     file.write_text(
         f"""
-label: {{teacher: {teacher}, pictures: {pictures}, cache: {cache}, held_out: 0.5, scales: [1.0]}}
+label: {{teacher: {teacher}, pictures: {pictures}, cache: {cache}, held_out: 0.5, scales: [1.0],
+  upright: false}}
 peers: [{{name: new, file: {weights}, score: 0.5}}, {{name: teacher, file: {teacher}, score: 0.5}}]
 network: {_WIDTHS}
 scorer: null

@@ -53,11 +53,15 @@ def pictures(items: Sequence[Labelled]) -> Iterator[View]:
         yield View(picture, item.faces, picture, 1.0)
 
 
-def recording(path: Path, teacher: YuNet, config: EvaluateConfig, scales: Sequence[float]) -> Iterator[View]:
-    """Frames scaled down as the daemon does."""
+def recording(
+    path: Path, teacher: YuNet, config: EvaluateConfig, scales: Sequence[float], turned: bool
+) -> Iterator[View]:
+    """Frames scaled down as the daemon does; turned looks again at heads on one side."""
     for frame in frames(path, config.every):
         small, scale = shrink(frame, config.longest)
-        faces = upright(teacher, frame, teacher.detect(frame, _LOWEST, scales, mirrored=True))
+        faces = teacher.detect(frame, _LOWEST, scales, mirrored=True)
+        if turned:
+            faces = upright(teacher, frame, faces)
         faces[:, :14] *= scale
         yield View(small, faces, frame, scale)
 
