@@ -48,7 +48,7 @@ type Training struct {
 
 // Input describes the one input, NHWC int8. A pixel p becomes (p-Mean)/Std, stored as that divided by Scale plus ZeroPoint.
 // The tensor is [1, height, width/Cell, Channels*Cell]: neighbouring pixels of a row may stand in one of its cells, with which
-// the first convolution is more than twice as fast. The bytes and their order are the same.
+// newer releases of XNNPACK compute the first convolution more than twice as fast. The bytes and their order are the same.
 type Input struct {
 	Width     int     `json:"width"`    // pixels; 0: any multiple of Multiple
 	Height    int     `json:"height"`   // pixels; 0: any multiple of Multiple

@@ -33,7 +33,7 @@ _TIMED = (384, 640)
 class ExportConfig:
     """The exported files; representative is the number of training pictures that calibrate int8.
 
-    Cell is how many neighbouring pixels are one cell of the input: 4 is fastest on processors; 1 is for
+    Cell is how many neighbouring pixels are one cell of the input: 4 is fastest with newer XNNPACK; 1 is for
     accelerators that want the same stride both ways.
 
     With mixed_with the network is moved, by the share `mix`, towards the one in that file (.tflite or

@@ -48,8 +48,8 @@ class Config:
     representative: int = 400
     """Training pictures, clean and degraded, from which the ranges of int8 are taken."""
     cell: Literal[1, 2, 4] = PIXELS
-    """Neighbouring pixels in a cell of the input: 4 is fastest on processors; 1 is for accelerators that want
-    the same stride both ways."""
+    """Neighbouring pixels in a cell of the input: 4 is fastest with newer XNNPACK; 1 is for accelerators that
+    want the same stride both ways."""
     knots: int = 41
     fmr: float = 1e-3
     cache: Path | None = None

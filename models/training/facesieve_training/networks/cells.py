@@ -1,10 +1,10 @@
-"""The first convolutions of a network on cells of neighbouring pixels, which the processor computes faster.
+"""The first convolutions of a network on cells of neighbouring pixels, which newer kernels compute faster.
 
 A convolution on a picture has 3 channels to work on, where a processor takes 16 or 64 values at once: on
-640x384 pixels it takes as long as a hundred times its multiply-adds further on. Four neighbouring pixels of
-a row are one cell of 12 channels, the very same bytes, and a convolution with stride 2 on them gives cells
-of two pixels: the kernel holds its own weights twice, moved by a pixel, and zeros. What it computes is the
-same.
+640x384 pixels it takes half of the detector's time in LiteRT 2, for 3 % of its multiply-adds. Four
+neighbouring pixels of a row are one cell of 12 channels, the very same bytes, and a convolution with stride 2
+on them gives cells of two pixels: the kernel holds its own weights twice, moved by a pixel, and zeros. What
+it computes is the same.
 """
 
 from typing import Any, Final
