@@ -11,7 +11,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from facesieve_training.export import manifest
-from facesieve_training.networks.cells import PIXELS, as_cells
+from facesieve_training.networks.cells import COLOURS, PIXELS, as_cells
 
 FloatArray = npt.NDArray[np.float32]
 INPUT_SCALE = 1 / 128
@@ -30,7 +30,7 @@ def convert_int8(
     The pictures must contain 0 and 255 somewhere: only then is the input's scale 1/128 and its zero point 0,
     which the manifest promises; anything else is an error.
     """
-    shape = [1, height, width and width // cell, 3 * cell]
+    shape = [1, height, width and width // cell, COLOURS * cell]
     signature = tf.TensorSpec(shape, tf.float32, name="cells")
     concrete = tf.function(function).get_concrete_function(signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(concrete)])
@@ -73,7 +73,7 @@ class Int8Network:
     @property
     def cell(self) -> int:
         """Neighbouring pixels in a cell of the input."""
-        return int(self._interpreter.get_input_details()[0]["shape"][3]) // 3
+        return int(self._interpreter.get_input_details()[0]["shape"][3]) // COLOURS
 
     def outputs(self) -> list[dict[str, Any]]:
         """The interpreter's details of its outputs, in its order."""
@@ -82,7 +82,7 @@ class Int8Network:
     def set_picture(self, picture: npt.NDArray[np.uint8]) -> None:
         """Resize the input to an 8-bit picture [H,W,3] and fill it."""
         details = self._interpreter.get_input_details()[0]
-        cells = picture.reshape(1, len(picture), -1, details["shape"][3])
+        cells = as_cells(picture[None], self.cell)
         if tuple(details["shape"]) != cells.shape:
             self._interpreter.resize_tensor_input(details["index"], cells.shape)
             self._interpreter.allocate_tensors()

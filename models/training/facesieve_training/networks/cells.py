@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
+COLOURS: Final = 3
 PIXELS: Final = 4
 """Pixels in a cell of an exported network's input, where nothing else is said."""
 
@@ -28,32 +29,26 @@ def pack(kernel: Array, stride: int, pixels: int) -> Array:
     pixels: side x cells x pixels in x (pixels / stride) out, with strides (stride, 1).
     """
     side, _, ins, outs = kernel.shape
-    first, cells = _span(side, stride, pixels)
+    cells, start = _place(side, stride, pixels)
     wide = np.zeros((side, cells * pixels, ins, pixels // stride, outs), np.float32)
     for k in range(pixels // stride):
-        start = k * stride - _before(side, stride) - first * pixels
-        wide[:, start : start + side, :, k] = kernel
+        wide[:, start + k * stride : start + k * stride + side, :, k] = kernel
     return wide.reshape(side, cells, pixels * ins, pixels // stride * outs)
 
 
 def unpack(kernel: Array, stride: int, pixels: int) -> Array:
     """Give back the kernel from which `pack` made this one."""
     side, cells, ins, outs = kernel.shape
-    first, _ = _span(side, stride, pixels)
+    _, start = _place(side, stride, pixels)
     wide = kernel.reshape(side, cells * pixels, ins // pixels, pixels // stride, outs * stride // pixels)
-    start = -_before(side, stride) - first * pixels
     return np.ascontiguousarray(wide[:, start : start + side, :, 0])
 
 
-def _before(side: int, stride: int) -> int:
-    """Pixels beyond the left edge that padding "same" adds to a width which the stride divides."""
-    return max(side - stride, 0) // 2
-
-
-def _span(side: int, stride: int, pixels: int) -> tuple[int, int]:
-    """First cell that the kernel sees, counted from the one in whose place its output goes, and how many."""
-    first = -_before(side, stride) // pixels
-    last = (pixels - stride - _before(side, stride) + side - 1) // pixels
+def _place(side: int, stride: int, pixels: int) -> tuple[int, int]:
+    """How many cells the kernel sees, and the pixel of them at which its first output's begins."""
+    before = max(side - stride, 0) // 2  # what "same" adds to the left of a width that the stride divides
+    first = -before // pixels
+    last = (pixels - stride - before + side - 1) // pixels
     if pixels % stride or -first != (last - first) // 2:
         raise ValueError(f"a kernel of {side} with stride {stride} does not fit cells of {pixels} pixels")
-    return first, last - first + 1
+    return last - first + 1, -before - first * pixels

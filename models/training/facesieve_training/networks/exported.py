@@ -1,10 +1,10 @@
 """Starts a training from an exported network: its int8 weights back in a network that can learn.
 
 The export folds every batch norm into the convolution before it, puts the first ones on cells of several
-pixels (`cells`), and rounds the weights to 8 bits. Here the cells are pixels again, the
-convolution gets the folded weights and the batch norm becomes the offset alone; `settle` then gives the
-batch norms the moments that they see on pictures, which they need before they can learn, and leaves what the
-network computes as it is.
+pixels (`cells`), and rounds the weights to 8 bits. Here the cells are pixels again, the convolution gets the
+folded weights and the batch norm becomes the offset alone; `settle` then gives the batch norms the moments
+that they see on pictures, which they need before they can learn, and leaves what the network computes as it
+is.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,6 @@ from facesieve_training.networks import cells, mirror
 from facesieve_training.networks.norm import BatchNorm
 
 Array = npt.NDArray[np.float32]
-_COLOURS = 3
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def read(data: bytes) -> list[Weights]:
         if len(operator.inputs) > 2 and operator.inputs[2] >= 0:  # a bias of zeros is left out
             bias = _real(model, graph.tensors[operator.inputs[2]], np.int32)
         if not dense:
-            pixels = pixels or values.shape[2] // _COLOURS
+            pixels = pixels or values.shape[2] // cells.COLOURS
             stride = operator.builtinOptions.strideH
             if stride != operator.builtinOptions.strideW:
                 values = cells.unpack(values, stride, pixels)
