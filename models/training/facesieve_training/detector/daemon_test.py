@@ -9,7 +9,7 @@ import numpy as np
 
 from facesieve_training.detector import codec
 from facesieve_training.detector.codec import FloatArray
-from facesieve_training.detector.evaluate import Int8Detector
+from facesieve_training.detector.int8 import Int8Detector
 
 PICTURES = 24
 TOLERANCE = 0.1

@@ -16,9 +16,8 @@ import numpy as np
 from tqdm import tqdm
 
 from facesieve_training.detector import codec
-from facesieve_training.detector.codec import STRIDES, FloatArray
+from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.label import Labelled
-from facesieve_training.export.tflite import Int8Network
 
 Detect = Callable[[np.ndarray, float], FloatArray]
 LOWEST = 0.1
@@ -66,25 +65,6 @@ class Tally:
     def false_per_picture(self, threshold: float) -> float:
         """Detections at a score, a picture, where the teacher sees nothing."""
         return float(np.sum(np.array(self.false) >= threshold)) / max(self.pictures, 1)
-
-
-class Int8Detector:
-    """The exported detector on 8-bit BGR pictures of any size."""
-
-    def __init__(self, data: bytes, nms: float) -> None:
-        self._network = Int8Network(data)
-        self._nms = nms
-
-    def __call__(self, picture: np.ndarray, threshold: float) -> FloatArray:
-        """Faces of a picture at its own size, best first, [N,15]."""
-        height, width = picture.shape[:2]
-        pad = [(0, -height % STRIDES[-1]), (0, -width % STRIDES[-1]), (0, 0)]
-        maps = [m[0] for m in self._network.run(np.pad(picture, pad))]
-        scores = [
-            np.sqrt(codec.sigmoid(c) * codec.sigmoid(o))[..., 0]
-            for c, o in zip(maps[:3], maps[3:6], strict=True)
-        ]
-        return codec.vote(codec.decode(scores, maps[6:9], maps[9:12], threshold), self._nms)
 
 
 def match(found: FloatArray, truth: FloatArray, config: EvaluateConfig) -> tuple[np.ndarray, FloatArray]:

@@ -14,6 +14,7 @@ from facesieve_training.detector.codec import STRIDES
 from facesieve_training.detector.network import HEADS, OUTPUTS
 from facesieve_training.export import cells, manifest, tflite
 from facesieve_training.networks.cells import PIXELS
+from facesieve_training.networks.int8 import Int8Network
 
 SELF_TEST_SIZE = 64
 MULTIPLE = STRIDES[-1]
@@ -51,7 +52,7 @@ def layout() -> manifest.Detector:
     return manifest.Detector(list(STRIDES), **index)
 
 
-def outputs(network: tflite.Int8Network) -> list[manifest.Output]:
+def outputs(network: Int8Network) -> list[manifest.Output]:
     """The outputs as the manifest names them."""
     found = []
     for name, details in zip(OUTPUTS, network.outputs(), strict=True):
@@ -71,7 +72,7 @@ def write(
     measured: dict[str, Any],
 ) -> manifest.Manifest:
     """Write detector.tflite and detector.json."""
-    network = tflite.Int8Network(data)
+    network = Int8Network(data)
     made = manifest.Manifest(
         task="detector",
         file="detector.tflite",

@@ -7,7 +7,7 @@ import pytest
 
 from facesieve_training.detector import export, network
 from facesieve_training.export import manifest
-from facesieve_training.export.tflite import Int8Network
+from facesieve_training.networks.int8 import Int8Network
 
 TRAINING = manifest.Training("test", "none", "none", 1, "pytest")
 

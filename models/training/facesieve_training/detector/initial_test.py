@@ -11,8 +11,8 @@ from facesieve_training.detector.export import convert
 from facesieve_training.detector.initial import load_tflite, mix
 from facesieve_training.detector.network import OUTPUTS, NetworkConfig, build
 from facesieve_training.detector.train import Parts, TrainConfig, Trainer
-from facesieve_training.export.tflite import Int8Network
 from facesieve_training.networks.exported import settle
+from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.networks.norm import BatchNorm
 
 NETWORK = NetworkConfig(stem=4, stage4=8, width=8)

@@ -16,14 +16,15 @@ from facesieve_training.detector import evaluate, export, initial, report
 from facesieve_training.detector.assign import AssignConfig
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
 from facesieve_training.detector.evaluate import EvaluateConfig, Tally
+from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.label import LabelConfig, Labelled, load
 from facesieve_training.detector.losses import LossConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
 from facesieve_training.detector.train import Batches, Parts, TrainConfig, first_pictures, train
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.export.manifest import Training
-from facesieve_training.export.tflite import Int8Network
 from facesieve_training.networks.cells import PIXELS
+from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.run import Run
 
 _TIMED = (384, 640)
@@ -107,7 +108,7 @@ def representative(items: Sequence[Labelled], config: Config) -> list[np.ndarray
 
 def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[str, Tally]:
     """The int8 network, and the teacher beside it, on held-out pictures and on the recordings."""
-    detector = evaluate.Int8Detector(data, config.evaluate.nms)
+    detector = Int8Detector(data, config.evaluate.nms)
     yunet = YuNet(config.label.teacher)
 
     def teacher(picture: np.ndarray, threshold: float) -> np.ndarray:

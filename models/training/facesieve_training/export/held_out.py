@@ -11,7 +11,7 @@ from facesieve_training.evaluate import edc
 from facesieve_training.evaluate.judge import similarities
 from facesieve_training.evaluate.network import Network, Runner, session
 from facesieve_training.evaluate.pairs import Pairs, mated_pairs, nonmated_pairs
-from facesieve_training.export.tflite import Int8Network
+from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.student import data
 from facesieve_training.student.network import expectation
 from facesieve_training.student.stage import predict

@@ -13,6 +13,7 @@ from facesieve_training.cli import DataError
 from facesieve_training.export import cells, manifest, tflite
 from facesieve_training.faces import SIZE, Picture
 from facesieve_training.networks.cells import PIXELS, as_cells
+from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.student import network
 from facesieve_training.student.stage import Config as StudentRunConfig
 
@@ -38,7 +39,7 @@ def convert(model: keras.Model, pictures: Sequence[Picture], cell: int = PIXELS)
         return list(shipped(x, training=False))
 
     data = tflite.convert_int8(labels, SIZE, SIZE, with_extremes(pictures), cell)
-    answers = tflite.Int8Network(data).run(pictures[0])
+    answers = Int8Network(data).run(pictures[0])
     wanted = [np.asarray(told) for told in labels(as_cells(to_input(pictures[:1]), cell))]
     for k, answer in enumerate(answers):
         nearest = int(np.argmin([np.abs(answer - other).mean() for other in wanted]))
@@ -65,7 +66,7 @@ def to_input(pictures: Sequence[Picture] | Picture) -> NDArray[np.float32]:
 def described_outputs(data: bytes, names: Sequence[str]) -> list[manifest.Output]:
     """Describe the outputs for the manifest."""
     found = []
-    for name, details in zip(names, tflite.Int8Network(data).outputs(), strict=True):
+    for name, details in zip(names, Int8Network(data).outputs(), strict=True):
         scale, zero_point = details["quantization"]
         shape = [int(n) for n in details["shape"]]
         found.append(manifest.Output(name, shape, "int8", float(scale), int(zero_point)))

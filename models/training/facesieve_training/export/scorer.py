@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
 from facesieve_training.export import manifest
-from facesieve_training.export.tflite import Int8Network
 from facesieve_training.faces import Picture
+from facesieve_training.networks.int8 import Int8Network
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from facesieve_training.evaluate.network import Network
 from facesieve_training.export import calibration, held_out, manifest, parity, quality, tflite, weighting
 from facesieve_training.faces import SIZE
 from facesieve_training.networks.cells import PIXELS
+from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data
 from facesieve_training.student.stage import Config as StudentRunConfig
@@ -89,7 +90,7 @@ def run(config: Config, run: Run) -> None:
         f"{len(np.unique(held.identity))} people not trained on, clean and degraded probes against clean "
         f"references, {len(sets['mixed'].similarity)} mated pairs, matcher {config.matcher.file.name}"
     )
-    int8 = held_out.int8_labels(tflite.Int8Network(tflite_bytes), pictures, held.rows)
+    int8 = held_out.int8_labels(Int8Network(tflite_bytes), pictures, held.rows)
     real = held_out.float_labels(model, pictures, held.rows)
     tried = weighting.areas(int8, names, sets)
     chosen, weights = weighting.choose(tried, names, config.weights)

@@ -9,8 +9,8 @@ from facesieve_training.evaluate.network import Network
 from facesieve_training.export import quality, stage
 from facesieve_training.export.manifest import self_test_picture
 from facesieve_training.export.scorer import Scorer
-from facesieve_training.export.tflite import Int8Network
 from facesieve_training.label import stage as label_stage
+from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.networks.resnet import NetworkConfig
 from facesieve_training.run import Run
 from facesieve_training.student import stage as student_stage

@@ -14,7 +14,7 @@ from facesieve_training.distribute import Distribute
 from facesieve_training.faces import SIZE, Picture
 from facesieve_training.prepare import cut, shards, stage
 from facesieve_training.prepare.align import TEMPLATE
-from facesieve_training.prepare.detector import Faces
+from facesieve_training.prepare.detector import Faces, open_detector
 from facesieve_training.prepare.shards import Shards
 from facesieve_training.prepare.source import Entry, Source
 from facesieve_training.run import Run
@@ -257,3 +257,4 @@ def test_the_shipped_configuration_finds_faces_with_the_shipped_detector() -> No
     assert shipped.how() == "detect"
     assert shipped.detector is not None
     assert (folder.parent / shipped.detector).is_file()
+    assert len(open_detector(folder.parent / shipped.detector)(np.zeros((48, 70, 3), np.uint8), 0.5)) == 0

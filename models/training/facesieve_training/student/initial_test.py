@@ -6,7 +6,7 @@ import pytest
 
 from facesieve_training.cli import DataError
 from facesieve_training.export import quality
-from facesieve_training.export.tflite import Int8Network
+from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.networks.norm import BatchNorm
 from facesieve_training.networks.resnet import NetworkConfig
 from facesieve_training.student import initial, network

@@ -10,7 +10,8 @@ import tensorflow as tf
 from facesieve_training.cli import DataError
 from facesieve_training.detector import codec
 from facesieve_training.detector.codec import STRIDES, FloatArray
-from facesieve_training.detector.evaluate import Detect, Int8Detector
+from facesieve_training.detector.evaluate import Detect
+from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.network import HEADS, NetworkConfig, build
 from facesieve_training.detector.yunet import YuNet
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facesieve_training.export.tflite import Int8Network
+from facesieve_training.networks.int8 import Int8Network
 
 HEIGHT, WIDTH = 384, 640
 """Size of the picture: 640x360 filled up to a multiple of 32."""

@@ -1,0 +1,34 @@
+"""An exported detector with YuNet's heads, run: pictures to faces, as the daemon has them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from facesieve_training.detector import codec
+from facesieve_training.detector.codec import STRIDES, FloatArray
+from facesieve_training.networks.int8 import Int8Network
+
+_HEADS = ("cls", "obj", "bbox", "kps")
+_EXPORTED = {head: range(k * len(STRIDES), (k + 1) * len(STRIDES)) for k, head in enumerate(_HEADS)}
+"""The outputs in the order of `network.OUTPUTS`."""
+
+
+class Int8Detector:
+    """An int8 detector on 8-bit BGR pictures of any size."""
+
+    def __init__(self, data: bytes, overlap: float, heads: Mapping[str, Sequence[int]] = _EXPORTED) -> None:
+        """Open a network's bytes; boxes that overlap more than that are one face. Heads are the numbers of
+        the outputs of cls, obj, bbox and kps, for each stride one, as the manifest has them.
+        """
+        self._network = Int8Network(data)
+        self._heads = heads
+        self._overlap = overlap
+
+    def __call__(self, picture: np.ndarray, threshold: float) -> FloatArray:
+        """Faces of a picture at its own size, best first, [N,15]."""
+        height, width = picture.shape[:2]
+        pad = [(0, -height % STRIDES[-1]), (0, -width % STRIDES[-1]), (0, 0)]
+        maps = [m[0] for m in self._network.run(np.pad(picture, pad))]
+        cls, obj, bbox, kps = ([maps[k] for k in self._heads[head]] for head in _HEADS)
+        scores = [np.sqrt(codec.sigmoid(c) * codec.sigmoid(o))[..., 0] for c, o in zip(cls, obj, strict=True)]
+        return codec.vote(codec.decode(scores, bbox, kps, threshold), self._overlap)

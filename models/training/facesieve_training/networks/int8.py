@@ -1,0 +1,62 @@
+"""An exported network, run: the int8 interpreter's answers in real units."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from facesieve_training.networks.cells import COLOURS, as_cells
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class Int8Network:
+    """An interpreter of an int8 network on one thread."""
+
+    def __init__(self, data: bytes, reference: bool = False) -> None:
+        """Open a network's bytes; with reference TFLite's own kernels run instead of XNNPACK."""
+        resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if reference else OpResolverType.AUTO
+        self._interpreter = Interpreter(
+            model_content=data, num_threads=1, experimental_op_resolver_type=resolver
+        )
+        self._interpreter.allocate_tensors()
+
+    @property
+    def input_quantization(self) -> tuple[float, int]:
+        """Scale and zero point of the input."""
+        scale, zero_point = self._interpreter.get_input_details()[0]["quantization"]
+        return float(scale), int(zero_point)
+
+    @property
+    def cell(self) -> int:
+        """Neighbouring pixels in a cell of the input."""
+        return int(self._interpreter.get_input_details()[0]["shape"][3]) // COLOURS
+
+    def outputs(self) -> list[dict[str, Any]]:
+        """The interpreter's details of its outputs, in its order."""
+        return list(self._interpreter.get_output_details())
+
+    def set_picture(self, picture: npt.NDArray[np.uint8]) -> None:
+        """Resize the input to an 8-bit picture [H,W,3] and fill it."""
+        details = self._interpreter.get_input_details()[0]
+        cells = as_cells(picture[None], self.cell)
+        if tuple(details["shape"]) != cells.shape:
+            self._interpreter.resize_tensor_input(details["index"], cells.shape)
+            self._interpreter.allocate_tensors()
+        self._interpreter.set_tensor(details["index"], (cells ^ 0x80).view(np.int8))
+
+    def invoke(self) -> None:
+        """Run the network on the picture that was set."""
+        self._interpreter.invoke()
+
+    def run(self, picture: npt.NDArray[np.uint8]) -> list[FloatArray]:
+        """All outputs of an 8-bit picture [H,W,3], dequantised."""
+        self.set_picture(picture)
+        self.invoke()
+        results = []
+        for details in self._interpreter.get_output_details():
+            scale, zero_point = details["quantization"]
+            quantised = self._interpreter.get_tensor(details["index"]).astype(np.float32)
+            results.append(np.asarray((quantised - zero_point) * scale, np.float32))
+        return results
