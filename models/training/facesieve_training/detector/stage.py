@@ -23,7 +23,6 @@ from facesieve_training.detector.network import NetworkConfig, build, multiply_a
 from facesieve_training.detector.train import Batches, Parts, TrainConfig, first_pictures, train
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.export.manifest import Training
-from facesieve_training.networks.cells import PIXELS
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.run import Run
 
@@ -34,15 +33,15 @@ _TIMED = (384, 640)
 class ExportConfig:
     """The exported files; representative is the number of training pictures that calibrate int8.
 
-    Cell is how many neighbouring pixels are one cell of the input: 4 is fastest with newer XNNPACK; 1 is for
-    accelerators that want the same stride both ways.
+    Cell is how many neighbouring pixels are one cell of the input: 1 is fastest in the daemon's TensorFlow
+    Lite, and for accelerators that want the same stride both ways; 4 in LiteRT, whose XNNPACK is newer.
 
     With mixed_with the network is moved, by the share `mix`, towards the one in that file (.tflite or
     .weights.h5), which it must have been trained from.
     """
 
     representative: int = 256
-    cell: Literal[1, 2, 4] = PIXELS
+    cell: Literal[1, 2, 4] = 1
     mixed_with: Path | None = None
     mix: float = 0.5
     texts: export.Texts = field(default_factory=export.Texts)
