@@ -118,10 +118,7 @@ func (i *Interpreter) Resize(width, height int) error {
 	}
 	i.width, i.height, i.input, i.handles, i.outputs = 0, 0, nil, nil, nil
 	if !in.Fixed() {
-		dims := make([]int32, 0, 4)
-		for _, n := range in.shape(width, height) {
-			dims = append(dims, int32(n)) //nolint:gosec // at most maxSide
-		}
+		dims := []int32{1, int32(height), int32(width), int32(in.Channels)} //nolint:gosec // at most maxSide
 		if i.interpreter.ResizeInputTensor(0, dims) != tflite.OK {
 			return i.reports.explain(fmt.Sprintf("the network does not take %dx%d pixels", width, height))
 		}
@@ -142,7 +139,7 @@ func (i *Interpreter) Resize(width, height int) error {
 func (i *Interpreter) bind(width, height int) error {
 	m := &i.model.Manifest
 	tensor := i.interpreter.GetInputTensor(0)
-	want := expectation{"input", m.Input.shape(width, height), m.Input.Scale, m.Input.ZeroPoint}
+	want := expectation{"input", []int{1, height, width, m.Input.Channels}, m.Input.Scale, m.Input.ZeroPoint}
 	if err := want.compare(tensor); err != nil {
 		return err
 	}

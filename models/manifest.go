@@ -47,15 +47,12 @@ type Training struct {
 }
 
 // Input describes the one input, NHWC int8. A pixel p becomes (p-Mean)/Std, stored as that divided by Scale plus ZeroPoint.
-// The tensor is [1, height, width/Cell, Channels*Cell]: neighbouring pixels of a row may stand in one of its cells, with which
-// newer releases of XNNPACK compute the first convolution more than twice as fast. The bytes and their order are the same.
 type Input struct {
 	Width     int     `json:"width"`    // pixels; 0: any multiple of Multiple
 	Height    int     `json:"height"`   // pixels; 0: any multiple of Multiple
 	Multiple  int     `json:"multiple"` // 0 where width and height are fixed
 	Channels  int     `json:"channels"`
-	Cell      int     `json:"cell,omitempty"` // pixels in a cell; 0: 1
-	Color     string  `json:"color"`          // order the network wants: "BGR" or "RGB"
+	Color     string  `json:"color"` // order the network wants: "BGR" or "RGB"
 	Mean      float64 `json:"mean"`
 	Std       float64 `json:"std"`
 	Type      string  `json:"type"`
@@ -65,12 +62,6 @@ type Input struct {
 
 // Fixed tells whether the network takes pictures of one size only.
 func (in Input) Fixed() bool { return in.Width > 0 }
-
-// shape returns the shape of the tensor for a picture of that size.
-func (in Input) shape(width, height int) []int {
-	cell := max(1, in.Cell)
-	return []int{1, height, width / cell, in.Channels * cell}
-}
 
 // Output describes one output: real value = (stored - ZeroPoint) * Scale. A -1 in Shape varies with the input's size.
 type Output struct {

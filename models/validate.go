@@ -72,9 +72,6 @@ func (in *Input) validate(f *faults) {
 	f.check(in.Width <= maxSide && in.Height <= maxSide, "input", "%dx%d is larger than %d pixels a side",
 		in.Width, in.Height, maxSide)
 	f.check(in.Channels == 3, "input.channels", "%d, only 3 is supported", in.Channels)
-	cell := max(1, in.Cell)
-	f.check(in.Cell >= 0 && in.Width%cell == 0 && in.Multiple%cell == 0, "input.cell",
-		"%d: not negative, and it must divide width and multiple", in.Cell)
 	f.check(in.Color == "BGR" || in.Color == "RGB", "input.color", "%q is neither \"BGR\" nor \"RGB\"", in.Color)
 	f.check(in.Std > 0, "input.std", "%g is not positive", in.Std)
 	validateQuantisation(f, "input", in.Type, in.Scale, in.ZeroPoint)

@@ -20,7 +20,6 @@ func TestManifestFaults(t *testing.T) {
 		"either width and height, or multiple":           {"quality", func(m *Manifest) { m.Input.Height = 0 }},
 		"larger than 4096 pixels":                        {"quality", func(m *Manifest) { m.Input.Width = 1 << 20 }},
 		"input.channels: 1":                              {"quality", func(m *Manifest) { m.Input.Channels = 1 }},
-		"input.cell: 5: not negative, and it must":       {"quality", func(m *Manifest) { m.Input.Cell = 5 }},
 		`input.color: "GRAY"`:                            {"quality", func(m *Manifest) { m.Input.Color = "GRAY" }},
 		"input.std: 0 is not positive":                   {"quality", func(m *Manifest) { m.Input.Std = 0 }},
 		`input.type: "float32"`:                          {"quality", func(m *Manifest) { m.Input.Type = "float32" }},

@@ -12,14 +12,11 @@ import tensorflow as tf
 
 from facesieve_training.detector.codec import STRIDES
 from facesieve_training.detector.network import HEADS, OUTPUTS
-from facesieve_training.export import cells, manifest, tflite
-from facesieve_training.networks.cells import PIXELS
+from facesieve_training.export import manifest, tflite
 from facesieve_training.networks.int8 import Int8Network
 
 SELF_TEST_SIZE = 64
 MULTIPLE = STRIDES[-1]
-_IN_CELLS = 2
-"""Convolutions at the beginning that have a stride of 2: behind them a cell of 4 pixels is one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,17 +30,14 @@ class Texts:
     trained_on: str = ""
 
 
-def convert(model: keras.Model, pictures: Iterable[npt.NDArray[np.uint8]], cell: int = PIXELS) -> bytes:
-    """Int8 TFLite of the network, maps in the order of OUTPUTS, for any size that is a multiple of 32; its
-    input is in cells of so many pixels.
-    """
-    network = cells.in_cells(model, _IN_CELLS, cell)
+def convert(model: keras.Model, pictures: Iterable[npt.NDArray[np.uint8]]) -> bytes:
+    """Int8 TFLite of the network, maps in the order of OUTPUTS, for any size that is a multiple of 32."""
 
     def maps(image: tf.Tensor) -> list[tf.Tensor]:
-        outputs = network(image, training=False)
+        outputs = model(image, training=False)
         return [outputs[name] for name in OUTPUTS]
 
-    return tflite.convert_int8(maps, None, None, pictures, cell)
+    return tflite.convert_int8(maps, None, None, pictures)
 
 
 def layout() -> manifest.Detector:
@@ -78,7 +72,7 @@ def write(
         file="detector.tflite",
         sha256=manifest.sha256(data),
         training=training,
-        input=manifest.Input(0, 0, MULTIPLE, cell=network.cell),
+        input=manifest.Input(0, 0, MULTIPLE),
         outputs=outputs(network),
         self_test=tflite.self_test(data, SELF_TEST_SIZE, SELF_TEST_SIZE),
         detector=layout(),

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import keras
@@ -33,15 +32,11 @@ _TIMED = (384, 640)
 class ExportConfig:
     """The exported files; representative is the number of training pictures that calibrate int8.
 
-    Cell is how many neighbouring pixels are one cell of the input: 1 is fastest in the daemon's TensorFlow
-    Lite, and for accelerators that want the same stride both ways; 4 in LiteRT, whose XNNPACK is newer.
-
     With mixed_with the network is moved, by the share `mix`, towards the one in that file (.tflite or
     .weights.h5), which it must have been trained from.
     """
 
     representative: int = 256
-    cell: Literal[1, 2, 4] = 1
     mixed_with: Path | None = None
     mix: float = 0.5
     texts: export.Texts = field(default_factory=export.Texts)
@@ -91,7 +86,7 @@ def run(config: Config, run: Run) -> None:
         initial.load(other, config.export.mixed_with)
         initial.mix(model, other, config.export.mix, first_pictures(Batches(known, config.parts())))
     model.save_weights(run.dir / "detector.weights.h5")
-    data = export.convert(model, representative(known, config), config.export.cell)
+    data = export.convert(model, representative(known, config))
     tallies = measure(data, [item for item in items if item.held_out], config)
     finish(data, tallies, config, run)
 

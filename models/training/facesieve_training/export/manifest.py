@@ -35,15 +35,13 @@ class Training:
 class Input:
     """The input tensor, NHWC; real = (pixel - mean) / std = (quantised - zero_point) * scale.
 
-    Width and height, in pixels, are 0 when any multiple of `multiple` will do. The tensor is 1 x height x
-    width / cell x channels cell: `cell` neighbouring pixels of a row stand in one of its cells.
+    Width and height are 0 when any multiple of `multiple` will do.
     """
 
     width: int
     height: int
     multiple: int = 0
     channels: int = 3
-    cell: int = 1
     color: Literal["BGR", "RGB"] = "BGR"
     mean: float = 128
     std: float = 128

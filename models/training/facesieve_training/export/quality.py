@@ -10,9 +10,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
-from facesieve_training.export import cells, manifest, tflite
+from facesieve_training.export import manifest, tflite
 from facesieve_training.faces import SIZE, Picture
-from facesieve_training.networks.cells import PIXELS, as_cells
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.student import network
 from facesieve_training.student.stage import Config as StudentRunConfig
@@ -29,18 +28,15 @@ def load_student(folder: Path, config: StudentRunConfig, features: int, people: 
     return network.inference(model, config.student)
 
 
-def convert(model: keras.Model, pictures: Sequence[Picture], cell: int = PIXELS) -> bytes:
-    """Convert to int8, its input in cells of so many pixels, with pictures as representative set, and check
-    that the outputs kept their order.
-    """
-    shipped = cells.in_cells(model, 1, cell)
+def convert(model: keras.Model, pictures: Sequence[Picture]) -> bytes:
+    """Convert to int8, with pictures as representative set, and check that the outputs kept their order."""
 
     def labels(x: tf.Tensor) -> list[tf.Tensor]:
-        return list(shipped(x, training=False))
+        return list(model(x, training=False))
 
-    data = tflite.convert_int8(labels, SIZE, SIZE, with_extremes(pictures), cell)
+    data = tflite.convert_int8(labels, SIZE, SIZE, with_extremes(pictures))
     answers = Int8Network(data).run(pictures[0])
-    wanted = [np.asarray(told) for told in labels(as_cells(to_input(pictures[:1]), cell))]
+    wanted = [np.asarray(told) for told in labels(to_input(pictures[:1]))]
     for k, answer in enumerate(answers):
         nearest = int(np.argmin([np.abs(answer - other).mean() for other in wanted]))
         if nearest != k:

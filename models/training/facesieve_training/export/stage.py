@@ -8,7 +8,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ from facesieve_training.config import load
 from facesieve_training.evaluate.network import Network
 from facesieve_training.export import calibration, held_out, manifest, parity, quality, tflite, weighting
 from facesieve_training.faces import SIZE
-from facesieve_training.networks.cells import PIXELS
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data
@@ -48,9 +47,6 @@ class Config:
     """Weight of each label in the raw value; none chooses by the held-out people."""
     representative: int = 400
     """Training pictures, clean and degraded, from which the ranges of int8 are taken."""
-    cell: Literal[1, 2, 4] = PIXELS
-    """Neighbouring pixels in a cell of the input: 4 is fastest with newer XNNPACK; 1 is for accelerators that
-    want the same stride both ways."""
     knots: int = 41
     fmr: float = 1e-3
     cache: Path | None = None
@@ -114,7 +110,7 @@ def run(config: Config, run: Run) -> None:
 def _convert(config: Config, run: Run, model: Any, pictures: data.Pictures, rows: NDArray[np.int64]) -> bytes:
     path = run.dir / config.file
     chosen = np.sort(np.random.default_rng([config.seed, 4]).permutation(rows)[: config.representative])
-    tflite_bytes = quality.convert(model, list(pictures[chosen]), config.cell)
+    tflite_bytes = quality.convert(model, list(pictures[chosen]))
     write_atomic(path, tflite_bytes)
     log.info("%s: %d bytes", path, len(tflite_bytes))
     return tflite_bytes
@@ -141,7 +137,7 @@ def _manifest(
         license=config.license,
         trained_on=config.trained_on,
         training=quality.described_training(config.student, meta),
-        input=manifest.Input(SIZE, SIZE, cell=config.cell),
+        input=manifest.Input(SIZE, SIZE),
         outputs=quality.described_outputs(tflite_bytes, student.student.labels),
         self_test=tflite.self_test(tflite_bytes, SIZE, SIZE),
         quality=manifest.Quality(quality.described_labels(student.student.bins, weights), curve, fnmr),

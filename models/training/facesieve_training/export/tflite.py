@@ -9,7 +9,6 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from facesieve_training.export import manifest
-from facesieve_training.networks.cells import COLOURS, PIXELS, as_cells
 from facesieve_training.networks.int8 import Int8Network
 
 INPUT_SCALE = 1 / 128
@@ -20,21 +19,19 @@ def convert_int8(
     height: int | None,
     width: int | None,
     pictures: Iterable[npt.NDArray[np.uint8]],
-    cell: int = PIXELS,
 ) -> bytes:
-    """Convert a function of one picture in cells [1,H,W/cell,3 cell] (pixels / 128 - 1) to int8, calibrated
-    on 8-bit pictures [H,W,3].
+    """Convert a function of one picture [1,H,W,3] (pixels / 128 - 1) to int8, calibrated on 8-bit pictures
+    [H,W,3].
 
     The pictures must contain 0 and 255 somewhere: only then is the input's scale 1/128 and its zero point 0,
     which the manifest promises; anything else is an error.
     """
-    shape = [1, height, width and width // cell, COLOURS * cell]
-    signature = tf.TensorSpec(shape, tf.float32, name="cells")
+    signature = tf.TensorSpec([1, height, width, 3], tf.float32, name="image")
     concrete = tf.function(function).get_concrete_function(signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(concrete)])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: (
-        [as_cells(picture[None], cell).astype(np.float32) * INPUT_SCALE - 1] for picture in pictures
+        [picture[None].astype(np.float32) * INPUT_SCALE - 1] for picture in pictures
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8

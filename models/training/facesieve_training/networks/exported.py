@@ -1,10 +1,9 @@
 """Starts a training from an exported network: its int8 weights back in a network that can learn.
 
-The export folds every batch norm into the convolution before it, puts the first ones on cells of several
-pixels (`cells`), has a blueprint convolution as the two that it is, and rounds the weights to 8 bits. Here
-the cells are pixels and the two are one again, the convolution gets the folded weights and the batch norm
-becomes the offset alone; `settle` then gives the batch norms the moments that they see on pictures, which
-they need before they can learn, and leaves what the network computes as it is.
+The export folds every batch norm into the convolution before it, has a blueprint convolution as the two that
+it is, and rounds the weights to 8 bits. Here the two are one again, the convolution gets the folded weights
+and the batch norm becomes the offset alone; `settle` then gives the batch norms the moments that they see on
+pictures, which they need before they can learn, and leaves what the network computes as it is.
 """
 
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ import tensorflow as tf
 from keras import layers
 from tensorflow.lite.python import schema_py_generated as schema
 
-from facesieve_training.networks import cells, mirror
+from facesieve_training.networks import mirror
 from facesieve_training.networks.blueprint import BlueprintConv2D, factors
 from facesieve_training.networks.norm import BatchNorm
 
@@ -51,7 +50,7 @@ def read(data: bytes) -> list[Weights]:
         codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
     except Exception as error:  # a foreign file fails somewhere in the reader, with whatever it meets there
         raise ValueError(f"it is no TFLite file: {error!r}") from error
-    found, pixels, last = list[Weights](), 0, -1
+    found, last = list[Weights](), -1
     for operator in graph.operators:
         code = codes[operator.opcodeIndex]
         if code not in _AXES:
@@ -66,16 +65,9 @@ def read(data: bytes) -> list[Weights]:
                 raise ValueError("it has a depthwise convolution that follows no other")
             found[-1] = _blueprint(found[-1], values, bias)
             continue
-        dense, last = code == _DENSE, operator.outputs[0]
-        if not dense:
-            pixels = pixels or values.shape[2] // cells.COLOURS
-            stride = operator.builtinOptions.strideH
-            if stride != operator.builtinOptions.strideW:
-                values = cells.unpack(values, stride, pixels)
-                bias = bias[: values.shape[-1]]
-                pixels //= stride
+        last = operator.outputs[0]
         name = kernel.name.decode().split("/")[-2]
-        found.append(Weights(name, dense, np.ascontiguousarray(values), bias))
+        found.append(Weights(name, code == _DENSE, np.ascontiguousarray(values), bias))
     return found
 
 

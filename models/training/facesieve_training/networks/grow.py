@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from facesieve_training.networks import exported, mirror
-from facesieve_training.networks.cells import COLOURS
 from facesieve_training.networks.norm import BatchNorm
 
+_COLOURS = 3
 _MIRRORED = (mirror.MirrorConv2D, mirror.MirrorDense, mirror.MirrorReadout)
 Pair = tuple[Any, BatchNorm | None]
 """A convolution and the batch norm behind it."""
@@ -40,7 +40,7 @@ def aligned(
 def _kind(shape: tuple[int, ...]) -> tuple[float, ...]:
     """What kernels of one place in networks of different width have in common."""
     height, width, ins, outs = shape
-    return (height, width, 0 if ins == COLOURS else outs / ins)
+    return (height, width, 0 if ins == _COLOURS else outs / ins)
 
 
 def give(layer: Any, norm: BatchNorm | None, held: exported.Weights) -> None:

@@ -6,8 +6,6 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from facesieve_training.networks.cells import COLOURS, as_cells
-
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -28,11 +26,6 @@ class Int8Network:
         scale, zero_point = self._interpreter.get_input_details()[0]["quantization"]
         return float(scale), int(zero_point)
 
-    @property
-    def cell(self) -> int:
-        """Neighbouring pixels in a cell of the input."""
-        return int(self._interpreter.get_input_details()[0]["shape"][3]) // COLOURS
-
     def outputs(self) -> list[dict[str, Any]]:
         """The interpreter's details of its outputs, in its order."""
         return list(self._interpreter.get_output_details())
@@ -40,11 +33,10 @@ class Int8Network:
     def set_picture(self, picture: npt.NDArray[np.uint8]) -> None:
         """Resize the input to an 8-bit picture [H,W,3] and fill it."""
         details = self._interpreter.get_input_details()[0]
-        cells = as_cells(picture[None], self.cell)
-        if tuple(details["shape"]) != cells.shape:
-            self._interpreter.resize_tensor_input(details["index"], cells.shape)
+        if tuple(details["shape"][1:3]) != picture.shape[:2]:
+            self._interpreter.resize_tensor_input(details["index"], (1, *picture.shape))
             self._interpreter.allocate_tensors()
-        self._interpreter.set_tensor(details["index"], (cells ^ 0x80).view(np.int8))
+        self._interpreter.set_tensor(details["index"], (picture ^ 0x80).view(np.int8)[None])
 
     def invoke(self) -> None:
         """Run the network on the picture that was set."""
