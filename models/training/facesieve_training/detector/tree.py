@@ -1,7 +1,7 @@
-"""YuNet's weights as plain convolutions, and what its early stages compute.
+"""YuNet's weights, and what its early stages compute.
 
-A unit of YuNet is a 1x1 convolution and a depthwise 3x3 one with no activation between, which together are
-one plain 3x3 convolution (but for the 1x1's bias beyond the border).
+A unit of YuNet is a 1x1 convolution and a depthwise 3x3 one with no activation between, here told as the
+plain 3x3 convolution that they are together (but for the 1x1's bias beyond the border).
 """
 
 from pathlib import Path
