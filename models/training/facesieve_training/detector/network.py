@@ -1,20 +1,21 @@
-"""The detector's network: YuNet's tree of blueprint convolutions on a stem of its own.
+"""The detector's network: YuNet's tree of plain convolutions on a stem of its own.
 
-YuNet's first two stages work on large maps and take most of its time: here a few plain strided convolutions
-stand for them, which an int8 processor computes near its peak.
+YuNet's units, a 1x1 and a depthwise 3x3 convolution with nothing between, are each one plain 3x3
+convolution, which learns more: as two the network takes a third less time, misses more small faces and has
+its landmarks up to 30 % further off. YuNet's first two stages work on large maps and take most of its time:
+here a few strided convolutions stand for them.
 
-Batch norm and ReLU fold into the convolutions. No operation knows the size of the input, so that the exported
-graph can be resized: upsampling is a concatenation of four copies and depth_to_space.
+Only small plain 3x3 convolutions with batch norm and ReLU: all of it folds into int8 convolutions
+that run near the processor's peak. No operation knows the size of the input, so that the exported graph can
+be resized: upsampling is a concatenation of four copies and depth_to_space.
 """
 
-import math
 from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
 
 from facesieve_training.detector.codec import STRIDES
-from facesieve_training.networks.blueprint import BlueprintConv2D
 from facesieve_training.networks.norm import BatchNorm
 
 HEADS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
@@ -49,15 +50,12 @@ class UpsampleNearest(keras.layers.Layer):  # type: ignore[misc]
         return tf.nn.depth_to_space(tf.concat([inputs] * 4, axis=-1), 2)
 
 
-def _plain(filters: int, name: str, stride: int = 1) -> keras.layers.Layer:
-    return keras.layers.Conv2D(
-        filters, 3, stride, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
-    )
-
-
-def _then(convolution: keras.layers.Layer, x: keras.KerasTensor) -> keras.KerasTensor:
-    name = convolution.name
-    x = convolution(x)
+def _conv(
+    x: keras.KerasTensor, filters: int, name: str, stride: int = 1, kernel: int = 3
+) -> keras.KerasTensor:
+    x = keras.layers.Conv2D(
+        filters, kernel, stride, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
+    )(x)
     x = BatchNorm(momentum=0.97, name=f"{name}_norm")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x)
 
@@ -65,10 +63,13 @@ def _then(convolution: keras.layers.Layer, x: keras.KerasTensor) -> keras.KerasT
 def _head(x: keras.KerasTensor, stride: int) -> dict[str, keras.KerasTensor]:
     outputs = {}
     for pair in PAIRS:
-        maps = BlueprintConv2D(
+        bias = _PRIOR_LOGIT if "cls" in pair else 0.0
+        maps = keras.layers.Conv2D(
             sum(HEADS[head] for head in pair),
-            offset=_PRIOR_LOGIT if "cls" in pair else 0.0,
-            initial=keras.initializers.RandomNormal(stddev=0.02),
+            3,
+            padding="same",
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            bias_initializer=keras.initializers.Constant(bias),
             name=f"{'_'.join(pair)}_{stride}",
             dtype="float32",
         )(x)
@@ -83,7 +84,7 @@ def build(config: NetworkConfig, height: int | None = None, width: int | None = 
 
     def units(x: keras.KerasTensor, names: str) -> keras.KerasTensor:
         for name in names.split():
-            x = _then(BlueprintConv2D(config.width, name=name), x)
+            x = _conv(x, config.width, name)
         return x
 
     def halved(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -94,11 +95,11 @@ def build(config: NetworkConfig, height: int | None = None, width: int | None = 
         return keras.layers.Add()([x, UpsampleNearest()(coarse)])
 
     inputs = keras.Input((height, width, 3), name="image")
-    x = _then(_plain(config.stem, "stem", stride=2), inputs)
-    x = _then(_plain(config.stage4, "stage4_down", stride=2), x)
+    x = _conv(inputs, config.stem, "stem", stride=2)
+    x = _conv(x, config.stage4, "stage4_down", stride=2)
     for block in range(config.blocks4):
-        x = _then(_plain(config.stage4, f"stage4_conv{block}"), x)
-    x = _then(_plain(config.width, EARLY, stride=2), x)
+        x = _conv(x, config.stage4, f"stage4_conv{block}")
+    x = _conv(x, config.width, EARLY, stride=2)
     c8 = units(x, "stage8_conv0 stage8_conv1")
     c16 = units(halved(c8), "stage16_conv0 stage16_conv1")
     c32 = units(halved(c16), "stage32_conv0 stage32_conv1")
@@ -115,8 +116,9 @@ def multiply_adds(model: keras.Model) -> int:
     """Multiply-accumulate operations of the convolutions of a model built with a fixed input size."""
     total = 0
     for layer in model.layers:
-        if isinstance(layer, BlueprintConv2D):
-            total += math.prod(layer.output.shape[1:3]) * layer.multiply_adds()
-        elif isinstance(layer, keras.layers.Conv2D):
-            total += math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape)
+        if isinstance(layer, keras.layers.Conv2D):
+            _, height, width, filters = layer.output.shape
+            total += (
+                height * width * filters * layer.kernel_size[0] * layer.kernel_size[1] * layer.input.shape[-1]
+            )
     return total

@@ -1,9 +1,9 @@
 """Starts a training from an exported network: its int8 weights back in a network that can learn.
 
-The export folds every batch norm into the convolution before it, has a blueprint convolution as the two that
-it is, and rounds the weights to 8 bits. Here the two are one again, the convolution gets the folded weights
-and the batch norm becomes the offset alone; `settle` then gives the batch norms the moments that they see on
-pictures, which they need before they can learn, and leaves what the network computes as it is.
+The export folds every batch norm into the convolution before it, and rounds the weights to 8 bits. Here the
+convolution gets the folded weights and the batch norm becomes the offset alone; `settle` then gives the
+batch norms the moments that they see on pictures, which they need before they can learn, and leaves what the
+network computes as it is.
 """
 
 from collections.abc import Iterable
@@ -18,15 +18,9 @@ from keras import layers
 from tensorflow.lite.python import schema_py_generated as schema
 
 from facesieve_training.networks import mirror
-from facesieve_training.networks.blueprint import BlueprintConv2D, factors
 from facesieve_training.networks.norm import BatchNorm
 
 Array = npt.NDArray[np.float32]
-_DENSE = schema.BuiltinOperator.FULLY_CONNECTED
-_DEPTHWISE = schema.BuiltinOperator.DEPTHWISE_CONV_2D
-_AXES = {schema.BuiltinOperator.CONV_2D: (1, 2, 3, 0), _DEPTHWISE: (1, 2, 0, 3), _DENSE: (1, 0)}
-"""Axes of a kernel in the file, in the order of Keras's, for every operation that has one."""
-_CONVOLUTIONS = layers.Conv2D | mirror.MirrorConv2D | BlueprintConv2D
 
 
 @dataclass(frozen=True)
@@ -50,48 +44,33 @@ def read(data: bytes) -> list[Weights]:
         codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
     except Exception as error:  # a foreign file fails somewhere in the reader, with whatever it meets there
         raise ValueError(f"it is no TFLite file: {error!r}") from error
-    found, last = list[Weights](), -1
+    found = []
     for operator in graph.operators:
         code = codes[operator.opcodeIndex]
-        if code not in _AXES:
+        if code not in (schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.FULLY_CONNECTED):
             continue
         kernel = graph.tensors[operator.inputs[1]]
-        values = _real(model, kernel, np.int8).transpose(_AXES[code])
+        dense = code == schema.BuiltinOperator.FULLY_CONNECTED
+        values = _real(model, kernel, np.int8).transpose((1, 0) if dense else (1, 2, 3, 0))
         bias = np.zeros(values.shape[-1], np.float32)
         if len(operator.inputs) > 2 and operator.inputs[2] >= 0:  # a bias of zeros is left out
             bias = _real(model, graph.tensors[operator.inputs[2]], np.int32)
-        if code == _DEPTHWISE:
-            if operator.inputs[0] != last:
-                raise ValueError("it has a depthwise convolution that follows no other")
-            found[-1] = _blueprint(found[-1], values, bias)
-            continue
-        last = operator.outputs[0]
         name = kernel.name.decode().split("/")[-2]
-        found.append(Weights(name, code == _DENSE, np.ascontiguousarray(values), bias))
+        found.append(Weights(name, dense, np.ascontiguousarray(values), bias))
     return found
 
 
-def _blueprint(point: Weights, deep: Array, bias: Array) -> Weights:
-    """The plain convolution that a 1x1 and a depthwise one, height x width x 1 x out, are together."""
-    if point.kernel.shape[:2] != (1, 1):
-        raise ValueError(f"a depthwise convolution follows {point.name}, which is not 1x1")
-    bias = bias + deep.sum((0, 1, 2)) * point.bias  # but for the border
-    return Weights(point.name, False, point.kernel * deep, bias)
-
-
 def _real(model: Any, tensor: Any, kind: type[np.integer[Any]]) -> Array:
-    """A constant in real units; the scale is one for each entry of an axis, or one for all."""
+    """A constant in real units; the scale is one for each entry of the first axis, or one for all."""
     values = np.frombuffer(bytes(model.buffers[tensor.buffer].data), kind).reshape(tensor.shape)
     scale = np.asarray(tensor.quantization.scale, np.float32)
-    axes = np.ones(values.ndim, int)
-    axes[tensor.quantization.quantizedDimension] = -1
-    return np.asarray(values * scale.reshape(axes), np.float32)
+    return np.asarray(values * scale.reshape(-1, *[1] * (values.ndim - 1)), np.float32)
 
 
 def convolutions(model: keras.Model) -> list[tuple[Any, BatchNorm | None]]:
     """Every convolution of a network and the batch norm behind it."""
     norms = {id(layer.input): layer for layer in model.layers if isinstance(layer, BatchNorm)}
-    found = [layer for layer in model.layers if isinstance(layer, _CONVOLUTIONS)]
+    found = [layer for layer in model.layers if isinstance(layer, layers.Conv2D | mirror.MirrorConv2D)]
     return [(layer, norms.get(id(layer.output))) for layer in found]
 
 
@@ -99,15 +78,13 @@ def give(layer: Any, norm: BatchNorm | None, held: Weights) -> None:
     """Give a convolution these weights; its batch norm, if any, is left with the bias alone."""
     if held.kernel.shape != tuple(layer.kernel.shape):
         raise ValueError(f"{layer.name} is {held.kernel.shape} there and {tuple(layer.kernel.shape)} here")
-    kernels, bias = [held.kernel], held.bias
+    kernel, bias = held.kernel, held.bias
     if isinstance(layer, mirror.MirrorConv2D):
-        kernels = [held.kernel[..., : held.kernel.shape[-1] // 2]]
-    elif isinstance(layer, BlueprintConv2D):
-        kernels = [*factors(held.kernel)]
+        kernel = kernel[..., : kernel.shape[-1] // 2]
     if norm is None:
-        layer.set_weights([*kernels, bias])
+        layer.set_weights([kernel, bias])
         return
-    layer.set_weights(kernels)
+    layer.set_weights([kernel])
     offset = np.asarray(norm.of_weights(bias))
     ones = np.ones_like(offset)
     norm.set_weights([ones, offset, 0 * ones, ones - norm.epsilon])
