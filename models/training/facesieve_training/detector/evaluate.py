@@ -174,7 +174,7 @@ def on_empty(detect: Detect, path: Path, config: EvaluateConfig) -> Tally:
 
 def choose_score(tallies: Sequence[Tally], allowed: float) -> float:
     """The lowest score, in steps of 0.01, with at most this many false positives a picture in every tally."""
-    for threshold in np.arange(0.2, 0.95, 0.01):
+    for threshold in np.arange(20, 95) / 100:
         if all(t.false_per_picture(float(threshold)) <= allowed for t in tallies):
             return round(float(threshold), 2)
     return 0.95
