@@ -52,6 +52,28 @@ def decode(
     return np.concatenate([decode_level(s, b, k, stride, threshold) for s, b, k, stride in levels])
 
 
+def padded(picture: np.ndarray) -> np.ndarray:
+    """A picture [H,W,3] with black to its right and below, up to multiples of the largest stride."""
+    height, width = picture.shape[:2]
+    return np.pad(picture, [(0, -height % STRIDES[-1]), (0, -width % STRIDES[-1]), (0, 0)])
+
+
+def faces_of(
+    cls: Sequence[FloatArray],
+    obj: Sequence[FloatArray],
+    bboxes: Sequence[FloatArray],
+    kpss: Sequence[FloatArray],
+    threshold: float,
+    overlap: float,
+) -> FloatArray:
+    """Faces as the daemon has them, best first, [N,15]: of the logits cls and obj [H,W,1] and the regressions
+    of each stride. Boxes that overlap more than that are one face.
+    """
+    pairs = zip(cls, obj, strict=True)
+    scores = [np.sqrt(sigmoid(c) * sigmoid(o))[..., 0] for c, o in pairs]
+    return vote(decode(scores, bboxes, kpss, threshold), overlap)
+
+
 def encode(face: FloatArray, cell: FloatArray, stride: int) -> FloatArray:
     """Regression targets [N,14] (bbox 4, kps 10) of faces [N,15] seen from cells [N,2] (column, row)."""
     center = (face[:, :2] + face[:, 2:4] / 2) / stride - cell

@@ -26,9 +26,6 @@ class Int8Detector:
 
     def __call__(self, picture: np.ndarray, threshold: float) -> FloatArray:
         """Faces of a picture at its own size, best first, [N,15]."""
-        height, width = picture.shape[:2]
-        pad = [(0, -height % STRIDES[-1]), (0, -width % STRIDES[-1]), (0, 0)]
-        maps = [m[0] for m in self._network.run(np.pad(picture, pad))]
+        maps = [m[0] for m in self._network.run(codec.padded(picture))]
         cls, obj, bbox, kps = ([maps[k] for k in self._heads[head]] for head in _HEADS)
-        scores = [np.sqrt(codec.sigmoid(c) * codec.sigmoid(o))[..., 0] for c, o in zip(cls, obj, strict=True)]
-        return codec.vote(codec.decode(scores, bbox, kps, threshold), self._overlap)
+        return codec.faces_of(cls, obj, bbox, kps, threshold, self._overlap)

@@ -1,1 +1,1 @@
-"""Networks that are trained here, as functions that return Keras models."""
+"""Networks: the layers and bodies that are trained here, and exported ones read back and run."""

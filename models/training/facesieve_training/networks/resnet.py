@@ -126,7 +126,7 @@ def macs(model: keras.Model) -> int:
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             total += macs(layer)
-        elif isinstance(layer, layers.Conv2D | mirror.MirrorConv2D):
+        elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | mirror.MirrorConv2D):
             _, height, width, _ = layer.output.shape
             total += math.prod(layer.kernel.shape) * height * width
         elif isinstance(layer, layers.Dense | mirror.MirrorDense | mirror.MirrorReadout):

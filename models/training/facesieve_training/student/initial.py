@@ -1,4 +1,4 @@
-"""Starts a student from an exported one, as large or smaller: what both have in common is not learnt anew."""
+"""Starts a student from a trained network: an exported student, as large or smaller, or a teacher to prune."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,10 @@ import keras
 import numpy as np
 
 from facesieve_training.cli import DataError
-from facesieve_training.networks import exported, grow, mirror
+from facesieve_training.faces import Picture
+from facesieve_training.networks import exported, grow, mirror, mobileface_onnx, prune
+from facesieve_training.student.network import FEATURE, StudentConfig
+from facesieve_training.teacher.imported import OnnxTeacher
 
 
 def load(student: keras.Model, path: Path, pictures: Iterable[np.ndarray]) -> list[str]:
@@ -26,6 +29,21 @@ def load(student: keras.Model, path: Path, pictures: Iterable[np.ndarray]) -> li
         ) from error
     exported.settle(student, pictures)
     return [_layer_name(held) for held in known]
+
+
+def prune_teacher(
+    student: keras.Model, config: StudentConfig, path: Path, like: OnnxTeacher, pictures: Picture
+) -> None:
+    """Start a MobileFaceNet from a larger one (ONNX, its input as the teacher's), as far as it tells of
+    pictures, N x 112 x 112 x 3 BGR.
+    """
+    try:
+        if config.mobileface is None:
+            raise ValueError("only a MobileFaceNet can start from one; give student.mobileface")
+        teacher = mobileface_onnx.read(path, like.colour, like.mean, like.std)
+        student.get_layer(FEATURE).set_weights(prune.start(student, config.mobileface, teacher, pictures))
+    except ValueError as error:
+        raise DataError(f"{path}: no student starts from it; mend the keys initial or student: {error}") from error
 
 
 def _give_convolutions(student: keras.Model, stored: list[exported.Weights]) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from facesieve_training.label.table import COMPONENTS
 from facesieve_training.networks import mirror
+from facesieve_training.networks.mobileface import MobileFaceConfig, mobileface
 from facesieve_training.networks.resnet import NetworkConfig, resnet
 from facesieve_training.student.views import Views
 
@@ -21,6 +22,8 @@ class StudentConfig:
     """The student's form."""
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    mobileface: MobileFaceConfig | None = None
+    """A MobileFaceNet in the residual network's stead."""
     labels: tuple[str, ...] = COMPONENTS
     """Columns of the label table that it learns, an output each."""
     bins: int = 16
@@ -31,6 +34,8 @@ class StudentConfig:
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
         found = [] if self.labels else ["labels: must name at least one"]
+        if self.mobileface and self.network.mirror:
+            found.append("network.mirror: a MobileFaceNet cannot be mirrored; leave network out")
         found += [] if len(set(self.labels)) == len(self.labels) else ["labels: one is named twice"]
         return (
             found if self.bins >= 2 else [*found, f"bins: {self.bins} cannot tell a value; take at least 2"]
@@ -44,7 +49,7 @@ def centres(bins: int) -> NDArray[np.float32]:
 
 def build(config: StudentConfig, features: int, classes: int = 0, dtype: str = "float32") -> keras.Model:
     """Build the student: outputs FEATURE (N x features), each label (N x bins logits), CLASSES if any."""
-    backbone = resnet(config.network, dtype)
+    backbone = mobileface(config.mobileface, dtype) if config.mobileface else resnet(config.network, dtype)
     pooled = backbone.output
     read, told = layers.Dense, pooled
     if config.network.mirror:

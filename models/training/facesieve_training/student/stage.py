@@ -28,7 +28,7 @@ from facesieve_training.student.batches import Batches, Phase, prototypes
 from facesieve_training.student.views import Views
 
 log = logging.getLogger(__name__)
-_SETTLING = 2048
+_SETTLING, _PRUNING = 2048, 512  # pictures
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ class Config:
     background: Background | None = None
     """Pictures without a face, to be scored lowest; none trains on faces alone."""
     initial: Path | None = None
-    """Exported .tflite of the same network, from whose weights training starts; without phases they stay."""
+    """Trained network from whose weights training starts: an exported student (.tflite), which without phases it
+    stays, or for a MobileFaceNet a larger one (.onnx), best the teacher.
+    """
     clean: int = 1
     """How often an epoch shows each clean picture; each degraded one it shows once."""
     views: Views = field(default_factory=Views)
@@ -117,7 +119,7 @@ def run(config: Config, run: Run) -> None:
     devices.spread(config.devices, config.batch, hosts)
     model = make_model(config, labels, rows, batches.epoch)
     if config.initial:
-        _start(model, config.initial, pictures, rows, config.seed)
+        _start(model, config, source, pictures, rows)
     shipped = network.inference(model, config.student)
     run.save_meta(parameters=shipped.count_params(), macs=macs(shipped))
     log.info(
@@ -139,10 +141,20 @@ def run(config: Config, run: Run) -> None:
 
 
 def _start(
-    model: keras.Model, path: Path, pictures: data.Pictures, rows: NDArray[np.int64], seed: int
+    model: keras.Model, config: Config, source: data.LabelRun, pictures: data.Pictures, rows: NDArray[np.int64]
 ) -> None:
-    """Take the weights of an exported student; the moments are those of pictures and their mirror images."""
-    chosen = np.random.default_rng([seed, 5]).permutation(rows)[:_SETTLING]
+    """Take the weights of an exported student, its moments being those of pictures and their mirror images;
+    or of the teacher, as far as these pictures need them.
+    """
+    path = config.initial
+    assert path is not None
+    count = _SETTLING if path.suffix == ".tflite" else _PRUNING
+    chosen = np.random.default_rng([config.seed, 5]).permutation(rows)[:count]
+    if path.suffix != ".tflite":
+        like = source.config.teacher.as_onnx()
+        initial.prune_teacher(model, config.student, path, like, pictures[np.sort(chosen)])
+        log.info("starting from %s, pruned", path)
+        return
     seen = [pictures[np.sort(some)] for some in np.array_split(chosen, max(1, len(chosen) // 128))]
     known = initial.load(model, path, [b for some in seen for b in (some, some[:, :, ::-1])])
     log.info("starting from %s, which has the labels %s", path, ", ".join(known))

@@ -49,12 +49,9 @@ def _float(file: Path, config: NetworkConfig, nms: float) -> Detect:
     )
 
     def detect(picture: np.ndarray, threshold: float) -> FloatArray:
-        height, width = picture.shape[:2]
-        padded = np.pad(picture, [(0, -height % STRIDES[-1]), (0, -width % STRIDES[-1]), (0, 0)])
-        maps = {k: v.numpy()[0] for k, v in run(padded[None].astype(np.float32) / 128 - 1).items()}
+        batch = codec.padded(picture)[None].astype(np.float32) / 128 - 1
+        maps = {name: values.numpy()[0] for name, values in run(batch).items()}
         cls, obj, bbox, kps = ([maps[f"{head}_{s}"] for s in STRIDES] for head in HEADS)
-        pairs = zip(cls, obj, strict=True)
-        scores = [np.sqrt(codec.sigmoid(c) * codec.sigmoid(o))[..., 0] for c, o in pairs]
-        return codec.vote(codec.decode(scores, bbox, kps, threshold), nms)
+        return codec.faces_of(cls, obj, bbox, kps, threshold, nms)
 
     return detect

@@ -1,0 +1,90 @@
+"""MobileFaceNet (Chen et al. 2018, arXiv:1804.07573) for 112x112 faces, of any width and depth.
+
+A stem, then blocks that add to a linear stream: a 1x1 convolution to hidden channels, a depthwise 3x3 one,
+and a 1x1 one back, without activation. The stream is as wide as published, so that a network with fewer
+hidden channels can start from a trained one (`networks.prune`); nothing is normalised, for that one's batch
+norms are in its weights. ReLU stands for PReLU, which int8 has not, and the last depthwise convolution, over
+all of the map, is a product and a mean, which int8 kernels compute five times as fast.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from facesieve_training.faces import SIZE
+
+BLOCKS = ((64, 2, 1), (64, 1, 4), (128, 2, 1), (128, 1, 6), (128, 2, 1), (128, 1, 2))
+"""Width of the stream, stride and number of blocks, as published; blocks without a stride add to the stream."""
+STRIDES = tuple(stride for _, stride, count in BLOCKS for _ in range(count))
+"""Stride of each block."""
+
+
+@dataclass(frozen=True)
+class MobileFaceConfig:
+    """Widths, in channels; published are 64, twice or four times the stream's, and 512."""
+
+    stem: int = 16
+    hidden: tuple[int, ...] = (48, 0, 48, 0, 48, 80, 0, 96, 0, 96, 0, 96, 160, 160, 160)
+    """Hidden channels of each block; 0 leaves a block out, which one with a stride cannot be."""
+    last: int = 512
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        found = [f"{name}: must be above 0" for name in ("stem", "last") if getattr(self, name) < 1]
+        least = [1 if stride == 2 else 0 for stride in STRIDES]
+        if len(self.hidden) != len(STRIDES) or any(h < m for h, m in zip(self.hidden, least, strict=False)):
+            found.append(f"hidden: must be {len(STRIDES)} numbers, one for each block, above 0 with a stride")
+        return found
+
+
+@keras.saving.register_keras_serializable("facesieve")
+class WeightedMean(layers.Layer):  # type: ignore[misc]
+    """The mean of a map's values, each place and channel with a weight of its own: N x H x W x C to N x C."""
+
+    def build(self, shape: Any) -> None:
+        """Make the weights, H x W x C."""
+        self.weight = self.add_weight(shape=shape[1:], initializer="ones", name="weight")
+
+    def call(self, inputs: Any) -> Any:
+        """Weigh and average."""
+        return ops.mean(inputs * self.weight, axis=(1, 2))
+
+
+def mobileface(config: MobileFaceConfig, dtype: str = "float32") -> keras.Model:
+    """Build the body: N x 112 x 112 x 3 in -1..1 (BGR) to N x `last` values, each from all of its map.
+
+    dtype is a Keras policy: float32, mixed_bfloat16 or mixed_float16.
+    """
+
+    def sampled(kind: Any, x: Any, stride: int, *width: int) -> Any:
+        # Symmetrically, as "same" does not with a stride of 2 on an even side.
+        if stride == 2:
+            x = layers.ZeroPadding2D(((1, 0), (1, 0)), dtype=dtype)(x)
+        padding = "valid" if stride == 2 else "same"
+        return kind(*width, 3, stride, padding=padding, activation="relu", dtype=dtype)(x)
+
+    def dense(x: Any, width: int, activation: str | None = "relu") -> Any:
+        return layers.Conv2D(width, 1, activation=activation, dtype=dtype)(x)
+
+    inputs = keras.Input((SIZE, SIZE, 3), name="image")
+    x = sampled(layers.Conv2D, inputs, 2, config.stem)
+    x = sampled(layers.DepthwiseConv2D, x, 1)
+    hidden = iter(config.hidden)
+    for width, stride, count in BLOCKS:
+        for channels in (next(hidden) for _ in range(count)):
+            if channels:
+                y = sampled(layers.DepthwiseConv2D, dense(x, channels), stride)
+                y = dense(y, width, activation=None)
+                x = y if stride == 2 else layers.Add(dtype=dtype)([x, y])
+    x = WeightedMean(dtype=dtype, name="pooled")(dense(x, config.last))
+    return keras.Model(inputs, x, name=f"mobileface{config.last}")
+
+
+def convolutions(model: keras.Model) -> list[Any]:
+    """The convolutions of a body, or of a network on it, in their order: stem, stem's depthwise, three of each
+    block, and the last, which the weighted mean follows.
+    """
+    kinds = layers.Conv2D | layers.DepthwiseConv2D
+    return [layer for layer in model.layers if isinstance(layer, kinds)]

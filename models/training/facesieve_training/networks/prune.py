@@ -1,0 +1,277 @@
+"""Starts a small MobileFaceNet from a trained large one: the hidden channels that tell most are kept.
+
+Block by block, from the stream that the small network has so far, hidden channels of the large one's block
+are chosen by orthogonal least squares (Chen, Billings, Luo 1989) so that its stream is told best, and the
+block's last convolution is solved for. ReLU has but one side of a PReLU: a channel may be chosen with either
+side of both of its PReLUs; what is missing is there as its mean.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from facesieve_training.faces import Picture
+from facesieve_training.networks.mobileface import STRIDES, MobileFaceConfig, convolutions
+from facesieve_training.networks.mobileface_onnx import Array, Layer
+
+_BATCH = 32
+_SAMPLES = 1200  # places of the maps of a batch that are looked at
+_RIDGE = 1e-4
+Weights = tuple[Array, Array]
+_SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+"""Of a channel's two PReLUs."""
+_EVEN = ((0, 0), (1, 1), (1, 1), (0, 0))
+_BEFORE = ((0, 0), (1, 0), (1, 0), (0, 0))
+
+
+def start(body: keras.Model, config: MobileFaceConfig, teacher: list[Layer], pictures: Picture) -> Weights:
+    """Give a body of `mobileface` (or a network on it) what a trained one's layers tell of these pictures, N x
+    112 x 112 x 3 BGR; some hundred do. Returns kernel and bias of the dense layer that tells the embedding
+    from the body's values. ValueError when the body is no smaller one of its kind.
+    """
+    _check(config, teacher)
+    held = convolutions(body)
+    x = tf.constant(pictures, tf.float32) / 128 - 1
+    stem, *streams, values = _batched(lambda some: _streams(teacher, some), x)
+    blocks = list(_blocks(config, teacher))
+    x = _start_stem(held[:5], [*teacher[:2], *blocks[0].layers], x, stem, streams[0])
+    for k, block in enumerate(blocks[1:], 1):
+        mine = held[2 + 3 * k : 5 + 3 * k]
+        candidates = _Candidates.of(block.layers, block.stride, x[:_BATCH])
+        stream = streams[block.number]
+        target = stream - x if block.stride == 1 else stream
+        chosen, kernel, bias = _choose(candidates, x, target, _width(mine[0]))
+        for layer, weights in zip(mine, (*candidates.kept(chosen), (kernel[None, None], bias)), strict=True):
+            _set(layer, *weights)
+        told = _batched(lambda some, mine=mine: _run(mine, some), x)
+        x = x + told if block.stride == 1 else told
+    told = _give_last(held[-1], body.get_layer("pooled"), teacher[-3:-1], x)
+    # What is missing of the PReLUs, and the bias of the layer over all of the map, are there as their mean.
+    missing = np.mean(values, axis=(0, 1, 2)) - np.mean(told, axis=0)
+    return teacher[-1].kernel, teacher[-1].bias + missing @ teacher[-1].kernel
+
+
+def _check(config: MobileFaceConfig, teacher: list[Layer]) -> None:
+    widths = [len(layer.bias) for layer in teacher]
+    if config.stem > widths[0] or config.last != widths[-2]:
+        raise ValueError(
+            f"its first and last width are {widths[0]} and {widths[-2]}: stem must be at most the one, and last "
+            "the other"
+        )
+    for k, (channels, block) in enumerate(zip(config.hidden, widths[2:-3:3], strict=True)):
+        if channels > block:
+            raise ValueError(f"its block {k} has {block} hidden channels, and the student's {channels}")
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A block of the large network; channels of those that were left out before it are its own too."""
+
+    number: int
+    stride: int
+    layers: list[Layer]
+
+
+def _blocks(config: MobileFaceConfig, teacher: list[Layer]) -> Iterator[_Block]:
+    pending: list[list[Layer]] = []
+    for k, (channels, stride) in enumerate(zip(config.hidden, STRIDES, strict=True)):
+        pending = pending if stride == 1 else []
+        pending.append(teacher[2 + 3 * k : 4 + 3 * k])
+        if channels:
+            yield _Block(k, stride, [_beside(some) for some in zip(*pending, strict=True)])
+            pending = []
+
+
+def _beside(some: Sequence[Layer]) -> Layer:
+    """Layers of the same input side by side."""
+    slopes = np.concatenate([np.asarray(layer.slope) for layer in some])
+    kernel = np.concatenate([layer.kernel for layer in some], axis=-1)
+    return Layer(kernel, np.concatenate([layer.bias for layer in some]), slopes)
+
+
+def _start_stem(held: list[Any], teacher: list[Layer], x: Any, stem: Any, stream: Any) -> Any:
+    """Give the stem and the first block their weights, and return the stream behind them.
+
+    The block is chosen on the large network's stem, then the stem so that it tells what the block listens to.
+    """
+    block = _Candidates.of(teacher[2:], 2, stem[:_BATCH])
+    expand, depthwise = block.kept(_choose(block, stem, stream, _width(held[2]))[0])
+    wanted = _batched(lambda some: _convolve(some, *expand, 1), stem)
+    small = _Candidates.of(teacher[:2], 1, x[:_BATCH])
+    chosen, kernel, bias = _choose(small, x, wanted, _width(held[0]))
+    given = (*small.kept(chosen), (kernel[None, None], bias), depthwise)
+    for layer, weights in zip(held, given, strict=False):
+        _set(layer, *weights)
+    x = _batched(lambda some: _run(held[:2], some), x)
+    rows = _sampled(lambda some: _run(held[2:4], some), x, stream)
+    kernel, bias = _least_squares(*rows)
+    _set(held[4], kernel[None, None], bias)
+    return _batched(lambda some: _run(held[2:], some), x)
+
+
+def _width(layer: Any) -> int:
+    return int(layer.bias.shape[0])
+
+
+def _batched(function: Callable[[Any], Any], x: Any) -> Any:
+    found = [function(x[k : k + _BATCH]) for k in range(0, len(x), _BATCH)]
+    if isinstance(found[0], list):
+        return [tf.concat(parts, 0) for parts in zip(*found, strict=True)]
+    return tf.concat(found, 0)
+
+
+def _prelu(x: Any, slope: Array | None) -> Any:
+    return x if slope is None else tf.nn.relu(x) + tf.constant(slope, tf.float32) * tf.minimum(x, 0)
+
+
+def _convolve(x: Any, kernel: Array, bias: Array, stride: int) -> Any:
+    """A convolution, or with a kernel of three axes a depthwise one, sampled symmetrically."""
+    weights = tf.constant(kernel, tf.float32)
+    x = tf.pad(x, _EVEN) if kernel.shape[0] == 3 else x
+    if kernel.ndim == 4:
+        maps = tf.nn.conv2d(x, weights, stride, "VALID")
+    else:
+        maps = tf.nn.depthwise_conv2d(x, weights[..., None], [1, stride, stride, 1], "VALID")
+    return maps + tf.constant(bias, tf.float32)
+
+
+def _told(x: Any, layer: Layer, stride: int = 1) -> Any:
+    return _prelu(_convolve(x, layer.kernel, layer.bias, stride), layer.slope)
+
+
+def _streams(teacher: list[Layer], pictures: Any) -> list[Any]:
+    """Of the large network: the stem's maps, the stream behind each block, and the values before the last
+    layer, N x 1 x 1 x K.
+    """
+    x = _told(_told(pictures, teacher[0], 2), teacher[1])
+    found = [x]
+    for k, stride in enumerate(STRIDES):
+        expand, depthwise, project = teacher[2 + 3 * k : 5 + 3 * k]
+        y = _told(_told(_told(x, expand), depthwise, stride), project)
+        x = y if stride == 2 else x + y
+        found.append(x)
+    return [*found, _told(_told(x, teacher[-3]), teacher[-2])]
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """The hidden channels of a block or of the stem, each with all of its _SIDES."""
+
+    expand: Layer
+    depthwise: Layer
+    stride: int
+    missing: dict[int, Array]
+    """Mean of what the depthwise convolution tells of the other side, by the first PReLU's side."""
+
+    @classmethod
+    def of(cls, layers: list[Layer], stride: int, x: Any) -> "_Candidates":
+        """Of the first two layers; x are some of their inputs."""
+        bare = cls(layers[0], layers[1], stride, {1: np.zeros(1), -1: np.zeros(1)})
+        means = {side: np.mean(bare._first(x, side), axis=(0, 1, 2)) for side in (1, -1)}
+        return cls(layers[0], layers[1], stride, {1: means[-1], -1: means[1]})
+
+    def _gain(self, side: int) -> Array:
+        slope = self.expand.slope
+        assert slope is not None
+        return np.ones_like(slope) if side == 1 else -slope
+
+    def _first(self, x: Any, side: int) -> Any:
+        heard = _convolve(x, self.expand.kernel, self.expand.bias, 2 if x.shape[-1] == 3 else 1)
+        kernel = self.depthwise.kernel * self._gain(side)
+        return _convolve(tf.nn.relu(side * heard), kernel, np.zeros(1), self.stride)
+
+    def maps(self, x: Any) -> Any:
+        """What each would tell, N x H x W x 4 C."""
+        of = {s: self._first(x, s) + (self.depthwise.bias + self.missing[s]) for s in (1, -1)}
+        return tf.concat([tf.nn.relu(second * of[first]) for first, second in _SIDES], -1)
+
+    def kept(self, chosen: list[int]) -> tuple[Weights, Weights]:
+        """Kernel and bias of both convolutions, of the chosen ones alone."""
+        channels = len(self.expand.bias)
+        which = [k % channels for k in chosen]
+        first, second = np.array([_SIDES[k // channels] for k in chosen]).T
+        gain, missing = (
+            np.array([of(side)[k] for side, k in zip(first, which, strict=True)])
+            for of in (self._gain, self.missing.__getitem__)
+        )
+        expand = (self.expand.kernel[..., which] * first, self.expand.bias[which] * first)
+        kernel = self.depthwise.kernel[..., which] * gain * second
+        return expand, (kernel, (self.depthwise.bias[which] + missing) * second)
+
+
+def _set(layer: Any, kernel: Array, bias: Array) -> None:
+    layer.set_weights([kernel[..., None] if kernel.ndim == 3 else kernel, bias])
+
+
+def _run(some_layers: list[Any], x: Any) -> Any:
+    """Convolutions one after the other, with what is padded before those with a stride."""
+    for layer in some_layers:
+        x = layer(tf.pad(x, _BEFORE) if layer.strides[0] == 2 else x)
+    return x
+
+
+def _choose(candidates: _Candidates, x: Any, target: Any, count: int) -> tuple[list[int], Array, Array]:
+    """The candidates that tell the target best, and how."""
+    told, wanted = _sampled(candidates.maps, x, target)
+    chosen = _orthogonal(told - told.mean(axis=0), wanted - wanted.mean(axis=0), count)
+    return chosen, *_least_squares(told[:, chosen], wanted)
+
+
+def _sampled(function: Callable[[Any], Any], x: Any, target: Any) -> tuple[Array, Array]:
+    """Rows of what the function makes of x and of the target, at places drawn by chance."""
+    rng = np.random.default_rng(1)
+
+    def rows() -> Iterator[tuple[Any, Any]]:
+        for k in range(0, len(x), _BATCH):
+            maps, wanted = function(x[k : k + _BATCH]), target[k : k + _BATCH]
+            places = rng.permutation(int(np.prod(maps.shape[:3])))[:_SAMPLES]
+            yield tuple(tf.gather(tf.reshape(m, (-1, m.shape[-1])), places).numpy() for m in (maps, wanted))
+
+    told, wanted = zip(*rows(), strict=True)
+    return np.concatenate(told).astype(np.float64), np.concatenate(wanted).astype(np.float64)
+
+
+def _orthogonal(told: Array, wanted: Array, count: int) -> list[int]:
+    """Columns of told, one after the other the one that explains most of what is left of wanted."""
+    gram, shared = told.T @ told, told.T @ wanted
+    own = np.diag(gram).copy() + 1e-12
+    chosen: list[int] = []
+    free = np.ones(len(own), bool)
+    for _ in range(count):
+        left = np.diag(gram)
+        explained = np.where(free, (shared**2).sum(axis=1) / np.maximum(left, 1e-3 * own), -1)
+        k = int(explained.argmax())
+        chosen.append(k)
+        free[k] = False
+        pivot = left[k] * (1 + _RIDGE) + 1e-12
+        row, told_by = gram[:, k].copy(), shared[k].copy()
+        shared -= np.outer(row / pivot, told_by)
+        gram -= np.outer(row / pivot, row)
+    return chosen
+
+
+def _least_squares(told: Array, wanted: Array) -> tuple[Array, Array]:
+    """Kernel and bias that tell wanted, N x O, from told, N x C."""
+    told_mean, wanted_mean = told.mean(axis=0), wanted.mean(axis=0)
+    centred = told - told_mean
+    gram = centred.T @ centred
+    gram[np.diag_indices_from(gram)] *= 1 + _RIDGE
+    gram[np.diag_indices_from(gram)] += 1e-9 * len(told)
+    kernel = np.linalg.solve(gram, centred.T @ (wanted - wanted_mean))
+    return kernel, wanted_mean - told_mean @ kernel
+
+
+def _give_last(expand: Any, mean: Any, layers: list[Layer], x: Any) -> Any:
+    """The last two, whole: of each PReLU the steeper side. Returns what the body tells."""
+    told, whole = layers
+    slope = np.asarray(told.slope)
+    side = np.where(np.abs(slope) > 1, -1, 1)
+    _set(expand, told.kernel * side, told.bias * side)
+    places = np.prod(whole.kernel.shape[:2])
+    mean.set_weights([whole.kernel * np.where(side == 1, 1, -slope) * places])
+    return _batched(lambda some: mean(expand(some)), x)
