@@ -16,7 +16,7 @@ from keras import layers, ops
 from facesieve_training.faces import SIZE
 
 BLOCKS = ((64, 2, 1), (64, 1, 4), (128, 2, 1), (128, 1, 6), (128, 2, 1), (128, 1, 2))
-"""Width of the stream, stride and number of blocks, as published; blocks without a stride add to the stream."""
+"""Width of the stream, stride and number of blocks, as published; those of stride 1 add to the stream."""
 STRIDES = tuple(stride for _, stride, count in BLOCKS for _ in range(count))
 """Stride of each block."""
 
@@ -65,26 +65,34 @@ def mobileface(config: MobileFaceConfig, dtype: str = "float32") -> keras.Model:
         padding = "valid" if stride == 2 else "same"
         return kind(*width, 3, stride, padding=padding, activation="relu", dtype=dtype)(x)
 
-    def dense(x: Any, width: int, activation: str | None = "relu") -> Any:
-        return layers.Conv2D(width, 1, activation=activation, dtype=dtype)(x)
+    def dense(x: Any, width: int, activation: str | None = "relu", name: str | None = None) -> Any:
+        return layers.Conv2D(width, 1, activation=activation, dtype=dtype, name=name)(x)
 
     inputs = keras.Input((SIZE, SIZE, 3), name="image")
     x = sampled(layers.Conv2D, inputs, 2, config.stem)
     x = sampled(layers.DepthwiseConv2D, x, 1)
-    hidden = iter(config.hidden)
+    wanted = iter(enumerate(config.hidden))
     for width, stride, count in BLOCKS:
-        for channels in (next(hidden) for _ in range(count)):
-            if channels:
-                y = sampled(layers.DepthwiseConv2D, dense(x, channels), stride)
-                y = dense(y, width, activation=None)
-                x = y if stride == 2 else layers.Add(dtype=dtype)([x, y])
+        for k, channels in (next(wanted) for _ in range(count)):
+            if not channels:
+                continue
+            y = sampled(layers.DepthwiseConv2D, dense(x, channels), stride)
+            if stride == 2:
+                x = dense(y, width, None, stream_name(k))
+            else:
+                x = layers.Add(dtype=dtype, name=stream_name(k))([x, dense(y, width, None)])
     x = WeightedMean(dtype=dtype, name="pooled")(dense(x, config.last))
     return keras.Model(inputs, x, name=f"mobileface{config.last}")
 
 
+def stream_name(block: int) -> str:
+    """Name of the layer whose output is the stream behind a block."""
+    return f"stream{block}"
+
+
 def convolutions(model: keras.Model) -> list[Any]:
-    """The convolutions of a body, or of a network on it, in their order: stem, stem's depthwise, three of each
-    block, and the last, which the weighted mean follows.
+    """The convolutions of a body, or of a network on it, in their order: stem, stem's depthwise, three of
+    each block, and the last, which the weighted mean follows.
     """
     kinds = layers.Conv2D | layers.DepthwiseConv2D
     return [layer for layer in model.layers if isinstance(layer, kinds)]

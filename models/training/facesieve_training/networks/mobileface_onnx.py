@@ -27,8 +27,8 @@ class Layer:
 
 
 def read(path: Path, colour: str = "RGB", mean: float = 0.0, std: float = 1.0) -> list[Layer]:
-    """The layers in the order of `mobileface.convolutions`, then the depthwise one over all of the map and the
-    dense one that gives the embedding.
+    """The layers in the order of `mobileface.convolutions`, then the depthwise one over all of the map and
+    the dense one that gives the embedding.
 
     The file wants pixels of this colour order, less mean and divided by std; the first layer that is returned
     takes BGR in -1..1. ValueError when the file is no MobileFaceNet.

@@ -8,11 +8,11 @@ side of both of its PReLUs; what is missing is there as its mean.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from facesieve_training.faces import Picture
@@ -30,25 +30,24 @@ _BEFORE = ((0, 0), (1, 0), (1, 0), (0, 0))
 
 
 def start(body: keras.Model, config: MobileFaceConfig, teacher: list[Layer], pictures: Picture) -> Weights:
-    """Give a body of `mobileface` (or a network on it) what a trained one's layers tell of these pictures, N x
-    112 x 112 x 3 BGR; some hundred do. Returns kernel and bias of the dense layer that tells the embedding
+    """Give a body of `mobileface` (or a network on it) what a trained one's layers tell of these pictures, N
+    x 112 x 112 x 3 BGR; some hundred do. Returns kernel and bias of the dense layer that tells the embedding
     from the body's values. ValueError when the body is no smaller one of its kind.
     """
     _check(config, teacher)
     held = convolutions(body)
     x = tf.constant(pictures, tf.float32) / 128 - 1
-    stem, *streams, values = _batched(lambda some: _streams(teacher, some), x)
+    stem, *wanted, values = _batched(partial(streams, teacher), x)
     blocks = list(_blocks(config, teacher))
-    x = _start_stem(held[:5], [*teacher[:2], *blocks[0].layers], x, stem, streams[0])
+    x = _start_stem(held[:5], [*teacher[:2], *blocks[0].layers], x, stem, wanted[0])
     for k, block in enumerate(blocks[1:], 1):
         mine = held[2 + 3 * k : 5 + 3 * k]
         candidates = _Candidates.of(block.layers, block.stride, x[:_BATCH])
-        stream = streams[block.number]
-        target = stream - x if block.stride == 1 else stream
+        target = wanted[block.number] - x if block.stride == 1 else wanted[block.number]
         chosen, kernel, bias = _choose(candidates, x, target, _width(mine[0]))
         for layer, weights in zip(mine, (*candidates.kept(chosen), (kernel[None, None], bias)), strict=True):
             _set(layer, *weights)
-        told = _batched(lambda some, mine=mine: _run(mine, some), x)
+        told = _batched(partial(_run, mine), x)
         x = x + told if block.stride == 1 else told
     told = _give_last(held[-1], body.get_layer("pooled"), teacher[-3:-1], x)
     # What is missing of the PReLUs, and the bias of the layer over all of the map, are there as their mean.
@@ -60,8 +59,8 @@ def _check(config: MobileFaceConfig, teacher: list[Layer]) -> None:
     widths = [len(layer.bias) for layer in teacher]
     if config.stem > widths[0] or config.last != widths[-2]:
         raise ValueError(
-            f"its first and last width are {widths[0]} and {widths[-2]}: stem must be at most the one, and last "
-            "the other"
+            f"its first and last width are {widths[0]} and {widths[-2]}: stem must be at most the one, and "
+            "last the other"
         )
     for k, (channels, block) in enumerate(zip(config.hidden, widths[2:-3:3], strict=True)):
         if channels > block:
@@ -144,9 +143,9 @@ def _told(x: Any, layer: Layer, stride: int = 1) -> Any:
     return _prelu(_convolve(x, layer.kernel, layer.bias, stride), layer.slope)
 
 
-def _streams(teacher: list[Layer], pictures: Any) -> list[Any]:
-    """Of the large network: the stem's maps, the stream behind each block, and the values before the last
-    layer, N x 1 x 1 x K.
+def streams(teacher: list[Layer], pictures: Any) -> list[Any]:
+    """What the large network makes of pictures, N x 112 x 112 x 3 BGR in -1..1: the stem's maps, the stream
+    behind each block, and the values before the last layer, N x 1 x 1 x K.
     """
     x = _told(_told(pictures, teacher[0], 2), teacher[1])
     found = [x]
@@ -156,6 +155,13 @@ def _streams(teacher: list[Layer], pictures: Any) -> list[Any]:
         x = y if stride == 2 else x + y
         found.append(x)
     return [*found, _told(_told(x, teacher[-3]), teacher[-2])]
+
+
+def embedding(teacher: list[Layer], values: Any) -> Any:
+    """Its embedding, N x D, from the last of the streams."""
+    last = teacher[-1]
+    flat = tf.reshape(values, (-1, last.kernel.shape[0]))
+    return tf.matmul(flat, tf.constant(last.kernel, tf.float32)) + tf.constant(last.bias, tf.float32)
 
 
 @dataclass(frozen=True)
@@ -176,8 +182,7 @@ class _Candidates:
         return cls(layers[0], layers[1], stride, {1: means[-1], -1: means[1]})
 
     def _gain(self, side: int) -> Array:
-        slope = self.expand.slope
-        assert slope is not None
+        slope = np.asarray(self.expand.slope)
         return np.ones_like(slope) if side == 1 else -slope
 
     def _first(self, x: Any, side: int) -> Any:

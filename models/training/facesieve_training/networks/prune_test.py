@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -36,9 +37,10 @@ def large() -> list[Layer]:
 
 def written(layers: list[Layer], path: Path) -> Path:
     """The network as a file: each convolution with a batch norm, pixels in RGB that it scales itself."""
-    nodes, weights, value = [], [], "scaled"
+    nodes: list[Any] = []
+    weights: list[Any] = []
 
-    def held(name: str, array: np.ndarray) -> str:
+    def held(name: str, array: Any) -> str:
         weights.append(numpy_helper.from_array(np.asarray(array, np.float32), name))
         return name
 
@@ -112,8 +114,8 @@ def unexplained(config: MobileFaceConfig) -> float:
 
 
 def embedded(layers: list[Layer], seen: np.ndarray) -> np.ndarray:
-    values = prune._streams(layers, seen.astype(np.float32) / 128 - 1)[-1]
-    return np.asarray(np.reshape(values, (len(seen), -1)) @ layers[-1].kernel + layers[-1].bias)
+    values = prune.streams(layers, seen.astype(np.float32) / 128 - 1)[-1]
+    return np.asarray(prune.embedding(layers, values))
 
 
 def test_a_file_gives_back_the_layers_that_it_was_made_of(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Starts a student from a trained network: an exported student, as large or smaller, or a teacher to prune."""
+"""Starts a student from a trained network: an exported student, as large or smaller, or a teacher, pruned."""
 
 import re
 from collections.abc import Iterable
@@ -33,17 +33,20 @@ def load(student: keras.Model, path: Path, pictures: Iterable[np.ndarray]) -> li
 
 def prune_teacher(
     student: keras.Model, config: StudentConfig, path: Path, like: OnnxTeacher, pictures: Picture
-) -> None:
+) -> list[mobileface_onnx.Layer]:
     """Start a MobileFaceNet from a larger one (ONNX, its input as the teacher's), as far as it tells of
-    pictures, N x 112 x 112 x 3 BGR.
+    pictures, N x 112 x 112 x 3 BGR; returns the large one's layers.
     """
     try:
         if config.mobileface is None:
             raise ValueError("only a MobileFaceNet can start from one; give student.mobileface")
         teacher = mobileface_onnx.read(path, like.colour, like.mean, like.std)
         student.get_layer(FEATURE).set_weights(prune.start(student, config.mobileface, teacher, pictures))
+        return teacher
     except ValueError as error:
-        raise DataError(f"{path}: no student starts from it; mend the keys initial or student: {error}") from error
+        raise DataError(
+            f"{path}: no student starts from it; mend the keys initial or student: {error}"
+        ) from error
 
 
 def _give_convolutions(student: keras.Model, stored: list[exported.Weights]) -> None:

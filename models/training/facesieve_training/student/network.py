@@ -22,14 +22,14 @@ class StudentConfig:
     """The student's form."""
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    mobileface: MobileFaceConfig | None = None
-    """A MobileFaceNet in the residual network's stead."""
     labels: tuple[str, ...] = COMPONENTS
     """Columns of the label table that it learns, an output each."""
     bins: int = 16
     """Bins of each label's output; the label is their centres' expectation."""
     hidden: int = 64
     """Width of the layer between backbone and the labels' outputs."""
+    mobileface: MobileFaceConfig | None = None
+    """A MobileFaceNet in the residual network's stead."""
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""

@@ -25,7 +25,9 @@ from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data, initial, network
 from facesieve_training.student.background import Background, gather
 from facesieve_training.student.batches import Batches, Phase, prototypes
+from facesieve_training.student.imitate import Imitation, imitate
 from facesieve_training.student.views import Views
+from facesieve_training.teacher.imported import OnnxTeacher
 
 log = logging.getLogger(__name__)
 _SETTLING, _PRUNING = 2048, 512  # pictures
@@ -48,9 +50,11 @@ class Config:
     background: Background | None = None
     """Pictures without a face, to be scored lowest; none trains on faces alone."""
     initial: Path | None = None
-    """Trained network from whose weights training starts: an exported student (.tflite), which without phases it
-    stays, or for a MobileFaceNet a larger one (.onnx), best the teacher.
+    """Trained network from whose weights training starts: an exported student (.tflite), which without phases
+    it stays, or for a MobileFaceNet a larger one (.onnx), best the teacher.
     """
+    imitate: Imitation | None = None
+    """How a pruned network follows the large one's streams before the phases; none begins with them."""
     clean: int = 1
     """How often an epoch shows each clean picture; each degraded one it shows once."""
     views: Views = field(default_factory=Views)
@@ -119,7 +123,10 @@ def run(config: Config, run: Run) -> None:
     devices.spread(config.devices, config.batch, hosts)
     model = make_model(config, labels, rows, batches.epoch)
     if config.initial:
-        _start(model, config, source, pictures, rows)
+        if config.initial.suffix == ".tflite":
+            _start(model, config.initial, pictures, rows, config.seed)
+        else:
+            _start_small(model, config.initial, config, source.config.teacher.as_onnx(), pictures, rows, run)
     shipped = network.inference(model, config.student)
     run.save_meta(parameters=shipped.count_params(), macs=macs(shipped))
     log.info(
@@ -141,23 +148,35 @@ def run(config: Config, run: Run) -> None:
 
 
 def _start(
-    model: keras.Model, config: Config, source: data.LabelRun, pictures: data.Pictures, rows: NDArray[np.int64]
+    model: keras.Model, path: Path, pictures: data.Pictures, rows: NDArray[np.int64], seed: int
 ) -> None:
-    """Take the weights of an exported student, its moments being those of pictures and their mirror images;
-    or of the teacher, as far as these pictures need them.
-    """
-    path = config.initial
-    assert path is not None
-    count = _SETTLING if path.suffix == ".tflite" else _PRUNING
-    chosen = np.random.default_rng([config.seed, 5]).permutation(rows)[:count]
-    if path.suffix != ".tflite":
-        like = source.config.teacher.as_onnx()
-        initial.prune_teacher(model, config.student, path, like, pictures[np.sort(chosen)])
-        log.info("starting from %s, pruned", path)
-        return
+    """Take the weights of an exported student; the moments are those of pictures and their mirror images."""
+    chosen = np.random.default_rng([seed, 5]).permutation(rows)[:_SETTLING]
     seen = [pictures[np.sort(some)] for some in np.array_split(chosen, max(1, len(chosen) // 128))]
     known = initial.load(model, path, [b for some in seen for b in (some, some[:, :, ::-1])])
     log.info("starting from %s, which has the labels %s", path, ", ".join(known))
+
+
+def _start_small(
+    model: keras.Model, path: Path, config: Config, teacher: OnnxTeacher, pictures: data.Pictures,
+    rows: NDArray[np.int64], run: Run,
+) -> None:  # fmt: skip
+    """Prune the large network that training starts from, and imitate it; a run that goes on did so before."""
+    begun = run.dir / "begun.weights.h5"
+    if begun.exists():
+        model.load_weights(begun)
+        return
+    chosen = np.sort(np.random.default_rng([config.seed, 5]).permutation(rows)[:_PRUNING])
+    layers = initial.prune_teacher(model, config.student, path, teacher, pictures[chosen])
+    log.info("starting from %s, pruned", path)
+    if config.imitate and config.student.mobileface:
+        left = imitate(
+            model, config.student.mobileface, layers, pictures, rows, config.imitate, run.dir, config.seed
+        )
+        log.info("of the variance of its embedding %.2f is left", left)
+    temporary = begun.with_name(f".{begun.name}")
+    model.save_weights(temporary)
+    temporary.replace(begun)
 
 
 def make_model(config: Config, labels: data.Labels, rows: NDArray[np.int64], epoch: int) -> keras.Model:

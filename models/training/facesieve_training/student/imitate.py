@@ -1,0 +1,167 @@
+"""Teaches a pruned MobileFaceNet the large one's streams, block by block, before it learns anything else.
+
+Each block is told what the stream behind it should be, and all of them together the embedding. That way the
+small network comes as near to the embedding with a fraction of the pictures that it takes from that alone.
+"""
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from facesieve_training.faces import Picture
+from facesieve_training.networks import prune
+from facesieve_training.networks.mobileface import MobileFaceConfig, stream_name
+from facesieve_training.networks.mobileface_onnx import Layer
+from facesieve_training.student.data import Rows
+from facesieve_training.student.network import FEATURE
+
+log = logging.getLogger(__name__)
+_CHUNK, _AHEAD = 64, 4
+_EMBEDDING = 4  # its weight beside each stream's 1
+
+
+@dataclass(frozen=True)
+class Imitation:
+    """How long, and on how much."""
+
+    pictures: int = 32_000
+    """Pictures whose streams are kept in a file, half a megabyte each, while it lasts."""
+    steps: int = 5000
+    batch: int = 64
+    rate: float = 0.002
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        return [
+            f"{n}: {getattr(self, n)} is below 1"
+            for n in ("pictures", "steps", "batch")
+            if getattr(self, n) < 1
+        ]
+
+
+def imitate(
+    student: keras.Model, network: MobileFaceConfig, teacher: list[Layer], pictures: Rows,
+    rows: NDArray[np.int64], config: Imitation, folder: Path, seed: int,
+) -> float:  # fmt: skip
+    """Train the student's body and feature on as many of these rows; returns the share of the embedding's
+    variance that is not explained in the last tenth of the steps.
+    """
+    rng = np.random.default_rng([seed, 6])
+    chosen = np.unique(rng.permutation(rows)[: config.pictures])
+    kept = [k for k, channels in enumerate(network.hidden) if channels]
+    outputs = [student.get_layer(stream_name(k)).output for k in kept]
+    model = keras.Model(student.input, [*outputs, student.get_layer(FEATURE).output])
+    seen = _Seen(folder, teacher, kept, pictures, chosen, rng)
+    try:
+        return _train(model, seen, config, seed)
+    finally:
+        seen.close()
+
+
+class _Seen:
+    """Pictures, half of them mirrored, and what the large network makes of them."""
+
+    def __init__(
+        self, folder: Path, teacher: list[Layer], kept: list[int], pictures: Rows, rows: NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> None:  # fmt: skip
+        told = tf.function(lambda x: _told(teacher, kept, x))
+        self._folder, self._files = folder, list[Path]()
+        shapes = [tuple(t.shape[1:]) for t in told(_scaled(pictures[rows[:1]]))]
+        self._pictures = self._file("pictures", (len(rows), *pictures[rows[:1]].shape[1:]), np.uint8)
+        self._streams = [
+            self._file(f"stream{k}", (len(rows), *shape), np.float16) for k, shape in enumerate(shapes)
+        ]
+        with tqdm(total=len(rows), desc="streams", unit=" pictures", disable=None) as bar:
+            for first in range(0, len(rows), _CHUNK):
+                at = slice(first, first + _CHUNK)
+                some = pictures[rows[at]]
+                flips = rng.random(len(some)) < 0.5
+                self._pictures[at] = np.where(flips[:, None, None, None], some[:, :, ::-1], some)
+                for held, values in zip(self._streams, told(_scaled(self._pictures[at])), strict=True):
+                    held[at] = values
+                bar.update(len(some))
+
+    def _file(self, name: str, shape: tuple[int, ...], kind: Any) -> Any:
+        self._files.append(self._folder / f"imitation-{name}")
+        return np.memmap(self._files[-1], kind, "w+", shape=shape)
+
+    def variances(self) -> list[float]:
+        """Of each stream over places and pictures, summed over its channels."""
+        some = [held[:512].astype(np.float32) for held in self._streams]
+        return [float(np.var(values, axis=tuple(range(values.ndim - 1))).sum()) for values in some]
+
+    def batches(
+        self, size: int, count: int, seed: int
+    ) -> Iterator[tuple[Picture, list[NDArray[np.float16]]]]:
+        """Pictures and their streams, made ahead."""
+
+        def make(step: int) -> Any:
+            at = np.sort(np.random.default_rng([seed, 7, step]).integers(0, len(self._pictures), size))
+            return self._pictures[at], [values[at] for values in self._streams]
+
+        with ThreadPoolExecutor(1) as pool:
+            ahead = [pool.submit(make, step) for step in range(min(_AHEAD, count))]
+            for step in range(count):
+                made = ahead.pop(0).result()
+                if step + _AHEAD < count:
+                    ahead.append(pool.submit(make, step + _AHEAD))
+                yield made
+
+    def close(self) -> None:
+        """Drop the files."""
+        for path in self._files:
+            path.unlink(missing_ok=True)
+
+
+def _scaled(pictures: Any) -> Any:
+    return tf.cast(pictures, tf.float32) / 128 - 1
+
+
+def _told(teacher: list[Layer], kept: list[int], pictures: Any) -> list[Any]:
+    _, *streams, values = prune.streams(teacher, pictures)
+    embedding = prune.embedding(teacher, values)
+    return [tf.cast(t, tf.float16) for t in (*(streams[k] for k in kept), embedding)]
+
+
+def _train(model: keras.Model, seen: _Seen, config: Imitation, seed: int) -> float:
+    rate = keras.optimizers.schedules.CosineDecay(
+        config.rate / 100,
+        config.steps,
+        0.02,
+        warmup_target=config.rate,
+        warmup_steps=min(100, config.steps // 2),
+    )
+    optimizer = keras.optimizers.Adam(rate, clipnorm=1.0)
+    optimizer.build(model.trainable_variables)
+    variances = seen.variances()
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def step(pictures: tf.Tensor, wanted: list[tf.Tensor]) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            told = model(_scaled(pictures), training=True)
+            left = [
+                tf.reduce_mean(tf.reduce_sum(tf.square(t - tf.cast(w, tf.float32)), -1)) / variance
+                for t, w, variance in zip(told, wanted, variances, strict=True)
+            ]
+            loss = tf.add_n(left[:-1]) + _EMBEDDING * left[-1]
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return left[-1]
+
+    losses = list[float]()
+    with tqdm(total=config.steps, desc="imitate", unit="step", disable=None) as bar:
+        for pictures, wanted in seen.batches(config.batch, config.steps, seed):
+            losses.append(float(step(tf.constant(pictures), [tf.constant(w) for w in wanted])))
+            bar.update()
+            bar.set_postfix(left=f"{losses[-1]:.3f}", refresh=False)
+    return float(np.mean(losses[-max(1, config.steps // 10) :]))
