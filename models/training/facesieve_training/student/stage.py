@@ -75,6 +75,10 @@ class Config:
             for n in ("batch", "clean", "save_every")
             if getattr(self, n) < 1
         ]
+        if self.student.mobileface and self.initial and self.initial.suffix == ".tflite":
+            found.append(
+                f"initial: {self.initial} is no start for a MobileFaceNet; give a larger one's .onnx"
+            )
         if self.views.count > 1 and self.batch % self.views.count:
             found.append(
                 f"views: a batch of {self.batch} cannot hold {self.views.count} views of each picture"

@@ -1,0 +1,66 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facesieve_training.cli import DataError
+from facesieve_training.label import stage as label_stage
+from facesieve_training.networks.mobileface import MobileFaceConfig
+from facesieve_training.networks.mobileface_sample import LAST, large, written
+from facesieve_training.run import Run
+from facesieve_training.student import stage
+from facesieve_training.student.batches import Phase
+from facesieve_training.student.imitate import Imitation
+from facesieve_training.student.network import StudentConfig
+from facesieve_training.teacher.source import TeacherSource
+
+HIDDEN = (8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 8, 8, 0, 8)
+
+
+@pytest.fixture
+def config(face_folder: Path, tmp_path: Path) -> stage.Config:
+    teacher = TeacherSource(**vars(written(large(), tmp_path / "large.onnx")))
+    labelling = label_stage.Config(face_folder, teacher, masks=label_stage.Masks(count=4), threads=1, sheet=0)
+    label_stage.run(labelling, Run.open(tmp_path / "label", "label", labelling, False))
+    return stage.Config(
+        tmp_path / "label",
+        student=StudentConfig(mobileface=MobileFaceConfig(8, HIDDEN, LAST), bins=8, hidden=16),
+        phases=(Phase(1, feature=1.0, labels=1.0),),
+        initial=teacher.onnx,
+        imitate=Imitation(pictures=40, steps=40, batch=8),
+        batch=16,
+        held_out=0.2,
+    )
+
+
+def test_a_small_student_comes_nearer_to_the_teacher_and_goes_on_from_there(
+    config: stage.Config, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO")
+    stage.run(config, Run.open(tmp_path / "run", "student", config, False))
+    left = float(next(r.args[0] for r in caplog.records if "of its embedding" in r.msg))  # type: ignore[index,arg-type]
+    assert left < 0.8
+    assert not list((tmp_path / "run").glob("imitation-*"))
+    whole = np.load(max((tmp_path / "run" / "checkpoint").iterdir()))
+
+    (tmp_path / "killed").mkdir()
+    run = Run.open(tmp_path / "killed", "student", config, False)
+    (run.dir / "begun.weights.h5").write_bytes((tmp_path / "run" / "begun.weights.h5").read_bytes())
+    monkeypatch.setattr(stage, "imitate", lambda *_: pytest.fail("it imitates anew"))
+    stage.run(config, run)
+    again = np.load(max((tmp_path / "killed" / "checkpoint").iterdir()))
+    for name in whole.files:
+        np.testing.assert_array_equal(again[name], whole[name], err_msg=name)
+
+
+def test_only_a_mobilefacenet_starts_from_one(config: stage.Config, tmp_path: Path) -> None:
+    other = replace(config, student=StudentConfig(bins=8))
+    with pytest.raises(DataError, match=r"large\.onnx: no student starts from it.*give student\.mobileface"):
+        stage.run(other, Run.open(tmp_path / "run", "student", other, False))
+
+
+def test_an_exported_student_is_no_start_for_it(config: stage.Config) -> None:
+    assert replace(config, initial=Path("quality.tflite")).faults() == [
+        "initial: quality.tflite starts no MobileFaceNet; give a larger one's .onnx"
+    ]
