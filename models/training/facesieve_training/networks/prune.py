@@ -49,10 +49,10 @@ def start(body: keras.Model, config: MobileFaceConfig, teacher: list[Layer], pic
             _set(layer, *weights)
         told = _batched(partial(_run, mine), x)
         x = x + told if block.stride == 1 else told
-    told = _give_last(held[-1], body.get_layer("pooled"), teacher[-3:-1], x)
+    told, scale = _give_last(held[-1], body.get_layer("pooled"), teacher[-3:-1], x)
     # What is missing of the PReLUs, and the bias of the layer over all of the map, are there as their mean.
-    missing = np.mean(values, axis=(0, 1, 2)) - np.mean(told, axis=0)
-    return teacher[-1].kernel, teacher[-1].bias + missing @ teacher[-1].kernel
+    missing = np.mean(values, axis=(0, 1, 2)) - np.mean(told, axis=0) * scale
+    return teacher[-1].kernel * scale[:, None], teacher[-1].bias + missing @ teacher[-1].kernel
 
 
 def _check(config: MobileFaceConfig, teacher: list[Layer]) -> None:
@@ -271,12 +271,16 @@ def _least_squares(told: Array, wanted: Array) -> tuple[Array, Array]:
     return kernel, wanted_mean - told_mean @ kernel
 
 
-def _give_last(expand: Any, mean: Any, layers: list[Layer], x: Any) -> Any:
-    """The last two, whole: of each PReLU the steeper side. Returns what the body tells."""
+def _give_last(expand: Any, mean: Any, layers: list[Layer], x: Any) -> tuple[Any, Array]:
+    """The last two, whole: of each PReLU the steeper side, and the weights of each channel up to 1, as int8
+    wants them. Returns what the body tells, and by what it is smaller.
+    """
     told, whole = layers
     slope = np.asarray(told.slope)
     side = np.where(np.abs(slope) > 1, -1, 1)
     _set(expand, told.kernel * side, told.bias * side)
-    places = np.prod(whole.kernel.shape[:2])
-    mean.set_weights([whole.kernel * np.where(side == 1, 1, -slope) * places])
-    return _batched(lambda some: mean(expand(some)), x)
+    weight = whole.kernel * np.where(side == 1, 1, -slope)
+    scale = np.abs(weight).max(axis=(0, 1)) + 1e-9
+    mean.set_weights([weight / scale])
+    places = np.prod(weight.shape[:2])
+    return _batched(lambda some: mean(expand(some)), x), scale * places
