@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
 from facesieve_training.config import load
 from facesieve_training.evaluate.network import Network
 from facesieve_training.export import calibration, held_out, manifest, parity, quality, tflite, weighting
-from facesieve_training.faces import SIZE
+from facesieve_training.faces import SIZE, Picture
+from facesieve_training.networks.equalise import equalise
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data
@@ -76,7 +76,11 @@ def run(config: Config, run: Run) -> None:
         raise DataError(f"{config.student}: held nobody out; train with held_out above 0")
     features, people = labels.embedding.shape[1], len(labels.identities)
     model = quality.load_student(config.student, student, features, people)
-    tflite_bytes = _convert(config, run, model, pictures, np.flatnonzero(~test))
+    chosen = np.random.default_rng([config.seed, 4]).permutation(np.flatnonzero(~test))
+    seen = pictures[np.sort(chosen[: config.representative])]
+    if student.student.mobileface:
+        equalise(model, seen)
+    tflite_bytes = _convert(config, run, model, seen)
     held = held_out.gather(labels, pictures, np.flatnonzero(test), config.matcher)
     sets = {
         "clean": held_out.compare(held, config.fmr, False, config.seed),
@@ -107,10 +111,9 @@ def run(config: Config, run: Run) -> None:
     run.finish(**report["summary"])
 
 
-def _convert(config: Config, run: Run, model: Any, pictures: data.Pictures, rows: NDArray[np.int64]) -> bytes:
+def _convert(config: Config, run: Run, model: Any, seen: Picture) -> bytes:
     path = run.dir / config.file
-    chosen = np.sort(np.random.default_rng([config.seed, 4]).permutation(rows)[: config.representative])
-    tflite_bytes = quality.convert(model, list(pictures[chosen]))
+    tflite_bytes = quality.convert(model, list(seen))
     write_atomic(path, tflite_bytes)
     log.info("%s: %d bytes", path, len(tflite_bytes))
     return tflite_bytes

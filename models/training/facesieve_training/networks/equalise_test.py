@@ -1,0 +1,48 @@
+import keras
+import numpy as np
+
+from facesieve_training.export import quality
+from facesieve_training.networks.equalise import equalise
+from facesieve_training.networks.int8 import Int8Network
+from facesieve_training.networks.mobileface import MobileFaceConfig, convolutions, mobileface
+
+PICTURES = np.random.default_rng(1).integers(0, 256, (24, 112, 112, 3)).astype(np.uint8)
+
+
+def uneven() -> keras.Model:
+    """A network whose channels are of very different sizes."""
+    keras.utils.set_random_seed(2)
+    body = mobileface(MobileFaceConfig(8, (8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 8, 8, 0, 8), 16))
+    rng = np.random.default_rng(3)
+    for layer in convolutions(body):
+        if layer.activation is not keras.activations.relu:
+            continue
+        kernel, bias = layer.get_weights()
+        size = np.exp(rng.normal(0, 1.5, bias.shape)).astype(np.float32)
+        layer.set_weights([kernel * (size[:, None] if kernel.shape[-1] == 1 else size), bias])
+    told = [keras.layers.Dense(4, name=name)(body.output) for name in ("hidden", "feature")]
+    return keras.Model(body.input, told)
+
+
+def test_the_network_tells_the_same_and_loses_less_in_int8() -> None:
+    model = uneven()
+    wanted = np.concatenate([np.asarray(t) for t in model(quality.to_input(PICTURES))], axis=1)
+
+    def lost() -> float:
+        network = Int8Network(quality.convert(model, list(PICTURES)))
+        told = np.stack([np.concatenate([t[0] for t in network.run(p)]) for p in PICTURES])
+        return float(((told - wanted) ** 2).mean())
+
+    before = lost()
+    equalise(model, PICTURES)
+    again = np.concatenate([np.asarray(t) for t in model(quality.to_input(PICTURES))], axis=1)
+    np.testing.assert_allclose(again, wanted, rtol=1e-3, atol=1e-3 * float(np.abs(wanted).max()))
+    assert lost() < before / 2
+
+
+def test_channels_before_a_depthwise_convolution_are_equally_large() -> None:
+    model = uneven()
+    equalise(model, PICTURES)
+    maps = keras.Model(model.input, convolutions(model)[0].output)(quality.to_input(PICTURES))
+    largest = np.max(np.asarray(maps), axis=(0, 1, 2))
+    np.testing.assert_allclose(largest[largest > 0.01], 1, atol=1e-3)
