@@ -31,6 +31,16 @@ def load(student: keras.Model, path: Path, pictures: Iterable[np.ndarray]) -> li
     return [_layer_name(held) for held in known]
 
 
+def load_same(student: keras.Model, path: Path) -> None:
+    """Give a student the weights that another training of the same one left."""
+    try:
+        student.load_weights(path)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: holds no weights of this student; mend the keys initial or student: {error}"
+        ) from error
+
+
 def prune_teacher(
     student: keras.Model, config: StudentConfig, path: Path, like: OnnxTeacher, pictures: Picture
 ) -> list[mobileface_onnx.Layer]:

@@ -51,7 +51,7 @@ class Config:
     """Pictures without a face, to be scored lowest; none trains on faces alone."""
     initial: Path | None = None
     """Trained network from whose weights training starts: an exported student (.tflite), which without phases
-    it stays, or for a MobileFaceNet a larger one (.onnx), best the teacher.
+    it stays; for a MobileFaceNet a larger one (.onnx), best the teacher; or the same student (.weights.h5).
     """
     imitate: Imitation | None = None
     """How a pruned network follows the large one's streams before the phases; none begins with them."""
@@ -127,7 +127,9 @@ def run(config: Config, run: Run) -> None:
     devices.spread(config.devices, config.batch, hosts)
     model = make_model(config, labels, rows, batches.epoch)
     if config.initial:
-        if config.initial.suffix == ".tflite":
+        if config.initial.suffix == ".h5":
+            initial.load_same(model, config.initial)
+        elif config.initial.suffix == ".tflite":
             _start(model, config.initial, pictures, rows, config.seed)
         else:
             _start_small(model, config.initial, config, source.config.teacher.as_onnx(), pictures, rows, run)
