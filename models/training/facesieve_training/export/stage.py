@@ -76,8 +76,8 @@ def run(config: Config, run: Run) -> None:
         raise DataError(f"{config.student}: held nobody out; train with held_out above 0")
     features, people = labels.embedding.shape[1], len(labels.identities)
     model = quality.load_student(config.student, student, features, people)
-    chosen = np.random.default_rng([config.seed, 4]).permutation(np.flatnonzero(~test))
-    seen = pictures[np.sort(chosen[: config.representative])]
+    known = np.random.default_rng([config.seed, 4]).permutation(np.flatnonzero(~test))
+    seen = pictures[np.sort(known[: config.representative])]
     if student.student.mobileface:
         equalise(model, seen)
     tflite_bytes = _convert(config, run, model, seen)
