@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from facesieve_training.cli import DataError
+from facesieve_training.config import load
 from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.mobileface import MobileFaceConfig
 from facesieve_training.networks.mobileface_sample import LAST, large, written
+from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run
-from facesieve_training.student import stage
+from facesieve_training.student import initial, network, stage
 from facesieve_training.student.batches import Phase
 from facesieve_training.student.imitate import Imitation
 from facesieve_training.student.network import StudentConfig
@@ -64,3 +66,16 @@ def test_an_exported_student_is_no_start_for_it(config: stage.Config) -> None:
     assert replace(config, initial=Path("quality.tflite")).faults() == [
         "initial: quality.tflite starts no MobileFaceNet; give a larger one's .onnx"
     ]
+
+
+def test_the_weights_beside_the_configuration_are_its_students(tmp_path: Path) -> None:
+    training = Path(__file__).parents[2]
+    shipped = load(training / "configs" / "student_pruned.yaml", stage.Config)
+    model = network.build(shipped.student, features=128)
+    fresh = model.get_layer("norm").get_weights()[0]
+    initial.load_same(model, training / str(shipped.initial))
+    assert not np.allclose(model.get_layer("norm").get_weights()[0], fresh)
+    assert macs(network.inference(model, shipped.student)) < 60e6
+    (tmp_path / "other.weights.h5").write_text("no weights")
+    with pytest.raises(DataError, match=r"other\.weights\.h5: holds no weights of this student"):
+        initial.load_same(model, tmp_path / "other.weights.h5")

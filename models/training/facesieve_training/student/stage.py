@@ -77,7 +77,7 @@ class Config:
         ]
         if self.student.mobileface and self.initial and self.initial.suffix == ".tflite":
             found.append(
-                f"initial: {self.initial} is no start for a MobileFaceNet; give a larger one's .onnx"
+                f"initial: {self.initial} starts no MobileFaceNet; give a larger one's .onnx"
             )
         if self.views.count > 1 and self.batch % self.views.count:
             found.append(
