@@ -76,9 +76,7 @@ class Config:
             if getattr(self, n) < 1
         ]
         if self.student.mobileface and self.initial and self.initial.suffix == ".tflite":
-            found.append(
-                f"initial: {self.initial} starts no MobileFaceNet; give a larger one's .onnx"
-            )
+            found.append(f"initial: {self.initial} starts no MobileFaceNet; give a larger one's .onnx")
         if self.views.count > 1 and self.batch % self.views.count:
             found.append(
                 f"views: a batch of {self.batch} cannot hold {self.views.count} views of each picture"
