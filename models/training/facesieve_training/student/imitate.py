@@ -34,9 +34,9 @@ _EMBEDDING = 4  # its weight beside each stream's 1
 class Imitation:
     """How long, and on how much."""
 
-    pictures: int = 32_000
+    pictures: int = 16_000
     """Pictures whose streams are kept in a file, half a megabyte each, while it lasts."""
-    steps: int = 5000
+    steps: int = 2500
     batch: int = 64
     rate: float = 0.002
 
