@@ -11,8 +11,6 @@ from facesieve_training.cli import DataError
 from facesieve_training.detector import codec
 from facesieve_training.detector.codec import FloatArray
 
-_MULTIPLE = 32
-
 
 class YuNet:
     """A face detector with outputs cls, obj, bbox and kps at strides 8, 16 and 32; input BGR 0..255, NCHW."""
@@ -29,9 +27,7 @@ class YuNet:
 
     def maps(self, picture: np.ndarray) -> list[FloatArray]:
         """The maps of a BGR picture by stride, [H/s,W/s,16]: cls and obj as probabilities, bbox 4, kps 10."""
-        height, width = picture.shape[:2]
-        pad = [(0, -height % _MULTIPLE), (0, -width % _MULTIPLE), (0, 0)]
-        tensor = np.pad(picture, pad).astype(np.float32).transpose(2, 0, 1)[None]
+        tensor = codec.padded(picture).astype(np.float32).transpose(2, 0, 1)[None]
         outputs = self._session.run(self._names, {self._session.get_inputs()[0].name: tensor})
         sizes = [(tensor.shape[2] // s, tensor.shape[3] // s) for s in codec.STRIDES]
         return [
