@@ -1,7 +1,8 @@
 """Starts a student from a trained network: an exported student, as large or smaller, or a teacher, pruned."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -13,32 +14,26 @@ from facesieve_training.networks import exported, grow, mirror, mobileface_onnx,
 from facesieve_training.student.network import FEATURE, StudentConfig
 from facesieve_training.teacher.imported import OnnxTeacher
 
+_NO_WEIGHTS = "holds no weights of this student"
+
 
 def load(student: keras.Model, path: Path, pictures: Iterable[np.ndarray]) -> list[str]:
     """Give a student the weights of an exported .tflite, narrower and shallower at will, and its batch norms
     the moments of batches of pictures (N x 112 x 112 x 3, BGR); returns the labels that the file has, whose
     outputs start from there.
     """
-    try:
+    with _told(path, _NO_WEIGHTS):
         stored = exported.read(path.read_bytes())
         _give_convolutions(student, [held for held in stored if not held.dense])
         known = [held for held in stored if held.dense and _give_dense(student, held)]
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: holds no weights of this student; mend the keys initial or student: {error}"
-        ) from error
     exported.settle(student, pictures)
     return [_layer_name(held) for held in known]
 
 
 def load_same(student: keras.Model, path: Path) -> None:
     """Give a student the weights that another training of the same one left."""
-    try:
+    with _told(path, _NO_WEIGHTS):
         student.load_weights(path)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: holds no weights of this student; mend the keys initial or student: {error}"
-        ) from error
 
 
 def prune_teacher(
@@ -47,16 +42,21 @@ def prune_teacher(
     """Start a MobileFaceNet from a larger one (ONNX, its input as the teacher's), as far as it tells of
     pictures, N x 112 x 112 x 3 BGR; returns the large one's layers.
     """
-    try:
+    with _told(path, "no student starts from it"):
         if config.mobileface is None:
             raise ValueError("only a MobileFaceNet can start from one; give student.mobileface")
         teacher = mobileface_onnx.read(path, like.colour, like.mean, like.std)
         student.get_layer(FEATURE).set_weights(prune.start(student, config.mobileface, teacher, pictures))
-        return teacher
-    except ValueError as error:
-        raise DataError(
-            f"{path}: no student starts from it; mend the keys initial or student: {error}"
-        ) from error
+    return teacher
+
+
+@contextmanager
+def _told(path: Path, fault: str) -> Iterator[None]:
+    """Tell what goes wrong inside as a fault of the file."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: {fault}; mend the keys initial or student: {error}") from error
 
 
 def _give_convolutions(student: keras.Model, stored: list[exported.Weights]) -> None:
