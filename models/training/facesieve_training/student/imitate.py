@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -61,11 +62,9 @@ def imitate(
     kept = [k for k, channels in enumerate(network.hidden) if channels]
     outputs = [student.get_layer(stream_name(k)).output for k in kept]
     model = keras.Model(student.input, [*outputs, student.get_layer(FEATURE).output])
-    seen = _Seen(folder, teacher, kept, pictures, chosen, rng)
-    try:
+    with TemporaryDirectory(prefix="imitation-", dir=folder) as held:
+        seen = _Seen(Path(held), teacher, kept, pictures, chosen, rng)
         return _train(model, seen, config, seed)
-    finally:
-        seen.close()
 
 
 class _Seen:
@@ -76,7 +75,7 @@ class _Seen:
         rng: np.random.Generator,
     ) -> None:  # fmt: skip
         told = tf.function(lambda x: _told(teacher, kept, x))
-        self._folder, self._files = folder, list[Path]()
+        self._folder = folder
         shapes = [tuple(t.shape[1:]) for t in told(_scaled(pictures[rows[:1]]))]
         self._pictures = self._file("pictures", (len(rows), *pictures[rows[:1]].shape[1:]), np.uint8)
         self._streams = [
@@ -93,8 +92,7 @@ class _Seen:
                 bar.update(len(some))
 
     def _file(self, name: str, shape: tuple[int, ...], kind: Any) -> Any:
-        self._files.append(self._folder / f"imitation-{name}")
-        return np.memmap(self._files[-1], kind, "w+", shape=shape)
+        return np.memmap(self._folder / name, kind, "w+", shape=shape)
 
     def variances(self) -> list[float]:
         """Of each stream over places and pictures, summed over its channels."""
@@ -117,11 +115,6 @@ class _Seen:
                 if step + _AHEAD < count:
                     ahead.append(pool.submit(make, step + _AHEAD))
                 yield made
-
-    def close(self) -> None:
-        """Drop the files."""
-        for path in self._files:
-            path.unlink(missing_ok=True)
 
 
 def _scaled(pictures: Any) -> Any:
