@@ -15,6 +15,7 @@ from facesieve_training.networks.resnet import NetworkConfig, resnet
 from facesieve_training.student.views import Views
 
 FEATURE, CLASSES = "feature", "classes"
+_LENGTH = "length"
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,19 @@ class StudentConfig:
     """Bins of each label's output; the label is their centres' expectation."""
     hidden: int = 64
     """Width of the layer between backbone and the labels' outputs."""
+    length: int = 0
+    """Units that tell the labels' outputs how long the feature is, which is a quality too; 0 for none."""
     mobileface: MobileFaceConfig | None = None
     """A MobileFaceNet in the residual network's stead."""
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
         found = [] if self.labels else ["labels: must name at least one"]
+        found += [f"length: {self.length} is below 0"] if self.length < 0 else []
         if self.mobileface and self.network.mirror:
             found.append("network.mirror: a MobileFaceNet cannot be mirrored; leave network out")
+        if self.length and self.network.mirror:
+            found.append("length: a mirrored network cannot read it; leave one of the two out")
         found += [] if len(set(self.labels)) == len(self.labels) else ["labels: one is named twice"]
         return (
             found if self.bins >= 2 else [*found, f"bins: {self.bins} cannot tell a value; take at least 2"]
@@ -58,11 +64,30 @@ def build(config: StudentConfig, features: int, classes: int = 0, dtype: str = "
         hidden = mirror.MirrorDense(config.hidden, name="hidden", dtype=dtype)(pooled)
     else:
         hidden = layers.Dense(config.hidden, activation="relu", name="hidden", dtype=dtype)(pooled)
+    feature = read(features, name=FEATURE, dtype="float32")(told)
+    if config.length:
+        # The labels read the feature and do not bend it, for it carries over to faces unlike the training's.
+        kept = ops.stop_gradient(feature)
+        length = layers.Dense(config.length, activation="relu", name=_LENGTH, dtype=dtype)(kept * kept)
+        hidden = layers.Concatenate(dtype=dtype)([hidden, length])
     outputs = {name: read(config.bins, name=name, dtype="float32")(hidden) for name in config.labels}
-    outputs[FEATURE] = read(features, name=FEATURE, dtype="float32")(told)
+    outputs[FEATURE] = feature
     if classes:
         outputs[CLASSES] = read(classes, name=CLASSES, dtype="float32")(told)
     return keras.Model(backbone.input, outputs, name=f"student_{backbone.name}")
+
+
+def spread_length(student: keras.Model, embeddings: NDArray[np.float32]) -> None:
+    """Start the units of the length, where there are any, evenly over the lengths of N x features embeddings:
+    each is 0 up to a mean square of its own, and then rises with it.
+    """
+    layer = next((layer for layer in student.layers if layer.name == _LENGTH), None)
+    if layer is None:
+        return
+    features, units = layer.kernel.shape
+    top = np.quantile(np.mean(np.square(embeddings), axis=1), 0.95)
+    kernel = np.full((features, units), 2 / (features * top), np.float32)
+    layer.set_weights([kernel, np.linspace(0, -2, units, endpoint=False, dtype=np.float32)])
 
 
 def inference(student: keras.Model, config: StudentConfig) -> keras.Model:

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -40,6 +41,28 @@ def test_outputs_have_the_names_that_losses_and_export_use() -> None:
     model = network.build(config, features=32, classes=5)
     shapes = {name: output.shape[1] for name, output in model.output.items()}
     assert shapes == {"feature": 32, "visual": 8, "robustness": 8, "agreement": 8, "classes": 5}
+
+
+def test_labels_read_the_length_of_the_feature_and_do_not_bend_it() -> None:
+    keras.utils.set_random_seed(1)
+    config = network.StudentConfig(NetworkConfig(10, 0.125), labels=("norm",), bins=8, length=4)
+    model = network.build(config, features=32)
+    network.spread_length(model, np.full((10, 32), 0.5, np.float32))  # mean square 0.25
+    model.get_layer("feature").set_weights(
+        [np.zeros(model.get_layer("feature").kernel.shape), np.full(32, 0.4)]
+    )
+    units = keras.Model(model.input, model.get_layer("length").output)
+    told = np.asarray(units(np.zeros((1, 112, 112, 3), np.float32)))[0]
+    np.testing.assert_allclose(told, np.maximum(2 * 0.16 / 0.25 - np.array([0, 0.5, 1, 1.5]), 0), atol=1e-5)
+
+    losses = {"norm": network.BinsLoss(Views()), "feature": "mse"}
+    model.compile(keras.optimizers.SGD(1.0), losses, {"norm": 1.0, "feature": 0.0})
+    before = [w.copy() for w in model.get_layer("feature").get_weights()]
+    pictures = np.random.default_rng(0).normal(0, 1, (4, 112, 112, 3)).astype(np.float32)
+    wanted = {"norm": np.full((4, 1), 0.9, np.float32), "feature": np.ones((4, 32), np.float32)}
+    model.train_on_batch(pictures, wanted)
+    for kept, now in zip(before, model.get_layer("feature").get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, now)
 
 
 def test_class_loss_is_the_two_cross_entropies_of_eq_6() -> None:

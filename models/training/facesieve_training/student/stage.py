@@ -189,6 +189,7 @@ def make_model(config: Config, labels: data.Labels, rows: NDArray[np.int64], epo
     classes = len(labels.identities) if with_classes else 0
     policy = devices.policy(config.precision)
     model = network.build(config.student, labels.embedding.shape[1], classes, policy)
+    network.spread_length(model, labels.embedding[rows[:_SETTLING]].astype(np.float32))
     losses: dict[str, Any] = dict.fromkeys(config.student.labels, network.BinsLoss(config.views))
     losses[network.FEATURE] = "mse"
     if classes:
