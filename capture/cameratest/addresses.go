@@ -4,21 +4,33 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"sync/atomic"
+	"sync"
 	"testing"
 )
 
-// port is the last one given out. It lies below those that the system gives to clients, so that an address is still
-// free when a camera is switched on again.
-var port atomic.Int64 //nolint:gochecknoglobals // two cameras of a test must not get the same
+// The ports given out lie below those that the system gives to clients, so that an address is still free when a camera
+// is switched on again. They are divided into ranges, one for each process, since packages are tested at the same time.
+const firstPort, portsInRange, ranges = 20000, 200, 50
+
+// own is the range of this process: as long as it listens on the first port, no other takes it.
+var own struct { //nolint:gochecknoglobals // two cameras of a process must not get the same address
+	sync.Mutex
+	claims []net.Listener
+	next   int // port to give out, 0 before there is a range
+	left   int // ports
+}
 
 // FreeAddresses returns two addresses of this machine where nobody listens, an even port and the one after it.
 func FreeAddresses(t testing.TB) (even, odd string) {
 	t.Helper()
-	port.CompareAndSwap(0, 20000+2*rand.Int64N(5000)) //nolint:gosec // spreads, guards nothing
-	for range 100 {
-		number := port.Add(2)
-		even, odd = fmt.Sprintf("127.0.0.1:%d", number), fmt.Sprintf("127.0.0.1:%d", number+1)
+	own.Lock()
+	defer own.Unlock()
+	for range 2 * portsInRange {
+		if own.left == 0 {
+			claim(t)
+		}
+		even, odd = loopback(own.next), loopback(own.next+1)
+		own.next, own.left = own.next+2, own.left-2
 		if bindable(even) && bindable(odd) {
 			return even, odd
 		}
@@ -26,6 +38,24 @@ func FreeAddresses(t testing.TB) (even, odd string) {
 	t.Fatal("no two free ports")
 	return "", ""
 }
+
+// claim takes a range that no process has.
+func claim(t testing.TB) {
+	t.Helper()
+	for _, k := range rand.Perm(ranges) {
+		start := firstPort + k*portsInRange
+		listener, err := net.Listen("tcp", loopback(start))
+		if err != nil {
+			continue
+		}
+		own.claims = append(own.claims, listener)
+		own.next, own.left = start+2, portsInRange-2
+		return
+	}
+	t.Fatalf("no free range of %d ports from %d on", portsInRange, firstPort)
+}
+
+func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
 func bindable(address string) bool {
 	stream, err := net.Listen("tcp", address)
