@@ -92,20 +92,23 @@ def test_the_score_falls_as_a_face_gets_worse(scorer: Scorer, faces: list[Pictur
     assert np.mean(order) <= -0.95
 
 
-def test_a_good_face_is_as_good_in_the_mirror_and_nearly_so_a_pixel_away(
+def test_a_good_face_is_nearly_as_good_in_the_mirror_and_a_pixel_away(
     scorer: Scorer, faces: list[Picture]
 ) -> None:
-    changes = []
+    changes: dict[str, list[float]] = {"mirrored": [], "a pixel away": []}
     for face in faces:
         score = scorer.score(centre(face)).value
         if score < 50:
             continue
         mirrored = np.ascontiguousarray(centre(face)[:, ::-1])
-        assert scorer.score(mirrored).value == score
+        changes["mirrored"].append(abs(scorer.score(mirrored).value - score))
         moved = [np.roll(face, shift, (0, 1)) for shift in ((1, 0), (-1, 0), (0, 1), (0, -1))]
-        changes += [abs(scorer.score(centre(np.ascontiguousarray(m))).value - score) for m in moved]
-    print(f"a pixel away: mean {np.mean(changes):.2f}, largest {np.max(changes):.2f} of {len(changes)}")
-    assert np.mean(changes) <= 2
+        changes["a pixel away"] += [
+            abs(scorer.score(centre(np.ascontiguousarray(m))).value - score) for m in moved
+        ]
+    for how, by in changes.items():
+        print(f"{how}: mean {np.mean(by):.2f}, largest {np.max(by):.2f} of {len(by)}")
+        assert np.mean(by) <= 2, how
 
 
 def test_no_face_is_below_ten(scorer: Scorer, shared_data: Path) -> None:
