@@ -34,7 +34,7 @@ class Config:
     """Folder of a finished run of the stage student."""
     matcher: Network
     """Recognition network for the FNMR curve and the choice of weights; never the teacher."""
-    name: str = "facesieve-quality-r32m"
+    name: str = "facesieve-quality"
     version: str = "1"
     file: str = "quality.tflite"
     description: str = (

@@ -14,15 +14,17 @@ from keras import layers
 
 from facesieve_training.faces import Picture
 from facesieve_training.networks.mobileface import convolutions
+from facesieve_training.networks.square import Square
 
 Array = npt.NDArray[np.float32]
 _LEAST = 1e-3  # of the largest channel: one that tells less counts as the largest, and stays small
+_PEAK = 2  # largest value that is averaged, of the largest mean: more leaves the others fewer steps
 _BATCH = 32
 
 
 def equalise(model: keras.Model, pictures: Picture) -> None:
-    """Even out the channels behind every ReLU of a body of `mobileface`, or of a network on it, by their
-    largest values on these pictures, N x 112 x 112 x 3 BGR.
+    """Even out the channels behind every ReLU of a body of `mobileface`, and those of the dense layers of a
+    network on it, by their largest values on these pictures, N x 112 x 112 x 3 BGR.
     """
     held = convolutions(model)
     bent = [k for k, layer in enumerate(held) if layer.activation is keras.activations.relu]
@@ -30,15 +32,20 @@ def equalise(model: keras.Model, pictures: Picture) -> None:
     for k, values in zip(bent, largest, strict=True):
         if k + 1 < len(held):
             _even(held[k], held[k + 1], values)
-    _even_last(model, held[-1], largest[-1])
+    mean = model.get_layer("pooled")
+    dense = [layer for layer in model.layers if isinstance(layer, layers.Dense) and _readers(layer)]
+    told = _largest(keras.Model(model.input, [layer.output for layer in (mean, *dense)]), pictures)
+    _even_last(mean, held[-1], largest[-1], told[0])
+    for layer, values in zip(dense, told[1:], strict=True):
+        _even_dense(layer, values)
 
 
 def _largest(maps: keras.Model, pictures: Picture) -> list[Array]:
-    """The largest value of each channel of each map."""
+    """The largest magnitude of each channel of each map."""
     found: list[Array] = []
     for first in range(0, len(pictures), _BATCH):
         told = maps(pictures[first : first + _BATCH].astype(np.float32) / 128 - 1, training=False)
-        some = [np.max(keras.ops.convert_to_numpy(t), axis=(0, 1, 2)) for t in told]
+        some = [np.abs(keras.ops.convert_to_numpy(t)).reshape(-1, t.shape[-1]).max(axis=0) for t in told]
         found = [np.maximum(a, b) for a, b in zip(found, some, strict=True)] if found else some
     return found
 
@@ -58,16 +65,62 @@ def _even(layer: Any, following: Any, values: Array) -> None:
     _divide(layer, scale)
 
 
-def _even_last(model: keras.Model, layer: Any, values: Array) -> None:
-    """Values and weights of the mean up to 1 in every channel; the dense layers behind it undo it."""
-    mean = model.get_layer("pooled")
-    weight = mean.get_weights()[0]
-    scale, size = _positive(values), _positive(np.abs(weight).max(axis=(0, 1)))
-    mean.set_weights([weight / size])
+def _even_last(mean: Any, layer: Any, values: Array, means: Array) -> None:
+    """The values of the map up to 1 in every channel, and its means, where what is averaged stays below
+    `_PEAK` of them; a channel that is never there goes, for its weights would be the largest.
+    """
+    weight, scale = mean.get_weights()[0], _positive(values)
+    there = means > _LEAST * means.max()
+    size = np.where(there, np.maximum(means, scale * np.abs(weight).max(axis=(0, 1)) / _PEAK), 1).astype(
+        np.float32
+    )
     _divide(layer, scale)
+    mean.set_weights([weight * np.where(there, scale / size, 0)])
     for dense in (node.operation for node in mean._outbound_nodes):
         kernel, bias = dense.get_weights()
-        dense.set_weights([kernel * (scale * size)[:, None], bias])
+        dense.set_weights([kernel * np.where(there, size, 0)[:, None], bias])
+
+
+def _even_dense(layer: Any, values: Array) -> None:
+    """Values and the weights that read them are made alike; before a square the values are made 1."""
+    readers = _readers(layer)
+    weights = np.max([_share(r.get_weights()[0])[at] for r, at, _ in readers], axis=0)
+    squared = any(power == 2 for *_, power in readers)
+    scale = _positive(values) if squared else np.sqrt(_positive(values) / _positive(weights))
+    for reader, at, power in readers:
+        kernel, bias = reader.get_weights()
+        kernel[at] *= (scale**power)[:, None]
+        reader.set_weights([kernel, bias])
+    kernel, bias = layer.get_weights()
+    layer.set_weights([kernel / scale, bias / scale])
+
+
+def _readers(layer: Any) -> list[tuple[Any, slice, int]]:
+    """The dense layers that read a dense layer, directly, among others or squared: with the rows of their
+    kernel that do, and the power to which they read it.
+    """
+    width, found = layer.units, []
+    for node in layer._outbound_nodes:
+        first, power = 0, 1
+        if isinstance(node.operation, layers.Concatenate):
+            before = [t is layer.output for t in node.input_tensors].index(True)
+            first = sum(t.shape[-1] for t in node.input_tensors[:before])
+        elif isinstance(node.operation, Square):
+            power = 2
+        elif isinstance(node.operation, layers.Dense):
+            found.append((node.operation, slice(0, width), 1))
+            continue
+        else:
+            continue
+        ends = [n.operation for n in node.operation._outbound_nodes]
+        found += [(end, slice(first, first + width), power) for end in ends if isinstance(end, layers.Dense)]
+    return found
+
+
+def _share(kernel: Array) -> Array:
+    """The largest weight of each row, where the largest of each column, which has its own scale, is 1."""
+    size = np.abs(kernel)
+    return np.asarray((size / np.maximum(size.max(axis=0), 1e-12)).max(axis=1), np.float32)
 
 
 def _positive(values: Array) -> Array:

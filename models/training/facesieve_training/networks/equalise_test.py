@@ -5,6 +5,7 @@ from facesieve_training.export import quality
 from facesieve_training.networks.equalise import equalise
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.networks.mobileface import MobileFaceConfig, convolutions, mobileface
+from facesieve_training.networks.square import Square
 
 PICTURES = np.random.default_rng(1).integers(0, 256, (24, 112, 112, 3)).astype(np.uint8)
 
@@ -20,8 +21,16 @@ def uneven() -> keras.Model:
         kernel, bias = layer.get_weights()
         size = np.exp(rng.normal(0, 1.5, bias.shape)).astype(np.float32)
         layer.set_weights([kernel * (size[:, None] if kernel.shape[-1] == 1 else size), bias])
-    told = [keras.layers.Dense(4, name=name)(body.output) for name in ("hidden", "feature")]
-    return keras.Model(body.input, told)
+    feature = keras.layers.Dense(6, name="feature")(body.output)
+    length = keras.layers.Dense(3, "relu", name="length")(Square()(feature))
+    hidden = keras.layers.Dense(5, "relu", name="hidden")(body.output)
+    read = keras.layers.Concatenate()([hidden, length])
+    model = keras.Model(body.input, [keras.layers.Dense(4)(read), keras.layers.Dense(4)(read)])
+    for name in ("feature", "hidden", "length"):
+        kernel, bias = model.get_layer(name).get_weights()
+        size = np.exp(rng.normal(0, 1.5, bias.shape)).astype(np.float32)
+        model.get_layer(name).set_weights([kernel * size, bias])
+    return model
 
 
 def test_the_network_tells_the_same_and_loses_less_in_int8() -> None:
@@ -46,3 +55,10 @@ def test_channels_before_a_depthwise_convolution_are_equally_large() -> None:
     maps = keras.Model(model.input, convolutions(model)[0].output)(quality.to_input(PICTURES))
     largest = np.max(np.asarray(maps), axis=(0, 1, 2))
     np.testing.assert_allclose(largest[largest > 0.01], 1, atol=1e-3)
+
+
+def test_what_is_squared_is_equally_large() -> None:
+    model = uneven()
+    equalise(model, PICTURES)
+    told = keras.Model(model.input, model.get_layer("feature").output)(quality.to_input(PICTURES))
+    np.testing.assert_allclose(np.max(np.abs(np.asarray(told)), axis=0), 1, atol=1e-3)

@@ -12,6 +12,7 @@ from facesieve_training.label.table import COMPONENTS
 from facesieve_training.networks import mirror
 from facesieve_training.networks.mobileface import MobileFaceConfig, mobileface
 from facesieve_training.networks.resnet import NetworkConfig, resnet
+from facesieve_training.networks.square import Square
 from facesieve_training.student.views import Views
 
 FEATURE, CLASSES = "feature", "classes"
@@ -67,8 +68,8 @@ def build(config: StudentConfig, features: int, classes: int = 0, dtype: str = "
     feature = read(features, name=FEATURE, dtype="float32")(told)
     if config.length:
         # The labels read the feature and do not bend it, for it carries over to faces unlike the training's.
-        kept = ops.stop_gradient(feature)
-        length = layers.Dense(config.length, activation="relu", name=_LENGTH, dtype=dtype)(kept * kept)
+        squares = Square(dtype=dtype)(feature)
+        length = layers.Dense(config.length, activation="relu", name=_LENGTH, dtype=dtype)(squares)
         hidden = layers.Concatenate(dtype=dtype)([hidden, length])
     outputs = {name: read(config.bins, name=name, dtype="float32")(hidden) for name in config.labels}
     outputs[FEATURE] = feature
