@@ -55,7 +55,7 @@ class Optimiser:
 class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
     """Learning rate of a step."""
 
-    def __init__(self, optimiser: Optimiser, epoch: int, steps: int) -> None:
+    def __init__(self, optimiser: Optimiser, epoch: int, steps: float) -> None:
         """Take the steps of an epoch, and of the whole training."""
         self._optimiser, self._epoch, self._steps = optimiser, epoch, steps
 
@@ -96,12 +96,13 @@ class Loop:
             model.optimizer.build(model.trainable_variables)
         self._state = State(model, run.checkpoint)
 
-    def train(self, epochs: int, epoch: int, judge: Callable[[], dict[str, float]]) -> None:
+    def train(self, epochs: float, epoch: int, judge: Callable[[], dict[str, float]]) -> None:
         """Train `epochs` epochs of `epoch` steps; judge is asked for more figures after each."""
-        total, step = epochs * epoch, self._resume()
+        total, step = max(1, round(epochs * epoch)), self._resume()
         with tqdm(total=total, initial=step, unit="step", disable=self._hosts.index > 0 or None) as bar:
             while step < total:
-                end = min((step // self._save_every + 1) * self._save_every, (step // epoch + 1) * epoch)
+                ends = ((step // every + 1) * every for every in (self._save_every, epoch))
+                end = min(*ends, total)
                 rate = float(keras.ops.convert_to_numpy(self._model.optimizer.learning_rate))
                 told = self._segment(step, end, bar)
                 values = {"epoch": round(end / epoch, 4), **told, "rate": rate}

@@ -18,7 +18,8 @@ from facesieve_training.student.views import Views, draw
 class Phase:
     """Epochs with one weighting of the losses (eq. 6, and the labels')."""
 
-    epochs: int
+    epochs: float
+    """Passes over the training rows; a part of one is a phase too."""
     feature: float = 0.0
     """Mean squared error to the teacher's embedding."""
     teacher_classes: float = 0.0
@@ -31,7 +32,7 @@ class Phase:
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
-        return [] if self.epochs >= 1 else [f"epochs: {self.epochs} is below 1"]
+        return [] if self.epochs > 0 else [f"epochs: {self.epochs} must be above 0"]
 
 
 def prototypes(labels: data.Labels, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -86,7 +87,7 @@ class Batches:
         rows = self._order[1][place * self._distinct : (place + 1) * self._distinct]
         rows = rows[self._hosts.share(self._distinct)]
         rng = np.random.default_rng([self._seed, 2, step, self._hosts.index])
-        phase = self._phase(epoch)
+        phase = self._phase(step / self.epoch)
         pictures = np.repeat(self._pictures[rows], self._views.count, axis=0)
         y, weights = self._targets(np.repeat(rows, self._views.count), phase)
         if self._empty is not None:
@@ -98,9 +99,9 @@ class Batches:
                 y[name][at], weights[name][at] = 0, phase.labels if known else 0
         return draw(pictures, self._views, rng), y, weights
 
-    def _phase(self, epoch: int) -> Phase:
+    def _phase(self, passed: float) -> Phase:
         ends = np.cumsum([phase.epochs for phase in self._phases])
-        return self._phases[min(int(np.searchsorted(ends, epoch, side="right")), len(self._phases) - 1)]
+        return self._phases[min(int(np.searchsorted(ends, passed, side="right")), len(self._phases) - 1)]
 
     def _targets(
         self, rows: NDArray[np.int64], phase: Phase

@@ -94,7 +94,7 @@ class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mi
     def __call__(self, step: Any) -> Any:
         """Return the rate; step may be a tensor."""
         ops = keras.ops
-        first, rate = 0, 0.0
+        first, rate = 0.0, 0.0
         for steps, part in self._parts:
             inside = ops.cast(step, "float32") - first
             rate = ops.where(inside >= 0, part(ops.maximum(inside, 0.0)), rate)

@@ -81,6 +81,34 @@ def test_a_small_student_learns_its_labels_by_heart(config: stage.Config, tmp_pa
     assert losses.iloc[-1] < 0.85 * losses.iloc[0]
 
 
+def test_a_phase_may_be_a_part_of_an_epoch(config: stage.Config, tmp_path: Path) -> None:
+    phases = (Phase(0.5, feature=1.0), Phase(0.75, labels=1.0))
+    train(replace(config, phases=phases), tmp_path / "run")
+    told = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    steps = round(told["step"].iloc[0] / told["epoch"].iloc[0])
+    assert told["step"].iloc[-1] == round(1.25 * steps)
+
+    source = data.LabelRun(config.labels)
+    labels = source.read(("agreement",))
+    pictures, scaled = data.Pictures(source, labels, None), np.full((len(labels), 1), 0.5, np.float32)
+    batches = Batches(
+        phases,
+        pictures,
+        labels,
+        scaled,
+        ("agreement",),
+        np.arange(len(labels)),
+        8,
+        Views(shift=0),
+        1,
+        Hosts(),
+    )
+    weights = [batches(step)[2] for step in range(batches.epoch)]
+    learns = [w["agreement"].max() > 0 for w in weights]
+    assert learns == [step >= batches.epoch / 2 for step in range(batches.epoch)]
+    assert all((w["feature"].max() > 0) != labelled for w, labelled in zip(weights, learns, strict=True))
+
+
 def test_the_cache_holds_what_is_made_without_it(config: stage.Config) -> None:
     source = data.LabelRun(config.labels)
     labels = source.read(("agreement",))
