@@ -1,11 +1,14 @@
 package cameratest
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // The ports given out lie below those that the system gives to clients, so that an address is still free when a camera
@@ -67,4 +70,18 @@ func bindable(address string) bool {
 		return stream.Close() != nil
 	}
 	return stream.Close() == nil && packets.Close() == nil
+}
+
+// patiently waits, at most two seconds, for an address that is in use: a child holds the sockets of the process that
+// forked it, also those that were closed since, until it runs a program of its own.
+func patiently[S any](bind func(network, address string) (S, error)) func(network, address string) (S, error) {
+	return func(network, address string) (S, error) {
+		for tries := 0; ; tries++ {
+			socket, err := bind(network, address)
+			if tries == 100 || !errors.Is(err, syscall.EADDRINUSE) {
+				return socket, err
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
 }

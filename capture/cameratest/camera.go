@@ -51,7 +51,7 @@ func New(t testing.TB, size string, scene func(size string) []string) *Camera {
 	c := &Camera{
 		t: t, address: address, URL: "rtsp://" + address + "/stream", inlet: inside, scene: scene, ready: make(chan struct{}),
 	}
-	inlet := &gortsplib.Server{Handler: ingest{c}, RTSPAddress: inside}
+	inlet := &gortsplib.Server{Handler: ingest{c}, RTSPAddress: inside, Listen: patiently(net.Listen)}
 	if err := inlet.Start(); err != nil {
 		t.Fatal(err)
 	}

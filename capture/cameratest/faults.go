@@ -11,7 +11,7 @@ import (
 func (c *Camera) Up() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.server = &gortsplib.Server{Handler: player{c}, RTSPAddress: c.address, Listen: c.listen}
+	c.server = &gortsplib.Server{Handler: player{c}, RTSPAddress: c.address, Listen: c.listen, ListenPacket: patiently(net.ListenPacket)}
 	if c.UDP {
 		c.server.UDPRTPAddress, c.server.UDPRTCPAddress = FreeAddresses(c.t)
 	}
@@ -39,7 +39,7 @@ func (c *Camera) Down() {
 
 // listen is net.Listen that keeps the connections, for Reset and Babble.
 func (c *Camera) listen(network, address string) (net.Listener, error) {
-	l, err := net.Listen(network, address)
+	l, err := patiently(net.Listen)(network, address)
 	return doorman{l, c}, err
 }
 
