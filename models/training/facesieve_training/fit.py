@@ -98,7 +98,7 @@ class Loop:
 
     def train(self, epochs: float, epoch: int, judge: Callable[[], dict[str, float]]) -> None:
         """Train `epochs` epochs of `epoch` steps; judge is asked for more figures after each."""
-        total, step = max(1, round(epochs * epoch)), self._resume()
+        total, step = round(epochs * epoch), self._resume()
         with tqdm(total=total, initial=step, unit="step", disable=self._hosts.index > 0 or None) as bar:
             while step < total:
                 ends = ((step // every + 1) * every for every in (self._save_every, epoch))

@@ -70,7 +70,7 @@ def test_an_exported_student_is_no_start_for_it(config: stage.Config) -> None:
 
 def test_the_weights_beside_the_configuration_are_its_students(tmp_path: Path) -> None:
     training = Path(__file__).parents[2]
-    shipped = load(training / "configs" / "student_pruned.yaml", stage.Config)
+    shipped = load(training / "configs" / "student.yaml", stage.Config)
     model = network.build(shipped.student, features=128)
     fresh = model.get_layer("norm").get_weights()[0]
     initial.load_same(model, training / str(shipped.initial))
