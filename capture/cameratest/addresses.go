@@ -45,7 +45,7 @@ func FreeAddresses(t testing.TB) (even, odd string) {
 // claim takes a range that no process has.
 func claim(t testing.TB) {
 	t.Helper()
-	for _, k := range rand.Perm(ranges) {
+	for _, k := range rand.Perm(ranges) { //nolint:gosec // spreads, guards nothing
 		start := firstPort + k*portsInRange
 		listener, err := net.Listen("tcp", loopback(start))
 		if err != nil {
