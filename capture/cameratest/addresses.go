@@ -19,8 +19,8 @@ const firstPort, portsInRange, ranges = 20000, 200, 50
 var own struct { //nolint:gochecknoglobals // two cameras of a process must not get the same address
 	sync.Mutex
 	claims []net.Listener
-	next   int // port to give out, 0 before there is a range
-	left   int // ports
+	next   int // port to give out
+	left   int // ports of the range that are not given out
 }
 
 // FreeAddresses returns two addresses of this machine where nobody listens, an even port and the one after it.

@@ -55,13 +55,10 @@ def _even(layer: Any, following: Any, values: Array) -> None:
     made alike.
     """
     kernel, bias = following.get_weights()
-    if isinstance(following, layers.DepthwiseConv2D):
-        scale = _positive(values)
-        following.set_weights([kernel * scale[:, None], bias])
-    else:
-        weights = np.abs(kernel).max(axis=(0, 1, 3))
-        scale = np.sqrt(_positive(values) / _positive(weights))
-        following.set_weights([kernel * scale[:, None], bias])
+    scale = _positive(values)
+    if not isinstance(following, layers.DepthwiseConv2D):
+        scale = np.sqrt(scale / _positive(np.abs(kernel).max(axis=(0, 1, 3))))
+    following.set_weights([kernel * scale[:, None], bias])
     _divide(layer, scale)
 
 
