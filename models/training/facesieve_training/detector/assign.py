@@ -83,3 +83,16 @@ def targets(
     put them out. Where faces compete for a cell the smaller gets it.
     """
     return [_level(faces, ignored, level, size, config) for level in range(len(STRIDES))]
+
+
+def around(faces: FloatArray, size: tuple[int, int]) -> list[np.ndarray]:
+    """For each stride the cells [H/s, W/s] of a picture of size (height, width) that see one of the faces:
+    those in its box widened by half, and their neighbours.
+    """
+    maps = []
+    for stride in STRIDES:
+        near = np.zeros((size[0] // stride, size[1] // stride), bool)
+        for face in faces:
+            near[_cells(face, stride, *near.shape, tuple(0.75 * face[2:4] + stride))] = True
+        maps.append(near)
+    return maps

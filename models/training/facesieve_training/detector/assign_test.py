@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from facesieve_training.detector import codec
-from facesieve_training.detector.assign import BOX, POINTS, POSITIVE, WEIGHT, AssignConfig, targets
+from facesieve_training.detector.assign import BOX, POINTS, POSITIVE, WEIGHT, AssignConfig, around, targets
 
 CONFIG = AssignConfig()
 
@@ -61,3 +61,13 @@ def test_a_face_at_the_edge_stays_inside_the_map() -> None:
     for x, y in [(-6, -6), (312, 312), (-3, 310)]:
         maps = targets(_face(x, y, 14), NONE, (320, 320), CONFIG)
         assert maps[0].shape == (40, 40, 16)
+
+
+def test_cells_around_a_face_are_those_of_its_box_widened_by_half() -> None:
+    for stride, near in zip(codec.STRIDES, around(_face(96, 128, 64), (320, 256)), strict=True):
+        assert near.shape == (320 // stride, 256 // stride)
+        rows, columns = ((np.arange(n) + 0.5) * stride for n in near.shape)
+        inside = (abs(rows[:, None] - 160) <= 48) & (abs(columns - 128) <= 48)
+        beyond = (abs(rows[:, None] - 160) > 48 + stride) | (abs(columns - 128) > 48 + stride)
+        assert near[inside].all()
+        assert not near[beyond].any()

@@ -7,6 +7,7 @@ the generator passed in: the same generator gives the same picture.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -33,7 +34,7 @@ _TURNED = 0.15
 class AugmentConfig:
     """How training pictures are made; sizes in network pixels, shares as probabilities, rotation in degrees.
 
-    Crowd and turned are the shares of the parts that show one of the pictures with four faces or more, or
+    Clean is the share of the pictures that no camera degrades. Crowd and turned are the shares of the parts that show one of the pictures with four faces or more, or
     with a head turned by some 20 degrees or more: labelled pictures look at the camera, and people whom it
     films do not.
     """
@@ -42,6 +43,7 @@ class AugmentConfig:
     smallest_face: float = 9.0
     largest_face: float = 300.0
     enlarge: float = 3.5
+    clean: float = 0.0
     sure: float = 0.55
     negative: float = 0.2
     erase: float = 0.12
@@ -50,6 +52,17 @@ class AugmentConfig:
     rotation: float = 40.0
     squeeze: float = 0.1
     kept_megabytes: int = 2500
+
+
+class Drawn(NamedTuple):
+    """A training picture (BGR, 8 bits, square), what it was before a camera took it, its faces and its faces
+    to ignore, [N,15] each.
+    """
+
+    picture: np.ndarray
+    clean: np.ndarray
+    faces: FloatArray
+    ignored: FloatArray
 
 
 @dataclass
@@ -77,14 +90,15 @@ class Mosaic:
         if not self._faced:
             raise ValueError(f"no picture with a face that the teacher is sure of (score {config.sure})")
 
-    def make(self, rng: np.random.Generator) -> tuple[np.ndarray, FloatArray, FloatArray]:
-        """One picture (BGR, 8 bits, square), its faces and its faces to ignore."""
+    def make(self, rng: np.random.Generator) -> Drawn:
+        """Draw one picture."""
         config = self._config
         size = float(np.exp(rng.uniform(np.log(config.smallest_face), np.log(config.largest_face))))
         picture = np.full((config.size, config.size, 3), rng.integers(0, 256), np.uint8)
         canvas = Canvas(picture, [], [])
         self._fill(canvas, (0, 0, config.size, config.size), size, rng)
-        return degrade(canvas.picture, rng), _stack(canvas.faces), _stack(canvas.ignored)
+        taken = canvas.picture if rng.random() < config.clean else degrade(canvas.picture, rng)
+        return Drawn(taken, canvas.picture, _stack(canvas.faces), _stack(canvas.ignored))
 
     def _fill(
         self, canvas: Canvas, area: tuple[int, int, int, int], size: float, rng: np.random.Generator

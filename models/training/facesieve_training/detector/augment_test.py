@@ -26,25 +26,32 @@ def test_the_same_generator_gives_the_same_picture() -> None:
 def test_faces_have_all_sizes_and_lie_in_the_picture() -> None:
     mosaic = Mosaic([labelled()], AugmentConfig(size=192, enlarge=4))
     made = [mosaic.make(np.random.default_rng(k)) for k in range(60)]
-    faces = np.concatenate([faces for _, faces, _ in made])
+    faces = np.concatenate([drawn.faces for drawn in made])
     sizes = np.sqrt(faces[:, 2] * faces[:, 3])
     assert sizes.min() < 12
     assert sizes.max() > 90
     center = faces[:, :2] + faces[:, 2:4] / 2
     assert ((center > 0) & (center < 192)).all()
-    assert all(picture.shape == (192, 192, 3) and picture.dtype == np.uint8 for picture, _, _ in made)
+    assert all(drawn.picture.shape == (192, 192, 3) and drawn.picture.dtype == np.uint8 for drawn in made)
 
 
 def test_labels_stay_on_the_face() -> None:
     mosaic = Mosaic([labelled()], AugmentConfig(size=128, negative=0))
     hits = []
     for k in range(40):
-        picture, faces, _ = mosaic.make(np.random.default_rng(k))
+        picture, _, faces, _ = mosaic.make(np.random.default_rng(k))
         for face in faces[np.sqrt(faces[:, 2] * faces[:, 3]) > 20]:
             x, y = (face[:2] + face[2:4] / 2).astype(int)
             patch = picture[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).astype(int)
             hits.append((patch[:, 2] >= patch[:, 0]).mean() > 0.5)
     assert np.mean(hits) > 0.8
+
+
+def test_clean_pictures_are_as_many_as_asked() -> None:
+    mosaic = Mosaic([labelled()], AugmentConfig(size=128, clean=0.4))
+    drawn = [mosaic.make(np.random.default_rng(k)) for k in range(100)]
+    share = np.mean([(d.picture == d.clean).all() for d in drawn])
+    assert 0.35 < share < 0.65  # the camera leaves some alone by itself
 
 
 @pytest.mark.parametrize("size", [14.0, 30.0, 90.0, 130.0])
@@ -60,7 +67,7 @@ def test_landmarks_stay_on_what_they_mark(size: float, monkeypatch: pytest.Monke
     mosaic = Mosaic([item], config)
     errors = []
     for k in range(12):
-        made, faces, _ = mosaic.make(np.random.default_rng(k))
+        made, _, faces, _ = mosaic.make(np.random.default_rng(k))
         for found in faces:
             low, high = found[:2].astype(int), (found[:2] + found[2:4]).astype(int) + 1
             if (low < 0).any() or (high > 320).any():
@@ -76,7 +83,7 @@ def test_landmarks_stay_on_what_they_mark(size: float, monkeypatch: pytest.Monke
 
 def test_unsure_faces_are_ignored_not_learned() -> None:
     mosaic = Mosaic([labelled(), labelled("b.jpg", sure=False)], AugmentConfig(size=128))
-    faces = np.concatenate([mosaic.make(np.random.default_rng(k))[1] for k in range(20)])
+    faces = np.concatenate([mosaic.make(np.random.default_rng(k)).faces for k in range(20)])
     assert (faces[:, 14] > 0.5).all()
 
 
@@ -86,7 +93,7 @@ def test_turned_heads_are_drawn_as_often_as_asked() -> None:
     def share(turned: float) -> float:
         config = AugmentConfig(size=128, negative=0, erase=0, turned=turned)
         mosaic = Mosaic(items, config)
-        faces = np.concatenate([mosaic.make(np.random.default_rng(k))[1] for k in range(60)])
+        faces = np.concatenate([mosaic.make(np.random.default_rng(k)).faces for k in range(60)])
         return float((codec.turn(faces) > 0.2).mean())
 
     assert share(0) < 0.12

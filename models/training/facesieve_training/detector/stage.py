@@ -95,7 +95,7 @@ def representative(items: Sequence[Labelled], config: Config) -> list[np.ndarray
     """Training pictures, drawn with a generator of their own; the first has black and white corners."""
     mosaic = Mosaic(items, config.augment)
     count = config.export.representative
-    pictures = [mosaic.make(np.random.default_rng([config.seed, 1, k]))[0] for k in range(count)]
+    pictures = [mosaic.make(np.random.default_rng([config.seed, 1, k])).picture for k in range(count)]
     pictures[0][0, 0], pictures[0][0, 1] = 0, 255
     return pictures
 

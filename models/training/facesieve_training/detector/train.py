@@ -16,8 +16,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from facesieve_training import devices
-from facesieve_training.detector.assign import AssignConfig, targets
-from facesieve_training.detector.augment import AugmentConfig, Mosaic
+from facesieve_training.detector.assign import AssignConfig, around, targets
+from facesieve_training.detector.augment import AugmentConfig, Drawn, Mosaic
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.imitate import imitate
 from facesieve_training.detector.initial import load
@@ -93,17 +93,17 @@ class Batches:
         # The session is safe to share among threads.
         self._teacher = YuNet(parts.teacher) if parts.loss.distil > 0 else None
 
-    def _mosaic_of(self, number: int) -> tuple[np.ndarray, FloatArray, FloatArray]:
+    def _drawn(self, number: int) -> Drawn:
         return self._mosaic.make(np.random.default_rng([self._parts.seed, number]))
 
     def sample(self, number: int) -> Sample:
         """Picture and target maps of one sample, the teacher's maps behind them when distilling."""
-        picture, faces, ignored = self._mosaic_of(number)
-        maps = targets(faces, ignored, picture.shape[:2], self._parts.assign)
+        drawn = self._drawn(number)
+        maps = targets(drawn.faces, drawn.ignored, drawn.picture.shape[:2], self._parts.assign)
         if self._teacher is not None:
-            taught = self._teacher.maps(picture)
+            taught = taught_by(self._teacher, drawn)
             maps = [np.concatenate(pair, axis=-1) for pair in zip(maps, taught, strict=True)]
-        return picture, maps
+        return drawn.picture, maps
 
     def stream(self, first: int) -> Generator[tuple[np.ndarray, list[np.ndarray]]]:
         """Batches from a step on, for ever."""
@@ -114,7 +114,7 @@ class Batches:
 
     def pictures(self) -> Generator[np.ndarray]:
         """The pictures of the batches from the first on, alone."""
-        with closing(self._ahead(lambda number: self._mosaic_of(number)[0], 0)) as made:
+        with closing(self._ahead(lambda number: self._drawn(number).picture, 0)) as made:
             for pictures in made:
                 yield np.stack(pictures)
 
@@ -133,6 +133,19 @@ class Batches:
             finally:
                 for future in waiting:
                     future.cancel()
+
+
+def taught_by(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
+    """The teacher's maps of the picture before the camera; where the labels know of no face it saw none.
+
+    So the network learns to see in the degraded picture what the teacher sees in the clean one, and not what
+    the teacher takes for a face in one view and for none in others, of which the labels are made.
+    """
+    maps = teacher.maps(drawn.clean)
+    known = around(np.concatenate([drawn.faces, drawn.ignored]), drawn.clean.shape[:2])
+    for level, near in zip(maps, known, strict=True):
+        level[..., :2] *= near[..., None]
+    return maps
 
 
 class Trainer:

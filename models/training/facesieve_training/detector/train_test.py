@@ -7,17 +7,19 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector.augment import AugmentConfig
+from facesieve_training.detector.augment import AugmentConfig, Drawn
 from facesieve_training.detector.augment_test import labelled
+from facesieve_training.detector.codec import COLUMNS, STRIDES, FloatArray
 from facesieve_training.detector.network import NetworkConfig
-from facesieve_training.detector.train import Batches, Parts, TrainConfig, Trainer, train
+from facesieve_training.detector.train import Batches, Parts, TrainConfig, Trainer, taught_by, train
+from facesieve_training.detector.yunet import YuNet
 from facesieve_training.run import Run
 
 NETWORK = NetworkConfig(stem=4, stage4=8, width=8)
@@ -58,6 +60,27 @@ def test_batches_do_not_depend_on_where_they_start() -> None:
         np.testing.assert_array_equal(level, same_level)
     one.close()
     other.close()
+
+
+def test_the_teacher_sees_the_clean_picture_and_faces_only_where_labels_know_one() -> None:
+    seen = []
+
+    class Everywhere:
+        def maps(self, picture: np.ndarray) -> list[FloatArray]:
+            seen.append(picture)
+            return [np.full((320 // s, 320 // s, 16), 0.5, np.float32) for s in STRIDES]
+
+    face, ignored = (np.zeros((1, COLUMNS), np.float32) for _ in range(2))
+    face[0, :4], ignored[0, :4] = (32, 32, 40, 40), (256, 256, 40, 40)
+    drawn = Drawn(np.zeros((320, 320, 3), np.uint8), np.ones((320, 320, 3), np.uint8), face, ignored)
+    maps = taught_by(cast(YuNet, Everywhere()), drawn)
+    assert len(seen) == 1
+    assert seen[0] is drawn.clean
+    level = maps[0]
+    assert (level[6, 6, :2] == 0.5).all()
+    assert (level[34, 34, :2] == 0.5).all()
+    assert (level[20, 20, :2] == 0).all()
+    assert (level[..., 2:] == 0.5).all()
 
 
 def _trained(folder: Path, resume: bool = False) -> list[np.ndarray]:
