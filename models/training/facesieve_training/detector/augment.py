@@ -25,7 +25,11 @@ _REDUCED = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
-_MAX_TILES = 40
+_MAX_TILES = 80
+_TRIES = 30
+"""Parts of pictures that are tried for one without faces."""
+Area = tuple[int, int, int, int]
+"""Left, top, width and height in pixels."""
 # Of codec.turn; a third of CelebA's pictures, most of a camera's.
 _TURNED = 0.15
 
@@ -34,9 +38,10 @@ _TURNED = 0.15
 class AugmentConfig:
     """How training pictures are made; sizes in network pixels, shares as probabilities, rotation in degrees.
 
-    Clean is the share of the pictures that no camera degrades. Crowd and turned are the shares of the parts that show one of the pictures with four faces or more, or
-    with a head turned by some 20 degrees or more: labelled pictures look at the camera, and people whom it
-    films do not.
+    Clean is the share of the pictures that no camera degrades. Negative is the share of their area without
+    faces: half of it are whole pictures, half parts of others. Crowd and turned are the shares of the parts
+    that show one of the pictures with four faces or more, or with a head turned by some 20 degrees or more:
+    labelled pictures look at the camera, and people whom it films do not.
     """
 
     size: int = 320
@@ -100,77 +105,93 @@ class Mosaic:
         taken = canvas.picture if rng.random() < config.clean else degrade(canvas.picture, rng)
         return Drawn(taken, canvas.picture, _stack(canvas.faces), _stack(canvas.ignored))
 
-    def _fill(
-        self, canvas: Canvas, area: tuple[int, int, int, int], size: float, rng: np.random.Generator
-    ) -> None:
-        pending, tiles = [area], 0
+    def _fill(self, canvas: Canvas, area: Area, size: float, rng: np.random.Generator) -> None:
+        share = self._config.negative
+        if rng.random() < share / 2:
+            self._paste_background(canvas, area, rng)
+            return
+        pending, tiles = [area], 1
         while pending:
             x, y, width, height = pending.pop()
-            negative = rng.random() < self._config.negative
-            item = self._draw(rng, negative)
-            scale = self._scale(item, size, rng, negative)
-            covered = scale * item.width, scale * item.height
-            tiles += 1
-            if tiles < _MAX_TILES and max(width - covered[0], height - covered[1]) > 0.35 * max(
-                width, height
-            ):
+            item = self._draw(rng, self._faced)
+            scale = self._scale(item, size, rng)
+            spare = max(width - scale * item.width, height - scale * item.height)
+            if tiles < _MAX_TILES and spare > 0.35 * max(width, height):
                 pending += _split(x, y, width, height, rng)
-                continue
-            self._paste(canvas, item, (x, y, width, height), scale, negative, rng)
+                tiles += 1
+            elif rng.random() < share / (2 - share):
+                self._paste_background(canvas, (x, y, width, height), rng)
+            else:
+                self._paste_faces(canvas, item, (x, y, width, height), scale, rng)
 
-    def _draw(self, rng: np.random.Generator, negative: bool) -> Labelled:
-        pool = self._all if negative else self._faced
+    def _draw(self, rng: np.random.Generator, pool: list[Labelled]) -> Labelled:
         chance = rng.random()
         if self._crowds and chance < self._config.crowd:
             pool = self._crowds
-        elif self._turned and not negative and chance >= 1 - self._config.turned:
+        elif self._turned and chance >= 1 - self._config.turned:
             pool = self._turned
         return pool[int(rng.integers(len(pool)))]
 
-    def _scale(self, item: Labelled, size: float, rng: np.random.Generator, negative: bool) -> float:
-        if negative:
-            return float(np.exp(rng.uniform(np.log(0.4), np.log(self._config.enlarge))))
+    def _scale(self, item: Labelled, size: float, rng: np.random.Generator) -> float:
+        """Of a picture, so that one of its faces has about this size."""
         sure = item.faces[item.faces[:, 14] >= self._config.sure]
         face = sure[int(rng.integers(len(sure)))]
         wanted = size * float(np.exp(rng.normal(0, 0.25)))
         return min(wanted / float(np.sqrt(face[2] * face[3])), self._config.enlarge)
 
-    def _paste(
-        self,
-        canvas: Canvas,
-        item: Labelled,
-        area: tuple[int, int, int, int],
-        scale: float,
-        negative: bool,
-        rng: np.random.Generator,
+    def _paste_faces(
+        self, canvas: Canvas, item: Labelled, area: Area, scale: float, rng: np.random.Generator
     ) -> None:
+        """Put a picture into an area so that one of its faces is seen there; some faces are painted over."""
         x, y, width, height = area
-        for _ in range(8 if negative else 1):
-            matrix = self._matrix(item, width, height, scale, negative, rng)
-            moved = transform(item.faces, matrix)
-            visible = _visible(moved, width, height)
-            if not negative or not (visible > 0).any():
-                break
-        else:
-            return
-        reduce = max(r for r in _REDUCED if r == 1 or r <= 1 / scale)
-        source = self._decode(item, reduce)
-        mirrored = rng.random() < 0.5
-        tile = cv2.warpAffine(
-            source,
-            between_centres(matrix * np.array([reduce, reduce, 1.0])),
-            (width, height),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=[int(v) for v in rng.integers(0, 256, 3)],
-        )
-        if not negative:
-            kept = self._erase(tile, moved, rng)
-            moved, visible = moved[kept], visible[kept]
-        if mirrored:
-            tile, moved = tile[:, ::-1], codec.mirror(moved, width)
+        sure = item.faces[item.faces[:, 14] >= self._config.sure]
+        face = sure[int(rng.integers(len(sure)))]
+        target = np.array([width, height]) * rng.uniform(0.15, 0.85, 2)
+        matrix = self._matrix(item, scale, (width, height), face[:2] + face[2:4] / 2, target, rng)
+        tile = self._render(item, matrix, scale, (width, height), rng)
+        faces = transform(item.faces, matrix)
+        faces = faces[self._erase(tile, faces, rng)]
+        visible = _visible(faces, width, height)
+        if rng.random() < 0.5:
+            tile, faces = tile[:, ::-1], codec.mirror(faces, width)
         canvas.picture[y : y + height, x : x + width] = tile
-        self._keep(canvas, moved, visible, (x, y))
+        self._keep(canvas, faces, visible, (x, y))
+
+    def _paste_background(self, canvas: Canvas, area: Area, rng: np.random.Generator) -> None:
+        """Put a part of a picture without faces into an area; where none is found soon it stays empty."""
+        x, y, width, height = area
+        for _ in range(_TRIES):
+            item = self._draw(rng, self._all)
+            scale = float(np.exp(rng.uniform(np.log(0.4), np.log(self._config.enlarge))))
+            focus = rng.uniform(0.1, 0.9, 2) * (item.width, item.height)
+            target = np.array([width, height]) * rng.uniform(0.3, 0.7, 2)
+            matrix = self._matrix(item, scale, (width, height), focus, target, rng)
+            if not (_visible(transform(item.faces, matrix), width, height) > 0).any():
+                canvas.picture[y : y + height, x : x + width] = self._render(
+                    item, matrix, scale, (width, height), rng
+                )
+                return
+
+    def _render(
+        self,
+        item: Labelled,
+        matrix: np.ndarray,
+        scale: float,
+        size: tuple[int, int],
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """The part of a picture that the matrix puts into a tile of size (width, height)."""
+        reduce = max(r for r in _REDUCED if r == 1 or r <= 1 / scale)
+        return np.asarray(
+            cv2.warpAffine(
+                self._decode(item, reduce),
+                between_centres(matrix * np.array([reduce, reduce, 1.0])),
+                size,
+                flags=cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_CONSTANT,
+                borderValue=[int(v) for v in rng.integers(0, 256, 3)],
+            )
+        )
 
     def _erase(self, tile: np.ndarray, faces: FloatArray, rng: np.random.Generator) -> np.ndarray:
         """Paint over some of the faces; which ones are left."""
@@ -189,22 +210,24 @@ class Mosaic:
         return picture
 
     def _matrix(
-        self, item: Labelled, width: int, height: int, scale: float, negative: bool, rng: np.random.Generator
+        self,
+        item: Labelled,
+        scale: float,
+        size: tuple[int, int],
+        focus: np.ndarray,
+        target: np.ndarray,
+        rng: np.random.Generator,
     ) -> np.ndarray:
-        """Picture to tile: scale, small rotation and squeeze about a point that lands in the tile."""
-        source = np.array([item.width, item.height], float)
-        focus = rng.uniform(0.1, 0.9, 2) * source
-        target = np.array([width, height]) * rng.uniform(0.3, 0.7, 2)
-        sure = item.faces[item.faces[:, 14] >= self._config.sure]
-        if not negative and len(sure):
-            face = sure[int(rng.integers(len(sure)))]
-            focus = face[:2] + face[2:4] / 2
-            target = np.array([width, height]) * rng.uniform(0.15, 0.85, 2)
+        """Picture to tile of size (width, height): scale, small rotation and squeeze, and the focus brought
+        to the target as nearly as the picture can fill the tile.
+        """
         angle = np.deg2rad(rng.uniform(-1, 1) * self._config.rotation)
         squeeze = np.exp(rng.uniform(-self._config.squeeze, self._config.squeeze))
         linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         linear = linear @ np.diag([squeeze, 1 / squeeze])
-        return np.concatenate([linear, (target - linear @ focus)[:, None]], axis=1)
+        corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) * (item.width, item.height) @ linear.T
+        edges = np.sort([-corners.min(axis=0), size - corners.max(axis=0)], axis=0)
+        return np.concatenate([linear, np.clip(target - linear @ focus, *edges)[:, None]], axis=1)
 
     def _keep(self, canvas: Canvas, faces: FloatArray, visible: FloatArray, offset: tuple[int, int]) -> None:
         faces = faces.copy()
@@ -224,9 +247,7 @@ def _stack(rows: list[FloatArray]) -> FloatArray:
     return np.concatenate([np.zeros((0, codec.COLUMNS), np.float32), *rows]).astype(np.float32)
 
 
-def _split(
-    x: int, y: int, width: int, height: int, rng: np.random.Generator
-) -> list[tuple[int, int, int, int]]:
+def _split(x: int, y: int, width: int, height: int, rng: np.random.Generator) -> list[Area]:
     cut = float(rng.uniform(0.35, 0.65))
     if width >= height:
         left = int(width * cut)
