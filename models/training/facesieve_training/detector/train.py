@@ -136,15 +136,16 @@ class Batches:
 
 
 def taught_by(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
-    """The teacher's maps of the picture before the camera; where the labels know of no face it saw none.
+    """The teacher's maps of the picture before the camera; where the labels know of no face its overlap is 0.
 
     So the network learns to see in the degraded picture what the teacher sees in the clean one, and not what
-    the teacher takes for a face in one view and for none in others, of which the labels are made.
+    the teacher takes for a face in one view and for none in others, of which the labels are made. YuNet's
+    classification is high almost everywhere; what is a face the overlap alone says.
     """
     maps = teacher.maps(drawn.clean)
     known = around(np.concatenate([drawn.faces, drawn.ignored]), drawn.clean.shape[:2])
     for level, near in zip(maps, known, strict=True):
-        level[..., :2] *= near[..., None]
+        level[..., 1] *= near
     return maps
 
 
