@@ -1,5 +1,6 @@
 """The detectors that are compared, each as one function of a BGR picture."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +23,19 @@ class Peer:
 
     name: str
     file: Path
-    score: float = 0.0
-    """Default threshold, at which false faces on backgrounds are counted; 0 leaves the peer out there."""
+    score: float | None = None
+    """Default threshold, at which false faces on backgrounds are counted; without one it is what the manifest
+    beside the file recommends, and a file without a manifest is left out there."""
+
+    def recommended(self) -> float | None:
+        """The default threshold; None when neither the configuration nor a manifest says one."""
+        manifest = self.file.with_suffix(".json")
+        if self.score is not None or not manifest.is_file():
+            return self.score
+        try:
+            return float(json.loads(manifest.read_text(encoding="utf-8"))["measured"]["score"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{manifest}: recommends no score; say one in peers ({self.name})") from error
 
     def open(self, nms: float, network: NetworkConfig) -> Detect:
         """The detector's function; every one suppresses with the same overlap."""

@@ -36,7 +36,7 @@ _SIZES = (13.0, 16.0, 20.0, 28.0, 40.0, 56.0, 80.0, 112.0, 160.0)
 def default_peers() -> list[Peer]:
     """The shipped detector beside the one that labelled its pictures."""
     return [
-        Peer("shipped", Path("../detector.tflite"), 0.66),
+        Peer("shipped", Path("../detector.tflite")),
         Peer("YuNet", Path("data/models/yunet_s.onnx")),
     ]
 
@@ -85,7 +85,7 @@ def run(config: Config, run: Run) -> None:
         shown = views.scenes(held, config.evaluate, kind == "degraded", config.seed)
         outcome = look(detectors, shown, config.evaluate)
         rates = [figures.at_rate(outcome, names, rate) for rate in config.rates]
-        own = {peer.name: peer.score for peer in config.peers if peer.score}
+        own = {peer.name: score for peer in config.peers if (score := peer.recommended()) is not None}
         told[kind] = {"pictures": outcome.pictures, "rates": rates, "own": figures.at_scores(outcome, own)}
         folder = run.dir / f"sheets-{kind}"
         sheet.write_sheets(outcome, names[0], names[1], rates[0]["scores"], folder)
@@ -149,7 +149,7 @@ def _backgrounds(
     The file shows what the first detector finds there, the surest first.
     """
     first, thumbs = next(iter(detectors)), list[tuple[float, np.ndarray]]()
-    own = {peer.name: peer.score for peer in config.peers}
+    own = {peer.name: peer.recommended() for peer in config.peers}
     found: dict[str, list[float]] = {name: [] for name in detectors}
     count = 0
     for picture in pictures:
@@ -163,6 +163,7 @@ def _backgrounds(
     sheet.write(file, np.array([picture for _, picture in thumbs], np.uint8))
     told: dict[str, Any] = {"pictures": count}
     for name, falling in ((name, sorted(values, reverse=True)) for name, values in found.items()):
-        passing = sum(score >= own[name] for score in falling) if own[name] else None
+        threshold = own[name]
+        passing = None if threshold is None else sum(score >= threshold for score in falling)
         told[name] = {"false": passing, "highest": [round(score, 3) for score in falling[:10]]}
     return told

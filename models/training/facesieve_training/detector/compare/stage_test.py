@@ -10,6 +10,7 @@ from facesieve_training.cli import DataError
 from facesieve_training.config import ConfigError
 from facesieve_training.detector.augment_test import labelled
 from facesieve_training.detector.compare import stage, views
+from facesieve_training.detector.compare.peers import Peer
 from facesieve_training.detector.network import NetworkConfig, build
 from facesieve_training.run import Run
 
@@ -75,6 +76,17 @@ def test_a_missing_peer_is_told(bright_squares: Path, squares: Path, tmp_path: P
     (tmp_path / "new.weights.h5").unlink()
     with pytest.raises(DataError, match=r"new\.weights\.h5: no such file; mend peers \(new\)"):
         stage.run(config, Run.open(tmp_path / "run", "compare", config, False))
+
+
+def test_a_peer_has_the_threshold_of_its_manifest(tmp_path: Path) -> None:
+    file, manifest = tmp_path / "d.tflite", tmp_path / "d.json"
+    assert Peer("mine", file).recommended() is None
+    manifest.write_text('{"measured": {"score": 0.7}}')
+    assert Peer("mine", file).recommended() == 0.7
+    assert Peer("mine", file, 0.5).recommended() == 0.5
+    manifest.write_text("{}")
+    with pytest.raises(DataError, match=r"d\.json: recommends no score; say one in peers \(mine\)"):
+        Peer("mine", file).recommended()
 
 
 def test_one_peer_is_too_few(tmp_path: Path) -> None:
