@@ -6,7 +6,7 @@ count neither way.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,11 @@ LOWEST = 0.1
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """What is measured; sizes are square roots of a face's area in network pixels."""
+    """What is measured; sizes are square roots of a face's area in network pixels.
+
+    Recommended is the lowest score with at most false_positives a picture, and none in the empty recordings
+    and in as many crops of backgrounds, squares of background_side pixels.
+    """
 
     sizes: tuple[float, ...] = (8, 10, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
     sure: float = 0.7
@@ -36,6 +40,8 @@ class EvaluateConfig:
     false_positives: float = 0.02
     empty: tuple[Path, ...] = ()
     recordings: tuple[Path, ...] = ()
+    backgrounds: int = 2000
+    background_side: int = 320
     longest: int = 640
     every: int = 3
 
@@ -163,19 +169,49 @@ def over_recording(detect: Detect, teacher: Detect, path: Path, config: Evaluate
     return tally
 
 
-def on_empty(detect: Detect, path: Path, config: EvaluateConfig) -> Tally:
-    """A recording without anybody: whatever is found is false."""
+def stills(path: Path, config: EvaluateConfig) -> Iterator[np.ndarray]:
+    """Frames of a recording, scaled down as the daemon does."""
+    return (shrink(frame, config.longest)[0] for frame in frames(path, config.every))
+
+
+def backgrounds(items: Sequence[Labelled], config: EvaluateConfig, seed: int) -> Iterator[np.ndarray]:
+    """Crops without any face that the teacher has ever so little belief in: squares of background_side
+    pixels, made from areas of half to twice that size.
+    """
+    rng, side = np.random.default_rng(seed), config.background_side
+    made = 0
+    for _ in range(1000 * config.backgrounds):
+        if made == config.backgrounds:
+            return
+        item = items[int(rng.integers(len(items)))]
+        length = int(side * np.exp(rng.uniform(np.log(0.5), np.log(2.0))))
+        if length > min(item.width, item.height):
+            continue
+        x, y = int(rng.integers(item.width - length + 1)), int(rng.integers(item.height - length + 1))
+        low, high = item.faces[:, :2], item.faces[:, :2] + item.faces[:, 2:4]
+        if ((low < [x + length, y + length]) & (high > [x, y])).all(axis=1).any():
+            continue
+        made += 1
+        crop = item.picture()[y : y + length, x : x + length]
+        yield np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA))
+
+
+def on_empty(detect: Detect, pictures: Iterable[np.ndarray]) -> Tally:
+    """Pictures without anybody: whatever is found is false."""
     tally = Tally()
-    for frame in frames(path, config.every):
-        tally.false += detect(shrink(frame, config.longest)[0], LOWEST)[:, 14].tolist()
+    for picture in pictures:
+        tally.false += detect(picture, LOWEST)[:, 14].tolist()
         tally.pictures += 1
     return tally
 
 
-def choose_score(tallies: Sequence[Tally], allowed: float) -> float:
-    """The lowest score, in steps of 0.01, with at most this many false positives a picture in every tally."""
+def choose_score(pictures: Tally, allowed: float, empty: Sequence[Tally]) -> float:
+    """The lowest score, in steps of 0.01, with at most this many false positives a picture, and none in what
+    shows nobody.
+    """
     for threshold in np.arange(20, 95) / 100:
-        if all(t.false_per_picture(float(threshold)) <= allowed for t in tallies):
+        nobody = all(tally.false_per_picture(float(threshold)) == 0 for tally in empty)
+        if nobody and pictures.false_per_picture(float(threshold)) <= allowed:
             return round(float(threshold), 2)
     return 0.95
 

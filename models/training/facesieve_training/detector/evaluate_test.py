@@ -1,9 +1,18 @@
+import cv2
 import numpy as np
 import pytest
 
 from facesieve_training.detector import codec
 from facesieve_training.detector.augment_test import labelled
-from facesieve_training.detector.evaluate import EvaluateConfig, Tally, choose_score, judge, scaled, table
+from facesieve_training.detector.evaluate import (
+    EvaluateConfig,
+    Tally,
+    backgrounds,
+    choose_score,
+    judge,
+    scaled,
+    table,
+)
 
 CONFIG = EvaluateConfig()
 
@@ -44,10 +53,21 @@ def test_empty_pictures() -> None:
     assert tally.recall(0, 100, 0.3) == (0.0, 1)
 
 
-def test_score_is_the_lowest_that_every_tally_allows() -> None:
-    quiet, loud = Tally(false=[0.3], pictures=10), Tally(false=[0.72, 0.3], pictures=10)
-    assert choose_score([quiet], 0.05) == 0.31
-    assert choose_score([quiet, loud], 0.05) == 0.73
+def test_score_is_the_lowest_that_allows_so_many_and_none_where_nobody_is() -> None:
+    pictures = Tally(false=[0.5, 0.3], pictures=10)
+    assert choose_score(pictures, 0.25, []) == 0.2
+    assert choose_score(pictures, 0.15, []) == 0.31
+    assert choose_score(pictures, 0.15, [Tally(false=[0.72], pictures=1000), Tally(pictures=3)]) == 0.73
+
+
+def test_backgrounds_hold_no_face() -> None:
+    item = labelled()  # 160x200 with a face of 60 pixels at 50, 60
+    picture = np.full((200, 160, 3), 40, np.uint8)
+    picture[60:120, 50:110] = 255
+    item = type(item)(item.name, cv2.imencode(".png", picture)[1].tobytes(), 160, 200, item.faces, True)
+    crops = list(backgrounds([item], EvaluateConfig(backgrounds=20, background_side=40), 1))
+    assert len(crops) == 20
+    assert all(crop.shape == (40, 40, 3) and crop.max() < 60 for crop in crops)
 
 
 def test_scaled_gives_the_size_and_never_enlarges_much() -> None:

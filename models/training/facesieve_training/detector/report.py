@@ -15,7 +15,9 @@ BANDS = ((5.0, 8.0), (8.0, 12.0), (12.0, 20.0), (20.0, 40.0), (40.0, 100.0), (10
 def figures(
     tallies: Mapping[str, Tally], config: EvaluateConfig, score: float, ms: float, multiply_adds: int
 ) -> dict[str, Any]:
-    """The measured part of the manifest; tallies are of `pictures`, of `teacher` and of each recording."""
+    """The measured part of the manifest; tallies are of `pictures`, of `teacher`, of `backgrounds` and
+    of each recording.
+    """
     pictures = tallies["pictures"]
     found: dict[str, Any] = {
         "score": score,
@@ -27,12 +29,19 @@ def figures(
         "teacher_recall": table(tallies["teacher"], score, config.sizes),
         "milliseconds_640x384": round(ms, 2),
         "multiply_adds_640x384": multiply_adds,
+        "backgrounds": nobody(tallies["backgrounds"], score),
         "recordings": {},
     }
     for name, tally in tallies.items():
-        if name not in ("pictures", "teacher"):
+        if name not in ("pictures", "teacher", "backgrounds"):
             found["recordings"][name] = recording(tally, score)
     return found
+
+
+def nobody(tally: Tally, score: float) -> dict[str, Any]:
+    """Figures of pictures without any face."""
+    false = sum(found >= score for found in tally.false)
+    return {"pictures": tally.pictures, "false": false, "highest": round(max(tally.false, default=0.0), 3)}
 
 
 def recording(tally: Tally, score: float) -> dict[str, Any]:
@@ -70,6 +79,9 @@ def card(path: Path, manifest: Manifest) -> None:
         "distances, median over the faces found.",
         "",
         *_markdown(told["recall"], told["teacher_recall"]),
+        "",
+        f"Crops of backgrounds, {told['backgrounds']['pictures']}: {told['backgrounds']['false']} false "
+        f"positives; the highest score is {told['backgrounds']['highest']}.",
         "",
     ]
     for name, seen in told["recordings"].items():

@@ -101,7 +101,7 @@ def representative(items: Sequence[Labelled], config: Config) -> list[np.ndarray
 
 
 def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[str, Tally]:
-    """The int8 network, and the teacher beside it, on held-out pictures and on the recordings."""
+    """The int8 network, and the teacher beside it, on held-out pictures, recordings and backgrounds."""
     detector = Int8Detector(data, config.evaluate.nms)
     yunet = YuNet(config.label.teacher)
 
@@ -115,14 +115,16 @@ def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[s
     for path in config.evaluate.recordings:
         tallies[path.stem] = evaluate.over_recording(detector, teacher, path, config.evaluate)
     for path in config.evaluate.empty:
-        tallies[path.stem] = evaluate.on_empty(detector, path, config.evaluate)
+        tallies[path.stem] = evaluate.on_empty(detector, evaluate.stills(path, config.evaluate))
+    crops = evaluate.backgrounds(held_out, config.evaluate, config.seed)
+    tallies["backgrounds"] = evaluate.on_empty(detector, crops)
     return tallies
 
 
 def finish(data: bytes, tallies: dict[str, Tally], config: Config, run: Run) -> None:
     """Choose the recommended score and write network, manifest and model card."""
-    empty = [tallies[path.stem] for path in config.evaluate.empty]
-    score = evaluate.choose_score([tallies["pictures"], *empty], config.evaluate.false_positives)
+    empty = [tallies[name] for name in ("backgrounds", *(path.stem for path in config.evaluate.empty))]
+    score = evaluate.choose_score(tallies["pictures"], config.evaluate.false_positives, empty)
     macs = multiply_adds(build(config.network, *_TIMED))
     measured = report.figures(tallies, config.evaluate, score, milliseconds(data), macs)
     meta = run.meta

@@ -34,7 +34,7 @@ augment: {{size: 64, largest_face: 50}}
 loss: {{distil: 0.5}}
 train: {{steps: 2, batch: 2, warm_up: 1, log_every: 1, checkpoint_every: 1}}
 export: {{representative: 4, texts: {{trained_on: squares}}}}
-evaluate: {{sizes: [16, 32], every: 1, empty: [{empty}]}}
+evaluate: {{sizes: [16, 32], every: 1, empty: [{empty}], backgrounds: 6, background_side: 32}}
 """
     )
     return configuration.load(file, stage.Config)
@@ -58,6 +58,7 @@ def test_pictures_to_a_network_that_the_daemon_takes(
     assert manifest["task"] == "detector"
     assert manifest["training"]["data_hash"] == run.meta["data_hash"]
     assert manifest["measured"]["recordings"]["empty"]["frames"] == 3
+    assert manifest["measured"]["backgrounds"]["pictures"] == 6
     assert [row["size"] for row in manifest["measured"]["recall"]] == [16, 32]
     assert "squares" in (run.dir / "detector.md").read_text()
     assert "distil" in (run.dir / "metrics.csv").read_text().split("\n")[0]

@@ -20,7 +20,7 @@ from facesieve_training.detector.compare.outcome import look, thumb
 from facesieve_training.detector.compare.peers import Peer
 from facesieve_training.detector.compare.scores import TRUTH, Score, difference, scores
 from facesieve_training.detector.compare.speed import milliseconds
-from facesieve_training.detector.evaluate import LOWEST, Detect, EvaluateConfig, frames, shrink
+from facesieve_training.detector.evaluate import LOWEST, Detect, EvaluateConfig, backgrounds, stills
 from facesieve_training.detector.label import LabelConfig, load
 from facesieve_training.detector.network import NetworkConfig
 from facesieve_training.detector.stage import data_hash
@@ -59,8 +59,6 @@ class Config:
     """False faces a picture at which recall is told."""
     frame_scales: tuple[float, ...] = (0.5, 1.0)
     """Scales at which the teacher looks at the frames of recordings."""
-    backgrounds: int = 2000
-    background_side: int = 320
 
     def faults(self) -> list[str]:
         """What is wrong with the values."""
@@ -94,10 +92,10 @@ def run(config: Config, run: Run) -> None:
     if config.scorer is not None:
         shown_for = [views.pictures(held), *(_frames(p, teacher, config) for p in config.evaluate.recordings)]
         told["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
-    plain = views.backgrounds(held, config.backgrounds, config.background_side, config.seed)
+    plain = backgrounds(held, config.evaluate, config.seed)
     told["backgrounds"] = _backgrounds(detectors, config, plain, run.dir / "sheet-backgrounds.png")
     for path in config.evaluate.empty:
-        still = (shrink(f, config.evaluate.longest)[0] for f in frames(path, config.evaluate.every))
+        still = stills(path, config.evaluate)
         told[path.stem] = _backgrounds(detectors, config, still, run.dir / f"sheet-{path.stem}.png")
     told["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in config.peers}
     write_atomic(run.dir / "figures.json", json.dumps(told, indent=2) + "\n")

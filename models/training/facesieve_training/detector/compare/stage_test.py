@@ -8,8 +8,7 @@ import pytest
 from facesieve_training import config as configuration
 from facesieve_training.cli import DataError
 from facesieve_training.config import ConfigError
-from facesieve_training.detector.augment_test import labelled
-from facesieve_training.detector.compare import stage, views
+from facesieve_training.detector.compare import stage
 from facesieve_training.detector.compare.peers import Peer
 from facesieve_training.detector.network import NetworkConfig, build
 from facesieve_training.run import Run
@@ -34,9 +33,8 @@ label: {{teacher: {teacher}, pictures: {pictures}, cache: {cache}, held_out: 0.5
 peers: [{{name: new, file: {weights}, score: 0.5}}, {{name: teacher, file: {teacher}, score: 0.5}}]
 network: {_WIDTHS}
 scorer: null
-evaluate: {{sizes: [8], every: 1, empty: [{empty}], recordings: [{empty}]}}
-backgrounds: 5
-background_side: 64
+evaluate: {{sizes: [8], every: 1, empty: [{empty}], recordings: [{empty}], backgrounds: 5,
+  background_side: 64}}
 """.replace("'", "")
     )
     return configuration.load(file, stage.Config)
@@ -59,16 +57,6 @@ def test_two_detectors_and_a_report_of_both(bright_squares: Path, squares: Path,
     assert "0 false faces at the default threshold" in report
     assert (run.dir / "recall.svg").stat().st_size > 1000
     assert (run.dir / "sheets-clean" / "missed-but-by-the-peer.png").exists()
-
-
-def test_backgrounds_hold_no_face() -> None:
-    item = labelled()  # 160x200 with a face of 60 pixels at 50, 60
-    picture = np.full((200, 160, 3), 40, np.uint8)
-    picture[60:120, 50:110] = 255
-    item = type(item)(item.name, cv2.imencode(".png", picture)[1].tobytes(), 160, 200, item.faces, True)
-    crops = list(views.backgrounds([item], 20, 40, 1))
-    assert len(crops) == 20
-    assert all(crop.shape == (40, 40, 3) and crop.max() < 60 for crop in crops)
 
 
 def test_a_missing_peer_is_told(bright_squares: Path, squares: Path, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from facesieve_training.detector.camera import degrade
@@ -64,25 +63,3 @@ def recording(
             faces = upright(teacher, frame, faces)
         faces[:, :14] *= scale
         yield View(small, faces, frame, scale)
-
-
-def backgrounds(items: Sequence[Labelled], count: int, side: int, seed: int) -> Iterator[np.ndarray]:
-    """Crops without any face that the teacher has ever so little belief in: squares of `side` pixels, made
-    from areas of half to twice that size.
-    """
-    rng = np.random.default_rng(seed)
-    made = 0
-    for _ in range(1000 * count):
-        if made == count:
-            return
-        item = items[int(rng.integers(len(items)))]
-        length = int(side * np.exp(rng.uniform(np.log(0.5), np.log(2.0))))
-        if length > min(item.width, item.height):
-            continue
-        x, y = int(rng.integers(item.width - length + 1)), int(rng.integers(item.height - length + 1))
-        low, high = item.faces[:, :2], item.faces[:, :2] + item.faces[:, 2:4]
-        if ((low < [x + length, y + length]) & (high > [x, y])).all(axis=1).any():
-            continue
-        made += 1
-        crop = item.picture()[y : y + length, x : x + length]
-        yield np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA))
