@@ -35,6 +35,22 @@ def test_faces_have_all_sizes_and_lie_in_the_picture() -> None:
     assert all(drawn.picture.shape == (192, 192, 3) and drawn.picture.dtype == np.uint8 for drawn in made)
 
 
+def test_a_picture_of_small_faces_is_full_of_them() -> None:
+    config = AugmentConfig(size=192, negative=0.3, erase=0, smallest_face=12, largest_face=12.1)
+    mosaic = Mosaic([labelled()], config)
+    counts = np.array([len(mosaic.make(np.random.default_rng(k)).faces) for k in range(40)])
+    assert 0.02 < (counts == 0).mean() < 0.35  # half of the negatives are whole pictures
+    assert np.median(counts) > 15
+
+
+def test_backgrounds_show_no_face_and_are_not_empty() -> None:
+    mosaic = Mosaic([labelled()], AugmentConfig(size=48, negative=1))
+    drawn = [mosaic.make(np.random.default_rng(k)) for k in range(30)]
+    assert not any(len(d.faces) or len(d.ignored) for d in drawn)
+    colours = [np.unique(d.clean.reshape(-1, 3), axis=0) for d in drawn]
+    assert np.mean([len(c) > 1 for c in colours]) > 0.3  # the picture is grey around the face
+
+
 def test_labels_stay_on_the_face() -> None:
     mosaic = Mosaic([labelled()], AugmentConfig(size=128, negative=0))
     hits = []
