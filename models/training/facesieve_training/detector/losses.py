@@ -22,8 +22,8 @@ _KNEE = 0.01
 class LossConfig:
     """Weights of the parts of the loss; focus is the exponent of the focal weighting.
 
-    Distil is the weight of agreeing with the teacher's own maps of the same degraded picture; 0 leaves them
-    out.
+    Distil is the weight of agreeing with the teacher's own maps of the picture before it was degraded; 0
+    leaves them out.
     """
 
     cls: float = 1.0
