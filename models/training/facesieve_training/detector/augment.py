@@ -132,10 +132,14 @@ class Mosaic:
             pool = self._turned
         return pool[int(rng.integers(len(pool)))]
 
+    def _some_face(self, item: Labelled, rng: np.random.Generator) -> FloatArray:
+        """One of the faces that the teacher is sure of."""
+        sure = item.faces[item.faces[:, 14] >= self._config.sure]
+        return np.asarray(sure[int(rng.integers(len(sure)))])
+
     def _scale(self, item: Labelled, size: float, rng: np.random.Generator) -> float:
         """Of a picture, so that one of its faces has about this size."""
-        sure = item.faces[item.faces[:, 14] >= self._config.sure]
-        face = sure[int(rng.integers(len(sure)))]
+        face = self._some_face(item, rng)
         wanted = size * float(np.exp(rng.normal(0, 0.25)))
         return min(wanted / float(np.sqrt(face[2] * face[3])), self._config.enlarge)
 
@@ -144,8 +148,7 @@ class Mosaic:
     ) -> None:
         """Put a picture into an area so that one of its faces is seen there; some faces are painted over."""
         x, y, width, height = area
-        sure = item.faces[item.faces[:, 14] >= self._config.sure]
-        face = sure[int(rng.integers(len(sure)))]
+        face = self._some_face(item, rng)
         target = np.array([width, height]) * rng.uniform(0.15, 0.85, 2)
         matrix = self._matrix(item, scale, (width, height), face[:2] + face[2:4] / 2, target, rng)
         tile = self._render(item, matrix, scale, (width, height), rng)
@@ -167,9 +170,8 @@ class Mosaic:
             target = np.array([width, height]) * rng.uniform(0.3, 0.7, 2)
             matrix = self._matrix(item, scale, (width, height), focus, target, rng)
             if not (_visible(transform(item.faces, matrix), width, height) > 0).any():
-                canvas.picture[y : y + height, x : x + width] = self._render(
-                    item, matrix, scale, (width, height), rng
-                )
+                tile = self._render(item, matrix, scale, (width, height), rng)
+                canvas.picture[y : y + height, x : x + width] = tile
                 return
 
     def _render(

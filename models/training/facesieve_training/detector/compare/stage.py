@@ -74,6 +74,7 @@ def run(config: Config, run: Run) -> None:
         if not path.is_file():
             raise DataError(f"{path}: no such recording; mend evaluate.empty or evaluate.recordings")
     detectors = {peer.name: peer.open(config.evaluate.nms, config.network) for peer in config.peers}
+    own = {peer.name: peer.recommended() for peer in config.peers}
     items = load(config.label)
     run.set_data_hash(data_hash(items))
     held = [item for item in items if item.held_out][: config.evaluate.pictures]
@@ -83,8 +84,8 @@ def run(config: Config, run: Run) -> None:
         shown = views.scenes(held, config.evaluate, kind == "degraded", config.seed)
         outcome = look(detectors, shown, config.evaluate)
         rates = [figures.at_rate(outcome, names, rate) for rate in config.rates]
-        own = {peer.name: score for peer in config.peers if (score := peer.recommended()) is not None}
-        told[kind] = {"pictures": outcome.pictures, "rates": rates, "own": figures.at_scores(outcome, own)}
+        known = {name: score for name, score in own.items() if score is not None}
+        told[kind] = {"pictures": outcome.pictures, "rates": rates, "own": figures.at_scores(outcome, known)}
         folder = run.dir / f"sheets-{kind}"
         sheet.write_sheets(outcome, names[0], names[1], rates[0]["scores"], folder)
     teacher = YuNet(config.label.teacher)
@@ -93,10 +94,10 @@ def run(config: Config, run: Run) -> None:
         shown_for = [views.pictures(held), *(_frames(p, teacher, config) for p in config.evaluate.recordings)]
         told["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
     plain = backgrounds(held, config.evaluate, config.seed)
-    told["backgrounds"] = _backgrounds(detectors, config, plain, run.dir / "sheet-backgrounds.png")
+    told["backgrounds"] = _backgrounds(detectors, own, plain, run.dir / "sheet-backgrounds.png")
     for path in config.evaluate.empty:
         still = stills(path, config.evaluate)
-        told[path.stem] = _backgrounds(detectors, config, still, run.dir / f"sheet-{path.stem}.png")
+        told[path.stem] = _backgrounds(detectors, own, still, run.dir / f"sheet-{path.stem}.png")
     told["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in config.peers}
     write_atomic(run.dir / "figures.json", json.dumps(told, indent=2) + "\n")
     chart.draw(told["clean"]["rates"], told["degraded"]["rates"], run.dir)
@@ -140,14 +141,13 @@ def _scores(
 
 
 def _backgrounds(
-    detectors: dict[str, Detect], config: Config, pictures: Iterable[np.ndarray], file: Path
+    detectors: dict[str, Detect], own: dict[str, float | None], pictures: Iterable[np.ndarray], file: Path
 ) -> dict[str, Any]:
     """By detector the highest scores on pictures without faces, and how many pass its own threshold.
 
     The file shows what the first detector finds there, the surest first.
     """
     first, thumbs = next(iter(detectors)), list[tuple[float, np.ndarray]]()
-    own = {peer.name: peer.recommended() for peer in config.peers}
     found: dict[str, list[float]] = {name: [] for name in detectors}
     count = 0
     for picture in pictures:
