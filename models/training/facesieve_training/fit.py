@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 Batch = tuple[Any, ...]
 """Input and targets, and sample weights where a model wants them."""
-_AHEAD = 3  # batches being made while the device works on one
+_AHEAD, _MAKERS = 6, 3  # batches being made while the device works on one, and by how many threads
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Loop:
         return told
 
     def _batches(self, start: int, end: int) -> Iterator[Batch]:
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(_MAKERS) as pool:
             ahead = [pool.submit(self._make_batch, s) for s in range(start, min(start + _AHEAD, end))]
             for step in range(start, end):
                 try:

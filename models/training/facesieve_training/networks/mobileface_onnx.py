@@ -88,7 +88,7 @@ def _layer(node: Any, held: list[Array]) -> Layer:
     kernel = held[0]
     if node.op_type == "Gemm":
         kernel = kernel.T if "transB" in attributes and attributes["transB"].i else kernel
-    elif attributes["group"].i == 1:
+    elif "group" not in attributes or attributes["group"].i == 1:
         kernel = kernel.transpose(2, 3, 1, 0)
     else:
         kernel = kernel[:, 0].transpose(1, 2, 0)

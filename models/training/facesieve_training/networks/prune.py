@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from facesieve_training.faces import Picture
 from facesieve_training.networks.mobileface import STRIDES, MobileFaceConfig, convolutions
+from facesieve_training.networks.mobileface_forward import convolve, streams
 from facesieve_training.networks.mobileface_onnx import Array, Layer
 
 _BATCH = 32
@@ -25,7 +26,6 @@ _RIDGE = 1e-4
 Weights = tuple[Array, Array]
 _SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 """Of a channel's two PReLUs."""
-_EVEN = ((0, 0), (1, 1), (1, 1), (0, 0))
 _BEFORE = ((0, 0), (1, 0), (1, 0), (0, 0))
 
 
@@ -100,7 +100,7 @@ def _start_stem(held: list[Any], teacher: list[Layer], x: Any, stem: Any, stream
     """
     block = _Candidates.of(teacher[2:], 2, stem[:_BATCH])
     expand, depthwise = block.kept(_choose(block, stem, stream, _width(held[2]))[0])
-    wanted = _batched(lambda some: _convolve(some, *expand, 1), stem)
+    wanted = _batched(lambda some: convolve(some, *expand, 1), stem)
     small = _Candidates.of(teacher[:2], 1, x[:_BATCH])
     chosen, kernel, bias = _choose(small, x, wanted, _width(held[0]))
     given = (*small.kept(chosen), (kernel[None, None], bias), depthwise)
@@ -122,46 +122,6 @@ def _batched(function: Callable[[Any], Any], x: Any) -> Any:
     if isinstance(found[0], list):
         return [tf.concat(parts, 0) for parts in zip(*found, strict=True)]
     return tf.concat(found, 0)
-
-
-def _prelu(x: Any, slope: Array | None) -> Any:
-    return x if slope is None else tf.nn.relu(x) + tf.constant(slope, tf.float32) * tf.minimum(x, 0)
-
-
-def _convolve(x: Any, kernel: Array, bias: Array, stride: int) -> Any:
-    """A convolution, or with a kernel of three axes a depthwise one, sampled symmetrically."""
-    weights = tf.constant(kernel, tf.float32)
-    x = tf.pad(x, _EVEN) if kernel.shape[0] == 3 else x
-    if kernel.ndim == 4:
-        maps = tf.nn.conv2d(x, weights, stride, "VALID")
-    else:
-        maps = tf.nn.depthwise_conv2d(x, weights[..., None], [1, stride, stride, 1], "VALID")
-    return maps + tf.constant(bias, tf.float32)
-
-
-def _told(x: Any, layer: Layer, stride: int = 1) -> Any:
-    return _prelu(_convolve(x, layer.kernel, layer.bias, stride), layer.slope)
-
-
-def streams(teacher: list[Layer], pictures: Any) -> list[Any]:
-    """What the large network makes of pictures, N x 112 x 112 x 3 BGR in -1..1: the stem's maps, the stream
-    behind each block, and the values before the last layer, N x 1 x 1 x K.
-    """
-    x = _told(_told(pictures, teacher[0], 2), teacher[1])
-    found = [x]
-    for k, stride in enumerate(STRIDES):
-        expand, depthwise, project = teacher[2 + 3 * k : 5 + 3 * k]
-        y = _told(_told(_told(x, expand), depthwise, stride), project)
-        x = y if stride == 2 else x + y
-        found.append(x)
-    return [*found, _told(_told(x, teacher[-3]), teacher[-2])]
-
-
-def embedding(teacher: list[Layer], values: Any) -> Any:
-    """Its embedding, N x D, from the last of the streams."""
-    last = teacher[-1]
-    flat = tf.reshape(values, (-1, last.kernel.shape[0]))
-    return tf.matmul(flat, tf.constant(last.kernel, tf.float32)) + tf.constant(last.bias, tf.float32)
 
 
 @dataclass(frozen=True)
@@ -186,9 +146,9 @@ class _Candidates:
         return np.ones_like(slope) if side == 1 else -slope
 
     def _first(self, x: Any, side: int) -> Any:
-        heard = _convolve(x, self.expand.kernel, self.expand.bias, 2 if x.shape[-1] == 3 else 1)
+        heard = convolve(x, self.expand.kernel, self.expand.bias, 2 if x.shape[-1] == 3 else 1)
         kernel = self.depthwise.kernel * self._gain(side)
-        return _convolve(tf.nn.relu(side * heard), kernel, np.zeros(1), self.stride)
+        return convolve(tf.nn.relu(side * heard), kernel, np.zeros(1), self.stride)
 
     def maps(self, x: Any) -> Any:
         """What each would tell, N x H x W x 4 C."""

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from facesieve_training.networks import mobileface_onnx, prune
+from facesieve_training.networks import mobileface_forward, mobileface_onnx, prune
 from facesieve_training.networks.mobileface import STRIDES, MobileFaceConfig, mobileface
 from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.networks.mobileface_sample import EMBEDDING, LAST, WIDTH, large, written
@@ -32,8 +32,8 @@ def unexplained(config: MobileFaceConfig) -> float:
 
 
 def embedded(layers: list[Layer], seen: np.ndarray) -> np.ndarray:
-    values = prune.streams(layers, seen.astype(np.float32) / 128 - 1)[-1]
-    return np.asarray(prune.embedding(layers, values))
+    values = mobileface_forward.streams(layers, seen.astype(np.float32) / 128 - 1)[-1]
+    return np.asarray(mobileface_forward.embedding(layers, values))
 
 
 def test_a_file_gives_back_the_layers_that_it_was_made_of(tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 """Batches of a student's training: always the same for a step, weighted as the phase wants."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facesieve_training.devices import Hosts
+from facesieve_training.faces import Picture
 from facesieve_training.fit import Batch, Optimiser
 from facesieve_training.label import formulas
 from facesieve_training.student import data
 from facesieve_training.student.background import Empty
+from facesieve_training.student.matching import NORM, TOLD, Matching, blend
 from facesieve_training.student.network import CLASSES, FEATURE
 from facesieve_training.student.views import Views, draw
 
@@ -46,7 +49,7 @@ def prototypes(labels: data.Labels, rows: NDArray[np.int64]) -> NDArray[np.float
 class Batches:
     """Makes this host's part of the batch of a step: an epoch is one random order of the training rows.
 
-    A batch holds all views of a picture side by side.
+    A batch holds all views of a picture side by side; blends come first and pictures without a face last.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Batches:
         seed: int,
         hosts: Hosts,
         empty: Empty | None = None,
+        matching: Matching | None = None,
     ) -> None:
         """Take the labels scaled to 0..1, and the rows to train on, of which one may be there several times;
         pictures without a face get the lowest of each label.
@@ -71,8 +75,9 @@ class Batches:
         self._distinct, self._views = batch // views.count, views
         self._seed, self._hosts = seed, hosts
         self._with_classes = any(p.classes or p.teacher_classes for p in phases)
-        self._empty = empty
-        self._order: tuple[int, NDArray[np.int64]] = (-1, rows)
+        self._empty, self._matching = empty, matching
+        # Batches are made ahead, across the end of an epoch too.
+        self._order = lru_cache(2)(self._shuffled)
 
     @property
     def epoch(self) -> int:
@@ -82,14 +87,18 @@ class Batches:
     def __call__(self, step: int) -> Batch:
         """Make the batch of a step."""
         epoch, place = divmod(step, self.epoch)
-        if self._order[0] != epoch:
-            self._order = (epoch, np.random.default_rng([self._seed, 1, epoch]).permutation(self._rows))
-        rows = self._order[1][place * self._distinct : (place + 1) * self._distinct]
+        rows = self._order(epoch)[place * self._distinct : (place + 1) * self._distinct]
         rows = rows[self._hosts.share(self._distinct)]
         rng = np.random.default_rng([self._seed, 2, step, self._hosts.index])
         phase = self._phase(step / self.epoch)
-        pictures = np.repeat(self._pictures[rows], self._views.count, axis=0)
+        pictures = self._pictures[rows]
+        blends = self._blend(pictures, rng)
+        pictures = np.repeat(pictures, self._views.count, axis=0)
         y, weights = self._targets(np.repeat(rows, self._views.count), phase)
+        if self._matching is not None:
+            y[NORM][:], weights[NORM][:] = TOLD, phase.labels
+            for name in set(self._names) - {NORM}:
+                weights[name][: blends * self._views.count] = 0
         if self._empty is not None:
             count = max(1, round(self._empty.share * len(pictures)))
             at = slice(len(pictures) - count, None)
@@ -98,6 +107,18 @@ class Batches:
                 known = name in self._names
                 y[name][at], weights[name][at] = 0, phase.labels if known else 0
         return draw(pictures, self._views, rng), y, weights
+
+    def _shuffled(self, epoch: int) -> NDArray[np.int64]:
+        return np.random.default_rng([self._seed, 1, epoch]).permutation(self._rows)
+
+    def _blend(self, pictures: Picture, rng: np.random.Generator) -> int:
+        """Make blends of the first pictures of a batch, as many as are wanted; returns how many."""
+        if self._matching is None:
+            return 0
+        count = round(self._matching.blends * len(pictures))
+        others = pictures[rng.permutation(len(pictures))[:count]]
+        pictures[:count] = blend(pictures[:count], others, self._matching, rng)
+        return count
 
     def _phase(self, passed: float) -> Phase:
         ends = np.cumsum([phase.epochs for phase in self._phases])

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from facesieve_training.faces import Picture
-from facesieve_training.networks import prune
+from facesieve_training.networks import mobileface_forward
 from facesieve_training.networks.mobileface import MobileFaceConfig, stream_name
 from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.student.data import Rows
@@ -122,8 +122,8 @@ def _scaled(pictures: Any) -> Any:
 
 
 def _told(teacher: list[Layer], kept: list[int], pictures: Any) -> list[Any]:
-    _, *streams, values = prune.streams(teacher, pictures)
-    embedding = prune.embedding(teacher, values)
+    _, *streams, values = mobileface_forward.streams(teacher, pictures)
+    embedding = mobileface_forward.embedding(teacher, values)
     return [tf.cast(t, tf.float16) for t in (*(streams[k] for k in kept), embedding)]
 
 

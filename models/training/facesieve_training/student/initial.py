@@ -36,16 +36,22 @@ def load_same(student: keras.Model, path: Path) -> None:
         student.load_weights(path)
 
 
+def mobileface(path: Path, like: OnnxTeacher) -> list[mobileface_onnx.Layer]:
+    """The layers of a trained MobileFaceNet (ONNX, its input as the teacher's)."""
+    with _told(path, "is no MobileFaceNet, to start from or to match"):
+        return mobileface_onnx.read(path, like.colour, like.mean, like.std)
+
+
 def prune_teacher(
     student: keras.Model, config: StudentConfig, path: Path, like: OnnxTeacher, pictures: Picture
 ) -> list[mobileface_onnx.Layer]:
     """Start a MobileFaceNet from a larger one (ONNX, its input as the teacher's), as far as it tells of
     pictures, N x 112 x 112 x 3 BGR; returns the large one's layers.
     """
+    teacher = mobileface(path, like)
     with _told(path, "no student starts from it"):
         if config.mobileface is None:
             raise ValueError("only a MobileFaceNet can start from one; give student.mobileface")
-        teacher = mobileface_onnx.read(path, like.colour, like.mean, like.std)
         student.get_layer(FEATURE).set_weights(prune.start(student, config.mobileface, teacher, pictures))
     return teacher
 
@@ -56,7 +62,7 @@ def _told(path: Path, fault: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {fault}; mend the keys initial or student: {error}") from error
+        raise DataError(f"{path}: {fault}; mend the keys initial, matching or student: {error}") from error
 
 
 def _give_convolutions(student: keras.Model, stored: list[exported.Weights]) -> None:

@@ -19,13 +19,16 @@ from scipy.stats import spearmanr
 from facesieve_training import devices
 from facesieve_training.cli import DataError
 from facesieve_training.devices import Precision
+from facesieve_training.faces import SIZE
 from facesieve_training.fit import Loop, Rate
+from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data, initial, network
 from facesieve_training.student.background import Background, gather
 from facesieve_training.student.batches import Batches, Phase, prototypes
 from facesieve_training.student.imitate import Imitation, imitate
+from facesieve_training.student.matching import NORM, Matching, NormLoss, feature_loss, taught_outputs
 from facesieve_training.student.views import Views
 from facesieve_training.teacher.imported import OnnxTeacher
 
@@ -55,6 +58,10 @@ class Config:
     """
     imitate: Imitation | None = None
     """How a pruned network follows the large one's streams before the phases; none begins with them."""
+    matching: Matching | None = None
+    """Have a MobileFaceNet teacher tell embedding and norm of each view, and of blends; none takes them from
+    the table.
+    """
     clean: int = 1
     """How often an epoch shows each clean picture; each degraded one it shows once."""
     views: Views = field(default_factory=Views)
@@ -77,6 +84,8 @@ class Config:
         ]
         if self.student.mobileface and self.initial and self.initial.suffix == ".tflite":
             found.append(f"initial: {self.initial} starts no MobileFaceNet; give a larger one's .onnx")
+        if self.matching and NORM not in self.student.labels:
+            found.append(f"matching: teaches the label {NORM}; name it in student.labels")
         if self.views.count > 1 and self.batch % self.views.count:
             found.append(
                 f"views: a batch of {self.batch} cannot hold {self.views.count} views of each picture"
@@ -108,6 +117,8 @@ def run(config: Config, run: Run) -> None:
     source = data.LabelRun(config.labels)
     names = config.student.labels
     labels = source.read(names)
+    teacher = source.config.teacher.as_onnx()
+    matched = initial.mobileface(teacher.onnx, teacher) if config.matching else None
     run.set_data_hash(source.digest)
     pictures = data.Pictures(source, labels, config.cache)
     test = data.held_out(labels, config.held_out, config.seed)
@@ -120,23 +131,24 @@ def run(config: Config, run: Run) -> None:
     empty = gather(config.background, config.seed) if config.background else None
     batches = Batches(
         config.phases, pictures, labels, scaled, names, rows, config.batch, config.views, config.seed, hosts,
-        empty,
+        empty, config.matching,
     )  # fmt: skip
     devices.spread(config.devices, config.batch, hosts)
-    model = make_model(config, labels, rows, batches.epoch)
+    student = make_student(config, labels, rows)
     if config.initial:
         if config.initial.suffix == ".h5":
-            initial.load_same(model, config.initial)
+            initial.load_same(student, config.initial)
         elif config.initial.suffix == ".tflite":
-            _start(model, config.initial, pictures, rows, config.seed)
+            _start(student, config.initial, pictures, rows, config.seed)
         else:
-            _start_small(model, config.initial, config, source.config.teacher.as_onnx(), pictures, rows, run)
-    shipped = network.inference(model, config.student)
+            _start_small(student, config.initial, config, teacher, pictures, rows, run)
+    shipped = network.inference(student, config.student)
     run.save_meta(parameters=shipped.count_params(), macs=macs(shipped))
     log.info(
         "%s as shipped: %.2f M parameters, %.3f GFLOPs (multiply-accumulates) a face",
-        model.name, shipped.count_params() / 1e6, macs(shipped) / 1e9,
+        student.name, shipped.count_params() / 1e6, macs(shipped) / 1e9,
     )  # fmt: skip
+    model = in_training(student, config, prototypes(labels, rows), batches.epoch, matched, scale)
     judged = np.flatnonzero(test)
     told: dict[str, float] = {}
 
@@ -147,7 +159,7 @@ def run(config: Config, run: Run) -> None:
     Loop(model, batches, run, config.save_every, hosts).train(
         sum(phase.epochs for phase in config.phases), batches.epoch, judge
     )
-    model.save_weights(run.dir / "student.weights.h5")
+    student.save_weights(run.dir / "student.weights.h5")
     run.finish(**judge())
 
 
@@ -183,17 +195,35 @@ def _start_small(
     temporary.replace(begun)
 
 
-def make_model(config: Config, labels: data.Labels, rows: NDArray[np.int64], epoch: int) -> keras.Model:
-    """Build and compile the student; the phases' weights come with the batches."""
+def make_student(config: Config, labels: data.Labels, rows: NDArray[np.int64]) -> keras.Model:
+    """Build the student."""
     with_classes = any(p.classes or p.teacher_classes for p in config.phases)
     classes = len(labels.identities) if with_classes else 0
     policy = devices.policy(config.precision)
-    model = network.build(config.student, labels.embedding.shape[1], classes, policy)
-    network.spread_length(model, labels.embedding[rows[:_SETTLING]].astype(np.float32))
-    losses: dict[str, Any] = dict.fromkeys(config.student.labels, network.BinsLoss(config.views))
+    student = network.build(config.student, labels.embedding.shape[1], classes, policy)
+    network.spread_length(student, labels.embedding[rows[:_SETTLING]].astype(np.float32))
+    return student
+
+
+def in_training(
+    student: keras.Model, config: Config, people: NDArray[np.float32], epoch: int,
+    teacher: list[Layer] | None = None, scale: data.Scale | None = None,
+) -> keras.Model:  # fmt: skip
+    """Compile the student for training on pictures as they are, uint8; the phases' weights come with the
+    batches. People are their prototypes, which only classes want, and teacher and scale matching wants.
+    """
+    bins = network.BinsLoss(config.views)
+    losses: dict[str, Any] = dict.fromkeys(config.student.labels, bins)
     losses[network.FEATURE] = "mse"
-    if classes:
-        losses[network.CLASSES] = network.ClassLoss(prototypes(labels, rows), config.class_scale)
+    if network.CLASSES in student.output:
+        losses[network.CLASSES] = network.ClassLoss(people, config.class_scale)
+    pictures = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="picture")
+    seen = keras.layers.Rescaling(1 / 128, -1, dtype="float32")(pictures)
+    outputs = student(seen)
+    if teacher is not None and scale is not None:
+        outputs = taught_outputs(outputs, seen, teacher, scale.knots[NORM])
+        losses |= {network.FEATURE: feature_loss, NORM: NormLoss(bins)}
+    model = keras.Model(pictures, outputs)
     optimizer = keras.optimizers.Adam(Rates(config.phases, epoch))
     if config.precision == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

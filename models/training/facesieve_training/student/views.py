@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from facesieve_training.faces import Picture
 
@@ -28,21 +28,21 @@ class Views:
         return found if 0 <= self.light < 1 else [*found, f"light: {self.light} is not in 0..1"]
 
 
-def draw(pictures: Picture, views: Views, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Mirror at random, move and light each of N pictures; returns the network's input, -1..1."""
-    out = np.empty(pictures.shape, np.float32)
+def draw(pictures: Picture, views: Views, rng: np.random.Generator) -> Picture:
+    """Mirror at random, move and light each of N pictures."""
+    out = np.empty_like(pictures)
     shift, size = views.shift, pictures.shape[1]
-    draws = rng.integers(-shift, shift + 1, (len(pictures), 2))
+    places = rng.integers(0, 2 * shift + 1, (len(pictures), 2))
     flips = rng.random(len(pictures)) < 0.5
+    whole, colours = rng.uniform(-1, 1, (len(out), 1)), rng.uniform(-1, 1, (len(out), 3))
+    gains = np.exp(views.light * (whole + colours / 2))
     padded = np.pad(pictures, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
-    for i, (y, x) in enumerate(draws + shift):
+    for i, (y, x) in enumerate(places):
         moved = padded[i, y : y + size, x : x + size]
-        out[i] = moved[:, ::-1] if flips[i] else moved
-    if views.light:
-        whole, colours = rng.uniform(-1, 1, (len(out), 1)), rng.uniform(-1, 1, (len(out), 3))
-        gain = np.exp(views.light * (whole + colours / 2)).astype(np.float32)
-        out *= gain[:, None, None]
-        np.minimum(out, 255, out=out)
-    out -= 128
-    out /= 128
+        if flips[i]:
+            cv2.flip(moved, 1, out[i])  # four times as fast as a mirrored copy
+        else:
+            out[i] = moved
+        if views.light:
+            cv2.multiply(out[i], (*gains[i], 0), out[i])
     return out

@@ -1,0 +1,49 @@
+"""What a trained MobileFaceNet makes of pictures, from its layers, on any back end."""
+
+from typing import Any
+
+from keras import ops
+
+from facesieve_training.networks.mobileface import STRIDES
+from facesieve_training.networks.mobileface_onnx import Layer
+
+_EVEN = ((0, 0), (1, 1), (1, 1), (0, 0))
+
+
+def convolve(x: Any, kernel: Any, bias: Any, stride: int) -> Any:
+    """A convolution, or with a kernel of three axes a depthwise one, sampled symmetrically."""
+    weights = ops.cast(kernel, "float32")
+    x = ops.pad(x, _EVEN) if kernel.shape[0] == 3 else x
+    if len(kernel.shape) == 4:
+        maps = ops.conv(x, weights, stride, "valid")
+    else:
+        maps = ops.depthwise_conv(x, weights[..., None], stride, "valid")
+    return maps + ops.cast(bias, "float32")
+
+
+def streams(teacher: list[Layer], pictures: Any) -> list[Any]:
+    """What the network makes of pictures, N x 112 x 112 x 3 BGR in -1..1: the stem's maps, the stream behind
+    each block, and the values before the last layer, N x 1 x 1 x K.
+    """
+    x = _told(_told(pictures, teacher[0], 2), teacher[1])
+    found = [x]
+    for k, stride in enumerate(STRIDES):
+        expand, depthwise, project = teacher[2 + 3 * k : 5 + 3 * k]
+        y = _told(_told(_told(x, expand), depthwise, stride), project)
+        x = y if stride == 2 else x + y
+        found.append(x)
+    return [*found, _told(_told(x, teacher[-3]), teacher[-2])]
+
+
+def embedding(teacher: list[Layer], values: Any) -> Any:
+    """Its embedding, N x D, from the last of the streams."""
+    last = teacher[-1]
+    flat = ops.reshape(values, (-1, last.kernel.shape[0]))
+    return ops.matmul(flat, ops.cast(last.kernel, "float32")) + ops.cast(last.bias, "float32")
+
+
+def _told(x: Any, layer: Layer, stride: int = 1) -> Any:
+    maps = convolve(x, layer.kernel, layer.bias, stride)
+    if layer.slope is None:
+        return maps
+    return ops.relu(maps) + ops.cast(layer.slope, "float32") * ops.minimum(maps, 0)

@@ -1,0 +1,148 @@
+"""Function matching: the teacher tells embedding and norm of the very pictures that the student sees.
+
+A consistent teacher, as Beyer et al. 2022 (arXiv:2106.05237) call it: a label table knows each picture but as
+it lies there, not as it is moved and lit for a view. And of no blend of two faces, which no table could hold,
+and of which there are as many as training can take.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from keras import layers, ops
+
+from facesieve_training.faces import SIZE, Picture
+from facesieve_training.networks import mobileface_forward
+from facesieve_training.networks.mobileface_onnx import Layer
+from facesieve_training.student.network import FEATURE, BinsLoss
+
+NORM = "norm"
+"""The label that the teacher tells, the length of its embedding; the others are the table's."""
+TOLD = -1
+"""Truth of the norm where the teacher tells it."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Which pictures beside the label table's the student and its teacher see.
+
+    A blend is of two faces, or one alone, and turned, scaled, moved, lit, without colour or of few pixels by
+    chance; of its labels only the norm is learnt.
+    """
+
+    blends: float = 0.25
+    """Share of the pictures of a batch."""
+    two: float = 0.7
+    """Chance that a blend is of two faces, each with a weight of at least a tenth."""
+    rotation: float = 15.0
+    """Largest turn, degrees."""
+    scale: float = 0.15
+    """Largest change of size, natural logarithm."""
+    shift: float = 6.0
+    """Largest move, pixels."""
+    contrast: float = 0.4
+    """Largest change of contrast, natural logarithm."""
+    brightness: float = 40.0
+    """Largest change of brightness, grey levels."""
+    grey: float = 0.15
+    """Chance of no colour."""
+    coarse: float = 0.25
+    """Chance of few pixels, 20 to 90 across the face."""
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        chances = ("blends", "two", "grey", "coarse")
+        found = [f"{n}: {getattr(self, n)} is not in 0..1" for n in chances if not 0 <= getattr(self, n) <= 1]
+        spans = ("rotation", "scale", "shift", "contrast", "brightness")
+        return found + [f"{n}: {getattr(self, n)} is below 0" for n in spans if getattr(self, n) < 0]
+
+
+def blend(pictures: Picture, others: Picture, config: Matching, rng: np.random.Generator) -> Picture:
+    """Blend N pictures with as many others, and change each."""
+    return np.stack([_blend(a, b, config, rng) for a, b in zip(pictures, others, strict=True)])
+
+
+def _blend(picture: Picture, other: Picture, c: Matching, rng: np.random.Generator) -> Picture:
+    if rng.random() < c.two:
+        weight = float(rng.uniform(0.1, 0.9))
+        picture = cv2.addWeighted(picture, weight, other, 1 - weight, 0)
+    centre, move = (SIZE - 1) / 2, rng.uniform(-c.shift, c.shift, 2)
+    matrix = cv2.getRotationMatrix2D(
+        (centre, centre), rng.uniform(-c.rotation, c.rotation), math.exp(rng.uniform(-c.scale, c.scale))
+    )
+    matrix[:, 2] += move
+    picture = cv2.warpAffine(picture, matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REFLECT)
+    gain = math.exp(rng.uniform(-c.contrast, c.contrast))
+    lift = rng.uniform(-c.brightness, c.brightness) + 128 * (1 - gain)
+    picture = cv2.LUT(picture, np.clip(np.arange(256) * gain + lift, 0, 255).astype(np.uint8))
+    if rng.random() < c.grey:
+        picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    if rng.random() < c.coarse:
+        side = int(np.exp(rng.uniform(np.log(20), np.log(90))))
+        few = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+        picture = cv2.resize(few, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(picture, np.uint8)
+
+
+class Taught(layers.Layer):  # type: ignore[misc]
+    """The teacher's embedding of N x 112 x 112 x 3 pictures, BGR in -1..1; never trained."""
+
+    def __init__(self, teacher: list[Layer]) -> None:
+        super().__init__(dtype="float32", trainable=False, name="taught")
+        self._held = [Layer(*map(self._keep, (held.kernel, held.bias, held.slope))) for held in teacher]
+
+    def _keep(self, values: Any) -> Any:
+        if values is None:
+            return None
+        weight = self.add_weight(shape=values.shape, initializer="zeros", trainable=False)
+        weight.assign(values)
+        return weight
+
+    def call(self, pictures: Any) -> Any:
+        """Embed."""
+        *_, values = mobileface_forward.streams(self._held, pictures)
+        return ops.stop_gradient(mobileface_forward.embedding(self._held, values))
+
+
+class Ranked(layers.Layer):  # type: ignore[misc]
+    """The length of N x D embeddings as the label is learnt, 0..1: N x 1."""
+
+    def __init__(self, knots: list[float]) -> None:
+        super().__init__(dtype="float32", trainable=False, name="ranked")
+        # Equal knots would be a step without a slope.
+        self._knots = np.maximum.accumulate(np.asarray(knots, np.float64) + 1e-6 * np.arange(len(knots)))
+
+    def call(self, embedding: Any) -> Any:
+        """Measure and rank, piecewise linearly between the knots."""
+        length = ops.sqrt(ops.sum(ops.square(embedding), axis=-1, keepdims=True))
+        low, span = self._knots[:-1].astype(np.float32), np.diff(self._knots).astype(np.float32)
+        return ops.mean(ops.clip((length - low) / span, 0, 1), axis=-1, keepdims=True)
+
+
+def taught_outputs(
+    outputs: dict[str, Any], seen: Any, teacher: list[Layer], knots: list[float]
+) -> dict[str, Any]:
+    """A student's outputs of what it has seen, beside the embedding and the norm what the teacher says."""
+    wanted = Taught(teacher)(seen)
+    beside = {FEATURE: wanted, NORM: Ranked(knots)(wanted)}
+    return outputs | {n: layers.Concatenate(dtype="float32")([outputs[n], beside[n]]) for n in beside}
+
+
+def feature_loss(_: Any, told: Any) -> Any:
+    """Mean squared error of the first half of N x 2D values to the second."""
+    mine, wanted = ops.split(told, 2, axis=-1)
+    return ops.mean(ops.square(mine - wanted), axis=-1)
+
+
+class NormLoss:
+    """BinsLoss where the truth TOLD stands for what the teacher says, the last of N x (bins + 1) values."""
+
+    def __init__(self, bins: BinsLoss) -> None:
+        self._bins = bins
+
+    def __call__(self, truth: Any, told: Any) -> Any:
+        """Return the loss of each row."""
+        truth = ops.reshape(truth, (-1, 1))
+        return self._bins(ops.where(truth < 0, told[:, -1:], truth), told[:, :-1])

@@ -1,0 +1,170 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facesieve_training.cli import DataError
+from facesieve_training.devices import Hosts
+from facesieve_training.fit import Optimiser
+from facesieve_training.label import stage as label_stage
+from facesieve_training.networks.mobileface import MobileFaceConfig
+from facesieve_training.networks.mobileface_sample import EMBEDDING, LAST, large, written
+from facesieve_training.run import Run
+from facesieve_training.student import data, matching, network, stage
+from facesieve_training.student.background import Empty
+from facesieve_training.student.batches import Batches, Phase
+from facesieve_training.student.matching import NORM, TOLD, Matching
+from facesieve_training.student.network import FEATURE, StudentConfig
+from facesieve_training.student.views import Views
+from facesieve_training.teacher.imported import OnnxTeacher, Teacher
+from facesieve_training.teacher.source import TeacherSource
+
+HIDDEN = (8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 8, 8, 0, 8)
+STILL = Matching(blends=0.5, two=0, rotation=0, scale=0, shift=0, contrast=0, brightness=0, grey=0, coarse=0)
+
+
+def pictures(count: int) -> np.ndarray:
+    smooth = np.random.default_rng(3).uniform(0, 255, (count, 14, 14, 3))
+    return np.kron(smooth, np.ones((1, 8, 8, 1))).astype(np.uint8)
+
+
+def label(faces: Path, teacher: OnnxTeacher, folder: Path) -> stage.Config:
+    source = TeacherSource(**vars(teacher))
+    labelling = label_stage.Config(faces, source, masks=label_stage.Masks(count=4), threads=1, sheet=0)
+    label_stage.run(labelling, Run.open(folder, "label", labelling, False))
+    return stage.Config(
+        folder,
+        student=StudentConfig(
+            mobileface=MobileFaceConfig(8, HIDDEN, LAST), labels=("agreement", NORM), bins=8, hidden=16
+        ),
+        phases=(Phase(2, feature=1.0, labels=1.0),),
+        batch=16,
+        held_out=0.2,
+        views=Views(count=2, shift=1, light=0.05),
+        matching=Matching(),
+    )
+
+
+@pytest.fixture
+def config(face_folder: Path, tmp_path: Path) -> stage.Config:
+    return label(face_folder, written(large(), tmp_path / "large.onnx"), tmp_path / "label")
+
+
+def test_the_teacher_tells_in_training_what_its_file_tells(tmp_path: Path) -> None:
+    seen = pictures(3)
+    wanted = Teacher(written(large(), tmp_path / "large.onnx"))(seen).embedding
+    told = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
+    np.testing.assert_allclose(told, wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_the_norm_is_ranked_as_the_label_is() -> None:
+    rng = np.random.default_rng(0)
+    scale = data.Scale.fit(rng.gamma(4, 2, (500, 1)).astype(np.float32), (NORM,))
+    vectors = rng.normal(0, 1, (200, 12)).astype(np.float32) * rng.uniform(0, 6, (200, 1)).astype(np.float32)
+    wanted = scale.apply(np.linalg.norm(vectors, axis=1, keepdims=True))
+    told = np.asarray(matching.Ranked(scale.knots[NORM])(vectors))
+    np.testing.assert_allclose(told, wanted, atol=1e-3)
+
+
+def test_a_blend_of_nothing_is_the_picture_and_one_of_two_lies_between_them() -> None:
+    rng, some = np.random.default_rng(0), pictures(8)
+    np.testing.assert_array_equal(matching.blend(some, some[::-1], STILL, rng), some)
+    mixed = matching.blend(some, some[::-1], replace(STILL, two=1), rng).astype(int)
+    low, high = np.minimum(some, some[::-1]), np.maximum(some, some[::-1])
+    assert ((mixed >= low) & (mixed <= high)).all()
+    assert (np.abs(mixed - some).mean(axis=(1, 2, 3)) > 3).all()
+
+
+@pytest.mark.parametrize("change", ["rotation", "scale", "shift", "contrast", "brightness", "grey", "coarse"])
+def test_each_change_changes(change: str) -> None:
+    strong = {"grey": 1, "coarse": 1, "rotation": 15, "shift": 6, "brightness": 40}
+    config = replace(STILL, **{change: strong.get(change, 0.4)})
+    some = pictures(4)
+    made = matching.blend(some, some, config, np.random.default_rng(0))
+    assert made.shape == some.shape
+    assert (np.abs(made.astype(int) - some).mean(axis=(1, 2, 3)) > 0.5).all()
+    if change == "grey":
+        assert (np.ptp(made, axis=-1) == 0).all()
+
+
+def test_of_blends_the_norm_alone_is_learnt_and_the_teacher_tells_it(config: stage.Config) -> None:
+    source = data.LabelRun(config.labels)
+    names = config.student.labels
+    labels = source.read(names)
+    batches = Batches(
+        config.phases, data.Pictures(source, labels, None), labels, labels.labels, names,
+        np.arange(len(labels)), 16, config.views, 1, Hosts(), Empty(pictures(2), 0.1), Matching(blends=0.5),
+    )  # fmt: skip
+    x, y, weights = batches(0)
+    assert x.dtype == np.uint8
+    assert (y[NORM][:14] == TOLD).all(), "the last two are no faces"
+    assert (y[NORM][14:] == 0).all()
+    assert (weights[NORM] == 1).all()
+    assert (weights["agreement"][:8] == 0).all()
+    assert (weights["agreement"][8:] > 0).any()
+    assert (weights[FEATURE] == [1] * 14 + [0] * 2).all()
+
+
+def test_losses_are_to_what_the_teacher_says_of_the_pictures_seen(config: stage.Config) -> None:
+    labels = data.LabelRun(config.labels).read(config.student.labels)
+    rows = np.arange(len(labels))
+    scale = data.Scale.fit(labels.labels, config.student.labels)
+    student = stage.make_student(config, labels, rows)
+    people = np.zeros((1, EMBEDDING), np.float32)
+    model = stage.in_training(student, config, people, 10, large(), scale)
+    seen = pictures(4)
+    told = {name: np.asarray(value) for name, value in model(seen).items()}
+    wanted = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
+    mine = {name: np.asarray(v) for name, v in student(seen.astype(np.float32) / 128 - 1).items()}
+    np.testing.assert_allclose(
+        np.asarray(matching.feature_loss(None, told[FEATURE])),
+        np.square(mine[FEATURE] - wanted).mean(axis=1),
+        rtol=1e-4,
+    )
+    bins = network.BinsLoss(Views())
+    norms = scale.apply(np.stack([np.zeros(4), np.linalg.norm(wanted, axis=1)], axis=1))[:, 1:]
+    truth = np.array([[TOLD], [TOLD], [0.3], [0]], np.float32)
+    np.testing.assert_allclose(
+        np.asarray(matching.NormLoss(bins)(truth, told[NORM])),
+        np.asarray(bins(np.where(truth < 0, norms, truth).astype(np.float32), mine[NORM])),
+        rtol=1e-2,
+    )
+
+
+def test_a_pruned_student_comes_nearer_to_its_teacher_on_other_people(
+    config: stage.Config, tmp_path: Path
+) -> None:
+    slow = Phase(6, feature=1.0, labels=1.0, optimiser=Optimiser(0.0003, "cosine"))
+    config = replace(config, initial=tmp_path / "large.onnx", phases=(slow,))
+    folder = tmp_path / "run"
+    stage.run(config, Run.open(folder, "student", config, False))
+    source = data.LabelRun(config.labels)
+    labels = source.read(config.student.labels)
+    seen = data.Pictures(source, labels, None)[
+        np.flatnonzero(data.held_out(labels, config.held_out, config.seed))
+    ]
+    wanted = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
+
+    def left(weights: str) -> float:
+        student = stage.make_student(config, labels, np.arange(len(labels)))
+        student.load_weights(folder / weights)
+        told = np.asarray(student(seen.astype(np.float32) / 128 - 1)[FEATURE])
+        return float(np.square(told - wanted).mean())
+
+    assert left("student.weights.h5") < 0.98 * left("begun.weights.h5")
+
+
+def test_a_teacher_that_cannot_be_matched_is_named(
+    face_folder: Path, teacher_config: OnnxTeacher, tmp_path: Path
+) -> None:
+    config = label(face_folder, teacher_config, tmp_path / "label")
+    with pytest.raises(DataError, match=r"teacher\.onnx: is no MobileFaceNet.*matching"):
+        stage.run(config, Run.open(tmp_path / "run", "student", config, False))
+
+
+def test_what_no_matching_can_be_made_of_is_told(tmp_path: Path) -> None:
+    wrong = Matching(blends=1.5, rotation=-1).faults()
+    assert wrong == ["blends: 1.5 is not in 0..1", "rotation: -1 is below 0"]
+    config = stage.Config(tmp_path, student=StudentConfig(labels=("agreement",)), matching=Matching())
+    assert config.faults() == ["matching: teaches the label norm; name it in student.labels"]
