@@ -1,22 +1,24 @@
-"""Teaches the network's own early layers what YuNet's compute, so that the rest of YuNet can follow."""
+"""Teaches a network's early layers what those of another compute, so that the rest of that one can follow."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.network import EARLY
 from facesieve_training.detector.schedule import cosine
-from facesieve_training.detector.tree import Early
 
 _RATE, _WARM_UP = 3e-3, 100
 
 
-def imitate(model: keras.Model, early: Early, batches: Iterator[np.ndarray], steps: int) -> float:
-    """Train the layers up to EARLY alone on batches of pictures; returns the share of the variance of YuNet's
-    maps that they left unexplained in the last tenth of the steps.
+def imitate(
+    model: keras.Model, early: Callable[[np.ndarray], FloatArray], batches: Iterator[np.ndarray], steps: int
+) -> float:
+    """Train the layers up to EARLY alone on batches of pictures, to tell what `early` makes of them; returns
+    the share of the variance of its maps that they left unexplained in the last tenth of the steps.
     """
     front = keras.Model(model.input, model.get_layer(f"{EARLY}_relu").output)
     optimizer = keras.optimizers.Adam(cosine(_RATE, steps, _WARM_UP))

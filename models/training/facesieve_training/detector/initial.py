@@ -32,10 +32,15 @@ def load_tflite(model: keras.Model, path: Path) -> None:
     """Give the network the weights of an exported one; ValueError when they are not of this network."""
     stored = exported.read(path.read_bytes())
     for layer, norm in exported.convolutions(model):
-        found = [held for held in stored if re.fullmatch(rf"{layer.name}(_\d+)?", held.name)]
-        if len(found) != 1:
-            raise ValueError(f"it has no convolution {layer.name}")
-        exported.give(layer, norm, found[0])
+        exported.give(layer, norm, of_layer(stored, layer.name))
+
+
+def of_layer(stored: Sequence[exported.Weights], name: str) -> exported.Weights:
+    """What an exported network holds of the layer of this name; ValueError when it has none."""
+    found = [held for held in stored if re.fullmatch(rf"{name}(_\d+)?", held.name)]
+    if len(found) != 1:
+        raise ValueError(f"it has no convolution {name}")
+    return found[0]
 
 
 def mix(model: keras.Model, other: keras.Model, share: float, batches: Sequence[np.ndarray]) -> None:

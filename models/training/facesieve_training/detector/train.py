@@ -16,6 +16,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from facesieve_training import devices
+from facesieve_training.detector import narrow
 from facesieve_training.detector.assign import AssignConfig, around, targets
 from facesieve_training.detector.augment import AugmentConfig, Drawn, Mosaic
 from facesieve_training.detector.codec import FloatArray
@@ -42,7 +43,8 @@ class TrainConfig:
     """Schedule; one step is one batch; without any the network is exported as it starts.
 
     Initial is what to start from: the weights of an earlier run (.weights.h5), an exported detector
-    (.tflite), or YuNet (.onnx), whose early stages are then imitated in as many steps first.
+    (.tflite), or YuNet (.onnx). Of a wider detector the most telling channels are kept; its early layers, as
+    YuNet's, are then imitated in as many steps first.
     """
 
     steps: int = 6000
@@ -159,8 +161,9 @@ class Trainer:
             self.model = build(parts.network)
         finally:
             keras.mixed_precision.set_global_policy("float32")
-        if parts.train.initial is not None:
-            load(self.model, parts.train.initial)
+        initial = parts.train.initial
+        if initial is not None and not wider(initial, parts.network):
+            load(self.model, initial)
         self.averaged = build(parts.network)
         self.averaged.set_weights(self.model.get_weights())
         self._parts = parts
@@ -173,11 +176,16 @@ class Trainer:
         self._train = tf.function(self._update, reduce_retracing=True)
 
     def begin(self, initial: Path, batches: Batches) -> None:
-        """Prepare a network that comes from a file without batch norms, or without early layers, to learn."""
+        """Prepare a network to learn that comes from a file without batch norms or with other early layers."""
+        early: Callable[[np.ndarray], FloatArray] | None = None
         if initial.suffix == ".onnx":
+            early = Early(initial)
+        elif wider(initial, self._parts.network):
+            early = narrow.start(self.model, initial, first_pictures(batches))
+        if early is not None:
             with closing(batches.pictures()) as pictures:
-                left = imitate(self.model, Early(initial), pictures, self._parts.train.imitate)
-            log.info("of the maps of %s's early stages %.3f is not explained", initial.name, left)
+                left = imitate(self.model, early, pictures, self._parts.train.imitate)
+            log.info("of the maps of %s's early layers %.3f is not explained", initial.name, left)
         if initial.suffix in (".onnx", ".tflite"):
             exported.settle(self.model, first_pictures(batches))
             self.averaged.set_weights(self.model.get_weights())
@@ -211,6 +219,17 @@ class Trainer:
             averaged=self.averaged.variables,
             optimizer=self._optimizer.variables,
         )
+
+
+def wider(initial: Path, network: NetworkConfig) -> bool:
+    """Whether the file is an exported detector of which this network is to keep some channels."""
+    if initial.suffix != ".tflite":
+        return False
+    try:
+        held = narrow.widths(initial)
+    except (OSError, ValueError):
+        return False  # loading tells what is wrong with it
+    return held != network and held.width >= network.width
 
 
 def first_pictures(batches: Batches) -> list[np.ndarray]:

@@ -1,0 +1,89 @@
+"""Starts a narrow detector from a wide one: of each layer the channels that tell most are kept.
+
+How much a channel tells is how far it spreads over pictures times the weights with which the layers behind it
+read it. Layers whose maps are added keep the same ones. Early layers that differ from the wide network's are
+to be taught by `imitate` what those tell the rest.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from facesieve_training.detector.codec import STRIDES, FloatArray
+from facesieve_training.detector.initial import load_tflite, of_layer
+from facesieve_training.detector.network import EARLY, PAIRS, NetworkConfig, build
+from facesieve_training.networks import exported
+
+_READS: dict[str, tuple[str, ...]] = {
+    "stage8_conv0": (EARLY,),
+    "stage8_conv1": ("stage8_conv0",),
+    "stage16_conv0": ("stage8_conv1",),
+    "stage16_conv1": ("stage16_conv0",),
+    "stage32_conv0": ("stage16_conv1",),
+    "stage32_conv1": ("stage32_conv0",),
+    "neck32": ("stage32_conv1",),
+    "neck16": ("stage16_conv1", "neck32"),
+    "neck8": ("stage8_conv1", "neck16"),
+} | {f"{'_'.join(pair)}_{stride}": (f"neck{stride}",) for stride in STRIDES for pair in PAIRS}
+"""What each layer above the early ones reads; two are added."""
+Channels = npt.NDArray[np.int64]
+
+
+def widths(path: Path) -> NetworkConfig:
+    """The widths of an exported detector (.tflite); ValueError when it is none."""
+    stored = exported.read(path.read_bytes())
+    stem, stage4, width = (len(of_layer(stored, name).bias) for name in ("stem", "stage4_down", EARLY))
+    return NetworkConfig(stem, stage4, sum(held.name.startswith("stage4_conv") for held in stored), width)
+
+
+def start(
+    model: keras.Model, path: Path, pictures: Sequence[np.ndarray]
+) -> Callable[[np.ndarray], FloatArray]:
+    """Give a network the most telling channels of a wider exported one, by what they tell on batches of 8-bit
+    pictures; returns what its early layers should make of such batches, N x H/8 x W/8 x C.
+    """
+    wide = build(widths(path))
+    load_tflite(wide, path)
+    kept = _kept(wide, model.get_layer(EARLY).filters, pictures)
+    norms = {layer.name: norm for layer, norm in exported.convolutions(wide)}
+    for layer, norm in exported.convolutions(model):
+        if layer.name not in norms:
+            continue
+        source, *_ = _READS.get(layer.name, ("",))
+        rows, columns = kept.get(source, slice(None)), kept.get(layer.name, slice(None))
+        kernel, *bias = wide.get_layer(layer.name).get_weights()
+        kernel = kernel[:, :, rows][..., columns]
+        if kernel.shape == tuple(layer.kernel.shape):  # early layers may have others
+            layer.set_weights([kernel, *bias])
+            if norm is not None:
+                norm.set_weights([values[columns] for values in norms[layer.name].get_weights()])
+    front = keras.Model(wide.input, wide.get_layer(f"{EARLY}_relu").output)
+
+    def early(batch: np.ndarray) -> FloatArray:
+        return np.asarray(tf.gather(front(_scaled(batch), training=False), kept[EARLY], axis=-1))
+
+    return early
+
+
+def _kept(wide: keras.Model, width: int, pictures: Sequence[np.ndarray]) -> dict[str, Channels]:
+    """Of every layer above the early ones the channels that tell most, in their order."""
+    names = sorted({name for read in _READS.values() for name in read})
+    view = keras.Model(wide.input, [wide.get_layer(f"{name}_relu").output for name in names])
+    spread = [[tf.math.reduce_std(maps, [0, 1, 2]) for maps in view(_scaled(batch))] for batch in pictures]
+    told = {}
+    for name, deviations in zip(names, zip(*spread, strict=True), strict=True):
+        readers = [wide.get_layer(layer).kernel for layer, read in _READS.items() if name in read]
+        weights = np.sum([np.square(kernel).sum(axis=(0, 1, 3)) for kernel in readers], axis=0)
+        values = np.mean(deviations, axis=0) * np.sqrt(weights)
+        told[name] = values / values.sum()
+    alike = {name: read for read in _READS.values() for name in read if len(read) > 1}
+    sums = {name: sum(told[other] for other in alike.get(name, (name,))) for name in names}
+    return {name: np.sort(np.argsort(-total, kind="stable")[:width]) for name, total in sums.items()}
+
+
+def _scaled(batch: np.ndarray) -> tf.Tensor:
+    return tf.cast(batch, tf.float32) / 128 - 1

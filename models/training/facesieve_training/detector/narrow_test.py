@@ -1,0 +1,82 @@
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from facesieve_training.detector import narrow
+from facesieve_training.detector.export import convert
+from facesieve_training.detector.imitate import imitate
+from facesieve_training.detector.initial import load_tflite
+from facesieve_training.detector.network import EARLY, OUTPUTS, NetworkConfig, build
+from facesieve_training.networks import exported
+
+WIDE = NetworkConfig(stem=4, stage4=8, width=12)
+DEAD = (1, 4, 5, 10)
+"""Channels of each layer of the wide network that tell nothing."""
+
+
+def pictures(count: int, seed: int = 5) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [
+        np.kron(rng.integers(0, 256, (8, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network in whose upper layers some channels are the same wherever one looks."""
+    keras.utils.set_random_seed(5)
+    rng = np.random.default_rng(2)
+    model = build(WIDE)
+    for layer, norm in exported.convolutions(model):
+        kernel, *bias = layer.get_weights()
+        if norm is None:
+            layer.set_weights([rng.normal(0, 0.3, kernel.shape), *bias])
+        elif kernel.shape[-1] == WIDE.width:
+            kernel[..., DEAD] *= 1e-3
+            layer.set_weights([kernel])
+    path = tmp_path_factory.mktemp("wide") / "detector.tflite"
+    path.write_bytes(convert(model, pictures(8)))
+    return path
+
+
+def maps(model: keras.Model, batch: np.ndarray) -> dict[str, np.ndarray]:
+    told = model(tf.cast(batch, tf.float32) / 128 - 1, training=False)
+    return {name: np.asarray(told[name]) for name in OUTPUTS}
+
+
+def test_the_widths_are_those_of_the_file(wide: Path) -> None:
+    assert narrow.widths(wide) == WIDE
+
+
+def test_what_tells_nothing_is_left_out_and_the_rest_tells_the_same(wide: Path) -> None:
+    whole, small = build(WIDE), build(dataclasses.replace(WIDE, width=8))
+    load_tflite(whole, wide)
+    narrow.start(small, wide, [np.stack(pictures(4))])
+    batch = np.stack(pictures(3, seed=6))
+    wanted, told = maps(whole, batch), maps(small, batch)
+    for name in OUTPUTS:
+        assert wanted[name].std() > 0.01
+        np.testing.assert_allclose(told[name], wanted[name], atol=0.1 * wanted[name].std())
+
+
+def test_other_early_layers_learn_what_the_wide_networks_tell(wide: Path) -> None:
+    keras.utils.set_random_seed(1)
+    small = build(NetworkConfig(stem=4, stage4=8, blocks4=0, width=8))
+    batch = np.stack(pictures(8))
+    early = narrow.start(small, wide, [batch])
+    assert early(batch).shape == (8, 8, 12, 8)
+    kept = small.get_layer("neck8").get_weights()[0]
+    first = imitate(small, early, (batch for _ in range(2)), 2)
+    left = imitate(small, early, (batch for _ in range(200)), 200)
+    assert left < 0.5 * first
+    np.testing.assert_array_equal(small.get_layer("neck8").get_weights()[0], kept)
+
+
+def test_a_file_without_our_layers_is_told(wide: Path, models: Path) -> None:
+    with pytest.raises(ValueError, match="has no convolution stem"):
+        narrow.widths(models / "quality.tflite")
+    assert EARLY == "stage8_down"
