@@ -59,8 +59,8 @@ def start(
         kernel = kernel[:, :, rows][..., columns]
         if kernel.shape == tuple(layer.kernel.shape):  # early layers may have others
             layer.set_weights([kernel, *bias])
-            if norm is not None:
-                norm.set_weights([values[columns] for values in norms[layer.name].get_weights()])
+            if norm is not None and (theirs := norms[layer.name]) is not None:
+                norm.set_weights([values[columns] for values in theirs.get_weights()])
     front = keras.Model(wide.input, wide.get_layer(f"{EARLY}_relu").output)
 
     def early(batch: np.ndarray) -> FloatArray:

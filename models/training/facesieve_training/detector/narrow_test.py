@@ -1,5 +1,8 @@
 import dataclasses
+import itertools
+from collections.abc import Generator
 from pathlib import Path
+from typing import cast
 
 import keras
 import numpy as np
@@ -11,6 +14,7 @@ from facesieve_training.detector.export import convert
 from facesieve_training.detector.imitate import imitate
 from facesieve_training.detector.initial import load_tflite
 from facesieve_training.detector.network import EARLY, OUTPUTS, NetworkConfig, build
+from facesieve_training.detector.train import Batches, Parts, TrainConfig, Trainer
 from facesieve_training.networks import exported
 
 WIDE = NetworkConfig(stem=4, stage4=8, width=12)
@@ -74,6 +78,21 @@ def test_other_early_layers_learn_what_the_wide_networks_tell(wide: Path) -> Non
     left = imitate(small, early, (batch for _ in range(200)), 200)
     assert left < 0.5 * first
     np.testing.assert_array_equal(small.get_layer("neck8").get_weights()[0], kept)
+
+
+def test_a_training_begins_with_it(wide: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Seen:
+        def pictures(self) -> Generator[np.ndarray]:
+            yield from itertools.repeat(np.stack(pictures(4)))
+
+    caplog.set_level("INFO")
+    network = NetworkConfig(stem=4, stage4=8, blocks4=0, width=8)
+    trainer = Trainer(Parts(network=network, train=TrainConfig(initial=wide, imitate=3)))
+    trainer.begin(wide, cast(Batches, Seen()))
+    assert "of the maps of detector.tflite's early layers" in caplog.text
+    begun = build(network)
+    narrow.start(begun, wide, [np.stack(pictures(4))] * 8)
+    np.testing.assert_array_equal(trainer.averaged.get_layer("neck8").kernel, begun.get_layer("neck8").kernel)
 
 
 def test_a_file_without_our_layers_is_told(wide: Path, models: Path) -> None:

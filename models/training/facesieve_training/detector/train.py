@@ -176,7 +176,7 @@ class Trainer:
         self._train = tf.function(self._update, reduce_retracing=True)
 
     def begin(self, initial: Path, batches: Batches) -> None:
-        """Prepare a network to learn that comes from a file without batch norms or with other early layers."""
+        """Prepare a network to learn that comes of a file without batch norms or with other early layers."""
         early: Callable[[np.ndarray], FloatArray] | None = None
         if initial.suffix == ".onnx":
             early = Early(initial)
