@@ -32,7 +32,8 @@ _PRIOR_LOGIT = -2.3
 class NetworkConfig:
     """Widths of the detector, in channels.
 
-    Above stride 4 it is YuNet's tree, so that it can start from YuNet's weights when `width` is YuNet's.
+    Above stride 4 it is YuNet's tree, so that it can start from YuNet's weights when `width` is YuNet's; a
+    narrower one can start from a wider one's.
     """
 
     stem: int = 16
