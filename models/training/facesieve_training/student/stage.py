@@ -30,7 +30,7 @@ from facesieve_training.student.batches import Batches, Phase, prototypes
 from facesieve_training.student.imitate import Imitation, imitate
 from facesieve_training.student.matching import NORM, Matching, NormLoss, feature_loss, taught_outputs
 from facesieve_training.student.views import Views
-from facesieve_training.teacher.imported import OnnxTeacher
+from facesieve_training.teacher.source import TeacherSource
 
 log = logging.getLogger(__name__)
 _SETTLING, _PRUNING = 2048, 512  # pictures
@@ -117,8 +117,7 @@ def run(config: Config, run: Run) -> None:
     source = data.LabelRun(config.labels)
     names = config.student.labels
     labels = source.read(names)
-    teacher = source.config.teacher.as_onnx()
-    matched = initial.mobileface(teacher.onnx, teacher) if config.matching else None
+    matched = _matched(source.config.teacher) if config.matching else None
     run.set_data_hash(source.digest)
     pictures = data.Pictures(source, labels, config.cache)
     test = data.held_out(labels, config.held_out, config.seed)
@@ -141,7 +140,7 @@ def run(config: Config, run: Run) -> None:
         elif config.initial.suffix == ".tflite":
             _start(student, config.initial, pictures, rows, config.seed)
         else:
-            _start_small(student, config.initial, config, teacher, pictures, rows, run)
+            _start_small(student, config.initial, config, source, pictures, rows, run)
     shipped = network.inference(student, config.student)
     run.save_meta(parameters=shipped.count_params(), macs=macs(shipped))
     log.info(
@@ -163,6 +162,11 @@ def run(config: Config, run: Run) -> None:
     run.finish(**judge())
 
 
+def _matched(source: TeacherSource) -> list[Layer]:
+    teacher = source.as_onnx()
+    return initial.mobileface(teacher.onnx, teacher)
+
+
 def _start(
     model: keras.Model, path: Path, pictures: data.Pictures, rows: NDArray[np.int64], seed: int
 ) -> None:
@@ -174,7 +178,7 @@ def _start(
 
 
 def _start_small(
-    model: keras.Model, path: Path, config: Config, teacher: OnnxTeacher, pictures: data.Pictures,
+    model: keras.Model, path: Path, config: Config, source: data.LabelRun, pictures: data.Pictures,
     rows: NDArray[np.int64], run: Run,
 ) -> None:  # fmt: skip
     """Prune the large network that training starts from, and imitate it; a run that goes on did so before."""
@@ -183,6 +187,7 @@ def _start_small(
         model.load_weights(begun)
         return
     chosen = np.sort(np.random.default_rng([config.seed, 5]).permutation(rows)[:_PRUNING])
+    teacher = source.config.teacher.as_onnx()
     layers = initial.prune_teacher(model, config.student, path, teacher, pictures[chosen])
     log.info("starting from %s, pruned", path)
     if config.imitate and config.student.mobileface:
