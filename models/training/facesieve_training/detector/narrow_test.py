@@ -47,6 +47,14 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def seen() -> Batches:
+    class Same:
+        def pictures(self) -> Generator[np.ndarray]:
+            yield from itertools.repeat(np.stack(pictures(4)))
+
+    return cast(Batches, Same())
+
+
 def maps(model: keras.Model, batch: np.ndarray) -> dict[str, np.ndarray]:
     told = model(tf.cast(batch, tf.float32) / 128 - 1, training=False)
     return {name: np.asarray(told[name]) for name in OUTPUTS}
@@ -81,18 +89,24 @@ def test_other_early_layers_learn_what_the_wide_networks_tell(wide: Path) -> Non
 
 
 def test_a_training_begins_with_it(wide: Path, caplog: pytest.LogCaptureFixture) -> None:
-    class Seen:
-        def pictures(self) -> Generator[np.ndarray]:
-            yield from itertools.repeat(np.stack(pictures(4)))
-
     caplog.set_level("INFO")
     network = NetworkConfig(stem=4, stage4=8, blocks4=0, width=8)
     trainer = Trainer(Parts(network=network, train=TrainConfig(initial=wide, imitate=3)))
-    trainer.begin(wide, cast(Batches, Seen()))
+    trainer.begin(wide, seen())
     assert "of the maps of detector.tflite's early layers" in caplog.text
     begun = build(network)
     narrow.start(begun, wide, [np.stack(pictures(4))] * 8)
     np.testing.assert_array_equal(trainer.averaged.get_layer("neck8").kernel, begun.get_layer("neck8").kernel)
+
+
+def test_early_layers_that_are_the_same_begin_where_they_were(
+    wide: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    network = dataclasses.replace(WIDE, width=8)
+    Trainer(Parts(network=network, train=TrainConfig(initial=wide, imitate=3))).begin(wide, seen())
+    (left,) = (record.args[1] for record in caplog.records if "early layers" in record.msg)  # type: ignore[index]
+    assert float(str(left)) < 0.05
 
 
 def test_a_file_without_our_layers_is_told(wide: Path, models: Path) -> None:

@@ -181,7 +181,9 @@ class Trainer:
         if initial.suffix == ".onnx":
             early = Early(initial)
         elif wider(initial, self._parts.network):
-            early = narrow.start(self.model, initial, first_pictures(batches))
+            seen = first_pictures(batches)
+            early = narrow.start(self.model, initial, seen)
+            exported.settle(self.model, seen)  # or the early layers would begin from other maps than theirs
         if early is not None:
             with closing(batches.pictures()) as pictures:
                 left = imitate(self.model, early, pictures, self._parts.train.imitate)
