@@ -40,6 +40,17 @@ def widths(path: Path) -> NetworkConfig:
     return NetworkConfig(stem, stage4, sum(held.name.startswith("stage4_conv") for held in stored), width)
 
 
+def wider(initial: Path, network: NetworkConfig) -> bool:
+    """Whether the file is an exported detector of which this network is to keep some channels."""
+    if initial.suffix != ".tflite":
+        return False
+    try:
+        held = widths(initial)
+    except (OSError, ValueError):
+        return False  # loading tells what is wrong with it
+    return held != network and held.width >= network.width
+
+
 def start(
     model: keras.Model, path: Path, pictures: Sequence[np.ndarray]
 ) -> Callable[[np.ndarray], FloatArray]:
@@ -61,6 +72,7 @@ def start(
             layer.set_weights([kernel, *bias])
             if norm is not None and (theirs := norms[layer.name]) is not None:
                 norm.set_weights([values[columns] for values in theirs.get_weights()])
+    exported.settle(model, pictures)  # or the early layers would begin from other maps than theirs
     front = keras.Model(wide.input, wide.get_layer(f"{EARLY}_relu").output)
 
     def early(batch: np.ndarray) -> FloatArray:

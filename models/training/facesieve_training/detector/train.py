@@ -162,7 +162,7 @@ class Trainer:
         finally:
             keras.mixed_precision.set_global_policy("float32")
         initial = parts.train.initial
-        if initial is not None and not wider(initial, parts.network):
+        if initial is not None and not narrow.wider(initial, parts.network):
             load(self.model, initial)
         self.averaged = build(parts.network)
         self.averaged.set_weights(self.model.get_weights())
@@ -177,20 +177,20 @@ class Trainer:
 
     def begin(self, initial: Path, batches: Batches) -> None:
         """Prepare a network to learn that comes of a file without batch norms or with other early layers."""
+        if initial.suffix not in (".onnx", ".tflite"):
+            return
+        seen = first_pictures(batches)
         early: Callable[[np.ndarray], FloatArray] | None = None
         if initial.suffix == ".onnx":
             early = Early(initial)
-        elif wider(initial, self._parts.network):
-            seen = first_pictures(batches)
+        elif narrow.wider(initial, self._parts.network):
             early = narrow.start(self.model, initial, seen)
-            exported.settle(self.model, seen)  # or the early layers would begin from other maps than theirs
         if early is not None:
             with closing(batches.pictures()) as pictures:
                 left = imitate(self.model, early, pictures, self._parts.train.imitate)
             log.info("of the maps of %s's early layers %.3f is not explained", initial.name, left)
-        if initial.suffix in (".onnx", ".tflite"):
-            exported.settle(self.model, first_pictures(batches))
-            self.averaged.set_weights(self.model.get_weights())
+        exported.settle(self.model, seen)
+        self.averaged.set_weights(self.model.get_weights())
 
     def _schedule(self) -> keras.optimizers.schedules.LearningRateSchedule:
         config = self._parts.train
@@ -221,17 +221,6 @@ class Trainer:
             averaged=self.averaged.variables,
             optimizer=self._optimizer.variables,
         )
-
-
-def wider(initial: Path, network: NetworkConfig) -> bool:
-    """Whether the file is an exported detector of which this network is to keep some channels."""
-    if initial.suffix != ".tflite":
-        return False
-    try:
-        held = narrow.widths(initial)
-    except (OSError, ValueError):
-        return False  # loading tells what is wrong with it
-    return held != network and held.width >= network.width
 
 
 def first_pictures(batches: Batches) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ from facesieve_training.devices import Hosts
 from facesieve_training.fit import Optimiser
 from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.mobileface import MobileFaceConfig
-from facesieve_training.networks.mobileface_sample import EMBEDDING, LAST, large, written
+from facesieve_training.networks.mobileface_sample import LAST, large, written
 from facesieve_training.run import Run
 from facesieve_training.student import data, matching, network, stage
 from facesieve_training.student.background import Empty
@@ -111,8 +111,7 @@ def test_losses_are_to_what_the_teacher_says_of_the_pictures_seen(config: stage.
     rows = np.arange(len(labels))
     scale = data.Scale.fit(labels.labels, config.student.labels)
     student = stage.make_student(config, labels, rows)
-    people = np.zeros((1, EMBEDDING), np.float32)
-    model = stage.in_training(student, config, people, 10, large(), scale)
+    model = stage.in_training(student, config, labels, rows, 10, large(), scale)
     seen = pictures(4)
     told = {name: np.asarray(value) for name, value in model(seen).items()}
     wanted = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))

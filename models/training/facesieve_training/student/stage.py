@@ -147,7 +147,7 @@ def run(config: Config, run: Run) -> None:
         "%s as shipped: %.2f M parameters, %.3f GFLOPs (multiply-accumulates) a face",
         student.name, shipped.count_params() / 1e6, macs(shipped) / 1e9,
     )  # fmt: skip
-    model = in_training(student, config, prototypes(labels, rows), batches.epoch, matched, scale)
+    model = in_training(student, config, labels, rows, batches.epoch, matched, scale)
     judged = np.flatnonzero(test)
     told: dict[str, float] = {}
 
@@ -211,17 +211,17 @@ def make_student(config: Config, labels: data.Labels, rows: NDArray[np.int64]) -
 
 
 def in_training(
-    student: keras.Model, config: Config, people: NDArray[np.float32], epoch: int,
+    student: keras.Model, config: Config, labels: data.Labels, rows: NDArray[np.int64], epoch: int,
     teacher: list[Layer] | None = None, scale: data.Scale | None = None,
 ) -> keras.Model:  # fmt: skip
     """Compile the student for training on pictures as they are, uint8; the phases' weights come with the
-    batches. People are their prototypes, which only classes want, and teacher and scale matching wants.
+    batches. Teacher and scale are what matching wants.
     """
     bins = network.BinsLoss(config.views)
     losses: dict[str, Any] = dict.fromkeys(config.student.labels, bins)
     losses[network.FEATURE] = "mse"
     if network.CLASSES in student.output:
-        losses[network.CLASSES] = network.ClassLoss(people, config.class_scale)
+        losses[network.CLASSES] = network.ClassLoss(prototypes(labels, rows), config.class_scale)
     pictures = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="picture")
     seen = keras.layers.Rescaling(1 / 128, -1, dtype="float32")(pictures)
     outputs = student(seen)
