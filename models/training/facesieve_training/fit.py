@@ -8,7 +8,7 @@ learning rate of its first step.
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,7 @@ class Loop:
         self._fault: Exception | None = None
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
-        self._state = State(model, run.checkpoint)
+        self._state = State(variables(model), run.checkpoint)
 
     def train(self, epochs: float, epoch: int, judge: Callable[[], dict[str, float]]) -> None:
         """Train `epochs` epochs of `epoch` steps; judge is asked for more figures after each."""
@@ -160,6 +160,14 @@ class Loop:
                 yield batch
 
 
+def variables(model: keras.Model) -> list[Any]:
+    """Weights, random states and the optimiser's variables of a compiled model, each once."""
+    metrics = {id(v) for v in model.metrics_variables}
+    own = [v for v in model.variables if id(v) not in metrics]
+    held = {id(v) for v in own}
+    return own + [v for v in model.optimizer.variables if id(v) not in held]
+
+
 class _Tick(keras.callbacks.Callback):  # type: ignore[misc]
     """Moves the progress bar without waiting for the device."""
 
@@ -174,19 +182,13 @@ class _Tick(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class State:
-    """Checkpoints of all that a training step depends on: weights, random states, the optimiser's variables.
+    """Checkpoints of all that a training step depends on, as arrays by number.
 
     The last two are kept: of several hosts that are killed one may have written one more than another.
     """
 
-    def __init__(self, model: keras.Model, folder: Path) -> None:
-        self._model, self._folder = model, folder
-
-    def _variables(self) -> list[Any]:
-        metrics = {id(v) for v in self._model.metrics_variables}
-        own = [v for v in self._model.variables if id(v) not in metrics]
-        held = {id(v) for v in own}
-        return own + [v for v in self._model.optimizer.variables if id(v) not in held]
+    def __init__(self, variables: Sequence[Any], folder: Path) -> None:
+        self._variables, self._folder = variables, folder
 
     def kept(self) -> list[int]:
         """Steps of the checkpoints there are, in order."""
@@ -195,7 +197,7 @@ class State:
     def save(self, step: int) -> None:
         """Write a checkpoint whole, then drop the ones before the last two."""
         temporary = self._folder / f".step-{step}.{os.getpid()}.tmp"
-        arrays = {f"v{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self._variables())}
+        arrays = {f"v{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self._variables)}
         with temporary.open("wb") as file:
             np.savez(file, **arrays)
             file.flush()
@@ -206,7 +208,7 @@ class State:
 
     def load(self, step: int) -> None:
         """Set every variable as it was after that step."""
-        variables = self._variables()
+        variables = self._variables
         with np.load(self._path(step)) as held:
             if len(held.files) != len(variables):
                 raise RunError(

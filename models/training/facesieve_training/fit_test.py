@@ -17,7 +17,7 @@ from keras import layers
 from facesieve_training import devices
 from facesieve_training.cli import DataError
 from facesieve_training.devices import Hosts
-from facesieve_training.fit import Loop, Optimiser, Rate, State, adam
+from facesieve_training.fit import Loop, Optimiser, Rate, State, adam, variables
 from facesieve_training.run import Run, RunError
 
 EPOCH, EPOCHS, BATCH = 5, 6, 8
@@ -144,7 +144,7 @@ def test_half_precision_keeps_all_of_its_state(precision: devices.Precision, tmp
     train(tmp_path, precision=precision)
     model = network(precision)
     model.optimizer.build(model.trainable_variables)
-    state = State(model, tmp_path / "checkpoint")
+    state = State(variables(model), tmp_path / "checkpoint")
     state.load(30)
     state.save(31)
     with np.load(tmp_path / "checkpoint" / "step-000000031.npz") as again:
@@ -168,7 +168,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((6,)), layers.Dense(3)])
     model.compile("adam", loss="mse")
     with pytest.raises(RunError, match=r"step-000000030.npz: holds \d+ variables, the network \d+"):
-        State(model, tmp_path / "checkpoint").load(30)
+        State(variables(model), tmp_path / "checkpoint").load(30)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ class AugmentConfig:
     Clean is the share of the pictures that no camera degrades. Negative is the share of their area without
     faces: half of it are whole pictures, half parts of others. Crowd and turned are the shares of the parts
     that show one of the pictures with four faces or more, or with a head turned by some 20 degrees or more:
-    labelled pictures look at the camera, and people whom it films do not.
+    labelled pictures look at the camera, and people whom it films do not. Mistaken is the share of the parts
+    without faces that show what an earlier detector took for one, at a face's size.
     """
 
     size: int = 320
@@ -51,6 +52,7 @@ class AugmentConfig:
     clean: float = 0.0
     sure: float = 0.55
     negative: float = 0.2
+    mistaken: float = 0.0
     erase: float = 0.12
     crowd: float = 0.15
     turned: float = 0.25
@@ -90,19 +92,22 @@ class Mosaic:
         self._crowds = [i for i, f in zip(items, sure, strict=True) if len(f) >= 4]
         self._turned = [i for i, f in zip(items, sure, strict=True) if (codec.turn(f) >= _TURNED).any()]
         self._all = list(items)
+        self._mistaken = [item for item in items if len(item.mistaken)]
         self._decoded: dict[tuple[str, int], np.ndarray] = {}
         self._kept_bytes = 0
         if not self._faced:
             raise ValueError(f"no picture with a face that the teacher is sure of (score {config.sure})")
 
-    def make(self, rng: np.random.Generator) -> Drawn:
-        """Draw one picture."""
+    def make(self, rng: np.random.Generator, camera: bool = True) -> Drawn:
+        """Draw one picture; without a camera it stays clean."""
         config = self._config
         size = float(np.exp(rng.uniform(np.log(config.smallest_face), np.log(config.largest_face))))
         picture = np.full((config.size, config.size, 3), rng.integers(0, 256), np.uint8)
         canvas = Canvas(picture, [], [])
         self._fill(canvas, (0, 0, config.size, config.size), size, rng)
-        taken = canvas.picture if rng.random() < config.clean else degrade(canvas.picture, rng)
+        taken = canvas.picture
+        if camera and rng.random() >= config.clean:
+            taken = degrade(canvas.picture, rng)
         return Drawn(taken, canvas.picture, _stack(canvas.faces), _stack(canvas.ignored))
 
     def _fill(self, canvas: Canvas, area: Area, size: float, rng: np.random.Generator) -> None:
@@ -164,15 +169,30 @@ class Mosaic:
         """Put a part of a picture without faces into an area; where none is found soon it stays empty."""
         x, y, width, height = area
         for _ in range(_TRIES):
-            item = self._draw(rng, self._all)
-            scale = float(np.exp(rng.uniform(np.log(0.4), np.log(self._config.enlarge))))
-            focus = rng.uniform(0.1, 0.9, 2) * (item.width, item.height)
+            if self._mistaken and rng.random() < self._config.mistaken:
+                item, scale, focus = self._mistake(min(width, height), rng)
+            else:
+                item = self._draw(rng, self._all)
+                scale = float(np.exp(rng.uniform(np.log(0.4), np.log(self._config.enlarge))))
+                focus = rng.uniform(0.1, 0.9, 2) * (item.width, item.height)
             target = np.array([width, height]) * rng.uniform(0.3, 0.7, 2)
             matrix = self._matrix(item, scale, (width, height), focus, target, rng)
             if not (_visible(transform(item.faces, matrix), width, height) > 0).any():
                 tile = self._render(item, matrix, scale, (width, height), rng)
                 canvas.picture[y : y + height, x : x + width] = tile
                 return
+
+    def _mistake(self, side: int, rng: np.random.Generator) -> tuple[Labelled, float, np.ndarray]:
+        """A picture with something that was taken for a face, the scale at which it has the size of one that
+        fits into a square part of this side, and its middle.
+        """
+        item = self._mistaken[int(rng.integers(len(self._mistaken)))]
+        box = item.mistaken[int(rng.integers(len(item.mistaken)))]
+        own = float(np.sqrt(box[2] * box[3]))
+        largest = max(min(0.7 * side, 3 * own), self._config.smallest_face)
+        size = float(np.exp(rng.uniform(np.log(self._config.smallest_face), np.log(largest))))
+        scale = min(size / own, self._config.enlarge)
+        return item, scale, box[:2] + box[2:4] / 2
 
     def _render(
         self,

@@ -1,3 +1,5 @@
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -49,6 +51,25 @@ def test_backgrounds_show_no_face_and_are_not_empty() -> None:
     assert not any(len(d.faces) or len(d.ignored) for d in drawn)
     colours = [np.unique(d.clean.reshape(-1, 3), axis=0) for d in drawn]
     assert np.mean([len(c) > 1 for c in colours]) > 0.3  # the picture is grey around the face
+
+
+def test_backgrounds_show_what_was_mistaken_at_the_size_of_a_face() -> None:
+    picture = np.full((200, 160, 3), 128, np.uint8)
+    picture[20:40, 20:40] = (0, 255, 0)
+    box = np.zeros((1, codec.COLUMNS), np.float32)
+    box[0, :4] = 20, 20, 20, 20
+    data = cv2.imencode(".png", picture)[1].tobytes()
+    item = dataclasses.replace(labelled(), data=data, mistaken=box)
+
+    def seen(mistaken: float) -> np.ndarray:
+        config = AugmentConfig(size=64, negative=1, mistaken=mistaken, rotation=0)
+        made = [Mosaic([item], config).make(np.random.default_rng(k), camera=False) for k in range(40)]
+        return np.array([((d.picture[..., 1] > 230) & (d.picture[..., 0] < 30)).sum() for d in made])
+
+    sides = np.sqrt(seen(1.0))
+    assert (sides > 5).mean() > 0.9
+    assert sides.max() < 64
+    assert (seen(0.0) > 25).mean() < (sides > 5).mean() - 0.2
 
 
 def test_labels_stay_on_the_face() -> None:

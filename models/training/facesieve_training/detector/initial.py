@@ -6,7 +6,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from facesieve_training.cli import DataError
 from facesieve_training.detector import tree
@@ -60,7 +59,7 @@ def mix(model: keras.Model, other: keras.Model, share: float, batches: Sequence[
     for norm in norms:
         norm.momentum = 0.0  # each batch's moments alone; their mean is taken below
     for batch in batches:
-        model(tf.cast(batch, tf.float32) / 128 - 1, training=True)
+        model(keras.ops.cast(batch, "float32") / 128 - 1, training=True)
         for k, norm in enumerate(norms):
             moments[k] = [
                 a + b / len(batches) for a, b in zip(moments[k], norm.get_weights()[2:], strict=True)

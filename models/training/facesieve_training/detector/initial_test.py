@@ -7,10 +7,11 @@ import pytest
 import tensorflow as tf
 
 from facesieve_training.cli import DataError
+from facesieve_training.detector.batches import Parts, TrainConfig
 from facesieve_training.detector.export import convert
 from facesieve_training.detector.initial import load_tflite, mix
 from facesieve_training.detector.network import OUTPUTS, NetworkConfig, build
-from facesieve_training.detector.train import Parts, TrainConfig, Trainer
+from facesieve_training.detector.train import Trainer
 from facesieve_training.networks.exported import settle
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.networks.norm import BatchNorm

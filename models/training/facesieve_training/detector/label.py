@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from facesieve_training.cli import DataError
+from facesieve_training.detector import codec
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.upright import upright
 from facesieve_training.detector.yunet import YuNet
@@ -26,7 +27,10 @@ _QUALITY = 95
 
 @dataclass(frozen=True)
 class Labelled:
-    """A picture (JPEG) and the teacher's faces in it, [N,15]; held_out pictures are never trained on."""
+    """A picture (JPEG) and the teacher's faces in it, [N,15]; held_out pictures are never trained on.
+
+    Mistaken is what an earlier detector took for faces there (`mistakes`), [N,15].
+    """
 
     name: str
     data: bytes
@@ -34,6 +38,7 @@ class Labelled:
     height: int
     faces: FloatArray
     held_out: bool
+    mistaken: FloatArray = field(default_factory=lambda: np.zeros((0, codec.COLUMNS), np.float32))
 
     def picture(self) -> np.ndarray:
         """Decode the picture: BGR, 8 bits."""

@@ -10,11 +10,12 @@ import pytest
 import tensorflow as tf
 
 from facesieve_training.detector import narrow
+from facesieve_training.detector.batches import Batches, Parts, TrainConfig
 from facesieve_training.detector.export import convert
 from facesieve_training.detector.imitate import imitate
 from facesieve_training.detector.initial import load_tflite
 from facesieve_training.detector.network import EARLY, OUTPUTS, NetworkConfig, build
-from facesieve_training.detector.train import Batches, Parts, TrainConfig, Trainer
+from facesieve_training.detector.train import Trainer
 from facesieve_training.networks import exported
 
 WIDE = NetworkConfig(stem=4, stage4=8, width=12)

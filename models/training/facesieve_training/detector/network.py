@@ -11,9 +11,9 @@ be resized: upsampling is a concatenation of four copies and depth_to_space.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
-import tensorflow as tf
 
 from facesieve_training.detector.codec import STRIDES
 from facesieve_training.networks.norm import BatchNorm
@@ -46,9 +46,9 @@ class NetworkConfig:
 class UpsampleNearest(keras.layers.Layer):  # type: ignore[misc]
     """Doubles height and width by repeating, without a resize operation."""
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+    def call(self, inputs: Any) -> Any:
         """Repeat each cell of [N,H,W,C] as [N,2H,2W,C]."""
-        return tf.nn.depth_to_space(tf.concat([inputs] * 4, axis=-1), 2)
+        return keras.ops.depth_to_space(keras.ops.concatenate([inputs] * 4, axis=-1), 2)
 
 
 def _conv(

@@ -1,6 +1,7 @@
 """Stage `detector`: labels pictures, trains, exports and evaluates the detector of the daemon."""
 
 import hashlib
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,20 +12,22 @@ import keras
 import numpy as np
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector import evaluate, export, initial, report
+from facesieve_training.detector import evaluate, export, initial, mistakes, report
 from facesieve_training.detector.assign import AssignConfig
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
+from facesieve_training.detector.batches import Batches, Parts, TrainConfig, first_pictures
 from facesieve_training.detector.evaluate import EvaluateConfig, Tally
 from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.label import LabelConfig, Labelled, load
 from facesieve_training.detector.losses import LossConfig
+from facesieve_training.detector.mistakes import MistakesConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
-from facesieve_training.detector.train import Batches, Parts, TrainConfig, first_pictures, train
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.export.manifest import Training
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.run import Run
 
+log = logging.getLogger(__name__)
 _TIMED = (384, 640)
 
 
@@ -49,6 +52,7 @@ class Config:
     seed: int = 1
     label: LabelConfig = field(default_factory=LabelConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    mistakes: MistakesConfig = field(default_factory=MistakesConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     assign: AssignConfig = field(default_factory=AssignConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -72,23 +76,44 @@ def data_hash(items: list[Labelled]) -> str:
 
 
 def run(config: Config, run: Run) -> None:
-    """Train a detector, from where the run's folder ends; leaves detector.tflite, .json and .md in it."""
+    """Train a detector, from where the run's folder ends; leaves detector.tflite, .json and .md in it, but
+    with JAX the weights alone.
+    """
     cv2.setNumThreads(1)  # the batches are made in threads of their own
     for path in (*config.evaluate.empty, *config.evaluate.recordings):
         if not path.is_file():
             raise DataError(f"{path}: no such recording; mend evaluate.empty or evaluate.recordings")
     items = load(config.label)
     run.set_data_hash(data_hash(items))
-    known = [item for item in items if not item.held_out]
-    model = train(known, config.parts(), run)
+    known = mistakes.find([item for item in items if not item.held_out], config.mistakes)
+    model = _trained(known, config.parts(), run)
     if config.export.mixed_with is not None:
         other = build(config.network)
         initial.load(other, config.export.mixed_with)
         initial.mix(model, other, config.export.mix, first_pictures(Batches(known, config.parts())))
     model.save_weights(run.dir / "detector.weights.h5")
+    if keras.backend.backend() != "tensorflow":
+        log.info(
+            "TensorFlow exports it: KERAS_BACKEND=tensorflow facesieve-train detector, with "
+            "train.initial=%s and train.steps=0",
+            run.dir / "detector.weights.h5",
+        )
+        run.finish()
+        return
     data = export.convert(model, representative(known, config))
     tallies = measure(data, [item for item in items if item.held_out], config)
     finish(data, tallies, config, run)
+
+
+def _trained(known: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
+    """The network after its training, which is one of two: JAX is asked for where there is a GPU."""
+    if keras.backend.backend() == "jax":
+        from facesieve_training.detector import rounds
+
+        return rounds.train(known, parts, run)
+    from facesieve_training.detector import train
+
+    return train.train(known, parts, run)
 
 
 def representative(items: Sequence[Labelled], config: Config) -> list[np.ndarray]:

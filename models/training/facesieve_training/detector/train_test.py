@@ -16,9 +16,10 @@ import tensorflow as tf
 from facesieve_training.cli import DataError
 from facesieve_training.detector.augment import AugmentConfig, Drawn
 from facesieve_training.detector.augment_test import labelled
+from facesieve_training.detector.batches import Batches, Parts, TrainConfig, taught_by
 from facesieve_training.detector.codec import COLUMNS, STRIDES, FloatArray
 from facesieve_training.detector.network import NetworkConfig
-from facesieve_training.detector.train import Batches, Parts, TrainConfig, Trainer, taught_by, train
+from facesieve_training.detector.train import Trainer, train
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.run import Run
 

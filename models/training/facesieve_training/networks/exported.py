@@ -13,8 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 from tensorflow.lite.python import schema_py_generated as schema
 
 from facesieve_training.networks import mirror
@@ -99,10 +98,10 @@ def settle(model: keras.Model, pictures: Iterable[np.ndarray]) -> None:
     sums: list[Any] = [0.0] * len(pairs)
     count = 0
     for batch in pictures:
-        maps = view(tf.cast(batch, tf.float32) / 128 - 1, training=False)
+        maps = view(ops.cast(batch, "float32") / 128 - 1, training=False)
         for k, values in enumerate(maps):
-            real = tf.cast(values, tf.float32)
-            sums[k] += np.stack([tf.reduce_mean(real, [0, 1, 2]), tf.reduce_mean(real * real, [0, 1, 2])])
+            real = ops.cast(values, "float32")
+            sums[k] += np.stack([ops.mean(real, [0, 1, 2]), ops.mean(real * real, [0, 1, 2])])
         count += 1
     for (_, norm), total in zip(pairs, sums, strict=True):
         mean, square = (np.asarray(norm.of_weights(moment)) for moment in total / count)

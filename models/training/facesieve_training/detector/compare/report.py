@@ -22,17 +22,18 @@ def markdown(told: dict[str, Any]) -> str:
         part = told[kind]
         lines += [f"## {told['held_out']} held-out pictures, {part['pictures']} views, {kind}", ""]
         for at in part["rates"]:
-            scores = ", ".join(f"{name} {score:.3f}" for name, score in at["scores"].items())
-            lines += [f"At {at['false_per_picture']:g} false faces a picture (scores: {scores}):", ""]
-            lines += [*table(at["sizes"], names), ""]
+            lines += _at_rate(at, names, "picture")
         own = part["own"]
         if own["scores"]:
             lines += _own(own)
     lines += ["![recall and landmarks over size](recall.png)", ""]
     for name, part in told["recordings"].items():
         rates = ", ".join(f"{peer} {rate:g}" for peer, rate in part["false_per_picture"].items())
-        lines += [f"## Recording {name}", "", f"False faces a frame: {rates}.", ""]
-        lines += [*table(part["sizes"], names), ""]
+        told_at = (
+            f"At the scores of {told['clean']['rates'][0]['false_per_picture']:g} false faces a clean picture"
+        )
+        lines += [f"## Recording {name}", "", f"{told_at} (false faces a frame: {rates}):", ""]
+        lines += [*table(part["sizes"], names), "", *_at_rate(part["alike"], names, "frame")]
     lines += [*_scores(told["scores"]), ""] if "scores" in told else []
     lines += _empty(told)
     lines += _speed(told["milliseconds"])
@@ -51,6 +52,12 @@ def table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
             cells += [_figure(row["landmark_error"][n]) for n in names]
             lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def _at_rate(at: dict[str, Any], names: Sequence[str], unit: str) -> list[str]:
+    scores = ", ".join(f"{name} {score:.3f}" for name, score in at["scores"].items())
+    rate = f"{at['false_per_picture']:.3g}"
+    return [f"At {rate} false faces a {unit} (scores: {scores}):", "", *table(at["sizes"], names), ""]
 
 
 def _own(own: dict[str, Any]) -> list[str]:

@@ -108,10 +108,13 @@ def run(config: Config, run: Run) -> None:
 def _recordings(
     detectors: dict[str, Detect], teacher: YuNet, config: Config, at: dict[str, float]
 ) -> dict[str, Any]:
+    """By recording, the figures at these scores, and at as many false faces as the second peer has there."""
     told = {}
     for path in config.evaluate.recordings:
-        shown = _frames(path, teacher, config)
-        told[path.stem] = figures.at_scores(look(detectors, shown, config.evaluate), at)
+        outcome = look(detectors, _frames(path, teacher, config), config.evaluate)
+        known = figures.at_scores(outcome, at)
+        rate = outcome.false_rate(config.peers[1].name, at[config.peers[1].name])
+        told[path.stem] = {**known, "alike": figures.at_rate(outcome, list(detectors), rate)}
     return told
 
 

@@ -1,0 +1,158 @@
+"""What a detector's training takes: its schedule and parts, and batches by number from background threads."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facesieve_training.detector.assign import AssignConfig, around, targets
+from facesieve_training.detector.augment import AugmentConfig, Drawn, Mosaic
+from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.label import Labelled
+from facesieve_training.detector.losses import LossConfig
+from facesieve_training.detector.network import NetworkConfig
+from facesieve_training.detector.yunet import YuNet
+
+_SETTLING = 8
+"""Batches from which an exported network gets the moments of its batch norms."""
+
+Sample = tuple[np.ndarray, list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class RoundsConfig:
+    """On a GPU (`rounds`): the pictures drawn for a round, by so many processes (0: one a core), and how
+    often each is shown.
+    """
+
+    pictures: int = 8192
+    shows: int = 4
+    processes: int = 0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Schedule; one step is one batch; without any the network is exported as it starts.
+
+    Initial is what to start from: the weights of an earlier run (.weights.h5), an exported detector
+    (.tflite), or YuNet (.onnx). Of a wider detector the most telling channels are kept; its early layers, as
+    YuNet's, are then imitated in as many steps first.
+    """
+
+    steps: int = 6000
+    batch: int = 16
+    rate: float = 2e-3
+    warm_up: int = 200
+    weight_decay: float = 1e-4
+    average: float = 0.998
+    clip: float = 10.0
+    precision: str = "float32"
+    threads: int = 2
+    checkpoint_every: int = 250
+    log_every: int = 50
+    initial: Path | None = None
+    imitate: int = 2000
+    rounds: RoundsConfig = field(default_factory=RoundsConfig)
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values."""
+        wrong = [f"{n}: must be positive" for n in ("batch", "threads") if getattr(self, n) < 1]
+        wrong += ["steps: is below 0"] if self.steps < 0 else []
+        wrong += ["imitate: is below 1"] if self.imitate < 1 else []
+        if self.precision not in ("float32", "mixed_bfloat16", "mixed_float16"):
+            wrong.append(f"precision: {self.precision!r} is none of float32, mixed_bfloat16, mixed_float16")
+        if self.checkpoint_every % self.log_every:
+            wrong.append("checkpoint_every: must be a multiple of log_every")
+        if self.rounds.shows < 1 or self.rounds.pictures < 1 or self.rounds.pictures % max(self.batch, 1):
+            wrong.append(f"rounds: shows must be positive, and pictures a multiple of batch, {self.batch}")
+        return wrong
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a training is made of."""
+
+    seed: int = 1
+    teacher: Path = Path("yunet_s.onnx")
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    assign: AssignConfig = field(default_factory=AssignConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+class Batches:
+    """Batches by number: sample k depends on the seed and k only, whatever was made before it."""
+
+    def __init__(self, items: Sequence[Labelled], parts: Parts) -> None:
+        self._mosaic = Mosaic(items, parts.augment)
+        self._parts = parts
+        # The session is safe to share among threads.
+        self._teacher = YuNet(parts.teacher) if parts.loss.distil > 0 else None
+
+    def _drawn(self, number: int, camera: bool = True) -> Drawn:
+        return self._mosaic.make(np.random.default_rng([self._parts.seed, number]), camera)
+
+    def sample(self, number: int, camera: bool = True) -> Sample:
+        """Picture and target maps of one sample, the teacher's maps behind them when distilling."""
+        drawn = self._drawn(number, camera)
+        maps = targets(drawn.faces, drawn.ignored, drawn.picture.shape[:2], self._parts.assign)
+        if self._teacher is not None:
+            taught = taught_by(self._teacher, drawn)
+            maps = [np.concatenate(pair, axis=-1) for pair in zip(maps, taught, strict=True)]
+        return drawn.picture, maps
+
+    def stream(self, first: int) -> Generator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Batches from a step on, for ever."""
+        with closing(self._ahead(self.sample, first)) as made:
+            for samples in made:
+                maps = [np.stack([sample[1][level] for sample in samples]) for level in range(3)]
+                yield np.stack([sample[0] for sample in samples]), maps
+
+    def pictures(self) -> Generator[np.ndarray]:
+        """The pictures of the batches from the first on, alone."""
+        with closing(self._ahead(lambda number: self._drawn(number).picture, 0)) as made:
+            for pictures in made:
+                yield np.stack(pictures)
+
+    def _ahead(self, make: Callable[[int], Any], first: int) -> Generator[list[Any]]:
+        """What is made of the samples' numbers, a batch at a time, ahead in background threads; bounded to
+        four batches.
+        """
+        size = self._parts.train.batch
+        with ThreadPoolExecutor(self._parts.train.threads) as pool:
+            waiting: deque[Future[Any]] = deque()
+            try:
+                for number in itertools.count(first * size):
+                    waiting.append(pool.submit(make, number))
+                    if len(waiting) == 4 * size:
+                        yield [waiting.popleft().result() for _ in range(size)]
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+
+def taught_by(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
+    """The teacher's maps of the picture before the camera; where the labels know of no face its overlap is 0.
+
+    So the network learns to see in the degraded picture what the teacher sees in the clean one, and not what
+    the teacher takes for a face in one view and for none in others, of which the labels are made. YuNet's
+    classification is high almost everywhere; what is a face the overlap alone says.
+    """
+    maps = teacher.maps(drawn.clean)
+    known = around(np.concatenate([drawn.faces, drawn.ignored]), drawn.clean.shape[:2])
+    for level, near in zip(maps, known, strict=True):
+        level[..., 1] *= near
+    return maps
+
+
+def first_pictures(batches: Batches) -> list[np.ndarray]:
+    """The pictures of the first batches, to measure moments on."""
+    with closing(batches.pictures()) as pictures:
+        return list(itertools.islice(pictures, _SETTLING))

@@ -1,0 +1,133 @@
+"""What cameras do to pictures, as `camera` has it, to whole batches on the device that trains."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, random
+
+_REACH = 3
+"""Of a blur, pixels to each side."""
+_GREY = np.array([0.114, 0.587, 0.299], np.float32)
+"""How bright blue, green and red are."""
+_BLOCK = 8
+_FREQUENCY, _PLACE = np.ogrid[:_BLOCK, :_BLOCK]
+_COSINES = np.cos(_FREQUENCY * (2 * _PLACE + 1) * np.pi / (2 * _BLOCK)) * np.sqrt(2 / _BLOCK)
+_COSINES[0] /= np.sqrt(2)
+# ITU-T T.81, tables K.1 and K.2: how finely brightness and colour are kept at quality 50.
+_BRIGHTNESS = np.array(
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ]
+)
+_COLOUR = np.full((_BLOCK, _BLOCK), 99)
+_COLOUR[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
+
+
+def take(pictures: Array, key: Array, clean: float) -> Array:
+    """Pictures [N,H,W,3], BGR 0..255, as cameras take them at random, in float32; `clean` is the share of
+    those that none takes. Height and width are multiples of 16.
+    """
+    keys = random.split(key, 9)
+    count = len(pictures)
+    taken = random.uniform(keys[0], (count,)) >= clean
+
+    def chosen(chance: float, which: int) -> Array:
+        return (taken & (random.uniform(keys[which], (count,)) < chance))[:, None, None, None]
+
+    seen = pictures.astype(jnp.float32)
+    seen = jnp.where(chosen(0.7, 1), _toned(seen, keys[2]), seen)
+    seen = jnp.where(chosen(0.3, 3), blurred(seen, _kernels(keys[4], count)), seen)
+    deviation = random.uniform(keys[5], (count, 1, 1, 1), minval=1, maxval=12) * chosen(0.35, 6)
+    seen = jnp.clip(jnp.round(seen + deviation * random.normal(keys[7], seen.shape)), 0, 255)
+    quality_key, which_key = random.split(keys[8])
+    quality = random.randint(quality_key, (count,), 20, 90)
+    squashed = (taken & (random.uniform(which_key, (count,)) < 0.4))[:, None, None, None]
+    return jnp.where(squashed, compressed(seen, quality), seen)
+
+
+def _toned(pictures: Array, key: Array) -> Array:
+    """Gain a channel, contrast, gamma and darkness; sometimes grey."""
+    count = len(pictures)
+    keys = random.split(key, 7)
+
+    def drawn(which: int, low: float, high: float, channels: int = 1) -> Array:
+        return random.uniform(keys[which], (count, 1, 1, channels), minval=low, maxval=high)
+
+    grey = (pictures * _GREY).sum(-1, keepdims=True)
+    x = jnp.where(drawn(0, 0, 1) < 0.08, grey, pictures) / 255
+    gain = drawn(1, 0.7, 1.3) * drawn(2, 0.85, 1.15, 3)
+    gain = gain * jnp.where(drawn(3, 0, 1) < 0.2, drawn(4, 0.12, 0.5), 1)
+    shift, gamma = drawn(5, -0.12, 0.12), jnp.exp(drawn(6, -0.4, 0.4))
+    return jnp.floor(jnp.clip(gain * x**gamma + shift, 0, 1) * 255)
+
+
+def _kernels(key: Array, count: int) -> Array:
+    """One blur for each picture, [N,7,7]: half out of focus, half along a line."""
+    keys = random.split(key, 4)
+    y, x = jnp.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1]
+
+    def drawn(which: int, low: float, high: float) -> Array:
+        return random.uniform(keys[which], (count, 1, 1), minval=low, maxval=high)
+
+    round_ = jnp.exp(-(x * x + y * y) / (2 * drawn(0, 0.3, 1.5) ** 2))
+    angle, length = drawn(1, 0, np.pi), drawn(2, 2, 7)
+    along, across = x * jnp.cos(angle) + y * jnp.sin(angle), y * jnp.cos(angle) - x * jnp.sin(angle)
+    beyond = jnp.maximum(jnp.abs(along) - length / 2, 0)
+    line = jnp.clip(1 - jnp.hypot(across, beyond), 0, 1)
+    kernels = jnp.where(drawn(3, 0, 1) < 0.5, round_, line)
+    return kernels / kernels.sum((1, 2), keepdims=True)
+
+
+def blurred(pictures: Array, kernels: Array) -> Array:
+    """Each picture [N,H,W,3] under its kernel [N,7,7]."""
+    height, width = pictures.shape[1:3]
+    edges = [(0, 0), (_REACH, _REACH), (_REACH, _REACH), (0, 0)]
+    padded = jnp.pad(pictures, edges, mode="reflect")
+    side = 2 * _REACH + 1
+    parts = [
+        padded[:, row : row + height, column : column + width] * kernels[:, row, column, None, None, None]
+        for row in range(side)
+        for column in range(side)
+    ]
+    return jnp.round(sum(parts[1:], parts[0]))
+
+
+def compressed(pictures: Array, quality: Array) -> Array:
+    """Each picture [N,H,W,3] as JPEG of its quality [N], 1..100, leaves it; colour at half the size."""
+    blue, green, red = (pictures[..., k] for k in range(3))
+    bright = (pictures * _GREY).sum(-1)
+    blueness, redness = (blue - bright) / 1.772, (red - bright) / 1.402
+    kept = _kept(bright - 128, _table(_BRIGHTNESS, quality)) + 128
+    blueness, redness = (_half(colour, _table(_COLOUR, quality)) for colour in (blueness, redness))
+    red, blue = kept + 1.402 * redness, kept + 1.772 * blueness
+    green = (kept - _GREY[2] * red - _GREY[0] * blue) / _GREY[1]
+    return jnp.clip(jnp.round(jnp.stack([blue, green, red], -1)), 0, 255)
+
+
+def _table(table: np.ndarray, quality: Array) -> Array:
+    """Steps of the coefficients at a quality, [N,1,8,1,8]."""
+    share = jnp.where(quality < 50, 5000 / quality, 200 - 2 * quality)[:, None, None]
+    return jnp.clip(jnp.floor((table * share + 50) / 100), 1, 255)[:, None, :, None, :]
+
+
+def _half(colour: Array, table: Array) -> Array:
+    count, height, width = colour.shape
+    small = colour.reshape(count, height // 2, 2, width // 2, 2).mean((2, 4))
+    return jnp.repeat(jnp.repeat(_kept(small, table), 2, axis=1), 2, axis=2)
+
+
+def _kept(plane: Array, table: Array) -> Array:
+    """What rounding the cosine transform of each block leaves of a plane [N,H,W]."""
+    count, height, width = plane.shape
+    blocks = plane.reshape(count, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
+    with jax.default_matmul_precision("highest"):
+        told = jnp.einsum("ua,nyaxb,vb->nyuxv", _COSINES, blocks, _COSINES)
+        back = jnp.einsum("ua,nyuxv,vb->nyaxb", _COSINES, jnp.round(told / table) * table, _COSINES)
+    return back.reshape(plane.shape)

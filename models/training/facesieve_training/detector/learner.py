@@ -1,0 +1,34 @@
+"""What learns, on whatever back end: the network, its averaged copy and the optimiser."""
+
+import keras
+
+from facesieve_training import devices
+from facesieve_training.detector import narrow
+from facesieve_training.detector.batches import Parts
+from facesieve_training.detector.initial import load
+from facesieve_training.detector.network import build
+from facesieve_training.detector.schedule import cosine
+
+
+class Learner:
+    """A network about to learn, with the weights of `train.initial` where those are all it needs."""
+
+    def __init__(self, parts: Parts) -> None:
+        config = parts.train
+        devices.prepare(parts.seed)
+        keras.mixed_precision.set_global_policy(config.precision)
+        try:
+            self.model = build(parts.network)
+        finally:
+            keras.mixed_precision.set_global_policy("float32")
+        if config.initial is not None and not narrow.wider(config.initial, parts.network):
+            load(self.model, config.initial)
+        self.averaged = build(parts.network)
+        self.averaged.set_weights(self.model.get_weights())
+        self.optimizer = keras.optimizers.AdamW(
+            cosine(config.rate, config.steps, config.warm_up),
+            weight_decay=config.weight_decay,
+            clipnorm=config.clip,
+        )
+        self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        self.optimizer.build(self.model.trainable_variables)

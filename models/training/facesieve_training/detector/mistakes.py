@@ -1,0 +1,62 @@
+"""Where an earlier detector takes for a face what is none, so that training shows these places more often.
+
+Hard examples of background (Sung and Poggio 1998, doi:10.1109/34.655648): hands, letters and wheels are rare
+in whole pictures, and it is they that set the score from which on a detector can be trusted.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from facesieve_training.cli import DataError
+from facesieve_training.detector import codec
+from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.int8 import Int8Detector
+from facesieve_training.detector.label import Labelled
+
+_OVERLAP = 0.4
+_NEAR = 0.25
+"""Of a labelled face, sizes of it: what lies within is not trusted to be none."""
+
+
+@dataclass(frozen=True)
+class MistakesConfig:
+    """An exported detector (.tflite; none looks for no mistakes), the score from which on it is mistaken, and
+    the scales at which it looks.
+    """
+
+    detector: Path | None = None
+    score: float = 0.45
+    scales: tuple[float, ...] = (0.5, 1.0, 1.8)
+
+
+def find(items: Sequence[Labelled], config: MistakesConfig) -> list[Labelled]:
+    """Pictures to train on, with what the detector mistakes for faces in them."""
+    if config.detector is None:
+        return list(items)
+    try:
+        detector = Int8Detector(config.detector.read_bytes(), _OVERLAP)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{config.detector}: is no detector; mend mistakes.detector: {error}") from error
+    bar = tqdm(items, desc="mistakes", unit="picture", disable=None)
+    return [dataclasses.replace(item, mistaken=_mistaken(item, detector, config)) for item in bar]
+
+
+def _mistaken(item: Labelled, detector: Int8Detector, config: MistakesConfig) -> FloatArray:
+    """Boxes far from any label, whether the labels are sure of it or not, [N,15]."""
+    picture = item.picture()
+    found = []
+    for scale in config.scales:
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        boxes = detector(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=method), config.score)
+        boxes[:, :14] /= scale
+        found.append(boxes)
+    boxes = codec.suppress(np.concatenate(found), _OVERLAP)
+    center = (boxes[:, None, :2] + boxes[:, None, 2:4] / 2 - item.faces[:, :2]) / item.faces[:, 2:4]
+    near = ((center > -_NEAR) & (center < 1 + _NEAR)).all(axis=2) | (codec.iou(boxes, item.faces) > 0.1)
+    return np.asarray(boxes[~near.any(axis=1)], np.float32)

@@ -1,0 +1,205 @@
+"""Training on a GPU, which learns faster than pictures are drawn: by rounds, with JAX.
+
+While the device learns the pictures of one round, processes draw those of the next. A round's pictures lie in
+the device's memory, clean, and are shown several times in another order, each time as another camera takes
+them; their target maps lie beside them, in half precision.
+"""
+
+import math
+import mmap
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+from jax import Array, random
+from tqdm import tqdm
+
+from facesieve_training.detector.batches import Batches, Parts
+from facesieve_training.detector.camera_jax import take
+from facesieve_training.detector.label import Labelled
+from facesieve_training.detector.learner import Learner
+from facesieve_training.detector.losses import detector_loss
+from facesieve_training.fit import State
+from facesieve_training.run import Run
+
+_CHUNK = 8
+"""Pictures that a process draws at a time."""
+Values = tuple[list[Array], ...]
+"""Of the network's weights and moments, the averaged copy's, and the optimiser's."""
+
+
+class Rounds:
+    """Pictures and target maps by rounds, drawn ahead by processes; start it before the device is used.
+
+    Sample k is the same as `Batches.sample` has it, before the camera.
+    """
+
+    def __init__(self, items: Sequence[Labelled], parts: Parts) -> None:
+        config = parts.train.rounds
+        self._size = config.pictures
+        first = Batches(items, parts).sample(0, camera=False)
+        shapes = [(np.uint8, first[0].shape), *((np.float16, level.shape) for level in first[1])]
+        # Anonymous memory, which the processes share: two rounds, one being drawn and one being read.
+        self._slots = [[_shared((self._size, *shape), kind) for kind, shape in shapes] for _ in range(2)]
+        processes = config.processes or os.cpu_count()
+        # Of a pool, and not an executor: its processes end when this one is killed.
+        self._pool = multiprocessing.get_context("fork").Pool(processes, _open, (items, parts, self._slots))
+
+    def stream(self, first: int) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Rounds from one on, for ever; what is yielded is overwritten when the next is asked for."""
+        waiting = self._ask(first)
+        while True:
+            waiting.get()
+            slot = self._slots[first % 2]
+            first += 1
+            waiting = self._ask(first)
+            yield slot[0], slot[1:]
+
+    def _ask(self, number: int) -> Any:
+        starts = range(0, self._size, _CHUNK)
+        rows = [(number, range(start, min(start + _CHUNK, self._size))) for start in starts]
+        return self._pool.starmap_async(_draw, rows, chunksize=1)
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.terminate()
+        self._pool.join()
+
+
+def _shared(shape: tuple[int, ...], kind: type[Any]) -> np.ndarray:
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    return np.frombuffer(mmap.mmap(-1, size), kind).reshape(shape)
+
+
+_drawing: tuple[Batches, list[list[np.ndarray]]]
+"""Of a drawing process: what it draws, and where to."""
+
+
+def _open(items: Sequence[Labelled], parts: Parts, slots: list[list[np.ndarray]]) -> None:
+    global _drawing
+    _drawing = Batches(items, parts), slots
+
+
+def _draw(number: int, rows: range) -> None:
+    batches, slots = _drawing
+    pictures, *levels = slots[number % 2]
+    for row in rows:
+        picture, maps = batches.sample(number * len(pictures) + row, camera=False)
+        pictures[row] = picture
+        for level, drawn in zip(levels, maps, strict=True):
+            level[row] = drawn
+
+
+class Trainer(Learner):
+    """A network that learns, one showing of a round at a time, with JAX."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._parts = parts
+        self._groups = (
+            self.model.trainable_variables,
+            self.model.non_trainable_variables,
+            self.averaged.trainable_variables,
+            self.averaged.non_trainable_variables,
+            self.optimizer.variables,
+        )
+        self._scanned = jax.jit(self._scan, donate_argnums=0)
+        self._values: Values = ()
+        self.restore()
+
+    def _scan(
+        self, values: Values, pictures: Array, maps: list[Array], orders: Array, key: Array
+    ) -> tuple[Values, dict[str, Array]]:
+        """The steps of one showing: rows [steps, batch] of the round; with the means of the loss's parts."""
+        numbers = jnp.arange(len(orders))
+
+        def step(values: Values, told: tuple[Array, Array]) -> tuple[Values, dict[str, Array]]:
+            rows, number = told
+            seen = take(pictures[rows], random.fold_in(key, number), self._parts.augment.clean)
+            return self._learnt(values, seen / 128 - 1, [level[rows].astype(jnp.float32) for level in maps])
+
+        values, parts = jax.lax.scan(step, values, (orders, numbers))
+        return values, {name: losses.mean() for name, losses in parts.items()}
+
+    def _learnt(self, values: Values, seen: Array, maps: list[Array]) -> tuple[Values, dict[str, Array]]:
+        """One step."""
+        trainable, moments, *averaged, optimizer = values
+
+        def loss(trainable: list[Array]) -> tuple[Array, tuple[dict[str, Array], list[Array]]]:
+            outputs, moved = self.model.stateless_call(trainable, moments, seen, training=True)
+            parts = detector_loss(outputs, maps, self._parts.loss)
+            return parts["loss"], (parts, moved)
+
+        gradients, (parts, moments) = jax.grad(loss, has_aux=True)(trainable)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        step = optimizer[0].astype(jnp.float32)
+        keep = jnp.minimum(self._parts.train.average, (1 + step) / (10 + step))
+        means = [
+            [mean * keep + value * (1 - keep) for mean, value in zip(*pair, strict=True)]
+            for pair in zip(averaged, (trainable, moments), strict=True)
+        ]
+        return (trainable, moments, *means, optimizer), parts
+
+    def show(self, pictures: Array, maps: list[Array], number: int) -> dict[str, float]:
+        """Learn the pictures of a round once, in the order of this showing; the mean parts of the loss."""
+        batch = self._parts.train.batch
+        order = np.random.default_rng([self._parts.seed, 2, number]).permutation(len(pictures))
+        key = random.fold_in(random.key(self._parts.seed, impl="rbg"), number)
+        orders = jnp.asarray(order.reshape(-1, batch))
+        self._values, parts = self._scanned(self._values, pictures, maps, orders, key)
+        return {name: float(value) for name, value in parts.items()}
+
+    def variables(self) -> list[Any]:
+        """All that a resumed training needs."""
+        return [variable for group in self._groups for variable in group]
+
+    def store(self) -> None:
+        """Bring the variables to where the training is."""
+        values = (value for group in self._values for value in group)
+        for variable, value in zip(self.variables(), values, strict=True):
+            variable.assign(value)
+
+    def restore(self) -> None:
+        """Bring the training to where the variables are."""
+        self._values = tuple([jnp.array(v.value) for v in group] for group in self._groups)
+
+
+def train(items: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
+    """Train on the pictures, going on from the run's checkpoint; returns the averaged network (float32).
+
+    A step of the schedule is a batch; the training ends with the round in which the last one falls.
+    """
+    config = parts.train
+    shown = config.rounds.pictures // config.batch
+    with closing(Rounds(items, parts)) as rounds:
+        trainer = Trainer(parts)
+        state = State(trainer.variables(), run.checkpoint)
+        step = max(state.kept(), default=0) if run.resumed else 0
+        if step:
+            state.load(step)
+            trainer.restore()
+        run.rewind(step)
+        made = rounds.stream(step // (shown * config.rounds.shows))
+        with tqdm(total=config.steps, initial=step, desc="train", unit="step", disable=None) as bar:
+            while step < config.steps:
+                pictures, maps = _on_device(next(made))
+                for _ in range(config.rounds.shows):
+                    means = trainer.show(pictures, maps, step // shown)
+                    step += shown
+                    run.log(step, **means)
+                    bar.update(shown)
+                    bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
+                trainer.store()
+                state.save(step)
+    return trainer.averaged
+
+
+def _on_device(drawn: tuple[np.ndarray, list[np.ndarray]]) -> tuple[Array, list[Array]]:
+    pictures, maps = drawn
+    return jnp.array(pictures), [jnp.array(level) for level in maps]
