@@ -48,7 +48,7 @@ type TrackerConfig struct {
 func Default() Config {
 	return Config{
 		Input:    640,
-		Score:    0.75,
+		Score:    0.72,
 		LowScore: 0.4,
 		NMSIoU:   0.4,
 		MinFace:  20,
