@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"facesieve/models"
 )
 
 // Config says how faces are found and followed.
@@ -11,7 +13,8 @@ type Config struct {
 	// Input is the longer side, in pixels, of the scaled frame that the network sees: 320, 640... A smaller frame is not
 	// scaled up.
 	Input int `yaml:"input"`
-	// Score is what a face needs to begin a track, LowScore what is enough to continue one; 0..1.
+	// Score is what a face needs to begin a track, LowScore what is enough to continue one; 0..1, and 0 is what the
+	// network's manifest recommends.
 	Score    float64 `yaml:"score"`
 	LowScore float64 `yaml:"low_score"`
 	// NMSIoU is the overlap (intersection over union) above which the lower scored of two boxes is dropped.
@@ -47,14 +50,23 @@ type TrackerConfig struct {
 // Default returns the configuration that is shipped.
 func Default() Config {
 	return Config{
-		Input:    640,
-		Score:    0.72,
-		LowScore: 0.4,
-		NMSIoU:   0.4,
-		MinFace:  20,
-		Motion:   MotionConfig{Enabled: true, Threshold: 12, Hold: 2 * time.Second, Every: 3 * time.Second},
-		Track:    TrackerConfig{Confirm: 2, Lost: 1500 * time.Millisecond},
+		Input:   640,
+		NMSIoU:  0.4,
+		MinFace: 20,
+		Motion:  MotionConfig{Enabled: true, Threshold: 12, Hold: 2 * time.Second, Every: 3 * time.Second},
+		Track:   TrackerConfig{Confirm: 2, Lost: 1500 * time.Millisecond},
 	}
+}
+
+// For returns the configuration with what it leaves to the network: the scores that are 0.
+func (c Config) For(head *models.DetectorHead) Config {
+	if c.Score == 0 {
+		c.Score = max(head.Score, c.LowScore)
+	}
+	if c.LowScore == 0 {
+		c.LowScore = min(head.LowScore, c.Score)
+	}
+	return c
 }
 
 // Validate returns every fault at once, each with its key.
@@ -69,8 +81,9 @@ func (c Config) Validate() error {
 		check(d >= low && d <= high, key, "%v is outside %v..%v", d, low, high)
 	}
 	check(c.Input >= 64 && c.Input <= 4096, "input", "%d is outside 64..4096", c.Input)
-	check(c.Score > 0 && c.Score < 1, "score", "%g is not between 0 and 1", c.Score)
-	check(c.LowScore > 0 && c.LowScore <= c.Score, "low_score", "%g is not between 0 and score %g", c.LowScore, c.Score)
+	check(c.Score >= 0 && c.Score < 1, "score", "%g is not between 0 and 1", c.Score)
+	check(c.LowScore >= 0 && c.LowScore < 1, "low_score", "%g is not between 0 and 1", c.LowScore)
+	check(c.Score == 0 || c.LowScore <= c.Score, "low_score", "%g is above score %g", c.LowScore, c.Score)
 	check(c.NMSIoU > 0 && c.NMSIoU < 1, "nms_iou", "%g is not between 0 and 1", c.NMSIoU)
 	check(c.MinFace >= 1 && c.MinFace <= 4096, "min_face", "%g is outside 1..4096", c.MinFace)
 	if len(c.ROI) > 0 {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"facesieve/models"
 )
 
 func TestConfigFaults(t *testing.T) {
@@ -11,7 +13,8 @@ func TestConfigFaults(t *testing.T) {
 		"input: 0 is outside 64..4096":          func(c *Config) { c.Input = 0 },
 		"score: 1.5 is not between":             func(c *Config) { c.Score = 1.5 },
 		"score: NaN is not between":             func(c *Config) { c.Score = math.NaN() },
-		"low_score: 0.9 is not between 0 and":   func(c *Config) { c.LowScore = 0.9 },
+		"low_score: -0.1 is not between":        func(c *Config) { c.LowScore = -0.1 },
+		"low_score: 0.9 is above score 0.7":     func(c *Config) { c.Score, c.LowScore = 0.7, 0.9 },
 		"nms_iou: 1 is not between":             func(c *Config) { c.NMSIoU = 1 },
 		"min_face: 0 is outside 1..4096":        func(c *Config) { c.MinFace = 0 },
 		"roi: 2 points, a polygon has at least": func(c *Config) { c.ROI = Polygon{{0, 0}, {1, 1}} },
@@ -34,8 +37,30 @@ func TestConfigFaults(t *testing.T) {
 	if err := Default().Validate(); err != nil {
 		t.Errorf("the default: %v", err)
 	}
-	if err := (Config{}).Validate(); err == nil || strings.Count(err.Error(), "\n") < 7 {
+	if err := (Config{}).Validate(); err == nil || strings.Count(err.Error(), "\n") < 6 {
 		t.Errorf("an empty configuration: %v", err)
+	}
+}
+
+// settled is the default configuration with scores as a network may recommend them.
+func settled() Config { return Default().For(&models.DetectorHead{Score: 0.75, LowScore: 0.4}) }
+
+// TestForFillsInScores: what is 0 the network says; what is not stays, and the lower score is never above the higher.
+func TestForFillsInScores(t *testing.T) {
+	head := &models.DetectorHead{Score: 0.7, LowScore: 0.4}
+	for given, want := range map[[2]float64][2]float64{
+		{0, 0}:     {0.7, 0.4},
+		{0.5, 0}:   {0.5, 0.4},
+		{0.3, 0}:   {0.3, 0.3},
+		{0, 0.2}:   {0.7, 0.2},
+		{0, 0.8}:   {0.8, 0.8},
+		{0.6, 0.5}: {0.6, 0.5},
+	} {
+		c := Default()
+		c.Score, c.LowScore = given[0], given[1]
+		if c = c.For(head); c.Score != want[0] || c.LowScore != want[1] {
+			t.Errorf("%v: %g, %g", given, c.Score, c.LowScore)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ func TestConfigureKeepsTracks(t *testing.T) {
 	s := newScene(t)
 	s.show(0, at(100, 100, 50, 0.9))
 	before := s.show(0.1, at(101, 100, 50, 0.9))
-	cfg := Default()
+	cfg := settled()
 	cfg.Score, cfg.Track.Confirm, cfg.Track.Lost = 0.95, 1, 10*time.Second
 	s.tracker.Configure(cfg)
 	after := s.show(0.2, at(102, 100, 50, 0.9), at(400, 300, 50, 0.96), at(700, 100, 50, 0.9))

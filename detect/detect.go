@@ -59,12 +59,16 @@ func NewDetector(cfg Config, in Network) (*Detector, error) {
 	if m.Detector == nil {
 		return nil, fmt.Errorf("detect: network %q is for task %s, not for detection", m.Name, m.Task)
 	}
+	cfg = cfg.For(m.Detector)
 	d := &Detector{cfg: cfg, network: in, padded: gocv.NewMat(), view: gocv.NewMat()}
 	for i := range m.Detector.Strides {
 		d.levels = append(d.levels, newLevel(m, i, cfg.LowScore))
 	}
 	return d, nil
 }
+
+// Config returns what is in force: the configuration, and from the network's manifest what it leaves to that.
+func (d *Detector) Config() Config { return d.cfg }
 
 // Detect returns the faces of a frame (BGR, 8 bit), from the highest score to the lowest one not below Config.LowScore. The
 // frame is borrowed, the faces are the caller's.

@@ -48,7 +48,7 @@ type tracked struct {
 	misses     int  // frames not seen in since it was last seen
 }
 
-// NewTracker makes a tracker from a valid configuration.
+// NewTracker makes a tracker from a valid configuration, as Detector.Config gives it.
 func NewTracker(cfg Config) *Tracker { return &Tracker{cfg: cfg} }
 
 // Configure replaces the configuration by another valid one. The tracks that are followed stay, with their numbers.

@@ -28,7 +28,7 @@ type scene struct {
 }
 
 func newScene(t *testing.T) *scene {
-	return &scene{t: t, tracker: NewTracker(Default()), seen: map[uint64][]Track{}}
+	return &scene{t: t, tracker: NewTracker(settled()), seen: map[uint64][]Track{}}
 }
 
 func (s *scene) show(second float64, faces ...Face) []Track {
@@ -252,7 +252,7 @@ func TestTrackDeterministic(t *testing.T) {
 }
 
 func BenchmarkTracker(b *testing.B) {
-	tracker, i := NewTracker(Default()), 0
+	tracker, i := NewTracker(settled()), 0
 	faces := make([]Face, 20)
 	for b.Loop() {
 		for j := range faces {

@@ -66,7 +66,7 @@ func watch(t testing.TB, d *Detector, cfg Config, path string, nth int) (visits 
 			t.Error(err)
 		}
 	}()
-	fps, gate, tracker := video.Get(gocv.VideoCaptureFPS), NewMotion(cfg), NewTracker(cfg)
+	fps, gate, tracker := video.Get(gocv.VideoCaptureFPS), NewMotion(cfg), NewTracker(d.Config())
 	var ended []Track
 	largest := map[uint64]float32{}
 	for i := 0; video.Read(&frame); i++ {

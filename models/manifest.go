@@ -107,6 +107,11 @@ type FNMR struct {
 // DetectorHead names the outputs of an anchor-free detector, one of each kind for every stride: maps [1, H/s, W/s, C] with
 // C = 1 (cls, obj: logits), 4 (bbox) and 10 (kps).
 type DetectorHead struct {
+	// Score is what a face should need to begin a track, LowScore what should be enough to continue one; 0..1. They were
+	// chosen where the network was measured: at Score it finds nothing where nobody is.
+	Score    float64 `json:"score"`
+	LowScore float64 `json:"low_score"`
+
 	Strides []int `json:"strides"`
 	Cls     []int `json:"cls"`
 	Obj     []int `json:"obj"`

@@ -83,7 +83,7 @@ func newPipeline(camera Camera, e *engine, out sink, seen *gallery, log zerolog.
 		after:   func() {},
 		counts:  &pipelineCounts{},
 		motion:  detect.NewMotion(camera.Detect),
-		tracker: detect.NewTracker(camera.Detect),
+		tracker: detect.NewTracker(e.detector.Config()),
 		log:     log.With().Str("component", "pipeline").Logger(),
 	}, nil
 }
@@ -113,7 +113,7 @@ func (p *pipeline) retune() error {
 		return nil
 	}
 	err := errors.Join(p.selector.Configure(t.camera.Quality), p.engine.Close())
-	p.tracker.Configure(t.camera.Detect)
+	p.tracker.Configure(t.engine.detector.Config())
 	p.motion.Configure(t.camera.Detect)
 	p.camera, p.engine, p.sink, p.due = t.camera, t.engine, t.sink, time.Time{}
 	p.log.Info().Msg("the camera's new settings are in force")

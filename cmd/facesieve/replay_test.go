@@ -58,8 +58,8 @@ func TestReplayOfOnePerson(t *testing.T) {
 			duller++
 		}
 	}
-	if 3*smaller < 2*len(all) {
-		t.Errorf("the face sent is larger than %d of %d faces only; want it among the largest", smaller, len(all))
+	if 2*smaller < len(all) { // the nearest ones fill the frame, or leave it
+		t.Errorf("the face sent is larger than %d of %d faces only; want it among the larger", smaller, len(all))
 	}
 	if 2*duller < len(all) {
 		t.Errorf("the face sent is sharper than %d of %d faces only; want it among the sharper", duller, len(all))

@@ -63,7 +63,7 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 		return err
 	}
 	defer scores.Close() //nolint:errcheck // only memory is freed
-	return c.scoreAll(ctx, term, scores, files, float32(cfg.Detect.Score))
+	return c.scoreAll(ctx, term, scores, files, float32(scores.detector.Config().Score))
 }
 
 func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engine, files []string, least float32) error {

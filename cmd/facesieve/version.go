@@ -32,7 +32,15 @@ func (*versionCommand) Run(term console) error {
 			return fmt.Errorf("built-in %s network: %w", task, err)
 		}
 		m := model.Manifest
-		fmt.Fprintf(term.out, "  %-9s %s %s, SHA-256 %.12s\n", task, m.Name, m.Version, m.SHA256)
+		fmt.Fprintf(term.out, "  %-9s %s %s, SHA-256 %.12s%s\n", task, m.Name, m.Version, m.SHA256, recommended(m.Detector))
 	}
 	return nil
+}
+
+// recommended says which scores a detector's manifest recommends; nothing for another network.
+func recommended(head *models.DetectorHead) string {
+	if head == nil {
+		return ""
+	}
+	return fmt.Sprintf(", detect.score %g, low_score %g", head.Score, head.LowScore)
 }

@@ -65,7 +65,8 @@ def write(name: str, task: str, data: bytes, size: int, free: bool, extra: dict[
         found: dict[int, list[int]] = {1: [], 4: [], 10: []}
         for i in sorted(range(len(details)), key=lambda i: -int(details[i]["shape"][1])):
             found[outputs[i]["shape"][3]].append(i)
-        extra = {"detector": {"strides": [8, 16, 32], "cls": found[1][::2], "obj": found[1][1::2]}}
+        extra = {"detector": {"score": 0.75, "low_score": 0.4, "strides": [8, 16, 32]}}
+        extra["detector"] |= {"cls": found[1][::2], "obj": found[1][1::2]}
         extra["detector"] |= {"bbox": found[4], "kps": found[10]}
     manifest = {
         "schema": 1,

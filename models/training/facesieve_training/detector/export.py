@@ -17,6 +17,8 @@ from facesieve_training.networks.int8 import Int8Network
 
 SELF_TEST_SIZE = 64
 MULTIPLE = STRIDES[-1]
+_WEAK = 0.55
+"""Of the score that begins a track, what continues one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +42,10 @@ def convert(model: keras.Model, pictures: Iterable[npt.NDArray[np.uint8]]) -> by
     return tflite.convert_int8(maps, None, None, pictures)
 
 
-def layout() -> manifest.Detector:
-    """Where each head's maps are among the outputs."""
+def layout(score: float) -> manifest.Detector:
+    """Which scores to take, and where each head's maps are among the outputs."""
     index = {head: [OUTPUTS.index(f"{head}_{stride}") for stride in STRIDES] for head in HEADS}
-    return manifest.Detector(list(STRIDES), **index)
+    return manifest.Detector(score, round(_WEAK * score, 2), list(STRIDES), **index)
 
 
 def outputs(network: Int8Network) -> list[manifest.Output]:
@@ -63,9 +65,10 @@ def write(
     data: bytes,
     training: manifest.Training,
     texts: Texts,
+    score: float,
     measured: dict[str, Any],
 ) -> manifest.Manifest:
-    """Write detector.tflite and detector.json."""
+    """Write detector.tflite and detector.json; score is what begins a track."""
     network = Int8Network(data)
     made = manifest.Manifest(
         task="detector",
@@ -75,7 +78,7 @@ def write(
         input=manifest.Input(0, 0, MULTIPLE),
         outputs=outputs(network),
         self_test=tflite.self_test(data, SELF_TEST_SIZE, SELF_TEST_SIZE),
-        detector=layout(),
+        detector=layout(score),
         measured=measured,
         **dataclasses.asdict(texts),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from facesieve_training.detector.evaluate import EvaluateConfig, Tally, band, table
-from facesieve_training.export.manifest import Manifest
+from facesieve_training.export.manifest import Detector, Manifest
 
 BANDS = ((5.0, 8.0), (8.0, 12.0), (12.0, 20.0), (20.0, 40.0), (40.0, 100.0), (100.0, 400.0))
 """Sizes of faces in recordings, square root of the area in network pixels."""
@@ -20,8 +20,6 @@ def figures(
     """
     pictures = tallies["pictures"]
     found: dict[str, Any] = {
-        "score": score,
-        "low_score": round(score / 2, 2),
         "truth": "the teacher on enlarged and mirrored pictures; sizes are square roots of the area",
         "pictures": pictures.pictures,
         "false_per_picture": round(pictures.false_per_picture(score), 4),
@@ -55,7 +53,7 @@ def recording(tally: Tally, score: float) -> dict[str, Any]:
     return {"frames": tally.pictures, "false_per_frame": false, "recall": bands}
 
 
-def card(path: Path, manifest: Manifest) -> None:
+def card(path: Path, manifest: Manifest, head: Detector) -> None:
     """Write the model card, Markdown, beside the manifest."""
     told = manifest.measured
     lines = [
@@ -71,7 +69,7 @@ def card(path: Path, manifest: Manifest) -> None:
         "",
         "## How good it is",
         "",
-        f"At the recommended score of {told['score']} (weak detections for tracking: {told['low_score']}) "
+        f"At the recommended score of {head.score} (weak detections for tracking: {head.low_score}) "
         f"there are {told['false_per_picture']} false positives a picture on {told['pictures']} views of "
         "held-out pictures, each scaled to several sizes. The truth is the teacher's own detections on "
         "enlarged pictures: a face that the teacher misses is not counted. Size: square root of the box's "

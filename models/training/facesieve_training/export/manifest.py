@@ -103,8 +103,12 @@ class Quality:
 
 @dataclass(frozen=True)
 class Detector:
-    """Indices into the outputs of each head's map, by stride."""
+    """Scores that begin a track and continue one, and indices into the outputs of each head's map, by
+    stride.
+    """
 
+    score: float
+    low_score: float
     strides: list[int]
     cls: list[int]
     obj: list[int]

@@ -33,7 +33,7 @@ class Peer:
         if self.score is not None or not manifest.is_file():
             return self.score
         try:
-            return float(json.loads(manifest.read_text(encoding="utf-8"))["measured"]["score"])
+            return float(json.loads(manifest.read_text(encoding="utf-8"))["detector"]["score"])
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{manifest}: recommends no score; say one in peers ({self.name})") from error
 

@@ -69,7 +69,7 @@ def test_a_missing_peer_is_told(bright_squares: Path, squares: Path, tmp_path: P
 def test_a_peer_has_the_threshold_of_its_manifest(tmp_path: Path) -> None:
     file, manifest = tmp_path / "d.tflite", tmp_path / "d.json"
     assert Peer("mine", file).recommended() is None
-    manifest.write_text('{"measured": {"score": 0.7}}')
+    manifest.write_text('{"detector": {"score": 0.7}}')
     assert Peer("mine", file).recommended() == 0.7
     assert Peer("mine", file, 0.5).recommended() == 0.5
     manifest.write_text("{}")
