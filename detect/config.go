@@ -77,13 +77,11 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
 		}
 	}
+	c.checkScores(check)
 	duration := func(key string, d, low, high time.Duration) {
 		check(d >= low && d <= high, key, "%v is outside %v..%v", d, low, high)
 	}
 	check(c.Input >= 64 && c.Input <= 4096, "input", "%d is outside 64..4096", c.Input)
-	check(c.Score >= 0 && c.Score < 1, "score", "%g is not between 0 and 1", c.Score)
-	check(c.LowScore >= 0 && c.LowScore < 1, "low_score", "%g is not between 0 and 1", c.LowScore)
-	check(c.Score == 0 || c.LowScore <= c.Score, "low_score", "%g is above score %g", c.LowScore, c.Score)
 	check(c.NMSIoU > 0 && c.NMSIoU < 1, "nms_iou", "%g is not between 0 and 1", c.NMSIoU)
 	check(c.MinFace >= 1 && c.MinFace <= 4096, "min_face", "%g is outside 1..4096", c.MinFace)
 	if len(c.ROI) > 0 {
@@ -98,4 +96,10 @@ func (c Config) Validate() error {
 	check(c.Track.Confirm >= 1 && c.Track.Confirm <= 100, "track.confirm", "%d is outside 1..100", c.Track.Confirm)
 	duration("track.lost", c.Track.Lost, 100*time.Millisecond, time.Minute)
 	return errors.Join(faults...)
+}
+
+func (c Config) checkScores(check func(ok bool, key, format string, args ...any)) {
+	check(c.Score >= 0 && c.Score < 1, "score", "%g is not between 0 and 1", c.Score)
+	check(c.LowScore >= 0 && c.LowScore < 1, "low_score", "%g is not between 0 and 1", c.LowScore)
+	check(c.Score == 0 || c.LowScore <= c.Score, "low_score", "%g is above score %g", c.LowScore, c.Score)
 }

@@ -127,13 +127,17 @@ func (n *FNMR) validate(f *faults) {
 }
 
 func (d *DetectorHead) validate(f *faults, m *Manifest) {
+	f.check(d.Score > 0 && d.Score < 1, "detector.score", "%g is not between 0 and 1", d.Score)
+	f.check(d.LowScore > 0 && d.LowScore <= d.Score, "detector.low_score", "%g is not between 0 and score %g", d.LowScore, d.Score)
+	d.validateMaps(f, m)
+}
+
+func (d *DetectorHead) validateMaps(f *faults, m *Manifest) {
 	f.check(len(d.Strides) > 0 && increasing(d.Strides, true), "detector.strides", "%v: at least one, increasing", d.Strides)
 	for _, s := range d.Strides {
 		f.check(s > 0 && (m.Input.Multiple == 0 || m.Input.Multiple%s == 0), "detector.strides",
 			"%d does not divide the input's multiple %d", s, m.Input.Multiple)
 	}
-	f.check(d.Score > 0 && d.Score < 1, "detector.score", "%g is not between 0 and 1", d.Score)
-	f.check(d.LowScore > 0 && d.LowScore <= d.Score, "detector.low_score", "%g is not between 0 and score %g", d.LowScore, d.Score)
 	var used []int
 	for _, head := range d.heads() {
 		key := "detector." + head.name
