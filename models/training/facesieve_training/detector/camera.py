@@ -3,31 +3,48 @@
 import cv2
 import numpy as np
 
+TONED, BLURRED, NOISY, COMPRESSED = 0.7, 0.3, 0.35, 0.4
+"""Shares of the pictures."""
+GREYED, DARKENED = 0.08, 0.2
+"""Shares of the toned ones."""
+GAIN, CHANNEL, DARKNESS = (0.7, 1.3), (0.85, 1.15), (0.12, 0.5)
+"""Factors of the brightness, of each channel's, and of that of dark pictures."""
+SHIFT, GAMMA = 0.12, 0.4
+"""Largest change of the brightness, of 1, and of the logarithm of its exponent."""
+DEFOCUSED = 0.5
+"""Share of the blurred ones that are out of focus; the others moved."""
+SIGMA, LENGTH = (0.3, 1.5), (2, 7)
+"""Of the blur out of focus and of the movement, pixels."""
+DEVIATION = (1, 12)
+"""Of the noise, grey levels."""
+QUALITY = (20, 90)
+"""Of the compression, JPEG's."""
+
 
 def degrade(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Colour, darkness, blur, noise and compression at random; most pictures get two or three of them."""
-    if rng.random() < 0.7:
+    if rng.random() < TONED:
         picture = _tone(picture, rng)
-    if rng.random() < 0.3:
+    if rng.random() < BLURRED:
         picture = _blur(picture, rng)
-    if rng.random() < 0.35:
-        deviation = float(rng.uniform(1, 12))
+    if rng.random() < NOISY:
+        deviation = float(rng.uniform(*DEVIATION))
         picture = _noise(picture, deviation, rng)
-    if rng.random() < 0.4:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 90))]
+    if rng.random() < COMPRESSED:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*QUALITY))]
         picture = np.asarray(cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR))
     return picture
 
 
 def _tone(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Gain a channel, contrast, gamma and darkness as one look-up table a channel; sometimes grey."""
-    if rng.random() < 0.08:
+    if rng.random() < GREYED:
         picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     x = np.arange(256) / 255
-    gain = rng.uniform(0.7, 1.3) * rng.uniform(0.85, 1.15, 3)
-    if rng.random() < 0.2:
-        gain *= rng.uniform(0.12, 0.5)
-    shift, gamma = rng.uniform(-0.12, 0.12), np.exp(rng.uniform(-0.4, 0.4))
+    gain = rng.uniform(*GAIN) * rng.uniform(*CHANNEL, 3)
+    if rng.random() < DARKENED:
+        gain *= rng.uniform(*DARKNESS)
+    shift, gamma = rng.uniform(-SHIFT, SHIFT), np.exp(rng.uniform(-GAMMA, GAMMA))
     table = np.clip(gain[None] * x[:, None] ** gamma + shift, 0, 1) * 255
     return np.asarray(cv2.LUT(picture, table.astype(np.uint8)[None]))
 
@@ -42,9 +59,9 @@ def _noise(picture: np.ndarray, deviation: float, rng: np.random.Generator) -> n
 
 
 def _blur(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    if rng.random() < 0.5:
-        return np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.3, 1.5))))
-    length = int(rng.integers(2, 7))
+    if rng.random() < DEFOCUSED:
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(*SIGMA))))
+    length = int(rng.integers(*LENGTH))
     kernel = np.zeros((7, 7), np.float32)
     angle = float(rng.uniform(0, np.pi))
     step = np.array([np.cos(angle), np.sin(angle)]) * length / 2

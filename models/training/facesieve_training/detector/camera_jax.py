@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, random
 
+from facesieve_training.detector import camera
+
 _REACH = 3
 """Of a blur, pixels to each side."""
 _GREY = np.array([0.114, 0.587, 0.299], np.float32)
@@ -42,14 +44,19 @@ def take(pictures: Array, key: Array, clean: float) -> Array:
         return (taken & (random.uniform(keys[which], (count,)) < chance))[:, None, None, None]
 
     seen = pictures.astype(jnp.float32)
-    seen = jnp.where(chosen(0.7, 1), _toned(seen, keys[2]), seen)
-    seen = jnp.where(chosen(0.3, 3), blurred(seen, _kernels(keys[4], count)), seen)
-    deviation = random.uniform(keys[5], (count, 1, 1, 1), minval=1, maxval=12) * chosen(0.35, 6)
+    seen = jnp.where(chosen(camera.TONED, 1), _toned(seen, keys[2]), seen)
+    seen = jnp.where(chosen(camera.BLURRED, 3), blurred(seen, _kernels(keys[4], count)), seen)
+    deviation = _drawn(keys[5], count, camera.DEVIATION) * chosen(camera.NOISY, 6)
     seen = jnp.clip(jnp.round(seen + deviation * random.normal(keys[7], seen.shape)), 0, 255)
     quality_key, which_key = random.split(keys[8])
-    quality = random.randint(quality_key, (count,), 20, 90)
-    squashed = (taken & (random.uniform(which_key, (count,)) < 0.4))[:, None, None, None]
+    quality = random.randint(quality_key, (count,), *camera.QUALITY)
+    squashed = (taken & (random.uniform(which_key, (count,)) < camera.COMPRESSED))[:, None, None, None]
     return jnp.where(squashed, compressed(seen, quality), seen)
+
+
+def _drawn(key: Array, count: int, between: tuple[float, float], channels: int = 1) -> Array:
+    """A number for each picture, or for each of its channels, [N,1,1,C]."""
+    return random.uniform(key, (count, 1, 1, channels), minval=between[0], maxval=between[1])
 
 
 def _toned(pictures: Array, key: Array) -> Array:
@@ -57,14 +64,15 @@ def _toned(pictures: Array, key: Array) -> Array:
     count = len(pictures)
     keys = random.split(key, 7)
 
-    def drawn(which: int, low: float, high: float, channels: int = 1) -> Array:
-        return random.uniform(keys[which], (count, 1, 1, channels), minval=low, maxval=high)
+    def chosen(share: float, which: int) -> Array:
+        return _drawn(keys[which], count, (0, 1)) < share
 
     grey = (pictures * _GREY).sum(-1, keepdims=True)
-    x = jnp.where(drawn(0, 0, 1) < 0.08, grey, pictures) / 255
-    gain = drawn(1, 0.7, 1.3) * drawn(2, 0.85, 1.15, 3)
-    gain = gain * jnp.where(drawn(3, 0, 1) < 0.2, drawn(4, 0.12, 0.5), 1)
-    shift, gamma = drawn(5, -0.12, 0.12), jnp.exp(drawn(6, -0.4, 0.4))
+    x = jnp.where(chosen(camera.GREYED, 0), grey, pictures) / 255
+    gain = _drawn(keys[1], count, camera.GAIN) * _drawn(keys[2], count, camera.CHANNEL, 3)
+    gain = gain * jnp.where(chosen(camera.DARKENED, 3), _drawn(keys[4], count, camera.DARKNESS), 1)
+    shift = _drawn(keys[5], count, (-camera.SHIFT, camera.SHIFT))
+    gamma = jnp.exp(_drawn(keys[6], count, (-camera.GAMMA, camera.GAMMA)))
     return jnp.floor(jnp.clip(gain * x**gamma + shift, 0, 1) * 255)
 
 
@@ -73,15 +81,15 @@ def _kernels(key: Array, count: int) -> Array:
     keys = random.split(key, 4)
     y, x = jnp.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1]
 
-    def drawn(which: int, low: float, high: float) -> Array:
-        return random.uniform(keys[which], (count, 1, 1), minval=low, maxval=high)
+    def drawn(which: int, between: tuple[float, float]) -> Array:
+        return _drawn(keys[which], count, between)[..., 0]
 
-    round_ = jnp.exp(-(x * x + y * y) / (2 * drawn(0, 0.3, 1.5) ** 2))
-    angle, length = drawn(1, 0, np.pi), drawn(2, 2, 7)
+    round_ = jnp.exp(-(x * x + y * y) / (2 * drawn(0, camera.SIGMA) ** 2))
+    angle, length = drawn(1, (0, np.pi)), drawn(2, camera.LENGTH)
     along, across = x * jnp.cos(angle) + y * jnp.sin(angle), y * jnp.cos(angle) - x * jnp.sin(angle)
     beyond = jnp.maximum(jnp.abs(along) - length / 2, 0)
     line = jnp.clip(1 - jnp.hypot(across, beyond), 0, 1)
-    kernels = jnp.where(drawn(3, 0, 1) < 0.5, round_, line)
+    kernels = jnp.where(drawn(3, (0, 1)) < camera.DEFOCUSED, round_, line)
     return kernels / kernels.sum((1, 2), keepdims=True)
 
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.network import EARLY
 from facesieve_training.detector.schedule import cosine
+from facesieve_training.networks.pixels import scaled
 
 _RATE, _WARM_UP = 3e-3, 100
 
@@ -27,7 +28,7 @@ def imitate(
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(pictures: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            told = tf.cast(front(tf.cast(pictures, tf.float32) / 128 - 1, training=True), tf.float32)
+            told = tf.cast(front(scaled(pictures), training=True), tf.float32)
             variance = tf.reduce_mean(tf.math.reduce_variance(wanted, [0, 1, 2]))
             loss = tf.reduce_mean(tf.square(told - wanted)) / variance
         gradients = tape.gradient(loss, front.trainable_variables)

@@ -10,6 +10,7 @@ import numpy as np
 from facesieve_training.cli import DataError
 from facesieve_training.detector import tree
 from facesieve_training.networks import exported
+from facesieve_training.networks.pixels import scaled
 
 
 def load(model: keras.Model, path: Path) -> None:
@@ -59,7 +60,7 @@ def mix(model: keras.Model, other: keras.Model, share: float, batches: Sequence[
     for norm in norms:
         norm.momentum = 0.0  # each batch's moments alone; their mean is taken below
     for batch in batches:
-        model(keras.ops.cast(batch, "float32") / 128 - 1, training=True)
+        model(scaled(batch), training=True)
         for k, norm in enumerate(norms):
             moments[k] = [
                 a + b / len(batches) for a, b in zip(moments[k], norm.get_weights()[2:], strict=True)

@@ -17,6 +17,7 @@ from facesieve_training.detector.codec import STRIDES, FloatArray
 from facesieve_training.detector.initial import load_tflite, of_layer
 from facesieve_training.detector.network import EARLY, PAIRS, NetworkConfig, build
 from facesieve_training.networks import exported
+from facesieve_training.networks.pixels import scaled
 
 _READS: dict[str, tuple[str, ...]] = {
     "stage8_conv0": (EARLY,),
@@ -76,7 +77,7 @@ def start(
     front = keras.Model(wide.input, wide.get_layer(f"{EARLY}_relu").output)
 
     def early(batch: np.ndarray) -> FloatArray:
-        return np.asarray(tf.gather(front(_scaled(batch), training=False), kept[EARLY], axis=-1))
+        return np.asarray(tf.gather(front(scaled(batch), training=False), kept[EARLY], axis=-1))
 
     return early
 
@@ -85,7 +86,7 @@ def _kept(wide: keras.Model, width: int, pictures: Sequence[np.ndarray]) -> dict
     """Of every layer above the early ones the channels that tell most, in their order."""
     names = sorted({name for read in _READS.values() for name in read})
     view = keras.Model(wide.input, [wide.get_layer(f"{name}_relu").output for name in names])
-    spread = [[tf.math.reduce_std(maps, [0, 1, 2]) for maps in view(_scaled(batch))] for batch in pictures]
+    spread = [[tf.math.reduce_std(maps, [0, 1, 2]) for maps in view(scaled(batch))] for batch in pictures]
     told = {}
     for name, deviations in zip(names, zip(*spread, strict=True), strict=True):
         readers = [wide.get_layer(layer).kernel for layer, read in _READS.items() if name in read]
@@ -95,7 +96,3 @@ def _kept(wide: keras.Model, width: int, pictures: Sequence[np.ndarray]) -> dict
     alike = {name: read for read in _READS.values() for name in read if len(read) > 1}
     sums = {name: sum(told[other] for other in alike.get(name, (name,))) for name in names}
     return {name: np.sort(np.argsort(-total, kind="stable")[:width]) for name, total in sums.items()}
-
-
-def _scaled(batch: np.ndarray) -> tf.Tensor:
-    return tf.cast(batch, tf.float32) / 128 - 1

@@ -20,12 +20,14 @@ import numpy as np
 from jax import Array, random
 from tqdm import tqdm
 
+from facesieve_training.cli import DataError
 from facesieve_training.detector.batches import Batches, Parts
 from facesieve_training.detector.camera_jax import take
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.learner import Learner
 from facesieve_training.detector.losses import detector_loss
 from facesieve_training.fit import State
+from facesieve_training.networks.pixels import scaled
 from facesieve_training.run import Run
 
 _CHUNK = 8
@@ -100,6 +102,12 @@ class Trainer(Learner):
     """A network that learns, one showing of a round at a time, with JAX."""
 
     def __init__(self, parts: Parts) -> None:
+        initial = parts.train.initial
+        if initial is not None and initial.suffix != ".h5":
+            raise DataError(
+                f"{initial}: only TensorFlow starts a training from it; make train.initial the .weights.h5 "
+                "of a run, which with train.steps=0 may be one that does no more than start"
+            )
         super().__init__(parts)
         self._parts = parts
         self._groups = (
@@ -122,7 +130,7 @@ class Trainer(Learner):
         def step(values: Values, told: tuple[Array, Array]) -> tuple[Values, dict[str, Array]]:
             rows, number = told
             seen = take(pictures[rows], random.fold_in(key, number), self._parts.augment.clean)
-            return self._learnt(values, seen / 128 - 1, [level[rows].astype(jnp.float32) for level in maps])
+            return self._learnt(values, scaled(seen), [level[rows].astype(jnp.float32) for level in maps])
 
         values, parts = jax.lax.scan(step, values, (orders, numbers))
         return values, {name: losses.mean() for name, losses in parts.items()}

@@ -35,6 +35,14 @@ train: {{steps: 400, batch: 2, warm_up: 1, rounds: {{pictures: 4, shows: 2, proc
     return file
 
 
+def test_only_weights_start_it(bright_squares: Path, squares: Path, tmp_path: Path) -> None:
+    config = _config(bright_squares, squares, tmp_path)
+    refused = _train(config, tmp_path / "run", "--set", f"train.initial={bright_squares}")
+    told = refused.communicate(timeout=200)[1]
+    assert refused.returncode == 1
+    assert "teacher.onnx: only TensorFlow starts a training from it" in told
+
+
 def _last(folder: Path) -> dict[str, np.ndarray]:
     with np.load(folder / "checkpoint" / "step-000000400.npz") as held:
         return {name: held[name] for name in held.files}

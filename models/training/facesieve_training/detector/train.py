@@ -19,6 +19,7 @@ from facesieve_training.detector.learner import Learner
 from facesieve_training.detector.losses import detector_loss
 from facesieve_training.detector.tree import Early
 from facesieve_training.networks import exported
+from facesieve_training.networks.pixels import scaled
 from facesieve_training.run import Run
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Trainer(Learner):
 
     def _update(self, pictures: tf.Tensor, maps: list[tf.Tensor]) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            outputs = self.model(tf.cast(pictures, tf.float32) / 128 - 1, training=True)
+            outputs = self.model(scaled(pictures), training=True)
             parts = detector_loss(outputs, maps, self._parts.loss)
         gradients = tape.gradient(parts["loss"], self.model.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))

@@ -14,6 +14,7 @@ from keras import layers
 
 from facesieve_training.faces import Picture
 from facesieve_training.networks.mobileface import convolutions
+from facesieve_training.networks.pixels import scaled
 from facesieve_training.networks.square import Square
 
 Array = npt.NDArray[np.float32]
@@ -44,7 +45,7 @@ def _largest(maps: keras.Model, pictures: Picture) -> list[Array]:
     """The largest magnitude of each channel of each map."""
     found: list[Array] = []
     for first in range(0, len(pictures), _BATCH):
-        told = maps(pictures[first : first + _BATCH].astype(np.float32) / 128 - 1, training=False)
+        told = maps(scaled(pictures[first : first + _BATCH]), training=False)
         some = [np.abs(keras.ops.convert_to_numpy(t)).reshape(-1, t.shape[-1]).max(axis=0) for t in told]
         found = [np.maximum(a, b) for a, b in zip(found, some, strict=True)] if found else some
     return found

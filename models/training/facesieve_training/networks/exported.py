@@ -18,6 +18,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from facesieve_training.networks import mirror
 from facesieve_training.networks.norm import BatchNorm
+from facesieve_training.networks.pixels import scaled
 
 Array = npt.NDArray[np.float32]
 
@@ -98,7 +99,7 @@ def settle(model: keras.Model, pictures: Iterable[np.ndarray]) -> None:
     sums: list[Any] = [0.0] * len(pairs)
     count = 0
     for batch in pictures:
-        maps = view(ops.cast(batch, "float32") / 128 - 1, training=False)
+        maps = view(scaled(batch), training=False)
         for k, values in enumerate(maps):
             real = ops.cast(values, "float32")
             sums[k] += np.stack([ops.mean(real, [0, 1, 2]), ops.mean(real * real, [0, 1, 2])])

@@ -22,6 +22,7 @@ from facesieve_training.devices import Precision
 from facesieve_training.faces import SIZE
 from facesieve_training.fit import Loop, Rate
 from facesieve_training.networks.mobileface_onnx import Layer
+from facesieve_training.networks.pixels import scaled
 from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data, initial, network
@@ -254,7 +255,7 @@ def predict(
     """Predict the labels (0..1) of these rows, N x labels, with what `network.inference` returns."""
     told = [np.zeros((0, len(shipped.outputs)), np.float32)]
     for first in range(0, len(rows), batch):
-        x = (pictures[rows[first : first + batch]].astype(np.float32) - 128) / 128
+        x = scaled(pictures[rows[first : first + batch]])
         values = [keras.ops.convert_to_numpy(network.expectation(o)) for o in shipped.predict_on_batch(x)]
         told.append(np.stack(values, axis=1))
     return np.concatenate(told)

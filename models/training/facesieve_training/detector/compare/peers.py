@@ -15,6 +15,7 @@ from facesieve_training.detector.evaluate import Detect
 from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.network import HEADS, NetworkConfig, build
 from facesieve_training.detector.yunet import YuNet
+from facesieve_training.networks.pixels import scaled
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _float(file: Path, config: NetworkConfig, nms: float) -> Detect:
     )
 
     def detect(picture: np.ndarray, threshold: float) -> FloatArray:
-        batch = codec.padded(picture)[None].astype(np.float32) / 128 - 1
+        batch = scaled(codec.padded(picture)[None])
         maps = {name: values.numpy()[0] for name, values in run(batch).items()}
         cls, obj, bbox, kps = ([maps[f"{head}_{s}"] for s in STRIDES] for head in HEADS)
         return codec.faces_of(cls, obj, bbox, kps, threshold, nms)
