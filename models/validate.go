@@ -127,8 +127,12 @@ func (n *FNMR) validate(f *faults) {
 }
 
 func (d *DetectorHead) validate(f *faults, m *Manifest) {
-	f.check(d.Score > 0 && d.Score < 1, "detector.score", "%g is not between 0 and 1", d.Score)
-	f.check(d.LowScore > 0 && d.LowScore <= d.Score, "detector.low_score", "%g is not between 0 and score %g", d.LowScore, d.Score)
+	if d.Score == 0 && d.LowScore == 0 {
+		f.add("detector.score", "is missing, with low_score: an older training tool wrote the manifest; export the network with this one's")
+	} else {
+		f.check(d.Score > 0 && d.Score < 1, "detector.score", "%g is not between 0 and 1", d.Score)
+		f.check(d.LowScore > 0 && d.LowScore <= d.Score, "detector.low_score", "%g is not between 0 and score %g", d.LowScore, d.Score)
+	}
 	d.validateMaps(f, m)
 }
 

@@ -49,6 +49,7 @@ func TestManifestFaults(t *testing.T) {
 		"input.width: task quality needs":                {"quality", func(m *Manifest) { m.Input.Width, m.Input.Height, m.Input.Multiple = 0, 0, 16 }},
 		"detector: is missing":                           {"detector", func(m *Manifest) { m.Detector = nil }},
 		"quality: does not belong":                       {"detector", func(m *Manifest) { m.Quality = &QualityHead{} }},
+		"detector.score: is missing, with low_score":     {"detector", func(m *Manifest) { m.Detector.Score, m.Detector.LowScore = 0, 0 }},
 		"detector.score: 1 is not between 0 and 1":       {"detector", func(m *Manifest) { m.Detector.Score = 1 }},
 		"detector.low_score: 0.8 is not between 0 and":   {"detector", func(m *Manifest) { m.Detector.LowScore = 0.8 }},
 		"detector.strides: [8 8 32]":                     {"detector", func(m *Manifest) { m.Detector.Strides[1] = 8 }},
