@@ -36,7 +36,8 @@ def take(pictures: Array, key: Array, clean: float) -> Array:
     """Pictures [N,H,W,3], BGR 0..255, as cameras take them at random, in float32; `clean` is the share of
     those that none takes. Height and width are multiples of 16.
     """
-    keys = random.split(key, 9)
+    *keys, last = random.split(key, 9)
+    keys.extend(random.split(last))
     count = len(pictures)
     taken = random.uniform(keys[0], (count,)) >= clean
 
@@ -48,10 +49,8 @@ def take(pictures: Array, key: Array, clean: float) -> Array:
     seen = jnp.where(chosen(camera.BLURRED, 3), blurred(seen, _kernels(keys[4], count)), seen)
     deviation = _drawn(keys[5], count, camera.DEVIATION) * chosen(camera.NOISY, 6)
     seen = jnp.clip(jnp.round(seen + deviation * random.normal(keys[7], seen.shape)), 0, 255)
-    quality_key, which_key = random.split(keys[8])
-    quality = random.randint(quality_key, (count,), *camera.QUALITY)
-    squashed = (taken & (random.uniform(which_key, (count,)) < camera.COMPRESSED))[:, None, None, None]
-    return jnp.where(squashed, compressed(seen, quality), seen)
+    quality = random.randint(keys[8], (count,), *camera.QUALITY)
+    return jnp.where(chosen(camera.COMPRESSED, 9), compressed(seen, quality), seen)
 
 
 def _drawn(key: Array, count: int, between: tuple[float, float], channels: int = 1) -> Array:

@@ -65,10 +65,10 @@ def write(
     data: bytes,
     training: manifest.Training,
     texts: Texts,
-    score: float,
+    head: manifest.Detector,
     measured: dict[str, Any],
 ) -> manifest.Manifest:
-    """Write detector.tflite and detector.json; score is what begins a track."""
+    """Write detector.tflite and detector.json."""
     network = Int8Network(data)
     made = manifest.Manifest(
         task="detector",
@@ -78,7 +78,7 @@ def write(
         input=manifest.Input(0, 0, MULTIPLE),
         outputs=outputs(network),
         self_test=tflite.self_test(data, SELF_TEST_SIZE, SELF_TEST_SIZE),
-        detector=layout(score),
+        detector=head,
         measured=measured,
         **dataclasses.asdict(texts),
     )

@@ -1,5 +1,7 @@
 """What learns, on whatever back end: the network, its averaged copy and the optimiser."""
 
+from typing import Any
+
 import keras
 
 from facesieve_training import devices
@@ -14,6 +16,7 @@ class Learner:
     """A network about to learn, with the weights of `train.initial` where those are all it needs."""
 
     def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         config = parts.train
         devices.prepare(parts.seed)
         keras.mixed_precision.set_global_policy(config.precision)
@@ -32,3 +35,7 @@ class Learner:
         )
         self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self.optimizer.build(self.model.trainable_variables)
+
+    def kept(self, step: Any) -> Any:
+        """Share of itself that the averaged copy keeps at a step (float32, from 1): less at first."""
+        return keras.ops.minimum(self._parts.train.average, (1 + step) / (10 + step))

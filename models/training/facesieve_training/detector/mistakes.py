@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from facesieve_training.cli import DataError
 from facesieve_training.detector import codec
 from facesieve_training.detector.codec import FloatArray
-from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.label import Labelled
+from facesieve_training.detector.warp import resized
+from facesieve_training.prepare.detector import Detect, open_detector
 
 _OVERLAP = 0.4
 _NEAR = 0.25
@@ -26,8 +26,8 @@ _NEAR = 0.25
 
 @dataclass(frozen=True)
 class MistakesConfig:
-    """An exported detector (.tflite; none looks for no mistakes), the score from which on it is mistaken, and
-    the scales at which it looks.
+    """A detector, .tflite or .onnx as in `prepare` (none looks for no mistakes), the score from which on it
+    is mistaken, and the scales at which it looks.
     """
 
     detector: Path | None = None
@@ -40,20 +40,19 @@ def find(items: Sequence[Labelled], config: MistakesConfig) -> list[Labelled]:
     if config.detector is None:
         return list(items)
     try:
-        detector = Int8Detector(config.detector.read_bytes(), _OVERLAP)
-    except (OSError, ValueError) as error:
+        detect = open_detector(config.detector)
+    except DataError as error:
         raise DataError(f"{config.detector}: is no detector; mend mistakes.detector: {error}") from error
     bar = tqdm(items, desc="mistakes", unit="picture", disable=None)
-    return [dataclasses.replace(item, mistaken=_mistaken(item, detector, config)) for item in bar]
+    return [dataclasses.replace(item, mistaken=_mistaken(item, detect, config)) for item in bar]
 
 
-def _mistaken(item: Labelled, detector: Int8Detector, config: MistakesConfig) -> FloatArray:
+def _mistaken(item: Labelled, detect: Detect, config: MistakesConfig) -> FloatArray:
     """Boxes far from any label, whether the labels are sure of it or not, [N,15]."""
     picture = item.picture()
     found = []
     for scale in config.scales:
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        boxes = detector(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=method), config.score)
+        boxes = detect(resized(picture, scale), config.score)
         boxes[:, :14] /= scale
         found.append(boxes)
     boxes = codec.suppress(np.concatenate(found), _OVERLAP)

@@ -12,7 +12,7 @@ from facesieve_training.detector.codec import COLUMNS, FloatArray
 class Everywhere:
     """Finds three things in a picture of 160x200, whatever its size: one is the face of `labelled`."""
 
-    def __init__(self, data: bytes, overlap: float) -> None:
+    def __init__(self, file: Path) -> None:
         pass
 
     def __call__(self, picture: np.ndarray, threshold: float) -> FloatArray:
@@ -31,7 +31,7 @@ def _detector(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("sure", [True, False])
 def test_a_mistake_is_far_from_any_label(sure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mistakes, "Int8Detector", Everywhere)
+    monkeypatch.setattr(mistakes, "open_detector", Everywhere)
     config = mistakes.MistakesConfig(_detector(tmp_path), score=0.4)
     (item,) = mistakes.find([labelled(sure=sure)], config)
     np.testing.assert_allclose(item.mistaken[:, :4], [[5, 150, 20, 20]], atol=1e-4)

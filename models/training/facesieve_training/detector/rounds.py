@@ -109,7 +109,6 @@ class Trainer(Learner):
                 "of a run, which with train.steps=0 may be one that does no more than start"
             )
         super().__init__(parts)
-        self._parts = parts
         self._groups = (
             self.model.trainable_variables,
             self.model.non_trainable_variables,
@@ -146,8 +145,7 @@ class Trainer(Learner):
 
         gradients, (parts, moments) = jax.grad(loss, has_aux=True)(trainable)
         trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
-        step = optimizer[0].astype(jnp.float32)
-        keep = jnp.minimum(self._parts.train.average, (1 + step) / (10 + step))
+        keep = self.kept(optimizer[0].astype(jnp.float32))  # whose first value counts the steps
         means = [
             [mean * keep + value * (1 - keep) for mean, value in zip(*pair, strict=True)]
             for pair in zip(averaged, (trainable, moments), strict=True)

@@ -156,8 +156,9 @@ def finish(data: bytes, tallies: dict[str, Tally], config: Config, run: Run) -> 
     training = Training(
         run.dir.name, str(meta["commit"]), str(meta["data_hash"]), config.seed, str(meta["command"])
     )
-    made = export.write(run.dir, data, training, config.export.texts, score, measured)
-    report.card(run.dir / "detector.md", made, export.layout(score))
+    head = export.layout(score)
+    made = export.write(run.dir, data, training, config.export.texts, head, measured)
+    report.card(run.dir / "detector.md", made, head)
     run.finish(score=score, false_per_picture=measured["false_per_picture"])
     keras.backend.clear_session()
 

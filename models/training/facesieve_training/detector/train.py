@@ -30,7 +30,6 @@ class Trainer(Learner):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        self._parts = parts
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._train = tf.function(self._update, reduce_retracing=True)
 
@@ -57,8 +56,7 @@ class Trainer(Learner):
             parts = detector_loss(outputs, maps, self._parts.loss)
         gradients = tape.gradient(parts["loss"], self.model.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))
-        step = tf.cast(self.step.assign_add(1), tf.float32)
-        keep = tf.minimum(self._parts.train.average, (1 + step) / (10 + step))
+        keep = self.kept(tf.cast(self.step.assign_add(1), tf.float32))
         for mean, value in zip(self.averaged.variables, self.model.variables, strict=True):
             mean.assign(mean.value * keep + tf.cast(value.value, tf.float32) * (1 - keep))
         return parts

@@ -1,5 +1,6 @@
 """Faces and pictures under affine maps [2,3], which count pixels from the corner as labels do."""
 
+import cv2
 import numpy as np
 
 from facesieve_training.detector.codec import FloatArray
@@ -22,3 +23,11 @@ def between_centres(matrix: np.ndarray) -> np.ndarray:
     moved = matrix.copy()
     moved[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
     return moved
+
+
+def resized(picture: np.ndarray, scale: float) -> np.ndarray:
+    """A picture at another scale, so that a detector sees its faces at another size."""
+    if scale == 1:
+        return picture
+    method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=method))

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnxruntime
 
 from facesieve_training.cli import DataError
 from facesieve_training.detector import codec
 from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.warp import resized
 
 
 class YuNet:
@@ -52,14 +52,11 @@ class YuNet:
         """Faces of a BGR picture, best first, [N,15]: what its scales and mirrored views agree on."""
         found: list[FloatArray] = []
         for scale in scales:
-            resized = picture
-            if scale != 1:
-                method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-                resized = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=method)
-            views = [self.candidates(resized, threshold)]
+            seen = resized(picture, scale)
+            views = [self.candidates(seen, threshold)]
             if mirrored:
-                flipped = self.candidates(np.ascontiguousarray(resized[:, ::-1]), threshold)
-                views.append(codec.mirror(flipped, resized.shape[1]))
+                flipped = self.candidates(np.ascontiguousarray(seen[:, ::-1]), threshold)
+                views.append(codec.mirror(flipped, seen.shape[1]))
             for faces in views:
                 faces[:, :14] /= scale
             found += views

@@ -23,6 +23,7 @@ from facesieve_training.faces import Picture
 from facesieve_training.networks import mobileface_forward
 from facesieve_training.networks.mobileface import MobileFaceConfig, stream_name
 from facesieve_training.networks.mobileface_onnx import Layer
+from facesieve_training.networks.pixels import scaled
 from facesieve_training.student.data import Rows
 from facesieve_training.student.network import FEATURE
 
@@ -76,7 +77,7 @@ class _Seen:
     ) -> None:  # fmt: skip
         told = tf.function(lambda x: _told(teacher, kept, x))
         self._folder = folder
-        shapes = [tuple(t.shape[1:]) for t in told(_scaled(pictures[rows[:1]]))]
+        shapes = [tuple(t.shape[1:]) for t in told(scaled(pictures[rows[:1]]))]
         self._pictures = self._file("pictures", (len(rows), *pictures[rows[:1]].shape[1:]), np.uint8)
         self._streams = [
             self._file(f"stream{k}", (len(rows), *shape), np.float16) for k, shape in enumerate(shapes)
@@ -87,7 +88,7 @@ class _Seen:
                 some = pictures[rows[at]]
                 flips = rng.random(len(some)) < 0.5
                 self._pictures[at] = np.where(flips[:, None, None, None], some[:, :, ::-1], some)
-                for held, values in zip(self._streams, told(_scaled(self._pictures[at])), strict=True):
+                for held, values in zip(self._streams, told(scaled(self._pictures[at])), strict=True):
                     held[at] = values
                 bar.update(len(some))
 
@@ -117,10 +118,6 @@ class _Seen:
                 yield made
 
 
-def _scaled(pictures: Any) -> Any:
-    return tf.cast(pictures, tf.float32) / 128 - 1
-
-
 def _told(teacher: list[Layer], kept: list[int], pictures: Any) -> list[Any]:
     _, *streams, values = mobileface_forward.streams(teacher, pictures)
     embedding = mobileface_forward.embedding(teacher, values)
@@ -142,7 +139,7 @@ def _train(model: keras.Model, seen: _Seen, config: Imitation, seed: int) -> flo
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(pictures: tf.Tensor, wanted: list[tf.Tensor]) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            told = model(_scaled(pictures), training=True)
+            told = model(scaled(pictures), training=True)
             left = [
                 tf.reduce_mean(tf.reduce_sum(tf.square(t - tf.cast(w, tf.float32)), -1)) / variance
                 for t, w, variance in zip(told, wanted, variances, strict=True)
