@@ -21,6 +21,8 @@ type Config struct {
 	NMSIoU float64 `yaml:"nms_iou"`
 	// MinFace is the least length of a box's longer side, in pixels of the frame.
 	MinFace float64 `yaml:"min_face"`
+	// SecondLook says whether a face is looked at once more, closer, before it is judged: see Refiner.
+	SecondLook bool `yaml:"second_look"`
 	// ROI is where faces count; empty: everywhere. In Masks they do not. A face is where the centre of its box is.
 	ROI    Polygon       `yaml:"roi"`
 	Masks  []Polygon     `yaml:"masks"`
@@ -50,11 +52,12 @@ type TrackerConfig struct {
 // Default returns the configuration that is shipped.
 func Default() Config {
 	return Config{
-		Input:   640,
-		NMSIoU:  0.4,
-		MinFace: 20,
-		Motion:  MotionConfig{Enabled: true, Threshold: 12, Hold: 2 * time.Second, Every: 3 * time.Second},
-		Track:   TrackerConfig{Confirm: 2, Lost: 1500 * time.Millisecond},
+		Input:      640,
+		NMSIoU:     0.4,
+		MinFace:    20,
+		SecondLook: true,
+		Motion:     MotionConfig{Enabled: true, Threshold: 12, Hold: 2 * time.Second, Every: 3 * time.Second},
+		Track:      TrackerConfig{Confirm: 2, Lost: 1500 * time.Millisecond},
 	}
 }
 

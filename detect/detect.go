@@ -1,5 +1,6 @@
 // Package detect finds the faces of a frame and follows them from frame to frame: a motion gate that says which frames are
-// worth a look, a detector of faces with five landmarks, and a tracker that gives each face a number while it stays.
+// worth a look, a detector of faces with five landmarks, a tracker that gives each face a number while it stays, and a refiner that
+// looks at a face a second time, closer, for better landmarks.
 //
 // None of the types is for more than one goroutine at a time. Everything is deterministic: the same frames with the same
 // times give the same faces and tracks.
@@ -37,16 +38,14 @@ type Network interface {
 
 // Detector finds faces with a network of task detector. It owns its scratch pictures and borrows the network.
 type Detector struct {
-	cfg     Config
-	network Network
-	levels  []level
+	cfg Config
+	reading
 
-	frame      image.Point // size of the frames that the scratch pictures are for
-	scaled     image.Point // size that a frame is scaled to
-	padded     gocv.Mat    // scaled frame, black at the right and the bottom up to a multiple of the network's
-	view       gocv.Mat    // the part of padded that shows the frame
-	halves     []gocv.Mat  // the frame at a half, a quarter... of its size, see shrink
-	candidates []Face
+	frame  image.Point // size of the frames that the scratch pictures are for
+	scaled image.Point // size that a frame is scaled to
+	padded gocv.Mat    // scaled frame, black at the right and the bottom up to a multiple of the network's
+	view   gocv.Mat    // the part of padded that shows the frame
+	halves []gocv.Mat  // the frame at a half, a quarter... of its size, see shrink
 }
 
 // NewDetector makes a detector that runs the network in, which must outlive it. Others may use it, at another size too,
@@ -55,16 +54,12 @@ func NewDetector(cfg Config, in Network) (*Detector, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
-	m := in.Manifest()
-	if m.Detector == nil {
-		return nil, fmt.Errorf("detect: network %q is for task %s, not for detection", m.Name, m.Task)
+	head, err := headOf(in)
+	if err != nil {
+		return nil, fmt.Errorf("detect: %w", err)
 	}
-	cfg = cfg.For(m.Detector)
-	d := &Detector{cfg: cfg, network: in, padded: gocv.NewMat(), view: gocv.NewMat()}
-	for i := range m.Detector.Strides {
-		d.levels = append(d.levels, newLevel(m, i, cfg.LowScore))
-	}
-	return d, nil
+	cfg = cfg.For(head)
+	return &Detector{cfg: cfg, reading: newReading(in, cfg.LowScore), padded: gocv.NewMat(), view: gocv.NewMat()}, nil
 }
 
 // Config returns what is in force: the configuration, and from the network's manifest what it leaves to that.
@@ -73,25 +68,18 @@ func (d *Detector) Config() Config { return d.cfg }
 // Detect returns the faces of a frame (BGR, 8 bit), from the highest score to the lowest one not below Config.LowScore. The
 // frame is borrowed, the faces are the caller's.
 func (d *Detector) Detect(frame gocv.Mat) ([]Face, error) {
-	if frame.Empty() || frame.Type() != gocv.MatTypeCV8UC3 {
-		return nil, fmt.Errorf("detect: frame of %dx%d and type %v, wanted BGR of 8 bit", frame.Cols(), frame.Rows(), frame.Type())
+	if err := checkFrame(frame); err != nil {
+		return nil, fmt.Errorf("detect: %w", err)
 	}
 	if err := d.fit(image.Pt(frame.Cols(), frame.Rows())); err != nil {
 		return nil, err
 	}
 	d.shrink(frame)
-	pixels, err := d.padded.DataPtrUint8()
+	faces, err := d.run(d.padded)
 	if err != nil {
-		return nil, fmt.Errorf("detect: scaled frame: %w", err)
-	}
-	if err := errors.Join(d.network.SetPixels(pixels), d.network.Invoke()); err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
-	d.candidates = d.candidates[:0]
-	for i := range d.levels {
-		d.candidates = d.levels[i].decode(d.network, d.candidates)
-	}
-	return suppress(d.wanted(d.candidates), d.cfg.NMSIoU), nil
+	return suppress(d.wanted(faces), d.cfg.NMSIoU), nil
 }
 
 // shrink scales the frame into the network's picture: by halves while they last, which OpenCV does fast and without loss, and

@@ -11,7 +11,7 @@ import (
 	"facesieve/models"
 )
 
-// TestNoMatLeaks goes through frames of changing sizes; after Close no Mat is left.
+// TestNoMatLeaks goes through frames of changing sizes and faces in them, at the edge too; after Close no Mat is left.
 func TestNoMatLeaks(t *testing.T) {
 	before := gocv.MatProfile.Count()
 	m, err := models.Load("../models/testdata/detector.tflite")
@@ -26,6 +26,10 @@ func TestNoMatLeaks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r, err := NewRefiner(Default(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
 	gate := NewMotion(Default())
 	for i, size := range []image.Point{{640, 480}, {640, 480}, {1920, 1080}, {320, 200}, {640, 480}} {
 		frame := gocv.NewMatWithSize(size.Y, size.X, gocv.MatTypeCV8UC3)
@@ -33,11 +37,16 @@ func TestNoMatLeaks(t *testing.T) {
 		if _, err := d.Detect(frame); err != nil {
 			t.Error(err)
 		}
+		for _, box := range [][4]float32{{100, 80, 60, 60}, {-30, -30, 60, 90}, {250, 150, 300, 300}, {-500, 0, 60, 60}} {
+			if _, err := r.Refine(frame, Face{Box: box}); err != nil {
+				t.Error(err)
+			}
+		}
 		if err := frame.Close(); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, err := range []error{d.Close(), in.Close()} {
+	for _, err := range []error{r.Close(), d.Close(), in.Close()} {
 		if err != nil {
 			t.Error(err)
 		}

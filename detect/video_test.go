@@ -13,19 +13,19 @@ import (
 	"facesieve/models"
 )
 
-// shared returns the path of a shared recording. Without it the test is skipped, but not where everything must be tested.
-func shared(t testing.TB, name string) string {
+// shared returns the path of a part of the shared data. Without it the test is skipped, but not where everything must be tested.
+func shared(t testing.TB, part ...string) string {
 	t.Helper()
 	root := os.Getenv("FACESIEVE_SHARED")
 	if root == "" {
 		root = filepath.Join("..", "..", "shared")
 	}
-	path := filepath.Join(root, "data", "videos", name)
+	path := filepath.Join(append([]string{root, "data"}, part...)...)
 	if _, err := os.Stat(path); err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatal("the recording is missing, set FACESIEVE_SHARED: ", err)
+			t.Fatal("the shared data is missing, set FACESIEVE_SHARED: ", err)
 		}
-		t.Skip("the recording is missing, set FACESIEVE_SHARED: ", err)
+		t.Skip("the shared data is missing, set FACESIEVE_SHARED: ", err)
 	}
 	return path
 }
@@ -106,7 +106,7 @@ func TestVideos(t *testing.T) {
 		{"walk_in.mp4", 1, 3, 20},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			path, cfg := shared(t, test.name), Default()
+			path, cfg := shared(t, "videos", test.name), Default()
 			d := embeddedDetector(t, cfg)
 			for _, nth := range []int{1, 3} {
 				visits, looks := watch(t, d, cfg, path, nth)

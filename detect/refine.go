@@ -1,0 +1,162 @@
+package detect
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"math"
+	"slices"
+
+	"gocv.io/x/gocv"
+)
+
+// RefinerSide is the width and height, pixels, of the input that a Refiner runs its network at.
+const RefinerSide = 96
+
+// The rule of the second look; side, length and size were chosen on held-out pictures (models/detector.md). The square around a
+// face is so many times as long as the square root of its box's area, so that this is 60 pixels of the network's input. What has
+// the score there, and overlaps the first look's box so far, is the same face. One of the size, square root of its box's area in
+// pixels of the first look's input, was marked well already: it gets the mean of both looks.
+const (
+	squareLength   = 1.6
+	refinedScore   = 0.4
+	refinedOverlap = 0.4
+	wellMarked     = 48
+)
+
+// The square is at least so many pixels of the frame long, and at most so many longer sides of it.
+const (
+	leastSquare = 8
+	mostSquare  = 2
+)
+
+// Refiner looks at a face a second time, and marks it better: the first look sees the frame scaled down, where a small face has
+// few pixels, the second the full frame around the face, at RefinerSide x RefinerSide and with the same network. It owns its
+// scratch pictures and borrows the network.
+type Refiner struct {
+	reading
+	cfg      Config
+	square   gocv.Mat // what the network sees
+	bordered gocv.Mat // the square of a face at the edge, in pixels of the frame and black beyond it
+}
+
+// NewRefiner makes a refiner of the faces that a Detector finds with cfg. It runs the network in, which must outlive it and
+// should be an interpreter of its own: another size of the input costs milliseconds. Others may use it, but nobody while Refine
+// runs.
+func NewRefiner(cfg Config, in Network) (*Refiner, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("detect: %w", err)
+	}
+	if _, err := headOf(in); err != nil {
+		return nil, fmt.Errorf("detect: %w", err)
+	}
+	return &Refiner{cfg: cfg, reading: newReading(in, refinedScore), square: gocv.NewMat(), bordered: gocv.NewMat()}, nil
+}
+
+// Refine returns face, found in frame (BGR, 8 bit; borrowed), with the landmarks of a second look. Box and score stay, and so do
+// the landmarks when that look does not find the face. Where faces count, and how large they must be, was the first look's
+// affair.
+func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
+	if err := checkFrame(frame); err != nil {
+		return face, fmt.Errorf("detect: refine: %w", err)
+	}
+	if err := r.network.Resize(RefinerSide, RefinerSide); err != nil {
+		return face, fmt.Errorf("detect: refine: %w", err)
+	}
+	size := image.Pt(frame.Cols(), frame.Rows())
+	around, ok := squareAround(face, size)
+	if !ok {
+		return face, nil
+	}
+	r.cut(frame, around)
+	candidates, err := r.run(r.square)
+	if err != nil {
+		return face, fmt.Errorf("detect: refine: %w", err)
+	}
+	scale := float32(around.Dx()) / RefinerSide
+	for i := range candidates {
+		candidates[i].scale(scale, scale)
+		candidates[i].shift(float32(around.Min.X), float32(around.Min.Y))
+	}
+	candidates = slices.DeleteFunc(candidates, func(c Face) bool { return !c.plausible() })
+	if second, same := sameAs(face, suppress(candidates, r.cfg.NMSIoU)); same {
+		face.Landmarks = r.marks(size, face, second)
+	}
+	return face, nil
+}
+
+// squareAround returns the square of the frame that shows a face, which may reach beyond the frame; false if it is no square of
+// a sensible size, or all of it is outside.
+func squareAround(face Face, frame image.Point) (image.Rectangle, bool) {
+	length := math.Round(squareLength * face.size())
+	if !(length <= float64(mostSquare*max(frame.X, frame.Y))) { // nor is NaN
+		return image.Rectangle{}, false
+	}
+	length = max(length, leastSquare)
+	x := math.Round(float64(face.Box[0]+face.Box[2]/2) - length/2)
+	y := math.Round(float64(face.Box[1]+face.Box[3]/2) - length/2)
+	if !(x > -length && y > -length && x < float64(frame.X) && y < float64(frame.Y)) {
+		return image.Rectangle{}, false
+	}
+	corner := image.Pt(int(x), int(y))
+	return image.Rectangle{Min: corner, Max: corner.Add(image.Pt(int(length), int(length)))}, true
+}
+
+// cut scales a square of the frame into the network's picture.
+func (r *Refiner) cut(frame gocv.Mat, around image.Rectangle) {
+	visible := around.Intersect(image.Rect(0, 0, frame.Cols(), frame.Rows()))
+	part := frame.Region(visible)
+	defer part.Close()
+	how := gocv.InterpolationArea
+	if around.Dx() < RefinerSide {
+		how = gocv.InterpolationLinear
+	}
+	source := part
+	if visible != around {
+		gocv.CopyMakeBorder(part, &r.bordered, visible.Min.Y-around.Min.Y, around.Max.Y-visible.Max.Y,
+			visible.Min.X-around.Min.X, around.Max.X-visible.Max.X, gocv.BorderConstant, color.RGBA{})
+		source = r.bordered
+	}
+	gocv.Resize(source, &r.square, image.Pt(RefinerSide, RefinerSide), 0, 0, how)
+}
+
+// sameAs returns the one of the faces that overlaps face most, and whether that is enough to be the same one.
+func sameAs(face Face, faces []Face) (best Face, same bool) {
+	most := 0.0
+	for _, other := range faces {
+		if union, _ := overlap(face.Box, other.Box); union > most {
+			best, most = other, union
+		}
+	}
+	return best, most >= refinedOverlap
+}
+
+// marks joins the landmarks of both looks at a face.
+func (r *Refiner) marks(frame image.Point, first, second Face) [5][2]float32 {
+	scaled, _ := geometry(frame, r.cfg.Input, 0)
+	seen := first.size() * float64(max(scaled.X, scaled.Y)) / float64(max(frame.X, frame.Y))
+	if seen < wellMarked {
+		return second.Landmarks
+	}
+	for i, p := range first.Landmarks {
+		second.Landmarks[i][0] += (p[0] - second.Landmarks[i][0]) / 2
+		second.Landmarks[i][1] += (p[1] - second.Landmarks[i][1]) / 2
+	}
+	return second.Landmarks
+}
+
+// size is the square root of the box's area.
+func (f *Face) size() float64 { return math.Sqrt(float64(f.Box[2]) * float64(f.Box[3])) }
+
+func (f *Face) shift(x, y float32) {
+	f.Box[0] += x
+	f.Box[1] += y
+	for i := range f.Landmarks {
+		f.Landmarks[i][0] += x
+		f.Landmarks[i][1] += y
+	}
+}
+
+// Close frees the scratch pictures; the interpreter stays with its owner. The refiner must not be used any more.
+func (r *Refiner) Close() error { return errors.Join(r.square.Close(), r.bordered.Close()) }
