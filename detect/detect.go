@@ -45,7 +45,8 @@ type Detector struct {
 	scaled image.Point // size that a frame is scaled to
 	padded gocv.Mat    // scaled frame, black at the right and the bottom up to a multiple of the network's
 	view   gocv.Mat    // the part of padded that shows the frame
-	halves []gocv.Mat  // the frame at a half, a quarter... of its size, see shrink
+
+	shrinker shrinker
 }
 
 // NewDetector makes a detector that runs the network in, which must outlive it. Others may use it, at another size too,
@@ -74,28 +75,12 @@ func (d *Detector) Detect(frame gocv.Mat) ([]Face, error) {
 	if err := d.fit(image.Pt(frame.Cols(), frame.Rows())); err != nil {
 		return nil, err
 	}
-	d.shrink(frame)
+	d.shrinker.scale(frame, &d.view, d.scaled)
 	faces, err := d.run(d.padded)
 	if err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
 	return suppress(d.wanted(faces), d.cfg.NMSIoU), nil
-}
-
-// shrink scales the frame into the network's picture: by halves while they last, which OpenCV does fast and without loss, and
-// bilinearly for the rest. It is within a grey level of area interpolation, at a third to a ninth of its time; bilinear alone
-// would leave pixels out.
-func (d *Detector) shrink(frame gocv.Mat) {
-	for i := range d.halves {
-		half := image.Pt(frame.Cols()/2, frame.Rows()/2)
-		gocv.Resize(frame, &d.halves[i], half, 0, 0, gocv.InterpolationLinear)
-		frame = d.halves[i]
-	}
-	if d.scaled == image.Pt(frame.Cols(), frame.Rows()) {
-		frame.CopyTo(&d.view)
-		return
-	}
-	gocv.Resize(frame, &d.view, d.scaled, 0, 0, gocv.InterpolationLinear)
 }
 
 // fit prepares the scratch pictures and the network for frames of that size.
@@ -113,9 +98,6 @@ func (d *Detector) fit(frame image.Point) error {
 	}
 	d.padded = gocv.NewMatWithSizeFromScalar(gocv.Scalar{}, padded.Y, padded.X, gocv.MatTypeCV8UC3)
 	d.view = d.padded.Region(image.Rectangle{Max: scaled})
-	for half := frame.Div(2); half.X >= scaled.X && half.Y >= scaled.Y; half = half.Div(2) {
-		d.halves = append(d.halves, gocv.NewMat())
-	}
 	d.frame, d.scaled = frame, scaled
 	return nil
 }
@@ -179,10 +161,6 @@ func (d *Detector) InputSize(frame image.Point) image.Point {
 
 // Close frees the scratch pictures; the interpreter stays with its owner. The detector must not be used any more.
 func (d *Detector) Close() error {
-	err := errors.Join(d.view.Close(), d.padded.Close())
-	for i := range d.halves {
-		err = errors.Join(err, d.halves[i].Close())
-	}
-	d.halves, d.frame = nil, image.Point{}
-	return err
+	d.frame = image.Point{}
+	return errors.Join(d.view.Close(), d.padded.Close(), d.shrinker.close())
 }

@@ -37,7 +37,7 @@ func TestNoMatLeaks(t *testing.T) {
 		if _, err := d.Detect(frame); err != nil {
 			t.Error(err)
 		}
-		for _, box := range [][4]float32{{100, 80, 60, 60}, {-30, -30, 60, 90}, {250, 150, 300, 300}, {-500, 0, 60, 60}} {
+		for _, box := range [][4]float32{{100, 80, 60, 60}, {-30, -30, 60, 90}, {250, 150, 300, 300}, {100, 40, 150, 200}, {-500, 0, 60, 60}} {
 			if _, err := r.Refine(frame, Face{Box: box}); err != nil {
 				t.Error(err)
 			}

@@ -39,6 +39,8 @@ type Refiner struct {
 	cfg      Config
 	square   gocv.Mat // what the network sees
 	bordered gocv.Mat // the square of a face at the edge, in pixels of the frame and black beyond it
+
+	shrinker shrinker
 }
 
 // NewRefiner makes a refiner of the faces that a Detector finds with cfg. It runs the network in, which must outlive it and
@@ -108,17 +110,13 @@ func (r *Refiner) cut(frame gocv.Mat, around image.Rectangle) {
 	visible := around.Intersect(image.Rect(0, 0, frame.Cols(), frame.Rows()))
 	part := frame.Region(visible)
 	defer part.Close()
-	how := gocv.InterpolationArea
-	if around.Dx() < RefinerSide {
-		how = gocv.InterpolationLinear
-	}
 	source := part
 	if visible != around {
 		gocv.CopyMakeBorder(part, &r.bordered, visible.Min.Y-around.Min.Y, around.Max.Y-visible.Max.Y,
 			visible.Min.X-around.Min.X, around.Max.X-visible.Max.X, gocv.BorderConstant, color.RGBA{})
 		source = r.bordered
 	}
-	gocv.Resize(source, &r.square, image.Pt(RefinerSide, RefinerSide), 0, 0, how)
+	r.shrinker.scale(source, &r.square, image.Pt(RefinerSide, RefinerSide))
 }
 
 // sameAs returns the one of the faces that overlaps face most, and whether that is enough to be the same one.
@@ -159,4 +157,6 @@ func (f *Face) shift(x, y float32) {
 }
 
 // Close frees the scratch pictures; the interpreter stays with its owner. The refiner must not be used any more.
-func (r *Refiner) Close() error { return errors.Join(r.square.Close(), r.bordered.Close()) }
+func (r *Refiner) Close() error {
+	return errors.Join(r.square.Close(), r.bordered.Close(), r.shrinker.close())
+}

@@ -44,6 +44,18 @@ func (g Gates) Check(frame image.Point, box [4]float32, face Assessment) Reason 
 	return ""
 }
 
+// coarseShare is how much of the least distance between the eyes a face needs so that better landmarks may find all of it.
+const coarseShare = 0.7
+
+// Coarse returns the gates for landmarks that will be looked for again, closer: they rule out only what better ones hardly save, a
+// face at the border and one whose eyes are far too near each other.
+func (g Gates) Coarse() Gates {
+	return Gates{
+		MinEyeDistance: coarseShare * g.MinEyeDistance, EdgeMargin: g.EdgeMargin,
+		MaxYaw: 90, MaxPitch: 90, MaxRoll: 180, MaxResidual: math.Inf(1),
+	}
+}
+
 // facing tells whether pose and landmarks are those of a face that can be recognised. All comparisons fail for NaN.
 func (g Gates) facing(raw Measures) bool {
 	return math.Abs(raw.Yaw) <= g.MaxYaw && math.Abs(raw.Pitch) <= g.MaxPitch && math.Abs(raw.Roll) <= g.MaxRoll &&

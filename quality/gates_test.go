@@ -102,3 +102,23 @@ func TestFaceBox(t *testing.T) {
 		}
 	}
 }
+
+// TestCoarseGates: what better landmarks may save passes, what is at the border or far too small does not.
+func TestCoarseGates(t *testing.T) {
+	frame, box := image.Pt(640, 480), [4]float32{100, 100, 50, 60}
+	gates := Default().Gates.Coarse()
+	for name, c := range map[string]struct {
+		box  [4]float32
+		face Assessment
+		want Reason
+	}{
+		"border":    {[4]float32{0, 100, 50, 60}, Unassessed(), ReasonEdge},
+		"too small": {box, Assessment{Raw: Measures{EyeDistance: 6.9}}, ReasonTooSmall},
+		"nearly":    {box, Assessment{Raw: Measures{EyeDistance: 7.1, Yaw: 80, Pitch: -80, Roll: 170, Residual: 50}}, ""},
+		"no face":   {box, Unassessed(), ""},
+	} {
+		if got := gates.Check(frame, c.box, c.face); got != c.want {
+			t.Errorf("%s: %q, expected %q", name, got, c.want)
+		}
+	}
+}

@@ -21,19 +21,23 @@ type engine struct {
 	shared   *interpreters
 	lent     *pair
 	finder   *place
+	refining *place
 	judging  *place
 	detector *detect.Detector
+	refiner  *detect.Refiner // nil: every face is looked at once
 	aligner  *quality.Aligner
 	assessor *quality.Assessor
 	scorer   *quality.Scorer
 	gates    quality.Gates
-	aligned  gocv.Mat // scratch: the aligned face, 112x112 BGR
+	coarse   quality.Gates // before the second look
+	aligned  gocv.Mat      // scratch: the aligned face, 112x112 BGR
 	times    *stageTimes
 	closers  []func() error
 }
 
 // judgement is what the engine knows of one face.
 type judgement struct {
+	Face       detect.Face // with the landmarks that it was judged by, those of the second look where there was one
 	Transform  quality.Transform
 	Assessment quality.Assessment
 	Score      quality.Score
@@ -48,10 +52,11 @@ func newEngine(shared *interpreters, d detect.Config, q quality.Config) (*engine
 		return nil, err
 	}
 	e := &engine{
-		shared:  shared,
-		finder:  &place{manifest: &shared.nets.detector.Manifest},
-		judging: &place{manifest: &shared.nets.quality.Manifest},
-		aligner: quality.NewAligner(), assessor: quality.NewAssessor(), gates: q.Gates,
+		shared:   shared,
+		finder:   &place{manifest: &shared.nets.detector.Manifest},
+		refining: &place{manifest: &shared.nets.detector.Manifest},
+		judging:  &place{manifest: &shared.nets.quality.Manifest},
+		aligner:  quality.NewAligner(), assessor: quality.NewAssessor(), gates: q.Gates, coarse: q.Gates.Coarse(),
 		aligned: gocv.NewMat(), times: &stageTimes{},
 	}
 	e.closers = append(e.closers, shared.leave, e.aligned.Close, e.aligner.Close)
@@ -60,6 +65,12 @@ func newEngine(shared *interpreters, d detect.Config, q quality.Config) (*engine
 		return nil, errors.Join(fmt.Errorf("set up detector: %w", err), e.Close())
 	}
 	e.closers = append(e.closers, e.detector.Close)
+	if d.SecondLook {
+		if e.refiner, err = detect.NewRefiner(d, e.refining); err != nil {
+			return nil, errors.Join(fmt.Errorf("set up second look: %w", err), e.Close())
+		}
+		e.closers = append(e.closers, e.refiner.Close)
+	}
 	if e.scorer, err = quality.NewScorer(e.judging); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up scorer: %w", err), e.Close())
 	}
@@ -79,7 +90,7 @@ func newLoneEngine(nets networks, rt models.Runtime, d detect.Config, q quality.
 // borrow waits for networks, to look at a frame of that size. Detector and scorer work only between borrow and giveBack.
 func (e *engine) borrow(frame image.Point) {
 	e.lent = e.shared.lend(e.detector.InputSize(frame))
-	e.finder.Interpreter, e.judging.Interpreter = e.lent.detector, e.lent.quality
+	e.finder.Interpreter, e.refining.Interpreter, e.judging.Interpreter = e.lent.detector, e.lent.refiner, e.lent.quality
 }
 
 // giveBack lets others have the networks.
@@ -88,25 +99,18 @@ func (e *engine) giveBack() {
 		return
 	}
 	e.shared.giveBack(e.lent)
-	e.lent, e.finder.Interpreter, e.judging.Interpreter = nil, nil, nil
+	e.lent, e.finder.Interpreter, e.refining.Interpreter, e.judging.Interpreter = nil, nil, nil, nil
 }
 
 // judge measures and scores a face that was found in frame, and leaves it aligned in e.aligned. With all set a face is
 // scored even when a gate rules it out; otherwise it is dropped as soon as one does.
 func (e *engine) judge(frame gocv.Mat, face detect.Face, all bool) (judgement, error) {
-	size := image.Pt(frame.Cols(), frame.Rows())
+	j, going, err := e.locate(frame, face, all)
+	if err != nil || !going {
+		return j, err
+	}
 	now := time.Now()
-	geometry, err := e.assessor.Geometry(face.Landmarks)
-	if err != nil { // five points that are no face
-		return judgement{Assessment: geometry, Reason: quality.ReasonPose}, nil //nolint:nilerr // that is the judgement
-	}
-	j := judgement{Assessment: geometry}
-	j.Reason = e.gates.Check(size, face.Box, j.Assessment)
-	now = e.times.add(stageMeasure, now)
-	if j.Reason != "" && !all {
-		return j, nil
-	}
-	if j.Transform, err = e.aligner.Align(frame, face.Landmarks, &e.aligned); err != nil {
+	if j.Transform, err = e.aligner.Align(frame, j.Face.Landmarks, &e.aligned); err != nil {
 		return j, fmt.Errorf("align face: %w", err)
 	}
 	now = e.times.add(stageAlign, now)
@@ -114,7 +118,7 @@ func (e *engine) judge(frame gocv.Mat, face detect.Face, all bool) (judgement, e
 		return j, fmt.Errorf("measure face: %w", err)
 	}
 	if j.Reason == "" {
-		j.Reason = e.gates.Check(size, face.Box, j.Assessment)
+		j.Reason = e.gates.Check(image.Pt(frame.Cols(), frame.Rows()), face.Box, j.Assessment)
 	}
 	now = e.times.add(stageMeasure, now)
 	if j.Reason != "" && !all {
@@ -126,6 +130,35 @@ func (e *engine) judge(frame gocv.Mat, face detect.Face, all bool) (judgement, e
 	j.Scored, j.Labels = true, e.scorer.Named(j.Score)
 	e.times.add(stageScore, now)
 	return j, nil
+}
+
+// locate measures what the landmarks of a face tell, after a second look at them, and says whether the judgement is to go on.
+// What rules the face out before is no work for a second look, and stands whatever that finds.
+func (e *engine) locate(frame gocv.Mat, face detect.Face, all bool) (j judgement, going bool, err error) {
+	size, now := image.Pt(frame.Cols(), frame.Rows()), time.Now()
+	j.Face = face
+	if e.refiner != nil && e.refining.Interpreter != nil {
+		//nolint:errcheck // five points that are no face tell nothing, and the second look may find better ones
+		j.Assessment, _ = e.assessor.Geometry(face.Landmarks)
+		j.Reason = e.coarse.Check(size, face.Box, j.Assessment)
+		now = e.times.add(stageMeasure, now)
+		if j.Reason != "" && !all {
+			return j, false, nil
+		}
+		if j.Face, err = e.refiner.Refine(frame, face); err != nil {
+			return j, false, fmt.Errorf("second look: %w", err)
+		}
+		now = e.times.add(stageRefine, now)
+	}
+	if j.Assessment, err = e.assessor.Geometry(j.Face.Landmarks); err != nil { // five points that are no face
+		j.Reason = quality.ReasonPose
+		return j, false, nil //nolint:nilerr // that is the judgement
+	}
+	if j.Reason == "" {
+		j.Reason = e.gates.Check(size, face.Box, j.Assessment)
+	}
+	e.times.add(stageMeasure, now)
+	return j, j.Reason == "" || all, nil
 }
 
 // Close gives back the networks and frees every scratch Mat, last made first.

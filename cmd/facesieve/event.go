@@ -32,8 +32,8 @@ func (e encoder) event(c *candidate) (publish.Event, error) {
 	event := publish.Event{
 		Schema: publish.SchemaVersion, Device: e.device, Camera: e.camera, Track: c.Track, Time: c.Time,
 		Frame:     publish.Size{Width: c.Width, Height: c.Height},
-		Box:       publish.NewBox(c.Face.Box),
-		Landmarks: publish.NewLandmarks(c.Face.Landmarks),
+		Box:       publish.NewBox(c.Judgement.Face.Box),
+		Landmarks: publish.NewLandmarks(c.Judgement.Face.Landmarks),
 		Transform: publish.NewTransform(c.Judgement.Transform),
 		Quality: publish.Quality{
 			Score: c.Judgement.Score.Value, Raw: c.Judgement.Score.Raw, Model: e.model,
@@ -56,7 +56,7 @@ func (e encoder) rejection(c *candidate, reason quality.Reason) publish.Rejected
 	}
 	return publish.Rejected{
 		Schema: publish.SchemaVersion, Device: e.device, Camera: e.camera, Track: c.Track, Time: c.Time,
-		Frame: publish.Size{Width: c.Width, Height: c.Height}, Box: publish.NewBox(c.Face.Box),
+		Frame: publish.Size{Width: c.Width, Height: c.Height}, Box: publish.NewBox(c.Judgement.Face.Box),
 		Reasons: []string{string(reason)}, Score: score, Labels: c.Judgement.Labels,
 		Components: *components(c.Judgement.Assessment),
 	}

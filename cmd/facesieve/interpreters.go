@@ -10,12 +10,22 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"facesieve/detect"
 	"facesieve/models"
 )
 
-// pair is one interpreter of each network, lent to one camera for one frame.
+// pair is one interpreter of each network, lent to one camera for one frame, and one for second looks, whose input has the size
+// for them all the time; nil if that cannot be had.
 type pair struct {
-	detector, quality *models.Interpreter
+	detector, refiner, quality *models.Interpreter
+}
+
+func (p *pair) close() error {
+	err := errors.Join(p.detector.Close(), p.quality.Close())
+	if p.refiner != nil {
+		err = errors.Join(err, p.refiner.Close())
+	}
+	return err
 }
 
 // interpreters are the pairs that all cameras share: no more than the machine has cores for, however many cameras there
@@ -25,6 +35,7 @@ type interpreters struct {
 	nets    networks
 	runtime models.Runtime
 	log     zerolog.Logger
+	single  bool // no second looks: the log says why
 
 	mutex   sync.Mutex
 	all     []*pair
@@ -77,7 +88,25 @@ func (n *interpreters) start() (*pair, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start network %s: %w", n.nets.quality.Manifest.Name, err), detector.Close())
 	}
-	return &pair{detector: detector, quality: quality}, nil
+	return &pair{detector: detector, refiner: n.startRefiner(), quality: quality}, nil
+}
+
+// startRefiner starts the detector's network for second looks. One that cannot be run on their small square is no error: the log
+// says why, once, and faces are judged by the first look.
+func (n *interpreters) startRefiner() *models.Interpreter {
+	if n.single {
+		return nil
+	}
+	refiner, err := models.Start(n.nets.detector, n.runtime, n.log)
+	if err == nil {
+		if err = errors.Join(refiner.Resize(detect.RefinerSide, detect.RefinerSide), refiner.Invoke()); err == nil {
+			return refiner
+		}
+		err = errors.Join(err, refiner.Close())
+	}
+	n.single = true
+	n.log.Warn().Err(err).Str("model", n.nets.detector.Manifest.Name).Msg("there is no second look at faces")
+	return nil
 }
 
 // lend waits for its turn and returns a pair, if possible one whose detector has that input size already: another size
@@ -146,7 +175,7 @@ func (n *interpreters) end() error {
 	}
 	var all error
 	for _, p := range n.all {
-		all = errors.Join(all, p.detector.Close(), p.quality.Close())
+		all = errors.Join(all, p.close())
 	}
 	n.all, n.idle = nil, nil
 	return all

@@ -35,7 +35,6 @@ type candidate struct {
 	Time       time.Time
 	Width      int // of the frame, pixels
 	Height     int
-	Face       detect.Face
 	Judgement  judgement
 	Pixels     []byte    // the aligned face, 112x112 BGR; nil if it was ruled out before it was cut
 	Seen       *seenFace // its place in the gallery, or nil
@@ -227,7 +226,7 @@ func (p *pipeline) offer(frame *capture.Frame, track detect.Track) ([]quality.De
 	}
 	c := &candidate{
 		Track: track.ID, Time: frame.Time, Width: frame.Mat.Cols(), Height: frame.Mat.Rows(),
-		Face: track.Face, Judgement: j, PolicyName: p.camera.Quality.Policy,
+		Judgement: j, PolicyName: p.camera.Quality.Policy,
 	}
 	start := time.Now()
 	keep := func() *candidate {

@@ -120,7 +120,7 @@ func (c *scoreCommand) scoreFile(e *engine, file string, least float32) ([]score
 			return nil, err
 		}
 		lines = append(lines, scoredFace{
-			File: file, Face: &i, Box: &face.Box, Landmarks: &face.Landmarks,
+			File: file, Face: &i, Box: &face.Box, Landmarks: &j.Face.Landmarks,
 			Score: &j.Score.Value, Raw: &j.Score.Raw, Labels: j.Labels, Components: components(j.Assessment),
 		})
 	}

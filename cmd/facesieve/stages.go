@@ -14,6 +14,7 @@ const (
 	stageMotion stage = iota
 	stageDetect
 	stageTrack
+	stageRefine
 	stageAlign
 	stageMeasure
 	stageScore
@@ -23,7 +24,7 @@ const (
 
 // String returns the stage's name in reports.
 func (s stage) String() string {
-	return [...]string{"motion gate", "detect", "track", "align", "measure", "score", "select"}[s]
+	return [...]string{"motion gate", "detect", "track", "second look", "align", "measure", "score", "select"}[s]
 }
 
 // stageTimes adds up the time that each stage took. It is safe for several goroutines.

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"image"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+	"gocv.io/x/gocv"
+
+	"facesieve/capture"
+	"facesieve/models"
+	"facesieve/publish"
+	"facesieve/quality"
+)
+
+// once is a configuration of one look at each face.
+const once = "detect: {second_look: false}\n"
+
+// An event has the landmarks of the second look, and the aligned face is cut by them; its box and track are those of the first.
+func TestEventsHaveTheSecondLook(t *testing.T) {
+	video := sharedVideo(t, "corridor.mp4")
+	first, _ := replayEvents(t, video, once+everyFace)
+	second, _ := replayEvents(t, video, everyFace)
+	if len(first) == 0 || len(first) != len(second) {
+		t.Fatalf("%d events, with a second look %d", len(first), len(second))
+	}
+	moved, recut := 0, 0
+	for i, e := range second {
+		if e.Track != first[i].Track || e.Box != first[i].Box || !e.Time.Equal(first[i].Time) {
+			t.Fatalf("event %d is of another face: %+v, %+v", i, e.Box, first[i].Box)
+		}
+		if e.Landmarks != first[i].Landmarks {
+			moved++
+		}
+		if e.Landmarks != first[i].Landmarks && !bytes.Equal(e.Image.Data, first[i].Image.Data) {
+			recut++
+		}
+		if off := offCentre(e); off > 0.05 {
+			t.Errorf("event %d: the transform is not that of its landmarks, their centre is %.2f pixels off", i, off)
+		}
+	}
+	if moved < len(second)*3/4 || recut != moved {
+		t.Errorf("of %d faces %d have other landmarks, and %d other pictures", len(second), moved, recut)
+	}
+}
+
+// offCentre tells how far the landmarks' centre is from the template's in the aligned face, pixels: the transform that fits best
+// takes the one to the other.
+func offCentre(e publish.Event) float64 {
+	var x, y float64
+	l, template, m := e.Landmarks, quality.Template(), e.Transform
+	for i, p := range []publish.Point{l.RightEye, l.LeftEye, l.Nose, l.RightMouth, l.LeftMouth} {
+		px, py := float64(p[0]), float64(p[1])
+		x += m[0][0]*px + m[0][1]*py + m[0][2] - float64(template[i][0])
+		y += m[1][0]*px + m[1][1]*py + m[1][2] - float64(template[i][1])
+	}
+	return math.Hypot(x, y) / 5
+}
+
+// Pictures are scored by the second look too.
+func TestScoreTakesASecondLook(t *testing.T) {
+	picture := facePicture(t)
+	first, second := scoredOnce(t, picture, once), scoredOnce(t, picture, "")
+	if *first.Box != *second.Box || *first.Landmarks == *second.Landmarks || *first.Raw == *second.Raw {
+		t.Errorf("box %v, then %v; landmarks %v, then %v; raw %v, then %v",
+			*first.Box, *second.Box, *first.Landmarks, *second.Landmarks, *first.Raw, *second.Raw)
+	}
+}
+
+func scoredOnce(t *testing.T, picture, configuration string) scoredFace {
+	t.Helper()
+	config := writeFile(t, "facesieve.yaml", configuration+"cameras: [{name: test, url: test.mp4}]\n")
+	stdout, _ := mustInvoke(t, "score", "--json", "--config", config, picture)
+	var face scoredFace
+	if err := json.Unmarshal([]byte(stdout), &face); err != nil {
+		t.Fatalf("%v: %s", err, stdout)
+	}
+	return face
+}
+
+// largeOnly writes the built-in detector as one that takes multiples of 64 pixels only, which 96 is none of.
+func largeOnly(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	for _, name := range []string{"detector.tflite", "detector.json"} {
+		content, err := os.ReadFile(filepath.Join("..", "..", "models", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if changed := bytes.Replace(content, []byte(`"multiple": 32`), []byte(`"multiple": 64`), 1); name == "detector.json" {
+			if bytes.Equal(changed, content) {
+				t.Fatal("the manifest does not say multiple: 32")
+			}
+			content = changed
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(folder, "detector.tflite")
+}
+
+// A detector that cannot be run on a small square is told of once, whatever the number of interpreters, and judges by one look.
+func TestADetectorWithoutSecondLook(t *testing.T) {
+	var log safeBuffer
+	cfg := DefaultConfig()
+	cfg.Models.Detector = largeOnly(t)
+	nets, err := openModels(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := &interpreters{nets: nets, runtime: models.DefaultRuntime(), log: zerolog.New(&log)}
+	for range 2 {
+		p, err := shared.start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.close(); err != nil || p.refiner != nil {
+			t.Errorf("%v, an interpreter for second looks: %v", err, p.refiner)
+		}
+	}
+	told := string(log.copied())
+	if strings.Count(told, "no second look") != 1 || !strings.Contains(told, "96x96 pixels, the network takes multiples of 64") {
+		t.Errorf("the log says %s", told)
+	}
+	picture := facePicture(t)
+	with := scoredOnce(t, picture, fmt.Sprintf("models: {detector: %s}\n", cfg.Models.Detector))
+	without := scoredOnce(t, picture, fmt.Sprintf("models: {detector: %s}\n%s", cfg.Models.Detector, once))
+	if *with.Landmarks != *without.Landmarks {
+		t.Errorf("landmarks %v, switched off %v", *with.Landmarks, *without.Landmarks)
+	}
+}
+
+// A face at the border, or with its eyes far too near, is ruled out by the first look, for its old reason and at its old cost. Where
+// every face is scored it is looked at again, and the reason stays.
+func TestNoSecondLookAtWhatIsRuledOut(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(q *quality.Config)
+		want   quality.Reason
+	}{
+		"edge":      {func(q *quality.Config) { q.Gates.EdgeMargin = 0.99 }, quality.ReasonEdge},
+		"far small": {func(q *quality.Config) { q.Gates.MinEyeDistance = 500 }, quality.ReasonTooSmall},
+	} {
+		for _, all := range []bool{false, true} {
+			looks, j := judged(t, test.change, all)
+			if want := map[bool]int{true: 1}[all]; looks != want || j.Reason != test.want || j.Scored != all {
+				t.Errorf("%s, all %v: %d second looks, reason %q, scored %v", name, all, looks, j.Reason, j.Scored)
+			}
+		}
+	}
+	if looks, j := judged(t, func(*quality.Config) {}, false); looks != 1 || j.Reason != "" {
+		t.Errorf("a good face: %d second looks, reason %q", looks, j.Reason)
+	}
+}
+
+// judged returns the judgement of the face in facePicture, and how many second looks it took.
+func judged(t *testing.T, change func(q *quality.Config), all bool) (looks int, j judgement) {
+	t.Helper()
+	cfg := DefaultConfig()
+	change(&cfg.Quality)
+	e, err := newEngine(onePair(t), cfg.Detect, cfg.Quality)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close() //nolint:errcheck // only memory is freed
+	frame := gocv.NewMat()
+	defer frame.Close()
+	if !capture.ReadPicture(facePicture(t), &frame) {
+		t.Fatal("the picture cannot be read")
+	}
+	e.borrow(image.Pt(frame.Cols(), frame.Rows()))
+	faces, err := e.detector.Detect(frame)
+	if err != nil || len(faces) == 0 {
+		t.Fatalf("%d faces, %v", len(faces), err)
+	}
+	if j, err = e.judge(frame, faces[0], all); err != nil {
+		t.Fatal(err)
+	}
+	return e.times.calls[stageRefine], j
+}
