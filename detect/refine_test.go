@@ -130,8 +130,18 @@ func TestRefineAbsurd(t *testing.T) {
 	r := newRefiner(t, network)
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for _, box := range [][4]float32{
-		{nan, 0, 60, 60}, {0, 0, nan, 60}, {0, 0, inf, 60}, {inf, 0, 60, 60}, {-inf, 0, 60, 60}, {0, 0, -60, 60}, {10, 10, 1e6, 1e6},
-		{-500, 0, 60, 60}, {500, 0, 60, 60}, {0, -500, 60, 60}, {0, 1e30, 60, 60}, {10, 10, 0, 0},
+		{nan, 0, 60, 60},
+		{0, 0, nan, 60},
+		{0, 0, inf, 60},
+		{inf, 0, 60, 60},
+		{-inf, 0, 60, 60},
+		{0, 0, -60, 60},
+		{10, 10, 1e6, 1e6},
+		{-500, 0, 60, 60},
+		{500, 0, 60, 60},
+		{0, -500, 60, 60},
+		{0, 1e30, 60, 60},
+		{10, 10, 0, 0},
 	} {
 		face := Face{Box: box, Landmarks: [5][2]float32{{1, 2}, {3, 4}}}
 		if got, err := r.Refine(frame, face); err != nil || got.Landmarks != face.Landmarks {

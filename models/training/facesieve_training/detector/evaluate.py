@@ -108,13 +108,15 @@ def landmark_error(face: FloatArray, truth: FloatArray) -> float:
     return float(np.linalg.norm(a - b, axis=1).mean() / max(float(np.linalg.norm(b[0] - b[1])), 1e-6))
 
 
-def scaled(item: Labelled, size: float, config: EvaluateConfig) -> tuple[np.ndarray, FloatArray] | None:
-    """A picture and its faces, the median one of this size; None when that needs much enlarging."""
+def scaled(
+    item: Labelled, size: float, config: EvaluateConfig, largest: float = 1.5
+) -> tuple[np.ndarray, FloatArray] | None:
+    """A picture and its faces, the median one of this size; None when it must be enlarged more than that."""
     sure = item.faces[item.faces[:, 14] >= config.sure]
     if not len(sure):
         return None
     scale = size / float(np.median(np.sqrt(sure[:, 2] * sure[:, 3])))
-    if scale > 1.5:
+    if scale > largest:
         return None
     picture = cv2.resize(item.picture(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     faces = item.faces.copy()

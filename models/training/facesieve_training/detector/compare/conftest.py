@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facesieve_training.detector.codec import FloatArray
-from facesieve_training.detector.compare.views import View
+from facesieve_training.detector.compare.views import OnView, View
 
 Face = Callable[..., FloatArray]
 
@@ -27,17 +27,17 @@ def views() -> list[View]:
 
 
 @pytest.fixture
-def exact(views: list[View]) -> Callable[[np.ndarray, float], FloatArray]:
+def exact(views: list[View]) -> OnView:
     """Finds every face where it is."""
-    return lambda picture, threshold: views[0].faces
+    return lambda view: views[0].faces
 
 
 @pytest.fixture
-def sloppy() -> Callable[[np.ndarray, float], FloatArray]:
+def sloppy() -> OnView:
     """Finds the large face, shifted by 6 pixels, and one that is none, surer with every picture."""
     calls = []
 
-    def detect(picture: np.ndarray, threshold: float) -> FloatArray:
+    def detect(view: View) -> FloatArray:
         calls.append(1)
         shifted = face(46, 40, 60, score=0.55)
         return np.stack([shifted, face(0, 90, 30, score=0.05 + 0.09 * len(calls))])

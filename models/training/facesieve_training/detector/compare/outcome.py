@@ -8,8 +8,8 @@ import numpy as np
 
 from facesieve_training.detector import codec
 from facesieve_training.detector.codec import FloatArray
-from facesieve_training.detector.compare.views import View
-from facesieve_training.detector.evaluate import LOWEST, Detect, EvaluateConfig, landmark_error, match
+from facesieve_training.detector.compare.views import OnView, View
+from facesieve_training.detector.evaluate import LOWEST, EvaluateConfig, landmark_error, match
 
 THUMB = 64
 _AROUND = 2.0
@@ -54,7 +54,7 @@ class Outcome:
         return np.array([landmark_error(face, truth) for face, truth in pairs], np.float32)
 
 
-def look(detectors: Mapping[str, Detect], views: Iterable[View], config: EvaluateConfig) -> Outcome:
+def look(detectors: Mapping[str, OnView], views: Iterable[View], config: EvaluateConfig) -> Outcome:
     """Show every view to every detector."""
     truth: list[FloatArray] = []
     thumbs: list[np.ndarray] = []
@@ -68,7 +68,7 @@ def look(detectors: Mapping[str, Detect], views: Iterable[View], config: Evaluat
         truth += list(sure)
         thumbs += [thumb(view.picture, face) for face in sure]
         for name, detect in detectors.items():
-            faces = detect(view.picture, LOWEST)
+            faces = detect(view)
             taken, wrong = match(faces, view.faces, config)
             missed = np.full(codec.COLUMNS, np.nan, np.float32)
             found[name] += [faces[k] if k >= 0 else missed for k in taken]

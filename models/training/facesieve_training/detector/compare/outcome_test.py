@@ -1,20 +1,16 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.compare import figures, sheet
 from facesieve_training.detector.compare.outcome import Outcome, look
-from facesieve_training.detector.compare.views import View
+from facesieve_training.detector.compare.views import OnView, View
 from facesieve_training.detector.evaluate import EvaluateConfig
-
-Detector = Callable[[np.ndarray, float], FloatArray]
 
 
 @pytest.fixture(name="outcome")
-def _outcome(views: list[View], exact: Detector, sloppy: Detector) -> Outcome:
+def _outcome(views: list[View], exact: OnView, sloppy: OnView) -> Outcome:
     return look({"exact": exact, "sloppy": sloppy}, views, EvaluateConfig())
 
 

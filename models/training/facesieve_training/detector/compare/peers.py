@@ -11,9 +11,11 @@ import tensorflow as tf
 from facesieve_training.cli import DataError
 from facesieve_training.detector import codec
 from facesieve_training.detector.codec import STRIDES, FloatArray
-from facesieve_training.detector.evaluate import Detect
+from facesieve_training.detector.compare.views import OnView, View
+from facesieve_training.detector.evaluate import LOWEST, Detect
 from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.network import HEADS, NetworkConfig, build
+from facesieve_training.detector.second import refine
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.networks.pixels import scaled
 
@@ -27,6 +29,8 @@ class Peer:
     score: float | None = None
     """Default threshold, at which false faces on backgrounds are counted; without one it is what the manifest
     beside the file recommends, and a file without a manifest is left out there."""
+    second_look: bool = False
+    """Whether it looks at each face again, as the daemon does: that changes the landmarks alone."""
 
     def recommended(self) -> float | None:
         """The default threshold; None when neither the configuration nor a manifest says one."""
@@ -48,6 +52,23 @@ class Peer:
             return _float(self.file, network, nms)
         yunet = YuNet(self.file)
         return lambda picture, threshold: yunet.detect(picture, threshold, overlap=nms)
+
+    def on_views(self, nms: float, network: NetworkConfig) -> OnView:
+        """The detector on views, with the second look where it takes one."""
+        detect = self.open(nms, network)
+        if not self.second_look:
+            return lambda view: detect(view.picture, LOWEST)
+        again = self.open(nms, network)  # another size of one interpreter's input costs more than another one
+
+        def twice(view: View) -> FloatArray:
+            faces = detect(view.picture, LOWEST)
+            faces[:, :14] /= view.scale
+            faces = np.array([refine(again, view.full, face, view.scale) for face in faces], np.float32)
+            faces = faces.reshape(-1, codec.COLUMNS)
+            faces[:, :14] *= view.scale
+            return faces
+
+        return twice
 
 
 def _float(file: Path, config: NetworkConfig, nms: float) -> Detect:

@@ -27,6 +27,12 @@ def markdown(told: dict[str, Any]) -> str:
         if own["scores"]:
             lines += _own(own)
     lines += ["![recall and landmarks over size](recall.png)", ""]
+    for part in told["cameras"]:
+        lines += [
+            f"## A camera with {part['times']:g} times the input's pixels a line, {part['pictures']} views",
+            "",
+        ]
+        lines += _at_rate(part, names, "picture")
     for name, part in told["recordings"].items():
         rates = ", ".join(f"{peer} {rate:g}" for peer, rate in part["false_per_picture"].items())
         told_at = (
@@ -93,12 +99,12 @@ def _scores(parts: dict[str, Any]) -> list[str]:
 
 def _empty(told: dict[str, Any]) -> list[str]:
     lines = ["## Where nobody shows a face", ""]
-    known = {"peers", "held_out", "clean", "degraded", "recordings", "scores", "milliseconds"}
+    known = {"peers", "held_out", "clean", "degraded", "cameras", "recordings", "scores", "milliseconds"}
     for name, part in told.items():
         if name in known:
             continue
         lines += [f"{name}, {part['pictures']} pictures:", ""]
-        for peer in told["peers"]:
+        for peer in (peer for peer in told["peers"] if peer in part):
             count = part[peer]["false"]
             passing = "" if count is None else f"{count} false faces at the default threshold; "
             highest = ", ".join(f"{score:.2f}" for score in part[peer]["highest"][:5]) or "none"

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesieve_training.detector.codec import FloatArray
-from facesieve_training.detector.compare.views import View
-from facesieve_training.detector.evaluate import LOWEST, Detect, EvaluateConfig, match
+from facesieve_training.detector.compare.views import OnView, View
+from facesieve_training.detector.evaluate import EvaluateConfig, match
 from facesieve_training.prepare.align import align
 
 Score = Callable[[NDArray[np.uint8]], float]
@@ -19,7 +19,7 @@ _LEAST = 24.0
 
 
 def scores(
-    detectors: Mapping[str, Detect], views: Iterable[View], score: Score, config: EvaluateConfig
+    detectors: Mapping[str, OnView], views: Iterable[View], score: Score, config: EvaluateConfig
 ) -> dict[str, NDArray[np.float64]]:
     """Quality score of every true face, aligned by each detector's landmarks; NaN where it was missed."""
     told: dict[str, list[float]] = {name: [] for name in (*detectors, TRUTH)}
@@ -28,7 +28,7 @@ def scores(
         large = np.sqrt(sure[:, 2] * sure[:, 3]) >= _LEAST * view.scale
         told[TRUTH] += [_score(view, face, score) for face in sure[large]]
         for name, detect in detectors.items():
-            faces = detect(view.picture, LOWEST)
+            faces = detect(view)
             taken = match(faces, view.faces, config)[0][large]
             told[name] += [_score(view, faces[k], score) if k >= 0 else float("nan") for k in taken]
     return {name: np.array(values) for name, values in told.items()}

@@ -1,14 +1,9 @@
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
-from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.compare.scores import TRUTH, difference, scores
-from facesieve_training.detector.compare.views import View
+from facesieve_training.detector.compare.views import OnView, View
 from facesieve_training.detector.evaluate import EvaluateConfig
-
-Detector = Callable[[np.ndarray, float], FloatArray]
 
 
 def brightness(picture: np.ndarray) -> float:
@@ -17,23 +12,22 @@ def brightness(picture: np.ndarray) -> float:
     return float(picture.mean())
 
 
-def test_landmarks_that_are_off_change_the_score(exact: Detector, sloppy: Detector) -> None:
+def test_landmarks_that_are_off_change_the_score(views: list[View], exact: OnView, sloppy: OnView) -> None:
     """A picture that is brighter to the right: a shift of 6 pixels to the right is 6 grey values."""
     full = np.repeat(np.arange(192, dtype=np.uint8)[None, :, None], 128, axis=0).repeat(3, axis=2)
-    faces = exact(full, 0.1)
-    view = View(full, faces, full, 1.0)
+    view = View(full, views[0].faces, full, 1.0)
     told = scores({"exact": exact, "sloppy": sloppy}, [view], brightness, EvaluateConfig())
     assert len(told[TRUTH]) == 1, "the face of 14 pixels is too small to be scored"
     assert difference(told["exact"], told[TRUTH]) == {"faces": 1, "apart": 0.0, "higher": 0.0}
     assert difference(told["sloppy"], told[TRUTH])["higher"] == pytest.approx(6, abs=0.2)
 
 
-def test_a_smaller_view_is_cut_from_the_full_picture(exact: Detector) -> None:
+def test_a_smaller_view_is_cut_from_the_full_picture(views: list[View], exact: OnView) -> None:
     full = np.zeros((256, 384, 3), np.uint8)
     full[:, 150:] = 200
     small = np.ascontiguousarray(full[::2, ::2])
-    found = scores({"exact": exact}, [View(small, exact(small, 0), full, 0.5)], brightness, EvaluateConfig())
-    twice = exact(full, 0).copy()
+    found = scores({"exact": exact}, [View(small, views[0].faces, full, 0.5)], brightness, EvaluateConfig())
+    twice = views[0].faces.copy()
     twice[:, :14] *= 2
     whole = scores({}, [View(full, twice, full, 1.0)], brightness, EvaluateConfig())
     np.testing.assert_allclose(found["exact"], whole[TRUTH][-len(found["exact"]) :], atol=0.01)

@@ -20,6 +20,7 @@ from facesieve_training.detector.compare.outcome import look, thumb
 from facesieve_training.detector.compare.peers import Peer
 from facesieve_training.detector.compare.scores import TRUTH, Score, difference, scores
 from facesieve_training.detector.compare.speed import milliseconds
+from facesieve_training.detector.compare.views import OnView
 from facesieve_training.detector.evaluate import LOWEST, Detect, EvaluateConfig, backgrounds, stills
 from facesieve_training.detector.label import LabelConfig, load
 from facesieve_training.detector.network import NetworkConfig
@@ -38,6 +39,7 @@ def default_peers() -> list[Peer]:
     return [
         Peer("shipped", Path("../detector.tflite")),
         Peer("YuNet", Path("data/models/yunet_s.onnx")),
+        Peer("second look", Path("../detector.tflite"), second_look=True),
     ]
 
 
@@ -57,6 +59,8 @@ class Config:
     evaluate: EvaluateConfig = field(default_factory=lambda: EvaluateConfig(sizes=_SIZES))
     rates: tuple[float, ...] = (0.01, 0.001)
     """False faces a picture at which recall is told."""
+    cameras: tuple[float, ...] = (2.0, 3.0)
+    """How many times as wide as the input the frames of a camera are, in views of their own."""
     frame_scales: tuple[float, ...] = (0.5, 1.0)
     """Scales at which the teacher looks at the frames of recordings."""
 
@@ -64,6 +68,7 @@ class Config:
         """What is wrong with the values."""
         names = [peer.name for peer in self.peers]
         wrong = [] if len(names) >= 2 else ["peers: must be two at least"]
+        wrong += [f"cameras: {times:g} is below 1" for times in self.cameras if not times >= 1]
         return wrong + ([] if len(set(names)) == len(names) else ["peers: two have the same name"])
 
 
@@ -73,7 +78,7 @@ def run(config: Config, run: Run) -> None:
     for path in (*config.evaluate.empty, *config.evaluate.recordings):
         if not path.is_file():
             raise DataError(f"{path}: no such recording; mend evaluate.empty or evaluate.recordings")
-    detectors = {peer.name: peer.open(config.evaluate.nms, config.network) for peer in config.peers}
+    detectors = {peer.name: peer.on_views(config.evaluate.nms, config.network) for peer in config.peers}
     own = {peer.name: peer.recommended() for peer in config.peers}
     items = load(config.label)
     run.set_data_hash(data_hash(items))
@@ -88,25 +93,38 @@ def run(config: Config, run: Run) -> None:
         told[kind] = {"pictures": outcome.pictures, "rates": rates, "own": figures.at_scores(outcome, known)}
         folder = run.dir / f"sheets-{kind}"
         sheet.write_sheets(outcome, names[0], names[1], rates[0]["scores"], folder)
+    told["cameras"] = [
+        {"times": times, **_camera(detectors, views.camera(held, config.evaluate, times), config)}
+        for times in config.cameras
+    ]
     teacher = YuNet(config.label.teacher)
     told["recordings"] = _recordings(detectors, teacher, config, told["clean"]["rates"][0]["scores"])
     if config.scorer is not None:
         shown_for = [views.pictures(held), *(_frames(p, teacher, config) for p in config.evaluate.recordings)]
         told["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
+    once = [peer for peer in config.peers if not peer.second_look]
+    alone = {peer.name: peer.open(config.evaluate.nms, config.network) for peer in once}
     plain = backgrounds(held, config.evaluate, config.seed)
-    told["backgrounds"] = _backgrounds(detectors, own, plain, run.dir / "sheet-backgrounds.png")
+    told["backgrounds"] = _backgrounds(alone, own, plain, run.dir / "sheet-backgrounds.png")
     for path in config.evaluate.empty:
         still = stills(path, config.evaluate)
-        told[path.stem] = _backgrounds(detectors, own, still, run.dir / f"sheet-{path.stem}.png")
-    told["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in config.peers}
+        told[path.stem] = _backgrounds(alone, own, still, run.dir / f"sheet-{path.stem}.png")
+    told["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in once}
     write_atomic(run.dir / "figures.json", json.dumps(told, indent=2) + "\n")
     chart.draw(told["clean"]["rates"], told["degraded"]["rates"], run.dir)
     write_atomic(run.dir / "report.md", report.markdown(told))
     run.finish()
 
 
+def _camera(detectors: dict[str, OnView], shown: Iterable[views.View], config: Config) -> dict[str, Any]:
+    """The figures of a camera's views at the first rate."""
+    outcome = look(detectors, shown, config.evaluate)
+    at = figures.at_rate(outcome, list(detectors), config.rates[0])
+    return {"pictures": outcome.pictures, **at}
+
+
 def _recordings(
-    detectors: dict[str, Detect], teacher: YuNet, config: Config, at: dict[str, float]
+    detectors: dict[str, OnView], teacher: YuNet, config: Config, at: dict[str, float]
 ) -> dict[str, Any]:
     """By recording, the figures at these scores, and at as many false faces as the second peer has there."""
     told = {}
@@ -128,7 +146,7 @@ def _frames(path: Path, teacher: YuNet, config: Config) -> Iterable[views.View]:
 
 
 def _scores(
-    detectors: dict[str, Detect], shown: list[Iterable[views.View]], score: Score, config: Config
+    detectors: dict[str, OnView], shown: list[Iterable[views.View]], score: Score, config: Config
 ) -> dict[str, Any]:
     """Differences of quality scores from those of the faces aligned by the second peer, and by the truth."""
     parts = [scores(detectors, part, score, config.evaluate) for part in shown]

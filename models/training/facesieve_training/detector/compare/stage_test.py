@@ -30,7 +30,9 @@ def _config(teacher: Path, pictures: Path, tmp_path: Path) -> stage.Config:
         f"""
 label: {{teacher: {teacher}, pictures: {pictures}, cache: {cache}, held_out: 0.5, scales: [1.0],
   upright: false}}
-peers: [{{name: new, file: {weights}, score: 0.5}}, {{name: teacher, file: {teacher}, score: 0.5}}]
+peers: [{{name: new, file: {weights}, score: 0.5}}, {{name: teacher, file: {teacher}, score: 0.5}},
+  {{name: again, file: {teacher}, score: 0.5, second_look: true}}]
+cameras: [1]
 network: {_WIDTHS}
 scorer: null
 evaluate: {{sizes: [8], every: 1, empty: [{empty}], recordings: [{empty}], backgrounds: 5,
@@ -50,10 +52,16 @@ def test_two_detectors_and_a_report_of_both(bright_squares: Path, squares: Path,
     assert told["empty"]["pictures"] == 3
     row = next(row for row in told["clean"]["rates"][0]["sizes"] if row["from"] == 24)
     assert row["faces"] > 0
-    assert row["recall"] == {"new": 0.0, "teacher": 1.0}
+    assert row["recall"] == {"new": 0.0, "teacher": 1.0, "again": 1.0}
     assert told["milliseconds"]["new"] is None
+    assert "again" not in told["milliseconds"]
+    assert "again" not in told["backgrounds"]
+    camera = told["cameras"][0]
+    assert (camera["times"], camera["pictures"]) == (1.0, told["clean"]["pictures"])
+    assert camera["sizes"] == told["clean"]["rates"][0]["sizes"]
     report = (run.dir / "report.md").read_text()
     assert "| 24-48 |" in report
+    assert "## A camera with 1 times the input's pixels a line" in report
     assert "0 false faces at the default threshold" in report
     assert (run.dir / "recall.svg").stat().st_size > 1000
     assert (run.dir / "sheets-clean" / "missed-but-by-the-peer.png").exists()
@@ -84,4 +92,14 @@ def test_one_peer_is_too_few(tmp_path: Path) -> None:
 
 
 def test_the_shipped_configuration_is_valid() -> None:
-    assert [peer.name for peer in configuration.load(CONFIG, stage.Config).peers] == ["shipped", "YuNet"]
+    assert [peer.name for peer in configuration.load(CONFIG, stage.Config).peers] == [
+        "shipped",
+        "YuNet",
+        "second look",
+    ]
+
+
+def test_a_camera_cannot_have_fewer_pixels_than_the_input(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("cameras: [3, 0.5]\n")
+    with pytest.raises(ConfigError, match=r"cameras: 0\.5 is below 1"):
+        configuration.load(tmp_path / "c.yaml", stage.Config)

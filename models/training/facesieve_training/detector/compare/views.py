@@ -4,7 +4,7 @@ The truth is the teacher's on clean pictures at full size, seen at several scale
 where that makes it surer of a head on one side.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,10 @@ class View:
     """Pixels of the picture to one of `full`."""
 
 
+OnView = Callable[[View], FloatArray]
+"""The faces that a detector finds in a view, in pixels of its picture."""
+
+
 def scenes(items: Sequence[Labelled], config: EvaluateConfig, degraded: bool, seed: int) -> Iterator[View]:
     """Every picture at every size that it can be scaled down to; degraded as cameras do, or clean."""
     for number, item in enumerate(items):
@@ -43,6 +47,21 @@ def scenes(items: Sequence[Labelled], config: EvaluateConfig, degraded: bool, se
             if degraded:
                 picture = degrade(picture, np.random.default_rng([seed, number, k]))
             yield View(picture, faces, picture, 1.0)
+
+
+def camera(items: Sequence[Labelled], config: EvaluateConfig, times: float) -> Iterator[View]:
+    """Every picture at every size as a camera shows it whose frames are so many times as wide as the input.
+
+    Only pictures that are large enough: what is enlarged has no more to show.
+    """
+    for item in items:
+        for size in config.sizes:
+            made = scaled(item, size * times, config, largest=1.0)
+            if made is not None:
+                full, faces = made
+                small, scale = shrink(full, round(max(full.shape[:2]) / times))
+                faces[:, :14] *= scale
+                yield View(small, faces, full, scale)
 
 
 def pictures(items: Sequence[Labelled]) -> Iterator[View]:

@@ -1,0 +1,57 @@
+"""The second look at a face, as the daemon takes it: a detector on a small square of the full picture."""
+
+import cv2
+import numpy as np
+
+from facesieve_training.detector import codec
+from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.evaluate import Detect
+from facesieve_training.detector.warp import transform
+
+SIDE = 96
+"""Width and height of what the detector is shown."""
+_LENGTH = 1.6
+"""Of the square, in sizes of the face: square roots of its box's area."""
+_SCORE = 0.4
+_OVERLAP = 0.4
+"""With the first look's box, from which what is found is the same face."""
+_WELL_MARKED = 48.0
+"""Size, in pixels of the first look's input, from which a face gets the mean of both looks."""
+_LEAST = 8
+
+
+def refine(detect: Detect, full: np.ndarray, face: FloatArray, scale: float) -> FloatArray:
+    """A face [15] with the landmarks of a second look at it; as it is when that does not find it.
+
+    It is in pixels of the full picture, of which the first look's input has `scale` to one.
+    """
+    size = float(np.sqrt(face[2] * face[3]))
+    length = max(int(_LENGTH * size + 0.5), _LEAST)
+    left, top = (int(v) for v in np.floor(face[:2] + face[2:4] / 2 - length / 2 + 0.5))
+    square = _cut(full, left, top, length)
+    if square is None:
+        return face
+    to_picture = np.array([[length / SIDE, 0, left], [0, length / SIDE, top]])
+    found = transform(detect(square, _SCORE), to_picture)
+    overlap = codec.iou(face[None], found)[0]
+    if overlap.max(initial=0) < _OVERLAP:
+        return face
+    second = found[int(overlap.argmax())]
+    marked = face.copy()
+    marked[4:14] = second[4:14] if size * scale < _WELL_MARKED else (face[4:14] + second[4:14]) / 2
+    return marked
+
+
+def _cut(full: np.ndarray, left: int, top: int, length: int) -> np.ndarray | None:
+    """A square of the picture, black beyond it, at the detector's side; None when all of it is beyond."""
+    height, width = full.shape[:2]
+    x0, y0 = max(left, 0), max(top, 0)
+    x1, y1 = min(left + length, width), min(top + length, height)
+    if x1 <= x0 or y1 <= y0:
+        return None
+    square = np.zeros((length, length, 3), np.uint8)
+    square[y0 - top : y1 - top, x0 - left : x1 - left] = full[y0:y1, x0:x1]
+    while length // 2 >= SIDE:  # the daemon's way of shrinking: by halves, then bilinearly
+        length //= 2
+        square = np.asarray(cv2.resize(square, (length, length)), np.uint8)
+    return np.asarray(cv2.resize(square, (SIDE, SIDE)), np.uint8)

@@ -1,0 +1,79 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.second import SIDE, refine
+
+PLACES = np.array([[20, 24], [40, 24], [30, 36], [22, 48], [38, 48]], np.float32)
+
+
+def face(x: float, y: float, off: float = 0) -> FloatArray:
+    """A face of 60x60, whose landmarks are so many pixels off to the right."""
+    return np.array([x, y, 60, 60, *(PLACES + np.array([x + off, y])).ravel(), 0.9], np.float32)
+
+
+@pytest.fixture(name="shown")
+def _shown() -> list[np.ndarray]:
+    return []
+
+
+@pytest.fixture(name="sees")
+def _sees(shown: list[np.ndarray]) -> Callable[..., Callable[[np.ndarray, float], FloatArray]]:
+    """Makes a detector that finds these faces whatever it is shown."""
+
+    def detector(*faces: FloatArray) -> Callable[[np.ndarray, float], FloatArray]:
+        def detect(picture: np.ndarray, threshold: float) -> FloatArray:
+            shown.append(picture)
+            assert threshold == 0.4
+            return np.array(faces, np.float32).reshape(-1, 15)
+
+        return detect
+
+    return detector
+
+
+FULL = np.random.default_rng(1).integers(0, 256, (400, 600, 3), np.uint8)
+
+
+@pytest.mark.parametrize(("scale", "off"), [(1 / 3, 0), (47 / 60, 0), (49 / 60, 3), (1, 3)])
+def test_a_small_face_gets_the_second_landmarks_and_a_large_one_the_mean(
+    sees: Callable[..., Callable[[np.ndarray, float], FloatArray]], scale: float, off: float
+) -> None:
+    """The square around a face of 60 pixels has the side that the detector is shown."""
+    found = refine(sees(face(18, 18)), FULL, face(300, 200, 6), scale)
+    np.testing.assert_allclose(found, face(300, 200, off), atol=1e-3)
+
+
+@pytest.mark.parametrize("faces", [[], [face(18 + 36, 18)]])
+def test_what_is_not_found_again_stays(
+    sees: Callable[..., Callable[[np.ndarray, float], FloatArray]], faces: list[FloatArray]
+) -> None:
+    np.testing.assert_array_equal(refine(sees(*faces), FULL, face(300, 200, 6), 0.3), face(300, 200, 6))
+    outside = face(900, 200, 6)
+    np.testing.assert_array_equal(refine(sees(face(18, 18)), FULL, outside, 0.3), outside)
+
+
+def test_the_face_is_the_one_that_overlaps_most(
+    sees: Callable[..., Callable[[np.ndarray, float], FloatArray]],
+) -> None:
+    found = refine(sees(face(18 + 20, 18), face(18, 18, 2)), FULL, face(300, 200, 6), 0.3)
+    np.testing.assert_allclose(found, face(300, 200, 2), atol=1e-3)
+
+
+def test_the_square_is_cut_from_the_full_picture(
+    sees: Callable[..., Callable[[np.ndarray, float], FloatArray]], shown: list[np.ndarray]
+) -> None:
+    refine(sees(), FULL, face(300, 200), 1)
+    np.testing.assert_array_equal(shown[0], FULL[182:278, 282:378])
+    refine(sees(), FULL, face(-20, 360), 1)
+    assert shown[1].shape == (SIDE, SIDE, 3)
+    np.testing.assert_array_equal(shown[1][:58, 38:], FULL[342:400, :58])
+    assert not shown[1][58:].any()
+    assert not shown[1][:, :38].any()
+    large = face(200, 100)
+    large[2:4] = 120
+    refine(sees(), FULL, large, 1)
+    mean = FULL[64:256, 164:356].reshape(SIDE, 2, SIDE, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(shown[2], mean, atol=1)
