@@ -97,7 +97,7 @@ func (n *interpreters) startRefiner() *models.Interpreter {
 	if n.single {
 		return nil
 	}
-	refiner, err := models.Start(n.nets.detector, n.runtime, n.log)
+	refiner, err := models.Start(n.nets.detector, n.runtime, n.log.With().Str("use", "second look").Logger())
 	if err == nil {
 		if err = errors.Join(refiner.Resize(detect.RefinerSide, detect.RefinerSide), refiner.Invoke()); err == nil {
 			return refiner
