@@ -142,11 +142,11 @@ func TestADetectorWithoutSecondLook(t *testing.T) {
 // every face is scored it is looked at again, and the reason stays.
 func TestNoSecondLookAtWhatIsRuledOut(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(q *quality.Config)
+		change func(before *quality.Gates)
 		want   quality.Reason
 	}{
-		"edge":      {func(q *quality.Config) { q.Gates.EdgeMargin = 0.99 }, quality.ReasonEdge},
-		"far small": {func(q *quality.Config) { q.Gates.MinEyeDistance = 500 }, quality.ReasonTooSmall},
+		"edge":  {func(before *quality.Gates) { before.EdgeMargin = 0.99 }, quality.ReasonEdge},
+		"small": {func(before *quality.Gates) { before.MinEyeDistance = 500 }, quality.ReasonTooSmall},
 	} {
 		for _, all := range []bool{false, true} {
 			looks, j := judged(t, test.change, all)
@@ -155,21 +155,22 @@ func TestNoSecondLookAtWhatIsRuledOut(t *testing.T) {
 			}
 		}
 	}
-	if looks, j := judged(t, func(*quality.Config) {}, false); looks != 1 || j.Reason != "" {
+	if looks, j := judged(t, func(*quality.Gates) {}, false); looks != 1 || j.Reason != "" {
 		t.Errorf("a good face: %d second looks, reason %q", looks, j.Reason)
 	}
 }
 
-// judged returns the judgement of the face in facePicture, and how many second looks it took.
-func judged(t *testing.T, change func(q *quality.Config), all bool) (looks int, j judgement) {
+// judged returns the judgement of the face in facePicture, with other gates before the second look alone, and how many of those it
+// took.
+func judged(t *testing.T, change func(before *quality.Gates), all bool) (looks int, j judgement) {
 	t.Helper()
 	cfg := DefaultConfig()
-	change(&cfg.Quality)
 	e, err := newEngine(onePair(t), cfg.Detect, cfg.Quality)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close() //nolint:errcheck // only memory is freed
+	change(&e.coarse)
 	frame := gocv.NewMat()
 	defer frame.Close()
 	if !capture.ReadPicture(facePicture(t), &frame) {
