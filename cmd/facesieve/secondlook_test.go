@@ -15,6 +15,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"facesieve/capture"
+	"facesieve/detect"
 	"facesieve/models"
 	"facesieve/publish"
 	"facesieve/quality"
@@ -142,11 +143,11 @@ func TestADetectorWithoutSecondLook(t *testing.T) {
 // every face is scored it is looked at again, and the reason stays.
 func TestNoSecondLookAtWhatIsRuledOut(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(before *quality.Gates)
+		change func(e *engine, face *detect.Face)
 		want   quality.Reason
 	}{
-		"edge":  {func(before *quality.Gates) { before.EdgeMargin = 0.99 }, quality.ReasonEdge},
-		"small": {func(before *quality.Gates) { before.MinEyeDistance = 500 }, quality.ReasonTooSmall},
+		"edge":  {func(e *engine, _ *detect.Face) { e.coarse.EdgeMargin = 0.99 }, quality.ReasonEdge},
+		"small": {func(e *engine, _ *detect.Face) { e.coarse.MinEyeDistance = 500 }, quality.ReasonTooSmall},
 	} {
 		for _, all := range []bool{false, true} {
 			looks, j := judged(t, test.change, all)
@@ -155,22 +156,37 @@ func TestNoSecondLookAtWhatIsRuledOut(t *testing.T) {
 			}
 		}
 	}
-	if looks, j := judged(t, func(*quality.Gates) {}, false); looks != 1 || j.Reason != "" {
-		t.Errorf("a good face: %d second looks, reason %q", looks, j.Reason)
+}
+
+// A face that the first look marked so badly that its gates would rule it out is judged by the second.
+func TestTheSecondLookSavesABadlyMarkedFace(t *testing.T) {
+	for name, change := range map[string]func(e *engine, face *detect.Face){
+		"as it is": func(*engine, *detect.Face) {},
+		"lying on its side": func(_ *engine, face *detect.Face) {
+			x, y := face.Box[0]+face.Box[2]/2, face.Box[1]+face.Box[3]/2
+			for i, p := range face.Landmarks {
+				face.Landmarks[i] = [2]float32{x - (p[1] - y), y + (p[0] - x)}
+			}
+		},
+		"all in one place": func(_ *engine, face *detect.Face) { face.Landmarks = [5][2]float32{} },
+	} {
+		if looks, j := judged(t, change, false); looks != 1 || j.Reason != "" || !j.Scored {
+			t.Errorf("%s: %d second looks, reason %q", name, looks, j.Reason)
+		}
 	}
 }
 
-// judged returns the judgement of the face in facePicture, with other gates before the second look alone, and how many of those it
-// took.
-func judged(t *testing.T, change func(before *quality.Gates), all bool) (looks int, j judgement) {
+// judged returns the judgement of the face in facePicture, which the first look sees at about 40 pixels, after a change of engine or
+// face, and how many second looks it took.
+func judged(t *testing.T, change func(e *engine, face *detect.Face), all bool) (looks int, j judgement) {
 	t.Helper()
 	cfg := DefaultConfig()
+	cfg.Detect.Input = 160
 	e, err := newEngine(onePair(t), cfg.Detect, cfg.Quality)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close() //nolint:errcheck // only memory is freed
-	change(&e.coarse)
 	frame := gocv.NewMat()
 	defer frame.Close()
 	if !capture.ReadPicture(facePicture(t), &frame) {
@@ -181,6 +197,7 @@ func judged(t *testing.T, change func(before *quality.Gates), all bool) (looks i
 	if err != nil || len(faces) == 0 {
 		t.Fatalf("%d faces, %v", len(faces), err)
 	}
+	change(e, &faces[0])
 	if j, err = e.judge(frame, faces[0], all); err != nil {
 		t.Fatal(err)
 	}
