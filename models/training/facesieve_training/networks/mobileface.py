@@ -18,7 +18,8 @@ from facesieve_training.faces import SIZE
 BLOCKS = ((64, 2, 1), (64, 1, 4), (128, 2, 1), (128, 1, 6), (128, 2, 1), (128, 1, 2))
 """Width of the stream, stride and number of blocks, as published; those of stride 1 add to the stream."""
 STRIDES = tuple(stride for _, stride, count in BLOCKS for _ in range(count))
-"""Stride of each block."""
+"""Stride of each block, as published; a block with one does not add to the stream."""
+_SAMPLING = (1, 2, 2, 2)
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,15 @@ class MobileFaceConfig:
     hidden: tuple[int, ...] = (48, 0, 48, 0, 48, 80, 0, 96, 0, 96, 0, 96, 160, 160, 160)
     """Hidden channels of each block; 0 leaves a block out, which one with a stride cannot be."""
     last: int = 512
+    strides: tuple[int, ...] = _SAMPLING
+    """Of the stem's depthwise convolution and of the three blocks that sample, as published. A stride of 2
+    makes all maps behind it smaller, in which many channels cost as much as few in larger ones.
+    """
+
+    def of_blocks(self) -> list[int]:
+        """Stride of each block."""
+        sampling = iter(self.strides[1:])
+        return [next(sampling) if stride == 2 else 1 for stride in STRIDES]
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
@@ -36,6 +46,8 @@ class MobileFaceConfig:
         least = [1 if stride == 2 else 0 for stride in STRIDES]
         if len(self.hidden) != len(STRIDES) or any(h < m for h, m in zip(self.hidden, least, strict=False)):
             found.append(f"hidden: must be {len(STRIDES)} numbers, one for each block, above 0 with a stride")
+        if len(self.strides) != len(_SAMPLING) or not set(self.strides) <= {1, 2}:
+            found.append(f"strides: must be {len(_SAMPLING)} numbers, of the stem and three blocks, 1 or 2")
         return found
 
 
@@ -60,9 +72,9 @@ def mobileface(config: MobileFaceConfig, dtype: str = "float32") -> keras.Model:
 
     def sampled(kind: Any, x: Any, stride: int, *width: int) -> Any:
         # Symmetrically, as "same" does not with a stride of 2 on an even side.
-        if stride == 2:
+        padding = "valid" if stride == 2 and x.shape[1] % 2 == 0 else "same"
+        if padding == "valid":
             x = layers.ZeroPadding2D(((1, 0), (1, 0)), dtype=dtype)(x)
-        padding = "valid" if stride == 2 else "same"
         return kind(*width, 3, stride, padding=padding, activation="relu", dtype=dtype)(x)
 
     def dense(x: Any, width: int, activation: str | None = "relu", name: str | None = None) -> Any:
@@ -70,14 +82,14 @@ def mobileface(config: MobileFaceConfig, dtype: str = "float32") -> keras.Model:
 
     inputs = keras.Input((SIZE, SIZE, 3), name="image")
     x = sampled(layers.Conv2D, inputs, 2, config.stem)
-    x = sampled(layers.DepthwiseConv2D, x, 1)
-    wanted = iter(enumerate(config.hidden))
-    for width, stride, count in BLOCKS:
-        for k, channels in (next(wanted) for _ in range(count)):
+    x = sampled(layers.DepthwiseConv2D, x, config.strides[0])
+    wanted = iter(enumerate(zip(config.hidden, config.of_blocks(), strict=True)))
+    for width, published, count in BLOCKS:
+        for k, (channels, stride) in (next(wanted) for _ in range(count)):
             if not channels:
                 continue
             y = sampled(layers.DepthwiseConv2D, dense(x, channels), stride)
-            if stride == 2:
+            if published == 2:
                 x = dense(y, width, None, stream_name(k))
             else:
                 x = layers.Add(dtype=dtype, name=stream_name(k))([x, dense(y, width, None)])

@@ -35,6 +35,12 @@ def streams(teacher: list[Layer], pictures: Any) -> list[Any]:
     return [*found, _told(_told(x, teacher[-3]), teacher[-2])]
 
 
+def sampled(maps: Any, side: int) -> Any:
+    """Maps at the places of a network whose maps have this side: strides sample from the first place on."""
+    step = -(-maps.shape[1] // side)
+    return maps[:, ::step, ::step]
+
+
 def embedding(teacher: list[Layer], values: Any) -> Any:
     """Its embedding, N x D, from the last of the streams."""
     last = teacher[-1]

@@ -32,12 +32,30 @@ def test_a_face_in_the_middle_stays_there() -> None:
     assert np.asarray(model(picture)).shape == (1, 32)
 
 
+def test_early_strides_make_maps_small_and_channels_cheap() -> None:
+    hidden = (102,) * 5 + (204,) * 7 + (409, 204, 204)
+    model = mobileface(MobileFaceConfig(64, hidden, 512, (2, 2, 2, 1)))
+    strided = [layer for layer in convolutions(model) if layer.strides[0] == 2]
+    assert [layer.output.shape[1] for layer in strided] == [56, 28, 14, 7]
+    assert convolutions(model)[-1].output.shape[1] == 7
+    assert macs(model) < 60e6
+    assert model.count_params() > 2 * mobileface(MobileFaceConfig()).count_params()
+
+
+def test_a_map_of_an_odd_side_is_sampled_about_its_middle() -> None:
+    model = mobileface(MobileFaceConfig(8, SMALL.hidden, 32, (2, 2, 2, 2)))
+    last = [layer for layer in convolutions(model) if layer.strides[0] == 2][-1]
+    assert (last.padding, last.input.shape[1], last.output.shape[1]) == ("same", 7, 4)
+
+
 @pytest.mark.parametrize(
     ("config", "fault"),
     [
         (MobileFaceConfig(hidden=(8,)), "hidden: must be 15 numbers"),
         (MobileFaceConfig(hidden=(0,) * 15), "hidden: must be 15 numbers"),
         (MobileFaceConfig(stem=0), "stem: must be above 0"),
+        (MobileFaceConfig(strides=(1, 2, 2)), "strides: must be 4 numbers"),
+        (MobileFaceConfig(strides=(1, 2, 2, 3)), "strides: must be 4 numbers"),
     ],
 )
 def test_what_is_no_network_is_told(config: MobileFaceConfig, fault: str) -> None:

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from facesieve_training.faces import Picture
 from facesieve_training.networks.mobileface import STRIDES, MobileFaceConfig, convolutions
-from facesieve_training.networks.mobileface_forward import convolve, streams
+from facesieve_training.networks.mobileface_forward import convolve, sampled, streams
 from facesieve_training.networks.mobileface_onnx import Array, Layer
 
 _BATCH = 32
@@ -42,13 +42,14 @@ def start(body: keras.Model, config: MobileFaceConfig, teacher: list[Layer], pic
     x = _start_stem(held[:5], [*teacher[:2], *blocks[0].layers], x, stem, wanted[0])
     for k, block in enumerate(blocks[1:], 1):
         mine = held[2 + 3 * k : 5 + 3 * k]
-        candidates = _Candidates.of(block.layers, block.stride, x[:_BATCH])
-        target = wanted[block.number] - x if block.stride == 1 else wanted[block.number]
+        candidates = _Candidates.of(block.layers, mine[1].strides[0], x[:_BATCH])
+        target = wanted[block.number]
+        target = sampled(target, x.shape[1]) - x if block.adds else target
         chosen, kernel, bias = _choose(candidates, x, target, _width(mine[0]))
         for layer, weights in zip(mine, (*candidates.kept(chosen), (kernel[None, None], bias)), strict=True):
             _set(layer, *weights)
         told = _batched(partial(_run, mine), x)
-        x = x + told if block.stride == 1 else told
+        x = x + told if block.adds else told
     told, scale = _give_last(held[-1], body.get_layer("pooled"), teacher[-3:-1], x)
     # What is missing of the PReLUs, and the bias of the layer over all of the map, are there as their mean.
     missing = np.mean(values, axis=(0, 1, 2)) - np.mean(told, axis=0) * scale
@@ -72,7 +73,7 @@ class _Block:
     """A block of the large network; channels of those that were left out before it are its own too."""
 
     number: int
-    stride: int
+    adds: bool
     layers: list[Layer]
 
 
@@ -82,7 +83,7 @@ def _blocks(config: MobileFaceConfig, teacher: list[Layer]) -> Iterator[_Block]:
         pending = pending if stride == 1 else []
         pending.append(teacher[2 + 3 * k : 4 + 3 * k])
         if channels:
-            yield _Block(k, stride, [_beside(some) for some in zip(*pending, strict=True)])
+            yield _Block(k, stride == 1, [_beside(some) for some in zip(*pending, strict=True)])
             pending = []
 
 
@@ -101,7 +102,7 @@ def _start_stem(held: list[Any], teacher: list[Layer], x: Any, stem: Any, stream
     block = _Candidates.of(teacher[2:], 2, stem[:_BATCH])
     expand, depthwise = block.kept(_choose(block, stem, stream, _width(held[2]))[0])
     wanted = _batched(lambda some: convolve(some, *expand, 1), stem)
-    small = _Candidates.of(teacher[:2], 1, x[:_BATCH])
+    small = _Candidates.of(teacher[:2], held[1].strides[0], x[:_BATCH])
     chosen, kernel, bias = _choose(small, x, wanted, _width(held[0]))
     given = (*small.kept(chosen), (kernel[None, None], bias), depthwise)
     for layer, weights in zip(held, given, strict=False):
@@ -176,7 +177,7 @@ def _set(layer: Any, kernel: Array, bias: Array) -> None:
 def _run(some_layers: list[Any], x: Any) -> Any:
     """Convolutions one after the other, with what is padded before those with a stride."""
     for layer in some_layers:
-        x = layer(tf.pad(x, _BEFORE) if layer.strides[0] == 2 else x)
+        x = layer(tf.pad(x, _BEFORE) if layer.padding == "valid" and layer.strides[0] == 2 else x)
     return x
 
 
@@ -193,7 +194,8 @@ def _sampled(function: Callable[[Any], Any], x: Any, target: Any) -> tuple[Array
 
     def rows() -> Iterator[tuple[Any, Any]]:
         for k in range(0, len(x), _BATCH):
-            maps, wanted = function(x[k : k + _BATCH]), target[k : k + _BATCH]
+            maps = function(x[k : k + _BATCH])
+            wanted = sampled(target[k : k + _BATCH], maps.shape[1])
             places = rng.permutation(int(np.prod(maps.shape[:3])))[:_SAMPLES]
             yield tuple(tf.gather(tf.reshape(m, (-1, m.shape[-1])), places).numpy() for m in (maps, wanted))
 
@@ -239,8 +241,17 @@ def _give_last(expand: Any, mean: Any, layers: list[Layer], x: Any) -> tuple[Any
     slope = np.asarray(told.slope)
     side = np.where(np.abs(slope) > 1, -1, 1)
     _set(expand, told.kernel * side, told.bias * side)
-    weight = whole.kernel * np.where(side == 1, 1, -slope)
+    weight = _gathered(whole.kernel, x.shape[1]) * np.where(side == 1, 1, -slope)
     scale = np.abs(weight).max(axis=(0, 1)) + 1e-9
     mean.set_weights([weight / scale])
     places = np.prod(weight.shape[:2])
     return _batched(lambda some: mean(expand(some)), x), scale * places
+
+
+def _gathered(weight: Array, side: int) -> Array:
+    """Weights of the places that a small map has, H x W x C; what lies between two goes half to each."""
+    if side == len(weight):
+        return weight
+    places = np.arange(len(weight))
+    near = np.maximum(1 - np.abs(places / 2 - np.arange(side)[:, None]), 0)
+    return np.asarray(np.einsum("ih,jw,hwc->ijc", near, near, weight))

@@ -64,6 +64,22 @@ def test_the_more_channels_are_kept_the_more_is_told() -> None:
     assert left[2] < 0.5
 
 
+@pytest.mark.parametrize("strides", [(2, 2, 2, 1), (2, 2, 2, 2)])
+def test_a_network_of_smaller_maps_starts_from_one_of_larger(strides: tuple[int, ...]) -> None:
+    whole = MobileFaceConfig(WIDTH, (WIDTH,) * len(STRIDES), LAST, strides)
+    assert unexplained(whole) < 0.8
+
+
+def test_what_lies_between_two_places_of_a_small_map_goes_half_to_each() -> None:
+    weight = np.random.default_rng(0).normal(size=(7, 7, 2))
+    small = prune._gathered(weight, 4)
+    np.testing.assert_allclose(small.sum(axis=(0, 1)), weight.sum(axis=(0, 1)))
+    lone = np.zeros((7, 7, 1))
+    lone[1, 4] = 1
+    np.testing.assert_array_equal(np.argwhere(prune._gathered(lone, 4)[..., 0]), [[0, 2], [1, 2]])
+    assert prune._gathered(weight, 7) is weight
+
+
 def test_a_network_that_is_no_larger_one_is_told(tmp_path: Path) -> None:
     for config, fault in (
         (MobileFaceConfig(WIDTH + 1, (8,) * 15, LAST), "stem must be at most the one"),

@@ -60,8 +60,9 @@ def imitate(
     """
     rng = np.random.default_rng([seed, 6])
     chosen = np.unique(rng.permutation(rows)[: config.pictures])
-    kept = [k for k, channels in enumerate(network.hidden) if channels]
-    outputs = [student.get_layer(stream_name(k)).output for k in kept]
+    names = {k: stream_name(k) for k, channels in enumerate(network.hidden) if channels}
+    outputs = [student.get_layer(name).output for name in names.values()]
+    kept = {k: output.shape[1] for k, output in zip(names, outputs, strict=True)}
     model = keras.Model(student.input, [*outputs, student.get_layer(FEATURE).output])
     with TemporaryDirectory(prefix="imitation-", dir=folder) as held:
         seen = _Seen(Path(held), teacher, kept, pictures, chosen, rng)
@@ -72,8 +73,8 @@ class _Seen:
     """Pictures, half of them mirrored, and what the large network makes of them."""
 
     def __init__(
-        self, folder: Path, teacher: list[Layer], kept: list[int], pictures: Rows, rows: NDArray[np.int64],
-        rng: np.random.Generator,
+        self, folder: Path, teacher: list[Layer], kept: dict[int, int], pictures: Rows,
+        rows: NDArray[np.int64], rng: np.random.Generator,
     ) -> None:  # fmt: skip
         told = tf.function(lambda x: _told(teacher, kept, x))
         self._folder = folder
@@ -118,10 +119,12 @@ class _Seen:
                 yield made
 
 
-def _told(teacher: list[Layer], kept: list[int], pictures: Any) -> list[Any]:
+def _told(teacher: list[Layer], kept: dict[int, int], pictures: Any) -> list[Any]:
+    """The streams behind these blocks, each at the places of a map of this side, and the embedding."""
     _, *streams, values = mobileface_forward.streams(teacher, pictures)
     embedding = mobileface_forward.embedding(teacher, values)
-    return [tf.cast(t, tf.float16) for t in (*(streams[k] for k in kept), embedding)]
+    some = [mobileface_forward.sampled(streams[k], side) for k, side in kept.items()]
+    return [tf.cast(t, tf.float16) for t in (*some, embedding)]
 
 
 def _train(model: keras.Model, seen: _Seen, config: Imitation, seed: int) -> float:

@@ -27,7 +27,7 @@ def config(face_folder: Path, tmp_path: Path) -> stage.Config:
     label_stage.run(labelling, Run.open(tmp_path / "label", "label", labelling, False))
     return stage.Config(
         tmp_path / "label",
-        student=StudentConfig(mobileface=MobileFaceConfig(8, HIDDEN, LAST), bins=8, hidden=16),
+        student=StudentConfig(mobileface=MobileFaceConfig(8, HIDDEN, LAST, (2, 2, 2, 1)), bins=8, hidden=16),
         phases=(Phase(1, feature=1.0, labels=1.0),),
         initial=teacher.onnx,
         imitate=Imitation(pictures=40, steps=40, batch=8),

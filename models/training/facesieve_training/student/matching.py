@@ -22,18 +22,16 @@ NORM = "norm"
 """The label that the teacher tells, the length of its embedding; the others are the table's."""
 TOLD = -1
 """Truth of the norm where the teacher tells it."""
+COARSE = (20, 90)
+"""Pixels across a face that has few."""
 
 
 @dataclass(frozen=True)
-class Matching:
-    """Which pictures beside the label table's the student and its teacher see.
-
-    A blend is of two faces, or one alone, and turned, scaled, moved, lit, without colour or of few pixels by
-    chance; of its labels only the norm is learnt.
+class Change:
+    """How a picture is blended with another and changed: turned, scaled, moved, lit, without colour or of few
+    pixels by chance.
     """
 
-    blends: float = 0.25
-    """Share of the pictures of a batch."""
     two: float = 0.7
     """Chance that a blend is of two faces, each with a weight of at least a tenth."""
     rotation: float = 15.0
@@ -53,18 +51,33 @@ class Matching:
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
-        chances = ("blends", "two", "grey", "coarse")
+        chances = ("two", "grey", "coarse")
         found = [f"{n}: {getattr(self, n)} is not in 0..1" for n in chances if not 0 <= getattr(self, n) <= 1]
         spans = ("rotation", "scale", "shift", "contrast", "brightness")
         return found + [f"{n}: {getattr(self, n)} is below 0" for n in spans if getattr(self, n) < 0]
 
 
-def blend(pictures: Picture, others: Picture, config: Matching, rng: np.random.Generator) -> Picture:
+@dataclass(frozen=True)
+class Matching(Change):
+    """Which pictures beside the label table's the student and its teacher see: blends, of whose labels only
+    the norm is learnt.
+    """
+
+    blends: float = 0.25
+    """Share of the pictures of a batch."""
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        found = super().faults()
+        return found if 0 <= self.blends <= 1 else [f"blends: {self.blends} is not in 0..1", *found]
+
+
+def blend(pictures: Picture, others: Picture, config: Change, rng: np.random.Generator) -> Picture:
     """Blend N pictures with as many others, and change each."""
     return np.stack([_blend(a, b, config, rng) for a, b in zip(pictures, others, strict=True)])
 
 
-def _blend(picture: Picture, other: Picture, c: Matching, rng: np.random.Generator) -> Picture:
+def _blend(picture: Picture, other: Picture, c: Change, rng: np.random.Generator) -> Picture:
     if rng.random() < c.two:
         weight = float(rng.uniform(0.1, 0.9))
         picture = cv2.addWeighted(picture, weight, other, 1 - weight, 0)
@@ -80,7 +93,7 @@ def _blend(picture: Picture, other: Picture, c: Matching, rng: np.random.Generat
     if rng.random() < c.grey:
         picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     if rng.random() < c.coarse:
-        side = int(np.exp(rng.uniform(np.log(20), np.log(90))))
+        side = int(np.exp(rng.uniform(*np.log(COARSE))))
         few = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
         picture = cv2.resize(few, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
     return np.asarray(picture, np.uint8)
@@ -121,12 +134,27 @@ class Ranked(layers.Layer):  # type: ignore[misc]
         return ops.mean(ops.clip((length - low) / span, 0, 1), axis=-1, keepdims=True)
 
 
+class MeanOfViews(layers.Layer):  # type: ignore[misc]
+    """For each of N rows the mean of all views of the same picture, which lie side by side: N x D."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(dtype="float32", trainable=False)
+        self._count = count
+
+    def call(self, told: Any) -> Any:
+        """Average."""
+        views = ops.reshape(told, (-1, self._count, told.shape[-1]))
+        return ops.repeat(ops.mean(views, axis=1), self._count, axis=0)
+
+
 def taught_outputs(
-    outputs: dict[str, Any], seen: Any, teacher: list[Layer], knots: list[float]
+    outputs: dict[str, Any], seen: Any, teacher: list[Layer], knots: list[float], views: int
 ) -> dict[str, Any]:
-    """A student's outputs of what it has seen, beside the embedding and the norm what the teacher says."""
-    wanted = Taught(teacher)(seen)
-    beside = {FEATURE: wanted, NORM: Ranked(knots)(wanted)}
+    """A student's outputs of what it has seen, beside the embedding and the norm what the teacher says of all
+    views of the picture, on average: the student need not err with the mirror as the teacher does.
+    """
+    wanted, mean = Taught(teacher)(seen), MeanOfViews(views)
+    beside = {FEATURE: mean(wanted), NORM: mean(Ranked(knots)(wanted))}
     return outputs | {n: layers.Concatenate(dtype="float32")([outputs[n], beside[n]]) for n in beside}
 
 

@@ -14,6 +14,7 @@ from facesieve_training.run import Run
 from facesieve_training.student import data, matching, network, stage
 from facesieve_training.student.background import Empty
 from facesieve_training.student.batches import Batches, Phase
+from facesieve_training.student.follow import Follow
 from facesieve_training.student.matching import NORM, TOLD, Matching
 from facesieve_training.student.network import FEATURE, StudentConfig
 from facesieve_training.student.views import Views
@@ -114,7 +115,8 @@ def test_losses_are_to_what_the_teacher_says_of_the_pictures_seen(config: stage.
     model = stage.in_training(student, config, labels, rows, 10, large(), scale)
     seen = pictures(4)
     told = {name: np.asarray(value) for name, value in model(seen).items()}
-    wanted = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
+    each = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
+    wanted = each.reshape(2, 2, -1).mean(axis=1).repeat(2, axis=0)
     mine = {name: np.asarray(v) for name, v in student(seen.astype(np.float32) / 128 - 1).items()}
     np.testing.assert_allclose(
         np.asarray(matching.feature_loss(None, told[FEATURE])),
@@ -122,7 +124,8 @@ def test_losses_are_to_what_the_teacher_says_of_the_pictures_seen(config: stage.
         rtol=1e-4,
     )
     bins = network.BinsLoss(Views())
-    norms = scale.apply(np.stack([np.zeros(4), np.linalg.norm(wanted, axis=1)], axis=1))[:, 1:]
+    norms = scale.apply(np.stack([np.zeros(4), np.linalg.norm(each, axis=1)], axis=1))[:, 1:]
+    norms = norms.reshape(2, 2, 1).mean(axis=1).repeat(2, axis=0)
     truth = np.array([[TOLD], [TOLD], [0.3], [0]], np.float32)
     np.testing.assert_allclose(
         np.asarray(matching.NormLoss(bins)(truth, told[NORM])),
@@ -167,3 +170,9 @@ def test_what_no_matching_can_be_made_of_is_told(tmp_path: Path) -> None:
     assert wrong == ["blends: 1.5 is not in 0..1", "rotation: -1 is below 0"]
     config = stage.Config(tmp_path, student=StudentConfig(labels=("agreement",)), matching=Matching())
     assert config.faults() == ["matching: teaches the label norm; name it in student.labels"]
+    config = replace(config, matching=None, follow=Follow(batch=9), views=Views(count=2))
+    assert [fault.split(":")[0] for fault in config.faults()] == ["follow", "follow", "follow.batch"]
+    assert Follow(steps=0, plain=0.6, empty=0.5).faults() == [
+        "steps: 0 is below 1",
+        "plain, empty: are more than 1 together",
+    ]

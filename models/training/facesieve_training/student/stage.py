@@ -25,9 +25,10 @@ from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.networks.pixels import scaled
 from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run, write_atomic
-from facesieve_training.student import data, initial, network
+from facesieve_training.student import data, follow, initial, network
 from facesieve_training.student.background import Background, gather
 from facesieve_training.student.batches import Batches, Phase, prototypes
+from facesieve_training.student.follow import Follow
 from facesieve_training.student.imitate import Imitation, imitate
 from facesieve_training.student.matching import NORM, Matching, NormLoss, feature_loss, taught_outputs
 from facesieve_training.student.views import Views
@@ -63,6 +64,8 @@ class Config:
     """Have a MobileFaceNet teacher tell embedding and norm of each view, and of blends; none takes them from
     the table.
     """
+    follow: Follow | None = None
+    """Function matching on a GPU before the phases; none begins with them."""
     clean: int = 1
     """How often an epoch shows each clean picture; each degraded one it shows once."""
     views: Views = field(default_factory=Views)
@@ -85,8 +88,13 @@ class Config:
         ]
         if self.student.mobileface and self.initial and self.initial.suffix == ".tflite":
             found.append(f"initial: {self.initial} starts no MobileFaceNet; give a larger one's .onnx")
-        if self.matching and NORM not in self.student.labels:
-            found.append(f"matching: teaches the label {NORM}; name it in student.labels")
+        for how in ("matching", "follow"):
+            if getattr(self, how) and NORM not in self.student.labels:
+                found.append(f"{how}: teaches the label {NORM}; name it in student.labels")
+        if self.follow and not self.background:
+            found.append("follow: wants pictures without a face, too; give background")
+        if self.follow and self.follow.batch % self.views.count:
+            found.append(f"follow.batch: {self.follow.batch} cannot hold {self.views.count} views of each")
         if self.views.count > 1 and self.batch % self.views.count:
             found.append(
                 f"views: a batch of {self.batch} cannot hold {self.views.count} views of each picture"
@@ -118,7 +126,9 @@ def run(config: Config, run: Run) -> None:
     source = data.LabelRun(config.labels)
     names = config.student.labels
     labels = source.read(names)
-    matched = _matched(source.config.teacher) if config.matching else None
+    matched = _matched(source.config.teacher) if config.matching or config.follow else None
+    if config.follow:
+        follow.check_backend()
     run.set_data_hash(source.digest)
     pictures = data.Pictures(source, labels, config.cache)
     test = data.held_out(labels, config.held_out, config.seed)
@@ -148,7 +158,11 @@ def run(config: Config, run: Run) -> None:
         "%s as shipped: %.2f M parameters, %.3f GFLOPs (multiply-accumulates) a face",
         student.name, shipped.count_params() / 1e6, macs(shipped) / 1e9,
     )  # fmt: skip
-    model = in_training(student, config, labels, rows, batches.epoch, matched, scale)
+    if config.follow and matched and empty:
+        material = follow.gather(source.faces, labels, scaled, rows, empty.pictures)
+        follow.follow(student, names, matched, scale, material, config.follow, config.views, run, config.seed)
+    told_by = matched if config.matching else None
+    model = in_training(student, config, labels, rows, batches.epoch, told_by, scale)
     judged = np.flatnonzero(test)
     told: dict[str, float] = {}
 
@@ -227,7 +241,7 @@ def in_training(
     seen = keras.layers.Rescaling(1 / 128, -1, dtype="float32")(pictures)
     outputs = student(seen)
     if teacher is not None and scale is not None:
-        outputs = taught_outputs(outputs, seen, teacher, scale.knots[NORM])
+        outputs = taught_outputs(outputs, seen, teacher, scale.knots[NORM], config.views.count)
         losses |= {network.FEATURE: feature_loss, NORM: NormLoss(bins)}
     model = keras.Model(pictures, outputs)
     optimizer = keras.optimizers.Adam(Rates(config.phases, epoch))

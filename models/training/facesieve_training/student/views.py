@@ -29,11 +29,14 @@ class Views:
 
 
 def draw(pictures: Picture, views: Views, rng: np.random.Generator) -> Picture:
-    """Mirror at random, move and light each of N pictures."""
+    """Mirror, move and light each of N pictures; of a picture's views, side by side, every other is the
+    mirror image of the first.
+    """
     out = np.empty_like(pictures)
     shift, size = views.shift, pictures.shape[1]
     places = rng.integers(0, 2 * shift + 1, (len(pictures), 2))
-    flips = rng.random(len(pictures)) < 0.5
+    flips = (rng.random(len(pictures)) < 0.5).reshape(-1, views.count)
+    flips = (flips[:, :1] ^ (np.arange(views.count) % 2 == 1)).ravel()
     whole, colours = rng.uniform(-1, 1, (len(out), 1)), rng.uniform(-1, 1, (len(out), 3))
     gains = np.exp(views.light * (whole + colours / 2))
     padded = np.pad(pictures, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")

@@ -15,6 +15,14 @@ def test_a_view_is_moved_and_mirrored_and_never_more() -> None:
     assert places == {(50 + dy, 30 + dx) for dy in range(-2, 3) for dx in range(-2, 3)}
 
 
+def test_every_other_view_of_a_picture_is_its_mirror_image() -> None:
+    pictures = np.repeat(np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8), 2, axis=0)
+    seen = draw(pictures, Views(count=2, shift=0), np.random.default_rng(1))
+    np.testing.assert_array_equal(seen[::2], seen[1::2, :, ::-1])
+    as_it_was = (seen[::2] == pictures[::2]).all(axis=(1, 2, 3)).sum()
+    assert 10 < as_it_was < 30
+
+
 def test_light_changes_within_its_bounds_and_never_leaves_the_range() -> None:
     picture = np.full((200, 8, 8, 3), 100, np.uint8)
     lit = draw(picture, Views(shift=0, light=0.2), np.random.default_rng(1))[:, 0, 0]

@@ -1,0 +1,106 @@
+"""Function matching on a GPU, before the phases: far more views than processors could draw.
+
+All faces lie in the device's memory, 49 KB each with their margin, and views of them are drawn there, told by
+the teacher and learnt (`follower_jax`). What a label table alone knows is learnt of faces as they lie in its
+clean rows; of all others embedding and norm, which the teacher tells.
+"""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from facesieve_training.cli import DataError
+from facesieve_training.faces import Picture
+from facesieve_training.label.source import Source
+from facesieve_training.networks.mobileface_onnx import Layer
+from facesieve_training.run import Run
+from facesieve_training.student import data
+from facesieve_training.student.matching import NORM, Change
+from facesieve_training.student.views import Views
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Follow:
+    """How long, and how the batches are made up."""
+
+    steps: int = 20_000
+    batch: int = 1024
+    rate: float = 0.002
+    """Highest learning rate; it rises over `warm_up` steps and falls to 0 as a cosine."""
+    warm_up: int = 500
+    feature: float = 30.0
+    """Weight of the embedding beside the labels' 1."""
+    plain: float = 0.3
+    """Share of faces as they are."""
+    empty: float = 0.06
+    """Share of pictures without a face, of those that the stage gathers."""
+    clean: float = 0.35
+    """Share of the blends that no camera spoils."""
+    change: Change = field(default_factory=lambda: Change(two=0.6, coarse=0.5))
+    """How the others are blended and changed."""
+    save_every: int = 2000
+    """Steps between checkpoints."""
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the values."""
+        counts = ("steps", "batch", "save_every")
+        found = [f"{n}: {getattr(self, n)} is below 1" for n in counts if getattr(self, n) < 1]
+        shares = ("plain", "empty", "clean")
+        found += [f"{n}: {getattr(self, n)} is not in 0..1" for n in shares if not 0 <= getattr(self, n) <= 1]
+        return found if self.plain + self.empty <= 1 else [*found, "plain, empty: are more than 1 together"]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learnt from."""
+
+    faces: Picture
+    """Clean faces, N x S x S x 3, the 112x112 template in the middle of what margin there is."""
+    labels: NDArray[np.float32]
+    """Their labels, scaled to 0..1, N x labels; NaN where one is not known."""
+    empty: Picture
+    """Pictures without a face, M x 112 x 112 x 3."""
+
+
+def gather(
+    source: Source, labels: data.Labels, scaled: NDArray[np.float32], rows: NDArray[np.int64], empty: Picture
+) -> Material:
+    """Read the faces of the clean ones among these rows of the table, whose labels are scaled to 0..1."""
+    clean = np.unique(rows[labels.variant[rows] == 0])
+
+    def read(row: int) -> Picture:
+        return source.read(labels.identities[labels.identity[row]], labels.file[row].as_py())
+
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(read, clean.tolist())
+        faces = list(tqdm(found, total=len(clean), desc="faces", unit="face", disable=None))
+    if len({face.shape for face in faces}) > 1:
+        raise DataError("follow: the faces are of several sizes; `prepare` them with one margin")
+    return Material(np.stack(faces), scaled[clean], empty)
+
+
+def follow(
+    student: keras.Model, names: tuple[str, ...], teacher: list[Layer], scale: data.Scale, material: Material,
+    config: Follow, views: Views, run: Run, seed: int,
+) -> None:  # fmt: skip
+    """Train the student so; on its way it lies in the folder `followed` of the run."""
+    check_backend()
+    from facesieve_training.student import follower_jax
+
+    follower = follower_jax.Follower(
+        student, names, teacher, scale.knots[NORM], material, config, views, seed
+    )
+    follower_jax.train(follower, config, run)
+
+
+def check_backend() -> None:
+    """Refuse another back end, before anything is read."""
+    if keras.backend.backend() != "jax":
+        raise DataError("follow: draws its views with JAX; set KERAS_BACKEND=jax, or follow: null")

@@ -1,0 +1,101 @@
+"""Pictures for function matching, drawn in whole batches on the device that trains: what `matching.blend` and
+`views.draw` do to one after the other.
+"""
+
+from functools import lru_cache
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, random
+
+from facesieve_training.detector.camera_jax import take
+from facesieve_training.faces import SIZE
+from facesieve_training.student.matching import COARSE, Change
+from facesieve_training.student.views import Views
+
+_GREY = np.array([0.114, 0.587, 0.299], np.float32)
+
+
+def blends(faces: Array, others: Array, plain: Array, key: Array, config: Change, clean: float) -> Array:
+    """Faces [N,H,H,3], BGR 0..255, of any margin, blended with as many others and changed as the
+    configuration says, as cameras take them but for the share `clean`: [N,112,112,3], float32. The plain
+    ones [N] come as they are.
+    """
+    keys = random.split(key, 10)
+    count, margin = len(faces), (faces.shape[1] - SIZE) / 2
+
+    def drawn(which: int, low: float, high: float, *shape: int) -> Array:
+        return random.uniform(keys[which], (count, *(shape or (1, 1, 1))), minval=low, maxval=high)
+
+    weight = jnp.where(drawn(0, 0, 1) < config.two, drawn(1, 0.1, 0.9), 1.0)
+    mixed = faces * weight + others * (1 - weight)
+    turn = jnp.deg2rad(drawn(2, -config.rotation, config.rotation, 1))
+    zoom = jnp.exp(drawn(3, -config.scale, config.scale, 1))
+    move = drawn(4, -config.shift, config.shift, 2)
+    seen = _warped(mixed, turn, zoom, move, margin)
+    gain = jnp.exp(drawn(5, -config.contrast, config.contrast))
+    seen = (seen - 128) * gain + 128 + drawn(6, -config.brightness, config.brightness)
+    grey = (seen * _GREY).sum(-1, keepdims=True)
+    seen = jnp.clip(jnp.where(drawn(7, 0, 1) < config.grey, grey, seen), 0, 255)
+    sides = jnp.exp(drawn(8, *np.log(COARSE), 1)[:, 0]).astype(jnp.int32)
+    coarse = random.uniform(random.fold_in(keys[8], 1), (count,)) < config.coarse
+    shrink = jnp.asarray(_shrinking())[jnp.where(coarse, sides, SIZE)]
+    seen = jnp.round(jnp.einsum("nij,njkc,nlk->nilc", shrink, seen, shrink))
+    seen = take(seen, keys[9], clean)
+    edge = round(margin)
+    whole = faces[:, edge : edge + SIZE, edge : edge + SIZE].astype(jnp.float32)
+    return jnp.where(plain[:, None, None, None], whole, seen)
+
+
+@lru_cache(1)
+def _shrinking() -> np.ndarray:
+    """What few pixels, 0 to 112, leave of a row of 112: one matrix each."""
+    found = np.zeros((SIZE + 1, SIZE, SIZE), np.float32)
+    for side in range(1, SIZE + 1):
+        few = cv2.resize(np.eye(SIZE, dtype=np.float32), (SIZE, side), interpolation=cv2.INTER_AREA)
+        found[side] = cv2.resize(few, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+    return found
+
+
+def _warped(pictures: Array, turn: Array, zoom: Array, move: Array, margin: float) -> Array:
+    """The middle of each, moved (pixels), turned (radians, against the clock) and scaled: [N,112,112,3];
+    edges go on beyond.
+    """
+    side, middle = pictures.shape[1], (SIZE - 1) / 2
+    y, x = jnp.mgrid[:SIZE, :SIZE] - middle
+    cos, sin = (jnp.cos(turn) / zoom)[..., None], (jnp.sin(turn) / zoom)[..., None]
+    x, y = cos * x - sin * y, cos * y + sin * x
+    x, y = (t + middle + margin + move[:, k, None, None] for k, t in enumerate((x, y)))
+    x, y = jnp.clip(x, 0, side - 1), jnp.clip(y, 0, side - 1)
+    left, top = (jnp.minimum(jnp.floor(t), side - 2) for t in (x, y))
+    right_share, low_share = (x - left)[..., None], (y - top)[..., None]
+    rows = pictures.reshape(len(pictures), -1, 3)
+
+    def at(dy: int, dx: int) -> Array:
+        places = ((top + dy) * side + left + dx).astype(jnp.int32).reshape(len(pictures), -1, 1)
+        return jnp.take_along_axis(rows, places, axis=1).reshape(-1, SIZE, SIZE, 3)
+
+    upper = at(0, 0) * (1 - right_share) + at(0, 1) * right_share
+    lower = at(1, 0) * (1 - right_share) + at(1, 1) * right_share
+    return upper * (1 - low_share) + lower * low_share
+
+
+def draw(pictures: Array, key: Array, views: Views) -> Array:
+    """Each picture [N,112,112,3] mirrored, moved and lit, as often as there are views of one:
+    [N count,112,112,3], side by side, every other one mirrored.
+    """
+    keys = random.split(key, 4)
+    seen = jnp.repeat(pictures, views.count, axis=0)
+    count, shift = len(seen), views.shift
+    padded = jnp.pad(seen, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
+    places = random.randint(keys[0], (count, 2), 0, 2 * shift + 1)
+    cut = jax.vmap(lambda one, at: jax.lax.dynamic_slice(one, (at[0], at[1], 0), (SIZE, SIZE, 3)))
+    seen = cut(padded, places)
+    flips = random.bernoulli(keys[1], shape=(len(pictures), 1)) ^ (jnp.arange(views.count) % 2 == 1)
+    seen = jnp.where(flips.reshape(-1, 1, 1, 1), seen[:, :, ::-1], seen)
+    whole = random.uniform(keys[2], (count, 1, 1, 1), minval=-1)
+    colours = random.uniform(keys[3], (count, 1, 1, 3), minval=-1)
+    gains = jnp.exp(views.light * (whole + colours / 2))
+    return jnp.clip(jnp.round(seen * gains), 0, 255)
