@@ -92,20 +92,17 @@ class Batches:
         rng = np.random.default_rng([self._seed, 2, step, self._hosts.index])
         phase = self._phase(step / self.epoch)
         pictures = self._pictures[rows]
-        blends = self._blend(pictures, rng)
+        blends, empty = self._blend(pictures, rng), self._clear(pictures, rng)
         pictures = np.repeat(pictures, self._views.count, axis=0)
         y, weights = self._targets(np.repeat(rows, self._views.count), phase)
         if self._matching is not None:
             y[NORM][:], weights[NORM][:] = TOLD, phase.labels
             for name in set(self._names) - {NORM}:
                 weights[name][: blends * self._views.count] = 0
-        if self._empty is not None:
-            count = max(1, round(self._empty.share * len(pictures)))
-            at = slice(len(pictures) - count, None)
-            pictures[at] = self._empty.pictures[rng.integers(0, len(self._empty.pictures), count)]
-            for name in y:
-                known = name in self._names
-                y[name][at], weights[name][at] = 0, phase.labels if known else 0
+        at = slice(len(pictures) - empty * self._views.count, None)
+        for name in y:
+            known = name in self._names
+            y[name][at], weights[name][at] = 0, phase.labels if known else 0
         return draw(pictures, self._views, rng), y, weights
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
@@ -118,6 +115,14 @@ class Batches:
         count = round(self._matching.blends * len(pictures))
         others = pictures[rng.permutation(len(pictures))[:count]]
         pictures[:count] = blend(pictures[:count], others, self._matching, rng)
+        return count
+
+    def _clear(self, pictures: Picture, rng: np.random.Generator) -> int:
+        """Put pictures without a face in the stead of the last of a batch; returns how many."""
+        if self._empty is None:
+            return 0
+        count = max(1, round(self._empty.share * len(pictures)))
+        pictures[-count:] = self._empty.pictures[rng.integers(0, len(self._empty.pictures), count)]
         return count
 
     def _phase(self, passed: float) -> Phase:

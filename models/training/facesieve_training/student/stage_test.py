@@ -165,3 +165,17 @@ def test_pictures_without_a_face_learn_the_lowest_of_each_label(config: stage.Co
         assert (y[name][12:] == 0).all()
         assert (weights[name] == 1).all()
     assert (weights["feature"] == 0).all()
+
+
+def test_no_face_is_held_together_with_a_picture_without_one(config: stage.Config) -> None:
+    source = data.LabelRun(config.labels)
+    labels = source.read(("agreement",))
+    scaled = data.Scale.fit(labels.labels, ("agreement",)).apply(labels.labels)
+    empty = Empty(np.full((3, 112, 112, 3), 7, np.uint8), share=0.2)  # of 16 three, which no pairs make
+    batches = Batches(
+        config.phases, data.Pictures(source, labels, None), labels, scaled, ("agreement",),
+        np.arange(len(labels)), 16, Views(count=2, shift=0), 1, Hosts(), empty,
+    )  # fmt: skip
+    without = (batches(0)[0] == 7).all(axis=(1, 2, 3))
+    assert 0 < without.sum() < 16
+    np.testing.assert_array_equal(without[::2], without[1::2])
