@@ -141,6 +141,10 @@ class MeanOfViews(layers.Layer):  # type: ignore[misc]
         super().__init__(dtype="float32", trainable=False)
         self._count = count
 
+    def compute_output_shape(self, shape: Any) -> Any:
+        """As many rows of as many values, which JAX cannot tell by itself."""
+        return shape
+
     def call(self, told: Any) -> Any:
         """Average."""
         views = ops.reshape(told, (-1, self._count, told.shape[-1]))
