@@ -52,6 +52,8 @@ class Follow:
         """Say what is wrong with the values."""
         counts = ("steps", "batch", "save_every")
         found = [f"{n}: {getattr(self, n)} is below 1" for n in counts if getattr(self, n) < 1]
+        if not 0 <= self.warm_up < self.steps:
+            found.append(f"warm_up: {self.warm_up} is not from 0 to less than the steps ({self.steps})")
         shares = ("plain", "empty", "clean")
         found += [f"{n}: {getattr(self, n)} is not in 0..1" for n in shares if not 0 <= getattr(self, n) <= 1]
         return found if self.plain + self.empty <= 1 else [*found, "plain, empty: are more than 1 together"]

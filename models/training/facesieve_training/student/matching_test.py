@@ -174,5 +174,6 @@ def test_what_no_matching_can_be_made_of_is_told(tmp_path: Path) -> None:
     assert [fault.split(":")[0] for fault in config.faults()] == ["follow", "follow", "follow.batch"]
     assert Follow(steps=0, plain=0.6, empty=0.5).faults() == [
         "steps: 0 is below 1",
+        "warm_up: 500 is not from 0 to less than the steps (0)",
         "plain, empty: are more than 1 together",
     ]
