@@ -9,7 +9,7 @@ from facesieve_training.detector import camera
 
 _REACH = 3
 """Of a blur, pixels to each side."""
-_GREY = np.array([0.114, 0.587, 0.299], np.float32)
+GREY = np.array([0.114, 0.587, 0.299], np.float32)
 """How bright blue, green and red are."""
 _BLOCK = 8
 _FREQUENCY, _PLACE = np.ogrid[:_BLOCK, :_BLOCK]
@@ -66,7 +66,7 @@ def _toned(pictures: Array, key: Array) -> Array:
     def chosen(share: float, which: int) -> Array:
         return _drawn(keys[which], count, (0, 1)) < share
 
-    grey = (pictures * _GREY).sum(-1, keepdims=True)
+    grey = (pictures * GREY).sum(-1, keepdims=True)
     x = jnp.where(chosen(camera.GREYED, 0), grey, pictures) / 255
     gain = _drawn(keys[1], count, camera.GAIN) * _drawn(keys[2], count, camera.CHANNEL, 3)
     gain = gain * jnp.where(chosen(camera.DARKENED, 3), _drawn(keys[4], count, camera.DARKNESS), 1)
@@ -109,12 +109,12 @@ def blurred(pictures: Array, kernels: Array) -> Array:
 def compressed(pictures: Array, quality: Array) -> Array:
     """Each picture [N,H,W,3] as JPEG of its quality [N], 1..100, leaves it; colour at half the size."""
     blue, green, red = (pictures[..., k] for k in range(3))
-    bright = (pictures * _GREY).sum(-1)
+    bright = (pictures * GREY).sum(-1)
     blueness, redness = (blue - bright) / 1.772, (red - bright) / 1.402
     kept = _kept(bright - 128, _table(_BRIGHTNESS, quality)) + 128
     blueness, redness = (_half(colour, _table(_COLOUR, quality)) for colour in (blueness, redness))
     red, blue = kept + 1.402 * redness, kept + 1.772 * blueness
-    green = (kept - _GREY[2] * red - _GREY[0] * blue) / _GREY[1]
+    green = (kept - GREY[2] * red - GREY[0] * blue) / GREY[1]
     return jnp.clip(jnp.round(jnp.stack([blue, green, red], -1)), 0, 255)
 
 

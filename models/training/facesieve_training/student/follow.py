@@ -5,7 +5,6 @@ the teacher and learnt (`follower_jax`). What a label table alone knows is learn
 clean rows; of all others embedding and norm, which the teacher tells.
 """
 
-import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -22,8 +21,6 @@ from facesieve_training.run import Run
 from facesieve_training.student import data
 from facesieve_training.student.matching import NORM, Change
 from facesieve_training.student.views import Views
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,6 @@ def follow(
     config: Follow, views: Views, run: Run, seed: int,
 ) -> None:  # fmt: skip
     """Train the student so; on its way it lies in the folder `followed` of the run."""
-    check_backend()
     from facesieve_training.student import follower_jax
 
     follower = follower_jax.Follower(

@@ -122,13 +122,13 @@ class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mi
 
 def run(config: Config, run: Run) -> None:
     """Train, and write the student into the run's folder."""
+    if config.follow:
+        follow.check_backend()
     hosts = devices.prepare(config.seed)
     source = data.LabelRun(config.labels)
     names = config.student.labels
     labels = source.read(names)
     matched = _matched(source.config.teacher) if config.matching or config.follow else None
-    if config.follow:
-        follow.check_backend()
     run.set_data_hash(source.digest)
     pictures = data.Pictures(source, labels, config.cache)
     test = data.held_out(labels, config.held_out, config.seed)

@@ -10,12 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, random
 
-from facesieve_training.detector.camera_jax import take
+from facesieve_training.detector.camera_jax import GREY, take
 from facesieve_training.faces import SIZE
 from facesieve_training.student.matching import COARSE, Change
 from facesieve_training.student.views import Views
-
-_GREY = np.array([0.114, 0.587, 0.299], np.float32)
 
 
 def blends(faces: Array, others: Array, plain: Array, key: Array, config: Change, clean: float) -> Array:
@@ -37,7 +35,7 @@ def blends(faces: Array, others: Array, plain: Array, key: Array, config: Change
     seen = _warped(mixed, turn, zoom, move, margin)
     gain = jnp.exp(drawn(5, -config.contrast, config.contrast))
     seen = (seen - 128) * gain + 128 + drawn(6, -config.brightness, config.brightness)
-    grey = (seen * _GREY).sum(-1, keepdims=True)
+    grey = (seen * GREY).sum(-1, keepdims=True)
     seen = jnp.clip(jnp.where(drawn(7, 0, 1) < config.grey, grey, seen), 0, 255)
     sides = jnp.exp(drawn(8, *np.log(COARSE), 1)[:, 0]).astype(jnp.int32)
     coarse = random.uniform(random.fold_in(keys[8], 1), (count,)) < config.coarse
