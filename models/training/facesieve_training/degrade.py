@@ -105,9 +105,9 @@ def _record(picture: Picture, config: Degradation, rng: np.random.Generator) -> 
     side = rng.random(8)  # where, which way, which colour: taken whether they are used or not
     out = picture
     if occlusion is not None:
-        out = _occlude(out, occlusion, side)
+        out = occlude(out, occlusion, side)
     if motion is not None:
-        out = _motion_blur(out, motion, 180 * float(side[4]))
+        out = motion_blur(out, motion, 180 * float(side[4]))
     if defocus is not None:
         out = cv2.GaussianBlur(out, (0, 0), defocus)
     if dark is not None:
@@ -154,7 +154,8 @@ def _log_uniform(value: float, span: Span) -> float:
     return float(span.low * (span.high / span.low) ** ((value - span.low) / (span.high - span.low)))
 
 
-def _occlude(picture: Picture, size: float, draws: np.ndarray) -> Picture:
+def occlude(picture: Picture, size: float, draws: np.ndarray) -> Picture:
+    """Put a rectangle in front of the face, about `size` of its width; draws are eight numbers of 0..1."""
     out = picture.copy()
     width = max(1, round(size * SIZE * (0.7 + 0.6 * draws[0])))
     height = max(1, round(size * SIZE * (0.7 + 0.6 * draws[1])))
@@ -165,7 +166,8 @@ def _occlude(picture: Picture, size: float, draws: np.ndarray) -> Picture:
     return out
 
 
-def _motion_blur(picture: Picture, length: float, degrees: float) -> Picture:
+def motion_blur(picture: Picture, length: float, degrees: float) -> Picture:
+    """Smear a picture along a line, by a length in pixels."""
     size = 2 * int(np.ceil(length / 2)) + 1
     kernel = np.zeros((size, size), np.float32)
     middle, reach = size // 2, length / 2

@@ -28,12 +28,11 @@ from facesieve_training.detector.learner import Learner
 from facesieve_training.detector.losses import detector_loss
 from facesieve_training.fit import State
 from facesieve_training.networks.pixels import scaled
+from facesieve_training.on_device import OnDevice, Values
 from facesieve_training.run import Run
 
 _CHUNK = 8
 """Pictures that a process draws at a time."""
-Values = tuple[list[Array], ...]
-"""Of the network's weights and moments, the averaged copy's, and the optimiser's."""
 
 
 class Rounds:
@@ -109,7 +108,7 @@ class Trainer(Learner):
                 "of a run, which with train.steps=0 may be one that does no more than start"
             )
         super().__init__(parts)
-        self._groups = (
+        self.held = OnDevice(
             self.model.trainable_variables,
             self.model.non_trainable_variables,
             self.averaged.trainable_variables,
@@ -117,8 +116,6 @@ class Trainer(Learner):
             self.optimizer.variables,
         )
         self._scanned = jax.jit(self._scan, donate_argnums=0)
-        self._values: Values = ()
-        self.restore()
 
     def _scan(
         self, values: Values, pictures: Array, maps: list[Array], orders: Array, key: Array
@@ -158,22 +155,8 @@ class Trainer(Learner):
         order = np.random.default_rng([self._parts.seed, 2, number]).permutation(len(pictures))
         key = random.fold_in(random.key(self._parts.seed, impl="rbg"), number)
         orders = jnp.asarray(order.reshape(-1, batch))
-        self._values, parts = self._scanned(self._values, pictures, maps, orders, key)
+        self.held.values, parts = self._scanned(self.held.values, pictures, maps, orders, key)
         return {name: float(value) for name, value in parts.items()}
-
-    def variables(self) -> list[Any]:
-        """All that a resumed training needs."""
-        return [variable for group in self._groups for variable in group]
-
-    def store(self) -> None:
-        """Bring the variables to where the training is."""
-        values = (value for group in self._values for value in group)
-        for variable, value in zip(self.variables(), values, strict=True):
-            variable.assign(value)
-
-    def restore(self) -> None:
-        """Bring the training to where the variables are."""
-        self._values = tuple([jnp.array(v.value) for v in group] for group in self._groups)
 
 
 def train(items: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
@@ -185,11 +168,11 @@ def train(items: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
     shown = config.rounds.pictures // config.batch
     with closing(Rounds(items, parts)) as rounds:
         trainer = Trainer(parts)
-        state = State(trainer.variables(), run.checkpoint)
+        state = State(trainer.held.variables(), run.checkpoint)
         step = max(state.kept(), default=0) if run.resumed else 0
         if step:
             state.load(step)
-            trainer.restore()
+            trainer.held.restore()
         run.rewind(step)
         made = rounds.stream(step // (shown * config.rounds.shows))
         with tqdm(total=config.steps, initial=step, desc="train", unit="step", disable=None) as bar:
@@ -201,7 +184,7 @@ def train(items: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
                     run.log(step, **means)
                     bar.update(shown)
                     bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
-                trainer.store()
+                trainer.held.store()
                 state.save(step)
     return trainer.averaged
 

@@ -1,8 +1,8 @@
 """Function matching on a GPU, before the phases: far more views than processors could draw.
 
 All faces lie in the device's memory, 49 KB each with their margin, and views of them are drawn there, told by
-the teacher and learnt (`follower_jax`). What a label table alone knows is learnt of faces as they lie in its
-clean rows; of all others embedding and norm, which the teacher tells.
+the teachers and learnt (`follower_jax`): embedding and labels (`told`), but agreement, which a blend of two faces
+has not. What a label table alone knows is learnt of faces as they lie in its clean rows.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +16,10 @@ from tqdm import tqdm
 from facesieve_training.cli import DataError
 from facesieve_training.faces import Picture
 from facesieve_training.label.source import Source
-from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.run import Run
 from facesieve_training.student import data
-from facesieve_training.student.matching import NORM, Change
+from facesieve_training.student.matching import Change
+from facesieve_training.student.told import Teachers, of_others
 from facesieve_training.student.views import Views
 
 
@@ -40,7 +40,7 @@ class Follow:
     """Share of pictures without a face, of those that the stage gathers."""
     clean: float = 0.35
     """Share of the blends that no camera spoils."""
-    change: Change = field(default_factory=lambda: Change(two=0.6, coarse=0.5))
+    change: Change = field(default_factory=lambda: Change(two=0.4, coarse=0.5, covered=0.12, smeared=0.15))
     """How the others are blended and changed."""
     save_every: int = 2000
     """Steps between checkpoints."""
@@ -64,6 +64,8 @@ class Material:
     """Clean faces, N x S x S x 3, the 112x112 template in the middle of what margin there is."""
     labels: NDArray[np.float32]
     """Their labels, scaled to 0..1, N x labels; NaN where one is not known."""
+    others: NDArray[np.float32]
+    """Mean unit embedding of other clean pictures of each one's person, N x D; NaN where there is none."""
     empty: Picture
     """Pictures without a face, M x 112 x 112 x 3."""
 
@@ -82,19 +84,18 @@ def gather(
         faces = list(tqdm(found, total=len(clean), desc="faces", unit="face", disable=None))
     if len({face.shape for face in faces}) > 1:
         raise DataError("follow: the faces are of several sizes; `prepare` them with one margin")
-    return Material(np.stack(faces), scaled[clean], empty)
+    others = of_others(labels.embedding[clean], labels.identity[clean])
+    return Material(np.stack(faces), scaled[clean], others, empty)
 
 
 def follow(
-    student: keras.Model, names: tuple[str, ...], teacher: list[Layer], scale: data.Scale, material: Material,
+    student: keras.Model, names: tuple[str, ...], teachers: Teachers, scale: data.Scale, material: Material,
     config: Follow, views: Views, run: Run, seed: int,
 ) -> None:  # fmt: skip
     """Train the student so; on its way it lies in the folder `followed` of the run."""
     from facesieve_training.student import follower_jax
 
-    follower = follower_jax.Follower(
-        student, names, teacher, scale.knots[NORM], material, config, views, seed
-    )
+    follower = follower_jax.Follower(student, names, teachers, scale, material, config, views, seed)
     follower_jax.train(follower, config, run)
 
 

@@ -1,6 +1,6 @@
-"""The training of `follow`: views are drawn, told by the teacher and learnt on the device."""
+"""The training of `follow`: views are drawn, told by the teachers and learnt on the device."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,111 +10,122 @@ from jax import Array, random
 from tqdm import tqdm
 
 from facesieve_training.cli import DataError
-from facesieve_training.faces import SIZE
 from facesieve_training.fit import State
-from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.networks.pixels import scaled
+from facesieve_training.on_device import OnDevice, Values
 from facesieve_training.run import Run
+from facesieve_training.student.data import Scale
 from facesieve_training.student.follow import Follow, Material
-from facesieve_training.student.matching import NORM, TOLD, NormLoss, feature_loss, taught_outputs
+from facesieve_training.student.matching import mean_of_views, ranked
 from facesieve_training.student.network import FEATURE, BinsLoss
+from facesieve_training.student.told import AGREEMENT, Teachers
 from facesieve_training.student.views import Views
 from facesieve_training.student.views_jax import blends, draw
 
 _SEGMENT = 100
 """Steps that the device takes by itself."""
-Values = tuple[list[Array], list[Array], list[Array]]
-"""Of the weights, of what is not trained, and of the optimiser."""
+
+
+class _Batch(NamedTuple):
+    """Views of pictures, N, those of one side by side."""
+
+    seen: Array
+    """N x 112 x 112 x 3, BGR 0..255."""
+    others: Array
+    """Mean unit embedding of other pictures of each one's person, N x D; NaN where there is none, or two."""
+    table: Array
+    """The table's labels, 0..1, N x labels; NaN where it knows none."""
+    face: Array
+    """Which are of a face, N."""
 
 
 class Follower:
     """A student that learns, some hundred steps at a time."""
 
     def __init__(
-        self, student: keras.Model, names: tuple[str, ...], teacher: list[Layer], knots: list[float],
+        self, student: keras.Model, names: tuple[str, ...], teachers: Teachers, scale: Scale,
         material: Material, config: Follow, views: Views, seed: int,
     ) -> None:  # fmt: skip
-        self._config, self._views, self._names = config, views, names
-        seen = keras.Input((SIZE, SIZE, 3), name="seen")
-        self._model = keras.Model(seen, taught_outputs(student(seen), seen, teacher, knots, views.count))
-        bins = BinsLoss(views)
-        self._losses: dict[str, Any] = dict.fromkeys(names, bins) | {NORM: NormLoss(bins)}
+        self._student, self._names, self._teachers, self._scale = student, names, teachers, scale
+        self._config, self._views = config, views
+        self._loss = BinsLoss(views)
         schedule = keras.optimizers.schedules.CosineDecay(
             config.rate / 100, config.steps - config.warm_up, 0.005, warmup_target=config.rate,
             warmup_steps=config.warm_up,
         )  # fmt: skip
         self._optimizer = keras.optimizers.Adam(schedule, clipnorm=5.0)
-        self._optimizer.build(self._model.trainable_variables)
-        self._held = tuple(map(jnp.asarray, (material.faces, np.nan_to_num(material.labels, nan=-1.0))))
-        self._empty = jnp.asarray(material.empty)
+        self._optimizer.build(student.trainable_variables)
+        self._material = jax.tree.map(jnp.asarray, tuple(vars(material).values()))
         self._key = random.key(seed, impl="rbg")
-        self._scanned = jax.jit(self._scan, donate_argnums=0, static_argnums=5)
-        self.restore()
-
-    def variables(self) -> list[Any]:
-        """All that a resumed training needs."""
-        m = self._model
-        return [*m.trainable_variables, *m.non_trainable_variables, *self._optimizer.variables]
-
-    def restore(self) -> None:
-        """Bring the training to where the variables are."""
-        m = self._model
-        groups = (m.trainable_variables, m.non_trainable_variables, self._optimizer.variables)
-        self._values: Values = tuple([jnp.array(v.value) for v in group] for group in groups)  # type: ignore[assignment]
-
-    def store(self) -> None:
-        """Bring the variables to where the training is."""
-        values = (value for group in self._values for value in group)
-        for variable, value in zip(self.variables(), values, strict=True):
-            variable.assign(value)
+        self._scanned = jax.jit(self._scan, donate_argnums=0, static_argnums=3)
+        self.held = OnDevice(
+            student.trainable_variables, student.non_trainable_variables, self._optimizer.variables
+        )
 
     def learn(self, first: int, count: int) -> dict[str, float]:
         """Learn `count` steps from one on; returns the mean parts of the loss."""
-        self._values, parts = self._scanned(self._values, *self._held, self._empty, jnp.int32(first), count)
+        self.held.values, parts = self._scanned(self.held.values, self._material, jnp.int32(first), count)
         return {name: float(value) for name, value in parts.items()}
 
     def _scan(
-        self, values: Values, faces: Array, labels: Array, empty: Array, first: Array, count: int
+        self, values: Values, material: tuple[Array, ...], first: Array, count: int
     ) -> tuple[Values, dict[str, Array]]:
         def step(values: Values, number: Array) -> tuple[Values, dict[str, Array]]:
-            key = random.fold_in(self._key, number)
-            return self._learnt(values, *self._batch(key, faces, labels, empty))
+            return self._learnt(values, self._batch(random.fold_in(self._key, number), *material))
 
         values, parts = jax.lax.scan(step, values, first + jnp.arange(count))
         return values, {name: losses.mean() for name, losses in parts.items()}
 
-    def _batch(
-        self, key: Array, faces: Array, labels: Array, empty: Array
-    ) -> tuple[Array, dict[str, Array], dict[str, Array]]:
-        """Views of pictures, the plain ones first and those without a face last; targets and weights."""
+    def _batch(self, key: Array, faces: Array, labels: Array, others: Array, empty: Array) -> _Batch:
+        """Draw one: plain pictures first and those without a face last."""
         c, keys = self._config, random.split(key, 4)
         distinct = c.batch // self._views.count
         without, plain = round(c.empty * distinct), round(c.plain * distinct)
-        rows, others = random.randint(keys[0], (2, distinct - without), 0, len(faces))
+        rows, second = random.randint(keys[0], (2, distinct - without), 0, len(faces))
         is_plain = jnp.arange(distinct - without) < plain
-        pictures = blends(faces[rows], faces[others], is_plain, keys[1], c.change, c.clean)
+        pictures, alone = blends(faces[rows], faces[second], is_plain, keys[1], c.change, c.clean)
         nothing = empty[random.randint(keys[2], (without,), 0, len(empty))].astype(jnp.float32)
         seen = draw(jnp.concatenate([pictures, nothing]), keys[3], self._views)
-        truth = jnp.concatenate([labels[rows], jnp.zeros((without, labels.shape[1]))])
-        of_table = jnp.concatenate([is_plain, jnp.ones(without, bool)])[:, None] & (truth >= 0)
-        face = (jnp.arange(distinct) < distinct - without).astype(jnp.float32)
-        truth, of_table, face = (jnp.repeat(t, self._views.count, axis=0) for t in (truth, of_table, face))
-        y = {name: truth[:, k] for k, name in enumerate(self._names)}
-        weights = {name: of_table[:, k].astype(jnp.float32) for k, name in enumerate(self._names)}
-        y[NORM], weights[NORM] = jnp.where(face > 0, TOLD, 0.0), jnp.ones_like(face)
-        return seen, y, weights | {FEATURE: face}
 
-    def _learnt(
-        self, values: Values, seen: Array, y: dict[str, Array], weights: dict[str, Array]
-    ) -> tuple[Values, dict[str, Array]]:
+        def each(values: Array, known: Array) -> Array:
+            """A row for each view: NaN where it is not known, and of no face."""
+            held = jnp.where(known[:, None], values, jnp.nan)
+            unknown = jnp.full((without, values.shape[1]), jnp.nan)
+            return jnp.repeat(jnp.concatenate([held, unknown]), self._views.count, axis=0)
+
+        face = jnp.arange(len(seen)) < len(pictures) * self._views.count
+        return _Batch(seen, each(others[rows], alone), each(labels[rows], is_plain), face)
+
+    def _wanted(self, batch: _Batch) -> tuple[Array, Array]:
+        """Embeddings [N,D], and the labels, 0..1, [N,labels]; NaN where one is not known. Both are what is told
+        of all views of a picture, on average: the student need not err with the mirror as a teacher does.
+        """
+        embedding, told = self._teachers.tell(batch.seen, jnp.nan_to_num(batch.others))
+        columns = []
+        for k, name in enumerate(self._names):
+            if name not in told:
+                columns.append(batch.table[:, k])
+                continue
+            label = ranked(told[name], self._scale.knots[name])[:, 0]
+            columns.append(
+                jnp.where(jnp.isnan(batch.others[:, 0]), jnp.nan, label) if name == AGREEMENT else label
+            )
+        labels = jnp.where(batch.face[:, None], jnp.stack(columns, axis=1), 0.0)
+        return mean_of_views(embedding, self._views.count), mean_of_views(labels, self._views.count)
+
+    def _learnt(self, values: Values, batch: _Batch) -> tuple[Values, dict[str, Array]]:
         """One step."""
         trainable, fixed, optimizer = values
+        embedding, labels = self._wanted(batch)
+        known = ~jnp.isnan(labels)
 
         def loss(trainable: list[Array]) -> tuple[Array, tuple[dict[str, Array], list[Array]]]:
-            told, moved = self._model.stateless_call(trainable, fixed, scaled(seen), training=True)
-            each = {name: self._losses[name](y[name], told[name]) for name in self._names}
-            each[FEATURE] = feature_loss(None, told[FEATURE])
-            parts = {name: jnp.mean(values * weights[name]) for name, values in each.items()}
+            told, moved = self._student.stateless_call(trainable, fixed, scaled(batch.seen), training=True)
+            parts = {
+                name: jnp.mean(self._loss(jnp.nan_to_num(labels[:, k]), told[name]) * known[:, k])
+                for k, name in enumerate(self._names)
+            }
+            parts[FEATURE] = jnp.mean(jnp.square(told[FEATURE] - embedding).mean(-1) * batch.face)
             whole = sum(parts[name] for name in self._names) + self._config.feature * parts[FEATURE]
             return whole, (parts, moved)
 
@@ -127,11 +138,12 @@ def train(follower: Follower, config: Follow, run: Run) -> None:
     """Train to the end, going on from the run's checkpoint; the student then has what was learnt."""
     folder = run.dir / "followed"
     folder.mkdir(exist_ok=True)
-    state = State(follower.variables(), folder)
+    held = follower.held
+    state = State(held.variables(), folder)
     step = max(state.kept(), default=0) if run.resumed else 0
     if step:
         state.load(step)
-        follower.restore()
+        held.restore()
     with tqdm(total=config.steps, initial=step, desc="follow", unit="step", disable=None) as bar:
         while step < config.steps:
             count = min(_SEGMENT, config.save_every - step % config.save_every, config.steps - step)
@@ -142,5 +154,5 @@ def train(follower: Follower, config: Follow, run: Run) -> None:
             bar.update(count)
             bar.set_postfix({name: f"{value:.3f}" for name, value in told.items()})
             if step % config.save_every == 0 or step == config.steps:
-                follower.store()
+                held.store()
                 state.save(step)

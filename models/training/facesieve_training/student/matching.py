@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from keras import layers, ops
 
+from facesieve_training.degrade import motion_blur, occlude
 from facesieve_training.faces import SIZE, Picture
 from facesieve_training.networks import mobileface_forward
 from facesieve_training.networks.mobileface_onnx import Layer
@@ -22,14 +23,16 @@ NORM = "norm"
 """The label that the teacher tells, the length of its embedding; the others are the table's."""
 TOLD = -1
 """Truth of the norm where the teacher tells it."""
-COARSE = (20, 90)
+COARSE = (12, 90)
 """Pixels across a face that has few."""
+COVERED, SMEARED = (0.15, 0.5), (3.0, 21.0)
+"""Side of the rectangle in front of a face, of its width; length of a motion blur, pixels."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """How a picture is blended with another and changed: turned, scaled, moved, lit, without colour or of few
-    pixels by chance.
+    """How a picture is blended with another and changed: covered, turned, scaled, moved, lit, without colour,
+    smeared or of few pixels by chance.
     """
 
     two: float = 0.7
@@ -47,11 +50,15 @@ class Change:
     grey: float = 0.15
     """Chance of no colour."""
     coarse: float = 0.25
-    """Chance of few pixels, 20 to 90 across the face."""
+    """Chance of few pixels, 12 to 90 across the face."""
+    covered: float = 0.0
+    """Chance of a rectangle of one colour in front of the face."""
+    smeared: float = 0.0
+    """Chance of a motion blur, of 3 to 21 pixels."""
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
-        chances = ("two", "grey", "coarse")
+        chances = ("two", "grey", "coarse", "covered", "smeared")
         found = [f"{n}: {getattr(self, n)} is not in 0..1" for n in chances if not 0 <= getattr(self, n) <= 1]
         spans = ("rotation", "scale", "shift", "contrast", "brightness")
         return found + [f"{n}: {getattr(self, n)} is below 0" for n in spans if getattr(self, n) < 0]
@@ -82,6 +89,8 @@ def _blend(picture: Picture, other: Picture, c: Change, rng: np.random.Generator
         weight = float(rng.uniform(0.1, 0.9))
         picture = cv2.addWeighted(picture, weight, other, 1 - weight, 0)
     centre, move = (SIZE - 1) / 2, rng.uniform(-c.shift, c.shift, 2)
+    if rng.random() < c.covered:
+        picture = occlude(picture, float(rng.uniform(*COVERED)), rng.random(8))
     matrix = cv2.getRotationMatrix2D(
         (centre, centre), rng.uniform(-c.rotation, c.rotation), math.exp(rng.uniform(-c.scale, c.scale))
     )
@@ -92,6 +101,8 @@ def _blend(picture: Picture, other: Picture, c: Change, rng: np.random.Generator
     picture = cv2.LUT(picture, np.clip(np.arange(256) * gain + lift, 0, 255).astype(np.uint8))
     if rng.random() < c.grey:
         picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    if rng.random() < c.smeared:
+        picture = motion_blur(picture, float(rng.uniform(*SMEARED)), float(rng.uniform(0, 180)))
     if rng.random() < c.coarse:
         side = int(np.exp(rng.uniform(*np.log(COARSE))))
         few = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
@@ -119,23 +130,39 @@ class Taught(layers.Layer):  # type: ignore[misc]
         return ops.stop_gradient(mobileface_forward.embedding(self._held, values))
 
 
+def length(embedding: Any) -> Any:
+    """Of N x D embeddings: N x 1."""
+    return ops.sqrt(ops.sum(ops.square(embedding), axis=-1, keepdims=True))
+
+
+def ranked(values: Any, knots: list[float]) -> Any:
+    """N x 1 values of a label as it is learnt, 0..1, piecewise linearly between the knots: N x 1."""
+    # Equal knots would be a step without a slope.
+    steps = np.maximum.accumulate(np.asarray(knots, np.float64) + 1e-6 * np.arange(len(knots)))
+    low, span = steps[:-1].astype(np.float32), np.diff(steps).astype(np.float32)
+    return ops.mean(ops.clip((values - low) / span, 0, 1), axis=-1, keepdims=True)
+
+
 class Ranked(layers.Layer):  # type: ignore[misc]
     """The length of N x D embeddings as the label is learnt, 0..1: N x 1."""
 
     def __init__(self, knots: list[float]) -> None:
         super().__init__(dtype="float32", trainable=False, name="ranked")
-        # Equal knots would be a step without a slope.
-        self._knots = np.maximum.accumulate(np.asarray(knots, np.float64) + 1e-6 * np.arange(len(knots)))
+        self._knots = knots
 
     def call(self, embedding: Any) -> Any:
-        """Measure and rank, piecewise linearly between the knots."""
-        length = ops.sqrt(ops.sum(ops.square(embedding), axis=-1, keepdims=True))
-        low, span = self._knots[:-1].astype(np.float32), np.diff(self._knots).astype(np.float32)
-        return ops.mean(ops.clip((length - low) / span, 0, 1), axis=-1, keepdims=True)
+        """Measure and rank."""
+        return ranked(length(embedding), self._knots)
+
+
+def mean_of_views(told: Any, count: int) -> Any:
+    """For each of N rows the mean of all `count` views of the same picture, which lie side by side: N x D."""
+    views = ops.reshape(told, (-1, count, told.shape[-1]))
+    return ops.repeat(ops.mean(views, axis=1), count, axis=0)
 
 
 class MeanOfViews(layers.Layer):  # type: ignore[misc]
-    """For each of N rows the mean of all views of the same picture, which lie side by side: N x D."""
+    """`mean_of_views` as a layer."""
 
     def __init__(self, count: int) -> None:
         super().__init__(dtype="float32", trainable=False)
@@ -147,8 +174,7 @@ class MeanOfViews(layers.Layer):  # type: ignore[misc]
 
     def call(self, told: Any) -> Any:
         """Average."""
-        views = ops.reshape(told, (-1, self._count, told.shape[-1]))
-        return ops.repeat(ops.mean(views, axis=1), self._count, axis=0)
+        return mean_of_views(told, self._count)
 
 
 def taught_outputs(

@@ -77,9 +77,19 @@ def test_a_blend_of_nothing_is_the_picture_and_one_of_two_lies_between_them() ->
     assert (np.abs(mixed - some).mean(axis=(1, 2, 3)) > 3).all()
 
 
-@pytest.mark.parametrize("change", ["rotation", "scale", "shift", "contrast", "brightness", "grey", "coarse"])
+@pytest.mark.parametrize(
+    "change", ["rotation", "scale", "shift", "contrast", "brightness", "grey", "coarse", "covered", "smeared"]
+)
 def test_each_change_changes(change: str) -> None:
-    strong = {"grey": 1, "coarse": 1, "rotation": 15, "shift": 6, "brightness": 40}
+    strong = {
+        "grey": 1,
+        "coarse": 1,
+        "covered": 1,
+        "smeared": 1,
+        "rotation": 15,
+        "shift": 6,
+        "brightness": 40,
+    }
     config = replace(STILL, **{change: strong.get(change, 0.4)})
     some = pictures(4)
     made = matching.blend(some, some, config, np.random.default_rng(0))

@@ -31,6 +31,7 @@ from facesieve_training.student.batches import Batches, Phase, prototypes
 from facesieve_training.student.follow import Follow
 from facesieve_training.student.imitate import Imitation, imitate
 from facesieve_training.student.matching import NORM, Matching, NormLoss, feature_loss, taught_outputs
+from facesieve_training.student.told import Teachers
 from facesieve_training.student.views import Views
 from facesieve_training.teacher.source import TeacherSource
 
@@ -160,7 +161,10 @@ def run(config: Config, run: Run) -> None:
     )  # fmt: skip
     if config.follow and matched and empty:
         material = follow.gather(source.faces, labels, scaled, rows, empty.pictures)
-        follow.follow(student, names, matched, scale, material, config.follow, config.views, run, config.seed)
+        teachers = Teachers.of(source.config, matched)
+        follow.follow(
+            student, names, teachers, scale, material, config.follow, config.views, run, config.seed
+        )
     told_by = matched if config.matching else None
     model = in_training(student, config, labels, rows, batches.epoch, told_by, scale)
     judged = np.flatnonzero(test)

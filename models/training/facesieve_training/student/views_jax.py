@@ -2,6 +2,7 @@
 `views.draw` do to one after the other.
 """
 
+import math
 from functools import lru_cache
 
 import cv2
@@ -12,16 +13,18 @@ from jax import Array, random
 
 from facesieve_training.detector.camera_jax import GREY, take
 from facesieve_training.faces import SIZE
-from facesieve_training.student.matching import COARSE, Change
+from facesieve_training.student.matching import COARSE, COVERED, SMEARED, Change
 from facesieve_training.student.views import Views
 
 
-def blends(faces: Array, others: Array, plain: Array, key: Array, config: Change, clean: float) -> Array:
+def blends(
+    faces: Array, others: Array, plain: Array, key: Array, config: Change, clean: float
+) -> tuple[Array, Array]:
     """Faces [N,H,H,3], BGR 0..255, of any margin, blended with as many others and changed as the
     configuration says, as cameras take them but for the share `clean`: [N,112,112,3], float32. The plain
-    ones [N] come as they are.
+    ones [N] come as they are. Behind them which are of one face alone, [N].
     """
-    keys = random.split(key, 10)
+    keys = random.split(key, 12)
     count, margin = len(faces), (faces.shape[1] - SIZE) / 2
 
     def drawn(which: int, low: float, high: float, *shape: int) -> Array:
@@ -29,6 +32,7 @@ def blends(faces: Array, others: Array, plain: Array, key: Array, config: Change
 
     weight = jnp.where(drawn(0, 0, 1) < config.two, drawn(1, 0.1, 0.9), 1.0)
     mixed = faces * weight + others * (1 - weight)
+    mixed = jnp.where(drawn(9, 0, 1) < config.covered, _covered(mixed, random.fold_in(keys[9], 1)), mixed)
     turn = jnp.deg2rad(drawn(2, -config.rotation, config.rotation, 1))
     zoom = jnp.exp(drawn(3, -config.scale, config.scale, 1))
     move = drawn(4, -config.shift, config.shift, 2)
@@ -37,14 +41,20 @@ def blends(faces: Array, others: Array, plain: Array, key: Array, config: Change
     seen = (seen - 128) * gain + 128 + drawn(6, -config.brightness, config.brightness)
     grey = (seen * GREY).sum(-1, keepdims=True)
     seen = jnp.clip(jnp.where(drawn(7, 0, 1) < config.grey, grey, seen), 0, 255)
+    smeared = _smeared(
+        seen, drawn(10, *SMEARED, 1), random.uniform(random.fold_in(keys[10], 1), (count, 1), maxval=jnp.pi)
+    )
+    seen = jnp.where(
+        random.uniform(random.fold_in(keys[10], 2), (count, 1, 1, 1)) < config.smeared, smeared, seen
+    )
     sides = jnp.exp(drawn(8, *np.log(COARSE), 1)[:, 0]).astype(jnp.int32)
     coarse = random.uniform(random.fold_in(keys[8], 1), (count,)) < config.coarse
     shrink = jnp.asarray(_shrinking())[jnp.where(coarse, sides, SIZE)]
     seen = jnp.round(jnp.einsum("nij,njkc,nlk->nilc", shrink, seen, shrink))
-    seen = take(seen, keys[9], clean)
+    seen = take(seen, keys[11], clean)
     edge = round(margin)
     whole = faces[:, edge : edge + SIZE, edge : edge + SIZE].astype(jnp.float32)
-    return jnp.where(plain[:, None, None, None], whole, seen)
+    return jnp.where(plain[:, None, None, None], whole, seen), plain | (weight[:, 0, 0, 0] == 1)
 
 
 @lru_cache(1)
@@ -55,6 +65,32 @@ def _shrinking() -> np.ndarray:
         few = cv2.resize(np.eye(SIZE, dtype=np.float32), (SIZE, side), interpolation=cv2.INTER_AREA)
         found[side] = cv2.resize(few, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
     return found
+
+
+def _covered(pictures: Array, key: Array) -> Array:
+    """Each behind a rectangle as `degrade.occlude` draws it."""
+    count, side = pictures.shape[:2]
+    keys = random.split(key, 4)
+    size = random.uniform(keys[0], (count, 1), minval=COVERED[0], maxval=COVERED[1]) * SIZE
+    sides = jnp.maximum(jnp.round(size * random.uniform(keys[1], (count, 2), minval=0.7, maxval=1.3)), 1)
+    first = jnp.round(random.uniform(keys[2], (count, 2)) * (side - sides))
+    place = jnp.arange(side)
+    inside = (place >= first[..., None]) & (place < (first + sides)[..., None])
+    behind = (inside[:, 0, :, None] & inside[:, 1, None, :])[..., None]
+    return jnp.where(behind, jnp.round(random.uniform(keys[3], (count, 1, 1, 3), maxval=255)), pictures)
+
+
+def _smeared(pictures: Array, length: Array, angle: Array) -> Array:
+    """Each [N,H,W,3] moved along a line while it is taken: length in pixels and angle in radians, [N,1]."""
+    side, reach = pictures.shape[1], math.ceil(SMEARED[1] / 4)
+    line = length * jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=1)
+    cut = jax.vmap(lambda one, at: jax.lax.dynamic_slice(one, (at[0], at[1], 0), (side, side, 3)))
+    # The mean of two copies, four times over, is that of sixteen along the line.
+    for part in (4, 8, 16, 32):
+        move = jnp.round(line / part).astype(jnp.int32)
+        padded = jnp.pad(pictures, ((0, 0), (reach, reach), (reach, reach), (0, 0)), "edge")
+        pictures = (cut(padded, reach + move) + cut(padded, reach - move)) / 2
+    return jnp.round(pictures)
 
 
 def _warped(pictures: Array, turn: Array, zoom: Array, move: Array, margin: float) -> Array:

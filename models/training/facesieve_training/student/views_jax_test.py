@@ -36,7 +36,7 @@ def _call(name: str, values: tuple[Any, ...]) -> np.ndarray:
     if name == "blends":
         faces, plain, config, clean = values
         arrays = (jnp.asarray(faces), jnp.asarray(faces[::-1].copy()), jnp.asarray(plain))
-        return np.asarray(views_jax.blends(*arrays, jax.random.key(1), config, clean))
+        return np.asarray(views_jax.blends(*arrays, jax.random.key(1), config, clean)[0])
     if name == "draw":
         pictures, views = values
         return np.asarray(views_jax.draw(jnp.asarray(pictures, jnp.float32), jax.random.key(2), views))
@@ -63,9 +63,11 @@ def test_the_plain_ones_come_as_they_are(faces: np.ndarray, there: There) -> Non
     np.testing.assert_array_equal(told, np.round(np.clip(told, 0, 255)))
 
 
-@pytest.mark.parametrize("change", ["two", "rotation", "scale", "shift", "contrast", "brightness", "coarse"])
+@pytest.mark.parametrize(
+    "change", ["two", "rotation", "scale", "shift", "contrast", "brightness", "coarse", "covered", "smeared"]
+)
 def test_each_change_is_about_as_strong_as_opencvs(change: str, faces: np.ndarray, there: There) -> None:
-    strong = {"two": 1, "coarse": 1, "rotation": 15, "shift": 6, "brightness": 40}
+    strong = {"two": 1, "coarse": 1, "covered": 1, "smeared": 1, "rotation": 15, "shift": 6, "brightness": 40}
     config = replace(STILL, **{change: strong.get(change, 0.4)})
     many = np.tile(faces, (40, 1, 1, 1))
     middle = many[:, 8:-8, 8:-8].astype(float)
