@@ -1,8 +1,8 @@
 """Function matching on a GPU, before the phases: far more views than processors could draw.
 
 All faces lie in the device's memory, 49 KB each with their margin, and views of them are drawn there, told by
-the teachers and learnt (`follower_jax`): embedding and labels (`told`), but agreement, which a blend of two faces
-has not. What a label table alone knows is learnt of faces as they lie in its clean rows.
+the teachers and learnt (`follower_jax`): embedding and labels (`told`), but not the agreement of two blended
+faces. What a label table alone knows is learnt of faces as they lie in its clean rows.
 """
 
 from concurrent.futures import ThreadPoolExecutor

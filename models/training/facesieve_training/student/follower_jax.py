@@ -1,6 +1,6 @@
 """The training of `follow`: views are drawn, told by the teachers and learnt on the device."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -97,8 +97,8 @@ class Follower:
         return _Batch(seen, each(others[rows], alone), each(labels[rows], is_plain), face)
 
     def _wanted(self, batch: _Batch) -> tuple[Array, Array]:
-        """Embeddings [N,D], and the labels, 0..1, [N,labels]; NaN where one is not known. Both are what is told
-        of all views of a picture, on average: the student need not err with the mirror as a teacher does.
+        """Embeddings [N,D], and the labels, 0..1, [N,labels]; NaN where one is not known. Both are what is
+        told of all views of a picture, on average: a student need not err with the mirror as a teacher does.
         """
         embedding, told = self._teachers.tell(batch.seen, jnp.nan_to_num(batch.others))
         columns = []

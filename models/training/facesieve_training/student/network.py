@@ -16,7 +16,7 @@ from facesieve_training.networks.square import Square
 from facesieve_training.student.views import Views
 
 FEATURE, CLASSES = "feature", "classes"
-_LENGTH = "length"
+_HIDDEN, _LENGTH = "hidden", "length"
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ def build(config: StudentConfig, features: int, classes: int = 0, dtype: str = "
     if config.network.mirror:
         read = mirror.MirrorReadout
         told = mirror.MirrorDense(2 * features, name="recognised", dtype=dtype)(pooled)
-        hidden = mirror.MirrorDense(config.hidden, name="hidden", dtype=dtype)(pooled)
+        hidden = mirror.MirrorDense(config.hidden, name=_HIDDEN, dtype=dtype)(pooled)
     else:
-        hidden = layers.Dense(config.hidden, activation="relu", name="hidden", dtype=dtype)(pooled)
+        hidden = layers.Dense(config.hidden, activation="relu", name=_HIDDEN, dtype=dtype)(pooled)
     feature = read(features, name=FEATURE, dtype="float32")(told)
     if config.length:
         # The labels read the feature and do not bend it, for it carries over to faces unlike the training's.
@@ -89,6 +89,18 @@ def spread_length(student: keras.Model, embeddings: NDArray[np.float32]) -> None
     top = np.quantile(np.mean(np.square(embeddings), axis=1), 0.95)
     kernel = np.full((features, units), 2 / (features * top), np.float32)
     layer.set_weights([kernel, np.linspace(0, -2, units, endpoint=False, dtype=np.float32)])
+
+
+def read_by_heads(student: keras.Model) -> list[Any]:
+    """What the labels' layers read: the body's values and, where they know its length, the feature."""
+    names = [layer.name for layer in student.layers]
+    read = [student.get_layer(_HIDDEN).input]
+    return [*read, student.get_layer(FEATURE).output] if _LENGTH in names else read
+
+
+def heads(student: keras.Model, config: StudentConfig) -> keras.Model:
+    """Return the labels' layers alone: from what they read to each label's logits, by name."""
+    return keras.Model(read_by_heads(student), {name: student.output[name] for name in config.labels})
 
 
 def inference(student: keras.Model, config: StudentConfig) -> keras.Model:

@@ -29,6 +29,7 @@ from facesieve_training.student import data, follow, initial, network
 from facesieve_training.student.background import Background, gather
 from facesieve_training.student.batches import Batches, Phase, prototypes
 from facesieve_training.student.follow import Follow
+from facesieve_training.student.heads import Heads, learn
 from facesieve_training.student.imitate import Imitation, imitate
 from facesieve_training.student.matching import NORM, Matching, NormLoss, feature_loss, taught_outputs
 from facesieve_training.student.told import Teachers
@@ -67,6 +68,8 @@ class Config:
     """
     follow: Follow | None = None
     """Function matching on a GPU before the phases; none begins with them."""
+    heads: Heads | None = None
+    """How the labels' layers are trained alone behind the phases; none leaves them as they are."""
     clean: int = 1
     """How often an epoch shows each clean picture; each degraded one it shows once."""
     views: Views = field(default_factory=Views)
@@ -92,6 +95,9 @@ class Config:
         for how in ("matching", "follow"):
             if getattr(self, how) and NORM not in self.student.labels:
                 found.append(f"{how}: teaches the label {NORM}; name it in student.labels")
+        for name in self.heads.degraded if self.heads else ():
+            if name not in self.student.labels:
+                found.append(f"heads.degraded: {name} is none of student.labels")
         if self.follow and not self.background:
             found.append("follow: wants pictures without a face, too; give background")
         if self.follow and self.follow.batch % self.views.count:
@@ -177,6 +183,8 @@ def run(config: Config, run: Run) -> None:
     Loop(model, batches, run, config.save_every, hosts).train(
         sum(phase.epochs for phase in config.phases), batches.epoch, judge
     )
+    if config.heads:
+        learn(student, config.student, pictures, labels, scaled, rows, empty, config.heads, run, config.seed)
     student.save_weights(run.dir / "student.weights.h5")
     run.finish(**judge())
 

@@ -4,12 +4,14 @@ So a student can learn them of pictures that no table holds: views, blends, and 
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from facesieve_training.cli import DataError
 from facesieve_training.label import formulas
 from facesieve_training.label import stage as label_stage
 from facesieve_training.label.table import LIGHTQNET
@@ -39,12 +41,11 @@ class Teachers:
         """Those of a labelling, its teacher's layers being these."""
         m = config.masks
         masks = formulas.masks(m.count, layers[-1].kernel.shape[0], m.rate, config.seed)
-        second = lightqnet.read(config.lightqnet) if config.lightqnet else None
-        return cls(layers, masks, m.normalise, second)
+        return cls(layers, masks, m.normalise, _lightqnet(config.lightqnet) if config.lightqnet else None)
 
     def tell(self, faces: Any, others: Any) -> tuple[Any, dict[str, Any]]:
-        """Embeddings [N,D] of N x 112 x 112 x 3 faces, BGR 0..255, and labels, each [N,1]; others [N,D] is the
-        mean of the unit embeddings of other pictures of each one's person.
+        """Embeddings [N,D] of N x 112 x 112 x 3 faces, BGR 0..255, and labels, each [N,1]; others [N,D]
+        is the mean of the unit embeddings of other pictures of each one's person.
         """
         *_, values = mobileface_forward.streams(self.layers, scaled(faces))
         embedding = mobileface_forward.embedding(self.layers, values)
@@ -68,6 +69,16 @@ class Teachers:
         # Of one pair each, so half of all; rounding must not leave a root of less than nothing.
         apart = ops.sqrt(ops.maximum(between, 0)) * (1 - np.eye(count, dtype=np.float32))
         return (2 * ops.sigmoid(-ops.sum(apart, axis=(1, 2)) / count**2))[:, None]
+
+
+def _lightqnet(file: Path) -> LightQNet:
+    try:
+        return lightqnet.read(file)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{file}: cannot tell what it tells of views; give the labelling LightQNet's published file, or "
+            f"none: {error}"
+        ) from error
 
 
 def of_others(embeddings: NDArray[np.floating], identity: NDArray[np.integer]) -> NDArray[np.float32]:
