@@ -1,24 +1,13 @@
 """Training by rounds, as a user runs it: the command with JAX in a process of its own, on a CPU."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from facesieve_training.jax_process import train, train_killed
+
 pytest.importorskip("jax", reason="trains on GPUs; pip install 'jax[cpu]'")
-
-
-def _train(config: Path, folder: Path, *more: str) -> subprocess.Popen[str]:
-    program = [sys.executable, "-m", "facesieve_training", "detector", "--config", str(config), "--run"]
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    return subprocess.Popen(
-        [*program, str(folder), *more], env=environment, stderr=subprocess.PIPE, text=True
-    )
 
 
 def _config(teacher: Path, pictures: Path, tmp_path: Path) -> Path:
@@ -37,10 +26,9 @@ train: {{steps: 400, batch: 2, warm_up: 1, rounds: {{pictures: 4, shows: 2, proc
 
 def test_only_weights_start_it(bright_squares: Path, squares: Path, tmp_path: Path) -> None:
     config = _config(bright_squares, squares, tmp_path)
-    refused = _train(config, tmp_path / "run", "--set", f"train.initial={bright_squares}")
-    told = refused.communicate(timeout=200)[1]
+    refused = train("detector", config, tmp_path / "run", "--set", f"train.initial={bright_squares}")
     assert refused.returncode == 1
-    assert "teacher.onnx: only TensorFlow starts a training from it" in told
+    assert "teacher.onnx: only TensorFlow starts a training from it" in refused.stderr
 
 
 def _last(folder: Path) -> dict[str, np.ndarray]:
@@ -53,18 +41,10 @@ def test_a_killed_training_ends_as_one_that_was_not(
 ) -> None:
     config = _config(bright_squares, squares, tmp_path)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    first = _train(config, whole)
-    assert first.communicate(timeout=200)[1].count("KERAS_BACKEND=tensorflow") == 1
-    second = _train(config, killed)
-    while second.poll() is None and not list((killed / "checkpoint").glob("step-*.npz")):
-        time.sleep(0.005)
-    second.send_signal(signal.SIGKILL)
-    second.communicate()
-    assert second.returncode == -signal.SIGKILL, "the training ended before it could be killed"
-    assert not (killed / "detector.weights.h5").exists()
-    again = _train(config, killed, "--resume")
-    again.communicate(timeout=200)
-    assert (first.returncode, again.returncode) == (0, 0)
+    first = train("detector", config, whole)
+    assert first.returncode == 0, first.stderr
+    assert first.stderr.count("KERAS_BACKEND=tensorflow") == 1
+    train_killed("detector", config, killed, "checkpoint", "detector.weights.h5")
     one, other = _last(whole), _last(killed)
     for name, values in one.items():
         np.testing.assert_array_equal(values, other[name])

@@ -34,9 +34,9 @@ class Follow:
     warm_up: int = 500
     feature: float = 30.0
     """Weight of the embedding beside the labels' 1."""
-    plain: float = 0.3
+    plain: float = 0.25
     """Share of faces as they are."""
-    empty: float = 0.06
+    empty: float = 0.08
     """Share of pictures without a face, of those that the stage gathers."""
     clean: float = 0.35
     """Share of the blends that no camera spoils."""

@@ -1,0 +1,42 @@
+"""The command with JAX in a process of its own, on a CPU, or killed: for tests of trainings on a GPU."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_PATIENCE = 300  # seconds
+
+
+def train(
+    stage: str, config: Path, folder: Path, *more: str, backend: str = "jax"
+) -> subprocess.CompletedProcess[str]:
+    """Run a stage to its end."""
+    process = _start(stage, config, folder, *more, backend=backend)
+    told = process.communicate(timeout=_PATIENCE)[1]
+    return subprocess.CompletedProcess(process.args, process.returncode, stderr=told)
+
+
+def train_killed(stage: str, config: Path, folder: Path, checkpoints: str, result: str) -> None:
+    """Kill a stage at its first checkpoint, of those in this folder of the run's, and resume it."""
+    process = _start(stage, config, folder)
+    while process.poll() is None and not list((folder / checkpoints).glob("step-*.npz")):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "the training ended before it could be killed"
+    assert not (folder / result).exists()
+    assert train(stage, config, folder, "--resume").returncode == 0
+
+
+def _start(stage: str, config: Path, folder: Path, *more: str, backend: str = "jax") -> subprocess.Popen[str]:
+    program = [sys.executable, "-m", "facesieve_training", stage, "--config", str(config), "--run"]
+    # What one process compiles the next need not: that is most of their time.
+    compiled = {"JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled")}
+    compiled["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
+    environment = {**os.environ, **compiled, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
+    return subprocess.Popen(
+        [*program, str(folder), *more], env=environment, stderr=subprocess.PIPE, text=True
+    )
