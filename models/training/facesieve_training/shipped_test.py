@@ -136,6 +136,7 @@ def heads_from_behind(data: Path) -> list[Picture]:
 
 
 def test_ties_are_rare(scorer: Scorer, shared_data: Path) -> None:
-    told = {scorer.score(centre(read(face.path))).raw for face in FaceSet(shared_data / "faces" / "lfw")}
-    print(f"{len(told)} different values")
+    some = list(FaceSet(shared_data / "faces" / "lfw"))[::4]
+    told = {scorer.score(centre(read(face.path))).raw for face in some}
+    print(f"{len(told)} different values of {len(some)}")
     assert len(told) >= 2000

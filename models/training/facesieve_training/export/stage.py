@@ -19,6 +19,7 @@ from facesieve_training.export import calibration, held_out, manifest, parity, q
 from facesieve_training.faces import SIZE, Picture
 from facesieve_training.networks.equalise import equalise
 from facesieve_training.networks.int8 import Int8Network
+from facesieve_training.networks.rounding import round_weights
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data
 from facesieve_training.student.stage import Config as StudentRunConfig
@@ -46,7 +47,7 @@ class Config:
     weights: dict[str, float] | None = None
     """Weight of each label in the raw value; none chooses by the held-out people."""
     representative: int = 400
-    """Training pictures, clean and degraded, from which the ranges of int8 are taken."""
+    """Training pictures, clean and degraded, from which ranges and rounding of int8 are taken."""
     knots: int = 41
     fmr: float = 1e-3
     cache: Path | None = None
@@ -78,9 +79,7 @@ def run(config: Config, run: Run) -> None:
     model = quality.load_student(config.student, student, features, people)
     known = np.random.default_rng([config.seed, 4]).permutation(np.flatnonzero(~test))
     seen = pictures[np.sort(known[: config.representative])]
-    if student.student.mobileface:
-        equalise(model, seen)
-    tflite_bytes = _convert(config, run, model, seen)
+    tflite_bytes = _convert(config, run, model, bool(student.student.mobileface), seen)
     held = held_out.gather(labels, pictures, np.flatnonzero(test), config.matcher)
     sets = {
         "clean": held_out.compare(held, config.fmr, False, config.seed),
@@ -111,9 +110,14 @@ def run(config: Config, run: Run) -> None:
     run.finish(**report["summary"])
 
 
-def _convert(config: Config, run: Run, model: Any, seen: Picture) -> bytes:
-    path = run.dir / config.file
+def _convert(config: Config, run: Run, model: Any, plain: bool, seen: Picture) -> bytes:
+    """Convert the model, which stays what it is; a plain one has no batch norm between its layers."""
+    path, kept = run.dir / config.file, model.get_weights()
+    if plain:
+        equalise(model, seen)
+        round_weights(model, seen)
     tflite_bytes = quality.convert(model, list(seen))
+    model.set_weights(kept)
     write_atomic(path, tflite_bytes)
     log.info("%s: %d bytes", path, len(tflite_bytes))
     return tflite_bytes

@@ -11,6 +11,7 @@ from facesieve_training.export.manifest import self_test_picture
 from facesieve_training.export.scorer import Scorer
 from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.int8 import Int8Network
+from facesieve_training.networks.mobileface import MobileFaceConfig
 from facesieve_training.networks.resnet import NetworkConfig
 from facesieve_training.run import Run
 from facesieve_training.student import stage as student_stage
@@ -19,16 +20,24 @@ from facesieve_training.student.network import StudentConfig
 from facesieve_training.teacher.imported import OnnxTeacher
 from facesieve_training.teacher.source import TeacherSource
 
+SHORT = (8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 8, 8, 0, 8)
+FORMS = {
+    "residual": StudentConfig(NetworkConfig(10, 0.125), bins=8, hidden=16),
+    "mobileface": StudentConfig(mobileface=MobileFaceConfig(8, SHORT, 16), bins=8, hidden=16, length=4),
+}
 
-@pytest.fixture
-def exported(face_folder: Path, teacher_config: OnnxTeacher, tmp_path: Path) -> Path:
+
+@pytest.fixture(params=FORMS)
+def exported(
+    request: pytest.FixtureRequest, face_folder: Path, teacher_config: OnnxTeacher, tmp_path: Path
+) -> Path:
     """A student exported after one step of training."""
     masks, teacher = label_stage.Masks(count=4), TeacherSource(**vars(teacher_config))
     labelling = label_stage.Config(face_folder, teacher, masks=masks, threads=1, sheet=0)
     label_stage.run(labelling, Run.open(tmp_path / "label", "label", labelling, False))
     training = student_stage.Config(
         tmp_path / "label",
-        student=StudentConfig(NetworkConfig(10, 0.125), bins=8, hidden=16),
+        student=FORMS[request.param],
         phases=(Phase(1, labels=1.0),),
         batch=16,
         held_out=0.4,
@@ -64,10 +73,11 @@ def test_the_export_vouches_for_itself(exported: Path) -> None:
         Scorer(exported)
 
 
+@pytest.mark.parametrize("exported", ["residual"], indirect=True)
 def test_without_phases_a_student_stays_what_it_starts_from(exported: Path, tmp_path: Path) -> None:
     training = student_stage.Config(
         tmp_path / "label",
-        student=StudentConfig(NetworkConfig(10, 0.125), bins=8, hidden=16),
+        student=FORMS["residual"],
         phases=(),
         initial=exported,
         batch=16,

@@ -2,9 +2,12 @@
 
 ReLU lets a channel's values be divided by any positive number that the next layer multiplies by again: the
 network computes the same (after Nagel et al. 2019, arXiv:1906.04721, which evens out weights; here the values
-count, for weights have a scale for each channel).
+count, for weights have a scale for each channel). So does the stream that blocks add to, where all of them
+add and read alike.
 """
 
+import itertools
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,7 +16,7 @@ import numpy.typing as npt
 from keras import layers
 
 from facesieve_training.faces import Picture
-from facesieve_training.networks.mobileface import convolutions
+from facesieve_training.networks.mobileface import convolutions, is_stream
 from facesieve_training.networks.pixels import scaled
 from facesieve_training.networks.square import Square
 
@@ -24,9 +27,11 @@ _BATCH = 32
 
 
 def equalise(model: keras.Model, pictures: Picture) -> None:
-    """Even out the channels behind every ReLU of a body of `mobileface`, and those of the dense layers of a
-    network on it, by their largest values on these pictures, N x 112 x 112 x 3 BGR.
+    """Even out the channels of the streams and behind every ReLU of a body of `mobileface`, and those of the
+    dense layers of a network on it, by their largest values on these pictures, N x 112 x 112 x 3 BGR.
     """
+    for stream in _streams(model):
+        _even_stream(stream, _largest(keras.Model(model.input, stream.maps), pictures))
     held = convolutions(model)
     bent = [k for k, layer in enumerate(held) if layer.activation is keras.activations.relu]
     largest = _largest(keras.Model(model.input, [held[k].output for k in bent]), pictures)
@@ -39,6 +44,41 @@ def equalise(model: keras.Model, pictures: Picture) -> None:
     _even_last(mean, held[-1], largest[-1], told[0])
     for layer, values in zip(dense, told[1:], strict=True):
         _even_dense(layer, values)
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """Blocks of one width that add to each other's sum."""
+
+    writers: list[Any]
+    readers: list[Any]
+    maps: list[Any]
+    """The sum behind each writer."""
+
+
+def _streams(model: keras.Model) -> list[_Stream]:
+    held = convolutions(model)
+    found: list[_Stream] = []
+    for layer, following in itertools.pairwise(held):
+        if layer.activation is keras.activations.relu:
+            continue
+        begins = is_stream(layer)
+        if begins:
+            found.append(_Stream([], [], []))
+        found[-1].writers.append(layer)
+        found[-1].readers.append(following)
+        found[-1].maps.append(layer.output if begins else layer._outbound_nodes[0].operation.output)
+    return found
+
+
+def _even_stream(stream: _Stream, largest: list[Array]) -> None:
+    """Every channel as large as the others, in that sum where it is largest beside them."""
+    scale = _positive(np.max([values / values.max() for values in largest], axis=0))
+    for layer in stream.writers:
+        _divide(layer, scale)
+    for layer in stream.readers:
+        kernel, bias = layer.get_weights()
+        layer.set_weights([kernel * scale[:, None], bias])
 
 
 def _largest(maps: keras.Model, pictures: Picture) -> list[Array]:

@@ -4,7 +4,7 @@ import numpy as np
 from facesieve_training.export import quality
 from facesieve_training.networks.equalise import equalise
 from facesieve_training.networks.int8 import Int8Network
-from facesieve_training.networks.mobileface import MobileFaceConfig, convolutions, mobileface
+from facesieve_training.networks.mobileface import MobileFaceConfig, convolutions, mobileface, stream_name
 from facesieve_training.networks.square import Square
 
 PICTURES = np.random.default_rng(1).integers(0, 256, (24, 112, 112, 3)).astype(np.uint8)
@@ -55,6 +55,20 @@ def test_channels_before_a_depthwise_convolution_are_equally_large() -> None:
     maps = keras.Model(model.input, convolutions(model)[0].output)(quality.to_input(PICTURES))
     largest = np.max(np.asarray(maps), axis=(0, 1, 2))
     np.testing.assert_allclose(largest[largest > 0.01], 1, atol=1e-3)
+
+
+def test_channels_of_a_stream_are_equally_large_where_they_are_largest() -> None:
+    model = uneven()
+
+    def largest() -> list[np.ndarray]:
+        maps = [model.get_layer(stream_name(block)).output for block in (5, 11)]
+        told = keras.Model(model.input, maps)(quality.to_input(PICTURES))
+        return [np.abs(np.asarray(t)).max(axis=(0, 1, 2)) for t in told]
+
+    assert min(largest()[1]) < max(largest()[1]) / 2
+    equalise(model, PICTURES)
+    shares = np.max([values / values.max() for values in largest()], axis=0)
+    np.testing.assert_allclose(shares, 1, rtol=0.2)
 
 
 def test_what_is_squared_is_equally_large() -> None:

@@ -20,6 +20,7 @@ BLOCKS = ((64, 2, 1), (64, 1, 4), (128, 2, 1), (128, 1, 6), (128, 2, 1), (128, 1
 STRIDES = tuple(stride for _, stride, count in BLOCKS for _ in range(count))
 """Stride of each block, as published; a block with one does not add to the stream."""
 _SAMPLING = (1, 2, 2, 2)
+_STREAM = "stream"
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,12 @@ def mobileface(config: MobileFaceConfig, dtype: str = "float32") -> keras.Model:
 
 def stream_name(block: int) -> str:
     """Name of the layer whose output is the stream behind a block."""
-    return f"stream{block}"
+    return f"{_STREAM}{block}"
+
+
+def is_stream(layer: Any) -> bool:
+    """Whether what a layer tells is the stream behind a block: a convolution begins one, a sum goes on."""
+    return str(layer.name).startswith(_STREAM)
 
 
 def convolutions(model: keras.Model) -> list[Any]:

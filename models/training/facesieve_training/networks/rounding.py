@@ -1,0 +1,108 @@
+"""Rounds weights to the steps of int8 so that what each layer tells changes least (GPTQ, Frantar et al. 2022,
+arXiv:2210.17323): what one weight loses, those that are rounded after it make up for on real pictures.
+
+To the nearest step, as the converter rounds, every weight would err by itself. It finds these weights on its
+steps already, and leaves them there.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import layers
+from tqdm import tqdm
+
+from facesieve_training.faces import Picture
+from facesieve_training.networks.pixels import scaled
+
+Floats = npt.NDArray[np.float64]
+LAST = 127
+"""Steps on either side of 0, of which the largest weight of an output has the last."""
+_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6)  # of its largest weight, on which an output may take its last step
+_DAMPING = 0.01  # of the mean square of an input, added to each: few pictures do not tell all
+_BATCH, _PLACES = 16, 4000  # pictures at a time, and places of their maps
+
+
+def round_weights(model: keras.Model, pictures: Picture) -> None:
+    """Round the weights of all convolutions and dense layers, whose inputs are those of these pictures, N x
+    112 x 112 x 3 BGR, and of their mirror images.
+    """
+    kinds = layers.Conv2D | layers.DepthwiseConv2D | layers.Dense
+    held = [layer for layer in model.layers if isinstance(layer, kinds)]
+    known = zip(held, _products(model, held, pictures), strict=True)
+    for layer, products in tqdm(known, total=len(held), desc="rounding", unit="layer", disable=None):
+        kernel, bias = layer.get_weights()
+        if isinstance(layer, layers.DepthwiseConv2D):
+            flat = kernel.reshape(-1, kernel.shape[2])
+            each = [rounded(flat[:, [c]], product) for c, product in enumerate(products)]
+            told = np.concatenate(each, axis=1)
+        else:
+            told = rounded(kernel.reshape(-1, kernel.shape[-1]), products)
+        layer.set_weights([told.reshape(kernel.shape), bias])
+
+
+def rounded(weights: npt.NDArray[Any], products: npt.NDArray[Any]) -> Floats:
+    """Round weights, inputs x outputs, whose inputs have these mean products, inputs x inputs.
+
+    The largest weight of each output stays on the last step, for from that the converter takes the steps.
+    """
+    weights = weights.astype(np.float64)
+    damping = _DAMPING * np.trace(products) / len(products) + 1e-12
+    square = products.astype(np.float64) + damping * np.eye(len(products))
+    largest = np.maximum(np.abs(weights).max(axis=0), 1e-12)
+    best, least = np.zeros_like(weights), np.full(len(largest), np.inf)
+    for share in _SHARES:
+        told = _in_turn(weights, square, share * largest / LAST)
+        change = told - weights
+        error = np.einsum("io,io->o", change, square @ change)
+        best, least = np.where(error < least, told, best), np.minimum(error, least)
+    return best
+
+
+def _in_turn(weights: Floats, square: Floats, step: Floats) -> Floats:
+    """Round one row after another, that of the largest input first, each time changing those to come."""
+    order = np.argsort(-np.diag(square))
+    left = weights[order]
+    following = np.linalg.cholesky(np.linalg.inv(square[np.ix_(order, order)])).T
+    largest = np.abs(left).argmax(axis=0)
+    told = np.empty_like(left)
+    for k in range(len(left)):
+        steps = np.clip(np.round(left[k] / step), -LAST, LAST)
+        told[k] = np.where(largest == k, np.where(left[k] < 0, -LAST, LAST), steps) * step
+        left[k + 1 :] -= np.outer(following[k, k + 1 :], (left[k] - told[k]) / following[k, k])
+    return told[np.argsort(order)]
+
+
+def _products(model: keras.Model, held: list[Any], pictures: Picture) -> Iterable[npt.NDArray[np.float32]]:
+    """Mean products of the inputs of each layer with each other, of a depthwise one for each channel."""
+    inputs = keras.Model(model.input, [layer.input for layer in held])
+    rng = np.random.default_rng(0)
+    sums: list[Any] = [0] * len(held)
+    counts = [0] * len(held)
+    starts = range(0, len(pictures), _BATCH // 2)
+    for first in tqdm(starts, desc="inputs", unit="batch", disable=None):
+        some = pictures[first : first + _BATCH // 2]
+        told = inputs.predict_on_batch(scaled(np.concatenate([some, some[:, :, ::-1]])))
+        for k, (layer, values) in enumerate(zip(held, told, strict=True)):
+            rows = _rows(layer, values)
+            rows = rows if len(rows) <= _PLACES else rows[rng.choice(len(rows), _PLACES, replace=False)]
+            apart = rows.transpose(2, 1, 0) if isinstance(layer, layers.DepthwiseConv2D) else rows.T
+            sums[k] = sums[k] + apart @ np.swapaxes(apart, -1, -2)
+            counts[k] += len(rows)
+    return [total / count for total, count in zip(sums, counts, strict=True)]
+
+
+def _rows(layer: Any, values: Any) -> Any:
+    """What the weights of an output meet at each place: places x inputs, of a depthwise convolution places x
+    inputs x channels.
+    """
+    if isinstance(layer, layers.Dense):
+        return np.asarray(values)
+    channels, side = values.shape[-1], layer.kernel_size
+    if side == (1, 1):
+        return np.asarray(values).reshape(-1, channels)
+    cut = keras.ops.image.extract_patches(values, side, layer.strides, padding=layer.padding)
+    rows = keras.ops.convert_to_numpy(cut).reshape(-1, side[0] * side[1], channels)
+    return rows if isinstance(layer, layers.DepthwiseConv2D) else rows.reshape(len(rows), -1)

@@ -1,0 +1,67 @@
+import keras
+import numpy as np
+
+from facesieve_training.export import quality
+from facesieve_training.networks import exported
+from facesieve_training.networks.equalise_test import PICTURES, uneven
+from facesieve_training.networks.rounding import LAST, round_weights, rounded
+
+RNG = np.random.default_rng(5)
+MIXED = RNG.normal(0, 1, (2000, 8)) @ RNG.normal(0, 1, (8, 24)) + RNG.normal(0, 0.2, (2000, 24))
+WEIGHTS = RNG.normal(0, 1, (24, 10))
+
+
+def test_weights_lie_on_the_steps_of_int8() -> None:
+    told = rounded(WEIGHTS, MIXED.T @ MIXED / len(MIXED))
+    steps = told / np.abs(told).max(axis=0) * LAST
+    np.testing.assert_allclose(steps, np.round(steps), atol=1e-6)
+    assert 0 < np.abs(told - WEIGHTS).max() < np.abs(WEIGHTS).max() / 2
+
+
+def test_less_is_lost_than_by_rounding_each_weight() -> None:
+    step = np.abs(WEIGHTS).max(axis=0) / LAST
+    nearest = np.round(WEIGHTS / step) * step
+    told = rounded(WEIGHTS, MIXED.T @ MIXED / len(MIXED))
+    lost, before = (np.square(MIXED @ (some - WEIGHTS)).mean() for some in (told, nearest))
+    assert lost < before / 3
+
+
+def test_every_layer_tells_less_else_than_with_the_nearest_weights() -> None:
+    model = uneven()
+    held = weighted(model)
+    inputs = keras.Model(model.input, [layer.input for layer in held])(quality.to_input(PICTURES))
+    kept = [layer.get_weights() for layer in held]
+    wanted = [np.asarray(layer(x)) for layer, x in zip(held, inputs, strict=True)]
+    round_weights(model, PICTURES)
+    found = [layer.get_weights() for layer in held]
+    for layer, x, known, rounded_ones, truth in zip(held, inputs, kept, found, wanted, strict=True):
+        lost = []
+        for some in (rounded_ones, nearest(layer, known)):
+            layer.set_weights(some)
+            lost.append(np.square(np.asarray(layer(x)) - truth).mean())
+        assert 0 < lost[0] < 1.1 * lost[1], layer.name
+        if known[0].shape[-2] >= 16:  # so many inputs make up for each other
+            assert lost[0] < lost[1] / 2, layer.name
+
+
+def test_the_converter_leaves_them() -> None:
+    model = uneven()
+    round_weights(model, PICTURES)
+    found = [some.kernel for some in exported.read(quality.convert(model, list(PICTURES)))]
+    for layer in weighted(model):
+        kernel = layer.get_weights()[0]
+        if not isinstance(layer, keras.layers.DepthwiseConv2D):  # which `exported` does not read
+            same = [np.allclose(k, kernel, rtol=1e-4, atol=1e-6) for k in found if k.shape == kernel.shape]
+            assert any(same), layer.name
+
+
+def weighted(model: keras.Model) -> list[keras.layers.Layer]:
+    kinds = keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Dense
+    return [layer for layer in model.layers if isinstance(layer, kinds)]
+
+
+def nearest(layer: keras.layers.Layer, weights: list[np.ndarray]) -> list[np.ndarray]:
+    kernel, bias = weights
+    each = (0, 1, 3) if isinstance(layer, keras.layers.DepthwiseConv2D) else tuple(range(kernel.ndim - 1))
+    step = np.abs(kernel).max(axis=each, keepdims=True) / LAST
+    return [np.round(kernel / step) * step, bias]
