@@ -18,7 +18,7 @@ from facesieve_training.prepare.detector import open_detector
 from facesieve_training.student import background
 
 STUDENTS = sorted(Path(__file__).parents[2].glob("quality*.tflite"))
-FACES = 40
+FACES, MORE = 40, 200
 NONE = Span(0, 1, 1)
 
 pytestmark = pytest.mark.parametrize("scorer", STUDENTS, indirect=True, ids=lambda path: path.stem)
@@ -29,12 +29,16 @@ def scorer(request: pytest.FixtureRequest) -> Scorer:
     return Scorer(request.param)
 
 
+def people(data: Path, count: int) -> list[Picture]:
+    """Pictures with margin of as many people."""
+    known = FaceSet(data / "faces" / "lfw")
+    chosen = np.linspace(0, len(known.identities) - 1, count).astype(int)
+    return [read(known.faces(known.identities[i])[0].path) for i in chosen]
+
+
 @pytest.fixture(scope="module")
 def faces(shared_data: Path) -> list[Picture]:
-    """Pictures with margin of as many people."""
-    known = FaceSet(shared_data / "faces" / "lfw")
-    chosen = np.linspace(0, len(known.identities) - 1, FACES).astype(int)
-    return [read(known.faces(known.identities[i])[0].path) for i in chosen]
+    return people(shared_data, FACES)
 
 
 def recorded(**effect: Span) -> Callable[[Picture, float], Picture]:
@@ -93,10 +97,10 @@ def test_the_score_falls_as_a_face_gets_worse(scorer: Scorer, faces: list[Pictur
 
 
 def test_a_good_face_is_nearly_as_good_in_the_mirror_and_a_pixel_away(
-    scorer: Scorer, faces: list[Picture]
+    scorer: Scorer, shared_data: Path
 ) -> None:
     changes: dict[str, list[float]] = {"mirrored": [], "a pixel away": []}
-    for face in faces:
+    for face in people(shared_data, MORE):
         score = scorer.score(centre(face)).value
         if score < 50:
             continue
