@@ -44,7 +44,7 @@ soak: setup-test
 	MALLOC_ARENA_MAX=1 go test -tags matprofile -run TestSoak -count 1 -timeout 0 -v ./cmd/facesieve $(if $(SOAK),-soak $(SOAK),-soak.video 24h)
 
 test-python: setup-test build
-	cd $(TRAINING) && ../../$(PYTHON) -m pytest -q
+	cd $(TRAINING) && ../../$(PYTHON) -m pytest -q -n auto --dist loadfile
 
 lint: lint-go lint-python lint-unit
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-_PATIENCE = 200  # seconds
+_PATIENCE = 300  # seconds
 
 
 def train(
