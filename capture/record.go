@@ -29,15 +29,15 @@ func (s *Source) lose(err error, pause time.Duration) {
 	s.log.WithLevel(level).Err(err).Dur("pause", pause).Msg("no video")
 }
 
-// stop records the end; err is what Next returns from now on.
+// stop records the end, and then tells it: err is what Next returns from now on.
 func (s *Source) stop(err error) {
-	s.slot.end(err)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.state = Stopped
 	if !errors.Is(err, io.EOF) && !errors.Is(err, ErrClosed) {
 		s.stats.LastError = err.Error()
 	}
+	s.mu.Unlock()
+	s.slot.end(err)
 }
 
 // countFrame records a published frame, and with the first one of a session that the source is there.
