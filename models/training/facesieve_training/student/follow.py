@@ -16,11 +16,9 @@ from tqdm import tqdm
 from facesieve_training.cli import DataError
 from facesieve_training.faces import Picture
 from facesieve_training.label.source import Source
-from facesieve_training.run import Run
 from facesieve_training.student import data
 from facesieve_training.student.matching import Change
-from facesieve_training.student.told import Teachers, of_others
-from facesieve_training.student.views import Views
+from facesieve_training.student.told import of_others
 
 
 @dataclass(frozen=True)
@@ -86,17 +84,6 @@ def gather(
         raise DataError("follow: the faces are of several sizes; `prepare` them with one margin")
     others = of_others(labels.embedding[clean], labels.identity[clean])
     return Material(np.stack(faces), scaled[clean], others, empty)
-
-
-def follow(
-    student: keras.Model, names: tuple[str, ...], teachers: Teachers, scale: data.Scale, material: Material,
-    config: Follow, views: Views, run: Run, seed: int,
-) -> None:  # fmt: skip
-    """Train the student so; on its way it lies in the folder `followed` of the run."""
-    from facesieve_training.student import follower_jax
-
-    follower = follower_jax.Follower(student, names, teachers, scale, material, config, views, seed)
-    follower_jax.train(follower, config, run)
 
 
 def check_backend() -> None:

@@ -168,9 +168,7 @@ def run(config: Config, run: Run) -> None:
     if config.follow and matched and empty:
         material = follow.gather(source.faces, labels, scaled, rows, empty.pictures)
         teachers = Teachers.of(source.config, matched)
-        follow.follow(
-            student, names, teachers, scale, material, config.follow, config.views, run, config.seed
-        )
+        _follow(student, config, config.follow, teachers, scale, material, run)
     told_by = matched if config.matching else None
     model = in_training(student, config, labels, rows, batches.epoch, told_by, scale)
     judged = np.flatnonzero(test)
@@ -187,6 +185,19 @@ def run(config: Config, run: Run) -> None:
         learn(student, config.student, pictures, labels, scaled, rows, empty, config.heads, run, config.seed)
     student.save_weights(run.dir / "student.weights.h5")
     run.finish(**judge())
+
+
+def _follow(
+    student: keras.Model, config: Config, how: Follow, teachers: Teachers, scale: data.Scale,
+    material: follow.Material, run: Run,
+) -> None:  # fmt: skip
+    """Have the student follow its teachers; on the way it lies in the folder `followed` of the run."""
+    from facesieve_training.student import follower_jax  # JAX is there on request alone
+
+    follower = follower_jax.Follower(
+        student, config.student.labels, teachers, scale, material, how, config.views, config.seed
+    )
+    follower_jax.train(follower, how, run)
 
 
 def _matched(source: TeacherSource) -> list[Layer]:
