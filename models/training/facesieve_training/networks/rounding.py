@@ -5,7 +5,6 @@ To the nearest step, as the converter rounds, every weight would err by itself. 
 steps already, and leaves them there.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -22,15 +21,14 @@ LAST = 127
 """Steps on either side of 0, of which the largest weight of an output has the last."""
 _SHARES = (1.0, 0.9, 0.8, 0.7, 0.6)  # of its largest weight, on which an output may take its last step
 _DAMPING = 0.01  # of the mean square of an input, added to each: few pictures do not tell all
-_BATCH, _PLACES = 16, 4000  # pictures at a time, and places of their maps
+_BATCH, _PLACES = 8, 4000  # pictures at a time with their mirror images, and places of their maps
 
 
 def round_weights(model: keras.Model, pictures: Picture) -> None:
     """Round the weights of all convolutions and dense layers, whose inputs are those of these pictures, N x
     112 x 112 x 3 BGR, and of their mirror images.
     """
-    kinds = layers.Conv2D | layers.DepthwiseConv2D | layers.Dense
-    held = [layer for layer in model.layers if isinstance(layer, kinds)]
+    held = weighted(model)
     known = zip(held, _products(model, held, pictures), strict=True)
     for layer, products in tqdm(known, total=len(held), desc="rounding", unit="layer", disable=None):
         kernel, bias = layer.get_weights()
@@ -43,6 +41,12 @@ def round_weights(model: keras.Model, pictures: Picture) -> None:
         layer.set_weights([told.reshape(kernel.shape), bias])
 
 
+def weighted(model: keras.Model) -> list[Any]:
+    """The convolutions and dense layers of a network."""
+    kinds = layers.Conv2D | layers.DepthwiseConv2D | layers.Dense
+    return [layer for layer in model.layers if isinstance(layer, kinds)]
+
+
 def rounded(weights: npt.NDArray[Any], products: npt.NDArray[Any]) -> Floats:
     """Round weights, inputs x outputs, whose inputs have these mean products, inputs x inputs.
 
@@ -51,39 +55,39 @@ def rounded(weights: npt.NDArray[Any], products: npt.NDArray[Any]) -> Floats:
     weights = weights.astype(np.float64)
     damping = _DAMPING * np.trace(products) / len(products) + 1e-12
     square = products.astype(np.float64) + damping * np.eye(len(products))
+    order = np.argsort(-np.diag(square))  # what the largest input meets comes first
+    following = np.linalg.cholesky(np.linalg.inv(square[np.ix_(order, order)])).T
     largest = np.maximum(np.abs(weights).max(axis=0), 1e-12)
     best, least = np.zeros_like(weights), np.full(len(largest), np.inf)
     for share in _SHARES:
-        told = _in_turn(weights, square, share * largest / LAST)
+        told = _in_turn(weights[order], following, share * largest / LAST)[np.argsort(order)]
         change = told - weights
         error = np.einsum("io,io->o", change, square @ change)
         best, least = np.where(error < least, told, best), np.minimum(error, least)
     return best
 
 
-def _in_turn(weights: Floats, square: Floats, step: Floats) -> Floats:
-    """Round one row after another, that of the largest input first, each time changing those to come."""
-    order = np.argsort(-np.diag(square))
-    left = weights[order]
-    following = np.linalg.cholesky(np.linalg.inv(square[np.ix_(order, order)])).T
+def _in_turn(left: Floats, following: Floats, step: Floats) -> Floats:
+    """Round one row after another, each time changing those to come, as the factor of the products says."""
+    left = left.copy()
     largest = np.abs(left).argmax(axis=0)
     told = np.empty_like(left)
     for k in range(len(left)):
         steps = np.clip(np.round(left[k] / step), -LAST, LAST)
         told[k] = np.where(largest == k, np.where(left[k] < 0, -LAST, LAST), steps) * step
         left[k + 1 :] -= np.outer(following[k, k + 1 :], (left[k] - told[k]) / following[k, k])
-    return told[np.argsort(order)]
+    return told
 
 
-def _products(model: keras.Model, held: list[Any], pictures: Picture) -> Iterable[npt.NDArray[np.float32]]:
+def _products(model: keras.Model, held: list[Any], pictures: Picture) -> list[npt.NDArray[np.float32]]:
     """Mean products of the inputs of each layer with each other, of a depthwise one for each channel."""
     inputs = keras.Model(model.input, [layer.input for layer in held])
     rng = np.random.default_rng(0)
     sums: list[Any] = [0] * len(held)
     counts = [0] * len(held)
-    starts = range(0, len(pictures), _BATCH // 2)
+    starts = range(0, len(pictures), _BATCH)
     for first in tqdm(starts, desc="inputs", unit="batch", disable=None):
-        some = pictures[first : first + _BATCH // 2]
+        some = pictures[first : first + _BATCH]
         told = inputs.predict_on_batch(scaled(np.concatenate([some, some[:, :, ::-1]])))
         for k, (layer, values) in enumerate(zip(held, told, strict=True)):
             rows = _rows(layer, values)

@@ -4,7 +4,7 @@ import numpy as np
 from facesieve_training.export import quality
 from facesieve_training.networks import exported
 from facesieve_training.networks.equalise_test import PICTURES, uneven
-from facesieve_training.networks.rounding import LAST, round_weights, rounded
+from facesieve_training.networks.rounding import LAST, round_weights, rounded, weighted
 
 RNG = np.random.default_rng(5)
 MIXED = RNG.normal(0, 1, (2000, 8)) @ RNG.normal(0, 1, (8, 24)) + RNG.normal(0, 0.2, (2000, 24))
@@ -53,11 +53,6 @@ def test_the_converter_leaves_them() -> None:
         if not isinstance(layer, keras.layers.DepthwiseConv2D):  # which `exported` does not read
             same = [np.allclose(k, kernel, rtol=1e-4, atol=1e-6) for k in found if k.shape == kernel.shape]
             assert any(same), layer.name
-
-
-def weighted(model: keras.Model) -> list[keras.layers.Layer]:
-    kinds = keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Dense
-    return [layer for layer in model.layers if isinstance(layer, kinds)]
 
 
 def nearest(layer: keras.layers.Layer, weights: list[np.ndarray]) -> list[np.ndarray]:
