@@ -20,6 +20,7 @@ STAGES = {
     "export": "facesieve_training.export.stage",
     "evaluate": "facesieve_training.evaluate.stage",
     "detector": "facesieve_training.detector.stage",
+    "landmarks": "facesieve_training.detector.landmarks.stage",
     "compare": "facesieve_training.detector.compare.stage",
 }
 """Module of each stage, imported when it is run: most of them load TensorFlow."""

@@ -15,16 +15,11 @@ import numpy as np
 from facesieve_training.detector import codec
 from facesieve_training.detector.camera import degrade
 from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.decoded import REDUCED, Decoded
 from facesieve_training.detector.erase import erase, lonely
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.warp import between_centres, transform
 
-_REDUCED = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
 _MAX_TILES = 80
 _TRIES = 30
 """Parts of pictures that are tried for one without faces."""
@@ -93,8 +88,7 @@ class Mosaic:
         self._turned = [i for i, f in zip(items, sure, strict=True) if (codec.turn(f) >= _TURNED).any()]
         self._all = list(items)
         self._mistaken = [item for item in items if len(item.mistaken)]
-        self._decoded: dict[tuple[str, int], np.ndarray] = {}
-        self._kept_bytes = 0
+        self._decoded = Decoded(config.kept_megabytes)
         if not self._faced:
             raise ValueError(f"no picture with a face that the teacher is sure of (score {config.sure})")
 
@@ -203,10 +197,10 @@ class Mosaic:
         rng: np.random.Generator,
     ) -> np.ndarray:
         """The part of a picture that the matrix puts into a tile of size (width, height)."""
-        reduce = max(r for r in _REDUCED if r == 1 or r <= 1 / scale)
+        reduce = max(r for r in REDUCED if r == 1 or r <= 1 / scale)
         return np.asarray(
             cv2.warpAffine(
-                self._decode(item, reduce),
+                self._decoded(item, reduce),
                 between_centres(matrix * np.array([reduce, reduce, 1.0])),
                 size,
                 flags=cv2.INTER_LINEAR,
@@ -219,17 +213,6 @@ class Mosaic:
         """Paint over some of the faces; which ones are left."""
         chosen = (rng.random(len(faces)) < self._config.erase) & lonely(faces)
         return np.array([not (c and erase(tile, f, rng)) for c, f in zip(chosen, faces, strict=True)], bool)
-
-    def _decode(self, item: Labelled, reduce: int) -> np.ndarray:
-        """The picture at a fraction of its size; as many as the budget allows are kept decoded."""
-        key = (item.name, reduce)
-        picture = self._decoded.get(key)
-        if picture is None:
-            picture = np.asarray(cv2.imdecode(np.frombuffer(item.data, np.uint8), _REDUCED[reduce]))
-            if self._kept_bytes + picture.nbytes <= self._config.kept_megabytes << 20:
-                self._decoded[key] = picture
-                self._kept_bytes += picture.nbytes
-        return picture
 
     def _matrix(
         self,

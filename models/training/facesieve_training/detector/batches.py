@@ -2,19 +2,18 @@
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from facesieve_training.detector.assign import AssignConfig, around, targets
-from facesieve_training.detector.augment import AugmentConfig, Drawn, Mosaic
+from facesieve_training.detector.augment import AugmentConfig, Drawn
 from facesieve_training.detector.codec import FloatArray
-from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.losses import LossConfig
 from facesieve_training.detector.network import NetworkConfig
 from facesieve_training.detector.yunet import YuNet
@@ -87,17 +86,24 @@ class Parts:
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
+class Source(Protocol):
+    """What draws training pictures; threads share it."""
+
+    def make(self, rng: np.random.Generator, camera: bool = True) -> Drawn:
+        """Draw one picture, the same for the same generator; without a camera it stays clean."""
+
+
 class Batches:
     """Batches by number: sample k depends on the seed and k only, whatever was made before it."""
 
-    def __init__(self, items: Sequence[Labelled], parts: Parts) -> None:
-        self._mosaic = Mosaic(items, parts.augment)
+    def __init__(self, source: Source, parts: Parts) -> None:
+        self._source = source
         self._parts = parts
         # The session is safe to share among threads.
         self._teacher = YuNet(parts.teacher) if parts.loss.distil > 0 else None
 
     def _drawn(self, number: int, camera: bool = True) -> Drawn:
-        return self._mosaic.make(np.random.default_rng([self._parts.seed, number]), camera)
+        return self._source.make(np.random.default_rng([self._parts.seed, number]), camera)
 
     def sample(self, number: int, camera: bool = True) -> Sample:
         """Picture and target maps of one sample, the teacher's maps behind them when distilling."""

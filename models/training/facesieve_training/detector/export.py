@@ -3,22 +3,31 @@
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from facesieve_training.detector.batches import Source
 from facesieve_training.detector.codec import STRIDES
 from facesieve_training.detector.network import HEADS, OUTPUTS
 from facesieve_training.export import manifest, tflite
 from facesieve_training.networks.int8 import Int8Network
 
-SELF_TEST_SIZE = 64
 MULTIPLE = STRIDES[-1]
-_WEAK = 0.55
-"""Of the score that begins a track, what continues one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What a network is for, which names its files, too, and the side of its self-test's pictures."""
+
+    task: Literal["detector", "landmarks"]
+    self_test: int
+
+
+DETECTOR = Kind("detector", 64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +41,13 @@ class Texts:
     trained_on: str = ""
 
 
+def representative(source: Source, seed: int, count: int) -> list[npt.NDArray[np.uint8]]:
+    """Training pictures, drawn with a generator of their own; the first has black and white corners."""
+    pictures = [source.make(np.random.default_rng([seed, 1, k])).picture for k in range(count)]
+    pictures[0][0, 0], pictures[0][0, 1] = 0, 255
+    return pictures
+
+
 def convert(model: keras.Model, pictures: Iterable[npt.NDArray[np.uint8]]) -> bytes:
     """Int8 TFLite of the network, maps in the order of OUTPUTS, for any size that is a multiple of 32."""
 
@@ -42,10 +58,10 @@ def convert(model: keras.Model, pictures: Iterable[npt.NDArray[np.uint8]]) -> by
     return tflite.convert_int8(maps, None, None, pictures)
 
 
-def layout(score: float) -> manifest.Detector:
-    """Which scores to take, and where each head's maps are among the outputs."""
+def layout(score: float, low_score: float) -> manifest.Detector:
+    """The scores to take, and where each head's maps are among the outputs."""
     index = {head: [OUTPUTS.index(f"{head}_{stride}") for stride in STRIDES] for head in HEADS}
-    return manifest.Detector(score, round(_WEAK * score, 2), list(STRIDES), **index)
+    return manifest.Detector(score, low_score, list(STRIDES), **index)
 
 
 def outputs(network: Int8Network) -> list[manifest.Output]:
@@ -62,27 +78,28 @@ def outputs(network: Int8Network) -> list[manifest.Output]:
 
 def write(
     directory: Path,
+    kind: Kind,
     data: bytes,
     training: manifest.Training,
     texts: Texts,
     head: manifest.Detector,
     measured: dict[str, Any],
 ) -> manifest.Manifest:
-    """Write detector.tflite and detector.json."""
+    """Write the network, named after its task, and its manifest (.json)."""
     network = Int8Network(data)
     made = manifest.Manifest(
-        task="detector",
-        file="detector.tflite",
+        task=kind.task,
+        file=f"{kind.task}.tflite",
         sha256=manifest.sha256(data),
         training=training,
         input=manifest.Input(0, 0, MULTIPLE),
         outputs=outputs(network),
-        self_test=tflite.self_test(data, SELF_TEST_SIZE, SELF_TEST_SIZE),
+        self_test=tflite.self_test(data, kind.self_test, kind.self_test),
         detector=head,
         measured=measured,
         **dataclasses.asdict(texts),
     )
     directory.mkdir(parents=True, exist_ok=True)
     (directory / made.file).write_bytes(data)
-    made.write(directory / "detector.json")
+    made.write(directory / f"{kind.task}.json")
     return made

@@ -47,7 +47,15 @@ def test_every_size_agrees_with_keras(exported: tuple[keras.Model, bytes], size:
 
 
 def test_manifest_is_what_the_daemon_reads(exported: tuple[keras.Model, bytes], tmp_path: Path) -> None:
-    export.write(tmp_path, exported[1], TRAINING, export.Texts(trained_on="nothing"), export.layout(0.6), {})
+    export.write(
+        tmp_path,
+        export.DETECTOR,
+        exported[1],
+        TRAINING,
+        export.Texts(trained_on="nothing"),
+        export.layout(0.6, 0.33),
+        {},
+    )
     tree = json.loads((tmp_path / "detector.json").read_text())
     assert tree["sha256"] == manifest.sha256((tmp_path / tree["file"]).read_bytes())
     assert tree["schema"] == 1
@@ -61,7 +69,9 @@ def test_manifest_is_what_the_daemon_reads(exported: tuple[keras.Model, bytes], 
 
 
 def test_self_test_holds_for_other_kernels(exported: tuple[keras.Model, bytes], tmp_path: Path) -> None:
-    made = export.write(tmp_path, exported[1], TRAINING, export.Texts(), export.layout(0.6), {})
+    made = export.write(
+        tmp_path, export.DETECTOR, exported[1], TRAINING, export.Texts(), export.layout(0.6, 0.33), {}
+    )
     net = Int8Network(exported[1], reference=True)
     for case in made.self_test.cases:
         picture = manifest.self_test_picture(made.self_test.width, made.self_test.height, case.picture)

@@ -9,7 +9,7 @@ import math
 import mmap
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -21,9 +21,8 @@ from jax import Array, random
 from tqdm import tqdm
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector.batches import Batches, Parts
+from facesieve_training.detector.batches import Batches, Parts, Source
 from facesieve_training.detector.camera_jax import take
-from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.learner import Learner
 from facesieve_training.detector.losses import detector_loss
 from facesieve_training.fit import State
@@ -41,16 +40,16 @@ class Rounds:
     Sample k is the same as `Batches.sample` has it, before the camera.
     """
 
-    def __init__(self, items: Sequence[Labelled], parts: Parts) -> None:
+    def __init__(self, source: Source, parts: Parts) -> None:
         config = parts.train.rounds
         self._size = config.pictures
-        first = Batches(items, parts).sample(0, camera=False)
+        first = Batches(source, parts).sample(0, camera=False)
         shapes = [(np.uint8, first[0].shape), *((np.float16, level.shape) for level in first[1])]
         # Anonymous memory, which the processes share: two rounds, one being drawn and one being read.
         self._slots = [[_shared((self._size, *shape), kind) for kind, shape in shapes] for _ in range(2)]
         processes = config.processes or os.cpu_count()
         # Of a pool, and not an executor: its processes end when this one is killed.
-        self._pool = multiprocessing.get_context("fork").Pool(processes, _open, (items, parts, self._slots))
+        self._pool = multiprocessing.get_context("fork").Pool(processes, _open, (source, parts, self._slots))
 
     def stream(self, first: int) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """Rounds from one on, for ever; what is yielded is overwritten when the next is asked for."""
@@ -82,9 +81,9 @@ _drawing: tuple[Batches, list[list[np.ndarray]]]
 """Of a drawing process: what it draws, and where to."""
 
 
-def _open(items: Sequence[Labelled], parts: Parts, slots: list[list[np.ndarray]]) -> None:
+def _open(source: Source, parts: Parts, slots: list[list[np.ndarray]]) -> None:
     global _drawing
-    _drawing = Batches(items, parts), slots
+    _drawing = Batches(source, parts), slots
 
 
 def _draw(number: int, rows: range) -> None:
@@ -159,14 +158,14 @@ class Trainer(Learner):
         return {name: float(value) for name, value in parts.items()}
 
 
-def train(items: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
-    """Train on the pictures, going on from the run's checkpoint; returns the averaged network (float32).
+def train(source: Source, parts: Parts, run: Run) -> keras.Model:
+    """Train on what is drawn, going on from the run's checkpoint; returns the averaged network (float32).
 
     A step of the schedule is a batch; the training ends with the round in which the last one falls.
     """
     config = parts.train
     shown = config.rounds.pictures // config.batch
-    with closing(Rounds(items, parts)) as rounds:
+    with closing(Rounds(source, parts)) as rounds:
         trainer = Trainer(parts)
         state = State(trainer.held.variables(), run.checkpoint)
         step = max(state.kept(), default=0) if run.resumed else 0

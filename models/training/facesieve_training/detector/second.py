@@ -1,4 +1,4 @@
-"""The second look at a face, as the daemon takes it: a detector on a small square of the full picture."""
+"""The second look at a face, as the daemon takes it: a network on a small square of the full picture."""
 
 import cv2
 import numpy as np
@@ -9,10 +9,11 @@ from facesieve_training.detector.evaluate import Detect
 from facesieve_training.detector.warp import transform
 
 SIDE = 96
-"""Width and height of what the detector is shown."""
-_LENGTH = 1.6
+"""Width and height of what the network is shown."""
+LENGTH = 1.6
 """Of the square, in sizes of the face: square roots of its box's area."""
-_SCORE = 0.4
+SCORE = 0.4
+"""From which on what is found there is a face."""
 _OVERLAP = 0.4
 """With the first look's box, from which what is found is the same face."""
 _WELL_MARKED = 48.0
@@ -26,13 +27,13 @@ def refine(detect: Detect, full: np.ndarray, face: FloatArray, scale: float) -> 
     It is in pixels of the full picture, of which the first look's input has `scale` to one.
     """
     size = float(np.sqrt(face[2] * face[3]))
-    length = max(int(_LENGTH * size + 0.5), _LEAST)
+    length = length_for(size)
     left, top = (int(v) for v in np.floor(face[:2] + face[2:4] / 2 - length / 2 + 0.5))
     square = _cut(full, left, top, length)
     if square is None:
         return face
     to_picture = np.array([[length / SIDE, 0, left], [0, length / SIDE, top]])
-    found = transform(detect(square, _SCORE), to_picture)
+    found = transform(detect(square, SCORE), to_picture)
     overlap = codec.iou(face[None], found)[0]
     if overlap.max(initial=0) < _OVERLAP:
         return face
@@ -42,8 +43,13 @@ def refine(detect: Detect, full: np.ndarray, face: FloatArray, scale: float) -> 
     return marked
 
 
+def length_for(size: float) -> int:
+    """Of the square around a face, pixels of the full picture, where the face has this size."""
+    return max(int(LENGTH * size + 0.5), _LEAST)
+
+
 def _cut(full: np.ndarray, left: int, top: int, length: int) -> np.ndarray | None:
-    """A square of the picture, black beyond it, at the detector's side; None when all of it is beyond."""
+    """A square of the picture, black beyond it, at the network's side; None when all of it is beyond."""
     height, width = full.shape[:2]
     x0, y0 = max(left, 0), max(top, 0)
     x1, y1 = min(left + length, width), min(top + length, height)
@@ -51,7 +57,13 @@ def _cut(full: np.ndarray, left: int, top: int, length: int) -> np.ndarray | Non
         return None
     square = np.zeros((length, length, 3), np.uint8)
     square[y0 - top : y1 - top, x0 - left : x1 - left] = full[y0:y1, x0:x1]
-    while length // 2 >= SIDE:  # the daemon's way of shrinking: by halves, then bilinearly
+    return scaled(square)
+
+
+def scaled(square: np.ndarray) -> np.ndarray:
+    """A square of any length at the network's side, in the daemon's way: by halves, then bilinearly."""
+    length = len(square)
+    while length // 2 >= SIDE:
         length //= 2
         square = np.asarray(cv2.resize(square, (length, length)), np.uint8)
     return np.asarray(cv2.resize(square, (SIDE, SIDE)), np.uint8)

@@ -15,7 +15,7 @@ from facesieve_training.cli import DataError
 from facesieve_training.detector import evaluate, export, initial, mistakes, report
 from facesieve_training.detector.assign import AssignConfig
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
-from facesieve_training.detector.batches import Batches, Parts, TrainConfig, first_pictures
+from facesieve_training.detector.batches import Batches, Parts, Source, TrainConfig, first_pictures
 from facesieve_training.detector.evaluate import EvaluateConfig, Tally
 from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.label import LabelConfig, Labelled, load
@@ -29,6 +29,8 @@ from facesieve_training.run import Run
 
 log = logging.getLogger(__name__)
 _TIMED = (384, 640)
+_WEAK = 0.55
+"""Of the score that begins a track, what continues one."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,12 @@ def run(config: Config, run: Run) -> None:
     items = load(config.label)
     run.set_data_hash(data_hash(items))
     known = mistakes.find([item for item in items if not item.held_out], config.mistakes)
-    model = _trained(known, config.parts(), run)
+    mosaic = Mosaic(known, config.augment)
+    model = _trained(mosaic, config.parts(), run)
     if config.export.mixed_with is not None:
         other = build(config.network)
         initial.load(other, config.export.mixed_with)
-        initial.mix(model, other, config.export.mix, first_pictures(Batches(known, config.parts())))
+        initial.mix(model, other, config.export.mix, first_pictures(Batches(mosaic, config.parts())))
     model.save_weights(run.dir / "detector.weights.h5")
     if keras.backend.backend() != "tensorflow":
         log.info(
@@ -100,29 +103,20 @@ def run(config: Config, run: Run) -> None:
         )
         run.finish()
         return
-    data = export.convert(model, representative(known, config))
+    data = export.convert(model, export.representative(mosaic, config.seed, config.export.representative))
     tallies = measure(data, [item for item in items if item.held_out], config)
     finish(data, tallies, config, run)
 
 
-def _trained(known: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
+def _trained(source: Source, parts: Parts, run: Run) -> keras.Model:
     """The network after its training, which is one of two: JAX is asked for where there is a GPU."""
     if keras.backend.backend() == "jax":
         from facesieve_training.detector import rounds
 
-        return rounds.train(known, parts, run)
+        return rounds.train(source, parts, run)
     from facesieve_training.detector import train
 
-    return train.train(known, parts, run)
-
-
-def representative(items: Sequence[Labelled], config: Config) -> list[np.ndarray]:
-    """Training pictures, drawn with a generator of their own; the first has black and white corners."""
-    mosaic = Mosaic(items, config.augment)
-    count = config.export.representative
-    pictures = [mosaic.make(np.random.default_rng([config.seed, 1, k])).picture for k in range(count)]
-    pictures[0][0, 0], pictures[0][0, 1] = 0, 255
-    return pictures
+    return train.train(source, parts, run)
 
 
 def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[str, Tally]:
@@ -156,8 +150,8 @@ def finish(data: bytes, tallies: dict[str, Tally], config: Config, run: Run) -> 
     training = Training(
         run.dir.name, str(meta["commit"]), str(meta["data_hash"]), config.seed, str(meta["command"])
     )
-    head = export.layout(score)
-    made = export.write(run.dir, data, training, config.export.texts, head, measured)
+    head = export.layout(score, round(_WEAK * score, 2))
+    made = export.write(run.dir, export.DETECTOR, data, training, config.export.texts, head, measured)
     report.card(run.dir / "detector.md", made, head)
     run.finish(score=score, false_per_picture=measured["false_per_picture"])
     keras.backend.clear_session()

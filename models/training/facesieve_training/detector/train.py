@@ -1,7 +1,7 @@
 """The training loop on a CPU: averaged weights, checkpoints."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -11,10 +11,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from facesieve_training.detector import narrow
-from facesieve_training.detector.batches import Batches, Parts, first_pictures
+from facesieve_training.detector.batches import Batches, Parts, Source, first_pictures
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.imitate import imitate
-from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.learner import Learner
 from facesieve_training.detector.losses import detector_loss
 from facesieve_training.detector.tree import Early
@@ -76,15 +75,15 @@ class Trainer(Learner):
         )
 
 
-def train(items: Sequence[Labelled], parts: Parts, run: Run) -> keras.Model:
-    """Train on the pictures, going on from the run's checkpoint; returns the averaged network (float32)."""
+def train(drawn: Source, parts: Parts, run: Run) -> keras.Model:
+    """Train on what is drawn, going on from the run's checkpoint; returns the averaged network (float32)."""
     trainer = Trainer(parts)
     manager = tf.train.CheckpointManager(trainer.checkpoint(), str(run.checkpoint), max_to_keep=2)
     manager.restore_or_initialize()
     first = int(trainer.step.numpy())
     run.rewind(first)
     config, sums = parts.train, dict[str, float]()
-    source = Batches(items, parts)
+    source = Batches(drawn, parts)
     if first == 0 and config.initial is not None:
         trainer.begin(config.initial, source)
     batches = source.stream(first)

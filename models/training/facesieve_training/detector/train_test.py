@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector.augment import AugmentConfig, Drawn
+from facesieve_training.detector.augment import AugmentConfig, Drawn, Mosaic
 from facesieve_training.detector.augment_test import labelled
 from facesieve_training.detector.batches import Batches, Parts, TrainConfig, taught_by
 from facesieve_training.detector.codec import COLUMNS, STRIDES, FloatArray
@@ -30,7 +30,11 @@ def _parts(steps: int, every: int = 2) -> Parts:
     schedule = TrainConfig(
         steps=steps, batch=2, warm_up=1, threads=2, checkpoint_every=every, log_every=1, rate=5e-3
     )
-    return Parts(network=NETWORK, augment=AugmentConfig(size=64), train=schedule)
+    return Parts(network=NETWORK, train=schedule)
+
+
+def _mosaic() -> Mosaic:
+    return Mosaic([labelled()], AugmentConfig(size=64))
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +47,7 @@ def _eager() -> Iterator[None]:
 
 def test_loss_falls_on_one_batch() -> None:
     trainer = Trainer(_parts(40))
-    stream = Batches([labelled()], _parts(40)).stream(0)
+    stream = Batches(_mosaic(), _parts(40)).stream(0)
     batch = next(stream)
     stream.close()
     losses = [trainer.update(*batch)["loss"] for _ in range(12)]
@@ -52,7 +56,7 @@ def test_loss_falls_on_one_batch() -> None:
 
 
 def test_batches_do_not_depend_on_where_they_start() -> None:
-    batches = Batches([labelled()], _parts(4))
+    batches = Batches(_mosaic(), _parts(4))
     one, other = batches.stream(0), batches.stream(1)
     next(one)
     (picture, maps), (same_picture, same_maps) = next(one), next(other)
@@ -85,7 +89,7 @@ def test_the_teacher_sees_the_clean_picture_and_overlap_only_where_labels_know_a
 def _trained(folder: Path, resume: bool = False) -> list[np.ndarray]:
     parts = _parts(4)
     weights: list[np.ndarray] = train(
-        [labelled()], parts, Run.open(folder, "detector", parts, resume)
+        _mosaic(), parts, Run.open(folder, "detector", parts, resume)
     ).get_weights()
     return weights
 

@@ -140,7 +140,7 @@ class Manifest:
 
     name: str
     version: str
-    task: Literal["quality", "detector"]
+    task: Literal["quality", "detector", "landmarks"]
     file: str
     sha256: str
     description: str

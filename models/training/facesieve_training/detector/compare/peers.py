@@ -29,8 +29,9 @@ class Peer:
     score: float | None = None
     """Default threshold, at which false faces on backgrounds are counted; without one it is what the manifest
     beside the file recommends, and a file without a manifest is left out there."""
-    second_look: bool = False
-    """Whether it looks at each face again, as the daemon does: that changes the landmarks alone."""
+    second_look: Path | None = None
+    """A network of landmarks (.tflite, .weights.h5) that looks at each face again, as the daemon does: that
+    changes the landmarks alone."""
 
     def recommended(self) -> float | None:
         """The default threshold; None when neither the configuration nor a manifest says one."""
@@ -44,31 +45,45 @@ class Peer:
 
     def open(self, nms: float, network: NetworkConfig) -> Detect:
         """The detector's function; every one suppresses with the same overlap."""
-        if not self.file.is_file():
-            raise DataError(f"{self.file}: no such file; mend peers ({self.name})")
-        if self.file.suffix == ".tflite":
-            return Int8Detector(self.file.read_bytes(), nms)
-        if self.file.suffix == ".h5":
-            return _float(self.file, network, nms)
-        yunet = YuNet(self.file)
+        return self._open(self.file, nms, network)
+
+    def _open(self, file: Path, nms: float, network: NetworkConfig) -> Detect:
+        if not file.is_file():
+            raise DataError(f"{file}: no such file; mend peers ({self.name})")
+        if file.suffix == ".tflite":
+            return Int8Detector(file.read_bytes(), nms)
+        if file.suffix == ".h5":
+            return _float(file, network, nms)
+        yunet = YuNet(file)
         return lambda picture, threshold: yunet.detect(picture, threshold, overlap=nms)
 
     def on_views(self, nms: float, network: NetworkConfig) -> OnView:
         """The detector on views, with the second look where it takes one."""
         detect = self.open(nms, network)
-        if not self.second_look:
-            return lambda view: detect(view.picture, LOWEST)
-        again = self.open(nms, network)  # another size of one interpreter's input costs more than another one
+        return (
+            once(detect)
+            if self.second_look is None
+            else twice(detect, self._open(self.second_look, nms, network))
+        )
 
-        def twice(view: View) -> FloatArray:
-            faces = detect(view.picture, LOWEST)
-            faces[:, :14] /= view.scale
-            faces = np.array([refine(again, view.full, face, view.scale) for face in faces], np.float32)
-            faces = faces.reshape(-1, codec.COLUMNS)
-            faces[:, :14] *= view.scale
-            return faces
 
-        return twice
+def once(detect: Detect) -> OnView:
+    """A detector on views as they are."""
+    return lambda view: detect(view.picture, LOWEST)
+
+
+def twice(detect: Detect, again: Detect) -> OnView:
+    """A detector on views, and another network's second look at what it finds."""
+
+    def on_view(view: View) -> FloatArray:
+        faces = detect(view.picture, LOWEST)
+        faces[:, :14] /= view.scale
+        faces = np.array([refine(again, view.full, face, view.scale) for face in faces], np.float32)
+        faces = faces.reshape(-1, codec.COLUMNS)
+        faces[:, :14] *= view.scale
+        return faces
+
+    return on_view
 
 
 def _float(file: Path, config: NetworkConfig, nms: float) -> Detect:

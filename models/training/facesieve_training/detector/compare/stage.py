@@ -39,7 +39,7 @@ def default_peers() -> list[Peer]:
     return [
         Peer("shipped", Path("../detector.tflite")),
         Peer("YuNet", Path("data/models/yunet_s.onnx")),
-        Peer("second look", Path("../detector.tflite"), second_look=True),
+        Peer("second look", Path("../detector.tflite"), second_look=Path("../landmarks.tflite")),
     ]
 
 
@@ -102,7 +102,7 @@ def run(config: Config, run: Run) -> None:
     if config.scorer is not None:
         shown_for = [views.pictures(held), *(_frames(p, teacher, config) for p in config.evaluate.recordings)]
         told["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
-    once = [peer for peer in config.peers if not peer.second_look]
+    once = [peer for peer in config.peers if peer.second_look is None]
     alone = {peer.name: peer.open(config.evaluate.nms, config.network) for peer in once}
     plain = backgrounds(held, config.evaluate, config.seed)
     told["backgrounds"] = _backgrounds(alone, own, plain, run.dir / "sheet-backgrounds.png")

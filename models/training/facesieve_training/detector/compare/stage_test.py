@@ -31,7 +31,7 @@ def _config(teacher: Path, pictures: Path, tmp_path: Path) -> stage.Config:
 label: {{teacher: {teacher}, pictures: {pictures}, cache: {cache}, held_out: 0.5, scales: [1.0],
   upright: false}}
 peers: [{{name: new, file: {weights}, score: 0.5}}, {{name: teacher, file: {teacher}, score: 0.5}},
-  {{name: again, file: {teacher}, score: 0.5, second_look: true}}]
+  {{name: again, file: {teacher}, score: 0.5, second_look: {teacher}}}]
 cameras: [1]
 network: {_WIDTHS}
 scorer: null

@@ -1,0 +1,132 @@
+"""Stage `landmarks`: trains, exports and judges the network of the daemon's second look.
+
+It is a detector by its maps, and starts as the detector, but learns squares around single faces alone: out of
+labelled pictures, and of aligned faces of many more people.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+
+from facesieve_training.cli import DataError
+from facesieve_training.detector import export, second, train
+from facesieve_training.detector.assign import AssignConfig
+from facesieve_training.detector.batches import Parts, TrainConfig
+from facesieve_training.detector.compare import figures, views
+from facesieve_training.detector.compare.outcome import look
+from facesieve_training.detector.compare.peers import once, twice
+from facesieve_training.detector.evaluate import EvaluateConfig
+from facesieve_training.detector.int8 import Int8Detector
+from facesieve_training.detector.label import LabelConfig, Labelled, load
+from facesieve_training.detector.landmarks.looks import Looks, LooksConfig
+from facesieve_training.detector.landmarks.twins import without_twins
+from facesieve_training.detector.losses import LossConfig
+from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
+from facesieve_training.detector.stage import data_hash
+from facesieve_training.export.manifest import Training
+from facesieve_training.run import Run
+
+_FIRST, _SECOND = "first look", "second look"
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """The exported files; representative is the number of training pictures that calibrate int8."""
+
+    representative: int = 512
+    texts: export.Texts = field(
+        default_factory=lambda: export.Texts(
+            name="facesieve-landmarks",
+            description="Five landmarks of the face in a square of 96x96 pixels around it",
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything about one network. Pictures and aligned faces are labelled alike; without aligned ones the
+    pictures are all there is. Detector, a .tflite, takes the first looks that the network is judged after.
+    """
+
+    seed: int = 1
+    label: LabelConfig = field(default_factory=LabelConfig)
+    aligned: LabelConfig | None = None
+    looks: LooksConfig = field(default_factory=LooksConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    assign: AssignConfig = field(default_factory=AssignConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
+    detector: Path = Path("../detector.tflite")
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values."""
+        return ["loss.distil: a teacher's maps of such squares are of no use; leave it 0"] * (
+            self.loss.distil > 0
+        )
+
+
+def run(config: Config, run: Run) -> None:
+    """Train, from where the run's folder ends; leaves landmarks.tflite, .json and .weights.h5 in it."""
+    cv2.setNumThreads(1)  # the batches are made in threads of their own
+    if keras.backend.backend() != "tensorflow":
+        raise DataError(
+            f"KERAS_BACKEND={keras.backend.backend()}: TensorFlow trains this network; leave it out"
+        )
+    if not config.detector.is_file():
+        raise DataError(f"{config.detector}: no such file; mend detector")
+    pictures, aligned = load(config.label), load(config.aligned) if config.aligned is not None else []
+    run.set_data_hash(data_hash([*pictures, *aligned]))
+    held_out = [item for item in pictures if item.held_out]
+    known = [item for item in pictures if not item.held_out]
+    looks = Looks(known, without_twins(aligned, held_out, config.looks.sure), config.looks)
+    parts = Parts(
+        config.seed, network=config.network, assign=config.assign, loss=config.loss, train=config.train
+    )
+    model = train.train(looks, parts, run)
+    model.save_weights(run.dir / "landmarks.weights.h5")
+    data = export.convert(model, export.representative(looks, config.seed, config.export.representative))
+    measured = {
+        "truth": "the teacher on enlarged and mirrored pictures; sizes are square roots of the area, "
+        "errors medians in inter-eye distances",
+        "multiply_adds": multiply_adds(build(config.network, second.SIDE, second.SIDE)),
+        **measure(data, held_out, config),
+    }
+    meta = run.meta
+    training = Training(
+        run.dir.name, str(meta["commit"]), str(meta["data_hash"]), config.seed, str(meta["command"])
+    )
+    kind = export.Kind("landmarks", second.SIDE)
+    head = export.layout(second.SCORE, second.SCORE)
+    export.write(run.dir, kind, data, training, config.export.texts, head, measured)
+    run.finish()
+    keras.backend.clear_session()
+
+
+def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[str, Any]:
+    """Landmarks of the held-out pictures' faces by size, clean and degraded, after one look and after two."""
+    nms = config.evaluate.nms
+    detect, again = Int8Detector(config.detector.read_bytes(), nms), Int8Detector(data, nms)
+    shown = {_FIRST: once(detect), _SECOND: twice(detect, again)}
+    scores = dict.fromkeys(shown, second.SCORE)
+    told = {}
+    for kind in ("clean", "degraded"):
+        seen = views.scenes(held_out, config.evaluate, kind == "degraded", config.seed)
+        outcome = look(shown, seen, config.evaluate)
+        told[kind] = [
+            {**{key: row[key] for key in ("from", "to", "faces")}, **_rounded(row["landmark_error"])}
+            for row in figures.by_size(outcome, list(shown), scores)
+        ]
+    return told
+
+
+def _rounded(errors: dict[str, float | None]) -> dict[str, float | None]:
+    return {
+        name: None if error is None else round(float(np.float64(error)), 4) for name, error in errors.items()
+    }

@@ -1,0 +1,82 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from facesieve_training import config as configuration
+from facesieve_training.cli import DataError
+from facesieve_training.detector import export
+from facesieve_training.detector.landmarks import stage
+from facesieve_training.detector.network import NetworkConfig, build
+from facesieve_training.export.manifest import self_test_picture
+from facesieve_training.networks.int8 import Int8Network
+from facesieve_training.run import Run
+
+CONFIG = Path(__file__).parents[3] / "configs" / "landmarks.yaml"
+
+
+@pytest.fixture(autouse=True)
+def _eager() -> Iterator[None]:
+    """Building the graph of a step takes far longer than two steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def _config(teacher: Path, pictures: Path, tmp_path: Path) -> stage.Config:
+    model = build(NetworkConfig(stem=4, stage4=4, width=8))
+    data = export.convert(model, [self_test_picture(64, 64, k) for k in range(4)])
+    (tmp_path / "detector.tflite").write_bytes(data)
+    aligned = tmp_path / "aligned" / "somebody"
+    aligned.mkdir(parents=True)
+    cv2.imwrite(str(aligned / "0.png"), np.asarray(cv2.imread(str(pictures / "00.png")))[:128, :128])
+    file = tmp_path / "landmarks.yaml"
+    file.write_text(
+        f"""
+label: {{teacher: {teacher}, pictures: {pictures}, cache: {tmp_path / "labels.npz"}, held_out: 0.3,
+  upright: false, scales: [1], mirrored: false}}
+aligned: {{teacher: {teacher}, pictures: {tmp_path / "aligned"}, cache: {tmp_path / "aligned.npz"},
+  held_out: 0, upright: false}}
+network: {{stem: 4, stage4: 4, width: 8}}
+train: {{steps: 2, batch: 2, warm_up: 1, log_every: 1, checkpoint_every: 1}}
+export: {{representative: 4, texts: {{trained_on: squares}}}}
+detector: {tmp_path / "detector.tflite"}
+evaluate: {{sizes: [12]}}
+"""
+    )
+    return configuration.load(file, stage.Config)
+
+
+def test_pictures_to_a_network_that_the_daemon_takes(
+    bright_squares: Path, squares: Path, tmp_path: Path
+) -> None:
+    config = _config(bright_squares, squares, tmp_path)
+    run = Run.open(tmp_path / "run", "landmarks", config, False)
+    stage.run(config, run)
+    manifest = json.loads((run.dir / "landmarks.json").read_text())
+    assert (manifest["task"], manifest["file"]) == ("landmarks", "landmarks.tflite")
+    assert (manifest["self_test"]["width"], manifest["detector"]["score"]) == (96, 0.4)
+    assert manifest["training"]["data_hash"] == run.meta["data_hash"]
+    for kind in ("clean", "degraded"):
+        assert [row["from"] for row in manifest["measured"][kind]] == [12, 16, 24, 48, 96]
+        assert sum(row["faces"] for row in manifest["measured"][kind]) > 0
+    assert len(Int8Network((run.dir / "landmarks.tflite").read_bytes()).outputs()) == 12
+    assert (run.dir / "landmarks.weights.h5").exists()
+    assert "finished" in run.meta
+
+
+def test_a_missing_detector_is_told_before_hours_of_training(
+    bright_squares: Path, squares: Path, tmp_path: Path
+) -> None:
+    config = _config(bright_squares, squares, tmp_path)
+    config.detector.unlink()
+    with pytest.raises(DataError, match=r"detector\.tflite: no such file; mend detector"):
+        stage.run(config, Run.open(tmp_path / "run", "landmarks", config, False))
+
+
+def test_the_shipped_configuration_is_valid() -> None:
+    assert configuration.load(CONFIG, stage.Config).train.steps > 1000
