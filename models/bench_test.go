@@ -21,6 +21,9 @@ func BenchmarkQualityResNet34(b *testing.B) {
 // BenchmarkDetector measures one frame of 640x360, padded to 640x384, on one thread.
 func BenchmarkDetector(b *testing.B) { benchmark(b, embeddedModel(b, TaskDetector), 640, 384) }
 
+// BenchmarkLandmarks measures a second look, the square around one face, on one thread.
+func BenchmarkLandmarks(b *testing.B) { benchmark(b, embeddedModel(b, TaskLandmarks), 96, 96) }
+
 func embeddedModel(b *testing.B, name string) *Model {
 	b.Helper()
 	m, err := Embedded(name)

@@ -10,8 +10,9 @@ import (
 
 // Tasks of a network.
 const (
-	TaskQuality  = "quality"
-	TaskDetector = "detector"
+	TaskDetector  = "detector"  // finds faces in a frame
+	TaskLandmarks = "landmarks" // marks a face in the square around it
+	TaskQuality   = "quality"   // scores an aligned face
 )
 
 // Manifest says everything about a network that its file does not. The training tool writes it, nobody by hand.
@@ -19,7 +20,7 @@ type Manifest struct {
 	Schema      int    `json:"schema"` // version of this format: 1
 	Name        string `json:"name"`
 	Version     string `json:"version"`
-	Task        string `json:"task"` // "quality" or "detector"
+	Task        string `json:"task"` // one of the tasks above
 	File        string `json:"file"` // base name of the .tflite file
 	SHA256      string `json:"sha256"`
 	Description string `json:"description"`
@@ -104,11 +105,12 @@ type FNMR struct {
 	FNMR  []float64 `json:"fnmr"`
 }
 
-// DetectorHead names the outputs of an anchor-free detector, one of each kind for every stride: maps [1, H/s, W/s, C] with
-// C = 1 (cls, obj: logits), 4 (bbox) and 10 (kps).
+// DetectorHead names the outputs of an anchor-free network for task detector or landmarks, one of each kind for every stride:
+// maps [1, H/s, W/s, C] with C = 1 (cls, obj: logits), 4 (bbox) and 10 (kps).
 type DetectorHead struct {
-	// Score is what a face should need to begin a track, LowScore what should be enough to continue one; 0..1. They were
-	// chosen where the network was measured: at Score it finds nothing where nobody is.
+	// For task detector, Score is what a face should need to begin a track, LowScore what should be enough to continue one; 0..1.
+	// They were chosen where the network was measured: at Score it finds nothing where nobody is. For task landmarks, Score is
+	// what a face must have in the square to be the one looked at, and LowScore is not looked at.
 	Score    float64 `json:"score"`
 	LowScore float64 `json:"low_score"`
 

@@ -25,7 +25,7 @@ const (
 // ErrForeign marks a file that is no TensorFlow Lite network, or not the one its manifest describes.
 var ErrForeign = errors.New("not the network of the manifest")
 
-//go:embed quality.tflite quality.json detector.tflite detector.json
+//go:embed detector.tflite detector.json landmarks.tflite landmarks.json quality.tflite quality.json
 var embedded embed.FS
 
 // Model is a network whose bytes have been checked against its manifest. It is immutable and may be shared.
@@ -40,12 +40,12 @@ type Model struct {
 // Size returns the size of the network in bytes.
 func (m *Model) Size() int { return len(m.bytes) }
 
-// Embedded returns the network of that name that is part of the program: "quality" or "detector".
+// Embedded returns the network for a task that is part of the program: its name is that of the task.
 func Embedded(name string) (*Model, error) {
 	source := "embedded " + name
 	manifest, err := embedded.ReadFile(name + ".json")
 	if err != nil {
-		return nil, fmt.Errorf("models: no embedded network %q, there are \"quality\" and \"detector\"", name)
+		return nil, fmt.Errorf("models: no embedded network %q, there are %q, %q and %q", name, TaskDetector, TaskLandmarks, TaskQuality)
 	}
 	bytes, err := embedded.ReadFile(name + ".tflite")
 	if err != nil {

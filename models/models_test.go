@@ -51,7 +51,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestEmbedded(t *testing.T) {
-	for _, name := range []string{TaskQuality, TaskDetector} {
+	for _, name := range []string{TaskDetector, TaskLandmarks, TaskQuality} {
 		m, err := Embedded(name)
 		if err != nil {
 			t.Fatal(err)
@@ -60,7 +60,8 @@ func TestEmbedded(t *testing.T) {
 			t.Errorf("embedded %s is for task %s", name, m.Manifest.Task)
 		}
 	}
-	if _, err := Embedded("nose"); err == nil || !strings.Contains(err.Error(), `no embedded network "nose"`) {
+	want := `no embedded network "nose", there are "detector", "landmarks" and "quality"`
+	if _, err := Embedded("nose"); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("an unknown name gives %v", err)
 	}
 }

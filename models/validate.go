@@ -52,15 +52,15 @@ func (m *Manifest) validateTask(f *faults) {
 			return
 		}
 		m.Quality.validate(f, m.Outputs)
-	case TaskDetector:
-		f.check(m.Quality == nil, "quality", "does not belong to task detector")
+	case TaskDetector, TaskLandmarks:
+		f.check(m.Quality == nil, "quality", "does not belong to task %s", m.Task)
 		if m.Detector == nil {
-			f.add("detector", "is missing")
+			f.add("detector", "is missing, task %s needs it", m.Task)
 			return
 		}
 		m.Detector.validate(f, m)
 	default:
-		f.add("task", "%q is neither %q nor %q", m.Task, TaskQuality, TaskDetector)
+		f.add("task", "%q is none of %q, %q and %q", m.Task, TaskDetector, TaskLandmarks, TaskQuality)
 	}
 }
 

@@ -28,7 +28,7 @@ func TestManifestFaults(t *testing.T) {
 		"outputs[1].shape: [2 4]":                        {"quality", func(m *Manifest) { m.Outputs[1].Shape = []int{2, 4} }},
 		"outputs[0].shape: [1 0]: 0 is no":               {"quality", func(m *Manifest) { m.Outputs[0].Shape = []int{1, 0} }},
 		"outputs: there is none":                         {"quality", func(m *Manifest) { m.Outputs = nil }},
-		`task: "age" is neither`:                         {"quality", func(m *Manifest) { m.Task = "age" }},
+		`task: "age" is none of "detector", "landmarks"`: {"quality", func(m *Manifest) { m.Task = "age" }},
 		"quality: is missing":                            {"quality", func(m *Manifest) { m.Quality = nil }},
 		"detector: does not belong":                      {"quality", func(m *Manifest) { m.Detector = &DetectorHead{} }},
 		"quality.labels: there is none":                  {"quality", func(m *Manifest) { m.Quality.Labels = nil }},
@@ -59,6 +59,9 @@ func TestManifestFaults(t *testing.T) {
 		"detector.kps: 2 outputs for 3 strides":          {"detector", func(m *Manifest) { m.Detector.Kps = m.Detector.Kps[:2] }},
 		"not [1 H W 4]":                                  {"detector", func(m *Manifest) { m.Detector.BBox, m.Detector.Kps = m.Detector.Kps, m.Detector.BBox }},
 		"self_test: 65x64 pixels, the network ta":        {"detector", func(m *Manifest) { m.SelfTest.Width = 65 }},
+		"detector: is missing, task landmarks needs it":  {"detector", func(m *Manifest) { m.Task, m.Detector = TaskLandmarks, nil }},
+		"does not belong to task landmarks":              {"detector", func(m *Manifest) { m.Task, m.Quality = TaskLandmarks, &QualityHead{} }},
+		"detector.kps: 1 outputs for 3 strides":          {"detector", func(m *Manifest) { m.Task, m.Detector.Kps = TaskLandmarks, m.Detector.Kps[:1] }},
 	} {
 		m := edited(t, test.name, test.change).Manifest
 		if err := m.Validate(); err == nil || !strings.Contains(err.Error(), want) {
