@@ -49,13 +49,13 @@ type Detector struct {
 	shrinker shrinker
 }
 
-// NewDetector makes a detector that runs the network in, which must outlive it. Others may use it, at another size too,
+// NewDetector makes a detector that runs the network in, of task detector, which must outlive it. Others may use it, at another size too,
 // but nobody while Detect runs.
 func NewDetector(cfg Config, in Network) (*Detector, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
-	head, err := headOf(in)
+	head, err := headOf(in, models.TaskDetector)
 	if err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}

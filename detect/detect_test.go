@@ -187,7 +187,7 @@ func TestDetectRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewDetector(Default(), in); err == nil || !strings.Contains(err.Error(), "is for task quality") {
+	if _, err := NewDetector(Default(), in); err == nil || !strings.Contains(err.Error(), `has the task "quality"; give one with the task "detector"`) {
 		t.Errorf("a network for something else: %v", err)
 	}
 	if err := in.Close(); err != nil {

@@ -26,7 +26,14 @@ func TestNoMatLeaks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := NewRefiner(Default(), in)
+	if m, err = models.Embedded(models.TaskLandmarks); err != nil {
+		t.Fatal(err)
+	}
+	marking, err := models.NewInterpreter(m, models.DefaultRuntime())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewRefiner(Default(), marking)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +53,7 @@ func TestNoMatLeaks(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, err := range []error{r.Close(), d.Close(), in.Close()} {
+	for _, err := range []error{r.Close(), d.Close(), in.Close(), marking.Close()} {
 		if err != nil {
 			t.Error(err)
 		}

@@ -9,7 +9,7 @@ import (
 	"facesieve/models"
 )
 
-// reading is a network of task detector, borrowed, with what turns its outputs into faces.
+// reading is a network of task detector or landmarks, borrowed, with what turns its outputs into faces.
 type reading struct {
 	network    Network
 	levels     []level
@@ -25,11 +25,11 @@ func newReading(in Network, score float64) reading {
 	return r
 }
 
-// headOf returns what the manifest says of a detector's outputs; a network for another task is an error.
-func headOf(in Network) (*models.DetectorHead, error) {
+// headOf returns what the manifest says of the outputs; a network for another task than this one is an error.
+func headOf(in Network, task string) (*models.DetectorHead, error) {
 	m := in.Manifest()
-	if m.Detector == nil {
-		return nil, fmt.Errorf("network %q is for task %s, not for detection", m.Name, m.Task)
+	if m.Task != task || m.Detector == nil {
+		return nil, fmt.Errorf("network %q has the task %q; give one with the task %q and its maps", m.Name, m.Task, task)
 	}
 	return m.Detector, nil
 }

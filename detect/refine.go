@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"gocv.io/x/gocv"
+
+	"facesieve/models"
 )
 
 // RefinerSide is the width and height, pixels, of the input that a Refiner runs its network at.
@@ -16,11 +18,10 @@ const RefinerSide = 96
 
 // The rule of the second look; side, length and size were chosen on held-out pictures (models/detector.md). The square around a
 // face is so many times as long as the square root of its box's area, so that this is 60 pixels of the network's input. What has
-// the score there, and overlaps the first look's box so far, is the same face. One of the size, square root of its box's area in
-// pixels of the first look's input, was marked well already: it gets the mean of both looks.
+// the score there that the network's manifest asks for, and overlaps the first look's box so far, is the same face. One of the
+// size, square root of its box's area in pixels of the first look's input, was marked well already: it gets the mean of both looks.
 const (
 	squareLength   = 1.6
-	refinedScore   = 0.4
 	refinedOverlap = 0.4
 	wellMarked     = 48
 )
@@ -32,8 +33,8 @@ const (
 )
 
 // Refiner looks at a face a second time, and marks it better: the first look sees the frame scaled down, where a small face has
-// few pixels, the second the full frame around the face, at RefinerSide x RefinerSide and with the same network. It owns its
-// scratch pictures and borrows the network.
+// few pixels, the second the full frame around the face, at RefinerSide x RefinerSide, with a network of task landmarks that sees
+// nothing else. It owns its scratch pictures and borrows the network.
 type Refiner struct {
 	reading
 	cfg      Config
@@ -43,17 +44,17 @@ type Refiner struct {
 	shrinker shrinker
 }
 
-// NewRefiner makes a refiner of the faces that a Detector finds with cfg. It runs the network in, which must outlive it and
-// should be an interpreter of its own: another size of the input costs milliseconds. Others may use it, but nobody while Refine
-// runs.
+// NewRefiner makes a refiner of the faces that a Detector finds with cfg. It runs the network in, of task landmarks, which must
+// outlive it. Others may use it, but nobody while Refine runs; another size of the input in between costs milliseconds.
 func NewRefiner(cfg Config, in Network) (*Refiner, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
-	if _, err := headOf(in); err != nil {
-		return nil, fmt.Errorf("detect: %w", err)
+	head, err := headOf(in, models.TaskLandmarks)
+	if err != nil {
+		return nil, fmt.Errorf("detect: refine: %w", err)
 	}
-	return &Refiner{cfg: cfg, reading: newReading(in, refinedScore), square: gocv.NewMat(), bordered: gocv.NewMat()}, nil
+	return &Refiner{cfg: cfg, reading: newReading(in, head.Score), square: gocv.NewMat(), bordered: gocv.NewMat()}, nil
 }
 
 // Refine returns face, found in frame (BGR, 8 bit; borrowed), with the landmarks of a second look. Box and score stay, and so do

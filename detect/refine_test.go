@@ -15,10 +15,16 @@ import (
 	"facesieve/models"
 )
 
-// sighted is a network that sees what it is told to, whatever it is shown.
+// sighted is a network of task landmarks that sees what it is told to, whatever it is shown.
 type sighted struct {
 	*maps
 	fault error
+}
+
+func newSighted() *sighted {
+	s := &sighted{maps: newMaps(RefinerSide/16, RefinerSide/16)}
+	s.m.Name, s.m.Task, s.m.Detector.Score = "stand-in", models.TaskLandmarks, 0.4
+	return s
 }
 
 func (s *sighted) Manifest() *models.Manifest { return s.m }
@@ -75,7 +81,7 @@ func TestRefineRule(t *testing.T) {
 		"landmarks outside of their box":      {image.Pt(1920, 1080), []Face{square60(corner, corner, 50)}, 6},
 	} {
 		frame := pattern(t, test.frame.X, max(test.frame.Y, 600))
-		network := &sighted{maps: newMaps(6, 6)}
+		network := newSighted()
 		for _, face := range test.seen {
 			network.put(min(5, int(face.Landmarks[2][0])/16), 3, face)
 		}
@@ -92,6 +98,20 @@ func TestRefineRule(t *testing.T) {
 	}
 }
 
+// TestRefineScore: what has less than the score of the network's manifest in the square is not the face.
+func TestRefineScore(t *testing.T) {
+	frame, first := pattern(t, 1920, 1080), square60(500, 300, 6)
+	for score, again := range map[float64]bool{0.4: true, 0.97: true, 0.99: false} { // it is seen with 0.982
+		network := newSighted()
+		network.m.Detector.Score, network.m.Detector.LowScore = score, 0.1
+		network.put(3, 3, square60(18, 18, 0))
+		got, err := newRefiner(t, network).Refine(frame, first)
+		if err != nil || (got.Landmarks != first.Landmarks) != again {
+			t.Errorf("score %g: landmarks %v, then %v, %v", score, first.Landmarks, got.Landmarks, err)
+		}
+	}
+}
+
 // TestRefineSquare: the network sees the square around the face, black beyond the frame.
 func TestRefineSquare(t *testing.T) {
 	frame := pattern(t, 300, 200)
@@ -99,7 +119,7 @@ func TestRefineSquare(t *testing.T) {
 		{100, 80, 60, 60}, {-10, -20, 60, 60}, {270, 170, 60, 60}, {-70, 80, 60, 60}, // 96 pixels, as they are
 		{50, 40, 120, 120}, {-60, -60, 120, 120}, // 192, two by two to one
 	} {
-		r := newRefiner(t, &sighted{maps: newMaps(6, 6)})
+		r := newRefiner(t, newSighted())
 		if _, err := r.Refine(frame, Face{Box: box}); err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +145,7 @@ func TestRefineSquare(t *testing.T) {
 // TestRefineAbsurd: a box that no square can be cut around keeps its landmarks, and is no error.
 func TestRefineAbsurd(t *testing.T) {
 	frame := pattern(t, 320, 200)
-	network := &sighted{maps: newMaps(6, 6)}
+	network := newSighted()
 	network.put(2, 2, square60(18, 18, 0))
 	r := newRefiner(t, network)
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
@@ -151,7 +171,7 @@ func TestRefineAbsurd(t *testing.T) {
 }
 
 func TestRefineRefuses(t *testing.T) {
-	network := &sighted{maps: newMaps(6, 6)}
+	network := newSighted()
 	r := newRefiner(t, network)
 	for _, frame := range []gocv.Mat{gocv.NewMat(), gocv.NewMatWithSize(64, 64, gocv.MatTypeCV8UC1)} {
 		if _, err := r.Refine(frame, Face{}); err == nil || !strings.Contains(err.Error(), "wanted BGR of 8 bit") {
@@ -168,9 +188,19 @@ func TestRefineRefuses(t *testing.T) {
 	if _, err := NewRefiner(Config{}, network); err == nil || !strings.Contains(err.Error(), "nms_iou: 0") {
 		t.Errorf("a bad configuration: %v", err)
 	}
-	network.m.Detector = nil
-	if _, err := NewRefiner(Default(), network); err == nil || !strings.Contains(err.Error(), "not for detection") {
+	want := `network "stand-in" has the task "detector"; give one with the task "landmarks"`
+	network.m.Task = models.TaskDetector
+	if _, err := NewRefiner(Default(), network); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("a network for something else: %v", err)
+	}
+	network.m.Task = models.TaskLandmarks
+	want = `network "stand-in" has the task "landmarks"; give one with the task "detector"`
+	if _, err := NewDetector(Default(), network); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("as a detector: %v", err)
+	}
+	network.m.Detector = nil
+	if _, err := NewRefiner(Default(), network); err == nil || !strings.Contains(err.Error(), "and its maps") {
+		t.Errorf("a network without maps: %v", err)
 	}
 }
 
@@ -205,14 +235,26 @@ func apart(a, b [5][2]float32) float64 {
 
 func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }
 
-// embeddedRefiner makes a refiner with the network that is part of the program, beside a detector with it.
+// embeddedRefiner makes a refiner with the network that is part of the program, beside a detector with the one for that.
 func embeddedRefiner(t testing.TB, cfg Config) (*Detector, *Refiner) {
 	t.Helper()
-	r, err := NewRefiner(cfg, embeddedDetector(t, cfg).network)
+	m, err := models.Embedded(models.TaskLandmarks)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.Close() })
+	in, err := models.NewInterpreter(m, models.DefaultRuntime())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewRefiner(cfg, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(r.Close(), in.Close()); err != nil {
+			t.Error(err)
+		}
+	})
 	return embeddedDetector(t, cfg), r
 }
 
@@ -267,7 +309,8 @@ func marksOfLarge(t testing.TB, d *Detector, picture gocv.Mat, left float32) [5]
 	return face.Landmarks
 }
 
-// TestRefineDeterministic: the same face, with others in between, is marked the same, also by a network that has another use.
+// TestRefineDeterministic: the same face, with others in between, is marked the same, also when the network has another use at
+// another size.
 func TestRefineDeterministic(t *testing.T) {
 	d, r := embeddedRefiner(t, Default())
 	frame, other := portraits(t, 10000)[0], pattern(t, 640, 480)
@@ -279,20 +322,19 @@ func TestRefineDeterministic(t *testing.T) {
 	if err != nil || first == faces[0] {
 		t.Fatalf("nothing was refined, %v", err)
 	}
-	shared := &Refiner{cfg: r.cfg, reading: newReading(d.network, refinedScore), square: gocv.NewMat(), bordered: gocv.NewMat()}
-	t.Cleanup(func() { shared.Close() })
 	for i := range 3 {
 		edge := square60(-30, float32(i), 0)
 		if _, err := r.Refine(other, edge); err != nil {
 			t.Fatal(err)
 		}
-		if found, err := d.Detect(frame); err != nil || !slices.Equal(found, faces) {
-			t.Fatalf("the detector finds others: %v, %v", found, err)
+		if got, err := r.Refine(frame, faces[0]); err != nil || got != first {
+			t.Fatalf("%+v, then %+v, %v", first, got, err)
 		}
-		for _, again := range []*Refiner{r, shared} {
-			if got, err := again.Refine(frame, faces[0]); err != nil || got != first {
-				t.Fatalf("%+v, then %+v, %v", first, got, err)
-			}
+		if err := errors.Join(r.network.Resize(160, 64), r.network.SetPixels(make([]byte, 160*64*3)), r.network.Invoke()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.Refine(frame, faces[0]); err != nil || got != first {
+			t.Fatalf("%+v, after another use %+v, %v", first, got, err)
 		}
 	}
 }

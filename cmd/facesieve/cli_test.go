@@ -32,6 +32,19 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// Each built-in network is named, and scores are recommended for the detector's settings alone.
+func TestVersionNamesTheNetworks(t *testing.T) {
+	stdout, _ := mustInvoke(t, "version")
+	for _, want := range []string{"  detector  facesieve-detector ", "  landmarks facesieve-landmarks ", "  quality   "} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("%q is not in\n%s", want, stdout)
+		}
+	}
+	if strings.Count(stdout, ", detect.score ") != 1 {
+		t.Errorf("not one network recommends scores:\n%s", stdout)
+	}
+}
+
 func TestSchemaIsPrinted(t *testing.T) {
 	stdout, _ := mustInvoke(t, "schema")
 	if stdout != string(publish.EventSchema) {

@@ -67,7 +67,7 @@ func watchWithJump(t *testing.T, video string, jump time.Duration) *noted {
 	camera := cfg.camera()
 	camera.Quality.Threshold = 0
 	camera.Quality.Policy, camera.Quality.Interval = quality.PolicyInterval, time.Second
-	e, err := newEngine(onePair(t), camera.Detect, camera.Quality)
+	e, err := newEngine(oneTrio(t), camera.Detect, camera.Quality)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,8 +57,9 @@ type ImageConfig struct {
 
 // ModelFiles names networks that replace the built-in ones: .tflite files with their manifest (.json) beside them.
 type ModelFiles struct {
-	Quality  string `yaml:"quality"`
-	Detector string `yaml:"detector"`
+	Quality   string `yaml:"quality"`
+	Detector  string `yaml:"detector"`
+	Landmarks string `yaml:"landmarks"`
 }
 
 // stateInterval is how often a camera's state is published at most, and frame and face rates are measured.

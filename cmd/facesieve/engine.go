@@ -15,11 +15,11 @@ import (
 	"facesieve/quality"
 )
 
-// engine finds faces in a frame and judges them: what stands around the two networks, which it borrows for each frame. It
+// engine finds faces in a frame and judges them: what stands around the networks, which it borrows for each frame. It
 // is for one goroutine.
 type engine struct {
 	shared   *interpreters
-	lent     *pair
+	lent     *trio
 	finder   *place
 	refining *place
 	judging  *place
@@ -54,7 +54,7 @@ func newEngine(shared *interpreters, d detect.Config, q quality.Config) (*engine
 	e := &engine{
 		shared:   shared,
 		finder:   &place{manifest: &shared.nets.detector.Manifest},
-		refining: &place{manifest: &shared.nets.detector.Manifest},
+		refining: &place{manifest: &shared.nets.landmarks.Manifest},
 		judging:  &place{manifest: &shared.nets.quality.Manifest},
 		aligner:  quality.NewAligner(), assessor: quality.NewAssessor(), gates: q.Gates, coarse: q.Gates.Coarse(),
 		aligned: gocv.NewMat(), times: &stageTimes{},
@@ -137,7 +137,7 @@ func (e *engine) judge(frame gocv.Mat, face detect.Face, all bool) (judgement, e
 func (e *engine) locate(frame gocv.Mat, face detect.Face, all bool) (j judgement, going bool, err error) {
 	size, now := image.Pt(frame.Cols(), frame.Rows()), time.Now()
 	j.Face = face
-	if e.refiner != nil && e.refining.Interpreter != nil {
+	if e.refiner != nil {
 		//nolint:errcheck // five points that are no face tell nothing, and the second look may find better ones
 		j.Assessment, _ = e.assessor.Geometry(face.Landmarks)
 		j.Reason = e.coarse.Check(size, face.Box, j.Assessment)

@@ -63,8 +63,8 @@ func (o *trap) count(camera string) int {
 	return o.faces[camera]
 }
 
-// onePair starts one interpreter of each built-in network, retired at the end of the test.
-func onePair(t *testing.T) *interpreters {
+// oneTrio starts one interpreter of each built-in network, retired at the end of the test.
+func oneTrio(t *testing.T) *interpreters {
 	t.Helper()
 	cfg := DefaultConfig()
 	nets, err := openModels(cfg)
@@ -83,11 +83,11 @@ func onePair(t *testing.T) *interpreters {
 	return shared
 }
 
-// testFleet runs these cameras, each with every face sent, into out. They share one pair of interpreters.
+// testFleet runs these cameras, each with every face sent, into out. They share one trio of interpreters.
 func testFleet(t *testing.T, out outlet, log zerolog.Logger, sources map[string]capture.Config) *fleet {
 	t.Helper()
 	cfg := DefaultConfig()
-	shared := onePair(t)
+	shared := oneTrio(t)
 	f := newFleet(t.Context())
 	t.Cleanup(func() {
 		if err := errors.Join(f.stop(patience), f.close(patience)); err != nil {
@@ -187,7 +187,7 @@ func TestTheHeartStopsWithAPipeline(t *testing.T) {
 
 // Who takes a frame as soon as he has given one back waits for all who asked before.
 func TestInterpretersAreLentInTurns(t *testing.T) {
-	shared := onePair(t)
+	shared := oneTrio(t)
 	const others, turns = 4, 50
 	order := make(chan int, 2*others*turns)
 	waiting := func(n int) {
@@ -212,7 +212,7 @@ func TestInterpretersAreLentInTurns(t *testing.T) {
 	}
 	taken := map[int]int{}
 	for range turns { // the busy one asks again at once, and gets it when each of the others has had a turn
-		got := make(chan *pair)
+		got := make(chan *trio)
 		go func() { got <- shared.lend(image.Point{}) }()
 		waiting(others + 1)
 		shared.giveBack(held)

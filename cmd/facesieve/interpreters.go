@@ -14,33 +14,27 @@ import (
 	"facesieve/models"
 )
 
-// pair is one interpreter of each network, lent to one camera for one frame, and one for second looks, whose input has the size
-// for them all the time; nil if that cannot be had.
-type pair struct {
+// trio is one interpreter of each network, lent to one camera for one frame. That for second looks has their size all the time.
+type trio struct {
 	detector, refiner, quality *models.Interpreter
 }
 
-func (p *pair) close() error {
-	err := errors.Join(p.detector.Close(), p.quality.Close())
-	if p.refiner != nil {
-		err = errors.Join(err, p.refiner.Close())
-	}
-	return err
+func (t *trio) close() error {
+	return errors.Join(t.detector.Close(), t.refiner.Close(), t.quality.Close())
 }
 
-// interpreters are the pairs that all cameras share: no more than the machine has cores for, however many cameras there
+// interpreters are the trios that all cameras share: no more than the machine has cores for, however many cameras there
 // are. They are lent in the order of asking, so that a busy camera takes turns with the others. They end when they are
 // retired and the last engine that uses them is closed.
 type interpreters struct {
 	nets    networks
 	runtime models.Runtime
 	log     zerolog.Logger
-	single  bool // no second looks: the log says why
 
 	mutex   sync.Mutex
-	all     []*pair
-	idle    []*pair      // the one given back last is at the end
-	waiting []chan *pair // the one who asked first is at the beginning; bounded by the number of cameras
+	all     []*trio
+	idle    []*trio      // the one given back last is at the end
+	waiting []chan *trio // the one who asked first is at the beginning; bounded by the number of cameras
 	users   int
 	retired bool
 }
@@ -58,7 +52,7 @@ func newInterpreters(nets networks, rt models.Runtime, cameras int, log zerolog.
 	return shared, nil
 }
 
-// provide starts more pairs, if this number of cameras can use them.
+// provide starts more trios, if this number of cameras can use them.
 func (n *interpreters) provide(cameras int) error {
 	wanted := min(cameras, max(1, runtime.GOMAXPROCS(0)/n.runtime.Threads))
 	for {
@@ -68,77 +62,88 @@ func (n *interpreters) provide(cameras int) error {
 		if enough {
 			return nil
 		}
-		p, err := n.start()
+		t, err := n.start()
 		if err != nil {
 			return err
 		}
 		n.mutex.Lock()
-		n.all = append(n.all, p)
+		n.all = append(n.all, t)
 		n.mutex.Unlock()
-		n.giveBack(p)
+		n.giveBack(t)
 	}
 }
 
-func (n *interpreters) start() (*pair, error) {
-	detector, err := models.Start(n.nets.detector, n.runtime, n.log)
+func (n *interpreters) start() (*trio, error) {
+	detector, err := n.startOne(n.nets.detector)
 	if err != nil {
-		return nil, fmt.Errorf("start network %s: %w", n.nets.detector.Manifest.Name, err)
+		return nil, err
 	}
-	quality, err := models.Start(n.nets.quality, n.runtime, n.log)
+	refiner, err := n.startRefiner()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start network %s: %w", n.nets.quality.Manifest.Name, err), detector.Close())
+		return nil, errors.Join(err, detector.Close())
 	}
-	return &pair{detector: detector, refiner: n.startRefiner(), quality: quality}, nil
+	quality, err := n.startOne(n.nets.quality)
+	if err != nil {
+		return nil, errors.Join(err, refiner.Close(), detector.Close())
+	}
+	return &trio{detector: detector, refiner: refiner, quality: quality}, nil
 }
 
-// startRefiner starts the detector's network for second looks. One that cannot be run on their small square is no error: the log
-// says why, once, and faces are judged by the first look.
-func (n *interpreters) startRefiner() *models.Interpreter {
-	if n.single {
-		return nil
+func (n *interpreters) startOne(model *models.Model) (*models.Interpreter, error) {
+	started, err := models.Start(model, n.runtime, n.log)
+	if err != nil {
+		return nil, fmt.Errorf("start network %s: %w", model.Manifest.Name, err)
 	}
-	refiner, err := models.Start(n.nets.detector, n.runtime, n.log.With().Str("use", "second look").Logger())
-	if err == nil {
-		if err = errors.Join(refiner.Resize(detect.RefinerSide, detect.RefinerSide), refiner.Invoke()); err == nil {
-			return refiner
-		}
-		err = errors.Join(err, refiner.Close())
-	}
-	n.single = true
-	n.log.Warn().Err(err).Str("model", n.nets.detector.Manifest.Name).Msg("there is no second look at faces")
-	return nil
+	return started, nil
 }
 
-// lend waits for its turn and returns a pair, if possible one whose detector has that input size already: another size
+// startRefiner starts the network of second looks at the size that they have, and runs it once: its self-test may have had another.
+func (n *interpreters) startRefiner() (*models.Interpreter, error) {
+	const mend = "leave models.landmarks empty for the built-in network, and runtime.delegate at xnnpack for the CPU"
+	refiner, err := n.startOne(n.nets.landmarks)
+	if err != nil {
+		return nil, fmt.Errorf("%w; %s", err, mend)
+	}
+	if err = refiner.Resize(detect.RefinerSide, detect.RefinerSide); err == nil {
+		err = refiner.Invoke()
+	}
+	if err != nil {
+		err = fmt.Errorf("network %s cannot look at a face: %w; %s", n.nets.landmarks.Manifest.Name, err, mend)
+		return nil, errors.Join(err, refiner.Close())
+	}
+	return refiner, nil
+}
+
+// lend waits for its turn and returns a trio, if possible one whose detector has that input size already: another size
 // costs milliseconds.
-func (n *interpreters) lend(size image.Point) *pair {
+func (n *interpreters) lend(size image.Point) *trio {
 	n.mutex.Lock()
 	if len(n.idle) == 0 {
-		turn := make(chan *pair, 1)
+		turn := make(chan *trio, 1)
 		n.waiting = append(n.waiting, turn)
 		n.mutex.Unlock()
 		return <-turn
 	}
 	defer n.mutex.Unlock()
-	at := max(0, slices.IndexFunc(n.idle, func(p *pair) bool {
-		width, height := p.detector.Size()
+	at := max(0, slices.IndexFunc(n.idle, func(t *trio) bool {
+		width, height := t.detector.Size()
 		return size == image.Pt(width, height)
 	}))
-	p := n.idle[at]
+	t := n.idle[at]
 	n.idle = slices.Delete(n.idle, at, at+1)
-	return p
+	return t
 }
 
-// giveBack ends the loan of p: who has waited longest gets it.
-func (n *interpreters) giveBack(p *pair) {
+// giveBack ends the loan of t: who has waited longest gets it.
+func (n *interpreters) giveBack(t *trio) {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	if len(n.waiting) > 0 {
-		n.waiting[0] <- p
+		n.waiting[0] <- t
 		n.waiting = n.waiting[1:]
 		return
 	}
-	n.idle = append(n.idle, p)
+	n.idle = append(n.idle, t)
 }
 
 // join counts one more user.
@@ -174,8 +179,8 @@ func (n *interpreters) end() error {
 		return nil
 	}
 	var all error
-	for _, p := range n.all {
-		all = errors.Join(all, p.close())
+	for _, t := range n.all {
+		all = errors.Join(all, t.close())
 	}
 	n.all, n.idle = nil, nil
 	return all

@@ -7,10 +7,11 @@ import (
 	"facesieve/models"
 )
 
-// networks are the two verified networks that a pipeline runs.
+// networks are the verified networks that a pipeline runs.
 type networks struct {
-	detector *models.Model
-	quality  *models.Model
+	detector  *models.Model
+	landmarks *models.Model
+	quality   *models.Model
 }
 
 // scoreModel names the network that scores, with its version: scores of two versions do not compare.
@@ -21,20 +22,25 @@ func (n networks) scoreModel() string {
 // same says whether these are the networks of other, manifests included.
 func (n networks) same(other networks) bool {
 	return reflect.DeepEqual(n.detector.Manifest, other.detector.Manifest) &&
+		reflect.DeepEqual(n.landmarks.Manifest, other.landmarks.Manifest) &&
 		reflect.DeepEqual(n.quality.Manifest, other.quality.Manifest)
 }
 
 // openModels reads and verifies the networks that cfg names, or the built-in ones.
 func openModels(cfg Config) (networks, error) {
-	detector, err := openModel("detector", cfg.Models.Detector)
+	detector, err := openModel(models.TaskDetector, cfg.Models.Detector)
 	if err != nil {
 		return networks{}, err
 	}
-	quality, err := openModel("quality", cfg.Models.Quality)
+	landmarks, err := openModel(models.TaskLandmarks, cfg.Models.Landmarks)
 	if err != nil {
 		return networks{}, err
 	}
-	return networks{detector: detector, quality: quality}, nil
+	quality, err := openModel(models.TaskQuality, cfg.Models.Quality)
+	if err != nil {
+		return networks{}, err
+	}
+	return networks{detector: detector, landmarks: landmarks, quality: quality}, nil
 }
 
 func openModel(task, path string) (*models.Model, error) {

@@ -86,8 +86,8 @@ func scoredOnce(t *testing.T, picture, configuration string) scoredFace {
 	return face
 }
 
-// largeOnly writes the built-in detector as one that takes multiples of 64 pixels only, which 96 is none of.
-func largeOnly(t *testing.T) string {
+// largeOnly writes the built-in detector as a network for that task that takes multiples of 64 pixels only, which 96 is none of.
+func largeOnly(t *testing.T, task string) string {
 	t.Helper()
 	folder := t.TempDir()
 	for _, name := range []string{"detector.tflite", "detector.json"} {
@@ -95,11 +95,9 @@ func largeOnly(t *testing.T) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if changed := bytes.Replace(content, []byte(`"multiple": 32`), []byte(`"multiple": 64`), 1); name == "detector.json" {
-			if bytes.Equal(changed, content) {
-				t.Fatal("the manifest does not say multiple: 32")
-			}
-			content = changed
+		if name == "detector.json" {
+			content = replaced(t, content, `"multiple": 32`, `"multiple": 64`)
+			content = replaced(t, content, `"task": "detector"`, fmt.Sprintf(`"task": %q`, task))
 		}
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
 			t.Fatal(err)
@@ -108,34 +106,64 @@ func largeOnly(t *testing.T) string {
 	return filepath.Join(folder, "detector.tflite")
 }
 
-// A detector that cannot be run on a small square is told of once, whatever the number of interpreters, and judges by one look.
-func TestADetectorWithoutSecondLook(t *testing.T) {
-	var log safeBuffer
-	cfg := DefaultConfig()
-	cfg.Models.Detector = largeOnly(t)
-	nets, err := openModels(cfg)
-	if err != nil {
-		t.Fatal(err)
+func replaced(t *testing.T, content []byte, from, to string) []byte {
+	t.Helper()
+	if !bytes.Contains(content, []byte(from)) {
+		t.Fatalf("the manifest does not say %s", from)
 	}
-	shared := &interpreters{nets: nets, runtime: models.DefaultRuntime(), log: zerolog.New(&log)}
-	for range 2 {
-		p, err := shared.start()
+	return bytes.Replace(content, []byte(from), []byte(to), 1)
+}
+
+// A network for second looks that cannot be run on their square, or answers wrongly, is refused, and it is said what to do.
+func TestALandmarksNetworkThatCannotLook(t *testing.T) {
+	large := DefaultConfig()
+	large.Models.Landmarks = largeOnly(t, models.TaskLandmarks)
+	for want, test := range map[string]struct {
+		cfg    Config
+		change func(n networks)
+	}{
+		"network facesieve-detector cannot look at a face: models: resize: 96x96 pixels, the network takes multiples of 64; leave models.landmarks empty": {
+			large, func(networks) {},
+		},
+		models.ErrDrift.Error() + "; leave models.landmarks empty": {
+			DefaultConfig(), func(n networks) { n.landmarks.Manifest.SelfTest.Cases[0].Outputs[0][0] += 10 },
+		},
+	} {
+		nets, err := openModels(test.cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.close(); err != nil || p.refiner != nil {
-			t.Errorf("%v, an interpreter for second looks: %v", err, p.refiner)
+		test.change(nets)
+		if _, err := newInterpreters(nets, test.cfg.Runtime, 1, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
 		}
 	}
-	told := string(log.copied())
-	if strings.Count(told, "no second look") != 1 || !strings.Contains(told, "96x96 pixels, the network takes multiples of 64") {
-		t.Errorf("the log says %s", told)
+}
+
+// A detector's file is none for second looks, whose own file is looked for anew in a reload.
+func TestTheLandmarksNetworkIsOneOfItsOwn(t *testing.T) {
+	cfg := DefaultConfig()
+	builtIn, err := openModels(cfg)
+	if err != nil {
+		t.Fatal(err)
 	}
-	picture := facePicture(t)
-	with := scoredOnce(t, picture, fmt.Sprintf("models: {detector: %s}\n", cfg.Models.Detector))
-	without := scoredOnce(t, picture, fmt.Sprintf("models: {detector: %s}\n%s", cfg.Models.Detector, once))
-	if *with.Landmarks != *without.Landmarks {
-		t.Errorf("landmarks %v, switched off %v", *with.Landmarks, *without.Landmarks)
+	cfg.Models.Landmarks = largeOnly(t, models.TaskLandmarks)
+	if other, err := openModels(cfg); err != nil || builtIn.same(other) || !other.same(other) {
+		t.Errorf("another file is the same network, or none: %v", err)
+	}
+	cfg.Models.Landmarks = largeOnly(t, models.TaskDetector)
+	want := `is a network for "detector"; name one for "landmarks"`
+	if _, err := openModels(cfg); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("want %q, got %v", want, err)
+	}
+}
+
+// A detector that cannot be run on a small square need not: second looks are those of the other network.
+func TestSecondLooksBesideALargeDetector(t *testing.T) {
+	picture, file := facePicture(t), fmt.Sprintf("models: {detector: %s}\n", largeOnly(t, models.TaskDetector))
+	first, second := scoredOnce(t, picture, file+once), scoredOnce(t, picture, file)
+	if *first.Box != *second.Box || *first.Landmarks == *second.Landmarks {
+		t.Errorf("box %v, then %v; landmarks %v, then %v", *first.Box, *second.Box, *first.Landmarks, *second.Landmarks)
 	}
 }
 
@@ -182,7 +210,7 @@ func judged(t *testing.T, change func(e *engine, face *detect.Face), all bool) (
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.Detect.Input = 160
-	e, err := newEngine(onePair(t), cfg.Detect, cfg.Quality)
+	e, err := newEngine(oneTrio(t), cfg.Detect, cfg.Quality)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ func (l *loader) validate(cfg Config) {
 	l.section("quality", cfg.Quality.Validate())
 	l.modelFile("models.quality", cfg.Models.Quality)
 	l.modelFile("models.detector", cfg.Models.Detector)
+	l.modelFile("models.landmarks", cfg.Models.Landmarks)
 	l.cameras(cfg)
 }
 

@@ -26,21 +26,21 @@ func (*versionCommand) Run(term console) error {
 		}
 	}
 	fmt.Fprintf(term.out, "  OpenCV    %s\n  TFLite    %s\n", gocv.OpenCVVersion(), models.LibraryVersion())
-	for _, task := range []string{"detector", "quality"} {
+	for _, task := range []string{models.TaskDetector, models.TaskLandmarks, models.TaskQuality} {
 		model, err := models.Embedded(task)
 		if err != nil {
 			return fmt.Errorf("built-in %s network: %w", task, err)
 		}
 		m := model.Manifest
-		fmt.Fprintf(term.out, "  %-9s %s %s, SHA-256 %.12s%s\n", task, m.Name, m.Version, m.SHA256, recommended(m.Detector))
+		fmt.Fprintf(term.out, "  %-9s %s %s, SHA-256 %.12s%s\n", task, m.Name, m.Version, m.SHA256, recommended(m))
 	}
 	return nil
 }
 
 // recommended says which scores a detector's manifest recommends; nothing for another network.
-func recommended(head *models.DetectorHead) string {
-	if head == nil {
+func recommended(m models.Manifest) string {
+	if m.Task != models.TaskDetector {
 		return ""
 	}
-	return fmt.Sprintf(", detect.score %g, low_score %g", head.Score, head.LowScore)
+	return fmt.Sprintf(", detect.score %g, low_score %g", m.Detector.Score, m.Detector.LowScore)
 }
