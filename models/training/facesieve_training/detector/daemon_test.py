@@ -24,8 +24,8 @@ def test_faces_are_where_the_daemon_finds_them(shared_data: Path, daemon: Path, 
     told = subprocess.run(
         [daemon, "score", "--json", *chosen], capture_output=True, text=True, check=False, timeout=120
     )
-    network = (models / "detector.tflite").read_bytes()
-    detect, again = Int8Detector(network, 0.4), Int8Detector(network, 0.4)
+    detect = Int8Detector((models / "detector.tflite").read_bytes(), 0.4)
+    again = Int8Detector((models / "landmarks.tflite").read_bytes(), 0.4)
     found: dict[str, FloatArray] = {}
     for path in chosen:
         picture = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR))
