@@ -50,8 +50,7 @@ class LabelConfig:
     """How pictures are labelled.
 
     Pictures whose name starts with squeezed_prefix show crowds squeezed to a square: they are widened, and
-    looked at in scales of their own. Border is so many grey pixels that the teacher sees around each
-    picture, for faces that fill theirs. With upright the landmarks of heads on one side are those that the
+    looked at in scales of their own. With upright the landmarks of heads on one side are those that the
     teacher sees when the picture is turned. Held out of the training are the pictures whose SHA-256 (its
     first 16 digits) is a line of held_out_list; without a list, a share of all by their names.
     """
@@ -62,7 +61,6 @@ class LabelConfig:
     threshold: float = 0.3
     scales: tuple[float, ...] = (0.4, 0.5, 0.65, 0.8, 1.0, 1.25, 1.6)
     mirrored: bool = True
-    border: int = 0
     upright: bool = True
     squeezed_prefix: str = "crowd_"
     squeezed_scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
@@ -97,18 +95,12 @@ def read(path: Path, config: LabelConfig) -> np.ndarray:
     return np.asarray(cv2.resize(picture, None, fx=config.widen, fy=1.0, interpolation=cv2.INTER_CUBIC))
 
 
-def _bordered(picture: np.ndarray, border: int) -> np.ndarray:
-    """Grey around the picture, for a teacher that needs to see where it ends."""
-    sides = (border,) * 4
-    return np.asarray(cv2.copyMakeBorder(picture, *sides, cv2.BORDER_CONSTANT, value=(127, 127, 127)))
-
-
 def _paths(config: LabelConfig) -> list[Path]:
-    return sorted(p for p in config.pictures.rglob("*") if p.suffix.lower() in SUFFIXES)
+    return sorted(p for p in config.pictures.iterdir() if p.suffix.lower() in SUFFIXES)
 
 
 def label_pictures(config: LabelConfig) -> Iterator[Labelled]:
-    """Label every picture of the folder and those below it, in order of name."""
+    """Label every picture of the folder, in order of name."""
     teacher = YuNet(config.teacher)
     paths = _paths(config)
     if not paths:
@@ -118,15 +110,12 @@ def label_pictures(config: LabelConfig) -> Iterator[Labelled]:
         picture = read(path, config)
         squeezed = path.name.startswith(config.squeezed_prefix)
         scales = config.squeezed_scales if squeezed else config.scales
-        faces = teacher.detect(_bordered(picture, config.border), config.threshold, scales, config.mirrored)
-        faces = codec.shifted(faces, -config.border)
+        faces = teacher.detect(picture, config.threshold, scales, config.mirrored)
         if config.upright:
             faces = upright(teacher, picture, faces)
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         height, width = picture.shape[:2]
-        yield Labelled(
-            str(path.relative_to(config.pictures)), data.tobytes(), width, height, faces, held_out(path)
-        )
+        yield Labelled(path.name, data.tobytes(), width, height, faces, held_out(path))
 
 
 def save(path: Path, items: list[Labelled], key: str) -> None:
@@ -173,9 +162,7 @@ def cache_key(config: LabelConfig) -> str:
         del settings[part]
     if config.held_out_list is not None:
         settings["held_out_list"] = hashlib.sha256(config.held_out_list.read_bytes()).hexdigest()
-    listing = "".join(
-        f"{path.relative_to(config.pictures)} {path.stat().st_size}\n" for path in _paths(config)
-    )
+    listing = "".join(f"{path.name} {path.stat().st_size}\n" for path in _paths(config))
     return json.dumps(
         {
             "teacher": hashlib.sha256(config.teacher.read_bytes()).hexdigest(),

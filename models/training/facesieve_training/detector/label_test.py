@@ -38,28 +38,6 @@ def test_the_cache_gives_back_what_was_labelled(tmp_path: Path, monkeypatch: pyt
     assert len(calls) == 3
 
 
-def test_pictures_in_folders_and_a_border_for_the_teacher(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = dataclasses.replace(_config(tmp_path), border=16)
-    (config.pictures / "somebody").mkdir()
-    cv2.imwrite(str(config.pictures / "somebody" / "0.png"), np.zeros((50, 40, 3), np.uint8))
-
-    class Teacher:
-        def __init__(self, path: Path) -> None:
-            assert path == config.teacher
-
-        def detect(self, picture: np.ndarray, *_: object) -> np.ndarray:
-            assert picture.shape == (82, 72, 3)
-            assert not picture[16:66, 16:56].any()
-            return np.array([[26, 26, 20, 20, *[30] * 10, 0.9]], np.float32)
-
-    monkeypatch.setattr(label, "YuNet", Teacher)
-    (item,) = label.label_pictures(config)
-    assert (item.name, item.width, item.height) == ("somebody/0.png", 40, 50)
-    np.testing.assert_array_equal(item.faces[0, :14], [10, 10, 20, 20, *[14] * 10])
-
-
 def test_missing_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"teacher\.onnx: does not exist; mend label\.teacher"):
         label.load(label.LabelConfig(tmp_path / "teacher.onnx"))

@@ -32,9 +32,9 @@ _BEYOND = 0.25
 class LooksConfig:
     """How squares are drawn; sizes in pixels of the frame, shares as probabilities, rotation in degrees.
 
-    Aligned is the share that shows one of the aligned faces, turned that of heads that look aside by some 20
-    degrees or more, upright that of heads which lie on one side by a few degrees only. Clean is the share
-    that no camera degrades, edge that of squares which reach beyond the frame. Shift and grow are standard
+    Turned is the share of heads that look aside by some 20 degrees or more, upright that of heads which lie
+    on one side by a few degrees only, clean that which no camera degrades, edge that of squares which reach
+    beyond the frame. Shift and grow are standard
     deviations of what the first look says, in sizes of the face. Sure is the score from which on a label is
     learnt, of faces from `least` pixels on.
     """
@@ -44,7 +44,6 @@ class LooksConfig:
     enlarge: float = 1.5
     least: float = 14.0
     sure: float = 0.55
-    aligned: float = 0.6
     turned: float = 0.25
     upright: float = 0.6
     rotation: float = 40.0
@@ -52,7 +51,7 @@ class LooksConfig:
     edge: float = 0.08
     shift: float = 0.05
     grow: float = 0.08
-    kept_megabytes: int = 4000
+    kept_megabytes: int = 2500
 
 
 Face = tuple[Labelled, FloatArray]
@@ -60,27 +59,23 @@ Face = tuple[Labelled, FloatArray]
 
 
 class Looks:
-    """Draws second looks at labelled faces: of whole pictures, and of aligned ones, one a picture."""
+    """Draws second looks at the faces of labelled pictures."""
 
-    def __init__(
-        self, pictures: Sequence[Labelled], aligned: Sequence[Labelled], config: LooksConfig
-    ) -> None:
+    def __init__(self, items: Sequence[Labelled], config: LooksConfig) -> None:
+        """Take the pictures to draw from."""
         self._config = config
         self._decoded = Decoded(config.kept_megabytes)
-        pools = [self._faces(pictures), self._faces(aligned)]
-        if not pools[0]:
+        self._faces: list[Face] = [
+            (item, face)
+            for item in items
+            for face in item.faces
+            if face[14] >= config.sure and _size(face) >= config.least
+        ]
+        self._turned = [(i, f) for i, f in self._faces if codec.turn(f[None])[0] >= _TURNED]
+        if not self._faces:
             raise ValueError(
                 f"no face of {config.least:g} pixels that the teacher is sure of (score {config.sure:g})"
             )
-        self._pools = [(pool, [f for f in pool if codec.turn(f[1][None])[0] >= _TURNED]) for pool in pools]
-
-    def _faces(self, items: Sequence[Labelled]) -> list[Face]:
-        return [
-            (i, f)
-            for i in items
-            for f in i.faces
-            if f[14] >= self._config.sure and _size(f) >= self._config.least
-        ]
 
     def make(self, rng: np.random.Generator, camera: bool = True) -> Drawn:
         """Draw one square of second.SIDE; without a camera it stays clean."""
@@ -107,8 +102,8 @@ class Looks:
         return Drawn(taken, clean, faces[good], faces[seen & ~good])
 
     def _choose(self, rng: np.random.Generator) -> Face:
-        of_all, of_turned = self._pools[int(rng.random() < self._config.aligned and bool(self._pools[1][0]))]
-        pool = of_turned if of_turned and rng.random() < self._config.turned else of_all
+        turned = rng.random() < self._config.turned and bool(self._turned)
+        pool = self._turned if turned else self._faces
         return pool[int(rng.integers(len(pool)))]
 
     def _matrix(self, face: FloatArray, size: float, length: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Stage `landmarks`: trains, exports and judges the network of the daemon's second look.
 
-It is a detector by its maps, and starts as the detector, but learns squares around single faces alone: out of
-labelled pictures, and of aligned faces of many more people.
+It is a detector by its maps, and starts as the detector, but learns squares around single faces alone.
 """
 
 from collections.abc import Sequence
@@ -24,7 +23,6 @@ from facesieve_training.detector.evaluate import EvaluateConfig
 from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.label import LabelConfig, Labelled, load
 from facesieve_training.detector.landmarks.looks import Looks, LooksConfig
-from facesieve_training.detector.landmarks.twins import without_twins
 from facesieve_training.detector.losses import LossConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
 from facesieve_training.detector.stage import data_hash
@@ -49,13 +47,10 @@ class ExportConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything about one network. Pictures and aligned faces are labelled alike; without aligned ones the
-    pictures are all there is. Detector, a .tflite, takes the first looks that the network is judged after.
-    """
+    """Everything about one network. Detector, a .tflite, takes the first looks that it is judged after."""
 
     seed: int = 1
     label: LabelConfig = field(default_factory=LabelConfig)
-    aligned: LabelConfig | None = None
     looks: LooksConfig = field(default_factory=LooksConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     assign: AssignConfig = field(default_factory=AssignConfig)
@@ -81,11 +76,9 @@ def run(config: Config, run: Run) -> None:
         )
     if not config.detector.is_file():
         raise DataError(f"{config.detector}: no such file; mend detector")
-    pictures, aligned = load(config.label), load(config.aligned) if config.aligned is not None else []
-    run.set_data_hash(data_hash([*pictures, *aligned]))
-    held_out = [item for item in pictures if item.held_out]
-    known = [item for item in pictures if not item.held_out]
-    looks = Looks(known, without_twins(aligned, held_out, config.looks.sure), config.looks)
+    items = load(config.label)
+    run.set_data_hash(data_hash(items))
+    looks = Looks([item for item in items if not item.held_out], config.looks)
     parts = Parts(
         config.seed, network=config.network, assign=config.assign, loss=config.loss, train=config.train
     )
@@ -96,7 +89,7 @@ def run(config: Config, run: Run) -> None:
         "truth": "the teacher on enlarged and mirrored pictures; sizes are square roots of the area, "
         "errors medians in inter-eye distances",
         "multiply_adds": multiply_adds(build(config.network, second.SIDE, second.SIDE)),
-        **measure(data, held_out, config),
+        **measure(data, [item for item in items if item.held_out], config),
     }
     meta = run.meta
     training = Training(

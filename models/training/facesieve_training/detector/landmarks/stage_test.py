@@ -2,8 +2,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -31,16 +29,11 @@ def _config(teacher: Path, pictures: Path, tmp_path: Path) -> stage.Config:
     model = build(NetworkConfig(stem=4, stage4=4, width=8))
     data = export.convert(model, [self_test_picture(64, 64, k) for k in range(4)])
     (tmp_path / "detector.tflite").write_bytes(data)
-    aligned = tmp_path / "aligned" / "somebody"
-    aligned.mkdir(parents=True)
-    cv2.imwrite(str(aligned / "0.png"), np.asarray(cv2.imread(str(pictures / "00.png")))[:128, :128])
     file = tmp_path / "landmarks.yaml"
     file.write_text(
         f"""
 label: {{teacher: {teacher}, pictures: {pictures}, cache: {tmp_path / "labels.npz"}, held_out: 0.3,
   upright: false, scales: [1], mirrored: false}}
-aligned: {{teacher: {teacher}, pictures: {tmp_path / "aligned"}, cache: {tmp_path / "aligned.npz"},
-  held_out: 0, upright: false}}
 network: {{stem: 4, stage4: 4, width: 8}}
 train: {{steps: 2, batch: 2, warm_up: 1, log_every: 1, checkpoint_every: 1}}
 export: {{representative: 4, texts: {{trained_on: squares}}}}
