@@ -41,6 +41,7 @@ def markdown(told: dict[str, Any]) -> str:
         lines += [f"## Recording {name}", "", f"{told_at} (false faces a frame: {rates}):", ""]
         lines += [*table(part["sizes"], names), "", *_at_rate(part["alike"], names, "frame")]
     lines += [*_scores(told["scores"]), ""] if "scores" in told else []
+    lines += [*_recognition(told["recognition"]), ""] if "recognition" in told else []
     lines += _empty(told)
     lines += _speed(told["milliseconds"])
     lines += ["Pictures of failures: sheets-clean, sheets-degraded and sheet-*.png beside this file.", ""]
@@ -97,9 +98,27 @@ def _scores(parts: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _recognition(scales: Sequence[dict[str, Any]]) -> list[str]:
+    lines = [
+        "## Recognition of faces cut by the landmarks",
+        "",
+        "False non-matches, and by how many standard deviations the similarities of pictures of a person and "
+        "of two are apart (d'), of the faces that all detectors find.",
+        "",
+        "| seen at | faces | pairs | detector | FNMR | d' |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for part in scales:
+        for name, told in part["detectors"].items():
+            figures = f"{_figure(told['fnmr'])} | {_figure(told['separation'])}"
+            lines.append(f"| {part['scale']:g} | {part['faces']} | {told['pairs']} | {name} | {figures} |")
+    return lines
+
+
 def _empty(told: dict[str, Any]) -> list[str]:
     lines = ["## Where nobody shows a face", ""]
-    known = {"peers", "held_out", "clean", "degraded", "cameras", "recordings", "scores", "milliseconds"}
+    known = {"peers", "held_out", "clean", "degraded", "cameras", "recordings", "scores", "recognition"}
+    known.add("milliseconds")
     for name, part in told.items():
         if name in known:
             continue

@@ -18,6 +18,7 @@ from facesieve_training.cli import DataError
 from facesieve_training.detector.compare import chart, figures, report, sheet, views
 from facesieve_training.detector.compare.outcome import look, thumb
 from facesieve_training.detector.compare.peers import Peer
+from facesieve_training.detector.compare.recognise import RecogniseConfig, recognise
 from facesieve_training.detector.compare.scores import TRUTH, Score, difference, scores
 from facesieve_training.detector.compare.speed import milliseconds
 from facesieve_training.detector.compare.views import OnView
@@ -27,6 +28,7 @@ from facesieve_training.detector.network import NetworkConfig
 from facesieve_training.detector.stage import data_hash
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.export.scorer import Scorer
+from facesieve_training.faces import FaceSet
 from facesieve_training.run import Run, write_atomic
 
 _SHOWN = 0.5
@@ -56,6 +58,8 @@ class Config:
     """Of the peers in floating point."""
     scorer: Path | None = Path("../quality.tflite")
     """Network that scores the aligned faces; none leaves them out."""
+    recognise: RecogniseConfig | None = None
+    """Faces of known people, cut by each detector's landmarks, and a recogniser that judges them."""
     evaluate: EvaluateConfig = field(default_factory=lambda: EvaluateConfig(sizes=_SIZES))
     rates: tuple[float, ...] = (0.01, 0.001)
     """False faces a picture at which recall is told."""
@@ -78,6 +82,8 @@ def run(config: Config, run: Run) -> None:
     for path in (*config.evaluate.empty, *config.evaluate.recordings):
         if not path.is_file():
             raise DataError(f"{path}: no such recording; mend evaluate.empty or evaluate.recordings")
+    if config.recognise is not None:
+        FaceSet(config.recognise.faces)  # says what is wrong with it before minutes of work
     detectors = {peer.name: peer.on_views(config.evaluate.nms, config.network) for peer in config.peers}
     own = {peer.name: peer.recommended() for peer in config.peers}
     items = load(config.label)
@@ -102,6 +108,8 @@ def run(config: Config, run: Run) -> None:
     if config.scorer is not None:
         shown_for = [views.pictures(held), *(_frames(p, teacher, config) for p in config.evaluate.recordings)]
         told["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
+    if config.recognise is not None:
+        told["recognition"] = recognise(detectors, config.recognise, config.seed)
     once = [peer for peer in config.peers if peer.second_look is None]
     alone = {peer.name: peer.open(config.evaluate.nms, config.network) for peer in once}
     plain = backgrounds(held, config.evaluate, config.seed)

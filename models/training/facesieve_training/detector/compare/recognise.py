@@ -1,0 +1,134 @@
+"""What landmarks are for: how well a recogniser tells people apart whose faces are cut by them.
+
+The truth of the other figures is a detector's own. Here nobody has to say where an eye is: of two ways to cut
+the same faces the better one brings pictures of a person nearer to each other, and further from others'.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from facesieve_training.detector.codec import FloatArray
+from facesieve_training.detector.compare.views import OnView, View
+from facesieve_training.detector.warp import resized
+from facesieve_training.evaluate.edc import threshold_at
+from facesieve_training.evaluate.judge import similarities
+from facesieve_training.evaluate.network import Network, Runner, session
+from facesieve_training.evaluate.pairs import mated_pairs, nonmated_pairs
+from facesieve_training.faces import FaceSet, Picture, read
+from facesieve_training.prepare.align import align
+
+_BATCH = 64
+_SCORE = 0.4
+"""From which a face is taken for one."""
+
+
+@dataclass(frozen=True)
+class RecogniseConfig:
+    """Faces are a folder for each identity, so many of them, one face in the middle of each picture, which
+    gets a black border of so many pixels. Detectors see it at these scales; the face is cut out of the
+    picture as it is. Of an identity at most `cap` pairs count, and beside them `nonmated` of two identities.
+    """
+
+    faces: Path = Path("faces")
+    matcher: Network = field(default_factory=lambda: Network(Path("matcher.onnx")))
+    identities: int = 1500
+    border: int = 64
+    scales: tuple[float, ...] = (1.0, 0.25)
+    cap: int = 200
+    nonmated: int = 1_000_000
+    fmr: float = 1e-3
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values."""
+        wrong = [f"scales: {scale:g} is outside 0 to 1" for scale in self.scales if not 0 < scale <= 1]
+        return wrong + ([] if 0 < self.fmr < 1 else [f"fmr: {self.fmr:g} is outside 0 to 1"])
+
+
+def recognise(detectors: Mapping[str, OnView], config: RecogniseConfig, seed: int) -> list[dict[str, Any]]:
+    """For each scale, and in it for each detector, FNMR at the FMR, how many pairs that are, and d', the
+    distance of the means of mated and non-mated similarities in standard deviations; of the faces that all
+    detectors find.
+    """
+    embed = _embedder(config.matcher)
+    faces = FaceSet(config.faces, config.identities)
+    numbers = {name: k for k, name in enumerate(faces.identities)}
+    told = []
+    for scale in config.scales:
+        people: list[int] = []
+        cut: dict[str, list[Picture]] = {name: [] for name in detectors}
+        known: dict[str, list[FloatArray]] = {name: [] for name in detectors}
+        for face in tqdm(list(faces), desc=f"recognise at {scale:g}", unit="face", disable=None):
+            seen = _all_cut(detectors, _view(read(face.path), config.border, scale))
+            if seen is None:
+                continue
+            people.append(numbers[face.identity])
+            for name, picture in seen.items():
+                cut[name].append(picture)
+                if len(cut[name]) == _BATCH:
+                    known[name].append(embed(np.stack(cut[name])))
+                    cut[name].clear()
+        for name, rest in cut.items():
+            known[name] += [embed(np.stack(rest))] if rest else []
+        figures = {
+            name: _figures(np.concatenate(parts), people, config, seed)
+            for name, parts in known.items()
+            if parts
+        }
+        told.append({"scale": scale, "faces": len(people), "detectors": figures})
+    return told
+
+
+def _embedder(matcher: Network) -> Any:
+    run = Runner(session(matcher.file))
+    return lambda aligned: run(matcher.prepared(aligned))
+
+
+def _view(picture: Picture, border: int, scale: float) -> View:
+    """The picture within its border, and smaller, as a detector sees it; it has no truth."""
+    sides = (border,) * 4
+    full = np.asarray(cv2.copyMakeBorder(picture, *sides, cv2.BORDER_CONSTANT), np.uint8)
+    return View(resized(full, scale), np.zeros((0, 15), np.float32), full, scale)
+
+
+def _all_cut(detectors: Mapping[str, OnView], view: View) -> dict[str, Picture] | None:
+    """The face nearest to the middle, cut by each detector's landmarks; None when one of them misses it."""
+    middle = np.array(view.picture.shape[1::-1]) / 2
+    cut = {}
+    for name, detect in detectors.items():
+        faces = detect(view)
+        faces = faces[faces[:, 14] >= _SCORE]
+        if not len(faces):
+            return None
+        away = np.linalg.norm(faces[:, :2] + faces[:, 2:4] / 2 - middle, axis=1)
+        points = faces[int(away.argmin()), 4:14].reshape(5, 2) / view.scale
+        try:
+            cut[name] = align(view.full, points, 0).picture
+        except ValueError:  # landmarks that are no face's
+            return None
+    return cut
+
+
+def _figures(embeddings: FloatArray, people: list[int], config: RecogniseConfig, seed: int) -> dict[str, Any]:
+    identity, rng = np.array(people, np.int64), np.random.default_rng(seed)
+    mated = similarities(embeddings, mated_pairs(identity, config.cap, rng))
+    nonmated = similarities(embeddings, nonmated_pairs(identity, config.nonmated, rng))
+    if not len(mated) or not len(nonmated):
+        return {"pairs": len(mated), "fnmr": None, "separation": None}
+    errors = mated <= threshold_at(nonmated, config.fmr)
+    return {
+        "pairs": len(mated),
+        "fnmr": round(float(np.mean(errors)), 5),
+        "separation": round(_separation(mated, nonmated), 3),
+    }
+
+
+def _separation(mated: NDArray[np.float64], nonmated: NDArray[np.float64]) -> float:
+    """Decidability index d' (Daugman 2003, doi:10.1016/S0031-3203(02)00030-4)."""
+    return float((mated.mean() - nonmated.mean()) / np.sqrt((mated.var() + nonmated.var()) / 2))
