@@ -16,14 +16,12 @@ import (
 // RefinerSide is the width and height, pixels, of the input that a Refiner runs its network at.
 const RefinerSide = 96
 
-// The rule of the second look; side, length and size were chosen on held-out pictures (models/detector.md). The square around a
-// face is so many times as long as the square root of its box's area, so that this is 60 pixels of the network's input. What has
-// the score there that the network's manifest asks for, and overlaps the first look's box so far, is the same face. One of the
-// size, square root of its box's area in pixels of the first look's input, was marked well already: it gets the mean of both looks.
+// The rule of the second look; side and length were chosen on held-out pictures (models/landmarks.md). The square around a face is
+// so many times as long as the square root of its box's area, so that this is 60 pixels of the network's input. What has the score
+// there that the network's manifest asks for, and overlaps the first look's box so far, is the same face.
 const (
 	squareLength   = 1.6
 	refinedOverlap = 0.4
-	wellMarked     = 48
 )
 
 // The square is at least so many pixels of the frame long, and at most so many longer sides of it.
@@ -67,8 +65,7 @@ func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
 	if err := r.network.Resize(RefinerSide, RefinerSide); err != nil {
 		return face, fmt.Errorf("detect: refine: %w", err)
 	}
-	size := image.Pt(frame.Cols(), frame.Rows())
-	around, ok := squareAround(face, size)
+	around, ok := squareAround(face, image.Pt(frame.Cols(), frame.Rows()))
 	if !ok {
 		return face, nil
 	}
@@ -84,7 +81,7 @@ func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
 	}
 	candidates = slices.DeleteFunc(candidates, func(c Face) bool { return !c.plausible() })
 	if second, same := sameAs(face, suppress(candidates, r.cfg.NMSIoU)); same {
-		face.Landmarks = r.marks(size, face, second)
+		face.Landmarks = second.Landmarks
 	}
 	return face, nil
 }
@@ -129,20 +126,6 @@ func sameAs(face Face, faces []Face) (best Face, same bool) {
 		}
 	}
 	return best, most >= refinedOverlap
-}
-
-// marks joins the landmarks of both looks at a face.
-func (r *Refiner) marks(frame image.Point, first, second Face) [5][2]float32 {
-	scaled, _ := geometry(frame, r.cfg.Input, 0)
-	seen := first.size() * float64(max(scaled.X, scaled.Y)) / float64(max(frame.X, frame.Y))
-	if seen < wellMarked {
-		return second.Landmarks
-	}
-	for i, p := range first.Landmarks {
-		second.Landmarks[i][0] += (p[0] - second.Landmarks[i][0]) / 2
-		second.Landmarks[i][1] += (p[1] - second.Landmarks[i][1]) / 2
-	}
-	return second.Landmarks
 }
 
 // size is the square root of the box's area.

@@ -29,7 +29,7 @@ def test_faces_are_where_the_daemon_finds_them(shared_data: Path, daemon: Path, 
     found: dict[str, FloatArray] = {}
     for path in chosen:
         picture = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR))
-        found[str(path)] = np.array([refine(again, picture, face, 1.0) for face in detect(picture, 0.4)])
+        found[str(path)] = np.array([refine(again, picture, face) for face in detect(picture, 0.4)])
     apart = [_apart(line, found[line["file"]]) for line in map(json.loads, told.stdout.splitlines())
              if "box" in line]  # fmt: skip
     print(f"{len(apart)} faces, largest difference {max(apart):.4f} pixels")

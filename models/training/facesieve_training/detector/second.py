@@ -16,18 +16,14 @@ SCORE = 0.4
 """From which on what is found there is a face."""
 _OVERLAP = 0.4
 """With the first look's box, from which what is found is the same face."""
-_WELL_MARKED = 48.0
-"""Size, in pixels of the first look's input, from which a face gets the mean of both looks."""
 _LEAST = 8
 
 
-def refine(detect: Detect, full: np.ndarray, face: FloatArray, scale: float) -> FloatArray:
-    """A face [15] with the landmarks of a second look at it; as it is when that does not find it.
-
-    It is in pixels of the full picture, of which the first look's input has `scale` to one.
+def refine(detect: Detect, full: np.ndarray, face: FloatArray) -> FloatArray:
+    """A face [15], in pixels of the full picture, with the landmarks of a second look at it; as it is when that
+    does not find it.
     """
-    size = float(np.sqrt(face[2] * face[3]))
-    length = length_for(size)
+    length = length_for(float(np.sqrt(face[2] * face[3])))
     left, top = (int(v) for v in np.floor(face[:2] + face[2:4] / 2 - length / 2 + 0.5))
     square = _cut(full, left, top, length)
     if square is None:
@@ -37,9 +33,8 @@ def refine(detect: Detect, full: np.ndarray, face: FloatArray, scale: float) -> 
     overlap = codec.iou(face[None], found)[0]
     if overlap.max(initial=0) < _OVERLAP:
         return face
-    second = found[int(overlap.argmax())]
     marked = face.copy()
-    marked[4:14] = second[4:14] if size * scale < _WELL_MARKED else (face[4:14] + second[4:14]) / 2
+    marked[4:14] = found[int(overlap.argmax()), 4:14]
     return marked
 
 

@@ -78,7 +78,7 @@ def twice(detect: Detect, again: Detect) -> OnView:
     def on_view(view: View) -> FloatArray:
         faces = detect(view.picture, LOWEST)
         faces[:, :14] /= view.scale
-        faces = np.array([refine(again, view.full, face, view.scale) for face in faces], np.float32)
+        faces = np.array([refine(again, view.full, face) for face in faces], np.float32)
         faces = faces.reshape(-1, codec.COLUMNS)
         faces[:, :14] *= view.scale
         return faces
