@@ -1,5 +1,6 @@
-"""A detector in ONNX, with YuNet's heads, that takes bright squares for faces; and pictures with some."""
+"""A detector in ONNX that takes bright squares for faces, pictures with some, and steps without graphs."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,16 @@ from facesieve_training.detector.codec import STRIDES
 
 _HEADS = {"cls": (0, 1), "obj": (1, 2), "bbox": (2, 6), "kps": (6, 16)}
 _POINTS = [0.2, 0.3, 0.8, 0.3, 0.5, 0.5, 0.3, 0.8, 0.7, 0.8]
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """TensorFlow without graphs: building that of a step takes far longer than the few steps of a test."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

@@ -1,26 +1,18 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from facesieve_training import config as configuration
 from facesieve_training.cli import DataError
 from facesieve_training.detector import stage
 from facesieve_training.run import Run
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 CONFIG = Path(__file__).parents[2] / "configs" / "detector.yaml"
-
-
-@pytest.fixture(autouse=True)
-def _eager() -> Iterator[None]:
-    """Building the graph of a step takes far longer than two steps."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def _config(teacher: Path, pictures: Path, empty: Path, tmp_path: Path) -> stage.Config:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +22,8 @@ from facesieve_training.detector.train import Trainer, train
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.run import Run
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 NETWORK = NetworkConfig(stem=4, stage4=8, width=8)
 
 
@@ -35,14 +36,6 @@ def _parts(steps: int, every: int = 2) -> Parts:
 
 def _mosaic() -> Mosaic:
     return Mosaic([labelled()], AugmentConfig(size=64))
-
-
-@pytest.fixture(autouse=True)
-def _eager() -> Iterator[None]:
-    """Building the graph of a step takes far longer than the few steps of these tests."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def test_loss_falls_on_one_batch() -> None:

@@ -1,9 +1,7 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tensorflow as tf
 
 from facesieve_training import config as configuration
 from facesieve_training.cli import DataError
@@ -14,15 +12,9 @@ from facesieve_training.export.manifest import self_test_picture
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.run import Run
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 CONFIG = Path(__file__).parents[3] / "configs" / "landmarks.yaml"
-
-
-@pytest.fixture(autouse=True)
-def _eager() -> Iterator[None]:
-    """Building the graph of a step takes far longer than two steps."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def _config(teacher: Path, pictures: Path, tmp_path: Path) -> stage.Config:
