@@ -18,15 +18,13 @@ from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.decoded import REDUCED, Decoded
 from facesieve_training.detector.erase import erase, lonely
 from facesieve_training.detector.label import Labelled
-from facesieve_training.detector.warp import between_centres, transform
+from facesieve_training.detector.warp import between_centres, transform, turned
 
 _MAX_TILES = 80
 _TRIES = 30
 """Parts of pictures that are tried for one without faces."""
 Area = tuple[int, int, int, int]
 """Left, top, width and height in pixels."""
-# Of codec.turn; a third of CelebA's pictures, most of a camera's.
-_TURNED = 0.15
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class Mosaic:
         sure = [item.faces[item.faces[:, 14] >= config.sure] for item in items]
         self._faced = [i for i, f in zip(items, sure, strict=True) if len(f)]
         self._crowds = [i for i, f in zip(items, sure, strict=True) if len(f) >= 4]
-        self._turned = [i for i, f in zip(items, sure, strict=True) if (codec.turn(f) >= _TURNED).any()]
+        self._turned = [i for i, f in zip(items, sure, strict=True) if (codec.turn(f) >= codec.TURNED).any()]
         self._all = list(items)
         self._mistaken = [item for item in items if len(item.mistaken)]
         self._decoded = Decoded(config.kept_megabytes)
@@ -227,9 +225,8 @@ class Mosaic:
         to the target as nearly as the picture can fill the tile.
         """
         angle = np.deg2rad(rng.uniform(-1, 1) * self._config.rotation)
-        squeeze = np.exp(rng.uniform(-self._config.squeeze, self._config.squeeze))
-        linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        linear = linear @ np.diag([squeeze, 1 / squeeze])
+        squeeze = float(np.exp(rng.uniform(-self._config.squeeze, self._config.squeeze)))
+        linear = turned(scale, angle, squeeze)
         corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) * (item.width, item.height) @ linear.T
         edges = np.sort([-corners.min(axis=0), size - corners.max(axis=0)], axis=0)
         return np.concatenate([linear, np.clip(target - linear @ focus, *edges)[:, None]], axis=1)

@@ -23,7 +23,7 @@ from facesieve_training.detector.losses import LossConfig
 from facesieve_training.detector.mistakes import MistakesConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
 from facesieve_training.detector.yunet import YuNet
-from facesieve_training.export.manifest import Training
+from facesieve_training.export.manifest import described_training
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.run import Run
 
@@ -146,10 +146,7 @@ def finish(data: bytes, tallies: dict[str, Tally], config: Config, run: Run) -> 
     score = evaluate.choose_score(tallies["pictures"], config.evaluate.false_positives, empty)
     macs = multiply_adds(build(config.network, *_TIMED))
     measured = report.figures(tallies, config.evaluate, score, milliseconds(data), macs)
-    meta = run.meta
-    training = Training(
-        run.dir.name, str(meta["commit"]), str(meta["data_hash"]), config.seed, str(meta["command"])
-    )
+    training = described_training(run.dir, run.meta)
     head = export.layout(score, round(_WEAK * score, 2))
     made = export.write(run.dir, export.DETECTOR, data, training, config.export.texts, head, measured)
     report.card(run.dir / "detector.md", made, head)

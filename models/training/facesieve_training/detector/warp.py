@@ -18,6 +18,12 @@ def transform(faces: FloatArray, matrix: np.ndarray) -> FloatArray:
     return moved
 
 
+def turned(scale: float, angle: float, squeeze: float) -> np.ndarray:
+    """The linear part [2,2] of a map: wider by a factor and as much lower, turned (radians), then scaled."""
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return np.asarray(scale * rotation @ np.diag([squeeze, 1 / squeeze]))
+
+
 def between_centres(matrix: np.ndarray) -> np.ndarray:
     """The same map for OpenCV's warp, which counts from the centre of a pixel, labels from its corner."""
     moved = matrix.copy()

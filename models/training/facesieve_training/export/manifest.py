@@ -163,6 +163,12 @@ class Manifest:
         write_atomic(path, _json(kept, "") + "\n")
 
 
+def described_training(folder: Path, meta: dict[str, Any]) -> Training:
+    """Describe where a network comes from: the folder of its training's run, and the meta.json of that."""
+    told = {key: meta.get(key) or "unknown" for key in ("commit", "data_hash", "command")}
+    return Training(folder.name, told["commit"], told["data_hash"], int(meta["seed"]), told["command"])
+
+
 def sha256(data: bytes) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     return hashlib.sha256(data).hexdigest()

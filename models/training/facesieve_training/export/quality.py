@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -73,11 +72,3 @@ def described_labels(bins: int, weights: dict[str, float]) -> list[manifest.Labe
     """Describe the labels for the manifest."""
     centres = [round(float(c), 7) for c in network.centres(bins)]
     return [manifest.Label(name, k, centres, weights[name]) for k, name in enumerate(weights)]
-
-
-def described_training(folder: Path, meta: dict[str, Any]) -> manifest.Training:
-    """Describe where the student comes from."""
-    told = {key: meta.get(key) or "unknown" for key in ("commit", "data_hash", "command")}
-    return manifest.Training(
-        folder.name, told["commit"], told["data_hash"], int(meta["seed"]), told["command"]
-    )

@@ -143,7 +143,7 @@ def _manifest(
         description=config.description,
         license=config.license,
         trained_on=config.trained_on,
-        training=quality.described_training(config.student, meta),
+        training=manifest.described_training(config.student, meta),
         input=manifest.Input(SIZE, SIZE),
         outputs=quality.described_outputs(tflite_bytes, student.student.labels),
         self_test=tflite.self_test(tflite_bytes, SIZE, SIZE),

@@ -16,10 +16,8 @@ from facesieve_training.detector.camera import degrade
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.decoded import Decoded
 from facesieve_training.detector.label import Labelled
-from facesieve_training.detector.warp import between_centres, transform
+from facesieve_training.detector.warp import between_centres, transform, turned
 
-# Of codec.turn; a third of CelebA's pictures, most of a camera's.
-_TURNED = 0.15
 _MARGIN = 4
 """Pixels around the square that a camera sees, too, before it is cut out."""
 _ROLL, _SQUEEZE = 8.0, 0.05
@@ -71,7 +69,7 @@ class Looks:
             for face in item.faces
             if face[14] >= config.sure and _size(face) >= config.least
         ]
-        self._turned = [(i, f) for i, f in self._faces if codec.turn(f[None])[0] >= _TURNED]
+        self._turned = [(i, f) for i, f in self._faces if codec.turn(f[None])[0] >= codec.TURNED]
         if not self._faces:
             raise ValueError(
                 f"no face of {config.least:g} pixels that the teacher is sure of (score {config.sure:g})"
@@ -112,8 +110,7 @@ class Looks:
         upright = rng.random() < config.upright
         angle = np.deg2rad(rng.normal(0, _ROLL) if upright else rng.uniform(-1, 1) * config.rotation)
         squeeze = float(np.exp(rng.normal(0, _SQUEEZE)))
-        linear = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        linear = size / _size(face) * linear @ np.diag([squeeze, 1 / squeeze])
+        linear = turned(size / _size(face), angle, squeeze)
         target = length / 2 + _MARGIN + rng.normal(0, config.shift, 2) * size + rng.uniform(-0.5, 0.5, 2)
         return np.concatenate([linear, (target - linear @ (face[:2] + face[2:4] / 2))[:, None]], axis=1)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import cv2
 import keras
-import numpy as np
 
 from facesieve_training.cli import DataError
 from facesieve_training.detector import export, second, train
@@ -26,7 +25,7 @@ from facesieve_training.detector.landmarks.looks import Looks, LooksConfig
 from facesieve_training.detector.losses import LossConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
 from facesieve_training.detector.stage import data_hash
-from facesieve_training.export.manifest import Training
+from facesieve_training.export.manifest import described_training
 from facesieve_training.run import Run
 
 _FIRST, _SECOND = "first look", "second look"
@@ -91,10 +90,7 @@ def run(config: Config, run: Run) -> None:
         "multiply_adds": multiply_adds(build(config.network, second.SIDE, second.SIDE)),
         **measure(data, [item for item in items if item.held_out], config),
     }
-    meta = run.meta
-    training = Training(
-        run.dir.name, str(meta["commit"]), str(meta["data_hash"]), config.seed, str(meta["command"])
-    )
+    training = described_training(run.dir, run.meta)
     kind = export.Kind("landmarks", second.SIDE)
     head = export.layout(second.SCORE, second.SCORE)
     export.write(run.dir, kind, data, training, config.export.texts, head, measured)
@@ -113,13 +109,7 @@ def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[s
         seen = views.scenes(held_out, config.evaluate, kind == "degraded", config.seed)
         outcome = look(shown, seen, config.evaluate)
         told[kind] = [
-            {**{key: row[key] for key in ("from", "to", "faces")}, **_rounded(row["landmark_error"])}
+            {**{key: row[key] for key in ("from", "to", "faces")}, **row["landmark_error"]}
             for row in figures.by_size(outcome, list(shown), scores)
         ]
     return told
-
-
-def _rounded(errors: dict[str, float | None]) -> dict[str, float | None]:
-    return {
-        name: None if error is None else round(float(np.float64(error)), 4) for name, error in errors.items()
-    }
