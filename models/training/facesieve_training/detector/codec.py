@@ -84,22 +84,23 @@ def encode(face: FloatArray, cell: FloatArray, stride: int) -> FloatArray:
 
 def iou(a: FloatArray, b: FloatArray) -> FloatArray:
     """Overlap of every box of a [N,>=4] with every box of b [M,>=4] (x, y, width, height): [N,M]."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, :2] + a[:, None, 2:4], b[None, :, :2] + b[None, :, 2:4])
-    shared = np.prod(np.clip(high - low, 0, None), axis=-1)
-    areas = np.prod(a[:, None, 2:4], axis=-1) + np.prod(b[None, :, 2:4], axis=-1)
+    one, other = a[:, None], b[None]
+    shared = np.ones((len(a), len(b)), np.float32)
+    for low, length in ((0, 2), (1, 3)):
+        end = np.minimum(one[..., low] + one[..., length], other[..., low] + other[..., length])
+        shared *= np.maximum(end - np.maximum(one[..., low], other[..., low]), 0)
+    areas = one[..., 2] * one[..., 3] + other[..., 2] * other[..., 3]
     return np.asarray(shared / np.maximum(areas - shared, 1e-9), np.float32)
 
 
 def suppress(faces: FloatArray, threshold: float) -> FloatArray:
     """Non-maximum suppression: the faces, best first, that overlap no better one more than this."""
-    faces = faces[np.argsort(-faces[:, 14], kind="stable")]
-    overlap = iou(faces, faces)
-    alive = np.ones(len(faces), bool)
-    for i in range(len(faces)):
-        if alive[i]:
-            alive[i + 1 :] &= overlap[i, i + 1 :] <= threshold
-    return faces[alive]
+    left = faces[np.argsort(-faces[:, 14], kind="stable")]
+    kept = []
+    while len(left):
+        kept.append(left[0].copy())
+        left = left[1:][iou(left[:1], left[1:])[0] <= threshold]
+    return np.array(kept, np.float32).reshape(-1, COLUMNS)
 
 
 def vote(faces: FloatArray, threshold: float, agreement: float = 0.6) -> FloatArray:
@@ -107,9 +108,10 @@ def vote(faces: FloatArray, threshold: float, agreement: float = 0.6) -> FloatAr
     it, weighted by the squares of their scores.
     """
     kept = suppress(faces, threshold)
-    weight = np.where(iou(kept, faces) >= agreement, faces[:, 14] ** 2, 0)
-    mean = weight @ faces[:, :14] / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
-    return np.concatenate([mean, kept[:, 14:]], axis=1).astype(np.float32)
+    for face in kept:  # one by one, for a dark picture has thousands
+        agreeing = faces[iou(face[None], faces)[0] >= agreement]
+        face[:14] = np.average(agreeing[:, :14], axis=0, weights=agreeing[:, 14] ** 2)
+    return kept
 
 
 def merge(

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,18 @@ def test_vote_is_the_mean_by_squared_score_of_those_that_agree() -> None:
     wanted = _sighting(0, 0.8)
     wanted[:, [0, *range(4, 14)]] += 4 * 0.16 / 0.8
     np.testing.assert_allclose(kept, np.concatenate([wanted, apart]), rtol=1e-5)
+
+
+def test_thousands_of_faces_take_little_memory() -> None:
+    faces = np.zeros((4000, codec.COLUMNS), np.float32)
+    faces[:, 0] = 10 * np.arange(4000)
+    faces[:, 2:4], faces[:, 14] = 9, 0.5
+    tracemalloc.start()
+    kept = codec.vote(faces, 0.4)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(kept, faces)
+    assert peak < 4000 * 4000, "a byte for each pair"
 
 
 def _sighting(shift: float, score: float) -> codec.FloatArray:

@@ -1,14 +1,10 @@
 """Detectors that are known to be right or wrong, and views of squares."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.compare.views import OnView, View
-
-Face = Callable[..., FloatArray]
 
 
 def face(x: float, y: float, size: float, score: float = 0.9) -> FloatArray:
@@ -29,7 +25,7 @@ def views() -> list[View]:
 @pytest.fixture
 def exact(views: list[View]) -> OnView:
     """Finds every face where it is."""
-    return lambda view: views[0].faces
+    return OnView(lambda view: views[0].faces)
 
 
 @pytest.fixture
@@ -42,4 +38,4 @@ def sloppy() -> OnView:
         shifted = face(46, 40, 60, score=0.55)
         return np.stack([shifted, face(0, 90, 30, score=0.05 + 0.09 * len(calls))])
 
-    return detect
+    return OnView(detect)

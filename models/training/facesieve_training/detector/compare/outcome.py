@@ -68,10 +68,10 @@ def look(detectors: Mapping[str, OnView], views: Iterable[View], config: Evaluat
         truth += list(sure)
         thumbs += [thumb(view.picture, face) for face in sure]
         for name, detect in detectors.items():
-            faces = detect(view)
+            faces = detect.find(view)
             taken, wrong = match(faces, view.faces, config)
             missed = np.full(codec.COLUMNS, np.nan, np.float32)
-            found[name] += [faces[k] if k >= 0 else missed for k in taken]
+            found[name] += [detect.mark(view, faces[k]) if k >= 0 else missed for k in taken]
             false[name] += list(wrong)
             false_thumbs[name] += [thumb(view.picture, face) for face in wrong]
     return Outcome(

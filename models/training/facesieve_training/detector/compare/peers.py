@@ -1,6 +1,7 @@
 """The detectors that are compared, each as one function of a BGR picture."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,33 +58,52 @@ class Peer:
         yunet = YuNet(file)
         return lambda picture, threshold: yunet.detect(picture, threshold, overlap=nms)
 
-    def on_views(self, nms: float, network: NetworkConfig) -> OnView:
-        """The detector on views, with the second look where it takes one."""
-        detect = self.open(nms, network)
-        return (
-            once(detect)
-            if self.second_look is None
-            else twice(detect, self._open(self.second_look, nms, network))
-        )
+    def again(self, nms: float, network: NetworkConfig) -> Detect | None:
+        """The second look's function; None where it takes none."""
+        return None if self.second_look is None else self._open(self.second_look, nms, network)
+
+
+def on_views(peers: Sequence[Peer], nms: float, network: NetworkConfig) -> dict[str, OnView]:
+    """The peers on views, with their second looks; those of one file look at a view once together."""
+    first: dict[Path, OnView] = {}
+    told = {}
+    for peer in peers:
+        if peer.file not in first:
+            first[peer.file] = once(peer.open(nms, network))
+        again = peer.again(nms, network)
+        told[peer.name] = first[peer.file] if again is None else twice(first[peer.file], again)
+    return told
 
 
 def once(detect: Detect) -> OnView:
     """A detector on views as they are."""
-    return lambda view: detect(view.picture, LOWEST)
+    return OnView(_Remembered(detect))
 
 
-def twice(detect: Detect, again: Detect) -> OnView:
-    """A detector on views, and another network's second look at what it finds."""
+def twice(first: OnView, again: Detect) -> OnView:
+    """What a detector finds on views, marked by another network's second look."""
 
-    def on_view(view: View) -> FloatArray:
-        faces = detect(view.picture, LOWEST)
-        faces[:, :14] /= view.scale
-        faces = np.array([refine(again, view.full, face) for face in faces], np.float32)
-        faces = faces.reshape(-1, codec.COLUMNS)
-        faces[:, :14] *= view.scale
-        return faces
+    def mark(view: View, face: FloatArray) -> FloatArray:
+        inside = face.copy()
+        inside[:14] /= view.scale
+        marked = refine(again, view.full, inside)
+        marked[:14] *= view.scale
+        return marked
 
-    return on_view
+    return OnView(first.find, mark)
+
+
+class _Remembered:
+    """What a detector finds in a view, which is looked at once, however often it is asked about in a row."""
+
+    def __init__(self, detect: Detect) -> None:
+        self._detect = detect
+        self._last: tuple[View, FloatArray] | None = None
+
+    def __call__(self, view: View) -> FloatArray:
+        if self._last is None or self._last[0] is not view:
+            self._last = view, self._detect(view.picture, LOWEST)
+        return self._last[1]
 
 
 def _float(file: Path, config: NetworkConfig, nms: float) -> Detect:

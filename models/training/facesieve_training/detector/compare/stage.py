@@ -17,7 +17,7 @@ import numpy as np
 from facesieve_training.cli import DataError
 from facesieve_training.detector.compare import chart, figures, report, sheet, views
 from facesieve_training.detector.compare.outcome import look, thumb
-from facesieve_training.detector.compare.peers import Peer
+from facesieve_training.detector.compare.peers import Peer, on_views
 from facesieve_training.detector.compare.recognise import RecogniseConfig, recognise
 from facesieve_training.detector.compare.scores import TRUTH, Score, difference, scores
 from facesieve_training.detector.compare.speed import milliseconds
@@ -84,7 +84,7 @@ def run(config: Config, run: Run) -> None:
             raise DataError(f"{path}: no such recording; mend evaluate.empty or evaluate.recordings")
     if config.recognise is not None:
         FaceSet(config.recognise.faces)  # says what is wrong with it before minutes of work
-    detectors = {peer.name: peer.on_views(config.evaluate.nms, config.network) for peer in config.peers}
+    detectors = on_views(config.peers, config.evaluate.nms, config.network)
     own = {peer.name: peer.recommended() for peer in config.peers}
     items = load(config.label)
     run.set_data_hash(data_hash(items))

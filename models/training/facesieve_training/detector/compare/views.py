@@ -32,8 +32,19 @@ class View:
     """Pixels of the picture to one of `full`."""
 
 
-OnView = Callable[[View], FloatArray]
-"""The faces that a detector finds in a view, in pixels of its picture."""
+def as_found(_view: View, face: FloatArray) -> FloatArray:
+    """The face itself."""
+    return face
+
+
+@dataclass(frozen=True)
+class OnView:
+    """A detector on views: the faces [N,15] that it finds, in pixels of the view's picture, and what it makes
+    of one of them [15] in the end.
+    """
+
+    find: Callable[[View], FloatArray]
+    mark: Callable[[View, FloatArray], FloatArray] = as_found
 
 
 def scenes(items: Sequence[Labelled], config: EvaluateConfig, degraded: bool, seed: int) -> Iterator[View]:

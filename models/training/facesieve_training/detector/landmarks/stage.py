@@ -102,7 +102,8 @@ def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[s
     """Landmarks of the held-out pictures' faces by size, clean and degraded, after one look and after two."""
     nms = config.evaluate.nms
     detect, again = Int8Detector(config.detector.read_bytes(), nms), Int8Detector(data, nms)
-    shown = {_FIRST: once(detect), _SECOND: twice(detect, again)}
+    first = once(detect)
+    shown = {_FIRST: first, _SECOND: twice(first, again)}
     scores = dict.fromkeys(shown, second.SCORE)
     told = {}
     for kind in ("clean", "degraded"):
