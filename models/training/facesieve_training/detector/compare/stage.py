@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from facesieve_training.cli import DataError
 from facesieve_training.detector.compare import chart, figures, report, sheet, views
@@ -179,7 +180,7 @@ def _backgrounds(
     first, thumbs = next(iter(detectors)), list[tuple[float, np.ndarray]]()
     found: dict[str, list[float]] = {name: [] for name in detectors}
     count = 0
-    for picture in pictures:
+    for picture in tqdm(pictures, desc=file.stem, unit="picture", disable=None):
         count += 1
         for name, detect in detectors.items():
             faces = detect(picture, LOWEST)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from facesieve_training.detector.camera import degrade
 from facesieve_training.detector.codec import FloatArray
@@ -49,7 +50,8 @@ class OnView:
 
 def scenes(items: Sequence[Labelled], config: EvaluateConfig, degraded: bool, seed: int) -> Iterator[View]:
     """Every picture at every size that it can be scaled down to; degraded as cameras do, or clean."""
-    for number, item in enumerate(items):
+    title = "degraded" if degraded else "clean"
+    for number, item in enumerate(tqdm(items, desc=title, unit="picture", disable=None)):
         for k, size in enumerate(config.sizes):
             made = scaled(item, size, config)
             if made is None:
@@ -65,7 +67,7 @@ def camera(items: Sequence[Labelled], config: EvaluateConfig, times: float) -> I
 
     Only pictures that are large enough: what is enlarged has no more to show.
     """
-    for item in items:
+    for item in tqdm(items, desc=f"camera with {times:g} times", unit="picture", disable=None):
         for size in config.sizes:
             made = scaled(item, size * times, config, largest=1.0)
             if made is not None:
@@ -77,7 +79,7 @@ def camera(items: Sequence[Labelled], config: EvaluateConfig, times: float) -> I
 
 def pictures(items: Sequence[Labelled]) -> Iterator[View]:
     """Every picture at its own size."""
-    for item in items:
+    for item in tqdm(items, desc="own size", unit="picture", disable=None):
         picture = item.picture()
         yield View(picture, item.faces, picture, 1.0)
 
@@ -86,7 +88,7 @@ def recording(
     path: Path, teacher: YuNet, config: EvaluateConfig, scales: Sequence[float], turned: bool
 ) -> Iterator[View]:
     """Frames scaled down as the daemon does; turned looks again at heads on one side."""
-    for frame in frames(path, config.every):
+    for frame in tqdm(frames(path, config.every), desc=path.stem, unit="frame", disable=None):
         small, scale = shrink(frame, config.longest)
         faces = teacher.detect(frame, _LOWEST, scales, mirrored=True)
         if turned:
