@@ -82,10 +82,10 @@ def match(found: FloatArray, truth: FloatArray, config: EvaluateConfig) -> tuple
     overlap = codec.iou(found, sure)
     taken = np.full(len(sure), -1)
     false = codec.iou(found, truth).max(axis=1, initial=0) <= 0.2
-    for k in range(len(found)):
+    for k in np.flatnonzero(overlap.max(axis=1, initial=0) >= config.overlap):
         candidates = np.where(taken < 0, overlap[k], 0)
-        best = int(candidates.argmax()) if len(sure) else -1
-        if best >= 0 and candidates[best] >= config.overlap:
+        best = int(candidates.argmax())
+        if candidates[best] >= config.overlap:
             taken[best], false[k] = k, False
     return taken, found[false]
 

@@ -1,5 +1,6 @@
 """What several detectors make of the same views, face by face, so that they can be told apart fairly."""
 
+import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,14 +13,18 @@ from facesieve_training.detector.compare.views import OnView, View
 from facesieve_training.detector.evaluate import LOWEST, EvaluateConfig, landmark_error, match
 
 THUMB = 64
+SHOWN = 96
+"""False faces of a detector that are kept as pictures."""
 _AROUND = 2.0
 
 
 @dataclass
 class Outcome:
-    """True faces [N,15] and, by detector, what was found of each [N,15] (NaN: missed) and was false [M,15].
+    """True faces [N,15] and, by detector, what was found of each [N,15] (NaN: missed), and the scores [M] of
+    what was false.
 
-    Thumbs are 64x64 pictures of twice a face's size around it, of the true faces and of the false ones.
+    Thumbs are 64x64 pictures of twice a face's size around it, of the true faces, and of each detector's
+    surest false ones, SHOWN at most, the surest first.
     """
 
     truth: FloatArray
@@ -36,13 +41,13 @@ class Outcome:
 
     def threshold(self, name: str, rate: float) -> float:
         """The lowest score at which a detector has no more than this many false faces a picture."""
-        falling = np.sort(self.false[name][:, 14])[::-1]
+        falling = np.sort(self.false[name])[::-1]
         allowed = int(rate * self.pictures)
         return LOWEST if len(falling) <= allowed else float(np.nextafter(falling[allowed], np.float32(2)))
 
     def false_rate(self, name: str, score: float) -> float:
         """False faces a picture at a score."""
-        return float((self.false[name][:, 14] >= score).sum()) / max(self.pictures, 1)
+        return float((self.false[name] >= score).sum()) / max(self.pictures, 1)
 
     def seen(self, name: str, score: float) -> np.ndarray:
         """Which true faces a detector finds at a score."""
@@ -60,7 +65,7 @@ def look(detectors: Mapping[str, OnView], views: Iterable[View], config: Evaluat
     thumbs: list[np.ndarray] = []
     found: dict[str, list[FloatArray]] = {name: [] for name in detectors}
     false: dict[str, list[FloatArray]] = {name: [] for name in detectors}
-    false_thumbs: dict[str, list[np.ndarray]] = {name: [] for name in detectors}
+    surest = {name: _Surest() for name in detectors}
     pictures = 0
     for view in views:
         pictures += 1
@@ -72,16 +77,37 @@ def look(detectors: Mapping[str, OnView], views: Iterable[View], config: Evaluat
             taken, wrong = match(faces, view.faces, config)
             missed = np.full(codec.COLUMNS, np.nan, np.float32)
             found[name] += [detect.mark(view, faces[k]) if k >= 0 else missed for k in taken]
-            false[name] += list(wrong)
-            false_thumbs[name] += [thumb(view.picture, face) for face in wrong]
+            false[name].append(wrong[:, 14])
+            surest[name].add(view.picture, wrong)
     return Outcome(
         _rows(truth),
         {name: _rows(rows) for name, rows in found.items()},
-        {name: _rows(rows) for name, rows in false.items()},
+        {name: np.concatenate([np.zeros(0, np.float32), *parts]) for name, parts in false.items()},
         _pictures(thumbs),
-        {name: _pictures(rows) for name, rows in false_thumbs.items()},
+        {name: _pictures(some.thumbs()) for name, some in surest.items()},
         pictures,
     )
+
+
+class _Surest:
+    """Thumbs of the surest of many faces."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[float, int, np.ndarray]] = []
+        self._seen = 0
+
+    def add(self, picture: np.ndarray, faces: FloatArray) -> None:
+        """Keep those of a picture's faces that are among the surest so far; of equals the first."""
+        for face in faces:
+            self._seen += 1
+            if len(self._kept) < SHOWN:
+                heapq.heappush(self._kept, (float(face[14]), -self._seen, thumb(picture, face)))
+            elif face[14] > self._kept[0][0]:
+                heapq.heapreplace(self._kept, (float(face[14]), -self._seen, thumb(picture, face)))
+
+    def thumbs(self) -> list[np.ndarray]:
+        """The surest first."""
+        return [picture for _, _, picture in sorted(self._kept, key=lambda kept: kept[:2], reverse=True)]
 
 
 def frame(face: FloatArray) -> np.ndarray:

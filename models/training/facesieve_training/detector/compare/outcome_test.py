@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facesieve_training.detector.compare import figures, sheet
-from facesieve_training.detector.compare.outcome import Outcome, look
+from facesieve_training.detector.compare.outcome import SHOWN, Outcome, look
 from facesieve_training.detector.compare.views import OnView, View
 from facesieve_training.detector.evaluate import EvaluateConfig
 
@@ -28,7 +28,7 @@ def test_every_sure_face_has_a_row_for_each_detector(outcome: Outcome) -> None:
 def test_a_rate_of_false_faces_gives_the_lowest_score_that_keeps_it(outcome: Outcome) -> None:
     for rate, left in ((0.0, 0), (0.1, 1), (0.3, 3), (0.35, 3)):
         score = outcome.threshold("sloppy", rate)
-        assert (outcome.false["sloppy"][:, 14] >= score).sum() == left
+        assert (outcome.false["sloppy"] >= score).sum() == left
         assert outcome.false_rate("sloppy", score) == pytest.approx(left / 10)
     assert outcome.threshold("sloppy", 1.0) == 0.1
     assert outcome.threshold("exact", 0.0) == 0.1
@@ -52,3 +52,21 @@ def test_sheets_show_each_kind_of_failure(outcome: Outcome, tmp_path: Path) -> N
     made = sheet.write_sheets(outcome, "sloppy", "exact", scores, tmp_path)
     assert made == ["missed-but-by-the-peer.png", "false.png", "landmarks.png"]
     assert {path.name for path in tmp_path.iterdir()} == set(made)
+
+
+def test_the_surest_false_faces_are_kept_as_pictures(views: list[View]) -> None:
+    """Each picture has more false faces than are kept; those of the last are the surest."""
+    grey = [np.full((128, 192, 3), level, np.uint8) for level in (50, 100, 150)]
+    shown = [View(picture, views[0].faces, picture, 1.0) for picture in grey]
+
+    def find(view: View) -> np.ndarray:
+        faces = np.repeat(views[0].faces[:1], SHOWN + 5, axis=0)
+        faces[:, :2] = 100  # where no true face is
+        faces[:, 14] = view.picture[0, 0, 0] / 255
+        faces[0, 14] = 0.9 if view is shown[0] else 0.2
+        return faces
+
+    outcome = look({"wrong": OnView(find)}, shown, EvaluateConfig())
+    assert outcome.false["wrong"].shape == (3 * (SHOWN + 5),)
+    levels = outcome.false_thumbs["wrong"][:, 32, 32, 0]
+    np.testing.assert_array_equal(levels, [50] + [150] * (SHOWN - 1))

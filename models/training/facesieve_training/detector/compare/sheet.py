@@ -5,17 +5,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facesieve_training.detector.compare.outcome import THUMB, Outcome, frame
+from facesieve_training.detector.compare.outcome import SHOWN, THUMB, Outcome, frame
 from facesieve_training.run import write_atomic
 
-_COLUMNS, _ROWS = 16, 6
+_COLUMNS = 16
 _TRUE, _FOUND = (80, 220, 80), (60, 60, 250)
 
 
 def write_sheets(outcome: Outcome, name: str, peer: str, scores: dict[str, float], folder: Path) -> list[str]:
     """Write the sheets of one detector beside a peer; returns their file names."""
     seen, other = outcome.seen(name, scores[name]), outcome.seen(peer, scores[peer])
-    falling = np.argsort(-outcome.false[name][:, 14], kind="stable")
     errors = outcome.errors(name)
     large = np.where(np.isfinite(errors) & (outcome.sizes >= 24), errors, -1)
     worst = np.argsort(-large, kind="stable")
@@ -24,8 +23,8 @@ def write_sheets(outcome: Outcome, name: str, peer: str, scores: dict[str, float
         "missed-but-by-the-peer": outcome.thumbs[~seen & other],
         "missed-by-both": outcome.thumbs[~seen & ~other],
         "found-alone": outcome.thumbs[seen & ~other],
-        "false": outcome.false_thumbs[name][falling],
-        "landmarks": np.array([_marked(outcome, name, k) for k in worst[: _COLUMNS * _ROWS]], np.uint8),
+        "false": outcome.false_thumbs[name],
+        "landmarks": np.array([_marked(outcome, name, k) for k in worst[:SHOWN]], np.uint8),
     }
     for title, thumbs in sheets.items():
         write(folder / f"{title}.png", thumbs)
@@ -50,9 +49,8 @@ def _marked(outcome: Outcome, name: str, k: int) -> np.ndarray:
 
 def _grid(thumbs: np.ndarray) -> np.ndarray:
     """Rows of pictures, evenly drawn from all when there are too many."""
-    limit = _COLUMNS * _ROWS
-    if len(thumbs) > limit:
-        thumbs = thumbs[np.linspace(0, len(thumbs) - 1, limit).astype(int)]
+    if len(thumbs) > SHOWN:
+        thumbs = thumbs[np.linspace(0, len(thumbs) - 1, SHOWN).astype(int)]
     side = thumbs.shape[1] if len(thumbs) else THUMB
     rows = -(-len(thumbs) // _COLUMNS)
     sheet = np.full((rows * side, _COLUMNS * side, 3), 255, np.uint8)
