@@ -1,7 +1,7 @@
 """The trained detector as int8 TFLite of any input size, and its manifest."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,9 @@ from facesieve_training.detector.batches import Source
 from facesieve_training.detector.codec import STRIDES
 from facesieve_training.detector.network import HEADS, OUTPUTS
 from facesieve_training.export import manifest, tflite
+from facesieve_training.networks import exported
 from facesieve_training.networks.int8 import Int8Network
+from facesieve_training.networks.rounding import round_weights
 
 MULTIPLE = STRIDES[-1]
 
@@ -48,14 +50,21 @@ def representative(source: Source, seed: int, count: int) -> list[npt.NDArray[np
     return pictures
 
 
-def convert(model: keras.Model, pictures: Iterable[npt.NDArray[np.uint8]]) -> bytes:
-    """Int8 TFLite of the network, maps in the order of OUTPUTS, for any size that is a multiple of 32."""
+def convert(model: keras.Model, pictures: Sequence[npt.NDArray[np.uint8]]) -> bytes:
+    """Int8 TFLite of the network, maps in the order of OUTPUTS, for any size that is a multiple of 32; its
+    weights are rounded on the pictures, all of one size. The network stays what it is.
+    """
+    kept = model.get_weights()
+    exported.fold(model)
+    round_weights(model, np.stack(pictures))
 
     def maps(image: tf.Tensor) -> list[tf.Tensor]:
         outputs = model(image, training=False)
         return [outputs[name] for name in OUTPUTS]
 
-    return tflite.convert_int8(maps, None, None, pictures)
+    data = tflite.convert_int8(maps, None, None, pictures)
+    model.set_weights(kept)
+    return data
 
 
 def layout(score: float, low_score: float) -> manifest.Detector:

@@ -5,8 +5,9 @@ import keras
 import numpy as np
 import pytest
 
-from facesieve_training.detector import export, network
+from facesieve_training.detector import export, initial, network
 from facesieve_training.export import manifest
+from facesieve_training.networks.exported import read
 from facesieve_training.networks.int8 import Int8Network
 
 TRAINING = manifest.Training("test", "none", "none", 1, "pytest")
@@ -26,6 +27,20 @@ def _exported() -> tuple[keras.Model, bytes]:
 
 def test_input_is_exactly_a_128th(exported: tuple[keras.Model, bytes]) -> None:
     assert Int8Network(exported[1]).input_quantization == (1 / 128, 0)
+
+
+def test_the_weights_are_rounded_and_the_network_stays_what_it_is() -> None:
+    model = network.build(network.NetworkConfig(stem=4, stage4=8, width=8))
+    before = model.get_weights()
+    data = export.convert(model, [manifest.self_test_picture(64, 64, k) for k in range(8)])
+    for own, kept in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(own, kept)
+    kernel = model.get_layer("neck8").get_weights()[0] / np.sqrt(1 + model.get_layer("neck8_norm").epsilon)
+    told = initial.of_layer(read(data), "neck8").kernel
+    step = np.abs(told).max(axis=(0, 1, 2)) / 127
+    away = np.abs(told - kernel) / step
+    # To the nearest step no weight would move by more than half of one.
+    assert 0.6 < away.max() < 10
 
 
 def test_pictures_without_black_and_white_are_refused(exported: tuple[keras.Model, bytes]) -> None:

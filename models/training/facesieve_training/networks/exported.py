@@ -90,6 +90,18 @@ def give(layer: Any, norm: BatchNorm | None, held: Weights) -> None:
     norm.set_weights([ones, offset, 0 * ones, ones - norm.epsilon])
 
 
+def fold(model: keras.Model) -> None:
+    """Move every batch norm into the convolution before it, as the export does, and leave it the offset; the
+    network computes what it did.
+    """
+    for layer, norm in convolutions(model):
+        if norm is not None:
+            gamma, beta, mean, variance = norm.get_weights()
+            slope = gamma / np.sqrt(variance + norm.epsilon)
+            kernel = layer.get_weights()[0] * slope
+            give(layer, norm, Weights(layer.name, False, kernel, beta - slope * mean))
+
+
 def settle(model: keras.Model, pictures: Iterable[np.ndarray]) -> None:
     """Set every batch norm's moments to those of batches of 8-bit pictures, and its scale and offset so that
     the network computes what it did.

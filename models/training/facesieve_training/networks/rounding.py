@@ -26,19 +26,19 @@ _BATCH, _PLACES = 8, 4000  # pictures at a time with their mirror images, and pl
 
 def round_weights(model: keras.Model, pictures: Picture) -> None:
     """Round the weights of all convolutions and dense layers, whose inputs are those of these pictures, N x
-    112 x 112 x 3 BGR, and of their mirror images.
+    height x width x 3 BGR, and of their mirror images. Batch norms must be `folded` before.
     """
     held = weighted(model)
     known = zip(held, _products(model, held, pictures), strict=True)
     for layer, products in tqdm(known, total=len(held), desc="rounding", unit="layer", disable=None):
-        kernel, bias = layer.get_weights()
+        kernel, *bias = layer.get_weights()
         if isinstance(layer, layers.DepthwiseConv2D):
             flat = kernel.reshape(-1, kernel.shape[2])
             each = [rounded(flat[:, [c]], product) for c, product in enumerate(products)]
             told = np.concatenate(each, axis=1)
         else:
             told = rounded(kernel.reshape(-1, kernel.shape[-1]), products)
-        layer.set_weights([told.reshape(kernel.shape), bias])
+        layer.set_weights([told.reshape(kernel.shape), *bias])
 
 
 def weighted(model: keras.Model) -> list[Any]:
