@@ -21,7 +21,8 @@ type Config struct {
 	NMSIoU float64 `yaml:"nms_iou"`
 	// MinFace is the least length of a box's longer side, in pixels of the frame.
 	MinFace float64 `yaml:"min_face"`
-	// SecondLook says whether a face is looked at once more, closer and by a network of its own, before it is judged: see Refiner.
+	// SecondLook says whether a face is looked at once more, closer and by a network of its own, before it is judged, and one with less
+	// than Score before it is followed: see Refiner.
 	SecondLook bool `yaml:"second_look"`
 	// ROI is where faces count; empty: everywhere. In Masks they do not. A face is where the centre of its box is.
 	ROI    Polygon       `yaml:"roi"`

@@ -1,6 +1,6 @@
 // Package detect finds the faces of a frame and follows them from frame to frame: a motion gate that says which frames are
 // worth a look, a detector of faces with five landmarks, a tracker that gives each face a number while it stays, and a refiner that
-// looks at a face a second time, closer, for better landmarks.
+// looks at a face a second time, closer, which marks it better and may be surer of it.
 //
 // None of the types is for more than one goroutine at a time. Everything is deterministic: the same frames with the same
 // times give the same faces and tracks.
@@ -25,6 +25,8 @@ type Face struct {
 	Landmarks [5][2]float32
 	// Score is how sure the detector is, 0..1.
 	Score float32
+	// Refined says that a Refiner has looked at the face.
+	Refined bool
 }
 
 // Network runs a network; *models.Interpreter does.

@@ -30,9 +30,9 @@ const (
 	mostSquare  = 2
 )
 
-// Refiner looks at a face a second time, and marks it better: the first look sees the frame scaled down, where a small face has
-// few pixels, the second the full frame around the face, at RefinerSide x RefinerSide, with a network of task landmarks that sees
-// nothing else. It owns its scratch pictures and borrows the network.
+// Refiner looks at a face a second time, marks it better, and may be surer of it: the first look sees the frame scaled down, where a
+// small face has few pixels, the second the full frame around the face, at RefinerSide x RefinerSide, with a network of task landmarks
+// that sees nothing else. It owns its scratch pictures and borrows the network.
 type Refiner struct {
 	reading
 	cfg      Config
@@ -55,13 +55,14 @@ func NewRefiner(cfg Config, in Network) (*Refiner, error) {
 	return &Refiner{cfg: cfg, reading: newReading(in, head.Score), square: gocv.NewMat(), bordered: gocv.NewMat()}, nil
 }
 
-// Refine returns face, found in frame (BGR, 8 bit; borrowed), with the landmarks of a second look. Box and score stay, and so do
-// the landmarks when that look does not find the face. Where faces count, and how large they must be, was the first look's
-// affair.
+// Refine returns face, found in frame (BGR, 8 bit; borrowed), with the landmarks of a second look, and with the geometric mean of both
+// scores where that is the higher one. The box stays, and so does all when that look does not find the face. Where faces count, and
+// how large they must be, was the first look's affair.
 func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
 	if err := checkFrame(frame); err != nil {
 		return face, fmt.Errorf("detect: refine: %w", err)
 	}
+	face.Refined = true
 	if err := r.network.Resize(RefinerSide, RefinerSide); err != nil {
 		return face, fmt.Errorf("detect: refine: %w", err)
 	}
@@ -82,6 +83,7 @@ func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
 	candidates = slices.DeleteFunc(candidates, func(c Face) bool { return !c.plausible() })
 	if second, same := sameAs(face, suppress(candidates, r.cfg.NMSIoU)); same {
 		face.Landmarks = second.Landmarks
+		face.Score = max(face.Score, float32(math.Sqrt(float64(face.Score)*float64(second.Score))))
 	}
 	return face, nil
 }

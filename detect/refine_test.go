@@ -81,7 +81,7 @@ func TestRefineRule(t *testing.T) {
 			network.put(min(5, int(face.Landmarks[2][0])/16), 3, face)
 		}
 		got, err := newRefiner(t, network).Refine(frame, first)
-		if err != nil || got.Box != first.Box || got.Score != first.Score {
+		if err != nil || got.Box != first.Box || !got.Refined {
 			t.Fatalf("%s: %+v, %v", name, got, err)
 		}
 		want := square60(500, 300, test.off)
@@ -89,6 +89,23 @@ func TestRefineRule(t *testing.T) {
 			if math.Abs(float64(p[0]-want.Landmarks[i][0])) > 0.125 || math.Abs(float64(p[1]-want.Landmarks[i][1])) > 0.125 {
 				t.Errorf("%s: landmark %d is at %v instead of %v", name, i, p, want.Landmarks[i])
 			}
+		}
+	}
+}
+
+// TestRefineRaises: a face has the geometric mean of both scores where that is higher than its own.
+func TestRefineRaises(t *testing.T) {
+	frame := pattern(t, 1920, 1080)
+	for first, want := range map[float32]float64{0.4: math.Sqrt(0.4 * 0.982), 0.8: math.Sqrt(0.8 * 0.982), 0.99: 0.99} {
+		network, face := newSighted(), square60(500, 300, 6)
+		network.put(3, 3, square60(18, 18, 0)) // seen with 0.982
+		face.Score = first
+		got, err := newRefiner(t, network).Refine(frame, face)
+		if err != nil || math.Abs(float64(got.Score)-want) > 1e-3 {
+			t.Errorf("score %g: %g instead of %g, %v", first, got.Score, want, err)
+		}
+		if got, err = newRefiner(t, newSighted()).Refine(frame, face); err != nil || got.Score != first {
+			t.Errorf("score %g, not found again: %g, %v", first, got.Score, err)
 		}
 	}
 }

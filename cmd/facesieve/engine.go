@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"image"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -102,6 +104,54 @@ func (e *engine) giveBack() {
 	e.lent, e.finder.Interpreter, e.refining.Interpreter, e.judging.Interpreter = nil, nil, nil, nil
 }
 
+// find returns the faces of a frame, best first, after a second look at those that are not sure enough to begin a track: what they
+// lack are pixels, as a rule, which the frame has.
+func (e *engine) find(frame gocv.Mat) ([]detect.Face, error) {
+	now := time.Now()
+	faces, err := e.detector.Detect(frame)
+	if err != nil {
+		return nil, fmt.Errorf("detect: %w", err)
+	}
+	e.times.add(stageDetect, now)
+	if e.refiner == nil {
+		return faces, nil
+	}
+	sure, size := float32(e.detector.Config().Score), image.Pt(frame.Cols(), frame.Rows())
+	for i, face := range faces {
+		if face.Score >= sure {
+			continue
+		}
+		if _, reason := e.glance(size, face); reason != "" {
+			continue
+		}
+		if faces[i], err = e.again(frame, face); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(faces, func(a, b detect.Face) int { return cmp.Compare(b.Score, a.Score) })
+	return faces, nil
+}
+
+// glance says what the first look's landmarks tell, and which gate rules the face out whatever better ones would be.
+func (e *engine) glance(frame image.Point, face detect.Face) (quality.Assessment, quality.Reason) {
+	now := time.Now()
+	defer e.times.add(stageMeasure, now)
+	//nolint:errcheck // five points that are no face tell nothing, and the second look may find better ones
+	assessment, _ := e.assessor.Geometry(face.Landmarks)
+	return assessment, e.coarse.Check(frame, face.Box, assessment)
+}
+
+// again takes a second look at a face.
+func (e *engine) again(frame gocv.Mat, face detect.Face) (detect.Face, error) {
+	now := time.Now()
+	face, err := e.refiner.Refine(frame, face)
+	if err != nil {
+		return face, fmt.Errorf("second look: %w", err)
+	}
+	e.times.add(stageRefine, now)
+	return face, nil
+}
+
 // judge measures and scores a face that was found in frame, and leaves it aligned in e.aligned. With all set a face is
 // scored even when a gate rules it out; otherwise it is dropped as soon as one does.
 func (e *engine) judge(frame gocv.Mat, face detect.Face, all bool) (judgement, error) {
@@ -135,21 +185,18 @@ func (e *engine) judge(frame gocv.Mat, face detect.Face, all bool) (judgement, e
 // locate measures what the landmarks of a face tell, after a second look at them, and says whether the judgement is to go on.
 // What rules the face out before is no work for a second look, and stands whatever that finds.
 func (e *engine) locate(frame gocv.Mat, face detect.Face, all bool) (j judgement, going bool, err error) {
-	size, now := image.Pt(frame.Cols(), frame.Rows()), time.Now()
+	size := image.Pt(frame.Cols(), frame.Rows())
 	j.Face = face
-	if e.refiner != nil {
-		//nolint:errcheck // five points that are no face tell nothing, and the second look may find better ones
-		j.Assessment, _ = e.assessor.Geometry(face.Landmarks)
-		j.Reason = e.coarse.Check(size, face.Box, j.Assessment)
-		now = e.times.add(stageMeasure, now)
+	if e.refiner != nil && !face.Refined {
+		j.Assessment, j.Reason = e.glance(size, face)
 		if j.Reason != "" && !all {
 			return j, false, nil
 		}
-		if j.Face, err = e.refiner.Refine(frame, face); err != nil {
-			return j, false, fmt.Errorf("second look: %w", err)
+		if j.Face, err = e.again(frame, face); err != nil {
+			return j, false, err
 		}
-		now = e.times.add(stageRefine, now)
 	}
+	now := time.Now()
 	if j.Assessment, err = e.assessor.Geometry(j.Face.Landmarks); err != nil { // five points that are no face
 		j.Reason = quality.ReasonPose
 		return j, false, nil //nolint:nilerr // that is the judgement

@@ -182,12 +182,11 @@ func (p *pipeline) look(frame *capture.Frame) error {
 func (p *pipeline) examine(frame *capture.Frame) ([]quality.Decision[*candidate], error) {
 	p.engine.borrow(image.Pt(frame.Mat.Cols(), frame.Mat.Rows()))
 	defer p.engine.giveBack()
-	now := time.Now()
-	faces, err := p.engine.detector.Detect(frame.Mat)
+	faces, err := p.engine.find(frame.Mat)
 	if err != nil {
-		return nil, fmt.Errorf("detect: %w", err)
+		return nil, err
 	}
-	now = p.engine.times.add(stageDetect, now)
+	now := time.Now()
 	active, ended := p.tracker.Update(frame.Time, faces)
 	p.busy = p.tracker.Busy()
 	p.engine.times.add(stageTrack, now)

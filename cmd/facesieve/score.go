@@ -105,9 +105,9 @@ func (c *scoreCommand) scoreFile(e *engine, file string, least float32) ([]score
 	if c.Aligned {
 		return scoreAligned(e, file, picture)
 	}
-	found, err := e.detector.Detect(picture)
+	found, err := e.find(picture)
 	if err != nil {
-		return nil, fmt.Errorf("detect: %w", err)
+		return nil, err
 	}
 	found = slices.DeleteFunc(found, func(face detect.Face) bool { return face.Score < least })
 	if len(found) == 0 {

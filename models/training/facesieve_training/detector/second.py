@@ -14,15 +14,16 @@ LENGTH = 1.6
 """Of the square, in sizes of the face: square roots of its box's area."""
 SCORE = 0.4
 """From which on what is found there is a face."""
+KNOWN = 0.4
+"""Score of the first look from which on the daemon knows of a face."""
 _OVERLAP = 0.4
 """With the first look's box, from which what is found is the same face."""
 _LEAST = 8
 
 
 def refine(detect: Detect, full: np.ndarray, face: FloatArray) -> FloatArray:
-    """A face [15] with the landmarks of a second look at it; as it is when that does not find it.
-
-    It is in pixels of the full picture.
+    """A face [15] with the landmarks of a second look at it, and the geometric mean of both scores where that
+    is higher; as it is when the second look does not find it. It is in pixels of the full picture.
     """
     length = length_for(float(np.sqrt(face[2] * face[3])))
     left, top = (int(v) for v in np.floor(face[:2] + face[2:4] / 2 - length / 2 + 0.5))
@@ -34,8 +35,10 @@ def refine(detect: Detect, full: np.ndarray, face: FloatArray) -> FloatArray:
     overlap = codec.iou(face[None], found)[0]
     if overlap.max(initial=0) < _OVERLAP:
         return face
+    same = found[int(overlap.argmax())]
     marked = face.copy()
-    marked[4:14] = found[int(overlap.argmax()), 4:14]
+    marked[4:14] = same[4:14]
+    marked[14] = max(face[14], np.sqrt(face[14] * same[14]))
     return marked
 
 

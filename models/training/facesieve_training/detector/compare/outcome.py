@@ -73,10 +73,10 @@ def look(detectors: Mapping[str, OnView], views: Iterable[View], config: Evaluat
         truth += list(sure)
         thumbs += [thumb(view.picture, face) for face in sure]
         for name, detect in detectors.items():
-            faces = detect.find(view)
+            faces = detect(view)
             taken, wrong = match(faces, view.faces, config)
             missed = np.full(codec.COLUMNS, np.nan, np.float32)
-            found[name] += [detect.mark(view, faces[k]) if k >= 0 else missed for k in taken]
+            found[name] += [faces[k] if k >= 0 else missed for k in taken]
             false[name].append(wrong[:, 14])
             surest[name].add(view.picture, wrong)
     return Outcome(

@@ -66,7 +66,7 @@ def test_the_surest_false_faces_are_kept_as_pictures(views: list[View]) -> None:
         faces[0, 14] = 0.9 if view is shown[0] else 0.2
         return faces
 
-    outcome = look({"wrong": OnView(find)}, shown, EvaluateConfig())
+    outcome = look({"wrong": find}, shown, EvaluateConfig())
     assert outcome.false["wrong"].shape == (3 * (SHOWN + 5),)
     levels = outcome.false_thumbs["wrong"][:, 32, 32, 0]
     np.testing.assert_array_equal(levels, [50] + [150] * (SHOWN - 1))

@@ -16,7 +16,7 @@ from facesieve_training.detector.compare.views import OnView, View
 from facesieve_training.detector.evaluate import LOWEST, Detect
 from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.network import HEADS, NetworkConfig, build
-from facesieve_training.detector.second import refine
+from facesieve_training.detector.second import KNOWN, refine
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.networks.pixels import scaled
 
@@ -32,7 +32,7 @@ class Peer:
     beside the file recommends, and a file without a manifest is left out there."""
     second_look: Path | None = None
     """A network of landmarks (.tflite, .weights.h5) that looks at each face again, as the daemon does: that
-    changes the landmarks alone."""
+    changes the landmarks, and may raise the score."""
 
     def recommended(self) -> float | None:
         """The default threshold; None when neither the configuration nor a manifest says one."""
@@ -77,33 +77,36 @@ def on_views(peers: Sequence[Peer], nms: float, network: NetworkConfig) -> dict[
 
 def once(detect: Detect) -> OnView:
     """A detector on views as they are."""
-    return OnView(_Remembered(detect))
+    return _Remembered(lambda view: detect(view.picture, LOWEST))
 
 
 def twice(first: OnView, again: Detect) -> OnView:
-    """What a detector finds on views, marked by another network's second look."""
+    """What a detector finds on views, and another network's second look at what the daemon knows of it."""
 
-    def mark(view: View, face: FloatArray) -> FloatArray:
-        inside = face.copy()
-        inside[:14] /= view.scale
-        marked = refine(again, view.full, inside)
-        marked[:14] *= view.scale
-        return marked
+    def on_view(view: View) -> FloatArray:
+        faces = first(view)
+        for face in faces:
+            if face[14] >= KNOWN:
+                inside = face.copy()
+                inside[:14] /= view.scale
+                face[4:] = refine(again, view.full, inside)[4:]
+                face[4:14] *= view.scale
+        return faces[np.argsort(-faces[:, 14], kind="stable")]
 
-    return OnView(first.find, mark)
+    return on_view
 
 
 class _Remembered:
     """What a detector finds in a view, which is looked at once, however often it is asked about in a row."""
 
-    def __init__(self, detect: Detect) -> None:
+    def __init__(self, detect: OnView) -> None:
         self._detect = detect
         self._last: tuple[View, FloatArray] | None = None
 
     def __call__(self, view: View) -> FloatArray:
         if self._last is None or self._last[0] is not view:
-            self._last = view, self._detect(view.picture, LOWEST)
-        return self._last[1]
+            self._last = view, self._detect(view)
+        return self._last[1].copy()
 
 
 def _float(file: Path, config: NetworkConfig, nms: float) -> Detect:

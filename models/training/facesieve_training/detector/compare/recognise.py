@@ -102,13 +102,12 @@ def _all_cut(detectors: Mapping[str, OnView], view: View) -> dict[str, Picture] 
     middle = np.array(view.picture.shape[1::-1]) / 2
     cut = {}
     for name, detect in detectors.items():
-        faces = detect.find(view)
+        faces = detect(view)
         faces = faces[faces[:, 14] >= _SCORE]
         if not len(faces):
             return None
         away = np.linalg.norm(faces[:, :2] + faces[:, 2:4] / 2 - middle, axis=1)
-        face = detect.mark(view, faces[int(away.argmin())])
-        points = face[4:14].reshape(5, 2) / view.scale
+        points = faces[int(away.argmin()), 4:14].reshape(5, 2) / view.scale
         try:
             cut[name] = align(view.full, points, 0).picture
         except ValueError:  # landmarks that are no face's

@@ -59,7 +59,7 @@ def detector(off: float, seed: int = 3) -> OnView:
         faces[:, :14] *= view.scale
         return faces
 
-    return OnView(detect)
+    return detect
 
 
 def test_faces_that_are_cut_well_are_told_apart_better(config: RecogniseConfig) -> None:
@@ -79,11 +79,11 @@ def test_a_face_that_one_detector_misses_counts_for_none(config: RecogniseConfig
 
     def misses_the_first(view: View) -> FloatArray:
         calls.append(1)
-        faces = detector(0).find(view)
+        faces = detector(0)(view)
         faces[:, 14] = 0.3 if len(calls) % 12 == 1 else 0.9
         return faces
 
-    whole, _ = recognise({"exact": detector(0), "other": OnView(misses_the_first)}, config, 1)
+    whole, _ = recognise({"exact": detector(0), "other": misses_the_first}, config, 1)
     assert whole["faces"] == 11
     assert whole["detectors"]["exact"] == whole["detectors"]["other"]
     assert whole["detectors"]["exact"]["pairs"] == 5

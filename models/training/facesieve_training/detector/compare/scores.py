@@ -28,11 +28,9 @@ def scores(
         large = np.sqrt(sure[:, 2] * sure[:, 3]) >= _LEAST * view.scale
         told[TRUTH] += [_score(view, face, score) for face in sure[large]]
         for name, detect in detectors.items():
-            faces = detect.find(view)
+            faces = detect(view)
             taken = match(faces, view.faces, config)[0][large]
-            told[name] += [
-                _score(view, detect.mark(view, faces[k]), score) if k >= 0 else float("nan") for k in taken
-            ]
+            told[name] += [_score(view, faces[k], score) if k >= 0 else float("nan") for k in taken]
     return {name: np.array(values) for name, values in told.items()}
 
 

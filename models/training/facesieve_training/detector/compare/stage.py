@@ -23,7 +23,7 @@ from facesieve_training.detector.compare.recognise import RecogniseConfig, recog
 from facesieve_training.detector.compare.scores import TRUTH, Score, difference, scores
 from facesieve_training.detector.compare.speed import milliseconds
 from facesieve_training.detector.compare.views import OnView
-from facesieve_training.detector.evaluate import LOWEST, Detect, EvaluateConfig, backgrounds, stills
+from facesieve_training.detector.evaluate import EvaluateConfig
 from facesieve_training.detector.label import LabelConfig, load
 from facesieve_training.detector.network import NetworkConfig
 from facesieve_training.detector.stage import data_hash
@@ -111,13 +111,12 @@ def run(config: Config, run: Run) -> None:
         told["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
     if config.recognise is not None:
         told["recognition"] = recognise(detectors, config.recognise, config.seed)
-    once = [peer for peer in config.peers if peer.second_look is None]
-    alone = {peer.name: peer.open(config.evaluate.nms, config.network) for peer in once}
-    plain = backgrounds(held, config.evaluate, config.seed)
-    told["backgrounds"] = _backgrounds(alone, own, plain, run.dir / "sheet-backgrounds.png")
+    plain = views.backgrounds(held, config.evaluate, config.seed)
+    told["backgrounds"] = _empty(detectors, own, plain, run.dir / "sheet-backgrounds.png")
     for path in config.evaluate.empty:
-        still = stills(path, config.evaluate)
-        told[path.stem] = _backgrounds(alone, own, still, run.dir / f"sheet-{path.stem}.png")
+        shown = views.empty(path, config.evaluate)
+        told[path.stem] = _empty(detectors, own, shown, run.dir / f"sheet-{path.stem}.png")
+    once = [peer for peer in config.peers if peer.second_look is None]
     told["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in once}
     write_atomic(run.dir / "figures.json", json.dumps(told, indent=2) + "\n")
     chart.draw(told["clean"]["rates"], told["degraded"]["rates"], run.dir)
@@ -170,23 +169,24 @@ def _scores(
     }
 
 
-def _backgrounds(
-    detectors: dict[str, Detect], own: dict[str, float | None], pictures: Iterable[np.ndarray], file: Path
+def _empty(
+    detectors: dict[str, OnView], own: dict[str, float | None], shown: Iterable[views.View], file: Path
 ) -> dict[str, Any]:
-    """By detector the highest scores on pictures without faces, and how many pass its own threshold.
+    """By detector the highest scores on views without faces, and how many pass its own threshold.
 
     The file shows what the first detector finds there, the surest first.
     """
     first, thumbs = next(iter(detectors)), list[tuple[float, np.ndarray]]()
     found: dict[str, list[float]] = {name: [] for name in detectors}
     count = 0
-    for picture in tqdm(pictures, desc=file.stem, unit="picture", disable=None):
+    for view in tqdm(shown, desc=file.stem, unit="picture", disable=None):
         count += 1
         for name, detect in detectors.items():
-            faces = detect(picture, LOWEST)
+            faces = detect(view)
             found[name] += faces[:, 14].tolist()
             if name == first:
-                thumbs += [(float(face[14]), thumb(picture, face)) for face in faces if face[14] >= _SHOWN]
+                sure = faces[faces[:, 14] >= _SHOWN]
+                thumbs += [(float(face[14]), thumb(view.picture, face)) for face in sure]
     thumbs.sort(key=lambda pair: -pair[0])
     sheet.write(file, np.array([picture for _, picture in thumbs], np.uint8))
     told: dict[str, Any] = {"pictures": count}

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from facesieve_training.detector import codec, evaluate
 from facesieve_training.detector.camera import degrade
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.evaluate import EvaluateConfig, frames, scaled, shrink
@@ -18,6 +19,7 @@ from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.upright import upright
 from facesieve_training.detector.yunet import YuNet
 
+_NONE = np.zeros((0, codec.COLUMNS), np.float32)
 _LOWEST = 0.3
 """Score from which the teacher's faces are known; what overlaps one below `sure` counts neither way."""
 
@@ -33,19 +35,8 @@ class View:
     """Pixels of the picture to one of `full`."""
 
 
-def as_found(_view: View, face: FloatArray) -> FloatArray:
-    """The face itself."""
-    return face
-
-
-@dataclass(frozen=True)
-class OnView:
-    """A detector on views: the faces [N,15] that it finds, in pixels of the view's picture, and what it makes
-    of one of them [15] in the end.
-    """
-
-    find: Callable[[View], FloatArray]
-    mark: Callable[[View, FloatArray], FloatArray] = as_found
+OnView = Callable[[View], FloatArray]
+"""The faces that a detector finds in a view, in pixels of its picture, best first."""
 
 
 def scenes(items: Sequence[Labelled], config: EvaluateConfig, degraded: bool, seed: int) -> Iterator[View]:
@@ -82,6 +73,19 @@ def pictures(items: Sequence[Labelled]) -> Iterator[View]:
     for item in tqdm(items, desc="own size", unit="picture", disable=None):
         picture = item.picture()
         yield View(picture, item.faces, picture, 1.0)
+
+
+def backgrounds(items: Sequence[Labelled], config: EvaluateConfig, seed: int) -> Iterator[View]:
+    """Crops without any face."""
+    for picture in evaluate.backgrounds(items, config, seed):
+        yield View(picture, _NONE, picture, 1.0)
+
+
+def empty(path: Path, config: EvaluateConfig) -> Iterator[View]:
+    """Frames of a recording of nobody, scaled down as the daemon does."""
+    for frame in frames(path, config.every):
+        small, scale = shrink(frame, config.longest)
+        yield View(small, _NONE, frame, scale)
 
 
 def recording(

@@ -32,9 +32,9 @@ class LooksConfig:
 
     Turned is the share of heads that look aside by some 20 degrees or more, upright that of heads which lie
     on one side by a few degrees only, clean that which no camera degrades, edge that of squares which reach
-    beyond the frame. Shift and grow are standard
-    deviations of what the first look says, in sizes of the face. Sure is the score from which on a label is
-    learnt, of faces from `least` pixels on.
+    beyond the frame, empty that of squares around what is no face though a detector took it for one. Shift
+    and grow are standard deviations of what the first look says, in sizes of the face. Sure is the score from
+    which on a label is learnt, of faces from `least` pixels on.
     """
 
     smallest: float = 11.0
@@ -47,13 +47,14 @@ class LooksConfig:
     rotation: float = 40.0
     clean: float = 0.4
     edge: float = 0.08
+    empty: float = 0.25
     shift: float = 0.05
     grow: float = 0.08
     kept_megabytes: int = 2500
 
 
 Face = tuple[Labelled, FloatArray]
-"""A picture and one of its faces [15]."""
+"""A picture and one of its faces [15], or of the boxes in it that hold none."""
 
 
 class Looks:
@@ -70,6 +71,7 @@ class Looks:
             if face[14] >= config.sure and _size(face) >= config.least
         ]
         self._turned = [(i, f) for i, f in self._faces if codec.turn(f[None])[0] >= codec.TURNED]
+        self._mistaken: list[Face] = [(item, box) for item in items for box in item.mistaken]
         if not self._faces:
             raise ValueError(
                 f"no face of {config.least:g} pixels that the teacher is sure of (score {config.sure:g})"
@@ -100,6 +102,8 @@ class Looks:
         return Drawn(taken, clean, faces[good], faces[seen & ~good])
 
     def _choose(self, rng: np.random.Generator) -> Face:
+        if rng.random() < self._config.empty and self._mistaken:
+            return self._mistaken[int(rng.integers(len(self._mistaken)))]
         turned = rng.random() < self._config.turned and bool(self._turned)
         pool = self._turned if turned else self._faces
         return pool[int(rng.integers(len(pool)))]

@@ -85,6 +85,17 @@ def test_heads_that_look_aside_have_their_share() -> None:
     assert 0.54 < np.mean(blue) < 0.74
 
 
+def test_what_was_mistaken_for_a_face_has_its_share() -> None:
+    box = ramps().faces.copy()
+    box[:, :4] = [90, 140, 40, 40]  # beside the face
+    looks = Looks([dataclasses.replace(ramps(), mistaken=box)], dataclasses.replace(PLAIN, empty=0.3))
+    drawn = [looks.make(np.random.default_rng(k)) for k in range(200)]
+    assert 0.22 < np.mean([not len(d.faces) for d in drawn]) < 0.38
+    assert all(
+        len(d.faces) for d in (Looks([ramps()], PLAIN).make(np.random.default_rng(k)) for k in range(20))
+    )
+
+
 def test_what_nobody_is_sure_of() -> None:
     unsure = dataclasses.replace(ramps(), faces=np.concatenate([ramps().faces, ramps(score=0.4).faces]))
     drawn = Looks([unsure], PLAIN).make(np.random.default_rng(1))

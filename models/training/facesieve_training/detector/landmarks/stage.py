@@ -12,7 +12,7 @@ import cv2
 import keras
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector import export, second, train
+from facesieve_training.detector import export, mistakes, second, train
 from facesieve_training.detector.assign import AssignConfig
 from facesieve_training.detector.batches import Parts, TrainConfig
 from facesieve_training.detector.compare import figures, views
@@ -23,6 +23,7 @@ from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.label import LabelConfig, Labelled, load
 from facesieve_training.detector.landmarks.looks import Looks, LooksConfig
 from facesieve_training.detector.losses import LossConfig
+from facesieve_training.detector.mistakes import MistakesConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
 from facesieve_training.detector.stage import data_hash
 from facesieve_training.export.manifest import described_training
@@ -50,6 +51,7 @@ class Config:
 
     seed: int = 1
     label: LabelConfig = field(default_factory=LabelConfig)
+    mistakes: MistakesConfig = field(default_factory=MistakesConfig)
     looks: LooksConfig = field(default_factory=LooksConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     assign: AssignConfig = field(default_factory=AssignConfig)
@@ -77,7 +79,8 @@ def run(config: Config, run: Run) -> None:
         raise DataError(f"{config.detector}: no such file; mend detector")
     items = load(config.label)
     run.set_data_hash(data_hash(items))
-    looks = Looks([item for item in items if not item.held_out], config.looks)
+    known = mistakes.find([item for item in items if not item.held_out], config.mistakes)
+    looks = Looks(known, config.looks)
     parts = Parts(
         config.seed, network=config.network, assign=config.assign, loss=config.loss, train=config.train
     )
