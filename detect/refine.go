@@ -55,9 +55,9 @@ func NewRefiner(cfg Config, in Network) (*Refiner, error) {
 	return &Refiner{cfg: cfg, reading: newReading(in, head.Score), square: gocv.NewMat(), bordered: gocv.NewMat()}, nil
 }
 
-// Refine returns face, found in frame (BGR, 8 bit; borrowed), with the landmarks of a second look, and with the geometric mean of both
-// scores where that is the higher one. The box stays, and so does all when that look does not find the face. Where faces count, and
-// how large they must be, was the first look's affair.
+// Refine returns face, found in frame (BGR, 8 bit; borrowed), with the landmarks of a second look, and with the mean of both scores where
+// that is the higher one. The box stays, and so does all when that look does not find the face. Where faces count, and how large they
+// must be, was the first look's affair.
 func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
 	if err := checkFrame(frame); err != nil {
 		return face, fmt.Errorf("detect: refine: %w", err)
@@ -83,7 +83,7 @@ func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
 	candidates = slices.DeleteFunc(candidates, func(c Face) bool { return !c.plausible() })
 	if second, same := sameAs(face, suppress(candidates, r.cfg.NMSIoU)); same {
 		face.Landmarks = second.Landmarks
-		face.Score = max(face.Score, float32(math.Sqrt(float64(face.Score)*float64(second.Score))))
+		face.Score = max(face.Score, (face.Score+second.Score)/2)
 	}
 	return face, nil
 }
