@@ -22,8 +22,8 @@ _LEAST = 8
 
 
 def refine(detect: Detect, full: np.ndarray, face: FloatArray) -> FloatArray:
-    """A face [15] with the landmarks of a second look at it, and the mean of both scores where that is higher;
-    as it is when the second look does not find it. It is in pixels of the full picture.
+    """A face [15] with the landmarks of a second look at it, and the mean of both scores where that is
+    higher; as it is when the second look does not find it. It is in pixels of the full picture.
     """
     length = length_for(float(np.sqrt(face[2] * face[3])))
     left, top = (int(v) for v in np.floor(face[:2] + face[2:4] / 2 - length / 2 + 0.5))

@@ -23,16 +23,14 @@ def markdown(told: dict[str, Any]) -> str:
         lines += [f"## {told['held_out']} held-out pictures, {part['pictures']} views, {kind}", ""]
         for at in part["rates"]:
             lines += _at_rate(at, names, "picture")
-        own = part["own"]
-        if own["scores"]:
-            lines += _own(own)
+        lines += _own(part["own"], "picture")
     lines += ["![recall and landmarks over size](recall.png)", ""]
     for part in told["cameras"]:
         lines += [
             f"## A camera with {part['times']:g} times the input's pixels a line, {part['pictures']} views",
             "",
         ]
-        lines += _at_rate(part, names, "picture")
+        lines += [*_at_rate(part, names, "picture"), *_own(part["own"], "picture")]
     for name, part in told["recordings"].items():
         rates = ", ".join(f"{peer} {rate:g}" for peer, rate in part["false_per_picture"].items())
         told_at = (
@@ -40,6 +38,7 @@ def markdown(told: dict[str, Any]) -> str:
         )
         lines += [f"## Recording {name}", "", f"{told_at} (false faces a frame: {rates}):", ""]
         lines += [*table(part["sizes"], names), "", *_at_rate(part["alike"], names, "frame")]
+        lines += _own(part["own"], "frame")
     lines += [*_scores(told["scores"]), ""] if "scores" in told else []
     lines += [*_recognition(told["recognition"]), ""] if "recognition" in told else []
     lines += _empty(told)
@@ -67,13 +66,15 @@ def _at_rate(at: dict[str, Any], names: Sequence[str], unit: str) -> list[str]:
     return [f"At {rate} false faces a {unit} (scores: {scores}):", "", *table(at["sizes"], names), ""]
 
 
-def _own(own: dict[str, Any]) -> list[str]:
+def _own(own: dict[str, Any], unit: str) -> list[str]:
+    if not own["scores"]:
+        return []
     told = ", ".join(
         f"{name} {own['false_per_picture'][name]:g} at {score:g}" for name, score in own["scores"].items()
     )
     names = list(own["scores"])
     return [
-        f"At the default thresholds (false faces a picture: {told}):",
+        f"At the default thresholds (false faces a {unit}: {told}):",
         "",
         *table(own["sizes"], names),
         "",

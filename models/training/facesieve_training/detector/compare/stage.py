@@ -91,21 +91,22 @@ def run(config: Config, run: Run) -> None:
     run.set_data_hash(data_hash(items))
     held = [item for item in items if item.held_out][: config.evaluate.pictures]
     names = list(detectors)
+    known = {name: score for name, score in own.items() if score is not None}
     told: dict[str, Any] = {"peers": names, "held_out": len(held)}
     for kind in ("clean", "degraded"):
         shown = views.scenes(held, config.evaluate, kind == "degraded", config.seed)
         outcome = look(detectors, shown, config.evaluate)
         rates = [figures.at_rate(outcome, names, rate) for rate in config.rates]
-        known = {name: score for name, score in own.items() if score is not None}
         told[kind] = {"pictures": outcome.pictures, "rates": rates, "own": figures.at_scores(outcome, known)}
         folder = run.dir / f"sheets-{kind}"
         sheet.write_sheets(outcome, names[0], names[1], rates[0]["scores"], folder)
     told["cameras"] = [
-        {"times": times, **_camera(detectors, views.camera(held, config.evaluate, times), config)}
+        {"times": times, **_camera(detectors, views.camera(held, config.evaluate, times), known, config)}
         for times in config.cameras
     ]
     teacher = YuNet(config.label.teacher)
-    told["recordings"] = _recordings(detectors, teacher, config, told["clean"]["rates"][0]["scores"])
+    at = told["clean"]["rates"][0]["scores"]
+    told["recordings"] = _recordings(detectors, teacher, config, at, known)
     if config.scorer is not None:
         shown_for = [views.pictures(held), *(_frames(p, teacher, config) for p in config.evaluate.recordings)]
         told["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
@@ -124,23 +125,31 @@ def run(config: Config, run: Run) -> None:
     run.finish()
 
 
-def _camera(detectors: dict[str, OnView], shown: Iterable[views.View], config: Config) -> dict[str, Any]:
-    """The figures of a camera's views at the first rate."""
+def _camera(
+    detectors: dict[str, OnView], shown: Iterable[views.View], own: dict[str, float], config: Config
+) -> dict[str, Any]:
+    """The figures of a camera's views at the first rate, and at these scores."""
     outcome = look(detectors, shown, config.evaluate)
     at = figures.at_rate(outcome, list(detectors), config.rates[0])
-    return {"pictures": outcome.pictures, **at}
+    return {"pictures": outcome.pictures, **at, "own": figures.at_scores(outcome, own)}
 
 
 def _recordings(
-    detectors: dict[str, OnView], teacher: YuNet, config: Config, at: dict[str, float]
+    detectors: dict[str, OnView], teacher: YuNet, config: Config, at: dict[str, float], own: dict[str, float]
 ) -> dict[str, Any]:
-    """By recording, the figures at these scores, and at as many false faces as the second peer has there."""
+    """By recording, the figures at these scores, at their own, and at as many false faces as the second peer
+    has there at the former.
+    """
     told = {}
     for path in config.evaluate.recordings:
         outcome = look(detectors, _frames(path, teacher, config), config.evaluate)
         known = figures.at_scores(outcome, at)
         rate = outcome.false_rate(config.peers[1].name, at[config.peers[1].name])
-        told[path.stem] = {**known, "alike": figures.at_rate(outcome, list(detectors), rate)}
+        told[path.stem] = {
+            **known,
+            "alike": figures.at_rate(outcome, list(detectors), rate),
+            "own": figures.at_scores(outcome, own),
+        }
     return told
 
 

@@ -59,6 +59,7 @@ def test_two_detectors_and_a_report_of_both(bright_squares: Path, squares: Path,
     camera = told["cameras"][0]
     assert (camera["times"], camera["pictures"]) == (1.0, told["clean"]["pictures"])
     assert camera["sizes"] == told["clean"]["rates"][0]["sizes"]
+    assert camera["own"] == told["clean"]["own"]
     report = (run.dir / "report.md").read_text()
     assert "| 24-48 |" in report
     assert "## A camera with 1 times the input's pixels a line" in report
