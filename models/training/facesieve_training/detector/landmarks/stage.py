@@ -40,7 +40,7 @@ class ExportConfig:
     texts: export.Texts = field(
         default_factory=lambda: export.Texts(
             name="facesieve-landmarks",
-            description="Five landmarks of the face in a square of 96x96 pixels around it",
+            description="Whether the middle of a square of 96x96 pixels is a face, and its five landmarks",
         )
     )
 
