@@ -15,6 +15,7 @@ from facesieve_training.detector.augment import Drawn
 from facesieve_training.detector.camera import degrade
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.decoded import Decoded
+from facesieve_training.detector.erase import erase
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.warp import between_centres, transform, turned
 
@@ -24,6 +25,8 @@ _ROLL, _SQUEEZE = 8.0, 0.05
 """Standard deviations: of the turn of an upright head, degrees, and of the logarithm of width to height."""
 _BEYOND = 0.25
 """Of the square, the most that lies beyond the frame's edge."""
+_SAME, _APART = 0.99, 0.02
+"""Overlap of a face with itself, and with those that do not touch it."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,10 @@ class LooksConfig:
 
     Turned is the share of heads that look aside by some 20 degrees or more, upright that of heads which lie
     on one side by a few degrees only, clean that which no camera degrades, edge that of squares which reach
-    beyond the frame, empty that of squares around what is no face though a detector took it for one. Shift
-    and grow are standard deviations of what the first look says, in sizes of the face. Sure is the score from
-    which on a label is learnt, of faces from `least` pixels on.
+    beyond the frame, empty that of squares around what is no face though a detector took it for one, erased
+    that of faces which are painted over as a head from behind. Shift and grow are standard deviations of what
+    the first look says, in sizes of the face. Sure is the score from which on a label is learnt, of faces
+    from `least` pixels on.
     """
 
     smallest: float = 11.0
@@ -48,6 +52,7 @@ class LooksConfig:
     clean: float = 0.4
     edge: float = 0.08
     empty: float = 0.25
+    erased: float = 0.1
     shift: float = 0.05
     grow: float = 0.08
     kept_megabytes: int = 2500
@@ -87,11 +92,14 @@ class Looks:
         length = second.length_for(size * float(np.exp(rng.normal(0, config.grow))))
         matrix = self._matrix(face, size, length, rng)
         clean = self._seen(item, matrix, length + 2 * _MARGIN, rng)
+        faces = transform(item.faces, matrix)
+        if rng.random() < config.erased:
+            faces = _erased(clean, faces, transform(face[None], matrix), rng)
         edge = int(rng.integers(4)), int(length * rng.uniform(0, _BEYOND) * (rng.random() < config.edge))
         degraded = camera and rng.random() >= config.clean
         taken = degrade(clean, rng) if degraded else clean
         taken, clean = _cut(taken, *edge), _cut(clean, *edge)
-        faces = codec.shifted(transform(item.faces, matrix), -_MARGIN)
+        faces = codec.shifted(faces, -_MARGIN)
         faces[:, :14] *= second.SIDE / length
         if rng.random() < 0.5:
             taken, clean = np.ascontiguousarray(taken[:, ::-1]), np.ascontiguousarray(clean[:, ::-1])
@@ -130,6 +138,14 @@ class Looks:
             borderValue=[int(v) for v in rng.integers(0, 256, 3)],
         )
         return np.asarray(cv2.resize(seen, (side, side), interpolation=cv2.INTER_AREA))
+
+
+def _erased(seen: np.ndarray, faces: FloatArray, face: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """The faces without this one [1,15], which is painted over; all of them where it overlaps another."""
+    overlap = codec.iou(face, faces)[0]
+    apart = overlap < _APART
+    alone = overlap.max(initial=0) > _SAME and np.count_nonzero(~apart) == 1
+    return faces[apart] if alone and erase(seen, face[0], rng) else faces
 
 
 def _cut(seen: np.ndarray, side: int, rows: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.landmarks.looks import Looks, LooksConfig
 
 POINTS = np.array([[70, 80], [90, 80], [80, 92], [72, 105], [88, 105]], np.float32)
-PLAIN = LooksConfig(clean=1, edge=0, smallest=40, largest=90, rotation=30)
+PLAIN = LooksConfig(clean=1, edge=0, erased=0, smallest=40, largest=90, rotation=30)
 
 
 def ramps(name: str = "a.png", blue: int = 0, score: float = 0.9, points: np.ndarray = POINTS) -> Labelled:
@@ -94,6 +94,20 @@ def test_what_was_mistaken_for_a_face_has_its_share() -> None:
     assert all(
         len(d.faces) for d in (Looks([ramps()], PLAIN).make(np.random.default_rng(k)) for k in range(20))
     )
+
+
+def test_a_face_that_is_painted_over_is_none() -> None:
+    """But one that another touches stays."""
+    beside = ramps().faces.copy()
+    beside[:, 0] += 20
+    both = dataclasses.replace(ramps(), faces=np.concatenate([ramps().faces, beside]))
+    erased = dataclasses.replace(PLAIN, erased=1)
+    for seed in range(20):
+        kept, gone = (Looks([ramps()], c).make(np.random.default_rng(seed)) for c in (PLAIN, erased))
+        assert (len(kept.faces), len(gone.faces)) == (1, 0)
+        inside = kept.faces[0, 4:14].reshape(5, 2).mean(axis=0).astype(int)
+        assert (kept.picture[inside[1], inside[0]] != gone.picture[inside[1], inside[0]]).any()
+        assert len(Looks([both], erased).make(np.random.default_rng(seed)).faces) == 2
 
 
 def test_what_nobody_is_sure_of() -> None:
