@@ -58,6 +58,11 @@ func StartBroker(ctx context.Context, cfg Config, log zerolog.Logger) (*Broker, 
 		Logger:                 slog.New(debugHandler{log}),
 		SysTopicResendInterval: 60,
 	})
+	listener.part = func() {
+		for _, client := range server.Clients.GetAll() {
+			_ = server.DisconnectClient(client, packets.ErrServerShuttingDown) // an error tells that it was done, or has gone
+		}
+	}
 	b := &Broker{server: server, listener: listener, traffic: &traffic{}, grace: brokerGrace}
 	hook := &access{user: digest(cfg.User), password: digest(string(cfg.Password)), open: cfg.User == ""}
 	err = errors.Join(

@@ -2,10 +2,13 @@ package publish
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
@@ -45,6 +48,58 @@ func TestBrokerEndsEverything(t *testing.T) {
 		t.Error(err)
 	}
 	goleak.VerifyNone(t, here)
+}
+
+// Mochi's own way to part from the clients of a listener can lock itself up: it is not gone.
+func TestBrokerPartsInItsOwnWay(t *testing.T) {
+	_, b := embedded(t, nil)
+	parted := false
+	part := b.listener.part
+	b.listener.part = func() { parted = true; part() }
+	b.listener.Close(func(string) { t.Error("parted in mochi's way") })
+	if !parted {
+		t.Error("the clients are left alone")
+	}
+}
+
+// Clients that leave at the very moment in which the broker ends do not keep it from ending.
+func TestBrokerEndsWhileClientsLeave(t *testing.T) {
+	connect := []byte{0x10, 16, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 60, 0, 4, 'c', '0', '0', '0'}
+	for range 100 {
+		_, b := embedded(t, nil)
+		b.grace = 0
+		var conns []net.Conn
+		for k := range 48 {
+			conn, err := net.Dial("tcp", b.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			copy(connect[14:], fmt.Sprintf("c%03d", k))
+			if _, err = conn.Write(connect); err == nil {
+				_, err = io.ReadFull(conn, make([]byte, 4)) // the acknowledgement
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			conns = append(conns, conn)
+		}
+		for _, conn := range conns {
+			go conn.Write([]byte{0xe0, 0}) //nolint:errcheck // the broker may be faster
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- b.Close() }()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(patience):
+			t.Fatal("the broker does not end")
+		}
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+	}
 }
 
 // Who watches through the embedded broker hears that the device goes offline, although the broker goes with it.

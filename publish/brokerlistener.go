@@ -22,6 +22,7 @@ const (
 type brokerListener struct {
 	inner net.Listener
 	log   zerolog.Logger
+	part  func()         // ends the clients that the server knows
 	group sync.WaitGroup // Serve, and each client
 
 	mu    sync.Mutex
@@ -78,12 +79,13 @@ func (l *brokerListener) serve(conn net.Conn, establish listeners.EstablishFn) {
 	_ = conn.Close()
 }
 
-// Close lets the server part from the clients it knows, drops the others a little later, and waits for all.
-func (l *brokerListener) Close(part listeners.CloseFn) {
+// Close parts from the clients that the server knows, drops what is left of them a little later, and waits for all. The server's own way
+// to part takes a lock twice, and waits for ever when a client leaves in between.
+func (l *brokerListener) Close(listeners.CloseFn) {
 	_ = l.inner.Close()
-	part(l.ID())
 	timer := time.AfterFunc(brokerGrace, l.cut)
 	defer timer.Stop()
+	l.part()
 	l.group.Wait()
 }
 
