@@ -23,7 +23,7 @@ type Face struct {
 	// Landmarks are x, y of the right eye, left eye, nose, right and left corner of the mouth; right is the person's own
 	// and so at the left of the picture.
 	Landmarks [5][2]float32
-	// Score is how sure the detector is, 0..1.
+	// Score is how sure the detector is, 0..1; see Refiner.Refine for what a second look makes of it.
 	Score float32
 	// Refined says that a Refiner has looked at the face.
 	Refined bool

@@ -214,21 +214,10 @@ func TestTheSecondLookSavesABadlyMarkedFace(t *testing.T) {
 
 // A face that the first look is not sure enough of is looked at again before it is followed, once, unless a gate rules it out.
 func TestTheSecondLookMakesSure(t *testing.T) {
-	frame := gocv.NewMat()
-	defer frame.Close()
-	if !capture.ReadPicture(facePicture(t), &frame) {
-		t.Fatal("the picture cannot be read")
-	}
+	frame := faceFrame(t)
 	found := func(score float64, change func(*engine)) (detect.Face, *engine) {
-		cfg := DefaultConfig()
-		cfg.Detect.Input, cfg.Detect.Score = 160, score
-		e, err := newEngine(oneTrio(t), cfg.Detect, cfg.Quality)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { e.Close() }) //nolint:errcheck // only memory is freed
+		e := smallEngine(t, score, frame)
 		change(e)
-		e.borrow(image.Pt(frame.Cols(), frame.Rows()))
 		faces, err := e.find(frame)
 		if err != nil || len(faces) == 0 {
 			t.Fatalf("%d faces, %v", len(faces), err)
@@ -251,23 +240,36 @@ func TestTheSecondLookMakesSure(t *testing.T) {
 	}
 }
 
+// faceFrame is the picture in facePicture.
+func faceFrame(t *testing.T) gocv.Mat {
+	t.Helper()
+	frame := gocv.NewMat()
+	t.Cleanup(func() { must(t, frame.Close()) })
+	if !capture.ReadPicture(facePicture(t), &frame) {
+		t.Fatal("the picture cannot be read")
+	}
+	return frame
+}
+
+// smallEngine is an engine that has networks to look at frame, and whose first look sees the face in facePicture at about 40 pixels. A
+// track begins at score; 0 is what the network recommends.
+func smallEngine(t *testing.T, score float64, frame gocv.Mat) *engine {
+	t.Helper()
+	cfg := DefaultConfig()
+	cfg.Detect.Input, cfg.Detect.Score = 160, score
+	e, err := newEngine(oneTrio(t), cfg.Detect, cfg.Quality)
+	must(t, err)
+	t.Cleanup(func() { must(t, e.Close()) })
+	e.borrow(image.Pt(frame.Cols(), frame.Rows()))
+	return e
+}
+
 // judged returns the judgement of the face in facePicture, which the first look sees at about 40 pixels, after a change of engine or
 // face, and how many second looks it took.
 func judged(t *testing.T, change func(e *engine, face *detect.Face), all bool) (looks int, j judgement) {
 	t.Helper()
-	cfg := DefaultConfig()
-	cfg.Detect.Input = 160
-	e, err := newEngine(oneTrio(t), cfg.Detect, cfg.Quality)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close() //nolint:errcheck // only memory is freed
-	frame := gocv.NewMat()
-	defer frame.Close()
-	if !capture.ReadPicture(facePicture(t), &frame) {
-		t.Fatal("the picture cannot be read")
-	}
-	e.borrow(image.Pt(frame.Cols(), frame.Rows()))
+	frame := faceFrame(t)
+	e := smallEngine(t, 0, frame)
 	faces, err := e.detector.Detect(frame)
 	if err != nil || len(faces) == 0 {
 		t.Fatalf("%d faces, %v", len(faces), err)

@@ -26,7 +26,7 @@ _BATCH, _PLACES = 8, 4000  # pictures at a time with their mirror images, and pl
 
 def round_weights(model: keras.Model, pictures: Picture) -> None:
     """Round the weights of all convolutions and dense layers, whose inputs are those of these pictures, N x
-    height x width x 3 BGR, and of their mirror images. Batch norms must be `folded` before.
+    height x width x 3 BGR, and of their mirror images. Batch norms must be folded into them before.
     """
     held = weighted(model)
     known = zip(held, _products(model, held, pictures), strict=True)

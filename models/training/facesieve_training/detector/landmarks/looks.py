@@ -15,7 +15,7 @@ from facesieve_training.detector.augment import Drawn
 from facesieve_training.detector.camera import degrade
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.decoded import Decoded
-from facesieve_training.detector.erase import erase
+from facesieve_training.detector.erase import erase, lonely
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.warp import between_centres, transform, turned
 
@@ -25,8 +25,8 @@ _ROLL, _SQUEEZE = 8.0, 0.05
 """Standard deviations: of the turn of an upright head, degrees, and of the logarithm of width to height."""
 _BEYOND = 0.25
 """Of the square, the most that lies beyond the frame's edge."""
-_SAME, _APART = 0.99, 0.02
-"""Overlap of a face with itself, and with those that do not touch it."""
+_SAME = 0.99
+"""Overlap of a face with itself."""
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,8 @@ class Looks:
 
 def _erased(seen: np.ndarray, faces: FloatArray, face: FloatArray, rng: np.random.Generator) -> FloatArray:
     """The faces without this one [1,15], which is painted over; all of them where it overlaps another."""
-    overlap = codec.iou(face, faces)[0]
-    apart = overlap < _APART
-    alone = overlap.max(initial=0) > _SAME and np.count_nonzero(~apart) == 1
-    return faces[apart] if alone and erase(seen, face[0], rng) else faces
+    alone = (codec.iou(face, faces)[0] > _SAME) & lonely(faces)
+    return faces[~alone] if alone.any() and erase(seen, face[0], rng) else faces
 
 
 def _cut(seen: np.ndarray, side: int, rows: int) -> np.ndarray:
