@@ -11,7 +11,7 @@ import (
 // Tasks of a network.
 const (
 	TaskDetector  = "detector"  // finds faces in a frame
-	TaskLandmarks = "landmarks" // marks a face in the square around it
+	TaskLandmarks = "landmarks" // looks at a face again, in the square around it: is it one, and where are its landmarks
 	TaskQuality   = "quality"   // scores an aligned face
 )
 
