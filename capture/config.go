@@ -3,6 +3,9 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"net"
+	"reflect"
+	"strings"
 	"time"
 )
 
@@ -24,16 +27,23 @@ const (
 // longest bounds the configured times; a deadline of an hour is a mistake and not a deadline.
 const longest = 10 * time.Minute
 
+// The bounds of max_pixels: a small picture, and what FFmpeg's frames can hold.
+const leastPixels, mostPixels = 320 * 240, 500_000_000
+
 // Config says what to read and how long to wait for it. Start from Default.
 type Config struct {
 	URL          string        `yaml:"url"`           // see the package comment
 	Pace         Pace          `yaml:"pace"`          // native or fast; video files only
-	OpenTimeout  time.Duration `yaml:"open_timeout"`  // for connecting, and again for opening the stream
-	ReadTimeout  time.Duration `yaml:"read_timeout"`  // without a frame for this long, a live source is lost
+	OpenTimeout  time.Duration `yaml:"open_timeout"`  // for connecting and the answers, and again for the first frame
+	ReadTimeout  time.Duration `yaml:"read_timeout"`  // without a frame for this long, a live source is lost; slow ones get more
 	ReconnectMin time.Duration `yaml:"reconnect_min"` // shortest pause before a live source is tried again
 	ReconnectMax time.Duration `yaml:"reconnect_max"` // longest pause; frames for this long make the pauses short again
 	Transport    string        `yaml:"transport"`     // of RTSP: tcp or udp
 	Loop         bool          `yaml:"loop"`          // start a file or folder again at its end
+	MaxPixels    int64         `yaml:"max_pixels"`    // of a frame; larger ones are refused before they are decoded
+	Aspect       string        `yaml:"aspect"`        // of the whole picture, as 16:9; empty: as the stream declares
+	AllowHosts   []string      `yaml:"allow_hosts"`   // where playlists and redirects may lead besides the camera itself
+	TLS          TLS           `yaml:"tls"`           // of https and rtsps
 
 	// Shown stands for URL in logs and errors, itself without credentials; empty: URL does. Give the text from before
 	// secrets were put into it, where they may stand anywhere.
@@ -53,10 +63,11 @@ func Default() Config {
 		ReconnectMin: time.Second,
 		ReconnectMax: 30 * time.Second,
 		Transport:    transportTCP,
+		MaxPixels:    40_000_000,
 	}
 }
 
-// Validate returns every fault of the configuration, joined, each beginning with its key. It opens nothing.
+// Validate returns every fault of the configuration, joined, each beginning with its key. It opens tls.ca alone.
 func (c Config) Validate() error {
 	var faults []error
 	if _, err := c.target(); err != nil {
@@ -85,5 +96,25 @@ func (c Config) Validate() error {
 	if c.Transport != transportTCP && c.Transport != transportUDP {
 		faults = append(faults, fmt.Errorf("transport: %q is neither %q nor %q", c.Transport, transportTCP, transportUDP))
 	}
-	return errors.Join(faults...)
+	if c.MaxPixels < leastPixels || c.MaxPixels > mostPixels {
+		faults = append(faults, fmt.Errorf("max_pixels: %d is not between %d and %d", c.MaxPixels, leastPixels, mostPixels))
+	}
+	if _, err := parseAspect(c.Aspect); err != nil {
+		faults = append(faults, fmt.Errorf("aspect: %w", err))
+	}
+	for i, host := range c.AllowHosts {
+		if host == "" || strings.ContainsAny(host, ":/@ ") && net.ParseIP(host) == nil {
+			faults = append(faults, fmt.Errorf("allow_hosts[%d]: not a host; write a name or an address, without scheme and port", i))
+		}
+	}
+	return errors.Join(append(faults, c.TLS.validate())...)
+}
+
+// Equal reports whether a source of the other configuration would be the same.
+func (c Config) Equal(other Config) bool { return reflect.DeepEqual(c, other) }
+
+// media returns what decoding needs of the configuration.
+func (c Config) media(live bool) (mediaOptions, error) {
+	aspect, err := parseAspect(c.Aspect)
+	return mediaOptions{maxPixels: c.MaxPixels, aspect: aspect, live: live}, err
 }

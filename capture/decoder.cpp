@@ -1,36 +1,171 @@
 #include "decoder.h"
 
-#include <dlfcn.h>
+#include <algorithm>
 
 extern "C" {
-#include <libavcodec/avcodec.h>
+#include <libavutil/cpu.h>
 }
 
 namespace facesieve {
 
-static thread_local Form *watching = nullptr;
+// Over so many packets a live decoder measures its load, and above this share it wants help.
+static const int kMeasured = 50;
+static const double kBehind = 0.6;
 
-void Form::see(int width, int height, int format) {
-  if (width_ == 0) {
-    width_ = width, height_ = height, format_ = format;
-  }
-  changed_ = changed_ || width != width_ || height != height_ || format != format_;
+Decoder::Decoder(const DecoderOptions &options) : options_(options), frame_(av_frame_alloc()) {}
+
+Decoder::~Decoder() {
+  avcodec_free_context(&context_);
+  avcodec_parameters_free(&parameters_);
+  av_frame_free(&frame_);
 }
 
-Watch::Watch(Form &form) { watching = &form; }
-Watch::~Watch() { watching = nullptr; }
-
-} // namespace facesieve
-
-int avcodec_receive_frame(AVCodecContext *context, AVFrame *frame) {
-  using Function = int (*)(AVCodecContext *, AVFrame *);
-  static const Function original = reinterpret_cast<Function>(dlsym(RTLD_NEXT, "avcodec_receive_frame"));
-  if (original == nullptr) {
-    return AVERROR_BUG;
+int Decoder::open(const AVCodecParameters *parameters, AVRational time_base) {
+  if (frame_ == nullptr) {
+    return AVERROR(ENOMEM);
   }
-  int result = original(context, frame);
-  if (result >= 0 && facesieve::watching != nullptr) {
-    facesieve::watching->see(frame->width, frame->height, frame->format);
+  parameters_ = avcodec_parameters_alloc();
+  if (parameters_ == nullptr) {
+    return AVERROR(ENOMEM);
+  }
+  int result = avcodec_parameters_copy(parameters_, parameters);
+  if (result < 0) {
+    return result;
+  }
+  time_base_ = time_base;
+  int64_t claimed = static_cast<int64_t>(parameters_->width) * parameters_->height;
+  if (claimed > options_.max_pixels) {
+    giant_ = claimed;
+    return AVERROR(EINVAL);
+  }
+  return start(options_.live ? 1 : std::max(1, av_cpu_count()));
+}
+
+int Decoder::start(int threads) {
+  const AVCodec *codec = avcodec_find_decoder(parameters_->codec_id);
+  if (codec == nullptr) {
+    return AVERROR_DECODER_NOT_FOUND;
+  }
+  avcodec_free_context(&context_);
+  context_ = avcodec_alloc_context3(codec);
+  if (context_ == nullptr) {
+    return AVERROR(ENOMEM);
+  }
+  int result = avcodec_parameters_to_context(context_, parameters_);
+  if (result >= 0) {
+    context_->thread_count = threads;
+    context_->pkt_timebase = time_base_;
+    context_->max_pixels = options_.max_pixels;
+    result = avcodec_open2(context_, codec, nullptr);
+  }
+  if (result < 0) {
+    avcodec_free_context(&context_);
   }
   return result;
 }
+
+int Decoder::send(const AVPacket *packet) {
+  bool key = packet != nullptr && (packet->flags & AV_PKT_FLAG_KEY) != 0;
+  if (key && (width_ == 0 || silent_ > 2)) {
+    spot(*packet);
+    if (giant_ > 0) {
+      return AVERROR(EINVAL);
+    }
+  }
+  if (behind_ && key) {
+    behind_ = false, threaded_ = true;
+    int result = start(av_cpu_count());
+    if (result < 0) {
+      return result;
+    }
+  }
+  auto began = std::chrono::steady_clock::now();
+  silent_++;
+  int result = avcodec_send_packet(context_, packet);
+  measure(std::chrono::steady_clock::now() - began);
+  if (result < 0 && result != AVERROR(EAGAIN) && packet != nullptr) {
+    spot(*packet);
+  }
+  return result;
+}
+
+int Decoder::receive() {
+  auto began = std::chrono::steady_clock::now();
+  int result = avcodec_receive_frame(context_, frame_);
+  busy_ += std::chrono::steady_clock::now() - began;
+  if (result < 0) {
+    return result;
+  }
+  silent_ = 0;
+  if (width_ == 0) {
+    width_ = frame_->width, height_ = frame_->height;
+  }
+  return result;
+}
+
+// measure counts a packet, and finds out whether one thread keeps up with the stream.
+void Decoder::measure(std::chrono::steady_clock::duration spent) {
+  busy_ += spent;
+  if (!options_.live || threaded_ || packets_++ < kMeasured) {
+    return;
+  }
+  auto now = std::chrono::steady_clock::now();
+  if (since_.time_since_epoch().count() != 0) {
+    std::chrono::duration<double> busy = busy_, passed = now - since_;
+    behind_ = behind_ || (busy > passed * kBehind && passed.count() < 5);
+  }
+  since_ = now, busy_ = {}, packets_ = 0;
+}
+
+// spot finds out whether a packet was refused for the size of its frame.
+void Decoder::spot(const AVPacket &packet) {
+  int64_t claimed = claimed_pixels(parameters_->codec_id, parameters_, packet.data, packet.size);
+  if (claimed > options_.max_pixels) {
+    giant_ = claimed;
+  }
+}
+
+// jpeg_pixels reads the size from the start-of-frame segment (ITU-T T.81, B.2.2).
+static int64_t jpeg_pixels(const uint8_t *data, int size) {
+  int at = 2;
+  while (at + 9 <= size && data[at] == 0xff) {
+    int marker = data[at + 1];
+    if (marker == 0xff) { // fill byte
+      at++;
+      continue;
+    }
+    bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+    if (frame) {
+      int64_t height = data[at + 5] << 8 | data[at + 6], width = data[at + 7] << 8 | data[at + 8];
+      return width * height;
+    }
+    at += 2 + (data[at + 2] << 8 | data[at + 3]);
+  }
+  return 0;
+}
+
+int64_t claimed_pixels(AVCodecID codec, const AVCodecParameters *parameters, const uint8_t *data, int size) {
+  if (codec == AV_CODEC_ID_MJPEG) {
+    return jpeg_pixels(data, size);
+  }
+  AVCodecParserContext *parser = av_parser_init(codec);
+  AVCodecContext *context = avcodec_alloc_context3(nullptr);
+  int64_t pixels = 0;
+  if (parser != nullptr && context != nullptr) {
+    if (parameters != nullptr) {
+      avcodec_parameters_to_context(context, parameters);
+    }
+    parser->flags |= PARSER_FLAG_COMPLETE_FRAMES;
+    uint8_t *out = nullptr;
+    int out_size = 0;
+    av_parser_parse2(parser, context, &out, &out_size, data, size, AV_NOPTS_VALUE, AV_NOPTS_VALUE, 0);
+    pixels = static_cast<int64_t>(std::max(parser->width, context->width)) * std::max(parser->height, context->height);
+  }
+  if (parser != nullptr) {
+    av_parser_close(parser);
+  }
+  avcodec_free_context(&context);
+  return pixels;
+}
+
+} // namespace facesieve

@@ -1,34 +1,68 @@
-// The size of the pictures that FFmpeg decodes, and whether it stays.
-//
-// A camera's pictures change their size in the middle of a stream when somebody changes its resolution. OpenCV 4.6 goes on
-// with the size of the first picture: it repeats the last one for ever, or reads beyond the decoder's memory. OpenCV tells
-// nobody, so this program looks over its shoulder: decoder.cpp defines avcodec_receive_frame, the dynamic linker binds
-// OpenCV's calls to that one, and it passes them on to FFmpeg's own. Where OpenCV brings an FFmpeg of its own along, nothing
-// is seen and nothing changes.
+// A decoder of one video stream, on libavcodec.
 #ifndef FACESIEVE_CAPTURE_DECODER_H
 #define FACESIEVE_CAPTURE_DECODER_H
 
+#include <chrono>
+#include <cstdint>
+
+extern "C" {
+#include <libavcodec/avcodec.h>
+}
+
 namespace facesieve {
 
-// Form is what may not change from picture to picture.
-class Form {
+// The parts of a stream that its decoder is made for.
+struct DecoderOptions {
+  int64_t max_pixels; // of a frame; larger ones are refused before their memory is taken
+  bool live;          // every frame as soon as its packet is there
+};
+
+// Decoder owns its context and the newest frame. FFmpeg's frame threads hold one frame back per thread, which is seconds
+// at one frame a second, so a live stream is decoded without them for as long as this thread keeps up.
+class Decoder {
 public:
-  void see(int width, int height, int format);
-  bool changed() const { return changed_; }
+  explicit Decoder(const DecoderOptions &options);
+  ~Decoder();
+  Decoder(const Decoder &) = delete;
+  Decoder &operator=(const Decoder &) = delete;
+
+  // open returns 0, AVERROR_DECODER_NOT_FOUND, or another of FFmpeg's errors.
+  int open(const AVCodecParameters *parameters, AVRational time_base);
+  bool opened() const { return context_ != nullptr; }
+
+  // send takes a packet, or nullptr at the end of the stream. Damaged packets are FFmpeg's errors.
+  int send(const AVPacket *packet);
+  // receive returns 0 when frame() is a new one, AVERROR(EAGAIN) when a packet is needed, AVERROR_EOF after the last.
+  int receive();
+  const AVFrame &frame() const { return *frame_; }
+  // resized reports whether the newest frame has another size than the first.
+  bool resized() const { return frame_->width != width_ || frame_->height != height_; }
+  // giant returns the pixels of the frame that was refused for its size last, or 0.
+  int64_t giant() const { return giant_; }
 
 private:
-  int width_ = 0, height_ = 0, format_ = 0;
-  bool changed_ = false;
+  int start(int threads);
+  void measure(std::chrono::steady_clock::duration spent);
+  void spot(const AVPacket &packet);
+
+  DecoderOptions options_;
+  AVCodecContext *context_ = nullptr;
+  AVCodecParameters *parameters_ = nullptr;
+  AVRational time_base_{0, 1};
+  AVFrame *frame_ = nullptr;
+  int width_ = 0, height_ = 0; // of the first frame
+  int silent_ = 0;             // packets since the newest frame
+  int64_t giant_ = 0;
+
+  // How long decoding took of the time that passed, over some packets.
+  std::chrono::steady_clock::time_point since_{};
+  std::chrono::steady_clock::duration busy_{};
+  int packets_ = 0;
+  bool behind_ = false, threaded_ = false;
 };
 
-// Watch lets the pictures that this thread decodes be seen by a form, for as long as the watch lives.
-class Watch {
-public:
-  explicit Watch(Form &form);
-  ~Watch();
-  Watch(const Watch &) = delete;
-  Watch &operator=(const Watch &) = delete;
-};
+// claimed_pixels returns the size that the header of a packet claims, 0 where it has none.
+int64_t claimed_pixels(AVCodecID codec, const AVCodecParameters *parameters, const uint8_t *data, int size);
 
 } // namespace facesieve
 #endif

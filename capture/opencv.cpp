@@ -1,22 +1,12 @@
 // Every function catches everything: an exception that leaves C++ for Go ends the whole daemon.
 #include "opencv.h"
 
-#include "decoder.h"
-
 #include <new>
-#include <vector>
 
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
-
-namespace {
-struct Capture {
-  cv::VideoCapture video;
-  facesieve::Form form;
-};
-} // namespace
 
 // to_bgr makes 8-bit BGR of what a back end delivers; GStreamer passes on grey and BGRA when the pipeline ends in them.
 static bool to_bgr(cv::Mat &frame) {
@@ -34,20 +24,13 @@ static bool to_bgr(cv::Mat &frame) {
   }
 }
 
-void *capture_open(const char *name, int api, int open_timeout, int read_timeout) {
-  Capture *capture = new (std::nothrow) Capture();
+void *capture_open(const char *name, int api) {
+  cv::VideoCapture *capture = new (std::nothrow) cv::VideoCapture();
   if (capture == nullptr) {
     return nullptr;
   }
   try {
-    std::vector<int> parameters;
-    if (open_timeout > 0) {
-      parameters.insert(parameters.end(), {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, open_timeout});
-    }
-    if (read_timeout > 0) {
-      parameters.insert(parameters.end(), {cv::CAP_PROP_READ_TIMEOUT_MSEC, read_timeout});
-    }
-    if (capture->video.open(name, api, parameters)) {
+    if (capture->open(name, api)) {
       return capture;
     }
   } catch (...) {
@@ -56,28 +39,19 @@ void *capture_open(const char *name, int api, int open_timeout, int read_timeout
   return nullptr;
 }
 
-capture_result capture_read(void *handle, void *mat) {
-  Capture &capture = *static_cast<Capture *>(handle);
+bool capture_read(void *handle, void *mat) {
+  cv::VideoCapture &capture = *static_cast<cv::VideoCapture *>(handle);
   cv::Mat &frame = *static_cast<cv::Mat *>(mat);
   try {
-    bool grabbed;
-    {
-      facesieve::Watch watch(capture.form);
-      grabbed = capture.video.grab();
-    }
-    if (capture.form.changed()) { // before retrieve, which would read the new picture with the old size
-      return CAPTURE_RESIZED;
-    }
-    bool good = grabbed && capture.video.retrieve(frame) && !frame.empty() && to_bgr(frame);
-    return good ? CAPTURE_FRAME : CAPTURE_NONE;
+    return capture.grab() && capture.retrieve(frame) && !frame.empty() && to_bgr(frame);
   } catch (...) {
-    return CAPTURE_NONE;
+    return false;
   }
 }
 
 double capture_get(void *capture, int property) {
   try {
-    return static_cast<Capture *>(capture)->video.get(property);
+    return static_cast<cv::VideoCapture *>(capture)->get(property);
   } catch (...) {
     return 0;
   }
@@ -85,7 +59,7 @@ double capture_get(void *capture, int property) {
 
 void capture_close(void *capture) {
   try {
-    delete static_cast<Capture *>(capture);
+    delete static_cast<cv::VideoCapture *>(capture);
   } catch (...) {
   }
 }

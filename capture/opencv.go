@@ -1,9 +1,8 @@
 package capture
 
 /*
-#cgo CXXFLAGS: -std=c++11
-#cgo pkg-config: opencv4 libavcodec
-#cgo LDFLAGS: -ldl
+#cgo CXXFLAGS: -std=c++17
+#cgo pkg-config: opencv4
 #include <stdlib.h>
 #include "opencv.h"
 */
@@ -21,6 +20,7 @@ import (
 )
 
 var (
+	errNoMemory = errors.New("out of memory")
 	// errNotOpened is all that OpenCV says about a failed open.
 	errNotOpened = errors.New("OpenCV could not open it")
 	// errResized: the source must be opened again to be read on.
@@ -46,43 +46,34 @@ type shape struct {
 	frames int // in the whole file
 }
 
-// video is an OpenCV VideoCapture.
+// video is an OpenCV VideoCapture of a device or a GStreamer pipeline.
 type video struct {
 	handle   unsafe.Pointer
-	live     bool
-	patience time.Duration // of a live one: how long damaged packets are read over
+	patience time.Duration // how long damaged frames are read over
 }
 
-// openVideo opens name with the given back end. The time-outs apply to FFmpeg alone.
-func openVideo(name string, api gocv.VideoCaptureAPI, opening, reading time.Duration) (*video, error) {
+// openVideo opens name with the given back end.
+func openVideo(name string, api gocv.VideoCaptureAPI, patience time.Duration) (*video, error) {
 	cName := C.CString(name)
 	defer C.free(unsafe.Pointer(cName))
-	if api != gocv.VideoCaptureFFmpeg {
-		opening, reading = 0, 0
-	}
-	handle := C.capture_open(cName, C.int(api), C.int(opening.Milliseconds()), C.int(reading.Milliseconds()))
+	handle := C.capture_open(cName, C.int(api))
 	if handle == nil {
 		return nil, errNotOpened
 	}
-	return &video{handle: handle}, nil
+	return &video{handle: handle, patience: patience}, nil
 }
 
 func (v *video) read(ctx context.Context, dst *gocv.Mat) (time.Duration, error) {
 	started := time.Now()
 	for range maxMisses {
-		result := C.capture_read(v.handle, unsafe.Pointer(dst.Ptr()))
-		if result == C.CAPTURE_RESIZED {
-			return 0, errResized
-		}
-		// FFmpeg's decoder gives its last frames out only when the stream has timed out; they are old then.
-		if v.live && time.Since(started) >= v.patience {
-			return 0, fmt.Errorf("no readable frame within %v", v.patience)
-		}
-		if result == C.CAPTURE_FRAME {
+		if C.capture_read(v.handle, unsafe.Pointer(dst.Ptr())) {
 			return time.Duration(v.get(gocv.VideoCapturePosMsec) * float64(time.Millisecond)), nil
 		}
 		if err := ctx.Err(); err != nil {
 			return 0, err
+		}
+		if time.Since(started) >= v.patience {
+			return 0, fmt.Errorf("no readable frame within %v", v.patience)
 		}
 	}
 	return 0, io.EOF

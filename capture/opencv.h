@@ -1,4 +1,4 @@
-// What capture needs of OpenCV beyond gocv: deadlines given at open, no exception across the C border, silence.
+// What capture needs of OpenCV beyond gocv: no exception across the C border, silence.
 #ifndef FACESIEVE_CAPTURE_OPENCV_H
 #define FACESIEVE_CAPTURE_OPENCV_H
 
@@ -8,13 +8,10 @@
 extern "C" {
 #endif
 
-// capture_open returns an opened capture, or NULL. The time-outs (milliseconds) are given only when positive: of the
-// back ends only FFmpeg takes them.
-void *capture_open(const char *name, int api, int open_timeout, int read_timeout);
-// capture_read fills a cv::Mat with the next frame, 8-bit BGR. CAPTURE_NONE: no frame this time. CAPTURE_RESIZED: the
-// pictures have changed their size (see decoder.h), there will be no more frames.
-enum capture_result { CAPTURE_NONE, CAPTURE_FRAME, CAPTURE_RESIZED };
-enum capture_result capture_read(void *capture, void *mat);
+// capture_open returns an opened V4L2 or GStreamer capture, or NULL.
+void *capture_open(const char *name, int api);
+// capture_read fills a cv::Mat with the next frame, 8-bit BGR, and reports whether there was one.
+bool capture_read(void *capture, void *mat);
 double capture_get(void *capture, int property);
 void capture_close(void *capture);
 

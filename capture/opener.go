@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
-	"net/url"
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	"gocv.io/x/gocv"
 )
@@ -21,7 +18,7 @@ type opener func(ctx context.Context, dog *watchdog) (input, error)
 func newOpener(cfg Config, t target) opener {
 	switch t.kind {
 	case kindStream:
-		return func(ctx context.Context, dog *watchdog) (input, error) { return openStream(ctx, dog, cfg, t) }
+		return func(ctx context.Context, _ *watchdog) (input, error) { return openStream(ctx, cfg, t) }
 	case kindDevice:
 		return func(_ context.Context, dog *watchdog) (input, error) { return openDevice(dog, cfg, t) }
 	case kindPipeline:
@@ -31,51 +28,16 @@ func newOpener(cfg Config, t target) opener {
 	case kindPicture:
 		return func(context.Context, *watchdog) (input, error) { return &pictures{paths: []string{t.name}}, nil }
 	default:
-		return func(ctx context.Context, dog *watchdog) (input, error) { return openFile(ctx, dog, cfg, t) }
+		return func(ctx context.Context, _ *watchdog) (input, error) { return openFile(ctx, cfg, t) }
 	}
 }
 
-// openStream knocks first: that can be given up, tells what is wrong, and keeps cameras that are off from holding the
-// one place that OpenCV has for opening.
-func openStream(ctx context.Context, dog *watchdog, cfg Config, t target) (input, error) {
-	if err := knock(ctx, t.name, cfg.OpenTimeout); err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", t.label, err)
+// openStream opens a live stream by the network. It makes no call that outlives its deadlines, so the watchdog rests.
+func openStream(ctx context.Context, cfg Config, t target) (input, error) {
+	if strings.HasPrefix(strings.ToLower(t.name), "rtsp") {
+		return openRTSP(ctx, cfg, t)
 	}
-	v, err := openFFmpeg(ctx, dog, cfg, t)
-	if errors.Is(err, errNotOpened) {
-		return nil, fmt.Errorf("open %s: the server answers, but gave no video within %v; "+
-			"check path, user, password and codec", t.label, cfg.OpenTimeout)
-	}
-	return v, err
-}
-
-func openFile(ctx context.Context, dog *watchdog, cfg Config, t target) (input, error) {
-	v, err := openFFmpeg(ctx, dog, cfg, t)
-	if errors.Is(err, errNotOpened) {
-		return nil, fmt.Errorf("open %s: not a video that FFmpeg can read: damaged, cut short, or an unknown format; "+
-			"see what ffprobe says", t.label)
-	}
-	return v, err
-}
-
-func openFFmpeg(ctx context.Context, dog *watchdog, cfg Config, t target) (input, error) {
-	options := "rtsp_transport;" + cfg.Transport
-	if t.live() {
-		options += "|fpsprobesize;0" // waits for twenty frames otherwise, and the frames gathered meanwhile are stale
-	}
-	leave, err := ffmpegGate.enter(ctx, options)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	dog.watch(cfg.OpenTimeout)
-	defer dog.rest()
-	v, err := openVideo(t.name, gocv.VideoCaptureFFmpeg, cfg.OpenTimeout, cfg.ReadTimeout)
-	if err != nil {
-		return nil, err
-	}
-	v.live, v.patience = t.live(), cfg.ReadTimeout
-	return v, nil
+	return openHTTP(ctx, cfg, t)
 }
 
 func openDevice(dog *watchdog, cfg Config, t target) (input, error) {
@@ -116,32 +78,9 @@ func openPipeline(dog *watchdog, cfg Config, t target) (input, error) {
 func openLive(dog *watchdog, cfg Config, t target, api gocv.VideoCaptureAPI, advice string) (input, error) {
 	dog.watch(cfg.OpenTimeout)
 	defer dog.rest()
-	v, err := openVideo(t.name, api, 0, 0)
+	v, err := openVideo(t.name, api, cfg.ReadTimeout)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %s", t.label, advice)
 	}
-	v.live, v.patience = true, cfg.ReadTimeout
 	return v, nil
-}
-
-// knock connects to the server of a URL and hangs up. Errors name host and port at most.
-func knock(ctx context.Context, raw string, timeout time.Duration) error {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return errors.New("not a valid URL") // parseURL has seen it; the error would quote it
-	}
-	scheme := strings.ToLower(u.Scheme)
-	if strings.HasPrefix(scheme, "http") && os.Getenv("http_proxy") != "" {
-		return nil // FFmpeg goes through the proxy, and there may be no other way
-	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"rtsp": "554", "rtsps": "322", "http": "80", "https": "443"}[scheme]
-	}
-	dialer := net.Dialer{Timeout: timeout}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
-	if err != nil {
-		return err
-	}
-	return conn.Close()
 }

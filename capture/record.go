@@ -11,7 +11,7 @@ import (
 // dropPeriod is how often dropped frames and broken pictures are logged at most.
 const dropPeriod = time.Second
 
-// lose records that a live source is not there, and throws away what is left of it.
+// lose records that a live source is not there, and throws away what is left of it. A pause of zero: it is not yet known.
 func (s *Source) lose(err error, pause time.Duration) {
 	stale := s.slot.discard()
 	s.mu.Lock()
@@ -20,13 +20,16 @@ func (s *Source) lose(err error, pause time.Duration) {
 	}
 	known := s.state == Reconnecting && s.stats.LastError == err.Error()
 	s.state = Reconnecting
-	s.stats.LastError = err.Error()
+	s.stats.LastError, s.stats.Reason = err.Error(), reasonOf(err)
+	if pause > 0 {
+		s.stats.NextTry = time.Now().Add(pause)
+	}
 	s.mu.Unlock()
 	level := zerolog.WarnLevel
 	if known {
 		level = zerolog.DebugLevel
 	}
-	s.log.WithLevel(level).Err(err).Dur("pause", pause).Msg("no video")
+	s.log.WithLevel(level).Err(err).Str("reason", string(reasonOf(err))).Str("pause", pause.Round(time.Millisecond).String()).Msg("no video")
 }
 
 // stop records the end, and then tells it: err is what Next returns from now on.
@@ -63,6 +66,7 @@ func (s *Source) countFrame(width, height int, fps float64, dropped bool) {
 		close(s.first)
 	}
 	s.state = Running
+	s.stats.Reason, s.stats.NextTry = "", time.Time{}
 	s.log.Info().Int("width", width).Int("height", height).Float64("fps", fps).Msg("video")
 }
 

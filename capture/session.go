@@ -88,7 +88,7 @@ func (c *session) follow(ctx context.Context, in input, back *Frame) error {
 // lost makes a fault of an end: a live source has none.
 func lost(err error) error {
 	if errors.Is(err, io.EOF) {
-		return errors.New("the stream ended")
+		return faultf(ReasonEnded, "the stream ended")
 	}
 	return err
 }
@@ -106,7 +106,7 @@ func (c *session) play(ctx context.Context, in input, back *Frame) error {
 		case errors.Is(err, errResized):
 			return fmt.Errorf("read %s: at %v %w; cut the recording there", s.target.label, s.timeline.last.Round(time.Millisecond), err)
 		case err != nil:
-			return c.over(err, step)
+			return c.over(in, err, step)
 		}
 		back.Position = s.timeline.next(stamp, step)
 		back.Time = s.cfg.Start.Add(back.Position)
@@ -120,7 +120,7 @@ func (c *session) play(ctx context.Context, in input, back *Frame) error {
 }
 
 // over turns the end of a round into io.EOF, or into the fault that it is.
-func (c *session) over(err error, step time.Duration) error {
+func (c *session) over(in input, err error, step time.Duration) error {
 	s := c.source
 	if !errors.Is(err, io.EOF) {
 		return err
@@ -128,8 +128,11 @@ func (c *session) over(err error, step time.Duration) error {
 	if c.frames == 0 {
 		return fmt.Errorf("read %s: not one frame in it can be read; it is damaged or of an unknown codec", s.target.label)
 	}
-	if said := c.shape.frames; c.frames < said*9/10 {
-		s.log.Warn().Int("frames", c.frames).Int("announced", said).Msg("the file ends early; it is damaged or cut short")
+	if v, ok := in.(*videoFile); ok {
+		if read, declared, early := v.missing(); early {
+			s.log.Warn().Str("read", read.Round(time.Millisecond).String()).Str("declared", declared.Round(time.Millisecond).String()).
+				Msg("the file ends early; it is damaged or cut short")
+		}
 	}
 	s.timeline.again(step)
 	return io.EOF
@@ -152,11 +155,18 @@ func (c *session) read(ctx context.Context, in input, back *Frame) (time.Duratio
 		return 0, err
 	}
 	if c.source.target.live() { // a large picture on a slow board takes its time
-		c.dog.watch(c.source.cfg.ReadTimeout)
+		limit := c.source.cfg.ReadTimeout
+		if p, ok := in.(patient); ok {
+			limit = p.patience()
+		}
+		c.dog.watch(limit)
 		defer c.dog.rest()
 	}
 	return in.read(ctx, &back.Mat)
 }
+
+// patient is an input whose reads may take longer than ReadTimeout, and end in time without the watchdog.
+type patient interface{ patience() time.Duration }
 
 func (c *session) publish(ctx context.Context, back *Frame) error {
 	width, height := back.Mat.Cols(), back.Mat.Rows()

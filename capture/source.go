@@ -12,6 +12,9 @@ import (
 // grace is what a call may take beyond its deadline before it counts as blocked.
 const grace = 500 * time.Millisecond
 
+// The pauses after a refused login: cameras lock an account after some wrong passwords.
+const refusedMin, refusedMax = time.Minute, 15 * time.Minute
+
 // Source reads one camera, stream, file or folder. Its methods may be called from any goroutine.
 type Source struct {
 	cfg    Config
@@ -27,6 +30,7 @@ type Source struct {
 
 	timeline timeline // of a finite source, over all its rounds
 	anchor   time.Time
+	refused  backoff  // pauses after a refused login
 	stuck    *session // abandoned and not back yet
 
 	mu      sync.Mutex
@@ -67,6 +71,8 @@ func start(cfg Config, t target, open opener, log zerolog.Logger) (*Source, erro
 		first:  make(chan struct{}),
 		done:   make(chan struct{}),
 		state:  Connecting,
+
+		refused: backoff{min: refusedMin, max: refusedMax},
 	}
 	if s.cfg.Start.IsZero() {
 		s.cfg.Start = s.opened.Round(0)

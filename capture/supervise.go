@@ -29,6 +29,12 @@ func (s *Source) supervise(ctx context.Context) {
 			pauses.reset()
 		}
 		pause := pauses.next()
+		if healthy > 0 {
+			s.refused.reset()
+		}
+		if reasonOf(err).refusesLogin() {
+			pause = s.refused.next()
+		}
 		s.lose(err, pause)
 		if sleep(ctx, pause) != nil {
 			s.stop(ErrClosed)

@@ -70,7 +70,7 @@ func (d *daemon) prepare() (c *change, err error) {
 func (c *change) place(d *daemon, camera Camera) error {
 	set := settings{camera: camera, device: c.cfg.Device, image: c.cfg.Image, shared: c.shared}
 	s := d.fleet.named(camera.Name)
-	if s == nil || s.settings.camera.Capture != camera.Capture {
+	if s == nil || !s.settings.camera.Capture.Equal(camera.Capture) {
 		s, err := openStation(set, d.post, d.gallery, d.log)
 		if err != nil {
 			return fmt.Errorf("camera %s: %w", camera.Name, err)

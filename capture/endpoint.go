@@ -1,0 +1,165 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxRedirects bounds how often a server may send elsewhere.
+const maxRedirects = 5
+
+// endpoint is the server of a live stream: where connections go, and how they end.
+type endpoint struct {
+	cfg    Config
+	url    *url.URL      // without credentials
+	user   *url.Userinfo // nil: none given
+	cancel context.CancelFunc
+
+	mu    sync.Mutex
+	taps  []*tap
+	fault error // the first that explains why nothing more comes
+	ended bool
+}
+
+func newEndpoint(cfg Config, t target, cancel context.CancelFunc) (*endpoint, error) {
+	u, err := url.Parse(t.name)
+	if err != nil {
+		return nil, errors.New("not a valid URL") // parseURL has seen it; the error would quote it
+	}
+	e := &endpoint{cfg: cfg, url: u, user: u.User, cancel: cancel}
+	u.User = nil
+	u.Scheme = strings.ToLower(u.Scheme)
+	return e, nil
+}
+
+// address returns host and port of a URL.
+func address(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"rtsp": "554", "rtsps": "322", "http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// home reports whether a URL is on the configured server: only that one gets the password.
+func (e *endpoint) home(u *url.URL) bool {
+	return strings.EqualFold(address(u), address(e.url)) && u.Scheme == e.url.Scheme
+}
+
+// allowed returns the fault of an address that a server sends to, nil where it may be opened.
+func (e *endpoint) allowed(u *url.URL) error {
+	secure := e.url.Scheme == "https" || e.url.Scheme == "rtsps"
+	host := strings.ToLower(u.Hostname())
+	listed := slices.ContainsFunc(e.cfg.AllowHosts, func(h string) bool { return strings.EqualFold(h, host) })
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "rtsp" && u.Scheme != "rtsps", host == "":
+		return faultf(ReasonRedirect, "the camera sends to an address of the kind %.20q, which is not opened", u.Scheme)
+	case secure && u.Scheme != e.url.Scheme:
+		return faultf(ReasonRedirect, "the camera sends to an address without TLS (%s); give its url instead", u.Host)
+	case !strings.EqualFold(host, e.url.Hostname()) && !listed:
+		return faultf(ReasonRedirect, "the camera sends to another host, %s; give its url instead, or list it in allow_hosts", u.Host)
+	default:
+		return nil
+	}
+}
+
+// dial connects, and keeps the connection so that it can be cut at any time.
+func (e *endpoint) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: e.cfg.OpenTimeout}
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, e.keep(explainDial(err, e.cfg.OpenTimeout))
+	}
+	t := &tap{Conn: conn}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ended {
+		return nil, errors.Join(context.Canceled, conn.Close())
+	}
+	e.taps = append(slices.DeleteFunc(e.taps, func(t *tap) bool { return t.closed.Load() }), t)
+	return t, nil
+}
+
+// keep remembers the first fault, and returns it.
+func (e *endpoint) keep(err error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.fault == nil && !e.ended && !errors.Is(err, context.Canceled) {
+		e.fault = err
+	}
+	return err
+}
+
+// cut ends the endpoint: its connections are closed, and calls that wait for them return. The fault is the reason, nil
+// on close.
+func (e *endpoint) cut(fault error) {
+	if fault != nil {
+		_ = e.keep(fault) // explained later
+	}
+	e.mu.Lock()
+	e.ended = true
+	e.mu.Unlock()
+	e.cancel()
+	e.cutConnections()
+}
+
+func (e *endpoint) cutConnections() {
+	e.mu.Lock()
+	taps := slices.Clone(e.taps)
+	e.mu.Unlock()
+	for _, t := range taps {
+		_ = t.Close() // may be closed already
+	}
+}
+
+// forget drops a fault that did not keep frames from coming.
+func (e *endpoint) forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.fault = nil
+}
+
+// explain returns what is known better about an error: the fault that was kept, TLS, the protocol of the answer.
+func (e *endpoint) explain(err error) error {
+	e.mu.Lock()
+	fault, taps := e.fault, e.taps
+	e.mu.Unlock()
+	if fault != nil && reasonOf(fault) != ReasonSilent {
+		return fault
+	}
+	if better := explainTLS(err, e.url.Hostname()); better != nil {
+		return better
+	}
+	if len(taps) > 0 {
+		if better := explainProtocol(e.url.Scheme, taps[len(taps)-1].answer()); better != nil {
+			return better
+		}
+	}
+	if fault != nil {
+		return fault
+	}
+	return err
+}
+
+// silent is the fault of a server that does not answer in time.
+func (e *endpoint) silent() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	connected := len(e.taps) > 0
+	if !connected {
+		return faultf(ReasonUnreachable, "no answer within %v; is the camera switched on? check its address and the firewalls", e.cfg.OpenTimeout)
+	}
+	return faultf(ReasonSilent, "the server at %s accepts connections but does not answer within %v; restart the camera, or check the port",
+		address(e.url), e.cfg.OpenTimeout)
+}
+
+// within cuts the connections when opening takes too long; call the result when it is over.
+func (e *endpoint) within(limit time.Duration) (done func() bool) {
+	return time.AfterFunc(limit, func() { e.cut(e.silent()) }).Stop
+}

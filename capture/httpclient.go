@@ -1,0 +1,152 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/icholy/digest"
+)
+
+// httpHeaders bounds the header of an answer.
+const httpHeaders = 64 << 10
+
+// httpClient makes the requests of one stream.
+type httpClient struct {
+	*endpoint
+	client *http.Client
+
+	mu    sync.Mutex
+	known *digest.Challenge // the server's last one
+	count int               // requests that answered it
+	basic bool              // the server wants Basic
+}
+
+func newHTTPClient(e *endpoint) (*httpClient, error) {
+	secure, err := e.cfg.TLS.config(e.url.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	h := &httpClient{endpoint: e}
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: e.dial, TLSClientConfig: secure,
+		MaxResponseHeaderBytes: httpHeaders, DisableCompression: true, MaxIdleConnsPerHost: 2,
+	}
+	h.client = &http.Client{Transport: transport, CheckRedirect: h.redirect}
+	return h, nil
+}
+
+// redirect lets a request go on to another address of the same or an allowed host. The password stays at home.
+func (h *httpClient) redirect(request *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return h.keep(faultf(ReasonRedirect, "the camera sends on and on (%d redirects); give the url where the stream is", maxRedirects))
+	}
+	if err := h.allowed(request.URL); err != nil {
+		return h.keep(err)
+	}
+	request.Header.Del("Referer")
+	if !h.home(request.URL) {
+		request.Header.Del("Authorization")
+	}
+	return nil
+}
+
+// get requests an address, with the login if the server asks for one, and returns an answer of success.
+func (h *httpClient) get(ctx context.Context, address string, header http.Header) (*http.Response, error) {
+	for attempt := 0; ; attempt++ {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+		if err != nil {
+			return nil, errors.New("not a valid URL") // the error would quote it
+		}
+		request.Header = header.Clone()
+		request.Header.Set("User-Agent", "facesieve")
+		loggedIn, err := h.authorize(request)
+		if err != nil {
+			return nil, err
+		}
+		response, err := h.client.Do(request)
+		if err != nil {
+			return nil, h.explain(plain(err))
+		}
+		if response.StatusCode == http.StatusOK || response.StatusCode == http.StatusPartialContent {
+			return response, nil
+		}
+		_ = response.Body.Close() // it is of no use
+		again := response.StatusCode == http.StatusUnauthorized && attempt == 0 && h.challenge(response)
+		if !again {
+			text := strings.TrimSpace(strings.TrimPrefix(response.Status, fmt.Sprint(response.StatusCode)))
+			return nil, h.keep(explainStatus(response.StatusCode, printable(text), loggedIn))
+		}
+	}
+}
+
+// challenge keeps what a server asks for, and reports whether a login can answer it that was not refused just now.
+func (h *httpClient) challenge(response *http.Response) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.user == nil || !h.home(response.Request.URL) {
+		return false
+	}
+	h.count = 0
+	h.known, _ = digest.FindChallenge(response.Header) // its error: none of these that is supported
+	h.basic = false
+	for _, value := range response.Header.Values("WWW-Authenticate") {
+		h.basic = h.basic || h.known == nil && strings.HasPrefix(strings.ToLower(value), "basic")
+	}
+	return h.known != nil || h.basic
+}
+
+// authorize adds the login that the server asked for, and reports whether it did.
+func (h *httpClient) authorize(request *http.Request) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.user == nil || !h.home(request.URL) {
+		return false, nil
+	}
+	password, _ := h.user.Password()
+	switch {
+	case h.known != nil:
+		h.count++
+		answer, err := digest.Digest(h.known, digest.Options{
+			Method: request.Method, URI: request.URL.RequestURI(), Count: h.count,
+			Username: h.user.Username(), Password: password,
+		})
+		if err != nil {
+			return false, faultf(ReasonUnauthorized, "the camera asks for a login of a kind that is not supported; allow Digest or Basic in its settings")
+		}
+		request.Header.Set("Authorization", answer.String())
+		return true, nil
+	case h.basic:
+		request.SetBasicAuth(h.user.Username(), password)
+		return true, nil
+	default:
+		return false, nil
+	}
+}
+
+func (h *httpClient) close() { h.client.CloseIdleConnections() }
+
+// limited reads at most so many bytes of a body.
+type limited struct {
+	io.Reader
+	io.Closer
+}
+
+func limit(body io.ReadCloser, bytes int64) io.ReadCloser {
+	return limited{io.LimitReader(body, bytes), body}
+}
+
+// printable makes a text of a server fit for a message: short, one line, no control characters.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 {
+			return -1
+		}
+		return r
+	}, text)
+	return text[:min(len(text), 60)]
+}

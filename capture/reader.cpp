@@ -1,0 +1,392 @@
+#include "reader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "feed.h"
+
+extern "C" {
+#include <libavutil/avstring.h>
+#include <libavutil/display.h>
+#include <libavutil/opt.h>
+}
+
+namespace facesieve {
+
+// No frame of a camera, and nothing between two frames, has as many bytes.
+static const int64_t kBudget = 64 << 20;
+static const int kFeedBuffer = 32 << 10;
+// So many packets at the beginning of a file may hold none of the video.
+static const int kPeeked = 200;
+// The containers that a camera may send. Others open further addresses (sdp, concat, dash) or are no video.
+static const char *const kStreamFormats = "mpjpeg,mjpeg,mjpeg_2000,mpegts,mpegtsraw,flv,live_flv,hls,applehttp,mov,mp4,m4a,3gp,3g2,mj2,"
+                                          "matroska,webm,h264,hevc,mpegvideo,m4v,mpeg,avi,asf,ogg,ivf,obu,av1,"
+                                          "aac,mp3,ac3,eac3,webvtt";
+
+namespace {
+struct Feed {
+  Reader *reader;
+  uintptr_t handle;
+};
+
+int read_feed(void *opaque, uint8_t *buffer, int size) {
+  Feed &feed = *static_cast<Feed *>(opaque);
+  if (feed.reader->interrupted()) {
+    return AVERROR_EXIT;
+  }
+  int count = captureFeedRead(feed.handle, buffer, size);
+  if (count == 0) {
+    return AVERROR_EOF;
+  }
+  if (count < 0) {
+    return AVERROR(EIO);
+  }
+  return feed.reader->spend(count) ? count : AVERROR(EFBIG);
+}
+
+int is_interrupted(void *opaque) { return static_cast<Reader *>(opaque)->interrupted(); }
+
+int open_nested_address(AVFormatContext *context, AVIOContext **pb, const char *url, int flags, AVDictionary **options) {
+  return static_cast<Reader *>(context->opaque)->open_nested(pb, url, flags, options);
+}
+
+int close_nested_address(AVFormatContext *, AVIOContext *pb) { return Reader::close_nested(pb); }
+
+// turn returns the rotation, degrees clockwise, that the container asks for.
+int turn(const AVStream &stream) {
+  const int32_t *matrix = nullptr;
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 100)
+  const AVPacketSideData *data = av_packet_side_data_get(stream.codecpar->coded_side_data,
+                                                         stream.codecpar->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
+  if (data != nullptr) {
+    matrix = reinterpret_cast<const int32_t *>(data->data);
+  }
+#else
+  matrix = reinterpret_cast<const int32_t *>(av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, nullptr));
+#endif
+  if (matrix == nullptr) {
+    return 0;
+  }
+  double angle = -av_display_rotation_get(matrix);
+  if (std::isnan(angle)) {
+    return 0;
+  }
+  int degrees = static_cast<int>(std::lround(angle)) % 360;
+  return degrees < 0 ? degrees + 360 : degrees;
+}
+
+bool is_video(const AVStream &stream) {
+  return stream.codecpar->codec_type == AVMEDIA_TYPE_VIDEO && (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) == 0;
+}
+
+int64_t number(AVDictionary *options, const char *key) {
+  AVDictionaryEntry *entry = av_dict_get(options, key, nullptr, 0);
+  return entry == nullptr ? 0 : std::max(0LL, atoll(entry->value));
+}
+} // namespace
+
+Reader::Reader(const media_options &options)
+    : options_(options), decoder_({options.max_pixels, options.live}),
+      scaler_(options.max_pixels, {options.aspect_num, std::max(1, options.aspect_den)}), packet_(av_packet_alloc()) {}
+
+Reader::~Reader() {
+  avformat_close_input(&context_);
+  if (root_ != nullptr) {
+    close_nested(root_);
+  }
+  av_packet_free(&packet_);
+}
+
+bool Reader::spend(int bytes) {
+  budget_ -= bytes;
+  flooded_ = flooded_ || budget_ < 0;
+  return !flooded_;
+}
+
+AVIOContext *Reader::feed_context(Reader *reader, uintptr_t handle) {
+  Feed *feed = new Feed{reader, handle};
+  uint8_t *buffer = static_cast<uint8_t *>(av_malloc(kFeedBuffer));
+  AVIOContext *pb = nullptr;
+  if (buffer != nullptr) {
+    pb = avio_alloc_context(buffer, kFeedBuffer, 0, feed, read_feed, nullptr, nullptr);
+  }
+  if (pb == nullptr) {
+    av_free(buffer);
+    delete feed;
+    captureFeedClose(handle);
+    return nullptr;
+  }
+  pb->seekable = 0;
+  return pb;
+}
+
+int Reader::open_nested(AVIOContext **pb, const char *url, int flags, AVDictionary **options) {
+  AVDictionary *given = options == nullptr ? nullptr : *options;
+  if ((flags & AVIO_FLAG_WRITE) != 0 || stop_) {
+    return AVERROR(EPERM);
+  }
+  uintptr_t feed = captureFeedOpen(feed_, const_cast<char *>(url), number(given, "offset"), number(given, "end_offset"));
+  if (feed == 0) {
+    return AVERROR(EPERM);
+  }
+  *pb = feed_context(this, feed);
+  return *pb == nullptr ? AVERROR(ENOMEM) : 0;
+}
+
+int Reader::close_nested(AVIOContext *pb) {
+  Feed *feed = static_cast<Feed *>(pb->opaque);
+  captureFeedClose(feed->handle);
+  delete feed;
+  av_freep(&pb->buffer);
+  avio_context_free(&pb);
+  return 0;
+}
+
+int Reader::allocate() {
+  context_ = avformat_alloc_context();
+  if (context_ == nullptr || packet_ == nullptr) {
+    return AVERROR(ENOMEM);
+  }
+  context_->interrupt_callback = {is_interrupted, this};
+  context_->opaque = this;
+  return 0;
+}
+
+int Reader::open_input(const std::string &url, const AVInputFormat *format, AVDictionary **options) {
+  budget_ = kBudget;
+  // FFmpeg 4 takes the format without const.
+  return avformat_open_input(&context_, url.c_str(), const_cast<AVInputFormat *>(format), options);
+}
+
+media_status Reader::fault(int error, media_frame &result) const {
+  result.error = error;
+  result.giant_pixels = decoder_.giant();
+  if (stop_) {
+    return MEDIA_INTERRUPTED;
+  }
+  if (flooded_) {
+    return MEDIA_FLOOD;
+  }
+  if (decoder_.giant() > 0) {
+    return MEDIA_GIANT;
+  }
+  return error == AVERROR_DECODER_NOT_FOUND ? MEDIA_NO_DECODER : MEDIA_FAILED;
+}
+
+static int open_local(AVFormatContext **context, const std::string &url) {
+  AVDictionary *options = nullptr;
+  av_dict_set(&options, "protocol_whitelist", "file", 0);
+  int error = avformat_open_input(context, url.c_str(), nullptr, &options);
+  av_dict_free(&options);
+  return error;
+}
+
+media_status Reader::open_file(const std::string &path, media_frame &result) {
+  std::string url = "file:" + path;
+  int error = allocate();
+  if (error >= 0) {
+    error = open_local(&context_, url);
+  }
+  if (error < 0) {
+    return fault(error, result);
+  }
+  if ((context_->ctx_flags & AVFMTCTX_NOHEADER) != 0) {
+    media_status status = peek(url, result);
+    if (status != MEDIA_FRAME) {
+      return status;
+    }
+  }
+  error = find_streams();
+  return error < 0 ? fault(error, result) : choose(result);
+}
+
+// peek reads the first packets of a container whose header does not hold the size of the frames, and opens it again:
+// avformat_find_stream_info would decode a frame of any size.
+media_status Reader::peek(const std::string &url, media_frame &result) {
+  int64_t claimed = 0;
+  for (int i = 0; i < kPeeked && claimed == 0 && av_read_frame(context_, packet_) >= 0; i++) {
+    const AVCodecParameters *parameters = context_->streams[packet_->stream_index]->codecpar;
+    if (parameters->codec_type == AVMEDIA_TYPE_VIDEO) {
+      claimed = claimed_pixels(parameters->codec_id, parameters, packet_->data, packet_->size);
+    }
+    av_packet_unref(packet_);
+  }
+  if (claimed > options_.max_pixels) {
+    result.giant_pixels = claimed;
+    return MEDIA_GIANT;
+  }
+  avformat_close_input(&context_);
+  int error = allocate();
+  if (error >= 0) {
+    error = open_local(&context_, url);
+  }
+  return error < 0 ? fault(error, result) : MEDIA_FRAME;
+}
+
+int Reader::find_streams() {
+  std::vector<AVDictionary *> options(context_->nb_streams, nullptr);
+  for (AVDictionary *&one : options) {
+    av_dict_set_int(&one, "max_pixels", options_.max_pixels, 0);
+    av_dict_set_int(&one, "threads", 1, 0);
+  }
+  int error = avformat_find_stream_info(context_, options.empty() ? nullptr : options.data());
+  for (AVDictionary *&one : options) {
+    av_dict_free(&one);
+  }
+  return error;
+}
+
+// choose starts the decoder of a file's first video.
+media_status Reader::choose(media_frame &result) {
+  for (unsigned i = 0; i < context_->nb_streams; i++) {
+    if (is_video(*context_->streams[i])) {
+      return start(context_->streams[i], result);
+    }
+  }
+  return MEDIA_NO_VIDEO;
+}
+
+media_status Reader::start(AVStream *stream, media_frame &result) {
+  video_ = stream->index;
+  turn_ = turn(*stream);
+  int error = decoder_.open(stream->codecpar, stream->time_base);
+  return error < 0 ? fault(error, result) : MEDIA_FRAME;
+}
+
+media_status Reader::open_feed(uintptr_t feed, const std::string &url, const std::string &format, media_frame &result) {
+  feed_ = feed;
+  root_ = feed_context(this, feed);
+  int error = root_ == nullptr ? AVERROR(ENOMEM) : allocate();
+  if (error < 0) {
+    return fault(error, result);
+  }
+  context_->pb = root_;
+  context_->io_open = open_nested_address;
+#if LIBAVFORMAT_VERSION_MAJOR >= 59
+  context_->io_close2 = close_nested_address;
+#endif
+  AVDictionary *options = nullptr;
+  av_dict_set(&options, "format_whitelist", kStreamFormats, 0);
+  av_dict_set(&options, "protocol_whitelist", "none", 0);
+  av_dict_set(&options, "http_persistent", "0", 0); // of hls: its connections are not FFmpeg's
+  av_dict_set(&options, "http_multiple", "0", 0);
+  av_dict_set(&options, "extension_picky", "0", 0); // of hls, FFmpeg 7.1: the addresses are checked by captureFeedOpen
+  const AVInputFormat *known = format.empty() ? nullptr : av_find_input_format(format.c_str());
+  error = open_input(url, known, &options);
+  av_dict_free(&options);
+  return error < 0 ? fault(error, result) : MEDIA_FRAME;
+}
+
+// take hands a packet to the decoder. A live stream is not probed: its first packet of video chooses the stream.
+media_status Reader::take(AVPacket &packet, media_frame &result) {
+  cover(packet);
+  AVStream *stream = context_->streams[packet.stream_index];
+  if (video_ < 0 && is_video(*stream)) {
+    media_status status = start(stream, result);
+    if (status != MEDIA_FRAME) {
+      return status;
+    }
+  }
+  if (packet.stream_index != video_) {
+    return MEDIA_FRAME;
+  }
+  int error = decoder_.send(&packet);
+  if (decoder_.giant() > 0) {
+    return fault(error, result);
+  }
+  if (error < 0) { // damaged; the next one may be good
+    result.error = error;
+  }
+  return MEDIA_FRAME;
+}
+
+// cover keeps which part of the container's time was read.
+void Reader::cover(const AVPacket &packet) {
+  int64_t stamp = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
+  if (stamp == AV_NOPTS_VALUE) {
+    return;
+  }
+  AVRational base = context_->streams[packet.stream_index]->time_base;
+  first_us_ = std::min(first_us_, av_rescale_q(stamp, base, AV_TIME_BASE_Q));
+  last_us_ = std::max(last_us_, av_rescale_q(stamp + packet.duration, base, AV_TIME_BASE_Q));
+}
+
+media_status Reader::next(cv::Mat &mat, media_frame &result) {
+  budget_ = kBudget;
+  while (!stop_) {
+    int error = decoder_.opened() ? decoder_.receive() : AVERROR(EAGAIN);
+    if (error >= 0) {
+      return deliver(mat, result);
+    }
+    if (flushed_) {
+      return MEDIA_END;
+    }
+    error = av_read_frame(context_, packet_);
+    if (error == AVERROR(EAGAIN)) {
+      continue;
+    }
+    if (error < 0) {
+      result.error = error;
+      if (stop_ || flooded_) {
+        return fault(error, result);
+      }
+      if (!decoder_.opened()) {
+        return video_ < 0 && context_->nb_streams > 0 ? MEDIA_NO_VIDEO : MEDIA_END;
+      }
+      flushed_ = true;
+      decoder_.send(nullptr);
+      continue;
+    }
+    media_status status = take(*packet_, result);
+    av_packet_unref(packet_);
+    if (status != MEDIA_FRAME) {
+      return status;
+    }
+  }
+  return MEDIA_INTERRUPTED;
+}
+
+media_status Reader::deliver(cv::Mat &mat, media_frame &result) {
+  const AVFrame &frame = decoder_.frame();
+  if (decoder_.resized() && !options_.live) {
+    return MEDIA_RESIZED;
+  }
+  AVStream *stream = context_->streams[video_];
+  AVFrame *guessed = const_cast<AVFrame *>(&frame); // is only read
+  Shape shape{av_guess_sample_aspect_ratio(context_, stream, guessed), turn_};
+  result.width = frame.width, result.height = frame.height;
+  result.sample_num = shape.sample.num, result.sample_den = shape.sample.den;
+  result.stamp_us = INT64_MIN;
+  if (frame.best_effort_timestamp != AV_NOPTS_VALUE) {
+    int64_t start = stream->start_time == AV_NOPTS_VALUE ? 0 : stream->start_time;
+    result.stamp_us = av_rescale_q(frame.best_effort_timestamp - start, stream->time_base, AV_TIME_BASE_Q);
+  }
+  return scaler_.convert(frame, shape, mat) ? MEDIA_FRAME : MEDIA_FAILED;
+}
+
+void Reader::info(media_info &info) const {
+  info = {};
+  if (context_ == nullptr) {
+    return;
+  }
+  if (video_ >= 0) {
+    AVStream *stream = context_->streams[video_];
+    info.fps = av_q2d(av_guess_frame_rate(context_, stream, nullptr));
+  }
+  bool declared = context_->duration_estimation_method == AVFMT_DURATION_FROM_STREAM;
+  bool joined = std::string(context_->iformat->name).find("hls") != std::string::npos; // a sum of other containers
+  if (declared && !joined && context_->duration > 0) {
+    info.duration_us = context_->duration;
+  }
+  info.covered_us = last_us_ > first_us_ ? last_us_ - first_us_ : 0;
+  av_strlcpy(info.format, context_->iformat->name, sizeof(info.format));
+  for (unsigned i = 0; i < context_->nb_streams; i++) {
+    const AVCodecParameters &parameters = *context_->streams[i]->codecpar;
+    const char *type = av_get_media_type_string(parameters.codec_type);
+    av_strlcatf(info.streams, sizeof(info.streams), "%s%s %s", i == 0 ? "" : ", ",
+                avcodec_get_name(parameters.codec_id), type == nullptr ? "" : type);
+  }
+}
+
+} // namespace facesieve

@@ -1,0 +1,66 @@
+// A reader of containers, on libavformat: video files, and streams whose bytes Go brings.
+#ifndef FACESIEVE_CAPTURE_READER_H
+#define FACESIEVE_CAPTURE_READER_H
+
+#include <atomic>
+#include <string>
+
+#include "decoder.h"
+#include "ffmpeg.h"
+#include "scaler.h"
+
+extern "C" {
+#include <libavformat/avformat.h>
+}
+
+namespace facesieve {
+
+class Reader {
+public:
+  explicit Reader(const media_options &options);
+  ~Reader();
+  Reader(const Reader &) = delete;
+  Reader &operator=(const Reader &) = delete;
+
+  media_status open_file(const std::string &path, media_frame &result);
+  media_status open_feed(uintptr_t feed, const std::string &url, const std::string &format, media_frame &result);
+  media_status next(cv::Mat &mat, media_frame &result);
+  void info(media_info &info) const;
+  void interrupt() { stop_ = true; }
+
+  // For the callbacks that libavformat calls.
+  bool interrupted() const { return stop_; }
+  bool spend(int bytes);
+  int open_nested(AVIOContext **pb, const char *url, int flags, AVDictionary **options);
+  static int close_nested(AVIOContext *pb);
+
+private:
+  int allocate();
+  int open_input(const std::string &url, const AVInputFormat *format, AVDictionary **options);
+  media_status peek(const std::string &url, media_frame &result);
+  int find_streams();
+  media_status choose(media_frame &result);
+  media_status start(AVStream *stream, media_frame &result);
+  media_status fault(int error, media_frame &result) const;
+  media_status take(AVPacket &packet, media_frame &result);
+  media_status deliver(cv::Mat &mat, media_frame &result);
+  void cover(const AVPacket &packet);
+  static AVIOContext *feed_context(Reader *reader, uintptr_t feed);
+
+  media_options options_;
+  Decoder decoder_;
+  Scaler scaler_;
+  std::atomic<bool> stop_{false};
+  AVFormatContext *context_ = nullptr;
+  AVIOContext *root_ = nullptr; // of the stream itself; nullptr for a file
+  uintptr_t feed_ = 0;
+  AVPacket *packet_ = nullptr;
+  int video_ = -1;
+  int turn_ = 0;
+  int64_t budget_ = 0; // bytes that may come before the next frame
+  bool flooded_ = false, flushed_ = false;
+  int64_t first_us_ = INT64_MAX, last_us_ = INT64_MIN;
+};
+
+} // namespace facesieve
+#endif

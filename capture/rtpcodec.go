@@ -1,0 +1,195 @@
+package capture
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/bluenviron/gortsplib/v5"
+	"github.com/bluenviron/gortsplib/v5/pkg/format"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/av1"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
+	"github.com/pion/rtp"
+)
+
+// unit is what a decoder takes at a time: the coded picture of one moment.
+type unit struct {
+	data  []byte
+	key   bool          // decoding may begin here
+	stamp time.Duration // since the first
+}
+
+// rtpCodec makes units of the packets of one format.
+type rtpCodec struct {
+	name   string // FFmpeg's
+	format format.Format
+	fps    float64 // declared; 0: unknown
+	// depacket returns a unit's bytes, once its last packet is there, and whether decoding may begin with it.
+	depacket func(*rtp.Packet) (data []byte, key bool, err error)
+}
+
+// newRTPCodec returns nil for a format that FFmpeg is not given.
+func newRTPCodec(f format.Format) (*rtpCodec, error) {
+	switch f := f.(type) {
+	case *format.H264:
+		return newH264(f)
+	case *format.H265:
+		return newH265(f)
+	case *format.MJPEG:
+		d, err := f.CreateDecoder()
+		return whole("mjpeg", f, d, true), err
+	case *format.MPEG4Video:
+		d, err := f.CreateDecoder()
+		return prefixed(whole("mpeg4", f, d, false), f.Config), err
+	case *format.MPEG1Video:
+		d, err := f.CreateDecoder()
+		return whole("mpeg2video", f, d, false), err
+	case *format.VP8:
+		d, err := f.CreateDecoder()
+		return whole("vp8", f, d, false), err
+	case *format.VP9:
+		d, err := f.CreateDecoder()
+		return whole("vp9", f, d, false), err
+	case *format.AV1:
+		return newAV1(f)
+	default:
+		return nil, nil //nolint:nilnil // no codec, no fault
+	}
+}
+
+// whole is for formats whose units are one piece.
+func whole(name string, f format.Format, d interface {
+	Decode(packet *rtp.Packet) ([]byte, error)
+}, key bool,
+) *rtpCodec {
+	return &rtpCodec{name: name, format: f, depacket: func(p *rtp.Packet) ([]byte, bool, error) {
+		data, err := d.Decode(p)
+		return data, key, err
+	}}
+}
+
+// prefixed puts the codec's configuration before the first unit.
+func prefixed(c *rtpCodec, config []byte) *rtpCodec {
+	depacket := c.depacket
+	c.depacket = func(p *rtp.Packet) ([]byte, bool, error) {
+		data, key, err := depacket(p)
+		if err == nil && config != nil {
+			data, config = append(config[:len(config):len(config)], data...), nil
+		}
+		return data, key, err
+	}
+	return c
+}
+
+// nalUnits is for H.264 and H.265: the parameter sets of the description go before the first unit and before those
+// where decoding may begin, unless these bring their own.
+func nalUnits(name string, f format.Format, decode func(*rtp.Packet) ([][]byte, error), key func([][]byte) bool,
+	own func([]byte) bool, sets ...[]byte,
+) *rtpCodec {
+	begun := false
+	return &rtpCodec{name: name, format: f, depacket: func(p *rtp.Packet) ([]byte, bool, error) {
+		nalus, err := decode(p)
+		if err != nil {
+			return nil, false, err
+		}
+		start := key(nalus)
+		var data []byte
+		if start && !anyOf(nalus, own) || !begun {
+			data = annexB(data, sets)
+		}
+		begun = true
+		return annexB(data, nalus), start, nil
+	}}
+}
+
+func anyOf(nalus [][]byte, own func([]byte) bool) bool {
+	for _, nalu := range nalus {
+		if len(nalu) > 0 && own(nalu) {
+			return true
+		}
+	}
+	return false
+}
+
+// annexB appends NAL units with start codes (ITU-T H.264, annex B).
+func annexB(data []byte, nalus [][]byte) []byte {
+	for _, nalu := range nalus {
+		if len(nalu) > 0 {
+			data = append(append(data, 0, 0, 0, 1), nalu...)
+		}
+	}
+	return data
+}
+
+func newH264(f *format.H264) (*rtpCodec, error) {
+	d, err := f.CreateDecoder()
+	if err != nil {
+		return nil, err
+	}
+	own := func(nalu []byte) bool { return h264.NALUType(nalu[0]&0x1f) == h264.NALUTypeSPS }
+	c := nalUnits("h264", f, d.Decode, h264.IsRandomAccess, own, f.SPS, f.PPS)
+	var sps h264.SPS
+	if sps.Unmarshal(f.SPS) == nil {
+		c.fps = sps.FPS()
+	}
+	return c, nil
+}
+
+func newH265(f *format.H265) (*rtpCodec, error) {
+	d, err := f.CreateDecoder()
+	if err != nil {
+		return nil, err
+	}
+	own := func(nalu []byte) bool { return h265.NALUType(nalu[0]>>1&0x3f) == h265.NALUType_SPS_NUT }
+	c := nalUnits("hevc", f, d.Decode, h265.IsRandomAccess, own, f.VPS, f.SPS, f.PPS)
+	var sps h265.SPS
+	if sps.Unmarshal(f.SPS) == nil {
+		c.fps = sps.FPS()
+	}
+	return c, nil
+}
+
+func newAV1(f *format.AV1) (*rtpCodec, error) {
+	d, err := f.CreateDecoder()
+	if err != nil {
+		return nil, err
+	}
+	return &rtpCodec{name: "av1", format: f, depacket: func(p *rtp.Packet) ([]byte, bool, error) {
+		obus, err := d.Decode(p)
+		if err != nil {
+			return nil, false, err
+		}
+		data, err := av1.Bitstream(obus).Marshal()
+		return data, av1.IsRandomAccess2(obus), err
+	}}, nil
+}
+
+// clock turns RTP timestamps, which wrap around, into times.
+type clock struct {
+	rate    int64
+	begun   bool
+	last    uint32
+	elapsed int64
+}
+
+func (c *clock) at(stamp uint32) time.Duration {
+	if c.begun {
+		c.elapsed += int64(int32(stamp - c.last)) //nolint:gosec // modulo 2^32 is meant
+	}
+	c.begun, c.last = true, stamp
+	return time.Duration(float64(c.elapsed) / float64(max(c.rate, 1)) * float64(time.Second))
+}
+
+// collect returns a callback that passes units on and counts packets.
+func (c *rtpCodec) collect(push func(unit), packets *atomic.Uint64) gortsplib.OnPacketRTPFunc {
+	clock := clock{rate: int64(c.format.ClockRate())}
+	return func(p *rtp.Packet) {
+		packets.Add(1)
+		stamp := clock.at(p.Timestamp)
+		data, key, err := c.depacket(p)
+		if err != nil { // more packets are needed, or one is missing
+			return
+		}
+		push(unit{data, key, stamp})
+	}
+}

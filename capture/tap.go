@@ -1,0 +1,88 @@
+package capture
+
+import (
+	"bytes"
+	"net"
+	"sync"
+	"sync/atomic"
+)
+
+// tapSize is enough of an answer to recognise its protocol.
+const tapSize = 16
+
+// tap is a connection whose first received bytes are kept, before TLS is taken off.
+type tap struct {
+	net.Conn
+	closed atomic.Bool
+	mu     sync.Mutex
+	head   []byte
+}
+
+func (t *tap) Close() error {
+	t.closed.Store(true)
+	return t.Conn.Close()
+}
+
+func (t *tap) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if room := tapSize - len(t.head); room > 0 {
+		t.head = append(t.head, p[:min(n, room)]...)
+	}
+	return n, err
+}
+
+// answer returns the first bytes that the server has sent.
+func (t *tap) answer() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return bytes.Clone(t.head)
+}
+
+// protocolOf recognises a protocol by the first bytes of an answer; empty: unknown.
+func protocolOf(answer []byte) string {
+	for _, p := range []struct{ head, name string }{
+		{"HTTP/", "HTTP"}, {"RTSP/", "RTSP"}, {"ICY ", "ICY"}, {"SSH-", "SSH"}, {"220 ", "FTP or SMTP"}, {"220-", "FTP or SMTP"},
+	} {
+		if bytes.HasPrefix(answer, []byte(p.head)) {
+			return p.name
+		}
+	}
+	// A TLS record: a handshake or an alert, version 3.x.
+	if len(answer) >= 3 && (answer[0] == 0x15 || answer[0] == 0x16) && answer[1] == 3 && answer[2] <= 4 {
+		return "TLS"
+	}
+	return ""
+}
+
+// explainProtocol returns the fault of an answer in another protocol than that of the scheme, or nil.
+func explainProtocol(scheme string, answer []byte) error {
+	if len(answer) == 0 {
+		return nil
+	}
+	want := map[string]string{"rtsp": "RTSP", "rtsps": "TLS", "http": "HTTP", "https": "TLS"}[scheme]
+	got := protocolOf(answer)
+	if got == want || got == "ICY" && want == "HTTP" {
+		return nil
+	}
+	wrong := func(fix string) error {
+		return faultf(ReasonProtocol, "the port answers in %s, not in %s; %s", got, want, fix)
+	}
+	switch {
+	case got == "TLS":
+		return wrong("write " + scheme + "s:// instead of " + scheme + "://")
+	case got == "HTTP" && scheme == "rtsps", got == "RTSP" && scheme == "https":
+		return wrong("give the port of " + scheme)
+	case got == "HTTP" && scheme == "rtsp":
+		return wrong("give the port of RTSP, which is usually 554, or write http:// if the stream comes over HTTP")
+	case got == "RTSP" && scheme == "http":
+		return wrong("write rtsp:// instead of http://")
+	case got == "HTTP", got == "RTSP":
+		return wrong("write " + scheme[:len(scheme)-1] + ":// instead of " + scheme + "://")
+	case got == "":
+		return faultf(ReasonProtocol, "the port does not answer in %s; check the port", want)
+	default:
+		return wrong("give the port of the camera's video")
+	}
+}

@@ -1,0 +1,93 @@
+package capture
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// TLS says which certificates of https and rtsps servers are trusted.
+type TLS struct {
+	// CA is a PEM file with the authority that signed the camera's certificate, or with that certificate itself, which
+	// is then trusted whatever name it carries. Empty: the system's authorities.
+	CA string `yaml:"ca"`
+	// Insecure trusts every certificate, and allows the versions of TLS before 1.2.
+	Insecure bool `yaml:"insecure"`
+}
+
+// validate reads the file.
+func (t TLS) validate() error {
+	if t.Insecure && t.CA != "" {
+		return errors.New("tls.insecure: with it no certificate is checked; leave out one of tls.ca and tls.insecure")
+	}
+	_, _, err := t.authorities()
+	return err
+}
+
+// authorities returns who may sign, nil for the system's, and the certificates themselves.
+func (t TLS) authorities() (*x509.CertPool, []*x509.Certificate, error) {
+	if t.CA == "" {
+		return nil, nil, nil
+	}
+	text, err := os.ReadFile(t.CA)
+	if err != nil {
+		return nil, nil, fmt.Errorf("tls.ca: cannot read %s: %w; check the path and its permissions", t.CA, plain(err))
+	}
+	pool := x509.NewCertPool()
+	var all []*x509.Certificate
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, nil, fmt.Errorf("tls.ca: %s: %w", t.CA, err)
+		}
+		pool.AddCert(certificate)
+		all = append(all, certificate)
+	}
+	if len(all) == 0 {
+		return nil, nil, fmt.Errorf("tls.ca: %s holds no certificate; give a PEM file with BEGIN CERTIFICATE in it", t.CA)
+	}
+	return pool, all, nil
+}
+
+// config returns what a connection to host is made with. Nothing is sent before the certificate has been checked.
+func (t TLS) config(host string) (*tls.Config, error) {
+	pool, pinned, err := t.authorities()
+	if err != nil {
+		return nil, err
+	}
+	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if t.Insecure {
+		c.InsecureSkipVerify, c.MinVersion = true, tls.VersionTLS10
+		return c, nil
+	}
+	// The check below replaces the built-in one: a certificate that is given itself needs no matching name.
+	c.InsecureSkipVerify = true
+	c.VerifyConnection = func(state tls.ConnectionState) error { return verify(state, pool, pinned, host) }
+	return c, nil
+}
+
+// verify checks a server's certificates as crypto/tls does.
+func verify(state tls.ConnectionState, pool *x509.CertPool, pinned []*x509.Certificate, host string) error {
+	if len(state.PeerCertificates) == 0 {
+		return errors.New("the server sent no certificate")
+	}
+	leaf := state.PeerCertificates[0]
+	for _, known := range pinned {
+		if bytes.Equal(known.Raw, leaf.Raw) {
+			return nil
+		}
+	}
+	between := x509.NewCertPool()
+	for _, certificate := range state.PeerCertificates[1:] {
+		between.AddCert(certificate)
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: pool, Intermediates: between})
+	return err
+}
