@@ -68,7 +68,7 @@ int start(Stream &stream, const char *codec) {
   }
   parameters->codec_type = AVMEDIA_TYPE_VIDEO;
   parameters->codec_id = descriptor->id;
-  return stream.decoder.open(parameters.get(), {1, 1000000});
+  return stream.decoder.open(parameters.get(), {1, 1000000000});
 }
 } // namespace
 
@@ -129,7 +129,7 @@ void *decoder_new(const media_options *options, const char *codec, media_frame *
   return status == MEDIA_FRAME ? stream.release() : nullptr;
 }
 
-media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool key, int64_t stamp_us,
+media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool key, int64_t stamp_ns,
                           media_frame *result) {
   return guarded(*result, [&] {
     Stream &stream = *static_cast<Stream *>(decoder);
@@ -139,7 +139,7 @@ media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool 
     }
     std::copy(data, data + size, stream.packet->data);
     stream.packet->flags = key ? AV_PKT_FLAG_KEY : 0;
-    stream.packet->pts = stamp_us;
+    stream.packet->pts = stamp_ns;
     error = stream.decoder.send(stream.packet);
     av_packet_unref(stream.packet);
     return error < 0 ? refused(stream.decoder, error, *result) : MEDIA_FRAME;
@@ -160,7 +160,7 @@ media_status decoder_receive(void *decoder, void *mat, media_frame *result) {
     const AVFrame &frame = stream.decoder.frame();
     result->width = frame.width, result->height = frame.height;
     result->sample_num = frame.sample_aspect_ratio.num, result->sample_den = frame.sample_aspect_ratio.den;
-    result->stamp_us = frame.best_effort_timestamp == AV_NOPTS_VALUE ? INT64_MIN : frame.best_effort_timestamp;
+    result->stamp_ns = frame.best_effort_timestamp == AV_NOPTS_VALUE ? INT64_MIN : frame.best_effort_timestamp;
     bool good = stream.scaler.convert(frame, Shape{frame.sample_aspect_ratio, 0}, *static_cast<cv::Mat *>(mat));
     return good ? MEDIA_FRAME : MEDIA_FAILED;
   });

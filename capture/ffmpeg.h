@@ -31,7 +31,7 @@ typedef enum media_status {
 } media_status;
 
 typedef struct media_frame {
-  int64_t stamp_us;            // from the beginning of the stream; INT64_MIN: unknown
+  int64_t stamp_ns;            // from the beginning of the stream; INT64_MIN: unknown
   int width, height;           // as decoded
   int sample_num, sample_den;  // form of a pixel as declared; 0:1 unknown
   int64_t giant_pixels;        // of the frame that was refused
@@ -65,7 +65,7 @@ void reader_free(void *reader);
 
 // A decoder decodes the packets of one stream. The codec is FFmpeg's name of it.
 void *decoder_new(const media_options *options, const char *codec, media_frame *result);
-media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool key, int64_t stamp_us,
+media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool key, int64_t stamp_ns,
                           media_frame *result);
 media_status decoder_receive(void *decoder, void *mat, media_frame *result);
 void decoder_free(void *decoder);

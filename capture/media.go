@@ -46,8 +46,8 @@ func newPicture(f C.media_frame) picture {
 	p := picture{
 		width: int(f.width), height: int(f.height), sample: ratio{int(f.sample_num), int(f.sample_den)},
 	}
-	if f.stamp_us != math.MinInt64 {
-		p.stamp = time.Duration(f.stamp_us) * time.Microsecond
+	if f.stamp_ns != math.MinInt64 {
+		p.stamp = time.Duration(f.stamp_ns)
 	}
 	return p
 }
@@ -193,7 +193,7 @@ func (p *packets) send(u unit) error {
 	}
 	var f C.media_frame
 	status := C.decoder_send(p.handle, (*C.uint8_t)(unsafe.SliceData(u.data)), C.size_t(len(u.data)), C.bool(u.key),
-		C.int64_t(u.stamp.Microseconds()), &f)
+		C.int64_t(u.stamp), &f)
 	return p.options.mediaFault(status, f, p.codec)
 }
 

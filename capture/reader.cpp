@@ -357,10 +357,10 @@ media_status Reader::deliver(cv::Mat &mat, media_frame &result) {
   Shape shape{av_guess_sample_aspect_ratio(context_, stream, guessed), turn_};
   result.width = frame.width, result.height = frame.height;
   result.sample_num = shape.sample.num, result.sample_den = shape.sample.den;
-  result.stamp_us = INT64_MIN;
+  result.stamp_ns = INT64_MIN;
   if (frame.best_effort_timestamp != AV_NOPTS_VALUE) {
     int64_t start = stream->start_time == AV_NOPTS_VALUE ? 0 : stream->start_time;
-    result.stamp_us = av_rescale_q(frame.best_effort_timestamp - start, stream->time_base, AV_TIME_BASE_Q);
+    result.stamp_ns = av_rescale_q_rnd(frame.best_effort_timestamp - start, stream->time_base, {1, 1000000000}, AV_ROUND_ZERO);
   }
   return scaler_.convert(frame, shape, mat) ? MEDIA_FRAME : MEDIA_FAILED;
 }
