@@ -65,7 +65,7 @@ func openHTTP(ctx context.Context, cfg Config, t target) (input, error) {
 // begin requests the stream and finds out what it is.
 func (s *httpStream) begin() error {
 	defer s.within(s.cfg.OpenTimeout)()
-	response, err := s.get(s.ctx, s.url.String(), nil)
+	response, err := s.get(s.ctx, s.url.String(), http.Header{})
 	if err != nil {
 		return err
 	}

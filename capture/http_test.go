@@ -20,7 +20,11 @@ type mjpeg struct {
 }
 
 func (m *mjpeg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if user, password, _ := r.BasicAuth(); m.off.Load() || user != "joe" || password != "sesame" {
+	if m.off.Load() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	if user, password, _ := r.BasicAuth(); user != "joe" || password != "sesame" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="camera"`)
 		w.WriteHeader(http.StatusUnauthorized)
 		return
