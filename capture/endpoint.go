@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/url"
@@ -84,6 +85,27 @@ func (e *endpoint) dial(ctx context.Context, network, address string) (net.Conn,
 	}
 	e.taps = append(slices.DeleteFunc(e.taps, func(t *tap) bool { return t.closed.Load() }), t)
 	return t, nil
+}
+
+// dialTLS connects to an address and checks the certificate for the name in it.
+func (e *endpoint) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := e.cfg.TLS.config(host)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := e.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	conn := tls.Client(plain, secure)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, plain.Close())
+	}
+	return conn, nil
 }
 
 // keep remembers the first fault, and returns it.

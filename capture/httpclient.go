@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/icholy/digest"
 )
@@ -33,7 +34,7 @@ func newHTTPClient(e *endpoint) (*httpClient, error) {
 	}
 	h := &httpClient{endpoint: e}
 	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: e.dial, TLSClientConfig: secure,
+		Proxy: http.ProxyFromEnvironment, DialContext: e.dial, DialTLSContext: e.dialTLS, TLSClientConfig: secure, // the last: through a proxy
 		MaxResponseHeaderBytes: httpHeaders, DisableCompression: true, MaxIdleConnsPerHost: 2,
 	}
 	h.client = &http.Client{Transport: transport, CheckRedirect: h.redirect}
@@ -70,7 +71,7 @@ func (h *httpClient) get(ctx context.Context, address string, header http.Header
 		}
 		response, err := h.client.Do(request)
 		if err != nil {
-			return nil, h.explain(plain(err))
+			return nil, h.explain(unanswered(plain(err)))
 		}
 		if response.StatusCode == http.StatusOK || response.StatusCode == http.StatusPartialContent {
 			return response, nil
@@ -81,6 +82,18 @@ func (h *httpClient) get(ctx context.Context, address string, header http.Header
 			text := strings.TrimSpace(strings.TrimPrefix(response.Status, fmt.Sprint(response.StatusCode)))
 			return nil, h.keep(explainStatus(response.StatusCode, printable(text), loggedIn))
 		}
+	}
+}
+
+// unanswered returns the fault of a request without an answer.
+func unanswered(err error) error {
+	switch {
+	case reasonOf(err) != "" || errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return faultf(ReasonEnded, "the camera ended the connection before it answered; it may have too many viewers")
+	default:
+		return &reasoned{ReasonServer, fmt.Errorf("its answer cannot be read: %w; check the port, and update the camera's firmware", err)}
 	}
 }
 

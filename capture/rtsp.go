@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/bluenviron/gortsplib/v5"
@@ -113,7 +115,10 @@ func dialRTSP(ctx context.Context, e *endpoint) (*rtspStream, *url.URL, error) {
 		u, err := e.follow(location)
 		return nil, u, err
 	}
-	return nil, nil, s.explain(s.refusal(err))
+	if err = s.explain(err); reasonOf(err) == "" {
+		err = s.refusal(err)
+	}
+	return nil, nil, err
 }
 
 // follow returns the address that an RTSP server sends to, if it is allowed.
@@ -184,11 +189,8 @@ func choose(desc *description.Session) (*description.Media, *rtpCodec, error) {
 		return nil, nil, faultf(ReasonCodec, "the video is of a codec that is not supported (%s); set the camera to H.264, H.265 or MJPEG",
 			strings.Join(videos[:min(len(videos), 4)], ", "))
 	}
-	if len(others) > 0 {
-		return nil, nil, faultf(ReasonNoVideo, "the stream has no video, only %s; switch the video on in the camera, or use another path",
-			strings.Join(others[:min(len(others), 4)], ", "))
-	}
-	return nil, nil, faultf(ReasonNoVideo, "the stream is empty: its description (SDP) names no video; use another path")
+	return nil, nil, faultf(ReasonNoVideo, "the stream has no video, only %s; switch the video on in the camera, or use another path",
+		strings.Join(others[:min(len(others), 4)], ", "))
 }
 
 // refusal returns the fault that an error of gortsplib means.
@@ -215,8 +217,12 @@ func (s *rtspStream) refusal(err error) error {
 		return faultf(ReasonNoVideo, "the camera's description of the stream (SDP) cannot be read: %s; update its firmware", printable(err.Error()))
 	case errors.As(err, &useTCP), errors.As(err, &useUDP):
 		return faultf(ReasonServer, "the %w; set transport to it", err)
-	default:
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return faultf(ReasonEnded, "the camera ended the connection before it answered; it may have too many viewers, or the port is not that of RTSP")
+	case errors.Is(err, context.Canceled):
 		return err
+	default:
+		return faultf(ReasonServer, "its answer cannot be read: %s; check the port, and update the camera's firmware", printable(err.Error()))
 	}
 }
 
