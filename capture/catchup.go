@@ -5,6 +5,9 @@ import "time"
 // catchUpLimit ends the catching-up after an open even where every frame comes at once.
 const catchUpLimit = 3 * time.Second
 
+// catchUpWait is longer than a decoder takes to start: a read of this length has waited for the camera.
+const catchUpWait = 500 * time.Millisecond
+
 // catchUp tells the stale frames at the beginning of a live stream. Opening one takes a while in which the back end
 // gathers frames, and some cameras send from their last key frame on; all that is delivered in one rush and shows the
 // past. In the rush a read takes less time than lies between the frames. Two of three reads that took as long end it;
@@ -38,6 +41,6 @@ func (c *catchUp) stale(stamp, took time.Duration, now time.Time) bool {
 			count++
 		}
 	}
-	c.over = count >= 2 || now.After(c.until)
+	c.over = count >= 2 || took >= catchUpWait || now.After(c.until)
 	return !c.over
 }

@@ -109,12 +109,16 @@ func (s *slot) take(ctx context.Context, dst *Frame) error {
 	}
 }
 
-// discard throws the waiting frame away and reports whether there was one.
+// discard throws the waiting frame away, with its memory if that is large, and reports whether there was one.
 func (s *slot) discard() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	was := s.full
 	s.full = false
+	if mat := s.frame.Mat; s.err == nil && mat.Cols()*mat.Rows() >= trimmed {
+		_ = mat.Close() // always nil
+		s.frame.Mat = gocv.NewMat()
+	}
 	signal(s.emptied)
 	return was
 }

@@ -22,6 +22,8 @@ const (
 	sniffed = 512
 	// playlistBytes bounds an HLS playlist.
 	playlistBytes = 1 << 20
+	// playlistSegment is as long as the pieces of HLS usually are at most; the frames of each come in one rush.
+	playlistSegment = 10 * time.Second
 )
 
 // httpStream is a live stream over HTTP: MJPEG, MPEG-TS, FLV, MP4 or HLS. Go reads the bytes, FFmpeg what they mean.
@@ -80,6 +82,7 @@ func (s *httpStream) begin() error {
 	f := &feed{body: limited{body, response.Body}, open: s.openNested}
 	if format == "hls" {
 		f.body = limit(f.body, playlistBytes)
+		s.tempo.declared = playlistSegment
 	}
 	if err := s.reader.openFeed(f, response.Request.URL.String(), format); err != nil {
 		if reasonOf(err) == "" {

@@ -150,3 +150,5 @@ func (j *journal) String() string {
 	defer j.mu.Unlock()
 	return string(j.text)
 }
+
+func noLog() zerolog.Logger { return zerolog.Nop() }

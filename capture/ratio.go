@@ -19,6 +19,12 @@ func (r ratio) sane() bool {
 	return r.width > 0 && r.height > 0 && r.width <= 4*r.height && r.height <= 4*r.width
 }
 
+// square reports whether width and height are equal within one percent.
+func (r ratio) square() bool {
+	difference := r.width - r.height
+	return 100*max(difference, -difference) <= r.height
+}
+
 // parseAspect reads width:height of a picture; empty: unknown.
 func parseAspect(text string) (ratio, error) {
 	if text == "" {

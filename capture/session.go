@@ -22,6 +22,7 @@ type session struct {
 	err     error
 	healthy time.Duration // from the first frame to the last
 	frames  int
+	form    observation
 }
 
 func (s *Source) connect(ctx context.Context) *session {
@@ -45,6 +46,7 @@ func (c *session) run(ctx context.Context) error {
 		c.dog.watch(c.source.cfg.ReadTimeout)
 		defer c.dog.rest()
 		in.close()
+		c.form.release()
 	}()
 	c.shape = in.shape()
 	back := Frame{Mat: gocv.NewMat()}
@@ -58,17 +60,22 @@ func (c *session) run(ctx context.Context) error {
 // follow captures a live source.
 func (c *session) follow(ctx context.Context, in input, back *Frame) error {
 	var first time.Time
+	stale := 0
 	step := period(c.shape.fps)
 	rush := newCatchUp(step, time.Now())
 	for {
 		before := time.Now()
 		stamp, err := c.read(ctx, in, back)
+		if errors.Is(err, io.EOF) && stale > 0 && c.frames == 0 {
+			return faultf(ReasonEnded, "the stream ended before it had caught up with the present; if it is a recording, download it and give its path")
+		}
 		if err != nil {
 			return lost(err)
 		}
 		back.Time = time.Now()
 		back.Position = back.Time.Sub(c.source.opened)
 		if rush.stale(stamp, back.Time.Sub(before), back.Time) {
+			stale++
 			c.source.countStale()
 			continue
 		}
@@ -162,7 +169,11 @@ func (c *session) read(ctx context.Context, in input, back *Frame) (time.Duratio
 		c.dog.watch(limit)
 		defer c.dog.rest()
 	}
-	return in.read(ctx, &back.Mat)
+	stamp, err := in.read(ctx, &back.Mat)
+	if err == nil {
+		c.observe(in, &back.Mat)
+	}
+	return stamp, err
 }
 
 // patient is an input whose reads may take longer than ReadTimeout, and end in time without the watchdog.

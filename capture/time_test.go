@@ -91,6 +91,8 @@ func TestCatchUp(t *testing.T) {
 		"a fast camera":       {10, []int{1, 1, 9, 9, 9}, []int{1, 1, 1, 0, 0}},
 		"no timestamps":       {0, []int{1, 1, 38, 38, 1}, []int{1, 1, 1, 0, 0}},
 		"too long":            {40, []int{1, 1, 1, 3000, 1}, []int{1, 1, 1, 0, 0}},
+		"a slow camera":       {1000, []int{600, 1000, 1000}, []int{0, 0, 0}},
+		"a rush, then slow":   {1000, []int{1, 1, 900, 1000}, []int{1, 1, 0, 0}},
 	} {
 		rush := newCatchUp(40*time.Millisecond, opened)
 		now := opened
