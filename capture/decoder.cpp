@@ -66,7 +66,7 @@ int Decoder::start(int threads) {
 
 int Decoder::send(const AVPacket *packet) {
   bool key = packet != nullptr && (packet->flags & AV_PKT_FLAG_KEY) != 0;
-  if (key && (width_ == 0 || silent_ > 2)) {
+  if (key) {
     spot(*packet);
     if (giant_ > 0) {
       return AVERROR(EINVAL);
@@ -80,12 +80,8 @@ int Decoder::send(const AVPacket *packet) {
     }
   }
   auto began = std::chrono::steady_clock::now();
-  silent_++;
   int result = avcodec_send_packet(context_, packet);
   measure(std::chrono::steady_clock::now() - began);
-  if (result < 0 && result != AVERROR(EAGAIN) && packet != nullptr) {
-    spot(*packet);
-  }
   return result;
 }
 
@@ -96,7 +92,6 @@ int Decoder::receive() {
   if (result < 0) {
     return result;
   }
-  silent_ = 0;
   if (width_ == 0) {
     width_ = frame_->width, height_ = frame_->height;
   }
@@ -117,7 +112,7 @@ void Decoder::measure(std::chrono::steady_clock::duration spent) {
   since_ = now, busy_ = {}, packets_ = 0;
 }
 
-// spot finds out whether a packet was refused for the size of its frame.
+// spot finds out whether a packet holds a frame that is too large. The decoder refuses it too, but gives no reason.
 void Decoder::spot(const AVPacket &packet) {
   int64_t claimed = claimed_pixels(parameters_->codec_id, parameters_, packet.data, packet.size);
   if (claimed > options_.max_pixels) {

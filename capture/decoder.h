@@ -51,7 +51,6 @@ private:
   AVRational time_base_{0, 1};
   AVFrame *frame_ = nullptr;
   int width_ = 0, height_ = 0; // of the first frame
-  int silent_ = 0;             // packets since the newest frame
   int64_t giant_ = 0;
 
   // How long decoding took of the time that passed, over some packets.

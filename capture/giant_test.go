@@ -1,0 +1,169 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"facesieve/capture/cameratest"
+)
+
+// small allows frames of 320x240 at most.
+func small(cfg Config) Config {
+	cfg.MaxPixels = leastPixels
+	return cfg
+}
+
+// Frames above max_pixels are refused by their header, in every container.
+func TestGiantFramesOfFilesAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string][]string{
+		"a.mp4":   {"-c:v", "libx264"},
+		"a.mkv":   {"-c:v", "libx264"},
+		"a.ts":    {"-c:v", "libx264"},
+		"a.flv":   {"-c:v", "libx264"},
+		"a.h264":  {"-c:v", "libx264"},
+		"a.hevc":  {"-c:v", "libx265", "-x265-params", "log-level=none"},
+		"a.avi":   {"-c:v", "mjpeg"},
+		"a.mjpeg": {"-c:v", "mjpeg"},
+		"a.mpg":   {"-c:v", "mpeg2video"},
+		"a.webm":  {"-c:v", "libvpx", "-deadline", "realtime"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := clip(t, name, "30", append([]string{"-vf", "scale=640:480"}, options...)...)
+			_, err := Open(small(fast(path)), noLog())
+			if reasonOf(err) != ReasonTooLarge ||
+				!strings.Contains(fmt.Sprint(err), "a picture of 0.3 million pixels is larger than max_pixels (0.1 million); lower the resolution, or raise") {
+				t.Errorf("%v", err)
+			}
+			if got := all(t, open(t, fast(path)), identify); len(got) != 30 {
+				t.Errorf("%d frames with the usual limit", len(got))
+			}
+		})
+	}
+}
+
+func TestGiantFramesInTheMiddleAreRefused(t *testing.T) {
+	t.Parallel()
+	little, large := clip(t, "a.h264", "30"), clip(t, "b.h264", "30", "-vf", "scale=640:480")
+	var data []byte
+	for _, path := range []string{little, large} {
+		part, err := os.ReadFile(filepath.Clean(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data = append(data, part...)
+	}
+	both := filepath.Join(t.TempDir(), "both.h264")
+	if err := os.WriteFile(both, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, small(fast(both)))
+	f := newFrame(t)
+	count := 0
+	var err error
+	for ; err == nil; err = s.Next(t.Context(), f) {
+		count++
+	}
+	if reasonOf(err) != ReasonTooLarge && !errors.Is(err, errResized) || count > 31 {
+		t.Errorf("%d frames, then %v", count-1, err)
+	}
+}
+
+func TestGiantFramesOfStreamsAreRefused(t *testing.T) {
+	t.Parallel()
+	handler := &mjpeg{}
+	handler.show(t, "640:480")
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	c := cameratest.New(t, "640x480", func(size string) []string {
+		return []string{"-f", "lavfi", "-i", strings.Replace(grey, "64x48", size, 1)}
+	})
+	for _, url := range []string{strings.Replace(server.URL, "://", "://joe:sesame@", 1), c.URL} {
+		s := open(t, small(quick(url)))
+		eventually(t, "refused", func() bool { return s.Stats().Reason == ReasonTooLarge })
+		if s.Stats().Frames > 0 {
+			t.Errorf("%s: %+v", url, s.Stats())
+		}
+	}
+}
+
+// A stream whose pictures become giants and small again loses the giants alone.
+func TestAGiantFrameLeavesTheStreamUsable(t *testing.T) {
+	t.Parallel()
+	handler := &mjpeg{}
+	handler.show(t, "64:48")
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	s := open(t, small(quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1))))
+	f := newFrame(t)
+	next(t, s, f)
+	handler.show(t, "640:480")
+	eventually(t, "refused", func() bool { return s.Stats().Reason == ReasonTooLarge })
+	handler.show(t, "64:48")
+	eventually(t, "running", func() bool { return s.State() == Running })
+	next(t, s, f)
+	if f.Mat.Cols() != 64 {
+		t.Errorf("%d wide", f.Mat.Cols())
+	}
+}
+
+// Bytes that never make a picture are bounded, whatever a header claims.
+func TestFloodsAreBounded(t *testing.T) {
+	t.Parallel()
+	piece := strings.Repeat("x", 1<<16)
+	flood := func(kind, head string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			_, err := w.Write([]byte(head))
+			for err == nil && r.Context().Err() == nil {
+				_, err = w.Write([]byte(piece))
+			}
+		}
+	}
+	for name, handler := range map[string]http.HandlerFunc{
+		"a part of 2 GB":  flood("multipart/x-mixed-replace; boundary=f", "--f\r\nContent-Type: image/jpeg\r\nContent-Length: 2000000000\r\n\r\n"),
+		"an endless part": flood("multipart/x-mixed-replace; boundary=f", "--f\r\nContent-Type: image/jpeg\r\n\r\n"),
+		"a playlist":      flood("application/vnd.apple.mpegurl", playlistHead),
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(handler)
+			t.Cleanup(server.Close)
+			before := resident(t)
+			cfg := quick(server.URL)
+			s, err := Open(cfg, zerolog.Nop())
+			if err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "refused", func() bool { return s.State() == Reconnecting })
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if grown := resident(t) - before; grown > 300<<20 {
+				t.Errorf("%d MiB more; %s", grown>>20, s.Stats().LastError)
+			}
+			t.Log(s.Stats().LastError)
+		})
+	}
+}
+
+// resident is the memory of this process, bytes.
+func resident(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size, pages int
+	if _, err := fmt.Sscan(string(text), &size, &pages); err != nil {
+		t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
