@@ -3,6 +3,7 @@ package capture
 import (
 	"bytes"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -63,7 +64,8 @@ func explainProtocol(scheme string, answer []byte) error {
 	}
 	want := map[string]string{"rtsp": "RTSP", "rtsps": "TLS", "http": "HTTP", "https": "TLS"}[scheme]
 	got := protocolOf(answer)
-	if got == want || got == "ICY" && want == "HTTP" {
+	begun := strings.HasPrefix(want+"/", string(answer)) // and not more has come yet
+	if got == want || begun || got == "ICY" && want == "HTTP" {
 		return nil
 	}
 	wrong := func(fix string) error {

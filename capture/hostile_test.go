@@ -1,0 +1,148 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"facesieve/capture/cameratest"
+)
+
+// hostiles are the urls of servers that misbehave, each in its own way.
+func hostiles(t *testing.T) map[string]string {
+	t.Helper()
+	urls := map[string]string{}
+	flood := strings.Repeat("x", 1<<16)
+	for name, talk := range map[string]func(context.Context, net.Conn){
+		"silent":           cameratest.Silent,
+		"trickling":        cameratest.Trickle("RTSP/1.0 200 OK\r\nX: ", time.Second),
+		"endless headers":  cameratest.Answer("RTSP/1.0 200 OK\r\n", "X: y\r\n", -1),
+		"garbage":          cameratest.Trickle("\x00\x01\xfe\xff nonsense", 0),
+		"huge body":        cameratest.Answer("RTSP/1.0 200 OK\r\nContent-Length: 2000000000\r\n\r\n", flood, -1),
+		"huge description": cameratest.Answer("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Type: application/sdp\r\nContent-Length: 2000000000\r\n\r\n", flood, -1),
+		"wrong password":   rtspStatus("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"camera\""),
+		"no such path":     rtspStatus("404 Not Found"),
+		"busy":             rtspStatus("503 Service Unavailable"),
+		"sound only":       described("audio PCMU/8000"),
+		"no packets":       described("video H264/90000"),
+		"redirects":        rtspStatus("302 Found\r\nLocation: rtsp://{address}/x"),
+		"TLS garbage":      cameratest.Trickle("\x16\x03\x03\xff\xff", 0),
+		"resets": func(_ context.Context, conn net.Conn) {
+			_ = conn.(*net.TCPConn).SetLinger(0)
+		},
+	} {
+		urls[name] = "rtsp://joe:sesame@" + cameratest.Serve(t, talk) + "/x"
+	}
+	giant := &mjpeg{}
+	giant.show(t, "64:48")
+	picture := bytes.Clone(*giant.picture.Load())
+	if at := bytes.Index(picture, []byte{0xff, 0xc0}); at > 0 { // 15000x15000 by its header
+		copy(picture[at+5:], []byte{0x3a, 0x98, 0x3a, 0x98})
+	}
+	giant.picture.Store(&picture)
+	restless := &mjpeg{}
+	restless.show(t, "64:48")
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	first, second := *restless.picture.Load(), []byte(nil)
+	restless.show(t, "1920:1080")
+	second = *restless.picture.Load()
+	go func() {
+		for i := 0; sleep(ctx, time.Second) == nil; i++ {
+			restless.picture.Store([]*[]byte{&first, &second}[i%2])
+		}
+	}()
+	part := "--f\r\nContent-Type: image/jpeg\r\nContent-Length: 2000000000\r\n\r\n"
+	for name, handler := range map[string]http.Handler{
+		"giant frames": giant, "changing sizes": restless,
+		"web page": body("text/html", "<html>"),
+		"huge part": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "multipart/x-mixed-replace; boundary=f")
+			for _, err := w.Write([]byte(part)); err == nil; _, err = w.Write([]byte(flood)) {
+			}
+		}),
+	} {
+		server := httptest.NewServer(handler)
+		t.Cleanup(server.Close)
+		urls[name] = strings.Replace(server.URL, "://", "://joe:sesame@", 1) + "/x"
+	}
+	return urls
+}
+
+// A good camera beside many hostile ones: it is there as fast as alone, loses no frames, and the memory stays bounded.
+// It does not run beside other tests, whose memory it would measure.
+func TestHostileCamerasHarmNobody(t *testing.T) {
+	good := newCamera(t)
+	urls := hostiles(t)
+	before := resident(t)
+	for name, url := range urls {
+		cfg := quick(url)
+		s, err := Open(cfg, zerolog.Nop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			t.Logf("%s: %s", name, s.Stats().LastError)
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	began := time.Now()
+	s := open(t, quick(good.URL))
+	f := newFrame(t)
+	next(t, s, f)
+	t.Logf("first frame after %v, beside %d hostile servers", time.Since(began).Round(time.Millisecond), len(urls))
+	const window = 4 * time.Second
+	peak := 0
+	frames := s.Stats().Frames
+	for end := time.Now().Add(window); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		peak = max(peak, resident(t)-before)
+	}
+	frames = s.Stats().Frames - frames
+	t.Logf("%d frames in %v; %d MiB more at most", frames, window, peak>>20)
+	if got := s.Stats(); frames < 50 || got.Reconnects > 0 {
+		t.Errorf("%d of 100 frames; %+v", frames, got)
+	}
+	if peak > 400<<20 {
+		t.Errorf("%d MiB more", peak>>20)
+	}
+}
+
+// Cameras that accept connections and never answer keep no other waiting.
+func TestSilentCamerasDelayNoOther(t *testing.T) {
+	t.Parallel()
+	good := newCamera(t)
+	cfg := Default() // open_timeout of 10 s
+	for range 20 {
+		cfg.URL = "rtsp://" + cameratest.Serve(t, cameratest.Silent) + "/x"
+		s := open(t, cfg)
+		defer func() {
+			began := time.Now()
+			if err := s.Close(); err != nil || time.Since(began) > 2*time.Second {
+				t.Errorf("Close: %v after %v", err, time.Since(began))
+			}
+		}()
+	}
+	cfg.URL = good.URL
+	cfg.ReconnectMin, cfg.ReconnectMax = 50*time.Millisecond, 200*time.Millisecond
+	s := open(t, cfg)
+	f := newFrame(t)
+	for range 2 {
+		began := time.Now()
+		next(t, s, f)
+		if took := time.Since(began); took > 6*time.Second {
+			t.Errorf("a frame came after %v", took)
+		}
+		good.Reset()
+		eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
+	}
+	next(t, s, f)
+}
