@@ -198,26 +198,84 @@ func TestARecordingOfTwoSizesIsRefusedWhereItChanges(t *testing.T) {
 	}
 }
 
+// A recording that was cut off is logged; one that is complete is not, whatever it says of its frames.
 func TestAFileThatEndsEarlyIsLogged(t *testing.T) {
-	path := clip(t, "a.mp4", "250", "-c:v", "libx264", "-movflags", "+faststart")
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
+	t.Parallel()
+	const thinned = "select=not(mod(n\\,3))"
+	for name, c := range map[string]struct {
+		options  []string
+		declared string // in the log when the file is cut; empty: the container does not declare its length
+	}{
+		"a.mp4":   {[]string{"-c:v", "libx264", "-movflags", "+faststart"}, "10s"},
+		"a.mkv":   {[]string{"-c:v", "libx264"}, "10s"},
+		"a.avi":   {[]string{"-c:v", "libx264"}, "10s"},
+		"vfr.mp4": {[]string{"-vf", thinned, "-vsync", "vfr", "-c:v", "libx264", "-movflags", "+faststart"}, "29.92s"},
+		"vfr.avi": {[]string{"-vf", thinned, "-vsync", "vfr", "-c:v", "mjpeg"}, "29.92s"},
+		"a.ts":    {[]string{"-c:v", "libx264"}, ""},
+		"a.h264":  {[]string{"-c:v", "libx264"}, ""},
+		"a.mjpeg": {[]string{"-c:v", "mjpeg"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := clip(t, name, "250", c.options...)
+			frames, said := readAll(t, path)
+			if frames != 250 || strings.Contains(said, "ends early") {
+				t.Errorf("the whole file: %d frames, %s", frames, said)
+			}
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(path, info.Size()*2/3); err != nil {
+				t.Fatal(err)
+			}
+			frames, said = readAll(t, path)
+			want := `"declared":"` + c.declared + `","message":"the file ends early`
+			if frames < 10 || frames > 225 || strings.Contains(said, want) != (c.declared != "") {
+				t.Errorf("the cut file: %d frames, %s", frames, said)
+			}
+		})
 	}
-	if err := os.Truncate(path, info.Size()*2/3); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// readAll returns the number of a file's frames, and the log.
+func readAll(t *testing.T, path string) (int, string) {
+	t.Helper()
 	var log journal
 	s, err := Open(fast(path), zerolog.New(&log))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	if frames := all(t, s, identify); len(frames) < 10 || len(frames) > 225 {
-		t.Errorf("%d frames", len(frames))
+	return len(all(t, s, identify)), log.String()
+}
+
+// The sound of a recording may go on after its video.
+func TestLongerSoundIsNoDamage(t *testing.T) {
+	plain := clip(t, "plain.mp4", "50", "-c:v", "libx264")
+	for _, name := range []string{"a.mkv", "a.mp4", "a.avi"} {
+		path := filepath.Join(t.TempDir(), name)
+		run(t, cameratest.FFmpeg(t), "-v", "error", "-i", plain, "-f", "lavfi", "-i", "sine=d=10", "-c:v", "copy", path)
+		frames, said := readAll(t, path)
+		if frames != 50 || strings.Contains(said, "ends early") {
+			t.Errorf("%s: %d frames, %s", name, frames, said)
+		}
 	}
-	if !strings.Contains(log.String(), `"declared":"10s","message":"the file ends early`) {
-		t.Errorf("log: %s", log.String())
+}
+
+func TestSoundAloneIsNoVideo(t *testing.T) {
+	cover := clip(t, "c.jpg", "1")
+	for name, options := range map[string][]string{
+		"a.mp3":     {"-c:a", "libmp3lame"},
+		"a.m4a":     {"-c:a", "aac"},
+		"a.wav":     {},
+		"cover.mp3": {"-i", cover, "-map", "0", "-map", "1", "-c:v", "copy", "-c:a", "libmp3lame"},
+	} {
+		path := filepath.Join(t.TempDir(), name)
+		run(t, cameratest.FFmpeg(t), append(append([]string{"-v", "error", "-f", "lavfi", "-i", "sine=d=2"}, options...), path)...)
+		_, err := Open(fast(path), zerolog.Nop())
+		if reasonOf(err) != ReasonNoVideo || !strings.Contains(err.Error(), "no video in it, only ") || strings.Contains(err.Error(), "damaged") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

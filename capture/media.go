@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -65,6 +66,9 @@ func (o mediaOptions) mediaFault(status C.media_status, f C.media_frame, what st
 		return faultf(ReasonTooLarge, "a picture of %.1f million pixels is larger than max_pixels (%.1f million); "+
 			"lower the resolution, or raise max_pixels", float64(f.giant_pixels)/1e6, float64(o.maxPixels)/1e6)
 	case C.MEDIA_NO_VIDEO:
+		if what == "" {
+			return errors.New("there is neither video nor sound in it")
+		}
 		return faultf(ReasonNoVideo, "no video in it, only %s; give a recording or stream with video", what)
 	case C.MEDIA_NO_DECODER:
 		return faultf(ReasonCodec, "FFmpeg has no decoder for %s; set the camera to H.264, H.265 or MJPEG", what)

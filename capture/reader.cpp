@@ -374,19 +374,30 @@ void Reader::info(media_info &info) const {
     AVStream *stream = context_->streams[video_];
     info.fps = av_q2d(av_guess_frame_rate(context_, stream, nullptr));
   }
-  bool declared = context_->duration_estimation_method == AVFMT_DURATION_FROM_STREAM;
-  bool joined = std::string(context_->iformat->name).find("hls") != std::string::npos; // a sum of other containers
-  if (declared && !joined && context_->duration > 0) {
-    info.duration_us = context_->duration;
-  }
+  info.duration_us = declared_us();
   info.covered_us = last_us_ > first_us_ ? last_us_ - first_us_ : 0;
   av_strlcpy(info.format, context_->iformat->name, sizeof(info.format));
   for (unsigned i = 0; i < context_->nb_streams; i++) {
-    const AVCodecParameters &parameters = *context_->streams[i]->codecpar;
-    const char *type = av_get_media_type_string(parameters.codec_type);
-    av_strlcatf(info.streams, sizeof(info.streams), "%s%s %s", i == 0 ? "" : ", ",
-                avcodec_get_name(parameters.codec_id), type == nullptr ? "" : type);
+    const AVStream &stream = *context_->streams[i];
+    const char *type = av_get_media_type_string(stream.codecpar->codec_type);
+    if (stream.codecpar->codec_id == AV_CODEC_ID_NONE || type == nullptr) {
+      continue;
+    }
+    bool cover = (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) != 0;
+    av_strlcatf(info.streams, sizeof(info.streams), "%s%s %s", info.streams[0] == 0 ? "" : ", ",
+                avcodec_get_name(stream.codecpar->codec_id), cover ? "cover" : type);
   }
+}
+
+// declared_us returns the length that the header declares, 0 where it is a guess or the sum of other files.
+int64_t Reader::declared_us() const {
+  std::string format = context_->iformat->name;
+  if (format == "avi" && video_ >= 0) { // libavformat corrects a duration that the file does not hold
+    AVStream *stream = context_->streams[video_];
+    return av_rescale_q(stream->nb_frames, stream->time_base, AV_TIME_BASE_Q);
+  }
+  bool header = context_->duration_estimation_method == AVFMT_DURATION_FROM_STREAM && format.find("hls") == std::string::npos;
+  return header && context_->duration > 0 ? context_->duration : 0;
 }
 
 } // namespace facesieve

@@ -45,6 +45,7 @@ private:
   media_status take(AVPacket &packet, media_frame &result);
   media_status deliver(cv::Mat &mat, media_frame &result);
   void cover(const AVPacket &packet);
+  int64_t declared_us() const;
   static AVIOContext *feed_context(Reader *reader, uintptr_t feed);
 
   media_options options_;
