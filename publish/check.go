@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -20,6 +21,7 @@ const (
 	maxTrack  = 1<<53 - 1 // above it, readers that keep numbers as float64 lose the last digits
 	maxSide   = 65535     // pixels
 	maxLabels = 8
+	maxDetail = 512       // characters of State.Detail
 	maxData   = 512 << 10 // bytes of an encoded face; a broker may close the connection over more
 )
 
@@ -85,6 +87,8 @@ func (s *State) check() error {
 	f.rate("fps", s.FPS)
 	f.rate("faces_per_second", s.FacesPerSecond)
 	f.time("since", s.Since)
+	f.check(s.Reason == "" || isLabel(s.Reason), "reason", "%q is not a word of lower case letters, digits and _", s.Reason)
+	f.check(utf8.RuneCountInString(s.Detail) <= maxDetail, "detail", "has more than %d characters", maxDetail)
 	return errors.Join(f...)
 }
 

@@ -231,7 +231,14 @@ func TestOtherFormsMatchTheirSchemas(t *testing.T) {
 	for path, value := range map[string]any{"score": 101, "components": nil, "track": 1.5} {
 		refused(t, RejectedSchema, alter(t, rejected, path, value), DecodeRejected)
 	}
-	for path, value := range map[string]any{"state": "connecting", "fps": -1, "since": "now", "extra": 1} {
+	s.State, s.Reason, s.Detail = Reconnecting, "unauthorized", "the camera refuses user or password"
+	state, err1 = encode(&s, "state")
+	if got, err := DecodeState(state); errors.Join(err, err1, matches(compile(t, StateSchema), state)) != nil || got != s {
+		t.Errorf("%+v %v", got, err)
+	}
+	for path, value := range map[string]any{
+		"state": "connecting", "fps": -1, "since": "now", "extra": 1, "reason": "No!", "detail": strings.Repeat("é", 513),
+	} {
 		refused(t, StateSchema, alter(t, state, path, value), DecodeState)
 	}
 }

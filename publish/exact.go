@@ -67,7 +67,8 @@ func (w walker) nested(token json.Token, t reflect.Type, path string) error {
 func (w walker) object(token json.Token, t reflect.Type, path string) error {
 	missing := make(map[string]reflect.Type, t.NumField())
 	for i := range t.NumField() {
-		missing[t.Field(i).Tag.Get("json")] = t.Field(i).Type
+		name, _ := fieldName(t.Field(i))
+		missing[name] = t.Field(i).Type
 	}
 	err := w.members(token, path, func(name, at string) error {
 		field, ok := missing[name]
@@ -81,11 +82,17 @@ func (w walker) object(token json.Token, t reflect.Type, path string) error {
 		return err
 	}
 	for i := range t.NumField() {
-		if name := t.Field(i).Tag.Get("json"); missing[name] != nil {
+		if name, optional := fieldName(t.Field(i)); missing[name] != nil && !optional {
 			return fmt.Errorf("%s: missing", join(path, name))
 		}
 	}
 	return nil
+}
+
+// fieldName returns the name of a field in JSON, and whether it may be missing.
+func fieldName(f reflect.StructField) (name string, optional bool) {
+	name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name, options == "omitempty"
 }
 
 // mapping is an object whose names are free, but each there once.

@@ -51,13 +51,36 @@ func (s *station) word() (word, why string) {
 	}
 }
 
+// reason is why the camera is not running, for programs and for people; both are empty where it is not known.
+func (s *station) reason(word, why string) (reason, detail string) {
+	if word == publish.Running || s.source == nil {
+		return "", clipped(why)
+	}
+	stats := s.source.Stats()
+	if word == publish.Reconnecting && why != "" && !stats.NextTry.IsZero() {
+		why += "; the next try is at " + stats.NextTry.UTC().Format(time.RFC3339)
+	}
+	return string(stats.Reason), clipped(why)
+}
+
+// clipped bounds a text to what a state may hold.
+func clipped(text string) string {
+	const most = 500
+	if r := []rune(text); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return text
+}
+
 // news returns the camera's state if it is another than before, or stateInterval has passed.
 func (s *station) news(now time.Time) (publish.State, bool) {
-	word, _ := s.word()
+	word, why := s.word()
+	reason, detail := s.reason(word, why)
 	t := &s.told
-	if word == t.state.State && now.Sub(t.at) < stateInterval {
+	if word == t.state.State && reason == t.state.Reason && now.Sub(t.at) < stateInterval {
 		return publish.State{}, false
 	}
+	t.state.Reason, t.state.Detail = reason, detail
 	if word != t.state.State {
 		t.state.State, t.state.Since = word, now
 	}

@@ -30,7 +30,8 @@ func camerasLine(stations []*station) string {
 		word, why := s.word()
 		counts[word]++
 		if word != publish.Running {
-			names[word] = append(names[word], s.name+brackets(": ", cause(why), ""))
+			reason, _ := s.reason(word, why)
+			names[word] = append(names[word], s.name+brackets(": ", cmp.Or(strings.ReplaceAll(reason, "_", " "), cause(why)), ""))
 		}
 	}
 	var parts []string
