@@ -76,6 +76,19 @@ func (c Config) Validate() error {
 	if c.Pace != Native && c.Pace != Fast {
 		faults = append(faults, fmt.Errorf("pace: %q is neither %q nor %q", c.Pace, Native, Fast))
 	}
+	faults = append(faults, c.checkTimes()...)
+	if c.ReconnectMin > c.ReconnectMax {
+		faults = append(faults, fmt.Errorf("reconnect_min: %v is longer than reconnect_max (%v)",
+			c.ReconnectMin, c.ReconnectMax))
+	}
+	if c.Transport != transportTCP && c.Transport != transportUDP {
+		faults = append(faults, fmt.Errorf("transport: %q is neither %q nor %q", c.Transport, transportTCP, transportUDP))
+	}
+	faults = append(faults, c.checkLimits()...)
+	return errors.Join(append(faults, c.TLS.validate())...)
+}
+
+func (c Config) checkTimes() (faults []error) {
 	for _, d := range []struct {
 		key   string
 		value time.Duration
@@ -89,13 +102,10 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("%s: %v is not between 1ms and %v", d.key, d.value, longest))
 		}
 	}
-	if c.ReconnectMin > c.ReconnectMax {
-		faults = append(faults, fmt.Errorf("reconnect_min: %v is longer than reconnect_max (%v)",
-			c.ReconnectMin, c.ReconnectMax))
-	}
-	if c.Transport != transportTCP && c.Transport != transportUDP {
-		faults = append(faults, fmt.Errorf("transport: %q is neither %q nor %q", c.Transport, transportTCP, transportUDP))
-	}
+	return faults
+}
+
+func (c Config) checkLimits() (faults []error) {
 	if c.MaxPixels < leastPixels || c.MaxPixels > mostPixels {
 		faults = append(faults, fmt.Errorf("max_pixels: %d is not between %d and %d", c.MaxPixels, leastPixels, mostPixels))
 	}
@@ -104,10 +114,11 @@ func (c Config) Validate() error {
 	}
 	for i, host := range c.AllowHosts {
 		if host == "" || strings.ContainsAny(host, ":/@ ") && net.ParseIP(host) == nil {
-			faults = append(faults, fmt.Errorf("allow_hosts[%d]: not a host; write a name or an address, without scheme and port", i))
+			faults = append(faults, fmt.Errorf("allow_hosts[%d]: not a host; write a name or an address, without scheme "+
+				"and port", i))
 		}
 	}
-	return errors.Join(append(faults, c.TLS.validate())...)
+	return faults
 }
 
 // Equal reports whether a source of the other configuration would be the same.

@@ -100,7 +100,8 @@ func TestShownStandsForTheURL(t *testing.T) {
 
 func TestDevicesThatCannotBeOpened(t *testing.T) {
 	for errno, want := range map[syscall.Errno]string{
-		syscall.ENOENT: "open /dev/video9: no such file or directory; is the camera plugged in? ls /dev/video* shows what is there",
+		syscall.ENOENT: "open /dev/video9: no such file or directory; is the camera plugged in? ls /dev/video* shows " +
+			"what is there",
 		syscall.EACCES: "open /dev/video9: permission denied; add the user of this program to the group video",
 		syscall.EBUSY:  "open /dev/video9: device or resource busy; another program uses the camera",
 		syscall.EIO:    "open /dev/video9: input/output error",

@@ -17,8 +17,8 @@ struct DecoderOptions {
   bool live;          // every frame as soon as its packet is there
 };
 
-// Decoder owns its context and the newest frame. FFmpeg's frame threads hold one frame back per thread, which is seconds
-// at one frame a second, so a live stream is decoded without them for as long as this thread keeps up.
+// Decoder owns its context and the newest frame. FFmpeg's frame threads hold one frame back per thread, which is
+// seconds at one frame a second, so a live stream is decoded without them for as long as this thread keeps up.
 class Decoder {
 public:
   explicit Decoder(const DecoderOptions &options);

@@ -4,26 +4,46 @@
 //
 // A Source is named by Config.URL:
 //
-//	rtsp://  rtsps://  http://  https://   a stream (H.264, H.265, MJPEG, ...), read by FFmpeg; live
+//	rtsp://  rtsps://                      a stream (H.264, H.265, MJPEG, ...); live
+//	http://  https://                      a stream (MJPEG, MPEG-TS, FLV, HLS, ...); live
 //	/dev/video0  /dev/v4l/by-id/...        a V4L2 camera; live
 //	gst:PIPELINE                           a GStreamer pipeline that ends in appsink (Jetson CSI cameras); live
 //	a path, or file://PATH                 a video file, a picture, or a folder of pictures; finite. PATH is taken
 //	                                       as it stands, without percent-encoding
 //
 // A live source is drained all the time, its newest frame wins, and when it is lost, or is not there in the first place,
-// the Source says so in State and tries again, with a pause that grows and has jitter in it. Frames from before the loss,
-// and those that piled up on the way while the stream was opened, are thrown away. A finite source that cannot be read
-// is an error of Open, and its end is io.EOF. A live source whose pictures change their size is opened again; a video file
-// in which they do is an error there. Pictures come every one and in order, and so does a video file at pace
-// Fast; at pace Native a video file behaves as a camera does.
+// the Source reports that in State and tries again, with a pause that grows and has jitter in it. Frames from before the
+// loss, and those that piled up on the way while the stream was opened, are thrown away. A finite source that cannot be
+// read is an error of Open, and its end is io.EOF. A live source may change the size of its pictures; a video file in
+// which they do is an error there. Pictures come every one and in order, and so does a video file at pace Fast; at pace
+// Native a video file behaves as a camera does.
+//
+// # Streams
+//
+// Go makes the connections and FFmpeg decodes: gortsplib brings the packets of RTSP, net/http the bytes of HTTP, and
+// FFmpeg opens no address itself. So each open and read has its own deadline and end, cameras are opened side by side,
+// certificates are verified before anything is sent, the password goes to the configured host alone, and playlists and
+// redirects lead to no host but that one and Config.AllowHosts. Headers, descriptions and playlists are bounded, so are
+// the bytes between two frames (64 MiB) and the pixels of a frame (Config.MaxPixels), which are checked before decoding.
+//
+// The stream is not probed: the first frame that can be decoded is the first one delivered. While a live stream's rate is
+// not known, and where it is below one frame in ReadTimeout, a frame may take longer, up to a minute. A live stream is
+// decoded by one thread, which holds nothing back, and by several only when one does not keep up.
+//
+// Each fault has a Reason for programs and a text with what to do about it. After a refused login (401, 403) the pauses
+// are a minute to a quarter of an hour, for cameras lock an account after some wrong passwords.
+//
+// Pixels that are not square, by the stream or by Config.Aspect, are made so: one side of the frame grows, and all
+// coordinates are those of the stretched frame.
 //
 // # Goroutines
 //
-// Two belong to a Source: one makes the calls into OpenCV, one watches the first. A call that does not return in its
-// time changes the state at once. FFmpeg keeps its own deadlines, so such a call comes back soon after; other back ends
-// (a GStreamer plug-in whose hardware has died) may never return. Then the goroutine in it is abandoned, counted in
-// Stats.Abandoned, and a new one starts; while an abandoned one is still out, a second that hangs is waited for, so
-// never more than two threads are held. If an abandoned call does return, it frees what it holds and ends.
+// Two belong to a Source: one makes the calls into OpenCV and FFmpeg, one watches the first. Streams and files keep their
+// own deadlines. A device or a GStreamer pipeline may never return from a call (a plug-in whose hardware has died): it
+// changes the state at once, then the goroutine in it is abandoned, counted in Stats.Abandoned, and a new one starts;
+// while an abandoned one is still out, a second that hangs is waited for, so never more than two threads are held. If an
+// abandoned call does return, it frees what it holds and ends. A stream has the goroutines of its connections besides;
+// Close waits for them.
 //
 // # Ownership of Mats
 //
@@ -35,8 +55,6 @@
 //
 // # The process
 //
-// FFmpeg's transport can be given through the environment only (OPENCV_FFMPEG_CAPTURE_OPTIONS), so videos and streams are
-// opened one at a time, as OpenCV does itself; a camera that is off does not hold this place, as its port is tried
-// first. What the variable held before is kept and goes before the Config. Open silences the messages of OpenCV and
-// FFmpeg for the process: they go to stderr and quote URLs with their credentials.
+// Open silences the messages of OpenCV and FFmpeg for the process: they go to stderr and quote URLs with their
+// credentials. HTTP goes through the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).
 package capture

@@ -64,7 +64,8 @@ func (e *endpoint) allowed(u *url.URL) error {
 	case secure && u.Scheme != e.url.Scheme:
 		return faultf(ReasonRedirect, "the camera sends to an address without TLS (%s); give its url instead", u.Host)
 	case !strings.EqualFold(host, e.url.Hostname()) && !listed:
-		return faultf(ReasonRedirect, "the camera sends to another host, %s; give its url instead, or list it in allow_hosts", u.Host)
+		return faultf(ReasonRedirect, "the camera sends to another host, %s; give its url instead, or list it in "+
+			"allow_hosts", u.Host)
 	default:
 		return nil
 	}
@@ -175,9 +176,11 @@ func (e *endpoint) silent() error {
 	defer e.mu.Unlock()
 	connected := len(e.taps) > 0
 	if !connected {
-		return faultf(ReasonUnreachable, "no answer within %v; is the camera switched on? check its address and the firewalls", e.cfg.OpenTimeout)
+		return faultf(ReasonUnreachable, "no answer within %v; is the camera switched on? check its address and the "+
+			"firewalls", e.cfg.OpenTimeout)
 	}
-	return faultf(ReasonSilent, "the server at %s accepts connections but does not answer within %v; restart the camera, or check the port",
+	return faultf(ReasonSilent, "the server at %s accepts connections but does not answer within %v; restart the "+
+		"camera, or check the port",
 		address(e.url), e.cfg.OpenTimeout)
 }
 

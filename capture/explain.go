@@ -21,15 +21,19 @@ func explainDial(err error, timeout time.Duration) error {
 	case reasonOf(err) != "" || errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return faultf(ReasonName, "the name %s is not known to the name server; check its spelling, or give the address in digits", dns.Name)
+		return faultf(ReasonName, "the name %s is not known to the name server; check its spelling, or give the address "+
+			"in digits", dns.Name)
 	case errors.As(err, &dns):
-		return faultf(ReasonName, "the name server did not answer for %s; check the network settings of this machine", dns.Name)
+		return faultf(ReasonName, "the name server did not answer for %s; check the network settings of this "+
+			"machine", dns.Name)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return faultf(ReasonRefused, "%w; nothing listens on this port: check the port, and that the service is enabled in the camera", err)
+		return faultf(ReasonRefused, "%w; nothing listens on this port: check the port, and that the service is enabled "+
+			"in the camera", err)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return faultf(ReasonUnreachable, "%w; check the camera's power and cable, its address, and the network settings", err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timed) && timed.Timeout():
-		return faultf(ReasonUnreachable, "no answer within %v; is the camera switched on? check its address and the firewalls", timeout)
+		return faultf(ReasonUnreachable, "no answer within %v; is the camera switched on? check its address and the "+
+			"firewalls", timeout)
 	default:
 		return err
 	}
@@ -37,7 +41,8 @@ func explainDial(err error, timeout time.Duration) error {
 
 // explainTLS returns the fault of a handshake, or nil where the error has another cause.
 func explainTLS(err error, host string) error {
-	const fixes = "give the camera's certificate, or that of its authority, as tls.ca, or set tls.insecure: true to trust any"
+	const fixes = "give the camera's certificate, or that of its authority, as tls.ca, or set tls.insecure: true to " +
+		"trust any"
 	var (
 		unknown x509.UnknownAuthorityError
 		name    x509.HostnameError
@@ -49,16 +54,19 @@ func explainTLS(err error, host string) error {
 	case errors.As(err, &record):
 		return nil // the answer is no TLS: see explainProtocol
 	case errors.As(err, &name):
-		return faultf(ReasonCertificate, "the certificate is for another name than %s (%w); write the url with the name in it, or %s",
+		return faultf(ReasonCertificate, "the certificate is for another name than %s (%w); write the url with the name "+
+			"in it, or %s",
 			host, err, fixes)
 	case errors.As(err, &unknown):
 		return faultf(ReasonCertificate, "the certificate is not signed by a known authority; %s", fixes)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return faultf(ReasonCertificate, "%w; check the clocks of both, renew the certificate, or set tls.insecure: true", err)
+		return faultf(ReasonCertificate, "%w; check the clocks of both, renew the certificate, or set tls.insecure: "+
+			"true", err)
 	case errors.As(err, &invalid):
 		return faultf(ReasonCertificate, "the certificate is not valid (%w); %s", err, fixes)
 	case errors.As(err, &alert):
-		return faultf(ReasonCertificate, "the camera ended the TLS handshake (%w); update its firmware, or set tls.insecure: true, "+
+		return faultf(ReasonCertificate, "the camera ended the TLS handshake (%w); update its firmware, or set "+
+			"tls.insecure: true, "+
 			"which allows old versions of TLS", err)
 	default:
 		return nil
@@ -80,9 +88,11 @@ func explainStatus(code int, text string, loggedIn bool) error {
 	case code == 404 || code == 410:
 		return faultf(ReasonNotFound, "the camera has no stream of this path (%s); look the path up in its manual", status)
 	case code == 461:
-		return faultf(ReasonServer, "the camera does not offer this transport (%s); set transport to the other of tcp and udp", status)
+		return faultf(ReasonServer, "the camera does not offer this transport (%s); set transport to the other of tcp "+
+			"and udp", status)
 	case code == 453 || code == 503:
-		return faultf(ReasonServer, "the camera is busy (%s); it may have too many viewers: close some, or use a stream of lower quality", status)
+		return faultf(ReasonServer, "the camera is busy (%s); it may have too many viewers: close some, or use a stream "+
+			"of lower quality", status)
 	case code >= 500:
 		return faultf(ReasonServer, "the camera reports a fault of its own (%s); restart it if this stays", status)
 	default:

@@ -51,33 +51,56 @@ func TestFaultsOfRTSPServersAreExplained(t *testing.T) {
 		reason Reason
 		says   string
 	}{
-		"wrong password":   {rtspStatus(digest), ReasonUnauthorized, "refuses user or password (401 Unauthorized); correct them"},
-		"forbidden":        {rtspStatus("403 Forbidden"), ReasonForbidden, "forbids the stream (403 Forbidden); allow it"},
-		"no such path":     {rtspStatus("404 Not Found"), ReasonNotFound, "no stream of this path (404 Not Found); look the path up"},
-		"busy":             {rtspStatus("503 Service Unavailable"), ReasonServer, "busy (503 Service Unavailable); it may have too many viewers"},
-		"bandwidth":        {rtspStatus("453 Not Enough Bandwidth"), ReasonServer, "busy (453"},
-		"broken":           {rtspStatus("500 Internal Server Error"), ReasonServer, "a fault of its own (500"},
-		"transport":        {rtspStatus("461 Unsupported Transport"), ReasonServer, "(461 Unsupported Transport); set transport"},
-		"other":            {rtspStatus("451 Parameter Not Understood"), ReasonServer, "refuses the stream (451"},
-		"elsewhere":        {rtspStatus("302 Found\r\nLocation: rtsp://192.0.2.7/x"), ReasonRedirect, "another host, 192.0.2.7; give its url instead, or list it in allow_hosts"},
-		"other protocol":   {rtspStatus("302 Found\r\nLocation: file:///etc/passwd"), ReasonRedirect, `of the kind "file"`},
-		"circle":           {rtspStatus("302 Found\r\nLocation: rtsp://{address}/x"), ReasonRedirect, "on and on (5 redirects)"},
-		"sound only":       {described("audio PCMU/8000"), ReasonNoVideo, "no video, only audio (G711); switch the video on"},
-		"unknown codec":    {described("video H266/90000"), ReasonCodec, "not supported (H266/90000); set the camera to H.264"},
-		"nothing":          {described(), ReasonNoVideo, "(SDP) cannot be read: invalid SDP: no media"},
-		"no SDP":           {rtspStatus("200 OK"), ReasonNoVideo, "(SDP) cannot be read"},
-		"no packets":       {described("video H264/90000"), ReasonNoPackets, "no packet came within 1s; restart it"},
-		"silent":           {cameratest.Silent, ReasonSilent, "accepts connections but does not answer within 1s"},
-		"trickling":        {cameratest.Trickle("RTSP/1.0 200 OK\r\nX: ", 20*time.Millisecond), ReasonSilent, "does not answer within 1s"},
-		"endless header":   {cameratest.Answer("RTSP/1.0 200 OK\r\n", "X: y\r\n", -1), ReasonServer, "its answer cannot be read"},
-		"long line":        {cameratest.Answer("RTSP/1.0 200 OK\r\nX: ", strings.Repeat("x", 4096), -1), ReasonServer, "its answer cannot be read"},
-		"huge body":        {cameratest.Answer("RTSP/1.0 200 OK\r\nContent-Length: 2000000000\r\n\r\n", strings.Repeat("x", 4096), -1), ReasonServer, "its answer cannot be read"},
-		"huge description": {rtspStatus("200 OK\r\nContent-Type: application/sdp\r\nContent-Length: 2000000000"), ReasonServer, "its answer cannot be read"},
-		"garbage":          {cameratest.Trickle("\x00\x01\xfe\xff nonsense", 0), ReasonProtocol, "does not answer in RTSP; check the port"},
-		"HTTP":             {cameratest.Answer("HTTP/1.1 400 Bad Request\r\n\r\n", "", 0), ReasonProtocol, "answers in HTTP, not in RTSP; give the port of RTSP"},
-		"TLS":              {cameratest.Answer("\x15\x03\x01\x00\x02\x02\x16", "", 0), ReasonProtocol, "answers in TLS, not in RTSP; write rtsps://"},
-		"SSH":              {cameratest.Answer("SSH-2.0-OpenSSH_9.2\r\n", "", 0), ReasonProtocol, "answers in SSH"},
-		"hangs up":         {cameratest.Answer("", "", 0), ReasonEnded, "ended the connection before it answered"},
+		"wrong password": {rtspStatus(digest), ReasonUnauthorized, "refuses user or password (401 Unauthorized); " +
+			"correct them"},
+		"forbidden": {rtspStatus("403 Forbidden"), ReasonForbidden, "forbids the stream (403 Forbidden); allow it"},
+		"no such path": {rtspStatus("404 Not Found"), ReasonNotFound, "no stream of this path (404 Not Found); look " +
+			"the path up"},
+		"busy": {rtspStatus("503 Service Unavailable"), ReasonServer, "busy (503 Service Unavailable); it " +
+			"may have too many viewers"},
+		"bandwidth": {rtspStatus("453 Not Enough Bandwidth"), ReasonServer, "busy (453"},
+		"broken":    {rtspStatus("500 Internal Server Error"), ReasonServer, "a fault of its own (500"},
+		"transport": {rtspStatus("461 Unsupported Transport"), ReasonServer, "(461 Unsupported Transport); set " +
+			"transport"},
+		"other": {rtspStatus("451 Parameter Not Understood"), ReasonServer, "refuses the stream (451"},
+		"elsewhere": {rtspStatus("302 Found\r\nLocation: rtsp://192.0.2.7/x"), ReasonRedirect, "another host, " +
+			"192.0.2.7; give its url instead, or list it in allow_hosts"},
+		"other protocol": {rtspStatus("302 Found\r\nLocation: file:///etc/passwd"), ReasonRedirect, `of the kind "file"`},
+		"circle": {
+			rtspStatus("302 Found\r\nLocation: rtsp://{address}/x"), ReasonRedirect,
+			"on and on (5 redirects)",
+		},
+		"sound only": {described("audio PCMU/8000"), ReasonNoVideo, "no video, only audio (G711); switch the video on"},
+		"unknown codec": {described("video H266/90000"), ReasonCodec, "not supported (H266/90000); set the camera to " +
+			"H.264"},
+		"nothing":    {described(), ReasonNoVideo, "(SDP) cannot be read: invalid SDP: no media"},
+		"no SDP":     {rtspStatus("200 OK"), ReasonNoVideo, "(SDP) cannot be read"},
+		"no packets": {described("video H264/90000"), ReasonNoPackets, "no packet came within 1s; restart it"},
+		"silent":     {cameratest.Silent, ReasonSilent, "accepts connections but does not answer within 1s"},
+		"trickling": {
+			cameratest.Trickle("RTSP/1.0 200 OK\r\nX: ", 20*time.Millisecond), ReasonSilent,
+			"does not answer within 1s",
+		},
+		"endless header": {
+			cameratest.Answer("RTSP/1.0 200 OK\r\n", "X: y\r\n", -1), ReasonServer,
+			"its answer cannot be read",
+		},
+		"long line": {
+			cameratest.Answer("RTSP/1.0 200 OK\r\nX: ", strings.Repeat("x", 4096), -1), ReasonServer,
+			"its answer cannot be read",
+		},
+		"huge body": {cameratest.Answer("RTSP/1.0 200 OK\r\nContent-Length: "+
+			"2000000000\r\n\r\n", strings.Repeat("x", 4096), -1), ReasonServer, "its answer cannot be read"},
+		"huge description": {rtspStatus("200 OK\r\nContent-Type: application/sdp\r\nContent-Length: " +
+			"2000000000"), ReasonServer, "its answer cannot be read"},
+		"garbage": {cameratest.Trickle("\x00\x01\xfe\xff nonsense", 0), ReasonProtocol, "does not answer in " +
+			"RTSP; check the port"},
+		"HTTP": {cameratest.Answer("HTTP/1.1 400 Bad Request\r\n\r\n", "", 0), ReasonProtocol, "answers in " +
+			"HTTP, not in RTSP; give the port of RTSP"},
+		"TLS": {cameratest.Answer("\x15\x03\x01\x00\x02\x02\x16", "", 0), ReasonProtocol, "answers in TLS, " +
+			"not in RTSP; write rtsps://"},
+		"SSH":      {cameratest.Answer("SSH-2.0-OpenSSH_9.2\r\n", "", 0), ReasonProtocol, "answers in SSH"},
+		"hangs up": {cameratest.Answer("", "", 0), ReasonEnded, "ended the connection before it answered"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -125,15 +148,18 @@ func TestFaultsOfHTTPServersAreExplained(t *testing.T) {
 		"forbidden":      {httpStatus(403), ReasonForbidden, "(403 Forbidden); allow it"},
 		"no such path":   {httpStatus(404), ReasonNotFound, "no stream of this path (404 Not Found)"},
 		"busy":           {httpStatus(503), ReasonServer, "busy (503 Service Unavailable)"},
-		"web page":       {body("text/html; charset=utf-8", "<html>log in"), ReasonNoVideo, "a web page (text/html), no video; give the url of the stream"},
+		"web page": {body("text/html; charset=utf-8", "<html>log in"), ReasonNoVideo, "a web page (text/html), no " +
+			"video; give the url of the stream"},
 		"untyped page":   {body("application/octet-stream", "\n<!DOCTYPE html>"), ReasonNoVideo, "a web page"},
 		"JSON":           {body("application/json", "{}"), ReasonNoVideo, "text (application/json), no video"},
 		"sound":          {body("audio/mpeg", "ID3"), ReasonNoVideo, "sound only (audio/mpeg)"},
 		"single picture": {body("image/jpeg", "\xff\xd8\xff"), ReasonNoVideo, "single picture (image/jpeg)"},
 		"nothing":        {body("video/mp2t", ""), ReasonNoPackets, "200 OK, and then sends nothing"},
-		"garbage":        {body("video/mp2t", strings.Repeat("nonsense", 5000)), ReasonNoVideo, "no video that FFmpeg can read"},
-		"no playlist":    {body("application/vnd.apple.mpegurl", "hello"), ReasonNoVideo, "does not begin with #EXTM3U"},
-		"elsewhere":      {elsewhere("http://192.0.2.7/x"), ReasonRedirect, "another host, 192.0.2.7; give its url instead, or list it"},
+		"garbage": {body("video/mp2t", strings.Repeat("nonsense", 5000)), ReasonNoVideo, "no video that FFmpeg " +
+			"can read"},
+		"no playlist": {body("application/vnd.apple.mpegurl", "hello"), ReasonNoVideo, "does not begin with #EXTM3U"},
+		"elsewhere": {elsewhere("http://192.0.2.7/x"), ReasonRedirect, "another host, 192.0.2.7; give its url " +
+			"instead, or list it"},
 		"circle":         {elsewhere("/x"), ReasonRedirect, "on and on (5 redirects)"},
 		"other protocol": {elsewhere("file:///etc/passwd"), ReasonRedirect, `of the kind "file"`},
 	} {
@@ -159,12 +185,22 @@ func TestRawFaultsOfHTTPServersAreExplained(t *testing.T) {
 		reason Reason
 		says   string
 	}{
-		"silent":         {cameratest.Silent, ReasonSilent, "accepts connections but does not answer within 1s"},
-		"endless header": {cameratest.Answer("HTTP/1.1 200 OK\r\n", "X: y\r\n", -1), ReasonServer, "its answer cannot be read"},
-		"RTSP":           {cameratest.Answer("RTSP/1.0 400 Bad Request\r\n\r\n", "", 0), ReasonProtocol, "in RTSP, not in HTTP; write rtsp://"},
-		"TLS":            {cameratest.Answer("\x15\x03\x01\x00\x02\x02\x16", "", 0), ReasonProtocol, "in TLS, not in HTTP; write https://"},
-		"stops":          {cameratest.Answer("HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\n\r\n\x47", "", -1), ReasonSilent, "does not answer within 1s"},
-		"slow part":      {cameratest.Answer("HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=f\r\n\r\n--f\r\nContent-Type: image/jpeg\r\n\r\n"+strings.Repeat("x", 600), "", -1), ReasonUndecodable, "no picture came within 1s"},
+		"silent": {cameratest.Silent, ReasonSilent, "accepts connections but does not answer within 1s"},
+		"endless header": {
+			cameratest.Answer("HTTP/1.1 200 OK\r\n", "X: y\r\n", -1), ReasonServer,
+			"its answer cannot be read",
+		},
+		"RTSP": {cameratest.Answer("RTSP/1.0 400 Bad Request\r\n\r\n", "", 0), ReasonProtocol, "in RTSP, not " +
+			"in HTTP; write rtsp://"},
+		"TLS": {cameratest.Answer("\x15\x03\x01\x00\x02\x02\x16", "", 0), ReasonProtocol, "in TLS, not in " +
+			"HTTP; write https://"},
+		"stops": {cameratest.Answer("HTTP/1.1 200 OK\r\nContent-Type: "+
+			"video/mp2t\r\n\r\n\x47", "", -1), ReasonSilent, "does not answer within 1s"},
+		"slow part": {
+			cameratest.Answer("HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; "+
+				"boundary=f\r\n\r\n--f\r\nContent-Type: image/jpeg\r\n\r\n"+strings.Repeat("x", 600), "", -1), ReasonUndecodable,
+			"no picture came within 1s",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

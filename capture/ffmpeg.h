@@ -54,8 +54,8 @@ void media_trim(void);
 // A reader reads a container. All its functions but reader_interrupt are for one thread.
 void *reader_new(const media_options *options);
 media_status reader_open_file(void *reader, const char *path, media_frame *result);
-// reader_open_feed reads from a feed of Go. The url, without credentials, is what relative addresses in a playlist refer
-// to. The format is the name of a container, or empty: found by its contents.
+// reader_open_feed reads from a feed of Go. The url, without credentials, is what relative addresses in a playlist
+// refer to. The format is the name of a container, or empty: found by its contents.
 media_status reader_open_feed(void *reader, uintptr_t feed, const char *url, const char *format, media_frame *result);
 // reader_next fills a cv::Mat with the next frame, 8-bit BGR, upright, with square pixels.
 media_status reader_next(void *reader, void *mat, media_frame *result);

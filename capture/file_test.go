@@ -193,7 +193,8 @@ func TestARecordingOfTwoSizesIsRefusedWhereItChanges(t *testing.T) {
 	for ; err == nil; err = s.Next(t.Context(), f) {
 		count++
 	}
-	if count-1 != 30 || !errors.Is(err, errResized) || !strings.Contains(err.Error(), "both.h264: at 1.16s the pictures changed their size; cut") {
+	if count-1 != 30 || !errors.Is(err, errResized) || !strings.Contains(err.Error(), "both.h264: at 1.16s the "+
+		"pictures changed their size; cut") {
 		t.Errorf("%d frames, then %v", count-1, err)
 	}
 }
@@ -271,7 +272,8 @@ func TestSoundAloneIsNoVideo(t *testing.T) {
 		"cover.mp3": {"-i", cover, "-map", "0", "-map", "1", "-c:v", "copy", "-c:a", "libmp3lame"},
 	} {
 		path := filepath.Join(t.TempDir(), name)
-		run(t, cameratest.FFmpeg(t), append(append([]string{"-v", "error", "-f", "lavfi", "-i", "sine=d=2"}, options...), path)...)
+		run(t, cameratest.FFmpeg(t), append(append([]string{"-v", "error", "-f", "lavfi", "-i", "sine=d=2"}, options...),
+			path)...)
 		_, err := Open(fast(path), zerolog.Nop())
 		if reasonOf(err) != ReasonNoVideo || !strings.Contains(err.Error(), "no video in it, only ") || strings.Contains(err.Error(), "damaged") {
 			t.Errorf("%s: %v", name, err)

@@ -40,7 +40,8 @@ func TestGiantFramesOfFilesAreRefused(t *testing.T) {
 			path := clip(t, name, "30", append([]string{"-vf", "scale=640:480"}, options...)...)
 			_, err := Open(small(fast(path)), noLog())
 			if reasonOf(err) != ReasonTooLarge ||
-				!strings.Contains(fmt.Sprint(err), "a picture of 0.3 million pixels is larger than max_pixels (0.1 million); lower the resolution, or raise") {
+				!strings.Contains(fmt.Sprint(err), "a picture of 0.3 million pixels is larger than max_pixels (0.1 million); "+
+					"lower the resolution, or raise") {
 				t.Errorf("%v", err)
 			}
 			if got := all(t, open(t, fast(path)), identify); len(got) != 30 {
@@ -129,7 +130,8 @@ func TestFloodsAreBounded(t *testing.T) {
 		}
 	}
 	for name, handler := range map[string]http.HandlerFunc{
-		"a part of 2 GB":  flood("multipart/x-mixed-replace; boundary=f", "--f\r\nContent-Type: image/jpeg\r\nContent-Length: 2000000000\r\n\r\n"),
+		"a part of 2 GB": flood("multipart/x-mixed-replace; boundary=f", "--f\r\nContent-Type: "+
+			"image/jpeg\r\nContent-Length: 2000000000\r\n\r\n"),
 		"an endless part": flood("multipart/x-mixed-replace; boundary=f", "--f\r\nContent-Type: image/jpeg\r\n\r\n"),
 		"a playlist":      flood("application/vnd.apple.mpegurl", playlistHead),
 	} {

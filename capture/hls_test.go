@@ -25,7 +25,8 @@ type playlists struct {
 func newPlaylists(t *testing.T, text string) *playlists {
 	t.Helper()
 	folder := t.TempDir()
-	run(t, cameratest.FFmpeg(t), "-v", "error", "-f", "lavfi", "-i", grey, "-frames:v", "150", "-c:v", "libx264", "-g", "25",
+	run(t, cameratest.FFmpeg(t), "-v", "error", "-f", "lavfi", "-i", grey, "-frames:v", "150", "-c:v", "libx264", "-g",
+		"25",
 		"-f", "segment", "-segment_time", "2", filepath.Join(folder, "%d.ts"))
 	return &playlists{folder: folder, text: text}
 }

@@ -21,19 +21,20 @@ func hostiles(t *testing.T) map[string]string {
 	urls := map[string]string{}
 	flood := strings.Repeat("x", 1<<16)
 	for name, talk := range map[string]func(context.Context, net.Conn){
-		"silent":           cameratest.Silent,
-		"trickling":        cameratest.Trickle("RTSP/1.0 200 OK\r\nX: ", time.Second),
-		"endless headers":  cameratest.Answer("RTSP/1.0 200 OK\r\n", "X: y\r\n", -1),
-		"garbage":          cameratest.Trickle("\x00\x01\xfe\xff nonsense", 0),
-		"huge body":        cameratest.Answer("RTSP/1.0 200 OK\r\nContent-Length: 2000000000\r\n\r\n", flood, -1),
-		"huge description": cameratest.Answer("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Type: application/sdp\r\nContent-Length: 2000000000\r\n\r\n", flood, -1),
-		"wrong password":   rtspStatus("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"camera\""),
-		"no such path":     rtspStatus("404 Not Found"),
-		"busy":             rtspStatus("503 Service Unavailable"),
-		"sound only":       described("audio PCMU/8000"),
-		"no packets":       described("video H264/90000"),
-		"redirects":        rtspStatus("302 Found\r\nLocation: rtsp://{address}/x"),
-		"TLS garbage":      cameratest.Trickle("\x16\x03\x03\xff\xff", 0),
+		"silent":          cameratest.Silent,
+		"trickling":       cameratest.Trickle("RTSP/1.0 200 OK\r\nX: ", time.Second),
+		"endless headers": cameratest.Answer("RTSP/1.0 200 OK\r\n", "X: y\r\n", -1),
+		"garbage":         cameratest.Trickle("\x00\x01\xfe\xff nonsense", 0),
+		"huge body":       cameratest.Answer("RTSP/1.0 200 OK\r\nContent-Length: 2000000000\r\n\r\n", flood, -1),
+		"huge description": cameratest.Answer("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Type: "+
+			"application/sdp\r\nContent-Length: 2000000000\r\n\r\n", flood, -1),
+		"wrong password": rtspStatus("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"camera\""),
+		"no such path":   rtspStatus("404 Not Found"),
+		"busy":           rtspStatus("503 Service Unavailable"),
+		"sound only":     described("audio PCMU/8000"),
+		"no packets":     described("video H264/90000"),
+		"redirects":      rtspStatus("302 Found\r\nLocation: rtsp://{address}/x"),
+		"TLS garbage":    cameratest.Trickle("\x16\x03\x03\xff\xff", 0),
 		"resets": func(_ context.Context, conn net.Conn) {
 			_ = conn.(*net.TCPConn).SetLinger(0)
 		},

@@ -86,7 +86,8 @@ func (s *httpStream) begin() error {
 	}
 	if err := s.reader.openFeed(f, response.Request.URL.String(), format); err != nil {
 		if reasonOf(err) == "" {
-			err = faultf(ReasonNoVideo, "what comes is no video that FFmpeg can read (Content-Type %q: %w); check the path", printable(kind), err)
+			err = faultf(ReasonNoVideo, "what comes is no video that FFmpeg can read (Content-Type %q: %w); check the "+
+				"path", printable(kind), err)
 		}
 		return s.explain(err)
 	}
@@ -114,16 +115,19 @@ func recognise(kind string, u *url.URL, head []byte) (string, error) {
 	case strings.HasSuffix(kind, "mpegurl"), strings.HasPrefix(path.Ext(u.Path), ".m3u"):
 		return "", faultf(ReasonNoVideo, "the playlist does not begin with #EXTM3U; check the path")
 	case kind == "text/html", bytes.HasPrefix(text, []byte("<!doctype")), bytes.HasPrefix(text, []byte("<html")):
-		return "", faultf(ReasonNoVideo, "what comes is a web page (%s), no video; give the url of the stream, not of the camera's page", printable(kind))
+		return "", faultf(ReasonNoVideo, "what comes is a web page (%s), no video; give the url of the stream, not of "+
+			"the camera's page", printable(kind))
 	case strings.HasPrefix(kind, "text/"), kind == "application/json", kind == "application/xml":
 		return "", faultf(ReasonNoVideo, "what comes is text (%s), no video; give the url of the stream", printable(kind))
 	case strings.HasPrefix(kind, "image/"):
-		return "", faultf(ReasonNoVideo, "what comes is a single picture (%s), no video; set interval to poll it, or give the url of the stream",
+		return "", faultf(ReasonNoVideo, "what comes is a single picture (%s), no video; set interval to poll it, or "+
+			"give the url of the stream",
 			printable(kind))
 	case strings.HasPrefix(kind, "audio/"):
 		return "", faultf(ReasonNoVideo, "what comes is sound only (%s); give the url of the video", printable(kind))
 	case len(head) == 0:
-		return "", faultf(ReasonNoPackets, "the server answers 200 OK, and then sends nothing; check the path, and restart the camera")
+		return "", faultf(ReasonNoPackets, "the server answers 200 OK, and then sends nothing; check the path, and "+
+			"restart the camera")
 	default:
 		return "", nil
 	}
@@ -151,7 +155,8 @@ func (s *httpStream) openNested(address string, offset, end int64) (io.ReadClose
 	if err != nil {
 		return nil, err
 	}
-	playlist := strings.HasSuffix(mediaType(response.Header.Get("Content-Type")), "mpegurl") || strings.HasPrefix(path.Ext(u.Path), ".m3u")
+	playlist := strings.HasSuffix(mediaType(response.Header.Get("Content-Type")),
+		"mpegurl") || strings.HasPrefix(path.Ext(u.Path), ".m3u")
 	if playlist {
 		return limit(response.Body, playlistBytes), nil
 	}
@@ -180,7 +185,8 @@ func (s *httpStream) over(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, io.EOF) && s.tempo.frames == 0:
-		return s.explain(faultf(ReasonUndecodable, "the stream ended before its first picture (%s); check the path and the codec", s.content()))
+		return s.explain(faultf(ReasonUndecodable, "the stream ended before its first picture (%s); check the path and "+
+			"the codec", s.content()))
 	case errors.Is(err, io.EOF):
 		return io.EOF
 	default:
@@ -194,9 +200,11 @@ func (s *httpStream) late(patience time.Duration) error {
 	case s.tempo.frames > 0:
 		return stalled(patience)
 	case info.streams != "" && !strings.Contains(info.streams, " video"):
-		return faultf(ReasonNoVideo, "only %s came within %v, no video; give the url of the video, or switch it on in the camera", info.streams, patience)
+		return faultf(ReasonNoVideo, "only %s came within %v, no video; give the url of the video, or switch it on in "+
+			"the camera", info.streams, patience)
 	default:
-		return faultf(ReasonUndecodable, "the server answers 200 OK, but no picture came within %v (%s); check path and codec", patience, s.content())
+		return faultf(ReasonUndecodable, "the server answers 200 OK, but no picture came within %v (%s); check path and "+
+			"codec", patience, s.content())
 	}
 }
 

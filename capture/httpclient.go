@@ -34,7 +34,8 @@ func newHTTPClient(e *endpoint) (*httpClient, error) {
 	}
 	h := &httpClient{endpoint: e}
 	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: e.dial, DialTLSContext: e.dialTLS, TLSClientConfig: secure, // the last: through a proxy
+		Proxy: http.ProxyFromEnvironment, DialContext: e.dial, DialTLSContext: e.dialTLS, TLSClientConfig: secure,
+		// the last: through a proxy
 		MaxResponseHeaderBytes: httpHeaders, DisableCompression: true, MaxIdleConnsPerHost: 2,
 	}
 	h.client = &http.Client{Transport: transport, CheckRedirect: h.redirect}
@@ -44,7 +45,8 @@ func newHTTPClient(e *endpoint) (*httpClient, error) {
 // redirect lets a request go on to another address of the same or an allowed host. The password stays at home.
 func (h *httpClient) redirect(request *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
-		return h.keep(faultf(ReasonRedirect, "the camera sends on and on (%d redirects); give the url where the stream is", maxRedirects))
+		return h.keep(faultf(ReasonRedirect, "the camera sends on and on (%d redirects); give the url where the stream "+
+			"is", maxRedirects))
 	}
 	if err := h.allowed(request.URL); err != nil {
 		return h.keep(err)
@@ -93,7 +95,8 @@ func unanswered(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return faultf(ReasonEnded, "the camera ended the connection before it answered; it may have too many viewers")
 	default:
-		return &reasoned{ReasonServer, fmt.Errorf("its answer cannot be read: %w; check the port, and update the camera's firmware", err)}
+		return &reasoned{ReasonServer, fmt.Errorf("its answer cannot be read: %w; check the port, and update the "+
+			"camera's firmware", err)}
 	}
 }
 
@@ -129,7 +132,8 @@ func (h *httpClient) authorize(request *http.Request) (bool, error) {
 			Username: h.user.Username(), Password: password,
 		})
 		if err != nil {
-			return false, faultf(ReasonUnauthorized, "the camera asks for a login of a kind that is not supported; allow Digest or Basic in its settings")
+			return false, faultf(ReasonUnauthorized, "the camera asks for a login of a kind that is not supported; allow "+
+				"Digest or Basic in its settings")
 		}
 		request.Header.Set("Authorization", answer.String())
 		return true, nil

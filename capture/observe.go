@@ -51,7 +51,8 @@ func (c *session) describe(p picture, width, height int) {
 			Str("pixel_aspect", p.sample.String()).Str("aspect", aspect).Msg("pixels are not square; the frames are stretched")
 	case declared && !p.sample.sane():
 		log.Warn().Str("pixel_aspect", p.sample.String()).
-			Msg("the form of the pixels that the stream declares is not plausible and ignored; set aspect if faces look squeezed")
+			Msg("the form of the pixels that the stream declares is not plausible and ignored; set aspect if faces look " +
+				"squeezed")
 	case declared && !p.sample.square(), aspect != "" && !p.has(aspect):
 		log.Warn().Str("pixel_aspect", p.sample.String()).
 			Msg("the stretched frames would be larger than max_pixels, so they are analysed as they are; raise max_pixels")

@@ -35,7 +35,8 @@ func parseAspect(text string) (ratio, error) {
 	h, alsoWrong := strconv.Atoi(height)
 	r := ratio{w, h}
 	if wrong != nil || alsoWrong != nil || !r.sane() || w > 10000 || h > 10000 {
-		return ratio{}, fmt.Errorf("%q is not width:height between 1:4 and 4:1; write 16:9, 4:3, or nothing to take what the stream declares", text)
+		return ratio{}, fmt.Errorf("%q is not width:height between 1:4 and 4:1; write 16:9, 4:3, or nothing to take "+
+			"what the stream declares", text)
 	}
 	return r, nil
 }

@@ -20,9 +20,9 @@ static const int kFeedBuffer = 32 << 10;
 // So many packets at the beginning of a file may hold none of the video.
 static const int kPeeked = 200;
 // The containers that a camera may send. Others open further addresses (sdp, concat, dash) or are no video.
-static const char *const kStreamFormats = "mpjpeg,mjpeg,mjpeg_2000,mpegts,mpegtsraw,flv,live_flv,hls,applehttp,mov,mp4,m4a,3gp,3g2,mj2,"
-                                          "matroska,webm,h264,hevc,mpegvideo,m4v,mpeg,avi,asf,ogg,ivf,obu,av1,"
-                                          "aac,mp3,ac3,eac3,webvtt";
+static const char *const kStreamFormats =
+    "mpjpeg,mjpeg,mpegts,flv,live_flv,hls,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,h264,hevc,mpegvideo,m4v,mpeg,avi,asf,"
+    "ogg,ivf,obu,av1,aac,mp3,ac3,eac3,webvtt";
 
 namespace {
 struct Feed {
@@ -47,7 +47,8 @@ int read_feed(void *opaque, uint8_t *buffer, int size) {
 
 int is_interrupted(void *opaque) { return static_cast<Reader *>(opaque)->interrupted(); }
 
-int open_nested_address(AVFormatContext *context, AVIOContext **pb, const char *url, int flags, AVDictionary **options) {
+int open_nested_address(AVFormatContext *context, AVIOContext **pb, const char *url, int flags,
+                        AVDictionary **options) {
   return static_cast<Reader *>(context->opaque)->open_nested(pb, url, flags, options);
 }
 
@@ -57,8 +58,8 @@ int close_nested_address(AVFormatContext *, AVIOContext *pb) { return Reader::cl
 int turn(const AVStream &stream) {
   const int32_t *matrix = nullptr;
 #if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 100)
-  const AVPacketSideData *data = av_packet_side_data_get(stream.codecpar->coded_side_data,
-                                                         stream.codecpar->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
+  const AVPacketSideData *data = av_packet_side_data_get(
+      stream.codecpar->coded_side_data, stream.codecpar->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
   if (data != nullptr) {
     matrix = reinterpret_cast<const int32_t *>(data->data);
   }
@@ -126,7 +127,8 @@ int Reader::open_nested(AVIOContext **pb, const char *url, int flags, AVDictiona
   if ((flags & AVIO_FLAG_WRITE) != 0 || stop_) {
     return AVERROR(EPERM);
   }
-  uintptr_t feed = captureFeedOpen(feed_, const_cast<char *>(url), number(given, "offset"), number(given, "end_offset"));
+  uintptr_t feed =
+      captureFeedOpen(feed_, const_cast<char *>(url), number(given, "offset"), number(given, "end_offset"));
   if (feed == 0) {
     return AVERROR(EPERM);
   }
@@ -360,7 +362,8 @@ media_status Reader::deliver(cv::Mat &mat, media_frame &result) {
   result.stamp_ns = INT64_MIN;
   if (frame.best_effort_timestamp != AV_NOPTS_VALUE) {
     int64_t start = stream->start_time == AV_NOPTS_VALUE ? 0 : stream->start_time;
-    result.stamp_ns = av_rescale_q_rnd(frame.best_effort_timestamp - start, stream->time_base, {1, 1000000000}, AV_ROUND_ZERO);
+    result.stamp_ns =
+        av_rescale_q_rnd(frame.best_effort_timestamp - start, stream->time_base, {1, 1000000000}, AV_ROUND_ZERO);
   }
   return scaler_.convert(frame, shape, mat) ? MEDIA_FRAME : MEDIA_FAILED;
 }
@@ -396,8 +399,8 @@ int64_t Reader::declared_us() const {
     AVStream *stream = context_->streams[video_];
     return av_rescale_q(stream->nb_frames, stream->time_base, AV_TIME_BASE_Q);
   }
-  bool header = context_->duration_estimation_method == AVFMT_DURATION_FROM_STREAM && format.find("hls") == std::string::npos;
-  return header && context_->duration > 0 ? context_->duration : 0;
+  bool header = context_->duration_estimation_method == AVFMT_DURATION_FROM_STREAM;
+  return header && format.find("hls") == std::string::npos && context_->duration > 0 ? context_->duration : 0;
 }
 
 } // namespace facesieve

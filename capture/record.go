@@ -29,7 +29,8 @@ func (s *Source) lose(err error, pause time.Duration) {
 	if known {
 		level = zerolog.DebugLevel
 	}
-	s.log.WithLevel(level).Err(err).Str("reason", string(reasonOf(err))).Str("pause", pause.Round(time.Millisecond).String()).Msg("no video")
+	s.log.WithLevel(level).Err(err).Str("reason", string(reasonOf(err))).Str("pause",
+		pause.Round(time.Millisecond).String()).Msg("no video")
 }
 
 // stop records the end, and then tells it: err is what Next returns from now on.

@@ -186,10 +186,12 @@ func choose(desc *description.Session) (*description.Media, *rtpCodec, error) {
 		}
 	}
 	if len(videos) > 0 {
-		return nil, nil, faultf(ReasonCodec, "the video is of a codec that is not supported (%s); set the camera to H.264, H.265 or MJPEG",
+		return nil, nil, faultf(ReasonCodec, "the video is of a codec that is not supported (%s); set the camera to "+
+			"H.264, H.265 or MJPEG",
 			strings.Join(videos[:min(len(videos), 4)], ", "))
 	}
-	return nil, nil, faultf(ReasonNoVideo, "the stream has no video, only %s; switch the video on in the camera, or use another path",
+	return nil, nil, faultf(ReasonNoVideo, "the stream has no video, only %s; switch the video on in the camera, or "+
+		"use another path",
 		strings.Join(others[:min(len(others), 4)], ", "))
 }
 
@@ -212,17 +214,21 @@ func (s *rtspStream) refusal(err error) error {
 		}
 		return explainStatus(int(status.Code), text, s.user != nil)
 	case errors.As(err, &login):
-		return faultf(ReasonUnauthorized, "the camera asks for a login of a kind that is not supported; allow Digest or Basic in its settings")
+		return faultf(ReasonUnauthorized, "the camera asks for a login of a kind that is not supported; allow Digest or "+
+			"Basic in its settings")
 	case errors.As(err, &sdp), errors.As(err, &missing), errors.As(err, &kind):
-		return faultf(ReasonNoVideo, "the camera's description of the stream (SDP) cannot be read: %s; update its firmware", printable(err.Error()))
+		return faultf(ReasonNoVideo, "the camera's description of the stream (SDP) cannot be read: %s; update its "+
+			"firmware", printable(err.Error()))
 	case errors.As(err, &useTCP), errors.As(err, &useUDP):
 		return faultf(ReasonServer, "the %w; set transport to it", err)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return faultf(ReasonEnded, "the camera ended the connection before it answered; it may have too many viewers, or the port is not that of RTSP")
+		return faultf(ReasonEnded, "the camera ended the connection before it answered; it may have too many viewers, "+
+			"or the port is not that of RTSP")
 	case errors.Is(err, context.Canceled):
 		return err
 	default:
-		return faultf(ReasonServer, "its answer cannot be read: %s; check the port, and update the camera's firmware", printable(err.Error()))
+		return faultf(ReasonServer, "its answer cannot be read: %s; check the port, and update the camera's "+
+			"firmware", printable(err.Error()))
 	}
 }
 
@@ -284,7 +290,8 @@ func (s *rtspStream) over(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case s.tempo.frames == 0:
-		return s.explain(faultf(ReasonEnded, "the camera ended the stream before its first picture (%s); it may have too many viewers",
+		return s.explain(faultf(ReasonEnded, "the camera ended the stream before its first picture (%s); it may have "+
+			"too many viewers",
 			printable(s.err.Error())))
 	default:
 		return faultf(ReasonEnded, "the stream ended (%s)", printable(s.err.Error()))
@@ -297,15 +304,19 @@ func (s *rtspStream) late(patience time.Duration) error {
 	case s.tempo.frames > 0:
 		return stalled(patience)
 	case s.came.Load() == 0 && s.cfg.Transport == transportUDP:
-		return faultf(ReasonNoPackets, "the camera plays the stream, but no packet came within %v; open the firewall for UDP, or set transport: tcp",
+		return faultf(ReasonNoPackets, "the camera plays the stream, but no packet came within %v; open the firewall "+
+			"for UDP, or set transport: tcp",
 			patience)
 	case s.came.Load() == 0:
-		return faultf(ReasonNoPackets, "the camera plays the stream, but no packet came within %v; restart it, or try another of its streams", patience)
+		return faultf(ReasonNoPackets, "the camera plays the stream, but no packet came within %v; restart it, or try "+
+			"another of its streams", patience)
 	case s.failed != nil:
-		return faultf(ReasonUndecodable, "no readable frame: %d packets came, and not one picture of %s could be decoded (%w); check the camera's codec settings",
+		return faultf(ReasonUndecodable, "no readable frame: %d packets came, and not one picture of %s could be "+
+			"decoded (%w); check the camera's codec settings",
 			s.came.Load(), s.decoder.codec, s.failed)
 	default:
-		return faultf(ReasonUndecodable, "no readable frame: %d packets came, but no key frame; set a shorter key frame interval in the camera", s.came.Load())
+		return faultf(ReasonUndecodable, "no readable frame: %d packets came, but no key frame; set a shorter key frame "+
+			"interval in the camera", s.came.Load())
 	}
 }
 

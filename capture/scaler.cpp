@@ -34,8 +34,9 @@ cv::Size Scaler::size(const AVFrame &frame, AVRational sample) const {
 }
 
 bool Scaler::scale(const AVFrame &frame, cv::Size to, uint8_t *data, int step) {
-  context_ = sws_getCachedContext(context_, frame.width, frame.height, static_cast<AVPixelFormat>(frame.format), to.width,
-                                  to.height, AV_PIX_FMT_BGR24, SWS_BICUBIC, nullptr, nullptr, nullptr);
+  AVPixelFormat format = static_cast<AVPixelFormat>(frame.format);
+  context_ = sws_getCachedContext(context_, frame.width, frame.height, format, to.width, to.height, AV_PIX_FMT_BGR24,
+                                  SWS_BICUBIC, nullptr, nullptr, nullptr);
   if (context_ == nullptr) {
     return false;
   }

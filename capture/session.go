@@ -67,7 +67,8 @@ func (c *session) follow(ctx context.Context, in input, back *Frame) error {
 		before := time.Now()
 		stamp, err := c.read(ctx, in, back)
 		if errors.Is(err, io.EOF) && stale > 0 && c.frames == 0 {
-			return faultf(ReasonEnded, "the stream ended before it had caught up with the present; if it is a recording, download it and give its path")
+			return faultf(ReasonEnded, "the stream ended before it had caught up with the present; if it is a recording, "+
+				"download it and give its path")
 		}
 		if err != nil {
 			return lost(err)
@@ -111,7 +112,8 @@ func (c *session) play(ctx context.Context, in input, back *Frame) error {
 			s.countSkipped(err)
 			continue
 		case errors.Is(err, errResized):
-			return fmt.Errorf("read %s: at %v %w; cut the recording there", s.target.label, s.timeline.last.Round(time.Millisecond), err)
+			return fmt.Errorf("read %s: at %v %w; cut the recording there", s.target.label,
+				s.timeline.last.Round(time.Millisecond), err)
 		case err != nil:
 			return c.over(in, err, step)
 		}
@@ -137,7 +139,8 @@ func (c *session) over(in input, err error, step time.Duration) error {
 	}
 	if v, ok := in.(*videoFile); ok {
 		if read, declared, early := v.missing(); early {
-			s.log.Warn().Str("read", read.Round(time.Millisecond).String()).Str("declared", declared.Round(time.Millisecond).String()).
+			s.log.Warn().Str("read", read.Round(time.Millisecond).String()).Str("declared",
+				declared.Round(time.Millisecond).String()).
 				Msg("the file ends early; it is damaged or cut short")
 		}
 	}

@@ -154,6 +154,7 @@ func TestFaultsLeaveNothingBehind(t *testing.T) {
 		}
 		for _, fault := range faults() {
 			next(t, s, f)
+			next(t, s, f) // the stream's rate is known
 			fault.begin(c)
 			eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
 			fault.end(c)

@@ -44,7 +44,12 @@ func (t *tap) answer() []byte {
 // protocolOf recognises a protocol by the first bytes of an answer; empty: unknown.
 func protocolOf(answer []byte) string {
 	for _, p := range []struct{ head, name string }{
-		{"HTTP/", "HTTP"}, {"RTSP/", "RTSP"}, {"ICY ", "ICY"}, {"SSH-", "SSH"}, {"220 ", "FTP or SMTP"}, {"220-", "FTP or SMTP"},
+		{"HTTP/", "HTTP"},
+		{"RTSP/", "RTSP"},
+		{"ICY ", "HTTP"}, // of old servers
+		{"SSH-", "SSH"},
+		{"220 ", "FTP or SMTP"},
+		{"220-", "FTP or SMTP"},
 	} {
 		if bytes.HasPrefix(answer, []byte(p.head)) {
 			return p.name
@@ -59,32 +64,32 @@ func protocolOf(answer []byte) string {
 
 // explainProtocol returns the fault of an answer in another protocol than that of the scheme, or nil.
 func explainProtocol(scheme string, answer []byte) error {
-	if len(answer) == 0 {
-		return nil
-	}
 	want := map[string]string{"rtsp": "RTSP", "rtsps": "TLS", "http": "HTTP", "https": "TLS"}[scheme]
 	got := protocolOf(answer)
 	begun := strings.HasPrefix(want+"/", string(answer)) // and not more has come yet
-	if got == want || begun || got == "ICY" && want == "HTTP" {
-		return nil
-	}
-	wrong := func(fix string) error {
-		return faultf(ReasonProtocol, "the port answers in %s, not in %s; %s", got, want, fix)
-	}
 	switch {
-	case got == "TLS":
-		return wrong("write " + scheme + "s:// instead of " + scheme + "://")
-	case got == "HTTP" && scheme == "rtsps", got == "RTSP" && scheme == "https":
-		return wrong("give the port of " + scheme)
-	case got == "HTTP" && scheme == "rtsp":
-		return wrong("give the port of RTSP, which is usually 554, or write http:// if the stream comes over HTTP")
-	case got == "RTSP" && scheme == "http":
-		return wrong("write rtsp:// instead of http://")
-	case got == "HTTP", got == "RTSP":
-		return wrong("write " + scheme[:len(scheme)-1] + ":// instead of " + scheme + "://")
+	case begun, got == want:
+		return nil
 	case got == "":
 		return faultf(ReasonProtocol, "the port does not answer in %s; check the port", want)
 	default:
-		return wrong("give the port of the camera's video")
+		return faultf(ReasonProtocol, "the port answers in %s, not in %s; %s", got, want, otherScheme(scheme, got))
+	}
+}
+
+// otherScheme returns what to do about a port that answers in the protocol got.
+func otherScheme(scheme, got string) string {
+	plain := strings.TrimSuffix(scheme, "s")
+	switch {
+	case got == "TLS":
+		return "write " + scheme + "s:// instead of " + scheme + "://"
+	case strings.EqualFold(got, plain):
+		return "write " + plain + ":// instead of " + scheme + "://"
+	case got == "HTTP":
+		return "give the port of RTSP, which is usually 554, or write http:// if the stream comes over HTTP"
+	case got == "RTSP":
+		return "write rtsp:// instead of " + scheme + "://"
+	default:
+		return "give the port of the camera's video"
 	}
 }
