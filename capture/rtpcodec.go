@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -52,6 +53,23 @@ func newRTPCodec(f format.Format) (*rtpCodec, error) {
 		return whole("vp9", f, d, false), err
 	case *format.AV1:
 		return newAV1(f)
+	case *format.Generic:
+		return newDynamic(f)
+	default:
+		return nil, nil //nolint:nilnil // no codec, no fault
+	}
+}
+
+// newDynamic returns the codec of a format that gortsplib knows under its static payload type alone.
+func newDynamic(f *format.Generic) (*rtpCodec, error) {
+	encoding, _, _ := strings.Cut(strings.ToUpper(f.RTPMap()), "/")
+	switch encoding {
+	case "JPEG":
+		d, err := (&format.MJPEG{}).CreateDecoder()
+		return whole("mjpeg", f, d, true), err
+	case "MPV":
+		d, err := (&format.MPEG1Video{}).CreateDecoder()
+		return whole("mpeg2video", f, d, false), err
 	default:
 		return nil, nil //nolint:nilnil // no codec, no fault
 	}

@@ -1,0 +1,177 @@
+package capture
+
+import (
+	"bytes"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bluenviron/gortsplib/v5/pkg/description"
+	"github.com/bluenviron/gortsplib/v5/pkg/sdp"
+	"github.com/pion/rtp"
+	"gocv.io/x/gocv"
+
+	"facesieve/capture/cameratest"
+)
+
+// FuzzAllowed: whatever address a camera sends to, none is opened but on its own host or a listed one, over the network.
+func FuzzAllowed(f *testing.F) {
+	for _, address := range []string{
+		"http://cam/x", "https://cam/x", "http://CAM:81/", "http://cdn.example/x", "http://evil/", "http://cam@evil/",
+		"http://cam.evil/",
+		"file:///etc/passwd", "file://cam/x", "http:cam", "//cam/x", "rtsp://cam/x", "http://cam:80@evil/",
+		"http://evil#@cam/", "http://[::1]/",
+	} {
+		f.Add(address)
+	}
+	f.Fuzz(func(t *testing.T, address string) {
+		u, err := url.Parse(address)
+		if err != nil {
+			return
+		}
+		home, _ := url.Parse("http://cam/x")
+		e := &endpoint{url: home, cfg: Config{AllowHosts: []string{"cdn.example"}}}
+		host := strings.ToLower(u.Hostname())
+		if e.allowed(u) == nil && host != "cam" && host != "cdn.example" {
+			t.Errorf("%q may be opened", address)
+		}
+		if e.home(u) && (host != "cam" || u.Scheme != "http") {
+			t.Errorf("%q gets the password", address)
+		}
+	})
+}
+
+// FuzzRecognise: what a server sends is never quoted raw.
+func FuzzRecognise(f *testing.F) {
+	f.Add("text/html; charset=x", []byte("<html>"))
+	f.Add("multipart/x-mixed-replace;boundary=\"--\"", []byte("--\r\n"))
+	f.Add("image/jpeg\x1b[31m", []byte("\xff\xd8\xff"))
+	f.Add("application/x-mpegurl", []byte("\xef\xbb\xbf#EXTM3U"))
+	f.Fuzz(func(t *testing.T, kind string, head []byte) {
+		_, err := recognise(mediaType(kind), &url.URL{Path: "/x"}, head)
+		for _, err := range []error{err, explainProtocol("rtsp", head), explainProtocol("https", head)} {
+			if err != nil && strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' }) {
+				t.Errorf("%q", err)
+			}
+		}
+	})
+}
+
+// FuzzContainer: no bytes of a server make FFmpeg crash, open an address, or run on.
+func FuzzContainer(f *testing.F) {
+	for _, name := range []string{"a.ts", "a.flv", "a.mp4", "a.mkv", "a.mjpeg"} {
+		options := []string{"-c:v", "libx264"}
+		if name == "a.mjpeg" {
+			options = []string{"-c:v", "mjpeg"}
+		}
+		data, err := os.ReadFile(filepath.Clean(clip(f, name, "30", options...)))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add("", data)
+	}
+	f.Add("mpjpeg", []byte("--f\r\nContent-Type: image/jpeg\r\nContent-Length: 3\r\n\r\n\xff\xd8\xff\r\n"))
+	f.Add("hls", []byte(playlistHead+segments("http://evil/")))
+	f.Fuzz(func(t *testing.T, format string, data []byte) {
+		if format != "" && format != "mpjpeg" && format != "hls" {
+			return
+		}
+		options := mediaOptions{maxPixels: 1 << 20, live: true}
+		r, err := newReader(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.close()
+		timer := time.AfterFunc(5*time.Second, r.interrupt)
+		defer timer.Stop()
+		opened := 0
+		body := &feed{body: io.NopCloser(bytes.NewReader(data)), open: func(string, int64, int64) (io.ReadCloser, error) {
+			if opened++; opened > 10 {
+				r.interrupt()
+			}
+			return nil, io.ErrUnexpectedEOF
+		}}
+		if r.openFeed(body, "http://cam/x", format) != nil {
+			return
+		}
+		mat := gocv.NewMat()
+		defer func() { _ = mat.Close() }()
+		for range 100 {
+			if pic, err := r.next(&mat); err != nil {
+				return
+			} else if pic.width*pic.height > 1<<20 {
+				t.Fatalf("%dx%d", pic.width, pic.height)
+			}
+		}
+	})
+}
+
+// FuzzPackets: no packet makes a decoder crash or take a frame that is too large.
+func FuzzPackets(f *testing.F) {
+	data, err := os.ReadFile(filepath.Clean(clip(f, "a.h264", "3", "-c:v", "libx264")))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(uint8(0), data)
+	f.Add(uint8(2), []byte("\xff\xd8\xff\xc0\x00\x11\x08\x3a\x98\x3a\x98\x03"))
+	f.Fuzz(func(t *testing.T, codec uint8, data []byte) {
+		names := []string{"h264", "hevc", "mjpeg", "mpeg4", "vp8", "vp9"}
+		p, err := newPackets(mediaOptions{maxPixels: 1 << 20, live: true}, names[int(codec)%len(names)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.close()
+		mat := gocv.NewMat()
+		defer func() { _ = mat.Close() }()
+		_ = p.send(unit{data: data, key: true}) // a damaged packet is a fault
+		if pic, ok, _ := p.receive(&mat); ok && pic.width*pic.height > 1<<20 {
+			t.Fatalf("%dx%d", pic.width, pic.height)
+		}
+	})
+}
+
+// FuzzRTP: packets of any content pass the depacketisers.
+func FuzzRTP(f *testing.F) {
+	f.Add([]byte{0x7c, 0x85, 1, 2, 3}, true)
+	f.Add([]byte{0, 0, 0, 0, 1, 64, 8, 6}, true)
+	f.Fuzz(func(t *testing.T, payload []byte, marker bool) {
+		for _, name := range []string{
+			"H264/90000", "H265/90000", "JPEG/90000", "MP4V-ES/90000", "MPV/90000", "VP8/90000", "VP9/90000", "AV1/90000",
+		} {
+			codec := described1(t, name)
+			for i := range 2 {
+				packet := &rtp.Packet{Header: rtp.Header{Marker: marker, SequenceNumber: uint16(i)},
+					Payload: payload} //nolint:gosec // 0 or 1
+				_, _, _ = codec.depacket(packet) // faults are expected
+			}
+		}
+	})
+}
+
+// described1 returns the codec that a description with one video names.
+func described1(t *testing.T, name string) *rtpCodec {
+	t.Helper()
+	desc := parseSDP(t, cameratest.SDP("video "+name))
+	_, codec, err := choose(desc)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return codec
+}
+
+func parseSDP(t *testing.T, text string) *description.Session {
+	t.Helper()
+	var raw sdp.SessionDescription
+	if err := raw.Unmarshal([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	var desc description.Session
+	if err := desc.Unmarshal(&raw); err != nil {
+		t.Fatal(err)
+	}
+	return &desc
+}
