@@ -144,8 +144,10 @@ func FuzzRTP(f *testing.F) {
 		} {
 			codec := described1(t, name)
 			for i := range 2 {
-				packet := &rtp.Packet{Header: rtp.Header{Marker: marker, SequenceNumber: uint16(i)},
-					Payload: payload} //nolint:gosec // 0 or 1
+				packet := &rtp.Packet{
+					Header:  rtp.Header{Marker: marker, SequenceNumber: uint16(i)},
+					Payload: payload,
+				} //nolint:gosec // 0 or 1
 				_, _, _ = codec.depacket(packet) // faults are expected
 			}
 		}
