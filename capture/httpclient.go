@@ -80,6 +80,11 @@ func (h *httpClient) get(ctx context.Context, address string, header http.Header
 		}
 		_ = response.Body.Close() // it is of no use
 		again := response.StatusCode == http.StatusUnauthorized && attempt == 0 && h.challenge(response)
+		loggedIn = loggedIn && h.home(response.Request.URL)
+		unanswerable := !again && !loggedIn && h.user != nil && h.home(response.Request.URL)
+		if response.StatusCode == http.StatusUnauthorized && unanswerable {
+			return nil, h.keep(errLoginKind())
+		}
 		if !again {
 			text := strings.TrimSpace(strings.TrimPrefix(response.Status, fmt.Sprint(response.StatusCode)))
 			return nil, h.keep(explainStatus(response.StatusCode, printable(text), loggedIn))
@@ -98,6 +103,12 @@ func unanswered(err error) error {
 		return &reasoned{ReasonServer, fmt.Errorf("its answer cannot be read: %w; check the port, and update the "+
 			"camera's firmware", err)}
 	}
+}
+
+// errLoginKind is the fault of a server whose login is neither Digest nor Basic.
+func errLoginKind() error {
+	return faultf(ReasonUnauthorized, "the camera asks for a login of a kind that is not supported; allow Digest or Basic "+
+		"in its settings")
 }
 
 // challenge keeps what a server asks for, and reports whether a login can answer it that was not refused just now.
@@ -132,8 +143,7 @@ func (h *httpClient) authorize(request *http.Request) (bool, error) {
 			Username: h.user.Username(), Password: password,
 		})
 		if err != nil {
-			return false, faultf(ReasonUnauthorized, "the camera asks for a login of a kind that is not supported; allow "+
-				"Digest or Basic in its settings")
+			return false, errLoginKind()
 		}
 		request.Header.Set("Authorization", answer.String())
 		return true, nil

@@ -214,8 +214,7 @@ func (s *rtspStream) refusal(err error) error {
 		}
 		return explainStatus(int(status.Code), text, s.user != nil)
 	case errors.As(err, &login):
-		return faultf(ReasonUnauthorized, "the camera asks for a login of a kind that is not supported; allow Digest or "+
-			"Basic in its settings")
+		return errLoginKind()
 	case errors.As(err, &sdp), errors.As(err, &missing), errors.As(err, &kind):
 		return faultf(ReasonNoVideo, "the camera's description of the stream (SDP) cannot be read: %s; update its "+
 			"firmware", printable(err.Error()))

@@ -1,0 +1,111 @@
+package capture
+
+import (
+	"crypto/md5" //nolint:gosec // RFC 2617 says so
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func md5Hex(text string) string {
+	sum := md5.Sum([]byte(text)) //nolint:gosec // RFC 2617 says so
+	return hex.EncodeToString(sum[:])
+}
+
+// digestGate lets requests through that answer a challenge of RFC 2617, with qop=auth.
+type digestGate struct {
+	next    http.Handler
+	refused atomic.Int64
+}
+
+func (d *digestGate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	given := map[string]string{}
+	for _, m := range regexp.MustCompile(`(\w+)="?([^",]*)"?`).FindAllStringSubmatch(r.Header.Get("Authorization"), -1) {
+		given[m[1]] = m[2]
+	}
+	want := md5Hex(strings.Join([]string{
+		md5Hex("joe:camera:sés@me"), "n0nce", given["nc"], given["cnonce"], "auth", md5Hex("GET:" + r.URL.RequestURI()),
+	}, ":"))
+	if given["response"] != want {
+		d.refused.Add(1)
+		w.Header().Set("WWW-Authenticate", `Digest realm="camera", nonce="n0nce", qop="auth", algorithm=MD5`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	r.SetBasicAuth("joe", "sesame")
+	d.next.ServeHTTP(w, r)
+}
+
+func TestDigestLoginOverHTTP(t *testing.T) {
+	t.Parallel()
+	handler := &mjpeg{}
+	handler.show(t, "64:48")
+	gate := &digestGate{next: handler}
+	server := httptest.NewServer(gate)
+	t.Cleanup(server.Close)
+	s := open(t, quick(strings.Replace(server.URL, "://", "://joe:s%C3%A9s%40me@", 1)+"/video?channel=1"))
+	next(t, s, newFrame(t))
+	if refused := gate.refused.Load(); refused != 1 {
+		t.Errorf("%d requests were refused, one is the challenge", refused)
+	}
+	wrong := open(t, quick(strings.Replace(server.URL, "://", "://joe:wrong@", 1)+"/video"))
+	eventually(t, "refused", func() bool { return wrong.Stats().Reason == ReasonUnauthorized })
+	time.Sleep(500 * time.Millisecond) // several of the usual pauses
+	if refused := gate.refused.Load(); refused != 3 {
+		t.Errorf("%d requests were refused; want the challenges and one wrong password", refused)
+	}
+}
+
+// A server that offers no login that is supported gets no password.
+func TestLoginsOfUnknownKindsAreNotTried(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			t.Errorf("got %s", r.Header.Get("Authorization"))
+		}
+		w.Header().Set("WWW-Authenticate", "Negotiate")
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(server.Close)
+	got := failure(t, quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1)))
+	if got.Reason != ReasonUnauthorized || !strings.Contains(fmt.Sprint(got.LastError), "of a kind that is not supported") {
+		t.Errorf("%q: %s", got.Reason, got.LastError)
+	}
+}
+
+// The password stays at home, whoever is allowed besides.
+func TestThePasswordGoesToTheConfiguredHostAlone(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if r.Header.Get("Authorization") != "" || r.Header.Get("Referer") != "" {
+			t.Errorf("another host got %v", r.Header)
+		}
+		w.Header().Set("WWW-Authenticate", `Basic realm="mine"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(other.Close)
+	elsewhere := strings.Replace(other.URL, "127.0.0.1", "localhost", 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, _, ok := r.BasicAuth(); !ok {
+			w.Header().Set("WWW-Authenticate", `Basic realm="camera"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		http.Redirect(w, r, elsewhere+"/video", http.StatusFound)
+	}))
+	t.Cleanup(server.Close)
+	cfg := quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1) + "/?token=s3cret")
+	cfg.AllowHosts = []string{"localhost"}
+	got := failure(t, cfg)
+	if asked.Load() == 0 || got.Reason != ReasonUnauthorized {
+		t.Errorf("%d requests to the other host; %q: %s", asked.Load(), got.Reason, got.LastError)
+	}
+}
