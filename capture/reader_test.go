@@ -1,0 +1,83 @@
+package capture
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"gocv.io/x/gocv"
+)
+
+// readFeed reads a file as a live stream, as fast as it goes, and returns the numbers of its frames.
+func readFeed(t *testing.T, path string) []int {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Clean(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newReader(mediaOptions{maxPixels: 1 << 20, live: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	if err := r.openFeed(&feed{body: io.NopCloser(bytes.NewReader(data))}, "http://cam/x", ""); err != nil {
+		t.Fatal(err)
+	}
+	mat := gocv.NewMat()
+	defer func() { _ = mat.Close() }()
+	var numbers []int
+	for {
+		pic, err := r.next(&mat)
+		if errors.Is(err, io.EOF) {
+			return numbers
+		}
+		if err != nil || pic.width != 64 || pic.height != 48 {
+			t.Fatalf("%+v, %v", pic, err)
+		}
+		numbers = append(numbers, number(mat))
+	}
+}
+
+// A decoder that does not keep up with a live stream goes on with several threads, without a gap: here it never keeps
+// up, for all the bytes are there at once.
+func TestLiveFramesComeInOrderWhateverTheLoad(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a.ts", "a.flv", "a.mkv"} {
+		numbers := readFeed(t, clip(t, name, "250", "-c:v", "libx264", "-bf", "0", "-g", "25"))
+		want := make([]int, 250)
+		for i := range want {
+			want[i] = i % greys
+		}
+		if !slices.Equal(numbers, want) {
+			t.Errorf("%s: %d frames: %v", name, len(numbers), numbers)
+		}
+	}
+}
+
+// A call into FFmpeg ends when it is interrupted, whatever the feed does.
+func TestInterruptedReadsEnd(t *testing.T) {
+	t.Parallel()
+	r, err := newReader(mediaOptions{maxPixels: 1 << 20, live: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	time.AfterFunc(100*time.Millisecond, r.interrupt)
+	if err := r.openFeed(&feed{body: io.NopCloser(zeros{})}, "http://cam/x", "mpjpeg"); err == nil {
+		t.Error("opened a stream of zeros")
+	}
+	r.interrupt()
+}
+
+// zeros is a stream without an end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return min(len(p), 16), nil
+}
