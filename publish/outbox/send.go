@@ -34,7 +34,7 @@ func (b *Box) Disconnect() {
 
 func (b *Box) waitAgain(e *entry) {
 	e.place = backlog
-	if e.saved && b.Durable() {
+	if e.durable() && !e.writing {
 		e.data = nil
 	}
 	b.lanes.push(e)
@@ -68,7 +68,7 @@ func (b *Box) choose(last bool) (e *entry, wait time.Duration) {
 		return e, 0
 	}
 	rested := now
-	if last && !b.Durable() {
+	if last && b.anyAtRisk() {
 		rested = now.Add(maxRest)
 	} else if wait = b.drainAt.Sub(now); wait > 0 {
 		return nil, b.ifAny(wait)
@@ -100,13 +100,7 @@ func (b *Box) take(e *entry) {
 
 // load reads the data of an entry in flight; one that cannot be read is dropped.
 func (b *Box) load(e *entry) (Item, bool) {
-	b.mu.Lock()
-	data := e.data
-	b.mu.Unlock()
-	var err error
-	if data == nil {
-		data, err = b.store.read(e.key) // outside of the lock: the disk may be slow
-	}
+	data, err := b.read(e)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if e.place == gone { // the file turned out to be torn meanwhile
@@ -119,6 +113,25 @@ func (b *Box) load(e *entry) (Item, bool) {
 	}
 	e.data = data
 	return Item{Key: e.key, Camera: e.camera, Data: data, Replayed: e.link == 0}, true
+}
+
+// read returns the data of an entry, from where it is at that time.
+func (b *Box) read(e *entry) ([]byte, error) {
+	for {
+		b.mu.Lock()
+		data, home, slot := e.data, e.home, e.slot
+		b.mu.Unlock()
+		if data != nil || home == nil {
+			return data, nil
+		}
+		data, err := home.read(slot) // outside of the lock: the disk may be slow
+		b.mu.Lock()
+		there := e.home == home && e.slot == slot
+		b.mu.Unlock()
+		if there || err == nil {
+			return data, err
+		}
+	}
 }
 
 // Done removes an event that the broker has acknowledged.
@@ -171,18 +184,29 @@ func (b *Box) Blame(key uint64) bool {
 	return true
 }
 
-// Pending is how many events a publisher should wait for before it ends: all if they would be lost otherwise.
+// Pending is how many events a publisher should wait for before it ends: those of this connection, and all that would be
+// lost otherwise.
 func (b *Box) Pending() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.Durable() {
-		return len(b.entries)
-	}
 	n := 0
 	for _, e := range b.entries {
-		if e.place == inFlight || e.place == fresh || e.place == pending {
+		if e.place == inFlight || e.place == fresh || e.place == pending || !e.durable() {
 			n++
 		}
 	}
 	return n
+}
+
+// anyAtRisk reports whether something would be lost with the process.
+func (b *Box) anyAtRisk() bool {
+	if !b.durable() {
+		return true
+	}
+	for _, e := range b.unsaved {
+		if e.place != gone {
+			return true
+		}
+	}
+	return false
 }

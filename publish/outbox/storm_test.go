@@ -20,7 +20,7 @@ type moodyStore struct {
 
 var errMood = errors.New("no space left")
 
-func (m moodyStore) commit(b batch) error {
+func (m *moodyStore) commit(b batch) error {
 	if !m.well() && rand.N(3) == 0 {
 		return errMood
 	}
@@ -39,7 +39,7 @@ func TestTheSumIsAlwaysRight(t *testing.T) {
 		var mutex sync.Mutex
 		healed := false
 		b.mu.Lock()
-		b.store = moodyStore{b.store, func() bool { mutex.Lock(); defer mutex.Unlock(); return healed }}
+		b.store = &moodyStore{b.store, func() bool { mutex.Lock(); defer mutex.Unlock(); return healed }}
 		b.mu.Unlock()
 		offered := storm(t, b)
 		mutex.Lock()

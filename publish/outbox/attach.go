@@ -1,0 +1,108 @@
+package outbox
+
+import (
+	"fmt"
+	"time"
+)
+
+// attempt is when the file is to be opened again.
+type attempt struct {
+	at     time.Time
+	pause  time.Duration
+	reason string // that was logged last
+}
+
+// openFirst opens the file at the start, or does without until openLater can.
+func (b *Box) openFirst() error {
+	d, c, err := openDisk(b.cfg, b.log)
+	if err == nil {
+		b.use(d, c)
+		return nil
+	}
+	if refuses(err) {
+		return err
+	}
+	b.store, b.failing = &absent{}, true
+	b.postpone(err)
+	return nil
+}
+
+// postpone logs why the file cannot be opened, if that is new, and when to try again.
+func (b *Box) postpone(err error) {
+	a := &b.attempt
+	a.pause = min(max(2*a.pause, b.timing.tidy), b.timing.open)
+	a.at = time.Now().Add(a.pause)
+	if text := err.Error(); text != a.reason {
+		a.reason = text
+		b.log.Error().Err(err).Str("dir", b.cfg.Dir).Str("held_at_most", fmt.Sprintf("%d MiB", heldBytes>>20)).
+			Msg("the outbox cannot be opened: events are held in memory, and are written when it can; it is tried again")
+	}
+}
+
+// openLater opens the file if it could not be opened before.
+func (b *Box) openLater() {
+	if _, is := b.store.(*absent); !is || time.Now().Before(b.attempt.at) {
+		return
+	}
+	d, c, err := openDisk(b.cfg, b.log)
+	if err != nil {
+		b.postpone(err)
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.use(d, c)
+	b.log.Info().Str("dir", b.cfg.Dir).Int("held", len(b.unsaved)).Msg("the outbox could be opened: it takes what was held in memory")
+}
+
+// use makes a file that was just opened the present store.
+func (b *Box) use(d *diskStore, c content) {
+	b.store, b.lastSlot, b.attempt = d, c.tally.last, attempt{}
+	b.turnClock(c.clock)
+	b.admit(c, d, c.clock)
+	if n := len(c.records) + len(c.damaged); n > 0 || c.lost > 0 {
+		b.log.Info().Int("events", len(c.records)).Int("damaged", len(c.damaged)).Uint64("lost", c.lost).
+			Msg("outbox has events of an earlier run")
+	}
+	if d.readOnly != nil {
+		b.failing = true
+		b.log.Error().Err(d.readOnly).Int("events", len(c.records)).
+			Msg("the outbox can only be read: what it holds is sent, and new events are held in memory; mount the disk for writing")
+	}
+	b.trim()
+}
+
+// turnClock sets the box's clock; ages stay what they are.
+func (b *Box) turnClock(to time.Duration) {
+	by := to - b.clock.now()
+	b.clock.base += by
+	for _, e := range b.entries {
+		e.born = max(0, e.born+by)
+	}
+}
+
+// admit takes in what a file holds. now is the clock of the file.
+func (b *Box) admit(c content, home store, now time.Duration) {
+	b.stats.Restored += uint64(len(c.records)+len(c.damaged)) + c.lost
+	b.stats.Dropped.Corrupt += uint64(len(c.damaged)) + c.lost
+	if len(c.damaged) > 0 {
+		b.removed[home] = append(b.removed[home], c.damaged...)
+	}
+	b.early -= uint64(len(c.records))
+	mine := b.clock.now()
+	for i, r := range c.records {
+		b.nextKey++
+		e := &entry{
+			key: b.nextKey, order: b.early + uint64(i), camera: r.camera, score: r.score, //nolint:gosec // an index
+			born: min(max(0, mine-(now-r.born)), mine), size: r.size, bytes: b.store.charge(r.size),
+			home: home, slot: r.key, counted: true, place: backlog,
+		}
+		b.entries[e.key] = e
+		b.bytes += e.bytes
+		b.lanes.push(e)
+		if home != b.store {
+			b.moving = append(b.moving, e)
+		}
+	}
+	poke(b.wake)
+}
