@@ -38,7 +38,7 @@ func startMover(t *testing.T, outbox string) *mover {
 
 func (m *mover) start() {
 	var ctx context.Context
-	ctx, m.daemonUnderTest.stop = context.WithCancel(context.Background())
+	ctx, m.stop = context.WithCancel(context.Background())
 	m.code = make(chan int, 1)
 	go func(code chan int) { code <- run(ctx, []string{"run", "--config", m.config}, &m.log, &m.log) }(m.code)
 }

@@ -80,7 +80,11 @@ func owner(info fs.FileInfo) int {
 // tighten sets a mode and logs it. Where it cannot, as on FAT or a read-only disk, the file is used all the same.
 func tighten(path string, info fs.FileInfo, mode fs.FileMode, log zerolog.Logger) {
 	was := fmt.Sprintf("%04o", info.Mode().Perm())
-	if err := os.Chmod(path, mode); err != nil {
+	err := os.Chmod(path, mode)
+	if errors.Is(err, syscall.EROFS) { // for now: it is done when the disk can be written
+		return
+	}
+	if err != nil {
 		log.Warn().Err(err).Str("path", path).Str("mode", was).
 			Msg("other users can read or write the outbox, and its mode cannot be changed: chmod it, or mount with umask=077")
 		return

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -39,9 +40,16 @@ func (b *Box) postpone(err error) {
 	}
 }
 
-// openLater opens the file if it could not be opened before.
+// openLater opens the file if it could not be opened before, or is not the one that is open.
 func (b *Box) openLater() {
-	if _, is := b.store.(*absent); !is || time.Now().Before(b.attempt.at) {
+	if time.Now().Before(b.attempt.at) {
+		return
+	}
+	if d, is := b.store.(*diskStore); is && d.displaced() {
+		b.replaceDisplaced(d)
+		return
+	}
+	if _, is := b.store.(*absent); !is {
 		return
 	}
 	d, c, err := openDisk(b.cfg, b.log)
@@ -53,6 +61,37 @@ func (b *Box) openLater() {
 	defer b.mu.Unlock()
 	b.use(d, c)
 	b.log.Info().Str("dir", b.cfg.Dir).Int("held", len(b.unsaved)).Msg("the outbox could be opened: it takes what was held in memory")
+}
+
+// replaceDisplaced goes on with what has the name of the outbox now, or with a new file. What is in the old one, which can
+// still be read, moves there, but for what is there already because the disk was mounted again.
+func (b *Box) replaceDisplaced(old *diskStore) {
+	d, c, err := openDiskAgain(b.cfg, old.lock, b.log)
+	if err != nil {
+		b.postpone(err)
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.log.Error().Str("file", d.path).Int("events", len(b.entries)).
+		Msg("the file of the outbox was removed or replaced while it was used: what waits is written to a new one")
+	old.detached.Store(true)
+	there := map[uint64]found{}
+	for _, r := range c.records {
+		there[r.key] = r
+	}
+	for _, e := range b.entries {
+		r, is := there[e.slot]
+		if is && e.home == store(old) && r.camera == e.camera && r.score == e.score && r.size == e.size {
+			e.home = d
+			delete(there, e.slot)
+		}
+	}
+	c.records = slices.DeleteFunc(c.records, func(r found) bool { _, is := there[r.key]; return !is })
+	b.replaceStore(d, c.clock, c.tally.last)
+	b.failing = d.readOnly != nil
+	b.admit(c, d, c.clock)
+	b.trim()
 }
 
 // use makes a file that was just opened the present store.

@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -29,8 +31,12 @@ type diskStore struct {
 
 	mu       sync.RWMutex // to replace db
 	db       *bbolt.DB
-	readOnly error // why the file can only be read; nil: it can be written
+	file     os.FileInfo // of db
+	readOnly error       // why the file can only be read; nil: it can be written
+	detached atomic.Bool // the file has no name any more: it ends with the process
 }
+
+var errDisplaced = errors.New("its file was removed or replaced while it was used")
 
 // names of buckets and of keys in the first
 const (
@@ -67,6 +73,9 @@ func parseTally(value []byte) (t tally, tx uint64, ok bool) {
 func (d *diskStore) commit(b batch) error {
 	if err := d.upgrade(); err != nil {
 		return fmt.Errorf("write outbox: %w", err)
+	}
+	if d.displaced() {
+		return fmt.Errorf("write outbox: %w", errDisplaced)
 	}
 	var after tally
 	d.mu.RLock()
@@ -139,7 +148,17 @@ func (d *diskStore) read(key uint64) (data []byte, err error) {
 
 func (*diskStore) charge(size int) int64 { return diskUsage(size) }
 
-func (*diskStore) durable() bool { return true }
+func (d *diskStore) durable() bool { return !d.detached.Load() }
+
+// displaced reports whether another file, or none, has the name of the one that is open: what is written to that would
+// end with the process.
+func (d *diskStore) displaced() bool {
+	if d.detached.Load() || d.file == nil {
+		return false
+	}
+	info, err := os.Stat(d.path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(info, d.file)
+}
 
 func (d *diskStore) close() error {
 	d.mu.Lock()
@@ -164,7 +183,10 @@ func (d *diskStore) upgrade() error {
 		return err
 	}
 	_ = file.Close()
-	if err := errors.Join(d.takeLock(), guard(d.db.Close), d.reopen()); err != nil {
+	if err := errors.Join(secureDir(d.cfg, d.log), securePath(d.path, d.log), d.takeLock()); err != nil {
+		return err
+	}
+	if err := errors.Join(guard(d.db.Close), d.reopen()); err != nil {
 		return errors.Join(err, d.reopenReadOnly())
 	}
 	d.readOnly = nil
@@ -177,7 +199,7 @@ func (d *diskStore) takeLock() error {
 	if err != nil || !info.IsDir() {
 		return err
 	}
-	lock, err := lockDir(d.cfg, d.log)
+	lock, err := lockDir(d.cfg, nil, d.log)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (b *Box) openFormer(dir string) error {
 	var d *diskStore
 	var c content
 	for _, key := range keys {
-		if d, c, err = openExisting(cfg, key, b.log); !errors.Is(err, errKey) {
+		if d, c, err = openExisting(cfg, key, nil, b.log); !errors.Is(err, errKey) {
 			break
 		}
 	}
@@ -154,6 +154,11 @@ func (b *Box) removeFrom(f *former, keys []uint64) bool {
 // retire closes a former file that holds nothing any more, and removes it; a damaged one is set aside.
 func (b *Box) retire(f *former) {
 	err := f.disk.close()
+	if f.disk.detached.Load() { // it has no file to remove
+		b.log.Info().AnErr("left_behind", err).Int("carried_over", f.moved).Int("unreadable", f.damaged).
+			Msg("what the outbox held before its file was removed or replaced is in the new one")
+		return
+	}
 	path := f.disk.path
 	if f.damaged > 0 {
 		_, aside := f.disk.setAside()

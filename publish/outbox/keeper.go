@@ -51,6 +51,10 @@ func (b *Box) isFailing() bool {
 // finish is the last commit.
 func (b *Box) finish() {
 	b.flush(true)
+	for left := len(b.moving) + 1; len(b.moving) < left && b.anyAtRiskMoves(); {
+		left = len(b.moving)
+		b.flush(true)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, e := range b.unsaved {

@@ -13,8 +13,8 @@ import (
 const lockName = "outbox.lock"
 
 // lockDir makes the directory and takes it for this program. The lock is a file of its own, because outbox.db is
-// replaced now and then.
-func lockDir(cfg Config, log zerolog.Logger) (*os.File, error) {
+// replaced now and then. held is a lock that this process has already, perhaps on the same file, or nil.
+func lockDir(cfg Config, held *os.File, log zerolog.Logger) (*os.File, error) {
 	dir := cfg.Dir
 	if dir == "" {
 		return nil, refuse(errors.New("dir: is empty: name a folder, or set store: memory to keep events in memory only"))
@@ -30,6 +30,9 @@ func lockDir(cfg Config, log zerolog.Logger) (*os.File, error) {
 	if err != nil {
 		return nil, unwritable(dir, err)
 	}
+	if same(file, held) {
+		return again(file, held)
+	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // a small number
 		_ = file.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
@@ -38,6 +41,25 @@ func lockDir(cfg Config, log zerolog.Logger) (*os.File, error) {
 		return nil, err
 	}
 	return file, nil
+}
+
+func same(file, held *os.File) bool {
+	if held == nil {
+		return false
+	}
+	one, err1 := file.Stat()
+	other, err2 := held.Stat()
+	return err1 == nil && err2 == nil && os.SameFile(one, other)
+}
+
+// again shares a lock: it is held until both are closed.
+func again(file, held *os.File) (*os.File, error) {
+	_ = file.Close()
+	number, err := unix.FcntlInt(held.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(number), held.Name()), nil //nolint:gosec // not negative
 }
 
 // openLock opens the file to lock. On a disk that takes nothing an outbox that is there can still be read: then the lock
@@ -59,7 +81,16 @@ func openLock(path string) (*os.File, error) {
 	return nil, err
 }
 
+// unwritable says what to do about a directory that takes no file.
 func unwritable(dir string, err error) error {
-	return fmt.Errorf("dir: cannot write to %s: %w: let systemd make the folder (StateDirectory=facesieve), name another, "+
-		"or set store: memory to keep events in memory only", dir, err)
+	fix := "let systemd make the folder (StateDirectory=facesieve), name another, or set store: memory to keep events in memory only"
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		fix = "make room on that disk, or name a folder on another"
+	case errors.Is(err, unix.EROFS):
+		fix = "mount that disk for writing, or name a folder on another"
+	case errors.Is(err, unix.EIO):
+		fix = "the disk is failing: replace it, or name a folder on another"
+	}
+	return fmt.Errorf("dir: cannot write to %s: %w: %s", dir, err, fix)
 }

@@ -104,16 +104,28 @@ func (b *Box) move(c *change) error {
 	if !c.begin() {
 		return fmt.Errorf("%w %w", errSlow, next.close())
 	}
-	from, before := b.cfg, b.store
+	from := b.cfg
+	b.cfg, b.limit = c.cfg, c.cfg.limit()
+	b.replaceStore(next, held.clock, held.tally.last)
+	b.log.Info().Str("from", from.location()).Str("to", c.cfg.location()).Int("events", len(b.moving)+len(b.unsaved)).
+		Int("found_there", len(held.records)).Msg("the outbox moves: what waits is carried over")
+	b.admit(held, next, held.clock)
+	b.trim()
+	return nil
+}
+
+// replaceStore makes another store the present one, to which what is in the one before moves. now is its clock.
+func (b *Box) replaceStore(next store, now time.Duration, last uint64) {
+	before := b.store
 	if old, is := before.(*diskStore); is {
 		b.formers = append(b.formers, &former{disk: old, clock: b.clock})
 	} else {
 		delete(b.removed, before)
 	}
 	b.formers = slices.DeleteFunc(b.formers, func(f *former) bool { return store(f.disk) == next })
-	b.cfg, b.limit, b.store, b.lastSlot = c.cfg, c.cfg.limit(), next, held.tally.last
+	b.store, b.lastSlot = next, last
 	b.attempt, b.failing, b.stranded = attempt{}, false, false
-	b.turnClock(held.clock)
+	b.turnClock(now)
 	b.bytes, b.moving = 0, nil
 	for _, e := range b.entries {
 		e.bytes = next.charge(e.size)
@@ -123,12 +135,7 @@ func (b *Box) move(c *change) error {
 		}
 	}
 	slices.SortFunc(b.moving, byKey)
-	b.log.Info().Str("from", from.location()).Str("to", c.cfg.location()).Int("events", len(b.moving)+len(b.unsaved)).
-		Int("found_there", len(held.records)).Msg("the outbox moves: what waits is carried over")
-	b.admit(held, next, held.clock)
-	b.trim()
 	poke(b.work)
-	return nil
 }
 
 // openNext opens the store that a configuration names.
@@ -137,7 +144,7 @@ func (b *Box) openNext(cfg Config) (store, content, error) {
 		return memory{}, content{clock: b.clock.now()}, nil
 	}
 	for _, f := range b.formers {
-		if !sameDir(f.disk.cfg.Dir, cfg.Dir) { // the way back, before all was carried over
+		if f.disk.detached.Load() || !sameDir(f.disk.cfg.Dir, cfg.Dir) { // the way back, before all was carried over
 			continue
 		}
 		key, err := readKey(cfg.KeyFile)
@@ -195,4 +202,9 @@ func (b *Box) fetch(changes batch, entries []*entry) (batch, []*entry) {
 	}
 	changes.put = put
 	return changes, good
+}
+
+// anyAtRiskMoves reports whether something that moves would be lost with the process.
+func (b *Box) anyAtRiskMoves() bool {
+	return b.store.durable() && slices.ContainsFunc(b.moving, func(e *entry) bool { return e.place != gone && !e.durable() })
 }

@@ -44,11 +44,16 @@ var errOtherKey = errors.New("sealed with another key")
 // openDisk takes the directory, reads what is there, and leaves the file ready to be written, or only to be read if the
 // disk is read-only. A file that does not exist is made.
 func openDisk(cfg Config, log zerolog.Logger) (*diskStore, content, error) {
+	return openDiskAgain(cfg, nil, log)
+}
+
+// openDiskAgain is openDisk for one that may have the lock already.
+func openDiskAgain(cfg Config, held *os.File, log zerolog.Logger) (*diskStore, content, error) {
 	key, err := readKey(cfg.KeyFile)
 	if err != nil {
 		return nil, content{}, err
 	}
-	d, c, err := openExisting(cfg, key, log)
+	d, c, err := openExisting(cfg, key, held, log)
 	if !errors.Is(err, fs.ErrNotExist) || d == nil {
 		return d, c, err
 	}
@@ -61,8 +66,8 @@ func openDisk(cfg Config, log zerolog.Logger) (*diskStore, content, error) {
 }
 
 // openExisting returns fs.ErrNotExist and a store that holds the lock if there is no file.
-func openExisting(cfg Config, key cipher.AEAD, log zerolog.Logger) (d *diskStore, c content, err error) {
-	lock, err := lockDir(cfg, log)
+func openExisting(cfg Config, key cipher.AEAD, held *os.File, log zerolog.Logger) (d *diskStore, c content, err error) {
+	lock, err := lockDir(cfg, held, log)
 	if err != nil {
 		return nil, c, err
 	}
@@ -262,6 +267,7 @@ func (d *diskStore) openFile(readOnly bool) error {
 		}
 		db.AllocSize = d.allocation()
 		d.db = db
-		return nil
+		d.file, err = os.Stat(d.path)
+		return err
 	})
 }
