@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"time"
 )
@@ -66,7 +67,11 @@ func (b *Box) openLater() {
 // replaceDisplaced goes on with what has the name of the outbox now, or with a new file. What is in the old one, which can
 // still be read, moves there, but for what is there already because the disk was mounted again.
 func (b *Box) replaceDisplaced(old *diskStore) {
-	d, c, err := openDiskAgain(b.cfg, old.lock, b.log)
+	held := []*os.File{old.lock}
+	for _, f := range b.formers {
+		held = append(held, f.disk.lock)
+	}
+	d, c, err := openDiskAgain(b.cfg, held, b.log)
 	if err != nil {
 		b.postpone(err)
 		return

@@ -86,13 +86,8 @@ func (d *diskStore) commit(b batch) error {
 		})
 	})
 	d.mu.RUnlock()
-	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) { // it could not be opened again after it was written anew
-		d.mu.Lock()
-		err = errors.Join(err, d.reopen())
-		d.mu.Unlock()
-	}
 	if err != nil {
-		return fmt.Errorf("write outbox: %w", err)
+		return fmt.Errorf("write outbox: %w", errors.Join(err, d.revive(err)))
 	}
 	d.tally = after
 	if info, err := os.Stat(d.path); err == nil && info.Size() > d.max {
@@ -134,6 +129,31 @@ func (d *diskStore) write(tx *bbolt.Tx, b batch) (tally, error) {
 }
 
 func (d *diskStore) read(key uint64) (data []byte, err error) {
+	data, err = d.view(key)
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) || errors.Is(err, bolterrors.ErrInvalidMapping) {
+		if d.revive(err) == nil {
+			return d.view(key)
+		}
+	}
+	return data, err
+}
+
+// revive opens the file again after an error that leaves bbolt without it: it could not be opened after it was written
+// anew, or mapped after it could not grow.
+func (d *diskStore) revive(err error) error {
+	if !errors.Is(err, bolterrors.ErrDatabaseNotOpen) && !errors.Is(err, bolterrors.ErrInvalidMapping) {
+		return nil
+	}
+	if d.displaced() {
+		return errDisplaced
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_ = guard(d.db.Close)
+	return d.openAny()
+}
+
+func (d *diskStore) view(key uint64) (data []byte, err error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	err = guard(func() error {

@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -23,6 +24,9 @@ func (b *Box) keep() {
 		failing := b.isFailing()
 		select {
 		case <-b.work:
+			if b.isTorn() {
+				b.rescue()
+			}
 			if failing {
 				continue // the tick tries again
 			}
@@ -46,6 +50,12 @@ func (b *Box) isFailing() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.failing
+}
+
+func (b *Box) isTorn() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.torn
 }
 
 // finish is the last commit.
@@ -99,7 +109,7 @@ func (b *Box) write(changes batch, entries []*entry) {
 	if errors.Is(err, errTorn) {
 		b.rescue()
 	}
-	if err == nil && len(b.moving) > 0 {
+	if err == nil && len(b.moving) > 0 && time.Now().After(b.pause) {
 		poke(b.work)
 	}
 }
@@ -118,7 +128,7 @@ func (b *Box) failed(entries []*entry, err error) {
 			b.hold(e)
 		}
 	}
-	b.moving = append(moving, b.moving...)
+	b.moving = slices.Concat(moving, b.moving)
 	b.troubled(err)
 }
 
@@ -129,7 +139,7 @@ func (b *Box) collect() (batch, []*entry) {
 	entries := sorted(b.unsaved)
 	changes := batch{remove: b.removed[b.store], clock: b.clock.now()}
 	delete(b.removed, b.store)
-	for size := 0; len(b.moving) > 0 && size < moveBytes; b.moving = b.moving[1:] {
+	for size := 0; len(b.moving) > 0 && size < moveBytes && time.Now().After(b.pause); b.moving = b.moving[1:] {
 		if e := b.moving[0]; e.place != gone {
 			entries = append(entries, e)
 			size += e.size
@@ -210,6 +220,9 @@ func (b *Box) troubled(err error) {
 // rescue begins a new file when the present one turned out to be torn. It has what could be salvaged, what is in memory
 // is written again, and the rest is lost.
 func (b *Box) rescue() {
+	if time.Now().Before(b.pauseRescue) {
+		return
+	}
 	saved, err := b.store.renew(b.alive())
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -217,10 +230,10 @@ func (b *Box) rescue() {
 		if !b.stranded {
 			b.log.Error().Err(err).Msg("cannot begin a new outbox; it is tried again")
 		}
-		b.stranded = true
+		b.stranded, b.pauseRescue = true, time.Now().Add(b.timing.open)
 		return
 	}
-	b.stranded = false
+	b.stranded, b.torn = false, false
 	for _, e := range b.entries {
 		switch {
 		case e.home != b.store || saved[e.slot]:

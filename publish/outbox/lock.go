@@ -13,8 +13,9 @@ import (
 const lockName = "outbox.lock"
 
 // lockDir makes the directory and takes it for this program. The lock is a file of its own, because outbox.db is
-// replaced now and then. held is a lock that this process has already, perhaps on the same file, or nil.
-func lockDir(cfg Config, held *os.File, log zerolog.Logger) (*os.File, error) {
+// replaced now and then. held are locks that this process has already, perhaps on
+// the same file.
+func lockDir(cfg Config, held []*os.File, log zerolog.Logger) (*os.File, error) {
 	dir := cfg.Dir
 	if dir == "" {
 		return nil, refuse(errors.New("dir: is empty: name a folder, or set store: memory to keep events in memory only"))
@@ -30,8 +31,10 @@ func lockDir(cfg Config, held *os.File, log zerolog.Logger) (*os.File, error) {
 	if err != nil {
 		return nil, unwritable(dir, err)
 	}
-	if same(file, held) {
-		return again(file, held)
+	for _, other := range held {
+		if same(file, other) {
+			return again(file, other)
+		}
 	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // a small number
 		_ = file.Close()
@@ -44,9 +47,6 @@ func lockDir(cfg Config, held *os.File, log zerolog.Logger) (*os.File, error) {
 }
 
 func same(file, held *os.File) bool {
-	if held == nil {
-		return false
-	}
 	one, err1 := file.Stat()
 	other, err2 := held.Stat()
 	return err1 == nil && err2 == nil && os.SameFile(one, other)

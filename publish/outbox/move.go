@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -177,9 +178,10 @@ func (c Config) location() string {
 	return c.Dir
 }
 
-// fetch reads the data of entries that move. What cannot be read is dropped.
+// fetch reads the data of entries that move. What is damaged is dropped; what cannot be read for another reason moves
+// later.
 func (b *Box) fetch(changes batch, entries []*entry) (batch, []*entry) {
-	put, good := changes.put[:0], entries[:0]
+	put, good, later := changes.put[:0], entries[:0], []*entry(nil)
 	for i, e := range entries {
 		r, err := changes.put[i], error(nil)
 		if r.data == nil && e.home != nil {
@@ -187,21 +189,36 @@ func (b *Box) fetch(changes batch, entries []*entry) (batch, []*entry) {
 		}
 		if err == nil {
 			put, good = append(put, r), append(good, e)
-			continue
+		} else if !b.dropDamaged(e, err) {
+			later = append(later, e)
 		}
-		b.mu.Lock()
-		e.writing = false
-		if e.place != gone {
-			b.log.Warn().Err(err).Str("camera", e.camera).Msg("an event in the outbox cannot be read and is dropped")
-			if f := b.formerOf(e); f != nil {
-				f.damaged++
-			}
-			b.drop(e, corrupt)
-		}
-		b.mu.Unlock()
+	}
+	if len(later) > 0 {
+		b.moving, b.pause = slices.Concat(later, b.moving), time.Now().Add(b.timing.rest)
 	}
 	changes.put = put
 	return changes, good
+}
+
+// dropDamaged reports whether an entry that could not be read is none any more.
+func (b *Box) dropDamaged(e *entry, err error) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e.writing = false
+	if e.place == gone {
+		return true
+	}
+	f := b.formerOf(e)
+	if !errors.Is(err, errCorrupt) && !errors.Is(err, errTorn) {
+		b.unreadable(err)
+		return false
+	}
+	b.log.Warn().Err(err).Str("camera", e.camera).Msg("an event in the outbox cannot be read and is dropped")
+	if f != nil {
+		f.damaged++
+	}
+	b.drop(e, corrupt)
+	return true
 }
 
 // anyAtRiskMoves reports whether something that moves would be lost with the process.

@@ -47,8 +47,8 @@ func openDisk(cfg Config, log zerolog.Logger) (*diskStore, content, error) {
 	return openDiskAgain(cfg, nil, log)
 }
 
-// openDiskAgain is openDisk for one that may have the lock already.
-func openDiskAgain(cfg Config, held *os.File, log zerolog.Logger) (*diskStore, content, error) {
+// openDiskAgain is openDisk for a process that may hold the lock already.
+func openDiskAgain(cfg Config, held []*os.File, log zerolog.Logger) (*diskStore, content, error) {
 	key, err := readKey(cfg.KeyFile)
 	if err != nil {
 		return nil, content{}, err
@@ -66,7 +66,7 @@ func openDiskAgain(cfg Config, held *os.File, log zerolog.Logger) (*diskStore, c
 }
 
 // openExisting returns fs.ErrNotExist and a store that holds the lock if there is no file.
-func openExisting(cfg Config, key cipher.AEAD, held *os.File, log zerolog.Logger) (d *diskStore, c content, err error) {
+func openExisting(cfg Config, key cipher.AEAD, held []*os.File, log zerolog.Logger) (d *diskStore, c content, err error) {
 	lock, err := lockDir(cfg, held, log)
 	if err != nil {
 		return nil, c, err
@@ -234,12 +234,7 @@ func (d *diskStore) doubt(err error, events *bbolt.Bucket) error {
 // resume opens an existing sound file for writing, and writes it anew if it is mostly gaps, or not sealed as it should.
 func (d *diskStore) resume(c content) error {
 	d.tally = c.tally
-	err := d.reopen()
-	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
-		d.readOnly = err
-		return d.reopenReadOnly()
-	}
-	if err != nil {
+	if err := d.openAny(); err != nil || d.readOnly != nil {
 		return err
 	}
 	info, err := os.Stat(d.path)
@@ -253,6 +248,16 @@ func (d *diskStore) resume(c content) error {
 		return fmt.Errorf("seal the outbox: %w", err)
 	}
 	return nil
+}
+
+// openAny opens the file for writing, or for reading where the disk allows no more.
+func (d *diskStore) openAny() error {
+	err := d.reopen()
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
+		d.readOnly = err
+		return d.reopenReadOnly()
+	}
+	return err
 }
 
 func (d *diskStore) reopen() error { return d.openFile(false) }

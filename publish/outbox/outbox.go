@@ -80,12 +80,16 @@ type Box struct {
 	failing  bool      // the last commit failed, or takes too long
 	// stranded says that the file was torn and a new one cannot be begun.
 	stranded bool
+	torn     bool // reading found that the file is
 	fullLog  limiter
+	readLog  limiter
 	stats    Stats
 
 	// For keep alone.
 	attempt     attempt
-	moving      []*entry // those in other stores than the present one, by key
+	pause       time.Time // until then nothing moves: it could not be read
+	pauseRescue time.Time // until then no new file is begun: it could not be
+	moving      []*entry  // those in other stores than the present one, by key
 	formers     []*former
 	unreachable []string // directories with events that cannot be carried over
 }

@@ -66,6 +66,9 @@ func (s *scanner) search(at int) int {
 	if len(b) < elementSize {
 		return len(b)
 	}
+	if b[8] == 0 { // nothing begins here, nor before the next byte that is not zero
+		return zeros(b[8:])
+	}
 	if b[9]|b[10]|b[11] == 0 && (b[8] == 8 || b[8] == 5) && b[0]|b[1]|b[2]|b[3] == 0 {
 		s.element(at)
 	}
@@ -73,6 +76,17 @@ func (s *scanner) search(at int) int {
 		return s.entry(at)
 	}
 	return 1
+}
+
+// zeros is how many bytes are zero at the beginning.
+func zeros(b []byte) (n int) {
+	for len(b) >= n+8 && binary.NativeEndian.Uint64(b[n:]) == 0 {
+		n += 8
+	}
+	for n < len(b) && b[n] == 0 {
+		n++
+	}
+	return n
 }
 
 // element visits the value of what may be an element of a leaf. bbolt writes the key and then the value.

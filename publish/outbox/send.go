@@ -1,6 +1,9 @@
 package outbox
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Item is an event to send. It stays in the box until Done.
 type Item struct {
@@ -106,13 +109,30 @@ func (b *Box) load(e *entry) (Item, bool) {
 	if e.place == gone { // the file turned out to be torn meanwhile
 		return Item{}, false
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errCorrupt):
 		b.log.Warn().Err(err).Str("camera", e.camera).Msg("an event in the outbox cannot be read and is dropped")
 		b.drop(e, corrupt)
+		return Item{}, false
+	case err != nil: // the disk may be back, or the event be salvaged
+		b.unreadable(err)
+		e.rest = time.Now().Add(b.timing.rest)
+		b.waitAgain(e)
 		return Item{}, false
 	}
 	e.data = data
 	return Item{Key: e.key, Camera: e.camera, Data: data, Replayed: e.link == 0}, true
+}
+
+// unreadable notes that the file cannot be read. If it is torn, keep salvages what it can.
+func (b *Box) unreadable(err error) {
+	if b.readLog.allow(time.Now()) {
+		b.log.Warn().Err(err).Msg("the outbox cannot be read; it is tried again")
+	}
+	if errors.Is(err, errTorn) {
+		b.torn = true
+		poke(b.work)
+	}
 }
 
 // read returns the data of an entry, from where it is at that time.

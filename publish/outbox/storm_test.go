@@ -152,3 +152,20 @@ func TestOpensTheFileAgain(t *testing.T) {
 	eventually(t, "written", func() bool { return b.Stats().Accepted == 2 && !b.isFailing() })
 	add(t, b, "door", 3, 50)
 }
+
+// A file that bbolt has lost, because it could not map it, is opened again to be read.
+func TestOpensTheFileAgainToRead(t *testing.T) {
+	b := mustOpen(t, onDisk(t), quick())
+	add(t, b, "door", 1, 50)
+	d := b.store.(*diskStore)
+	d.mu.Lock()
+	err := d.db.Close()
+	d.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Connect()
+	if name, _ := next(t, b); name != "door 1*" {
+		t.Error(name)
+	}
+}

@@ -34,7 +34,7 @@ func onDisk(t *testing.T) Config {
 // quick is for tests that do not want to wait.
 func quick() timing {
 	t := defaultTiming()
-	t.end, t.save, t.tidy = long, long, 5*time.Millisecond
+	t.end, t.save, t.tidy, t.open = long, long, 5*time.Millisecond, 50*time.Millisecond
 	return t
 }
 
