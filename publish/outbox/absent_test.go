@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,6 +63,7 @@ func obstacles() map[string]func(t *testing.T) obstacle {
 			remount(t, dir, unix.MS_RDONLY, "size=32m")
 			return obstacle{filepath.Join(dir, "a", "b"), func() { remount(t, dir, 0, "size=32m") }}
 		},
+		"no name": func(*testing.T) obstacle { return obstacle{} },
 		"a file in its place": func(t *testing.T) obstacle {
 			file := filepath.Join(t.TempDir(), "file")
 			if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -79,7 +81,7 @@ func obstacles() map[string]func(t *testing.T) obstacle {
 	}
 }
 
-// Where the file cannot be made, the box holds events, sends them, says how to mend it, and writes them when it can.
+// Where the file cannot be made, events are held and sent, the log has the fix, and they are written when it can.
 func TestDirectoryThatTakesNothingAtTheStart(t *testing.T) {
 	for name, prepare := range obstacles() {
 		t.Run(name, func(t *testing.T) {
@@ -96,6 +98,12 @@ func TestDirectoryThatTakesNothingAtTheStart(t *testing.T) {
 			name, item := next(t, b)
 			if name != "door 0*" {
 				t.Error(name)
+			}
+			if o.remove == nil { // it cannot be opened ever
+				if !strings.Contains(log.String(), "dir: is empty: name a folder") || !strings.Contains(fmt.Sprint(b.Close()), "5 events") {
+					t.Error(log.String())
+				}
+				return
 			}
 			o.remove()
 			eventually(t, "written", func() bool { s := b.Stats(); return s.Held == 0 && s.Accepted == 5 })
@@ -116,7 +124,7 @@ func TestDirectoryThatTakesNothingAtTheStart(t *testing.T) {
 	}
 }
 
-// What is held because there is no file is bounded, and an end of the program says what it costs.
+// What is held because there is no file is bounded, and the error of Close has the number of events that are lost.
 func TestHeldWithoutAFile(t *testing.T) {
 	cfg := Default()
 	cfg.Dir = "/proc/1/outbox"

@@ -95,7 +95,7 @@ func TestSharedDirectory(t *testing.T) {
 	}
 }
 
-// A link is not followed, and the message says what to do; a directory that is reached by a link is the installer's way.
+// A link is not followed, and the message has the fix; a directory may be reached by a link, as systemd's is.
 func TestLinks(t *testing.T) {
 	for _, name := range []string{fileName, lockName} {
 		cfg := onDisk(t)

@@ -133,12 +133,12 @@ func (b *Box) admit(c content, home store, now time.Duration) {
 		b.removed[home] = append(b.removed[home], c.damaged...)
 	}
 	b.early -= uint64(len(c.records))
-	mine := b.clock.now()
+	own := b.clock.now()
 	for i, r := range c.records {
 		b.nextKey++
 		e := &entry{
 			key: b.nextKey, order: b.early + uint64(i), camera: r.camera, score: r.score, //nolint:gosec // an index
-			born: min(max(0, mine-(now-r.born)), mine), size: r.size, bytes: b.store.charge(r.size),
+			born: min(max(0, own-(now-r.born)), own), size: r.size, bytes: b.store.charge(r.size),
 			home: home, slot: r.key, counted: true, place: backlog,
 		}
 		b.entries[e.key] = e

@@ -121,7 +121,7 @@ func (b *Box) remove(e *entry) {
 	b.bytes -= e.bytes
 	if e.home != nil {
 		b.removed[e.home] = append(b.removed[e.home], e.slot)
-	} else if !e.writing { // otherwise the commit under way knows what to do
+	} else if !e.writing { // otherwise committed removes it
 		delete(b.unsaved, e.key)
 	}
 	e.settle()

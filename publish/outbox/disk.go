@@ -90,7 +90,7 @@ func (d *diskStore) commit(b batch) error {
 		return fmt.Errorf("write outbox: %w", errors.Join(err, d.revive(err)))
 	}
 	d.tally = after
-	if info, err := os.Stat(d.path); err == nil && info.Size() > d.max {
+	if info, err := os.Stat(d.path); err == nil && info.Size() > d.max && !d.detached.Load() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if err := d.rewrite(d.cipher); err != nil {
@@ -144,7 +144,7 @@ func (d *diskStore) revive(err error) error {
 	if !errors.Is(err, bolterrors.ErrDatabaseNotOpen) && !errors.Is(err, bolterrors.ErrInvalidMapping) {
 		return nil
 	}
-	if d.displaced() {
+	if d.detached.Load() || d.displaced() { // another file has its name
 		return errDisplaced
 	}
 	d.mu.Lock()
@@ -195,8 +195,8 @@ func (d *diskStore) close() error {
 func (d *diskStore) upgrade() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.readOnly == nil {
-		return nil
+	if d.readOnly == nil || d.detached.Load() {
+		return d.readOnly
 	}
 	file, err := os.OpenFile(d.path, os.O_RDWR, 0) //nolint:gosec // the outbox
 	if err != nil {

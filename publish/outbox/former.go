@@ -107,21 +107,15 @@ func (b *Box) moved(e *entry) {
 	}
 }
 
-// tidyFormers removes from former files what has moved or was delivered, and those that are empty.
+// tidyFormers removes from former files what has moved or was delivered, and the files that hold nothing else.
 func (b *Box) tidyFormers() {
 	for _, f := range slices.Clone(b.formers) {
 		b.mu.Lock()
-		remove := b.removed[f.disk]
-		delete(b.removed, f.disk)
 		left := len(b.moving) > 0 || b.anyIn(f.disk)
 		b.mu.Unlock()
-		if len(remove) > 0 && !b.removeFrom(f, remove) || left {
-			continue
+		if left || !b.retire(f) {
+			b.clean(f)
 		}
-		b.mu.Lock()
-		b.formers = slices.DeleteFunc(b.formers, func(other *former) bool { return other == f })
-		b.mu.Unlock()
-		b.retire(f)
 	}
 }
 
@@ -134,40 +128,62 @@ func (b *Box) anyIn(home store) bool {
 	return false
 }
 
-// removeFrom deletes entries from a former file and reports whether it could.
-func (b *Box) removeFrom(f *former, keys []uint64) bool {
+// clean deletes what has moved or was delivered from a former file.
+func (b *Box) clean(f *former) {
+	b.mu.Lock()
+	keys := b.removed[f.disk]
+	delete(b.removed, f.disk)
+	b.mu.Unlock()
+	if len(keys) == 0 {
+		return
+	}
 	err := f.disk.commit(batch{remove: keys, clock: f.clock.now()})
 	if err == nil {
-		return true
+		return
 	}
 	b.mu.Lock()
 	b.removed[f.disk] = append(keys, b.removed[f.disk]...)
 	b.mu.Unlock()
+	b.leftBehind(f, err)
+}
+
+func (b *Box) leftBehind(f *former, err error) {
 	if !f.logged {
 		f.logged = true
 		b.log.Error().Err(err).Str("dir", f.disk.cfg.Dir).
 			Msg("what was carried over cannot be removed from the former outbox; it is tried again, and sent again after a restart")
 	}
-	return false
 }
 
-// retire closes a former file that holds nothing any more, and removes it; a damaged one is set aside.
-func (b *Box) retire(f *former) {
-	err := f.disk.close()
-	if f.disk.detached.Load() { // it has no file to remove
-		b.log.Info().AnErr("left_behind", err).Int("carried_over", f.moved).Int("unreadable", f.damaged).
+// retire removes a former file that holds nothing any more, and reports whether it could; a damaged one is set aside.
+func (b *Box) retire(f *former) bool {
+	path, err := f.disk.path, error(nil)
+	switch {
+	case f.disk.detached.Load(): // another file has its name, or none
+	case f.damaged > 0:
+		_, err = f.disk.setAside()
+	default:
+		err = ignoreMissing(os.Remove(path))
+	}
+	if err != nil {
+		b.leftBehind(f, err)
+		return false
+	}
+	b.mu.Lock()
+	b.formers = slices.DeleteFunc(b.formers, func(other *former) bool { return other == f })
+	delete(b.removed, f.disk)
+	b.mu.Unlock()
+	err = f.disk.close()
+	if f.disk.detached.Load() {
+		b.log.Info().AnErr("fault", err).Int("carried_over", f.moved).Int("unreadable", f.damaged).
 			Msg("what the outbox held before its file was removed or replaced is in the new one")
-		return
+		return true
 	}
-	path := f.disk.path
-	if f.damaged > 0 {
-		_, aside := f.disk.setAside()
-		err = errors.Join(err, aside)
-	}
-	for _, name := range []string{path, path + replacement, path + unfinished, filepath.Join(f.disk.cfg.Dir, lockName)} {
+	for _, name := range []string{path + replacement, path + unfinished, filepath.Join(f.disk.cfg.Dir, lockName)} {
 		err = errors.Join(err, ignoreMissing(os.Remove(name)))
 	}
-	b.log.Info().AnErr("left_behind", err).Str("from", f.disk.cfg.Dir).Str("to", b.cfg.location()).Int("carried_over", f.moved).
+	b.log.Info().AnErr("fault", err).Str("from", f.disk.cfg.Dir).Str("to", b.cfg.location()).Int("carried_over", f.moved).
 		Int("unreadable", f.damaged).Msg("the former outbox is empty and was removed")
 	b.recordLocations(b.cfg)
+	return true
 }

@@ -24,7 +24,7 @@ func (b *Box) keep() {
 		failing := b.isFailing()
 		select {
 		case <-b.work:
-			if b.isTorn() {
+			if b.isCorrupt() {
 				b.rescue()
 			}
 			if failing {
@@ -52,10 +52,10 @@ func (b *Box) isFailing() bool {
 	return b.failing
 }
 
-func (b *Box) isTorn() bool {
+func (b *Box) isCorrupt() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.torn
+	return b.corrupt
 }
 
 // finish is the last commit.
@@ -217,7 +217,7 @@ func (b *Box) troubled(err error) {
 	b.failing = true
 }
 
-// rescue begins a new file when the present one turned out to be torn. It has what could be salvaged, what is in memory
+// rescue begins a new file when the present one is corrupt. It has what could be salvaged, what is in memory
 // is written again, and the rest is lost.
 func (b *Box) rescue() {
 	if time.Now().Before(b.pauseRescue) {
@@ -233,7 +233,7 @@ func (b *Box) rescue() {
 		b.stranded, b.pauseRescue = true, time.Now().Add(b.timing.open)
 		return
 	}
-	b.stranded, b.torn = false, false
+	b.stranded, b.corrupt = false, false
 	for _, e := range b.entries {
 		switch {
 		case e.home != b.store || saved[e.slot]:

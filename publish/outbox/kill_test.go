@@ -16,7 +16,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// killed says what the process that TestKilledWhileItMoves kills does: open the first outbox, and move it to the second.
+// killed is an environment variable with two configurations: the process that is killed opens the first and moves to the
+// second.
 const killed = "FACESIEVE_TEST_MOVE"
 
 // TestKilledWhileItMoves kills a process while its outbox moves, at any time. The next run has every event, and the old

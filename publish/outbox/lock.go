@@ -18,7 +18,7 @@ const lockName = "outbox.lock"
 func lockDir(cfg Config, held []*os.File, log zerolog.Logger) (*os.File, error) {
 	dir := cfg.Dir
 	if dir == "" {
-		return nil, refuse(errors.New("dir: is empty: name a folder, or set store: memory to keep events in memory only"))
+		return nil, errors.New("dir: is empty: name a folder, or set store: memory to keep events in memory only")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, unwritable(dir, err)
@@ -32,8 +32,8 @@ func lockDir(cfg Config, held []*os.File, log zerolog.Logger) (*os.File, error) 
 		return nil, unwritable(dir, err)
 	}
 	for _, other := range held {
-		if same(file, other) {
-			return again(file, other)
+		if sameFile(file, other) {
+			return shareLock(file, other)
 		}
 	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // a small number
@@ -46,14 +46,14 @@ func lockDir(cfg Config, held []*os.File, log zerolog.Logger) (*os.File, error) 
 	return file, nil
 }
 
-func same(file, held *os.File) bool {
+func sameFile(file, held *os.File) bool {
 	one, err1 := file.Stat()
 	other, err2 := held.Stat()
 	return err1 == nil && err2 == nil && os.SameFile(one, other)
 }
 
-// again shares a lock: it is held until both are closed.
-func again(file, held *os.File) (*os.File, error) {
+// shareLock returns another descriptor of a lock: it is held until both are closed.
+func shareLock(file, held *os.File) (*os.File, error) {
 	_ = file.Close()
 	number, err := unix.FcntlInt(held.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -81,7 +81,7 @@ func openLock(path string) (*os.File, error) {
 	return nil, err
 }
 
-// unwritable says what to do about a directory that takes no file.
+// unwritable adds the fix to the error of a directory that takes no file.
 func unwritable(dir string, err error) error {
 	fix := "let systemd make the folder (StateDirectory=facesieve), name another, or set store: memory to keep events in memory only"
 	switch {

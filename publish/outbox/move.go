@@ -12,7 +12,7 @@ type change struct {
 	cfg    Config
 	result chan error
 
-	begun, given bool // under the lock of the box: it is carried out, or was given up
+	begun, abandoned bool // under the lock of the box: it is carried out, or nobody waits for it
 }
 
 // Reconfigure goes on with another configuration. Where events are to be stored elsewhere (dir, store, key_file), the new
@@ -39,9 +39,9 @@ func (b *Box) Reconfigure(cfg Config) error {
 	case <-timer.C:
 	}
 	b.mu.Lock()
-	c.given = !c.begun
+	c.abandoned = !c.begun
 	b.mu.Unlock()
-	if c.given {
+	if c.abandoned {
 		return fmt.Errorf("outbox: %w: nothing was changed", errSlow)
 	}
 	return <-c.result
@@ -49,7 +49,7 @@ func (b *Box) Reconfigure(cfg Config) error {
 
 // begin reports whether the change is still wanted. Call it with the lock.
 func (c *change) begin() bool {
-	c.begun = !c.given
+	c.begun = !c.abandoned
 	return c.begun
 }
 

@@ -80,7 +80,7 @@ type Box struct {
 	failing  bool      // the last commit failed, or takes too long
 	// stranded says that the file was torn and a new one cannot be begun.
 	stranded bool
-	torn     bool // reading found that the file is
+	corrupt  bool // reading found that the present file is
 	fullLog  limiter
 	readLog  limiter
 	stats    Stats
@@ -95,9 +95,9 @@ type Box struct {
 }
 
 // Open opens the box, with what an earlier run has left in it, here or in the directory that it used. A disk that takes
-// nothing is no error: events are held in memory, and the file is opened when that is possible. Errors are those that
-// somebody has to mend: another program has the directory, the key is wrong or its file bad, or the files are somebody
-// else's.
+// nothing is no error: events are held in memory, and the file is opened when that is possible. An error is a
+// fault that does not pass by itself: another program uses the directory, the key is wrong or its file bad, or the files
+// belong to another user.
 func Open(cfg Config, log zerolog.Logger) (*Box, error) { return open(cfg, log, defaultTiming()) }
 
 func open(cfg Config, log zerolog.Logger, t timing) (*Box, error) {

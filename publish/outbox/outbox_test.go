@@ -118,12 +118,3 @@ func TestOneProgramOneFile(t *testing.T) {
 	mustClose(t, b)
 	mustOpen(t, cfg, quick())
 }
-
-// Without a directory nothing starts: no time mends that.
-func TestNoDirectory(t *testing.T) {
-	cfg := Default()
-	want := "outbox: dir: is empty: name a folder, or set store: memory to keep events in memory only"
-	if _, err := Open(cfg, testLog(t)); err == nil || err.Error() != want {
-		t.Error(err)
-	}
-}

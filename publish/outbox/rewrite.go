@@ -92,7 +92,7 @@ func (w *fileWriter) flush() error {
 	return err
 }
 
-// copyTo copies what is in the file. It leaves damaged entries behind: they are counted when somebody asks for them.
+// copyTo copies what is in the file. It leaves damaged entries behind: they are counted when they are read.
 func (d *diskStore) copyTo(w *fileWriter) error {
 	return d.db.View(func(from *bbolt.Tx) error {
 		w.clock = bytes.Clone(from.Bucket([]byte(aboutBucket)).Get([]byte(clockKey)))

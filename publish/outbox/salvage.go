@@ -28,7 +28,7 @@ func (d *diskStore) recover(cause error) (c content, err error) {
 func (d *diskStore) renew(wanted func(record) bool) (map[uint64]bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.db = nil // if what follows fails, the next commit finds it torn again
+	d.db = nil // if what follows fails, the next commit finds that it is corrupt again
 	s, err := d.replaceCorrupt(errTorn, wanted)
 	if err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (s *survey) report(event *zerolog.Event) {
 	if !s.complete {
 		event = event.Str("searched", fmt.Sprintf("in part: it was ended after %v", surveyTime))
 	}
-	event.Msg("outbox was torn or is not one: what could be read of it goes on, and the file was set aside")
+	event.Msg("the outbox is corrupt or is not one: what could be read of it is in a new file, and the corrupt one was set aside")
 }
 
 // openCorrupt opens what is in the place of the outbox.
@@ -136,7 +136,7 @@ func (s *survey) copyTo(w *fileWriter, maxAge time.Duration) error {
 func (d *diskStore) setAside() (string, error) {
 	name := d.path + ".corrupt-" + time.Now().UTC().Format("20060102T150405.000000000Z")
 	if err := ignoreMissing(os.Rename(d.path, name)); err != nil {
-		return "", fmt.Errorf("set a torn file aside: %w", err)
+		return "", fmt.Errorf("set a corrupt file aside: %w", err)
 	}
 	names, _ := filepath.Glob(d.path + ".corrupt-*") //nolint:errcheck // the pattern is sound
 	for _, old := range names {

@@ -14,7 +14,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// jsonText is data as events have it: its end can be found without what the page says.
+// jsonText is data as events have it: its end can be found without the element of its page.
 func jsonText(n int) []byte {
 	return []byte(fmt.Sprintf(`{"n":%d,"image":"%s"}`, n, strings.Repeat(string(rune('a'+n%26)), 2000+n*131%9000)))
 }
@@ -145,8 +145,8 @@ func TestSalvage(t *testing.T) {
 	}
 }
 
-// Whichever page is lost, the events of the others are salvaged, none that was delivered is sent again as long as the
-// file says which were, and the number of those that are lost is known.
+// Whichever page is lost, the events of the others are salvaged, few that were delivered are sent again, and the number
+// of those that are lost is known.
 func TestSalvageWithoutAPage(t *testing.T) {
 	for _, key := range []string{"", "a"} {
 		cfg := onDisk(t)

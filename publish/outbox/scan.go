@@ -14,7 +14,7 @@ const (
 	maxValue  = 16 << 20
 )
 
-// scanner searches a file for entries and for what the file says of itself, page by page or not: it tries every offset.
+// scanner searches a file for entries and for what the first bucket holds. It tries every offset, not only pages.
 type scanner struct {
 	image  image
 	decode func(key uint64, value []byte) (record, error)
@@ -42,16 +42,17 @@ func (s *scanner) scan() bool {
 	for s.start = 0; s.start < s.image.size; s.start += scanStep {
 		s.window = s.image.read(buffer, s.start)
 		for at := 0; at < min(scanStep, len(s.window)); {
-			if s.overdue(1) {
+			step := s.search(at)
+			if s.overdue(step) {
 				return false
 			}
-			at += s.search(at)
+			at += step
 		}
 	}
 	return true
 }
 
-// overdue looks at the time after every 64 KiB or so of work.
+// overdue checks the time after every 64 KiB or so of work.
 func (s *scanner) overdue(work int) bool {
 	if s.steps += work; s.steps >= 1<<16 {
 		s.steps = 0
@@ -60,7 +61,7 @@ func (s *scanner) overdue(work int) bool {
 	return s.late
 }
 
-// search looks at one offset of the window and returns how far the next one is.
+// search tries one offset of the window and returns how far the next one is.
 func (s *scanner) search(at int) int {
 	b := s.window[at:]
 	if len(b) < elementSize {
@@ -97,7 +98,7 @@ func (s *scanner) element(at int) {
 	if size == 0 || size > maxValue || from+int64(keySize)+size > s.image.size {
 		return
 	}
-	if keySize == 5 && size > 64 { // what a file says of itself is short
+	if keySize == 5 && size > 64 { // the values of the first bucket are short
 		return
 	}
 	head := s.bytes(from, keySize+2)

@@ -124,13 +124,13 @@ func (b *Box) load(e *entry) (Item, bool) {
 	return Item{Key: e.key, Camera: e.camera, Data: data, Replayed: e.link == 0}, true
 }
 
-// unreadable notes that the file cannot be read. If it is torn, keep salvages what it can.
+// unreadable notes that the file cannot be read. If it is corrupt, keep salvages what it can.
 func (b *Box) unreadable(err error) {
 	if b.readLog.allow(time.Now()) {
 		b.log.Warn().Err(err).Msg("the outbox cannot be read; it is tried again")
 	}
 	if errors.Is(err, errTorn) {
-		b.torn = true
+		b.corrupt = true
 		poke(b.work)
 	}
 }

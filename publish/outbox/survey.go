@@ -22,10 +22,10 @@ const (
 // an event that was delivered is rather sent again than one that was not is lost.
 type survey struct {
 	cipher cipher.AEAD
-	wanted func(record) bool // says which entries are alive; nil: the file must
+	wanted func(record) bool // reports whether an entry is alive; nil: the file shows it
 	image  image
 	tree   *tree // nil without a sound meta page
-	torn   bool  // one meta page is not sound: the last transaction may be missing from the tree
+	older  bool  // one meta page is not sound: the last transaction may be missing from the tree
 	free   map[uint64]bool
 	tally  tally
 	tallyN uint64 // transaction of the tally; 0 for none
@@ -48,7 +48,7 @@ func surveyFile(file io.ReaderAt, size int64, key cipher.AEAD, wanted func(recor
 	s.image = image{file: file, size: size, page: int64(os.Getpagesize())}
 	known := map[int64]bool{}
 	if metas := s.image.metas(); len(metas) > 0 {
-		s.torn = len(metas) < 2
+		s.older = len(metas) < 2
 		s.walk(newest(metas), known)
 	}
 	search := scanner{
@@ -85,7 +85,7 @@ func (s *survey) walk(m meta, known map[int64]bool) {
 	}
 }
 
-// note takes what a file says of itself. Of several copies the newest counts.
+// note takes a value of the first bucket. Of several copies the newest counts.
 func (s *survey) note(name string, value []byte) {
 	switch name {
 	case countKey:
@@ -108,7 +108,7 @@ func (s *survey) offer(p piece, r record) {
 		if s.wanted(r) {
 			s.take(p, r)
 		}
-	case s.tree == nil, s.torn && s.treeTally() > 0 && p.key > s.treeTally():
+	case s.tree == nil, s.older && s.treeTally() > 0 && p.key > s.treeTally():
 		s.take(p, r)
 	case !s.tree.inGap(p.key):
 	case !s.tree.damaged[p.key] && s.free[uint64(p.at/s.image.page)]: //nolint:gosec // not negative
@@ -163,7 +163,7 @@ func (s *survey) unrecovered() (n uint64) {
 	return n
 }
 
-// now is what the clock stands at. One that would make all that was salvaged too old is not believed.
+// now is what the clock stands at. One that would make all that was salvaged too old is ignored.
 func (s *survey) now(maxAge time.Duration) time.Duration {
 	switch {
 	case s.born == 0 && s.clock == 0:
