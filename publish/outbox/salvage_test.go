@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/crypto/chacha20poly1305"
+	"golang.org/x/sys/unix"
 )
 
 // jsonText is data as events have it: its end can be found without the element of its page.
@@ -234,6 +236,45 @@ func TestSalvageNeedsTheKey(t *testing.T) {
 	}
 }
 
+// On a disk that is full or read-only the corrupt file waits, and is salvaged when that is over.
+func TestSalvageLater(t *testing.T) {
+	for name, prepare := range map[string]func(t *testing.T, dir string) (end func()){
+		"full": func(t *testing.T, dir string) func() {
+			ballast := filepath.Join(dir, "ballast")
+			_ = os.WriteFile(ballast, make([]byte, 16<<20), 0o600) // until nothing fits
+			return func() { _ = os.Remove(ballast) }
+		},
+		"read-only": func(t *testing.T, dir string) func() {
+			remount := func(flags uintptr) {
+				if err := unix.Mount("", dir, "", unix.MS_REMOUNT|flags, "size=8m"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			remount(unix.MS_RDONLY)
+			return func() { remount(0) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := onDisk(t)
+			cfg.Dir, cfg.DrainRate = smallDisk(t, "size=8m"), maxRate
+			file, alive := history(t, cfg, 40)
+			if err := os.WriteFile(filepath.Join(cfg.Dir, fileName), zero(file, 0, 1), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			end := prepare(t, cfg.Dir)
+			b := mustOpen(t, cfg, quick())
+			hold(t, b, "gate", 2)
+			end()
+			eventually(t, "salvaged", func() bool { s := b.Stats(); return s.Held == 0 && s.Restored >= uint64(len(alive)) })
+			balanced(t, b)
+			mustClose(t, b)
+			if s := mustOpen(t, cfg, quick()).Stats(); s.Restored < uint64(len(alive)+2) {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
 // A kill between setting the damaged file aside and putting the new one in its place loses nothing.
 func TestSalvageInterrupted(t *testing.T) {
 	cfg := onDisk(t)
@@ -245,6 +286,24 @@ func TestSalvageInterrupted(t *testing.T) {
 	if s := mustOpen(t, cfg, quick()).Stats(); s.Restored != uint64(len(alive)) {
 		t.Errorf("%+v", s)
 	}
+}
+
+// A note of directories that is damaged names none, or absolute ones.
+func FuzzLocations(f *testing.F) {
+	f.Add([]byte(`["/a","b",""]`))
+	f.Add([]byte(`["/a`))
+	f.Add([]byte(`{"/a":1}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		cfg := Default()
+		cfg.State, cfg.Store = t.TempDir(), Memory
+		if err := os.WriteFile(filepath.Join(cfg.State, locationsName), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		dirs := cfg.formerDirs()
+		if len(dirs) == 0 || dirs[0] != cfg.State || slices.ContainsFunc(dirs, func(dir string) bool { return !filepath.IsAbs(dir) }) {
+			t.Error(dirs)
+		}
+	})
 }
 
 // Whatever a file holds, the search ends, and what it finds is sound, once each, and within the file.
@@ -277,6 +336,11 @@ func FuzzSurvey(f *testing.F) {
 		if len(data) > 0 {
 			data[uint(at)%uint(len(data))] ^= with
 		}
+		sealing, err := chacha20poly1305.NewX(make([]byte, chacha20poly1305.KeySize))
+		if err != nil {
+			t.Fatal(err)
+		}
+		surveyFile(bytes.NewReader(data), int64(len(data)), sealing, nil, farFuture())
 		s := surveyFile(bytes.NewReader(data), int64(len(data)), nil, nil, farFuture())
 		keys := map[string]bool{}
 		for _, p := range s.pieces {

@@ -12,6 +12,7 @@ const (
 	scanStep  = 4 << 20 // bytes of a file that are searched at a time
 	scanAhead = 1 << 20 // and read beyond them; an event without an element in its page is at most so long
 	maxValue  = 16 << 20
+	maxSealed = 256 << 10 // of a sealed entry without an element
 )
 
 // scanner searches a file for entries and for what the first bucket holds. It tries every offset, not only pages.
@@ -21,6 +22,7 @@ type scanner struct {
 	visit  func(p piece, r record) // a sound entry, and where it is
 	about  func(name string, value []byte)
 	known  map[int64]bool // offsets of values that were visited
+	sealed bool           // there is a key
 	until  time.Time      // when the search ends at the latest
 
 	window []byte
@@ -75,6 +77,9 @@ func (s *scanner) search(at int) int {
 	}
 	if b[0]|b[1] == 0 && b[8] == entryVersion && b[9] == plain && !s.known[s.start+int64(at)+8] {
 		return s.entry(at)
+	}
+	if b[0]|b[1] == 0 && b[8] == entryVersion && b[9] == sealed && s.sealed && !s.known[s.start+int64(at)+8] {
+		return s.sealedEntry(at)
 	}
 	return 1
 }
@@ -156,6 +161,35 @@ func (s *scanner) entry(at int) int {
 		}
 		if sum == want && json.Valid(b[from:end]) && s.found(s.start+int64(at)+8, key, b[8:end]) {
 			return end
+		}
+	}
+	return 1
+}
+
+// sealedEntry does the same for what may be a key and a sealed value. It ends where the next key begins, or before the zeros
+// at the end of a page.
+func (s *scanner) sealedEntry(at int) int {
+	b, key := s.window[at:], binary.BigEndian.Uint64(s.window[at:])
+	limit, page := min(len(b), maxSealed), int(s.image.page)
+	inPage := int((s.start + int64(at)) % s.image.page)
+	for q := 8 + bodyHead; q <= limit && key != 0; q++ {
+		from, to := q, q
+		switch {
+		case (inPage+q)%page == 0:
+			for from > q-page && b[from-1] == 0 {
+				from--
+			}
+			to = min(q, from+2) // the seal may end with zeros
+		case q+10 > limit || b[q]|b[q+1] != 0 || b[q+8] != entryVersion || b[q+9] != sealed:
+			continue
+		}
+		for end := max(from, 8+bodyHead); end <= to; end++ {
+			if s.overdue(end) {
+				return 1
+			}
+			if s.found(s.start+int64(at)+8, key, b[8:end]) {
+				return end
+			}
 		}
 	}
 	return 1

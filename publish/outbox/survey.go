@@ -52,7 +52,7 @@ func surveyFile(file io.ReaderAt, size int64, key cipher.AEAD, wanted func(recor
 		s.walk(newest(metas), known)
 	}
 	search := scanner{
-		image: s.image, known: known, visit: s.offer, about: s.note, until: until,
+		image: s.image, known: known, visit: s.offer, about: s.note, until: until, sealed: key != nil,
 		decode: func(key uint64, value []byte) (record, error) { return decode(key, value, s.cipher) },
 	}
 	s.complete = search.scan() && len(s.pieces) < maxPieces
