@@ -75,13 +75,18 @@ func (s *scanner) search(at int) int {
 	if b[9]|b[10]|b[11] == 0 && (b[8] == 8 || b[8] == 5) && b[0]|b[1]|b[2]|b[3] == 0 {
 		s.element(at)
 	}
-	if b[0]|b[1] == 0 && b[8] == entryVersion && b[9] == plain && !s.known[s.start+int64(at)+8] {
+	if !beginsEntry(b) || s.known[s.start+int64(at)+8] {
+		return 1
+	}
+	if b[9] == plain {
 		return s.entry(at)
 	}
-	if b[0]|b[1] == 0 && b[8] == entryVersion && b[9] == sealed && s.sealed && !s.known[s.start+int64(at)+8] {
-		return s.sealedEntry(at)
-	}
-	return 1
+	return s.sealedEntry(at)
+}
+
+// beginsEntry reports whether a key, as numbers that count from 1 are, and the head of a value may begin here.
+func beginsEntry(b []byte) bool {
+	return len(b) >= 10 && b[0]|b[1] == 0 && b[8] == entryVersion && b[9] <= sealed && binary.BigEndian.Uint64(b) != 0
 }
 
 // zeros is how many bytes are zero at the beginning.
@@ -144,7 +149,7 @@ func (s *scanner) entry(at int) int {
 	}
 	key, want := binary.BigEndian.Uint64(b), binary.BigEndian.Uint32(b[10:])
 	from := head + bodyHead + int(binary.BigEndian.Uint16(b[head+16:]))
-	if from >= len(b) || b[from] != '{' || key == 0 {
+	if from >= len(b) || b[from] != '{' {
 		return 1
 	}
 	table := crc32.MakeTable(crc32.Castagnoli)
@@ -169,25 +174,25 @@ func (s *scanner) entry(at int) int {
 // sealedEntry does the same for what may be a key and a sealed value. It ends where the next key begins, or before the zeros
 // at the end of a page.
 func (s *scanner) sealedEntry(at int) int {
-	b, key := s.window[at:], binary.BigEndian.Uint64(s.window[at:])
-	limit, page := min(len(b), maxSealed), int(s.image.page)
-	inPage := int((s.start + int64(at)) % s.image.page)
-	for q := 8 + bodyHead; q <= limit && key != 0; q++ {
+	b := s.window[at:min(len(s.window), at+maxSealed)]
+	if !s.sealed {
+		return 1
+	}
+	inPage, page := int((s.start+int64(at))%s.image.page), int(s.image.page)
+	for q := 8 + bodyHead; q <= len(b); q++ {
 		from, to := q, q
 		switch {
-		case (inPage+q)%page == 0:
-			for from > q-page && b[from-1] == 0 {
-				from--
-			}
-			to = min(q, from+2) // the seal may end with zeros
-		case q+10 > limit || b[q]|b[q+1] != 0 || b[q+8] != entryVersion || b[q+9] != sealed:
+		case (inPage+q)%page == 0: // the seal may end with zeros
+			from = max(8+bodyHead, q-page, len(bytes.TrimRight(b[:q], "\x00")))
+			to = min(q, from+2)
+		case !beginsEntry(b[q:]):
 			continue
 		}
-		for end := max(from, 8+bodyHead); end <= to; end++ {
+		for end := from; end <= to; end++ {
 			if s.overdue(end) {
 				return 1
 			}
-			if s.found(s.start+int64(at)+8, key, b[8:end]) {
+			if s.found(s.start+int64(at)+8, binary.BigEndian.Uint64(b), b[8:end]) {
 				return end
 			}
 		}
