@@ -55,7 +55,7 @@ func connect(ctx context.Context, cfg Config, who identity) (*link, error) {
 	options := clientOptions(cfg, who, target)
 	options.SetConnectionLostHandler(func(_ mqtt.Client, err error) { l.lose(err) })
 	options.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
-		conn, err := dial(dialing, cfg.TLS, target)
+		conn, err := cfg.dial(dialing, target)
 		if err != nil {
 			return nil, err
 		}
@@ -101,12 +101,12 @@ func clientOptions(cfg Config, who identity, target *url.URL) *mqtt.ClientOption
 	return o
 }
 
-func dial(ctx context.Context, settings TLS, target *url.URL) (net.Conn, error) {
+func dial(ctx context.Context, load func() (*tls.Config, error), target *url.URL) (net.Conn, error) {
 	dialer := &net.Dialer{}
 	if target.Scheme != schemeTLS {
 		return dialer.DialContext(ctx, "tcp", target.Host)
 	}
-	config, err := settings.load()
+	config, err := load()
 	if err != nil {
 		return nil, err
 	}
