@@ -110,10 +110,10 @@ func (c *brokerConn) send() {
 		err := c.sendChunk(chunk)
 		c.sent(len(chunk) + chunkOverhead)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = errSlowWrite
+			c.drop(errSlowWrite)
 		}
 		if err != nil {
-			c.drop(err)
+			c.abort()
 			break
 		}
 	}

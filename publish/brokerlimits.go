@@ -42,10 +42,10 @@ type limits struct {
 func defaultLimits() limits {
 	return limits{
 		greeting: 10 * time.Second, stall: 10 * time.Second,
-		clients: 64, unfinished: 32, connections: 20, burst: 200, packets: 1000, passwords: time.Second,
+		clients: 64, unfinished: 128, connections: 20, burst: 200, packets: 1000, passwords: time.Second,
 		firstPacket: 16 << 10, packet: 64 << 10, clientID: maxName, filters: 32, filter: maxRoot + 2*maxName,
-		outbound: 8 << 20, outboundAll: 32 << 20,
-		unacked: 4 << 20, unackedAll: 32 << 20, messages: 1024, sessions: 64,
+		outbound: 4 << 20, outboundAll: 16 << 20,
+		unacked: 3 << 20, unackedAll: 16 << 20, messages: 1024, sessions: 64,
 		retained: 4096, retainedBytes: 8 << 20,
 	}
 }

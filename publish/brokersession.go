@@ -216,17 +216,21 @@ func (s *sessions) largest() (largest *mochi.Client) {
 // evict ends the session of a client, at once if it is away and otherwise with its connection.
 func (s *sessions) evict(cl *mochi.Client) {
 	c := connOf(cl)
-	if cl.Closed() {
+	switch {
+	case c.evicted: // and about to leave
+	case cl.Closed():
 		s.notices.lost.report(c.RemoteAddr(), cl.ID, errSessionAll)
 		s.forget(cl)
-		return
+	default:
+		c.drop(errSessionAll)
 	}
 	c.evicted = true
-	c.drop(errSessionAll)
 }
 
 // OnPublishDropped drops a client for which too many messages wait to be encoded.
-func (s *sessions) OnPublishDropped(cl *mochi.Client, _ packets.Packet) { connOf(cl).drop(errSlowBuffer) }
+func (s *sessions) OnPublishDropped(cl *mochi.Client, _ packets.Packet) {
+	connOf(cl).drop(errSlowBuffer)
+}
 
 // OnPublish bounds the retained messages.
 func (s *sessions) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
