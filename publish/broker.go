@@ -63,6 +63,7 @@ func startBroker(ctx context.Context, cfg Config, log zerolog.Logger, l limits) 
 		}
 	}
 	sessions := newSessions(server, listener)
+	listener.failed = sessions.abandon
 	b := &Broker{
 		server: server, listener: listener, access: newAccess(cfg, server, listener, sessions), log: log, grace: brokerGrace,
 	}

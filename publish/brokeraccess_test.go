@@ -296,3 +296,22 @@ func TestBrokerRefusesTheDaemonAfterItsEnd(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A malformed packet that makes the server panic costs its sender the connection, and nobody anything else.
+func TestBrokerSurvivesMalformedPackets(t *testing.T) {
+	cfg, b := embeddedWith(t, testLog(t), nil, nil)
+	w := record(t, "tcp://"+b.Addr(), "faces/#")
+	for range 3 {
+		c := rawConnected(t, b.Addr(), "malformed", func(pk *packets.Packet) { pk.ProtocolVersion = 5 })
+		c.subscribe(1, "#")
+		if _, err := c.Write([]byte{0x82, 6, 0, 1, 0, 0, 1, 'a'}); err != nil { // a filter without its options
+			t.Fatal(err)
+		}
+		c.ended()
+	}
+	eventually(t, "its sessions have ended", func() bool { _, there := b.server.Clients.Get("malformed"); return !there })
+	deliverInStep(t, daemonLink(t, cfg), w, 3, 100)
+	if s := b.Stats(); s.Dropped != 3 {
+		t.Errorf("%+v", s)
+	}
+}

@@ -38,6 +38,7 @@ func TestFrame(t *testing.T) {
 // The borders are where the server's own decoder has them, however the bytes come in.
 func FuzzFrame(f *testing.F) {
 	f.Add([]byte{0xc0, 0, 0x30, 0x80, 1, 5}, 3)
+	f.Add([]byte{0x30, 0x80, 0x80, 0x80, 0x80, 0x30}, 1)
 	f.Add([]byte{0x30, 0xff, 0xff, 0xff, 0x7f}, 1)
 	f.Fuzz(func(t *testing.T, stream []byte, step int) {
 		const limit = 200
@@ -53,9 +54,9 @@ func FuzzFrame(f *testing.F) {
 		want, bad := 0, false
 		for in := bytes.NewReader(stream); in.Len() > 0; {
 			_, _ = in.ReadByte()
-			length, _, e := packets.DecodeLength(in)
-			if e != nil || length > limit || length > in.Len() {
-				bad = e != nil && in.Len() > 0 || e == nil && length > limit
+			length, digits, e := packets.DecodeLength(in)
+			if e != nil || digits > 4 || length > limit || length > in.Len() { // the server takes five of them
+				bad = e != nil && in.Len() > 0 || digits > 4 || e == nil && length > limit
 				break
 			}
 			_, _ = in.Seek(int64(length), 1)

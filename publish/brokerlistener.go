@@ -35,7 +35,8 @@ type brokerListener struct {
 	log     zerolog.Logger
 	limits  *limits
 	notices *brokerNotices
-	part    func() // ends the clients that the server knows
+	part    func()            // ends the clients that the server knows
+	failed  func(*brokerConn) // frees what the server has of a client after a panic
 	rates   *addresses
 
 	group     sync.WaitGroup // Serve, and each client
@@ -205,14 +206,15 @@ func (l *brokerListener) handshake(c *brokerConn) error {
 	return err
 }
 
-// hand gives a connection to the server until it ends. The server decodes what strangers send: a panic in it costs them
-// their connection, and not the program.
+// hand gives a connection to the server until it ends. The server decodes what strangers send, and some malformed packets
+// make it panic: that costs them their connection, and not the program.
 func (l *brokerListener) hand(c *brokerConn) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			l.log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Stringer("remote", c.RemoteAddr()).
-				Msg("embedded broker: the server failed at a packet of this client, which is disconnected")
-			err = fmt.Errorf("panic: %v", p)
+			err = fmt.Errorf("the server cannot process its packet: %v", p)
+			l.log.Debug().Err(err).Bytes("stack", debug.Stack()).Msg("embedded broker: panic")
+			l.notices.drop(c, err) // the server has closed it
+			l.failed(c)
 		}
 	}()
 	return l.establish(l.ID(), c)

@@ -121,6 +121,16 @@ func (s *sessions) forget(cl *mochi.Client) {
 	}
 }
 
+// abandon ends the session of a client at whose packet the server has failed.
+func (s *sessions) abandon(c *brokerConn) {
+	c.enter()
+	for _, cl := range s.server.Clients.GetAll() {
+		if connOf(cl) == c {
+			s.forget(cl)
+		}
+	}
+}
+
 // deliverable reports whether a message may be stored for a client. One that is connected and acknowledges nothing is
 // dropped.
 func (s *sessions) deliverable(cl *mochi.Client) bool {
