@@ -1,8 +1,8 @@
 package publish
 
 import (
-	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,10 +103,7 @@ func TestBrokerReservesTheDaemonsID(t *testing.T) {
 	p := mustOpen(t, cfg, quick())
 	eventually(t, "connected", connected(p))
 	steal(cfg.clientID())
-	other, err := connect(t.Context(), cfg, identity{clientID: "other"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := daemonLinkAs(t, cfg, "other")
 	steal("other")
 	other.close()
 	eventually(t, "other has left", func() bool { _, there := b.server.Clients.Get("other"); return !there })
@@ -202,10 +199,10 @@ func TestBrokerBoundsSubscriptions(t *testing.T) {
 	for version, want := range map[byte]byte{4: 0x80, 5: packets.ErrQuotaExceeded.Code} {
 		c := rawConnected(t, b.Addr(), "client", func(pk *packets.Packet) { pk.ProtocolVersion = version })
 		got := c.subscribe(0, "a", "b", "c", "d", deep, "a")
-		if fmt.Sprint(got) != fmt.Sprint([]byte{0, 0, 0, want, want, want}) {
+		if !slices.Equal(got, []byte{0, 0, 0, want, want, want}) {
 			t.Errorf("version %d: %v", version, got)
 		}
-		if got := c.subscribe(0, "a", "e"); fmt.Sprint(got) != fmt.Sprint([]byte{0, want}) {
+		if got := c.subscribe(0, "a", "e"); !slices.Equal(got, []byte{0, want}) {
 			t.Errorf("version %d: %v", version, got)
 		}
 		_ = c.Close()
@@ -290,10 +287,8 @@ func TestBrokerRefusesTheDaemonAfterItsEnd(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if _, err := connect(ctx, cfg, identity{clientID: "x"}); err == nil || !strings.Contains(err.Error(), errEnded.Error()) {
-		t.Error(err)
+	if got := refusal(t, cfg); !strings.Contains(got, errEnded.Error()) {
+		t.Error(got)
 	}
 }
 

@@ -176,9 +176,11 @@ func (c *rawClient) ended() {
 }
 
 // daemonLink is the daemon's own connection, for messages that are no events.
-func daemonLink(t *testing.T, cfg Config) *link {
+func daemonLink(t *testing.T, cfg Config) *link { return daemonLinkAs(t, cfg, cfg.clientID()) }
+
+func daemonLinkAs(t *testing.T, cfg Config, id string) *link {
 	t.Helper()
-	l, err := connect(t.Context(), cfg, identity{clientID: cfg.clientID()})
+	l, err := connect(t.Context(), cfg, identity{clientID: id})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -171,7 +171,7 @@ func (c *brokerConn) allowWrite() error {
 	if c.closed {
 		return nil // Close has set the last deadline
 	}
-	return c.Conn.SetWriteDeadline(time.Now().Add(c.limits.stall))
+	return c.SetWriteDeadline(time.Now().Add(c.limits.stall))
 }
 
 func (c *brokerConn) sent(size int) {
@@ -241,7 +241,7 @@ func (c *brokerConn) allowRead() error {
 	if c.closed {
 		return net.ErrClosed
 	}
-	return c.Conn.SetReadDeadline(deadline)
+	return c.SetReadDeadline(deadline)
 }
 
 // slow waits where a client sends more packets than it may.
@@ -296,7 +296,7 @@ func (c *brokerConn) Close() error {
 	c.closed = true
 	close(c.closing)
 	now := time.Now()
-	return errors.Join(c.Conn.SetReadDeadline(now), c.Conn.SetWriteDeadline(now.Add(brokerLinger)))
+	return errors.Join(c.SetReadDeadline(now), c.SetWriteDeadline(now.Add(brokerLinger)))
 }
 
 // abort ends the connection at once.
