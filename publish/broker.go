@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"sync"
 	"time"
 
@@ -117,16 +116,20 @@ func (b *Broker) Attach(cfg Config) Config {
 	return cfg
 }
 
-// dial connects to a broker, and to the embedded one inside the program where Attach has said so.
-func (c Config) dial(ctx context.Context, target *url.URL) (net.Conn, error) {
+// network connects to the port of a broker, or inside the program where Attach has made the configuration.
+func (c Config) network(ctx context.Context, address string) (net.Conn, error) {
 	if c.inside != nil {
 		return c.inside.listener.dial()
 	}
-	load := c.TLS.load
+	return new(net.Dialer).DialContext(ctx, "tcp", address)
+}
+
+// clientTLS returns the settings of a connection with TLS to the broker.
+func (c Config) clientTLS() (*tls.Config, error) {
 	if c.Broker == Embedded {
-		load = c.ListenTLS.trust
+		return c.ListenTLS.trust()
 	}
-	return dial(ctx, load, target)
+	return c.TLS.load()
 }
 
 // Stats returns what the broker has refused so far.

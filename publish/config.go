@@ -200,7 +200,7 @@ func (c Config) target() (*url.URL, error) {
 		host = "127.0.0.1"
 	}
 	scheme := schemeTCP
-	if c.ListenTLS.enabled() {
+	if c.ListenTLS.enabled() && c.inside == nil {
 		scheme = schemeTLS
 	}
 	return &url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}, nil
