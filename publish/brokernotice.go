@@ -23,12 +23,12 @@ type BrokerStats struct {
 
 // brokerNotices counts and logs what clients do wrong: of each kind three lines a minute at most.
 type brokerNotices struct {
-	dropped, refused, passwords, messages, lost *notice
+	dropped, refused, passwords, messages, lost *clientNotice
 }
 
 func newBrokerNotices(log zerolog.Logger) *brokerNotices {
-	kind := func(text string) *notice {
-		return &notice{text: text, log: log.Sample(&zerolog.BurstSampler{Burst: 3, Period: time.Minute})}
+	kind := func(text string) *clientNotice {
+		return &clientNotice{text: text, log: log.Sample(&zerolog.BurstSampler{Burst: 3, Period: time.Minute})}
 	}
 	return &brokerNotices{
 		dropped:   kind("embedded broker: a client is disconnected"),
@@ -50,13 +50,13 @@ func (n *brokerNotices) stats() BrokerStats {
 	}
 }
 
-// notice is one kind.
-type notice struct {
+// clientNotice is one kind.
+type clientNotice struct {
 	text  string
 	count atomic.Uint64
 	log   zerolog.Logger
 }
 
-func (n *notice) report(remote net.Addr, client string, why error) {
+func (n *clientNotice) report(remote net.Addr, client string, why error) {
 	n.log.Warn().Err(why).Str("client", client).Stringer("remote", remote).Uint64("so_far", n.count.Add(1)).Msg(n.text)
 }
