@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -26,16 +27,24 @@ type ListenTLS struct {
 func (t ListenTLS) enabled() bool { return t.Cert != "" }
 
 func (t ListenTLS) faults(f *faults, embedded bool) {
-	f.check((t.Cert == "") == (t.Key == ""), "listen_tls.cert", "%q and listen_tls.key %q: set both or neither", t.Cert, t.Key)
-	f.check(t.ClientCA == "" || t.Cert != "", "listen_tls.client_ca", "%q: set listen_tls.cert and listen_tls.key too", t.ClientCA)
+	f.check((t.Cert == "") == (t.Key == ""), "listen_tls.cert", "listen_tls.cert without listen_tls.key, or the reverse: set both or neither")
+	f.check(t.ClientCA == "" || t.Cert != "", "listen_tls.client_ca", "set without a certificate: set listen_tls.cert and listen_tls.key too")
 	f.check(embedded || t == ListenTLS{}, "listen_tls", "set, but broker is not embedded: use embedded or remove listen_tls")
 }
 
-// load reads the files.
+// load reads the files. Errors repeat no name of a file, which may be what belongs into it.
 func (t ListenTLS) load() (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	cert, err := readFile(t.Cert)
 	if err != nil {
-		return nil, fmt.Errorf("listen_tls.cert and listen_tls.key: %w", err)
+		return nil, fmt.Errorf("listen_tls.cert: %w", err)
+	}
+	key, err := readFile(t.Key)
+	if err != nil {
+		return nil, fmt.Errorf("listen_tls.key: %w", err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("listen_tls.cert: it and listen_tls.key are no certificate with its key: %w", err)
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
 	if t.ClientCA != "" {
@@ -48,26 +57,37 @@ func (t ListenTLS) load() (*tls.Config, error) {
 }
 
 func certificatePool(path string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the installer names it
+	text, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no PEM certificate", path)
+		return nil, errNoCertificate
 	}
 	return pool, nil
 }
 
+var errNoCertificate = errors.New("the file holds no PEM certificate")
+
+func readFile(path string) ([]byte, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the installer names it
+	var fault *fs.PathError
+	if errors.As(err, &fault) {
+		err = fmt.Errorf("the file cannot be read: %w", fault.Err)
+	}
+	return text, err
+}
+
 // trust returns the settings of a client on this machine. It accepts the certificate in the file and no other.
 func (t ListenTLS) trust() (*tls.Config, error) {
-	text, err := os.ReadFile(t.Cert)
+	text, err := readFile(t.Cert)
 	if err != nil {
 		return nil, fmt.Errorf("listen_tls.cert: %w", err)
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, fmt.Errorf("listen_tls.cert: %s holds no PEM certificate", t.Cert)
+		return nil, fmt.Errorf("listen_tls.cert: %w", errNoCertificate)
 	}
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
