@@ -24,8 +24,8 @@ const (
 // Broker is the broker inside the program, for a camera without another one. It keeps everything in memory.
 //
 // Only the program itself publishes, over connections that a configuration from Attach makes; every other client
-// subscribes. What a client can take is bounded, see limits: one that reads too slowly, acknowledges nothing or floods is
-// disconnected, with a log line, and neither the publisher nor another client waits for it.
+// subscribes. What a client can take is bounded, see limits: one that reads too slowly, acknowledges nothing or floods
+// is disconnected, with a log line, and neither the publisher nor another client waits for it.
 type Broker struct {
 	server   *mochi.Server
 	listener *brokerListener

@@ -117,14 +117,15 @@ func (a *access) admit(c *brokerConn, cl *mochi.Client, pk packets.Packet) (pack
 // OnConnectAuthenticate has nothing left to check.
 func (*access) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
 
-// authenticate compares user and password in constant time. An address that had several wrong ones waits before the next
-// is compared, whatever it is, so that an answer without a wait gives nothing away.
+// authenticate compares user and password in constant time. An address that had several wrong ones waits before the
+// next is compared, whatever it is, so that an answer without a wait gives nothing away.
 func (a *access) authenticate(c *brokerConn, pk packets.Packet) bool {
 	if a.open {
 		return true
 	}
 	guesses := a.guesses.of(c.RemoteAddr())
-	if ahead := min(1-guesses.Tokens(), 1+passwordsAhead); ahead > 0 && !c.pause(time.Duration(ahead*float64(a.limits.passwords))) {
+	ahead := min(1-guesses.Tokens(), 1+passwordsAhead)
+	if ahead > 0 && !c.pause(time.Duration(ahead*float64(a.limits.passwords))) {
 		return false
 	}
 	user, password := digest(string(pk.Connect.Username)), digest(string(pk.Connect.Password))

@@ -20,7 +20,9 @@ func TestBrokerTakesMessagesOfTheDaemonAlone(t *testing.T) {
 	w := record(t, "tcp://"+b.Addr(), "#")
 	p := mustOpen(t, cfg, quick())
 	eventually(t, "online", func() bool { return w.last(someStatus) == Online })
-	for _, topic := range []string{someStatus, "facesieve/gate/door/face", "facesieve/gate/door/state", "other/topic", "$SYS/broker/version"} {
+	for _, topic := range []string{
+		someStatus, "facesieve/gate/door/face", "facesieve/gate/door/state", "other/topic", "$SYS/broker/version",
+	} {
 		for version := byte(4); version <= 5; version++ {
 			for qos := range byte(3) {
 				c := rawConnected(t, b.Addr(), "forger", func(pk *packets.Packet) {
@@ -66,7 +68,8 @@ func TestBrokerRefusesTopicAliases(t *testing.T) {
 	_, b := embeddedWith(t, testLog(t), nil, nil)
 	c := rawConnected(t, b.Addr(), "alias", func(pk *packets.Packet) { pk.ProtocolVersion = 5 })
 	pk := packets.Packet{
-		FixedHeader: packets.FixedHeader{Type: packets.Publish}, ProtocolVersion: 5, TopicName: someStatus, Payload: []byte("x"),
+		FixedHeader: packets.FixedHeader{Type: packets.Publish}, ProtocolVersion: 5,
+		TopicName: someStatus, Payload: []byte("x"),
 	}
 	pk.Properties.TopicAlias, pk.Properties.TopicAliasFlag = 1, true
 	c.send(pk, pk.PublishEncode)
@@ -155,7 +158,9 @@ func TestBrokerBoundsConnectionsOfAnAddress(t *testing.T) {
 
 // A client must complete its connection, and every packet that it begins, in time; there is no keep-alive here.
 func TestBrokerBoundsTheTimeOfAPacket(t *testing.T) {
-	_, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.greeting, l.stall = 200*time.Millisecond, 200*time.Millisecond })
+	_, b := embeddedWith(t, testLog(t), nil, func(l *limits) {
+		l.greeting, l.stall = 200*time.Millisecond, 200*time.Millisecond
+	})
 	for _, begin := range []string{"", "\x10", "\x10\x20\x00\x04MQ"} {
 		c := rawDial(t, b.Addr())
 		if _, err := c.Write([]byte(begin)); err != nil {

@@ -99,8 +99,8 @@ func (c *brokerConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// send writes what is queued until the connection is closed and the queue is empty, or a write fails. Then it closes the
-// transport.
+// send writes what is queued until the connection is closed and the queue is empty, or a write fails. Then it closes
+// the transport.
 func (c *brokerConn) send() {
 	for {
 		chunk, ok := c.next()

@@ -24,8 +24,8 @@ const (
 	frameBody
 )
 
-// scan reads the next bytes of the stream. It returns how many packets they complete, or an error when a packet has more
-// than limit bytes or no valid length.
+// scan reads the next bytes of the stream. It returns how many packets they complete, or an error when a packet has
+// more than limit bytes or no valid length.
 func (f *frame) scan(p []byte, limit int) (packets int, err error) {
 	for len(p) > 0 {
 		switch f.stage {

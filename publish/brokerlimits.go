@@ -20,7 +20,7 @@ type limits struct {
 	connections rate.Limit // new connections a second from one address, after a burst
 	burst       int
 	packets     rate.Limit // packets a second from one client, after one second's worth
-	passwords   time.Duration
+	passwords   time.Duration // for each wrong password of an address, after a few
 
 	firstPacket int // bytes of a CONNECT
 	packet      int // bytes of any other packet

@@ -206,8 +206,8 @@ func (l *brokerListener) handshake(c *brokerConn) error {
 	return err
 }
 
-// hand gives a connection to the server until it ends. The server decodes what strangers send, and some malformed packets
-// make it panic: that costs them their connection, and not the program.
+// hand gives a connection to the server until it ends. The server decodes what strangers send, and some malformed
+// packets make it panic: that costs them their connection, and not the program.
 func (l *brokerListener) hand(c *brokerConn) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -27,9 +27,12 @@ type ListenTLS struct {
 func (t ListenTLS) enabled() bool { return t.Cert != "" }
 
 func (t ListenTLS) faults(f *faults, embedded bool) {
-	f.check((t.Cert == "") == (t.Key == ""), "listen_tls.cert", "listen_tls.cert without listen_tls.key, or the reverse: set both or neither")
-	f.check(t.ClientCA == "" || t.Cert != "", "listen_tls.client_ca", "set without a certificate: set listen_tls.cert and listen_tls.key too")
-	f.check(embedded || t == ListenTLS{}, "listen_tls", "set, but broker is not embedded: use embedded or remove listen_tls")
+	f.check((t.Cert == "") == (t.Key == ""), "listen_tls.cert",
+		"listen_tls.cert without listen_tls.key, or the reverse: set both or neither")
+	f.check(t.ClientCA == "" || t.Cert != "", "listen_tls.client_ca",
+		"set without a certificate: set listen_tls.cert and listen_tls.key too")
+	f.check(embedded || t == ListenTLS{}, "listen_tls",
+		"set, but broker is not embedded: use embedded or remove listen_tls")
 }
 
 // load reads the files. Errors repeat no name of a file, which may be what belongs into it.

@@ -12,8 +12,11 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// secureEmbedded starts an embedded broker with TLS, and returns the configuration of a client that comes by the network.
-func secureEmbedded(t *testing.T, log zerolog.Logger, change func(*Config), hosts ...string) (client, own Config, ca *authority) {
+// secureEmbedded starts an embedded broker with TLS, and returns the configuration of a client that comes by the
+// network.
+func secureEmbedded(
+	t *testing.T, log zerolog.Logger, change func(*Config), hosts ...string,
+) (client, own Config, ca *authority) {
 	t.Helper()
 	ca = newAuthority(t, t.TempDir(), "ca")
 	own, b := embeddedWith(t, log, func(c *Config) {
@@ -143,7 +146,9 @@ func TestBrokerTLSFaults(t *testing.T) {
 		"listen_tls.cert: the file cannot be read: no such file":  func(l *ListenTLS) { l.Cert, l.Key = dir+"/none", key },
 		"listen_tls.key: the file cannot be read: no such file":   func(l *ListenTLS) { l.Cert, l.Key = cert, dir+"/none" },
 		"listen_tls.cert: it and listen_tls.key are no":           func(l *ListenTLS) { l.Cert, l.Key = dir+"/ca.pem", key },
-		"listen_tls.client_ca: the file holds no PEM certificate": func(l *ListenTLS) { l.Cert, l.Key, l.ClientCA = cert, key, key },
+		"listen_tls.client_ca: the file holds no PEM certificate": func(l *ListenTLS) {
+			l.Cert, l.Key, l.ClientCA = cert, key, key
+		},
 	} {
 		cfg := testConfig(Embedded)
 		cfg.Listen = "127.0.0.1:0"
