@@ -159,24 +159,29 @@ func TestBrokerBoundsConnectionsOfAnAddress(t *testing.T) {
 // A client must complete its connection, and every packet that it begins, in time; there is no keep-alive here.
 func TestBrokerBoundsTheTimeOfAPacket(t *testing.T) {
 	_, b := embeddedWith(t, testLog(t), nil, func(l *limits) {
-		l.greeting, l.stall = 200*time.Millisecond, 200*time.Millisecond
+		l.greeting, l.stall = 1500*time.Millisecond, 500*time.Millisecond
 	})
-	for _, begin := range []string{"", "\x10", "\x10\x20\x00\x04MQ"} {
-		c := rawDial(t, b.Addr())
-		if _, err := c.Write([]byte(begin)); err != nil {
-			t.Fatal(err)
-		}
-		c.ended()
-	}
-	for _, begin := range []string{"\x82", "\x82\x80", "\x82\x20\x00\x01"} {
-		c := rawConnected(t, b.Addr(), "slow", nil)
-		if _, err := c.Write([]byte(begin)); err != nil {
-			t.Fatal(err)
-		}
-		c.ended()
-	}
 	idle := rawConnected(t, b.Addr(), "idle", nil)
-	time.Sleep(500 * time.Millisecond)
+	var slow []*rawClient
+	begin := func(c *rawClient, bytes string) {
+		t.Helper()
+		if _, err := c.Write([]byte(bytes)); err != nil {
+			t.Fatal(err)
+		}
+		slow = append(slow, c)
+	}
+	for _, bytes := range []string{"", "\x10", "\x10\x20\x00\x04MQ"} {
+		begin(rawDial(t, b.Addr()), bytes)
+	}
+	for i, bytes := range []string{"\x82", "\x82\x80", "\x82\x20\x00\x01"} {
+		begin(rawConnected(t, b.Addr(), fmt.Sprint("slow", i), nil), bytes)
+	}
+	for _, c := range slow {
+		c.ended()
+	}
+	if s := b.Stats(); s.Dropped != uint64(len(slow)) {
+		t.Errorf("%+v", s)
+	}
 	idle.subscribe(0, "#") // still there
 }
 

@@ -168,8 +168,8 @@ func (c *brokerConn) sendChunk(chunk []byte) error {
 func (c *brokerConn) allowWrite() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return nil // Close has set the last deadline
+	if c.closed || c.owner {
+		return nil // Close has set the last deadline; the daemon reads in time, or its watchdog ends it
 	}
 	return c.SetWriteDeadline(time.Now().Add(c.limits.stall))
 }

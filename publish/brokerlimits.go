@@ -19,7 +19,7 @@ type limits struct {
 	unfinished  int        // connections at a time whose CONNECT is not accepted yet
 	connections rate.Limit // new connections a second from one address, after a burst
 	burst       int
-	packets     rate.Limit // packets a second from one client, after one second's worth
+	packets     rate.Limit    // packets a second from one client, after one second's worth
 	passwords   time.Duration // for each wrong password of an address, after a few
 
 	firstPacket int // bytes of a CONNECT

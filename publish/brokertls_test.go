@@ -24,7 +24,7 @@ func secureEmbedded(
 		if change != nil {
 			change(c)
 		}
-	}, func(l *limits) { l.greeting = 500 * time.Millisecond })
+	}, func(l *limits) { l.greeting = 2 * time.Second })
 	client = testConfig("ssl://" + b.Addr())
 	client.TLS.CA = ca.file
 	return client, own, ca
