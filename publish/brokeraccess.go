@@ -28,8 +28,8 @@ var (
 	errPersists      = errors.New("it may not publish, and goes on")
 )
 
-// access decides who is let in and what he may do. A client other than the daemon subscribes to what it likes and
-// publishes nothing.
+// access authenticates clients and authorises what they do. A client other than the daemon may subscribe to everything
+// and publish nothing.
 type access struct {
 	mochi.HookBase
 	server   *mochi.Server
@@ -75,7 +75,7 @@ func (a *access) OnConnect(cl *mochi.Client, pk packets.Packet) error {
 	c := connOf(cl)
 	id := clip(cl.ID)
 	c.id.Store(&id)
-	// The server remembers in a session which topics had an alias on a connection that is gone.
+	// The server stores messages with topic aliases, which are not valid on the next connection of the session.
 	cl.Properties.Props.TopicAliasMaximum = 0
 	if c.owner {
 		return nil
@@ -118,7 +118,7 @@ func (a *access) admit(c *brokerConn, cl *mochi.Client, pk packets.Packet) (pack
 func (*access) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
 
 // authenticate compares user and password in constant time. An address that had several wrong ones waits before the
-// next is compared, whatever it is, so that an answer without a wait gives nothing away.
+// next is compared, whatever it is, so that the time of an answer does not depend on the password.
 func (a *access) authenticate(c *brokerConn, pk packets.Packet) bool {
 	if a.open {
 		return true
@@ -136,7 +136,7 @@ func (a *access) authenticate(c *brokerConn, pk packets.Packet) bool {
 	return same == 1
 }
 
-// OnACLCheck is asked before a message is taken from a client, before one is given to it, and before it subscribes.
+// OnACLCheck authorises a message from a client (write), a message to it, and a subscription.
 func (a *access) OnACLCheck(cl *mochi.Client, topic string, write bool) bool {
 	c := connOf(cl)
 	if !write {
@@ -194,5 +194,5 @@ func connOf(cl *mochi.Client) *brokerConn { return cl.Net.Conn.(*brokerConn) } /
 
 func digest(s string) [sha256.Size]byte { return sha256.Sum256([]byte(s)) }
 
-// clip shortens what a stranger calls himself.
+// clip bounds a client id that is not checked yet.
 func clip(s string) string { return s[:min(len(s), maxName)] }

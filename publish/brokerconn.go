@@ -319,7 +319,7 @@ func (c *brokerConn) drop(why error) {
 	}
 }
 
-// clientID is what the client calls itself; empty until its CONNECT was read.
+// clientID returns the id in the CONNECT of the client, and "" before it was read.
 func (c *brokerConn) clientID() string {
 	if id := c.id.Load(); id != nil {
 		return *id

@@ -87,7 +87,7 @@ func (a *addresses) of(remote net.Addr) *rate.Limiter {
 	return l
 }
 
-// forget removes the addresses that were quiet for so long that nothing is held against them.
+// forget removes the addresses whose rate has recovered in full.
 func (a *addresses) forget() {
 	for key, l := range a.each {
 		if l.Tokens() >= float64(a.burst) {

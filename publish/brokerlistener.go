@@ -35,7 +35,7 @@ type brokerListener struct {
 	log     zerolog.Logger
 	limits  *limits
 	notices *brokerNotices
-	part    func()            // ends the clients that the server knows
+	part    func()            // disconnects the clients that are registered in the server
 	failed  func(*brokerConn) // frees what the server has of a client after a panic
 	rates   *addresses
 
@@ -191,7 +191,7 @@ func (l *brokerListener) serve(c *brokerConn) {
 	l.mu.Unlock()
 }
 
-// handshake begins TLS where it is wanted.
+// handshake begins TLS where it is configured.
 func (l *brokerListener) handshake(c *brokerConn) error {
 	secure, ok := c.Conn.(*tls.Conn)
 	if !ok {
@@ -206,7 +206,7 @@ func (l *brokerListener) handshake(c *brokerConn) error {
 	return err
 }
 
-// hand gives a connection to the server until it ends. The server decodes what strangers send, and some malformed
+// hand gives a connection to the server until it ends. The server decodes packets of anybody, and some malformed
 // packets make it panic: that costs them their connection, and not the program.
 func (l *brokerListener) hand(c *brokerConn) (err error) {
 	defer func() {
@@ -236,8 +236,9 @@ func (l *brokerListener) dropLargest() {
 	}
 }
 
-// Close parts from the clients that the server knows, drops what is left of them a little later, and waits for all. The
-// server's own way to part takes a lock twice, and waits for ever when a client leaves in between.
+// Close disconnects the clients that are registered in the server, aborts the connections that are left after
+// brokerGrace, and waits for all. The server's own method takes a lock twice, and blocks for ever when a client leaves in
+// between.
 func (l *brokerListener) Close(listeners.CloseFn) {
 	l.mu.Lock()
 	l.ended = true

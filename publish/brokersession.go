@@ -66,8 +66,8 @@ func (*sessions) OnSessionEstablish(cl *mochi.Client, _ packets.Packet) { connOf
 func (*sessions) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	connOf(cl).enter()
 	if pk.FixedHeader.Type == packets.Puback {
-		// The server has forgotten what it sent late because of the client's receive maximum, and would never count its
-		// acknowledgement.
+		// The server deletes a message that it had delayed for the client's receive maximum when it sends it, and does
+		// not count its acknowledgement.
 		if _, known := cl.State.Inflight.Get(pk.PacketID); !known {
 			cl.State.Inflight.IncreaseSendQuota()
 		}
@@ -104,7 +104,7 @@ func (s *sessions) OnDisconnect(cl *mochi.Client, _ error, expire bool) {
 	}
 }
 
-// OnClientExpired frees what the server forgets to free.
+// OnClientExpired frees the subscriptions and messages of the session; the server does not.
 func (s *sessions) OnClientExpired(cl *mochi.Client) {
 	s.listener.turn.Lock()
 	defer s.listener.turn.Unlock()

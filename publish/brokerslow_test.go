@@ -32,7 +32,7 @@ func stopped(t *testing.T, addr, id string, qos int) {
 		_ = sub.Process.Kill()
 		_ = sub.Wait()
 	})
-	time.Sleep(200 * time.Millisecond) // it tells nobody that it is subscribed; one that is not yet is stopped as well
+	time.Sleep(200 * time.Millisecond) // for it to subscribe; one that has not yet is stopped as well
 	if err := sub.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestBrokerDropsClientsThatDoNotRead(t *testing.T) {
 	eventually(t, "nothing waits for them", func() bool { return b.listener.waiting.Load() < 512<<10 })
 }
 
-// Without more to send a client is found out as well, by the time that it takes.
+// A client that accepts nothing is dropped also where its buffer is not full.
 func TestBrokerDropsClientsThatStall(t *testing.T) {
 	cfg, b := embeddedWith(t, testLog(t), nil, func(l *limits) {
 		l.stall, l.outbound = 200*time.Millisecond, 16<<20
