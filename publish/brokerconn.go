@@ -313,10 +313,10 @@ func (c *brokerConn) drop(why error) {
 		c.cause = why
 	}
 	c.mu.Unlock()
-	c.abort()
 	if first {
 		c.dropped(c, why)
 	}
+	c.abort()
 }
 
 // clientID returns the id in the CONNECT of the client, and "" before it was read.

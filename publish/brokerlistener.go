@@ -237,8 +237,8 @@ func (l *brokerListener) dropLargest() {
 }
 
 // Close disconnects the clients that are registered in the server, aborts the connections that are left after
-// brokerGrace, and waits for all. The server's own method takes a lock twice, and blocks for ever when a client leaves in
-// between.
+// brokerGrace, and waits for all. The server's own method takes a lock twice, and blocks for ever when a client leaves
+// in between.
 func (l *brokerListener) Close(listeners.CloseFn) {
 	l.mu.Lock()
 	l.ended = true
