@@ -59,7 +59,11 @@ func (p *post) open(ctx context.Context, cfg postConfig) (err error) {
 			return err
 		}
 	}
-	p.publisher, err = publish.Open(cfg.mqtt, p.box, p.log.With().Str("component", "publish").Logger())
+	mqtt := cfg.mqtt
+	if p.broker != nil {
+		mqtt = p.broker.Attach(mqtt)
+	}
+	p.publisher, err = publish.Open(mqtt, p.box, p.log.With().Str("component", "publish").Logger())
 	return err
 }
 
@@ -128,7 +132,7 @@ func (p *post) closeForeign(cfg postConfig) {
 
 // sameBroker says whether the embedded broker of one configuration serves the other.
 func sameBroker(a, b publish.Config) bool {
-	return a.Broker == b.Broker && a.Listen == b.Listen && a.User == b.User && a.Password == b.Password
+	return a.Broker == b.Broker && a.Listen == b.Listen && a.ListenTLS == b.ListenTLS && a.User == b.User && a.Password == b.Password
 }
 
 // close lets the publisher send what it has until ctx ends, and ends it, the outbox and the broker.
