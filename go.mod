@@ -27,6 +27,7 @@ require (
 
 require (
 	github.com/bluenviron/mediacommon/v2 v2.5.1 // indirect
+	github.com/eclipse/paho.golang v0.23.0 // indirect
 	github.com/gorilla/websocket v1.5.3 // indirect
 	github.com/icholy/digest v1.2.0 // indirect
 	github.com/mattn/go-colorable v0.1.16 // indirect

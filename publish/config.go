@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Embedded as Config.Broker means the broker inside the program, see StartBroker.
@@ -133,8 +132,11 @@ func (c Config) connectionFaults() []error {
 }
 
 func (f *faults) text(key, value string) {
-	f.check(len(value) <= maxName && utf8.ValidString(value) && !strings.ContainsRune(value, 0),
-		key, "%.40q: use at most %d bytes of UTF-8, none of them 0", value, maxName)
+	if len(value) > maxName {
+		f.add(key, "%.40q... has %d bytes: use at most %d", value, len(value), maxName)
+	} else if err := checkText(value); err != nil {
+		f.add(key, "%w", err)
+	}
 }
 
 func (c Config) listenFaults(f *faults) {

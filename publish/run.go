@@ -32,7 +32,7 @@ func (p *Publisher) run() {
 		if p.failed(err) || time.Since(lastWarning) > repeatLog {
 			level, lastWarning = zerolog.WarnLevel, time.Now()
 		}
-		p.log.WithLevel(level).Err(err).Dur("retry_in", wait).Int("queued", p.Stats().Queued).Msg("no connection to the broker")
+		p.log.WithLevel(level).Err(err).Stringer("retry_in", wait.Round(100*time.Millisecond)).Int("queued", p.Stats().Queued).Msg("no connection to the broker")
 		if !p.pause(wait) {
 			return
 		}
@@ -43,11 +43,13 @@ func (p *Publisher) run() {
 // acknowledged anything.
 func (p *Publisher) connection() (progress bool, err error) {
 	p.pulse.promise(connectTimeout + p.timing.step)
-	l, err := connect(p.ctx, p.cfg, identity{clientID: p.cfg.clientID(), will: p.topics.Status()})
+	s := newSession(p)
+	who := identity{clientID: p.cfg.clientID(), will: p.topics.Status(), receive: s.receive, old: &p.old}
+	l, err := connect(p.ctx, p.cfg, who)
 	if err != nil {
 		return false, err
 	}
-	s := &session{p: p, link: l}
+	s.link = l
 	p.up()
 	if err = s.begin(); err == nil {
 		err = s.run()
@@ -87,9 +89,6 @@ func (p *Publisher) pause(d time.Duration) bool {
 	}
 }
 
-// drained says that Close was called and nothing is left to send.
-func (p *Publisher) drained() bool { return p.isClosing() && p.box.Pending() == 0 }
-
 func (p *Publisher) isClosing() bool {
 	select {
 	case <-p.closing:
@@ -108,6 +107,7 @@ func (p *Publisher) up() {
 	defer p.mu.Unlock()
 	p.stats.Connections++
 	p.stats.Connected, p.stats.Since = true, time.Now()
+	clear(p.denied)
 	p.box.Connect()
 	p.log.Info().Str("broker", p.cfg.Broker).Str("root", p.topics.Root()).Msg("connected to the broker")
 }

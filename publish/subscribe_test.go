@@ -179,7 +179,7 @@ func TestSubscribeNotAllowed(t *testing.T) {
 	}
 	defer server.Close()
 	err = Subscribe(t.Context(), testConfig("tcp://"+listener.Address()), Handler{Event: func(Event) {}}, testLog(t))
-	want := "subscribe to facesieve/gate/+/face: refused: the broker does not allow it"
+	want := "subscribe to facesieve/gate/+/face: refused: the broker does not allow it: allow this user to read there"
 	if !errors.Is(err, ErrRefused) || err.Error() != want {
 		t.Error(err)
 	}
