@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // guarded is a mosquitto with an access control that allow changes.
@@ -198,7 +199,7 @@ func TestEventTooLargeForTheBroker(t *testing.T) {
 
 // Names that pass are accepted by a real broker, in both versions of MQTT; what it forbids does not pass.
 func TestBrokerAcceptsEveryNameThatPasses(t *testing.T) {
-	broker := anonymous(t)
+	broker := roomy(t, "allow_anonymous true")
 	watch := record(t, broker.url(), "facesieve/#")
 	var names []string
 	for _, block := range [][2]rune{
@@ -206,10 +207,12 @@ func TestBrokerAcceptsEveryNameThatPasses(t *testing.T) {
 		{0x1FFF0, 0x2000F}, {0xE0000, 0xE007F}, {0x10FFF0, 0x10FFFF},
 	} {
 		for r := block[0]; r <= block[1]; r++ {
-			names = append(names, "a"+string(r)+"b")
+			if utf8.ValidRune(r) {
+				names = append(names, "a"+string(r)+"b")
+			}
 		}
 	}
-	names = append(names, strings.Repeat("n", maxName), strings.Repeat("ü", maxName/2), "$SYS", "a b", "~", ".", "..")
+	names = append(names, strings.Repeat("n", maxName), strings.Repeat("ü", maxName/2), "$SYS", "~", ".", "..")
 	for _, url := range []string{broker.url(), startOld(t, broker.addr)} {
 		p := mustOpen(t, testConfig(url), quick())
 		passed := 0
@@ -225,7 +228,7 @@ func TestBrokerAcceptsEveryNameThatPasses(t *testing.T) {
 		if passed < 600 || passed > len(names)-200 {
 			t.Errorf("%d of %d names passed", passed, len(names))
 		}
-		eventually(t, "all arrived", func() bool { return len(watch.on("facesieve/gate/a b/state")) > 0 && len(watch.states()) == passed })
+		eventually(t, "all arrived", func() bool { return len(watch.states()) == passed })
 		if s := p.Stats(); s.Connections != 1 || s.Denied != "" {
 			t.Errorf("%+v", s)
 		}

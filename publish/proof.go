@@ -9,7 +9,8 @@ import (
 // access control forbids the topic acknowledges all the same, and discards the message. So the device subscribes its own
 // status and waits for it to return, where the broker allows that. MQTT 5 needs no proof.
 type proof struct {
-	wanted bool
+	asked  bool // to read the status
+	wanted bool // it has not returned
 	failed bool          // the status did not return in time
 	echo   chan struct{} // the status has returned
 	began  time.Time     // when the status was sent
@@ -52,6 +53,7 @@ const staleTime = 3 * time.Second
 
 // stale is the subscription with which the states are found that an earlier run has left behind.
 type stale struct {
+	asked  bool
 	grants grants    // not yet answered
 	until  time.Time // when the subscription ends; zero: there is none
 }
@@ -63,15 +65,20 @@ func (o *stale) done() <-chan struct{} {
 	return o.grants.Done()
 }
 
-// listen subscribes what the device reads of its own topics.
+// listen subscribes what the device reads of its own topics: once its status where that is the proof, and its states once
+// the cameras are known.
 func (s *session) listen() {
 	filters := map[string]byte{}
-	if s.p.states.cleanable() {
+	if s.old.grants != nil {
+		return
+	}
+	if !s.old.asked && s.p.states.cleanable() {
+		s.old.asked = true
 		filters[s.p.topics.State("+")] = 1
 	}
-	if !s.link.acknowledges {
+	if !s.link.acknowledges && !s.proof.asked {
+		s.proof.asked, s.proof.wanted = true, true
 		filters[s.p.topics.Status()] = 1
-		s.proof.wanted = true
 	}
 	if len(filters) > 0 {
 		s.old.grants = s.link.subscribe(filters)

@@ -44,6 +44,7 @@ func (s *session) run() error {
 	defer tick.Stop()
 	for {
 		s.p.pulse.promise(s.p.timing.states + s.p.timing.step)
+		s.listen()
 		s.sendStates(false)
 		again := s.fill()
 		if s.drained() {

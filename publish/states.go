@@ -37,9 +37,15 @@ func (s *states) set(state State) bool {
 func (s *states) configure(names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	before := s.configured
 	s.configured = make(map[string]bool, len(names))
 	for _, name := range names {
 		s.configured[name] = true
+	}
+	for camera := range before {
+		if !s.configured[camera] {
+			s.remove(camera)
+		}
 	}
 	for camera := range s.latest {
 		if !s.configured[camera] {

@@ -48,6 +48,7 @@ func (w *watch) handler(t *testing.T) Handler {
 			w.note(root)
 			w.note(map[bool]string{true: Online, false: Offline}[online])
 		},
+		Removed: func(_, camera string) { w.note("removed " + camera) },
 		Invalid: func(topic string, err error) {
 			w.note("invalid on " + topic)
 			t.Log(topic, err)
