@@ -208,6 +208,15 @@ func (c Config) target() (*url.URL, error) {
 	return &url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}, nil
 }
 
+// address is the target as text, without credentials.
+func (c Config) address() string {
+	target, err := c.target()
+	if err != nil {
+		return "the broker"
+	}
+	return target.String()
+}
+
 func (c Config) clientID() string {
 	if c.ClientID != "" {
 		return c.ClientID

@@ -9,8 +9,8 @@ import (
 // access control forbids the topic acknowledges all the same, and discards the message. So the device subscribes its own
 // status and waits for it to return, where the broker allows that. MQTT 5 needs no proof.
 type proof struct {
-	asked  bool // to read the status
-	wanted bool // it has not returned
+	asked  bool          // to read the status
+	wanted bool          // it has not returned
 	failed bool          // the status did not return in time
 	echo   chan struct{} // the status has returned
 	began  time.Time     // when the status was sent

@@ -109,7 +109,7 @@ func (p *Publisher) up() {
 	p.stats.Connected, p.stats.Since = true, time.Now()
 	clear(p.denied)
 	p.box.Connect()
-	p.log.Info().Str("broker", p.cfg.Broker).Str("root", p.topics.Root()).Msg("connected to the broker")
+	p.log.Info().Str("broker", p.cfg.address()).Str("root", p.topics.Root()).Msg("connected to the broker")
 }
 
 func (p *Publisher) down() {

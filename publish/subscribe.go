@@ -27,8 +27,8 @@ type Handler struct {
 	Removed func(root, camera string)
 	// Invalid receives messages that are not what the schemas demand; nil ignores them.
 	Invalid func(topic string, err error)
-	// Away is called when there is no connection, and the next attempt follows after wait; nil logs it.
-	Away func(err error, wait time.Duration)
+	// Away is called when there is no connection to a broker, and the next attempt follows after wait; nil logs it.
+	Away func(broker string, err error, wait time.Duration)
 }
 
 // Subscribe connects to the broker of cfg and hands over what devices publish below Config.Root, in which a level may be
@@ -65,7 +65,7 @@ func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) e
 		}
 		wait := retry.wait()
 		if h.Away != nil {
-			h.Away(err, wait)
+			h.Away(cfg.address(), err, wait)
 		} else {
 			log.Warn().Err(err).Stringer("retry_in", wait.Round(100*time.Millisecond)).Msg("no connection to the broker")
 		}
@@ -122,7 +122,7 @@ func (s *subscriber) connection(ctx context.Context, log zerolog.Logger) error {
 		return err
 	}
 	s.subscribed = true
-	log.Info().Str("broker", s.cfg.Broker).Str("root", s.cfg.Root).Msg("subscribed")
+	log.Info().Str("broker", s.cfg.address()).Str("root", s.cfg.Root).Msg("subscribed")
 	select {
 	case <-l.lost:
 		l.abort()
