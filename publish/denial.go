@@ -40,7 +40,7 @@ func ofMessage(code byte) bool {
 
 // denies notes that the broker discards the messages of a topic.
 func (p *Publisher) denies(topic string, err error) {
-	why := p.denialText(topic, err)
+	why := denialText(topic, p.topics.Root(), err)
 	p.mu.Lock()
 	news := p.denied[topic] != why
 	p.denied[topic] = why
@@ -63,12 +63,12 @@ func (p *Publisher) accepts(topic string) {
 	}
 }
 
-// denialText returns what to do about a refusal.
-func (p *Publisher) denialText(topic string, err error) string {
-	allow := fmt.Sprintf("allow the device to write below %s there (mosquitto: topic write %s/#)", p.topics.Root(), p.topics.Root())
+// denialText returns what to do about the refusal of a message.
+func denialText(topic, root string, err error) string {
+	allow := fmt.Sprintf("allow the device to write below %s there (mosquitto: topic write %s/#)", root, root)
 	if errors.Is(err, errDiscarded) {
 		return "the broker acknowledges messages and discards them: " + allow +
-			fmt.Sprintf(", and to read its own status (topic read %s)", p.topics.Status())
+			fmt.Sprintf(", and to read its own status (mosquitto: topic readwrite %s/#)", root)
 	}
 	reason, _ := refusedMessage(err)
 	switch reason.code {

@@ -27,13 +27,27 @@ func (a *attempt) explain(err error) error {
 	if cause == nil || errors.Is(cause, errNoAnswer) {
 		refused, hint = a.diagnose(err)
 	}
-	switch {
-	case refused:
-		return fmt.Errorf("connect to %s: %w: %s: %w", a.target, ErrRefused, hint, err)
-	case hint != "":
-		return fmt.Errorf("connect to %s: %s: %w", a.target, hint, err)
+	err = explained(hint, err)
+	if refused {
+		return fmt.Errorf("connect to %s: %w: %w", a.target, ErrRefused, err)
 	}
 	return fmt.Errorf("connect to %s: %w", a.target, err)
+}
+
+// explainedError is an error with what to do about it.
+type explainedError struct {
+	hint string
+	err  error
+}
+
+func (e explainedError) Error() string { return e.hint + ": " + e.err.Error() }
+func (e explainedError) Unwrap() error { return e.err }
+
+func explained(hint string, err error) error {
+	if hint == "" {
+		return err
+	}
+	return explainedError{hint, err}
 }
 
 // diagnose returns what to do, and whether waiting does not help.
@@ -52,7 +66,7 @@ func (a *attempt) diagnose(err error) (refused bool, hint string) {
 		return reasonHint(0x88, a.who.clientID)
 	case !a.dialed:
 		return false, networkHint(a.target.Hostname(), a.target.Port(), err)
-	case errors.Is(err, errNoAnswer):
+	case errors.Is(err, errNoAnswer) && len(a.raw.first()) == 0:
 		return false, "the port is open and nothing answers: the broker hangs, or another service listens there"
 	}
 	if refused, hint := a.tlsHint(err); hint != "" {
@@ -95,10 +109,7 @@ func (a *attempt) explainLoss(err error) error {
 	case unanswered(err):
 		hint = "the broker did not answer a ping: the network is gone, or the broker hangs"
 	}
-	if hint == "" {
-		return err
-	}
-	return fmt.Errorf("%s: %w", hint, err)
+	return explained(hint, err)
 }
 
 func hungUp(err error) bool {

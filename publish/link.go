@@ -62,6 +62,7 @@ type link struct {
 // identity is what a link sends the broker about itself.
 type identity struct {
 	clientID string
+	sends    bool                                              // the link must be able to publish retained messages and QoS 1
 	will     string                                            // topic whose retained payload becomes Offline when the link dies; empty for none
 	receive  func(topic string, retained bool, payload []byte) // for everything that was subscribed; nil for none
 	old      *atomic.Bool                                      // the broker has refused MQTT 5 once; shared by all links of an owner

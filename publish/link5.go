@@ -79,7 +79,7 @@ func (c *client5) accept(a *attempt, offers *paho.ConnackProperties) error {
 		c.limit = *offers.MaximumPacketSize
 	}
 	switch {
-	case a.who.will == "": // a subscriber
+	case !a.who.sends:
 	case offers.MaximumQoS != nil && *offers.MaximumQoS == 0:
 		return reasonError{code: packets.ConnackQoSNotSupported}
 	case !offers.RetainAvailable:

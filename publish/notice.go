@@ -41,6 +41,7 @@ func (s *session) noticed() error {
 	s.notices = s.notices[1:]
 	switch err := n.token.Error(); {
 	case err == nil:
+		s.acknowledges = true
 		s.p.accepts(n.topic)
 		if n.done != nil {
 			n.done()

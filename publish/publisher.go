@@ -36,6 +36,10 @@ type Publisher struct {
 	closing chan struct{}
 	done    chan struct{}
 	pulse   pulse
+	// evictions counts the connections that the broker has ended one after the other; the goroutine of run has it.
+	evictions int
+	// acknowledged reports that the broker had acknowledged anything on the last connection.
+	acknowledged bool
 
 	mu     sync.Mutex
 	closed bool

@@ -2,13 +2,17 @@ package publish
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"time"
 
+	"github.com/eclipse/paho.golang/packets"
 	"github.com/rs/zerolog"
 )
 
 const (
 	stable    = 30 * time.Second // a connection that lasts so long is no failed attempt
+	evictions = 3                // connections that a broker must end one after the other to be no accident
 	repeatLog = time.Minute      // the same failure is a warning again after this
 )
 
@@ -24,6 +28,7 @@ func (p *Publisher) run() {
 		if err == nil || last || p.ctx.Err() != nil {
 			return
 		}
+		err = p.evicted(err, progress, time.Since(started))
 		if progress || time.Since(started) > stable {
 			retry.reset()
 		}
@@ -44,7 +49,7 @@ func (p *Publisher) run() {
 func (p *Publisher) connection() (progress bool, err error) {
 	p.pulse.promise(connectTimeout + p.timing.step)
 	s := newSession(p)
-	who := identity{clientID: p.cfg.clientID(), will: p.topics.Status(), receive: s.receive, old: &p.old}
+	who := identity{clientID: p.cfg.clientID(), sends: true, will: p.topics.Status(), receive: s.receive, old: &p.old}
 	l, err := connect(p.ctx, p.cfg, who)
 	if err != nil {
 		return false, err
@@ -54,6 +59,7 @@ func (p *Publisher) connection() (progress bool, err error) {
 	if err = s.begin(); err == nil {
 		err = s.run()
 	}
+	p.acknowledged = s.acknowledges
 	if err != nil && p.ctx.Err() == nil && len(s.inflight) > 0 {
 		p.blame(s.inflight[0])
 	}
@@ -64,6 +70,25 @@ func (p *Publisher) connection() (progress bool, err error) {
 	}
 	s.farewell()
 	return true, nil
+}
+
+// evicted finds that a broker ends the connections time after time, though it accepts them and no event is the cause. Many
+// brokers report in no other way that another client has taken the client id, or, before they have acknowledged anything,
+// that a topic is forbidden.
+func (p *Publisher) evicted(err error, progress bool, lasted time.Duration) error {
+	if !errors.Is(err, errLost) || !hungUp(err) || lasted > repeatLog {
+		p.evictions = 0
+		return err
+	}
+	if p.evictions++; progress || p.evictions < evictions {
+		return err
+	}
+	if !p.acknowledged {
+		forbidden := reasonError{code: packets.PubackNotAuthorized}
+		hint := "the broker ends each connection at the first message: " + denialText(p.topics.Status(), p.topics.Root(), forbidden)
+		return fmt.Errorf("%w: %w", errLost, explained(hint, io.EOF))
+	}
+	return fmt.Errorf("%w: %w", errLost, explained(busyHint(packets.DisconnectSessionTakenOver, p.cfg.clientID()), io.EOF))
 }
 
 // blame counts a lost connection against the oldest event that was in flight.
@@ -124,6 +149,10 @@ func (p *Publisher) failed(err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	news := p.stats.LastError != err.Error() || errors.Is(err, errLost)
-	p.stats.LastError = err.Error()
+	p.stats.LastError, p.stats.Hint = err.Error(), ""
+	var e explainedError
+	if errors.As(err, &e) {
+		p.stats.Hint = e.hint
+	}
 	return news
 }

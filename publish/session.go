@@ -20,6 +20,8 @@ type session struct {
 	inflight []*flight // in the order in which they were sent
 	moved    time.Time // when an acknowledgement came last, or the first of the window was sent
 	progress bool      // whether any came
+	// acknowledges reports that anything was acknowledged, an event or not.
+	acknowledges bool
 }
 
 // flight is an event that the broker has not acknowledged.
@@ -142,6 +144,7 @@ func (s *session) acknowledged() error {
 	}
 	switch err := f.tokens[0].Error(); {
 	case err == nil:
+		s.acknowledges = true
 		s.p.accepts(topic)
 	case !s.refused(topic, err):
 		return fmt.Errorf("%w: %w", errLost, err)

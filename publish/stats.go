@@ -13,6 +13,8 @@ type Stats struct {
 	Connected bool
 	Since     time.Time
 	LastError string
+	// Hint is the part of LastError that names the fault and what to do; empty where that is not known.
+	Hint string
 	// Denied is why the broker discards messages though the connection stands, with the topic; empty if it does not.
 	// Events of such a topic wait in the outbox.
 	Denied string

@@ -14,6 +14,7 @@ const (
 	kindRejected = "rejected"
 	kindState    = "state"
 	kindStatus   = "status"
+	kindProbe    = "probe"
 
 	maxName = 255  // bytes of the name of a device or a camera
 	maxRoot = 1024 // bytes of a root; MQTT itself allows 65535 for the whole topic
@@ -45,6 +46,9 @@ func (t Topics) State(camera string) string { return t.of(camera, kindState) }
 
 // Status is the topic that says whether the device is online.
 func (t Topics) Status() string { return t.root + "/" + kindStatus }
+
+// probe is the topic of messages that test whether the broker accepts any.
+func (t Topics) probe() string { return t.root + "/" + kindProbe }
 
 func (t Topics) of(camera, kind string) string { return t.root + "/" + camera + "/" + kind }
 
