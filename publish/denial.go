@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
+	"github.com/rs/zerolog"
 )
 
 // refused reports whether err is the broker's refusal of one message, and notes it. The connection stands.
@@ -45,11 +46,11 @@ func (p *Publisher) denies(topic string, err error) {
 	news := p.denied[topic] != why
 	p.denied[topic] = why
 	p.mu.Unlock()
-	event := p.log.Debug()
+	level := zerolog.DebugLevel
 	if news {
-		event = p.log.Error()
+		level = zerolog.ErrorLevel
 	}
-	event.Err(err).Str("topic", topic).Msg(why + "; events wait in the outbox, and it is tried again")
+	p.log.WithLevel(level).Err(err).Str("topic", topic).Msg(why + "; events wait in the outbox, and it is tried again")
 }
 
 // accepts notes that the broker has accepted a message of a topic.

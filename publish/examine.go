@@ -19,33 +19,40 @@ const examineTime = 2 * time.Second
 
 // portHint explains why a port whose connections end without a reason does so, by a look at what it speaks.
 func (a *attempt) portHint(err error) (refused bool, hint string) {
-	head := a.raw.first()
-	switch {
-	case bytes.HasPrefix(head, []byte("HTTP")):
-		return true, httpPort
-	case isTLS(head) && a.target.Scheme != schemeTLS:
-		return true, wantsTLS
-	case len(head) > 0 && a.target.Scheme != schemeTLS && head[0] != packets.CONNACK<<4:
-		return true, "another service answers on this port: check the port in mqtt.broker"
-	case !hungUp(err) || len(a.clear.first()) > 0:
+	if hint := a.answerHint(a.raw.first()); hint != "" {
+		return true, hint
+	}
+	if !hungUp(err) || len(a.clear.first()) > 0 {
 		return false, ""
 	}
-	switch a.examine() {
-	case speaksTLS:
-		if a.target.Scheme != schemeTLS {
-			return true, wantsTLS
-		}
-	case speaksMQTT:
-		if a.target.Scheme == schemeTLS {
-			return true, notTLS
-		}
-	case speaksHTTP:
+	secure := a.target.Scheme == schemeTLS
+	switch found := a.examine(); {
+	case found == speaksTLS && !secure:
+		return true, wantsTLS
+	case found == speaksMQTT && secure:
+		return true, notTLS
+	case found == speaksHTTP:
 		return true, httpPort
-	case endsAtOnce:
+	case found == endsAtOnce:
 		return false, "the broker ends each connection at once: its limit of connections may be reached " +
 			"(max_connections of mosquitto), or a firewall or the broker forbids this address"
 	}
 	return false, "the broker hung up without an answer: see its log"
+}
+
+// answerHint explains an answer that is not one of MQTT.
+func (a *attempt) answerHint(head []byte) string {
+	switch {
+	case bytes.HasPrefix(head, []byte("HTTP")):
+		return httpPort
+	case a.target.Scheme == schemeTLS:
+		return ""
+	case isTLS(head):
+		return wantsTLS
+	case len(head) > 0 && head[0] != packets.CONNACK<<4:
+		return "another service answers on this port: check the port in mqtt.broker"
+	}
+	return ""
 }
 
 const (
@@ -84,7 +91,7 @@ func (a *attempt) exchange(hello func(net.Conn)) speech {
 	if err != nil {
 		return speaksNothing
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	head := make([]byte, tapHead)
 	_ = conn.SetReadDeadline(time.Now().Add(examineTime / 8))
 	if _, err := conn.Read(head[:1]); err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {

@@ -83,8 +83,10 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 			record(t, cfg.Broker, "x") // mosquitto allows one more than its limit
 			return cfg
 		}, "the broker ends each connection at once: its limit of connections may be reached (max_connections of mosquitto)"},
-		"prefix of client ids": {mosquittoWith("clientid_prefixes camera-"),
-			`refused: the broker turned user or password down, or allows no client id like "facesieve-gate": check mqtt.user`},
+		"prefix of client ids": {
+			mosquittoWith("clientid_prefixes camera-"),
+			`refused: the broker turned user or password down, or allows no client id like "facesieve-gate": check mqtt.user`,
+		},
 		"wrong password": {func(t *testing.T) Config {
 			dir := t.TempDir()
 			cfg := testConfig(startMosquitto(t, dir, passwords(t, dir, "camera", "hunter2")...).url())

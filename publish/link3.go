@@ -3,6 +3,7 @@ package publish
 import (
 	"net"
 	"net/url"
+	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -70,7 +71,7 @@ func (c client3) subscribe(filters map[string]byte) grants {
 
 func (c client3) unsubscribe(filters ...string) { c.paho.Unsubscribe(filters...) }
 
-func (c client3) end() { c.paho.Disconnect(uint(quiesce.Milliseconds())) }
+func (c client3) end() { c.paho.Disconnect(uint(quiesce / time.Millisecond)) }
 
 // noStore replaces paho's memory of what it has sent: the outbox is that memory.
 type noStore struct{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -64,19 +65,29 @@ func (l *link) probe(ctx context.Context, topic, text string, echo <-chan struct
 	if err := l.wait(ctx, answer); err != nil {
 		return p, fmt.Errorf("subscribe to %s: %w", topic, err)
 	}
-	message, err := l.publish(topic, 1, false, []byte(text))
-	if err == nil {
-		err = l.wait(ctx, message)
-	}
-	if err != nil {
-		if _, refused := refusedMessage(err); refused {
-			err = fmt.Errorf("%s: %w", denialText(topic, topic[:len(topic)-len("/"+kindProbe)], err), err)
-		}
+	if err := l.send(ctx, topic, text); err != nil {
 		return p, fmt.Errorf("publish to %s: %w", topic, err)
 	}
 	if answer.Result()[topic] > 2 { // reading is not allowed
 		return p, nil
 	}
+	return l.returned(ctx, p, echo)
+}
+
+// send publishes the message and waits for its acknowledgement.
+func (l *link) send(ctx context.Context, topic, text string) error {
+	message, err := l.publish(topic, 1, false, []byte(text))
+	if err == nil {
+		err = l.wait(ctx, message)
+	}
+	if _, refused := refusedMessage(err); refused {
+		return explained(denialText(topic, strings.TrimSuffix(topic, "/"+kindProbe), err), err)
+	}
+	return err
+}
+
+// returned waits for the message to come back.
+func (l *link) returned(ctx context.Context, p Probe, echo <-chan struct{}) (Probe, error) {
 	enough := (<-chan time.Time)(nil)
 	if p.Proved {
 		enough = time.After(returnTime)
@@ -89,7 +100,8 @@ func (l *link) probe(ctx context.Context, topic, text string, echo <-chan struct
 		return p, l.err
 	case <-ctx.Done():
 		if !p.Proved && errors.Is(context.Cause(ctx), errNoAck) {
-			return p, fmt.Errorf("publish to %s: %s", topic, denialText(topic, topic[:len(topic)-len("/"+kindProbe)], errDiscarded))
+			hint := denialText(p.Topic, strings.TrimSuffix(p.Topic, "/"+kindProbe), errDiscarded)
+			return p, fmt.Errorf("publish to %s: %w", p.Topic, explained(hint, errNoAck))
 		}
 	}
 	return p, nil

@@ -60,7 +60,7 @@ type timing struct {
 func defaultTiming() timing {
 	return timing{
 		retryMin: 500 * time.Millisecond, retryMax: 30 * time.Second, ack: 30 * time.Second, states: time.Second,
-		step: 10 * time.Second, echo: 5 * time.Second, holdMin: 5 * time.Second, holdMax: 5 * time.Minute,
+		step: 10 * time.Second, echo: 5 * time.Second, holdMin: 5 * time.Second, holdMax: time.Minute,
 	}
 }
 

@@ -172,11 +172,14 @@ func (s *subscriber) receive(topic string, _ bool, payload []byte) {
 
 func (s *subscriber) deliver(topic string, payload []byte) error {
 	root, camera, kind := splitTopic(topic)
-	if len(payload) == 0 && (kind == kindState || kind == kindStatus) {
+	switch {
+	case len(payload) == 0 && (kind == kindState || kind == kindStatus):
 		if s.handler.Removed != nil {
 			s.handler.Removed(root, camera)
 		}
 		return nil
+	case kind == kindStatus:
+		return s.status(root, string(payload))
 	}
 	switch kind {
 	case kindFace:
@@ -189,14 +192,16 @@ func (s *subscriber) deliver(topic string, payload []byte) error {
 		if s.handler.JPEG != nil {
 			s.handler.JPEG(camera, payload)
 		}
-	case kindStatus:
-		word := string(payload)
-		if word != Online && word != Offline {
-			return fmt.Errorf("status: %.40q is neither online nor offline", word)
-		}
-		if s.handler.Status != nil {
-			s.handler.Status(root, word == Online)
-		}
+	}
+	return nil
+}
+
+func (s *subscriber) status(root, word string) error {
+	if word != Online && word != Offline {
+		return fmt.Errorf("status: %.40q is neither online nor offline", word)
+	}
+	if s.handler.Status != nil {
+		s.handler.Status(root, word == Online)
 	}
 	return nil
 }
