@@ -75,6 +75,7 @@ type viewer struct {
 	term    console
 	cancel  context.CancelFunc
 	seen    int
+	why     string // there is no broker, as last printed
 
 	mutex sync.Mutex
 	err   error // the first failure to show or save
@@ -93,10 +94,13 @@ func (v *viewer) handler() publish.Handler {
 		Rejected: func(r publish.Rejected) {
 			v.remark("%s/%s: track %d gave no face: %s", r.Device, r.Camera, r.Track, strings.Join(r.Reasons, ", "))
 		},
-		Invalid: func(topic string, err error) { v.remark("%s: %s", topic, err.Error()) },
+		Invalid: func(topic string, err error) { v.remark("%s: %s", topic, strings.ReplaceAll(err.Error(), "\n", "; ")) },
 		Away: func(broker string, err error, wait time.Duration) {
 			v.remark("no broker at %s; retrying in %s", broker, inWords(wait))
-			v.remark("  %s", err.Error())
+			if why := err.Error(); why != v.why {
+				v.why = why
+				v.remark("  %s", why)
+			}
 		},
 	}
 }
