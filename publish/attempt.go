@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 
 	"github.com/eclipse/paho.golang/packets"
 	old "github.com/eclipse/paho.mqtt.golang/packets"
@@ -67,12 +68,12 @@ func (a *attempt) clientCertificate(own []tls.Certificate) func(*tls.Certificate
 }
 
 // wantsOld reports whether MQTT 3.1.1 should be tried after MQTT 5 has failed, and remembers a broker that has refused
-// MQTT 5 in so many words. One that hangs up without an answer may do so because of the version.
+// MQTT 5 in so many words. One that hangs up without an answer, and not just once, may do so because of the version.
 func (a *attempt) wantsOld(err error) bool {
 	var reason reasonError
 	if errors.As(err, &reason) {
 		if reason.code == packets.ConnackUnsupportedProtocolVersion {
-			a.who.old.Store(true)
+			a.who.memory.old.Store(true)
 			return true
 		}
 		return false
@@ -83,11 +84,17 @@ func (a *attempt) wantsOld(err error) bool {
 	head := a.clear.first()
 	if len(head) >= 4 && head[0] == packets.CONNACK<<4 && head[1] == 2 { // the form of 3.1.1
 		if head[3] == old.ErrRefusedBadProtocolVersion {
-			a.who.old.Store(true)
+			a.who.memory.old.Store(true)
 		}
 		return true
 	}
-	return len(head) == 0 && hungUp(err)
+	return len(head) == 0 && hungUp(err) && a.who.memory.hangUps.Add(1) > 1
+}
+
+// memory is what an owner of links remembers of its broker.
+type memory struct {
+	old     atomic.Bool  // it has refused MQTT 5
+	hangUps atomic.Int32 // connections of MQTT 5, one after the other, that it has ended without an answer
 }
 
 // tapHead is how many bytes a tap keeps: enough to recognise TLS, HTTP and MQTT.

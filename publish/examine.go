@@ -33,6 +33,8 @@ func (a *attempt) portHint(err error) (refused bool, hint string) {
 		return true, notTLS
 	case found == speaksHTTP:
 		return true, httpPort
+	case found == speaksOther:
+		return true, otherPort
 	case found == endsAtOnce:
 		return false, "the broker ends each connection at once: its limit of connections may be reached " +
 			"(max_connections of mosquitto), or a firewall or the broker forbids this address"
@@ -50,14 +52,15 @@ func (a *attempt) answerHint(head []byte) string {
 	case isTLS(head):
 		return wantsTLS
 	case len(head) > 0 && head[0] != packets.CONNACK<<4:
-		return "another service answers on this port: check the port in mqtt.broker"
+		return otherPort
 	}
 	return ""
 }
 
 const (
-	httpPort = "an HTTP server answers on this port (MQTT over websockets is not supported): use the port of plain MQTT"
-	wantsTLS = "the broker wants TLS on this port: use ssl://"
+	httpPort  = "an HTTP server answers on this port (MQTT over websockets is not supported): use the port of plain MQTT"
+	otherPort = "another service answers on this port: check the port in mqtt.broker"
+	wantsTLS  = "the broker wants TLS on this port: use ssl://"
 )
 
 // speech is what a port speaks.
@@ -68,6 +71,7 @@ const (
 	speaksTLS
 	speaksMQTT
 	speaksHTTP
+	speaksOther
 	endsAtOnce
 )
 
@@ -96,7 +100,7 @@ func (a *attempt) exchange(hello func(net.Conn)) speech {
 	_ = conn.SetReadDeadline(time.Now().Add(examineTime / 8))
 	if _, err := conn.Read(head[:1]); err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 		if err == nil {
-			return speaksNothing // a service that speaks first
+			return speaksOther // a service that speaks first
 		}
 		return endsAtOnce
 	}

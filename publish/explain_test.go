@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,7 +20,7 @@ import (
 // connectError is the error of one attempt of a publisher to connect.
 func connectError(t *testing.T, cfg Config) string {
 	t.Helper()
-	l, err := connect(t.Context(), cfg, identity{clientID: cfg.clientID(), sends: true, will: cfg.Topics().Status(), old: new(atomic.Bool)})
+	l, err := connect(t.Context(), cfg, identity{clientID: cfg.clientID(), sends: true, will: cfg.Topics().Status(), memory: new(memory)})
 	if err == nil {
 		select { // a refusal of TLS 1.3 may come later
 		case <-l.lost:
@@ -79,8 +78,13 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		"QoS 0 only":           {mosquittoWith("max_qos 0"), "refused: the broker accepts QoS 0 only"},
 		"too many connections": {func(t *testing.T) Config {
 			cfg := mosquittoWith("max_connections 1")(t)
-			record(t, cfg.Broker, "x")
-			record(t, cfg.Broker, "x") // mosquitto allows one more than its limit
+			for range 8 {
+				conn, err := net.Dial("tcp", strings.TrimPrefix(cfg.Broker, "tcp://"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = conn.Close() })
+			}
 			return cfg
 		}, "the broker ends each connection at once: its limit of connections may be reached (max_connections of mosquitto)"},
 		"prefix of client ids": {
@@ -205,7 +209,7 @@ func TestHalfOpenBroker(t *testing.T) {
 	for _, open := range []opener{open5, open3} {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errNoAnswer)
 		defer cancel()
-		a := &attempt{ctx: ctx, cfg: cfg, who: identity{clientID: "x", old: new(atomic.Bool)}, target: target}
+		a := &attempt{ctx: ctx, cfg: cfg, who: identity{clientID: "x", memory: new(memory)}, target: target}
 		_, err = a.connect(open)
 		if got := fmt.Sprint(a.explain(err)); !strings.Contains(got, "the port is open and nothing answers: the broker hangs") {
 			t.Error(got)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -65,7 +64,7 @@ type identity struct {
 	sends    bool                                              // the link must be able to publish retained messages and QoS 1
 	will     string                                            // topic whose retained payload becomes Offline when the link dies; empty for none
 	receive  func(topic string, retained bool, payload []byte) // for everything that was subscribed; nil for none
-	old      *atomic.Bool                                      // the broker has refused MQTT 5 once; shared by all links of an owner
+	memory   *memory                                           // of the broker; shared by all links of an owner
 }
 
 // connect makes a link, or fails within connectTimeout and as soon as ctx ends. It offers MQTT 5, whose answers carry
@@ -78,9 +77,10 @@ func connect(ctx context.Context, cfg Config, who identity) (*link, error) {
 	dialing, cancel := context.WithTimeoutCause(ctx, connectTimeout, errNoAnswer)
 	defer cancel()
 	a := &attempt{ctx: dialing, cfg: cfg, who: who, target: target}
-	if !who.old.Load() {
+	if !who.memory.old.Load() {
 		l, err := a.connect(open5)
 		if err == nil {
+			who.memory.hangUps.Store(0)
 			return l, nil
 		}
 		if !a.wantsOld(err) {

@@ -11,13 +11,14 @@ type notice struct {
 	topic string
 	token token
 	done  func() // once it is accepted; may be nil
+	sent  time.Time
 }
 
 // notify sends a retained message.
 func (s *session) notify(topic string, payload []byte, done func()) error {
 	token, err := s.link.publish(topic, 1, true, payload)
 	if err == nil {
-		s.notices = append(s.notices, notice{topic, token, done})
+		s.notices = append(s.notices, notice{topic, token, done, time.Now()})
 	}
 	return err
 }
@@ -38,7 +39,7 @@ func (s *session) oldestNotice() <-chan struct{} {
 
 func (s *session) noticed() error {
 	n := s.notices[0]
-	s.notices = s.notices[1:]
+	s.notices, s.heard = s.notices[1:], time.Now()
 	switch err := n.token.Error(); {
 	case err == nil:
 		s.acknowledges = true

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,8 +44,11 @@ func Connect(ctx context.Context, cfg Config) (Probe, error) {
 			echo <- struct{}{}
 		}
 	}
-	who := identity{clientID: cfg.clientID() + "-check", sends: true, receive: receive, old: new(atomic.Bool)}
+	who := identity{clientID: cfg.clientID() + "-check", sends: true, receive: receive, memory: new(memory)}
 	l, err := connect(ctx, cfg, who)
+	if err != nil && who.memory.hangUps.Load() == 1 { // the second attempt offers MQTT 3.1.1 too
+		l, err = connect(ctx, cfg, who)
+	}
 	if err != nil {
 		return Probe{}, err
 	}

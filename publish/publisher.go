@@ -28,8 +28,8 @@ type Publisher struct {
 	// rejects holds reports that are about to be sent; those that do not fit are dropped and counted.
 	rejects chan message
 	wake    chan struct{} // something happened that the session must handle
-	old     atomic.Bool   // the broker does not accept MQTT 5
-	leaving atomic.Bool   // the topics are left for ever, see Leave
+	broker  memory
+	leaving atomic.Bool // the topics are left for ever, see Leave
 
 	ctx     context.Context // ends when nothing more may be waited for
 	cancel  context.CancelFunc

@@ -49,7 +49,7 @@ func (p *Publisher) run() {
 func (p *Publisher) connection() (progress bool, err error) {
 	p.pulse.promise(connectTimeout + p.timing.step)
 	s := newSession(p)
-	who := identity{clientID: p.cfg.clientID(), sends: true, will: p.topics.Status(), receive: s.receive, old: &p.old}
+	who := identity{clientID: p.cfg.clientID(), sends: true, will: p.topics.Status(), receive: s.receive, memory: &p.broker}
 	l, err := connect(p.ctx, p.cfg, who)
 	if err != nil {
 		return false, err

@@ -20,6 +20,7 @@ type session struct {
 	inflight []*flight // in the order in which they were sent
 	moved    time.Time // when an acknowledgement came last, or the first of the window was sent
 	progress bool      // whether any came
+	heard    time.Time // when a notice was acknowledged last
 	// acknowledges reports that anything was acknowledged, an event or not.
 	acknowledges bool
 }
@@ -167,8 +168,8 @@ func (s *session) acknowledged() error {
 
 // patience ends when it is time to try again, or to ask whether the broker is overdue.
 func (s *session) patience(again time.Duration) <-chan time.Time {
-	if len(s.inflight) > 0 {
-		overdue := max(time.Until(s.moved.Add(s.p.timing.ack)), time.Millisecond)
+	if since, waiting := s.waitingSince(); waiting {
+		overdue := max(time.Until(since.Add(s.p.timing.ack)), time.Millisecond)
 		if again == 0 || overdue < again {
 			again = overdue
 		}
@@ -179,8 +180,23 @@ func (s *session) patience(again time.Duration) <-chan time.Time {
 	return time.After(again)
 }
 
+// waitingSince returns since when the broker has acknowledged nothing though something was sent.
+func (s *session) waitingSince() (since time.Time, waiting bool) {
+	switch {
+	case len(s.inflight) > 0:
+		return s.moved, true
+	case len(s.notices) > 0:
+		since = s.notices[0].sent
+		if s.heard.After(since) {
+			since = s.heard
+		}
+		return since, true
+	}
+	return time.Time{}, false
+}
+
 func (s *session) overdue() error {
-	if len(s.inflight) == 0 || time.Since(s.moved) < s.p.timing.ack {
+	if since, waiting := s.waitingSince(); !waiting || time.Since(since) < s.p.timing.ack {
 		return nil
 	}
 	return fmt.Errorf("%w: %w for %v", errLost, errNoAck, s.p.timing.ack)

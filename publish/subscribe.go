@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -83,7 +82,7 @@ type subscriber struct {
 	filters map[string]byte
 	// subscribed says that it has succeeded once.
 	subscribed bool
-	old        atomic.Bool // the broker does not accept MQTT 5
+	broker     memory
 
 	mu      sync.Mutex // held during a call of the handler
 	stopped bool
@@ -112,7 +111,7 @@ func (s *subscriber) connection(ctx context.Context, log zerolog.Logger) error {
 	if err != nil {
 		return err
 	}
-	who := identity{clientID: "facesieve-watch-" + id.String()[:7], receive: s.receive, old: &s.old}
+	who := identity{clientID: "facesieve-watch-" + id.String()[:7], receive: s.receive, memory: &s.broker}
 	l, err := connect(ctx, s.cfg, who)
 	if err != nil {
 		return err
