@@ -52,8 +52,8 @@ func TestWatchPrintsNothingRaw(t *testing.T) {
 		h.Status(text, true)
 		h.Removed(text, text)
 		h.Rejected(publish.Rejected{Device: text, Camera: text, Reasons: []string{text}})
-		h.Invalid(text, errors.New(text))
-		h.Away("tcp://127.0.0.1:1883", errors.New(text), 27925*time.Millisecond)
+		h.Invalid(text, errors.New("because "+text))
+		h.Away("tcp://127.0.0.1:1883", errors.New("because "+text), 27925*time.Millisecond)
 		safe(t, out.String())
 		safe(t, log.String())
 		if n := strings.Count(log.String(), "\n"); n != 7 {
