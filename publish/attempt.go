@@ -82,13 +82,21 @@ func (a *attempt) wantsOld(err error) bool {
 		return false
 	}
 	head := a.clear.first()
-	if len(head) >= 4 && head[0] == packets.CONNACK<<4 && head[1] == 2 { // the form of 3.1.1
-		if head[3] == old.ErrRefusedBadProtocolVersion {
+	if code, ok := oldAnswer(head); ok {
+		if code == old.ErrRefusedBadProtocolVersion {
 			a.who.memory.old.Store(true)
 		}
 		return true
 	}
 	return len(head) == 0 && hungUp(err) && a.who.memory.hangUps.Add(1) > 1
+}
+
+// oldAnswer returns the code of a CONNACK in the form of MQTT 3.1.1.
+func oldAnswer(head []byte) (code byte, ok bool) {
+	if len(head) < 4 || head[0] != packets.CONNACK<<4 || head[1] != 2 {
+		return 0, false
+	}
+	return head[3], true
 }
 
 // memory is what an owner of links remembers of its broker.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/eclipse/paho.golang/packets"
 	old "github.com/eclipse/paho.mqtt.golang/packets"
 )
 
@@ -54,16 +55,16 @@ func explained(hint string, err error) error {
 func (a *attempt) diagnose(err error) (refused bool, hint string) {
 	var reason reasonError
 	switch {
+	case errors.As(err, &reason) && reason.code == packets.ConnackNotAuthorized, errors.Is(err, old.ErrorRefusedNotAuthorised):
+		return true, a.notAllowed()
 	case errors.As(err, &reason):
 		return reasonHint(reason.code, a.who.clientID)
 	case errors.Is(err, old.ErrorRefusedIDRejected):
-		return reasonHint(0x85, a.who.clientID)
+		return reasonHint(packets.ConnackInvalidClientID, a.who.clientID)
 	case errors.Is(err, old.ErrorRefusedBadUsernameOrPassword):
 		return true, wrongPassword
-	case errors.Is(err, old.ErrorRefusedNotAuthorised):
-		return reasonHint(0x87, a.who.clientID)
 	case errors.Is(err, old.ErrorRefusedServerUnavailable):
-		return reasonHint(0x88, a.who.clientID)
+		return reasonHint(packets.ConnackServerUnavailable, a.who.clientID)
 	case !a.dialed:
 		return false, networkHint(a.target.Hostname(), a.target.Port(), err)
 	case errors.Is(err, errNoAnswer) && len(a.raw.first()) == 0:
@@ -73,6 +74,15 @@ func (a *attempt) diagnose(err error) (refused bool, hint string) {
 		return refused, hint
 	}
 	return a.portHint(err)
+}
+
+// notAllowed explains a broker that lets a client of that user and client id not in; it does not report which of them.
+func (a *attempt) notAllowed() string {
+	id := fmt.Sprintf("no client id like %q (clientid_prefixes of mosquitto)", a.who.clientID)
+	if a.cfg.User == "" {
+		return "the broker lets nobody in without user and password, or allows " + id + ": set mqtt.user and mqtt.password, or mqtt.client_id"
+	}
+	return "the broker turned user or password down, or allows " + id + ": check mqtt.user and mqtt.password, then mqtt.client_id"
 }
 
 // networkHint explains why there is no TCP connection.

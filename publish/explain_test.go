@@ -89,7 +89,7 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		}, "the broker ends each connection at once: its limit of connections may be reached (max_connections of mosquitto)"},
 		"prefix of client ids": {
 			mosquittoWith("clientid_prefixes camera-"),
-			`refused: the broker turned user or password down, or allows no client id like "facesieve-gate": check mqtt.user`,
+			`refused: the broker lets nobody in without user and password, or allows no client id like "facesieve-gate" (clientid_prefixes`,
 		},
 		"wrong password": {func(t *testing.T) Config {
 			dir := t.TempDir()

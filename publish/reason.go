@@ -77,8 +77,7 @@ func reasonHint(code byte, clientID string) (refused bool, hint string) {
 	case packets.ConnackBadUsernameOrPassword:
 		return true, wrongPassword
 	case packets.ConnackNotAuthorized:
-		return true, fmt.Sprintf("the broker turned user or password down, or allows no client id like %q: "+
-			"check mqtt.user and mqtt.password, and clientid_prefixes and the log of the broker", clientID)
+		return true, "the broker ended the connection over something that is not allowed, a topic for example: see its log"
 	case packets.ConnackBanned:
 		return true, "the broker has banned this client: lift the ban there"
 	case packets.ConnackBadAuthenticationMethod:
