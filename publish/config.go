@@ -15,6 +15,7 @@ const Embedded = "embedded"
 const (
 	minKeepAlive = 5 * time.Second
 	maxKeepAlive = 18 * time.Hour // MQTT counts it in 16 bits of seconds
+	maxPassword  = 65535          // bytes
 )
 
 // Config is the mqtt section of the configuration.
@@ -124,6 +125,7 @@ func (c Config) connectionFaults() []error {
 	c.TLS.faults(&f, secure)
 	c.ListenTLS.faults(&f, c.Broker == Embedded)
 	f.check(c.User != "" || c.Password == "", "password", "set without a user: set user too")
+	f.check(len(c.Password) <= maxPassword, "password", "has %d bytes: MQTT allows %d", len(c.Password), maxPassword)
 	f.text("user", c.User)
 	f.text("client_id", c.ClientID)
 	f.check(c.KeepAlive >= minKeepAlive && c.KeepAlive <= maxKeepAlive && c.KeepAlive%time.Second == 0,

@@ -253,6 +253,10 @@ func TestHungUpLater(t *testing.T) {
 	if got := a.explainLoss(io.EOF).Error(); !strings.Contains(got, `another client has the client id "facesieve-gate"`) {
 		t.Error(got)
 	}
+	taken := reasonError{code: 0x8e, text: "\x1b[2J"}
+	if got := a.explainLoss(taken).Error(); !strings.Contains(got, "another client has connected") || strings.Contains(got, "\x1b") {
+		t.Error(got)
+	}
 	for _, text := range []string{"pingresp not received, disconnecting", "ping handler error: PINGRESP timed out"} {
 		if got := a.explainLoss(errors.New(text)).Error(); !strings.Contains(got, "did not answer a ping") {
 			t.Error(got)

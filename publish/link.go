@@ -103,7 +103,7 @@ func (a *attempt) connect(open opener) (*link, error) {
 		return nil, err
 	}
 	stop := context.AfterFunc(a.ctx, func() { _ = conn.Close() }) // ends a handshake that ctx cuts short
-	l := &link{lost: make(chan struct{}), conn: patientConn{conn}, explain: a.explainLoss}
+	l := &link{lost: make(chan struct{}), conn: patientConn{&boundedConn{Conn: conn}}, explain: a.explainLoss}
 	l.client, err = open(a, l.conn, l.lose)
 	cut := !stop()
 	if err != nil {

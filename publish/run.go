@@ -29,7 +29,7 @@ func (p *Publisher) run() {
 			return
 		}
 		err = p.evicted(err, progress, time.Since(started))
-		if progress || time.Since(started) > stable {
+		if p.evictions < evictions && (progress || time.Since(started) > stable) {
 			retry.reset()
 		}
 		wait := retry.wait()
