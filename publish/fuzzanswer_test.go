@@ -81,22 +81,18 @@ func converse(conn net.Conn, answer []byte, accepted bool) {
 
 func TestBrokerAnnouncesTooMuch(t *testing.T) {
 	for _, answer := range [][]byte{
-		{0x20, 0xff, 0xff, 0xff, 0x7f}, {0x20, 0xbd, 0xbd, 0xbd, 0xbd, 0xbd, 2}, {0x20, 0x80, 0x80, 0x80, 0x09}, {0x20, 2, 0, 0, 0x30, 0xff, 0xff, 0xff, 0x7f},
+		{0x20, 0xff, 0xff, 0xff, 0x7f}, {0x20, 0xbd, 0xbd, 0xbd, 0xbd, 0xbd, 2}, {0x20, 0x80, 0x80, 0x80, 0x09},
 	} {
-		for _, step := range []int{1, len(answer)} {
-			var f frame
-			var err error
-			for at := 0; at < len(answer) && err == nil; at += step {
-				err = f.follow(answer[at : at+step])
-			}
-			if err == nil {
-				t.Errorf("% x passes", answer)
-			}
+		own, broker := net.Pipe()
+		go func() { _, _ = broker.Write(answer) }()
+		c := &boundedConn{Conn: own}
+		var err error
+		for err == nil {
+			_, err = c.Read(make([]byte, 1))
 		}
-	}
-	var f frame
-	content := make([]byte, 1<<20)
-	if err := f.follow(append([]byte{0x30, 0x80, 0x80, 0x40}, append(content, 0xd0, 0, 0x20, 2, 0, 0)...)); err != nil || f.inLength || f.left != 0 {
-		t.Errorf("%+v, %v", f, err)
+		if !errors.Is(err, errPacketSize) && !errors.Is(err, errPacketLength) {
+			t.Errorf("% x: %v", answer, err)
+		}
+		_ = broker.Close()
 	}
 }

@@ -74,6 +74,9 @@ func connect(ctx context.Context, cfg Config, who identity) (*link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
+	if who.memory == nil {
+		who.memory = &memory{}
+	}
 	dialing, cancel := context.WithTimeoutCause(ctx, connectTimeout, errNoAnswer)
 	defer cancel()
 	a := &attempt{ctx: dialing, cfg: cfg, who: who, target: target}
