@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Embedded as Config.Broker means the broker inside the program, see StartBroker.
@@ -16,6 +15,7 @@ const Embedded = "embedded"
 const (
 	minKeepAlive = 5 * time.Second
 	maxKeepAlive = 18 * time.Hour // MQTT counts it in 16 bits of seconds
+	maxPassword  = 65535          // bytes
 )
 
 // Config is the mqtt section of the configuration.
@@ -125,6 +125,7 @@ func (c Config) connectionFaults() []error {
 	c.TLS.faults(&f, secure)
 	c.ListenTLS.faults(&f, c.Broker == Embedded)
 	f.check(c.User != "" || c.Password == "", "password", "set without a user: set user too")
+	f.check(len(c.Password) <= maxPassword, "password", "has %d bytes: MQTT allows %d", len(c.Password), maxPassword)
 	f.text("user", c.User)
 	f.text("client_id", c.ClientID)
 	f.check(c.KeepAlive >= minKeepAlive && c.KeepAlive <= maxKeepAlive && c.KeepAlive%time.Second == 0,
@@ -133,8 +134,11 @@ func (c Config) connectionFaults() []error {
 }
 
 func (f *faults) text(key, value string) {
-	f.check(len(value) <= maxName && utf8.ValidString(value) && !strings.ContainsRune(value, 0),
-		key, "%.40q: use at most %d bytes of UTF-8, none of them 0", value, maxName)
+	if len(value) > maxName {
+		f.add(key, "%.40q... has %d bytes: use at most %d", value, len(value), maxName)
+	} else if err := checkText(value); err != nil {
+		f.add(key, "%w", err)
+	}
 }
 
 func (c Config) listenFaults(f *faults) {
@@ -204,6 +208,15 @@ func (c Config) target() (*url.URL, error) {
 		scheme = schemeTLS
 	}
 	return &url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}, nil
+}
+
+// address is the target as text, without credentials.
+func (c Config) address() string {
+	target, err := c.target()
+	if err != nil {
+		return "the broker"
+	}
+	return target.String()
 }
 
 func (c Config) clientID() string {

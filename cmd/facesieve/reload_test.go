@@ -42,7 +42,7 @@ func TestReloadAddsAndRemovesCameras(t *testing.T) {
 	eventually(t, "faces", func() bool { return d.faces("one") > 0 && d.faces("two") > 0 })
 	d.write(allFaces + "cameras:\n" + looped("two", first) + looped("three", second))
 	d.awaitLog("is in force", `"cameras_opened":["three"]`, `"cameras_removed":["one"]`, `"cameras_tuned":0`)
-	eventually(t, "state of the old one", func() bool { return d.state("one") == "stopped" })
+	eventually(t, "state of the old one cleared", func() bool { return d.state("one") == "removed" })
 	before := d.faces("two")
 	eventually(t, "faces of the new one, and more of the old one", func() bool {
 		return d.faces("three") > 0 && d.faces("two") > before

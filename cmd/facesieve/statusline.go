@@ -50,10 +50,15 @@ func camerasLine(stations []*station) string {
 }
 
 func brokerLine(s publish.Stats) string {
-	if s.Connected {
-		return "broker connected"
+	line := "broker connected"
+	switch {
+	case !s.Connected:
+		line = "broker away" + brackets(" (", cmp.Or(s.Hint, cause(s.LastError)), ")")
+	case s.Denied != "":
+		line = "broker connected, but discards messages" + brackets(" (", s.Denied, ")")
+	default:
+		return line
 	}
-	line := "broker away" + brackets(" (", cause(s.LastError), ")")
 	if s.Queued > 0 {
 		line += ", " + plural(uint64(s.Queued), "event") + " waiting" //nolint:gosec // not negative
 	}
