@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -35,6 +36,16 @@ func printable(text string) string {
 		}
 	}
 	return out.String()
+}
+
+// printablePath returns a path as it is, or quoted where it holds anything that a terminal would not show as it is, and
+// where it begins with a quotation mark. Nothing is cut.
+func printablePath(path string) string {
+	hidden := func(r rune) bool { return !isShown(r) }
+	if utf8.ValidString(path) && !strings.HasPrefix(path, `"`) && strings.IndexFunc(path, hidden) < 0 {
+		return path
+	}
+	return strconv.Quote(path)
 }
 
 // isShown reports whether a rune has a shape. The two joiners are part of words and of pictographs.

@@ -179,10 +179,10 @@ func (c *scoreCommand) print(w io.Writer, face scoredFace) error {
 		if err != nil {
 			return err
 		}
-		_, err = w.Write(append(printableJSON(line), '\n'))
+		_, err = w.Write(append(safeJSON(line), '\n'))
 		return err
 	}
-	file := printable(face.File)
+	file := printablePath(face.File)
 	switch {
 	case face.Error != "":
 		_, err := fmt.Fprintf(w, "    -  %s: %s\n", file, face.Error)
