@@ -2,14 +2,12 @@ package publish
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
@@ -19,61 +17,123 @@ import (
 
 const (
 	brokerGrace   = 250 * time.Millisecond // for subscribers to take the last messages, and again to leave
-	brokerPending = 1024                   // messages held for a client that is slow or away; mochi drops more
-	brokerSession = time.Hour              // for which they are held
-	brokerClients = 64
+	brokerPending = 1024                   // messages that wait to be encoded for a client
+	brokerSession = time.Hour              // for which the session of a client that is away is kept
 )
 
 // Broker is the broker inside the program, for a camera without another one. It keeps everything in memory.
+//
+// Only the program itself publishes, over connections that a configuration from Attach makes; every other client
+// subscribes. What a client can take is bounded, see limits: one that reads too slowly, acknowledges nothing or floods
+// is disconnected, with a log line, and neither the publisher nor another client waits for it.
 type Broker struct {
 	server   *mochi.Server
 	listener *brokerListener
-	traffic  *traffic
+	access   *access
+	log      zerolog.Logger
 	grace    time.Duration
 	once     sync.Once
 	err      error
 }
 
-// StartBroker listens on Config.Listen, and asks User and Password of every client if they are set.
+// StartBroker listens on Config.Listen, with TLS if Config.ListenTLS is set, and requires User and Password of every
+// client if they are set.
 func StartBroker(ctx context.Context, cfg Config, log zerolog.Logger) (*Broker, error) {
+	return startBroker(ctx, cfg, log, defaultLimits())
+}
+
+func startBroker(ctx context.Context, cfg Config, log zerolog.Logger, l limits) (*Broker, error) {
 	if cfg.Broker != Embedded {
 		return nil, fmt.Errorf("embedded broker: broker is %q, not %s", cfg.Broker, Embedded)
 	}
 	if err := errors.Join(cfg.connectionFaults()...); err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)
 	}
-	inner, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
+	listener, err := listen(ctx, cfg, &l, log)
 	if err != nil {
-		return nil, fmt.Errorf("embedded broker: %w: is another broker running? see listen", err)
+		return nil, fmt.Errorf("embedded broker: %w", err)
 	}
-	listener := newBrokerListener(inner, log)
-	capabilities := mochi.NewDefaultServerCapabilities()
-	capabilities.MaximumClients = brokerClients
-	capabilities.MaximumClientWritesPending = brokerPending
-	capabilities.MaximumInflight = brokerPending
-	capabilities.MaximumSessionExpiryInterval = uint32(brokerSession / time.Second)
-	capabilities.MaximumPacketSize = maxPayload + maxRoot + 4*maxName
 	server := mochi.New(&mochi.Options{
-		Capabilities:           capabilities,
-		Logger:                 slog.New(debugHandler{log}),
-		SysTopicResendInterval: 60,
+		Capabilities: capabilities(), Logger: slog.New(debugHandler{log}), SysTopicResendInterval: 60,
 	})
 	listener.part = func() {
 		for _, client := range server.Clients.GetAll() {
-			_ = server.DisconnectClient(client, packets.ErrServerShuttingDown) // an error tells that it was done, or has gone
+			_ = server.DisconnectClient(client, packets.ErrServerShuttingDown) // an error means that it was done, or has left
 		}
 	}
-	b := &Broker{server: server, listener: listener, traffic: &traffic{}, grace: brokerGrace}
-	hook := &access{user: digest(cfg.User), password: digest(string(cfg.Password)), open: cfg.User == ""}
+	sessions := newSessions(server, listener)
+	listener.failed = sessions.abandon
+	b := &Broker{
+		server: server, listener: listener, access: newAccess(cfg, server, listener, sessions), log: log, grace: brokerGrace,
+	}
 	err = errors.Join(
-		server.AddHook(hook, nil), server.AddHook(b.traffic, nil), server.AddListener(listener), server.Serve(),
+		server.AddHook(b.access, nil), server.AddHook(sessions, nil), server.AddListener(listener), server.Serve(),
 	)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("embedded broker: %w", err), b.Close())
 	}
-	log.Info().Str("address", b.Addr()).Bool("asks_password", !hook.open).Msg("embedded broker listens")
+	<-listener.serving
+	log.Info().Str("address", b.Addr()).Bool("asks_password", !b.access.open).Bool("tls", cfg.ListenTLS.enabled()).
+		Msg("embedded broker listens")
+	if host, _, _ := net.SplitHostPort(cfg.Listen); !loopback(host) && !cfg.ListenTLS.enabled() {
+		log.Warn().Str("address", b.Addr()).
+			Msg("embedded broker: password and faces cross the network unencrypted; set mqtt.listen_tls")
+	}
 	return b, nil
 }
+
+func listen(ctx context.Context, cfg Config, l *limits, log zerolog.Logger) (*brokerListener, error) {
+	var secure *tls.Config
+	if cfg.ListenTLS.enabled() {
+		var err error
+		if secure, err = newFreshTLS(cfg.ListenTLS, log); err != nil {
+			return nil, err
+		}
+	}
+	inner, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("%w: is another broker running? see listen", err)
+	}
+	return newBrokerListener(inner, secure, l, log), nil
+}
+
+func capabilities() *mochi.Capabilities {
+	c := mochi.NewDefaultServerCapabilities()
+	c.MaximumClientWritesPending = brokerPending
+	c.MaximumInflight = brokerPending
+	c.MaximumSessionExpiryInterval = uint32(brokerSession / time.Second)
+	c.MaximumPacketSize = maxPayload + maxRoot + 4*maxName
+	c.MaximumMessageExpiryInterval = 0 // else a retained status is lost a day after the connection
+	c.TopicAliasMaximum = 0            // else a publish with an alias alone passes OnACLCheck without its topic
+	return c
+}
+
+// Attach returns cfg with connections that stay inside the program. The broker counts them as the daemon's own: they
+// publish, need no password and no place, and no other client can have the client id of cfg.
+func (b *Broker) Attach(cfg Config) Config {
+	b.access.reserve(cfg.clientID())
+	cfg.inside = b
+	return cfg
+}
+
+// network connects to the port of a broker, or inside the program where Attach has made the configuration.
+func (c Config) network(ctx context.Context, address string) (net.Conn, error) {
+	if c.inside != nil {
+		return c.inside.listener.dial()
+	}
+	return new(net.Dialer).DialContext(ctx, "tcp", address)
+}
+
+// clientTLS returns the settings of a connection with TLS to the broker.
+func (c Config) clientTLS() (*tls.Config, error) {
+	if c.Broker == Embedded {
+		return c.ListenTLS.trust()
+	}
+	return c.TLS.load()
+}
+
+// Stats returns what the broker has refused so far.
+func (b *Broker) Stats() BrokerStats { return b.listener.notices.stats() }
 
 // Addr is the address on which it listens, with the port that was chosen if Config.Listen has port 0.
 func (b *Broker) Addr() string { return b.listener.Address() }
@@ -86,65 +146,25 @@ func (b *Broker) Close() error {
 			time.Sleep(5 * time.Millisecond)
 		}
 		b.err = b.server.Close()
+		if s := b.Stats(); s != (BrokerStats{}) {
+			b.log.Info().Uint64("clients_dropped", s.Dropped).Uint64("connections_refused", s.Refused).
+				Uint64("wrong_passwords", s.WrongPasswords).Uint64("messages_refused", s.RefusedMessages).
+				Uint64("messages_lost", s.LostMessages).Msg("embedded broker has ended")
+		}
 	})
 	return b.err
 }
 
-// busy says whether a message is on its way from a client, or to one that has not acknowledged it.
+// busy reports whether a message is on its way to a client, or waits for its acknowledgement.
 func (b *Broker) busy() bool {
-	return b.traffic.arriving.Load() > 0 || atomic.LoadInt64(&b.server.Info.Inflight) > 0
-}
-
-// traffic counts messages that were read and are not yet handed to their subscribers. Mochi acknowledges them in
-// between, so that a publisher may be gone already.
-type traffic struct {
-	mochi.HookBase
-	arriving atomic.Int64
-}
-
-// ID names the hook.
-func (*traffic) ID() string { return "traffic" }
-
-// Provides says which notices of the server the hook takes.
-func (*traffic) Provides(b byte) bool { return b == mochi.OnPacketRead || b == mochi.OnPacketProcessed }
-
-// OnPacketRead notes that a message has come.
-func (t *traffic) OnPacketRead(_ *mochi.Client, pk packets.Packet) (packets.Packet, error) {
-	if pk.FixedHeader.Type == packets.Publish {
-		t.arriving.Add(1)
+	if !b.listener.turn.TryLock() {
+		return true
 	}
-	return pk, nil
-}
-
-// OnPacketProcessed notes that it has gone to its subscribers.
-func (t *traffic) OnPacketProcessed(_ *mochi.Client, pk packets.Packet, _ error) {
-	if pk.FixedHeader.Type == packets.Publish {
-		t.arriving.Add(-1)
+	defer b.listener.turn.Unlock()
+	for _, cl := range b.server.Clients.GetAll() {
+		if c := connOf(cl); !c.owner && !cl.Closed() && (cl.State.Inflight.Len() > 0 || c.pending() > 0) {
+			return true
+		}
 	}
+	return false
 }
-
-// access lets everybody in if open, otherwise whoever knows user and password.
-type access struct {
-	mochi.HookBase
-	user, password [sha256.Size]byte
-	open           bool
-}
-
-func (*access) ID() string { return "access" }
-
-// Provides says which questions of the server the hook answers.
-func (*access) Provides(b byte) bool {
-	return b == mochi.OnConnectAuthenticate || b == mochi.OnACLCheck
-}
-
-// OnConnectAuthenticate compares in constant time.
-func (a *access) OnConnectAuthenticate(_ *mochi.Client, pk packets.Packet) bool {
-	user, password := digest(string(pk.Connect.Username)), digest(string(pk.Connect.Password))
-	same := subtle.ConstantTimeCompare(user[:], a.user[:]) & subtle.ConstantTimeCompare(password[:], a.password[:])
-	return a.open || same == 1
-}
-
-// OnACLCheck opens every topic to whoever was let in.
-func (*access) OnACLCheck(*mochi.Client, string, bool) bool { return true }
-
-func digest(s string) [sha256.Size]byte { return sha256.Sum256([]byte(s)) }

@@ -27,8 +27,7 @@ func TestBrokerEndsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	cfg.Listen = b.Addr()
-	p := mustOpen(t, cfg, quick())
+	p := mustOpen(t, b.Attach(cfg), quick())
 	eventually(t, "connected", connected(p))
 	if err := b.Close(); err != nil {
 		t.Fatal(err)

@@ -1,38 +1,64 @@
 package publish
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
 )
 
-const (
-	brokerGreeting = 10 * time.Second       // within which a client must say who it is
-	brokerPause    = 100 * time.Millisecond // after a failed accept, as when no file descriptor is left
+const brokerPause = 100 * time.Millisecond // after a failed accept, as when no file descriptor is left
+
+var (
+	errTooManyConnections = errors.New("too many connections from this address")
+	errTooManyUnfinished  = errors.New("too many connections that are not complete: it was the oldest")
+	errEnded              = errors.New("the embedded broker has ended")
 )
 
-// brokerListener accepts the clients of the embedded broker. Unlike mochi's own listeners it gives a client little time
-// to introduce itself, survives a failed accept, and its Close ends all clients, also those mochi does not know yet, and
-// waits for them.
+// brokerListener accepts the clients of the embedded broker, and is the way in for the daemon's own. Unlike mochi's own
+// listeners it bounds what connections take (see limits), survives a failed accept and a panic of the server, and its
+// Close ends all clients, also those the server does not know yet, and waits for them.
 type brokerListener struct {
-	inner net.Listener
-	log   zerolog.Logger
-	part  func()         // ends the clients that the server knows
-	group sync.WaitGroup // Serve, and each client
+	inner   net.Listener
+	secure  *tls.Config // nil for plain TCP
+	log     zerolog.Logger
+	limits  *limits
+	notices *brokerNotices
+	part    func()            // disconnects the clients that are registered in the server
+	failed  func(*brokerConn) // frees what the server has of a client after a panic
+	rates   *addresses
 
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
+	group     sync.WaitGroup // Serve, and each client
+	turn      sync.Mutex     // see brokerConn
+	waiting   atomic.Int64   // bytes that wait for all clients
+	establish listeners.EstablishFn
+	serving   chan struct{} // closed once establish is set
+
+	mu         sync.Mutex
+	conns      map[*brokerConn]struct{}
+	unfinished []*brokerConn // whose CONNECT is not accepted yet, the oldest first
+	places     int           // taken by the others
+	ended      bool
 }
 
-func newBrokerListener(inner net.Listener, log zerolog.Logger) *brokerListener {
-	l := &brokerListener{inner: inner, log: log, conns: map[net.Conn]struct{}{}}
-	l.group.Add(1)
-	return l
+func newBrokerListener(inner net.Listener, secure *tls.Config, l *limits, log zerolog.Logger) *brokerListener {
+	b := &brokerListener{
+		inner: inner, secure: secure, log: log, limits: l, notices: newBrokerNotices(log),
+		rates: newAddresses(l.connections, l.burst), conns: map[*brokerConn]struct{}{}, serving: make(chan struct{}),
+	}
+	b.group.Add(1)
+	return b
 }
 
 // Init has nothing to do.
@@ -50,6 +76,8 @@ func (l *brokerListener) Protocol() string { return "tcp" }
 // Serve hands clients to the server until Close. The server calls it once.
 func (l *brokerListener) Serve(establish listeners.EstablishFn) {
 	defer l.group.Done()
+	l.establish = establish
+	close(l.serving)
 	for {
 		conn, err := l.inner.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -60,28 +88,161 @@ func (l *brokerListener) Serve(establish listeners.EstablishFn) {
 			time.Sleep(brokerPause)
 			continue
 		}
-		l.group.Go(func() { l.serve(conn, establish) })
+		if !l.rates.of(conn.RemoteAddr()).Allow() {
+			l.notices.refused.report(conn.RemoteAddr(), "", errTooManyConnections)
+			_ = conn.Close()
+			continue
+		}
+		l.start(conn, false)
 	}
 }
 
-func (l *brokerListener) serve(conn net.Conn, establish listeners.EstablishFn) {
+// dial returns a connection that stays inside the program, and that counts as the daemon's own.
+func (l *brokerListener) dial() (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	if !l.start(theirs, true) {
+		_ = ours.Close()
+		return nil, errEnded
+	}
+	return ours, nil
+}
+
+// start serves a connection, unless the listener has ended.
+func (l *brokerListener) start(raw net.Conn, owner bool) bool {
+	c := &brokerConn{
+		Conn: raw, raw: raw, owner: owner, known: owner, started: time.Now(), limits: l.limits,
+		waiting: &l.waiting, crowded: l.dropLargest, dropped: l.notices.drop, turn: &l.turn,
+		pace: rate.NewLimiter(l.limits.packets, int(l.limits.packets)), refuse: rate.NewLimiter(1, refusals),
+		closing: make(chan struct{}), wake: make(chan struct{}, 1),
+	}
+	if l.secure != nil && !owner {
+		c.Conn = tls.Server(raw, l.secure)
+	}
+	oldest, ok := l.add(c)
+	if oldest != nil {
+		oldest.drop(errTooManyUnfinished)
+	}
+	if !ok {
+		_ = raw.Close()
+	}
+	return ok
+}
+
+// add registers a connection and begins to serve it. It returns the one that must go for it.
+func (l *brokerListener) add(c *brokerConn) (oldest *brokerConn, ok bool) {
 	l.mu.Lock()
-	l.conns[conn] = struct{}{}
-	l.mu.Unlock()
-	err := conn.SetDeadline(time.Now().Add(brokerGreeting)) // mochi replaces it once the client is known
+	defer l.mu.Unlock()
+	if l.ended {
+		return nil, false
+	}
+	l.conns[c] = struct{}{}
+	if !c.owner {
+		if len(l.unfinished) >= l.limits.unfinished {
+			oldest = l.unfinished[0]
+			l.unfinished = l.unfinished[1:]
+		}
+		l.unfinished = append(l.unfinished, c)
+	}
+	l.group.Go(func() { l.serve(c) })
+	return oldest, true
+}
+
+// admit gives a client whose CONNECT is right one of the places, if one is free. One that replaces its own former
+// connection finds it still there and needs no other.
+func (l *brokerListener) admit(c *brokerConn, replaces bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.places >= l.limits.clients && !replaces {
+		return false
+	}
+	l.places++
+	c.known = true
+	l.finished(c)
+	return true
+}
+
+// finished removes a connection from those whose CONNECT is not accepted. The caller holds mu.
+func (l *brokerListener) finished(c *brokerConn) {
+	l.unfinished = slices.DeleteFunc(l.unfinished, func(other *brokerConn) bool { return other == c })
+}
+
+func (l *brokerListener) serve(c *brokerConn) {
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		c.send()
+	}()
+	err := l.handshake(c)
 	if err == nil {
-		err = establish(l.ID(), conn)
+		err = l.hand(c)
 	}
-	l.log.Debug().Err(err).Stringer("remote", conn.RemoteAddr()).Msg("client left the embedded broker")
+	c.leave()
+	_ = c.Close()
+	l.log.Debug().Err(err).Stringer("remote", c.RemoteAddr()).Msg("client left the embedded broker")
 	l.mu.Lock()
-	delete(l.conns, conn)
+	l.finished(c)
+	if c.known && !c.owner {
+		l.places--
+	}
 	l.mu.Unlock()
-	_ = conn.Close()
+	<-sent // until then cut may end it
+	l.mu.Lock()
+	delete(l.conns, c)
+	l.mu.Unlock()
 }
 
-// Close parts from the clients that the server knows, drops what is left of them a little later, and waits for all. The server's own way
-// to part takes a lock twice, and waits for ever when a client leaves in between.
+// handshake begins TLS where it is configured.
+func (l *brokerListener) handshake(c *brokerConn) error {
+	secure, ok := c.Conn.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), l.limits.greeting, errGreeting)
+	defer cancel()
+	err := secure.HandshakeContext(ctx)
+	if err != nil {
+		c.drop(fmt.Errorf("TLS handshake: %w", err))
+	}
+	return err
+}
+
+// hand gives a connection to the server until it ends. The server decodes packets of anybody, and some malformed
+// packets make it panic: that costs them their connection, and not the program.
+func (l *brokerListener) hand(c *brokerConn) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the server cannot process its packet: %v", p)
+			l.log.Debug().Err(err).Bytes("stack", debug.Stack()).Msg("embedded broker: panic")
+			l.notices.drop(c, err) // the server has closed it
+			l.failed(c)
+		}
+	}()
+	return l.establish(l.ID(), c)
+}
+
+// dropLargest ends the connection for which most is waiting.
+func (l *brokerListener) dropLargest() {
+	var largest *brokerConn
+	most := 0
+	l.mu.Lock()
+	for c := range l.conns {
+		if n := c.pending(); n > most && !c.owner {
+			largest, most = c, n
+		}
+	}
+	l.mu.Unlock()
+	if largest != nil {
+		largest.drop(errSlowAll)
+	}
+}
+
+// Close disconnects the clients that are registered in the server, aborts the connections that are left after
+// brokerGrace, and waits for all. The server's own method takes a lock twice, and blocks for ever when a client leaves
+// in between.
 func (l *brokerListener) Close(listeners.CloseFn) {
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
 	_ = l.inner.Close()
 	timer := time.AfterFunc(brokerGrace, l.cut)
 	defer timer.Stop()
@@ -92,7 +253,7 @@ func (l *brokerListener) Close(listeners.CloseFn) {
 func (l *brokerListener) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for conn := range l.conns {
-		_ = conn.Close()
+	for c := range l.conns {
+		c.abort()
 	}
 }

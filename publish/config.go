@@ -24,6 +24,8 @@ type Config struct {
 	Broker string `yaml:"broker"`
 	// Listen is the address of the embedded broker. Other than on the loopback it needs User and Password.
 	Listen string `yaml:"listen"`
+	// ListenTLS is for the embedded broker: with it, clients connect by ssl://.
+	ListenTLS ListenTLS `yaml:"listen_tls"`
 	// ClientID must be the device's own: a broker lets one of two clients of the same name go. Empty means
 	// facesieve-<device>.
 	ClientID string `yaml:"client_id"`
@@ -42,6 +44,8 @@ type Config struct {
 
 	// Device is the name of the device in topics and events. The program sets it; it is no key of the section.
 	Device string `yaml:"-"`
+
+	inside *Broker // where connections go that stay inside the program, see Broker.Attach
 }
 
 // TLS says whom to trust and who the device is.
@@ -119,6 +123,7 @@ func (c Config) connectionFaults() []error {
 		secure = u.Scheme == schemeTLS
 	}
 	c.TLS.faults(&f, secure)
+	c.ListenTLS.faults(&f, c.Broker == Embedded)
 	f.check(c.User != "" || c.Password == "", "password", "set without a user: set user too")
 	f.text("user", c.User)
 	f.text("client_id", c.ClientID)
@@ -141,7 +146,7 @@ func (c Config) listenFaults(f *faults) {
 	if c.User != "" && c.Password == "" {
 		f.add("password", "is empty: the embedded broker needs one beside user")
 	}
-	f.check(loopback(host) || c.User != "" && c.Password != "",
+	f.check(loopback(host) || c.User != "" && c.Password != "" || c.ListenTLS.ClientCA != "",
 		"listen", "%q is open to the network: set user and password, or listen on 127.0.0.1", c.Listen)
 }
 
@@ -194,7 +199,11 @@ func (c Config) target() (*url.URL, error) {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return &url.URL{Scheme: schemeTCP, Host: net.JoinHostPort(host, port)}, nil
+	scheme := schemeTCP
+	if c.ListenTLS.enabled() && c.inside == nil {
+		scheme = schemeTLS
+	}
+	return &url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}, nil
 }
 
 func (c Config) clientID() string {

@@ -25,4 +25,20 @@
 // Each connection is a fresh client of paho.mqtt.golang with a clean session, and reconnecting is this package's own:
 // paho, when it resumes by itself, completes the token of a publish that the broker has not yet acknowledged, sends the
 // backlog in random order, and cannot be interrupted while it waits.
+//
+// # Embedded broker
+//
+// StartBroker runs a broker inside the program, for a site without another one; Broker.Attach makes the configuration of
+// its one publisher, whose connections stay inside the program. Every other client only subscribes: whatever it
+// publishes, on whatever topic, is refused (MQTT 5: reason 0x87; MQTT 3.1.1: discarded at QoS 0, else disconnected), its
+// last will is discarded, and it cannot have the publisher's client id.
+//
+// No client can stop another one or the publisher, which never wait for it. Messages for a client go into a buffer of its
+// own; it is disconnected when that holds 4 MiB, when it accepts nothing for 10 seconds, or when 3 MiB or 1024 messages
+// are not acknowledged. Sessions of clients that are away keep as much for an hour at most; what does not fit is dropped.
+// All buffers together hold 16 MiB, all sessions too, and 64 clients and 64 sessions are kept. The log names each client
+// that is disconnected or refused, three a minute of each kind, and Broker.Stats counts them.
+//
+// With Config.ListenTLS the broker speaks TLS 1.2 or later and may require client certificates. Its files are read again
+// when they change. On a network address without it, the log warns at the start.
 package publish

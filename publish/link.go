@@ -55,7 +55,7 @@ func connect(ctx context.Context, cfg Config, who identity) (*link, error) {
 	options := clientOptions(cfg, who, target)
 	options.SetConnectionLostHandler(func(_ mqtt.Client, err error) { l.lose(err) })
 	options.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
-		conn, err := dial(dialing, cfg.TLS, target)
+		conn, err := dial(dialing, cfg, target)
 		if err != nil {
 			return nil, err
 		}
@@ -101,17 +101,24 @@ func clientOptions(cfg Config, who identity, target *url.URL) *mqtt.ClientOption
 	return o
 }
 
-func dial(ctx context.Context, settings TLS, target *url.URL) (net.Conn, error) {
-	dialer := &net.Dialer{}
-	if target.Scheme != schemeTLS {
-		return dialer.DialContext(ctx, "tcp", target.Host)
+func dial(ctx context.Context, cfg Config, target *url.URL) (net.Conn, error) {
+	conn, err := cfg.network(ctx, target.Host)
+	if err != nil || target.Scheme != schemeTLS {
+		return conn, err
 	}
-	config, err := settings.load()
+	config, err := cfg.clientTLS()
 	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if config.ServerName == "" {
+		config.ServerName = target.Hostname()
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
 		return nil, err
 	}
-	secure := tls.Dialer{NetDialer: dialer, Config: config}
-	return secure.DialContext(ctx, "tcp", target.Host)
+	return secure, nil
 }
 
 // publish hands a message over for sending. An error means that it was not handed over: the link is busy with a slow

@@ -11,6 +11,7 @@ import (
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
 	"github.com/rs/zerolog"
 )
 
@@ -159,14 +160,20 @@ func TestSubscribeFaults(t *testing.T) {
 }
 
 // sealed lets everybody in and allows nothing.
-type sealed struct{ access }
+type sealed struct{ mochi.HookBase }
+
+func (*sealed) Provides(b byte) bool {
+	return b == mochi.OnConnectAuthenticate || b == mochi.OnACLCheck
+}
+
+func (*sealed) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
 
 func (*sealed) OnACLCheck(*mochi.Client, string, bool) bool { return false }
 
 func TestSubscribeNotAllowed(t *testing.T) {
 	server := mochi.New(&mochi.Options{Logger: slog.New(debugHandler{zerolog.Nop()})})
 	listener := listeners.NewTCP(listeners.Config{ID: "mqtt", Address: "127.0.0.1:0"})
-	err := errors.Join(server.AddHook(&sealed{access{open: true}}, nil), server.AddListener(listener), server.Serve())
+	err := errors.Join(server.AddHook(&sealed{}, nil), server.AddListener(listener), server.Serve())
 	if err != nil {
 		t.Fatal(err)
 	}

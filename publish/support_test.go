@@ -251,5 +251,5 @@ func embedded(t *testing.T, change func(*Config)) (Config, *Broker) {
 		}
 	})
 	cfg.Listen = b.Addr()
-	return cfg, b
+	return b.Attach(cfg), b
 }

@@ -35,24 +35,29 @@ func (l *loader) environment(cfg *Config) {
 	if password := l.getenv("FACESIEVE_MQTT_PASSWORD"); password != "" {
 		cfg.MQTT.Password = publish.Secret(password)
 	}
-	if cfg.Outbox.Store == outbox.Disk {
-		l.outbox(&cfg.Outbox)
-	}
+	l.outbox(&cfg.Outbox)
 }
 
 // outboxKey is the name of the systemd credential that seals the outbox.
 const outboxKey = "facesieve-outbox-key"
 
 // outbox takes the folder from systemd, or that of the user's own state, and the key from systemd, where the file names
-// none.
+// none. A configuration that stores events elsewhere has them too, for what an earlier one has left there.
 func (l *loader) outbox(cfg *outbox.Config) {
-	if cfg.Dir == "" {
-		cfg.Dir = l.stateDirectory()
-	}
-	if folder := l.getenv("CREDENTIALS_DIRECTORY"); folder != "" && cfg.KeyFile == "" {
+	cfg.State = l.stateDirectory()
+	if folder := l.getenv("CREDENTIALS_DIRECTORY"); folder != "" {
 		if key := filepath.Join(folder, outboxKey); exists(key) {
-			cfg.KeyFile = key
+			cfg.StateKey = key
 		}
+	}
+	if cfg.Store != outbox.Disk {
+		return
+	}
+	if cfg.Dir == "" {
+		cfg.Dir = cfg.State
+	}
+	if cfg.KeyFile == "" {
+		cfg.KeyFile = cfg.StateKey
 	}
 }
 

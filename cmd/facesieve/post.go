@@ -17,7 +17,8 @@ import (
 const handoverTime = 200 * time.Millisecond
 
 // post is the way to the broker: the outbox, the publisher of the present configuration, and the broker itself if it is
-// the embedded one. All can be replaced while it is used; who has an event then waits for a second at most.
+// the embedded one. Publisher and broker can be replaced while it is used; who has an event then waits for a second at
+// most. The outbox is one for as long as the program runs: it carries over what waits when it is to be elsewhere.
 type post struct {
 	log zerolog.Logger
 
@@ -26,7 +27,6 @@ type post struct {
 	box       *outbox.Box
 	publisher *publish.Publisher
 	broker    *publish.Broker
-	delivered uint64 // from the boxes before
 }
 
 // postConfig is what the configuration says of the way to the broker.
@@ -59,7 +59,11 @@ func (p *post) open(ctx context.Context, cfg postConfig) (err error) {
 			return err
 		}
 	}
-	p.publisher, err = publish.Open(cfg.mqtt, p.box, p.log.With().Str("component", "publish").Logger())
+	mqtt := cfg.mqtt
+	if p.broker != nil {
+		mqtt = p.broker.Attach(mqtt)
+	}
+	p.publisher, err = publish.Open(mqtt, p.box, p.log.With().Str("component", "publish").Logger())
 	return err
 }
 
@@ -77,16 +81,24 @@ func (p *post) closeBox() error {
 		return nil
 	}
 	err := p.box.Close()
-	p.delivered += p.box.Stats().Delivered
 	p.box = nil
 	return err
 }
 
 // replace goes on with another configuration, or with the one before if that fails. What waits in the outbox stays.
 func (p *post) replace(ctx context.Context, cfg postConfig) error {
+	before := p.cfg
+	if before.outbox != cfg.outbox {
+		if err := p.box.Reconfigure(cfg.outbox); err != nil {
+			return err
+		}
+	}
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	before := p.cfg
+	if before.mqtt == cfg.mqtt {
+		p.cfg = cfg
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handoverTime)
 	defer cancel()
 	p.publisher.Close(ctx)
@@ -99,29 +111,28 @@ func (p *post) replace(ctx context.Context, cfg postConfig) error {
 	if again := p.open(ctx, before); again != nil {
 		return errors.Join(err, fmt.Errorf("%w: %w", errNoWayBack, again))
 	}
+	if before.outbox != cfg.outbox {
+		err = errors.Join(err, p.box.Reconfigure(before.outbox))
+	}
 	return err
 }
 
 // errNoWayBack says that neither the new nor the old way to the broker can be opened: the program cannot go on.
 var errNoWayBack = errors.New("nor can the one before be opened again")
 
-// closeForeign closes what does not serve another configuration.
+// closeForeign closes the broker if it does not serve another configuration.
 func (p *post) closeForeign(cfg postConfig) {
-	var all error
-	if p.cfg.outbox != cfg.outbox {
-		all = p.closeBox()
+	if sameBroker(p.cfg.mqtt, cfg.mqtt) {
+		return
 	}
-	if !sameBroker(p.cfg.mqtt, cfg.mqtt) {
-		all = errors.Join(all, p.closeBroker())
-	}
-	if all != nil {
-		p.log.Warn().Err(all).Msg("the way to the broker changes")
+	if err := p.closeBroker(); err != nil {
+		p.log.Warn().Err(err).Msg("the way to the broker changes")
 	}
 }
 
 // sameBroker says whether the embedded broker of one configuration serves the other.
 func sameBroker(a, b publish.Config) bool {
-	return a.Broker == b.Broker && a.Listen == b.Listen && a.User == b.User && a.Password == b.Password
+	return a.Broker == b.Broker && a.Listen == b.Listen && a.ListenTLS == b.ListenTLS && a.User == b.User && a.Password == b.Password
 }
 
 // close lets the publisher send what it has until ctx ends, and ends it, the outbox and the broker.
@@ -181,7 +192,5 @@ func (p *post) stuck() bool {
 func (p *post) stats() publish.Stats {
 	p.mutex.RLock()
 	defer p.mutex.RUnlock()
-	stats := p.publisher.Stats()
-	stats.Delivered += p.delivered
-	return stats
+	return p.publisher.Stats()
 }

@@ -7,10 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/rs/zerolog"
-
-	"facesieve/publish"
 )
 
 const (
@@ -118,12 +114,7 @@ func TestReloadOfTopics(t *testing.T) {
 
 // Another broker gets what waited for the one before; and another runtime takes over without a gap.
 func TestReloadOfTheBrokerKeepsWhatWaits(t *testing.T) {
-	there := freeAddress(t)
-	cfg := publish.Default()
-	cfg.Broker, cfg.Listen = publish.Embedded, there
-	broker, err := publish.StartBroker(t.Context(), cfg, zerolog.Nop())
-	must(t, err)
-	t.Cleanup(func() { must(t, broker.Close()) }) // after the daemon
+	there := startMosquitto(t)
 	cameras := "cameras:\n" + looped("door", sharedVideo(t, "two_heads.mp4"))
 	d := startDaemonOn(t, there, fmt.Sprintf("broker: 'tcp://%s'", freeAddress(t)), allFaces+cameras)
 	eventually(t, "events that wait", func() bool {

@@ -1,6 +1,10 @@
 package outbox
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // over says whether the box has too much with one more entry of so many bytes (0: with none more).
 func (b *Box) over(bytes int64) bool {
@@ -18,7 +22,7 @@ func (b *Box) makeRoom(e *entry) bool {
 			return false
 		}
 	}
-	for b.Durable() && b.held()+e.bytes > heldBytes {
+	for b.durable() && b.held()+e.bytes > heldBytes {
 		if !b.giveWay(e, b.unsaved, disk) {
 			return false
 		}
@@ -41,6 +45,31 @@ func (b *Box) giveWay(e *entry, of map[uint64]*entry, why reason) bool {
 			Msg("outbox is full: the events of the lowest score go")
 	}
 	return !refused
+}
+
+// worse orders entries by what is dropped first: the lowest score, of equals the oldest.
+func worse(a, b *entry) int {
+	return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.born, b.born), compare(a.key, b.key))
+}
+
+// trim drops what is more than the bounds allow, as after they were made narrower.
+func (b *Box) trim() {
+	if !b.over(0) {
+		return
+	}
+	var candidates []*entry
+	for _, e := range b.entries {
+		if e.place != inFlight {
+			candidates = append(candidates, e)
+		}
+	}
+	slices.SortFunc(candidates, worse)
+	n := 0
+	for ; n < len(candidates) && b.over(0); n++ {
+		b.drop(candidates[n], full)
+	}
+	b.log.Warn().Int("dropped", n).Str("reason", "full").Int("events", len(b.entries)).Int("max_events", b.cfg.MaxEvents).
+		Int("max_mib", b.cfg.MaxMiB).Msg("outbox holds more than its bounds allow: the events of the lowest score were dropped")
 }
 
 // held is how many bytes are in memory only.
@@ -69,7 +98,8 @@ func (b *Box) expire() {
 		}
 	}
 	if n > 0 {
-		b.log.Warn().Int("events", n).Dur("max_age", b.cfg.MaxAge).Msg("events were too old and were dropped")
+		b.log.Warn().Int("dropped", n).Str("reason", "expired").Str("max_age", b.cfg.MaxAge.String()).
+			Msg("events were too old and were dropped")
 	}
 }
 
@@ -83,17 +113,15 @@ func (b *Box) drop(e *entry, why reason) {
 	b.remove(e)
 }
 
-// remove takes an entry out of the box, and out of the store with the next commit.
+// remove takes an entry out of the box, and out of its store with the next commit.
 func (b *Box) remove(e *entry) {
 	b.lanes.remove(e)
 	e.place = gone
 	delete(b.entries, e.key)
 	b.bytes -= e.bytes
-	switch {
-	case e.writing: // the commit under way knows what to do
-	case e.saved:
-		b.removed = append(b.removed, e.key)
-	default:
+	if e.home != nil {
+		b.removed[e.home] = append(b.removed[e.home], e.slot)
+	} else if !e.writing { // otherwise committed removes it
 		delete(b.unsaved, e.key)
 	}
 	e.settle()

@@ -186,14 +186,14 @@ func TestAJumpForwardDeletesNothingAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = d.db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(aboutBucket)).Put([]byte(clockKey), clockValue(time.Hour, time.Unix(sane, 0)))
+		return tx.Bucket([]byte(aboutBucket)).Put([]byte(clockKey), clockValue(firstClock+time.Hour, time.Unix(sane, 0)))
 	})
 	if err := errors.Join(err, d.close()); err != nil {
 		t.Fatal(err)
 	}
 	cfg.MaxAge = time.Minute // the real clock is further than that from the date in the file
 	b = mustOpen(t, cfg, quick())
-	if b.clock.now() < 24*time.Hour {
+	if b.clock.now() < firstClock+24*time.Hour {
 		t.Errorf("time that passed does not count: %v", b.clock.now())
 	}
 	b.expire()

@@ -2,12 +2,19 @@ package outbox
 
 import "time"
 
-// clock is the box's own: the time that it has existed. It runs with the monotonic clock, so that a jump of the wall
-// clock means nothing to it.
+// clock is the box's own: the time that it has existed, and some more. It runs with the monotonic clock, so that a jump
+// of the wall clock means nothing to it.
 type clock struct {
 	base    time.Duration // at the start of this run
 	started time.Time
 }
+
+const (
+	// firstClock is where the clock of a new box begins: events of another box may be older than it.
+	firstClock = maxAge
+	// maxClock is more than a clock can have reached.
+	maxClock = 1 << 62
+)
 
 func (c clock) now() time.Duration { return c.base + time.Since(c.started) }
 

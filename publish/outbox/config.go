@@ -34,6 +34,12 @@ type Config struct {
 	DrainRate float64 `yaml:"drain_rate"`
 	// KeyFile holds 64 hexadecimal digits, the key with which entries are sealed; empty: they are not.
 	KeyFile string `yaml:"key_file"`
+
+	// State is the directory that Dir defaults to. Events that an earlier run left there, or in a directory that it
+	// recorded there, are carried over. Empty: nothing is.
+	State string `yaml:"-"`
+	// StateKey is a file with a key that may have sealed them, besides KeyFile; empty: there is none.
+	StateKey string `yaml:"-"`
 }
 
 // Default keeps a week on disk.
@@ -56,4 +62,13 @@ func (c Config) Validate() error {
 	check(c.DrainRate >= 0.01 && c.DrainRate <= maxRate, "drain_rate", "%g: use 0.01 to %d events a second", c.DrainRate, maxRate)
 	check(c.Store != Memory || c.KeyFile == "", "key_file", "%q, but store is %s: nothing is written, remove it", c.KeyFile, Memory)
 	return errors.Join(all...)
+}
+
+// limit is how many bytes events may take.
+func (c Config) limit() int64 {
+	bytes := int64(c.MaxMiB) << 20
+	if c.Store == Disk {
+		bytes -= bytes / 4 // for what the file needs beside events
+	}
+	return bytes
 }

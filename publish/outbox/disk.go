@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -19,15 +21,22 @@ const fileName = "outbox.db"
 
 // diskStore is a bbolt file.
 type diskStore struct {
+	cfg    Config
 	path   string
 	max    int64 // bytes of the file, above which it is written anew without its gaps
 	cipher cipher.AEAD
 	lock   *os.File
 	log    zerolog.Logger
+	tally  tally // for the goroutine that commits
 
-	mu sync.RWMutex // to replace db
-	db *bbolt.DB
+	mu       sync.RWMutex // to replace db
+	db       *bbolt.DB
+	file     os.FileInfo // of db
+	readOnly error       // why the file can only be read; nil: it can be written
+	detached atomic.Bool // the file has no name any more: it ends with the process
 }
+
+var errDisplaced = errors.New("its file was removed or replaced while it was used")
 
 // names of buckets and of keys in the first
 const (
@@ -36,28 +45,55 @@ const (
 	formatKey    = "format"
 	clockKey     = "clock" // the box's own clock, and the wall clock at the same time
 	proofKey     = "proof" // sealed, so that a wrong key is found before anything is read with it
+	countKey     = "count" // a tally, by which missing entries are found
 	format       = "1"
 )
 
+// tally is what every commit notes: how many entries there are, and the highest key that there ever was.
+type tally struct{ count, last uint64 }
+
+const tallySize = 24
+
+// value is what is stored: with the number of the transaction, so that one of a program that notes none is out of date.
+func (t tally) value(tx uint64) []byte {
+	text := binary.BigEndian.AppendUint64(nil, tx)
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(text, t.count), t.last)
+}
+
+// parseTally returns the number of the transaction too.
+func parseTally(value []byte) (t tally, tx uint64, ok bool) {
+	if len(value) != tallySize {
+		return t, 0, false
+	}
+	t = tally{count: binary.BigEndian.Uint64(value[8:]), last: binary.BigEndian.Uint64(value[16:])}
+	return t, binary.BigEndian.Uint64(value), true
+}
+
 // commit is one transaction, with the fsyncs of bbolt.
 func (d *diskStore) commit(b batch) error {
-	d.mu.RLock()
-	err := guard(func() error {
-		return d.db.Update(func(tx *bbolt.Tx) error { return d.write(tx, b) })
-	})
-	d.mu.RUnlock()
-	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) { // it could not be opened again after it was written anew
-		d.mu.Lock()
-		err = errors.Join(err, d.reopen())
-		d.mu.Unlock()
-	}
-	if err != nil {
+	if err := d.upgrade(); err != nil {
 		return fmt.Errorf("write outbox: %w", err)
 	}
-	if info, err := os.Stat(d.path); err == nil && info.Size() > d.max {
+	if d.displaced() {
+		return fmt.Errorf("write outbox: %w", errDisplaced)
+	}
+	var after tally
+	d.mu.RLock()
+	err := guard(func() error {
+		return d.db.Update(func(tx *bbolt.Tx) (err error) {
+			after, err = d.write(tx, b)
+			return err
+		})
+	})
+	d.mu.RUnlock()
+	if err != nil {
+		return fmt.Errorf("write outbox: %w", errors.Join(err, d.revive(err)))
+	}
+	d.tally = after
+	if info, err := os.Stat(d.path); err == nil && info.Size() > d.max && !d.detached.Load() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if err := d.rewrite(); err != nil {
+		if err := d.rewrite(d.cipher); err != nil {
 			d.max = info.Size() + d.max/4 // do not try with every commit
 			d.log.Warn().Err(err).Msg("cannot write the outbox anew without its gaps")
 		}
@@ -65,22 +101,59 @@ func (d *diskStore) commit(b batch) error {
 	return nil
 }
 
-func (d *diskStore) write(tx *bbolt.Tx, b batch) error {
-	events := tx.Bucket([]byte(eventsBucket))
+func (d *diskStore) write(tx *bbolt.Tx, b batch) (tally, error) {
+	events, t := tx.Bucket([]byte(eventsBucket)), d.tally
 	for _, key := range b.remove {
-		if err := events.Delete(name(key)); err != nil {
-			return err
+		if events.Get(name(key)) == nil {
+			continue
 		}
+		if err := events.Delete(name(key)); err != nil {
+			return t, err
+		}
+		t.count--
 	}
 	for _, r := range b.put {
-		if err := events.Put(name(r.key), encode(r, d.cipher)); err != nil {
-			return err
+		if events.Get(name(r.key)) == nil {
+			t.count++
 		}
+		if err := events.Put(name(r.key), encode(r, d.cipher)); err != nil {
+			return t, err
+		}
+		t.last = max(t.last, r.key)
 	}
-	return tx.Bucket([]byte(aboutBucket)).Put([]byte(clockKey), clockValue(b.clock, time.Now()))
+	about := tx.Bucket([]byte(aboutBucket))
+	if err := about.Put([]byte(countKey), t.value(txNumber(tx))); err != nil {
+		return t, err
+	}
+	return t, about.Put([]byte(clockKey), clockValue(b.clock, time.Now()))
 }
 
 func (d *diskStore) read(key uint64) (data []byte, err error) {
+	data, err = d.view(key)
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) || errors.Is(err, bolterrors.ErrInvalidMapping) {
+		if d.revive(err) == nil {
+			return d.view(key)
+		}
+	}
+	return data, err
+}
+
+// revive opens the file again after an error that leaves bbolt without it: it could not be opened after it was written
+// anew, or mapped after it could not grow.
+func (d *diskStore) revive(err error) error {
+	if !errors.Is(err, bolterrors.ErrDatabaseNotOpen) && !errors.Is(err, bolterrors.ErrInvalidMapping) {
+		return nil
+	}
+	if d.detached.Load() || d.displaced() { // another file has its name
+		return errDisplaced
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_ = guard(d.db.Close)
+	return d.openAny()
+}
+
+func (d *diskStore) view(key uint64) (data []byte, err error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	err = guard(func() error {
@@ -93,10 +166,18 @@ func (d *diskStore) read(key uint64) (data []byte, err error) {
 	return data, err
 }
 
-// charge counts in pages: a value of bbolt begins in one with another and goes on in pages of its own.
-func (*diskStore) charge(size int) int64 {
-	page := os.Getpagesize()
-	return int64((size + entryOverhead + page - 1) / page * page)
+func (*diskStore) charge(size int) int64 { return diskUsage(size) }
+
+func (d *diskStore) durable() bool { return !d.detached.Load() }
+
+// displaced reports whether another file, or none, has the name of the one that is open: what is written to that would
+// end with the process.
+func (d *diskStore) displaced() bool {
+	if d.detached.Load() || d.file == nil {
+		return false
+	}
+	info, err := os.Stat(d.path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(info, d.file)
 }
 
 func (d *diskStore) close() error {
@@ -110,19 +191,40 @@ func (d *diskStore) close() error {
 	return nil
 }
 
-// renew sets the torn file aside and begins another. The old one is not closed: its locks may be held for ever.
-func (d *diskStore) renew() error {
+// upgrade opens a file that could only be read for writing, if that is possible by now.
+func (d *diskStore) upgrade() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.db = nil // if what follows fails, the next commit finds it torn again
-	if err := d.setAside(errTorn); err != nil {
-		return err
+	if d.readOnly == nil || d.detached.Load() {
+		return d.readOnly
 	}
-	db, err := d.create(d.path, 0)
+	file, err := os.OpenFile(d.path, os.O_RDWR, 0) //nolint:gosec // the outbox
 	if err != nil {
 		return err
 	}
-	d.db = db
+	_ = file.Close()
+	if err := errors.Join(secureDir(d.cfg, d.log), securePath(d.path, d.log), d.takeLock()); err != nil {
+		return err
+	}
+	if err := errors.Join(guard(d.db.Close), d.reopen()); err != nil {
+		return errors.Join(err, d.reopenReadOnly())
+	}
+	d.readOnly = nil
+	return nil
+}
+
+// takeLock replaces a lock on the directory by one on the file of its own, which can be made now.
+func (d *diskStore) takeLock() error {
+	info, err := d.lock.Stat()
+	if err != nil || !info.IsDir() {
+		return err
+	}
+	lock, err := lockDir(d.cfg, nil, d.log)
+	if err != nil {
+		return err
+	}
+	_ = d.lock.Close()
+	d.lock = lock
 	return nil
 }
 
@@ -131,9 +233,23 @@ func (d *diskStore) allocation() int { return int(d.max / 32) }
 
 func name(key uint64) []byte { return binary.BigEndian.AppendUint64(nil, key) }
 
+func txNumber(tx *bbolt.Tx) uint64 { return uint64(tx.ID()) } //nolint:gosec // not negative in a transaction
+
 func clockValue(at time.Duration, wall time.Time) []byte {
 	text := binary.BigEndian.AppendUint64(nil, uint64(at))          //nolint:gosec // never negative
 	return binary.BigEndian.AppendUint64(text, uint64(wall.Unix())) //nolint:gosec // and back
+}
+
+// parseClock returns at what a clock stands now.
+func parseClock(value []byte) (time.Duration, bool) {
+	if len(value) != 16 {
+		return 0, false
+	}
+	last, then := binary.BigEndian.Uint64(value), binary.BigEndian.Uint64(value[8:])
+	if last > maxClock {
+		return 0, false
+	}
+	return resume(time.Duration(last), time.Unix(int64(then), 0), time.Now()), true //nolint:gosec // as it was written
 }
 
 func folder(path string) string { return filepath.Dir(path) }

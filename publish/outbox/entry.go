@@ -18,18 +18,21 @@ const entryOverhead = 256
 
 // entry is one event in the box.
 type entry struct {
-	key     uint64 // its name in the store; rises with every event
+	key     uint64 // its name for publishers; rises with every event of a run
 	order   uint64 // its place in the backlog
 	camera  string
 	score   float64
 	born    time.Duration // on the box's own clock
 	arrived time.Time     // for the time it counts as fresh
 	link    uint64        // number of the connection that was up then; 0 for none
+	size    int           // of data, in bytes
 	bytes   int64         // it takes in the store
 	data    []byte        // nil while only the store has it
 	place   place
 
-	saved   bool          // a power cut would not undo it
+	home    store         // where it is saved: the present store or one whose events move to it; nil: nowhere
+	slot    uint64        // its key there
+	target  uint64        // its key in the present store, while a commit is under way
 	writing bool          // a commit with it is under way
 	counted bool          // as accepted
 	settled chan struct{} // closed when it is saved, held or gone
@@ -45,6 +48,10 @@ func (e *entry) settle() {
 	}
 }
 
+// durable reports whether the entry outlives the process.
+func (e *entry) durable() bool { return e.home != nil && e.home.durable() }
+
+// record is the entry as the commit under way writes it.
 func (e *entry) record() record {
-	return record{key: e.key, camera: e.camera, score: e.score, born: e.born, data: e.data}
+	return record{key: e.target, camera: e.camera, score: e.score, born: e.born, data: e.data}
 }

@@ -20,19 +20,19 @@ func readKey(path string) (cipher.AEAD, error) {
 	}
 	file, err := os.Open(path) //nolint:gosec // the user names the file
 	if err != nil {
-		return nil, fmt.Errorf("key_file: %w", err)
+		return nil, refuse(fmt.Errorf("key_file: %w", err))
 	}
 	defer file.Close() //nolint:errcheck // only read
 	if info, err := file.Stat(); err != nil || info.Mode().Perm()&0o007 != 0 {
-		return nil, errors.Join(fmt.Errorf("key_file: %s is open to everybody: chmod 600 %s", path, path), err)
+		return nil, refuse(errors.Join(fmt.Errorf("key_file: %s is open to everybody: chmod 600 %s", path, path), err))
 	}
 	text, err := io.ReadAll(io.LimitReader(file, 1024))
 	if err != nil {
-		return nil, fmt.Errorf("key_file: %w", err)
+		return nil, refuse(fmt.Errorf("key_file: %w", err))
 	}
 	key, err := hex.DecodeString(string(bytes.TrimSpace(text)))
 	if err != nil || len(key) != chacha20poly1305.KeySize {
-		return nil, fmt.Errorf("key_file: %s holds no 64 hexadecimal digits: make it with openssl rand -hex 32", path)
+		return nil, refuse(fmt.Errorf("key_file: %s holds no 64 hexadecimal digits: make it with openssl rand -hex 32", path))
 	}
 	return chacha20poly1305.NewX(key)
 }

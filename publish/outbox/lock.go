@@ -6,35 +6,91 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 )
 
 const lockName = "outbox.lock"
 
-// lockDir makes the folder and takes it for this program. The lock is a file of its own, because outbox.db is replaced
-// now and then.
-func lockDir(dir string) (*os.File, error) {
+// lockDir makes the directory and takes it for this program. The lock is a file of its own, because outbox.db is
+// replaced now and then. held are locks that this process has already, perhaps on
+// the same file.
+func lockDir(cfg Config, held []*os.File, log zerolog.Logger) (*os.File, error) {
+	dir := cfg.Dir
 	if dir == "" {
 		return nil, errors.New("dir: is empty: name a folder, or set store: memory to keep events in memory only")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, unwritable(dir, err)
 	}
-	file, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // in the user's folder
+	path := filepath.Join(dir, lockName)
+	if err := errors.Join(secureDir(cfg, log), securePath(path, log)); err != nil {
+		return nil, err
+	}
+	file, err := openLock(path)
 	if err != nil {
 		return nil, unwritable(dir, err)
+	}
+	for _, other := range held {
+		if sameFile(file, other) {
+			return shareLock(file, other)
+		}
 	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // a small number
 		_ = file.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = fmt.Errorf("dir: %s is in use by another facesieve: stop it, or give each a dir of its own", dir)
+			err = refuse(fmt.Errorf("dir: %s is in use by another facesieve: stop it, or give each a dir of its own", dir))
 		}
 		return nil, err
 	}
 	return file, nil
 }
 
+func sameFile(file, held *os.File) bool {
+	one, err1 := file.Stat()
+	other, err2 := held.Stat()
+	return err1 == nil && err2 == nil && os.SameFile(one, other)
+}
+
+// shareLock returns another descriptor of a lock: it is held until both are closed.
+func shareLock(file, held *os.File) (*os.File, error) {
+	_ = file.Close()
+	number, err := unix.FcntlInt(held.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(number), held.Name()), nil //nolint:gosec // not negative
+}
+
+// openLock opens the file to lock. On a disk that takes nothing an outbox that is there can still be read: then the lock
+// is on the file as it is or, if there is none, on the directory.
+func openLock(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600) //nolint:gosec // in the user's folder
+	if err == nil {
+		return file, nil
+	}
+	if _, missing := os.Stat(filepath.Join(folder(path), fileName)); missing != nil {
+		return nil, err
+	}
+	if file, readErr := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0); readErr == nil { //nolint:gosec // as above
+		return file, nil
+	}
+	if file, readErr := os.Open(folder(path)); readErr == nil {
+		return file, nil
+	}
+	return nil, err
+}
+
+// unwritable adds the fix to the error of a directory that takes no file.
 func unwritable(dir string, err error) error {
-	return fmt.Errorf("dir: cannot write to %s: %w: let systemd make the folder (StateDirectory=facesieve), name another, "+
-		"or set store: memory to keep events in memory only", dir, err)
+	fix := "let systemd make the folder (StateDirectory=facesieve), name another, or set store: memory to keep events in memory only"
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		fix = "make room on that disk, or name a folder on another"
+	case errors.Is(err, unix.EROFS):
+		fix = "mount that disk for writing, or name a folder on another"
+	case errors.Is(err, unix.EIO):
+		fix = "the disk is failing: replace it, or name a folder on another"
+	}
+	return fmt.Errorf("dir: cannot write to %s: %w: %s", dir, err, fix)
 }

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"crypto/cipher"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,7 +20,8 @@ import (
 type content struct {
 	records []found
 	damaged []uint64 // keys of entries that cannot be read
-	lastKey uint64
+	lost    uint64   // entries that were in a corrupt file and could not be salvaged, as far as that is known
+	tally   tally
 	clock   time.Duration
 	sealed  bool  // by a key
 	used    int64 // bytes of all entries
@@ -37,40 +39,78 @@ type found struct {
 // errKey is in the error of a file that was sealed with another key.
 var errKey = errors.New("sealed with a key that is not this one: give that key, or move the file away")
 
-// openDisk takes the folder, reads what is there, and leaves the file ready to be written.
-func openDisk(cfg Config, log zerolog.Logger) (d *diskStore, c content, err error) {
+var errOtherKey = errors.New("sealed with another key")
+
+// openDisk takes the directory, reads what is there, and leaves the file ready to be written, or only to be read if the
+// disk is read-only. A file that does not exist is made.
+func openDisk(cfg Config, log zerolog.Logger) (*diskStore, content, error) {
+	return openDiskAgain(cfg, nil, log)
+}
+
+// openDiskAgain is openDisk for a process that may hold the lock already.
+func openDiskAgain(cfg Config, held []*os.File, log zerolog.Logger) (*diskStore, content, error) {
 	key, err := readKey(cfg.KeyFile)
 	if err != nil {
-		return nil, c, err
+		return nil, content{}, err
 	}
-	lock, err := lockDir(cfg.Dir)
+	d, c, err := openExisting(cfg, key, held, log)
+	if !errors.Is(err, fs.ErrNotExist) || d == nil {
+		return d, c, err
+	}
+	c.clock = firstClock
+	if d.db, err = d.create(c.clock); err != nil {
+		_ = d.lock.Close()
+		return nil, c, unwritable(cfg.Dir, err)
+	}
+	return d, c, nil
+}
+
+// openExisting returns fs.ErrNotExist and a store that holds the lock if there is no file.
+func openExisting(cfg Config, key cipher.AEAD, held []*os.File, log zerolog.Logger) (d *diskStore, c content, err error) {
+	lock, err := lockDir(cfg, held, log)
 	if err != nil {
 		return nil, c, err
 	}
+	d = &diskStore{
+		cfg: cfg, path: filepath.Join(cfg.Dir, fileName), max: int64(cfg.MaxMiB) << 20, cipher: key, lock: lock, log: log,
+	}
 	defer func() {
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			_ = lock.Close()
+			d = nil
 		}
 	}()
-	d = &diskStore{path: filepath.Join(cfg.Dir, fileName), max: int64(cfg.MaxMiB) << 20, cipher: key, lock: lock, log: log}
-	if c, err = d.inspect(); err == nil {
+	if err = d.prepare(); err != nil {
+		return d, c, err
+	}
+	if c, err = d.inspect(d.path); err == nil {
 		err = d.resume(c)
 	}
 	switch {
-	case err == nil:
-		return d, c, nil
-	case errors.Is(err, fs.ErrNotExist):
+	case err == nil || errors.Is(err, fs.ErrNotExist):
 	case keeps(err):
-		return nil, c, fmt.Errorf("%s: %w", d.path, err)
+		err = fmt.Errorf("%s: %w", d.path, err)
 	default:
-		if err = d.setAside(err); err != nil {
-			return nil, c, err
+		if c, err = d.recover(err); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("salvage %s: %w", d.path, err)
 		}
 	}
-	if d.db, err = d.create(d.path, 0); err != nil {
-		return nil, c, unwritable(cfg.Dir, err)
+	return d, c, err
+}
+
+// prepare checks who can reach the files, and finishes what a kill has interrupted: a file that was about to replace one
+// that was set aside is complete.
+func (d *diskStore) prepare() error {
+	if err := securePath(d.path, d.log); err != nil {
+		return err
 	}
-	return d, content{}, nil
+	secureAside(d.path, d.log)
+	_ = os.Remove(d.path + unfinished)
+	_, gone := os.Lstat(d.path)
+	if _, complete := os.Lstat(d.path + replacement); complete == nil && errors.Is(gone, fs.ErrNotExist) {
+		return os.Rename(d.path+replacement, d.path)
+	}
+	return nil
 }
 
 // keeps says whether the file stays where it is after an error: it is not the file's fault.
@@ -87,18 +127,21 @@ func options(readOnly bool) *bbolt.Options {
 }
 
 // inspect reads all of an existing file without writing to it.
-func (d *diskStore) inspect() (c content, err error) {
-	info, err := os.Lstat(d.path)
+func (d *diskStore) inspect(path string) (c content, err error) {
+	info, err := os.Lstat(path)
 	switch {
 	case err != nil:
 		return c, err
-	case info.Size() == 0: // the power went before the first word
+	case info.Mode().IsRegular() && info.Size() == 0: // the power went before the first word
 		return c, fs.ErrNotExist
 	case !info.Mode().IsRegular():
 		return c, errTorn
 	}
+	if err := checkPages(path); err != nil {
+		return c, err
+	}
 	err = guard(func() error {
-		db, err := bbolt.Open(d.path, 0o600, options(true))
+		db, err := bbolt.Open(path, 0o600, options(true))
 		if err != nil {
 			return err
 		}
@@ -123,28 +166,43 @@ func (d *diskStore) content(tx *bbolt.Tx) (c content, err error) {
 	if proof := about.Get([]byte(proofKey)); proof != nil {
 		c.sealed = true
 		if err := d.prove(proof); err != nil {
-			return c, err
+			return c, d.doubt(err, events)
 		}
 	}
-	if value := about.Get([]byte(clockKey)); len(value) == 16 {
-		last, then := binary.BigEndian.Uint64(value), binary.BigEndian.Uint64(value[8:])
-		c.clock = resume(time.Duration(last), time.Unix(int64(then), 0), time.Now()) //nolint:gosec // as it was written
+	c.clock, _ = parseClock(about.Get([]byte(clockKey)))
+	noted, at, ok := parseTally(about.Get([]byte(countKey)))
+	if err := events.ForEach(func(k, value []byte) error { return d.collect(&c, k, value) }); err != nil {
+		return c, err
 	}
-	return c, events.ForEach(func(k, value []byte) error {
-		if len(k) != 8 || value == nil {
-			return errTorn
+	if ok && at == txNumber(tx) {
+		if c.tally.count != noted.count {
+			return c, fmt.Errorf("%w: it has %d of %d events", errTorn, c.tally.count, noted.count)
 		}
-		key := binary.BigEndian.Uint64(k)
-		c.lastKey, c.used = key, c.used+d.charge(len(value))
-		r, err := decode(key, value, d.cipher)
-		if err != nil {
-			d.log.Warn().Err(err).Uint64("entry", key).Msg("an event in the outbox cannot be read and is dropped")
-			c.damaged = append(c.damaged, key)
-			return nil
-		}
-		c.records = append(c.records, found{key: key, camera: r.camera, score: r.score, born: r.born, size: len(r.data)})
+		c.tally.last = max(c.tally.last, noted.last)
+	}
+	return c, nil
+}
+
+// collect adds an entry to what a file holds.
+func (d *diskStore) collect(c *content, k, value []byte) error {
+	if len(k) != 8 || value == nil {
+		return errTorn
+	}
+	key := binary.BigEndian.Uint64(k)
+	if key <= c.tally.last && c.tally.count > 0 {
+		return fmt.Errorf("%w: its entries are not in order", errTorn)
+	}
+	c.tally = tally{count: c.tally.count + 1, last: key}
+	c.used += diskUsage(len(value))
+	r, err := decode(key, value, d.cipher)
+	if err != nil {
+		d.log.Warn().Err(err).Uint64("entry", key).Msg("an event in the outbox cannot be read and is dropped")
+		c.damaged = append(c.damaged, key)
 		return nil
-	})
+	}
+	c.clock = max(c.clock, r.born)
+	c.records = append(c.records, found{key: key, camera: r.camera, score: r.score, born: r.born, size: len(r.data)})
+	return nil
 }
 
 // prove finds out whether the key is the one that the file was sealed with.
@@ -158,9 +216,25 @@ func (d *diskStore) prove(proof []byte) error {
 	return nil
 }
 
+// doubt returns errTorn instead of err where it is not the key that is wrong, but the proof, and where nothing is sealed.
+func (d *diskStore) doubt(err error, events *bbolt.Bucket) error {
+	key, value := events.Cursor().First()
+	if key == nil {
+		return fmt.Errorf("%w: it holds no event, and was %w", errTorn, errOtherKey)
+	}
+	if d.cipher == nil || len(key) != 8 {
+		return err
+	}
+	if _, wrong := decode(binary.BigEndian.Uint64(key), value, d.cipher); wrong == nil {
+		return fmt.Errorf("%w: its proof of the key is damaged", errTorn)
+	}
+	return err
+}
+
 // resume opens an existing sound file for writing, and writes it anew if it is mostly gaps, or not sealed as it should.
 func (d *diskStore) resume(c content) error {
-	if err := d.reopen(); err != nil {
+	d.tally = c.tally
+	if err := d.openAny(); err != nil || d.readOnly != nil {
 		return err
 	}
 	info, err := os.Stat(d.path)
@@ -169,76 +243,36 @@ func (d *diskStore) resume(c content) error {
 	}
 	if unsealed := d.cipher != nil && !c.sealed; !unsealed && (info.Size() < 1<<20 || info.Size() < 4*c.used) {
 		return nil
-	} else if err := d.rewrite(); err != nil && unsealed {
+	} else if err := d.rewrite(d.cipher); err != nil && unsealed {
 		_ = guard(d.db.Close)
 		return fmt.Errorf("seal the outbox: %w", err)
 	}
 	return nil
 }
 
-func (d *diskStore) reopen() error {
+// openAny opens the file for writing, or for reading where the disk allows no more.
+func (d *diskStore) openAny() error {
+	err := d.reopen()
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
+		d.readOnly = err
+		return d.reopenReadOnly()
+	}
+	return err
+}
+
+func (d *diskStore) reopen() error { return d.openFile(false) }
+
+func (d *diskStore) reopenReadOnly() error { return d.openFile(true) }
+
+func (d *diskStore) openFile(readOnly bool) error {
 	return guard(func() error {
-		db, err := bbolt.Open(d.path, 0o600, options(false))
+		db, err := bbolt.Open(d.path, 0o600, options(readOnly))
 		if err != nil {
 			return err
 		}
 		db.AllocSize = d.allocation()
 		d.db = db
-		return nil
-	})
-}
-
-// create makes a new file.
-func (d *diskStore) create(path string, clock time.Duration) (*bbolt.DB, error) {
-	db, err := bbolt.Open(path, 0o600, options(false))
-	if err != nil {
-		return nil, err
-	}
-	db.AllocSize = d.allocation()
-	err = db.Update(func(tx *bbolt.Tx) error {
-		about, err1 := tx.CreateBucket([]byte(aboutBucket))
-		_, err2 := tx.CreateBucket([]byte(eventsBucket))
-		if err := errors.Join(err1, err2); err != nil {
-			return err
-		}
-		if d.cipher != nil {
-			if err := about.Put([]byte(proofKey), seal(nil, 0, []byte(format), d.cipher)); err != nil {
-				return err
-			}
-		}
-		return errors.Join(about.Put([]byte(formatKey), []byte(format)), about.Put([]byte(clockKey), clockValue(clock, time.Now())))
-	})
-	if err == nil {
-		err = syncDir(folder(path))
-	}
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return db, nil
-}
-
-// setAside renames the file, so that somebody may look at it. Only the last one is kept: it holds faces, and takes room.
-func (d *diskStore) setAside(why error) error {
-	name := d.path + ".corrupt-" + time.Now().UTC().Format("20060102T150405.000000000Z")
-	if err := os.Rename(d.path, name); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("set a torn file aside: %w", err)
-	}
-	names, _ := filepath.Glob(d.path + ".corrupt-*") //nolint:errcheck // the pattern is sound
-	for _, old := range names {
-		if old != name {
-			_ = os.Remove(old)
-		}
-	}
-	d.log.Error().Err(why).Str("file", name).Msg("outbox was torn or is not one: it was set aside, and a new one begun")
-	return nil
-}
-
-func syncDir(dir string) error {
-	file, err := os.Open(dir) //nolint:gosec // the user's folder
-	if err != nil {
+		d.file, err = os.Stat(d.path)
 		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
+	})
 }

@@ -22,57 +22,82 @@ var (
 
 // timing is what tests change.
 type timing struct {
-	end   time.Duration // that Close waits for the disk at most
-	save  time.Duration // that Add waits for the disk at most; a pipeline stands still meanwhile
-	tidy  time.Duration // between commits of what was delivered, and attempts on a disk that fails
-	fresh time.Duration // that an event counts as fresh
-	rest  time.Duration // before an event that ended several connections is sent again; twice as long each time
-	grace time.Duration // after the start, in which nothing expires
+	end    time.Duration // that Close waits for the disk at most
+	save   time.Duration // that Add waits for the disk at most; a pipeline stands still meanwhile
+	tidy   time.Duration // between commits of what was delivered, and attempts on a disk that fails
+	open   time.Duration // between attempts to open the file, at most
+	change time.Duration // that Reconfigure waits at most
+	fresh  time.Duration // that an event counts as fresh
+	rest   time.Duration // before an event that ended several connections is sent again; twice as long each time
+	grace  time.Duration // after the start, in which nothing expires
 }
 
 func defaultTiming() timing {
-	return timing{end: 2 * time.Second, save: 500 * time.Millisecond, tidy: 500 * time.Millisecond, fresh: 5 * time.Second, rest: time.Second, grace: time.Hour}
+	return timing{
+		end: 2 * time.Second, save: 500 * time.Millisecond, tidy: 500 * time.Millisecond, open: 10 * time.Second,
+		change: 10 * time.Second, fresh: 5 * time.Second, rest: time.Second, grace: time.Hour,
+	}
 }
 
 // heldBytes bounds what is held in memory while the disk takes nothing.
 const heldBytes = 16 << 20
 
+// firstOrder is the place in the backlog of the first event of a run. What an earlier run has left is before it, also
+// when it is found later.
+const firstOrder = 1 << 40
+
 // Box holds events. Its methods may be called from any goroutine, but Connect to Disconnect belong to one publisher at a
 // time: the box outlives publishers, and what one has left the next one sends.
 type Box struct {
-	cfg    Config
 	timing timing
 	log    zerolog.Logger
-	store  store
-	clock  clock
-	limit  int64 // of bytes
 
-	work chan struct{} // something must be written now
-	wake chan struct{} // something may be sent
-	quit chan struct{}
-	done chan struct{}
+	work    chan struct{} // something must be written now
+	wake    chan struct{} // something may be sent
+	changes chan *change
+	quit    chan struct{}
+	done    chan struct{}
 
-	mu      sync.Mutex
-	closed  bool
-	err     error // of closing the store
-	nextKey uint64
-	order   uint64
-	link    uint64 // number of the present connection, 0 for none
-	links   uint64 // connections so far
-	entries map[uint64]*entry
-	unsaved map[uint64]*entry // those of entries that are not in the store, and those being written
-	removed []uint64          // keys that are to leave the store
-	bytes   int64
-	lanes   lanes
-	drainAt time.Time // when the next of the backlog may go
-	failing bool      // the last commit failed, or takes too long
+	mu       sync.Mutex
+	cfg      Config
+	limit    int64 // of bytes
+	store    store // the present one; only keep replaces it
+	clock    clock
+	closed   bool
+	err      error // of closing the store
+	nextKey  uint64
+	lastSlot uint64 // highest key in the present store
+	order    uint64
+	early    uint64 // the lowest order
+	link     uint64 // number of the present connection, 0 for none
+	links    uint64 // connections so far
+	entries  map[uint64]*entry
+	unsaved  map[uint64]*entry  // those of entries that are in no store, and those of them being written
+	removed  map[store][]uint64 // keys that are to leave a store
+	bytes    int64
+	lanes    lanes
+	drainAt  time.Time // when the next of the backlog may go
+	failing  bool      // the last commit failed, or takes too long
 	// stranded says that the file was torn and a new one cannot be begun.
 	stranded bool
+	corrupt  bool // reading found that the present file is
 	fullLog  limiter
+	readLog  limiter
 	stats    Stats
+
+	// For keep alone.
+	attempt     attempt
+	pause       time.Time // until then nothing moves: it could not be read
+	pauseRescue time.Time // until then no new file is begun: it could not be
+	moving      []*entry  // those in other stores than the present one, by key
+	formers     []*former
+	unreachable []string // directories with events that cannot be carried over
 }
 
-// Open opens the box, with what an earlier run has left in it.
+// Open opens the box, with what an earlier run has left in it, here or in the directory that it used. A disk that takes
+// nothing is no error: events are held in memory, and the file is opened when that is possible. An error is a
+// fault that does not pass by itself: another program uses the directory, the key is wrong or its file bad, or the files
+// belong to another user.
 func Open(cfg Config, log zerolog.Logger) (*Box, error) { return open(cfg, log, defaultTiming()) }
 
 func open(cfg Config, log zerolog.Logger, t timing) (*Box, error) {
@@ -80,45 +105,21 @@ func open(cfg Config, log zerolog.Logger, t timing) (*Box, error) {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
 	b := &Box{
-		cfg: cfg, timing: t, log: log, store: memory{}, clock: clock{started: time.Now()},
-		limit: int64(cfg.MaxMiB) << 20,
-		work:  make(chan struct{}, 1), wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
-		entries: map[uint64]*entry{}, unsaved: map[uint64]*entry{}, lanes: lanes{of: map[string]*lane{}},
+		cfg: cfg, timing: t, log: log, store: memory{}, clock: clock{base: firstClock, started: time.Now()},
+		limit: cfg.limit(), order: firstOrder, early: firstOrder,
+		work: make(chan struct{}, 1), wake: make(chan struct{}, 1), changes: make(chan *change),
+		quit: make(chan struct{}), done: make(chan struct{}),
+		entries: map[uint64]*entry{}, unsaved: map[uint64]*entry{}, removed: map[store][]uint64{},
+		lanes: lanes{of: map[string]*lane{}},
 	}
 	if cfg.Store == Disk {
-		d, content, err := openDisk(cfg, log)
-		if err != nil {
+		if err := b.openFirst(); err != nil {
 			return nil, fmt.Errorf("outbox: %w", err)
 		}
-		b.store, b.clock.base = d, content.clock
-		b.limit -= b.limit / 4 // for what the file needs beside events
-		b.restore(content)
 	}
+	b.openFormers()
 	go b.keep()
 	return b, nil
-}
-
-// restore takes in what the file holds.
-func (b *Box) restore(c content) {
-	b.stats.Restored = uint64(len(c.records) + len(c.damaged))
-	b.stats.Dropped.Corrupt = uint64(len(c.damaged))
-	b.removed, b.nextKey = c.damaged, c.lastKey
-	for _, r := range c.records {
-		b.order++
-		e := &entry{
-			key: r.key, order: b.order, camera: r.camera, score: r.score, born: min(r.born, b.clock.base),
-			bytes: b.store.charge(r.size), saved: true, counted: true, place: backlog,
-		}
-		b.entries[e.key] = e
-		b.bytes += e.bytes
-		b.lanes.push(e)
-	}
-	for b.over(0) {
-		b.drop(b.lowest(b.entries), full)
-	}
-	if b.stats.Restored > 0 {
-		b.log.Info().Uint64("events", b.stats.Restored).Int("damaged", len(c.damaged)).Msg("outbox has events of an earlier run")
-	}
 }
 
 // Event is what Add takes.
@@ -166,7 +167,7 @@ func (b *Box) enter(event Event) (*entry, <-chan struct{}, error) {
 	b.nextKey++
 	e := &entry{
 		key: b.nextKey, camera: event.Camera, score: event.Score, born: b.clock.now(), arrived: time.Now(), link: b.link,
-		data: event.Data, bytes: b.store.charge(len(event.Data)), settled: make(chan struct{}),
+		data: event.Data, size: len(event.Data), bytes: b.store.charge(len(event.Data)), settled: make(chan struct{}),
 	}
 	settled := e.settled
 	if !b.makeRoom(e) {
@@ -182,7 +183,13 @@ func (b *Box) enter(event Event) (*entry, <-chan struct{}, error) {
 }
 
 // Durable says whether events outlive the process.
-func (b *Box) Durable() bool { return b.cfg.Store == Disk }
+func (b *Box) Durable() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.durable()
+}
+
+func (b *Box) durable() bool { return b.cfg.Store == Disk }
 
 // Close writes what is to be written and closes the store. Its error says how many events are lost by that. A disk that
 // hangs is given up after some seconds.
@@ -201,12 +208,17 @@ func (b *Box) Close() error {
 	}
 }
 
-// lost is how many events end with the process.
-func (b *Box) lost() int {
-	if b.Durable() {
-		return len(b.unsaved)
+// atRisk is how many events end with the process.
+func (b *Box) atRisk() (n int) {
+	if b.durable() && len(b.unsaved) == 0 && len(b.formers) == 0 && b.store.durable() {
+		return 0
 	}
-	return len(b.entries)
+	for _, e := range b.entries {
+		if !e.durable() {
+			n++
+		}
+	}
+	return n
 }
 
 // lowest is the entry of the lowest score, the oldest of equals, of those that are not in flight; or nil.
@@ -216,7 +228,7 @@ func (b *Box) lowest(of map[uint64]*entry) *entry {
 		if e.place == inFlight || e.place == gone {
 			continue
 		}
-		if found == nil || e.score < found.score || e.score == found.score && e.key < found.key {
+		if found == nil || worse(e, found) < 0 {
 			found = e
 		}
 	}
@@ -232,6 +244,6 @@ func poke(c chan struct{}) {
 }
 
 // sorted returns the entries by key.
-func sorted(of map[uint64]*entry) []*entry {
-	return slices.SortedFunc(maps.Values(of), func(a, b *entry) int { return compare(a.key, b.key) })
-}
+func sorted(of map[uint64]*entry) []*entry { return slices.SortedFunc(maps.Values(of), byKey) }
+
+func byKey(a, b *entry) int { return compare(a.key, b.key) }

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -118,22 +117,4 @@ func TestOneProgramOneFile(t *testing.T) {
 	}
 	mustClose(t, b)
 	mustOpen(t, cfg, quick())
-}
-
-func TestFolderThatCannotBeWritten(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg := Default()
-	for dir, want := range map[string]string{
-		"":                           "dir: is empty: name a folder, or set store: memory",
-		filepath.Join(file, "below"): "let systemd make the folder (StateDirectory=facesieve), name another, or set store: memory",
-		"/proc/1/outbox":             "dir: cannot write to /proc/1/outbox: ",
-	} {
-		cfg.Dir = dir
-		if _, err := Open(cfg, testLog(t)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Error(dir, err)
-		}
-	}
 }

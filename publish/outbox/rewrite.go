@@ -1,10 +1,13 @@
 package outbox
 
 import (
+	"bytes"
+	"crypto/cipher"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -14,65 +17,102 @@ const rewriteBatch = 1 << 20
 
 // rewrite copies all good entries into a new file, which then takes the place of the old one: it has no gaps, and every
 // entry is sealed if there is a key. bbolt never makes a file smaller by itself.
-func (d *diskStore) rewrite() error {
-	path := d.path + ".new"
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	err := guard(func() error {
-		to, err := d.create(path, 0)
-		if err != nil {
-			return err
-		}
-		to.NoSync = true // once, at the end
-		err = d.copyTo(to)
-		if err == nil {
-			err = to.Sync()
-		}
-		return errors.Join(err, to.Close())
-	})
+func (d *diskStore) rewrite(key cipher.AEAD) error {
+	path := d.path + replacement
+	after, err := d.build(path, key, func(w *fileWriter) error { return d.copyTo(w) })
 	if err != nil {
-		_ = os.Remove(path)
 		return fmt.Errorf("copy outbox: %w", err)
 	}
 	if err := errors.Join(guard(d.db.Close), os.Rename(path, d.path), syncDir(folder(d.path))); err != nil {
 		return errors.Join(err, d.reopen())
 	}
+	d.tally, d.cipher = after, key
 	return d.reopen()
 }
 
-func (d *diskStore) copyTo(to *bbolt.DB) error {
-	return d.db.View(func(from *bbolt.Tx) error {
-		clock := from.Bucket([]byte(aboutBucket)).Get([]byte(clockKey))
-		err := to.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(aboutBucket)).Put([]byte(clockKey), clock) })
+// build makes a complete file at a path, on disk when it returns, of what fill writes.
+func (d *diskStore) build(path string, key cipher.AEAD, fill func(*fileWriter) error) (after tally, err error) {
+	if err := ignoreMissing(os.Remove(path)); err != nil {
+		return after, err
+	}
+	err = guard(func() error {
+		to, err := d.createAt(path, 0, key)
 		if err != nil {
 			return err
 		}
-		cursor := from.Bucket([]byte(eventsBucket)).Cursor()
-		key, value := cursor.First()
-		for key != nil {
-			err := to.Update(func(tx *bbolt.Tx) error {
-				for n := 0; key != nil && n < rewriteBatch; key, value = cursor.Next() {
-					n += len(value)
-					if err := d.copyEntry(tx.Bucket([]byte(eventsBucket)), key, value); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-			if err != nil {
+		to.NoSync = true // once, at the end
+		w := &fileWriter{db: to, cipher: key}
+		if err = errors.Join(fill(w), w.flush()); err == nil {
+			err = to.Sync()
+		}
+		after = w.tally
+		return errors.Join(err, to.Close())
+	})
+	if err != nil {
+		_ = os.Remove(path)
+	}
+	return after, err
+}
+
+// fileWriter writes records into a new file, some at a time.
+type fileWriter struct {
+	db      *bbolt.DB
+	cipher  cipher.AEAD
+	clock   []byte // the value to store
+	tally   tally
+	waiting []record
+	bytes   int
+}
+
+func (w *fileWriter) put(r record) error {
+	w.waiting = append(w.waiting, r)
+	if w.bytes += len(r.data); w.bytes < rewriteBatch {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *fileWriter) flush() error {
+	err := w.db.Update(func(tx *bbolt.Tx) error {
+		events, about := tx.Bucket([]byte(eventsBucket)), tx.Bucket([]byte(aboutBucket))
+		for _, r := range w.waiting {
+			if err := events.Put(name(r.key), encode(r, w.cipher)); err != nil {
+				return err
+			}
+			w.tally = tally{count: w.tally.count + 1, last: max(w.tally.last, r.key)}
+		}
+		if len(w.clock) == 16 {
+			if err := about.Put([]byte(clockKey), w.clock); err != nil {
 				return err
 			}
 		}
-		return nil
+		return about.Put([]byte(countKey), w.tally.value(txNumber(tx)))
+	})
+	w.waiting, w.bytes = nil, 0
+	return err
+}
+
+// copyTo copies what is in the file. It leaves damaged entries behind: they are counted when they are read.
+func (d *diskStore) copyTo(w *fileWriter) error {
+	return d.db.View(func(from *bbolt.Tx) error {
+		w.clock = bytes.Clone(from.Bucket([]byte(aboutBucket)).Get([]byte(clockKey)))
+		w.tally.last = d.tally.last
+		return from.Bucket([]byte(eventsBucket)).ForEach(func(key, value []byte) error {
+			r, err := decode(binary.BigEndian.Uint64(key), value, d.cipher)
+			if err != nil {
+				return nil //nolint:nilerr // see above
+			}
+			return w.put(r)
+		})
 	})
 }
 
-// copyEntry leaves a damaged one behind.
-func (d *diskStore) copyEntry(to *bbolt.Bucket, key, value []byte) error {
-	r, err := decode(binary.BigEndian.Uint64(key), value, d.cipher)
-	if err != nil {
-		return nil //nolint:nilerr // it is counted when somebody asks for it
+// reseal writes the file anew with another key, or none.
+func (d *diskStore) reseal(key cipher.AEAD, clock time.Duration) error {
+	if err := d.commit(batch{clock: clock}); err != nil { // it can be written, and the clock is right
+		return err
 	}
-	return to.Put(key, encode(r, d.cipher))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rewrite(key)
 }

@@ -1,6 +1,9 @@
 package outbox
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Item is an event to send. It stays in the box until Done.
 type Item struct {
@@ -34,7 +37,7 @@ func (b *Box) Disconnect() {
 
 func (b *Box) waitAgain(e *entry) {
 	e.place = backlog
-	if e.saved && b.Durable() {
+	if e.durable() && !e.writing {
 		e.data = nil
 	}
 	b.lanes.push(e)
@@ -68,7 +71,7 @@ func (b *Box) choose(last bool) (e *entry, wait time.Duration) {
 		return e, 0
 	}
 	rested := now
-	if last && !b.Durable() {
+	if last && b.anyAtRisk() {
 		rested = now.Add(maxRest)
 	} else if wait = b.drainAt.Sub(now); wait > 0 {
 		return nil, b.ifAny(wait)
@@ -100,25 +103,55 @@ func (b *Box) take(e *entry) {
 
 // load reads the data of an entry in flight; one that cannot be read is dropped.
 func (b *Box) load(e *entry) (Item, bool) {
-	b.mu.Lock()
-	data := e.data
-	b.mu.Unlock()
-	var err error
-	if data == nil {
-		data, err = b.store.read(e.key) // outside of the lock: the disk may be slow
-	}
+	data, err := b.read(e)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if e.place == gone { // the file turned out to be torn meanwhile
 		return Item{}, false
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errCorrupt):
 		b.log.Warn().Err(err).Str("camera", e.camera).Msg("an event in the outbox cannot be read and is dropped")
 		b.drop(e, corrupt)
+		return Item{}, false
+	case err != nil: // the disk may be back, or the event be salvaged
+		b.unreadable(err)
+		e.rest = time.Now().Add(b.timing.rest)
+		b.waitAgain(e)
 		return Item{}, false
 	}
 	e.data = data
 	return Item{Key: e.key, Camera: e.camera, Data: data, Replayed: e.link == 0}, true
+}
+
+// unreadable notes that the file cannot be read. If it is corrupt, keep salvages what it can.
+func (b *Box) unreadable(err error) {
+	if b.readLog.allow(time.Now()) {
+		b.log.Warn().Err(err).Msg("the outbox cannot be read; it is tried again")
+	}
+	if errors.Is(err, errTorn) {
+		b.corrupt = true
+		poke(b.work)
+	}
+}
+
+// read returns the data of an entry, from where it is at that time.
+func (b *Box) read(e *entry) ([]byte, error) {
+	for {
+		b.mu.Lock()
+		data, home, slot := e.data, e.home, e.slot
+		b.mu.Unlock()
+		if data != nil || home == nil {
+			return data, nil
+		}
+		data, err := home.read(slot) // outside of the lock: the disk may be slow
+		b.mu.Lock()
+		there := e.home == home && e.slot == slot
+		b.mu.Unlock()
+		if there || err == nil {
+			return data, err
+		}
+	}
 }
 
 // Done removes an event that the broker has acknowledged.
@@ -171,18 +204,29 @@ func (b *Box) Blame(key uint64) bool {
 	return true
 }
 
-// Pending is how many events a publisher should wait for before it ends: all if they would be lost otherwise.
+// Pending is how many events a publisher should wait for before it ends: those of this connection, and all that would be
+// lost otherwise.
 func (b *Box) Pending() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.Durable() {
-		return len(b.entries)
-	}
 	n := 0
 	for _, e := range b.entries {
-		if e.place == inFlight || e.place == fresh || e.place == pending {
+		if e.place == inFlight || e.place == fresh || e.place == pending || !e.durable() {
 			n++
 		}
 	}
 	return n
+}
+
+// anyAtRisk reports whether something would be lost with the process.
+func (b *Box) anyAtRisk() bool {
+	if !b.durable() {
+		return true
+	}
+	for _, e := range b.unsaved {
+		if e.place != gone {
+			return true
+		}
+	}
+	return false
 }

@@ -4,8 +4,8 @@ import "time"
 
 // Stats are counts since Open. See the package comment for what they add up to.
 type Stats struct {
-	// Restored events were in the file at the start, Accepted were added, Delivered acknowledged by the broker. Queued are
-	// in between, and take Bytes of the store.
+	// Restored events were in the file at the start, or in another one that was found or opened later, Accepted were added,
+	// Delivered acknowledged by the broker. Queued are in between, and take Bytes of the store.
 	Restored, Accepted, Delivered uint64
 	Queued                        int
 	Bytes                         int64

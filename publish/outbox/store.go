@@ -1,17 +1,24 @@
 package outbox
 
-import "time"
+import (
+	"errors"
+	"os"
+	"time"
+)
 
-// store is where entries lie. One goroutine commits; any may read.
+// store is where entries lie. One goroutine commits; any may read. Stores are compared, so each is a pointer or empty.
 type store interface {
 	// commit adds and removes entries, all of them or none, and returns when a power cut would not undo it.
 	commit(b batch) error
 	// read returns what was committed under the key of an entry.
 	read(key uint64) ([]byte, error)
-	// renew begins anew after errTorn: all entries are gone.
-	renew() error
+	// renew begins anew after errTorn. It returns the keys of the wanted records that could be salvaged; the others are
+	// gone.
+	renew(wanted func(record) bool) (map[uint64]bool, error)
 	// charge is how many bytes an entry with so many bytes of data takes.
 	charge(size int) int64
+	// durable reports whether entries outlive the process.
+	durable() bool
 	close() error
 }
 
@@ -20,7 +27,7 @@ type record struct {
 	key    uint64
 	camera string
 	score  float64
-	born   time.Duration // on the box's own clock
+	born   time.Duration // on the clock of its store
 	data   []byte
 }
 
@@ -28,7 +35,7 @@ type record struct {
 type batch struct {
 	put    []record
 	remove []uint64
-	clock  time.Duration // of the box, now
+	clock  time.Duration // of the store, now
 }
 
 // memory is a store without a file. The entries themselves hold the data: see entry.data.
@@ -36,6 +43,22 @@ type memory struct{}
 
 func (memory) commit(batch) error          { return nil }
 func (memory) read(uint64) ([]byte, error) { return nil, errCorrupt }
-func (memory) renew() error                { return nil }
 func (memory) charge(size int) int64       { return int64(size) + entryOverhead }
+func (memory) durable() bool               { return false }
 func (memory) close() error                { return nil }
+
+func (memory) renew(func(record) bool) (map[uint64]bool, error) { return nil, nil }
+
+// absent stands for a disk that cannot be opened yet: it takes nothing.
+type absent struct{ memory }
+
+var errAbsent = errors.New("the outbox is not open")
+
+func (*absent) commit(batch) error    { return errAbsent }
+func (*absent) charge(size int) int64 { return diskUsage(size) }
+
+// diskUsage counts in pages: a value of bbolt begins in one with another and goes on in pages of its own.
+func diskUsage(size int) int64 {
+	page := os.Getpagesize()
+	return int64((size + entryOverhead + page - 1) / page * page)
+}

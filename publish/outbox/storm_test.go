@@ -20,7 +20,7 @@ type moodyStore struct {
 
 var errMood = errors.New("no space left")
 
-func (m moodyStore) commit(b batch) error {
+func (m *moodyStore) commit(b batch) error {
 	if !m.well() && rand.N(3) == 0 {
 		return errMood
 	}
@@ -39,7 +39,7 @@ func TestTheSumIsAlwaysRight(t *testing.T) {
 		var mutex sync.Mutex
 		healed := false
 		b.mu.Lock()
-		b.store = moodyStore{b.store, func() bool { mutex.Lock(); defer mutex.Unlock(); return healed }}
+		b.store = &moodyStore{b.store, func() bool { mutex.Lock(); defer mutex.Unlock(); return healed }}
 		b.mu.Unlock()
 		offered := storm(t, b)
 		mutex.Lock()
@@ -151,4 +151,21 @@ func TestOpensTheFileAgain(t *testing.T) {
 	}
 	eventually(t, "written", func() bool { return b.Stats().Accepted == 2 && !b.isFailing() })
 	add(t, b, "door", 3, 50)
+}
+
+// A file that bbolt has lost, because it could not map it, is opened again to be read.
+func TestOpensTheFileAgainToRead(t *testing.T) {
+	b := mustOpen(t, onDisk(t), quick())
+	add(t, b, "door", 1, 50)
+	d := b.store.(*diskStore)
+	d.mu.Lock()
+	err := d.db.Close()
+	d.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Connect()
+	if name, _ := next(t, b); name != "door 1*" {
+		t.Error(name)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,8 +34,26 @@ func onDisk(t *testing.T) Config {
 // quick is for tests that do not want to wait.
 func quick() timing {
 	t := defaultTiming()
-	t.end, t.save, t.tidy = long, long, 5*time.Millisecond
+	t.end, t.save, t.tidy, t.open = long, long, 5*time.Millisecond, 50*time.Millisecond
 	return t
+}
+
+// logBuffer keeps what is logged, and may be read meanwhile.
+type logBuffer struct {
+	mutex  sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.buffer.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.buffer.String()
 }
 
 func testLog(t *testing.T) zerolog.Logger {
@@ -88,6 +107,13 @@ func next(t *testing.T, b *Box) (string, Item) {
 	}
 	balanced(t, b)
 	return fields[0] + " " + fields[1] + star, item
+}
+
+// take waits for what is to be sent next.
+func take(t *testing.T, b *Box) (item Item) {
+	t.Helper()
+	eventually(t, "something to send", func() (is bool) { item, _, is = b.Next(false); return is })
+	return item
 }
 
 // all takes everything out of the box, acknowledged.
@@ -145,3 +171,5 @@ func mustRead(t *testing.T, path string) []byte {
 	}
 	return data
 }
+
+func farFuture() time.Time { return time.Now().Add(time.Hour) }

@@ -3,12 +3,10 @@ package outbox
 import (
 	"bytes"
 	"errors"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/rs/zerolog"
 	"go.etcd.io/bbolt"
 )
 
@@ -45,104 +43,6 @@ func TestForeignFile(t *testing.T) {
 				t.Error(names)
 			}
 		})
-	}
-}
-
-// fill makes an outbox with a history: many events came, some went.
-func fill(t *testing.T, cfg Config) {
-	t.Helper()
-	b := mustOpen(t, cfg, quick())
-	b.Connect()
-	for i := range 40 {
-		add(t, b, "door", i, 50)
-		if item, _, ok := b.Next(false); ok && i%3 == 0 {
-			b.Done(item.Key)
-		}
-	}
-	mustClose(t, b)
-}
-
-// reopened opens a box on a damaged file, uses it, and returns what it said at the start.
-func reopened(t *testing.T, cfg Config) Stats {
-	t.Helper()
-	b, err := open(cfg, zerolog.Nop(), quick())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	s := b.Stats()
-	b.Connect()
-	add(t, b, "gate", 1, 50)
-	if name, _ := next(t, b); name != "gate 1" {
-		t.Error(name)
-	}
-	return s
-}
-
-// A file cut off anywhere is set aside whole, and the box goes on.
-func TestTruncatedFile(t *testing.T) {
-	cfg := onDisk(t)
-	fill(t, cfg)
-	whole := mustRead(t, filepath.Join(cfg.Dir, fileName))
-	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same every time
-	sizes := []int{1, 100, 4095, 4096, 4097, 8192, 16384, len(whole) - 1, len(whole) - 4096, len(whole) / 2}
-	for range 90 {
-		sizes = append(sizes, 1+random.IntN(len(whole)-1))
-	}
-	torn := 0
-	for _, size := range sizes {
-		cfg.Dir = t.TempDir()
-		if err := os.WriteFile(filepath.Join(cfg.Dir, fileName), whole[:size], 0o600); err != nil {
-			t.Fatal(err)
-		}
-		s := reopened(t, cfg)
-		names := aside(t, cfg.Dir)
-		switch {
-		case len(names) == 1 && s.Restored == 0 && len(mustRead(t, names[0])) == size:
-			torn++
-		case len(names) == 0 && s.Restored == 26 && s.Queued == 26: // only free pages were cut off
-		default:
-			t.Fatalf("cut to %d of %d: %v, %+v", size, len(whole), names, s)
-		}
-	}
-	t.Logf("outbox file truncated: %d times, %d set aside, %d sound without their end", len(sizes), torn, len(sizes)-torn)
-	if torn < 50 {
-		t.Error("too few were torn to prove anything")
-	}
-}
-
-// Bytes that changed in the middle cost the events that they were in, or the file, and never the program.
-func TestDamagedFile(t *testing.T) {
-	cfg := onDisk(t)
-	fill(t, cfg)
-	whole := mustRead(t, filepath.Join(cfg.Dir, fileName))
-	random := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // the same every time
-	torn, dropped := 0, 0
-	for i := range 100 {
-		cfg.Dir = t.TempDir()
-		damaged := bytes.Clone(whole)
-		at := random.IntN(len(damaged) - 512)
-		if i%4 == 0 {
-			at = at / 4096 * 4096 // the head of a page, which bbolt believes
-		}
-		for j := range 1 + random.IntN(512) {
-			damaged[at+j] = byte(random.Uint32())
-		}
-		if err := os.WriteFile(filepath.Join(cfg.Dir, fileName), damaged, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		s := reopened(t, cfg)
-		if n := len(aside(t, cfg.Dir)); n > 0 {
-			torn++
-		} else if s.Restored > 26 || s.Dropped.Total() != s.Dropped.Corrupt {
-			t.Errorf("%+v", s)
-		} else {
-			dropped += int(s.Dropped.Corrupt)
-		}
-	}
-	t.Logf("outbox file damaged: 100 times, %d set aside, %d events dropped in the others", torn, dropped)
-	if dropped == 0 || torn == 0 {
-		t.Error("nothing was found")
 	}
 }
 

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+)
+
+// mover is facesieve run with an outbox that a test moves, and a broker that it switches.
+type mover struct {
+	*daemonUnderTest
+	video  string
+	ledger *ledger
+}
+
+// startMover runs the daemon with this outbox section while the broker is away.
+func startMover(t *testing.T, outbox string) *mover {
+	t.Helper()
+	video := sharedVideo(t, "two_heads.mp4")
+	m := &mover{ledger: startLedger(t), video: video}
+	m.ledger.down()
+	m.daemonUnderTest = &daemonUnderTest{t: t, config: filepath.Join(t.TempDir(), "facesieve.yaml"), systemd: listenAsSystemd(t)}
+	m.move(outbox, "all, threshold: 0")
+	m.start()
+	t.Cleanup(func() {
+		m.end()
+		if t.Failed() {
+			t.Logf("log:\n%s", m.log.copied())
+		}
+	})
+	return m
+}
+
+func (m *mover) start() {
+	var ctx context.Context
+	ctx, m.stop = context.WithCancel(context.Background())
+	m.code = make(chan int, 1)
+	go func(code chan int) { code <- run(ctx, []string{"run", "--config", m.config}, &m.log, &m.log) }(m.code)
+}
+
+func (m *mover) end() {
+	m.stop()
+	if code := <-m.code; code != exitOK {
+		m.t.Error("exit code", code)
+	}
+	m.code <- exitOK // for the next
+}
+
+// move writes the configuration.
+func (m *mover) move(outbox, quality string) {
+	m.t.Helper()
+	text := fmt.Sprintf("device: pole\nlog: {format: json}\nmqtt: {broker: 'tcp://%s'}\noutbox: {%s}\nquality: {policy: %s}\ncameras:\n%s",
+		m.ledger.address, outbox, quality, looped("door", m.video))
+	must(m.t, os.WriteFile(m.config+".new", []byte(text), 0o600))
+	must(m.t, os.Rename(m.config+".new", m.config))
+}
+
+var forwardedLine = regexp.MustCompile(`"id":"([^"]+)".*"message":"face forwarded"`)
+
+// accepted are the ids of the faces that the log calls forwarded.
+func (m *mover) accepted() []string {
+	ids := map[string]bool{}
+	for _, match := range forwardedLine.FindAllSubmatch(m.log.copied(), -1) {
+		ids[string(match[1])] = true
+	}
+	return slices.Sorted(maps.Keys(ids))
+}
+
+// delivered waits until the broker has each of these once.
+func (m *mover) delivered(ids []string) {
+	m.t.Helper()
+	m.ledger.up()
+	eventually(m.t, "everything delivered", func() bool {
+		return !slices.ContainsFunc(ids, func(id string) bool { return m.ledger.received(id) == 0 })
+	})
+	for _, id := range ids {
+		if n := m.ledger.received(id); n != 1 {
+			m.t.Errorf("%s came %d times", id, n)
+		}
+	}
+}
+
+// A reload moves the outbox to another directory, to memory and to disk again: what waits goes along, and comes once.
+func TestReloadMovesTheOutbox(t *testing.T) {
+	dirs := t.TempDir()
+	first, second := filepath.Join(dirs, "first"), filepath.Join(dirs, "second")
+	m := startMover(t, "dir: "+first)
+	eventually(t, "some faces", func() bool { return len(m.accepted()) >= 4 })
+	m.move("dir: "+second, "all, threshold: 100")
+	m.awaitLog("the former outbox is empty", `"from":"`+first+`"`, `"to":"`+second+`"`)
+	m.move("store: memory", "all, threshold: 100")
+	m.awaitLog("the former outbox is empty", `"from":"`+second+`"`, `"to":"memory"`)
+	m.move("dir: "+first+", key_file: /nowhere", "all, threshold: 100")
+	m.awaitLog("is refused", "key_file")
+	m.move("dir: "+first, "all, threshold: 100")
+	eventually(t, "to disk", func() bool { return m.logged("the outbox moves", `"to":"`+first+`"`) > 0 })
+	if names, err := os.ReadDir(second); err != nil || len(names) > 0 {
+		t.Error("left behind:", names, err)
+	}
+	m.delivered(m.accepted())
+}
+
+// A start with another directory, or with none, finds what the last run has left in the state directory or elsewhere.
+func TestStartMovesTheOutbox(t *testing.T) {
+	state := t.TempDir()
+	t.Setenv("STATE_DIRECTORY", state)
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	m := startMover(t, "")
+	eventually(t, "some faces", func() bool { return len(m.accepted()) >= 4 })
+	m.end()
+	m.move("dir: "+elsewhere, "all, threshold: 100")
+	m.start()
+	m.awaitLog("the former outbox is empty", `"from":"`+state+`"`, `"to":"`+elsewhere+`"`)
+	m.end()
+	m.move("store: memory", "all, threshold: 100")
+	m.start()
+	m.awaitLog("the former outbox is empty", `"from":"`+elsewhere+`"`, `"to":"memory"`)
+	m.delivered(m.accepted())
+}
+
+// A directory that cannot be made is no reason not to start: what is held is sent.
+func TestStartWithoutADirectory(t *testing.T) {
+	file := writeFile(t, "file", "")
+	m := startMover(t, "dir: "+filepath.Join(file, "below"))
+	m.awaitLog("the outbox cannot be opened", "held in memory", "let systemd make the folder")
+	m.ledger.up()
+	eventually(t, "faces", func() bool { return m.ledger.last("door").ID != "" })
+}

@@ -1,0 +1,198 @@
+package publish
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+	"golang.org/x/time/rate"
+)
+
+const (
+	refusals       = 20 // publishes in a row that are refused before the client is disconnected; one more each second
+	freePasswords  = 3  // wrong passwords from an address before the next attempts wait
+	passwordsAhead = 5  // wrong passwords that a wait may be for
+	furtherLevels  = 16 // of a topic filter beyond those of the root
+)
+
+var (
+	errClientID      = errors.New("its client id is longer than the broker allows")
+	errReserved      = errors.New("its client id is that of facesieve itself")
+	errNoPlace       = errors.New("too many clients are connected")
+	errMayNotPublish = errors.New("it may not publish")
+	errPersists      = errors.New("it may not publish, and goes on")
+)
+
+// access authenticates clients and authorises what they do. A client other than the daemon may subscribe to everything
+// and publish nothing.
+type access struct {
+	mochi.HookBase
+	server   *mochi.Server
+	listener *brokerListener
+	notices  *brokerNotices
+	sessions *sessions
+	limits   *limits
+	levels   int // of a topic filter
+	guesses  *addresses
+	reserved atomic.Pointer[string] // the daemon's client id
+
+	user, password [sha256.Size]byte
+	open           bool
+}
+
+func newAccess(cfg Config, server *mochi.Server, l *brokerListener, s *sessions) *access {
+	a := &access{
+		server: server, listener: l, notices: l.notices, sessions: s, limits: l.limits,
+		levels:  strings.Count(cfg.Topics().Root(), "/") + furtherLevels,
+		guesses: newAddresses(rate.Every(l.limits.passwords), freePasswords),
+		user:    digest(cfg.User), password: digest(string(cfg.Password)), open: cfg.User == "",
+	}
+	a.reserve(cfg.clientID())
+	return a
+}
+
+func (a *access) reserve(id string) { a.reserved.Store(&id) }
+
+// ID names the hook.
+func (*access) ID() string { return "access" }
+
+// Provides returns which questions of the server the hook answers.
+func (*access) Provides(b byte) bool {
+	switch b {
+	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnSubscribe, mochi.OnSubscribed:
+		return true
+	}
+	return false
+}
+
+// OnConnect accepts a client, or sends the reason why not.
+func (a *access) OnConnect(cl *mochi.Client, pk packets.Packet) error {
+	c := connOf(cl)
+	id := clip(cl.ID)
+	c.id.Store(&id)
+	// The server stores messages with topic aliases, which are not valid on the next connection of the session.
+	cl.Properties.Props.TopicAliasMaximum = 0
+	if c.owner {
+		return nil
+	}
+	code, why := a.admit(c, cl, pk)
+	if code != packets.CodeSuccess {
+		kind := a.notices.refused
+		if code == packets.ErrBadUsernameOrPassword {
+			kind = a.notices.passwords
+		}
+		kind.report(c.RemoteAddr(), id, why)
+		_ = a.server.SendConnack(cl, code, false, nil)
+		return code
+	}
+	if will := &cl.Properties.Will; will.Flag != 0 && !a.mayPublish(c, will.TopicName) {
+		a.notices.messages.report(c.RemoteAddr(), cl.ID, errMayNotPublish)
+		*will = mochi.Will{}
+	}
+	return nil
+}
+
+func (a *access) admit(c *brokerConn, cl *mochi.Client, pk packets.Packet) (packets.Code, error) {
+	former, replaces := a.server.Clients.Get(cl.ID)
+	switch {
+	case len(cl.ID) > a.limits.clientID:
+		return packets.ErrClientIdentifierNotValid, errClientID
+	case !a.authenticate(c, pk):
+		return packets.ErrBadUsernameOrPassword, nil
+	case cl.ID == *a.reserved.Load() || replaces && connOf(former).owner && !former.Closed():
+		return packets.ErrClientIdentifierNotValid, errReserved
+	case a.listener.admit(c, replaces && !former.Closed()):
+		return packets.CodeSuccess, nil
+	case cl.Properties.ProtocolVersion < 5:
+		return packets.ErrServerUnavailable, errNoPlace
+	}
+	return packets.ErrServerBusy, errNoPlace
+}
+
+// OnConnectAuthenticate has nothing left to check.
+func (*access) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
+
+// authenticate compares user and password in constant time. An address that had several wrong ones waits before the
+// next is compared, whatever it is, so that the time of an answer does not depend on the password.
+func (a *access) authenticate(c *brokerConn, pk packets.Packet) bool {
+	if a.open {
+		return true
+	}
+	guesses := a.guesses.of(c.RemoteAddr())
+	ahead := min(1-guesses.Tokens(), 1+passwordsAhead)
+	if ahead > 0 && !c.pause(time.Duration(ahead*float64(a.limits.passwords))) {
+		return false
+	}
+	user, password := digest(string(pk.Connect.Username)), digest(string(pk.Connect.Password))
+	same := subtle.ConstantTimeCompare(user[:], a.user[:]) & subtle.ConstantTimeCompare(password[:], a.password[:])
+	if same != 1 && guesses.Tokens() > -passwordsAhead {
+		guesses.Reserve()
+	}
+	return same == 1
+}
+
+// OnACLCheck authorises a message from a client (write), a message to it, and a subscription.
+func (a *access) OnACLCheck(cl *mochi.Client, topic string, write bool) bool {
+	c := connOf(cl)
+	if !write {
+		return c.subscribing || a.sessions.deliverable(cl)
+	}
+	if a.mayPublish(c, topic) {
+		return true
+	}
+	a.notices.messages.report(c.RemoteAddr(), cl.ID, errMayNotPublish)
+	if !c.refuse.Allow() {
+		c.drop(errPersists)
+	}
+	return false
+}
+
+// mayPublish is the one rule of who publishes where, last wills included. A topic that others may use, for example for
+// commands to a camera, is added here.
+func (*access) mayPublish(c *brokerConn, _ string) bool { return c.owner }
+
+// OnSubscribe takes from a SUBSCRIBE the filters that are too many or too long.
+func (a *access) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
+	c := connOf(cl)
+	c.subscribing = true
+	if c.owner {
+		return pk
+	}
+	places := a.limits.filters - cl.State.Subscriptions.Len()
+	filters := make(packets.Subscriptions, len(pk.Filters))
+	for i, sub := range pk.Filters {
+		if _, again := cl.State.Subscriptions.Get(sub.Filter); !again {
+			places--
+		}
+		if places < 0 || len(sub.Filter) > a.limits.filter || strings.Count(sub.Filter, "/") > a.levels {
+			sub.Filter = "" // the server refuses it
+		}
+		filters[i] = sub
+	}
+	pk.Filters = filters
+	return pk
+}
+
+// OnSubscribed replaces the server's reason for what OnSubscribe has taken away by the true one.
+func (a *access) OnSubscribed(cl *mochi.Client, pk packets.Packet, reasons []byte) {
+	c := connOf(cl)
+	c.subscribing = false
+	for i := range reasons {
+		if pk.Filters[i].Filter == "" && cl.Properties.ProtocolVersion >= 5 {
+			reasons[i] = packets.ErrQuotaExceeded.Code
+		}
+	}
+}
+
+// connOf returns the connection of a client; it has no other.
+func connOf(cl *mochi.Client) *brokerConn { return cl.Net.Conn.(*brokerConn) } //nolint:forcetypeassert // see serve
+
+func digest(s string) [sha256.Size]byte { return sha256.Sum256([]byte(s)) }
+
+// clip bounds a client id that is not checked yet.
+func clip(s string) string { return s[:min(len(s), maxName)] }

@@ -1,0 +1,194 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+)
+
+// hold adds events that the disk does not take.
+func hold(t *testing.T, b *Box, camera string, n int) {
+	t.Helper()
+	for i := range n {
+		if err := b.Add(Event{Camera: camera, Score: 50, Data: text(camera, i)}); !errors.Is(err, ErrHeld) {
+			t.Fatal(i, err)
+		}
+		balanced(t, b)
+	}
+	if s := b.Stats(); s.Held != n || s.Accepted != 0 {
+		t.Fatalf("%+v", s)
+	}
+}
+
+// obstacle is what keeps the outbox from being opened, and how it goes away.
+type obstacle struct {
+	dir    string
+	remove func()
+}
+
+func obstacles() map[string]func(t *testing.T) obstacle {
+	remount := func(t *testing.T, dir string, flags uintptr, options string) {
+		if err := unix.Mount("", dir, "", unix.MS_REMOUNT|flags, options); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return map[string]func(t *testing.T) obstacle{
+		"full": func(t *testing.T) obstacle {
+			dir := smallDisk(t, "size=1m")
+			ballast := filepath.Join(dir, "ballast")
+			_ = os.WriteFile(ballast, make([]byte, 2<<20), 0o600) // until nothing fits
+			return obstacle{dir, func() {
+				remount(t, dir, 0, "size=32m")
+				_ = os.Remove(ballast)
+			}}
+		},
+		"no more files": func(t *testing.T) obstacle {
+			dir := smallDisk(t, "size=32m,nr_inodes=1")
+			return obstacle{dir, func() { remount(t, dir, 0, "size=32m,nr_inodes=100") }}
+		},
+		"read-only": func(t *testing.T) obstacle {
+			dir := smallDisk(t, "size=32m")
+			remount(t, dir, unix.MS_RDONLY, "size=32m")
+			return obstacle{dir, func() { remount(t, dir, 0, "size=32m") }}
+		},
+		"missing on a read-only disk": func(t *testing.T) obstacle {
+			dir := smallDisk(t, "size=32m")
+			remount(t, dir, unix.MS_RDONLY, "size=32m")
+			return obstacle{filepath.Join(dir, "a", "b"), func() { remount(t, dir, 0, "size=32m") }}
+		},
+		"no name": func(*testing.T) obstacle { return obstacle{} },
+		"a file in its place": func(t *testing.T) obstacle {
+			file := filepath.Join(t.TempDir(), "file")
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return obstacle{filepath.Join(file, "below"), func() { _ = os.Remove(file) }}
+		},
+		"a directory in place of the lock": func(t *testing.T) obstacle {
+			dir := t.TempDir()
+			if err := os.Mkdir(filepath.Join(dir, lockName), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			return obstacle{dir, func() { _ = os.Remove(filepath.Join(dir, lockName)) }}
+		},
+	}
+}
+
+// Where the file cannot be made, events are held and sent, the log has the fix, and they are written when it can.
+func TestDirectoryThatTakesNothingAtTheStart(t *testing.T) {
+	for name, prepare := range obstacles() {
+		t.Run(name, func(t *testing.T) {
+			o := prepare(t)
+			cfg := Default()
+			cfg.Dir, cfg.DrainRate = o.dir, maxRate
+			var log logBuffer
+			b, err := open(cfg, zerolog.New(&log), quick())
+			if err != nil {
+				t.Fatal(err)
+			}
+			hold(t, b, "door", 5)
+			b.Connect()
+			name, item := next(t, b)
+			if name != "door 0*" {
+				t.Error(name)
+			}
+			if o.remove == nil { // it cannot be opened ever
+				if !strings.Contains(log.String(), "dir: is empty: name a folder") || !strings.Contains(fmt.Sprint(b.Close()), "5 events") {
+					t.Error(log.String())
+				}
+				return
+			}
+			o.remove()
+			eventually(t, "written", func() bool { s := b.Stats(); return s.Held == 0 && s.Accepted == 5 })
+			b.Done(item.Key)
+			balanced(t, b)
+			mustClose(t, b)
+			for text, times := range map[string]int{"events are held in memory": 1, "cannot write to " + o.dir: 1, "could be opened": 1} {
+				if n := strings.Count(log.String(), text); n != times {
+					t.Errorf("%q is logged %d times: %s", text, n, log.String())
+				}
+			}
+			b = mustOpen(t, cfg, quick())
+			b.Connect()
+			if got := all(t, b); !slices.Equal(got, []string{"door 1*", "door 2*", "door 3*", "door 4*"}) {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// What is held because there is no file is bounded, and the error of Close has the number of events that are lost.
+func TestHeldWithoutAFile(t *testing.T) {
+	cfg := Default()
+	cfg.Dir = "/proc/1/outbox"
+	b := mustOpen(t, cfg, quick())
+	data := make([]byte, 1<<20-entryOverhead)
+	for i := range 20 {
+		if err := b.Add(Event{Camera: "door", Score: float64(i), Data: data}); !errors.Is(err, ErrHeld) {
+			t.Fatal(i, err)
+		}
+		balanced(t, b)
+	}
+	if s := b.Stats(); s.Held != 16 || s.Refused != (Losses{Disk: 4}) {
+		t.Errorf("%+v", s)
+	}
+	if n := b.Pending(); n != 16 {
+		t.Errorf("a publisher waits for %d", n)
+	}
+	if err := b.Close(); err == nil || err.Error() != "outbox: 16 events were not delivered" {
+		t.Error(err)
+	}
+}
+
+// An outbox on a disk that is read-only is sent, with or without its lock file; what was delivered leaves the file when
+// the disk can be written again, and the ages are right.
+func TestOutboxOnAReadOnlyDisk(t *testing.T) {
+	for name, prepare := range map[string]func(dir string) error{
+		"with its lock": func(string) error { return nil },
+		"without":       func(dir string) error { return os.Remove(filepath.Join(dir, lockName)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := Default()
+			cfg.Dir, cfg.DrainRate = smallDisk(t, "size=32m"), maxRate
+			b := mustOpen(t, cfg, quick())
+			for i := range 4 {
+				add(t, b, "door", i, 50)
+			}
+			mustClose(t, b)
+			if err := prepare(cfg.Dir); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Mount("", cfg.Dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=32m"); err != nil {
+				t.Fatal(err)
+			}
+			b = mustOpen(t, cfg, quick())
+			if _, err := Open(cfg, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "in use by another facesieve") {
+				t.Error("opened twice:", err)
+			}
+			if s := b.Stats(); s.Restored != 4 {
+				t.Errorf("%+v", s)
+			}
+			hold(t, b, "gate", 2)
+			b.Connect()
+			for range 2 {
+				b.Done(take(t, b).Key)
+			}
+			if err := unix.Mount("", cfg.Dir, "", unix.MS_REMOUNT, "size=32m"); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "written", func() bool { return b.Stats().Held == 0 && !b.isFailing() })
+			before := b.Stats()
+			mustClose(t, b)
+			if s := mustOpen(t, cfg, quick()).Stats(); s.Restored != uint64(before.Queued) || before.Delivered != 2 {
+				t.Errorf("%+v, before %+v", s, before)
+			}
+		})
+	}
+}

@@ -1,0 +1,126 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/rs/zerolog"
+)
+
+const others = 0o077 // permissions of everybody but the owner
+
+// securePath refuses a file that somebody else owns or that is a link, and makes one of ours readable by its owner
+// alone. A file that does not exist is no fault.
+func securePath(path string, log zerolog.Logger) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		to, _ := os.Readlink(path) //nolint:errcheck // for the message
+		return refuse(fmt.Errorf("dir: %s is a symbolic link to %s: remove the link, or set dir to the directory of the file",
+			path, to))
+	}
+	if err := checkOwner(path, info, false); err != nil {
+		return err
+	}
+	if info.Mode().Perm()&others != 0 && info.Mode().IsRegular() {
+		tighten(path, info, 0o600, log)
+	}
+	return nil
+}
+
+// secureDir does the same for the directory of the outbox, which may be reached by a link and may be root's. It changes
+// the mode only of a directory that holds nothing else.
+func secureDir(cfg Config, log zerolog.Logger) error {
+	info, err := os.Stat(cfg.Dir)
+	if err != nil {
+		return err
+	}
+	if err := checkOwner(cfg.Dir, info, true); err != nil {
+		return err
+	}
+	mode := info.Mode()
+	if mode.Perm()&others == 0 {
+		return nil
+	}
+	if owner(info) == os.Geteuid() && (cfg.Dir == cfg.State || holdsOnlyOutbox(cfg.Dir)) {
+		tighten(cfg.Dir, info, 0o700, log)
+		return nil
+	}
+	if mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
+		return refuse(fmt.Errorf("dir: everybody can write to %s and replace the outbox: chmod o-w %s, or name another directory",
+			cfg.Dir, cfg.Dir))
+	}
+	return nil
+}
+
+func checkOwner(path string, info fs.FileInfo, rootToo bool) error {
+	uid := owner(info)
+	if uid == os.Geteuid() || rootToo && uid == 0 {
+		return nil
+	}
+	return refuse(fmt.Errorf("dir: %s belongs to user %d, and facesieve runs as user %d: chown %d %s, or name another directory",
+		path, uid, os.Geteuid(), os.Geteuid(), path))
+}
+
+// owner is the user of a file; without such a thing on the system, the present one.
+func owner(info fs.FileInfo) int {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(stat.Uid)
+	}
+	return os.Geteuid()
+}
+
+// tighten sets a mode and logs it. Where it cannot, as on FAT or a read-only disk, the file is used all the same.
+func tighten(path string, info fs.FileInfo, mode fs.FileMode, log zerolog.Logger) {
+	was := fmt.Sprintf("%04o", info.Mode().Perm())
+	err := os.Chmod(path, mode)
+	if errors.Is(err, syscall.EROFS) { // for now: it is done when the disk can be written
+		return
+	}
+	if err != nil {
+		log.Warn().Err(err).Str("path", path).Str("mode", was).
+			Msg("other users can read or write the outbox, and its mode cannot be changed: chmod it, or mount with umask=077")
+		return
+	}
+	log.Warn().Str("path", path).Str("was", was).Str("mode", fmt.Sprintf("%04o", mode)).
+		Msg("other users could read or write the outbox: its mode was changed")
+}
+
+// holdsOnlyOutbox reports whether all files of a directory belong to an outbox: its mode is nobody else's matter then.
+func holdsOnlyOutbox(dir string) bool {
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, entry := range names {
+		if name := entry.Name(); !strings.HasPrefix(name, "outbox.") && name != "lost+found" {
+			return false
+		}
+	}
+	return true
+}
+
+// secureAside makes the files that were set aside private too: they hold faces.
+func secureAside(path string, log zerolog.Logger) {
+	names, _ := filepath.Glob(path + ".corrupt-*") //nolint:errcheck // the pattern is sound
+	for _, name := range names {
+		info, err := os.Lstat(name)
+		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&others != 0 {
+			tighten(name, info, 0o600, log)
+		}
+	}
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,121 @@
+package outbox
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// locationsName is a file in the state directory with the directories, as a list of JSON, where events may be besides
+// that one: so that a start with another configuration finds them.
+const locationsName = "outbox.locations"
+
+const maxLocations = 64 << 10 // bytes of that file
+
+// formerDirs are the directories in which an earlier run may have left events.
+func (c Config) formerDirs() (dirs []string) {
+	if c.State == "" {
+		return nil
+	}
+	noted, _ := readLocations(c.State) // without a note there is the state directory
+	for _, dir := range append([]string{c.State}, noted...) {
+		own := c.Store == Disk && sameDir(dir, c.Dir)
+		if filepath.IsAbs(dir) && !own && !slices.ContainsFunc(dirs, func(other string) bool { return sameDir(dir, other) }) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+func readLocations(state string) (dirs []string, err error) {
+	file, err := os.Open(filepath.Join(state, locationsName)) //nolint:gosec // in the user's folder
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(io.LimitReader(file, maxLocations))
+	if err != nil {
+		return nil, err
+	}
+	return dirs, json.Unmarshal(text, &dirs)
+}
+
+// recordLocations notes where events are with these configurations, and where some are left.
+func (b *Box) recordLocations(of ...Config) {
+	state := of[0].State
+	if state == "" {
+		return
+	}
+	dirs := slices.Clone(b.unreachable)
+	for _, c := range of {
+		if c.Store == Disk {
+			dirs = append(dirs, c.Dir)
+		}
+	}
+	for _, f := range b.formers {
+		dirs = append(dirs, f.disk.cfg.Dir)
+	}
+	if err := writeLocations(state, dirs); err != nil {
+		b.log.Warn().Err(err).Strs("dirs", dirs).
+			Msg("cannot record where events are stored: after a kill, or with another outbox.dir, they are not found by themselves")
+	}
+}
+
+// writeLocations replaces the note, if it is another. The state directory itself needs none.
+func writeLocations(state string, dirs []string) error {
+	var noted []string
+	for _, dir := range dirs {
+		full, err := filepath.Abs(dir)
+		if err != nil {
+			return err
+		}
+		if !sameDir(full, state) && !slices.Contains(noted, full) {
+			noted = append(noted, full)
+		}
+	}
+	path := filepath.Join(state, locationsName)
+	before, err := readLocations(state)
+	switch {
+	case err == nil && slices.Equal(before, noted), errors.Is(err, fs.ErrNotExist) && len(noted) == 0:
+		return nil
+	case len(noted) == 0:
+		return ignoreMissing(os.Remove(path))
+	}
+	text, err := json.Marshal(noted)
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.MkdirAll(state, 0o700), writeFile(path, text))
+}
+
+// writeFile replaces a file by one with this text, at once.
+func writeFile(path string, text []byte) error {
+	file, err := os.OpenFile(path+unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // in the user's folder
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return errors.Join(os.Rename(path+unfinished, path), syncDir(folder(path)))
+}
+
+// sameDir reports whether two paths are of one directory.
+func sameDir(a, b string) bool {
+	if a == b {
+		return true
+	}
+	one, err1 := os.Stat(a)
+	other, err2 := os.Stat(b)
+	if err1 == nil && err2 == nil {
+		return os.SameFile(one, other)
+	}
+	fullA, _ := filepath.Abs(a) //nolint:errcheck // empty then
+	fullB, _ := filepath.Abs(b) //nolint:errcheck // as above
+	return fullA == fullB
+}

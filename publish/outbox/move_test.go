@@ -1,0 +1,333 @@
+package outbox
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+)
+
+// waiting is what is in a box, as "camera n", sorted, after all was taken out.
+func waiting(t *testing.T, b *Box) []string {
+	t.Helper()
+	b.Connect()
+	names := all(t, b)
+	slices.Sort(names)
+	return names
+}
+
+func numbered(camera string, from, to int) (names []string) {
+	for n := from; n < to; n++ {
+		names = append(names, camera+" "+strconv.Itoa(n)+"*")
+	}
+	slices.Sort(names)
+	return names
+}
+
+// hasOutbox reports whether a directory has files of an outbox in use.
+func hasOutbox(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, fileName))
+	return err == nil
+}
+
+func moveConfig(t *testing.T) Config {
+	cfg := onDisk(t)
+	cfg.State, cfg.DrainRate = t.TempDir(), maxRate
+	return cfg
+}
+
+// stores are the places that a box moves between.
+func stores(t *testing.T) map[string]func(Config) Config {
+	elsewhere, key := t.TempDir(), writeKey(t, "c")
+	return map[string]func(Config) Config{
+		"other directory":             func(c Config) Config { c.Dir = elsewhere; return c },
+		"other directory and key":     func(c Config) Config { c.Dir, c.KeyFile = elsewhere, key; return c },
+		"the same by another path":    func(c Config) Config { c.Dir += "/../" + filepath.Base(c.Dir); return c },
+		"key":                         func(c Config) Config { c.KeyFile = key; return c },
+		"memory":                      func(c Config) Config { c.Store, c.KeyFile = Memory, ""; return c },
+		"nothing but the bounds":      func(c Config) Config { c.MaxEvents, c.MaxMiB, c.DrainRate = 200, 32, 999; return c },
+		"directory that is not there": func(c Config) Config { c.Dir = filepath.Join(elsewhere, "x", "y"); return c },
+	}
+}
+
+// Wherever events are to be stored from now on, those that wait are carried over, once each, the counts go on, one that
+// is in flight can be acknowledged, and nothing is left behind.
+func TestReconfigure(t *testing.T) {
+	for name, change := range stores(t) {
+		t.Run(name, func(t *testing.T) {
+			old := moveConfig(t)
+			cfg := change(old)
+			var log logBuffer
+			b, err := open(old, zerolog.New(&log), quick())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			for n := range 40 {
+				add(t, b, "door", n, 50)
+			}
+			b.Connect()
+			b.Done(take(t, b).Key)
+			flying := take(t, b)
+			if err := b.Reconfigure(cfg); err != nil {
+				t.Fatal(err)
+			}
+			b.Done(flying.Key)
+			add(t, b, "door", 40, 50)
+			balanced(t, b)
+			moves := !sameDir(old.Dir, cfg.Dir) || cfg.Store == Memory
+			eventually(t, "moved", func() bool { return !moves || !hasOutbox(old.Dir) })
+			if s := b.Stats(); s.Accepted != 41 || s.Delivered != 2 || s.Queued != 39 || s.Dropped.Total() != 0 {
+				t.Errorf("%+v", s)
+			}
+			eventually(t, "logged", func() bool {
+				return !moves || strings.Contains(log.String(), "the outbox moves") && strings.Contains(log.String(), `"carried_over":3`)
+			})
+			if cfg.Store == Disk {
+				mustClose(t, b)
+				b = mustOpen(t, cfg, quick())
+			}
+			b.Disconnect()
+			want := append(numbered("door", 2, 40), "door 40*")
+			slices.Sort(want)
+			if got := waiting(t, b); !slices.Equal(got, want) {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// From memory to disk, and to a directory where events of another time wait already: both are there afterwards.
+func TestReconfigureJoins(t *testing.T) {
+	cfg := moveConfig(t)
+	b := mustOpen(t, cfg, quick())
+	for n := range 3 {
+		add(t, b, "gate", n, 50)
+	}
+	mustClose(t, b)
+	from := inMemory()
+	from.State, from.DrainRate = t.TempDir(), maxRate
+	b = mustOpen(t, from, quick())
+	for n := range 20 {
+		add(t, b, "door", n, 50)
+	}
+	cfg.State = from.State
+	if err := b.Reconfigure(cfg); err != nil {
+		t.Fatal(err)
+	}
+	balanced(t, b)
+	if s := b.Stats(); s.Restored != 3 || s.Accepted != 20 || s.Queued != 23 {
+		t.Errorf("%+v", s)
+	}
+	eventually(t, "on disk", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.atRisk() == 0 })
+	mustClose(t, b)
+	if got := waiting(t, mustOpen(t, cfg, quick())); !slices.Equal(got, append(numbered("door", 0, 20), numbered("gate", 0, 3)...)) {
+		t.Error(got)
+	}
+}
+
+// The way back comes before all was carried over.
+func TestReconfigureThereAndBack(t *testing.T) {
+	cfg := moveConfig(t)
+	b := mustOpen(t, cfg, quick())
+	for n := range 30 {
+		add(t, b, "door", n, 50)
+	}
+	other := cfg
+	other.Dir = t.TempDir()
+	for _, to := range []Config{other, cfg, other, cfg} {
+		if err := b.Reconfigure(to); err != nil {
+			t.Fatal(err)
+		}
+		balanced(t, b)
+	}
+	eventually(t, "moved", func() bool { return !hasOutbox(other.Dir) })
+	mustClose(t, b)
+	if got := waiting(t, mustOpen(t, cfg, quick())); !slices.Equal(got, numbered("door", 0, 30)) {
+		t.Error(got)
+	}
+}
+
+// What cannot be opened changes nothing.
+func TestReconfigureRefused(t *testing.T) {
+	cfg := moveConfig(t)
+	b := mustOpen(t, cfg, quick())
+	add(t, b, "door", 1, 50)
+	busy, bad := moveConfig(t), moveConfig(t)
+	mustOpen(t, busy, quick())
+	bad.KeyFile = filepath.Join(t.TempDir(), "missing")
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(c *Config){
+		"is in use by another facesieve": func(c *Config) { c.Dir = busy.Dir },
+		"key_file: open ":                func(c *Config) { c.KeyFile = bad.KeyFile },
+		"cannot write to ":               func(c *Config) { c.Dir = filepath.Join(file, "below") },
+		"max_events: 0: use 1 to":        func(c *Config) { c.MaxEvents = 0 },
+	} {
+		to := cfg
+		change(&to)
+		if err := b.Reconfigure(to); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	add(t, b, "door", 2, 50)
+	mustClose(t, b)
+	if err := b.Reconfigure(cfg); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	if got := waiting(t, mustOpen(t, cfg, quick())); !slices.Equal(got, []string{"door 1*", "door 2*"}) {
+		t.Error(got)
+	}
+}
+
+// Narrower bounds drop the lowest scores, counted, in one line.
+func TestReconfigureNarrower(t *testing.T) {
+	both(t, func(t *testing.T, cfg Config) {
+		var log logBuffer
+		b, err := open(cfg, zerolog.New(&log), quick())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		for n := range 20 {
+			add(t, b, "door", n, float64(n))
+		}
+		cfg.MaxEvents = 5
+		if err := b.Reconfigure(cfg); err != nil {
+			t.Fatal(err)
+		}
+		balanced(t, b)
+		if s := b.Stats(); s.Dropped != (Losses{Full: 15}) || s.Queued != 5 {
+			t.Errorf("%+v", s)
+		}
+		if n := strings.Count(log.String(), `"dropped":15,"reason":"full"`); n != 1 {
+			t.Errorf("logged %d times: %s", n, log.String())
+		}
+	})
+}
+
+// A start with another configuration finds what was left, in the state directory or where the outbox was last; its age
+// counts on.
+func TestStartElsewhere(t *testing.T) {
+	key := writeKey(t, "d")
+	for name, c := range map[string]struct{ before, after func(c *Config) }{
+		"from the state directory":   {func(c *Config) { c.Dir = c.State }, func(*Config) {}},
+		"from there, to memory":      {func(c *Config) { c.Dir = c.State }, func(c *Config) { c.Store = Memory }},
+		"from another directory":     {func(*Config) {}, func(c *Config) { c.Dir = c.State }},
+		"from another, to memory":    {func(*Config) {}, func(c *Config) { c.Store = Memory }},
+		"sealed in the meantime":     {func(c *Config) { c.Dir = c.State }, func(c *Config) { c.KeyFile = key }},
+		"sealed before, with a name": {func(c *Config) { c.Dir, c.KeyFile = c.State, key }, func(c *Config) { c.StateKey = key }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := moveConfig(t)
+			after := before
+			c.before(&before)
+			c.after(&after)
+			b := mustOpen(t, before, quick())
+			for n := range 12 {
+				add(t, b, "door", n, 50)
+			}
+			b.mu.Lock()
+			b.clock.base += 50 * time.Hour
+			b.mu.Unlock()
+			mustClose(t, b)
+			var log logBuffer
+			b, err := open(after, zerolog.New(&log), quick())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			if s := b.Stats(); s.Restored != 12 {
+				t.Errorf("%+v", s)
+			}
+			b.mu.Lock()
+			for _, e := range b.entries {
+				if age := b.clock.now() - e.born; age < 50*time.Hour || age > 51*time.Hour {
+					t.Error("age", age)
+				}
+			}
+			b.mu.Unlock()
+			eventually(t, "moved", func() bool { return strings.Contains(log.String(), `"carried_over":12`) })
+			if hasOutbox(before.Dir) {
+				t.Error("the old file is still there")
+			}
+			if after.Store == Disk {
+				mustClose(t, b)
+				b = mustOpen(t, after, quick())
+			}
+			if got := waiting(t, b); !slices.Equal(got, numbered("door", 0, 12)) {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// What another facesieve uses is left alone, and what cannot be unsealed is left there; both are logged.
+func TestStartElsewhereLeavesAlone(t *testing.T) {
+	for name, prepare := range map[string]func(t *testing.T, c Config){
+		"is in use by another facesieve": func(t *testing.T, c Config) { add(t, mustOpen(t, c, quick()), "door", 1, 50) },
+		"that is not this one": func(t *testing.T, c Config) {
+			c.KeyFile = writeKey(t, "e")
+			b := mustOpen(t, c, quick())
+			add(t, b, "door", 1, 50)
+			mustClose(t, b)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := moveConfig(t)
+			theirs := cfg
+			theirs.Dir = cfg.State
+			prepare(t, theirs)
+			var log logBuffer
+			b, err := open(cfg, zerolog.New(&log), quick())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			add(t, b, "gate", 1, 50)
+			if !strings.Contains(log.String(), name) || !strings.Contains(log.String(), cfg.State) {
+				t.Error(log.String())
+			}
+			if s := b.Stats(); s.Restored != 0 || !hasOutbox(cfg.State) {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// The new disk is full in the middle: what is not carried over stays where it was, and is found by the next start.
+func TestMoveToADiskThatIsFull(t *testing.T) {
+	cfg := moveConfig(t)
+	b := mustOpen(t, cfg, quick())
+	for n := range 300 {
+		add(t, b, "door", n, 50)
+	}
+	other := cfg
+	other.Dir = smallDisk(t, "size=1200k")
+	if err := b.Reconfigure(other); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "full", b.isFailing)
+	mustClose(t, b)
+	if !hasOutbox(cfg.Dir) {
+		t.Fatal("removed")
+	}
+	if err := unix.Mount("", other.Dir, "", unix.MS_REMOUNT, "size=32m"); err != nil {
+		t.Fatal(err)
+	}
+	b = mustOpen(t, other, quick())
+	got := slices.Compact(waiting(t, b))
+	if !slices.Equal(got, numbered("door", 0, 300)) {
+		t.Error(len(got), got)
+	}
+	eventually(t, "removed", func() bool { return !hasOutbox(cfg.Dir) })
+}
