@@ -96,13 +96,5 @@ func (v *video) close() {
 	v.handle = nil
 }
 
-// ReadPicture fills dst (8-bit BGR, upright as its EXIF data says) from a picture file, and reports whether it could.
-// Unlike gocv.IMRead it survives pictures that make OpenCV throw, such as one that says it is a million pixels wide.
-func ReadPicture(path string, dst *gocv.Mat) bool {
-	cPath := C.CString(path)
-	defer C.free(unsafe.Pointer(cPath))
-	return bool(C.picture_read(cPath, unsafe.Pointer(dst.Ptr())))
-}
-
 // silenceOpenCV stops OpenCV's own messages, for the process.
 func silenceOpenCV() { C.log_silence() }

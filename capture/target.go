@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -110,7 +109,7 @@ func (t target) resolve() (target, error) {
 		t.kind = kindFolder
 	case !info.Mode().IsRegular():
 		return t, fmt.Errorf("open %s: neither a file nor a folder; a camera is given as /dev/videoN", t.label)
-	case isPicture(path):
+	case IsPicture(path):
 		t.kind = kindPicture
 	default:
 		t.kind = kindVideo
@@ -129,9 +128,4 @@ func readable(path string) (fs.FileInfo, error) {
 		return info, err
 	}
 	return info, file.Close()
-}
-
-func isPicture(path string) bool {
-	extensions := []string{".jpg", ".jpeg", ".png", ".webp", ".bmp"}
-	return slices.Contains(extensions, strings.ToLower(filepath.Ext(path)))
 }

@@ -16,9 +16,9 @@ import (
 type replayCommand struct {
 	Config string    `type:"path" help:"Configuration file. Default: the built-in one."`
 	Camera string    `help:"Name of the camera in the configuration whose settings apply. Default: the first."`
-	Out    string    `type:"path" placeholder:"DIR" help:"Write events.jsonl, the faces and a page with all faces seen into this folder, instead of publishing over MQTT."`
+	Out    filePath  `placeholder:"DIR" help:"Write events.jsonl, the faces and a page with all faces seen into this folder, instead of publishing over MQTT."`
 	Start  time.Time `default:"1970-01-01T00:00:00Z" help:"When the recording began (RFC 3339); event times count from it."`
-	Video  string    `arg:"" type:"path" help:"A recording, or a folder of pictures."`
+	Video  filePath  `arg:"" help:"A recording, or a folder of pictures."`
 }
 
 // Run takes every frame of the recording through the pipeline. The same recording gives the same events.
@@ -54,7 +54,7 @@ func (c *replayCommand) settings() (Config, Camera, error) {
 			return cfg, camera, err
 		}
 	}
-	camera.Capture.URL, camera.Capture.Shown, camera.Capture.Pace, camera.Capture.Start = c.Video, "", capture.Fast, c.Start
+	camera.Capture.URL, camera.Capture.Shown, camera.Capture.Pace, camera.Capture.Start = string(c.Video), "", capture.Fast, c.Start
 	camera.Capture.Loop = false
 	return cfg, camera, nil
 }
@@ -88,7 +88,7 @@ func (c *replayCommand) openSink(
 	}
 	switch {
 	case c.Out != "":
-		return newFolderSink(c.Out, encode, camera.Quality.Threshold, term.out)
+		return newFolderSink(string(c.Out), encode, camera.Quality.Threshold, term.out)
 	case c.Config != "":
 		return openPatientSink(ctx, cfg, encode, log)
 	default:
