@@ -75,7 +75,7 @@ func (p *pictures) read(ctx context.Context, dst *gocv.Mat) (time.Duration, erro
 }
 
 func (p *pictures) shape() shape {
-	return shape{fps: float64(time.Second / PicturePeriod), frames: len(p.paths)}
+	return shape{fps: float64(time.Second / PicturePeriod)}
 }
 
 func (p *pictures) close() {}

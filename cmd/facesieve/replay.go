@@ -124,6 +124,9 @@ func (c *replayCommand) replay(
 		return fmt.Errorf("interrupted after %d frames", p.counts.frames.Load())
 	}
 	summarise(term.err, p, time.Since(start))
+	if stats := source.Stats(); stats.Skipped > 0 {
+		fmt.Fprintf(term.err, "%s could not be read; the last was %s\n", counted(int(stats.Skipped), "picture"), stats.LastError) //nolint:gosec // few
+	}
 	return nil
 }
 
