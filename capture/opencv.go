@@ -44,6 +44,8 @@ type input interface {
 type shape struct {
 	fps    float64
 	frames int // in the whole file
+	// present: every frame shows the moment of its read, also where several reads are quick
+	present bool
 }
 
 // video is an OpenCV VideoCapture of a device or a GStreamer pipeline.

@@ -15,8 +15,6 @@ import (
 	"gocv.io/x/gocv"
 )
 
-var errNoMemory = errors.New("there is not enough memory for it")
-
 // decodePicture fills dst from the bytes of a picture file; see ReadPicture.
 func decodePicture(data []byte, maxPixels int, dst *gocv.Mat) error {
 	if err := supported(data[:min(len(data), signatureBytes)], ""); err != nil {
