@@ -87,7 +87,7 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("transport: %q is neither %q nor %q", c.Transport, transportTCP, transportUDP))
 	}
 	faults = append(faults, c.checkLimits()...)
-	return errors.Join(append(faults, c.TLS.validate())...)
+	return errors.Join(append(faults, c.validateInterval(), c.TLS.validate())...)
 }
 
 func (c Config) checkTimes() (faults []error) {

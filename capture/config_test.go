@@ -29,6 +29,7 @@ func TestValidateTellsAllFaultsAtOnce(t *testing.T) {
 		URL: "ftp://joe:secret@host/", Pace: "slow", OpenTimeout: -1, ReadTimeout: time.Hour,
 		ReconnectMin: 2 * time.Second, ReconnectMax: time.Second, Transport: "sctp", MaxPixels: -1, Aspect: "16x9",
 		AllowHosts: []string{"cdn.example", "::1", "http://h"}, TLS: TLS{CA: "/nonesuch.pem"},
+		Interval: 99 * time.Millisecond,
 	}
 	want := `url: ftp://***@host/: scheme "ftp" is not supported; use rtsp, rtsps, http, https, file, gst: or a path
 pace: "slow" is neither "native" nor "fast"
@@ -39,6 +40,7 @@ transport: "sctp" is neither "tcp" nor "udp"
 max_pixels: -1 is not between 76800 and 500000000
 aspect: "16x9" is not width:height between 1:4 and 4:1; write 16:9, 4:3, or nothing to take what the stream declares
 allow_hosts[2]: not a host; write a name or an address, without scheme and port
+interval: 99ms is not between 100ms and 1h0m0s
 tls.ca: cannot read /nonesuch.pem: no such file or directory; check the path and its permissions`
 	if err := cfg.Validate(); err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)

@@ -5,7 +5,8 @@
 // A Source is named by Config.URL:
 //
 //	rtsp://  rtsps://                      a stream (H.264, H.265, MJPEG, ...); live
-//	http://  https://                      a stream (MJPEG, MPEG-TS, FLV, HLS, ...); live
+//	http://  https://                      a stream (MJPEG, MPEG-TS, FLV, HLS, ...), or a picture, which is requested
+//	                                       every Config.Interval; live
 //	/dev/video0  /dev/v4l/by-id/...        a V4L2 camera; live
 //	gst:PIPELINE                           a GStreamer pipeline that ends in appsink (Jetson CSI cameras); live
 //	a path, or file://PATH                 a video file, a picture, or a folder of pictures; finite. PATH is taken
@@ -15,8 +16,13 @@
 // the Source reports that in State and tries again, with a pause that grows and has jitter in it. Frames from before the
 // loss, and those that piled up on the way while the stream was opened, are thrown away. A finite source that cannot be
 // read is an error of Open, and its end is io.EOF. A live source may change the size of its pictures; a video file in
-// which they do is an error there. Pictures come every one and in order, and so does a video file at pace Fast; at pace
+// which they do is an error there. Pictures (JPEG, PNG, WebP, BMP, recognised by their content) are turned upright as their
+// EXIF data says; one that is damaged, cut short, or larger than Config.MaxPixels is skipped in a folder, and an error of
+// Open where it is the source. BMP and WebP have no checksums: damage within their pixels is not found. Pictures come every one and in order, and so does a video file at pace Fast; at pace
 // Native a video file behaves as a camera does.
+//
+// A url that gives a picture is polled with conditional requests. The same picture again, by the server's answer or by its
+// bytes, is no frame, and its camera is not lost.
 //
 // # Streams
 //

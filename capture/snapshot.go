@@ -21,6 +21,13 @@ const (
 	shortestInterval, longestInterval = 100 * time.Millisecond, time.Hour
 )
 
+func (c Config) validateInterval() error {
+	if c.Interval < shortestInterval || c.Interval > longestInterval {
+		return fmt.Errorf("interval: %v is not between %v and %v", c.Interval, shortestInterval, longestInterval)
+	}
+	return nil
+}
+
 // errUnchanged marks a read without a new picture from a source that is there.
 var errUnchanged = errors.New("the picture is the one before")
 
