@@ -243,6 +243,7 @@ func TestACompleteJPEGWithFlawsIsRead(t *testing.T) {
 		"no end marker":         body,
 		"padding before it":     append(append(bytes.Clone(body), make([]byte, 16)...), end...),
 		"a second JPEG follows": append(bytes.Clone(file), file...),
+		"no Huffman tables":     withoutSegments(file, 0xc4), // as the frames of MJPEG
 		"fill bytes":            append([]byte("\xff\xd8\xff\xff\xff"), file[3:]...),
 	} {
 		if _, err := decoded(t, data); err != nil {
@@ -251,6 +252,22 @@ func TestACompleteJPEGWithFlawsIsRead(t *testing.T) {
 	}
 	if _, err := decoded(t, append(append(bytes.Clone(body), make([]byte, 600)...), end...)); err == nil {
 		t.Error("600 bytes that belong to no pixel: no error")
+	}
+}
+
+// withoutSegments returns a JPEG without its segments of this marker.
+func withoutSegments(file []byte, marker byte) []byte {
+	out := bytes.Clone(file[:2])
+	for rest := file[2:]; ; {
+		length := 2 + int(binary.BigEndian.Uint16(rest[2:]))
+		switch rest[1] {
+		case 0xda:
+			return append(out, rest...)
+		case marker:
+		default:
+			out = append(out, rest[:length]...)
+		}
+		rest = rest[length:]
 	}
 }
 
