@@ -16,8 +16,8 @@
 // the Source reports that in State and tries again, with a pause that grows and has jitter in it. Frames from before the
 // loss, and those that piled up on the way while the stream was opened, are thrown away. A finite source that cannot be
 // read is an error of Open, and its end is io.EOF. A live source may change the size of its pictures; a video file in
-// which they do is an error there. Pictures (JPEG, PNG, WebP, BMP, recognised by their content) are turned upright as their
-// EXIF data says; one that is damaged, cut short, or larger than Config.MaxPixels is skipped in a folder, and an error of
+// which they do is an error there. Pictures (JPEG, PNG, WebP, BMP, recognised by their content) are turned upright by their
+// EXIF data; one that is damaged, cut short, or larger than Config.MaxPixels is skipped in a folder, and an error of
 // Open where it is the source. BMP and WebP have no checksums: damage within their pixels is not found. Pictures come every one and in order, and so does a video file at pace Fast; at pace
 // Native a video file behaves as a camera does.
 //

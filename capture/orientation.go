@@ -123,14 +123,14 @@ func pngEXIF(data []byte) []byte {
 // webpEXIF checks that the chunks of a WebP are complete, and returns the content of the first that holds EXIF data.
 func webpEXIF(data []byte) (exif []byte, err error) {
 	const header, frame = 12, 8 // RIFF, size, WEBP; type and size of a chunk
-	said := uint64(binary.LittleEndian.Uint32(data[4:])) + frame
-	if said > uint64(len(data)) {
-		return nil, fmt.Errorf("damaged WebP: cut short, %d of %d bytes", len(data), said)
+	declared := uint64(binary.LittleEndian.Uint32(data[4:])) + frame
+	if declared > uint64(len(data)) {
+		return nil, fmt.Errorf("damaged WebP: cut short, %d of %d bytes", len(data), declared)
 	}
-	if said < header {
+	if declared < header {
 		return nil, errors.New("damaged WebP: its header gives no size")
 	}
-	for data = data[header:said]; len(data) >= frame; {
+	for data = data[header:declared]; len(data) >= frame; {
 		length := uint64(binary.LittleEndian.Uint32(data[4:]))
 		if length+frame > uint64(len(data)) {
 			return nil, errors.New("damaged WebP: a chunk is longer than the file")

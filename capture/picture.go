@@ -41,10 +41,10 @@ func checkSize(width, height, maxPixels int) error {
 	return nil
 }
 
-// ReadPicture fills dst (8-bit BGR, upright as its EXIF data says) from a JPEG, PNG, WebP or BMP file, whatever its name
-// ends in. A picture with more than maxPixels pixels is not decoded; one that is damaged or cut short is an error, after
-// which the pixels in dst mean nothing. A JPEG of one scan that lacks only its end marker is complete. Errors do not name
-// the path. Anything but a regular file is refused without a wait.
+// ReadPicture fills dst (8-bit BGR, upright by its EXIF data) from a JPEG, PNG, WebP or BMP file, whatever its name
+// ends in. A picture with more than maxPixels pixels is not decoded; one that is damaged or cut short is an error,
+// after which the pixels in dst mean nothing. A JPEG of one scan that lacks only its end marker is complete. Errors do
+// not name the path. Anything but a regular file is refused without a wait.
 func ReadPicture(path string, maxPixels int, dst *gocv.Mat) error {
 	data, err := readPictureFile(path, maxPixels)
 	if err != nil {
@@ -120,7 +120,7 @@ func readFault(err error) error {
 func fileKind(mode fs.FileMode) string {
 	switch {
 	case mode.IsDir():
-		return "a folder"
+		return "a directory"
 	case mode&fs.ModeNamedPipe != 0:
 		return "a pipe"
 	case mode&fs.ModeSocket != 0:

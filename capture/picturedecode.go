@@ -48,7 +48,8 @@ func decodeJPEG(data []byte, maxPixels int, dst *gocv.Mat) error {
 	if err != nil {
 		return err
 	}
-	if !C.jpeg_decode(bytePointer(data), C.size_t(len(data)), width, height, bytePointer(pixels), C.size_t(stride), &message[0]) {
+	if !C.jpeg_decode(bytePointer(data), C.size_t(len(data)), width, height, bytePointer(pixels), C.size_t(stride),
+		&message[0]) {
 		return damagedJPEG(&message)
 	}
 	return nil

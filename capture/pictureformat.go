@@ -107,8 +107,8 @@ func supported(head []byte, name string) error {
 	}
 }
 
-// IsPicture reports whether a file is a picture, by its name or, where that has another ending, by how it begins. It may
-// be one that ReadPicture does not support. What is no regular file is a picture by its name alone.
+// IsPicture reports whether a file is a picture, by its name or, where that has another ending, by how it begins. It
+// may be one that ReadPicture does not support. What is no regular file is a picture by its name alone.
 func IsPicture(path string) bool {
 	if namedPicture(path) {
 		return true

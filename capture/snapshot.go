@@ -67,8 +67,8 @@ func newSnapshots(ctx context.Context, client *httpClient, response *http.Respon
 	return s, err
 }
 
-// read fills dst with the next picture. It waits until the interval is over, and returns errUnchanged when the picture is
-// the same, and errUnreadable when it is damaged but the ones before were not: a camera may be writing it just then.
+// read fills dst with the next picture. It waits until the interval is over, and returns errUnchanged when the picture
+// is the same, and errUnreadable when it is damaged but the ones before were not: a camera may be writing it just then.
 func (s *snapshots) read(ctx context.Context, dst *gocv.Mat) (time.Duration, error) {
 	now := s.first
 	s.first = nil
@@ -143,7 +143,8 @@ func (s *snapshots) accept(response *http.Response) (*snapshot, error) {
 	if response.StatusCode == http.StatusNotModified {
 		return nil, errUnchanged
 	}
-	tooLong := faultf(ReasonTooLarge, "the picture has more than %d MiB; check that the url is that of a snapshot", snapshotBytes>>20)
+	tooLong := faultf(ReasonTooLarge, "the picture has more than %d MiB; check that the url is that of a snapshot",
+		snapshotBytes>>20)
 	if response.ContentLength > snapshotBytes {
 		return nil, tooLong
 	}
@@ -154,11 +155,13 @@ func (s *snapshots) accept(response *http.Response) (*snapshot, error) {
 	case len(data) > snapshotBytes:
 		return nil, tooLong
 	case len(data) == 0:
-		return nil, faultf(ReasonNoPackets, "the server answers 200 OK, but with no picture; check the path, and restart the camera")
+		return nil, faultf(ReasonNoPackets, "the server answers 200 OK, but with no picture; check the path, and "+
+			"restart the camera")
 	}
 	kind := mediaType(response.Header.Get("Content-Type"))
 	if !stillPicture(kind, int64(len(data)), data) {
-		return nil, faultf(ReasonNoVideo, "what comes is %s, no longer a picture; look the url up in a browser", printable(kind))
+		return nil, faultf(ReasonNoVideo, "what comes is %s, no longer a picture; open the url in a browser",
+			printable(kind))
 	}
 	now := &snapshot{
 		data: data, sum: sha256.Sum256(data),
@@ -171,8 +174,8 @@ func (s *snapshots) accept(response *http.Response) (*snapshot, error) {
 	return now, nil
 }
 
-// changedBefore returns Last-Modified, or "" where a later picture may have the same: it counts seconds, and pictures may
-// change several times in one (RFC 9110, section 8.8.2.2).
+// changedBefore returns Last-Modified, or "" where a later picture may have the same: it counts seconds, and pictures
+// may change several times in one (RFC 9110, section 8.8.2.2).
 func changedBefore(header http.Header) string {
 	text := header.Get("Last-Modified")
 	changed, err := http.ParseTime(text)
@@ -207,7 +210,7 @@ func stretched(width, height int, aspect ratio) image.Point {
 	return image.Pt(width, width*aspect.height/aspect.width)
 }
 
-// shape says that a picture shows the present, also where several come at once.
+// shape reports that a picture shows the present, also where several come at once.
 func (s *snapshots) shape() shape { return shape{fps: 1 / s.cfg.Interval.Seconds(), present: true} }
 
 // patience is how long a read may take, the wait included.

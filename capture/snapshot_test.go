@@ -199,7 +199,8 @@ func TestADamagedSnapshotIsSkipped(t *testing.T) {
 	next(t, s, f)
 	next(t, s, f)
 	got := s.Stats()
-	if f.Mat.Cols() != 80 || got.Skipped != 1 || got.Reconnects != 0 || !strings.Contains(got.LastError, "damaged JPEG: Premature end") {
+	if f.Mat.Cols() != 80 || got.Skipped != 1 || got.Reconnects != 0 ||
+		!strings.Contains(got.LastError, "damaged JPEG: Premature end") {
 		t.Errorf("%d wide, %+v", f.Mat.Cols(), got)
 	}
 	c.show(good[:len(good)/2])
@@ -256,7 +257,8 @@ func TestFaultsOfSnapshotCameras(t *testing.T) {
 			t.Cleanup(server.Close)
 			s := open(t, polling(strings.Replace(server.URL, "://", "://joe:s3cret@", 1)+"/a.jpg"))
 			eventually(t, string(c.reason), func() bool { return s.Stats().Reason == c.reason })
-			if got := s.Stats().LastError; !strings.Contains(got, c.says) || strings.Contains(got, "s3cret") || strings.Contains(got, "joe") {
+			got := s.Stats().LastError
+			if !strings.Contains(got, c.says) || strings.Contains(got, "s3cret") || strings.Contains(got, "joe") {
 				t.Errorf("%s, want %s", got, c.says)
 			}
 		})

@@ -9,8 +9,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// filePath is a path on the command line, made absolute. Unlike kong's own type it keeps the bytes of a name that is not
-// UTF-8.
+// filePath is a path on the command line, made absolute. Unlike kong's own type it keeps the bytes of a name that is
+// not UTF-8.
 type filePath string
 
 // Decode takes the next argument; kong calls it.

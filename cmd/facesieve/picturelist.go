@@ -14,11 +14,11 @@ import (
 
 // pictureList is what the arguments of score name.
 type pictureList struct {
-	pictures []listedPicture
-	hidden   int // files and folders whose names begin with a dot
-	others   int // files that are no pictures
-	repeated int // folders that were listed before, under this or another name
-	folders  map[folderID]bool
+	pictures    []listedPicture
+	hidden      int // files and directories whose names begin with a dot
+	others      int // files that are no pictures
+	repeated    int // directories that were listed before, under this or another name
+	directories map[directoryID]bool
 }
 
 // listedPicture is a picture, or a path that is none, and why.
@@ -27,13 +27,13 @@ type listedPicture struct {
 	fault error
 }
 
-// folderID is what the names of one folder share.
-type folderID struct{ device, inode uint64 }
+// directoryID is what the names of one directory share.
+type directoryID struct{ device, inode uint64 }
 
-// listPictures replaces each folder among paths by the pictures in it and below, in lexical order. It follows links, and
-// lists each folder once, so that links in a circle end.
+// listPictures replaces each directory among paths by the pictures in it and below, in lexical order. It follows links,
+// and lists each directory once, so that links in a circle end.
 func listPictures(paths []filePath) *pictureList {
-	l := &pictureList{folders: map[folderID]bool{}}
+	l := &pictureList{directories: map[directoryID]bool{}}
 	for _, path := range paths {
 		l.argument(string(path))
 	}
@@ -54,21 +54,21 @@ func (l *pictureList) argument(path string) {
 		l.add(path, nil)
 	default:
 		pictures, repeated := len(l.pictures), l.repeated
-		l.folder(path, info)
+		l.directory(path, info)
 		if len(l.pictures) == pictures && l.repeated == repeated {
-			l.add(path, errors.New("no picture in this folder (JPEG, PNG, WebP, BMP)"))
+			l.add(path, errors.New("no picture in this directory (JPEG, PNG, WebP, BMP)"))
 		}
 	}
 }
 
-// folder lists what is in a folder and below.
-func (l *pictureList) folder(path string, info fs.FileInfo) {
+// directory lists what is in a directory and below.
+func (l *pictureList) directory(path string, info fs.FileInfo) {
 	if id, ok := identify(info); ok {
-		if l.folders[id] {
+		if l.directories[id] {
 			l.repeated++
 			return
 		}
-		l.folders[id] = true
+		l.directories[id] = true
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -83,12 +83,12 @@ func (l *pictureList) folder(path string, info fs.FileInfo) {
 	}
 }
 
-// entry lists a file or folder in a folder.
+// entry lists a file or directory in a directory.
 func (l *pictureList) entry(path string) {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
-		l.folder(path, info)
+		l.directory(path, info)
 	case !capture.IsPicture(path):
 		l.others++
 	case err != nil:
@@ -98,12 +98,12 @@ func (l *pictureList) entry(path string) {
 	}
 }
 
-func identify(info fs.FileInfo) (folderID, bool) {
+func identify(info fs.FileInfo) (directoryID, bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return folderID{}, false
+		return directoryID{}, false
 	}
-	return folderID{device: uint64(stat.Dev), inode: stat.Ino}, true //nolint:unconvert // int32 on other systems
+	return directoryID{device: uint64(stat.Dev), inode: stat.Ino}, true //nolint:unconvert // int32 on other systems
 }
 
 // cannotRead shortens an error to its cause: the path stands before it.

@@ -7,7 +7,6 @@ import (
 	"image"
 	"io"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/rs/zerolog"
@@ -24,7 +23,7 @@ type scoreCommand struct {
 	JSON      bool       `help:"Print one JSON object a face and line."`
 	MaxPixels int        `default:"40000000" placeholder:"N" help:"Refuse pictures of more pixels (width times height), unread."`
 	Config    string     `type:"path" help:"Configuration file: networks, detector and gates. Default: the built-in one."`
-	Paths     []filePath `arg:"" name:"file|dir" help:"Pictures, or folders of pictures (with those below)."`
+	Paths     []filePath `arg:"" name:"file|dir" help:"Pictures, or directories of pictures (with those below)."`
 }
 
 // Validate checks the flags; kong calls it.
@@ -50,8 +49,8 @@ type scoredFace struct {
 	Error      string              `json:"error,omitempty"`
 }
 
-// Run scores every face of every picture. It goes on after a picture that cannot be read, and fails at the end. A picture
-// without a face is no failure.
+// Run scores every face of every picture. It goes on after a picture that cannot be read, and fails at the end. A
+// picture without a face is no failure.
 func (c *scoreCommand) Run(ctx context.Context, term console) error {
 	cfg := DefaultConfig()
 	var err error
@@ -116,8 +115,8 @@ func (c *scoreCommand) scorePicture(scores *engine, picture listedPicture) []sco
 	return lines
 }
 
-// scoreFile returns a line for each face of the picture in file. One that is less sure than least does not count: it could
-// only continue a track.
+// scoreFile returns a line for each face of the picture in file. One that is less sure than least does not count: it
+// could only continue a track.
 func (c *scoreCommand) scoreFile(e *engine, file string, least float32) ([]scoredFace, error) {
 	picture := gocv.NewMat()
 	defer picture.Close()
@@ -199,52 +198,6 @@ func (c *scoreCommand) print(w io.Writer, face scoredFace) error {
 	_, err := fmt.Fprintf(w, "%5.1f  %s%s\n", *face.Score, file, where)
 	return err
 }
-
-// scoreCounts is what became of the pictures.
-type scoreCounts struct{ pictures, scored, faces, empty, failed int }
-
-// add counts the lines of a picture.
-func (n *scoreCounts) add(lines []scoredFace) {
-	n.pictures++
-	switch {
-	case lines[0].Error != "":
-		n.failed++
-	case lines[0].Score == nil:
-		n.empty++
-	default:
-		n.scored++
-		n.faces += len(lines)
-	}
-}
-
-// summary is as "3 pictures: 1 scored, with 2 faces; 1 without a face; 1 could not be scored; left out: 1 hidden".
-func (n *scoreCounts) summary(list *pictureList) string {
-	parts := []string{fmt.Sprintf("%s: %d scored, with %s", counted(n.pictures, "picture"), n.scored, counted(n.faces, "face"))}
-	for _, part := range []struct {
-		count int
-		text  string
-	}{{n.empty, "without a face"}, {n.failed, "could not be scored"}} {
-		if part.count > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", part.count, part.text))
-		}
-	}
-	var out []string
-	if list.hidden > 0 {
-		out = append(out, fmt.Sprintf("%d hidden", list.hidden))
-	}
-	if list.others > 0 {
-		out = append(out, counted(list.others, "other file"))
-	}
-	if list.repeated > 0 {
-		out = append(out, counted(list.repeated, "folder")+" met again")
-	}
-	if len(out) > 0 {
-		parts = append(parts, "left out: "+strings.Join(out, ", "))
-	}
-	return strings.Join(parts, "; ")
-}
-
-func counted(n int, noun string) string { return plural(uint64(n), noun) } //nolint:gosec // not negative
 
 // components is the form of an assessment in events and scores.
 func components(a quality.Assessment) *publish.Components {

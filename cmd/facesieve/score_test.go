@@ -59,7 +59,7 @@ func TestScoreAlignedWantsTheSize(t *testing.T) {
 
 func TestScoreOfAnEmptyFolder(t *testing.T) {
 	code, stdout, stderr := invoke(t.Context(), "score", t.TempDir())
-	if code != exitFailure || !strings.Contains(stdout, "no picture in this folder") {
+	if code != exitFailure || !strings.Contains(stdout, "no picture in this directory") {
 		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 	}
 }
@@ -67,7 +67,8 @@ func TestScoreOfAnEmptyFolder(t *testing.T) {
 func TestScoreOfAPictureWithoutAFace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "grey.png")
 	must(t, os.WriteFile(path, greyPNG(t), 0o600))
-	if stdout, stderr := mustInvoke(t, "score", path); !strings.Contains(stdout, "no face found") || !strings.Contains(stderr, "1 without a face") {
+	stdout, stderr := mustInvoke(t, "score", path)
+	if !strings.Contains(stdout, "no face found") || !strings.Contains(stderr, "1 without a face") {
 		t.Errorf("%s%s", stdout, stderr)
 	}
 	if stdout, _ := mustInvoke(t, "score", "--json", path); !strings.HasSuffix(stdout, `grey.png","faces":0}`+"\n") {
@@ -82,8 +83,9 @@ func greyPNG(t *testing.T) []byte {
 	return file.Bytes()
 }
 
-// A folder with everything that may lie in one. Each name that is a picture's has its line; what is left out is counted.
-func TestScoreOfAFolderOfEverything(t *testing.T) {
+// A directory with everything that may lie in one. Each name that is a picture's has its line; what is left out is
+// counted.
+func TestScoreOfADirectoryOfEverything(t *testing.T) {
 	folder := t.TempDir()
 	face := facePicture(t)
 	picture, err := os.ReadFile(face)
@@ -116,7 +118,8 @@ func TestScoreOfAFolderOfEverything(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, stdout)
 		}
 	}
-	summary := "13 pictures: 7 scored, with 7 faces; 6 could not be scored; left out: 1 hidden, 1 other file, 1 folder met again\n"
+	summary := "13 pictures: 7 scored, with 7 faces; 6 could not be scored; " +
+		"left out: 1 hidden, 1 other file, 1 link to directories met before\n"
 	if lines := strings.Count(stdout, "\n"); lines != 13 || !strings.HasPrefix(stderr, summary) {
 		t.Errorf("%d lines\n%s", lines, stderr)
 	}
@@ -125,7 +128,10 @@ func TestScoreOfAFolderOfEverything(t *testing.T) {
 // Names come out of --json as they are, as far as JSON can hold them, and in base64 where it cannot.
 func TestScoreNamesTheFileExactly(t *testing.T) {
 	picture := greyPNG(t)
-	for _, name := range []string{"plain.png", "new\nline.png", "caf\xe9.png", "\x1b[31m.png", "a\u202egnp.png", "\U000e0001.png", "\u009b.png"} {
+	hidden := func(r rune) bool { return !strconv.IsPrint(r) }
+	for _, name := range []string{
+		"plain.png", "new\nline.png", "caf\xe9.png", "\x1b[31m.png", "a\u202egnp.png", "\U000e0001.png", "\u009b.png",
+	} {
 		path := filepath.Join(t.TempDir(), name)
 		must(t, os.WriteFile(path, picture, 0o600))
 		link := filepath.Join(t.TempDir(), "link")
@@ -140,7 +146,7 @@ func TestScoreNamesTheFileExactly(t *testing.T) {
 			if face.FileBytes != nil {
 				got = string(face.FileBytes)
 			}
-			if filepath.Base(got) != name || strings.ContainsFunc(stdout[:len(stdout)-1], func(r rune) bool { return !strconv.IsPrint(r) }) {
+			if filepath.Base(got) != name || strings.ContainsFunc(strings.TrimSuffix(stdout, "\n"), hidden) {
 				t.Errorf("%q: %q in %q", name, got, stdout)
 			}
 		}

@@ -57,8 +57,8 @@ func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.asked++
 }
 
-// A man who walks up to a camera that gives single pictures is sent to a real broker, once or twice, and the camera stays
-// there when its picture changes no more.
+// A man who walks up to a camera that gives single pictures is sent to a real broker, once or twice, and the camera
+// stays there when its picture changes no more.
 func TestRunOnSnapshots(t *testing.T) {
 	camera, broker := newSnapshotCamera(t, sharedVideo(t, "corridor.mp4"), 5), startMosquitto(t)
 	server := httptest.NewServer(camera)
