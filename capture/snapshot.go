@@ -87,7 +87,7 @@ func (s *snapshots) read(ctx context.Context, dst *gocv.Mat) (time.Duration, err
 	case err == nil:
 		s.good, s.before = time.Now(), snapshot{sum: now.sum, etag: now.etag, changed: now.changed}
 		return 0, nil
-	case s.good.IsZero() || reasonOf(err) != ReasonUndecodable || time.Since(s.good) > s.patience():
+	case s.good.IsZero() || reasonOf(err) != ReasonUndecodable || time.Since(s.good) > s.cfg.Interval+s.cfg.ReadTimeout:
 		return 0, err
 	default:
 		return 0, fmt.Errorf("%w: %w", errUnreadable, err)
@@ -213,8 +213,9 @@ func stretched(width, height int, aspect ratio) image.Point {
 // shape reports that a picture shows the present, also where several come at once.
 func (s *snapshots) shape() shape { return shape{fps: 1 / s.cfg.Interval.Seconds(), present: true} }
 
-// patience is how long a read may take, the wait included.
-func (s *snapshots) patience() time.Duration { return s.cfg.Interval + s.cfg.ReadTimeout }
+// patience is how long a read may take before the watchdog counts it as blocked: the wait, and twice the time after which
+// the request is cut.
+func (s *snapshots) patience() time.Duration { return s.cfg.Interval + 2*s.cfg.ReadTimeout }
 
 func (s *snapshots) close() {
 	s.cut(nil)
