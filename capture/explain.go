@@ -55,19 +55,17 @@ func explainTLS(err error, host string) error {
 		return nil // the answer is no TLS: see explainProtocol
 	case errors.As(err, &name):
 		return faultf(ReasonCertificate, "the certificate is for another name than %s (%w); write the url with the name "+
-			"in it, or %s",
-			host, err, fixes)
+			"in it, or %s", host, name, fixes)
 	case errors.As(err, &unknown):
 		return faultf(ReasonCertificate, "the certificate is not signed by a known authority; %s", fixes)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return faultf(ReasonCertificate, "%w; check the clocks of both, renew the certificate, or set tls.insecure: "+
-			"true", err)
+		return faultf(ReasonCertificate, "%w; check the clocks of both, renew the certificate, or set "+
+			"tls.insecure: true", invalid)
 	case errors.As(err, &invalid):
-		return faultf(ReasonCertificate, "the certificate is not valid (%w); %s", err, fixes)
+		return faultf(ReasonCertificate, "the certificate is not valid (%w); %s", invalid, fixes)
 	case errors.As(err, &alert):
 		return faultf(ReasonCertificate, "the camera ended the TLS handshake (%w); update its firmware, or set "+
-			"tls.insecure: true, "+
-			"which allows old versions of TLS", err)
+			"tls.insecure: true, which allows old versions of TLS", alert)
 	default:
 		return nil
 	}

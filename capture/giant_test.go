@@ -169,3 +169,41 @@ func resident(t *testing.T) int {
 	}
 	return pages * os.Getpagesize()
 }
+
+// What frames of 6 million pixels needed is given back when small ones follow. It does not run beside other tests, whose
+// memory it would measure.
+func TestLargeFramesGiveTheirMemoryBack(t *testing.T) {
+	handler := &mjpeg{}
+	handler.show(t, "64:48")
+	little := *handler.picture.Load()
+	handler.show(t, "3000:2000")
+	large := *handler.picture.Load()
+	handler.picture.Store(&little)
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	cfg := quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1))
+	cfg.ReadTimeout = patience
+	s := open(t, cfg)
+	f := newFrame(t)
+	wide := func(width, frames int) {
+		eventually(t, "the other size", func() bool {
+			next(t, s, f)
+			return f.Mat.Cols() == width
+		})
+		for range frames { // until every Mat has it
+			next(t, s, f)
+		}
+	}
+	wide(64, 12)
+	before := resident(t)
+	handler.picture.Store(&large)
+	wide(3000, 3)
+	peak := resident(t) - before
+	handler.picture.Store(&little)
+	wide(64, 12)
+	eventually(t, "the memory given back", func() bool { return resident(t)-before < peak/2 })
+	if peak < 40<<20 {
+		t.Errorf("only %d MiB were needed: the test shows nothing", peak>>20)
+	}
+	t.Logf("%d MiB at most, %d MiB later", peak>>20, (resident(t)-before)>>20)
+}

@@ -229,7 +229,7 @@ func stalled(patience time.Duration) error {
 
 func (s *httpStream) shape() shape            { return shape{} }
 func (s *httpStream) picture() picture        { return s.seen }
-func (s *httpStream) patience() time.Duration { return s.tempo.patience() }
+func (s *httpStream) patience() time.Duration { return max(s.tempo.patience(), longestPause) }
 
 func (s *httpStream) close() {
 	s.cut(nil)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -62,36 +63,49 @@ func (h *httpClient) redirect(request *http.Request, via []*http.Request) error 
 // changed where the header makes that a condition.
 func (h *httpClient) get(ctx context.Context, address string, header http.Header) (*http.Response, error) {
 	for attempt := 0; ; attempt++ {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-		if err != nil {
-			return nil, errors.New("not a valid URL") // the error would quote it
-		}
-		request.Header = header.Clone()
-		request.Header.Set("User-Agent", "facesieve")
-		loggedIn, err := h.authorize(request)
+		response, loggedIn, err := h.send(ctx, address, header)
 		if err != nil {
 			return nil, err
-		}
-		response, err := h.client.Do(request)
-		if err != nil {
-			return nil, h.explain(unanswered(plain(err)))
 		}
 		switch response.StatusCode {
 		case http.StatusOK, http.StatusPartialContent, http.StatusNotModified:
 			return response, nil
 		}
 		_ = response.Body.Close() // it is of no use
-		again := response.StatusCode == http.StatusUnauthorized && attempt == 0 && h.challenge(response)
-		loggedIn = loggedIn && h.home(response.Request.URL)
-		unanswerable := !again && !loggedIn && h.user != nil && h.home(response.Request.URL)
-		if response.StatusCode == http.StatusUnauthorized && unanswerable {
-			return nil, h.keep(errLoginKind())
+		if response.StatusCode == http.StatusUnauthorized && attempt == 0 && h.challenge(response) {
+			continue
 		}
-		if !again {
-			text := strings.TrimSpace(strings.TrimPrefix(response.Status, fmt.Sprint(response.StatusCode)))
-			return nil, h.keep(explainStatus(response.StatusCode, printable(text), loggedIn))
-		}
+		return nil, h.keep(h.refusal(response, loggedIn))
 	}
+}
+
+// send makes one request, and reports whether it held a login.
+func (h *httpClient) send(ctx context.Context, address string, header http.Header) (*http.Response, bool, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, false, errors.New("not a valid URL") // the error would quote it
+	}
+	request.Header = header.Clone()
+	request.Header.Set("User-Agent", "facesieve")
+	loggedIn, err := h.authorize(request)
+	if err != nil {
+		return nil, false, err
+	}
+	response, err := h.client.Do(request)
+	if err != nil {
+		return nil, false, h.explain(unanswered(plain(err)))
+	}
+	return response, loggedIn, nil
+}
+
+// refusal returns the fault of an answer without success.
+func (h *httpClient) refusal(response *http.Response, loggedIn bool) error {
+	home := h.home(response.Request.URL)
+	if response.StatusCode == http.StatusUnauthorized && home && h.user != nil && !loggedIn {
+		return errLoginKind()
+	}
+	text := strings.TrimSpace(strings.TrimPrefix(response.Status, strconv.Itoa(response.StatusCode)))
+	return explainStatus(response.StatusCode, printable(text), home && loggedIn)
 }
 
 // unanswered returns the fault of a request without an answer.

@@ -242,7 +242,7 @@ func TestFaultsOfSnapshotCameras(t *testing.T) {
 		reason  Reason
 		says    string
 	}{
-		"login refused":  {then(httpStatus(401)), ReasonUnauthorized, "(401 Unauthorized)"},
+		"login refused":  {then((&snapshotCamera{algorithm: "MD5"}).ServeHTTP), ReasonUnauthorized, "(401 Unauthorized)"},
 		"forbidden":      {then(httpStatus(403)), ReasonForbidden, "(403 Forbidden)"},
 		"gone":           {then(httpStatus(404)), ReasonNotFound, "(404 Not Found)"},
 		"busy":           {then(httpStatus(503)), ReasonServer, "(503 Service Unavailable)"},
