@@ -50,6 +50,11 @@ func camerasLine(stations []*station) string {
 }
 
 func brokerLine(s publish.Stats) string {
+	if s.Held > 0 {
+		held := plural(uint64(s.Held), "event") + " in memory only, the disk takes none" //nolint:gosec // not negative
+		s.Held = 0
+		return brokerLine(s) + ", " + held
+	}
 	line := "broker connected"
 	switch {
 	case !s.Connected:
