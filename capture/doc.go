@@ -12,6 +12,10 @@
 //	a path, or file://PATH                 a video file, a picture, or a folder of pictures; finite. PATH is taken
 //	                                       as it stands, without percent-encoding
 //
+// User and password stand percent-encoded in a URL, and an @ behind them must be %40. Where they come from the
+// environment, Expand encodes them, and quotes them in a pipeline. Config.Validate points at the first character of a URL
+// that cannot stand where it does; no error, log line or state repeats what may be a password.
+//
 // A live source is drained all the time, its newest frame wins, and when it is lost, or is not there in the first place,
 // the Source reports that in State and tries again, with a pause that grows and has jitter in it. Frames from before the
 // loss, and those that piled up on the way while the stream was opened, are thrown away. A finite source that cannot be

@@ -14,7 +14,7 @@ type checkCommand struct {
 
 // Run prints every fault of the configuration, or that there is none.
 func (c *checkCommand) Run(ctx context.Context, term console) error {
-	cfg, err := LoadConfig(c.Config, secrets)
+	cfg, err := loadFor(forCheck(), c.Config, secrets)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (c *replayCommand) settings() (Config, Camera, error) {
 	camera.Name = "replay"
 	if c.Config != "" {
 		var err error
-		if cfg, err = LoadConfig(c.Config, secrets); err != nil {
+		if cfg, err = loadFor(forReplay(c.Camera, c.Out == ""), c.Config, secrets); err != nil {
 			return cfg, camera, err
 		}
 		if camera, err = cfg.named(c.Camera); err != nil {
@@ -59,8 +59,14 @@ func (c *replayCommand) settings() (Config, Camera, error) {
 	return cfg, camera, nil
 }
 
-// named returns the camera of this name, or the first if name is empty.
+// named returns the camera of this name. If name is empty, it is the first, or where there is none one with what the top
+// of the file has.
 func (c Config) named(name string) (Camera, error) {
+	if name == "" && len(c.Cameras) == 0 {
+		camera := c.camera()
+		camera.Name = "replay"
+		return camera, nil
+	}
 	var names []string
 	for _, camera := range c.Cameras {
 		if name == "" || camera.Name == name {

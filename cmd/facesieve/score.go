@@ -55,7 +55,7 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 	cfg := DefaultConfig()
 	var err error
 	if c.Config != "" {
-		if cfg, err = LoadConfig(c.Config, secrets); err != nil {
+		if cfg, err = loadFor(forScore(), c.Config, secrets); err != nil {
 			return err
 		}
 	}

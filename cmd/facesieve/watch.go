@@ -51,7 +51,7 @@ func (c *watchCommand) Run(ctx context.Context, term console) error {
 func (c *watchCommand) connection() (publish.Config, error) {
 	cfg := publish.Default()
 	if c.Config != "" {
-		loaded, err := LoadConfig(c.Config, secrets)
+		loaded, err := loadFor(forWatch(), c.Config, secrets)
 		if err != nil {
 			return cfg, err
 		}
