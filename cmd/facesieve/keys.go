@@ -83,7 +83,7 @@ func yamlFields(t reflect.Type, known map[string]reflect.Type) {
 
 // unknownKey says that key does not exist, and which of the known keys was probably meant.
 func unknownKey(key string, known map[string]reflect.Type) string {
-	best, bestDistance := "", 3
+	best, bestDistance := "", min(3, len(key)/2+1) // a short name has nothing in common with most
 	names := make([]string, 0, len(known))
 	for name := range known {
 		names = append(names, name)
