@@ -170,6 +170,17 @@ func (e *endpoint) explain(err error) error {
 	return err
 }
 
+// quote makes a text that a server may have had a hand in fit for a message: it may repeat the address, where a secret
+// may stand anywhere.
+func (e *endpoint) quote(text string) string {
+	for _, part := range []string{e.url.RequestURI(), e.url.Path, e.url.EscapedPath(), e.url.RawQuery} {
+		if len(part) > 1 {
+			text = strings.ReplaceAll(text, part, "***")
+		}
+	}
+	return printable(Redact(text))
+}
+
 // silent is the fault of a server that does not answer in time.
 func (e *endpoint) silent() error {
 	e.mu.Lock()

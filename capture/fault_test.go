@@ -247,6 +247,32 @@ func TestConnectionsThatFailAreExplained(t *testing.T) {
 	}
 }
 
+// A server may repeat the address in its answer, and a secret may stand anywhere in that.
+func TestAnswersThatRepeatTheAddressAreNotQuoted(t *testing.T) {
+	t.Parallel()
+	const path = "/t0psecret?key=hidden"
+	for name, talk := range map[string]func(context.Context, net.Conn){
+		"rtsp status": rtspStatus("404 no " + path),
+		"rtsp line":   cameratest.Answer("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: "+path+"\r\n\r\n", "", 0),
+		"rtsp base":   rtspStatus("302 Found\r\nLocation: x" + path),
+		"http line":   cameratest.Answer("HTTP/1.1 "+path+"\r\n\r\n", "", 0),
+		"http status": cameratest.Answer("HTTP/1.1 404 no "+path+"\r\n\r\n", "", 0),
+		"http type":   cameratest.Answer("HTTP/1.1 200 OK\r\nContent-Type: text/x; "+path+"\r\n\r\nx", "", 0),
+		"http moved":  cameratest.Answer("HTTP/1.1 302 Found\r\nLocation: x:"+path+"\r\n\r\n", "", 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := quick(name[:4] + "://" + cameratest.Serve(t, talk) + path)
+			cfg.Shown = name[:4] + "://camera/${TOKEN}"
+			got := failure(t, cfg).LastError
+			t.Log(got)
+			if strings.Contains(got, "t0psecret") || strings.Contains(got, "hidden") {
+				t.Error(got)
+			}
+		})
+	}
+}
+
 // Cameras lock an account after some wrong passwords.
 func TestARefusedLoginIsTriedAgainAfterMinutesOnly(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ var ErrClosed = errors.New("source is closed")
 
 // Frame is one picture of a source. Its creator makes Mat with gocv.NewMat and closes it; see Source.Next.
 type Frame struct {
-	Mat gocv.Mat // 8-bit BGR, full resolution, upright as the file's metadata says
+	Mat gocv.Mat // 8-bit BGR, full resolution, pixels square, upright as the file's metadata says
 
 	// Time is the wall clock at which a live frame was complete. For a file it is Config.Start + Position.
 	Time time.Time

@@ -3,7 +3,6 @@ package capture
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -93,7 +92,10 @@ func (h *httpClient) send(ctx context.Context, address string, header http.Heade
 	}
 	response, err := h.client.Do(request)
 	if err != nil {
-		return nil, false, h.explain(unanswered(plain(err)))
+		if err = h.explain(plain(err)); reasonOf(err) == "" {
+			err = h.unanswered(err)
+		}
+		return nil, false, err
 	}
 	return response, loggedIn, nil
 }
@@ -105,19 +107,19 @@ func (h *httpClient) refusal(response *http.Response, loggedIn bool) error {
 		return errLoginKind()
 	}
 	text := strings.TrimSpace(strings.TrimPrefix(response.Status, strconv.Itoa(response.StatusCode)))
-	return explainStatus(response.StatusCode, printable(text), home && loggedIn)
+	return explainStatus(response.StatusCode, h.quote(text), home && loggedIn)
 }
 
 // unanswered returns the fault of a request without an answer.
-func unanswered(err error) error {
+func (h *httpClient) unanswered(err error) error {
 	switch {
-	case reasonOf(err) != "" || errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return faultf(ReasonEnded, "the camera ended the connection before it answered; it may have too many viewers")
 	default:
-		return &reasoned{ReasonServer, fmt.Errorf("its answer cannot be read: %w; check the port, and update the "+
-			"camera's firmware", err)}
+		return faultf(ReasonServer, "its answer cannot be read: %s; check the port, and update the camera's firmware",
+			h.quote(err.Error()))
 	}
 }
 

@@ -208,7 +208,7 @@ func (s *rtspStream) refusal(err error) error {
 	)
 	switch {
 	case errors.As(err, &status):
-		text := printable(status.Message)
+		text := s.quote(status.Message)
 		if text == "" {
 			text = http.StatusText(int(status.Code))
 		}
@@ -217,7 +217,7 @@ func (s *rtspStream) refusal(err error) error {
 		return errLoginKind()
 	case errors.As(err, &sdp), errors.As(err, &missing), errors.As(err, &kind):
 		return faultf(ReasonNoVideo, "the camera's description of the stream (SDP) cannot be read: %s; update its "+
-			"firmware", printable(err.Error()))
+			"firmware", s.quote(err.Error()))
 	case errors.As(err, &useTCP), errors.As(err, &useUDP):
 		return faultf(ReasonServer, "the %w; set transport to it", err)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
@@ -227,7 +227,7 @@ func (s *rtspStream) refusal(err error) error {
 		return err
 	default:
 		return faultf(ReasonServer, "its answer cannot be read: %s; check the port, and update the camera's "+
-			"firmware", printable(err.Error()))
+			"firmware", s.quote(err.Error()))
 	}
 }
 
@@ -291,9 +291,9 @@ func (s *rtspStream) over(ctx context.Context) error {
 	case s.tempo.frames == 0:
 		return s.explain(faultf(ReasonEnded, "the camera ended the stream before its first picture (%s); it may have "+
 			"too many viewers",
-			printable(s.err.Error())))
+			s.quote(s.err.Error())))
 	default:
-		return faultf(ReasonEnded, "the stream ended (%s)", printable(s.err.Error()))
+		return faultf(ReasonEnded, "the stream ended (%s)", s.quote(s.err.Error()))
 	}
 }
 

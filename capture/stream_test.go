@@ -219,8 +219,8 @@ func TestCredentialsReachTheCameraAndNoLog(t *testing.T) {
 	}
 }
 
-// The transport goes to FFmpeg through the environment; the camera sees what arrived.
-func TestTransportReachesFFmpeg(t *testing.T) {
+// The camera sees which transport is asked for.
+func TestTransportReachesTheCamera(t *testing.T) {
 	c := newCamera(t)
 	c.Down()
 	c.UDP = true
