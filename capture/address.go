@@ -11,15 +11,8 @@ import (
 	"unicode"
 )
 
-// bounds are what FFmpeg takes of a URL, in bytes; it cuts off the rest without an error.
-type bounds struct{ login, path int }
-
-func boundsOf(scheme string) bounds {
-	if strings.HasPrefix(scheme, "rtsp") {
-		return bounds{login: 127, path: 1023}
-	}
-	return bounds{login: 1023, path: 4000}
-}
+// maxURL bounds a URL, in bytes, percent-encoded.
+const maxURL = 4096
 
 // checkURL returns what is wrong with the URL raw, which is scheme://rest. Errors repeat no part of it.
 func checkURL(scheme, rest, raw string) error {
@@ -33,10 +26,8 @@ func checkURL(scheme, rest, raw string) error {
 	if err := checkHost(u); err != nil {
 		return err
 	}
-	login, _, path := components(rest)
-	if most := boundsOf(scheme); len(login) > most.login || len(path) > most.path {
-		return fmt.Errorf("too long for %s: percent-encoded, user and password have %d bytes (of at most %d), "+
-			"the path %d (of %d)", scheme, len(login), most.login, len(path), most.path)
+	if len(raw) > maxURL {
+		return fmt.Errorf("too long: %d bytes, percent-encoded; use at most %d", len(raw), maxURL)
 	}
 	return nil
 }
@@ -106,7 +97,7 @@ func checkHost(u *url.URL) error {
 		return errors.New("the port is not a number from 1 to 65535")
 	case strings.HasPrefix(u.Host, "["):
 		if addr, err := netip.ParseAddr(host); err != nil || !addr.Is6() || addr.Zone() != "" {
-			return errors.New("not an IPv6 address between [ and ]; write it without a zone (%eth0), which FFmpeg does not take")
+			return errors.New("not an IPv6 address between [ and ]; write it without a zone (%eth0)")
 		}
 	case strings.Contains(host, ":"):
 		return errors.New("an IPv6 address stands between [ and ], as in rtsp://[fd00::20]:554/stream")

@@ -73,7 +73,7 @@ func parseURL(raw, label string) (target, error) {
 		}
 		return target{kind: kindPath, name: raw, label: label}, nil
 	}
-	switch scheme = strings.ToLower(scheme); scheme { // FFmpeg knows the small letters alone
+	switch scheme = strings.ToLower(scheme); scheme {
 	case schemeFile:
 		return target{kind: kindPath, name: rest, label: label}, nil
 	case "rtsp", "rtsps", "http", "https":

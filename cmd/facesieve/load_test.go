@@ -78,7 +78,7 @@ func fieldKeys(t reflect.Type, path string) map[string]bool {
 func badEnvironment(name string) string {
 	return map[string]string{
 		"LINES": "S3\ncret", "COLON": "S3:cret", "LOGIN": "viewer:S3cret@host", "CAMERA_URL": "rtsp://viewer:S3#cret@host/x", "QUOTED": `"S3cret`,
-		"LONG": strings.Repeat("S3cret", 20) + "ä",
+		"LONG": strings.Repeat("S3cret", 800) + "ä",
 	}[name]
 }
 
