@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -90,9 +91,15 @@ func newLoneEngine(nets networks, rt models.Runtime, d detect.Config, q quality.
 }
 
 // borrow waits for networks, to look at a frame of that size. Detector and scorer work only between borrow and giveBack.
-func (e *engine) borrow(frame image.Point) {
-	e.lent = e.shared.lend(e.detector.InputSize(frame))
+func (e *engine) borrow(frame image.Point) { e.borrowUntil(context.Background(), frame) }
+
+// borrowUntil borrows as borrow does, and returns false when ctx ends before there are networks.
+func (e *engine) borrowUntil(ctx context.Context, frame image.Point) bool {
+	if e.lent = e.shared.lend(ctx, e.detector.InputSize(frame)); e.lent == nil {
+		return false
+	}
 	e.finder.Interpreter, e.refining.Interpreter, e.judging.Interpreter = e.lent.detector, e.lent.refiner, e.lent.quality
+	return true
 }
 
 // giveBack lets others have the networks.

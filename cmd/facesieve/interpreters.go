@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -115,14 +116,14 @@ func (n *interpreters) startRefiner() (*models.Interpreter, error) {
 }
 
 // lend waits for its turn and returns a trio, if possible one whose detector has that input size already: another size
-// costs milliseconds.
-func (n *interpreters) lend(size image.Point) *trio {
+// costs milliseconds. It returns nil when ctx ends before.
+func (n *interpreters) lend(ctx context.Context, size image.Point) *trio {
 	n.mutex.Lock()
 	if len(n.idle) == 0 {
 		turn := make(chan *trio, 1)
 		n.waiting = append(n.waiting, turn)
 		n.mutex.Unlock()
-		return <-turn
+		return n.await(ctx, turn)
 	}
 	defer n.mutex.Unlock()
 	at := max(0, slices.IndexFunc(n.idle, func(t *trio) bool {
@@ -132,6 +133,25 @@ func (n *interpreters) lend(size image.Point) *trio {
 	t := n.idle[at]
 	n.idle = slices.Delete(n.idle, at, at+1)
 	return t
+}
+
+// await waits for the turn of the one who asked.
+func (n *interpreters) await(ctx context.Context, turn chan *trio) *trio {
+	select {
+	case t := <-turn:
+		return t
+	case <-ctx.Done():
+	}
+	n.mutex.Lock()
+	at := slices.Index(n.waiting, turn)
+	if at >= 0 {
+		n.waiting = slices.Delete(n.waiting, at, at+1)
+	}
+	n.mutex.Unlock()
+	if at < 0 { // the turn came at that moment
+		n.giveBack(<-turn)
+	}
+	return nil
 }
 
 // giveBack ends the loan of t: who has waited longest gets it.
