@@ -46,6 +46,7 @@ type pipeline struct {
 	camera   Camera
 	engine   *engine
 	motion   *detect.Motion
+	cuts     *detect.Cuts
 	tracker  *detect.Tracker
 	selector *quality.Selector[*candidate]
 	sink     sink
@@ -84,6 +85,7 @@ func newPipeline(camera Camera, e *engine, out sink, seen *gallery, log zerolog.
 		after:   func() {},
 		counts:  &pipelineCounts{},
 		motion:  detect.NewMotion(camera.Detect),
+		cuts:    detect.NewCuts(),
 		tracker: detect.NewTracker(e.detector.Config()),
 		log:     log.With().Str("component", "pipeline").Logger(),
 	}, nil
@@ -176,8 +178,26 @@ func (p *pipeline) look(ctx context.Context, frame *capture.Frame) error {
 		return p.decide(p.selector.Tick(frame.Time))
 	}
 	p.counts.looked.Add(1)
+	if err := p.cut(frame); err != nil {
+		return err
+	}
 	decisions, err := p.examine(ctx, frame)
 	return errors.Join(err, p.decide(decisions))
+}
+
+// cut ends all tracks when the frame shows another scene than the one before: whoever is in it is somebody else, though at the
+// same place. Frames without motion cannot.
+func (p *pipeline) cut(frame *capture.Frame) error {
+	now := time.Now()
+	cut := p.cuts.Cut(frame.Mat)
+	p.engine.times.add(stageCut, now)
+	if !cut {
+		return nil
+	}
+	p.log.Debug().Time("frame", frame.Time).Msg("hard cut, all tracks end")
+	p.motion.Restart(frame.Time, frame.Mat)
+	p.busy = false
+	return p.decide(p.endTracks(p.tracker.Flush(), nil))
 }
 
 // examine finds, follows and judges the faces of a frame, with networks that are borrowed for it. When ctx ends before there
