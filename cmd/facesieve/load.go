@@ -28,7 +28,7 @@ type document struct {
 func LoadConfig(path string, getenv func(string) string) (Config, error) {
 	text, err := readBounded(path)
 	if err != nil {
-		return Config{}, err
+		return Config{}, configured(err)
 	}
 	return parseConfig(path, text, getenv)
 }
@@ -46,15 +46,15 @@ func parseConfig(path string, text []byte, getenv func(string) string) (Config, 
 func readBounded(path string) ([]byte, error) {
 	file, err := os.Open(path) //nolint:gosec // the user names the file
 	if err != nil {
-		return nil, configured(fmt.Errorf("open configuration: %w", err))
+		return nil, fmt.Errorf("open configuration: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // only read
 	text, err := io.ReadAll(io.LimitReader(file, maxConfigBytes+1))
 	if err != nil {
-		return nil, configured(fmt.Errorf("read configuration: %w", err))
+		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	if len(text) > maxConfigBytes {
-		return nil, configured(fmt.Errorf("read configuration: %s is larger than %d bytes; is it a YAML file?", path, maxConfigBytes))
+		return nil, fmt.Errorf("read configuration: %s is larger than %d bytes; is it a YAML file?", path, maxConfigBytes)
 	}
 	return text, nil
 }

@@ -203,8 +203,11 @@ func (p *pipeline) cut(frame *capture.Frame) error {
 // examine finds, follows and judges the faces of a frame, with networks that are borrowed for it. When ctx ends before there
 // are any, the frame is left out: the end waits for no more than the frames that are being examined.
 func (p *pipeline) examine(ctx context.Context, frame *capture.Frame) ([]quality.Decision[*candidate], error) {
-	if !p.engine.borrowUntil(ctx, image.Pt(frame.Mat.Cols(), frame.Mat.Rows())) {
-		return nil, nil
+	if err := p.engine.borrowUntil(ctx, image.Pt(frame.Mat.Cols(), frame.Mat.Rows())); err != nil {
+		if ctx.Err() != nil {
+			return nil, nil
+		}
+		return nil, err
 	}
 	defer p.engine.giveBack()
 	faces, err := p.engine.find(frame.Mat)
