@@ -84,7 +84,7 @@ func TestAGoodAcceleratorIsUsed(t *testing.T) {
 // acceleratorConfig has several cameras, so that there are several interpreters of each network.
 func acceleratorConfig(t *testing.T, library, mode string) string {
 	t.Helper()
-	video := sharedVideo(t, "two_heads.mp4")
+	video := sharedVideo(t, "walk_in.mp4")
 	return fmt.Sprintf(`
 runtime: {delegate: external, library: %s, options: {mode: %s}}
 log: {level: warn, format: json}

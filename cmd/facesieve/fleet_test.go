@@ -139,7 +139,7 @@ func TestAFaultOfOneCameraIsItsOwn(t *testing.T) {
 	if n := strings.Count(text, `"message":"video"`); n != 2 {
 		t.Errorf("two cameras were opened %d times", n)
 	}
-	for _, want := range []string{"sprung", "fleet_test.go", "no more of this", `"restart_in":1000,`} {
+	for _, want := range []string{"sprung", "fleet_test.go", "no more of this", `"restart_in":"1s"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("not in the log: %s", want)
 		}

@@ -300,7 +300,7 @@ func (p *pipeline) see(c *candidate) (*seenFace, error) {
 func (p *pipeline) endTracks(ended []detect.Track, decisions []quality.Decision[*candidate]) []quality.Decision[*candidate] {
 	for _, track := range ended {
 		p.counts.tracks.Add(1)
-		p.log.Debug().Uint64("track", track.ID).Dur("length", track.Last.Sub(track.Start)).Msg("track ended")
+		p.log.Debug().Uint64("track", track.ID).Str("length", track.Last.Sub(track.Start).Round(time.Millisecond).String()).Msg("track ended")
 		decisions = append(decisions, p.selector.End(track.ID)...)
 	}
 	return decisions
