@@ -20,8 +20,9 @@ const (
 	cutKnown   = 0.1  // least part of all blocks that must have a pattern in both pictures
 	cutSame    = 0.15 // in the same scene at least this part of those match
 	cutMoved   = 0.3  // in a scene that the camera has turned from, at least this part of what is still in the picture
+	cutFound   = 0.15 // and at least this part of all blocks: a few match by chance
 	cutShift   = 0.2  // largest turn between two frames, part of each side
-	quickNoise = 5    // noise up to here, grey levels, is taken for it at once, more in some frames: a cut looks like noise too
+	quickNoise = 4    // noise up to here, grey levels, is taken for it at once, more in some frames: a cut looks like noise too
 	noiseBins  = 256  // of the changes of cells, a quarter of a grey level each
 )
 
@@ -49,14 +50,16 @@ func (c *Cuts) Cut(frame gocv.Mat) bool {
 	if err != nil || frame.Type() != gocv.MatTypeCV8UC3 {
 		return false
 	}
-	resized := false
-	if frame.Rows() != c.rows || frame.Cols() != c.cols {
-		resized = c.rows > 0
+	fresh := frame.Rows() != c.rows || frame.Cols() != c.cols
+	resized := fresh && c.rows > 0
+	if fresh {
 		c.lay(frame.Rows(), frame.Cols(), frame.Step())
 	}
 	c.now, c.last = c.last, c.now
 	c.sample(pixels)
-	c.follow()
+	if !fresh {
+		c.follow()
+	}
 	if known, _ := c.compare(c.now, image.Point{}); !c.enough(known) {
 		return resized
 	}
@@ -70,7 +73,7 @@ func (c *Cuts) lay(rows, cols, stride int) {
 	longer := max(rows, cols)
 	cells := func(side int) int { return min(max(1, side*cutCells/longer), side) }
 	c.rows, c.cols, c.wide, c.high = rows, cols, cells(cols), cells(rows)
-	c.offsets, c.blocks, c.scene, c.noise = c.offsets[:0], c.blocks[:0], c.scene[:0], quickNoise
+	c.offsets, c.blocks, c.scene, c.noise = c.offsets[:0], c.blocks[:0], c.scene[:0], quickNoise/2.0
 	for cell := range c.wide * c.high {
 		for _, quarter := range [4]image.Point{{1, 1}, {3, 1}, {1, 3}, {3, 3}} {
 			x := (4*(cell%c.wide) + quarter.X) * cols / (4 * c.wide)
@@ -122,7 +125,7 @@ func (c *Cuts) differs() bool {
 	for y := -reach.Y; y <= reach.Y; y++ {
 		for x := -reach.X; x <= reach.X; x++ {
 			overlap, same := c.compare(c.scene, image.Pt(x, y))
-			if 2*overlap >= known && float64(same) >= cutMoved*float64(overlap) {
+			if 2*overlap >= known && float64(same) >= max(cutMoved*float64(overlap), cutFound*float64(len(c.blocks))) {
 				return false
 			}
 		}

@@ -147,7 +147,7 @@ func shaking(t testing.TB, scene gocv.Mat, random *rand.Rand) (frames []gocv.Mat
 func TestCuts(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	grains := grain(random)
-	size := image.Pt(256, 144)
+	size := image.Pt(192, 108)
 	a, b, c := room(t, size, 1), room(t, size, 2), room(t, size, 3)
 	black, white := newFrame(t, size, color.RGBA{}), newFrame(t, size, color.RGBA{R: 255, G: 255, B: 255})
 	dark, lit := gained(t, a, 0.12, 4), gained(t, a, 1.5, 10)
@@ -259,7 +259,7 @@ func cutsOf(t *testing.T, path string, steps []float64) [][]float64 {
 func TestNoCutWhenNoiseRises(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	grains := grain(random)
-	scene := room(t, image.Pt(256, 144), 1)
+	scene := room(t, image.Pt(192, 108), 1)
 	dark := gained(t, scene, 0.25, 30)
 	var frames []gocv.Mat
 	for i := range 24 {
