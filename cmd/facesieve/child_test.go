@@ -19,11 +19,8 @@ const (
 	faultVariable = "FACESIEVE_TEST_FAULT"
 )
 
-// TestMain lets the test binary be the program, which is linked as the program is.
-func TestMain(m *testing.M) {
-	if os.Getenv(childVariable) == "" {
-		os.Exit(m.Run())
-	}
+// beChild lets the test binary be the program, which is linked as the program is. It does not return.
+func beChild() {
 	if os.Getenv(faultVariable) == "panic" {
 		time.AfterFunc(300*time.Millisecond, func() { panic("a fault of a test") })
 	}
