@@ -77,6 +77,12 @@ func (m *Motion) Moved(at time.Time, frame gocv.Mat) bool {
 	return worth
 }
 
+// Restart begins anew with a frame taken at that time, of another scene than those before.
+func (m *Motion) Restart(at time.Time, frame gocv.Mat) {
+	m.rows, m.cols = 0, 0
+	m.Moved(at, frame)
+}
+
 // start lays the grid for frames of that size and takes the frame as background.
 func (m *Motion) start(rows, cols, stride int, pixels []byte) {
 	m.rows, m.cols, m.noise, m.frames = rows, cols, 0, 0

@@ -210,6 +210,21 @@ func TestMotionRestarts(t *testing.T) {
 	}
 }
 
+// TestMotionRestart: after a restart the new scene is the background at once, and frames of it are looked at for Hold.
+func TestMotionRestart(t *testing.T) {
+	first, second, gate := newCamera(t, 320, 180, 2), newCamera(t, 320, 180, 2), NewMotion(gateConfig())
+	for i := range 30 {
+		gate.Moved(seconds(float64(i)*0.2), first.shoot(t, image.Rectangle{}, 0))
+	}
+	other := func() gocv.Mat { return second.shoot(t, image.Rect(0, 0, 200, 180), 0) }
+	gate.Restart(seconds(6), other())
+	for now := 6.2; now < 9; now += 0.2 {
+		if moved := gate.Moved(seconds(now), other()); moved != (now < 7.05) {
+			t.Errorf("moved is %v at %.1f s", moved, now)
+		}
+	}
+}
+
 // BenchmarkMotion measures one frame of 1080p.
 func BenchmarkMotion(b *testing.B) {
 	c, gate := newCamera(b, 1920, 1080, 4), NewMotion(Default())

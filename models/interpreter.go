@@ -14,11 +14,15 @@ import (
 // ErrClosed is the answer of an interpreter after Close.
 var ErrClosed = errors.New("models: interpreter is closed")
 
+// ErrNoDelegate marks a delegate that cannot be had, for whatever network.
+var ErrNoDelegate = errors.New("no delegate")
+
 // Interpreter runs one network. It is for one goroutine at a time; several interpreters of one Model may run beside each
 // other. Close frees its memory, which is the C library's.
 type Interpreter struct {
-	model    *Model
-	delegate string
+	model   *Model
+	runtime Runtime
+	refusal error // why the delegate of the configuration is not the one of runtime
 
 	// In the order of creation; freed in reverse.
 	network     *tflite.Model
@@ -40,7 +44,7 @@ func NewInterpreter(m *Model, rt Runtime) (*Interpreter, error) {
 		return nil, fmt.Errorf("models: runtime: %w", err)
 	}
 	quiet()
-	i := &Interpreter{model: m, delegate: rt.Delegate, pixels: newPixels(m.Manifest.Input), reports: &reports{}}
+	i := &Interpreter{model: m, runtime: rt, pixels: newPixels(m.Manifest.Input), reports: &reports{}}
 	err := i.create(rt)
 	if err == nil {
 		err = i.Resize(m.Manifest.SelfTest.Width, m.Manifest.SelfTest.Height)
@@ -67,7 +71,7 @@ func (i *Interpreter) create(rt Runtime) (err error) {
 	said := i.reports
 	options.SetErrorReporter(func(message string, _ any) { said.add(message) }, nil)
 	if i.accelerator, err = newDelegate(rt); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrNoDelegate, err)
 	}
 	if i.accelerator != nil {
 		options.AddDelegate(i.accelerator)
@@ -99,7 +103,10 @@ func newDelegate(rt Runtime) (delegates.Delegater, error) {
 func (i *Interpreter) Manifest() *Manifest { return &i.model.Manifest }
 
 // Delegate returns who does the arithmetic: "xnnpack", "external" or "none".
-func (i *Interpreter) Delegate() string { return i.delegate }
+func (i *Interpreter) Delegate() string { return i.runtime.Delegate }
+
+// Refusal returns why Start has replaced the delegate that was asked for; nil if it has not.
+func (i *Interpreter) Refusal() error { return i.refusal }
 
 // Size returns width and height of the input in pixels.
 func (i *Interpreter) Size() (width, height int) { return i.width, i.height }

@@ -34,8 +34,12 @@ type Model struct {
 	// Source says where the network came from, for messages: "embedded quality" or the path of the file.
 	Source string
 
-	bytes []byte
+	bytes   []byte
+	builtIn bool
 }
+
+// BuiltIn reports whether the network is part of the program, not a file.
+func (m *Model) BuiltIn() bool { return m.builtIn }
 
 // Size returns the size of the network in bytes.
 func (m *Model) Size() int { return len(m.bytes) }
@@ -51,7 +55,12 @@ func Embedded(name string) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("models: %s: %w", source, err)
 	}
-	return build(source, name+".tflite", bytes, manifest)
+	m, err := build(source, name+".tflite", bytes, manifest)
+	if err != nil {
+		return nil, err
+	}
+	m.builtIn = true
+	return m, nil
 }
 
 // Load reads a network from a .tflite file and its manifest from the .json file of the same base name beside it.

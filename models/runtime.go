@@ -42,6 +42,9 @@ func (rt Runtime) Validate() error {
 	return errors.Join(f.list...)
 }
 
+// OnCPU returns the runtime that takes over from an accelerator.
+func (rt Runtime) OnCPU() Runtime { return Runtime{Threads: rt.Threads, Delegate: DelegateXNNPACK} }
+
 // describe names the delegate for messages.
 func (rt Runtime) describe() string {
 	if rt.Delegate == DelegateExternal {

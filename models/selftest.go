@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// ErrDrift marks a network whose answers differ from those of the manifest: the delegate calculates wrongly.
-var ErrDrift = errors.New("answers differ from the manifest's")
+// ErrDrift marks a network whose outputs differ from those of the manifest or of the CPU: the delegate calculates wrongly.
+var ErrDrift = errors.New("the outputs differ from the right ones")
 
 // Picture fills dst, height*width*3 bytes BGR, with test picture number k: shifting ramps over a checkerboard of 8 pixels, in
 // integers, the same in every language.

@@ -7,24 +7,28 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Start makes an interpreter that has passed its self-test. When an external delegate cannot be loaded, fails or drifts, a
-// warning says why and XNNPACK on the CPU takes over. Any other failure is an error.
+// rounds is how often an external delegate has to calculate each test picture: some drift only later.
+const rounds = 4
+
+// Start makes an interpreter that has passed its self-test. When an external delegate cannot be loaded, fails or drifts, XNNPACK
+// on the CPU takes over, and Refusal of the interpreter returns why; the caller reports it. Any other failure is an error. An
+// external delegate is to be tested by Verify at each size at which the network works.
 func Start(m *Model, rt Runtime, log zerolog.Logger) (*Interpreter, error) {
 	if err := rt.Validate(); err != nil {
 		return nil, fmt.Errorf("models: runtime: %w", err)
 	}
 	i, err := tested(m, rt)
 	if err != nil && rt.Delegate == DelegateExternal {
-		log.Warn().Err(err).Str("model", m.Manifest.Name).Str("library", rt.Library).
-			Msg("the external delegate is refused, XNNPACK on the CPU takes over")
-		rt = Runtime{Threads: rt.Threads, Delegate: DelegateXNNPACK}
-		i, err = tested(m, rt)
+		refusal := err
+		if i, err = tested(m, rt.OnCPU()); err == nil {
+			i.refusal = refusal
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	log.Info().Str("model", m.Manifest.Name).Str("version", m.Manifest.Version).Str("source", m.Source).
-		Str("delegate", rt.Delegate).Int("threads", rt.Threads).Msg("network is ready, self-test passed")
+		Str("delegate", i.Delegate()).Int("threads", rt.Threads).Msg("network is ready, self-test passed")
 	return i, nil
 }
 
@@ -33,8 +37,14 @@ func tested(m *Model, rt Runtime) (*Interpreter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := i.SelfTest(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", rt.describe(), err), i.Close())
+	times := 1
+	if rt.Delegate == DelegateExternal {
+		times = rounds
+	}
+	for range times {
+		if err := i.SelfTest(); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", rt.describe(), err), i.Close())
+		}
 	}
 	return i, nil
 }

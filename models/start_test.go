@@ -26,25 +26,26 @@ func delegateLibrary(t *testing.T) string {
 	return path
 }
 
-// started runs Start on the tiny quality network and returns the delegate that came out of it and the log.
-func started(t *testing.T, rt Runtime) (delegate, log string, err error) {
+// started runs Start on the tiny quality network and returns the delegate that came out of it, why it is not the one asked for, and
+// the log.
+func started(t *testing.T, rt Runtime) (delegate string, refusal error, log string, err error) {
 	t.Helper()
 	var written bytes.Buffer
 	i, err := Start(testModel(t, "quality"), rt, zerolog.New(&written))
 	if err != nil {
-		return "", written.String(), err
+		return "", nil, written.String(), err
 	}
 	if err := i.SelfTest(); err != nil {
 		t.Error(err)
 	}
-	delegate = i.Delegate()
-	return delegate, written.String(), i.Close()
+	delegate, refusal = i.Delegate(), i.Refusal()
+	return delegate, refusal, written.String(), i.Close()
 }
 
 func TestStart(t *testing.T) {
 	for _, want := range []string{DelegateXNNPACK, DelegateNone} {
-		delegate, log, err := started(t, Runtime{Threads: 1, Delegate: want})
-		if err != nil || delegate != want || !strings.Contains(log, "self-test passed") || strings.Contains(log, "warn") {
+		delegate, refusal, log, err := started(t, Runtime{Threads: 1, Delegate: want})
+		if err != nil || delegate != want || refusal != nil || !strings.Contains(log, "self-test passed") {
 			t.Errorf("%s: delegate %q, %v, log %s", want, delegate, err, log)
 		}
 	}
@@ -68,15 +69,15 @@ func TestStartFallsBack(t *testing.T) {
 		"no delegate":  {"libm.so.6", nil, "it is no TensorFlow Lite delegate"},
 		"option":       {library, map[string]string{"mode": "refuse"}, "mode refuse was asked for"},
 		"prepare":      {library, map[string]string{"mode": "broken"}, "the network is refused"},
-		"wrong values": {library, map[string]string{"mode": "zeros", "other": "x"}, "answers differ from the manifest's"},
+		"wrong values": {library, map[string]string{"mode": "zeros", "other": "x"}, "the outputs differ from the right ones"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			delegate, log, err := started(t, Runtime{1, DelegateExternal, test.library, test.options})
-			if err != nil || delegate != DelegateXNNPACK {
-				t.Fatalf("delegate %q, %v", delegate, err)
+			delegate, refusal, _, err := started(t, Runtime{1, DelegateExternal, test.library, test.options})
+			if err != nil || delegate != DelegateXNNPACK || refusal == nil {
+				t.Fatalf("delegate %q, %v, %v", delegate, refusal, err)
 			}
-			if !strings.Contains(log, `"level":"warn"`) || !strings.Contains(log, test.want) || !strings.Contains(log, test.library) {
-				t.Errorf("log %s, want %q", log, test.want)
+			if text := refusal.Error(); !strings.Contains(text, test.want) || !strings.Contains(text, test.library) {
+				t.Errorf("got %s, want %q", text, test.want)
 			}
 		})
 	}
@@ -84,14 +85,14 @@ func TestStartFallsBack(t *testing.T) {
 
 // TestStartExternal: a delegate that leaves everything to the CPU's plain kernels passes the self-test and stays.
 func TestStartExternal(t *testing.T) {
-	delegate, log, err := started(t, Runtime{1, DelegateExternal, delegateLibrary(t), map[string]string{"mode": "idle"}})
-	if err != nil || delegate != DelegateExternal || strings.Contains(log, "warn") {
-		t.Errorf("delegate %q, %v, log %s", delegate, err, log)
+	delegate, refusal, _, err := started(t, Runtime{1, DelegateExternal, delegateLibrary(t), map[string]string{"mode": "idle"}})
+	if err != nil || delegate != DelegateExternal || refusal != nil {
+		t.Errorf("delegate %q, %v, %v", delegate, refusal, err)
 	}
 }
 
 func TestStartRefuses(t *testing.T) {
-	if _, _, err := started(t, Runtime{Threads: 1, Delegate: "gpu"}); err == nil || !strings.Contains(err.Error(), `"gpu" is none of`) {
+	if _, _, _, err := started(t, Runtime{Threads: 1, Delegate: "gpu"}); err == nil || !strings.Contains(err.Error(), `"gpu" is none of`) {
 		t.Errorf("an unknown delegate: %v", err)
 	}
 	m := edited(t, "quality", func(m *Manifest) { m.SelfTest.Cases[0].Outputs[0][0] += 10 })

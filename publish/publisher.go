@@ -13,7 +13,7 @@ import (
 	"facesieve/publish/outbox"
 )
 
-// ErrClosed is returned after Close.
+// ErrClosed is returned for reports and states after Close. Events go into the outbox until that is closed too.
 var ErrClosed = errors.New("publisher is closed")
 
 // Publisher puts events into an outbox and sends what is in it to a broker. Its methods may be called from any goroutine.
@@ -106,9 +106,10 @@ func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher
 	return p, nil
 }
 
-// Publish puts an event into the outbox, or says what is wrong with it, or returns ErrClosed or what Box.Add does: nil
-// means that it is stored, and will be delivered or counted. It waits for the disk, half a second at most, and never for
-// the broker. Schema and Device are filled in, ID too when it is empty.
+// Publish puts an event into the outbox, or says what is wrong with it, or returns what Box.Add does: nil means that it is
+// stored, and will be delivered or counted. It waits for the disk, half a second at most, and never for the broker. After
+// Close it stores events all the same, for the next publisher or the next run, as long as the box is open. Schema and Device
+// are filled in, ID too when it is empty.
 func (p *Publisher) Publish(e Event) error {
 	if err := CheckName(e.Camera); err != nil {
 		return fmt.Errorf("event: camera: %w", err)
@@ -124,9 +125,6 @@ func (p *Publisher) Publish(e Event) error {
 	data, err := EncodeEvent(e)
 	if err != nil {
 		return err
-	}
-	if p.isClosing() {
-		return ErrClosed
 	}
 	return p.box.Add(outbox.Event{Camera: e.Camera, Score: e.Quality.Score, Data: data})
 }
@@ -183,10 +181,10 @@ func (p *Publisher) SetState(camera string, s State) error {
 	return nil
 }
 
-// Close accepts nothing more, sends what the outbox has of this connection, and all of it if it is in memory, publishes
-// that the cameras have stopped and the device is offline, and returns when all has ended: half a second after ctx ends
-// at the latest. If the broker is away and something would be lost it tries once more to reach it. What is left stays in
-// the outbox, for the next publisher or the next run.
+// Close sends what the outbox has of this connection, and all of it if it is in memory, publishes that the cameras have
+// stopped and the device is offline, and returns when all has ended: half a second after ctx ends at the latest. If the
+// broker is away and something would be lost it tries once more to reach it. What is left stays in the outbox, for the next
+// publisher or the next run.
 func (p *Publisher) Close(ctx context.Context) {
 	p.mu.Lock()
 	if !p.closed {

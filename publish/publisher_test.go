@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"facesieve/publish/outbox"
 )
 
 func TestPublishOverEmbeddedBroker(t *testing.T) {
@@ -85,17 +87,29 @@ func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
 	if err != nil || state.State != Stopped || state.FPS != 0 || len(watch.on("facesieve/gate/door/face")) != 40 {
 		t.Errorf("%+v %v, %d faces", state, err, len(watch.on("facesieve/gate/door/face")))
 	}
-	for _, err := range []error{
-		p.Publish(sampleEvent("door", 1)), p.SetState("door", State{State: Running, Since: time.Now()}),
-	} {
-		if !errors.Is(err, ErrClosed) {
-			t.Error(err)
-		}
+	if err := p.SetState("door", State{State: Running, Since: time.Now()}); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	if err := p.Publish(sampleEvent("door", 1)); !errors.Is(err, outbox.ErrClosed) {
+		t.Error(err)
 	}
 	if err := shut(t.Context(), p); err != nil {
 		t.Error("second Close:", err)
 	}
 	goleak.VerifyNone(t, here)
+}
+
+// What comes after Close, while the box is open, waits for the next publisher.
+func TestPublishAfterCloseIsStored(t *testing.T) {
+	box := mustOpenBox(t, inMemory())
+	last := mustOpenOn(t, box, testConfig("tcp://"+freeAddr(t)), quick())
+	last.Close(t.Context())
+	if err := last.Publish(sampleEvent("door", 1)); err != nil {
+		t.Fatal(err)
+	}
+	cfg, _ := embedded(t, nil)
+	next := mustOpenOn(t, box, cfg, quick())
+	eventually(t, "delivered", func() bool { return next.Stats().Delivered == 1 })
 }
 
 func TestCloseWithoutBroker(t *testing.T) {

@@ -18,7 +18,11 @@ func (c *checkCommand) Run(ctx context.Context, term console) error {
 	if err != nil {
 		return err
 	}
-	if _, err := openModels(cfg); err != nil {
+	nets, err := openModels(cfg)
+	if err != nil {
+		return err
+	}
+	if err := tryNetworks(cfg, nets); err != nil {
 		return err
 	}
 	fmt.Fprintf(term.out, "%s: good; %d camera(s)\n", c.Config, len(cfg.Cameras))

@@ -2,19 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
 	"github.com/alecthomas/kong"
-)
-
-// The exit codes of every sub-command; the README lists them.
-const (
-	exitOK      = 0
-	exitFailure = 1 // something could not be done: a file, a camera, a broker
-	exitUsage   = 2 // the command line is wrong
-	exitConfig  = 3 // the configuration is wrong; every fault was printed
 )
 
 // cli is the command line.
@@ -41,7 +32,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&c,
 		kong.Name("facesieve"),
 		kong.Description("Forwards only the faces that a recogniser can use.\n\n"+
-			"Exit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong configuration."),
+			"Exit codes: 0 done, 1 failed, 64 wrong command line, 78 wrong configuration."),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),
@@ -50,7 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	)
 	if err != nil {
 		fmt.Fprintf(stderr, "facesieve: %v\n", err)
-		return exitUsage
+		return exitFailure
 	}
 	parsed, err := parser.Parse(args)
 	if exited >= 0 { // --help was printed
@@ -61,19 +52,4 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	return report(parsed.Run(), stderr)
-}
-
-// report prints err for a person and returns the exit code that it stands for.
-func report(err error, stderr io.Writer) int {
-	var faults Faults
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.As(err, &faults):
-		fmt.Fprintln(stderr, faults.Error())
-		return exitConfig
-	default:
-		fmt.Fprintf(stderr, "facesieve: %v\n", err)
-		return exitFailure
-	}
 }

@@ -20,7 +20,7 @@ func TestExitCodes(t *testing.T) {
 		"unknown flag": {[]string{"check", "--colour"}, exitUsage, "unknown flag --colour"},
 		"bad file":     {[]string{"check", "--config", bad}, exitConfig, "did you mean \"score\"?"},
 		"good file":    {[]string{"check", "--config", good}, exitOK, "good; 1 camera"},
-		"no file":      {[]string{"run", "--config", good + "x"}, exitFailure, "no such file"},
+		"no file":      {[]string{"run", "--config", good + "x"}, exitConfig, "no such file"},
 		"version":      {[]string{"version"}, exitOK, "TFLite"},
 	} {
 		t.Run(name, func(t *testing.T) {

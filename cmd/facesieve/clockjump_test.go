@@ -101,7 +101,7 @@ func watchWithJump(t *testing.T, video string, jump time.Duration) *noted {
 		if n >= 20 {
 			frame.Time = readAfterJump(t, frame.Time, jump)
 		}
-		if err := p.look(&frame); err != nil {
+		if err := p.look(t.Context(), &frame); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -90,9 +91,20 @@ func newLoneEngine(nets networks, rt models.Runtime, d detect.Config, q quality.
 }
 
 // borrow waits for networks, to look at a frame of that size. Detector and scorer work only between borrow and giveBack.
-func (e *engine) borrow(frame image.Point) {
-	e.lent = e.shared.lend(e.detector.InputSize(frame))
+func (e *engine) borrow(frame image.Point) error { return e.borrowUntil(context.Background(), frame) }
+
+// borrowUntil borrows as borrow does, and returns the error of ctx when that ends before there are networks.
+func (e *engine) borrowUntil(ctx context.Context, frame image.Point) error {
+	size := e.detector.InputSize(frame)
+	if e.lent = e.shared.lend(ctx, size); e.lent == nil {
+		return ctx.Err()
+	}
+	if err := e.shared.fit(e.lent, size); err != nil {
+		e.giveBack()
+		return err
+	}
 	e.finder.Interpreter, e.refining.Interpreter, e.judging.Interpreter = e.lent.detector, e.lent.refiner, e.lent.quality
+	return nil
 }
 
 // giveBack lets others have the networks.

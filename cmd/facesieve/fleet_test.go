@@ -139,7 +139,7 @@ func TestAFaultOfOneCameraIsItsOwn(t *testing.T) {
 	if n := strings.Count(text, `"message":"video"`); n != 2 {
 		t.Errorf("two cameras were opened %d times", n)
 	}
-	for _, want := range []string{"sprung", "fleet_test.go", "no more of this", `"restart_in":1000,`} {
+	for _, want := range []string{"sprung", "fleet_test.go", "no more of this", `"restart_in":"1s"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("not in the log: %s", want)
 		}
@@ -197,13 +197,13 @@ func TestInterpretersAreLentInTurns(t *testing.T) {
 			return len(shared.waiting) >= n
 		})
 	}
-	held := shared.lend(image.Point{})
+	held := shared.lend(context.Background(), image.Point{})
 	ctx, stop := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	for camera := range others {
 		group.Go(func() {
 			for ctx.Err() == nil {
-				p := shared.lend(image.Point{})
+				p := shared.lend(context.Background(), image.Point{})
 				order <- camera
 				shared.giveBack(p)
 			}
@@ -213,7 +213,7 @@ func TestInterpretersAreLentInTurns(t *testing.T) {
 	taken := map[int]int{}
 	for range turns { // the busy one asks again at once, and gets it when each of the others has had a turn
 		got := make(chan *trio)
-		go func() { got <- shared.lend(image.Point{}) }()
+		go func() { got <- shared.lend(context.Background(), image.Point{}) }()
 		waiting(others + 1)
 		shared.giveBack(held)
 		held = <-got

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -17,6 +18,7 @@ import (
 // trio is one interpreter of each network, lent to one camera for one frame. That for second looks has their size all the time.
 type trio struct {
 	detector, refiner, quality *models.Interpreter
+	proven                     map[image.Point]bool // sizes at which an accelerator was tested
 }
 
 func (t *trio) close() error {
@@ -27,9 +29,10 @@ func (t *trio) close() error {
 // are. They are lent in the order of asking, so that a busy camera takes turns with the others. They end when they are
 // retired and the last engine that uses them is closed.
 type interpreters struct {
-	nets    networks
-	runtime models.Runtime
-	log     zerolog.Logger
+	nets     networks
+	runtime  models.Runtime
+	log      zerolog.Logger
+	refusals refusals
 
 	mutex   sync.Mutex
 	all     []*trio
@@ -74,6 +77,7 @@ func (n *interpreters) provide(cameras int) error {
 }
 
 func (n *interpreters) start() (*trio, error) {
+	defer n.refusals.report(n.runtime, n.log)
 	detector, err := n.startOne(n.nets.detector)
 	if err != nil {
 		return nil, err
@@ -89,10 +93,22 @@ func (n *interpreters) start() (*trio, error) {
 	return &trio{detector: detector, refiner: refiner, quality: quality}, nil
 }
 
+// startOne starts a network, on the CPU if its accelerator was refused before.
 func (n *interpreters) startOne(model *models.Model) (*models.Interpreter, error) {
-	started, err := models.Start(model, n.runtime, n.log)
+	rt := n.runtime
+	if n.refusals.has(model) {
+		rt = rt.OnCPU()
+	}
+	started, err := models.Start(model, rt, n.log)
 	if err != nil {
-		return nil, fmt.Errorf("start network %s: %w", model.Manifest.Name, err)
+		err = fmt.Errorf("start network %s: %w", model.Manifest.Name, err)
+		if !model.BuiltIn() {
+			err = configured(err)
+		}
+		return nil, err
+	}
+	if refusal := started.Refusal(); refusal != nil {
+		n.refusals.add(model, refusal)
 	}
 	return started, nil
 }
@@ -104,7 +120,7 @@ func (n *interpreters) startRefiner() (*models.Interpreter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, mend)
 	}
-	if err = refiner.Resize(detect.RefinerSide, detect.RefinerSide); err == nil {
+	if refiner, err = n.prove(refiner, n.nets.landmarks, image.Pt(detect.RefinerSide, detect.RefinerSide)); err == nil {
 		err = refiner.Invoke()
 	}
 	if err != nil {
@@ -114,15 +130,51 @@ func (n *interpreters) startRefiner() (*models.Interpreter, error) {
 	return refiner, nil
 }
 
+// prove sets an interpreter to the size that it works at, where an accelerator must give the same as the CPU. It returns that
+// interpreter, or the one on the CPU that takes over; also with an error, so that it can be closed.
+func (n *interpreters) prove(i *models.Interpreter, model *models.Model, size image.Point) (*models.Interpreter, error) {
+	if i.Delegate() == models.DelegateExternal && !n.refusals.has(model) {
+		err := i.Verify(size.X, size.Y)
+		if err == nil {
+			return i, nil
+		}
+		n.refusals.add(model, err)
+	}
+	if i.Delegate() != models.DelegateExternal {
+		return i, i.Resize(size.X, size.Y)
+	}
+	onCPU, err := n.startOne(model)
+	if err != nil {
+		return i, err
+	}
+	return onCPU, errors.Join(onCPU.Resize(size.X, size.Y), i.Close())
+}
+
+// fit proves the detector of t, which is the caller's at the moment, at the size of its input, once.
+func (n *interpreters) fit(t *trio, size image.Point) (err error) {
+	if t.detector.Delegate() != models.DelegateExternal || t.proven[size] && !n.refusals.has(n.nets.detector) {
+		return nil
+	}
+	defer n.refusals.report(n.runtime, n.log)
+	if t.detector, err = n.prove(t.detector, n.nets.detector, size); err != nil {
+		return fmt.Errorf("detector at %dx%d pixels: %w", size.X, size.Y, err)
+	}
+	if t.proven == nil {
+		t.proven = map[image.Point]bool{}
+	}
+	t.proven[size] = true
+	return nil
+}
+
 // lend waits for its turn and returns a trio, if possible one whose detector has that input size already: another size
-// costs milliseconds.
-func (n *interpreters) lend(size image.Point) *trio {
+// costs milliseconds. It returns nil when ctx ends before.
+func (n *interpreters) lend(ctx context.Context, size image.Point) *trio {
 	n.mutex.Lock()
 	if len(n.idle) == 0 {
 		turn := make(chan *trio, 1)
 		n.waiting = append(n.waiting, turn)
 		n.mutex.Unlock()
-		return <-turn
+		return n.await(ctx, turn)
 	}
 	defer n.mutex.Unlock()
 	at := max(0, slices.IndexFunc(n.idle, func(t *trio) bool {
@@ -132,6 +184,25 @@ func (n *interpreters) lend(size image.Point) *trio {
 	t := n.idle[at]
 	n.idle = slices.Delete(n.idle, at, at+1)
 	return t
+}
+
+// await waits for the turn of the one who asked.
+func (n *interpreters) await(ctx context.Context, turn chan *trio) *trio {
+	select {
+	case t := <-turn:
+		return t
+	case <-ctx.Done():
+	}
+	n.mutex.Lock()
+	at := slices.Index(n.waiting, turn)
+	if at >= 0 {
+		n.waiting = slices.Delete(n.waiting, at, at+1)
+	}
+	n.mutex.Unlock()
+	if at < 0 { // the turn came at that moment
+		n.giveBack(<-turn)
+	}
+	return nil
 }
 
 // giveBack ends the loan of t: who has waited longest gets it.

@@ -25,7 +25,7 @@ func LoadConfig(path string, getenv func(string) string) (Config, error) {
 func loadFor(used use, path string, getenv func(string) string) (Config, error) {
 	text, err := readConfigFile(path)
 	if err != nil {
-		return Config{}, err
+		return Config{}, configured(err)
 	}
 	return parseFor(used, path, text, getenv)
 }

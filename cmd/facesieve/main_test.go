@@ -7,6 +7,9 @@ import (
 
 // The tests keep their state, and look for that of earlier runs, in a directory of their own.
 func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		beChild()
+	}
 	state, err := os.MkdirTemp("", "facesieve-test-")
 	if err != nil {
 		panic(err)

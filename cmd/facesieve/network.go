@@ -50,11 +50,11 @@ func openModel(task, path string) (*models.Model, error) {
 	}
 	model, err := open(name)
 	if err != nil {
-		return nil, fmt.Errorf("open %s network: %w", task, err)
+		return nil, configured(fmt.Errorf("open %s network: %w", task, err))
 	}
 	if model.Manifest.Task != task {
-		return nil, fmt.Errorf("open %s network: %s is a network for %q; name one for %q",
-			task, path, model.Manifest.Task, task)
+		return nil, configured(fmt.Errorf("open %s network: %s is a network for %q; name one for %q",
+			task, path, model.Manifest.Task, task))
 	}
 	return model, nil
 }

@@ -46,6 +46,7 @@ type pipeline struct {
 	camera   Camera
 	engine   *engine
 	motion   *detect.Motion
+	cuts     *detect.Cuts
 	tracker  *detect.Tracker
 	selector *quality.Selector[*candidate]
 	sink     sink
@@ -57,6 +58,8 @@ type pipeline struct {
 	busy   bool      // a track is alive, so the motion gate does not matter
 	tuned  atomic.Pointer[tuning]
 	counts *pipelineCounts
+	// decided are decisions that the sink has not got yet. A failure of the sink leaves the rest to flush.
+	decided []quality.Decision[*candidate]
 }
 
 // pipelineCounts are read by other goroutines while the pipeline runs. Rounds counts its steps, those without a frame too.
@@ -82,6 +85,7 @@ func newPipeline(camera Camera, e *engine, out sink, seen *gallery, log zerolog.
 		after:   func() {},
 		counts:  &pipelineCounts{},
 		motion:  detect.NewMotion(camera.Detect),
+		cuts:    detect.NewCuts(),
 		tracker: detect.NewTracker(e.detector.Config()),
 		log:     log.With().Str("component", "pipeline").Logger(),
 	}, nil
@@ -131,7 +135,7 @@ func (p *pipeline) run(ctx context.Context, source *capture.Source) error {
 		err := p.next(ctx, source, &frame)
 		switch {
 		case err == nil:
-			err = p.look(&frame)
+			err = p.look(ctx, &frame)
 			p.after()
 		case ctx.Err() != nil || errors.Is(err, io.EOF):
 			return p.flush()
@@ -162,7 +166,7 @@ func (p *pipeline) idle(source *capture.Source) error {
 }
 
 // look takes one frame through detection, tracking and scoring.
-func (p *pipeline) look(frame *capture.Frame) error {
+func (p *pipeline) look(ctx context.Context, frame *capture.Frame) error {
 	p.counts.frames.Add(1)
 	if !p.admit(frame.Time) {
 		return nil
@@ -174,13 +178,37 @@ func (p *pipeline) look(frame *capture.Frame) error {
 		return p.decide(p.selector.Tick(frame.Time))
 	}
 	p.counts.looked.Add(1)
-	decisions, err := p.examine(frame)
+	if err := p.cut(frame); err != nil {
+		return err
+	}
+	decisions, err := p.examine(ctx, frame)
 	return errors.Join(err, p.decide(decisions))
 }
 
-// examine finds, follows and judges the faces of a frame, with networks that are borrowed for it.
-func (p *pipeline) examine(frame *capture.Frame) ([]quality.Decision[*candidate], error) {
-	p.engine.borrow(image.Pt(frame.Mat.Cols(), frame.Mat.Rows()))
+// cut ends all tracks when the frame shows another scene than the one before: whoever is in it is somebody else, though at the
+// same place. Frames without motion cannot.
+func (p *pipeline) cut(frame *capture.Frame) error {
+	now := time.Now()
+	cut := p.cuts.Cut(frame.Mat)
+	p.engine.times.add(stageCut, now)
+	if !cut {
+		return nil
+	}
+	p.log.Debug().Time("frame", frame.Time).Msg("hard cut, all tracks end")
+	p.motion.Restart(frame.Time, frame.Mat)
+	p.busy = false
+	return p.decide(p.endTracks(p.tracker.Flush(), nil))
+}
+
+// examine finds, follows and judges the faces of a frame, with networks that are borrowed for it. When ctx ends before there
+// are any, the frame is left out: the end waits for no more than the frames that are being examined.
+func (p *pipeline) examine(ctx context.Context, frame *capture.Frame) ([]quality.Decision[*candidate], error) {
+	if err := p.engine.borrowUntil(ctx, image.Pt(frame.Mat.Cols(), frame.Mat.Rows())); err != nil {
+		if ctx.Err() != nil {
+			return nil, nil
+		}
+		return nil, err
+	}
 	defer p.engine.giveBack()
 	faces, err := p.engine.find(frame.Mat)
 	if err != nil {
@@ -272,7 +300,7 @@ func (p *pipeline) see(c *candidate) (*seenFace, error) {
 func (p *pipeline) endTracks(ended []detect.Track, decisions []quality.Decision[*candidate]) []quality.Decision[*candidate] {
 	for _, track := range ended {
 		p.counts.tracks.Add(1)
-		p.log.Debug().Uint64("track", track.ID).Dur("length", track.Last.Sub(track.Start)).Msg("track ended")
+		p.log.Debug().Uint64("track", track.ID).Str("length", track.Last.Sub(track.Start).Round(time.Millisecond).String()).Msg("track ended")
 		decisions = append(decisions, p.selector.End(track.ID)...)
 	}
 	return decisions
@@ -284,22 +312,32 @@ func (p *pipeline) flush() error {
 	return p.decide(append(decisions, p.selector.Flush()...))
 }
 
-// decide hands decisions to the sink.
+// decide hands decisions to the sink, each once: one that fails, or panics, does not keep the others from it.
 func (p *pipeline) decide(decisions []quality.Decision[*candidate]) error {
-	for _, d := range decisions {
-		if !d.Send {
-			if err := p.sink.rejected(d.Face, d.Reason); err != nil {
-				return fmt.Errorf("report a rejected face: %w", err)
-			}
-			continue
+	p.decided = append(p.decided, decisions...)
+	var all error
+	for len(p.decided) > 0 {
+		d := p.decided[0]
+		p.decided = p.decided[1:]
+		all = errors.Join(all, p.handOver(d))
+	}
+	p.decided = nil
+	return all
+}
+
+func (p *pipeline) handOver(d quality.Decision[*candidate]) error {
+	if !d.Send {
+		if err := p.sink.rejected(d.Face, d.Reason); err != nil {
+			return fmt.Errorf("report a rejected face: %w", err)
 		}
-		p.counts.sent.Add(1)
-		if d.Face.Seen != nil {
-			p.gallery.markSent(d.Face.Seen)
-		}
-		if err := p.sink.face(d.Face); err != nil {
-			return fmt.Errorf("forward a face: %w", err)
-		}
+		return nil
+	}
+	p.counts.sent.Add(1)
+	if d.Face.Seen != nil {
+		p.gallery.markSent(d.Face.Seen)
+	}
+	if err := p.sink.face(d.Face); err != nil {
+		return fmt.Errorf("forward a face: %w", err)
 	}
 	return nil
 }

@@ -150,9 +150,9 @@ func sameBroker(a, b publish.Config) bool {
 
 // close lets the publisher send what it has until ctx ends, and ends it, the outbox and the broker.
 func (p *post) close(ctx context.Context) error {
+	p.publisher.Close(ctx) // what a late pipeline decides meanwhile still gets into the outbox
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.publisher.Close(ctx)
 	return errors.Join(p.closeBox(), p.closeBroker())
 }
 

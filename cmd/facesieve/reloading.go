@@ -66,7 +66,7 @@ func (d *daemon) reloadEnds(p prepared) {
 	}
 }
 
-// reloadAbandoned undoes what is being prepared at the end, if that comes in time.
+// reloadAbandoned undoes what is being prepared at the end, if that comes in time; otherwise it ends with the process.
 func (d *daemon) reloadAbandoned() error {
 	if !d.reload.busy {
 		return nil
@@ -78,6 +78,7 @@ func (d *daemon) reloadAbandoned() error {
 		}
 		return p.change.undo(d)
 	case <-time.After(closeTime):
-		return errors.New("the configuration was still being read")
+		d.log.Warn().Msg("the program ends while a configuration is being prepared; it is read at the next start")
+		return nil
 	}
 }

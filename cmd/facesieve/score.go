@@ -9,7 +9,6 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"github.com/rs/zerolog"
 	"gocv.io/x/gocv"
 
 	"facesieve/capture"
@@ -63,7 +62,7 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 	if err != nil {
 		return err
 	}
-	scores, err := newLoneEngine(nets, cfg.Runtime, cfg.Detect, cfg.Quality, zerolog.Nop())
+	scores, err := newLoneEngine(nets, cfg.Runtime, cfg.Detect, cfg.Quality, newLogger(LogConfig{Level: "warn", Format: "auto"}, term.err))
 	if err != nil {
 		return err
 	}
@@ -123,7 +122,9 @@ func (c *scoreCommand) scoreFile(e *engine, file string, least float32) ([]score
 	if err := capture.ReadPicture(file, c.MaxPixels, &picture); err != nil {
 		return nil, err
 	}
-	e.borrow(image.Pt(picture.Cols(), picture.Rows()))
+	if err := e.borrow(image.Pt(picture.Cols(), picture.Rows())); err != nil {
+		return nil, err
+	}
 	defer e.giveBack()
 	if c.Aligned {
 		return scoreAligned(e, file, picture)

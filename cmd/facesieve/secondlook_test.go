@@ -258,7 +258,7 @@ func smallEngine(t *testing.T, score float64, frame gocv.Mat) *engine {
 	e, err := newEngine(oneTrio(t), cfg.Detect, cfg.Quality)
 	must(t, err)
 	t.Cleanup(func() { must(t, e.Close()) })
-	e.borrow(image.Pt(frame.Cols(), frame.Rows()))
+	must(t, e.borrow(image.Pt(frame.Cols(), frame.Rows())))
 	return e
 }
 

@@ -12,6 +12,7 @@ type stage int
 
 const (
 	stageMotion stage = iota
+	stageCut
 	stageDetect
 	stageTrack
 	stageRefine
@@ -24,7 +25,7 @@ const (
 
 // String returns the stage's name in reports.
 func (s stage) String() string {
-	return [...]string{"motion gate", "detect", "track", "second look", "align", "measure", "score", "select"}[s]
+	return [...]string{"motion gate", "cut", "detect", "track", "second look", "align", "measure", "score", "select"}[s]
 }
 
 // stageTimes adds up the time that each stage took. It is safe for several goroutines.

@@ -151,7 +151,7 @@ func (s *station) work(ctx context.Context) error {
 		if time.Since(began) > restartMax {
 			pause = restartMin
 		}
-		s.log.Error().Err(err).Dur("restart_in", pause).Msg("the camera's pipeline failed")
+		s.log.Error().Err(err).Str("restart_in", pause.String()).Msg("the camera's pipeline failed")
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

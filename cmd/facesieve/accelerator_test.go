@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// acceleratorLibrary compiles the delegate that the tests of package models have.
+func acceleratorLibrary(t *testing.T) string {
+	t.Helper()
+	compiler := os.Getenv("CC")
+	if compiler == "" {
+		compiler = "cc"
+	}
+	path := filepath.Join(t.TempDir(), "libdelegate.so")
+	source := filepath.Join("..", "..", "models", "testdata", "delegate.c")
+	if out, err := exec.Command(compiler, "-shared", "-fPIC", "-o", path, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
+
+// An accelerator that is missing, is none, or calculates wrongly, if only at the size of the frames or only once it is warm: check
+// calls it a fault of the configuration, every other command warns once and gives the scores of the CPU.
+func TestARefusedAcceleratorIsReported(t *testing.T) {
+	library := acceleratorLibrary(t)
+	picture := facePicture(t)
+	onCPU, _ := mustInvoke(t, "score", picture)
+	for name, test := range map[string]struct{ library, mode, want string }{
+		"missing":      {filepath.Join(t.TempDir(), "gone.so"), "idle", "cannot open shared object file"},
+		"no delegate":  {"libm.so.6", "idle", "it is no TensorFlow Lite delegate"},
+		"not made":     {library, "refuse", "mode refuse was asked for"},
+		"wrong":        {library, "zeros", "the outputs differ from the right ones"},
+		"wrong late":   {library, "third", "the outputs differ from the right ones"},
+		"wrong, large": {library, "large", "at 640x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := writeFile(t, "facesieve.yaml", acceleratorConfig(t, test.library, test.mode))
+			code, _, stderr := invoke(t.Context(), "check", "--config", config)
+			if code != exitConfig || !strings.Contains(stderr, "runtime.library: ") || !strings.Contains(stderr, test.want) {
+				t.Errorf("check: exit code %d\n%s", code, stderr)
+			}
+			code, stdout, stderr := invoke(t.Context(), "score", "--config", config, picture)
+			if code != exitOK || warnings(stderr) != 1 || !strings.Contains(stderr, test.want) {
+				t.Errorf("score: exit code %d\n%s", code, stderr)
+			}
+			if name != "wrong, large" && stdout != onCPU { // there the other networks stay on the accelerator, which is right
+				t.Errorf("score: %s, on the CPU %s", stdout, onCPU)
+			}
+			recorded := sharedVideo(t, "two_heads.mp4")
+			code, _, stderr = invoke(t.Context(), "replay", "--config", config, "--out", t.TempDir(), recorded)
+			if code != exitOK || warnings(stderr) != 1 {
+				t.Errorf("replay: exit code %d\n%s", code, stderr)
+			}
+			if name != "wrong, large" {
+				return
+			}
+			code, _, stderr = invoke(t.Context(), "run", "--config", config)
+			if code != exitOK || warnings(stderr) != 1 {
+				t.Errorf("run: exit code %d\n%s", code, stderr)
+			}
+		})
+	}
+}
+
+func warnings(stderr string) int {
+	return strings.Count(stderr, "the external delegate is refused, XNNPACK on the CPU takes over")
+}
+
+// An accelerator that calculates as the CPU does is used, and nothing is said.
+func TestAGoodAcceleratorIsUsed(t *testing.T) {
+	config := writeFile(t, "facesieve.yaml", acceleratorConfig(t, acceleratorLibrary(t), "idle"))
+	mustInvoke(t, "check", "--config", config)
+	if _, stderr := mustInvoke(t, "score", "--config", config, facePicture(t)); warnings(stderr) != 0 {
+		t.Errorf("score: %s", stderr)
+	}
+}
+
+// acceleratorConfig has several cameras, so that there are several interpreters of each network.
+func acceleratorConfig(t *testing.T, library, mode string) string {
+	t.Helper()
+	video := sharedVideo(t, "walk_in.mp4")
+	return fmt.Sprintf(`
+runtime: {delegate: external, library: %s, options: {mode: %s}}
+log: {level: warn, format: json}
+mqtt: {broker: embedded, listen: %s}
+outbox: {store: memory}
+cameras: [{name: a, url: %s}, {name: b, url: %s}, {name: c, url: %s}]
+`, library, mode, freeAddress(t), video, video, video)
+}

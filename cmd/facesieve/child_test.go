@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The environment variables by which a test runs this very program as a process of its own. The second names a fault that
+// the process is to have after some time.
+const (
+	childVariable = "FACESIEVE_TEST_CHILD"
+	faultVariable = "FACESIEVE_TEST_FAULT"
+)
+
+// beChild lets the test binary be the program, which is linked as the program is. It does not return.
+func beChild() {
+	if os.Getenv(faultVariable) == "panic" {
+		time.AfterFunc(300*time.Millisecond, func() { panic("a fault of a test") })
+	}
+	main()
+}
+
+// child is the program as a process of its own.
+type child struct {
+	t       *testing.T
+	command *exec.Cmd
+	stderr  *safeBuffer
+	ended   chan struct{} // closed when it has ended
+}
+
+// startChild runs command, a shell's, in which $0 stands for the program, until the test ends.
+func startChild(t *testing.T, environment []string, command string, args ...string) *child {
+	t.Helper()
+	c := newChild(t, environment, command, args...)
+	c.start()
+	return c
+}
+
+func newChild(t *testing.T, environment []string, command string, args ...string) *child {
+	c := &child{t: t, stderr: &safeBuffer{}, ended: make(chan struct{})}
+	c.command = exec.Command("/bin/sh", append([]string{"-c", command, os.Args[0]}, args...)...)
+	c.command.Env = append(append(os.Environ(), childVariable+"=1"), environment...)
+	c.command.Stderr = c.stderr
+	return c
+}
+
+func (c *child) start() {
+	c.t.Helper()
+	if err := c.command.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	go func() {
+		defer close(c.ended)
+		_ = c.command.Wait() // its state holds how it ended
+	}()
+	c.t.Cleanup(func() {
+		_ = c.command.Process.Kill()
+		<-c.ended
+	})
+}
+
+// lonelyDaemon is the configuration of a daemon that has neither camera nor broker, and is up when upMessage is logged.
+func lonelyDaemon(t *testing.T) string {
+	t.Helper()
+	return writeFile(t, "facesieve.yaml", fmt.Sprintf(`
+log: {level: info, format: json}
+cameras: [{name: gone, url: "rtsp://%s/x"}]
+mqtt: {broker: "tcp://%s"}
+outbox: {store: memory}
+`, freeAddress(t), freeAddress(t)))
+}
+
+const upMessage = "no connection to the broker"
+
+func (c *child) signal(s syscall.Signal) {
+	c.t.Helper()
+	if err := c.command.Process.Signal(s); err != nil {
+		c.t.Fatalf("%v: %v\n%s", s, err, c.stderr.copied())
+	}
+}
+
+func (c *child) awaitLog(text string) {
+	c.t.Helper()
+	eventually(c.t, text, func() bool { return bytes.Contains(c.stderr.copied(), []byte(text)) || c.over() })
+	if !bytes.Contains(c.stderr.copied(), []byte(text)) {
+		c.t.Fatalf("ended without %q: %v\n%s", text, c.command.ProcessState, c.stderr.copied())
+	}
+}
+
+func (c *child) over() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// status waits for the end and returns how the process ended.
+func (c *child) status() syscall.WaitStatus {
+	c.t.Helper()
+	select {
+	case <-c.ended:
+	case <-time.After(patience):
+		c.t.Fatalf("the process does not end\n%s", c.stderr.copied())
+	}
+	return c.command.ProcessState.Sys().(syscall.WaitStatus) //nolint:errcheck,forcetypeassert // it is that on Linux
+}
+
+// disregards reports whether the process, which is the program and no longer the shell, ignores a signal or handles it.
+func (c *child) disregards(s syscall.Signal) bool {
+	folder := fmt.Sprintf("/proc/%d", c.command.Process.Pid)
+	status, err := os.ReadFile(filepath.Join(folder, "status"))
+	if err != nil || bytes.HasPrefix(status, []byte("Name:\tsh\n")) || bytes.HasPrefix(status, []byte("Name:\tdash\n")) {
+		return false
+	}
+	for line := range strings.Lines(string(status)) {
+		var mask uint64
+		name, value, _ := strings.Cut(line, ":\t")
+		if name != "SigIgn" {
+			continue
+		}
+		if _, err := fmt.Sscanf(value, "%x", &mask); err == nil && mask&(1<<(s-1)) != 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// unitSettings are the values of the keys of the shipped unit, in their order.
+func unitSettings(t *testing.T) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "systemd", "facesieve.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string][]string{}
+	for line := range strings.Lines(string(text)) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(key, "#") {
+			settings[key] = append(settings[key], strings.Fields(value)...)
+		}
+	}
+	return settings
+}
+
+// restarts reports whether systemd starts the service again after the main process ended so, by systemd.service(5) for
+// Restart=on-failure.
+func restarts(unit map[string][]string, status syscall.WaitStatus) bool {
+	names := map[syscall.Signal]string{
+		syscall.SIGHUP: "SIGHUP", syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM", syscall.SIGPIPE: "SIGPIPE",
+	}
+	end := strconv.Itoa(status.ExitStatus())
+	intended := status.Exited() && status.ExitStatus() == 0
+	if status.Signaled() {
+		end = names[status.Signal()]
+		intended = end != ""
+	}
+	switch {
+	case slices.Contains(unit["RestartPreventExitStatus"], end):
+		return false
+	case slices.Contains(unit["RestartForceExitStatus"], end):
+		return true
+	}
+	return !intended && !slices.Contains(unit["SuccessExitStatus"], end)
+}
+
+// Whatever ends the daemon against the will of its owner, systemd starts it again; a stop, a wrong command line and a wrong
+// configuration are final.
+func TestUnitRestartsAfterEveryCrash(t *testing.T) {
+	unit := unitSettings(t)
+	if got := unit["Restart"]; !slices.Equal(got, []string{"on-failure"}) {
+		t.Fatalf("Restart=%v, and this test has the rules of on-failure", got)
+	}
+	config := lonelyDaemon(t)
+	for _, s := range []syscall.Signal{
+		syscall.SIGABRT,                                                                                  // of systemd's watchdog
+		syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGSYS, // of a fault in a library
+		syscall.SIGQUIT, syscall.SIGKILL, // of the kernel without memory, or a person
+		syscall.SIGTERM, syscall.SIGINT, // of a stop
+	} {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			c := startChild(t, nil, `exec "$0" "$@"`, "run", "--config", config)
+			c.awaitLog(upMessage)
+			c.signal(s)
+			want := s != syscall.SIGTERM && s != syscall.SIGINT
+			if status := c.status(); restarts(unit, status) != want {
+				t.Errorf("exit code %d, signal %v: restarted is %v", status.ExitStatus(), status.Signal(), !want)
+			}
+		})
+	}
+}
+
+// What ends the daemon other than by a signal.
+func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
+	unit := unitSettings(t)
+	good := lonelyDaemon(t)
+	busy := freeAddress(t)
+	network := writeFile(t, "network.yaml", "models: {quality: /gone.tflite}\ncameras: [{name: a, url: a.mp4}]\n")
+	for name, test := range map[string]struct {
+		environment []string
+		args        []string
+		code        int
+		restarts    bool
+	}{
+		"panic":           {[]string{faultVariable + "=panic"}, []string{"run", "--config", good}, 2, true},
+		"port in use":     {nil, []string{"run", "--config", embeddedTwice(t, busy)}, exitFailure, true},
+		"command line":    {nil, []string{"run", "--colour"}, exitUsage, false},
+		"no command":      {nil, nil, exitUsage, false},
+		"configuration":   {nil, []string{"run", "--config", writeFile(t, "bad.yaml", "detect: {scor: 1}\n")}, exitConfig, false},
+		"missing file":    {nil, []string{"run", "--config", good + "x"}, exitConfig, false},
+		"a folder":        {nil, []string{"run", "--config", t.TempDir()}, exitConfig, false},
+		"missing network": {nil, []string{"run", "--config", network}, exitConfig, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := startChild(t, test.environment, `exec "$0" "$@"`, test.args...)
+			status := c.status()
+			if status.ExitStatus() != test.code || restarts(unit, status) != test.restarts {
+				t.Errorf("exit code %d, signal %v, want %d; restarted is %v\n%s",
+					status.ExitStatus(), status.Signal(), test.code, !test.restarts, c.stderr.copied())
+			}
+		})
+	}
+}
+
+// embeddedTwice is the configuration of a daemon whose broker's port is in use until the test ends.
+func embeddedTwice(t *testing.T, address string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
+	must(t, err)
+	t.Cleanup(func() { must(t, listener.Close()) })
+	return writeFile(t, "busy.yaml", fmt.Sprintf("cameras: [{name: a, url: a.mp4}]\nmqtt: {%s}\noutbox: {store: memory}\n", embeddedAt(address)))
+}
+
+// A signal that finds no code of the program yet, for the libraries are still loaded, ends it. The unit's shell lets it be
+// ignored from before; systemd starts again what is hit all the same. The reload is none that would be lost.
+func TestHangupAtTheStart(t *testing.T) {
+	unit := unitSettings(t)
+	if !restarts(unit, syscall.WaitStatus(syscall.SIGHUP)) || !restarts(unit, syscall.WaitStatus(syscall.SIGPIPE)) {
+		t.Error("SIGHUP or SIGPIPE ends the service for good")
+	}
+	if command := strings.Join(unit["ExecStart"], " "); !strings.Contains(command, `"trap '' HUP; exec /usr/bin/facesieve run `) {
+		t.Errorf("ExecStart=%s does not ignore SIGHUP", command)
+	}
+	config := lonelyDaemon(t)
+	for _, command := range []string{`trap '' HUP; exec "$0" "$@"`, `exec "$0" "$@"`} {
+		for _, delay := range []time.Duration{0, 5, 10, 20, 50} {
+			t.Run(fmt.Sprintf("%s after %d ms", command[:4], delay), func(t *testing.T) {
+				t.Parallel()
+				c := startChild(t, nil, command, "run", "--config", config)
+				eventually(t, "SIGHUP is ignored", func() bool { return c.disregards(syscall.SIGHUP) || c.over() })
+				time.Sleep(delay * time.Millisecond)
+				c.signal(syscall.SIGHUP)
+				c.awaitLog(upMessage)
+				c.signal(syscall.SIGHUP)
+				c.awaitLog(`"why":"SIGHUP"`)
+				c.signal(syscall.SIGTERM)
+				if status := c.status(); !status.Exited() || status.ExitStatus() != exitOK {
+					t.Errorf("exit code %d, signal %v", status.ExitStatus(), status.Signal())
+				}
+			})
+		}
+	}
+}
+
+// What runs in a terminal ends with it.
+func TestOtherCommandsEndByHangup(t *testing.T) {
+	c := startChild(t, nil, `exec "$0" "$@"`, "watch", "--broker", "tcp://"+freeAddress(t))
+	c.awaitLog("no broker at ")
+	c.signal(syscall.SIGHUP)
+	if status := c.status(); !status.Signaled() || status.Signal() != syscall.SIGHUP {
+		t.Errorf("exit code %d, signal %v", status.ExitStatus(), status.Signal())
+	}
+}
+
+// A journal that is gone, so that nobody reads what the daemon logs, does not end it.
+func TestTheDaemonOutlivesItsLog(t *testing.T) {
+	socket := listenAsSystemd(t)
+	reader, writer, err := os.Pipe()
+	must(t, err)
+	c := newChild(t, nil, `exec "$0" "$@"`, "run", "--config", lonelyDaemon(t))
+	c.command.Stderr = writer
+	c.start()
+	must(t, writer.Close())
+	eventually(t, "ready", func() bool { return strings.Contains(socket.text(), "READY=1") || c.over() })
+	must(t, reader.Close())
+	c.signal(syscall.SIGHUP) // each reload logs a line
+	eventually(t, "a reload", func() bool { return strings.Contains(socket.text(), "RELOADING=1") || c.over() })
+	c.signal(syscall.SIGTERM)
+	if status := c.status(); !status.Exited() || status.ExitStatus() != exitOK {
+		t.Errorf("exit code %d, signal %v", status.ExitStatus(), status.Signal())
+	}
+}
