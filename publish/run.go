@@ -28,7 +28,7 @@ func (p *Publisher) run() {
 		if err == nil || last || p.ctx.Err() != nil {
 			return
 		}
-		err = p.evicted(err, progress, time.Since(started))
+		err = p.evicted(err, time.Since(started))
 		if p.evictions < evictions && (progress || time.Since(started) > stable) {
 			retry.reset()
 		}
@@ -72,15 +72,15 @@ func (p *Publisher) connection() (progress bool, err error) {
 	return true, nil
 }
 
-// evicted finds that a broker ends the connections time after time, though it accepts them and no event is the cause. Many
+// evicted finds that a broker ends the connections time after time, though it accepts each at the first attempt. Many
 // brokers report in no other way that another client has taken the client id, or, before they have acknowledged anything,
 // that a topic is forbidden.
-func (p *Publisher) evicted(err error, progress bool, lasted time.Duration) error {
+func (p *Publisher) evicted(err error, lasted time.Duration) error {
 	if !errors.Is(err, errLost) || !hungUp(err) || lasted > repeatLog {
 		p.evictions = 0
 		return err
 	}
-	if p.evictions++; progress || p.evictions < evictions {
+	if p.evictions++; p.evictions < evictions {
 		return err
 	}
 	if !p.acknowledged {
