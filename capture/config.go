@@ -38,6 +38,7 @@ type Config struct {
 	ReadTimeout  time.Duration `yaml:"read_timeout"`  // without a frame for this long, a live source is lost; slow ones get more
 	ReconnectMin time.Duration `yaml:"reconnect_min"` // shortest pause before a live source is tried again
 	ReconnectMax time.Duration `yaml:"reconnect_max"` // longest pause; frames for this long make the pauses short again
+	Interval     time.Duration `yaml:"interval"`      // from one request to the next, of a url that gives single pictures
 	Transport    string        `yaml:"transport"`     // of RTSP: tcp or udp
 	Loop         bool          `yaml:"loop"`          // start a file or folder again at its end
 	MaxPixels    int64         `yaml:"max_pixels"`    // of a frame; larger ones are refused before they are decoded
@@ -62,8 +63,9 @@ func Default() Config {
 		ReadTimeout:  5 * time.Second,
 		ReconnectMin: time.Second,
 		ReconnectMax: 30 * time.Second,
+		Interval:     500 * time.Millisecond,
 		Transport:    transportTCP,
-		MaxPixels:    40_000_000,
+		MaxPixels:    DefaultMaxPixels,
 	}
 }
 
@@ -85,7 +87,7 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("transport: %q is neither %q nor %q", c.Transport, transportTCP, transportUDP))
 	}
 	faults = append(faults, c.checkLimits()...)
-	return errors.Join(append(faults, c.TLS.validate())...)
+	return errors.Join(append(faults, c.validateInterval(), c.TLS.validate())...)
 }
 
 func (c Config) checkTimes() (faults []error) {

@@ -29,6 +29,7 @@ func TestValidateTellsAllFaultsAtOnce(t *testing.T) {
 		URL: "ftp://joe:secret@host/", Pace: "slow", OpenTimeout: -1, ReadTimeout: time.Hour,
 		ReconnectMin: 2 * time.Second, ReconnectMax: time.Second, Transport: "sctp", MaxPixels: -1, Aspect: "16x9",
 		AllowHosts: []string{"cdn.example", "::1", "http://h"}, TLS: TLS{CA: "/nonesuch.pem"},
+		Interval: 99 * time.Millisecond,
 	}
 	want := `url: ftp://***@host/: scheme "ftp" is not supported; use rtsp, rtsps, http, https, file, gst: or a path
 pace: "slow" is neither "native" nor "fast"
@@ -39,6 +40,7 @@ transport: "sctp" is neither "tcp" nor "udp"
 max_pixels: -1 is not between 76800 and 500000000
 aspect: "16x9" is not width:height between 1:4 and 4:1; write 16:9, 4:3, or nothing to take what the stream declares
 allow_hosts[2]: not a host; write a name or an address, without scheme and port
+interval: 99ms is not between 100ms and 1h0m0s
 tls.ca: cannot read /nonesuch.pem: no such file or directory; check the path and its permissions`
 	if err := cfg.Validate(); err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
@@ -54,7 +56,16 @@ func TestParseURL(t *testing.T) {
 		"/dev/shm/a.mp4":           {kindPath, "/dev/shm/a.mp4", "/dev/shm/a.mp4"},
 		"gst:videotestsrc!appsink": {kindPipeline, "videotestsrc!appsink", "gst:videotestsrc!appsink"},
 		"rtsp://u:p@h/x":           {kindStream, "rtsp://u:p@h/x", "rtsp://***@h/x"},
-		"HTTPS://h/x":              {kindStream, "HTTPS://h/x", "HTTPS://h/x"},
+		"HTTPS://h/x":              {kindStream, "https://h/x", "HTTPS://h/x"},
+		"RtSpS://H/X":              {kindStream, "rtsps://H/X", "RtSpS://H/X"},
+		"FILE:///a.mp4":            {kindPath, "/a.mp4", "FILE:///a.mp4"},
+		"GST:fakesrc ! appsink":    {kindPipeline, "fakesrc ! appsink", "GST:fakesrc ! appsink"},
+		"rtsp://[fd00::1]:554/x":   {kindStream, "rtsp://[fd00::1]:554/x", "rtsp://[fd00::1]:554/x"},
+		"rtsp://u:a:b@1@h:65535":   {kindStream, "rtsp://u:a:b@1@h:65535", "rtsp://***@h:65535"},
+		"rtsp://u:%2f%23$&=+@h/x":  {kindStream, "rtsp://u:%2f%23$&=+@h/x", "rtsp://***@h/x"},
+		"http/clip.mp4":            {kindPath, "http/clip.mp4", "http/clip.mp4"},
+		"a:b.mp4":                  {kindPath, "a:b.mp4", "a:b.mp4"},
+		"./rtsp:x@y":               {kindPath, "./rtsp:x@y", "./rtsp:x@y"},
 	} {
 		if got, err := parseURL(raw, Redact(raw)); err != nil || got != want {
 			t.Errorf("%s: %+v, %v, want %+v", raw, got, err, want)
@@ -64,12 +75,45 @@ func TestParseURL(t *testing.T) {
 		" ":                           "empty",
 		"a\x00b":                      "zero byte",
 		"gst:videotestsrc":            `no appsink; end it in "! appsink"`,
-		"rtsp://":                     "not a valid URL",
-		"rtsp:///path":                "not a valid URL",
-		"rtsp://joe:hunter/2@host/":   "rtsp://***@host/: not a valid URL",
-		"rtsp://joe:hunter%2@host/":   "rtsp://***@host/: not a valid URL",
-		"rtsp://joe:hunter2@host:x/y": "rtsp://***@host:x/y: not a valid URL",
+		"rtsp://":                     "the host is missing",
+		"rtsp:///path":                "the host is missing",
+		"rtsp://joe:hunter/2@host/":   "rtsp://***@host/: character 20 of the url is an @ behind the first / ? or #",
+		"rtsp://joe:123#hunter2@host": "rtsp://***@host: character 23 of the url is an @",
+		"rtsp://joe:12?hunter2@host":  "rtsp://***@host: character 22 of the url is an @",
+		"rtsp://h/x@y":                "rtsp://***@y: character 11 of the url is an @",
+		"rtsp://joe:hunter%2@host/":   "rtsp://***@host/: character 18 of the url must be written %25 in user and password",
+		"rtsp://joe:hunter 2@host/":   "rtsp://***@host/: character 18 of the url must be written %20",
+		"rtsp://joe:hunter^2@host/":   "rtsp://***@host/: character 18 of the url must be written %5E",
+		"rtsp://jäe:hunter{@host/":    "rtsp://***@host/: character 9 of the url must be written %C3%A4",
+		"rtsp://host/a b":             "character 14 of the url must be written %20",
+		"rtsp://joe:hunter2@host:x/y": "rtsp://***@host:***/y: not a valid URL",
+		"rtsp://joe:hunter2/y":        "rtsp://joe:***/y: not a valid URL",
+		"rtsp://h:0/y":                "the port is not a number from 1 to 65535",
+		"rtsp://h:65536/y":            "the port is not a number from 1 to 65535",
+		"http://h:99999":              "the port is not a number from 1 to 65535",
+		"http://h:-1/":                "not a valid URL",
+		"http://h:/":                  "the port is not a number from 1 to 65535",
+		"rtsp://fd00::1/x":            "an IPv6 address stands between [ and ]",
+		"rtsp://[fe80::1%25eth0]/x":   "write it without a zone",
+		"rtsp://[fd00::1/x":           "not a valid URL",
+		"rtsp://[1.2.3.4]/x":          "not a valid URL",
+		"rtsp://höst/x":               "a character that no host name has",
+		"rtsp://a,b/x":                "a character that no host name has",
 		"rtmp://joe:hunter2@host/":    `scheme "rtmp" is not supported`,
+		"rtps://joe:hunter2@host/":    `scheme "rtps" is not supported`,
+		" rtsp://joe:hunter2@host/":   " rtsp://***@host/: not a valid URL",
+		"rtsp//joe:hunter2@h/x":       "***@h/x: neither a path nor a URL",
+		"rtsp:/joe:hunter2@h/x":       "***@h/x: neither a path nor a URL",
+		"rtsp:joe:hunter2@h/x":        "***@h/x: neither a path nor a URL",
+		"rtsp;//joe:hunter2@h/x":      "***@h/x: neither a path nor a URL",
+		"//joe:hunter2@h/x":           "***@h/x: neither a path nor a URL",
+		"joe:hunter2@h/x":             "***@h/x: neither a path nor a URL",
+		"rtsp//h/x":                   "rtsp//h/x: neither a path nor a URL",
+		"Http:/h/x":                   "Http:/h/x: neither a path nor a URL",
+		"192.168.1.20:554/stream":     "192.168.1.20:554/stream: neither a path nor a URL",
+		"rtsp://u:" + strings.Repeat("p", 126) + "@h/x":  "too long for rtsp: percent-encoded, user and password have 128 bytes (of at most 127)",
+		"rtsp://u:p@h/" + strings.Repeat("p", 1023):      "the path 1024 (of 1023)",
+		"http://u:" + strings.Repeat("p", 1022) + "@h/x": "too long for http: percent-encoded, user and password have 1024 bytes (of at most 1023)",
 	} {
 		_, err := parseURL(raw, Redact(raw))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter") {

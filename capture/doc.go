@@ -5,18 +5,28 @@
 // A Source is named by Config.URL:
 //
 //	rtsp://  rtsps://                      a stream (H.264, H.265, MJPEG, ...); live
-//	http://  https://                      a stream (MJPEG, MPEG-TS, FLV, HLS, ...); live
+//	http://  https://                      a stream (MJPEG, MPEG-TS, FLV, HLS, ...), or a picture, which is requested
+//	                                       every Config.Interval; live
 //	/dev/video0  /dev/v4l/by-id/...        a V4L2 camera; live
 //	gst:PIPELINE                           a GStreamer pipeline that ends in appsink (Jetson CSI cameras); live
 //	a path, or file://PATH                 a video file, a picture, or a folder of pictures; finite. PATH is taken
 //	                                       as it stands, without percent-encoding
 //
+// User and password stand percent-encoded in a URL, and an @ behind them must be %40. Where they come from the
+// environment, Expand encodes them, and quotes them in a pipeline. Config.Validate points at the first character of a URL
+// that cannot stand where it does; no error, log line or state repeats what may be a password.
+//
 // A live source is drained all the time, its newest frame wins, and when it is lost, or is not there in the first place,
 // the Source reports that in State and tries again, with a pause that grows and has jitter in it. Frames from before the
 // loss, and those that piled up on the way while the stream was opened, are thrown away. A finite source that cannot be
 // read is an error of Open, and its end is io.EOF. A live source may change the size of its pictures; a video file in
-// which they do is an error there. Pictures come every one and in order, and so does a video file at pace Fast; at pace
+// which they do is an error there. Pictures (JPEG, PNG, WebP, BMP, recognised by their content) are turned upright by their
+// EXIF data; one that is damaged, cut short, or larger than Config.MaxPixels is skipped in a folder, and an error of
+// Open where it is the source. BMP and WebP have no checksums: damage within their pixels is not found. Pictures come every one and in order, and so does a video file at pace Fast; at pace
 // Native a video file behaves as a camera does.
+//
+// A url that gives a picture is polled with conditional requests. The same picture again, by the server's answer or by its
+// bytes, is no frame, and its camera is not lost.
 //
 // # Streams
 //

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,15 @@ func body(kind, text string) http.HandlerFunc {
 	}
 }
 
+// declares answers with a length, and then with less.
+func declares(kind string, length int64) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+		_, _ = w.Write([]byte("\xff\xd8\xff"))
+	}
+}
+
 func elsewhere(location string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", location)
@@ -153,7 +163,11 @@ func TestFaultsOfHTTPServersAreExplained(t *testing.T) {
 		"untyped page":   {body("application/octet-stream", "\n<!DOCTYPE html>"), ReasonNoVideo, "a web page"},
 		"JSON":           {body("application/json", "{}"), ReasonNoVideo, "text (application/json), no video"},
 		"sound":          {body("audio/mpeg", "ID3"), ReasonNoVideo, "sound only (audio/mpeg)"},
-		"single picture": {body("image/jpeg", "\xff\xd8\xff"), ReasonNoVideo, "single picture (image/jpeg)"},
+		"broken picture": {body("image/jpeg", "\xff\xd8\xff"), ReasonUndecodable, "the picture cannot be used: damaged JPEG: Premature end"},
+		"foreign format": {body("image/heic", "\x00\x00\x00\x18ftypheic"), ReasonUndecodable, "HEIC is not supported: convert it"},
+		"empty picture":  {body("image/jpeg", ""), ReasonNoPackets, "200 OK, but with no picture"},
+		"long picture":   {declares("image/jpeg", 2e9), ReasonTooLarge, "more than 32 MiB"},
+		"short picture":  {declares("image/jpeg", 100), ReasonEnded, "in the middle of a picture"},
 		"nothing":        {body("video/mp2t", ""), ReasonNoPackets, "200 OK, and then sends nothing"},
 		"garbage": {body("video/mp2t", strings.Repeat("nonsense", 5000)), ReasonNoVideo, "no video that FFmpeg " +
 			"can read"},

@@ -303,8 +303,8 @@ func TestOpenRefusesAtOnce(t *testing.T) {
 		{"file://" + folder + "/gone.mp4", fs.ErrNotExist, "file does not exist; check the path"},
 		{write("noise.mp4", "this is no video"), nil, "noise.mp4: not a video that FFmpeg can read"},
 		{write("empty.mp4", ""), nil, "empty.mp4: not a video that FFmpeg can read"},
-		{write("noise.jpg", "this is no picture"), nil, "noise.jpg: not one frame in it can be read"},
-		{empty, nil, "empty: no jpg, jpeg, png, webp or bmp in this folder"},
+		{write("noise.jpg", "this is no picture"), nil, "noise.jpg: not a picture: JPEG"},
+		{empty, nil, "empty: no JPEG, PNG, WebP or BMP in this folder"},
 		{"/dev/null", nil, "/dev/null: neither a file nor a folder"},
 		{"ftp://joe:secret@host/a.mp4", nil, `url: ftp://***@host/a.mp4: scheme "ftp" is not supported`},
 	} {

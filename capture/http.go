@@ -31,6 +31,7 @@ type httpStream struct {
 	*httpClient
 	ctx    context.Context //nolint:containedctx // the stream's own, it ends all its requests
 	reader *reader
+	still  *snapshots // where the url gives single pictures; then the reader is closed
 	tempo  tempo
 	seen   picture
 }
@@ -61,6 +62,11 @@ func openHTTP(ctx context.Context, cfg Config, t target) (input, error) {
 		s.close()
 		return nil, fmt.Errorf("open %s: %w", t.label, err)
 	}
+	if s.still != nil {
+		stop()
+		s.reader.close()
+		return s.still, nil
+	}
 	return s, nil
 }
 
@@ -74,6 +80,13 @@ func (s *httpStream) begin() error {
 	body := bufio.NewReaderSize(response.Body, 4096)
 	head, _ := body.Peek(sniffed) // shorter at the end of a stream
 	kind := mediaType(response.Header.Get("Content-Type"))
+	if stillPicture(kind, response.ContentLength, head) {
+		response.Body = limited{body, response.Body}
+		if s.still, err = newSnapshots(s.ctx, s.httpClient, response); err != nil {
+			return s.explain(err)
+		}
+		return nil
+	}
 	format, err := recognise(kind, response.Request.URL, head)
 	if err != nil {
 		_ = response.Body.Close() // it is of no use
@@ -119,10 +132,6 @@ func recognise(kind string, u *url.URL, head []byte) (string, error) {
 			"the camera's page", printable(kind))
 	case strings.HasPrefix(kind, "text/"), kind == "application/json", kind == "application/xml":
 		return "", faultf(ReasonNoVideo, "what comes is text (%s), no video; give the url of the stream", printable(kind))
-	case strings.HasPrefix(kind, "image/"):
-		return "", faultf(ReasonNoVideo, "what comes is a single picture (%s), no video; set interval to poll it, or "+
-			"give the url of the stream",
-			printable(kind))
 	case strings.HasPrefix(kind, "audio/"):
 		return "", faultf(ReasonNoVideo, "what comes is sound only (%s); give the url of the video", printable(kind))
 	case len(head) == 0:

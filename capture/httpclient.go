@@ -58,14 +58,16 @@ func (h *httpClient) redirect(request *http.Request, via []*http.Request) error 
 	return nil
 }
 
-// get requests an address, with the login if the server asks for one, and returns an answer of success.
+// get requests an address, with the login if the server asks for one, and returns an answer of success, or that nothing
+// changed where the header makes that a condition.
 func (h *httpClient) get(ctx context.Context, address string, header http.Header) (*http.Response, error) {
 	for attempt := 0; ; attempt++ {
 		response, loggedIn, err := h.send(ctx, address, header)
 		if err != nil {
 			return nil, err
 		}
-		if response.StatusCode == http.StatusOK || response.StatusCode == http.StatusPartialContent {
+		switch response.StatusCode {
+		case http.StatusOK, http.StatusPartialContent, http.StatusNotModified:
 			return response, nil
 		}
 		_ = response.Body.Close() // it is of no use

@@ -4,7 +4,6 @@
 #include <new>
 
 #include <opencv2/core/utils/logger.hpp>
-#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 
@@ -61,16 +60,6 @@ void capture_close(void *capture) {
   try {
     delete static_cast<cv::VideoCapture *>(capture);
   } catch (...) {
-  }
-}
-
-bool picture_read(const char *path, void *mat) {
-  cv::Mat &frame = *static_cast<cv::Mat *>(mat);
-  try {
-    frame = cv::imread(path, cv::IMREAD_COLOR);
-    return !frame.empty();
-  } catch (...) {
-    return false;
   }
 }
 

@@ -44,6 +44,8 @@ type input interface {
 type shape struct {
 	fps    float64
 	frames int // in the whole file
+	// present: every frame shows the moment of its read, also where several reads are quick
+	present bool
 }
 
 // video is an OpenCV VideoCapture of a device or a GStreamer pipeline.
@@ -94,14 +96,6 @@ func (v *video) get(property gocv.VideoCaptureProperties) float64 {
 func (v *video) close() {
 	C.capture_close(v.handle)
 	v.handle = nil
-}
-
-// ReadPicture fills dst (8-bit BGR, upright as its EXIF data says) from a picture file, and reports whether it could.
-// Unlike gocv.IMRead it survives pictures that make OpenCV throw, such as one that says it is a million pixels wide.
-func ReadPicture(path string, dst *gocv.Mat) bool {
-	cPath := C.CString(path)
-	defer C.free(unsafe.Pointer(cPath))
-	return bool(C.picture_read(cPath, unsafe.Pointer(dst.Ptr())))
 }
 
 // silenceOpenCV stops OpenCV's own messages, for the process.

@@ -15,9 +15,6 @@ bool capture_read(void *capture, void *mat);
 double capture_get(void *capture, int property);
 void capture_close(void *capture);
 
-// picture_read fills a cv::Mat from a picture file, 8-bit BGR, turned upright as its EXIF data says.
-bool picture_read(const char *path, void *mat);
-
 // log_silence stops OpenCV's own messages: they go to stderr and quote URLs with their credentials.
 void log_silence(void);
 

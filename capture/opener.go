@@ -24,9 +24,11 @@ func newOpener(cfg Config, t target) opener {
 	case kindPipeline:
 		return func(_ context.Context, dog *watchdog) (input, error) { return openPipeline(dog, cfg, t) }
 	case kindFolder:
-		return func(context.Context, *watchdog) (input, error) { return openFolder(t.name, t.label) }
+		return func(context.Context, *watchdog) (input, error) {
+			return openFolder(t.name, t.label, int(cfg.MaxPixels))
+		}
 	case kindPicture:
-		return func(context.Context, *watchdog) (input, error) { return &pictures{paths: []string{t.name}}, nil }
+		return func(context.Context, *watchdog) (input, error) { return openPicture(t, int(cfg.MaxPixels)), nil }
 	default:
 		return func(ctx context.Context, _ *watchdog) (input, error) { return openFile(ctx, cfg, t) }
 	}

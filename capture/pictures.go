@@ -22,27 +22,33 @@ var errUnreadable = errors.New("not a readable picture")
 
 // pictures reads picture files, one after the other.
 type pictures struct {
-	paths []string
-	done  int
+	paths     []string
+	maxPixels int
+	alone     bool // one picture, not a folder: a fault of it is the source's
+	done      int
 }
 
-// openFolder lists the pictures of a folder in natural order, its sub-folders left out.
-func openFolder(folder, label string) (*pictures, error) {
+func openPicture(t target, maxPixels int) *pictures {
+	return &pictures{paths: []string{t.name}, maxPixels: maxPixels, alone: true}
+}
+
+// openFolder lists the pictures of a folder in natural order. Its sub-folders and hidden files are left out.
+func openFolder(folder, label string, maxPixels int) (*pictures, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", label, err)
 	}
 	var names []string
 	for _, entry := range entries {
-		if isPicture(entry.Name()) && !entry.IsDir() {
+		if !entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && IsPicture(filepath.Join(folder, entry.Name())) {
 			names = append(names, entry.Name())
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("open %s: no jpg, jpeg, png, webp or bmp in this folder; check the path", label)
+		return nil, fmt.Errorf("open %s: no JPEG, PNG, WebP or BMP in this folder; check the path", label)
 	}
 	slices.SortFunc(names, natural)
-	p := &pictures{}
+	p := &pictures{maxPixels: maxPixels}
 	for _, name := range names {
 		p.paths = append(p.paths, filepath.Join(folder, name))
 	}
@@ -59,14 +65,17 @@ func (p *pictures) read(ctx context.Context, dst *gocv.Mat) (time.Duration, erro
 	path := p.paths[p.done]
 	stamp := time.Duration(p.done) * PicturePeriod
 	p.done++
-	if !ReadPicture(path, dst) {
-		return 0, fmt.Errorf("%s: %w", filepath.Base(path), errUnreadable)
+	switch err := ReadPicture(path, p.maxPixels, dst); {
+	case err != nil && p.alone:
+		return 0, fmt.Errorf("read %s: %w", path, err)
+	case err != nil:
+		return 0, fmt.Errorf("%s: %w: %w", filepath.Base(path), errUnreadable, err)
 	}
 	return stamp, nil
 }
 
 func (p *pictures) shape() shape {
-	return shape{fps: float64(time.Second / PicturePeriod), frames: len(p.paths)}
+	return shape{fps: float64(time.Second / PicturePeriod)}
 }
 
 func (p *pictures) close() {}

@@ -14,8 +14,14 @@ var (
 	// urlValue is a value in a URL, wordValue one in a pipeline: typed, quoted, or up to the next space.
 	urlValue  = regexp.MustCompile(`(?s)^.*?(_[a-zA-Z]+=|[&;?#]|$)`)
 	wordValue = regexp.MustCompile(`^(\([^)]*\))?\\?("[^"]*"?|'[^']*'?|(?i:(basic|digest|bearer)\s+)?[^\s"']*)`)
+	// propertyEnd is what may follow a value without quotes in a pipeline.
+	propertyEnd = regexp.MustCompile(`\s+!|\s+[a-zA-Z][\w.-]*\s*=|["']|$`)
 	// word is what a URL in a pipeline fills: all between quotes, or between spaces.
 	word = regexp.MustCompile(`"[^"]*"?|'[^']*'?|[^\s"']+`)
+	// pathBegin is how a path begins that is not relative to the working directory by its name alone.
+	pathBegin = regexp.MustCompile(`^\.{0,2}/`)
+	// portNumber is a port, or nothing; a longer number is a password.
+	portNumber = regexp.MustCompile(`^[0-9]{0,5}$`)
 	// simple is a value of a harmless key in a query.
 	simple = regexp.MustCompile(`^[\w.-]*$`)
 )
@@ -25,7 +31,7 @@ var (
 // those of harmless keys, and the values of user, password, token and the like anywhere.
 func Redact(url string) string {
 	m := &mask{text: url, hidden: make([]bool, len(url))}
-	if !strings.HasPrefix(url, "gst:") {
+	if _, ok := cutPrefixFold(url, pipelinePrefix); !ok {
 		m.url(0, len(url))
 		m.keys(urlValue)
 		return m.String()
@@ -49,7 +55,8 @@ func (m *mask) hide(from, to int) {
 	}
 }
 
-// url hides user, password and query of the URL in text[from:to].
+// url hides user, password and query of the URL in text[from:to], and a port that is none: a password stands there
+// when the @ and the host behind it are missing.
 func (m *mask) url(from, to int) {
 	part := m.text[from:to]
 	host := 0
@@ -65,16 +72,30 @@ func (m *mask) url(from, to int) {
 	if host == 0 {
 		return
 	}
-	if i := strings.IndexByte(part[host:], '?'); i >= 0 {
+	m.port(from+host, to)
+	if i := strings.IndexAny(part[host:], "?#"); i >= 0 {
 		m.query(from+host+i+1, to)
+	}
+}
+
+// port hides what stands in the place of the port in text[from:to], which begins with a host, unless it is a number.
+func (m *mask) port(from, to int) {
+	if i := strings.IndexAny(m.text[from:to], "/?#"); i >= 0 {
+		to = from + i
+	}
+	if i := strings.LastIndexByte(m.text[from:to], ']'); i >= 0 { // of an IPv6 address
+		from += i
+	}
+	if i := strings.IndexByte(m.text[from:to], ':'); i >= 0 && !portNumber.MatchString(m.text[from+i+1:to]) {
+		m.hide(from+i+1, to)
 	}
 }
 
 // schemeless reports whether what stands before an @ may be a user and a password of a URL that lacks its scheme, and
 // not the beginning of a path.
 func schemeless(s string) bool {
-	colon := strings.IndexByte(s, ':')
-	return colon >= 0 && !strings.Contains(s[:colon], "/")
+	path := pathBegin.MatchString(s) && !strings.HasPrefix(s, "//")
+	return strings.Contains(s, ":") && !path
 }
 
 // query hides what is not known to be harmless in text[from:to].
@@ -101,8 +122,11 @@ func (m *mask) keys(value *regexp.Regexp) {
 	for _, at := range secretKey.FindAllStringIndex(m.text, -1) {
 		found := value.FindStringSubmatchIndex(m.text[at[1]:])
 		end := found[1]
-		if value == urlValue {
+		switch rest := m.text[at[1]:]; {
+		case value == urlValue:
 			end = found[2]
+		case !strings.HasSuffix(rest[:end], `"`) && !strings.HasSuffix(rest[:end], "'"): // it may go on behind a space
+			end = max(end, propertyEnd.FindStringIndex(rest)[0])
 		}
 		m.hide(at[1], at[1]+end)
 	}

@@ -63,6 +63,7 @@ func (c *session) follow(ctx context.Context, in input, back *Frame) error {
 	stale := 0
 	step := period(c.shape.fps)
 	rush := newCatchUp(step, time.Now())
+	rush.over = c.shape.present
 	for {
 		before := time.Now()
 		stamp, err := c.read(ctx, in, back)
@@ -70,7 +71,14 @@ func (c *session) follow(ctx context.Context, in input, back *Frame) error {
 			return faultf(ReasonEnded, "the stream ended before it had caught up with the present; if it is a recording, "+
 				"download it and give its path")
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, errUnreadable):
+			c.source.countSkipped(err)
+			continue
+		case errors.Is(err, errUnchanged):
+			c.healthy = time.Since(first)
+			continue
+		case err != nil:
 			return lost(err)
 		}
 		back.Time = time.Now()

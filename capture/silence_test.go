@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+	"gocv.io/x/gocv"
 )
 
 const noisy = "FACESIEVE_TEST_NOISY"
@@ -27,7 +28,7 @@ func TestTheLibrariesAreSilent(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for _, mark := range []string{"joe", "secret", "WARN:", "ERROR:", "OpenCV", "OPENCV", " @ 0x"} {
+	for _, mark := range []string{"joe", "secret", "WARN:", "ERROR:", "OpenCV", "OPENCV", " @ 0x", "JPEG", "libpng", "imread"} {
 		if strings.Contains(string(out), mark) {
 			t.Errorf("%q in:\n%s", mark, out)
 		}
@@ -43,6 +44,7 @@ func makeNoise(t *testing.T) {
 	if _, err := Open(fast(bad), zerolog.Nop()); err == nil {
 		t.Error("opened a bad file")
 	}
+	makeDamage(t)
 	address := serve(t, answer("RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\n\r\n"))
 	for _, url := range []string{
 		"rtsp://joe:secret@" + address + "/x",
@@ -55,6 +57,26 @@ func makeNoise(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// makeDamage gives the decoders of pictures reason to complain.
+func makeDamage(t *testing.T) {
+	m := noise(t, 96, 64)
+	folder := t.TempDir()
+	for _, extension := range []gocv.FileExt{gocv.JPEGFileExt, gocv.PNGFileExt, ".bmp", ".webp"} {
+		file := encode(t, m, extension)
+		for name, data := range map[string][]byte{"cut": file[:len(file)/2], "spoilt": spoilt(file, 0xff, 200)} {
+			if err := os.WriteFile(filepath.Join(folder, name+string(extension)), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if s, err := Open(fast(folder), zerolog.Nop()); err == nil { // BMP has no checksum
+		all(t, s, identify)
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}

@@ -18,7 +18,7 @@ type Stats struct {
 	Frames     uint64    // captured; Frame.Sequence counts the same
 	Dropped    uint64    // captured, but a newer one came before Next took it
 	Stale      uint64    // thrown away around a reconnect, because they showed the past
-	Skipped    uint64    // broken pictures in a folder
+	Skipped    uint64    // broken pictures in a folder, or of a snapshot url
 	Reconnects uint64    // times that a lost source came back
 	Abandoned  uint64    // calls into OpenCV that were given up
 	Width      int       // pixels, of the last frame; 0 before the first

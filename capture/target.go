@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -44,7 +42,13 @@ func (c Config) target() (target, error) {
 	return parseURL(c.URL, Redact(cmp.Or(c.Shown, c.URL)))
 }
 
-// parseURL sorts a URL by its kind. It touches neither disk nor network; its errors tell the URL by its label alone.
+// The schemes of URLs, and what a pipeline begins with.
+const (
+	schemeFile     = "file"
+	pipelinePrefix = "gst:"
+)
+
+// parseURL sorts a URL by its kind. It touches neither disk nor network; its errors hold the label and not the URL.
 func parseURL(raw, label string) (target, error) {
 	if strings.TrimSpace(raw) == "" {
 		return target{}, errors.New("empty; give a path, /dev/video0, rtsp://..., http://... or gst:PIPELINE")
@@ -52,7 +56,7 @@ func parseURL(raw, label string) (target, error) {
 	if strings.ContainsRune(raw, 0) {
 		return target{}, fmt.Errorf("%s: has a zero byte in it", label)
 	}
-	if pipeline, ok := strings.CutPrefix(raw, "gst:"); ok {
+	if pipeline, ok := cutPrefixFold(raw, pipelinePrefix); ok {
 		if !strings.Contains(pipeline, "appsink") {
 			return target{}, fmt.Errorf("%s: the pipeline has no appsink; end it in \"! appsink\"", label)
 		}
@@ -63,24 +67,43 @@ func parseURL(raw, label string) (target, error) {
 	}
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok {
+		if almostURL(raw) {
+			return target{}, fmt.Errorf("%s: neither a path nor a URL; write scheme://user:password@host:port/path, "+
+				"or ./ before a path", label)
+		}
 		return target{kind: kindPath, name: raw, label: label}, nil
 	}
-	switch strings.ToLower(scheme) {
-	case "file":
+	switch scheme = strings.ToLower(scheme); scheme { // FFmpeg knows the small letters alone
+	case schemeFile:
 		return target{kind: kindPath, name: rest, label: label}, nil
 	case "rtsp", "rtsps", "http", "https":
-		// The error of url.Parse quotes what it could not read, which may be a password.
-		if u, err := url.Parse(raw); err != nil || u.Hostname() == "" {
-			return target{}, fmt.Errorf("%s: not a valid URL; write scheme://user:password@host:port/path, "+
-				"with / ? # %% in user and password percent-encoded", label)
+		if err := checkURL(scheme, rest, raw); err != nil {
+			return target{}, fmt.Errorf("%s: %w", label, err)
 		}
-		return target{kind: kindStream, name: raw, label: label}, nil
+		return target{kind: kindStream, name: scheme + "://" + rest, label: label}, nil
 	default:
 		return target{}, unsupported(scheme, label)
 	}
 }
 
-// unsupported says what is wrong with a scheme, which it does not quote where it is none: a password may stand there.
+func cutPrefixFold(s, prefix string) (rest string, ok bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
+}
+
+// notQuiteURL is a URL without its ://, or without a scheme.
+var notQuiteURL = regexp.MustCompile(`(?i)^(?:(?:rtsps?|rtps?|rstp|rtmp|https?|htt?p|file|gst)(?:[:;.]?//|[:;]|\\s*:)` +
+	`|\d+\.\d+\.\d+\.\d+(?:[:/]|$))`)
+
+// almostURL reports whether a text without :// is a URL that was misspelled, and not a path.
+func almostURL(raw string) bool {
+	at := strings.LastIndexByte(raw, '@')
+	return notQuiteURL.MatchString(raw) || at >= 0 && schemeless(raw[:at])
+}
+
+// unsupported returns what is wrong with a scheme, which is not repeated where it is none: a password may stand there.
 func unsupported(scheme, label string) error {
 	if !schemeName.MatchString(scheme) {
 		return fmt.Errorf("%s: not a valid URL; write scheme://user:password@host:port/path", label)
@@ -110,7 +133,7 @@ func (t target) resolve() (target, error) {
 		t.kind = kindFolder
 	case !info.Mode().IsRegular():
 		return t, fmt.Errorf("open %s: neither a file nor a folder; a camera is given as /dev/videoN", t.label)
-	case isPicture(path):
+	case IsPicture(path):
 		t.kind = kindPicture
 	default:
 		t.kind = kindVideo
@@ -129,9 +152,4 @@ func readable(path string) (fs.FileInfo, error) {
 		return info, err
 	}
 	return info, file.Close()
-}
-
-func isPicture(path string) bool {
-	extensions := []string{".jpg", ".jpeg", ".png", ".webp", ".bmp"}
-	return slices.Contains(extensions, strings.ToLower(filepath.Ext(path)))
 }

@@ -22,7 +22,7 @@ func (p Polygon) validate(key string) []error {
 		}
 	}
 	if len(faults) == 0 && p.area() == 0 {
-		faults = append(faults, fmt.Errorf("%s: %v has no area", key, p))
+		faults = append(faults, fmt.Errorf("%s: has no area; its corners stand on one line", key))
 	}
 	return faults
 }

@@ -21,6 +21,7 @@ type authority struct {
 	cert      *x509.Certificate
 	key       *ecdsa.PrivateKey
 	expired   bool // what it issues is
+	weak      bool // what it issues has no subjectAltName
 }
 
 func newAuthority(t *testing.T, dir, name string) *authority {
@@ -38,6 +39,10 @@ func (a *authority) issue(t *testing.T, name string, usage x509.ExtKeyUsage, hos
 	t.Helper()
 	template := &x509.Certificate{Subject: pkix.Name{CommonName: name}, ExtKeyUsage: []x509.ExtKeyUsage{usage}}
 	for _, host := range hosts {
+		if a.weak {
+			template.Subject.CommonName = host
+			continue
+		}
 		if ip := net.ParseIP(host); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
 		} else {

@@ -99,7 +99,7 @@ func (f *faults) head(schema int, device, camera string) {
 }
 
 func (f *faults) name(path, name string) {
-	if err := CheckName(name); err != nil {
+	if err := checkLevel(name); err != nil {
 		f.add(path, "%w", err)
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Embedded as Config.Broker means the broker inside the program, see StartBroker.
@@ -16,13 +18,15 @@ const Embedded = "embedded"
 const (
 	minKeepAlive = 5 * time.Second
 	maxKeepAlive = 18 * time.Hour // MQTT counts it in 16 bits of seconds
+	maxPassword  = 65535          // bytes
 )
 
 // Config is the mqtt section of the configuration.
 type Config struct {
 	// Broker is tcp://host[:port] (also mqtt://), ssl://host[:port] (also mqtts://, tls://) or Embedded.
 	Broker string `yaml:"broker"`
-	// Listen is the address of the embedded broker. Other than on the loopback it needs User and Password.
+	// Listen is the address of the embedded broker. Other than on the loopback it needs User and Password. At port 0 the
+	// system chooses one.
 	Listen string `yaml:"listen"`
 	// ListenTLS is for the embedded broker: with it, clients connect by ssl://.
 	ListenTLS ListenTLS `yaml:"listen_tls"`
@@ -125,6 +129,7 @@ func (c Config) connectionFaults() []error {
 	c.TLS.faults(&f, secure)
 	c.ListenTLS.faults(&f, c.Broker == Embedded)
 	f.check(c.User != "" || c.Password == "", "password", "set without a user: set user too")
+	f.check(len(c.Password) <= maxPassword, "password", "has %d bytes: MQTT allows %d", len(c.Password), maxPassword)
 	f.text("user", c.User)
 	f.text("client_id", c.ClientID)
 	f.check(c.KeepAlive >= minKeepAlive && c.KeepAlive <= maxKeepAlive && c.KeepAlive%time.Second == 0,
@@ -133,14 +138,17 @@ func (c Config) connectionFaults() []error {
 }
 
 func (f *faults) text(key, value string) {
-	f.check(len(value) <= maxName && utf8.ValidString(value) && !strings.ContainsRune(value, 0),
-		key, "%.40q: use at most %d bytes of UTF-8, none of them 0", value, maxName)
+	if len(value) > maxName {
+		f.add(key, "%.40q... has %d bytes: use at most %d", value, len(value), maxName)
+	} else if err := checkText(value); err != nil {
+		f.add(key, "%w", err)
+	}
 }
 
 func (c Config) listenFaults(f *faults) {
 	host, port, err := net.SplitHostPort(c.Listen)
-	if err != nil || port == "" {
-		f.add("listen", "%q is not an address: write it like 127.0.0.1:1883", c.Listen)
+	if err != nil || port != "0" && !validPort(port) || !validHost(host) && host != "" {
+		f.add("listen", "not an address: write it like 127.0.0.1:1883, with a port from 1 to 65535")
 		return
 	}
 	if c.User != "" && c.Password == "" {
@@ -151,8 +159,22 @@ func (c Config) listenFaults(f *faults) {
 }
 
 func (t TLS) faults(f *faults, secure bool) {
-	f.check((t.Cert == "") == (t.Key == ""), "tls.cert", "%q and tls.key %q: set both or neither", t.Cert, t.Key)
+	f.check((t.Cert == "") == (t.Key == ""), "tls.cert", "tls.cert without tls.key, or the reverse: set both or neither")
 	f.check(secure || t == TLS{}, "tls", "set, but broker is not ssl://: use ssl:// or remove tls")
+}
+
+// validPort reports whether port is a decimal number from 1 to 65535.
+func validPort(port string) bool {
+	number, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && number > 0
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?$`)
+
+// validHost reports whether host can be a name or an address; a zone (fe80::1%eth0) is allowed.
+func validHost(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil || hostName.MatchString(host)
 }
 
 const (
@@ -160,31 +182,50 @@ const (
 	schemeTLS = "ssl"
 )
 
-// brokerURL reads the address of a broker; the result has the scheme tcp or ssl and a port. Errors repeat no
-// credentials.
+// brokerForm is how the address of a broker is written.
+const brokerForm = "use tcp://host:port, ssl://host:port or embedded"
+
+// brokerURL reads the address of a broker; the result has the scheme tcp or ssl and a port. Errors repeat nothing of
+// it: a password may stand anywhere in it.
 func brokerURL(broker string) (*url.URL, error) {
 	u, err := url.Parse(broker)
 	if err != nil { // the text of err holds the whole address
-		return nil, errors.New("not an address: use tcp://host:port, ssl://host:port or embedded")
+		return nil, errors.New("not an address: " + brokerForm)
 	}
-	if u.User != nil {
-		return nil, fmt.Errorf("%q has credentials in it: use user and password", u.Redacted())
+	if u.User != nil || strings.Contains(broker, "@") {
+		return nil, errors.New("has credentials in it: use user and password beside it, and " + brokerForm)
 	}
 	scheme, port := schemeTCP, "1883"
-	switch u.Scheme {
+	switch strings.ToLower(u.Scheme) {
 	case "tcp", "mqtt":
 	case "ssl", "tls", "mqtts":
 		scheme, port = schemeTLS, "8883"
 	default:
-		return nil, fmt.Errorf("%q: use tcp://host:port, ssl://host:port or embedded", broker)
+		return nil, errors.New("not an address with a scheme that is known: " + brokerForm)
 	}
-	if u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("%q: use tcp://host:port or ssl://host:port and nothing more", broker)
+	if err := checkAddress(u); err != nil {
+		return nil, err
 	}
 	if u.Port() != "" {
 		port = u.Port()
 	}
 	return &url.URL{Scheme: scheme, Host: net.JoinHostPort(u.Hostname(), port)}, nil
+}
+
+// checkAddress checks that a broker's URL is host and port and nothing else.
+func checkAddress(u *url.URL) error {
+	host := u.Hostname()
+	switch {
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "":
+		return errors.New("more than an address: use tcp://host:port or ssl://host:port and nothing else")
+	case strings.HasSuffix(u.Host, ":") || u.Port() != "" && !validPort(u.Port()):
+		return errors.New("the port is not a number from 1 to 65535")
+	case host == "":
+		return errors.New("the host is missing: " + brokerForm)
+	case !validHost(host) || strings.Contains(host, ":") != strings.HasPrefix(u.Host, "["):
+		return errors.New("no host has such a name; an IPv6 address stands between [ and ]: " + brokerForm)
+	}
+	return nil
 }
 
 // target is where clients of this configuration connect to, the embedded broker included.
@@ -204,6 +245,15 @@ func (c Config) target() (*url.URL, error) {
 		scheme = schemeTLS
 	}
 	return &url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)}, nil
+}
+
+// address is the target as text, without credentials.
+func (c Config) address() string {
+	target, err := c.target()
+	if err != nil {
+		return "the broker"
+	}
+	return target.String()
 }
 
 func (c Config) clientID() string {

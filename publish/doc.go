@@ -5,8 +5,11 @@
 //	<root>/<camera>/face       Event as JSON, QoS 1, never retained: one face that passed
 //	<root>/<camera>/face/jpeg  the aligned face alone as JPEG, QoS 1, never retained (Config.JPEG)
 //	<root>/<camera>/rejected   Rejected as JSON, QoS 0: why a face did not pass (Config.Rejected)
-//	<root>/<camera>/state      State as JSON, QoS 1, retained; it counts only while status is online
-//	<root>/status              the word online or offline, QoS 1, retained; offline is also the last will
+//	<root>/<camera>/state      State as JSON, QoS 1, retained; it counts only while status is online; an empty retained
+//	                           message clears it when the camera is no longer configured
+//	<root>/status              the word online or offline, QoS 1, retained; offline is also the last will; cleared when
+//	                           the device gives up the root
+//	<root>/probe               a text that tests whether the broker accepts messages, QoS 1, never retained (Connect)
 //
 // The JSON forms are fixed by the schemas beside this file (EventSchema, RejectedSchema, StateSchema). A change that
 // breaks a reader raises SchemaVersion. DecodeEvent and its sisters accept exactly what the schemas accept.
@@ -22,9 +25,22 @@
 // was handed to it within five seconds. Everything else (accepted while the broker was away, sent again after a lost
 // connection, stuck behind a backlog, left by an earlier run) says replayed: true: it may be late, and it may be a copy.
 //
-// Each connection is a fresh client of paho.mqtt.golang with a clean session, and reconnecting is this package's own:
-// paho, when it resumes by itself, completes the token of a publish that the broker has not yet acknowledged, sends the
-// backlog in random order, and cannot be interrupted while it waits.
+// # Brokers that discard
+//
+// A broker whose access control forbids a topic acknowledges a message all the same, and discards it. With MQTT 5 the
+// acknowledgement has a reason. So each connection is one of MQTT 5, and one of MQTT 3.1.1 only where the broker does not
+// accept 5. There the device subscribes its own status before it publishes it; if that is allowed and the status does not
+// return, the broker discards. An event whose topic is refused goes back to the outbox with all others of its camera; one
+// of them is sent again after 5 s, then less and less often, at least once a minute. So nothing is lost, within the bounds
+// of the outbox, while an access control is wrong, and a camera that is allowed is not delayed. Stats.Denied has the
+// reason. The broker must allow to write <root>/#; it should allow to read it, so that states that an earlier run has left
+// behind are found, and must with MQTT 3.1.1 where it grants the subscription and then delivers nothing.
+//
+// # Connections
+//
+// Each connection is a fresh client with a clean session, of paho.golang (MQTT 5) or paho.mqtt.golang (3.1.1), and
+// reconnecting is this package's own: the second, when it resumes by itself, completes the token of a publish that the
+// broker has not yet acknowledged, sends the backlog in random order, and cannot be interrupted while it waits.
 //
 // # Embedded broker
 //

@@ -2,65 +2,127 @@ package publish
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/url"
+	"os"
 	"syscall"
 
-	"github.com/eclipse/paho.mqtt.golang/packets"
+	"github.com/eclipse/paho.golang/packets"
+	old "github.com/eclipse/paho.mqtt.golang/packets"
 )
 
 // ErrRefused is in the error of a connection that will not do better by waiting: the broker turned down the
 // credentials, or one side the other's certificate.
 var ErrRefused = errors.New("refused")
 
-// explain says in the words of the configuration why a connection failed. If ctx has ended, that is the reason.
-func explain(ctx context.Context, target *url.URL, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
+// explain returns why a connection failed, in the terms of the configuration. If ctx has ended, that is the reason.
+func (a *attempt) explain(err error) error {
+	cause := context.Cause(a.ctx)
+	if cause != nil {
 		err = cause
 	}
-	refused, hint := diagnose(target, err)
-	switch {
-	case refused:
-		return fmt.Errorf("connect to %s: %w: %s: %w", target, ErrRefused, hint, err)
-	case hint != "":
-		return fmt.Errorf("connect to %s: %s: %w", target, hint, err)
+	var refused bool
+	var hint string
+	if cause == nil || errors.Is(cause, errNoAnswer) {
+		refused, hint = a.diagnose(err)
 	}
-	return fmt.Errorf("connect to %s: %w", target, err)
+	err = explained(hint, err)
+	if refused {
+		return fmt.Errorf("connect to %s: %w: %w", a.target, ErrRefused, err)
+	}
+	return fmt.Errorf("connect to %s: %w", a.target, err)
 }
 
-// diagnose finds what to look at, and whether waiting does not help.
-func diagnose(target *url.URL, err error) (refused bool, hint string) {
-	var certificate *tls.CertificateVerificationError
-	var hostname x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var record tls.RecordHeaderError
-	var op *net.OpError
-	switch {
-	case errors.As(err, &hostname):
-		return true, "the broker's certificate is for another name: set tls.server_name"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return true, "the broker's certificate has expired or is not valid yet: renew it, or set the clock of this device"
-	case errors.As(err, &certificate):
-		return true, "the broker's certificate is not trusted: set tls.ca to the CA that signed it"
-	case errors.As(err, &record):
-		return true, "the broker does not speak TLS on this port: use tcp:// or the right port"
-	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert
-		return true, "the broker wants another client certificate, or none: see tls.cert and tls.key"
-	case errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword), errors.Is(err, packets.ErrorRefusedNotAuthorised):
-		return true, "the broker turned user or password down"
-	case !hungUp(err):
-		return false, ""
-	case target.Scheme == schemeTLS: // the alert may be lost behind the end of the connection
-		return false, "the broker hung up: it may want a client certificate, see tls.cert and tls.key"
+// explainedError is an error with what to do about it.
+type explainedError struct {
+	hint string
+	err  error
+}
+
+func (e explainedError) Error() string { return e.hint + ": " + e.err.Error() }
+func (e explainedError) Unwrap() error { return e.err }
+
+func explained(hint string, err error) error {
+	if hint == "" {
+		return err
 	}
-	return false, "the broker hung up: it may want TLS, use ssl://"
+	return explainedError{hint, err}
+}
+
+// diagnose returns what to do, and whether waiting does not help.
+func (a *attempt) diagnose(err error) (refused bool, hint string) {
+	var reason reasonError
+	switch {
+	case errors.As(err, &reason) && reason.code == packets.ConnackNotAuthorized, errors.Is(err, old.ErrorRefusedNotAuthorised):
+		return true, a.notAllowed()
+	case errors.As(err, &reason):
+		return reasonHint(reason.code, a.who.clientID)
+	case errors.Is(err, old.ErrorRefusedIDRejected):
+		return reasonHint(packets.ConnackInvalidClientID, a.who.clientID)
+	case errors.Is(err, old.ErrorRefusedBadUsernameOrPassword):
+		return true, wrongPassword
+	case errors.Is(err, old.ErrorRefusedServerUnavailable):
+		return reasonHint(packets.ConnackServerUnavailable, a.who.clientID)
+	case !a.dialed:
+		return false, networkHint(a.target.Hostname(), a.target.Port(), err)
+	case errors.Is(err, errNoAnswer) && len(a.raw.first()) == 0:
+		return false, "the port is open and nothing answers: the broker hangs, or another service listens there"
+	}
+	if refused, hint := a.tlsHint(err); hint != "" {
+		return refused, hint
+	}
+	return a.portHint(err)
+}
+
+// notAllowed explains a broker that lets a client of that user and client id not in; it does not report which of them.
+func (a *attempt) notAllowed() string {
+	id := fmt.Sprintf("no client id like %q (clientid_prefixes of mosquitto)", a.who.clientID)
+	if a.cfg.User == "" {
+		return "the broker lets nobody in without user and password, or allows " + id + ": set mqtt.user and mqtt.password, or mqtt.client_id"
+	}
+	return "the broker turned user or password down, or allows " + id + ": check mqtt.user and mqtt.password, then mqtt.client_id"
+}
+
+// networkHint explains why there is no TCP connection.
+func networkHint(host, port string, err error) string {
+	var name *net.DNSError
+	switch {
+	case errors.As(err, &name) && name.IsNotFound:
+		return fmt.Sprintf("the name %s does not exist: check mqtt.broker and the name server", host)
+	case errors.As(err, &name):
+		return fmt.Sprintf("the name %s cannot be resolved now: the name server does not answer", host)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Sprintf("nothing listens on port %s there: start the broker, check the port in mqtt.broker, "+
+			"and on which address the broker listens", port)
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "no route to that address: check the network of this device"
+	case errors.Is(err, errNoAnswer), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
+		return "the address does not answer: the machine is off, or a firewall drops the connection"
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return "this device forbids the connection: check its firewall"
+	}
+	return ""
+}
+
+// explainLoss adds what to do to the reason why a connection has ended.
+func (a *attempt) explainLoss(err error) error {
+	var reason reasonError
+	hint := ""
+	switch {
+	case errors.As(err, &reason):
+		_, hint = reasonHint(reason.code, a.who.clientID)
+	case hungUp(err):
+		hint = fmt.Sprintf("the broker hung up without a reason: it ended, or another client has the client id %q, "+
+			"or it forbids a topic or the size of a message; see its log", a.who.clientID)
+	case unanswered(err):
+		hint = "the broker did not answer a ping: the network is gone, or the broker hangs"
+	}
+	return explained(hint, err)
 }
 
 func hungUp(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE)
 }

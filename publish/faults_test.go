@@ -3,6 +3,7 @@ package publish
 import (
 	"bytes"
 	"crypto/x509"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ func (l *ledger) publish(t *testing.T, p *Publisher, n int) {
 	for i := range n {
 		e := sampleEvent([]string{"door", "gate"}[i%2], uint64(len(l.accepted)))
 		e.ID = uuid.Must(uuid.NewV7()).String()
-		if err := p.Publish(e); err != nil {
+		if err := p.Publish(e); err != nil && !errors.Is(err, outbox.ErrHeld) { // a slow disk loses nothing
 			t.Fatal(err)
 		}
 		l.accepted = append(l.accepted, e.ID)

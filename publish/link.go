@@ -2,141 +2,127 @@ package publish
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"sync"
 	"time"
-
-	mqtt "github.com/eclipse/paho.mqtt.golang"
-	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
 const (
 	connectTimeout = 10 * time.Second // for the network, TLS and MQTT together
 	writeTimeout   = 30 * time.Second // for one message; a slow uplink is no fault
 	handover       = 250 * time.Millisecond
-	quiesce        = 250 // milliseconds that a DISCONNECT may take
+	quiesce        = 250 * time.Millisecond // that a DISCONNECT may take
 )
 
 var (
 	errLost     = errors.New("connection lost")
+	errBusy     = errors.New("the connection is busy with a slow write")
 	errNoAnswer = fmt.Errorf("no answer within %v", connectTimeout)
 )
 
+// token is the broker's answer to one request. Error is valid once Done is closed.
+type token interface {
+	Done() <-chan struct{}
+	Error() error
+}
+
+// grants is the answer to a subscription: the granted quality of service of each filter, above 2 where it was refused.
+type grants interface {
+	token
+	Result() map[string]byte
+}
+
+// client is one connection of one version of MQTT.
+type client interface {
+	// publish hands over a message. An error means that the client did not take it: it is busy, or has ended.
+	publish(topic string, qos byte, retained bool, payload []byte) (token, error)
+	subscribe(filters map[string]byte) grants
+	unsubscribe(filters ...string)
+	// end sends DISCONNECT within quiesce, and returns when all goroutines of the client have ended.
+	end()
+}
+
 // link is one connection to a broker. It never reconnects: when it is lost, its owner makes another.
 type link struct {
-	client mqtt.Client
-	conn   net.Conn
-	lost   chan struct{} // closed when the connection has ended other than by close
-	err    error         // why, once lost is closed
-	once   sync.Once
+	client
+	conn net.Conn
+	// acknowledges reports that an acknowledgement carries a reason (MQTT 5): a refused message is not acknowledged as a
+	// delivered one is.
+	acknowledges bool
+
+	explain func(error) error // adds what to do to why the connection has ended
+	lost    chan struct{}     // closed when the connection has ended other than by close
+	err     error             // why, once lost is closed
+	once    sync.Once
 }
 
-// identity is what a link tells the broker about itself.
+// identity is what a link sends the broker about itself.
 type identity struct {
 	clientID string
-	will     string              // topic whose retained payload becomes Offline when the link dies; empty for none
-	receive  mqtt.MessageHandler // for everything that was subscribed; nil for a publisher
+	sends    bool                                              // the link must be able to publish retained messages and QoS 1
+	will     string                                            // topic whose retained payload becomes Offline when the link dies; empty for none
+	receive  func(topic string, retained bool, payload []byte) // for everything that was subscribed; nil for none
+	memory   *memory                                           // of the broker; shared by all links of an owner
 }
 
-// connect makes a link, or fails within connectTimeout and as soon as ctx ends.
+// connect makes a link, or fails within connectTimeout and as soon as ctx ends. It offers MQTT 5, whose answers carry
+// reasons, and MQTT 3.1.1 to a broker that does not accept 5.
 func connect(ctx context.Context, cfg Config, who identity) (*link, error) {
 	target, err := cfg.target()
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
+	if who.memory == nil {
+		who.memory = &memory{}
+	}
 	dialing, cancel := context.WithTimeoutCause(ctx, connectTimeout, errNoAnswer)
 	defer cancel()
-	l := &link{lost: make(chan struct{})}
-	stop := func() bool { return true }
-	options := clientOptions(cfg, who, target)
-	options.SetConnectionLostHandler(func(_ mqtt.Client, err error) { l.lose(err) })
-	options.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
-		conn, err := dial(dialing, cfg, target)
-		if err != nil {
-			return nil, err
+	a := &attempt{ctx: dialing, cfg: cfg, who: who, target: target}
+	if !who.memory.old.Load() {
+		l, err := a.connect(open5)
+		if err == nil {
+			who.memory.hangUps.Store(0)
+			return l, nil
 		}
-		l.conn = patientConn{conn}
-		stop = context.AfterFunc(dialing, func() { _ = conn.Close() }) // ends a handshake that ctx cuts short
-		return l.conn, nil
-	})
-	l.client = mqtt.NewClient(options)
-	token := l.client.Connect()
-	<-token.Done()
-	cut := !stop()
-	if err := token.Error(); err != nil {
-		return nil, explain(dialing, target, err)
+		if !a.wantsOld(err) {
+			return nil, a.explain(err)
+		}
 	}
-	if cut {
-		l.abort()
-		return nil, explain(dialing, target, context.Cause(dialing))
+	l, err := a.connect(open3)
+	if err != nil {
+		return nil, a.explain(err)
 	}
 	return l, nil
 }
 
-// clientOptions leaves paho as little to decide as possible. Its loggers are global and silent unless somebody sets them:
-// what they would say comes back as errors.
-func clientOptions(cfg Config, who identity, target *url.URL) *mqtt.ClientOptions {
-	o := mqtt.NewClientOptions().
-		AddBroker(target.String()).
-		SetClientID(who.clientID).
-		SetUsername(cfg.User).
-		SetPassword(string(cfg.Password)).
-		SetProtocolVersion(4). // 3.1.1, and no second try with 3.1, which doubles every refusal
-		SetCleanSession(true).
-		SetAutoReconnect(false).
-		SetConnectRetry(false).
-		SetOrderMatters(true).
-		SetStore(noStore{}).
-		SetKeepAlive(cfg.KeepAlive).
-		SetConnectTimeout(connectTimeout).
-		SetWriteTimeout(handover).
-		SetDefaultPublishHandler(who.receive)
-	if who.will != "" {
-		o.SetWill(who.will, Offline, 1, true)
-	}
-	return o
-}
+// opener makes a client of an open network connection; lose is called when the connection ends.
+type opener func(a *attempt, conn net.Conn, lose func(error)) (client, error)
 
-func dial(ctx context.Context, cfg Config, target *url.URL) (net.Conn, error) {
-	conn, err := cfg.network(ctx, target.Host)
-	if err != nil || target.Scheme != schemeTLS {
-		return conn, err
-	}
-	config, err := cfg.clientTLS()
+func (a *attempt) connect(open opener) (*link, error) {
+	conn, err := a.dial()
 	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, err
 	}
-	if config.ServerName == "" {
-		config.ServerName = target.Hostname()
-	}
-	secure := tls.Client(conn, config)
-	if err := secure.HandshakeContext(ctx); err != nil {
+	stop := context.AfterFunc(a.ctx, func() { _ = conn.Close() }) // ends a handshake that ctx cuts short
+	l := &link{lost: make(chan struct{}), conn: patientConn{&boundedConn{Conn: conn}}, explain: a.explainLoss}
+	l.client, err = open(a, l.conn, l.lose)
+	cut := !stop()
+	if err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
-	return secure, nil
-}
-
-// publish hands a message over for sending. An error means that it was not handed over: the link is busy with a slow
-// write, or lost. Otherwise the token tells when the broker has acknowledged it (QoS 1) or it was written (QoS 0).
-func (l *link) publish(topic string, qos byte, retained bool, payload []byte) (mqtt.Token, error) {
-	token := l.client.Publish(topic, qos, retained, payload)
-	select {
-	case <-token.Done():
-		if err := token.Error(); err != nil {
-			return nil, err
-		}
-	default:
+	_, l.acknowledges = l.client.(*client5)
+	if cut {
+		l.abort()
+		return nil, context.Cause(a.ctx)
 	}
-	return token, nil
+	return l, nil
 }
 
 // wait waits for the broker's answer to one or more messages.
-func (l *link) wait(ctx context.Context, tokens ...mqtt.Token) error {
+func (l *link) wait(ctx context.Context, tokens ...token) error {
 	for _, token := range tokens {
 		select {
 		case <-token.Done():
@@ -154,18 +140,18 @@ func (l *link) wait(ctx context.Context, tokens ...mqtt.Token) error {
 
 func (l *link) lose(err error) {
 	l.once.Do(func() {
-		l.err = fmt.Errorf("%w: %w", errLost, err)
+		l.err = fmt.Errorf("%w: %w", errLost, l.explain(err))
 		close(l.lost)
 	})
 }
 
-// close says goodbye: the broker does not publish the last will.
-func (l *link) close() { l.client.Disconnect(quiesce) }
+// close ends the connection in order: the broker does not publish the last will.
+func (l *link) close() { l.end() }
 
 // abort drops the connection at once: the broker publishes the last will.
 func (l *link) abort() {
 	_ = l.conn.Close()
-	l.client.Disconnect(quiesce)
+	l.end()
 }
 
 // patientConn gives writes their own deadline. Paho knows one time-out for a write and for the hand-over of a message
@@ -180,14 +166,3 @@ func (c patientConn) Write(p []byte) (int, error) {
 }
 
 func (patientConn) SetWriteDeadline(time.Time) error { return nil }
-
-// noStore replaces paho's memory of what it has sent: the outbox is that memory.
-type noStore struct{}
-
-func (noStore) Open()                             {}
-func (noStore) Put(string, packets.ControlPacket) {}
-func (noStore) Get(string) packets.ControlPacket  { return nil }
-func (noStore) All() []string                     { return nil }
-func (noStore) Del(string)                        {}
-func (noStore) Close()                            {}
-func (noStore) Reset()                            {}

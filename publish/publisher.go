@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -26,17 +27,24 @@ type Publisher struct {
 	states states
 	// rejects holds reports that are about to be sent; those that do not fit are dropped and counted.
 	rejects chan message
-	wake    chan struct{} // something happened that the session should look at
+	wake    chan struct{} // something happened that the session must handle
+	broker  memory
+	leaving atomic.Bool // the topics are left for ever, see Leave
 
 	ctx     context.Context // ends when nothing more may be waited for
 	cancel  context.CancelFunc
 	closing chan struct{}
 	done    chan struct{}
 	pulse   pulse
+	// evictions counts the connections that the broker has ended one after the other; the goroutine of run has it.
+	evictions int
+	// acknowledged reports that the broker had acknowledged anything on the last connection.
+	acknowledged bool
 
 	mu     sync.Mutex
 	closed bool
-	stats  Stats // without those of the box
+	stats  Stats             // without those of the box
+	denied map[string]string // why the broker refuses messages, by topic
 }
 
 // timing is what tests make shorter.
@@ -45,10 +53,15 @@ type timing struct {
 	ack                time.Duration // without any acknowledgement, after which the connection counts as dead
 	states             time.Duration // between messages about the same camera whose state is the same but for its rates
 	step               time.Duration // that a step may take beyond its own deadline before the publisher is stuck
+	echo               time.Duration // within which a broker must return a message to its sender
+	holdMin, holdMax   time.Duration // between attempts to send what the broker refuses
 }
 
 func defaultTiming() timing {
-	return timing{retryMin: 500 * time.Millisecond, retryMax: 30 * time.Second, ack: 30 * time.Second, states: time.Second, step: 10 * time.Second}
+	return timing{
+		retryMin: 500 * time.Millisecond, retryMax: 30 * time.Second, ack: 30 * time.Second, states: time.Second,
+		step: 10 * time.Second, echo: 5 * time.Second, holdMin: 5 * time.Second, holdMax: time.Minute,
+	}
 }
 
 const (
@@ -78,7 +91,7 @@ func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher
 		topics:  cfg.Topics(),
 		log:     log,
 		box:     box,
-		states:  states{latest: map[string]State{}, sent: map[string]State{}},
+		states:  newStates(),
 		rejects: make(chan message, maxRejects),
 		wake:    make(chan struct{}, 1),
 		ctx:     ctx,
@@ -86,6 +99,7 @@ func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
 		stats:   Stats{Since: time.Now()},
+		denied:  map[string]string{},
 	}
 	p.pulse.promise(t.step)
 	go p.run()
@@ -96,6 +110,9 @@ func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher
 // means that it is stored, and will be delivered or counted. It waits for the disk, half a second at most, and never for
 // the broker. Schema and Device are filled in, ID too when it is empty.
 func (p *Publisher) Publish(e Event) error {
+	if err := CheckName(e.Camera); err != nil {
+		return fmt.Errorf("event: camera: %w", err)
+	}
 	e.Schema, e.Device, e.Time = SchemaVersion, p.cfg.Device, utc(e.Time)
 	if e.ID == "" {
 		id, err := NewID()
@@ -121,6 +138,9 @@ func (p *Publisher) Reject(r Rejected) error {
 	if !p.cfg.Rejected {
 		return nil
 	}
+	if err := CheckName(r.Camera); err != nil {
+		return fmt.Errorf("rejected face: camera: %w", err)
+	}
 	r.Schema, r.Device, r.Time = SchemaVersion, p.cfg.Device, utc(r.Time)
 	payload, err := encode(&r, "rejected face")
 	if err != nil {
@@ -145,6 +165,9 @@ func (p *Publisher) Reject(r Rejected) error {
 // SetState makes a state the retained one of its camera: at once when its word changes, otherwise with the next of
 // the messages sent once a second, of which only the latest counts. Schema and Device are filled in.
 func (p *Publisher) SetState(camera string, s State) error {
+	if err := CheckName(camera); err != nil {
+		return fmt.Errorf("state: camera: %w", err)
+	}
 	s.Schema, s.Device, s.Camera, s.Since = SchemaVersion, p.cfg.Device, camera, utc(s.Since)
 	if _, err := encode(&s, "state"); err != nil {
 		return err
@@ -181,6 +204,21 @@ func (p *Publisher) Close(ctx context.Context) {
 	}
 	p.cancel()
 	<-p.done
+}
+
+// SetCameras names the cameras that are configured. The retained state of any other camera below the root is cleared with
+// an empty retained message: of one that had a state before, and, where the broker allows to read it, of one that an
+// earlier run has left behind. Without a call nothing is cleared.
+func (p *Publisher) SetCameras(names []string) {
+	p.states.configure(names)
+	p.poke()
+}
+
+// Leave is Close for a root that is given up, because device or root change: it clears the retained states and the status
+// too.
+func (p *Publisher) Leave(ctx context.Context) {
+	p.leaving.Store(true)
+	p.Close(ctx)
 }
 
 // poke wakes the session. The channel holds one token: more would say nothing more.

@@ -2,13 +2,17 @@ package publish
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"time"
 
+	"github.com/eclipse/paho.golang/packets"
 	"github.com/rs/zerolog"
 )
 
 const (
 	stable    = 30 * time.Second // a connection that lasts so long is no failed attempt
+	evictions = 3                // connections that a broker must end one after the other to be no accident
 	repeatLog = time.Minute      // the same failure is a warning again after this
 )
 
@@ -24,7 +28,8 @@ func (p *Publisher) run() {
 		if err == nil || last || p.ctx.Err() != nil {
 			return
 		}
-		if progress || time.Since(started) > stable {
+		err = p.evicted(err, progress, time.Since(started))
+		if p.evictions < evictions && (progress || time.Since(started) > stable) {
 			retry.reset()
 		}
 		wait := retry.wait()
@@ -32,7 +37,7 @@ func (p *Publisher) run() {
 		if p.failed(err) || time.Since(lastWarning) > repeatLog {
 			level, lastWarning = zerolog.WarnLevel, time.Now()
 		}
-		p.log.WithLevel(level).Err(err).Dur("retry_in", wait).Int("queued", p.Stats().Queued).Msg("no connection to the broker")
+		p.log.WithLevel(level).Err(err).Stringer("retry_in", wait.Round(100*time.Millisecond)).Int("queued", p.Stats().Queued).Msg("no connection to the broker")
 		if !p.pause(wait) {
 			return
 		}
@@ -43,15 +48,18 @@ func (p *Publisher) run() {
 // acknowledged anything.
 func (p *Publisher) connection() (progress bool, err error) {
 	p.pulse.promise(connectTimeout + p.timing.step)
-	l, err := connect(p.ctx, p.cfg, identity{clientID: p.cfg.clientID(), will: p.topics.Status()})
+	s := newSession(p)
+	who := identity{clientID: p.cfg.clientID(), sends: true, will: p.topics.Status(), receive: s.receive, memory: &p.broker}
+	l, err := connect(p.ctx, p.cfg, who)
 	if err != nil {
 		return false, err
 	}
-	s := &session{p: p, link: l}
+	s.link = l
 	p.up()
 	if err = s.begin(); err == nil {
 		err = s.run()
 	}
+	p.acknowledged = s.acknowledges
 	if err != nil && p.ctx.Err() == nil && len(s.inflight) > 0 {
 		p.blame(s.inflight[0])
 	}
@@ -62,6 +70,25 @@ func (p *Publisher) connection() (progress bool, err error) {
 	}
 	s.farewell()
 	return true, nil
+}
+
+// evicted finds that a broker ends the connections time after time, though it accepts them and no event is the cause. Many
+// brokers report in no other way that another client has taken the client id, or, before they have acknowledged anything,
+// that a topic is forbidden.
+func (p *Publisher) evicted(err error, progress bool, lasted time.Duration) error {
+	if !errors.Is(err, errLost) || !hungUp(err) || lasted > repeatLog {
+		p.evictions = 0
+		return err
+	}
+	if p.evictions++; progress || p.evictions < evictions {
+		return err
+	}
+	if !p.acknowledged {
+		forbidden := reasonError{code: packets.PubackNotAuthorized}
+		hint := "the broker ends each connection at the first message: " + denialText(p.topics.Status(), p.topics.Root(), forbidden)
+		return fmt.Errorf("%w: %w", errLost, explained(hint, io.EOF))
+	}
+	return fmt.Errorf("%w: %w", errLost, explained(busyHint(packets.DisconnectSessionTakenOver, p.cfg.clientID()), io.EOF))
 }
 
 // blame counts a lost connection against the oldest event that was in flight.
@@ -87,9 +114,6 @@ func (p *Publisher) pause(d time.Duration) bool {
 	}
 }
 
-// drained says that Close was called and nothing is left to send.
-func (p *Publisher) drained() bool { return p.isClosing() && p.box.Pending() == 0 }
-
 func (p *Publisher) isClosing() bool {
 	select {
 	case <-p.closing:
@@ -108,8 +132,9 @@ func (p *Publisher) up() {
 	defer p.mu.Unlock()
 	p.stats.Connections++
 	p.stats.Connected, p.stats.Since = true, time.Now()
+	clear(p.denied)
 	p.box.Connect()
-	p.log.Info().Str("broker", p.cfg.Broker).Str("root", p.topics.Root()).Msg("connected to the broker")
+	p.log.Info().Str("broker", p.cfg.address()).Str("root", p.topics.Root()).Msg("connected to the broker")
 }
 
 func (p *Publisher) down() {
@@ -124,6 +149,10 @@ func (p *Publisher) failed(err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	news := p.stats.LastError != err.Error() || errors.Is(err, errLost)
-	p.stats.LastError = err.Error()
+	p.stats.LastError, p.stats.Hint = err.Error(), ""
+	var e explainedError
+	if errors.As(err, &e) {
+		p.stats.Hint = e.hint
+	}
 	return news
 }

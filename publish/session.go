@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
 var errNoAck = errors.New("the broker acknowledges nothing")
@@ -15,23 +13,32 @@ var errNoAck = errors.New("the broker acknowledges nothing")
 type session struct {
 	p        *Publisher
 	link     *link
+	notices  []notice            // status and states that the broker has not acknowledged, in the order in which they were sent
+	held     map[string]*backoff // cameras whose events the broker refuses
+	proof    proof
+	old      stale
 	inflight []*flight // in the order in which they were sent
 	moved    time.Time // when an acknowledgement came last, or the first of the window was sent
 	progress bool      // whether any came
+	heard    time.Time // when a notice was acknowledged last
+	// acknowledges reports that anything was acknowledged, an event or not.
+	acknowledges bool
 }
 
 // flight is an event that the broker has not acknowledged.
 type flight struct {
 	key    uint64
-	rest   []message    // not yet handed over
-	tokens []mqtt.Token // not yet acknowledged, in their order
+	camera string
+	face   bool      // the event itself is acknowledged, and what is left is the plain picture
+	rest   []message // not yet handed over
+	tokens []token   // not yet acknowledged, in their order
 }
 
-// begin says that the device is online. It is the first message, so that it is never newer than the last will.
+// begin publishes that the device is online. It is the first message, so that it is never newer than the last will.
 func (s *session) begin() error {
 	s.p.states.forget()
-	_, err := s.link.publish(s.p.topics.Status(), 1, true, []byte(Online))
-	return err
+	s.listen()
+	return s.announce()
 }
 
 // run sends what there is until the connection is lost, or everything was sent after Close: then it returns nil.
@@ -40,9 +47,10 @@ func (s *session) run() error {
 	defer tick.Stop()
 	for {
 		s.p.pulse.promise(s.p.timing.states + s.p.timing.step)
+		s.listen()
 		s.sendStates(false)
 		again := s.fill()
-		if s.p.drained() {
+		if s.drained() {
 			return nil
 		}
 		if err := s.wait(again, tick.C); err != nil {
@@ -60,10 +68,17 @@ func (s *session) wait(again time.Duration, tick <-chan time.Time) error {
 		return context.Cause(s.p.ctx)
 	case <-s.oldest():
 		return s.acknowledged()
+	case <-s.oldestNotice():
+		return s.noticed()
+	case <-s.old.done():
+		return s.subscribed()
+	case <-s.proof.echo:
+		s.proved()
 	case <-s.patience(again):
 		return s.overdue()
 	case <-tick:
 		s.sendStates(true)
+		return s.remind()
 	case m := <-s.p.rejects:
 		s.sendReject(m)
 	case <-s.p.wake:
@@ -74,6 +89,9 @@ func (s *session) wait(again time.Duration, tick <-chan time.Time) error {
 
 // fill sends events until the window is full. It says after what time to try again, 0 for only when something happens.
 func (s *session) fill() time.Duration {
+	if s.proof.pending() {
+		return 0
+	}
 	for {
 		if n := len(s.inflight); n > 0 && !s.hand(s.inflight[n-1]) {
 			return handover
@@ -94,7 +112,7 @@ func (s *session) fill() time.Duration {
 		if len(s.inflight) == 0 {
 			s.moved = time.Now()
 		}
-		s.inflight = append(s.inflight, &flight{key: item.Key, rest: messages})
+		s.inflight = append(s.inflight, &flight{key: item.Key, camera: item.Camera, rest: messages})
 	}
 }
 
@@ -121,8 +139,23 @@ func (s *session) oldest() <-chan struct{} {
 // acknowledged removes the oldest message, and its event with the last of them, the one place where that happens.
 func (s *session) acknowledged() error {
 	f := s.inflight[0]
-	if err := f.tokens[0].Error(); err != nil {
+	topic := s.p.topics.Face(f.camera)
+	if f.face {
+		topic = s.p.topics.JPEG(f.camera)
+	}
+	switch err := f.tokens[0].Error(); {
+	case err == nil:
+		s.acknowledges = true
+		s.p.accepts(topic)
+	case !s.refused(topic, err):
 		return fmt.Errorf("%w: %w", errLost, err)
+	case !f.face:
+		s.holdBack(f, err)
+		return nil
+	}
+	if !f.face {
+		f.face = true
+		delete(s.held, f.camera)
 	}
 	f.tokens = f.tokens[1:]
 	s.progress, s.moved = true, time.Now()
@@ -135,8 +168,8 @@ func (s *session) acknowledged() error {
 
 // patience ends when it is time to try again, or to ask whether the broker is overdue.
 func (s *session) patience(again time.Duration) <-chan time.Time {
-	if len(s.inflight) > 0 {
-		overdue := max(time.Until(s.moved.Add(s.p.timing.ack)), time.Millisecond)
+	if since, waiting := s.waitingSince(); waiting {
+		overdue := max(time.Until(since.Add(s.p.timing.ack)), time.Millisecond)
 		if again == 0 || overdue < again {
 			again = overdue
 		}
@@ -147,8 +180,23 @@ func (s *session) patience(again time.Duration) <-chan time.Time {
 	return time.After(again)
 }
 
+// waitingSince returns since when the broker has acknowledged nothing though something was sent.
+func (s *session) waitingSince() (since time.Time, waiting bool) {
+	switch {
+	case len(s.inflight) > 0:
+		return s.moved, true
+	case len(s.notices) > 0:
+		since = s.notices[0].sent
+		if s.heard.After(since) {
+			since = s.heard
+		}
+		return since, true
+	}
+	return time.Time{}, false
+}
+
 func (s *session) overdue() error {
-	if len(s.inflight) == 0 || time.Since(s.moved) < s.p.timing.ack {
+	if since, waiting := s.waitingSince(); !waiting || time.Since(since) < s.p.timing.ack {
 		return nil
 	}
 	return fmt.Errorf("%w: %w for %v", errLost, errNoAck, s.p.timing.ack)
@@ -162,10 +210,16 @@ func (s *session) sendStates(all bool) {
 			s.p.log.Error().Err(err).Msg("state of a camera")
 			continue
 		}
-		if _, err := s.link.publish(s.p.topics.State(state.Camera), 1, true, payload); err != nil {
+		if s.notify(s.p.topics.State(state.Camera), payload, nil) != nil {
 			return
 		}
 		s.p.states.known(state)
+	}
+	for _, camera := range s.p.states.removed() {
+		if s.notify(s.p.topics.State(camera), nil, func() { s.p.states.cleared(camera) }) != nil {
+			return
+		}
+		s.p.states.clearing(camera)
 	}
 }
 
@@ -175,27 +229,4 @@ func (s *session) sendReject(m message) {
 		s.p.stats.RejectsDropped++
 		s.p.mu.Unlock()
 	}
-}
-
-// farewell says that the cameras have stopped and the device is offline, and leaves in order. Where the broker does
-// not take that in time, the connection is dropped instead, and the last will says offline.
-func (s *session) farewell() {
-	for _, camera := range s.p.states.cameras() {
-		s.p.states.set(State{
-			Schema: SchemaVersion, Device: s.p.cfg.Device, Camera: camera, State: Stopped, Since: utc(time.Now()),
-		})
-	}
-	s.sendStates(true)
-	token, err := s.link.publish(s.p.topics.Status(), 1, true, []byte(Offline))
-	if err == nil {
-		ctx, cancel := context.WithTimeoutCause(s.p.ctx, s.p.timing.ack, errNoAck)
-		defer cancel()
-		err = s.link.wait(ctx, token)
-	}
-	if err != nil {
-		s.p.log.Warn().Err(err).Msg("broker did not hear that the device goes offline")
-		s.link.abort()
-		return
-	}
-	s.link.close()
 }

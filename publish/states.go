@@ -7,22 +7,121 @@ import (
 	"sync"
 )
 
-// states holds the latest state of each camera and what of it the broker knows. Only the latest is ever sent.
+// maxGone bounds the states that wait to be cleared. A broker may hold any number of them; what does not fit is cleared
+// after the next connection.
+const maxGone = 1000
+
+// states holds the latest state of each camera and what of it the broker has. Only the latest is ever sent.
 type states struct {
-	mu     sync.Mutex
-	latest map[string]State
-	sent   map[string]State
+	mu         sync.Mutex
+	latest     map[string]State
+	sent       map[string]State
+	gone       map[string]bool // cameras whose retained state is to be cleared; true once that was sent
+	configured map[string]bool // nil: not known, then nothing is cleared
 }
 
-// set keeps the state and says whether it should be sent at once, because it is not merely another rate.
+func newStates() states {
+	return states{latest: map[string]State{}, sent: map[string]State{}, gone: map[string]bool{}}
+}
+
+// set keeps the state and returns whether it should be sent at once, because it is not merely another rate.
 func (s *states) set(state State) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.gone, state.Camera)
 	s.latest[state.Camera] = state
 	return state.State != s.sent[state.Camera].State
 }
 
-// due returns the states that the broker does not know, in order of the camera: all, or those with another word.
+// configure names the cameras that exist. The states of all others are to be cleared.
+func (s *states) configure(names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.configured
+	s.configured = make(map[string]bool, len(names))
+	for _, name := range names {
+		s.configured[name] = true
+	}
+	for camera := range before {
+		if !s.configured[camera] {
+			s.remove(camera)
+		}
+	}
+	for camera := range s.latest {
+		if !s.configured[camera] {
+			s.remove(camera)
+		}
+	}
+}
+
+// found notes that the broker has a state of a camera. It returns whether that is to be cleared.
+func (s *states) found(camera string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, known := s.gone[camera]
+	if s.configured == nil || s.configured[camera] || known || len(s.gone) >= maxGone {
+		return false
+	}
+	if _, latest := s.latest[camera]; latest {
+		return false
+	}
+	s.remove(camera)
+	return true
+}
+
+func (s *states) remove(camera string) {
+	delete(s.latest, camera)
+	delete(s.sent, camera)
+	s.gone[camera] = false
+}
+
+// leave makes all states such that are to be cleared.
+func (s *states) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for camera := range s.latest {
+		s.remove(camera)
+	}
+}
+
+// cleanable reports whether states that an earlier run has left behind may be cleared.
+func (s *states) cleanable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.configured != nil
+}
+
+// removed returns the cameras whose state is to be cleared, sorted.
+func (s *states) removed() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for camera, sent := range s.gone {
+		if !sent {
+			names = append(names, camera)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// clearing notes that the empty message was handed over.
+func (s *states) clearing(camera string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.gone[camera]; ok {
+		s.gone[camera] = true
+	}
+}
+
+// cleared notes that the broker has it.
+func (s *states) cleared(camera string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.gone, camera)
+}
+
+// due returns the states that the broker does not have, in order of the camera: all, or those with another word.
 func (s *states) due(all bool) []State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,11 +142,14 @@ func (s *states) known(state State) {
 	s.sent[state.Camera] = state
 }
 
-// forget makes all states due: a new connection knows nothing.
+// forget makes all states due: a new connection has none.
 func (s *states) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.sent)
+	for camera := range s.gone {
+		s.gone[camera] = false
+	}
 }
 
 // cameras returns the names that have a state, sorted.

@@ -13,6 +13,11 @@ type Stats struct {
 	Connected bool
 	Since     time.Time
 	LastError string
+	// Hint is the part of LastError that names the fault and what to do; empty where that is not known.
+	Hint string
+	// Denied is why the broker discards messages though the connection stands, with the topic; empty if it does not.
+	// Events of such a topic wait in the outbox.
+	Denied string
 	// Connections counts those made.
 	Connections uint64
 	// RejectsDropped are reports that were not sent.
@@ -24,6 +29,7 @@ type Stats struct {
 func (p *Publisher) Stats() Stats {
 	p.mu.Lock()
 	s := p.stats
+	s.Denied = p.denial()
 	p.mu.Unlock()
 	s.Stats = p.box.Stats()
 	return s

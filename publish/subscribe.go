@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 )
@@ -20,10 +19,15 @@ type Handler struct {
 	JPEG     func(camera string, picture []byte)
 	Rejected func(Rejected)
 	State    func(State)
-	// Status is told the root of a device and whether it is online.
+	// Status receives the root of a device and whether it is online.
 	Status func(root string, online bool)
-	// Invalid is told of messages that are not what the schemas say; nil ignores them.
+	// Removed receives the root of a device and the name of a camera that exists no more: its retained state is cleared
+	// with an empty message. Camera is empty when the device itself has given up its root. It may be nil.
+	Removed func(root, camera string)
+	// Invalid receives messages that are not what the schemas demand; nil ignores them.
 	Invalid func(topic string, err error)
+	// Away is called when there is no connection to a broker, and the next attempt follows after wait; nil logs it.
+	Away func(broker string, err error, wait time.Duration)
 }
 
 // Subscribe connects to the broker of cfg and hands over what devices publish below Config.Root, in which a level may be
@@ -59,7 +63,11 @@ func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) e
 			retry.reset()
 		}
 		wait := retry.wait()
-		log.Warn().Err(err).Dur("retry_in", wait).Msg("no connection to the broker")
+		if h.Away != nil {
+			h.Away(cfg.address(), err, wait)
+		} else {
+			log.Warn().Err(err).Stringer("retry_in", wait.Round(100*time.Millisecond)).Msg("no connection to the broker")
+		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -74,6 +82,7 @@ type subscriber struct {
 	filters map[string]byte
 	// subscribed says that it has succeeded once.
 	subscribed bool
+	broker     memory
 
 	mu      sync.Mutex // held during a call of the handler
 	stopped bool
@@ -102,7 +111,8 @@ func (s *subscriber) connection(ctx context.Context, log zerolog.Logger) error {
 	if err != nil {
 		return err
 	}
-	l, err := connect(ctx, s.cfg, identity{clientID: "facesieve-watch-" + id.String()[:7], receive: s.receive})
+	who := identity{clientID: "facesieve-watch-" + id.String()[:7], receive: s.receive, memory: &s.broker}
+	l, err := connect(ctx, s.cfg, who)
 	if err != nil {
 		return err
 	}
@@ -111,7 +121,7 @@ func (s *subscriber) connection(ctx context.Context, log zerolog.Logger) error {
 		return err
 	}
 	s.subscribed = true
-	log.Info().Str("broker", s.cfg.Broker).Str("root", s.cfg.Root).Msg("subscribed")
+	log.Info().Str("broker", s.cfg.address()).Str("root", s.cfg.Root).Msg("subscribed")
 	select {
 	case <-l.lost:
 		l.abort()
@@ -126,15 +136,15 @@ func (s *subscriber) subscribe(ctx context.Context, l *link) error {
 	if len(s.filters) == 0 {
 		return nil
 	}
-	token := l.client.SubscribeMultiple(s.filters, nil)
+	answer := l.subscribe(s.filters)
 	answered, cancel := context.WithTimeoutCause(ctx, connectTimeout, errNoAnswer)
 	defer cancel()
-	if err := l.wait(answered, token); err != nil {
+	if err := l.wait(answered, answer); err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
-	for topic, code := range token.(*mqtt.SubscribeToken).Result() {
+	for topic, code := range answer.Result() {
 		if code > 2 {
-			return fmt.Errorf("subscribe to %s: %w: the broker does not allow it", topic, ErrRefused)
+			return fmt.Errorf("subscribe to %s: %w: the broker does not allow it: allow this user to read there", topic, ErrRefused)
 		}
 	}
 	return nil
@@ -147,20 +157,29 @@ func (s *subscriber) stop() {
 	s.stopped = true
 }
 
-// receive is paho's callback for every message.
-func (s *subscriber) receive(_ mqtt.Client, m mqtt.Message) {
+// receive is called, on a goroutine of the client, for each message.
+func (s *subscriber) receive(topic string, _ bool, payload []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
 		return
 	}
-	if err := s.deliver(m.Topic(), m.Payload()); err != nil && s.handler.Invalid != nil {
-		s.handler.Invalid(m.Topic(), err)
+	if err := s.deliver(topic, payload); err != nil && s.handler.Invalid != nil {
+		s.handler.Invalid(topic, err)
 	}
 }
 
 func (s *subscriber) deliver(topic string, payload []byte) error {
 	root, camera, kind := splitTopic(topic)
+	switch {
+	case len(payload) == 0 && (kind == kindState || kind == kindStatus):
+		if s.handler.Removed != nil {
+			s.handler.Removed(root, camera)
+		}
+		return nil
+	case kind == kindStatus:
+		return s.status(root, string(payload))
+	}
 	switch kind {
 	case kindFace:
 		return deliver(payload, DecodeEvent, s.handler.Event)
@@ -172,14 +191,16 @@ func (s *subscriber) deliver(topic string, payload []byte) error {
 		if s.handler.JPEG != nil {
 			s.handler.JPEG(camera, payload)
 		}
-	case kindStatus:
-		word := string(payload)
-		if word != Online && word != Offline {
-			return fmt.Errorf("status: %.40q is neither online nor offline", word)
-		}
-		if s.handler.Status != nil {
-			s.handler.Status(root, word == Online)
-		}
+	}
+	return nil
+}
+
+func (s *subscriber) status(root, word string) error {
+	if word != Online && word != Offline {
+		return fmt.Errorf("status: %.40q is neither online nor offline", word)
+	}
+	if s.handler.Status != nil {
+		s.handler.Status(root, word == Online)
 	}
 	return nil
 }

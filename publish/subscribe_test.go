@@ -48,6 +48,7 @@ func (w *watch) handler(t *testing.T) Handler {
 			w.note(root)
 			w.note(map[bool]string{true: Online, false: Offline}[online])
 		},
+		Removed: func(_, camera string) { w.note("removed " + camera) },
 		Invalid: func(topic string, err error) {
 			w.note("invalid on " + topic)
 			t.Log(topic, err)
@@ -179,7 +180,7 @@ func TestSubscribeNotAllowed(t *testing.T) {
 	}
 	defer server.Close()
 	err = Subscribe(t.Context(), testConfig("tcp://"+listener.Address()), Handler{Event: func(Event) {}}, testLog(t))
-	want := "subscribe to facesieve/gate/+/face: refused: the broker does not allow it"
+	want := "subscribe to facesieve/gate/+/face: refused: the broker does not allow it: allow this user to read there"
 	if !errors.Is(err, ErrRefused) || err.Error() != want {
 		t.Error(err)
 	}

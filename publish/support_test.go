@@ -33,7 +33,10 @@ func TestMain(m *testing.M) {
 const patience = 20 * time.Second
 
 func quick() timing {
-	return timing{retryMin: 20 * time.Millisecond, retryMax: 100 * time.Millisecond, ack: 5 * time.Second, states: 20 * time.Millisecond, step: 5 * time.Second}
+	return timing{
+		retryMin: 20 * time.Millisecond, retryMax: 100 * time.Millisecond, ack: 5 * time.Second, states: 20 * time.Millisecond,
+		step: 5 * time.Second, echo: time.Second, holdMin: 50 * time.Millisecond, holdMax: 200 * time.Millisecond,
+	}
 }
 
 func testConfig(broker string) Config {

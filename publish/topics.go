@@ -14,9 +14,14 @@ const (
 	kindRejected = "rejected"
 	kindState    = "state"
 	kindStatus   = "status"
+	kindProbe    = "probe"
 
 	maxName = 255  // bytes of the name of a device or a camera
 	maxRoot = 1024 // bytes of a root; MQTT itself allows 65535 for the whole topic
+	// maxTopic is the length of the longest topic, in bytes.
+	maxTopic = maxRoot + 1 + maxName + 1 + len(kindJPEG)
+	// maxLevels bounds the levels of a root. Mosquitto allows 200 in a topic.
+	maxLevels = 100
 )
 
 // Topics names the topics below one root.
@@ -42,6 +47,9 @@ func (t Topics) State(camera string) string { return t.of(camera, kindState) }
 // Status is the topic that says whether the device is online.
 func (t Topics) Status() string { return t.root + "/" + kindStatus }
 
+// probe is the topic of messages that test whether the broker accepts any.
+func (t Topics) probe() string { return t.root + "/" + kindProbe }
+
 func (t Topics) of(camera, kind string) string { return t.root + "/" + camera + "/" + kind }
 
 // splitTopic takes a topic apart into what Topics made it of; camera is empty for status, kind for a foreign topic.
@@ -58,8 +66,24 @@ func splitTopic(topic string) (root, camera, kind string) {
 	return "", "", ""
 }
 
-// CheckName says what keeps a name from being that of a device or a camera, which is one level of a topic.
+// CheckName returns what keeps a name from being that of a device or a camera. It demands more than an event does, whose
+// name may be of an earlier version: brokers close the connection over some characters, and readers are misled by others.
 func CheckName(name string) error {
+	if err := checkLevel(name); err != nil {
+		return err
+	}
+	if strings.TrimSpace(name) != name {
+		return fmt.Errorf("%q begins or ends with a space: leave it out", name)
+	}
+	if i := strings.IndexFunc(name, invisible); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(name[i:])
+		return fmt.Errorf("%q contains %U, which nobody sees and readers may take for something else: leave it out", name, r)
+	}
+	return checkText(name)
+}
+
+// checkLevel returns what keeps a name from being one level of a topic.
+func checkLevel(name string) error {
 	switch {
 	case name == "":
 		return errors.New("is empty: give it a name")
@@ -75,13 +99,45 @@ func CheckName(name string) error {
 	return nil
 }
 
-// checkRoot checks a root; wildcard allows levels that are +, as a subscriber may use them.
+// checkText returns what keeps a text from being a string of MQTT: a broker may close the connection over control
+// characters and code points that are no characters (MQTT 3.1.1 and 5, 1.5.3 and 1.5.4).
+func checkText(text string) error {
+	if !utf8.ValidString(text) {
+		return fmt.Errorf("%q is not UTF-8", text)
+	}
+	if i := strings.IndexFunc(text, forbidden); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(text[i:])
+		return fmt.Errorf("%q contains %U, which MQTT forbids: leave it out", text, r)
+	}
+	return nil
+}
+
+// forbidden reports C0 and C1 controls and the 66 non-characters of Unicode.
+func forbidden(r rune) bool {
+	return unicode.IsControl(r) || r >= 0xFDD0 && r <= 0xFDEF || r&0xFFFE == 0xFFFE
+}
+
+// invisible reports separators of lines, and characters that change how the text around them is shown: bidirectional
+// controls, marks of zero width, tags. The joiners are part of words in some scripts.
+func invisible(r rune) bool {
+	const nonJoiner, joiner = '\u200c', '\u200d'
+	return unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) && r != nonJoiner && r != joiner
+}
+
+// checkRoot checks a root; wildcard allows what a subscriber may use: levels that are +, and names of earlier versions.
 func checkRoot(root string, wildcard bool) error {
+	check := CheckName
+	if wildcard {
+		check = checkLevel
+	}
 	if len(root) > maxRoot {
 		return fmt.Errorf("%q... has %d bytes: use at most %d", root[:16], len(root), maxRoot)
 	}
 	if strings.HasPrefix(root, "$") {
 		return fmt.Errorf("%q begins with $, which belongs to the broker: leave it out", root)
+	}
+	if n := strings.Count(root, "/") + 1; n > maxLevels {
+		return fmt.Errorf("%.40q... has %d levels: use at most %d", root, n, maxLevels)
 	}
 	for level := range strings.SplitSeq(root, "/") {
 		if level == "+" && wildcard {
@@ -90,7 +146,7 @@ func checkRoot(root string, wildcard bool) error {
 		if level == "" {
 			return fmt.Errorf("%q has an empty level: write it like facesieve/gate, without a / at its ends", root)
 		}
-		if err := CheckName(level); err != nil {
+		if err := check(level); err != nil {
 			return err
 		}
 	}

@@ -1,14 +1,20 @@
 package main
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+
+	"facesieve/publish"
+)
 
 type checkCommand struct {
-	Config string `required:"" type:"path" help:"Configuration file (YAML)."`
+	Config  string `required:"" type:"path" help:"Configuration file (YAML)."`
+	Connect bool   `help:"Connect to the broker too, and see whether it accepts a message (for 15 seconds at most)."`
 }
 
 // Run prints every fault of the configuration, or that there is none.
-func (c *checkCommand) Run(term console) error {
-	cfg, err := LoadConfig(c.Config, secrets)
+func (c *checkCommand) Run(ctx context.Context, term console) error {
+	cfg, err := loadFor(forCheck(), c.Config, secrets)
 	if err != nil {
 		return err
 	}
@@ -16,5 +22,29 @@ func (c *checkCommand) Run(term console) error {
 		return err
 	}
 	fmt.Fprintf(term.out, "%s: good; %d camera(s)\n", c.Config, len(cfg.Cameras))
+	if !c.Connect {
+		return nil
+	}
+	return checkBroker(ctx, cfg.MQTT, term)
+}
+
+// checkBroker connects to the broker and publishes a probe.
+func checkBroker(ctx context.Context, cfg publish.Config, term console) error {
+	if cfg.Broker == publish.Embedded {
+		fmt.Fprintln(term.out, "broker: inside facesieve, there is nothing to connect to")
+		return nil
+	}
+	probe, err := publish.Connect(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	verdict := "it accepts messages"
+	switch {
+	case probe.Returned:
+		verdict = "a message came back"
+	case !probe.Proved:
+		verdict = "it acknowledges messages; it does not allow to read " + probe.Topic + ", so whether it discards them is unknown"
+	}
+	fmt.Fprintf(term.out, "broker: connected by MQTT %s; %s\n", probe.Version, verdict)
 	return nil
 }

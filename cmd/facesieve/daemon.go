@@ -52,6 +52,7 @@ func startDaemon(ctx context.Context, d *daemon) (err error) {
 	if d.post, err = openPost(ctx, d.cfg.post(), d.log); err != nil {
 		return errors.Join(err, d.shared.retire())
 	}
+	d.post.configured(d.cfg.Cameras)
 	d.fleet = newFleet(context.WithoutCancel(ctx))
 	var stations []*station
 	for _, camera := range d.cfg.Cameras {

@@ -161,6 +161,11 @@ func (d *daemonUnderTest) subscribe(ctx context.Context) {
 			d.states[s.Camera] = s.State
 			d.keep(s)
 		},
+		Removed: func(_, camera string) {
+			d.mutex.Lock()
+			defer d.mutex.Unlock()
+			d.states[camera] = "removed"
+		},
 	}, newLogger(LogConfig{Level: "error"}, &d.log))
 }
 

@@ -5,8 +5,12 @@ import (
 	"strings"
 )
 
-// editDistance is Levenshtein's: the insertions, deletions and replacements that turn a into b.
-func editDistance(a, b string) int {
+// editDistance is Levenshtein's: the insertions, deletions and replacements of bytes that turn a into b. Where the
+// lengths alone make it more than most, it is most + 1.
+func editDistance(a, b string, most int) int {
+	if max(len(a), len(b))-min(len(a), len(b)) > most {
+		return most + 1
+	}
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"facesieve/capture"
 	"facesieve/publish"
 	"facesieve/publish/outbox"
 )
@@ -20,7 +21,7 @@ func secrets(name string) string {
 		return ""
 	}
 	for _, file := range []string{name, strings.ToLower(name)} {
-		if text, err := readBounded(filepath.Join(folder, file)); err == nil {
+		if text, err := readConfigFile(filepath.Join(folder, file)); err == nil {
 			return strings.TrimRight(string(text), "\r\n")
 		}
 	}
@@ -76,28 +77,17 @@ func (l *loader) stateDirectory() string {
 }
 
 func exists(path string) bool {
-	_, err := os.Stat(path)
+	_, err := os.Stat(path) //nolint:gosec // in a folder that systemd names
 	return err == nil
 }
 
-// expand replaces ${NAME} in a camera's URL by the environment variable or credential of that name.
+// expand replaces each ${NAME} in a camera's URL by the environment variable or credential of that name.
 func (l *loader) expand(key, text string) string {
-	return os.Expand(protectDollar(text), func(name string) string {
-		if name == "$" {
-			return "$"
-		}
-		value := l.getenv(name)
-		if value == "" {
-			l.fault(key, "%s is neither an environment variable nor a credential; set it, or write its value", name)
-		}
-		return value
-	})
-}
-
-// protectDollar doubles every $ that does not begin ${NAME}: passwords may hold dollars.
-func protectDollar(text string) string {
-	text = strings.ReplaceAll(text, "$", "${$}")
-	return strings.ReplaceAll(text, "${$}{", "${")
+	url, err := capture.Expand(text, l.getenv)
+	for _, fault := range unjoin(err) {
+		l.binder.fault(l.position(key), key, "%v", fault)
+	}
+	return url
 }
 
 // hostName is the machine's own name without its domain.

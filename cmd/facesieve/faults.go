@@ -1,42 +1,77 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 )
 
-// Fault is one thing that is wrong with a configuration.
+// maxFaults bounds the list of faults: a file with more of them is no configuration.
+const maxFaults = 100
+
+// Fault is one thing that is wrong with a configuration. It never holds a password, nor the value of a key that may
+// have one in it.
 type Fault struct {
-	Key  string // dotted path in the file, as in cameras[0].url
-	Line int    // line in the file, from 1; 0 where the key is not in the file
-	Text string // what is wrong and how to mend it
+	Key    string // dotted path in the file, as in cameras[0].url
+	Line   int    // line in the file, from 1; 0 where the key is not in the file
+	Column int    // character of the line, from 1; 0 where Line is 0
+	Text   string // what is wrong and how to mend it
 }
 
 // Faults is everything that is wrong with a configuration file, in the order of its lines.
 type Faults struct {
-	File string
-	List []Fault
+	File    string
+	List    []Fault
+	Omitted int // faults that were counted and are not in List
 }
 
-// Error prints one fault a line: file, line, key, fault and mend.
+// Error prints one fault a line: file, line, column, key, fault and mend.
 func (f Faults) Error() string {
-	list := append([]Fault(nil), f.List...)
-	sort.SliceStable(list, func(i, j int) bool { return list[i].Line < list[j].Line })
-	var b strings.Builder
-	for i, fault := range list {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(f.File)
-		if fault.Line > 0 {
-			fmt.Fprintf(&b, ":%d", fault.Line)
-		}
-		b.WriteString(": ")
-		if fault.Key != "" {
-			b.WriteString(fault.Key + ": ")
-		}
-		b.WriteString(fault.Text)
+	list := slices.Clone(f.List)
+	slices.SortStableFunc(list, func(a, b Fault) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	lines := make([]string, 0, len(list)+1)
+	for _, fault := range list {
+		lines = append(lines, f.File+fault.place()+": "+fault.text())
 	}
-	return b.String()
+	if f.Omitted > 0 {
+		lines = append(lines, fmt.Sprintf("%s: %d more faults are not shown; fix these first", f.File, f.Omitted))
+	}
+	return strings.Join(lines, "\n")
 }
+
+func (f Fault) place() string {
+	if f.Line == 0 {
+		return ""
+	}
+	return fmt.Sprintf(":%d:%d", f.Line, f.Column)
+}
+
+func (f Fault) text() string {
+	if f.Key == "" {
+		return f.Text
+	}
+	return f.Key + ": " + f.Text
+}
+
+// faultList collects faults, at most maxFaults of them.
+type faultList struct {
+	list    []Fault
+	omitted int
+	ignored func(key string) bool // nil: none is
+}
+
+// add keeps the fault of the value at key, which describe returns, if there is room for it.
+func (f *faultList) add(key string, describe func() Fault) {
+	switch {
+	case f.ignored != nil && f.ignored(key):
+	case len(f.list) >= maxFaults:
+		f.omitted++
+	default:
+		f.list = append(f.list, describe())
+	}
+}
+
+func (f *faultList) empty() bool { return len(f.list) == 0 }

@@ -3,96 +3,135 @@ package main
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
-// keyFinder walks a YAML document beside the Go type that it is decoded into. It notes the line of every key and
-// collects the keys that the type does not have; yaml's own KnownFields stops at the first and gives no path.
-type keyFinder struct {
-	lines  map[string]int
-	faults []Fault
+// fields are the keys of a section and the fields of its Go type, as reflect.Value.FieldByIndex takes them.
+type fields map[string][]int
+
+// fieldsOf returns the keys of struct type t, those of its inlined fields included.
+func fieldsOf(t reflect.Type) fields {
+	all := fields{}
+	all.add(t, nil)
+	return all
 }
 
-// walk visits node, which stands at the dotted path and is decoded into t.
-func (k *keyFinder) walk(node *yaml.Node, t reflect.Type, path string) {
-	node = content(node)
-	if path != "" {
-		k.lines[path] = node.Line
-	}
-	switch {
-	case node.Kind == yaml.MappingNode && t.Kind() == reflect.Struct && t != reflect.TypeFor[yaml.Node]():
-		k.walkStruct(node, t, path)
-	case node.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
-		for i, item := range node.Content {
-			k.walk(item, t.Elem(), fmt.Sprintf("%s[%d]", path, i))
-		}
-	}
-}
-
-// content looks through documents and aliases.
-func content(node *yaml.Node) *yaml.Node {
-	for {
-		switch {
-		case node.Kind == yaml.AliasNode:
-			node = node.Alias
-		case node.Kind == yaml.DocumentNode && len(node.Content) > 0:
-			node = node.Content[0]
-		default:
-			return node
-		}
-	}
-}
-
-func (k *keyFinder) walkStruct(node *yaml.Node, t reflect.Type, path string) {
-	known := map[string]reflect.Type{}
-	yamlFields(t, known)
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		key, value := node.Content[i], node.Content[i+1]
-		child := key.Value
-		if path != "" {
-			child = path + "." + key.Value
-		}
-		field, ok := known[key.Value]
-		if !ok {
-			k.faults = append(k.faults, Fault{child, key.Line, unknownKey(key.Value, known)})
-			continue
-		}
-		k.walk(value, field, child)
-		k.lines[child] = key.Line
-	}
-}
-
-// yamlFields adds the YAML keys of struct type t, those of its inlined fields included, to known.
-func yamlFields(t reflect.Type, known map[string]reflect.Type) {
+func (f fields) add(t reflect.Type, before []int) {
 	for i := range t.NumField() {
 		field := t.Field(i)
+		index := append(slices.Clone(before), i)
 		name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		switch {
 		case name == "-" || !field.IsExported():
 		case strings.Contains(options, "inline"):
-			yamlFields(field.Type, known)
+			f.add(field.Type, index)
 		case name == "":
-			known[strings.ToLower(field.Name)] = field.Type
+			f[strings.ToLower(field.Name)] = index
 		default:
-			known[name] = field.Type
+			f[name] = index
 		}
 	}
 }
 
-// unknownKey says that key does not exist, and which of the known keys was probably meant.
-func unknownKey(key string, known map[string]reflect.Type) string {
-	best, bestDistance := "", min(3, len(key)/2+1) // a short name has nothing in common with most
-	names := make([]string, 0, len(known))
-	for name := range known {
-		names = append(names, name)
-		if d := editDistance(key, name); d < bestDistance || (d == bestDistance && best != "" && name < best) {
-			best, bestDistance = name, d
+// vocabulary holds every key of the configuration with the sections that have it.
+type vocabulary map[string][]string
+
+// newVocabulary returns the keys of the file and of a camera.
+func newVocabulary() vocabulary {
+	all := vocabulary{}
+	all.add(reflect.TypeFor[document](), "")
+	all.add(reflect.TypeFor[Camera](), "cameras")
+	return all
+}
+
+func (v vocabulary) add(t reflect.Type, section string) {
+	for name, index := range fieldsOf(t) {
+		v[name] = append(v[name], section)
+		if field := t.FieldByIndex(index).Type; field.Kind() == reflect.Struct && field != nodeType {
+			v.add(field, join(section, name))
 		}
 	}
-	if best != "" {
-		return fmt.Sprintf("unknown key; did you mean %q?", best)
+}
+
+// join appends a key to the dotted path of its section.
+func join(section, key string) string {
+	if section == "" {
+		return key
 	}
-	return "unknown key; known here are " + listed(names)
+	return section + "." + key
+}
+
+// unknown returns the fault of a key that its section does not have. It repeats the key only if that is close to one of
+// the configuration: a password that holds a comma or a colon and stands without quotes is read as a key.
+func (v vocabulary) unknown(section, key string, known fields) Fault {
+	best := nearest(key, keysOf(known))
+	switch {
+	case best != "":
+		return Fault{Key: join(section, key), Text: fmt.Sprintf("unknown key; did you mean %q?", best)}
+	case v[key] != nil:
+		return Fault{Key: join(section, key), Text: "unknown key here; it is a key of " + listed(sectionNames(v[key]))}
+	case v.words(key):
+		return Fault{Key: join(section, key), Text: "unknown key; known here are " + listed(keysOf(known))}
+	default:
+		return Fault{Key: section, Text: "unknown key, which is not repeated, as it may be part of a value without quotes; " +
+			"known here are " + listed(keysOf(known))}
+	}
+}
+
+// words reports whether key is made of words that keys of the configuration are made of, as fps is.
+func (v vocabulary) words(key string) bool {
+	if nearest(key, keysOf(v)) != "" {
+		return true
+	}
+	known := map[string]bool{}
+	for name := range v {
+		for word := range strings.SplitSeq(name, "_") {
+			known[word] = true
+		}
+	}
+	for word := range strings.SplitSeq(key, "_") {
+		if !known[word] {
+			return false
+		}
+	}
+	return true
+}
+
+func sectionNames(sections []string) []string {
+	var names []string
+	for _, section := range sections {
+		section = strings.TrimPrefix(section, "cameras.") // a camera may have most of the sections too
+		switch section {
+		case "":
+			section = "the top of the file"
+		case "cameras":
+			section = "a camera"
+		}
+		if !slices.Contains(names, section) {
+			names = append(names, section)
+		}
+	}
+	return names
+}
+
+// nearest returns the name that key is a misspelling of, or nothing.
+func nearest(key string, names []string) string {
+	slices.Sort(names)
+	key = strings.ToLower(key)
+	best, bestDistance := "", 3
+	for _, name := range names {
+		if most := min(bestDistance-1, (len(name)+1)/3); editDistance(key, name, most) <= most {
+			best, bestDistance = name, editDistance(key, name, most)
+		}
+	}
+	return best
+}
+
+func keysOf[T any](m map[string]T) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	return names
 }

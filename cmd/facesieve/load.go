@@ -1,83 +1,83 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"reflect"
-	"regexp"
-	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 )
 
-// maxConfigBytes bounds a configuration file; a larger one is something else given by mistake.
-const maxConfigBytes = 1 << 20
-
-// document is the configuration file as YAML sees it: cameras stay undecoded until the defaults they build on are known.
+// document is the content of a configuration file. Cameras stay undecoded until the defaults that they build on are
+// known.
 type document struct {
 	Config  `yaml:",inline"`
 	Cameras []yaml.Node `yaml:"cameras"`
 }
 
-// LoadConfig reads the configuration: defaults, then the file, then the environment. Its error is a Faults that holds
-// everything that is wrong, or says that the file cannot be read.
+// LoadConfig reads the configuration of the daemon: defaults, then the file, then the environment. Its error is a
+// Faults that holds everything that is wrong, or an error of reading the file.
 func LoadConfig(path string, getenv func(string) string) (Config, error) {
-	text, err := readBounded(path)
+	return loadFor(forDaemon(), path, getenv)
+}
+
+// loadFor reads what a command uses of the configuration. What is wrong with the rest of the file is no error.
+func loadFor(used use, path string, getenv func(string) string) (Config, error) {
+	text, err := readConfigFile(path)
 	if err != nil {
 		return Config{}, err
 	}
-	return parseConfig(path, text, getenv)
+	return parseFor(used, path, text, getenv)
 }
 
-// parseConfig decodes and checks text, the content of the file at path.
+// parseConfig decodes and checks text, the content of the file at path, for the daemon.
 func parseConfig(path string, text []byte, getenv func(string) string) (Config, error) {
-	loader := loader{keys: keyFinder{lines: map[string]int{}}, getenv: getenv}
-	cfg := loader.load(text)
-	if len(loader.keys.faults) > 0 {
-		return Config{}, Faults{File: path, List: loader.keys.faults}
-	}
-	return cfg, nil
+	return parseFor(forDaemon(), path, text, getenv)
 }
 
-func readBounded(path string) ([]byte, error) {
-	file, err := os.Open(path) //nolint:gosec // the user names the file
-	if err != nil {
-		return nil, fmt.Errorf("open configuration: %w", err)
+func parseFor(used use, path string, text []byte, getenv func(string) string) (Config, error) {
+	loader := newLoader(used, getenv)
+	cfg := loader.load(text)
+	if loader.binder.faults.empty() {
+		return cfg, nil
 	}
-	defer file.Close() //nolint:errcheck // only read
-	text, err := io.ReadAll(io.LimitReader(file, maxConfigBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
-	}
-	if len(text) > maxConfigBytes {
-		return nil, fmt.Errorf("read configuration: %s is larger than %d bytes; is it a YAML file?", path, maxConfigBytes)
-	}
-	return text, nil
+	return Config{}, Faults{File: path, List: loader.binder.faults.list, Omitted: loader.binder.faults.omitted}
 }
 
 // loader turns the text of a file into a Config and collects what is wrong with it.
 type loader struct {
-	keys   keyFinder
+	use    use
+	top    fields // the keys at the top of the file
+	binder *binder
 	getenv func(string) string
 }
 
-func (l *loader) fault(key, format string, args ...any) {
-	l.keys.faults = append(l.keys.faults, Fault{Key: key, Line: l.line(key), Text: fmt.Sprintf(format, args...)})
+func newLoader(used use, getenv func(string) string) *loader {
+	l := &loader{use: used, top: fieldsOf(reflect.TypeFor[document]()), binder: newBinder(), getenv: getenv}
+	l.binder.faults.ignored = l.ignores
+	return l
 }
 
-// line finds where key stands in the file; for a key that is not there, the section that it would stand in.
-func (l *loader) line(key string) int {
+// fault adds a fault of the value at key, unless that has one already.
+func (l *loader) fault(key, format string, args ...any) {
+	switch {
+	case l.binder.faulty[key]:
+	case l.binder.logins[key]:
+		l.binder.fault(l.position(key), key, "not valid here, and not repeated: user and password of a url may be in it")
+	default:
+		l.binder.fault(l.position(key), key, format, args...)
+	}
+}
+
+// position finds where key stands in the file; for a key that is not there, the section that it would stand in.
+func (l *loader) position(key string) position {
 	for key != "" {
-		if line, ok := l.keys.lines[key]; ok {
-			return line
+		if at, ok := l.binder.at[key]; ok {
+			return at
 		}
 		key = key[:max(0, strings.LastIndexAny(key, ".["))]
 	}
-	return 0
+	return position{}
 }
 
 func (l *loader) load(text []byte) Config {
@@ -86,97 +86,42 @@ func (l *loader) load(text []byte) Config {
 	if !ok {
 		return doc.Config
 	}
-	l.decodeAt("", root, &doc)
+	if root != nil {
+		l.binder.bind(root, reflect.ValueOf(&doc).Elem(), target{})
+	}
+	if l.binder.values > maxValues { // what follows would take as long again, and report what was not read
+		return doc.Config
+	}
 	l.environment(&doc.Config)
 	if doc.Device == "" {
 		doc.Device = hostName()
 	}
 	doc.MQTT.Device = doc.Device
-	for i := range doc.Cameras {
-		camera := doc.camera()
-		l.decodeAt(fmt.Sprintf("cameras[%d]", i), &doc.Cameras[i], &camera)
-		camera.Capture.Shown = camera.Capture.URL
-		camera.Capture.URL = l.expand(fmt.Sprintf("cameras[%d].url", i), camera.Capture.URL)
-		doc.Config.Cameras = append(doc.Config.Cameras, camera)
+	if l.use.reads("cameras") {
+		for i := range doc.Cameras {
+			doc.Config.Cameras = append(doc.Config.Cameras, l.camera(i, &doc.Cameras[i], doc.Config))
+		}
 	}
 	l.validate(doc.Config)
 	return doc.Config
 }
 
-// parse reads text as one YAML document, a mapping or nothing.
-func (l *loader) parse(text []byte) (*yaml.Node, bool) {
-	var root yaml.Node
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	if err := decoder.Decode(&root); err != nil && !errors.Is(err, io.EOF) {
-		l.yamlFault("not YAML: " + strings.TrimPrefix(err.Error(), "yaml: "))
-		return nil, false
+// camera decodes a camera over what the top of the file has for all.
+func (l *loader) camera(i int, node *yaml.Node, cfg Config) Camera {
+	if name := nameIn(node); l.use.skips(i, name) {
+		return Camera{Name: name}
 	}
-	if root.Kind != 0 && root.Content[0].Kind != yaml.MappingNode && root.Content[0].Tag != "!!null" {
-		l.keys.faults = append(l.keys.faults, Fault{Line: 1, Text: "the file is not a mapping of keys to values"})
-		return nil, false
+	key := cameraKey(i)
+	camera := cfg.camera()
+	if l.binder.faulty[key] { // there is no such camera
+		return camera
 	}
-	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		l.keys.faults = append(l.keys.faults, Fault{Text: "the file holds more than one YAML document; keep the first"})
-		return nil, false
+	l.binder.bind(node, reflect.ValueOf(&camera).Elem(), target{key: key})
+	camera.Capture.Shown = camera.Capture.URL
+	if l.use.sources {
+		camera.Capture.URL = l.expand(key+".url", camera.Capture.URL)
 	}
-	return &root, true
+	return camera
 }
 
-// decodeAt decodes node, which stands at key, over what value points at; values of a wrong type and unknown keys become
-// faults. It decodes first: that is where package yaml refuses aliases without end.
-func (l *loader) decodeAt(key string, node *yaml.Node, value any) {
-	if node.Kind == 0 {
-		return
-	}
-	err := node.Decode(value)
-	var types *yaml.TypeError
-	if err != nil && !errors.As(err, &types) {
-		l.yamlFault(strings.TrimPrefix(err.Error(), "yaml: "))
-		return
-	}
-	l.keys.walk(node, reflect.TypeOf(value).Elem(), key)
-	if types != nil {
-		for _, text := range types.Errors {
-			l.yamlFault(text)
-		}
-	}
-}
-
-var yamlLine = regexp.MustCompile(`^(not YAML: )?line (\d+): (.*)$`) //nolint:gochecknoglobals // compiled once, never written
-
-// yamlFault adds a message of the yaml package, "line 3: cannot unmarshal ...", as a fault with its line and key.
-func (l *loader) yamlFault(text string) {
-	match := yamlLine.FindStringSubmatch(text)
-	if match == nil {
-		l.keys.faults = append(l.keys.faults, Fault{Text: text})
-		return
-	}
-	line, _ := strconv.Atoi(match[2]) //nolint:errcheck // \d+
-	key := ""
-	for candidate, at := range l.keys.lines {
-		if at == line && len(candidate) > len(key) {
-			key = candidate
-		}
-	}
-	l.keys.faults = append(l.keys.faults, Fault{Key: key, Line: line, Text: match[1] + plainType(match[3])})
-}
-
-// plainType rewords yaml's "cannot unmarshal !!str `abc` into float64" for a person.
-func plainType(text string) string {
-	match := regexp.MustCompile("^cannot unmarshal !!(\\w+)(?: `(.*)`)? into (.+)$").FindStringSubmatch(text)
-	if match == nil {
-		return text
-	}
-	wanted := map[string]string{
-		"float64": "a number", "float32": "a number", "int": "a whole number", "bool": "true or false",
-		"string": "text", "time.Duration": "a duration such as 500ms, 2s or 1m",
-	}[match[3]]
-	if wanted == "" {
-		wanted = "a " + match[3]
-	}
-	got := map[string]string{"map": "a mapping", "seq": "a list"}[match[1]]
-	if got == "" {
-		got = strconv.Quote(match[2])
-	}
-	return got + " is not " + wanted
-}
+func cameraKey(i int) string { return fmt.Sprintf("cameras[%d]", i) }

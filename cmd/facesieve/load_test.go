@@ -18,7 +18,7 @@ func TestShippedFileEqualsDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := loader{keys: keyFinder{lines: map[string]int{}}, getenv: noEnvironment}
+	l := newLoader(forDaemon(), noEnvironment)
 	got := l.load(text)
 	want := DefaultConfig()
 	want.Device = hostName()
@@ -28,12 +28,12 @@ func TestShippedFileEqualsDefaults(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("shipped file\n%+v\ndefaults\n%+v", got, want)
 	}
-	if len(l.keys.faults) != 1 || l.keys.faults[0].Key != "cameras" {
-		t.Errorf("faults %v, want only that no camera is configured", l.keys.faults)
+	if faults := l.binder.faults.list; len(faults) != 1 || faults[0].Key != "cameras" {
+		t.Errorf("faults %v, want only that no camera is configured", faults)
 	}
 	missing := []string{}
 	for key := range fieldKeys(reflect.TypeFor[Config](), "") {
-		if _, ok := l.keys.lines[key]; !ok {
+		if !l.given(key) {
 			missing = append(missing, key)
 		}
 	}
@@ -57,9 +57,9 @@ func normalise(c *Config) {
 
 // fieldKeys returns the dotted keys of everything in t that is no struct.
 func fieldKeys(t reflect.Type, path string) map[string]bool {
-	known, keys := map[string]reflect.Type{}, map[string]bool{}
-	yamlFields(t, known)
-	for name, field := range known {
+	keys := map[string]bool{}
+	for name, index := range fieldsOf(t) {
+		field := t.FieldByIndex(index).Type
 		if path != "" {
 			name = path + "." + name
 		}
@@ -74,6 +74,14 @@ func fieldKeys(t reflect.Type, path string) map[string]bool {
 	return keys
 }
 
+// badEnvironment holds values that cannot stand where testdata/bad puts them.
+func badEnvironment(name string) string {
+	return map[string]string{
+		"LINES": "S3\ncret", "COLON": "S3:cret", "LOGIN": "viewer:S3cret@host", "CAMERA_URL": "rtsp://viewer:S3#cret@host/x", "QUOTED": `"S3cret`,
+		"LONG": strings.Repeat("S3cret", 20) + "ä",
+	}[name]
+}
+
 // Each file in testdata/bad breaks one rule; the file beside it holds the exact message.
 func TestBadFiles(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
@@ -82,7 +90,7 @@ func TestBadFiles(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			_, err := LoadConfig(file, noEnvironment)
+			_, err := loadFor(forCheck(), file, badEnvironment)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -95,6 +103,9 @@ func TestBadFiles(t *testing.T) {
 			}
 			if got := err.Error() + "\n"; got != string(want) {
 				t.Errorf("got\n%swant\n%s", got, want)
+			}
+			if strings.Contains(err.Error(), "S3") || strings.Contains(err.Error(), "cret") {
+				t.Error("a password is in a fault")
 			}
 		})
 	}

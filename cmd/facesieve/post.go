@@ -27,6 +27,7 @@ type post struct {
 	box       *outbox.Box
 	publisher *publish.Publisher
 	broker    *publish.Broker
+	cameras   []string // that are configured
 }
 
 // postConfig is what the configuration says of the way to the broker.
@@ -64,6 +65,9 @@ func (p *post) open(ctx context.Context, cfg postConfig) (err error) {
 		mqtt = p.broker.Attach(mqtt)
 	}
 	p.publisher, err = publish.Open(mqtt, p.box, p.log.With().Str("component", "publish").Logger())
+	if err == nil && p.cameras != nil {
+		p.publisher.SetCameras(p.cameras)
+	}
 	return err
 }
 
@@ -99,9 +103,7 @@ func (p *post) replace(ctx context.Context, cfg postConfig) error {
 		p.cfg = cfg
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handoverTime)
-	defer cancel()
-	p.publisher.Close(ctx)
+	p.closePublisher(ctx, cfg.mqtt)
 	p.closeForeign(cfg)
 	err := p.open(ctx, cfg)
 	if err == nil {
@@ -115,6 +117,17 @@ func (p *post) replace(ctx context.Context, cfg postConfig) error {
 		err = errors.Join(err, p.box.Reconfigure(before.outbox))
 	}
 	return err
+}
+
+// closePublisher ends the publisher before another one is opened. Topics that the next one does not use are cleared.
+func (p *post) closePublisher(ctx context.Context, next publish.Config) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handoverTime)
+	defer cancel()
+	if now := p.cfg.mqtt; now.Broker == next.Broker && now.Listen == next.Listen && now.Topics() == next.Topics() {
+		p.publisher.Close(ctx)
+		return
+	}
+	p.publisher.Leave(ctx)
 }
 
 // errNoWayBack says that neither the new nor the old way to the broker can be opened: the program cannot go on.
@@ -172,13 +185,16 @@ func (p *post) tell(now time.Time, stations []*station) {
 	}
 }
 
-// gone publishes that a camera works no more.
-func (p *post) gone(now time.Time, name string) {
-	p.mutex.RLock()
-	defer p.mutex.RUnlock()
-	if err := p.publisher.SetState(name, publish.State{State: publish.Stopped, Since: now}); err != nil {
-		p.log.Error().Err(err).Str("camera", name).Msg("cannot tell the camera's state")
+// configured names the cameras that are configured; retained states of others are cleared.
+func (p *post) configured(cameras []Camera) {
+	names := make([]string, 0, len(cameras))
+	for _, camera := range cameras {
+		names = append(names, camera.Name)
 	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.cameras = names
+	p.publisher.SetCameras(names)
 }
 
 // stuck says whether the publisher hangs.

@@ -25,6 +25,13 @@ func (p progress) add() {
 	}
 }
 
+// clear makes room for a line, which may go to the same terminal.
+func (p progress) clear() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}
+
 func (p progress) finish() {
 	if p.bar != nil {
 		_ = p.bar.Finish()

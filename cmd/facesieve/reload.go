@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"time"
 )
 
 // change is a configuration that was checked, and what it needs built beside what runs. It is adopted as a whole, or
@@ -121,9 +120,7 @@ func (d *daemon) adopt(c *change) error {
 		all = errors.Join(all, t.station.tune(t.settings, t.engine))
 	}
 	gone := d.fleet.put(c.stations)
-	for _, name := range gone {
-		d.post.gone(time.Now(), name)
-	}
+	d.post.configured(c.cfg.Cameras)
 	if c.shared != d.shared {
 		all = errors.Join(all, d.shared.retire())
 	}

@@ -42,7 +42,7 @@ func TestReloadAddsAndRemovesCameras(t *testing.T) {
 	eventually(t, "faces", func() bool { return d.faces("one") > 0 && d.faces("two") > 0 })
 	d.write(allFaces + "cameras:\n" + looped("two", first) + looped("three", second))
 	d.awaitLog("is in force", `"cameras_opened":["three"]`, `"cameras_removed":["one"]`, `"cameras_tuned":0`)
-	eventually(t, "state of the old one", func() bool { return d.state("one") == "stopped" })
+	eventually(t, "state of the old one cleared", func() bool { return d.state("one") == "removed" })
 	before := d.faces("two")
 	eventually(t, "faces of the new one, and more of the old one", func() bool {
 		return d.faces("three") > 0 && d.faces("two") > before
@@ -68,7 +68,7 @@ func TestReloadRefusesABadFile(t *testing.T) {
 	d := startTestDaemon(t, allFaces+cameras)
 	eventually(t, "a face", func() bool { return d.faces("door") > 0 })
 	d.write("detect: {scor: 1}\nmax_fps: many\n" + cameras)
-	d.awaitLog("the new configuration is refused", "facesieve.yaml:5: detect.scor: unknown key", "facesieve.yaml:6: max_fps")
+	d.awaitLog("the new configuration is refused", "facesieve.yaml:5:10: detect.scor: unknown key", "facesieve.yaml:6:10: max_fps")
 	eventually(t, "status", func() bool {
 		return strings.Contains(d.systemd.status(), "refused: line 5: detect.scor: unknown key") &&
 			strings.HasPrefix(d.systemd.status(), "1 camera running")

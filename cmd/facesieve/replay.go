@@ -16,9 +16,9 @@ import (
 type replayCommand struct {
 	Config string    `type:"path" help:"Configuration file. Default: the built-in one."`
 	Camera string    `help:"Name of the camera in the configuration whose settings apply. Default: the first."`
-	Out    string    `type:"path" placeholder:"DIR" help:"Write events.jsonl, the faces and a page with all faces seen into this folder, instead of publishing over MQTT."`
+	Out    filePath  `placeholder:"DIR" help:"Write events.jsonl, the faces and a page with all faces seen into this folder, instead of publishing over MQTT."`
 	Start  time.Time `default:"1970-01-01T00:00:00Z" help:"When the recording began (RFC 3339); event times count from it."`
-	Video  string    `arg:"" type:"path" help:"A recording, or a folder of pictures."`
+	Video  filePath  `arg:"" help:"A recording, or a folder of pictures."`
 }
 
 // Run takes every frame of the recording through the pipeline. The same recording gives the same events.
@@ -47,20 +47,26 @@ func (c *replayCommand) settings() (Config, Camera, error) {
 	camera.Name = "replay"
 	if c.Config != "" {
 		var err error
-		if cfg, err = LoadConfig(c.Config, secrets); err != nil {
+		if cfg, err = loadFor(forReplay(c.Camera, c.Out == ""), c.Config, secrets); err != nil {
 			return cfg, camera, err
 		}
 		if camera, err = cfg.named(c.Camera); err != nil {
 			return cfg, camera, err
 		}
 	}
-	camera.Capture.URL, camera.Capture.Shown, camera.Capture.Pace, camera.Capture.Start = c.Video, "", capture.Fast, c.Start
+	camera.Capture.URL, camera.Capture.Shown, camera.Capture.Pace, camera.Capture.Start = string(c.Video), "", capture.Fast, c.Start
 	camera.Capture.Loop = false
 	return cfg, camera, nil
 }
 
-// named returns the camera of this name, or the first if name is empty.
+// named returns the camera of this name. If name is empty, it is the first, or where there is none one with what the top
+// of the file has.
 func (c Config) named(name string) (Camera, error) {
+	if name == "" && len(c.Cameras) == 0 {
+		camera := c.camera()
+		camera.Name = "replay"
+		return camera, nil
+	}
 	var names []string
 	for _, camera := range c.Cameras {
 		if name == "" || camera.Name == name {
@@ -88,7 +94,7 @@ func (c *replayCommand) openSink(
 	}
 	switch {
 	case c.Out != "":
-		return newFolderSink(c.Out, encode, camera.Quality.Threshold, term.out)
+		return newFolderSink(string(c.Out), encode, camera.Quality.Threshold, term.out)
 	case c.Config != "":
 		return openPatientSink(ctx, cfg, encode, log)
 	default:
@@ -124,6 +130,9 @@ func (c *replayCommand) replay(
 		return fmt.Errorf("interrupted after %d frames", p.counts.frames.Load())
 	}
 	summarise(term.err, p, time.Since(start))
+	if stats := source.Stats(); stats.Skipped > 0 {
+		fmt.Fprintf(term.err, "%s could not be read; the last was %s\n", counted(int(stats.Skipped), "picture"), stats.LastError) //nolint:gosec // few
+	}
 	return nil
 }
 

@@ -70,20 +70,10 @@ func (f *folderSink) face(c *candidate) error {
 	if err := json.NewEncoder(f.events).Encode(event); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
-	if err := saveFace(filepath.Join(f.folder, "faces"), event); err != nil {
+	if err := saveFace(filepath.Join(f.folder, "faces"), faceFile(event), event); err != nil {
 		return err
 	}
 	return f.printSink.face(c)
-}
-
-// saveFace writes the picture of event into folder, named by camera, track, time and score.
-func saveFace(folder string, event publish.Event) error {
-	name := fmt.Sprintf("%s_%d_%s_%03.0f.%s", event.Camera, event.Track,
-		event.Time.UTC().Format("20060102T150405.000"), event.Quality.Score, event.Image.Encoding)
-	return writeAtomically(filepath.Join(folder, name), func(file *os.File) error {
-		_, err := file.Write(event.Image.Data)
-		return err
-	})
 }
 
 func (f *folderSink) close() error {

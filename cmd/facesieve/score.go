@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"image"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
+	"unicode/utf8"
 
 	"github.com/rs/zerolog"
 	"gocv.io/x/gocv"
@@ -22,37 +19,45 @@ import (
 )
 
 type scoreCommand struct {
-	Aligned bool     `help:"Take the pictures as aligned faces of 112x112 pixels; find none."`
-	JSON    bool     `help:"Print one JSON object a face and line."`
-	Config  string   `type:"path" help:"Configuration file: networks, detector and gates. Default: the built-in one."`
-	Paths   []string `arg:"" name:"file|dir" type:"path" help:"Pictures, or folders of pictures (with those below)."`
+	Aligned   bool       `help:"Take the pictures as aligned faces of 112x112 pixels; find none."`
+	JSON      bool       `help:"Print one JSON object a face and line."`
+	MaxPixels int        `default:"40000000" placeholder:"N" help:"Refuse pictures of more pixels (width times height), unread."`
+	Config    string     `type:"path" help:"Configuration file: networks, detector and gates. Default: the built-in one."`
+	Paths     []filePath `arg:"" name:"file|dir" help:"Pictures, or directories of pictures (with those below)."`
 }
 
-// scoredFace is one line of facesieve score --json.
+// Validate checks the flags; kong calls it.
+func (c *scoreCommand) Validate() error {
+	if c.MaxPixels < 1 {
+		return fmt.Errorf("--max-pixels=%d is less than 1", c.MaxPixels)
+	}
+	return nil
+}
+
+// scoredFace is one line of facesieve score --json: a face, or a picture without one.
 type scoredFace struct {
 	File       string              `json:"file"`
-	Face       *int                `json:"face,omitempty"`      // number of the face in the picture, from 0, best detection first
-	Box        *[4]float32         `json:"box,omitempty"`       // x, y, width, height in pixels
-	Landmarks  *[5][2]float32      `json:"landmarks,omitempty"` // right eye, left eye, nose, right and left mouth corner
-	Score      *float64            `json:"score,omitempty"`     // 0..100
+	FileBytes  []byte              `json:"file_base64,omitempty"` // of a name that is not UTF-8, which file shows in part
+	Faces      *int                `json:"faces,omitempty"`       // number of faces in the picture
+	Face       *int                `json:"face,omitempty"`        // number of the face in the picture, from 0, best detection first
+	Box        *[4]float32         `json:"box,omitempty"`         // x, y, width, height in pixels
+	Landmarks  *[5][2]float32      `json:"landmarks,omitempty"`   // right eye, left eye, nose, right and left mouth corner
+	Score      *float64            `json:"score,omitempty"`       // 0..100
 	Raw        *float64            `json:"raw,omitempty"`
 	Labels     publish.Labels      `json:"labels,omitempty"` // what raw is made of, each 0..1
 	Components *publish.Components `json:"components,omitempty"`
 	Error      string              `json:"error,omitempty"`
 }
 
-// Run scores every face of every picture. It goes on after a picture that cannot be read, and fails at the end.
+// Run scores every face of every picture. It goes on after a picture that cannot be read, and fails at the end. A
+// picture without a face is no failure.
 func (c *scoreCommand) Run(ctx context.Context, term console) error {
 	cfg := DefaultConfig()
 	var err error
 	if c.Config != "" {
-		if cfg, err = LoadConfig(c.Config, secrets); err != nil {
+		if cfg, err = loadFor(forScore(), c.Config, secrets); err != nil {
 			return err
 		}
-	}
-	files, err := pictureFiles(c.Paths)
-	if err != nil {
-		return err
 	}
 	nets, err := openModels(cfg)
 	if err != nil {
@@ -63,42 +68,60 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 		return err
 	}
 	defer scores.Close() //nolint:errcheck // only memory is freed
-	return c.scoreAll(ctx, term, scores, files, float32(scores.detector.Config().Score))
+	return c.scoreAll(ctx, term, scores, listPictures(c.Paths))
 }
 
-func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engine, files []string, least float32) error {
-	bar := newProgress(term.err, len(files), "pictures")
-	failed := 0
-	for _, file := range files {
-		if err := ctx.Err(); err != nil {
-			return errors.New("interrupted")
+func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engine, list *pictureList) error {
+	bar := newProgress(term.err, len(list.pictures), "pictures")
+	var counts scoreCounts
+	for _, picture := range list.pictures {
+		if ctx.Err() != nil {
+			bar.finish()
+			return fmt.Errorf("interrupted after %d of %d pictures", counts.pictures, len(list.pictures))
 		}
-		faces, err := c.scoreFile(scores, file, least)
-		if err != nil {
-			failed++
-			faces = []scoredFace{{File: file, Error: err.Error()}}
-		}
-		for _, face := range faces {
-			if err := c.print(term.out, face); err != nil {
+		lines := c.scorePicture(scores, picture)
+		counts.add(lines)
+		bar.clear()
+		for _, line := range lines {
+			if err := c.print(term.out, line); err != nil {
 				return fmt.Errorf("print the scores: %w", err)
 			}
 		}
 		bar.add()
 	}
 	bar.finish()
-	if failed > 0 {
-		return fmt.Errorf("%d of %d pictures could not be scored; each is named above", failed, len(files))
+	fmt.Fprintln(term.err, counts.summary(list))
+	if counts.failed > 0 {
+		return fmt.Errorf("%d of %d pictures could not be scored; each is named above", counts.failed, counts.pictures)
 	}
 	return nil
 }
 
-// scoreFile returns a line for each face of the picture in file. One that is less sure than least does not count: it could
-// only continue a track.
+// scorePicture returns a line for each face of a picture, or one line that there is none, or why it cannot be scored.
+func (c *scoreCommand) scorePicture(scores *engine, picture listedPicture) []scoredFace {
+	var lines []scoredFace
+	err := picture.fault
+	if err == nil {
+		lines, err = c.scoreFile(scores, picture.path, float32(scores.detector.Config().Score))
+	}
+	if err != nil {
+		lines = []scoredFace{{File: picture.path, Error: err.Error()}}
+	}
+	if !utf8.ValidString(picture.path) {
+		for i := range lines {
+			lines[i].FileBytes = []byte(picture.path)
+		}
+	}
+	return lines
+}
+
+// scoreFile returns a line for each face of the picture in file. One that is less sure than least does not count: it
+// could only continue a track.
 func (c *scoreCommand) scoreFile(e *engine, file string, least float32) ([]scoredFace, error) {
 	picture := gocv.NewMat()
 	defer picture.Close()
-	if !capture.ReadPicture(file, &picture) {
-		return nil, errors.New("not a picture that can be read; JPEG, PNG, WebP, BMP and TIFF can")
+	if err := capture.ReadPicture(file, c.MaxPixels, &picture); err != nil {
+		return nil, err
 	}
 	e.borrow(image.Pt(picture.Cols(), picture.Rows()))
 	defer e.giveBack()
@@ -110,8 +133,9 @@ func (c *scoreCommand) scoreFile(e *engine, file string, least float32) ([]score
 		return nil, err
 	}
 	found = slices.DeleteFunc(found, func(face detect.Face) bool { return face.Score < least })
-	if len(found) == 0 {
-		return nil, errors.New("no face found; with --aligned a picture is taken as a face")
+	count := len(found)
+	if count == 0 {
+		return []scoredFace{{File: file, Faces: &count}}, nil
 	}
 	var lines []scoredFace
 	for i, face := range found {
@@ -120,7 +144,7 @@ func (c *scoreCommand) scoreFile(e *engine, file string, least float32) ([]score
 			return nil, err
 		}
 		lines = append(lines, scoredFace{
-			File: file, Face: &i, Box: &face.Box, Landmarks: &j.Face.Landmarks,
+			File: file, Faces: &count, Face: &i, Box: &face.Box, Landmarks: &j.Face.Landmarks,
 			Score: &j.Score.Value, Raw: &j.Score.Raw, Labels: j.Labels, Components: components(j.Assessment),
 		})
 	}
@@ -141,66 +165,38 @@ func scoreAligned(e *engine, file string, picture gocv.Mat) ([]scoredFace, error
 	if err := e.assessor.Pixels(picture, &measures); err != nil {
 		return nil, fmt.Errorf("measure: %w", err)
 	}
-	first := 0
+	first, count := 0, 1
 	return []scoredFace{{
-		File: file, Face: &first, Score: &score.Value, Raw: &score.Raw, Labels: e.scorer.Named(score),
+		File: file, Faces: &count, Face: &first, Score: &score.Value, Raw: &score.Raw, Labels: e.scorer.Named(score),
 		Components: components(measures),
 	}}, nil
 }
 
-// print writes one line: JSON, or score, box and file for a person.
+// print writes one line: JSON, or score, file and box for a person.
 func (c *scoreCommand) print(w io.Writer, face scoredFace) error {
 	if c.JSON {
-		return json.NewEncoder(w).Encode(face)
+		line, err := json.Marshal(face)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(append(safeJSON(line), '\n'))
+		return err
 	}
-	if face.Error != "" {
-		_, err := fmt.Fprintf(w, "    -  %s: %s\n", face.File, face.Error)
+	file := printablePath(face.File)
+	switch {
+	case face.Error != "":
+		_, err := fmt.Fprintf(w, "    -  %s: %s\n", file, face.Error)
+		return err
+	case face.Score == nil:
+		_, err := fmt.Fprintf(w, "    -  %s: no face found\n", file)
 		return err
 	}
 	where := ""
 	if box := face.Box; box != nil {
 		where = fmt.Sprintf("  face %d, %.0fx%.0f at %.0f,%.0f", *face.Face, box[2], box[3], box[0], box[1])
 	}
-	_, err := fmt.Fprintf(w, "%5.1f  %s%s\n", *face.Score, face.File, where)
+	_, err := fmt.Fprintf(w, "%5.1f  %s%s\n", *face.Score, file, where)
 	return err
-}
-
-// pictureFiles replaces each folder among paths by the pictures in it and below, in lexical order.
-func pictureFiles(paths []string) ([]string, error) {
-	var files []string
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		if !info.IsDir() {
-			files = append(files, path)
-			continue
-		}
-		before := len(files)
-		err = filepath.WalkDir(path, func(name string, entry os.DirEntry, err error) error {
-			if err == nil && entry.Type().IsRegular() && isPicture(name) {
-				files = append(files, name)
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		if len(files) == before {
-			return nil, fmt.Errorf("%s: no picture in this folder (.jpg, .jpeg, .png, .webp, .bmp, .tif, .tiff)", path)
-		}
-	}
-	return files, nil
-}
-
-// isPicture goes by the ending of the name.
-func isPicture(name string) bool {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff":
-		return true
-	}
-	return false
 }
 
 // components is the form of an assessment in events and scores.

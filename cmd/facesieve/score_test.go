@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -40,7 +45,7 @@ func TestScoreGoesOnAfterABrokenPicture(t *testing.T) {
 	if code != exitFailure || len(lines) != 2 || !strings.Contains(stderr, "1 of 2 pictures") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
-	if !strings.Contains(lines[0], `"error":"not a picture`) || !strings.Contains(lines[1], `"score":`) {
+	if !strings.Contains(lines[0], `"error":"not a picture: `) || !strings.Contains(lines[1], `"score":`) {
 		t.Errorf("lines\n%s", stdout)
 	}
 }
@@ -53,8 +58,107 @@ func TestScoreAlignedWantsTheSize(t *testing.T) {
 }
 
 func TestScoreOfAnEmptyFolder(t *testing.T) {
-	code, _, stderr := invoke(t.Context(), "score", t.TempDir())
-	if code != exitFailure || !strings.Contains(stderr, "no picture in this folder") {
-		t.Errorf("exit code %d: %s", code, stderr)
+	code, stdout, stderr := invoke(t.Context(), "score", t.TempDir())
+	if code != exitFailure || !strings.Contains(stdout, "no picture in this directory") {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+}
+
+func TestScoreOfAPictureWithoutAFace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "grey.png")
+	must(t, os.WriteFile(path, greyPNG(t), 0o600))
+	stdout, stderr := mustInvoke(t, "score", path)
+	if !strings.Contains(stdout, "no face found") || !strings.Contains(stderr, "1 without a face") {
+		t.Errorf("%s%s", stdout, stderr)
+	}
+	if stdout, _ := mustInvoke(t, "score", "--json", path); !strings.HasSuffix(stdout, `grey.png","faces":0}`+"\n") {
+		t.Error(stdout)
+	}
+}
+
+func greyPNG(t *testing.T) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	must(t, png.Encode(&file, image.NewGray(image.Rect(0, 0, 64, 48))))
+	return file.Bytes()
+}
+
+// A directory with everything that may lie in one. Each name that is a picture's has its line; what is left out is
+// counted.
+func TestScoreOfADirectoryOfEverything(t *testing.T) {
+	folder := t.TempDir()
+	face := facePicture(t)
+	picture, err := os.ReadFile(face)
+	must(t, err)
+	in := func(name string) string { return filepath.Join(folder, name) }
+	must(t, os.MkdirAll(in("a/b"), 0o700))
+	for name, content := range map[string][]byte{
+		"a/b/PICTURE.JPG": picture, "x.jfif": picture, "y.jpe": picture, "noname": picture, "cut.jpg": picture[:len(picture)/2],
+		"empty.png": nil, "c.heic": []byte("x"), "d.gif": []byte("GIF89a"), "notes.txt": []byte("x"), ".hidden.jpg": picture,
+		"caf\xe9.jpg": picture, "new\nline\x1b[31m\u202e.jpg": picture,
+	} {
+		must(t, os.WriteFile(in(name), content, 0o600))
+	}
+	must(t, os.Symlink(face, in("link.jpg")))
+	must(t, os.Symlink("nowhere", in("lost.jpg")))
+	must(t, os.Symlink("..", in("a/circle")))
+	must(t, syscall.Mkfifo(in("pipe.jpg"), 0o600))
+	code, stdout, stderr := invoke(t.Context(), "score", folder)
+	if code != exitFailure {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{
+		in("a/b/PICTURE.JPG") + "  face", in("x.jfif") + "  face", in("y.jpe") + "  face", in("noname") + "  face",
+		in("link.jpg") + "  face", in("cut.jpg") + ": damaged JPEG: ", in("empty.png") + ": the file is empty",
+		in("c.heic") + ": HEIC is not supported: convert", in("d.gif") + ": GIF is not supported: convert",
+		in("lost.jpg") + ": cannot be read: no such file", in("pipe.jpg") + ": a pipe, not a file",
+		`"` + in(`caf\xe9.jpg"`) + "  face", `"` + in(`new\nline\x1b[31m\u202e.jpg"`) + "  face",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	summary := "13 pictures: 7 scored, with 7 faces; 6 could not be scored; " +
+		"left out: 1 hidden, 1 other file, 1 link to directories met before\n"
+	if lines := strings.Count(stdout, "\n"); lines != 13 || !strings.HasPrefix(stderr, summary) {
+		t.Errorf("%d lines\n%s", lines, stderr)
+	}
+}
+
+// Names come out of --json as they are, as far as JSON can hold them, and in base64 where it cannot.
+func TestScoreNamesTheFileExactly(t *testing.T) {
+	picture := greyPNG(t)
+	hidden := func(r rune) bool { return !strconv.IsPrint(r) }
+	for _, name := range []string{
+		"plain.png", "new\nline.png", "caf\xe9.png", "\x1b[31m.png", "a\u202egnp.png", "\U000e0001.png", "\u009b.png",
+	} {
+		path := filepath.Join(t.TempDir(), name)
+		must(t, os.WriteFile(path, picture, 0o600))
+		link := filepath.Join(t.TempDir(), "link")
+		must(t, os.Symlink(filepath.Dir(path), link))
+		for _, argument := range []string{path, link} {
+			stdout, _ := mustInvoke(t, "score", "--json", argument)
+			var face scoredFace
+			if err := json.Unmarshal([]byte(stdout), &face); err != nil {
+				t.Fatalf("%v: %s", err, stdout)
+			}
+			got := face.File
+			if face.FileBytes != nil {
+				got = string(face.FileBytes)
+			}
+			if filepath.Base(got) != name || strings.ContainsFunc(strings.TrimSuffix(stdout, "\n"), hidden) {
+				t.Errorf("%q: %q in %q", name, got, stdout)
+			}
+		}
+	}
+}
+
+func TestScoreHoldsToTheLimitOfPixels(t *testing.T) {
+	code, stdout, _ := invoke(t.Context(), "score", "--max-pixels", "1000", facePicture(t))
+	if code != exitFailure || !strings.Contains(stdout, "640x480 pixels are more than the limit of 1000 (max_pixels)") {
+		t.Errorf("exit code %d: %s", code, stdout)
+	}
+	if code, _, _ := invoke(t.Context(), "score", "--max-pixels", "0", facePicture(t)); code != exitUsage {
+		t.Errorf("exit code %d for --max-pixels 0", code)
 	}
 }

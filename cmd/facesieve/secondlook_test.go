@@ -245,9 +245,7 @@ func faceFrame(t *testing.T) gocv.Mat {
 	t.Helper()
 	frame := gocv.NewMat()
 	t.Cleanup(func() { must(t, frame.Close()) })
-	if !capture.ReadPicture(facePicture(t), &frame) {
-		t.Fatal("the picture cannot be read")
-	}
+	must(t, capture.ReadPicture(facePicture(t), capture.DefaultMaxPixels, &frame))
 	return frame
 }
 

@@ -50,10 +50,20 @@ func camerasLine(stations []*station) string {
 }
 
 func brokerLine(s publish.Stats) string {
-	if s.Connected {
-		return "broker connected"
+	if s.Held > 0 {
+		held := plural(uint64(s.Held), "event") + " in memory only, the disk takes none" //nolint:gosec // not negative
+		s.Held = 0
+		return brokerLine(s) + ", " + held
 	}
-	line := "broker away" + brackets(" (", cause(s.LastError), ")")
+	line := "broker connected"
+	switch {
+	case !s.Connected:
+		line = "broker away" + brackets(" (", cmp.Or(s.Hint, cause(s.LastError)), ")")
+	case s.Denied != "":
+		line = "broker connected, but discards messages" + brackets(" (", s.Denied, ")")
+	default:
+		return line
+	}
 	if s.Queued > 0 {
 		line += ", " + plural(uint64(s.Queued), "event") + " waiting" //nolint:gosec // not negative
 	}

@@ -27,10 +27,17 @@ func TestRefusalNamesTheFirstFault(t *testing.T) {
 func TestStatusLineOfTheBroker(t *testing.T) {
 	away := publish.Stats{LastError: "connect: tcp: refused\nindeed"}
 	away.Queued = 1
+	discards := publish.Stats{Connected: true, Denied: "forbidden"}
+	discards.Queued = 1
+	held := away
+	held.Held = 2
 	for want, stats := range map[string]publish.Stats{
 		"broker connected": {Connected: true, LastError: "of before"},
-		"broker away (refused indeed), 1 event waiting": away,
-		"broker away": {},
+		"broker away (refused indeed), 1 event waiting":                                               away,
+		"broker away (refused indeed), 1 event waiting, 2 events in memory only, the disk takes none": held,
+		"broker away":                         {},
+		"broker away (nothing listens there)": {LastError: "connect: nothing listens there: refused", Hint: "nothing listens there"},
+		"broker connected, but discards messages (forbidden), 1 event waiting": discards,
 	} {
 		if got := brokerLine(stats); got != want {
 			t.Errorf("got %q, want %q", got, want)

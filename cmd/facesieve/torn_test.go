@@ -119,8 +119,8 @@ func TestScoreOfGarbage(t *testing.T) {
 	if code != exitFailure || strings.Count(stdout, "\n") < len(pictures) {
 		t.Errorf("exit code %d, %d lines for %d pictures\n%s", code, strings.Count(stdout, "\n"), len(pictures), stderr)
 	}
-	for _, name := range []string{"wide.png", "huge.png", "wide.bmp", "empty.jpg"} {
-		if !strings.Contains(stdout, name+`","error":"not a picture`) {
+	for _, name := range []string{"wide.png", "huge.png", "wide.bmp", "empty.jpg", "end.tif", "riff.webp"} {
+		if !strings.Contains(stdout, name+`","error":"`) {
 			t.Errorf("%s is not refused", name)
 		}
 	}

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -19,6 +19,10 @@ func (l *loader) validate(cfg Config) {
 	}
 	l.maxFPS("max_fps", cfg.MaxFPS)
 	l.section("mqtt", cfg.MQTT.Validate())
+	_, port, err := net.SplitHostPort(cfg.MQTT.Listen)
+	if err == nil && port == "0" && cfg.MQTT.Broker == publish.Embedded {
+		l.fault("mqtt.listen", "port 0 is another one at each start; give one from 1 to 65535")
+	}
 	l.section("outbox", cfg.Outbox.Validate())
 	l.section("runtime", cfg.Runtime.Validate())
 	l.section("detect", cfg.Detect.Validate())
@@ -27,22 +31,28 @@ func (l *loader) validate(cfg Config) {
 	l.modelFile("models.detector", cfg.Models.Detector)
 	l.modelFile("models.landmarks", cfg.Models.Landmarks)
 	l.cameras(cfg)
+	if l.use.files {
+		l.files(cfg)
+	}
 }
 
 func (l *loader) cameras(cfg Config) {
-	if len(cfg.Cameras) == 0 {
+	if l.use.sources && len(cfg.Cameras) == 0 {
 		l.fault("cameras", "there is none; add one with a name and a url")
 	}
 	seen := map[string]int{}
 	for i, camera := range cfg.Cameras {
-		key := fmt.Sprintf("cameras[%d]", i)
+		key := cameraKey(i)
+		if l.use.skips(i, camera.Name) || l.binder.faulty[key] {
+			continue
+		}
 		if err := publish.CheckName(camera.Name); err != nil {
 			l.fault(key+".name", "%v", err)
 		} else if first, ok := seen[camera.Name]; ok {
 			l.fault(key+".name", "%q is the name of cameras[%d] already; give each its own", camera.Name, first)
 		}
 		seen[camera.Name] = i
-		if _, ok := l.keys.lines[key+".max_fps"]; ok {
+		if l.given(key + ".max_fps") {
 			l.maxFPS(key+".max_fps", camera.MaxFPS)
 		}
 		l.section(key, camera.Capture.Validate())
@@ -52,9 +62,15 @@ func (l *loader) cameras(cfg Config) {
 	}
 }
 
+// given reports whether the file has a key.
+func (l *loader) given(key string) bool {
+	_, ok := l.binder.at[key]
+	return ok
+}
+
 // override adds the faults of a camera's section if the file has that section.
 func (l *loader) override(key string, err error) {
-	if _, ok := l.keys.lines[key]; ok {
+	if l.given(key) {
 		l.section(key, err)
 	}
 }
@@ -97,7 +113,7 @@ func (l *loader) oneOf(key, value string, allowed ...string) {
 }
 
 func (l *loader) maxFPS(key string, value float64) {
-	if value < 0 || value > 1000 {
+	if !(value >= 0 && value <= 1000) { // so NaN fails too
 		l.fault(key, "%g is outside 0..1000 frames a second (0 takes every frame)", value)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,7 +51,7 @@ func (c *watchCommand) Run(ctx context.Context, term console) error {
 func (c *watchCommand) connection() (publish.Config, error) {
 	cfg := publish.Default()
 	if c.Config != "" {
-		loaded, err := LoadConfig(c.Config, secrets)
+		loaded, err := loadFor(forWatch(), c.Config, secrets)
 		if err != nil {
 			return cfg, err
 		}
@@ -74,6 +75,7 @@ type viewer struct {
 	term    console
 	cancel  context.CancelFunc
 	seen    int
+	why     string // there is no broker, as last printed
 
 	mutex sync.Mutex
 	err   error // the first failure to show or save
@@ -83,24 +85,58 @@ func (v *viewer) handler() publish.Handler {
 	return publish.Handler{
 		Event: v.event,
 		State: func(s publish.State) {
-			fmt.Fprintf(v.term.err, "%s/%s: %s, %.1f frames and %.2f faces a second\n",
-				s.Device, s.Camera, s.State, s.FPS, s.FacesPerSecond)
+			v.remark("%s/%s: %s, %.1f frames and %.2f faces a second", s.Device, s.Camera, s.State, s.FPS, s.FacesPerSecond)
 		},
 		Status: func(root string, online bool) {
-			fmt.Fprintf(v.term.err, "%s: %s\n", root, map[bool]string{true: publish.Online, false: publish.Offline}[online])
+			v.remark("%s: %s", root, map[bool]string{true: publish.Online, false: publish.Offline}[online])
 		},
+		Removed: v.removed,
 		Rejected: func(r publish.Rejected) {
-			fmt.Fprintf(v.term.err, "%s/%s: track %d gave no face: %s\n", r.Device, r.Camera, r.Track, r.Reasons)
+			v.remark("%s/%s: track %d gave no face: %s", r.Device, r.Camera, r.Track, strings.Join(r.Reasons, ", "))
 		},
-		Invalid: func(topic string, err error) { fmt.Fprintf(v.term.err, "%s: %v\n", topic, err) },
+		Invalid: func(topic string, err error) { v.remark("%s: %s", topic, strings.ReplaceAll(err.Error(), "\n", "; ")) },
+		Away: func(broker string, err error, wait time.Duration) {
+			v.remark("no broker at %s; retrying in %s", broker, inWords(wait))
+			if why := err.Error(); why != v.why {
+				v.why = why
+				v.remark("  %s", why)
+			}
+		},
 	}
+}
+
+// remark prints a line for a person. Texts among the values are those of others and are made safe.
+func (v *viewer) remark(format string, values ...any) {
+	for i, value := range values {
+		if text, ok := value.(string); ok {
+			values[i] = printable(text)
+		}
+	}
+	fmt.Fprintf(v.term.err, format+"\n", values...)
+}
+
+// removed reports that a camera, or a device, exists no more.
+func (v *viewer) removed(root, camera string) {
+	if camera == "" {
+		v.remark("%s: removed", root)
+		return
+	}
+	v.remark("%s/%s: removed", root, camera)
+}
+
+// inWords returns a duration in whole seconds, a short one in tenths.
+func inWords(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
 }
 
 // event shows one face, and saves it.
 func (v *viewer) event(e publish.Event) {
 	v.keep(v.show(e))
 	if v.command.Save != "" {
-		v.keep(saveFace(v.command.Save, e))
+		v.keep(saveFace(v.command.Save, watchedFile(e), e))
 	}
 	if v.seen++; v.command.Count > 0 && v.seen >= v.command.Count {
 		v.cancel()
@@ -109,15 +145,24 @@ func (v *viewer) event(e publish.Event) {
 
 func (v *viewer) show(e publish.Event) error {
 	if v.command.JSON {
-		return json.NewEncoder(v.term.out).Encode(e)
+		return v.showJSON(e)
 	}
 	late := ""
 	if e.Replayed {
 		late = ", replayed"
 	}
 	_, err := fmt.Fprintf(v.term.out, "%s  %s/%s  track %-3d  score %5.1f  %3.0fx%-3.0f  %s, %d bytes%s\n",
-		e.Time.Format("2006-01-02 15:04:05.000"), e.Device, e.Camera, e.Track, e.Quality.Score,
+		e.Time.Format("2006-01-02 15:04:05.000"), printable(e.Device), printable(e.Camera), e.Track, e.Quality.Score,
 		e.Box.Width, e.Box.Height, e.Image.Encoding, len(e.Image.Data), late)
+	return err
+}
+
+func (v *viewer) showJSON(e publish.Event) error {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	_, err = v.term.out.Write(append(safeJSON(text), '\n'))
 	return err
 }
 

@@ -40,9 +40,12 @@ func (b *Box) giveWay(e *entry, of map[uint64]*entry, why reason) bool {
 		b.drop(worst, why)
 	}
 	if b.fullLog.allow(time.Now()) {
-		b.log.Warn().Int("events", len(b.entries)).Int64("bytes", b.bytes).
-			Uint64("dropped", b.stats.Dropped.Total()).Uint64("refused", b.stats.Refused.Total()).
-			Msg("outbox is full: the events of the lowest score go")
+		text := "outbox is full: the events of the lowest score go"
+		if why == disk {
+			text = "the disk takes no events, and no more can be held in memory: the events of the lowest score go"
+		}
+		b.log.Warn().Str("reason", why.String()).Int("events", len(b.entries)).Int64("bytes", b.bytes).
+			Uint64("dropped", b.stats.Dropped.Total()).Uint64("refused", b.stats.Refused.Total()).Msg(text)
 	}
 	return !refused
 }
@@ -68,7 +71,7 @@ func (b *Box) trim() {
 	for ; n < len(candidates) && b.over(0); n++ {
 		b.drop(candidates[n], full)
 	}
-	b.log.Warn().Int("dropped", n).Str("reason", "full").Int("events", len(b.entries)).Int("max_events", b.cfg.MaxEvents).
+	b.log.Warn().Int("dropped", n).Str("reason", full.String()).Int("events", len(b.entries)).Int("max_events", b.cfg.MaxEvents).
 		Int("max_mib", b.cfg.MaxMiB).Msg("outbox holds more than its bounds allow: the events of the lowest score were dropped")
 }
 
@@ -98,7 +101,7 @@ func (b *Box) expire() {
 		}
 	}
 	if n > 0 {
-		b.log.Warn().Int("dropped", n).Str("reason", "expired").Str("max_age", b.cfg.MaxAge.String()).
+		b.log.Warn().Int("dropped", n).Str("reason", expired.String()).Str("max_age", b.cfg.MaxAge.String()).
 			Msg("events were too old and were dropped")
 	}
 }

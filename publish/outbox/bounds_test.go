@@ -222,7 +222,7 @@ drain_rate: 0: use 0.01 to 1000 events a second`
 	}
 	cfg = Default()
 	cfg.Store, cfg.KeyFile = Memory, "key"
-	if err := cfg.Validate(); fmt.Sprint(err) != `key_file: "key", but store is memory: nothing is written, remove it` {
+	if err := cfg.Validate(); fmt.Sprint(err) != `key_file: set, but store is memory: nothing is written, remove it` {
 		t.Error(err)
 	}
 }

@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -59,8 +60,9 @@ func (c Config) Validate() error {
 	check(c.MaxEvents >= 1 && c.MaxEvents <= maxEvents, "max_events", "%d: use 1 to %d", c.MaxEvents, maxEvents)
 	check(c.MaxMiB >= minMiB && c.MaxMiB <= maxMiB, "max_mib", "%d: use %d to %d MiB", c.MaxMiB, minMiB, maxMiB)
 	check(c.MaxAge >= time.Minute && c.MaxAge <= maxAge, "max_age", "%v: use 1m to %v", c.MaxAge, maxAge)
-	check(c.DrainRate >= 0.01 && c.DrainRate <= maxRate, "drain_rate", "%g: use 0.01 to %d events a second", c.DrainRate, maxRate)
-	check(c.Store != Memory || c.KeyFile == "", "key_file", "%q, but store is %s: nothing is written, remove it", c.KeyFile, Memory)
+	check(c.DrainRate >= 0.01 && c.DrainRate <= maxRate,
+		"drain_rate", "%g: use 0.01 to %d events a second", c.DrainRate, maxRate)
+	check(c.Store != Memory || c.KeyFile == "", "key_file", "set, but store is %s: nothing is written, remove it", Memory)
 	return errors.Join(all...)
 }
 
@@ -71,4 +73,13 @@ func (c Config) limit() int64 {
 		bytes -= bytes / 4 // for what the file needs beside events
 	}
 	return bytes
+}
+
+// CheckFiles reads the file of the key, and returns what is wrong with it as Validate does.
+func (c Config) CheckFiles() error {
+	if info, err := os.Stat(c.KeyFile); err == nil && !info.Mode().IsRegular() {
+		return errors.New("key_file: is not a file; name one that holds 64 hexadecimal digits")
+	}
+	_, err := readKey(c.KeyFile)
+	return err
 }

@@ -173,11 +173,14 @@ func (d *diskStore) durable() bool { return !d.detached.Load() }
 // displaced reports whether another file, or none, has the name of the one that is open: what is written to that would
 // end with the process.
 func (d *diskStore) displaced() bool {
-	if d.detached.Load() || d.file == nil {
+	d.mu.RLock()
+	open := d.file
+	d.mu.RUnlock()
+	if d.detached.Load() || open == nil {
 		return false
 	}
 	info, err := os.Stat(d.path)
-	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(info, d.file)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(info, open)
 }
 
 func (d *diskStore) close() error {

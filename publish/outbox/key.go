@@ -7,32 +7,42 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// readKey returns the cipher of the key in a file, or nil if there is no file to read. Errors repeat nothing of what the
-// file holds.
+// readKey returns the cipher of the key in a file, or nil if there is no file to read. Errors repeat nothing of what
+// the file holds, nor its name: the key itself may stand there by mistake.
 func readKey(path string) (cipher.AEAD, error) {
 	if path == "" {
 		return nil, nil //nolint:nilnil // no key, no cipher
 	}
 	file, err := os.Open(path) //nolint:gosec // the user names the file
 	if err != nil {
-		return nil, refuse(fmt.Errorf("key_file: %w", err))
+		return nil, refuse(fmt.Errorf("key_file: the file cannot be opened: %w", withoutName(err)))
 	}
 	defer file.Close() //nolint:errcheck // only read
 	if info, err := file.Stat(); err != nil || info.Mode().Perm()&0o007 != 0 {
-		return nil, refuse(errors.Join(fmt.Errorf("key_file: %s is open to everybody: chmod 600 %s", path, path), err))
+		return nil, refuse(errors.Join(errors.New("key_file: the file is open to everybody: chmod 600 it"), err))
 	}
 	text, err := io.ReadAll(io.LimitReader(file, 1024))
 	if err != nil {
-		return nil, refuse(fmt.Errorf("key_file: %w", err))
+		return nil, refuse(fmt.Errorf("key_file: the file cannot be read: %w", withoutName(err)))
 	}
 	key, err := hex.DecodeString(string(bytes.TrimSpace(text)))
 	if err != nil || len(key) != chacha20poly1305.KeySize {
-		return nil, refuse(fmt.Errorf("key_file: %s holds no 64 hexadecimal digits: make it with openssl rand -hex 32", path))
+		return nil, refuse(errors.New("key_file: the file holds no 64 hexadecimal digits: make it with openssl rand -hex 32"))
 	}
 	return chacha20poly1305.NewX(key)
+}
+
+// withoutName is an error of a file without the file's name.
+func withoutName(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }

@@ -8,8 +8,9 @@ import (
 
 // lane holds the waiting events of one camera.
 type lane struct {
-	fresh   []*entry // in order of arrival
-	backlog []*entry // in order of entry.order
+	fresh   []*entry  // in order of arrival
+	backlog []*entry  // in order of entry.order
+	held    time.Time // until then nothing is sent, see Box.Hold
 }
 
 // lanes gives every camera its turn.
@@ -81,6 +82,9 @@ func (l *lanes) demote(before time.Time, all bool) {
 // next is the first entry of the first camera that has one, by pick; that camera is the last from then on.
 func (l *lanes) next(pick func(*lane) *entry) *entry {
 	for i, camera := range l.ring {
+		if l.of[camera].held.After(time.Now()) {
+			continue
+		}
 		if e := pick(l.of[camera]); e != nil {
 			l.ring = append(slices.Delete(l.ring, i, i+1), camera)
 			return e

@@ -168,10 +168,10 @@ func TestReconfigureRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(c *Config){
-		"is in use by another facesieve": func(c *Config) { c.Dir = busy.Dir },
-		"key_file: open ":                func(c *Config) { c.KeyFile = bad.KeyFile },
-		"cannot write to ":               func(c *Config) { c.Dir = filepath.Join(file, "below") },
-		"max_events: 0: use 1 to":        func(c *Config) { c.MaxEvents = 0 },
+		"is in use by another facesieve":        func(c *Config) { c.Dir = busy.Dir },
+		"key_file: the file cannot be opened: ": func(c *Config) { c.KeyFile = bad.KeyFile },
+		"cannot write to ":                      func(c *Config) { c.Dir = filepath.Join(file, "below") },
+		"max_events: 0: use 1 to":               func(c *Config) { c.MaxEvents = 0 },
 	} {
 		to := cfg
 		change(&to)

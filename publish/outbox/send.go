@@ -205,12 +205,15 @@ func (b *Box) Blame(key uint64) bool {
 }
 
 // Pending is how many events a publisher should wait for before it ends: those of this connection, and all that would be
-// lost otherwise.
+// lost otherwise, but for those that are held.
 func (b *Box) Pending() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n := 0
+	n, now := 0, time.Now()
 	for _, e := range b.entries {
+		if in := b.lanes.of[e.camera]; in != nil && in.held.After(now) && e.place != inFlight {
+			continue
+		}
 		if e.place == inFlight || e.place == fresh || e.place == pending || !e.durable() {
 			n++
 		}

@@ -34,6 +34,9 @@ const (
 	disk
 )
 
+// String is the reason in the log.
+func (r reason) String() string { return [...]string{"full", "expired", "corrupt", "disk"}[r] }
+
 func (l *Losses) add(r reason) {
 	switch r {
 	case full:

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"facesieve/capture"
+)
+
+// pictureList is what the arguments of score name.
+type pictureList struct {
+	pictures    []listedPicture
+	hidden      int // files and directories whose names begin with a dot
+	others      int // files that are no pictures
+	repeated    int // directories that were listed before, under this or another name
+	directories map[directoryID]bool
+}
+
+// listedPicture is a picture, or a path that is none, and why.
+type listedPicture struct {
+	path  string
+	fault error
+}
+
+// directoryID is what the names of one directory share.
+type directoryID struct{ device, inode uint64 }
+
+// listPictures replaces each directory among paths by the pictures in it and below, in lexical order. It follows links,
+// and lists each directory once, so that links in a circle end.
+func listPictures(paths []filePath) *pictureList {
+	l := &pictureList{directories: map[directoryID]bool{}}
+	for _, path := range paths {
+		l.argument(string(path))
+	}
+	return l
+}
+
+func (l *pictureList) add(path string, fault error) {
+	l.pictures = append(l.pictures, listedPicture{path, fault})
+}
+
+// argument lists a path of the command line.
+func (l *pictureList) argument(path string) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		l.add(path, cannotRead(err))
+	case !info.IsDir():
+		l.add(path, nil)
+	default:
+		pictures, repeated := len(l.pictures), l.repeated
+		l.directory(path, info)
+		if len(l.pictures) == pictures && l.repeated == repeated {
+			l.add(path, errors.New("no picture in this directory (JPEG, PNG, WebP, BMP)"))
+		}
+	}
+}
+
+// directory lists what is in a directory and below.
+func (l *pictureList) directory(path string, info fs.FileInfo) {
+	if id, ok := identify(info); ok {
+		if l.directories[id] {
+			l.repeated++
+			return
+		}
+		l.directories[id] = true
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		l.add(path, cannotRead(err))
+	}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), ".") {
+			l.hidden++
+			continue
+		}
+		l.entry(filepath.Join(path, entry.Name()))
+	}
+}
+
+// entry lists a file or directory in a directory.
+func (l *pictureList) entry(path string) {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		l.directory(path, info)
+	case !capture.IsPicture(path):
+		l.others++
+	case err != nil:
+		l.add(path, cannotRead(err))
+	default:
+		l.add(path, nil)
+	}
+}
+
+func identify(info fs.FileInfo) (directoryID, bool) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return directoryID{}, false
+	}
+	return directoryID{device: uint64(stat.Dev), inode: stat.Ino}, true //nolint:unconvert // int32 on other systems
+}
+
+// cannotRead shortens an error to its cause: the path stands before it.
+func cannotRead(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return fmt.Errorf("cannot be read: %w", err)
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxShown bounds a text of others in one line, in runes.
+const maxShown = 300
+
+// printable returns a text of others, a topic for example, that is safe on a terminal: terminal escapes and other controls,
+// bidirectional controls, what has no shape, and what is not UTF-8 are written as Go escapes. A long text is cut.
+func printable(text string) string {
+	var out strings.Builder
+	shown := 0
+	for i, r := range text {
+		if shown++; shown > maxShown {
+			out.WriteRune('…')
+			break
+		}
+		_, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&out, `\x%02x`, text[i])
+		case isShown(r):
+			out.WriteRune(r)
+		case r < utf8.RuneSelf:
+			fmt.Fprintf(&out, `\x%02x`, r)
+		case r > 0xFFFF:
+			fmt.Fprintf(&out, `\U%08x`, r)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	return out.String()
+}
+
+// printablePath returns a path as it is, or quoted where it holds anything that a terminal would not show as it is, and
+// where it begins with a quotation mark. Nothing is cut.
+func printablePath(path string) string {
+	hidden := func(r rune) bool { return !isShown(r) }
+	if utf8.ValidString(path) && !strings.HasPrefix(path, `"`) && strings.IndexFunc(path, hidden) < 0 {
+		return path
+	}
+	return strconv.Quote(path)
+}
+
+// isShown reports whether a rune has a shape. The two joiners are part of words and of pictographs.
+func isShown(r rune) bool {
+	const nonJoiner, joiner = '\u200c', '\u200d'
+	return unicode.IsPrint(r) || r == nonJoiner || r == joiner
+}
+
+// safeJSON writes what is not safe on a terminal as JSON escapes; the value stays the same.
+func safeJSON(text []byte) []byte {
+	var out []byte
+	for _, r := range string(text) {
+		switch {
+		case isShown(r) || r == '\n':
+			out = utf8.AppendRune(out, r)
+		case r > 0xFFFF:
+			const base, high, low, ten = 0x10000, 0xD800, 0xDC00, 10
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high+(r-base)>>ten, low+(r-base)&(1<<ten-1))
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gocv.io/x/gocv"
+)
+
+// snapshotCamera answers each request with the picture that is some frames of a recording later, and then that nothing
+// changes any more.
+type snapshotCamera struct {
+	frames [][]byte
+	mu     sync.Mutex
+	asked  int
+}
+
+func newSnapshotCamera(t *testing.T, recording string, step int) *snapshotCamera {
+	t.Helper()
+	video, err := gocv.VideoCaptureFile(recording)
+	must(t, err)
+	defer video.Close()
+	frame := gocv.NewMat()
+	defer frame.Close()
+	c := &snapshotCamera{}
+	for i := 0; video.Read(&frame); i++ {
+		if i%step != 0 {
+			continue
+		}
+		file, err := gocv.IMEncode(gocv.JPEGFileExt, frame)
+		must(t, err)
+		c.frames = append(c.frames, bytes.Clone(file.GetBytes()))
+		file.Close()
+	}
+	return c
+}
+
+func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	tag := strconv.Quote(strconv.Itoa(min(c.asked, len(c.frames)-1)))
+	if r.Header.Get("If-None-Match") == tag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	w.Header().Set("ETag", tag)
+	w.Header().Set("Content-Type", "image/jpeg")
+	_, _ = w.Write(c.frames[min(c.asked, len(c.frames)-1)])
+	c.asked++
+}
+
+// A man who walks up to a camera that gives single pictures is sent to a real broker, once or twice, and the camera
+// stays there when its picture changes no more.
+func TestRunOnSnapshots(t *testing.T) {
+	camera, broker := newSnapshotCamera(t, sharedVideo(t, "corridor.mp4"), 5), startMosquitto(t)
+	server := httptest.NewServer(camera)
+	t.Cleanup(server.Close)
+	config := writeFile(t, "facesieve.yaml", fmt.Sprintf(`
+device: pole
+log: {level: info, format: json}
+cameras: [{name: door, url: %q, interval: 100ms, read_timeout: 2s}]
+mqtt: {broker: "tcp://%s"}
+outbox: {store: memory}
+`, server.URL+"/snapshot.jpg", broker))
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	var out, log safeBuffer
+	watched, ran := make(chan int), make(chan int)
+	go func() { watched <- run(ctx, []string{"watch", "--broker", "tcp://" + broker, "--json"}, &out, &log) }()
+	go func() { ran <- run(ctx, []string{"run", "--config", config}, &log, &log) }()
+	eventually(t, "a face at the broker", func() bool { return len(out.copied()) > 0 })
+	time.Sleep(3 * time.Second) // longer than the read timeout
+	stop()
+	if code := <-ran; code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	<-watched
+	events := decodeLines(t, out.copied())
+	if len(events) < 1 || len(events) > 2 || bestOf(events) < 60 || strings.Contains(string(log.copied()), "no video") {
+		t.Errorf("%d faces, best %.1f\n%s", len(events), bestOf(events), log.copied())
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// Each command checks what it uses of the file, and no more.
+func TestCommandsCheckWhatTheyUse(t *testing.T) {
+	const text = `
+device: a/b
+log: {level: loud}
+image: {quality: 0}
+detect: {input: 1}
+quality: {threshold: 200}
+runtime: {threads: 0}
+mqtt: {keep_alive: 1s}
+outbox: {max_events: 0}
+cameras:
+  - {name: a, url: "rtsp://u:${ABSENT}@h/x", read_timeout: 0s}
+  - {name: b, url: "ftp://h", max_fps: -1}
+`
+	for name, test := range map[string]struct {
+		use  use
+		want []string
+	}{
+		"daemon": {forDaemon(), []string{
+			"cameras[0].read_timeout", "cameras[0].url", "cameras[1].max_fps", "cameras[1].url", "detect.input", "device", "image.quality",
+			"log.level", "mqtt.keep_alive", "outbox.max_events", "quality.threshold", "runtime.threads",
+		}},
+		"watch": {forWatch(), []string{"device", "mqtt.keep_alive"}},
+		"score": {forScore(), []string{"detect.input", "quality.threshold", "runtime.threads"}},
+		"replay": {forReplay("", false), []string{
+			"cameras[0].read_timeout", "detect.input", "device", "image.quality", "log.level", "quality.threshold", "runtime.threads",
+		}},
+		"replay of b, sent": {forReplay("b", true), []string{
+			"cameras[1].max_fps", "detect.input", "device", "image.quality", "log.level", "mqtt.keep_alive", "outbox.max_events",
+			"quality.threshold", "runtime.threads",
+		}},
+	} {
+		_, err := parseFor(test.use, "test.yaml", []byte(text), noEnvironment)
+		var faults Faults
+		if !errors.As(err, &faults) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var keys []string
+		for _, fault := range faults.List {
+			keys = append(keys, fault.Key)
+		}
+		slices.Sort(keys)
+		if !slices.Equal(keys, test.want) {
+			t.Errorf("%s: faults of %q, want %q", name, keys, test.want)
+		}
+	}
+	// A key that may be a misspelled section, and text that is not YAML, concern all.
+	for _, text := range []string{"mqqt: {broker: 'tcp://h'}", "cameras: [", "colour: red"} {
+		for _, used := range []use{forDaemon(), forWatch(), forScore(), forReplay("", false)} {
+			if _, err := parseFor(used, "test.yaml", []byte(text), noEnvironment); err == nil {
+				t.Errorf("%s is good for %+v", text, used)
+			}
+		}
+	}
+}
+
+// The commands beside the daemon need neither a camera's password nor a camera.
+func TestCommandsWithoutSecretsAndCameras(t *testing.T) {
+	face := facePicture(t)
+	secret := writeFile(t, "secret.yaml", "quality: {threshold: 1}\ncameras: [{name: gate, url: 'rtsp://u:${ABSENT_PASSWORD}@h/x', max_fps: 0}]\n")
+	none := writeFile(t, "none.yaml", "quality: {threshold: 1}\nmax_fps: 0\n")
+	for _, config := range []string{secret, none} {
+		mustInvoke(t, "score", "--config", config, face)
+		mustInvoke(t, "replay", "--config", config, "--out", filepath.Join(t.TempDir(), "out"), face)
+		mustInvoke(t, "watch", "--config", config, "--for", "1ms")
+		for _, command := range []string{"check", "run"} {
+			if code, _, stderr := invoke(t.Context(), command, "--config", config); code != exitConfig {
+				t.Errorf("%s: exit code %d, %s", command, code, stderr)
+			}
+		}
+	}
+	mustInvoke(t, "replay", "--config", secret, "--camera", "gate", "--out", filepath.Join(t.TempDir(), "out"), face)
+	code, _, stderr := invoke(t.Context(), "replay", "--config", secret, "--camera", "door", "--out", t.TempDir(), face)
+	if code != exitFailure || stderr != "facesieve: no camera is named \"door\"; the configuration has gate\n" {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"facesieve/publish"
+)
+
+// hostile are texts that must not reach a terminal or a file name as they are.
+func hostile() []string {
+	return []string{
+		"\x1b[2J\x1b]0;title\a", "\x1b]52;c;aGk=\x07", "a\u009b31mb", "gate\u202egpj.exe", "a\u2066b\u2069", "line\nline\r", "\x00", "\x7f",
+		"\xff\xfe", "../../etc/passwd", "..", ".hidden", "-rf", "C:\\x", "a*?|<>\":", strings.Repeat("n", 255),
+		strings.Repeat("ü", 127), "\ufdd0", "\U000e0041", "\ufeff", strings.Repeat("/", 300), "",
+	}
+}
+
+func safe(t *testing.T, text string) {
+	t.Helper()
+	if !utf8.ValidString(text) {
+		t.Errorf("%q is not UTF-8", text)
+	}
+	if i := strings.IndexFunc(text, func(r rune) bool { return !isShown(r) && r != '\n' }); i >= 0 {
+		t.Errorf("%q has an unsafe rune at %d", text, i)
+	}
+}
+
+func watchedEvent(device, camera string) publish.Event {
+	return publish.Event{
+		Schema: publish.SchemaVersion, ID: "0195514e-3a43-7c3f-8000-0123456789ab", Device: device, Camera: camera, Track: 1<<53 - 1,
+		Time:   time.Date(2025, 3, 1, 12, 30, 5, 0, time.UTC),
+		Policy: "best", Image: publish.Image{Encoding: publish.JPEG, Data: []byte("x")},
+	}
+}
+
+func TestWatchPrintsNothingRaw(t *testing.T) {
+	for _, text := range hostile() {
+		var out, log bytes.Buffer
+		v := &viewer{command: &watchCommand{Save: t.TempDir()}, term: console{&out, &log}, cancel: func() { t.Errorf("%q ends it", text) }}
+		h := v.handler()
+		h.Event(watchedEvent(text, text))
+		h.State(publish.State{Device: text, Camera: text, State: text})
+		h.Status(text, true)
+		h.Removed(text, text)
+		h.Rejected(publish.Rejected{Device: text, Camera: text, Reasons: []string{text}})
+		h.Invalid(text, errors.New("because "+text))
+		h.Away("tcp://127.0.0.1:1883", errors.New("because "+text), 27925*time.Millisecond)
+		safe(t, out.String())
+		safe(t, log.String())
+		if n := strings.Count(log.String(), "\n"); n != 7 {
+			t.Errorf("%q: %d lines, not 7:\n%s", text, n, log.String())
+		}
+		if !strings.Contains(log.String(), "no broker at tcp://127.0.0.1:1883; retrying in 28s\n") {
+			t.Error(log.String())
+		}
+		if err := v.failure(); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		saved, err := filepath.Glob(filepath.Join(v.command.Save, "*.jpeg"))
+		if err != nil || len(saved) != 1 {
+			t.Fatalf("%q: %v, %v", text, saved, err)
+		}
+		safe(t, filepath.Base(saved[0]))
+	}
+}
+
+// What --json prints is the same value, and safe.
+func TestWatchJSONIsExactAndSafe(t *testing.T) {
+	for _, text := range append(hostile(), "\U0001f600 é") {
+		if !utf8.ValidString(text) {
+			continue // no decoder lets it pass
+		}
+		var out bytes.Buffer
+		v := &viewer{command: &watchCommand{JSON: true}, term: console{&out, &out}, cancel: func() {}}
+		want := watchedEvent(text, text)
+		want.Quality.Labels = publish.Labels{}
+		v.event(want)
+		safe(t, out.String())
+		var got publish.Event
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %v\n%s", text, err, out.String())
+		}
+	}
+}
+
+// Files of different events have different names, of the same event the same, and no name is too long for any file system.
+func TestWatchedFileNames(t *testing.T) {
+	seen := map[string]bool{}
+	for i, text := range hostile() {
+		e := watchedEvent("gate", text)
+		e.ID = e.ID[:len(e.ID)-2] + string("0123456789abcdef"[i/16]) + string("0123456789abcdef"[i%16])
+		name := watchedFile(e)
+		if len(name) > 143-len(".")-len(".1234567890") || name != filepath.Base(name) || strings.HasPrefix(name, ".") || seen[name] {
+			t.Errorf("%q: %d bytes, seen %v", name, len(name), seen[name])
+		}
+		seen[name] = true
+		if again := watchedFile(e); again != name {
+			t.Errorf("%q and %q", name, again)
+		}
+	}
+	if got := faceFile(watchedEvent("gate", "door")); got != "door_9007199254740991_20250301T123005.000_000.jpeg" {
+		t.Error(got)
+	}
+}
+
+func FuzzPrintable(f *testing.F) {
+	for _, text := range hostile() {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		safe(t, printable(text))
+		safe(t, fileWord(text))
+		quoted, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want, got string
+		escaped := safeJSON(quoted)
+		safe(t, string(escaped))
+		if json.Unmarshal(quoted, &want) != nil || json.Unmarshal(escaped, &got) != nil || got != want {
+			t.Errorf("%q became %q", want, got)
+		}
+		if strings.ContainsRune(fileWord(text), os.PathSeparator) {
+			t.Error(fileWord(text))
+		}
+	})
+}

@@ -1,0 +1,132 @@
+package publish
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+
+	"github.com/eclipse/paho.golang/packets"
+	old "github.com/eclipse/paho.mqtt.golang/packets"
+)
+
+// attempt is what is learned while a connection is made, so that a failure can be explained.
+type attempt struct {
+	ctx    context.Context
+	cfg    Config
+	who    identity
+	target *url.URL
+
+	dialed      bool // TCP is connected
+	secured     bool // TLS is agreed
+	certificate bool // the broker has requested a client certificate
+	raw, clear  *tap // below and above TLS; the same without TLS
+}
+
+// dial opens the network connection, with TLS where the configuration has it.
+func (a *attempt) dial() (net.Conn, error) {
+	a.dialed, a.secured, a.certificate, a.raw, a.clear = false, false, false, nil, nil
+	conn, err := a.cfg.network(a.ctx, a.target.Host)
+	if err != nil {
+		return nil, err
+	}
+	a.dialed, a.raw = true, &tap{Conn: conn}
+	a.clear = a.raw
+	if a.target.Scheme != schemeTLS {
+		return a.raw, nil
+	}
+	config, err := a.cfg.clientTLS()
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if config.ServerName == "" {
+		config.ServerName = a.target.Hostname()
+	}
+	config.GetClientCertificate = a.clientCertificate(config.Certificates)
+	secure := tls.Client(a.raw, config)
+	a.clear = &tap{Conn: secure}
+	if err := secure.HandshakeContext(a.ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	a.secured = true
+	return a.clear, nil
+}
+
+// clientCertificate notes that the broker requests a certificate, and returns the configured one.
+func (a *attempt) clientCertificate(own []tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		a.certificate = true
+		if len(own) == 0 {
+			return &tls.Certificate{}, nil
+		}
+		return &own[0], nil
+	}
+}
+
+// wantsOld reports whether MQTT 3.1.1 should be tried after MQTT 5 has failed, and remembers a broker that has refused
+// MQTT 5 in so many words. One that hangs up without an answer, and not just once, may do so because of the version.
+func (a *attempt) wantsOld(err error) bool {
+	var reason reasonError
+	if errors.As(err, &reason) {
+		if reason.code == packets.ConnackUnsupportedProtocolVersion {
+			a.who.memory.old.Store(true)
+			return true
+		}
+		return false
+	}
+	if a.ctx.Err() != nil || a.clear == nil || a.target.Scheme == schemeTLS && !a.secured {
+		return false
+	}
+	head := a.clear.first()
+	if code, ok := oldAnswer(head); ok {
+		if code == old.ErrRefusedBadProtocolVersion {
+			a.who.memory.old.Store(true)
+		}
+		return true
+	}
+	return len(head) == 0 && hungUp(err) && a.who.memory.hangUps.Add(1) > 1
+}
+
+// oldAnswer returns the code of a CONNACK in the form of MQTT 3.1.1.
+func oldAnswer(head []byte) (code byte, ok bool) {
+	if len(head) < 4 || head[0] != packets.CONNACK<<4 || head[1] != 2 {
+		return 0, false
+	}
+	return head[3], true
+}
+
+// memory is what an owner of links remembers of its broker.
+type memory struct {
+	old     atomic.Bool  // it has refused MQTT 5
+	hangUps atomic.Int32 // connections of MQTT 5, one after the other, that it has ended without an answer
+}
+
+// tapHead is how many bytes a tap keeps: enough to recognise TLS, HTTP and MQTT.
+const tapHead = 8
+
+// tap keeps the first bytes that the other side has sent.
+type tap struct {
+	net.Conn
+	mu   sync.Mutex
+	head []byte
+}
+
+func (t *tap) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if missing := tapHead - len(t.head); missing > 0 {
+		t.head = append(t.head, p[:min(n, missing)]...)
+	}
+	return n, err
+}
+
+func (t *tap) first() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.head
+}

@@ -1,0 +1,85 @@
+package publish
+
+import (
+	"net"
+	"net/url"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
+)
+
+// client3 is a connection of MQTT 3.1.1.
+type client3 struct{ paho mqtt.Client }
+
+func open3(a *attempt, conn net.Conn, lose func(error)) (client, error) {
+	options := options3(a).
+		SetConnectionLostHandler(func(_ mqtt.Client, err error) { lose(err) }).
+		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return conn, nil })
+	c := client3{mqtt.NewClient(options)}
+	token := c.paho.Connect()
+	<-token.Done()
+	if err := token.Error(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// options3 leaves paho as little to decide as possible. Its loggers are global and silent unless somebody sets them: its
+// failures come back as errors.
+func options3(a *attempt) *mqtt.ClientOptions {
+	o := mqtt.NewClientOptions().
+		AddBroker(a.target.String()).
+		SetClientID(a.who.clientID).
+		SetUsername(a.cfg.User).
+		SetPassword(string(a.cfg.Password)).
+		SetProtocolVersion(4). // 3.1.1, and no second attempt with 3.1, which doubles every refusal
+		SetCleanSession(true).
+		SetAutoReconnect(false).
+		SetConnectRetry(false).
+		SetOrderMatters(true).
+		SetStore(noStore{}).
+		SetKeepAlive(a.cfg.KeepAlive).
+		SetConnectTimeout(connectTimeout).
+		SetWriteTimeout(handover)
+	if a.who.receive != nil {
+		o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
+			a.who.receive(m.Topic(), m.Retained(), m.Payload())
+		})
+	}
+	if a.who.will != "" {
+		o.SetWill(a.who.will, Offline, 1, true)
+	}
+	return o
+}
+
+func (c client3) publish(topic string, qos byte, retained bool, payload []byte) (token, error) {
+	token := c.paho.Publish(topic, qos, retained, payload)
+	select {
+	case <-token.Done():
+		if err := token.Error(); err != nil {
+			return nil, err
+		}
+	default:
+	}
+	return token, nil
+}
+
+func (c client3) subscribe(filters map[string]byte) grants {
+	return c.paho.SubscribeMultiple(filters, nil).(*mqtt.SubscribeToken)
+}
+
+func (c client3) unsubscribe(filters ...string) { c.paho.Unsubscribe(filters...) }
+
+func (c client3) end() { c.paho.Disconnect(uint(quiesce / time.Millisecond)) }
+
+// noStore replaces paho's memory of what it has sent: the outbox is that memory.
+type noStore struct{}
+
+func (noStore) Open()                             {}
+func (noStore) Put(string, packets.ControlPacket) {}
+func (noStore) Get(string) packets.ControlPacket  { return nil }
+func (noStore) All() []string                     { return nil }
+func (noStore) Del(string)                        {}
+func (noStore) Close()                            {}
+func (noStore) Reset()                            {}

@@ -1,0 +1,113 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// notice is a status or a state that the broker has not acknowledged.
+type notice struct {
+	topic string
+	token token
+	done  func() // once it is accepted; may be nil
+	sent  time.Time
+}
+
+// notify sends a retained message.
+func (s *session) notify(topic string, payload []byte, done func()) error {
+	token, err := s.link.publish(topic, 1, true, payload)
+	if err == nil {
+		s.notices = append(s.notices, notice{topic, token, done, time.Now()})
+	}
+	return err
+}
+
+// announce publishes that the device is online.
+func (s *session) announce() error {
+	s.proof.began = time.Now()
+	return s.notify(s.p.topics.Status(), []byte(Online), nil)
+}
+
+// oldestNotice ends when the oldest notice is acknowledged or has failed; never when there is none.
+func (s *session) oldestNotice() <-chan struct{} {
+	if len(s.notices) == 0 {
+		return nil
+	}
+	return s.notices[0].token.Done()
+}
+
+func (s *session) noticed() error {
+	n := s.notices[0]
+	s.notices, s.heard = s.notices[1:], time.Now()
+	switch err := n.token.Error(); {
+	case err == nil:
+		s.acknowledges = true
+		s.p.accepts(n.topic)
+		if n.done != nil {
+			n.done()
+		}
+	case s.refused(n.topic, err):
+		s.proof.plan(s.p.timing)
+	default:
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	return nil
+}
+
+// remind repeats what the broker has refused or discarded, when it is time.
+func (s *session) remind() error {
+	s.overheard()
+	s.doubt()
+	if s.proof.again.IsZero() || time.Now().Before(s.proof.again) {
+		return nil
+	}
+	s.proof.again = time.Time{}
+	s.p.states.forget()
+	return s.announce()
+}
+
+// drained reports that Close was called and nothing is left to send that the broker would accept.
+func (s *session) drained() bool {
+	return s.p.isClosing() && (s.p.box.Pending() == 0 || s.proof.failed)
+}
+
+// farewell publishes that the cameras have stopped and the device is offline, and leaves in order; a root that is given up
+// is cleared instead. Where the broker does not take that in time, the connection is dropped, and the last will remains.
+func (s *session) farewell() {
+	if s.p.leaving.Load() {
+		s.p.states.leave()
+	}
+	for _, camera := range s.p.states.cameras() {
+		s.p.states.set(State{
+			Schema: SchemaVersion, Device: s.p.cfg.Device, Camera: camera, State: Stopped, Since: utc(time.Now()),
+		})
+	}
+	s.sendStates(true)
+	err := s.notify(s.p.topics.Status(), []byte(Offline), nil)
+	if err == nil && s.p.leaving.Load() {
+		err = s.notify(s.p.topics.Status(), nil, nil)
+	}
+	if err == nil {
+		err = s.settle()
+	}
+	if err != nil {
+		s.p.log.Warn().Err(err).Msg("the broker has not acknowledged that the device goes offline")
+		s.link.abort()
+		return
+	}
+	s.link.close()
+}
+
+// settle waits for the acknowledgements of all notices; a refusal is one.
+func (s *session) settle() error {
+	ctx, cancel := context.WithTimeoutCause(s.p.ctx, s.p.timing.ack, errNoAck)
+	defer cancel()
+	for _, n := range s.notices {
+		err := s.link.wait(ctx, n.token)
+		if _, refused := refusedMessage(err); err != nil && !refused {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// probeTime is how long the answers to a probe may take, after the connection.
+const probeTime = 5 * time.Second
+
+// returnTime is how long a probe may take to return that the broker has accepted (MQTT 5).
+const returnTime = time.Second
+
+// Probe is what Connect has found out.
+type Probe struct {
+	// Topic is where the message went, Version the version of MQTT: 5 or 3.1.1.
+	Topic, Version string
+	// Returned reports that the message has come back from the broker. Without it the broker does not allow to read the topic.
+	Returned bool
+	// Proved reports that the broker accepts messages: it has returned one, or said so (MQTT 5).
+	Proved bool
+}
+
+// Connect makes one connection to the broker of cfg, as a publisher with another client id, publishes one message without
+// a face to <root>/probe, which is not retained, and waits for it to return. It returns an error when there is no connection
+// within ten seconds, or the broker discards the message.
+func Connect(ctx context.Context, cfg Config) (Probe, error) {
+	if err := cfg.Validate(); err != nil {
+		return Probe{}, fmt.Errorf("publish: %w", err)
+	}
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return Probe{}, fmt.Errorf("probe: %w", err)
+	}
+	topic, text := cfg.Topics().probe(), id.String()
+	echo := make(chan struct{}, 1)
+	receive := func(_ string, _ bool, payload []byte) {
+		if string(payload) == text {
+			echo <- struct{}{}
+		}
+	}
+	who := identity{clientID: cfg.clientID() + "-check", sends: true, receive: receive, memory: new(memory)}
+	l, err := connect(ctx, cfg, who)
+	if err != nil && who.memory.hangUps.Load() == 1 { // the second attempt offers MQTT 3.1.1 too
+		l, err = connect(ctx, cfg, who)
+	}
+	if err != nil {
+		return Probe{}, err
+	}
+	defer l.close()
+	return l.probe(ctx, topic, text, echo)
+}
+
+func (l *link) probe(ctx context.Context, topic, text string, echo <-chan struct{}) (Probe, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, probeTime, errNoAck)
+	defer cancel()
+	p := Probe{Topic: topic, Version: "3.1.1", Proved: l.acknowledges}
+	if l.acknowledges {
+		p.Version = "5"
+	}
+	answer := l.subscribe(map[string]byte{topic: 1})
+	if err := l.wait(ctx, answer); err != nil {
+		return p, fmt.Errorf("subscribe to %s: %w", topic, err)
+	}
+	if err := l.send(ctx, topic, text); err != nil {
+		return p, fmt.Errorf("publish to %s: %w", topic, err)
+	}
+	if answer.Result()[topic] > 2 { // reading is not allowed
+		return p, nil
+	}
+	return l.returned(ctx, p, echo)
+}
+
+// send publishes the message and waits for its acknowledgement.
+func (l *link) send(ctx context.Context, topic, text string) error {
+	message, err := l.publish(topic, 1, false, []byte(text))
+	if err == nil {
+		err = l.wait(ctx, message)
+	}
+	if _, refused := refusedMessage(err); refused {
+		return explained(denialText(topic, strings.TrimSuffix(topic, "/"+kindProbe), err), err)
+	}
+	return err
+}
+
+// returned waits for the message to come back.
+func (l *link) returned(ctx context.Context, p Probe, echo <-chan struct{}) (Probe, error) {
+	enough := (<-chan time.Time)(nil)
+	if p.Proved {
+		enough = time.After(returnTime)
+	}
+	select {
+	case <-enough:
+	case <-echo:
+		p.Returned, p.Proved = true, true
+	case <-l.lost:
+		return p, l.err
+	case <-ctx.Done():
+		if !p.Proved && errors.Is(context.Cause(ctx), errNoAck) {
+			hint := denialText(p.Topic, strings.TrimSuffix(p.Topic, "/"+kindProbe), errDiscarded)
+			return p, fmt.Errorf("publish to %s: %w", p.Topic, explained(hint, errNoAck))
+		}
+	}
+	return p, nil
+}

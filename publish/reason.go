@@ -1,0 +1,125 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
+)
+
+// failure is the least reason code of MQTT 5 that is an error.
+const failure = 0x80
+
+// packetOverhead bounds what a PUBLISH of MQTT 5 has beside topic and payload, in bytes.
+const packetOverhead = 16
+
+// reasonError is a refusal with a reason code of MQTT 5.
+type reasonError struct {
+	code byte
+	text string // of the broker; may be empty
+}
+
+func (r reasonError) Error() string {
+	text := fmt.Sprintf("reason code 0x%02x of MQTT 5", r.code)
+	if r.text != "" {
+		text += fmt.Sprintf(": %.200q", r.text)
+	}
+	return text
+}
+
+func connectReason(a *paho.Connack) error {
+	r := reasonError{code: a.ReasonCode}
+	if a.Properties != nil {
+		r.text = a.Properties.ReasonString
+		if a.Properties.ServerReference != "" {
+			r.text = a.Properties.ServerReference
+		}
+	}
+	return r
+}
+
+func disconnectReason(d *paho.Disconnect) error {
+	r := reasonError{code: d.ReasonCode}
+	if d.Properties != nil {
+		r.text = d.Properties.ReasonString
+	}
+	return r
+}
+
+// acknowledgement is the error in an acknowledgement, or nil. That nobody has subscribed is none.
+func acknowledgement(ack *packets.Puback) error {
+	if ack.ReasonCode < failure {
+		return nil
+	}
+	r := reasonError{code: ack.ReasonCode}
+	if ack.Properties != nil {
+		r.text = ack.Properties.ReasonString
+	}
+	return r
+}
+
+// refusedMessage returns the reason if err is the broker's refusal of one message; the connection stands.
+func refusedMessage(err error) (reasonError, bool) {
+	var r reasonError
+	return r, errors.As(err, &r)
+}
+
+func tooLarge(size int, limit uint32) string {
+	return fmt.Sprintf("%d bytes, and the broker accepts %d", size, limit)
+}
+
+// reasonHint explains the refusal of a connection, or its end by the broker, and reports whether waiting does not help.
+func reasonHint(code byte, clientID string) (refused bool, hint string) {
+	switch code {
+	case packets.ConnackInvalidClientID:
+		return true, fmt.Sprintf("the broker does not accept the client id %q: set mqtt.client_id to one that it allows", clientID)
+	case packets.ConnackBadUsernameOrPassword:
+		return true, wrongPassword
+	case packets.ConnackNotAuthorized:
+		return true, "the broker ended the connection over something that is not allowed, a topic for example: see its log"
+	case packets.ConnackBanned:
+		return true, "the broker has banned this client: lift the ban there"
+	case packets.ConnackBadAuthenticationMethod:
+		return true, "the broker wants a method of authentication other than user and password: allow these there"
+	case packets.ConnackRetainNotSupported:
+		return true, "the broker keeps no retained messages, which status and states need: " +
+			"set retain_available true there (mosquitto)"
+	case packets.ConnackQoSNotSupported:
+		return true, "the broker accepts QoS 0 only, which acknowledges no event: set max_qos 1 or 2 there (mosquitto)"
+	case packets.ConnackTopicNameInvalid:
+		return true, "the broker does not accept the topic of the last will: change mqtt.root or device"
+	case packets.ConnackPacketTooLarge:
+		return false, "the broker accepts no packet of that size: raise its limit (max_packet_size of mosquitto) above 1 MiB"
+	case packets.ConnackUseAnotherServer, packets.ConnackServerMoved:
+		return true, "the broker refers to another server: set mqtt.broker to that one"
+	}
+	return false, busyHint(code, clientID)
+}
+
+const wrongPassword = "the broker turned user or password down: check mqtt.user and mqtt.password " +
+	"(FACESIEVE_MQTT_USER and FACESIEVE_MQTT_PASSWORD)"
+
+// busyHint explains what may be over by itself.
+func busyHint(code byte, clientID string) string {
+	switch code {
+	case packets.DisconnectSessionTakenOver:
+		return fmt.Sprintf("another client has connected with the client id %q: "+
+			"stop it, or give each device its own mqtt.client_id", clientID)
+	case packets.ConnackServerUnavailable, packets.ConnackServerBusy:
+		return "the broker is not available now: see its log"
+	case packets.DisconnectServerShuttingDown:
+		return "the broker shuts down"
+	case packets.DisconnectKeepAliveTimeout:
+		return "the broker received nothing within its keep-alive time: the network is slow, or mqtt.keep_alive too long for it"
+	case packets.ConnackQuotaExceeded:
+		return "a quota of the broker is used up, its number of connections for example: raise it there"
+	case packets.ConnackConnectionRateExceeded, packets.DisconnectMessageRateTooHigh:
+		return "the broker limits the rate of connections or messages: raise it there, or lower outbox.drain_rate"
+	case packets.DisconnectAdministrativeAction:
+		return "an administrator of the broker has ended the connection"
+	case packets.DisconnectMalformedPacket, packets.DisconnectProtocolError, packets.DisconnectTopicNameInvalid:
+		return "the broker does not accept a message: the name of a device or a camera may have characters that it forbids"
+	}
+	return ""
+}
