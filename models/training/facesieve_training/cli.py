@@ -1,4 +1,4 @@
-"""The command `facesieve-train STAGE --config FILE`: configuration in, one stage run in its folder."""
+"""The command `facesieve-train STAGE --config FILE`: configuration in, one stage run in its directory."""
 
 import argparse
 import errno
@@ -31,7 +31,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class DataError(ValueError):
-    """The data given to a stage are unusable; the text names the file or folder, the fault and the mend."""
+    """The data given to a stage are unusable; the text names the file or directory, the fault and the fix."""
 
 
 class Stage(Protocol):
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except OSError as error:
         print(
-            f"{directory}: cannot be the run's folder: {error.strerror}; choose another (--run)",
+            f"{directory}: cannot be the run's directory: {error.strerror}; choose another (--run)",
             file=sys.stderr,
         )
         return 2
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         help="override one value (outer.key=value); repeatable",
     )
     parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="the run's folder (default: runs/ and the file's name)"
+        "--run", type=Path, metavar="DIR", help="the run's directory (default: runs/ and the file's name)"
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in that directory")
     return parser

@@ -11,8 +11,8 @@ from facesieve_training.prepare import shards
 
 
 @pytest.fixture
-def command(tmp_path: Path, face_folder: Path) -> list[str]:
-    given = [f"source.path={face_folder}", "align=none"]
+def command(tmp_path: Path, face_directory: Path) -> list[str]:
+    given = [f"source.path={face_directory}", "align=none"]
     return ["prepare", "--run", str(tmp_path / "run"), *(part for g in given for part in ("--set", g))]
 
 
@@ -31,12 +31,12 @@ def test_a_full_disk_is_told_and_the_run_goes_on(
     assert len(shards.Shards(run)) == 45
 
 
-def test_a_folder_that_cannot_be_made_is_told(
+def test_a_directory_that_cannot_be_made_is_told(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "run").write_text("a file")
     assert cli.main(command) == 2
-    assert f"{tmp_path / 'run'}: cannot be the run's folder: " in capsys.readouterr().err
+    assert f"{tmp_path / 'run'}: cannot be the run's directory: " in capsys.readouterr().err
 
 
 def test_a_run_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,11 @@ import yaml
 
 T = TypeVar("T")
 
+_RENAMED = {
+    "pictures": "images",
+}
+"""Keys of earlier versions, and their names now."""
+
 
 class ConfigError(ValueError):
     """Everything that is wrong with a configuration, one fault a line."""
@@ -97,8 +102,7 @@ def _dataclass(cls: type[Any], tree: Any, where: str, faults: list[str]) -> Any:
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     for key in tree:
         if key not in fields:
-            near = difflib.get_close_matches(str(key), fields, n=1)
-            faults.append(f"{where}{key}: unknown key" + (f"; did you mean {near[0]}?" if near else ""))
+            faults.append(f"{where}{key}: unknown key{_hint(str(key), list(fields))}")
     values = {}
     for name, field in fields.items():
         if name in tree:
@@ -112,6 +116,13 @@ def _dataclass(cls: type[Any], tree: Any, where: str, faults: list[str]) -> Any:
     if callable(check):
         faults.extend(f"{where}{fault}" for fault in check())
     return made
+
+
+def _hint(key: str, fields: list[str]) -> str:
+    if _RENAMED.get(key) in fields:
+        return f"; it is now {_RENAMED[key]}"
+    close = difflib.get_close_matches(key, fields, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _value(hint: Any, value: Any, where: str, faults: list[str]) -> Any:

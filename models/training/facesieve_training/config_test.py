@@ -18,7 +18,7 @@ class Inner:
 
 @dataclass(frozen=True)
 class Outer:
-    folder: Path
+    directory: Path
     count: int = 3
     flag: bool = False
     inner: Inner = field(default_factory=Inner)
@@ -36,7 +36,7 @@ def test_reads_what_it_dumps(tmp_path: Path) -> None:
 
 def test_overrides_apply_on_top_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
-    file.write_text("folder: x\ninner: {kind: b}\n")
+    file.write_text("directory: x\ninner: {kind: b}\n")
     config = load(file, Outer, ["inner.rate=1e-3", "limit=null", "count=9"])
     assert (config.inner, config.count, config.limit) == (Inner(1e-3, "b"), 9, None)
 
@@ -48,7 +48,7 @@ def test_tells_every_fault_at_once(tmp_path: Path) -> None:
         load(file, Outer)
     assert str(raised.value).splitlines() == [
         f"{file}: cuont: unknown key; did you mean count?",
-        f"{file}: folder: is required",
+        f"{file}: directory: is required",
         f"{file}: flag: must be true or false, not 1",
         f"{file}: inner.rate: -1.0 must be above 0",
         f"{file}: many[0].kind: 'c' is none of a, b",
@@ -62,7 +62,7 @@ def test_tells_every_fault_at_once(tmp_path: Path) -> None:
 )
 def test_refuses_overrides_that_name_nothing(tmp_path: Path, override: str, text: str) -> None:
     file = tmp_path / "c.yaml"
-    file.write_text("folder: x\ncount: 1\n")
+    file.write_text("directory: x\ncount: 1\n")
     with pytest.raises(ConfigError, match=text):
         load(file, Outer, [override])
 
@@ -70,3 +70,12 @@ def test_refuses_overrides_that_name_nothing(tmp_path: Path, override: str, text
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nothing\.yaml: cannot be read"):
         load(tmp_path / "nothing.yaml", Outer)
+
+
+def test_an_old_key_is_an_error_with_its_new_name(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Labels:
+        images: Path = Path("data")
+
+    with pytest.raises(ConfigError, match=r"pictures: unknown key; it is now images"):
+        load(None, Labels, ["pictures=x"])

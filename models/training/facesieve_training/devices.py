@@ -2,8 +2,8 @@
 
 One process trains on all devices that its back end sees. Several hosts run the same command, each with the
 variables KERAS_DISTRIBUTION_JOB_ADDRESSES (the first host's address and port),
-KERAS_DISTRIBUTION_NUM_PROCESSES and KERAS_DISTRIBUTION_PROCESS_ID (0, 1, ...) set, and each with a run folder
-of its own: what they write is the same.
+KERAS_DISTRIBUTION_NUM_PROCESSES and KERAS_DISTRIBUTION_PROCESS_ID (0, 1, ...) set, and each with its own run
+directory: all of them write the same files.
 """
 
 import os

@@ -187,16 +187,16 @@ class State:
     The last two are kept: of several hosts that are killed one may have written one more than another.
     """
 
-    def __init__(self, variables: Sequence[Any], folder: Path) -> None:
-        self._variables, self._folder = variables, folder
+    def __init__(self, variables: Sequence[Any], directory: Path) -> None:
+        self._variables, self._directory = variables, directory
 
     def kept(self) -> list[int]:
         """Steps of the checkpoints there are, in order."""
-        return sorted(int(path.stem.removeprefix("step-")) for path in self._folder.glob("step-*.npz"))
+        return sorted(int(path.stem.removeprefix("step-")) for path in self._directory.glob("step-*.npz"))
 
     def save(self, step: int) -> None:
         """Write a checkpoint whole, then drop the ones before the last two."""
-        temporary = self._folder / f".step-{step}.{os.getpid()}.tmp"
+        temporary = self._directory / f".step-{step}.{os.getpid()}.tmp"
         arrays = {f"v{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self._variables)}
         with temporary.open("wb") as file:
             np.savez(file, **arrays)
@@ -225,4 +225,4 @@ class State:
                 variable.assign(value)
 
     def _path(self, step: int) -> Path:
-        return self._folder / f"step-{step:09d}.npz"
+        return self._directory / f"step-{step:09d}.npz"

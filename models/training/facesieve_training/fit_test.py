@@ -49,13 +49,13 @@ def batch(step: int, hosts: Hosts) -> tuple[Any, Any]:
 
 
 def train(
-    folder: Path,
+    directory: Path,
     resume: bool = False,
     pause: float = 0.0,
     precision: devices.Precision = "float32",
     count: int = 0,
 ) -> None:
-    run = Run.open(folder, "test", Settings(), resume)
+    run = Run.open(directory, "test", Settings(), resume)
     hosts = devices.prepare(3)
     devices.spread(count, BATCH, hosts)
 
@@ -66,14 +66,14 @@ def train(
     Loop(network(precision), make, run, 3, hosts).train(EPOCHS, EPOCH, lambda: {"judged": 1.0})
 
 
-def weights(folder: Path) -> list[np.ndarray]:
-    with np.load(folder / "checkpoint" / LAST) as held:
+def weights(directory: Path) -> list[np.ndarray]:
+    with np.load(directory / "checkpoint" / LAST) as held:
         return [held[name] for name in held.files]
 
 
-def program(folder: Path, *more: str, **variables: str) -> "subprocess.Popen[bytes]":
+def program(directory: Path, *more: str, **variables: str) -> "subprocess.Popen[bytes]":
     environment = {**os.environ, **variables}
-    arguments = [sys.executable, "-m", "facesieve_training.fit_test", str(folder), *more]
+    arguments = [sys.executable, "-m", "facesieve_training.fit_test", str(directory), *more]
     return subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
@@ -111,8 +111,8 @@ def test_devices_and_hosts_train_as_one_device(tmp_path: Path) -> None:
         program(second, **jax, **_host(1, address)),
     ]
     assert [process.wait(240) for process in programs] == [0, 0, 0]
-    for folder in (two, first):
-        for left, right in zip(weights(one), weights(folder), strict=True):
+    for directory in (two, first):
+        for left, right in zip(weights(one), weights(directory), strict=True):
             np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-5)
     for left, right in zip(weights(first), weights(second), strict=True):
         np.testing.assert_array_equal(left, right)

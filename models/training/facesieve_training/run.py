@@ -1,4 +1,4 @@
-"""A run's folder: resolved configuration, provenance, metrics, checkpoint; a kill at any moment harms none.
+"""A run's directory: resolved configuration, provenance, metrics, checkpoint; safe to kill at any moment.
 
 config.yaml   the configuration with all defaults and overrides
 meta.json     stage, seed, commit, data hash, versions, command, start, and "finished" once it is
@@ -36,7 +36,7 @@ _PACKAGES = (
 
 
 class RunError(RuntimeError):
-    """A run's folder cannot be used as asked."""
+    """A run's directory cannot be used as asked."""
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
@@ -51,7 +51,7 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 
 class Run:
-    """One execution of one stage, tied to a folder; create with `Run.open`."""
+    """One execution of one stage, tied to a directory; create with `Run.open`."""
 
     def __init__(self, directory: Path, meta: dict[str, Any], resumed: bool) -> None:
         self.dir = directory
@@ -62,10 +62,10 @@ class Run:
 
     @classmethod
     def open(cls, directory: Path, stage: str, config: Any, resume: bool) -> "Run":
-        """Start a run in an unused folder, or go on with the unfinished one in it when resume is set.
+        """Start a run in an unused directory, or resume the unfinished one in it when resume is set.
 
-        Raises RunError when the folder holds a run and resume is not set, when there is none to resume, and
-        when the configuration differs from that of the run: its result would be neither's.
+        Raises RunError when the directory holds a run and resume is not set, when there is no run to resume,
+        and when the configuration differs from that of the run: the result would belong to neither.
         """
         held = directory / "config.yaml"
         if resume:
@@ -74,7 +74,7 @@ class Run:
             return cls(directory, meta, True)
         if held.exists():
             raise RunError(
-                f"{directory} already holds a run; go on with it (--resume) or choose another folder (--run)"
+                f"{directory} already holds a run; resume it (--resume) or choose another directory (--run)"
             )
         directory.mkdir(parents=True, exist_ok=True)
         run = cls(directory, _provenance(stage, config), False)
@@ -93,7 +93,7 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """Folder for the stage's checkpoint, created when first asked for."""
+        """Directory for the stage's checkpoint, created when first asked for."""
         path = self.dir / "checkpoint"
         path.mkdir(exist_ok=True)
         return path

@@ -12,7 +12,7 @@ class Config:
     rate: float = 0.5
 
 
-def test_a_used_folder_needs_resume(tmp_path: Path) -> None:
+def test_a_used_directory_needs_resume(tmp_path: Path) -> None:
     Run.open(tmp_path / "run", "label", Config(), resume=False)
     with pytest.raises(RunError, match="already holds a run"):
         Run.open(tmp_path / "run", "label", Config(), resume=False)

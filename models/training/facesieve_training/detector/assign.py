@@ -76,7 +76,7 @@ def _set(target: FloatArray, face: FloatArray, rows: slice, columns: slice, stri
 def targets(
     faces: FloatArray, ignored: FloatArray, size: tuple[int, int], config: AssignConfig
 ) -> list[FloatArray]:
-    """Target maps of one picture of size (height, width), one [H/s, W/s, 16] a stride.
+    """Target maps of one image of size (height, width), one [H/s, W/s, 16] a stride.
 
     Channels: 1 for a cell that must find a face; weight of the cell in the classification (0 where the
     teacher is unsure, or the face is almost this level's); box (4) and landmarks (10) as the network should
@@ -86,7 +86,7 @@ def targets(
 
 
 def around(faces: FloatArray, size: tuple[int, int]) -> list[np.ndarray]:
-    """For each stride the cells [H/s, W/s] of a picture of size (height, width) that see one of the faces:
+    """For each stride the cells [H/s, W/s] of an image of size (height, width) that see one of the faces:
     those in its box widened by half, and their neighbours.
     """
     maps = []

@@ -1,8 +1,8 @@
-"""Training pictures: mosaics of labelled pictures at many scales, degraded as cameras degrade them.
+"""Training images: mosaics of labelled images at many scales, degraded as cameras degrade them.
 
-A canvas is split until its parts are no larger than the scaled pictures that fill them: a canvas with faces
-of 10 pixels holds dozens of pictures, one with a face of 300 pixels a part of one. Everything is drawn from
-the generator passed in: the same generator gives the same picture.
+A canvas is split until its parts are no larger than the scaled images that fill them: a canvas with faces
+of 10 pixels holds dozens of images, one with a face of 300 pixels a part of one. Everything is drawn from
+the generator passed in: the same generator gives the same image.
 """
 
 from collections.abc import Sequence
@@ -22,19 +22,19 @@ from facesieve_training.detector.warp import between_centres, transform, turned
 
 _MAX_TILES = 80
 _TRIES = 30
-"""Parts of pictures that are tried for one without faces."""
+"""Parts of images that are tried for one without faces."""
 Area = tuple[int, int, int, int]
 """Left, top, width and height in pixels."""
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How training pictures are made; sizes in network pixels, shares as probabilities, rotation in degrees.
+    """How training images are made; sizes in network pixels, shares as probabilities, rotation in degrees.
 
-    Clean is the share of the pictures that no camera degrades. Negative is the share of their area without
-    faces: half of it are whole pictures, half parts of others. Crowd and turned are the shares of the parts
-    that show one of the pictures with four faces or more, or with a head turned by some 20 degrees or more:
-    labelled pictures look at the camera, and people whom it films do not. Mistaken is the share of the parts
+    Clean is the share of the images that no camera degrades. Negative is the share of their area without
+    faces: half of it are whole images, half parts of others. Crowd and turned are the shares of the parts
+    that show one of the images with four faces or more, or with a head turned by some 20 degrees or more:
+    labelled images look at the camera, and people whom it films do not. Mistaken is the share of the parts
     without faces that show what an earlier detector took for one, at a face's size.
     """
 
@@ -55,11 +55,11 @@ class AugmentConfig:
 
 
 class Drawn(NamedTuple):
-    """A training picture (BGR, 8 bits, square), what it was before a camera took it, its faces and its faces
+    """A training image (BGR, 8 bits, square), what it was before a camera took it, its faces and its faces
     to ignore, [N,15] each.
     """
 
-    picture: np.ndarray
+    image: np.ndarray
     clean: np.ndarray
     faces: FloatArray
     ignored: FloatArray
@@ -67,18 +67,18 @@ class Drawn(NamedTuple):
 
 @dataclass
 class Canvas:
-    """A picture under construction with the faces to find and those nobody is sure of, [N,15] each."""
+    """An image under construction with the faces to find and those nobody is sure of, [N,15] each."""
 
-    picture: np.ndarray
+    image: np.ndarray
     faces: list[FloatArray]
     ignored: list[FloatArray]
 
 
 class Mosaic:
-    """Makes training pictures from labelled ones."""
+    """Makes training images from labelled ones."""
 
     def __init__(self, items: Sequence[Labelled], config: AugmentConfig) -> None:
-        """Take the pictures to draw from; those with several faces are drawn more often."""
+        """Take the images to draw from; those with several faces are drawn more often."""
         self._config = config
         sure = [item.faces[item.faces[:, 14] >= config.sure] for item in items]
         self._faced = [i for i, f in zip(items, sure, strict=True) if len(f)]
@@ -88,19 +88,19 @@ class Mosaic:
         self._mistaken = [item for item in items if len(item.mistaken)]
         self._decoded = Decoded(config.kept_megabytes)
         if not self._faced:
-            raise ValueError(f"no picture with a face that the teacher is sure of (score {config.sure})")
+            raise ValueError(f"no image with a face that the teacher is sure of (score {config.sure})")
 
     def make(self, rng: np.random.Generator, camera: bool = True) -> Drawn:
-        """Draw one picture; without a camera it stays clean."""
+        """Draw one image; without a camera it stays clean."""
         config = self._config
         size = float(np.exp(rng.uniform(np.log(config.smallest_face), np.log(config.largest_face))))
-        picture = np.full((config.size, config.size, 3), rng.integers(0, 256), np.uint8)
-        canvas = Canvas(picture, [], [])
+        image = np.full((config.size, config.size, 3), rng.integers(0, 256), np.uint8)
+        canvas = Canvas(image, [], [])
         self._fill(canvas, (0, 0, config.size, config.size), size, rng)
-        taken = canvas.picture
+        taken = canvas.image
         if camera and rng.random() >= config.clean:
-            taken = degrade(canvas.picture, rng)
-        return Drawn(taken, canvas.picture, _stack(canvas.faces), _stack(canvas.ignored))
+            taken = degrade(canvas.image, rng)
+        return Drawn(taken, canvas.image, _stack(canvas.faces), _stack(canvas.ignored))
 
     def _fill(self, canvas: Canvas, area: Area, size: float, rng: np.random.Generator) -> None:
         share = self._config.negative
@@ -135,7 +135,7 @@ class Mosaic:
         return np.asarray(sure[int(rng.integers(len(sure)))])
 
     def _scale(self, item: Labelled, size: float, rng: np.random.Generator) -> float:
-        """Of a picture, so that one of its faces has about this size."""
+        """Of an image, so that one of its faces has about this size."""
         face = self._some_face(item, rng)
         wanted = size * float(np.exp(rng.normal(0, 0.25)))
         return min(wanted / float(np.sqrt(face[2] * face[3])), self._config.enlarge)
@@ -143,7 +143,7 @@ class Mosaic:
     def _paste_faces(
         self, canvas: Canvas, item: Labelled, area: Area, scale: float, rng: np.random.Generator
     ) -> None:
-        """Put a picture into an area so that one of its faces is seen there; some faces are painted over."""
+        """Put an image into an area so that one of its faces is seen there; some faces are painted over."""
         x, y, width, height = area
         face = self._some_face(item, rng)
         target = np.array([width, height]) * rng.uniform(0.15, 0.85, 2)
@@ -154,11 +154,11 @@ class Mosaic:
         visible = _visible(faces, width, height)
         if rng.random() < 0.5:
             tile, faces = tile[:, ::-1], codec.mirror(faces, width)
-        canvas.picture[y : y + height, x : x + width] = tile
+        canvas.image[y : y + height, x : x + width] = tile
         self._keep(canvas, faces, visible, (x, y))
 
     def _paste_background(self, canvas: Canvas, area: Area, rng: np.random.Generator) -> None:
-        """Put a part of a picture without faces into an area; where none is found soon it stays empty."""
+        """Put a part of an image without faces into an area; where none is found soon it stays empty."""
         x, y, width, height = area
         for _ in range(_TRIES):
             if self._mistaken and rng.random() < self._config.mistaken:
@@ -171,11 +171,11 @@ class Mosaic:
             matrix = self._matrix(item, scale, (width, height), focus, target, rng)
             if not (_visible(transform(item.faces, matrix), width, height) > 0).any():
                 tile = self._render(item, matrix, scale, (width, height), rng)
-                canvas.picture[y : y + height, x : x + width] = tile
+                canvas.image[y : y + height, x : x + width] = tile
                 return
 
     def _mistake(self, side: int, rng: np.random.Generator) -> tuple[Labelled, float, np.ndarray]:
-        """A picture with something that was taken for a face, the scale at which it has the size of one that
+        """An image with something that was taken for a face, the scale at which it has the size of one that
         fits into a square part of this side, and its middle.
         """
         item = self._mistaken[int(rng.integers(len(self._mistaken)))]
@@ -194,7 +194,7 @@ class Mosaic:
         size: tuple[int, int],
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """The part of a picture that the matrix puts into a tile of size (width, height)."""
+        """The part of an image that the matrix puts into a tile of size (width, height)."""
         reduce = max(r for r in REDUCED if r == 1 or r <= 1 / scale)
         return np.asarray(
             cv2.warpAffine(
@@ -221,8 +221,8 @@ class Mosaic:
         target: np.ndarray,
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """Picture to tile of size (width, height): scale, small rotation and squeeze, and the focus brought
-        to the target as nearly as the picture can fill the tile.
+        """Image to tile of size (width, height): scale, small rotation and squeeze, and the focus brought
+        to the target as nearly as the image can fill the tile.
         """
         angle = np.deg2rad(rng.uniform(-1, 1) * self._config.rotation)
         squeeze = float(np.exp(rng.uniform(-self._config.squeeze, self._config.squeeze)))

@@ -26,11 +26,11 @@ Sample = tuple[np.ndarray, list[np.ndarray]]
 
 @dataclass(frozen=True)
 class RoundsConfig:
-    """On a GPU (`rounds`): the pictures drawn for a round, by so many processes (0: one a core), and how
+    """On a GPU (`rounds`): the images drawn for a round, by so many processes (0: one a core), and how
     often each is shown.
     """
 
-    pictures: int = 8192
+    images: int = 8192
     shows: int = 4
     processes: int = 0
 
@@ -68,8 +68,8 @@ class TrainConfig:
             wrong.append(f"precision: {self.precision!r} is none of float32, mixed_bfloat16, mixed_float16")
         if self.checkpoint_every % self.log_every:
             wrong.append("checkpoint_every: must be a multiple of log_every")
-        if self.rounds.shows < 1 or self.rounds.pictures < 1 or self.rounds.pictures % max(self.batch, 1):
-            wrong.append(f"rounds: shows must be positive, and pictures a multiple of batch, {self.batch}")
+        if self.rounds.shows < 1 or self.rounds.images < 1 or self.rounds.images % max(self.batch, 1):
+            wrong.append(f"rounds: shows must be positive, and images a multiple of batch, {self.batch}")
         return wrong
 
 
@@ -87,10 +87,10 @@ class Parts:
 
 
 class Source(Protocol):
-    """What draws training pictures; threads share it."""
+    """What draws training images; threads share it."""
 
     def make(self, rng: np.random.Generator, camera: bool = True) -> Drawn:
-        """Draw one picture, the same for the same generator; without a camera it stays clean."""
+        """Draw one image, the same for the same generator; without a camera it stays clean."""
 
 
 class Batches:
@@ -106,13 +106,13 @@ class Batches:
         return self._source.make(np.random.default_rng([self._parts.seed, number]), camera)
 
     def sample(self, number: int, camera: bool = True) -> Sample:
-        """Picture and target maps of one sample, the teacher's maps behind them when distilling."""
+        """Image and target maps of one sample, the teacher's maps behind them when distilling."""
         drawn = self._drawn(number, camera)
-        maps = targets(drawn.faces, drawn.ignored, drawn.picture.shape[:2], self._parts.assign)
+        maps = targets(drawn.faces, drawn.ignored, drawn.image.shape[:2], self._parts.assign)
         if self._teacher is not None:
             taught = taught_by(self._teacher, drawn)
             maps = [np.concatenate(pair, axis=-1) for pair in zip(maps, taught, strict=True)]
-        return drawn.picture, maps
+        return drawn.image, maps
 
     def stream(self, first: int) -> Generator[tuple[np.ndarray, list[np.ndarray]]]:
         """Batches from a step on, for ever."""
@@ -121,11 +121,11 @@ class Batches:
                 maps = [np.stack([sample[1][level] for sample in samples]) for level in range(3)]
                 yield np.stack([sample[0] for sample in samples]), maps
 
-    def pictures(self) -> Generator[np.ndarray]:
-        """The pictures of the batches from the first on, alone."""
-        with closing(self._ahead(lambda number: self._drawn(number).picture, 0)) as made:
-            for pictures in made:
-                yield np.stack(pictures)
+    def images(self) -> Generator[np.ndarray]:
+        """The images of the batches from the first on, alone."""
+        with closing(self._ahead(lambda number: self._drawn(number).image, 0)) as made:
+            for images in made:
+                yield np.stack(images)
 
     def _ahead(self, make: Callable[[int], Any], first: int) -> Generator[list[Any]]:
         """What is made of the samples' numbers, a batch at a time, ahead in background threads; bounded to
@@ -145,9 +145,9 @@ class Batches:
 
 
 def taught_by(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
-    """The teacher's maps of the picture before the camera; where the labels know of no face its overlap is 0.
+    """The teacher's maps of the image before the camera; where the labels know of no face its overlap is 0.
 
-    So the network learns to see in the degraded picture what the teacher sees in the clean one, and not what
+    So the network learns to see in the degraded image what the teacher sees in the clean one, and not what
     the teacher takes for a face in one view and for none in others, of which the labels are made. YuNet's
     classification is high almost everywhere; what is a face the overlap alone says.
     """
@@ -158,7 +158,7 @@ def taught_by(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
     return maps
 
 
-def first_pictures(batches: Batches) -> list[np.ndarray]:
-    """The pictures of the first batches, to measure moments on."""
-    with closing(batches.pictures()) as pictures:
-        return list(itertools.islice(pictures, _SETTLING))
+def first_images(batches: Batches) -> list[np.ndarray]:
+    """The images of the first batches, to measure moments on."""
+    with closing(batches.images()) as images:
+        return list(itertools.islice(images, _SETTLING))

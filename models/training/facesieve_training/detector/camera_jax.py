@@ -1,4 +1,4 @@
-"""What cameras do to pictures, as `camera` has it, to whole batches on the device that trains."""
+"""What cameras do to images, as `camera` has it, to whole batches on the device that trains."""
 
 import jax
 import jax.numpy as jnp
@@ -32,19 +32,19 @@ _COLOUR = np.full((_BLOCK, _BLOCK), 99)
 _COLOUR[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
 
 
-def take(pictures: Array, key: Array, clean: float) -> Array:
-    """Pictures [N,H,W,3], BGR 0..255, as cameras take them at random, in float32; `clean` is the share of
+def take(images: Array, key: Array, clean: float) -> Array:
+    """Images [N,H,W,3], BGR 0..255, as cameras take them at random, in float32; `clean` is the share of
     those that none takes. Height and width are multiples of 16.
     """
     *keys, last = random.split(key, 9)
     keys.extend(random.split(last))
-    count = len(pictures)
+    count = len(images)
     taken = random.uniform(keys[0], (count,)) >= clean
 
     def chosen(chance: float, which: int) -> Array:
         return (taken & (random.uniform(keys[which], (count,)) < chance))[:, None, None, None]
 
-    seen = pictures.astype(jnp.float32)
+    seen = images.astype(jnp.float32)
     seen = jnp.where(chosen(camera.TONED, 1), _toned(seen, keys[2]), seen)
     seen = jnp.where(chosen(camera.BLURRED, 3), blurred(seen, _kernels(keys[4], count)), seen)
     deviation = _drawn(keys[5], count, camera.DEVIATION) * chosen(camera.NOISY, 6)
@@ -54,20 +54,20 @@ def take(pictures: Array, key: Array, clean: float) -> Array:
 
 
 def _drawn(key: Array, count: int, between: tuple[float, float], channels: int = 1) -> Array:
-    """A number for each picture, or for each of its channels, [N,1,1,C]."""
+    """A number for each image, or for each of its channels, [N,1,1,C]."""
     return random.uniform(key, (count, 1, 1, channels), minval=between[0], maxval=between[1])
 
 
-def _toned(pictures: Array, key: Array) -> Array:
+def _toned(images: Array, key: Array) -> Array:
     """Gain a channel, contrast, gamma and darkness; sometimes grey."""
-    count = len(pictures)
+    count = len(images)
     keys = random.split(key, 7)
 
     def chosen(share: float, which: int) -> Array:
         return _drawn(keys[which], count, (0, 1)) < share
 
-    grey = (pictures * GREY).sum(-1, keepdims=True)
-    x = jnp.where(chosen(camera.GREYED, 0), grey, pictures) / 255
+    grey = (images * GREY).sum(-1, keepdims=True)
+    x = jnp.where(chosen(camera.GREYED, 0), grey, images) / 255
     gain = _drawn(keys[1], count, camera.GAIN) * _drawn(keys[2], count, camera.CHANNEL, 3)
     gain = gain * jnp.where(chosen(camera.DARKENED, 3), _drawn(keys[4], count, camera.DARKNESS), 1)
     shift = _drawn(keys[5], count, (-camera.SHIFT, camera.SHIFT))
@@ -76,7 +76,7 @@ def _toned(pictures: Array, key: Array) -> Array:
 
 
 def _kernels(key: Array, count: int) -> Array:
-    """One blur for each picture, [N,7,7]: half out of focus, half along a line."""
+    """One blur for each image, [N,7,7]: half out of focus, half along a line."""
     keys = random.split(key, 4)
     y, x = jnp.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1]
 
@@ -92,11 +92,11 @@ def _kernels(key: Array, count: int) -> Array:
     return kernels / kernels.sum((1, 2), keepdims=True)
 
 
-def blurred(pictures: Array, kernels: Array) -> Array:
-    """Each picture [N,H,W,3] under its kernel [N,7,7]."""
-    height, width = pictures.shape[1:3]
+def blurred(images: Array, kernels: Array) -> Array:
+    """Each image [N,H,W,3] under its kernel [N,7,7]."""
+    height, width = images.shape[1:3]
     edges = [(0, 0), (_REACH, _REACH), (_REACH, _REACH), (0, 0)]
-    padded = jnp.pad(pictures, edges, mode="reflect")
+    padded = jnp.pad(images, edges, mode="reflect")
     side = 2 * _REACH + 1
     parts = [
         padded[:, row : row + height, column : column + width] * kernels[:, row, column, None, None, None]
@@ -106,10 +106,10 @@ def blurred(pictures: Array, kernels: Array) -> Array:
     return jnp.round(sum(parts[1:], parts[0]))
 
 
-def compressed(pictures: Array, quality: Array) -> Array:
-    """Each picture [N,H,W,3] as JPEG of its quality [N], 1..100, leaves it; colour at half the size."""
-    blue, green, red = (pictures[..., k] for k in range(3))
-    bright = (pictures * GREY).sum(-1)
+def compressed(images: Array, quality: Array) -> Array:
+    """Each image [N,H,W,3] as JPEG of its quality [N], 1..100, leaves it; colour at half the size."""
+    blue, green, red = (images[..., k] for k in range(3))
+    bright = (images * GREY).sum(-1)
     blueness, redness = (blue - bright) / 1.772, (red - bright) / 1.402
     kept = _kept(bright - 128, _table(_BRIGHTNESS, quality)) + 128
     blueness, redness = (_half(colour, _table(_COLOUR, quality)) for colour in (blueness, redness))

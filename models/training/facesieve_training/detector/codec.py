@@ -1,7 +1,7 @@
 """Head maps to faces: the decoding every detector with YuNet's head layout shares.
 
 A face is one row of 15 float32: x, y, width, height, five landmarks (x, y; right eye, left eye, nose, right
-and left mouth corner, "right" being the person's own), score 0..1. Coordinates are pixels of the picture.
+and left mouth corner, "right" being the person's own), score 0..1. Coordinates are pixels of the image.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ FloatArray = npt.NDArray[np.float32]
 
 STRIDES = (8, 16, 32)
 COLUMNS = 15
-# Index of each landmark in a mirrored picture: eyes and mouth corners change sides.
+# Index of each landmark in a mirrored image: eyes and mouth corners change sides.
 MIRRORED = (1, 0, 2, 4, 3)
 _MAX_LOG_SIZE = 8.0
 
@@ -52,10 +52,10 @@ def decode(
     return np.concatenate([decode_level(s, b, k, stride, threshold) for s, b, k, stride in levels])
 
 
-def padded(picture: np.ndarray) -> np.ndarray:
-    """A picture [H,W,3] with black to its right and below, up to multiples of the largest stride."""
-    height, width = picture.shape[:2]
-    return np.pad(picture, [(0, -height % STRIDES[-1]), (0, -width % STRIDES[-1]), (0, 0)])
+def padded(image: np.ndarray) -> np.ndarray:
+    """An image [H,W,3] with black to its right and below, up to multiples of the largest stride."""
+    height, width = image.shape[:2]
+    return np.pad(image, [(0, -height % STRIDES[-1]), (0, -width % STRIDES[-1]), (0, 0)])
 
 
 def faces_of(
@@ -108,7 +108,7 @@ def vote(faces: FloatArray, threshold: float, agreement: float = 0.6) -> FloatAr
     it, weighted by the squares of their scores.
     """
     kept = suppress(faces, threshold)
-    for face in kept:  # one by one, for a dark picture has thousands
+    for face in kept:  # one by one, for a dark image has thousands
         agreeing = faces[iou(face[None], faces)[0] >= agreement]
         face[:14] = np.average(agreeing[:, :14], axis=0, weights=agreeing[:, 14] ** 2)
     return kept
@@ -117,7 +117,7 @@ def vote(faces: FloatArray, threshold: float, agreement: float = 0.6) -> FloatAr
 def merge(
     views: Sequence[FloatArray], threshold: float, agreement: float = 0.6, support: int = 4
 ) -> FloatArray:
-    """Suppression over several views of one picture, all in its pixels: [N,15], best first.
+    """Suppression over several views of one image, all in its pixels: [N,15], best first.
 
     Views (scales, mirrored) see a face with independent errors; a face gets the mean box and landmarks of all
     that agree with it, weighted by score, without those whose landmarks stray. Its score is the mean of the
@@ -147,7 +147,7 @@ def _steady(faces: FloatArray) -> np.ndarray:
 
 
 TURNED = 0.15
-"""Of `turn`, from some 20 degrees on: a third of CelebA's pictures, most of a camera's."""
+"""Of `turn`, from some 20 degrees on: a third of CelebA's images, most of a camera's."""
 
 
 def turn(faces: FloatArray) -> FloatArray:
@@ -170,7 +170,7 @@ def shifted(faces: FloatArray, pixels: float) -> FloatArray:
 
 
 def mirror(faces: FloatArray, width: int) -> FloatArray:
-    """The faces of a picture of this width after it is flipped left to right."""
+    """The faces of an image of this width after it is flipped left to right."""
     flipped = faces.copy()
     flipped[:, 0] = width - faces[:, 0] - faces[:, 2]
     points = faces[:, 4:14].reshape(-1, 5, 2)[:, MIRRORED].copy()

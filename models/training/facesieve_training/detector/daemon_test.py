@@ -32,14 +32,14 @@ def test_faces_are_where_the_daemon_finds_them(
     """Of the small ones some are faces by the second look alone."""
     scenes = shared_data / "scenes"
     every = sorted(path for path in scenes.iterdir() if path.suffix in (".jpg", ".webp"))
-    pictures: dict[str, np.ndarray] = {}
+    images: dict[str, np.ndarray] = {}
     for chosen in (every[i] for i in np.linspace(0, len(every) - 1, count).astype(int)):
-        picture = resized(np.asarray(cv2.imread(str(chosen), cv2.IMREAD_COLOR)), scale)
-        pictures[str(tmp_path / f"{chosen.stem}.png")] = picture
-        cv2.imwrite(str(tmp_path / f"{chosen.stem}.png"), picture)
+        image = resized(np.asarray(cv2.imread(str(chosen), cv2.IMREAD_COLOR)), scale)
+        images[str(tmp_path / f"{chosen.stem}.png")] = image
+        cv2.imwrite(str(tmp_path / f"{chosen.stem}.png"), image)
     (tmp_path / "facesieve.yaml").write_text(_CONFIG)
     told = subprocess.run(
-        [daemon, "score", "--json", "--config", tmp_path / "facesieve.yaml", *pictures],
+        [daemon, "score", "--json", "--config", tmp_path / "facesieve.yaml", *images],
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     lines = [line for line in map(json.loads, told.stdout.splitlines()) if "box" in line]
@@ -47,14 +47,14 @@ def test_faces_are_where_the_daemon_finds_them(
     detect = Int8Detector((models / "detector.tflite").read_bytes(), 0.4)
     again = Int8Detector((models / "landmarks.tflite").read_bytes(), 0.4)
     apart, by_second_look = list[float](), 0
-    for file, picture in pictures.items():
-        first = detect(picture, KNOWN)
-        found = np.array([refine(again, picture, face) for face in first], np.float32)
+    for file, image in images.items():
+        first = detect(image, KNOWN)
+        found = np.array([refine(again, image, face) for face in first], np.float32)
         found = found.reshape(-1, codec.COLUMNS)
         here = [line for line in lines if line["file"] == file]
         seen = np.array([[*line["box"], *np.ravel(line["landmarks"])] for line in here], np.float32)
         apart += [_nearest(face, found) for face in seen]
-        wanted = _inside(found, picture) & (found[:, 14] >= score + 0.01)
+        wanted = _inside(found, image) & (found[:, 14] >= score + 0.01)
         for face in found[wanted]:
             assert _nearest(face[:14], seen) <= TOLERANCE, f"{file}: the daemon misses {face}"
         by_second_look += int((wanted & (first[:, 14] < score)).sum())
@@ -69,8 +69,8 @@ def _nearest(face: FloatArray, faces: FloatArray) -> float:
     return float(np.abs(faces[:, :14] - face).max(axis=1).min()) if len(faces) else np.inf
 
 
-def _inside(faces: FloatArray, picture: np.ndarray) -> np.ndarray:
+def _inside(faces: FloatArray, image: np.ndarray) -> np.ndarray:
     """Which faces are far from the border."""
     low, high = faces[:, :2], faces[:, :2] + faces[:, 2:4]
-    inside = (low > _BORDER).all(axis=1) & (high < np.array(picture.shape[1::-1]) - _BORDER).all(axis=1)
+    inside = (low > _BORDER).all(axis=1) & (high < np.array(image.shape[1::-1]) - _BORDER).all(axis=1)
     return np.asarray(inside)

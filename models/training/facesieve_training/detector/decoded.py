@@ -1,4 +1,4 @@
-"""Pictures to train on, decoded once: as many as a budget of memory allows."""
+"""Images to train on, decoded once: as many as a budget of memory allows."""
 
 import cv2
 import numpy as np
@@ -11,11 +11,11 @@ REDUCED = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
-"""By how much a picture can be reduced as it is decoded."""
+"""By how much an image can be reduced as it is decoded."""
 
 
 class Decoded:
-    """Labelled pictures as BGR, 8 bits; threads may share it."""
+    """Labelled images as BGR, 8 bits; threads may share it."""
 
     def __init__(self, megabytes: int) -> None:
         """Keep so much at most; what is beyond it is decoded each time."""
@@ -23,12 +23,12 @@ class Decoded:
         self._kept: dict[tuple[str, int], np.ndarray] = {}
 
     def __call__(self, item: Labelled, reduce: int = 1) -> np.ndarray:
-        """The picture at one part in `reduce` of its size; not to be written to."""
+        """The image at one part in `reduce` of its size; not to be written to."""
         key = (item.name, reduce)
-        picture = self._kept.get(key)
-        if picture is None:
-            picture = np.asarray(cv2.imdecode(np.frombuffer(item.data, np.uint8), REDUCED[reduce]))
-            if picture.nbytes <= self._left:
-                self._kept[key] = picture
-                self._left -= picture.nbytes
-        return picture
+        image = self._kept.get(key)
+        if image is None:
+            image = np.asarray(cv2.imdecode(np.frombuffer(item.data, np.uint8), REDUCED[reduce]))
+            if image.nbytes <= self._left:
+                self._kept[key] = image
+                self._left -= image.nbytes
+        return image

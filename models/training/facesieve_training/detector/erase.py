@@ -1,6 +1,6 @@
 """Heads without faces: a face painted over with its own hair or smoothed away, as negatives for the detector.
 
-Labelled pictures show people from the front; cameras see as many from behind. Without such negatives a dark
+Labelled images show people from the front; cameras see as many from behind. Without such negatives a dark
 round shape on shoulders is a face.
 """
 
@@ -20,18 +20,18 @@ def lonely(faces: FloatArray) -> np.ndarray:
     return np.asarray(overlap.max(axis=1, initial=0) < 0.02)
 
 
-def erase(picture: np.ndarray, face: FloatArray, rng: np.random.Generator) -> bool:
-    """Paint over a face [15] in the picture; False, and nothing done, where there is too little of it."""
-    height, width = picture.shape[:2]
+def erase(image: np.ndarray, face: FloatArray, rng: np.random.Generator) -> bool:
+    """Paint over a face [15] in the image; False, and nothing done, where there is too little of it."""
+    height, width = image.shape[:2]
     margin = rng.uniform(0.0, 0.12) * face[2:4]
     low = np.maximum(np.floor(face[:2] - margin), 0).astype(int)
     high = np.minimum(np.ceil(face[:2] + face[2:4] + margin), [width, height]).astype(int)
     columns, rows = high - low
     if min(columns, rows) < _SMALLEST:
         return False
-    area = picture[low[1] : high[1], low[0] : high[0]]
+    area = image[low[1] : high[1], low[0] : high[0]]
     cover = _smooth(area, rng)
-    hair = picture[max(0, low[1] - rows // 4) : low[1] + rows // 8, low[0] : high[0]]
+    hair = image[max(0, low[1] - rows // 4) : low[1] + rows // 8, low[0] : high[0]]
     if hair.shape[0] >= 2 and rng.random() < 0.7:
         cover = _behind(hair, cover, rng)
     mask = _ellipse(rows, columns)

@@ -6,24 +6,24 @@ from facesieve_training.detector.erase import erase, lonely
 
 def test_a_face_is_painted_over_and_nothing_else() -> None:
     item = labelled()
-    picture = item.picture()
-    before = picture.copy()
-    assert erase(picture, item.faces[0], np.random.default_rng(1))
-    changed = (picture.astype(int) - before).any(axis=2)
+    image = item.image()
+    before = image.copy()
+    assert erase(image, item.faces[0], np.random.default_rng(1))
+    changed = (image.astype(int) - before).any(axis=2)
     assert changed[60:120, 50:110].mean() > 0.5
     assert not changed[:50].any()
     assert not changed[130:].any()
     red = before[80:100, 70:90, 2].astype(int) - before[80:100, 70:90, 0]
-    left = picture[80:100, 70:90, 2].astype(int) - picture[80:100, 70:90, 0]
+    left = image[80:100, 70:90, 2].astype(int) - image[80:100, 70:90, 0]
     assert left.mean() < 0.9 * red.mean()
 
 
 def test_a_sliver_is_left_alone() -> None:
-    picture = np.zeros((40, 40, 3), np.uint8)
+    image = np.zeros((40, 40, 3), np.uint8)
     face = labelled().faces[0].copy()
     face[:4] = [37, 0, 20, 20]
-    assert not erase(picture, face, np.random.default_rng(1))
-    assert not picture.any()
+    assert not erase(image, face, np.random.default_rng(1))
+    assert not image.any()
 
 
 def test_only_lonely_faces_are_painted_over() -> None:

@@ -23,7 +23,7 @@ MULTIPLE = STRIDES[-1]
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """What a network is for, which names its files, too, and the side of its self-test's pictures."""
+    """What a network is for, which names its files, too, and the side of its self-test's images."""
 
     task: Literal["detector", "landmarks"]
     self_test: int
@@ -44,25 +44,25 @@ class Texts:
 
 
 def representative(source: Source, seed: int, count: int) -> list[npt.NDArray[np.uint8]]:
-    """Training pictures, drawn with a generator of their own; the first has black and white corners."""
-    pictures = [source.make(np.random.default_rng([seed, 1, k])).picture for k in range(count)]
-    pictures[0][0, 0], pictures[0][0, 1] = 0, 255
-    return pictures
+    """Training images, drawn with a generator of their own; the first has black and white corners."""
+    images = [source.make(np.random.default_rng([seed, 1, k])).image for k in range(count)]
+    images[0][0, 0], images[0][0, 1] = 0, 255
+    return images
 
 
-def convert(model: keras.Model, pictures: Sequence[npt.NDArray[np.uint8]]) -> bytes:
+def convert(model: keras.Model, images: Sequence[npt.NDArray[np.uint8]]) -> bytes:
     """Int8 TFLite of the network, maps in the order of OUTPUTS, for any size that is a multiple of 32; its
-    weights are rounded on the pictures, all of one size. The network stays what it is.
+    weights are rounded on the images, all of one size. The network stays what it is.
     """
     kept = model.get_weights()
     exported.fold(model)
-    round_weights(model, np.stack(pictures))
+    round_weights(model, np.stack(images))
 
     def maps(image: tf.Tensor) -> list[tf.Tensor]:
         outputs = model(image, training=False)
         return [outputs[name] for name in OUTPUTS]
 
-    data = tflite.convert_int8(maps, None, None, pictures)
+    data = tflite.convert_int8(maps, None, None, images)
     model.set_weights(kept)
     return data
 

@@ -18,7 +18,7 @@ _RATE, _WARM_UP = 3e-3, 100
 def imitate(
     model: keras.Model, early: Callable[[np.ndarray], FloatArray], batches: Iterator[np.ndarray], steps: int
 ) -> float:
-    """Train the layers up to EARLY alone on batches of pictures, to tell what `early` makes of them; returns
+    """Train the layers up to EARLY alone on batches of images, to tell what `early` makes of them; returns
     the share of the variance of its maps that they left unexplained in the last tenth of the steps.
     """
     front = keras.Model(model.input, model.get_layer(f"{EARLY}_relu").output)
@@ -26,9 +26,9 @@ def imitate(
     optimizer.build(front.trainable_variables)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(pictures: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+    def step(images: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            told = tf.cast(front(scaled(pictures), training=True), tf.float32)
+            told = tf.cast(front(scaled(images), training=True), tf.float32)
             variance = tf.reduce_mean(tf.math.reduce_variance(wanted, [0, 1, 2]))
             loss = tf.reduce_mean(tf.square(told - wanted)) / variance
         gradients = tape.gradient(loss, front.trainable_variables)
@@ -38,8 +38,8 @@ def imitate(
     losses = list[float]()
     with tqdm(total=steps, desc="imitate", unit="step", disable=None) as bar:
         for _ in range(steps):
-            pictures = next(batches)
-            losses.append(float(step(tf.constant(pictures), tf.constant(early(pictures)))))
+            images = next(batches)
+            losses.append(float(step(tf.constant(images), tf.constant(early(images)))))
             bar.update()
             bar.set_postfix(left=f"{losses[-1]:.3f}", refresh=False)
     return float(np.mean(losses[-max(1, steps // 10) :]))

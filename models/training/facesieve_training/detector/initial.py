@@ -24,7 +24,7 @@ def load(model: keras.Model, path: Path) -> None:
             model.load_weights(path)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path}: holds no weights of this network; mend the configuration: {error}"
+            f"{path}: holds no weights of this network; fix the configuration: {error}"
         ) from error
 
 
@@ -46,9 +46,9 @@ def of_layer(stored: Sequence[exported.Weights], name: str) -> exported.Weights:
 def mix(model: keras.Model, other: keras.Model, share: float, batches: Sequence[np.ndarray]) -> None:
     """Move a network's weights this share of the way to another's, from which it was trained.
 
-    What a network learns on harder pictures costs it some of the old ones; between the two it has most of
+    What a network learns on harder images costs it some of the old ones; between the two it has most of
     both (Wortsman et al. 2022, arXiv:2109.01903). The moments of the batch norms are measured anew, on
-    batches of 8-bit pictures.
+    batches of 8-bit images.
     """
     for network in (model, other):
         exported.settle(network, batches)

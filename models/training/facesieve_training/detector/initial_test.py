@@ -19,11 +19,11 @@ from facesieve_training.networks.norm import BatchNorm
 NETWORK = NetworkConfig(stem=4, stage4=8, width=8)
 
 
-def _pictures(count: int) -> list[np.ndarray]:
+def _images(count: int) -> list[np.ndarray]:
     rng = np.random.default_rng(5)
-    pictures = [rng.integers(0, 256, (64, 96, 3), np.uint8) for _ in range(count)]
-    pictures[0][0, 0], pictures[0][0, 1] = 0, 255
-    return pictures
+    images = [rng.integers(0, 256, (64, 96, 3), np.uint8) for _ in range(count)]
+    images[0][0, 0], images[0][0, 1] = 0, 255
+    return images
 
 
 def _exported(path: Path) -> Path:
@@ -37,12 +37,12 @@ def _exported(path: Path) -> Path:
             layer.set_weights([rng.uniform(0.5, 1.5, shape).astype(np.float32) for shape in shapes])
         elif layer.name.startswith(("cls", "obj", "bbox", "kps")):
             layer.set_weights([rng.normal(0, 0.3, shape).astype(np.float32) for shape in shapes])
-    path.write_bytes(convert(model, _pictures(8)))
+    path.write_bytes(convert(model, _images(8)))
     return path
 
 
-def _maps(model: object, picture: np.ndarray) -> dict[str, np.ndarray]:
-    maps = model(tf.cast(picture[None], tf.float32) / 128 - 1, training=False)  # type: ignore[operator]
+def _maps(model: object, image: np.ndarray) -> dict[str, np.ndarray]:
+    maps = model(tf.cast(image[None], tf.float32) / 128 - 1, training=False)  # type: ignore[operator]
     return {name: maps[name].numpy() for name in OUTPUTS}
 
 
@@ -50,9 +50,9 @@ def test_the_float_network_computes_what_the_exported_one_does(tmp_path: Path) -
     path = _exported(tmp_path / "detector.tflite")
     model = build(NETWORK)
     load_tflite(model, path)
-    network, picture = Int8Network(path.read_bytes()), _pictures(3)[2]
-    maps = _maps(model, picture)
-    for name, answer, details in zip(OUTPUTS, network.run(picture), network.outputs(), strict=True):
+    network, image = Int8Network(path.read_bytes()), _images(3)[2]
+    maps = _maps(model, image)
+    for name, answer, details in zip(OUTPUTS, network.run(image), network.outputs(), strict=True):
         assert maps[name].std() > 10 * details["quantization"][0]
         np.testing.assert_allclose(maps[name].mean(), answer.mean(), atol=1.5 * details["quantization"][0])
         np.testing.assert_allclose(maps[name], answer, atol=10 * details["quantization"][0])
@@ -61,25 +61,25 @@ def test_the_float_network_computes_what_the_exported_one_does(tmp_path: Path) -
 def test_settled_norms_learn_from_where_the_network_stands(tmp_path: Path) -> None:
     model = build(NETWORK)
     load_tflite(model, _exported(tmp_path / "detector.tflite"))
-    picture = _pictures(1)[0]
-    before = _maps(model, picture)
-    settle(model, [picture[None]])
-    after = _maps(model, picture)
-    learning = model(tf.cast(picture[None], tf.float32) / 128 - 1, training=True)
+    image = _images(1)[0]
+    before = _maps(model, image)
+    settle(model, [image[None]])
+    after = _maps(model, image)
+    learning = model(tf.cast(image[None], tf.float32) / 128 - 1, training=True)
     for name in OUTPUTS:
         np.testing.assert_allclose(after[name], before[name], atol=1e-4)
         np.testing.assert_allclose(learning[name].numpy(), before[name], atol=1e-3)
 
 
 def test_a_mixture_lies_between_the_two(tmp_path: Path) -> None:
-    picture = _pictures(1)[0]
+    image = _images(1)[0]
     one, other = build(NETWORK), build(NETWORK)
     for model in (one, other):
         load_tflite(model, _exported(tmp_path / "detector.tflite"))
-    before = _maps(one, picture)
-    batch = np.stack(_pictures(8))
+    before = _maps(one, image)
+    batch = np.stack(_images(8))
     mix(one, other, 0.5, [batch])
-    for name, values in _maps(one, picture).items():
+    for name, values in _maps(one, image).items():
         np.testing.assert_allclose(
             values, before[name], atol=0.05, rtol=0.03
         )  # moments of few cells are rough

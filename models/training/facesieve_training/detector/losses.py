@@ -25,7 +25,7 @@ _KNEE = 0.01
 class LossConfig:
     """Weights of the parts of the loss; focus is the exponent of the focal weighting.
 
-    Distil is the weight of agreeing with the teacher's own maps of the picture before it was degraded; 0
+    Distil is the weight of agreeing with the teacher's own maps of the image before it was degraded; 0
     leaves them out.
     """
 

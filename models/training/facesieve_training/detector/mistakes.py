@@ -1,7 +1,7 @@
 """Where an earlier detector takes for a face what is none, so that training shows these places more often.
 
 Hard examples of background (Sung and Poggio 1998, doi:10.1109/34.655648): hands, letters and wheels are rare
-in whole pictures, and it is they that set the score from which on a detector can be trusted.
+in whole images, and it is they that set the score from which on a detector can be trusted.
 """
 
 import dataclasses
@@ -39,26 +39,26 @@ class MistakesConfig:
 
 
 def find(items: Sequence[Labelled], config: MistakesConfig) -> list[Labelled]:
-    """Pictures to train on, with what the detector mistakes for faces in them."""
+    """Images to train on, with what the detector mistakes for faces in them."""
     if config.detector is None:
         return list(items)
     try:
         detect = open_detector(config.detector)
     except DataError as error:
-        raise DataError(f"{config.detector}: is no detector; mend mistakes.detector: {error}") from error
-    bar = tqdm(items, desc="mistakes", unit="picture", disable=None)
+        raise DataError(f"{config.detector}: is no detector; fix mistakes.detector: {error}") from error
+    bar = tqdm(items, desc="mistakes", unit="image", disable=None)
     known = [dataclasses.replace(item, mistaken=_mistaken(item, detect, config)) for item in bar]
     places = [len(item.mistaken) for item in known]
-    log.info("%d places in %d pictures are mistaken for faces", sum(places), np.count_nonzero(places))
+    log.info("%d places in %d images are mistaken for faces", sum(places), np.count_nonzero(places))
     return known
 
 
 def _mistaken(item: Labelled, detect: Detect, config: MistakesConfig) -> FloatArray:
     """Boxes far from any label, whether the labels are sure of it or not, [N,15]."""
-    picture = item.picture()
+    image = item.image()
     found = []
     for scale in config.scales:
-        boxes = detect(resized(picture, scale), config.score)
+        boxes = detect(resized(image, scale), config.score)
         boxes[:, :14] /= scale
         found.append(boxes)
     boxes = codec.suppress(np.concatenate(found), _OVERLAP)

@@ -10,15 +10,15 @@ from facesieve_training.detector.codec import COLUMNS, FloatArray
 
 
 class Everywhere:
-    """Finds three things in a picture of 160x200, whatever its size: one is the face of `labelled`."""
+    """Finds three things in an image of 160x200, whatever its size: one is the face of `labelled`."""
 
     def __init__(self, file: Path) -> None:
         pass
 
-    def __call__(self, picture: np.ndarray, threshold: float) -> FloatArray:
+    def __call__(self, image: np.ndarray, threshold: float) -> FloatArray:
         found = np.zeros((3, COLUMNS), np.float32)
         found[:, :4] = [[52, 58, 60, 60], [5, 150, 20, 20], [100, 110, 12, 12]]
-        found[:, :14] *= picture.shape[1] / 160
+        found[:, :14] *= image.shape[1] / 160
         found[:, 14] = 0.9, 0.8, 0.5
         return found[found[:, 14] >= threshold]
 
@@ -45,5 +45,5 @@ def test_without_a_detector_nothing_is_looked_for() -> None:
 
 
 def test_what_is_no_detector_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"d\.tflite: is no detector; mend mistakes.detector"):
+    with pytest.raises(DataError, match=r"d\.tflite: is no detector; fix mistakes.detector"):
         mistakes.find([labelled()], mistakes.MistakesConfig(_detector(tmp_path)))

@@ -1,6 +1,6 @@
 """Starts a narrow detector from a wide one: of each layer the channels that tell most are kept.
 
-How much a channel tells is how far it spreads over pictures times the weights with which the layers behind it
+How much a channel tells is how far it spreads over images times the weights with which the layers behind it
 read it. Layers whose maps are added keep the same ones. Early layers that differ from the wide network's are
 to be taught by `imitate` what those tell the rest.
 """
@@ -52,15 +52,13 @@ def wider(initial: Path, network: NetworkConfig) -> bool:
     return held != network and held.width >= network.width
 
 
-def start(
-    model: keras.Model, path: Path, pictures: Sequence[np.ndarray]
-) -> Callable[[np.ndarray], FloatArray]:
+def start(model: keras.Model, path: Path, images: Sequence[np.ndarray]) -> Callable[[np.ndarray], FloatArray]:
     """Give a network the most telling channels of a wider exported one, by what they tell on batches of 8-bit
-    pictures; returns what its early layers should make of such batches, N x H/8 x W/8 x C.
+    images; returns what its early layers should make of such batches, N x H/8 x W/8 x C.
     """
     wide = build(widths(path))
     load_tflite(wide, path)
-    kept = _kept(wide, model.get_layer(EARLY).filters, pictures)
+    kept = _kept(wide, model.get_layer(EARLY).filters, images)
     norms = {layer.name: norm for layer, norm in exported.convolutions(wide)}
     for layer, norm in exported.convolutions(model):
         if layer.name not in norms:
@@ -73,7 +71,7 @@ def start(
             layer.set_weights([kernel, *bias])
             if norm is not None and (theirs := norms[layer.name]) is not None:
                 norm.set_weights([values[columns] for values in theirs.get_weights()])
-    exported.settle(model, pictures)  # or the early layers would begin from other maps than theirs
+    exported.settle(model, images)  # or the early layers would begin from other maps than theirs
     front = keras.Model(wide.input, wide.get_layer(f"{EARLY}_relu").output)
 
     def early(batch: np.ndarray) -> FloatArray:
@@ -82,11 +80,11 @@ def start(
     return early
 
 
-def _kept(wide: keras.Model, width: int, pictures: Sequence[np.ndarray]) -> dict[str, Channels]:
+def _kept(wide: keras.Model, width: int, images: Sequence[np.ndarray]) -> dict[str, Channels]:
     """Of every layer above the early ones the channels that tell most, in their order."""
     names = sorted({name for read in _READS.values() for name in read})
     view = keras.Model(wide.input, [wide.get_layer(f"{name}_relu").output for name in names])
-    spread = [[tf.math.reduce_std(maps, [0, 1, 2]) for maps in view(scaled(batch))] for batch in pictures]
+    spread = [[tf.math.reduce_std(maps, [0, 1, 2]) for maps in view(scaled(batch))] for batch in images]
     told = {}
     for name, deviations in zip(names, zip(*spread, strict=True), strict=True):
         readers = [wide.get_layer(layer).kernel for layer, read in _READS.items() if name in read]

@@ -23,7 +23,7 @@ DEAD = (1, 4, 5, 10)
 """Channels of each layer of the wide network that tell nothing."""
 
 
-def pictures(count: int, seed: int = 5) -> list[np.ndarray]:
+def images(count: int, seed: int = 5) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     return [
         np.kron(rng.integers(0, 256, (8, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(count)
@@ -44,14 +44,14 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
             kernel[..., DEAD] *= 1e-3
             layer.set_weights([kernel])
     path = tmp_path_factory.mktemp("wide") / "detector.tflite"
-    path.write_bytes(convert(model, pictures(8)))
+    path.write_bytes(convert(model, images(8)))
     return path
 
 
 def seen() -> Batches:
     class Same:
-        def pictures(self) -> Generator[np.ndarray]:
-            yield from itertools.repeat(np.stack(pictures(4)))
+        def images(self) -> Generator[np.ndarray]:
+            yield from itertools.repeat(np.stack(images(4)))
 
     return cast(Batches, Same())
 
@@ -68,8 +68,8 @@ def test_the_widths_are_those_of_the_file(wide: Path) -> None:
 def test_what_tells_nothing_is_left_out_and_the_rest_tells_the_same(wide: Path) -> None:
     whole, small = build(WIDE), build(dataclasses.replace(WIDE, width=8))
     load_tflite(whole, wide)
-    narrow.start(small, wide, [np.stack(pictures(4))])
-    batch = np.stack(pictures(3, seed=6))
+    narrow.start(small, wide, [np.stack(images(4))])
+    batch = np.stack(images(3, seed=6))
     wanted, told = maps(whole, batch), maps(small, batch)
     for name in OUTPUTS:
         assert wanted[name].std() > 0.01
@@ -79,7 +79,7 @@ def test_what_tells_nothing_is_left_out_and_the_rest_tells_the_same(wide: Path) 
 def test_other_early_layers_learn_what_the_wide_networks_tell(wide: Path) -> None:
     keras.utils.set_random_seed(1)
     small = build(NetworkConfig(stem=4, stage4=8, blocks4=0, width=8))
-    batch = np.stack(pictures(8))
+    batch = np.stack(images(8))
     early = narrow.start(small, wide, [batch])
     assert early(batch).shape == (8, 8, 12, 8)
     kept = small.get_layer("neck8").get_weights()[0]
@@ -96,7 +96,7 @@ def test_a_training_begins_with_it(wide: Path, caplog: pytest.LogCaptureFixture)
     trainer.begin(wide, seen())
     assert "of the maps of detector.tflite's early layers" in caplog.text
     begun = build(network)
-    narrow.start(begun, wide, [np.stack(pictures(4))] * 8)
+    narrow.start(begun, wide, [np.stack(images(4))] * 8)
     np.testing.assert_array_equal(trainer.averaged.get_layer("neck8").kernel, begun.get_layer("neck8").kernel)
 
 

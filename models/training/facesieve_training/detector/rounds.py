@@ -1,6 +1,6 @@
-"""Training on a GPU, which learns faster than pictures are drawn: by rounds, with JAX.
+"""Training on a GPU, which learns faster than images are drawn: by rounds, with JAX.
 
-While the device learns the pictures of one round, processes draw those of the next. A round's pictures lie in
+While the device learns the images of one round, processes draw those of the next. A round's images lie in
 the device's memory, clean, and are shown several times in another order, each time as another camera takes
 them; their target maps lie beside them, in half precision.
 """
@@ -31,18 +31,18 @@ from facesieve_training.on_device import OnDevice, Values
 from facesieve_training.run import Run
 
 _CHUNK = 8
-"""Pictures that a process draws at a time."""
+"""Images that a process draws at a time."""
 
 
 class Rounds:
-    """Pictures and target maps by rounds, drawn ahead by processes; start it before the device is used.
+    """Images and target maps by rounds, drawn ahead by processes; start it before the device is used.
 
     Sample k is the same as `Batches.sample` has it, before the camera.
     """
 
     def __init__(self, source: Source, parts: Parts) -> None:
         config = parts.train.rounds
-        self._size = config.pictures
+        self._size = config.images
         first = Batches(source, parts).sample(0, camera=False)
         shapes = [(np.uint8, first[0].shape), *((np.float16, level.shape) for level in first[1])]
         # Anonymous memory, which the processes share: two rounds, one being drawn and one being read.
@@ -88,10 +88,10 @@ def _open(source: Source, parts: Parts, slots: list[list[np.ndarray]]) -> None:
 
 def _draw(number: int, rows: range) -> None:
     batches, slots = _drawing
-    pictures, *levels = slots[number % 2]
+    images, *levels = slots[number % 2]
     for row in rows:
-        picture, maps = batches.sample(number * len(pictures) + row, camera=False)
-        pictures[row] = picture
+        image, maps = batches.sample(number * len(images) + row, camera=False)
+        images[row] = image
         for level, drawn in zip(levels, maps, strict=True):
             level[row] = drawn
 
@@ -117,14 +117,14 @@ class Trainer(Learner):
         self._scanned = jax.jit(self._scan, donate_argnums=0)
 
     def _scan(
-        self, values: Values, pictures: Array, maps: list[Array], orders: Array, key: Array
+        self, values: Values, images: Array, maps: list[Array], orders: Array, key: Array
     ) -> tuple[Values, dict[str, Array]]:
         """The steps of one showing: rows [steps, batch] of the round; with the means of the loss's parts."""
         numbers = jnp.arange(len(orders))
 
         def step(values: Values, told: tuple[Array, Array]) -> tuple[Values, dict[str, Array]]:
             rows, number = told
-            seen = take(pictures[rows], random.fold_in(key, number), self._parts.augment.clean)
+            seen = take(images[rows], random.fold_in(key, number), self._parts.augment.clean)
             return self._learnt(values, scaled(seen), [level[rows].astype(jnp.float32) for level in maps])
 
         values, parts = jax.lax.scan(step, values, (orders, numbers))
@@ -148,13 +148,13 @@ class Trainer(Learner):
         ]
         return (trainable, moments, *means, optimizer), parts
 
-    def show(self, pictures: Array, maps: list[Array], number: int) -> dict[str, float]:
-        """Learn the pictures of a round once, in the order of this showing; the mean parts of the loss."""
+    def show(self, images: Array, maps: list[Array], number: int) -> dict[str, float]:
+        """Learn the images of a round once, in the order of this showing; the mean parts of the loss."""
         batch = self._parts.train.batch
-        order = np.random.default_rng([self._parts.seed, 2, number]).permutation(len(pictures))
+        order = np.random.default_rng([self._parts.seed, 2, number]).permutation(len(images))
         key = random.fold_in(random.key(self._parts.seed, impl="rbg"), number)
         orders = jnp.asarray(order.reshape(-1, batch))
-        self.held.values, parts = self._scanned(self.held.values, pictures, maps, orders, key)
+        self.held.values, parts = self._scanned(self.held.values, images, maps, orders, key)
         return {name: float(value) for name, value in parts.items()}
 
 
@@ -164,7 +164,7 @@ def train(source: Source, parts: Parts, run: Run) -> keras.Model:
     A step of the schedule is a batch; the training ends with the round in which the last one falls.
     """
     config = parts.train
-    shown = config.rounds.pictures // config.batch
+    shown = config.rounds.images // config.batch
     with closing(Rounds(source, parts)) as rounds:
         trainer = Trainer(parts)
         state = State(trainer.held.variables(), run.checkpoint)
@@ -176,9 +176,9 @@ def train(source: Source, parts: Parts, run: Run) -> keras.Model:
         made = rounds.stream(step // (shown * config.rounds.shows))
         with tqdm(total=config.steps, initial=step, desc="train", unit="step", disable=None) as bar:
             while step < config.steps:
-                pictures, maps = _on_device(next(made))
+                images, maps = _on_device(next(made))
                 for _ in range(config.rounds.shows):
-                    means = trainer.show(pictures, maps, step // shown)
+                    means = trainer.show(images, maps, step // shown)
                     step += shown
                     run.log(step, **means)
                     bar.update(shown)
@@ -189,5 +189,5 @@ def train(source: Source, parts: Parts, run: Run) -> keras.Model:
 
 
 def _on_device(drawn: tuple[np.ndarray, list[np.ndarray]]) -> tuple[Array, list[Array]]:
-    pictures, maps = drawn
-    return jnp.array(pictures), [jnp.array(level) for level in maps]
+    images, maps = drawn
+    return jnp.array(images), [jnp.array(level) for level in maps]

@@ -10,15 +10,15 @@ from facesieve_training.jax_process import train, train_killed
 pytest.importorskip("jax", reason="trains on GPUs; pip install 'jax[cpu]'")
 
 
-def _config(teacher: Path, pictures: Path, tmp_path: Path) -> Path:
+def _config(teacher: Path, images: Path, tmp_path: Path) -> Path:
     file = tmp_path / "detector.yaml"
     file.write_text(
         f"""
-label: {{teacher: {teacher}, pictures: {pictures}, cache: {tmp_path / "labels.npz"}, upright: false}}
+label: {{teacher: {teacher}, images: {images}, cache: {tmp_path / "labels.npz"}, upright: false}}
 network: {{stem: 4, stage4: 4, width: 8}}
 augment: {{size: 64, largest_face: 50}}
 loss: {{distil: 0.5}}
-train: {{steps: 400, batch: 2, warm_up: 1, rounds: {{pictures: 4, shows: 2, processes: 1}}}}
+train: {{steps: 400, batch: 2, warm_up: 1, rounds: {{images: 4, shows: 2, processes: 1}}}}
 """
     )
     return file
@@ -31,8 +31,8 @@ def test_only_weights_start_it(bright_squares: Path, squares: Path, tmp_path: Pa
     assert "teacher.onnx: only TensorFlow starts a training from it" in refused.stderr
 
 
-def _last(folder: Path) -> dict[str, np.ndarray]:
-    with np.load(folder / "checkpoint" / "step-000000400.npz") as held:
+def _last(directory: Path) -> dict[str, np.ndarray]:
+    with np.load(directory / "checkpoint" / "step-000000400.npz") as held:
         return {name: held[name] for name in held.files}
 
 

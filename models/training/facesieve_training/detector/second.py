@@ -1,4 +1,4 @@
-"""The second look at a face, as the daemon takes it: a network on a small square of the full picture."""
+"""The second look at a face, as the daemon takes it: a network on a small square of the full image."""
 
 import cv2
 import numpy as np
@@ -23,15 +23,15 @@ _LEAST = 8
 
 def refine(detect: Detect, full: np.ndarray, face: FloatArray) -> FloatArray:
     """A face [15] with the landmarks of a second look at it, and the mean of both scores where that is
-    higher; as it is when the second look does not find it. It is in pixels of the full picture.
+    higher; as it is when the second look does not find it. It is in pixels of the full image.
     """
     length = length_for(float(np.sqrt(face[2] * face[3])))
     left, top = (int(v) for v in np.floor(face[:2] + face[2:4] / 2 - length / 2 + 0.5))
     square = _cut(full, left, top, length)
     if square is None:
         return face
-    to_picture = np.array([[length / SIDE, 0, left], [0, length / SIDE, top]])
-    found = transform(detect(square, SCORE), to_picture)
+    to_image = np.array([[length / SIDE, 0, left], [0, length / SIDE, top]])
+    found = transform(detect(square, SCORE), to_image)
     overlap = codec.iou(face[None], found)[0]
     if overlap.max(initial=0) < _OVERLAP:
         return face
@@ -43,12 +43,12 @@ def refine(detect: Detect, full: np.ndarray, face: FloatArray) -> FloatArray:
 
 
 def length_for(size: float) -> int:
-    """Of the square around a face, pixels of the full picture, where the face has this size."""
+    """Of the square around a face, pixels of the full image, where the face has this size."""
     return max(int(LENGTH * size + 0.5), _LEAST)
 
 
 def _cut(full: np.ndarray, left: int, top: int, length: int) -> np.ndarray | None:
-    """A square of the picture, black beyond it, at the network's side; None when all of it is beyond."""
+    """A square of the image, black beyond it, at the network's side; None when all of it is beyond."""
     height, width = full.shape[:2]
     x0, y0 = max(left, 0), max(top, 0)
     x1, y1 = min(left + length, width), min(top + length, height)

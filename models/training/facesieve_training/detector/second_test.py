@@ -24,8 +24,8 @@ def _sees(shown: list[np.ndarray]) -> Callable[..., Callable[[np.ndarray, float]
     """Makes a detector that finds these faces whatever it is shown."""
 
     def detector(*faces: FloatArray) -> Callable[[np.ndarray, float], FloatArray]:
-        def detect(picture: np.ndarray, threshold: float) -> FloatArray:
-            shown.append(picture)
+        def detect(image: np.ndarray, threshold: float) -> FloatArray:
+            shown.append(image)
             assert threshold == 0.4
             return np.array(faces, np.float32).reshape(-1, 15)
 
@@ -70,7 +70,7 @@ def test_the_face_is_the_one_that_overlaps_most(
     np.testing.assert_allclose(found, face(300, 200, 2), atol=1e-3)
 
 
-def test_the_square_is_cut_from_the_full_picture(
+def test_the_square_is_cut_from_the_full_image(
     sees: Callable[..., Callable[[np.ndarray, float], FloatArray]], shown: list[np.ndarray]
 ) -> None:
     refine(sees(), FULL, face(300, 200))

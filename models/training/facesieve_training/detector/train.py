@@ -11,7 +11,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from facesieve_training.detector import narrow
-from facesieve_training.detector.batches import Batches, Parts, Source, first_pictures
+from facesieve_training.detector.batches import Batches, Parts, Source, first_images
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.imitate import imitate
 from facesieve_training.detector.learner import Learner
@@ -36,22 +36,22 @@ class Trainer(Learner):
         """Prepare a network to learn that comes of a file without batch norms or with other early layers."""
         if initial.suffix not in (".onnx", ".tflite"):
             return
-        seen = first_pictures(batches)
+        seen = first_images(batches)
         early: Callable[[np.ndarray], FloatArray] | None = None
         if initial.suffix == ".onnx":
             early = Early(initial)
         elif narrow.wider(initial, self._parts.network):
             early = narrow.start(self.model, initial, seen)
         if early is not None:
-            with closing(batches.pictures()) as pictures:
-                left = imitate(self.model, early, pictures, self._parts.train.imitate)
+            with closing(batches.images()) as images:
+                left = imitate(self.model, early, images, self._parts.train.imitate)
             log.info("of the maps of %s's early layers %.3f is not explained", initial.name, left)
         exported.settle(self.model, seen)
         self.averaged.set_weights(self.model.get_weights())
 
-    def _update(self, pictures: tf.Tensor, maps: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _update(self, images: tf.Tensor, maps: list[tf.Tensor]) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            outputs = self.model(scaled(pictures), training=True)
+            outputs = self.model(scaled(images), training=True)
             parts = detector_loss(outputs, maps, self._parts.loss)
         gradients = tape.gradient(parts["loss"], self.model.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))
@@ -60,9 +60,9 @@ class Trainer(Learner):
             mean.assign(mean.value * keep + tf.cast(value.value, tf.float32) * (1 - keep))
         return parts
 
-    def update(self, pictures: np.ndarray, maps: list[np.ndarray]) -> dict[str, float]:
+    def update(self, images: np.ndarray, maps: list[np.ndarray]) -> dict[str, float]:
         """One step; the parts of the loss."""
-        parts = self._train(tf.constant(pictures), [tf.constant(m) for m in maps])
+        parts = self._train(tf.constant(images), [tf.constant(m) for m in maps])
         return {name: float(value) for name, value in parts.items()}
 
     def checkpoint(self) -> tf.train.Checkpoint:

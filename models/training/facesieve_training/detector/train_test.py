@@ -52,20 +52,20 @@ def test_batches_do_not_depend_on_where_they_start() -> None:
     batches = Batches(_mosaic(), _parts(4))
     one, other = batches.stream(0), batches.stream(1)
     next(one)
-    (picture, maps), (same_picture, same_maps) = next(one), next(other)
-    np.testing.assert_array_equal(picture, same_picture)
+    (image, maps), (same_image, same_maps) = next(one), next(other)
+    np.testing.assert_array_equal(image, same_image)
     for level, same_level in zip(maps, same_maps, strict=True):
         np.testing.assert_array_equal(level, same_level)
     one.close()
     other.close()
 
 
-def test_the_teacher_sees_the_clean_picture_and_overlap_only_where_labels_know_a_face() -> None:
+def test_the_teacher_sees_the_clean_image_and_overlap_only_where_labels_know_a_face() -> None:
     seen = []
 
     class Everywhere:
-        def maps(self, picture: np.ndarray) -> list[FloatArray]:
-            seen.append(picture)
+        def maps(self, image: np.ndarray) -> list[FloatArray]:
+            seen.append(image)
             return [np.full((320 // s, 320 // s, 16), 0.5, np.float32) for s in STRIDES]
 
     face, ignored = (np.zeros((1, COLUMNS), np.float32) for _ in range(2))
@@ -79,10 +79,10 @@ def test_the_teacher_sees_the_clean_picture_and_overlap_only_where_labels_know_a
     assert (np.delete(level, 1, axis=-1) == 0.5).all()
 
 
-def _trained(folder: Path, resume: bool = False) -> list[np.ndarray]:
+def _trained(directory: Path, resume: bool = False) -> list[np.ndarray]:
     parts = _parts(4)
     weights: list[np.ndarray] = train(
-        _mosaic(), parts, Run.open(folder, "detector", parts, resume)
+        _mosaic(), parts, Run.open(directory, "detector", parts, resume)
     ).get_weights()
     return weights
 

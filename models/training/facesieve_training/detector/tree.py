@@ -70,7 +70,7 @@ def _read(path: Path) -> Any:
 
 
 class Early:
-    """What YuNet's early stages make of pictures: the maps at stride 8 on which the rest of it works."""
+    """What YuNet's early stages make of images: the maps at stride 8 on which the rest of it works."""
 
     def __init__(self, path: Path) -> None:
         """Open the ONNX file; the maps are those behind its second pooling."""
@@ -86,8 +86,8 @@ class Early:
             model.SerializeToString(), providers=["CPUExecutionProvider"]
         )
 
-    def __call__(self, pictures: np.ndarray) -> FloatArray:
-        """N x H x W x 3 pictures, BGR 8 bits, to N x H/8 x W/8 x C."""
-        planes = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32)
+    def __call__(self, images: np.ndarray) -> FloatArray:
+        """N x H x W x 3 images, BGR 8 bits, to N x H/8 x W/8 x C."""
+        planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32)
         maps = self._session.run([self._name], {self._session.get_inputs()[0].name: planes})[0]
         return np.asarray(maps.transpose(0, 2, 3, 1), np.float32)

@@ -1,4 +1,4 @@
-"""Faces and pictures under affine maps [2,3], which count pixels from the corner as labels do."""
+"""Faces and images under affine maps [2,3], which count pixels from the corner as labels do."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from facesieve_training.detector.codec import FloatArray
 
 
 def transform(faces: FloatArray, matrix: np.ndarray) -> FloatArray:
-    """Faces after an affine map [2,3] of the picture; boxes stay upright and keep their area's scale."""
+    """Faces after an affine map [2,3] of the image; boxes stay upright and keep their area's scale."""
     moved = faces.copy()
     linear, shift = matrix[:, :2], matrix[:, 2]
     size = faces[:, 2:4] * np.linalg.norm(linear, axis=0)
@@ -31,9 +31,9 @@ def between_centres(matrix: np.ndarray) -> np.ndarray:
     return moved
 
 
-def resized(picture: np.ndarray, scale: float) -> np.ndarray:
-    """A picture at another scale, so that a detector sees its faces at another size."""
+def resized(image: np.ndarray, scale: float) -> np.ndarray:
+    """An image at another scale, so that a detector sees its faces at another size."""
     if scale == 1:
-        return picture
+        return image
     method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=method))
+    return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=method))

@@ -1,6 +1,6 @@
 """Error versus discard characteristic (EDC; ISO/IEC 29794-1): what dropping the worst pairs does to the FNMR.
 
-The quality of a pair is the lower of its two pictures' qualities. At a discard of r the floor(r * N) mated
+The quality of a pair is the lower of its two images' qualities. At a discard of r the floor(r * N) mated
 pairs of lowest quality are dropped, and the false non-match rate is computed on the rest.
 
 Two conventions are in use, and a figure means nothing without the name of its own:
@@ -18,7 +18,7 @@ Rules that hold everywhere here:
 - Step interpolation: between k / N and (k + 1) / N discarded, the curve stays at its value for k pairs.
 - Ties: among pairs of equal quality the order is unknown, so the curve is the expected value over all their
   orders (dropping j pairs of a group of g drops j / g of its errors). It depends on no seed and on no order.
-- A quality of NaN (the scorer could not score the picture) is lower than every other, a tie among its kind.
+- A quality of NaN (the scorer could not score the image) is lower than every other, a tie among its kind.
 - Pairs may carry weights (whole numbers: how often a bootstrap replicate drew them); weight w is w pairs.
 """
 
@@ -39,7 +39,7 @@ _SLACK = 1e-9
 
 
 def pair_quality(quality: Floats, left: Ints, right: Ints) -> Floats:
-    """Lower quality of each pair's two pictures; NaN becomes minus infinity, the worst there is."""
+    """Lower quality of each pair's two images; NaN becomes minus infinity, the worst there is."""
     known = np.where(np.isnan(quality), -np.inf, np.asarray(quality, np.float64))
     return np.minimum(known[left], known[right])
 

@@ -1,4 +1,4 @@
-"""The curves as pictures, PNG and SVG."""
+"""The curves as images, PNG and SVG."""
 
 import io
 from dataclasses import dataclass
@@ -114,7 +114,7 @@ def _edc(results: Results, convention: str, fmr: float) -> Figure:
 
 
 def _line(curve: Curve, limit: float) -> tuple[Any, Any]:
-    """Curve in percent, thinned to what a picture can show, held to the limit."""
+    """Curve in percent, thinned to what an image can show, held to the limit."""
     step = max(1, len(curve.discard) // 300)
     x = np.append(curve.discard[::step], limit)
     return 100 * x, 100 * np.append(curve.fnmr[::step], curve.fnmr[-1])

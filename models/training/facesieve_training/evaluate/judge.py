@@ -16,7 +16,7 @@ _RECOMPUTED_STEP = 0.01
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Pairs with their similarities, and the identity (0, 1, 2, ...) of every picture, or template."""
+    """Pairs with their similarities, and the identity (0, 1, 2, ...) of every image, or template."""
 
     identity: Ints
     mated: Pairs
@@ -92,7 +92,7 @@ class Judge:
         self._thresholds = bootstrap.thresholds(self._draws, *self._sides, c.nonmated_similarity, rules.fmrs)
 
     def curves(self, quality: Floats) -> list[Curve]:
-        """Curves of a score (one quality a picture or template, higher is better, NaN where it has none)."""
+        """Curves of a score (one quality an image or template, higher is better, NaN where it has none)."""
         pairs = self.comparisons.mated
         of_pairs = edc.pair_quality(quality, pairs.left, pairs.right)
         discard = Discard.by(of_pairs)

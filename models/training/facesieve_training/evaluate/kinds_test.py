@@ -17,7 +17,7 @@ Make = Callable[[str, int, int | str], Path]
 def judged(tmp_path: Path, matcher: Path, *prepare: str, more: tuple[str, ...] = ()) -> str:
     """What the table rests on, after both commands."""
     shards, run = tmp_path / "shards", tmp_path / "judged"
-    quick = ("rules.replicates=5", "rules.recomputed_replicates=2", "rules.fmrs=[0.05]", "pictures=0")
+    quick = ("rules.replicates=5", "rules.recomputed_replicates=2", "rules.fmrs=[0.05]", "images=0")
     given = (f"faces={shards}", f"matcher.file={matcher}", *quick, *more)
     for command in (
         ["prepare", "--run", str(shards), *_set(prepare)],
@@ -32,11 +32,11 @@ def _set(values: tuple[str, ...]) -> list[str]:
 
 
 def faces_of(people: Path) -> list[list[Path]]:
-    return [sorted(folder.iterdir()) for folder in sorted(people.iterdir())]
+    return [sorted(directory.iterdir()) for directory in sorted(people.iterdir())]
 
 
 def test_verification(tmp_path: Path, people: Path, network: Make) -> None:
-    """A picture in several pairs is one in each, and nothing beside the pairs is compared."""
+    """An image in several pairs is one in each, and nothing beside the pairs is compared."""
     files = faces_of(people)
     mated = [(person[0], other) for person in files for other in person[1:]]
     others = [(one[0], two[0]) for one, two in itertools.combinations(files, 2)]
@@ -66,10 +66,10 @@ def test_cfp(tmp_path: Path, people: Path, network: Make) -> None:
         (root / "Protocol").mkdir(exist_ok=True)
         (root / "Protocol" / f"Pair_list_{kind}.txt").write_text(text)
     for split, (same, diff) in {"FF": ("1,2\n5,6\n", "1,5\n"), "FP": ("1,1\n", "1,3\n5,1\n")}.items():
-        folder = root / "Protocol" / "Split" / split / "01"
-        folder.mkdir(parents=True)
-        (folder / "same.txt").write_text(same)
-        (folder / "diff.txt").write_text(diff)
+        directory = root / "Protocol" / "Split" / split / "01"
+        directory.mkdir(parents=True)
+        (directory / "same.txt").write_text(same)
+        (directory / "diff.txt").write_text(diff)
     given = ("source.kind=cfp", f"source.path={root}", "align=none")
     told = judged(tmp_path / "all", network("matcher", 2, 1), *given)
     assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in told

@@ -37,8 +37,8 @@ class Network:
 
     def prepared(self, aligned: NDArray[np.uint8]) -> Embeddings:
         """Turn aligned BGR faces into the network's input, number x 3 x 112 x 112."""
-        pictures = aligned[..., ::-1] if self.color == "RGB" else aligned
-        values = pictures.astype(np.float32)
+        images = aligned[..., ::-1] if self.color == "RGB" else aligned
+        values = images.astype(np.float32)
         if self.mean is not None:
             values -= np.array(self.mean, np.float32)
         if self.std is not None:

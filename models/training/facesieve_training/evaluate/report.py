@@ -21,7 +21,7 @@ _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
 _LEFT_OVER = 12
 
 
-def page(title: str, pictures: int, run: Run, results: Results, drawn: dict[str, Drawn]) -> str:
+def page(title: str, images: int, run: Run, results: Results, drawn: dict[str, Drawn]) -> str:
     """Write the page, with so many faces in each strip (0: no faces at all)."""
     first = results.rules.fmrs[0]
     parts = [
@@ -38,8 +38,8 @@ def page(title: str, pictures: int, run: Run, results: Results, drawn: dict[str,
             block = _image(drawn[f"edc-{convention}-{fmr:g}"]) + _table(results, convention, fmr)
             opened = " open" if convention == edc.FIXED and fmr == first else ""
             parts.append(f"<details{opened}><summary>FMR {fmr:g}</summary>{block}</details>")
-    if pictures:
-        parts += [_strips(results, pictures), _left_over(results)]
+    if images:
+        parts += [_strips(results, images), _left_over(results)]
     parts += [
         _agreement(results),
         "<h2>The matcher</h2>",

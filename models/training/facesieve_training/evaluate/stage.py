@@ -34,7 +34,7 @@ class Config:
     """Configuration of the stage."""
 
     faces: Path
-    """Faces to judge on: a folder of aligned pictures for each identity, or the shards that prepare wrote."""
+    """Faces to evaluate: a directory of aligned images for each identity, or the shards of `prepare`."""
     matcher: Network
     """Recognition network that compares them; never the teacher."""
     scores: list[ScoreConfig] = field(default_factory=default_scores)
@@ -53,10 +53,10 @@ class Config:
     nonmated: int = 1_000_000
     """Non-mated pairs, drawn at random."""
     rules: Rules = field(default_factory=Rules)
-    pictures: int = 14
-    """Faces in each strip of the report; 0 leaves the pictures out."""
+    images: int = 14
+    """Faces in each strip of the report; 0 leaves the images out."""
     cache: Path | None = None
-    """Folder of embeddings and scores, to be shared between runs; none keeps them in the run's own."""
+    """Directory of embeddings and scores, to be shared between runs; none keeps them in the run's own."""
     distribute: Distribute = field(default_factory=Distribute)
 
     def faults(self) -> list[str]:
@@ -74,7 +74,7 @@ class Config:
 
 
 def run(config: Config, run: Run) -> None:
-    """Write scores.parquet, table.csv, table.md, curves (PNG, SVG) and report.html into the run's folder."""
+    """Write scores.parquet, table.csv, table.md, curves (PNG, SVG) and report.html to the run's directory."""
     gallery = open_gallery(config.faces, config.limit)
     run.set_data_hash(gallery.digest)
     scorers = _scorers(config)
@@ -120,7 +120,7 @@ def compare(
     if not len(mated) or not len(nonmated):
         raise DataError(
             f"{config.faces}: gives {len(mated)} mated and {len(nonmated)} non-mated pairs; at least two "
-            "people, and one of them with two pictures, are needed"
+            "people, and one of them with two images, are needed"
         )
     log.info("%d mated and %d non-mated pairs of %d faces", len(mated), len(nonmated), len(gallery))
     try:
@@ -169,7 +169,7 @@ def _write(config: Config, run: Run, results: Results) -> None:
     for name, figure in drawn.items():
         write_atomic(run.dir / f"{name}.png", figure.png)
         write_atomic(run.dir / f"{name}.svg", figure.svg)
-    write_atomic(run.dir / "report.html", report.page(config.title, config.pictures, run, results, drawn))
+    write_atomic(run.dir / "report.html", report.page(config.title, config.images, run, results, drawn))
     best = min(results.rows, key=lambda row: row.main.area if np.isfinite(row.main.area) else np.inf)
     run.finish(best=best.name, pauc=best.main.area)
     log.info("%s has the lowest pAUC, %.3f; see %s", best.name, best.main.area, run.dir / "report.html")

@@ -25,7 +25,7 @@ RULES = Rules(fmrs=[0.05, 0.01], replicates=20, recomputed_replicates=5)
 QUICK: dict[str, object] = {
     "rules": Rules(fmrs=[0.05], replicates=10, recomputed_replicates=2),
     "scores": [ScoreConfig("serfiq", masks=10), ScoreConfig("random")],
-    "pictures": 0,
+    "images": 0,
 }
 
 
@@ -37,15 +37,15 @@ def config(people: Path, network: Make, **values: object) -> stage.Config:
             ScoreConfig("pose_symmetry"), ScoreConfig("random"),
         ],
         "rules": RULES,
-        "pictures": 4,
+        "images": 4,
         **values,
     }  # fmt: skip
     return stage.Config(people, Network(network("matcher", 2, 1)), **settings)  # type: ignore[arg-type]
 
 
-def judged(folder: Path, settings: stage.Config) -> Path:
-    stage.run(settings, Run.open(folder, "evaluate", settings, False))
-    return folder
+def judged(directory: Path, settings: stage.Config) -> Path:
+    stage.run(settings, Run.open(directory, "evaluate", settings, False))
+    return directory
 
 
 def test_everything_is_written(tmp_path: Path, people: Path, network: Make) -> None:
@@ -85,21 +85,21 @@ def test_killed_run_reuses_what_is_there(
     assert (whole / "table.csv").read_bytes() == (again / "table.csv").read_bytes()
 
 
-def test_faceqnet_needs_enough_pictures(tmp_path: Path, people: Path, network: Make) -> None:
+def test_faceqnet_needs_enough_images(tmp_path: Path, people: Path, network: Make) -> None:
     scores = [ScoreConfig("faceqnet", faces=people, epochs=3)]
-    with pytest.raises(DataError, match="has 60 pictures beside each person's best"):
+    with pytest.raises(DataError, match="has 60 images beside each person's best"):
         judged(tmp_path / "run", config(people, network, scores=scores))
 
 
-def test_shards_give_the_same_as_the_folder(tmp_path: Path, people: Path, network: Make) -> None:
+def test_shards_give_the_same_as_the_directory(tmp_path: Path, people: Path, network: Make) -> None:
     settings = prepare.Config(prepare.SourceConfig(people), align="none", shard=25)
     prepare.run(settings, Run.open(tmp_path / "shards", "prepare", settings, False))
-    from_folder = judged(tmp_path / "one", config(people, network, **QUICK))
+    from_directory = judged(tmp_path / "one", config(people, network, **QUICK))
     from_shards = judged(tmp_path / "two", config(tmp_path / "shards", network, **QUICK))
-    assert (from_folder / "table.csv").read_bytes() == (from_shards / "table.csv").read_bytes()
+    assert (from_directory / "table.csv").read_bytes() == (from_shards / "table.csv").read_bytes()
 
 
-def test_a_folder_has_no_pairs_of_its_own(tmp_path: Path, people: Path, network: Make) -> None:
+def test_a_directory_has_no_pairs_of_its_own(tmp_path: Path, people: Path, network: Make) -> None:
     with pytest.raises(DataError, match="has no pairs of its own"):
         judged(tmp_path / "none", config(people, network, pairs="protocol", **QUICK))
 
@@ -114,7 +114,7 @@ def test_the_run_of_a_teacher_serves_as_its_file(tmp_path: Path, people: Path, n
     by_run = judged(tmp_path / "run", config(people, network, teacher=source, **QUICK))
     assert (by_file / "table.csv").read_bytes() == (by_run / "table.csv").read_bytes()
     (tmp_path / "teacher" / "config.yaml").write_text("faces: somewhere\n")
-    with pytest.raises(DataError, match=r"teacher.onnx: is missing; give the folder of a finished run"):
+    with pytest.raises(DataError, match=r"teacher.onnx: is missing; give the directory of a finished run"):
         judged(tmp_path / "unfinished", config(people, network, teacher=source, **QUICK))
     (tmp_path / "teacher" / "config.yaml").write_text(
         "faces: somewhere\nteacher: {onnx: gone, cut: a, low: b}"
@@ -166,8 +166,8 @@ def test_faults_are_named(tmp_path: Path, people: Path, network: Make) -> None:
     (tmp_path / "few" / "a" / "1.png").write_bytes((people / "p00" / "0.png").read_bytes())
     with pytest.raises(DataError, match="gives 0 mated and 0 non-mated pairs"):
         judged(tmp_path / "pairs", config(tmp_path / "few", network))
-    (tmp_path / "few" / "a" / "2.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"2.png: is no readable picture"):
+    (tmp_path / "few" / "a" / "2.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"2.png: is no readable image"):
         judged(tmp_path / "broken", config(tmp_path / "few", network))
 
 

@@ -27,14 +27,14 @@ NAMES = "abc"
 
 
 def layout(person: int) -> dict[str, dict[int, str]]:
-    """Medium of the pictures of a person's three templates; every third person's last one is spoilt."""
+    """Medium of the images of a person's three templates; every third person's last one is spoilt."""
     spoilt = {5: "y", 4: "w"} if person % 3 == 0 else {0: "x", 1: "z"}
     return {"a": {0: "x", 3: "v"}, "b": {1: "z", 2: "v", 3: "v"}, "c": spoilt}
 
 
 @pytest.fixture
 def ijbc(tmp_path: Path, people: Path, network: Callable[[str, int, int | str], Path]) -> Path:
-    """The folder that `prepare` leaves of the layout, with nothing said but the kind."""
+    """The directory that `prepare` leaves of the layout, with nothing said but the kind."""
     root = tmp_path / "ijbc"
     (root / "meta").mkdir(parents=True)
     (root / "loose_crop").mkdir()
@@ -42,11 +42,11 @@ def ijbc(tmp_path: Path, people: Path, network: Callable[[str, int, int | str], 
     faces, landmarks, pairs = [], [], []
     for person in range(PEOPLE):
         for file in sorted((people / f"p{person:02d}").iterdir()):
-            picture = face(person, int(file.stem)) if file.stem != "5" else face(person + PEOPLE, 5)
-            cv2.imwrite(str(root / "loose_crop" / f"{person}-{file.name}"), picture)
+            image = face(person, int(file.stem)) if file.stem != "5" else face(person + PEOPLE, 5)
+            cv2.imwrite(str(root / "loose_crop" / f"{person}-{file.name}"), image)
             landmarks.append(f"{person}-{file.name} {points} 0.9")
-        for template, pictures in layout(person).items():
-            faces += [f"{person}-{i}.png {person}{template} {person}{m}" for i, m in pictures.items()]
+        for template, images in layout(person).items():
+            faces += [f"{person}-{i}.png {person}{template} {person}{m}" for i, m in images.items()]
         pairs += [f"{person}{one} {person}{two} 1" for one, two in itertools.combinations(NAMES, 2)]
         pairs += [f"{person}a {other}b 0" for other in range(PEOPLE) if other != person]
     (root / "meta" / "ijbc_face_tid_mid.txt").write_text("\n".join(faces))
@@ -59,21 +59,21 @@ def ijbc(tmp_path: Path, people: Path, network: Callable[[str, int, int | str], 
 
 
 def judged(
-    folder: Path, shards: Path, matcher: Network, columns: dict[str, np.ndarray]
+    directory: Path, shards: Path, matcher: Network, columns: dict[str, np.ndarray]
 ) -> dict[str, dict[str, str]]:
     """Rows of the table with a fixed threshold, by score."""
-    table = folder.with_suffix(".csv")
+    table = directory.with_suffix(".csv")
     pd.DataFrame({"key": open_gallery(shards).keys, **columns}).to_csv(table, index=False)
     scores = [ScoreConfig("column", name, file=table, column=name) for name in columns]
     rules = Rules(fmrs=[FMR], points=POINTS, replicates=20, recomputed_replicates=3)
-    settings = stage.Config(shards, matcher, scores, rules=rules, pictures=3)
-    stage.run(settings, Run.open(folder, "evaluate", settings, False))
-    with (folder / "table.csv").open() as file:
+    settings = stage.Config(shards, matcher, scores, rules=rules, images=3)
+    stage.run(settings, Run.open(directory, "evaluate", settings, False))
+    with (directory / "table.csv").open() as file:
         return {row["score"]: row for row in csv.DictReader(file) if row["convention"] == "fixed"}
 
 
 def noise(gallery: Gallery) -> np.ndarray:
-    """Number of each picture, which says how noisy it is; keys end in PERSON-NUMBER.png."""
+    """Number of each image, which says how noisy it is; keys end in PERSON-NUMBER.png."""
     return np.array([int(key[-5]) for key in gallery.keys], np.float64)
 
 
@@ -81,7 +81,7 @@ def test_templates_are_judged_as_worked_out_by_hand(
     tmp_path: Path, ijbc: Path, network: Callable[[str, int, int | str], Path]
 ) -> None:
     matcher, gallery = Network(network("matcher", 2, 1)), open_gallery(ijbc)
-    assert len(gallery) == 7 * PEOPLE, "pictures of several templates are there in each"
+    assert len(gallery) == 7 * PEOPLE, "images of several templates are there in each"
     quality = np.random.default_rng(5).random(len(gallery))
     quality[::9] = np.nan
     row = judged(tmp_path / "run", ijbc, matcher, {"drawn": quality})["drawn"]
@@ -161,7 +161,7 @@ def test_a_template_of_two_people_is_refused() -> None:
         Templates.by(gallery)
 
 
-def test_pictures_of_unknown_media_count_one_by_one() -> None:
+def test_images_of_unknown_media_count_one_by_one() -> None:
     gallery = Two(["a/1", "a/2", "a/3"], ["a"] * 3, "")
     gallery.templates, gallery.media = ["7"] * 3, ["", "", ""]
     templates = Templates.by(gallery)

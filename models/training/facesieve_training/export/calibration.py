@@ -12,10 +12,10 @@ _LEAST_PAIRS = 200
 
 
 def calibrate(raw: Floats, clean: NDArray[np.bool_], knots: int) -> manifest.Calibration:
-    """Map raw values to 0..100 by a fixed set of clean and degraded pictures.
+    """Map raw values to 0..100 by a fixed set of clean and degraded images.
 
-    From 50 on a score is a percentile of the clean pictures: 50 is their median, 90 their upper tenth. Below,
-    it is half the percentile among all pictures that are worse than that median: 25 is better than half of
+    From 50 on a score is a percentile of the clean images: 50 is their median, 90 their upper tenth. Below,
+    it is half the percentile among all images that are worse than that median: 25 is better than half of
     them, most of which are degraded.
     """
     score = np.linspace(0, 100, knots)

@@ -21,12 +21,12 @@ def test_scores_agree_with_the_daemon(tmp_path: Path, shared_data: Path, daemon:
     scorer = Scorer(models / "quality.tflite")
     expected = {}
     for number, face in enumerate(chosen):
-        picture = centre(read(face.path))
+        image = centre(read(face.path))
         if number % 4 == 0:  # bad faces too, so that the low end of the scale is compared
-            picture = cv2.GaussianBlur(picture, (0, 0), 1 + number % 5)
+            image = cv2.GaussianBlur(image, (0, 0), 1 + number % 5)
         path = tmp_path / f"{number:03d}.png"
-        cv2.imwrite(str(path), picture)
-        expected[str(path)] = scorer.score(picture)
+        cv2.imwrite(str(path), image)
+        expected[str(path)] = scorer.score(image)
     done = subprocess.run(
         [daemon, "score", "--aligned", "--json", tmp_path],
         capture_output=True,

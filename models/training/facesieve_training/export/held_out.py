@@ -22,43 +22,41 @@ _CAP, _NONMATED, _CHUNK = 200, 1_000_000, 256
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The held-out people's pictures, clean and degraded, and what is known of each."""
+    """The held-out people's images, clean and degraded, and what is known of each."""
 
     rows: NDArray[np.int64]
     identity: NDArray[np.int64]
     clean: NDArray[np.bool_]
-    picture: NDArray[np.int64]
+    image: NDArray[np.int64]
     """Number of the file: a degraded version has that of its original."""
     embedding: NDArray[np.float32]
     """The matcher's."""
 
 
-def gather(
-    labels: data.Labels, pictures: data.Pictures, rows: NDArray[np.int64], matcher: Network
-) -> HeldOut:
-    """Embed the held-out pictures with the matcher."""
+def gather(labels: data.Labels, images: data.Images, rows: NDArray[np.int64], matcher: Network) -> HeldOut:
+    """Embed the held-out images with the matcher."""
     run = Runner(session(matcher.file))
     chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
     parts = [
-        run(matcher.prepared(pictures[chunk]))
+        run(matcher.prepared(images[chunk]))
         for chunk in tqdm(chunks, desc="matcher", unit="chunk", disable=None)
     ]
     names = [f"{labels.identity[row]}/{labels.file[int(row)]}" for row in rows]
-    _, picture = np.unique(names, return_inverse=True)
+    _, image = np.unique(names, return_inverse=True)
     identity = labels.identity[rows].astype(np.int64)
-    return HeldOut(rows, identity, labels.variant[rows] == 0, picture, np.concatenate(parts))
+    return HeldOut(rows, identity, labels.variant[rows] == 0, image, np.concatenate(parts))
 
 
-def float_labels(model: keras.Model, pictures: data.Pictures, rows: NDArray[np.int64]) -> Floats:
+def float_labels(model: keras.Model, images: data.Images, rows: NDArray[np.int64]) -> Floats:
     """Predict the labels with the float network, N x labels."""
-    return predict(model, pictures, rows).astype(np.float64)
+    return predict(model, images, rows).astype(np.float64)
 
 
-def int8_labels(network: Int8Network, pictures: data.Pictures, rows: NDArray[np.int64]) -> Floats:
+def int8_labels(network: Int8Network, images: data.Images, rows: NDArray[np.int64]) -> Floats:
     """Predict the labels with the int8 network, N x labels."""
     told = []
     for first in tqdm(range(0, len(rows), _CHUNK), desc="int8", unit="chunk", disable=None):
-        for face in pictures[rows[first : first + _CHUNK]]:
+        for face in images[rows[first : first + _CHUNK]]:
             told.append([float(expectation(logits)[0]) for logits in network.run(face)])
     return np.array(told)
 
@@ -85,7 +83,7 @@ class Comparisons:
 
 
 def compare(held: HeldOut, fmr: float, degraded: bool, seed: int) -> Comparisons:
-    """Compare every clean (or, with degraded, every) picture with the other clean ones of its identity.
+    """Compare every clean (or, with degraded, every) image with the other clean ones of its identity.
 
     The threshold comes from a million pairs of two identities, drawn likewise, with nothing dropped.
     """
@@ -98,9 +96,9 @@ def compare(held: HeldOut, fmr: float, degraded: bool, seed: int) -> Comparisons
 
 
 def _ordered(pairs: Pairs, usable: NDArray[np.int64], held: HeldOut) -> Pairs:
-    """Put the clean picture of each pair second; pairs without one, or of one picture, are left out."""
+    """Put the clean image of each pair second; pairs without one, or of one image, are left out."""
     left, right = usable[pairs.left], usable[pairs.right]
     swap = held.clean[left] & ~held.clean[right]
     probe, reference = np.where(swap, right, left), np.where(swap, left, right)
-    good = held.clean[reference] & (held.picture[probe] != held.picture[reference])
+    good = held.clean[reference] & (held.image[probe] != held.image[reference])
     return Pairs(probe[good], reference[good])

@@ -118,7 +118,7 @@ class Detector:
 
 @dataclass(frozen=True)
 class SelfTestCase:
-    """A self-test picture by number, and the dequantised outputs, row-major, that it must give."""
+    """A self-test image by number, and the dequantised outputs, row-major, that it must give."""
 
     picture: int
     outputs: list[list[float]]
@@ -126,7 +126,7 @@ class SelfTestCase:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """Generated pictures with known answers, and how far each output may be from them, in real units."""
+    """Generated images with known answers, and how far each output may be from them, in real units."""
 
     width: int
     height: int
@@ -163,10 +163,10 @@ class Manifest:
         write_atomic(path, _json(kept, "") + "\n")
 
 
-def described_training(folder: Path, meta: dict[str, Any]) -> Training:
-    """Describe where a network comes from: the folder of its training's run, and the meta.json of that."""
+def described_training(directory: Path, meta: dict[str, Any]) -> Training:
+    """Describe where a network comes from: the directory of its training's run, and the meta.json of that."""
     told = {key: meta.get(key) or "unknown" for key in ("commit", "data_hash", "command")}
-    return Training(folder.name, told["commit"], told["data_hash"], int(meta["seed"]), told["command"])
+    return Training(directory.name, told["commit"], told["data_hash"], int(meta["seed"]), told["command"])
 
 
 def sha256(data: bytes) -> str:
@@ -174,8 +174,8 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def self_test_picture(width: int, height: int, number: int) -> npt.NDArray[np.uint8]:
-    """The generated picture, BGR, [height, width, 3]; integer arithmetic, the same in every language."""
+def self_test_image(width: int, height: int, number: int) -> npt.NDArray[np.uint8]:
+    """The generated image, BGR, [height, width, 3]; integer arithmetic, the same in every language."""
     y, x, c = np.mgrid[0:height, 0:width, 0:3]
     checker = ((x >> 3) + (y >> 3)) & 1
     value = x * (number + 1) * 2 + y * (number + 2) + c * 31 + 97 * checker

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
 from facesieve_training.export import manifest
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.networks.int8 import Int8Network
 
 
@@ -78,7 +78,7 @@ class Scorer:
         self.network = Int8Network(data)
         self.decoder = Decoder(self.quality)
 
-    def score(self, face: Picture) -> Score:
+    def score(self, face: Image) -> Score:
         """Score one aligned 112x112 face, BGR."""
         return self.decoder.score(self.network.run(face))
 

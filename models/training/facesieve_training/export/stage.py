@@ -16,7 +16,7 @@ from facesieve_training.cli import DataError
 from facesieve_training.config import load
 from facesieve_training.evaluate.network import Network
 from facesieve_training.export import calibration, held_out, manifest, parity, quality, tflite, weighting
-from facesieve_training.faces import SIZE, Picture
+from facesieve_training.faces import SIZE, Image
 from facesieve_training.networks.equalise import equalise
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.networks.rounding import round_weights
@@ -32,7 +32,7 @@ class Config:
     """Configuration of the stage."""
 
     student: Path
-    """Folder of a finished run of the stage student."""
+    """Directory of a finished run of the stage student."""
     matcher: Network
     """Recognition network for the FNMR curve and the choice of weights; never the teacher."""
     name: str = "facesieve-quality"
@@ -47,11 +47,11 @@ class Config:
     weights: dict[str, float] | None = None
     """Weight of each label in the raw value; none chooses by the held-out people."""
     representative: int = 400
-    """Training pictures, clean and degraded, from which ranges and rounding of int8 are taken."""
+    """Training images, clean and degraded, from which ranges and rounding of int8 are taken."""
     knots: int = 41
     fmr: float = 1e-3
     cache: Path | None = None
-    """Folder of decoded pictures, best the student's own; none makes them anew."""
+    """Directory of decoded images, best the student's own; none makes them anew."""
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
@@ -62,7 +62,7 @@ class Config:
 
 
 def run(config: Config, run: Run) -> None:
-    """Write the .tflite, its manifest and the parity report into the run's folder."""
+    """Write the .tflite, its manifest and the parity report into the run's directory."""
     student = load(config.student / "config.yaml", StudentRunConfig)
     names = student.student.labels
     unknown = [name for name in config.weights or {} if name not in names]
@@ -71,16 +71,16 @@ def run(config: Config, run: Run) -> None:
     source = data.LabelRun(student.labels)
     labels = source.read(names)
     run.set_data_hash(source.digest)
-    pictures = data.Pictures(source, labels, config.cache)
+    images = data.Images(source, labels, config.cache)
     test = data.held_out(labels, student.held_out, student.seed)
     if not test.any():
         raise DataError(f"{config.student}: held nobody out; train with held_out above 0")
     features, people = labels.embedding.shape[1], len(labels.identities)
     model = quality.load_student(config.student, student, features, people)
     known = np.random.default_rng([config.seed, 4]).permutation(np.flatnonzero(~test))
-    seen = pictures[np.sort(known[: config.representative])]
+    seen = images[np.sort(known[: config.representative])]
     tflite_bytes = _convert(config, run, model, bool(student.student.mobileface), seen)
-    held = held_out.gather(labels, pictures, np.flatnonzero(test), config.matcher)
+    held = held_out.gather(labels, images, np.flatnonzero(test), config.matcher)
     sets = {
         "clean": held_out.compare(held, config.fmr, False, config.seed),
         "mixed": held_out.compare(held, config.fmr, True, config.seed),
@@ -89,8 +89,8 @@ def run(config: Config, run: Run) -> None:
         f"{len(np.unique(held.identity))} people not trained on, clean and degraded probes against clean "
         f"references, {len(sets['mixed'].similarity)} mated pairs, matcher {config.matcher.file.name}"
     )
-    int8 = held_out.int8_labels(Int8Network(tflite_bytes), pictures, held.rows)
-    real = held_out.float_labels(model, pictures, held.rows)
+    int8 = held_out.int8_labels(Int8Network(tflite_bytes), images, held.rows)
+    real = held_out.float_labels(model, images, held.rows)
     tried = weighting.areas(int8, names, sets)
     chosen, weights = weighting.choose(tried, names, config.weights)
     raw, real_raw = weighting.raw(int8, weights), weighting.raw(real, weights)
@@ -110,7 +110,7 @@ def run(config: Config, run: Run) -> None:
     run.finish(**report["summary"])
 
 
-def _convert(config: Config, run: Run, model: Any, plain: bool, seen: Picture) -> bytes:
+def _convert(config: Config, run: Run, model: Any, plain: bool, seen: Image) -> bytes:
     """Convert the model, which stays what it is; a plain one has no batch norm between its layers."""
     path, kept = run.dir / config.file, model.get_weights()
     if plain:

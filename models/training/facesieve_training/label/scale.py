@@ -1,10 +1,10 @@
 """Labels synthetic features and says how long it took and how much memory: the proof that millions fit.
 
-    python -m facesieve_training.label.scale --pictures 1000000 --out FOLDER
+    python -m facesieve_training.label.scale --images 1000000 --out DIR
 
 Everything after the teacher is the stage's own: sums by identity, shards, the joined table, the summary.
 Features have the sizes of the imported MobileFaceNet; the low-level ones are windows of one random array:
-to draw 50,000 values a picture would take longer than all the rest.
+to draw 50,000 values an image would take longer than all the rest.
 """
 
 import argparse
@@ -40,12 +40,12 @@ def synthetic(first: int, last: int, rng: np.random.Generator) -> Iterator[Seen]
                 yield Seen(Job(name, f"{face:06d}.jpg", variant), embedding, robust, values[at : at + _LOW])
 
 
-def measure(pictures: int, out: Path, identities: int = 128) -> dict[str, float]:
-    """Label so many pictures in shards of so many identities; returns rows, seconds, peak MiB."""
+def measure(images: int, out: Path, identities: int = 128) -> dict[str, float]:
+    """Label so many images in shards of so many identities; returns rows, seconds, peak MiB."""
     start, rows, first = time.monotonic(), 0, 0
     paths: list[Path] = []
-    with tqdm(total=pictures, unit="pictures", disable=None) as bar:
-        while rows < pictures:
+    with tqdm(total=images, unit="images", disable=None) as bar:
+        while rows < images:
             rng = np.random.default_rng([1, first])
             labelled: pa.Table = shard.label_stream(synthetic(first, first + identities, rng))
             paths.append(out / "shards" / f"{len(paths):05d}.parquet")
@@ -61,11 +61,11 @@ def measure(pictures: int, out: Path, identities: int = 128) -> dict[str, float]
 def main() -> int:
     """Run the measurement and print its figures."""
     parser = argparse.ArgumentParser(prog="python -m facesieve_training.label.scale", description=__doc__)
-    parser.add_argument("--pictures", type=int, default=1_000_000)
+    parser.add_argument("--images", type=int, default=1_000_000)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    told = measure(options.pictures, options.out)
+    told = measure(options.images, options.out)
     print(", ".join(f"{name} {value:.0f}" for name, value in told.items()))
     return 0
 

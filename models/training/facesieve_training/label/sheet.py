@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facesieve_training.degrade import Degradation
 from facesieve_training.faces import SIZE
-from facesieve_training.label.source import Source, picture
+from facesieve_training.label.source import Source, image
 from facesieve_training.label.table import COMPONENTS, LIGHTQNET
 from facesieve_training.run import Run, write_atomic
 
@@ -41,8 +41,8 @@ def write_sheets(
     for name in _shown(path):
         values = pq.read_table(path, columns=[name])[name].to_numpy()
         rows = extremes(values, count)
-        pictures = [_pictures(path, source, degradation, seed, part) for part in rows]
-        sheet = np.concatenate([np.pad(_grid(p), ((0, 12), (0, 0), (0, 0))) for p in pictures])
+        images = [_images(path, source, degradation, seed, part) for part in rows]
+        sheet = np.concatenate([np.pad(_grid(p), ((0, 12), (0, 0), (0, 0))) for p in images])
         _, coded = cv2.imencode(".png", sheet)
         write_atomic(out / f"sheet_{name}.png", coded.tobytes())
 
@@ -62,10 +62,10 @@ def extremes(values: NDArray[np.floating], count: int) -> tuple[NDArray[np.int64
     return falling[:count], falling[middle : middle + count], falling[len(falling) - count :]
 
 
-def _pictures(
+def _images(
     path: Path, source: Source, degradation: Degradation, seed: int, rows: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
-    """Make the pictures of these rows of the table, reading only the row groups that hold them."""
+    """Make the images of these rows of the table, reading only the row groups that hold them."""
     found: dict[int, NDArray[np.uint8]] = {}
     first = 0
     with pq.ParquetFile(path) as file:
@@ -77,7 +77,7 @@ def _pictures(
                     [r - first for r in inside]
                 )
                 for row, told in zip(inside, names.to_pylist(), strict=True):
-                    found[row] = picture(
+                    found[row] = image(
                         source, told["identity"], told["file"], told["variant"], degradation, seed
                     )
             first += size
@@ -86,9 +86,9 @@ def _pictures(
     )
 
 
-def _grid(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay pictures out in rows of twelve."""
-    missing = -len(pictures) % _ROW
-    filled = np.concatenate([pictures, np.zeros((missing, SIZE, SIZE, 3), np.uint8)])
+def _grid(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay images out in rows of twelve."""
+    missing = -len(images) % _ROW
+    filled = np.concatenate([images, np.zeros((missing, SIZE, SIZE, 3), np.uint8)])
     rows = filled.reshape(-1, _ROW, SIZE, SIZE, 3).transpose(0, 2, 1, 3, 4)
     return rows.reshape(-1, _ROW * SIZE, 3)

@@ -5,7 +5,7 @@ shard that is missing and gives the same table.
 
 Memory, with the imported MobileFaceNet (low-level feature of 64x28x28, embedding of 128):
 
-    one identity's low-level features, float16        98 KiB a picture: 0.4 GiB for the largest of MS-Celeb-1M
+    one identity's low-level features, float16        98 KiB an image: 0.4 GiB for the largest of MS-Celeb-1M
                                                       (about 2,000 faces), clean and degraded
     a batch of 32 and the one being read              20 MiB of features, 13 MiB in the teacher
     a shard's table, 128 identities                   0.4 KiB a row: 5 MiB at 50 faces, clean and degraded
@@ -66,17 +66,17 @@ class Config:
     """Configuration of the stage."""
 
     faces: Path
-    """Aligned faces: a folder for each identity, or what `prepare` wrote."""
+    """Aligned faces: a directory for each identity, or what `prepare` wrote."""
     teacher: TeacherSource
     seed: int = 1
     limit: int | None = None
     """Only the first so many identities."""
     variants: int = 1
-    """Degraded versions of each picture."""
+    """Degraded versions of each image."""
     degradation: Degradation = field(default_factory=Degradation)
     masks: Masks = field(default_factory=Masks)
     lightqnet: Path | None = None
-    """File of LightQNet: a second teacher, whose score of every picture is a label more."""
+    """File of LightQNet: a second teacher, whose score of every image is a label more."""
     visual: Literal["printed", "identity", "dataset"] = "dataset"
     """Form of S_v: as printed, well behaved over the identity, or normalised over the data set."""
     weights: Weights = field(default_factory=Weights)
@@ -96,7 +96,7 @@ class Config:
 
 
 def run(config: Config, run: Run) -> None:
-    """Write labels.parquet, summary in metrics.csv, and contact sheets into the run's folder."""
+    """Write labels.parquet, summary in metrics.csv, and contact sheets into the run's directory."""
     source = open_source(config.faces, config.limit)
     run.set_data_hash(source.hash())
     shards = label_shards(config, source, run.dir / "shards")
@@ -109,15 +109,15 @@ def run(config: Config, run: Run) -> None:
     run.finish()
 
 
-def label_shards(config: Config, source: Source, folder: Path) -> list[Path]:
+def label_shards(config: Config, source: Source, directory: Path) -> list[Path]:
     """Label what is not labelled yet; returns the files of all shards in order."""
     starts = range(0, len(source.identities), config.shard)
-    paths = [folder / f"{number:05d}.parquet" for number in range(len(starts))]
+    paths = [directory / f"{number:05d}.parquet" for number in range(len(starts))]
     missing = [number for number, path in enumerate(paths) if not path.exists()]
     work = [source.identities[starts[number] : starts[number] + config.shard] for number in missing]
-    log.info("labelling %d of %d shards", len(missing), len(paths))
+    log.info("labels: %d of %d shards to do", len(missing), len(paths))
     made = over(partial(_Labeller, config), work, config.distribute) if missing else iter(())
-    with tqdm(unit="pictures", disable=None) as bar:
+    with tqdm(unit="images", disable=None) as bar:
         for number, labelled in zip(missing, made, strict=True):
             table.write(paths[number], labelled)
             bar.update(len(labelled))

@@ -19,7 +19,7 @@ SHARD = pa.schema(
     [
         ("identity", pa.string()),
         ("file", pa.string()),
-        ("variant", pa.int8()),  # 0: the clean picture; 1, 2, ...: its degraded versions
+        ("variant", pa.int8()),  # 0: the clean image; 1, 2, ...: its degraded versions
         ("distance", pa.float32()),
         ("visual_printed", pa.float32()),
         ("visual_identity", pa.float32()),
@@ -30,7 +30,7 @@ SHARD = pa.schema(
     ]
 )
 LIGHTQNET = pa.field("lightqnet", pa.float32())
-"""One column more where a second teacher scores the pictures."""
+"""One column more where a second teacher scores the images."""
 
 
 def write(path: Path, table: pa.Table) -> None:

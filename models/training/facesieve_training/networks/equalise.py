@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers
 
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.networks.mobileface import convolutions, is_stream
 from facesieve_training.networks.pixels import scaled
 from facesieve_training.networks.square import Square
@@ -26,21 +26,21 @@ _PEAK = 2  # largest value that is averaged, of the largest mean: more leaves th
 _BATCH = 32
 
 
-def equalise(model: keras.Model, pictures: Picture) -> None:
+def equalise(model: keras.Model, images: Image) -> None:
     """Even out the channels of the streams and behind every ReLU of a body of `mobileface`, and those of the
-    dense layers of a network on it, by their largest values on these pictures, N x 112 x 112 x 3 BGR.
+    dense layers of a network on it, by their largest values on these images, N x 112 x 112 x 3 BGR.
     """
     for stream in _streams(model):
-        _even_stream(stream, _largest(keras.Model(model.input, stream.maps), pictures))
+        _even_stream(stream, _largest(keras.Model(model.input, stream.maps), images))
     held = convolutions(model)
     bent = [k for k, layer in enumerate(held) if layer.activation is keras.activations.relu]
-    largest = _largest(keras.Model(model.input, [held[k].output for k in bent]), pictures)
+    largest = _largest(keras.Model(model.input, [held[k].output for k in bent]), images)
     for k, values in zip(bent, largest, strict=True):
         if k + 1 < len(held):
             _even(held[k], held[k + 1], values)
     mean = model.get_layer("pooled")
     dense = [layer for layer in model.layers if isinstance(layer, layers.Dense) and _readers(layer)]
-    told = _largest(keras.Model(model.input, [layer.output for layer in (mean, *dense)]), pictures)
+    told = _largest(keras.Model(model.input, [layer.output for layer in (mean, *dense)]), images)
     _even_last(mean, held[-1], largest[-1], told[0])
     for layer, values in zip(dense, told[1:], strict=True):
         _even_dense(layer, values)
@@ -81,11 +81,11 @@ def _even_stream(stream: _Stream, largest: list[Array]) -> None:
         layer.set_weights([kernel * scale[:, None], bias])
 
 
-def _largest(maps: keras.Model, pictures: Picture) -> list[Array]:
+def _largest(maps: keras.Model, images: Image) -> list[Array]:
     """The largest magnitude of each channel of each map."""
     found: list[Array] = []
-    for first in range(0, len(pictures), _BATCH):
-        told = maps(scaled(pictures[first : first + _BATCH]), training=False)
+    for first in range(0, len(images), _BATCH):
+        told = maps(scaled(images[first : first + _BATCH]), training=False)
         some = [np.abs(keras.ops.convert_to_numpy(t)).reshape(-1, t.shape[-1]).max(axis=0) for t in told]
         found = [np.maximum(a, b) for a, b in zip(found, some, strict=True)] if found else some
     return found

@@ -2,7 +2,7 @@
 
 The export folds every batch norm into the convolution before it, and rounds the weights to 8 bits. Here the
 convolution gets the folded weights and the batch norm becomes the offset alone; `settle` then gives the
-batch norms the moments that they see on pictures, which they need before they can learn, and leaves what the
+batch norms the moments that they see on images, which they need before they can learn, and leaves what the
 network computes as it is.
 """
 
@@ -102,15 +102,15 @@ def fold(model: keras.Model) -> None:
             give(layer, norm, Weights(layer.name, False, kernel, beta - slope * mean))
 
 
-def settle(model: keras.Model, pictures: Iterable[np.ndarray]) -> None:
-    """Set every batch norm's moments to those of batches of 8-bit pictures, and its scale and offset so that
+def settle(model: keras.Model, images: Iterable[np.ndarray]) -> None:
+    """Set every batch norm's moments to those of batches of 8-bit images, and its scale and offset so that
     the network computes what it did.
     """
     pairs = [(layer, norm) for layer, norm in convolutions(model) if norm is not None]
     view = keras.Model(model.input, [layer.output for layer, _ in pairs])
     sums: list[Any] = [0.0] * len(pairs)
     count = 0
-    for batch in pictures:
+    for batch in images:
         maps = view(scaled(batch), training=False)
         for k, values in enumerate(maps):
             real = ops.cast(values, "float32")

@@ -1,7 +1,7 @@
 """LightQNet (Chen et al. 2021): the layers of its published file, and what they tell on any back end.
 
 OpenCV runs the file, too (`teacher.lightqnet`), but one face at a time and on processors alone; a training
-that draws its pictures on a GPU asks there.
+that draws its images on a GPU asks there.
 """
 
 from dataclasses import dataclass

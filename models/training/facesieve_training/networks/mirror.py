@@ -1,9 +1,9 @@
-"""Layers whose network answers a face and its mirrored picture alike, at the price of an ordinary network.
+"""Layers whose network answers a face and its mirrored image alike, at the price of an ordinary network.
 
 Channels come in two halves. Mirroring the input mirrors every map and swaps its halves, so that half of the
 weights follow from the others: the second half of a convolution's kernels are the first, mirrored, with the
 halves of their inputs swapped (a group convolution in the sense of Cohen and Welling 2016, for the group of
-the mirror). Averaging the scores of both pictures, which costs a second pass, is thus built in, and half as
+the mirror). Averaging the scores of both images, which costs a second pass, is thus built in, and half as
 many weights are learnt from as many faces. At export all kernels are constants: nothing of this remains but
 convolutions.
 
@@ -34,10 +34,10 @@ def stride_kernel(width: int, kernel: int) -> int:
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class MirrorConv2D(layers.Layer):  # type: ignore[misc]
-    """Convolution without bias, padding "same", on N x H x W x C maps of two halves, or on a picture."""
+    """Convolution without bias, padding "same", on N x H x W x C maps of two halves, or on an image."""
 
     def __init__(self, filters: int, kernel_size: int, strides: int = 1, lift: bool = False, **other: Any):
-        """Lift takes a picture, whose channels are no halves."""
+        """Lift takes an image, whose channels are no halves."""
         super().__init__(**other)
         self.filters, self.kernel_size, self.strides, self.lift = filters, kernel_size, strides, lift
 

@@ -10,7 +10,7 @@ from facesieve_training.student.network import StudentConfig
 CONFIG = StudentConfig(NetworkConfig(10, 0.125, stem=4, mirror=True), bins=8, hidden=16)
 
 
-def pictures(count: int) -> np.ndarray:
+def images(count: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(-1, 1, (count, 112, 112, 3)).astype(np.float32)
 
 
@@ -18,9 +18,9 @@ def outputs(model: keras.Model, x: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in model(x, training=False).items()}
 
 
-def test_a_mirrored_picture_gets_the_same_answer() -> None:
+def test_a_mirrored_image_gets_the_same_answer() -> None:
     model = network.build(CONFIG, 16)
-    x = pictures(4)
+    x = images(4)
     model(x, training=True)  # moves the statistics away from those of the start
     told, mirrored = (outputs(model, some) for some in (x, x[:, :, ::-1]))
     for name, value in told.items():
@@ -31,7 +31,7 @@ def test_a_mirrored_picture_gets_the_same_answer() -> None:
 
 
 def test_one_half_swaps_with_the_other() -> None:
-    x = pictures(2)
+    x = images(2)
     backbone = resnet(CONFIG.network)
     told, mirrored = np.asarray(backbone(x)), np.asarray(backbone(x[:, :, ::-1]))
     np.testing.assert_allclose(mirrored, np.asarray(mirror.swap(told)), atol=1e-4)

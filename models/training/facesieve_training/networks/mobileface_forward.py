@@ -1,4 +1,4 @@
-"""What a trained MobileFaceNet makes of pictures, from its layers, on any back end."""
+"""What a trained MobileFaceNet makes of images, from its layers, on any back end."""
 
 from typing import Any
 
@@ -21,11 +21,11 @@ def convolve(x: Any, kernel: Any, bias: Any, stride: int) -> Any:
     return maps + ops.cast(bias, "float32")
 
 
-def streams(teacher: list[Layer], pictures: Any) -> list[Any]:
-    """What the network makes of pictures, N x 112 x 112 x 3 BGR in -1..1: the stem's maps, the stream behind
+def streams(teacher: list[Layer], images: Any) -> list[Any]:
+    """What the network makes of images, N x 112 x 112 x 3 BGR in -1..1: the stem's maps, the stream behind
     each block, and the values before the last layer, N x 1 x 1 x K.
     """
-    x = _told(_told(pictures, teacher[0], 2), teacher[1])
+    x = _told(_told(images, teacher[0], 2), teacher[1])
     found = [x]
     for k, stride in enumerate(STRIDES):
         expand, depthwise, project = teacher[2 + 3 * k : 5 + 3 * k]

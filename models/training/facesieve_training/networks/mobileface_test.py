@@ -28,8 +28,8 @@ def test_a_face_in_the_middle_stays_there() -> None:
     strided = [layer for layer in convolutions(model) if layer.strides[0] == 2]
     assert [layer.padding for layer in strided] == ["valid"] * len(strided)
     assert [layer.output.shape[1] for layer in strided] == [56, 28, 14, 7]
-    picture = np.random.default_rng(0).uniform(-1, 1, (1, 112, 112, 3)).astype(np.float32)
-    assert np.asarray(model(picture)).shape == (1, 32)
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 112, 112, 3)).astype(np.float32)
+    assert np.asarray(model(image)).shape == (1, 32)
 
 
 def test_early_strides_make_maps_small_and_channels_cheap() -> None:

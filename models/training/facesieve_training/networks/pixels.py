@@ -5,6 +5,6 @@ from typing import Any
 from keras import ops
 
 
-def scaled(pictures: Any) -> Any:
-    """Pictures of 0..255, array or tensor, as -1..1 in float32: what the scale in a manifest says."""
-    return ops.cast(pictures, "float32") / 128 - 1
+def scaled(images: Any) -> Any:
+    """Images of 0..255, array or tensor, as -1..1 in float32: what the scale in a manifest says."""
+    return ops.cast(images, "float32") / 128 - 1

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.networks.mobileface import STRIDES, MobileFaceConfig, convolutions
 from facesieve_training.networks.mobileface_forward import convolve, sampled, streams
 from facesieve_training.networks.mobileface_onnx import Array, Layer
@@ -29,14 +29,14 @@ _SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 _BEFORE = ((0, 0), (1, 0), (1, 0), (0, 0))
 
 
-def start(body: keras.Model, config: MobileFaceConfig, teacher: list[Layer], pictures: Picture) -> Weights:
-    """Give a body of `mobileface` (or a network on it) what a trained one's layers tell of these pictures, N
+def start(body: keras.Model, config: MobileFaceConfig, teacher: list[Layer], images: Image) -> Weights:
+    """Give a body of `mobileface` (or a network on it) what a trained one's layers tell of these images, N
     x 112 x 112 x 3 BGR; some hundred do. Returns kernel and bias of the dense layer that tells the embedding
     from the body's values. ValueError when the body is no smaller one of its kind.
     """
     _check(config, teacher)
     held = convolutions(body)
-    x = tf.constant(pictures, tf.float32) / 128 - 1
+    x = tf.constant(images, tf.float32) / 128 - 1
     stem, *wanted, values = _batched(partial(streams, teacher), x)
     blocks = list(_blocks(config, teacher))
     x = _start_stem(held[:5], [*teacher[:2], *blocks[0].layers], x, stem, wanted[0])

@@ -11,7 +11,7 @@ from facesieve_training.networks.mobileface_sample import EMBEDDING, LAST, WIDTH
 from facesieve_training.teacher.imported import Teacher
 
 
-def pictures(count: int, seed: int = 3) -> np.ndarray:
+def images(count: int, seed: int = 3) -> np.ndarray:
     smooth = np.random.default_rng(seed).uniform(0, 255, (count, 14, 14, 3))
     return np.kron(smooth, np.ones((1, 8, 8, 1))).astype(np.uint8)
 
@@ -22,10 +22,10 @@ def student(config: MobileFaceConfig) -> keras.Model:
 
 
 def unexplained(config: MobileFaceConfig) -> float:
-    """Share of the embedding's variance, on other pictures, that a started student leaves."""
-    layers, seen = large(), pictures(12, seed=4)
+    """Share of the embedding's variance, on other images, that a started student leaves."""
+    layers, seen = large(), images(12, seed=4)
     model = student(config)
-    model.get_layer("feature").set_weights(prune.start(model, config, layers, pictures(96)))
+    model.get_layer("feature").set_weights(prune.start(model, config, layers, images(96)))
     told = np.asarray(model(seen.astype(np.float32) / 128 - 1))
     wanted = embedded(layers, seen)
     return float(((told - wanted) ** 2).sum() / ((wanted - wanted.mean(axis=0)) ** 2).sum())
@@ -48,9 +48,9 @@ def test_a_file_gives_back_the_layers_that_it_was_made_of(tmp_path: Path) -> Non
 
 def test_the_layers_tell_what_the_file_tells(tmp_path: Path) -> None:
     file = written(large(), tmp_path / "large.onnx")
-    told = Teacher(file, threads=1)(pictures(4)).embedding
+    told = Teacher(file, threads=1)(images(4)).embedding
     np.testing.assert_allclose(
-        embedded(mobileface_onnx.read(file.onnx), pictures(4)), told, rtol=1e-3, atol=1e-3
+        embedded(mobileface_onnx.read(file.onnx), images(4)), told, rtol=1e-3, atol=1e-3
     )
 
 
@@ -67,7 +67,7 @@ def test_the_more_channels_are_kept_the_more_is_told() -> None:
 @pytest.mark.parametrize("strides", [(2, 2, 2, 1), (2, 2, 2, 2)])
 def test_a_network_of_smaller_maps_tells_the_stream_at_their_places(strides: tuple[int, ...]) -> None:
     config = MobileFaceConfig(WIDTH, (WIDTH,) * len(STRIDES), LAST, strides)
-    layers, seen, model = large(), pictures(96), student(config)
+    layers, seen, model = large(), images(96), student(config)
     prune.start(model, config, layers, seen)
     x = seen.astype(np.float32) / 128 - 1
     told = np.asarray(keras.Model(model.input, model.get_layer(stream_name(0)).output)(x))
@@ -98,7 +98,7 @@ def test_a_network_that_is_no_larger_one_is_told(tmp_path: Path) -> None:
         (MobileFaceConfig(8, (8,) * 14 + (WIDTH + 1,), LAST), "its block 14 has 16 hidden channels"),
     ):
         with pytest.raises(ValueError, match=fault):
-            prune.start(student(config), config, large(), pictures(2))
+            prune.start(student(config), config, large(), images(2))
     (tmp_path / "text.onnx").write_text("no network")
     with pytest.raises(ValueError, match="it is no ONNX network"):
         mobileface_onnx.read(tmp_path / "text.onnx")

@@ -40,7 +40,7 @@ class NetworkConfig:
     stem: int = 7
     """Side of the first convolution's kernel; 7 as published, 3 or 4 where multiply-adds are short."""
     mirror: bool = False
-    """Answer a face and its mirrored picture alike, see `mirror`."""
+    """Answer a face and its mirrored image alike, see `mirror`."""
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
@@ -121,7 +121,7 @@ class _Mirrored(_Layers):
 
 
 def macs(model: keras.Model) -> int:
-    """Multiply-accumulates of one picture in convolutions and dense layers (papers call them FLOPs)."""
+    """Multiply-accumulates of one image in convolutions and dense layers (papers call them FLOPs)."""
     total = 0
     for layer in model.layers:
         if isinstance(layer, keras.Model):

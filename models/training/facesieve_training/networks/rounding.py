@@ -1,5 +1,5 @@
 """Rounds weights to the steps of int8 so that what each layer tells changes least (GPTQ, Frantar et al. 2022,
-arXiv:2210.17323): what one weight loses, those that are rounded after it make up for on real pictures.
+arXiv:2210.17323): what one weight loses, those that are rounded after it make up for on real images.
 
 To the nearest step, as the converter rounds, every weight would err by itself. It finds these weights on its
 steps already, and leaves them there.
@@ -13,23 +13,23 @@ import numpy.typing as npt
 from keras import layers
 from tqdm import tqdm
 
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.networks.pixels import scaled
 
 Floats = npt.NDArray[np.float64]
 LAST = 127
 """Steps on either side of 0, of which the largest weight of an output has the last."""
 _SHARES = (1.0, 0.9, 0.8, 0.7, 0.6)  # of its largest weight, on which an output may take its last step
-_DAMPING = 0.01  # of the mean square of an input, added to each: few pictures do not tell all
-_BATCH, _PLACES = 8, 4000  # pictures at a time with their mirror images, and places of their maps
+_DAMPING = 0.01  # of the mean square of an input, added to each: few images do not tell all
+_BATCH, _PLACES = 8, 4000  # images at a time with their mirror images, and places of their maps
 
 
-def round_weights(model: keras.Model, pictures: Picture) -> None:
-    """Round the weights of all convolutions and dense layers, whose inputs are those of these pictures, N x
+def round_weights(model: keras.Model, images: Image) -> None:
+    """Round the weights of all convolutions and dense layers, whose inputs are those of these images, N x
     height x width x 3 BGR, and of their mirror images. Batch norms must be folded into them before.
     """
     held = weighted(model)
-    known = zip(held, _products(model, held, pictures), strict=True)
+    known = zip(held, _products(model, held, images), strict=True)
     for layer, products in tqdm(known, total=len(held), desc="rounding", unit="layer", disable=None):
         kernel, *bias = layer.get_weights()
         if isinstance(layer, layers.DepthwiseConv2D):
@@ -79,15 +79,15 @@ def _in_turn(left: Floats, following: Floats, step: Floats) -> Floats:
     return told
 
 
-def _products(model: keras.Model, held: list[Any], pictures: Picture) -> list[npt.NDArray[np.float32]]:
+def _products(model: keras.Model, held: list[Any], images: Image) -> list[npt.NDArray[np.float32]]:
     """Mean products of the inputs of each layer with each other, of a depthwise one for each channel."""
     inputs = keras.Model(model.input, [layer.input for layer in held])
     rng = np.random.default_rng(0)
     sums: list[Any] = [0] * len(held)
     counts = [0] * len(held)
-    starts = range(0, len(pictures), _BATCH)
+    starts = range(0, len(images), _BATCH)
     for first in tqdm(starts, desc="inputs", unit="batch", disable=None):
-        some = pictures[first : first + _BATCH]
+        some = images[first : first + _BATCH]
         told = inputs.predict_on_batch(scaled(np.concatenate([some, some[:, :, ::-1]])))
         for k, (layer, values) in enumerate(zip(held, told, strict=True)):
             rows = _rows(layer, values)

@@ -3,7 +3,7 @@ import numpy as np
 
 from facesieve_training.export import quality
 from facesieve_training.networks import exported
-from facesieve_training.networks.equalise_test import PICTURES, uneven
+from facesieve_training.networks.equalise_test import IMAGES, uneven
 from facesieve_training.networks.rounding import LAST, round_weights, rounded, weighted
 
 RNG = np.random.default_rng(5)
@@ -29,10 +29,10 @@ def test_less_is_lost_than_by_rounding_each_weight() -> None:
 def test_every_layer_tells_less_else_than_with_the_nearest_weights() -> None:
     model = uneven()
     held = weighted(model)
-    inputs = keras.Model(model.input, [layer.input for layer in held])(quality.to_input(PICTURES))
+    inputs = keras.Model(model.input, [layer.input for layer in held])(quality.to_input(IMAGES))
     kept = [layer.get_weights() for layer in held]
     wanted = [np.asarray(layer(x)) for layer, x in zip(held, inputs, strict=True)]
-    round_weights(model, PICTURES)
+    round_weights(model, IMAGES)
     found = [layer.get_weights() for layer in held]
     for layer, x, known, rounded_ones, truth in zip(held, inputs, kept, found, wanted, strict=True):
         lost = []
@@ -46,8 +46,8 @@ def test_every_layer_tells_less_else_than_with_the_nearest_weights() -> None:
 
 def test_the_converter_leaves_them() -> None:
     model = uneven()
-    round_weights(model, PICTURES)
-    found = [some.kernel for some in exported.read(quality.convert(model, list(PICTURES)))]
+    round_weights(model, IMAGES)
+    found = [some.kernel for some in exported.read(quality.convert(model, list(IMAGES)))]
     for layer in weighted(model):
         kernel = layer.get_weights()[0]
         if not isinstance(layer, keras.layers.DepthwiseConv2D):  # which `exported` does not read

@@ -1,1 +1,1 @@
-"""Turns pictures of people, in the formats they come in, into aligned faces with margin, in shards."""
+"""Turns images of people, in the formats they come in, into aligned faces with margin, in shards."""

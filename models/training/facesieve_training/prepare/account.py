@@ -33,13 +33,13 @@ def rejected(parts: list[Path]) -> pd.DataFrame:
     return frame
 
 
-def write(folder: Path, shards: Shards, lost: pd.DataFrame) -> dict[str, int]:
+def write(directory: Path, shards: Shards, lost: pd.DataFrame) -> dict[str, int]:
     """Write rejected.csv, report.md and faces.jpg, and return the counts."""
     counts = Counter(lost["fault"])
-    write_atomic(folder / "rejected.csv", lost.to_csv(index=False))
-    write_atomic(folder / "report.md", _markdown(shards, counts))
+    write_atomic(directory / "rejected.csv", lost.to_csv(index=False))
+    write_atomic(directory / "report.md", _markdown(shards, counts))
     if len(shards):
-        write_atomic(folder / "faces.jpg", _sheet(shards))
+        write_atomic(directory / "faces.jpg", _sheet(shards))
     return {"faces": len(shards), **{name: counts.get(name, 0) for name in FAULTS}}
 
 
@@ -88,10 +88,10 @@ def _sheet(shards: Shards) -> bytes:
     shown = rng.choice(len(shards), min(3 * _SHEET, len(shards)), replace=False)
     residual = np.nan_to_num(shards.index["residual"].to_numpy(np.float64))
     worst = np.argsort(-residual, kind="stable")[: _SHEET if _fitted(shards) else 0]
-    pictures = shards.read(np.concatenate((np.sort(shown), worst)))
-    rows = [pictures[i : i + _SHEET] for i in range(0, len(shown), _SHEET)]
-    rows += [pictures[len(shown) :]] if len(worst) else []
-    side = pictures.shape[1]
+    images = shards.read(np.concatenate((np.sort(shown), worst)))
+    rows = [images[i : i + _SHEET] for i in range(0, len(shown), _SHEET)]
+    rows += [images[len(shown) :]] if len(worst) else []
+    side = images.shape[1]
     sheet = np.zeros((len(rows) * side, _SHEET * side, 3), np.uint8)
     for y, row in enumerate(rows):
         for x, face in enumerate(row):

@@ -1,7 +1,7 @@
-"""Near-doubles: pictures of a person that differ by little more than compression, listed and left in.
+"""Near-doubles: images of a person that differ by little more than compression, listed and left in.
 
 The difference hash (Krawetz 2013) has a bit for each two neighbours of an 8 x 9 grey thumbnail: is the right
-one brighter? Pictures whose hashes differ in few of the 64 bits are nearly the same. Only pictures of one
+one brighter? Images whose hashes differ in few of the 64 bits are nearly the same. Only images of one
 identity are compared, so the cost grows with the set and not with its square.
 """
 
@@ -17,9 +17,9 @@ from facesieve_training.prepare.shards import Shards
 _CHUNK = 1024
 
 
-def difference_hash(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return the 64 bits of a BGR picture."""
-    small = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (9, 8), interpolation=cv2.INTER_AREA)
+def difference_hash(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return the 64 bits of a BGR image."""
+    small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (9, 8), interpolation=cv2.INTER_AREA)
     bits: NDArray[np.bool_] = (small[:, 1:] > small[:, :-1]).ravel()
     return bits
 
@@ -28,7 +28,7 @@ def near_doubles(held: Shards, bits: int) -> pd.DataFrame:
     """List pairs of faces of one identity whose hashes differ in at most so many bits: left, right, bits."""
     hashes = np.zeros((len(held), 64), np.bool_)
     for batch in held.batches(_CHUNK):
-        hashes[batch.rows] = [difference_hash(picture) for picture in batch.pictures]
+        hashes[batch.rows] = [difference_hash(image) for image in batch.images]
     found = []
     for rows in held.index.groupby("identity", sort=False).indices.values():
         for left, right in itertools.combinations(np.asarray(rows), 2):

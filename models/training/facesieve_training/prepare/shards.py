@@ -39,10 +39,10 @@ SCHEMA = pa.schema(
         ("source", pa.string()),  # file, record or entry that the face comes from
         ("template", pa.string()),  # IJB-C's template; empty elsewhere
         ("media", pa.string()),  # IJB-C's medium, of which a video gives several faces; empty where not known
-        ("width", pa.int32()),  # of the source picture, pixels
+        ("width", pa.int32()),  # of the source image, pixels
         ("height", pa.int32()),
         ("face_score", pa.float32()),  # the detector's, 0..1; NaN where landmarks were given
-        ("inter_eye", pa.float32()),  # distance of the eyes in the source picture, pixels
+        ("inter_eye", pa.float32()),  # distance of the eyes in the source image, pixels
         (
             "residual",
             pa.float32(),
@@ -66,17 +66,17 @@ def write_pairs(root: Path, pairs: list[Pair], only: bool) -> None:
 
 
 def shard_name(number: int) -> str:
-    """File of a shard's pictures."""
+    """File of a shard's images."""
     return f"shard-{number:06d}.npy"
 
 
-def write_shard(root: Path, number: int, pictures: NDArray[np.uint8]) -> None:
-    """Write a shard's pictures whole."""
+def write_shard(root: Path, number: int, images: NDArray[np.uint8]) -> None:
+    """Write a shard's images whole."""
     root.mkdir(parents=True, exist_ok=True)
     path = root / shard_name(number)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as file:  # not write_atomic, which would want a second copy in memory
-        np.save(file, pictures)
+        np.save(file, images)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
@@ -100,14 +100,14 @@ def join(root: Path, parts: list[Path]) -> None:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A batch: rows of the index, and the pictures, number x side x side x 3, BGR."""
+    """A batch: rows of the index, and the images, number x side x side x 3, BGR."""
 
     rows: NDArray[np.int64]
-    pictures: NDArray[np.uint8]
+    images: NDArray[np.uint8]
 
 
 class Shards:
-    """A folder that `prepare` wrote, open for reading; each process maps the shards that it reads."""
+    """A directory that `prepare` wrote, open for reading; each process maps the shards that it reads."""
 
     def __init__(self, root: Path) -> None:
         """Read the index and check that every shard is there, with the rows it should have."""
@@ -150,12 +150,12 @@ class Shards:
         if not len(rows):
             return np.zeros((0, 0, 0, 3), np.uint8)
         shards = self._shard[rows]
-        pictures = np.empty((len(rows), *self._map(int(shards[0])).shape[1:]), np.uint8)
+        images = np.empty((len(rows), *self._map(int(shards[0])).shape[1:]), np.uint8)
         for number in np.unique(shards):
             wanted = np.flatnonzero(shards == number)
             wanted = wanted[np.argsort(self._row[rows[wanted]])]
-            pictures[wanted] = self._map(int(number))[self._row[rows[wanted]]]
-        return pictures
+            images[wanted] = self._map(int(number))[self._row[rows[wanted]]]
+        return images
 
     def batches(
         self, size: int, rng: np.random.Generator | None = None, ahead: int = 2, readers: int = 1
@@ -178,9 +178,9 @@ class Shards:
             waiting = [job for _ in range(ahead) for job in begin()]
             while waiting:
                 rows, future = waiting.pop(0)
-                pictures = future.result()
+                images = future.result()
                 waiting += begin()
-                yield Loaded(rows, pictures)
+                yield Loaded(rows, images)
 
     def pairs(self) -> pd.DataFrame | None:
         """The source's protocol, or nothing."""
@@ -203,9 +203,9 @@ class Shards:
             shape, kind = self._map(number).shape, self._map(number).dtype
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{path}: cannot be read: {error}; run `prepare` again, in a new folder"
+                f"{path}: cannot be read: {error}; run `prepare` again, in a new directory"
             ) from error
         if kind != np.uint8 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or shape[0] != rows:
             raise DataError(
-                f"{path}: holds {kind} {shape} for {rows} faces; run `prepare` again, in a new folder"
+                f"{path}: holds {kind} {shape} for {rows} faces; run `prepare` again, in a new directory"
             )

@@ -26,11 +26,11 @@ class Entry:
     place: Any
     """Where it is, for the reader that made the entry."""
     size: int
-    """Bytes of the encoded picture."""
+    """Bytes of the encoded image."""
     box: Box | None = None
-    """x, y, width, height of the face, pixels of the picture, where the source knows it."""
+    """x, y, width, height of the face, pixels of the image, where the source knows it."""
     points: tuple[float, ...] | None = None
-    """Five landmarks x, y, x, y, ... in pixels of the picture, where the source knows them."""
+    """Five landmarks x, y, x, y, ... in pixels of the image, where the source knows them."""
     template: str = ""
     """IJB-C: the template the face belongs to."""
     media: str = ""
@@ -50,7 +50,7 @@ class Source(ABC):
     """A data set as it was published; small enough to be sent to a worker."""
 
     only_pairs = False
-    """Whether the protocol's pairs are all that may be compared, and so every picture of them is wanted: a
+    """Whether the protocol's pairs are all that may be compared, and so every image of them is wanted: a
     person goes by several identities, or it is templates that are compared."""
 
     def __init__(self, root: Path) -> None:
@@ -62,7 +62,7 @@ class Source(ABC):
         """All entries, identity by identity where the source has them so, in the same order every time."""
 
     def encoded(self, entry: Entry) -> bytes:
-        """Bytes of an entry's picture: JPEG, PNG or whatever OpenCV decodes."""
+        """Bytes of an entry's image: JPEG, PNG or whatever OpenCV decodes."""
         return Path(entry.place).read_bytes()
 
     def pairs(self) -> Iterator[Pair]:
@@ -70,10 +70,10 @@ class Source(ABC):
         return iter(())
 
 
-def folder(path: Path, what: str) -> Path:
-    """Return path, which must be a folder."""
+def directory(path: Path, what: str) -> Path:
+    """Return path, which must be a directory."""
     if not path.is_dir():
-        raise DataError(f"{path}: is no folder; {what}")
+        raise DataError(f"{path}: is not a directory; {what}")
     return path
 
 

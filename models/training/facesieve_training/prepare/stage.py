@@ -1,8 +1,8 @@
-"""The stage `prepare`: pictures of people to aligned faces with margin, in shards.
+"""The stage `prepare`: images of people to aligned faces with margin, in shards.
 
-The run's folder is the result: index.parquet, shard-*.npy and, where the source has a protocol, pairs.parquet
-(shards.py says what is in them), with rejected.csv, report.md and faces.jpg beside them. Entries are taken in
-the source's order, `shard` of them at a time; a killed run goes on after the last whole shard.
+The run's directory is the result: index.parquet, shard-*.npy and, where the source has a protocol,
+pairs.parquet (shards.py describes them), with rejected.csv, report.md and faces.jpg beside them. Entries are
+processed in the source's order, `shard` of them at a time; a killed run resumes after the last whole shard.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from facesieve_training.prepare.cut import Cut, Cutter, How, Recipe
 from facesieve_training.prepare.near import near_doubles
 from facesieve_training.prepare.readers.adience import Adience
 from facesieve_training.prepare.readers.cfp import Cfp
-from facesieve_training.prepare.readers.folder import Folder
+from facesieve_training.prepare.readers.directory import Directory
 from facesieve_training.prepare.readers.ijbc import ijbc
 from facesieve_training.prepare.readers.lfw import Lfw
 from facesieve_training.prepare.readers.recordio import RecordIo
@@ -42,10 +42,10 @@ _UNIT = 64
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """Where the pictures are."""
+    """Where the images are."""
 
     path: Path
-    kind: Literal["folder", "lfw", "recordio", "verification", "cfp", "adience", "ijbc"] = "folder"
+    kind: Literal["directory", "lfw", "recordio", "verification", "cfp", "adience", "ijbc"] = "directory"
     protocol: Path | None = None
     """lfw: pairs.txt."""
 
@@ -74,14 +74,14 @@ class Config:
     threshold: float = 0.5
     """Lowest score of a face that is taken, 0 to 1."""
     longest: int = 640
-    """Longer side of the picture that the detector sees, pixels, at most."""
+    """Longer side of the image that the detector sees, pixels, at most."""
     margin: int = 8
     """Pixels around the aligned 112x112 face, for alignment jitter."""
     min_eyes: float = 0.0
-    """Least distance of the eyes in the source picture, pixels."""
+    """Least distance of the eyes in the source image, pixels."""
     doubles: Literal["drop", "keep"] | None = None
     """A face with an earlier one's pixels. Without it, drop; but keep for verification and ijbc, whose pairs
-    and templates share pictures."""
+    and templates share images."""
     near: int | None = None
     """List faces of a person whose 64-bit difference hashes differ in at most so many bits (4 is usual)."""
     shard: int = 4096
@@ -109,7 +109,7 @@ class Config:
 
 
 def run(config: Config, run: Run) -> None:
-    """Write the shards, their index and the report into the run's folder."""
+    """Write the shards, their index and the report into the run's directory."""
     source = open_source(config.source)
     total = _survey(source, config, run)
     Preparation(config, source, run.dir).all(total)
@@ -135,8 +135,8 @@ def open_source(config: SourceConfig) -> Source:
     if config.kind == "lfw":
         return Lfw(config.path, config.protocol)
     plain = {
-        "folder": Folder, "recordio": RecordIo, "verification": Verification, "cfp": Cfp, "adience": Adience,
-        "ijbc": ijbc,
+        "directory": Directory, "recordio": RecordIo, "verification": Verification, "cfp": Cfp,
+        "adience": Adience, "ijbc": ijbc,
     }  # fmt: skip
     return plain[config.kind](config.path)
 
@@ -153,7 +153,7 @@ def _survey(source: Source, config: Config, run: Run) -> int:
         if len(keys) < total:
             raise DataError(f"{config.source.path}: has two entries named {entry.key}; names must differ")
     if not total:
-        raise DataError(f"{config.source.path}: holds no picture")
+        raise DataError(f"{config.source.path}: holds no image")
     run.set_data_hash(digest.hexdigest()[:16])
     return total
 
@@ -166,27 +166,27 @@ def _count(total: int, shard: int) -> int:
     return -(-total // shard)
 
 
-def _part(folder: Path, kind: str, number: int) -> Path:
-    return folder / "checkpoint" / f"{kind}-{number:06d}.parquet"
+def _part(directory: Path, kind: str, number: int) -> Path:
+    return directory / "checkpoint" / f"{kind}-{number:06d}.parquet"
 
 
-def _parts(folder: Path, kind: str, count: int) -> list[Path]:
-    return [_part(folder, kind, number) for number in range(count)]
+def _parts(directory: Path, kind: str, count: int) -> list[Path]:
+    return [_part(directory, kind, number) for number in range(count)]
 
 
 class Preparation:
     """Cuts the faces of a source, shard by shard."""
 
-    def __init__(self, config: Config, source: Source, folder: Path) -> None:
-        self._config, self._source, self._folder = config, source, folder
+    def __init__(self, config: Config, source: Source, directory: Path) -> None:
+        self._config, self._source, self._directory = config, source, directory
         self._keeps = config.doubles == "keep" or (config.doubles is None and source.only_pairs)
         self._seen: dict[bytes, str] = {}  # 200 bytes a face: 2 GB for ten million
 
     def all(self, total: int) -> None:
         """Make every shard that is not there yet."""
         config = self._config
-        done = next(i for i in itertools.count() if not _part(self._folder, "rows", i).exists())
-        for part in _parts(self._folder, "rows", done):
+        done = next(i for i in itertools.count() if not _part(self._directory, "rows", i).exists())
+        for part in _parts(self._directory, "rows", done):
             for row in pq.read_table(part, columns=["hash", "key"]).to_pylist():
                 self._seen.setdefault(bytes.fromhex(row["hash"]), row["key"])
         entries = itertools.islice(_limited(self._source, config), done * config.shard, None)
@@ -196,7 +196,7 @@ class Preparation:
         units = iter(lambda: list(itertools.islice(entries, _UNIT)), [])
         made = over(partial(Cutter, self._source, recipe), units, config.distribute)
         cuts = itertools.chain.from_iterable(made)
-        with tqdm(total=total, initial=min(done * config.shard, total), unit="picture", disable=None) as bar:
+        with tqdm(total=total, initial=min(done * config.shard, total), unit="image", disable=None) as bar:
             for number in range(done, _count(total, config.shard)):
                 held = []
                 for cut in itertools.islice(cuts, config.shard):
@@ -206,7 +206,7 @@ class Preparation:
 
     def _judged(self, cut: Cut) -> Cut:
         """Turn a face that is there already into a fault."""
-        if cut.picture is None or self._keeps:
+        if cut.image is None or self._keeps:
             return cut
         key = self._seen.setdefault(bytes.fromhex(cut.row["hash"]), cut.entry.key)
         if key == cut.entry.key:
@@ -216,25 +216,25 @@ class Preparation:
 
     def _write(self, number: int, cuts: list[Cut]) -> None:
         """Write a shard; its rows come last and say that it is whole."""
-        pictures = [cut.picture for cut in cuts if cut.picture is not None]
-        if pictures:
-            shards.write_shard(self._folder, number, np.stack(pictures))
-        rows = [cut.row for cut in cuts if cut.picture is not None]
+        images = [cut.image for cut in cuts if cut.image is not None]
+        if images:
+            shards.write_shard(self._directory, number, np.stack(images))
+        rows = [cut.row for cut in cuts if cut.image is not None]
         lost: list[dict[str, object]] = [
             {"key": c.entry.key, "source": c.entry.source, "fault": c.fault, "detail": c.detail}
             for c in cuts
-            if c.picture is None
+            if c.image is None
         ]
         placed = [{**row, "shard": number, "row": i} for i, row in enumerate(rows)]
-        shards.write_table(_part(self._folder, "rejected", number), _table(lost, account.REJECTED))
-        shards.write_table(_part(self._folder, "rows", number), _table(placed, shards.SCHEMA))
+        shards.write_table(_part(self._directory, "rejected", number), _table(lost, account.REJECTED))
+        shards.write_table(_part(self._directory, "rows", number), _table(placed, shards.SCHEMA))
 
 
 def _table(rows: list[dict[str, object]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def _write_pairs(source: Source, folder: Path) -> None:
+def _write_pairs(source: Source, directory: Path) -> None:
     pairs = list(source.pairs())
     if pairs:
-        shards.write_pairs(folder, pairs, source.only_pairs)
+        shards.write_pairs(directory, pairs, source.only_pairs)

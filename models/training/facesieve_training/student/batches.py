@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesieve_training.devices import Hosts
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.fit import Batch, Optimiser
 from facesieve_training.label import formulas
 from facesieve_training.student import data
@@ -49,13 +49,13 @@ def prototypes(labels: data.Labels, rows: NDArray[np.int64]) -> NDArray[np.float
 class Batches:
     """Makes this host's part of the batch of a step: an epoch is one random order of the training rows.
 
-    A batch holds all views of a picture side by side; blends come first and pictures without a face last.
+    A batch holds all views of an image side by side; blends come first and images without a face last.
     """
 
     def __init__(
         self,
         phases: tuple[Phase, ...],
-        pictures: data.Rows,
+        images: data.Rows,
         labels: data.Labels,
         scaled: NDArray[np.float32],
         names: tuple[str, ...],
@@ -68,9 +68,9 @@ class Batches:
         matching: Matching | None = None,
     ) -> None:
         """Take the labels scaled to 0..1, and the rows to train on, of which one may be there several times;
-        pictures without a face get the lowest of each label.
+        images without a face get the lowest of each label.
         """
-        self._phases, self._pictures, self._labels = phases, pictures, labels
+        self._phases, self._images, self._labels = phases, images, labels
         self._scaled, self._names, self._rows = scaled, names, rows
         self._distinct, self._views = batch // views.count, views
         self._seed, self._hosts = seed, hosts
@@ -91,38 +91,38 @@ class Batches:
         rows = rows[self._hosts.share(self._distinct)]
         rng = np.random.default_rng([self._seed, 2, step, self._hosts.index])
         phase = self._phase(step / self.epoch)
-        pictures = self._pictures[rows]
-        blends, empty = self._blend(pictures, rng), self._clear(pictures, rng)
-        pictures = np.repeat(pictures, self._views.count, axis=0)
+        images = self._images[rows]
+        blends, empty = self._blend(images, rng), self._clear(images, rng)
+        images = np.repeat(images, self._views.count, axis=0)
         y, weights = self._targets(np.repeat(rows, self._views.count), phase)
         if self._matching is not None:
             y[NORM][:], weights[NORM][:] = TOLD, phase.labels
             for name in set(self._names) - {NORM}:
                 weights[name][: blends * self._views.count] = 0
-        at = slice(len(pictures) - empty * self._views.count, None)
+        at = slice(len(images) - empty * self._views.count, None)
         for name in y:
             known = name in self._names
             y[name][at], weights[name][at] = 0, phase.labels if known else 0
-        return draw(pictures, self._views, rng), y, weights
+        return draw(images, self._views, rng), y, weights
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
         return np.random.default_rng([self._seed, 1, epoch]).permutation(self._rows)
 
-    def _blend(self, pictures: Picture, rng: np.random.Generator) -> int:
-        """Make blends of the first pictures of a batch, as many as are wanted; returns how many."""
+    def _blend(self, images: Image, rng: np.random.Generator) -> int:
+        """Make blends of the first images of a batch, as many as are wanted; returns how many."""
         if self._matching is None:
             return 0
-        count = round(self._matching.blends * len(pictures))
-        others = pictures[rng.permutation(len(pictures))[:count]]
-        pictures[:count] = blend(pictures[:count], others, self._matching, rng)
+        count = round(self._matching.blends * len(images))
+        others = images[rng.permutation(len(images))[:count]]
+        images[:count] = blend(images[:count], others, self._matching, rng)
         return count
 
-    def _clear(self, pictures: Picture, rng: np.random.Generator) -> int:
-        """Put pictures without a face in the stead of the last of a batch; returns how many."""
+    def _clear(self, images: Image, rng: np.random.Generator) -> int:
+        """Put images without a face in the stead of the last of a batch; returns how many."""
         if self._empty is None:
             return 0
-        count = max(1, round(self._empty.share * len(pictures)))
-        pictures[-count:] = self._empty.pictures[rng.integers(0, len(self._empty.pictures), count)]
+        count = max(1, round(self._empty.share * len(images)))
+        images[-count:] = self._empty.images[rng.integers(0, len(self._empty.images), count)]
         return count
 
     def _phase(self, passed: float) -> Phase:

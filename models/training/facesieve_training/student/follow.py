@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from facesieve_training.cli import DataError
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.label.source import Source
 from facesieve_training.student import data
 from facesieve_training.student.matching import Change
@@ -35,7 +35,7 @@ class Follow:
     plain: float = 0.25
     """Share of faces as they are."""
     empty: float = 0.08
-    """Share of pictures without a face, of those that the stage gathers."""
+    """Share of images without a face, of those that the stage gathers."""
     clean: float = 0.35
     """Share of the blends that no camera spoils."""
     change: Change = field(default_factory=lambda: Change(two=0.4, coarse=0.5, covered=0.12, smeared=0.15))
@@ -58,23 +58,23 @@ class Follow:
 class Material:
     """What is learnt from."""
 
-    faces: Picture
+    faces: Image
     """Clean faces, N x S x S x 3, the 112x112 template in the middle of what margin there is."""
     labels: NDArray[np.float32]
     """Their labels, scaled to 0..1, N x labels; NaN where one is not known."""
     others: NDArray[np.float32]
-    """Mean unit embedding of other clean pictures of each one's person, N x D; NaN where there is none."""
-    empty: Picture
-    """Pictures without a face, M x 112 x 112 x 3."""
+    """Mean unit embedding of other clean images of each one's person, N x D; NaN where there is none."""
+    empty: Image
+    """Images without a face, M x 112 x 112 x 3."""
 
 
 def gather(
-    source: Source, labels: data.Labels, scaled: NDArray[np.float32], rows: NDArray[np.int64], empty: Picture
+    source: Source, labels: data.Labels, scaled: NDArray[np.float32], rows: NDArray[np.int64], empty: Image
 ) -> Material:
     """Read the faces of the clean ones among these rows of the table, whose labels are scaled to 0..1."""
     clean = np.unique(rows[labels.variant[rows] == 0])
 
-    def read(row: int) -> Picture:
+    def read(row: int) -> Image:
         return source.read(labels.identities[labels.identity[row]], labels.file[row].as_py())
 
     with ThreadPoolExecutor() as pool:

@@ -17,10 +17,10 @@ pytest.importorskip("jax", reason="trains on GPUs; pip install 'jax[cpu]'")
 
 
 @pytest.fixture
-def config(face_folder: Path, tmp_path: Path) -> Path:
+def config(face_directory: Path, tmp_path: Path) -> Path:
     teacher = TeacherSource(**vars(written(large(), tmp_path / "large.onnx")))
-    labelling = label_stage.Config(face_folder, teacher, masks=label_stage.Masks(count=4), threads=1, sheet=0)
-    label_stage.run(labelling, Run.open(tmp_path / "label", "label", labelling, False))
+    labels = label_stage.Config(face_directory, teacher, masks=label_stage.Masks(count=4), threads=1, sheet=0)
+    label_stage.run(labels, Run.open(tmp_path / "label", "label", labels, False))
     file = tmp_path / "student.yaml"
     file.write_text(
         f"""
@@ -37,7 +37,7 @@ student:
   hidden: 16
 phases: []
 follow: {{steps: 24, batch: 8, rate: 0.001, warm_up: 5, save_every: 8}}
-background: {{pictures: {face_folder}, detector: {DETECTOR}}}
+background: {{images: {face_directory}, detector: {DETECTOR}}}
 views: {{count: 2, shift: 1, light: 0.05, consistency: 10}}
 held_out: 0.2
 batch: 8
@@ -46,8 +46,8 @@ batch: 8
     return file
 
 
-def _weights(folder: Path) -> dict[str, np.ndarray]:
-    with np.load(folder / "followed" / "step-000000024.npz") as held:
+def _weights(directory: Path) -> dict[str, np.ndarray]:
+    with np.load(directory / "followed" / "step-000000024.npz") as held:
         return {name: held[name] for name in held.files}
 
 

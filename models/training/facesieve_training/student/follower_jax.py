@@ -27,12 +27,12 @@ _SEGMENT = 100
 
 
 class _Batch(NamedTuple):
-    """Views of pictures, N, those of one side by side."""
+    """Views of images, N, those of one side by side."""
 
     seen: Array
     """N x 112 x 112 x 3, BGR 0..255."""
     others: Array
-    """Mean unit embedding of other pictures of each one's person, N x D; NaN where there is none, or two."""
+    """Mean unit embedding of other images of each one's person, N x D; NaN where there is none, or two."""
     table: Array
     """The table's labels, 0..1, N x labels; NaN where it knows none."""
     face: Array
@@ -77,15 +77,15 @@ class Follower:
         return values, {name: losses.mean() for name, losses in parts.items()}
 
     def _batch(self, key: Array, faces: Array, labels: Array, others: Array, empty: Array) -> _Batch:
-        """Draw one: plain pictures first and those without a face last."""
+        """Draw one: plain images first and those without a face last."""
         c, keys = self._config, random.split(key, 4)
         distinct = c.batch // self._views.count
         without, plain = round(c.empty * distinct), round(c.plain * distinct)
         rows, second = random.randint(keys[0], (2, distinct - without), 0, len(faces))
         is_plain = jnp.arange(distinct - without) < plain
-        pictures, alone = blends(faces[rows], faces[second], is_plain, keys[1], c.change, c.clean)
+        images, alone = blends(faces[rows], faces[second], is_plain, keys[1], c.change, c.clean)
         nothing = empty[random.randint(keys[2], (without,), 0, len(empty))].astype(jnp.float32)
-        seen = draw(jnp.concatenate([pictures, nothing]), keys[3], self._views)
+        seen = draw(jnp.concatenate([images, nothing]), keys[3], self._views)
 
         def each(values: Array, known: Array) -> Array:
             """A row for each view: NaN where it is not known, and of no face."""
@@ -93,12 +93,12 @@ class Follower:
             unknown = jnp.full((without, values.shape[1]), jnp.nan)
             return jnp.repeat(jnp.concatenate([held, unknown]), self._views.count, axis=0)
 
-        face = jnp.arange(len(seen)) < len(pictures) * self._views.count
+        face = jnp.arange(len(seen)) < len(images) * self._views.count
         return _Batch(seen, each(others[rows], alone), each(labels[rows], is_plain), face)
 
     def _wanted(self, batch: _Batch) -> tuple[Array, Array]:
         """Embeddings [N,D], and the labels, 0..1, [N,labels]; NaN where one is not known. Both are what is
-        told of all views of a picture, on average: a student need not err with the mirror as a teacher does.
+        told of all views of an image, on average: a student need not err with the mirror as a teacher does.
         """
         embedding, told = self._teachers.tell(batch.seen, jnp.nan_to_num(batch.others))
         columns = []
@@ -136,10 +136,10 @@ class Follower:
 
 def train(follower: Follower, config: Follow, run: Run) -> None:
     """Train to the end, going on from the run's checkpoint; the student then has what was learnt."""
-    folder = run.dir / "followed"
-    folder.mkdir(exist_ok=True)
+    directory = run.dir / "followed"
+    directory.mkdir(exist_ok=True)
     held = follower.held
-    state = State(held.variables(), folder)
+    state = State(held.variables(), directory)
     step = max(state.kept(), default=0) if run.resumed else 0
     if step:
         state.load(step)

@@ -1,7 +1,7 @@
-"""Learns the labels' layers alone, from what the rest of a student makes of its pictures.
+"""Learns the labels' layers alone, from what the rest of a student makes of its images.
 
 That is made once and kept, so an epoch is a matter of seconds; body and embedding stay as they are. Each
-picture is seen as it is and mirrored, so that both can be held together.
+image is seen as it is and mirrored, so that both can be held together.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from facesieve_training.cli import DataError
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.networks import pixels
 from facesieve_training.run import Run
 from facesieve_training.student import data, network
@@ -31,23 +31,23 @@ _CHUNK, _VIEWS = 128, 2
 class Heads:
     """How long, and of how much."""
 
-    pictures: int = 60_000
+    images: int = 60_000
     """All clean ones that there are room for, and degraded ones; 2.6 KB of each are kept meanwhile."""
     degraded: tuple[str, ...] = ()
     """Labels that learn the degraded ones; none, and the clean ones are all."""
     empty: float = 0.06
-    """Share of pictures without a face, of those that the stage gathers."""
+    """Share of images without a face, of those that the stage gathers."""
     epochs: int = 10
     batch: int = 512
-    """Pictures in a step."""
+    """Images in a step."""
     rate: float = 0.002
     """Highest learning rate; it falls to 0 as a cosine."""
     consistency: float = 1000.0
-    """Weight of the squared distance between what is told of a picture, or its mirror image, and of both."""
+    """Weight of the squared distance between what is told of an image, or its mirror image, and of both."""
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
-        counts = ("pictures", "epochs", "batch")
+        counts = ("images", "epochs", "batch")
         found = [f"{n}: {getattr(self, n)} is below 1" for n in counts if getattr(self, n) < 1]
         found += [] if 0 <= self.empty < 1 else [f"empty: {self.empty} is not in 0..1"]
         return found if self.rate > 0 else [*found, f"rate: {self.rate} must be above 0"]
@@ -55,7 +55,7 @@ class Heads:
 
 @dataclass(frozen=True)
 class Seen:
-    """Pictures and their mirror images, as the labels' layers get them."""
+    """Images and their mirror images, as the labels' layers get them."""
 
     values: list[NDArray[np.float16]]
     """Inputs of these layers, each N x 2 x width."""
@@ -64,7 +64,7 @@ class Seen:
 
 
 def learn(
-    student: keras.Model, form: StudentConfig, pictures: data.Pictures, labels: data.Labels,
+    student: keras.Model, form: StudentConfig, images: data.Images, labels: data.Labels,
     scaled: NDArray[np.float32], rows: NDArray[np.int64], empty: Empty | None, config: Heads, run: Run,
     seed: int,
 ) -> None:  # fmt: skip
@@ -76,8 +76,8 @@ def learn(
     taught = [name in config.degraded for name in form.labels]
     truth[(labels.variant[chosen] != 0)[:, None] & ~np.array(taught)] = np.nan
     without = round(len(chosen) * config.empty / (1 - config.empty)) if empty else 0
-    nothing = empty.pictures[rng.integers(0, len(empty.pictures), without)] if empty else None
-    values = _values(student, pictures, chosen, nothing, run.dir / "heads.npz")
+    nothing = empty.images[rng.integers(0, len(empty.images), without)] if empty else None
+    values = _values(student, images, chosen, nothing, run.dir / "heads.npz")
     seen = Seen(values, np.concatenate([truth, np.zeros((without, truth.shape[1]), np.float32)]))
     batch = min(config.batch, len(seen.labels))
     steps = config.epochs * (len(seen.labels) // batch)
@@ -103,11 +103,11 @@ def _chosen(
     is_clean = labels.variant[mixed] == 0
     clean, degraded = mixed[is_clean], mixed[~is_clean]
     wanted = np.concatenate([clean, degraded]) if config.degraded else clean
-    return np.sort(wanted[: config.pictures])
+    return np.sort(wanted[: config.images])
 
 
 def _batch(seen: Seen, rows: NDArray[np.int64], names: tuple[str, ...]) -> tuple[Any, ...]:
-    """Inputs, targets and weights; both views of a picture lie side by side."""
+    """Inputs, targets and weights; both views of an image lie side by side."""
     x = [values[rows].reshape(len(rows) * _VIEWS, -1).astype(np.float32) for values in seen.values]
     truth = np.repeat(seen.labels[rows], _VIEWS, axis=0)
     y = {name: np.nan_to_num(truth[:, k : k + 1]) for k, name in enumerate(names)}
@@ -116,12 +116,12 @@ def _batch(seen: Seen, rows: NDArray[np.int64], names: tuple[str, ...]) -> tuple
 
 def _values(
     student: keras.Model,
-    pictures: data.Pictures,
+    images: data.Images,
     rows: NDArray[np.int64],
-    nothing: Picture | None,
+    nothing: Image | None,
     file: Path,
 ) -> list[NDArray[np.float16]]:
-    """What the labels' layers read of these rows, and behind them of pictures without a face, each N x 2 x
+    """What the labels' layers read of these rows, and behind them of images without a face, each N x 2 x
     width; or what a killed run had seen of them.
     """
     if file.exists():
@@ -129,12 +129,12 @@ def _values(
             return [held[name] for name in held.files]
     body = keras.Model(student.input, network.read_by_heads(student))
     parts = [rows[k : k + _CHUNK] for k in range(0, len(rows), _CHUNK)]
-    chunks: Iterator[Picture] = (pictures[part] for part in parts)
+    chunks: Iterator[Image] = (images[part] for part in parts)
     if nothing is not None:
         chunks = chain(chunks, (nothing[k : k + _CHUNK] for k in range(0, len(nothing), _CHUNK)))
     told: list[list[Any]] = []
     total = len(rows) + (0 if nothing is None else len(nothing))
-    with tqdm(total=total, desc="seen", unit="picture", disable=None) as bar:
+    with tqdm(total=total, desc="seen", unit="image", disable=None) as bar:
         for some in chunks:
             both = np.stack([some, some[:, :, ::-1]], axis=1).reshape(-1, *some.shape[1:])
             made = [np.asarray(t, np.float16) for t in body.predict_on_batch(pixels.scaled(both))]

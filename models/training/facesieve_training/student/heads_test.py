@@ -23,28 +23,28 @@ LABELS = ("agreement", "norm")
 
 
 @pytest.fixture
-def config(face_folder: Path, tmp_path: Path) -> stage.Config:
+def config(face_directory: Path, tmp_path: Path) -> stage.Config:
     source = TeacherSource(**vars(written(large(), tmp_path / "large.onnx")))
-    labelling = label_stage.Config(face_folder, source, masks=label_stage.Masks(4), threads=1, sheet=0)
-    label_stage.run(labelling, Run.open(tmp_path / "label", "label", labelling, False))
+    labels = label_stage.Config(face_directory, source, masks=label_stage.Masks(4), threads=1, sheet=0)
+    label_stage.run(labels, Run.open(tmp_path / "label", "label", labels, False))
     form = StudentConfig(
         mobileface=MobileFaceConfig(8, HIDDEN, LAST), labels=LABELS, bins=8, hidden=16, length=4
     )
     return stage.Config(
         tmp_path / "label", student=form, initial=tmp_path / "large.onnx", phases=(), held_out=0.2, batch=8,
         views=Views(shift=1, light=0.05),
-        heads=Heads(pictures=60, degraded=LABELS, epochs=40, batch=16, rate=0.01, consistency=10),
+        heads=Heads(images=60, degraded=LABELS, epochs=40, batch=16, rate=0.01, consistency=10),
     )  # fmt: skip
 
 
-def train(config: stage.Config, folder: Path, resume: bool = False) -> dict[str, float]:
-    stage.run(config, Run.open(folder, "student", config, resume))
-    return dict(json.loads((folder / "meta.json").read_text()))
+def train(config: stage.Config, directory: Path, resume: bool = False) -> dict[str, float]:
+    stage.run(config, Run.open(directory, "student", config, resume))
+    return dict(json.loads((directory / "meta.json").read_text()))
 
 
-def weights(config: stage.Config, folder: Path) -> list[tuple[str, list[np.ndarray]]]:
+def weights(config: stage.Config, directory: Path) -> list[tuple[str, list[np.ndarray]]]:
     student = network.build(config.student, 12)
-    student.load_weights(folder / "student.weights.h5")
+    student.load_weights(directory / "student.weights.h5")
     return [(layer.name, layer.get_weights()) for layer in student.layers]
 
 
@@ -77,7 +77,7 @@ def test_a_killed_training_takes_what_was_seen(config: stage.Config, tmp_path: P
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_without_labels_that_learn_them_no_degraded_picture_is_seen(
+def test_without_labels_that_learn_them_no_degraded_image_is_seen(
     config: stage.Config, tmp_path: Path
 ) -> None:
     assert config.heads
@@ -100,5 +100,5 @@ def _stopped(*_: object, **__: object) -> None:
 
 
 def test_what_is_no_training_is_told() -> None:
-    told = Heads(pictures=0, rate=0, empty=1).faults()
-    assert told == ["pictures: 0 is below 1", "empty: 1 is not in 0..1", "rate: 0 must be above 0"]
+    told = Heads(images=0, rate=0, empty=1).faults()
+    assert told == ["images: 0 is below 1", "empty: 1 is not in 0..1", "rate: 0 must be above 0"]

@@ -1,7 +1,7 @@
 """Teaches a pruned MobileFaceNet the large one's streams, block by block, before it learns anything else.
 
 Each block is told what the stream behind it should be, and all of them together the embedding. After 64,000
-pictures the cosine with the teacher's embedding was 0.53 that way, on faces of other people, and 0.48 from
+images the cosine with the teacher's embedding was 0.53 that way, on faces of other people, and 0.48 from
 the embedding and the labels alone.
 """
 
@@ -19,7 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.networks import mobileface_forward
 from facesieve_training.networks.mobileface import MobileFaceConfig, stream_name
 from facesieve_training.networks.mobileface_onnx import Layer
@@ -36,8 +36,8 @@ _EMBEDDING = 4  # its weight beside each stream's 1
 class Imitation:
     """How long, and on how much."""
 
-    pictures: int = 16_000
-    """Pictures whose streams are kept in a file, half a megabyte each, while it lasts."""
+    images: int = 16_000
+    """Images whose streams are kept in a file, half a megabyte each, while it lasts."""
     steps: int = 2500
     batch: int = 64
     rate: float = 0.002
@@ -46,69 +46,67 @@ class Imitation:
         """Say what is wrong with the values."""
         return [
             f"{n}: {getattr(self, n)} is below 1"
-            for n in ("pictures", "steps", "batch")
+            for n in ("images", "steps", "batch")
             if getattr(self, n) < 1
         ]
 
 
 def imitate(
-    student: keras.Model, network: MobileFaceConfig, teacher: list[Layer], pictures: Rows,
-    rows: NDArray[np.int64], config: Imitation, folder: Path, seed: int,
+    student: keras.Model, network: MobileFaceConfig, teacher: list[Layer], images: Rows,
+    rows: NDArray[np.int64], config: Imitation, directory: Path, seed: int,
 ) -> float:  # fmt: skip
     """Train the student's body and feature on as many of these rows; returns the share of the embedding's
     variance that is not explained in the last tenth of the steps.
     """
     rng = np.random.default_rng([seed, 6])
-    chosen = np.unique(rng.permutation(rows)[: config.pictures])
+    chosen = np.unique(rng.permutation(rows)[: config.images])
     names = {k: stream_name(k) for k, channels in enumerate(network.hidden) if channels}
     outputs = [student.get_layer(name).output for name in names.values()]
     kept = {k: output.shape[1] for k, output in zip(names, outputs, strict=True)}
     model = keras.Model(student.input, [*outputs, student.get_layer(FEATURE).output])
-    with TemporaryDirectory(prefix="imitation-", dir=folder) as held:
-        seen = _Seen(Path(held), teacher, kept, pictures, chosen, rng)
+    with TemporaryDirectory(prefix="imitation-", dir=directory) as held:
+        seen = _Seen(Path(held), teacher, kept, images, chosen, rng)
         return _train(model, seen, config, seed)
 
 
 class _Seen:
-    """Pictures, half of them mirrored, and what the large network makes of them."""
+    """Images, half of them mirrored, and what the large network makes of them."""
 
     def __init__(
-        self, folder: Path, teacher: list[Layer], kept: dict[int, int], pictures: Rows,
+        self, directory: Path, teacher: list[Layer], kept: dict[int, int], images: Rows,
         rows: NDArray[np.int64], rng: np.random.Generator,
     ) -> None:  # fmt: skip
         told = tf.function(lambda x: _told(teacher, kept, x))
-        self._folder = folder
-        shapes = [tuple(t.shape[1:]) for t in told(scaled(pictures[rows[:1]]))]
-        self._pictures = self._file("pictures", (len(rows), *pictures[rows[:1]].shape[1:]), np.uint8)
+        self._directory = directory
+        shapes = [tuple(t.shape[1:]) for t in told(scaled(images[rows[:1]]))]
+        self._images = self._file("images", (len(rows), *images[rows[:1]].shape[1:]), np.uint8)
         self._streams = [
             self._file(f"stream{k}", (len(rows), *shape), np.float16) for k, shape in enumerate(shapes)
         ]
-        with tqdm(total=len(rows), desc="streams", unit=" pictures", disable=None) as bar:
+        with tqdm(total=len(rows), desc="streams", unit=" images", disable=None) as bar:
             for first in range(0, len(rows), _CHUNK):
                 at = slice(first, first + _CHUNK)
-                some = pictures[rows[at]]
+                some = images[rows[at]]
                 flips = rng.random(len(some)) < 0.5
-                self._pictures[at] = np.where(flips[:, None, None, None], some[:, :, ::-1], some)
-                for held, values in zip(self._streams, told(scaled(self._pictures[at])), strict=True):
+                self._images[at] = np.where(flips[:, None, None, None], some[:, :, ::-1], some)
+                for held, values in zip(self._streams, told(scaled(self._images[at])), strict=True):
                     held[at] = values
                 bar.update(len(some))
 
     def _file(self, name: str, shape: tuple[int, ...], kind: Any) -> Any:
-        return np.memmap(self._folder / name, kind, "w+", shape=shape)
+        return np.memmap(self._directory / name, kind, "w+", shape=shape)
 
     def variances(self) -> list[float]:
-        """Of each stream over places and pictures, summed over its channels."""
+        """Of each stream over places and images, summed over its channels."""
         some = [held[:512].astype(np.float32) for held in self._streams]
         return [float(np.var(values, axis=tuple(range(values.ndim - 1))).sum()) for values in some]
 
-    def batches(
-        self, size: int, count: int, seed: int
-    ) -> Iterator[tuple[Picture, list[NDArray[np.float16]]]]:
-        """Pictures and their streams, made ahead."""
+    def batches(self, size: int, count: int, seed: int) -> Iterator[tuple[Image, list[NDArray[np.float16]]]]:
+        """Images and their streams, made ahead."""
 
         def make(step: int) -> Any:
-            at = np.sort(np.random.default_rng([seed, 7, step]).integers(0, len(self._pictures), size))
-            return self._pictures[at], [values[at] for values in self._streams]
+            at = np.sort(np.random.default_rng([seed, 7, step]).integers(0, len(self._images), size))
+            return self._images[at], [values[at] for values in self._streams]
 
         with ThreadPoolExecutor(1) as pool:
             ahead = [pool.submit(make, step) for step in range(min(_AHEAD, count))]
@@ -119,9 +117,9 @@ class _Seen:
                 yield made
 
 
-def _told(teacher: list[Layer], kept: dict[int, int], pictures: Any) -> list[Any]:
+def _told(teacher: list[Layer], kept: dict[int, int], images: Any) -> list[Any]:
     """The streams behind these blocks, each at the places of a map of this side, and the embedding."""
-    _, *streams, values = mobileface_forward.streams(teacher, pictures)
+    _, *streams, values = mobileface_forward.streams(teacher, images)
     embedding = mobileface_forward.embedding(teacher, values)
     some = [mobileface_forward.sampled(streams[k], side) for k, side in kept.items()]
     return [tf.cast(t, tf.float16) for t in (*some, embedding)]
@@ -140,9 +138,9 @@ def _train(model: keras.Model, seen: _Seen, config: Imitation, seed: int) -> flo
     variances = seen.variances()
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(pictures: tf.Tensor, wanted: list[tf.Tensor]) -> tf.Tensor:
+    def step(images: tf.Tensor, wanted: list[tf.Tensor]) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            told = model(scaled(pictures), training=True)
+            told = model(scaled(images), training=True)
             left = [
                 tf.reduce_mean(tf.reduce_sum(tf.square(t - tf.cast(w, tf.float32)), -1)) / variance
                 for t, w, variance in zip(told, wanted, variances, strict=True)
@@ -154,8 +152,8 @@ def _train(model: keras.Model, seen: _Seen, config: Imitation, seed: int) -> flo
 
     losses = list[float]()
     with tqdm(total=config.steps, desc="imitate", unit="step", disable=None) as bar:
-        for pictures, wanted in seen.batches(config.batch, config.steps, seed):
-            losses.append(float(step(tf.constant(pictures), [tf.constant(w) for w in wanted])))
+        for images, wanted in seen.batches(config.batch, config.steps, seed):
+            losses.append(float(step(tf.constant(images), [tf.constant(w) for w in wanted])))
             bar.update()
             bar.set_postfix(left=f"{losses[-1]:.3f}", refresh=False)
     return float(np.mean(losses[-max(1, config.steps // 10) :]))

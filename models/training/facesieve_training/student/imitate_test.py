@@ -21,16 +21,16 @@ HIDDEN = (8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 8, 8, 0, 8)
 
 
 @pytest.fixture
-def config(face_folder: Path, tmp_path: Path) -> stage.Config:
+def config(face_directory: Path, tmp_path: Path) -> stage.Config:
     teacher = TeacherSource(**vars(written(large(), tmp_path / "large.onnx")))
-    labelling = label_stage.Config(face_folder, teacher, masks=label_stage.Masks(count=4), threads=1, sheet=0)
-    label_stage.run(labelling, Run.open(tmp_path / "label", "label", labelling, False))
+    labels = label_stage.Config(face_directory, teacher, masks=label_stage.Masks(count=4), threads=1, sheet=0)
+    label_stage.run(labels, Run.open(tmp_path / "label", "label", labels, False))
     return stage.Config(
         tmp_path / "label",
         student=StudentConfig(mobileface=MobileFaceConfig(8, HIDDEN, LAST, (2, 2, 2, 1)), bins=8, hidden=16),
         phases=(Phase(1, feature=1.0, labels=1.0),),
         initial=teacher.onnx,
-        imitate=Imitation(pictures=40, steps=40, batch=8),
+        imitate=Imitation(images=40, steps=40, batch=8),
         batch=16,
         held_out=0.2,
     )

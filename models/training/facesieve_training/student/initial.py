@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from facesieve_training.cli import DataError
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.networks import exported, grow, mirror, mobileface_onnx, prune
 from facesieve_training.student.network import FEATURE, StudentConfig
 from facesieve_training.teacher.imported import OnnxTeacher
@@ -17,16 +17,16 @@ from facesieve_training.teacher.imported import OnnxTeacher
 _NO_WEIGHTS = "holds no weights of this student"
 
 
-def load(student: keras.Model, path: Path, pictures: Iterable[np.ndarray]) -> list[str]:
+def load(student: keras.Model, path: Path, images: Iterable[np.ndarray]) -> list[str]:
     """Give a student the weights of an exported .tflite, narrower and shallower at will, and its batch norms
-    the moments of batches of pictures (N x 112 x 112 x 3, BGR); returns the labels that the file has, whose
+    the moments of batches of images (N x 112 x 112 x 3, BGR); returns the labels that the file has, whose
     outputs start from there.
     """
     with _told(path, _NO_WEIGHTS):
         stored = exported.read(path.read_bytes())
         _give_convolutions(student, [held for held in stored if not held.dense])
         known = [held for held in stored if held.dense and _give_dense(student, held)]
-    exported.settle(student, pictures)
+    exported.settle(student, images)
     return [_layer_name(held) for held in known]
 
 
@@ -43,16 +43,16 @@ def mobileface(path: Path, like: OnnxTeacher) -> list[mobileface_onnx.Layer]:
 
 
 def prune_teacher(
-    student: keras.Model, config: StudentConfig, path: Path, like: OnnxTeacher, pictures: Picture
+    student: keras.Model, config: StudentConfig, path: Path, like: OnnxTeacher, images: Image
 ) -> list[mobileface_onnx.Layer]:
     """Start a MobileFaceNet from a larger one (ONNX, its input as the teacher's), as far as it tells of
-    pictures, N x 112 x 112 x 3 BGR; returns the large one's layers.
+    images, N x 112 x 112 x 3 BGR; returns the large one's layers.
     """
     teacher = mobileface(path, like)
     with _told(path, "no student starts from it"):
         if config.mobileface is None:
             raise ValueError("only a MobileFaceNet can start from one; give student.mobileface")
-        student.get_layer(FEATURE).set_weights(prune.start(student, config.mobileface, teacher, pictures))
+        student.get_layer(FEATURE).set_weights(prune.start(student, config.mobileface, teacher, images))
     return teacher
 
 
@@ -62,7 +62,7 @@ def _told(path: Path, fault: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {fault}; mend the keys initial, matching or student: {error}") from error
+        raise DataError(f"{path}: {fault}; fix the keys initial, matching or student: {error}") from error
 
 
 def _give_convolutions(student: keras.Model, stored: list[exported.Weights]) -> None:

@@ -1,6 +1,6 @@
-"""Function matching: the teacher tells embedding and norm of the very pictures that the student sees.
+"""Function matching: the teacher tells embedding and norm of the very images that the student sees.
 
-A consistent teacher, as Beyer et al. 2022 (arXiv:2106.05237) call it: a label table knows each picture but as
+A consistent teacher, as Beyer et al. 2022 (arXiv:2106.05237) call it: a label table knows each image but as
 it lies there, not as it is moved and lit for a view. And of no blend of two faces, which no table could hold,
 and of which there are as many as training can take.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from keras import layers, ops
 
 from facesieve_training.degrade import motion_blur, occlude
-from facesieve_training.faces import SIZE, Picture
+from facesieve_training.faces import SIZE, Image
 from facesieve_training.networks import mobileface_forward
 from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.student.network import FEATURE, BinsLoss
@@ -31,7 +31,7 @@ COVERED, SMEARED = (0.15, 0.5), (3.0, 21.0)
 
 @dataclass(frozen=True)
 class Change:
-    """How a picture is blended with another and changed: covered, turned, scaled, moved, lit, without colour,
+    """How an image is blended with another and changed: covered, turned, scaled, moved, lit, without colour,
     smeared or of few pixels by chance.
     """
 
@@ -66,12 +66,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Matching(Change):
-    """Which pictures beside the label table's the student and its teacher see: blends, of whose labels only
+    """Which images beside the label table's the student and its teacher see: blends, of whose labels only
     the norm is learnt.
     """
 
     blends: float = 0.25
-    """Share of the pictures of a batch."""
+    """Share of the images of a batch."""
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
@@ -79,39 +79,39 @@ class Matching(Change):
         return found if 0 <= self.blends <= 1 else [f"blends: {self.blends} is not in 0..1", *found]
 
 
-def blend(pictures: Picture, others: Picture, config: Change, rng: np.random.Generator) -> Picture:
-    """Blend N pictures with as many others, and change each."""
-    return np.stack([_blend(a, b, config, rng) for a, b in zip(pictures, others, strict=True)])
+def blend(images: Image, others: Image, config: Change, rng: np.random.Generator) -> Image:
+    """Blend N images with as many others, and change each."""
+    return np.stack([_blend(a, b, config, rng) for a, b in zip(images, others, strict=True)])
 
 
-def _blend(picture: Picture, other: Picture, c: Change, rng: np.random.Generator) -> Picture:
+def _blend(image: Image, other: Image, c: Change, rng: np.random.Generator) -> Image:
     if rng.random() < c.two:
         weight = float(rng.uniform(0.1, 0.9))
-        picture = cv2.addWeighted(picture, weight, other, 1 - weight, 0)
+        image = cv2.addWeighted(image, weight, other, 1 - weight, 0)
     centre, move = (SIZE - 1) / 2, rng.uniform(-c.shift, c.shift, 2)
     if rng.random() < c.covered:
-        picture = occlude(picture, float(rng.uniform(*COVERED)), rng.random(8))
+        image = occlude(image, float(rng.uniform(*COVERED)), rng.random(8))
     matrix = cv2.getRotationMatrix2D(
         (centre, centre), rng.uniform(-c.rotation, c.rotation), math.exp(rng.uniform(-c.scale, c.scale))
     )
     matrix[:, 2] += move
-    picture = cv2.warpAffine(picture, matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REFLECT)
+    image = cv2.warpAffine(image, matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REFLECT)
     gain = math.exp(rng.uniform(-c.contrast, c.contrast))
     lift = rng.uniform(-c.brightness, c.brightness) + 128 * (1 - gain)
-    picture = cv2.LUT(picture, np.clip(np.arange(256) * gain + lift, 0, 255).astype(np.uint8))
+    image = cv2.LUT(image, np.clip(np.arange(256) * gain + lift, 0, 255).astype(np.uint8))
     if rng.random() < c.grey:
-        picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     if rng.random() < c.smeared:
-        picture = motion_blur(picture, float(rng.uniform(*SMEARED)), float(rng.uniform(0, 180)))
+        image = motion_blur(image, float(rng.uniform(*SMEARED)), float(rng.uniform(0, 180)))
     if rng.random() < c.coarse:
         side = int(np.exp(rng.uniform(*np.log(COARSE))))
-        few = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
-        picture = cv2.resize(few, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(picture, np.uint8)
+        few = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(few, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(image, np.uint8)
 
 
 class Taught(layers.Layer):  # type: ignore[misc]
-    """The teacher's embedding of N x 112 x 112 x 3 pictures, BGR in -1..1; never trained."""
+    """The teacher's embedding of N x 112 x 112 x 3 images, BGR in -1..1; never trained."""
 
     def __init__(self, teacher: list[Layer]) -> None:
         super().__init__(dtype="float32", trainable=False, name="taught")
@@ -124,9 +124,9 @@ class Taught(layers.Layer):  # type: ignore[misc]
         weight.assign(values)
         return weight
 
-    def call(self, pictures: Any) -> Any:
+    def call(self, images: Any) -> Any:
         """Embed."""
-        *_, values = mobileface_forward.streams(self._held, pictures)
+        *_, values = mobileface_forward.streams(self._held, images)
         return ops.stop_gradient(mobileface_forward.embedding(self._held, values))
 
 
@@ -156,7 +156,7 @@ class Ranked(layers.Layer):  # type: ignore[misc]
 
 
 def mean_of_views(told: Any, count: int) -> Any:
-    """For each of N rows the mean of all `count` views of the same picture, which lie side by side: N x D."""
+    """For each of N rows the mean of all `count` views of the same image, which lie side by side: N x D."""
     views = ops.reshape(told, (-1, count, told.shape[-1]))
     return ops.repeat(ops.mean(views, axis=1), count, axis=0)
 
@@ -181,7 +181,7 @@ def taught_outputs(
     outputs: dict[str, Any], seen: Any, teacher: list[Layer], knots: list[float], views: int
 ) -> dict[str, Any]:
     """A student's outputs of what it has seen, beside the embedding and the norm what the teacher says of all
-    views of the picture, on average: the student need not err with the mirror as the teacher does.
+    views of the image, on average: the student need not err with the mirror as the teacher does.
     """
     wanted, mean = Taught(teacher)(seen), MeanOfViews(views)
     beside = {FEATURE: mean(wanted), NORM: mean(Ranked(knots)(wanted))}

@@ -25,17 +25,17 @@ HIDDEN = (8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 8, 8, 0, 8)
 STILL = Matching(blends=0.5, two=0, rotation=0, scale=0, shift=0, contrast=0, brightness=0, grey=0, coarse=0)
 
 
-def pictures(count: int) -> np.ndarray:
+def images(count: int) -> np.ndarray:
     smooth = np.random.default_rng(3).uniform(0, 255, (count, 14, 14, 3))
     return np.kron(smooth, np.ones((1, 8, 8, 1))).astype(np.uint8)
 
 
-def label(faces: Path, teacher: OnnxTeacher, folder: Path) -> stage.Config:
+def label(faces: Path, teacher: OnnxTeacher, directory: Path) -> stage.Config:
     source = TeacherSource(**vars(teacher))
-    labelling = label_stage.Config(faces, source, masks=label_stage.Masks(count=4), threads=1, sheet=0)
-    label_stage.run(labelling, Run.open(folder, "label", labelling, False))
+    labels = label_stage.Config(faces, source, masks=label_stage.Masks(count=4), threads=1, sheet=0)
+    label_stage.run(labels, Run.open(directory, "label", labels, False))
     return stage.Config(
-        folder,
+        directory,
         student=StudentConfig(
             mobileface=MobileFaceConfig(8, HIDDEN, LAST), labels=("agreement", NORM), bins=8, hidden=16
         ),
@@ -48,12 +48,12 @@ def label(faces: Path, teacher: OnnxTeacher, folder: Path) -> stage.Config:
 
 
 @pytest.fixture
-def config(face_folder: Path, tmp_path: Path) -> stage.Config:
-    return label(face_folder, written(large(), tmp_path / "large.onnx"), tmp_path / "label")
+def config(face_directory: Path, tmp_path: Path) -> stage.Config:
+    return label(face_directory, written(large(), tmp_path / "large.onnx"), tmp_path / "label")
 
 
 def test_the_teacher_tells_in_training_what_its_file_tells(tmp_path: Path) -> None:
-    seen = pictures(3)
+    seen = images(3)
     wanted = Teacher(written(large(), tmp_path / "large.onnx"))(seen).embedding
     told = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
     np.testing.assert_allclose(told, wanted, rtol=1e-3, atol=1e-4)
@@ -68,8 +68,8 @@ def test_the_norm_is_ranked_as_the_label_is() -> None:
     np.testing.assert_allclose(told, wanted, atol=1e-3)
 
 
-def test_a_blend_of_nothing_is_the_picture_and_one_of_two_lies_between_them() -> None:
-    rng, some = np.random.default_rng(0), pictures(8)
+def test_a_blend_of_nothing_is_the_image_and_one_of_two_lies_between_them() -> None:
+    rng, some = np.random.default_rng(0), images(8)
     np.testing.assert_array_equal(matching.blend(some, some[::-1], STILL, rng), some)
     mixed = matching.blend(some, some[::-1], replace(STILL, two=1), rng).astype(int)
     low, high = np.minimum(some, some[::-1]), np.maximum(some, some[::-1])
@@ -91,7 +91,7 @@ def test_each_change_changes(change: str) -> None:
         "brightness": 40,
     }
     config = replace(STILL, **{change: strong.get(change, 0.4)})
-    some = pictures(4)
+    some = images(4)
     made = matching.blend(some, some, config, np.random.default_rng(0))
     assert made.shape == some.shape
     assert (np.abs(made.astype(int) - some).mean(axis=(1, 2, 3)) > 0.5).all()
@@ -104,8 +104,8 @@ def test_of_blends_the_norm_alone_is_learnt_and_the_teacher_tells_it(config: sta
     names = config.student.labels
     labels = source.read(names)
     batches = Batches(
-        config.phases, data.Pictures(source, labels, None), labels, labels.labels, names,
-        np.arange(len(labels)), 16, config.views, 1, Hosts(), Empty(pictures(2), 0.1), Matching(blends=0.5),
+        config.phases, data.Images(source, labels, None), labels, labels.labels, names,
+        np.arange(len(labels)), 16, config.views, 1, Hosts(), Empty(images(2), 0.1), Matching(blends=0.5),
     )  # fmt: skip
     x, y, weights = batches(0)
     assert x.dtype == np.uint8
@@ -117,13 +117,13 @@ def test_of_blends_the_norm_alone_is_learnt_and_the_teacher_tells_it(config: sta
     assert (weights[FEATURE] == [1] * 14 + [0] * 2).all()
 
 
-def test_losses_are_to_what_the_teacher_says_of_the_pictures_seen(config: stage.Config) -> None:
+def test_losses_are_to_what_the_teacher_says_of_the_images_seen(config: stage.Config) -> None:
     labels = data.LabelRun(config.labels).read(config.student.labels)
     rows = np.arange(len(labels))
     scale = data.Scale.fit(labels.labels, config.student.labels)
     student = stage.make_student(config, labels, rows)
     model = stage.in_training(student, config, labels, rows, 10, large(), scale)
-    seen = pictures(4)
+    seen = images(4)
     told = {name: np.asarray(value) for name, value in model(seen).items()}
     each = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
     wanted = each.reshape(2, 2, -1).mean(axis=1).repeat(2, axis=0)
@@ -149,18 +149,18 @@ def test_a_pruned_student_comes_nearer_to_its_teacher_on_other_people(
 ) -> None:
     slow = Phase(6, feature=1.0, labels=1.0, optimiser=Optimiser(0.0003, "cosine"))
     config = replace(config, initial=tmp_path / "large.onnx", phases=(slow,))
-    folder = tmp_path / "run"
-    stage.run(config, Run.open(folder, "student", config, False))
+    directory = tmp_path / "run"
+    stage.run(config, Run.open(directory, "student", config, False))
     source = data.LabelRun(config.labels)
     labels = source.read(config.student.labels)
-    seen = data.Pictures(source, labels, None)[
+    seen = data.Images(source, labels, None)[
         np.flatnonzero(data.held_out(labels, config.held_out, config.seed))
     ]
     wanted = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
 
     def left(weights: str) -> float:
         student = stage.make_student(config, labels, np.arange(len(labels)))
-        student.load_weights(folder / weights)
+        student.load_weights(directory / weights)
         told = np.asarray(student(seen.astype(np.float32) / 128 - 1)[FEATURE])
         return float(np.square(told - wanted).mean())
 
@@ -168,9 +168,9 @@ def test_a_pruned_student_comes_nearer_to_its_teacher_on_other_people(
 
 
 def test_a_teacher_that_cannot_be_matched_is_named(
-    face_folder: Path, teacher_config: OnnxTeacher, tmp_path: Path
+    face_directory: Path, teacher_config: OnnxTeacher, tmp_path: Path
 ) -> None:
-    config = label(face_folder, teacher_config, tmp_path / "label")
+    config = label(face_directory, teacher_config, tmp_path / "label")
     with pytest.raises(DataError, match=r"teacher\.onnx: is no MobileFaceNet.*matching"):
         stage.run(config, Run.open(tmp_path / "run", "student", config, False))
 

@@ -104,7 +104,7 @@ def heads(student: keras.Model, config: StudentConfig) -> keras.Model:
 
 
 def inference(student: keras.Model, config: StudentConfig) -> keras.Model:
-    """Return the part that is shipped: picture to the labels' logits, in the order of the configuration."""
+    """Return the part that is shipped: image to the labels' logits, in the order of the configuration."""
     return keras.Model(student.input, [student.output[name] for name in config.labels], name=student.name)
 
 
@@ -116,11 +116,11 @@ def expectation(logits: Any) -> Any:
 class BinsLoss:
     """Cross entropy to the two bins beside the truth (N x 1, 0..1) and squared error of the expectation.
 
-    What is told of one view of a picture is also drawn towards the mean of all.
+    What is told of one view of an image is also drawn towards the mean of all.
     """
 
     def __init__(self, views: Views) -> None:
-        """Take how pictures are seen: all views of one lie side by side in a batch."""
+        """Take how images are seen: all views of one lie side by side in a batch."""
         self._views = views
 
     def __call__(self, truth: Any, logits: Any) -> Any:

@@ -26,7 +26,7 @@ def test_the_loss_is_least_at_the_two_bins_beside_the_truth(truth: float) -> Non
         assert float(np.asarray(network.BinsLoss(Views())(told, best + other))[0]) > least
 
 
-def test_views_of_one_picture_are_drawn_together() -> None:
+def test_views_of_one_image_are_drawn_together() -> None:
     rng = np.random.default_rng(0)
     logits, truth = rng.normal(0, 1, (6, 8)).astype(np.float32), rng.random((6, 1)).astype(np.float32)
     alone = np.asarray(network.BinsLoss(Views())(truth, logits))
@@ -58,9 +58,9 @@ def test_labels_read_the_length_of_the_feature_and_do_not_bend_it() -> None:
     losses = {"norm": network.BinsLoss(Views()), "feature": "mse"}
     model.compile(keras.optimizers.SGD(1.0), losses, {"norm": 1.0, "feature": 0.0})
     before = [w.copy() for w in model.get_layer("feature").get_weights()]
-    pictures = np.random.default_rng(0).normal(0, 1, (4, 112, 112, 3)).astype(np.float32)
+    images = np.random.default_rng(0).normal(0, 1, (4, 112, 112, 3)).astype(np.float32)
     wanted = {"norm": np.full((4, 1), 0.9, np.float32), "feature": np.ones((4, 32), np.float32)}
-    model.train_on_batch(pictures, wanted)
+    model.train_on_batch(images, wanted)
     for kept, now in zip(before, model.get_layer("feature").get_weights(), strict=True):
         np.testing.assert_array_equal(kept, now)
 

@@ -24,10 +24,10 @@ def test_the_papers_student_has_its_size_and_takes_a_step() -> None:
         rows, names, None, np.zeros(8, np.int8), rng.random((8, 3), np.float32),
         rng.normal(0, 1, (8, 256)).astype(np.float16),
     )  # fmt: skip
-    pictures = rng.integers(0, 256, (8, 112, 112, 3), np.uint8)
+    images = rng.integers(0, 256, (8, 112, 112, 3), np.uint8)
     batches = Batches(
         config.phases,
-        pictures,
+        images,
         labels,
         labels.labels,
         COMPONENTS,

@@ -1,8 +1,8 @@
 """The stage `student`: distils the teacher's feature into a small network, then teaches it the labels.
 
 The paper trains in two phases; here phases are a list, each with its epochs and the weights of its losses, so
-that both can also be trained at once. The result, in the run's folder: student.weights.h5 and scale.json, the
-map of each label to 0..1.
+that both can also be trained at once. The result, in the run's directory: student.weights.h5 and scale.json,
+the map of each label to 0..1.
 """
 
 import json
@@ -37,7 +37,7 @@ from facesieve_training.student.views import Views
 from facesieve_training.teacher.source import TeacherSource
 
 log = logging.getLogger(__name__)
-_SETTLING, _PRUNING = 2048, 512  # pictures
+_SETTLING, _PRUNING = 2048, 512  # images
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,17 @@ class Config:
     """Configuration of the stage."""
 
     labels: Path
-    """Folder of a finished run of the stage label."""
+    """Directory of a finished run of the stage label."""
     seed: int = 1
     student: network.StudentConfig = field(default_factory=network.StudentConfig)
     phases: tuple[Phase, ...] = (Phase(6, feature=1.0), Phase(6, labels=1.0))
     class_scale: float = 32.0
     """Cosine to logit, for the teacher's classes."""
     batch: int = 64
-    """Pictures in a step, over all devices and hosts."""
+    """Images in a step, over all devices and hosts."""
     precision: Precision = "float32"
     background: Background | None = None
-    """Pictures without a face, to be scored lowest; none trains on faces alone."""
+    """Images without a face, to be scored lowest; none trains on faces alone."""
     initial: Path | None = None
     """Trained network from whose weights training starts: an exported student (.tflite), which without phases
     it stays; for a MobileFaceNet a larger one (.onnx), best the teacher; or the same student (.weights.h5).
@@ -71,12 +71,12 @@ class Config:
     heads: Heads | None = None
     """How the labels' layers are trained alone behind the phases; none leaves them as they are."""
     clean: int = 1
-    """How often an epoch shows each clean picture; each degraded one it shows once."""
+    """How often an epoch shows each clean image; each degraded one it shows once."""
     views: Views = field(default_factory=Views)
     held_out: float = 0.1
     """Share of the people who are never trained on: calibration and every choice are theirs."""
     cache: Path | None = None
-    """Folder for decoded pictures, 37 KB each; none makes them anew each time."""
+    """Directory for decoded images, 37 KB each; none makes them anew each time."""
     devices: int = 0
     """Accelerators to use; 0 for all."""
     save_every: int = 500
@@ -99,13 +99,11 @@ class Config:
             if name not in self.student.labels:
                 found.append(f"heads.degraded: {name} is none of student.labels")
         if self.follow and not self.background:
-            found.append("follow: wants pictures without a face, too; give background")
+            found.append("follow: wants images without a face, too; give background")
         if self.follow and self.follow.batch % self.views.count:
             found.append(f"follow.batch: {self.follow.batch} cannot hold {self.views.count} views of each")
         if self.views.count > 1 and self.batch % self.views.count:
-            found.append(
-                f"views: a batch of {self.batch} cannot hold {self.views.count} views of each picture"
-            )
+            found.append(f"views: a batch of {self.batch} cannot hold {self.views.count} views of each image")
         return found if 0 <= self.held_out < 1 else [*found, f"held_out: {self.held_out} is not in 0..1"]
 
 
@@ -128,7 +126,7 @@ class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mi
 
 
 def run(config: Config, run: Run) -> None:
-    """Train, and write the student into the run's folder."""
+    """Train, and write the student into the run's directory."""
     if config.follow:
         follow.check_backend()
     hosts = devices.prepare(config.seed)
@@ -137,17 +135,17 @@ def run(config: Config, run: Run) -> None:
     labels = source.read(names)
     matched = _matched(source.config.teacher) if config.matching or config.follow else None
     run.set_data_hash(source.digest)
-    pictures = data.Pictures(source, labels, config.cache)
+    images = data.Images(source, labels, config.cache)
     test = data.held_out(labels, config.held_out, config.seed)
     rows = data.training_rows(labels, test, config.clean)
     if len(rows) < config.batch:
-        raise DataError(f"batch: {config.batch} is more than the {len(rows)} pictures to train on")
+        raise DataError(f"batch: {config.batch} is more than the {len(rows)} images to train on")
     scale = data.Scale.fit(labels.labels[rows], names)
     write_atomic(run.dir / "scale.json", json.dumps(scale.knots) + "\n")
     scaled = scale.apply(labels.labels)
     empty = gather(config.background, config.seed) if config.background else None
     batches = Batches(
-        config.phases, pictures, labels, scaled, names, rows, config.batch, config.views, config.seed, hosts,
+        config.phases, images, labels, scaled, names, rows, config.batch, config.views, config.seed, hosts,
         empty, config.matching,
     )  # fmt: skip
     devices.spread(config.devices, config.batch, hosts)
@@ -156,9 +154,9 @@ def run(config: Config, run: Run) -> None:
         if config.initial.suffix == ".h5":
             initial.load_same(student, config.initial)
         elif config.initial.suffix == ".tflite":
-            _start(student, config.initial, pictures, rows, config.seed)
+            _start(student, config.initial, images, rows, config.seed)
         else:
-            _start_small(student, config.initial, config, source, pictures, rows, run)
+            _start_small(student, config.initial, config, source, images, rows, run)
     shipped = network.inference(student, config.student)
     run.save_meta(parameters=shipped.count_params(), macs=macs(shipped))
     log.info(
@@ -166,7 +164,7 @@ def run(config: Config, run: Run) -> None:
         student.name, shipped.count_params() / 1e6, macs(shipped) / 1e9,
     )  # fmt: skip
     if config.follow and matched and empty:
-        material = follow.gather(source.faces, labels, scaled, rows, empty.pictures)
+        material = follow.gather(source.faces, labels, scaled, rows, empty.images)
         teachers = Teachers.of(source.config, matched)
         _follow(student, config, config.follow, teachers, scale, material, run)
     told_by = matched if config.matching else None
@@ -175,14 +173,14 @@ def run(config: Config, run: Run) -> None:
     told: dict[str, float] = {}
 
     def judge() -> dict[str, float]:
-        told.update(correlations(predict(shipped, pictures, judged), scaled[judged], names))
+        told.update(correlations(predict(shipped, images, judged), scaled[judged], names))
         return told
 
     Loop(model, batches, run, config.save_every, hosts).train(
         sum(phase.epochs for phase in config.phases), batches.epoch, judge
     )
     if config.heads:
-        learn(student, config.student, pictures, labels, scaled, rows, empty, config.heads, run, config.seed)
+        learn(student, config.student, images, labels, scaled, rows, empty, config.heads, run, config.seed)
     student.save_weights(run.dir / "student.weights.h5")
     run.finish(**judge())
 
@@ -191,7 +189,7 @@ def _follow(
     student: keras.Model, config: Config, how: Follow, teachers: Teachers, scale: data.Scale,
     material: follow.Material, run: Run,
 ) -> None:  # fmt: skip
-    """Have the student follow its teachers; on the way it lies in the folder `followed` of the run."""
+    """Have the student follow its teachers; on the way it lies in the directory `followed` of the run."""
     from facesieve_training.student import follower_jax  # JAX is there on request alone
 
     follower = follower_jax.Follower(
@@ -205,18 +203,16 @@ def _matched(source: TeacherSource) -> list[Layer]:
     return initial.mobileface(teacher.onnx, teacher)
 
 
-def _start(
-    model: keras.Model, path: Path, pictures: data.Pictures, rows: NDArray[np.int64], seed: int
-) -> None:
-    """Take the weights of an exported student; the moments are those of pictures and their mirror images."""
+def _start(model: keras.Model, path: Path, images: data.Images, rows: NDArray[np.int64], seed: int) -> None:
+    """Take the weights of an exported student; the moments are those of images and their mirror images."""
     chosen = np.random.default_rng([seed, 5]).permutation(rows)[:_SETTLING]
-    seen = [pictures[np.sort(some)] for some in np.array_split(chosen, max(1, len(chosen) // 128))]
+    seen = [images[np.sort(some)] for some in np.array_split(chosen, max(1, len(chosen) // 128))]
     known = initial.load(model, path, [b for some in seen for b in (some, some[:, :, ::-1])])
     log.info("starting from %s, which has the labels %s", path, ", ".join(known))
 
 
 def _start_small(
-    model: keras.Model, path: Path, config: Config, source: data.LabelRun, pictures: data.Pictures,
+    model: keras.Model, path: Path, config: Config, source: data.LabelRun, images: data.Images,
     rows: NDArray[np.int64], run: Run,
 ) -> None:  # fmt: skip
     """Prune the large network that training starts from, and imitate it; a run that goes on did so before."""
@@ -226,11 +222,11 @@ def _start_small(
         return
     chosen = np.sort(np.random.default_rng([config.seed, 5]).permutation(rows)[:_PRUNING])
     teacher = source.config.teacher.as_onnx()
-    layers = initial.prune_teacher(model, config.student, path, teacher, pictures[chosen])
+    layers = initial.prune_teacher(model, config.student, path, teacher, images[chosen])
     log.info("starting from %s, pruned", path)
     if config.imitate and config.student.mobileface:
         left = imitate(
-            model, config.student.mobileface, layers, pictures, rows, config.imitate, run.dir, config.seed
+            model, config.student.mobileface, layers, images, rows, config.imitate, run.dir, config.seed
         )
         log.info("of the variance of its embedding %.2f is left", left)
     temporary = begun.with_name(f".{begun.name}")
@@ -252,7 +248,7 @@ def in_training(
     student: keras.Model, config: Config, labels: data.Labels, rows: NDArray[np.int64], epoch: int,
     teacher: list[Layer] | None = None, scale: data.Scale | None = None,
 ) -> keras.Model:  # fmt: skip
-    """Compile the student for training on pictures as they are, uint8; the phases' weights come with the
+    """Compile the student for training on images as they are, uint8; the phases' weights come with the
     batches. Teacher and scale are what matching wants.
     """
     bins = network.BinsLoss(config.views)
@@ -260,13 +256,13 @@ def in_training(
     losses[network.FEATURE] = "mse"
     if network.CLASSES in student.output:
         losses[network.CLASSES] = network.ClassLoss(prototypes(labels, rows), config.class_scale)
-    pictures = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="picture")
-    seen = keras.layers.Rescaling(1 / 128, -1, dtype="float32")(pictures)
+    images = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="picture")
+    seen = keras.layers.Rescaling(1 / 128, -1, dtype="float32")(images)
     outputs = student(seen)
     if teacher is not None and scale is not None:
         outputs = taught_outputs(outputs, seen, teacher, scale.knots[NORM], config.views.count)
         losses |= {network.FEATURE: feature_loss, NORM: NormLoss(bins)}
-    model = keras.Model(pictures, outputs)
+    model = keras.Model(images, outputs)
     optimizer = keras.optimizers.Adam(Rates(config.phases, epoch))
     if config.precision == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -287,12 +283,12 @@ def correlations(
 
 
 def predict(
-    shipped: keras.Model, pictures: data.Pictures, rows: NDArray[np.int64], batch: int = 64
+    shipped: keras.Model, images: data.Images, rows: NDArray[np.int64], batch: int = 64
 ) -> NDArray[np.float32]:
     """Predict the labels (0..1) of these rows, N x labels, with what `network.inference` returns."""
     told = [np.zeros((0, len(shipped.outputs)), np.float32)]
     for first in range(0, len(rows), batch):
-        x = scaled(pictures[rows[first : first + batch]])
+        x = scaled(images[rows[first : first + batch]])
         values = [keras.ops.convert_to_numpy(network.expectation(o)) for o in shipped.predict_on_batch(x)]
         told.append(np.stack(values, axis=1))
     return np.concatenate(told)

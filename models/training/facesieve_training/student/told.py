@@ -1,6 +1,6 @@
-"""What the teachers tell of pictures as they are seen: the labels that the stage `label` would give them.
+"""What the teachers tell of images as they are seen: the labels that the stage `label` would give them.
 
-So a student can learn them of pictures that no table holds: views, blends, and what a camera leaves of them.
+So a student can learn them of images that no table holds: views, blends, and what a camera leaves of them.
 """
 
 from dataclasses import dataclass
@@ -38,14 +38,14 @@ class Teachers:
 
     @classmethod
     def of(cls, config: label_stage.Config, layers: list[Layer]) -> "Teachers":
-        """Those of a labelling, its teacher's layers being these."""
+        """The teachers of a label run; layers are those of its first teacher."""
         m = config.masks
         masks = formulas.masks(m.count, layers[-1].kernel.shape[0], m.rate, config.seed)
         return cls(layers, masks, m.normalise, _lightqnet(config.lightqnet) if config.lightqnet else None)
 
     def tell(self, faces: Any, others: Any) -> tuple[Any, dict[str, Any]]:
         """Embeddings [N,D] of N x 112 x 112 x 3 faces, BGR 0..255, and labels, each [N,1]; others [N,D]
-        is the mean of the unit embeddings of other pictures of each one's person.
+        is the mean of the unit embeddings of other images of each one's person.
         """
         *_, values = mobileface_forward.streams(self.layers, scaled(faces))
         embedding = mobileface_forward.embedding(self.layers, values)
@@ -76,13 +76,13 @@ def _lightqnet(file: Path) -> LightQNet:
         return lightqnet.read(file)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{file}: cannot tell what it tells of views; give the labelling LightQNet's published file, or "
+            f"{file}: cannot tell what it tells of views; give the label run LightQNet's published file, or "
             f"none: {error}"
         ) from error
 
 
 def of_others(embeddings: NDArray[np.floating], identity: NDArray[np.integer]) -> NDArray[np.float32]:
-    """For each of N x D embeddings the mean of the unit ones of the same person's other pictures, N x D; NaN
+    """For each of N x D embeddings the mean of the unit ones of the same person's other images, N x D; NaN
     where there is none.
     """
     unit = formulas.unit_rows(embeddings.astype(np.float32))

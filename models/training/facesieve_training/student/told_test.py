@@ -1,4 +1,4 @@
-"""What the teachers tell of pictures as they are seen, beside what the stage `label` writes of the same."""
+"""What the teachers tell of images as they are seen, beside what the stage `label` writes of the same."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from facesieve_training.teacher.source import TeacherSource
 NAMES = ("robustness", "agreement", "norm")
 
 
-def test_it_is_what_the_table_says(face_folder: Path, tmp_path: Path) -> None:
+def test_it_is_what_the_table_says(face_directory: Path, tmp_path: Path) -> None:
     source = TeacherSource(**vars(written(large(), tmp_path / "large.onnx")))
-    config = label_stage.Config(face_folder, source, masks=label_stage.Masks(6), threads=1, sheet=0)
+    config = label_stage.Config(face_directory, source, masks=label_stage.Masks(6), threads=1, sheet=0)
     label_stage.run(config, Run.open(tmp_path / "label", "label", config, False))
     held = data.LabelRun(tmp_path / "label")
     labels = held.read(NAMES)
     clean = np.flatnonzero(labels.variant == 0)
-    seen = data.Pictures(held, labels, None)[clean]
+    seen = data.Images(held, labels, None)[clean]
     others = of_others(labels.embedding[clean], labels.identity[clean])
     embedding, told = Teachers.of(config, large()).tell(seen, others)
     np.testing.assert_allclose(embedding, labels.embedding[clean], rtol=5e-3, atol=5e-3)
@@ -32,7 +32,7 @@ def test_it_is_what_the_table_says(face_folder: Path, tmp_path: Path) -> None:
         assert np.nanstd(labels.labels[clean, k]) > 1e-4
 
 
-def test_a_single_picture_has_no_others() -> None:
+def test_a_single_image_has_no_others() -> None:
     embeddings = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]] * 5
     means = of_others(embeddings, np.array([0, 0, 1, 0]))
     assert np.isnan(means[2]).all()

@@ -1,19 +1,19 @@
-"""How a student sees its pictures: each several times in a batch, mirrored, moved and lit by chance."""
+"""How a student sees its images: each several times in a batch, mirrored, moved and lit by chance."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 
 
 @dataclass(frozen=True)
 class Views:
-    """What is drawn anew for each view of a picture."""
+    """What is drawn anew for each view of an image."""
 
     count: int = 1
-    """Views of each picture in a batch."""
+    """Views of each image in a batch."""
     shift: int = 2
     """Largest move, pixels."""
     light: float = 0.0
@@ -28,18 +28,18 @@ class Views:
         return found if 0 <= self.light < 1 else [*found, f"light: {self.light} is not in 0..1"]
 
 
-def draw(pictures: Picture, views: Views, rng: np.random.Generator) -> Picture:
-    """Mirror, move and light each of N pictures; of a picture's views, side by side, every other is the
+def draw(images: Image, views: Views, rng: np.random.Generator) -> Image:
+    """Mirror, move and light each of N images; of an image's views, side by side, every other is the
     mirror image of the first.
     """
-    out = np.empty_like(pictures)
-    shift, size = views.shift, pictures.shape[1]
-    places = rng.integers(0, 2 * shift + 1, (len(pictures), 2))
-    flips = (rng.random(len(pictures)) < 0.5).reshape(-1, views.count)
+    out = np.empty_like(images)
+    shift, size = views.shift, images.shape[1]
+    places = rng.integers(0, 2 * shift + 1, (len(images), 2))
+    flips = (rng.random(len(images)) < 0.5).reshape(-1, views.count)
     flips = (flips[:, :1] ^ (np.arange(views.count) % 2 == 1)).ravel()
     whole, colours = rng.uniform(-1, 1, (len(out), 1)), rng.uniform(-1, 1, (len(out), 3))
     gains = np.exp(views.light * (whole + colours / 2))
-    padded = np.pad(pictures, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
+    padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
     for i, (y, x) in enumerate(places):
         moved = padded[i, y : y + size, x : x + size]
         if flips[i]:

@@ -1,4 +1,4 @@
-"""Pictures for function matching, drawn in whole batches on the device that trains: what `matching.blend` and
+"""Images for function matching, drawn in whole batches on the device that trains: what `matching.blend` and
 `views.draw` do to one after the other.
 """
 
@@ -67,9 +67,9 @@ def _shrinking() -> np.ndarray:
     return found
 
 
-def _covered(pictures: Array, key: Array) -> Array:
+def _covered(images: Array, key: Array) -> Array:
     """Each behind a rectangle as `degrade.occlude` draws it."""
-    count, side = pictures.shape[:2]
+    count, side = images.shape[:2]
     keys = random.split(key, 4)
     size = random.uniform(keys[0], (count, 1), minval=COVERED[0], maxval=COVERED[1]) * SIZE
     sides = jnp.maximum(jnp.round(size * random.uniform(keys[1], (count, 2), minval=0.7, maxval=1.3)), 1)
@@ -77,27 +77,27 @@ def _covered(pictures: Array, key: Array) -> Array:
     place = jnp.arange(side)
     inside = (place >= first[..., None]) & (place < (first + sides)[..., None])
     behind = (inside[:, 0, :, None] & inside[:, 1, None, :])[..., None]
-    return jnp.where(behind, jnp.round(random.uniform(keys[3], (count, 1, 1, 3), maxval=255)), pictures)
+    return jnp.where(behind, jnp.round(random.uniform(keys[3], (count, 1, 1, 3), maxval=255)), images)
 
 
-def _smeared(pictures: Array, length: Array, angle: Array) -> Array:
+def _smeared(images: Array, length: Array, angle: Array) -> Array:
     """Each [N,H,W,3] moved along a line while it is taken: length in pixels and angle in radians, [N,1]."""
-    side, reach = pictures.shape[1], math.ceil(SMEARED[1] / 4)
+    side, reach = images.shape[1], math.ceil(SMEARED[1] / 4)
     line = length * jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=1)
     cut = jax.vmap(lambda one, at: jax.lax.dynamic_slice(one, (at[0], at[1], 0), (side, side, 3)))
     # The mean of two copies, four times over, is that of sixteen along the line.
     for part in (4, 8, 16, 32):
         move = jnp.round(line / part).astype(jnp.int32)
-        padded = jnp.pad(pictures, ((0, 0), (reach, reach), (reach, reach), (0, 0)), "edge")
-        pictures = (cut(padded, reach + move) + cut(padded, reach - move)) / 2
-    return jnp.round(pictures)
+        padded = jnp.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)), "edge")
+        images = (cut(padded, reach + move) + cut(padded, reach - move)) / 2
+    return jnp.round(images)
 
 
-def _warped(pictures: Array, turn: Array, zoom: Array, move: Array, margin: float) -> Array:
+def _warped(images: Array, turn: Array, zoom: Array, move: Array, margin: float) -> Array:
     """The middle of each, moved (pixels), turned (radians, against the clock) and scaled: [N,112,112,3];
     edges go on beyond.
     """
-    side, middle = pictures.shape[1], (SIZE - 1) / 2
+    side, middle = images.shape[1], (SIZE - 1) / 2
     y, x = jnp.mgrid[:SIZE, :SIZE] - middle
     cos, sin = (jnp.cos(turn) / zoom)[..., None], (jnp.sin(turn) / zoom)[..., None]
     x, y = cos * x - sin * y, cos * y + sin * x
@@ -105,10 +105,10 @@ def _warped(pictures: Array, turn: Array, zoom: Array, move: Array, margin: floa
     x, y = jnp.clip(x, 0, side - 1), jnp.clip(y, 0, side - 1)
     left, top = (jnp.minimum(jnp.floor(t), side - 2) for t in (x, y))
     right_share, low_share = (x - left)[..., None], (y - top)[..., None]
-    rows = pictures.reshape(len(pictures), -1, 3)
+    rows = images.reshape(len(images), -1, 3)
 
     def at(dy: int, dx: int) -> Array:
-        places = ((top + dy) * side + left + dx).astype(jnp.int32).reshape(len(pictures), -1, 1)
+        places = ((top + dy) * side + left + dx).astype(jnp.int32).reshape(len(images), -1, 1)
         return jnp.take_along_axis(rows, places, axis=1).reshape(-1, SIZE, SIZE, 3)
 
     upper = at(0, 0) * (1 - right_share) + at(0, 1) * right_share
@@ -116,18 +116,18 @@ def _warped(pictures: Array, turn: Array, zoom: Array, move: Array, margin: floa
     return upper * (1 - low_share) + lower * low_share
 
 
-def draw(pictures: Array, key: Array, views: Views) -> Array:
-    """Each picture [N,112,112,3] mirrored, moved and lit, as often as there are views of one:
+def draw(images: Array, key: Array, views: Views) -> Array:
+    """Each image [N,112,112,3] mirrored, moved and lit, as often as there are views of one:
     [N count,112,112,3], side by side, every other one mirrored.
     """
     keys = random.split(key, 4)
-    seen = jnp.repeat(pictures, views.count, axis=0)
+    seen = jnp.repeat(images, views.count, axis=0)
     count, shift = len(seen), views.shift
     padded = jnp.pad(seen, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
     places = random.randint(keys[0], (count, 2), 0, 2 * shift + 1)
     cut = jax.vmap(lambda one, at: jax.lax.dynamic_slice(one, (at[0], at[1], 0), (SIZE, SIZE, 3)))
     seen = cut(padded, places)
-    flips = random.bernoulli(keys[1], shape=(len(pictures), 1)) ^ (jnp.arange(views.count) % 2 == 1)
+    flips = random.bernoulli(keys[1], shape=(len(images), 1)) ^ (jnp.arange(views.count) % 2 == 1)
     seen = jnp.where(flips.reshape(-1, 1, 1, 1), seen[:, :, ::-1], seen)
     whole = random.uniform(keys[2], (count, 1, 1, 1), minval=-1)
     colours = random.uniform(keys[3], (count, 1, 1, 3), minval=-1)

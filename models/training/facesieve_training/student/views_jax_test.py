@@ -38,14 +38,14 @@ def _call(name: str, values: tuple[Any, ...]) -> np.ndarray:
         arrays = (jnp.asarray(faces), jnp.asarray(faces[::-1].copy()), jnp.asarray(plain))
         return np.asarray(views_jax.blends(*arrays, jax.random.key(1), config, clean)[0])
     if name == "draw":
-        pictures, views = values
-        return np.asarray(views_jax.draw(jnp.asarray(pictures, jnp.float32), jax.random.key(2), views))
+        images, views = values
+        return np.asarray(views_jax.draw(jnp.asarray(images, jnp.float32), jax.random.key(2), views))
     return np.asarray(getattr(views_jax, name)(*(jnp.asarray(value) for value in values)))
 
 
 @pytest.fixture
 def faces() -> np.ndarray:
-    """Six pictures with a margin of 8 pixels, [6,128,128,3]."""
+    """Six images with a margin of 8 pixels, [6,128,128,3]."""
     rng = np.random.default_rng(3)
     return np.stack([cv2.resize(rng.integers(0, 256, (16, 16, 3), np.uint8), (128, 128)) for _ in range(6)])
 
@@ -81,11 +81,11 @@ def test_each_change_is_about_as_strong_as_opencvs(change: str, faces: np.ndarra
 
 def test_few_pixels_leave_what_opencv_leaves(faces: np.ndarray, there: There) -> None:
     shrink = there("_shrinking")
-    picture = faces[0, 8:-8, 8:-8].astype(np.float32)
+    image = faces[0, 8:-8, 8:-8].astype(np.float32)
     for side in (20, 37, 90):
-        few = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+        few = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
         wanted = cv2.resize(few, (112, 112), interpolation=cv2.INTER_LINEAR)
-        told = np.einsum("ij,jkc,lk->ilc", shrink[side], picture, shrink[side])
+        told = np.einsum("ij,jkc,lk->ilc", shrink[side], image, shrink[side])
         np.testing.assert_allclose(told, wanted, atol=0.1)
     np.testing.assert_allclose(shrink[112], np.eye(112), atol=1e-6)
 
@@ -101,13 +101,13 @@ def test_it_turns_and_moves_as_opencv_does(faces: np.ndarray, there: There) -> N
 
 
 def test_views_are_moved_mirrored_and_lit(faces: np.ndarray, there: There) -> None:
-    pictures = faces[:, 8:-8, 8:-8]
-    still = there("draw", pictures, Views(count=2, shift=0))
+    images = faces[:, 8:-8, 8:-8]
+    still = there("draw", images, Views(count=2, shift=0))
     np.testing.assert_array_equal(still[::2], still[1::2, :, ::-1])
-    straight = (still[::2] == pictures).all(axis=(1, 2, 3))
-    mirrored = (still[1::2] == pictures).all(axis=(1, 2, 3))
+    straight = (still[::2] == images).all(axis=(1, 2, 3))
+    mirrored = (still[1::2] == images).all(axis=(1, 2, 3))
     assert (straight ^ mirrored).all()
-    seen = there("draw", np.tile(pictures, (20, 1, 1, 1)), Views(count=2, shift=2, light=0.1))
+    seen = there("draw", np.tile(images, (20, 1, 1, 1)), Views(count=2, shift=2, light=0.1))
     assert seen.shape == (240, 112, 112, 3)
     apart = np.abs(seen[::2] - seen[1::2, :, ::-1]).mean(axis=(1, 2, 3))
     assert (apart > 0.5).mean() > 0.9

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 
 Floats = NDArray[np.float32]
 
@@ -29,7 +29,7 @@ class Teacher(Protocol):
     cut_width: int
     """K, the width of a dropout mask."""
 
-    def __call__(self, pictures: Picture) -> Features:
+    def __call__(self, images: Image) -> Features:
         """Embed N x 112 x 112 x 3 aligned faces, BGR uint8."""
 
     def embed_cut(self, cut: Floats) -> Floats:

@@ -16,7 +16,7 @@ import onnx.utils
 import onnxruntime
 
 from facesieve_training.cli import DataError
-from facesieve_training.faces import SIZE, Picture
+from facesieve_training.faces import SIZE, Image
 from facesieve_training.teacher.features import Features, Floats
 from facesieve_training.teacher.prelu import without_prelu
 
@@ -25,7 +25,7 @@ _LAYERS = frozenset({"Gemm", "MatMul", "Conv"})
 
 @dataclass(frozen=True)
 class OnnxTeacher:
-    """Where the network is and how it wants its pictures."""
+    """Where the network is and how it wants its images."""
 
     onnx: Path
     cut: str
@@ -63,12 +63,12 @@ class Teacher:
         self._try()
 
     def _try(self) -> None:
-        """Embed one grey picture both ways, and learn the cut's shape from it."""
+        """Embed one grey image both ways, and learn the cut's shape from it."""
         file, grey = self._config.onnx, np.full((max(1, self._step), SIZE, SIZE, 3), 128, np.uint8)
         try:
             embedding, cut, _ = self._head.run(self._outputs, {self._input: self._planes(grey)})
         except Exception as error:  # onnxruntime has no common base for its faults
-            raise DataError(f"{file}: cannot embed a {SIZE}x{SIZE} picture: {error}") from error
+            raise DataError(f"{file}: cannot embed a {SIZE}x{SIZE} image: {error}") from error
         self._tail_shape = cut.shape[1:]
         self._width = embedding.size // len(grey)
         self.cut_width = int(cut.size) // len(grey)
@@ -85,12 +85,12 @@ class Teacher:
                 "network; give a value that all later ones come from"
             )
 
-    def __call__(self, pictures: Picture) -> Features:
+    def __call__(self, images: Image) -> Features:
         """Embed N x 112 x 112 x 3 aligned faces, BGR uint8."""
-        step = self._step or max(1, len(pictures))
+        step = self._step or max(1, len(images))
         parts = []
-        for start in range(0, len(pictures), step):
-            some = self._planes(pictures[start : start + step])
+        for start in range(0, len(images), step):
+            some = self._planes(images[start : start + step])
             told = self._head.run(self._outputs, {self._input: _filled(some, self._step)})
             parts.append([value[: len(some)].reshape(len(some), -1) for value in told])
         embedding, cut, low = [np.concatenate(values) for values in zip(*parts, strict=True)]
@@ -105,8 +105,8 @@ class Teacher:
         ]
         return np.concatenate(parts).reshape(-1, self._width)[: len(cut)].astype(np.float32, copy=False)
 
-    def _planes(self, pictures: Picture) -> Floats:
-        colours = pictures[..., ::-1] if self._config.colour == "RGB" else pictures
+    def _planes(self, images: Image) -> Floats:
+        colours = images[..., ::-1] if self._config.colour == "RGB" else images
         planes = (colours.transpose(0, 3, 1, 2).astype(np.float32) - self._config.mean) / self._config.std
         return np.ascontiguousarray(planes)
 
@@ -148,7 +148,7 @@ def _input(model: onnx.ModelProto, file: Path) -> str:
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:
-        raise DataError(f"{file}: has {len(inputs)} inputs; a teacher has one, the picture")
+        raise DataError(f"{file}: has {len(inputs)} inputs; a teacher has one, the image")
     shape = [d.dim_value or None for d in inputs[0].type.tensor_type.shape.dim]
     if len(shape) != 4 or any(
         has not in (None, want) for has, want in zip(shape[1:], (3, SIZE, SIZE), strict=True)

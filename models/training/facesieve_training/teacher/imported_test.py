@@ -12,11 +12,11 @@ from facesieve_training.teacher.imported import OnnxTeacher, Teacher
 
 
 def test_the_cut_and_rewritten_network_is_the_one_in_the_file(teacher_config: OnnxTeacher) -> None:
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
     teacher = Teacher(teacher_config)
-    told = teacher(pictures)
+    told = teacher(images)
     plain = onnxruntime.InferenceSession(str(teacher_config.onnx), providers=["CPUExecutionProvider"])
-    rgb = pictures[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
+    rgb = images[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
     (wanted,) = plain.run(None, {"data": (rgb - 127.5) / 128})
     np.testing.assert_allclose(told.embedding, wanted, atol=1e-4)
     np.testing.assert_allclose(teacher.embed_cut(told.cut), wanted, atol=1e-4)
@@ -64,7 +64,7 @@ def test_a_cut_that_part_of_the_embedding_passes_by_is_refused(teacher_config: O
 @pytest.mark.parametrize(
     ("shape", "told"), [([None, 3, 96, 96], "Nx3x96x96"), ([1, 112, 112, 3], "1x112x112x3")]
 )
-def test_a_network_for_other_pictures_is_refused(
+def test_a_network_for_other_images_is_refused(
     shape: list[int | None], told: str, teacher_config: OnnxTeacher
 ) -> None:
     model = onnx.load(teacher_config.onnx)
@@ -80,13 +80,13 @@ def test_a_file_that_is_no_network_is_named(teacher_config: OnnxTeacher) -> None
         Teacher(teacher_config)
 
 
-def test_a_network_made_for_one_picture_takes_many(teacher_config: OnnxTeacher) -> None:
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
-    wanted = Teacher(teacher_config)(pictures)
+def test_a_network_made_for_one_image_takes_many(teacher_config: OnnxTeacher) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    wanted = Teacher(teacher_config)(images)
     model = onnx.load(teacher_config.onnx)
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
     onnx.save(model, str(teacher_config.onnx))
     teacher = Teacher(teacher_config)
-    told = teacher(pictures)
+    told = teacher(images)
     np.testing.assert_allclose(told.embedding, wanted.embedding, atol=1e-5)
     np.testing.assert_allclose(teacher.embed_cut(told.cut), wanted.embedding, atol=1e-4)

@@ -17,14 +17,14 @@ from onnx import helper, numpy_helper
 from facesieve_training.faces import SIZE
 from facesieve_training.teacher.network import CUT, EMBEDDING, LOW
 
-PICTURES = "pictures"
+IMAGES = "pictures"
 _OPSET, _IR = 17, 8
 
 
 def to_onnx(teacher: keras.Model) -> bytes:
     """Convert the network that `network.build` calls teacher."""
     graph = _Graph()
-    graph.add("Mul", [PICTURES, graph.weight("scale", np.float32(1 / 128))], "shrunk")
+    graph.add("Mul", [IMAGES, graph.weight("scale", np.float32(1 / 128))], "shrunk")
     graph.add("Sub", ["shrunk", graph.weight("one", np.float32(1))], "scaled")
     backbone = next(layer for layer in teacher.layers if isinstance(layer, keras.Model))
     low, averaged = backbone.outputs
@@ -83,7 +83,7 @@ class _Graph:
         graph = helper.make_graph(
             self._nodes,
             "teacher",
-            [helper.make_tensor_value_info(PICTURES, kind, ["N", 3, SIZE, SIZE])],
+            [helper.make_tensor_value_info(IMAGES, kind, ["N", 3, SIZE, SIZE])],
             [helper.make_tensor_value_info(EMBEDDING, kind, ["N", width])],
             self._weights,
         )

@@ -12,10 +12,10 @@ from facesieve_training.teacher.imported import OnnxTeacher
 
 @dataclass(frozen=True)
 class TeacherSource:
-    """Configuration key `teacher`: {run: FOLDER}, or {onnx: FILE, cut: NAME, low: NAME, ...}."""
+    """Configuration key `teacher`: {run: DIR}, or {onnx: FILE, cut: NAME, low: NAME, ...}."""
 
     run: Path | None = None
-    """Folder of a finished run of the stage teacher."""
+    """Directory of a finished run of the stage teacher."""
     onnx: Path | None = None
     cut: str | None = None
     """onnx: name of the value before the last layer; dropout masks go there."""
@@ -28,14 +28,14 @@ class TeacherSource:
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
         if (self.run is None) == (self.onnx is None):
-            return ["run: give either run, the folder of a trained teacher, or onnx, a network's file"]
+            return ["run: give either run, the directory of a trained teacher, or onnx, a network's file"]
         if self.onnx is None:
             return []
         found = [f"{n}: is required with onnx" for n in ("cut", "low") if getattr(self, n) is None]
         return found or self.as_onnx().faults()
 
     def as_onnx(self) -> OnnxTeacher:
-        """The teacher as a file, whichever it is: a trained one has teacher.onnx in its run's folder."""
+        """The teacher as a file, whichever it is: a trained one has teacher.onnx in its run's directory."""
         if self.run is not None:
             return _imported_by(self.run) or _trained_by(self.run)
         if self.onnx is None or self.cut is None or self.low is None:
@@ -43,25 +43,27 @@ class TeacherSource:
         return OnnxTeacher(self.onnx, self.cut, self.low, self.colour, self.mean, self.std)
 
 
-def _imported_by(folder: Path) -> OnnxTeacher | None:
+def _imported_by(directory: Path) -> OnnxTeacher | None:
     """The network that a run imported; None where it trained one."""
-    held = folder / "config.yaml"
+    held = directory / "config.yaml"
     if not held.is_file():
-        raise DataError(f"{folder}: holds no run; give the folder of a finished run of the stage teacher")
+        raise DataError(
+            f"{directory}: holds no run; give the directory of a finished run of the stage teacher"
+        )
     from facesieve_training.teacher import stage
 
     try:
         return load(held, stage.Config).teacher
     except ConfigError as error:
-        raise DataError(f"{folder}: is of no use as a run of the stage teacher: {error}") from error
+        raise DataError(f"{directory}: is of no use as a run of the stage teacher: {error}") from error
 
 
-def _trained_by(folder: Path) -> OnnxTeacher:
+def _trained_by(directory: Path) -> OnnxTeacher:
     from facesieve_training.teacher import network
 
-    file = folder / "teacher.onnx"
+    file = directory / "teacher.onnx"
     if not file.is_file():
-        raise DataError(f"{file}: is missing; give the folder of a finished run of the stage teacher")
+        raise DataError(f"{file}: is missing; give the directory of a finished run of the stage teacher")
     return OnnxTeacher(file, network.CUT, network.LOW, "BGR")
 
 

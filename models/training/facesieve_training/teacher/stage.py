@@ -1,7 +1,7 @@
 """The stage `teacher`: trains the recognition network that labels faces, or tries out an imported one.
 
-Results of a training, in the run's folder: teacher.keras (see `trained`), teacher.onnx (see `onnx_file`), and
-classes.npz with the last layer that only training needs: kernel (feature x classes), bias, names of the
+Results of a training, in the run's directory: teacher.keras (see `trained`), teacher.onnx (see `onnx_file`),
+and classes.npz with the last layer that only training needs: kernel (feature x classes), bias, names of the
 people.
 """
 
@@ -19,7 +19,7 @@ from facesieve_training import devices
 from facesieve_training.cli import DataError
 from facesieve_training.devices import Hosts, Precision
 from facesieve_training.evaluate.gallery import Gallery, file_digest, open_gallery
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.fit import Loop, Optimiser, adam
 from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run, write_atomic
@@ -36,7 +36,7 @@ class Config:
     """Configuration of the stage; the defaults are the paper's."""
 
     faces: Path | None = None
-    """Faces to train on: a folder for each identity, or what `prepare` wrote."""
+    """Faces to train on: a directory for each identity, or what `prepare` wrote."""
     teacher: imported.OnnxTeacher | None = None
     """Import this network and train none."""
     seed: int = 1
@@ -70,7 +70,7 @@ class Config:
 
 
 def run(config: Config, run: Run) -> None:
-    """Leave a teacher in the run's folder."""
+    """Leave a teacher in the run's directory."""
     verifier = Verifier(config.verify) if config.verify else None
     if config.teacher:
         _import(config.teacher, verifier, run)
@@ -141,20 +141,20 @@ def _judge(teacher: keras.Model, verifier: Verifier | None) -> Callable[[], dict
     if verifier is None:
         return dict
 
-    def embed(faces: Picture) -> NDArray[np.float32]:
+    def embed(faces: Image) -> NDArray[np.float32]:
         return np.asarray(teacher.predict_on_batch(faces)[network.EMBEDDING], np.float32)
 
     return lambda: verifier(embed)
 
 
-def write(built: Built, gallery: Gallery, folder: Path) -> None:
+def write(built: Built, gallery: Gallery, directory: Path) -> None:
     """Write the results, each whole or not at all."""
-    temporary = folder / f".{trained.FILE}.tmp.keras"
+    temporary = directory / f".{trained.FILE}.tmp.keras"
     built.teacher.save(temporary)
-    temporary.replace(folder / trained.FILE)
-    write_atomic(folder / "teacher.onnx", onnx_file.to_onnx(built.teacher))
+    temporary.replace(directory / trained.FILE)
+    write_atomic(directory / "teacher.onnx", onnx_file.to_onnx(built.teacher))
     weights = built.trained.get_layer("classes").weights
     arrays = {v.name: keras.ops.convert_to_numpy(v) for v in weights}
     held = io.BytesIO()
     np.savez(held, names=gallery.names, **arrays)
-    write_atomic(folder / "classes.npz", held.getvalue())
+    write_atomic(directory / "classes.npz", held.getvalue())

@@ -14,7 +14,7 @@ from facesieve_training.cli import DataError
 from facesieve_training.evaluate.gallery import Gallery, open_gallery
 from facesieve_training.evaluate.judge import similarities
 from facesieve_training.evaluate.pairs import Pairs
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.prepare.readers.lfw import Lfw
 from facesieve_training.prepare.shards import INDEX, Shards
 from facesieve_training.prepare.source import Pair
@@ -31,7 +31,7 @@ class Verify:
     """Pairs of faces that nobody was trained on."""
 
     faces: Path
-    """Folder of faces by identity, or one that `prepare` wrote."""
+    """Directory of faces by identity, or one that `prepare` wrote."""
     pairs: Path | None = None
     """LFW's pairs.txt; none where `prepare` has kept the protocol beside the faces."""
 
@@ -58,7 +58,7 @@ class Verifier:
         self._pairs = Pairs(at[:, 0], at[:, 1])
         self._mated = np.array([pair.mated for pair in kept])
 
-    def __call__(self, embed: Callable[[Picture], NDArray[np.float32]]) -> dict[str, float]:
+    def __call__(self, embed: Callable[[Image], NDArray[np.float32]]) -> dict[str, float]:
         """Embed the faces and return the mean accuracy over the folds, 0..1, and its standard error."""
         parts = []
         with tqdm(total=len(self._rows), desc="verify", unit="face", leave=False, disable=None) as bar:

@@ -16,14 +16,14 @@ _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9")
 _STYLE = {"svg.hashsalt": "facesieve", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
-def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]], folder: Path) -> None:
+def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]], directory: Path) -> None:
     """Write recall.png and recall.svg: at the first rate, clean and degraded side by side."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(8.4, 5.2), layout="constrained")
         axes = figure.subplots(2, 2, sharex=True, sharey="row")
         for column, (title, told) in enumerate((("clean", clean[0]), ("degraded", degraded[0]))):
-            rate = told["false_per_picture"]
-            axes[0][column].set_title(f"{title}, {rate:g} false faces a picture", fontsize=9)
+            rate = told["false_per_image"]
+            axes[0][column].set_title(f"{title}, {rate:g} false faces an image", fontsize=9)
             _plot(axes[0][column], told["sizes"], "recall")
             _plot(axes[1][column], told["sizes"], "landmark_error")
             axes[1][column].set_xlabel("size of the face, pixels")
@@ -33,7 +33,7 @@ def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]], fo
         for kind, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
             data = io.BytesIO()
             figure.savefig(data, format=kind, **options)
-            write_atomic(folder / f"recall.{kind}", data.getvalue())
+            write_atomic(directory / f"recall.{kind}", data.getvalue())
 
 
 def _plot(axes: Axes, rows: Sequence[dict[str, Any]], what: str) -> None:

@@ -15,11 +15,11 @@ def face(x: float, y: float, size: float, score: float = 0.9) -> FloatArray:
 
 @pytest.fixture
 def views() -> list[View]:
-    """Ten pictures with a face of 14 pixels, one of 60, and one that nobody is sure of."""
+    """Ten images with a face of 14 pixels, one of 60, and one that nobody is sure of."""
     faces = np.stack([face(10, 10, 14), face(40, 40, 60), face(150, 20, 30, score=0.4)])
     rng = np.random.default_rng(1)
-    pictures = [rng.integers(0, 256, (128, 192, 3), np.uint8) for _ in range(10)]
-    return [View(picture, faces, picture, 1.0) for picture in pictures]
+    images = [rng.integers(0, 256, (128, 192, 3), np.uint8) for _ in range(10)]
+    return [View(image, faces, image, 1.0) for image in images]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def exact(views: list[View]) -> OnView:
 
 @pytest.fixture
 def sloppy() -> OnView:
-    """Finds the large face, shifted by 6 pixels, and one that is none, surer with every picture."""
+    """Finds the large face, shifted by 6 pixels, and one that is none, surer with every image."""
     calls = []
 
     def detect(view: View) -> FloatArray:

@@ -30,17 +30,17 @@ def by_size(outcome: Outcome, names: Sequence[str], scores: Mapping[str, float])
 
 
 def at_rate(outcome: Outcome, names: Sequence[str], rate: float) -> dict[str, Any]:
-    """Figures with every detector's threshold set so that it has this many false faces a picture."""
+    """Figures with every detector's threshold set so that it has this many false faces an image."""
     thresholds = {name: outcome.threshold(name, rate) for name in names}
     rows = by_size(outcome, names, thresholds)
-    return {"false_per_picture": rate, "scores": _rounded(thresholds), "sizes": rows}
+    return {"false_per_image": rate, "scores": _rounded(thresholds), "sizes": rows}
 
 
 def at_scores(outcome: Outcome, scores: Mapping[str, float]) -> dict[str, Any]:
     """Figures at the detectors' own thresholds."""
     false = {name: outcome.false_rate(name, score) for name, score in scores.items()}
     rows = by_size(outcome, list(scores), scores)
-    return {"scores": dict(scores), "false_per_picture": _rounded(false), "sizes": rows}
+    return {"scores": dict(scores), "false_per_image": _rounded(false), "sizes": rows}
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:

@@ -15,7 +15,7 @@ def _outcome(views: list[View], exact: OnView, sloppy: OnView) -> Outcome:
 
 
 def test_every_sure_face_has_a_row_for_each_detector(outcome: Outcome) -> None:
-    assert outcome.pictures == 10
+    assert outcome.images == 10
     assert outcome.truth.shape == (20, 15)
     assert outcome.thumbs.shape == (20, 64, 64, 3)
     np.testing.assert_array_equal(outcome.found["exact"], outcome.truth)
@@ -39,12 +39,12 @@ def test_figures_are_at_the_same_rate(outcome: Outcome) -> None:
     small, large = strict["sizes"][0], strict["sizes"][3]
     assert (small["faces"], large["faces"]) == (10, 10)
     assert small["recall"] == {"exact": 1.0, "sloppy": 0.0}
-    # At one false face in ten pictures the large face, 0.55, is below what is false.
+    # At one false face in ten images the large face, 0.55, is below what is false.
     assert large["recall"] == {"exact": 1.0, "sloppy": 0.0}
     assert loose["sizes"][3]["recall"] == {"exact": 1.0, "sloppy": 1.0}
     assert loose["sizes"][3]["landmark_error"] == {"exact": 0.0, "sloppy": pytest.approx(0.25, abs=1e-3)}
     own = figures.at_scores(outcome, {"sloppy": 0.5})
-    assert own["false_per_picture"] == {"sloppy": 0.6}
+    assert own["false_per_image"] == {"sloppy": 0.6}
 
 
 def test_sheets_show_each_kind_of_failure(outcome: Outcome, tmp_path: Path) -> None:
@@ -54,15 +54,15 @@ def test_sheets_show_each_kind_of_failure(outcome: Outcome, tmp_path: Path) -> N
     assert {path.name for path in tmp_path.iterdir()} == set(made)
 
 
-def test_the_surest_false_faces_are_kept_as_pictures(views: list[View]) -> None:
-    """Each picture has more false faces than are kept; those of the last are the surest."""
+def test_the_surest_false_faces_are_kept_as_images(views: list[View]) -> None:
+    """Each image has more false faces than are kept; those of the last are the surest."""
     grey = [np.full((128, 192, 3), level, np.uint8) for level in (50, 100, 150)]
-    shown = [View(picture, views[0].faces, picture, 1.0) for picture in grey]
+    shown = [View(image, views[0].faces, image, 1.0) for image in grey]
 
     def find(view: View) -> np.ndarray:
         faces = np.repeat(views[0].faces[:1], SHOWN + 5, axis=0)
         faces[:, :2] = 100  # where no true face is
-        faces[:, 14] = view.picture[0, 0, 0] / 255
+        faces[:, 14] = view.image[0, 0, 0] / 255
         faces[0, 14] = 0.9 if view is shown[0] else 0.2
         return faces
 

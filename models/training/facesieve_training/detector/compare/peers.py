@@ -1,4 +1,4 @@
-"""The detectors that are compared, each as one function of a BGR picture."""
+"""The detectors that are compared, each as one function of a BGR image."""
 
 import json
 from collections.abc import Sequence
@@ -50,13 +50,13 @@ class Peer:
 
     def _open(self, file: Path, nms: float, network: NetworkConfig) -> Detect:
         if not file.is_file():
-            raise DataError(f"{file}: no such file; mend peers ({self.name})")
+            raise DataError(f"{file}: no such file; fix peers ({self.name})")
         if file.suffix == ".tflite":
             return Int8Detector(file.read_bytes(), nms)
         if file.suffix == ".h5":
             return _float(file, network, nms)
         yunet = YuNet(file)
-        return lambda picture, threshold: yunet.detect(picture, threshold, overlap=nms)
+        return lambda image, threshold: yunet.detect(image, threshold, overlap=nms)
 
     def again(self, nms: float, network: NetworkConfig) -> Detect | None:
         """The second look's function; None where it takes none."""
@@ -77,7 +77,7 @@ def on_views(peers: Sequence[Peer], nms: float, network: NetworkConfig) -> dict[
 
 def once(detect: Detect) -> OnView:
     """A detector on views as they are."""
-    return _Remembered(lambda view: detect(view.picture, LOWEST))
+    return _Remembered(lambda view: detect(view.image, LOWEST))
 
 
 def twice(first: OnView, again: Detect) -> OnView:
@@ -114,14 +114,14 @@ def _float(file: Path, config: NetworkConfig, nms: float) -> Detect:
     try:
         model.load_weights(file)
     except (OSError, ValueError) as error:
-        raise DataError(f"{file}: holds no weights of this network; mend network: {error}") from error
+        raise DataError(f"{file}: holds no weights of this network; fix network: {error}") from error
     run = tf.function(
         lambda batch: model(batch, training=False),
         input_signature=[tf.TensorSpec([1, None, None, 3], tf.float32)],
     )
 
-    def detect(picture: np.ndarray, threshold: float) -> FloatArray:
-        batch = scaled(codec.padded(picture)[None])
+    def detect(image: np.ndarray, threshold: float) -> FloatArray:
+        batch = scaled(codec.padded(image)[None])
         maps = {name: values.numpy()[0] for name, values in run(batch).items()}
         cls, obj, bbox, kps = ([maps[f"{head}_{s}"] for s in STRIDES] for head in HEADS)
         return codec.faces_of(cls, obj, bbox, kps, threshold, nms)

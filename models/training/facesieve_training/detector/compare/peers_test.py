@@ -15,7 +15,7 @@ def test_peers_of_one_file_look_at_a_view_once(views: list[View], monkeypatch: p
     looks: list[str] = []
 
     def opened(file: Path) -> Detect:
-        def detect(_picture: np.ndarray, _threshold: float) -> FloatArray:
+        def detect(_image: np.ndarray, _threshold: float) -> FloatArray:
             looks.append(file.name)
             return views[0].faces
 
@@ -39,22 +39,22 @@ def test_a_second_look_changes_landmarks_and_raises_the_score(
     view = View(full[::2, ::2], np.zeros((0, 15), np.float32), full, 0.5)
     found = np.stack([face(40, 30, 40, score=first), face(90, 30, 20, score=0.3)])
     inside = face(18, 18, 60, score=second)  # in the square of 96 pixels, the face nearly in the middle
-    marked = twice(once(lambda _picture, _threshold: found), lambda *_: inside[None])(view)
+    marked = twice(once(lambda _image, _threshold: found), lambda *_: inside[None])(view)
     np.testing.assert_array_equal(marked[:, :4], found[:, :4])
     np.testing.assert_array_equal(marked[1], found[1], "what the daemon does not know of stays")
     assert marked[0, 14] == pytest.approx(told)
-    # 40 pixels of the view are 80 of the full picture, whose square of 128 around (120, 100) is shown as 96.
+    # 40 pixels of the view are 80 of the full image, whose square of 128 around (120, 100) is shown as 96.
     wanted = (inside[4:14].reshape(5, 2) * 128 / 96 + [120 - 64, 100 - 64]) * 0.5
     np.testing.assert_allclose(marked[0, 4:14].reshape(5, 2), wanted, atol=1e-4)
 
 
 def test_faces_are_in_the_order_of_what_the_second_look_makes_of_them() -> None:
-    picture = np.zeros((128, 192, 3), np.uint8)
-    view = View(picture, np.zeros((0, 15), np.float32), picture, 1.0)
+    image = np.zeros((128, 192, 3), np.uint8)
+    view = View(image, np.zeros((0, 15), np.float32), image, 1.0)
     found = np.stack([face(20, 20, 60, score=0.7), face(100, 20, 60, score=0.6)])
     looks: list[int] = []
 
-    def again(_picture: np.ndarray, _threshold: float) -> FloatArray:
+    def again(_image: np.ndarray, _threshold: float) -> FloatArray:
         looks.append(1)
         return face(18, 18, 60, score=0.5 if len(looks) == 1 else 0.98)[None]
 

@@ -1,7 +1,7 @@
 """What landmarks are for: how well a recogniser tells people apart whose faces are cut by them.
 
 The truth of the other figures is a detector's own. Here nobody has to say where an eye is: of two ways to cut
-the same faces the better one brings pictures of a person nearer to each other, and further from others'.
+the same faces the better one brings images of a person nearer to each other, and further from others'.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from facesieve_training.evaluate.edc import threshold_at
 from facesieve_training.evaluate.judge import similarities
 from facesieve_training.evaluate.network import Network, Runner, session
 from facesieve_training.evaluate.pairs import mated_pairs, nonmated_pairs
-from facesieve_training.faces import FaceSet, Picture, read
+from facesieve_training.faces import FaceSet, Image, read
 from facesieve_training.prepare.align import align
 
 _BATCH = 64
@@ -31,9 +31,9 @@ _SCORE = 0.4
 
 @dataclass(frozen=True)
 class RecogniseConfig:
-    """Faces are a folder for each identity, so many of them, one face in the middle of each picture, which
+    """Faces are a directory for each identity, so many of them, one face in the middle of each image, which
     gets a black border of so many pixels. Detectors see it at these scales; the face is cut out of the
-    picture as it is. Of an identity at most `cap` pairs count, and beside them `nonmated` of two identities.
+    image as it is. Of an identity at most `cap` pairs count, and beside them `nonmated` of two identities.
     """
 
     faces: Path = Path("faces")
@@ -62,15 +62,15 @@ def recognise(detectors: Mapping[str, OnView], config: RecogniseConfig, seed: in
     told = []
     for scale in config.scales:
         people: list[int] = []
-        cut: dict[str, list[Picture]] = {name: [] for name in detectors}
+        cut: dict[str, list[Image]] = {name: [] for name in detectors}
         known: dict[str, list[FloatArray]] = {name: [] for name in detectors}
         for face in tqdm(list(faces), desc=f"recognise at {scale:g}", unit="face", disable=None):
             seen = _all_cut(detectors, _view(read(face.path), config.border, scale))
             if seen is None:
                 continue
             people.append(numbers[face.identity])
-            for name, picture in seen.items():
-                cut[name].append(picture)
+            for name, image in seen.items():
+                cut[name].append(image)
                 if len(cut[name]) == _BATCH:
                     known[name].append(embed(np.stack(cut[name])))
                     cut[name].clear()
@@ -90,16 +90,16 @@ def _embedder(matcher: Network) -> Any:
     return lambda aligned: run(matcher.prepared(aligned))
 
 
-def _view(picture: Picture, border: int, scale: float) -> View:
-    """The picture within its border, and smaller, as a detector sees it; it has no truth."""
+def _view(image: Image, border: int, scale: float) -> View:
+    """The image within its border, and smaller, as a detector sees it; it has no truth."""
     sides = (border,) * 4
-    full = np.asarray(cv2.copyMakeBorder(picture, *sides, cv2.BORDER_CONSTANT), np.uint8)
+    full = np.asarray(cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT), np.uint8)
     return View(resized(full, scale), np.zeros((0, 15), np.float32), full, scale)
 
 
-def _all_cut(detectors: Mapping[str, OnView], view: View) -> dict[str, Picture] | None:
+def _all_cut(detectors: Mapping[str, OnView], view: View) -> dict[str, Image] | None:
     """The face nearest to the middle, cut by each detector's landmarks; None when one of them misses it."""
-    middle = np.array(view.picture.shape[1::-1]) / 2
+    middle = np.array(view.image.shape[1::-1]) / 2
     cut = {}
     for name, detect in detectors.items():
         faces = detect(view)
@@ -109,7 +109,7 @@ def _all_cut(detectors: Mapping[str, OnView], view: View) -> dict[str, Picture] 
         away = np.linalg.norm(faces[:, :2] + faces[:, 2:4] / 2 - middle, axis=1)
         points = faces[int(away.argmin()), 4:14].reshape(5, 2) / view.scale
         try:
-            cut[name] = align(view.full, points, 0).picture
+            cut[name] = align(view.full, points, 0).image
         except ValueError:  # landmarks that are no face's
             return None
     return cut

@@ -17,20 +17,20 @@ _BORDER = 20
 
 @pytest.fixture(name="config")
 def _config(tmp_path: Path) -> RecogniseConfig:
-    """Six people with two pictures each; a person is a pattern of squares, a picture the pattern with noise.
+    """Six people with two images each; a person is a pattern of squares, an image the pattern with noise.
 
-    The matcher's embedding is the picture itself, a pixel in eight.
+    The matcher's embedding is the image itself, a pixel in eight.
     """
     rng = np.random.default_rng(1)
     for person in range(6):
-        folder = tmp_path / "faces" / f"p{person}"
-        folder.mkdir(parents=True)
+        directory = tmp_path / "faces" / f"p{person}"
+        directory.mkdir(parents=True)
         pattern = cv2.resize(
             rng.integers(0, 256, (14, 14, 3), np.uint8), (112, 112), interpolation=cv2.INTER_NEAREST
         )
         for number in range(2):
             noisy = pattern + rng.normal(0, 20, pattern.shape)
-            cv2.imwrite(str(folder / f"{number}.png"), np.clip(noisy, 0, 255).astype(np.uint8))
+            cv2.imwrite(str(directory / f"{number}.png"), np.clip(noisy, 0, 255).astype(np.uint8))
     pool = helper.make_node("AveragePool", ["in"], ["out"], kernel_shape=[8, 8], strides=[8, 8])
     entry, exit_ = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 3, side, side])
@@ -70,7 +70,7 @@ def test_faces_that_are_cut_well_are_told_apart_better(config: RecogniseConfig) 
         assert told["exact"]["fnmr"] == 0
         assert told["exact"]["separation"] > 2 * told["sloppy"]["separation"]
     assert whole["detectors"]["exact"] == half["detectors"]["exact"], (
-        "faces are cut out of the picture as it is"
+        "faces are cut out of the image as it is"
     )
 
 

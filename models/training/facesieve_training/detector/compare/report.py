@@ -13,28 +13,28 @@ def markdown(told: dict[str, Any]) -> str:
     lines += [
         "Size: square root of the box's area in pixels of the network's input. Landmarks: mean distance of "
         "the five points from the true ones in distances of the eyes, median over the faces that all "
-        "detectors find. The truth is the teacher's on clean pictures of full size, the mean of several "
-        "scales and mirrored, of heads on one side as the picture turned upright shows them; those that "
+        "detectors find. The truth is the teacher's on clean images of full size, the mean of several "
+        "scales and mirrored, of heads on one side as the image turned upright shows them; those that "
         "it is unsure of count neither way.",
         "",
     ]
     for kind in ("clean", "degraded"):
         part = told[kind]
-        lines += [f"## {told['held_out']} held-out pictures, {part['pictures']} views, {kind}", ""]
+        lines += [f"## {told['held_out']} held-out images, {part['images']} views, {kind}", ""]
         for at in part["rates"]:
-            lines += _at_rate(at, names, "picture")
-        lines += _own(part["own"], "picture")
+            lines += _at_rate(at, names, "image")
+        lines += _own(part["own"], "image")
     lines += ["![recall and landmarks over size](recall.png)", ""]
     for part in told["cameras"]:
         lines += [
-            f"## A camera with {part['times']:g} times the input's pixels a line, {part['pictures']} views",
+            f"## A camera with {part['times']:g} times the input's pixels a line, {part['images']} views",
             "",
         ]
-        lines += [*_at_rate(part, names, "picture"), *_own(part["own"], "picture")]
+        lines += [*_at_rate(part, names, "image"), *_own(part["own"], "image")]
     for name, part in told["recordings"].items():
-        rates = ", ".join(f"{peer} {rate:g}" for peer, rate in part["false_per_picture"].items())
+        rates = ", ".join(f"{peer} {rate:g}" for peer, rate in part["false_per_image"].items())
         told_at = (
-            f"At the scores of {told['clean']['rates'][0]['false_per_picture']:g} false faces a clean picture"
+            f"At the scores of {told['clean']['rates'][0]['false_per_image']:g} false faces a clean image"
         )
         lines += [f"## Recording {name}", "", f"{told_at} (false faces a frame: {rates}):", ""]
         lines += [*table(part["sizes"], names), "", *_at_rate(part["alike"], names, "frame")]
@@ -43,7 +43,7 @@ def markdown(told: dict[str, Any]) -> str:
     lines += [*_recognition(told["recognition"]), ""] if "recognition" in told else []
     lines += _empty(told)
     lines += _speed(told["milliseconds"])
-    lines += ["Pictures of failures: sheets-clean, sheets-degraded and sheet-*.png beside this file.", ""]
+    lines += ["Images of failures: sheets-clean, sheets-degraded and sheet-*.png beside this file.", ""]
     return "\n".join(lines)
 
 
@@ -62,7 +62,7 @@ def table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
 
 def _at_rate(at: dict[str, Any], names: Sequence[str], unit: str) -> list[str]:
     scores = ", ".join(f"{name} {score:.3f}" for name, score in at["scores"].items())
-    rate = f"{at['false_per_picture']:.3g}"
+    rate = f"{at['false_per_image']:.3g}"
     return [f"At {rate} false faces a {unit} (scores: {scores}):", "", *table(at["sizes"], names), ""]
 
 
@@ -70,7 +70,7 @@ def _own(own: dict[str, Any], unit: str) -> list[str]:
     if not own["scores"]:
         return []
     told = ", ".join(
-        f"{name} {own['false_per_picture'][name]:g} at {score:g}" for name, score in own["scores"].items()
+        f"{name} {own['false_per_image'][name]:g} at {score:g}" for name, score in own["scores"].items()
     )
     names = list(own["scores"])
     return [
@@ -103,7 +103,7 @@ def _recognition(scales: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
         "## Recognition of faces cut by the landmarks",
         "",
-        "False non-matches, and by how many standard deviations the similarities of pictures of a person and "
+        "False non-matches, and by how many standard deviations the similarities of images of a person and "
         "of two are apart (d'), of the faces that all detectors find.",
         "",
         "| seen at | faces | pairs | detector | FNMR | d' |",
@@ -123,7 +123,7 @@ def _empty(told: dict[str, Any]) -> list[str]:
     for name, part in told.items():
         if name in known:
             continue
-        lines += [f"{name}, {part['pictures']} pictures:", ""]
+        lines += [f"{name}, {part['images']} images:", ""]
         for peer in (peer for peer in told["peers"] if peer in part):
             count = part[peer]["false"]
             passing = "" if count is None else f"{count} false faces at the default threshold; "
@@ -134,7 +134,7 @@ def _empty(told: dict[str, Any]) -> list[str]:
 
 
 def _speed(told: dict[str, float | None]) -> list[str]:
-    lines = ["## Time of a picture of 640x384 on one thread", ""]
+    lines = ["## Time of an image of 640x384 on one thread", ""]
     known = {name: ms for name, ms in told.items() if ms is not None}
     least = min(known.values(), default=1.0)
     lines += [f"- {name}: {ms:.2f} ms, {ms / least:.2f} times the fastest" for name, ms in known.items()]

@@ -49,6 +49,6 @@ def difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str
 def _score(view: View, face: FloatArray, score: Score) -> float:
     points = face[4:14].reshape(5, 2) / view.scale
     try:
-        return score(align(view.full, points, 0).picture)
+        return score(align(view.full, points, 0).image)
     except ValueError:  # landmarks that are no face's
         return float("nan")

@@ -6,14 +6,14 @@ from facesieve_training.detector.compare.views import OnView, View
 from facesieve_training.detector.evaluate import EvaluateConfig
 
 
-def brightness(picture: np.ndarray) -> float:
+def brightness(image: np.ndarray) -> float:
     """Stands for the student: the mean grey value of the aligned face."""
-    assert picture.shape == (112, 112, 3)
-    return float(picture.mean())
+    assert image.shape == (112, 112, 3)
+    return float(image.mean())
 
 
 def test_landmarks_that_are_off_change_the_score(views: list[View], exact: OnView, sloppy: OnView) -> None:
-    """A picture that is brighter to the right: a shift of 6 pixels to the right is 6 grey values."""
+    """An image that is brighter to the right: a shift of 6 pixels to the right is 6 grey values."""
     full = np.repeat(np.arange(192, dtype=np.uint8)[None, :, None], 128, axis=0).repeat(3, axis=2)
     view = View(full, views[0].faces, full, 1.0)
     told = scores({"exact": exact, "sloppy": sloppy}, [view], brightness, EvaluateConfig())
@@ -22,7 +22,7 @@ def test_landmarks_that_are_off_change_the_score(views: list[View], exact: OnVie
     assert difference(told["sloppy"], told[TRUTH])["higher"] == pytest.approx(6, abs=0.2)
 
 
-def test_a_smaller_view_is_cut_from_the_full_picture(views: list[View], exact: OnView) -> None:
+def test_a_smaller_view_is_cut_from_the_full_image(views: list[View], exact: OnView) -> None:
     full = np.zeros((256, 384, 3), np.uint8)
     full[:, 150:] = 200
     small = np.ascontiguousarray(full[::2, ::2])

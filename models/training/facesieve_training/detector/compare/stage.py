@@ -1,8 +1,8 @@
 """Stage `compare`: detectors side by side, the first against the second, in one run; leaves report.md.
 
-All see the same views: held-out pictures at many sizes, clean and degraded as cameras degrade them, frames of
+All see the same views: held-out images at many sizes, clean and degraded as cameras degrade them, frames of
 recordings, and crops of backgrounds. Recall is told at thresholds that give each detector the same number of
-false faces a picture. The pictures of failures in the run's folder are crops of the data, under its terms.
+false faces an image. The images of failures in the run's directory are crops of the data, under its terms.
 """
 
 import json
@@ -38,7 +38,7 @@ _SIZES = (13.0, 16.0, 20.0, 28.0, 40.0, 56.0, 80.0, 112.0, 160.0)
 
 
 def default_peers() -> list[Peer]:
-    """The shipped detector beside the one that labelled its pictures."""
+    """The shipped detector beside the one that labelled its images."""
     return [
         Peer("shipped", Path("../detector.tflite")),
         Peer("YuNet", Path("data/models/yunet_s.onnx")),
@@ -52,7 +52,7 @@ class Config:
 
     seed: int = 1
     label: LabelConfig = field(default_factory=LabelConfig)
-    """Labels of the pictures; only the held-out ones are used."""
+    """Labels of the images; only the held-out ones are used."""
     peers: list[Peer] = field(default_factory=default_peers)
     """The first is the one in question; the second the one it is measured against."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -63,7 +63,7 @@ class Config:
     """Faces of known people, cut by each detector's landmarks, and a recogniser that judges them."""
     evaluate: EvaluateConfig = field(default_factory=lambda: EvaluateConfig(sizes=_SIZES))
     rates: tuple[float, ...] = (0.01, 0.001)
-    """False faces a picture at which recall is told."""
+    """False faces an image at which recall is told."""
     cameras: tuple[float, ...] = (2.0, 3.0)
     """How many times as wide as the input the frames of a camera are, in views of their own."""
     frame_scales: tuple[float, ...] = (0.5, 1.0)
@@ -78,18 +78,18 @@ class Config:
 
 
 def run(config: Config, run: Run) -> None:
-    """Compare, and leave report.md, figures.json, recall.png, recall.svg and sheets of pictures."""
+    """Compare, and leave report.md, figures.json, recall.png, recall.svg and sheets of images."""
     cv2.setNumThreads(1)
     for path in (*config.evaluate.empty, *config.evaluate.recordings):
         if not path.is_file():
-            raise DataError(f"{path}: no such recording; mend evaluate.empty or evaluate.recordings")
+            raise DataError(f"{path}: no such recording; fix evaluate.empty or evaluate.recordings")
     if config.recognise is not None:
         FaceSet(config.recognise.faces)  # says what is wrong with it before minutes of work
     detectors = on_views(config.peers, config.evaluate.nms, config.network)
     own = {peer.name: peer.recommended() for peer in config.peers}
     items = load(config.label)
     run.set_data_hash(data_hash(items))
-    held = [item for item in items if item.held_out][: config.evaluate.pictures]
+    held = [item for item in items if item.held_out][: config.evaluate.images]
     names = list(detectors)
     known = {name: score for name, score in own.items() if score is not None}
     told: dict[str, Any] = {"peers": names, "held_out": len(held)}
@@ -97,9 +97,9 @@ def run(config: Config, run: Run) -> None:
         shown = views.scenes(held, config.evaluate, kind == "degraded", config.seed)
         outcome = look(detectors, shown, config.evaluate)
         rates = [figures.at_rate(outcome, names, rate) for rate in config.rates]
-        told[kind] = {"pictures": outcome.pictures, "rates": rates, "own": figures.at_scores(outcome, known)}
-        folder = run.dir / f"sheets-{kind}"
-        sheet.write_sheets(outcome, names[0], names[1], rates[0]["scores"], folder)
+        told[kind] = {"images": outcome.images, "rates": rates, "own": figures.at_scores(outcome, known)}
+        directory = run.dir / f"sheets-{kind}"
+        sheet.write_sheets(outcome, names[0], names[1], rates[0]["scores"], directory)
     told["cameras"] = [
         {"times": times, **_camera(detectors, views.camera(held, config.evaluate, times), known, config)}
         for times in config.cameras
@@ -108,7 +108,7 @@ def run(config: Config, run: Run) -> None:
     at = told["clean"]["rates"][0]["scores"]
     told["recordings"] = _recordings(detectors, teacher, config, at, known)
     if config.scorer is not None:
-        shown_for = [views.pictures(held), *(_frames(p, teacher, config) for p in config.evaluate.recordings)]
+        shown_for = [views.images(held), *(_frames(p, teacher, config) for p in config.evaluate.recordings)]
         told["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
     if config.recognise is not None:
         told["recognition"] = recognise(detectors, config.recognise, config.seed)
@@ -131,7 +131,7 @@ def _camera(
     """The figures of a camera's views at the first rate, and at these scores."""
     outcome = look(detectors, shown, config.evaluate)
     at = figures.at_rate(outcome, list(detectors), config.rates[0])
-    return {"pictures": outcome.pictures, **at, "own": figures.at_scores(outcome, own)}
+    return {"images": outcome.images, **at, "own": figures.at_scores(outcome, own)}
 
 
 def _recordings(
@@ -167,7 +167,7 @@ def _scores(
 ) -> dict[str, Any]:
     """Differences of quality scores from those of the faces aligned by the second peer, and by the truth."""
     parts = [scores(detectors, part, score, config.evaluate) for part in shown]
-    names = ["held-out pictures", *(path.stem for path in config.evaluate.recordings)]
+    names = ["held-out images", *(path.stem for path in config.evaluate.recordings)]
     second = config.peers[1].name
     return {
         name: {
@@ -188,17 +188,17 @@ def _empty(
     first, thumbs = next(iter(detectors)), list[tuple[float, np.ndarray]]()
     found: dict[str, list[float]] = {name: [] for name in detectors}
     count = 0
-    for view in tqdm(shown, desc=file.stem, unit="picture", disable=None):
+    for view in tqdm(shown, desc=file.stem, unit="image", disable=None):
         count += 1
         for name, detect in detectors.items():
             faces = detect(view)
             found[name] += faces[:, 14].tolist()
             if name == first:
                 sure = faces[faces[:, 14] >= _SHOWN]
-                thumbs += [(float(face[14]), thumb(view.picture, face)) for face in sure]
+                thumbs += [(float(face[14]), thumb(view.image, face)) for face in sure]
     thumbs.sort(key=lambda pair: -pair[0])
-    sheet.write(file, np.array([picture for _, picture in thumbs], np.uint8))
-    told: dict[str, Any] = {"pictures": count}
+    sheet.write(file, np.array([image for _, image in thumbs], np.uint8))
+    told: dict[str, Any] = {"images": count}
     for name, falling in ((name, sorted(values, reverse=True)) for name, values in found.items()):
         threshold = own[name]
         passing = None if threshold is None else sum(score >= threshold for score in falling)

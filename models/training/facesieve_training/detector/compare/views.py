@@ -1,6 +1,6 @@
-"""What detectors are shown: held-out pictures at many sizes and frames of recordings, each with its truth.
+"""What detectors are shown: held-out images at many sizes and frames of recordings, each with its truth.
 
-The truth is the teacher's on clean pictures at full size, seen at several scales and mirrored, and turned
+The truth is the teacher's on clean images at full size, seen at several scales and mirrored, and turned
 where that makes it surer of a head on one side.
 """
 
@@ -26,39 +26,39 @@ _LOWEST = 0.3
 
 @dataclass(frozen=True)
 class View:
-    """A picture as a detector sees it, BGR, and the faces in it; `full` is what a face would be cut from."""
+    """An image as a detector sees it, BGR, and the faces in it; `full` is what a face would be cut from."""
 
-    picture: np.ndarray
+    image: np.ndarray
     faces: FloatArray
     full: np.ndarray
     scale: float
-    """Pixels of the picture to one of `full`."""
+    """Pixels of the image to one of `full`."""
 
 
 OnView = Callable[[View], FloatArray]
-"""The faces that a detector finds in a view, in pixels of its picture, best first."""
+"""The faces that a detector finds in a view, in pixels of its image, best first."""
 
 
 def scenes(items: Sequence[Labelled], config: EvaluateConfig, degraded: bool, seed: int) -> Iterator[View]:
-    """Every picture at every size that it can be scaled down to; degraded as cameras do, or clean."""
+    """Every image at every size that it can be scaled down to; degraded as cameras do, or clean."""
     title = "degraded" if degraded else "clean"
-    for number, item in enumerate(tqdm(items, desc=title, unit="picture", disable=None)):
+    for number, item in enumerate(tqdm(items, desc=title, unit="image", disable=None)):
         for k, size in enumerate(config.sizes):
             made = scaled(item, size, config)
             if made is None:
                 continue
-            picture, faces = made
+            image, faces = made
             if degraded:
-                picture = degrade(picture, np.random.default_rng([seed, number, k]))
-            yield View(picture, faces, picture, 1.0)
+                image = degrade(image, np.random.default_rng([seed, number, k]))
+            yield View(image, faces, image, 1.0)
 
 
 def camera(items: Sequence[Labelled], config: EvaluateConfig, times: float) -> Iterator[View]:
-    """Every picture at every size as a camera shows it whose frames are so many times as wide as the input.
+    """Every image at every size as a camera shows it whose frames are so many times as wide as the input.
 
-    Only pictures that are large enough: what is enlarged has no more to show.
+    Only images that are large enough: what is enlarged has no more to show.
     """
-    for item in tqdm(items, desc=f"camera with {times:g} times", unit="picture", disable=None):
+    for item in tqdm(items, desc=f"camera with {times:g} times", unit="image", disable=None):
         for size in config.sizes:
             made = scaled(item, size * times, config, largest=1.0)
             if made is not None:
@@ -68,17 +68,17 @@ def camera(items: Sequence[Labelled], config: EvaluateConfig, times: float) -> I
                 yield View(small, faces, full, scale)
 
 
-def pictures(items: Sequence[Labelled]) -> Iterator[View]:
-    """Every picture at its own size."""
-    for item in tqdm(items, desc="own size", unit="picture", disable=None):
-        picture = item.picture()
-        yield View(picture, item.faces, picture, 1.0)
+def images(items: Sequence[Labelled]) -> Iterator[View]:
+    """Every image at its own size."""
+    for item in tqdm(items, desc="own size", unit="image", disable=None):
+        image = item.image()
+        yield View(image, item.faces, image, 1.0)
 
 
 def backgrounds(items: Sequence[Labelled], config: EvaluateConfig, seed: int) -> Iterator[View]:
     """Crops without any face."""
-    for picture in evaluate.backgrounds(items, config, seed):
-        yield View(picture, _NONE, picture, 1.0)
+    for image in evaluate.backgrounds(items, config, seed):
+        yield View(image, _NONE, image, 1.0)
 
 
 def empty(path: Path, config: EvaluateConfig) -> Iterator[View]:

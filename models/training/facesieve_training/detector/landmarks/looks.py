@@ -1,4 +1,4 @@
-"""Training pictures for the second look: faces as the daemon cuts them out after its first look.
+"""Training images for the second look: faces as the daemon cuts them out after its first look.
 
 A face has so many pixels in the frame as a camera gives it, which degrades it there; the square around it is
 then scaled to the network's side. What the first look says of place and size is a little wrong.
@@ -59,14 +59,14 @@ class LooksConfig:
 
 
 Face = tuple[Labelled, FloatArray]
-"""A picture and one of its faces [15], or of the boxes in it that hold none."""
+"""An image and one of its faces [15], or of the boxes in it that hold none."""
 
 
 class Looks:
-    """Draws second looks at the faces of labelled pictures."""
+    """Draws second looks at the faces of labelled images."""
 
     def __init__(self, items: Sequence[Labelled], config: LooksConfig) -> None:
-        """Take the pictures to draw from."""
+        """Take the images to draw from."""
         self._config = config
         self._decoded = Decoded(config.kept_megabytes)
         self._faces: list[Face] = [
@@ -117,7 +117,7 @@ class Looks:
         return pool[int(rng.integers(len(pool)))]
 
     def _matrix(self, face: FloatArray, size: float, length: int, rng: np.random.Generator) -> np.ndarray:
-        """Picture to the square with its margin, with the face of this size nearly in the middle."""
+        """Image to the square with its margin, with the face of this size nearly in the middle."""
         config = self._config
         upright = rng.random() < config.upright
         angle = np.deg2rad(rng.normal(0, _ROLL) if upright else rng.uniform(-1, 1) * config.rotation)
@@ -127,7 +127,7 @@ class Looks:
         return np.concatenate([linear, (target - linear @ (face[:2] + face[2:4] / 2))[:, None]], axis=1)
 
     def _seen(self, item: Labelled, matrix: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-        """The part of a picture that the matrix puts into a square; what is made smaller is averaged."""
+        """The part of an image that the matrix puts into a square; what is made smaller is averaged."""
         times = max(1, int(1 / float(np.sqrt(abs(np.linalg.det(matrix[:, :2])))) + 0.3))
         seen = cv2.warpAffine(
             self._decoded(item),

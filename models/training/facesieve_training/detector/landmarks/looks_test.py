@@ -13,26 +13,26 @@ PLAIN = LooksConfig(clean=1, edge=0, erased=0, smallest=40, largest=90, rotation
 
 
 def ramps(name: str = "a.png", blue: int = 0, score: float = 0.9, points: np.ndarray = POINTS) -> Labelled:
-    """A picture whose green and red tell where a pixel was, six levels each, with a face of 60 pixels."""
+    """An image whose green and red tell where a pixel was, six levels each, with a face of 60 pixels."""
     rows, columns = np.mgrid[0:200, 0:160]
     told = [np.clip((places - first) * 6, 0, 255) for places, first in ((columns, 60), (rows, 72))]
-    picture = np.stack([np.full_like(rows, blue), *told], -1).astype(np.uint8)
+    image = np.stack([np.full_like(rows, blue), *told], -1).astype(np.uint8)
     face = np.array([[50, 60, 60, 60, *points.ravel(), score]], np.float32)
-    data = cv2.imencode(".png", picture)[1].tobytes()
+    data = cv2.imencode(".png", image)[1].tobytes()
     return Labelled(name, data, 160, 200, face, False)
 
 
 @pytest.mark.parametrize(("smallest", "largest"), [(20, 30), (40, 60), (80, 120)])
-def test_the_landmarks_are_where_the_picture_went(smallest: float, largest: float) -> None:
+def test_the_landmarks_are_where_the_image_went(smallest: float, largest: float) -> None:
     config = dataclasses.replace(PLAIN, smallest=smallest, largest=largest, enlarge=2)
     looks = Looks([ramps()], config)
     off = []
     for number in range(60):
         drawn = looks.make(np.random.default_rng(number))
-        assert drawn.picture.shape == (second.SIDE, second.SIDE, 3)
+        assert drawn.image.shape == (second.SIDE, second.SIDE, 3)
         points = drawn.faces[0, 4:14].reshape(5, 2)
         # A place counts from the corner of a pixel, which shows the colour of its middle.
-        seen = cv2.remap(drawn.picture.astype(np.float32), (points - 0.5)[None], None, cv2.INTER_LINEAR)
+        seen = cv2.remap(drawn.image.astype(np.float32), (points - 0.5)[None], None, cv2.INTER_LINEAR)
         told = seen[0, :, 1:] / 6 + 0.5 + [60, 72]
         ways = [told - POINTS, told - POINTS[list(codec.MIRRORED)]]
         off.append(min(ways, key=lambda way: float(np.abs(way).max())))
@@ -55,7 +55,7 @@ def test_small_faces_show_less() -> None:
     sharp, coarse = (Looks([noisy], dataclasses.replace(PLAIN, smallest=s, largest=s)) for s in (80, 11))
     detail = [
         np.mean(
-            [cv2.Laplacian(looks.make(np.random.default_rng(k)).picture, cv2.CV_64F).var() for k in range(9)]
+            [cv2.Laplacian(looks.make(np.random.default_rng(k)).image, cv2.CV_64F).var() for k in range(9)]
         )
         for looks in (sharp, coarse)
     ]
@@ -63,25 +63,25 @@ def test_small_faces_show_less() -> None:
 
 
 def _noise() -> bytes:
-    picture = np.random.default_rng(1).integers(0, 256, (200, 160, 3), np.uint8)
-    return cv2.imencode(".png", picture)[1].tobytes()
+    image = np.random.default_rng(1).integers(0, 256, (200, 160, 3), np.uint8)
+    return cv2.imencode(".png", image)[1].tobytes()
 
 
 def test_cameras_and_edges() -> None:
     looks = Looks([ramps()], LooksConfig(clean=0, edge=1))
     drawn = [looks.make(np.random.default_rng(k)) for k in range(30)]
-    assert np.mean([(d.picture != d.clean).any() for d in drawn]) > 0.8
+    assert np.mean([(d.image != d.clean).any() for d in drawn]) > 0.8
     sides = [(d.clean[0], d.clean[-1], d.clean[:, 0], d.clean[:, -1]) for d in drawn]
     assert np.mean([any(not side.any() for side in four) for four in sides]) > 0.8
     clean = looks.make(np.random.default_rng(0), camera=False)
-    np.testing.assert_array_equal(clean.picture, clean.clean)
+    np.testing.assert_array_equal(clean.image, clean.clean)
 
 
 def test_heads_that_look_aside_have_their_share() -> None:
     aside = POINTS + np.array([[0, 0], [0, 0], [8, 0], [0, 0], [0, 0]], np.float32)
     looking = ramps("b.png", blue=200, points=aside)
     looks = Looks([ramps()] * 9 + [looking], dataclasses.replace(PLAIN, turned=0.6))
-    blue = [looks.make(np.random.default_rng(k)).picture[48, 48, 0] > 100 for k in range(200)]
+    blue = [looks.make(np.random.default_rng(k)).image[48, 48, 0] > 100 for k in range(200)]
     assert 0.54 < np.mean(blue) < 0.74
 
 
@@ -106,7 +106,7 @@ def test_a_face_that_is_painted_over_is_none() -> None:
         kept, gone = (Looks([ramps()], c).make(np.random.default_rng(seed)) for c in (PLAIN, erased))
         assert (len(kept.faces), len(gone.faces)) == (1, 0)
         inside = kept.faces[0, 4:14].reshape(5, 2).mean(axis=0).astype(int)
-        assert (kept.picture[inside[1], inside[0]] != gone.picture[inside[1], inside[0]]).any()
+        assert (kept.image[inside[1], inside[0]] != gone.image[inside[1], inside[0]]).any()
         assert len(Looks([both], erased).make(np.random.default_rng(seed)).faces) == 2
 
 

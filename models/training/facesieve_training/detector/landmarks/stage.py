@@ -34,7 +34,7 @@ _FIRST, _SECOND = "first look", "second look"
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """The exported files; representative is the number of training pictures that calibrate int8."""
+    """The exported files; representative is the number of training images that calibrate int8."""
 
     representative: int = 512
     texts: export.Texts = field(
@@ -69,14 +69,14 @@ class Config:
 
 
 def run(config: Config, run: Run) -> None:
-    """Train, from where the run's folder ends; leaves landmarks.tflite, .json and .weights.h5 in it."""
+    """Train, from where the run's directory ends; leaves landmarks.tflite, .json and .weights.h5 in it."""
     cv2.setNumThreads(1)  # the batches are made in threads of their own
     if keras.backend.backend() != "tensorflow":
         raise DataError(
             f"KERAS_BACKEND={keras.backend.backend()}: TensorFlow trains this network; leave it out"
         )
     if not config.detector.is_file():
-        raise DataError(f"{config.detector}: no such file; mend detector")
+        raise DataError(f"{config.detector}: no such file; fix detector")
     items = load(config.label)
     run.set_data_hash(data_hash(items))
     known = mistakes.find([item for item in items if not item.held_out], config.mistakes)
@@ -88,7 +88,7 @@ def run(config: Config, run: Run) -> None:
     model.save_weights(run.dir / "landmarks.weights.h5")
     data = export.convert(model, export.representative(looks, config.seed, config.export.representative))
     measured = {
-        "truth": "the teacher on enlarged and mirrored pictures; sizes are square roots of the area, "
+        "truth": "the teacher on enlarged and mirrored images; sizes are square roots of the area, "
         "errors medians in inter-eye distances",
         "multiply_adds": multiply_adds(build(config.network, second.SIDE, second.SIDE)),
         **measure(data, [item for item in items if item.held_out], config),
@@ -102,7 +102,7 @@ def run(config: Config, run: Run) -> None:
 
 
 def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[str, Any]:
-    """Landmarks of the held-out pictures' faces by size, clean and degraded, after one look and after two."""
+    """Landmarks of the held-out images' faces by size, clean and degraded, after one look and after two."""
     nms = config.evaluate.nms
     detect, again = Int8Detector(config.detector.read_bytes(), nms), Int8Detector(data, nms)
     first = once(detect)

@@ -1,7 +1,7 @@
-"""FaceQnet's recipe (Hernandez-Ortega et al. 2019): likeness to the person's best picture, regressed.
+"""FaceQnet's recipe (Hernandez-Ortega et al. 2019): likeness to the person's best image, regressed.
 
-1. Of each person the picture that best meets ICAO-like measures is taken as the reference (scorers/icao.py).
-2. The label of every other picture is its likeness to the reference by the teacher, cosine scaled to 0..1.
+1. Of each person the image that best meets ICAO-like measures is taken as the reference (scorers/icao.py).
+2. The label of every other image is its likeness to the reference by the teacher, cosine scaled to 0..1.
 3. Two dense layers on the frozen teacher's features, its values before the last layer, are trained on the
 labels:
    FaceQnet too keeps a recognition network and trains new layers only.
@@ -64,7 +64,7 @@ class FaceQnet(Scorer):
 
     teacher: OnnxTeacher
     faces: Path
-    """Training faces by identity: a folder, or shards."""
+    """Training faces by identity: a directory, or shards."""
     identities: int | None = None
     """Only the first so many."""
     epochs: int = 20
@@ -77,7 +77,7 @@ class FaceQnet(Scorer):
     def about(self) -> str:
         """One sentence for the report."""
         return (
-            "FaceQnet's recipe (Hernandez-Ortega et al. 2019): likeness to the person's best picture by "
+            "FaceQnet's recipe (Hernandez-Ortega et al. 2019): likeness to the person's best image by "
             f"ICAO-like measures, regressed by two layers on the frozen {self.teacher.onnx.name}."
         )
 
@@ -88,7 +88,7 @@ class FaceQnet(Scorer):
 
     def prepared(self, cache: Cache) -> "FaceQnet":
         """Train the head, unless the cache has it."""
-        path = cache.folder / f"faceqnet-{hashlib.sha256(self.digest().encode()).hexdigest()[:16]}.npz"
+        path = cache.directory / f"faceqnet-{hashlib.sha256(self.digest().encode()).hexdigest()[:16]}.npz"
         if not path.exists():
             gallery = open_gallery(self.faces, self.identities)
             values = cache.every(gallery, _Features(self.teacher))
@@ -116,7 +116,7 @@ class FaceQnet(Scorer):
         others = np.flatnonzero(reference != np.arange(len(reference)))
         if len(others) < _LEAST:
             raise DataError(
-                f"{self.faces}: has {len(others)} pictures beside each person's best; FaceQnet's recipe "
+                f"{self.faces}: has {len(others)} images beside each person's best; FaceQnet's recipe "
                 f"needs at least {_LEAST} to learn from"
             )
         unit = unit_rows(embedding)
@@ -125,7 +125,7 @@ class FaceQnet(Scorer):
 
 
 def references(identity: NDArray[np.int64], goodness: Scores) -> NDArray[np.int64]:
-    """Row of the best picture of each row's person; the first of equals."""
+    """Row of the best image of each row's person; the first of equals."""
     best: dict[int, int] = {}
     for row, person in enumerate(identity.tolist()):
         if person not in best or goodness[row] > goodness[best[person]]:

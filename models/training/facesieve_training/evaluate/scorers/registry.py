@@ -33,7 +33,7 @@ class ScoreConfig:
     name: str | None = None
     """What tables and curves call it; none takes the kind's own name."""
     file: Path | None = None
-    """lightqnet: its .pb; student: its .tflite; column: a table; size: a detector, for folders."""
+    """lightqnet: its .pb; student: its .tflite; column: a table; size: a detector, for directories."""
     column: str | None = None
     """column: which one. student: `raw`, or a label's name, to judge that alone."""
     masks: int = 50

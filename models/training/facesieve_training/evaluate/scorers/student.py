@@ -9,7 +9,7 @@ import numpy as np
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate.gallery import Batch, file_digest
 from facesieve_training.evaluate.scorers.base import Scorer, Scores
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Student(Scorer):
                 f"{self.name}: {self.file} has no label {self.what}; it has raw, {', '.join(names)}"
             )
 
-        def score(face: Picture) -> float:
+        def score(face: Image) -> float:
             told = network.score(face)
             if self.what is None:
                 return told.value

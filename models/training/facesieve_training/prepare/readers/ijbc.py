@@ -11,7 +11,7 @@ InsightFace's, `meta/` with `loose_crop/` beside it:
     ijbc_template_pair_label.txt    TEMPLATE TEMPLATE 1|0
 They do not name the people; templates that the pairs join are taken for one.
 
-A face in several templates is several entries. The pairs are of templates, not of pictures.
+A face in several templates is several entries. The pairs are of templates, not of images.
 """
 
 import csv
@@ -19,14 +19,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facesieve_training.cli import DataError
-from facesieve_training.prepare.source import Entry, Pair, Source, bad_line, folder, lines
+from facesieve_training.prepare.source import Entry, Pair, Source, bad_line, directory, lines
 
 _COLUMNS = ("TEMPLATE_ID", "SUBJECT_ID", "FILENAME", "FACE_X", "FACE_Y", "FACE_WIDTH", "FACE_HEIGHT")
 
 
 def ijbc(root: Path) -> Source:
     """Open the set, whichever tables it comes with."""
-    folder(root, "give IJB-C's folder")
+    directory(root, "give IJB-C's directory")
     if (root / "meta").is_dir():
         return InsightFaceIjbc(root)
     if (root / "protocols").is_dir():
