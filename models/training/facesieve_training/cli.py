@@ -69,8 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        told = f"{error.strerror}; make room and go on with --run {run.dir} --resume"
-        print(f"{error.filename or run.dir}: {told}", file=sys.stderr)
+        detail = f"{error.strerror}; make room and go on with --run {run.dir} --resume"
+        print(f"{error.filename or run.dir}: {detail}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"interrupted; go on with --run {run.dir} --resume", file=sys.stderr)

@@ -95,5 +95,5 @@ def gather(value: int, hosts: Hosts) -> list[int]:
         return [value]
     from jax.experimental import multihost_utils
 
-    told = multihost_utils.process_allgather(np.array([value], np.int32))
-    return [int(v) for v in np.ravel(told)]
+    gathered = multihost_utils.process_allgather(np.array([value], np.int32))
+    return [int(v) for v in np.ravel(gathered)]

@@ -104,9 +104,9 @@ class Loop:
                 ends = ((step // every + 1) * every for every in (self._save_every, epoch))
                 end = min(*ends, total)
                 rate = float(keras.ops.convert_to_numpy(self._model.optimizer.learning_rate))
-                told = self._segment(step, end, bar)
-                values = {"epoch": round(end / epoch, 4), **told, "rate": rate}
-                bar.set_postfix(told, refresh=False)
+                figures = self._segment(step, end, bar)
+                values = {"epoch": round(end / epoch, 4), **figures, "rate": rate}
+                bar.set_postfix(figures, refresh=False)
                 step = end
                 # The row first: what a kill leaves behind the last checkpoint is written again.
                 self._run.log(step, **values, **(judge() if step % epoch == 0 else {}))
@@ -138,13 +138,13 @@ class Loop:
         except Exception as error:
             # TensorFlow hides what went wrong in making a batch behind an error of its own.
             raise self._fault or error from None
-        told = {name: float(values[-1]) for name, values in history.history.items()}
-        if not np.isfinite(told["loss"]):
+        figures = {name: float(values[-1]) for name, values in history.history.items()}
+        if not np.isfinite(figures["loss"]):
             raise DataError(
-                f"{self._run.dir}: the loss is {told['loss']} before step {end}; "
+                f"{self._run.dir}: the loss is {figures['loss']} before step {end}; "
                 "lower optimiser.rate, raise optimiser.warmup or take precision float32"
             )
-        return told
+        return figures
 
     def _batches(self, start: int, end: int) -> Iterator[Batch]:
         with ThreadPoolExecutor(_MAKERS) as pool:

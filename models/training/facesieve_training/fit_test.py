@@ -157,8 +157,8 @@ def test_half_precision_keeps_all_of_its_state(precision: devices.Precision, tmp
 
 def test_the_papers_rate_falls_every_ten_epochs() -> None:
     rate = Rate(Optimiser(), epoch=7, steps=210)
-    told = [float(rate(step)) for step in (0, 69, 70, 139, 140)]
-    assert told == pytest.approx([1e-3, 1e-3, 5e-5, 5e-5, 2.5e-6])
+    result = [float(rate(step)) for step in (0, 69, 70, 139, 140)]
+    assert result == pytest.approx([1e-3, 1e-3, 5e-5, 5e-5, 2.5e-6])
     warm = Rate(Optimiser(1.0, "cosine", warmup=4), epoch=7, steps=100)
     assert [float(warm(step)) for step in (0, 50, 100)] == pytest.approx([0.25, 0.5, 0.0], abs=1e-6)
 
@@ -173,7 +173,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     model = network()
-    model.compile(model.optimizer, loss=lambda truth, told: keras.ops.mean(told) * np.nan)
+    model.compile(model.optimizer, loss=lambda truth, result: keras.ops.mean(result) * np.nan)
     loop = Loop(model, lambda step: batch(step, Hosts()), Run.open(tmp_path, "test", Settings(), False), 3)
     with pytest.raises(DataError, match=r"the loss is nan before step 3; lower optimiser.rate"):
         loop.train(1, EPOCH, dict)

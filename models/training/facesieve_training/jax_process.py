@@ -15,8 +15,8 @@ def train(
 ) -> subprocess.CompletedProcess[str]:
     """Run a stage to its end."""
     process = _start(stage, config, directory, *more, backend=backend)
-    told = process.communicate(timeout=_PATIENCE)[1]
-    return subprocess.CompletedProcess(process.args, process.returncode, stderr=told)
+    errors = process.communicate(timeout=_PATIENCE)[1]
+    return subprocess.CompletedProcess(process.args, process.returncode, stderr=errors)
 
 
 def train_killed(stage: str, config: Path, directory: Path, checkpoints: str, result: str) -> None:

@@ -185,13 +185,13 @@ def _commit() -> str | None:
     """Commit of the source that runs, -dirty when tracked files differ from it; None outside a repository."""
     here = Path(__file__).parent
     try:
-        told = subprocess.run(
+        described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],  # noqa: S607
             cwd=here, capture_output=True, text=True, check=True, timeout=30,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
-    return told.stdout.strip()
+    return described.stdout.strip()
 
 
 def _now() -> str:

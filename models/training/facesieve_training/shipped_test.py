@@ -90,9 +90,9 @@ LADDERS = {
 @pytest.mark.parametrize("kind", LADDERS)
 def test_the_score_falls_as_a_face_gets_worse(scorer: Scorer, faces: list[Image], kind: str) -> None:
     steps = np.linspace(0, 1, 8)
-    told = [[scorer.score(LADDERS[kind](face, s)).value for s in steps] for face in faces]
-    order = [spearmanr(steps, row).statistic if np.ptp(row) else 0 for row in told]
-    print(f"{kind}: Spearman {-np.mean(order):.3f}; {np.mean(told, axis=0).round(1)}")
+    result = [[scorer.score(LADDERS[kind](face, s)).value for s in steps] for face in faces]
+    order = [spearmanr(steps, row).statistic if np.ptp(row) else 0 for row in result]
+    print(f"{kind}: Spearman {-np.mean(order):.3f}; {np.mean(result, axis=0).round(1)}")
     assert np.mean(order) <= -0.95
 
 
@@ -123,9 +123,12 @@ def test_no_face_is_below_ten(scorer: Scorer, shared_data: Path) -> None:
     images += [background.plain(rng) for _ in range(50)]
     images += [np.full((SIZE, SIZE, 3), grey, np.uint8) for grey in (0, 64, 128, 192, 255)]
     images += heads_from_behind(shared_data)
-    told = np.array([scorer.score(some).value for some in images])
-    print(f"{len(told)} images without a face: {np.mean(told < 10):.3f} below 10, highest {told.max():.1f}")
-    assert told.max() < 10
+    result = np.array([scorer.score(some).value for some in images])
+    print(
+        f"{len(result)} images without a face: {np.mean(result < 10):.3f} below 10, "
+        f"highest {result.max():.1f}"
+    )
+    assert result.max() < 10
 
 
 def heads_from_behind(data: Path) -> list[Image]:
@@ -141,6 +144,6 @@ def heads_from_behind(data: Path) -> list[Image]:
 
 def test_ties_are_rare(scorer: Scorer, shared_data: Path) -> None:
     some = list(FaceSet(shared_data / "faces" / "lfw"))[::4]
-    told = {scorer.score(centre(read(face.path))).raw for face in some}
-    print(f"{len(told)} different values of {len(some)}")
-    assert len(told) >= 2000
+    result = {scorer.score(centre(read(face.path))).raw for face in some}
+    print(f"{len(result)} different values of {len(some)}")
+    assert len(result) >= 2000

@@ -135,6 +135,6 @@ def _kept(plane: Array, table: Array) -> Array:
     count, height, width = plane.shape
     blocks = plane.reshape(count, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
     with jax.default_matmul_precision("highest"):
-        told = jnp.einsum("ua,nyaxb,vb->nyuxv", _COSINES, blocks, _COSINES)
-        back = jnp.einsum("ua,nyuxv,vb->nyaxb", _COSINES, jnp.round(told / table) * table, _COSINES)
+        coefficients = jnp.einsum("ua,nyaxb,vb->nyuxv", _COSINES, blocks, _COSINES)
+        back = jnp.einsum("ua,nyuxv,vb->nyaxb", _COSINES, jnp.round(coefficients / table) * table, _COSINES)
     return back.reshape(plane.shape)

@@ -52,8 +52,8 @@ def _rms(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("quality", [20, 50, 89])
 def test_compression_does_what_jpeg_does(quality: int, images: np.ndarray, there: There) -> None:
-    told = there("compressed", images.astype(np.float32), np.full(4, quality))
-    for image, seen in zip(images, told, strict=True):
+    result = there("compressed", images.astype(np.float32), np.full(4, quality))
+    for image, seen in zip(images, result, strict=True):
         file = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         jpeg = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))
         assert _rms(seen, image) == pytest.approx(_rms(jpeg, image), rel=0.25)
@@ -64,9 +64,9 @@ def test_blur_is_opencvs(images: np.ndarray, there: There) -> None:
     kernels = np.zeros((4, 7, 7), np.float32)
     kernels[0, 3, 3] = 1
     kernels[1:, 2:5, 2:5] = 1 / 9
-    told = there("blurred", images.astype(np.float32), kernels)
-    np.testing.assert_array_equal(told[0], images[0])
-    for image, seen in zip(images[1:], told[1:], strict=True):
+    result = there("blurred", images.astype(np.float32), kernels)
+    np.testing.assert_array_equal(result[0], images[0])
+    for image, seen in zip(images[1:], result[1:], strict=True):
         assert np.abs(cv2.blur(image, (3, 3)) - seen).max() <= 1
 
 
@@ -75,16 +75,16 @@ def test_it_takes_images_as_the_other_camera_does(images: np.ndarray, there: The
     many = np.tile(images, (64, 1, 1, 1))
     rng = np.random.default_rng(2)
     here = [_rms(camera.degrade(image, rng), image) for image in many]
-    told = there("take", many, 2, 0.0)
-    apart = [_rms(seen, image) for seen, image in zip(told, many, strict=True)]
+    result = there("take", many, 2, 0.0)
+    apart = [_rms(seen, image) for seen, image in zip(result, many, strict=True)]
     assert np.mean(apart) == pytest.approx(np.mean(here), rel=0.15)
     assert np.std(apart) == pytest.approx(np.std(here), rel=0.25)
-    np.testing.assert_array_equal(told, np.round(np.clip(told, 0, 255)))
+    np.testing.assert_array_equal(result, np.round(np.clip(result, 0, 255)))
 
 
 def test_clean_images_are_as_many_as_asked(images: np.ndarray, there: There) -> None:
     many = np.tile(images, (64, 1, 1, 1))
     np.testing.assert_array_equal(there("take", many, 1, 1.0), many)
-    told = there("take", many, 1, 0.4)
-    share = np.mean([(seen == image).all() for seen, image in zip(told, many, strict=True)])
+    result = there("take", many, 1, 0.4)
+    share = np.mean([(seen == image).all() for seen, image in zip(result, many, strict=True)])
     assert 0.35 < share < 0.65  # the camera leaves some alone by itself

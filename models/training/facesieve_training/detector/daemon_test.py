@@ -38,11 +38,11 @@ def test_faces_are_where_the_daemon_finds_them(
         images[str(tmp_path / f"{chosen.stem}.png")] = image
         cv2.imwrite(str(tmp_path / f"{chosen.stem}.png"), image)
     (tmp_path / "facesieve.yaml").write_text(_CONFIG)
-    told = subprocess.run(
+    result = subprocess.run(
         [daemon, "score", "--json", "--config", tmp_path / "facesieve.yaml", *images],
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
-    lines = [line for line in map(json.loads, told.stdout.splitlines()) if "box" in line]
+    lines = [line for line in map(json.loads, result.stdout.splitlines()) if "box" in line]
     score = json.loads((models / "detector.json").read_text())["detector"]["score"]
     detect = Int8Detector((models / "detector.tflite").read_bytes(), 0.4)
     again = Int8Detector((models / "landmarks.tflite").read_bytes(), 0.4)

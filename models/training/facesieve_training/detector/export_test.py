@@ -36,9 +36,9 @@ def test_the_weights_are_rounded_and_the_network_stays_what_it_is() -> None:
     for own, kept in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(own, kept)
     kernel = model.get_layer("neck8").get_weights()[0] / np.sqrt(1 + model.get_layer("neck8_norm").epsilon)
-    told = initial.of_layer(read(data), "neck8").kernel
-    step = np.abs(told).max(axis=(0, 1, 2)) / 127
-    away = np.abs(told - kernel) / step
+    result = initial.of_layer(read(data), "neck8").kernel
+    step = np.abs(result).max(axis=(0, 1, 2)) / 127
+    away = np.abs(result - kernel) / step
     # To the nearest step no weight would move by more than half of one.
     assert 0.6 < away.max() < 10
 

@@ -28,9 +28,9 @@ def imitate(
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(images: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            told = tf.cast(front(scaled(images), training=True), tf.float32)
+            outputs = tf.cast(front(scaled(images), training=True), tf.float32)
             variance = tf.reduce_mean(tf.math.reduce_variance(wanted, [0, 1, 2]))
-            loss = tf.reduce_mean(tf.square(told - wanted)) / variance
+            loss = tf.reduce_mean(tf.square(outputs - wanted)) / variance
         gradients = tape.gradient(loss, front.trainable_variables)
         optimizer.apply_gradients(zip(gradients, front.trainable_variables, strict=True))
         return loss

@@ -85,12 +85,12 @@ def _kept(wide: keras.Model, width: int, images: Sequence[np.ndarray]) -> dict[s
     names = sorted({name for read in _READS.values() for name in read})
     view = keras.Model(wide.input, [wide.get_layer(f"{name}_relu").output for name in names])
     spread = [[tf.math.reduce_std(maps, [0, 1, 2]) for maps in view(scaled(batch))] for batch in images]
-    told = {}
+    importance = {}
     for name, deviations in zip(names, zip(*spread, strict=True), strict=True):
         readers = [wide.get_layer(layer).kernel for layer, read in _READS.items() if name in read]
         weights = np.sum([np.square(kernel).sum(axis=(0, 1, 3)) for kernel in readers], axis=0)
         values = np.mean(deviations, axis=0) * np.sqrt(weights)
-        told[name] = values / values.sum()
+        importance[name] = values / values.sum()
     alike = {name: read for read in _READS.values() for name in read if len(read) > 1}
-    sums = {name: sum(told[other] for other in alike.get(name, (name,))) for name in names}
+    sums = {name: sum(importance[other] for other in alike.get(name, (name,))) for name in names}
     return {name: np.sort(np.argsort(-total, kind="stable")[:width]) for name, total in sums.items()}

@@ -57,8 +57,8 @@ def seen() -> Batches:
 
 
 def maps(model: keras.Model, batch: np.ndarray) -> dict[str, np.ndarray]:
-    told = model(tf.cast(batch, tf.float32) / 128 - 1, training=False)
-    return {name: np.asarray(told[name]) for name in OUTPUTS}
+    result = model(tf.cast(batch, tf.float32) / 128 - 1, training=False)
+    return {name: np.asarray(result[name]) for name in OUTPUTS}
 
 
 def test_the_widths_are_those_of_the_file(wide: Path) -> None:
@@ -70,10 +70,10 @@ def test_what_tells_nothing_is_left_out_and_the_rest_tells_the_same(wide: Path) 
     load_tflite(whole, wide)
     narrow.start(small, wide, [np.stack(images(4))])
     batch = np.stack(images(3, seed=6))
-    wanted, told = maps(whole, batch), maps(small, batch)
+    wanted, result = maps(whole, batch), maps(small, batch)
     for name in OUTPUTS:
         assert wanted[name].std() > 0.01
-        np.testing.assert_allclose(told[name], wanted[name], atol=0.1 * wanted[name].std())
+        np.testing.assert_allclose(result[name], wanted[name], atol=0.1 * wanted[name].std())
 
 
 def test_other_early_layers_learn_what_the_wide_networks_tell(wide: Path) -> None:

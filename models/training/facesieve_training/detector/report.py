@@ -55,13 +55,13 @@ def recording(tally: Tally, score: float) -> dict[str, Any]:
 
 def card(path: Path, manifest: Manifest, head: Detector) -> None:
     """Write the model card, Markdown, beside the manifest."""
-    told = manifest.measured
+    measured = manifest.measured
     lines = [
         f"# {manifest.name}, version {manifest.version}",
         "",
         f"{manifest.description}. Input: BGR of any size that is a multiple of {manifest.input.multiple}; "
-        f"int8, {told['multiply_adds_640x384'] / 1e6:.0f} million multiply-adds at 640x384, "
-        f"{told['milliseconds_640x384']} ms there on one thread of the training machine.",
+        f"int8, {measured['multiply_adds_640x384'] / 1e6:.0f} million multiply-adds at 640x384, "
+        f"{measured['milliseconds_640x384']} ms there on one thread of the training machine.",
         "",
         "## Trained on",
         "",
@@ -70,19 +70,21 @@ def card(path: Path, manifest: Manifest, head: Detector) -> None:
         "## How good it is",
         "",
         f"At the recommended score of {head.score} (weak detections for tracking: {head.low_score}) "
-        f"there are {told['false_per_picture']} false positives an image on {told['pictures']} views of "
+        f"there are {measured['false_per_picture']} false positives an image on "
+        f"{measured['pictures']} views of "
         "held-out images, each scaled to several sizes. The truth is the teacher's own detections on "
         "enlarged images: a face that the teacher misses is not counted. Size: square root of the box's "
         "area, pixels of the network's input. Landmark error: mean distance of the five points in inter-eye "
         "distances, median over the faces found.",
         "",
-        *_markdown(told["recall"], told["teacher_recall"]),
+        *_markdown(measured["recall"], measured["teacher_recall"]),
         "",
-        f"Crops of backgrounds, {told['backgrounds']['pictures']}: {told['backgrounds']['false']} false "
-        f"positives; the highest score is {told['backgrounds']['highest']}.",
+        f"Crops of backgrounds, {measured['backgrounds']['pictures']}: "
+        f"{measured['backgrounds']['false']} false "
+        f"positives; the highest score is {measured['backgrounds']['highest']}.",
         "",
     ]
-    for name, seen in told["recordings"].items():
+    for name, seen in measured["recordings"].items():
         lines += [
             f"Recording {name}, {seen['frames']} frames: {seen['false_per_frame']} false positives a frame.",
             "",

@@ -53,15 +53,15 @@ class Rounds:
 
     def stream(self, first: int) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """Rounds from one on, for ever; what is yielded is overwritten when the next is asked for."""
-        waiting = self._ask(first)
+        waiting = self._request(first)
         while True:
             waiting.get()
             slot = self._slots[first % 2]
             first += 1
-            waiting = self._ask(first)
+            waiting = self._request(first)
             yield slot[0], slot[1:]
 
-    def _ask(self, number: int) -> Any:
+    def _request(self, number: int) -> Any:
         starts = range(0, self._size, _CHUNK)
         rows = [(number, range(start, min(start + _CHUNK, self._size))) for start in starts]
         return self._pool.starmap_async(_draw, rows, chunksize=1)
@@ -122,8 +122,8 @@ class Trainer(Learner):
         """The steps of one showing: rows [steps, batch] of the round; with the means of the loss's parts."""
         numbers = jnp.arange(len(orders))
 
-        def step(values: Values, told: tuple[Array, Array]) -> tuple[Values, dict[str, Array]]:
-            rows, number = told
+        def step(values: Values, inputs: tuple[Array, Array]) -> tuple[Values, dict[str, Array]]:
+            rows, number = inputs
             seen = take(images[rows], random.fold_in(key, number), self._parts.augment.clean)
             return self._learnt(values, scaled(seen), [level[rows].astype(jnp.float32) for level in maps])
 

@@ -45,13 +45,13 @@ def test_a_face_gets_the_landmarks_of_the_second_look(
     np.testing.assert_allclose(found, face(300, 200), atol=1e-3)
 
 
-@pytest.mark.parametrize(("first", "second", "told"), [(0.4, 0.9, 0.65), (0.9, 0.4, 0.9)])
+@pytest.mark.parametrize(("first", "second", "raised"), [(0.4, 0.9, 0.65), (0.9, 0.4, 0.9)])
 def test_the_score_is_raised_to_the_mean_of_both_looks_but_not_lowered(
-    sees: Callable[..., Callable[[np.ndarray, float], FloatArray]], first: float, second: float, told: float
+    sees: Callable[..., Callable[[np.ndarray, float], FloatArray]], first: float, second: float, raised: float
 ) -> None:
     before, again = face(300, 200), face(18, 18)
     before[14], again[14] = first, second
-    assert refine(sees(again), FULL, before)[14] == pytest.approx(told)
+    assert refine(sees(again), FULL, before)[14] == pytest.approx(raised)
 
 
 @pytest.mark.parametrize("faces", [[], [face(18 + 36, 18)]])

@@ -31,11 +31,11 @@ def test_on_yunets_early_maps_it_tells_what_yunet_does(yunet: Path, scene: np.nd
     rest = keras.Model(model.get_layer(f"{EARLY}_relu").output, model.output)
     maps = rest(tree.Early(yunet)(scene[None]), training=False)
     for stride, wanted in zip(codec.STRIDES, YuNet(yunet).maps(scene), strict=True):
-        told = [np.asarray(maps[f"{head}_{stride}"])[0] for head in HEADS]
-        told[:2] = [codec.sigmoid(logits) for logits in told[:2]]
+        result = [np.asarray(maps[f"{head}_{stride}"])[0] for head in HEADS]
+        result[:2] = [codec.sigmoid(logits) for logits in result[:2]]
         third = len(wanted) // 3  # near the border the 1x1's bias differs
         middle = (slice(third, -third), slice(third, -third))
-        np.testing.assert_allclose(np.concatenate(told, axis=-1)[middle], wanted[middle], atol=1e-4)
+        np.testing.assert_allclose(np.concatenate(result, axis=-1)[middle], wanted[middle], atol=1e-4)
         assert wanted[middle].std() > 0.1
 
 

@@ -19,14 +19,14 @@ _SURER = 0.02
 
 def upright(teacher: YuNet, image: np.ndarray, faces: FloatArray) -> FloatArray:
     """Faces [N,15] of a BGR image with the landmarks of the view in which the teacher is surest of them."""
-    told = faces.copy()
-    for face in told:
+    improved = faces.copy()
+    for face in improved:
         plain = _seen(teacher, image, face, 0.0)
         turned = [_seen(teacher, image, face, tilt) for tilt in _TILTS]
         best = max(turned, key=lambda seen: float(seen[14]))
         if best[14] > max(plain[14], face[14]) + _SURER:
             face[4:14] = best[4:14]
-    return told
+    return improved
 
 
 def _seen(teacher: YuNet, image: np.ndarray, face: FloatArray, tilt: float) -> FloatArray:

@@ -42,11 +42,11 @@ def test_verification(tmp_path: Path, people: Path, network: Make) -> None:
     others = [(one[0], two[0]) for one, two in itertools.combinations(files, 2)]
     held = [path.read_bytes() for pair in mated + others for path in pair]
     (tmp_path / "set.bin").write_bytes(pickle.dumps((held, [True] * len(mated) + [False] * len(others))))
-    told = judged(
+    result = judged(
         tmp_path, network("matcher", 2, 1), "source.kind=verification", f"source.path={tmp_path}/set.bin"
     )
-    assert f"{len(mated)} mated and {len(others)} non-mated pairs" in told
-    assert f"{2 * len(mated + others)} faces" in told
+    assert f"{len(mated)} mated and {len(others)} non-mated pairs" in result
+    assert f"{2 * len(mated + others)} faces" in result
     counts = json.loads((tmp_path / "shards" / "meta.json").read_text())
     assert counts["double"] == counts["double_other"] == 0
 
@@ -71,8 +71,8 @@ def test_cfp(tmp_path: Path, people: Path, network: Make) -> None:
         (directory / "same.txt").write_text(same)
         (directory / "diff.txt").write_text(diff)
     given = ("source.kind=cfp", f"source.path={root}", "align=none")
-    told = judged(tmp_path / "all", network("matcher", 2, 1), *given)
-    assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in told
+    result = judged(tmp_path / "all", network("matcher", 2, 1), *given)
+    assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in result
     own = judged(tmp_path / "own", network("matcher", 2, 1), *given, more=("pairs=protocol",))
     assert "3 mated and 3 non-mated pairs" in own
 
@@ -86,8 +86,8 @@ def test_lfw(tmp_path: Path, people: Path, network: Make) -> None:
             path.write_bytes(file.read_bytes())
     (tmp_path / "pairs.txt").write_text("10\t300\nAnn_0\t1\t2\nAnn_1\t1\tAnn_2\t3\n")
     given = ("source.kind=lfw", f"source.path={root}", f"source.protocol={tmp_path}/pairs.txt", "align=none")
-    told = judged(tmp_path / "all", network("matcher", 2, 1), *given)
-    assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in told
+    result = judged(tmp_path / "all", network("matcher", 2, 1), *given)
+    assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in result
     own = judged(tmp_path / "own", network("matcher", 2, 1), *given, more=("pairs=protocol",))
     assert "1 mated and 1 non-mated pairs" in own
 
@@ -103,7 +103,7 @@ def test_adience(tmp_path: Path, people: Path, network: Make, capsys: pytest.Cap
             rows.append("\t".join(["7@N0", file.name, str(person), *"ABCDEFGHI"]))
     (root / "fold_0_data.txt").write_text("\n".join(rows) + "\n")
     given = ("source.kind=adience", f"source.path={root}")
-    told = judged(tmp_path, network("matcher", 2, 1), *given, "align=none")
-    assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in told
+    result = judged(tmp_path, network("matcher", 2, 1), *given, "align=none")
+    assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in result
     assert cli.main(["prepare", "--run", str(tmp_path / "none"), *_set(given)]) == 2
     assert "detector: align: detect needs one, an ONNX or .tflite file" in capsys.readouterr().err

@@ -184,12 +184,12 @@ def _agreement(results: Results) -> str:
 
 def _matcher(results: Results) -> str:
     c = results.comparisons
-    told = ", ".join(
+    thresholds = ", ".join(
         f"{threshold:.4f} at FMR {fmr:g} (FNMR {100 * float((c.mated_similarity <= threshold).mean()):.2f} %)"
         for fmr, threshold in zip(results.rules.fmrs, results.thresholds, strict=True)
     )
-    told = told.replace(" %", "&nbsp;%")
-    return f"<p>A pair matches when the cosine of its embeddings is above the threshold: {told}.</p>"
+    thresholds = thresholds.replace(" %", "&nbsp;%")
+    return f"<p>A pair matches when the cosine of its embeddings is above the threshold: {thresholds}.</p>"
 
 
 def _origin(run: Run) -> str:

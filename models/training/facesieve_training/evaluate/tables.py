@@ -72,13 +72,13 @@ def cells(results: Results, row: Result, convention: str, fmr: float) -> list[st
     """One row of the readable tables."""
     curve = row.curve(convention, fmr)
     difference = results.difference(row, convention, fmr)
-    told = f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+    change = f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
     return [
         row.name,
         *(f"{value:.4f}" for value in curve.points),
         f"{curve.area:.3f}",
         f"{curve.area_low:.3f} to {curve.area_high:.3f}",
-        "–" if row is results.reference else told,
+        "–" if row is results.reference else change,
     ]
 
 

@@ -102,8 +102,8 @@ def test_templates_are_judged_as_worked_out_by_hand(
         of_template[name] = float(np.mean(known)) if known else -np.inf
     mated = [(f"{p}{a}", f"{p}{b}") for p in range(PEOPLE) for a, b in itertools.combinations(NAMES, 2)]
     others = [(f"{p}a", f"{q}b") for p in range(PEOPLE) for q in range(PEOPLE) if p != q]
-    told = (tmp_path / "run" / "table.md").read_text()
-    assert f"{3 * PEOPLE} templates; {len(mated)} mated and {len(others)} non-mated pairs" in told
+    result = (tmp_path / "run" / "table.md").read_text()
+    assert f"{3 * PEOPLE} templates; {len(mated)} mated and {len(others)} non-mated pairs" in result
     similarity = np.array([feature[a] @ feature[b] for a, b in mated])
     threshold = sorted((feature[a] @ feature[b] for a, b in others), reverse=True)[int(FMR * len(others))]
     discard = edc.Discard.by(np.array([min(of_template[a], of_template[b]) for a, b in mated]))

@@ -27,7 +27,7 @@ def calibrate(raw: Floats, clean: NDArray[np.bool_], knots: int) -> manifest.Cal
     return manifest.Calibration([round(float(v), 7) for v in values], [round(float(s), 4) for s in score])
 
 
-def fnmr_curve(score: Floats, pairs: Comparisons, fmr: float, points: int, told: str) -> manifest.Fnmr:
+def fnmr_curve(score: Floats, pairs: Comparisons, fmr: float, points: int, basis: str) -> manifest.Fnmr:
     """FNMR among the mated pairs whose probe scores at least s, for s from 0 to 100.
 
     It is made to fall with s (running minimum): a rise among few pairs is noise. Where fewer than 200 pairs
@@ -43,4 +43,4 @@ def fnmr_curve(score: Floats, pairs: Comparisons, fmr: float, points: int, told:
         rate = float(errors[kept].mean()) if kept.sum() >= _LEAST_PAIRS or not rates else rates[-1]
         rates.append(min(rate, rates[-1]) if rates else rate)
     values = [[float(f"{v:.6g}") for v in some] for some in (scores, shares, rates)]
-    return manifest.Fnmr(fmr, told, *values)
+    return manifest.Fnmr(fmr, basis, *values)

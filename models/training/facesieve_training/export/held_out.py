@@ -54,11 +54,11 @@ def float_labels(model: keras.Model, images: data.Images, rows: NDArray[np.int64
 
 def int8_labels(network: Int8Network, images: data.Images, rows: NDArray[np.int64]) -> Floats:
     """Predict the labels with the int8 network, N x labels."""
-    told = []
+    predicted = []
     for first in tqdm(range(0, len(rows), _CHUNK), desc="int8", unit="chunk", disable=None):
         for face in images[rows[first : first + _CHUNK]]:
-            told.append([float(expectation(logits)[0]) for logits in network.run(face)])
-    return np.array(told)
+            predicted.append([float(expectation(logits)[0]) for logits in network.run(face)])
+    return np.array(predicted)
 
 
 @dataclass(frozen=True)

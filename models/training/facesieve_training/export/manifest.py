@@ -165,8 +165,8 @@ class Manifest:
 
 def described_training(directory: Path, meta: dict[str, Any]) -> Training:
     """Describe where a network comes from: the directory of its training's run, and the meta.json of that."""
-    told = {key: meta.get(key) or "unknown" for key in ("commit", "data_hash", "command")}
-    return Training(directory.name, told["commit"], told["data_hash"], int(meta["seed"]), told["command"])
+    known = {key: meta.get(key) or "unknown" for key in ("commit", "data_hash", "command")}
+    return Training(directory.name, known["commit"], known["data_hash"], int(meta["seed"]), known["command"])
 
 
 def sha256(data: bytes) -> str:

@@ -35,7 +35,7 @@ def convert(model: keras.Model, images: Sequence[Image]) -> bytes:
 
     data = tflite.convert_int8(labels, SIZE, SIZE, with_extremes(images))
     answers = Int8Network(data).run(images[0])
-    wanted = [np.asarray(told) for told in labels(to_input(images[:1]))]
+    wanted = [np.asarray(output) for output in labels(to_input(images[:1]))]
     for k, answer in enumerate(answers):
         nearest = int(np.argmin([np.abs(answer - other).mean() for other in wanted]))
         if nearest != k:

@@ -40,12 +40,12 @@ class Decoder:
 
     def labels(self, outputs: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
         """Return the expectation of each label's bins."""
-        told = []
+        values = []
         for label, bins in zip(self._labels, self._bins, strict=True):
             logits = np.asarray(outputs[label.output], np.float64).ravel()
             parts = np.exp(logits - logits.max())
-            told.append(float(parts @ bins / parts.sum()))
-        return np.array(told)
+            values.append(float(parts @ bins / parts.sum()))
+        return np.array(values)
 
     def score(self, outputs: Sequence[NDArray[Any]]) -> Score:
         """Decode one face's outputs."""

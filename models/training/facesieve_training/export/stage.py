@@ -85,7 +85,7 @@ def run(config: Config, run: Run) -> None:
         "clean": held_out.compare(held, config.fmr, False, config.seed),
         "mixed": held_out.compare(held, config.fmr, True, config.seed),
     }
-    told = (
+    basis = (
         f"{len(np.unique(held.identity))} people not trained on, clean and degraded probes against clean "
         f"references, {len(sets['mixed'].similarity)} mated pairs, matcher {config.matcher.file.name}"
     )
@@ -96,7 +96,7 @@ def run(config: Config, run: Run) -> None:
     raw, real_raw = weighting.raw(int8, weights), weighting.raw(real, weights)
     curve = calibration.calibrate(raw, held.clean, config.knots)
     score, real_score = (np.interp(r, curve.raw, curve.score) for r in (raw, real_raw))
-    fnmr = calibration.fnmr_curve(score, sets["mixed"], config.fmr, 21, told)
+    fnmr = calibration.fnmr_curve(score, sets["mixed"], config.fmr, 21, basis)
     report = parity.compare(names, real, int8, real_score, score, sets) | {
         "weightings": tried,
         "chosen": chosen,

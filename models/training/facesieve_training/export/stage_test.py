@@ -50,15 +50,15 @@ def exported(
 
 
 def test_the_export_vouches_for_itself(exported: Path) -> None:
-    told = json.loads(exported.with_suffix(".json").read_text())
-    assert (told["input"]["scale"], told["input"]["zero_point"]) == (1 / 128, 0)
-    assert [output["name"] for output in told["outputs"]] == ["visual", "robustness", "agreement"]
-    assert (np.diff(told["quality"]["calibration"]["raw"]) > 0).all()
+    result = json.loads(exported.with_suffix(".json").read_text())
+    assert (result["input"]["scale"], result["input"]["zero_point"]) == (1 / 128, 0)
+    assert [output["name"] for output in result["outputs"]] == ["visual", "robustness", "agreement"]
+    assert (np.diff(result["quality"]["calibration"]["raw"]) > 0).all()
     scorer = Scorer(exported)
-    for case in told["self_test"]["cases"]:
+    for case in result["self_test"]["cases"]:
         answers = scorer.network.run(self_test_image(112, 112, case["picture"]))
         for answer, wanted, tolerance in zip(
-            answers, case["outputs"], told["self_test"]["tolerance"], strict=True
+            answers, case["outputs"], result["self_test"]["tolerance"], strict=True
         ):
             np.testing.assert_allclose(answer.ravel(), wanted, atol=tolerance)
     score = scorer.score(self_test_image(112, 112, 0))
@@ -87,8 +87,8 @@ def test_without_phases_a_student_stays_what_it_starts_from(exported: Path, tmp_
     model = quality.load_student(tmp_path / "again", training, features=8, people=0)
     image = self_test_image(112, 112, 1)
     known = np.ravel(Int8Network(exported.read_bytes()).run(image))
-    told = np.ravel([np.asarray(answer) for answer in model(quality.to_input(image[None]))])
-    assert np.corrcoef(told, known)[0, 1] > 0.98
+    result = np.ravel([np.asarray(answer) for answer in model(quality.to_input(image[None]))])
+    assert np.corrcoef(result, known)[0, 1] > 0.98
     assert student_stage.Config(tmp_path, phases=()).faults() == [
         "phases: must have at least one without initial"
     ]

@@ -36,8 +36,8 @@ def areas(
     """Relative area (lower is better) of each candidate on each set of pairs, and their mean."""
     found = {}
     for name, weights in candidates(names).items():
-        told = {kind: pairs.area(raw(labels, weights)) for kind, pairs in sets.items()}
-        found[name] = told | {"mean": float(np.mean(list(told.values())))}
+        areas_by_set = {kind: pairs.area(raw(labels, weights)) for kind, pairs in sets.items()}
+        found[name] = areas_by_set | {"mean": float(np.mean(list(areas_by_set.values())))}
     return found
 
 

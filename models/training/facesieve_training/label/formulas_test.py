@@ -45,8 +45,8 @@ def test_agreement_by_the_sum_is_agreement_pair_by_pair() -> None:
 
 
 def test_agreement_of_a_lone_image_is_unknown() -> None:
-    told = formulas.agreement(np.ones((2, 3), np.float32), np.array([0, 0]), np.array([True, False]))
-    assert np.isnan(told).all()
+    result = formulas.agreement(np.ones((2, 3), np.float32), np.array([0, 0]), np.array([True, False]))
+    assert np.isnan(result).all()
 
 
 def test_visual_forms() -> None:
@@ -61,8 +61,8 @@ def test_visual_forms() -> None:
 
 def test_distance_is_to_the_mean_of_the_clean_images() -> None:
     low = np.array([[0, 0], [2, 0], [1, 3]], np.float16)
-    told = formulas.distance(list(low), np.array([True, True, False]))
-    np.testing.assert_allclose(told, [1, 1, 3])
+    result = formulas.distance(list(low), np.array([True, True, False]))
+    np.testing.assert_allclose(result, [1, 1, 3])
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5])

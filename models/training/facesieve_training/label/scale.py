@@ -65,8 +65,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    told = measure(options.images, options.out)
-    print(", ".join(f"{name} {value:.0f}" for name, value in told.items()))
+    figures = measure(options.images, options.out)
+    print(", ".join(f"{name} {value:.0f}" for name, value in figures.items()))
     return 0
 
 

@@ -76,9 +76,9 @@ def _images(
                 names = file.read_row_group(group, columns=["identity", "file", "variant"]).take(
                     [r - first for r in inside]
                 )
-                for row, told in zip(inside, names.to_pylist(), strict=True):
+                for row, entry in zip(inside, names.to_pylist(), strict=True):
                     found[row] = image(
-                        source, told["identity"], told["file"], told["variant"], degradation, seed
+                        source, entry["identity"], entry["file"], entry["variant"], degradation, seed
                     )
             first += size
     return (

@@ -45,8 +45,8 @@ def distance_extremes(shards: list[Path]) -> tuple[float, float]:
     """Smallest and largest d of the data set, one column of one shard in memory at a time."""
     low, high = math.inf, -math.inf
     for path in shards:
-        told = pc.min_max(pq.read_table(path, columns=["distance"])["distance"]).as_py()
-        low, high = min(low, told["min"]), max(high, told["max"])
+        extremes = pc.min_max(pq.read_table(path, columns=["distance"])["distance"]).as_py()
+        low, high = min(low, extremes["min"]), max(high, extremes["max"])
     return low, high
 
 

@@ -40,9 +40,9 @@ def equalise(model: keras.Model, images: Image) -> None:
             _even(held[k], held[k + 1], values)
     mean = model.get_layer("pooled")
     dense = [layer for layer in model.layers if isinstance(layer, layers.Dense) and _readers(layer)]
-    told = _largest(keras.Model(model.input, [layer.output for layer in (mean, *dense)]), images)
-    _even_last(mean, held[-1], largest[-1], told[0])
-    for layer, values in zip(dense, told[1:], strict=True):
+    maxima = _largest(keras.Model(model.input, [layer.output for layer in (mean, *dense)]), images)
+    _even_last(mean, held[-1], largest[-1], maxima[0])
+    for layer, values in zip(dense, maxima[1:], strict=True):
         _even_dense(layer, values)
 
 
@@ -85,8 +85,8 @@ def _largest(maps: keras.Model, images: Image) -> list[Array]:
     """The largest magnitude of each channel of each map."""
     found: list[Array] = []
     for first in range(0, len(images), _BATCH):
-        told = maps(scaled(images[first : first + _BATCH]), training=False)
-        some = [np.abs(keras.ops.convert_to_numpy(t)).reshape(-1, t.shape[-1]).max(axis=0) for t in told]
+        outputs = maps(scaled(images[first : first + _BATCH]), training=False)
+        some = [np.abs(keras.ops.convert_to_numpy(t)).reshape(-1, t.shape[-1]).max(axis=0) for t in outputs]
         found = [np.maximum(a, b) for a, b in zip(found, some, strict=True)] if found else some
     return found
 

@@ -39,8 +39,8 @@ def test_the_network_tells_the_same_and_loses_less_in_int8() -> None:
 
     def lost() -> float:
         network = Int8Network(quality.convert(model, list(IMAGES)))
-        told = np.stack([np.concatenate([t[0] for t in network.run(p)]) for p in IMAGES])
-        return float(((told - wanted) ** 2).mean())
+        result = np.stack([np.concatenate([t[0] for t in network.run(p)]) for p in IMAGES])
+        return float(((result - wanted) ** 2).mean())
 
     before = lost()
     equalise(model, IMAGES)
@@ -62,8 +62,8 @@ def test_channels_of_a_stream_are_equally_large_where_they_are_largest() -> None
 
     def largest() -> list[np.ndarray]:
         maps = [model.get_layer(stream_name(block)).output for block in (5, 11)]
-        told = keras.Model(model.input, maps)(quality.to_input(IMAGES))
-        return [np.abs(np.asarray(t)).max(axis=(0, 1, 2)) for t in told]
+        result = keras.Model(model.input, maps)(quality.to_input(IMAGES))
+        return [np.abs(np.asarray(t)).max(axis=(0, 1, 2)) for t in result]
 
     assert min(largest()[1]) < max(largest()[1]) / 2
     equalise(model, IMAGES)
@@ -74,5 +74,5 @@ def test_channels_of_a_stream_are_equally_large_where_they_are_largest() -> None
 def test_what_is_squared_is_equally_large() -> None:
     model = uneven()
     equalise(model, IMAGES)
-    told = keras.Model(model.input, model.get_layer("feature").output)(quality.to_input(IMAGES))
-    np.testing.assert_allclose(np.max(np.abs(np.asarray(told)), axis=0), 1, atol=1e-3)
+    result = keras.Model(model.input, model.get_layer("feature").output)(quality.to_input(IMAGES))
+    np.testing.assert_allclose(np.max(np.abs(np.asarray(result)), axis=0), 1, atol=1e-3)

@@ -22,20 +22,20 @@ def test_a_mirrored_image_gets_the_same_answer() -> None:
     model = network.build(CONFIG, 16)
     x = images(4)
     model(x, training=True)  # moves the statistics away from those of the start
-    told, mirrored = (outputs(model, some) for some in (x, x[:, :, ::-1]))
-    for name, value in told.items():
+    result, mirrored = (outputs(model, some) for some in (x, x[:, :, ::-1]))
+    for name, value in result.items():
         np.testing.assert_allclose(mirrored[name], value, atol=2e-4, err_msg=name)
         assert np.abs(value[0] - value[1]).max() > 1e-3
     turned = outputs(model, x[:, ::-1])
-    assert np.abs(turned["agreement"] - told["agreement"]).max() > 1e-3
+    assert np.abs(turned["agreement"] - result["agreement"]).max() > 1e-3
 
 
 def test_one_half_swaps_with_the_other() -> None:
     x = images(2)
     backbone = resnet(CONFIG.network)
-    told, mirrored = np.asarray(backbone(x)), np.asarray(backbone(x[:, :, ::-1]))
-    np.testing.assert_allclose(mirrored, np.asarray(mirror.swap(told)), atol=1e-4)
-    assert np.abs(mirrored - told).max() > 1e-3
+    result, mirrored = np.asarray(backbone(x)), np.asarray(backbone(x[:, :, ::-1]))
+    np.testing.assert_allclose(mirrored, np.asarray(mirror.swap(result)), atol=1e-4)
+    assert np.abs(mirrored - result).max() > 1e-3
 
 
 def test_it_costs_what_its_convolutions_cost_and_learns_half_of_them() -> None:

@@ -25,14 +25,14 @@ def streams(teacher: list[Layer], images: Any) -> list[Any]:
     """What the network makes of images, N x 112 x 112 x 3 BGR in -1..1: the stem's maps, the stream behind
     each block, and the values before the last layer, N x 1 x 1 x K.
     """
-    x = _told(_told(images, teacher[0], 2), teacher[1])
+    x = _apply(_apply(images, teacher[0], 2), teacher[1])
     found = [x]
     for k, stride in enumerate(STRIDES):
         expand, depthwise, project = teacher[2 + 3 * k : 5 + 3 * k]
-        y = _told(_told(_told(x, expand), depthwise, stride), project)
+        y = _apply(_apply(_apply(x, expand), depthwise, stride), project)
         x = y if stride == 2 else x + y
         found.append(x)
-    return [*found, _told(_told(x, teacher[-3]), teacher[-2])]
+    return [*found, _apply(_apply(x, teacher[-3]), teacher[-2])]
 
 
 def sampled(maps: Any, side: int) -> Any:
@@ -48,7 +48,7 @@ def embedding(teacher: list[Layer], values: Any) -> Any:
     return ops.matmul(flat, ops.cast(last.kernel, "float32")) + ops.cast(last.bias, "float32")
 
 
-def _told(x: Any, layer: Layer, stride: int = 1) -> Any:
+def _apply(x: Any, layer: Layer, stride: int = 1) -> Any:
     maps = convolve(x, layer.kernel, layer.bias, stride)
     if layer.slope is None:
         return maps

@@ -48,11 +48,11 @@ def start(body: keras.Model, config: MobileFaceConfig, teacher: list[Layer], ima
         chosen, kernel, bias = _choose(candidates, x, target, _width(mine[0]))
         for layer, weights in zip(mine, (*candidates.kept(chosen), (kernel[None, None], bias)), strict=True):
             _set(layer, *weights)
-        told = _batched(partial(_run, mine), x)
-        x = x + told if block.adds else told
-    told, scale = _give_last(held[-1], body.get_layer("pooled"), teacher[-3:-1], x)
+        predicted = _batched(partial(_run, mine), x)
+        x = x + predicted if block.adds else predicted
+    predicted, scale = _give_last(held[-1], body.get_layer("pooled"), teacher[-3:-1], x)
     # What is missing of the PReLUs, and the bias of the layer over all of the map, are there as their mean.
-    missing = np.mean(values, axis=(0, 1, 2)) - np.mean(told, axis=0) * scale
+    missing = np.mean(values, axis=(0, 1, 2)) - np.mean(predicted, axis=0) * scale
     return teacher[-1].kernel * scale[:, None], teacher[-1].bias + missing @ teacher[-1].kernel
 
 
@@ -183,9 +183,9 @@ def _run(some_layers: list[Any], x: Any) -> Any:
 
 def _choose(candidates: _Candidates, x: Any, target: Any, count: int) -> tuple[list[int], Array, Array]:
     """The candidates that tell the target best, and how."""
-    told, wanted = _sampled(candidates.maps, x, target)
-    chosen = _orthogonal(told - told.mean(axis=0), wanted - wanted.mean(axis=0), count)
-    return chosen, *_least_squares(told[:, chosen], wanted)
+    regressors, wanted = _sampled(candidates.maps, x, target)
+    chosen = _orthogonal(regressors - regressors.mean(axis=0), wanted - wanted.mean(axis=0), count)
+    return chosen, *_least_squares(regressors[:, chosen], wanted)
 
 
 def _sampled(function: Callable[[Any], Any], x: Any, target: Any) -> tuple[Array, Array]:
@@ -199,13 +199,13 @@ def _sampled(function: Callable[[Any], Any], x: Any, target: Any) -> tuple[Array
             places = rng.permutation(int(np.prod(maps.shape[:3])))[:_SAMPLES]
             yield tuple(tf.gather(tf.reshape(m, (-1, m.shape[-1])), places).numpy() for m in (maps, wanted))
 
-    told, wanted = zip(*rows(), strict=True)
-    return np.concatenate(told).astype(np.float64), np.concatenate(wanted).astype(np.float64)
+    regressors, wanted = zip(*rows(), strict=True)
+    return np.concatenate(regressors).astype(np.float64), np.concatenate(wanted).astype(np.float64)
 
 
-def _orthogonal(told: Array, wanted: Array, count: int) -> list[int]:
+def _orthogonal(regressors: Array, wanted: Array, count: int) -> list[int]:
     """Columns of told, one after the other the one that explains most of what is left of wanted."""
-    gram, shared = told.T @ told, told.T @ wanted
+    gram, shared = regressors.T @ regressors, regressors.T @ wanted
     own = np.diag(gram).copy() + 1e-12
     chosen: list[int] = []
     free = np.ones(len(own), bool)
@@ -216,31 +216,31 @@ def _orthogonal(told: Array, wanted: Array, count: int) -> list[int]:
         chosen.append(k)
         free[k] = False
         pivot = left[k] * (1 + _RIDGE) + 1e-12
-        row, told_by = gram[:, k].copy(), shared[k].copy()
-        shared -= np.outer(row / pivot, told_by)
+        row, explained_by = gram[:, k].copy(), shared[k].copy()
+        shared -= np.outer(row / pivot, explained_by)
         gram -= np.outer(row / pivot, row)
     return chosen
 
 
-def _least_squares(told: Array, wanted: Array) -> tuple[Array, Array]:
+def _least_squares(regressors: Array, wanted: Array) -> tuple[Array, Array]:
     """Kernel and bias that tell wanted, N x O, from told, N x C."""
-    told_mean, wanted_mean = told.mean(axis=0), wanted.mean(axis=0)
-    centred = told - told_mean
+    regressor_mean, wanted_mean = regressors.mean(axis=0), wanted.mean(axis=0)
+    centred = regressors - regressor_mean
     gram = centred.T @ centred
     gram[np.diag_indices_from(gram)] *= 1 + _RIDGE
-    gram[np.diag_indices_from(gram)] += 1e-9 * len(told)
+    gram[np.diag_indices_from(gram)] += 1e-9 * len(regressors)
     kernel = np.linalg.solve(gram, centred.T @ (wanted - wanted_mean))
-    return kernel, wanted_mean - told_mean @ kernel
+    return kernel, wanted_mean - regressor_mean @ kernel
 
 
 def _give_last(expand: Any, mean: Any, layers: list[Layer], x: Any) -> tuple[Any, Array]:
     """The last two, whole: of each PReLU the steeper side, and the weights of each channel up to 1, as int8
     wants them. Returns what the body tells, and by what it is smaller.
     """
-    told, whole = layers
-    slope = np.asarray(told.slope)
+    pointwise, whole = layers
+    slope = np.asarray(pointwise.slope)
     side = np.where(np.abs(slope) > 1, -1, 1)
-    _set(expand, told.kernel * side, told.bias * side)
+    _set(expand, pointwise.kernel * side, pointwise.bias * side)
     weight = _gathered(whole.kernel, x.shape[1]) * np.where(side == 1, 1, -slope)
     scale = np.abs(weight).max(axis=(0, 1)) + 1e-9
     mean.set_weights([weight / scale])

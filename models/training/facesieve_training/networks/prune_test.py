@@ -26,9 +26,9 @@ def unexplained(config: MobileFaceConfig) -> float:
     layers, seen = large(), images(12, seed=4)
     model = student(config)
     model.get_layer("feature").set_weights(prune.start(model, config, layers, images(96)))
-    told = np.asarray(model(seen.astype(np.float32) / 128 - 1))
+    result = np.asarray(model(seen.astype(np.float32) / 128 - 1))
     wanted = embedded(layers, seen)
-    return float(((told - wanted) ** 2).sum() / ((wanted - wanted.mean(axis=0)) ** 2).sum())
+    return float(((result - wanted) ** 2).sum() / ((wanted - wanted.mean(axis=0)) ** 2).sum())
 
 
 def embedded(layers: list[Layer], seen: np.ndarray) -> np.ndarray:
@@ -48,9 +48,9 @@ def test_a_file_gives_back_the_layers_that_it_was_made_of(tmp_path: Path) -> Non
 
 def test_the_layers_tell_what_the_file_tells(tmp_path: Path) -> None:
     file = written(large(), tmp_path / "large.onnx")
-    told = Teacher(file, threads=1)(images(4)).embedding
+    result = Teacher(file, threads=1)(images(4)).embedding
     np.testing.assert_allclose(
-        embedded(mobileface_onnx.read(file.onnx), images(4)), told, rtol=1e-3, atol=1e-3
+        embedded(mobileface_onnx.read(file.onnx), images(4)), result, rtol=1e-3, atol=1e-3
     )
 
 
@@ -70,12 +70,12 @@ def test_a_network_of_smaller_maps_tells_the_stream_at_their_places(strides: tup
     layers, seen, model = large(), images(96), student(config)
     prune.start(model, config, layers, seen)
     x = seen.astype(np.float32) / 128 - 1
-    told = np.asarray(keras.Model(model.input, model.get_layer(stream_name(0)).output)(x))
+    result = np.asarray(keras.Model(model.input, model.get_layer(stream_name(0)).output)(x))
     stream = np.asarray(mobileface_forward.streams(layers, x)[1])
-    assert (stream.shape[1], told.shape[1]) == (28, 14)
+    assert (stream.shape[1], result.shape[1]) == (28, 14)
 
     def left(wanted: np.ndarray) -> float:
-        return float(((told - wanted) ** 2).sum() / ((wanted - wanted.mean(axis=(0, 1, 2))) ** 2).sum())
+        return float(((result - wanted) ** 2).sum() / ((wanted - wanted.mean(axis=(0, 1, 2))) ** 2).sum())
 
     assert left(stream[:, ::2, ::2]) < 0.9 * left(stream[:, 1::2, 1::2])
     assert left(stream[:, ::2, ::2]) < 0.8

@@ -35,10 +35,10 @@ def round_weights(model: keras.Model, images: Image) -> None:
         if isinstance(layer, layers.DepthwiseConv2D):
             flat = kernel.reshape(-1, kernel.shape[2])
             each = [rounded(flat[:, [c]], product) for c, product in enumerate(products)]
-            told = np.concatenate(each, axis=1)
+            result = np.concatenate(each, axis=1)
         else:
-            told = rounded(kernel.reshape(-1, kernel.shape[-1]), products)
-        layer.set_weights([told.reshape(kernel.shape), *bias])
+            result = rounded(kernel.reshape(-1, kernel.shape[-1]), products)
+        layer.set_weights([result.reshape(kernel.shape), *bias])
 
 
 def weighted(model: keras.Model) -> list[Any]:
@@ -60,10 +60,10 @@ def rounded(weights: npt.NDArray[Any], products: npt.NDArray[Any]) -> Floats:
     largest = np.maximum(np.abs(weights).max(axis=0), 1e-12)
     best, least = np.zeros_like(weights), np.full(len(largest), np.inf)
     for share in _SHARES:
-        told = _in_turn(weights[order], following, share * largest / LAST)[np.argsort(order)]
-        change = told - weights
+        result = _in_turn(weights[order], following, share * largest / LAST)[np.argsort(order)]
+        change = result - weights
         error = np.einsum("io,io->o", change, square @ change)
-        best, least = np.where(error < least, told, best), np.minimum(error, least)
+        best, least = np.where(error < least, result, best), np.minimum(error, least)
     return best
 
 
@@ -71,12 +71,12 @@ def _in_turn(left: Floats, following: Floats, step: Floats) -> Floats:
     """Round one row after another, each time changing those to come, as the factor of the products says."""
     left = left.copy()
     largest = np.abs(left).argmax(axis=0)
-    told = np.empty_like(left)
+    result = np.empty_like(left)
     for k in range(len(left)):
         steps = np.clip(np.round(left[k] / step), -LAST, LAST)
-        told[k] = np.where(largest == k, np.where(left[k] < 0, -LAST, LAST), steps) * step
-        left[k + 1 :] -= np.outer(following[k, k + 1 :], (left[k] - told[k]) / following[k, k])
-    return told
+        result[k] = np.where(largest == k, np.where(left[k] < 0, -LAST, LAST), steps) * step
+        left[k + 1 :] -= np.outer(following[k, k + 1 :], (left[k] - result[k]) / following[k, k])
+    return result
 
 
 def _products(model: keras.Model, held: list[Any], images: Image) -> list[npt.NDArray[np.float32]]:
@@ -88,8 +88,8 @@ def _products(model: keras.Model, held: list[Any], images: Image) -> list[npt.ND
     starts = range(0, len(images), _BATCH)
     for first in tqdm(starts, desc="inputs", unit="batch", disable=None):
         some = images[first : first + _BATCH]
-        told = inputs.predict_on_batch(scaled(np.concatenate([some, some[:, :, ::-1]])))
-        for k, (layer, values) in enumerate(zip(held, told, strict=True)):
+        result = inputs.predict_on_batch(scaled(np.concatenate([some, some[:, :, ::-1]])))
+        for k, (layer, values) in enumerate(zip(held, result, strict=True)):
             rows = _rows(layer, values)
             rows = rows if len(rows) <= _PLACES else rows[rng.choice(len(rows), _PLACES, replace=False)]
             apart = rows.transpose(2, 1, 0) if isinstance(layer, layers.DepthwiseConv2D) else rows.T

@@ -12,17 +12,17 @@ WEIGHTS = RNG.normal(0, 1, (24, 10))
 
 
 def test_weights_lie_on_the_steps_of_int8() -> None:
-    told = rounded(WEIGHTS, MIXED.T @ MIXED / len(MIXED))
-    steps = told / np.abs(told).max(axis=0) * LAST
+    result = rounded(WEIGHTS, MIXED.T @ MIXED / len(MIXED))
+    steps = result / np.abs(result).max(axis=0) * LAST
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-6)
-    assert 0 < np.abs(told - WEIGHTS).max() < np.abs(WEIGHTS).max() / 2
+    assert 0 < np.abs(result - WEIGHTS).max() < np.abs(WEIGHTS).max() / 2
 
 
 def test_less_is_lost_than_by_rounding_each_weight() -> None:
     step = np.abs(WEIGHTS).max(axis=0) / LAST
     nearest = np.round(WEIGHTS / step) * step
-    told = rounded(WEIGHTS, MIXED.T @ MIXED / len(MIXED))
-    lost, before = (np.square(MIXED @ (some - WEIGHTS)).mean() for some in (told, nearest))
+    result = rounded(WEIGHTS, MIXED.T @ MIXED / len(MIXED))
+    lost, before = (np.square(MIXED @ (some - WEIGHTS)).mean() for some in (result, nearest))
     assert lost < before / 3
 
 

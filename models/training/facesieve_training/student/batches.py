@@ -12,7 +12,7 @@ from facesieve_training.fit import Batch, Optimiser
 from facesieve_training.label import formulas
 from facesieve_training.student import data
 from facesieve_training.student.background import Empty
-from facesieve_training.student.matching import NORM, TOLD, Matching, blend
+from facesieve_training.student.matching import FROM_TEACHER, NORM, Matching, blend
 from facesieve_training.student.network import CLASSES, FEATURE
 from facesieve_training.student.views import Views, draw
 
@@ -96,7 +96,7 @@ class Batches:
         images = np.repeat(images, self._views.count, axis=0)
         y, weights = self._targets(np.repeat(rows, self._views.count), phase)
         if self._matching is not None:
-            y[NORM][:], weights[NORM][:] = TOLD, phase.labels
+            y[NORM][:], weights[NORM][:] = FROM_TEACHER, phase.labels
             for name in set(self._names) - {NORM}:
                 weights[name][: blends * self._views.count] = 0
         at = slice(len(images) - empty * self._views.count, None)

@@ -100,13 +100,13 @@ class Follower:
         """Embeddings [N,D], and the labels, 0..1, [N,labels]; NaN where one is not known. Both are what is
         told of all views of an image, on average: a student need not err with the mirror as a teacher does.
         """
-        embedding, told = self._teachers.tell(batch.seen, jnp.nan_to_num(batch.others))
+        embedding, predicted = self._teachers.predict(batch.seen, jnp.nan_to_num(batch.others))
         columns = []
         for k, name in enumerate(self._names):
-            if name not in told:
+            if name not in predicted:
                 columns.append(batch.table[:, k])
                 continue
-            label = ranked(told[name], self._scale.knots[name])[:, 0]
+            label = ranked(predicted[name], self._scale.knots[name])[:, 0]
             columns.append(
                 jnp.where(jnp.isnan(batch.others[:, 0]), jnp.nan, label) if name == AGREEMENT else label
             )
@@ -120,12 +120,12 @@ class Follower:
         known = ~jnp.isnan(labels)
 
         def loss(trainable: list[Array]) -> tuple[Array, tuple[dict[str, Array], list[Array]]]:
-            told, moved = self._student.stateless_call(trainable, fixed, scaled(batch.seen), training=True)
+            outputs, moved = self._student.stateless_call(trainable, fixed, scaled(batch.seen), training=True)
             parts = {
-                name: jnp.mean(self._loss(jnp.nan_to_num(labels[:, k]), told[name]) * known[:, k])
+                name: jnp.mean(self._loss(jnp.nan_to_num(labels[:, k]), outputs[name]) * known[:, k])
                 for k, name in enumerate(self._names)
             }
-            parts[FEATURE] = jnp.mean(jnp.square(told[FEATURE] - embedding).mean(-1) * batch.face)
+            parts[FEATURE] = jnp.mean(jnp.square(outputs[FEATURE] - embedding).mean(-1) * batch.face)
             whole = sum(parts[name] for name in self._names) + self._config.feature * parts[FEATURE]
             return whole, (parts, moved)
 
@@ -147,12 +147,12 @@ def train(follower: Follower, config: Follow, run: Run) -> None:
     with tqdm(total=config.steps, initial=step, desc="follow", unit="step", disable=None) as bar:
         while step < config.steps:
             count = min(_SEGMENT, config.save_every - step % config.save_every, config.steps - step)
-            told = follower.learn(step, count)
-            if not np.isfinite(list(told.values())).all():
+            losses = follower.learn(step, count)
+            if not np.isfinite(list(losses.values())).all():
                 raise DataError(f"follow.rate: the loss is no number after step {step}; take a lower rate")
             step += count
             bar.update(count)
-            bar.set_postfix({name: f"{value:.3f}" for name, value in told.items()})
+            bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
             if step % config.save_every == 0 or step == config.steps:
                 held.store()
                 state.save(step)

@@ -132,15 +132,15 @@ def _values(
     chunks: Iterator[Image] = (images[part] for part in parts)
     if nothing is not None:
         chunks = chain(chunks, (nothing[k : k + _CHUNK] for k in range(0, len(nothing), _CHUNK)))
-    told: list[list[Any]] = []
+    outputs: list[list[Any]] = []
     total = len(rows) + (0 if nothing is None else len(nothing))
     with tqdm(total=total, desc="seen", unit="image", disable=None) as bar:
         for some in chunks:
             both = np.stack([some, some[:, :, ::-1]], axis=1).reshape(-1, *some.shape[1:])
             made = [np.asarray(t, np.float16) for t in body.predict_on_batch(pixels.scaled(both))]
-            told.append([t.reshape(len(some), _VIEWS, -1) for t in made])
+            outputs.append([t.reshape(len(some), _VIEWS, -1) for t in made])
             bar.update(len(some))
-    values = [np.concatenate(several) for several in zip(*told, strict=True)]
+    values = [np.concatenate(several) for several in zip(*outputs, strict=True)]
     temporary = file.with_name(f".{file.name}")
     np.savez(temporary, *values)
     temporary.replace(file)

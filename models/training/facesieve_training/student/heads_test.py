@@ -100,5 +100,5 @@ def _stopped(*_: object, **__: object) -> None:
 
 
 def test_what_is_no_training_is_told() -> None:
-    told = Heads(images=0, rate=0, empty=1).faults()
-    assert told == ["images: 0 is below 1", "empty: 1 is not in 0..1", "rate: 0 must be above 0"]
+    result = Heads(images=0, rate=0, empty=1).faults()
+    assert result == ["images: 0 is below 1", "empty: 1 is not in 0..1", "rate: 0 must be above 0"]

@@ -76,9 +76,9 @@ class _Seen:
         self, directory: Path, teacher: list[Layer], kept: dict[int, int], images: Rows,
         rows: NDArray[np.int64], rng: np.random.Generator,
     ) -> None:  # fmt: skip
-        told = tf.function(lambda x: _told(teacher, kept, x))
+        targets = tf.function(lambda x: _targets(teacher, kept, x))
         self._directory = directory
-        shapes = [tuple(t.shape[1:]) for t in told(scaled(images[rows[:1]]))]
+        shapes = [tuple(t.shape[1:]) for t in targets(scaled(images[rows[:1]]))]
         self._images = self._file("images", (len(rows), *images[rows[:1]].shape[1:]), np.uint8)
         self._streams = [
             self._file(f"stream{k}", (len(rows), *shape), np.float16) for k, shape in enumerate(shapes)
@@ -89,7 +89,7 @@ class _Seen:
                 some = images[rows[at]]
                 flips = rng.random(len(some)) < 0.5
                 self._images[at] = np.where(flips[:, None, None, None], some[:, :, ::-1], some)
-                for held, values in zip(self._streams, told(scaled(self._images[at])), strict=True):
+                for held, values in zip(self._streams, targets(scaled(self._images[at])), strict=True):
                     held[at] = values
                 bar.update(len(some))
 
@@ -117,7 +117,7 @@ class _Seen:
                 yield made
 
 
-def _told(teacher: list[Layer], kept: dict[int, int], images: Any) -> list[Any]:
+def _targets(teacher: list[Layer], kept: dict[int, int], images: Any) -> list[Any]:
     """The streams behind these blocks, each at the places of a map of this side, and the embedding."""
     _, *streams, values = mobileface_forward.streams(teacher, images)
     embedding = mobileface_forward.embedding(teacher, values)
@@ -140,10 +140,10 @@ def _train(model: keras.Model, seen: _Seen, config: Imitation, seed: int) -> flo
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(images: tf.Tensor, wanted: list[tf.Tensor]) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            told = model(scaled(images), training=True)
+            outputs = model(scaled(images), training=True)
             left = [
                 tf.reduce_mean(tf.reduce_sum(tf.square(t - tf.cast(w, tf.float32)), -1)) / variance
-                for t, w, variance in zip(told, wanted, variances, strict=True)
+                for t, w, variance in zip(outputs, wanted, variances, strict=True)
             ]
             loss = tf.add_n(left[:-1]) + _EMBEDDING * left[-1]
         gradients = tape.gradient(loss, model.trainable_variables)

@@ -22,7 +22,7 @@ def load(student: keras.Model, path: Path, images: Iterable[np.ndarray]) -> list
     the moments of batches of images (N x 112 x 112 x 3, BGR); returns the labels that the file has, whose
     outputs start from there.
     """
-    with _told(path, _NO_WEIGHTS):
+    with _as_data_error(path, _NO_WEIGHTS):
         stored = exported.read(path.read_bytes())
         _give_convolutions(student, [held for held in stored if not held.dense])
         known = [held for held in stored if held.dense and _give_dense(student, held)]
@@ -32,13 +32,13 @@ def load(student: keras.Model, path: Path, images: Iterable[np.ndarray]) -> list
 
 def load_same(student: keras.Model, path: Path) -> None:
     """Give a student the weights that another training of the same one left."""
-    with _told(path, _NO_WEIGHTS):
+    with _as_data_error(path, _NO_WEIGHTS):
         student.load_weights(path)
 
 
 def mobileface(path: Path, like: OnnxTeacher) -> list[mobileface_onnx.Layer]:
     """The layers of a trained MobileFaceNet (ONNX, its input as the teacher's)."""
-    with _told(path, "is no MobileFaceNet, to start from or to match"):
+    with _as_data_error(path, "is no MobileFaceNet, to start from or to match"):
         return mobileface_onnx.read(path, like.colour, like.mean, like.std)
 
 
@@ -49,7 +49,7 @@ def prune_teacher(
     images, N x 112 x 112 x 3 BGR; returns the large one's layers.
     """
     teacher = mobileface(path, like)
-    with _told(path, "no student starts from it"):
+    with _as_data_error(path, "no student starts from it"):
         if config.mobileface is None:
             raise ValueError("only a MobileFaceNet can start from one; give student.mobileface")
         student.get_layer(FEATURE).set_weights(prune.start(student, config.mobileface, teacher, images))
@@ -57,7 +57,7 @@ def prune_teacher(
 
 
 @contextmanager
-def _told(path: Path, fault: str) -> Iterator[None]:
+def _as_data_error(path: Path, fault: str) -> Iterator[None]:
     """Tell what goes wrong inside as a fault of the file."""
     try:
         yield

@@ -59,8 +59,8 @@ def test_the_float_student_tells_what_the_exported_one_does(
     model = _student(mirror, width=width, depth=depth)
     assert set(initial.load(model, exported, [_images()])) == {"hidden", *LABELS}
     file, image = Int8Network(exported.read_bytes()), _images()[5]
-    told = _shipped(model)(quality.to_input(image[None]), training=False)
-    for mine, answer, details in zip(told, file.run(image), file.outputs(), strict=True):
+    result = _shipped(model)(quality.to_input(image[None]), training=False)
+    for mine, answer, details in zip(result, file.run(image), file.outputs(), strict=True):
         np.testing.assert_allclose(np.asarray(mine), answer, atol=12 * details["quantization"][0])
 
 

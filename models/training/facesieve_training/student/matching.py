@@ -21,7 +21,7 @@ from facesieve_training.student.network import FEATURE, BinsLoss
 
 NORM = "norm"
 """The label that the teacher tells, the length of its embedding; the others are the table's."""
-TOLD = -1
+FROM_TEACHER = -1
 """Truth of the norm where the teacher tells it."""
 COARSE = (12, 90)
 """Pixels across a face that has few."""
@@ -155,9 +155,9 @@ class Ranked(layers.Layer):  # type: ignore[misc]
         return ranked(length(embedding), self._knots)
 
 
-def mean_of_views(told: Any, count: int) -> Any:
+def mean_of_views(values: Any, count: int) -> Any:
     """For each of N rows the mean of all `count` views of the same image, which lie side by side: N x D."""
-    views = ops.reshape(told, (-1, count, told.shape[-1]))
+    views = ops.reshape(values, (-1, count, values.shape[-1]))
     return ops.repeat(ops.mean(views, axis=1), count, axis=0)
 
 
@@ -172,9 +172,9 @@ class MeanOfViews(layers.Layer):  # type: ignore[misc]
         """As many rows of as many values, which JAX cannot tell by itself."""
         return shape
 
-    def call(self, told: Any) -> Any:
+    def call(self, values: Any) -> Any:
         """Average."""
-        return mean_of_views(told, self._count)
+        return mean_of_views(values, self._count)
 
 
 def taught_outputs(
@@ -188,9 +188,9 @@ def taught_outputs(
     return outputs | {n: layers.Concatenate(dtype="float32")([outputs[n], beside[n]]) for n in beside}
 
 
-def feature_loss(_: Any, told: Any) -> Any:
+def feature_loss(_: Any, outputs: Any) -> Any:
     """Mean squared error of the first half of N x 2D values to the second."""
-    mine, wanted = ops.split(told, 2, axis=-1)
+    mine, wanted = ops.split(outputs, 2, axis=-1)
     return ops.mean(ops.square(mine - wanted), axis=-1)
 
 
@@ -200,7 +200,7 @@ class NormLoss:
     def __init__(self, bins: BinsLoss) -> None:
         self._bins = bins
 
-    def __call__(self, truth: Any, told: Any) -> Any:
+    def __call__(self, truth: Any, outputs: Any) -> Any:
         """Return the loss of each row."""
         truth = ops.reshape(truth, (-1, 1))
-        return self._bins(ops.where(truth < 0, told[:, -1:], truth), told[:, :-1])
+        return self._bins(ops.where(truth < 0, outputs[:, -1:], truth), outputs[:, :-1])

@@ -15,7 +15,7 @@ from facesieve_training.student import data, matching, network, stage
 from facesieve_training.student.background import Empty
 from facesieve_training.student.batches import Batches, Phase
 from facesieve_training.student.follow import Follow
-from facesieve_training.student.matching import NORM, TOLD, Matching
+from facesieve_training.student.matching import FROM_TEACHER, NORM, Matching
 from facesieve_training.student.network import FEATURE, StudentConfig
 from facesieve_training.student.views import Views
 from facesieve_training.teacher.imported import OnnxTeacher, Teacher
@@ -55,8 +55,8 @@ def config(face_directory: Path, tmp_path: Path) -> stage.Config:
 def test_the_teacher_tells_in_training_what_its_file_tells(tmp_path: Path) -> None:
     seen = images(3)
     wanted = Teacher(written(large(), tmp_path / "large.onnx"))(seen).embedding
-    told = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
-    np.testing.assert_allclose(told, wanted, rtol=1e-3, atol=1e-4)
+    result = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
+    np.testing.assert_allclose(result, wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_the_norm_is_ranked_as_the_label_is() -> None:
@@ -64,8 +64,8 @@ def test_the_norm_is_ranked_as_the_label_is() -> None:
     scale = data.Scale.fit(rng.gamma(4, 2, (500, 1)).astype(np.float32), (NORM,))
     vectors = rng.normal(0, 1, (200, 12)).astype(np.float32) * rng.uniform(0, 6, (200, 1)).astype(np.float32)
     wanted = scale.apply(np.linalg.norm(vectors, axis=1, keepdims=True))
-    told = np.asarray(matching.Ranked(scale.knots[NORM])(vectors))
-    np.testing.assert_allclose(told, wanted, atol=1e-3)
+    result = np.asarray(matching.Ranked(scale.knots[NORM])(vectors))
+    np.testing.assert_allclose(result, wanted, atol=1e-3)
 
 
 def test_a_blend_of_nothing_is_the_image_and_one_of_two_lies_between_them() -> None:
@@ -109,7 +109,7 @@ def test_of_blends_the_norm_alone_is_learnt_and_the_teacher_tells_it(config: sta
     )  # fmt: skip
     x, y, weights = batches(0)
     assert x.dtype == np.uint8
-    assert (y[NORM][:14] == TOLD).all(), "the last two are no faces"
+    assert (y[NORM][:14] == FROM_TEACHER).all(), "the last two are no faces"
     assert (y[NORM][14:] == 0).all()
     assert (weights[NORM] == 1).all()
     assert (weights["agreement"][:8] == 0).all()
@@ -124,21 +124,21 @@ def test_losses_are_to_what_the_teacher_says_of_the_images_seen(config: stage.Co
     student = stage.make_student(config, labels, rows)
     model = stage.in_training(student, config, labels, rows, 10, large(), scale)
     seen = images(4)
-    told = {name: np.asarray(value) for name, value in model(seen).items()}
+    result = {name: np.asarray(value) for name, value in model(seen).items()}
     each = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
     wanted = each.reshape(2, 2, -1).mean(axis=1).repeat(2, axis=0)
     mine = {name: np.asarray(v) for name, v in student(seen.astype(np.float32) / 128 - 1).items()}
     np.testing.assert_allclose(
-        np.asarray(matching.feature_loss(None, told[FEATURE])),
+        np.asarray(matching.feature_loss(None, result[FEATURE])),
         np.square(mine[FEATURE] - wanted).mean(axis=1),
         rtol=1e-4,
     )
     bins = network.BinsLoss(Views())
     norms = scale.apply(np.stack([np.zeros(4), np.linalg.norm(each, axis=1)], axis=1))[:, 1:]
     norms = norms.reshape(2, 2, 1).mean(axis=1).repeat(2, axis=0)
-    truth = np.array([[TOLD], [TOLD], [0.3], [0]], np.float32)
+    truth = np.array([[FROM_TEACHER], [FROM_TEACHER], [0.3], [0]], np.float32)
     np.testing.assert_allclose(
-        np.asarray(matching.NormLoss(bins)(truth, told[NORM])),
+        np.asarray(matching.NormLoss(bins)(truth, result[NORM])),
         np.asarray(bins(np.where(truth < 0, norms, truth).astype(np.float32), mine[NORM])),
         rtol=1e-2,
     )
@@ -161,8 +161,8 @@ def test_a_pruned_student_comes_nearer_to_its_teacher_on_other_people(
     def left(weights: str) -> float:
         student = stage.make_student(config, labels, np.arange(len(labels)))
         student.load_weights(directory / weights)
-        told = np.asarray(student(seen.astype(np.float32) / 128 - 1)[FEATURE])
-        return float(np.square(told - wanted).mean())
+        result = np.asarray(student(seen.astype(np.float32) / 128 - 1)[FEATURE])
+        return float(np.square(result - wanted).mean())
 
     assert left("student.weights.h5") < 0.98 * left("begun.weights.h5")
 

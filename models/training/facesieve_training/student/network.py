@@ -58,14 +58,14 @@ def build(config: StudentConfig, features: int, classes: int = 0, dtype: str = "
     """Build the student: outputs FEATURE (N x features), each label (N x bins logits), CLASSES if any."""
     backbone = mobileface(config.mobileface, dtype) if config.mobileface else resnet(config.network, dtype)
     pooled = backbone.output
-    read, told = layers.Dense, pooled
+    read, trunk = layers.Dense, pooled
     if config.network.mirror:
         read = mirror.MirrorReadout
-        told = mirror.MirrorDense(2 * features, name="recognised", dtype=dtype)(pooled)
+        trunk = mirror.MirrorDense(2 * features, name="recognised", dtype=dtype)(pooled)
         hidden = mirror.MirrorDense(config.hidden, name=_HIDDEN, dtype=dtype)(pooled)
     else:
         hidden = layers.Dense(config.hidden, activation="relu", name=_HIDDEN, dtype=dtype)(pooled)
-    feature = read(features, name=FEATURE, dtype="float32")(told)
+    feature = read(features, name=FEATURE, dtype="float32")(trunk)
     if config.length:
         # The labels read the feature and do not bend it, for it carries over to faces unlike the training's.
         squares = Square(dtype=dtype)(feature)
@@ -74,7 +74,7 @@ def build(config: StudentConfig, features: int, classes: int = 0, dtype: str = "
     outputs = {name: read(config.bins, name=name, dtype="float32")(hidden) for name in config.labels}
     outputs[FEATURE] = feature
     if classes:
-        outputs[CLASSES] = read(classes, name=CLASSES, dtype="float32")(told)
+        outputs[CLASSES] = read(classes, name=CLASSES, dtype="float32")(trunk)
     return keras.Model(backbone.input, outputs, name=f"student_{backbone.name}")
 
 
@@ -129,9 +129,9 @@ class BinsLoss:
         place = ops.reshape(truth, (-1, 1)) * (count - 1)
         soft = ops.maximum(1 - ops.abs(place - ops.arange(count, dtype="float32")), 0)
         entropy = ops.categorical_crossentropy(soft, logits, from_logits=True)
-        told = expectation(logits)
-        loss = entropy + 10 * ops.square(told - ops.reshape(truth, (-1,)))
-        views = ops.reshape(told, (-1, self._views.count))
+        predicted = expectation(logits)
+        loss = entropy + 10 * ops.square(predicted - ops.reshape(truth, (-1,)))
+        views = ops.reshape(predicted, (-1, self._views.count))
         apart = views - ops.mean(views, axis=1, keepdims=True)
         return loss + self._views.consistency * ops.square(ops.reshape(apart, (-1,)))
 
@@ -151,8 +151,8 @@ class ClassLoss:
     def __call__(self, truth: Any, logits: Any) -> Any:
         """Return the weighted sum for each row."""
         embedding = ops.normalize(truth[:, :-3], axis=-1)
-        told = ops.softmax(self._scale * ops.matmul(embedding, ops.transpose(self._prototypes)))
-        of_teacher = ops.categorical_crossentropy(told, logits, from_logits=True)
+        teacher = ops.softmax(self._scale * ops.matmul(embedding, ops.transpose(self._prototypes)))
+        of_teacher = ops.categorical_crossentropy(teacher, logits, from_logits=True)
         person = ops.cast(truth[:, -3], "int32")
         of_truth = ops.sparse_categorical_crossentropy(person, logits, from_logits=True)
         return truth[:, -2] * of_teacher + truth[:, -1] * of_truth

@@ -167,14 +167,14 @@ def run(config: Config, run: Run) -> None:
         material = follow.gather(source.faces, labels, scaled, rows, empty.images)
         teachers = Teachers.of(source.config, matched)
         _follow(student, config, config.follow, teachers, scale, material, run)
-    told_by = matched if config.matching else None
-    model = in_training(student, config, labels, rows, batches.epoch, told_by, scale)
+    view_teacher = matched if config.matching else None
+    model = in_training(student, config, labels, rows, batches.epoch, view_teacher, scale)
     judged = np.flatnonzero(test)
-    told: dict[str, float] = {}
+    figures: dict[str, float] = {}
 
     def judge() -> dict[str, float]:
-        told.update(correlations(predict(shipped, images, judged), scaled[judged], names))
-        return told
+        figures.update(correlations(predict(shipped, images, judged), scaled[judged], names))
+        return figures
 
     Loop(model, batches, run, config.save_every, hosts).train(
         sum(phase.epochs for phase in config.phases), batches.epoch, judge
@@ -271,14 +271,14 @@ def in_training(
 
 
 def correlations(
-    told: NDArray[np.float32], truth: NDArray[np.float32], names: tuple[str, ...]
+    predicted: NDArray[np.float32], truth: NDArray[np.float32], names: tuple[str, ...]
 ) -> dict[str, float]:
     """Spearman's correlation of prediction and label, for each label that has one."""
     found = {}
     for i, name in enumerate(names):
-        known = np.isfinite(truth[:, i]) if len(told) else np.zeros(0, bool)
+        known = np.isfinite(truth[:, i]) if len(predicted) else np.zeros(0, bool)
         if known.sum() > 2:
-            found[f"spearman_{name}"] = float(spearmanr(told[known, i], truth[known, i]).statistic)
+            found[f"spearman_{name}"] = float(spearmanr(predicted[known, i], truth[known, i]).statistic)
     return found
 
 
@@ -286,9 +286,9 @@ def predict(
     shipped: keras.Model, images: data.Images, rows: NDArray[np.int64], batch: int = 64
 ) -> NDArray[np.float32]:
     """Predict the labels (0..1) of these rows, N x labels, with what `network.inference` returns."""
-    told = [np.zeros((0, len(shipped.outputs)), np.float32)]
+    predicted = [np.zeros((0, len(shipped.outputs)), np.float32)]
     for first in range(0, len(rows), batch):
         x = scaled(images[rows[first : first + batch]])
         values = [keras.ops.convert_to_numpy(network.expectation(o)) for o in shipped.predict_on_batch(x)]
-        told.append(np.stack(values, axis=1))
-    return np.concatenate(told)
+        predicted.append(np.stack(values, axis=1))
+    return np.concatenate(predicted)

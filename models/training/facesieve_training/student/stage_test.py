@@ -84,9 +84,9 @@ def test_a_small_student_learns_its_labels_by_heart(config: stage.Config, tmp_pa
 def test_a_phase_may_be_a_part_of_an_epoch(config: stage.Config, tmp_path: Path) -> None:
     phases = (Phase(0.5, feature=1.0), Phase(0.75, labels=1.0))
     train(replace(config, phases=phases), tmp_path / "run")
-    told = pd.read_csv(tmp_path / "run" / "metrics.csv")
-    steps = round(told["step"].iloc[0] / told["epoch"].iloc[0])
-    assert told["step"].iloc[-1] == round(1.25 * steps)
+    result = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    steps = round(result["step"].iloc[0] / result["epoch"].iloc[0])
+    assert result["step"].iloc[-1] == round(1.25 * steps)
 
     source = data.LabelRun(config.labels)
     labels = source.read(("agreement",))

@@ -43,17 +43,17 @@ class Teachers:
         masks = formulas.masks(m.count, layers[-1].kernel.shape[0], m.rate, config.seed)
         return cls(layers, masks, m.normalise, _lightqnet(config.lightqnet) if config.lightqnet else None)
 
-    def tell(self, faces: Any, others: Any) -> tuple[Any, dict[str, Any]]:
+    def predict(self, faces: Any, others: Any) -> tuple[Any, dict[str, Any]]:
         """Embeddings [N,D] of N x 112 x 112 x 3 faces, BGR 0..255, and labels, each [N,1]; others [N,D]
         is the mean of the unit embeddings of other images of each one's person.
         """
         *_, values = mobileface_forward.streams(self.layers, scaled(faces))
         embedding = mobileface_forward.embedding(self.layers, values)
         cosine = ops.sum(ops.normalize(embedding, axis=-1) * others, axis=-1, keepdims=True)
-        told = {NORM: length(embedding), ROBUSTNESS: self._robustness(values), AGREEMENT: (cosine + 1) / 2}
+        labels = {NORM: length(embedding), ROBUSTNESS: self._robustness(values), AGREEMENT: (cosine + 1) / 2}
         if self.lightqnet:
-            told[LIGHTQNET] = lightqnet.score(self.lightqnet, faces)[:, None]
-        return embedding, told
+            labels[LIGHTQNET] = lightqnet.score(self.lightqnet, faces)[:, None]
+        return embedding, labels
 
     def _robustness(self, values: Any) -> Any:
         """As `formulas.robustness` has it, of the embeddings under all masks."""

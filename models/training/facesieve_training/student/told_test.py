@@ -23,11 +23,11 @@ def test_it_is_what_the_table_says(face_directory: Path, tmp_path: Path) -> None
     clean = np.flatnonzero(labels.variant == 0)
     seen = data.Images(held, labels, None)[clean]
     others = of_others(labels.embedding[clean], labels.identity[clean])
-    embedding, told = Teachers.of(config, large()).tell(seen, others)
+    embedding, result = Teachers.of(config, large()).predict(seen, others)
     np.testing.assert_allclose(embedding, labels.embedding[clean], rtol=5e-3, atol=5e-3)
     for k, name in enumerate(NAMES):
         np.testing.assert_allclose(
-            np.asarray(told[name])[:, 0], labels.labels[clean, k], rtol=2e-3, err_msg=name
+            np.asarray(result[name])[:, 0], labels.labels[clean, k], rtol=2e-3, err_msg=name
         )
         assert np.nanstd(labels.labels[clean, k]) > 1e-4
 

@@ -51,16 +51,16 @@ def faces() -> np.ndarray:
 
 
 def test_what_nothing_changes_is_the_middle_of_the_face(faces: np.ndarray, there: There) -> None:
-    told = there("blends", faces, np.zeros(6, bool), STILL, 1.0)
-    np.testing.assert_array_equal(told, faces[:, 8:-8, 8:-8])
+    result = there("blends", faces, np.zeros(6, bool), STILL, 1.0)
+    np.testing.assert_array_equal(result, faces[:, 8:-8, 8:-8])
 
 
 def test_the_plain_ones_come_as_they_are(faces: np.ndarray, there: There) -> None:
     plain = np.arange(6) < 2
-    told = there("blends", faces, plain, Change(rotation=15, brightness=40), 0.0)
-    np.testing.assert_array_equal(told[:2], faces[:2, 8:-8, 8:-8])
-    assert (np.abs(told[2:] - faces[2:, 8:-8, 8:-8]).mean(axis=(1, 2, 3)) > 2).all()
-    np.testing.assert_array_equal(told, np.round(np.clip(told, 0, 255)))
+    result = there("blends", faces, plain, Change(rotation=15, brightness=40), 0.0)
+    np.testing.assert_array_equal(result[:2], faces[:2, 8:-8, 8:-8])
+    assert (np.abs(result[2:] - faces[2:, 8:-8, 8:-8]).mean(axis=(1, 2, 3)) > 2).all()
+    np.testing.assert_array_equal(result, np.round(np.clip(result, 0, 255)))
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def test_each_change_is_about_as_strong_as_opencvs(change: str, faces: np.ndarra
     config = replace(STILL, **{change: strong.get(change, 0.4)})
     many = np.tile(faces, (40, 1, 1, 1))
     middle = many[:, 8:-8, 8:-8].astype(float)
-    told = np.abs(there("blends", many, np.zeros(240, bool), config, 1.0) - middle).mean(axis=(1, 2, 3))
+    result = np.abs(there("blends", many, np.zeros(240, bool), config, 1.0) - middle).mean(axis=(1, 2, 3))
     middles = many[:, 8:-8, 8:-8].copy()
     other = matching.blend(middles, middles[::-1], config, np.random.default_rng(2))
     wanted = np.abs(other.astype(float) - middle).mean(axis=(1, 2, 3))
-    assert told.mean() == pytest.approx(wanted.mean(), rel=0.2)
-    assert told.std() == pytest.approx(wanted.std(), rel=0.35)
+    assert result.mean() == pytest.approx(wanted.mean(), rel=0.2)
+    assert result.std() == pytest.approx(wanted.std(), rel=0.35)
 
 
 def test_few_pixels_leave_what_opencv_leaves(faces: np.ndarray, there: There) -> None:
@@ -85,8 +85,8 @@ def test_few_pixels_leave_what_opencv_leaves(faces: np.ndarray, there: There) ->
     for side in (20, 37, 90):
         few = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
         wanted = cv2.resize(few, (112, 112), interpolation=cv2.INTER_LINEAR)
-        told = np.einsum("ij,jkc,lk->ilc", shrink[side], image, shrink[side])
-        np.testing.assert_allclose(told, wanted, atol=0.1)
+        result = np.einsum("ij,jkc,lk->ilc", shrink[side], image, shrink[side])
+        np.testing.assert_allclose(result, wanted, atol=0.1)
     np.testing.assert_allclose(shrink[112], np.eye(112), atol=1e-6)
 
 
@@ -94,10 +94,10 @@ def test_it_turns_and_moves_as_opencv_does(faces: np.ndarray, there: There) -> N
     turn, zoom, face = np.deg2rad(9.0), 1.2, faces[0].astype(np.float32)
     matrix = cv2.getRotationMatrix2D((63.5, 63.5), 9.0, zoom)
     for move in ([0.0, 0.0], [3.0, -2.0]):
-        told = there("_warped", face[None], [[turn]], [[zoom]], [move], 8.0)[0]
+        result = there("_warped", face[None], [[turn]], [[zoom]], [move], 8.0)[0]
         moved = np.roll(face, (-int(move[1]), -int(move[0])), (0, 1))
         wanted = cv2.warpAffine(moved, matrix, (128, 128), flags=cv2.INTER_LINEAR)
-        assert np.abs(told - wanted[8:120, 8:120]).mean() < 1
+        assert np.abs(result - wanted[8:120, 8:120]).mean() < 1
 
 
 def test_views_are_moved_mirrored_and_lit(faces: np.ndarray, there: There) -> None:

@@ -65,8 +65,8 @@ def test_too_little_is_an_error_that_says_what_to_do(face_directory: Path) -> No
 def test_every_bad_file_is_named_before_training(face_directory: Path) -> None:
     (face_directory / "p03" / "1.png").write_bytes(b"no image")
     cv2.imwrite(str(face_directory / "p05" / "2.png"), np.zeros((100, 128, 3), np.uint8))
-    with pytest.raises(DataError) as told:
+    with pytest.raises(DataError) as result:
         made(face_directory, 9).check()
-    first, second = str(told.value).splitlines()
+    first, second = str(result.value).splitlines()
     assert first.endswith("p03/1.png: is no readable image; remove or replace it")
     assert "p05/2.png: is 128x100; aligned faces are square" in second

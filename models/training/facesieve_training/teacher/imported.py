@@ -91,8 +91,8 @@ class Teacher:
         parts = []
         for start in range(0, len(images), step):
             some = self._planes(images[start : start + step])
-            told = self._head.run(self._outputs, {self._input: _filled(some, self._step)})
-            parts.append([value[: len(some)].reshape(len(some), -1) for value in told])
+            outputs = self._head.run(self._outputs, {self._input: _filled(some, self._step)})
+            parts.append([value[: len(some)].reshape(len(some), -1) for value in outputs])
         embedding, cut, low = [np.concatenate(values) for values in zip(*parts, strict=True)]
         return Features(embedding, cut, low)
 
@@ -153,8 +153,8 @@ def _input(model: onnx.ModelProto, file: Path) -> str:
     if len(shape) != 4 or any(
         has not in (None, want) for has, want in zip(shape[1:], (3, SIZE, SIZE), strict=True)
     ):
-        told = "x".join(str(d or "N") for d in shape)
-        raise DataError(f"{file}: its input {inputs[0].name} is {told}; a teacher takes Nx3x{SIZE}x{SIZE}")
+        given = "x".join(str(d or "N") for d in shape)
+        raise DataError(f"{file}: its input {inputs[0].name} is {given}; a teacher takes Nx3x{SIZE}x{SIZE}")
     return str(inputs[0].name)
 
 

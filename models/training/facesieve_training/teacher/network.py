@@ -66,9 +66,9 @@ def build(config: TeacherNetwork, classes: int, dtype: str = "float32") -> Built
     kept = layers.Dropout(config.dropout, name="dropout", dtype="float32")(cut)
     feature = layers.Dense(config.feature, name="feature", dtype="float32")(kept)
     head: Any = layers.Dense if config.head.kind == "softmax" else Cosines
-    told = head(classes, name="classes", dtype="float32")(feature)
+    logits = head(classes, name="classes", dtype="float32")(feature)
     return Built(
-        keras.Model(images, told, name="training"),
+        keras.Model(images, logits, name="training"),
         keras.Model(images, {EMBEDDING: feature, CUT: cut, LOW: seen}, name="teacher"),
     )
 

@@ -31,9 +31,9 @@ def test_dropout_lies_between_cut_and_feature_and_only_in_training() -> None:
 def test_arcface_ends_in_cosines() -> None:
     config = TeacherNetwork(NetworkConfig(10, 0.125), feature=4, head=Head("arcface"))
     built = network.build(config, classes=5)
-    told = np.asarray(built.trained(np.zeros((1, 112, 112, 3), np.uint8), training=False))
-    assert told.shape == (1, 5)
-    assert np.abs(told).max() <= 1 + 1e-6
+    result = np.asarray(built.trained(np.zeros((1, 112, 112, 3), np.uint8), training=False))
+    assert result.shape == (1, 5)
+    assert np.abs(result).max() <= 1 + 1e-6
 
 
 def test_bad_values_are_named() -> None:

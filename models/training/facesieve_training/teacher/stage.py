@@ -83,11 +83,11 @@ def _import(config: imported.OnnxTeacher, verifier: Verifier | None, run: Run) -
     run.set_data_hash(file_digest(config.onnx)[:16])
     run.rewind(-1)
     teacher = imported.Teacher(config)
-    told = verifier(lambda faces: teacher(faces).embedding) if verifier else {}
-    log.info("%s: dropout goes to %d values; %s", config.onnx, teacher.cut_width, told or "not judged")
-    if told:
-        run.log(0, **told)
-    run.finish(cut=teacher.cut_width, **told)
+    accuracy = verifier(lambda faces: teacher(faces).embedding) if verifier else {}
+    log.info("%s: dropout goes to %d values; %s", config.onnx, teacher.cut_width, accuracy or "not judged")
+    if accuracy:
+        run.log(0, **accuracy)
+    run.finish(cut=teacher.cut_width, **accuracy)
 
 
 def _train(config: Config, gallery: Gallery, verifier: Verifier | None, run: Run) -> None:

@@ -71,19 +71,19 @@ def test_the_files_of_a_run_all_give_the_same_embedding(kind: str, tiny: Path, t
     teacher = open_teacher(TeacherSource(run=done))
     assert isinstance(teacher, trained.Teacher)
     images = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
-    told = teacher(images)
-    assert told.cut.shape == (3, teacher.cut_width)
-    np.testing.assert_allclose(teacher.embed_cut(told.cut), told.embedding, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(teacher(images[:1]).embedding, told.embedding[:1], rtol=1e-2, atol=1e-3)
+    result = teacher(images)
+    assert result.cut.shape == (3, teacher.cut_width)
+    np.testing.assert_allclose(teacher.embed_cut(result.cut), result.embedding, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(teacher(images[:1]).embedding, result.embedding[:1], rtol=1e-2, atol=1e-3)
 
     file = TeacherSource(run=done).as_onnx()
     assert file == OnnxTeacher(done / "teacher.onnx", cut="cut", low="low", colour="BGR")
     other = imported.Teacher(file, threads=1)(images)
     # Trained and run in bfloat16 by Keras, in float32 by onnxruntime.
-    np.testing.assert_allclose(other.embedding, told.embedding, rtol=0.05, atol=0.05)
-    channels = told.low.shape[1] // 28**2
+    np.testing.assert_allclose(other.embedding, result.embedding, rtol=0.05, atol=0.05)
+    channels = result.low.shape[1] // 28**2
     moved = other.low.reshape(3, channels, -1).swapaxes(1, 2).reshape(3, -1)
-    np.testing.assert_allclose(moved, told.low, rtol=0.05, atol=0.1)
+    np.testing.assert_allclose(moved, result.low, rtol=0.05, atol=0.1)
 
     with np.load(done / "classes.npz") as classes:
         assert classes["kernel"].shape == (8, 12)
@@ -123,15 +123,15 @@ def test_an_image_that_goes_bad_in_the_middle_is_named(
 
 
 def test_faults_are_told_all_at_once() -> None:
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as result:
         load(None, stage.Config, ["network.head.scale=-1", "optimiser.factor=2"])
-    assert str(told.value).splitlines() == [
+    assert str(result.value).splitlines() == [
         "configuration: network.head.scale: -1.0 must be above 0",
         "configuration: optimiser.factor: 2.0 is not above 0 and at most 1",
     ]
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as result:
         load(None, stage.Config, ["epochs=0"])
-    assert str(told.value).splitlines() == [
+    assert str(result.value).splitlines() == [
         "configuration: faces: is required to train a teacher (or import one with teacher.onnx)",
         "configuration: epochs: must be 1 or more, not 0",
     ]

@@ -37,9 +37,9 @@ class Teacher:
         self._batch = max(self._batch, len(images))
         batch = np.zeros((self._batch, *images.shape[1:]), np.uint8)
         batch[: len(images)] = images
-        told = self._model.predict_on_batch(batch)
+        outputs = self._model.predict_on_batch(batch)
         embedding, cut, low = [
-            np.asarray(told[name], np.float32)[: len(images)].reshape(len(images), -1)
+            np.asarray(outputs[name], np.float32)[: len(images)].reshape(len(images), -1)
             for name in (EMBEDDING, CUT, LOW)
         ]
         return Features(embedding, cut, low)

@@ -43,15 +43,17 @@ class Verifier:
         """Read the protocol and find its faces; pairs that lack one are left out, and counted in the log."""
         self._gallery: Gallery = open_gallery(config.faces)
         known = {key: row for row, key in enumerate(self._gallery.keys)}
-        told = list(_pairs(config))
-        kept = [pair for pair in told if pair.left in known and pair.right in known]
+        listed = list(_pairs(config))
+        kept = [pair for pair in listed if pair.left in known and pair.right in known]
         if len({pair.mated for pair in kept}) < 2:
             raise DataError(
-                f"{config.pairs or config.faces}: of {len(told)} pairs {len(kept)} have their faces in "
+                f"{config.pairs or config.faces}: of {len(listed)} pairs {len(kept)} have their faces in "
                 f"{config.faces}; mated and non-mated ones are needed"
             )
-        if len(kept) < len(told):
-            log.warning("%d of %d pairs are left out: a face is missing", len(told) - len(kept), len(told))
+        if len(kept) < len(listed):
+            log.warning(
+                "%d of %d pairs are left out: a face is missing", len(listed) - len(kept), len(listed)
+            )
         found = np.array([(known[pair.left], known[pair.right]) for pair in kept], np.int64)
         self._rows, at = np.unique(found, return_inverse=True)
         at = at.reshape(found.shape)
@@ -74,12 +76,14 @@ def accuracy(similarity: NDArray[np.float64], mated: Bools) -> tuple[float, floa
     """Mean and standard error, over ten folds in order, of the accuracy at the threshold best on the other
     nine.
     """
-    told = []
+    accuracies = []
     for held in np.array_split(np.arange(len(mated)), min(_FOLDS, len(mated))):
         rest = np.delete(np.arange(len(mated)), held)
         threshold = best_threshold(similarity[rest], mated[rest])
-        told.append(float(np.mean((similarity[held] > threshold) == mated[held])))
-    return float(np.mean(told)), float(np.std(told, ddof=1) / np.sqrt(len(told))) if len(told) > 1 else 0.0
+        accuracies.append(float(np.mean((similarity[held] > threshold) == mated[held])))
+    return float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(len(accuracies))) if len(
+        accuracies
+    ) > 1 else 0.0
 
 
 def best_threshold(similarity: NDArray[np.float64], mated: Bools) -> float:

@@ -13,8 +13,8 @@ def test_the_best_threshold_is_that_of_trying_all() -> None:
         mated = rng.random(30) < 0.5
         similarity = np.round(rng.normal(0, 1, 30) + mated, 1)
         tried = [np.mean((similarity > t) == mated) for t in [-np.inf, *(np.unique(similarity) + 1e-9)]]
-        told = best_threshold(similarity, mated)
-        assert np.mean((similarity > told) == mated) == max(tried)
+        result = best_threshold(similarity, mated)
+        assert np.mean((similarity > result) == mated) == max(tried)
 
 
 def test_accuracy_of_separable_pairs_is_one_and_of_noise_about_a_half() -> None:

@@ -21,11 +21,11 @@ def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]], di
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(8.4, 5.2), layout="constrained")
         axes = figure.subplots(2, 2, sharex=True, sharey="row")
-        for column, (title, told) in enumerate((("clean", clean[0]), ("degraded", degraded[0]))):
-            rate = told["false_per_image"]
+        for column, (title, figures) in enumerate((("clean", clean[0]), ("degraded", degraded[0]))):
+            rate = figures["false_per_image"]
             axes[0][column].set_title(f"{title}, {rate:g} false faces an image", fontsize=9)
-            _plot(axes[0][column], told["sizes"], "recall")
-            _plot(axes[1][column], told["sizes"], "landmark_error")
+            _plot(axes[0][column], figures["sizes"], "recall")
+            _plot(axes[1][column], figures["sizes"], "landmark_error")
             axes[1][column].set_xlabel("size of the face, pixels")
         axes[0][0].set_ylabel("recall")
         axes[1][0].set_ylabel("landmark error, of the eyes' distance")

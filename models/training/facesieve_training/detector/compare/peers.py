@@ -66,13 +66,13 @@ class Peer:
 def on_views(peers: Sequence[Peer], nms: float, network: NetworkConfig) -> dict[str, OnView]:
     """The peers on views, with their second looks; those of one file look at a view once together."""
     first: dict[Path, OnView] = {}
-    told = {}
+    detectors = {}
     for peer in peers:
         if peer.file not in first:
             first[peer.file] = once(peer.open(nms, network))
         again = peer.again(nms, network)
-        told[peer.name] = first[peer.file] if again is None else twice(first[peer.file], again)
-    return told
+        detectors[peer.name] = first[peer.file] if again is None else twice(first[peer.file], again)
+    return detectors
 
 
 def once(detect: Detect) -> OnView:

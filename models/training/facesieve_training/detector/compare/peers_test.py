@@ -31,9 +31,9 @@ def test_peers_of_one_file_look_at_a_view_once(views: list[View], monkeypatch: p
     assert looks.count("marks.tflite") == 2 * len(views[0].faces), "all are known of: 0.4 and above"
 
 
-@pytest.mark.parametrize(("first", "second", "told"), [(0.4, 0.9, 0.65), (0.8, 0.5, 0.8)])
+@pytest.mark.parametrize(("first", "second", "raised"), [(0.4, 0.9, 0.65), (0.8, 0.5, 0.8)])
 def test_a_second_look_changes_landmarks_and_raises_the_score(
-    first: float, second: float, told: float
+    first: float, second: float, raised: float
 ) -> None:
     full = np.zeros((256, 384, 3), np.uint8)
     view = View(full[::2, ::2], np.zeros((0, 15), np.float32), full, 0.5)
@@ -42,7 +42,7 @@ def test_a_second_look_changes_landmarks_and_raises_the_score(
     marked = twice(once(lambda _image, _threshold: found), lambda *_: inside[None])(view)
     np.testing.assert_array_equal(marked[:, :4], found[:, :4])
     np.testing.assert_array_equal(marked[1], found[1], "what the daemon does not know of stays")
-    assert marked[0, 14] == pytest.approx(told)
+    assert marked[0, 14] == pytest.approx(raised)
     # 40 pixels of the view are 80 of the full image, whose square of 128 around (120, 100) is shown as 96.
     wanted = (inside[4:14].reshape(5, 2) * 128 / 96 + [120 - 64, 100 - 64]) * 0.5
     np.testing.assert_allclose(marked[0, 4:14].reshape(5, 2), wanted, atol=1e-4)

@@ -59,7 +59,7 @@ def recognise(detectors: Mapping[str, OnView], config: RecogniseConfig, seed: in
     embed = _embedder(config.matcher)
     faces = FaceSet(config.faces, config.identities)
     numbers = {name: k for k, name in enumerate(faces.identities)}
-    told = []
+    results = []
     for scale in config.scales:
         people: list[int] = []
         cut: dict[str, list[Image]] = {name: [] for name in detectors}
@@ -81,8 +81,8 @@ def recognise(detectors: Mapping[str, OnView], config: RecogniseConfig, seed: in
             for name, parts in known.items()
             if parts
         }
-        told.append({"scale": scale, "faces": len(people), "detectors": figures})
-    return told
+        results.append({"scale": scale, "faces": len(people), "detectors": figures})
+    return results
 
 
 def _embedder(matcher: Network) -> Any:

@@ -65,10 +65,10 @@ def detector(off: float, seed: int = 3) -> OnView:
 def test_faces_that_are_cut_well_are_told_apart_better(config: RecogniseConfig) -> None:
     whole, half = recognise({"exact": detector(0), "sloppy": detector(6)}, config, 1)
     assert (whole["scale"], half["scale"], whole["faces"]) == (1.0, 0.5, 12)
-    for told in (whole["detectors"], half["detectors"]):
-        assert told["exact"]["pairs"] == 6
-        assert told["exact"]["fnmr"] == 0
-        assert told["exact"]["separation"] > 2 * told["sloppy"]["separation"]
+    for result in (whole["detectors"], half["detectors"]):
+        assert result["exact"]["pairs"] == 6
+        assert result["exact"]["fnmr"] == 0
+        assert result["exact"]["separation"] > 2 * result["sloppy"]["separation"]
     assert whole["detectors"]["exact"] == half["detectors"]["exact"], (
         "faces are cut out of the image as it is"
     )

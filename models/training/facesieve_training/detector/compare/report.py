@@ -6,9 +6,9 @@ from typing import Any
 from facesieve_training.detector.compare.chart import band
 
 
-def markdown(told: dict[str, Any]) -> str:
+def markdown(results: dict[str, Any]) -> str:
     """The whole report."""
-    names = told["peers"]
+    names = results["peers"]
     lines = [f"# {names[0]} beside {', '.join(names[1:])}", ""]
     lines += [
         "Size: square root of the box's area in pixels of the network's input. Landmarks: mean distance of "
@@ -19,30 +19,30 @@ def markdown(told: dict[str, Any]) -> str:
         "",
     ]
     for kind in ("clean", "degraded"):
-        part = told[kind]
-        lines += [f"## {told['held_out']} held-out images, {part['images']} views, {kind}", ""]
+        part = results[kind]
+        lines += [f"## {results['held_out']} held-out images, {part['images']} views, {kind}", ""]
         for at in part["rates"]:
             lines += _at_rate(at, names, "image")
         lines += _own(part["own"], "image")
     lines += ["![recall and landmarks over size](recall.png)", ""]
-    for part in told["cameras"]:
+    for part in results["cameras"]:
         lines += [
             f"## A camera with {part['times']:g} times the input's pixels a line, {part['images']} views",
             "",
         ]
         lines += [*_at_rate(part, names, "image"), *_own(part["own"], "image")]
-    for name, part in told["recordings"].items():
+    for name, part in results["recordings"].items():
         rates = ", ".join(f"{peer} {rate:g}" for peer, rate in part["false_per_image"].items())
-        told_at = (
-            f"At the scores of {told['clean']['rates'][0]['false_per_image']:g} false faces a clean image"
+        heading = (
+            f"At the scores of {results['clean']['rates'][0]['false_per_image']:g} false faces a clean image"
         )
-        lines += [f"## Recording {name}", "", f"{told_at} (false faces a frame: {rates}):", ""]
+        lines += [f"## Recording {name}", "", f"{heading} (false faces a frame: {rates}):", ""]
         lines += [*table(part["sizes"], names), "", *_at_rate(part["alike"], names, "frame")]
         lines += _own(part["own"], "frame")
-    lines += [*_scores(told["scores"]), ""] if "scores" in told else []
-    lines += [*_recognition(told["recognition"]), ""] if "recognition" in told else []
-    lines += _empty(told)
-    lines += _speed(told["milliseconds"])
+    lines += [*_scores(results["scores"]), ""] if "scores" in results else []
+    lines += [*_recognition(results["recognition"]), ""] if "recognition" in results else []
+    lines += _empty(results)
+    lines += _speed(results["milliseconds"])
     lines += ["Images of failures: sheets-clean, sheets-degraded and sheet-*.png beside this file.", ""]
     return "\n".join(lines)
 
@@ -69,12 +69,12 @@ def _at_rate(at: dict[str, Any], names: Sequence[str], unit: str) -> list[str]:
 def _own(own: dict[str, Any], unit: str) -> list[str]:
     if not own["scores"]:
         return []
-    told = ", ".join(
+    rates = ", ".join(
         f"{name} {own['false_per_image'][name]:g} at {score:g}" for name, score in own["scores"].items()
     )
     names = list(own["scores"])
     return [
-        f"At the default thresholds (false faces a {unit}: {told}):",
+        f"At the default thresholds (false faces a {unit}: {rates}):",
         "",
         *table(own["sizes"], names),
         "",
@@ -110,21 +110,21 @@ def _recognition(scales: Sequence[dict[str, Any]]) -> list[str]:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for part in scales:
-        for name, told in part["detectors"].items():
-            figures = f"{_figure(told['fnmr'])} | {_figure(told['separation'])}"
-            lines.append(f"| {part['scale']:g} | {part['faces']} | {told['pairs']} | {name} | {figures} |")
+        for name, result in part["detectors"].items():
+            figures = f"{_figure(result['fnmr'])} | {_figure(result['separation'])}"
+            lines.append(f"| {part['scale']:g} | {part['faces']} | {result['pairs']} | {name} | {figures} |")
     return lines
 
 
-def _empty(told: dict[str, Any]) -> list[str]:
+def _empty(results: dict[str, Any]) -> list[str]:
     lines = ["## Where nobody shows a face", ""]
     known = {"peers", "held_out", "clean", "degraded", "cameras", "recordings", "scores", "recognition"}
     known.add("milliseconds")
-    for name, part in told.items():
+    for name, part in results.items():
         if name in known:
             continue
         lines += [f"{name}, {part['images']} images:", ""]
-        for peer in (peer for peer in told["peers"] if peer in part):
+        for peer in (peer for peer in results["peers"] if peer in part):
             count = part[peer]["false"]
             passing = "" if count is None else f"{count} false faces at the default threshold; "
             highest = ", ".join(f"{score:.2f}" for score in part[peer]["highest"][:5]) or "none"
@@ -133,9 +133,9 @@ def _empty(told: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _speed(told: dict[str, float | None]) -> list[str]:
+def _speed(times: dict[str, float | None]) -> list[str]:
     lines = ["## Time of an image of 640x384 on one thread", ""]
-    known = {name: ms for name, ms in told.items() if ms is not None}
+    known = {name: ms for name, ms in times.items() if ms is not None}
     least = min(known.values(), default=1.0)
     lines += [f"- {name}: {ms:.2f} ms, {ms / least:.2f} times the fastest" for name, ms in known.items()]
     return [*lines, ""]

@@ -22,16 +22,16 @@ def scores(
     detectors: Mapping[str, OnView], views: Iterable[View], score: Score, config: EvaluateConfig
 ) -> dict[str, NDArray[np.float64]]:
     """Quality score of every true face, aligned by each detector's landmarks; NaN where it was missed."""
-    told: dict[str, list[float]] = {name: [] for name in (*detectors, TRUTH)}
+    found: dict[str, list[float]] = {name: [] for name in (*detectors, TRUTH)}
     for view in views:
         sure = view.faces[view.faces[:, 14] >= config.sure]
         large = np.sqrt(sure[:, 2] * sure[:, 3]) >= _LEAST * view.scale
-        told[TRUTH] += [_score(view, face, score) for face in sure[large]]
+        found[TRUTH] += [_score(view, face, score) for face in sure[large]]
         for name, detect in detectors.items():
             faces = detect(view)
             taken = match(faces, view.faces, config)[0][large]
-            told[name] += [_score(view, faces[k], score) if k >= 0 else float("nan") for k in taken]
-    return {name: np.array(values) for name, values in told.items()}
+            found[name] += [_score(view, faces[k], score) if k >= 0 else float("nan") for k in taken]
+    return {name: np.array(values) for name, values in found.items()}
 
 
 def difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str, float]:

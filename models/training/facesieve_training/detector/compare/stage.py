@@ -92,36 +92,36 @@ def run(config: Config, run: Run) -> None:
     held = [item for item in items if item.held_out][: config.evaluate.images]
     names = list(detectors)
     known = {name: score for name, score in own.items() if score is not None}
-    told: dict[str, Any] = {"peers": names, "held_out": len(held)}
+    results: dict[str, Any] = {"peers": names, "held_out": len(held)}
     for kind in ("clean", "degraded"):
         shown = views.scenes(held, config.evaluate, kind == "degraded", config.seed)
         outcome = look(detectors, shown, config.evaluate)
         rates = [figures.at_rate(outcome, names, rate) for rate in config.rates]
-        told[kind] = {"images": outcome.images, "rates": rates, "own": figures.at_scores(outcome, known)}
+        results[kind] = {"images": outcome.images, "rates": rates, "own": figures.at_scores(outcome, known)}
         directory = run.dir / f"sheets-{kind}"
         sheet.write_sheets(outcome, names[0], names[1], rates[0]["scores"], directory)
-    told["cameras"] = [
+    results["cameras"] = [
         {"times": times, **_camera(detectors, views.camera(held, config.evaluate, times), known, config)}
         for times in config.cameras
     ]
     teacher = YuNet(config.label.teacher)
-    at = told["clean"]["rates"][0]["scores"]
-    told["recordings"] = _recordings(detectors, teacher, config, at, known)
+    at = results["clean"]["rates"][0]["scores"]
+    results["recordings"] = _recordings(detectors, teacher, config, at, known)
     if config.scorer is not None:
         shown_for = [views.images(held), *(_frames(p, teacher, config) for p in config.evaluate.recordings)]
-        told["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
+        results["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
     if config.recognise is not None:
-        told["recognition"] = recognise(detectors, config.recognise, config.seed)
+        results["recognition"] = recognise(detectors, config.recognise, config.seed)
     plain = views.backgrounds(held, config.evaluate, config.seed)
-    told["backgrounds"] = _empty(detectors, own, plain, run.dir / "sheet-backgrounds.png")
+    results["backgrounds"] = _empty(detectors, own, plain, run.dir / "sheet-backgrounds.png")
     for path in config.evaluate.empty:
         shown = views.empty(path, config.evaluate)
-        told[path.stem] = _empty(detectors, own, shown, run.dir / f"sheet-{path.stem}.png")
+        results[path.stem] = _empty(detectors, own, shown, run.dir / f"sheet-{path.stem}.png")
     once = [peer for peer in config.peers if peer.second_look is None]
-    told["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in once}
-    write_atomic(run.dir / "figures.json", json.dumps(told, indent=2) + "\n")
-    chart.draw(told["clean"]["rates"], told["degraded"]["rates"], run.dir)
-    write_atomic(run.dir / "report.md", report.markdown(told))
+    results["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in once}
+    write_atomic(run.dir / "figures.json", json.dumps(results, indent=2) + "\n")
+    chart.draw(results["clean"]["rates"], results["degraded"]["rates"], run.dir)
+    write_atomic(run.dir / "report.md", report.markdown(results))
     run.finish()
 
 
@@ -140,17 +140,17 @@ def _recordings(
     """By recording, the figures at these scores, at their own, and at as many false faces as the second peer
     has there at the former.
     """
-    told = {}
+    results = {}
     for path in config.evaluate.recordings:
         outcome = look(detectors, _frames(path, teacher, config), config.evaluate)
         known = figures.at_scores(outcome, at)
         rate = outcome.false_rate(config.peers[1].name, at[config.peers[1].name])
-        told[path.stem] = {
+        results[path.stem] = {
             **known,
             "alike": figures.at_rate(outcome, list(detectors), rate),
             "own": figures.at_scores(outcome, own),
         }
-    return told
+    return results
 
 
 def _score(file: Path) -> Score:
@@ -198,9 +198,9 @@ def _empty(
                 thumbs += [(float(face[14]), thumb(view.image, face)) for face in sure]
     thumbs.sort(key=lambda pair: -pair[0])
     sheet.write(file, np.array([image for _, image in thumbs], np.uint8))
-    told: dict[str, Any] = {"images": count}
+    results: dict[str, Any] = {"images": count}
     for name, falling in ((name, sorted(values, reverse=True)) for name, values in found.items()):
         threshold = own[name]
         passing = None if threshold is None else sum(score >= threshold for score in falling)
-        told[name] = {"false": passing, "highest": [round(score, 3) for score in falling[:10]]}
-    return told
+        results[name] = {"false": passing, "highest": [round(score, 3) for score in falling[:10]]}
+    return results

@@ -46,20 +46,20 @@ def test_two_detectors_and_a_report_of_both(bright_squares: Path, squares: Path,
     config = _config(bright_squares, squares, tmp_path)
     run = Run.open(tmp_path / "run", "compare", config, False)
     stage.run(config, run)
-    told = json.loads((run.dir / "figures.json").read_text())
-    assert told["backgrounds"]["images"] == 5
-    assert told["backgrounds"]["teacher"]["false"] == 0
-    assert told["empty"]["images"] == 3
-    row = next(row for row in told["clean"]["rates"][0]["sizes"] if row["from"] == 24)
+    figures = json.loads((run.dir / "figures.json").read_text())
+    assert figures["backgrounds"]["images"] == 5
+    assert figures["backgrounds"]["teacher"]["false"] == 0
+    assert figures["empty"]["images"] == 3
+    row = next(row for row in figures["clean"]["rates"][0]["sizes"] if row["from"] == 24)
     assert row["faces"] > 0
     assert row["recall"] == {"new": 0.0, "teacher": 1.0, "again": 1.0}
-    assert told["milliseconds"]["new"] is None
-    assert "again" not in told["milliseconds"]
-    assert told["backgrounds"]["again"]["false"] == 0
-    camera = told["cameras"][0]
-    assert (camera["times"], camera["images"]) == (1.0, told["clean"]["images"])
-    assert camera["sizes"] == told["clean"]["rates"][0]["sizes"]
-    assert camera["own"] == told["clean"]["own"]
+    assert figures["milliseconds"]["new"] is None
+    assert "again" not in figures["milliseconds"]
+    assert figures["backgrounds"]["again"]["false"] == 0
+    camera = figures["cameras"][0]
+    assert (camera["times"], camera["images"]) == (1.0, figures["clean"]["images"])
+    assert camera["sizes"] == figures["clean"]["rates"][0]["sizes"]
+    assert camera["own"] == figures["clean"]["own"]
     report = (run.dir / "report.md").read_text()
     assert "| 24-48 |" in report
     assert "## A camera with 1 times the input's pixels a line" in report

@@ -15,8 +15,8 @@ PLAIN = LooksConfig(clean=1, edge=0, erased=0, smallest=40, largest=90, rotation
 def ramps(name: str = "a.png", blue: int = 0, score: float = 0.9, points: np.ndarray = POINTS) -> Labelled:
     """An image whose green and red tell where a pixel was, six levels each, with a face of 60 pixels."""
     rows, columns = np.mgrid[0:200, 0:160]
-    told = [np.clip((places - first) * 6, 0, 255) for places, first in ((columns, 60), (rows, 72))]
-    image = np.stack([np.full_like(rows, blue), *told], -1).astype(np.uint8)
+    result = [np.clip((places - first) * 6, 0, 255) for places, first in ((columns, 60), (rows, 72))]
+    image = np.stack([np.full_like(rows, blue), *result], -1).astype(np.uint8)
     face = np.array([[50, 60, 60, 60, *points.ravel(), score]], np.float32)
     data = cv2.imencode(".png", image)[1].tobytes()
     return Labelled(name, data, 160, 200, face, False)
@@ -33,8 +33,8 @@ def test_the_landmarks_are_where_the_image_went(smallest: float, largest: float)
         points = drawn.faces[0, 4:14].reshape(5, 2)
         # A place counts from the corner of a pixel, which shows the colour of its middle.
         seen = cv2.remap(drawn.image.astype(np.float32), (points - 0.5)[None], None, cv2.INTER_LINEAR)
-        told = seen[0, :, 1:] / 6 + 0.5 + [60, 72]
-        ways = [told - POINTS, told - POINTS[list(codec.MIRRORED)]]
+        result = seen[0, :, 1:] / 6 + 0.5 + [60, 72]
+        ways = [result - POINTS, result - POINTS[list(codec.MIRRORED)]]
         off.append(min(ways, key=lambda way: float(np.abs(way).max())))
     assert np.abs(np.mean(off, axis=0)).max() < 0.06
     assert np.abs(off).max() < 0.6

@@ -108,12 +108,12 @@ def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[s
     first = once(detect)
     shown = {_FIRST: first, _SECOND: twice(first, again)}
     scores = dict.fromkeys(shown, second.SCORE)
-    told = {}
+    measured = {}
     for kind in ("clean", "degraded"):
         seen = views.scenes(held_out, config.evaluate, kind == "degraded", config.seed)
         outcome = look(shown, seen, config.evaluate)
-        told[kind] = [
+        measured[kind] = [
             {**{key: row[key] for key in ("from", "to", "faces")}, **row["landmark_error"]}
             for row in figures.by_size(outcome, list(shown), scores)
         ]
-    return told
+    return measured

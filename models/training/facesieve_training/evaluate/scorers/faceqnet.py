@@ -51,9 +51,9 @@ class _Features:
         teacher = Teacher(self.teacher, threads=1)
 
         def some(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-            told = teacher(faces)
+            features = teacher(faces)
             measures = np.stack([icao.measure(face) for face in faces])
-            return np.hstack([told.embedding, told.cut, measures]).astype(np.float32)
+            return np.hstack([features.embedding, features.cut, measures]).astype(np.float32)
 
         return lambda batch: in_batches(some, batch)
 

@@ -105,9 +105,9 @@ def test_faceqnet_head_learns_a_line() -> None:
     inputs = rng.normal(0, 1, (1500, 8)).astype(np.float32)
     labels = (0.7 + 0.05 * inputs[:, 0]).astype(np.float32)
     weights = faceqnet.train(inputs, labels, hidden=8, epochs=60, seed=1)
-    told = faceqnet.predict(weights, inputs)
-    assert np.corrcoef(told, labels)[0, 1] > 0.9
-    assert told.mean() == pytest.approx(0.7, abs=0.02)
+    result = faceqnet.predict(weights, inputs)
+    assert np.corrcoef(result, labels)[0, 1] > 0.9
+    assert result.mean() == pytest.approx(0.7, abs=0.02)
 
 
 def test_faceqnet_is_trained_once(

@@ -22,8 +22,8 @@ class Student(Scorer):
     @property
     def about(self) -> str:
         """One sentence for the report."""
-        told = "the calibrated score, 0 to 100" if self.what is None else f"its {self.what} value alone"
-        return f"{self.file.name} (int8, on TFLite and XNNPACK, as the daemon runs it): {told}."
+        meaning = "the calibrated score, 0 to 100" if self.what is None else f"its {self.what} value alone"
+        return f"{self.file.name} (int8, on TFLite and XNNPACK, as the daemon runs it): {meaning}."
 
     def digest(self) -> str:
         """Text that changes whenever the scores would; the manifest decodes them, so it counts."""
@@ -44,9 +44,9 @@ class Student(Scorer):
             )
 
         def score(face: Image) -> float:
-            told = network.score(face)
+            scored = network.score(face)
             if self.what is None:
-                return told.value
-            return told.raw if self.what == "raw" else told.labels[self.what]
+                return scored.value
+            return scored.raw if self.what == "raw" else scored.labels[self.what]
 
         return lambda batch: np.array([score(face) for face in batch.aligned])
