@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 _RENAMED = {
     "pictures": "images",
+    "looks": "crops",
+    "second_look": "refiner",
 }
 """Keys of earlier versions, and their names now."""
 

@@ -59,7 +59,7 @@ class Outcome:
         return np.array([landmark_error(face, truth) for face, truth in pairs], np.float32)
 
 
-def look(detectors: Mapping[str, OnView], views: Iterable[View], config: EvaluateConfig) -> Outcome:
+def run_detectors(detectors: Mapping[str, OnView], views: Iterable[View], config: EvaluateConfig) -> Outcome:
     """Show every view to every detector."""
     truth: list[FloatArray] = []
     thumbs: list[np.ndarray] = []

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from facesieve_training.detector.compare import figures, sheet
-from facesieve_training.detector.compare.outcome import SHOWN, Outcome, look
+from facesieve_training.detector.compare.outcome import SHOWN, Outcome, run_detectors
 from facesieve_training.detector.compare.views import OnView, View
 from facesieve_training.detector.evaluate import EvaluateConfig
 
 
 @pytest.fixture(name="outcome")
 def _outcome(views: list[View], exact: OnView, sloppy: OnView) -> Outcome:
-    return look({"exact": exact, "sloppy": sloppy}, views, EvaluateConfig())
+    return run_detectors({"exact": exact, "sloppy": sloppy}, views, EvaluateConfig())
 
 
 def test_every_sure_face_has_a_row_for_each_detector(outcome: Outcome) -> None:
@@ -66,7 +66,7 @@ def test_the_surest_false_faces_are_kept_as_images(views: list[View]) -> None:
         faces[0, 14] = 0.9 if view is shown[0] else 0.2
         return faces
 
-    outcome = look({"wrong": find}, shown, EvaluateConfig())
+    outcome = run_detectors({"wrong": find}, shown, EvaluateConfig())
     assert outcome.false["wrong"].shape == (3 * (SHOWN + 5),)
     levels = outcome.false_thumbs["wrong"][:, 32, 32, 0]
     np.testing.assert_array_equal(levels, [50] + [150] * (SHOWN - 1))

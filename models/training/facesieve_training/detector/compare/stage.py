@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from facesieve_training.cli import DataError
 from facesieve_training.detector.compare import chart, figures, report, sheet, views
-from facesieve_training.detector.compare.outcome import look, thumb
+from facesieve_training.detector.compare.outcome import run_detectors, thumb
 from facesieve_training.detector.compare.peers import Peer, on_views
 from facesieve_training.detector.compare.recognise import RecogniseConfig, recognise
 from facesieve_training.detector.compare.scores import TRUTH, Score, difference, scores
@@ -42,7 +42,7 @@ def default_peers() -> list[Peer]:
     return [
         Peer("shipped", Path("../detector.tflite")),
         Peer("YuNet", Path("data/models/yunet_s.onnx")),
-        Peer("second look", Path("../detector.tflite"), second_look=Path("../landmarks.tflite")),
+        Peer("refined", Path("../detector.tflite"), refiner=Path("../landmarks.tflite")),
     ]
 
 
@@ -95,7 +95,7 @@ def run(config: Config, run: Run) -> None:
     results: dict[str, Any] = {"peers": names, "held_out": len(held)}
     for kind in ("clean", "degraded"):
         shown = views.scenes(held, config.evaluate, kind == "degraded", config.seed)
-        outcome = look(detectors, shown, config.evaluate)
+        outcome = run_detectors(detectors, shown, config.evaluate)
         rates = [figures.at_rate(outcome, names, rate) for rate in config.rates]
         results[kind] = {"images": outcome.images, "rates": rates, "own": figures.at_scores(outcome, known)}
         directory = run.dir / f"sheets-{kind}"
@@ -117,8 +117,8 @@ def run(config: Config, run: Run) -> None:
     for path in config.evaluate.empty:
         shown = views.empty(path, config.evaluate)
         results[path.stem] = _empty(detectors, own, shown, run.dir / f"sheet-{path.stem}.png")
-    once = [peer for peer in config.peers if peer.second_look is None]
-    results["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in once}
+    unrefined = [peer for peer in config.peers if peer.refiner is None]
+    results["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in unrefined}
     write_atomic(run.dir / "figures.json", json.dumps(results, indent=2) + "\n")
     chart.draw(results["clean"]["rates"], results["degraded"]["rates"], run.dir)
     write_atomic(run.dir / "report.md", report.markdown(results))
@@ -129,7 +129,7 @@ def _camera(
     detectors: dict[str, OnView], shown: Iterable[views.View], own: dict[str, float], config: Config
 ) -> dict[str, Any]:
     """The figures of a camera's views at the first rate, and at these scores."""
-    outcome = look(detectors, shown, config.evaluate)
+    outcome = run_detectors(detectors, shown, config.evaluate)
     at = figures.at_rate(outcome, list(detectors), config.rates[0])
     return {"images": outcome.images, **at, "own": figures.at_scores(outcome, own)}
 
@@ -142,7 +142,7 @@ def _recordings(
     """
     results = {}
     for path in config.evaluate.recordings:
-        outcome = look(detectors, _frames(path, teacher, config), config.evaluate)
+        outcome = run_detectors(detectors, _frames(path, teacher, config), config.evaluate)
         known = figures.at_scores(outcome, at)
         rate = outcome.false_rate(config.peers[1].name, at[config.peers[1].name])
         results[path.stem] = {

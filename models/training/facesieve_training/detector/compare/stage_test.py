@@ -31,7 +31,7 @@ def _config(teacher: Path, images: Path, tmp_path: Path) -> stage.Config:
 label: {{teacher: {teacher}, images: {images}, cache: {cache}, held_out: 0.5, scales: [1.0],
   upright: false}}
 peers: [{{name: new, file: {weights}, score: 0.5}}, {{name: teacher, file: {teacher}, score: 0.5}},
-  {{name: again, file: {teacher}, score: 0.5, second_look: {teacher}}}]
+  {{name: refined, file: {teacher}, score: 0.5, refiner: {teacher}}}]
 cameras: [1]
 network: {_WIDTHS}
 scorer: null
@@ -52,10 +52,10 @@ def test_two_detectors_and_a_report_of_both(bright_squares: Path, squares: Path,
     assert figures["empty"]["images"] == 3
     row = next(row for row in figures["clean"]["rates"][0]["sizes"] if row["from"] == 24)
     assert row["faces"] > 0
-    assert row["recall"] == {"new": 0.0, "teacher": 1.0, "again": 1.0}
+    assert row["recall"] == {"new": 0.0, "teacher": 1.0, "refined": 1.0}
     assert figures["milliseconds"]["new"] is None
-    assert "again" not in figures["milliseconds"]
-    assert figures["backgrounds"]["again"]["false"] == 0
+    assert "refined" not in figures["milliseconds"]
+    assert figures["backgrounds"]["refined"]["false"] == 0
     camera = figures["cameras"][0]
     assert (camera["times"], camera["images"]) == (1.0, figures["clean"]["images"])
     assert camera["sizes"] == figures["clean"]["rates"][0]["sizes"]
@@ -82,7 +82,7 @@ def test_a_peer_has_the_threshold_of_its_manifest(tmp_path: Path) -> None:
     assert Peer("mine", file).recommended() == 0.7
     assert Peer("mine", file, 0.5).recommended() == 0.5
     manifest.write_text("{}")
-    with pytest.raises(DataError, match=r"d\.json: recommends no score; say one in peers \(mine\)"):
+    with pytest.raises(DataError, match=r"d\.json: recommends no score; give one in peers \(mine\)"):
         Peer("mine", file).recommended()
 
 
@@ -96,7 +96,7 @@ def test_the_shipped_configuration_is_valid() -> None:
     assert [peer.name for peer in configuration.load(CONFIG, stage.Config).peers] == [
         "shipped",
         "YuNet",
-        "second look",
+        "refined",
     ]
 
 

@@ -1,7 +1,7 @@
-"""Training images for the second look: faces as the daemon cuts them out after its first look.
+"""Training images for refinement: squares around faces as the daemon cuts them out of a frame.
 
-A face has so many pixels in the frame as a camera gives it, which degrades it there; the square around it is
-then scaled to the network's side. What the first look says of place and size is a little wrong.
+A face is scaled to the size that it has in a camera's frame and degraded there. The square around it is then
+scaled to the network's input. Position and size of the square have the errors of a detection.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facesieve_training.detector import codec, second
+from facesieve_training.detector import codec, refine
 from facesieve_training.detector.augment import Drawn
 from facesieve_training.detector.camera import degrade
 from facesieve_training.detector.codec import FloatArray
@@ -20,25 +20,24 @@ from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.warp import between_centres, transform, turned
 
 _MARGIN = 4
-"""Pixels around the square that a camera sees, too, before it is cut out."""
+"""Pixels around the square that are degraded with it, before it is cut out."""
 _ROLL, _SQUEEZE = 8.0, 0.05
-"""Standard deviations: of the turn of an upright head, degrees, and of the logarithm of width to height."""
+"""Standard deviations: roll of an upright head, degrees; logarithm of width to height."""
 _BEYOND = 0.25
-"""Of the square, the most that lies beyond the frame's edge."""
+"""Largest part of the square that lies outside the frame."""
 _SAME = 0.99
-"""Overlap of a face with itself."""
+"""Least IoU of a face with itself, after rounding."""
 
 
 @dataclass(frozen=True)
-class LooksConfig:
+class CropsConfig:
     """How squares are drawn; sizes in pixels of the frame, shares as probabilities, rotation in degrees.
 
-    Turned is the share of heads that look aside by some 20 degrees or more, upright that of heads which lie
-    on one side by a few degrees only, clean that which no camera degrades, edge that of squares which reach
-    beyond the frame, empty that of squares around what is no face though a detector took it for one, erased
-    that of faces which are painted over as a head from behind. Shift and grow are standard deviations of what
-    the first look says, in sizes of the face. Sure is the score from which on a label is learnt, of faces
-    from `least` pixels on.
+    turned: share of heads with a yaw of about 20 degrees or more. upright: share of heads with a roll of a
+    few degrees only. clean: share without degradation. edge: share of squares that reach outside the frame.
+    empty: share of squares around hard negatives. erased: share of faces that are painted over as a head from
+    behind. shift, grow: standard deviations of a detection's position and size, in sizes of the face. sure:
+    lowest score of a label that is trained on. least: smallest such face, pixels.
     """
 
     smallest: float = 11.0
@@ -59,13 +58,13 @@ class LooksConfig:
 
 
 Face = tuple[Labelled, FloatArray]
-"""An image and one of its faces [15], or of the boxes in it that hold none."""
+"""An image and one of its faces [15] or hard negatives [15]."""
 
 
-class Looks:
-    """Draws second looks at the faces of labelled images."""
+class Crops:
+    """Draws squares around the faces of labelled images."""
 
-    def __init__(self, items: Sequence[Labelled], config: LooksConfig) -> None:
+    def __init__(self, items: Sequence[Labelled], config: CropsConfig) -> None:
         """Take the images to draw from."""
         self._config = config
         self._decoded = Decoded(config.kept_megabytes)
@@ -83,13 +82,13 @@ class Looks:
             )
 
     def make(self, rng: np.random.Generator, camera: bool = True) -> Drawn:
-        """Draw one square of second.SIDE; without a camera it stays clean."""
+        """Draw one square of refine.SIDE; without `camera` it is not degraded."""
         config = self._config
         item, face = self._choose(rng)
         own = _size(face)
         largest = max(min(config.largest, config.enlarge * own), config.smallest)
         size = float(np.exp(rng.uniform(np.log(config.smallest), np.log(largest))))
-        length = second.length_for(size * float(np.exp(rng.normal(0, config.grow))))
+        length = refine.length_for(size * float(np.exp(rng.normal(0, config.grow))))
         matrix = self._matrix(face, size, length, rng)
         clean = self._seen(item, matrix, length + 2 * _MARGIN, rng)
         faces = transform(item.faces, matrix)
@@ -100,12 +99,12 @@ class Looks:
         taken = degrade(clean, rng) if degraded else clean
         taken, clean = _cut(taken, *edge), _cut(clean, *edge)
         faces = codec.shifted(faces, -_MARGIN)
-        faces[:, :14] *= second.SIDE / length
+        faces[:, :14] *= refine.SIDE / length
         if rng.random() < 0.5:
             taken, clean = np.ascontiguousarray(taken[:, ::-1]), np.ascontiguousarray(clean[:, ::-1])
-            faces = codec.mirror(faces, second.SIDE)
+            faces = codec.mirror(faces, refine.SIDE)
         centre = faces[:, :2] + faces[:, 2:4] / 2
-        seen = ((centre > 0) & (centre < second.SIDE)).all(axis=1)
+        seen = ((centre > 0) & (centre < refine.SIDE)).all(axis=1)
         good = seen & (faces[:, 14] >= config.sure)
         return Drawn(taken, clean, faces[good], faces[seen & ~good])
 
@@ -117,7 +116,9 @@ class Looks:
         return pool[int(rng.integers(len(pool)))]
 
     def _matrix(self, face: FloatArray, size: float, length: int, rng: np.random.Generator) -> np.ndarray:
-        """Image to the square with its margin, with the face of this size nearly in the middle."""
+        """Affine map of the image to the square with its margin; the face has this size and is near the
+        middle.
+        """
         config = self._config
         upright = rng.random() < config.upright
         angle = np.deg2rad(rng.normal(0, _ROLL) if upright else rng.uniform(-1, 1) * config.rotation)
@@ -127,7 +128,7 @@ class Looks:
         return np.concatenate([linear, (target - linear @ (face[:2] + face[2:4] / 2))[:, None]], axis=1)
 
     def _seen(self, item: Labelled, matrix: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-        """The part of an image that the matrix puts into a square; what is made smaller is averaged."""
+        """The part of an image that the matrix maps into a square; pixels are averaged when it shrinks."""
         times = max(1, int(1 / float(np.sqrt(abs(np.linalg.det(matrix[:, :2])))) + 0.3))
         seen = cv2.warpAffine(
             self._decoded(item),
@@ -141,18 +142,18 @@ class Looks:
 
 
 def _erased(seen: np.ndarray, faces: FloatArray, face: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """The faces without this one [1,15], which is painted over; all of them where it overlaps another."""
+    """Paint over this face [1,15] and return the others; a face that overlaps another stays."""
     alone = (codec.iou(face, faces)[0] > _SAME) & lonely(faces)
     return faces[~alone] if alone.any() and erase(seen, face[0], rng) else faces
 
 
 def _cut(seen: np.ndarray, side: int, rows: int) -> np.ndarray:
-    """The square without its margin, at the network's side; so many rows on one of the four sides are black,
-    as beyond the frame.
+    """The square without its margin, scaled to the network's input; `rows` rows on one of its four sides are
+    black, as outside the frame.
     """
     square = seen[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN].copy()
     np.rot90(square, side)[:rows] = 0
-    return second.scaled(square)
+    return refine.scaled(square)
 
 
 def _size(face: FloatArray) -> float:
