@@ -16,12 +16,16 @@ import yaml
 
 T = TypeVar("T")
 
-_RENAMED = {
-    "pictures": "images",
-    "looks": "crops",
-    "second_look": "refiner",
-}
-"""Keys of earlier versions, and their names now."""
+_RENAMED = (
+    ("pictures", "images"),
+    ("looks", "crops"),
+    ("second_look", "refiner"),
+    ("follow", "device_distillation"),
+    ("matching", "distillation"),
+    ("imitate", "feature_imitation"),
+    ("imitate", "imitation_steps"),
+)
+"""Keys of earlier versions with their names in this one."""
 
 
 class ConfigError(ValueError):
@@ -121,8 +125,9 @@ def _dataclass(cls: type[Any], tree: Any, where: str, faults: list[str]) -> Any:
 
 
 def _hint(key: str, fields: list[str]) -> str:
-    if _RENAMED.get(key) in fields:
-        return f"; it is now {_RENAMED[key]}"
+    for old, new in _RENAMED:
+        if old == key and new in fields:
+            return f"; it is now {new}"
     close = difflib.get_close_matches(key, fields, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 

@@ -56,14 +56,14 @@ class TrainConfig:
     checkpoint_every: int = 250
     log_every: int = 50
     initial: Path | None = None
-    imitate: int = 2000
+    imitation_steps: int = 2000
     rounds: RoundsConfig = field(default_factory=RoundsConfig)
 
     def faults(self) -> list[str]:
         """What is wrong with the values."""
         wrong = [f"{n}: must be positive" for n in ("batch", "threads") if getattr(self, n) < 1]
         wrong += ["steps: is below 0"] if self.steps < 0 else []
-        wrong += ["imitate: is below 1"] if self.imitate < 1 else []
+        wrong += ["imitation_steps: is below 1"] if self.imitation_steps < 1 else []
         if self.precision not in ("float32", "mixed_bfloat16", "mixed_float16"):
             wrong.append(f"precision: {self.precision!r} is none of float32, mixed_bfloat16, mixed_float16")
         if self.checkpoint_every % self.log_every:
@@ -110,7 +110,7 @@ class Batches:
         drawn = self._drawn(number, camera)
         maps = targets(drawn.faces, drawn.ignored, drawn.image.shape[:2], self._parts.assign)
         if self._teacher is not None:
-            taught = taught_by(self._teacher, drawn)
+            taught = teacher_maps(self._teacher, drawn)
             maps = [np.concatenate(pair, axis=-1) for pair in zip(maps, taught, strict=True)]
         return drawn.image, maps
 
@@ -144,7 +144,7 @@ class Batches:
                     future.cancel()
 
 
-def taught_by(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
+def teacher_maps(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
     """The teacher's maps of the image before the camera; where the labels know of no face its overlap is 0.
 
     So the network learns to see in the degraded image what the teacher sees in the clean one, and not what

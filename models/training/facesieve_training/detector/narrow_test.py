@@ -12,7 +12,7 @@ import tensorflow as tf
 from facesieve_training.detector import narrow
 from facesieve_training.detector.batches import Batches, Parts, TrainConfig
 from facesieve_training.detector.export import convert
-from facesieve_training.detector.imitate import imitate
+from facesieve_training.detector.feature_imitation import imitate
 from facesieve_training.detector.initial import load_tflite
 from facesieve_training.detector.network import EARLY, OUTPUTS, NetworkConfig, build
 from facesieve_training.detector.train import Trainer
@@ -92,7 +92,7 @@ def test_other_early_layers_learn_what_the_wide_networks_tell(wide: Path) -> Non
 def test_a_training_begins_with_it(wide: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     network = NetworkConfig(stem=4, stage4=8, blocks4=0, width=8)
-    trainer = Trainer(Parts(network=network, train=TrainConfig(initial=wide, imitate=3)))
+    trainer = Trainer(Parts(network=network, train=TrainConfig(initial=wide, imitation_steps=3)))
     trainer.begin(wide, seen())
     assert "of the maps of detector.tflite's early layers" in caplog.text
     begun = build(network)
@@ -105,7 +105,7 @@ def test_early_layers_that_are_the_same_begin_where_they_were(
 ) -> None:
     caplog.set_level("INFO")
     network = dataclasses.replace(WIDE, width=8)
-    Trainer(Parts(network=network, train=TrainConfig(initial=wide, imitate=3))).begin(wide, seen())
+    Trainer(Parts(network=network, train=TrainConfig(initial=wide, imitation_steps=3))).begin(wide, seen())
     (left,) = (record.args[1] for record in caplog.records if "early layers" in record.msg)  # type: ignore[index]
     assert float(str(left)) < 0.05
 

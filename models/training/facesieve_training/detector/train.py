@@ -13,7 +13,7 @@ from tqdm import tqdm
 from facesieve_training.detector import narrow
 from facesieve_training.detector.batches import Batches, Parts, Source, first_images
 from facesieve_training.detector.codec import FloatArray
-from facesieve_training.detector.imitate import imitate
+from facesieve_training.detector.feature_imitation import imitate
 from facesieve_training.detector.learner import Learner
 from facesieve_training.detector.losses import detector_loss
 from facesieve_training.detector.tree import Early
@@ -44,7 +44,7 @@ class Trainer(Learner):
             early = narrow.start(self.model, initial, seen)
         if early is not None:
             with closing(batches.images()) as images:
-                left = imitate(self.model, early, images, self._parts.train.imitate)
+                left = imitate(self.model, early, images, self._parts.train.imitation_steps)
             log.info("of the maps of %s's early layers %.3f is not explained", initial.name, left)
         exported.settle(self.model, seen)
         self.averaged.set_weights(self.model.get_weights())

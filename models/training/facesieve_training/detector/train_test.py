@@ -15,7 +15,7 @@ import tensorflow as tf
 from facesieve_training.cli import DataError
 from facesieve_training.detector.augment import AugmentConfig, Drawn, Mosaic
 from facesieve_training.detector.augment_test import labelled
-from facesieve_training.detector.batches import Batches, Parts, TrainConfig, taught_by
+from facesieve_training.detector.batches import Batches, Parts, TrainConfig, teacher_maps
 from facesieve_training.detector.codec import COLUMNS, STRIDES, FloatArray
 from facesieve_training.detector.network import NetworkConfig
 from facesieve_training.detector.train import Trainer, train
@@ -71,7 +71,7 @@ def test_the_teacher_sees_the_clean_image_and_overlap_only_where_labels_know_a_f
     face, ignored = (np.zeros((1, COLUMNS), np.float32) for _ in range(2))
     face[0, :4], ignored[0, :4] = (32, 32, 40, 40), (256, 256, 40, 40)
     drawn = Drawn(np.zeros((320, 320, 3), np.uint8), np.ones((320, 320, 3), np.uint8), face, ignored)
-    maps = taught_by(cast(YuNet, Everywhere()), drawn)
+    maps = teacher_maps(cast(YuNet, Everywhere()), drawn)
     assert len(seen) == 1
     assert seen[0] is drawn.clean
     level = maps[0]

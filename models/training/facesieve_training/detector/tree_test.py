@@ -7,7 +7,7 @@ import pytest
 
 from facesieve_training.cli import DataError
 from facesieve_training.detector import codec, initial, tree
-from facesieve_training.detector.imitate import imitate
+from facesieve_training.detector.feature_imitation import imitate
 from facesieve_training.detector.network import EARLY, HEADS, NetworkConfig, build
 from facesieve_training.detector.yunet import YuNet
 

@@ -12,7 +12,7 @@ from facesieve_training.fit import Batch, Optimiser
 from facesieve_training.label import formulas
 from facesieve_training.student import data
 from facesieve_training.student.background import Empty
-from facesieve_training.student.matching import FROM_TEACHER, NORM, Matching, blend
+from facesieve_training.student.distillation import FROM_TEACHER, NORM, Distillation, blend
 from facesieve_training.student.network import CLASSES, FEATURE
 from facesieve_training.student.views import Views, draw
 
@@ -65,7 +65,7 @@ class Batches:
         seed: int,
         hosts: Hosts,
         empty: Empty | None = None,
-        matching: Matching | None = None,
+        distillation: Distillation | None = None,
     ) -> None:
         """Take the labels scaled to 0..1, and the rows to train on, of which one may be there several times;
         images without a face get the lowest of each label.
@@ -75,7 +75,7 @@ class Batches:
         self._distinct, self._views = batch // views.count, views
         self._seed, self._hosts = seed, hosts
         self._with_classes = any(p.classes or p.teacher_classes for p in phases)
-        self._empty, self._matching = empty, matching
+        self._empty, self._distillation = empty, distillation
         # Batches are made ahead, across the end of an epoch too.
         self._order = lru_cache(2)(self._shuffled)
 
@@ -95,7 +95,7 @@ class Batches:
         blends, empty = self._blend(images, rng), self._clear(images, rng)
         images = np.repeat(images, self._views.count, axis=0)
         y, weights = self._targets(np.repeat(rows, self._views.count), phase)
-        if self._matching is not None:
+        if self._distillation is not None:
             y[NORM][:], weights[NORM][:] = FROM_TEACHER, phase.labels
             for name in set(self._names) - {NORM}:
                 weights[name][: blends * self._views.count] = 0
@@ -110,11 +110,11 @@ class Batches:
 
     def _blend(self, images: Image, rng: np.random.Generator) -> int:
         """Make blends of the first images of a batch, as many as are wanted; returns how many."""
-        if self._matching is None:
+        if self._distillation is None:
             return 0
-        count = round(self._matching.blends * len(images))
+        count = round(self._distillation.blends * len(images))
         others = images[rng.permutation(len(images))[:count]]
-        images[:count] = blend(images[:count], others, self._matching, rng)
+        images[:count] = blend(images[:count], others, self._distillation, rng)
         return count
 
     def _clear(self, images: Image, rng: np.random.Generator) -> int:

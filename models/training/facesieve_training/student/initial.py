@@ -62,7 +62,7 @@ def _as_data_error(path: Path, fault: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {fault}; fix the keys initial, matching or student: {error}") from error
+        raise DataError(f"{path}: {fault}; fix the keys initial, distillation or student: {error}") from error
 
 
 def _give_convolutions(student: keras.Model, stored: list[exported.Weights]) -> None:

@@ -25,14 +25,20 @@ from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.networks.pixels import scaled
 from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run, write_atomic
-from facesieve_training.student import data, follow, initial, network
+from facesieve_training.student import data, device_distillation, initial, network
 from facesieve_training.student.background import Background, gather
 from facesieve_training.student.batches import Batches, Phase, prototypes
-from facesieve_training.student.follow import Follow
+from facesieve_training.student.device_distillation import DeviceDistillation
+from facesieve_training.student.distillation import (
+    NORM,
+    Distillation,
+    NormLoss,
+    distillation_outputs,
+    feature_loss,
+)
+from facesieve_training.student.feature_imitation import FeatureImitation, imitate
 from facesieve_training.student.heads import Heads, learn
-from facesieve_training.student.imitate import Imitation, imitate
-from facesieve_training.student.matching import NORM, Matching, NormLoss, feature_loss, taught_outputs
-from facesieve_training.student.told import Teachers
+from facesieve_training.student.teachers import Teachers
 from facesieve_training.student.views import Views
 from facesieve_training.teacher.source import TeacherSource
 
@@ -60,13 +66,13 @@ class Config:
     """Trained network from whose weights training starts: an exported student (.tflite), which without phases
     it stays; for a MobileFaceNet a larger one (.onnx), best the teacher; or the same student (.weights.h5).
     """
-    imitate: Imitation | None = None
+    feature_imitation: FeatureImitation | None = None
     """How a pruned network follows the large one's streams before the phases; none begins with them."""
-    matching: Matching | None = None
+    distillation: Distillation | None = None
     """Have a MobileFaceNet teacher tell embedding and norm of each view, and of blends; none takes them from
     the table.
     """
-    follow: Follow | None = None
+    device_distillation: DeviceDistillation | None = None
     """Function matching on a GPU before the phases; none begins with them."""
     heads: Heads | None = None
     """How the labels' layers are trained alone behind the phases; none leaves them as they are."""
@@ -92,16 +98,19 @@ class Config:
         ]
         if self.student.mobileface and self.initial and self.initial.suffix == ".tflite":
             found.append(f"initial: {self.initial} starts no MobileFaceNet; give a larger one's .onnx")
-        for how in ("matching", "follow"):
+        for how in ("distillation", "device_distillation"):
             if getattr(self, how) and NORM not in self.student.labels:
                 found.append(f"{how}: teaches the label {NORM}; name it in student.labels")
         for name in self.heads.degraded if self.heads else ():
             if name not in self.student.labels:
                 found.append(f"heads.degraded: {name} is none of student.labels")
-        if self.follow and not self.background:
-            found.append("follow: wants images without a face, too; give background")
-        if self.follow and self.follow.batch % self.views.count:
-            found.append(f"follow.batch: {self.follow.batch} cannot hold {self.views.count} views of each")
+        if self.device_distillation and not self.background:
+            found.append("device_distillation: wants images without a face, too; give background")
+        if self.device_distillation and self.device_distillation.batch % self.views.count:
+            found.append(
+                f"device_distillation.batch: {self.device_distillation.batch} cannot hold "
+                f"{self.views.count} views of each image"
+            )
         if self.views.count > 1 and self.batch % self.views.count:
             found.append(f"views: a batch of {self.batch} cannot hold {self.views.count} views of each image")
         return found if 0 <= self.held_out < 1 else [*found, f"held_out: {self.held_out} is not in 0..1"]
@@ -127,13 +136,14 @@ class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mi
 
 def run(config: Config, run: Run) -> None:
     """Train, and write the student into the run's directory."""
-    if config.follow:
-        follow.check_backend()
+    if config.device_distillation:
+        device_distillation.check_backend()
     hosts = devices.prepare(config.seed)
     source = data.LabelRun(config.labels)
     names = config.student.labels
     labels = source.read(names)
-    matched = _matched(source.config.teacher) if config.matching or config.follow else None
+    distils = config.distillation or config.device_distillation
+    teacher_layers = _teacher_layers(source.config.teacher) if distils else None
     run.set_data_hash(source.digest)
     images = data.Images(source, labels, config.cache)
     test = data.held_out(labels, config.held_out, config.seed)
@@ -146,7 +156,7 @@ def run(config: Config, run: Run) -> None:
     empty = gather(config.background, config.seed) if config.background else None
     batches = Batches(
         config.phases, images, labels, scaled, names, rows, config.batch, config.views, config.seed, hosts,
-        empty, config.matching,
+        empty, config.distillation,
     )  # fmt: skip
     devices.spread(config.devices, config.batch, hosts)
     student = make_student(config, labels, rows)
@@ -163,11 +173,11 @@ def run(config: Config, run: Run) -> None:
         "%s as shipped: %.2f M parameters, %.3f GFLOPs (multiply-accumulates) a face",
         student.name, shipped.count_params() / 1e6, macs(shipped) / 1e9,
     )  # fmt: skip
-    if config.follow and matched and empty:
-        material = follow.gather(source.faces, labels, scaled, rows, empty.images)
-        teachers = Teachers.of(source.config, matched)
-        _follow(student, config, config.follow, teachers, scale, material, run)
-    view_teacher = matched if config.matching else None
+    if config.device_distillation and teacher_layers and empty:
+        material = device_distillation.gather(source.faces, labels, scaled, rows, empty.images)
+        teachers = Teachers.of(source.config, teacher_layers)
+        _distil(student, config, config.device_distillation, teachers, scale, material, run)
+    view_teacher = teacher_layers if config.distillation else None
     model = in_training(student, config, labels, rows, batches.epoch, view_teacher, scale)
     judged = np.flatnonzero(test)
     figures: dict[str, float] = {}
@@ -185,20 +195,20 @@ def run(config: Config, run: Run) -> None:
     run.finish(**judge())
 
 
-def _follow(
-    student: keras.Model, config: Config, how: Follow, teachers: Teachers, scale: data.Scale,
-    material: follow.Material, run: Run,
+def _distil(
+    student: keras.Model, config: Config, how: DeviceDistillation, teachers: Teachers, scale: data.Scale,
+    material: device_distillation.Material, run: Run,
 ) -> None:  # fmt: skip
     """Have the student follow its teachers; on the way it lies in the directory `followed` of the run."""
-    from facesieve_training.student import follower_jax  # JAX is there on request alone
+    from facesieve_training.student import device_distillation_jax  # JAX is there on request alone
 
-    follower = follower_jax.Follower(
+    distiller = device_distillation_jax.Distiller(
         student, config.student.labels, teachers, scale, material, how, config.views, config.seed
     )
-    follower_jax.train(follower, how, run)
+    device_distillation_jax.train(distiller, how, run)
 
 
-def _matched(source: TeacherSource) -> list[Layer]:
+def _teacher_layers(source: TeacherSource) -> list[Layer]:
     teacher = source.as_onnx()
     return initial.mobileface(teacher.onnx, teacher)
 
@@ -224,9 +234,16 @@ def _start_small(
     teacher = source.config.teacher.as_onnx()
     layers = initial.prune_teacher(model, config.student, path, teacher, images[chosen])
     log.info("starting from %s, pruned", path)
-    if config.imitate and config.student.mobileface:
+    if config.feature_imitation and config.student.mobileface:
         left = imitate(
-            model, config.student.mobileface, layers, images, rows, config.imitate, run.dir, config.seed
+            model,
+            config.student.mobileface,
+            layers,
+            images,
+            rows,
+            config.feature_imitation,
+            run.dir,
+            config.seed,
         )
         log.info("of the variance of its embedding %.2f is left", left)
     temporary = begun.with_name(f".{begun.name}")
@@ -260,7 +277,7 @@ def in_training(
     seen = keras.layers.Rescaling(1 / 128, -1, dtype="float32")(images)
     outputs = student(seen)
     if teacher is not None and scale is not None:
-        outputs = taught_outputs(outputs, seen, teacher, scale.knots[NORM], config.views.count)
+        outputs = distillation_outputs(outputs, seen, teacher, scale.knots[NORM], config.views.count)
         losses |= {network.FEATURE: feature_loss, NORM: NormLoss(bins)}
     model = keras.Model(images, outputs)
     optimizer = keras.optimizers.Adam(Rates(config.phases, epoch))

@@ -1,5 +1,5 @@
-"""Images for function matching, drawn in whole batches on the device that trains: what `matching.blend` and
-`views.draw` do to one after the other.
+"""Images for function matching, drawn in whole batches on the device that trains: what `distillation.blend`
+and `views.draw` do to one after the other.
 """
 
 import math
@@ -13,7 +13,7 @@ from jax import Array, random
 
 from facesieve_training.detector.camera_jax import GREY, take
 from facesieve_training.faces import SIZE
-from facesieve_training.student.matching import COARSE, COVERED, SMEARED, Change
+from facesieve_training.student.distillation import COARSE, COVERED, SMEARED, Change
 from facesieve_training.student.views import Views
 
 

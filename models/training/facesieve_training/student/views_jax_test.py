@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facesieve_training.student import matching
-from facesieve_training.student.matching import Change
+from facesieve_training.student import distillation
+from facesieve_training.student.distillation import Change
 from facesieve_training.student.views import Views
 
 pytest.importorskip("jax", reason="trains on GPUs; pip install 'jax[cpu]'")
@@ -73,7 +73,7 @@ def test_each_change_is_about_as_strong_as_opencvs(change: str, faces: np.ndarra
     middle = many[:, 8:-8, 8:-8].astype(float)
     result = np.abs(there("blends", many, np.zeros(240, bool), config, 1.0) - middle).mean(axis=(1, 2, 3))
     middles = many[:, 8:-8, 8:-8].copy()
-    other = matching.blend(middles, middles[::-1], config, np.random.default_rng(2))
+    other = distillation.blend(middles, middles[::-1], config, np.random.default_rng(2))
     wanted = np.abs(other.astype(float) - middle).mean(axis=(1, 2, 3))
     assert result.mean() == pytest.approx(wanted.mean(), rel=0.2)
     assert result.std() == pytest.approx(wanted.std(), rel=0.35)

@@ -65,7 +65,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Matching(Change):
+class Distillation(Change):
     """Which images beside the label table's the student and its teacher see: blends, of whose labels only
     the norm is learnt.
     """
@@ -110,7 +110,7 @@ def _blend(image: Image, other: Image, c: Change, rng: np.random.Generator) -> I
     return np.asarray(image, np.uint8)
 
 
-class Taught(layers.Layer):  # type: ignore[misc]
+class TeacherEmbedding(layers.Layer):  # type: ignore[misc]
     """The teacher's embedding of N x 112 x 112 x 3 images, BGR in -1..1; never trained."""
 
     def __init__(self, teacher: list[Layer]) -> None:
@@ -177,13 +177,13 @@ class MeanOfViews(layers.Layer):  # type: ignore[misc]
         return mean_of_views(values, self._count)
 
 
-def taught_outputs(
+def distillation_outputs(
     outputs: dict[str, Any], seen: Any, teacher: list[Layer], knots: list[float], views: int
 ) -> dict[str, Any]:
     """A student's outputs of what it has seen, beside the embedding and the norm what the teacher says of all
     views of the image, on average: the student need not err with the mirror as the teacher does.
     """
-    wanted, mean = Taught(teacher)(seen), MeanOfViews(views)
+    wanted, mean = TeacherEmbedding(teacher)(seen), MeanOfViews(views)
     beside = {FEATURE: mean(wanted), NORM: mean(Ranked(knots)(wanted))}
     return outputs | {n: layers.Concatenate(dtype="float32")([outputs[n], beside[n]]) for n in beside}
 

@@ -36,7 +36,7 @@ student:
   bins: 8
   hidden: 16
 phases: []
-follow: {{steps: 24, batch: 8, rate: 0.001, warm_up: 5, save_every: 8}}
+device_distillation: {{steps: 24, batch: 8, rate: 0.001, warm_up: 5, save_every: 8}}
 background: {{images: {face_directory}, detector: {DETECTOR}}}
 views: {{count: 2, shift: 1, light: 0.05, consistency: 10}}
 held_out: 0.2
@@ -47,7 +47,7 @@ batch: 8
 
 
 def _weights(directory: Path) -> dict[str, np.ndarray]:
-    with np.load(directory / "followed" / "step-000000024.npz") as held:
+    with np.load(directory / "distilled" / "step-000000024.npz") as held:
         return {name: held[name] for name in held.files}
 
 
@@ -55,7 +55,7 @@ def test_a_killed_training_ends_as_one_that_was_not(config: Path, tmp_path: Path
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     first = train("student", config, whole)
     assert first.returncode == 0, first.stderr
-    train_killed("student", config, killed, "followed", "student.weights.h5")
+    train_killed("student", config, killed, "distilled", "student.weights.h5")
     one, other = _weights(whole), _weights(killed)
     for name, values in one.items():
         np.testing.assert_array_equal(values, other[name])

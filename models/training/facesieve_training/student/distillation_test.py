@@ -11,18 +11,20 @@ from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.mobileface import MobileFaceConfig
 from facesieve_training.networks.mobileface_sample import LAST, large, written
 from facesieve_training.run import Run
-from facesieve_training.student import data, matching, network, stage
+from facesieve_training.student import data, distillation, network, stage
 from facesieve_training.student.background import Empty
 from facesieve_training.student.batches import Batches, Phase
-from facesieve_training.student.follow import Follow
-from facesieve_training.student.matching import FROM_TEACHER, NORM, Matching
+from facesieve_training.student.device_distillation import DeviceDistillation
+from facesieve_training.student.distillation import FROM_TEACHER, NORM, Distillation
 from facesieve_training.student.network import FEATURE, StudentConfig
 from facesieve_training.student.views import Views
 from facesieve_training.teacher.imported import OnnxTeacher, Teacher
 from facesieve_training.teacher.source import TeacherSource
 
 HIDDEN = (8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 8, 8, 0, 8)
-STILL = Matching(blends=0.5, two=0, rotation=0, scale=0, shift=0, contrast=0, brightness=0, grey=0, coarse=0)
+STILL = Distillation(
+    blends=0.5, two=0, rotation=0, scale=0, shift=0, contrast=0, brightness=0, grey=0, coarse=0
+)
 
 
 def images(count: int) -> np.ndarray:
@@ -43,7 +45,7 @@ def label(faces: Path, teacher: OnnxTeacher, directory: Path) -> stage.Config:
         batch=16,
         held_out=0.2,
         views=Views(count=2, shift=1, light=0.05),
-        matching=Matching(),
+        distillation=Distillation(),
     )
 
 
@@ -55,7 +57,7 @@ def config(face_directory: Path, tmp_path: Path) -> stage.Config:
 def test_the_teacher_tells_in_training_what_its_file_tells(tmp_path: Path) -> None:
     seen = images(3)
     wanted = Teacher(written(large(), tmp_path / "large.onnx"))(seen).embedding
-    result = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
+    result = np.asarray(distillation.TeacherEmbedding(large())(seen.astype(np.float32) / 128 - 1))
     np.testing.assert_allclose(result, wanted, rtol=1e-3, atol=1e-4)
 
 
@@ -64,14 +66,14 @@ def test_the_norm_is_ranked_as_the_label_is() -> None:
     scale = data.Scale.fit(rng.gamma(4, 2, (500, 1)).astype(np.float32), (NORM,))
     vectors = rng.normal(0, 1, (200, 12)).astype(np.float32) * rng.uniform(0, 6, (200, 1)).astype(np.float32)
     wanted = scale.apply(np.linalg.norm(vectors, axis=1, keepdims=True))
-    result = np.asarray(matching.Ranked(scale.knots[NORM])(vectors))
+    result = np.asarray(distillation.Ranked(scale.knots[NORM])(vectors))
     np.testing.assert_allclose(result, wanted, atol=1e-3)
 
 
 def test_a_blend_of_nothing_is_the_image_and_one_of_two_lies_between_them() -> None:
     rng, some = np.random.default_rng(0), images(8)
-    np.testing.assert_array_equal(matching.blend(some, some[::-1], STILL, rng), some)
-    mixed = matching.blend(some, some[::-1], replace(STILL, two=1), rng).astype(int)
+    np.testing.assert_array_equal(distillation.blend(some, some[::-1], STILL, rng), some)
+    mixed = distillation.blend(some, some[::-1], replace(STILL, two=1), rng).astype(int)
     low, high = np.minimum(some, some[::-1]), np.maximum(some, some[::-1])
     assert ((mixed >= low) & (mixed <= high)).all()
     assert (np.abs(mixed - some).mean(axis=(1, 2, 3)) > 3).all()
@@ -92,7 +94,7 @@ def test_each_change_changes(change: str) -> None:
     }
     config = replace(STILL, **{change: strong.get(change, 0.4)})
     some = images(4)
-    made = matching.blend(some, some, config, np.random.default_rng(0))
+    made = distillation.blend(some, some, config, np.random.default_rng(0))
     assert made.shape == some.shape
     assert (np.abs(made.astype(int) - some).mean(axis=(1, 2, 3)) > 0.5).all()
     if change == "grey":
@@ -105,7 +107,7 @@ def test_of_blends_the_norm_alone_is_learnt_and_the_teacher_tells_it(config: sta
     labels = source.read(names)
     batches = Batches(
         config.phases, data.Images(source, labels, None), labels, labels.labels, names,
-        np.arange(len(labels)), 16, config.views, 1, Hosts(), Empty(images(2), 0.1), Matching(blends=0.5),
+        np.arange(len(labels)), 16, config.views, 1, Hosts(), Empty(images(2), 0.1), Distillation(blends=0.5),
     )  # fmt: skip
     x, y, weights = batches(0)
     assert x.dtype == np.uint8
@@ -125,11 +127,11 @@ def test_losses_are_to_what_the_teacher_says_of_the_images_seen(config: stage.Co
     model = stage.in_training(student, config, labels, rows, 10, large(), scale)
     seen = images(4)
     result = {name: np.asarray(value) for name, value in model(seen).items()}
-    each = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
+    each = np.asarray(distillation.TeacherEmbedding(large())(seen.astype(np.float32) / 128 - 1))
     wanted = each.reshape(2, 2, -1).mean(axis=1).repeat(2, axis=0)
     mine = {name: np.asarray(v) for name, v in student(seen.astype(np.float32) / 128 - 1).items()}
     np.testing.assert_allclose(
-        np.asarray(matching.feature_loss(None, result[FEATURE])),
+        np.asarray(distillation.feature_loss(None, result[FEATURE])),
         np.square(mine[FEATURE] - wanted).mean(axis=1),
         rtol=1e-4,
     )
@@ -138,7 +140,7 @@ def test_losses_are_to_what_the_teacher_says_of_the_images_seen(config: stage.Co
     norms = norms.reshape(2, 2, 1).mean(axis=1).repeat(2, axis=0)
     truth = np.array([[FROM_TEACHER], [FROM_TEACHER], [0.3], [0]], np.float32)
     np.testing.assert_allclose(
-        np.asarray(matching.NormLoss(bins)(truth, result[NORM])),
+        np.asarray(distillation.NormLoss(bins)(truth, result[NORM])),
         np.asarray(bins(np.where(truth < 0, norms, truth).astype(np.float32), mine[NORM])),
         rtol=1e-2,
     )
@@ -156,7 +158,7 @@ def test_a_pruned_student_comes_nearer_to_its_teacher_on_other_people(
     seen = data.Images(source, labels, None)[
         np.flatnonzero(data.held_out(labels, config.held_out, config.seed))
     ]
-    wanted = np.asarray(matching.Taught(large())(seen.astype(np.float32) / 128 - 1))
+    wanted = np.asarray(distillation.TeacherEmbedding(large())(seen.astype(np.float32) / 128 - 1))
 
     def left(weights: str) -> float:
         student = stage.make_student(config, labels, np.arange(len(labels)))
@@ -171,18 +173,21 @@ def test_a_teacher_that_cannot_be_matched_is_named(
     face_directory: Path, teacher_config: OnnxTeacher, tmp_path: Path
 ) -> None:
     config = label(face_directory, teacher_config, tmp_path / "label")
-    with pytest.raises(DataError, match=r"teacher\.onnx: is no MobileFaceNet.*matching"):
+    with pytest.raises(DataError, match=r"teacher\.onnx: is no MobileFaceNet.*distillation"):
         stage.run(config, Run.open(tmp_path / "run", "student", config, False))
 
 
 def test_what_no_matching_can_be_made_of_is_told(tmp_path: Path) -> None:
-    wrong = Matching(blends=1.5, rotation=-1).faults()
+    wrong = Distillation(blends=1.5, rotation=-1).faults()
     assert wrong == ["blends: 1.5 is not in 0..1", "rotation: -1 is below 0"]
-    config = stage.Config(tmp_path, student=StudentConfig(labels=("agreement",)), matching=Matching())
-    assert config.faults() == ["matching: teaches the label norm; name it in student.labels"]
-    config = replace(config, matching=None, follow=Follow(batch=9), views=Views(count=2))
-    assert [fault.split(":")[0] for fault in config.faults()] == ["follow", "follow", "follow.batch"]
-    assert Follow(steps=0, plain=0.6, empty=0.5).faults() == [
+    config = stage.Config(tmp_path, student=StudentConfig(labels=("agreement",)), distillation=Distillation())
+    assert config.faults() == ["distillation: teaches the label norm; name it in student.labels"]
+    config = replace(
+        config, distillation=None, device_distillation=DeviceDistillation(batch=9), views=Views(count=2)
+    )
+    name = "device_distillation"
+    assert [fault.split(":")[0] for fault in config.faults()] == [name, name, f"{name}.batch"]
+    assert DeviceDistillation(steps=0, plain=0.6, empty=0.5).faults() == [
         "steps: 0 is below 1",
         "warm_up: 500 is not from 0 to less than the steps (0)",
         "plain, empty: are more than 1 together",

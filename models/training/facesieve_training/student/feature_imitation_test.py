@@ -13,7 +13,7 @@ from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run
 from facesieve_training.student import initial, network, stage
 from facesieve_training.student.batches import Phase
-from facesieve_training.student.imitate import Imitation
+from facesieve_training.student.feature_imitation import FeatureImitation
 from facesieve_training.student.network import StudentConfig
 from facesieve_training.teacher.source import TeacherSource
 
@@ -30,7 +30,7 @@ def config(face_directory: Path, tmp_path: Path) -> stage.Config:
         student=StudentConfig(mobileface=MobileFaceConfig(8, HIDDEN, LAST, (2, 2, 2, 1)), bins=8, hidden=16),
         phases=(Phase(1, feature=1.0, labels=1.0),),
         initial=teacher.onnx,
-        imitate=Imitation(images=40, steps=40, batch=8),
+        feature_imitation=FeatureImitation(images=40, steps=40, batch=8),
         batch=16,
         held_out=0.2,
     )
@@ -43,7 +43,7 @@ def test_a_small_student_comes_nearer_to_the_teacher_and_goes_on_from_there(
     stage.run(config, Run.open(tmp_path / "run", "student", config, False))
     left = float(next(r.args[0] for r in caplog.records if "of its embedding" in r.msg))  # type: ignore[index,arg-type]
     assert left < 0.8
-    assert not list((tmp_path / "run").glob("imitation-*"))
+    assert not list((tmp_path / "run").glob("feature-imitation-*"))
     whole = np.load(max((tmp_path / "run" / "checkpoint").iterdir()))
 
     (tmp_path / "killed").mkdir()

@@ -19,7 +19,7 @@ from facesieve_training.networks import lightqnet, mobileface_forward
 from facesieve_training.networks.lightqnet import LightQNet
 from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.networks.pixels import scaled
-from facesieve_training.student.matching import NORM, length
+from facesieve_training.student.distillation import NORM, length
 
 AGREEMENT, ROBUSTNESS = "agreement", "robustness"
 

@@ -33,7 +33,7 @@ _EMBEDDING = 4  # its weight beside each stream's 1
 
 
 @dataclass(frozen=True)
-class Imitation:
+class FeatureImitation:
     """How long, and on how much."""
 
     images: int = 16_000
@@ -53,7 +53,7 @@ class Imitation:
 
 def imitate(
     student: keras.Model, network: MobileFaceConfig, teacher: list[Layer], images: Rows,
-    rows: NDArray[np.int64], config: Imitation, directory: Path, seed: int,
+    rows: NDArray[np.int64], config: FeatureImitation, directory: Path, seed: int,
 ) -> float:  # fmt: skip
     """Train the student's body and feature on as many of these rows; returns the share of the embedding's
     variance that is not explained in the last tenth of the steps.
@@ -64,7 +64,7 @@ def imitate(
     outputs = [student.get_layer(name).output for name in names.values()]
     kept = {k: output.shape[1] for k, output in zip(names, outputs, strict=True)}
     model = keras.Model(student.input, [*outputs, student.get_layer(FEATURE).output])
-    with TemporaryDirectory(prefix="imitation-", dir=directory) as held:
+    with TemporaryDirectory(prefix="feature-imitation-", dir=directory) as held:
         seen = _Seen(Path(held), teacher, kept, images, chosen, rng)
         return _train(model, seen, config, seed)
 
@@ -125,7 +125,7 @@ def _targets(teacher: list[Layer], kept: dict[int, int], images: Any) -> list[An
     return [tf.cast(t, tf.float16) for t in (*some, embedding)]
 
 
-def _train(model: keras.Model, seen: _Seen, config: Imitation, seed: int) -> float:
+def _train(model: keras.Model, seen: _Seen, config: FeatureImitation, seed: int) -> float:
     rate = keras.optimizers.schedules.CosineDecay(
         config.rate / 100,
         config.steps,
@@ -151,7 +151,7 @@ def _train(model: keras.Model, seen: _Seen, config: Imitation, seed: int) -> flo
         return left[-1]
 
     losses = list[float]()
-    with tqdm(total=config.steps, desc="imitate", unit="step", disable=None) as bar:
+    with tqdm(total=config.steps, desc="feature imitation", unit="step", disable=None) as bar:
         for images, wanted in seen.batches(config.batch, config.steps, seed):
             losses.append(float(step(tf.constant(images), [tf.constant(w) for w in wanted])))
             bar.update()

@@ -8,7 +8,7 @@ from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.mobileface_sample import large, written
 from facesieve_training.run import Run
 from facesieve_training.student import data
-from facesieve_training.student.told import Teachers, of_others
+from facesieve_training.student.teachers import Teachers, of_others
 from facesieve_training.teacher.source import TeacherSource
 
 NAMES = ("robustness", "agreement", "norm")

@@ -36,7 +36,7 @@ def imitate(
         return loss
 
     losses = list[float]()
-    with tqdm(total=steps, desc="imitate", unit="step", disable=None) as bar:
+    with tqdm(total=steps, desc="feature imitation", unit="step", disable=None) as bar:
         for _ in range(steps):
             images = next(batches)
             losses.append(float(step(tf.constant(images), tf.constant(early(images)))))
