@@ -24,6 +24,14 @@ _RENAMED = (
     ("matching", "distillation"),
     ("imitate", "feature_imitation"),
     ("imitate", "imitation_steps"),
+    ("heads", "head_fine_tuning"),
+    ("mistakes", "hard_negatives"),
+    ("mistaken", "hard_negatives"),
+    ("erase", "erased_faces"),
+    ("erased", "erased_faces"),
+    ("grow", "scale"),
+    ("near", "near_duplicates"),
+    ("doubles", "duplicates"),
 )
 """Keys of earlier versions with their names in this one."""
 

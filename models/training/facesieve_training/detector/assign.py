@@ -91,8 +91,8 @@ def around(faces: FloatArray, size: tuple[int, int]) -> list[np.ndarray]:
     """
     maps = []
     for stride in STRIDES:
-        near = np.zeros((size[0] // stride, size[1] // stride), bool)
+        covered = np.zeros((size[0] // stride, size[1] // stride), bool)
         for face in faces:
-            near[_cells(face, stride, *near.shape, tuple(0.75 * face[2:4] + stride))] = True
-        maps.append(near)
+            covered[_cells(face, stride, *covered.shape, tuple(0.75 * face[2:4] + stride))] = True
+        maps.append(covered)
     return maps

@@ -16,7 +16,7 @@ from facesieve_training.detector import codec
 from facesieve_training.detector.camera import degrade
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.decoded import REDUCED, Decoded
-from facesieve_training.detector.erase import erase, lonely
+from facesieve_training.detector.face_erasing import erase_face, isolated
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.warp import between_centres, transform, turned
 
@@ -45,8 +45,8 @@ class AugmentConfig:
     clean: float = 0.0
     sure: float = 0.55
     negative: float = 0.2
-    mistaken: float = 0.0
-    erase: float = 0.12
+    hard_negatives: float = 0.0
+    erased_faces: float = 0.12
     crowd: float = 0.15
     turned: float = 0.25
     rotation: float = 40.0
@@ -85,7 +85,7 @@ class Mosaic:
         self._crowds = [i for i, f in zip(items, sure, strict=True) if len(f) >= 4]
         self._turned = [i for i, f in zip(items, sure, strict=True) if (codec.turn(f) >= codec.TURNED).any()]
         self._all = list(items)
-        self._mistaken = [item for item in items if len(item.mistaken)]
+        self._hard_negatives = [item for item in items if len(item.hard_negatives)]
         self._decoded = Decoded(config.kept_megabytes)
         if not self._faced:
             raise ValueError(f"no image with a face that the teacher is sure of (score {config.sure})")
@@ -161,8 +161,8 @@ class Mosaic:
         """Put a part of an image without faces into an area; where none is found soon it stays empty."""
         x, y, width, height = area
         for _ in range(_TRIES):
-            if self._mistaken and rng.random() < self._config.mistaken:
-                item, scale, focus = self._mistake(min(width, height), rng)
+            if self._hard_negatives and rng.random() < self._config.hard_negatives:
+                item, scale, focus = self._hard_negative(min(width, height), rng)
             else:
                 item = self._draw(rng, self._all)
                 scale = float(np.exp(rng.uniform(np.log(0.4), np.log(self._config.enlarge))))
@@ -174,12 +174,12 @@ class Mosaic:
                 canvas.image[y : y + height, x : x + width] = tile
                 return
 
-    def _mistake(self, side: int, rng: np.random.Generator) -> tuple[Labelled, float, np.ndarray]:
+    def _hard_negative(self, side: int, rng: np.random.Generator) -> tuple[Labelled, float, np.ndarray]:
         """An image with something that was taken for a face, the scale at which it has the size of one that
         fits into a square part of this side, and its middle.
         """
-        item = self._mistaken[int(rng.integers(len(self._mistaken)))]
-        box = item.mistaken[int(rng.integers(len(item.mistaken)))]
+        item = self._hard_negatives[int(rng.integers(len(self._hard_negatives)))]
+        box = item.hard_negatives[int(rng.integers(len(item.hard_negatives)))]
         own = float(np.sqrt(box[2] * box[3]))
         largest = max(min(0.7 * side, 3 * own), self._config.smallest_face)
         size = float(np.exp(rng.uniform(np.log(self._config.smallest_face), np.log(largest))))
@@ -209,8 +209,10 @@ class Mosaic:
 
     def _erase(self, tile: np.ndarray, faces: FloatArray, rng: np.random.Generator) -> np.ndarray:
         """Paint over some of the faces; which ones are left."""
-        chosen = (rng.random(len(faces)) < self._config.erase) & lonely(faces)
-        return np.array([not (c and erase(tile, f, rng)) for c, f in zip(chosen, faces, strict=True)], bool)
+        chosen = (rng.random(len(faces)) < self._config.erased_faces) & isolated(faces)
+        return np.array(
+            [not (c and erase_face(tile, f, rng)) for c, f in zip(chosen, faces, strict=True)], bool
+        )
 
     def _matrix(
         self,

@@ -38,7 +38,7 @@ def test_faces_have_all_sizes_and_lie_in_the_image() -> None:
 
 
 def test_an_image_of_small_faces_is_full_of_them() -> None:
-    config = AugmentConfig(size=192, negative=0.3, erase=0, smallest_face=12, largest_face=12.1)
+    config = AugmentConfig(size=192, negative=0.3, erased_faces=0, smallest_face=12, largest_face=12.1)
     mosaic = Mosaic([labelled()], config)
     counts = np.array([len(mosaic.make(np.random.default_rng(k)).faces) for k in range(40)])
     assert 0.02 < (counts == 0).mean() < 0.35  # half of the negatives are whole images
@@ -59,10 +59,10 @@ def test_backgrounds_show_what_was_mistaken_at_the_size_of_a_face() -> None:
     box = np.zeros((1, codec.COLUMNS), np.float32)
     box[0, :4] = 20, 20, 20, 20
     data = cv2.imencode(".png", image)[1].tobytes()
-    item = dataclasses.replace(labelled(), data=data, mistaken=box)
+    item = dataclasses.replace(labelled(), data=data, hard_negatives=box)
 
-    def seen(mistaken: float) -> np.ndarray:
-        config = AugmentConfig(size=64, negative=1, mistaken=mistaken, rotation=0)
+    def seen(hard_negatives: float) -> np.ndarray:
+        config = AugmentConfig(size=64, negative=1, hard_negatives=hard_negatives, rotation=0)
         made = [Mosaic([item], config).make(np.random.default_rng(k), camera=False) for k in range(40)]
         return np.array([((d.image[..., 1] > 230) & (d.image[..., 0] < 30)).sum() for d in made])
 
@@ -100,7 +100,7 @@ def test_landmarks_stay_on_what_they_mark(size: float, monkeypatch: pytest.Monke
     middle = np.tile([160.5, 200.5], 5)  # pixel 160 reaches from 160 to 161
     face = np.array([[100.5, 140.5, 120, 120, *middle, 0.9]], np.float32)
     item = Labelled("a.png", cv2.imencode(".jpg", image)[1].tobytes(), 320, 400, face, False)
-    config = AugmentConfig(size=320, negative=0, erase=0, smallest_face=size, largest_face=size * 1.01)
+    config = AugmentConfig(size=320, negative=0, erased_faces=0, smallest_face=size, largest_face=size * 1.01)
     mosaic = Mosaic([item], config)
     errors = []
     for k in range(12):
@@ -128,7 +128,7 @@ def test_turned_heads_are_drawn_as_often_as_asked() -> None:
     items = [labelled(f"{k}.jpg") for k in range(19)] + [labelled("turned.jpg", nose=87)]
 
     def share(turned: float) -> float:
-        config = AugmentConfig(size=128, negative=0, erase=0, turned=turned)
+        config = AugmentConfig(size=128, negative=0, erased_faces=0, turned=turned)
         mosaic = Mosaic(items, config)
         faces = np.concatenate([mosaic.make(np.random.default_rng(k)).faces for k in range(60)])
         return float((codec.turn(faces) > 0.2).mean())

@@ -153,8 +153,8 @@ def teacher_maps(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
     """
     maps = teacher.maps(drawn.clean)
     known = around(np.concatenate([drawn.faces, drawn.ignored]), drawn.clean.shape[:2])
-    for level, near in zip(maps, known, strict=True):
-        level[..., 1] *= near
+    for level, covered in zip(maps, known, strict=True):
+        level[..., 1] *= covered
     return maps
 
 

@@ -48,10 +48,10 @@ def test_suppress_keeps_the_best_of_those_that_overlap() -> None:
 
 
 def test_vote_is_the_mean_by_squared_score_of_those_that_agree() -> None:
-    near, apart = _sighting(0, 0.4), _sighting(0, 0.6)
-    near[:, [0, *range(4, 14)]] += 4
+    close, apart = _sighting(0, 0.4), _sighting(0, 0.6)
+    close[:, [0, *range(4, 14)]] += 4
     apart[:, [0, *range(4, 14)]] += 26
-    kept = codec.vote(np.concatenate([_sighting(0, 0.8), near, apart]), 0.4)
+    kept = codec.vote(np.concatenate([_sighting(0, 0.8), close, apart]), 0.4)
     wanted = _sighting(0, 0.8)
     wanted[:, [0, *range(4, 14)]] += 4 * 0.16 / 0.8
     np.testing.assert_allclose(kept, np.concatenate([wanted, apart]), rtol=1e-5)

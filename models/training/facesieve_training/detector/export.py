@@ -15,8 +15,8 @@ from facesieve_training.detector.codec import STRIDES
 from facesieve_training.detector.network import HEADS, OUTPUTS
 from facesieve_training.export import manifest, tflite
 from facesieve_training.networks import exported
+from facesieve_training.networks.gptq import round_weights
 from facesieve_training.networks.int8 import Int8Network
-from facesieve_training.networks.rounding import round_weights
 
 MULTIPLE = STRIDES[-1]
 

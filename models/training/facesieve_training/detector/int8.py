@@ -1,4 +1,4 @@
-"""An exported detector with YuNet's heads, run: images to faces, as the daemon has them."""
+"""Runs an exported detector with YuNet's heads: images to faces, as in the daemon."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,8 +17,10 @@ class Int8Detector:
     """An int8 detector on 8-bit BGR images of any size."""
 
     def __init__(self, data: bytes, overlap: float, heads: Mapping[str, Sequence[int]] = _EXPORTED) -> None:
-        """Open a network's bytes; boxes that overlap more than that are one face. Heads are the numbers of
-        the outputs of cls, obj, bbox and kps, for each stride one, as the manifest has them.
+        """Open a network's bytes.
+
+        overlap: IoU above which two boxes are one face. heads: indices of the outputs of cls, obj, bbox and
+        kps, one per stride, as in the manifest.
         """
         self._network = Int8Network(data)
         self._heads = heads

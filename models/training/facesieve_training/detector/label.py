@@ -29,7 +29,7 @@ _QUALITY = 95
 class Labelled:
     """An image (JPEG) and the teacher's faces in it, [N,15]; held_out images are never trained on.
 
-    Mistaken is what an earlier detector took for faces there (`mistakes`), [N,15].
+    hard_negatives: false positives of an earlier detector, see the module of that name, [N,15].
     """
 
     name: str
@@ -38,7 +38,7 @@ class Labelled:
     height: int
     faces: FloatArray
     held_out: bool
-    mistaken: FloatArray = field(default_factory=lambda: np.zeros((0, codec.COLUMNS), np.float32))
+    hard_negatives: FloatArray = field(default_factory=lambda: np.zeros((0, codec.COLUMNS), np.float32))
 
     def image(self) -> np.ndarray:
         """Decode the image: BGR, 8 bits."""

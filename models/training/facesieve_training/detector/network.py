@@ -21,7 +21,7 @@ from facesieve_training.networks.norm import BatchNorm
 HEADS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 OUTPUTS = tuple(f"{head}_{stride}" for head in HEADS for stride in STRIDES)
 PAIRS = (("cls", "obj"), ("bbox", "kps"))
-"""Heads that one convolution gives: what is alike in range shares its int8 scale, and its time."""
+"""HeadFineTuning that one convolution gives: what is alike in range shares its int8 scale, and its time."""
 EARLY = "stage8_down"
 """Layer that ends what is the network's own; from there on it is built as YuNet."""
 # A prior of 1 % of the cells being faces keeps the first steps calm.

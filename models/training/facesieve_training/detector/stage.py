@@ -12,15 +12,15 @@ import keras
 import numpy as np
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector import evaluate, export, initial, mistakes, report
+from facesieve_training.detector import evaluate, export, hard_negatives, initial, report
 from facesieve_training.detector.assign import AssignConfig
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
 from facesieve_training.detector.batches import Batches, Parts, Source, TrainConfig, first_images
 from facesieve_training.detector.evaluate import EvaluateConfig, Tally
+from facesieve_training.detector.hard_negatives import HardNegativesConfig
 from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.label import LabelConfig, Labelled, load
 from facesieve_training.detector.losses import LossConfig
-from facesieve_training.detector.mistakes import MistakesConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.export.manifest import described_training
@@ -54,7 +54,7 @@ class Config:
     seed: int = 1
     label: LabelConfig = field(default_factory=LabelConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    mistakes: MistakesConfig = field(default_factory=MistakesConfig)
+    hard_negatives: HardNegativesConfig = field(default_factory=HardNegativesConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     assign: AssignConfig = field(default_factory=AssignConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -87,7 +87,7 @@ def run(config: Config, run: Run) -> None:
             raise DataError(f"{path}: no such recording; fix evaluate.empty or evaluate.recordings")
     items = load(config.label)
     run.set_data_hash(data_hash(items))
-    known = mistakes.find([item for item in items if not item.held_out], config.mistakes)
+    known = hard_negatives.find([item for item in items if not item.held_out], config.hard_negatives)
     mosaic = Mosaic(known, config.augment)
     model = _trained(mosaic, config.parts(), run)
     if config.export.mixed_with is not None:

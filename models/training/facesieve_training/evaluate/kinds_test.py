@@ -48,7 +48,7 @@ def test_verification(tmp_path: Path, people: Path, network: Make) -> None:
     assert f"{len(mated)} mated and {len(others)} non-mated pairs" in result
     assert f"{2 * len(mated + others)} faces" in result
     counts = json.loads((tmp_path / "shards" / "meta.json").read_text())
-    assert counts["double"] == counts["double_other"] == 0
+    assert counts["duplicate"] == counts["duplicate_other"] == 0
 
 
 def test_cfp(tmp_path: Path, people: Path, network: Make) -> None:

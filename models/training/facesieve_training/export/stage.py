@@ -17,9 +17,9 @@ from facesieve_training.config import load
 from facesieve_training.evaluate.network import Network
 from facesieve_training.export import calibration, held_out, manifest, parity, quality, tflite, weighting
 from facesieve_training.faces import SIZE, Image
-from facesieve_training.networks.equalise import equalise
+from facesieve_training.networks.cross_layer_equalisation import equalise
+from facesieve_training.networks.gptq import round_weights
 from facesieve_training.networks.int8 import Int8Network
-from facesieve_training.networks.rounding import round_weights
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data
 from facesieve_training.student.stage import Config as StudentRunConfig

@@ -19,14 +19,14 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from facesieve_training.label import shard, sheet, table
-from facesieve_training.label.shard import Job, Seen
+from facesieve_training.label.shard import ImageFeatures, Job
 from facesieve_training.run import Run
 
 _LOW, _EMBEDDING, _WINDOWS = 64 * 28 * 28, 128, 1 << 20
 _EACH = 50  # faces of an identity; one in a thousand has forty times as many
 
 
-def synthetic(first: int, last: int, rng: np.random.Generator) -> Iterator[Seen]:
+def synthetic(first: int, last: int, rng: np.random.Generator) -> Iterator[ImageFeatures]:
     """Features of identities first to last, each face clean and degraded."""
     values = rng.standard_normal(_LOW + _WINDOWS, np.float32).astype(np.float16)
     for number in range(first, last):
@@ -37,7 +37,9 @@ def synthetic(first: int, last: int, rng: np.random.Generator) -> Iterator[Seen]
                 at = int(rng.integers(_WINDOWS))
                 embedding = centre + (1 + variant) * rng.standard_normal(_EMBEDDING, np.float32)
                 robust = float(rng.uniform(0.4, 0.6))
-                yield Seen(Job(name, f"{face:06d}.jpg", variant), embedding, robust, values[at : at + _LOW])
+                yield ImageFeatures(
+                    Job(name, f"{face:06d}.jpg", variant), embedding, robust, values[at : at + _LOW]
+                )
 
 
 def measure(images: int, out: Path, identities: int = 128) -> dict[str, float]:

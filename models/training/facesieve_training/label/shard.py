@@ -27,7 +27,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ImageFeatures:
     """One image's features on their way to its labels; low is float16 to halve what is held."""
 
     job: Job
@@ -58,14 +58,14 @@ def label_identities(source: Source, identities: list[str], teacher: Teacher, re
     return label_stream(_features(jobs, source, teacher, recipe))
 
 
-def label_stream(features: Iterable[Seen]) -> pa.Table:
+def label_stream(features: Iterable[ImageFeatures]) -> pa.Table:
     """Label images that come identity by identity."""
     by_identity = itertools.groupby(features, key=lambda seen: seen.job.identity)
     pieces = [label_identity(list(group)) for _, group in by_identity]
     return pa.concat_tables(pieces) if pieces else SHARD.empty_table()
 
 
-def label_identity(seen: list[Seen]) -> pa.Table:
+def label_identity(seen: list[ImageFeatures]) -> pa.Table:
     """Label the images of one identity."""
     clean = np.array([s.job.variant == 0 for s in seen])
     names = {name: i for i, name in enumerate(dict.fromkeys(s.job.name for s in seen))}
@@ -90,7 +90,9 @@ def label_identity(seen: list[Seen]) -> pa.Table:
     return table.append_column(LIGHTQNET, pa.array([s.lightqnet for s in seen], LIGHTQNET.type))
 
 
-def _features(jobs: Iterator[Job], source: Source, teacher: Teacher, recipe: Recipe) -> Iterator[Seen]:
+def _features(
+    jobs: Iterator[Job], source: Source, teacher: Teacher, recipe: Recipe
+) -> Iterator[ImageFeatures]:
     """Run the teacher batch by batch, the images of the next batches being read meanwhile."""
 
     def prepare(some: list[Job]) -> Image:
@@ -109,7 +111,7 @@ def _features(jobs: Iterator[Job], source: Source, teacher: Teacher, recipe: Rec
             low = features.low.astype(np.float16)
             for i, job in enumerate(some):
                 second = recipe.lightqnet(images[i]) if recipe.lightqnet else None
-                yield Seen(job, features.embedding[i], float(robust[i]), low[i], second)
+                yield ImageFeatures(job, features.embedding[i], float(robust[i]), low[i], second)
 
 
 def robustness(features: Features, teacher: Teacher, recipe: Recipe) -> NDArray[np.float32]:

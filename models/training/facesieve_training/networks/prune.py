@@ -253,5 +253,5 @@ def _gathered(weight: Array, side: int) -> Array:
     if side == len(weight):
         return weight
     places = np.arange(len(weight))
-    near = np.maximum(1 - np.abs(places / 2 - np.arange(side)[:, None]), 0)
-    return np.asarray(np.einsum("ih,jw,hwc->ijc", near, near, weight))
+    interpolation = np.maximum(1 - np.abs(places / 2 - np.arange(side)[:, None]), 0)
+    return np.asarray(np.einsum("ih,jw,hwc->ijc", interpolation, interpolation, weight))

@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from facesieve_training.cli import DataError
 from facesieve_training.distribute import Distribute, over
-from facesieve_training.prepare import account, shards
+from facesieve_training.prepare import report, shards
 from facesieve_training.prepare.cut import Cut, Cutter, How, Recipe
-from facesieve_training.prepare.near import near_doubles
+from facesieve_training.prepare.near_duplicates import near_duplicates
 from facesieve_training.prepare.readers.adience import Adience
 from facesieve_training.prepare.readers.cfp import Cfp
 from facesieve_training.prepare.readers.directory import Directory
@@ -79,10 +79,10 @@ class Config:
     """Pixels around the aligned 112x112 face, for alignment jitter."""
     min_eyes: float = 0.0
     """Least distance of the eyes in the source image, pixels."""
-    doubles: Literal["drop", "keep"] | None = None
+    duplicates: Literal["drop", "keep"] | None = None
     """A face with an earlier one's pixels. Without it, drop; but keep for verification and ijbc, whose pairs
     and templates share images."""
-    near: int | None = None
+    near_duplicates: int | None = None
     """List faces of a person whose 64-bit difference hashes differ in at most so many bits (4 is usual)."""
     shard: int = 4096
     """Entries in a shard: what a kill can cost."""
@@ -115,13 +115,13 @@ def run(config: Config, run: Run) -> None:
     Preparation(config, source, run.dir).all(total)
     shards.join(run.dir, _parts(run.dir, "rows", _count(total, config.shard)))
     _write_pairs(source, run.dir)
-    lost = account.rejected(_parts(run.dir, "rejected", _count(total, config.shard)))
+    lost = report.rejected(_parts(run.dir, "rejected", _count(total, config.shard)))
     held = shards.Shards(run.dir)
-    counts = account.write(run.dir, held, lost)
-    if config.near is not None:
-        listed = near_doubles(held, config.near)
-        write_atomic(run.dir / "near_doubles.csv", listed.to_csv(index=False))
-        counts["near_doubles"] = len(listed)
+    counts = report.write(run.dir, held, lost)
+    if config.near_duplicates is not None:
+        listed = near_duplicates(held, config.near_duplicates)
+        write_atomic(run.dir / "near_duplicates.csv", listed.to_csv(index=False))
+        counts["near_duplicates"] = len(listed)
     run.rewind(-1)
     run.log(0, **counts)
     run.finish(**counts)
@@ -179,7 +179,7 @@ class Preparation:
 
     def __init__(self, config: Config, source: Source, directory: Path) -> None:
         self._config, self._source, self._directory = config, source, directory
-        self._keeps = config.doubles == "keep" or (config.doubles is None and source.only_pairs)
+        self._keeps = config.duplicates == "keep" or (config.duplicates is None and source.only_pairs)
         self._seen: dict[bytes, str] = {}  # 200 bytes a face: 2 GB for ten million
 
     def all(self, total: int) -> None:
@@ -211,7 +211,7 @@ class Preparation:
         key = self._seen.setdefault(bytes.fromhex(cut.row["hash"]), cut.entry.key)
         if key == cut.entry.key:
             return cut
-        fault = "double" if key.startswith(f"{cut.entry.identity}/") else "double_other"
+        fault = "duplicate" if key.startswith(f"{cut.entry.identity}/") else "duplicate_other"
         return Cut(cut.entry, None, {}, fault, f"the same pixels as {key}")
 
     def _write(self, number: int, cuts: list[Cut]) -> None:
@@ -226,7 +226,7 @@ class Preparation:
             if c.image is None
         ]
         placed = [{**row, "shard": number, "row": i} for i, row in enumerate(rows)]
-        shards.write_table(_part(self._directory, "rejected", number), _table(lost, account.REJECTED))
+        shards.write_table(_part(self._directory, "rejected", number), _table(lost, report.REJECTED))
         shards.write_table(_part(self._directory, "rows", number), _table(placed, shards.SCHEMA))
 
 

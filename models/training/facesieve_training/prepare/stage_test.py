@@ -25,7 +25,7 @@ Encode = Callable[[Image], bytes]
 
 @pytest.fixture
 def people(tmp_path: Path, paint: Paint, encode: Encode) -> Path:
-    """Six people with five aligned faces each, two of them doubles, and two files that are none."""
+    """Six people with five aligned faces each, two of them duplicates, and two files that are none."""
     root = tmp_path / "people"
     for person in range(6):
         (root / f"p{person}").mkdir(parents=True)
@@ -57,10 +57,10 @@ def test_faces_and_faults(tmp_path: Path, people: Path, paint: Paint) -> None:
     np.testing.assert_array_equal(image[8:-8, 8:-8], paint(22))
     lost = pd.read_csv(tmp_path / "run" / "rejected.csv").set_index("key")
     assert dict(lost["fault"]) == {
-        "p1/7.png": "double",
+        "p1/7.png": "duplicate",
         "p2/8.png": "broken",
         "p2/9.png": "wrong_size",
-        "p4/7.png": "double_other",
+        "p4/7.png": "duplicate_other",
     }
     assert lost["detail"]["p4/7.png"] == "the same pixels as p2/1.png"
     report = (tmp_path / "run" / "report.md").read_text()
@@ -68,15 +68,15 @@ def test_faces_and_faults(tmp_path: Path, people: Path, paint: Paint) -> None:
     assert (tmp_path / "run" / "faces.jpg").stat().st_size > 1000
 
 
-def test_doubles_can_be_kept(tmp_path: Path, people: Path) -> None:
-    assert len(prepared(tmp_path / "run", config(people, doubles="keep"))) == 32
+def test_duplicates_can_be_kept(tmp_path: Path, people: Path) -> None:
+    assert len(prepared(tmp_path / "run", config(people, duplicates="keep"))) == 32
 
 
-def test_near_doubles_are_listed(tmp_path: Path, people: Path, paint: Paint) -> None:
+def test_near_duplicates_are_listed(tmp_path: Path, people: Path, paint: Paint) -> None:
     for person in ("p0", "p3"):  # the same image again, as a JPEG would have it: for p0's 2 only
         cv2.imwrite(str(people / person / "6.jpg"), paint(2), [cv2.IMWRITE_JPEG_QUALITY, 40])
-    prepared(tmp_path / "run", config(people, near=4, doubles="keep"))
-    listed = pd.read_csv(tmp_path / "run" / "near_doubles.csv")
+    prepared(tmp_path / "run", config(people, near_duplicates=4, duplicates="keep"))
+    listed = pd.read_csv(tmp_path / "run" / "near_duplicates.csv")
     assert ("p0/2.png", "p0/6.jpg") in set(zip(listed["left"], listed["right"], strict=True))
     assert len(listed) == 2
     assert listed["bits"].max() <= 4

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from facesieve_training import faces
 from facesieve_training.cli import DataError
 from facesieve_training.degrade import Degradation, degrade, generator
-from facesieve_training.detector.erase import erase, lonely
+from facesieve_training.detector.face_erasing import erase_face, isolated
 from facesieve_training.faces import SIZE, Image
 from facesieve_training.prepare.align import align
 from facesieve_training.prepare.detector import Detect, Faces, open_detector
@@ -97,9 +97,9 @@ def _beside(image: Image, found: Faces, rng: np.random.Generator) -> Image | Non
 
 def _without_faces(image: Image, found: Faces, rng: np.random.Generator) -> list[Image]:
     made = []
-    for face in found[lonely(found)]:
+    for face in found[isolated(found)]:
         painted = image.copy()
-        if face[14] < _SURE or face[2] < _SMALLEST or not erase(painted, face, rng):
+        if face[14] < _SURE or face[2] < _SMALLEST or not erase_face(painted, face, rng):
             continue
         made.append(align(painted, face[4:14].reshape(5, 2), 0).image)
     return made

@@ -65,11 +65,11 @@ def imitate(
     kept = {k: output.shape[1] for k, output in zip(names, outputs, strict=True)}
     model = keras.Model(student.input, [*outputs, student.get_layer(FEATURE).output])
     with TemporaryDirectory(prefix="feature-imitation-", dir=directory) as held:
-        seen = _Seen(Path(held), teacher, kept, images, chosen, rng)
+        seen = _Examples(Path(held), teacher, kept, images, chosen, rng)
         return _train(model, seen, config, seed)
 
 
-class _Seen:
+class _Examples:
     """Images, half of them mirrored, and what the large network makes of them."""
 
     def __init__(
@@ -125,7 +125,7 @@ def _targets(teacher: list[Layer], kept: dict[int, int], images: Any) -> list[An
     return [tf.cast(t, tf.float16) for t in (*some, embedding)]
 
 
-def _train(model: keras.Model, seen: _Seen, config: FeatureImitation, seed: int) -> float:
+def _train(model: keras.Model, seen: _Examples, config: FeatureImitation, seed: int) -> float:
     rate = keras.optimizers.schedules.CosineDecay(
         config.rate / 100,
         config.steps,

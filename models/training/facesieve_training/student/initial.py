@@ -10,7 +10,7 @@ import numpy as np
 
 from facesieve_training.cli import DataError
 from facesieve_training.faces import Image
-from facesieve_training.networks import exported, grow, mirror, mobileface_onnx, prune
+from facesieve_training.networks import exported, mirror, mobileface_onnx, net2net, prune
 from facesieve_training.student.network import FEATURE, StudentConfig
 from facesieve_training.teacher.imported import OnnxTeacher
 
@@ -70,8 +70,8 @@ def _give_convolutions(student: keras.Model, stored: list[exported.Weights]) -> 
     is which.
     """
     wanted = sorted(exported.convolutions(student), key=lambda pair: _number(pair[0].name))
-    for (layer, norm), held in grow.aligned(wanted, sorted(stored, key=lambda w: _number(w.name))):
-        grow.give(layer, norm, held)
+    for (layer, norm), held in net2net.aligned(wanted, sorted(stored, key=lambda w: _number(w.name))):
+        net2net.give(layer, norm, held)
 
 
 def _give_dense(student: keras.Model, held: exported.Weights) -> bool:
@@ -79,7 +79,7 @@ def _give_dense(student: keras.Model, held: exported.Weights) -> bool:
     layer = next((layer for layer in student.layers if layer.name == _layer_name(held)), None)
     if layer is None or layer.kernel.shape[1] != held.kernel.shape[1]:
         return False
-    held = grow.widen(held, layer)
+    held = net2net.widen(held, layer)
     kernel, bias = held.kernel, held.bias
     if isinstance(layer, mirror.MirrorDense):
         kernel, bias = kernel[:, : len(bias) // 2], bias[: len(bias) // 2]

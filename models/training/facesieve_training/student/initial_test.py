@@ -83,7 +83,7 @@ def test_a_label_that_the_file_lacks_starts_anew(exported: Path, mirror: bool) -
 
 
 def test_another_network_and_a_foreign_file_are_told(exported: Path, mirror: bool, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"quality\.tflite: holds no weights of this student.*no place here"):
+    with pytest.raises(DataError, match=r"quality\.tflite: holds no weights of this student.*do not fit"):
         initial.load(_student(mirror, width=0.0625), exported, [_images()])
     (tmp_path / "text.tflite").write_text("no network")
     with pytest.raises(DataError, match=r"text\.tflite: holds no weights.*it is no TFLite file"):

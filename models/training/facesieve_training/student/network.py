@@ -91,7 +91,7 @@ def spread_length(student: keras.Model, embeddings: NDArray[np.float32]) -> None
     layer.set_weights([kernel, np.linspace(0, -2, units, endpoint=False, dtype=np.float32)])
 
 
-def read_by_heads(student: keras.Model) -> list[Any]:
+def head_inputs(student: keras.Model) -> list[Any]:
     """What the labels' layers read: the body's values and, where they know its length, the feature."""
     names = [layer.name for layer in student.layers]
     read = [student.get_layer(_HIDDEN).input]
@@ -100,7 +100,7 @@ def read_by_heads(student: keras.Model) -> list[Any]:
 
 def heads(student: keras.Model, config: StudentConfig) -> keras.Model:
     """Return the labels' layers alone: from what they read to each label's logits, by name."""
-    return keras.Model(read_by_heads(student), {name: student.output[name] for name in config.labels})
+    return keras.Model(head_inputs(student), {name: student.output[name] for name in config.labels})
 
 
 def inference(student: keras.Model, config: StudentConfig) -> keras.Model:

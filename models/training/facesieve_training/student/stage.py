@@ -37,7 +37,7 @@ from facesieve_training.student.distillation import (
     feature_loss,
 )
 from facesieve_training.student.feature_imitation import FeatureImitation, imitate
-from facesieve_training.student.heads import Heads, learn
+from facesieve_training.student.head_fine_tuning import HeadFineTuning, fine_tune
 from facesieve_training.student.teachers import Teachers
 from facesieve_training.student.views import Views
 from facesieve_training.teacher.source import TeacherSource
@@ -74,7 +74,7 @@ class Config:
     """
     device_distillation: DeviceDistillation | None = None
     """Function matching on a GPU before the phases; none begins with them."""
-    heads: Heads | None = None
+    head_fine_tuning: HeadFineTuning | None = None
     """How the labels' layers are trained alone behind the phases; none leaves them as they are."""
     clean: int = 1
     """How often an epoch shows each clean image; each degraded one it shows once."""
@@ -101,9 +101,9 @@ class Config:
         for how in ("distillation", "device_distillation"):
             if getattr(self, how) and NORM not in self.student.labels:
                 found.append(f"{how}: teaches the label {NORM}; name it in student.labels")
-        for name in self.heads.degraded if self.heads else ():
+        for name in self.head_fine_tuning.degraded if self.head_fine_tuning else ():
             if name not in self.student.labels:
-                found.append(f"heads.degraded: {name} is none of student.labels")
+                found.append(f"head_fine_tuning.degraded: {name} is none of student.labels")
         if self.device_distillation and not self.background:
             found.append("device_distillation: wants images without a face, too; give background")
         if self.device_distillation and self.device_distillation.batch % self.views.count:
@@ -189,8 +189,19 @@ def run(config: Config, run: Run) -> None:
     Loop(model, batches, run, config.save_every, hosts).train(
         sum(phase.epochs for phase in config.phases), batches.epoch, judge
     )
-    if config.heads:
-        learn(student, config.student, images, labels, scaled, rows, empty, config.heads, run, config.seed)
+    if config.head_fine_tuning:
+        fine_tune(
+            student,
+            config.student,
+            images,
+            labels,
+            scaled,
+            rows,
+            empty,
+            config.head_fine_tuning,
+            run,
+            config.seed,
+        )
     student.save_weights(run.dir / "student.weights.h5")
     run.finish(**judge())
 

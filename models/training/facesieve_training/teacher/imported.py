@@ -134,9 +134,9 @@ def _load(config: OnnxTeacher) -> onnx.ModelProto:
 
 
 def _hint(model: onnx.ModelProto, key: str, name: str) -> str:
-    near = difflib.get_close_matches(name, [o for node in model.graph.node for o in node.output], n=1)
-    if near:
-        return f"; did you mean {near[0]}?"
+    close = difflib.get_close_matches(name, [o for node in model.graph.node for o in node.output], n=1)
+    if close:
+        return f"; did you mean {close[0]}?"
     last = [node for node in model.graph.node if node.op_type in _LAYERS]
     return (
         f"; its last layer takes {last[-1].input[0]}" if key == "cut" and last else "; see its nodes' outputs"

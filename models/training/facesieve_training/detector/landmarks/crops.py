@@ -15,7 +15,7 @@ from facesieve_training.detector.augment import Drawn
 from facesieve_training.detector.camera import degrade
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.decoded import Decoded
-from facesieve_training.detector.erase import erase, lonely
+from facesieve_training.detector.face_erasing import erase_face, isolated
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.warp import between_centres, transform, turned
 
@@ -35,9 +35,9 @@ class CropsConfig:
 
     turned: share of heads with a yaw of about 20 degrees or more. upright: share of heads with a roll of a
     few degrees only. clean: share without degradation. edge: share of squares that reach outside the frame.
-    empty: share of squares around hard negatives. erased: share of faces that are painted over as a head from
-    behind. shift, grow: standard deviations of a detection's position and size, in sizes of the face. sure:
-    lowest score of a label that is trained on. least: smallest such face, pixels.
+    empty: share of squares around hard negatives. erased_faces: share of faces that are painted over as a
+    head from behind. shift, scale: standard deviations of a detection's position and size, in sizes of the
+    face. sure: lowest score of a label that is trained on. least: smallest such face, pixels.
     """
 
     smallest: float = 11.0
@@ -51,9 +51,9 @@ class CropsConfig:
     clean: float = 0.4
     edge: float = 0.08
     empty: float = 0.25
-    erased: float = 0.1
+    erased_faces: float = 0.1
     shift: float = 0.05
-    grow: float = 0.08
+    scale: float = 0.08
     kept_megabytes: int = 2500
 
 
@@ -75,7 +75,7 @@ class Crops:
             if face[14] >= config.sure and _size(face) >= config.least
         ]
         self._turned = [(i, f) for i, f in self._faces if codec.turn(f[None])[0] >= codec.TURNED]
-        self._mistaken: list[Face] = [(item, box) for item in items for box in item.mistaken]
+        self._hard_negatives: list[Face] = [(item, box) for item in items for box in item.hard_negatives]
         if not self._faces:
             raise ValueError(
                 f"no face of {config.least:g} pixels that the teacher is sure of (score {config.sure:g})"
@@ -88,11 +88,11 @@ class Crops:
         own = _size(face)
         largest = max(min(config.largest, config.enlarge * own), config.smallest)
         size = float(np.exp(rng.uniform(np.log(config.smallest), np.log(largest))))
-        length = refine.length_for(size * float(np.exp(rng.normal(0, config.grow))))
+        length = refine.length_for(size * float(np.exp(rng.normal(0, config.scale))))
         matrix = self._matrix(face, size, length, rng)
         clean = self._seen(item, matrix, length + 2 * _MARGIN, rng)
         faces = transform(item.faces, matrix)
-        if rng.random() < config.erased:
+        if rng.random() < config.erased_faces:
             faces = _erased(clean, faces, transform(face[None], matrix), rng)
         edge = int(rng.integers(4)), int(length * rng.uniform(0, _BEYOND) * (rng.random() < config.edge))
         degraded = camera and rng.random() >= config.clean
@@ -109,8 +109,8 @@ class Crops:
         return Drawn(taken, clean, faces[good], faces[seen & ~good])
 
     def _choose(self, rng: np.random.Generator) -> Face:
-        if rng.random() < self._config.empty and self._mistaken:
-            return self._mistaken[int(rng.integers(len(self._mistaken)))]
+        if rng.random() < self._config.empty and self._hard_negatives:
+            return self._hard_negatives[int(rng.integers(len(self._hard_negatives)))]
         turned = rng.random() < self._config.turned and bool(self._turned)
         pool = self._turned if turned else self._faces
         return pool[int(rng.integers(len(pool)))]
@@ -143,8 +143,8 @@ class Crops:
 
 def _erased(seen: np.ndarray, faces: FloatArray, face: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Paint over this face [1,15] and return the others; a face that overlaps another stays."""
-    alone = (codec.iou(face, faces)[0] > _SAME) & lonely(faces)
-    return faces[~alone] if alone.any() and erase(seen, face[0], rng) else faces
+    alone = (codec.iou(face, faces)[0] > _SAME) & isolated(faces)
+    return faces[~alone] if alone.any() and erase_face(seen, face[0], rng) else faces
 
 
 def _cut(seen: np.ndarray, side: int, rows: int) -> np.ndarray:

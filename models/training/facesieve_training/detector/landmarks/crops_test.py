@@ -9,7 +9,7 @@ from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.landmarks.crops import Crops, CropsConfig
 
 POINTS = np.array([[70, 80], [90, 80], [80, 92], [72, 105], [88, 105]], np.float32)
-PLAIN = CropsConfig(clean=1, edge=0, erased=0, smallest=40, largest=90, rotation=30)
+PLAIN = CropsConfig(clean=1, edge=0, erased_faces=0, smallest=40, largest=90, rotation=30)
 
 
 def ramps(name: str = "a.png", blue: int = 0, score: float = 0.9, points: np.ndarray = POINTS) -> Labelled:
@@ -88,7 +88,7 @@ def test_turned_heads_have_their_share() -> None:
 def test_what_was_mistaken_for_a_face_has_its_share() -> None:
     box = ramps().faces.copy()
     box[:, :4] = [90, 140, 40, 40]  # beside the face
-    crops = Crops([dataclasses.replace(ramps(), mistaken=box)], dataclasses.replace(PLAIN, empty=0.3))
+    crops = Crops([dataclasses.replace(ramps(), hard_negatives=box)], dataclasses.replace(PLAIN, empty=0.3))
     drawn = [crops.make(np.random.default_rng(k)) for k in range(200)]
     assert 0.22 < np.mean([not len(d.faces) for d in drawn]) < 0.38
     assert all(
@@ -101,7 +101,7 @@ def test_a_face_that_is_painted_over_is_none() -> None:
     beside = ramps().faces.copy()
     beside[:, 0] += 20
     both = dataclasses.replace(ramps(), faces=np.concatenate([ramps().faces, beside]))
-    erased = dataclasses.replace(PLAIN, erased=1)
+    erased = dataclasses.replace(PLAIN, erased_faces=1)
     for seed in range(20):
         kept, gone = (Crops([ramps()], c).make(np.random.default_rng(seed)) for c in (PLAIN, erased))
         assert (len(kept.faces), len(gone.faces)) == (1, 0)

@@ -13,18 +13,18 @@ import cv2
 import keras
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector import export, mistakes, refine, train
+from facesieve_training.detector import export, hard_negatives, refine, train
 from facesieve_training.detector.assign import AssignConfig
 from facesieve_training.detector.batches import Parts, TrainConfig
 from facesieve_training.detector.compare import figures, views
 from facesieve_training.detector.compare.outcome import run_detectors
 from facesieve_training.detector.compare.peers import detected, refined
 from facesieve_training.detector.evaluate import EvaluateConfig
+from facesieve_training.detector.hard_negatives import HardNegativesConfig
 from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.label import LabelConfig, Labelled, load
 from facesieve_training.detector.landmarks.crops import Crops, CropsConfig
 from facesieve_training.detector.losses import LossConfig
-from facesieve_training.detector.mistakes import MistakesConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
 from facesieve_training.detector.stage import data_hash
 from facesieve_training.export.manifest import described_training
@@ -52,7 +52,7 @@ class Config:
 
     seed: int = 1
     label: LabelConfig = field(default_factory=LabelConfig)
-    mistakes: MistakesConfig = field(default_factory=MistakesConfig)
+    hard_negatives: HardNegativesConfig = field(default_factory=HardNegativesConfig)
     crops: CropsConfig = field(default_factory=CropsConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     assign: AssignConfig = field(default_factory=AssignConfig)
@@ -80,7 +80,7 @@ def run(config: Config, run: Run) -> None:
         raise DataError(f"{config.detector}: no such file; fix detector")
     items = load(config.label)
     run.set_data_hash(data_hash(items))
-    known = mistakes.find([item for item in items if not item.held_out], config.mistakes)
+    known = hard_negatives.find([item for item in items if not item.held_out], config.hard_negatives)
     crops = Crops(known, config.crops)
     parts = Parts(
         config.seed, network=config.network, assign=config.assign, loss=config.loss, train=config.train

@@ -1,9 +1,9 @@
-"""Puts a trained network inside a wider or deeper one of its kind, which at first computes what it did.
+"""Net2Net: starts a wider or deeper network from a trained one of the same kind, with the same function.
 
-Of a wider layer the trained channels come first (in each half, where a network is mirrored). They hear
-nothing of the fresh ones yet, which hear everything; a fresh block adds nothing yet, because the last batch
-norm of a block starts at zero. From there both learn. After Chen, Goodfellow, Shlens 2016 (Net2Net,
-arXiv:1511.05641), but with fresh channels for their copies, which would have to be driven apart.
+In a wider layer the trained channels come first (in each half, when a network is mirrored). Their weights
+from the new channels are 0; the new channels read all channels. A new block adds 0, because the last batch
+norm of a block starts at 0. After Chen, Goodfellow, Shlens 2016 (arXiv:1511.05641), with random instead of
+copied channels, which would need symmetry breaking.
 """
 
 from collections import deque
@@ -26,25 +26,27 @@ Pair = tuple[Any, BatchNorm | None]
 def aligned(
     wanted: Sequence[Pair], stored: Sequence[exported.Weights]
 ) -> Iterator[tuple[Pair, exported.Weights]]:
-    """Pair a network's convolutions with trained ones, both in the order in which they were made; of a stage
-    with more blocks the last ones get none. ValueError when the networks are not of one kind.
+    """Pair a network's convolutions with trained ones, both in the order of their creation.
+
+    In a stage with more blocks the last ones stay unpaired. Raises ValueError when the networks are not of
+    one kind.
     """
     left = deque(stored)
     for pair in wanted:
         if left and _kind(left[0].kernel.shape) == _kind(pair[0].kernel.shape):
             yield pair, left.popleft()
     if left:
-        raise ValueError(f"of its {len(stored)} convolutions the last {len(left)} have no place here")
+        raise ValueError(f"of its {len(stored)} convolutions the last {len(left)} do not fit this network")
 
 
 def _kind(shape: tuple[int, ...]) -> tuple[float, ...]:
-    """What kernels of one place in networks of different width have in common."""
+    """Properties of a kernel that do not depend on the network's width."""
     height, width, ins, outs = shape
     return (height, width, 0 if ins == _COLOURS else outs / ins)
 
 
 def give(layer: Any, norm: BatchNorm | None, held: exported.Weights) -> None:
-    """Give a convolution of as many channels or more these weights, and its batch norm their bias."""
+    """Set the weights of a convolution with at least as many channels, and the bias of its batch norm."""
     fresh = norm.get_weights()[0] if norm is not None else np.empty(0)
     widened = widen(held, layer)
     exported.give(layer, norm, widened)
@@ -55,7 +57,9 @@ def give(layer: Any, norm: BatchNorm | None, held: exported.Weights) -> None:
 
 
 def widen(held: exported.Weights, layer: Any) -> exported.Weights:
-    """Fill a layer's fresh kernel with what is held of it; a smaller or another kernel stays as it is."""
+    """Copy stored weights into a layer's random kernel; weights that are not smaller are returned
+    unchanged.
+    """
     shape = tuple(layer.kernel.shape)
     bigger = len(shape) == held.kernel.ndim and np.all(np.greater_equal(shape, held.kernel.shape))
     if shape == held.kernel.shape or not bigger or shape[:-2] != held.kernel.shape[:-2]:
@@ -71,7 +75,7 @@ def widen(held: exported.Weights, layer: Any) -> exported.Weights:
 
 
 def _places(count: int, among: int, halves: bool) -> npt.NDArray[np.int64]:
-    """Where the trained channels lie among all."""
+    """Indices of the trained channels among all."""
     if count == among or not halves:
         return np.arange(count)
     return np.concatenate([np.arange(count // 2), among // 2 + np.arange(count // 2)])

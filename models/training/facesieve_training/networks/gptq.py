@@ -1,8 +1,8 @@
-"""Rounds weights to the steps of int8 so that what each layer tells changes least (GPTQ, Frantar et al. 2022,
-arXiv:2210.17323): what one weight loses, those that are rounded after it make up for on real images.
+"""GPTQ (Frantar et al. 2022, arXiv:2210.17323): rounds weights to int8 with the least change of each layer's
+output on real images. The error of one weight is compensated by the weights that are rounded after it.
 
-To the nearest step, as the converter rounds, every weight would err by itself. It finds these weights on its
-steps already, and leaves them there.
+The converter rounds every weight to the nearest step without compensation. Weights that are on its steps
+already stay unchanged.
 """
 
 from typing import Any
@@ -18,19 +18,21 @@ from facesieve_training.networks.pixels import scaled
 
 Floats = npt.NDArray[np.float64]
 LAST = 127
-"""Steps on either side of 0, of which the largest weight of an output has the last."""
-_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6)  # of its largest weight, on which an output may take its last step
-_DAMPING = 0.01  # of the mean square of an input, added to each: few images do not tell all
-_BATCH, _PLACES = 8, 4000  # images at a time with their mirror images, and places of their maps
+"""Steps on either side of 0; the largest weight of an output is on the last one."""
+_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6)  # candidates of the last step, as shares of an output's largest weight
+_DAMPING = 0.01  # of the mean square of the inputs, added to each: the images are a small sample
+_BATCH, _PLACES = 8, 4000  # images in a batch (without their mirror images); sampled positions of a map
 
 
 def round_weights(model: keras.Model, images: Image) -> None:
-    """Round the weights of all convolutions and dense layers, whose inputs are those of these images, N x
-    height x width x 3 BGR, and of their mirror images. Batch norms must be folded into them before.
+    """Round the weights of all convolutions and dense layers, in place.
+
+    Inputs are those of these images, N x height x width x 3 BGR, and of their mirror images. Batch norms must
+    be folded before.
     """
     held = weighted(model)
     known = zip(held, _products(model, held, images), strict=True)
-    for layer, products in tqdm(known, total=len(held), desc="rounding", unit="layer", disable=None):
+    for layer, products in tqdm(known, total=len(held), desc="GPTQ", unit="layer", disable=None):
         kernel, *bias = layer.get_weights()
         if isinstance(layer, layers.DepthwiseConv2D):
             flat = kernel.reshape(-1, kernel.shape[2])
@@ -48,14 +50,14 @@ def weighted(model: keras.Model) -> list[Any]:
 
 
 def rounded(weights: npt.NDArray[Any], products: npt.NDArray[Any]) -> Floats:
-    """Round weights, inputs x outputs, whose inputs have these mean products, inputs x inputs.
+    """Round weights, inputs x outputs, for inputs with these mean products, inputs x inputs.
 
-    The largest weight of each output stays on the last step, for from that the converter takes the steps.
+    The largest weight of each output stays on the last step, because the converter derives its steps from it.
     """
     weights = weights.astype(np.float64)
     damping = _DAMPING * np.trace(products) / len(products) + 1e-12
     square = products.astype(np.float64) + damping * np.eye(len(products))
-    order = np.argsort(-np.diag(square))  # what the largest input meets comes first
+    order = np.argsort(-np.diag(square))  # weights of the largest inputs first
     following = np.linalg.cholesky(np.linalg.inv(square[np.ix_(order, order)])).T
     largest = np.maximum(np.abs(weights).max(axis=0), 1e-12)
     best, least = np.zeros_like(weights), np.full(len(largest), np.inf)
@@ -68,7 +70,7 @@ def rounded(weights: npt.NDArray[Any], products: npt.NDArray[Any]) -> Floats:
 
 
 def _in_turn(left: Floats, following: Floats, step: Floats) -> Floats:
-    """Round one row after another, each time changing those to come, as the factor of the products says."""
+    """Round the rows in order; each error is distributed over the later rows by the Cholesky factor."""
     left = left.copy()
     largest = np.abs(left).argmax(axis=0)
     result = np.empty_like(left)
@@ -80,7 +82,7 @@ def _in_turn(left: Floats, following: Floats, step: Floats) -> Floats:
 
 
 def _products(model: keras.Model, held: list[Any], images: Image) -> list[npt.NDArray[np.float32]]:
-    """Mean products of the inputs of each layer with each other, of a depthwise one for each channel."""
+    """Mean products of the inputs of each layer; for a depthwise convolution, per channel."""
     inputs = keras.Model(model.input, [layer.input for layer in held])
     rng = np.random.default_rng(0)
     sums: list[Any] = [0] * len(held)
@@ -99,8 +101,8 @@ def _products(model: keras.Model, held: list[Any], images: Image) -> list[npt.ND
 
 
 def _rows(layer: Any, values: Any) -> Any:
-    """What the weights of an output meet at each place: places x inputs, of a depthwise convolution places x
-    inputs x channels.
+    """Inputs of an output's weights at each position: positions x inputs; of a depthwise convolution
+    positions x inputs x channels.
     """
     if isinstance(layer, layers.Dense):
         return np.asarray(values)

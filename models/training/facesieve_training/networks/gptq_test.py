@@ -3,8 +3,8 @@ import numpy as np
 
 from facesieve_training.export import quality
 from facesieve_training.networks import exported
-from facesieve_training.networks.equalise_test import IMAGES, uneven
-from facesieve_training.networks.rounding import LAST, round_weights, rounded, weighted
+from facesieve_training.networks.cross_layer_equalisation_test import IMAGES, uneven
+from facesieve_training.networks.gptq import LAST, round_weights, rounded, weighted
 
 RNG = np.random.default_rng(5)
 MIXED = RNG.normal(0, 1, (2000, 8)) @ RNG.normal(0, 1, (8, 24)) + RNG.normal(0, 0.2, (2000, 24))
@@ -26,7 +26,7 @@ def test_less_is_lost_than_by_rounding_each_weight() -> None:
     assert lost < before / 3
 
 
-def test_every_layer_tells_less_else_than_with_the_nearest_weights() -> None:
+def test_every_layers_output_changes_less_than_with_the_nearest_weights() -> None:
     model = uneven()
     held = weighted(model)
     inputs = keras.Model(model.input, [layer.input for layer in held])(quality.to_input(IMAGES))
@@ -40,11 +40,11 @@ def test_every_layer_tells_less_else_than_with_the_nearest_weights() -> None:
             layer.set_weights(some)
             lost.append(np.square(np.asarray(layer(x)) - truth).mean())
         assert 0 < lost[0] < 1.1 * lost[1], layer.name
-        if known[0].shape[-2] >= 16:  # so many inputs make up for each other
+        if known[0].shape[-2] >= 16:  # enough inputs for compensation
             assert lost[0] < lost[1] / 2, layer.name
 
 
-def test_the_converter_leaves_them() -> None:
+def test_the_converter_keeps_the_rounded_weights() -> None:
     model = uneven()
     round_weights(model, IMAGES)
     found = [some.kernel for some in exported.read(quality.convert(model, list(IMAGES)))]

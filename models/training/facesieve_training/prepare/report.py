@@ -1,4 +1,4 @@
-"""What `prepare` reports: every entry that gave no face and why, figures, and a sheet to look at."""
+"""The report of `prepare`: rejected entries with their reasons, figures, and a contact sheet."""
 
 from collections import Counter
 from pathlib import Path
@@ -21,8 +21,8 @@ FAULTS = {
     "no_face": "no face found",
     "too_small": "eyes closer than min_eyes",
     "wrong_size": "not of an aligned face's size",
-    "double": "same pixels as an earlier face",
-    "double_other": "same pixels as an earlier face of another identity: one of the two is mislabelled",
+    "duplicate": "same pixels as an earlier face",
+    "duplicate_other": "same pixels as an earlier face of another identity: one of the two is mislabelled",
 }
 _SHEET = 12
 
@@ -72,7 +72,7 @@ def _markdown(shards: Shards, counts: Counter[str]) -> str:
 
 
 def _fitted(shards: Shards) -> bool:
-    """Whether the faces were aligned by landmarks, and so fit well or badly."""
+    """Whether the faces were aligned by landmarks, so that a residual exists."""
     return bool(shards.index["residual"].notna().any())
 
 
@@ -83,7 +83,7 @@ def _quantiles(values: "pd.Series[float] | pd.Series[int]") -> str:
 
 
 def _sheet(shards: Shards) -> bytes:
-    """Three rows of faces at random, and one of those with the largest residual, where it is known."""
+    """Three rows of random faces, and one row of those with the largest residual, if known."""
     rng = np.random.default_rng(1)
     shown = rng.choice(len(shards), min(3 * _SHEET, len(shards)), replace=False)
     residual = np.nan_to_num(shards.index["residual"].to_numpy(np.float64))

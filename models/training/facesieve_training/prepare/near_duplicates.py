@@ -1,8 +1,9 @@
-"""Near-doubles: images of a person that differ by little more than compression, listed and left in.
+"""Near-duplicates: images of a person that differ little more than by compression. They are listed, not
+removed.
 
-The difference hash (Krawetz 2013) has a bit for each two neighbours of an 8 x 9 grey thumbnail: is the right
-one brighter? Images whose hashes differ in few of the 64 bits are nearly the same. Only images of one
-identity are compared, so the cost grows with the set and not with its square.
+The difference hash (Krawetz 2013) has one bit per pair of horizontal neighbours in an 8 x 9 grey thumbnail: 1
+if the right one is brighter. Images whose hashes differ in few of the 64 bits are nearly the same. Only
+images of one identity are compared, so the cost is linear in the number of identities.
 """
 
 import itertools
@@ -24,7 +25,7 @@ def difference_hash(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return bits
 
 
-def near_doubles(held: Shards, bits: int) -> pd.DataFrame:
+def near_duplicates(held: Shards, bits: int) -> pd.DataFrame:
     """List pairs of faces of one identity whose hashes differ in at most so many bits: left, right, bits."""
     hashes = np.zeros((len(held), 64), np.bool_)
     for batch in held.batches(_CHUNK):

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 
 from facesieve_training.export import quality
-from facesieve_training.networks.equalise import equalise
+from facesieve_training.networks.cross_layer_equalisation import equalise
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.networks.mobileface import MobileFaceConfig, convolutions, mobileface, stream_name
 from facesieve_training.networks.square import Square
@@ -11,7 +11,7 @@ IMAGES = np.random.default_rng(1).integers(0, 256, (24, 112, 112, 3)).astype(np.
 
 
 def uneven() -> keras.Model:
-    """A network whose channels are of very different sizes."""
+    """A network with channels of very different ranges."""
     keras.utils.set_random_seed(2)
     body = mobileface(MobileFaceConfig(8, (8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 8, 8, 0, 8), 16))
     rng = np.random.default_rng(3)
@@ -33,7 +33,7 @@ def uneven() -> keras.Model:
     return model
 
 
-def test_the_network_tells_the_same_and_loses_less_in_int8() -> None:
+def test_the_network_computes_the_same_and_loses_less_in_int8() -> None:
     model = uneven()
     wanted = np.concatenate([np.asarray(t) for t in model(quality.to_input(IMAGES))], axis=1)
 
@@ -71,7 +71,7 @@ def test_channels_of_a_stream_are_equally_large_where_they_are_largest() -> None
     np.testing.assert_allclose(shares, 1, rtol=0.2)
 
 
-def test_what_is_squared_is_equally_large() -> None:
+def test_channels_before_a_square_are_equally_large() -> None:
     model = uneven()
     equalise(model, IMAGES)
     result = keras.Model(model.input, model.get_layer("feature").output)(quality.to_input(IMAGES))

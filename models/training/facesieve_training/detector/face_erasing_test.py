@@ -1,14 +1,14 @@
 import numpy as np
 
 from facesieve_training.detector.augment_test import labelled
-from facesieve_training.detector.erase import erase, lonely
+from facesieve_training.detector.face_erasing import erase_face, isolated
 
 
 def test_a_face_is_painted_over_and_nothing_else() -> None:
     item = labelled()
     image = item.image()
     before = image.copy()
-    assert erase(image, item.faces[0], np.random.default_rng(1))
+    assert erase_face(image, item.faces[0], np.random.default_rng(1))
     changed = (image.astype(int) - before).any(axis=2)
     assert changed[60:120, 50:110].mean() > 0.5
     assert not changed[:50].any()
@@ -22,12 +22,12 @@ def test_a_sliver_is_left_alone() -> None:
     image = np.zeros((40, 40, 3), np.uint8)
     face = labelled().faces[0].copy()
     face[:4] = [37, 0, 20, 20]
-    assert not erase(image, face, np.random.default_rng(1))
+    assert not erase_face(image, face, np.random.default_rng(1))
     assert not image.any()
 
 
-def test_only_lonely_faces_are_painted_over() -> None:
+def test_only_isolated_faces_are_painted_over() -> None:
     faces = np.repeat(labelled().faces, 3, axis=0)
     faces[:, 0] = [0, 30, 200]
-    assert lonely(faces).tolist() == [False, False, True]
-    assert lonely(faces[:0]).tolist() == []
+    assert isolated(faces).tolist() == [False, False, True]
+    assert isolated(faces[:0]).tolist() == []
