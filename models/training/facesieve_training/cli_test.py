@@ -16,7 +16,7 @@ def command(tmp_path: Path, face_directory: Path) -> list[str]:
     return ["prepare", "--run", str(tmp_path / "run"), *(part for g in given for part in ("--set", g))]
 
 
-def test_a_full_disk_is_told_and_the_run_goes_on(
+def test_a_full_disk_is_reported_and_the_run_can_be_resumed(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*_: object) -> None:
@@ -31,7 +31,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on(
     assert len(shards.Shards(run)) == 45
 
 
-def test_a_directory_that_cannot_be_made_is_told(
+def test_a_run_directory_that_cannot_be_created_is_an_error(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "run").write_text("a file")
@@ -39,7 +39,7 @@ def test_a_directory_that_cannot_be_made_is_told(
     assert f"{tmp_path / 'run'}: cannot be the run's directory: " in capsys.readouterr().err
 
 
-def test_a_run_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_directory_without_a_run_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The configuration of another stage's run, which only the stage itself reads."""
     (tmp_path / "config.yaml").write_text("nothing: 1\n")
     given = [f"student={tmp_path}", f"matcher.file={tmp_path / 'config.yaml'}"]

@@ -41,7 +41,7 @@ def test_overrides_apply_on_top_of_the_file(tmp_path: Path) -> None:
     assert (config.inner, config.count, config.limit) == (Inner(1e-3, "b"), 9, None)
 
 
-def test_tells_every_fault_at_once(tmp_path: Path) -> None:
+def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("cuont: 1\nflag: 1\ninner: {rate: -1}\nmany: [{kind: c}]\nsizes: 3\n")
     with pytest.raises(ConfigError) as raised:

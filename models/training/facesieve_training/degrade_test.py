@@ -31,7 +31,7 @@ def test_the_same_seed_face_and_variant_give_the_same_image() -> None:
     assert all(not np.array_equal(made[0], other) for other in made[2:])
 
 
-def test_nothing_done_is_the_clean_middle() -> None:
+def test_no_effect_gives_the_clean_centre() -> None:
     made = degrade.degrade(image(), only(), degrade.generator(1, "a", 1))
     np.testing.assert_array_equal(made, centre(image()))
 
@@ -62,7 +62,7 @@ def test_exposure_moves_the_brightness() -> None:
     assert dark.mean() < 0.6 * clean < clean < bright.mean()
 
 
-def test_jitter_moves_the_face_by_as_much_as_it_says() -> None:
+def test_jitter_has_the_configured_deviation() -> None:
     dot = np.zeros((128, 128, 3), np.uint8)
     dot[62:66, 62:66] = 255
     found = []

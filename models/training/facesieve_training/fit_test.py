@@ -77,7 +77,7 @@ def program(directory: Path, *more: str, **variables: str) -> "subprocess.Popen[
     return subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
-def test_a_killed_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_a_killed_and_resumed_run_gives_the_same_result(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     process = program(killed, "pause")
     while process.poll() is None and len(list(killed.glob("checkpoint/step-*.npz"))) < 2:
@@ -124,7 +124,7 @@ def _host(index: int, address: str) -> dict[str, str]:
     return {f"KERAS_DISTRIBUTION_{name}": value for name, value in values.items()}
 
 
-def test_hosts_go_on_from_the_newest_checkpoint_that_all_have(
+def test_hosts_resume_from_the_newest_checkpoint_that_all_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(tmp_path)
@@ -171,7 +171,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
         State(variables(model), tmp_path / "checkpoint").load(30)
 
 
-def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     model = network()
     model.compile(model.optimizer, loss=lambda truth, result: keras.ops.mean(result) * np.nan)
     loop = Loop(model, lambda step: batch(step, Hosts()), Run.open(tmp_path, "test", Settings(), False), 3)

@@ -31,7 +31,9 @@ def images(tmp_path: Path) -> Path:
     return root
 
 
-def test_images_to_a_judged_student(images: Path, teacher_config: OnnxTeacher, tmp_path: Path) -> None:
+def test_commands_from_images_to_an_evaluated_student(
+    images: Path, teacher_config: OnnxTeacher, tmp_path: Path
+) -> None:
     runs, matcher = tmp_path / "runs", f"matcher={{file: {teacher_config.onnx}, mean: [127.5], std: [128]}}"
 
     def stage(name: str, *values: str) -> Path:

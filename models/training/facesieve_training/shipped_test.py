@@ -96,7 +96,7 @@ def test_the_score_falls_as_a_face_gets_worse(scorer: Scorer, faces: list[Image]
     assert np.mean(order) <= -0.95
 
 
-def test_a_good_face_is_nearly_as_good_in_the_mirror_and_a_pixel_away(
+def test_the_score_of_a_good_face_is_stable_under_mirroring_and_a_shift_of_one_pixel(
     scorer: Scorer, shared_data: Path
 ) -> None:
     changes: dict[str, list[float]] = {"mirrored": [], "a pixel away": []}

@@ -45,7 +45,7 @@ def test_unsure_faces_are_left_out_of_the_classification() -> None:
     assert maps[0][0, 0, WEIGHT] == 1
 
 
-def test_almost_a_levels_face_is_no_background_there() -> None:
+def test_a_face_near_a_levels_range_is_not_background_there() -> None:
     maps = targets(_face(96, 96, 56), NONE, (320, 320), CONFIG)
     center = maps[0][15, 15]
     assert (center[POSITIVE], center[WEIGHT]) == (0, 0)

@@ -53,7 +53,7 @@ def test_backgrounds_show_no_face_and_are_not_empty() -> None:
     assert np.mean([len(c) > 1 for c in colours]) > 0.3  # the image is grey around the face
 
 
-def test_backgrounds_show_what_was_mistaken_at_the_size_of_a_face() -> None:
+def test_backgrounds_show_hard_negatives_at_the_size_of_a_face() -> None:
     image = np.full((200, 160, 3), 128, np.uint8)
     image[20:40, 20:40] = (0, 255, 0)
     box = np.zeros((1, codec.COLUMNS), np.float32)
@@ -84,7 +84,7 @@ def test_labels_stay_on_the_face() -> None:
     assert np.mean(hits) > 0.8
 
 
-def test_clean_images_are_as_many_as_asked() -> None:
+def test_the_share_of_clean_images_is_the_configured_one() -> None:
     mosaic = Mosaic([labelled()], AugmentConfig(size=128, clean=0.4))
     drawn = [mosaic.make(np.random.default_rng(k)) for k in range(100)]
     share = np.mean([(d.image == d.clean).all() for d in drawn])
@@ -92,7 +92,7 @@ def test_clean_images_are_as_many_as_asked() -> None:
 
 
 @pytest.mark.parametrize("size", [14.0, 30.0, 90.0, 130.0])
-def test_landmarks_stay_on_what_they_mark(size: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_landmarks_are_transformed_with_their_image(size: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the image is decoded smaller, turned, mirrored or enlarged: within a tenth of a pixel."""
     monkeypatch.setattr(augment, "degrade", lambda image, rng: image)
     image = np.zeros((400, 320, 3), np.uint8)
@@ -118,13 +118,13 @@ def test_landmarks_stay_on_what_they_mark(size: float, monkeypatch: pytest.Monke
     assert np.median(np.linalg.norm(errors, axis=1)) < 0.1 + 0.002 * size
 
 
-def test_unsure_faces_are_ignored_not_learned() -> None:
+def test_unsure_faces_are_ignored() -> None:
     mosaic = Mosaic([labelled(), labelled("b.jpg", sure=False)], AugmentConfig(size=128))
     faces = np.concatenate([mosaic.make(np.random.default_rng(k)).faces for k in range(20)])
     assert (faces[:, 14] > 0.5).all()
 
 
-def test_turned_heads_are_drawn_as_often_as_asked() -> None:
+def test_turned_heads_have_the_configured_share() -> None:
     items = [labelled(f"{k}.jpg") for k in range(19)] + [labelled("turned.jpg", nose=87)]
 
     def share(turned: float) -> float:

@@ -70,7 +70,7 @@ def test_blur_is_opencvs(images: np.ndarray, there: There) -> None:
         assert np.abs(cv2.blur(image, (3, 3)) - seen).max() <= 1
 
 
-def test_it_takes_images_as_the_other_camera_does(images: np.ndarray, there: There) -> None:
+def test_changes_are_as_strong_as_the_other_cameras(images: np.ndarray, there: There) -> None:
     """Over many takes the mean change, and how much it varies, are near to those of `camera`."""
     many = np.tile(images, (64, 1, 1, 1))
     rng = np.random.default_rng(2)
@@ -82,7 +82,7 @@ def test_it_takes_images_as_the_other_camera_does(images: np.ndarray, there: The
     np.testing.assert_array_equal(result, np.round(np.clip(result, 0, 255)))
 
 
-def test_clean_images_are_as_many_as_asked(images: np.ndarray, there: There) -> None:
+def test_the_share_of_clean_images_is_the_configured_one(images: np.ndarray, there: There) -> None:
     many = np.tile(images, (64, 1, 1, 1))
     np.testing.assert_array_equal(there("take", many, 1, 1.0), many)
     result = there("take", many, 1, 0.4)

@@ -85,7 +85,7 @@ def test_merge_leaves_out_landmarks_that_stray() -> None:
     np.testing.assert_allclose(codec.merge(views, 0.4)[0, 4:14], _sighting(0, 0)[0, 4:14], atol=1e-4)
 
 
-def test_a_face_that_one_view_alone_sees_scores_little() -> None:
+def test_a_face_found_in_one_view_only_has_a_low_score() -> None:
     none = _sighting(0, 0.9)[:0]
     assert codec.merge([_sighting(0, 0.8), none, none, none], 0.4)[0, 14] == pytest.approx(0.2)
     assert codec.merge([_sighting(0, 0.8)] * 4 + [none] * 4, 0.4)[0, 14] == pytest.approx(0.8)
@@ -99,7 +99,7 @@ def test_mirror_twice_is_the_same_and_swaps_the_eyes() -> None:
     np.testing.assert_allclose(codec.mirror(mirrored, 320), faces, rtol=1e-4, atol=1e-4)
 
 
-def test_turn_sees_the_nose_beside_the_face_and_not_a_head_on_one_side() -> None:
+def test_turn_measures_yaw_and_ignores_roll() -> None:
     upright = np.array([[0, 0], [20, 0], [10, 11], [2, 22], [18, 22]], np.float32)
     aside = upright.copy()
     aside[2, 0] += 5

@@ -53,7 +53,7 @@ def test_empty_images() -> None:
     assert tally.recall(0, 100, 0.3) == (0.0, 1)
 
 
-def test_score_is_the_lowest_that_allows_so_many_and_none_where_nobody_is() -> None:
+def test_the_score_is_the_lowest_within_the_allowed_false_positives() -> None:
     images = Tally(false=[0.5, 0.3], images=10)
     assert choose_score(images, 0.25, []) == 0.2
     assert choose_score(images, 0.15, []) == 0.31

@@ -29,7 +29,7 @@ def test_input_is_exactly_a_128th(exported: tuple[keras.Model, bytes]) -> None:
     assert Int8Network(exported[1]).input_quantization == (1 / 128, 0)
 
 
-def test_the_weights_are_rounded_and_the_network_stays_what_it_is() -> None:
+def test_the_weights_are_rounded_and_the_network_is_unchanged() -> None:
     model = network.build(network.NetworkConfig(stem=4, stage4=8, width=8))
     before = model.get_weights()
     data = export.convert(model, [manifest.self_test_image(64, 64, k) for k in range(8)])

@@ -18,7 +18,7 @@ def test_a_face_is_painted_over_and_nothing_else() -> None:
     assert left.mean() < 0.9 * red.mean()
 
 
-def test_a_sliver_is_left_alone() -> None:
+def test_a_box_that_is_too_small_is_unchanged() -> None:
     image = np.zeros((40, 40, 3), np.uint8)
     face = labelled().faces[0].copy()
     face[:4] = [37, 0, 20, 20]

@@ -58,7 +58,7 @@ def test_the_float_network_computes_what_the_exported_one_does(tmp_path: Path) -
         np.testing.assert_allclose(maps[name], answer, atol=10 * details["quantization"][0])
 
 
-def test_settled_norms_learn_from_where_the_network_stands(tmp_path: Path) -> None:
+def test_settled_norms_keep_the_outputs_in_training_mode(tmp_path: Path) -> None:
     model = build(NETWORK)
     load_tflite(model, _exported(tmp_path / "detector.tflite"))
     image = _images(1)[0]
@@ -92,14 +92,14 @@ def test_a_mixture_lies_between_the_two(tmp_path: Path) -> None:
     assert one.get_layer("stem_norm").momentum == other.get_layer("stem_norm").momentum
 
 
-def test_a_network_of_other_widths_is_told(tmp_path: Path) -> None:
+def test_a_network_of_other_widths_is_an_error(tmp_path: Path) -> None:
     path = _exported(tmp_path / "detector.tflite")
     parts = Parts(network=dataclasses.replace(NETWORK, width=16), train=TrainConfig(initial=path))
     with pytest.raises(DataError, match=r"detector\.tflite: holds no weights.*stage8_down is \(3, 3, 8, 8\)"):
         Trainer(parts)
 
 
-def test_a_file_that_is_no_network_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_network_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "detector.tflite"
     path.write_bytes(b"no network at all, but text")
     with pytest.raises(DataError, match=r"detector\.tflite: holds no weights.*it is no TFLite file"):

@@ -38,7 +38,7 @@ def test_the_cache_gives_back_what_was_labelled(tmp_path: Path, monkeypatch: pyt
     assert len(calls) == 3
 
 
-def test_missing_files_are_told(tmp_path: Path) -> None:
+def test_missing_files_are_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"teacher\.onnx: does not exist; fix label\.teacher"):
         label.load(label.LabelConfig(tmp_path / "teacher.onnx"))
 
@@ -51,7 +51,7 @@ def test_crowds_are_widened(tmp_path: Path) -> None:
     assert label.read(tmp_path / "1.png", config).shape == (50, 50, 3)
 
 
-def test_a_broken_image_is_told(tmp_path: Path) -> None:
+def test_a_broken_image_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"x\.jpg: is no readable image"):
         label.read(tmp_path / "x.jpg", _config(tmp_path))
@@ -65,7 +65,7 @@ def test_held_out_is_a_fixed_share(tmp_path: Path) -> None:
     assert chosen == [held_out(tmp_path / name) for name in names]
 
 
-def test_a_list_names_the_held_out_images_by_what_they_hold(tmp_path: Path) -> None:
+def test_the_held_out_list_names_images_by_content(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"abc")
     (tmp_path / "b.jpg").write_bytes(b"abcd")
     (tmp_path / "held_out.txt").write_text("ba7816bf8f01cfea\n")  # SHA-256 of abc

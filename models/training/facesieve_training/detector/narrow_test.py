@@ -65,7 +65,7 @@ def test_the_widths_are_those_of_the_file(wide: Path) -> None:
     assert narrow.widths(wide) == WIDE
 
 
-def test_what_tells_nothing_is_left_out_and_the_rest_tells_the_same(wide: Path) -> None:
+def test_constant_channels_are_dropped_without_a_change_of_the_output(wide: Path) -> None:
     whole, small = build(WIDE), build(dataclasses.replace(WIDE, width=8))
     load_tflite(whole, wide)
     narrow.start(small, wide, [np.stack(images(4))])
@@ -76,7 +76,7 @@ def test_what_tells_nothing_is_left_out_and_the_rest_tells_the_same(wide: Path) 
         np.testing.assert_allclose(result[name], wanted[name], atol=0.1 * wanted[name].std())
 
 
-def test_other_early_layers_learn_what_the_wide_networks_tell(wide: Path) -> None:
+def test_other_early_layers_are_trained_on_the_wide_networks_maps(wide: Path) -> None:
     keras.utils.set_random_seed(1)
     small = build(NetworkConfig(stem=4, stage4=8, blocks4=0, width=8))
     batch = np.stack(images(8))
@@ -89,7 +89,7 @@ def test_other_early_layers_learn_what_the_wide_networks_tell(wide: Path) -> Non
     np.testing.assert_array_equal(small.get_layer("neck8").get_weights()[0], kept)
 
 
-def test_a_training_begins_with_it(wide: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_training_starts_with_feature_imitation(wide: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     network = NetworkConfig(stem=4, stage4=8, blocks4=0, width=8)
     trainer = Trainer(Parts(network=network, train=TrainConfig(initial=wide, imitation_steps=3)))
@@ -100,9 +100,7 @@ def test_a_training_begins_with_it(wide: Path, caplog: pytest.LogCaptureFixture)
     np.testing.assert_array_equal(trainer.averaged.get_layer("neck8").kernel, begun.get_layer("neck8").kernel)
 
 
-def test_early_layers_that_are_the_same_begin_where_they_were(
-    wide: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_equal_early_layers_keep_their_weights(wide: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     network = dataclasses.replace(WIDE, width=8)
     Trainer(Parts(network=network, train=TrainConfig(initial=wide, imitation_steps=3))).begin(wide, seen())
@@ -110,7 +108,7 @@ def test_early_layers_that_are_the_same_begin_where_they_were(
     assert float(str(left)) < 0.05
 
 
-def test_a_file_without_our_layers_is_told(wide: Path, models: Path) -> None:
+def test_a_file_without_the_layers_is_an_error(wide: Path, models: Path) -> None:
     with pytest.raises(ValueError, match="has no convolution stem"):
         narrow.widths(models / "quality.tflite")
     assert EARLY == "stage8_down"

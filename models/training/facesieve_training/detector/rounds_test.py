@@ -24,7 +24,7 @@ train: {{steps: 400, batch: 2, warm_up: 1, rounds: {{images: 4, shows: 2, proces
     return file
 
 
-def test_only_weights_start_it(bright_squares: Path, squares: Path, tmp_path: Path) -> None:
+def test_only_a_weights_file_can_initialise_it(bright_squares: Path, squares: Path, tmp_path: Path) -> None:
     config = _config(bright_squares, squares, tmp_path)
     refused = train("detector", config, tmp_path / "run", "--set", f"train.initial={bright_squares}")
     assert refused.returncode == 1
@@ -36,7 +36,7 @@ def _last(directory: Path) -> dict[str, np.ndarray]:
         return {name: held[name] for name in held.files}
 
 
-def test_a_killed_training_ends_as_one_that_was_not(
+def test_a_killed_and_resumed_training_gives_the_same_result(
     bright_squares: Path, squares: Path, tmp_path: Path
 ) -> None:
     config = _config(bright_squares, squares, tmp_path)

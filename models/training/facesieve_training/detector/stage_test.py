@@ -40,7 +40,7 @@ def _recording(path: Path) -> Path:
     return path
 
 
-def test_images_to_a_network_that_the_daemon_takes(
+def test_the_stage_trains_and_exports_a_network_for_the_daemon(
     bright_squares: Path, squares: Path, tmp_path: Path
 ) -> None:
     config = _config(bright_squares, squares, _recording(tmp_path / "empty.avi"), tmp_path)
@@ -57,7 +57,7 @@ def test_images_to_a_network_that_the_daemon_takes(
     assert "finished" in run.meta
 
 
-def test_a_missing_recording_is_told_before_hours_of_training(
+def test_a_missing_recording_is_an_error_before_training(
     bright_squares: Path, squares: Path, tmp_path: Path
 ) -> None:
     config = _config(bright_squares, squares, tmp_path / "none.avi", tmp_path)

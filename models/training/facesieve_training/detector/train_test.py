@@ -60,7 +60,7 @@ def test_batches_do_not_depend_on_where_they_start() -> None:
     other.close()
 
 
-def test_the_teacher_sees_the_clean_image_and_overlap_only_where_labels_know_a_face() -> None:
+def test_the_teacher_gets_the_clean_image_and_its_overlap_is_masked_by_the_labels() -> None:
     seen = []
 
     class Everywhere:
@@ -87,7 +87,7 @@ def _trained(directory: Path, resume: bool = False) -> list[np.ndarray]:
     return weights
 
 
-def test_a_killed_training_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_a_killed_and_resumed_training_gives_the_same_result(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     program = [sys.executable, "-m", "facesieve_training.detector.train_test", str(killed)]
     process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -113,14 +113,14 @@ def test_training_starts_from_the_weights_of_another(tmp_path: Path) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_missing_weights_are_told(tmp_path: Path) -> None:
+def test_missing_weights_are_an_error(tmp_path: Path) -> None:
     parts = _parts(2)
     schedule = dataclasses.replace(parts.train, initial=tmp_path / "none.weights.h5")
     with pytest.raises(DataError, match=r"none\.weights\.h5: holds no weights of this network"):
         Trainer(dataclasses.replace(parts, train=schedule))
 
 
-def test_wrong_schedules_are_told() -> None:
+def test_invalid_schedules_are_faults() -> None:
     faults = TrainConfig(batch=0, precision="int4", log_every=3, checkpoint_every=10).faults()
     assert [fault.split(":")[0] for fault in faults] == ["batch", "precision", "checkpoint_every"]
 

@@ -25,7 +25,7 @@ def scene(shared_data: Path) -> np.ndarray:
     return np.asarray(cv2.resize(found, (960, 960)))
 
 
-def test_on_yunets_early_maps_it_tells_what_yunet_does(yunet: Path, scene: np.ndarray) -> None:
+def test_the_network_equals_yunet_on_its_early_maps(yunet: Path, scene: np.ndarray) -> None:
     model = build(NETWORK)
     initial.load(model, yunet)
     rest = keras.Model(model.get_layer(f"{EARLY}_relu").output, model.output)
@@ -39,7 +39,7 @@ def test_on_yunets_early_maps_it_tells_what_yunet_does(yunet: Path, scene: np.nd
         assert wanted[middle].std() > 0.1
 
 
-def test_the_early_layers_learn_to_imitate(yunet: Path, scene: np.ndarray) -> None:
+def test_the_early_layers_are_trained_on_yunets_maps(yunet: Path, scene: np.ndarray) -> None:
     keras.utils.set_random_seed(1)
     model = build(NETWORK)
     initial.load(model, yunet)
@@ -52,6 +52,6 @@ def test_the_early_layers_learn_to_imitate(yunet: Path, scene: np.ndarray) -> No
     np.testing.assert_array_equal(model.get_layer("neck8").get_weights()[0], kept)
 
 
-def test_another_detector_is_told(bright_squares: Path) -> None:
+def test_another_detector_is_an_error(bright_squares: Path) -> None:
     with pytest.raises(DataError, match=r"teacher\.onnx: holds no weights.*is no YuNet"):
         initial.load(build(NETWORK), bright_squares)

@@ -10,9 +10,7 @@ from facesieve_training.detector.yunet import YuNet
 
 
 @pytest.mark.parametrize("tilt", [-35.0, 35.0])
-def test_heads_on_one_side_get_the_landmarks_of_the_image_turned_upright(
-    tilt: float, shared_data: Path
-) -> None:
+def test_tilted_heads_get_the_landmarks_of_the_upright_image(tilt: float, shared_data: Path) -> None:
     teacher = YuNet(shared_data / "models/yunet_s.onnx")
     plain, corrected = list[float](), list[float]()
     for path in sorted((shared_data / "scenes").iterdir())[:12]:

@@ -54,7 +54,9 @@ def generated() -> tuple[Comparisons, np.ndarray]:
     ), quality
 
 
-def test_good_score_beats_random_and_lies_in_its_interval(generated: tuple[Comparisons, np.ndarray]) -> None:
+def test_a_good_score_beats_random_and_lies_in_its_interval(
+    generated: tuple[Comparisons, np.ndarray],
+) -> None:
     comparisons, quality = generated
     judge = Judge(comparisons, RULES, np.random.default_rng(4))
     good = judge.curves(quality)

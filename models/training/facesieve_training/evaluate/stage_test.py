@@ -48,7 +48,7 @@ def judged(directory: Path, settings: stage.Config) -> Path:
     return directory
 
 
-def test_everything_is_written(tmp_path: Path, people: Path, network: Make) -> None:
+def test_all_files_are_written(tmp_path: Path, people: Path, network: Make) -> None:
     run = judged(tmp_path / "run", config(people, network))
     with (run / "table.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -117,7 +117,7 @@ def test_templates_are_judged_as_worked_out_by_hand(
     assert "What no discard repairs" in (tmp_path / "run" / "report.html").read_text()
 
 
-def test_a_score_that_knows_the_noise_is_better(
+def test_a_score_from_the_noise_level_is_better(
     tmp_path: Path, ijbc: Path, network: Callable[[str, int, int | str], Path]
 ) -> None:
     """A score that says which templates are spoilt drops the pairs that fail; its opposite keeps them."""

@@ -23,7 +23,7 @@ def test_equal_values_still_make_a_rising_curve() -> None:
     assert np.all(np.diff(curve.raw) > 0)
 
 
-def test_the_curve_tells_who_is_kept_and_how_many_of_them_fail() -> None:
+def test_the_curve_has_the_kept_share_and_its_error_rate() -> None:
     rng = np.random.default_rng(0)
     score = rng.uniform(0, 100, 5000)
     probe = rng.integers(0, 5000, 20_000)

@@ -49,7 +49,7 @@ def exported(
     return tmp_path / "export" / "quality.tflite"
 
 
-def test_the_export_vouches_for_itself(exported: Path) -> None:
+def test_the_export_is_consistent_with_its_manifest(exported: Path) -> None:
     result = json.loads(exported.with_suffix(".json").read_text())
     assert (result["input"]["scale"], result["input"]["zero_point"]) == (1 / 128, 0)
     assert [output["name"] for output in result["outputs"]] == ["visual", "robustness", "agreement"]
@@ -74,7 +74,7 @@ def test_the_export_vouches_for_itself(exported: Path) -> None:
 
 
 @pytest.mark.parametrize("exported", ["residual"], indirect=True)
-def test_without_phases_a_student_stays_what_it_starts_from(exported: Path, tmp_path: Path) -> None:
+def test_without_phases_a_student_keeps_its_initial_weights(exported: Path, tmp_path: Path) -> None:
     training = student_stage.Config(
         tmp_path / "label",
         student=FORMS["residual"],

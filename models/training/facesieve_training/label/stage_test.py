@@ -64,7 +64,7 @@ def test_quality_is_the_weighted_sum(config: stage.Config, tmp_path: Path) -> No
     assert found["visual"].max() == 1
 
 
-def test_a_second_teacher_gives_a_label_more(
+def test_a_second_teacher_adds_a_label(
     config: stage.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "open_lightqnet", lambda _: lambda face: float(face.mean()) / 255)

@@ -20,7 +20,7 @@ def test_it_scores_as_opencv_does(shared_data: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"no graph", b""])
-def test_another_file_is_told(content: bytes, tmp_path: Path) -> None:
+def test_another_file_is_an_error(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "light.pb"
     file.write_bytes(content)
     with pytest.raises(ValueError, match=r"it is no TensorFlow graph|it has not the layers"):

@@ -38,7 +38,7 @@ def test_one_half_swaps_with_the_other() -> None:
     assert np.abs(mirrored - result).max() > 1e-3
 
 
-def test_it_costs_what_its_convolutions_cost_and_learns_half_of_them() -> None:
+def test_a_mirrored_network_has_the_cost_of_its_convolutions_and_half_their_weights() -> None:
     model = resnet(NetworkConfig(32, 0.25, stem=4, mirror=True))
     assert macs(model) == pytest.approx(0.0592e9, rel=0.01)
     assert model.count_params() == pytest.approx(0.68e6, rel=0.02)

@@ -58,5 +58,5 @@ def test_a_map_of_an_odd_side_is_sampled_about_its_middle() -> None:
         (MobileFaceConfig(strides=(1, 2, 2, 3)), "strides: must be 4 numbers"),
     ],
 )
-def test_what_is_no_network_is_told(config: MobileFaceConfig, fault: str) -> None:
+def test_invalid_networks_are_faults(config: MobileFaceConfig, fault: str) -> None:
     assert config.faults()[0].startswith(fault)

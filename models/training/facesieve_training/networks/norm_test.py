@@ -5,7 +5,7 @@ from keras import layers
 from facesieve_training.networks.norm import BatchNorm
 
 
-def test_it_normalises_and_remembers_as_keras_does() -> None:
+def test_outputs_and_moments_equal_keras() -> None:
     rng = np.random.default_rng(0)
     own, theirs = BatchNorm(momentum=0.9), layers.BatchNormalization(momentum=0.9)
     for _ in range(3):

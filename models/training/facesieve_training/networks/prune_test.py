@@ -36,7 +36,7 @@ def embedded(layers: list[Layer], seen: np.ndarray) -> np.ndarray:
     return np.asarray(mobileface_forward.embedding(layers, values))
 
 
-def test_a_file_gives_back_the_layers_that_it_was_made_of(tmp_path: Path) -> None:
+def test_a_written_file_is_read_back_to_the_same_layers(tmp_path: Path) -> None:
     layers = large()
     for mine, other in zip(
         mobileface_onnx.read(written(layers, tmp_path / "large.onnx").onnx), layers, strict=True
@@ -46,7 +46,7 @@ def test_a_file_gives_back_the_layers_that_it_was_made_of(tmp_path: Path) -> Non
         assert (mine.slope is None) == (other.slope is None)
 
 
-def test_the_layers_tell_what_the_file_tells(tmp_path: Path) -> None:
+def test_the_layers_compute_what_the_file_computes(tmp_path: Path) -> None:
     file = written(large(), tmp_path / "large.onnx")
     result = Teacher(file, threads=1)(images(4)).embedding
     np.testing.assert_allclose(
@@ -54,7 +54,7 @@ def test_the_layers_tell_what_the_file_tells(tmp_path: Path) -> None:
     )
 
 
-def test_the_more_channels_are_kept_the_more_is_told() -> None:
+def test_more_channels_explain_more_variance() -> None:
     none = tuple(1 if stride == 2 else 0 for stride in STRIDES)
     left = [
         unexplained(MobileFaceConfig(stem, hidden, LAST))
@@ -65,7 +65,7 @@ def test_the_more_channels_are_kept_the_more_is_told() -> None:
 
 
 @pytest.mark.parametrize("strides", [(2, 2, 2, 1), (2, 2, 2, 2)])
-def test_a_network_of_smaller_maps_tells_the_stream_at_their_places(strides: tuple[int, ...]) -> None:
+def test_a_network_with_smaller_maps_predicts_the_stream_at_their_positions(strides: tuple[int, ...]) -> None:
     config = MobileFaceConfig(WIDTH, (WIDTH,) * len(STRIDES), LAST, strides)
     layers, seen, model = large(), images(96), student(config)
     prune.start(model, config, layers, seen)
@@ -91,7 +91,7 @@ def test_what_lies_between_two_places_of_a_small_map_goes_half_to_each() -> None
     assert prune._gathered(weight, 7) is weight
 
 
-def test_a_network_that_is_no_larger_one_is_told(tmp_path: Path) -> None:
+def test_a_network_that_is_not_larger_is_an_error(tmp_path: Path) -> None:
     for config, fault in (
         (MobileFaceConfig(WIDTH + 1, (8,) * 15, LAST), "stem must be at most the one"),
         (MobileFaceConfig(8, (8,) * 15, LAST + 1), "and last the other"),

@@ -31,7 +31,7 @@ def test_bottlenecks_end_four_times_as_wide() -> None:
     assert resnet(NetworkConfig(50, 0.125)).output.shape == (None, 256)
 
 
-def test_the_network_answers_for_each_image_alone() -> None:
+def test_outputs_do_not_depend_on_the_batch() -> None:
     model = resnet(NetworkConfig(10, 0.125))
     images = np.random.default_rng(0).uniform(-1, 1, (2, 112, 112, 3)).astype(np.float32)
     both = np.asarray(model(images, training=False))

@@ -201,7 +201,7 @@ def test_largest_face_near_the_middle_is_cut(paint: Paint, encode: Encode) -> No
     assert out.row["face_score"] == pytest.approx(0.8)
 
 
-def test_detector_sees_a_smaller_image(paint: Paint, encode: Encode) -> None:
+def test_the_detector_gets_a_reduced_image(paint: Paint, encode: Encode) -> None:
     image, points = scene(paint, 2.0, 100, 40)
     seen = []
 
@@ -227,7 +227,7 @@ def test_face_that_fills_the_image_is_found_with_room(paint: Paint, encode: Enco
     assert out.row["residual"] < 1e-3
 
 
-def test_box_of_the_source_says_which_face(paint: Paint, encode: Encode) -> None:
+def test_the_sources_box_selects_the_face(paint: Paint, encode: Encode) -> None:
     image, points = scene(paint, 1.0, 250, 150)
 
     def found(view: Image, _threshold: float) -> Faces:

@@ -51,7 +51,7 @@ def _weights(directory: Path) -> dict[str, np.ndarray]:
         return {name: held[name] for name in held.files}
 
 
-def test_a_killed_training_ends_as_one_that_was_not(config: Path, tmp_path: Path) -> None:
+def test_a_killed_and_resumed_training_gives_the_same_result(config: Path, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     first = train("student", config, whole)
     assert first.returncode == 0, first.stderr

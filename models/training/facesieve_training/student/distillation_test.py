@@ -54,7 +54,7 @@ def config(face_directory: Path, tmp_path: Path) -> stage.Config:
     return label(face_directory, written(large(), tmp_path / "large.onnx"), tmp_path / "label")
 
 
-def test_the_teacher_tells_in_training_what_its_file_tells(tmp_path: Path) -> None:
+def test_the_teacher_layer_equals_its_file(tmp_path: Path) -> None:
     seen = images(3)
     wanted = Teacher(written(large(), tmp_path / "large.onnx"))(seen).embedding
     result = np.asarray(distillation.TeacherEmbedding(large())(seen.astype(np.float32) / 128 - 1))
@@ -82,7 +82,7 @@ def test_a_blend_of_nothing_is_the_image_and_one_of_two_lies_between_them() -> N
 @pytest.mark.parametrize(
     "change", ["rotation", "scale", "shift", "contrast", "brightness", "grey", "coarse", "covered", "smeared"]
 )
-def test_each_change_changes(change: str) -> None:
+def test_each_change_changes_the_image(change: str) -> None:
     strong = {
         "grey": 1,
         "coarse": 1,
@@ -101,7 +101,7 @@ def test_each_change_changes(change: str) -> None:
         assert (np.ptp(made, axis=-1) == 0).all()
 
 
-def test_of_blends_the_norm_alone_is_learnt_and_the_teacher_tells_it(config: stage.Config) -> None:
+def test_blends_are_trained_on_the_teachers_norm_only(config: stage.Config) -> None:
     source = data.LabelRun(config.labels)
     names = config.student.labels
     labels = source.read(names)
@@ -119,7 +119,7 @@ def test_of_blends_the_norm_alone_is_learnt_and_the_teacher_tells_it(config: sta
     assert (weights[FEATURE] == [1] * 14 + [0] * 2).all()
 
 
-def test_losses_are_to_what_the_teacher_says_of_the_images_seen(config: stage.Config) -> None:
+def test_losses_use_the_teachers_outputs_for_the_views(config: stage.Config) -> None:
     labels = data.LabelRun(config.labels).read(config.student.labels)
     rows = np.arange(len(labels))
     scale = data.Scale.fit(labels.labels, config.student.labels)
@@ -146,9 +146,7 @@ def test_losses_are_to_what_the_teacher_says_of_the_images_seen(config: stage.Co
     )
 
 
-def test_a_pruned_student_comes_nearer_to_its_teacher_on_other_people(
-    config: stage.Config, tmp_path: Path
-) -> None:
+def test_distillation_reduces_the_error_on_held_out_people(config: stage.Config, tmp_path: Path) -> None:
     slow = Phase(6, feature=1.0, labels=1.0, optimiser=Optimiser(0.0003, "cosine"))
     config = replace(config, initial=tmp_path / "large.onnx", phases=(slow,))
     directory = tmp_path / "run"
@@ -169,7 +167,7 @@ def test_a_pruned_student_comes_nearer_to_its_teacher_on_other_people(
     assert left("student.weights.h5") < 0.98 * left("begun.weights.h5")
 
 
-def test_a_teacher_that_cannot_be_matched_is_named(
+def test_a_teacher_that_cannot_be_distilled_is_an_error(
     face_directory: Path, teacher_config: OnnxTeacher, tmp_path: Path
 ) -> None:
     config = label(face_directory, teacher_config, tmp_path / "label")
@@ -177,7 +175,7 @@ def test_a_teacher_that_cannot_be_matched_is_named(
         stage.run(config, Run.open(tmp_path / "run", "student", config, False))
 
 
-def test_what_no_matching_can_be_made_of_is_told(tmp_path: Path) -> None:
+def test_invalid_distillation_values_are_faults(tmp_path: Path) -> None:
     wrong = Distillation(blends=1.5, rotation=-1).faults()
     assert wrong == ["blends: 1.5 is not in 0..1", "rotation: -1 is below 0"]
     config = stage.Config(tmp_path, student=StudentConfig(labels=("agreement",)), distillation=Distillation())

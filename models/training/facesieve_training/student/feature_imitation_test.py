@@ -36,7 +36,7 @@ def config(face_directory: Path, tmp_path: Path) -> stage.Config:
     )
 
 
-def test_a_small_student_comes_nearer_to_the_teacher_and_goes_on_from_there(
+def test_feature_imitation_reduces_the_error_and_is_not_repeated_after_a_kill(
     config: stage.Config, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO")
@@ -62,7 +62,7 @@ def test_only_a_mobilefacenet_starts_from_one(config: stage.Config, tmp_path: Pa
         stage.run(other, Run.open(tmp_path / "run", "student", other, False))
 
 
-def test_an_exported_student_is_no_start_for_it(config: stage.Config) -> None:
+def test_an_exported_student_cannot_initialise_a_mobilefacenet(config: stage.Config) -> None:
     assert replace(config, initial=Path("quality.tflite")).faults() == [
         "initial: quality.tflite starts no MobileFaceNet; give a larger one's .onnx"
     ]

@@ -53,7 +53,7 @@ def _shipped(model: keras.Model) -> keras.Model:
 
 
 @pytest.mark.parametrize(("width", "depth"), [(0.125, 10), (0.25, 10), (0.1875, 18)])
-def test_the_float_student_tells_what_the_exported_one_does(
+def test_the_float_student_equals_the_exported_one(
     exported: Path, mirror: bool, width: float, depth: int
 ) -> None:
     model = _student(mirror, width=width, depth=depth)
@@ -65,7 +65,9 @@ def test_the_float_student_tells_what_the_exported_one_does(
 
 
 @pytest.mark.parametrize(("width", "depth"), [(0.125, 10), (0.25, 18)])
-def test_it_learns_from_where_it_stands(exported: Path, mirror: bool, width: float, depth: int) -> None:
+def test_training_mode_starts_from_the_same_outputs(
+    exported: Path, mirror: bool, width: float, depth: int
+) -> None:
     model, images = _student(mirror, width=width, depth=depth), _images()
     both = np.concatenate([images, images[:, :, ::-1]])
     initial.load(model, exported, [both])
@@ -74,7 +76,7 @@ def test_it_learns_from_where_it_stands(exported: Path, mirror: bool, width: flo
         np.testing.assert_allclose(np.asarray(learning[name]), np.asarray(still[name]), atol=0.02)
 
 
-def test_a_label_that_the_file_lacks_starts_anew(exported: Path, mirror: bool) -> None:
+def test_a_label_missing_in_the_file_is_initialised_at_random(exported: Path, mirror: bool) -> None:
     model = _student(mirror, ("norm", "visual"))
     fresh = model.get_layer("visual").get_weights()
     assert set(initial.load(model, exported, [_images()])) == {"hidden", "norm"}
@@ -82,7 +84,7 @@ def test_a_label_that_the_file_lacks_starts_anew(exported: Path, mirror: bool) -
         np.testing.assert_array_equal(mine, kept)
 
 
-def test_another_network_and_a_foreign_file_are_told(exported: Path, mirror: bool, tmp_path: Path) -> None:
+def test_another_network_or_file_is_an_error(exported: Path, mirror: bool, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"quality\.tflite: holds no weights of this student.*do not fit"):
         initial.load(_student(mirror, width=0.0625), exported, [_images()])
     (tmp_path / "text.tflite").write_text("no network")

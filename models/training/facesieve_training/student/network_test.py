@@ -43,7 +43,7 @@ def test_outputs_have_the_names_that_losses_and_export_use() -> None:
     assert shapes == {"feature": 32, "visual": 8, "robustness": 8, "agreement": 8, "classes": 5}
 
 
-def test_labels_read_the_length_of_the_feature_and_do_not_bend_it() -> None:
+def test_labels_read_the_length_of_the_feature_without_a_gradient_to_it() -> None:
     keras.utils.set_random_seed(1)
     config = network.StudentConfig(NetworkConfig(10, 0.125), labels=("norm",), bins=8, length=4)
     model = network.build(config, features=32)
@@ -80,7 +80,7 @@ def test_class_loss_is_the_two_cross_entropies_of_eq_6() -> None:
     np.testing.assert_allclose(result, wanted, rtol=1e-4)
 
 
-def test_what_is_shipped_are_the_labels_alone() -> None:
+def test_only_the_labels_are_shipped() -> None:
     config = network.StudentConfig(NetworkConfig(10, 0.125), labels=("norm", "agreement"), bins=8)
     model = network.build(config, features=32, classes=5)
     shipped = network.inference(model, config)

@@ -51,7 +51,7 @@ def train(config: stage.Config, directory: Path, resume: bool = False) -> dict[s
         return {name: held[name] for name in held.files}
 
 
-def test_a_killed_run_ends_where_the_whole_one_ends(
+def test_a_killed_and_resumed_run_gives_the_same_result(
     config: stage.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(config, tmp_path / "whole")
@@ -74,7 +74,7 @@ def test_a_killed_run_ends_where_the_whole_one_ends(
     assert logged[0] == logged[1]
 
 
-def test_a_small_student_learns_its_labels_by_heart(config: stage.Config, tmp_path: Path) -> None:
+def test_a_small_student_overfits_its_labels(config: stage.Config, tmp_path: Path) -> None:
     once = replace(config, phases=(Phase(9, labels=1.0, optimiser=Optimiser(0.004)),))
     train(once, tmp_path / "run")
     losses = pd.read_csv(tmp_path / "run" / "metrics.csv")["loss"]
@@ -133,7 +133,7 @@ def test_a_batch_shows_two_views_of_each_image_side_by_side(config: stage.Config
     assert (x[::2] != x[1::2]).any(axis=(1, 2, 3)).sum() >= 6, "moved and mirrored by chance"
 
 
-def test_training_goes_on_from_an_exported_student(
+def test_training_starts_from_an_exported_student(
     config: stage.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Path] = []
@@ -147,7 +147,7 @@ def test_training_goes_on_from_an_exported_student(
     assert started == [tmp_path / "quality.tflite"]
 
 
-def test_images_without_a_face_learn_the_lowest_of_each_label(config: stage.Config) -> None:
+def test_images_without_a_face_have_the_lowest_labels(config: stage.Config) -> None:
     source = data.LabelRun(config.labels)
     names = ("agreement", "robustness")
     labels = source.read(names)
@@ -167,7 +167,7 @@ def test_images_without_a_face_learn_the_lowest_of_each_label(config: stage.Conf
     assert (weights["feature"] == 0).all()
 
 
-def test_no_face_is_held_together_with_an_image_without_one(config: stage.Config) -> None:
+def test_the_views_of_a_batch_are_all_of_a_face_or_all_without_one(config: stage.Config) -> None:
     source = data.LabelRun(config.labels)
     labels = source.read(("agreement",))
     scaled = data.Scale.fit(labels.labels, ("agreement",)).apply(labels.labels)

@@ -14,7 +14,7 @@ from facesieve_training.teacher.source import TeacherSource
 NAMES = ("robustness", "agreement", "norm")
 
 
-def test_it_is_what_the_table_says(face_directory: Path, tmp_path: Path) -> None:
+def test_predictions_equal_the_label_table(face_directory: Path, tmp_path: Path) -> None:
     source = TeacherSource(**vars(written(large(), tmp_path / "large.onnx")))
     config = label_stage.Config(face_directory, source, masks=label_stage.Masks(6), threads=1, sheet=0)
     label_stage.run(config, Run.open(tmp_path / "label", "label", config, False))

@@ -50,12 +50,12 @@ def faces() -> np.ndarray:
     return np.stack([cv2.resize(rng.integers(0, 256, (16, 16, 3), np.uint8), (128, 128)) for _ in range(6)])
 
 
-def test_what_nothing_changes_is_the_middle_of_the_face(faces: np.ndarray, there: There) -> None:
+def test_a_view_without_changes_is_the_centre_of_the_face(faces: np.ndarray, there: There) -> None:
     result = there("blends", faces, np.zeros(6, bool), STILL, 1.0)
     np.testing.assert_array_equal(result, faces[:, 8:-8, 8:-8])
 
 
-def test_the_plain_ones_come_as_they_are(faces: np.ndarray, there: There) -> None:
+def test_plain_faces_are_unchanged(faces: np.ndarray, there: There) -> None:
     plain = np.arange(6) < 2
     result = there("blends", faces, plain, Change(rotation=15, brightness=40), 0.0)
     np.testing.assert_array_equal(result[:2], faces[:2, 8:-8, 8:-8])

@@ -52,7 +52,7 @@ def test_unmoved_faces_are_the_middle_of_the_file_or_its_mirror_image(face_direc
     assert kinds == {True, False}
 
 
-def test_too_little_is_an_error_that_says_what_to_do(face_directory: Path) -> None:
+def test_too_little_data_is_an_error_with_advice(face_directory: Path) -> None:
     with pytest.raises(DataError, match="batch: 64 is more than the 45 faces there are; take a smaller one"):
         made(face_directory, 64)
     with pytest.raises(DataError, match="batch: 9 cannot be shared equally among 2 hosts"):

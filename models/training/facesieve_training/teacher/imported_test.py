@@ -37,9 +37,7 @@ def test_the_cut_and_rewritten_network_is_the_one_in_the_file(teacher_config: On
         ),
     ],
 )
-def test_values_that_do_not_serve_are_named(
-    change: dict[str, Any], fault: str, teacher_config: OnnxTeacher
-) -> None:
+def test_invalid_values_are_named(change: dict[str, Any], fault: str, teacher_config: OnnxTeacher) -> None:
     with pytest.raises(DataError) as result:
         Teacher(dataclasses.replace(teacher_config, **change))
     assert str(result.value) == f"{teacher_config.onnx}: {fault}"
@@ -80,7 +78,7 @@ def test_a_file_that_is_no_network_is_named(teacher_config: OnnxTeacher) -> None
         Teacher(teacher_config)
 
 
-def test_a_network_made_for_one_image_takes_many(teacher_config: OnnxTeacher) -> None:
+def test_a_network_with_a_batch_size_of_one_takes_many_images(teacher_config: OnnxTeacher) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
     wanted = Teacher(teacher_config)(images)
     model = onnx.load(teacher_config.onnx)

@@ -40,7 +40,7 @@ def weights(directory: Path) -> list[np.ndarray]:
         return [held[name] for name in held.files]
 
 
-def test_an_interrupted_run_ends_as_one_that_was_not(
+def test_an_interrupted_and_resumed_run_gives_the_same_result(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, cut_off = tmp_path / "whole", tmp_path / "cut_off"
@@ -90,7 +90,7 @@ def test_the_files_of_a_run_all_give_the_same_embedding(kind: str, tiny: Path, t
         assert list(classes["names"]) == [f"p{person:02d}" for person in range(12)]
 
 
-def test_an_imported_teacher_is_tried_and_can_be_named_by_its_run(
+def test_an_imported_teacher_is_verified_and_can_be_used_by_its_run(
     teacher_config: OnnxTeacher, tmp_path: Path
 ) -> None:
     settings = [f"{name}={getattr(teacher_config, name)}" for name in ("onnx", "cut", "low", "mean", "std")]
@@ -110,7 +110,7 @@ def test_bad_images_stop_the_stage_before_it_trains(
     assert "p01/2.png: is no readable image; remove or replace it" in capsys.readouterr().err
 
 
-def test_an_image_that_goes_bad_in_the_middle_is_named(
+def test_an_image_that_becomes_unreadable_during_training_is_named(
     tiny: Path,
     face_directory: Path,
     tmp_path: Path,
@@ -122,7 +122,7 @@ def test_an_image_that_goes_bad_in_the_middle_is_named(
     assert ".png: is no readable image; remove or replace it" in capsys.readouterr().err
 
 
-def test_faults_are_told_all_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as result:
         load(None, stage.Config, ["network.head.scale=-1", "optimiser.factor=2"])
     assert str(result.value).splitlines() == [

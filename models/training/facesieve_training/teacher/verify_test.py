@@ -39,7 +39,7 @@ def lfw(face_directory: Path, tmp_path: Path) -> Verify:
     return Verify(face_directory, pairs)
 
 
-def test_a_network_that_looks_at_colours_knows_people_by_their_colours(lfw: Verify) -> None:
+def test_training_separates_people_by_colour(lfw: Verify) -> None:
     def embed(faces: np.ndarray) -> np.ndarray:
         small = faces.reshape(len(faces), 7, 16, 7, 16, 3).mean(axis=(2, 4)).reshape(len(faces), -1)
         return np.asarray(small - 128, np.float32)

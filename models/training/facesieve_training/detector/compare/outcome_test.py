@@ -34,7 +34,7 @@ def test_a_rate_of_false_faces_gives_the_lowest_score_that_keeps_it(outcome: Out
     assert outcome.threshold("exact", 0.0) == 0.1
 
 
-def test_figures_are_at_the_same_rate(outcome: Outcome) -> None:
+def test_figures_are_compared_at_the_same_rate(outcome: Outcome) -> None:
     strict, loose = (figures.at_rate(outcome, ["exact", "sloppy"], rate) for rate in (0.1, 0.5))
     small, large = strict["sizes"][0], strict["sizes"][3]
     assert (small["faces"], large["faces"]) == (10, 10)

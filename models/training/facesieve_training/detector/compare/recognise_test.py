@@ -62,7 +62,7 @@ def detector(off: float, seed: int = 3) -> OnView:
     return detect
 
 
-def test_faces_that_are_cut_well_are_told_apart_better(config: RecogniseConfig) -> None:
+def test_exact_landmarks_separate_people_better(config: RecogniseConfig) -> None:
     whole, half = recognise({"exact": detector(0), "sloppy": detector(6)}, config, 1)
     assert (whole["scale"], half["scale"], whole["faces"]) == (1.0, 0.5, 12)
     for result in (whole["detectors"], half["detectors"]):
@@ -89,7 +89,7 @@ def test_a_face_that_one_detector_misses_counts_for_none(config: RecogniseConfig
     assert whole["detectors"]["exact"]["pairs"] == 5
 
 
-def test_wrong_values_are_told() -> None:
+def test_invalid_values_are_faults() -> None:
     assert RecogniseConfig(scales=(2.0,), fmr=0).faults() == [
         "scales: 2 is outside 0 to 1",
         "fmr: 0 is outside 0 to 1",

@@ -68,7 +68,7 @@ def test_two_detectors_and_a_report_of_both(bright_squares: Path, squares: Path,
     assert (run.dir / "sheets-clean" / "missed-but-by-the-peer.png").exists()
 
 
-def test_a_missing_peer_is_told(bright_squares: Path, squares: Path, tmp_path: Path) -> None:
+def test_a_missing_peer_is_an_error(bright_squares: Path, squares: Path, tmp_path: Path) -> None:
     config = _config(bright_squares, squares, tmp_path)
     (tmp_path / "new.weights.h5").unlink()
     with pytest.raises(DataError, match=r"new\.weights\.h5: no such file; fix peers \(new\)"):

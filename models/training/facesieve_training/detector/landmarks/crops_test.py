@@ -85,7 +85,7 @@ def test_turned_heads_have_their_share() -> None:
     assert 0.54 < np.mean(blue) < 0.74
 
 
-def test_what_was_mistaken_for_a_face_has_its_share() -> None:
+def test_hard_negatives_have_their_share() -> None:
     box = ramps().faces.copy()
     box[:, :4] = [90, 140, 40, 40]  # beside the face
     crops = Crops([dataclasses.replace(ramps(), hard_negatives=box)], dataclasses.replace(PLAIN, empty=0.3))
@@ -96,7 +96,7 @@ def test_what_was_mistaken_for_a_face_has_its_share() -> None:
     )
 
 
-def test_a_face_that_is_painted_over_is_none() -> None:
+def test_an_erased_face_is_no_longer_a_label() -> None:
     """But one that another touches stays."""
     beside = ramps().faces.copy()
     beside[:, 0] += 20
@@ -110,7 +110,7 @@ def test_a_face_that_is_painted_over_is_none() -> None:
         assert len(Crops([both], erased).make(np.random.default_rng(seed)).faces) == 2
 
 
-def test_what_nobody_is_sure_of() -> None:
+def test_unsure_faces_are_ignored() -> None:
     unsure = dataclasses.replace(ramps(), faces=np.concatenate([ramps().faces, ramps(score=0.4).faces]))
     drawn = Crops([unsure], PLAIN).make(np.random.default_rng(1))
     assert (len(drawn.faces), len(drawn.ignored)) == (1, 1)
