@@ -1,4 +1,4 @@
-"""Which cells of the three maps learn which face: by size to a level, by nearness of the centre to cells."""
+"""Assignment of faces to the cells of the three maps: a level by size, cells by distance from the centre."""
 
 from dataclasses import dataclass
 
@@ -78,15 +78,15 @@ def targets(
 ) -> list[FloatArray]:
     """Target maps of one image of size (height, width), one [H/s, W/s, 16] a stride.
 
-    Channels: 1 for a cell that must find a face; weight of the cell in the classification (0 where the
-    teacher is unsure, or the face is almost this level's); box (4) and landmarks (10) as the network should
-    put them out. Where faces compete for a cell the smaller gets it.
+    Channels: 1 for a positive cell; weight of the cell in the classification (0 where the teacher is unsure,
+    or the face's size is near this level's range); box (4) and landmarks (10) as the network's output. Where
+    faces compete for a cell, the smaller one is assigned.
     """
     return [_level(faces, ignored, level, size, config) for level in range(len(STRIDES))]
 
 
 def around(faces: FloatArray, size: tuple[int, int]) -> list[np.ndarray]:
-    """For each stride the cells [H/s, W/s] of an image of size (height, width) that see one of the faces:
+    """For each stride the cells [H/s, W/s] of an image of size (height, width) that cover one of the faces:
     those in its box widened by half, and their neighbours.
     """
     maps = []

@@ -1,8 +1,8 @@
-"""Training images: mosaics of labelled images at many scales, degraded as cameras degrade them.
+"""Training images: mosaics of labelled images at many scales, degraded like a camera's images.
 
 A canvas is split until its parts are no larger than the scaled images that fill them: a canvas with faces
-of 10 pixels holds dozens of images, one with a face of 300 pixels a part of one. Everything is drawn from
-the generator passed in: the same generator gives the same image.
+of 10 pixels holds dozens of images, one with a face of 300 pixels a part of one. All random numbers come from
+the generator argument: the same generator state gives the same image.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from facesieve_training.detector.warp import between_centres, transform, turned
 
 _MAX_TILES = 80
 _TRIES = 30
-"""Parts of images that are tried for one without faces."""
+"""Attempts to find a part of an image without faces."""
 Area = tuple[int, int, int, int]
 """Left, top, width and height in pixels."""
 
@@ -31,11 +31,11 @@ Area = tuple[int, int, int, int]
 class AugmentConfig:
     """How training images are made; sizes in network pixels, shares as probabilities, rotation in degrees.
 
-    Clean is the share of the images that no camera degrades. Negative is the share of their area without
-    faces: half of it are whole images, half parts of others. Crowd and turned are the shares of the parts
-    that show one of the images with four faces or more, or with a head turned by some 20 degrees or more:
-    labelled images look at the camera, and people whom it films do not. Mistaken is the share of the parts
-    without faces that show what an earlier detector took for one, at a face's size.
+    clean: share of images without degradation. negative: share of the area without faces; half of it are
+    whole images, half parts of others. crowd, turned: shares of the parts with an image of four faces or
+    more, or with a head of about 20 degrees yaw or more, which are rarer in labelled images than in a
+    camera's. hard_negatives: share of the parts without faces that show a hard negative at a face's size.
+    erased_faces: share of faces that are painted over.
     """
 
     size: int = 320
@@ -55,8 +55,8 @@ class AugmentConfig:
 
 
 class Drawn(NamedTuple):
-    """A training image (BGR, 8 bits, square), what it was before a camera took it, its faces and its faces
-    to ignore, [N,15] each.
+    """A training image (BGR, 8 bits, square), the image before degradation, its faces and its faces to
+    ignore, [N,15] each.
     """
 
     image: np.ndarray
@@ -67,7 +67,7 @@ class Drawn(NamedTuple):
 
 @dataclass
 class Canvas:
-    """An image under construction with the faces to find and those nobody is sure of, [N,15] each."""
+    """An image under construction with its sure faces and its uncertain faces, [N,15] each."""
 
     image: np.ndarray
     faces: list[FloatArray]
@@ -88,10 +88,10 @@ class Mosaic:
         self._hard_negatives = [item for item in items if len(item.hard_negatives)]
         self._decoded = Decoded(config.kept_megabytes)
         if not self._faced:
-            raise ValueError(f"no image with a face that the teacher is sure of (score {config.sure})")
+            raise ValueError(f"no image with a face of teacher score {config.sure} or more")
 
     def make(self, rng: np.random.Generator, camera: bool = True) -> Drawn:
-        """Draw one image; without a camera it stays clean."""
+        """Draw one image; without `camera` it is not degraded."""
         config = self._config
         size = float(np.exp(rng.uniform(np.log(config.smallest_face), np.log(config.largest_face))))
         image = np.full((config.size, config.size, 3), rng.integers(0, 256), np.uint8)
@@ -130,12 +130,12 @@ class Mosaic:
         return pool[int(rng.integers(len(pool)))]
 
     def _some_face(self, item: Labelled, rng: np.random.Generator) -> FloatArray:
-        """One of the faces that the teacher is sure of."""
+        """One of the sure faces, at random."""
         sure = item.faces[item.faces[:, 14] >= self._config.sure]
         return np.asarray(sure[int(rng.integers(len(sure)))])
 
     def _scale(self, item: Labelled, size: float, rng: np.random.Generator) -> float:
-        """Of an image, so that one of its faces has about this size."""
+        """Scale of an image at which one of its faces has about this size."""
         face = self._some_face(item, rng)
         wanted = size * float(np.exp(rng.normal(0, 0.25)))
         return min(wanted / float(np.sqrt(face[2] * face[3])), self._config.enlarge)
@@ -143,7 +143,7 @@ class Mosaic:
     def _paste_faces(
         self, canvas: Canvas, item: Labelled, area: Area, scale: float, rng: np.random.Generator
     ) -> None:
-        """Put an image into an area so that one of its faces is seen there; some faces are painted over."""
+        """Paste an image into an area so that it contains one of its faces; some faces are erased."""
         x, y, width, height = area
         face = self._some_face(item, rng)
         target = np.array([width, height]) * rng.uniform(0.15, 0.85, 2)
@@ -158,7 +158,7 @@ class Mosaic:
         self._keep(canvas, faces, visible, (x, y))
 
     def _paste_background(self, canvas: Canvas, area: Area, rng: np.random.Generator) -> None:
-        """Put a part of an image without faces into an area; where none is found soon it stays empty."""
+        """Paste a part of an image without faces into an area; it stays empty when no such part is found."""
         x, y, width, height = area
         for _ in range(_TRIES):
             if self._hard_negatives and rng.random() < self._config.hard_negatives:
@@ -175,8 +175,8 @@ class Mosaic:
                 return
 
     def _hard_negative(self, side: int, rng: np.random.Generator) -> tuple[Labelled, float, np.ndarray]:
-        """An image with something that was taken for a face, the scale at which it has the size of one that
-        fits into a square part of this side, and its middle.
+        """An image with a hard negative, the scale at which it has a face's size that fits into a square part
+        of this side, and its centre.
         """
         item = self._hard_negatives[int(rng.integers(len(self._hard_negatives)))]
         box = item.hard_negatives[int(rng.integers(len(item.hard_negatives)))]
@@ -194,7 +194,7 @@ class Mosaic:
         size: tuple[int, int],
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """The part of an image that the matrix puts into a tile of size (width, height)."""
+        """The part of an image that the matrix maps into a tile of size (width, height)."""
         reduce = max(r for r in REDUCED if r == 1 or r <= 1 / scale)
         return np.asarray(
             cv2.warpAffine(
@@ -208,7 +208,7 @@ class Mosaic:
         )
 
     def _erase(self, tile: np.ndarray, faces: FloatArray, rng: np.random.Generator) -> np.ndarray:
-        """Paint over some of the faces; which ones are left."""
+        """Erase some of the faces; returns which ones are left."""
         chosen = (rng.random(len(faces)) < self._config.erased_faces) & isolated(faces)
         return np.array(
             [not (c and erase_face(tile, f, rng)) for c, f in zip(chosen, faces, strict=True)], bool
@@ -223,8 +223,9 @@ class Mosaic:
         target: np.ndarray,
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """Image to tile of size (width, height): scale, small rotation and squeeze, and the focus brought
-        to the target as nearly as the image can fill the tile.
+        """Affine map of an image to a tile of size (width, height): scale, small rotation and squeeze.
+
+        The focus is mapped as near to the target as possible while the image fills the tile.
         """
         angle = np.deg2rad(rng.uniform(-1, 1) * self._config.rotation)
         squeeze = float(np.exp(rng.uniform(-self._config.squeeze, self._config.squeeze)))

@@ -88,7 +88,7 @@ def test_the_share_of_clean_images_is_the_configured_one() -> None:
     mosaic = Mosaic([labelled()], AugmentConfig(size=128, clean=0.4))
     drawn = [mosaic.make(np.random.default_rng(k)) for k in range(100)]
     share = np.mean([(d.image == d.clean).all() for d in drawn])
-    assert 0.35 < share < 0.65  # the camera leaves some alone by itself
+    assert 0.35 < share < 0.65  # the degradation leaves some images unchanged
 
 
 @pytest.mark.parametrize("size", [14.0, 30.0, 90.0, 130.0])

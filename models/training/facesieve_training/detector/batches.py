@@ -1,4 +1,4 @@
-"""What a detector's training takes: its schedule and parts, and batches by number from background threads."""
+"""A detector's training: schedule, parts, and batches by number, made by background threads."""
 
 import itertools
 from collections import deque
@@ -19,15 +19,15 @@ from facesieve_training.detector.network import NetworkConfig
 from facesieve_training.detector.yunet import YuNet
 
 _SETTLING = 8
-"""Batches from which an exported network gets the moments of its batch norms."""
+"""Batches on which the moments of an exported network's batch norms are measured."""
 
 Sample = tuple[np.ndarray, list[np.ndarray]]
 
 
 @dataclass(frozen=True)
 class RoundsConfig:
-    """On a GPU (`rounds`): the images drawn for a round, by so many processes (0: one a core), and how
-    often each is shown.
+    """Training on a GPU (`rounds`): images of a round, repetitions (`shows`) of each, and drawing processes
+    (0: one per core).
     """
 
     images: int = 8192
@@ -37,11 +37,11 @@ class RoundsConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Schedule; one step is one batch; without any the network is exported as it starts.
+    """Schedule; one step is one batch; with 0 steps the initial network is exported.
 
-    Initial is what to start from: the weights of an earlier run (.weights.h5), an exported detector
-    (.tflite), or YuNet (.onnx). Of a wider detector the most telling channels are kept; its early layers, as
-    YuNet's, are then imitated in as many steps first.
+    initial: the weights of an earlier run (.weights.h5), an exported detector (.tflite), or YuNet (.onnx). A
+    wider detector is pruned to its most important channels. With a wider detector or YuNet, the early layers
+    are first trained on its maps (feature imitation) for `imitation_steps` steps.
     """
 
     steps: int = 6000
@@ -75,7 +75,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything a training is made of."""
+    """The parts of a training."""
 
     seed: int = 1
     teacher: Path = Path("yunet_s.onnx")
@@ -87,14 +87,14 @@ class Parts:
 
 
 class Source(Protocol):
-    """What draws training images; threads share it."""
+    """Draws training images; shared by threads."""
 
     def make(self, rng: np.random.Generator, camera: bool = True) -> Drawn:
-        """Draw one image, the same for the same generator; without a camera it stays clean."""
+        """Draw one image, a function of the generator; without `camera` it is not degraded."""
 
 
 class Batches:
-    """Batches by number: sample k depends on the seed and k only, whatever was made before it."""
+    """Batches by number: sample k depends on the seed and k only."""
 
     def __init__(self, source: Source, parts: Parts) -> None:
         self._source = source
@@ -106,7 +106,7 @@ class Batches:
         return self._source.make(np.random.default_rng([self._parts.seed, number]), camera)
 
     def sample(self, number: int, camera: bool = True) -> Sample:
-        """Image and target maps of one sample, the teacher's maps behind them when distilling."""
+        """Image and target maps of one sample, with the teacher's maps appended for distillation."""
         drawn = self._drawn(number, camera)
         maps = targets(drawn.faces, drawn.ignored, drawn.image.shape[:2], self._parts.assign)
         if self._teacher is not None:
@@ -115,21 +115,21 @@ class Batches:
         return drawn.image, maps
 
     def stream(self, first: int) -> Generator[tuple[np.ndarray, list[np.ndarray]]]:
-        """Batches from a step on, for ever."""
+        """Batches from a step on, without end."""
         with closing(self._ahead(self.sample, first)) as made:
             for samples in made:
                 maps = [np.stack([sample[1][level] for sample in samples]) for level in range(3)]
                 yield np.stack([sample[0] for sample in samples]), maps
 
     def images(self) -> Generator[np.ndarray]:
-        """The images of the batches from the first on, alone."""
+        """The images of the batches, from the first on, without targets."""
         with closing(self._ahead(lambda number: self._drawn(number).image, 0)) as made:
             for images in made:
                 yield np.stack(images)
 
     def _ahead(self, make: Callable[[int], Any], first: int) -> Generator[list[Any]]:
-        """What is made of the samples' numbers, a batch at a time, ahead in background threads; bounded to
-        four batches.
+        """Results of `make` for the samples' numbers, in batches, made ahead by background threads; at most
+        four batches wait.
         """
         size = self._parts.train.batch
         with ThreadPoolExecutor(self._parts.train.threads) as pool:
@@ -145,11 +145,11 @@ class Batches:
 
 
 def teacher_maps(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
-    """The teacher's maps of the image before the camera; where the labels know of no face its overlap is 0.
+    """The teacher's maps of the image before degradation; the overlap is 0 in cells without a labelled face.
 
-    So the network learns to see in the degraded image what the teacher sees in the clean one, and not what
-    the teacher takes for a face in one view and for none in others, of which the labels are made. YuNet's
-    classification is high almost everywhere; what is a face the overlap alone says.
+    The network is trained to give for the degraded image what the teacher gives for the clean one, without
+    the teacher's false positives in this view. YuNet's classification is high almost everywhere; only the
+    overlap separates faces from background.
     """
     maps = teacher.maps(drawn.clean)
     known = around(np.concatenate([drawn.faces, drawn.ignored]), drawn.clean.shape[:2])
@@ -159,6 +159,6 @@ def teacher_maps(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
 
 
 def first_images(batches: Batches) -> list[np.ndarray]:
-    """The images of the first batches, to measure moments on."""
+    """The images of the first batches, for the moments of batch norms."""
     with closing(batches.images()) as images:
         return list(itertools.islice(images, _SETTLING))

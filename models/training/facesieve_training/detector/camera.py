@@ -1,4 +1,4 @@
-"""What cameras do to an image: colour, darkness, blur, noise and compression, drawn at random."""
+"""Degradation of an image as by a camera: random colour, darkness, blur, noise and compression."""
 
 import cv2
 import numpy as np
@@ -8,11 +8,11 @@ TONED, BLURRED, NOISY, COMPRESSED = 0.7, 0.3, 0.35, 0.4
 GREYED, DARKENED = 0.08, 0.2
 """Shares of the toned ones."""
 GAIN, CHANNEL, DARKNESS = (0.7, 1.3), (0.85, 1.15), (0.12, 0.5)
-"""Factors of the brightness, of each channel's, and of that of dark images."""
+"""Factors of the brightness, of each channel's brightness, and of the brightness of dark images."""
 SHIFT, GAMMA = 0.12, 0.4
 """Largest change of the brightness, of 1, and of the logarithm of its exponent."""
 DEFOCUSED = 0.5
-"""Share of the blurred ones that are out of focus; the others moved."""
+"""Share of the blurred images that are out of focus; the others have motion blur."""
 SIGMA, LENGTH = (0.3, 1.5), (2, 7)
 """Of the blur out of focus and of the movement, pixels."""
 DEVIATION = (1, 12)
@@ -50,7 +50,7 @@ def _tone(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _noise(image: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
-    """Gaussian noise; a quarter of the rows is drawn and repeated with shifts, for drawing is what costs."""
+    """Gaussian noise; a quarter of the rows is drawn and repeated with shifts, because drawing is slow."""
     height, width = image.shape[:2]
     drawn = rng.standard_normal(((height + 3) // 4, width, 3), np.float32) * deviation
     bands = [np.roll(drawn, int(rng.integers(width)), axis=1) for _ in range(4)]

@@ -1,4 +1,4 @@
-"""What cameras do to images, as `camera` has it, to whole batches on the device that trains."""
+"""The degradation of `camera` for whole batches, on the device that trains."""
 
 import jax
 import jax.numpy as jnp
@@ -8,14 +8,14 @@ from jax import Array, random
 from facesieve_training.detector import camera
 
 _REACH = 3
-"""Of a blur, pixels to each side."""
+"""Radius of a blur, pixels."""
 GREY = np.array([0.114, 0.587, 0.299], np.float32)
-"""How bright blue, green and red are."""
+"""Luma weights of blue, green and red."""
 _BLOCK = 8
 _FREQUENCY, _PLACE = np.ogrid[:_BLOCK, :_BLOCK]
 _COSINES = np.cos(_FREQUENCY * (2 * _PLACE + 1) * np.pi / (2 * _BLOCK)) * np.sqrt(2 / _BLOCK)
 _COSINES[0] /= np.sqrt(2)
-# ITU-T T.81, tables K.1 and K.2: how finely brightness and colour are kept at quality 50.
+# ITU-T T.81, tables K.1 and K.2: quantisation of luma and chroma at quality 50.
 _BRIGHTNESS = np.array(
     [
         [16, 11, 10, 16, 24, 40, 51, 61],
@@ -33,8 +33,9 @@ _COLOUR[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66
 
 
 def take(images: Array, key: Array, clean: float) -> Array:
-    """Images [N,H,W,3], BGR 0..255, as cameras take them at random, in float32; `clean` is the share of
-    those that none takes. Height and width are multiples of 16.
+    """Degrade images [N,H,W,3], BGR 0..255, at random; returns float32.
+
+    `clean` is the share of unchanged images. Height and width are multiples of 16.
     """
     *keys, last = random.split(key, 9)
     keys.extend(random.split(last))
@@ -76,7 +77,7 @@ def _toned(images: Array, key: Array) -> Array:
 
 
 def _kernels(key: Array, count: int) -> Array:
-    """One blur for each image, [N,7,7]: half out of focus, half along a line."""
+    """One blur kernel per image, [N,7,7]: half out of focus, half motion blur."""
     keys = random.split(key, 4)
     y, x = jnp.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1]
 
@@ -93,7 +94,7 @@ def _kernels(key: Array, count: int) -> Array:
 
 
 def blurred(images: Array, kernels: Array) -> Array:
-    """Each image [N,H,W,3] under its kernel [N,7,7]."""
+    """Convolve each image [N,H,W,3] with its kernel [N,7,7]."""
     height, width = images.shape[1:3]
     edges = [(0, 0), (_REACH, _REACH), (_REACH, _REACH), (0, 0)]
     padded = jnp.pad(images, edges, mode="reflect")
@@ -107,7 +108,7 @@ def blurred(images: Array, kernels: Array) -> Array:
 
 
 def compressed(images: Array, quality: Array) -> Array:
-    """Each image [N,H,W,3] as JPEG of its quality [N], 1..100, leaves it; colour at half the size."""
+    """Each image [N,H,W,3] after JPEG compression at its quality [N], 1..100, with chroma at half size."""
     blue, green, red = (images[..., k] for k in range(3))
     bright = (images * GREY).sum(-1)
     blueness, redness = (blue - bright) / 1.772, (red - bright) / 1.402
@@ -131,7 +132,7 @@ def _half(colour: Array, table: Array) -> Array:
 
 
 def _kept(plane: Array, table: Array) -> Array:
-    """What rounding the cosine transform of each block leaves of a plane [N,H,W]."""
+    """A plane [N,H,W] after quantisation of the cosine transform of its blocks."""
     count, height, width = plane.shape
     blocks = plane.reshape(count, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
     with jax.default_matmul_precision("highest"):

@@ -1,4 +1,6 @@
-"""The camera on the device beside OpenCV; JAX works in a process of its own, for where it does Ray hangs."""
+"""The camera on the device compared with OpenCV; JAX runs in a separate process, because Ray hangs beside
+it.
+"""
 
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -17,7 +19,7 @@ There = Callable[..., np.ndarray]
 
 @pytest.fixture(scope="module")
 def there() -> Iterator[There]:
-    """Calls a function of `camera_jax` by name, in the other process."""
+    """Calls a function of `camera_jax` by name in the other process."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         yield lambda name, *values: pool.submit(_call, name, values).result()
 
@@ -71,7 +73,7 @@ def test_blur_is_opencvs(images: np.ndarray, there: There) -> None:
 
 
 def test_changes_are_as_strong_as_the_other_cameras(images: np.ndarray, there: There) -> None:
-    """Over many takes the mean change, and how much it varies, are near to those of `camera`."""
+    """Mean and deviation of the change over many images are close to those of `camera`."""
     many = np.tile(images, (64, 1, 1, 1))
     rng = np.random.default_rng(2)
     here = [_rms(camera.degrade(image, rng), image) for image in many]
@@ -87,4 +89,4 @@ def test_the_share_of_clean_images_is_the_configured_one(images: np.ndarray, the
     np.testing.assert_array_equal(there("take", many, 1, 1.0), many)
     result = there("take", many, 1, 0.4)
     share = np.mean([(seen == image).all() for seen, image in zip(result, many, strict=True)])
-    assert 0.35 < share < 0.65  # the camera leaves some alone by itself
+    assert 0.35 < share < 0.65  # the degradation leaves some images unchanged

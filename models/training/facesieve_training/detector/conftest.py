@@ -1,4 +1,4 @@
-"""A detector in ONNX that takes bright squares for faces, images with some, and steps without graphs."""
+"""Fixtures: an ONNX detector of bright squares, images with such squares, and eager execution."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ _POINTS = [0.2, 0.3, 0.8, 0.3, 0.5, 0.5, 0.3, 0.8, 0.7, 0.8]
 
 @pytest.fixture
 def eager() -> Iterator[None]:
-    """TensorFlow without graphs: building that of a step takes far longer than the few steps of a test."""
+    """Eager execution: building the graph of a step takes longer than the few steps of a test."""
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
@@ -27,7 +27,7 @@ def eager() -> Iterator[None]:
 
 @pytest.fixture
 def bright_squares(tmp_path: Path) -> Path:
-    """The detector's file: a cell is a face of the stride's size if it is white all over."""
+    """The detector's file: a white cell is a face of the stride's size."""
     path = tmp_path / "teacher.onnx"
     onnx.save(_detector(), str(path))
     return path

@@ -1,4 +1,4 @@
-"""The daemon and the training tool find the same faces at the same places, within a tenth of a pixel."""
+"""The daemon and the training tool find the same faces at the same positions, within 0.1 pixels."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from facesieve_training.detector.refine import REFINED_FROM, refine
 from facesieve_training.detector.warp import resized
 
 TOLERANCE = 0.1
-"""Pixels; the two run the same kernels, and round sums in another order."""
+"""Pixels; both run the same kernels and round sums in a different order."""
 _BORDER = 8
 """Pixels from the frame's border within which the daemon may not refine a face."""
 _CONFIG = """
@@ -65,7 +65,7 @@ def test_faces_are_where_the_daemon_finds_them(
 
 
 def _nearest(face: FloatArray, faces: FloatArray) -> float:
-    """Largest distance of a face's box and landmarks [14] from those of the one that is it."""
+    """Largest distance of a face's box and landmarks [14] from those of the nearest face."""
     return float(np.abs(faces[:, :14] - face).max(axis=1).min()) if len(faces) else np.inf
 
 

@@ -1,4 +1,4 @@
-"""Images to train on, decoded once: as many as a budget of memory allows."""
+"""Cache of decoded training images within a memory budget."""
 
 import cv2
 import numpy as np
@@ -11,19 +11,19 @@ REDUCED = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
-"""By how much an image can be reduced as it is decoded."""
+"""Reductions that OpenCV's decoder supports."""
 
 
 class Decoded:
-    """Labelled images as BGR, 8 bits; threads may share it."""
+    """Labelled images as BGR, 8 bits; safe for threads."""
 
     def __init__(self, megabytes: int) -> None:
-        """Keep so much at most; what is beyond it is decoded each time."""
+        """Keep at most this much; other images are decoded on each access."""
         self._left = megabytes << 20
         self._kept: dict[tuple[str, int], np.ndarray] = {}
 
     def __call__(self, item: Labelled, reduce: int = 1) -> np.ndarray:
-        """The image at one part in `reduce` of its size; not to be written to."""
+        """The image at 1/`reduce` of its size; read-only."""
         key = (item.name, reduce)
         image = self._kept.get(key)
         if image is None:

@@ -18,7 +18,7 @@ def _exported() -> tuple[keras.Model, bytes]:
     keras.utils.set_random_seed(5)
     config = network.NetworkConfig(stem=4, stage4=8, width=8)
     model = network.build(config)
-    for layer in model.layers:  # heads that say something, so that agreement means something
+    for layer in model.layers:  # larger head weights, so that the outputs vary
         if layer.name.split("_")[0] in network.HEADS:
             kernel, bias = layer.get_weights()
             layer.set_weights([kernel * 20, bias])
@@ -39,7 +39,7 @@ def test_the_weights_are_rounded_and_the_network_is_unchanged() -> None:
     result = initial.of_layer(read(data), "neck8").kernel
     step = np.abs(result).max(axis=(0, 1, 2)) / 127
     away = np.abs(result - kernel) / step
-    # To the nearest step no weight would move by more than half of one.
+    # Rounding to the nearest step would move no weight by more than half a step.
     assert 0.6 < away.max() < 10
 
 

@@ -1,4 +1,4 @@
-"""Teaches a network's early layers what those of another compute, so that the rest of that one can follow."""
+"""Feature imitation: trains a network's early layers on the maps of another network's early layers."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,8 +18,9 @@ _RATE, _WARM_UP = 3e-3, 100
 def imitate(
     model: keras.Model, early: Callable[[np.ndarray], FloatArray], batches: Iterator[np.ndarray], steps: int
 ) -> float:
-    """Train the layers up to EARLY alone on batches of images, to tell what `early` makes of them; returns
-    the share of the variance of its maps that they left unexplained in the last tenth of the steps.
+    """Train the layers up to EARLY only, with the maps of `early` as targets, on batches of images.
+
+    Returns the unexplained share of the maps' variance, averaged over the last tenth of the steps.
     """
     front = keras.Model(model.input, model.get_layer(f"{EARLY}_relu").output)
     optimizer = keras.optimizers.Adam(cosine(_RATE, steps, _WARM_UP))

@@ -27,7 +27,7 @@ def _images(count: int) -> list[np.ndarray]:
 
 
 def _exported(path: Path) -> Path:
-    """A network as a training leaves it: no batch norm is the identity, and no head's weights are nothing."""
+    """A network like a trained one: no batch norm is the identity, and no head's weights are 0."""
     keras.utils.set_random_seed(5)
     rng = np.random.default_rng(2)
     model = build(NETWORK)

@@ -1,7 +1,7 @@
-"""Labels a directory of images with the teacher; images and faces are kept together in one cache file.
+"""Labels a directory of images with the teacher; images and faces are stored in one cache file.
 
-The cache makes an epoch independent of the file system: all images are decoded once and stored as JPEG of
-the size that the labels belong to (squeezed images are widened first).
+All images are decoded once and stored as JPEG in the size of their labels (squeezed images are widened
+first), so that training reads no other file.
 """
 
 import dataclasses
@@ -49,10 +49,10 @@ class Labelled:
 class LabelConfig:
     """How images are labelled.
 
-    Images whose name starts with squeezed_prefix show crowds squeezed to a square: they are widened, and
-    looked at in scales of their own. With upright the landmarks of heads on one side are those that the
-    teacher sees when the image is turned. Held out of the training are the images whose SHA-256 (its
-    first 16 digits) is a line of held_out_list; without a list, a share of all by their names.
+    Images whose name starts with squeezed_prefix show crowds squeezed to a square: they are widened and
+    labelled at squeezed_scales. upright: tilted heads get the teacher's landmarks on the rotated image.
+    held_out_list: file of the held-out images' SHA-256 (first 16 digits), one per line; without it a share of
+    the images is held out by a hash of their names.
     """
 
     teacher: Path = Path("yunet_s.onnx")
@@ -70,7 +70,7 @@ class LabelConfig:
 
 
 class HeldOut:
-    """Says which images belong to the evaluation, the same ones on every machine."""
+    """Decides which images are held out for evaluation, the same on every machine."""
 
     def __init__(self, config: LabelConfig) -> None:
         self._share, self._listed = config.held_out, None
@@ -152,7 +152,7 @@ def _read_cache(path: Path, key: str) -> list[Labelled] | None:
 
 
 def cache_key(config: LabelConfig) -> str:
-    """What the labels depend on: teacher, names and sizes of the images, and settings."""
+    """All that the labels depend on: teacher, names and sizes of the images, settings."""
     for name in ("teacher", "images", "held_out_list"):
         path = getattr(config, name)
         if path is not None and not path.exists():
@@ -173,7 +173,7 @@ def cache_key(config: LabelConfig) -> str:
 
 
 def load(config: LabelConfig) -> list[Labelled]:
-    """The labelled images: from the cache when it was made of the same things, else made now."""
+    """The labelled images, from the cache if its key matches, else labelled now."""
     key = cache_key(config)
     if config.cache.exists():
         items = _read_cache(config.cache, key)

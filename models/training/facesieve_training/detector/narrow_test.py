@@ -20,7 +20,7 @@ from facesieve_training.networks import exported
 
 WIDE = NetworkConfig(stem=4, stage4=8, width=12)
 DEAD = (1, 4, 5, 10)
-"""Channels of each layer of the wide network that tell nothing."""
+"""Constant channels of each layer of the wide network."""
 
 
 def images(count: int, seed: int = 5) -> list[np.ndarray]:
@@ -32,7 +32,7 @@ def images(count: int, seed: int = 5) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network in whose upper layers some channels are the same wherever one looks."""
+    """A network with some constant channels in its upper layers."""
     keras.utils.set_random_seed(5)
     rng = np.random.default_rng(2)
     model = build(WIDE)

@@ -1,4 +1,4 @@
-"""What was measured, as the manifest's figures and as the model card."""
+"""The measurements as figures of the manifest and as model card."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -1,8 +1,8 @@
-"""Training on a GPU, which learns faster than images are drawn: by rounds, with JAX.
+"""Training on a GPU by rounds, with JAX, because the GPU trains faster than the CPU draws images.
 
-While the device learns the images of one round, processes draw those of the next. A round's images lie in
-the device's memory, clean, and are shown several times in another order, each time as another camera takes
-them; their target maps lie beside them, in half precision.
+While the device trains on the images of one round, processes draw those of the next. A round's images are in
+the device's memory, clean. They are used several times in different orders, each time with a different
+degradation. Their target maps are beside them, in half precision.
 """
 
 import math
@@ -31,13 +31,13 @@ from facesieve_training.on_device import OnDevice, Values
 from facesieve_training.run import Run
 
 _CHUNK = 8
-"""Images that a process draws at a time."""
+"""Images of one task of a drawing process."""
 
 
 class Rounds:
-    """Images and target maps by rounds, drawn ahead by processes; start it before the device is used.
+    """Images and target maps by rounds, drawn ahead by processes; create it before the device is used.
 
-    Sample k is the same as `Batches.sample` has it, before the camera.
+    Sample k equals that of `Batches.sample` without degradation.
     """
 
     def __init__(self, source: Source, parts: Parts) -> None:
@@ -45,14 +45,14 @@ class Rounds:
         self._size = config.images
         first = Batches(source, parts).sample(0, camera=False)
         shapes = [(np.uint8, first[0].shape), *((np.float16, level.shape) for level in first[1])]
-        # Anonymous memory, which the processes share: two rounds, one being drawn and one being read.
+        # Anonymous shared memory for two rounds: one is drawn while the other is read.
         self._slots = [[_shared((self._size, *shape), kind) for kind, shape in shapes] for _ in range(2)]
         processes = config.processes or os.cpu_count()
-        # Of a pool, and not an executor: its processes end when this one is killed.
+        # A pool, not an executor: its processes end when this one is killed.
         self._pool = multiprocessing.get_context("fork").Pool(processes, _open, (source, parts, self._slots))
 
     def stream(self, first: int) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-        """Rounds from one on, for ever; what is yielded is overwritten when the next is asked for."""
+        """Rounds from `first` on, without end; a yielded round is overwritten when the next is requested."""
         waiting = self._request(first)
         while True:
             waiting.get()
@@ -78,7 +78,7 @@ def _shared(shape: tuple[int, ...], kind: type[Any]) -> np.ndarray:
 
 
 _drawing: tuple[Batches, list[list[np.ndarray]]]
-"""Of a drawing process: what it draws, and where to."""
+"""State of a drawing process: the batches, and the shared memory."""
 
 
 def _open(source: Source, parts: Parts, slots: list[list[np.ndarray]]) -> None:
@@ -97,14 +97,14 @@ def _draw(number: int, rows: range) -> None:
 
 
 class Trainer(Learner):
-    """A network that learns, one showing of a round at a time, with JAX."""
+    """Trains a network with JAX, one pass over a round at a time."""
 
     def __init__(self, parts: Parts) -> None:
         initial = parts.train.initial
         if initial is not None and initial.suffix != ".h5":
             raise DataError(
-                f"{initial}: only TensorFlow starts a training from it; make train.initial the .weights.h5 "
-                "of a run, which with train.steps=0 may be one that does no more than start"
+                f"{initial}: only TensorFlow starts a training from it; set train.initial to the .weights.h5 "
+                "of a run; with TensorFlow and train.steps=0 a run converts this file"
             )
         super().__init__(parts)
         self.held = OnDevice(
@@ -119,7 +119,9 @@ class Trainer(Learner):
     def _scan(
         self, values: Values, images: Array, maps: list[Array], orders: Array, key: Array
     ) -> tuple[Values, dict[str, Array]]:
-        """The steps of one showing: rows [steps, batch] of the round; with the means of the loss's parts."""
+        """The steps of one pass, with rows [steps, batch] of the round; also returns the mean parts of
+        the loss.
+        """
         numbers = jnp.arange(len(orders))
 
         def step(values: Values, inputs: tuple[Array, Array]) -> tuple[Values, dict[str, Array]]:
@@ -149,7 +151,9 @@ class Trainer(Learner):
         return (trainable, moments, *means, optimizer), parts
 
     def show(self, images: Array, maps: list[Array], number: int) -> dict[str, float]:
-        """Learn the images of a round once, in the order of this showing; the mean parts of the loss."""
+        """Train on the images of a round once, in the order of this pass; returns the mean parts of the
+        loss.
+        """
         batch = self._parts.train.batch
         order = np.random.default_rng([self._parts.seed, 2, number]).permutation(len(images))
         key = random.fold_in(random.key(self._parts.seed, impl="rbg"), number)
@@ -159,9 +163,9 @@ class Trainer(Learner):
 
 
 def train(source: Source, parts: Parts, run: Run) -> keras.Model:
-    """Train on what is drawn, going on from the run's checkpoint; returns the averaged network (float32).
+    """Train, resuming from the run's checkpoint; returns the averaged network (float32).
 
-    A step of the schedule is a batch; the training ends with the round in which the last one falls.
+    A step of the schedule is a batch; training ends with the round that contains the last step.
     """
     config = parts.train
     shown = config.rounds.images // config.batch

@@ -1,4 +1,4 @@
-"""Training by rounds, as a user runs it: the command with JAX in a process of its own, on a CPU."""
+"""Training by rounds with the command, with JAX in a separate process on a CPU."""
 
 from pathlib import Path
 

@@ -30,15 +30,15 @@ from facesieve_training.run import Run
 log = logging.getLogger(__name__)
 _TIMED = (384, 640)
 _WEAK = 0.55
-"""Of the score that begins a track, what continues one."""
+"""Share of the score that starts a track at which a detection continues one."""
 
 
 @dataclass(frozen=True)
 class ExportConfig:
     """The exported files; representative is the number of training images that calibrate int8.
 
-    With mixed_with the network is moved, by the share `mix`, towards the one in that file (.tflite or
-    .weights.h5), which it must have been trained from.
+    mixed_with: weights (.tflite or .weights.h5) to average with, by the share `mix`; the training must have
+    started from them.
     """
 
     representative: int = 256
@@ -63,7 +63,7 @@ class Config:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def parts(self) -> Parts:
-        """What the training needs of it."""
+        """The parts of the training."""
         return Parts(
             self.seed, self.label.teacher, self.network, self.augment, self.assign, self.loss, self.train
         )
@@ -78,10 +78,10 @@ def data_hash(items: list[Labelled]) -> str:
 
 
 def run(config: Config, run: Run) -> None:
-    """Train a detector, from where the run's directory ends; leaves detector.tflite, .json and .md in it, but
-    with JAX the weights alone.
+    """Train a detector, resuming the run; writes detector.tflite, .json and .md; with JAX only the
+    weights.
     """
-    cv2.setNumThreads(1)  # the batches are made in threads of their own
+    cv2.setNumThreads(1)  # batches are made in separate threads
     for path in (*config.evaluate.empty, *config.evaluate.recordings):
         if not path.is_file():
             raise DataError(f"{path}: no such recording; fix evaluate.empty or evaluate.recordings")
@@ -97,7 +97,7 @@ def run(config: Config, run: Run) -> None:
     model.save_weights(run.dir / "detector.weights.h5")
     if keras.backend.backend() != "tensorflow":
         log.info(
-            "TensorFlow exports it: KERAS_BACKEND=tensorflow facesieve-train detector, with "
+            "export it with TensorFlow: KERAS_BACKEND=tensorflow facesieve-train detector, with "
             "train.initial=%s and train.steps=0",
             run.dir / "detector.weights.h5",
         )
@@ -109,7 +109,7 @@ def run(config: Config, run: Run) -> None:
 
 
 def _trained(source: Source, parts: Parts, run: Run) -> keras.Model:
-    """The network after its training, which is one of two: JAX is asked for where there is a GPU."""
+    """Train with the loop of the back end: JAX on a GPU, TensorFlow otherwise."""
     if keras.backend.backend() == "jax":
         from facesieve_training.detector import rounds
 
@@ -120,7 +120,9 @@ def _trained(source: Source, parts: Parts, run: Run) -> keras.Model:
 
 
 def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[str, Tally]:
-    """The int8 network, and the teacher beside it, on held-out images, recordings and backgrounds."""
+    """Evaluate the int8 network, and the teacher for comparison, on held-out images, recordings and
+    backgrounds.
+    """
     detector = Int8Detector(data, config.evaluate.nms)
     yunet = YuNet(config.label.teacher)
 
@@ -155,7 +157,7 @@ def finish(data: bytes, tallies: dict[str, Tally], config: Config, run: Run) -> 
 
 
 def milliseconds(data: bytes, rounds: int = 50) -> float:
-    """Shortest time of one image of 640x384 on one thread: the one that other work disturbed least."""
+    """Shortest time of one image of 640x384 on one thread: the run with the least disturbance."""
     network = Int8Network(data)
     network.set_image(np.random.default_rng(0).integers(0, 256, (*_TIMED, 3), np.uint8))
     times = []

@@ -1,4 +1,4 @@
-"""The training loop on a CPU: averaged weights, checkpoints."""
+"""The training loop with TensorFlow: averaged weights, checkpoints."""
 
 import logging
 from collections.abc import Callable
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Trainer(Learner):
-    """A network that learns, step by step, with TensorFlow."""
+    """Trains a network with TensorFlow, step by step."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
@@ -33,7 +33,7 @@ class Trainer(Learner):
         self._train = tf.function(self._update, reduce_retracing=True)
 
     def begin(self, initial: Path, batches: Batches) -> None:
-        """Prepare a network to learn that comes of a file without batch norms or with other early layers."""
+        """Prepare a network that comes from a file without batch norms or with different early layers."""
         if initial.suffix not in (".onnx", ".tflite"):
             return
         seen = first_images(batches)
@@ -45,7 +45,7 @@ class Trainer(Learner):
         if early is not None:
             with closing(batches.images()) as images:
                 left = imitate(self.model, early, images, self._parts.train.imitation_steps)
-            log.info("of the maps of %s's early layers %.3f is not explained", initial.name, left)
+            log.info("unexplained variance of the maps of %s's early layers: %.3f", initial.name, left)
         exported.settle(self.model, seen)
         self.averaged.set_weights(self.model.get_weights())
 
@@ -61,12 +61,12 @@ class Trainer(Learner):
         return parts
 
     def update(self, images: np.ndarray, maps: list[np.ndarray]) -> dict[str, float]:
-        """One step; the parts of the loss."""
+        """Train one step; returns the parts of the loss."""
         parts = self._train(tf.constant(images), [tf.constant(m) for m in maps])
         return {name: float(value) for name, value in parts.items()}
 
     def checkpoint(self) -> tf.train.Checkpoint:
-        """All that a resumed training needs."""
+        """The state of a resumable training."""
         return tf.train.Checkpoint(
             step=self.step,
             model=self.model.variables,
@@ -76,7 +76,7 @@ class Trainer(Learner):
 
 
 def train(drawn: Source, parts: Parts, run: Run) -> keras.Model:
-    """Train on what is drawn, going on from the run's checkpoint; returns the averaged network (float32)."""
+    """Train, resuming from the run's checkpoint; returns the averaged network (float32)."""
     trainer = Trainer(parts)
     manager = tf.train.CheckpointManager(trainer.checkpoint(), str(run.checkpoint), max_to_keep=2)
     manager.restore_or_initialize()

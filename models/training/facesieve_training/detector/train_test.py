@@ -1,4 +1,4 @@
-"""The detector's training; run as a program this trains, to be killed."""
+"""The detector's training. Run as a program, this module trains, so that a test can kill it."""
 
 import dataclasses
 import signal

@@ -1,7 +1,7 @@
-"""YuNet's weights, and what its early stages compute.
+"""YuNet's weights, and the maps of its early stages.
 
-A unit of YuNet is a 1x1 convolution and a depthwise 3x3 one with no activation between, here told as the
-plain 3x3 convolution that they are together (but for the 1x1's bias beyond the border).
+A unit of YuNet is a 1x1 convolution and a depthwise 3x3 one without an activation between. Here both are
+merged to one plain 3x3 convolution, which is equal except for the 1x1's bias outside the border.
 """
 
 from pathlib import Path
@@ -18,14 +18,14 @@ from facesieve_training.detector.network import HEADS, PAIRS
 from facesieve_training.networks import exported
 
 _OWN = 5
-"""Units of the early stages, which have no counterpart in our network."""
+"""Units of the early stages, which have no counterpart in the detector's network."""
 _NAMES = (*(f"stage{s}_conv{k}" for s in STRIDES for k in (0, 1)), "neck32", "neck16", "neck8")
 Unit = tuple[FloatArray, FloatArray]
 """Kernel 3 x 3 x in x out, and bias."""
 
 
 def load(model: keras.Model, path: Path) -> None:
-    """Give the network YuNet's weights above its early layers; ValueError when the file has none that fit."""
+    """Load YuNet's weights above the early layers; ValueError when the file has none that fit."""
     units = _units(path)
     bodies, heads = units[_OWN : _OWN + len(_NAMES)], units[_OWN + len(_NAMES) :]
     if len(bodies) + len(heads) != len(_NAMES) + len(HEADS) * len(STRIDES):
@@ -70,7 +70,7 @@ def _read(path: Path) -> Any:
 
 
 class Early:
-    """What YuNet's early stages make of images: the maps at stride 8 on which the rest of it works."""
+    """YuNet's early stages: images to the maps at stride 8 that its other stages read."""
 
     def __init__(self, path: Path) -> None:
         """Open the ONNX file; the maps are those behind its second pooling."""

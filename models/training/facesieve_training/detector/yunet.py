@@ -49,7 +49,7 @@ class YuNet:
         mirrored: bool = False,
         overlap: float = 0.4,
     ) -> FloatArray:
-        """Faces of a BGR image, best first, [N,15]: what its scales and mirrored views agree on."""
+        """Faces of a BGR image, best first, [N,15], merged over its scales and mirrored views."""
         found: list[FloatArray] = []
         for scale in scales:
             seen = resized(image, scale)

@@ -1,7 +1,7 @@
-"""Images without a face, which a student must score lowest: a false box of the detector is no good face.
+"""Images without a face, which a student must score lowest: a false positive of the detector is not a face.
 
-Cut out of images in which a detector says where faces are: what lies beside them, and heads whose face is
-painted over and which are aligned as if it were there. With them go plain grey, gradients and noise.
+They are cut from images in which a detector finds the faces: areas beside the faces, and erased faces,
+aligned by the landmarks of the original face. Plain colours, gradients and noise are added.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -20,23 +20,23 @@ from facesieve_training.faces import SIZE, Image
 from facesieve_training.prepare.align import align
 from facesieve_training.prepare.detector import Detect, Faces, open_detector
 
-_SEEN, _SURE = 0.2, 0.6  # detector's score: may be a face; is one
-_SMALLEST = 24  # pixels: side of a cut, and of a face that is painted over
+_SEEN, _SURE = 0.2, 0.6  # detector's score of a possible face and of a certain one
+_SMALLEST = 24  # pixels: side of a cut, and of an erased face
 _TRIES = 8
 
 
 @dataclass(frozen=True)
 class Background:
-    """Where images without a face come from."""
+    """Source of images without a face."""
 
     images: Path
-    """Directory of whole images, with faces or without."""
+    """Directory of whole images, with or without faces."""
     detector: Path
-    """Finds the faces to be avoided: .onnx or .tflite, as in `prepare`."""
+    """Detector of the faces to avoid: .onnx or .tflite, as in `prepare`."""
     cuts: int = 2
-    """Cut out of each image."""
+    """Areas cut from each image."""
     share: float = 0.05
-    """Of a batch."""
+    """Share of a batch."""
     degradation: Degradation = field(default_factory=Degradation)
 
     def faults(self) -> list[str]:
@@ -54,7 +54,7 @@ class Empty:
 
 
 def gather(config: Background, seed: int) -> Empty:
-    """Cut the images, the same for the same directory and seed."""
+    """Cut the images; the result depends on the directory and the seed only."""
     files = sorted(p for p in config.images.rglob("*") if p.suffix.lower() in faces.EXTENSIONS)
     if not files:
         raise DataError(f"{config.images}: holds no image; give a directory of whole images")
@@ -72,7 +72,7 @@ def gather(config: Background, seed: int) -> Empty:
 
 
 def cuts(image: Image, detect: Detect, count: int, rng: np.random.Generator) -> list[Image]:
-    """Cut up to `count` squares beside the faces of an image, and its faces painted over; 112x112 each."""
+    """Cut up to `count` squares beside the faces of an image, and its erased faces; 112x112 each."""
     found = detect(image, _SEEN)
     beside = [_beside(image, found, rng) for _ in range(count)]
     return [some for some in beside if some is not None] + _without_faces(image, found, rng)

@@ -15,7 +15,7 @@ FACE = np.array([[60, 40, 80, 100, *(TEMPLATE + np.array([44, 34])).ravel(), 0.9
 
 
 def scene() -> Image:
-    """A face of noise on black: what is cut beside it is black."""
+    """A face of noise on black; areas beside it are black."""
     image = np.zeros((240, 320, 3), np.uint8)
     image[40:140, 60:140] = np.random.default_rng(0).integers(1, 256, (100, 80, 3))
     return image

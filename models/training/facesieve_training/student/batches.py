@@ -1,4 +1,4 @@
-"""Batches of a student's training: always the same for a step, weighted as the phase wants."""
+"""Batches of a student's training: a function of the step, with the weights of the phase."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,7 +22,7 @@ class Phase:
     """Epochs with one weighting of the losses (eq. 6, and the labels')."""
 
     epochs: float
-    """Passes over the training rows; a part of one is a phase too."""
+    """Passes over the training rows; may be a fraction."""
     feature: float = 0.0
     """Mean squared error to the teacher's embedding."""
     teacher_classes: float = 0.0
@@ -30,7 +30,7 @@ class Phase:
     classes: float = 0.0
     """Cross entropy to the person's class."""
     labels: float = 0.0
-    """Bins of the labels."""
+    """Loss of the labels' bins."""
     optimiser: Optimiser = field(default_factory=Optimiser)
 
     def faults(self) -> list[str]:
@@ -47,9 +47,9 @@ def prototypes(labels: data.Labels, rows: NDArray[np.int64]) -> NDArray[np.float
 
 
 class Batches:
-    """Makes this host's part of the batch of a step: an epoch is one random order of the training rows.
+    """Makes this host's part of a step's batch; an epoch is one random order of the training rows.
 
-    A batch holds all views of an image side by side; blends come first and images without a face last.
+    The views of an image are adjacent in a batch; blends come first and images without a face last.
     """
 
     def __init__(
@@ -67,8 +67,9 @@ class Batches:
         empty: Empty | None = None,
         distillation: Distillation | None = None,
     ) -> None:
-        """Take the labels scaled to 0..1, and the rows to train on, of which one may be there several times;
-        images without a face get the lowest of each label.
+        """Take the labels, scaled to 0..1, and the rows to train on, which may repeat.
+
+        Images without a face get the lowest value of each label.
         """
         self._phases, self._images, self._labels = phases, images, labels
         self._scaled, self._names, self._rows = scaled, names, rows
@@ -76,7 +77,7 @@ class Batches:
         self._seed, self._hosts = seed, hosts
         self._with_classes = any(p.classes or p.teacher_classes for p in phases)
         self._empty, self._distillation = empty, distillation
-        # Batches are made ahead, across the end of an epoch too.
+        # Batches are made ahead, also across the end of an epoch.
         self._order = lru_cache(2)(self._shuffled)
 
     @property
@@ -109,7 +110,7 @@ class Batches:
         return np.random.default_rng([self._seed, 1, epoch]).permutation(self._rows)
 
     def _blend(self, images: Image, rng: np.random.Generator) -> int:
-        """Make blends of the first images of a batch, as many as are wanted; returns how many."""
+        """Replace the first images of a batch by blends; returns their number."""
         if self._distillation is None:
             return 0
         count = round(self._distillation.blends * len(images))
@@ -118,7 +119,7 @@ class Batches:
         return count
 
     def _clear(self, images: Image, rng: np.random.Generator) -> int:
-        """Put images without a face in the stead of the last of a batch; returns how many."""
+        """Replace the last images of a batch by images without a face; returns their number."""
         if self._empty is None:
             return 0
         count = max(1, round(self._empty.share * len(images)))
@@ -132,7 +133,7 @@ class Batches:
     def _targets(
         self, rows: NDArray[np.int64], phase: Phase
     ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-        """Targets and weights by output; a label that is not known has weight 0."""
+        """Targets and weights by output; an unknown label has weight 0."""
         embedding = self._labels.embedding[rows].astype(np.float32)
         ones = np.ones(len(rows), np.float32)
         y, weights = {FEATURE: embedding}, {FEATURE: phase.feature * ones}

@@ -1,7 +1,7 @@
-"""What a student learns from: images as they were labelled, and the labels, spread evenly over 0..1.
+"""Training data of a student: the labelled images, and the labels, spread evenly over 0..1.
 
-The rows of the label table are numbered in its order. Images come from a cache file that holds row after
-row, or are made anew from the faces; both give the same bytes.
+Rows are numbered in the order of the label table. Images are read from a cache file in that order or made
+from the faces; both give the same bytes.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ class Labels:
 
 
 class LabelRun:
-    """A finished run of the stage `label`: its table, and how its images are made again."""
+    """A finished run of the stage `label`: its table, and the recipe of its images."""
 
     def __init__(self, directory: Path) -> None:
         """Open the run's directory."""
@@ -59,7 +59,7 @@ class LabelRun:
         self.faces = open_source(self.config.faces)
         with self.table.open("rb") as file:
             self.digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-            """Of the table: which labels a student learnt."""
+            """Digest of the table, recorded as the student's data hash."""
 
     def read(self, names: tuple[str, ...]) -> Labels:
         """Read the table, with these columns as labels."""
@@ -82,7 +82,7 @@ class LabelRun:
         )
 
     def image(self, labels: Labels, row: int) -> faces.Image:
-        """Make the image of a row as the teacher saw it."""
+        """Make the image of a row, as it was labelled."""
         identity = labels.identities[labels.identity[row]]
         c, name, variant = self.config, labels.file[row].as_py(), int(labels.variant[row])
         return image(self.faces, identity, name, variant, c.degradation, c.seed)
@@ -96,10 +96,10 @@ class Rows(Protocol):
 
 
 class Images:
-    """Images by row, from a cache file that is filled once (37 KB a row), or made when asked for."""
+    """Images by row, from a cache file that is filled once (37 KB a row), or made on access."""
 
     def __init__(self, source: LabelRun, labels: Labels, cache: Path | None) -> None:
-        """Open the cache and fill what is missing in it; without one each image is made when asked for."""
+        """Open the cache and add missing rows; without a cache each image is made on access."""
         self._source, self._labels = source, labels
         self._pool = ThreadPoolExecutor(2)
         self._cache = self._fill(cache) if cache else None
@@ -114,7 +114,7 @@ class Images:
         return self._source.image(self._labels, row)
 
     def _fill(self, directory: Path) -> NDArray[np.uint8]:
-        """Fill the cache chunk by chunk; `filled` says how far, and for which table."""
+        """Fill the cache in chunks; filled.yaml stores the number of rows and the table's digest."""
         directory.mkdir(parents=True, exist_ok=True)
         stamp = directory / "filled.yaml"
         known = yaml.safe_load(stamp.read_text()) if stamp.exists() else {}
@@ -137,13 +137,17 @@ class Images:
 
 
 def held_out(labels: Labels, share: float, seed: int) -> NDArray[np.bool_]:
-    """Rows of the people kept for judging: by a hash of the name, so that they stay so when the set grows."""
+    """Rows of the held-out people, chosen by a hash of the name, so that adding people does not change
+    them.
+    """
     kept = np.array([_hash(name, seed) < share for name in labels.identities])
     return np.asarray(kept[labels.identity])
 
 
 def training_rows(labels: Labels, test: NDArray[np.bool_], clean: int) -> NDArray[np.int64]:
-    """Rows to train on, in order: clean images so many times each, degraded ones once, held-out never."""
+    """Rows to train on, in order: clean images `clean` times each, degraded ones once, held-out ones
+    never.
+    """
     times = np.where(labels.variant == 0, clean, 1) * ~test
     return np.repeat(np.arange(len(labels)), times)
 
@@ -154,10 +158,12 @@ def _hash(name: str, seed: int) -> float:
 
 @dataclass(frozen=True)
 class Scale:
-    """Label to 0..1 by rank among the training images, piecewise linear: every bin gets its share."""
+    """Maps a label to 0..1 by its rank among the training images, piecewise linearly; all bins are
+    equally full.
+    """
 
     knots: dict[str, list[float]]
-    """Label values of evenly spaced ranks, by component."""
+    """Label values at evenly spaced ranks, by label."""
 
     @classmethod
     def fit(cls, labels: Floats, names: tuple[str, ...]) -> "Scale":

@@ -1,4 +1,4 @@
-"""Following, as a user runs it: the command with JAX in a process of its own, on a CPU."""
+"""Device distillation by the command, with JAX in a separate process on a CPU."""
 
 from pathlib import Path
 

@@ -1,8 +1,7 @@
-"""Function matching: the teacher tells embedding and norm of the very images that the student sees.
+"""Function matching: the teacher computes embedding and norm of the same views that the student gets.
 
-A consistent teacher, as Beyer et al. 2022 (arXiv:2106.05237) call it: a label table knows each image but as
-it lies there, not as it is moved and lit for a view. And of no blend of two faces, which no table could hold,
-and of which there are as many as training can take.
+This is the consistent teacher of Beyer et al. 2022 (arXiv:2106.05237). A label table has the labels of
+unaugmented images only, and none of blends of two faces.
 """
 
 import math
@@ -20,41 +19,39 @@ from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.student.network import FEATURE, BinsLoss
 
 NORM = "norm"
-"""The label that the teacher tells, the length of its embedding; the others are the table's."""
+"""The label that the teacher computes: the length of its embedding. Other labels come from the table."""
 FROM_TEACHER = -1
-"""Truth of the norm where the teacher tells it."""
+"""Marks a target of the norm that the teacher computes."""
 COARSE = (12, 90)
-"""Pixels across a face that has few."""
+"""Width of a face of low resolution, pixels."""
 COVERED, SMEARED = (0.15, 0.5), (3.0, 21.0)
-"""Side of the rectangle in front of a face, of its width; length of a motion blur, pixels."""
+"""Side of the occluding rectangle, relative to the face's width; length of a motion blur, pixels."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """How an image is blended with another and changed: covered, turned, scaled, moved, lit, without colour,
-    smeared or of few pixels by chance.
-    """
+    """How an image is blended with another and augmented."""
 
     two: float = 0.7
-    """Chance that a blend is of two faces, each with a weight of at least a tenth."""
+    """Probability of a blend of two faces, each with a weight of at least 0.1."""
     rotation: float = 15.0
-    """Largest turn, degrees."""
+    """Largest rotation, degrees."""
     scale: float = 0.15
     """Largest change of size, natural logarithm."""
     shift: float = 6.0
-    """Largest move, pixels."""
+    """Largest shift, pixels."""
     contrast: float = 0.4
     """Largest change of contrast, natural logarithm."""
     brightness: float = 40.0
     """Largest change of brightness, grey levels."""
     grey: float = 0.15
-    """Chance of no colour."""
+    """Probability of a grey image."""
     coarse: float = 0.25
-    """Chance of few pixels, 12 to 90 across the face."""
+    """Probability of a low resolution, 12 to 90 pixels across the face."""
     covered: float = 0.0
-    """Chance of a rectangle of one colour in front of the face."""
+    """Probability of an occluding rectangle of one colour."""
     smeared: float = 0.0
-    """Chance of a motion blur, of 3 to 21 pixels."""
+    """Probability of a motion blur of 3 to 21 pixels."""
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
@@ -66,9 +63,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Distillation(Change):
-    """Which images beside the label table's the student and its teacher see: blends, of whose labels only
-    the norm is learnt.
-    """
+    """Blends that are added to the images of the label table; of their labels only the norm is trained."""
 
     blends: float = 0.25
     """Share of the images of a batch."""
@@ -80,7 +75,7 @@ class Distillation(Change):
 
 
 def blend(images: Image, others: Image, config: Change, rng: np.random.Generator) -> Image:
-    """Blend N images with as many others, and change each."""
+    """Blend N images with N others, and augment each."""
     return np.stack([_blend(a, b, config, rng) for a, b in zip(images, others, strict=True)])
 
 
@@ -131,32 +126,32 @@ class TeacherEmbedding(layers.Layer):  # type: ignore[misc]
 
 
 def length(embedding: Any) -> Any:
-    """Of N x D embeddings: N x 1."""
+    """Length of N x D embeddings: N x 1."""
     return ops.sqrt(ops.sum(ops.square(embedding), axis=-1, keepdims=True))
 
 
 def ranked(values: Any, knots: list[float]) -> Any:
-    """N x 1 values of a label as it is learnt, 0..1, piecewise linearly between the knots: N x 1."""
-    # Equal knots would be a step without a slope.
+    """N x 1 values of a label, mapped to 0..1 piecewise linearly between the knots: N x 1."""
+    # Equal knots would give an infinite slope.
     steps = np.maximum.accumulate(np.asarray(knots, np.float64) + 1e-6 * np.arange(len(knots)))
     low, span = steps[:-1].astype(np.float32), np.diff(steps).astype(np.float32)
     return ops.mean(ops.clip((values - low) / span, 0, 1), axis=-1, keepdims=True)
 
 
 class Ranked(layers.Layer):  # type: ignore[misc]
-    """The length of N x D embeddings as the label is learnt, 0..1: N x 1."""
+    """The length of N x D embeddings, mapped to the label's 0..1: N x 1."""
 
     def __init__(self, knots: list[float]) -> None:
         super().__init__(dtype="float32", trainable=False, name="ranked")
         self._knots = knots
 
     def call(self, embedding: Any) -> Any:
-        """Measure and rank."""
+        """Compute the length and map it."""
         return ranked(length(embedding), self._knots)
 
 
 def mean_of_views(values: Any, count: int) -> Any:
-    """For each of N rows the mean of all `count` views of the same image, which lie side by side: N x D."""
+    """For each of N rows the mean of all `count` views of the same image, which are adjacent: N x D."""
     views = ops.reshape(values, (-1, count, values.shape[-1]))
     return ops.repeat(ops.mean(views, axis=1), count, axis=0)
 
@@ -169,7 +164,7 @@ class MeanOfViews(layers.Layer):  # type: ignore[misc]
         self._count = count
 
     def compute_output_shape(self, shape: Any) -> Any:
-        """As many rows of as many values, which JAX cannot tell by itself."""
+        """The input's shape, which JAX cannot infer."""
         return shape
 
     def call(self, values: Any) -> Any:
@@ -180,8 +175,9 @@ class MeanOfViews(layers.Layer):  # type: ignore[misc]
 def distillation_outputs(
     outputs: dict[str, Any], seen: Any, teacher: list[Layer], knots: list[float], views: int
 ) -> dict[str, Any]:
-    """A student's outputs of what it has seen, beside the embedding and the norm what the teacher says of all
-    views of the image, on average: the student need not err with the mirror as the teacher does.
+    """Append the teacher's targets to a student's embedding and norm: means over the views of an image.
+
+    With means the student does not learn the teacher's errors under mirroring.
     """
     wanted, mean = TeacherEmbedding(teacher)(seen), MeanOfViews(views)
     beside = {FEATURE: mean(wanted), NORM: mean(Ranked(knots)(wanted))}
@@ -195,7 +191,9 @@ def feature_loss(_: Any, outputs: Any) -> Any:
 
 
 class NormLoss:
-    """BinsLoss where the truth TOLD stands for what the teacher says, the last of N x (bins + 1) values."""
+    """BinsLoss with the teacher's target, the last of N x (bins + 1) values, where the truth is
+    FROM_TEACHER.
+    """
 
     def __init__(self, bins: BinsLoss) -> None:
         self._bins = bins

@@ -179,7 +179,7 @@ def test_invalid_distillation_values_are_faults(tmp_path: Path) -> None:
     wrong = Distillation(blends=1.5, rotation=-1).faults()
     assert wrong == ["blends: 1.5 is not in 0..1", "rotation: -1 is below 0"]
     config = stage.Config(tmp_path, student=StudentConfig(labels=("agreement",)), distillation=Distillation())
-    assert config.faults() == ["distillation: teaches the label norm; name it in student.labels"]
+    assert config.faults() == ["distillation: needs the label norm; name it in student.labels"]
     config = replace(
         config, distillation=None, device_distillation=DeviceDistillation(batch=9), views=Views(count=2)
     )

@@ -1,8 +1,9 @@
-"""Teaches a pruned MobileFaceNet the large one's streams, block by block, before it learns anything else.
+"""Feature imitation (FitNets, Romero et al. 2015, arXiv:1412.6550) of a pruned MobileFaceNet, before its
+phases.
 
-Each block is told what the stream behind it should be, and all of them together the embedding. After 64,000
-images the cosine with the teacher's embedding was 0.53 that way, on faces of other people, and 0.48 from
-the embedding and the labels alone.
+The targets are the large network's stream after each block, and its embedding. After 64,000 images the cosine
+with the teacher's embedding was 0.53 on faces of other people, and 0.48 after training on the embedding and
+the labels only.
 """
 
 import logging
@@ -29,15 +30,15 @@ from facesieve_training.student.network import FEATURE
 
 log = logging.getLogger(__name__)
 _CHUNK, _AHEAD = 64, 4
-_EMBEDDING = 4  # its weight beside each stream's 1
+_EMBEDDING = 4  # weight of the embedding's loss; each stream's weight is 1
 
 
 @dataclass(frozen=True)
 class FeatureImitation:
-    """How long, and on how much."""
+    """Schedule and training data."""
 
     images: int = 16_000
-    """Images whose streams are kept in a file, half a megabyte each, while it lasts."""
+    """Images whose streams are stored in a temporary file, half a megabyte each."""
     steps: int = 2500
     batch: int = 64
     rate: float = 0.002
@@ -55,8 +56,9 @@ def imitate(
     student: keras.Model, network: MobileFaceConfig, teacher: list[Layer], images: Rows,
     rows: NDArray[np.int64], config: FeatureImitation, directory: Path, seed: int,
 ) -> float:  # fmt: skip
-    """Train the student's body and feature on as many of these rows; returns the share of the embedding's
-    variance that is not explained in the last tenth of the steps.
+    """Train the student's backbone and feature on a sample of these rows.
+
+    Returns the unexplained share of the embedding's variance, averaged over the last tenth of the steps.
     """
     rng = np.random.default_rng([seed, 6])
     chosen = np.unique(rng.permutation(rows)[: config.images])
@@ -70,7 +72,7 @@ def imitate(
 
 
 class _Examples:
-    """Images, half of them mirrored, and what the large network makes of them."""
+    """Images, half of them mirrored, with the large network's streams and embeddings."""
 
     def __init__(
         self, directory: Path, teacher: list[Layer], kept: dict[int, int], images: Rows,
@@ -97,12 +99,12 @@ class _Examples:
         return np.memmap(self._directory / name, kind, "w+", shape=shape)
 
     def variances(self) -> list[float]:
-        """Of each stream over places and images, summed over its channels."""
+        """Variance of each stream over positions and images, summed over its channels."""
         some = [held[:512].astype(np.float32) for held in self._streams]
         return [float(np.var(values, axis=tuple(range(values.ndim - 1))).sum()) for values in some]
 
     def batches(self, size: int, count: int, seed: int) -> Iterator[tuple[Image, list[NDArray[np.float16]]]]:
-        """Images and their streams, made ahead."""
+        """Batches of images and their streams, read ahead."""
 
         def make(step: int) -> Any:
             at = np.sort(np.random.default_rng([seed, 7, step]).integers(0, len(self._images), size))
@@ -118,7 +120,7 @@ class _Examples:
 
 
 def _targets(teacher: list[Layer], kept: dict[int, int], images: Any) -> list[Any]:
-    """The streams behind these blocks, each at the places of a map of this side, and the embedding."""
+    """The streams after these blocks, sampled to maps of these sides, and the embedding."""
     _, *streams, values = mobileface_forward.streams(teacher, images)
     embedding = mobileface_forward.embedding(teacher, values)
     some = [mobileface_forward.sampled(streams[k], side) for k, side in kept.items()]

@@ -49,7 +49,7 @@ def test_feature_imitation_reduces_the_error_and_is_not_repeated_after_a_kill(
     (tmp_path / "killed").mkdir()
     run = Run.open(tmp_path / "killed", "student", config, False)
     (run.dir / "begun.weights.h5").write_bytes((tmp_path / "run" / "begun.weights.h5").read_bytes())
-    monkeypatch.setattr(stage, "imitate", lambda *_: pytest.fail("it imitates anew"))
+    monkeypatch.setattr(stage, "imitate", lambda *_: pytest.fail("feature imitation is repeated"))
     stage.run(config, run)
     again = np.load(max((tmp_path / "killed" / "checkpoint").iterdir()))
     for name in whole.files:
@@ -58,13 +58,13 @@ def test_feature_imitation_reduces_the_error_and_is_not_repeated_after_a_kill(
 
 def test_only_a_mobilefacenet_starts_from_one(config: stage.Config, tmp_path: Path) -> None:
     other = replace(config, student=StudentConfig(bins=8))
-    with pytest.raises(DataError, match=r"large\.onnx: no student starts from it.*give student\.mobileface"):
+    with pytest.raises(DataError, match=r"large\.onnx: cannot initialise.*give student\.mobileface"):
         stage.run(other, Run.open(tmp_path / "run", "student", other, False))
 
 
 def test_an_exported_student_cannot_initialise_a_mobilefacenet(config: stage.Config) -> None:
     assert replace(config, initial=Path("quality.tflite")).faults() == [
-        "initial: quality.tflite starts no MobileFaceNet; give a larger one's .onnx"
+        "initial: quality.tflite cannot initialise a MobileFaceNet; give a larger one's .onnx"
     ]
 
 

@@ -1,4 +1,4 @@
-"""The stage `student`: distils the teacher's feature into a small network, then teaches it the labels.
+"""The stage `student`: distils the teacher's feature into a small network and trains it on the labels.
 
 The paper trains in two phases; here phases are a list, each with its epochs and the weights of its losses, so
 that both can also be trained at once. The result, in the run's directory: student.weights.h5 and scale.json,
@@ -61,28 +61,28 @@ class Config:
     """Images in a step, over all devices and hosts."""
     precision: Precision = "float32"
     background: Background | None = None
-    """Images without a face, to be scored lowest; none trains on faces alone."""
+    """Images without a face, to be scored lowest; null trains on faces only."""
     initial: Path | None = None
-    """Trained network from whose weights training starts: an exported student (.tflite), which without phases
-    it stays; for a MobileFaceNet a larger one (.onnx), best the teacher; or the same student (.weights.h5).
+    """Initial weights: an exported student (.tflite), unchanged without phases; for a MobileFaceNet a larger
+    one (.onnx), usually the teacher; or the same student (.weights.h5).
     """
     feature_imitation: FeatureImitation | None = None
-    """How a pruned network follows the large one's streams before the phases; none begins with them."""
+    """Training of a pruned network on the large one's streams, before the phases; null omits it."""
     distillation: Distillation | None = None
-    """Have a MobileFaceNet teacher tell embedding and norm of each view, and of blends; none takes them from
-    the table.
+    """Embedding and norm of each view and of blends are computed by a MobileFaceNet teacher; null takes them
+    from the table.
     """
     device_distillation: DeviceDistillation | None = None
-    """Function matching on a GPU before the phases; none begins with them."""
+    """Function matching on a GPU, before the phases; null omits it."""
     head_fine_tuning: HeadFineTuning | None = None
-    """How the labels' layers are trained alone behind the phases; none leaves them as they are."""
+    """Training of the labels' layers only, after the phases; null omits it."""
     clean: int = 1
-    """How often an epoch shows each clean image; each degraded one it shows once."""
+    """Repetitions of each clean image in an epoch; a degraded one occurs once."""
     views: Views = field(default_factory=Views)
     held_out: float = 0.1
-    """Share of the people who are never trained on: calibration and every choice are theirs."""
+    """Share of the people who are held out of training, for calibration and model selection."""
     cache: Path | None = None
-    """Directory for decoded images, 37 KB each; none makes them anew each time."""
+    """Directory for decoded images, 37 KB each; null makes them on access."""
     devices: int = 0
     """Accelerators to use; 0 for all."""
     save_every: int = 500
@@ -97,15 +97,17 @@ class Config:
             if getattr(self, n) < 1
         ]
         if self.student.mobileface and self.initial and self.initial.suffix == ".tflite":
-            found.append(f"initial: {self.initial} starts no MobileFaceNet; give a larger one's .onnx")
+            found.append(
+                f"initial: {self.initial} cannot initialise a MobileFaceNet; give a larger one's .onnx"
+            )
         for how in ("distillation", "device_distillation"):
             if getattr(self, how) and NORM not in self.student.labels:
-                found.append(f"{how}: teaches the label {NORM}; name it in student.labels")
+                found.append(f"{how}: needs the label {NORM}; name it in student.labels")
         for name in self.head_fine_tuning.degraded if self.head_fine_tuning else ():
             if name not in self.student.labels:
                 found.append(f"head_fine_tuning.degraded: {name} is none of student.labels")
         if self.device_distillation and not self.background:
-            found.append("device_distillation: wants images without a face, too; give background")
+            found.append("device_distillation: needs images without a face; give background")
         if self.device_distillation and self.device_distillation.batch % self.views.count:
             found.append(
                 f"device_distillation.batch: {self.device_distillation.batch} cannot hold "
@@ -117,7 +119,7 @@ class Config:
 
 
 class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """Learning rate over all phases: each starts its schedule anew."""
+    """Learning rate over all phases; each restarts its schedule."""
 
     def __init__(self, phases: tuple[Phase, ...], epoch: int) -> None:
         """Take the steps of an epoch."""
@@ -210,8 +212,8 @@ def _distil(
     student: keras.Model, config: Config, how: DeviceDistillation, teachers: Teachers, scale: data.Scale,
     material: device_distillation.Material, run: Run,
 ) -> None:  # fmt: skip
-    """Have the student follow its teachers; on the way it lies in the directory `followed` of the run."""
-    from facesieve_training.student import device_distillation_jax  # JAX is there on request alone
+    """Distil the teachers on the device; checkpoints are in the directory `distilled` of the run."""
+    from facesieve_training.student import device_distillation_jax  # JAX is an optional dependency
 
     distiller = device_distillation_jax.Distiller(
         student, config.student.labels, teachers, scale, material, how, config.views, config.seed
@@ -225,18 +227,18 @@ def _teacher_layers(source: TeacherSource) -> list[Layer]:
 
 
 def _start(model: keras.Model, path: Path, images: data.Images, rows: NDArray[np.int64], seed: int) -> None:
-    """Take the weights of an exported student; the moments are those of images and their mirror images."""
+    """Load the weights of an exported student; the moments are those of images and their mirror images."""
     chosen = np.random.default_rng([seed, 5]).permutation(rows)[:_SETTLING]
     seen = [images[np.sort(some)] for some in np.array_split(chosen, max(1, len(chosen) // 128))]
     known = initial.load(model, path, [b for some in seen for b in (some, some[:, :, ::-1])])
-    log.info("starting from %s, which has the labels %s", path, ", ".join(known))
+    log.info("initialised from %s with the layers %s", path, ", ".join(known))
 
 
 def _start_small(
     model: keras.Model, path: Path, config: Config, source: data.LabelRun, images: data.Images,
     rows: NDArray[np.int64], run: Run,
 ) -> None:  # fmt: skip
-    """Prune the large network that training starts from, and imitate it; a run that goes on did so before."""
+    """Prune the large network and train on its features; a resumed run loads the result."""
     begun = run.dir / "begun.weights.h5"
     if begun.exists():
         model.load_weights(begun)
@@ -244,7 +246,7 @@ def _start_small(
     chosen = np.sort(np.random.default_rng([config.seed, 5]).permutation(rows)[:_PRUNING])
     teacher = source.config.teacher.as_onnx()
     layers = initial.prune_teacher(model, config.student, path, teacher, images[chosen])
-    log.info("starting from %s, pruned", path)
+    log.info("initialised by pruning %s", path)
     if config.feature_imitation and config.student.mobileface:
         left = imitate(
             model,
@@ -256,7 +258,7 @@ def _start_small(
             run.dir,
             config.seed,
         )
-        log.info("of the variance of its embedding %.2f is left", left)
+        log.info("unexplained share of the variance of its embedding: %.2f", left)
     temporary = begun.with_name(f".{begun.name}")
     model.save_weights(temporary)
     temporary.replace(begun)
@@ -276,8 +278,9 @@ def in_training(
     student: keras.Model, config: Config, labels: data.Labels, rows: NDArray[np.int64], epoch: int,
     teacher: list[Layer] | None = None, scale: data.Scale | None = None,
 ) -> keras.Model:  # fmt: skip
-    """Compile the student for training on images as they are, uint8; the phases' weights come with the
-    batches. Teacher and scale are what matching wants.
+    """Compile the student for training on uint8 images; the phases' weights come with the batches.
+
+    `teacher` and `scale` are needed for distillation.
     """
     bins = network.BinsLoss(config.views)
     losses: dict[str, Any] = dict.fromkeys(config.student.labels, bins)

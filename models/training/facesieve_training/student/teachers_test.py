@@ -1,4 +1,4 @@
-"""What the teachers tell of images as they are seen, beside what the stage `label` writes of the same."""
+"""The teachers' predictions compared with the label table of the same images."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How a student sees its images: each several times in a batch, mirrored, moved and lit by chance."""
+"""Views of an image: random mirroring, shift and brightness, several views per batch."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,16 @@ from facesieve_training.faces import Image
 
 @dataclass(frozen=True)
 class Views:
-    """What is drawn anew for each view of an image."""
+    """Random augmentation of each view of an image."""
 
     count: int = 1
     """Views of each image in a batch."""
     shift: int = 2
-    """Largest move, pixels."""
+    """Largest shift, pixels."""
     light: float = 0.0
-    """Largest change of brightness, natural logarithm; each colour changes by half as much besides."""
+    """Largest change of brightness, natural logarithm; each channel changes by half as much in addition."""
     consistency: float = 0.0
-    """Weight of the squared distance between what is told of one view and of all."""
+    """Weight of the squared distance of a view's prediction from the mean over all views."""
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
@@ -29,8 +29,9 @@ class Views:
 
 
 def draw(images: Image, views: Views, rng: np.random.Generator) -> Image:
-    """Mirror, move and light each of N images; of an image's views, side by side, every other is the
-    mirror image of the first.
+    """Mirror, shift and brighten each of N images.
+
+    The views of an image are adjacent; every other view is mirrored relative to the first.
     """
     out = np.empty_like(images)
     shift, size = views.shift, images.shape[1]

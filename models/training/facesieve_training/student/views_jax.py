@@ -20,9 +20,10 @@ from facesieve_training.student.views import Views
 def blends(
     faces: Array, others: Array, plain: Array, key: Array, config: Change, clean: float
 ) -> tuple[Array, Array]:
-    """Faces [N,H,H,3], BGR 0..255, of any margin, blended with as many others and changed as the
-    configuration says, as cameras take them but for the share `clean`: [N,112,112,3], float32. The plain
-    ones [N] come as they are. Behind them which are of one face alone, [N].
+    """Blend, augment and degrade faces [N,H,H,3], BGR 0..255, of any margin.
+
+    Returns [N,112,112,3], float32, and which images show one face only, [N]. The share `clean` is not
+    degraded. Faces that are `plain` [N] are only cropped.
     """
     keys = random.split(key, 12)
     count, margin = len(faces), (faces.shape[1] - SIZE) / 2
@@ -59,7 +60,9 @@ def blends(
 
 @lru_cache(1)
 def _shrinking() -> np.ndarray:
-    """What few pixels, 0 to 112, leave of a row of 112: one matrix each."""
+    """Matrices that reduce a row of 112 pixels to `side` pixels and enlarge it again, for each side
+    0..112.
+    """
     found = np.zeros((SIZE + 1, SIZE, SIZE), np.float32)
     for side in range(1, SIZE + 1):
         few = cv2.resize(np.eye(SIZE, dtype=np.float32), (SIZE, side), interpolation=cv2.INTER_AREA)
@@ -68,7 +71,7 @@ def _shrinking() -> np.ndarray:
 
 
 def _covered(images: Array, key: Array) -> Array:
-    """Each behind a rectangle as `degrade.occlude` draws it."""
+    """Occlude each image by a rectangle, as `degrade.occlude` does."""
     count, side = images.shape[:2]
     keys = random.split(key, 4)
     size = random.uniform(keys[0], (count, 1), minval=COVERED[0], maxval=COVERED[1]) * SIZE
@@ -81,11 +84,11 @@ def _covered(images: Array, key: Array) -> Array:
 
 
 def _smeared(images: Array, length: Array, angle: Array) -> Array:
-    """Each [N,H,W,3] moved along a line while it is taken: length in pixels and angle in radians, [N,1]."""
+    """Motion blur of each image [N,H,W,3]; length in pixels and angle in radians, [N,1]."""
     side, reach = images.shape[1], math.ceil(SMEARED[1] / 4)
     line = length * jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=1)
     cut = jax.vmap(lambda one, at: jax.lax.dynamic_slice(one, (at[0], at[1], 0), (side, side, 3)))
-    # The mean of two copies, four times over, is that of sixteen along the line.
+    # Averaging two shifted copies four times gives the mean of sixteen positions along the line.
     for part in (4, 8, 16, 32):
         move = jnp.round(line / part).astype(jnp.int32)
         padded = jnp.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)), "edge")
@@ -94,8 +97,9 @@ def _smeared(images: Array, length: Array, angle: Array) -> Array:
 
 
 def _warped(images: Array, turn: Array, zoom: Array, move: Array, margin: float) -> Array:
-    """The middle of each, moved (pixels), turned (radians, against the clock) and scaled: [N,112,112,3];
-    edges go on beyond.
+    """The centre of each image, shifted (pixels), rotated (radians, counter-clockwise) and scaled.
+
+    Returns [N,112,112,3]; edge pixels are repeated outside the image.
     """
     side, middle = images.shape[1], (SIZE - 1) / 2
     y, x = jnp.mgrid[:SIZE, :SIZE] - middle
@@ -117,8 +121,9 @@ def _warped(images: Array, turn: Array, zoom: Array, move: Array, margin: float)
 
 
 def draw(images: Array, key: Array, views: Views) -> Array:
-    """Each image [N,112,112,3] mirrored, moved and lit, as often as there are views of one:
-    [N count,112,112,3], side by side, every other one mirrored.
+    """Views of each image [N,112,112,3], mirrored, shifted and brightened: [N count,112,112,3].
+
+    The views of an image are adjacent; every other one is mirrored.
     """
     keys = random.split(key, 4)
     seen = jnp.repeat(images, views.count, axis=0)

@@ -1,4 +1,4 @@
-"""Views on the device beside OpenCV's; JAX works in a process of its own, for where it does Ray hangs."""
+"""Views on the device compared with OpenCV's; JAX runs in a separate process, because Ray hangs beside it."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ STILL = Change(two=0, rotation=0, scale=0, shift=0, contrast=0, brightness=0, gr
 
 @pytest.fixture(scope="module")
 def there() -> Iterator[There]:
-    """Calls a function of `views_jax` by name, in the other process."""
+    """Calls a function of `views_jax` by name in the other process."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         yield lambda name, *values: pool.submit(_call, name, values).result()
 

@@ -1,4 +1,4 @@
-"""Recall and landmarks over the size of faces, as PNG and SVG."""
+"""Charts of recall and landmark error by face size, as PNG and SVG."""
 
 import io
 from collections.abc import Sequence
@@ -46,5 +46,5 @@ def _plot(axes: Axes, rows: Sequence[dict[str, Any]], what: str) -> None:
 
 
 def band(row: dict[str, Any]) -> str:
-    """A band of sizes in words."""
+    """A band of sizes as text."""
     return f"{row['from']:g}-{row['to']:g}" if row["to"] < 1000 else f"over {row['from']:g}"

@@ -1,4 +1,4 @@
-"""What several detectors make of the same views, face by face, so that they can be told apart fairly."""
+"""Detections of several detectors on the same views, face by face."""
 
 import heapq
 from collections.abc import Iterable, Mapping
@@ -14,17 +14,17 @@ from facesieve_training.detector.evaluate import LOWEST, EvaluateConfig, landmar
 
 THUMB = 64
 SHOWN = 96
-"""False faces of a detector that are kept as images."""
+"""Number of a detector's false faces that are kept as images."""
 _AROUND = 2.0
 
 
 @dataclass
 class Outcome:
-    """True faces [N,15] and, by detector, what was found of each [N,15] (NaN: missed), and the scores [M] of
-    what was false.
+    """True faces [N,15] and, by detector, the matching detections [N,15] (NaN: missed) and the scores [M] of
+    false faces.
 
-    Thumbs are 64x64 images of twice a face's size around it, of the true faces, and of each detector's
-    surest false ones, SHOWN at most, the surest first.
+    Thumbs are 64x64 images of twice a face's size around it: of the true faces, and of each detector's false
+    faces with the highest scores, at most SHOWN, highest first.
     """
 
     truth: FloatArray
@@ -40,13 +40,13 @@ class Outcome:
         return np.asarray(np.sqrt(self.truth[:, 2] * self.truth[:, 3]))
 
     def threshold(self, name: str, rate: float) -> float:
-        """The lowest score at which a detector has no more than this many false faces an image."""
+        """The lowest score at which a detector has at most this rate of false faces per image."""
         falling = np.sort(self.false[name])[::-1]
         allowed = int(rate * self.images)
         return LOWEST if len(falling) <= allowed else float(np.nextafter(falling[allowed], np.float32(2)))
 
     def false_rate(self, name: str, score: float) -> float:
-        """False faces an image at a score."""
+        """False faces per image at a score."""
         return float((self.false[name] >= score).sum()) / max(self.images, 1)
 
     def seen(self, name: str, score: float) -> np.ndarray:
@@ -54,13 +54,13 @@ class Outcome:
         return np.asarray(np.nan_to_num(self.found[name][:, 14], nan=-1.0) >= score)
 
     def errors(self, name: str) -> FloatArray:
-        """Mean distance of the landmarks from the true ones, in distances of the eyes; NaN where missed."""
+        """Mean distance of the landmarks from the true ones, in inter-eye distances; NaN where missed."""
         pairs = zip(self.found[name], self.truth, strict=True)
         return np.array([landmark_error(face, truth) for face, truth in pairs], np.float32)
 
 
 def run_detectors(detectors: Mapping[str, OnView], views: Iterable[View], config: EvaluateConfig) -> Outcome:
-    """Show every view to every detector."""
+    """Run every detector on every view."""
     truth: list[FloatArray] = []
     thumbs: list[np.ndarray] = []
     found: dict[str, list[FloatArray]] = {name: [] for name in detectors}
@@ -90,14 +90,14 @@ def run_detectors(detectors: Mapping[str, OnView], views: Iterable[View], config
 
 
 class _Surest:
-    """Thumbs of the surest of many faces."""
+    """Thumbs of the faces with the highest scores."""
 
     def __init__(self) -> None:
         self._kept: list[tuple[float, int, np.ndarray]] = []
         self._seen = 0
 
     def add(self, image: np.ndarray, faces: FloatArray) -> None:
-        """Keep those of an image's faces that are among the surest so far; of equals the first."""
+        """Keep the faces with the highest scores so far; of equal scores the first."""
         for face in faces:
             self._seen += 1
             if len(self._kept) < SHOWN:
@@ -106,7 +106,7 @@ class _Surest:
                 heapq.heapreplace(self._kept, (float(face[14]), -self._seen, thumb(image, face)))
 
     def thumbs(self) -> list[np.ndarray]:
-        """The surest first."""
+        """Thumbs, highest score first."""
         return [image for _, _, image in sorted(self._kept, key=lambda kept: kept[:2], reverse=True)]
 
 
@@ -118,7 +118,7 @@ def frame(face: FloatArray) -> np.ndarray:
 
 
 def thumb(image: np.ndarray, face: FloatArray) -> np.ndarray:
-    """A face with what is around it, 64x64."""
+    """A face with its surroundings, 64x64."""
     return np.asarray(cv2.warpAffine(image, frame(face), (THUMB, THUMB), flags=cv2.INTER_AREA))
 
 

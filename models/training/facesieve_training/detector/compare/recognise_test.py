@@ -19,7 +19,7 @@ _BORDER = 20
 def _config(tmp_path: Path) -> RecogniseConfig:
     """Six people with two images each; a person is a pattern of squares, an image the pattern with noise.
 
-    The matcher's embedding is the image itself, a pixel in eight.
+    The matcher's embedding is the reduced image.
     """
     rng = np.random.default_rng(1)
     for person in range(6):
@@ -46,7 +46,7 @@ def _config(tmp_path: Path) -> RecogniseConfig:
 
 
 def detector(off: float, seed: int = 3) -> OnView:
-    """Finds the face where it is, but for some pixels in any direction, and another far from the middle."""
+    """Finds the face with a random shift of about `off` pixels, and another far from the centre."""
     rng = np.random.default_rng(seed)
 
     def detect(view: View) -> FloatArray:

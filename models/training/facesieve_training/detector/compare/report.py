@@ -12,10 +12,10 @@ def markdown(results: dict[str, Any]) -> str:
     lines = [f"# {names[0]} beside {', '.join(names[1:])}", ""]
     lines += [
         "Size: square root of the box's area in pixels of the network's input. Landmarks: mean distance of "
-        "the five points from the true ones in distances of the eyes, median over the faces that all "
-        "detectors find. The truth is the teacher's on clean images of full size, the mean of several "
-        "scales and mirrored, of heads on one side as the image turned upright shows them; those that "
-        "it is unsure of count neither way.",
+        "the five points from the true ones in inter-eye distances, median over the faces that all "
+        "detectors find. The truth is the teacher's detections on clean images of full size, merged over "
+        "several scales and mirroring; tilted heads are labelled on the rotated image. Faces that the "
+        "teacher is unsure of are ignored.",
         "",
     ]
     for kind in ("clean", "degraded"):
@@ -85,7 +85,7 @@ def _scores(parts: dict[str, Any]) -> list[str]:
     lines = [
         "## Quality scores of aligned faces",
         "",
-        "Median distance of the scores (0 to 100) of the same faces, aligned by one and by the other.",
+        "Median difference of the scores (0 to 100) of the same faces, aligned by one and by the other.",
         "",
         "| faces from | aligned by | beside | faces | apart | higher |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -103,8 +103,8 @@ def _recognition(scales: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
         "## Recognition of faces cut by the landmarks",
         "",
-        "False non-matches, and by how many standard deviations the similarities of images of a person and "
-        "of two are apart (d'), of the faces that all detectors find.",
+        "False non-match rate, and distance of the mean similarities of mated and non-mated pairs in standard "
+        "deviations (d'), over the faces that all detectors find.",
         "",
         "| seen at | faces | pairs | detector | FNMR | d' |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -117,7 +117,7 @@ def _recognition(scales: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _empty(results: dict[str, Any]) -> list[str]:
-    lines = ["## Where nobody shows a face", ""]
+    lines = ["## Images without faces", ""]
     known = {"peers", "held_out", "clean", "degraded", "cameras", "recordings", "scores", "recognition"}
     known.add("milliseconds")
     for name, part in results.items():

@@ -1,4 +1,4 @@
-"""How much the quality score of a face depends on whose landmarks align it."""
+"""Dependence of a face's quality score on the detector whose landmarks align it."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -13,15 +13,15 @@ from facesieve_training.prepare.align import align
 Score = Callable[[NDArray[np.uint8]], float]
 """Quality score of an aligned face."""
 TRUTH = "truth"
-"""Name of the scores of the faces that are aligned by the truth's landmarks."""
+"""Name of the scores of faces that are aligned by the true landmarks."""
 _LEAST = 24.0
-"""Smallest face, square root of the area in pixels of what it is cut from; smaller ones are not scored."""
+"""Smallest face that is scored: square root of the area, pixels of the full image."""
 
 
 def scores(
     detectors: Mapping[str, OnView], views: Iterable[View], score: Score, config: EvaluateConfig
 ) -> dict[str, NDArray[np.float64]]:
-    """Quality score of every true face, aligned by each detector's landmarks; NaN where it was missed."""
+    """Quality score of every true face, aligned by each detector's landmarks; NaN where missed."""
     found: dict[str, list[float]] = {name: [] for name in (*detectors, TRUTH)}
     for view in views:
         sure = view.faces[view.faces[:, 14] >= config.sure]
@@ -35,7 +35,7 @@ def scores(
 
 
 def difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str, float]:
-    """Median distance of two rows of scores, and the median of the signed difference; of faces both have."""
+    """Median absolute and median signed difference of two rows of scores, over the faces that both have."""
     apart = (one - other)[np.isfinite(one) & np.isfinite(other)]
     if not len(apart):
         return {"faces": 0, "apart": float("nan"), "higher": float("nan")}

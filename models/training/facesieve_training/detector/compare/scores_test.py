@@ -7,7 +7,7 @@ from facesieve_training.detector.evaluate import EvaluateConfig
 
 
 def brightness(image: np.ndarray) -> float:
-    """Stands for the student: the mean grey value of the aligned face."""
+    """Substitute for the student: the mean grey value of the aligned face."""
     assert image.shape == (112, 112, 3)
     return float(image.mean())
 

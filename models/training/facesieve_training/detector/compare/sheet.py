@@ -1,4 +1,4 @@
-"""Images of what goes wrong: missed faces, false ones, and landmarks far from the true ones."""
+"""Contact sheets of failures: missed faces, false faces, and landmarks far from the true ones."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def write_sheets(
 
 
 def write(path: Path, thumbs: np.ndarray) -> None:
-    """Write one sheet; no images, no sheet."""
+    """Write one sheet, unless there are no images."""
     if len(thumbs):
         write_atomic(path, cv2.imencode(".png", _grid(thumbs))[1].tobytes())
 

@@ -1,4 +1,4 @@
-"""Milliseconds of an image on one thread, the shortest of many: the one that other work disturbed least."""
+"""Milliseconds per image on one thread: the shortest of many runs, which is disturbed least."""
 
 import time
 from collections.abc import Callable

@@ -1,8 +1,8 @@
-"""Stage `compare`: detectors side by side, the first against the second, in one run; leaves report.md.
+"""Stage `compare`: evaluates detectors side by side, the first against the second; writes report.md.
 
-All see the same views: held-out images at many sizes, clean and degraded as cameras degrade them, frames of
-recordings, and crops of backgrounds. Recall is told at thresholds that give each detector the same number of
-false faces an image. The images of failures in the run's directory are crops of the data, under its terms.
+All detectors get the same views: held-out images at many sizes, clean and degraded, frames of recordings, and
+crops of backgrounds. Recall is reported at thresholds that give each detector the same rate of false faces
+per image. The images of failures in the run's directory are crops of the data, under its terms.
 """
 
 import json
@@ -38,7 +38,7 @@ _SIZES = (13.0, 16.0, 20.0, 28.0, 40.0, 56.0, 80.0, 112.0, 160.0)
 
 
 def default_peers() -> list[Peer]:
-    """The shipped detector beside the one that labelled its images."""
+    """The shipped detector, the one that labelled its images, and the shipped one with refinement."""
     return [
         Peer("shipped", Path("../detector.tflite")),
         Peer("YuNet", Path("data/models/yunet_s.onnx")),
@@ -54,20 +54,20 @@ class Config:
     label: LabelConfig = field(default_factory=LabelConfig)
     """Labels of the images; only the held-out ones are used."""
     peers: list[Peer] = field(default_factory=default_peers)
-    """The first is the one in question; the second the one it is measured against."""
+    """The first is the detector under test, the second the reference."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    """Of the peers in floating point."""
+    """Architecture of the peers in floating point."""
     scorer: Path | None = Path("../quality.tflite")
-    """Network that scores the aligned faces; none leaves them out."""
+    """Network that scores the aligned faces; null omits the scores."""
     recognise: RecogniseConfig | None = None
-    """Faces of known people, cut by each detector's landmarks, and a recogniser that judges them."""
+    """Recognition of known people whose faces are aligned by each detector's landmarks; null omits it."""
     evaluate: EvaluateConfig = field(default_factory=lambda: EvaluateConfig(sizes=_SIZES))
     rates: tuple[float, ...] = (0.01, 0.001)
-    """False faces an image at which recall is told."""
+    """Rates of false faces per image at which recall is reported."""
     cameras: tuple[float, ...] = (2.0, 3.0)
-    """How many times as wide as the input the frames of a camera are, in views of their own."""
+    """Widths of a camera's frames in units of the input's width, each with views of its own."""
     frame_scales: tuple[float, ...] = (0.5, 1.0)
-    """Scales at which the teacher looks at the frames of recordings."""
+    """Scales at which the teacher runs on the frames of recordings."""
 
     def faults(self) -> list[str]:
         """What is wrong with the values."""
@@ -78,13 +78,13 @@ class Config:
 
 
 def run(config: Config, run: Run) -> None:
-    """Compare, and leave report.md, figures.json, recall.png, recall.svg and sheets of images."""
+    """Compare, and write report.md, figures.json, recall.png, recall.svg and contact sheets."""
     cv2.setNumThreads(1)
     for path in (*config.evaluate.empty, *config.evaluate.recordings):
         if not path.is_file():
             raise DataError(f"{path}: no such recording; fix evaluate.empty or evaluate.recordings")
     if config.recognise is not None:
-        FaceSet(config.recognise.faces)  # says what is wrong with it before minutes of work
+        FaceSet(config.recognise.faces)  # raises DataError before minutes of work
     detectors = on_views(config.peers, config.evaluate.nms, config.network)
     own = {peer.name: peer.recommended() for peer in config.peers}
     items = load(config.label)
@@ -128,7 +128,7 @@ def run(config: Config, run: Run) -> None:
 def _camera(
     detectors: dict[str, OnView], shown: Iterable[views.View], own: dict[str, float], config: Config
 ) -> dict[str, Any]:
-    """The figures of a camera's views at the first rate, and at these scores."""
+    """Figures of a camera's views at the first rate, and at these scores."""
     outcome = run_detectors(detectors, shown, config.evaluate)
     at = figures.at_rate(outcome, list(detectors), config.rates[0])
     return {"images": outcome.images, **at, "own": figures.at_scores(outcome, own)}
@@ -137,8 +137,8 @@ def _camera(
 def _recordings(
     detectors: dict[str, OnView], teacher: YuNet, config: Config, at: dict[str, float], own: dict[str, float]
 ) -> dict[str, Any]:
-    """By recording, the figures at these scores, at their own, and at as many false faces as the second peer
-    has there at the former.
+    """By recording: figures at these scores, at the default scores, and at the second peer's rate of false
+    faces at these scores.
     """
     results = {}
     for path in config.evaluate.recordings:
@@ -181,9 +181,9 @@ def _scores(
 def _empty(
     detectors: dict[str, OnView], own: dict[str, float | None], shown: Iterable[views.View], file: Path
 ) -> dict[str, Any]:
-    """By detector the highest scores on views without faces, and how many pass its own threshold.
+    """By detector: the highest scores on views without faces, and the number above its default threshold.
 
-    The file shows what the first detector finds there, the surest first.
+    The file shows the detections of the first detector, highest score first.
     """
     first, thumbs = next(iter(detectors)), list[tuple[float, np.ndarray]]()
     found: dict[str, list[float]] = {name: [] for name in detectors}

@@ -1,7 +1,7 @@
-"""What detectors are shown: held-out images at many sizes and frames of recordings, each with its truth.
+"""Inputs of the detectors: held-out images at many sizes and frames of recordings, each with its true faces.
 
-The truth is the teacher's on clean images at full size, seen at several scales and mirrored, and turned
-where that makes it surer of a head on one side.
+The truth is the teacher's detections on clean images at full size, merged over several scales and mirroring;
+tilted heads are labelled on the rotated image.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,12 +21,12 @@ from facesieve_training.detector.yunet import YuNet
 
 _NONE = np.zeros((0, codec.COLUMNS), np.float32)
 _LOWEST = 0.3
-"""Score from which the teacher's faces are known; what overlaps one below `sure` counts neither way."""
+"""Lowest score of the teacher's faces; detections that overlap one below `sure` are ignored."""
 
 
 @dataclass(frozen=True)
 class View:
-    """An image as a detector sees it, BGR, and the faces in it; `full` is what a face would be cut from."""
+    """A detector's input image, BGR, with its true faces; `full` is the image that faces are cut from."""
 
     image: np.ndarray
     faces: FloatArray
@@ -40,7 +40,7 @@ OnView = Callable[[View], FloatArray]
 
 
 def scenes(items: Sequence[Labelled], config: EvaluateConfig, degraded: bool, seed: int) -> Iterator[View]:
-    """Every image at every size that it can be scaled down to; degraded as cameras do, or clean."""
+    """Every image at every size that it can be reduced to, degraded or clean."""
     title = "degraded" if degraded else "clean"
     for number, item in enumerate(tqdm(items, desc=title, unit="image", disable=None)):
         for k, size in enumerate(config.sizes):
@@ -54,9 +54,9 @@ def scenes(items: Sequence[Labelled], config: EvaluateConfig, degraded: bool, se
 
 
 def camera(items: Sequence[Labelled], config: EvaluateConfig, times: float) -> Iterator[View]:
-    """Every image at every size as a camera shows it whose frames are so many times as wide as the input.
+    """Every image at every size, as from a camera whose frames are `times` times as wide as the input.
 
-    Only images that are large enough: what is enlarged has no more to show.
+    Images that would be enlarged are left out, because enlarging adds no detail.
     """
     for item in tqdm(items, desc=f"camera with {times:g} times", unit="image", disable=None):
         for size in config.sizes:
@@ -82,7 +82,7 @@ def backgrounds(items: Sequence[Labelled], config: EvaluateConfig, seed: int) ->
 
 
 def empty(path: Path, config: EvaluateConfig) -> Iterator[View]:
-    """Frames of a recording of nobody, scaled down as the daemon does."""
+    """Frames of a recording without people, reduced as in the daemon."""
     for frame in frames(path, config.every):
         small, scale = shrink(frame, config.longest)
         yield View(small, _NONE, frame, scale)
@@ -91,7 +91,7 @@ def empty(path: Path, config: EvaluateConfig) -> Iterator[View]:
 def recording(
     path: Path, teacher: YuNet, config: EvaluateConfig, scales: Sequence[float], turned: bool
 ) -> Iterator[View]:
-    """Frames scaled down as the daemon does; turned looks again at heads on one side."""
+    """Frames, reduced as in the daemon; `turned` labels tilted heads on the rotated image."""
     for frame in tqdm(frames(path, config.every), desc=path.stem, unit="frame", disable=None):
         small, scale = shrink(frame, config.longest)
         faces = teacher.detect(frame, _LOWEST, scales, mirrored=True)

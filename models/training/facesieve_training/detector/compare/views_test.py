@@ -10,7 +10,7 @@ from facesieve_training.detector.label import Labelled
 
 @pytest.mark.parametrize("times", [2, 3])
 def test_a_camera_has_more_pixels_than_the_input(times: int) -> None:
-    """Of an image with a face of 60 pixels a view with one of 20 exists, and none with one of 40."""
+    """An image with a face of 60 pixels gives a view with a face of 20, and none with a face of 40."""
     image = cv2.imencode(".png", np.full((240, 360, 3), 90, np.uint8))[1].tobytes()
     item = Labelled("one", image, 360, 240, face(100, 50, 60)[None], True)
     (view,) = views.camera([item], EvaluateConfig(sizes=(20, 40)), times)

@@ -78,7 +78,7 @@ class Crops:
         self._hard_negatives: list[Face] = [(item, box) for item in items for box in item.hard_negatives]
         if not self._faces:
             raise ValueError(
-                f"no face of {config.least:g} pixels that the teacher is sure of (score {config.sure:g})"
+                f"no face of {config.least:g} pixels or more with a teacher score of {config.sure:g} or more"
             )
 
     def make(self, rng: np.random.Generator, camera: bool = True) -> Drawn:

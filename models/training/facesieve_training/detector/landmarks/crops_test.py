@@ -114,7 +114,7 @@ def test_unsure_faces_are_ignored() -> None:
     unsure = dataclasses.replace(ramps(), faces=np.concatenate([ramps().faces, ramps(score=0.4).faces]))
     drawn = Crops([unsure], PLAIN).make(np.random.default_rng(1))
     assert (len(drawn.faces), len(drawn.ignored)) == (1, 1)
-    with pytest.raises(ValueError, match="no face of 14 pixels that the teacher is sure of"):
+    with pytest.raises(ValueError, match="no face of 14 pixels or more with a teacher score"):
         Crops([ramps(score=0.4)], PLAIN)
 
 
