@@ -1,4 +1,4 @@
-"""Strict YAML configuration into dataclasses: unknown keys are errors, and every fault is told at once.
+"""Strict YAML configuration into dataclasses: unknown keys are errors, and all faults are reported at once.
 
 A stage's Config is a plain dataclass whose fields are bool, int, float, str, Path, Literal, tuple[X, ...],
 list[X], dict[str, X], X | None, or another such dataclass. A dataclass may have a method
@@ -63,7 +63,7 @@ def dump(config: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Turn dataclasses, tuples and paths into what YAML and JSON can hold."""
+    """Convert dataclasses, tuples and paths to types of YAML and JSON."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Path):

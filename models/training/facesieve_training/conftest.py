@@ -1,4 +1,4 @@
-"""What many tests want: small faces and a small teacher, and what lies outside of this package."""
+"""Shared fixtures: small faces, a small teacher, and paths outside this package."""
 
 import os
 from pathlib import Path

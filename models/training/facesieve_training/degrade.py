@@ -1,8 +1,7 @@
-"""Turns a clean face into what a surveillance camera makes of it, repeatable by seed, face and variant.
+"""Degrades a clean face like a surveillance camera; the result depends on seed, face and variant only.
 
-The chain follows the light: something before the face, lens and motion blur, exposure, then few pixels with
-noise, then the codec, and last the alignment by a detector that is a little off, which scales the few pixels
-up to 112x112.
+The order is that of a camera: occlusion, lens and motion blur, exposure, resolution and noise, codec, and
+last the alignment by an inaccurate detector, which scales the face to 112x112.
 """
 
 import hashlib
@@ -16,7 +15,7 @@ from facesieve_training.faces import SIZE, Image
 
 @dataclass(frozen=True)
 class Span:
-    """With this chance the effect is there, at a strength drawn uniformly between low and high."""
+    """An effect with this probability (chance), at a strength drawn uniformly between low and high."""
 
     chance: float
     low: float
@@ -28,14 +27,16 @@ class Span:
         return found if self.low <= self.high else [*found, f"low: {self.low} is above high ({self.high})"]
 
     def draw(self, rng: np.random.Generator) -> float | None:
-        """Draw whether and how strong; always takes two numbers, so that no effect shifts another's draw."""
+        """Draw presence and strength; always consumes two numbers, so that effects do not shift each
+        other.
+        """
         chance, strength = rng.random(2)
         return float(self.low + (self.high - self.low) * strength) if chance < self.chance else None
 
 
 @dataclass(frozen=True)
 class Jitter:
-    """Misalignment as a real detector's, standard deviations of normal draws cut off at 2.5."""
+    """Misalignment of a detector: standard deviations of normal draws, cut off at 2.5 deviations."""
 
     shift: float = 1.5
     """Pixels of the 112x112 face, each axis."""
@@ -47,10 +48,10 @@ class Jitter:
 
 @dataclass(frozen=True)
 class Degradation:
-    """How often and how strongly faces are degraded; each effect is drawn on its own."""
+    """Probability and strength of each effect; effects are drawn independently."""
 
     spared: float = 0.25
-    """Chance that nothing but the alignment is off."""
+    """Probability that only the alignment is degraded."""
     pixels: Span = field(default_factory=lambda: Span(0.6, 12, 60))
     """Width of the face in camera pixels (uniform in its logarithm)."""
     motion: Span = field(default_factory=lambda: Span(0.3, 3, 21))
@@ -69,7 +70,7 @@ class Degradation:
     """Side of the covered rectangle, relative to the face."""
     jitter: Jitter = field(default_factory=Jitter)
     misaligned: Span = field(default_factory=lambda: Span(0.12, 1.5, 5))
-    """The jitter times this: landmarks that were guessed."""
+    """Factor of the jitter, for landmarks of very low accuracy."""
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
@@ -90,7 +91,7 @@ def degrade(image: Image, config: Degradation, rng: np.random.Generator) -> Imag
 
 
 def _record(image: Image, config: Degradation, rng: np.random.Generator) -> Image:
-    """Record the face with a camera: all that happens before its alignment."""
+    """Apply all effects before the alignment."""
     pixels = config.pixels.draw(rng)
     spans = (
         config.occlusion,
@@ -102,7 +103,7 @@ def _record(image: Image, config: Degradation, rng: np.random.Generator) -> Imag
         config.jpeg,
     )
     occlusion, motion, defocus, dark, bright, noise, jpeg = [span.draw(rng) for span in spans]
-    side = rng.random(8)  # where, which way, which colour: taken whether they are used or not
+    side = rng.random(8)  # position, direction and colour: always drawn, used or not
     out = image
     if occlusion is not None:
         out = occlude(out, occlusion, side)
@@ -124,8 +125,8 @@ def _record(image: Image, config: Degradation, rng: np.random.Generator) -> Imag
 
 
 def align(image: Image, full: int, jitter: Jitter, rng: np.random.Generator, wide: float = 1.0) -> Image:
-    """Warp the face to 112x112, misaligned `wide` times as much as the jitter says; `full`: width in
-    template pixels that the image covers.
+    """Warp the face to 112x112, misaligned by `wide` times the jitter; `full`: width of the image in template
+    pixels.
     """
     sx, sy, turn, size = wide * np.clip(rng.standard_normal(4), -2.5, 2.5)
     angle = np.deg2rad(turn * jitter.rotation)
@@ -146,7 +147,7 @@ def align(image: Image, full: int, jitter: Jitter, rng: np.random.Generator, wid
 
 
 def _log_uniform(value: float, span: Span) -> float:
-    """Move a uniform draw from the span to one uniform in the logarithm: small faces are the common ones."""
+    """Map a uniform draw from the span to one uniform in the logarithm: small faces are more common."""
     if span.high == span.low:
         return value
     return float(span.low * (span.high / span.low) ** ((value - span.low) / (span.high - span.low)))
@@ -165,7 +166,7 @@ def occlude(image: Image, size: float, draws: np.ndarray) -> Image:
 
 
 def motion_blur(image: Image, length: float, degrees: float) -> Image:
-    """Smear an image along a line, by a length in pixels."""
+    """Motion blur along a line, by a length in pixels."""
     size = 2 * int(np.ceil(length / 2)) + 1
     kernel = np.zeros((size, size), np.float32)
     middle, reach = size // 2, length / 2

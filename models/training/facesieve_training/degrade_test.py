@@ -16,7 +16,7 @@ def image() -> Image:
 
 
 def only(**spans: Span) -> Degradation:
-    """Nothing but these effects, perfectly aligned."""
+    """Only these effects, with exact alignment."""
     names = [field.name for field in fields(Degradation) if field.name not in ("jitter", "spared")]
     return replace(Degradation(), spared=0, jitter=Jitter(0, 0, 0), **(dict.fromkeys(names, NONE) | spans))
 

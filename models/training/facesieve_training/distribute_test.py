@@ -1,4 +1,4 @@
-"""The same results in the same order, with workers and without."""
+"""Results and their order do not depend on workers."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -1,7 +1,7 @@
 """Faces by identity, one directory each, aligned to the usual 112x112 template, with or without margin.
 
 A file of 112x112 pixels is the aligned face itself. A larger square file holds the face in its middle with a
-margin all around (128x128: 8 pixels), so that alignment jitter has real pixels to take.
+margin all around (128x128: 8 pixels), so that alignment jitter has real pixels.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class Face:
 class FaceSet:
     """A directory with one directory of images for each identity, in the order of their names.
 
-    Only the identities are held in memory; the files of each are listed when they are asked for.
+    Only the identities are held in memory; the files of each are listed on access.
     """
 
     def __init__(self, root: Path, limit: int | None = None) -> None:

@@ -1,4 +1,6 @@
-"""The loop with a small network; run as a program this trains, to be killed or to be one of many hosts."""
+"""The loop with a small network. Run as a program, this module trains, to be killed or as one of many
+hosts.
+"""
 
 import os
 import signal
@@ -30,7 +32,7 @@ class Settings:
 
 
 def network(precision: devices.Precision = "float32") -> keras.Model:
-    """All that a training step may depend on: random masks, running means, a schedule."""
+    """A network with all kinds of state of a training step: random masks, moving means, a schedule."""
     dtype = devices.policy(precision)
     inputs = keras.Input((6,))
     x = layers.Dense(8, "relu", dtype=dtype)(inputs)
@@ -86,7 +88,7 @@ def test_a_killed_and_resumed_run_gives_the_same_result(tmp_path: Path) -> None:
     assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
     assert not (killed / "checkpoint" / LAST).exists()
     train(whole)
-    # Half a checkpoint and half a row, as the kill may leave them.
+    # A kill may leave a partial checkpoint and a partial row.
     (killed / "checkpoint" / ".step-9.1.tmp").write_bytes(b"half")
     with (killed / "metrics.csv").open("a") as file:
         file.write("27,5.4,0.3")
@@ -100,7 +102,7 @@ def test_a_killed_and_resumed_run_gives_the_same_result(tmp_path: Path) -> None:
 
 
 def test_devices_and_hosts_train_as_one_device(tmp_path: Path) -> None:
-    """Real processes of JAX: one on one device and then on two, and a pair with one each."""
+    """Processes with JAX: one on one device and then on two, and a pair with one device each."""
     pytest.importorskip("jax", reason="several devices need JAX; pip install 'jax[cpu]'")
     jax = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     one, two, first, second = [tmp_path / name for name in ("1", "2", "first", "second")]
@@ -135,7 +137,7 @@ def test_hosts_resume_from_the_newest_checkpoint_that_all_have(
         np.testing.assert_array_equal(left, right)
     assert (tmp_path / "metrics.csv").read_bytes() == rows
     monkeypatch.setattr(devices, "gather", lambda value, hosts: [value, 24])
-    with pytest.raises(RunError, match="has no checkpoint of step 24, where another host goes on"):
+    with pytest.raises(RunError, match="has no checkpoint of step 24, where another host resumes"):
         train(tmp_path, resume=True)
 
 

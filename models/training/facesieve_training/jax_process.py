@@ -1,4 +1,4 @@
-"""The command with JAX in a process of its own, on a CPU, or killed: for tests of trainings on a GPU."""
+"""Runs the command with JAX in a separate process on a CPU, or kills it: for tests of training on a GPU."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def train(
 
 
 def train_killed(stage: str, config: Path, directory: Path, checkpoints: str, result: str) -> None:
-    """Kill a stage at its first checkpoint, of those in this directory of the run's, and resume it."""
+    """Kill a stage at its first checkpoint in the run's directory `checkpoints`, and resume it."""
     process = _start(stage, config, directory)
     while process.poll() is None and not list((directory / checkpoints).glob("step-*.npz")):
         time.sleep(0.005)
@@ -35,7 +35,7 @@ def _start(
     stage: str, config: Path, directory: Path, *more: str, backend: str = "jax"
 ) -> subprocess.Popen[str]:
     program = [sys.executable, "-m", "facesieve_training", stage, "--config", str(config), "--run"]
-    # What one process compiles the next need not: that is most of their time.
+    # A shared compilation cache: compilation is most of the processes' time.
     compiled = {"JAX_COMPILATION_CACHE_DIR": str(directory.parent / "compiled")}
     compiled["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
     environment = {**os.environ, **compiled, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}

@@ -19,7 +19,7 @@ PEOPLE, IMAGES = 48, 5
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """People are patterns; the later images of each are the noisier ones."""
+    """People are patterns; later images of a person have more noise."""
     root, rng = tmp_path / "images", np.random.default_rng(0)
     for person in range(PEOPLE):
         (root / f"p{person:02d}").mkdir(parents=True)

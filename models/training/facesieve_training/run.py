@@ -1,9 +1,9 @@
 """A run's directory: resolved configuration, provenance, metrics, checkpoint; safe to kill at any moment.
 
 config.yaml   the configuration with all defaults and overrides
-meta.json     stage, seed, commit, data hash, versions, command, start, and "finished" once it is
-metrics.csv   one row a logged step
-checkpoint/   whatever the stage keeps to resume from
+meta.json     stage, seed, commit, data hash, versions, command, start, and "finished" when complete
+metrics.csv   one row per logged step
+checkpoint/   the stage's state for resuming
 """
 
 import csv
@@ -36,11 +36,11 @@ _PACKAGES = (
 
 
 class RunError(RuntimeError):
-    """A run's directory cannot be used as asked."""
+    """A run's directory cannot be used as requested."""
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write a file so that a reader, or a kill at any moment, sees the old one or the new one, whole."""
+    """Write a file atomically: a reader, or a kill at any moment, finds either the old or the new file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as file:
@@ -51,7 +51,7 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 
 class Run:
-    """One execution of one stage, tied to a directory; create with `Run.open`."""
+    """One execution of a stage in a directory; create with `Run.open`."""
 
     def __init__(self, directory: Path, meta: dict[str, Any], resumed: bool) -> None:
         self.dir = directory
@@ -93,7 +93,7 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """Directory for the stage's checkpoint, created when first asked for."""
+        """Directory for the stage's checkpoint, created on first access."""
         path = self.dir / "checkpoint"
         path.mkdir(exist_ok=True)
         return path
@@ -130,7 +130,7 @@ class Run:
             csv.DictWriter(file, self._columns).writerow(row)
 
     def rewind(self, step: int) -> None:
-        """Forget the rows after this step: the ones a resumed stage is about to write again."""
+        """Delete the rows after this step, which a resumed stage writes again."""
         self._rows = [row for row in self._rows if int(row["step"]) <= step]
         self._write_metrics()
 
@@ -140,7 +140,7 @@ class Run:
             return []
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        # A kill may have cut the last row; every other one is whole.
+        # A kill may have truncated the last row; all others are complete.
         return [row for row in rows if None not in row.values() and row["step"].isdecimal()]
 
     def _write_metrics(self) -> None:
@@ -182,7 +182,7 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """Commit of the source that runs, -dirty when tracked files differ from it; None outside a repository."""
+    """Commit of the running source, with -dirty when tracked files differ; None outside a repository."""
     here = Path(__file__).parent
     try:
         described = subprocess.run(

@@ -1,4 +1,4 @@
-"""How the shipped students behave, on images made from real faces: what users look for first."""
+"""Behaviour of the shipped students on images made from real faces."""
 
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -30,7 +30,7 @@ def scorer(request: pytest.FixtureRequest) -> Scorer:
 
 
 def people(data: Path, count: int) -> list[Image]:
-    """Images with margin of as many people."""
+    """Images with margin, one per person."""
     known = FaceSet(data / "faces" / "lfw")
     chosen = np.linspace(0, len(known.identities) - 1, count).astype(int)
     return [read(known.faces(known.identities[i])[0].path) for i in chosen]
@@ -42,7 +42,7 @@ def faces(shared_data: Path) -> list[Image]:
 
 
 def recorded(**effect: Span) -> Callable[[Image, float], Image]:
-    """Degrade by one effect alone, at the strength that is given."""
+    """Degrade by one effect of the given strength."""
     ((name, span),) = effect.items()
     names = [f.name for f in fields(Degradation) if f.name not in ("jitter", "spared")]
     nothing: dict[str, Any] = dict.fromkeys(names, NONE)
@@ -60,7 +60,7 @@ def recorded(**effect: Span) -> Callable[[Image, float], Image]:
 
 
 def misaligned(image: Image, share: float) -> Image:
-    """Turned, shifted and enlarged by more and more: up to 40 degrees, 14 pixels and a quarter."""
+    """Rotated, shifted and enlarged in increasing steps: up to 40 degrees, 14 pixels and 25 %."""
     middle = (image.shape[0] - 1) / 2
     turn = cv2.getRotationMatrix2D((middle, middle), 40 * share, 1 + 0.25 * share)
     turn[:, 2] += 14 * share
@@ -69,7 +69,7 @@ def misaligned(image: Image, share: float) -> Image:
 
 
 def occluded(image: Image, share: float) -> Image:
-    """Covered from below, up to the brows."""
+    """Occluded from below, up to the brows."""
     out = centre(image).copy()
     out[SIZE - round(0.75 * SIZE * share) :] = (90, 120, 60)
     return out
@@ -132,7 +132,7 @@ def test_no_face_is_below_ten(scorer: Scorer, shared_data: Path) -> None:
 
 
 def heads_from_behind(data: Path) -> list[Image]:
-    """Squares around the heads of two people who show the camera their backs."""
+    """Squares around the heads of two people seen from behind."""
     video = cv2.VideoCapture(str(data / "videos" / "empty_room.mp4"))
     made = []
     for frame, x, y, side in ((119, 408, 14, 96), (179, 415, 14, 96), (239, 396, 32, 80), (299, 421, 4, 80)):

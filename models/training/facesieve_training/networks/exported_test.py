@@ -10,7 +10,7 @@ IMAGES = RNG.integers(0, 256, (4, 16, 16, 3), np.uint8)
 
 
 def normed() -> keras.Model:
-    """Two convolutions with batch norms that know some moments, and one without."""
+    """Two convolutions with batch norms that have random moments, and one without."""
     inputs = keras.Input((16, 16, 3))
     x = inputs
     for name in ("a", "b"):

@@ -1,4 +1,4 @@
-"""An exported network, run: the int8 interpreter's answers in real units."""
+"""Runs an exported network with the int8 interpreter; outputs are in real units."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ class Int8Network:
     """An interpreter of an int8 network on one thread."""
 
     def __init__(self, data: bytes, reference: bool = False) -> None:
-        """Open a network's bytes; with reference TFLite's own kernels run instead of XNNPACK."""
+        """Open a network's bytes; with `reference`, TFLite's reference kernels run instead of XNNPACK."""
         resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if reference else OpResolverType.AUTO
         self._interpreter = Interpreter(
             model_content=data, num_threads=1, experimental_op_resolver_type=resolver

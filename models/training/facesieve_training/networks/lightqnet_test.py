@@ -1,4 +1,4 @@
-"""LightQNet's layers beside OpenCV, which runs the file itself."""
+"""LightQNet's layers compared with OpenCV, which runs the file itself."""
 
 from pathlib import Path
 
@@ -23,5 +23,5 @@ def test_it_scores_as_opencv_does(shared_data: Path) -> None:
 def test_another_file_is_an_error(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "light.pb"
     file.write_bytes(content)
-    with pytest.raises(ValueError, match=r"it is no TensorFlow graph|it has not the layers"):
+    with pytest.raises(ValueError, match=r"it is no TensorFlow graph|it does not have the layers"):
         lightqnet.read(file)

@@ -21,7 +21,7 @@ def outputs(model: keras.Model, x: np.ndarray) -> dict[str, np.ndarray]:
 def test_a_mirrored_image_gets_the_same_answer() -> None:
     model = network.build(CONFIG, 16)
     x = images(4)
-    model(x, training=True)  # moves the statistics away from those of the start
+    model(x, training=True)  # moves the statistics away from their initial values
     result, mirrored = (outputs(model, some) for some in (x, x[:, :, ::-1]))
     for name, value in result.items():
         np.testing.assert_allclose(mirrored[name], value, atol=2e-4, err_msg=name)

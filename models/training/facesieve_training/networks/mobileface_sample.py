@@ -1,4 +1,4 @@
-"""A MobileFaceNet with weights drawn by chance, as layers and as a file: what tests prune."""
+"""A MobileFaceNet with random weights, as layers and as a file, for tests."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ EPSILON = 1e-3
 
 
 def large() -> list[Layer]:
-    """A trained network's layers, were it trained: 16 hidden channels in each block."""
+    """Layers with random weights and 16 hidden channels in each block."""
     rng = np.random.default_rng(1)
 
     def layer(*shape: int, slope: bool = True) -> Layer:
@@ -35,7 +35,7 @@ def large() -> list[Layer]:
 
 
 def written(layers: list[Layer], path: Path) -> OnnxTeacher:
-    """The network as a file: each convolution with a batch norm, pixels in RGB that it scales itself."""
+    """Write the network as a file: each convolution with a batch norm; RGB input, scaled by the network."""
     nodes: list[Any] = []
     weights: list[Any] = []
 

@@ -23,7 +23,7 @@ def test_a_block_of_no_channels_is_left_out() -> None:
 
 
 def test_a_face_in_the_middle_stays_there() -> None:
-    """Every stride samples symmetrically to the pixel before, as the teacher's do."""
+    """Every stride samples like the teacher's, symmetrically to the previous pixel."""
     model = mobileface(SMALL)
     strided = [layer for layer in convolutions(model) if layer.strides[0] == 2]
     assert [layer.padding for layer in strided] == ["valid"] * len(strided)

@@ -1,4 +1,4 @@
-"""Batch norm that TensorFlow computes in one operation."""
+"""Batch norm as one fused operation of TensorFlow."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from keras import layers
 
 @keras.saving.register_keras_serializable("facesieve")
 class BatchNorm(layers.BatchNormalization):  # type: ignore[misc]
-    """As Keras's, over the last axis of N x H x W x C maps.
+    """Keras's batch norm over the last axis of N x H x W x C maps.
 
-    Keras spells batch norm out in single operations, in float32 even where the network computes in bfloat16.
-    On the TensorFlow back end this one calls the fused operation, with which a CPU trains a third faster; on
-    the others it is Keras's, whose compilers fuse by themselves.
+    Keras computes it in several operations, in float32 even when the network computes in bfloat16. On the
+    TensorFlow back end this layer calls the fused operation, with which a CPU trains a third faster. On other
+    back ends it is Keras's, because their compilers fuse operations.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalise by the batch's statistics in training, and move the kept ones towards them."""
+        """Normalise by the batch's statistics in training, and update the moving statistics."""
         if keras.backend.backend() != "tensorflow":
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
@@ -40,9 +40,9 @@ class BatchNorm(layers.BatchNormalization):  # type: ignore[misc]
         kept.assign(kept * self.momentum + self.of_weights(seen) * (1 - self.momentum))
 
     def of_channels(self, weights: Any) -> Any:
-        """Values by channel from those that are kept."""
+        """Values per channel from the stored weights."""
         return weights
 
     def of_weights(self, channels: Any) -> Any:
-        """Values to keep from those by channel."""
+        """Stored weights from values per channel."""
         return channels

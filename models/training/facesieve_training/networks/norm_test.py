@@ -13,7 +13,7 @@ def test_outputs_and_moments_equal_keras() -> None:
         result = [keras.ops.convert_to_numpy(layer(x, training=True)) for layer in (own, theirs)]
         np.testing.assert_allclose(result[0], result[1], atol=1e-4)
     for ours, keras_own in zip(own.weights, theirs.weights, strict=True):
-        # The fused operation keeps the unbiased variance: n / (n - 1) of the other.
+        # The fused operation stores the unbiased variance: n / (n - 1) times Keras's.
         np.testing.assert_allclose(np.asarray(ours), np.asarray(keras_own), rtol=8e-3)
     result = [keras.ops.convert_to_numpy(layer(x, training=False)) for layer in (own, theirs)]
     np.testing.assert_allclose(result[0], result[1], atol=0.02)

@@ -1,4 +1,4 @@
-"""Pixels as the networks take them."""
+"""Scaling of pixels to the networks' input."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from keras import ops
 
 
 def scaled(images: Any) -> Any:
-    """Images of 0..255, array or tensor, as -1..1 in float32: what the scale in a manifest says."""
+    """Images of 0..255, array or tensor, as -1..1 in float32, which is the scale in a manifest."""
     return ops.cast(images, "float32") / 128 - 1

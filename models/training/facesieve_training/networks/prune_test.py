@@ -22,7 +22,7 @@ def student(config: MobileFaceConfig) -> keras.Model:
 
 
 def unexplained(config: MobileFaceConfig) -> float:
-    """Share of the embedding's variance, on other images, that a started student leaves."""
+    """Unexplained share of the embedding's variance on other images, after pruning."""
     layers, seen = large(), images(12, seed=4)
     model = student(config)
     model.get_layer("feature").set_weights(prune.start(model, config, layers, images(96)))

@@ -1,9 +1,8 @@
 """Residual networks for 112x112 faces, of any width: teacher (101), paper's student (34), small students.
 
-Plain convolution, batch norm, ReLU, and a sum that is followed by ReLU: batch norm folds into the
-convolutions and every activation starts at zero, which int8 likes. Stem and stages are those of He et al.
-2016 (depth 32 is the 34 with a block less at 28x28); strides pad "same", which costs no operation of its own
-in TFLite.
+Plain convolution, batch norm, ReLU, and a sum followed by ReLU: batch norm folds into the convolutions, and
+every activation is at least 0, which suits int8. Stem and stages are those of He et al. 2016 (depth 32 is the
+34 without a block at 28x28). Strides pad "same", which needs no extra operation in TFLite.
 """
 
 import math
@@ -38,9 +37,9 @@ class NetworkConfig:
     width: float = 0.25
     """Multiplier of the channels."""
     stem: int = 7
-    """Side of the first convolution's kernel; 7 as published, 3 or 4 where multiply-adds are short."""
+    """Side of the first convolution's kernel; 7 as published, 3 or 4 for fewer multiply-adds."""
     mirror: bool = False
-    """Answer a face and its mirrored image alike, see `mirror`."""
+    """Invariance to mirroring, see `mirror`."""
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""

@@ -103,8 +103,8 @@ def _recognition(scales: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
         "## Recognition of faces cut by the landmarks",
         "",
-        "False non-match rate, and distance of the mean similarities of mated and non-mated pairs in standard "
-        "deviations (d'), over the faces that all detectors find.",
+        "False non-match rate, and distance of the mean similarities of mated and non-mated pairs in "
+        "standard deviations (d'), over the faces that all detectors find.",
         "",
         "| seen at | faces | pairs | detector | FNMR | d' |",
         "| --- | --- | --- | --- | --- | --- |",
