@@ -26,7 +26,10 @@ def test_a_full_disk_is_reported_and_the_run_can_be_resumed(
         patch.setattr(shards, "write_shard", full)
         assert cli.main(command) == 1
     run = tmp_path / "run"
-    assert f"{run}: No space left on device; free disk space and resume with --run {run}" in capsys.readouterr().err
+    assert (
+        f"{run}: No space left on device; free disk space and resume with --run {run}"
+        in capsys.readouterr().err
+    )
     assert cli.main([*command, "--resume"]) == 0
     assert len(shards.Shards(run)) == 45
 

@@ -1,4 +1,4 @@
-"""A small set of people, and networks small enough to be made by the tests."""
+"""Fixtures: a small set of people, and small networks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ PEOPLE, IMAGES = 12, 6
 
 
 def face(person: int, image: int) -> Image:
-    """A person is a pattern; images of it have more noise the higher their number, and less contrast."""
+    """A person is a pattern; images with a higher number have more noise and less contrast."""
     rng = np.random.default_rng([person, 77])
     pattern = cv2.resize(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8), (SIZE + 16, SIZE + 16))
     noise = cv2.resize(np.random.default_rng([person, image]).normal(0, 1, (9, 9, 3)), (SIZE + 16, SIZE + 16))

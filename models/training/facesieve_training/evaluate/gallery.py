@@ -1,4 +1,4 @@
-"""The faces that are judged: a directory of aligned images for each identity, or `prepare`'s shards."""
+"""The faces under evaluation: a directory of aligned images for each identity, or `prepare`'s shards."""
 
 import dataclasses
 import hashlib
@@ -20,13 +20,13 @@ from facesieve_training.prepare.shards import INDEX, Shards
 
 @dataclass(frozen=True)
 class Batch:
-    """Some faces of a gallery, as scorers and networks get them."""
+    """Some faces of a gallery, the input of scorers and networks."""
 
     keys: list[str]
     images: NDArray[np.uint8]
     """Number x side x side x 3, BGR: the aligned 112x112 face in the middle, margin around it."""
     inter_eye: NDArray[np.float32]
-    """Distance of the eyes in the image that the face was cut from, pixels; NaN where it is not known."""
+    """Inter-eye distance in the image that the face was cut from, pixels; NaN where unknown."""
 
     @property
     def aligned(self) -> NDArray[np.uint8]:
@@ -36,7 +36,7 @@ class Batch:
 
 
 class Gallery(ABC):
-    """Faces with their identities, by row number; small to pickle, images are read when asked for."""
+    """Faces with their identities, by row number; small to pickle, because images are read on access."""
 
     def __init__(self, keys: list[str], people: list[str], digest: str) -> None:
         self.keys = keys
@@ -55,11 +55,11 @@ class Gallery(ABC):
     media: list[str] = []  # noqa: RUF012
 
     def protocol(self) -> pd.DataFrame | None:
-        """The set's own pairs (left, right: keys, or templates; mated), or nothing."""
+        """The set's own pairs (left, right: keys, or templates; mated), or None."""
         return None
 
     def only_pairs(self) -> bool:
-        """Whether its own pairs are all that the set can be judged by."""
+        """Whether only the set's own pairs may be compared."""
         return False
 
     @abstractmethod
@@ -112,7 +112,7 @@ class ShardGallery(Gallery):
         return self._shards.pairs()
 
     def only_pairs(self) -> bool:
-        """What the source said."""
+        """The source's setting."""
         return self._shards.only_pairs()
 
     def read(self, rows: Ints) -> Batch:
@@ -131,7 +131,7 @@ def open_gallery(root: Path, limit: int | None = None) -> Gallery:
 
 
 def settings_digest(value: Any) -> str:
-    """Text by which results made with these settings are told apart: files by content, names not at all."""
+    """Text that identifies settings: files by content, without names."""
     parts = []
     for field in dataclasses.fields(value):
         if field.name == "name":

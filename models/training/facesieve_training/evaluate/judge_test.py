@@ -86,7 +86,7 @@ def test_judging_depends_on_the_seed_only(generated: tuple[Comparisons, np.ndarr
 
 
 def test_interval_by_identity_is_wider_than_by_pair() -> None:
-    """Ten people, one of whom always fails: their pairs are no independent witnesses."""
+    """Ten people, one of whom always fails: the pairs of a person are not independent."""
     identity = np.repeat(np.arange(10), 20)
     errors = (identity == 0).astype(float)
     draws = bootstrap.Replicates.draw(10, 400, np.random.default_rng(1))

@@ -1,4 +1,4 @@
-"""Each kind of set that `prepare` reads, judged with two commands: prepare, then evaluate."""
+"""Each kind of set that `prepare` reads, evaluated with two commands: prepare, then evaluate."""
 
 import itertools
 import json
@@ -15,7 +15,7 @@ Make = Callable[[str, int, int | str], Path]
 
 
 def judged(tmp_path: Path, matcher: Path, *prepare: str, more: tuple[str, ...] = ()) -> str:
-    """What the table rests on, after both commands."""
+    """The basis of the table after both commands."""
     shards, run = tmp_path / "shards", tmp_path / "judged"
     quick = ("rules.replicates=5", "rules.recomputed_replicates=2", "rules.fmrs=[0.05]", "images=0")
     given = (f"faces={shards}", f"matcher.file={matcher}", *quick, *more)
@@ -36,7 +36,7 @@ def faces_of(people: Path) -> list[list[Path]]:
 
 
 def test_verification(tmp_path: Path, people: Path, network: Make) -> None:
-    """An image in several pairs is one in each, and nothing beside the pairs is compared."""
+    """An image of several pairs is an entry in each, and only the pairs are compared."""
     files = faces_of(people)
     mated = [(person[0], other) for person in files for other in person[1:]]
     others = [(one[0], two[0]) for one, two in itertools.combinations(files, 2)]

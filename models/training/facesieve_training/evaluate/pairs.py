@@ -1,5 +1,5 @@
-"""Which images are compared: all mated pairs, capped per identity, and a sample of the non-mated ones; or
-a set's own.
+"""Pairs to compare: all mated pairs, capped per identity, and a sample of the non-mated ones; or a set's
+own pairs.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A set's own pairs; those with a side that `prepare` rejected are left out, and counted."""
+    """A set's own pairs; pairs with a rejected image are left out and counted in `lost`."""
 
     mated: Pairs
     nonmated: Pairs
@@ -33,7 +33,7 @@ class Protocol:
 
 
 def protocol_pairs(names: list[str], table: pd.DataFrame) -> Protocol:
-    """Find the rows of a protocol's pairs (left, right, mated) among the images, or templates, so named."""
+    """Find the rows of a protocol's pairs (left, right, mated) among these names of images or templates."""
     rows = pd.Series(np.arange(len(names)), index=names)
     left = rows.reindex(table["left"]).to_numpy(np.float64)
     right = rows.reindex(table["right"]).to_numpy(np.float64)
@@ -64,7 +64,7 @@ def mated_pairs(identity: Ints, cap: int, rng: np.random.Generator) -> Pairs:
 
 
 def nonmated_pairs(identity: Ints, count: int, rng: np.random.Generator) -> Pairs:
-    """`count` different pairs of images of two identities, equally likely; all if there are no more."""
+    """`count` different pairs of images of two identities, with equal probability; all if there are fewer."""
     images = len(identity)
     _, sizes = np.unique(identity, return_counts=True)
     possible = (images * (images - 1) - int((sizes * (sizes - 1)).sum())) // 2

@@ -1,4 +1,4 @@
-"""The stage `evaluate`: embeds faces with a matcher and judges any number of quality scores on them."""
+"""The stage `evaluate`: embeds faces with a matcher and evaluates any number of quality scores on them."""
 
 import logging
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from facesieve_training.teacher.source import TeacherSource
 
 log = logging.getLogger(__name__)
 
-# Streams of random numbers that must not depend on each other.
+# Independent streams of random numbers.
 _PAIRS, _DRAWS = 1, 2
 
 
@@ -36,27 +36,27 @@ class Config:
     faces: Path
     """Faces to evaluate: a directory of aligned images for each identity, or the shards of `prepare`."""
     matcher: Network
-    """Recognition network that compares them; never the teacher."""
+    """Recognition network that compares them; must not be the teacher."""
     scores: list[ScoreConfig] = field(default_factory=default_scores)
-    """Scores to judge; differences are told against the first."""
+    """Scores to evaluate; differences are relative to the first."""
     teacher: TeacherSource | None = None
-    """For the scores that are the teacher's."""
+    """Teacher of the scores that need one."""
     seed: int = 1
     limit: int | None = None
-    """Only the first so many identities."""
+    """Number of identities, the first ones; null for all."""
     title: str = "Error versus discard"
     pairs: Literal["all", "protocol"] | None = None
     """all: every mated pair and a sample of the others; protocol: the set's own (.bin, IJB-C's of templates,
-    CFP, LFW). Without it all; but protocol for a .bin, where a person has many names, and for IJB-C."""
+    CFP, LFW). Default: all; protocol for a .bin, where a person has several names, and for IJB-C."""
     cap: int = 200
-    """Mated pairs of an identity, at most; of more, a random so many."""
+    """Largest number of mated pairs of an identity; more are sampled at random."""
     nonmated: int = 1_000_000
     """Non-mated pairs, drawn at random."""
     rules: Rules = field(default_factory=Rules)
     images: int = 14
-    """Faces in each strip of the report; 0 leaves the images out."""
+    """Faces in each strip of the report; 0 omits the images."""
     cache: Path | None = None
-    """Directory of embeddings and scores, to be shared between runs; none keeps them in the run's own."""
+    """Directory of embeddings and scores, which runs may share; null stores them in the run's directory."""
     distribute: Distribute = field(default_factory=Distribute)
 
     def faults(self) -> list[str]:
@@ -100,15 +100,15 @@ def _scorers(config: Config) -> list[Scorer]:
     teacher = config.teacher.as_onnx() if config.teacher else None
     if teacher is not None and file_digest(teacher.onnx) == file_digest(config.matcher.file):
         raise DataError(
-            f"{config.matcher.file}: is the teacher too; it would judge itself: give another matcher"
+            f"{config.matcher.file}: is the teacher too, which would evaluate itself; give another matcher"
         )
     scorers = [build(score, teacher, config.seed) for score in config.scores]
     names = [scorer.name for scorer in scorers]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"scores: {', '.join(twice)} named more than once; give each a name of its own")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(f"scores: {', '.join(repeated)} named more than once; give each a different name")
     for scorer in scorers:
-        scorer.digest()  # names a missing file now and not after an hour
+        scorer.digest()  # raises DataError for a missing file before the long part
     return scorers
 
 
@@ -133,9 +133,7 @@ def compare(
             similarities(features, nonmated),
         )
     except ValueError as error:
-        raise DataError(
-            f"{config.matcher.file}: {error}; does it want other input (color, mean, std)?"
-        ) from error
+        raise DataError(f"{config.matcher.file}: {error}; check its input (color, mean, std)") from error
 
 
 def _own(gallery: Gallery, config: Config) -> bool:

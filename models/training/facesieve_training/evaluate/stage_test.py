@@ -119,7 +119,7 @@ def test_the_run_of_a_teacher_serves_as_its_file(tmp_path: Path, people: Path, n
     (tmp_path / "teacher" / "config.yaml").write_text(
         "faces: somewhere\nteacher: {onnx: gone, cut: a, low: b}"
     )
-    with pytest.raises(DataError, match=r"is of no use as a run of the stage teacher: .*gone is no file"):
+    with pytest.raises(DataError, match=r"is not a usable run of the stage teacher: .*gone is no file"):
         judged(tmp_path / "gone", config(people, network, teacher=source, **QUICK))
     with pytest.raises(DataError, match="holds no run"):
         judged(tmp_path / "no", config(people, network, teacher=TeacherSource(run=tmp_path / "x"), **QUICK))

@@ -8,18 +8,18 @@ from facesieve_training.evaluate.judge import Curve
 from facesieve_training.evaluate.results import Result, Results
 
 CONVENTION = {
-    edc.FIXED: "fixed threshold (set with nothing dropped)",
-    edc.RECOMPUTED: "recomputed threshold (set anew after every discard)",
+    edc.FIXED: "fixed threshold (set without discard)",
+    edc.RECOMPUTED: "recomputed threshold (set again after every discard)",
 }
 
 
 def percent(fraction: float) -> str:
-    """A fraction as percent without needless zeros."""
+    """A fraction as percent without trailing zeros."""
     return f"{100 * fraction:g} %"
 
 
 def csv(results: Results) -> str:
-    """One row a score, convention and FMR."""
+    """One row per score, convention and FMR."""
     text = io.StringIO()
     writer: csv_module.DictWriter[str] | None = None
     for convention in edc.CONVENTIONS:
@@ -83,7 +83,7 @@ def cells(results: Results, row: Result, convention: str, fmr: float) -> list[st
 
 
 def basis(results: Results) -> str:
-    """What the figures rest on, in a sentence or two."""
+    """Description of the data and methods of the figures."""
     c, rules = results.comparisons, results.rules
     rests = ", ".join(
         f"{fmr:g} ({int(fmr * len(c.nonmated) + 1e-9)} of the non-mated pairs above it)" for fmr in rules.fmrs

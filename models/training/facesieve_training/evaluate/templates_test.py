@@ -1,4 +1,4 @@
-"""IJB-C's protocol on a small set in InsightFace's layout: prepared, judged, and worked out again by hand."""
+"""IJB-C's protocol on a small set in InsightFace's layout, compared with a direct computation."""
 
 import csv
 import itertools
@@ -27,14 +27,14 @@ NAMES = "abc"
 
 
 def layout(person: int) -> dict[str, dict[int, str]]:
-    """Medium of the images of a person's three templates; every third person's last one is spoilt."""
+    """Medium of the images of a person's three templates; every third person's last template is bad."""
     spoilt = {5: "y", 4: "w"} if person % 3 == 0 else {0: "x", 1: "z"}
     return {"a": {0: "x", 3: "v"}, "b": {1: "z", 2: "v", 3: "v"}, "c": spoilt}
 
 
 @pytest.fixture
 def ijbc(tmp_path: Path, people: Path, network: Callable[[str, int, int | str], Path]) -> Path:
-    """The directory that `prepare` leaves of the layout, with nothing said but the kind."""
+    """The output directory of `prepare` with only the kind configured."""
     root = tmp_path / "ijbc"
     (root / "meta").mkdir(parents=True)
     (root / "loose_crop").mkdir()
@@ -73,7 +73,7 @@ def judged(
 
 
 def noise(gallery: Gallery) -> np.ndarray:
-    """Number of each image, which says how noisy it is; keys end in PERSON-NUMBER.png."""
+    """Number of each image, which is its noise level; keys end in PERSON-NUMBER.png."""
     return np.array([int(key[-5]) for key in gallery.keys], np.float64)
 
 
@@ -114,13 +114,13 @@ def test_templates_are_judged_as_worked_out_by_hand(
         discard.fnmr(wrong, np.array(POINTS)), atol=1e-6,
     )  # fmt: skip
     assert float(row["pauc"]) == pytest.approx(discard.area(wrong, 0.3), abs=1e-4)
-    assert "What no discard repairs" in (tmp_path / "run" / "report.html").read_text()
+    assert "Errors that remain" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_a_score_from_the_noise_level_is_better(
     tmp_path: Path, ijbc: Path, network: Callable[[str, int, int | str], Path]
 ) -> None:
-    """A score that says which templates are spoilt drops the pairs that fail; its opposite keeps them."""
+    """A score that marks the bad templates drops the pairs that fail; the opposite score keeps them."""
     gallery = open_gallery(ijbc)
     good = -noise(gallery)
     rows = judged(tmp_path / "run", ijbc, Network(network("matcher", 2, 1)), {"good": good, "bad": -good})

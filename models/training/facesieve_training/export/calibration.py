@@ -1,4 +1,4 @@
-"""Raw values to 0..100, and what a score promises: calibration and the curve score -> expected FNMR."""
+"""Calibration of raw values to 0..100, and the curve of expected FNMR over the score."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,9 @@ _LEAST_PAIRS = 200
 def calibrate(raw: Floats, clean: NDArray[np.bool_], knots: int) -> manifest.Calibration:
     """Map raw values to 0..100 by a fixed set of clean and degraded images.
 
-    From 50 on a score is a percentile of the clean images: 50 is their median, 90 their upper tenth. Below,
-    it is half the percentile among all images that are worse than that median: 25 is better than half of
-    them, most of which are degraded.
+    From 50 on, a score is a percentile of the clean images: 50 is their median, 90 their upper tenth. Below
+    50 it is half the percentile among all images below that median: 25 is better than half of them, most of
+    which are degraded.
     """
     score = np.linspace(0, 100, knots)
     middle = np.median(raw[clean])
@@ -30,8 +30,8 @@ def calibrate(raw: Floats, clean: NDArray[np.bool_], knots: int) -> manifest.Cal
 def fnmr_curve(score: Floats, pairs: Comparisons, fmr: float, points: int, basis: str) -> manifest.Fnmr:
     """FNMR among the mated pairs whose probe scores at least s, for s from 0 to 100.
 
-    It is made to fall with s (running minimum): a rise among few pairs is noise. Where fewer than 200 pairs
-    are left the last value stays.
+    The curve is a running minimum, because a rise among few pairs is noise. With fewer than 200 remaining
+    pairs the last value is repeated.
     """
     probe, errors = score[pairs.probe], pairs.errors
     scores = np.linspace(0, 100, points)

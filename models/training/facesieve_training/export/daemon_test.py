@@ -1,4 +1,4 @@
-"""The daemon and the training tool give the same face the same score, within a point of 100."""
+"""The daemon and the training tool score a face equally, within one point of 100."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from facesieve_training.faces import FaceSet, centre, read
 
 FACES = 200
 TOLERANCE = 1.0
-"""Of 100 points; the two run the same kernels, and round sums in another order."""
+"""Points of 100; both run the same kernels and round sums in a different order."""
 
 
 def test_scores_agree_with_the_daemon(tmp_path: Path, shared_data: Path, daemon: Path, models: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the held-out people say of an exported student: basis of calibration, weights, FNMR and parity."""
+"""An exported student on the held-out people: the basis of calibration, weights, FNMR and parity."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ _CAP, _NONMATED, _CHUNK = 200, 1_000_000, 256
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The held-out people's images, clean and degraded, and what is known of each."""
+    """The held-out people's images, clean and degraded, with their data."""
 
     rows: NDArray[np.int64]
     identity: NDArray[np.int64]
@@ -30,7 +30,7 @@ class HeldOut:
     image: NDArray[np.int64]
     """Number of the file: a degraded version has that of its original."""
     embedding: NDArray[np.float32]
-    """The matcher's."""
+    """The matcher's embeddings."""
 
 
 def gather(labels: data.Labels, images: data.Images, rows: NDArray[np.int64], matcher: Network) -> HeldOut:
@@ -85,7 +85,7 @@ class Comparisons:
 def compare(held: HeldOut, fmr: float, degraded: bool, seed: int) -> Comparisons:
     """Compare every clean (or, with degraded, every) image with the other clean ones of its identity.
 
-    The threshold comes from a million pairs of two identities, drawn likewise, with nothing dropped.
+    The threshold comes from a million pairs of two identities, drawn in the same way, without discard.
     """
     rng = np.random.default_rng([seed, 3])
     usable = np.flatnonzero(held.clean | degraded)
@@ -96,7 +96,9 @@ def compare(held: HeldOut, fmr: float, degraded: bool, seed: int) -> Comparisons
 
 
 def _ordered(pairs: Pairs, usable: NDArray[np.int64], held: HeldOut) -> Pairs:
-    """Put the clean image of each pair second; pairs without one, or of one image, are left out."""
+    """Order each pair with the clean image second; pairs without a clean image, or of one image, are
+    dropped.
+    """
     left, right = usable[pairs.left], usable[pairs.right]
     swap = held.clean[left] & ~held.clean[right]
     probe, reference = np.where(swap, right, left), np.where(swap, left, right)

@@ -1,4 +1,4 @@
-"""What int8 costs: the float network and the int8 one on the same images, and the report about it."""
+"""Comparison of the float network and the int8 one on the same images, and its report."""
 
 import io
 import json
@@ -54,7 +54,7 @@ def write(report: dict[str, Any], fnmr: manifest.Fnmr, out: Path) -> None:
 
 
 def markdown(report: dict[str, Any], fnmr: manifest.Fnmr) -> str:
-    """Tell the report as text."""
+    """The report as Markdown."""
     lines = ["# Export report", "", f"{report['images']} images of {fnmr.set}.", ""]
     lines += ["| figure | value |", "| --- | --- |"]
     lines += [f"| {name} | {value} |" for name, value in report["summary"].items()]

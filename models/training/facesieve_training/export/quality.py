@@ -1,4 +1,4 @@
-"""A trained student as int8 TFLite with the outputs that the daemon reads: the bins' logits of each label."""
+"""A trained student as int8 TFLite; its outputs are the bins' logits of each label."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -39,14 +39,12 @@ def convert(model: keras.Model, images: Sequence[Image]) -> bytes:
     for k, answer in enumerate(answers):
         nearest = int(np.argmin([np.abs(answer - other).mean() for other in wanted]))
         if nearest != k:
-            raise ValueError(
-                f"output {k} of the int8 network answers as output {nearest} of the float network does"
-            )
+            raise ValueError(f"output {k} of the int8 network matches output {nearest} of the float network")
     return data
 
 
 def with_extremes(images: Sequence[Image]) -> Iterable[Image]:
-    """Add an image that holds black and white: the input's scale is 1/128 only when both are seen."""
+    """Add an image with black and white: the input's scale is 1/128 only if the set contains both."""
     yield from images
     extremes = np.zeros((SIZE, SIZE, 3), np.uint8)
     extremes[:, SIZE // 2 :] = 255

@@ -1,7 +1,7 @@
 """The stage `export`: a trained student to quality.tflite with its manifest, and the parity report.
 
-Everything that is chosen or measured here - weights, calibration, the FNMR curve, the cost of int8 - comes
-from the people that the student's run held out.
+Weights, calibration, the FNMR curve and the cost of int8 are all chosen or measured on the people that the
+student's run held out.
 """
 
 import json
@@ -34,7 +34,7 @@ class Config:
     student: Path
     """Directory of a finished run of the stage student."""
     matcher: Network
-    """Recognition network for the FNMR curve and the choice of weights; never the teacher."""
+    """Recognition network for the FNMR curve and the choice of weights; must not be the teacher."""
     name: str = "facesieve-quality"
     version: str = "1"
     file: str = "quality.tflite"
@@ -45,19 +45,19 @@ class Config:
     trained_on: str = ""
     seed: int = 1
     weights: dict[str, float] | None = None
-    """Weight of each label in the raw value; none chooses by the held-out people."""
+    """Weight of each label in the raw value; null chooses them on the held-out people."""
     representative: int = 400
-    """Training images, clean and degraded, from which ranges and rounding of int8 are taken."""
+    """Training images, clean and degraded, for the ranges of int8 and for GPTQ."""
     knots: int = 41
     fmr: float = 1e-3
     cache: Path | None = None
-    """Directory of decoded images, best the student's own; none makes them anew."""
+    """Directory of decoded images, usually the student's; null makes them on access."""
 
     def faults(self) -> list[str]:
         """Say what is wrong with the values."""
-        found = [] if self.knots >= 2 else [f"knots: {self.knots} make no line; take at least 2"]
+        found = [] if self.knots >= 2 else [f"knots: {self.knots} is below 2"]
         if self.weights is not None and sum(self.weights.values()) <= 0:
-            found.append("weights: add up to nothing; give one label a weight above 0")
+            found.append("weights: have the sum 0; give one label a weight above 0")
         return found
 
 
@@ -74,7 +74,7 @@ def run(config: Config, run: Run) -> None:
     images = data.Images(source, labels, config.cache)
     test = data.held_out(labels, student.held_out, student.seed)
     if not test.any():
-        raise DataError(f"{config.student}: held nobody out; train with held_out above 0")
+        raise DataError(f"{config.student}: has no held-out people; train with held_out above 0")
     features, people = labels.embedding.shape[1], len(labels.identities)
     model = quality.load_student(config.student, student, features, people)
     known = np.random.default_rng([config.seed, 4]).permutation(np.flatnonzero(~test))
@@ -111,7 +111,7 @@ def run(config: Config, run: Run) -> None:
 
 
 def _convert(config: Config, run: Run, model: Any, plain: bool, seen: Image) -> bytes:
-    """Convert the model, which stays what it is; a plain one has no batch norm between its layers."""
+    """Convert the model without changing it; a plain one has no batch norm between its layers."""
     path, kept = run.dir / config.file, model.get_weights()
     if plain:
         equalise(model, seen)

@@ -1,4 +1,4 @@
-"""Keras to full-integer TFLite, and what the daemon compares its own answers with."""
+"""Conversion of Keras networks to full-integer TFLite, and the self-test for the daemon."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -23,8 +23,8 @@ def convert_int8(
     """Convert a function of one image [1,H,W,3] (pixels / 128 - 1) to int8, calibrated on 8-bit images
     [H,W,3].
 
-    The images must contain 0 and 255 somewhere: only then is the input's scale 1/128 and its zero point 0,
-    which the manifest promises; anything else is an error.
+    The images must contain 0 and 255: only then the input's scale is 1/128 and its zero point 0, as in the
+    manifest. Other values are an error.
     """
     signature = tf.TensorSpec([1, height, width, 3], tf.float32, name="image")
     concrete = tf.function(function).get_concrete_function(signature)
@@ -49,7 +49,8 @@ def convert_int8(
 
 
 def self_test(data: bytes, width: int, height: int, images: Sequence[int] = (0, 1)) -> manifest.SelfTest:
-    """The self-test of an int8 network: XNNPACK's answers, and twice their distance to TFLite's own kernels'.
+    """The self-test of an int8 network: XNNPACK's outputs, and twice their distance from the reference
+    kernels'.
 
     The tolerance is at least MINIMUM_STEPS quantisation steps, so that other correct kernels pass.
     """

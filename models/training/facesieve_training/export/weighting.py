@@ -1,4 +1,4 @@
-"""How labels become one raw value: the weights of the manifest, given or chosen by the held-out people."""
+"""Weights of the labels in the raw value, given or chosen on the held-out people."""
 
 import itertools
 
@@ -15,7 +15,7 @@ _PAPER = dict(zip(COMPONENTS, (0.2, 0.4, 0.4), strict=True))
 
 
 def candidates(names: tuple[str, ...]) -> dict[str, Weights]:
-    """Weightings to choose from: eq. 5 where it has its labels, and any labels in equal parts."""
+    """Candidate weightings: eq. 5 if its labels exist, and every subset of labels with equal weights."""
     none = dict.fromkeys(names, 0.0)
     found = {"paper (eq. 5)": none | _PAPER} if set(COMPONENTS) <= set(names) else {}
     for count in range(1, len(names) + 1):

@@ -1,10 +1,10 @@
-"""Labels synthetic features and says how long it took and how much memory: the proof that millions fit.
+"""Labels synthetic features and prints time and memory, to show that millions of images fit.
 
     python -m facesieve_training.label.scale --images 1000000 --out DIR
 
-Everything after the teacher is the stage's own: sums by identity, shards, the joined table, the summary.
-Features have the sizes of the imported MobileFaceNet; the low-level ones are windows of one random array:
-to draw 50,000 values an image would take longer than all the rest.
+All steps after the teacher are those of the stage: sums by identity, shards, the joined table, the summary.
+Features have the sizes of the imported MobileFaceNet. The low-level ones are windows of one random array,
+because drawing 50,000 values per image would take longer than all other steps.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def synthetic(first: int, last: int, rng: np.random.Generator) -> Iterator[Image
 
 
 def measure(images: int, out: Path, identities: int = 128) -> dict[str, float]:
-    """Label so many images in shards of so many identities; returns rows, seconds, peak MiB."""
+    """Label `images` images in shards of `identities` identities; returns rows, seconds, peak MiB."""
     start, rows, first = time.monotonic(), 0, 0
     paths: list[Path] = []
     with tqdm(total=images, unit="images", disable=None) as bar:

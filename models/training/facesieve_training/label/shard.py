@@ -1,4 +1,4 @@
-"""Labels the faces of some identities, streaming: in memory are a few batches and one identity."""
+"""Labels the faces of some identities as a stream: memory holds a few batches and one identity."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +19,7 @@ from facesieve_training.teacher.features import Features, Teacher
 
 @dataclass(frozen=True)
 class Job:
-    """One image to be labelled: a face, clean (variant 0) or its degraded version of that number."""
+    """One image to label: a face, clean (variant 0) or its degraded version of that number."""
 
     identity: str
     name: str
@@ -28,7 +28,7 @@ class Job:
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """One image's features on their way to its labels; low is float16 to halve what is held."""
+    """One image's features before labelling; low is float16 to halve the memory."""
 
     job: Job
     embedding: NDArray[np.float32]
@@ -39,7 +39,7 @@ class ImageFeatures:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is done to each face and how it is labelled."""
+    """How each face is degraded and labelled."""
 
     seed: int
     variants: int
@@ -93,7 +93,7 @@ def label_identity(seen: list[ImageFeatures]) -> pa.Table:
 def _features(
     jobs: Iterator[Job], source: Source, teacher: Teacher, recipe: Recipe
 ) -> Iterator[ImageFeatures]:
-    """Run the teacher batch by batch, the images of the next batches being read meanwhile."""
+    """Run the teacher batch by batch, reading the next batches meanwhile."""
 
     def prepare(some: list[Job]) -> Image:
         made = [image(source, j.identity, j.name, j.variant, recipe.degradation, recipe.seed) for j in some]

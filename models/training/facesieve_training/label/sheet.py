@@ -1,4 +1,4 @@
-"""Shows the labels to people: mean and deviation, and contact sheets of best, middle and worst faces."""
+"""Summary of the labels: mean and deviation, and contact sheets of best, middle and worst faces."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ _ROW = 12
 
 
 def summarise(path: Path, run: Run) -> None:
-    """Log mean and deviation of each column, a row for each variant (0: clean); one column at a time."""
+    """Log mean and deviation of each column, one row per variant (0: clean); reads one column at a time."""
     variant = pq.read_table(path, columns=["variant"])["variant"].to_numpy()
     found: dict[int, dict[str, float]] = {int(v): {} for v in np.unique(variant)}
     for name in _shown(path):
@@ -48,7 +48,7 @@ def write_sheets(
 
 
 def _shown(path: Path) -> list[str]:
-    """Columns of the table that are summarised and shown."""
+    """Columns of the table in summary and sheets."""
     known = pq.read_schema(path).names
     return [name for name in _SHOWN if name in known]
 

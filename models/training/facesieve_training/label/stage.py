@@ -1,7 +1,7 @@
 """The stage `label`: every face of a set, clean and degraded, to a Parquet table of labels and embeddings.
 
-Shards of identities are labelled one after another and written whole; a killed run goes on at the first
-shard that is missing and gives the same table.
+Shards of identities are labelled one after another and written atomically; a killed run resumes at the first
+missing shard and gives the same table.
 
 Memory, with the imported MobileFaceNet (low-level feature of 64x28x28, embedding of 128):
 
@@ -13,7 +13,7 @@ Memory, with the imported MobileFaceNet (low-level feature of 64x28x28, embeddin
     `prepare`'s index, when the faces are shards      40 bytes a face: 0.4 GiB for 10 million
     the summary, one column of the table at a time    4 bytes a row, 8 for its order: 0.25 GiB for 20 million
 
-So 10 million faces need some 2 GiB with the runtime; S_c needs no pair of them (`formulas.agreement`).
+So 10 million faces need about 2 GiB with the runtime; S_c needs no pairs (`formulas.agreement`).
 `python -m facesieve_training.label.scale` measures it on synthetic features.
 """
 
@@ -54,7 +54,7 @@ class Masks:
 
 @dataclass(frozen=True)
 class Weights:
-    """Parts of the labels in S (eq. 5)."""
+    """Weights of the labels in S (eq. 5)."""
 
     visual: float = 0.2
     robustness: float = 0.4
@@ -70,21 +70,21 @@ class Config:
     teacher: TeacherSource
     seed: int = 1
     limit: int | None = None
-    """Only the first so many identities."""
+    """Number of identities, the first ones; null for all."""
     variants: int = 1
     """Degraded versions of each image."""
     degradation: Degradation = field(default_factory=Degradation)
     masks: Masks = field(default_factory=Masks)
     lightqnet: Path | None = None
-    """File of LightQNet: a second teacher, whose score of every image is a label more."""
+    """File of LightQNet, a second teacher, whose score of every image is an additional label."""
     visual: Literal["printed", "identity", "dataset"] = "dataset"
-    """Form of S_v: as printed, well behaved over the identity, or normalised over the data set."""
+    """Form of S_v: as printed, normalised over the identity, or normalised over the data set."""
     weights: Weights = field(default_factory=Weights)
     shard: int = 128
-    """Identities in a shard: what a kill costs at most."""
+    """Identities in a shard: the largest loss of a kill."""
     batch: int = 32
     threads: int = 0
-    """Of an imported teacher, in each worker; 0 for one a core."""
+    """Threads of an imported teacher in each worker; 0 for one per core."""
     sheet: int = 24
     """Best, middle and worst faces in the contact sheets; 0 for no sheets."""
     distribute: Distribute = field(default_factory=Distribute)
@@ -110,7 +110,7 @@ def run(config: Config, run: Run) -> None:
 
 
 def label_shards(config: Config, source: Source, directory: Path) -> list[Path]:
-    """Label what is not labelled yet; returns the files of all shards in order."""
+    """Label the missing shards; returns the files of all shards in order."""
     starts = range(0, len(source.identities), config.shard)
     paths = [directory / f"{number:05d}.parquet" for number in range(len(starts))]
     missing = [number for number, path in enumerate(paths) if not path.exists()]
@@ -125,7 +125,7 @@ def label_shards(config: Config, source: Source, directory: Path) -> list[Path]:
 
 
 class _Labeller:
-    """Labels the identities of a shard; lives in a worker."""
+    """Labels the identities of a shard, in a worker."""
 
     def __init__(self, config: Config) -> None:
         self._source = open_source(config.faces, config.limit)

@@ -1,4 +1,4 @@
-"""The label table: its columns, and how shards become one Parquet file, row group by row group."""
+"""The label table: its columns, and the join of shards to one Parquet file, row group by row group."""
 
 import math
 import os
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from facesieve_training.label import formulas
 
 COMPONENTS = ("visual", "robustness", "agreement")
-"""The labels a student learns, in the order of its outputs."""
+"""The paper's labels, in the order of a student's outputs."""
 
 SHARD = pa.schema(
     [
@@ -30,11 +30,11 @@ SHARD = pa.schema(
     ]
 )
 LIGHTQNET = pa.field("lightqnet", pa.float32())
-"""One column more where a second teacher scores the images."""
+"""Additional column of a second teacher."""
 
 
 def write(path: Path, table: pa.Table) -> None:
-    """Write a Parquet file so that it is there whole or not at all."""
+    """Write a Parquet file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     pq.write_table(table, temporary, compression="zstd")

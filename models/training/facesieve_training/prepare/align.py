@@ -1,4 +1,4 @@
-"""Cuts a face out of an image as the daemon does: a similarity transform of five landmarks."""
+"""Cuts a face out of an image as in the daemon: a similarity transform of five landmarks."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Aligned:
-    """A face with margin, side x side x 3, BGR, and how well it came out."""
+    """A face with margin, side x side x 3, BGR, and measures of the alignment."""
 
     image: Image
     inter_eye: float
@@ -33,8 +33,8 @@ class Aligned:
 def align(image: Image, points: Points, margin: int) -> Aligned:
     """Cut out the face with these landmarks (5 x 2 pixels of the image).
 
-    Raises ValueError when the landmarks span no area. As the daemon does: bilinear, black outside the
-    image, and a face of n times the template's size is first reduced to 1/n, each pixel the mean of n x n.
+    As in the daemon: bilinear, black outside the image; a face of n times the template's size is first
+    reduced to 1/n, each pixel the mean of n x n. Raises ValueError when the landmarks span no area.
     """
     forward = similarity(points, TEMPLATE + margin)
     scale = float(np.hypot(forward[0, 0], forward[1, 0]))
@@ -50,7 +50,7 @@ def align(image: Image, points: Points, margin: int) -> Aligned:
 
 
 def similarity(points: NDArray[np.floating], onto: NDArray[np.floating]) -> Matrix:
-    """Return the 2 x 3 similarity (no mirroring) that brings points closest to others (Umeyama 1991)."""
+    """Least-squares 2 x 3 similarity without mirroring from points onto others (Umeyama 1991)."""
     source, target = points.astype(np.float64), onto.astype(np.float64)
     from_mean, to_mean = source.mean(axis=0), target.mean(axis=0)
     a, b = source - from_mean, target - to_mean
@@ -60,7 +60,7 @@ def similarity(points: NDArray[np.floating], onto: NDArray[np.floating]) -> Matr
     along = (a * b).sum() / spread
     across = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / spread
     if np.hypot(along, across) < 1e-6:
-        raise ValueError(f"landmarks {points.tolist()} have nothing of a face")
+        raise ValueError(f"landmarks {points.tolist()} are not those of a face")
     turn = np.array([[along, -across], [across, along]])
     return np.column_stack([turn, to_mean - turn @ from_mean])
 
@@ -72,7 +72,7 @@ def _warp(image: Image, forward: Matrix, reduce: int, side: int) -> Image:
             raise ValueError("the face is larger than its image")
         size = width // reduce, height // reduce
         image = np.asarray(cv2.resize(image[:height, :width], size, interpolation=cv2.INTER_AREA), np.uint8)
-        # Pixel u of the reduced image is centred at n u + (n - 1) / 2 of the image.
+        # The centre of pixel u of the reduced image is at n u + (n - 1) / 2 of the image.
         forward = forward.copy()
         forward[:, 2] += forward[:, :2].sum(axis=1) * (reduce - 1) / 2
         forward[:, :2] *= reduce

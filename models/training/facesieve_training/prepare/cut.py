@@ -1,4 +1,4 @@
-"""From an entry to an aligned face, or to the reason why there is none: what a worker does."""
+"""The work of a worker: from an entry to an aligned face or the reason for its rejection."""
 
 import hashlib
 from collections.abc import Sequence
@@ -25,17 +25,17 @@ class Recipe:
     how: How
     detector: Path | None
     threshold: float
-    """Lowest score of a face that is taken."""
+    """Lowest score of an accepted face."""
     longest: int
-    """Longer side of the image that the detector sees, pixels, at most."""
+    """Largest side of the detector's input, pixels."""
     margin: int
     min_eyes: float
-    """Least distance of the eyes in the source image, pixels."""
+    """Least inter-eye distance in the source image, pixels."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """One entry's outcome: the face and its row of the index, or the fault."""
+    """Result of an entry: the face and its row of the index, or the fault."""
 
     entry: Entry
     image: Image | None
@@ -54,7 +54,7 @@ class FaultyError(Exception):
 
 
 class Cutter:
-    """Cuts the faces of a source; lives in a worker."""
+    """Cuts the faces of a source, in a worker."""
 
     def __init__(self, source: Source, recipe: Recipe) -> None:
         """Open the detector, if one is needed."""
@@ -132,7 +132,9 @@ class Cutter:
         return float(face[14]), np.asarray(points, np.float32)
 
     def _best(self, view: Image, boxed: bool) -> NDArray[np.float32] | None:
-        """The face that is meant: large and in the middle. One that fills the view needs room to be found."""
+        """The main face: large and in the centre. If none is found, the view gets a border and is tried
+        again.
+        """
         if self._detect is None:
             raise ValueError("a recipe of `detect` needs a detector")
         found = self._detect(view, self._recipe.threshold)
@@ -145,14 +147,14 @@ class Cutter:
 
 
 def _meant(found: Faces, view: Image, boxed: bool) -> NDArray[np.float32]:
-    """How much each face looks like the one that is meant: its area, less its distance from the middle."""
+    """Rank of each face as the main face: its area less its squared distance from the centre."""
     middle = found[:, :2] + found[:, 2:4] / 2 - np.array([view.shape[1], view.shape[0]]) / 2
     off = (middle**2).sum(axis=1)
     return np.asarray(-off if boxed else found[:, 2] * found[:, 3] - 2 * off, np.float32)
 
 
 def _view(image: Image, box: Box | None, longest: int) -> tuple[Image, float, NDArray[np.float64]]:
-    """What the detector is shown, its scale, and where it begins; around the box, where there is one."""
+    """The detector's input, its scale and its origin in the image; the surroundings of the box, if any."""
     height, width = image.shape[:2]
     left, top, right, bottom = 0, 0, width, height
     if box is not None:
@@ -173,7 +175,7 @@ def _view(image: Image, box: Box | None, longest: int) -> tuple[Image, float, ND
 
 
 def _as_it_is(image: Image, margin: int) -> Aligned:
-    """Take a face that is aligned already: with its margin, or without and then with black around it."""
+    """A face that is already aligned: with its margin, or without it, then with a black border."""
     height, width = image.shape[:2]
     side = SIZE + 2 * margin
     if (height, width) == (SIZE, SIZE):

@@ -1,4 +1,4 @@
-"""The face detector of `prepare`: ours (.tflite with its manifest) or any ONNX network with YuNet's heads."""
+"""The face detector of `prepare`: a .tflite with its manifest, or any ONNX network with YuNet's heads."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from facesieve_training.cli import DataError
 from facesieve_training.faces import Image
 
 Faces = NDArray[np.float32]
-"""A row a face, best first: x, y, width, height, five landmarks (x, y), score; pixels of the image."""
+"""One row per face, best first: x, y, width, height, five landmarks (x, y), score; pixels of the image."""
 Detect = Callable[[Image, float], Faces]
 
 _OVERLAP = 0.4

@@ -36,13 +36,13 @@ from facesieve_training.run import Run, write_atomic
 
 log = logging.getLogger(__name__)
 
-# Entries that a worker is handed at once.
+# Entries of a worker's work item.
 _UNIT = 64
 
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """Where the images are."""
+    """The images and their format."""
 
     path: Path
     kind: Literal["directory", "lfw", "recordio", "verification", "cfp", "adience", "ijbc"] = "directory"
@@ -54,7 +54,7 @@ class SourceConfig:
         return ["protocol: only lfw takes one"] if self.protocol and self.kind != "lfw" else []
 
     def aligned(self) -> How:
-        """How faces of the kind want to be aligned, as it is published."""
+        """The alignment that the published format of the kind needs."""
         if self.kind in ("recordio", "verification"):
             return "none"
         return "landmarks" if self.kind == "ijbc" and (self.path / "meta").is_dir() else "detect"
@@ -66,33 +66,32 @@ class Config:
 
     source: SourceConfig
     align: How | None = None
-    """detect: find the face; landmarks: use those of the source; none: faces are aligned already. Without it
-    as the kind is published: none for recordio and verification, landmarks for InsightFace's IJB-C, or else
-    detect."""
+    """detect: find the face; landmarks: use those of the source; none: faces are aligned already. Default by
+    kind: none for recordio and verification, landmarks for InsightFace's IJB-C, otherwise detect."""
     detector: Path | None = None
-    """Ours (.tflite) or any ONNX network with YuNet's heads."""
+    """A .tflite with its manifest or any ONNX network with YuNet's heads."""
     threshold: float = 0.5
-    """Lowest score of a face that is taken, 0 to 1."""
+    """Lowest score of an accepted face, 0 to 1."""
     longest: int = 640
-    """Longer side of the image that the detector sees, pixels, at most."""
+    """Largest side of the detector's input, pixels."""
     margin: int = 8
     """Pixels around the aligned 112x112 face, for alignment jitter."""
     min_eyes: float = 0.0
-    """Least distance of the eyes in the source image, pixels."""
+    """Least inter-eye distance in the source image, pixels."""
     duplicates: Literal["drop", "keep"] | None = None
-    """A face with an earlier one's pixels. Without it, drop; but keep for verification and ijbc, whose pairs
-    and templates share images."""
+    """Faces with the same pixels as an earlier one. Default: drop; keep for verification and ijbc, whose
+    pairs and templates share images."""
     near_duplicates: int | None = None
-    """List faces of a person whose 64-bit difference hashes differ in at most so many bits (4 is usual)."""
+    """List faces of a person whose 64-bit difference hashes differ in at most this many bits (usually 4)."""
     shard: int = 4096
-    """Entries in a shard: what a kill can cost."""
+    """Entries in a shard: the largest loss of a kill."""
     limit: int | None = None
-    """Only the first so many entries."""
+    """Number of entries, the first ones; null for all."""
     seed: int = 1
     distribute: Distribute = field(default_factory=Distribute)
 
     def how(self) -> How:
-        """How faces are aligned, said or not."""
+        """The alignment, configured or by kind."""
         return self.align or self.source.aligned()
 
     def faults(self) -> list[str]:
@@ -127,7 +126,7 @@ def run(config: Config, run: Run) -> None:
     run.finish(**counts)
     log.info("%s", ", ".join(f"{count:,} {name}" for name, count in counts.items() if count))
     if not len(held):
-        raise DataError(f"{config.source.path}: gave no face at all; {run.dir / 'rejected.csv'} says why")
+        raise DataError(f"{config.source.path}: gave no face; see {run.dir / 'rejected.csv'} for the reasons")
 
 
 def open_source(config: SourceConfig) -> Source:
@@ -142,7 +141,7 @@ def open_source(config: SourceConfig) -> Source:
 
 
 def _survey(source: Source, config: Config, run: Run) -> int:
-    """Count the entries and record what they are."""
+    """Count the entries and record their digest."""
     digest, total = hashlib.sha256(), 0
     keys: set[bytes] = set()
     for entry in _limited(source, config):
@@ -183,7 +182,7 @@ class Preparation:
         self._seen: dict[bytes, str] = {}  # 200 bytes a face: 2 GB for ten million
 
     def all(self, total: int) -> None:
-        """Make every shard that is not there yet."""
+        """Make every missing shard."""
         config = self._config
         done = next(i for i in itertools.count() if not _part(self._directory, "rows", i).exists())
         for part in _parts(self._directory, "rows", done):
@@ -205,7 +204,7 @@ class Preparation:
                 self._write(number, held)
 
     def _judged(self, cut: Cut) -> Cut:
-        """Turn a face that is there already into a fault."""
+        """Convert a duplicate to a fault."""
         if cut.image is None or self._keeps:
             return cut
         key = self._seen.setdefault(bytes.fromhex(cut.row["hash"]), cut.entry.key)
@@ -215,7 +214,7 @@ class Preparation:
         return Cut(cut.entry, None, {}, fault, f"the same pixels as {key}")
 
     def _write(self, number: int, cuts: list[Cut]) -> None:
-        """Write a shard; its rows come last and say that it is whole."""
+        """Write a shard; its rows are written last and mark it as complete."""
         images = [cut.image for cut in cuts if cut.image is not None]
         if images:
             shards.write_shard(self._directory, number, np.stack(images))

@@ -1,4 +1,4 @@
-"""The whole stage on small sets: what comes out and what is reported, kill and resume, shards."""
+"""The whole stage on small sets: results, reports, kill and resume, shards."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ Encode = Callable[[Image], bytes]
 
 @pytest.fixture
 def people(tmp_path: Path, paint: Paint, encode: Encode) -> Path:
-    """Six people with five aligned faces each, two of them duplicates, and two files that are none."""
+    """Six people with five aligned faces each, two of them duplicates, and two files without a face."""
     root = tmp_path / "people"
     for person in range(6):
         (root / f"p{person}").mkdir(parents=True)
@@ -83,7 +83,7 @@ def test_near_duplicates_are_listed(tmp_path: Path, people: Path, paint: Paint) 
 
 
 class KilledError(Exception):
-    """Stands for a kill."""
+    """Simulates a kill."""
 
 
 def test_killed_and_resumed_is_the_same(
@@ -122,7 +122,7 @@ def test_workers_give_the_same_shards(tmp_path: Path, people: Path) -> None:
 def test_nothing_found_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "people" / "a").mkdir(parents=True)
     (tmp_path / "people" / "a" / "1.png").write_bytes(b"x")
-    with pytest.raises(DataError, match="gave no face at all"):
+    with pytest.raises(DataError, match="gave no face"):
         prepared(tmp_path / "run", config(tmp_path / "people"))
 
 
@@ -151,7 +151,7 @@ def test_damaged_shard_is_named(tmp_path: Path, people: Path) -> None:
 
 
 def scene(paint: Paint, scale: float, left: int, top: int) -> tuple[Image, np.ndarray]:
-    """Draw a face of a size somewhere in an image, with its landmarks."""
+    """Draw a face at a given position and size in an image; returns its landmarks."""
     image = np.zeros((300, 400, 3), np.uint8)
     side = round(SIZE * scale)
     image[top : top + side, left : left + side] = paint(1, side, side)

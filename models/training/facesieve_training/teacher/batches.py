@@ -1,7 +1,7 @@
-"""Batches of faces and class numbers; which faces, and how they are moved, hangs on seed and step alone.
+"""Batches of faces and class numbers; faces and augmentation depend on seed and step only.
 
-Every host draws the same order and reads its own rows of each batch, so the same training runs on any number
-of them.
+Every host draws the same order and reads its own rows of each batch, so that a training does not depend on
+the number of hosts.
 """
 
 import os
@@ -23,16 +23,16 @@ _NAMED = 10  # bad files that an error names
 
 @dataclass(frozen=True)
 class Augment:
-    """What is changed in a clean face at random."""
+    """Random augmentation of a clean face."""
 
     flip: bool = True
     """Mirror every second face."""
     jitter: Jitter = field(default_factory=lambda: Jitter(0.0, 0.0, 0.0))
-    """Misalignment; faces with a margin bring real pixels for it."""
+    """Misalignment; faces with a margin have real pixels for it."""
 
     @property
     def still(self) -> bool:
-        """Whether nothing is moved."""
+        """Whether there is no misalignment."""
         return not (self.jitter.shift or self.jitter.rotation or self.jitter.scale)
 
     def apply(self, image: faces.Image, rng: np.random.Generator) -> faces.Image:
@@ -43,12 +43,12 @@ class Augment:
 
 
 class Batches:
-    """Makes the batch of a step: an epoch is one random order of all faces, less what fills no batch."""
+    """Makes the batch of a step: an epoch is one random order of all faces, without an incomplete batch."""
 
     def __init__(
         self, gallery: Gallery, batch: int, seed: int, augment: Augment, hosts: Hosts, readers: int = 0
     ) -> None:
-        """Check that there is something to learn; readers is the number of threads, 0 for one a core."""
+        """Check that the set can be trained on; readers is the number of threads, 0 for one per core."""
         if len(gallery.names) < 2:
             raise DataError(
                 f"faces: all {len(gallery)} are of {gallery.names[0]}; give at least two identities"

@@ -1,4 +1,4 @@
-"""What a teacher is to the rest of the tool: it embeds faces, and runs its last layer alone."""
+"""Interface of a teacher: it embeds faces, and runs its last layer separately."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Features:
-    """What the teacher says about N faces."""
+    """The teacher's outputs for N faces."""
 
     embedding: Floats
     """N x D, not normalised."""

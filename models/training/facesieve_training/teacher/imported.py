@@ -1,7 +1,7 @@
-"""An ONNX recognition network as teacher, cut before its last layer so that dropout masks can go there.
+"""An ONNX recognition network as teacher, cut before its last layer, where dropout masks are applied.
 
-The file is split once: the head yields the embedding, the values before the last layer and a low-level
-feature in one pass; the tail is only what follows the cut, and is cheap enough to be run once for every mask.
+The file is split once: the head gives the embedding, the values before the last layer and a low-level feature
+in one pass; the tail is the part after the cut, which is cheap enough to run once for every mask.
 """
 
 import difflib
@@ -25,13 +25,13 @@ _LAYERS = frozenset({"Gemm", "MatMul", "Conv"})
 
 @dataclass(frozen=True)
 class OnnxTeacher:
-    """Where the network is and how it wants its images."""
+    """The network's file and its input."""
 
     onnx: Path
     cut: str
-    """Name of the value before the last layer: dropout masks go here."""
+    """Name of the value before the last layer, where dropout masks are applied."""
     low: str
-    """Name of the value that serves as low-level feature."""
+    """Name of the value that is the low-level feature."""
     colour: str = "RGB"
     mean: float = 0.0
     std: float = 1.0
@@ -47,7 +47,7 @@ class Teacher:
     """The imported network, ready to run."""
 
     def __init__(self, config: OnnxTeacher, threads: int = 0) -> None:
-        """Load, split and try the network; threads 0 means one for each core."""
+        """Load, split and check the network; threads 0 means one per core."""
         self._config = config
         model = _load(config)
         self._input = _input(model, config.onnx)
@@ -63,7 +63,7 @@ class Teacher:
         self._try()
 
     def _try(self) -> None:
-        """Embed one grey image both ways, and learn the cut's shape from it."""
+        """Embed one grey image with and without the cut, compare, and store the cut's shape."""
         file, grey = self._config.onnx, np.full((max(1, self._step), SIZE, SIZE, 3), 128, np.uint8)
         try:
             embedding, cut, _ = self._head.run(self._outputs, {self._input: self._planes(grey)})
@@ -112,7 +112,7 @@ class Teacher:
 
 
 def _filled(values: Floats, batch: int) -> Floats:
-    """Add rows of zeros up to the batch that a network insists on, if it does."""
+    """Add rows of zeros up to a network's fixed batch size, if it has one."""
     short = batch - len(values)
     return np.concatenate([values, np.zeros((short, *values.shape[1:]), np.float32)]) if short > 0 else values
 
@@ -161,7 +161,7 @@ def _input(model: onnx.ModelProto, file: Path) -> str:
 def _session(model: onnx.ModelProto, threads: int, file: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Threads that spin while they wait take the processor from whoever shares the machine.
+    # Threads must not spin while they wait: other processes need the CPU.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
@@ -173,7 +173,7 @@ def _session(model: onnx.ModelProto, threads: int, file: Path) -> Any:
 
 
 def _tail(model: onnx.ModelProto, config: OnnxTeacher, output: str) -> onnx.ModelProto:
-    """Take the nodes from the cut to the output out of the network, with the weights that they use."""
+    """Extract the nodes from the cut to the output, with their weights."""
     made_by = {name: node for node in model.graph.node for name in node.output}
     weights = {tensor.name for tensor in model.graph.initializer}
     wanted, nodes = [output], []

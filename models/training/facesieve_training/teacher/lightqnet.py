@@ -1,4 +1,4 @@
-"""LightQNet (Chen et al. 2021) from its published file: others' quality network, a peer or second teacher."""
+"""LightQNet (Chen et al. 2021) from its published file: a published quality network, as score or teacher."""
 
 from collections.abc import Callable
 from pathlib import Path

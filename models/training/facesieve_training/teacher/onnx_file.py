@@ -1,8 +1,8 @@
-"""Writes a trained teacher as ONNX, so that labels, baselines and others' tools run it without Keras.
+"""Writes a trained teacher as ONNX, so that labels, baselines and other tools run it without Keras.
 
-Input `pictures`: N x 3 x 112 x 112 float, BGR, 0..255 (it scales them itself). Output `embedding`; the values
-`cut` and `low` have the names that OnnxTeacher asks for. Written node by node: the network has few kinds of
-layers, and the usual converter wants TensorFlow in older versions.
+Input `pictures`: N x 3 x 112 x 112 float, BGR, 0..255 (the network scales them). Output `embedding`; the
+values `cut` and `low` have the names for OnnxTeacher. The file is written node by node: the network has few
+kinds of layers, and the usual converter needs older versions of TensorFlow.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ def to_onnx(teacher: keras.Model) -> bytes:
     for number, layer in enumerate(backbone.layers):
         if not isinstance(layer, layers.InputLayer):
             inputs = layer.input if isinstance(layer.input, list) else [layer.input]
-            # Keras numbers its names by all layers of the process; the file must not depend on them.
+            # Keras numbers layers over the whole process; the file must not depend on these numbers.
             output = names.setdefault(id(layer.output), f"{type(layer).__name__.lower()}{number}")
             graph.layer(layer, [names[id(tensor)] for tensor in inputs], output)
     graph.layer(teacher.get_layer("feature"), [CUT], EMBEDDING)

@@ -1,4 +1,4 @@
-"""Which teacher a stage uses: an ONNX file, or the run that trained or imported one."""
+"""The teacher of a stage: an ONNX file, or the run that trained or imported one."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,9 @@ class TeacherSource:
     """Directory of a finished run of the stage teacher."""
     onnx: Path | None = None
     cut: str | None = None
-    """onnx: name of the value before the last layer; dropout masks go there."""
+    """onnx: name of the value before the last layer, where dropout masks are applied."""
     low: str | None = None
-    """onnx: name of the value that serves as low-level feature."""
+    """onnx: name of the value that is the low-level feature."""
     colour: str = "RGB"
     mean: float = 0.0
     std: float = 1.0
@@ -35,7 +35,7 @@ class TeacherSource:
         return found or self.as_onnx().faults()
 
     def as_onnx(self) -> OnnxTeacher:
-        """The teacher as a file, whichever it is: a trained one has teacher.onnx in its run's directory."""
+        """The teacher as an ONNX file; a trained one has teacher.onnx in its run's directory."""
         if self.run is not None:
             return _imported_by(self.run) or _trained_by(self.run)
         if self.onnx is None or self.cut is None or self.low is None:
@@ -44,7 +44,7 @@ class TeacherSource:
 
 
 def _imported_by(directory: Path) -> OnnxTeacher | None:
-    """The network that a run imported; None where it trained one."""
+    """The network that a run imported; None if it trained one."""
     held = directory / "config.yaml"
     if not held.is_file():
         raise DataError(
@@ -55,7 +55,7 @@ def _imported_by(directory: Path) -> OnnxTeacher | None:
     try:
         return load(held, stage.Config).teacher
     except ConfigError as error:
-        raise DataError(f"{directory}: is of no use as a run of the stage teacher: {error}") from error
+        raise DataError(f"{directory}: is not a usable run of the stage teacher: {error}") from error
 
 
 def _trained_by(directory: Path) -> OnnxTeacher:
@@ -68,7 +68,7 @@ def _trained_by(directory: Path) -> OnnxTeacher:
 
 
 def open_teacher(source: TeacherSource, threads: int = 0) -> Teacher:
-    """Load the teacher; threads limits an imported one's, 0 means one for each core."""
+    """Load the teacher; threads: of an imported one, 0 means one per core."""
     if source.run is None or _imported_by(source.run):
         return imported.Teacher(source.as_onnx(), threads)
     from facesieve_training.teacher import trained

@@ -1,4 +1,4 @@
-"""A teacher that the stage `teacher` trained, run by Keras: on a GPU host it labels at the GPU's speed."""
+"""A teacher that the stage `teacher` trained, run by Keras, on a GPU if there is one."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class Teacher:
             raise DataError(f"{file}: is missing; give the directory of a finished run of the stage teacher")
         try:
             self._model = keras.saving.load_model(file, compile=False)
-        except Exception as error:  # Keras passes on whatever its parts raise
+        except Exception as error:  # Keras raises arbitrary exceptions
             raise DataError(f"{file}: cannot be loaded: {error}; train the teacher again") from error
         last = self._model.get_layer("feature")
         self._kernel, self._bias = [keras.ops.convert_to_numpy(w) for w in last.weights]
@@ -33,7 +33,7 @@ class Teacher:
 
     def __call__(self, images: Image) -> Features:
         """Embed N x 112 x 112 x 3 aligned faces, BGR uint8."""
-        # One size of batch is one compilation: fewer images than ever before ride in a full batch.
+        # Smaller batches are padded to the largest one so far: each size needs a compilation.
         self._batch = max(self._batch, len(images))
         batch = np.zeros((self._batch, *images.shape[1:]), np.uint8)
         batch[: len(images)] = images

@@ -1,4 +1,4 @@
-"""How well a network recognises: accuracy on pairs by ten folds, the protocol of LFW (view 2)."""
+"""Verification accuracy of a network on pairs in ten folds: the protocol of LFW (view 2)."""
 
 import itertools
 import logging
@@ -28,19 +28,19 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Verify:
-    """Pairs of faces that nobody was trained on."""
+    """Pairs of faces of people outside the training set."""
 
     faces: Path
     """Directory of faces by identity, or one that `prepare` wrote."""
     pairs: Path | None = None
-    """LFW's pairs.txt; none where `prepare` has kept the protocol beside the faces."""
+    """LFW's pairs.txt; null to use the protocol that `prepare` wrote beside the faces."""
 
 
 class Verifier:
-    """The pairs, found among the faces; made once, asked after every epoch."""
+    """The pairs with their faces; created once, called after every epoch."""
 
     def __init__(self, config: Verify) -> None:
-        """Read the protocol and find its faces; pairs that lack one are left out, and counted in the log."""
+        """Read the protocol and find its faces; pairs with a missing face are left out and logged."""
         self._gallery: Gallery = open_gallery(config.faces)
         known = {key: row for row, key in enumerate(self._gallery.keys)}
         listed = list(_pairs(config))
@@ -73,8 +73,8 @@ class Verifier:
 
 
 def accuracy(similarity: NDArray[np.float64], mated: Bools) -> tuple[float, float]:
-    """Mean and standard error, over ten folds in order, of the accuracy at the threshold best on the other
-    nine.
+    """Mean and standard error, over ten folds in order, of the accuracy at the best threshold of the
+    other nine.
     """
     accuracies = []
     for held in np.array_split(np.arange(len(mated)), min(_FOLDS, len(mated))):
@@ -87,10 +87,10 @@ def accuracy(similarity: NDArray[np.float64], mated: Bools) -> tuple[float, floa
 
 
 def best_threshold(similarity: NDArray[np.float64], mated: Bools) -> float:
-    """Threshold with the most right answers, halfway between two similarities; the lowest of equals."""
+    """Threshold with the most correct decisions, halfway between two similarities; the lowest of equals."""
     order = np.argsort(similarity)
     values, is_mated = similarity[order], mated[order]
-    # Right answers when the first k are called non-mated; a threshold cannot part equal values.
+    # Correct decisions when the first k are non-mated; a threshold cannot separate equal values.
     right = (
         np.concatenate([[0], np.cumsum(~is_mated)])
         + is_mated.sum()

@@ -1,12 +1,11 @@
-"""FaceQnet's recipe (Hernandez-Ortega et al. 2019): likeness to the person's best image, regressed.
+"""FaceQnet's recipe (Hernandez-Ortega et al. 2019): regression of the similarity to the person's best image.
 
-1. Of each person the image that best meets ICAO-like measures is taken as the reference (scorers/icao.py).
-2. The label of every other image is its likeness to the reference by the teacher, cosine scaled to 0..1.
-3. Two dense layers on the frozen teacher's features, its values before the last layer, are trained on the
-labels:
-   FaceQnet too keeps a recognition network and trains new layers only.
+1. The reference of each person is the image with the best ICAO-like measures (scorers/icao.py).
+2. The label of every other image is the cosine of its and the reference's embedding, scaled to 0..1.
+3. Two dense layers on the frozen teacher's values before the last layer are trained on the labels; FaceQnet,
+   too, trains new layers on a recognition network.
 
-The teacher is never the matcher, and the training faces never those judged.
+The teacher must not be the matcher, and the training faces must not be those under evaluation.
 """
 
 import dataclasses
@@ -31,13 +30,13 @@ from facesieve_training.teacher.imported import OnnxTeacher, Teacher
 
 Floats = NDArray[np.float32]
 
-# Labels that the recipe needs to learn anything at all.
+# Least number of labels.
 _LEAST = 100
 
 
 @dataclass(frozen=True)
 class _Features:
-    """The teacher's embedding, the values before its last layer, and the ICAO-like measures, in a row."""
+    """The teacher's embedding, the values before its last layer, and the ICAO-like measures, concatenated."""
 
     teacher: OnnxTeacher
     name: str = "FaceQnet, features"
@@ -60,13 +59,13 @@ class _Features:
 
 @dataclass(frozen=True)
 class FaceQnet(Scorer):
-    """Trained once on faces with identities, then a score of any face."""
+    """A score that is trained on faces with identities."""
 
     teacher: OnnxTeacher
     faces: Path
     """Training faces by identity: a directory, or shards."""
     identities: int | None = None
-    """Only the first so many."""
+    """Number of identities, the first ones; None for all."""
     epochs: int = 20
     hidden: int = 32
     seed: int = 1

@@ -1,4 +1,4 @@
-"""Measures of a portrait in the spirit of ICAO 9303 and ISO/IEC 29794-5: which image is a person's best."""
+"""Measures of a portrait after ICAO 9303 and ISO/IEC 29794-5, to select a person's best image."""
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ def measure(face: Image) -> NDArray[np.float64]:
 
 
 def compliance(measures: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean rank, 0 to 1, of each face (rows) over the measures: none outweighs another by its unit."""
+    """Mean rank, 0 to 1, of each face (row) over the measures, independent of their units."""
     ranks = np.argsort(np.argsort(measures, axis=0, kind="stable"), axis=0, kind="stable")
     mean: NDArray[np.float64] = ranks.mean(axis=1) / max(len(measures) - 1, 1)
     return mean

@@ -1,4 +1,4 @@
-"""Landmarks of faces that fill their image, by a detector that wants room around a face."""
+"""Landmarks of faces that fill their image, by a detector that needs a border around a face."""
 
 from pathlib import Path
 

@@ -3,7 +3,7 @@
 A fold is a table with tabs and a heading: user_id, original_image, face_id, age, gender, x, y, dx, dy,
 tilt_ang, fiducial_yaw_angle, fiducial_score. The image of a row is
 faces/USER/coarse_tilt_aligned_face.FACE.IMAGE or aligned/USER/landmark_aligned_face.FACE.IMAGE. face_id
-numbers the people (2,284 of them), so user and face_id together are the identity; a person met by two
+numbers the people (2,284 of them); user and face_id together are the identity, so that a person of two
 photographers counts as two.
 """
 
@@ -19,7 +19,7 @@ _KINDS = (("faces", "coarse_tilt_aligned_face"), ("aligned", "landmark_aligned_f
 
 
 class Adience(Source):
-    """The rows of the folds, sorted by identity; `faces` rather than `aligned` where both are there."""
+    """The rows of the folds, sorted by identity; `faces` is preferred to `aligned`."""
 
     def __init__(self, root: Path) -> None:
         """Take the directory with the folds and the images."""
@@ -29,7 +29,7 @@ class Adience(Source):
             raise DataError(f"{root}: holds neither faces/ nor aligned/, Adience's images")
 
     def entries(self) -> Iterator[Entry]:
-        """All images; a row whose image is missing counts as an empty one, so that it is reported."""
+        """All images; a row with a missing image gives an empty entry, so that it is reported."""
         folds = sorted(self.root.glob("fold_[0-9]_data.txt"))
         if not folds:
             raise DataError(f"{self.root}: holds no fold_N_data.txt")

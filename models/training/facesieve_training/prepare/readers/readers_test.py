@@ -144,7 +144,7 @@ class Evil:
 
 def test_verification_runs_no_code(tmp_path: Path) -> None:
     path = write(tmp_path / "evil.bin", pickle.dumps(([Evil()], [True])))
-    with pytest.raises(DataError, match="is no verification set: it asks for pathlib"):
+    with pytest.raises(DataError, match="is no verification set: it needs pathlib"):
         list(Verification(path).entries())
 
 

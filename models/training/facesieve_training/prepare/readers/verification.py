@@ -1,10 +1,10 @@
 """InsightFace's verification sets (lfw.bin, cfp_fp.bin, agedb_30.bin): a pickle of (images, issame).
 
-Images are encoded, as bytes or arrays of uint8, two for each of the flags. A pickle can run any code when
-it is loaded, so only what such a file needs is let through: lists, bytes, numbers and NumPy arrays of bytes.
+Images are encoded, as bytes or arrays of uint8, two for each of the flags. Loading a pickle can run any code,
+so only the types of such a file are allowed: lists, bytes, numbers and NumPy arrays of bytes.
 
-The set knows pairs and no people, so each mated pair is taken for a person of its own, and so is each image
-of a non-mated pair: judge it on its pairs.
+The set has pairs and no people: each mated pair and each image of a non-mated pair is an identity. Evaluate
+it on its pairs.
 """
 
 import pickle
@@ -35,7 +35,7 @@ class _Restricted(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(
-                f"it asks for {module}.{name}, which a verification set does not need"
+                f"it needs {module}.{name}, which a verification set does not contain"
             )
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
@@ -72,7 +72,7 @@ class Verification(Source):
             yield Pair(self._key(i, 0, mated), self._key(i, 1, mated), mated)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the images behind: each worker reads the file itself."""
+        """State for pickling, without the images: each worker reads the file itself."""
         return {name: value for name, value in self.__dict__.items() if name != "_held"}
 
     @staticmethod
@@ -93,6 +93,6 @@ class Verification(Source):
             raise DataError(f"{self.root}: is no verification set: {error}") from error
         if len(encoded) != 2 * len(flags):
             raise DataError(
-                f"{self.root}: has {len(encoded)} images for {len(flags)} pairs; two for each are wanted"
+                f"{self.root}: has {len(encoded)} images for {len(flags)} pairs; each pair needs two"
             )
         return encoded, flags
