@@ -43,7 +43,7 @@ def test_a_run_directory_that_cannot_be_created_is_an_error(
 
 
 def test_a_directory_without_a_run_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The configuration of another stage's run, which only the stage itself reads."""
+    """The configuration of another stage's run, which only that stage reads."""
     (tmp_path / "config.yaml").write_text("nothing: 1\n")
     given = [f"student={tmp_path}", f"matcher.file={tmp_path / 'config.yaml'}"]
     arguments = ["export", "--run", str(tmp_path / "run"), *(p for g in given for p in ("--set", g))]

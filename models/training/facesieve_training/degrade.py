@@ -22,7 +22,7 @@ class Span:
     high: float
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if 0 <= self.chance <= 1 else [f"chance: {self.chance} is not between 0 and 1"]
         return found if self.low <= self.high else [*found, f"low: {self.low} is above high ({self.high})"]
 
@@ -73,7 +73,7 @@ class Degradation:
     """Factor of the jitter, for landmarks of very low accuracy."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         return [] if 0 <= self.spared <= 1 else [f"spared: {self.spared} is not between 0 and 1"]
 
 

@@ -31,7 +31,7 @@ class Distribute:
     """Address of a Ray cluster (`auto`, `ray://host:10001`); null starts Ray on this machine for this run."""
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         faults = [f"workers: must be 0 or more, not {self.workers}"] if self.workers < 0 else []
         if self.address and not self.workers:
             faults.append("address: needs workers, the number of Ray workers to use")

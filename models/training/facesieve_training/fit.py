@@ -43,7 +43,7 @@ class Optimiser:
     """Steps in which the rate rises from 0."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [
             f"{n}: {v} must be above 0" for n, v in (("rate", self.rate), ("every", self.every)) if v <= 0
         ]

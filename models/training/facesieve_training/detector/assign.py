@@ -22,7 +22,7 @@ class AssignConfig:
     least_cells: float = 0.75
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         if len(self.smallest) != len(STRIDES) or len(self.largest) != len(STRIDES):
             return [f"smallest, largest: must have one value for each of the strides {STRIDES}"]
         return []

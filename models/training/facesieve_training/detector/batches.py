@@ -60,7 +60,7 @@ class TrainConfig:
     rounds: RoundsConfig = field(default_factory=RoundsConfig)
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         wrong = [f"{n}: must be positive" for n in ("batch", "threads") if getattr(self, n) < 1]
         wrong += ["steps: is below 0"] if self.steps < 0 else []
         wrong += ["imitation_steps: is below 1"] if self.imitation_steps < 1 else []

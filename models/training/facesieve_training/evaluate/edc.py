@@ -94,7 +94,9 @@ class Discard:
         return rates
 
     def fnmr(self, errors: Bools, fractions: Floats, weights: Floats | None = None) -> Floats:
-        """FNMR after dropping each fraction (0 to 1) of the pairs; `errors` says which pairs do not match."""
+        """FNMR after dropping each fraction (0 to 1) of the pairs; `errors` marks the pairs that do not
+        match.
+        """
         held, pairs = self._masses(errors, weights)
         return self._rates(held, pairs, np.floor(np.asarray(fractions) * pairs[-1] + _SLACK))
 

@@ -27,7 +27,7 @@ class Network:
     std: list[float] | None = None
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         faults = []
         for name in ("mean", "std"):
             values = getattr(self, name)

@@ -60,7 +60,7 @@ class Config:
     distribute: Distribute = field(default_factory=Distribute)
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         faults = []
         for i, score in enumerate(self.scores):
             if score.needs_teacher() and self.teacher is None:

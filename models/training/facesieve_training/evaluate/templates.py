@@ -43,7 +43,7 @@ class Templates:
         strange = np.flatnonzero(identity[of] != gallery.identity)
         if len(strange):
             raise DataError(f"template {names[of[strange[0]]]} holds faces of two people; fix its tables")
-        # An image of an unknown medium is a medium by itself.
+        # An image of an unknown medium counts as a separate medium.
         media = [m or f"\0{row}" for row, m in enumerate(gallery.media)]
         _, medium = np.unique([f"{t}\0{m}" for t, m in zip(of, media, strict=True)], return_inverse=True)
         return cls(names.tolist(), identity, of.astype(np.int64), medium.astype(np.int64))

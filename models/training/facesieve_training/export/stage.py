@@ -54,7 +54,7 @@ class Config:
     """Directory of decoded images, usually the student's; null makes them on access."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.knots >= 2 else [f"knots: {self.knots} is below 2"]
         if self.weights is not None and sum(self.weights.values()) <= 0:
             found.append("weights: have the sum 0; give one label a weight above 0")

@@ -47,7 +47,7 @@ class Masks:
     """Scale the embeddings to length 1 before their distances, as SER-FIQ does."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.count >= 2 else [f"count: {self.count} masks make no pair; take at least 2"]
         return found if 0 < self.rate < 1 else [*found, f"rate: {self.rate} is not between 0 and 1"]
 
@@ -90,7 +90,7 @@ class Config:
     distribute: Distribute = field(default_factory=Distribute)
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [f"{n}: {getattr(self, n)} is below 1" for n in ("shard", "batch") if getattr(self, n) < 1]
         return found if 0 <= self.variants < 128 else [*found, f"variants: {self.variants} is not in 0..127"]
 

@@ -42,7 +42,7 @@ class MobileFaceConfig:
         return [next(sampling) if stride == 2 else 1 for stride in STRIDES]
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [f"{name}: must be above 0" for name in ("stem", "last") if getattr(self, name) < 1]
         least = [1 if stride == 2 else 0 for stride in STRIDES]
         if len(self.hidden) != len(STRIDES) or any(h < m for h, m in zip(self.hidden, least, strict=False)):

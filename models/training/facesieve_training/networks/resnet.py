@@ -42,7 +42,7 @@ class NetworkConfig:
     """Invariance to mirroring, see `mirror`."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         known = ", ".join(map(str, BLOCKS))
         found = [] if self.depth in BLOCKS else [f"depth: {self.depth} is none of {known}"]
         stems = (4, 6, 8) if self.mirror else (3, 5, 7)

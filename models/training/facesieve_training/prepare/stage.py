@@ -50,7 +50,7 @@ class SourceConfig:
     """lfw: pairs.txt."""
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         return ["protocol: only lfw takes one"] if self.protocol and self.kind != "lfw" else []
 
     def aligned(self) -> How:
@@ -95,7 +95,7 @@ class Config:
         return self.align or self.source.aligned()
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         faults = []
         if self.how() == "detect" and self.detector is None:
             faults.append("detector: align: detect needs one, an ONNX or .tflite file")

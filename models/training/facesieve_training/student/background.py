@@ -40,7 +40,7 @@ class Background:
     degradation: Degradation = field(default_factory=Degradation)
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.cuts >= 1 else [f"cuts: {self.cuts} is below 1"]
         return found if 0 < self.share < 1 else [*found, f"share: {self.share} is not between 0 and 1"]
 

@@ -34,7 +34,7 @@ class Phase:
     optimiser: Optimiser = field(default_factory=Optimiser)
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         return [] if self.epochs > 0 else [f"epochs: {self.epochs} must be above 0"]
 
 

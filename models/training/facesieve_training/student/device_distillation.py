@@ -45,7 +45,7 @@ class DeviceDistillation:
     """Steps between checkpoints."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         counts = ("steps", "batch", "save_every")
         found = [f"{n}: {getattr(self, n)} is below 1" for n in counts if getattr(self, n) < 1]
         if not 0 <= self.warm_up < self.steps:

@@ -54,7 +54,7 @@ class Change:
     """Probability of a motion blur of 3 to 21 pixels."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         chances = ("two", "grey", "coarse", "covered", "smeared")
         found = [f"{n}: {getattr(self, n)} is not in 0..1" for n in chances if not 0 <= getattr(self, n) <= 1]
         spans = ("rotation", "scale", "shift", "contrast", "brightness")
@@ -69,7 +69,7 @@ class Distillation(Change):
     """Share of the images of a batch."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = super().faults()
         return found if 0 <= self.blends <= 1 else [f"blends: {self.blends} is not in 0..1", *found]
 

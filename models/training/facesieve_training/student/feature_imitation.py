@@ -44,7 +44,7 @@ class FeatureImitation:
     rate: float = 0.002
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         return [
             f"{n}: {getattr(self, n)} is below 1"
             for n in ("images", "steps", "batch")

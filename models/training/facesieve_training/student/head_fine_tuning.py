@@ -46,7 +46,7 @@ class HeadFineTuning:
     """Weight of the squared distance of the predictions for an image and its mirror image from their mean."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         counts = ("images", "epochs", "batch")
         found = [f"{n}: {getattr(self, n)} is below 1" for n in counts if getattr(self, n) < 1]
         found += [] if 0 <= self.empty < 1 else [f"empty: {self.empty} is not in 0..1"]

@@ -36,7 +36,7 @@ class StudentConfig:
     """A MobileFaceNet instead of the residual network."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.labels else ["labels: must name at least one"]
         found += [f"length: {self.length} is below 0"] if self.length < 0 else []
         if self.mobileface and self.network.mirror:

@@ -89,7 +89,7 @@ class Config:
     """Steps between checkpoints."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.phases or self.initial else ["phases: must have at least one without initial"]
         found += [
             f"{n}: {getattr(self, n)} is below 1"

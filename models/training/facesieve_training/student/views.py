@@ -22,7 +22,7 @@ class Views:
     """Weight of the squared distance of a view's prediction from the mean over all views."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.count >= 1 else [f"count: {self.count} is below 1"]
         found += [] if self.shift >= 0 else [f"shift: {self.shift} is below 0"]
         return found if 0 <= self.light < 1 else [*found, f"light: {self.light} is not in 0..1"]

@@ -37,7 +37,7 @@ class OnnxTeacher:
     std: float = 1.0
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.onnx.is_file() else [f"onnx: {self.onnx} is no file"]
         found += [] if self.colour in ("RGB", "BGR") else [f"colour: {self.colour!r} is neither RGB nor BGR"]
         return found if self.std > 0 else [*found, f"std: {self.std} must be above 0"]

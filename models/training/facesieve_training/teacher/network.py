@@ -25,7 +25,7 @@ class Head:
     """arcface: scale of the cosines."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if 0 <= self.margin < 1.5 else [f"margin: {self.margin} is not an angle in 0..1.5"]
         return found if self.scale > 0 else [*found, f"scale: {self.scale} must be above 0"]
 
@@ -41,7 +41,7 @@ class TeacherNetwork:
     head: Head = field(default_factory=Head)
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.feature > 0 else [f"feature: {self.feature} must be above 0"]
         return found if 0 <= self.dropout < 1 else [*found, f"dropout: {self.dropout} is not in 0..1"]
 

@@ -26,7 +26,7 @@ class TeacherSource:
     std: float = 1.0
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         if (self.run is None) == (self.onnx is None):
             return ["run: give either run, the directory of a trained teacher, or onnx, a network's file"]
         if self.onnx is None:

@@ -58,7 +58,7 @@ class Config:
     """Pairs for evaluation after each epoch."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = []
         if self.faces is None and self.teacher is None:
             found.append("faces: is required to train a teacher (or import one with teacher.onnx)")

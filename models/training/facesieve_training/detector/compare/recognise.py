@@ -47,7 +47,7 @@ class RecogniseConfig:
     fmr: float = 1e-3
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         wrong = [f"scales: {scale:g} is outside 0 to 1" for scale in self.scales if not 0 < scale <= 1]
         return wrong + ([] if 0 < self.fmr < 1 else [f"fmr: {self.fmr:g} is outside 0 to 1"])
 

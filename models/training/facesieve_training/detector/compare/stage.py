@@ -65,12 +65,12 @@ class Config:
     rates: tuple[float, ...] = (0.01, 0.001)
     """Rates of false faces per image at which recall is reported."""
     cameras: tuple[float, ...] = (2.0, 3.0)
-    """Widths of a camera's frames in units of the input's width, each with views of its own."""
+    """Widths of a camera's frames in units of the input's width, each with separate views."""
     frame_scales: tuple[float, ...] = (0.5, 1.0)
     """Scales at which the teacher runs on the frames of recordings."""
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         names = [peer.name for peer in self.peers]
         wrong = [] if len(names) >= 2 else ["peers: must be two at least"]
         wrong += [f"cameras: {times:g} is below 1" for times in self.cameras if not times >= 1]

@@ -63,7 +63,7 @@ class Config:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         return ["loss.distil: the teacher's maps of such squares are unusable; set it to 0"] * (
             self.loss.distil > 0
         )

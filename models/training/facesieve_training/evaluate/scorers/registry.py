@@ -48,7 +48,7 @@ class ScoreConfig:
     """faceqnet: passes over the training faces."""
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         faults = []
         if self.kind in _NEEDS_FILE and self.file is None:
             faults.append(f"file: {self.kind} needs one")

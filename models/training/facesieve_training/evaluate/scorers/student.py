@@ -1,4 +1,4 @@
-"""Our own student: an int8 network with its manifest, scored as the daemon scores."""
+"""The student network: int8 with its manifest, decoded as in the daemon."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

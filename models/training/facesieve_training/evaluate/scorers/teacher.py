@@ -1,4 +1,4 @@
-"""Scores that a recognition network gives by itself: SER-FIQ, and the length of its embedding."""
+"""Scores from a recognition network without training: SER-FIQ, and the length of its embedding."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ BATCH = 32
 
 
 def teacher_digest(config: OnnxTeacher) -> str:
-    """Text that changes whenever the teacher's answers would."""
+    """Text that changes whenever the teacher's outputs would."""
     return f"{file_digest(config.onnx)} {config.cut} {config.low} {config.colour} {config.mean} {config.std}"
 
 
