@@ -163,8 +163,8 @@ def variables(model: keras.Model) -> list[Any]:
     """Weights, random states and the optimiser's variables of a compiled model, each once."""
     metrics = {id(v) for v in model.metrics_variables}
     own = [v for v in model.variables if id(v) not in metrics]
-    held = {id(v) for v in own}
-    return own + [v for v in model.optimizer.variables if id(v) not in held]
+    own_ids = {id(v) for v in own}
+    return own + [v for v in model.optimizer.variables if id(v) not in own_ids]
 
 
 class _Tick(keras.callbacks.Callback):  # type: ignore[misc]
@@ -208,14 +208,14 @@ class State:
     def load(self, step: int) -> None:
         """Restore every variable to its value after that step."""
         variables = self._variables
-        with np.load(self._path(step)) as held:
-            if len(held.files) != len(variables):
+        with np.load(self._path(step)) as saved:
+            if len(saved.files) != len(variables):
                 raise RunError(
-                    f"{self._path(step)}: holds {len(held.files)} variables, the network {len(variables)}; "
+                    f"{self._path(step)}: holds {len(saved.files)} variables, the network {len(variables)}; "
                     "was it written by another version? start a new run"
                 )
             for i, variable in enumerate(variables):
-                value = held[f"v{i}"]
+                value = saved[f"v{i}"]
                 if value.shape != tuple(variable.shape):
                     raise RunError(
                         f"{self._path(step)}: {variable.path} has shape {value.shape}, "

@@ -69,8 +69,8 @@ def train(
 
 
 def weights(directory: Path) -> list[np.ndarray]:
-    with np.load(directory / "checkpoint" / LAST) as held:
-        return [held[name] for name in held.files]
+    with np.load(directory / "checkpoint" / LAST) as archive:
+        return [archive[name] for name in archive.files]
 
 
 def program(directory: Path, *more: str, **variables: str) -> "subprocess.Popen[bytes]":

@@ -67,29 +67,31 @@ class Run:
         Raises RunError when the directory holds a run and resume is not set, when there is no run to resume,
         and when the configuration differs from that of the run: the result would belong to neither.
         """
-        held = directory / "config.yaml"
+        config_file = directory / "config.yaml"
         if resume:
-            cls._check_same(held, config)
+            cls._check_same(config_file, config)
             meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
             return cls(directory, meta, True)
-        if held.exists():
+        if config_file.exists():
             raise RunError(
                 f"{directory} already holds a run; resume it (--resume) or choose another directory (--run)"
             )
         directory.mkdir(parents=True, exist_ok=True)
         run = cls(directory, _provenance(stage, config), False)
         run.save_meta()
-        write_atomic(held, configuration.dump(config))
+        write_atomic(config_file, configuration.dump(config))
         return run
 
     @staticmethod
-    def _check_same(held: Path, config: Any) -> None:
-        if not held.exists():
-            raise RunError(f"{held.parent} holds no run to resume; start it without --resume")
-        old, new = yaml.safe_load(held.read_text(encoding="utf-8")), configuration.plain(config)
+    def _check_same(config_file: Path, config: Any) -> None:
+        if not config_file.exists():
+            raise RunError(f"{config_file.parent} holds no run to resume; start it without --resume")
+        old, new = yaml.safe_load(config_file.read_text(encoding="utf-8")), configuration.plain(config)
         different = sorted(_differences(old, new, ""))
         if different:
-            raise RunError(f"{held.parent} was started with other values; differing: {', '.join(different)}")
+            raise RunError(
+                f"{config_file.parent} was started with other values; differing: {', '.join(different)}"
+            )
 
     @property
     def checkpoint(self) -> Path:

@@ -31,9 +31,9 @@ def scorer(request: pytest.FixtureRequest) -> Scorer:
 
 def people(data: Path, count: int) -> list[Image]:
     """Images with margin, one per person."""
-    known = FaceSet(data / "faces" / "lfw")
-    chosen = np.linspace(0, len(known.identities) - 1, count).astype(int)
-    return [read(known.faces(known.identities[i])[0].path) for i in chosen]
+    face_set = FaceSet(data / "faces" / "lfw")
+    chosen = np.linspace(0, len(face_set.identities) - 1, count).astype(int)
+    return [read(face_set.faces(face_set.identities[i])[0].path) for i in chosen]
 
 
 @pytest.fixture(scope="module")

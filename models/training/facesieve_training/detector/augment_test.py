@@ -61,15 +61,15 @@ def test_backgrounds_show_hard_negatives_at_the_size_of_a_face() -> None:
     data = cv2.imencode(".png", image)[1].tobytes()
     item = dataclasses.replace(labelled(), data=data, hard_negatives=box)
 
-    def seen(hard_negatives: float) -> np.ndarray:
+    def marked_areas(hard_negatives: float) -> np.ndarray:
         config = AugmentConfig(size=64, negative=1, hard_negatives=hard_negatives, rotation=0)
         made = [Mosaic([item], config).make(np.random.default_rng(k), camera=False) for k in range(40)]
         return np.array([((d.image[..., 1] > 230) & (d.image[..., 0] < 30)).sum() for d in made])
 
-    sides = np.sqrt(seen(1.0))
+    sides = np.sqrt(marked_areas(1.0))
     assert (sides > 5).mean() > 0.9
     assert sides.max() < 64
-    assert (seen(0.0) > 25).mean() < (sides > 5).mean() - 0.2
+    assert (marked_areas(0.0) > 25).mean() < (sides > 5).mean() - 0.2
 
 
 def test_labels_stay_on_the_face() -> None:

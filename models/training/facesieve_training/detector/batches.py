@@ -152,8 +152,8 @@ def teacher_maps(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
     overlap separates faces from background.
     """
     maps = teacher.maps(drawn.clean)
-    known = around(np.concatenate([drawn.faces, drawn.ignored]), drawn.clean.shape[:2])
-    for level, covered in zip(maps, known, strict=True):
+    covered_maps = around(np.concatenate([drawn.faces, drawn.ignored]), drawn.clean.shape[:2])
+    for level, covered in zip(maps, covered_maps, strict=True):
         level[..., 1] *= covered
     return maps
 

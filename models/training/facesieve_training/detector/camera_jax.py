@@ -45,13 +45,13 @@ def take(images: Array, key: Array, clean: float) -> Array:
     def chosen(chance: float, which: int) -> Array:
         return (taken & (random.uniform(keys[which], (count,)) < chance))[:, None, None, None]
 
-    seen = images.astype(jnp.float32)
-    seen = jnp.where(chosen(camera.TONED, 1), _toned(seen, keys[2]), seen)
-    seen = jnp.where(chosen(camera.BLURRED, 3), blurred(seen, _kernels(keys[4], count)), seen)
+    recorded = images.astype(jnp.float32)
+    recorded = jnp.where(chosen(camera.TONED, 1), _toned(recorded, keys[2]), recorded)
+    recorded = jnp.where(chosen(camera.BLURRED, 3), blurred(recorded, _kernels(keys[4], count)), recorded)
     deviation = _drawn(keys[5], count, camera.DEVIATION) * chosen(camera.NOISY, 6)
-    seen = jnp.clip(jnp.round(seen + deviation * random.normal(keys[7], seen.shape)), 0, 255)
+    recorded = jnp.clip(jnp.round(recorded + deviation * random.normal(keys[7], recorded.shape)), 0, 255)
     quality = random.randint(keys[8], (count,), *camera.QUALITY)
-    return jnp.where(chosen(camera.COMPRESSED, 9), compressed(seen, quality), seen)
+    return jnp.where(chosen(camera.COMPRESSED, 9), compressed(recorded, quality), recorded)
 
 
 def _drawn(key: Array, count: int, between: tuple[float, float], channels: int = 1) -> Array:

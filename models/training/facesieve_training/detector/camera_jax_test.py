@@ -55,11 +55,11 @@ def _rms(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize("quality", [20, 50, 89])
 def test_compression_does_what_jpeg_does(quality: int, images: np.ndarray, there: There) -> None:
     result = there("compressed", images.astype(np.float32), np.full(4, quality))
-    for image, seen in zip(images, result, strict=True):
+    for image, recorded in zip(images, result, strict=True):
         file = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         jpeg = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))
-        assert _rms(seen, image) == pytest.approx(_rms(jpeg, image), rel=0.25)
-        assert _rms(seen, jpeg) < 0.75 * _rms(jpeg, image)
+        assert _rms(recorded, image) == pytest.approx(_rms(jpeg, image), rel=0.25)
+        assert _rms(recorded, jpeg) < 0.75 * _rms(jpeg, image)
 
 
 def test_blur_is_opencvs(images: np.ndarray, there: There) -> None:
@@ -68,8 +68,8 @@ def test_blur_is_opencvs(images: np.ndarray, there: There) -> None:
     kernels[1:, 2:5, 2:5] = 1 / 9
     result = there("blurred", images.astype(np.float32), kernels)
     np.testing.assert_array_equal(result[0], images[0])
-    for image, seen in zip(images[1:], result[1:], strict=True):
-        assert np.abs(cv2.blur(image, (3, 3)) - seen).max() <= 1
+    for image, recorded in zip(images[1:], result[1:], strict=True):
+        assert np.abs(cv2.blur(image, (3, 3)) - recorded).max() <= 1
 
 
 def test_changes_are_as_strong_as_the_other_cameras(images: np.ndarray, there: There) -> None:
@@ -78,7 +78,7 @@ def test_changes_are_as_strong_as_the_other_cameras(images: np.ndarray, there: T
     rng = np.random.default_rng(2)
     here = [_rms(camera.degrade(image, rng), image) for image in many]
     result = there("take", many, 2, 0.0)
-    apart = [_rms(seen, image) for seen, image in zip(result, many, strict=True)]
+    apart = [_rms(recorded, image) for recorded, image in zip(result, many, strict=True)]
     assert np.mean(apart) == pytest.approx(np.mean(here), rel=0.15)
     assert np.std(apart) == pytest.approx(np.std(here), rel=0.25)
     np.testing.assert_array_equal(result, np.round(np.clip(result, 0, 255)))
@@ -88,5 +88,5 @@ def test_the_share_of_clean_images_is_the_configured_one(images: np.ndarray, the
     many = np.tile(images, (64, 1, 1, 1))
     np.testing.assert_array_equal(there("take", many, 1, 1.0), many)
     result = there("take", many, 1, 0.4)
-    share = np.mean([(seen == image).all() for seen, image in zip(result, many, strict=True)])
+    share = np.mean([(recorded == image).all() for recorded, image in zip(result, many, strict=True)])
     assert 0.35 < share < 0.65  # the degradation leaves some images unchanged

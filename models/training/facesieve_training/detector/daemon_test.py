@@ -52,11 +52,11 @@ def test_faces_are_where_the_daemon_finds_them(
         found = np.array([refine(refiner, image, face) for face in first], np.float32)
         found = found.reshape(-1, codec.COLUMNS)
         here = [line for line in lines if line["file"] == file]
-        seen = np.array([[*line["box"], *np.ravel(line["landmarks"])] for line in here], np.float32)
-        apart += [_nearest(face, found) for face in seen]
+        reported = np.array([[*line["box"], *np.ravel(line["landmarks"])] for line in here], np.float32)
+        apart += [_nearest(face, found) for face in reported]
         wanted = _inside(found, image) & (found[:, 14] >= score + 0.01)
         for face in found[wanted]:
-            assert _nearest(face[:14], seen) <= TOLERANCE, f"{file}: the daemon misses {face}"
+            assert _nearest(face[:14], reported) <= TOLERANCE, f"{file}: the daemon misses {face}"
         by_refinement += int((wanted & (first[:, 14] < score)).sum())
     print(f"{len(apart)} faces, {by_refinement} by refinement; at most {max(apart):.4f} pixels apart")
     assert max(apart) <= TOLERANCE

@@ -47,10 +47,10 @@ def find(items: Sequence[Labelled], config: HardNegativesConfig) -> list[Labelle
     except DataError as error:
         raise DataError(f"{config.detector}: is no detector; fix hard_negatives.detector: {error}") from error
     bar = tqdm(items, desc="hard negatives", unit="image", disable=None)
-    known = [dataclasses.replace(item, hard_negatives=_hard_negatives(item, detect, config)) for item in bar]
-    places = [len(item.hard_negatives) for item in known]
+    mined = [dataclasses.replace(item, hard_negatives=_hard_negatives(item, detect, config)) for item in bar]
+    places = [len(item.hard_negatives) for item in mined]
     log.info("%d places in %d images are hard negatives", sum(places), np.count_nonzero(places))
-    return known
+    return mined
 
 
 def _hard_negatives(item: Labelled, detect: Detect, config: HardNegativesConfig) -> FloatArray:

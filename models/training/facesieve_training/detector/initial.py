@@ -37,7 +37,7 @@ def load_tflite(model: keras.Model, path: Path) -> None:
 
 def of_layer(stored: Sequence[exported.Weights], name: str) -> exported.Weights:
     """An exported network's weights of the layer of this name; ValueError when it has none."""
-    found = [held for held in stored if re.fullmatch(rf"{name}(_\d+)?", held.name)]
+    found = [weights for weights in stored if re.fullmatch(rf"{name}(_\d+)?", weights.name)]
     if len(found) != 1:
         raise ValueError(f"it has no convolution {name}")
     return found[0]

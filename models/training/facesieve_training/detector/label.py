@@ -148,7 +148,7 @@ def _read_cache(path: Path, key: str) -> list[Labelled] | None:
         spans = [slice(end - size, end) for end, size in zip(ends, stored["sizes"], strict=True)]
         shapes = stored["shapes"].tolist()
     rows = zip(header["names"], spans, shapes, faces, header["held"], strict=True)
-    return [Labelled(name, data[span], w, h, found, held) for name, span, (w, h), found, held in rows]
+    return [Labelled(name, data[span], w, h, found, held_out) for name, span, (w, h), found, held_out in rows]
 
 
 def cache_key(config: LabelConfig) -> str:

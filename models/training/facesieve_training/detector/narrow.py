@@ -38,7 +38,9 @@ def widths(path: Path) -> NetworkConfig:
     """The widths of an exported detector (.tflite); ValueError when it is none."""
     stored = exported.read(path.read_bytes())
     stem, stage4, width = (len(of_layer(stored, name).bias) for name in ("stem", "stage4_down", EARLY))
-    return NetworkConfig(stem, stage4, sum(held.name.startswith("stage4_conv") for held in stored), width)
+    return NetworkConfig(
+        stem, stage4, sum(weights.name.startswith("stage4_conv") for weights in stored), width
+    )
 
 
 def wider(initial: Path, network: NetworkConfig) -> bool:
@@ -46,10 +48,10 @@ def wider(initial: Path, network: NetworkConfig) -> bool:
     if initial.suffix != ".tflite":
         return False
     try:
-        held = widths(initial)
+        initial_widths = widths(initial)
     except (OSError, ValueError):
         return False  # loading reports the fault
-    return held != network and held.width >= network.width
+    return initial_widths != network and initial_widths.width >= network.width
 
 
 def start(model: keras.Model, path: Path, images: Sequence[np.ndarray]) -> Callable[[np.ndarray], FloatArray]:

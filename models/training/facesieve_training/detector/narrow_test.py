@@ -48,7 +48,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def seen() -> Batches:
+def same_batches() -> Batches:
     class Same:
         def images(self) -> Generator[np.ndarray]:
             yield from itertools.repeat(np.stack(images(4)))
@@ -93,7 +93,7 @@ def test_training_starts_with_feature_imitation(wide: Path, caplog: pytest.LogCa
     caplog.set_level("INFO")
     network = NetworkConfig(stem=4, stage4=8, blocks4=0, width=8)
     trainer = Trainer(Parts(network=network, train=TrainConfig(initial=wide, imitation_steps=3)))
-    trainer.begin(wide, seen())
+    trainer.begin(wide, same_batches())
     assert "of the maps of detector.tflite's early layers" in caplog.text
     begun = build(network)
     narrow.start(begun, wide, [np.stack(images(4))] * 8)
@@ -103,7 +103,9 @@ def test_training_starts_with_feature_imitation(wide: Path, caplog: pytest.LogCa
 def test_equal_early_layers_keep_their_weights(wide: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     network = dataclasses.replace(WIDE, width=8)
-    Trainer(Parts(network=network, train=TrainConfig(initial=wide, imitation_steps=3))).begin(wide, seen())
+    Trainer(Parts(network=network, train=TrainConfig(initial=wide, imitation_steps=3))).begin(
+        wide, same_batches()
+    )
     (left,) = (record.args[1] for record in caplog.records if "early layers" in record.msg)  # type: ignore[index]
     assert float(str(left)) < 0.05
 

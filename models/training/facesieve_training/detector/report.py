@@ -84,17 +84,17 @@ def card(path: Path, manifest: Manifest, head: Detector) -> None:
         f"positives; the highest score is {measured['backgrounds']['highest']}.",
         "",
     ]
-    for name, seen in measured["recordings"].items():
+    for name, part in measured["recordings"].items():
         lines += [
-            f"Recording {name}, {seen['frames']} frames: {seen['false_per_frame']} false positives a frame.",
+            f"Recording {name}, {part['frames']} frames: {part['false_per_frame']} false positives a frame.",
             "",
         ]
         lines += [
             f"- {row['from']:.0f} to {row['to']:.0f} pixels: {row['recall']:.1%} of {row['faces']} faces, "
             f"landmark error {_figure(row['landmark_error'])}"
-            for row in seen["recall"]
+            for row in part["recall"]
         ]
-        lines += [""] * bool(seen["recall"])
+        lines += [""] * bool(part["recall"])
     lines += ["## Training", ""] + [f"- {key}: {value}" for key, value in asdict(manifest.training).items()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

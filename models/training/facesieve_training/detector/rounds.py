@@ -107,7 +107,7 @@ class Trainer(Learner):
                 "of a run; with TensorFlow and train.steps=0 a run converts this file"
             )
         super().__init__(parts)
-        self.held = OnDevice(
+        self.on_device = OnDevice(
             self.model.trainable_variables,
             self.model.non_trainable_variables,
             self.averaged.trainable_variables,
@@ -126,18 +126,18 @@ class Trainer(Learner):
 
         def step(values: Values, inputs: tuple[Array, Array]) -> tuple[Values, dict[str, Array]]:
             rows, number = inputs
-            seen = take(images[rows], random.fold_in(key, number), self._parts.augment.clean)
-            return self._learnt(values, scaled(seen), [level[rows].astype(jnp.float32) for level in maps])
+            degraded = take(images[rows], random.fold_in(key, number), self._parts.augment.clean)
+            return self._learnt(values, scaled(degraded), [level[rows].astype(jnp.float32) for level in maps])
 
         values, parts = jax.lax.scan(step, values, (orders, numbers))
         return values, {name: losses.mean() for name, losses in parts.items()}
 
-    def _learnt(self, values: Values, seen: Array, maps: list[Array]) -> tuple[Values, dict[str, Array]]:
+    def _learnt(self, values: Values, degraded: Array, maps: list[Array]) -> tuple[Values, dict[str, Array]]:
         """One step."""
         trainable, moments, *averaged, optimizer = values
 
         def loss(trainable: list[Array]) -> tuple[Array, tuple[dict[str, Array], list[Array]]]:
-            outputs, moved = self.model.stateless_call(trainable, moments, seen, training=True)
+            outputs, moved = self.model.stateless_call(trainable, moments, degraded, training=True)
             parts = detector_loss(outputs, maps, self._parts.loss)
             return parts["loss"], (parts, moved)
 
@@ -158,7 +158,7 @@ class Trainer(Learner):
         order = np.random.default_rng([self._parts.seed, 2, number]).permutation(len(images))
         key = random.fold_in(random.key(self._parts.seed, impl="rbg"), number)
         orders = jnp.asarray(order.reshape(-1, batch))
-        self.held.values, parts = self._scanned(self.held.values, images, maps, orders, key)
+        self.on_device.values, parts = self._scanned(self.on_device.values, images, maps, orders, key)
         return {name: float(value) for name, value in parts.items()}
 
 
@@ -171,11 +171,11 @@ def train(source: Source, parts: Parts, run: Run) -> keras.Model:
     shown = config.rounds.images // config.batch
     with closing(Rounds(source, parts)) as rounds:
         trainer = Trainer(parts)
-        state = State(trainer.held.variables(), run.checkpoint)
+        state = State(trainer.on_device.variables(), run.checkpoint)
         step = max(state.kept(), default=0) if run.resumed else 0
         if step:
             state.load(step)
-            trainer.held.restore()
+            trainer.on_device.restore()
         run.rewind(step)
         made = rounds.stream(step // (shown * config.rounds.shows))
         with tqdm(total=config.steps, initial=step, desc="train", unit="step", disable=None) as bar:
@@ -187,7 +187,7 @@ def train(source: Source, parts: Parts, run: Run) -> keras.Model:
                     run.log(step, **means)
                     bar.update(shown)
                     bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
-                trainer.held.store()
+                trainer.on_device.store()
                 state.save(step)
     return trainer.averaged
 

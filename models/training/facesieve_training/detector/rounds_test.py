@@ -32,8 +32,8 @@ def test_only_a_weights_file_can_initialise_it(bright_squares: Path, squares: Pa
 
 
 def _last(directory: Path) -> dict[str, np.ndarray]:
-    with np.load(directory / "checkpoint" / "step-000000400.npz") as held:
-        return {name: held[name] for name in held.files}
+    with np.load(directory / "checkpoint" / "step-000000400.npz") as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def test_a_killed_and_resumed_training_gives_the_same_result(

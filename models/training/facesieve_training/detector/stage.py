@@ -87,8 +87,8 @@ def run(config: Config, run: Run) -> None:
             raise DataError(f"{path}: no such recording; fix evaluate.empty or evaluate.recordings")
     items = load(config.label)
     run.set_data_hash(data_hash(items))
-    known = hard_negatives.find([item for item in items if not item.held_out], config.hard_negatives)
-    mosaic = Mosaic(known, config.augment)
+    mined = hard_negatives.find([item for item in items if not item.held_out], config.hard_negatives)
+    mosaic = Mosaic(mined, config.augment)
     model = _trained(mosaic, config.parts(), run)
     if config.export.mixed_with is not None:
         other = build(config.network)

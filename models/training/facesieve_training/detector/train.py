@@ -36,17 +36,17 @@ class Trainer(Learner):
         """Prepare a network that comes from a file without batch norms or with different early layers."""
         if initial.suffix not in (".onnx", ".tflite"):
             return
-        seen = first_images(batches)
+        first = first_images(batches)
         early: Callable[[np.ndarray], FloatArray] | None = None
         if initial.suffix == ".onnx":
             early = Early(initial)
         elif narrow.wider(initial, self._parts.network):
-            early = narrow.start(self.model, initial, seen)
+            early = narrow.start(self.model, initial, first)
         if early is not None:
             with closing(batches.images()) as images:
                 left = imitate(self.model, early, images, self._parts.train.imitation_steps)
             log.info("unexplained variance of the maps of %s's early layers: %.3f", initial.name, left)
-        exported.settle(self.model, seen)
+        exported.settle(self.model, first)
         self.averaged.set_weights(self.model.get_weights())
 
     def _update(self, images: tf.Tensor, maps: list[tf.Tensor]) -> dict[str, tf.Tensor]:

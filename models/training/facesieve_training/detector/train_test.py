@@ -61,19 +61,19 @@ def test_batches_do_not_depend_on_where_they_start() -> None:
 
 
 def test_the_teacher_gets_the_clean_image_and_its_overlap_is_masked_by_the_labels() -> None:
-    seen = []
+    shown = []
 
     class Everywhere:
         def maps(self, image: np.ndarray) -> list[FloatArray]:
-            seen.append(image)
+            shown.append(image)
             return [np.full((320 // s, 320 // s, 16), 0.5, np.float32) for s in STRIDES]
 
     face, ignored = (np.zeros((1, COLUMNS), np.float32) for _ in range(2))
     face[0, :4], ignored[0, :4] = (32, 32, 40, 40), (256, 256, 40, 40)
     drawn = Drawn(np.zeros((320, 320, 3), np.uint8), np.ones((320, 320, 3), np.uint8), face, ignored)
     maps = teacher_maps(cast(YuNet, Everywhere()), drawn)
-    assert len(seen) == 1
-    assert seen[0] is drawn.clean
+    assert len(shown) == 1
+    assert shown[0] is drawn.clean
     level = maps[0]
     assert (level[6, 6, 1], level[34, 34, 1], level[20, 20, 1]) == (0.5, 0.5, 0)
     assert (np.delete(level, 1, axis=-1) == 0.5).all()

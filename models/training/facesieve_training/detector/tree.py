@@ -39,10 +39,10 @@ def load(model: keras.Model, path: Path) -> None:
         give(name, *unit)
     # The file has a head's levels side by side, in the order cls, bbox, obj, kps.
     order = ("cls", "bbox", "obj", "kps")
-    known = {f"{h}_{s}": heads[k] for k, (h, s) in enumerate((h, s) for h in order for s in STRIDES)}
+    by_name = {f"{h}_{s}": heads[k] for k, (h, s) in enumerate((h, s) for h in order for s in STRIDES)}
     for stride in STRIDES:
         for pair in PAIRS:
-            parts = [known[f"{head}_{stride}"] for head in pair]
+            parts = [by_name[f"{head}_{stride}"] for head in pair]
             kernel, bias = (np.concatenate(values, axis=-1) for values in zip(*parts, strict=True))
             give(f"{'_'.join(pair)}_{stride}", kernel, bias)
 

@@ -21,15 +21,15 @@ def upright(teacher: YuNet, image: np.ndarray, faces: FloatArray) -> FloatArray:
     """Faces [N,15] of a BGR image with the landmarks of the rotation with the highest score."""
     improved = faces.copy()
     for face in improved:
-        plain = _seen(teacher, image, face, 0.0)
-        turned = [_seen(teacher, image, face, tilt) for tilt in _TILTS]
-        best = max(turned, key=lambda seen: float(seen[14]))
+        plain = _redetected(teacher, image, face, 0.0)
+        turned = [_redetected(teacher, image, face, tilt) for tilt in _TILTS]
+        best = max(turned, key=lambda candidate: float(candidate[14]))
         if best[14] > max(plain[14], face[14]) + _SURER:
             face[4:14] = best[4:14]
     return improved
 
 
-def _seen(teacher: YuNet, image: np.ndarray, face: FloatArray, tilt: float) -> FloatArray:
+def _redetected(teacher: YuNet, image: np.ndarray, face: FloatArray, tilt: float) -> FloatArray:
     """The face [15] as detected in a crop rotated by `tilt` degrees, in the image's pixels; score 0: none."""
     scale = float(np.clip(_SIZE / np.sqrt(face[2] * face[3]), 0.5, 4.0))
     cos, sin = scale * np.cos(np.deg2rad(tilt)), scale * np.sin(np.deg2rad(tilt))

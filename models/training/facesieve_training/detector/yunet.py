@@ -52,11 +52,11 @@ class YuNet:
         """Faces of a BGR image, best first, [N,15], merged over its scales and mirrored views."""
         found: list[FloatArray] = []
         for scale in scales:
-            seen = resized(image, scale)
-            views = [self.candidates(seen, threshold)]
+            scaled = resized(image, scale)
+            views = [self.candidates(scaled, threshold)]
             if mirrored:
-                flipped = self.candidates(np.ascontiguousarray(seen[:, ::-1]), threshold)
-                views.append(codec.mirror(flipped, seen.shape[1]))
+                flipped = self.candidates(np.ascontiguousarray(scaled[:, ::-1]), threshold)
+                views.append(codec.mirror(flipped, scaled.shape[1]))
             for faces in views:
                 faces[:, :14] /= scale
             found += views

@@ -65,8 +65,8 @@ def interval(values: Floats) -> tuple[Floats, Floats]:
     NaN.
     """
     tail = (1.0 - LEVEL) / 2.0
-    known = ~np.isnan(values).all(axis=0)
+    finite = ~np.isnan(values).all(axis=0)
     ends = np.full((2, *values.shape[1:]), np.nan)
-    if known.any():
-        ends[:, known] = np.nanquantile(values[:, known], [tail, 1.0 - tail], axis=0)
+    if finite.any():
+        ends[:, finite] = np.nanquantile(values[:, finite], [tail, 1.0 - tail], axis=0)
     return ends[0], ends[1]

@@ -40,8 +40,8 @@ _SLACK = 1e-9
 
 def pair_quality(quality: Floats, left: Ints, right: Ints) -> Floats:
     """Lower quality of each pair's two images; NaN becomes minus infinity."""
-    known = np.where(np.isnan(quality), -np.inf, np.asarray(quality, np.float64))
-    return np.minimum(known[left], known[right])
+    scores = np.where(np.isnan(quality), -np.inf, np.asarray(quality, np.float64))
+    return np.minimum(scores[left], scores[right])
 
 
 def threshold_at(similarity: Floats, fmr: float) -> float:
@@ -97,22 +97,22 @@ class Discard:
         """FNMR after dropping each fraction (0 to 1) of the pairs; `errors` marks the pairs that do not
         match.
         """
-        held, pairs = self._masses(errors, weights)
-        return self._rates(held, pairs, np.floor(np.asarray(fractions) * pairs[-1] + _SLACK))
+        cumulative, pairs = self._masses(errors, weights)
+        return self._rates(cumulative, pairs, np.floor(np.asarray(fractions) * pairs[-1] + _SLACK))
 
     def area(self, errors: Bools, limit: float, weights: Floats | None = None) -> float:
         """Area under the step curve from 0 to `limit`, relative to that under a random order (1.0: useless).
 
         A random order leaves the FNMR where it was, so its area is limit * FNMR(0). NaN without any error.
         """
-        held, pairs = self._masses(errors, weights)
+        cumulative, pairs = self._masses(errors, weights)
         total = pairs[-1]
-        if held[-1] <= 0 or total <= 0:
+        if cumulative[-1] <= 0 or total <= 0:
             return float("nan")
         stop = limit * total
         steps = np.arange(np.ceil(stop - _SLACK))
         widths = np.minimum(steps + 1, stop) - steps
-        return float(self._rates(held, pairs, steps) @ widths / (stop * held[-1] / total))
+        return float(self._rates(cumulative, pairs, steps) @ widths / (stop * cumulative[-1] / total))
 
     def _masses(self, errors: Bools, weights: Floats | None) -> tuple[Floats, Floats]:
         weight = np.ones(len(errors)) if weights is None else weights

@@ -72,11 +72,11 @@ class DirectoryGallery(Gallery):
 
     def __init__(self, root: Path, limit: int | None) -> None:
         files = FaceSet(root, limit)
-        held = list(files)
-        if not held:
+        found = list(files)
+        if not found:
             raise DataError(f"{root}: its directories hold no image ({', '.join(sorted(faces.EXTENSIONS))})")
-        self._paths = [face.path for face in held]
-        super().__init__([face.key for face in held], [face.identity for face in held], files.hash())
+        self._paths = [face.path for face in found]
+        super().__init__([face.key for face in found], [face.identity for face in found], files.hash())
 
     def read(self, rows: Ints) -> Batch:
         """Read the faces of these rows; they must be of one size."""
@@ -136,8 +136,8 @@ def settings_digest(value: Any) -> str:
     for field in dataclasses.fields(value):
         if field.name == "name":
             continue
-        held = getattr(value, field.name)
-        parts.append(f"{field.name}={file_digest(held) if isinstance(held, Path) else held!r}")
+        content = getattr(value, field.name)
+        parts.append(f"{field.name}={file_digest(content) if isinstance(content, Path) else content!r}")
     return f"{type(value).__name__}({', '.join(parts)})"
 
 

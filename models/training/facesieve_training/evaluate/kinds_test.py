@@ -40,8 +40,8 @@ def test_verification(tmp_path: Path, people: Path, network: Make) -> None:
     files = faces_of(people)
     mated = [(person[0], other) for person in files for other in person[1:]]
     others = [(one[0], two[0]) for one, two in itertools.combinations(files, 2)]
-    held = [path.read_bytes() for pair in mated + others for path in pair]
-    (tmp_path / "set.bin").write_bytes(pickle.dumps((held, [True] * len(mated) + [False] * len(others))))
+    encoded = [path.read_bytes() for pair in mated + others for path in pair]
+    (tmp_path / "set.bin").write_bytes(pickle.dumps((encoded, [True] * len(mated) + [False] * len(others))))
     result = judged(
         tmp_path, network("matcher", 2, 1), "source.kind=verification", f"source.path={tmp_path}/set.bin"
     )

@@ -37,13 +37,13 @@ def protocol_pairs(names: list[str], table: pd.DataFrame) -> Protocol:
     rows = pd.Series(np.arange(len(names)), index=names)
     left = rows.reindex(table["left"]).to_numpy(np.float64)
     right = rows.reindex(table["right"]).to_numpy(np.float64)
-    known = ~(np.isnan(left) | np.isnan(right))
+    scored = ~(np.isnan(left) | np.isnan(right))
     mated = table["mated"].to_numpy(bool)
 
     def those(wanted: NDArray[np.bool_]) -> Pairs:
         return Pairs(left[wanted].astype(np.int64), right[wanted].astype(np.int64))
 
-    return Protocol(those(known & mated), those(known & ~mated), int((~known).sum()))
+    return Protocol(those(scored & mated), those(scored & ~mated), int((~scored).sum()))
 
 
 def mated_pairs(identity: Ints, cap: int, rng: np.random.Generator) -> Pairs:

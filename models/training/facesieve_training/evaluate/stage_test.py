@@ -107,9 +107,9 @@ def test_a_directory_has_no_pairs_of_its_own(tmp_path: Path, people: Path, netwo
 def test_the_run_of_a_teacher_serves_as_its_file(tmp_path: Path, people: Path, network: Make) -> None:
     given = TeacherSource(onnx=network("teacher", 1, "batch"), cut="cut", low="low")
     by_file = judged(tmp_path / "file", config(people, network, teacher=given, **QUICK))
-    held = {"teacher": {"onnx": str(given.onnx), "cut": "cut", "low": "low"}}
+    content = {"teacher": {"onnx": str(given.onnx), "cut": "cut", "low": "low"}}
     (tmp_path / "teacher").mkdir()
-    (tmp_path / "teacher" / "config.yaml").write_text(yaml.safe_dump(held))
+    (tmp_path / "teacher" / "config.yaml").write_text(yaml.safe_dump(content))
     source = TeacherSource(run=tmp_path / "teacher")
     by_run = judged(tmp_path / "run", config(people, network, teacher=source, **QUICK))
     assert (by_file / "table.csv").read_bytes() == (by_run / "table.csv").read_bytes()
@@ -144,8 +144,8 @@ def test_column_of_a_table(tmp_path: Path, people: Path, network: Make) -> None:
         ScoreConfig("column", "parquet", file=tmp_path / "labels.parquet", column="S"),
     ]
     run = judged(tmp_path / "run", config(people, network, **{**QUICK, "scores": scores}))
-    held = pd.read_parquet(run / "scores.parquet")
-    assert list(held["csv"]) == list(held["parquet"]) == quality
+    content = pd.read_parquet(run / "scores.parquet")
+    assert list(content["csv"]) == list(content["parquet"]) == quality
     table.iloc[1:].to_csv(tmp_path / "q.csv", index=False)
     with pytest.raises(DataError, match=r"q.csv: has no row for p00/0.png"):
         judged(tmp_path / "missing", config(people, network, scores=scores))

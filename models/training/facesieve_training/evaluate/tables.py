@@ -88,9 +88,9 @@ def basis(results: Results) -> str:
     rests = ", ".join(
         f"{fmr:g} ({int(fmr * len(c.nonmated) + 1e-9)} of the non-mated pairs above it)" for fmr in rules.fmrs
     )
-    held = f" in {len(results.templates):,} templates" if results.templates else ""
+    in_templates = f" in {len(results.templates):,} templates" if results.templates else ""
     return (
-        f"{len(results.gallery):,} faces of {len(results.gallery.names):,} people{held}; "
+        f"{len(results.gallery):,} faces of {len(results.gallery.names):,} people{in_templates}; "
         f"{len(c.mated):,} mated and {len(c.nonmated):,} non-mated pairs. Threshold at FMR {rests}. "
         "pAUC: area under FNMR against "
         f"discard up to {percent(rules.limit)}, relative to a random order (1.0 is useless, lower is "

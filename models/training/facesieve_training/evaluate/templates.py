@@ -61,9 +61,9 @@ class Templates:
 
     def quality(self, quality: Floats) -> Floats:
         """One quality per template, from one per image."""
-        known = ~np.isnan(quality)
-        sums = np.bincount(self.of, np.where(known, quality, 0.0), len(self))
-        counts = np.bincount(self.of, known, len(self))
+        finite = ~np.isnan(quality)
+        sums = np.bincount(self.of, np.where(finite, quality, 0.0), len(self))
+        counts = np.bincount(self.of, finite, len(self))
         means: Floats = np.divide(sums, counts, out=np.full(len(self), np.nan), where=counts > 0)
         return means
 

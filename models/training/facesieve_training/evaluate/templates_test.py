@@ -91,15 +91,15 @@ def test_templates_are_judged_as_worked_out_by_hand(
     of_template: dict[str, float] = {}
     for name in {key.split("/")[1].split("-")[0] for key in gallery.keys}:
         media: dict[str, list[np.ndarray]] = {}
-        known = []
+        finite = []
         for i, key in enumerate(gallery.keys):
             if key.split("/")[1].startswith(f"{name}-"):
                 medium = layout(int(name[:-1]))[name[-1]][int(key[-5])]
                 media.setdefault(medium, []).append(embeddings[i] / np.linalg.norm(embeddings[i]))
-                known += [] if np.isnan(quality[i]) else [quality[i]]
+                finite += [] if np.isnan(quality[i]) else [quality[i]]
         mean = np.mean([np.mean(frames, axis=0) for frames in media.values()], axis=0)
         feature[name] = mean / np.linalg.norm(mean)
-        of_template[name] = float(np.mean(known)) if known else -np.inf
+        of_template[name] = float(np.mean(finite)) if finite else -np.inf
     mated = [(f"{p}{a}", f"{p}{b}") for p in range(PEOPLE) for a, b in itertools.combinations(NAMES, 2)]
     others = [(f"{p}a", f"{q}b") for p in range(PEOPLE) for q in range(PEOPLE) if p != q]
     result = (tmp_path / "run" / "table.md").read_text()
@@ -143,8 +143,8 @@ def test_a_template_without_faces_costs_its_pairs(
     assert not open_gallery(ijbc).only_pairs()
     settings = stage.Config(ijbc, Network(network("matcher", 2, 1)), pairs="protocol")
     embeddings = np.random.default_rng(0).normal(size=(len(gallery), 4)).astype(np.float32)
-    held = open_gallery(ijbc)
-    found = stage.compare(held, Templates.by(held), embeddings, settings)
+    reopened = open_gallery(ijbc)
+    found = stage.compare(reopened, Templates.by(reopened), embeddings, settings)
     assert len(found.mated) + len(found.nonmated) == len(table) - 1
     assert "1 of 168 pairs are left out: they have a template without a face" in caplog.text
 

@@ -165,8 +165,10 @@ class Manifest:
 
 def described_training(directory: Path, meta: dict[str, Any]) -> Training:
     """Provenance of a network from its run's directory and meta.json."""
-    known = {key: meta.get(key) or "unknown" for key in ("commit", "data_hash", "command")}
-    return Training(directory.name, known["commit"], known["data_hash"], int(meta["seed"]), known["command"])
+    origin = {key: meta.get(key) or "unknown" for key in ("commit", "data_hash", "command")}
+    return Training(
+        directory.name, origin["commit"], origin["data_hash"], int(meta["seed"]), origin["command"]
+    )
 
 
 def sha256(data: bytes) -> str:

@@ -77,9 +77,9 @@ def run(config: Config, run: Run) -> None:
         raise DataError(f"{config.student}: has no held-out people; train with held_out above 0")
     features, people = labels.embedding.shape[1], len(labels.identities)
     model = quality.load_student(config.student, student, features, people)
-    known = np.random.default_rng([config.seed, 4]).permutation(np.flatnonzero(~test))
-    seen = images[np.sort(known[: config.representative])]
-    tflite_bytes = _convert(config, run, model, bool(student.student.mobileface), seen)
+    candidates = np.random.default_rng([config.seed, 4]).permutation(np.flatnonzero(~test))
+    representative = images[np.sort(candidates[: config.representative])]
+    tflite_bytes = _convert(config, run, model, bool(student.student.mobileface), representative)
     held = held_out.gather(labels, images, np.flatnonzero(test), config.matcher)
     sets = {
         "clean": held_out.compare(held, config.fmr, False, config.seed),
@@ -110,13 +110,13 @@ def run(config: Config, run: Run) -> None:
     run.finish(**report["summary"])
 
 
-def _convert(config: Config, run: Run, model: Any, plain: bool, seen: Image) -> bytes:
+def _convert(config: Config, run: Run, model: Any, plain: bool, representative: Image) -> bytes:
     """Convert the model without changing it; a plain one has no batch norm between its layers."""
     path, kept = run.dir / config.file, model.get_weights()
     if plain:
-        equalise(model, seen)
-        round_weights(model, seen)
-    tflite_bytes = quality.convert(model, list(seen))
+        equalise(model, representative)
+        round_weights(model, representative)
+    tflite_bytes = quality.convert(model, list(representative))
     model.set_weights(kept)
     write_atomic(path, tflite_bytes)
     log.info("%s: %d bytes", path, len(tflite_bytes))

@@ -86,9 +86,9 @@ def test_without_phases_a_student_keeps_its_initial_weights(exported: Path, tmp_
     student_stage.run(training, Run.open(tmp_path / "again", "student", training, False))
     model = quality.load_student(tmp_path / "again", training, features=8, people=0)
     image = self_test_image(112, 112, 1)
-    known = np.ravel(Int8Network(exported.read_bytes()).run(image))
+    of_tflite = np.ravel(Int8Network(exported.read_bytes()).run(image))
     result = np.ravel([np.asarray(answer) for answer in model(quality.to_input(image[None]))])
-    assert np.corrcoef(result, known)[0, 1] > 0.98
+    assert np.corrcoef(result, of_tflite)[0, 1] > 0.98
     assert student_stage.Config(tmp_path, phases=()).faults() == [
         "phases: must have at least one without initial"
     ]

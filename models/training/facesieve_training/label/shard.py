@@ -60,34 +60,34 @@ def label_identities(source: Source, identities: list[str], teacher: Teacher, re
 
 def label_stream(features: Iterable[ImageFeatures]) -> pa.Table:
     """Label images that come identity by identity."""
-    by_identity = itertools.groupby(features, key=lambda seen: seen.job.identity)
+    by_identity = itertools.groupby(features, key=lambda one: one.job.identity)
     pieces = [label_identity(list(group)) for _, group in by_identity]
     return pa.concat_tables(pieces) if pieces else SHARD.empty_table()
 
 
-def label_identity(seen: list[ImageFeatures]) -> pa.Table:
+def label_identity(features: list[ImageFeatures]) -> pa.Table:
     """Label the images of one identity."""
-    clean = np.array([s.job.variant == 0 for s in seen])
-    names = {name: i for i, name in enumerate(dict.fromkeys(s.job.name for s in seen))}
-    number = np.array([names[s.job.name] for s in seen], np.int64)
-    embedding = np.stack([s.embedding for s in seen])
-    d = formulas.distance([s.low for s in seen], clean)
+    clean = np.array([s.job.variant == 0 for s in features])
+    names = {name: i for i, name in enumerate(dict.fromkeys(s.job.name for s in features))}
+    number = np.array([names[s.job.name] for s in features], np.int64)
+    embedding = np.stack([s.embedding for s in features])
+    d = formulas.distance([s.low for s in features], clean)
     columns = {
-        "identity": [s.job.identity for s in seen],
-        "file": [s.job.name for s in seen],
-        "variant": [s.job.variant for s in seen],
+        "identity": [s.job.identity for s in features],
+        "file": [s.job.name for s in features],
+        "variant": [s.job.variant for s in features],
         "distance": d,
         "visual_printed": formulas.visual_printed(d),
         "visual_identity": formulas.visual_identity(d),
-        "robustness": [s.robustness for s in seen],
+        "robustness": [s.robustness for s in features],
         "agreement": formulas.agreement(embedding, number, clean),
         "norm": np.linalg.norm(embedding, axis=1),
         "embedding": list(embedding.astype(np.float16)),
     }
     table = pa.table(columns, schema=SHARD)
-    if seen[0].lightqnet is None:
+    if features[0].lightqnet is None:
         return table
-    return table.append_column(LIGHTQNET, pa.array([s.lightqnet for s in seen], LIGHTQNET.type))
+    return table.append_column(LIGHTQNET, pa.array([s.lightqnet for s in features], LIGHTQNET.type))
 
 
 def _features(

@@ -25,10 +25,10 @@ def summarise(path: Path, run: Run) -> None:
         values = pq.read_table(path, columns=[name])[name].to_numpy()
         for v, figures in found.items():
             of_variant = values[variant == v]
-            known = of_variant[np.isfinite(of_variant)].astype(np.float64)
-            figures[f"{name}_mean"] = float(known.mean()) if len(known) else float("nan")
-            figures[f"{name}_std"] = float(known.std()) if len(known) else float("nan")
-            figures[f"{name}_missing"] = len(of_variant) - len(known)
+            finite = of_variant[np.isfinite(of_variant)].astype(np.float64)
+            figures[f"{name}_mean"] = float(finite.mean()) if len(finite) else float("nan")
+            figures[f"{name}_std"] = float(finite.std()) if len(finite) else float("nan")
+            figures[f"{name}_missing"] = len(of_variant) - len(finite)
     run.rewind(-1)
     for v, figures in found.items():
         run.log(v, faces=int((variant == v).sum()), **figures)
@@ -49,14 +49,14 @@ def write_sheets(
 
 def _shown(path: Path) -> list[str]:
     """Columns of the table in summary and sheets."""
-    known = pq.read_schema(path).names
-    return [name for name in _SHOWN if name in known]
+    stored = pq.read_schema(path).names
+    return [name for name in _SHOWN if name in stored]
 
 
 def extremes(values: NDArray[np.floating], count: int) -> tuple[NDArray[np.int64], ...]:
     """Rows of the `count` highest values, of those around the median, and of the lowest, each falling."""
-    known = np.flatnonzero(np.isfinite(values))
-    falling = known[np.argsort(-values[known], kind="stable")]
+    finite = np.flatnonzero(np.isfinite(values))
+    falling = finite[np.argsort(-values[finite], kind="stable")]
     count = min(count, len(falling))
     middle = (len(falling) - count) // 2
     return falling[:count], falling[middle : middle + count], falling[len(falling) - count :]

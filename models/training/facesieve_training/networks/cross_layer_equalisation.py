@@ -34,16 +34,16 @@ def equalise(model: keras.Model, images: Image) -> None:
     """
     for stream in _streams(model):
         _equalise_stream(stream, _largest(keras.Model(model.input, stream.maps), images))
-    held = convolutions(model)
-    activated = [k for k, layer in enumerate(held) if layer.activation is keras.activations.relu]
-    largest = _largest(keras.Model(model.input, [held[k].output for k in activated]), images)
+    chain = convolutions(model)
+    activated = [k for k, layer in enumerate(chain) if layer.activation is keras.activations.relu]
+    largest = _largest(keras.Model(model.input, [chain[k].output for k in activated]), images)
     for k, values in zip(activated, largest, strict=True):
-        if k + 1 < len(held):
-            _equalise_pair(held[k], held[k + 1], values)
+        if k + 1 < len(chain):
+            _equalise_pair(chain[k], chain[k + 1], values)
     mean = model.get_layer("pooled")
     dense = [layer for layer in model.layers if isinstance(layer, layers.Dense) and _readers(layer)]
     maxima = _largest(keras.Model(model.input, [layer.output for layer in (mean, *dense)]), images)
-    _equalise_last(mean, held[-1], largest[-1], maxima[0])
+    _equalise_last(mean, chain[-1], largest[-1], maxima[0])
     for layer, values in zip(dense, maxima[1:], strict=True):
         _equalise_dense(layer, values)
 
@@ -59,9 +59,9 @@ class _Stream:
 
 
 def _streams(model: keras.Model) -> list[_Stream]:
-    held = convolutions(model)
+    chain = convolutions(model)
     found: list[_Stream] = []
-    for layer, following in itertools.pairwise(held):
+    for layer, following in itertools.pairwise(chain):
         if layer.activation is keras.activations.relu:
             continue
         begins = is_stream(layer)

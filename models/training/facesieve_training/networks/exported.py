@@ -73,13 +73,13 @@ def convolutions(model: keras.Model) -> list[tuple[Any, BatchNorm | None]]:
     return [(layer, norms.get(id(layer.output))) for layer in found]
 
 
-def give(layer: Any, norm: BatchNorm | None, held: Weights) -> None:
+def give(layer: Any, norm: BatchNorm | None, weights: Weights) -> None:
     """Set a convolution's weights; its batch norm, if any, gets the bias as offset and is otherwise
     identity.
     """
-    if held.kernel.shape != tuple(layer.kernel.shape):
-        raise ValueError(f"{layer.name} is {held.kernel.shape} there and {tuple(layer.kernel.shape)} here")
-    kernel, bias = held.kernel, held.bias
+    if weights.kernel.shape != tuple(layer.kernel.shape):
+        raise ValueError(f"{layer.name} is {weights.kernel.shape} there and {tuple(layer.kernel.shape)} here")
+    kernel, bias = weights.kernel, weights.bias
     if isinstance(layer, mirror.MirrorConv2D):
         kernel = kernel[..., : kernel.shape[-1] // 2]
     if norm is None:

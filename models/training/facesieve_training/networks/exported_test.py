@@ -41,5 +41,5 @@ def test_settling_gives_the_norms_the_moments_of_the_images_and_changes_nothing(
     before = np.asarray(model(scaled(IMAGES)))
     exported.settle(model, [IMAGES])
     np.testing.assert_allclose(np.asarray(model(scaled(IMAGES))), before, atol=1e-4)
-    seen = np.asarray(model.get_layer("a")(scaled(IMAGES)))
-    np.testing.assert_allclose(model.get_layer("a_norm").get_weights()[2], seen.mean((0, 1, 2)), atol=1e-5)
+    outputs = np.asarray(model.get_layer("a")(scaled(IMAGES)))
+    np.testing.assert_allclose(model.get_layer("a_norm").get_weights()[2], outputs.mean((0, 1, 2)), atol=1e-5)

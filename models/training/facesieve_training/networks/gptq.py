@@ -30,9 +30,11 @@ def round_weights(model: keras.Model, images: Image) -> None:
     Inputs are those of these images, N x height x width x 3 BGR, and of their mirror images. Batch norms must
     be folded before.
     """
-    held = weighted(model)
-    known = zip(held, _products(model, held, images), strict=True)
-    for layer, products in tqdm(known, total=len(held), desc="GPTQ", unit="layer", disable=None):
+    weighted_layers = weighted(model)
+    with_products = zip(weighted_layers, _products(model, weighted_layers, images), strict=True)
+    for layer, products in tqdm(
+        with_products, total=len(weighted_layers), desc="GPTQ", unit="layer", disable=None
+    ):
         kernel, *bias = layer.get_weights()
         if isinstance(layer, layers.DepthwiseConv2D):
             flat = kernel.reshape(-1, kernel.shape[2])
@@ -81,17 +83,17 @@ def _in_turn(left: Floats, following: Floats, step: Floats) -> Floats:
     return result
 
 
-def _products(model: keras.Model, held: list[Any], images: Image) -> list[npt.NDArray[np.float32]]:
+def _products(model: keras.Model, weighted_layers: list[Any], images: Image) -> list[npt.NDArray[np.float32]]:
     """Mean products of the inputs of each layer; for a depthwise convolution, per channel."""
-    inputs = keras.Model(model.input, [layer.input for layer in held])
+    inputs = keras.Model(model.input, [layer.input for layer in weighted_layers])
     rng = np.random.default_rng(0)
-    sums: list[Any] = [0] * len(held)
-    counts = [0] * len(held)
+    sums: list[Any] = [0] * len(weighted_layers)
+    counts = [0] * len(weighted_layers)
     starts = range(0, len(images), _BATCH)
     for first in tqdm(starts, desc="inputs", unit="batch", disable=None):
         some = images[first : first + _BATCH]
         result = inputs.predict_on_batch(scaled(np.concatenate([some, some[:, :, ::-1]])))
-        for k, (layer, values) in enumerate(zip(held, result, strict=True)):
+        for k, (layer, values) in enumerate(zip(weighted_layers, result, strict=True)):
             rows = _rows(layer, values)
             rows = rows if len(rows) <= _PLACES else rows[rng.choice(len(rows), _PLACES, replace=False)]
             apart = rows.transpose(2, 1, 0) if isinstance(layer, layers.DepthwiseConv2D) else rows.T

@@ -28,19 +28,21 @@ def test_less_is_lost_than_by_rounding_each_weight() -> None:
 
 def test_every_layers_output_changes_less_than_with_the_nearest_weights() -> None:
     model = uneven()
-    held = weighted(model)
-    inputs = keras.Model(model.input, [layer.input for layer in held])(quality.to_input(IMAGES))
-    kept = [layer.get_weights() for layer in held]
-    wanted = [np.asarray(layer(x)) for layer, x in zip(held, inputs, strict=True)]
+    weighted_layers = weighted(model)
+    inputs = keras.Model(model.input, [layer.input for layer in weighted_layers])(quality.to_input(IMAGES))
+    kept = [layer.get_weights() for layer in weighted_layers]
+    wanted = [np.asarray(layer(x)) for layer, x in zip(weighted_layers, inputs, strict=True)]
     round_weights(model, IMAGES)
-    found = [layer.get_weights() for layer in held]
-    for layer, x, known, rounded_ones, truth in zip(held, inputs, kept, found, wanted, strict=True):
+    found = [layer.get_weights() for layer in weighted_layers]
+    for layer, x, original, rounded_ones, truth in zip(
+        weighted_layers, inputs, kept, found, wanted, strict=True
+    ):
         lost = []
-        for some in (rounded_ones, nearest(layer, known)):
+        for some in (rounded_ones, nearest(layer, original)):
             layer.set_weights(some)
             lost.append(np.square(np.asarray(layer(x)) - truth).mean())
         assert 0 < lost[0] < 1.1 * lost[1], layer.name
-        if known[0].shape[-2] >= 16:  # enough inputs for compensation
+        if original[0].shape[-2] >= 16:  # enough inputs for compensation
             assert lost[0] < lost[1] / 2, layer.name
 
 

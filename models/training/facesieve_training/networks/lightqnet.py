@@ -61,12 +61,16 @@ def read(file: Path) -> LightQNet:
         graph.ParseFromString(file.read_bytes())
     except Exception as error:  # protobuf's fault has no public name
         raise ValueError(f"it is no TensorFlow graph: {error}") from error
-    held = {n.name: tensor_util.MakeNdarray(n.attr["value"].tensor) for n in graph.node if n.op == "Const"}
+    constants = {
+        n.name: tensor_util.MakeNdarray(n.attr["value"].tensor) for n in graph.node if n.op == "Const"
+    }
     blocks: dict[str, Block] = {}
     dense: list[Array] = []
     for node in graph.node:
         weights = [
-            held[name.removesuffix("/read")] for name in node.input if name.removesuffix("/read") in held
+            constants[name.removesuffix("/read")]
+            for name in node.input
+            if name.removesuffix("/read") in constants
         ]
         if node.op in ("MatMul", "BiasAdd"):
             dense.append(weights[0])

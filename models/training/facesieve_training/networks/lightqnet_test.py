@@ -12,8 +12,10 @@ from facesieve_training.teacher.lightqnet import open_lightqnet
 
 def test_it_scores_as_opencv_does(shared_data: Path) -> None:
     file = shared_data / "models" / "lightqnet-dm100.pb"
-    known = FaceSet(shared_data / "faces" / "lfw", 12)
-    faces = [centre(read_face(face.path)) for person in known.identities for face in known.faces(person)]
+    face_set = FaceSet(shared_data / "faces" / "lfw", 12)
+    faces = [
+        centre(read_face(face.path)) for person in face_set.identities for face in face_set.faces(person)
+    ]
     wanted = list(map(open_lightqnet(file), faces))
     assert np.ptp(wanted) > 0.05
     np.testing.assert_allclose(lightqnet.score(lightqnet.read(file), np.stack(faces)), wanted, atol=1e-5)

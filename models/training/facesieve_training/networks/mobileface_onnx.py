@@ -65,38 +65,38 @@ class _Reader:
 
     def take(self, node: Any) -> None:
         """Add a node: a layer, or a part of the layer before it."""
-        held = [self._weights[name] for name in node.input if name in self._weights]
+        values = [self._weights[name] for name in node.input if name in self._weights]
         if node.op_type in ("Conv", "Gemm"):
-            self.layers.append(_layer(node, held))
+            self.layers.append(_layer(node, values))
             self._made_by[node.output[0]] = self.layers[-1]
         elif node.op_type in ("BatchNormalization", "PRelu"):
             layer = self._made_by[node.output[0]] = self._made_by[node.input[0]]
             if node.op_type == "PRelu":
-                layer.slope = held[0].ravel()
+                layer.slope = values[0].ravel()
             else:
-                _fold(layer, held, next(a.f for a in node.attribute if a.name == "epsilon"))
+                _fold(layer, values, next(a.f for a in node.attribute if a.name == "epsilon"))
         elif node.op_type == "Sub" and not self.layers:
-            self.mean = float(held[0])
+            self.mean = float(values[0])
         elif node.op_type == "Mul" and not self.layers:
-            self.gain = float(held[0])
+            self.gain = float(values[0])
         elif node.op_type not in ("Add", "Flatten"):
             raise ValueError(f"it has a {node.op_type}, which no MobileFaceNet has")
 
 
-def _layer(node: Any, held: list[Array]) -> Layer:
+def _layer(node: Any, values: list[Array]) -> Layer:
     attributes = {a.name: a for a in node.attribute}
-    kernel = held[0]
+    kernel = values[0]
     if node.op_type == "Gemm":
         kernel = kernel.T if "transB" in attributes and attributes["transB"].i else kernel
     elif "group" not in attributes or attributes["group"].i == 1:
         kernel = kernel.transpose(2, 3, 1, 0)
     else:
         kernel = kernel[:, 0].transpose(1, 2, 0)
-    bias = held[1] if len(held) > 1 else np.zeros(kernel.shape[-1])
+    bias = values[1] if len(values) > 1 else np.zeros(kernel.shape[-1])
     return Layer(kernel, bias)
 
 
-def _fold(layer: Layer, held: list[Array], epsilon: float) -> None:
-    gamma, beta, mean, variance = held
+def _fold(layer: Layer, values: list[Array], epsilon: float) -> None:
+    gamma, beta, mean, variance = values
     slope = gamma / np.sqrt(variance + epsilon)
     layer.kernel, layer.bias = layer.kernel * slope, (layer.bias - mean) * slope + beta

@@ -45,33 +45,33 @@ def _kind(shape: tuple[int, ...]) -> tuple[float, ...]:
     return (height, width, 0 if ins == _COLOURS else outs / ins)
 
 
-def give(layer: Any, norm: BatchNorm | None, held: exported.Weights) -> None:
+def give(layer: Any, norm: BatchNorm | None, weights: exported.Weights) -> None:
     """Set the weights of a convolution with at least as many channels, and the bias of its batch norm."""
     fresh = norm.get_weights()[0] if norm is not None else np.empty(0)
-    widened = widen(held, layer)
+    widened = widen(weights, layer)
     exported.give(layer, norm, widened)
     if norm is not None:
         gamma, *others = norm.get_weights()
-        known = len(gamma) * len(held.bias) // len(widened.bias)
-        norm.set_weights([np.concatenate([gamma[:known], fresh[known:]]), *others])
+        old_count = len(gamma) * len(weights.bias) // len(widened.bias)
+        norm.set_weights([np.concatenate([gamma[:old_count], fresh[old_count:]]), *others])
 
 
-def widen(held: exported.Weights, layer: Any) -> exported.Weights:
+def widen(weights: exported.Weights, layer: Any) -> exported.Weights:
     """Copy stored weights into a layer's random kernel; weights that are not smaller are returned
     unchanged.
     """
     shape = tuple(layer.kernel.shape)
-    bigger = len(shape) == held.kernel.ndim and np.all(np.greater_equal(shape, held.kernel.shape))
-    if shape == held.kernel.shape or not bigger or shape[:-2] != held.kernel.shape[:-2]:
-        return held
+    bigger = len(shape) == weights.kernel.ndim and np.all(np.greater_equal(shape, weights.kernel.shape))
+    if shape == weights.kernel.shape or not bigger or shape[:-2] != weights.kernel.shape[:-2]:
+        return weights
     halves = isinstance(layer, _MIRRORED)
-    ins, outs = (_places(held.kernel.shape[axis], shape[axis], halves) for axis in (-2, -1))
+    ins, outs = (_places(weights.kernel.shape[axis], shape[axis], halves) for axis in (-2, -1))
     kernel = np.array(keras.ops.convert_to_numpy(layer.kernel), np.float32)
     bias = np.zeros(shape[-1], np.float32)
     kernel[..., outs] = 0
-    kernel[..., ins[:, None], outs] = held.kernel
-    bias[outs] = held.bias
-    return exported.Weights(held.name, held.dense, kernel, bias)
+    kernel[..., ins[:, None], outs] = weights.kernel
+    bias[outs] = weights.bias
+    return exported.Weights(weights.name, weights.dense, kernel, bias)
 
 
 def _places(count: int, among: int, halves: bool) -> npt.NDArray[np.int64]:

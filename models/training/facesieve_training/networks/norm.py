@@ -22,9 +22,9 @@ class BatchNorm(layers.BatchNormalization):  # type: ignore[misc]
         import tensorflow as tf
 
         learns = bool(training) and self.trainable
-        known = () if learns else (self.moving_mean, self.moving_variance)
+        statistics = () if learns else (self.moving_mean, self.moving_variance)
         scale, offset, *kept = (
-            self.of_channels(tf.cast(v, tf.float32)) for v in (self.gamma, self.beta, *known)
+            self.of_channels(tf.cast(v, tf.float32)) for v in (self.gamma, self.beta, *statistics)
         )
         mean, variance = kept or [tf.zeros([0]), tf.zeros([0])]
         normal = tf.raw_ops.FusedBatchNormV3(
@@ -36,8 +36,8 @@ class BatchNorm(layers.BatchNormalization):  # type: ignore[misc]
             self._move(self.moving_variance, normal[2])
         return normal[0]
 
-    def _move(self, kept: Any, seen: Any) -> None:
-        kept.assign(kept * self.momentum + self.of_weights(seen) * (1 - self.momentum))
+    def _move(self, kept: Any, batch_value: Any) -> None:
+        kept.assign(kept * self.momentum + self.of_weights(batch_value) * (1 - self.momentum))
 
     def of_channels(self, weights: Any) -> Any:
         """Values per channel from the stored weights."""

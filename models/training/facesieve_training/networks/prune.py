@@ -37,13 +37,13 @@ def start(body: keras.Model, config: MobileFaceConfig, teacher: list[Layer], ima
     is not a smaller network of the same kind.
     """
     _check(config, teacher)
-    held = convolutions(body)
+    body_layers = convolutions(body)
     x = tf.constant(images, tf.float32) / 128 - 1
     stem, *wanted, values = _batched(partial(streams, teacher), x)
     blocks = list(_blocks(config, teacher))
-    x = _start_stem(held[:5], [*teacher[:2], *blocks[0].layers], x, stem, wanted[0])
+    x = _start_stem(body_layers[:5], [*teacher[:2], *blocks[0].layers], x, stem, wanted[0])
     for k, block in enumerate(blocks[1:], 1):
-        mine = held[2 + 3 * k : 5 + 3 * k]
+        mine = body_layers[2 + 3 * k : 5 + 3 * k]
         candidates = _Candidates.of(block.layers, mine[1].strides[0], x[:_BATCH])
         target = wanted[block.number]
         target = sampled(target, x.shape[1]) - x if block.adds else target
@@ -52,7 +52,7 @@ def start(body: keras.Model, config: MobileFaceConfig, teacher: list[Layer], ima
             _set(layer, *weights)
         predicted = _batched(partial(_run, mine), x)
         x = x + predicted if block.adds else predicted
-    predicted, scale = _give_last(held[-1], body.get_layer("pooled"), teacher[-3:-1], x)
+    predicted, scale = _give_last(body_layers[-1], body.get_layer("pooled"), teacher[-3:-1], x)
     # Mean of the dropped sides of the PReLUs, and of the bias of the layer over the whole map.
     missing = np.mean(values, axis=(0, 1, 2)) - np.mean(predicted, axis=0) * scale
     return teacher[-1].kernel * scale[:, None], teacher[-1].bias + missing @ teacher[-1].kernel
@@ -96,25 +96,25 @@ def _beside(some: Sequence[Layer]) -> Layer:
     return Layer(kernel, np.concatenate([layer.bias for layer in some]), slopes)
 
 
-def _start_stem(held: list[Any], teacher: list[Layer], x: Any, stem: Any, stream: Any) -> Any:
+def _start_stem(body_layers: list[Any], teacher: list[Layer], x: Any, stem: Any, stream: Any) -> Any:
     """Set the weights of the stem and the first block, and return the stream after them.
 
     The block's channels are selected on the large network's stem, then the stem's to explain the block's
     input.
     """
     block = _Candidates.of(teacher[2:], 2, stem[:_BATCH])
-    expand, depthwise = block.kept(_choose(block, stem, stream, _width(held[2]))[0])
+    expand, depthwise = block.kept(_choose(block, stem, stream, _width(body_layers[2]))[0])
     wanted = _batched(lambda some: convolve(some, *expand, 1), stem)
-    small = _Candidates.of(teacher[:2], held[1].strides[0], x[:_BATCH])
-    chosen, kernel, bias = _choose(small, x, wanted, _width(held[0]))
+    small = _Candidates.of(teacher[:2], body_layers[1].strides[0], x[:_BATCH])
+    chosen, kernel, bias = _choose(small, x, wanted, _width(body_layers[0]))
     given = (*small.kept(chosen), (kernel[None, None], bias), depthwise)
-    for layer, weights in zip(held, given, strict=False):
+    for layer, weights in zip(body_layers, given, strict=False):
         _set(layer, *weights)
-    x = _batched(lambda some: _run(held[:2], some), x)
-    rows = _sampled(lambda some: _run(held[2:4], some), x, stream)
+    x = _batched(lambda some: _run(body_layers[:2], some), x)
+    rows = _sampled(lambda some: _run(body_layers[2:4], some), x, stream)
     kernel, bias = _least_squares(*rows)
-    _set(held[4], kernel[None, None], bias)
-    return _batched(lambda some: _run(held[2:], some), x)
+    _set(body_layers[4], kernel[None, None], bias)
+    return _batched(lambda some: _run(body_layers[2:], some), x)
 
 
 def _width(layer: Any) -> int:

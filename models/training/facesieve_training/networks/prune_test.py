@@ -23,16 +23,16 @@ def student(config: MobileFaceConfig) -> keras.Model:
 
 def unexplained(config: MobileFaceConfig) -> float:
     """Unexplained share of the embedding's variance on other images, after pruning."""
-    layers, seen = large(), images(12, seed=4)
+    layers, faces = large(), images(12, seed=4)
     model = student(config)
     model.get_layer("feature").set_weights(prune.start(model, config, layers, images(96)))
-    result = np.asarray(model(seen.astype(np.float32) / 128 - 1))
-    wanted = embedded(layers, seen)
+    result = np.asarray(model(faces.astype(np.float32) / 128 - 1))
+    wanted = embedded(layers, faces)
     return float(((result - wanted) ** 2).sum() / ((wanted - wanted.mean(axis=0)) ** 2).sum())
 
 
-def embedded(layers: list[Layer], seen: np.ndarray) -> np.ndarray:
-    values = mobileface_forward.streams(layers, seen.astype(np.float32) / 128 - 1)[-1]
+def embedded(layers: list[Layer], faces: np.ndarray) -> np.ndarray:
+    values = mobileface_forward.streams(layers, faces.astype(np.float32) / 128 - 1)[-1]
     return np.asarray(mobileface_forward.embedding(layers, values))
 
 
@@ -67,9 +67,9 @@ def test_more_channels_explain_more_variance() -> None:
 @pytest.mark.parametrize("strides", [(2, 2, 2, 1), (2, 2, 2, 2)])
 def test_a_network_with_smaller_maps_predicts_the_stream_at_their_positions(strides: tuple[int, ...]) -> None:
     config = MobileFaceConfig(WIDTH, (WIDTH,) * len(STRIDES), LAST, strides)
-    layers, seen, model = large(), images(96), student(config)
-    prune.start(model, config, layers, seen)
-    x = seen.astype(np.float32) / 128 - 1
+    layers, faces, model = large(), images(96), student(config)
+    prune.start(model, config, layers, faces)
+    x = faces.astype(np.float32) / 128 - 1
     result = np.asarray(keras.Model(model.input, model.get_layer(stream_name(0)).output)(x))
     stream = np.asarray(mobileface_forward.streams(layers, x)[1])
     assert (stream.shape[1], result.shape[1]) == (28, 14)

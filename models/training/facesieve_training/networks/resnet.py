@@ -43,8 +43,8 @@ class NetworkConfig:
 
     def faults(self) -> list[str]:
         """Return the errors in the values, one message each."""
-        known = ", ".join(map(str, BLOCKS))
-        found = [] if self.depth in BLOCKS else [f"depth: {self.depth} is none of {known}"]
+        depths = ", ".join(map(str, BLOCKS))
+        found = [] if self.depth in BLOCKS else [f"depth: {self.depth} is none of {depths}"]
         stems = (4, 6, 8) if self.mirror else (3, 5, 7)
         found += [] if self.stem in stems else [f"stem: {self.stem} is none of {', '.join(map(str, stems))}"]
         if self.mirror and self.depth >= _BOTTLENECK_FROM:

@@ -25,15 +25,15 @@ def difference_hash(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return bits
 
 
-def near_duplicates(held: Shards, bits: int) -> pd.DataFrame:
+def near_duplicates(faces: Shards, bits: int) -> pd.DataFrame:
     """List pairs of faces of one identity whose hashes differ in at most so many bits: left, right, bits."""
-    hashes = np.zeros((len(held), 64), np.bool_)
-    for batch in held.batches(_CHUNK):
+    hashes = np.zeros((len(faces), 64), np.bool_)
+    for batch in faces.batches(_CHUNK):
         hashes[batch.rows] = [difference_hash(image) for image in batch.images]
     found = []
-    for rows in held.index.groupby("identity", sort=False).indices.values():
+    for rows in faces.index.groupby("identity", sort=False).indices.values():
         for left, right in itertools.combinations(np.asarray(rows), 2):
             differing = int((hashes[left] != hashes[right]).sum())
             if differing <= bits:
-                found.append((held.index["key"].iloc[left], held.index["key"].iloc[right], differing))
+                found.append((faces.index["key"].iloc[left], faces.index["key"].iloc[right], differing))
     return pd.DataFrame(found, columns=["left", "right", "bits"])

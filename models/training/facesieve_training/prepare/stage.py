@@ -115,17 +115,17 @@ def run(config: Config, run: Run) -> None:
     shards.join(run.dir, _parts(run.dir, "rows", _count(total, config.shard)))
     _write_pairs(source, run.dir)
     lost = report.rejected(_parts(run.dir, "rejected", _count(total, config.shard)))
-    held = shards.Shards(run.dir)
-    counts = report.write(run.dir, held, lost)
+    written = shards.Shards(run.dir)
+    counts = report.write(run.dir, written, lost)
     if config.near_duplicates is not None:
-        listed = near_duplicates(held, config.near_duplicates)
+        listed = near_duplicates(written, config.near_duplicates)
         write_atomic(run.dir / "near_duplicates.csv", listed.to_csv(index=False))
         counts["near_duplicates"] = len(listed)
     run.rewind(-1)
     run.log(0, **counts)
     run.finish(**counts)
     log.info("%s", ", ".join(f"{count:,} {name}" for name, count in counts.items() if count))
-    if not len(held):
+    if not len(written):
         raise DataError(f"{config.source.path}: gave no face; see {run.dir / 'rejected.csv'} for the reasons")
 
 
@@ -179,7 +179,7 @@ class Preparation:
     def __init__(self, config: Config, source: Source, directory: Path) -> None:
         self._config, self._source, self._directory = config, source, directory
         self._keeps = config.duplicates == "keep" or (config.duplicates is None and source.only_pairs)
-        self._seen: dict[bytes, str] = {}  # 200 bytes a face: 2 GB for ten million
+        self._keys: dict[bytes, str] = {}  # 200 bytes a face: 2 GB for ten million
 
     def all(self, total: int) -> None:
         """Make every missing shard."""
@@ -187,7 +187,7 @@ class Preparation:
         done = next(i for i in itertools.count() if not _part(self._directory, "rows", i).exists())
         for part in _parts(self._directory, "rows", done):
             for row in pq.read_table(part, columns=["hash", "key"]).to_pylist():
-                self._seen.setdefault(bytes.fromhex(row["hash"]), row["key"])
+                self._keys.setdefault(bytes.fromhex(row["hash"]), row["key"])
         entries = itertools.islice(_limited(self._source, config), done * config.shard, None)
         recipe = Recipe(
             config.how(), config.detector, config.threshold, config.longest, config.margin, config.min_eyes
@@ -197,17 +197,17 @@ class Preparation:
         cuts = itertools.chain.from_iterable(made)
         with tqdm(total=total, initial=min(done * config.shard, total), unit="image", disable=None) as bar:
             for number in range(done, _count(total, config.shard)):
-                held = []
+                batch = []
                 for cut in itertools.islice(cuts, config.shard):
-                    held.append(self._judged(cut))
+                    batch.append(self._judged(cut))
                     bar.update()
-                self._write(number, held)
+                self._write(number, batch)
 
     def _judged(self, cut: Cut) -> Cut:
         """Convert a duplicate to a fault."""
         if cut.image is None or self._keeps:
             return cut
-        key = self._seen.setdefault(bytes.fromhex(cut.row["hash"]), cut.entry.key)
+        key = self._keys.setdefault(bytes.fromhex(cut.row["hash"]), cut.entry.key)
         if key == cut.entry.key:
             return cut
         fault = "duplicate" if key.startswith(f"{cut.entry.identity}/") else "duplicate_other"

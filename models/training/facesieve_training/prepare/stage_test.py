@@ -49,11 +49,11 @@ def prepared(directory: Path, settings: stage.Config, resume: bool = False) -> S
 
 
 def test_faces_and_faults(tmp_path: Path, people: Path, paint: Paint) -> None:
-    held = prepared(tmp_path / "run", config(people))
-    assert len(held) == 30
-    assert held.index["key"].is_unique
-    image = held.read(np.array([12]))[0]
-    assert held.index["key"][12] == "p2/2.png"
+    result = prepared(tmp_path / "run", config(people))
+    assert len(result) == 30
+    assert result.index["key"].is_unique
+    image = result.read(np.array([12]))[0]
+    assert result.index["key"][12] == "p2/2.png"
     np.testing.assert_array_equal(image[8:-8, 8:-8], paint(22))
     lost = pd.read_csv(tmp_path / "run" / "rejected.csv").set_index("key")
     assert dict(lost["fault"]) == {
@@ -127,12 +127,12 @@ def test_nothing_found_is_an_error(tmp_path: Path) -> None:
 
 
 def test_batches_give_every_face_once(tmp_path: Path, people: Path) -> None:
-    held = prepared(tmp_path / "run", config(people))
-    ordered = list(held.batches(7))
+    result = prepared(tmp_path / "run", config(people))
+    ordered = list(result.batches(7))
     assert [len(batch.rows) for batch in ordered] == [7, 7, 7, 7, 2]
     everything = np.concatenate([batch.images for batch in ordered])
     assert everything.shape == (30, SIZE + 16, SIZE + 16, 3)
-    shuffled = list(held.batches(7, np.random.default_rng(1), ahead=3, readers=2))
+    shuffled = list(result.batches(7, np.random.default_rng(1), ahead=3, readers=2))
     rows = np.concatenate([batch.rows for batch in shuffled])
     assert sorted(rows) == list(range(30))
     assert list(rows) != sorted(rows)
@@ -203,14 +203,14 @@ def test_largest_face_near_the_middle_is_cut(paint: Paint, encode: Encode) -> No
 
 def test_the_detector_gets_a_reduced_image(paint: Paint, encode: Encode) -> None:
     image, points = scene(paint, 2.0, 100, 40)
-    seen = []
+    shapes = []
 
     def found(view: Image, _threshold: float) -> Faces:
-        seen.append(view.shape)
+        shapes.append(view.shape)
         return face_row(points / 2, 0.9)[None]
 
     (out,) = cutter(found, encode(image), longest=200)([Entry("a/1", "a", "x", None, 9)])
-    assert seen == [(150, 200, 3)]
+    assert shapes == [(150, 200, 3)]
     assert out.row["inter_eye"] == pytest.approx(2 * 35.24, abs=0.01)
 
 

@@ -102,8 +102,8 @@ class Batches:
                 weights[name][: blends * self._views.count] = 0
         at = slice(len(images) - empty * self._views.count, None)
         for name in y:
-            known = name in self._names
-            y[name][at], weights[name][at] = 0, phase.labels if known else 0
+            labelled = name in self._names
+            y[name][at], weights[name][at] = 0, phase.labels if labelled else 0
         return draw(images, self._views, rng), y, weights
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:

@@ -63,10 +63,10 @@ class LabelRun:
 
     def read(self, names: tuple[str, ...]) -> Labels:
         """Read the table, with these columns as labels."""
-        known = pq.read_schema(self.table).names
-        missing = [name for name in names if name not in known]
+        stored = pq.read_schema(self.table).names
+        missing = [name for name in names if name not in stored]
         if missing:
-            raise DataError(f"{self.table}: has no column {missing[0]}; labels are {', '.join(known[3:])}")
+            raise DataError(f"{self.table}: has no column {missing[0]}; labels are {', '.join(stored[3:])}")
         table = pq.read_table(self.table, columns=["identity", "file", "variant", "embedding", *names])
         people = table["identity"].combine_chunks().dictionary_encode()
         rows = table["embedding"].combine_chunks()
@@ -117,8 +117,8 @@ class Images:
         """Fill the cache in chunks; filled.yaml stores the number of rows and the table's digest."""
         directory.mkdir(parents=True, exist_ok=True)
         stamp = directory / "filled.yaml"
-        known = yaml.safe_load(stamp.read_text()) if stamp.exists() else {}
-        start = known["rows"] if known.get("table") == self._source.digest else 0
+        filled = yaml.safe_load(stamp.read_text()) if stamp.exists() else {}
+        start = filled["rows"] if filled.get("table") == self._source.digest else 0
         path, shape = directory / "images.u8", (len(self._labels), faces.SIZE, faces.SIZE, 3)
         whole = path.exists() and path.stat().st_size == np.prod(shape)
         file = np.memmap(path, np.uint8, "r+" if whole else "w+", shape=shape)
@@ -169,8 +169,8 @@ class Scale:
     def fit(cls, labels: Floats, names: tuple[str, ...]) -> "Scale":
         """Fit the map to N x labels values."""
         places = np.linspace(0, 1, _KNOTS)
-        known = [column[np.isfinite(column)] for column in labels.T]
-        return cls({n: np.quantile(k, places).tolist() for n, k in zip(names, known, strict=True)})
+        finite = [column[np.isfinite(column)] for column in labels.T]
+        return cls({n: np.quantile(k, places).tolist() for n, k in zip(names, finite, strict=True)})
 
     def apply(self, labels: Floats) -> Floats:
         """Map N x labels values to 0..1; NaN stays."""

@@ -29,7 +29,7 @@ _SEGMENT = 100
 class _Batch(NamedTuple):
     """N views; the views of one image are adjacent."""
 
-    seen: Array
+    views: Array
     """N x 112 x 112 x 3, BGR 0..255."""
     others: Array
     """Mean unit embedding of the person's other images, N x D; NaN for none, or for a blend of two people."""
@@ -58,13 +58,15 @@ class Distiller:
         self._material = jax.tree.map(jnp.asarray, tuple(vars(material).values()))
         self._key = random.key(seed, impl="rbg")
         self._scanned = jax.jit(self._scan, donate_argnums=0, static_argnums=3)
-        self.held = OnDevice(
+        self.on_device = OnDevice(
             student.trainable_variables, student.non_trainable_variables, self._optimizer.variables
         )
 
     def train(self, first: int, count: int) -> dict[str, float]:
         """Train `count` steps, beginning with step `first`; returns the mean parts of the loss."""
-        self.held.values, parts = self._scanned(self.held.values, self._material, jnp.int32(first), count)
+        self.on_device.values, parts = self._scanned(
+            self.on_device.values, self._material, jnp.int32(first), count
+        )
         return {name: float(value) for name, value in parts.items()}
 
     def _scan(
@@ -85,16 +87,16 @@ class Distiller:
         is_plain = jnp.arange(distinct - without) < plain
         images, alone = blends(faces[rows], faces[second], is_plain, keys[1], c.change, c.clean)
         nothing = empty[random.randint(keys[2], (without,), 0, len(empty))].astype(jnp.float32)
-        seen = draw(jnp.concatenate([images, nothing]), keys[3], self._views)
+        drawn = draw(jnp.concatenate([images, nothing]), keys[3], self._views)
 
-        def each(values: Array, known: Array) -> Array:
+        def each(values: Array, has_label: Array) -> Array:
             """One row per view; NaN where unknown and for images without a face."""
-            held = jnp.where(known[:, None], values, jnp.nan)
+            rows_of_faces = jnp.where(has_label[:, None], values, jnp.nan)
             unknown = jnp.full((without, values.shape[1]), jnp.nan)
-            return jnp.repeat(jnp.concatenate([held, unknown]), self._views.count, axis=0)
+            return jnp.repeat(jnp.concatenate([rows_of_faces, unknown]), self._views.count, axis=0)
 
-        face = jnp.arange(len(seen)) < len(images) * self._views.count
-        return _Batch(seen, each(others[rows], alone), each(labels[rows], is_plain), face)
+        face = jnp.arange(len(drawn)) < len(images) * self._views.count
+        return _Batch(drawn, each(others[rows], alone), each(labels[rows], is_plain), face)
 
     def _wanted(self, batch: _Batch) -> tuple[Array, Array]:
         """Target embeddings [N,D] and labels [N,labels], 0..1; NaN where unknown.
@@ -102,7 +104,7 @@ class Distiller:
         Both are means over the views of an image, so that a student does not learn the teacher's errors under
         mirroring.
         """
-        embedding, predicted = self._teachers.predict(batch.seen, jnp.nan_to_num(batch.others))
+        embedding, predicted = self._teachers.predict(batch.views, jnp.nan_to_num(batch.others))
         columns = []
         for k, name in enumerate(self._names):
             if name not in predicted:
@@ -119,12 +121,14 @@ class Distiller:
         """Train one step."""
         trainable, fixed, optimizer = values
         embedding, labels = self._wanted(batch)
-        known = ~jnp.isnan(labels)
+        labelled = ~jnp.isnan(labels)
 
         def loss(trainable: list[Array]) -> tuple[Array, tuple[dict[str, Array], list[Array]]]:
-            outputs, moved = self._student.stateless_call(trainable, fixed, scaled(batch.seen), training=True)
+            outputs, moved = self._student.stateless_call(
+                trainable, fixed, scaled(batch.views), training=True
+            )
             parts = {
-                name: jnp.mean(self._loss(jnp.nan_to_num(labels[:, k]), outputs[name]) * known[:, k])
+                name: jnp.mean(self._loss(jnp.nan_to_num(labels[:, k]), outputs[name]) * labelled[:, k])
                 for k, name in enumerate(self._names)
             }
             parts[FEATURE] = jnp.mean(jnp.square(outputs[FEATURE] - embedding).mean(-1) * batch.face)
@@ -140,12 +144,12 @@ def train(distiller: Distiller, config: DeviceDistillation, run: Run) -> None:
     """Train to the end, resuming from the run's checkpoint; the student then has the trained weights."""
     directory = run.dir / "distilled"
     directory.mkdir(exist_ok=True)
-    held = distiller.held
-    state = State(held.variables(), directory)
+    on_device = distiller.on_device
+    state = State(on_device.variables(), directory)
     step = max(state.kept(), default=0) if run.resumed else 0
     if step:
         state.load(step)
-        held.restore()
+        on_device.restore()
     with tqdm(total=config.steps, initial=step, desc="distil", unit="step", disable=None) as bar:
         while step < config.steps:
             count = min(_SEGMENT, config.save_every - step % config.save_every, config.steps - step)
@@ -158,5 +162,5 @@ def train(distiller: Distiller, config: DeviceDistillation, run: Run) -> None:
             bar.update(count)
             bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
             if step % config.save_every == 0 or step == config.steps:
-                held.store()
+                on_device.store()
                 state.save(step)

@@ -47,8 +47,8 @@ batch: 8
 
 
 def _weights(directory: Path) -> dict[str, np.ndarray]:
-    with np.load(directory / "distilled" / "step-000000024.npz") as held:
-        return {name: held[name] for name in held.files}
+    with np.load(directory / "distilled" / "step-000000024.npz") as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def test_a_killed_and_resumed_training_gives_the_same_result(config: Path, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ class TeacherEmbedding(layers.Layer):  # type: ignore[misc]
 
     def __init__(self, teacher: list[Layer]) -> None:
         super().__init__(dtype="float32", trainable=False, name="taught")
-        self._held = [Layer(*map(self._keep, (held.kernel, held.bias, held.slope))) for held in teacher]
+        self._held = [Layer(*map(self._keep, (layer.kernel, layer.bias, layer.slope))) for layer in teacher]
 
     def _keep(self, values: Any) -> Any:
         if values is None:
@@ -173,13 +173,13 @@ class MeanOfViews(layers.Layer):  # type: ignore[misc]
 
 
 def distillation_outputs(
-    outputs: dict[str, Any], seen: Any, teacher: list[Layer], knots: list[float], views: int
+    outputs: dict[str, Any], inputs: Any, teacher: list[Layer], knots: list[float], views: int
 ) -> dict[str, Any]:
     """Append the teacher's targets to a student's embedding and norm: means over the views of an image.
 
     With means the student does not learn the teacher's errors under mirroring.
     """
-    wanted, mean = TeacherEmbedding(teacher)(seen), MeanOfViews(views)
+    wanted, mean = TeacherEmbedding(teacher)(inputs), MeanOfViews(views)
     beside = {FEATURE: mean(wanted), NORM: mean(Ranked(knots)(wanted))}
     return outputs | {n: layers.Concatenate(dtype="float32")([outputs[n], beside[n]]) for n in beside}
 

@@ -55,9 +55,9 @@ def config(face_directory: Path, tmp_path: Path) -> stage.Config:
 
 
 def test_the_teacher_layer_equals_its_file(tmp_path: Path) -> None:
-    seen = images(3)
-    wanted = Teacher(written(large(), tmp_path / "large.onnx"))(seen).embedding
-    result = np.asarray(distillation.TeacherEmbedding(large())(seen.astype(np.float32) / 128 - 1))
+    faces = images(3)
+    wanted = Teacher(written(large(), tmp_path / "large.onnx"))(faces).embedding
+    result = np.asarray(distillation.TeacherEmbedding(large())(faces.astype(np.float32) / 128 - 1))
     np.testing.assert_allclose(result, wanted, rtol=1e-3, atol=1e-4)
 
 
@@ -125,11 +125,11 @@ def test_losses_use_the_teachers_outputs_for_the_views(config: stage.Config) -> 
     scale = data.Scale.fit(labels.labels, config.student.labels)
     student = stage.make_student(config, labels, rows)
     model = stage.in_training(student, config, labels, rows, 10, large(), scale)
-    seen = images(4)
-    result = {name: np.asarray(value) for name, value in model(seen).items()}
-    each = np.asarray(distillation.TeacherEmbedding(large())(seen.astype(np.float32) / 128 - 1))
+    faces = images(4)
+    result = {name: np.asarray(value) for name, value in model(faces).items()}
+    each = np.asarray(distillation.TeacherEmbedding(large())(faces.astype(np.float32) / 128 - 1))
     wanted = each.reshape(2, 2, -1).mean(axis=1).repeat(2, axis=0)
-    mine = {name: np.asarray(v) for name, v in student(seen.astype(np.float32) / 128 - 1).items()}
+    mine = {name: np.asarray(v) for name, v in student(faces.astype(np.float32) / 128 - 1).items()}
     np.testing.assert_allclose(
         np.asarray(distillation.feature_loss(None, result[FEATURE])),
         np.square(mine[FEATURE] - wanted).mean(axis=1),
@@ -153,15 +153,15 @@ def test_distillation_reduces_the_error_on_held_out_people(config: stage.Config,
     stage.run(config, Run.open(directory, "student", config, False))
     source = data.LabelRun(config.labels)
     labels = source.read(config.student.labels)
-    seen = data.Images(source, labels, None)[
+    faces = data.Images(source, labels, None)[
         np.flatnonzero(data.held_out(labels, config.held_out, config.seed))
     ]
-    wanted = np.asarray(distillation.TeacherEmbedding(large())(seen.astype(np.float32) / 128 - 1))
+    wanted = np.asarray(distillation.TeacherEmbedding(large())(faces.astype(np.float32) / 128 - 1))
 
     def left(weights: str) -> float:
         student = stage.make_student(config, labels, np.arange(len(labels)))
         student.load_weights(directory / weights)
-        result = np.asarray(student(seen.astype(np.float32) / 128 - 1)[FEATURE])
+        result = np.asarray(student(faces.astype(np.float32) / 128 - 1)[FEATURE])
         return float(np.square(result - wanted).mean())
 
     assert left("student.weights.h5") < 0.98 * left("begun.weights.h5")

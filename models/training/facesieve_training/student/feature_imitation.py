@@ -66,9 +66,9 @@ def imitate(
     outputs = [student.get_layer(name).output for name in names.values()]
     kept = {k: output.shape[1] for k, output in zip(names, outputs, strict=True)}
     model = keras.Model(student.input, [*outputs, student.get_layer(FEATURE).output])
-    with TemporaryDirectory(prefix="feature-imitation-", dir=directory) as held:
-        seen = _Examples(Path(held), teacher, kept, images, chosen, rng)
-        return _train(model, seen, config, seed)
+    with TemporaryDirectory(prefix="feature-imitation-", dir=directory) as scratch:
+        examples = _Examples(Path(scratch), teacher, kept, images, chosen, rng)
+        return _train(model, examples, config, seed)
 
 
 class _Examples:
@@ -91,8 +91,8 @@ class _Examples:
                 some = images[rows[at]]
                 flips = rng.random(len(some)) < 0.5
                 self._images[at] = np.where(flips[:, None, None, None], some[:, :, ::-1], some)
-                for held, values in zip(self._streams, targets(scaled(self._images[at])), strict=True):
-                    held[at] = values
+                for stream, values in zip(self._streams, targets(scaled(self._images[at])), strict=True):
+                    stream[at] = values
                 bar.update(len(some))
 
     def _file(self, name: str, shape: tuple[int, ...], kind: Any) -> Any:
@@ -100,7 +100,7 @@ class _Examples:
 
     def variances(self) -> list[float]:
         """Variance of each stream over positions and images, summed over its channels."""
-        some = [held[:512].astype(np.float32) for held in self._streams]
+        some = [stream[:512].astype(np.float32) for stream in self._streams]
         return [float(np.var(values, axis=tuple(range(values.ndim - 1))).sum()) for values in some]
 
     def batches(self, size: int, count: int, seed: int) -> Iterator[tuple[Image, list[NDArray[np.float16]]]]:
@@ -127,7 +127,7 @@ def _targets(teacher: list[Layer], kept: dict[int, int], images: Any) -> list[An
     return [tf.cast(t, tf.float16) for t in (*some, embedding)]
 
 
-def _train(model: keras.Model, seen: _Examples, config: FeatureImitation, seed: int) -> float:
+def _train(model: keras.Model, examples: _Examples, config: FeatureImitation, seed: int) -> float:
     rate = keras.optimizers.schedules.CosineDecay(
         config.rate / 100,
         config.steps,
@@ -137,7 +137,7 @@ def _train(model: keras.Model, seen: _Examples, config: FeatureImitation, seed: 
     )
     optimizer = keras.optimizers.Adam(rate, clipnorm=1.0)
     optimizer.build(model.trainable_variables)
-    variances = seen.variances()
+    variances = examples.variances()
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(images: tf.Tensor, wanted: list[tf.Tensor]) -> tf.Tensor:
@@ -154,7 +154,7 @@ def _train(model: keras.Model, seen: _Examples, config: FeatureImitation, seed: 
 
     losses = list[float]()
     with tqdm(total=config.steps, desc="feature imitation", unit="step", disable=None) as bar:
-        for images, wanted in seen.batches(config.batch, config.steps, seed):
+        for images, wanted in examples.batches(config.batch, config.steps, seed):
             losses.append(float(step(tf.constant(images), [tf.constant(w) for w in wanted])))
             bar.update()
             bar.set_postfix(left=f"{losses[-1]:.3f}", refresh=False)

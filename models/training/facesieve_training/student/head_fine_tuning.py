@@ -78,17 +78,17 @@ def fine_tune(
     without = round(len(chosen) * config.empty / (1 - config.empty)) if empty else 0
     nothing = empty.images[rng.integers(0, len(empty.images), without)] if empty else None
     values = _values(student, images, chosen, nothing, run.dir / "head_inputs.npz")
-    seen = HeadInputs(values, np.concatenate([truth, np.zeros((without, truth.shape[1]), np.float32)]))
-    batch = min(config.batch, len(seen.labels))
-    steps = config.epochs * (len(seen.labels) // batch)
+    inputs = HeadInputs(values, np.concatenate([truth, np.zeros((without, truth.shape[1]), np.float32)]))
+    batch = min(config.batch, len(inputs.labels))
+    steps = config.epochs * (len(inputs.labels) // batch)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(config.rate, steps))
     heads.compile(optimizer, loss=BinsLoss(Views(count=_VIEWS, consistency=config.consistency)))
     order = np.zeros(0, np.int64)
     with tqdm(total=steps, desc="head fine-tuning", unit="step", disable=None) as bar:
         for _ in range(steps):
-            order = order if len(order) >= batch else rng.permutation(len(seen.labels))
+            order = order if len(order) >= batch else rng.permutation(len(inputs.labels))
             some, order = order[:batch], order[batch:]
-            loss = heads.train_on_batch(*_batch(seen, some, form.labels), return_dict=True)["loss"]
+            loss = heads.train_on_batch(*_batch(inputs, some, form.labels), return_dict=True)["loss"]
             if not np.isfinite(loss):
                 raise DataError("head_fine_tuning.rate: the loss is not finite; lower the rate")
             bar.update()
@@ -106,10 +106,10 @@ def _chosen(
     return np.sort(wanted[: config.images])
 
 
-def _batch(seen: HeadInputs, rows: NDArray[np.int64], names: tuple[str, ...]) -> tuple[Any, ...]:
+def _batch(inputs: HeadInputs, rows: NDArray[np.int64], names: tuple[str, ...]) -> tuple[Any, ...]:
     """Inputs, targets and weights; the two views of an image are adjacent."""
-    x = [values[rows].reshape(len(rows) * _VIEWS, -1).astype(np.float32) for values in seen.values]
-    truth = np.repeat(seen.labels[rows], _VIEWS, axis=0)
+    x = [values[rows].reshape(len(rows) * _VIEWS, -1).astype(np.float32) for values in inputs.values]
+    truth = np.repeat(inputs.labels[rows], _VIEWS, axis=0)
     y = {name: np.nan_to_num(truth[:, k : k + 1]) for k, name in enumerate(names)}
     return x, y, {name: np.isfinite(truth[:, k]).astype(np.float32) for k, name in enumerate(names)}
 
@@ -126,8 +126,8 @@ def _values(
     A resumed run reads them from the file of the killed one.
     """
     if file.exists():
-        with np.load(file) as held:
-            return [held[name] for name in held.files]
+        with np.load(file) as archive:
+            return [archive[name] for name in archive.files]
     body = keras.Model(student.input, network.head_inputs(student))
     parts = [rows[k : k + _CHUNK] for k in range(0, len(rows), _CHUNK)]
     chunks: Iterator[Image] = (images[part] for part in parts)

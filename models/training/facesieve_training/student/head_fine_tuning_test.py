@@ -70,12 +70,12 @@ def test_a_resumed_training_reads_the_cached_inputs(config: stage.Config, tmp_pa
         patched.setattr(keras.Model, "train_on_batch", _stopped)
         with pytest.raises(KeyboardInterrupt):
             train(config, killed)
-    seen = (killed / "head_inputs.npz").stat().st_mtime_ns
+    time_before = (killed / "head_inputs.npz").stat().st_mtime_ns
     train(config, killed, resume=True)
-    assert (killed / "head_inputs.npz").stat().st_mtime_ns == seen
+    assert (killed / "head_inputs.npz").stat().st_mtime_ns == time_before
     one, other = weights(config, tmp_path / "whole"), weights(config, killed)
-    for (_, held), (_, again) in zip(one, other, strict=True):
-        for a, b in zip(held, again, strict=True):
+    for (_, uninterrupted), (_, resumed) in zip(one, other, strict=True):
+        for a, b in zip(uninterrupted, resumed, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
@@ -89,10 +89,10 @@ def test_degraded_images_are_used_only_for_the_labels_that_name_them(
     train(some, tmp_path / "some")
     labels = data.LabelRun(config.labels).read(LABELS)
     test = data.held_out(labels, config.held_out, config.seed)
-    with np.load(tmp_path / "clean" / "head_inputs.npz") as held:
-        assert len(held["arr_0"]) == ((labels.variant == 0) & ~test).sum()
-    with np.load(tmp_path / "some" / "head_inputs.npz") as held:
-        assert len(held["arr_0"]) == min(60, (~test).sum())
+    with np.load(tmp_path / "clean" / "head_inputs.npz") as archive:
+        assert len(archive["arr_0"]) == ((labels.variant == 0) & ~test).sum()
+    with np.load(tmp_path / "some" / "head_inputs.npz") as archive:
+        assert len(archive["arr_0"]) == min(60, (~test).sum())
     wrong = replace(config, head_fine_tuning=replace(config.head_fine_tuning, degraded=("pose",)))
     assert wrong.faults() == ["head_fine_tuning.degraded: pose is none of student.labels"]
 

@@ -25,10 +25,10 @@ def load(student: keras.Model, path: Path, images: Iterable[np.ndarray]) -> list
     """
     with _as_data_error(path, _NO_WEIGHTS):
         stored = exported.read(path.read_bytes())
-        _give_convolutions(student, [held for held in stored if not held.dense])
-        known = [held for held in stored if held.dense and _give_dense(student, held)]
+        _give_convolutions(student, [weights for weights in stored if not weights.dense])
+        copied = [weights for weights in stored if weights.dense and _give_dense(student, weights)]
     exported.settle(student, images)
-    return [_layer_name(held) for held in known]
+    return [_layer_name(weights) for weights in copied]
 
 
 def load_same(student: keras.Model, path: Path) -> None:
@@ -70,17 +70,17 @@ def _as_data_error(path: Path, fault: str) -> Iterator[None]:
 def _give_convolutions(student: keras.Model, stored: list[exported.Weights]) -> None:
     """Pair the layers by the order of their creation: Keras numbers layers over the whole process."""
     wanted = sorted(exported.convolutions(student), key=lambda pair: _number(pair[0].name))
-    for (layer, norm), held in net2net.aligned(wanted, sorted(stored, key=lambda w: _number(w.name))):
-        net2net.give(layer, norm, held)
+    for (layer, norm), weights in net2net.aligned(wanted, sorted(stored, key=lambda w: _number(w.name))):
+        net2net.give(layer, norm, weights)
 
 
-def _give_dense(student: keras.Model, held: exported.Weights) -> bool:
+def _give_dense(student: keras.Model, weights: exported.Weights) -> bool:
     """Set a dense layer's weights; False when the student has no layer of this name with as many outputs."""
-    layer = next((layer for layer in student.layers if layer.name == _layer_name(held)), None)
-    if layer is None or layer.kernel.shape[1] != held.kernel.shape[1]:
+    layer = next((layer for layer in student.layers if layer.name == _layer_name(weights)), None)
+    if layer is None or layer.kernel.shape[1] != weights.kernel.shape[1]:
         return False
-    held = net2net.widen(held, layer)
-    kernel, bias = held.kernel, held.bias
+    weights = net2net.widen(weights, layer)
+    kernel, bias = weights.kernel, weights.bias
     if isinstance(layer, mirror.MirrorDense):
         kernel, bias = kernel[:, : len(bias) // 2], bias[: len(bias) // 2]
     elif isinstance(layer, mirror.MirrorReadout):
@@ -94,5 +94,5 @@ def _number(name: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"_(\d+)(?=_\d|$)", name))
 
 
-def _layer_name(held: exported.Weights) -> str:
-    return re.sub(r"_\d+$", "", held.name)
+def _layer_name(weights: exported.Weights) -> str:
+    return re.sub(r"_\d+$", "", weights.name)

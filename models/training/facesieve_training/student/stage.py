@@ -229,9 +229,9 @@ def _teacher_layers(source: TeacherSource) -> list[Layer]:
 def _start(model: keras.Model, path: Path, images: data.Images, rows: NDArray[np.int64], seed: int) -> None:
     """Load the weights of an exported student; the moments are those of images and their mirror images."""
     chosen = np.random.default_rng([seed, 5]).permutation(rows)[:_SETTLING]
-    seen = [images[np.sort(some)] for some in np.array_split(chosen, max(1, len(chosen) // 128))]
-    known = initial.load(model, path, [b for some in seen for b in (some, some[:, :, ::-1])])
-    log.info("initialised from %s with the layers %s", path, ", ".join(known))
+    groups = [images[np.sort(some)] for some in np.array_split(chosen, max(1, len(chosen) // 128))]
+    copied = initial.load(model, path, [b for some in groups for b in (some, some[:, :, ::-1])])
+    log.info("initialised from %s with the layers %s", path, ", ".join(copied))
 
 
 def _start_small(
@@ -288,10 +288,10 @@ def in_training(
     if network.CLASSES in student.output:
         losses[network.CLASSES] = network.ClassLoss(prototypes(labels, rows), config.class_scale)
     images = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="picture")
-    seen = keras.layers.Rescaling(1 / 128, -1, dtype="float32")(images)
-    outputs = student(seen)
+    inputs = keras.layers.Rescaling(1 / 128, -1, dtype="float32")(images)
+    outputs = student(inputs)
     if teacher is not None and scale is not None:
-        outputs = distillation_outputs(outputs, seen, teacher, scale.knots[NORM], config.views.count)
+        outputs = distillation_outputs(outputs, inputs, teacher, scale.knots[NORM], config.views.count)
         losses |= {network.FEATURE: feature_loss, NORM: NormLoss(bins)}
     model = keras.Model(images, outputs)
     optimizer = keras.optimizers.Adam(Rates(config.phases, epoch))
@@ -307,9 +307,9 @@ def correlations(
     """Spearman's correlation of prediction and label, for each label that has one."""
     found = {}
     for i, name in enumerate(names):
-        known = np.isfinite(truth[:, i]) if len(predicted) else np.zeros(0, bool)
-        if known.sum() > 2:
-            found[f"spearman_{name}"] = float(spearmanr(predicted[known, i], truth[known, i]).statistic)
+        finite = np.isfinite(truth[:, i]) if len(predicted) else np.zeros(0, bool)
+        if finite.sum() > 2:
+            found[f"spearman_{name}"] = float(spearmanr(predicted[finite, i], truth[finite, i]).statistic)
     return found
 
 

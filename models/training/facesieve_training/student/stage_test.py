@@ -47,8 +47,8 @@ def config(face_directory: Path, teacher_config: OnnxTeacher, tmp_path: Path) ->
 def train(config: stage.Config, directory: Path, resume: bool = False) -> dict[str, Any]:
     stage.run(config, Run.open(directory, "student", config, resume))
     newest = max((directory / "checkpoint").iterdir())
-    with np.load(newest) as held:
-        return {name: held[name] for name in held.files}
+    with np.load(newest) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def test_a_killed_and_resumed_run_gives_the_same_result(

@@ -18,12 +18,12 @@ def test_predictions_equal_the_label_table(face_directory: Path, tmp_path: Path)
     source = TeacherSource(**vars(written(large(), tmp_path / "large.onnx")))
     config = label_stage.Config(face_directory, source, masks=label_stage.Masks(6), threads=1, sheet=0)
     label_stage.run(config, Run.open(tmp_path / "label", "label", config, False))
-    held = data.LabelRun(tmp_path / "label")
-    labels = held.read(NAMES)
+    label_run = data.LabelRun(tmp_path / "label")
+    labels = label_run.read(NAMES)
     clean = np.flatnonzero(labels.variant == 0)
-    seen = data.Images(held, labels, None)[clean]
+    faces = data.Images(label_run, labels, None)[clean]
     others = of_others(labels.embedding[clean], labels.identity[clean])
-    embedding, result = Teachers.of(config, large()).predict(seen, others)
+    embedding, result = Teachers.of(config, large()).predict(faces, others)
     np.testing.assert_allclose(embedding, labels.embedding[clean], rtol=5e-3, atol=5e-3)
     for k, name in enumerate(NAMES):
         np.testing.assert_allclose(

@@ -37,25 +37,27 @@ def blends(
     turn = jnp.deg2rad(drawn(2, -config.rotation, config.rotation, 1))
     zoom = jnp.exp(drawn(3, -config.scale, config.scale, 1))
     move = drawn(4, -config.shift, config.shift, 2)
-    seen = _warped(mixed, turn, zoom, move, margin)
+    pixels = _warped(mixed, turn, zoom, move, margin)
     gain = jnp.exp(drawn(5, -config.contrast, config.contrast))
-    seen = (seen - 128) * gain + 128 + drawn(6, -config.brightness, config.brightness)
-    grey = (seen * GREY).sum(-1, keepdims=True)
-    seen = jnp.clip(jnp.where(drawn(7, 0, 1) < config.grey, grey, seen), 0, 255)
+    pixels = (pixels - 128) * gain + 128 + drawn(6, -config.brightness, config.brightness)
+    grey = (pixels * GREY).sum(-1, keepdims=True)
+    pixels = jnp.clip(jnp.where(drawn(7, 0, 1) < config.grey, grey, pixels), 0, 255)
     smeared = _smeared(
-        seen, drawn(10, *SMEARED, 1), random.uniform(random.fold_in(keys[10], 1), (count, 1), maxval=jnp.pi)
+        pixels,
+        drawn(10, *SMEARED, 1),
+        random.uniform(random.fold_in(keys[10], 1), (count, 1), maxval=jnp.pi),
     )
-    seen = jnp.where(
-        random.uniform(random.fold_in(keys[10], 2), (count, 1, 1, 1)) < config.smeared, smeared, seen
+    pixels = jnp.where(
+        random.uniform(random.fold_in(keys[10], 2), (count, 1, 1, 1)) < config.smeared, smeared, pixels
     )
     sides = jnp.exp(drawn(8, *np.log(COARSE), 1)[:, 0]).astype(jnp.int32)
     coarse = random.uniform(random.fold_in(keys[8], 1), (count,)) < config.coarse
     shrink = jnp.asarray(_shrinking())[jnp.where(coarse, sides, SIZE)]
-    seen = jnp.round(jnp.einsum("nij,njkc,nlk->nilc", shrink, seen, shrink))
-    seen = take(seen, keys[11], clean)
+    pixels = jnp.round(jnp.einsum("nij,njkc,nlk->nilc", shrink, pixels, shrink))
+    pixels = take(pixels, keys[11], clean)
     edge = round(margin)
     whole = faces[:, edge : edge + SIZE, edge : edge + SIZE].astype(jnp.float32)
-    return jnp.where(plain[:, None, None, None], whole, seen), plain | (weight[:, 0, 0, 0] == 1)
+    return jnp.where(plain[:, None, None, None], whole, pixels), plain | (weight[:, 0, 0, 0] == 1)
 
 
 @lru_cache(1)
@@ -126,15 +128,15 @@ def draw(images: Array, key: Array, views: Views) -> Array:
     The views of an image are adjacent; every other one is mirrored.
     """
     keys = random.split(key, 4)
-    seen = jnp.repeat(images, views.count, axis=0)
-    count, shift = len(seen), views.shift
-    padded = jnp.pad(seen, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
+    pixels = jnp.repeat(images, views.count, axis=0)
+    count, shift = len(pixels), views.shift
+    padded = jnp.pad(pixels, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
     places = random.randint(keys[0], (count, 2), 0, 2 * shift + 1)
     cut = jax.vmap(lambda one, at: jax.lax.dynamic_slice(one, (at[0], at[1], 0), (SIZE, SIZE, 3)))
-    seen = cut(padded, places)
+    pixels = cut(padded, places)
     flips = random.bernoulli(keys[1], shape=(len(images), 1)) ^ (jnp.arange(views.count) % 2 == 1)
-    seen = jnp.where(flips.reshape(-1, 1, 1, 1), seen[:, :, ::-1], seen)
+    pixels = jnp.where(flips.reshape(-1, 1, 1, 1), pixels[:, :, ::-1], pixels)
     whole = random.uniform(keys[2], (count, 1, 1, 1), minval=-1)
     colours = random.uniform(keys[3], (count, 1, 1, 3), minval=-1)
     gains = jnp.exp(views.light * (whole + colours / 2))
-    return jnp.clip(jnp.round(seen * gains), 0, 255)
+    return jnp.clip(jnp.round(pixels * gains), 0, 255)

@@ -107,7 +107,7 @@ def test_views_are_moved_mirrored_and_lit(faces: np.ndarray, there: There) -> No
     straight = (still[::2] == images).all(axis=(1, 2, 3))
     mirrored = (still[1::2] == images).all(axis=(1, 2, 3))
     assert (straight ^ mirrored).all()
-    seen = there("draw", np.tile(images, (20, 1, 1, 1)), Views(count=2, shift=2, light=0.1))
-    assert seen.shape == (240, 112, 112, 3)
-    apart = np.abs(seen[::2] - seen[1::2, :, ::-1]).mean(axis=(1, 2, 3))
+    drawn = there("draw", np.tile(images, (20, 1, 1, 1)), Views(count=2, shift=2, light=0.1))
+    assert drawn.shape == (240, 112, 112, 3)
+    apart = np.abs(drawn[::2] - drawn[1::2, :, ::-1]).mean(axis=(1, 2, 3))
     assert (apart > 0.5).mean() > 0.9

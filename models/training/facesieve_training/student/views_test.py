@@ -17,9 +17,9 @@ def test_a_view_is_moved_and_mirrored_and_never_more() -> None:
 
 def test_every_other_view_of_an_image_is_its_mirror_image() -> None:
     images = np.repeat(np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8), 2, axis=0)
-    seen = draw(images, Views(count=2, shift=0), np.random.default_rng(1))
-    np.testing.assert_array_equal(seen[::2], seen[1::2, :, ::-1])
-    as_it_was = (seen[::2] == images[::2]).all(axis=(1, 2, 3)).sum()
+    drawn = draw(images, Views(count=2, shift=0), np.random.default_rng(1))
+    np.testing.assert_array_equal(drawn[::2], drawn[1::2, :, ::-1])
+    as_it_was = (drawn[::2] == images[::2]).all(axis=(1, 2, 3)).sum()
     assert 10 < as_it_was < 30
 
 

@@ -42,10 +42,10 @@ def test_hosts_share_the_batch_of_one(face_directory: Path) -> None:
 def test_unmoved_faces_are_the_middle_of_the_file_or_its_mirror_image(face_directory: Path) -> None:
     gallery = open_gallery(face_directory)
     images, people = made(face_directory, 9, moved=0.0)(0)
-    held = gallery.read(np.arange(len(gallery))).aligned
+    read_back = gallery.read(np.arange(len(gallery))).aligned
     kinds = set()
     for image, person in zip(images, people, strict=True):
-        own = held[gallery.identity == person]
+        own = read_back[gallery.identity == person]
         plain = any(np.array_equal(image, face) for face in own)
         assert plain or any(np.array_equal(image, face[:, ::-1]) for face in own)
         kinds.add(plain)

@@ -62,14 +62,14 @@ def build(config: TeacherNetwork, classes: int, dtype: str = "float32") -> Built
     low = stage_end(backbone, config.backbone.depth, _LOW_STAGE)
     images = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="pictures")
     scaled = layers.Rescaling(1 / 128, -1.0, name="scaled")(images)
-    seen, cut = keras.Model(backbone.input, [low, backbone.output], name=backbone.name)(scaled)
+    low_values, cut = keras.Model(backbone.input, [low, backbone.output], name=backbone.name)(scaled)
     kept = layers.Dropout(config.dropout, name="dropout", dtype="float32")(cut)
     feature = layers.Dense(config.feature, name="feature", dtype="float32")(kept)
     head: Any = layers.Dense if config.head.kind == "softmax" else Cosines
     logits = head(classes, name="classes", dtype="float32")(feature)
     return Built(
         keras.Model(images, logits, name="training"),
-        keras.Model(images, {EMBEDDING: feature, CUT: cut, LOW: seen}, name="teacher"),
+        keras.Model(images, {EMBEDDING: feature, CUT: cut, LOW: low_values}, name="teacher"),
     )
 
 

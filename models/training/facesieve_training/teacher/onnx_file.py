@@ -54,14 +54,14 @@ class _Graph:
 
     def layer(self, layer: Any, inputs: list[str], output: str) -> None:
         """Add the nodes of one Keras layer."""
-        held = [keras.ops.convert_to_numpy(v) for v in layer.weights]
+        values = [keras.ops.convert_to_numpy(v) for v in layer.weights]
         name = output
         if isinstance(layer, layers.Conv2D):
-            kernel = self.weight(f"{name}.kernel", held[0].transpose(3, 2, 0, 1))
+            kernel = self.weight(f"{name}.kernel", values[0].transpose(3, 2, 0, 1))
             self.add("Conv", [*inputs, kernel], output, strides=list(layer.strides), auto_pad="SAME_UPPER")
         elif isinstance(layer, layers.BatchNormalization):
             kinds = ("gamma", "beta", "mean", "variance")
-            weights = [self.weight(f"{name}.{k}", v) for k, v in zip(kinds, held, strict=True)]
+            weights = [self.weight(f"{name}.{k}", v) for k, v in zip(kinds, values, strict=True)]
             self.add("BatchNormalization", [*inputs, *weights], output, epsilon=layer.epsilon)
         elif isinstance(layer, layers.MaxPooling2D):
             shape = {"kernel_shape": list(layer.pool_size), "strides": list(layer.strides)}
@@ -70,7 +70,7 @@ class _Graph:
             self.add("GlobalAveragePool", inputs, f"{output}.map")
             self.add("Flatten", [f"{output}.map"], output)
         elif isinstance(layer, layers.Dense):
-            weights = [self.weight(f"{name}.{k}", v) for k, v in zip(("kernel", "bias"), held, strict=True)]
+            weights = [self.weight(f"{name}.{k}", v) for k, v in zip(("kernel", "bias"), values, strict=True)]
             self.add("Gemm", [*inputs, *weights], output)
         elif isinstance(layer, layers.ReLU | layers.Add):
             self.add("Relu" if isinstance(layer, layers.ReLU) else "Add", inputs, output)

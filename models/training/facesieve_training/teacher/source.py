@@ -45,15 +45,15 @@ class TeacherSource:
 
 def _imported_by(directory: Path) -> OnnxTeacher | None:
     """The network that a run imported; None if it trained one."""
-    held = directory / "config.yaml"
-    if not held.is_file():
+    path = directory / "config.yaml"
+    if not path.is_file():
         raise DataError(
             f"{directory}: holds no run; give the directory of a finished run of the stage teacher"
         )
     from facesieve_training.teacher import stage
 
     try:
-        return load(held, stage.Config).teacher
+        return load(path, stage.Config).teacher
     except ConfigError as error:
         raise DataError(f"{directory}: is not a usable run of the stage teacher: {error}") from error
 

@@ -154,6 +154,6 @@ def write(built: Built, gallery: Gallery, directory: Path) -> None:
     write_atomic(directory / "teacher.onnx", onnx_file.to_onnx(built.teacher))
     weights = built.trained.get_layer("classes").weights
     arrays = {v.name: keras.ops.convert_to_numpy(v) for v in weights}
-    held = io.BytesIO()
-    np.savez(held, names=gallery.names, **arrays)
-    write_atomic(directory / "classes.npz", held.getvalue())
+    buffer = io.BytesIO()
+    np.savez(buffer, names=gallery.names, **arrays)
+    write_atomic(directory / "classes.npz", buffer.getvalue())

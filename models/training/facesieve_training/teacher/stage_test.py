@@ -36,8 +36,8 @@ def command(config: Path, directory: Path, *more: str) -> list[str]:
 
 
 def weights(directory: Path) -> list[np.ndarray]:
-    with np.load(directory / "checkpoint" / "step-000000006.npz") as held:
-        return [held[name] for name in held.files]
+    with np.load(directory / "checkpoint" / "step-000000006.npz") as archive:
+        return [archive[name] for name in archive.files]
 
 
 def test_an_interrupted_and_resumed_run_gives_the_same_result(

@@ -42,9 +42,9 @@ class Verifier:
     def __init__(self, config: Verify) -> None:
         """Read the protocol and find its faces; pairs with a missing face are left out and logged."""
         self._gallery: Gallery = open_gallery(config.faces)
-        known = {key: row for row, key in enumerate(self._gallery.keys)}
+        row_of = {key: row for row, key in enumerate(self._gallery.keys)}
         listed = list(_pairs(config))
-        kept = [pair for pair in listed if pair.left in known and pair.right in known]
+        kept = [pair for pair in listed if pair.left in row_of and pair.right in row_of]
         if len({pair.mated for pair in kept}) < 2:
             raise DataError(
                 f"{config.pairs or config.faces}: of {len(listed)} pairs {len(kept)} have their faces in "
@@ -54,7 +54,7 @@ class Verifier:
             log.warning(
                 "%d of %d pairs are left out: a face is missing", len(listed) - len(kept), len(listed)
             )
-        found = np.array([(known[pair.left], known[pair.right]) for pair in kept], np.int64)
+        found = np.array([(row_of[pair.left], row_of[pair.right]) for pair in kept], np.int64)
         self._rows, at = np.unique(found, return_inverse=True)
         at = at.reshape(found.shape)
         self._pairs = Pairs(at[:, 0], at[:, 1])
@@ -77,10 +77,10 @@ def accuracy(similarity: NDArray[np.float64], mated: Bools) -> tuple[float, floa
     other nine.
     """
     accuracies = []
-    for held in np.array_split(np.arange(len(mated)), min(_FOLDS, len(mated))):
-        rest = np.delete(np.arange(len(mated)), held)
+    for fold in np.array_split(np.arange(len(mated)), min(_FOLDS, len(mated))):
+        rest = np.delete(np.arange(len(mated)), fold)
         threshold = best_threshold(similarity[rest], mated[rest])
-        accuracies.append(float(np.mean((similarity[held] > threshold) == mated[held])))
+        accuracies.append(float(np.mean((similarity[fold] > threshold) == mated[fold])))
     return float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(len(accuracies))) if len(
         accuracies
     ) > 1 else 0.0

@@ -16,14 +16,14 @@ def by_size(outcome: Outcome, names: Sequence[str], scores: Mapping[str, float])
 
     The landmark error is over the faces that all detectors find: missing hard faces is no advantage.
     """
-    seen = {name: outcome.seen(name, scores[name]) for name in names}
-    everybody = np.logical_and.reduce(list(seen.values()))
+    detected = {name: outcome.detected(name, scores[name]) for name in names}
+    everybody = np.logical_and.reduce(list(detected.values()))
     errors = {name: outcome.errors(name) for name in names}
     rows = []
     for low, high in BANDS:
         inside = (outcome.sizes >= low) & (outcome.sizes < high)
         row: dict[str, Any] = {"from": low, "to": high, "faces": int(inside.sum())}
-        row["recall"] = {n: _mean(seen[n][inside]) for n in names}
+        row["recall"] = {n: _mean(detected[n][inside]) for n in names}
         row["landmark_error"] = {n: _median(errors[n][inside & everybody]) for n in names}
         rows.append(row)
     return rows

@@ -49,7 +49,7 @@ class Outcome:
         """False faces per image at a score."""
         return float((self.false[name] >= score).sum()) / max(self.images, 1)
 
-    def seen(self, name: str, score: float) -> np.ndarray:
+    def detected(self, name: str, score: float) -> np.ndarray:
         """Which true faces a detector finds at a score."""
         return np.asarray(np.nan_to_num(self.found[name][:, 14], nan=-1.0) >= score)
 
@@ -94,16 +94,16 @@ class _Surest:
 
     def __init__(self) -> None:
         self._kept: list[tuple[float, int, np.ndarray]] = []
-        self._seen = 0
+        self._count = 0
 
     def add(self, image: np.ndarray, faces: FloatArray) -> None:
         """Keep the faces with the highest scores so far; of equal scores the first."""
         for face in faces:
-            self._seen += 1
+            self._count += 1
             if len(self._kept) < SHOWN:
-                heapq.heappush(self._kept, (float(face[14]), -self._seen, thumb(image, face)))
+                heapq.heappush(self._kept, (float(face[14]), -self._count, thumb(image, face)))
             elif face[14] > self._kept[0][0]:
-                heapq.heapreplace(self._kept, (float(face[14]), -self._seen, thumb(image, face)))
+                heapq.heapreplace(self._kept, (float(face[14]), -self._count, thumb(image, face)))
 
     def thumbs(self) -> list[np.ndarray]:
         """Thumbs, highest score first."""

@@ -63,22 +63,22 @@ def recognise(detectors: Mapping[str, OnView], config: RecogniseConfig, seed: in
     for scale in config.scales:
         people: list[int] = []
         cut: dict[str, list[Image]] = {name: [] for name in detectors}
-        known: dict[str, list[FloatArray]] = {name: [] for name in detectors}
+        embeddings: dict[str, list[FloatArray]] = {name: [] for name in detectors}
         for face in tqdm(list(faces), desc=f"recognise at {scale:g}", unit="face", disable=None):
-            seen = _all_cut(detectors, _view(read(face.path), config.border, scale))
-            if seen is None:
+            aligned = _all_cut(detectors, _view(read(face.path), config.border, scale))
+            if aligned is None:
                 continue
             people.append(numbers[face.identity])
-            for name, image in seen.items():
+            for name, image in aligned.items():
                 cut[name].append(image)
                 if len(cut[name]) == _BATCH:
-                    known[name].append(embed(np.stack(cut[name])))
+                    embeddings[name].append(embed(np.stack(cut[name])))
                     cut[name].clear()
         for name, rest in cut.items():
-            known[name] += [embed(np.stack(rest))] if rest else []
+            embeddings[name] += [embed(np.stack(rest))] if rest else []
         figures = {
             name: _figures(np.concatenate(parts), people, config, seed)
-            for name, parts in known.items()
+            for name, parts in embeddings.items()
             if parts
         }
         results.append({"scale": scale, "faces": len(people), "detectors": figures})

@@ -118,10 +118,10 @@ def _recognition(scales: Sequence[dict[str, Any]]) -> list[str]:
 
 def _empty(results: dict[str, Any]) -> list[str]:
     lines = ["## Images without faces", ""]
-    known = {"peers", "held_out", "clean", "degraded", "cameras", "recordings", "scores", "recognition"}
-    known.add("milliseconds")
+    other_keys = {"peers", "held_out", "clean", "degraded", "cameras", "recordings", "scores", "recognition"}
+    other_keys.add("milliseconds")
     for name, part in results.items():
-        if name in known:
+        if name in other_keys:
             continue
         lines += [f"{name}, {part['images']} images:", ""]
         for peer in (peer for peer in results["peers"] if peer in part):
@@ -135,9 +135,9 @@ def _empty(results: dict[str, Any]) -> list[str]:
 
 def _speed(times: dict[str, float | None]) -> list[str]:
     lines = ["## Time of an image of 640x384 on one thread", ""]
-    known = {name: ms for name, ms in times.items() if ms is not None}
-    least = min(known.values(), default=1.0)
-    lines += [f"- {name}: {ms:.2f} ms, {ms / least:.2f} times the fastest" for name, ms in known.items()]
+    measured = {name: ms for name, ms in times.items() if ms is not None}
+    least = min(measured.values(), default=1.0)
+    lines += [f"- {name}: {ms:.2f} ms, {ms / least:.2f} times the fastest" for name, ms in measured.items()]
     return [*lines, ""]
 
 

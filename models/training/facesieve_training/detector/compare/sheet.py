@@ -16,15 +16,15 @@ def write_sheets(
     outcome: Outcome, name: str, peer: str, scores: dict[str, float], directory: Path
 ) -> list[str]:
     """Write the sheets of one detector beside a peer; returns their file names."""
-    seen, other = outcome.seen(name, scores[name]), outcome.seen(peer, scores[peer])
+    detected, other = outcome.detected(name, scores[name]), outcome.detected(peer, scores[peer])
     errors = outcome.errors(name)
     large = np.where(np.isfinite(errors) & (outcome.sizes >= 24), errors, -1)
     worst = np.argsort(-large, kind="stable")
     worst = worst[large[worst] > 0]
     sheets = {
-        "missed-but-by-the-peer": outcome.thumbs[~seen & other],
-        "missed-by-both": outcome.thumbs[~seen & ~other],
-        "found-alone": outcome.thumbs[seen & ~other],
+        "missed-but-by-the-peer": outcome.thumbs[~detected & other],
+        "missed-by-both": outcome.thumbs[~detected & ~other],
+        "found-alone": outcome.thumbs[detected & ~other],
         "false": outcome.false_thumbs[name],
         "landmarks": np.array([_marked(outcome, name, k) for k in worst[:SHOWN]], np.uint8),
     }

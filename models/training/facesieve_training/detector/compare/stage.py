@@ -89,30 +89,40 @@ def run(config: Config, run: Run) -> None:
     own = {peer.name: peer.recommended() for peer in config.peers}
     items = load(config.label)
     run.set_data_hash(data_hash(items))
-    held = [item for item in items if item.held_out][: config.evaluate.images]
+    held_out = [item for item in items if item.held_out][: config.evaluate.images]
     names = list(detectors)
-    known = {name: score for name, score in own.items() if score is not None}
-    results: dict[str, Any] = {"peers": names, "held_out": len(held)}
+    own_scores = {name: score for name, score in own.items() if score is not None}
+    results: dict[str, Any] = {"peers": names, "held_out": len(held_out)}
     for kind in ("clean", "degraded"):
-        shown = views.scenes(held, config.evaluate, kind == "degraded", config.seed)
+        shown = views.scenes(held_out, config.evaluate, kind == "degraded", config.seed)
         outcome = run_detectors(detectors, shown, config.evaluate)
         rates = [figures.at_rate(outcome, names, rate) for rate in config.rates]
-        results[kind] = {"images": outcome.images, "rates": rates, "own": figures.at_scores(outcome, known)}
+        results[kind] = {
+            "images": outcome.images,
+            "rates": rates,
+            "own": figures.at_scores(outcome, own_scores),
+        }
         directory = run.dir / f"sheets-{kind}"
         sheet.write_sheets(outcome, names[0], names[1], rates[0]["scores"], directory)
     results["cameras"] = [
-        {"times": times, **_camera(detectors, views.camera(held, config.evaluate, times), known, config)}
+        {
+            "times": times,
+            **_camera(detectors, views.camera(held_out, config.evaluate, times), own_scores, config),
+        }
         for times in config.cameras
     ]
     teacher = YuNet(config.label.teacher)
     at = results["clean"]["rates"][0]["scores"]
-    results["recordings"] = _recordings(detectors, teacher, config, at, known)
+    results["recordings"] = _recordings(detectors, teacher, config, at, own_scores)
     if config.scorer is not None:
-        shown_for = [views.images(held), *(_frames(p, teacher, config) for p in config.evaluate.recordings)]
+        shown_for = [
+            views.images(held_out),
+            *(_frames(p, teacher, config) for p in config.evaluate.recordings),
+        ]
         results["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
     if config.recognise is not None:
         results["recognition"] = recognise(detectors, config.recognise, config.seed)
-    plain = views.backgrounds(held, config.evaluate, config.seed)
+    plain = views.backgrounds(held_out, config.evaluate, config.seed)
     results["backgrounds"] = _empty(detectors, own, plain, run.dir / "sheet-backgrounds.png")
     for path in config.evaluate.empty:
         shown = views.empty(path, config.evaluate)
@@ -143,10 +153,10 @@ def _recordings(
     results = {}
     for path in config.evaluate.recordings:
         outcome = run_detectors(detectors, _frames(path, teacher, config), config.evaluate)
-        known = figures.at_scores(outcome, at)
+        found = figures.at_scores(outcome, at)
         rate = outcome.false_rate(config.peers[1].name, at[config.peers[1].name])
         results[path.stem] = {
-            **known,
+            **found,
             "alike": figures.at_rate(outcome, list(detectors), rate),
             "own": figures.at_scores(outcome, own),
         }

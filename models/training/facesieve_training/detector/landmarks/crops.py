@@ -90,7 +90,7 @@ class Crops:
         size = float(np.exp(rng.uniform(np.log(config.smallest), np.log(largest))))
         length = refine.length_for(size * float(np.exp(rng.normal(0, config.scale))))
         matrix = self._matrix(face, size, length, rng)
-        clean = self._seen(item, matrix, length + 2 * _MARGIN, rng)
+        clean = self._warp(item, matrix, length + 2 * _MARGIN, rng)
         faces = transform(item.faces, matrix)
         if rng.random() < config.erased_faces:
             faces = _erased(clean, faces, transform(face[None], matrix), rng)
@@ -104,9 +104,9 @@ class Crops:
             taken, clean = np.ascontiguousarray(taken[:, ::-1]), np.ascontiguousarray(clean[:, ::-1])
             faces = codec.mirror(faces, refine.SIDE)
         centre = faces[:, :2] + faces[:, 2:4] / 2
-        seen = ((centre > 0) & (centre < refine.SIDE)).all(axis=1)
-        good = seen & (faces[:, 14] >= config.sure)
-        return Drawn(taken, clean, faces[good], faces[seen & ~good])
+        inside = ((centre > 0) & (centre < refine.SIDE)).all(axis=1)
+        good = inside & (faces[:, 14] >= config.sure)
+        return Drawn(taken, clean, faces[good], faces[inside & ~good])
 
     def _choose(self, rng: np.random.Generator) -> Face:
         if rng.random() < self._config.empty and self._hard_negatives:
@@ -127,10 +127,10 @@ class Crops:
         target = length / 2 + _MARGIN + rng.normal(0, config.shift, 2) * size + rng.uniform(-0.5, 0.5, 2)
         return np.concatenate([linear, (target - linear @ (face[:2] + face[2:4] / 2))[:, None]], axis=1)
 
-    def _seen(self, item: Labelled, matrix: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    def _warp(self, item: Labelled, matrix: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
         """The part of an image that the matrix maps into a square; pixels are averaged when it shrinks."""
         times = max(1, int(1 / float(np.sqrt(abs(np.linalg.det(matrix[:, :2])))) + 0.3))
-        seen = cv2.warpAffine(
+        warped = cv2.warpAffine(
             self._decoded(item),
             between_centres(matrix * times),
             (side * times, side * times),
@@ -138,20 +138,22 @@ class Crops:
             borderMode=cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_CONSTANT,
             borderValue=[int(v) for v in rng.integers(0, 256, 3)],
         )
-        return np.asarray(cv2.resize(seen, (side, side), interpolation=cv2.INTER_AREA))
+        return np.asarray(cv2.resize(warped, (side, side), interpolation=cv2.INTER_AREA))
 
 
-def _erased(seen: np.ndarray, faces: FloatArray, face: FloatArray, rng: np.random.Generator) -> FloatArray:
+def _erased(
+    square_image: np.ndarray, faces: FloatArray, face: FloatArray, rng: np.random.Generator
+) -> FloatArray:
     """Paint over this face [1,15] and return the others; a face that overlaps another stays."""
     alone = (codec.iou(face, faces)[0] > _SAME) & isolated(faces)
-    return faces[~alone] if alone.any() and erase_face(seen, face[0], rng) else faces
+    return faces[~alone] if alone.any() and erase_face(square_image, face[0], rng) else faces
 
 
-def _cut(seen: np.ndarray, side: int, rows: int) -> np.ndarray:
+def _cut(square_image: np.ndarray, side: int, rows: int) -> np.ndarray:
     """The square without its margin, scaled to the network's input; `rows` rows on one of its four sides are
     black, as outside the frame.
     """
-    square = seen[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN].copy()
+    square = square_image[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN].copy()
     np.rot90(square, side)[:rows] = 0
     return refine.scaled(square)
 

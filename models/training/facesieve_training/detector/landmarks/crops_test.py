@@ -32,8 +32,8 @@ def test_landmarks_are_transformed_with_the_image(smallest: float, largest: floa
         assert drawn.image.shape == (refine.SIDE, refine.SIDE, 3)
         points = drawn.faces[0, 4:14].reshape(5, 2)
         # A place counts from the corner of a pixel, which shows the colour of its middle.
-        seen = cv2.remap(drawn.image.astype(np.float32), (points - 0.5)[None], None, cv2.INTER_LINEAR)
-        result = seen[0, :, 1:] / 6 + 0.5 + [60, 72]
+        sampled = cv2.remap(drawn.image.astype(np.float32), (points - 0.5)[None], None, cv2.INTER_LINEAR)
+        result = sampled[0, :, 1:] / 6 + 0.5 + [60, 72]
         ways = [result - POINTS, result - POINTS[list(codec.MIRRORED)]]
         off.append(min(ways, key=lambda way: float(np.abs(way).max())))
     assert np.abs(np.mean(off, axis=0)).max() < 0.06

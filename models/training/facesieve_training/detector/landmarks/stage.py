@@ -80,8 +80,8 @@ def run(config: Config, run: Run) -> None:
         raise DataError(f"{config.detector}: no such file; fix detector")
     items = load(config.label)
     run.set_data_hash(data_hash(items))
-    known = hard_negatives.find([item for item in items if not item.held_out], config.hard_negatives)
-    crops = Crops(known, config.crops)
+    mined = hard_negatives.find([item for item in items if not item.held_out], config.hard_negatives)
+    crops = Crops(mined, config.crops)
     parts = Parts(
         config.seed, network=config.network, assign=config.assign, loss=config.loss, train=config.train
     )
@@ -111,8 +111,8 @@ def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[s
     scores = dict.fromkeys(shown, refine.SCORE)
     measured = {}
     for kind in ("clean", "degraded"):
-        seen = views.scenes(held_out, config.evaluate, kind == "degraded", config.seed)
-        outcome = run_detectors(shown, seen, config.evaluate)
+        scenes = views.scenes(held_out, config.evaluate, kind == "degraded", config.seed)
+        outcome = run_detectors(shown, scenes, config.evaluate)
         measured[kind] = [
             {**{key: row[key] for key in ("from", "to", "faces")}, **row["landmark_error"]}
             for row in figures.by_size(outcome, list(shown), scores)

@@ -27,16 +27,16 @@ class Column(Scorer):
 
     def open(self) -> Callable[[Batch], Scores]:
         """Read the table."""
-        held = dict(zip(*self._read(), strict=True))
+        scores = dict(zip(*self._read(), strict=True))
 
         def some(batch: Batch) -> Scores:
-            missing = [key for key in batch.keys if key not in held]
+            missing = [key for key in batch.keys if key not in scores]
             if missing:
                 raise DataError(
                     f"{self.file}: has no row for {missing[0]}, a face of the set ({len(missing)} of the "
                     f"{len(batch.keys)} in the batch)"
                 )
-            return np.array([held[key] for key in batch.keys], np.float64)
+            return np.array([scores[key] for key in batch.keys], np.float64)
 
         return some
 

@@ -123,8 +123,8 @@ def test_recordio_damaged(tmp_path: Path) -> None:
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_verification(tmp_path: Path, arrays: bool, protocol: int) -> None:
     images = [b"one", b"two", b"three", b"four"]
-    held = [np.frombuffer(p, np.uint8) for p in images] if arrays else images
-    path = write(tmp_path / "lfw.bin", pickle.dumps((held, [True, np.bool_(False)]), protocol))
+    encoded = [np.frombuffer(p, np.uint8) for p in images] if arrays else images
+    path = write(tmp_path / "lfw.bin", pickle.dumps((encoded, [True, np.bool_(False)]), protocol))
     source = Verification(path)
     entries = list(source.entries())
     assert [e.identity for e in entries] == ["pair000000", "pair000000", "pair000001a", "pair000001b"]

@@ -83,8 +83,8 @@ class Verification(Source):
     def _held(self) -> tuple[list[bytes], list[bool]]:
         try:
             with self.root.open("rb") as file:
-                held = _Restricted(file, encoding="bytes").load()
-            images, same = held
+                content = _Restricted(file, encoding="bytes").load()
+            images, same = content
             encoded = [
                 bytes(p) if isinstance(p, bytes) else np.asarray(p, np.uint8).tobytes() for p in images
             ]
