@@ -27,7 +27,7 @@ class Outer:
     limit: int | None = None
 
 
-def test_reads_what_it_dumps(tmp_path: Path) -> None:
+def test_a_dumped_configuration_loads_unchanged(tmp_path: Path) -> None:
     config = Outer(Path("x"), 5, True, Inner(1e-3, "b"), (Inner(), Inner(2.0)), [1, 2], 7)
     file = tmp_path / "c.yaml"
     file.write_text(dump(config))
@@ -60,7 +60,7 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     ("override", "text"),
     [("count", "must have the form key=value"), ("count.x=1", "count is a value and has no keys below it")],
 )
-def test_refuses_overrides_that_name_nothing(tmp_path: Path, override: str, text: str) -> None:
+def test_overrides_of_unknown_keys_are_refused(tmp_path: Path, override: str, text: str) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("directory: x\ncount: 1\n")
     with pytest.raises(ConfigError, match=text):

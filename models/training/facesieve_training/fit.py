@@ -36,9 +36,9 @@ class Optimiser:
     rate: float = 1e-3
     schedule: Literal["step", "cosine"] = "step"
     factor: float = 0.05
-    """step: the rate is multiplied by this ..."""
+    """step: factor of the rate after every `every` epochs."""
     every: float = 10
-    """... every so many epochs."""
+    """step: epochs between two changes of the rate."""
     warmup: int = 0
     """Steps in which the rate rises from 0."""
 

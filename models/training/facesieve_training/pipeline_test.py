@@ -1,4 +1,4 @@
-"""The whole way, by the commands of README.md, from 240 generated images to a judged student.
+"""The complete pipeline, with the commands of README.md, from 240 generated images to an evaluated student.
 
 It takes 22 seconds of processor time.
 """

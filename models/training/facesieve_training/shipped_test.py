@@ -115,7 +115,7 @@ def test_the_score_of_a_good_face_is_stable_under_mirroring_and_a_shift_of_one_p
         assert np.mean(by) <= 2, how
 
 
-def test_no_face_is_below_ten(scorer: Scorer, shared_data: Path) -> None:
+def test_images_without_a_face_score_below_ten(scorer: Scorer, shared_data: Path) -> None:
     detect = open_detector(shared_data / "models" / "yunet_s.onnx")
     rng = np.random.default_rng(0)
     scenes = sorted((shared_data / "scenes").glob("*.jpg"))[::40]

@@ -53,7 +53,7 @@ def _rms(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("quality", [20, 50, 89])
-def test_compression_does_what_jpeg_does(quality: int, images: np.ndarray, there: There) -> None:
+def test_compression_resembles_jpegs(quality: int, images: np.ndarray, there: There) -> None:
     result = there("compressed", images.astype(np.float32), np.full(4, quality))
     for image, recorded in zip(images, result, strict=True):
         file = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]

@@ -39,7 +39,7 @@ def test_iou_by_hand() -> None:
     np.testing.assert_allclose(codec.iou(a, b), [[50 / 150, 0, 1]], atol=1e-6)
 
 
-def test_suppress_keeps_the_best_of_those_that_overlap() -> None:
+def test_suppression_keeps_the_best_of_overlapping_faces() -> None:
     faces = _faces(3)
     faces[:, :4] = [[0, 0, 40, 40], [2, 2, 40, 40], [100, 100, 40, 40]]
     faces[:, 14] = [0.6, 0.9, 0.5]
@@ -80,7 +80,7 @@ def test_merge_is_the_mean_by_score() -> None:
     np.testing.assert_allclose(merged[0, 4:14], _sighting(0.25, 0)[0, 4:14], rtol=1e-5)
 
 
-def test_merge_leaves_out_landmarks_that_stray() -> None:
+def test_merge_excludes_outlying_landmarks() -> None:
     views = [_sighting(0, 0.5), _sighting(0.5, 0.5), _sighting(-0.5, 0.5), _sighting(8, 0.9)]
     np.testing.assert_allclose(codec.merge(views, 0.4)[0, 4:14], _sighting(0, 0)[0, 4:14], atol=1e-4)
 

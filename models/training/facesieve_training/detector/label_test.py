@@ -16,7 +16,7 @@ def _config(root: Path) -> label.LabelConfig:
     return label.LabelConfig(root / "teacher.onnx", root / "images", root / "cache.npz", upright=False)
 
 
-def test_the_cache_gives_back_what_was_labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_returns_the_labelled_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = _config(tmp_path)
     items = [labelled("a.jpg"), dataclasses.replace(labelled("b.jpg"), faces=np.zeros((0, 15), np.float32))]
     calls = []

@@ -35,7 +35,7 @@ Channels = npt.NDArray[np.int64]
 
 
 def widths(path: Path) -> NetworkConfig:
-    """The widths of an exported detector (.tflite); ValueError when it is none."""
+    """The widths of an exported detector (.tflite); ValueError for another file."""
     stored = exported.read(path.read_bytes())
     stem, stage4, width = (len(of_layer(stored, name).bias) for name in ("stem", "stage4_down", EARLY))
     return NetworkConfig(

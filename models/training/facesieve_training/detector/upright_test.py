@@ -32,6 +32,6 @@ def test_tilted_heads_get_the_landmarks_of_the_upright_image(tilt: float, shared
     assert np.median(corrected) < 0.1 < 0.5 * np.median(plain)
 
 
-def test_no_faces_stay_none(bright_squares: Path) -> None:
+def test_without_faces_nothing_is_returned(bright_squares: Path) -> None:
     none = np.zeros((0, 15), np.float32)
     assert upright(YuNet(bright_squares), np.zeros((64, 64, 3), np.uint8), none).shape == (0, 15)

@@ -7,7 +7,7 @@ import pytest
 from facesieve_training.detector.yunet import YuNet
 
 
-def test_a_square_is_found_where_it_is(bright_squares: Path) -> None:
+def test_a_square_is_located(bright_squares: Path) -> None:
     image = np.zeros((64, 96, 3), np.uint8)
     image[32:64, 64:96] = 255
     faces = YuNet(bright_squares).candidates(image, 0.5)

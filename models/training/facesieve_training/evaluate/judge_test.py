@@ -73,7 +73,7 @@ def test_a_good_score_beats_random_and_lies_in_its_interval(
         assert ours.points[0] == pytest.approx(np.mean(comparisons.mated_similarity <= ours.threshold))
 
 
-def test_both_conventions_start_alike(generated: tuple[Comparisons, np.ndarray]) -> None:
+def test_both_conventions_start_at_the_same_fnmr(generated: tuple[Comparisons, np.ndarray]) -> None:
     curves = Judge(generated[0], RULES, np.random.default_rng(4)).curves(generated[1])
     assert curves[0].points[0] == curves[2].points[0]
     assert curves[0].area != curves[2].area

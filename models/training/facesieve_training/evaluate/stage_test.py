@@ -69,7 +69,7 @@ def test_all_files_are_written(tmp_path: Path, people: Path, network: Make) -> N
     assert "fixed threshold" in (run / "table.md").read_text()
 
 
-def test_killed_run_reuses_what_is_there(
+def test_a_killed_run_reuses_the_cached_scores(
     tmp_path: Path, people: Path, network: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cached, "CHUNK", 20)

@@ -77,7 +77,7 @@ def noise(gallery: Gallery) -> np.ndarray:
     return np.array([int(key[-5]) for key in gallery.keys], np.float64)
 
 
-def test_templates_are_judged_as_worked_out_by_hand(
+def test_template_results_equal_a_calculation_by_hand(
     tmp_path: Path, ijbc: Path, network: Callable[[str, int, int | str], Path]
 ) -> None:
     matcher, gallery = Network(network("matcher", 2, 1)), open_gallery(ijbc)
@@ -161,7 +161,7 @@ def test_a_template_of_two_people_is_refused() -> None:
         Templates.by(gallery)
 
 
-def test_images_of_unknown_media_count_one_by_one() -> None:
+def test_images_of_unknown_media_count_separately() -> None:
     gallery = Two(["a/1", "a/2", "a/3"], ["a"] * 3, "")
     gallery.templates, gallery.media = ["7"] * 3, ["", "", ""]
     templates = Templates.by(gallery)

@@ -5,7 +5,7 @@ from facesieve_training.export import calibration
 from facesieve_training.export.held_out import Comparisons
 
 
-def test_50_is_the_clean_median_90_their_upper_tenth_and_below_it_counts_all() -> None:
+def test_50_is_the_median_and_90_the_upper_decile_of_clean_faces() -> None:
     rng = np.random.default_rng(0)
     clean = np.arange(6000) < 2000
     raw = np.where(clean, rng.normal(0.7, 0.1, 6000), rng.normal(0.3, 0.2, 6000))

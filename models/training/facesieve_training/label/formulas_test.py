@@ -44,7 +44,7 @@ def test_agreement_by_the_sum_is_agreement_pair_by_pair() -> None:
     np.testing.assert_allclose(formulas.agreement(embeddings, image, clean), wanted, atol=1e-6)
 
 
-def test_agreement_of_a_lone_image_is_unknown() -> None:
+def test_agreement_of_a_single_image_is_unknown() -> None:
     result = formulas.agreement(np.ones((2, 3), np.float32), np.array([0, 0]), np.array([True, False]))
     assert np.isnan(result).all()
 

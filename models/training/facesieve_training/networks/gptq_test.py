@@ -18,7 +18,7 @@ def test_weights_lie_on_the_steps_of_int8() -> None:
     assert 0 < np.abs(result - WEIGHTS).max() < np.abs(WEIGHTS).max() / 2
 
 
-def test_less_is_lost_than_by_rounding_each_weight() -> None:
+def test_the_error_is_lower_than_that_of_rounding_to_nearest() -> None:
     step = np.abs(WEIGHTS).max(axis=0) / LAST
     nearest = np.round(WEIGHTS / step) * step
     result = rounded(WEIGHTS, MIXED.T @ MIXED / len(MIXED))

@@ -10,7 +10,7 @@ from facesieve_training.networks import lightqnet
 from facesieve_training.teacher.lightqnet import open_lightqnet
 
 
-def test_it_scores_as_opencv_does(shared_data: Path) -> None:
+def test_scores_equal_opencvs(shared_data: Path) -> None:
     file = shared_data / "models" / "lightqnet-dm100.pb"
     face_set = FaceSet(shared_data / "faces" / "lfw", 12)
     faces = [

@@ -18,7 +18,7 @@ def test_the_default_is_cheap_enough_for_a_camera() -> None:
     assert macs(mobileface(MobileFaceConfig())) < 60e6
 
 
-def test_a_block_of_no_channels_is_left_out() -> None:
+def test_a_block_without_channels_is_omitted() -> None:
     assert len(convolutions(mobileface(SMALL))) == 2 + 3 * sum(h > 0 for h in SMALL.hidden) + 1
 
 
@@ -42,7 +42,7 @@ def test_early_strides_make_maps_small_and_channels_cheap() -> None:
     assert model.count_params() > 2 * mobileface(MobileFaceConfig()).count_params()
 
 
-def test_a_map_of_an_odd_side_is_sampled_about_its_middle() -> None:
+def test_a_map_with_an_odd_side_is_sampled_symmetrically() -> None:
     model = mobileface(MobileFaceConfig(8, SMALL.hidden, 32, (2, 2, 2, 2)))
     last = [layer for layer in convolutions(model) if layer.strides[0] == 2][-1]
     assert (last.padding, last.input.shape[1], last.output.shape[1]) == ("same", 7, 4)

@@ -19,7 +19,7 @@ def test_outputs_and_moments_equal_keras() -> None:
     np.testing.assert_allclose(result[0], result[1], atol=0.02)
 
 
-def test_it_is_restored_with_a_network() -> None:
+def test_the_layer_is_restored_from_a_models_configuration() -> None:
     model = keras.Sequential([keras.Input((4, 4, 2)), BatchNorm()])
     copy = keras.Sequential.from_config(model.get_config())
     assert isinstance(copy.layers[-1], BatchNorm)

@@ -81,7 +81,7 @@ def test_a_network_with_smaller_maps_predicts_the_stream_at_their_positions(stri
     assert left(stream[:, ::2, ::2]) < 0.8
 
 
-def test_what_lies_between_two_places_of_a_small_map_goes_half_to_each() -> None:
+def test_weights_between_two_cells_of_a_small_map_are_split_equally() -> None:
     weight = np.random.default_rng(0).normal(size=(7, 7, 2))
     small = prune._gathered(weight, 4)
     np.testing.assert_allclose(small.sum(axis=(0, 1)), weight.sum(axis=(0, 1)))

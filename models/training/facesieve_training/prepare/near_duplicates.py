@@ -26,7 +26,7 @@ def difference_hash(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def near_duplicates(faces: Shards, bits: int) -> pd.DataFrame:
-    """List pairs of faces of one identity whose hashes differ in at most so many bits: left, right, bits."""
+    """List pairs of faces of one identity whose hashes differ in at most `bits` bits: left, right, bits."""
     hashes = np.zeros((len(faces), 64), np.bool_)
     for batch in faces.batches(_CHUNK):
         hashes[batch.rows] = [difference_hash(image) for image in batch.images]

@@ -86,7 +86,7 @@ class KilledError(Exception):
     """Simulates a kill."""
 
 
-def test_killed_and_resumed_is_the_same(
+def test_a_killed_and_resumed_run_writes_the_same_files(
     tmp_path: Path, people: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = config(people)

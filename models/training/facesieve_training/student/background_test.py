@@ -33,7 +33,7 @@ def test_cuts_beside_a_face_hold_little_of_it_and_the_face_is_painted_over() -> 
     assert beside == inside >= 30
 
 
-def test_a_face_that_may_be_one_is_avoided_but_not_painted() -> None:
+def test_an_uncertain_face_is_avoided_but_not_painted_over() -> None:
     unsure = FACE.copy()
     unsure[0, 14] = 0.3
     assert len(background.cuts(scene(), lambda *_: unsure, 1, generator(0, "a", 0))) == 1

@@ -70,7 +70,7 @@ def test_the_norm_is_ranked_as_the_label_is() -> None:
     np.testing.assert_allclose(result, wanted, atol=1e-3)
 
 
-def test_a_blend_of_nothing_is_the_image_and_one_of_two_lies_between_them() -> None:
+def test_a_blend_is_the_image_alone_or_lies_between_two_images() -> None:
     rng, some = np.random.default_rng(0), images(8)
     np.testing.assert_array_equal(distillation.blend(some, some[::-1], STILL, rng), some)
     mixed = distillation.blend(some, some[::-1], replace(STILL, two=1), rng).astype(int)

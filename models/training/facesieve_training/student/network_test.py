@@ -26,7 +26,7 @@ def test_the_loss_is_least_at_the_two_bins_beside_the_truth(truth: float) -> Non
         assert float(np.asarray(network.BinsLoss(Views())(result, best + other))[0]) > least
 
 
-def test_views_of_one_image_are_drawn_together() -> None:
+def test_consistency_adds_the_squared_distance_between_views() -> None:
     rng = np.random.default_rng(0)
     logits, truth = rng.normal(0, 1, (6, 8)).astype(np.float32), rng.random((6, 1)).astype(np.float32)
     alone = np.asarray(network.BinsLoss(Views())(truth, logits))

@@ -109,7 +109,7 @@ def test_a_phase_may_be_a_part_of_an_epoch(config: stage.Config, tmp_path: Path)
     assert all((w["feature"].max() > 0) != labelled for w, labelled in zip(weights, learns, strict=True))
 
 
-def test_the_cache_holds_what_is_made_without_it(config: stage.Config) -> None:
+def test_cached_images_equal_uncached_ones(config: stage.Config) -> None:
     source = data.LabelRun(config.labels)
     labels = source.read(("agreement",))
     rows = np.array([0, 1, 5, len(labels) - 1])

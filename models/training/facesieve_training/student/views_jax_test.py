@@ -79,7 +79,7 @@ def test_each_change_is_about_as_strong_as_opencvs(change: str, faces: np.ndarra
     assert result.std() == pytest.approx(wanted.std(), rel=0.35)
 
 
-def test_few_pixels_leave_what_opencv_leaves(faces: np.ndarray, there: There) -> None:
+def test_reduction_to_few_pixels_equals_opencvs(faces: np.ndarray, there: There) -> None:
     shrink = there("_shrinking")
     image = faces[0, 8:-8, 8:-8].astype(np.float32)
     for side in (20, 37, 90):
@@ -90,7 +90,7 @@ def test_few_pixels_leave_what_opencv_leaves(faces: np.ndarray, there: There) ->
     np.testing.assert_allclose(shrink[112], np.eye(112), atol=1e-6)
 
 
-def test_it_turns_and_moves_as_opencv_does(faces: np.ndarray, there: There) -> None:
+def test_rotation_and_shift_equal_opencvs(faces: np.ndarray, there: There) -> None:
     turn, zoom, face = np.deg2rad(9.0), 1.2, faces[0].astype(np.float32)
     matrix = cv2.getRotationMatrix2D((63.5, 63.5), 9.0, zoom)
     for move in ([0.0, 0.0], [3.0, -2.0]):

@@ -3,7 +3,7 @@ import numpy as np
 from facesieve_training.student.views import Views, draw
 
 
-def test_a_view_is_moved_and_mirrored_and_never_more() -> None:
+def test_a_view_is_shifted_by_at_most_the_configured_pixels() -> None:
     image = np.zeros((1, 112, 112, 3), np.uint8)
     image[0, 50, 30] = 255
     places = set()

@@ -72,7 +72,7 @@ def test_a_network_for_other_images_is_refused(
         Teacher(teacher_config)
 
 
-def test_a_file_that_is_no_network_is_named(teacher_config: OnnxTeacher) -> None:
+def test_a_file_without_a_network_is_named(teacher_config: OnnxTeacher) -> None:
     teacher_config.onnx.write_bytes(b"not a network")
     with pytest.raises(DataError, match=r"teacher.onnx: is no ONNX network"):
         Teacher(teacher_config)

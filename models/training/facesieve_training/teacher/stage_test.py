@@ -143,7 +143,7 @@ def test_all_faults_are_reported_at_once() -> None:
         load(None, TeacherSource, ["onnx=teacher.onnx"])
 
 
-def test_the_configurations_that_come_with_it_are_valid() -> None:
+def test_the_shipped_configurations_are_valid() -> None:
     paper = load(CONFIGS / "teacher_ms1m.yaml", stage.Config)
     defaults = stage.Config(faces=paper.faces)
     assert paper.network == defaults.network

@@ -7,7 +7,7 @@ from facesieve_training.cli import DataError
 from facesieve_training.teacher.verify import Verifier, Verify, accuracy, best_threshold
 
 
-def test_the_best_threshold_is_that_of_trying_all() -> None:
+def test_the_best_threshold_equals_that_of_exhaustive_search() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
         mated = rng.random(30) < 0.5

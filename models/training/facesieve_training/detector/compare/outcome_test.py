@@ -54,7 +54,7 @@ def test_sheets_show_each_kind_of_failure(outcome: Outcome, tmp_path: Path) -> N
     assert {path.name for path in tmp_path.iterdir()} == set(made)
 
 
-def test_the_surest_false_faces_are_kept_as_images(views: list[View]) -> None:
+def test_the_false_faces_with_the_highest_scores_are_kept_as_images(views: list[View]) -> None:
     """Each image has more false faces than are kept; those of the last have the highest scores."""
     grey = [np.full((128, 192, 3), level, np.uint8) for level in (50, 100, 150)]
     shown = [View(image, views[0].faces, image, 1.0) for image in grey]

@@ -12,7 +12,7 @@ def brightness(image: np.ndarray) -> float:
     return float(image.mean())
 
 
-def test_landmarks_that_are_off_change_the_score(views: list[View], exact: OnView, sloppy: OnView) -> None:
+def test_inaccurate_landmarks_change_the_score(views: list[View], exact: OnView, sloppy: OnView) -> None:
     """An image that is brighter to the right: a shift of 6 pixels to the right is 6 grey values."""
     full = np.repeat(np.arange(192, dtype=np.uint8)[None, :, None], 128, axis=0).repeat(3, axis=2)
     view = View(full, views[0].faces, full, 1.0)

@@ -20,7 +20,7 @@ class Landmarks:
         self._detect = open_detector(detector)
 
     def __call__(self, image: Image) -> NDArray[np.float32] | None:
-        """Return 5 x 2 pixels (right eye, left eye, nose, right and left mouth corner), or nothing."""
+        """Return 5 x 2 pixels (right eye, left eye, nose, right and left mouth corner), or None."""
         edge = image.shape[0] // 2
         roomy = cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
         found = self._detect(np.asarray(roomy, np.uint8), _THRESHOLD)
