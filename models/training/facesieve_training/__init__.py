@@ -4,6 +4,6 @@ import os
 
 __version__ = "0.1.0"
 
-# TensorFlow takes oneDNN's convolutions by itself only on processors with AVX512-VNNI, and others learn half
-# as fast without; it reads this when it is first imported.
+# TensorFlow uses oneDNN's convolutions by default only on processors with AVX512-VNNI; others train half as
+# fast without them. It reads this variable when it is first imported.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -1,4 +1,4 @@
-"""Lets `python -m facesieve_training` stand in for the installed command."""
+"""Makes `python -m facesieve_training` equivalent to the installed command."""
 
 import sys
 

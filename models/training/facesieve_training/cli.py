@@ -1,4 +1,4 @@
-"""The command `facesieve-train STAGE --config FILE`: configuration in, one stage run in its folder."""
+"""The command `facesieve-train STAGE --config FILE`: configuration in, one stage run in its directory."""
 
 import argparse
 import errno
@@ -26,21 +26,21 @@ STAGES = {
 """Module of each stage, imported when it is run: most of them load TensorFlow."""
 
 
-# What the system says when nothing more can be written.
+# Errors of the system when the disk is full.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class DataError(ValueError):
-    """The data given to a stage are unusable; the text names the file or folder, the fault and the mend."""
+    """The data given to a stage are unusable; the text names the file or directory, the fault and the fix."""
 
 
 class Stage(Protocol):
-    """What a stage's module offers."""
+    """Interface of a stage's module."""
 
     Config: type[Any]
 
     def run(self, config: Any, run: Run) -> None:
-        """Do the stage's work, leaving its results in run.dir."""
+        """Run the stage; results are written to run.dir."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except OSError as error:
         print(
-            f"{directory}: cannot be the run's folder: {error.strerror}; choose another (--run)",
+            f"{directory}: cannot be the run's directory: {error.strerror}; choose another (--run)",
             file=sys.stderr,
         )
         return 2
@@ -69,18 +69,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        told = f"{error.strerror}; make room and go on with --run {run.dir} --resume"
-        print(f"{error.filename or run.dir}: {told}", file=sys.stderr)
+        detail = f"{error.strerror}; free disk space and resume with --run {run.dir} --resume"
+        print(f"{error.filename or run.dir}: {detail}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"interrupted; go on with --run {run.dir} --resume", file=sys.stderr)
+        print(f"interrupted; resume with --run {run.dir} --resume", file=sys.stderr)
         return 130
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="facesieve-train", description="Train and judge the networks of facesieve."
+        prog="facesieve-train", description="Train and evaluate the networks of facesieve."
     )
     parser.add_argument("stage", choices=STAGES, metavar="STAGE", help=", ".join(STAGES))
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML configuration of the stage")
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         help="override one value (outer.key=value); repeatable",
     )
     parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="the run's folder (default: runs/ and the file's name)"
+        "--run", type=Path, metavar="DIR", help="the run's directory (default: runs/ and the file's name)"
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    parser.add_argument("--resume", action="store_true", help="resume the run in that directory")
     return parser

@@ -1,4 +1,4 @@
-"""What the command says when something outside it goes wrong."""
+"""Messages of the command for faults of its environment."""
 
 import errno
 import os
@@ -11,12 +11,12 @@ from facesieve_training.prepare import shards
 
 
 @pytest.fixture
-def command(tmp_path: Path, face_folder: Path) -> list[str]:
-    given = [f"source.path={face_folder}", "align=none"]
+def command(tmp_path: Path, face_directory: Path) -> list[str]:
+    given = [f"source.path={face_directory}", "align=none"]
     return ["prepare", "--run", str(tmp_path / "run"), *(part for g in given for part in ("--set", g))]
 
 
-def test_a_full_disk_is_told_and_the_run_goes_on(
+def test_a_full_disk_is_reported_and_the_run_can_be_resumed(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*_: object) -> None:
@@ -26,21 +26,24 @@ def test_a_full_disk_is_told_and_the_run_goes_on(
         patch.setattr(shards, "write_shard", full)
         assert cli.main(command) == 1
     run = tmp_path / "run"
-    assert f"{run}: No space left on device; make room and go on with --run {run}" in capsys.readouterr().err
+    assert (
+        f"{run}: No space left on device; free disk space and resume with --run {run}"
+        in capsys.readouterr().err
+    )
     assert cli.main([*command, "--resume"]) == 0
     assert len(shards.Shards(run)) == 45
 
 
-def test_a_folder_that_cannot_be_made_is_told(
+def test_a_run_directory_that_cannot_be_created_is_an_error(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "run").write_text("a file")
     assert cli.main(command) == 2
-    assert f"{tmp_path / 'run'}: cannot be the run's folder: " in capsys.readouterr().err
+    assert f"{tmp_path / 'run'}: cannot be the run's directory: " in capsys.readouterr().err
 
 
-def test_a_run_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The configuration of another stage's run, which only the stage itself reads."""
+def test_a_directory_without_a_run_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The configuration of another stage's run, which only that stage reads."""
     (tmp_path / "config.yaml").write_text("nothing: 1\n")
     given = [f"student={tmp_path}", f"matcher.file={tmp_path / 'config.yaml'}"]
     arguments = ["export", "--run", str(tmp_path / "run"), *(p for g in given for p in ("--set", g))]

@@ -1,4 +1,4 @@
-"""Strict YAML configuration into dataclasses: unknown keys are errors, and every fault is told at once.
+"""Strict YAML configuration into dataclasses: unknown keys are errors, and all faults are reported at once.
 
 A stage's Config is a plain dataclass whose fields are bool, int, float, str, Path, Literal, tuple[X, ...],
 list[X], dict[str, X], X | None, or another such dataclass. A dataclass may have a method
@@ -15,6 +15,25 @@ from typing import Any, Literal, TypeVar, Union
 import yaml
 
 T = TypeVar("T")
+
+_RENAMED = (
+    ("pictures", "images"),
+    ("looks", "crops"),
+    ("second_look", "refiner"),
+    ("follow", "device_distillation"),
+    ("matching", "distillation"),
+    ("imitate", "feature_imitation"),
+    ("imitate", "imitation_steps"),
+    ("heads", "head_fine_tuning"),
+    ("mistakes", "hard_negatives"),
+    ("mistaken", "hard_negatives"),
+    ("erase", "erased_faces"),
+    ("erased", "erased_faces"),
+    ("grow", "scale"),
+    ("near", "near_duplicates"),
+    ("doubles", "duplicates"),
+)
+"""Keys of earlier versions with their names in this one."""
 
 
 class ConfigError(ValueError):
@@ -44,7 +63,7 @@ def dump(config: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Turn dataclasses, tuples and paths into what YAML and JSON can hold."""
+    """Convert dataclasses, tuples and paths to types of YAML and JSON."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Path):
@@ -97,8 +116,7 @@ def _dataclass(cls: type[Any], tree: Any, where: str, faults: list[str]) -> Any:
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     for key in tree:
         if key not in fields:
-            near = difflib.get_close_matches(str(key), fields, n=1)
-            faults.append(f"{where}{key}: unknown key" + (f"; did you mean {near[0]}?" if near else ""))
+            faults.append(f"{where}{key}: unknown key{_hint(str(key), list(fields))}")
     values = {}
     for name, field in fields.items():
         if name in tree:
@@ -112,6 +130,14 @@ def _dataclass(cls: type[Any], tree: Any, where: str, faults: list[str]) -> Any:
     if callable(check):
         faults.extend(f"{where}{fault}" for fault in check())
     return made
+
+
+def _hint(key: str, fields: list[str]) -> str:
+    for old, new in _RENAMED:
+        if old == key and new in fields:
+            return f"; it is now {new}"
+    close = difflib.get_close_matches(key, fields, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _value(hint: Any, value: Any, where: str, faults: list[str]) -> Any:

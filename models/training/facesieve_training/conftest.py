@@ -1,4 +1,4 @@
-"""What many tests want: small faces and a small teacher, and what lies outside of this package."""
+"""Shared fixtures: small faces, a small teacher, and paths outside this package."""
 
 import os
 from pathlib import Path
@@ -15,19 +15,19 @@ from facesieve_training.teacher.imported import OnnxTeacher
 _REPOSITORY = Path(__file__).parents[3]
 
 
-def _need(path: Path, mend: str) -> Path:
+def _need(path: Path, fix: str) -> Path:
     if path.exists():
         return path
     if os.environ.get("CI") == "true":
-        pytest.fail(f"{path.name} is missing, and CI must have it: {mend}")
-    pytest.skip(f"{path.name} is missing: {mend}")
+        pytest.fail(f"{path.name} is missing, and CI must have it: {fix}")
+    pytest.skip(f"{path.name} is missing: {fix}")
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real faces, scenes, videos and networks beside the repository; without them the test is skipped."""
     shared = Path(os.environ.get("FACESIEVE_SHARED", _REPOSITORY.parent / "shared"))
-    return _need(shared / "data", "set FACESIEVE_SHARED to the folder of the shared data")
+    return _need(shared / "data", "set FACESIEVE_SHARED to the directory of the shared data")
 
 
 @pytest.fixture(scope="session")
@@ -38,23 +38,23 @@ def daemon() -> Path:
 
 @pytest.fixture(scope="session")
 def models() -> Path:
-    """Folder of the shipped networks."""
+    """Directory of the shipped networks."""
     return _REPOSITORY / "models"
 
 
 @pytest.fixture
-def face_folder(tmp_path: Path) -> Path:
+def face_directory(tmp_path: Path) -> Path:
     """12 people with 4 faces each of 128x128, the people in different colours; the last has one face only."""
     rng = np.random.default_rng(0)
     root = tmp_path / "faces"
     for person in range(12):
-        folder = root / f"p{person:02d}"
-        folder.mkdir(parents=True)
+        directory = root / f"p{person:02d}"
+        directory.mkdir(parents=True)
         base = cv2.resize(rng.integers(0, 256, (8, 8, 3), np.uint8), (128, 128))
         for number in range(4 if person < 11 else 1):
             noise = rng.integers(-20, 21, base.shape)
-            picture = np.clip(base.astype(int) + noise, 0, 255).astype(np.uint8)
-            cv2.imwrite(str(folder / f"{number}.png"), picture)
+            image = np.clip(base.astype(int) + noise, 0, 255).astype(np.uint8)
+            cv2.imwrite(str(directory / f"{number}.png"), image)
     return root
 
 

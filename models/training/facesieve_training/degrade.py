@@ -1,8 +1,7 @@
-"""Turns a clean face into what a surveillance camera makes of it, repeatable by seed, face and variant.
+"""Degrades a clean face like a surveillance camera; the result depends on seed, face and variant only.
 
-The chain follows the light: something before the face, lens and motion blur, exposure, then few pixels with
-noise, then the codec, and last the alignment by a detector that is a little off, which scales the few pixels
-up to 112x112.
+The order is that of a camera: occlusion, lens and motion blur, exposure, resolution and noise, codec, and
+last the alignment by an inaccurate detector, which scales the face to 112x112.
 """
 
 import hashlib
@@ -11,31 +10,33 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from facesieve_training.faces import SIZE, Picture
+from facesieve_training.faces import SIZE, Image
 
 
 @dataclass(frozen=True)
 class Span:
-    """With this chance the effect is there, at a strength drawn uniformly between low and high."""
+    """An effect with this probability (chance), at a strength drawn uniformly between low and high."""
 
     chance: float
     low: float
     high: float
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if 0 <= self.chance <= 1 else [f"chance: {self.chance} is not between 0 and 1"]
         return found if self.low <= self.high else [*found, f"low: {self.low} is above high ({self.high})"]
 
     def draw(self, rng: np.random.Generator) -> float | None:
-        """Draw whether and how strong; always takes two numbers, so that no effect shifts another's draw."""
+        """Draw presence and strength; always consumes two numbers, so that effects do not shift each
+        other.
+        """
         chance, strength = rng.random(2)
         return float(self.low + (self.high - self.low) * strength) if chance < self.chance else None
 
 
 @dataclass(frozen=True)
 class Jitter:
-    """Misalignment as a real detector's, standard deviations of normal draws cut off at 2.5."""
+    """Misalignment of a detector: standard deviations of normal draws, cut off at 2.5 deviations."""
 
     shift: float = 1.5
     """Pixels of the 112x112 face, each axis."""
@@ -47,10 +48,10 @@ class Jitter:
 
 @dataclass(frozen=True)
 class Degradation:
-    """How often and how strongly faces are degraded; each effect is drawn on its own."""
+    """Probability and strength of each effect; effects are drawn independently."""
 
     spared: float = 0.25
-    """Chance that nothing but the alignment is off."""
+    """Probability that only the alignment is degraded."""
     pixels: Span = field(default_factory=lambda: Span(0.6, 12, 60))
     """Width of the face in camera pixels (uniform in its logarithm)."""
     motion: Span = field(default_factory=lambda: Span(0.3, 3, 21))
@@ -64,15 +65,15 @@ class Degradation:
     noise: Span = field(default_factory=lambda: Span(0.4, 2, 25))
     """Sigma of the sensor's noise in grey levels."""
     jpeg: Span = field(default_factory=lambda: Span(0.5, 8, 70))
-    """JPEG quality of the camera's picture."""
+    """JPEG quality of the camera's image."""
     occlusion: Span = field(default_factory=lambda: Span(0.12, 0.15, 0.5))
     """Side of the covered rectangle, relative to the face."""
     jitter: Jitter = field(default_factory=Jitter)
     misaligned: Span = field(default_factory=lambda: Span(0.12, 1.5, 5))
-    """The jitter times this: landmarks that were guessed."""
+    """Factor of the jitter, for landmarks of very low accuracy."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         return [] if 0 <= self.spared <= 1 else [f"spared: {self.spared} is not between 0 and 1"]
 
 
@@ -82,15 +83,15 @@ def generator(seed: int, key: str, variant: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
 
 
-def degrade(picture: Picture, config: Degradation, rng: np.random.Generator) -> Picture:
-    """Degrade an aligned face with or without margin; returns a new 112x112 BGR picture."""
+def degrade(image: Image, config: Degradation, rng: np.random.Generator) -> Image:
+    """Degrade an aligned face with or without margin; returns a new 112x112 BGR image."""
     spared, wide = rng.random() < config.spared, config.misaligned.draw(rng) or 1.0
-    seen = picture if spared else _record(picture, config, rng)
-    return align(seen, picture.shape[0], config.jitter, rng, wide)
+    recorded = image if spared else _record(image, config, rng)
+    return align(recorded, image.shape[0], config.jitter, rng, wide)
 
 
-def _record(picture: Picture, config: Degradation, rng: np.random.Generator) -> Picture:
-    """Record the face with a camera: all that happens before its alignment."""
+def _record(image: Image, config: Degradation, rng: np.random.Generator) -> Image:
+    """Apply all effects before the alignment."""
     pixels = config.pixels.draw(rng)
     spans = (
         config.occlusion,
@@ -102,8 +103,8 @@ def _record(picture: Picture, config: Degradation, rng: np.random.Generator) -> 
         config.jpeg,
     )
     occlusion, motion, defocus, dark, bright, noise, jpeg = [span.draw(rng) for span in spans]
-    side = rng.random(8)  # where, which way, which colour: taken whether they are used or not
-    out = picture
+    side = rng.random(8)  # position, direction and colour: always drawn, used or not
+    out = image
     if occlusion is not None:
         out = occlude(out, occlusion, side)
     if motion is not None:
@@ -123,19 +124,17 @@ def _record(picture: Picture, config: Degradation, rng: np.random.Generator) -> 
     return out
 
 
-def align(
-    picture: Picture, full: int, jitter: Jitter, rng: np.random.Generator, wide: float = 1.0
-) -> Picture:
-    """Warp the face to 112x112, misaligned `wide` times as much as the jitter says; `full`: width in
-    template pixels that the picture covers.
+def align(image: Image, full: int, jitter: Jitter, rng: np.random.Generator, wide: float = 1.0) -> Image:
+    """Warp the face to 112x112, misaligned by `wide` times the jitter; `full`: width of the image in template
+    pixels.
     """
     sx, sy, turn, size = wide * np.clip(rng.standard_normal(4), -2.5, 2.5)
     angle = np.deg2rad(turn * jitter.rotation)
-    zoom = picture.shape[0] / full / (1 + size * jitter.scale)
+    zoom = image.shape[0] / full / (1 + size * jitter.scale)
     cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
     middle = (SIZE - 1) / 2
-    centre_x = (picture.shape[1] - 1) / 2 + zoom * sx * jitter.shift
-    centre_y = (picture.shape[0] - 1) / 2 + zoom * sy * jitter.shift
+    centre_x = (image.shape[1] - 1) / 2 + zoom * sx * jitter.shift
+    centre_y = (image.shape[0] - 1) / 2 + zoom * sy * jitter.shift
     back = np.array(
         [
             [cos, -sin, centre_x - cos * middle + sin * middle],
@@ -143,31 +142,31 @@ def align(
         ]
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(picture, back, (SIZE, SIZE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.warpAffine(image, back, (SIZE, SIZE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(warped, np.uint8)
 
 
 def _log_uniform(value: float, span: Span) -> float:
-    """Move a uniform draw from the span to one uniform in the logarithm: small faces are the common ones."""
+    """Map a uniform draw from the span to one uniform in the logarithm: small faces are more common."""
     if span.high == span.low:
         return value
     return float(span.low * (span.high / span.low) ** ((value - span.low) / (span.high - span.low)))
 
 
-def occlude(picture: Picture, size: float, draws: np.ndarray) -> Picture:
+def occlude(image: Image, size: float, draws: np.ndarray) -> Image:
     """Put a rectangle in front of the face, about `size` of its width; draws are eight numbers of 0..1."""
-    out = picture.copy()
+    out = image.copy()
     width = max(1, round(size * SIZE * (0.7 + 0.6 * draws[0])))
     height = max(1, round(size * SIZE * (0.7 + 0.6 * draws[1])))
-    left = round(draws[2] * max(0, picture.shape[1] - width))
-    top = round(draws[3] * max(0, picture.shape[0] - height))
+    left = round(draws[2] * max(0, image.shape[1] - width))
+    top = round(draws[3] * max(0, image.shape[0] - height))
     colour = [float(c) for c in np.round(255 * draws[5:8])]
     cv2.rectangle(out, (left, top), (left + width - 1, top + height - 1), colour, cv2.FILLED)
     return out
 
 
-def motion_blur(picture: Picture, length: float, degrees: float) -> Picture:
-    """Smear a picture along a line, by a length in pixels."""
+def motion_blur(image: Image, length: float, degrees: float) -> Image:
+    """Motion blur along a line, by a length in pixels."""
     size = 2 * int(np.ceil(length / 2)) + 1
     kernel = np.zeros((size, size), np.float32)
     middle, reach = size // 2, length / 2
@@ -176,25 +175,25 @@ def motion_blur(picture: Picture, length: float, degrees: float) -> Picture:
     end = (round((middle + dx) * 16), round((middle + dy) * 16))
     cv2.line(kernel, start, end, 1.0, 1, shift=4)
     return np.asarray(
-        cv2.filter2D(picture, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE), np.uint8
+        cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE), np.uint8
     )
 
 
-def _expose(picture: Picture, gain: float, gamma: float) -> Picture:
+def _expose(image: Image, gain: float, gamma: float) -> Image:
     levels = np.clip(gain * (np.arange(256) / 255.0), 0, 1) ** gamma
-    return np.asarray(cv2.LUT(picture, np.round(255 * levels).astype(np.uint8)), np.uint8)
+    return np.asarray(cv2.LUT(image, np.round(255 * levels).astype(np.uint8)), np.uint8)
 
 
-def _shrink(picture: Picture, pixels: float) -> Picture:
-    width = max(4, round(picture.shape[0] * pixels / SIZE))
-    return np.asarray(cv2.resize(picture, (width, width), interpolation=cv2.INTER_AREA), np.uint8)
+def _shrink(image: Image, pixels: float) -> Image:
+    width = max(4, round(image.shape[0] * pixels / SIZE))
+    return np.asarray(cv2.resize(image, (width, width), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _noise(picture: Picture, sigma: float, rng: np.random.Generator) -> Picture:
-    noisy = picture + rng.standard_normal(picture.shape, np.float32) * sigma
+def _noise(image: Image, sigma: float, rng: np.random.Generator) -> Image:
+    noisy = image + rng.standard_normal(image.shape, np.float32) * sigma
     return np.clip(np.round(noisy), 0, 255).astype(np.uint8)
 
 
-def _jpeg(picture: Picture, quality: int) -> Picture:
-    _, coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+def _jpeg(image: Image, quality: int) -> Image:
+    _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)

@@ -5,25 +5,25 @@ import pytest
 
 from facesieve_training import degrade
 from facesieve_training.degrade import Degradation, Jitter, Span
-from facesieve_training.faces import Picture, centre
+from facesieve_training.faces import Image, centre
 
 NONE = Span(0, 1, 1)
 
 
-def picture() -> Picture:
+def image() -> Image:
     coarse = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     return np.kron(coarse, np.ones((8, 8, 1), np.uint8))
 
 
 def only(**spans: Span) -> Degradation:
-    """Nothing but these effects, perfectly aligned."""
+    """Only these effects, with exact alignment."""
     names = [field.name for field in fields(Degradation) if field.name not in ("jitter", "spared")]
     return replace(Degradation(), spared=0, jitter=Jitter(0, 0, 0), **(dict.fromkeys(names, NONE) | spans))
 
 
-def test_the_same_seed_face_and_variant_give_the_same_picture() -> None:
+def test_the_same_seed_face_and_variant_give_the_same_image() -> None:
     made = [
-        degrade.degrade(picture(), Degradation(), degrade.generator(*key))
+        degrade.degrade(image(), Degradation(), degrade.generator(*key))
         for key in [(1, "a/b", 1), (1, "a/b", 1), (2, "a/b", 1), (1, "a/c", 1), (1, "a/b", 2)]
     ]
     assert made[0].shape == (112, 112, 3)
@@ -31,9 +31,9 @@ def test_the_same_seed_face_and_variant_give_the_same_picture() -> None:
     assert all(not np.array_equal(made[0], other) for other in made[2:])
 
 
-def test_nothing_done_is_the_clean_middle() -> None:
-    made = degrade.degrade(picture(), only(), degrade.generator(1, "a", 1))
-    np.testing.assert_array_equal(made, centre(picture()))
+def test_no_effect_gives_the_clean_centre() -> None:
+    made = degrade.degrade(image(), only(), degrade.generator(1, "a", 1))
+    np.testing.assert_array_equal(made, centre(image()))
 
 
 @pytest.mark.parametrize(
@@ -49,20 +49,20 @@ def test_nothing_done_is_the_clean_middle() -> None:
     ids=lambda effect: next(iter(effect)),
 )
 def test_each_effect_changes_the_face_but_keeps_its_brightness(effect: dict[str, Span]) -> None:
-    made = degrade.degrade(picture(), only(**effect), degrade.generator(1, "a", 1)).astype(float)
-    clean = centre(picture()).astype(float)
+    made = degrade.degrade(image(), only(**effect), degrade.generator(1, "a", 1)).astype(float)
+    clean = centre(image()).astype(float)
     assert np.abs(made - clean).mean() > 1
     assert abs(made.mean() - clean.mean()) < 25
 
 
 def test_exposure_moves_the_brightness() -> None:
-    clean = centre(picture()).mean()
-    dark = degrade.degrade(picture(), only(dark=Span(1, 0.3, 0.3)), degrade.generator(1, "a", 1))
-    bright = degrade.degrade(picture(), only(bright=Span(1, 2, 2)), degrade.generator(1, "a", 1))
+    clean = centre(image()).mean()
+    dark = degrade.degrade(image(), only(dark=Span(1, 0.3, 0.3)), degrade.generator(1, "a", 1))
+    bright = degrade.degrade(image(), only(bright=Span(1, 2, 2)), degrade.generator(1, "a", 1))
     assert dark.mean() < 0.6 * clean < clean < bright.mean()
 
 
-def test_jitter_moves_the_face_by_as_much_as_it_says() -> None:
+def test_jitter_has_the_configured_deviation() -> None:
     dot = np.zeros((128, 128, 3), np.uint8)
     dot[62:66, 62:66] = 255
     found = []
@@ -76,8 +76,8 @@ def test_jitter_moves_the_face_by_as_much_as_it_says() -> None:
 
 def test_a_spared_face_is_only_misaligned() -> None:
     harsh = replace(only(noise=Span(1, 20, 20)), spared=0.5)
-    made = [degrade.degrade(picture(), harsh, degrade.generator(1, "a", v)) for v in range(200)]
-    clean = sum(np.array_equal(some, centre(picture())) for some in made)
+    made = [degrade.degrade(image(), harsh, degrade.generator(1, "a", v)) for v in range(200)]
+    clean = sum(np.array_equal(some, centre(image())) for some in made)
     assert 70 < clean < 130
 
 

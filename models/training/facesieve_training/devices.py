@@ -1,9 +1,9 @@
-"""The devices that training is spread over, its precision and repeatability; the place that knows back ends.
+"""Devices, precision and repeatability of a training on any back end.
 
-One process trains on all devices that its back end sees. Several hosts run the same command, each with the
+One process trains on all devices of its back end. Several hosts run the same command, each with the
 variables KERAS_DISTRIBUTION_JOB_ADDRESSES (the first host's address and port),
-KERAS_DISTRIBUTION_NUM_PROCESSES and KERAS_DISTRIBUTION_PROCESS_ID (0, 1, ...) set, and each with a run folder
-of its own: what they write is the same.
+KERAS_DISTRIBUTION_NUM_PROCESSES and KERAS_DISTRIBUTION_PROCESS_ID (0, 1, ...) set, and each with its own run
+directory: all of them write the same files.
 """
 
 import os
@@ -22,7 +22,7 @@ _JAX_REPEATABLE = "--xla_gpu_deterministic_ops=true"
 
 @dataclass(frozen=True)
 class Hosts:
-    """How many processes train together, and which this one is."""
+    """Number of processes that train together, and the index of this one."""
 
     number: int = 1
     index: int = 0
@@ -39,7 +39,7 @@ def policy(precision: Precision) -> str:
 
 
 def prepare(seed: int) -> Hosts:
-    """Seed Keras, have its operations repeat exactly, and join the other hosts; call before all else."""
+    """Seed Keras, make its operations deterministic, and join the other hosts; call this first."""
     jax = keras.backend.backend() == "jax"
     flags = os.environ.get("XLA_FLAGS", "")
     if jax and "xla_gpu_deterministic_ops" not in flags:
@@ -74,7 +74,7 @@ def spread(count: int, batch: int, hosts: Hosts) -> int:
     found = keras.distribution.list_devices()
     wanted = count or len(found)
     if wanted > len(found):
-        raise DataError(f"devices: {wanted} are asked for, but JAX sees {len(found)}: {', '.join(found)}")
+        raise DataError(f"devices: {wanted} are requested, but JAX has {len(found)}: {', '.join(found)}")
     if hosts.number > 1 and wanted != len(found):
         raise DataError(
             f"devices: with {hosts.number} hosts all {len(found)} devices are used; set devices to 0"
@@ -83,17 +83,17 @@ def spread(count: int, batch: int, hosts: Hosts) -> int:
         raise DataError(
             f"batch: {batch} cannot be shared equally among {wanted} devices; take a multiple of them"
         )
-    # Each host reads its own share of a batch, so Keras is not to share out anything again.
+    # Each host reads only its own share of a batch, so Keras must not shard it again.
     parallel = keras.distribution.DataParallel(devices=found[:wanted], auto_shard_dataset=False)
     keras.distribution.set_distribution(parallel if wanted > 1 else None)
     return wanted
 
 
 def gather(value: int, hosts: Hosts) -> list[int]:
-    """Tell every host this host's value (below 2**31) and return those of all, in the hosts' order."""
+    """Send this host's value (below 2**31) to every host and return all values in the hosts' order."""
     if hosts.number == 1:
         return [value]
     from jax.experimental import multihost_utils
 
-    told = multihost_utils.process_allgather(np.array([value], np.int32))
-    return [int(v) for v in np.ravel(told)]
+    gathered = multihost_utils.process_allgather(np.array([value], np.int32))
+    return [int(v) for v in np.ravel(gathered)]

@@ -2,7 +2,7 @@
 
     for result in over(partial(Worker, model), shards, Distribute(workers=8)):
 
-The results come in the order of the items and are the same whichever way they were made.
+Results are in the order of the items and do not depend on the number of workers.
 """
 
 import os
@@ -17,8 +17,7 @@ from facesieve_training.cli import DataError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Items under way for each worker: one being worked on, one waiting, so that none idles while results are
-# fetched.
+# Items per worker: one in work and one waiting, so that no worker is idle while results are fetched.
 _AHEAD = 2
 
 
@@ -29,10 +28,10 @@ class Distribute:
     workers: int = 0
     """Ray workers, each on one CPU; 0 works in this process, without Ray."""
     address: str | None = None
-    """Address of a Ray cluster (`auto`, `ray://host:10001`); none starts Ray on this machine for this run."""
+    """Address of a Ray cluster (`auto`, `ray://host:10001`); null starts Ray on this machine for this run."""
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         faults = [f"workers: must be 0 or more, not {self.workers}"] if self.workers < 0 else []
         if self.address and not self.workers:
             faults.append("address: needs workers, the number of Ray workers to use")
@@ -44,9 +43,8 @@ def over(
 ) -> Iterator[Result]:
     """Yield work(item) for every item, in order, where `work = make()` is made once in every worker.
 
-    make is sent to the workers by cloudpickle: a functools.partial of a class holding only settings is best,
-    so that networks are loaded there. An exception of work ends the iteration and reaches the caller as
-    itself.
+    make is sent to the workers by cloudpickle: pass a functools.partial of a class with settings only, so
+    that networks are loaded in the workers. An exception of work ends the iteration and is raised unchanged.
     """
     if where.workers == 0:
         work = make()
@@ -57,11 +55,11 @@ def over(
 
 def _over_ray(make: Callable[[], Any], items: Iterable[Any], where: Distribute) -> Iterator[Any]:
     ray = _ray()
-    if not ray.is_initialized():  # and left running: Ray takes seconds to start, and ends with this process
+    if not ray.is_initialized():  # Ray keeps running until this process ends, because it starts slowly
         _start(ray, where)
-    held = int(ray.cluster_resources().get("CPU", 0))
-    if held < where.workers:
-        raise DataError(f"distribute.workers: {where.workers} are wanted, but Ray has {held} CPUs")
+    cpus = int(ray.cluster_resources().get("CPU", 0))
+    if cpus < where.workers:
+        raise DataError(f"distribute.workers: {where.workers} are wanted, but Ray has {cpus} CPUs")
     actor = ray.remote(num_cpus=1, max_restarts=2, max_task_retries=2)(_Worker)
     workers = [actor.remote(make) for _ in range(where.workers)]
     waiting: deque[Any] = deque()
@@ -74,7 +72,7 @@ def _over_ray(make: Callable[[], Any], items: Iterable[Any], where: Distribute) 
 
 
 def _start(ray: Any, where: Distribute) -> None:
-    """Join the cluster, whose machines have this package, or start Ray here; it may be no installed one."""
+    """Join the cluster, whose machines have this package installed, or start Ray with this package's path."""
     quiet = {"log_to_driver": False, "configure_logging": False}
     if where.address:
         ray.init(address=where.address, **quiet)

@@ -1,4 +1,4 @@
-"""The same results in the same order, with workers and without."""
+"""Results and their order do not depend on workers."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -31,7 +31,7 @@ def test_results_come_in_order(workers: int) -> None:
         list(over(make, [1, 13, 2], Distribute(workers)))
 
 
-def test_work_is_made_once_and_items_are_taken_as_needed() -> None:
+def test_work_is_created_once_and_items_are_consumed_lazily() -> None:
     made: list[int] = []
     taken: list[int] = []
 

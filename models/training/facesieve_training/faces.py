@@ -1,7 +1,7 @@
-"""Faces sorted by identity, one folder each, aligned to the usual 112x112 template, with or without margin.
+"""Faces by identity, one directory each, aligned to the usual 112x112 template, with or without margin.
 
 A file of 112x112 pixels is the aligned face itself. A larger square file holds the face in its middle with a
-margin all around (128x128: 8 pixels), so that alignment jitter has real pixels to take.
+margin all around (128x128: 8 pixels), so that alignment jitter has real pixels.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ SIZE = 112
 """Width and height of an aligned face, pixels."""
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 """Height x width x 3, BGR."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """One file of a set: identity is its folder's name, key is IDENTITY/FILE and unique in the set."""
+    """One file of a set: identity is its directory's name, key is IDENTITY/FILE and unique in the set."""
 
     path: Path
     identity: str
@@ -37,22 +37,22 @@ class Face:
 
 
 class FaceSet:
-    """A folder with one folder of pictures for each identity, in the order of their names.
+    """A directory with one directory of images for each identity, in the order of their names.
 
-    Only the identities are held in memory; the files of each are listed when they are asked for.
+    Only the identities are held in memory; the files of each are listed on access.
     """
 
     def __init__(self, root: Path, limit: int | None = None) -> None:
         """List the identities below root, the first `limit` of them when given."""
         if not root.is_dir():
             raise DataError(
-                f"{root}: is no folder; give one that holds a folder of face pictures for each identity"
+                f"{root}: is not a directory; give one with a directory of face images for each identity"
             )
         self.root = root
         self.identities = sorted(entry.name for entry in root.iterdir() if entry.is_dir())[:limit]
         if not self.identities:
             raise DataError(
-                f"{root}: holds no folder; give one that holds a folder of face pictures for each identity"
+                f"{root}: holds no directory; give one with a directory of face images for each identity"
             )
 
     def faces(self, identity: str) -> list[Face]:
@@ -73,26 +73,26 @@ class FaceSet:
         return digest.hexdigest()[:16]
 
 
-def read(path: Path) -> Picture:
-    """Read one picture, BGR."""
-    picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
-    if picture is None:
-        raise DataError(f"{path}: is no readable picture; remove or replace it")
-    return np.asarray(picture, np.uint8)
+def read(path: Path) -> Image:
+    """Read one image, BGR."""
+    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    if image is None:
+        raise DataError(f"{path}: is no readable image; remove or replace it")
+    return np.asarray(image, np.uint8)
 
 
-def read_face(path: Path) -> Picture:
+def read_face(path: Path) -> Image:
     """Read an aligned face with its margin; anything but a square of at least 112 pixels is an error."""
-    picture = read(path)
-    height, width = picture.shape[:2]
+    image = read(path)
+    height, width = image.shape[:2]
     if height != width or width < SIZE:
         raise DataError(
             f"{path}: is {width}x{height}; aligned faces are square and at least {SIZE} pixels wide"
         )
-    return picture
+    return image
 
 
-def centre(picture: Picture) -> Picture:
-    """Cut the aligned 112x112 face out of a picture with margin (a view, not a copy)."""
-    top, left = (picture.shape[0] - SIZE) // 2, (picture.shape[1] - SIZE) // 2
-    return picture[top : top + SIZE, left : left + SIZE]
+def centre(image: Image) -> Image:
+    """Cut the aligned 112x112 face out of an image with margin (a view, not a copy)."""
+    top, left = (image.shape[0] - SIZE) // 2, (image.shape[1] - SIZE) // 2
+    return image[top : top + SIZE, left : left + SIZE]

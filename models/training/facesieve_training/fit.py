@@ -1,8 +1,7 @@
-"""The training loop of any Keras model on any back end; a run killed at any moment ends as if it had not
-been.
+"""The training loop of any Keras model on any back end; a killed and resumed run gives the same result.
 
-Training is cut into segments that end at every checkpoint and every epoch. A segment is one `Model.fit`,
-which keeps the device busy while the next batches are made; metrics.csv gets one row a segment, with the
+Training is divided into segments that end at every checkpoint and every epoch. A segment is one `Model.fit`,
+which keeps the device busy while the next batches are made. metrics.csv gets one row per segment, with the
 learning rate of its first step.
 """
 
@@ -26,8 +25,8 @@ from facesieve_training.run import Run, RunError
 log = logging.getLogger(__name__)
 
 Batch = tuple[Any, ...]
-"""Input and targets, and sample weights where a model wants them."""
-_AHEAD, _MAKERS = 6, 3  # batches being made while the device works on one, and by how many threads
+"""Input and targets, and optional sample weights."""
+_AHEAD, _MAKERS = 6, 3  # batches made ahead, and threads that make them
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,14 @@ class Optimiser:
     rate: float = 1e-3
     schedule: Literal["step", "cosine"] = "step"
     factor: float = 0.05
-    """step: the rate is multiplied by this ..."""
+    """step: factor of the rate after every `every` epochs."""
     every: float = 10
-    """... every so many epochs."""
+    """step: epochs between two changes of the rate."""
     warmup: int = 0
     """Steps in which the rate rises from 0."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [
             f"{n}: {v} must be above 0" for n, v in (("rate", self.rate), ("every", self.every)) if v <= 0
         ]
@@ -71,14 +70,14 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mis
 
 
 def adam(optimiser: Optimiser, epoch: int, steps: int, precision: devices.Precision) -> Any:
-    """Adam with this schedule; float16 gets a loss scale, without which small gradients vanish."""
+    """Adam with this schedule; float16 gets a loss scale, because small gradients would underflow."""
     inner = keras.optimizers.Adam(Rate(optimiser, epoch, steps))
     return keras.optimizers.LossScaleOptimizer(inner) if precision == "float16" else inner
 
 
 class Loop:
-    """Trains a compiled model; `make_batch(step)` gives this host's part of a step's batch, the same every
-    time.
+    """Trains a compiled model; `make_batch(step)` returns this host's part of a step's batch and must be a
+    function of the step.
     """
 
     def __init__(
@@ -97,32 +96,32 @@ class Loop:
         self._state = State(variables(model), run.checkpoint)
 
     def train(self, epochs: float, epoch: int, judge: Callable[[], dict[str, float]]) -> None:
-        """Train `epochs` epochs of `epoch` steps; judge is asked for more figures after each."""
+        """Train `epochs` epochs of `epoch` steps; `judge` returns additional figures after each."""
         total, step = round(epochs * epoch), self._resume()
         with tqdm(total=total, initial=step, unit="step", disable=self._hosts.index > 0 or None) as bar:
             while step < total:
                 ends = ((step // every + 1) * every for every in (self._save_every, epoch))
                 end = min(*ends, total)
                 rate = float(keras.ops.convert_to_numpy(self._model.optimizer.learning_rate))
-                told = self._segment(step, end, bar)
-                values = {"epoch": round(end / epoch, 4), **told, "rate": rate}
-                bar.set_postfix(told, refresh=False)
+                figures = self._segment(step, end, bar)
+                values = {"epoch": round(end / epoch, 4), **figures, "rate": rate}
+                bar.set_postfix(figures, refresh=False)
                 step = end
-                # The row first: what a kill leaves behind the last checkpoint is written again.
+                # The row first: a resumed run rewrites the rows after the last checkpoint.
                 self._run.log(step, **values, **(judge() if step % epoch == 0 else {}))
                 self._state.save(step)
 
     def _resume(self) -> int:
-        """Go back to the newest checkpoint that all hosts have."""
+        """Load the newest checkpoint that all hosts have."""
         kept = self._state.kept() if self._run.resumed else []
         step = min(devices.gather(kept[-1] if kept else 0, self._hosts))
         if step and step not in kept:
             raise RunError(
-                f"{self._run.checkpoint}: has no checkpoint of step {step}, where another host goes on"
+                f"{self._run.checkpoint}: has no checkpoint of step {step}, where another host resumes"
             )
         if step:
             self._state.load(step)
-            log.info("going on after step %d", step)
+            log.info("resuming after step %d", step)
         self._run.rewind(step)
         return step
 
@@ -136,15 +135,15 @@ class Loop:
                 callbacks=[_Tick(bar)],
             )
         except Exception as error:
-            # TensorFlow hides what went wrong in making a batch behind an error of its own.
+            # TensorFlow replaces an exception of make_batch by its own.
             raise self._fault or error from None
-        told = {name: float(values[-1]) for name, values in history.history.items()}
-        if not np.isfinite(told["loss"]):
+        figures = {name: float(values[-1]) for name, values in history.history.items()}
+        if not np.isfinite(figures["loss"]):
             raise DataError(
-                f"{self._run.dir}: the loss is {told['loss']} before step {end}; "
+                f"{self._run.dir}: the loss is {figures['loss']} before step {end}; "
                 "lower optimiser.rate, raise optimiser.warmup or take precision float32"
             )
-        return told
+        return figures
 
     def _batches(self, start: int, end: int) -> Iterator[Batch]:
         with ThreadPoolExecutor(_MAKERS) as pool:
@@ -164,8 +163,8 @@ def variables(model: keras.Model) -> list[Any]:
     """Weights, random states and the optimiser's variables of a compiled model, each once."""
     metrics = {id(v) for v in model.metrics_variables}
     own = [v for v in model.variables if id(v) not in metrics]
-    held = {id(v) for v in own}
-    return own + [v for v in model.optimizer.variables if id(v) not in held]
+    own_ids = {id(v) for v in own}
+    return own + [v for v in model.optimizer.variables if id(v) not in own_ids]
 
 
 class _Tick(keras.callbacks.Callback):  # type: ignore[misc]
@@ -182,21 +181,21 @@ class _Tick(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class State:
-    """Checkpoints of all that a training step depends on, as arrays by number.
+    """Checkpoints of all variables of a training, as numbered arrays.
 
-    The last two are kept: of several hosts that are killed one may have written one more than another.
+    The last two are kept: when several hosts are killed, one may have written one more than another.
     """
 
-    def __init__(self, variables: Sequence[Any], folder: Path) -> None:
-        self._variables, self._folder = variables, folder
+    def __init__(self, variables: Sequence[Any], directory: Path) -> None:
+        self._variables, self._directory = variables, directory
 
     def kept(self) -> list[int]:
-        """Steps of the checkpoints there are, in order."""
-        return sorted(int(path.stem.removeprefix("step-")) for path in self._folder.glob("step-*.npz"))
+        """Steps of the existing checkpoints, in order."""
+        return sorted(int(path.stem.removeprefix("step-")) for path in self._directory.glob("step-*.npz"))
 
     def save(self, step: int) -> None:
-        """Write a checkpoint whole, then drop the ones before the last two."""
-        temporary = self._folder / f".step-{step}.{os.getpid()}.tmp"
+        """Write a checkpoint atomically, then delete those before the last two."""
+        temporary = self._directory / f".step-{step}.{os.getpid()}.tmp"
         arrays = {f"v{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self._variables)}
         with temporary.open("wb") as file:
             np.savez(file, **arrays)
@@ -207,16 +206,16 @@ class State:
             self._path(old).unlink()
 
     def load(self, step: int) -> None:
-        """Set every variable as it was after that step."""
+        """Restore every variable to its value after that step."""
         variables = self._variables
-        with np.load(self._path(step)) as held:
-            if len(held.files) != len(variables):
+        with np.load(self._path(step)) as saved:
+            if len(saved.files) != len(variables):
                 raise RunError(
-                    f"{self._path(step)}: holds {len(held.files)} variables, the network {len(variables)}; "
+                    f"{self._path(step)}: holds {len(saved.files)} variables, the network {len(variables)}; "
                     "was it written by another version? start a new run"
                 )
             for i, variable in enumerate(variables):
-                value = held[f"v{i}"]
+                value = saved[f"v{i}"]
                 if value.shape != tuple(variable.shape):
                     raise RunError(
                         f"{self._path(step)}: {variable.path} has shape {value.shape}, "
@@ -225,4 +224,4 @@ class State:
                 variable.assign(value)
 
     def _path(self, step: int) -> Path:
-        return self._folder / f"step-{step:09d}.npz"
+        return self._directory / f"step-{step:09d}.npz"

@@ -1,4 +1,6 @@
-"""The loop with a small network; run as a program this trains, to be killed or to be one of many hosts."""
+"""The loop with a small network. Run as a program, this module trains, to be killed or as one of many
+hosts.
+"""
 
 import os
 import signal
@@ -30,7 +32,7 @@ class Settings:
 
 
 def network(precision: devices.Precision = "float32") -> keras.Model:
-    """All that a training step may depend on: random masks, running means, a schedule."""
+    """A network with all kinds of state of a training step: random masks, moving means, a schedule."""
     dtype = devices.policy(precision)
     inputs = keras.Input((6,))
     x = layers.Dense(8, "relu", dtype=dtype)(inputs)
@@ -49,13 +51,13 @@ def batch(step: int, hosts: Hosts) -> tuple[Any, Any]:
 
 
 def train(
-    folder: Path,
+    directory: Path,
     resume: bool = False,
     pause: float = 0.0,
     precision: devices.Precision = "float32",
     count: int = 0,
 ) -> None:
-    run = Run.open(folder, "test", Settings(), resume)
+    run = Run.open(directory, "test", Settings(), resume)
     hosts = devices.prepare(3)
     devices.spread(count, BATCH, hosts)
 
@@ -66,18 +68,18 @@ def train(
     Loop(network(precision), make, run, 3, hosts).train(EPOCHS, EPOCH, lambda: {"judged": 1.0})
 
 
-def weights(folder: Path) -> list[np.ndarray]:
-    with np.load(folder / "checkpoint" / LAST) as held:
-        return [held[name] for name in held.files]
+def weights(directory: Path) -> list[np.ndarray]:
+    with np.load(directory / "checkpoint" / LAST) as archive:
+        return [archive[name] for name in archive.files]
 
 
-def program(folder: Path, *more: str, **variables: str) -> "subprocess.Popen[bytes]":
+def program(directory: Path, *more: str, **variables: str) -> "subprocess.Popen[bytes]":
     environment = {**os.environ, **variables}
-    arguments = [sys.executable, "-m", "facesieve_training.fit_test", str(folder), *more]
+    arguments = [sys.executable, "-m", "facesieve_training.fit_test", str(directory), *more]
     return subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
-def test_a_killed_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_a_killed_and_resumed_run_gives_the_same_result(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     process = program(killed, "pause")
     while process.poll() is None and len(list(killed.glob("checkpoint/step-*.npz"))) < 2:
@@ -86,7 +88,7 @@ def test_a_killed_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
     assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
     assert not (killed / "checkpoint" / LAST).exists()
     train(whole)
-    # Half a checkpoint and half a row, as the kill may leave them.
+    # A kill may leave a partial checkpoint and a partial row.
     (killed / "checkpoint" / ".step-9.1.tmp").write_bytes(b"half")
     with (killed / "metrics.csv").open("a") as file:
         file.write("27,5.4,0.3")
@@ -100,7 +102,7 @@ def test_a_killed_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
 
 
 def test_devices_and_hosts_train_as_one_device(tmp_path: Path) -> None:
-    """Real processes of JAX: one on one device and then on two, and a pair with one each."""
+    """Processes with JAX: one on one device and then on two, and a pair with one device each."""
     pytest.importorskip("jax", reason="several devices need JAX; pip install 'jax[cpu]'")
     jax = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     one, two, first, second = [tmp_path / name for name in ("1", "2", "first", "second")]
@@ -111,8 +113,8 @@ def test_devices_and_hosts_train_as_one_device(tmp_path: Path) -> None:
         program(second, **jax, **_host(1, address)),
     ]
     assert [process.wait(240) for process in programs] == [0, 0, 0]
-    for folder in (two, first):
-        for left, right in zip(weights(one), weights(folder), strict=True):
+    for directory in (two, first):
+        for left, right in zip(weights(one), weights(directory), strict=True):
             np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-5)
     for left, right in zip(weights(first), weights(second), strict=True):
         np.testing.assert_array_equal(left, right)
@@ -124,7 +126,7 @@ def _host(index: int, address: str) -> dict[str, str]:
     return {f"KERAS_DISTRIBUTION_{name}": value for name, value in values.items()}
 
 
-def test_hosts_go_on_from_the_newest_checkpoint_that_all_have(
+def test_hosts_resume_from_the_newest_checkpoint_that_all_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(tmp_path)
@@ -135,7 +137,7 @@ def test_hosts_go_on_from_the_newest_checkpoint_that_all_have(
         np.testing.assert_array_equal(left, right)
     assert (tmp_path / "metrics.csv").read_bytes() == rows
     monkeypatch.setattr(devices, "gather", lambda value, hosts: [value, 24])
-    with pytest.raises(RunError, match="has no checkpoint of step 24, where another host goes on"):
+    with pytest.raises(RunError, match="has no checkpoint of step 24, where another host resumes"):
         train(tmp_path, resume=True)
 
 
@@ -157,8 +159,8 @@ def test_half_precision_keeps_all_of_its_state(precision: devices.Precision, tmp
 
 def test_the_papers_rate_falls_every_ten_epochs() -> None:
     rate = Rate(Optimiser(), epoch=7, steps=210)
-    told = [float(rate(step)) for step in (0, 69, 70, 139, 140)]
-    assert told == pytest.approx([1e-3, 1e-3, 5e-5, 5e-5, 2.5e-6])
+    result = [float(rate(step)) for step in (0, 69, 70, 139, 140)]
+    assert result == pytest.approx([1e-3, 1e-3, 5e-5, 5e-5, 2.5e-6])
     warm = Rate(Optimiser(1.0, "cosine", warmup=4), epoch=7, steps=100)
     assert [float(warm(step)) for step in (0, 50, 100)] == pytest.approx([0.25, 0.5, 0.0], abs=1e-6)
 
@@ -171,9 +173,9 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
         State(variables(model), tmp_path / "checkpoint").load(30)
 
 
-def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     model = network()
-    model.compile(model.optimizer, loss=lambda truth, told: keras.ops.mean(told) * np.nan)
+    model.compile(model.optimizer, loss=lambda truth, result: keras.ops.mean(result) * np.nan)
     loop = Loop(model, lambda step: batch(step, Hosts()), Run.open(tmp_path, "test", Settings(), False), 3)
     with pytest.raises(DataError, match=r"the loss is nan before step 3; lower optimiser.rate"):
         loop.train(1, EPOCH, dict)

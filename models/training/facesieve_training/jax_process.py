@@ -1,4 +1,4 @@
-"""The command with JAX in a process of its own, on a CPU, or killed: for tests of trainings on a GPU."""
+"""Runs the command with JAX in a separate process on a CPU, or kills it: for tests of training on a GPU."""
 
 import os
 import signal
@@ -11,32 +11,34 @@ _PATIENCE = 300  # seconds
 
 
 def train(
-    stage: str, config: Path, folder: Path, *more: str, backend: str = "jax"
+    stage: str, config: Path, directory: Path, *more: str, backend: str = "jax"
 ) -> subprocess.CompletedProcess[str]:
     """Run a stage to its end."""
-    process = _start(stage, config, folder, *more, backend=backend)
-    told = process.communicate(timeout=_PATIENCE)[1]
-    return subprocess.CompletedProcess(process.args, process.returncode, stderr=told)
+    process = _start(stage, config, directory, *more, backend=backend)
+    errors = process.communicate(timeout=_PATIENCE)[1]
+    return subprocess.CompletedProcess(process.args, process.returncode, stderr=errors)
 
 
-def train_killed(stage: str, config: Path, folder: Path, checkpoints: str, result: str) -> None:
-    """Kill a stage at its first checkpoint, of those in this folder of the run's, and resume it."""
-    process = _start(stage, config, folder)
-    while process.poll() is None and not list((folder / checkpoints).glob("step-*.npz")):
+def train_killed(stage: str, config: Path, directory: Path, checkpoints: str, result: str) -> None:
+    """Kill a stage at its first checkpoint in the run's directory `checkpoints`, and resume it."""
+    process = _start(stage, config, directory)
+    while process.poll() is None and not list((directory / checkpoints).glob("step-*.npz")):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL, "the training ended before it could be killed"
-    assert not (folder / result).exists()
-    assert train(stage, config, folder, "--resume").returncode == 0
+    assert not (directory / result).exists()
+    assert train(stage, config, directory, "--resume").returncode == 0
 
 
-def _start(stage: str, config: Path, folder: Path, *more: str, backend: str = "jax") -> subprocess.Popen[str]:
+def _start(
+    stage: str, config: Path, directory: Path, *more: str, backend: str = "jax"
+) -> subprocess.Popen[str]:
     program = [sys.executable, "-m", "facesieve_training", stage, "--config", str(config), "--run"]
-    # What one process compiles the next need not: that is most of their time.
-    compiled = {"JAX_COMPILATION_CACHE_DIR": str(folder.parent / "compiled")}
+    # A shared compilation cache: compilation is most of the processes' time.
+    compiled = {"JAX_COMPILATION_CACHE_DIR": str(directory.parent / "compiled")}
     compiled["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
     environment = {**os.environ, **compiled, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
     return subprocess.Popen(
-        [*program, str(folder), *more], env=environment, stderr=subprocess.PIPE, text=True
+        [*program, str(directory), *more], env=environment, stderr=subprocess.PIPE, text=True
     )

@@ -11,7 +11,7 @@ Values = tuple[list[Array], ...]
 
 
 class OnDevice:
-    """Groups of variables and, apart from them, their values on the way."""
+    """Groups of variables with their current values on the device."""
 
     def __init__(self, *groups: Sequence[Any]) -> None:
         self._groups = groups
@@ -19,15 +19,15 @@ class OnDevice:
         self.restore()
 
     def variables(self) -> list[Any]:
-        """All that a resumed training needs."""
+        """The state of a resumable training."""
         return [variable for group in self._groups for variable in group]
 
     def restore(self) -> None:
-        """Bring the values to where the variables are."""
+        """Copy the variables to the values."""
         self.values = tuple([jnp.array(v.value) for v in group] for group in self._groups)
 
     def store(self) -> None:
-        """Bring the variables to where the values are."""
+        """Copy the values to the variables."""
         values = (value for group in self.values for value in group)
         for variable, value in zip(self.variables(), values, strict=True):
             variable.assign(value)

@@ -1,4 +1,4 @@
-"""The whole way, by the commands of README.md, from 240 generated pictures to a judged student.
+"""The complete pipeline, with the commands of README.md, from 240 generated images to an evaluated student.
 
 It takes 22 seconds of processor time.
 """
@@ -14,24 +14,26 @@ import pytest
 from facesieve_training import cli
 from facesieve_training.teacher.imported import OnnxTeacher
 
-PEOPLE, PICTURES = 48, 5
+PEOPLE, IMAGES = 48, 5
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """People are patterns; the later pictures of each are the noisier ones."""
-    root, rng = tmp_path / "pictures", np.random.default_rng(0)
+def images(tmp_path: Path) -> Path:
+    """People are patterns; later images of a person have more noise."""
+    root, rng = tmp_path / "images", np.random.default_rng(0)
     for person in range(PEOPLE):
         (root / f"p{person:02d}").mkdir(parents=True)
         pattern = cv2.resize(rng.integers(0, 256, (8, 8, 3), np.uint8), (128, 128)).astype(np.float64)
-        for number in range(PICTURES):
+        for number in range(IMAGES):
             noisy = pattern + rng.normal(0, 8 + 15 * number, pattern.shape)
-            picture = np.clip(noisy, 0, 255).astype(np.uint8)
-            cv2.imwrite(str(root / f"p{person:02d}" / f"{number}.png"), picture)
+            image = np.clip(noisy, 0, 255).astype(np.uint8)
+            cv2.imwrite(str(root / f"p{person:02d}" / f"{number}.png"), image)
     return root
 
 
-def test_pictures_to_a_judged_student(pictures: Path, teacher_config: OnnxTeacher, tmp_path: Path) -> None:
+def test_commands_from_images_to_an_evaluated_student(
+    images: Path, teacher_config: OnnxTeacher, tmp_path: Path
+) -> None:
     runs, matcher = tmp_path / "runs", f"matcher={{file: {teacher_config.onnx}, mean: [127.5], std: [128]}}"
 
     def stage(name: str, *values: str) -> Path:
@@ -44,7 +46,7 @@ def test_pictures_to_a_judged_student(pictures: Path, teacher_config: OnnxTeache
         assert (runs / name / "metrics.csv").stat().st_size > 0
         return runs / name
 
-    faces = stage("prepare", f"source.path={pictures}", "align=none")
+    faces = stage("prepare", f"source.path={images}", "align=none")
     teacher = stage(
         "teacher", f"faces={faces}", "network.backbone={depth: 10, width: 0.125}", "network.feature=8",
         "epochs=1", "batch=48",
@@ -57,11 +59,11 @@ def test_pictures_to_a_judged_student(pictures: Path, teacher_config: OnnxTeache
     export = stage("export", f"student={student}", matcher, "representative=40", "knots=5")
     judged = stage(
         "evaluate", f"faces={faces}", matcher, f"teacher={{run: {teacher}}}", "rules.fmrs=[0.01]",
-        "rules.replicates=20", "rules.recomputed_replicates=3", "pictures=3",
+        "rules.replicates=20", "rules.recomputed_replicates=3", "images=3",
         f"scores=[{{kind: student, file: {export}/quality.tflite}}, {{kind: serfiq}}, {{kind: random}}]",
     )  # fmt: skip
     scores = pd.read_parquet(judged / "scores.parquet")
-    assert len(scores) == PEOPLE * PICTURES
+    assert len(scores) == PEOPLE * IMAGES
     assert scores["student"].between(0, 100).all()
     assert len(set(pd.read_csv(judged / "table.csv")["score"])) == 3
     assert "<h2>What is dropped first</h2>" in (judged / "report.html").read_text()

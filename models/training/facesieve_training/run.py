@@ -1,9 +1,9 @@
-"""A run's folder: resolved configuration, provenance, metrics, checkpoint; a kill at any moment harms none.
+"""A run's directory: resolved configuration, provenance, metrics, checkpoint; safe to kill at any moment.
 
 config.yaml   the configuration with all defaults and overrides
-meta.json     stage, seed, commit, data hash, versions, command, start, and "finished" once it is
-metrics.csv   one row a logged step
-checkpoint/   whatever the stage keeps to resume from
+meta.json     stage, seed, commit, data hash, versions, command, start, and "finished" when complete
+metrics.csv   one row per logged step
+checkpoint/   the stage's state for resuming
 """
 
 import csv
@@ -36,11 +36,11 @@ _PACKAGES = (
 
 
 class RunError(RuntimeError):
-    """A run's folder cannot be used as asked."""
+    """A run's directory cannot be used as requested."""
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write a file so that a reader, or a kill at any moment, sees the old one or the new one, whole."""
+    """Write a file atomically: a reader, or a kill at any moment, finds either the old or the new file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as file:
@@ -51,7 +51,7 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 
 class Run:
-    """One execution of one stage, tied to a folder; create with `Run.open`."""
+    """One execution of a stage in a directory; create with `Run.open`."""
 
     def __init__(self, directory: Path, meta: dict[str, Any], resumed: bool) -> None:
         self.dir = directory
@@ -62,38 +62,40 @@ class Run:
 
     @classmethod
     def open(cls, directory: Path, stage: str, config: Any, resume: bool) -> "Run":
-        """Start a run in an unused folder, or go on with the unfinished one in it when resume is set.
+        """Start a run in an unused directory, or resume the unfinished one in it when resume is set.
 
-        Raises RunError when the folder holds a run and resume is not set, when there is none to resume, and
-        when the configuration differs from that of the run: its result would be neither's.
+        Raises RunError when the directory holds a run and resume is not set, when there is no run to resume,
+        and when the configuration differs from that of the run: the result would belong to neither.
         """
-        held = directory / "config.yaml"
+        config_file = directory / "config.yaml"
         if resume:
-            cls._check_same(held, config)
+            cls._check_same(config_file, config)
             meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
             return cls(directory, meta, True)
-        if held.exists():
+        if config_file.exists():
             raise RunError(
-                f"{directory} already holds a run; go on with it (--resume) or choose another folder (--run)"
+                f"{directory} already holds a run; resume it (--resume) or choose another directory (--run)"
             )
         directory.mkdir(parents=True, exist_ok=True)
         run = cls(directory, _provenance(stage, config), False)
         run.save_meta()
-        write_atomic(held, configuration.dump(config))
+        write_atomic(config_file, configuration.dump(config))
         return run
 
     @staticmethod
-    def _check_same(held: Path, config: Any) -> None:
-        if not held.exists():
-            raise RunError(f"{held.parent} holds no run to resume; start it without --resume")
-        old, new = yaml.safe_load(held.read_text(encoding="utf-8")), configuration.plain(config)
+    def _check_same(config_file: Path, config: Any) -> None:
+        if not config_file.exists():
+            raise RunError(f"{config_file.parent} holds no run to resume; start it without --resume")
+        old, new = yaml.safe_load(config_file.read_text(encoding="utf-8")), configuration.plain(config)
         different = sorted(_differences(old, new, ""))
         if different:
-            raise RunError(f"{held.parent} was started with other values; differing: {', '.join(different)}")
+            raise RunError(
+                f"{config_file.parent} was started with other values; differing: {', '.join(different)}"
+            )
 
     @property
     def checkpoint(self) -> Path:
-        """Folder for the stage's checkpoint, created when first asked for."""
+        """Directory for the stage's checkpoint, created on first access."""
         path = self.dir / "checkpoint"
         path.mkdir(exist_ok=True)
         return path
@@ -130,7 +132,7 @@ class Run:
             csv.DictWriter(file, self._columns).writerow(row)
 
     def rewind(self, step: int) -> None:
-        """Forget the rows after this step: the ones a resumed stage is about to write again."""
+        """Delete the rows after this step, which a resumed stage writes again."""
         self._rows = [row for row in self._rows if int(row["step"]) <= step]
         self._write_metrics()
 
@@ -140,7 +142,7 @@ class Run:
             return []
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        # A kill may have cut the last row; every other one is whole.
+        # A kill may have truncated the last row; all others are complete.
         return [row for row in rows if None not in row.values() and row["step"].isdecimal()]
 
     def _write_metrics(self) -> None:
@@ -182,16 +184,16 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """Commit of the source that runs, -dirty when tracked files differ from it; None outside a repository."""
+    """Commit of the running source, with -dirty when tracked files differ; None outside a repository."""
     here = Path(__file__).parent
     try:
-        told = subprocess.run(
+        described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],  # noqa: S607
             cwd=here, capture_output=True, text=True, check=True, timeout=30,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
-    return told.stdout.strip()
+    return described.stdout.strip()
 
 
 def _now() -> str:

@@ -12,7 +12,7 @@ class Config:
     rate: float = 0.5
 
 
-def test_a_used_folder_needs_resume(tmp_path: Path) -> None:
+def test_a_used_directory_needs_resume(tmp_path: Path) -> None:
     Run.open(tmp_path / "run", "label", Config(), resume=False)
     with pytest.raises(RunError, match="already holds a run"):
         Run.open(tmp_path / "run", "label", Config(), resume=False)
@@ -35,7 +35,7 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
         again.set_data_hash("def")
 
 
-def test_metrics_survive_new_columns_resume_and_a_torn_last_row(tmp_path: Path) -> None:
+def test_metrics_survive_new_columns_resume_and_a_truncated_last_row(tmp_path: Path) -> None:
     run = Run.open(tmp_path / "run", "label", Config(), resume=False)
     run.log(1, loss=0.5)
     run.log(2, loss=0.25, judged=0.9)

@@ -1,4 +1,4 @@
-"""How the shipped students behave, on pictures made from real faces: what users look for first."""
+"""Behaviour of the shipped students on images made from real faces."""
 
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from facesieve_training import degrade
 from facesieve_training.degrade import Degradation, Jitter, Span
 from facesieve_training.export.scorer import Scorer
-from facesieve_training.faces import SIZE, FaceSet, Picture, centre, read
+from facesieve_training.faces import SIZE, FaceSet, Image, centre, read
 from facesieve_training.prepare.detector import open_detector
 from facesieve_training.student import background
 
@@ -29,48 +29,48 @@ def scorer(request: pytest.FixtureRequest) -> Scorer:
     return Scorer(request.param)
 
 
-def people(data: Path, count: int) -> list[Picture]:
-    """Pictures with margin of as many people."""
-    known = FaceSet(data / "faces" / "lfw")
-    chosen = np.linspace(0, len(known.identities) - 1, count).astype(int)
-    return [read(known.faces(known.identities[i])[0].path) for i in chosen]
+def people(data: Path, count: int) -> list[Image]:
+    """Images with margin, one per person."""
+    face_set = FaceSet(data / "faces" / "lfw")
+    chosen = np.linspace(0, len(face_set.identities) - 1, count).astype(int)
+    return [read(face_set.faces(face_set.identities[i])[0].path) for i in chosen]
 
 
 @pytest.fixture(scope="module")
-def faces(shared_data: Path) -> list[Picture]:
+def faces(shared_data: Path) -> list[Image]:
     return people(shared_data, FACES)
 
 
-def recorded(**effect: Span) -> Callable[[Picture, float], Picture]:
-    """Degrade by one effect alone, at the strength that is given."""
+def recorded(**effect: Span) -> Callable[[Image, float], Image]:
+    """Degrade by one effect of the given strength."""
     ((name, span),) = effect.items()
     names = [f.name for f in fields(Degradation) if f.name not in ("jitter", "spared")]
     nothing: dict[str, Any] = dict.fromkeys(names, NONE)
     plain = replace(Degradation(), spared=0, jitter=Jitter(0, 0, 0), **nothing)
 
-    def made(picture: Picture, share: float) -> Picture:
+    def made(image: Image, share: float) -> Image:
         if not share:
-            return centre(picture)
+            return centre(image)
         strength = span.low * (span.high / span.low) ** share
         this: dict[str, Any] = {name: Span(1, strength, strength)}
         config = replace(plain, **this)
-        return degrade.degrade(picture, config, degrade.generator(1, "face", 1))
+        return degrade.degrade(image, config, degrade.generator(1, "face", 1))
 
     return made
 
 
-def misaligned(picture: Picture, share: float) -> Picture:
-    """Turned, shifted and enlarged by more and more: up to 40 degrees, 14 pixels and a quarter."""
-    middle = (picture.shape[0] - 1) / 2
+def misaligned(image: Image, share: float) -> Image:
+    """Rotated, shifted and enlarged in increasing steps: up to 40 degrees, 14 pixels and 25 %."""
+    middle = (image.shape[0] - 1) / 2
     turn = cv2.getRotationMatrix2D((middle, middle), 40 * share, 1 + 0.25 * share)
     turn[:, 2] += 14 * share
-    warped = cv2.warpAffine(picture, turn, picture.shape[:2], borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.warpAffine(image, turn, image.shape[:2], borderMode=cv2.BORDER_REPLICATE)
     return centre(np.asarray(warped, np.uint8))
 
 
-def occluded(picture: Picture, share: float) -> Picture:
-    """Covered from below, up to the brows."""
-    out = centre(picture).copy()
+def occluded(image: Image, share: float) -> Image:
+    """Occluded from below, up to the brows."""
+    out = centre(image).copy()
     out[SIZE - round(0.75 * SIZE * share) :] = (90, 120, 60)
     return out
 
@@ -88,15 +88,15 @@ LADDERS = {
 
 
 @pytest.mark.parametrize("kind", LADDERS)
-def test_the_score_falls_as_a_face_gets_worse(scorer: Scorer, faces: list[Picture], kind: str) -> None:
+def test_the_score_falls_as_a_face_gets_worse(scorer: Scorer, faces: list[Image], kind: str) -> None:
     steps = np.linspace(0, 1, 8)
-    told = [[scorer.score(LADDERS[kind](face, s)).value for s in steps] for face in faces]
-    order = [spearmanr(steps, row).statistic if np.ptp(row) else 0 for row in told]
-    print(f"{kind}: Spearman {-np.mean(order):.3f}; {np.mean(told, axis=0).round(1)}")
+    result = [[scorer.score(LADDERS[kind](face, s)).value for s in steps] for face in faces]
+    order = [spearmanr(steps, row).statistic if np.ptp(row) else 0 for row in result]
+    print(f"{kind}: Spearman {-np.mean(order):.3f}; {np.mean(result, axis=0).round(1)}")
     assert np.mean(order) <= -0.95
 
 
-def test_a_good_face_is_nearly_as_good_in_the_mirror_and_a_pixel_away(
+def test_the_score_of_a_good_face_is_stable_under_mirroring_and_a_shift_of_one_pixel(
     scorer: Scorer, shared_data: Path
 ) -> None:
     changes: dict[str, list[float]] = {"mirrored": [], "a pixel away": []}
@@ -115,32 +115,35 @@ def test_a_good_face_is_nearly_as_good_in_the_mirror_and_a_pixel_away(
         assert np.mean(by) <= 2, how
 
 
-def test_no_face_is_below_ten(scorer: Scorer, shared_data: Path) -> None:
+def test_images_without_a_face_score_below_ten(scorer: Scorer, shared_data: Path) -> None:
     detect = open_detector(shared_data / "models" / "yunet_s.onnx")
     rng = np.random.default_rng(0)
     scenes = sorted((shared_data / "scenes").glob("*.jpg"))[::40]
-    pictures = [some for scene in scenes for some in background.cuts(read(scene), detect, 1, rng)]
-    pictures += [background.plain(rng) for _ in range(50)]
-    pictures += [np.full((SIZE, SIZE, 3), grey, np.uint8) for grey in (0, 64, 128, 192, 255)]
-    pictures += heads_from_behind(shared_data)
-    told = np.array([scorer.score(some).value for some in pictures])
-    print(f"{len(told)} pictures without a face: {np.mean(told < 10):.3f} below 10, highest {told.max():.1f}")
-    assert told.max() < 10
+    images = [some for scene in scenes for some in background.cuts(read(scene), detect, 1, rng)]
+    images += [background.plain(rng) for _ in range(50)]
+    images += [np.full((SIZE, SIZE, 3), grey, np.uint8) for grey in (0, 64, 128, 192, 255)]
+    images += heads_from_behind(shared_data)
+    result = np.array([scorer.score(some).value for some in images])
+    print(
+        f"{len(result)} images without a face: {np.mean(result < 10):.3f} below 10, "
+        f"highest {result.max():.1f}"
+    )
+    assert result.max() < 10
 
 
-def heads_from_behind(data: Path) -> list[Picture]:
-    """Squares around the heads of two people who show the camera their backs."""
+def heads_from_behind(data: Path) -> list[Image]:
+    """Squares around the heads of two people seen from behind."""
     video = cv2.VideoCapture(str(data / "videos" / "empty_room.mp4"))
     made = []
     for frame, x, y, side in ((119, 408, 14, 96), (179, 415, 14, 96), (239, 396, 32, 80), (299, 421, 4, 80)):
         video.set(cv2.CAP_PROP_POS_FRAMES, frame)
-        _, picture = video.read()
-        made.append(cv2.resize(picture[y : y + side, x : x + side], (SIZE, SIZE)))
+        _, image = video.read()
+        made.append(cv2.resize(image[y : y + side, x : x + side], (SIZE, SIZE)))
     return [np.asarray(head, np.uint8) for head in made]
 
 
 def test_ties_are_rare(scorer: Scorer, shared_data: Path) -> None:
     some = list(FaceSet(shared_data / "faces" / "lfw"))[::4]
-    told = {scorer.score(centre(read(face.path))).raw for face in some}
-    print(f"{len(told)} different values of {len(some)}")
-    assert len(told) >= 2000
+    result = {scorer.score(centre(read(face.path))).raw for face in some}
+    print(f"{len(result)} different values of {len(some)}")
+    assert len(result) >= 2000

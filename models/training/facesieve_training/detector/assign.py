@@ -1,4 +1,4 @@
-"""Which cells of the three maps learn which face: by size to a level, by nearness of the centre to cells."""
+"""Assignment of faces to the cells of the three maps: a level by size, cells by distance from the centre."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class AssignConfig:
     least_cells: float = 0.75
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         if len(self.smallest) != len(STRIDES) or len(self.largest) != len(STRIDES):
             return [f"smallest, largest: must have one value for each of the strides {STRIDES}"]
         return []
@@ -76,23 +76,23 @@ def _set(target: FloatArray, face: FloatArray, rows: slice, columns: slice, stri
 def targets(
     faces: FloatArray, ignored: FloatArray, size: tuple[int, int], config: AssignConfig
 ) -> list[FloatArray]:
-    """Target maps of one picture of size (height, width), one [H/s, W/s, 16] a stride.
+    """Target maps of one image of size (height, width), one [H/s, W/s, 16] a stride.
 
-    Channels: 1 for a cell that must find a face; weight of the cell in the classification (0 where the
-    teacher is unsure, or the face is almost this level's); box (4) and landmarks (10) as the network should
-    put them out. Where faces compete for a cell the smaller gets it.
+    Channels: 1 for a positive cell; weight of the cell in the classification (0 where the teacher is unsure,
+    or the face's size is near this level's range); box (4) and landmarks (10) as the network's output. Where
+    faces compete for a cell, the smaller one is assigned.
     """
     return [_level(faces, ignored, level, size, config) for level in range(len(STRIDES))]
 
 
 def around(faces: FloatArray, size: tuple[int, int]) -> list[np.ndarray]:
-    """For each stride the cells [H/s, W/s] of a picture of size (height, width) that see one of the faces:
+    """For each stride the cells [H/s, W/s] of an image of size (height, width) that cover one of the faces:
     those in its box widened by half, and their neighbours.
     """
     maps = []
     for stride in STRIDES:
-        near = np.zeros((size[0] // stride, size[1] // stride), bool)
+        covered = np.zeros((size[0] // stride, size[1] // stride), bool)
         for face in faces:
-            near[_cells(face, stride, *near.shape, tuple(0.75 * face[2:4] + stride))] = True
-        maps.append(near)
+            covered[_cells(face, stride, *covered.shape, tuple(0.75 * face[2:4] + stride))] = True
+        maps.append(covered)
     return maps

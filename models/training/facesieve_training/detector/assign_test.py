@@ -45,7 +45,7 @@ def test_unsure_faces_are_left_out_of_the_classification() -> None:
     assert maps[0][0, 0, WEIGHT] == 1
 
 
-def test_almost_a_levels_face_is_no_background_there() -> None:
+def test_a_face_near_a_levels_range_is_not_background_there() -> None:
     maps = targets(_face(96, 96, 56), NONE, (320, 320), CONFIG)
     center = maps[0][15, 15]
     assert (center[POSITIVE], center[WEIGHT]) == (0, 0)
@@ -64,10 +64,10 @@ def test_a_face_at_the_edge_stays_inside_the_map() -> None:
 
 
 def test_cells_around_a_face_are_those_of_its_box_widened_by_half() -> None:
-    for stride, near in zip(codec.STRIDES, around(_face(96, 128, 64), (320, 256)), strict=True):
-        assert near.shape == (320 // stride, 256 // stride)
-        rows, columns = ((np.arange(n) + 0.5) * stride for n in near.shape)
+    for stride, covered in zip(codec.STRIDES, around(_face(96, 128, 64), (320, 256)), strict=True):
+        assert covered.shape == (320 // stride, 256 // stride)
+        rows, columns = ((np.arange(n) + 0.5) * stride for n in covered.shape)
         inside = (abs(rows[:, None] - 160) <= 48) & (abs(columns - 128) <= 48)
         beyond = (abs(rows[:, None] - 160) > 48 + stride) | (abs(columns - 128) > 48 + stride)
-        assert near[inside].all()
-        assert not near[beyond].any()
+        assert covered[inside].all()
+        assert not covered[beyond].any()

@@ -1,8 +1,8 @@
-"""Training pictures: mosaics of labelled pictures at many scales, degraded as cameras degrade them.
+"""Training images: mosaics of labelled images at many scales, degraded like a camera's images.
 
-A canvas is split until its parts are no larger than the scaled pictures that fill them: a canvas with faces
-of 10 pixels holds dozens of pictures, one with a face of 300 pixels a part of one. Everything is drawn from
-the generator passed in: the same generator gives the same picture.
+A canvas is split until its parts are no larger than the scaled images that fill them: a canvas with faces
+of 10 pixels holds dozens of images, one with a face of 300 pixels a part of one. All random numbers come from
+the generator argument: the same generator state gives the same image.
 """
 
 from collections.abc import Sequence
@@ -16,26 +16,26 @@ from facesieve_training.detector import codec
 from facesieve_training.detector.camera import degrade
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.decoded import REDUCED, Decoded
-from facesieve_training.detector.erase import erase, lonely
+from facesieve_training.detector.face_erasing import erase_face, isolated
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.warp import between_centres, transform, turned
 
 _MAX_TILES = 80
 _TRIES = 30
-"""Parts of pictures that are tried for one without faces."""
+"""Attempts to find a part of an image without faces."""
 Area = tuple[int, int, int, int]
 """Left, top, width and height in pixels."""
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How training pictures are made; sizes in network pixels, shares as probabilities, rotation in degrees.
+    """How training images are made; sizes in network pixels, shares as probabilities, rotation in degrees.
 
-    Clean is the share of the pictures that no camera degrades. Negative is the share of their area without
-    faces: half of it are whole pictures, half parts of others. Crowd and turned are the shares of the parts
-    that show one of the pictures with four faces or more, or with a head turned by some 20 degrees or more:
-    labelled pictures look at the camera, and people whom it films do not. Mistaken is the share of the parts
-    without faces that show what an earlier detector took for one, at a face's size.
+    clean: share of images without degradation. negative: share of the area without faces; half of it are
+    whole images, half parts of others. crowd, turned: shares of the parts with an image of four faces or
+    more, or with a head of about 20 degrees yaw or more, which are rarer in labelled images than in a
+    camera's. hard_negatives: share of the parts without faces that show a hard negative at a face's size.
+    erased_faces: share of faces that are painted over.
     """
 
     size: int = 320
@@ -45,8 +45,8 @@ class AugmentConfig:
     clean: float = 0.0
     sure: float = 0.55
     negative: float = 0.2
-    mistaken: float = 0.0
-    erase: float = 0.12
+    hard_negatives: float = 0.0
+    erased_faces: float = 0.12
     crowd: float = 0.15
     turned: float = 0.25
     rotation: float = 40.0
@@ -55,11 +55,11 @@ class AugmentConfig:
 
 
 class Drawn(NamedTuple):
-    """A training picture (BGR, 8 bits, square), what it was before a camera took it, its faces and its faces
-    to ignore, [N,15] each.
+    """A training image (BGR, 8 bits, square), the image before degradation, its faces and its faces to
+    ignore, [N,15] each.
     """
 
-    picture: np.ndarray
+    image: np.ndarray
     clean: np.ndarray
     faces: FloatArray
     ignored: FloatArray
@@ -67,40 +67,40 @@ class Drawn(NamedTuple):
 
 @dataclass
 class Canvas:
-    """A picture under construction with the faces to find and those nobody is sure of, [N,15] each."""
+    """An image under construction with its sure faces and its uncertain faces, [N,15] each."""
 
-    picture: np.ndarray
+    image: np.ndarray
     faces: list[FloatArray]
     ignored: list[FloatArray]
 
 
 class Mosaic:
-    """Makes training pictures from labelled ones."""
+    """Makes training images from labelled ones."""
 
     def __init__(self, items: Sequence[Labelled], config: AugmentConfig) -> None:
-        """Take the pictures to draw from; those with several faces are drawn more often."""
+        """Take the images to draw from; those with several faces are drawn more often."""
         self._config = config
         sure = [item.faces[item.faces[:, 14] >= config.sure] for item in items]
         self._faced = [i for i, f in zip(items, sure, strict=True) if len(f)]
         self._crowds = [i for i, f in zip(items, sure, strict=True) if len(f) >= 4]
         self._turned = [i for i, f in zip(items, sure, strict=True) if (codec.turn(f) >= codec.TURNED).any()]
         self._all = list(items)
-        self._mistaken = [item for item in items if len(item.mistaken)]
+        self._hard_negatives = [item for item in items if len(item.hard_negatives)]
         self._decoded = Decoded(config.kept_megabytes)
         if not self._faced:
-            raise ValueError(f"no picture with a face that the teacher is sure of (score {config.sure})")
+            raise ValueError(f"no image with a face of teacher score {config.sure} or more")
 
     def make(self, rng: np.random.Generator, camera: bool = True) -> Drawn:
-        """Draw one picture; without a camera it stays clean."""
+        """Draw one image; without `camera` it is not degraded."""
         config = self._config
         size = float(np.exp(rng.uniform(np.log(config.smallest_face), np.log(config.largest_face))))
-        picture = np.full((config.size, config.size, 3), rng.integers(0, 256), np.uint8)
-        canvas = Canvas(picture, [], [])
+        image = np.full((config.size, config.size, 3), rng.integers(0, 256), np.uint8)
+        canvas = Canvas(image, [], [])
         self._fill(canvas, (0, 0, config.size, config.size), size, rng)
-        taken = canvas.picture
+        taken = canvas.image
         if camera and rng.random() >= config.clean:
-            taken = degrade(canvas.picture, rng)
-        return Drawn(taken, canvas.picture, _stack(canvas.faces), _stack(canvas.ignored))
+            taken = degrade(canvas.image, rng)
+        return Drawn(taken, canvas.image, _stack(canvas.faces), _stack(canvas.ignored))
 
     def _fill(self, canvas: Canvas, area: Area, size: float, rng: np.random.Generator) -> None:
         share = self._config.negative
@@ -130,12 +130,12 @@ class Mosaic:
         return pool[int(rng.integers(len(pool)))]
 
     def _some_face(self, item: Labelled, rng: np.random.Generator) -> FloatArray:
-        """One of the faces that the teacher is sure of."""
+        """One of the sure faces, at random."""
         sure = item.faces[item.faces[:, 14] >= self._config.sure]
         return np.asarray(sure[int(rng.integers(len(sure)))])
 
     def _scale(self, item: Labelled, size: float, rng: np.random.Generator) -> float:
-        """Of a picture, so that one of its faces has about this size."""
+        """Scale of an image at which one of its faces has about this size."""
         face = self._some_face(item, rng)
         wanted = size * float(np.exp(rng.normal(0, 0.25)))
         return min(wanted / float(np.sqrt(face[2] * face[3])), self._config.enlarge)
@@ -143,7 +143,7 @@ class Mosaic:
     def _paste_faces(
         self, canvas: Canvas, item: Labelled, area: Area, scale: float, rng: np.random.Generator
     ) -> None:
-        """Put a picture into an area so that one of its faces is seen there; some faces are painted over."""
+        """Paste an image into an area so that it contains one of its faces; some faces are erased."""
         x, y, width, height = area
         face = self._some_face(item, rng)
         target = np.array([width, height]) * rng.uniform(0.15, 0.85, 2)
@@ -154,15 +154,15 @@ class Mosaic:
         visible = _visible(faces, width, height)
         if rng.random() < 0.5:
             tile, faces = tile[:, ::-1], codec.mirror(faces, width)
-        canvas.picture[y : y + height, x : x + width] = tile
+        canvas.image[y : y + height, x : x + width] = tile
         self._keep(canvas, faces, visible, (x, y))
 
     def _paste_background(self, canvas: Canvas, area: Area, rng: np.random.Generator) -> None:
-        """Put a part of a picture without faces into an area; where none is found soon it stays empty."""
+        """Paste a part of an image without faces into an area; it stays empty when no such part is found."""
         x, y, width, height = area
         for _ in range(_TRIES):
-            if self._mistaken and rng.random() < self._config.mistaken:
-                item, scale, focus = self._mistake(min(width, height), rng)
+            if self._hard_negatives and rng.random() < self._config.hard_negatives:
+                item, scale, focus = self._hard_negative(min(width, height), rng)
             else:
                 item = self._draw(rng, self._all)
                 scale = float(np.exp(rng.uniform(np.log(0.4), np.log(self._config.enlarge))))
@@ -171,15 +171,15 @@ class Mosaic:
             matrix = self._matrix(item, scale, (width, height), focus, target, rng)
             if not (_visible(transform(item.faces, matrix), width, height) > 0).any():
                 tile = self._render(item, matrix, scale, (width, height), rng)
-                canvas.picture[y : y + height, x : x + width] = tile
+                canvas.image[y : y + height, x : x + width] = tile
                 return
 
-    def _mistake(self, side: int, rng: np.random.Generator) -> tuple[Labelled, float, np.ndarray]:
-        """A picture with something that was taken for a face, the scale at which it has the size of one that
-        fits into a square part of this side, and its middle.
+    def _hard_negative(self, side: int, rng: np.random.Generator) -> tuple[Labelled, float, np.ndarray]:
+        """An image with a hard negative, the scale at which it has a face's size that fits into a square part
+        of this side, and its centre.
         """
-        item = self._mistaken[int(rng.integers(len(self._mistaken)))]
-        box = item.mistaken[int(rng.integers(len(item.mistaken)))]
+        item = self._hard_negatives[int(rng.integers(len(self._hard_negatives)))]
+        box = item.hard_negatives[int(rng.integers(len(item.hard_negatives)))]
         own = float(np.sqrt(box[2] * box[3]))
         largest = max(min(0.7 * side, 3 * own), self._config.smallest_face)
         size = float(np.exp(rng.uniform(np.log(self._config.smallest_face), np.log(largest))))
@@ -194,7 +194,7 @@ class Mosaic:
         size: tuple[int, int],
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """The part of a picture that the matrix puts into a tile of size (width, height)."""
+        """The part of an image that the matrix maps into a tile of size (width, height)."""
         reduce = max(r for r in REDUCED if r == 1 or r <= 1 / scale)
         return np.asarray(
             cv2.warpAffine(
@@ -208,9 +208,11 @@ class Mosaic:
         )
 
     def _erase(self, tile: np.ndarray, faces: FloatArray, rng: np.random.Generator) -> np.ndarray:
-        """Paint over some of the faces; which ones are left."""
-        chosen = (rng.random(len(faces)) < self._config.erase) & lonely(faces)
-        return np.array([not (c and erase(tile, f, rng)) for c, f in zip(chosen, faces, strict=True)], bool)
+        """Erase some of the faces; returns which ones are left."""
+        chosen = (rng.random(len(faces)) < self._config.erased_faces) & isolated(faces)
+        return np.array(
+            [not (c and erase_face(tile, f, rng)) for c, f in zip(chosen, faces, strict=True)], bool
+        )
 
     def _matrix(
         self,
@@ -221,8 +223,9 @@ class Mosaic:
         target: np.ndarray,
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """Picture to tile of size (width, height): scale, small rotation and squeeze, and the focus brought
-        to the target as nearly as the picture can fill the tile.
+        """Affine map of an image to a tile of size (width, height): scale, small rotation and squeeze.
+
+        The focus is mapped as near to the target as possible while the image fills the tile.
         """
         angle = np.deg2rad(rng.uniform(-1, 1) * self._config.rotation)
         squeeze = float(np.exp(rng.uniform(-self._config.squeeze, self._config.squeeze)))

@@ -1,4 +1,4 @@
-"""What a detector's training takes: its schedule and parts, and batches by number from background threads."""
+"""A detector's training: schedule, parts, and batches by number, made by background threads."""
 
 import itertools
 from collections import deque
@@ -19,29 +19,29 @@ from facesieve_training.detector.network import NetworkConfig
 from facesieve_training.detector.yunet import YuNet
 
 _SETTLING = 8
-"""Batches from which an exported network gets the moments of its batch norms."""
+"""Batches on which the moments of an exported network's batch norms are measured."""
 
 Sample = tuple[np.ndarray, list[np.ndarray]]
 
 
 @dataclass(frozen=True)
 class RoundsConfig:
-    """On a GPU (`rounds`): the pictures drawn for a round, by so many processes (0: one a core), and how
-    often each is shown.
+    """Training on a GPU (`rounds`): images of a round, repetitions (`shows`) of each, and drawing processes
+    (0: one per core).
     """
 
-    pictures: int = 8192
+    images: int = 8192
     shows: int = 4
     processes: int = 0
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Schedule; one step is one batch; without any the network is exported as it starts.
+    """Schedule; one step is one batch; with 0 steps the initial network is exported.
 
-    Initial is what to start from: the weights of an earlier run (.weights.h5), an exported detector
-    (.tflite), or YuNet (.onnx). Of a wider detector the most telling channels are kept; its early layers, as
-    YuNet's, are then imitated in as many steps first.
+    initial: the weights of an earlier run (.weights.h5), an exported detector (.tflite), or YuNet (.onnx). A
+    wider detector is pruned to its most important channels. With a wider detector or YuNet, the early layers
+    are first trained on its maps (feature imitation) for `imitation_steps` steps.
     """
 
     steps: int = 6000
@@ -56,26 +56,26 @@ class TrainConfig:
     checkpoint_every: int = 250
     log_every: int = 50
     initial: Path | None = None
-    imitate: int = 2000
+    imitation_steps: int = 2000
     rounds: RoundsConfig = field(default_factory=RoundsConfig)
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         wrong = [f"{n}: must be positive" for n in ("batch", "threads") if getattr(self, n) < 1]
         wrong += ["steps: is below 0"] if self.steps < 0 else []
-        wrong += ["imitate: is below 1"] if self.imitate < 1 else []
+        wrong += ["imitation_steps: is below 1"] if self.imitation_steps < 1 else []
         if self.precision not in ("float32", "mixed_bfloat16", "mixed_float16"):
             wrong.append(f"precision: {self.precision!r} is none of float32, mixed_bfloat16, mixed_float16")
         if self.checkpoint_every % self.log_every:
             wrong.append("checkpoint_every: must be a multiple of log_every")
-        if self.rounds.shows < 1 or self.rounds.pictures < 1 or self.rounds.pictures % max(self.batch, 1):
-            wrong.append(f"rounds: shows must be positive, and pictures a multiple of batch, {self.batch}")
+        if self.rounds.shows < 1 or self.rounds.images < 1 or self.rounds.images % max(self.batch, 1):
+            wrong.append(f"rounds: shows must be positive, and images a multiple of batch, {self.batch}")
         return wrong
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything a training is made of."""
+    """The parts of a training."""
 
     seed: int = 1
     teacher: Path = Path("yunet_s.onnx")
@@ -87,14 +87,14 @@ class Parts:
 
 
 class Source(Protocol):
-    """What draws training pictures; threads share it."""
+    """Draws training images; shared by threads."""
 
     def make(self, rng: np.random.Generator, camera: bool = True) -> Drawn:
-        """Draw one picture, the same for the same generator; without a camera it stays clean."""
+        """Draw one image, a function of the generator; without `camera` it is not degraded."""
 
 
 class Batches:
-    """Batches by number: sample k depends on the seed and k only, whatever was made before it."""
+    """Batches by number: sample k depends on the seed and k only."""
 
     def __init__(self, source: Source, parts: Parts) -> None:
         self._source = source
@@ -106,30 +106,30 @@ class Batches:
         return self._source.make(np.random.default_rng([self._parts.seed, number]), camera)
 
     def sample(self, number: int, camera: bool = True) -> Sample:
-        """Picture and target maps of one sample, the teacher's maps behind them when distilling."""
+        """Image and target maps of one sample, with the teacher's maps appended for distillation."""
         drawn = self._drawn(number, camera)
-        maps = targets(drawn.faces, drawn.ignored, drawn.picture.shape[:2], self._parts.assign)
+        maps = targets(drawn.faces, drawn.ignored, drawn.image.shape[:2], self._parts.assign)
         if self._teacher is not None:
-            taught = taught_by(self._teacher, drawn)
+            taught = teacher_maps(self._teacher, drawn)
             maps = [np.concatenate(pair, axis=-1) for pair in zip(maps, taught, strict=True)]
-        return drawn.picture, maps
+        return drawn.image, maps
 
     def stream(self, first: int) -> Generator[tuple[np.ndarray, list[np.ndarray]]]:
-        """Batches from a step on, for ever."""
+        """Batches from a step on, without end."""
         with closing(self._ahead(self.sample, first)) as made:
             for samples in made:
                 maps = [np.stack([sample[1][level] for sample in samples]) for level in range(3)]
                 yield np.stack([sample[0] for sample in samples]), maps
 
-    def pictures(self) -> Generator[np.ndarray]:
-        """The pictures of the batches from the first on, alone."""
-        with closing(self._ahead(lambda number: self._drawn(number).picture, 0)) as made:
-            for pictures in made:
-                yield np.stack(pictures)
+    def images(self) -> Generator[np.ndarray]:
+        """The images of the batches, from the first on, without targets."""
+        with closing(self._ahead(lambda number: self._drawn(number).image, 0)) as made:
+            for images in made:
+                yield np.stack(images)
 
     def _ahead(self, make: Callable[[int], Any], first: int) -> Generator[list[Any]]:
-        """What is made of the samples' numbers, a batch at a time, ahead in background threads; bounded to
-        four batches.
+        """Results of `make` for the samples' numbers, in batches, made ahead by background threads; at most
+        four batches wait.
         """
         size = self._parts.train.batch
         with ThreadPoolExecutor(self._parts.train.threads) as pool:
@@ -144,21 +144,21 @@ class Batches:
                     future.cancel()
 
 
-def taught_by(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
-    """The teacher's maps of the picture before the camera; where the labels know of no face its overlap is 0.
+def teacher_maps(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
+    """The teacher's maps of the image before degradation; the overlap is 0 in cells without a labelled face.
 
-    So the network learns to see in the degraded picture what the teacher sees in the clean one, and not what
-    the teacher takes for a face in one view and for none in others, of which the labels are made. YuNet's
-    classification is high almost everywhere; what is a face the overlap alone says.
+    The network is trained to give for the degraded image what the teacher gives for the clean one, without
+    the teacher's false positives in this view. YuNet's classification is high almost everywhere; only the
+    overlap separates faces from background.
     """
     maps = teacher.maps(drawn.clean)
-    known = around(np.concatenate([drawn.faces, drawn.ignored]), drawn.clean.shape[:2])
-    for level, near in zip(maps, known, strict=True):
-        level[..., 1] *= near
+    covered_maps = around(np.concatenate([drawn.faces, drawn.ignored]), drawn.clean.shape[:2])
+    for level, covered in zip(maps, covered_maps, strict=True):
+        level[..., 1] *= covered
     return maps
 
 
-def first_pictures(batches: Batches) -> list[np.ndarray]:
-    """The pictures of the first batches, to measure moments on."""
-    with closing(batches.pictures()) as pictures:
-        return list(itertools.islice(pictures, _SETTLING))
+def first_images(batches: Batches) -> list[np.ndarray]:
+    """The images of the first batches, for the moments of batch norms."""
+    with closing(batches.images()) as images:
+        return list(itertools.islice(images, _SETTLING))

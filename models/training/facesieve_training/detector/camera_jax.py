@@ -1,4 +1,4 @@
-"""What cameras do to pictures, as `camera` has it, to whole batches on the device that trains."""
+"""The degradation of `camera` for whole batches, on the device that trains."""
 
 import jax
 import jax.numpy as jnp
@@ -8,14 +8,14 @@ from jax import Array, random
 from facesieve_training.detector import camera
 
 _REACH = 3
-"""Of a blur, pixels to each side."""
+"""Radius of a blur, pixels."""
 GREY = np.array([0.114, 0.587, 0.299], np.float32)
-"""How bright blue, green and red are."""
+"""Luma weights of blue, green and red."""
 _BLOCK = 8
 _FREQUENCY, _PLACE = np.ogrid[:_BLOCK, :_BLOCK]
 _COSINES = np.cos(_FREQUENCY * (2 * _PLACE + 1) * np.pi / (2 * _BLOCK)) * np.sqrt(2 / _BLOCK)
 _COSINES[0] /= np.sqrt(2)
-# ITU-T T.81, tables K.1 and K.2: how finely brightness and colour are kept at quality 50.
+# ITU-T T.81, tables K.1 and K.2: quantisation of luma and chroma at quality 50.
 _BRIGHTNESS = np.array(
     [
         [16, 11, 10, 16, 24, 40, 51, 61],
@@ -32,42 +32,43 @@ _COLOUR = np.full((_BLOCK, _BLOCK), 99)
 _COLOUR[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
 
 
-def take(pictures: Array, key: Array, clean: float) -> Array:
-    """Pictures [N,H,W,3], BGR 0..255, as cameras take them at random, in float32; `clean` is the share of
-    those that none takes. Height and width are multiples of 16.
+def take(images: Array, key: Array, clean: float) -> Array:
+    """Degrade images [N,H,W,3], BGR 0..255, at random; returns float32.
+
+    `clean` is the share of unchanged images. Height and width are multiples of 16.
     """
     *keys, last = random.split(key, 9)
     keys.extend(random.split(last))
-    count = len(pictures)
+    count = len(images)
     taken = random.uniform(keys[0], (count,)) >= clean
 
     def chosen(chance: float, which: int) -> Array:
         return (taken & (random.uniform(keys[which], (count,)) < chance))[:, None, None, None]
 
-    seen = pictures.astype(jnp.float32)
-    seen = jnp.where(chosen(camera.TONED, 1), _toned(seen, keys[2]), seen)
-    seen = jnp.where(chosen(camera.BLURRED, 3), blurred(seen, _kernels(keys[4], count)), seen)
+    recorded = images.astype(jnp.float32)
+    recorded = jnp.where(chosen(camera.TONED, 1), _toned(recorded, keys[2]), recorded)
+    recorded = jnp.where(chosen(camera.BLURRED, 3), blurred(recorded, _kernels(keys[4], count)), recorded)
     deviation = _drawn(keys[5], count, camera.DEVIATION) * chosen(camera.NOISY, 6)
-    seen = jnp.clip(jnp.round(seen + deviation * random.normal(keys[7], seen.shape)), 0, 255)
+    recorded = jnp.clip(jnp.round(recorded + deviation * random.normal(keys[7], recorded.shape)), 0, 255)
     quality = random.randint(keys[8], (count,), *camera.QUALITY)
-    return jnp.where(chosen(camera.COMPRESSED, 9), compressed(seen, quality), seen)
+    return jnp.where(chosen(camera.COMPRESSED, 9), compressed(recorded, quality), recorded)
 
 
 def _drawn(key: Array, count: int, between: tuple[float, float], channels: int = 1) -> Array:
-    """A number for each picture, or for each of its channels, [N,1,1,C]."""
+    """A number for each image, or for each of its channels, [N,1,1,C]."""
     return random.uniform(key, (count, 1, 1, channels), minval=between[0], maxval=between[1])
 
 
-def _toned(pictures: Array, key: Array) -> Array:
+def _toned(images: Array, key: Array) -> Array:
     """Gain a channel, contrast, gamma and darkness; sometimes grey."""
-    count = len(pictures)
+    count = len(images)
     keys = random.split(key, 7)
 
     def chosen(share: float, which: int) -> Array:
         return _drawn(keys[which], count, (0, 1)) < share
 
-    grey = (pictures * GREY).sum(-1, keepdims=True)
-    x = jnp.where(chosen(camera.GREYED, 0), grey, pictures) / 255
+    grey = (images * GREY).sum(-1, keepdims=True)
+    x = jnp.where(chosen(camera.GREYED, 0), grey, images) / 255
     gain = _drawn(keys[1], count, camera.GAIN) * _drawn(keys[2], count, camera.CHANNEL, 3)
     gain = gain * jnp.where(chosen(camera.DARKENED, 3), _drawn(keys[4], count, camera.DARKNESS), 1)
     shift = _drawn(keys[5], count, (-camera.SHIFT, camera.SHIFT))
@@ -76,7 +77,7 @@ def _toned(pictures: Array, key: Array) -> Array:
 
 
 def _kernels(key: Array, count: int) -> Array:
-    """One blur for each picture, [N,7,7]: half out of focus, half along a line."""
+    """One blur kernel per image, [N,7,7]: half out of focus, half motion blur."""
     keys = random.split(key, 4)
     y, x = jnp.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1]
 
@@ -92,11 +93,11 @@ def _kernels(key: Array, count: int) -> Array:
     return kernels / kernels.sum((1, 2), keepdims=True)
 
 
-def blurred(pictures: Array, kernels: Array) -> Array:
-    """Each picture [N,H,W,3] under its kernel [N,7,7]."""
-    height, width = pictures.shape[1:3]
+def blurred(images: Array, kernels: Array) -> Array:
+    """Convolve each image [N,H,W,3] with its kernel [N,7,7]."""
+    height, width = images.shape[1:3]
     edges = [(0, 0), (_REACH, _REACH), (_REACH, _REACH), (0, 0)]
-    padded = jnp.pad(pictures, edges, mode="reflect")
+    padded = jnp.pad(images, edges, mode="reflect")
     side = 2 * _REACH + 1
     parts = [
         padded[:, row : row + height, column : column + width] * kernels[:, row, column, None, None, None]
@@ -106,10 +107,10 @@ def blurred(pictures: Array, kernels: Array) -> Array:
     return jnp.round(sum(parts[1:], parts[0]))
 
 
-def compressed(pictures: Array, quality: Array) -> Array:
-    """Each picture [N,H,W,3] as JPEG of its quality [N], 1..100, leaves it; colour at half the size."""
-    blue, green, red = (pictures[..., k] for k in range(3))
-    bright = (pictures * GREY).sum(-1)
+def compressed(images: Array, quality: Array) -> Array:
+    """Each image [N,H,W,3] after JPEG compression at its quality [N], 1..100, with chroma at half size."""
+    blue, green, red = (images[..., k] for k in range(3))
+    bright = (images * GREY).sum(-1)
     blueness, redness = (blue - bright) / 1.772, (red - bright) / 1.402
     kept = _kept(bright - 128, _table(_BRIGHTNESS, quality)) + 128
     blueness, redness = (_half(colour, _table(_COLOUR, quality)) for colour in (blueness, redness))
@@ -131,10 +132,10 @@ def _half(colour: Array, table: Array) -> Array:
 
 
 def _kept(plane: Array, table: Array) -> Array:
-    """What rounding the cosine transform of each block leaves of a plane [N,H,W]."""
+    """A plane [N,H,W] after quantisation of the cosine transform of its blocks."""
     count, height, width = plane.shape
     blocks = plane.reshape(count, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
     with jax.default_matmul_precision("highest"):
-        told = jnp.einsum("ua,nyaxb,vb->nyuxv", _COSINES, blocks, _COSINES)
-        back = jnp.einsum("ua,nyuxv,vb->nyaxb", _COSINES, jnp.round(told / table) * table, _COSINES)
+        coefficients = jnp.einsum("ua,nyaxb,vb->nyuxv", _COSINES, blocks, _COSINES)
+        back = jnp.einsum("ua,nyuxv,vb->nyaxb", _COSINES, jnp.round(coefficients / table) * table, _COSINES)
     return back.reshape(plane.shape)

@@ -1,7 +1,7 @@
-"""Head maps to faces: the decoding every detector with YuNet's head layout shares.
+"""Head maps to faces: the decoding of all detectors with YuNet's head layout.
 
 A face is one row of 15 float32: x, y, width, height, five landmarks (x, y; right eye, left eye, nose, right
-and left mouth corner, "right" being the person's own), score 0..1. Coordinates are pixels of the picture.
+and left mouth corner, "right" being the person's own), score 0..1. Coordinates are pixels of the image.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ FloatArray = npt.NDArray[np.float32]
 
 STRIDES = (8, 16, 32)
 COLUMNS = 15
-# Index of each landmark in a mirrored picture: eyes and mouth corners change sides.
+# Index of each landmark in a mirrored image: eyes and mouth corners change sides.
 MIRRORED = (1, 0, 2, 4, 3)
 _MAX_LOG_SIZE = 8.0
 
@@ -52,10 +52,10 @@ def decode(
     return np.concatenate([decode_level(s, b, k, stride, threshold) for s, b, k, stride in levels])
 
 
-def padded(picture: np.ndarray) -> np.ndarray:
-    """A picture [H,W,3] with black to its right and below, up to multiples of the largest stride."""
-    height, width = picture.shape[:2]
-    return np.pad(picture, [(0, -height % STRIDES[-1]), (0, -width % STRIDES[-1]), (0, 0)])
+def padded(image: np.ndarray) -> np.ndarray:
+    """An image [H,W,3] with black to its right and below, up to multiples of the largest stride."""
+    height, width = image.shape[:2]
+    return np.pad(image, [(0, -height % STRIDES[-1]), (0, -width % STRIDES[-1]), (0, 0)])
 
 
 def faces_of(
@@ -66,8 +66,8 @@ def faces_of(
     threshold: float,
     overlap: float,
 ) -> FloatArray:
-    """Faces as the daemon has them, best first, [N,15]: of the logits cls and obj [H,W,1] and the regressions
-    of each stride. Boxes that overlap more than that are one face.
+    """Faces as in the daemon, best first, [N,15], from the logits cls and obj [H,W,1] and the regressions of
+    each stride. Boxes with an IoU above `overlap` are one face.
     """
     pairs = zip(cls, obj, strict=True)
     scores = [np.sqrt(sigmoid(c) * sigmoid(o))[..., 0] for c, o in pairs]
@@ -75,7 +75,7 @@ def faces_of(
 
 
 def encode(face: FloatArray, cell: FloatArray, stride: int) -> FloatArray:
-    """Regression targets [N,14] (bbox 4, kps 10) of faces [N,15] seen from cells [N,2] (column, row)."""
+    """Regression targets [N,14] (bbox 4, kps 10) of faces [N,15] relative to cells [N,2] (column, row)."""
     center = (face[:, :2] + face[:, 2:4] / 2) / stride - cell
     size = np.log(np.maximum(face[:, 2:4], 1e-3) / stride)
     points = face[:, 4:14].reshape(-1, 5, 2) / stride - cell[:, None]
@@ -94,7 +94,7 @@ def iou(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def suppress(faces: FloatArray, threshold: float) -> FloatArray:
-    """Non-maximum suppression: the faces, best first, that overlap no better one more than this."""
+    """Non-maximum suppression: the faces, best first, whose IoU with every better one is at most this."""
     left = faces[np.argsort(-faces[:, 14], kind="stable")]
     kept = []
     while len(left):
@@ -104,11 +104,11 @@ def suppress(faces: FloatArray, threshold: float) -> FloatArray:
 
 
 def vote(faces: FloatArray, threshold: float, agreement: float = 0.6) -> FloatArray:
-    """Suppression as the daemon does it: a face kept has the mean box and landmarks of all that agree with
-    it, weighted by the squares of their scores.
+    """Suppression as in the daemon: a kept face has the mean box and landmarks of all detections that agree
+    with it, weighted by the squares of their scores.
     """
     kept = suppress(faces, threshold)
-    for face in kept:  # one by one, for a dark picture has thousands
+    for face in kept:  # one by one: a dark image has thousands, and a matrix of pairs would be large
         agreeing = faces[iou(face[None], faces)[0] >= agreement]
         face[:14] = np.average(agreeing[:, :14], axis=0, weights=agreeing[:, 14] ** 2)
     return kept
@@ -117,11 +117,11 @@ def vote(faces: FloatArray, threshold: float, agreement: float = 0.6) -> FloatAr
 def merge(
     views: Sequence[FloatArray], threshold: float, agreement: float = 0.6, support: int = 4
 ) -> FloatArray:
-    """Suppression over several views of one picture, all in its pixels: [N,15], best first.
+    """Suppression over several views of one image, all in its pixels: [N,15], best first.
 
-    Views (scales, mirrored) see a face with independent errors; a face gets the mean box and landmarks of all
-    that agree with it, weighted by score, without those whose landmarks stray. Its score is the mean of the
-    views that see it best, `support` of them: what one view alone takes for a face is none.
+    Views (scales, mirrored) have independent errors. A face gets the mean box and landmarks of all detections
+    that agree with it, weighted by score, without outliers of the landmarks. Its score is the mean of its
+    `support` highest scores over the views, so that a detection in one view only has a low score.
     """
     faces = np.concatenate(views)
     view = np.repeat(np.arange(len(views)), [len(v) for v in views])
@@ -140,20 +140,21 @@ def merge(
 
 
 def _steady(faces: FloatArray) -> np.ndarray:
-    """Which of several sightings of one face have landmarks near the median ones."""
+    """Which of several detections of one face have landmarks near the median."""
     points = faces[:, 4:14].reshape(-1, 5, 2)
     apart = np.linalg.norm(points - np.median(points, axis=0), axis=2).mean(axis=1)
     return np.asarray(apart <= 2 * np.median(apart) + 1e-6)
 
 
 TURNED = 0.15
-"""Of `turn`, from some 20 degrees on: a third of CelebA's pictures, most of a camera's."""
+"""Value of `turn` from about 20 degrees of yaw: a third of CelebA's images, most of a camera's."""
 
 
 def turn(faces: FloatArray) -> FloatArray:
-    """How far the nose [N] is beside the middle of eyes and mouth, in distances of the eyes: 0 in front.
+    """Distance [N] of the nose from the centre of eyes and mouth, in inter-eye distances: 0 for a frontal
+    face.
 
-    The distance is taken along the line of the eyes, so that a head on one side is not turned by that.
+    It is measured along the line of the eyes, so that roll does not change it.
     """
     points = faces[:, 4:14].reshape(-1, 5, 2)
     eyes = points[:, 1] - points[:, 0]
@@ -162,7 +163,7 @@ def turn(faces: FloatArray) -> FloatArray:
 
 
 def shifted(faces: FloatArray, pixels: float) -> FloatArray:
-    """The faces so many pixels further right and down."""
+    """The faces shifted right and down by `pixels`."""
     moved = faces.copy()
     moved[:, :2] += pixels
     moved[:, 4:14] += pixels
@@ -170,7 +171,7 @@ def shifted(faces: FloatArray, pixels: float) -> FloatArray:
 
 
 def mirror(faces: FloatArray, width: int) -> FloatArray:
-    """The faces of a picture of this width after it is flipped left to right."""
+    """The faces of an image of this width after it is flipped left to right."""
     flipped = faces.copy()
     flipped[:, 0] = width - faces[:, 0] - faces[:, 2]
     points = faces[:, 4:14].reshape(-1, 5, 2)[:, MIRRORED].copy()

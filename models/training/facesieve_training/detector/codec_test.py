@@ -39,7 +39,7 @@ def test_iou_by_hand() -> None:
     np.testing.assert_allclose(codec.iou(a, b), [[50 / 150, 0, 1]], atol=1e-6)
 
 
-def test_suppress_keeps_the_best_of_those_that_overlap() -> None:
+def test_suppression_keeps_the_best_of_overlapping_faces() -> None:
     faces = _faces(3)
     faces[:, :4] = [[0, 0, 40, 40], [2, 2, 40, 40], [100, 100, 40, 40]]
     faces[:, 14] = [0.6, 0.9, 0.5]
@@ -48,10 +48,10 @@ def test_suppress_keeps_the_best_of_those_that_overlap() -> None:
 
 
 def test_vote_is_the_mean_by_squared_score_of_those_that_agree() -> None:
-    near, apart = _sighting(0, 0.4), _sighting(0, 0.6)
-    near[:, [0, *range(4, 14)]] += 4
+    close, apart = _sighting(0, 0.4), _sighting(0, 0.6)
+    close[:, [0, *range(4, 14)]] += 4
     apart[:, [0, *range(4, 14)]] += 26
-    kept = codec.vote(np.concatenate([_sighting(0, 0.8), near, apart]), 0.4)
+    kept = codec.vote(np.concatenate([_sighting(0, 0.8), close, apart]), 0.4)
     wanted = _sighting(0, 0.8)
     wanted[:, [0, *range(4, 14)]] += 4 * 0.16 / 0.8
     np.testing.assert_allclose(kept, np.concatenate([wanted, apart]), rtol=1e-5)
@@ -80,12 +80,12 @@ def test_merge_is_the_mean_by_score() -> None:
     np.testing.assert_allclose(merged[0, 4:14], _sighting(0.25, 0)[0, 4:14], rtol=1e-5)
 
 
-def test_merge_leaves_out_landmarks_that_stray() -> None:
+def test_merge_excludes_outlying_landmarks() -> None:
     views = [_sighting(0, 0.5), _sighting(0.5, 0.5), _sighting(-0.5, 0.5), _sighting(8, 0.9)]
     np.testing.assert_allclose(codec.merge(views, 0.4)[0, 4:14], _sighting(0, 0)[0, 4:14], atol=1e-4)
 
 
-def test_a_face_that_one_view_alone_sees_scores_little() -> None:
+def test_a_face_found_in_one_view_only_has_a_low_score() -> None:
     none = _sighting(0, 0.9)[:0]
     assert codec.merge([_sighting(0, 0.8), none, none, none], 0.4)[0, 14] == pytest.approx(0.2)
     assert codec.merge([_sighting(0, 0.8)] * 4 + [none] * 4, 0.4)[0, 14] == pytest.approx(0.8)
@@ -99,7 +99,7 @@ def test_mirror_twice_is_the_same_and_swaps_the_eyes() -> None:
     np.testing.assert_allclose(codec.mirror(mirrored, 320), faces, rtol=1e-4, atol=1e-4)
 
 
-def test_turn_sees_the_nose_beside_the_face_and_not_a_head_on_one_side() -> None:
+def test_turn_measures_yaw_and_ignores_roll() -> None:
     upright = np.array([[0, 0], [20, 0], [10, 11], [2, 22], [18, 22]], np.float32)
     aside = upright.copy()
     aside[2, 0] += 5

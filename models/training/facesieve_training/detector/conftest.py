@@ -1,4 +1,4 @@
-"""A detector in ONNX that takes bright squares for faces, pictures with some, and steps without graphs."""
+"""Fixtures: an ONNX detector of bright squares, images with such squares, and eager execution."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ _POINTS = [0.2, 0.3, 0.8, 0.3, 0.5, 0.5, 0.3, 0.8, 0.7, 0.8]
 
 @pytest.fixture
 def eager() -> Iterator[None]:
-    """TensorFlow without graphs: building that of a step takes far longer than the few steps of a test."""
+    """Eager execution: building the graph of a step takes longer than the few steps of a test."""
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
@@ -27,7 +27,7 @@ def eager() -> Iterator[None]:
 
 @pytest.fixture
 def bright_squares(tmp_path: Path) -> Path:
-    """The detector's file: a cell is a face of the stride's size if it is white all over."""
+    """The detector's file: a white cell is a face of the stride's size."""
     path = tmp_path / "teacher.onnx"
     onnx.save(_detector(), str(path))
     return path
@@ -35,16 +35,16 @@ def bright_squares(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def squares(tmp_path: Path) -> Path:
-    """A folder of 16 dark pictures, each with a bright square of 32 pixels on a cell of stride 32."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
+    """A directory of 16 dark images, each with a bright square of 32 pixels on a cell of stride 32."""
+    directory = tmp_path / "images"
+    directory.mkdir()
     rng = np.random.default_rng(3)
     for number in range(16):
-        picture = rng.integers(0, 60, (128, 160, 3), np.uint8)
+        image = rng.integers(0, 60, (128, 160, 3), np.uint8)
         x, y = 32 * rng.integers(0, 5), 32 * rng.integers(0, 4)
-        picture[y : y + 32, x : x + 32] = 255
-        cv2.imwrite(str(folder / f"{number:02d}.png"), picture)
-    return folder
+        image[y : y + 32, x : x + 32] = 255
+        cv2.imwrite(str(directory / f"{number:02d}.png"), image)
+    return directory
 
 
 def _detector() -> onnx.ModelProto:

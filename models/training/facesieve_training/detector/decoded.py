@@ -1,4 +1,4 @@
-"""Pictures to train on, decoded once: as many as a budget of memory allows."""
+"""Cache of decoded training images within a memory budget."""
 
 import cv2
 import numpy as np
@@ -11,24 +11,24 @@ REDUCED = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
-"""By how much a picture can be reduced as it is decoded."""
+"""Reductions that OpenCV's decoder supports."""
 
 
 class Decoded:
-    """Labelled pictures as BGR, 8 bits; threads may share it."""
+    """Labelled images as BGR, 8 bits; safe for threads."""
 
     def __init__(self, megabytes: int) -> None:
-        """Keep so much at most; what is beyond it is decoded each time."""
+        """Keep at most this much; other images are decoded on each access."""
         self._left = megabytes << 20
         self._kept: dict[tuple[str, int], np.ndarray] = {}
 
     def __call__(self, item: Labelled, reduce: int = 1) -> np.ndarray:
-        """The picture at one part in `reduce` of its size; not to be written to."""
+        """The image at 1/`reduce` of its size; read-only."""
         key = (item.name, reduce)
-        picture = self._kept.get(key)
-        if picture is None:
-            picture = np.asarray(cv2.imdecode(np.frombuffer(item.data, np.uint8), REDUCED[reduce]))
-            if picture.nbytes <= self._left:
-                self._kept[key] = picture
-                self._left -= picture.nbytes
-        return picture
+        image = self._kept.get(key)
+        if image is None:
+            image = np.asarray(cv2.imdecode(np.frombuffer(item.data, np.uint8), REDUCED[reduce]))
+            if image.nbytes <= self._left:
+                self._kept[key] = image
+                self._left -= image.nbytes
+        return image

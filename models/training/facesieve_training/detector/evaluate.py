@@ -1,8 +1,7 @@
-"""How good a detector is: recall over size, false positives, landmark error; on pictures and on recordings.
+"""Evaluation of a detector: recall by size, false positives, landmark error; on images and on recordings.
 
-The truth is the teacher's, run on enlarged pictures; the detector (and, beside it, the teacher itself) sees
-them at the size at which a face has the number of pixels in question. Faces that the teacher is unsure of
-count neither way.
+The truth is the teacher's detections on enlarged images. The detector, and the teacher for comparison, get
+images scaled to each size of a face. Faces that the teacher is unsure of are ignored.
 """
 
 import itertools
@@ -28,15 +27,15 @@ LOWEST = 0.1
 class EvaluateConfig:
     """What is measured; sizes are square roots of a face's area in network pixels.
 
-    Recommended is the lowest score with at most false_positives a picture, and none in the empty recordings
-    and in as many crops of backgrounds, squares of background_side pixels.
+    The recommended score is the lowest with at most false_positives per image, and none in the empty
+    recordings and in the crops of backgrounds (`backgrounds` squares of background_side pixels).
     """
 
     sizes: tuple[float, ...] = (8, 10, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
     sure: float = 0.7
     overlap: float = 0.4
     nms: float = 0.4
-    pictures: int = 400
+    images: int = 400
     false_positives: float = 0.02
     empty: tuple[Path, ...] = ()
     recordings: tuple[Path, ...] = ()
@@ -54,7 +53,7 @@ class Tally:
     scores: list[float] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
     false: list[float] = field(default_factory=list)
-    pictures: int = 0
+    images: int = 0
 
     def recall(self, low: float, high: float, threshold: float) -> tuple[float, int]:
         """Share of the faces with a size in [low, high) that were found at a score, and their number."""
@@ -68,15 +67,16 @@ class Tally:
         chosen = np.array(self.errors)[(sizes >= low) & (sizes < high) & (scores >= threshold)]
         return float(np.median(chosen)) if len(chosen) else float("nan")
 
-    def false_per_picture(self, threshold: float) -> float:
-        """Detections at a score, a picture, where the teacher sees nothing."""
-        return float(np.sum(np.array(self.false) >= threshold)) / max(self.pictures, 1)
+    def false_per_image(self, threshold: float) -> float:
+        """Detections per image at a score where the teacher has none."""
+        return float(np.sum(np.array(self.false) >= threshold)) / max(self.images, 1)
 
 
 def match(found: FloatArray, truth: FloatArray, config: EvaluateConfig) -> tuple[np.ndarray, FloatArray]:
-    """For each sure face of the truth the row of `found` (best first) that is it, or -1; and what is no face.
+    """For each sure face of the truth the matching row of `found` (best first), or -1; and the false
+    positives.
 
-    What overlaps a face that the truth is unsure of is neither.
+    A detection that overlaps an uncertain face of the truth is neither.
     """
     sure = truth[truth[:, 14] >= config.sure]
     overlap = codec.iou(found, sure)
@@ -99,7 +99,7 @@ def judge(tally: Tally, found: FloatArray, truth: FloatArray, config: EvaluateCo
         tally.sizes.append(float(np.sqrt(face[2] * face[3])))
         tally.scores.append(float(found[k, 14]) if k >= 0 else 0.0)
         tally.errors.append(landmark_error(found[k], face) if k >= 0 else float("nan"))
-    tally.pictures += 1
+    tally.images += 1
 
 
 def landmark_error(face: FloatArray, truth: FloatArray) -> float:
@@ -111,23 +111,23 @@ def landmark_error(face: FloatArray, truth: FloatArray) -> float:
 def scaled(
     item: Labelled, size: float, config: EvaluateConfig, largest: float = 1.5
 ) -> tuple[np.ndarray, FloatArray] | None:
-    """A picture and its faces, the median one of this size; None when it must be enlarged more than that."""
+    """An image and its faces, scaled to this median size; None when the scale would exceed `largest`."""
     sure = item.faces[item.faces[:, 14] >= config.sure]
     if not len(sure):
         return None
     scale = size / float(np.median(np.sqrt(sure[:, 2] * sure[:, 3])))
     if scale > largest:
         return None
-    picture = cv2.resize(item.picture(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    image = cv2.resize(item.image(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     faces = item.faces.copy()
     faces[:, :14] *= scale
-    return picture, faces
+    return image, faces
 
 
 def over_sizes(detect: Detect, items: Sequence[Labelled], config: EvaluateConfig) -> Tally:
-    """Every held-out picture at every size that it can be scaled down to."""
+    """Every held-out image at every size that it can be scaled down to."""
     tally = Tally()
-    for item in tqdm(list(items)[: config.pictures], desc="evaluate", unit="picture", disable=None):
+    for item in tqdm(list(items)[: config.images], desc="evaluate", unit="image", disable=None):
         for size in config.sizes:
             made = scaled(item, size, config)
             if made is not None:
@@ -153,7 +153,7 @@ def frames(path: Path, every: int) -> Iterator[np.ndarray]:
 
 
 def shrink(frame: np.ndarray, longest: int) -> tuple[np.ndarray, float]:
-    """The frame with its longer side at most this long, and the scale."""
+    """The frame, reduced to at most this longer side, and the scale."""
     scale = min(1.0, longest / max(frame.shape[:2]))
     if scale == 1:
         return frame, scale
@@ -161,7 +161,7 @@ def shrink(frame: np.ndarray, longest: int) -> tuple[np.ndarray, float]:
 
 
 def over_recording(detect: Detect, teacher: Detect, path: Path, config: EvaluateConfig) -> Tally:
-    """A recording scaled down as the daemon does; the truth is the teacher's on the full frames."""
+    """A recording, reduced as in the daemon; the truth is the teacher's detections on the full frames."""
     tally = Tally()
     for frame in frames(path, config.every):
         small, scale = shrink(frame, config.longest)
@@ -172,13 +172,13 @@ def over_recording(detect: Detect, teacher: Detect, path: Path, config: Evaluate
 
 
 def stills(path: Path, config: EvaluateConfig) -> Iterator[np.ndarray]:
-    """Frames of a recording, scaled down as the daemon does."""
+    """Frames of a recording, reduced as in the daemon."""
     return (shrink(frame, config.longest)[0] for frame in frames(path, config.every))
 
 
 def backgrounds(items: Sequence[Labelled], config: EvaluateConfig, seed: int) -> Iterator[np.ndarray]:
-    """Crops without any face that the teacher has ever so little belief in: squares of background_side
-    pixels, made from areas of half to twice that size.
+    """Crops that contain no detection of the teacher at any score: squares of background_side pixels, made
+    from areas of half to twice that size.
     """
     rng, side = np.random.default_rng(seed), config.background_side
     made = 0
@@ -194,32 +194,32 @@ def backgrounds(items: Sequence[Labelled], config: EvaluateConfig, seed: int) ->
         if ((low < [x + length, y + length]) & (high > [x, y])).all(axis=1).any():
             continue
         made += 1
-        crop = item.picture()[y : y + length, x : x + length]
+        crop = item.image()[y : y + length, x : x + length]
         yield np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA))
 
 
-def on_empty(detect: Detect, pictures: Iterable[np.ndarray]) -> Tally:
-    """Pictures without anybody: whatever is found is false."""
+def on_empty(detect: Detect, images: Iterable[np.ndarray]) -> Tally:
+    """Images without people: every detection is a false positive."""
     tally = Tally()
-    for picture in pictures:
-        tally.false += detect(picture, LOWEST)[:, 14].tolist()
-        tally.pictures += 1
+    for image in images:
+        tally.false += detect(image, LOWEST)[:, 14].tolist()
+        tally.images += 1
     return tally
 
 
-def choose_score(pictures: Tally, allowed: float, empty: Sequence[Tally]) -> float:
-    """The lowest score, in steps of 0.01, with at most this many false positives a picture, and none in what
-    shows nobody.
+def choose_score(images: Tally, allowed: float, empty: Sequence[Tally]) -> float:
+    """The lowest score, in steps of 0.01, with at most this many false positives per image, and none in the
+    empty sets.
     """
     for threshold in np.arange(20, 95) / 100:
-        nobody = all(tally.false_per_picture(float(threshold)) == 0 for tally in empty)
-        if nobody and pictures.false_per_picture(float(threshold)) <= allowed:
+        nobody = all(tally.false_per_image(float(threshold)) == 0 for tally in empty)
+        if nobody and images.false_per_image(float(threshold)) <= allowed:
             return round(float(threshold), 2)
     return 0.95
 
 
 def band(tally: Tally, low: float, high: float, threshold: float) -> dict[str, Any]:
-    """Figures of the faces with a size in [low, high); None where there is none: JSON has no NaN."""
+    """Figures of the faces with a size in [low, high); None for no faces, because JSON has no NaN."""
     recall, count = tally.recall(low, high, threshold)
     error = tally.error(low, high, threshold)
     return {

@@ -34,7 +34,7 @@ def test_judge_counts_found_missed_and_false() -> None:
     assert tally.recall(0, 100, 0.5) == (0.5, 2)
     assert tally.recall(0, 100, 0.85) == (0.0, 2)
     assert tally.false == [pytest.approx(0.6)]  # the unsure face counts neither way
-    assert tally.false_per_picture(0.5) == 1
+    assert tally.false_per_image(0.5) == 1
     assert tally.error(0, 100, 0.5) == pytest.approx(0.1)
 
 
@@ -45,26 +45,26 @@ def test_two_detections_of_one_face_are_one() -> None:
     assert tally.false == []
 
 
-def test_empty_pictures() -> None:
+def test_empty_images() -> None:
     tally = Tally()
     judge(tally, _faces(), _faces(), CONFIG)
     judge(tally, _faces(), _faces(_face(0, 0.9)), CONFIG)
-    assert tally.pictures == 2
+    assert tally.images == 2
     assert tally.recall(0, 100, 0.3) == (0.0, 1)
 
 
-def test_score_is_the_lowest_that_allows_so_many_and_none_where_nobody_is() -> None:
-    pictures = Tally(false=[0.5, 0.3], pictures=10)
-    assert choose_score(pictures, 0.25, []) == 0.2
-    assert choose_score(pictures, 0.15, []) == 0.31
-    assert choose_score(pictures, 0.15, [Tally(false=[0.72], pictures=1000), Tally(pictures=3)]) == 0.73
+def test_the_score_is_the_lowest_within_the_allowed_false_positives() -> None:
+    images = Tally(false=[0.5, 0.3], images=10)
+    assert choose_score(images, 0.25, []) == 0.2
+    assert choose_score(images, 0.15, []) == 0.31
+    assert choose_score(images, 0.15, [Tally(false=[0.72], images=1000), Tally(images=3)]) == 0.73
 
 
 def test_backgrounds_hold_no_face() -> None:
     item = labelled()  # 160x200 with a face of 60 pixels at 50, 60
-    picture = np.full((200, 160, 3), 40, np.uint8)
-    picture[60:120, 50:110] = 255
-    item = type(item)(item.name, cv2.imencode(".png", picture)[1].tobytes(), 160, 200, item.faces, True)
+    image = np.full((200, 160, 3), 40, np.uint8)
+    image[60:120, 50:110] = 255
+    item = type(item)(item.name, cv2.imencode(".png", image)[1].tobytes(), 160, 200, item.faces, True)
     crops = list(backgrounds([item], EvaluateConfig(backgrounds=20, background_side=40), 1))
     assert len(crops) == 20
     assert all(crop.shape == (40, 40, 3) and crop.max() < 60 for crop in crops)
@@ -80,7 +80,7 @@ def test_scaled_gives_the_size_and_never_enlarges_much() -> None:
 
 
 def test_table_has_a_row_for_every_size() -> None:
-    tally = Tally(sizes=[8, 16, 16], scores=[0.0, 0.9, 0.2], errors=[np.nan, 0.05, 0.2], pictures=3)
+    tally = Tally(sizes=[8, 16, 16], scores=[0.0, 0.9, 0.2], errors=[np.nan, 0.05, 0.2], images=3)
     rows = table(tally, 0.5, (8.0, 16.0))
     assert [(row["size"], row["faces"], row["recall"]) for row in rows] == [(8, 1, 0.0), (16, 2, 0.5)]
     assert rows[1]["landmark_error"] == 0.05

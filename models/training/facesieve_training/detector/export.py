@@ -15,15 +15,15 @@ from facesieve_training.detector.codec import STRIDES
 from facesieve_training.detector.network import HEADS, OUTPUTS
 from facesieve_training.export import manifest, tflite
 from facesieve_training.networks import exported
+from facesieve_training.networks.gptq import round_weights
 from facesieve_training.networks.int8 import Int8Network
-from facesieve_training.networks.rounding import round_weights
 
 MULTIPLE = STRIDES[-1]
 
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """What a network is for, which names its files, too, and the side of its self-test's pictures."""
+    """A network's task, which is also the name of its files, and the side of its self-test's images."""
 
     task: Literal["detector", "landmarks"]
     self_test: int
@@ -34,7 +34,7 @@ DETECTOR = Kind("detector", 64)
 
 @dataclasses.dataclass(frozen=True)
 class Texts:
-    """What the manifest says in words."""
+    """Texts of the manifest."""
 
     name: str = "facesieve-detector"
     version: str = "1"
@@ -44,31 +44,32 @@ class Texts:
 
 
 def representative(source: Source, seed: int, count: int) -> list[npt.NDArray[np.uint8]]:
-    """Training pictures, drawn with a generator of their own; the first has black and white corners."""
-    pictures = [source.make(np.random.default_rng([seed, 1, k])).picture for k in range(count)]
-    pictures[0][0, 0], pictures[0][0, 1] = 0, 255
-    return pictures
+    """Training images from a separate generator; the first has a black and a white pixel."""
+    images = [source.make(np.random.default_rng([seed, 1, k])).image for k in range(count)]
+    images[0][0, 0], images[0][0, 1] = 0, 255
+    return images
 
 
-def convert(model: keras.Model, pictures: Sequence[npt.NDArray[np.uint8]]) -> bytes:
-    """Int8 TFLite of the network, maps in the order of OUTPUTS, for any size that is a multiple of 32; its
-    weights are rounded on the pictures, all of one size. The network stays what it is.
+def convert(model: keras.Model, images: Sequence[npt.NDArray[np.uint8]]) -> bytes:
+    """Int8 TFLite of the network, maps in the order of OUTPUTS, for any size that is a multiple of 32.
+
+    Weights are rounded by GPTQ on the images, all of one size. The network is left unchanged.
     """
     kept = model.get_weights()
     exported.fold(model)
-    round_weights(model, np.stack(pictures))
+    round_weights(model, np.stack(images))
 
     def maps(image: tf.Tensor) -> list[tf.Tensor]:
         outputs = model(image, training=False)
         return [outputs[name] for name in OUTPUTS]
 
-    data = tflite.convert_int8(maps, None, None, pictures)
+    data = tflite.convert_int8(maps, None, None, images)
     model.set_weights(kept)
     return data
 
 
 def layout(score: float, low_score: float) -> manifest.Detector:
-    """The scores to take, and where each head's maps are among the outputs."""
+    """The recommended scores, and the indices of each head's maps among the outputs."""
     index = {head: [OUTPUTS.index(f"{head}_{stride}") for stride in STRIDES] for head in HEADS}
     return manifest.Detector(score, low_score, list(STRIDES), **index)
 

@@ -18,32 +18,32 @@ def _exported() -> tuple[keras.Model, bytes]:
     keras.utils.set_random_seed(5)
     config = network.NetworkConfig(stem=4, stage4=8, width=8)
     model = network.build(config)
-    for layer in model.layers:  # heads that say something, so that agreement means something
+    for layer in model.layers:  # larger head weights, so that the outputs vary
         if layer.name.split("_")[0] in network.HEADS:
             kernel, bias = layer.get_weights()
             layer.set_weights([kernel * 20, bias])
-    return model, export.convert(model, [manifest.self_test_picture(160, 128, k) for k in range(8)])
+    return model, export.convert(model, [manifest.self_test_image(160, 128, k) for k in range(8)])
 
 
 def test_input_is_exactly_a_128th(exported: tuple[keras.Model, bytes]) -> None:
     assert Int8Network(exported[1]).input_quantization == (1 / 128, 0)
 
 
-def test_the_weights_are_rounded_and_the_network_stays_what_it_is() -> None:
+def test_the_weights_are_rounded_and_the_network_is_unchanged() -> None:
     model = network.build(network.NetworkConfig(stem=4, stage4=8, width=8))
     before = model.get_weights()
-    data = export.convert(model, [manifest.self_test_picture(64, 64, k) for k in range(8)])
+    data = export.convert(model, [manifest.self_test_image(64, 64, k) for k in range(8)])
     for own, kept in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(own, kept)
     kernel = model.get_layer("neck8").get_weights()[0] / np.sqrt(1 + model.get_layer("neck8_norm").epsilon)
-    told = initial.of_layer(read(data), "neck8").kernel
-    step = np.abs(told).max(axis=(0, 1, 2)) / 127
-    away = np.abs(told - kernel) / step
-    # To the nearest step no weight would move by more than half of one.
+    result = initial.of_layer(read(data), "neck8").kernel
+    step = np.abs(result).max(axis=(0, 1, 2)) / 127
+    away = np.abs(result - kernel) / step
+    # Rounding to the nearest step would move no weight by more than half a step.
     assert 0.6 < away.max() < 10
 
 
-def test_pictures_without_black_and_white_are_refused(exported: tuple[keras.Model, bytes]) -> None:
+def test_images_without_black_and_white_are_refused(exported: tuple[keras.Model, bytes]) -> None:
     with pytest.raises(ValueError, match="must contain both 0 and 255"):
         export.convert(exported[0], [np.full((64, 64, 3), 100, np.uint8)])
 
@@ -52,9 +52,9 @@ def test_pictures_without_black_and_white_are_refused(exported: tuple[keras.Mode
 def test_every_size_agrees_with_keras(exported: tuple[keras.Model, bytes], size: tuple[int, int]) -> None:
     model, data = exported
     net = Int8Network(data)
-    picture = manifest.self_test_picture(size[1], size[0], 3)
-    wanted = model(picture[None].astype(np.float32) / 128 - 1, training=False)
-    for name, output, found in zip(network.OUTPUTS, export.outputs(net), net.run(picture), strict=True):
+    image = manifest.self_test_image(size[1], size[0], 3)
+    wanted = model(image[None].astype(np.float32) / 128 - 1, training=False)
+    for name, output, found in zip(network.OUTPUTS, export.outputs(net), net.run(image), strict=True):
         expected = np.asarray(wanted[name])
         assert found.shape == expected.shape
         error = np.abs(found - expected)
@@ -89,9 +89,9 @@ def test_self_test_holds_for_other_kernels(exported: tuple[keras.Model, bytes], 
     )
     net = Int8Network(exported[1], reference=True)
     for case in made.self_test.cases:
-        picture = manifest.self_test_picture(made.self_test.width, made.self_test.height, case.picture)
+        image = manifest.self_test_image(made.self_test.width, made.self_test.height, case.picture)
         for found, wanted, allowed in zip(
-            net.run(picture), case.outputs, made.self_test.tolerance, strict=True
+            net.run(image), case.outputs, made.self_test.tolerance, strict=True
         ):
             assert np.abs(found.ravel() - np.array(wanted)).max() <= allowed
 

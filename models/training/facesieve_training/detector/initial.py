@@ -1,4 +1,4 @@
-"""Starts a detector's training from the weights of another, and mixes the weights of two."""
+"""Initialises a detector from the weights of another, and averages the weights of two."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from facesieve_training.networks.pixels import scaled
 
 
 def load(model: keras.Model, path: Path) -> None:
-    """Give the network the weights of a file: .weights.h5 of a run, an exported .tflite, or YuNet's .onnx."""
+    """Load weights from a file: .weights.h5 of a run, an exported .tflite, or YuNet's .onnx."""
     try:
         if path.suffix == ".tflite":
             load_tflite(model, path)
@@ -24,20 +24,20 @@ def load(model: keras.Model, path: Path) -> None:
             model.load_weights(path)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path}: holds no weights of this network; mend the configuration: {error}"
+            f"{path}: holds no weights of this network; fix the configuration: {error}"
         ) from error
 
 
 def load_tflite(model: keras.Model, path: Path) -> None:
-    """Give the network the weights of an exported one; ValueError when they are not of this network."""
+    """Load the weights of an exported network; ValueError when they are not of this architecture."""
     stored = exported.read(path.read_bytes())
     for layer, norm in exported.convolutions(model):
         exported.give(layer, norm, of_layer(stored, layer.name))
 
 
 def of_layer(stored: Sequence[exported.Weights], name: str) -> exported.Weights:
-    """What an exported network holds of the layer of this name; ValueError when it has none."""
-    found = [held for held in stored if re.fullmatch(rf"{name}(_\d+)?", held.name)]
+    """An exported network's weights of the layer of this name; ValueError when it has none."""
+    found = [weights for weights in stored if re.fullmatch(rf"{name}(_\d+)?", weights.name)]
     if len(found) != 1:
         raise ValueError(f"it has no convolution {name}")
     return found[0]
@@ -46,9 +46,9 @@ def of_layer(stored: Sequence[exported.Weights], name: str) -> exported.Weights:
 def mix(model: keras.Model, other: keras.Model, share: float, batches: Sequence[np.ndarray]) -> None:
     """Move a network's weights this share of the way to another's, from which it was trained.
 
-    What a network learns on harder pictures costs it some of the old ones; between the two it has most of
-    both (Wortsman et al. 2022, arXiv:2109.01903). The moments of the batch norms are measured anew, on
-    batches of 8-bit pictures.
+    Training on harder images reduces the accuracy on the earlier ones; the average of both networks keeps
+    most of either (Wortsman et al. 2022, arXiv:2109.01903). The moments of the batch norms are measured on
+    these batches of 8-bit images.
     """
     for network in (model, other):
         exported.settle(network, batches)
@@ -58,7 +58,7 @@ def mix(model: keras.Model, other: keras.Model, share: float, batches: Sequence[
     momentum = [norm.momentum for norm in norms]
     moments = [[np.zeros(norm.gamma.shape, np.float32)] * 2 for norm in norms]
     for norm in norms:
-        norm.momentum = 0.0  # each batch's moments alone; their mean is taken below
+        norm.momentum = 0.0  # moments of each batch only; they are averaged below
     for batch in batches:
         model(scaled(batch), training=True)
         for k, norm in enumerate(norms):

@@ -1,4 +1,4 @@
-"""An exported detector with YuNet's heads, run: pictures to faces, as the daemon has them."""
+"""Runs an exported detector with YuNet's heads: images to faces, as in the daemon."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,18 +14,20 @@ _EXPORTED = {head: range(k * len(STRIDES), (k + 1) * len(STRIDES)) for k, head i
 
 
 class Int8Detector:
-    """An int8 detector on 8-bit BGR pictures of any size."""
+    """An int8 detector on 8-bit BGR images of any size."""
 
     def __init__(self, data: bytes, overlap: float, heads: Mapping[str, Sequence[int]] = _EXPORTED) -> None:
-        """Open a network's bytes; boxes that overlap more than that are one face. Heads are the numbers of
-        the outputs of cls, obj, bbox and kps, for each stride one, as the manifest has them.
+        """Open a network's bytes.
+
+        overlap: IoU above which two boxes are one face. heads: indices of the outputs of cls, obj, bbox and
+        kps, one per stride, as in the manifest.
         """
         self._network = Int8Network(data)
         self._heads = heads
         self._overlap = overlap
 
-    def __call__(self, picture: np.ndarray, threshold: float) -> FloatArray:
-        """Faces of a picture at its own size, best first, [N,15]."""
-        maps = [m[0] for m in self._network.run(codec.padded(picture))]
+    def __call__(self, image: np.ndarray, threshold: float) -> FloatArray:
+        """Faces of an image at its own size, best first, [N,15]."""
+        maps = [m[0] for m in self._network.run(codec.padded(image))]
         cls, obj, bbox, kps = ([maps[k] for k in self._heads[head]] for head in _HEADS)
         return codec.faces_of(cls, obj, bbox, kps, threshold, self._overlap)

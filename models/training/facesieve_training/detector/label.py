@@ -1,7 +1,7 @@
-"""Labels a folder of pictures with the teacher; pictures and faces are kept together in one cache file.
+"""Labels a directory of images with the teacher; images and faces are stored in one cache file.
 
-The cache makes an epoch independent of the file system: all pictures are decoded once and stored as JPEG of
-the size that the labels belong to (squeezed pictures are widened first).
+All images are decoded once and stored as JPEG in the size of their labels (squeezed images are widened
+first), so that training reads no other file.
 """
 
 import dataclasses
@@ -27,9 +27,9 @@ _QUALITY = 95
 
 @dataclass(frozen=True)
 class Labelled:
-    """A picture (JPEG) and the teacher's faces in it, [N,15]; held_out pictures are never trained on.
+    """An image (JPEG) and the teacher's faces in it, [N,15]; held_out images are never trained on.
 
-    Mistaken is what an earlier detector took for faces there (`mistakes`), [N,15].
+    hard_negatives: false positives of an earlier detector, see the module of that name, [N,15].
     """
 
     name: str
@@ -38,25 +38,25 @@ class Labelled:
     height: int
     faces: FloatArray
     held_out: bool
-    mistaken: FloatArray = field(default_factory=lambda: np.zeros((0, codec.COLUMNS), np.float32))
+    hard_negatives: FloatArray = field(default_factory=lambda: np.zeros((0, codec.COLUMNS), np.float32))
 
-    def picture(self) -> np.ndarray:
-        """Decode the picture: BGR, 8 bits."""
+    def image(self) -> np.ndarray:
+        """Decode the image: BGR, 8 bits."""
         return np.asarray(cv2.imdecode(np.frombuffer(self.data, np.uint8), cv2.IMREAD_COLOR))
 
 
 @dataclass(frozen=True)
 class LabelConfig:
-    """How pictures are labelled.
+    """How images are labelled.
 
-    Pictures whose name starts with squeezed_prefix show crowds squeezed to a square: they are widened, and
-    looked at in scales of their own. With upright the landmarks of heads on one side are those that the
-    teacher sees when the picture is turned. Held out of the training are the pictures whose SHA-256 (its
-    first 16 digits) is a line of held_out_list; without a list, a share of all by their names.
+    Images whose name starts with squeezed_prefix show crowds squeezed to a square: they are widened and
+    labelled at squeezed_scales. upright: tilted heads get the teacher's landmarks on the rotated image.
+    held_out_list: file of the held-out images' SHA-256 (first 16 digits), one per line; without it a share of
+    the images is held out by a hash of their names.
     """
 
     teacher: Path = Path("yunet_s.onnx")
-    pictures: Path = Path("scenes")
+    images: Path = Path("scenes")
     cache: Path = Path("data/detector-labels.npz")
     threshold: float = 0.3
     scales: tuple[float, ...] = (0.4, 0.5, 0.65, 0.8, 1.0, 1.25, 1.6)
@@ -70,7 +70,7 @@ class LabelConfig:
 
 
 class HeldOut:
-    """Says which pictures belong to the evaluation, the same ones on every machine."""
+    """Decides which images are held out for evaluation, the same on every machine."""
 
     def __init__(self, config: LabelConfig) -> None:
         self._share, self._listed = config.held_out, None
@@ -78,7 +78,7 @@ class HeldOut:
             self._listed = set(config.held_out_list.read_text(encoding="utf-8").split())
 
     def __call__(self, path: Path) -> bool:
-        """Whether the picture in this file is one of them."""
+        """Whether the image in this file is one of them."""
         if self._listed is not None:
             return hashlib.sha256(path.read_bytes()).hexdigest()[:16] in self._listed
         digest = hashlib.sha256(path.name.encode()).digest()
@@ -86,35 +86,35 @@ class HeldOut:
 
 
 def read(path: Path, config: LabelConfig) -> np.ndarray:
-    """Read a picture, BGR, a squeezed one widened."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise DataError(f"{path}: is no readable picture; remove or replace it")
+    """Read an image, BGR, a squeezed one widened."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DataError(f"{path}: is no readable image; remove or replace it")
     if not path.name.startswith(config.squeezed_prefix):
-        return np.asarray(picture)
-    return np.asarray(cv2.resize(picture, None, fx=config.widen, fy=1.0, interpolation=cv2.INTER_CUBIC))
+        return np.asarray(image)
+    return np.asarray(cv2.resize(image, None, fx=config.widen, fy=1.0, interpolation=cv2.INTER_CUBIC))
 
 
 def _paths(config: LabelConfig) -> list[Path]:
-    return sorted(p for p in config.pictures.iterdir() if p.suffix.lower() in SUFFIXES)
+    return sorted(p for p in config.images.iterdir() if p.suffix.lower() in SUFFIXES)
 
 
-def label_pictures(config: LabelConfig) -> Iterator[Labelled]:
-    """Label every picture of the folder, in order of name."""
+def label_images(config: LabelConfig) -> Iterator[Labelled]:
+    """Label every image of the directory, in order of name."""
     teacher = YuNet(config.teacher)
     paths = _paths(config)
     if not paths:
-        raise DataError(f"{config.pictures}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+        raise DataError(f"{config.images}: holds no images ({', '.join(sorted(SUFFIXES))})")
     held_out = HeldOut(config)
-    for path in tqdm(paths, desc="label", unit="picture", disable=None):
-        picture = read(path, config)
+    for path in tqdm(paths, desc="label", unit="image", disable=None):
+        image = read(path, config)
         squeezed = path.name.startswith(config.squeezed_prefix)
         scales = config.squeezed_scales if squeezed else config.scales
-        faces = teacher.detect(picture, config.threshold, scales, config.mirrored)
+        faces = teacher.detect(image, config.threshold, scales, config.mirrored)
         if config.upright:
-            faces = upright(teacher, picture, faces)
-        _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-        height, width = picture.shape[:2]
+            faces = upright(teacher, image, faces)
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        height, width = image.shape[:2]
         yield Labelled(path.name, data.tobytes(), width, height, faces, held_out(path))
 
 
@@ -148,17 +148,17 @@ def _read_cache(path: Path, key: str) -> list[Labelled] | None:
         spans = [slice(end - size, end) for end, size in zip(ends, stored["sizes"], strict=True)]
         shapes = stored["shapes"].tolist()
     rows = zip(header["names"], spans, shapes, faces, header["held"], strict=True)
-    return [Labelled(name, data[span], w, h, found, held) for name, span, (w, h), found, held in rows]
+    return [Labelled(name, data[span], w, h, found, held_out) for name, span, (w, h), found, held_out in rows]
 
 
 def cache_key(config: LabelConfig) -> str:
-    """What the labels depend on: teacher, names and sizes of the pictures, and settings."""
-    for name in ("teacher", "pictures", "held_out_list"):
+    """All that the labels depend on: teacher, names and sizes of the images, settings."""
+    for name in ("teacher", "images", "held_out_list"):
         path = getattr(config, name)
         if path is not None and not path.exists():
-            raise DataError(f"{path}: does not exist; mend label.{name}")
+            raise DataError(f"{path}: does not exist; fix label.{name}")
     settings = dataclasses.asdict(config)
-    for part in ("teacher", "pictures", "cache"):
+    for part in ("teacher", "images", "cache"):
         del settings[part]
     if config.held_out_list is not None:
         settings["held_out_list"] = hashlib.sha256(config.held_out_list.read_bytes()).hexdigest()
@@ -173,12 +173,12 @@ def cache_key(config: LabelConfig) -> str:
 
 
 def load(config: LabelConfig) -> list[Labelled]:
-    """The labelled pictures: from the cache when it was made of the same things, else made now."""
+    """The labelled images, from the cache if its key matches, else labelled now."""
     key = cache_key(config)
     if config.cache.exists():
         items = _read_cache(config.cache, key)
         if items is not None:
             return items
-    items = list(label_pictures(config))
+    items = list(label_images(config))
     save(config.cache, items, key)
     return items

@@ -12,11 +12,11 @@ from facesieve_training.detector.augment_test import labelled
 
 def _config(root: Path) -> label.LabelConfig:
     (root / "teacher.onnx").write_bytes(b"teacher")
-    (root / "pictures").mkdir(exist_ok=True)
-    return label.LabelConfig(root / "teacher.onnx", root / "pictures", root / "cache.npz", upright=False)
+    (root / "images").mkdir(exist_ok=True)
+    return label.LabelConfig(root / "teacher.onnx", root / "images", root / "cache.npz", upright=False)
 
 
-def test_the_cache_gives_back_what_was_labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_returns_the_labelled_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = _config(tmp_path)
     items = [labelled("a.jpg"), dataclasses.replace(labelled("b.jpg"), faces=np.zeros((0, 15), np.float32))]
     calls = []
@@ -25,7 +25,7 @@ def test_the_cache_gives_back_what_was_labelled(tmp_path: Path, monkeypatch: pyt
         calls.append(config)
         return items
 
-    monkeypatch.setattr(label, "label_pictures", made)
+    monkeypatch.setattr(label, "label_images", made)
     for _ in range(2):
         for item, wanted in zip(label.load(config), items, strict=True):
             assert (item.name, item.data, item.held_out) == (wanted.name, wanted.data, wanted.held_out)
@@ -33,13 +33,13 @@ def test_the_cache_gives_back_what_was_labelled(tmp_path: Path, monkeypatch: pyt
             np.testing.assert_array_equal(item.faces, wanted.faces)
     assert len(calls) == 1
     label.load(dataclasses.replace(config, threshold=0.5))
-    (config.pictures / "c.jpg").write_bytes(b"another")
+    (config.images / "c.jpg").write_bytes(b"another")
     label.load(config)
     assert len(calls) == 3
 
 
-def test_missing_files_are_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"teacher\.onnx: does not exist; mend label\.teacher"):
+def test_missing_files_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"teacher\.onnx: does not exist; fix label\.teacher"):
         label.load(label.LabelConfig(tmp_path / "teacher.onnx"))
 
 
@@ -51,9 +51,9 @@ def test_crowds_are_widened(tmp_path: Path) -> None:
     assert label.read(tmp_path / "1.png", config).shape == (50, 50, 3)
 
 
-def test_a_broken_picture_is_told(tmp_path: Path) -> None:
-    (tmp_path / "x.jpg").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"x\.jpg: is no readable picture"):
+def test_a_broken_image_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"x\.jpg: is no readable image"):
         label.read(tmp_path / "x.jpg", _config(tmp_path))
 
 
@@ -65,7 +65,7 @@ def test_held_out_is_a_fixed_share(tmp_path: Path) -> None:
     assert chosen == [held_out(tmp_path / name) for name in names]
 
 
-def test_a_list_names_the_held_out_pictures_by_what_they_hold(tmp_path: Path) -> None:
+def test_the_held_out_list_names_images_by_content(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"abc")
     (tmp_path / "b.jpg").write_bytes(b"abcd")
     (tmp_path / "held_out.txt").write_text("ba7816bf8f01cfea\n")  # SHA-256 of abc

@@ -1,4 +1,4 @@
-"""What learns, on whatever back end: the network, its averaged copy and the optimiser."""
+"""State of a detector's training on any back end: the network, its averaged copy and the optimiser."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from facesieve_training.detector.schedule import cosine
 
 
 class Learner:
-    """A network about to learn, with the weights of `train.initial` where those are all it needs."""
+    """A network to train, with the weights of `train.initial` if they need no feature imitation."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -37,5 +37,5 @@ class Learner:
         self.optimizer.build(self.model.trainable_variables)
 
     def kept(self, step: Any) -> Any:
-        """Share of itself that the averaged copy keeps at a step (float32, from 1): less at first."""
+        """Decay of the averaged copy at a step (float32, from 1): smaller in the first steps."""
         return keras.ops.minimum(self._parts.train.average, (1 + step) / (10 + step))

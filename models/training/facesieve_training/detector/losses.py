@@ -1,4 +1,4 @@
-"""What the detector minimises: focal classification, overlap as objectness, box overlap, landmark distance.
+"""The detector's loss: focal classification, overlap as objectness, box overlap, landmark distance.
 
 All are sums over the cells of all levels divided by the number of positive cells in the batch.
 """
@@ -15,7 +15,7 @@ from facesieve_training.detector.codec import STRIDES
 Tensor = Any
 """Of the back end in use, or an array."""
 _MAX_LOG_SIZE = 6.0
-# Score from which the teacher's boxes and landmarks are worth following.
+# Lowest score of the teacher's boxes and landmarks that are distilled.
 _SEEN = 0.5
 # Error of a landmark, in sizes of the face, from which its loss is linear: 1 % is 2 to 3 % between the eyes.
 _KNEE = 0.01
@@ -25,8 +25,7 @@ _KNEE = 0.01
 class LossConfig:
     """Weights of the parts of the loss; focus is the exponent of the focal weighting.
 
-    Distil is the weight of agreeing with the teacher's own maps of the picture before it was degraded; 0
-    leaves them out.
+    distil: weight of the distance to the teacher's maps of the image before degradation; 0 omits it.
     """
 
     cls: float = 1.0
@@ -44,7 +43,7 @@ def _corners(box: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """IoU and EIoU loss of boxes as the network puts them out (center, log size), one by one.
+    """IoU and EIoU loss of boxes in the network's encoding (center, log size), element-wise.
 
     EIoU (Zhang et al. 2021, doi:10.1016/j.neucom.2022.07.042): 1 - IoU + distances of centres, widths and
     heights, each relative to the box that encloses both.
@@ -64,8 +63,8 @@ def overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 def focal(logits: Tensor, target: Tensor, focus: float) -> Tensor:
     """Cross entropy, of background times probability^focus, of faces times target.
 
-    Varifocal loss (Zhang et al. 2021, arXiv:2008.13367): easy background counts little, and faces keep their
-    full weight, so that a sure face scores near 1.
+    Varifocal loss (Zhang et al. 2021, arXiv:2008.13367): easy background has a small weight and faces their
+    full weight, so that a clear face scores near 1.
     """
     entropy = ops.binary_crossentropy(target, logits, from_logits=True)
     return entropy * ops.where(target > 0, target, ops.sigmoid(logits) ** focus)
@@ -90,7 +89,7 @@ def _level(outputs: Sequence[Tensor], target: Tensor, config: LossConfig) -> dic
         "obj": ops.sum(weight * focal(obj[..., 0], quality, config.focus)),
         "box": ops.sum(ops.where(chosen, box, 0.0)),
         "kps": ops.sum(ops.where(chosen, points, 0.0)),
-        # Keeps the range of the maps small where nothing is to be found: int8 has 256 levels for all of it.
+        # Keeps the range of the maps small in the background: int8 has 256 levels for the whole range.
         "calm": ops.sum((1 - positive) * background),
     }
     if config.distil > 0:
@@ -99,17 +98,17 @@ def _level(outputs: Sequence[Tensor], target: Tensor, config: LossConfig) -> dic
 
 
 def _compared(bbox: Tensor, kps: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """IoU, EIoU loss and distance of landmarks of every cell, whether it sees a face or not."""
+    """IoU, EIoU loss and distance of landmarks of every cell, with or without a face."""
     iou, box = overlap(bbox, wanted[..., :4])
     return iou, box, landmarks(kps, wanted[..., 4:], wanted[..., :4])
 
 
 def distil(outputs: Sequence[Tensor], teacher: Tensor) -> Tensor:
-    """Distance to the teacher's maps [N,H,W,16]: scores everywhere, boxes and landmarks where it sees faces.
+    """Distance to the teacher's maps [N,H,W,16]: scores everywhere, boxes and landmarks at its faces.
 
-    The scores' cross entropy is weighted by the squared difference, for almost all cells agree already. Its
-    landmarks are wrong on heads on one side, but the labels reach few cells: without them small faces' are
-    half as far off again.
+    The scores' cross entropy is weighted by the squared difference, because almost all cells agree already.
+    The teacher's landmarks are wrong on tilted heads, but without them the landmark error of small faces is
+    50 % larger, because the labels cover few cells.
     """
     cls, obj, bbox, kps = outputs
     scores = ops.concatenate([cls, obj], -1)

@@ -17,7 +17,7 @@ def test_overlap_by_hand() -> None:
     assert float(loss[0]) == pytest.approx(2 / 3 + 0.25 / (1.5**2 + 1), abs=1e-4)
 
 
-def test_focal_keeps_faces_and_forgives_easy_background() -> None:
+def test_focal_loss_keeps_faces_and_reduces_easy_background() -> None:
     loss = focal(tf.constant([3.0, 3.0, -3.0]), tf.constant([1.0, 0.0, 0.0]), 2.0).numpy()
     probability = 1 / (1 + np.exp(-3))
     assert loss[0] == pytest.approx(-np.log(probability), rel=1e-4)
@@ -36,7 +36,7 @@ def _outputs(cells: int = 4) -> list[tf.Tensor]:
     return [tf.constant(rng.normal(0, 1, (1, cells, cells, c)), tf.float32) for c in (1, 1, 4, 10)]
 
 
-def test_distil_is_nothing_for_the_teacher_itself() -> None:
+def test_the_distillation_loss_of_the_teacher_itself_is_zero() -> None:
     outputs = _outputs()
     maps = tf.concat([tf.sigmoid(outputs[0]), tf.sigmoid(outputs[1]), *outputs[2:]], -1)
     assert float(distil(outputs, maps)) == pytest.approx(0, abs=1e-4)

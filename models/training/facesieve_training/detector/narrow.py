@@ -1,8 +1,8 @@
-"""Starts a narrow detector from a wide one: of each layer the channels that tell most are kept.
+"""Prunes a wide detector to a narrow one: each layer keeps its most important channels.
 
-How much a channel tells is how far it spreads over pictures times the weights with which the layers behind it
-read it. Layers whose maps are added keep the same ones. Early layers that differ from the wide network's are
-to be taught by `imitate` what those tell the rest.
+The importance of a channel is its standard deviation over images times the norm of the weights that read it.
+Layers whose maps are added keep the same channels. Early layers that differ from the wide network's are
+trained by `feature_imitation`.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,37 +30,37 @@ _READS: dict[str, tuple[str, ...]] = {
     "neck16": ("stage16_conv1", "neck32"),
     "neck8": ("stage8_conv1", "neck16"),
 } | {f"{'_'.join(pair)}_{stride}": (f"neck{stride}",) for stride in STRIDES for pair in PAIRS}
-"""What each layer above the early ones reads; two are added."""
+"""Inputs of each layer above the early ones; two inputs are added."""
 Channels = npt.NDArray[np.int64]
 
 
 def widths(path: Path) -> NetworkConfig:
-    """The widths of an exported detector (.tflite); ValueError when it is none."""
+    """The widths of an exported detector (.tflite); ValueError for another file."""
     stored = exported.read(path.read_bytes())
     stem, stage4, width = (len(of_layer(stored, name).bias) for name in ("stem", "stage4_down", EARLY))
-    return NetworkConfig(stem, stage4, sum(held.name.startswith("stage4_conv") for held in stored), width)
+    return NetworkConfig(
+        stem, stage4, sum(weights.name.startswith("stage4_conv") for weights in stored), width
+    )
 
 
 def wider(initial: Path, network: NetworkConfig) -> bool:
-    """Whether the file is an exported detector of which this network is to keep some channels."""
+    """Whether the file is an exported detector to be pruned to this network."""
     if initial.suffix != ".tflite":
         return False
     try:
-        held = widths(initial)
+        initial_widths = widths(initial)
     except (OSError, ValueError):
-        return False  # loading tells what is wrong with it
-    return held != network and held.width >= network.width
+        return False  # loading reports the fault
+    return initial_widths != network and initial_widths.width >= network.width
 
 
-def start(
-    model: keras.Model, path: Path, pictures: Sequence[np.ndarray]
-) -> Callable[[np.ndarray], FloatArray]:
-    """Give a network the most telling channels of a wider exported one, by what they tell on batches of 8-bit
-    pictures; returns what its early layers should make of such batches, N x H/8 x W/8 x C.
+def start(model: keras.Model, path: Path, images: Sequence[np.ndarray]) -> Callable[[np.ndarray], FloatArray]:
+    """Initialise a network by pruning a wider exported one; importance is measured on these batches of 8-bit
+    images. Returns the target function of its early layers: such batches to maps N x H/8 x W/8 x C.
     """
     wide = build(widths(path))
     load_tflite(wide, path)
-    kept = _kept(wide, model.get_layer(EARLY).filters, pictures)
+    kept = _kept(wide, model.get_layer(EARLY).filters, images)
     norms = {layer.name: norm for layer, norm in exported.convolutions(wide)}
     for layer, norm in exported.convolutions(model):
         if layer.name not in norms:
@@ -73,7 +73,7 @@ def start(
             layer.set_weights([kernel, *bias])
             if norm is not None and (theirs := norms[layer.name]) is not None:
                 norm.set_weights([values[columns] for values in theirs.get_weights()])
-    exported.settle(model, pictures)  # or the early layers would begin from other maps than theirs
+    exported.settle(model, images)  # batch norms need the moments of the early layers' maps
     front = keras.Model(wide.input, wide.get_layer(f"{EARLY}_relu").output)
 
     def early(batch: np.ndarray) -> FloatArray:
@@ -82,17 +82,17 @@ def start(
     return early
 
 
-def _kept(wide: keras.Model, width: int, pictures: Sequence[np.ndarray]) -> dict[str, Channels]:
-    """Of every layer above the early ones the channels that tell most, in their order."""
+def _kept(wide: keras.Model, width: int, images: Sequence[np.ndarray]) -> dict[str, Channels]:
+    """The most important channels of every layer above the early ones, in their order."""
     names = sorted({name for read in _READS.values() for name in read})
     view = keras.Model(wide.input, [wide.get_layer(f"{name}_relu").output for name in names])
-    spread = [[tf.math.reduce_std(maps, [0, 1, 2]) for maps in view(scaled(batch))] for batch in pictures]
-    told = {}
+    spread = [[tf.math.reduce_std(maps, [0, 1, 2]) for maps in view(scaled(batch))] for batch in images]
+    importance = {}
     for name, deviations in zip(names, zip(*spread, strict=True), strict=True):
         readers = [wide.get_layer(layer).kernel for layer, read in _READS.items() if name in read]
         weights = np.sum([np.square(kernel).sum(axis=(0, 1, 3)) for kernel in readers], axis=0)
         values = np.mean(deviations, axis=0) * np.sqrt(weights)
-        told[name] = values / values.sum()
+        importance[name] = values / values.sum()
     alike = {name: read for read in _READS.values() for name in read if len(read) > 1}
-    sums = {name: sum(told[other] for other in alike.get(name, (name,))) for name in names}
+    sums = {name: sum(importance[other] for other in alike.get(name, (name,))) for name in names}
     return {name: np.sort(np.argsort(-total, kind="stable")[:width]) for name, total in sums.items()}

@@ -1,13 +1,13 @@
-"""The detector's network: YuNet's tree of plain convolutions on a stem of its own.
+"""The detector's network: YuNet's tree of plain convolutions on a different stem.
 
-YuNet's units, a 1x1 and a depthwise 3x3 convolution with nothing between, are each one plain 3x3
-convolution, which learns more: as two the network takes a third less time, misses more small faces and has
-its landmarks up to 30 % further off. YuNet's first two stages work on large maps and take most of its time:
-here a few strided convolutions stand for them.
+Each unit of YuNet, a 1x1 and a depthwise 3x3 convolution without an activation between, is one plain 3x3
+convolution here, which has more capacity: with two the network is a third faster, misses more small faces and
+has a landmark error up to 30 % larger. YuNet's first two stages work on large maps and take most of its time;
+here they are a few strided convolutions.
 
-Only small plain 3x3 convolutions with batch norm and ReLU: all of it folds into int8 convolutions
-that run near the processor's peak. No operation knows the size of the input, so that the exported graph can
-be resized: upsampling is a concatenation of four copies and depth_to_space.
+There are only small plain 3x3 convolutions with batch norm and ReLU, which fold into int8 convolutions near
+the processor's peak speed. No operation depends on the size of the input, so that the exported graph can be
+resized: upsampling is a concatenation of four copies and depth_to_space.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from facesieve_training.networks.norm import BatchNorm
 HEADS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 OUTPUTS = tuple(f"{head}_{stride}" for head in HEADS for stride in STRIDES)
 PAIRS = (("cls", "obj"), ("bbox", "kps"))
-"""Heads that one convolution gives: what is alike in range shares its int8 scale, and its time."""
+"""Heads that share one convolution, and with it an int8 scale: their ranges are similar."""
 EARLY = "stage8_down"
-"""Layer that ends what is the network's own; from there on it is built as YuNet."""
-# A prior of 1 % of the cells being faces keeps the first steps calm.
+"""Last of the early layers; the rest has YuNet's architecture."""
+# A prior of 1 % faces among the cells avoids large gradients in the first steps.
 _PRIOR_LOGIT = -2.3
 
 
@@ -32,8 +32,8 @@ _PRIOR_LOGIT = -2.3
 class NetworkConfig:
     """Widths of the detector, in channels.
 
-    Above stride 4 it is YuNet's tree, so that it can start from YuNet's weights when `width` is YuNet's; a
-    narrower one can start from a wider one's.
+    Above stride 4 it is YuNet's tree: it can be initialised with YuNet's weights when `width` is YuNet's, and
+    with a pruned wider detector otherwise.
     """
 
     stem: int = 16
@@ -89,7 +89,7 @@ def build(config: NetworkConfig, height: int | None = None, width: int | None = 
         return x
 
     def halved(x: keras.KerasTensor) -> keras.KerasTensor:
-        # "same", though sizes are even: the exported graph starts at one pixel, which must not become none.
+        # "same", though sizes are even: the exported graph starts at one pixel, which must not become zero.
         return keras.layers.MaxPooling2D(2, padding="same")(x)
 
     def merged(x: keras.KerasTensor, coarse: keras.KerasTensor) -> keras.KerasTensor:

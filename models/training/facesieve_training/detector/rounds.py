@@ -1,8 +1,8 @@
-"""Training on a GPU, which learns faster than pictures are drawn: by rounds, with JAX.
+"""Training on a GPU by rounds, with JAX, because the GPU trains faster than the CPU draws images.
 
-While the device learns the pictures of one round, processes draw those of the next. A round's pictures lie in
-the device's memory, clean, and are shown several times in another order, each time as another camera takes
-them; their target maps lie beside them, in half precision.
+While the device trains on the images of one round, processes draw those of the next. A round's images are in
+the device's memory, clean. They are used several times in different orders, each time with a different
+degradation. Their target maps are beside them, in half precision.
 """
 
 import math
@@ -31,37 +31,37 @@ from facesieve_training.on_device import OnDevice, Values
 from facesieve_training.run import Run
 
 _CHUNK = 8
-"""Pictures that a process draws at a time."""
+"""Images of one task of a drawing process."""
 
 
 class Rounds:
-    """Pictures and target maps by rounds, drawn ahead by processes; start it before the device is used.
+    """Images and target maps by rounds, drawn ahead by processes; create it before the device is used.
 
-    Sample k is the same as `Batches.sample` has it, before the camera.
+    Sample k equals that of `Batches.sample` without degradation.
     """
 
     def __init__(self, source: Source, parts: Parts) -> None:
         config = parts.train.rounds
-        self._size = config.pictures
+        self._size = config.images
         first = Batches(source, parts).sample(0, camera=False)
         shapes = [(np.uint8, first[0].shape), *((np.float16, level.shape) for level in first[1])]
-        # Anonymous memory, which the processes share: two rounds, one being drawn and one being read.
+        # Anonymous shared memory for two rounds: one is drawn while the other is read.
         self._slots = [[_shared((self._size, *shape), kind) for kind, shape in shapes] for _ in range(2)]
         processes = config.processes or os.cpu_count()
-        # Of a pool, and not an executor: its processes end when this one is killed.
+        # A pool, not an executor: its processes end when this one is killed.
         self._pool = multiprocessing.get_context("fork").Pool(processes, _open, (source, parts, self._slots))
 
     def stream(self, first: int) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-        """Rounds from one on, for ever; what is yielded is overwritten when the next is asked for."""
-        waiting = self._ask(first)
+        """Rounds from `first` on, without end; a yielded round is overwritten when the next is requested."""
+        waiting = self._request(first)
         while True:
             waiting.get()
             slot = self._slots[first % 2]
             first += 1
-            waiting = self._ask(first)
+            waiting = self._request(first)
             yield slot[0], slot[1:]
 
-    def _ask(self, number: int) -> Any:
+    def _request(self, number: int) -> Any:
         starts = range(0, self._size, _CHUNK)
         rows = [(number, range(start, min(start + _CHUNK, self._size))) for start in starts]
         return self._pool.starmap_async(_draw, rows, chunksize=1)
@@ -78,7 +78,7 @@ def _shared(shape: tuple[int, ...], kind: type[Any]) -> np.ndarray:
 
 
 _drawing: tuple[Batches, list[list[np.ndarray]]]
-"""Of a drawing process: what it draws, and where to."""
+"""State of a drawing process: the batches, and the shared memory."""
 
 
 def _open(source: Source, parts: Parts, slots: list[list[np.ndarray]]) -> None:
@@ -88,26 +88,26 @@ def _open(source: Source, parts: Parts, slots: list[list[np.ndarray]]) -> None:
 
 def _draw(number: int, rows: range) -> None:
     batches, slots = _drawing
-    pictures, *levels = slots[number % 2]
+    images, *levels = slots[number % 2]
     for row in rows:
-        picture, maps = batches.sample(number * len(pictures) + row, camera=False)
-        pictures[row] = picture
+        image, maps = batches.sample(number * len(images) + row, camera=False)
+        images[row] = image
         for level, drawn in zip(levels, maps, strict=True):
             level[row] = drawn
 
 
 class Trainer(Learner):
-    """A network that learns, one showing of a round at a time, with JAX."""
+    """Trains a network with JAX, one pass over a round at a time."""
 
     def __init__(self, parts: Parts) -> None:
         initial = parts.train.initial
         if initial is not None and initial.suffix != ".h5":
             raise DataError(
-                f"{initial}: only TensorFlow starts a training from it; make train.initial the .weights.h5 "
-                "of a run, which with train.steps=0 may be one that does no more than start"
+                f"{initial}: only TensorFlow starts a training from it; set train.initial to the .weights.h5 "
+                "of a run; with TensorFlow and train.steps=0 a run converts this file"
             )
         super().__init__(parts)
-        self.held = OnDevice(
+        self.on_device = OnDevice(
             self.model.trainable_variables,
             self.model.non_trainable_variables,
             self.averaged.trainable_variables,
@@ -117,25 +117,27 @@ class Trainer(Learner):
         self._scanned = jax.jit(self._scan, donate_argnums=0)
 
     def _scan(
-        self, values: Values, pictures: Array, maps: list[Array], orders: Array, key: Array
+        self, values: Values, images: Array, maps: list[Array], orders: Array, key: Array
     ) -> tuple[Values, dict[str, Array]]:
-        """The steps of one showing: rows [steps, batch] of the round; with the means of the loss's parts."""
+        """The steps of one pass, with rows [steps, batch] of the round; also returns the mean parts of
+        the loss.
+        """
         numbers = jnp.arange(len(orders))
 
-        def step(values: Values, told: tuple[Array, Array]) -> tuple[Values, dict[str, Array]]:
-            rows, number = told
-            seen = take(pictures[rows], random.fold_in(key, number), self._parts.augment.clean)
-            return self._learnt(values, scaled(seen), [level[rows].astype(jnp.float32) for level in maps])
+        def step(values: Values, inputs: tuple[Array, Array]) -> tuple[Values, dict[str, Array]]:
+            rows, number = inputs
+            degraded = take(images[rows], random.fold_in(key, number), self._parts.augment.clean)
+            return self._learnt(values, scaled(degraded), [level[rows].astype(jnp.float32) for level in maps])
 
         values, parts = jax.lax.scan(step, values, (orders, numbers))
         return values, {name: losses.mean() for name, losses in parts.items()}
 
-    def _learnt(self, values: Values, seen: Array, maps: list[Array]) -> tuple[Values, dict[str, Array]]:
+    def _learnt(self, values: Values, degraded: Array, maps: list[Array]) -> tuple[Values, dict[str, Array]]:
         """One step."""
         trainable, moments, *averaged, optimizer = values
 
         def loss(trainable: list[Array]) -> tuple[Array, tuple[dict[str, Array], list[Array]]]:
-            outputs, moved = self.model.stateless_call(trainable, moments, seen, training=True)
+            outputs, moved = self.model.stateless_call(trainable, moments, degraded, training=True)
             parts = detector_loss(outputs, maps, self._parts.loss)
             return parts["loss"], (parts, moved)
 
@@ -148,46 +150,48 @@ class Trainer(Learner):
         ]
         return (trainable, moments, *means, optimizer), parts
 
-    def show(self, pictures: Array, maps: list[Array], number: int) -> dict[str, float]:
-        """Learn the pictures of a round once, in the order of this showing; the mean parts of the loss."""
+    def show(self, images: Array, maps: list[Array], number: int) -> dict[str, float]:
+        """Train on the images of a round once, in the order of this pass; returns the mean parts of the
+        loss.
+        """
         batch = self._parts.train.batch
-        order = np.random.default_rng([self._parts.seed, 2, number]).permutation(len(pictures))
+        order = np.random.default_rng([self._parts.seed, 2, number]).permutation(len(images))
         key = random.fold_in(random.key(self._parts.seed, impl="rbg"), number)
         orders = jnp.asarray(order.reshape(-1, batch))
-        self.held.values, parts = self._scanned(self.held.values, pictures, maps, orders, key)
+        self.on_device.values, parts = self._scanned(self.on_device.values, images, maps, orders, key)
         return {name: float(value) for name, value in parts.items()}
 
 
 def train(source: Source, parts: Parts, run: Run) -> keras.Model:
-    """Train on what is drawn, going on from the run's checkpoint; returns the averaged network (float32).
+    """Train, resuming from the run's checkpoint; returns the averaged network (float32).
 
-    A step of the schedule is a batch; the training ends with the round in which the last one falls.
+    A step of the schedule is a batch; training ends with the round that contains the last step.
     """
     config = parts.train
-    shown = config.rounds.pictures // config.batch
+    shown = config.rounds.images // config.batch
     with closing(Rounds(source, parts)) as rounds:
         trainer = Trainer(parts)
-        state = State(trainer.held.variables(), run.checkpoint)
+        state = State(trainer.on_device.variables(), run.checkpoint)
         step = max(state.kept(), default=0) if run.resumed else 0
         if step:
             state.load(step)
-            trainer.held.restore()
+            trainer.on_device.restore()
         run.rewind(step)
         made = rounds.stream(step // (shown * config.rounds.shows))
         with tqdm(total=config.steps, initial=step, desc="train", unit="step", disable=None) as bar:
             while step < config.steps:
-                pictures, maps = _on_device(next(made))
+                images, maps = _on_device(next(made))
                 for _ in range(config.rounds.shows):
-                    means = trainer.show(pictures, maps, step // shown)
+                    means = trainer.show(images, maps, step // shown)
                     step += shown
                     run.log(step, **means)
                     bar.update(shown)
                     bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
-                trainer.held.store()
+                trainer.on_device.store()
                 state.save(step)
     return trainer.averaged
 
 
 def _on_device(drawn: tuple[np.ndarray, list[np.ndarray]]) -> tuple[Array, list[Array]]:
-    pictures, maps = drawn
-    return jnp.array(pictures), [jnp.array(level) for level in maps]
+    images, maps = drawn
+    return jnp.array(images), [jnp.array(level) for level in maps]

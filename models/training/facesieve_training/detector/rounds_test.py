@@ -1,4 +1,4 @@
-"""Training by rounds, as a user runs it: the command with JAX in a process of its own, on a CPU."""
+"""Training by rounds with the command, with JAX in a separate process on a CPU."""
 
 from pathlib import Path
 
@@ -10,33 +10,33 @@ from facesieve_training.jax_process import train, train_killed
 pytest.importorskip("jax", reason="trains on GPUs; pip install 'jax[cpu]'")
 
 
-def _config(teacher: Path, pictures: Path, tmp_path: Path) -> Path:
+def _config(teacher: Path, images: Path, tmp_path: Path) -> Path:
     file = tmp_path / "detector.yaml"
     file.write_text(
         f"""
-label: {{teacher: {teacher}, pictures: {pictures}, cache: {tmp_path / "labels.npz"}, upright: false}}
+label: {{teacher: {teacher}, images: {images}, cache: {tmp_path / "labels.npz"}, upright: false}}
 network: {{stem: 4, stage4: 4, width: 8}}
 augment: {{size: 64, largest_face: 50}}
 loss: {{distil: 0.5}}
-train: {{steps: 400, batch: 2, warm_up: 1, rounds: {{pictures: 4, shows: 2, processes: 1}}}}
+train: {{steps: 400, batch: 2, warm_up: 1, rounds: {{images: 4, shows: 2, processes: 1}}}}
 """
     )
     return file
 
 
-def test_only_weights_start_it(bright_squares: Path, squares: Path, tmp_path: Path) -> None:
+def test_only_a_weights_file_can_initialise_it(bright_squares: Path, squares: Path, tmp_path: Path) -> None:
     config = _config(bright_squares, squares, tmp_path)
     refused = train("detector", config, tmp_path / "run", "--set", f"train.initial={bright_squares}")
     assert refused.returncode == 1
     assert "teacher.onnx: only TensorFlow starts a training from it" in refused.stderr
 
 
-def _last(folder: Path) -> dict[str, np.ndarray]:
-    with np.load(folder / "checkpoint" / "step-000000400.npz") as held:
-        return {name: held[name] for name in held.files}
+def _last(directory: Path) -> dict[str, np.ndarray]:
+    with np.load(directory / "checkpoint" / "step-000000400.npz") as archive:
+        return {name: archive[name] for name in archive.files}
 
 
-def test_a_killed_training_ends_as_one_that_was_not(
+def test_a_killed_and_resumed_training_gives_the_same_result(
     bright_squares: Path, squares: Path, tmp_path: Path
 ) -> None:
     config = _config(bright_squares, squares, tmp_path)

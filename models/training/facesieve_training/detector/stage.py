@@ -1,4 +1,4 @@
-"""Stage `detector`: labels pictures, trains, exports and evaluates the detector of the daemon."""
+"""Stage `detector`: labels images, trains, exports and evaluates the detector of the daemon."""
 
 import hashlib
 import logging
@@ -12,15 +12,15 @@ import keras
 import numpy as np
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector import evaluate, export, initial, mistakes, report
+from facesieve_training.detector import evaluate, export, hard_negatives, initial, report
 from facesieve_training.detector.assign import AssignConfig
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
-from facesieve_training.detector.batches import Batches, Parts, Source, TrainConfig, first_pictures
+from facesieve_training.detector.batches import Batches, Parts, Source, TrainConfig, first_images
 from facesieve_training.detector.evaluate import EvaluateConfig, Tally
+from facesieve_training.detector.hard_negatives import HardNegativesConfig
 from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.label import LabelConfig, Labelled, load
 from facesieve_training.detector.losses import LossConfig
-from facesieve_training.detector.mistakes import MistakesConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.export.manifest import described_training
@@ -30,15 +30,15 @@ from facesieve_training.run import Run
 log = logging.getLogger(__name__)
 _TIMED = (384, 640)
 _WEAK = 0.55
-"""Of the score that begins a track, what continues one."""
+"""Share of the score that starts a track at which a detection continues one."""
 
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """The exported files; representative is the number of training pictures that calibrate int8.
+    """The exported files; representative is the number of training images that calibrate int8.
 
-    With mixed_with the network is moved, by the share `mix`, towards the one in that file (.tflite or
-    .weights.h5), which it must have been trained from.
+    mixed_with: weights (.tflite or .weights.h5) to average with, by the share `mix`; the training must have
+    started from them.
     """
 
     representative: int = 256
@@ -54,7 +54,7 @@ class Config:
     seed: int = 1
     label: LabelConfig = field(default_factory=LabelConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    mistakes: MistakesConfig = field(default_factory=MistakesConfig)
+    hard_negatives: HardNegativesConfig = field(default_factory=HardNegativesConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     assign: AssignConfig = field(default_factory=AssignConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -63,14 +63,14 @@ class Config:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def parts(self) -> Parts:
-        """What the training needs of it."""
+        """The parts of the training."""
         return Parts(
             self.seed, self.label.teacher, self.network, self.augment, self.assign, self.loss, self.train
         )
 
 
 def data_hash(items: list[Labelled]) -> str:
-    """SHA-256 over the pictures' names, bytes and labels."""
+    """SHA-256 over the images' names, bytes and labels."""
     digest = hashlib.sha256()
     for item in items:
         digest.update(item.name.encode() + item.data + item.faces.tobytes())
@@ -78,26 +78,26 @@ def data_hash(items: list[Labelled]) -> str:
 
 
 def run(config: Config, run: Run) -> None:
-    """Train a detector, from where the run's folder ends; leaves detector.tflite, .json and .md in it, but
-    with JAX the weights alone.
+    """Train a detector, resuming the run; writes detector.tflite, .json and .md; with JAX only the
+    weights.
     """
-    cv2.setNumThreads(1)  # the batches are made in threads of their own
+    cv2.setNumThreads(1)  # batches are made in separate threads
     for path in (*config.evaluate.empty, *config.evaluate.recordings):
         if not path.is_file():
-            raise DataError(f"{path}: no such recording; mend evaluate.empty or evaluate.recordings")
+            raise DataError(f"{path}: no such recording; fix evaluate.empty or evaluate.recordings")
     items = load(config.label)
     run.set_data_hash(data_hash(items))
-    known = mistakes.find([item for item in items if not item.held_out], config.mistakes)
-    mosaic = Mosaic(known, config.augment)
+    mined = hard_negatives.find([item for item in items if not item.held_out], config.hard_negatives)
+    mosaic = Mosaic(mined, config.augment)
     model = _trained(mosaic, config.parts(), run)
     if config.export.mixed_with is not None:
         other = build(config.network)
         initial.load(other, config.export.mixed_with)
-        initial.mix(model, other, config.export.mix, first_pictures(Batches(mosaic, config.parts())))
+        initial.mix(model, other, config.export.mix, first_images(Batches(mosaic, config.parts())))
     model.save_weights(run.dir / "detector.weights.h5")
     if keras.backend.backend() != "tensorflow":
         log.info(
-            "TensorFlow exports it: KERAS_BACKEND=tensorflow facesieve-train detector, with "
+            "export it with TensorFlow: KERAS_BACKEND=tensorflow facesieve-train detector, with "
             "train.initial=%s and train.steps=0",
             run.dir / "detector.weights.h5",
         )
@@ -109,7 +109,7 @@ def run(config: Config, run: Run) -> None:
 
 
 def _trained(source: Source, parts: Parts, run: Run) -> keras.Model:
-    """The network after its training, which is one of two: JAX is asked for where there is a GPU."""
+    """Train with the loop of the back end: JAX on a GPU, TensorFlow otherwise."""
     if keras.backend.backend() == "jax":
         from facesieve_training.detector import rounds
 
@@ -120,15 +120,17 @@ def _trained(source: Source, parts: Parts, run: Run) -> keras.Model:
 
 
 def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[str, Tally]:
-    """The int8 network, and the teacher beside it, on held-out pictures, recordings and backgrounds."""
+    """Evaluate the int8 network, and the teacher for comparison, on held-out images, recordings and
+    backgrounds.
+    """
     detector = Int8Detector(data, config.evaluate.nms)
     yunet = YuNet(config.label.teacher)
 
-    def teacher(picture: np.ndarray, threshold: float) -> np.ndarray:
-        return yunet.detect(picture, threshold, overlap=config.evaluate.nms)
+    def teacher(image: np.ndarray, threshold: float) -> np.ndarray:
+        return yunet.detect(image, threshold, overlap=config.evaluate.nms)
 
     tallies = {
-        "pictures": evaluate.over_sizes(detector, held_out, config.evaluate),
+        "images": evaluate.over_sizes(detector, held_out, config.evaluate),
         "teacher": evaluate.over_sizes(teacher, held_out, config.evaluate),
     }
     for path in config.evaluate.recordings:
@@ -143,21 +145,21 @@ def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[s
 def finish(data: bytes, tallies: dict[str, Tally], config: Config, run: Run) -> None:
     """Choose the recommended score and write network, manifest and model card."""
     empty = [tallies[name] for name in ("backgrounds", *(path.stem for path in config.evaluate.empty))]
-    score = evaluate.choose_score(tallies["pictures"], config.evaluate.false_positives, empty)
+    score = evaluate.choose_score(tallies["images"], config.evaluate.false_positives, empty)
     macs = multiply_adds(build(config.network, *_TIMED))
     measured = report.figures(tallies, config.evaluate, score, milliseconds(data), macs)
     training = described_training(run.dir, run.meta)
     head = export.layout(score, round(_WEAK * score, 2))
     made = export.write(run.dir, export.DETECTOR, data, training, config.export.texts, head, measured)
     report.card(run.dir / "detector.md", made, head)
-    run.finish(score=score, false_per_picture=measured["false_per_picture"])
+    run.finish(score=score, false_per_image=measured["false_per_picture"])
     keras.backend.clear_session()
 
 
 def milliseconds(data: bytes, rounds: int = 50) -> float:
-    """Shortest time of one picture of 640x384 on one thread: the one that other work disturbed least."""
+    """Shortest time of one image of 640x384 on one thread: the run with the least disturbance."""
     network = Int8Network(data)
-    network.set_picture(np.random.default_rng(0).integers(0, 256, (*_TIMED, 3), np.uint8))
+    network.set_image(np.random.default_rng(0).integers(0, 256, (*_TIMED, 3), np.uint8))
     times = []
     for _ in range(rounds):
         start = time.perf_counter()

@@ -15,11 +15,11 @@ pytestmark = pytest.mark.usefixtures("eager")
 CONFIG = Path(__file__).parents[2] / "configs" / "detector.yaml"
 
 
-def _config(teacher: Path, pictures: Path, empty: Path, tmp_path: Path) -> stage.Config:
+def _config(teacher: Path, images: Path, empty: Path, tmp_path: Path) -> stage.Config:
     file = tmp_path / "detector.yaml"
     file.write_text(
         f"""
-label: {{teacher: {teacher}, pictures: {pictures}, cache: {tmp_path / "labels.npz"}, held_out: 0.3,
+label: {{teacher: {teacher}, images: {images}, cache: {tmp_path / "labels.npz"}, held_out: 0.3,
   upright: false}}
 network: {{stem: 4, stage4: 4, width: 8}}
 augment: {{size: 64, largest_face: 50}}
@@ -40,7 +40,7 @@ def _recording(path: Path) -> Path:
     return path
 
 
-def test_pictures_to_a_network_that_the_daemon_takes(
+def test_the_stage_trains_and_exports_a_network_for_the_daemon(
     bright_squares: Path, squares: Path, tmp_path: Path
 ) -> None:
     config = _config(bright_squares, squares, _recording(tmp_path / "empty.avi"), tmp_path)
@@ -57,7 +57,7 @@ def test_pictures_to_a_network_that_the_daemon_takes(
     assert "finished" in run.meta
 
 
-def test_a_missing_recording_is_told_before_hours_of_training(
+def test_a_missing_recording_is_an_error_before_training(
     bright_squares: Path, squares: Path, tmp_path: Path
 ) -> None:
     config = _config(bright_squares, squares, tmp_path / "none.avi", tmp_path)

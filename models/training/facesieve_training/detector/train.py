@@ -1,4 +1,4 @@
-"""The training loop on a CPU: averaged weights, checkpoints."""
+"""The training loop with TensorFlow: averaged weights, checkpoints."""
 
 import logging
 from collections.abc import Callable
@@ -11,9 +11,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from facesieve_training.detector import narrow
-from facesieve_training.detector.batches import Batches, Parts, Source, first_pictures
+from facesieve_training.detector.batches import Batches, Parts, Source, first_images
 from facesieve_training.detector.codec import FloatArray
-from facesieve_training.detector.imitate import imitate
+from facesieve_training.detector.feature_imitation import imitate
 from facesieve_training.detector.learner import Learner
 from facesieve_training.detector.losses import detector_loss
 from facesieve_training.detector.tree import Early
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Trainer(Learner):
-    """A network that learns, step by step, with TensorFlow."""
+    """Trains a network with TensorFlow, step by step."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
@@ -33,25 +33,25 @@ class Trainer(Learner):
         self._train = tf.function(self._update, reduce_retracing=True)
 
     def begin(self, initial: Path, batches: Batches) -> None:
-        """Prepare a network to learn that comes of a file without batch norms or with other early layers."""
+        """Prepare a network that comes from a file without batch norms or with different early layers."""
         if initial.suffix not in (".onnx", ".tflite"):
             return
-        seen = first_pictures(batches)
+        first = first_images(batches)
         early: Callable[[np.ndarray], FloatArray] | None = None
         if initial.suffix == ".onnx":
             early = Early(initial)
         elif narrow.wider(initial, self._parts.network):
-            early = narrow.start(self.model, initial, seen)
+            early = narrow.start(self.model, initial, first)
         if early is not None:
-            with closing(batches.pictures()) as pictures:
-                left = imitate(self.model, early, pictures, self._parts.train.imitate)
-            log.info("of the maps of %s's early layers %.3f is not explained", initial.name, left)
-        exported.settle(self.model, seen)
+            with closing(batches.images()) as images:
+                left = imitate(self.model, early, images, self._parts.train.imitation_steps)
+            log.info("unexplained variance of the maps of %s's early layers: %.3f", initial.name, left)
+        exported.settle(self.model, first)
         self.averaged.set_weights(self.model.get_weights())
 
-    def _update(self, pictures: tf.Tensor, maps: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _update(self, images: tf.Tensor, maps: list[tf.Tensor]) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            outputs = self.model(scaled(pictures), training=True)
+            outputs = self.model(scaled(images), training=True)
             parts = detector_loss(outputs, maps, self._parts.loss)
         gradients = tape.gradient(parts["loss"], self.model.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))
@@ -60,13 +60,13 @@ class Trainer(Learner):
             mean.assign(mean.value * keep + tf.cast(value.value, tf.float32) * (1 - keep))
         return parts
 
-    def update(self, pictures: np.ndarray, maps: list[np.ndarray]) -> dict[str, float]:
-        """One step; the parts of the loss."""
-        parts = self._train(tf.constant(pictures), [tf.constant(m) for m in maps])
+    def update(self, images: np.ndarray, maps: list[np.ndarray]) -> dict[str, float]:
+        """Train one step; returns the parts of the loss."""
+        parts = self._train(tf.constant(images), [tf.constant(m) for m in maps])
         return {name: float(value) for name, value in parts.items()}
 
     def checkpoint(self) -> tf.train.Checkpoint:
-        """All that a resumed training needs."""
+        """The state of a resumable training."""
         return tf.train.Checkpoint(
             step=self.step,
             model=self.model.variables,
@@ -76,7 +76,7 @@ class Trainer(Learner):
 
 
 def train(drawn: Source, parts: Parts, run: Run) -> keras.Model:
-    """Train on what is drawn, going on from the run's checkpoint; returns the averaged network (float32)."""
+    """Train, resuming from the run's checkpoint; returns the averaged network (float32)."""
     trainer = Trainer(parts)
     manager = tf.train.CheckpointManager(trainer.checkpoint(), str(run.checkpoint), max_to_keep=2)
     manager.restore_or_initialize()

@@ -1,4 +1,4 @@
-"""The detector's training; run as a program this trains, to be killed."""
+"""The detector's training. Run as a program, this module trains, so that a test can kill it."""
 
 import dataclasses
 import signal
@@ -15,7 +15,7 @@ import tensorflow as tf
 from facesieve_training.cli import DataError
 from facesieve_training.detector.augment import AugmentConfig, Drawn, Mosaic
 from facesieve_training.detector.augment_test import labelled
-from facesieve_training.detector.batches import Batches, Parts, TrainConfig, taught_by
+from facesieve_training.detector.batches import Batches, Parts, TrainConfig, teacher_maps
 from facesieve_training.detector.codec import COLUMNS, STRIDES, FloatArray
 from facesieve_training.detector.network import NetworkConfig
 from facesieve_training.detector.train import Trainer, train
@@ -52,42 +52,42 @@ def test_batches_do_not_depend_on_where_they_start() -> None:
     batches = Batches(_mosaic(), _parts(4))
     one, other = batches.stream(0), batches.stream(1)
     next(one)
-    (picture, maps), (same_picture, same_maps) = next(one), next(other)
-    np.testing.assert_array_equal(picture, same_picture)
+    (image, maps), (same_image, same_maps) = next(one), next(other)
+    np.testing.assert_array_equal(image, same_image)
     for level, same_level in zip(maps, same_maps, strict=True):
         np.testing.assert_array_equal(level, same_level)
     one.close()
     other.close()
 
 
-def test_the_teacher_sees_the_clean_picture_and_overlap_only_where_labels_know_a_face() -> None:
-    seen = []
+def test_the_teacher_gets_the_clean_image_and_its_overlap_is_masked_by_the_labels() -> None:
+    shown = []
 
     class Everywhere:
-        def maps(self, picture: np.ndarray) -> list[FloatArray]:
-            seen.append(picture)
+        def maps(self, image: np.ndarray) -> list[FloatArray]:
+            shown.append(image)
             return [np.full((320 // s, 320 // s, 16), 0.5, np.float32) for s in STRIDES]
 
     face, ignored = (np.zeros((1, COLUMNS), np.float32) for _ in range(2))
     face[0, :4], ignored[0, :4] = (32, 32, 40, 40), (256, 256, 40, 40)
     drawn = Drawn(np.zeros((320, 320, 3), np.uint8), np.ones((320, 320, 3), np.uint8), face, ignored)
-    maps = taught_by(cast(YuNet, Everywhere()), drawn)
-    assert len(seen) == 1
-    assert seen[0] is drawn.clean
+    maps = teacher_maps(cast(YuNet, Everywhere()), drawn)
+    assert len(shown) == 1
+    assert shown[0] is drawn.clean
     level = maps[0]
     assert (level[6, 6, 1], level[34, 34, 1], level[20, 20, 1]) == (0.5, 0.5, 0)
     assert (np.delete(level, 1, axis=-1) == 0.5).all()
 
 
-def _trained(folder: Path, resume: bool = False) -> list[np.ndarray]:
+def _trained(directory: Path, resume: bool = False) -> list[np.ndarray]:
     parts = _parts(4)
     weights: list[np.ndarray] = train(
-        _mosaic(), parts, Run.open(folder, "detector", parts, resume)
+        _mosaic(), parts, Run.open(directory, "detector", parts, resume)
     ).get_weights()
     return weights
 
 
-def test_a_killed_training_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_a_killed_and_resumed_training_gives_the_same_result(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     program = [sys.executable, "-m", "facesieve_training.detector.train_test", str(killed)]
     process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -113,14 +113,14 @@ def test_training_starts_from_the_weights_of_another(tmp_path: Path) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_missing_weights_are_told(tmp_path: Path) -> None:
+def test_missing_weights_are_an_error(tmp_path: Path) -> None:
     parts = _parts(2)
     schedule = dataclasses.replace(parts.train, initial=tmp_path / "none.weights.h5")
     with pytest.raises(DataError, match=r"none\.weights\.h5: holds no weights of this network"):
         Trainer(dataclasses.replace(parts, train=schedule))
 
 
-def test_wrong_schedules_are_told() -> None:
+def test_invalid_schedules_are_faults() -> None:
     faults = TrainConfig(batch=0, precision="int4", log_every=3, checkpoint_every=10).faults()
     assert [fault.split(":")[0] for fault in faults] == ["batch", "precision", "checkpoint_every"]
 

@@ -1,7 +1,7 @@
-"""YuNet's weights, and what its early stages compute.
+"""YuNet's weights, and the maps of its early stages.
 
-A unit of YuNet is a 1x1 convolution and a depthwise 3x3 one with no activation between, here told as the
-plain 3x3 convolution that they are together (but for the 1x1's bias beyond the border).
+A unit of YuNet is a 1x1 convolution and a depthwise 3x3 one without an activation between. Here both are
+merged to one plain 3x3 convolution, which is equal except for the 1x1's bias outside the border.
 """
 
 from pathlib import Path
@@ -18,14 +18,14 @@ from facesieve_training.detector.network import HEADS, PAIRS
 from facesieve_training.networks import exported
 
 _OWN = 5
-"""Units of the early stages, which have no counterpart in our network."""
+"""Units of the early stages, which have no counterpart in the detector's network."""
 _NAMES = (*(f"stage{s}_conv{k}" for s in STRIDES for k in (0, 1)), "neck32", "neck16", "neck8")
 Unit = tuple[FloatArray, FloatArray]
 """Kernel 3 x 3 x in x out, and bias."""
 
 
 def load(model: keras.Model, path: Path) -> None:
-    """Give the network YuNet's weights above its early layers; ValueError when the file has none that fit."""
+    """Load YuNet's weights above the early layers; ValueError when the file has none that fit."""
     units = _units(path)
     bodies, heads = units[_OWN : _OWN + len(_NAMES)], units[_OWN + len(_NAMES) :]
     if len(bodies) + len(heads) != len(_NAMES) + len(HEADS) * len(STRIDES):
@@ -39,10 +39,10 @@ def load(model: keras.Model, path: Path) -> None:
         give(name, *unit)
     # The file has a head's levels side by side, in the order cls, bbox, obj, kps.
     order = ("cls", "bbox", "obj", "kps")
-    known = {f"{h}_{s}": heads[k] for k, (h, s) in enumerate((h, s) for h in order for s in STRIDES)}
+    by_name = {f"{h}_{s}": heads[k] for k, (h, s) in enumerate((h, s) for h in order for s in STRIDES)}
     for stride in STRIDES:
         for pair in PAIRS:
-            parts = [known[f"{head}_{stride}"] for head in pair]
+            parts = [by_name[f"{head}_{stride}"] for head in pair]
             kernel, bias = (np.concatenate(values, axis=-1) for values in zip(*parts, strict=True))
             give(f"{'_'.join(pair)}_{stride}", kernel, bias)
 
@@ -70,7 +70,7 @@ def _read(path: Path) -> Any:
 
 
 class Early:
-    """What YuNet's early stages make of pictures: the maps at stride 8 on which the rest of it works."""
+    """YuNet's early stages: images to the maps at stride 8 that its other stages read."""
 
     def __init__(self, path: Path) -> None:
         """Open the ONNX file; the maps are those behind its second pooling."""
@@ -86,8 +86,8 @@ class Early:
             model.SerializeToString(), providers=["CPUExecutionProvider"]
         )
 
-    def __call__(self, pictures: np.ndarray) -> FloatArray:
-        """N x H x W x 3 pictures, BGR 8 bits, to N x H/8 x W/8 x C."""
-        planes = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32)
+    def __call__(self, images: np.ndarray) -> FloatArray:
+        """N x H x W x 3 images, BGR 8 bits, to N x H/8 x W/8 x C."""
+        planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32)
         maps = self._session.run([self._name], {self._session.get_inputs()[0].name: planes})[0]
         return np.asarray(maps.transpose(0, 2, 3, 1), np.float32)

@@ -7,7 +7,7 @@ import pytest
 
 from facesieve_training.cli import DataError
 from facesieve_training.detector import codec, initial, tree
-from facesieve_training.detector.imitate import imitate
+from facesieve_training.detector.feature_imitation import imitate
 from facesieve_training.detector.network import EARLY, HEADS, NetworkConfig, build
 from facesieve_training.detector.yunet import YuNet
 
@@ -25,21 +25,21 @@ def scene(shared_data: Path) -> np.ndarray:
     return np.asarray(cv2.resize(found, (960, 960)))
 
 
-def test_on_yunets_early_maps_it_tells_what_yunet_does(yunet: Path, scene: np.ndarray) -> None:
+def test_the_network_equals_yunet_on_its_early_maps(yunet: Path, scene: np.ndarray) -> None:
     model = build(NETWORK)
     initial.load(model, yunet)
     rest = keras.Model(model.get_layer(f"{EARLY}_relu").output, model.output)
     maps = rest(tree.Early(yunet)(scene[None]), training=False)
     for stride, wanted in zip(codec.STRIDES, YuNet(yunet).maps(scene), strict=True):
-        told = [np.asarray(maps[f"{head}_{stride}"])[0] for head in HEADS]
-        told[:2] = [codec.sigmoid(logits) for logits in told[:2]]
+        result = [np.asarray(maps[f"{head}_{stride}"])[0] for head in HEADS]
+        result[:2] = [codec.sigmoid(logits) for logits in result[:2]]
         third = len(wanted) // 3  # near the border the 1x1's bias differs
         middle = (slice(third, -third), slice(third, -third))
-        np.testing.assert_allclose(np.concatenate(told, axis=-1)[middle], wanted[middle], atol=1e-4)
+        np.testing.assert_allclose(np.concatenate(result, axis=-1)[middle], wanted[middle], atol=1e-4)
         assert wanted[middle].std() > 0.1
 
 
-def test_the_early_layers_learn_to_imitate(yunet: Path, scene: np.ndarray) -> None:
+def test_the_early_layers_are_trained_on_yunets_maps(yunet: Path, scene: np.ndarray) -> None:
     keras.utils.set_random_seed(1)
     model = build(NETWORK)
     initial.load(model, yunet)
@@ -52,6 +52,6 @@ def test_the_early_layers_learn_to_imitate(yunet: Path, scene: np.ndarray) -> No
     np.testing.assert_array_equal(model.get_layer("neck8").get_weights()[0], kept)
 
 
-def test_another_detector_is_told(bright_squares: Path) -> None:
+def test_another_detector_is_an_error(bright_squares: Path) -> None:
     with pytest.raises(DataError, match=r"teacher\.onnx: holds no weights.*is no YuNet"):
         initial.load(build(NETWORK), bright_squares)

@@ -1,5 +1,5 @@
-"""The truth about heads on one side: YuNet marks them as if they were nearly upright, and does better, and
-says so by its score, when the picture is turned until they are.
+"""Landmarks of tilted heads: YuNet's are wrong unless the image is rotated until the head is upright, which
+also raises its score.
 """
 
 import cv2
@@ -12,31 +12,31 @@ from facesieve_training.detector.yunet import YuNet
 
 _TILTS = (-40.0, -20.0, 20.0, 40.0)
 _SIDE, _SIZE = 256, 96
-"""Of the crop that is turned, and of the face in it, pixels."""
+"""Sides of the rotated crop and of the face in it, pixels."""
 _SURER = 0.02
-"""How much higher the score must be for the turned picture's landmarks to be taken."""
+"""Least gain of the score at which the landmarks of a rotated crop are used."""
 
 
-def upright(teacher: YuNet, picture: np.ndarray, faces: FloatArray) -> FloatArray:
-    """Faces [N,15] of a BGR picture with the landmarks of the view in which the teacher is surest of them."""
-    told = faces.copy()
-    for face in told:
-        plain = _seen(teacher, picture, face, 0.0)
-        turned = [_seen(teacher, picture, face, tilt) for tilt in _TILTS]
-        best = max(turned, key=lambda seen: float(seen[14]))
+def upright(teacher: YuNet, image: np.ndarray, faces: FloatArray) -> FloatArray:
+    """Faces [N,15] of a BGR image with the landmarks of the rotation with the highest score."""
+    improved = faces.copy()
+    for face in improved:
+        plain = _redetected(teacher, image, face, 0.0)
+        turned = [_redetected(teacher, image, face, tilt) for tilt in _TILTS]
+        best = max(turned, key=lambda candidate: float(candidate[14]))
         if best[14] > max(plain[14], face[14]) + _SURER:
             face[4:14] = best[4:14]
-    return told
+    return improved
 
 
-def _seen(teacher: YuNet, picture: np.ndarray, face: FloatArray, tilt: float) -> FloatArray:
-    """The face [15] as a crop turned by so many degrees shows it, in the picture's pixels; score 0: not."""
+def _redetected(teacher: YuNet, image: np.ndarray, face: FloatArray, tilt: float) -> FloatArray:
+    """The face [15] as detected in a crop rotated by `tilt` degrees, in the image's pixels; score 0: none."""
     scale = float(np.clip(_SIZE / np.sqrt(face[2] * face[3]), 0.5, 4.0))
     cos, sin = scale * np.cos(np.deg2rad(tilt)), scale * np.sin(np.deg2rad(tilt))
     turn = np.array([[cos, sin], [-sin, cos]])
     matrix = np.concatenate([turn, (_SIDE / 2 - turn @ (face[:2] + face[2:4] / 2))[:, None]], axis=1)
     crop = cv2.warpAffine(
-        picture,
+        image,
         between_centres(matrix),
         (_SIDE, _SIDE),
         flags=cv2.INTER_LINEAR,

@@ -1,4 +1,4 @@
-"""Faces and pictures under affine maps [2,3], which count pixels from the corner as labels do."""
+"""Affine maps [2,3] of faces and images; coordinates start at the corner of a pixel, as in labels."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from facesieve_training.detector.codec import FloatArray
 
 
 def transform(faces: FloatArray, matrix: np.ndarray) -> FloatArray:
-    """Faces after an affine map [2,3] of the picture; boxes stay upright and keep their area's scale."""
+    """Faces after an affine map [2,3] of the image; boxes stay upright and keep their area's scale."""
     moved = faces.copy()
     linear, shift = matrix[:, :2], matrix[:, 2]
     size = faces[:, 2:4] * np.linalg.norm(linear, axis=0)
@@ -19,21 +19,23 @@ def transform(faces: FloatArray, matrix: np.ndarray) -> FloatArray:
 
 
 def turned(scale: float, angle: float, squeeze: float) -> np.ndarray:
-    """The linear part [2,2] of a map: wider by a factor and as much lower, turned (radians), then scaled."""
+    """The linear part [2,2] of a map: wider by a factor and lower by the same, rotated (radians), then
+    scaled.
+    """
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return np.asarray(scale * rotation @ np.diag([squeeze, 1 / squeeze]))
 
 
 def between_centres(matrix: np.ndarray) -> np.ndarray:
-    """The same map for OpenCV's warp, which counts from the centre of a pixel, labels from its corner."""
+    """The same map for OpenCV's warp, whose coordinates start at the centre of a pixel."""
     moved = matrix.copy()
     moved[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
     return moved
 
 
-def resized(picture: np.ndarray, scale: float) -> np.ndarray:
-    """A picture at another scale, so that a detector sees its faces at another size."""
+def resized(image: np.ndarray, scale: float) -> np.ndarray:
+    """An image at another scale."""
     if scale == 1:
-        return picture
+        return image
     method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=method))
+    return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=method))

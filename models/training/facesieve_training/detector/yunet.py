@@ -1,4 +1,4 @@
-"""The teacher: an ONNX detector with YuNet's heads, run over several scales of a picture."""
+"""The teacher: an ONNX detector with YuNet's heads, run over several scales of an image."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,9 +25,9 @@ class YuNet:
         if missing:
             raise DataError(f"{path}: no outputs {sorted(missing)}: is no detector with YuNet's heads")
 
-    def maps(self, picture: np.ndarray) -> list[FloatArray]:
-        """The maps of a BGR picture by stride, [H/s,W/s,16]: cls and obj as probabilities, bbox 4, kps 10."""
-        tensor = codec.padded(picture).astype(np.float32).transpose(2, 0, 1)[None]
+    def maps(self, image: np.ndarray) -> list[FloatArray]:
+        """The maps of a BGR image by stride, [H/s,W/s,16]: cls and obj as probabilities, bbox 4, kps 10."""
+        tensor = codec.padded(image).astype(np.float32).transpose(2, 0, 1)[None]
         outputs = self._session.run(self._names, {self._session.get_inputs()[0].name: tensor})
         sizes = [(tensor.shape[2] // s, tensor.shape[3] // s) for s in codec.STRIDES]
         return [
@@ -35,28 +35,28 @@ class YuNet:
             for k, size in enumerate(sizes)
         ]
 
-    def candidates(self, picture: np.ndarray, threshold: float) -> FloatArray:
-        """Faces of a BGR picture at its own size before suppression, [N,15]."""
-        maps = self.maps(picture)
+    def candidates(self, image: np.ndarray, threshold: float) -> FloatArray:
+        """Faces of a BGR image at its own size before suppression, [N,15]."""
+        maps = self.maps(image)
         scores = [np.sqrt(np.clip(m[..., 0] * m[..., 1], 0, 1)) for m in maps]
         return codec.decode(scores, [m[..., 2:6] for m in maps], [m[..., 6:] for m in maps], threshold)
 
     def detect(
         self,
-        picture: np.ndarray,
+        image: np.ndarray,
         threshold: float,
         scales: Sequence[float] = (1.0,),
         mirrored: bool = False,
         overlap: float = 0.4,
     ) -> FloatArray:
-        """Faces of a BGR picture, best first, [N,15]: what its scales and mirrored views agree on."""
+        """Faces of a BGR image, best first, [N,15], merged over its scales and mirrored views."""
         found: list[FloatArray] = []
         for scale in scales:
-            seen = resized(picture, scale)
-            views = [self.candidates(seen, threshold)]
+            scaled = resized(image, scale)
+            views = [self.candidates(scaled, threshold)]
             if mirrored:
-                flipped = self.candidates(np.ascontiguousarray(seen[:, ::-1]), threshold)
-                views.append(codec.mirror(flipped, seen.shape[1]))
+                flipped = self.candidates(np.ascontiguousarray(scaled[:, ::-1]), threshold)
+                views.append(codec.mirror(flipped, scaled.shape[1]))
             for faces in views:
                 faces[:, :14] /= scale
             found += views

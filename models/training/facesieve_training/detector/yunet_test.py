@@ -7,19 +7,19 @@ import pytest
 from facesieve_training.detector.yunet import YuNet
 
 
-def test_a_square_is_found_where_it_is(bright_squares: Path) -> None:
-    picture = np.zeros((64, 96, 3), np.uint8)
-    picture[32:64, 64:96] = 255
-    faces = YuNet(bright_squares).candidates(picture, 0.5)
+def test_a_square_is_located(bright_squares: Path) -> None:
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[32:64, 64:96] = 255
+    faces = YuNet(bright_squares).candidates(image, 0.5)
     large = faces[faces[:, 2] > 30]
     np.testing.assert_allclose(large[:, :4], [[64, 32, 32, 32]], atol=1e-3)
     np.testing.assert_allclose(large[0, 4:6], [64 + 0.2 * 32, 32 + 0.3 * 32], atol=1e-3)
 
 
 def test_views_agree_on_a_symmetric_face(bright_squares: Path) -> None:
-    picture = np.zeros((64, 64, 3), np.uint8)
-    picture[32:64, 32:64] = 255
-    faces = YuNet(bright_squares).detect(picture, 0.5, mirrored=True)
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[32:64, 32:64] = 255
+    faces = YuNet(bright_squares).detect(image, 0.5, mirrored=True)
     large = faces[faces[:, 2] > 30]
     assert len(large) == 1
     np.testing.assert_allclose(large[0, :4], [32, 32, 32, 32], atol=0.5)

@@ -1,1 +1,1 @@
-"""Judges quality scores: error versus discard of any number of scores, beside each other, on one matcher."""
+"""Evaluates quality scores: error-versus-discard curves of any number of scores with one matcher."""

@@ -1,9 +1,9 @@
-"""95 % intervals by drawing identities, not pairs: a person's pairs err together, so they are drawn together.
+"""95 % intervals by a bootstrap over identities, not pairs, because the errors of a person's pairs correlate.
 
-A replicate draws as many identities as there are, with replacement. A mated pair counts as often as its
-identity was drawn, a non-mated pair as often as the product of its two. The threshold is found anew from each
-replicate's non-mated pairs, so its uncertainty is in the interval. All scores share the replicates: their
-differences are paired.
+A replicate draws as many identities as there are, with replacement. The weight of a mated pair is the count
+of its identity, that of a non-mated pair the product of its two counts. The threshold is recomputed from each
+replicate's non-mated pairs, so that the interval includes its uncertainty. All scores share the replicates,
+so that their differences are paired.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Replicates:
-    """How often each replicate drew each identity: counts [replicate, identity]."""
+    """Counts of each identity in each replicate: [replicate, identity]."""
 
     counts: NDArray[np.float32]
 
@@ -48,7 +48,7 @@ class Replicates:
 def thresholds(
     replicates: Replicates, left: Ints, right: Ints, similarity: Floats, fmrs: list[float]
 ) -> Floats:
-    """Threshold of each replicate [replicate, FMR] with nothing dropped; the sides are identities."""
+    """Threshold of each replicate [replicate, FMR] without discard; left and right are identities."""
     order = np.argsort(-similarity, kind="stable")
     falling, left, right = similarity[order], left[order], right[order]
     found = np.empty((len(replicates), len(fmrs)))
@@ -61,10 +61,12 @@ def thresholds(
 
 
 def interval(values: Floats) -> tuple[Floats, Floats]:
-    """Lower and upper end of the 95 % percentile interval over the first axis; NaN where nothing is known."""
+    """Lower and upper end of the 95 % percentile interval over the first axis; NaN where all values are
+    NaN.
+    """
     tail = (1.0 - LEVEL) / 2.0
-    known = ~np.isnan(values).all(axis=0)
+    finite = ~np.isnan(values).all(axis=0)
     ends = np.full((2, *values.shape[1:]), np.nan)
-    if known.any():
-        ends[:, known] = np.nanquantile(values[:, known], [tail, 1.0 - tail], axis=0)
+    if finite.any():
+        ends[:, finite] = np.nanquantile(values[:, finite], [tail, 1.0 - tail], axis=0)
     return ends[0], ends[1]

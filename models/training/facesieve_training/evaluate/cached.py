@@ -1,4 +1,4 @@
-"""One array a face, made chunk by chunk and kept: a killed run goes on there, another run reuses it."""
+"""Cache of one array per face, computed in chunks: a killed run resumes there, other runs reuse it."""
 
 import hashlib
 from collections.abc import Callable
@@ -17,25 +17,25 @@ from facesieve_training.evaluate.gallery import Batch, Gallery
 from facesieve_training.run import write_atomic
 
 CHUNK = 512
-"""Faces in a chunk: what a kill can cost, and what one worker is handed."""
+"""Faces in a chunk: the largest loss of a kill, and the work item of a worker."""
 
 
 class Measure(Protocol):
-    """Something that can be had of every face: an embedding, a score."""
+    """A value per face: an embedding or a score."""
 
     @property
     def name(self) -> str:
-        """What the progress bar and the folder call it."""
+        """Name in the progress bar and of the directory."""
 
     def digest(self) -> str:
         """Text that changes whenever the result would."""
 
     def open(self) -> Callable[[Batch], NDArray[Any]]:
-        """Load what is needed and return the function from faces to rows; called once in every worker."""
+        """Load the networks and return the function from faces to rows; called once in every worker."""
 
 
 class _Work:
-    """Reads the rows of a gallery and measures them; lives in a worker."""
+    """Reads the rows of a gallery and measures them, in a worker."""
 
     def __init__(self, gallery: Gallery, measure: Measure) -> None:
         self._gallery = gallery
@@ -47,28 +47,28 @@ class _Work:
 
 @dataclass(frozen=True)
 class Cache:
-    """Folder of results, one sub-folder for each data set and measure, by digest."""
+    """Directory of results, one subdirectory for each data set and measure, by digest."""
 
-    folder: Path
+    directory: Path
     where: Distribute
 
     def every(self, gallery: Gallery, measure: Measure) -> NDArray[Any]:
-        """Measure every face of the gallery, in its order, taking from the folder what is there."""
+        """Measure every face of the gallery, in its order; chunks in the cache are read from it."""
         text = f"{gallery.digest} {len(gallery)} {CHUNK} {measure.digest()}"
         name = "".join(c if c.isalnum() else "_" for c in measure.name)
-        folder = self.folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        directory = self.directory / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         starts = range(0, len(gallery), CHUNK)
         chunks = [np.arange(start, min(start + CHUNK, len(gallery))) for start in starts]
-        missing = [i for i in range(len(chunks)) if not (folder / f"{i:06d}.npy").exists()]
+        missing = [i for i in range(len(chunks)) if not (directory / f"{i:06d}.npy").exists()]
         made = over(partial(_Work, gallery, measure), [chunks[i] for i in missing], self.where)
         with tqdm(total=len(gallery), desc=measure.name, unit="face", disable=None) as bar:
             bar.update(len(gallery) - sum(len(chunks[i]) for i in missing))
             for i, result in zip(missing, made, strict=True) if missing else ():
                 if len(result) != len(chunks[i]):
                     raise ValueError(f"{measure.name}: {len(result)} results for {len(chunks[i])} faces")
-                _save(folder / f"{i:06d}.npy", result)
+                _save(directory / f"{i:06d}.npy", result)
                 bar.update(len(result))
-        return np.concatenate([np.load(folder / f"{i:06d}.npy") for i in range(len(chunks))])
+        return np.concatenate([np.load(directory / f"{i:06d}.npy") for i in range(len(chunks))])
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:

@@ -1,4 +1,4 @@
-"""A small set of people, and networks small enough to be made by the tests."""
+"""Fixtures: a small set of people, and small networks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,37 +9,35 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from facesieve_training.faces import SIZE, Picture
+from facesieve_training.faces import SIZE, Image
 
-PEOPLE, PICTURES = 12, 6
+PEOPLE, IMAGES = 12, 6
 
 
-def face(person: int, picture: int) -> Picture:
-    """A person is a pattern; pictures of it have more noise the higher their number, and less contrast."""
+def face(person: int, image: int) -> Image:
+    """A person is a pattern; images with a higher number have more noise and less contrast."""
     rng = np.random.default_rng([person, 77])
     pattern = cv2.resize(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8), (SIZE + 16, SIZE + 16))
-    noise = cv2.resize(
-        np.random.default_rng([person, picture]).normal(0, 1, (9, 9, 3)), (SIZE + 16, SIZE + 16)
-    )
-    mixed = 128 + (pattern.astype(np.float64) - 128) * (1 - 0.13 * picture) + noise * 13.0 * picture
+    noise = cv2.resize(np.random.default_rng([person, image]).normal(0, 1, (9, 9, 3)), (SIZE + 16, SIZE + 16))
+    mixed = 128 + (pattern.astype(np.float64) - 128) * (1 - 0.13 * image) + noise * 13.0 * image
     return np.asarray(np.clip(mixed, 0, 255), np.uint8)
 
 
 @pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of faces by identity, with margin."""
+    """A directory of faces by identity, with margin."""
     root = tmp_path_factory.mktemp("people")
     for person in range(PEOPLE):
         (root / f"p{person:02d}").mkdir()
-        for picture in range(PICTURES):
-            cv2.imwrite(str(root / f"p{person:02d}" / f"{picture}.png"), face(person, picture))
+        for image in range(IMAGES):
+            cv2.imwrite(str(root / f"p{person:02d}" / f"{image}.png"), face(person, image))
     return root
 
 
 @pytest.fixture(scope="session")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int, int | str], Path]:
     """Make an ONNX network: means of patches (`low`), a matrix (`cut`), another (`out`)."""
-    folder = tmp_path_factory.mktemp("networks")
+    directory = tmp_path_factory.mktemp("networks")
 
     def make(name: str, seed: int, batch: int | str) -> Path:
         rng = np.random.default_rng(seed)
@@ -63,7 +61,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int, int
             [numpy_helper.from_array(value, key) for key, value in weights.items()],
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-        path = folder / f"{name}.onnx"
+        path = directory / f"{name}.onnx"
         onnx.save(model, path)
         return path
 

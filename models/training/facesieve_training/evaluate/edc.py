@@ -1,25 +1,25 @@
-"""Error versus discard characteristic (EDC; ISO/IEC 29794-1): what dropping the worst pairs does to the FNMR.
+"""Error versus discard characteristic (EDC; ISO/IEC 29794-1): FNMR after dropping the worst pairs.
 
-The quality of a pair is the lower of its two pictures' qualities. At a discard of r the floor(r * N) mated
+The quality of a pair is the lower of its two images' qualities. At a discard of r the floor(r * N) mated
 pairs of lowest quality are dropped, and the false non-match rate is computed on the rest.
 
-Two conventions are in use, and a figure means nothing without the name of its own:
+Two conventions are in use; a figure must name its convention:
 
 fixed
-    The threshold is the one that gave the wanted FMR with nothing dropped (ISO/IEC 29794-1, PAPER.md).
+    The threshold is the one that gives the FMR without discard (ISO/IEC 29794-1, PAPER.md).
 recomputed
-    After every discard the threshold is set anew, to give the wanted FMR on the non-mated pairs
-    that are left: the cut-off that drops r of the mated pairs is applied to the non-mated pairs too.
+    After every discard the threshold is recomputed to give the FMR on the remaining non-mated pairs: the
+    cut-off that drops r of the mated pairs is applied to the non-mated pairs too.
 
-Rules that hold everywhere here:
+Definitions:
 
 - A pair matches when its similarity is above the threshold; the threshold is the lowest similarity at which
   at most floor(FMR * M) of the M non-mated pairs match.
 - Step interpolation: between k / N and (k + 1) / N discarded, the curve stays at its value for k pairs.
-- Ties: among pairs of equal quality the order is unknown, so the curve is the expected value over all their
-  orders (dropping j pairs of a group of g drops j / g of its errors). It depends on no seed and on no order.
-- A quality of NaN (the scorer could not score the picture) is lower than every other, a tie among its kind.
-- Pairs may carry weights (whole numbers: how often a bootstrap replicate drew them); weight w is w pairs.
+- Ties: the order of pairs of equal quality is undefined, so the curve is the expected value over all orders
+  (dropping j pairs of a group of g drops j / g of its errors). It depends on no seed and on no order.
+- A quality of NaN (the scorer could not score the image) is lower than every other; all NaN are tied.
+- Pairs may have weights (integers: their counts in a bootstrap replicate); weight w is w pairs.
 """
 
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ Bools = NDArray[np.bool_]
 FIXED = "fixed"
 RECOMPUTED = "recomputed"
 CONVENTIONS = (FIXED, RECOMPUTED)
-# Guards floor(r * N) against r * N that falls short of a whole number by rounding.
+# Tolerance of floor(r * N) for rounding errors below an integer.
 _SLACK = 1e-9
 
 
 def pair_quality(quality: Floats, left: Ints, right: Ints) -> Floats:
-    """Lower quality of each pair's two pictures; NaN becomes minus infinity, the worst there is."""
-    known = np.where(np.isnan(quality), -np.inf, np.asarray(quality, np.float64))
-    return np.minimum(known[left], known[right])
+    """Lower quality of each pair's two images; NaN becomes minus infinity."""
+    scores = np.where(np.isnan(quality), -np.inf, np.asarray(quality, np.float64))
+    return np.minimum(scores[left], scores[right])
 
 
 def threshold_at(similarity: Floats, fmr: float) -> float:
@@ -52,7 +52,9 @@ def threshold_at(similarity: Floats, fmr: float) -> float:
 
 
 def threshold_of_top(top: Floats, weights: Floats, total: float, fmr: float) -> float:
-    """As threshold_at for weighted pairs: `top` the most similar, falling; `total` that of all pairs."""
+    """`threshold_at` for weighted pairs; top: the highest similarities, falling; total: weight of all
+    pairs.
+    """
     allowed = np.floor(fmr * total + _SLACK)
     at = int(np.searchsorted(np.cumsum(weights), allowed + _SLACK, side="right"))
     return float(top[min(at, len(top) - 1)])
@@ -60,7 +62,7 @@ def threshold_of_top(top: Floats, weights: Floats, total: float, fmr: float) -> 
 
 @dataclass(frozen=True)
 class Discard:
-    """Order in which one score drops the mated pairs; build with `Discard.by`, then ask for curves."""
+    """Order in which one score drops the mated pairs; created by `Discard.by`."""
 
     order: Ints
     """Indices of the pairs, worst first."""
@@ -92,23 +94,25 @@ class Discard:
         return rates
 
     def fnmr(self, errors: Bools, fractions: Floats, weights: Floats | None = None) -> Floats:
-        """FNMR after dropping each fraction (0 to 1) of the pairs; `errors` says which pairs do not match."""
-        held, pairs = self._masses(errors, weights)
-        return self._rates(held, pairs, np.floor(np.asarray(fractions) * pairs[-1] + _SLACK))
+        """FNMR after dropping each fraction (0 to 1) of the pairs; `errors` marks the pairs that do not
+        match.
+        """
+        cumulative, pairs = self._masses(errors, weights)
+        return self._rates(cumulative, pairs, np.floor(np.asarray(fractions) * pairs[-1] + _SLACK))
 
     def area(self, errors: Bools, limit: float, weights: Floats | None = None) -> float:
         """Area under the step curve from 0 to `limit`, relative to that under a random order (1.0: useless).
 
         A random order leaves the FNMR where it was, so its area is limit * FNMR(0). NaN without any error.
         """
-        held, pairs = self._masses(errors, weights)
+        cumulative, pairs = self._masses(errors, weights)
         total = pairs[-1]
-        if held[-1] <= 0 or total <= 0:
+        if cumulative[-1] <= 0 or total <= 0:
             return float("nan")
         stop = limit * total
         steps = np.arange(np.ceil(stop - _SLACK))
         widths = np.minimum(steps + 1, stop) - steps
-        return float(self._rates(held, pairs, steps) @ widths / (stop * held[-1] / total))
+        return float(self._rates(cumulative, pairs, steps) @ widths / (stop * cumulative[-1] / total))
 
     def _masses(self, errors: Bools, weights: Floats | None) -> tuple[Floats, Floats]:
         weight = np.ones(len(errors)) if weights is None else weights
@@ -126,7 +130,7 @@ class Discard:
 
 
 def kept(quality: Floats, cut: float, share: float) -> Floats:
-    """Weight left to pairs of these qualities when the cut-off of `Discard.cut` is applied to them."""
+    """Remaining weight of pairs of these qualities after the cut-off of `Discard.cut`."""
     weight = (quality >= cut).astype(np.float64)
     weight[quality == cut] = 1.0 - share
     return weight

@@ -68,7 +68,7 @@ def test_perfect_and_inverse_order() -> None:
     assert Discard.by(np.where(errors, 1.0, 0.0)).area(errors, 0.3) > 1.1
 
 
-def test_weights_are_repeated_pairs() -> None:
+def test_weights_equal_repeated_pairs() -> None:
     rng = np.random.default_rng(7)
     quality, errors = rng.integers(0, 6, 40).astype(float), rng.random(40) < 0.3
     weights = rng.integers(0, 4, 40)
@@ -90,7 +90,7 @@ def test_unknown_quality_is_dropped_first() -> None:
 
 
 @pytest.mark.parametrize(("fmr", "expected"), [(0.0, 10.0), (0.1, 9.0), (0.25, 8.0), (1.0, 1.0)])
-def test_threshold_lets_at_most_that_share_match(fmr: float, expected: float) -> None:
+def test_the_threshold_keeps_the_false_match_rate(fmr: float, expected: float) -> None:
     similarity = np.random.default_rng(1).permutation(np.arange(1.0, 11.0))
     threshold = edc.threshold_at(similarity, fmr)
     assert threshold == expected

@@ -1,4 +1,4 @@
-"""The curves as pictures, PNG and SVG."""
+"""Plots of the curves, PNG and SVG."""
 
 import io
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from facesieve_training.evaluate import edc
 from facesieve_training.evaluate.judge import Curve
 from facesieve_training.evaluate.results import Result, Results
 
-# Okabe and Ito's colours, told apart by most eyes, and three more; the reference has the first.
+# Colours of Okabe and Ito, which colour-blind readers can distinguish, and three more.
 _COLOURS = (
     "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9",
     "#E69F00", "#6A3D9A", "#8C564B", "#117733", "#000000",
@@ -114,7 +114,7 @@ def _edc(results: Results, convention: str, fmr: float) -> Figure:
 
 
 def _line(curve: Curve, limit: float) -> tuple[Any, Any]:
-    """Curve in percent, thinned to what a picture can show, held to the limit."""
+    """Curve in percent, thinned for plotting and extended to the limit."""
     step = max(1, len(curve.discard) // 300)
     x = np.append(curve.discard[::step], limit)
     return 100 * x, 100 * np.append(curve.fnmr[::step], curve.fnmr[-1])
@@ -123,7 +123,7 @@ def _line(curve: Curve, limit: float) -> tuple[Any, Any]:
 def _label_ends(
     axes: Axes, ends: list[tuple[float, Result, Curve]], paint: dict[str, str], results: Results
 ) -> None:
-    """Write each score's name and area beside the end of its line, moved apart where they would overlap."""
+    """Write each score's name and area at the end of its line, moved apart to avoid overlap."""
     top = axes.get_ylim()[1]
     gap, at = top * 0.052, -np.inf
     places = []

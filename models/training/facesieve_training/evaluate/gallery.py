@@ -1,4 +1,4 @@
-"""The faces that are judged: a folder of aligned pictures for each identity, or `prepare`'s shards."""
+"""The faces under evaluation: a directory of aligned images for each identity, or `prepare`'s shards."""
 
 import dataclasses
 import hashlib
@@ -14,29 +14,29 @@ from numpy.typing import NDArray
 from facesieve_training import faces
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate.edc import Ints
-from facesieve_training.faces import SIZE, FaceSet, Picture
+from facesieve_training.faces import SIZE, FaceSet, Image
 from facesieve_training.prepare.shards import INDEX, Shards
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some faces of a gallery, as scorers and networks get them."""
+    """Some faces of a gallery, the input of scorers and networks."""
 
     keys: list[str]
-    pictures: NDArray[np.uint8]
+    images: NDArray[np.uint8]
     """Number x side x side x 3, BGR: the aligned 112x112 face in the middle, margin around it."""
     inter_eye: NDArray[np.float32]
-    """Distance of the eyes in the picture that the face was cut from, pixels; NaN where it is not known."""
+    """Inter-eye distance in the image that the face was cut from, pixels; NaN where unknown."""
 
     @property
     def aligned(self) -> NDArray[np.uint8]:
         """The faces without margin, number x 112 x 112 x 3, BGR (a view)."""
-        edge = (self.pictures.shape[1] - SIZE) // 2
-        return self.pictures[:, edge : edge + SIZE, edge : edge + SIZE]
+        edge = (self.images.shape[1] - SIZE) // 2
+        return self.images[:, edge : edge + SIZE, edge : edge + SIZE]
 
 
 class Gallery(ABC):
-    """Faces with their identities, by row number; small to pickle, pictures are read when asked for."""
+    """Faces with their identities, by row number; small to pickle, because images are read on access."""
 
     def __init__(self, keys: list[str], people: list[str], digest: str) -> None:
         self.keys = keys
@@ -55,11 +55,11 @@ class Gallery(ABC):
     media: list[str] = []  # noqa: RUF012
 
     def protocol(self) -> pd.DataFrame | None:
-        """The set's own pairs (left, right: keys, or templates; mated), or nothing."""
+        """The set's own pairs (left, right: keys, or templates; mated), or None."""
         return None
 
     def only_pairs(self) -> bool:
-        """Whether its own pairs are all that the set can be judged by."""
+        """Whether only the set's own pairs may be compared."""
         return False
 
     @abstractmethod
@@ -67,34 +67,34 @@ class Gallery(ABC):
         """Read the faces of these rows."""
 
 
-class FolderGallery(Gallery):
+class DirectoryGallery(Gallery):
     """A `faces.FaceSet`."""
 
     def __init__(self, root: Path, limit: int | None) -> None:
         files = FaceSet(root, limit)
-        held = list(files)
-        if not held:
-            raise DataError(f"{root}: its folders hold no picture ({', '.join(sorted(faces.EXTENSIONS))})")
-        self._paths = [face.path for face in held]
-        super().__init__([face.key for face in held], [face.identity for face in held], files.hash())
+        found = list(files)
+        if not found:
+            raise DataError(f"{root}: its directories hold no image ({', '.join(sorted(faces.EXTENSIONS))})")
+        self._paths = [face.path for face in found]
+        super().__init__([face.key for face in found], [face.identity for face in found], files.hash())
 
     def read(self, rows: Ints) -> Batch:
         """Read the faces of these rows; they must be of one size."""
-        pictures: list[Picture] = []
+        images: list[Image] = []
         for row in rows:
-            picture = faces.read_face(self._paths[row])
-            if pictures and picture.shape != pictures[0].shape:
+            image = faces.read_face(self._paths[row])
+            if images and image.shape != images[0].shape:
                 raise DataError(
-                    f"{self._paths[row]}: is {picture.shape[1]} pixels wide, faces before it "
-                    f"{pictures[0].shape[1]}; all faces of a set must have the same margin"
+                    f"{self._paths[row]}: is {image.shape[1]} pixels wide, faces before it "
+                    f"{images[0].shape[1]}; all faces of a set must have the same margin"
                 )
-            pictures.append(picture)
+            images.append(image)
         unknown = np.full(len(rows), np.nan, np.float32)
-        return Batch([self.keys[row] for row in rows], np.stack(pictures), unknown)
+        return Batch([self.keys[row] for row in rows], np.stack(images), unknown)
 
 
 class ShardGallery(Gallery):
-    """The faces of a folder that `prepare` wrote."""
+    """The faces of a directory that `prepare` wrote."""
 
     def __init__(self, root: Path, limit: int | None) -> None:
         self._shards = Shards(root)
@@ -112,32 +112,32 @@ class ShardGallery(Gallery):
         return self._shards.pairs()
 
     def only_pairs(self) -> bool:
-        """What the source said."""
+        """The source's setting."""
         return self._shards.only_pairs()
 
     def read(self, rows: Ints) -> Batch:
         """Read the faces of these rows."""
-        pictures = self._shards.read(self._rows[rows])
-        return Batch([self.keys[row] for row in rows], pictures, self._inter_eye[rows])
+        images = self._shards.read(self._rows[rows])
+        return Batch([self.keys[row] for row in rows], images, self._inter_eye[rows])
 
 
 def open_gallery(root: Path, limit: int | None = None) -> Gallery:
     """Open either kind, whichever root is; `limit` takes its first identities only."""
     if not root.is_dir():
         raise DataError(
-            f"{root}: is no folder; give a folder of faces by identity, or one that prepare wrote"
+            f"{root}: is not a directory; give a directory of faces by identity, or one that prepare wrote"
         )
-    return ShardGallery(root, limit) if (root / INDEX).exists() else FolderGallery(root, limit)
+    return ShardGallery(root, limit) if (root / INDEX).exists() else DirectoryGallery(root, limit)
 
 
 def settings_digest(value: Any) -> str:
-    """Text by which results made with these settings are told apart: files by content, names not at all."""
+    """Text that identifies settings: files by content, without names."""
     parts = []
     for field in dataclasses.fields(value):
         if field.name == "name":
             continue
-        held = getattr(value, field.name)
-        parts.append(f"{field.name}={file_digest(held) if isinstance(held, Path) else held!r}")
+        content = getattr(value, field.name)
+        parts.append(f"{field.name}={file_digest(content) if isinstance(content, Path) else content!r}")
     return f"{type(value).__name__}({', '.join(parts)})"
 
 

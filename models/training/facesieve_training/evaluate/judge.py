@@ -1,4 +1,4 @@
-"""Judges scores on one set of comparisons: curves, figures and intervals on the same pairs."""
+"""Evaluates scores on one set of comparisons: curves, figures and intervals on the same pairs."""
 
 from dataclasses import dataclass, field
 
@@ -10,13 +10,13 @@ from facesieve_training.evaluate.edc import Discard, Floats, Ints
 from facesieve_training.evaluate.pairs import Pairs
 from facesieve_training.evaluate.recomputed import Mated, NonMated
 
-# Steps of the curve with recomputed thresholds, each of which costs a pass over the non-mated pairs.
+# Step of the curve with recomputed thresholds; each step takes a pass over the non-mated pairs.
 _RECOMPUTED_STEP = 0.01
 
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Pairs with their similarities, and the identity (0, 1, 2, ...) of every picture, or template."""
+    """Pairs with their similarities, and the identity (0, 1, 2, ...) of every image, or template."""
 
     identity: Ints
     mated: Pairs
@@ -46,7 +46,7 @@ def similarities(embeddings: NDArray[np.float32], pairs: Pairs, chunk: int = 65_
 
 @dataclass(frozen=True)
 class Rules:
-    """What is reported of each curve."""
+    """Figures that are reported of each curve."""
 
     fmrs: list[float] = field(default_factory=lambda: [1e-3, 1e-4])
     points: list[float] = field(default_factory=lambda: [0.0, 0.01, 0.05, 0.1, 0.2, 0.3])
@@ -62,7 +62,7 @@ class Curve:
     convention: str
     fmr: float
     threshold: float
-    """With nothing dropped."""
+    """Threshold without discard."""
     discard: Floats
     """Fractions at which the curve is known, for drawing; each value holds until the next."""
     fnmr: Floats
@@ -79,7 +79,7 @@ class Curve:
 
 
 class Judge:
-    """Holds what does not depend on a score: thresholds, errors and bootstrap replicates."""
+    """Thresholds, errors and bootstrap replicates, which do not depend on a score."""
 
     def __init__(self, comparisons: Comparisons, rules: Rules, rng: np.random.Generator):
         self.comparisons, self.rules = comparisons, rules
@@ -92,7 +92,7 @@ class Judge:
         self._thresholds = bootstrap.thresholds(self._draws, *self._sides, c.nonmated_similarity, rules.fmrs)
 
     def curves(self, quality: Floats) -> list[Curve]:
-        """Curves of a score (one quality a picture or template, higher is better, NaN where it has none)."""
+        """Curves of a score (one quality an image or template, higher is better, NaN where it has none)."""
         pairs = self.comparisons.mated
         of_pairs = edc.pair_quality(quality, pairs.left, pairs.right)
         discard = Discard.by(of_pairs)

@@ -54,7 +54,9 @@ def generated() -> tuple[Comparisons, np.ndarray]:
     ), quality
 
 
-def test_good_score_beats_random_and_lies_in_its_interval(generated: tuple[Comparisons, np.ndarray]) -> None:
+def test_a_good_score_beats_random_and_lies_in_its_interval(
+    generated: tuple[Comparisons, np.ndarray],
+) -> None:
     comparisons, quality = generated
     judge = Judge(comparisons, RULES, np.random.default_rng(4))
     good = judge.curves(quality)
@@ -71,7 +73,7 @@ def test_good_score_beats_random_and_lies_in_its_interval(generated: tuple[Compa
         assert ours.points[0] == pytest.approx(np.mean(comparisons.mated_similarity <= ours.threshold))
 
 
-def test_both_conventions_start_alike(generated: tuple[Comparisons, np.ndarray]) -> None:
+def test_both_conventions_start_at_the_same_fnmr(generated: tuple[Comparisons, np.ndarray]) -> None:
     curves = Judge(generated[0], RULES, np.random.default_rng(4)).curves(generated[1])
     assert curves[0].points[0] == curves[2].points[0]
     assert curves[0].area != curves[2].area
@@ -84,7 +86,7 @@ def test_judging_depends_on_the_seed_only(generated: tuple[Comparisons, np.ndarr
 
 
 def test_interval_by_identity_is_wider_than_by_pair() -> None:
-    """Ten people, one of whom always fails: their pairs are no independent witnesses."""
+    """Ten people, one of whom always fails: the pairs of a person are not independent."""
     identity = np.repeat(np.arange(10), 20)
     errors = (identity == 0).astype(float)
     draws = bootstrap.Replicates.draw(10, 400, np.random.default_rng(1))

@@ -1,4 +1,4 @@
-"""Each kind of set that `prepare` reads, judged with two commands: prepare, then evaluate."""
+"""Each kind of set that `prepare` reads, evaluated with two commands: prepare, then evaluate."""
 
 import itertools
 import json
@@ -15,9 +15,9 @@ Make = Callable[[str, int, int | str], Path]
 
 
 def judged(tmp_path: Path, matcher: Path, *prepare: str, more: tuple[str, ...] = ()) -> str:
-    """What the table rests on, after both commands."""
+    """The basis of the table after both commands."""
     shards, run = tmp_path / "shards", tmp_path / "judged"
-    quick = ("rules.replicates=5", "rules.recomputed_replicates=2", "rules.fmrs=[0.05]", "pictures=0")
+    quick = ("rules.replicates=5", "rules.recomputed_replicates=2", "rules.fmrs=[0.05]", "images=0")
     given = (f"faces={shards}", f"matcher.file={matcher}", *quick, *more)
     for command in (
         ["prepare", "--run", str(shards), *_set(prepare)],
@@ -32,23 +32,23 @@ def _set(values: tuple[str, ...]) -> list[str]:
 
 
 def faces_of(people: Path) -> list[list[Path]]:
-    return [sorted(folder.iterdir()) for folder in sorted(people.iterdir())]
+    return [sorted(directory.iterdir()) for directory in sorted(people.iterdir())]
 
 
 def test_verification(tmp_path: Path, people: Path, network: Make) -> None:
-    """A picture in several pairs is one in each, and nothing beside the pairs is compared."""
+    """An image of several pairs is an entry in each, and only the pairs are compared."""
     files = faces_of(people)
     mated = [(person[0], other) for person in files for other in person[1:]]
     others = [(one[0], two[0]) for one, two in itertools.combinations(files, 2)]
-    held = [path.read_bytes() for pair in mated + others for path in pair]
-    (tmp_path / "set.bin").write_bytes(pickle.dumps((held, [True] * len(mated) + [False] * len(others))))
-    told = judged(
+    encoded = [path.read_bytes() for pair in mated + others for path in pair]
+    (tmp_path / "set.bin").write_bytes(pickle.dumps((encoded, [True] * len(mated) + [False] * len(others))))
+    result = judged(
         tmp_path, network("matcher", 2, 1), "source.kind=verification", f"source.path={tmp_path}/set.bin"
     )
-    assert f"{len(mated)} mated and {len(others)} non-mated pairs" in told
-    assert f"{2 * len(mated + others)} faces" in told
+    assert f"{len(mated)} mated and {len(others)} non-mated pairs" in result
+    assert f"{2 * len(mated + others)} faces" in result
     counts = json.loads((tmp_path / "shards" / "meta.json").read_text())
-    assert counts["double"] == counts["double_other"] == 0
+    assert counts["duplicate"] == counts["duplicate_other"] == 0
 
 
 def test_cfp(tmp_path: Path, people: Path, network: Make) -> None:
@@ -66,13 +66,13 @@ def test_cfp(tmp_path: Path, people: Path, network: Make) -> None:
         (root / "Protocol").mkdir(exist_ok=True)
         (root / "Protocol" / f"Pair_list_{kind}.txt").write_text(text)
     for split, (same, diff) in {"FF": ("1,2\n5,6\n", "1,5\n"), "FP": ("1,1\n", "1,3\n5,1\n")}.items():
-        folder = root / "Protocol" / "Split" / split / "01"
-        folder.mkdir(parents=True)
-        (folder / "same.txt").write_text(same)
-        (folder / "diff.txt").write_text(diff)
+        directory = root / "Protocol" / "Split" / split / "01"
+        directory.mkdir(parents=True)
+        (directory / "same.txt").write_text(same)
+        (directory / "diff.txt").write_text(diff)
     given = ("source.kind=cfp", f"source.path={root}", "align=none")
-    told = judged(tmp_path / "all", network("matcher", 2, 1), *given)
-    assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in told
+    result = judged(tmp_path / "all", network("matcher", 2, 1), *given)
+    assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in result
     own = judged(tmp_path / "own", network("matcher", 2, 1), *given, more=("pairs=protocol",))
     assert "3 mated and 3 non-mated pairs" in own
 
@@ -86,8 +86,8 @@ def test_lfw(tmp_path: Path, people: Path, network: Make) -> None:
             path.write_bytes(file.read_bytes())
     (tmp_path / "pairs.txt").write_text("10\t300\nAnn_0\t1\t2\nAnn_1\t1\tAnn_2\t3\n")
     given = ("source.kind=lfw", f"source.path={root}", f"source.protocol={tmp_path}/pairs.txt", "align=none")
-    told = judged(tmp_path / "all", network("matcher", 2, 1), *given)
-    assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in told
+    result = judged(tmp_path / "all", network("matcher", 2, 1), *given)
+    assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in result
     own = judged(tmp_path / "own", network("matcher", 2, 1), *given, more=("pairs=protocol",))
     assert "1 mated and 1 non-mated pairs" in own
 
@@ -103,7 +103,7 @@ def test_adience(tmp_path: Path, people: Path, network: Make, capsys: pytest.Cap
             rows.append("\t".join(["7@N0", file.name, str(person), *"ABCDEFGHI"]))
     (root / "fold_0_data.txt").write_text("\n".join(rows) + "\n")
     given = ("source.kind=adience", f"source.path={root}")
-    told = judged(tmp_path, network("matcher", 2, 1), *given, "align=none")
-    assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in told
+    result = judged(tmp_path, network("matcher", 2, 1), *given, "align=none")
+    assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in result
     assert cli.main(["prepare", "--run", str(tmp_path / "none"), *_set(given)]) == 2
     assert "detector: align: detect needs one, an ONNX or .tflite file" in capsys.readouterr().err

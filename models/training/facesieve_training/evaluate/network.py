@@ -1,4 +1,4 @@
-"""The matcher that judges: any recognition network as an ONNX file, its first output the embedding."""
+"""The matcher: any recognition network as an ONNX file whose first output is the embedding."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,16 +16,18 @@ Embeddings = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Network:
-    """How a recognition network takes the aligned 112x112 face: (pixel - mean) / std, in its colour order."""
+    """A recognition network's input, the aligned 112x112 face: (pixel - mean) / std, in its colour order."""
 
     file: Path
     color: Literal["RGB", "BGR"] = "RGB"
     mean: list[float] | None = None
-    """Of each channel in that order, pixels 0 to 255; one value or three. None: it normalises itself."""
+    """Mean of each channel in that order, pixels 0 to 255; one value or three. None: the network
+    normalises.
+    """
     std: list[float] | None = None
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         faults = []
         for name in ("mean", "std"):
             values = getattr(self, name)
@@ -37,8 +39,8 @@ class Network:
 
     def prepared(self, aligned: NDArray[np.uint8]) -> Embeddings:
         """Turn aligned BGR faces into the network's input, number x 3 x 112 x 112."""
-        pictures = aligned[..., ::-1] if self.color == "RGB" else aligned
-        values = pictures.astype(np.float32)
+        images = aligned[..., ::-1] if self.color == "RGB" else aligned
+        values = images.astype(np.float32)
         if self.mean is not None:
             values -= np.array(self.mean, np.float32)
         if self.std is not None:
@@ -47,7 +49,7 @@ class Network:
 
 
 def session(model: Path) -> Any:
-    """Open an ONNX network on one thread of the CPU; the workers are what runs in parallel."""
+    """Open an ONNX network on one CPU thread; workers run in parallel."""
     import onnxruntime
 
     if not model.is_file():
@@ -62,7 +64,7 @@ def session(model: Path) -> Any:
 
 
 class Runner:
-    """Runs a session on any number of rows, one at a time where its batch size is fixed at 1."""
+    """Runs a session on any number of rows, in batches of its fixed size, if any."""
 
     def __init__(self, opened: Any) -> None:
         self._session = opened

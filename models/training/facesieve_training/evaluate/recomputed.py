@@ -1,4 +1,4 @@
-"""EDC with the threshold recomputed after every discard, as some published code does; defined in edc.py."""
+"""EDC with the threshold recomputed after every discard, as in some published code; defined in edc.py."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from facesieve_training.evaluate.edc import Discard, Floats, Ints, kept, threshold_of_top
 
-# Similarities that are looked at for a threshold before all are; 20 times what FMR 1e-3 of a million needs.
+# Number of highest similarities that may become thresholds: 20 times the need of FMR 1e-3 and a million
+# pairs.
 _TOP = 20_000
 
 
@@ -25,13 +26,13 @@ class NonMated:
 
     @classmethod
     def by(cls, quality: Floats, similarity: Floats, top: int = _TOP) -> "NonMated":
-        """Order these pairs; pairs beyond the `top` most similar do not serve as thresholds."""
+        """Order these pairs; only the `top` most similar may become thresholds."""
         falling = _largest(similarity, min(top, len(similarity)))
         rising = np.argsort(quality, kind="stable")
         return cls(similarity[falling], quality[falling], quality[rising], falling, rising)
 
     def weighted(self, left: Ints, right: Ints, counts: Floats | None = None) -> "Drawn":
-        """Weight each pair by how often its two identities were drawn; without counts, each pair once."""
+        """Weight each pair by the product of its identities' counts; without counts, by 1."""
         if counts is None:
             return Drawn(self, np.ones(len(self._top)), np.arange(len(self.rising) + 1, dtype=np.float64))
         ordered = counts[left[self._by_quality]] * counts[right[self._by_quality]]
@@ -50,7 +51,7 @@ class Drawn:
     """Summed weight of the 0, 1, 2, ... pairs of lowest quality."""
 
     def threshold(self, fmr: float, cut: float, share: float) -> float:
-        """Threshold that gives this FMR on the pairs that the cut of `Discard.cut` leaves; NaN if none."""
+        """Threshold that gives this FMR on the pairs that remain after `Discard.cut`; NaN if none remain."""
         low = np.searchsorted(self.pairs.rising, cut, "left")
         high = np.searchsorted(self.pairs.rising, cut, "right")
         total = float(self.mass[-1] - self.mass[low] - share * (self.mass[high] - self.mass[low]))
@@ -70,14 +71,14 @@ def _largest(values: Floats, count: int) -> Ints:
 
 @dataclass(frozen=True)
 class Mated:
-    """Mated pairs as one score orders them."""
+    """Mated pairs in the order of one score."""
 
     discard: Discard
     quality: Floats
     similarity: Floats
 
     def fnmr(self, drawn: Drawn, fmr: float, fractions: Floats, weights: Floats | None = None) -> Floats:
-        """FNMR after dropping each fraction of the pairs, the threshold set anew each time."""
+        """FNMR after dropping each fraction of the pairs, with a recomputed threshold."""
         rates = np.full(len(fractions), np.nan)
         for i, fraction in enumerate(fractions):
             cut, share = self.discard.cut(float(fraction), weights)

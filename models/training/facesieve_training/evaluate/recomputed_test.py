@@ -41,7 +41,7 @@ def test_recomputed_with_everything_tied_changes_nothing() -> None:
     np.testing.assert_allclose(got, np.mean(similarity <= edc.threshold_at(other, 0.01)), atol=0.005)
 
 
-def test_counts_are_repeated_pairs() -> None:
+def test_counts_equal_repeated_pairs() -> None:
     rng = np.random.default_rng(6)
     left, right = rng.integers(0, 10, 500), rng.integers(10, 20, 500)
     quality, similarity = rng.random(500), rng.normal(0, 1, 500)

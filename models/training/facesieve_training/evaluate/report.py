@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs nothing beside it, with the faces that each score drops first."""
+"""The report: a self-contained HTML page with the faces that each score drops first."""
 
 import base64
 import html
@@ -17,12 +17,12 @@ from facesieve_training.run import Run
 
 _THUMB = 68
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
-# False non-matches that are left after the limit, shown in pairs.
+# Number of false non-matches of the highest quality that are shown.
 _LEFT_OVER = 12
 
 
-def page(title: str, pictures: int, run: Run, results: Results, drawn: dict[str, Drawn]) -> str:
-    """Write the page, with so many faces in each strip (0: no faces at all)."""
+def page(title: str, images: int, run: Run, results: Results, drawn: dict[str, Drawn]) -> str:
+    """Write the page with `images` faces in each strip (0: without faces)."""
     first = results.rules.fmrs[0]
     parts = [
         f"<h1>{html.escape(title)}</h1>",
@@ -38,8 +38,8 @@ def page(title: str, pictures: int, run: Run, results: Results, drawn: dict[str,
             block = _image(drawn[f"edc-{convention}-{fmr:g}"]) + _table(results, convention, fmr)
             opened = " open" if convention == edc.FIXED and fmr == first else ""
             parts.append(f"<details{opened}><summary>FMR {fmr:g}</summary>{block}</details>")
-    if pictures:
-        parts += [_strips(results, pictures), _left_over(results)]
+    if images:
+        parts += [_strips(results, images), _left_over(results)]
     parts += [
         _agreement(results),
         "<h2>The matcher</h2>",
@@ -55,7 +55,7 @@ def page(title: str, pictures: int, run: Run, results: Results, drawn: dict[str,
 
 
 def _summary(results: Results) -> str:
-    """Say in a sentence what came out."""
+    """Summary of the result in one sentence."""
     fmr = results.rules.fmrs[0]
     ranked = results.ranked(edc.FIXED, fmr)
     best = ranked[0]
@@ -77,7 +77,7 @@ def _summary(results: Results) -> str:
 
 
 def _warnings(results: Results) -> str:
-    """Say what makes the figures less than they seem."""
+    """Warnings about unreliable figures."""
     faults = []
     for fmr in results.rules.fmrs:
         above = int(fmr * len(results.comparisons.nonmated) + 1e-9)
@@ -111,8 +111,8 @@ def _image(drawn: Drawn) -> str:
 
 def _strips(results: Results, count: int) -> str:
     parts = [
-        "<h2>What is dropped first</h2><p>For each score the faces it likes least, worst first, and those it "
-        "likes most. Point at a face for its name and score.</p>"
+        "<h2>What is dropped first</h2><p>For each score the faces of lowest quality, worst first, and those "
+        "of highest quality. Point at a face for its name and score.</p>"
     ]
     for row in results.ranked(edc.FIXED, results.rules.fmrs[0]):
         order = np.argsort(np.where(np.isnan(row.quality), -np.inf, row.quality), kind="stable")
@@ -143,7 +143,7 @@ def _thumb(face: NDArray[np.uint8], title: str) -> str:
 
 
 def _left_over(results: Results) -> str:
-    """Show the false non-matches that the reference keeps longest: wrong labels, age, a matcher's limits."""
+    """False non-matches that the reference score drops last: wrong labels, age, a matcher's limits."""
     pairs, row = results.comparisons.mated, results.reference
     failed = np.flatnonzero(results.comparisons.mated_similarity <= results.thresholds[0])
     quality = pair_quality(results.compared(row), pairs.left, pairs.right)
@@ -156,8 +156,8 @@ def _left_over(results: Results) -> str:
         thumbs = "".join(_thumb(f, k) for f, k in zip(both.aligned, both.keys, strict=True))
         cells.append(f"<figure class=pair>{thumbs}<figcaption>cosine {similarity:.2f}</figcaption></figure>")
     return (
-        f"<h2>What no discard repairs</h2><p>Mated pairs that do not match at FMR {results.rules.fmrs[0]:g} "
-        f"although {html.escape(row.name)} likes both faces, the best pair first: look for wrong "
+        f"<h2>Errors that remain</h2><p>Mated pairs that do not match at FMR {results.rules.fmrs[0]:g} "
+        f"although {html.escape(row.name)} is high for both faces, the best pair first: check for wrong "
         f"labels, age and disguise.</p><div class=strip>{''.join(cells)}</div>"
     )
 
@@ -184,12 +184,12 @@ def _agreement(results: Results) -> str:
 
 def _matcher(results: Results) -> str:
     c = results.comparisons
-    told = ", ".join(
+    thresholds = ", ".join(
         f"{threshold:.4f} at FMR {fmr:g} (FNMR {100 * float((c.mated_similarity <= threshold).mean()):.2f} %)"
         for fmr, threshold in zip(results.rules.fmrs, results.thresholds, strict=True)
     )
-    told = told.replace(" %", "&nbsp;%")
-    return f"<p>A pair matches when the cosine of its embeddings is above the threshold: {told}.</p>"
+    thresholds = thresholds.replace(" %", "&nbsp;%")
+    return f"<p>A pair matches when the cosine of its embeddings is above the threshold: {thresholds}.</p>"
 
 
 def _origin(run: Run) -> str:
@@ -199,4 +199,4 @@ def _origin(run: Run) -> str:
         f"<td><code>{html.escape(str(run.meta.get(name)))}</code></td></tr>"
         for name in wanted
     )
-    return f"<h2>Where this comes from</h2><table class=origin>{rows}</table>"
+    return f"<h2>Provenance</h2><table class=origin>{rows}</table>"

@@ -1,4 +1,4 @@
-"""What was found: every score with its curves, and what they rest on."""
+"""Results: every score with its curves, and their data."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ class Result:
 
     @property
     def levels(self) -> int:
-        """Different values that the score takes: few mean ties."""
+        """Number of different values of the score; a small one means ties."""
         return len(np.unique(self.quality[~np.isnan(self.quality)]))
 
 
@@ -56,7 +56,7 @@ class Results:
 
     gallery: Gallery
     templates: Templates | None
-    """What is compared, where it is not single faces."""
+    """Templates, if the set compares templates instead of faces."""
     comparisons: Comparisons
     thresholds: list[float]
     rules: Rules
@@ -68,11 +68,11 @@ class Results:
         return self.rows[0]
 
     def compared(self, row: Result) -> Floats:
-        """Quality of everything that is compared: of the faces, or of the templates."""
+        """Quality of each compared item: face or template."""
         return self.templates.quality(row.quality) if self.templates else row.quality
 
     def face(self, row: Result, compared: int) -> int:
-        """The face to show for a side of a pair: of a template the one of highest quality."""
+        """The face to show for a side of a pair; for a template, its face of highest quality."""
         return self.templates.best(row.quality, compared) if self.templates else compared
 
     def ranked(self, convention: str, fmr: float) -> list[Result]:

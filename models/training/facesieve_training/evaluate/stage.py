@@ -1,4 +1,4 @@
-"""The stage `evaluate`: embeds faces with a matcher and judges any number of quality scores on them."""
+"""The stage `evaluate`: embeds faces with a matcher and evaluates any number of quality scores on them."""
 
 import logging
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from facesieve_training.teacher.source import TeacherSource
 
 log = logging.getLogger(__name__)
 
-# Streams of random numbers that must not depend on each other.
+# Independent streams of random numbers.
 _PAIRS, _DRAWS = 1, 2
 
 
@@ -34,33 +34,33 @@ class Config:
     """Configuration of the stage."""
 
     faces: Path
-    """Faces to judge on: a folder of aligned pictures for each identity, or the shards that prepare wrote."""
+    """Faces to evaluate: a directory of aligned images for each identity, or the shards of `prepare`."""
     matcher: Network
-    """Recognition network that compares them; never the teacher."""
+    """Recognition network that compares them; must not be the teacher."""
     scores: list[ScoreConfig] = field(default_factory=default_scores)
-    """Scores to judge; differences are told against the first."""
+    """Scores to evaluate; differences are relative to the first."""
     teacher: TeacherSource | None = None
-    """For the scores that are the teacher's."""
+    """Teacher of the scores that need one."""
     seed: int = 1
     limit: int | None = None
-    """Only the first so many identities."""
+    """Number of identities, the first ones; null for all."""
     title: str = "Error versus discard"
     pairs: Literal["all", "protocol"] | None = None
     """all: every mated pair and a sample of the others; protocol: the set's own (.bin, IJB-C's of templates,
-    CFP, LFW). Without it all; but protocol for a .bin, where a person has many names, and for IJB-C."""
+    CFP, LFW). Default: all; protocol for a .bin, where a person has several names, and for IJB-C."""
     cap: int = 200
-    """Mated pairs of an identity, at most; of more, a random so many."""
+    """Largest number of mated pairs of an identity; more are sampled at random."""
     nonmated: int = 1_000_000
     """Non-mated pairs, drawn at random."""
     rules: Rules = field(default_factory=Rules)
-    pictures: int = 14
-    """Faces in each strip of the report; 0 leaves the pictures out."""
+    images: int = 14
+    """Faces in each strip of the report; 0 omits the images."""
     cache: Path | None = None
-    """Folder of embeddings and scores, to be shared between runs; none keeps them in the run's own."""
+    """Directory of embeddings and scores, which runs may share; null stores them in the run's directory."""
     distribute: Distribute = field(default_factory=Distribute)
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         faults = []
         for i, score in enumerate(self.scores):
             if score.needs_teacher() and self.teacher is None:
@@ -74,7 +74,7 @@ class Config:
 
 
 def run(config: Config, run: Run) -> None:
-    """Write scores.parquet, table.csv, table.md, curves (PNG, SVG) and report.html into the run's folder."""
+    """Write scores.parquet, table.csv, table.md, curves (PNG, SVG) and report.html to the run's directory."""
     gallery = open_gallery(config.faces, config.limit)
     run.set_data_hash(gallery.digest)
     scorers = _scorers(config)
@@ -100,15 +100,15 @@ def _scorers(config: Config) -> list[Scorer]:
     teacher = config.teacher.as_onnx() if config.teacher else None
     if teacher is not None and file_digest(teacher.onnx) == file_digest(config.matcher.file):
         raise DataError(
-            f"{config.matcher.file}: is the teacher too; it would judge itself: give another matcher"
+            f"{config.matcher.file}: is the teacher too, which would evaluate itself; give another matcher"
         )
     scorers = [build(score, teacher, config.seed) for score in config.scores]
     names = [scorer.name for scorer in scorers]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"scores: {', '.join(twice)} named more than once; give each a name of its own")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(f"scores: {', '.join(repeated)} named more than once; give each a different name")
     for scorer in scorers:
-        scorer.digest()  # names a missing file now and not after an hour
+        scorer.digest()  # raises DataError for a missing file before the long part
     return scorers
 
 
@@ -120,7 +120,7 @@ def compare(
     if not len(mated) or not len(nonmated):
         raise DataError(
             f"{config.faces}: gives {len(mated)} mated and {len(nonmated)} non-mated pairs; at least two "
-            "people, and one of them with two pictures, are needed"
+            "people, and one of them with two images, are needed"
         )
     log.info("%d mated and %d non-mated pairs of %d faces", len(mated), len(nonmated), len(gallery))
     try:
@@ -133,9 +133,7 @@ def compare(
             similarities(features, nonmated),
         )
     except ValueError as error:
-        raise DataError(
-            f"{config.matcher.file}: {error}; does it want other input (color, mean, std)?"
-        ) from error
+        raise DataError(f"{config.matcher.file}: {error}; check its input (color, mean, std)") from error
 
 
 def _own(gallery: Gallery, config: Config) -> bool:
@@ -169,7 +167,7 @@ def _write(config: Config, run: Run, results: Results) -> None:
     for name, figure in drawn.items():
         write_atomic(run.dir / f"{name}.png", figure.png)
         write_atomic(run.dir / f"{name}.svg", figure.svg)
-    write_atomic(run.dir / "report.html", report.page(config.title, config.pictures, run, results, drawn))
+    write_atomic(run.dir / "report.html", report.page(config.title, config.images, run, results, drawn))
     best = min(results.rows, key=lambda row: row.main.area if np.isfinite(row.main.area) else np.inf)
     run.finish(best=best.name, pauc=best.main.area)
     log.info("%s has the lowest pAUC, %.3f; see %s", best.name, best.main.area, run.dir / "report.html")

@@ -25,7 +25,7 @@ RULES = Rules(fmrs=[0.05, 0.01], replicates=20, recomputed_replicates=5)
 QUICK: dict[str, object] = {
     "rules": Rules(fmrs=[0.05], replicates=10, recomputed_replicates=2),
     "scores": [ScoreConfig("serfiq", masks=10), ScoreConfig("random")],
-    "pictures": 0,
+    "images": 0,
 }
 
 
@@ -37,18 +37,18 @@ def config(people: Path, network: Make, **values: object) -> stage.Config:
             ScoreConfig("pose_symmetry"), ScoreConfig("random"),
         ],
         "rules": RULES,
-        "pictures": 4,
+        "images": 4,
         **values,
     }  # fmt: skip
     return stage.Config(people, Network(network("matcher", 2, 1)), **settings)  # type: ignore[arg-type]
 
 
-def judged(folder: Path, settings: stage.Config) -> Path:
-    stage.run(settings, Run.open(folder, "evaluate", settings, False))
-    return folder
+def judged(directory: Path, settings: stage.Config) -> Path:
+    stage.run(settings, Run.open(directory, "evaluate", settings, False))
+    return directory
 
 
-def test_everything_is_written(tmp_path: Path, people: Path, network: Make) -> None:
+def test_all_files_are_written(tmp_path: Path, people: Path, network: Make) -> None:
     run = judged(tmp_path / "run", config(people, network))
     with (run / "table.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -69,7 +69,7 @@ def test_everything_is_written(tmp_path: Path, people: Path, network: Make) -> N
     assert "fixed threshold" in (run / "table.md").read_text()
 
 
-def test_killed_run_reuses_what_is_there(
+def test_a_killed_run_reuses_the_cached_scores(
     tmp_path: Path, people: Path, network: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cached, "CHUNK", 20)
@@ -85,21 +85,21 @@ def test_killed_run_reuses_what_is_there(
     assert (whole / "table.csv").read_bytes() == (again / "table.csv").read_bytes()
 
 
-def test_faceqnet_needs_enough_pictures(tmp_path: Path, people: Path, network: Make) -> None:
+def test_faceqnet_needs_enough_images(tmp_path: Path, people: Path, network: Make) -> None:
     scores = [ScoreConfig("faceqnet", faces=people, epochs=3)]
-    with pytest.raises(DataError, match="has 60 pictures beside each person's best"):
+    with pytest.raises(DataError, match="has 60 images beside each person's best"):
         judged(tmp_path / "run", config(people, network, scores=scores))
 
 
-def test_shards_give_the_same_as_the_folder(tmp_path: Path, people: Path, network: Make) -> None:
+def test_shards_give_the_same_as_the_directory(tmp_path: Path, people: Path, network: Make) -> None:
     settings = prepare.Config(prepare.SourceConfig(people), align="none", shard=25)
     prepare.run(settings, Run.open(tmp_path / "shards", "prepare", settings, False))
-    from_folder = judged(tmp_path / "one", config(people, network, **QUICK))
+    from_directory = judged(tmp_path / "one", config(people, network, **QUICK))
     from_shards = judged(tmp_path / "two", config(tmp_path / "shards", network, **QUICK))
-    assert (from_folder / "table.csv").read_bytes() == (from_shards / "table.csv").read_bytes()
+    assert (from_directory / "table.csv").read_bytes() == (from_shards / "table.csv").read_bytes()
 
 
-def test_a_folder_has_no_pairs_of_its_own(tmp_path: Path, people: Path, network: Make) -> None:
+def test_a_directory_has_no_pairs_of_its_own(tmp_path: Path, people: Path, network: Make) -> None:
     with pytest.raises(DataError, match="has no pairs of its own"):
         judged(tmp_path / "none", config(people, network, pairs="protocol", **QUICK))
 
@@ -107,19 +107,19 @@ def test_a_folder_has_no_pairs_of_its_own(tmp_path: Path, people: Path, network:
 def test_the_run_of_a_teacher_serves_as_its_file(tmp_path: Path, people: Path, network: Make) -> None:
     given = TeacherSource(onnx=network("teacher", 1, "batch"), cut="cut", low="low")
     by_file = judged(tmp_path / "file", config(people, network, teacher=given, **QUICK))
-    held = {"teacher": {"onnx": str(given.onnx), "cut": "cut", "low": "low"}}
+    content = {"teacher": {"onnx": str(given.onnx), "cut": "cut", "low": "low"}}
     (tmp_path / "teacher").mkdir()
-    (tmp_path / "teacher" / "config.yaml").write_text(yaml.safe_dump(held))
+    (tmp_path / "teacher" / "config.yaml").write_text(yaml.safe_dump(content))
     source = TeacherSource(run=tmp_path / "teacher")
     by_run = judged(tmp_path / "run", config(people, network, teacher=source, **QUICK))
     assert (by_file / "table.csv").read_bytes() == (by_run / "table.csv").read_bytes()
     (tmp_path / "teacher" / "config.yaml").write_text("faces: somewhere\n")
-    with pytest.raises(DataError, match=r"teacher.onnx: is missing; give the folder of a finished run"):
+    with pytest.raises(DataError, match=r"teacher.onnx: is missing; give the directory of a finished run"):
         judged(tmp_path / "unfinished", config(people, network, teacher=source, **QUICK))
     (tmp_path / "teacher" / "config.yaml").write_text(
         "faces: somewhere\nteacher: {onnx: gone, cut: a, low: b}"
     )
-    with pytest.raises(DataError, match=r"is of no use as a run of the stage teacher: .*gone is no file"):
+    with pytest.raises(DataError, match=r"is not a usable run of the stage teacher: .*gone is no file"):
         judged(tmp_path / "gone", config(people, network, teacher=source, **QUICK))
     with pytest.raises(DataError, match="holds no run"):
         judged(tmp_path / "no", config(people, network, teacher=TeacherSource(run=tmp_path / "x"), **QUICK))
@@ -144,8 +144,8 @@ def test_column_of_a_table(tmp_path: Path, people: Path, network: Make) -> None:
         ScoreConfig("column", "parquet", file=tmp_path / "labels.parquet", column="S"),
     ]
     run = judged(tmp_path / "run", config(people, network, **{**QUICK, "scores": scores}))
-    held = pd.read_parquet(run / "scores.parquet")
-    assert list(held["csv"]) == list(held["parquet"]) == quality
+    content = pd.read_parquet(run / "scores.parquet")
+    assert list(content["csv"]) == list(content["parquet"]) == quality
     table.iloc[1:].to_csv(tmp_path / "q.csv", index=False)
     with pytest.raises(DataError, match=r"q.csv: has no row for p00/0.png"):
         judged(tmp_path / "missing", config(people, network, scores=scores))
@@ -166,8 +166,8 @@ def test_faults_are_named(tmp_path: Path, people: Path, network: Make) -> None:
     (tmp_path / "few" / "a" / "1.png").write_bytes((people / "p00" / "0.png").read_bytes())
     with pytest.raises(DataError, match="gives 0 mated and 0 non-mated pairs"):
         judged(tmp_path / "pairs", config(tmp_path / "few", network))
-    (tmp_path / "few" / "a" / "2.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"2.png: is no readable picture"):
+    (tmp_path / "few" / "a" / "2.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"2.png: is no readable image"):
         judged(tmp_path / "broken", config(tmp_path / "few", network))
 
 

@@ -8,18 +8,18 @@ from facesieve_training.evaluate.judge import Curve
 from facesieve_training.evaluate.results import Result, Results
 
 CONVENTION = {
-    edc.FIXED: "fixed threshold (set with nothing dropped)",
-    edc.RECOMPUTED: "recomputed threshold (set anew after every discard)",
+    edc.FIXED: "fixed threshold (set without discard)",
+    edc.RECOMPUTED: "recomputed threshold (set again after every discard)",
 }
 
 
 def percent(fraction: float) -> str:
-    """A fraction as percent without needless zeros."""
+    """A fraction as percent without trailing zeros."""
     return f"{100 * fraction:g} %"
 
 
 def csv(results: Results) -> str:
-    """One row a score, convention and FMR."""
+    """One row per score, convention and FMR."""
     text = io.StringIO()
     writer: csv_module.DictWriter[str] | None = None
     for convention in edc.CONVENTIONS:
@@ -72,25 +72,25 @@ def cells(results: Results, row: Result, convention: str, fmr: float) -> list[st
     """One row of the readable tables."""
     curve = row.curve(convention, fmr)
     difference = results.difference(row, convention, fmr)
-    told = f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+    change = f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
     return [
         row.name,
         *(f"{value:.4f}" for value in curve.points),
         f"{curve.area:.3f}",
         f"{curve.area_low:.3f} to {curve.area_high:.3f}",
-        "–" if row is results.reference else told,
+        "–" if row is results.reference else change,
     ]
 
 
 def basis(results: Results) -> str:
-    """What the figures rest on, in a sentence or two."""
+    """Description of the data and methods of the figures."""
     c, rules = results.comparisons, results.rules
     rests = ", ".join(
         f"{fmr:g} ({int(fmr * len(c.nonmated) + 1e-9)} of the non-mated pairs above it)" for fmr in rules.fmrs
     )
-    held = f" in {len(results.templates):,} templates" if results.templates else ""
+    in_templates = f" in {len(results.templates):,} templates" if results.templates else ""
     return (
-        f"{len(results.gallery):,} faces of {len(results.gallery.names):,} people{held}; "
+        f"{len(results.gallery):,} faces of {len(results.gallery.names):,} people{in_templates}; "
         f"{len(c.mated):,} mated and {len(c.nonmated):,} non-mated pairs. Threshold at FMR {rests}. "
         "pAUC: area under FNMR against "
         f"discard up to {percent(rules.limit)}, relative to a random order (1.0 is useless, lower is "

@@ -1,4 +1,4 @@
-"""IJB-C's protocol on a small set in InsightFace's layout: prepared, judged, and worked out again by hand."""
+"""IJB-C's protocol on a small set in InsightFace's layout, compared with a direct computation."""
 
 import csv
 import itertools
@@ -27,14 +27,14 @@ NAMES = "abc"
 
 
 def layout(person: int) -> dict[str, dict[int, str]]:
-    """Medium of the pictures of a person's three templates; every third person's last one is spoilt."""
+    """Medium of the images of a person's three templates; every third person's last template is bad."""
     spoilt = {5: "y", 4: "w"} if person % 3 == 0 else {0: "x", 1: "z"}
     return {"a": {0: "x", 3: "v"}, "b": {1: "z", 2: "v", 3: "v"}, "c": spoilt}
 
 
 @pytest.fixture
 def ijbc(tmp_path: Path, people: Path, network: Callable[[str, int, int | str], Path]) -> Path:
-    """The folder that `prepare` leaves of the layout, with nothing said but the kind."""
+    """The output directory of `prepare` with only the kind configured."""
     root = tmp_path / "ijbc"
     (root / "meta").mkdir(parents=True)
     (root / "loose_crop").mkdir()
@@ -42,11 +42,11 @@ def ijbc(tmp_path: Path, people: Path, network: Callable[[str, int, int | str], 
     faces, landmarks, pairs = [], [], []
     for person in range(PEOPLE):
         for file in sorted((people / f"p{person:02d}").iterdir()):
-            picture = face(person, int(file.stem)) if file.stem != "5" else face(person + PEOPLE, 5)
-            cv2.imwrite(str(root / "loose_crop" / f"{person}-{file.name}"), picture)
+            image = face(person, int(file.stem)) if file.stem != "5" else face(person + PEOPLE, 5)
+            cv2.imwrite(str(root / "loose_crop" / f"{person}-{file.name}"), image)
             landmarks.append(f"{person}-{file.name} {points} 0.9")
-        for template, pictures in layout(person).items():
-            faces += [f"{person}-{i}.png {person}{template} {person}{m}" for i, m in pictures.items()]
+        for template, images in layout(person).items():
+            faces += [f"{person}-{i}.png {person}{template} {person}{m}" for i, m in images.items()]
         pairs += [f"{person}{one} {person}{two} 1" for one, two in itertools.combinations(NAMES, 2)]
         pairs += [f"{person}a {other}b 0" for other in range(PEOPLE) if other != person]
     (root / "meta" / "ijbc_face_tid_mid.txt").write_text("\n".join(faces))
@@ -59,29 +59,29 @@ def ijbc(tmp_path: Path, people: Path, network: Callable[[str, int, int | str], 
 
 
 def judged(
-    folder: Path, shards: Path, matcher: Network, columns: dict[str, np.ndarray]
+    directory: Path, shards: Path, matcher: Network, columns: dict[str, np.ndarray]
 ) -> dict[str, dict[str, str]]:
     """Rows of the table with a fixed threshold, by score."""
-    table = folder.with_suffix(".csv")
+    table = directory.with_suffix(".csv")
     pd.DataFrame({"key": open_gallery(shards).keys, **columns}).to_csv(table, index=False)
     scores = [ScoreConfig("column", name, file=table, column=name) for name in columns]
     rules = Rules(fmrs=[FMR], points=POINTS, replicates=20, recomputed_replicates=3)
-    settings = stage.Config(shards, matcher, scores, rules=rules, pictures=3)
-    stage.run(settings, Run.open(folder, "evaluate", settings, False))
-    with (folder / "table.csv").open() as file:
+    settings = stage.Config(shards, matcher, scores, rules=rules, images=3)
+    stage.run(settings, Run.open(directory, "evaluate", settings, False))
+    with (directory / "table.csv").open() as file:
         return {row["score"]: row for row in csv.DictReader(file) if row["convention"] == "fixed"}
 
 
 def noise(gallery: Gallery) -> np.ndarray:
-    """Number of each picture, which says how noisy it is; keys end in PERSON-NUMBER.png."""
+    """Number of each image, which is its noise level; keys end in PERSON-NUMBER.png."""
     return np.array([int(key[-5]) for key in gallery.keys], np.float64)
 
 
-def test_templates_are_judged_as_worked_out_by_hand(
+def test_template_results_equal_a_calculation_by_hand(
     tmp_path: Path, ijbc: Path, network: Callable[[str, int, int | str], Path]
 ) -> None:
     matcher, gallery = Network(network("matcher", 2, 1)), open_gallery(ijbc)
-    assert len(gallery) == 7 * PEOPLE, "pictures of several templates are there in each"
+    assert len(gallery) == 7 * PEOPLE, "images of several templates are there in each"
     quality = np.random.default_rng(5).random(len(gallery))
     quality[::9] = np.nan
     row = judged(tmp_path / "run", ijbc, matcher, {"drawn": quality})["drawn"]
@@ -91,19 +91,19 @@ def test_templates_are_judged_as_worked_out_by_hand(
     of_template: dict[str, float] = {}
     for name in {key.split("/")[1].split("-")[0] for key in gallery.keys}:
         media: dict[str, list[np.ndarray]] = {}
-        known = []
+        finite = []
         for i, key in enumerate(gallery.keys):
             if key.split("/")[1].startswith(f"{name}-"):
                 medium = layout(int(name[:-1]))[name[-1]][int(key[-5])]
                 media.setdefault(medium, []).append(embeddings[i] / np.linalg.norm(embeddings[i]))
-                known += [] if np.isnan(quality[i]) else [quality[i]]
+                finite += [] if np.isnan(quality[i]) else [quality[i]]
         mean = np.mean([np.mean(frames, axis=0) for frames in media.values()], axis=0)
         feature[name] = mean / np.linalg.norm(mean)
-        of_template[name] = float(np.mean(known)) if known else -np.inf
+        of_template[name] = float(np.mean(finite)) if finite else -np.inf
     mated = [(f"{p}{a}", f"{p}{b}") for p in range(PEOPLE) for a, b in itertools.combinations(NAMES, 2)]
     others = [(f"{p}a", f"{q}b") for p in range(PEOPLE) for q in range(PEOPLE) if p != q]
-    told = (tmp_path / "run" / "table.md").read_text()
-    assert f"{3 * PEOPLE} templates; {len(mated)} mated and {len(others)} non-mated pairs" in told
+    result = (tmp_path / "run" / "table.md").read_text()
+    assert f"{3 * PEOPLE} templates; {len(mated)} mated and {len(others)} non-mated pairs" in result
     similarity = np.array([feature[a] @ feature[b] for a, b in mated])
     threshold = sorted((feature[a] @ feature[b] for a, b in others), reverse=True)[int(FMR * len(others))]
     discard = edc.Discard.by(np.array([min(of_template[a], of_template[b]) for a, b in mated]))
@@ -114,13 +114,13 @@ def test_templates_are_judged_as_worked_out_by_hand(
         discard.fnmr(wrong, np.array(POINTS)), atol=1e-6,
     )  # fmt: skip
     assert float(row["pauc"]) == pytest.approx(discard.area(wrong, 0.3), abs=1e-4)
-    assert "What no discard repairs" in (tmp_path / "run" / "report.html").read_text()
+    assert "Errors that remain" in (tmp_path / "run" / "report.html").read_text()
 
 
-def test_a_score_that_knows_the_noise_is_better(
+def test_a_score_from_the_noise_level_is_better(
     tmp_path: Path, ijbc: Path, network: Callable[[str, int, int | str], Path]
 ) -> None:
-    """A score that says which templates are spoilt drops the pairs that fail; its opposite keeps them."""
+    """A score that marks the bad templates drops the pairs that fail; the opposite score keeps them."""
     gallery = open_gallery(ijbc)
     good = -noise(gallery)
     rows = judged(tmp_path / "run", ijbc, Network(network("matcher", 2, 1)), {"good": good, "bad": -good})
@@ -143,8 +143,8 @@ def test_a_template_without_faces_costs_its_pairs(
     assert not open_gallery(ijbc).only_pairs()
     settings = stage.Config(ijbc, Network(network("matcher", 2, 1)), pairs="protocol")
     embeddings = np.random.default_rng(0).normal(size=(len(gallery), 4)).astype(np.float32)
-    held = open_gallery(ijbc)
-    found = stage.compare(held, Templates.by(held), embeddings, settings)
+    reopened = open_gallery(ijbc)
+    found = stage.compare(reopened, Templates.by(reopened), embeddings, settings)
     assert len(found.mated) + len(found.nonmated) == len(table) - 1
     assert "1 of 168 pairs are left out: they have a template without a face" in caplog.text
 
@@ -161,7 +161,7 @@ def test_a_template_of_two_people_is_refused() -> None:
         Templates.by(gallery)
 
 
-def test_pictures_of_unknown_media_count_one_by_one() -> None:
+def test_images_of_unknown_media_count_separately() -> None:
     gallery = Two(["a/1", "a/2", "a/3"], ["a"] * 3, "")
     gallery.templates, gallery.media = ["7"] * 3, ["", "", ""]
     templates = Templates.by(gallery)

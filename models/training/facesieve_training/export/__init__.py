@@ -1,1 +1,1 @@
-"""Trained networks to what the daemon runs: int8 TFLite files with their manifests."""
+"""Export of trained networks for the daemon: int8 TFLite files with their manifests."""

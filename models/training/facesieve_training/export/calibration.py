@@ -1,4 +1,4 @@
-"""Raw values to 0..100, and what a score promises: calibration and the curve score -> expected FNMR."""
+"""Calibration of raw values to 0..100, and the curve of expected FNMR over the score."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,11 @@ _LEAST_PAIRS = 200
 
 
 def calibrate(raw: Floats, clean: NDArray[np.bool_], knots: int) -> manifest.Calibration:
-    """Map raw values to 0..100 by a fixed set of clean and degraded pictures.
+    """Map raw values to 0..100 by a fixed set of clean and degraded images.
 
-    From 50 on a score is a percentile of the clean pictures: 50 is their median, 90 their upper tenth. Below,
-    it is half the percentile among all pictures that are worse than that median: 25 is better than half of
-    them, most of which are degraded.
+    From 50 on, a score is a percentile of the clean images: 50 is their median, 90 their upper tenth. Below
+    50 it is half the percentile among all images below that median: 25 is better than half of them, most of
+    which are degraded.
     """
     score = np.linspace(0, 100, knots)
     middle = np.median(raw[clean])
@@ -27,11 +27,11 @@ def calibrate(raw: Floats, clean: NDArray[np.bool_], knots: int) -> manifest.Cal
     return manifest.Calibration([round(float(v), 7) for v in values], [round(float(s), 4) for s in score])
 
 
-def fnmr_curve(score: Floats, pairs: Comparisons, fmr: float, points: int, told: str) -> manifest.Fnmr:
+def fnmr_curve(score: Floats, pairs: Comparisons, fmr: float, points: int, basis: str) -> manifest.Fnmr:
     """FNMR among the mated pairs whose probe scores at least s, for s from 0 to 100.
 
-    It is made to fall with s (running minimum): a rise among few pairs is noise. Where fewer than 200 pairs
-    are left the last value stays.
+    The curve is a running minimum, because a rise among few pairs is noise. With fewer than 200 remaining
+    pairs the last value is repeated.
     """
     probe, errors = score[pairs.probe], pairs.errors
     scores = np.linspace(0, 100, points)
@@ -43,4 +43,4 @@ def fnmr_curve(score: Floats, pairs: Comparisons, fmr: float, points: int, told:
         rate = float(errors[kept].mean()) if kept.sum() >= _LEAST_PAIRS or not rates else rates[-1]
         rates.append(min(rate, rates[-1]) if rates else rate)
     values = [[float(f"{v:.6g}") for v in some] for some in (scores, shares, rates)]
-    return manifest.Fnmr(fmr, told, *values)
+    return manifest.Fnmr(fmr, basis, *values)

@@ -5,7 +5,7 @@ from facesieve_training.export import calibration
 from facesieve_training.export.held_out import Comparisons
 
 
-def test_50_is_the_clean_median_90_their_upper_tenth_and_below_it_counts_all() -> None:
+def test_50_is_the_median_and_90_the_upper_decile_of_clean_faces() -> None:
     rng = np.random.default_rng(0)
     clean = np.arange(6000) < 2000
     raw = np.where(clean, rng.normal(0.7, 0.1, 6000), rng.normal(0.3, 0.2, 6000))
@@ -23,7 +23,7 @@ def test_equal_values_still_make_a_rising_curve() -> None:
     assert np.all(np.diff(curve.raw) > 0)
 
 
-def test_the_curve_tells_who_is_kept_and_how_many_of_them_fail() -> None:
+def test_the_curve_has_the_kept_share_and_its_error_rate() -> None:
     rng = np.random.default_rng(0)
     score = rng.uniform(0, 100, 5000)
     probe = rng.integers(0, 5000, 20_000)

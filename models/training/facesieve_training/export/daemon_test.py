@@ -1,4 +1,4 @@
-"""The daemon and the training tool give the same face the same score, within a point of 100."""
+"""The daemon and the training tool score a face equally, within one point of 100."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from facesieve_training.faces import FaceSet, centre, read
 
 FACES = 200
 TOLERANCE = 1.0
-"""Of 100 points; the two run the same kernels, and round sums in another order."""
+"""Points of 100; both run the same kernels and round sums in a different order."""
 
 
 def test_scores_agree_with_the_daemon(tmp_path: Path, shared_data: Path, daemon: Path, models: Path) -> None:
@@ -21,12 +21,12 @@ def test_scores_agree_with_the_daemon(tmp_path: Path, shared_data: Path, daemon:
     scorer = Scorer(models / "quality.tflite")
     expected = {}
     for number, face in enumerate(chosen):
-        picture = centre(read(face.path))
+        image = centre(read(face.path))
         if number % 4 == 0:  # bad faces too, so that the low end of the scale is compared
-            picture = cv2.GaussianBlur(picture, (0, 0), 1 + number % 5)
+            image = cv2.GaussianBlur(image, (0, 0), 1 + number % 5)
         path = tmp_path / f"{number:03d}.png"
-        cv2.imwrite(str(path), picture)
-        expected[str(path)] = scorer.score(picture)
+        cv2.imwrite(str(path), image)
+        expected[str(path)] = scorer.score(image)
     done = subprocess.run(
         [daemon, "score", "--aligned", "--json", tmp_path],
         capture_output=True,
@@ -40,4 +40,4 @@ def test_scores_agree_with_the_daemon(tmp_path: Path, shared_data: Path, daemon:
     print(f"{len(lines)} faces, largest difference {max(apart):.4f}, mean {np.mean(apart):.5f} of 100")
     assert max(apart) <= TOLERANCE
     spread = np.ptp([line["score"] for line in lines])
-    assert spread > 30, "the faces must not all have one score, or the comparison says little"
+    assert spread > 30, "the scores must differ for the comparison to be meaningful"

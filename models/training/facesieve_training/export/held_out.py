@@ -1,4 +1,4 @@
-"""What the held-out people say of an exported student: basis of calibration, weights, FNMR and parity."""
+"""An exported student on the held-out people: the basis of calibration, weights, FNMR and parity."""
 
 from dataclasses import dataclass
 
@@ -22,45 +22,43 @@ _CAP, _NONMATED, _CHUNK = 200, 1_000_000, 256
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The held-out people's pictures, clean and degraded, and what is known of each."""
+    """The held-out people's images, clean and degraded, with their data."""
 
     rows: NDArray[np.int64]
     identity: NDArray[np.int64]
     clean: NDArray[np.bool_]
-    picture: NDArray[np.int64]
+    image: NDArray[np.int64]
     """Number of the file: a degraded version has that of its original."""
     embedding: NDArray[np.float32]
-    """The matcher's."""
+    """The matcher's embeddings."""
 
 
-def gather(
-    labels: data.Labels, pictures: data.Pictures, rows: NDArray[np.int64], matcher: Network
-) -> HeldOut:
-    """Embed the held-out pictures with the matcher."""
+def gather(labels: data.Labels, images: data.Images, rows: NDArray[np.int64], matcher: Network) -> HeldOut:
+    """Embed the held-out images with the matcher."""
     run = Runner(session(matcher.file))
     chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
     parts = [
-        run(matcher.prepared(pictures[chunk]))
+        run(matcher.prepared(images[chunk]))
         for chunk in tqdm(chunks, desc="matcher", unit="chunk", disable=None)
     ]
     names = [f"{labels.identity[row]}/{labels.file[int(row)]}" for row in rows]
-    _, picture = np.unique(names, return_inverse=True)
+    _, image = np.unique(names, return_inverse=True)
     identity = labels.identity[rows].astype(np.int64)
-    return HeldOut(rows, identity, labels.variant[rows] == 0, picture, np.concatenate(parts))
+    return HeldOut(rows, identity, labels.variant[rows] == 0, image, np.concatenate(parts))
 
 
-def float_labels(model: keras.Model, pictures: data.Pictures, rows: NDArray[np.int64]) -> Floats:
+def float_labels(model: keras.Model, images: data.Images, rows: NDArray[np.int64]) -> Floats:
     """Predict the labels with the float network, N x labels."""
-    return predict(model, pictures, rows).astype(np.float64)
+    return predict(model, images, rows).astype(np.float64)
 
 
-def int8_labels(network: Int8Network, pictures: data.Pictures, rows: NDArray[np.int64]) -> Floats:
+def int8_labels(network: Int8Network, images: data.Images, rows: NDArray[np.int64]) -> Floats:
     """Predict the labels with the int8 network, N x labels."""
-    told = []
+    predicted = []
     for first in tqdm(range(0, len(rows), _CHUNK), desc="int8", unit="chunk", disable=None):
-        for face in pictures[rows[first : first + _CHUNK]]:
-            told.append([float(expectation(logits)[0]) for logits in network.run(face)])
-    return np.array(told)
+        for face in images[rows[first : first + _CHUNK]]:
+            predicted.append([float(expectation(logits)[0]) for logits in network.run(face)])
+    return np.array(predicted)
 
 
 @dataclass(frozen=True)
@@ -85,9 +83,9 @@ class Comparisons:
 
 
 def compare(held: HeldOut, fmr: float, degraded: bool, seed: int) -> Comparisons:
-    """Compare every clean (or, with degraded, every) picture with the other clean ones of its identity.
+    """Compare every clean (or, with degraded, every) image with the other clean ones of its identity.
 
-    The threshold comes from a million pairs of two identities, drawn likewise, with nothing dropped.
+    The threshold comes from a million pairs of two identities, drawn in the same way, without discard.
     """
     rng = np.random.default_rng([seed, 3])
     usable = np.flatnonzero(held.clean | degraded)
@@ -98,9 +96,11 @@ def compare(held: HeldOut, fmr: float, degraded: bool, seed: int) -> Comparisons
 
 
 def _ordered(pairs: Pairs, usable: NDArray[np.int64], held: HeldOut) -> Pairs:
-    """Put the clean picture of each pair second; pairs without one, or of one picture, are left out."""
+    """Order each pair with the clean image second; pairs without a clean image, or of one image, are
+    dropped.
+    """
     left, right = usable[pairs.left], usable[pairs.right]
     swap = held.clean[left] & ~held.clean[right]
     probe, reference = np.where(swap, right, left), np.where(swap, left, right)
-    good = held.clean[reference] & (held.picture[probe] != held.picture[reference])
+    good = held.clean[reference] & (held.image[probe] != held.image[reference])
     return Pairs(probe[good], reference[good])

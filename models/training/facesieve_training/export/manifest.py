@@ -1,6 +1,6 @@
-"""The manifest beside each .tflite file: what the daemon must know and check before it trusts the network.
+"""The manifest beside each .tflite file: the data with which the daemon checks and decodes the network.
 
-The daemon decodes the JSON strictly, so these dataclasses are the format; `None` parts are left out.
+The daemon decodes the JSON strictly: these dataclasses define the format. Fields that are None are omitted.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ MINIMUM_STEPS = 4
 
 @dataclass(frozen=True)
 class Training:
-    """Where a network comes from."""
+    """Provenance of a network."""
 
     run: str
     commit: str
@@ -35,7 +35,7 @@ class Training:
 class Input:
     """The input tensor, NHWC; real = (pixel - mean) / std = (quantised - zero_point) * scale.
 
-    Width and height are 0 when any multiple of `multiple` will do.
+    Width and height are 0 when any multiple of `multiple` is allowed.
     """
 
     width: int
@@ -118,7 +118,7 @@ class Detector:
 
 @dataclass(frozen=True)
 class SelfTestCase:
-    """A self-test picture by number, and the dequantised outputs, row-major, that it must give."""
+    """A self-test image by number, and its expected dequantised outputs, row-major."""
 
     picture: int
     outputs: list[list[float]]
@@ -126,7 +126,7 @@ class SelfTestCase:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """Generated pictures with known answers, and how far each output may be from them, in real units."""
+    """Generated images with expected outputs, and the tolerance of each output, in real units."""
 
     width: int
     height: int
@@ -156,17 +156,19 @@ class Manifest:
     schema: int = SCHEMA
 
     def write(self, path: Path) -> None:
-        """Write the manifest as JSON, whole or not at all."""
+        """Write the manifest as JSON, atomically."""
         tree = dataclasses.asdict(self)
         ordered = {"schema": tree.pop("schema"), **tree}
         kept = {key: _drop_none(value) for key, value in ordered.items() if value is not None}
         write_atomic(path, _json(kept, "") + "\n")
 
 
-def described_training(folder: Path, meta: dict[str, Any]) -> Training:
-    """Describe where a network comes from: the folder of its training's run, and the meta.json of that."""
-    told = {key: meta.get(key) or "unknown" for key in ("commit", "data_hash", "command")}
-    return Training(folder.name, told["commit"], told["data_hash"], int(meta["seed"]), told["command"])
+def described_training(directory: Path, meta: dict[str, Any]) -> Training:
+    """Provenance of a network from its run's directory and meta.json."""
+    origin = {key: meta.get(key) or "unknown" for key in ("commit", "data_hash", "command")}
+    return Training(
+        directory.name, origin["commit"], origin["data_hash"], int(meta["seed"]), origin["command"]
+    )
 
 
 def sha256(data: bytes) -> str:
@@ -174,8 +176,8 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def self_test_picture(width: int, height: int, number: int) -> npt.NDArray[np.uint8]:
-    """The generated picture, BGR, [height, width, 3]; integer arithmetic, the same in every language."""
+def self_test_image(width: int, height: int, number: int) -> npt.NDArray[np.uint8]:
+    """The generated image, BGR, [height, width, 3]; integer arithmetic, the same in every language."""
     y, x, c = np.mgrid[0:height, 0:width, 0:3]
     checker = ((x >> 3) + (y >> 3)) & 1
     value = x * (number + 1) * 2 + y * (number + 2) + c * 31 + 97 * checker

@@ -6,12 +6,12 @@ import numpy as np
 from facesieve_training.export import manifest
 
 
-def test_self_test_picture_is_the_integer_formula() -> None:
-    picture = manifest.self_test_picture(20, 12, 1)
-    assert picture.shape == (12, 20, 3)
+def test_self_test_image_is_the_integer_formula() -> None:
+    image = manifest.self_test_image(20, 12, 1)
+    assert image.shape == (12, 20, 3)
     for x, y, c in [(0, 0, 0), (7, 8, 2), (19, 11, 1), (9, 3, 0)]:
         value = x * 4 + y * 3 + c * 31 + 97 * (((x >> 3) + (y >> 3)) & 1)
-        assert picture[y, x, c] == value & 255
+        assert image[y, x, c] == value & 255
 
 
 def test_manifest_round_trip(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What int8 costs: the float network and the int8 one on the same pictures, and the report about it."""
+"""Comparison of the float network and the int8 one on the same images, and its report."""
 
 import io
 import json
@@ -24,7 +24,7 @@ def compare(
     score: Floats,
     sets: dict[str, Comparisons],
 ) -> dict[str, Any]:
-    """Compare labels (N x labels) and scores (0..100) of the two networks on the held-out pictures."""
+    """Compare labels (N x labels) and scores (0..100) of the two networks on the held-out images."""
     change = np.abs(score - real_score)
     summary: dict[str, Any] = {
         "int8_spearman": _rounded(spearmanr(real_score, score).statistic),
@@ -43,7 +43,7 @@ def compare(
         }
         for i, name in enumerate(names)
     }
-    return {"summary": summary, "labels": labels, "pictures": len(score)}
+    return {"summary": summary, "labels": labels, "images": len(score)}
 
 
 def write(report: dict[str, Any], fnmr: manifest.Fnmr, out: Path) -> None:
@@ -54,8 +54,8 @@ def write(report: dict[str, Any], fnmr: manifest.Fnmr, out: Path) -> None:
 
 
 def markdown(report: dict[str, Any], fnmr: manifest.Fnmr) -> str:
-    """Tell the report as text."""
-    lines = ["# Export report", "", f"{report['pictures']} pictures of {fnmr.set}.", ""]
+    """The report as Markdown."""
+    lines = ["# Export report", "", f"{report['images']} images of {fnmr.set}.", ""]
     lines += ["| figure | value |", "| --- | --- |"]
     lines += [f"| {name} | {value} |" for name, value in report["summary"].items()]
     lines += ["", "| label | Spearman float to int8 | largest change |", "| --- | --- | --- |"]

@@ -1,4 +1,4 @@
-"""A trained student as int8 TFLite with the outputs that the daemon reads: the bins' logits of each label."""
+"""A trained student as int8 TFLite; its outputs are the bins' logits of each label."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,52 +10,50 @@ from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
 from facesieve_training.export import manifest, tflite
-from facesieve_training.faces import SIZE, Picture
+from facesieve_training.faces import SIZE, Image
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.student import network
 from facesieve_training.student.stage import Config as StudentRunConfig
 
 
-def load_student(folder: Path, config: StudentRunConfig, features: int, people: int) -> keras.Model:
-    """Open the student of a finished run, always in float32: picture to labels' logits."""
-    weights = folder / "student.weights.h5"
+def load_student(directory: Path, config: StudentRunConfig, features: int, people: int) -> keras.Model:
+    """Open the student of a finished run, always in float32: image to labels' logits."""
+    weights = directory / "student.weights.h5"
     if not weights.is_file():
-        raise DataError(f"{weights}: is missing; give the folder of a finished run of the stage student")
+        raise DataError(f"{weights}: is missing; give the directory of a finished run of the stage student")
     with_classes = any(p.classes or p.teacher_classes for p in config.phases)
     model = network.build(config.student, features, people if with_classes else 0)
     model.load_weights(weights)
     return network.inference(model, config.student)
 
 
-def convert(model: keras.Model, pictures: Sequence[Picture]) -> bytes:
-    """Convert to int8, with pictures as representative set, and check that the outputs kept their order."""
+def convert(model: keras.Model, images: Sequence[Image]) -> bytes:
+    """Convert to int8, with images as representative set, and check that the outputs kept their order."""
 
     def labels(x: tf.Tensor) -> list[tf.Tensor]:
         return list(model(x, training=False))
 
-    data = tflite.convert_int8(labels, SIZE, SIZE, with_extremes(pictures))
-    answers = Int8Network(data).run(pictures[0])
-    wanted = [np.asarray(told) for told in labels(to_input(pictures[:1]))]
+    data = tflite.convert_int8(labels, SIZE, SIZE, with_extremes(images))
+    answers = Int8Network(data).run(images[0])
+    wanted = [np.asarray(output) for output in labels(to_input(images[:1]))]
     for k, answer in enumerate(answers):
         nearest = int(np.argmin([np.abs(answer - other).mean() for other in wanted]))
         if nearest != k:
-            raise ValueError(
-                f"output {k} of the int8 network answers as output {nearest} of the float network does"
-            )
+            raise ValueError(f"output {k} of the int8 network matches output {nearest} of the float network")
     return data
 
 
-def with_extremes(pictures: Sequence[Picture]) -> Iterable[Picture]:
-    """Add a picture that holds black and white: the input's scale is 1/128 only when both are seen."""
-    yield from pictures
+def with_extremes(images: Sequence[Image]) -> Iterable[Image]:
+    """Add an image with black and white: the input's scale is 1/128 only if the set contains both."""
+    yield from images
     extremes = np.zeros((SIZE, SIZE, 3), np.uint8)
     extremes[:, SIZE // 2 :] = 255
     yield extremes
 
 
-def to_input(pictures: Sequence[Picture] | Picture) -> NDArray[np.float32]:
-    """Scale BGR pictures to the float network's input."""
-    return np.asarray((np.asarray(pictures, np.float32) - 128) / 128, np.float32)
+def to_input(images: Sequence[Image] | Image) -> NDArray[np.float32]:
+    """Scale BGR images to the float network's input."""
+    return np.asarray((np.asarray(images, np.float32) - 128) / 128, np.float32)
 
 
 def described_outputs(data: bytes, names: Sequence[str]) -> list[manifest.Output]:

@@ -1,4 +1,6 @@
-"""Scores aligned faces with an exported student as the daemon does: int8 on XNNPACK, the manifest decodes."""
+"""Scores aligned faces with an exported student as in the daemon: int8 on XNNPACK, decoded by the
+manifest.
+"""
 
 import json
 from collections.abc import Sequence
@@ -11,13 +13,13 @@ from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
 from facesieve_training.export import manifest
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.networks.int8 import Int8Network
 
 
 @dataclass(frozen=True)
 class Score:
-    """What the student says of one face."""
+    """The student's score of one face."""
 
     value: float
     """The calibrated score, 0..100, higher is better."""
@@ -40,12 +42,12 @@ class Decoder:
 
     def labels(self, outputs: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
         """Return the expectation of each label's bins."""
-        told = []
+        values = []
         for label, bins in zip(self._labels, self._bins, strict=True):
             logits = np.asarray(outputs[label.output], np.float64).ravel()
             parts = np.exp(logits - logits.max())
-            told.append(float(parts @ bins / parts.sum()))
-        return np.array(told)
+            values.append(float(parts @ bins / parts.sum()))
+        return np.array(values)
 
     def score(self, outputs: Sequence[NDArray[Any]]) -> Score:
         """Decode one face's outputs."""
@@ -55,7 +57,7 @@ class Decoder:
         return Score(self.calibrated(raw), raw, dict(zip(names, labels.tolist(), strict=True)))
 
     def calibrated(self, raw: float) -> float:
-        """Map a raw value to 0..100; beyond the ends of the calibration it stays at their scores."""
+        """Map a raw value to 0..100, clamped at the ends of the calibration."""
         return float(np.interp(raw, self._raw, self._score))
 
 
@@ -63,7 +65,7 @@ class Scorer:
     """A .tflite file with its manifest beside it, on one thread."""
 
     def __init__(self, file: Path) -> None:
-        """Open the network; its bytes must be those that the manifest vouches for."""
+        """Open the network; its SHA-256 must be that of the manifest."""
         described = file.with_suffix(".json")
         for path in (file, described):
             if not path.is_file():
@@ -78,13 +80,13 @@ class Scorer:
         self.network = Int8Network(data)
         self.decoder = Decoder(self.quality)
 
-    def score(self, face: Picture) -> Score:
+    def score(self, face: Image) -> Score:
         """Score one aligned 112x112 face, BGR."""
         return self.decoder.score(self.network.run(face))
 
 
 def read_quality(tree: dict[str, Any]) -> manifest.Quality:
-    """Read the part of a manifest that says how outputs become a score."""
+    """Read the quality part of a manifest."""
     labels = [manifest.Label(**label) for label in tree["labels"]]
     fnmr = manifest.Fnmr(**tree["fnmr"]) if "fnmr" in tree else None
     return manifest.Quality(labels, manifest.Calibration(**tree["calibration"]), fnmr)

@@ -1,7 +1,7 @@
 """The stage `export`: a trained student to quality.tflite with its manifest, and the parity report.
 
-Everything that is chosen or measured here - weights, calibration, the FNMR curve, the cost of int8 - comes
-from the people that the student's run held out.
+Weights, calibration, the FNMR curve and the cost of int8 are all chosen or measured on the people that the
+student's run held out.
 """
 
 import json
@@ -16,10 +16,10 @@ from facesieve_training.cli import DataError
 from facesieve_training.config import load
 from facesieve_training.evaluate.network import Network
 from facesieve_training.export import calibration, held_out, manifest, parity, quality, tflite, weighting
-from facesieve_training.faces import SIZE, Picture
-from facesieve_training.networks.equalise import equalise
+from facesieve_training.faces import SIZE, Image
+from facesieve_training.networks.cross_layer_equalisation import equalise
+from facesieve_training.networks.gptq import round_weights
 from facesieve_training.networks.int8 import Int8Network
-from facesieve_training.networks.rounding import round_weights
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data
 from facesieve_training.student.stage import Config as StudentRunConfig
@@ -32,9 +32,9 @@ class Config:
     """Configuration of the stage."""
 
     student: Path
-    """Folder of a finished run of the stage student."""
+    """Directory of a finished run of the stage student."""
     matcher: Network
-    """Recognition network for the FNMR curve and the choice of weights; never the teacher."""
+    """Recognition network for the FNMR curve and the choice of weights; must not be the teacher."""
     name: str = "facesieve-quality"
     version: str = "1"
     file: str = "quality.tflite"
@@ -45,24 +45,24 @@ class Config:
     trained_on: str = ""
     seed: int = 1
     weights: dict[str, float] | None = None
-    """Weight of each label in the raw value; none chooses by the held-out people."""
+    """Weight of each label in the raw value; null chooses them on the held-out people."""
     representative: int = 400
-    """Training pictures, clean and degraded, from which ranges and rounding of int8 are taken."""
+    """Training images, clean and degraded, for the ranges of int8 and for GPTQ."""
     knots: int = 41
     fmr: float = 1e-3
     cache: Path | None = None
-    """Folder of decoded pictures, best the student's own; none makes them anew."""
+    """Directory of decoded images, usually the student's; null makes them on access."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
-        found = [] if self.knots >= 2 else [f"knots: {self.knots} make no line; take at least 2"]
+        """Return the errors in the values, one message each."""
+        found = [] if self.knots >= 2 else [f"knots: {self.knots} is below 2"]
         if self.weights is not None and sum(self.weights.values()) <= 0:
-            found.append("weights: add up to nothing; give one label a weight above 0")
+            found.append("weights: have the sum 0; give one label a weight above 0")
         return found
 
 
 def run(config: Config, run: Run) -> None:
-    """Write the .tflite, its manifest and the parity report into the run's folder."""
+    """Write the .tflite, its manifest and the parity report into the run's directory."""
     student = load(config.student / "config.yaml", StudentRunConfig)
     names = student.student.labels
     unknown = [name for name in config.weights or {} if name not in names]
@@ -71,32 +71,32 @@ def run(config: Config, run: Run) -> None:
     source = data.LabelRun(student.labels)
     labels = source.read(names)
     run.set_data_hash(source.digest)
-    pictures = data.Pictures(source, labels, config.cache)
+    images = data.Images(source, labels, config.cache)
     test = data.held_out(labels, student.held_out, student.seed)
     if not test.any():
-        raise DataError(f"{config.student}: held nobody out; train with held_out above 0")
+        raise DataError(f"{config.student}: has no held-out people; train with held_out above 0")
     features, people = labels.embedding.shape[1], len(labels.identities)
     model = quality.load_student(config.student, student, features, people)
-    known = np.random.default_rng([config.seed, 4]).permutation(np.flatnonzero(~test))
-    seen = pictures[np.sort(known[: config.representative])]
-    tflite_bytes = _convert(config, run, model, bool(student.student.mobileface), seen)
-    held = held_out.gather(labels, pictures, np.flatnonzero(test), config.matcher)
+    candidates = np.random.default_rng([config.seed, 4]).permutation(np.flatnonzero(~test))
+    representative = images[np.sort(candidates[: config.representative])]
+    tflite_bytes = _convert(config, run, model, bool(student.student.mobileface), representative)
+    held = held_out.gather(labels, images, np.flatnonzero(test), config.matcher)
     sets = {
         "clean": held_out.compare(held, config.fmr, False, config.seed),
         "mixed": held_out.compare(held, config.fmr, True, config.seed),
     }
-    told = (
+    basis = (
         f"{len(np.unique(held.identity))} people not trained on, clean and degraded probes against clean "
         f"references, {len(sets['mixed'].similarity)} mated pairs, matcher {config.matcher.file.name}"
     )
-    int8 = held_out.int8_labels(Int8Network(tflite_bytes), pictures, held.rows)
-    real = held_out.float_labels(model, pictures, held.rows)
+    int8 = held_out.int8_labels(Int8Network(tflite_bytes), images, held.rows)
+    real = held_out.float_labels(model, images, held.rows)
     tried = weighting.areas(int8, names, sets)
     chosen, weights = weighting.choose(tried, names, config.weights)
     raw, real_raw = weighting.raw(int8, weights), weighting.raw(real, weights)
     curve = calibration.calibrate(raw, held.clean, config.knots)
     score, real_score = (np.interp(r, curve.raw, curve.score) for r in (raw, real_raw))
-    fnmr = calibration.fnmr_curve(score, sets["mixed"], config.fmr, 21, told)
+    fnmr = calibration.fnmr_curve(score, sets["mixed"], config.fmr, 21, basis)
     report = parity.compare(names, real, int8, real_score, score, sets) | {
         "weightings": tried,
         "chosen": chosen,
@@ -110,13 +110,13 @@ def run(config: Config, run: Run) -> None:
     run.finish(**report["summary"])
 
 
-def _convert(config: Config, run: Run, model: Any, plain: bool, seen: Picture) -> bytes:
-    """Convert the model, which stays what it is; a plain one has no batch norm between its layers."""
+def _convert(config: Config, run: Run, model: Any, plain: bool, representative: Image) -> bytes:
+    """Convert the model without changing it; a plain one has no batch norm between its layers."""
     path, kept = run.dir / config.file, model.get_weights()
     if plain:
-        equalise(model, seen)
-        round_weights(model, seen)
-    tflite_bytes = quality.convert(model, list(seen))
+        equalise(model, representative)
+        round_weights(model, representative)
+    tflite_bytes = quality.convert(model, list(representative))
     model.set_weights(kept)
     write_atomic(path, tflite_bytes)
     log.info("%s: %d bytes", path, len(tflite_bytes))

@@ -7,7 +7,7 @@ import pytest
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate.network import Network
 from facesieve_training.export import quality, stage
-from facesieve_training.export.manifest import self_test_picture
+from facesieve_training.export.manifest import self_test_image
 from facesieve_training.export.scorer import Scorer
 from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.int8 import Int8Network
@@ -29,12 +29,12 @@ FORMS = {
 
 @pytest.fixture(params=FORMS)
 def exported(
-    request: pytest.FixtureRequest, face_folder: Path, teacher_config: OnnxTeacher, tmp_path: Path
+    request: pytest.FixtureRequest, face_directory: Path, teacher_config: OnnxTeacher, tmp_path: Path
 ) -> Path:
     """A student exported after one step of training."""
     masks, teacher = label_stage.Masks(count=4), TeacherSource(**vars(teacher_config))
-    labelling = label_stage.Config(face_folder, teacher, masks=masks, threads=1, sheet=0)
-    label_stage.run(labelling, Run.open(tmp_path / "label", "label", labelling, False))
+    labels = label_stage.Config(face_directory, teacher, masks=masks, threads=1, sheet=0)
+    label_stage.run(labels, Run.open(tmp_path / "label", "label", labels, False))
     training = student_stage.Config(
         tmp_path / "label",
         student=FORMS[request.param],
@@ -49,19 +49,19 @@ def exported(
     return tmp_path / "export" / "quality.tflite"
 
 
-def test_the_export_vouches_for_itself(exported: Path) -> None:
-    told = json.loads(exported.with_suffix(".json").read_text())
-    assert (told["input"]["scale"], told["input"]["zero_point"]) == (1 / 128, 0)
-    assert [output["name"] for output in told["outputs"]] == ["visual", "robustness", "agreement"]
-    assert (np.diff(told["quality"]["calibration"]["raw"]) > 0).all()
+def test_the_export_is_consistent_with_its_manifest(exported: Path) -> None:
+    result = json.loads(exported.with_suffix(".json").read_text())
+    assert (result["input"]["scale"], result["input"]["zero_point"]) == (1 / 128, 0)
+    assert [output["name"] for output in result["outputs"]] == ["visual", "robustness", "agreement"]
+    assert (np.diff(result["quality"]["calibration"]["raw"]) > 0).all()
     scorer = Scorer(exported)
-    for case in told["self_test"]["cases"]:
-        answers = scorer.network.run(self_test_picture(112, 112, case["picture"]))
+    for case in result["self_test"]["cases"]:
+        answers = scorer.network.run(self_test_image(112, 112, case["picture"]))
         for answer, wanted, tolerance in zip(
-            answers, case["outputs"], told["self_test"]["tolerance"], strict=True
+            answers, case["outputs"], result["self_test"]["tolerance"], strict=True
         ):
             np.testing.assert_allclose(answer.ravel(), wanted, atol=tolerance)
-    score = scorer.score(self_test_picture(112, 112, 0))
+    score = scorer.score(self_test_image(112, 112, 0))
     assert 0 <= score.value <= 100
     assert set(score.labels) == {"visual", "robustness", "agreement"}
     report = (exported.parent / "parity.md").read_text()
@@ -74,7 +74,7 @@ def test_the_export_vouches_for_itself(exported: Path) -> None:
 
 
 @pytest.mark.parametrize("exported", ["residual"], indirect=True)
-def test_without_phases_a_student_stays_what_it_starts_from(exported: Path, tmp_path: Path) -> None:
+def test_without_phases_a_student_keeps_its_initial_weights(exported: Path, tmp_path: Path) -> None:
     training = student_stage.Config(
         tmp_path / "label",
         student=FORMS["residual"],
@@ -85,10 +85,10 @@ def test_without_phases_a_student_stays_what_it_starts_from(exported: Path, tmp_
     )
     student_stage.run(training, Run.open(tmp_path / "again", "student", training, False))
     model = quality.load_student(tmp_path / "again", training, features=8, people=0)
-    picture = self_test_picture(112, 112, 1)
-    known = np.ravel(Int8Network(exported.read_bytes()).run(picture))
-    told = np.ravel([np.asarray(answer) for answer in model(quality.to_input(picture[None]))])
-    assert np.corrcoef(told, known)[0, 1] > 0.98
+    image = self_test_image(112, 112, 1)
+    of_tflite = np.ravel(Int8Network(exported.read_bytes()).run(image))
+    result = np.ravel([np.asarray(answer) for answer in model(quality.to_input(image[None]))])
+    assert np.corrcoef(result, of_tflite)[0, 1] > 0.98
     assert student_stage.Config(tmp_path, phases=()).faults() == [
         "phases: must have at least one without initial"
     ]

@@ -1,4 +1,4 @@
-"""How labels become one raw value: the weights of the manifest, given or chosen by the held-out people."""
+"""Weights of the labels in the raw value, given or chosen on the held-out people."""
 
 import itertools
 
@@ -15,7 +15,7 @@ _PAPER = dict(zip(COMPONENTS, (0.2, 0.4, 0.4), strict=True))
 
 
 def candidates(names: tuple[str, ...]) -> dict[str, Weights]:
-    """Weightings to choose from: eq. 5 where it has its labels, and any labels in equal parts."""
+    """Candidate weightings: eq. 5 if its labels exist, and every subset of labels with equal weights."""
     none = dict.fromkeys(names, 0.0)
     found = {"paper (eq. 5)": none | _PAPER} if set(COMPONENTS) <= set(names) else {}
     for count in range(1, len(names) + 1):
@@ -36,8 +36,8 @@ def areas(
     """Relative area (lower is better) of each candidate on each set of pairs, and their mean."""
     found = {}
     for name, weights in candidates(names).items():
-        told = {kind: pairs.area(raw(labels, weights)) for kind, pairs in sets.items()}
-        found[name] = told | {"mean": float(np.mean(list(told.values())))}
+        areas_by_set = {kind: pairs.area(raw(labels, weights)) for kind, pairs in sets.items()}
+        found[name] = areas_by_set | {"mean": float(np.mean(list(areas_by_set.values())))}
     return found
 
 

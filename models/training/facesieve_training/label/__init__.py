@@ -1,1 +1,1 @@
-"""Labels without people: how well a recognition network will do with each face, clean and degraded."""
+"""Automatic labels: the expected accuracy of a recognition network on each face, clean and degraded."""

@@ -1,4 +1,4 @@
-"""The labels' formulas (Huo et al. 2022, eq. 1 to 5), each linear in the pictures of an identity."""
+"""The labels' formulas (Huo et al. 2022, eq. 1 to 5), each linear in the images of an identity."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ Bools = NDArray[np.bool_]
 
 
 def distance(low: Sequence[NDArray[np.floating]], clean: Bools) -> Floats:
-    """Return d_i = |Fv_i - Fv_m| of N features of length L; the mean is over the identity's clean pictures.
+    """Return d_i = |Fv_i - Fv_m| of N features of length L; the mean is over the identity's clean images.
 
-    One picture at a time: an identity of thousands must not cost a second copy of its features.
+    One image at a time: an identity of thousands must not cost a second copy of its features.
     """
     mean = np.zeros(low[0].shape, np.float32)
     for row, counts in zip(low, clean, strict=True):
@@ -29,7 +29,7 @@ def visual_printed(d: Floats) -> Floats:
 
 
 def visual_identity(d: Floats) -> Floats:
-    """S_v well behaved over an identity, (d_max - d) / (d_max - d_min) in 0..1; 1 when all d are equal."""
+    """S_v over an identity, (d_max - d) / (d_max - d_min) in 0..1; 1 when all d are equal."""
     span = d.max() - d.min()
     return np.asarray((d.max() - d) / span, np.float32) if span > 0 else np.ones_like(d)
 
@@ -50,19 +50,18 @@ def robustness(embeddings: Floats) -> Floats:
     return np.asarray(2 / (1 + np.exp(2 / m**2 * total)), np.float32)
 
 
-def agreement(embeddings: Floats, picture: NDArray[np.int64], clean: Bools) -> Floats:
-    """S_c (eq. 4): mean of (cos + 1) / 2 with the clean pictures of the same identity, other pictures only.
+def agreement(embeddings: Floats, image: NDArray[np.int64], clean: Bools) -> Floats:
+    """S_c (eq. 4): mean of (cos + 1) / 2 with the clean images of the same identity, other images only.
 
-    embeddings is N x D; picture tells which rows show the same picture (a degraded one and its original),
-    which are never compared with each other. NaN where the identity has no other picture. With T the sum of
-    the unit embeddings of the clean ones, the sum of cosines is F_i.T less that with the own original: no N
-    x N matrix.
+    embeddings is N x D; image numbers the images: a degraded one has the number of its original, and both are
+    never compared. NaN where the identity has no other image. With T the sum of the clean unit embeddings,
+    the sum of cosines is F_i.T less the cosine with the own original, so that no N x N matrix is needed.
     """
     unit = unit_rows(embeddings).astype(np.float64)
     total = unit[clean].sum(axis=0)
     own = np.zeros_like(unit)
-    originals = {int(p): row for p, row in zip(picture[clean], unit[clean], strict=True)}
-    for i, p in enumerate(picture):
+    originals = {int(p): row for p, row in zip(image[clean], unit[clean], strict=True)}
+    for i, p in enumerate(image):
         own[i] = originals[int(p)]
     others = int(clean.sum()) - 1
     if others < 1:
@@ -80,7 +79,7 @@ def unit_rows(vectors: Floats) -> Floats:
 def masks(count: int, width: int, rate: float, seed: int) -> Floats:
     """Draw `count` dropout masks for `width` values; kept ones are scaled by 1 / (1 - rate), as in training.
 
-    The same masks serve every picture, so that two pictures' S_r differ by the pictures and not by the draw.
+    All images use the same masks, so that differences of S_r do not come from the masks.
     """
     kept = np.random.default_rng([seed, 0x5E2F1]).random((count, width)) >= rate
     return (kept / (1 - rate)).astype(np.float32)

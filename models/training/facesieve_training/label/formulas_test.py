@@ -25,28 +25,28 @@ def test_robustness_of_two_embeddings_at_a_known_distance() -> None:
 
 
 def brute_agreement(
-    unit: NDArray[np.float64], picture: NDArray[np.int64], clean: NDArray[np.bool_]
+    unit: NDArray[np.float64], image: NDArray[np.int64], clean: NDArray[np.bool_]
 ) -> list[float]:
     """Eq. 4 pair by pair."""
     found = []
     for i in range(len(unit)):
-        others = [j for j in range(len(unit)) if clean[j] and picture[j] != picture[i]]
+        others = [j for j in range(len(unit)) if clean[j] and image[j] != image[i]]
         found.append(float(np.mean([(unit[i] @ unit[j] + 1) / 2 for j in others])))
     return found
 
 
 def test_agreement_by_the_sum_is_agreement_pair_by_pair() -> None:
     embeddings = RNG.normal(0, 3, (12, 6)).astype(np.float32)
-    picture = np.repeat(np.arange(6), 2)
+    image = np.repeat(np.arange(6), 2)
     clean = np.tile([True, False], 6)
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    wanted = brute_agreement(unit.astype(np.float64), picture, clean)
-    np.testing.assert_allclose(formulas.agreement(embeddings, picture, clean), wanted, atol=1e-6)
+    wanted = brute_agreement(unit.astype(np.float64), image, clean)
+    np.testing.assert_allclose(formulas.agreement(embeddings, image, clean), wanted, atol=1e-6)
 
 
-def test_agreement_of_a_lone_picture_is_unknown() -> None:
-    told = formulas.agreement(np.ones((2, 3), np.float32), np.array([0, 0]), np.array([True, False]))
-    assert np.isnan(told).all()
+def test_agreement_of_a_single_image_is_unknown() -> None:
+    result = formulas.agreement(np.ones((2, 3), np.float32), np.array([0, 0]), np.array([True, False]))
+    assert np.isnan(result).all()
 
 
 def test_visual_forms() -> None:
@@ -59,10 +59,10 @@ def test_visual_forms() -> None:
     assert (formulas.visual_identity(equal) == 1).all()
 
 
-def test_distance_is_to_the_mean_of_the_clean_pictures() -> None:
+def test_distance_is_to_the_mean_of_the_clean_images() -> None:
     low = np.array([[0, 0], [2, 0], [1, 3]], np.float16)
-    told = formulas.distance(list(low), np.array([True, True, False]))
-    np.testing.assert_allclose(told, [1, 1, 3])
+    result = formulas.distance(list(low), np.array([True, True, False]))
+    np.testing.assert_allclose(result, [1, 1, 3])
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5])

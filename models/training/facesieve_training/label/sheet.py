@@ -1,4 +1,4 @@
-"""Shows the labels to people: mean and deviation, and contact sheets of best, middle and worst faces."""
+"""Summary of the labels: mean and deviation, and contact sheets of best, middle and worst faces."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facesieve_training.degrade import Degradation
 from facesieve_training.faces import SIZE
-from facesieve_training.label.source import Source, picture
+from facesieve_training.label.source import Source, image
 from facesieve_training.label.table import COMPONENTS, LIGHTQNET
 from facesieve_training.run import Run, write_atomic
 
@@ -18,17 +18,17 @@ _ROW = 12
 
 
 def summarise(path: Path, run: Run) -> None:
-    """Log mean and deviation of each column, a row for each variant (0: clean); one column at a time."""
+    """Log mean and deviation of each column, one row per variant (0: clean); reads one column at a time."""
     variant = pq.read_table(path, columns=["variant"])["variant"].to_numpy()
     found: dict[int, dict[str, float]] = {int(v): {} for v in np.unique(variant)}
     for name in _shown(path):
         values = pq.read_table(path, columns=[name])[name].to_numpy()
         for v, figures in found.items():
             of_variant = values[variant == v]
-            known = of_variant[np.isfinite(of_variant)].astype(np.float64)
-            figures[f"{name}_mean"] = float(known.mean()) if len(known) else float("nan")
-            figures[f"{name}_std"] = float(known.std()) if len(known) else float("nan")
-            figures[f"{name}_missing"] = len(of_variant) - len(known)
+            finite = of_variant[np.isfinite(of_variant)].astype(np.float64)
+            figures[f"{name}_mean"] = float(finite.mean()) if len(finite) else float("nan")
+            figures[f"{name}_std"] = float(finite.std()) if len(finite) else float("nan")
+            figures[f"{name}_missing"] = len(of_variant) - len(finite)
     run.rewind(-1)
     for v, figures in found.items():
         run.log(v, faces=int((variant == v).sum()), **figures)
@@ -41,31 +41,31 @@ def write_sheets(
     for name in _shown(path):
         values = pq.read_table(path, columns=[name])[name].to_numpy()
         rows = extremes(values, count)
-        pictures = [_pictures(path, source, degradation, seed, part) for part in rows]
-        sheet = np.concatenate([np.pad(_grid(p), ((0, 12), (0, 0), (0, 0))) for p in pictures])
+        images = [_images(path, source, degradation, seed, part) for part in rows]
+        sheet = np.concatenate([np.pad(_grid(p), ((0, 12), (0, 0), (0, 0))) for p in images])
         _, coded = cv2.imencode(".png", sheet)
         write_atomic(out / f"sheet_{name}.png", coded.tobytes())
 
 
 def _shown(path: Path) -> list[str]:
-    """Columns of the table that are summarised and shown."""
-    known = pq.read_schema(path).names
-    return [name for name in _SHOWN if name in known]
+    """Columns of the table in summary and sheets."""
+    stored = pq.read_schema(path).names
+    return [name for name in _SHOWN if name in stored]
 
 
 def extremes(values: NDArray[np.floating], count: int) -> tuple[NDArray[np.int64], ...]:
     """Rows of the `count` highest values, of those around the median, and of the lowest, each falling."""
-    known = np.flatnonzero(np.isfinite(values))
-    falling = known[np.argsort(-values[known], kind="stable")]
+    finite = np.flatnonzero(np.isfinite(values))
+    falling = finite[np.argsort(-values[finite], kind="stable")]
     count = min(count, len(falling))
     middle = (len(falling) - count) // 2
     return falling[:count], falling[middle : middle + count], falling[len(falling) - count :]
 
 
-def _pictures(
+def _images(
     path: Path, source: Source, degradation: Degradation, seed: int, rows: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
-    """Make the pictures of these rows of the table, reading only the row groups that hold them."""
+    """Make the images of these rows of the table, reading only the row groups that hold them."""
     found: dict[int, NDArray[np.uint8]] = {}
     first = 0
     with pq.ParquetFile(path) as file:
@@ -76,9 +76,9 @@ def _pictures(
                 names = file.read_row_group(group, columns=["identity", "file", "variant"]).take(
                     [r - first for r in inside]
                 )
-                for row, told in zip(inside, names.to_pylist(), strict=True):
-                    found[row] = picture(
-                        source, told["identity"], told["file"], told["variant"], degradation, seed
+                for row, entry in zip(inside, names.to_pylist(), strict=True):
+                    found[row] = image(
+                        source, entry["identity"], entry["file"], entry["variant"], degradation, seed
                     )
             first += size
     return (
@@ -86,9 +86,9 @@ def _pictures(
     )
 
 
-def _grid(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay pictures out in rows of twelve."""
-    missing = -len(pictures) % _ROW
-    filled = np.concatenate([pictures, np.zeros((missing, SIZE, SIZE, 3), np.uint8)])
+def _grid(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay images out in rows of twelve."""
+    missing = -len(images) % _ROW
+    filled = np.concatenate([images, np.zeros((missing, SIZE, SIZE, 3), np.uint8)])
     rows = filled.reshape(-1, _ROW, SIZE, SIZE, 3).transpose(0, 2, 1, 3, 4)
     return rows.reshape(-1, _ROW * SIZE, 3)

@@ -1,4 +1,4 @@
-"""The faces that are labelled: a folder of aligned pictures for each identity, or the shards of `prepare`."""
+"""The faces to label: a directory of aligned images for each identity, or the shards of `prepare`."""
 
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from facesieve_training import degrade, faces
 from facesieve_training.cli import DataError
 from facesieve_training.degrade import Degradation
-from facesieve_training.faces import FaceSet, Picture
+from facesieve_training.faces import FaceSet, Image
 from facesieve_training.prepare.shards import INDEX, Shards
 
 
@@ -22,7 +22,7 @@ class Source(Protocol):
     def names(self, identity: str) -> list[str]:
         """List the faces of an identity in order."""
 
-    def read(self, identity: str, name: str) -> Picture:
+    def read(self, identity: str, name: str) -> Image:
         """Read one face with its margin, BGR."""
 
     def hash(self) -> str:
@@ -31,12 +31,12 @@ class Source(Protocol):
 
 def open_source(root: Path, limit: int | None = None) -> Source:
     """Open either kind, whichever root is; `limit` takes its first identities only."""
-    return ShardSource(root, limit) if (root / INDEX).exists() else FolderSource(root, limit)
+    return ShardSource(root, limit) if (root / INDEX).exists() else DirectorySource(root, limit)
 
 
-def picture(
+def image(
     source: Source, identity: str, name: str, variant: int, degradation: Degradation, seed: int
-) -> Picture:
+) -> Image:
     """Read a face, 112x112 BGR: the clean middle for variant 0, else its degraded version of that number."""
     clean = source.read(identity, name)
     if variant == 0:
@@ -44,7 +44,7 @@ def picture(
     return degrade.degrade(clean, degradation, degrade.generator(seed, f"{identity}/{name}", variant))
 
 
-class FolderSource:
+class DirectorySource:
     """A `faces.FaceSet`."""
 
     def __init__(self, root: Path, limit: int | None) -> None:
@@ -55,7 +55,7 @@ class FolderSource:
         """List the files of an identity."""
         return [face.path.name for face in self._set.faces(identity)]
 
-    def read(self, identity: str, name: str) -> Picture:
+    def read(self, identity: str, name: str) -> Image:
         """Read a file."""
         return faces.read_face(self._set.root / identity / name)
 
@@ -65,7 +65,7 @@ class FolderSource:
 
 
 class ShardSource:
-    """A folder that `prepare` wrote: about 40 bytes a face are held, keys included."""
+    """A directory that `prepare` wrote: about 40 bytes a face are held, keys included."""
 
     def __init__(self, root: Path, limit: int | None) -> None:
         self._shards = Shards(root)
@@ -83,7 +83,7 @@ class ShardSource:
         keys = self._keys.take(pa.array(self._rows(identity))).to_pylist()
         return [key.removeprefix(f"{identity}/") for key in keys]
 
-    def read(self, identity: str, name: str) -> Picture:
+    def read(self, identity: str, name: str) -> Image:
         """Read a face from its shard."""
         at = self.names(identity).index(name)
         found = np.asarray(self._shards.read(self._rows(identity)[at : at + 1])[0])

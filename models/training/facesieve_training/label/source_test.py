@@ -7,14 +7,14 @@ from facesieve_training.label.source import open_source
 from facesieve_training.prepare import shards
 
 
-def test_shards_give_the_same_faces_as_a_folder(face_folder: Path, tmp_path: Path) -> None:
-    folder = open_source(face_folder)
+def test_shards_give_the_same_faces_as_a_directory(face_directory: Path, tmp_path: Path) -> None:
+    directory = open_source(face_directory)
     # Written in an order in which no identity's faces are together.
-    keys = sorted(((i, n) for i in folder.identities for n in folder.names(i)), key=lambda key: key[1])
-    pictures = np.stack([folder.read(*key) for key in keys])
+    keys = sorted(((i, n) for i in directory.identities for n in directory.names(i)), key=lambda key: key[1])
+    images = np.stack([directory.read(*key) for key in keys])
     half = len(keys) // 2
     root = tmp_path / "prepared"
-    for number, part in enumerate((pictures[:half], pictures[half:])):
+    for number, part in enumerate((images[:half], images[half:])):
         shards.write_shard(root, number, part)
     rows = [
         {
@@ -28,9 +28,9 @@ def test_shards_give_the_same_faces_as_a_folder(face_folder: Path, tmp_path: Pat
     shards.write_table(root / shards.INDEX, pa.Table.from_pylist(rows, schema=shards.SCHEMA))
 
     prepared = open_source(root)
-    assert sorted(prepared.identities) == folder.identities
-    for identity in folder.identities:
-        assert sorted(prepared.names(identity)) == folder.names(identity)
-        for name in folder.names(identity):
-            np.testing.assert_array_equal(prepared.read(identity, name), folder.read(identity, name))
+    assert sorted(prepared.identities) == directory.identities
+    for identity in directory.identities:
+        assert sorted(prepared.names(identity)) == directory.names(identity)
+        for name in directory.names(identity):
+            np.testing.assert_array_equal(prepared.read(identity, name), directory.read(identity, name))
     assert len(open_source(root, 3).identities) == 3

@@ -1,11 +1,11 @@
 """The stage `label`: every face of a set, clean and degraded, to a Parquet table of labels and embeddings.
 
-Shards of identities are labelled one after another and written whole; a killed run goes on at the first
-shard that is missing and gives the same table.
+Shards of identities are labelled one after another and written atomically; a killed run resumes at the first
+missing shard and gives the same table.
 
 Memory, with the imported MobileFaceNet (low-level feature of 64x28x28, embedding of 128):
 
-    one identity's low-level features, float16        98 KiB a picture: 0.4 GiB for the largest of MS-Celeb-1M
+    one identity's low-level features, float16        98 KiB an image: 0.4 GiB for the largest of MS-Celeb-1M
                                                       (about 2,000 faces), clean and degraded
     a batch of 32 and the one being read              20 MiB of features, 13 MiB in the teacher
     a shard's table, 128 identities                   0.4 KiB a row: 5 MiB at 50 faces, clean and degraded
@@ -13,7 +13,7 @@ Memory, with the imported MobileFaceNet (low-level feature of 64x28x28, embeddin
     `prepare`'s index, when the faces are shards      40 bytes a face: 0.4 GiB for 10 million
     the summary, one column of the table at a time    4 bytes a row, 8 for its order: 0.25 GiB for 20 million
 
-So 10 million faces need some 2 GiB with the runtime; S_c needs no pair of them (`formulas.agreement`).
+So 10 million faces need about 2 GiB with the runtime; S_c needs no pairs (`formulas.agreement`).
 `python -m facesieve_training.label.scale` measures it on synthetic features.
 """
 
@@ -47,14 +47,14 @@ class Masks:
     """Scale the embeddings to length 1 before their distances, as SER-FIQ does."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.count >= 2 else [f"count: {self.count} masks make no pair; take at least 2"]
         return found if 0 < self.rate < 1 else [*found, f"rate: {self.rate} is not between 0 and 1"]
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Parts of the labels in S (eq. 5)."""
+    """Weights of the labels in S (eq. 5)."""
 
     visual: float = 0.2
     robustness: float = 0.4
@@ -66,37 +66,37 @@ class Config:
     """Configuration of the stage."""
 
     faces: Path
-    """Aligned faces: a folder for each identity, or what `prepare` wrote."""
+    """Aligned faces: a directory for each identity, or what `prepare` wrote."""
     teacher: TeacherSource
     seed: int = 1
     limit: int | None = None
-    """Only the first so many identities."""
+    """Number of identities, the first ones; null for all."""
     variants: int = 1
-    """Degraded versions of each picture."""
+    """Degraded versions of each image."""
     degradation: Degradation = field(default_factory=Degradation)
     masks: Masks = field(default_factory=Masks)
     lightqnet: Path | None = None
-    """File of LightQNet: a second teacher, whose score of every picture is a label more."""
+    """File of LightQNet, a second teacher, whose score of every image is an additional label."""
     visual: Literal["printed", "identity", "dataset"] = "dataset"
-    """Form of S_v: as printed, well behaved over the identity, or normalised over the data set."""
+    """Form of S_v: as printed, normalised over the identity, or normalised over the data set."""
     weights: Weights = field(default_factory=Weights)
     shard: int = 128
-    """Identities in a shard: what a kill costs at most."""
+    """Identities in a shard: the largest loss of a kill."""
     batch: int = 32
     threads: int = 0
-    """Of an imported teacher, in each worker; 0 for one a core."""
+    """Threads of an imported teacher in each worker; 0 for one per core."""
     sheet: int = 24
     """Best, middle and worst faces in the contact sheets; 0 for no sheets."""
     distribute: Distribute = field(default_factory=Distribute)
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [f"{n}: {getattr(self, n)} is below 1" for n in ("shard", "batch") if getattr(self, n) < 1]
         return found if 0 <= self.variants < 128 else [*found, f"variants: {self.variants} is not in 0..127"]
 
 
 def run(config: Config, run: Run) -> None:
-    """Write labels.parquet, summary in metrics.csv, and contact sheets into the run's folder."""
+    """Write labels.parquet, summary in metrics.csv, and contact sheets into the run's directory."""
     source = open_source(config.faces, config.limit)
     run.set_data_hash(source.hash())
     shards = label_shards(config, source, run.dir / "shards")
@@ -109,15 +109,15 @@ def run(config: Config, run: Run) -> None:
     run.finish()
 
 
-def label_shards(config: Config, source: Source, folder: Path) -> list[Path]:
-    """Label what is not labelled yet; returns the files of all shards in order."""
+def label_shards(config: Config, source: Source, directory: Path) -> list[Path]:
+    """Label the missing shards; returns the files of all shards in order."""
     starts = range(0, len(source.identities), config.shard)
-    paths = [folder / f"{number:05d}.parquet" for number in range(len(starts))]
+    paths = [directory / f"{number:05d}.parquet" for number in range(len(starts))]
     missing = [number for number, path in enumerate(paths) if not path.exists()]
     work = [source.identities[starts[number] : starts[number] + config.shard] for number in missing]
-    log.info("labelling %d of %d shards", len(missing), len(paths))
+    log.info("labels: %d of %d shards to do", len(missing), len(paths))
     made = over(partial(_Labeller, config), work, config.distribute) if missing else iter(())
-    with tqdm(unit="pictures", disable=None) as bar:
+    with tqdm(unit="images", disable=None) as bar:
         for number, labelled in zip(missing, made, strict=True):
             table.write(paths[number], labelled)
             bar.update(len(labelled))
@@ -125,7 +125,7 @@ def label_shards(config: Config, source: Source, folder: Path) -> list[Path]:
 
 
 class _Labeller:
-    """Labels the identities of a shard; lives in a worker."""
+    """Labels the identities of a shard, in a worker."""
 
     def __init__(self, config: Config) -> None:
         self._source = open_source(config.faces, config.limit)

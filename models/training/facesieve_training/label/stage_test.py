@@ -15,18 +15,20 @@ from facesieve_training.teacher.source import TeacherSource
 
 
 @pytest.fixture
-def config(face_folder: Path, teacher_config: OnnxTeacher) -> stage.Config:
+def config(face_directory: Path, teacher_config: OnnxTeacher) -> stage.Config:
     masks = stage.Masks(count=6)
     teacher = TeacherSource(**vars(teacher_config))
-    return stage.Config(face_folder, teacher, variants=2, masks=masks, shard=5, batch=7, threads=1, sheet=5)
+    return stage.Config(
+        face_directory, teacher, variants=2, masks=masks, shard=5, batch=7, threads=1, sheet=5
+    )
 
 
-def label(config: stage.Config, folder: Path, resume: bool = False) -> pd.DataFrame:
-    stage.run(config, Run.open(folder, "label", config, resume))
-    return pd.read_parquet(folder / "labels.parquet")
+def label(config: stage.Config, directory: Path, resume: bool = False) -> pd.DataFrame:
+    stage.run(config, Run.open(directory, "label", config, resume))
+    return pd.read_parquet(directory / "labels.parquet")
 
 
-def test_every_picture_is_labelled_once_in_order(config: stage.Config, tmp_path: Path) -> None:
+def test_every_image_is_labelled_once_in_order(config: stage.Config, tmp_path: Path) -> None:
     found = label(config, tmp_path / "run")
     assert len(found) == 45 * 3
     assert list(found["variant"][:6]) == [0, 1, 2, 0, 1, 2]
@@ -62,7 +64,7 @@ def test_quality_is_the_weighted_sum(config: stage.Config, tmp_path: Path) -> No
     assert found["visual"].max() == 1
 
 
-def test_a_second_teacher_gives_a_label_more(
+def test_a_second_teacher_adds_a_label(
     config: stage.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "open_lightqnet", lambda _: lambda face: float(face.mean()) / 255)
@@ -90,9 +92,9 @@ def test_workers_give_the_same_table(config: stage.Config, tmp_path: Path) -> No
     pd.testing.assert_frame_equal(shared, alone)
 
 
-def test_a_broken_picture_is_named(config: stage.Config, tmp_path: Path) -> None:
-    (config.faces / "p04" / "2.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"p04/2\.png: is no readable picture"):
+def test_a_broken_image_is_named(config: stage.Config, tmp_path: Path) -> None:
+    (config.faces / "p04" / "2.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"p04/2\.png: is no readable image"):
         label(config, tmp_path / "run")
 
 

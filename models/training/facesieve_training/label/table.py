@@ -1,4 +1,4 @@
-"""The label table: its columns, and how shards become one Parquet file, row group by row group."""
+"""The label table: its columns, and the join of shards to one Parquet file, row group by row group."""
 
 import math
 import os
@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 from facesieve_training.label import formulas
 
 COMPONENTS = ("visual", "robustness", "agreement")
-"""The labels a student learns, in the order of its outputs."""
+"""The paper's labels, in the order of a student's outputs."""
 
 SHARD = pa.schema(
     [
         ("identity", pa.string()),
         ("file", pa.string()),
-        ("variant", pa.int8()),  # 0: the clean picture; 1, 2, ...: its degraded versions
+        ("variant", pa.int8()),  # 0: the clean image; 1, 2, ...: its degraded versions
         ("distance", pa.float32()),
         ("visual_printed", pa.float32()),
         ("visual_identity", pa.float32()),
@@ -30,11 +30,11 @@ SHARD = pa.schema(
     ]
 )
 LIGHTQNET = pa.field("lightqnet", pa.float32())
-"""One column more where a second teacher scores the pictures."""
+"""Additional column of a second teacher."""
 
 
 def write(path: Path, table: pa.Table) -> None:
-    """Write a Parquet file so that it is there whole or not at all."""
+    """Write a Parquet file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     pq.write_table(table, temporary, compression="zstd")
@@ -45,8 +45,8 @@ def distance_extremes(shards: list[Path]) -> tuple[float, float]:
     """Smallest and largest d of the data set, one column of one shard in memory at a time."""
     low, high = math.inf, -math.inf
     for path in shards:
-        told = pc.min_max(pq.read_table(path, columns=["distance"])["distance"]).as_py()
-        low, high = min(low, told["min"]), max(high, told["max"])
+        extremes = pc.min_max(pq.read_table(path, columns=["distance"])["distance"]).as_py()
+        low, high = min(low, extremes["min"]), max(high, extremes["max"])
     return low, high
 
 

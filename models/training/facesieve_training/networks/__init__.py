@@ -1,1 +1,1 @@
-"""Networks: the layers and bodies that are trained here, and exported ones read back and run."""
+"""Networks: layers and backbones for training, and reading and running of exported networks."""

@@ -1,9 +1,8 @@
-"""Starts a training from an exported network: its int8 weights back in a network that can learn.
+"""Initialises a trainable network from the int8 weights of an exported one.
 
-The export folds every batch norm into the convolution before it, and rounds the weights to 8 bits. Here the
-convolution gets the folded weights and the batch norm becomes the offset alone; `settle` then gives the
-batch norms the moments that they see on pictures, which they need before they can learn, and leaves what the
-network computes as it is.
+The export folds every batch norm into the convolution before it and rounds the weights to 8 bits. Here the
+convolution gets the folded weights, and the batch norm keeps only the offset. `settle` then sets the batch
+norms' moments to those measured on images, which training needs, without changing the network's function.
 """
 
 from collections.abc import Iterable
@@ -25,10 +24,10 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Weights:
-    """What one layer of an exported network holds, in real units."""
+    """Weights of one layer of an exported network, in real units."""
 
     name: str
-    """The Keras layer's, where it came from one; its number within the process may follow."""
+    """Name of the Keras layer, possibly with its number within the process."""
     dense: bool
     kernel: Array
     """Height x width x in x out, or in x out of a dense layer."""
@@ -37,12 +36,12 @@ class Weights:
 
 
 def read(data: bytes) -> list[Weights]:
-    """The convolutions and dense layers of an int8 TFLite file, in its order; ValueError when it is none."""
+    """The convolutions and dense layers of an int8 TFLite file, in its order; ValueError for other files."""
     try:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
         graph = model.subgraphs[0]
         codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
-    except Exception as error:  # a foreign file fails somewhere in the reader, with whatever it meets there
+    except Exception as error:  # the reader raises arbitrary exceptions for other files
         raise ValueError(f"it is no TFLite file: {error!r}") from error
     found = []
     for operator in graph.operators:
@@ -53,7 +52,7 @@ def read(data: bytes) -> list[Weights]:
         dense = code == schema.BuiltinOperator.FULLY_CONNECTED
         values = _real(model, kernel, np.int8).transpose((1, 0) if dense else (1, 2, 3, 0))
         bias = np.zeros(values.shape[-1], np.float32)
-        if len(operator.inputs) > 2 and operator.inputs[2] >= 0:  # a bias of zeros is left out
+        if len(operator.inputs) > 2 and operator.inputs[2] >= 0:  # the converter omits a bias of zeros
             bias = _real(model, graph.tensors[operator.inputs[2]], np.int32)
         name = kernel.name.decode().split("/")[-2]
         found.append(Weights(name, dense, np.ascontiguousarray(values), bias))
@@ -61,24 +60,26 @@ def read(data: bytes) -> list[Weights]:
 
 
 def _real(model: Any, tensor: Any, kind: type[np.integer[Any]]) -> Array:
-    """A constant in real units; the scale is one for each entry of the first axis, or one for all."""
+    """A constant in real units; there is one scale per entry of the first axis, or one for all."""
     values = np.frombuffer(bytes(model.buffers[tensor.buffer].data), kind).reshape(tensor.shape)
     scale = np.asarray(tensor.quantization.scale, np.float32)
     return np.asarray(values * scale.reshape(-1, *[1] * (values.ndim - 1)), np.float32)
 
 
 def convolutions(model: keras.Model) -> list[tuple[Any, BatchNorm | None]]:
-    """Every convolution of a network and the batch norm behind it."""
+    """Every convolution of a network with the batch norm after it."""
     norms = {id(layer.input): layer for layer in model.layers if isinstance(layer, BatchNorm)}
     found = [layer for layer in model.layers if isinstance(layer, layers.Conv2D | mirror.MirrorConv2D)]
     return [(layer, norms.get(id(layer.output))) for layer in found]
 
 
-def give(layer: Any, norm: BatchNorm | None, held: Weights) -> None:
-    """Give a convolution these weights; its batch norm, if any, is left with the bias alone."""
-    if held.kernel.shape != tuple(layer.kernel.shape):
-        raise ValueError(f"{layer.name} is {held.kernel.shape} there and {tuple(layer.kernel.shape)} here")
-    kernel, bias = held.kernel, held.bias
+def give(layer: Any, norm: BatchNorm | None, weights: Weights) -> None:
+    """Set a convolution's weights; its batch norm, if any, gets the bias as offset and is otherwise
+    identity.
+    """
+    if weights.kernel.shape != tuple(layer.kernel.shape):
+        raise ValueError(f"{layer.name} is {weights.kernel.shape} there and {tuple(layer.kernel.shape)} here")
+    kernel, bias = weights.kernel, weights.bias
     if isinstance(layer, mirror.MirrorConv2D):
         kernel = kernel[..., : kernel.shape[-1] // 2]
     if norm is None:
@@ -91,8 +92,9 @@ def give(layer: Any, norm: BatchNorm | None, held: Weights) -> None:
 
 
 def fold(model: keras.Model) -> None:
-    """Move every batch norm into the convolution before it, as the export does, and leave it the offset; the
-    network computes what it did.
+    """Fold every batch norm into the convolution before it, as the export does; it keeps the offset.
+
+    The network's function does not change.
     """
     for layer, norm in convolutions(model):
         if norm is not None:
@@ -102,15 +104,16 @@ def fold(model: keras.Model) -> None:
             give(layer, norm, Weights(layer.name, False, kernel, beta - slope * mean))
 
 
-def settle(model: keras.Model, pictures: Iterable[np.ndarray]) -> None:
-    """Set every batch norm's moments to those of batches of 8-bit pictures, and its scale and offset so that
-    the network computes what it did.
+def settle(model: keras.Model, images: Iterable[np.ndarray]) -> None:
+    """Set every batch norm's moments to those of batches of 8-bit images.
+
+    Scale and offset are adapted so that the network's function does not change.
     """
     pairs = [(layer, norm) for layer, norm in convolutions(model) if norm is not None]
     view = keras.Model(model.input, [layer.output for layer, _ in pairs])
     sums: list[Any] = [0.0] * len(pairs)
     count = 0
-    for batch in pictures:
+    for batch in images:
         maps = view(scaled(batch), training=False)
         for k, values in enumerate(maps):
             real = ops.cast(values, "float32")

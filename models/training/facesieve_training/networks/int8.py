@@ -1,4 +1,4 @@
-"""An exported network, run: the int8 interpreter's answers in real units."""
+"""Runs an exported network with the int8 interpreter; outputs are in real units."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ class Int8Network:
     """An interpreter of an int8 network on one thread."""
 
     def __init__(self, data: bytes, reference: bool = False) -> None:
-        """Open a network's bytes; with reference TFLite's own kernels run instead of XNNPACK."""
+        """Open a network's bytes; with `reference`, TFLite's reference kernels run instead of XNNPACK."""
         resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if reference else OpResolverType.AUTO
         self._interpreter = Interpreter(
             model_content=data, num_threads=1, experimental_op_resolver_type=resolver
@@ -30,21 +30,21 @@ class Int8Network:
         """The interpreter's details of its outputs, in its order."""
         return list(self._interpreter.get_output_details())
 
-    def set_picture(self, picture: npt.NDArray[np.uint8]) -> None:
-        """Resize the input to an 8-bit picture [H,W,3] and fill it."""
+    def set_image(self, image: npt.NDArray[np.uint8]) -> None:
+        """Resize the input to an 8-bit image [H,W,3] and fill it."""
         details = self._interpreter.get_input_details()[0]
-        if tuple(details["shape"][1:3]) != picture.shape[:2]:
-            self._interpreter.resize_tensor_input(details["index"], (1, *picture.shape))
+        if tuple(details["shape"][1:3]) != image.shape[:2]:
+            self._interpreter.resize_tensor_input(details["index"], (1, *image.shape))
             self._interpreter.allocate_tensors()
-        self._interpreter.set_tensor(details["index"], (picture ^ 0x80).view(np.int8)[None])
+        self._interpreter.set_tensor(details["index"], (image ^ 0x80).view(np.int8)[None])
 
     def invoke(self) -> None:
-        """Run the network on the picture that was set."""
+        """Run the network on the image that was set."""
         self._interpreter.invoke()
 
-    def run(self, picture: npt.NDArray[np.uint8]) -> list[FloatArray]:
-        """All outputs of an 8-bit picture [H,W,3], dequantised."""
-        self.set_picture(picture)
+    def run(self, image: npt.NDArray[np.uint8]) -> list[FloatArray]:
+        """All outputs of an 8-bit image [H,W,3], dequantised."""
+        self.set_image(image)
         self.invoke()
         results = []
         for details in self._interpreter.get_output_details():

@@ -1,7 +1,7 @@
-"""LightQNet (Chen et al. 2021): the layers of its published file, and what they tell on any back end.
+"""LightQNet (Chen et al. 2021): the layers of its published file, and its score on any back end.
 
-OpenCV runs the file, too (`teacher.lightqnet`), but one face at a time and on processors alone; a training
-that draws its pictures on a GPU asks there.
+`teacher.lightqnet` runs the file with OpenCV, one face at a time and on a CPU only. This module is for
+training on a GPU.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Array = NDArray[np.float32]
 
 @dataclass
 class Convolution:
-    """One whose batch norm is folded into it."""
+    """A convolution with folded batch norm."""
 
     kernel: Array
     """Height x width x in x out; of a depthwise one height x width x channels x 1."""
@@ -39,12 +39,12 @@ class Block:
 
     layers: list[Convolution]
     adds: bool = False
-    """Whether its input is added to what comes of it."""
+    """Whether the input is added to the output."""
 
 
 @dataclass
 class LightQNet:
-    """The whole network; the dense layer behind the mean over the last maps gives the logit."""
+    """The whole network; the dense layer after the mean over the last maps gives the logit."""
 
     blocks: list[Block]
     kernel: Array
@@ -52,7 +52,7 @@ class LightQNet:
 
 
 def read(file: Path) -> LightQNet:
-    """Read the published TensorFlow graph; ValueError where it is another."""
+    """Read the published TensorFlow graph; ValueError for another file."""
     from tensorflow.core.framework import graph_pb2
     from tensorflow.python.framework import tensor_util
 
@@ -61,12 +61,16 @@ def read(file: Path) -> LightQNet:
         graph.ParseFromString(file.read_bytes())
     except Exception as error:  # protobuf's fault has no public name
         raise ValueError(f"it is no TensorFlow graph: {error}") from error
-    held = {n.name: tensor_util.MakeNdarray(n.attr["value"].tensor) for n in graph.node if n.op == "Const"}
+    constants = {
+        n.name: tensor_util.MakeNdarray(n.attr["value"].tensor) for n in graph.node if n.op == "Const"
+    }
     blocks: dict[str, Block] = {}
     dense: list[Array] = []
     for node in graph.node:
         weights = [
-            held[name.removesuffix("/read")] for name in node.input if name.removesuffix("/read") in held
+            constants[name.removesuffix("/read")]
+            for name in node.input
+            if name.removesuffix("/read") in constants
         ]
         if node.op in ("MatMul", "BiasAdd"):
             dense.append(weights[0])
@@ -75,12 +79,12 @@ def read(file: Path) -> LightQNet:
             _take(node, weights, blocks.setdefault(scope[2], Block([])))
     found = [block for block in blocks.values() if block.layers]
     if len(dense) != 2 or not found:
-        raise ValueError("it has not the layers of LightQNet")
+        raise ValueError("it does not have the layers of LightQNet")
     return LightQNet(found, *dense)
 
 
 def _take(node: Any, weights: list[Array], block: Block) -> None:
-    """Take a node of a block: a convolution, or what belongs to it."""
+    """Add a node to a block: a convolution, or a part of the last one."""
     if node.op in ("Conv2D", "DepthwiseConv2dNative"):
         kernel, depthwise = weights[0], node.op != "Conv2D"
         zeros = np.zeros(kernel.shape[2 if depthwise else 3], np.float32)
@@ -113,5 +117,5 @@ def score(network: LightQNet, faces: Any) -> Any:
 
 @lru_cache(1)
 def _shrinking() -> Array:
-    """What OpenCV's area averaging makes of a row of 112 pixels, as a matrix."""
+    """OpenCV's area averaging of a row of 112 pixels, as a matrix."""
     return np.asarray(cv2.resize(np.eye(SIZE, dtype=np.float32), (SIZE, SIDE), interpolation=cv2.INTER_AREA))

@@ -1,13 +1,12 @@
-"""Layers whose network answers a face and its mirrored picture alike, at the price of an ordinary network.
+"""Layers of a network that is invariant to mirroring, at the cost of an ordinary network.
 
-Channels come in two halves. Mirroring the input mirrors every map and swaps its halves, so that half of the
-weights follow from the others: the second half of a convolution's kernels are the first, mirrored, with the
-halves of their inputs swapped (a group convolution in the sense of Cohen and Welling 2016, for the group of
-the mirror). Averaging the scores of both pictures, which costs a second pass, is thus built in, and half as
-many weights are learnt from as many faces. At export all kernels are constants: nothing of this remains but
-convolutions.
+Channels are in two halves. Mirroring the input mirrors every map and swaps its halves: the second half of a
+convolution's kernels are the first half, mirrored, with the halves of their inputs swapped (a group
+convolution of Cohen and Welling 2016, for the group of the mirror). The network needs no second pass on the
+mirrored image, and half as many weights are trained on as many faces. At export all kernels are constants, so
+that only convolutions remain.
 
-The mirror needs symmetric sampling: a stride of 2 wants an even kernel on an even width and an odd one on an
+The mirror needs symmetric sampling: a stride of 2 needs an even kernel on an even width and an odd one on an
 odd width (`stride_kernel`).
 """
 
@@ -34,15 +33,15 @@ def stride_kernel(width: int, kernel: int) -> int:
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class MirrorConv2D(layers.Layer):  # type: ignore[misc]
-    """Convolution without bias, padding "same", on N x H x W x C maps of two halves, or on a picture."""
+    """Convolution without bias, padding "same", on N x H x W x C maps of two halves, or on an image."""
 
     def __init__(self, filters: int, kernel_size: int, strides: int = 1, lift: bool = False, **other: Any):
-        """Lift takes a picture, whose channels are no halves."""
+        """With `lift` the input is an image, whose channels are not in halves."""
         super().__init__(**other)
         self.filters, self.kernel_size, self.strides, self.lift = filters, kernel_size, strides, lift
 
     def build(self, input_shape: Any) -> None:
-        """Learn half of the kernels."""
+        """Create the weights of half of the kernels."""
         shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters // 2)
         self.half = self.add_weight(shape=shape, initializer="he_normal", name="half")
 
@@ -58,26 +57,28 @@ class MirrorConv2D(layers.Layer):  # type: ignore[misc]
         return ops.conv(inputs, self.kernel, strides=self.strides, padding="same")
 
     def get_config(self) -> dict[str, Any]:
-        """Keep what a copy needs."""
+        """Return the arguments of a copy."""
         own = {name: getattr(self, name) for name in ("filters", "kernel_size", "strides", "lift")}
         return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class MirrorNorm(BatchNorm):
-    """Batch norm whose two halves share weights and the statistics that are kept.
+    """Batch norm whose two halves share weights and moving statistics.
 
-    While it learns, each half of a map is normalised by its own statistics, which differ by chance alone when
+    In training each half of a map is normalised by its own statistics. Their difference is only noise when
     faces are mirrored at random.
     """
 
     def build(self, input_shape: Any) -> None:
-        """Learn for one half."""
+        """Create the weights of one half."""
         super().build((*input_shape[:-1], input_shape[-1] // 2))
         self.input_spec = None
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalise; where no operation is fused the halves stand side by side, as a map twice as wide."""
+        """Normalise; without the fused operation the halves are placed side by side in a map of double
+        width.
+        """
         if keras.backend.backend() == "tensorflow":
             return super().call(inputs, training=training, mask=mask)
         height, width, channels = inputs.shape[1:]
@@ -86,7 +87,7 @@ class MirrorNorm(BatchNorm):
         return ops.reshape(normal, (-1, height, width, channels))
 
     def of_channels(self, weights: Any) -> Any:
-        """Give both halves the same."""
+        """Repeat the weights for both halves."""
         return ops.tile(weights, 2)
 
     def of_weights(self, channels: Any) -> Any:
@@ -102,16 +103,16 @@ class _Units(layers.Layer):  # type: ignore[misc]
         self.units = units
 
     def get_config(self) -> dict[str, Any]:
-        """Keep what a copy needs."""
+        """Return the arguments of a copy."""
         return {**super().get_config(), "units": self.units}
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class MirrorDense(_Units):
-    """Dense layer and ReLU on two halves: the second half of its units sees the halves swapped."""
+    """Dense layer and ReLU on two halves: the second half of its units gets the halves swapped."""
 
     def build(self, input_shape: Any) -> None:
-        """Learn half of the units."""
+        """Create the weights of half of the units."""
         self.half = self.add_weight(shape=(input_shape[-1], self.units // 2), name="half")
         self.bias = self.add_weight(shape=(self.units // 2,), initializer="zeros", name="bias")
 
@@ -128,10 +129,10 @@ class MirrorDense(_Units):
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class MirrorReadout(_Units):
-    """Dense layer that ends the symmetry: it weighs both halves alike, so its answer ignores the mirror."""
+    """Dense layer with equal weights for both halves, so that its output is invariant to mirroring."""
 
     def build(self, input_shape: Any) -> None:
-        """Learn the weights of one half."""
+        """Create the weights of one half."""
         self.half = self.add_weight(shape=(input_shape[-1] // 2, self.units), name="half")
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
 

@@ -10,7 +10,7 @@ from facesieve_training.student.network import StudentConfig
 CONFIG = StudentConfig(NetworkConfig(10, 0.125, stem=4, mirror=True), bins=8, hidden=16)
 
 
-def pictures(count: int) -> np.ndarray:
+def images(count: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(-1, 1, (count, 112, 112, 3)).astype(np.float32)
 
 
@@ -18,27 +18,27 @@ def outputs(model: keras.Model, x: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in model(x, training=False).items()}
 
 
-def test_a_mirrored_picture_gets_the_same_answer() -> None:
+def test_a_mirrored_image_gets_the_same_answer() -> None:
     model = network.build(CONFIG, 16)
-    x = pictures(4)
-    model(x, training=True)  # moves the statistics away from those of the start
-    told, mirrored = (outputs(model, some) for some in (x, x[:, :, ::-1]))
-    for name, value in told.items():
+    x = images(4)
+    model(x, training=True)  # moves the statistics away from their initial values
+    result, mirrored = (outputs(model, some) for some in (x, x[:, :, ::-1]))
+    for name, value in result.items():
         np.testing.assert_allclose(mirrored[name], value, atol=2e-4, err_msg=name)
         assert np.abs(value[0] - value[1]).max() > 1e-3
     turned = outputs(model, x[:, ::-1])
-    assert np.abs(turned["agreement"] - told["agreement"]).max() > 1e-3
+    assert np.abs(turned["agreement"] - result["agreement"]).max() > 1e-3
 
 
 def test_one_half_swaps_with_the_other() -> None:
-    x = pictures(2)
+    x = images(2)
     backbone = resnet(CONFIG.network)
-    told, mirrored = np.asarray(backbone(x)), np.asarray(backbone(x[:, :, ::-1]))
-    np.testing.assert_allclose(mirrored, np.asarray(mirror.swap(told)), atol=1e-4)
-    assert np.abs(mirrored - told).max() > 1e-3
+    result, mirrored = np.asarray(backbone(x)), np.asarray(backbone(x[:, :, ::-1]))
+    np.testing.assert_allclose(mirrored, np.asarray(mirror.swap(result)), atol=1e-4)
+    assert np.abs(mirrored - result).max() > 1e-3
 
 
-def test_it_costs_what_its_convolutions_cost_and_learns_half_of_them() -> None:
+def test_a_mirrored_network_has_the_cost_of_its_convolutions_and_half_their_weights() -> None:
     model = resnet(NetworkConfig(32, 0.25, stem=4, mirror=True))
     assert macs(model) == pytest.approx(0.0592e9, rel=0.01)
     assert model.count_params() == pytest.approx(0.68e6, rel=0.02)

@@ -1,10 +1,10 @@
 """MobileFaceNet (Chen et al. 2018, arXiv:1804.07573) for 112x112 faces, of any width and depth.
 
 A stem, then blocks that add to a linear stream: a 1x1 convolution to hidden channels, a depthwise 3x3 one,
-and a 1x1 one back, without activation. The stream is as wide as published, so that a network with fewer
-hidden channels can start from a trained one (`networks.prune`); nothing is normalised, for that one's batch
-norms are in its weights. ReLU stands for PReLU, which int8 has not, and the last depthwise convolution, over
-all of the map, is a product and a mean, which int8 kernels compute five times as fast.
+and a 1x1 one back, without activation. The stream has the published width, so that a network with fewer
+hidden channels can be initialised from a trained one (`networks.prune`). There is no batch norm, because the
+trained network's batch norms are folded. ReLU replaces PReLU, which int8 does not support. The last depthwise
+convolution, over the whole map, is a product and a mean, which int8 kernels compute five times as fast.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from facesieve_training.faces import SIZE
 BLOCKS = ((64, 2, 1), (64, 1, 4), (128, 2, 1), (128, 1, 6), (128, 2, 1), (128, 1, 2))
 """Width of the stream, stride and number of blocks, as published; those of stride 1 add to the stream."""
 STRIDES = tuple(stride for _, stride, count in BLOCKS for _ in range(count))
-"""Stride of each block, as published; a block with one does not add to the stream."""
+"""Stride of each block, as published; a block with stride 2 does not add to the stream."""
 _SAMPLING = (1, 2, 2, 2)
 _STREAM = "stream"
 
@@ -29,11 +29,11 @@ class MobileFaceConfig:
 
     stem: int = 16
     hidden: tuple[int, ...] = (48, 0, 48, 0, 48, 80, 0, 96, 0, 96, 0, 96, 160, 160, 160)
-    """Hidden channels of each block; 0 leaves a block out, which one with a stride cannot be."""
+    """Hidden channels of each block; 0 omits a block, which is not allowed for a block with stride 2."""
     last: int = 512
     strides: tuple[int, ...] = _SAMPLING
-    """Of the stem's depthwise convolution and of the three blocks that sample, as published. A stride of 2
-    makes all maps behind it smaller, in which many channels cost as much as few in larger ones.
+    """Strides of the stem's depthwise convolution and of the three blocks that sample; default as published.
+    A stride of 2 makes all later maps smaller, so that more channels have the same cost.
     """
 
     def of_blocks(self) -> list[int]:
@@ -42,7 +42,7 @@ class MobileFaceConfig:
         return [next(sampling) if stride == 2 else 1 for stride in STRIDES]
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [f"{name}: must be above 0" for name in ("stem", "last") if getattr(self, name) < 1]
         least = [1 if stride == 2 else 0 for stride in STRIDES]
         if len(self.hidden) != len(STRIDES) or any(h < m for h, m in zip(self.hidden, least, strict=False)):
@@ -54,25 +54,25 @@ class MobileFaceConfig:
 
 @keras.saving.register_keras_serializable("facesieve")
 class WeightedMean(layers.Layer):  # type: ignore[misc]
-    """The mean of a map's values, each place and channel with a weight of its own: N x H x W x C to N x C."""
+    """Weighted mean of a map, with one weight per position and channel: N x H x W x C to N x C."""
 
     def build(self, shape: Any) -> None:
         """Make the weights, H x W x C."""
         self.weight = self.add_weight(shape=shape[1:], initializer="ones", name="weight")
 
     def call(self, inputs: Any) -> Any:
-        """Weigh and average."""
+        """Compute the weighted mean."""
         return ops.mean(inputs * self.weight, axis=(1, 2))
 
 
 def mobileface(config: MobileFaceConfig, dtype: str = "float32") -> keras.Model:
-    """Build the body: N x 112 x 112 x 3 in -1..1 (BGR) to N x `last` values, each from all of its map.
+    """Build the backbone: N x 112 x 112 x 3 in -1..1 (BGR) to N x `last` values, each the mean of a map.
 
     dtype is a Keras policy: float32, mixed_bfloat16 or mixed_float16.
     """
 
     def sampled(kind: Any, x: Any, stride: int, *width: int) -> Any:
-        # Symmetrically, as "same" does not with a stride of 2 on an even side.
+        # Symmetric padding; "same" is asymmetric for a stride of 2 on an even side.
         padding = "valid" if stride == 2 and x.shape[1] % 2 == 0 else "same"
         if padding == "valid":
             x = layers.ZeroPadding2D(((1, 0), (1, 0)), dtype=dtype)(x)
@@ -99,18 +99,20 @@ def mobileface(config: MobileFaceConfig, dtype: str = "float32") -> keras.Model:
 
 
 def stream_name(block: int) -> str:
-    """Name of the layer whose output is the stream behind a block."""
+    """Name of the layer whose output is the stream after a block."""
     return f"{_STREAM}{block}"
 
 
 def is_stream(layer: Any) -> bool:
-    """Whether what a layer tells is the stream behind a block: a convolution begins one, a sum goes on."""
+    """Whether a layer's output is the stream after a block: a convolution begins a stream, a sum
+    continues it.
+    """
     return str(layer.name).startswith(_STREAM)
 
 
 def convolutions(model: keras.Model) -> list[Any]:
-    """The convolutions of a body, or of a network on it, in their order: stem, stem's depthwise, three of
-    each block, and the last, which the weighted mean follows.
+    """The convolutions of a backbone, or of a network on it, in order: stem, stem's depthwise, three per
+    block, and the last, before the weighted mean.
     """
     kinds = layers.Conv2D | layers.DepthwiseConv2D
     return [layer for layer in model.layers if isinstance(layer, kinds)]

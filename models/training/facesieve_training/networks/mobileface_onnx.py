@@ -1,4 +1,4 @@
-"""A trained MobileFaceNet's layers from its ONNX file, the batch norms folded into the convolutions."""
+"""Reads a trained MobileFaceNet's layers from its ONNX file, with folded batch norms."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,21 +17,21 @@ _LAYERS = 2 + 3 * len(STRIDES) + 3
 
 @dataclass
 class Layer:
-    """A convolution or, last, the dense layer."""
+    """A convolution, or the last, dense layer."""
 
     kernel: Array
     """Height x width x in x out; of a depthwise one height x width x channels; of the dense one in x out."""
     bias: Array
     slope: Array | None = None
-    """Of the PReLU behind it, for each channel; none where it is linear."""
+    """Slope of the PReLU after it, per channel; None for a linear layer."""
 
 
 def read(path: Path, colour: str = "RGB", mean: float = 0.0, std: float = 1.0) -> list[Layer]:
-    """The layers in the order of `mobileface.convolutions`, then the depthwise one over all of the map and
-    the dense one that gives the embedding.
+    """The layers in the order of `mobileface.convolutions`, then the depthwise one over the whole map and the
+    dense one that gives the embedding.
 
-    The file wants pixels of this colour order, less mean and divided by std; the first layer that is returned
-    takes BGR in -1..1. ValueError when the file is no MobileFaceNet.
+    The file's input is (pixel - mean) / std in this colour order; the first returned layer takes BGR in
+    -1..1. Raises ValueError when the file is not a MobileFaceNet.
     """
     try:
         graph = onnx.load(path).graph
@@ -48,7 +48,7 @@ def read(path: Path, colour: str = "RGB", mean: float = 0.0, std: float = 1.0) -
 
 
 def _scale_input(first: Layer, colour: str, mean: float, gain: float) -> None:
-    """From pixels of the file's colour order and scale to BGR in -1..1 (pixel / 128 - 1)."""
+    """Convert the first layer's input from the file's colour order and scale to BGR in -1..1."""
     kernel = first.kernel[:, :, ::-1] if colour == "RGB" else first.kernel
     first.bias = first.bias + kernel.sum(axis=(0, 1, 2)) * (128 - mean) * gain
     first.kernel = kernel * 128 * gain
@@ -64,39 +64,39 @@ class _Reader:
         self._made_by: dict[str, Layer] = {}
 
     def take(self, node: Any) -> None:
-        """Take a node: a layer, or what belongs to the layer before it."""
-        held = [self._weights[name] for name in node.input if name in self._weights]
+        """Add a node: a layer, or a part of the layer before it."""
+        values = [self._weights[name] for name in node.input if name in self._weights]
         if node.op_type in ("Conv", "Gemm"):
-            self.layers.append(_layer(node, held))
+            self.layers.append(_layer(node, values))
             self._made_by[node.output[0]] = self.layers[-1]
         elif node.op_type in ("BatchNormalization", "PRelu"):
             layer = self._made_by[node.output[0]] = self._made_by[node.input[0]]
             if node.op_type == "PRelu":
-                layer.slope = held[0].ravel()
+                layer.slope = values[0].ravel()
             else:
-                _fold(layer, held, next(a.f for a in node.attribute if a.name == "epsilon"))
+                _fold(layer, values, next(a.f for a in node.attribute if a.name == "epsilon"))
         elif node.op_type == "Sub" and not self.layers:
-            self.mean = float(held[0])
+            self.mean = float(values[0])
         elif node.op_type == "Mul" and not self.layers:
-            self.gain = float(held[0])
+            self.gain = float(values[0])
         elif node.op_type not in ("Add", "Flatten"):
             raise ValueError(f"it has a {node.op_type}, which no MobileFaceNet has")
 
 
-def _layer(node: Any, held: list[Array]) -> Layer:
+def _layer(node: Any, values: list[Array]) -> Layer:
     attributes = {a.name: a for a in node.attribute}
-    kernel = held[0]
+    kernel = values[0]
     if node.op_type == "Gemm":
         kernel = kernel.T if "transB" in attributes and attributes["transB"].i else kernel
     elif "group" not in attributes or attributes["group"].i == 1:
         kernel = kernel.transpose(2, 3, 1, 0)
     else:
         kernel = kernel[:, 0].transpose(1, 2, 0)
-    bias = held[1] if len(held) > 1 else np.zeros(kernel.shape[-1])
+    bias = values[1] if len(values) > 1 else np.zeros(kernel.shape[-1])
     return Layer(kernel, bias)
 
 
-def _fold(layer: Layer, held: list[Array], epsilon: float) -> None:
-    gamma, beta, mean, variance = held
+def _fold(layer: Layer, values: list[Array], epsilon: float) -> None:
+    gamma, beta, mean, variance = values
     slope = gamma / np.sqrt(variance + epsilon)
     layer.kernel, layer.bias = layer.kernel * slope, (layer.bias - mean) * slope + beta

@@ -1,4 +1,4 @@
-"""A MobileFaceNet with weights drawn by chance, as layers and as a file: what tests prune."""
+"""A MobileFaceNet with random weights, as layers and as a file, for tests."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ EPSILON = 1e-3
 
 
 def large() -> list[Layer]:
-    """A trained network's layers, were it trained: 16 hidden channels in each block."""
+    """Layers with random weights and 16 hidden channels in each block."""
     rng = np.random.default_rng(1)
 
     def layer(*shape: int, slope: bool = True) -> Layer:
@@ -35,11 +35,11 @@ def large() -> list[Layer]:
 
 
 def written(layers: list[Layer], path: Path) -> OnnxTeacher:
-    """The network as a file: each convolution with a batch norm, pixels in RGB that it scales itself."""
+    """Write the network as a file: each convolution with a batch norm; RGB input, scaled by the network."""
     nodes: list[Any] = []
     weights: list[Any] = []
 
-    def held(name: str, array: Any) -> str:
+    def initializer(name: str, array: Any) -> str:
         weights.append(numpy_helper.from_array(np.asarray(array, np.float32), name))
         return name
 
@@ -48,8 +48,8 @@ def written(layers: list[Layer], path: Path) -> OnnxTeacher:
         nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
 
-    centred = add("Sub", ["data", held("mean", np.float32(128))])
-    value = add("Mul", [centred, held("gain", np.float32(1 / 128))])
+    centred = add("Sub", ["data", initializer("mean", np.float32(128))])
+    value = add("Mul", [centred, initializer("gain", np.float32(1 / 128))])
     strides = [2, 1, *(s for stride in STRIDES for s in (1, stride, 1)), 1, 1]
     norm = np.random.default_rng(2)
     stream = ""
@@ -67,21 +67,27 @@ def written(layers: list[Layer], path: Path) -> OnnxTeacher:
         beta = layer.bias + mean * gamma / np.sqrt(variance + EPSILON)
         pad = kernel.shape[0] // 2 if kernel.shape[0] == 3 else 0
         value = add(
-            "Conv", [value, held(f"k{k}", bare.transpose(3, 2, 0, 1))],
+            "Conv", [value, initializer(f"k{k}", bare.transpose(3, 2, 0, 1))],
             group=group, strides=[stride] * 2, pads=[pad] * 4,
         )  # fmt: skip
         parts = zip(("gamma", "beta", "mean", "variance"), (gamma, beta, mean, variance), strict=True)
         value = add(
-            "BatchNormalization", [value, *(held(f"{name}{k}", p) for name, p in parts)], epsilon=EPSILON
+            "BatchNormalization",
+            [value, *(initializer(f"{name}{k}", p) for name, p in parts)],
+            epsilon=EPSILON,
         )
         if layer.slope is not None:
-            value = add("PRelu", [value, held(f"slope{k}", layer.slope[:, None, None])])
+            value = add("PRelu", [value, initializer(f"slope{k}", layer.slope[:, None, None])])
         if of_block == 2 and k >= 2 and number < len(STRIDES) and STRIDES[number] == 1:
             value = add("Add", [value, stream])
         if k == 0:
             low = value
     cut = add("Flatten", [value])
-    output = add("Gemm", [cut, held("fc", layers[-1].kernel.T), held("fc_bias", layers[-1].bias)], transB=1)
+    output = add(
+        "Gemm",
+        [cut, initializer("fc", layers[-1].kernel.T), initializer("fc_bias", layers[-1].bias)],
+        transB=1,
+    )
     kind = onnx.TensorProto.FLOAT
     graph = helper.make_graph(
         nodes, "large", [helper.make_tensor_value_info("data", kind, ["N", 3, 112, 112])],

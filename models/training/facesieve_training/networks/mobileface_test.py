@@ -18,18 +18,18 @@ def test_the_default_is_cheap_enough_for_a_camera() -> None:
     assert macs(mobileface(MobileFaceConfig())) < 60e6
 
 
-def test_a_block_of_no_channels_is_left_out() -> None:
+def test_a_block_without_channels_is_omitted() -> None:
     assert len(convolutions(mobileface(SMALL))) == 2 + 3 * sum(h > 0 for h in SMALL.hidden) + 1
 
 
 def test_a_face_in_the_middle_stays_there() -> None:
-    """Every stride samples symmetrically to the pixel before, as the teacher's do."""
+    """Every stride samples like the teacher's, symmetrically to the previous pixel."""
     model = mobileface(SMALL)
     strided = [layer for layer in convolutions(model) if layer.strides[0] == 2]
     assert [layer.padding for layer in strided] == ["valid"] * len(strided)
     assert [layer.output.shape[1] for layer in strided] == [56, 28, 14, 7]
-    picture = np.random.default_rng(0).uniform(-1, 1, (1, 112, 112, 3)).astype(np.float32)
-    assert np.asarray(model(picture)).shape == (1, 32)
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 112, 112, 3)).astype(np.float32)
+    assert np.asarray(model(image)).shape == (1, 32)
 
 
 def test_early_strides_make_maps_small_and_channels_cheap() -> None:
@@ -42,7 +42,7 @@ def test_early_strides_make_maps_small_and_channels_cheap() -> None:
     assert model.count_params() > 2 * mobileface(MobileFaceConfig()).count_params()
 
 
-def test_a_map_of_an_odd_side_is_sampled_about_its_middle() -> None:
+def test_a_map_with_an_odd_side_is_sampled_symmetrically() -> None:
     model = mobileface(MobileFaceConfig(8, SMALL.hidden, 32, (2, 2, 2, 2)))
     last = [layer for layer in convolutions(model) if layer.strides[0] == 2][-1]
     assert (last.padding, last.input.shape[1], last.output.shape[1]) == ("same", 7, 4)
@@ -58,5 +58,5 @@ def test_a_map_of_an_odd_side_is_sampled_about_its_middle() -> None:
         (MobileFaceConfig(strides=(1, 2, 2, 3)), "strides: must be 4 numbers"),
     ],
 )
-def test_what_is_no_network_is_told(config: MobileFaceConfig, fault: str) -> None:
+def test_invalid_networks_are_faults(config: MobileFaceConfig, fault: str) -> None:
     assert config.faults()[0].startswith(fault)

@@ -5,21 +5,21 @@ from keras import layers
 from facesieve_training.networks.norm import BatchNorm
 
 
-def test_it_normalises_and_remembers_as_keras_does() -> None:
+def test_outputs_and_moments_equal_keras() -> None:
     rng = np.random.default_rng(0)
     own, theirs = BatchNorm(momentum=0.9), layers.BatchNormalization(momentum=0.9)
     for _ in range(3):
         x = rng.normal(3, 2, (8, 7, 5, 4)).astype(np.float32)
-        told = [keras.ops.convert_to_numpy(layer(x, training=True)) for layer in (own, theirs)]
-        np.testing.assert_allclose(told[0], told[1], atol=1e-4)
+        result = [keras.ops.convert_to_numpy(layer(x, training=True)) for layer in (own, theirs)]
+        np.testing.assert_allclose(result[0], result[1], atol=1e-4)
     for ours, keras_own in zip(own.weights, theirs.weights, strict=True):
-        # The fused operation keeps the unbiased variance: n / (n - 1) of the other.
+        # The fused operation stores the unbiased variance: n / (n - 1) times Keras's.
         np.testing.assert_allclose(np.asarray(ours), np.asarray(keras_own), rtol=8e-3)
-    told = [keras.ops.convert_to_numpy(layer(x, training=False)) for layer in (own, theirs)]
-    np.testing.assert_allclose(told[0], told[1], atol=0.02)
+    result = [keras.ops.convert_to_numpy(layer(x, training=False)) for layer in (own, theirs)]
+    np.testing.assert_allclose(result[0], result[1], atol=0.02)
 
 
-def test_it_is_restored_with_a_network() -> None:
+def test_the_layer_is_restored_from_a_models_configuration() -> None:
     model = keras.Sequential([keras.Input((4, 4, 2)), BatchNorm()])
     copy = keras.Sequential.from_config(model.get_config())
     assert isinstance(copy.layers[-1], BatchNorm)

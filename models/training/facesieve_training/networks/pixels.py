@@ -1,10 +1,10 @@
-"""Pixels as the networks take them."""
+"""Scaling of pixels to the networks' input."""
 
 from typing import Any
 
 from keras import ops
 
 
-def scaled(pictures: Any) -> Any:
-    """Pictures of 0..255, array or tensor, as -1..1 in float32: what the scale in a manifest says."""
-    return ops.cast(pictures, "float32") / 128 - 1
+def scaled(images: Any) -> Any:
+    """Images of 0..255, array or tensor, as -1..1 in float32, which is the scale in a manifest."""
+    return ops.cast(images, "float32") / 128 - 1

@@ -1,9 +1,9 @@
-"""Starts a small MobileFaceNet from a trained large one: the hidden channels that tell most are kept.
+"""Prunes a trained MobileFaceNet to a smaller one by selecting hidden channels.
 
-Block by block, from the stream that the small network has so far, hidden channels of the large one's block
-are chosen by orthogonal least squares (Chen, Billings, Luo 1989) so that its stream is told best, and the
-block's last convolution is solved for. ReLU has but one side of a PReLU: a channel may be chosen with either
-side of both of its PReLUs; what is missing is there as its mean.
+Block by block, hidden channels of the large network's block are selected by orthogonal least squares (Chen,
+Billings, Luo 1989): from the small network's current stream they must explain the large network's stream. The
+block's last convolution is then solved for. ReLU is one side of a PReLU, so a channel may be selected with
+either side of its two PReLUs; the other side is replaced by its mean.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,44 +15,46 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.networks.mobileface import STRIDES, MobileFaceConfig, convolutions
 from facesieve_training.networks.mobileface_forward import convolve, sampled, streams
 from facesieve_training.networks.mobileface_onnx import Array, Layer
 
 _BATCH = 32
-_SAMPLES = 1200  # places of the maps of a batch that are looked at
+_SAMPLES = 1200  # sampled positions of the maps of a batch
 _RIDGE = 1e-4
 Weights = tuple[Array, Array]
 _SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1))
-"""Of a channel's two PReLUs."""
+"""Sides of a channel's two PReLUs."""
 _BEFORE = ((0, 0), (1, 0), (1, 0), (0, 0))
 
 
-def start(body: keras.Model, config: MobileFaceConfig, teacher: list[Layer], pictures: Picture) -> Weights:
-    """Give a body of `mobileface` (or a network on it) what a trained one's layers tell of these pictures, N
-    x 112 x 112 x 3 BGR; some hundred do. Returns kernel and bias of the dense layer that tells the embedding
-    from the body's values. ValueError when the body is no smaller one of its kind.
+def start(body: keras.Model, config: MobileFaceConfig, teacher: list[Layer], images: Image) -> Weights:
+    """Initialise a backbone of `mobileface` (or a network on it) from a larger trained one.
+
+    Channels are selected on these images, N x 112 x 112 x 3 BGR; a few hundred are enough. Returns kernel and
+    bias of the dense layer from the backbone's values to the embedding. Raises ValueError when the backbone
+    is not a smaller network of the same kind.
     """
     _check(config, teacher)
-    held = convolutions(body)
-    x = tf.constant(pictures, tf.float32) / 128 - 1
+    body_layers = convolutions(body)
+    x = tf.constant(images, tf.float32) / 128 - 1
     stem, *wanted, values = _batched(partial(streams, teacher), x)
     blocks = list(_blocks(config, teacher))
-    x = _start_stem(held[:5], [*teacher[:2], *blocks[0].layers], x, stem, wanted[0])
+    x = _start_stem(body_layers[:5], [*teacher[:2], *blocks[0].layers], x, stem, wanted[0])
     for k, block in enumerate(blocks[1:], 1):
-        mine = held[2 + 3 * k : 5 + 3 * k]
+        mine = body_layers[2 + 3 * k : 5 + 3 * k]
         candidates = _Candidates.of(block.layers, mine[1].strides[0], x[:_BATCH])
         target = wanted[block.number]
         target = sampled(target, x.shape[1]) - x if block.adds else target
         chosen, kernel, bias = _choose(candidates, x, target, _width(mine[0]))
         for layer, weights in zip(mine, (*candidates.kept(chosen), (kernel[None, None], bias)), strict=True):
             _set(layer, *weights)
-        told = _batched(partial(_run, mine), x)
-        x = x + told if block.adds else told
-    told, scale = _give_last(held[-1], body.get_layer("pooled"), teacher[-3:-1], x)
-    # What is missing of the PReLUs, and the bias of the layer over all of the map, are there as their mean.
-    missing = np.mean(values, axis=(0, 1, 2)) - np.mean(told, axis=0) * scale
+        predicted = _batched(partial(_run, mine), x)
+        x = x + predicted if block.adds else predicted
+    predicted, scale = _give_last(body_layers[-1], body.get_layer("pooled"), teacher[-3:-1], x)
+    # Mean of the dropped sides of the PReLUs, and of the bias of the layer over the whole map.
+    missing = np.mean(values, axis=(0, 1, 2)) - np.mean(predicted, axis=0) * scale
     return teacher[-1].kernel * scale[:, None], teacher[-1].bias + missing @ teacher[-1].kernel
 
 
@@ -70,7 +72,7 @@ def _check(config: MobileFaceConfig, teacher: list[Layer]) -> None:
 
 @dataclass(frozen=True)
 class _Block:
-    """A block of the large network; channels of those that were left out before it are its own too."""
+    """A block of the large network, merged with the omitted blocks before it."""
 
     number: int
     adds: bool
@@ -88,30 +90,31 @@ def _blocks(config: MobileFaceConfig, teacher: list[Layer]) -> Iterator[_Block]:
 
 
 def _beside(some: Sequence[Layer]) -> Layer:
-    """Layers of the same input side by side."""
+    """Concatenate layers of the same input."""
     slopes = np.concatenate([np.asarray(layer.slope) for layer in some])
     kernel = np.concatenate([layer.kernel for layer in some], axis=-1)
     return Layer(kernel, np.concatenate([layer.bias for layer in some]), slopes)
 
 
-def _start_stem(held: list[Any], teacher: list[Layer], x: Any, stem: Any, stream: Any) -> Any:
-    """Give the stem and the first block their weights, and return the stream behind them.
+def _start_stem(body_layers: list[Any], teacher: list[Layer], x: Any, stem: Any, stream: Any) -> Any:
+    """Set the weights of the stem and the first block, and return the stream after them.
 
-    The block is chosen on the large network's stem, then the stem so that it tells what the block listens to.
+    The block's channels are selected on the large network's stem, then the stem's to explain the block's
+    input.
     """
     block = _Candidates.of(teacher[2:], 2, stem[:_BATCH])
-    expand, depthwise = block.kept(_choose(block, stem, stream, _width(held[2]))[0])
+    expand, depthwise = block.kept(_choose(block, stem, stream, _width(body_layers[2]))[0])
     wanted = _batched(lambda some: convolve(some, *expand, 1), stem)
-    small = _Candidates.of(teacher[:2], held[1].strides[0], x[:_BATCH])
-    chosen, kernel, bias = _choose(small, x, wanted, _width(held[0]))
+    small = _Candidates.of(teacher[:2], body_layers[1].strides[0], x[:_BATCH])
+    chosen, kernel, bias = _choose(small, x, wanted, _width(body_layers[0]))
     given = (*small.kept(chosen), (kernel[None, None], bias), depthwise)
-    for layer, weights in zip(held, given, strict=False):
+    for layer, weights in zip(body_layers, given, strict=False):
         _set(layer, *weights)
-    x = _batched(lambda some: _run(held[:2], some), x)
-    rows = _sampled(lambda some: _run(held[2:4], some), x, stream)
+    x = _batched(lambda some: _run(body_layers[:2], some), x)
+    rows = _sampled(lambda some: _run(body_layers[2:4], some), x, stream)
     kernel, bias = _least_squares(*rows)
-    _set(held[4], kernel[None, None], bias)
-    return _batched(lambda some: _run(held[2:], some), x)
+    _set(body_layers[4], kernel[None, None], bias)
+    return _batched(lambda some: _run(body_layers[2:], some), x)
 
 
 def _width(layer: Any) -> int:
@@ -127,17 +130,17 @@ def _batched(function: Callable[[Any], Any], x: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Candidates:
-    """The hidden channels of a block or of the stem, each with all of its _SIDES."""
+    """The hidden channels of a block or of the stem, each with all _SIDES."""
 
     expand: Layer
     depthwise: Layer
     stride: int
     missing: dict[int, Array]
-    """Mean of what the depthwise convolution tells of the other side, by the first PReLU's side."""
+    """Mean of the depthwise convolution's output for the other side, by the first PReLU's side."""
 
     @classmethod
     def of(cls, layers: list[Layer], stride: int, x: Any) -> "_Candidates":
-        """Of the first two layers; x are some of their inputs."""
+        """Candidates from the first two layers; x is a sample of their inputs."""
         bare = cls(layers[0], layers[1], stride, {1: np.zeros(1), -1: np.zeros(1)})
         means = {side: np.mean(bare._first(x, side), axis=(0, 1, 2)) for side in (1, -1)}
         return cls(layers[0], layers[1], stride, {1: means[-1], -1: means[1]})
@@ -152,12 +155,12 @@ class _Candidates:
         return convolve(tf.nn.relu(side * heard), kernel, np.zeros(1), self.stride)
 
     def maps(self, x: Any) -> Any:
-        """What each would tell, N x H x W x 4 C."""
+        """Outputs of all candidates, N x H x W x 4 C."""
         of = {s: self._first(x, s) + (self.depthwise.bias + self.missing[s]) for s in (1, -1)}
         return tf.concat([tf.nn.relu(second * of[first]) for first, second in _SIDES], -1)
 
     def kept(self, chosen: list[int]) -> tuple[Weights, Weights]:
-        """Kernel and bias of both convolutions, of the chosen ones alone."""
+        """Kernel and bias of both convolutions for the selected candidates."""
         channels = len(self.expand.bias)
         which = [k % channels for k in chosen]
         first, second = np.array([_SIDES[k // channels] for k in chosen]).T
@@ -175,21 +178,21 @@ def _set(layer: Any, kernel: Array, bias: Array) -> None:
 
 
 def _run(some_layers: list[Any], x: Any) -> Any:
-    """Convolutions one after the other, with what is padded before those with a stride."""
+    """Apply convolutions in order, with padding before those with a stride."""
     for layer in some_layers:
         x = layer(tf.pad(x, _BEFORE) if layer.padding == "valid" and layer.strides[0] == 2 else x)
     return x
 
 
 def _choose(candidates: _Candidates, x: Any, target: Any, count: int) -> tuple[list[int], Array, Array]:
-    """The candidates that tell the target best, and how."""
-    told, wanted = _sampled(candidates.maps, x, target)
-    chosen = _orthogonal(told - told.mean(axis=0), wanted - wanted.mean(axis=0), count)
-    return chosen, *_least_squares(told[:, chosen], wanted)
+    """The candidates that explain the target best, with kernel and bias of the regression."""
+    regressors, wanted = _sampled(candidates.maps, x, target)
+    chosen = _orthogonal(regressors - regressors.mean(axis=0), wanted - wanted.mean(axis=0), count)
+    return chosen, *_least_squares(regressors[:, chosen], wanted)
 
 
 def _sampled(function: Callable[[Any], Any], x: Any, target: Any) -> tuple[Array, Array]:
-    """Rows of what the function makes of x and of the target, at places drawn by chance."""
+    """Rows of the function's output for x and of the target, at random positions."""
     rng = np.random.default_rng(1)
 
     def rows() -> Iterator[tuple[Any, Any]]:
@@ -199,13 +202,13 @@ def _sampled(function: Callable[[Any], Any], x: Any, target: Any) -> tuple[Array
             places = rng.permutation(int(np.prod(maps.shape[:3])))[:_SAMPLES]
             yield tuple(tf.gather(tf.reshape(m, (-1, m.shape[-1])), places).numpy() for m in (maps, wanted))
 
-    told, wanted = zip(*rows(), strict=True)
-    return np.concatenate(told).astype(np.float64), np.concatenate(wanted).astype(np.float64)
+    regressors, wanted = zip(*rows(), strict=True)
+    return np.concatenate(regressors).astype(np.float64), np.concatenate(wanted).astype(np.float64)
 
 
-def _orthogonal(told: Array, wanted: Array, count: int) -> list[int]:
-    """Columns of told, one after the other the one that explains most of what is left of wanted."""
-    gram, shared = told.T @ told, told.T @ wanted
+def _orthogonal(regressors: Array, wanted: Array, count: int) -> list[int]:
+    """Select columns of the regressors one by one: each explains most of the residual of `wanted`."""
+    gram, shared = regressors.T @ regressors, regressors.T @ wanted
     own = np.diag(gram).copy() + 1e-12
     chosen: list[int] = []
     free = np.ones(len(own), bool)
@@ -216,31 +219,31 @@ def _orthogonal(told: Array, wanted: Array, count: int) -> list[int]:
         chosen.append(k)
         free[k] = False
         pivot = left[k] * (1 + _RIDGE) + 1e-12
-        row, told_by = gram[:, k].copy(), shared[k].copy()
-        shared -= np.outer(row / pivot, told_by)
+        row, explained_by = gram[:, k].copy(), shared[k].copy()
+        shared -= np.outer(row / pivot, explained_by)
         gram -= np.outer(row / pivot, row)
     return chosen
 
 
-def _least_squares(told: Array, wanted: Array) -> tuple[Array, Array]:
-    """Kernel and bias that tell wanted, N x O, from told, N x C."""
-    told_mean, wanted_mean = told.mean(axis=0), wanted.mean(axis=0)
-    centred = told - told_mean
+def _least_squares(regressors: Array, wanted: Array) -> tuple[Array, Array]:
+    """Kernel and bias that predict `wanted`, N x O, from the regressors, N x C."""
+    regressor_mean, wanted_mean = regressors.mean(axis=0), wanted.mean(axis=0)
+    centred = regressors - regressor_mean
     gram = centred.T @ centred
     gram[np.diag_indices_from(gram)] *= 1 + _RIDGE
-    gram[np.diag_indices_from(gram)] += 1e-9 * len(told)
+    gram[np.diag_indices_from(gram)] += 1e-9 * len(regressors)
     kernel = np.linalg.solve(gram, centred.T @ (wanted - wanted_mean))
-    return kernel, wanted_mean - told_mean @ kernel
+    return kernel, wanted_mean - regressor_mean @ kernel
 
 
 def _give_last(expand: Any, mean: Any, layers: list[Layer], x: Any) -> tuple[Any, Array]:
-    """The last two, whole: of each PReLU the steeper side, and the weights of each channel up to 1, as int8
-    wants them. Returns what the body tells, and by what it is smaller.
+    """Set the last two layers, unpruned: the steeper side of each PReLU, and weights of at most 1 per channel
+    for int8. Returns the backbone's output and the divisor of each channel.
     """
-    told, whole = layers
-    slope = np.asarray(told.slope)
+    pointwise, whole = layers
+    slope = np.asarray(pointwise.slope)
     side = np.where(np.abs(slope) > 1, -1, 1)
-    _set(expand, told.kernel * side, told.bias * side)
+    _set(expand, pointwise.kernel * side, pointwise.bias * side)
     weight = _gathered(whole.kernel, x.shape[1]) * np.where(side == 1, 1, -slope)
     scale = np.abs(weight).max(axis=(0, 1)) + 1e-9
     mean.set_weights([weight / scale])
@@ -249,9 +252,9 @@ def _give_last(expand: Any, mean: Any, layers: list[Layer], x: Any) -> tuple[Any
 
 
 def _gathered(weight: Array, side: int) -> Array:
-    """Weights of the places that a small map has, H x W x C; what lies between two goes half to each."""
+    """Weights for a smaller map, H x W x C; a weight between two positions is split equally."""
     if side == len(weight):
         return weight
     places = np.arange(len(weight))
-    near = np.maximum(1 - np.abs(places / 2 - np.arange(side)[:, None]), 0)
-    return np.asarray(np.einsum("ih,jw,hwc->ijc", near, near, weight))
+    interpolation = np.maximum(1 - np.abs(places / 2 - np.arange(side)[:, None]), 0)
+    return np.asarray(np.einsum("ih,jw,hwc->ijc", interpolation, interpolation, weight))

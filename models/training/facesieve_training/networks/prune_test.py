@@ -11,7 +11,7 @@ from facesieve_training.networks.mobileface_sample import EMBEDDING, LAST, WIDTH
 from facesieve_training.teacher.imported import Teacher
 
 
-def pictures(count: int, seed: int = 3) -> np.ndarray:
+def images(count: int, seed: int = 3) -> np.ndarray:
     smooth = np.random.default_rng(seed).uniform(0, 255, (count, 14, 14, 3))
     return np.kron(smooth, np.ones((1, 8, 8, 1))).astype(np.uint8)
 
@@ -22,21 +22,21 @@ def student(config: MobileFaceConfig) -> keras.Model:
 
 
 def unexplained(config: MobileFaceConfig) -> float:
-    """Share of the embedding's variance, on other pictures, that a started student leaves."""
-    layers, seen = large(), pictures(12, seed=4)
+    """Unexplained share of the embedding's variance on other images, after pruning."""
+    layers, faces = large(), images(12, seed=4)
     model = student(config)
-    model.get_layer("feature").set_weights(prune.start(model, config, layers, pictures(96)))
-    told = np.asarray(model(seen.astype(np.float32) / 128 - 1))
-    wanted = embedded(layers, seen)
-    return float(((told - wanted) ** 2).sum() / ((wanted - wanted.mean(axis=0)) ** 2).sum())
+    model.get_layer("feature").set_weights(prune.start(model, config, layers, images(96)))
+    result = np.asarray(model(faces.astype(np.float32) / 128 - 1))
+    wanted = embedded(layers, faces)
+    return float(((result - wanted) ** 2).sum() / ((wanted - wanted.mean(axis=0)) ** 2).sum())
 
 
-def embedded(layers: list[Layer], seen: np.ndarray) -> np.ndarray:
-    values = mobileface_forward.streams(layers, seen.astype(np.float32) / 128 - 1)[-1]
+def embedded(layers: list[Layer], faces: np.ndarray) -> np.ndarray:
+    values = mobileface_forward.streams(layers, faces.astype(np.float32) / 128 - 1)[-1]
     return np.asarray(mobileface_forward.embedding(layers, values))
 
 
-def test_a_file_gives_back_the_layers_that_it_was_made_of(tmp_path: Path) -> None:
+def test_a_written_file_is_read_back_to_the_same_layers(tmp_path: Path) -> None:
     layers = large()
     for mine, other in zip(
         mobileface_onnx.read(written(layers, tmp_path / "large.onnx").onnx), layers, strict=True
@@ -46,15 +46,15 @@ def test_a_file_gives_back_the_layers_that_it_was_made_of(tmp_path: Path) -> Non
         assert (mine.slope is None) == (other.slope is None)
 
 
-def test_the_layers_tell_what_the_file_tells(tmp_path: Path) -> None:
+def test_the_layers_compute_what_the_file_computes(tmp_path: Path) -> None:
     file = written(large(), tmp_path / "large.onnx")
-    told = Teacher(file, threads=1)(pictures(4)).embedding
+    result = Teacher(file, threads=1)(images(4)).embedding
     np.testing.assert_allclose(
-        embedded(mobileface_onnx.read(file.onnx), pictures(4)), told, rtol=1e-3, atol=1e-3
+        embedded(mobileface_onnx.read(file.onnx), images(4)), result, rtol=1e-3, atol=1e-3
     )
 
 
-def test_the_more_channels_are_kept_the_more_is_told() -> None:
+def test_more_channels_explain_more_variance() -> None:
     none = tuple(1 if stride == 2 else 0 for stride in STRIDES)
     left = [
         unexplained(MobileFaceConfig(stem, hidden, LAST))
@@ -65,23 +65,23 @@ def test_the_more_channels_are_kept_the_more_is_told() -> None:
 
 
 @pytest.mark.parametrize("strides", [(2, 2, 2, 1), (2, 2, 2, 2)])
-def test_a_network_of_smaller_maps_tells_the_stream_at_their_places(strides: tuple[int, ...]) -> None:
+def test_a_network_with_smaller_maps_predicts_the_stream_at_their_positions(strides: tuple[int, ...]) -> None:
     config = MobileFaceConfig(WIDTH, (WIDTH,) * len(STRIDES), LAST, strides)
-    layers, seen, model = large(), pictures(96), student(config)
-    prune.start(model, config, layers, seen)
-    x = seen.astype(np.float32) / 128 - 1
-    told = np.asarray(keras.Model(model.input, model.get_layer(stream_name(0)).output)(x))
+    layers, faces, model = large(), images(96), student(config)
+    prune.start(model, config, layers, faces)
+    x = faces.astype(np.float32) / 128 - 1
+    result = np.asarray(keras.Model(model.input, model.get_layer(stream_name(0)).output)(x))
     stream = np.asarray(mobileface_forward.streams(layers, x)[1])
-    assert (stream.shape[1], told.shape[1]) == (28, 14)
+    assert (stream.shape[1], result.shape[1]) == (28, 14)
 
     def left(wanted: np.ndarray) -> float:
-        return float(((told - wanted) ** 2).sum() / ((wanted - wanted.mean(axis=(0, 1, 2))) ** 2).sum())
+        return float(((result - wanted) ** 2).sum() / ((wanted - wanted.mean(axis=(0, 1, 2))) ** 2).sum())
 
     assert left(stream[:, ::2, ::2]) < 0.9 * left(stream[:, 1::2, 1::2])
     assert left(stream[:, ::2, ::2]) < 0.8
 
 
-def test_what_lies_between_two_places_of_a_small_map_goes_half_to_each() -> None:
+def test_weights_between_two_cells_of_a_small_map_are_split_equally() -> None:
     weight = np.random.default_rng(0).normal(size=(7, 7, 2))
     small = prune._gathered(weight, 4)
     np.testing.assert_allclose(small.sum(axis=(0, 1)), weight.sum(axis=(0, 1)))
@@ -91,14 +91,14 @@ def test_what_lies_between_two_places_of_a_small_map_goes_half_to_each() -> None
     assert prune._gathered(weight, 7) is weight
 
 
-def test_a_network_that_is_no_larger_one_is_told(tmp_path: Path) -> None:
+def test_a_network_that_is_not_larger_is_an_error(tmp_path: Path) -> None:
     for config, fault in (
         (MobileFaceConfig(WIDTH + 1, (8,) * 15, LAST), "stem must be at most the one"),
         (MobileFaceConfig(8, (8,) * 15, LAST + 1), "and last the other"),
         (MobileFaceConfig(8, (8,) * 14 + (WIDTH + 1,), LAST), "its block 14 has 16 hidden channels"),
     ):
         with pytest.raises(ValueError, match=fault):
-            prune.start(student(config), config, large(), pictures(2))
+            prune.start(student(config), config, large(), images(2))
     (tmp_path / "text.onnx").write_text("no network")
     with pytest.raises(ValueError, match="it is no ONNX network"):
         mobileface_onnx.read(tmp_path / "text.onnx")

@@ -1,9 +1,8 @@
 """Residual networks for 112x112 faces, of any width: teacher (101), paper's student (34), small students.
 
-Plain convolution, batch norm, ReLU, and a sum that is followed by ReLU: batch norm folds into the
-convolutions and every activation starts at zero, which int8 likes. Stem and stages are those of He et al.
-2016 (depth 32 is the 34 with a block less at 28x28); strides pad "same", which costs no operation of its own
-in TFLite.
+Plain convolution, batch norm, ReLU, and a sum followed by ReLU: batch norm folds into the convolutions, and
+every activation is at least 0, which suits int8. Stem and stages are those of He et al. 2016 (depth 32 is the
+34 without a block at 28x28). Strides pad "same", which needs no extra operation in TFLite.
 """
 
 import math
@@ -38,14 +37,14 @@ class NetworkConfig:
     width: float = 0.25
     """Multiplier of the channels."""
     stem: int = 7
-    """Side of the first convolution's kernel; 7 as published, 3 or 4 where multiply-adds are short."""
+    """Side of the first convolution's kernel; 7 as published, 3 or 4 for fewer multiply-adds."""
     mirror: bool = False
-    """Answer a face and its mirrored picture alike, see `mirror`."""
+    """Invariance to mirroring, see `mirror`."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
-        known = ", ".join(map(str, BLOCKS))
-        found = [] if self.depth in BLOCKS else [f"depth: {self.depth} is none of {known}"]
+        """Return the errors in the values, one message each."""
+        depths = ", ".join(map(str, BLOCKS))
+        found = [] if self.depth in BLOCKS else [f"depth: {self.depth} is none of {depths}"]
         stems = (4, 6, 8) if self.mirror else (3, 5, 7)
         found += [] if self.stem in stems else [f"stem: {self.stem} is none of {', '.join(map(str, stems))}"]
         if self.mirror and self.depth >= _BOTTLENECK_FROM:
@@ -121,7 +120,7 @@ class _Mirrored(_Layers):
 
 
 def macs(model: keras.Model) -> int:
-    """Multiply-accumulates of one picture in convolutions and dense layers (papers call them FLOPs)."""
+    """Multiply-accumulates of one image in convolutions and dense layers (papers call them FLOPs)."""
     total = 0
     for layer in model.layers:
         if isinstance(layer, keras.Model):

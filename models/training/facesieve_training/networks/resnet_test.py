@@ -31,8 +31,8 @@ def test_bottlenecks_end_four_times_as_wide() -> None:
     assert resnet(NetworkConfig(50, 0.125)).output.shape == (None, 256)
 
 
-def test_the_network_answers_for_each_picture_alone() -> None:
+def test_outputs_do_not_depend_on_the_batch() -> None:
     model = resnet(NetworkConfig(10, 0.125))
-    pictures = np.random.default_rng(0).uniform(-1, 1, (2, 112, 112, 3)).astype(np.float32)
-    both = np.asarray(model(pictures, training=False))
-    np.testing.assert_allclose(both[1:], np.asarray(model(pictures[1:], training=False)), atol=1e-5)
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 112, 112, 3)).astype(np.float32)
+    both = np.asarray(model(images, training=False))
+    np.testing.assert_allclose(both[1:], np.asarray(model(images[1:], training=False)), atol=1e-5)

@@ -1,4 +1,4 @@
-"""The square of what another layer tells, to learn from and not through."""
+"""Squares of another layer's output, without a gradient to it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable("facesieve")
 class Square(layers.Layer):  # type: ignore[misc]
-    """Squares each value; what is behind it does not teach what is before it."""
+    """Squares each value and stops the gradient."""
 
     def call(self, inputs: Any) -> Any:
         """Square."""

@@ -1,1 +1,1 @@
-"""Turns pictures of people, in the formats they come in, into aligned faces with margin, in shards."""
+"""Converts images of people, in their published formats, to aligned faces with margin, in shards."""

@@ -35,9 +35,9 @@ def test_similarity_is_the_closest() -> None:
 
 
 def test_face_in_place_comes_out_unchanged() -> None:
-    picture = np.random.default_rng(2).integers(0, 256, (SIZE + 16, SIZE + 16, 3), dtype=np.uint8)
-    aligned = align(picture, (TEMPLATE + 8).astype(np.float32), margin=8)
-    np.testing.assert_array_equal(aligned.picture, picture)
+    image = np.random.default_rng(2).integers(0, 256, (SIZE + 16, SIZE + 16, 3), dtype=np.uint8)
+    aligned = align(image, (TEMPLATE + 8).astype(np.float32), margin=8)
+    np.testing.assert_array_equal(aligned.image, image)
     assert aligned.residual < 1e-3
     assert aligned.outside == 0
     assert aligned.inter_eye == pytest.approx(35.24, abs=0.01)
@@ -49,13 +49,13 @@ def test_large_face_is_reduced_by_means(factor: int) -> None:
     large = np.repeat(np.repeat(small, factor, axis=0), factor, axis=1)
     points = TEMPLATE * factor + (factor - 1) / 2
     aligned = align(large, points.astype(np.float32), margin=0)
-    assert np.abs(aligned.picture.astype(int) - small).max() <= 1
+    assert np.abs(aligned.image.astype(int) - small).max() <= 1
 
 
 def test_face_over_the_edge_is_black_there() -> None:
-    picture = np.full((SIZE, SIZE, 3), 200, np.uint8)
-    aligned = align(picture, (TEMPLATE - [0, SIZE / 2]).astype(np.float32), margin=0)
-    assert aligned.picture[: SIZE // 2 - 1].max() == 0
+    image = np.full((SIZE, SIZE, 3), 200, np.uint8)
+    aligned = align(image, (TEMPLATE - [0, SIZE / 2]).astype(np.float32), margin=0)
+    assert aligned.image[: SIZE // 2 - 1].max() == 0
     assert aligned.outside == pytest.approx(0.5, abs=0.04)
 
 
@@ -72,6 +72,6 @@ def test_rotation_is_undone() -> None:
     matrix = turned(1.4, 20, (60, 20))
     scene = cv2.warpAffine(face, matrix, (260, 260))
     points = TEMPLATE @ matrix[:, :2].T + matrix[:, 2]
-    back = align(np.asarray(scene, np.uint8), points.astype(np.float32), margin=0).picture
+    back = align(np.asarray(scene, np.uint8), points.astype(np.float32), margin=0).image
     inner = np.s_[8:-8, 8:-8]
     assert np.abs(back[inner].astype(int) - face[inner]).mean() < 2

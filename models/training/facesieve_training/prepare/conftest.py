@@ -6,24 +6,24 @@ import cv2
 import numpy as np
 import pytest
 
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 
-Paint = Callable[..., Picture]
+Paint = Callable[..., Image]
 
 
 @pytest.fixture
 def paint() -> Paint:
-    """Make a picture of noise, the same for the same seed."""
+    """Make an image of noise, the same for the same seed."""
 
-    def picture(seed: int, width: int = 112, height: int = 112) -> Picture:
+    def image(seed: int, width: int = 112, height: int = 112) -> Image:
         rng = np.random.default_rng(seed)
         small = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
         return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
-    return picture
+    return image
 
 
 @pytest.fixture
-def encode() -> Callable[[Picture], bytes]:
-    """Encode a picture losslessly."""
-    return lambda picture: cv2.imencode(".png", picture)[1].tobytes()
+def encode() -> Callable[[Image], bytes]:
+    """Encode an image losslessly."""
+    return lambda image: cv2.imencode(".png", image)[1].tobytes()

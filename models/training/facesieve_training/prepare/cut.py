@@ -1,4 +1,4 @@
-"""From an entry to an aligned face, or to the reason why there is none: what a worker does."""
+"""The work of a worker: from an entry to an aligned face or the reason for its rejection."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facesieve_training.faces import SIZE, Picture
+from facesieve_training.faces import SIZE, Image
 from facesieve_training.prepare.align import Aligned, align
 from facesieve_training.prepare.detector import Detect, Faces, open_detector
 from facesieve_training.prepare.source import Box, Entry, Source, points_array
@@ -25,20 +25,20 @@ class Recipe:
     how: How
     detector: Path | None
     threshold: float
-    """Lowest score of a face that is taken."""
+    """Lowest score of an accepted face."""
     longest: int
-    """Longer side of the picture that the detector sees, pixels, at most."""
+    """Largest side of the detector's input, pixels."""
     margin: int
     min_eyes: float
-    """Least distance of the eyes in the source picture, pixels."""
+    """Least inter-eye distance in the source image, pixels."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """One entry's outcome: the face and its row of the index, or the fault."""
+    """Result of an entry: the face and its row of the index, or the fault."""
 
     entry: Entry
-    picture: Picture | None
+    image: Image | None
     row: dict[str, Any]
     fault: str = ""
     """missing, broken, no_face, too_small, wrong_size; empty for a face."""
@@ -54,7 +54,7 @@ class FaultyError(Exception):
 
 
 class Cutter:
-    """Cuts the faces of a source; lives in a worker."""
+    """Cuts the faces of a source, in a worker."""
 
     def __init__(self, source: Source, recipe: Recipe) -> None:
         """Open the detector, if one is needed."""
@@ -69,11 +69,11 @@ class Cutter:
 
     def _cut(self, entry: Entry) -> Cut:
         try:
-            picture = self._decoded(entry)
-            score, aligned = self._aligned(entry, picture)
+            image = self._decoded(entry)
+            score, aligned = self._aligned(entry, image)
         except FaultyError as fault:
             return Cut(entry, None, {}, fault.fault, fault.detail)
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         row = {
             "key": entry.key,
             "identity": entry.identity,
@@ -86,11 +86,11 @@ class Cutter:
             "inter_eye": aligned.inter_eye,
             "residual": aligned.residual,
             "outside": aligned.outside,
-            "hash": hashlib.blake2b(aligned.picture.tobytes(), digest_size=12).hexdigest(),
+            "hash": hashlib.blake2b(aligned.image.tobytes(), digest_size=12).hexdigest(),
         }
-        return Cut(entry, aligned.picture, row)
+        return Cut(entry, aligned.image, row)
 
-    def _decoded(self, entry: Entry) -> Picture:
+    def _decoded(self, entry: Entry) -> Image:
         try:
             data = self._source.encoded(entry)
         except OSError as error:
@@ -98,41 +98,43 @@ class Cutter:
         if not data:
             raise FaultyError("broken", "is empty")
         try:
-            picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         except cv2.error as error:
             raise FaultyError("broken", f"cannot be decoded: {error.err}") from error
-        if picture is None:
-            raise FaultyError("broken", "is no picture, or a damaged one")
-        return np.asarray(picture, np.uint8)
+        if image is None:
+            raise FaultyError("broken", "is no image, or a damaged one")
+        return np.asarray(image, np.uint8)
 
-    def _aligned(self, entry: Entry, picture: Picture) -> tuple[float, Aligned]:
+    def _aligned(self, entry: Entry, image: Image) -> tuple[float, Aligned]:
         recipe = self._recipe
         if recipe.how == "none":
-            return float("nan"), _as_it_is(picture, recipe.margin)
+            return float("nan"), _as_it_is(image, recipe.margin)
         if recipe.how == "landmarks":
             if entry.points is None:
                 raise FaultyError("no_face", "its source gives no landmarks")
             score, points = float("nan"), points_array(entry.points)
         else:
-            score, points = self._found(entry, picture)
+            score, points = self._found(entry, image)
         try:
-            aligned = align(picture, points, recipe.margin)
+            aligned = align(image, points, recipe.margin)
         except ValueError as error:
             raise FaultyError("no_face", str(error)) from error
         if aligned.inter_eye < recipe.min_eyes:
             raise FaultyError("too_small", f"its eyes are {aligned.inter_eye:.1f} pixels apart")
         return score, aligned
 
-    def _found(self, entry: Entry, picture: Picture) -> tuple[float, NDArray[np.float32]]:
-        view, scale, corner = _view(picture, entry.box, self._recipe.longest)
+    def _found(self, entry: Entry, image: Image) -> tuple[float, NDArray[np.float32]]:
+        view, scale, corner = _view(image, entry.box, self._recipe.longest)
         face = self._best(view, entry.box is not None)
         if face is None:
             raise FaultyError("no_face", "the detector finds no face in it")
         points = face[4:14].reshape(5, 2) / scale + corner
         return float(face[14]), np.asarray(points, np.float32)
 
-    def _best(self, view: Picture, boxed: bool) -> NDArray[np.float32] | None:
-        """The face that is meant: large and in the middle. One that fills the view needs room to be found."""
+    def _best(self, view: Image, boxed: bool) -> NDArray[np.float32] | None:
+        """The main face: large and in the centre. If none is found, the view gets a border and is tried
+        again.
+        """
         if self._detect is None:
             raise ValueError("a recipe of `detect` needs a detector")
         found = self._detect(view, self._recipe.threshold)
@@ -144,24 +146,24 @@ class Cutter:
         return found[np.argmax(_meant(found, view, boxed))] if len(found) else None
 
 
-def _meant(found: Faces, view: Picture, boxed: bool) -> NDArray[np.float32]:
-    """How much each face looks like the one that is meant: its area, less its distance from the middle."""
+def _meant(found: Faces, view: Image, boxed: bool) -> NDArray[np.float32]:
+    """Rank of each face as the main face: its area less its squared distance from the centre."""
     middle = found[:, :2] + found[:, 2:4] / 2 - np.array([view.shape[1], view.shape[0]]) / 2
     off = (middle**2).sum(axis=1)
     return np.asarray(-off if boxed else found[:, 2] * found[:, 3] - 2 * off, np.float32)
 
 
-def _view(picture: Picture, box: Box | None, longest: int) -> tuple[Picture, float, NDArray[np.float64]]:
-    """What the detector is shown, its scale, and where it begins; around the box, where there is one."""
-    height, width = picture.shape[:2]
+def _view(image: Image, box: Box | None, longest: int) -> tuple[Image, float, NDArray[np.float64]]:
+    """The detector's input, its scale and its origin in the image; the surroundings of the box, if any."""
+    height, width = image.shape[:2]
     left, top, right, bottom = 0, 0, width, height
     if box is not None:
         x, y, w, h = box
         left, top = max(0, int(x - w / 2)), max(0, int(y - h / 2))
         right, bottom = min(width, int(x + 1.5 * w) + 1), min(height, int(y + 1.5 * h) + 1)
         if right - left < 2 or bottom - top < 2:
-            raise FaultyError("no_face", f"its box {box} lies outside the picture of {width}x{height}")
-    view = picture[top:bottom, left:right]
+            raise FaultyError("no_face", f"its box {box} lies outside the image of {width}x{height}")
+    view = image[top:bottom, left:right]
     scale = min(1.0, longest / max(view.shape[:2]))
     if box is not None:
         scale = min(longest / max(view.shape[:2]), 4.0, 128 / max(box[2:]))
@@ -172,16 +174,16 @@ def _view(picture: Picture, box: Box | None, longest: int) -> tuple[Picture, flo
     return view, scale, np.array([left, top], np.float64)
 
 
-def _as_it_is(picture: Picture, margin: int) -> Aligned:
-    """Take a face that is aligned already: with its margin, or without and then with black around it."""
-    height, width = picture.shape[:2]
+def _as_it_is(image: Image, margin: int) -> Aligned:
+    """A face that is already aligned: with its margin, or without it, then with a black border."""
+    height, width = image.shape[:2]
     side = SIZE + 2 * margin
     if (height, width) == (SIZE, SIZE):
-        bordered = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
-        picture = np.asarray(bordered, np.uint8)
+        bordered = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+        image = np.asarray(bordered, np.uint8)
     elif (height, width) != (side, side):
         raise FaultyError(
             "wrong_size", f"is {width}x{height}; an aligned face has {SIZE}x{SIZE} or {side}x{side}"
         )
     nothing = float("nan")
-    return Aligned(picture, nothing, nothing, 0.0)
+    return Aligned(image, nothing, nothing, 0.0)

@@ -1,4 +1,4 @@
-"""The face detector of `prepare`: ours (.tflite with its manifest) or any ONNX network with YuNet's heads."""
+"""The face detector of `prepare`: a .tflite with its manifest, or any ONNX network with YuNet's heads."""
 
 import json
 from collections.abc import Callable
@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 
 Faces = NDArray[np.float32]
-"""A row a face, best first: x, y, width, height, five landmarks (x, y), score; pixels of the picture."""
-Detect = Callable[[Picture, float], Faces]
+"""One row per face, best first: x, y, width, height, five landmarks (x, y), score; pixels of the image."""
+Detect = Callable[[Image, float], Faces]
 
 _OVERLAP = 0.4
 
 
 def open_detector(file: Path) -> Detect:
-    """Open a detector and return its function of a BGR picture and the lowest score wanted."""
+    """Open a detector and return its function of a BGR image and the lowest score wanted."""
     if not file.is_file():
         raise DataError(f"{file}: no such file; give a detector, .onnx or .tflite")
     if file.suffix == ".tflite":
@@ -31,7 +31,7 @@ def open_detector(file: Path) -> Detect:
         raise
     except Exception as error:  # onnxruntime's faults have no common base
         raise DataError(f"{file}: is no detector with YuNet's heads: {error}") from error
-    return lambda picture, threshold: network.detect(picture, threshold, overlap=_OVERLAP)
+    return lambda image, threshold: network.detect(image, threshold, overlap=_OVERLAP)
 
 
 def _ours(file: Path) -> Detect:

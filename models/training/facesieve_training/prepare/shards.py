@@ -1,14 +1,13 @@
-"""Aligned faces on disk, so that they are read as fast as the disk gives them: the output of `prepare`.
+"""Aligned faces on disk, uncompressed for fast reading: the output of `prepare`.
 
-    index.parquet       a row a face, in order: identity, key, source, ..., shard, row (SCHEMA below)
+    index.parquet       one row per face, in order: identity, key, source, ..., shard, row (SCHEMA below)
     shard-000000.npy    number x side x side x 3, uint8, BGR; row r of shard s is face (s, r)
-    pairs.parquet       only where the source has a protocol: left, right, mated; keys, or templates (IJB-C)
+    pairs.parquet       only for a source with a protocol: left, right, mated; keys, or templates (IJB-C)
 
-Pixels are not compressed: decoding a JPEG costs a fraction of a millisecond of a core, a GPU host trains at
-tens of thousands of faces a second, and re-encoding would change what a quality network has to judge. A face
-of 128x128 is 48 KiB, so 5.8 million (MS-Celeb-1M) are 285 GB. NumPy's own format needs no library, can be
-mapped into memory, and gives any row at once, so shuffling over the whole set is one random read a face.
-Shards are whole or absent: they are renamed into place.
+Decoding a JPEG takes a fraction of a millisecond of a core, while a GPU host trains on tens of thousands of
+faces a second; and re-encoding would change the image quality. A face of 128x128 is 48 KiB, so 5.8 million
+(MS-Celeb-1M) are 285 GB. NumPy's format can be mapped into memory, so that shuffling over the whole set is
+one random read per face. Shards are written atomically.
 """
 
 import hashlib
@@ -36,13 +35,13 @@ SCHEMA = pa.schema(
     [
         ("key", pa.string()),  # IDENTITY/NAME, unique in the set
         ("identity", pa.string()),
-        ("source", pa.string()),  # file, record or entry that the face comes from
+        ("source", pa.string()),  # file, record or entry of the face
         ("template", pa.string()),  # IJB-C's template; empty elsewhere
-        ("media", pa.string()),  # IJB-C's medium, of which a video gives several faces; empty where not known
-        ("width", pa.int32()),  # of the source picture, pixels
+        ("media", pa.string()),  # IJB-C's medium (photograph or video); empty where unknown
+        ("width", pa.int32()),  # of the source image, pixels
         ("height", pa.int32()),
         ("face_score", pa.float32()),  # the detector's, 0..1; NaN where landmarks were given
-        ("inter_eye", pa.float32()),  # distance of the eyes in the source picture, pixels
+        ("inter_eye", pa.float32()),  # distance of the eyes in the source image, pixels
         (
             "residual",
             pa.float32(),
@@ -59,31 +58,31 @@ _ONLY = b"only"
 
 
 def write_pairs(root: Path, pairs: list[Pair], only: bool) -> None:
-    """Write a protocol; `only` says that nothing but its pairs may be compared."""
+    """Write a protocol; `only`: no other pairs may be compared."""
     columns = [[p.left for p in pairs], [p.right for p in pairs], [p.mated for p in pairs]]
     schema = PAIRS.with_metadata({_ONLY: b"yes"}) if only else PAIRS
     write_table(root / PAIRS_FILE, pa.table(columns, schema=schema))
 
 
 def shard_name(number: int) -> str:
-    """File of a shard's pictures."""
+    """File of a shard's images."""
     return f"shard-{number:06d}.npy"
 
 
-def write_shard(root: Path, number: int, pictures: NDArray[np.uint8]) -> None:
-    """Write a shard's pictures whole."""
+def write_shard(root: Path, number: int, images: NDArray[np.uint8]) -> None:
+    """Write a shard's images atomically."""
     root.mkdir(parents=True, exist_ok=True)
     path = root / shard_name(number)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:  # not write_atomic, which would want a second copy in memory
-        np.save(file, pictures)
+    with temporary.open("wb") as file:  # not write_atomic, which would need a second copy in memory
+        np.save(file, images)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write a Parquet file whole."""
+    """Write a Parquet file atomically."""
     data = io.BytesIO()
     pq.write_table(table, data)
     write_atomic(path, data.getvalue())
@@ -100,14 +99,14 @@ def join(root: Path, parts: list[Path]) -> None:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A batch: rows of the index, and the pictures, number x side x side x 3, BGR."""
+    """A batch: rows of the index, and the images, number x side x side x 3, BGR."""
 
     rows: NDArray[np.int64]
-    pictures: NDArray[np.uint8]
+    images: NDArray[np.uint8]
 
 
 class Shards:
-    """A folder that `prepare` wrote, open for reading; each process maps the shards that it reads."""
+    """A directory that `prepare` wrote, open for reading; each process maps the shards that it reads."""
 
     def __init__(self, root: Path) -> None:
         """Read the index and check that every shard is there, with the rows it should have."""
@@ -133,16 +132,16 @@ class Shards:
 
     @cached_property
     def index(self) -> pd.DataFrame:
-        """The whole index; read when first asked for, since reading batches needs none of it."""
+        """The whole index; read on first access, because reading batches does not need it."""
         table: pd.DataFrame = pq.read_table(self.root / INDEX).to_pandas()
         return table
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave the maps behind: each process maps the files itself."""
+        """State for pickling, without the maps: each process maps the files itself."""
         return {**self.__dict__, "_maps": {}}
 
     def hash(self) -> str:
-        """Digest of the index, and so, through the pixel hashes in it, of the whole set."""
+        """Digest of the index, which contains the pixels' hashes, and therefore of the whole set."""
         return hashlib.sha256((self.root / INDEX).read_bytes()).hexdigest()[:16]
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -150,17 +149,17 @@ class Shards:
         if not len(rows):
             return np.zeros((0, 0, 0, 3), np.uint8)
         shards = self._shard[rows]
-        pictures = np.empty((len(rows), *self._map(int(shards[0])).shape[1:]), np.uint8)
+        images = np.empty((len(rows), *self._map(int(shards[0])).shape[1:]), np.uint8)
         for number in np.unique(shards):
             wanted = np.flatnonzero(shards == number)
             wanted = wanted[np.argsort(self._row[rows[wanted]])]
-            pictures[wanted] = self._map(int(number))[self._row[rows[wanted]]]
-        return pictures
+            images[wanted] = self._map(int(number))[self._row[rows[wanted]]]
+        return images
 
     def batches(
         self, size: int, rng: np.random.Generator | None = None, ahead: int = 2, readers: int = 1
     ) -> Iterator[Loaded]:
-        """Every face once, in the index's order or, with rng, shuffled over the whole set.
+        """Batches of every face once, in the index's order or, with rng, shuffled over the whole set.
 
         `ahead` batches are read in advance by `readers` threads. The last batch may be smaller.
         """
@@ -178,17 +177,17 @@ class Shards:
             waiting = [job for _ in range(ahead) for job in begin()]
             while waiting:
                 rows, future = waiting.pop(0)
-                pictures = future.result()
+                images = future.result()
                 waiting += begin()
-                yield Loaded(rows, pictures)
+                yield Loaded(rows, images)
 
     def pairs(self) -> pd.DataFrame | None:
-        """The source's protocol, or nothing."""
+        """The source's protocol, or None."""
         path = self.root / PAIRS_FILE
         return pq.read_table(path).to_pandas() if path.is_file() else None
 
     def only_pairs(self) -> bool:
-        """Whether the protocol is all that the set can be judged by: its identities alone would mislead."""
+        """Whether only the protocol's pairs may be compared, because identities are not unique."""
         path = self.root / PAIRS_FILE
         return path.is_file() and _ONLY in (pq.read_schema(path).metadata or {})
 
@@ -203,9 +202,9 @@ class Shards:
             shape, kind = self._map(number).shape, self._map(number).dtype
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{path}: cannot be read: {error}; run `prepare` again, in a new folder"
+                f"{path}: cannot be read: {error}; run `prepare` again, in a new directory"
             ) from error
         if kind != np.uint8 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or shape[0] != rows:
             raise DataError(
-                f"{path}: holds {kind} {shape} for {rows} faces; run `prepare` again, in a new folder"
+                f"{path}: holds {kind} {shape} for {rows} faces; run `prepare` again, in a new directory"
             )

@@ -1,4 +1,4 @@
-"""What every reader offers: entries in a fixed order, the bytes of each, and a protocol's pairs."""
+"""Interface of a reader: entries in a fixed order, the bytes of each, and a protocol's pairs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -16,25 +16,25 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One face to be had; small, for there may be ten million."""
+    """One face of a source; small, because there may be ten million."""
 
     key: str
     """IDENTITY/NAME, unique in the source."""
     identity: str
     source: str
-    """Where it is, for people: a file, a record."""
+    """Readable location: a file or a record."""
     place: Any
-    """Where it is, for the reader that made the entry."""
+    """Location for the reader that made the entry."""
     size: int
-    """Bytes of the encoded picture."""
+    """Bytes of the encoded image."""
     box: Box | None = None
-    """x, y, width, height of the face, pixels of the picture, where the source knows it."""
+    """x, y, width, height of the face, pixels of the image, if the source has it."""
     points: tuple[float, ...] | None = None
-    """Five landmarks x, y, x, y, ... in pixels of the picture, where the source knows them."""
+    """Five landmarks x, y, x, y, ... in pixels of the image, if the source has them."""
     template: str = ""
-    """IJB-C: the template the face belongs to."""
+    """IJB-C: the face's template."""
     media: str = ""
-    """IJB-C: the photograph or video that it is from."""
+    """IJB-C: the face's photograph or video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class Pair:
 
 
 class Source(ABC):
-    """A data set as it was published; small enough to be sent to a worker."""
+    """A data set in its published format; small enough to be sent to a worker."""
 
     only_pairs = False
-    """Whether the protocol's pairs are all that may be compared, and so every picture of them is wanted: a
-    person goes by several identities, or it is templates that are compared."""
+    """Whether only the protocol's pairs may be compared, so that all of their images are needed: a person has
+    several identities, or templates are compared."""
 
     def __init__(self, root: Path) -> None:
         """Take the set at this path."""
@@ -59,10 +59,10 @@ class Source(ABC):
 
     @abstractmethod
     def entries(self) -> Iterator[Entry]:
-        """All entries, identity by identity where the source has them so, in the same order every time."""
+        """All entries in a fixed order, by identity if the source is ordered so."""
 
     def encoded(self, entry: Entry) -> bytes:
-        """Bytes of an entry's picture: JPEG, PNG or whatever OpenCV decodes."""
+        """Bytes of an entry's image: JPEG, PNG or whatever OpenCV decodes."""
         return Path(entry.place).read_bytes()
 
     def pairs(self) -> Iterator[Pair]:
@@ -70,10 +70,10 @@ class Source(ABC):
         return iter(())
 
 
-def folder(path: Path, what: str) -> Path:
-    """Return path, which must be a folder."""
+def directory(path: Path, what: str) -> Path:
+    """Return path, which must be a directory."""
     if not path.is_dir():
-        raise DataError(f"{path}: is no folder; {what}")
+        raise DataError(f"{path}: is not a directory; {what}")
     return path
 
 
@@ -88,7 +88,7 @@ def lines(path: Path, what: str) -> Iterator[tuple[int, str]]:
 
 
 def bad_line(path: Path, number: int, wanted: str, text: str) -> DataError:
-    """Make the error for a line that is not what it should be."""
+    """Make the error for a malformed line."""
     return DataError(f"{path}:{number}: wants {wanted}, not {text[:80]!r}")
 
 

@@ -1,8 +1,8 @@
-"""The stage `prepare`: pictures of people to aligned faces with margin, in shards.
+"""The stage `prepare`: images of people to aligned faces with margin, in shards.
 
-The run's folder is the result: index.parquet, shard-*.npy and, where the source has a protocol, pairs.parquet
-(shards.py says what is in them), with rejected.csv, report.md and faces.jpg beside them. Entries are taken in
-the source's order, `shard` of them at a time; a killed run goes on after the last whole shard.
+The run's directory is the result: index.parquet, shard-*.npy and, where the source has a protocol,
+pairs.parquet (shards.py describes them), with rejected.csv, report.md and faces.jpg beside them. Entries are
+processed in the source's order, `shard` of them at a time; a killed run resumes after the last whole shard.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ from tqdm import tqdm
 
 from facesieve_training.cli import DataError
 from facesieve_training.distribute import Distribute, over
-from facesieve_training.prepare import account, shards
+from facesieve_training.prepare import report, shards
 from facesieve_training.prepare.cut import Cut, Cutter, How, Recipe
-from facesieve_training.prepare.near import near_doubles
+from facesieve_training.prepare.near_duplicates import near_duplicates
 from facesieve_training.prepare.readers.adience import Adience
 from facesieve_training.prepare.readers.cfp import Cfp
-from facesieve_training.prepare.readers.folder import Folder
+from facesieve_training.prepare.readers.directory import Directory
 from facesieve_training.prepare.readers.ijbc import ijbc
 from facesieve_training.prepare.readers.lfw import Lfw
 from facesieve_training.prepare.readers.recordio import RecordIo
@@ -36,25 +36,25 @@ from facesieve_training.run import Run, write_atomic
 
 log = logging.getLogger(__name__)
 
-# Entries that a worker is handed at once.
+# Entries of a worker's work item.
 _UNIT = 64
 
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """Where the pictures are."""
+    """The images and their format."""
 
     path: Path
-    kind: Literal["folder", "lfw", "recordio", "verification", "cfp", "adience", "ijbc"] = "folder"
+    kind: Literal["directory", "lfw", "recordio", "verification", "cfp", "adience", "ijbc"] = "directory"
     protocol: Path | None = None
     """lfw: pairs.txt."""
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         return ["protocol: only lfw takes one"] if self.protocol and self.kind != "lfw" else []
 
     def aligned(self) -> How:
-        """How faces of the kind want to be aligned, as it is published."""
+        """The alignment that the published format of the kind needs."""
         if self.kind in ("recordio", "verification"):
             return "none"
         return "landmarks" if self.kind == "ijbc" and (self.path / "meta").is_dir() else "detect"
@@ -66,37 +66,36 @@ class Config:
 
     source: SourceConfig
     align: How | None = None
-    """detect: find the face; landmarks: use those of the source; none: faces are aligned already. Without it
-    as the kind is published: none for recordio and verification, landmarks for InsightFace's IJB-C, or else
-    detect."""
+    """detect: find the face; landmarks: use those of the source; none: faces are aligned already. Default by
+    kind: none for recordio and verification, landmarks for InsightFace's IJB-C, otherwise detect."""
     detector: Path | None = None
-    """Ours (.tflite) or any ONNX network with YuNet's heads."""
+    """A .tflite with its manifest or any ONNX network with YuNet's heads."""
     threshold: float = 0.5
-    """Lowest score of a face that is taken, 0 to 1."""
+    """Lowest score of an accepted face, 0 to 1."""
     longest: int = 640
-    """Longer side of the picture that the detector sees, pixels, at most."""
+    """Largest side of the detector's input, pixels."""
     margin: int = 8
     """Pixels around the aligned 112x112 face, for alignment jitter."""
     min_eyes: float = 0.0
-    """Least distance of the eyes in the source picture, pixels."""
-    doubles: Literal["drop", "keep"] | None = None
-    """A face with an earlier one's pixels. Without it, drop; but keep for verification and ijbc, whose pairs
-    and templates share pictures."""
-    near: int | None = None
-    """List faces of a person whose 64-bit difference hashes differ in at most so many bits (4 is usual)."""
+    """Least inter-eye distance in the source image, pixels."""
+    duplicates: Literal["drop", "keep"] | None = None
+    """Faces with the same pixels as an earlier one. Default: drop; keep for verification and ijbc, whose
+    pairs and templates share images."""
+    near_duplicates: int | None = None
+    """List faces of a person whose 64-bit difference hashes differ in at most this many bits (usually 4)."""
     shard: int = 4096
-    """Entries in a shard: what a kill can cost."""
+    """Entries in a shard: the largest loss of a kill."""
     limit: int | None = None
-    """Only the first so many entries."""
+    """Number of entries, the first ones; null for all."""
     seed: int = 1
     distribute: Distribute = field(default_factory=Distribute)
 
     def how(self) -> How:
-        """How faces are aligned, said or not."""
+        """The alignment, configured or by kind."""
         return self.align or self.source.aligned()
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         faults = []
         if self.how() == "detect" and self.detector is None:
             faults.append("detector: align: detect needs one, an ONNX or .tflite file")
@@ -109,25 +108,25 @@ class Config:
 
 
 def run(config: Config, run: Run) -> None:
-    """Write the shards, their index and the report into the run's folder."""
+    """Write the shards, their index and the report into the run's directory."""
     source = open_source(config.source)
     total = _survey(source, config, run)
     Preparation(config, source, run.dir).all(total)
     shards.join(run.dir, _parts(run.dir, "rows", _count(total, config.shard)))
     _write_pairs(source, run.dir)
-    lost = account.rejected(_parts(run.dir, "rejected", _count(total, config.shard)))
-    held = shards.Shards(run.dir)
-    counts = account.write(run.dir, held, lost)
-    if config.near is not None:
-        listed = near_doubles(held, config.near)
-        write_atomic(run.dir / "near_doubles.csv", listed.to_csv(index=False))
-        counts["near_doubles"] = len(listed)
+    lost = report.rejected(_parts(run.dir, "rejected", _count(total, config.shard)))
+    written = shards.Shards(run.dir)
+    counts = report.write(run.dir, written, lost)
+    if config.near_duplicates is not None:
+        listed = near_duplicates(written, config.near_duplicates)
+        write_atomic(run.dir / "near_duplicates.csv", listed.to_csv(index=False))
+        counts["near_duplicates"] = len(listed)
     run.rewind(-1)
     run.log(0, **counts)
     run.finish(**counts)
     log.info("%s", ", ".join(f"{count:,} {name}" for name, count in counts.items() if count))
-    if not len(held):
-        raise DataError(f"{config.source.path}: gave no face at all; {run.dir / 'rejected.csv'} says why")
+    if not len(written):
+        raise DataError(f"{config.source.path}: gave no face; see {run.dir / 'rejected.csv'} for the reasons")
 
 
 def open_source(config: SourceConfig) -> Source:
@@ -135,14 +134,14 @@ def open_source(config: SourceConfig) -> Source:
     if config.kind == "lfw":
         return Lfw(config.path, config.protocol)
     plain = {
-        "folder": Folder, "recordio": RecordIo, "verification": Verification, "cfp": Cfp, "adience": Adience,
-        "ijbc": ijbc,
+        "directory": Directory, "recordio": RecordIo, "verification": Verification, "cfp": Cfp,
+        "adience": Adience, "ijbc": ijbc,
     }  # fmt: skip
     return plain[config.kind](config.path)
 
 
 def _survey(source: Source, config: Config, run: Run) -> int:
-    """Count the entries and record what they are."""
+    """Count the entries and record their digest."""
     digest, total = hashlib.sha256(), 0
     keys: set[bytes] = set()
     for entry in _limited(source, config):
@@ -153,7 +152,7 @@ def _survey(source: Source, config: Config, run: Run) -> int:
         if len(keys) < total:
             raise DataError(f"{config.source.path}: has two entries named {entry.key}; names must differ")
     if not total:
-        raise DataError(f"{config.source.path}: holds no picture")
+        raise DataError(f"{config.source.path}: holds no image")
     run.set_data_hash(digest.hexdigest()[:16])
     return total
 
@@ -166,29 +165,29 @@ def _count(total: int, shard: int) -> int:
     return -(-total // shard)
 
 
-def _part(folder: Path, kind: str, number: int) -> Path:
-    return folder / "checkpoint" / f"{kind}-{number:06d}.parquet"
+def _part(directory: Path, kind: str, number: int) -> Path:
+    return directory / "checkpoint" / f"{kind}-{number:06d}.parquet"
 
 
-def _parts(folder: Path, kind: str, count: int) -> list[Path]:
-    return [_part(folder, kind, number) for number in range(count)]
+def _parts(directory: Path, kind: str, count: int) -> list[Path]:
+    return [_part(directory, kind, number) for number in range(count)]
 
 
 class Preparation:
     """Cuts the faces of a source, shard by shard."""
 
-    def __init__(self, config: Config, source: Source, folder: Path) -> None:
-        self._config, self._source, self._folder = config, source, folder
-        self._keeps = config.doubles == "keep" or (config.doubles is None and source.only_pairs)
-        self._seen: dict[bytes, str] = {}  # 200 bytes a face: 2 GB for ten million
+    def __init__(self, config: Config, source: Source, directory: Path) -> None:
+        self._config, self._source, self._directory = config, source, directory
+        self._keeps = config.duplicates == "keep" or (config.duplicates is None and source.only_pairs)
+        self._keys: dict[bytes, str] = {}  # 200 bytes a face: 2 GB for ten million
 
     def all(self, total: int) -> None:
-        """Make every shard that is not there yet."""
+        """Make every missing shard."""
         config = self._config
-        done = next(i for i in itertools.count() if not _part(self._folder, "rows", i).exists())
-        for part in _parts(self._folder, "rows", done):
+        done = next(i for i in itertools.count() if not _part(self._directory, "rows", i).exists())
+        for part in _parts(self._directory, "rows", done):
             for row in pq.read_table(part, columns=["hash", "key"]).to_pylist():
-                self._seen.setdefault(bytes.fromhex(row["hash"]), row["key"])
+                self._keys.setdefault(bytes.fromhex(row["hash"]), row["key"])
         entries = itertools.islice(_limited(self._source, config), done * config.shard, None)
         recipe = Recipe(
             config.how(), config.detector, config.threshold, config.longest, config.margin, config.min_eyes
@@ -196,45 +195,45 @@ class Preparation:
         units = iter(lambda: list(itertools.islice(entries, _UNIT)), [])
         made = over(partial(Cutter, self._source, recipe), units, config.distribute)
         cuts = itertools.chain.from_iterable(made)
-        with tqdm(total=total, initial=min(done * config.shard, total), unit="picture", disable=None) as bar:
+        with tqdm(total=total, initial=min(done * config.shard, total), unit="image", disable=None) as bar:
             for number in range(done, _count(total, config.shard)):
-                held = []
+                batch = []
                 for cut in itertools.islice(cuts, config.shard):
-                    held.append(self._judged(cut))
+                    batch.append(self._judged(cut))
                     bar.update()
-                self._write(number, held)
+                self._write(number, batch)
 
     def _judged(self, cut: Cut) -> Cut:
-        """Turn a face that is there already into a fault."""
-        if cut.picture is None or self._keeps:
+        """Convert a duplicate to a fault."""
+        if cut.image is None or self._keeps:
             return cut
-        key = self._seen.setdefault(bytes.fromhex(cut.row["hash"]), cut.entry.key)
+        key = self._keys.setdefault(bytes.fromhex(cut.row["hash"]), cut.entry.key)
         if key == cut.entry.key:
             return cut
-        fault = "double" if key.startswith(f"{cut.entry.identity}/") else "double_other"
+        fault = "duplicate" if key.startswith(f"{cut.entry.identity}/") else "duplicate_other"
         return Cut(cut.entry, None, {}, fault, f"the same pixels as {key}")
 
     def _write(self, number: int, cuts: list[Cut]) -> None:
-        """Write a shard; its rows come last and say that it is whole."""
-        pictures = [cut.picture for cut in cuts if cut.picture is not None]
-        if pictures:
-            shards.write_shard(self._folder, number, np.stack(pictures))
-        rows = [cut.row for cut in cuts if cut.picture is not None]
+        """Write a shard; its rows are written last and mark it as complete."""
+        images = [cut.image for cut in cuts if cut.image is not None]
+        if images:
+            shards.write_shard(self._directory, number, np.stack(images))
+        rows = [cut.row for cut in cuts if cut.image is not None]
         lost: list[dict[str, object]] = [
             {"key": c.entry.key, "source": c.entry.source, "fault": c.fault, "detail": c.detail}
             for c in cuts
-            if c.picture is None
+            if c.image is None
         ]
         placed = [{**row, "shard": number, "row": i} for i, row in enumerate(rows)]
-        shards.write_table(_part(self._folder, "rejected", number), _table(lost, account.REJECTED))
-        shards.write_table(_part(self._folder, "rows", number), _table(placed, shards.SCHEMA))
+        shards.write_table(_part(self._directory, "rejected", number), _table(lost, report.REJECTED))
+        shards.write_table(_part(self._directory, "rows", number), _table(placed, shards.SCHEMA))
 
 
 def _table(rows: list[dict[str, object]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def _write_pairs(source: Source, folder: Path) -> None:
+def _write_pairs(source: Source, directory: Path) -> None:
     pairs = list(source.pairs())
     if pairs:
-        shards.write_pairs(folder, pairs, source.only_pairs)
+        shards.write_pairs(directory, pairs, source.only_pairs)

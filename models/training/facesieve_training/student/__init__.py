@@ -1,1 +1,1 @@
-"""Small networks that learn to say what the labels say, from the picture alone."""
+"""Small networks that predict the labels from the image alone."""

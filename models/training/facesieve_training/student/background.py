@@ -1,7 +1,7 @@
-"""Pictures without a face, which a student must score lowest: a false box of the detector is no good face.
+"""Images without a face, which a student must score lowest: a false positive of the detector is not a face.
 
-Cut out of pictures in which a detector says where faces are: what lies beside them, and heads whose face is
-painted over and which are aligned as if it were there. With them go plain grey, gradients and noise.
+They are cut from images in which a detector finds the faces: areas beside the faces, and erased faces,
+aligned by the landmarks of the original face. Plain colours, gradients and noise are added.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -15,71 +15,71 @@ from tqdm import tqdm
 from facesieve_training import faces
 from facesieve_training.cli import DataError
 from facesieve_training.degrade import Degradation, degrade, generator
-from facesieve_training.detector.erase import erase, lonely
-from facesieve_training.faces import SIZE, Picture
+from facesieve_training.detector.face_erasing import erase_face, isolated
+from facesieve_training.faces import SIZE, Image
 from facesieve_training.prepare.align import align
 from facesieve_training.prepare.detector import Detect, Faces, open_detector
 
-_SEEN, _SURE = 0.2, 0.6  # detector's score: may be a face; is one
-_SMALLEST = 24  # pixels: side of a cut, and of a face that is painted over
+_SEEN, _SURE = 0.2, 0.6  # detector's score of a possible face and of a certain one
+_SMALLEST = 24  # pixels: side of a cut, and of an erased face
 _TRIES = 8
 
 
 @dataclass(frozen=True)
 class Background:
-    """Where pictures without a face come from."""
+    """Source of images without a face."""
 
-    pictures: Path
-    """Folder of whole pictures, with faces or without."""
+    images: Path
+    """Directory of whole images, with or without faces."""
     detector: Path
-    """Finds the faces to be avoided: .onnx or .tflite, as in `prepare`."""
+    """Detector of the faces to avoid: .onnx or .tflite, as in `prepare`."""
     cuts: int = 2
-    """Cut out of each picture."""
+    """Areas cut from each image."""
     share: float = 0.05
-    """Of a batch."""
+    """Share of a batch."""
     degradation: Degradation = field(default_factory=Degradation)
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.cuts >= 1 else [f"cuts: {self.cuts} is below 1"]
         return found if 0 < self.share < 1 else [*found, f"share: {self.share} is not between 0 and 1"]
 
 
 @dataclass(frozen=True)
 class Empty:
-    """Pictures without a face, N x 112 x 112 x 3, BGR, and their share of a batch."""
+    """Images without a face, N x 112 x 112 x 3, BGR, and their share of a batch."""
 
-    pictures: Picture
+    images: Image
     share: float
 
 
 def gather(config: Background, seed: int) -> Empty:
-    """Cut the pictures, the same for the same folder and seed."""
-    files = sorted(p for p in config.pictures.rglob("*") if p.suffix.lower() in faces.EXTENSIONS)
+    """Cut the images; the result depends on the directory and the seed only."""
+    files = sorted(p for p in config.images.rglob("*") if p.suffix.lower() in faces.EXTENSIONS)
     if not files:
-        raise DataError(f"{config.pictures}: holds no picture; give a folder of whole pictures")
+        raise DataError(f"{config.images}: holds no image; give a directory of whole images")
     detect = open_detector(config.detector)
 
-    def cut(file: Path) -> list[Picture]:
+    def cut(file: Path) -> list[Image]:
         rng = generator(seed, file.name, 0)
         found = cuts(faces.read(file), detect, config.cuts, rng)
         return [degrade(some, config.degradation, rng) for some in [*found, plain(rng)]]
 
     with ThreadPoolExecutor(1 if config.detector.suffix == ".tflite" else 2) as pool:
-        bar = tqdm(pool.map(cut, files), total=len(files), desc="background", unit="picture", disable=None)
+        bar = tqdm(pool.map(cut, files), total=len(files), desc="background", unit="image", disable=None)
         made = [some for several in bar for some in several]
     return Empty(np.stack(made), config.share)
 
 
-def cuts(picture: Picture, detect: Detect, count: int, rng: np.random.Generator) -> list[Picture]:
-    """Cut up to `count` squares beside the faces of a picture, and its faces painted over; 112x112 each."""
-    found = detect(picture, _SEEN)
-    beside = [_beside(picture, found, rng) for _ in range(count)]
-    return [some for some in beside if some is not None] + _without_faces(picture, found, rng)
+def cuts(image: Image, detect: Detect, count: int, rng: np.random.Generator) -> list[Image]:
+    """Cut up to `count` squares beside the faces of an image, and its erased faces; 112x112 each."""
+    found = detect(image, _SEEN)
+    beside = [_beside(image, found, rng) for _ in range(count)]
+    return [some for some in beside if some is not None] + _without_faces(image, found, rng)
 
 
-def _beside(picture: Picture, found: Faces, rng: np.random.Generator) -> Picture | None:
-    height, width = picture.shape[:2]
+def _beside(image: Image, found: Faces, rng: np.random.Generator) -> Image | None:
+    height, width = image.shape[:2]
     if min(height, width) < _SMALLEST:
         return None
     for _ in range(_TRIES):
@@ -90,22 +90,22 @@ def _beside(picture: Picture, found: Faces, rng: np.random.Generator) -> Picture
         common = np.clip(high - low, 0, None).prod(axis=1)
         if (common < 0.1 * np.minimum(found[:, 2:4].prod(axis=1), side**2)).all():
             method = cv2.INTER_AREA if side > SIZE else cv2.INTER_LINEAR
-            square = picture[y : y + side, x : x + side]
+            square = image[y : y + side, x : x + side]
             return np.asarray(cv2.resize(square, (SIZE, SIZE), interpolation=method), np.uint8)
     return None
 
 
-def _without_faces(picture: Picture, found: Faces, rng: np.random.Generator) -> list[Picture]:
+def _without_faces(image: Image, found: Faces, rng: np.random.Generator) -> list[Image]:
     made = []
-    for face in found[lonely(found)]:
-        painted = picture.copy()
-        if face[14] < _SURE or face[2] < _SMALLEST or not erase(painted, face, rng):
+    for face in found[isolated(found)]:
+        painted = image.copy()
+        if face[14] < _SURE or face[2] < _SMALLEST or not erase_face(painted, face, rng):
             continue
-        made.append(align(painted, face[4:14].reshape(5, 2), 0).picture)
+        made.append(align(painted, face[4:14].reshape(5, 2), 0).image)
     return made
 
 
-def plain(rng: np.random.Generator) -> Picture:
+def plain(rng: np.random.Generator) -> Image:
     """Grey or one colour, a gradient between two, or noise."""
     ends = rng.integers(0, 256, (2, 3))
     share = np.linspace(0, 1, SIZE)[:, None, None] * rng.integers(0, 2)

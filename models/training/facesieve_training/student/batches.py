@@ -1,4 +1,4 @@
-"""Batches of a student's training: always the same for a step, weighted as the phase wants."""
+"""Batches of a student's training: a function of the step, with the weights of the phase."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesieve_training.devices import Hosts
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.fit import Batch, Optimiser
 from facesieve_training.label import formulas
 from facesieve_training.student import data
 from facesieve_training.student.background import Empty
-from facesieve_training.student.matching import NORM, TOLD, Matching, blend
+from facesieve_training.student.distillation import FROM_TEACHER, NORM, Distillation, blend
 from facesieve_training.student.network import CLASSES, FEATURE
 from facesieve_training.student.views import Views, draw
 
@@ -22,7 +22,7 @@ class Phase:
     """Epochs with one weighting of the losses (eq. 6, and the labels')."""
 
     epochs: float
-    """Passes over the training rows; a part of one is a phase too."""
+    """Passes over the training rows; may be a fraction."""
     feature: float = 0.0
     """Mean squared error to the teacher's embedding."""
     teacher_classes: float = 0.0
@@ -30,11 +30,11 @@ class Phase:
     classes: float = 0.0
     """Cross entropy to the person's class."""
     labels: float = 0.0
-    """Bins of the labels."""
+    """Loss of the labels' bins."""
     optimiser: Optimiser = field(default_factory=Optimiser)
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         return [] if self.epochs > 0 else [f"epochs: {self.epochs} must be above 0"]
 
 
@@ -47,15 +47,15 @@ def prototypes(labels: data.Labels, rows: NDArray[np.int64]) -> NDArray[np.float
 
 
 class Batches:
-    """Makes this host's part of the batch of a step: an epoch is one random order of the training rows.
+    """Makes this host's part of a step's batch; an epoch is one random order of the training rows.
 
-    A batch holds all views of a picture side by side; blends come first and pictures without a face last.
+    The views of an image are adjacent in a batch; blends come first and images without a face last.
     """
 
     def __init__(
         self,
         phases: tuple[Phase, ...],
-        pictures: data.Rows,
+        images: data.Rows,
         labels: data.Labels,
         scaled: NDArray[np.float32],
         names: tuple[str, ...],
@@ -65,18 +65,19 @@ class Batches:
         seed: int,
         hosts: Hosts,
         empty: Empty | None = None,
-        matching: Matching | None = None,
+        distillation: Distillation | None = None,
     ) -> None:
-        """Take the labels scaled to 0..1, and the rows to train on, of which one may be there several times;
-        pictures without a face get the lowest of each label.
+        """Take the labels, scaled to 0..1, and the rows to train on, which may repeat.
+
+        Images without a face get the lowest value of each label.
         """
-        self._phases, self._pictures, self._labels = phases, pictures, labels
+        self._phases, self._images, self._labels = phases, images, labels
         self._scaled, self._names, self._rows = scaled, names, rows
         self._distinct, self._views = batch // views.count, views
         self._seed, self._hosts = seed, hosts
         self._with_classes = any(p.classes or p.teacher_classes for p in phases)
-        self._empty, self._matching = empty, matching
-        # Batches are made ahead, across the end of an epoch too.
+        self._empty, self._distillation = empty, distillation
+        # Batches are made ahead, also across the end of an epoch.
         self._order = lru_cache(2)(self._shuffled)
 
     @property
@@ -91,38 +92,38 @@ class Batches:
         rows = rows[self._hosts.share(self._distinct)]
         rng = np.random.default_rng([self._seed, 2, step, self._hosts.index])
         phase = self._phase(step / self.epoch)
-        pictures = self._pictures[rows]
-        blends, empty = self._blend(pictures, rng), self._clear(pictures, rng)
-        pictures = np.repeat(pictures, self._views.count, axis=0)
+        images = self._images[rows]
+        blends, empty = self._blend(images, rng), self._clear(images, rng)
+        images = np.repeat(images, self._views.count, axis=0)
         y, weights = self._targets(np.repeat(rows, self._views.count), phase)
-        if self._matching is not None:
-            y[NORM][:], weights[NORM][:] = TOLD, phase.labels
+        if self._distillation is not None:
+            y[NORM][:], weights[NORM][:] = FROM_TEACHER, phase.labels
             for name in set(self._names) - {NORM}:
                 weights[name][: blends * self._views.count] = 0
-        at = slice(len(pictures) - empty * self._views.count, None)
+        at = slice(len(images) - empty * self._views.count, None)
         for name in y:
-            known = name in self._names
-            y[name][at], weights[name][at] = 0, phase.labels if known else 0
-        return draw(pictures, self._views, rng), y, weights
+            labelled = name in self._names
+            y[name][at], weights[name][at] = 0, phase.labels if labelled else 0
+        return draw(images, self._views, rng), y, weights
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
         return np.random.default_rng([self._seed, 1, epoch]).permutation(self._rows)
 
-    def _blend(self, pictures: Picture, rng: np.random.Generator) -> int:
-        """Make blends of the first pictures of a batch, as many as are wanted; returns how many."""
-        if self._matching is None:
+    def _blend(self, images: Image, rng: np.random.Generator) -> int:
+        """Replace the first images of a batch by blends; returns their number."""
+        if self._distillation is None:
             return 0
-        count = round(self._matching.blends * len(pictures))
-        others = pictures[rng.permutation(len(pictures))[:count]]
-        pictures[:count] = blend(pictures[:count], others, self._matching, rng)
+        count = round(self._distillation.blends * len(images))
+        others = images[rng.permutation(len(images))[:count]]
+        images[:count] = blend(images[:count], others, self._distillation, rng)
         return count
 
-    def _clear(self, pictures: Picture, rng: np.random.Generator) -> int:
-        """Put pictures without a face in the stead of the last of a batch; returns how many."""
+    def _clear(self, images: Image, rng: np.random.Generator) -> int:
+        """Replace the last images of a batch by images without a face; returns their number."""
         if self._empty is None:
             return 0
-        count = max(1, round(self._empty.share * len(pictures)))
-        pictures[-count:] = self._empty.pictures[rng.integers(0, len(self._empty.pictures), count)]
+        count = max(1, round(self._empty.share * len(images)))
+        images[-count:] = self._empty.images[rng.integers(0, len(self._empty.images), count)]
         return count
 
     def _phase(self, passed: float) -> Phase:
@@ -132,7 +133,7 @@ class Batches:
     def _targets(
         self, rows: NDArray[np.int64], phase: Phase
     ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-        """Targets and weights by output; a label that is not known has weight 0."""
+        """Targets and weights by output; an unknown label has weight 0."""
         embedding = self._labels.embedding[rows].astype(np.float32)
         ones = np.ones(len(rows), np.float32)
         y, weights = {FEATURE: embedding}, {FEATURE: phase.feature * ones}

@@ -1,7 +1,7 @@
-"""What a student learns from: pictures as they were labelled, and the labels, spread evenly over 0..1.
+"""Training data of a student: the labelled images, and the labels, spread evenly over 0..1.
 
-The rows of the label table are numbered in its order. Pictures come from a cache file that holds row after
-row, or are made anew from the faces; both give the same bytes.
+Rows are numbered in the order of the label table. Images are read from a cache file in that order or made
+from the faces; both give the same bytes.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from facesieve_training import faces
 from facesieve_training.cli import DataError
 from facesieve_training.config import load
 from facesieve_training.label import stage as label_stage
-from facesieve_training.label.source import open_source, picture
+from facesieve_training.label.source import image, open_source
 from facesieve_training.run import write_atomic
 
 Floats = NDArray[np.float32]
@@ -46,25 +46,27 @@ class Labels:
 
 
 class LabelRun:
-    """A finished run of the stage `label`: its table, and how its pictures are made again."""
+    """A finished run of the stage `label`: its table, and the recipe of its images."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the run's folder."""
-        self.table = folder / "labels.parquet"
+    def __init__(self, directory: Path) -> None:
+        """Open the run's directory."""
+        self.table = directory / "labels.parquet"
         if not self.table.is_file():
-            raise DataError(f"{self.table}: is missing; give the folder of a finished run of the stage label")
-        self.config = load(folder / "config.yaml", label_stage.Config)
+            raise DataError(
+                f"{self.table}: is missing; give the directory of a finished run of the stage label"
+            )
+        self.config = load(directory / "config.yaml", label_stage.Config)
         self.faces = open_source(self.config.faces)
         with self.table.open("rb") as file:
             self.digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-            """Of the table: which labels a student learnt."""
+            """Digest of the table, recorded as the student's data hash."""
 
     def read(self, names: tuple[str, ...]) -> Labels:
         """Read the table, with these columns as labels."""
-        known = pq.read_schema(self.table).names
-        missing = [name for name in names if name not in known]
+        stored = pq.read_schema(self.table).names
+        missing = [name for name in names if name not in stored]
         if missing:
-            raise DataError(f"{self.table}: has no column {missing[0]}; labels are {', '.join(known[3:])}")
+            raise DataError(f"{self.table}: has no column {missing[0]}; labels are {', '.join(stored[3:])}")
         table = pq.read_table(self.table, columns=["identity", "file", "variant", "embedding", *names])
         people = table["identity"].combine_chunks().dictionary_encode()
         rows = table["embedding"].combine_chunks()
@@ -79,50 +81,50 @@ class LabelRun:
             embedding,
         )
 
-    def picture(self, labels: Labels, row: int) -> faces.Picture:
-        """Make the picture of a row as the teacher saw it."""
+    def image(self, labels: Labels, row: int) -> faces.Image:
+        """Make the image of a row, as it was labelled."""
         identity = labels.identities[labels.identity[row]]
         c, name, variant = self.config, labels.file[row].as_py(), int(labels.variant[row])
-        return picture(self.faces, identity, name, variant, c.degradation, c.seed)
+        return image(self.faces, identity, name, variant, c.degradation, c.seed)
 
 
 class Rows(Protocol):
-    """Pictures by row of the label table."""
+    """Images by row of the label table."""
 
-    def __getitem__(self, rows: NDArray[np.int64], /) -> faces.Picture:
-        """Gather N x 112 x 112 x 3 pictures, BGR."""
+    def __getitem__(self, rows: NDArray[np.int64], /) -> faces.Image:
+        """Gather N x 112 x 112 x 3 images, BGR."""
 
 
-class Pictures:
-    """Pictures by row, from a cache file that is filled once (37 KB a row), or made when asked for."""
+class Images:
+    """Images by row, from a cache file that is filled once (37 KB a row), or made on access."""
 
     def __init__(self, source: LabelRun, labels: Labels, cache: Path | None) -> None:
-        """Open the cache and fill what is missing in it; without one each picture is made when asked for."""
+        """Open the cache and add missing rows; without a cache each image is made on access."""
         self._source, self._labels = source, labels
         self._pool = ThreadPoolExecutor(2)
         self._cache = self._fill(cache) if cache else None
 
-    def __getitem__(self, rows: NDArray[np.int64]) -> faces.Picture:
-        """Gather N x 112 x 112 x 3 pictures, BGR."""
+    def __getitem__(self, rows: NDArray[np.int64]) -> faces.Image:
+        """Gather N x 112 x 112 x 3 images, BGR."""
         if self._cache is not None:
             return np.asarray(self._cache[rows])
         return np.stack(list(self._pool.map(self._make, rows.tolist())))
 
-    def _make(self, row: int) -> faces.Picture:
-        return self._source.picture(self._labels, row)
+    def _make(self, row: int) -> faces.Image:
+        return self._source.image(self._labels, row)
 
-    def _fill(self, folder: Path) -> NDArray[np.uint8]:
-        """Fill the cache chunk by chunk; `filled` says how far, and for which table."""
-        folder.mkdir(parents=True, exist_ok=True)
-        stamp = folder / "filled.yaml"
-        known = yaml.safe_load(stamp.read_text()) if stamp.exists() else {}
-        start = known["rows"] if known.get("table") == self._source.digest else 0
-        path, shape = folder / "pictures.u8", (len(self._labels), faces.SIZE, faces.SIZE, 3)
+    def _fill(self, directory: Path) -> NDArray[np.uint8]:
+        """Fill the cache in chunks; filled.yaml stores the number of rows and the table's digest."""
+        directory.mkdir(parents=True, exist_ok=True)
+        stamp = directory / "filled.yaml"
+        filled = yaml.safe_load(stamp.read_text()) if stamp.exists() else {}
+        start = filled["rows"] if filled.get("table") == self._source.digest else 0
+        path, shape = directory / "images.u8", (len(self._labels), faces.SIZE, faces.SIZE, 3)
         whole = path.exists() and path.stat().st_size == np.prod(shape)
         file = np.memmap(path, np.uint8, "r+" if whole else "w+", shape=shape)
         start = start if whole else 0
         with tqdm(
-            total=len(self._labels), initial=start, unit=" pictures cached", mininterval=2, disable=None
+            total=len(self._labels), initial=start, unit=" images cached", mininterval=2, disable=None
         ) as bar:
             for first in range(start, len(self._labels), _CHUNK):
                 rows = range(first, min(first + _CHUNK, len(self._labels)))
@@ -135,13 +137,17 @@ class Pictures:
 
 
 def held_out(labels: Labels, share: float, seed: int) -> NDArray[np.bool_]:
-    """Rows of the people kept for judging: by a hash of the name, so that they stay so when the set grows."""
+    """Rows of the held-out people, chosen by a hash of the name, so that adding people does not change
+    them.
+    """
     kept = np.array([_hash(name, seed) < share for name in labels.identities])
     return np.asarray(kept[labels.identity])
 
 
 def training_rows(labels: Labels, test: NDArray[np.bool_], clean: int) -> NDArray[np.int64]:
-    """Rows to train on, in order: clean pictures so many times each, degraded ones once, held-out never."""
+    """Rows to train on, in order: clean images `clean` times each, degraded ones once, held-out ones
+    never.
+    """
     times = np.where(labels.variant == 0, clean, 1) * ~test
     return np.repeat(np.arange(len(labels)), times)
 
@@ -152,17 +158,19 @@ def _hash(name: str, seed: int) -> float:
 
 @dataclass(frozen=True)
 class Scale:
-    """Label to 0..1 by rank among the training pictures, piecewise linear: every bin gets its share."""
+    """Maps a label to 0..1 by its rank among the training images, piecewise linearly; all bins are
+    equally full.
+    """
 
     knots: dict[str, list[float]]
-    """Label values of evenly spaced ranks, by component."""
+    """Label values at evenly spaced ranks, by label."""
 
     @classmethod
     def fit(cls, labels: Floats, names: tuple[str, ...]) -> "Scale":
         """Fit the map to N x labels values."""
         places = np.linspace(0, 1, _KNOTS)
-        known = [column[np.isfinite(column)] for column in labels.T]
-        return cls({n: np.quantile(k, places).tolist() for n, k in zip(names, known, strict=True)})
+        finite = [column[np.isfinite(column)] for column in labels.T]
+        return cls({n: np.quantile(k, places).tolist() for n, k in zip(names, finite, strict=True)})
 
     def apply(self, labels: Floats) -> Floats:
         """Map N x labels values to 0..1; NaN stays."""

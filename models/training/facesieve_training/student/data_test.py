@@ -37,12 +37,12 @@ def _held(names: list[str]) -> set[str]:
     return {names[i] for i in np.flatnonzero(data.held_out(labels, 0.2, 1))}
 
 
-def test_clean_pictures_are_there_as_often_as_asked_and_held_out_ones_never() -> None:
+def test_clean_rows_are_repeated_and_held_out_rows_excluded() -> None:
     labels = _labels(["a", "b", "c", "d", "e"], [0, 1, 2, 0, 1])
     test = np.array([False, False, False, True, True])
     assert data.training_rows(labels, test, 3).tolist() == [0, 0, 0, 1, 2]
 
 
-def test_a_folder_without_labels_is_named(tmp_path: Path) -> None:
+def test_a_directory_without_labels_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"labels\.parquet: is missing"):
         data.LabelRun(tmp_path)

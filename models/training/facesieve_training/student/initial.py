@@ -1,4 +1,4 @@
-"""Starts a student from a trained network: an exported student, as large or smaller, or a teacher, pruned."""
+"""Initialises a student from an exported student of the same or a smaller size, or from a pruned teacher."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,78 +9,78 @@ import keras
 import numpy as np
 
 from facesieve_training.cli import DataError
-from facesieve_training.faces import Picture
-from facesieve_training.networks import exported, grow, mirror, mobileface_onnx, prune
+from facesieve_training.faces import Image
+from facesieve_training.networks import exported, mirror, mobileface_onnx, net2net, prune
 from facesieve_training.student.network import FEATURE, StudentConfig
 from facesieve_training.teacher.imported import OnnxTeacher
 
 _NO_WEIGHTS = "holds no weights of this student"
 
 
-def load(student: keras.Model, path: Path, pictures: Iterable[np.ndarray]) -> list[str]:
-    """Give a student the weights of an exported .tflite, narrower and shallower at will, and its batch norms
-    the moments of batches of pictures (N x 112 x 112 x 3, BGR); returns the labels that the file has, whose
-    outputs start from there.
+def load(student: keras.Model, path: Path, images: Iterable[np.ndarray]) -> list[str]:
+    """Set a student's weights from an exported .tflite, which may be narrower and shallower.
+
+    Batch norms get the moments of these batches of images (N x 112 x 112 x 3, BGR). Returns the names of the
+    dense layers, labels included, that the file has.
     """
-    with _told(path, _NO_WEIGHTS):
+    with _as_data_error(path, _NO_WEIGHTS):
         stored = exported.read(path.read_bytes())
-        _give_convolutions(student, [held for held in stored if not held.dense])
-        known = [held for held in stored if held.dense and _give_dense(student, held)]
-    exported.settle(student, pictures)
-    return [_layer_name(held) for held in known]
+        _give_convolutions(student, [weights for weights in stored if not weights.dense])
+        copied = [weights for weights in stored if weights.dense and _give_dense(student, weights)]
+    exported.settle(student, images)
+    return [_layer_name(weights) for weights in copied]
 
 
 def load_same(student: keras.Model, path: Path) -> None:
-    """Give a student the weights that another training of the same one left."""
-    with _told(path, _NO_WEIGHTS):
+    """Load the weights of another training of the same student."""
+    with _as_data_error(path, _NO_WEIGHTS):
         student.load_weights(path)
 
 
 def mobileface(path: Path, like: OnnxTeacher) -> list[mobileface_onnx.Layer]:
-    """The layers of a trained MobileFaceNet (ONNX, its input as the teacher's)."""
-    with _told(path, "is no MobileFaceNet, to start from or to match"):
+    """The layers of a trained MobileFaceNet (ONNX, with the teacher's input)."""
+    with _as_data_error(path, "is no MobileFaceNet to prune or to distil"):
         return mobileface_onnx.read(path, like.colour, like.mean, like.std)
 
 
 def prune_teacher(
-    student: keras.Model, config: StudentConfig, path: Path, like: OnnxTeacher, pictures: Picture
+    student: keras.Model, config: StudentConfig, path: Path, like: OnnxTeacher, images: Image
 ) -> list[mobileface_onnx.Layer]:
-    """Start a MobileFaceNet from a larger one (ONNX, its input as the teacher's), as far as it tells of
-    pictures, N x 112 x 112 x 3 BGR; returns the large one's layers.
+    """Initialise a MobileFaceNet by pruning a larger one (ONNX, with the teacher's input).
+
+    Channels are selected on these images, N x 112 x 112 x 3 BGR. Returns the larger network's layers.
     """
     teacher = mobileface(path, like)
-    with _told(path, "no student starts from it"):
+    with _as_data_error(path, "cannot initialise the student"):
         if config.mobileface is None:
-            raise ValueError("only a MobileFaceNet can start from one; give student.mobileface")
-        student.get_layer(FEATURE).set_weights(prune.start(student, config.mobileface, teacher, pictures))
+            raise ValueError("only a MobileFaceNet can be pruned from it; give student.mobileface")
+        student.get_layer(FEATURE).set_weights(prune.start(student, config.mobileface, teacher, images))
     return teacher
 
 
 @contextmanager
-def _told(path: Path, fault: str) -> Iterator[None]:
-    """Tell what goes wrong inside as a fault of the file."""
+def _as_data_error(path: Path, fault: str) -> Iterator[None]:
+    """Convert errors of the block to a DataError that names the file."""
     try:
         yield
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {fault}; mend the keys initial, matching or student: {error}") from error
+        raise DataError(f"{path}: {fault}; fix the keys initial, distillation or student: {error}") from error
 
 
 def _give_convolutions(student: keras.Model, stored: list[exported.Weights]) -> None:
-    """Keras numbers its layers by all of the process, so only the order in which they were made tells which
-    is which.
-    """
+    """Pair the layers by the order of their creation: Keras numbers layers over the whole process."""
     wanted = sorted(exported.convolutions(student), key=lambda pair: _number(pair[0].name))
-    for (layer, norm), held in grow.aligned(wanted, sorted(stored, key=lambda w: _number(w.name))):
-        grow.give(layer, norm, held)
+    for (layer, norm), weights in net2net.aligned(wanted, sorted(stored, key=lambda w: _number(w.name))):
+        net2net.give(layer, norm, weights)
 
 
-def _give_dense(student: keras.Model, held: exported.Weights) -> bool:
-    """Give a dense layer its weights; False when the student has none of that name and as many outputs."""
-    layer = next((layer for layer in student.layers if layer.name == _layer_name(held)), None)
-    if layer is None or layer.kernel.shape[1] != held.kernel.shape[1]:
+def _give_dense(student: keras.Model, weights: exported.Weights) -> bool:
+    """Set a dense layer's weights; False when the student has no layer of this name with as many outputs."""
+    layer = next((layer for layer in student.layers if layer.name == _layer_name(weights)), None)
+    if layer is None or layer.kernel.shape[1] != weights.kernel.shape[1]:
         return False
-    held = grow.widen(held, layer)
-    kernel, bias = held.kernel, held.bias
+    weights = net2net.widen(weights, layer)
+    kernel, bias = weights.kernel, weights.bias
     if isinstance(layer, mirror.MirrorDense):
         kernel, bias = kernel[:, : len(bias) // 2], bias[: len(bias) // 2]
     elif isinstance(layer, mirror.MirrorReadout):
@@ -90,9 +90,9 @@ def _give_dense(student: keras.Model, held: exported.Weights) -> bool:
 
 
 def _number(name: str) -> tuple[int, ...]:
-    """The layer's number, none being the first, and behind it that of its call where the file has one."""
+    """The layer's number (empty for the first), and the number of its call where the file has one."""
     return tuple(int(part) for part in re.findall(r"_(\d+)(?=_\d|$)", name))
 
 
-def _layer_name(held: exported.Weights) -> str:
-    return re.sub(r"_\d+$", "", held.name)
+def _layer_name(weights: exported.Weights) -> str:
+    return re.sub(r"_\d+$", "", weights.name)

@@ -15,7 +15,7 @@ from facesieve_training.student.network import StudentConfig
 LABELS = ("agreement", "norm")
 
 
-def _pictures() -> np.ndarray:
+def _images() -> np.ndarray:
     smooth = np.random.default_rng(1).uniform(0, 255, (24, 7, 7, 3)).astype(np.float32)
     return np.asarray(np.kron(smooth, np.ones((1, 16, 16, 1))), np.uint8)
 
@@ -44,7 +44,7 @@ def exported(mirror: bool, tmp_path: Path) -> Path:
                 [rng.uniform(0.5, 1.5, w.shape).astype(np.float32) for w in layer.get_weights()]
             )
     path = tmp_path / "quality.tflite"
-    path.write_bytes(quality.convert(_shipped(model), list(_pictures())))
+    path.write_bytes(quality.convert(_shipped(model), list(_images())))
     return path
 
 
@@ -53,38 +53,40 @@ def _shipped(model: keras.Model) -> keras.Model:
 
 
 @pytest.mark.parametrize(("width", "depth"), [(0.125, 10), (0.25, 10), (0.1875, 18)])
-def test_the_float_student_tells_what_the_exported_one_does(
+def test_the_float_student_equals_the_exported_one(
     exported: Path, mirror: bool, width: float, depth: int
 ) -> None:
     model = _student(mirror, width=width, depth=depth)
-    assert set(initial.load(model, exported, [_pictures()])) == {"hidden", *LABELS}
-    file, picture = Int8Network(exported.read_bytes()), _pictures()[5]
-    told = _shipped(model)(quality.to_input(picture[None]), training=False)
-    for mine, answer, details in zip(told, file.run(picture), file.outputs(), strict=True):
+    assert set(initial.load(model, exported, [_images()])) == {"hidden", *LABELS}
+    file, image = Int8Network(exported.read_bytes()), _images()[5]
+    result = _shipped(model)(quality.to_input(image[None]), training=False)
+    for mine, answer, details in zip(result, file.run(image), file.outputs(), strict=True):
         np.testing.assert_allclose(np.asarray(mine), answer, atol=12 * details["quantization"][0])
 
 
 @pytest.mark.parametrize(("width", "depth"), [(0.125, 10), (0.25, 18)])
-def test_it_learns_from_where_it_stands(exported: Path, mirror: bool, width: float, depth: int) -> None:
-    model, pictures = _student(mirror, width=width, depth=depth), _pictures()
-    both = np.concatenate([pictures, pictures[:, :, ::-1]])
+def test_training_mode_starts_from_the_same_outputs(
+    exported: Path, mirror: bool, width: float, depth: int
+) -> None:
+    model, images = _student(mirror, width=width, depth=depth), _images()
+    both = np.concatenate([images, images[:, :, ::-1]])
     initial.load(model, exported, [both])
     still, learning = (model(quality.to_input(both), training=learns) for learns in (False, True))
     for name in LABELS:
         np.testing.assert_allclose(np.asarray(learning[name]), np.asarray(still[name]), atol=0.02)
 
 
-def test_a_label_that_the_file_lacks_starts_anew(exported: Path, mirror: bool) -> None:
+def test_a_label_missing_in_the_file_is_initialised_at_random(exported: Path, mirror: bool) -> None:
     model = _student(mirror, ("norm", "visual"))
     fresh = model.get_layer("visual").get_weights()
-    assert set(initial.load(model, exported, [_pictures()])) == {"hidden", "norm"}
+    assert set(initial.load(model, exported, [_images()])) == {"hidden", "norm"}
     for mine, kept in zip(model.get_layer("visual").get_weights(), fresh, strict=True):
         np.testing.assert_array_equal(mine, kept)
 
 
-def test_another_network_and_a_foreign_file_are_told(exported: Path, mirror: bool, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"quality\.tflite: holds no weights of this student.*no place here"):
-        initial.load(_student(mirror, width=0.0625), exported, [_pictures()])
+def test_another_network_or_file_is_an_error(exported: Path, mirror: bool, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"quality\.tflite: holds no weights of this student.*do not fit"):
+        initial.load(_student(mirror, width=0.0625), exported, [_images()])
     (tmp_path / "text.tflite").write_text("no network")
     with pytest.raises(DataError, match=r"text\.tflite: holds no weights.*it is no TFLite file"):
-        initial.load(_student(mirror), tmp_path / "text.tflite", [_pictures()])
+        initial.load(_student(mirror), tmp_path / "text.tflite", [_images()])

@@ -21,22 +21,22 @@ _HIDDEN, _LENGTH = "hidden", "length"
 
 @dataclass(frozen=True)
 class StudentConfig:
-    """The student's form."""
+    """The student's architecture."""
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     labels: tuple[str, ...] = COMPONENTS
-    """Columns of the label table that it learns, an output each."""
+    """Columns of the label table, one output each."""
     bins: int = 16
     """Bins of each label's output; the label is their centres' expectation."""
     hidden: int = 64
     """Width of the layer between backbone and the labels' outputs."""
     length: int = 0
-    """Units that tell the labels' outputs how long the feature is, which is a quality too; 0 for none."""
+    """Units that pass the feature's length, a quality measure, to the labels' outputs; 0 for none."""
     mobileface: MobileFaceConfig | None = None
-    """A MobileFaceNet in the residual network's stead."""
+    """A MobileFaceNet instead of the residual network."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.labels else ["labels: must name at least one"]
         found += [f"length: {self.length} is below 0"] if self.length < 0 else []
         if self.mobileface and self.network.mirror:
@@ -44,13 +44,11 @@ class StudentConfig:
         if self.length and self.network.mirror:
             found.append("length: a mirrored network cannot read it; leave one of the two out")
         found += [] if len(set(self.labels)) == len(self.labels) else ["labels: one is named twice"]
-        return (
-            found if self.bins >= 2 else [*found, f"bins: {self.bins} cannot tell a value; take at least 2"]
-        )
+        return found if self.bins >= 2 else [*found, f"bins: {self.bins} is below 2"]
 
 
 def centres(bins: int) -> NDArray[np.float32]:
-    """Values of the bins, 0..1 inclusive, so that the extremes can be told."""
+    """Values of the bins, 0..1 inclusive, so that the extremes can be expressed."""
     return np.linspace(0, 1, bins, dtype=np.float32)
 
 
@@ -58,29 +56,30 @@ def build(config: StudentConfig, features: int, classes: int = 0, dtype: str = "
     """Build the student: outputs FEATURE (N x features), each label (N x bins logits), CLASSES if any."""
     backbone = mobileface(config.mobileface, dtype) if config.mobileface else resnet(config.network, dtype)
     pooled = backbone.output
-    read, told = layers.Dense, pooled
+    read, trunk = layers.Dense, pooled
     if config.network.mirror:
         read = mirror.MirrorReadout
-        told = mirror.MirrorDense(2 * features, name="recognised", dtype=dtype)(pooled)
+        trunk = mirror.MirrorDense(2 * features, name="recognised", dtype=dtype)(pooled)
         hidden = mirror.MirrorDense(config.hidden, name=_HIDDEN, dtype=dtype)(pooled)
     else:
         hidden = layers.Dense(config.hidden, activation="relu", name=_HIDDEN, dtype=dtype)(pooled)
-    feature = read(features, name=FEATURE, dtype="float32")(told)
+    feature = read(features, name=FEATURE, dtype="float32")(trunk)
     if config.length:
-        # The labels read the feature and do not bend it, for it carries over to faces unlike the training's.
+        # No gradient from the labels to the feature: it generalises better than they do.
         squares = Square(dtype=dtype)(feature)
         length = layers.Dense(config.length, activation="relu", name=_LENGTH, dtype=dtype)(squares)
         hidden = layers.Concatenate(dtype=dtype)([hidden, length])
     outputs = {name: read(config.bins, name=name, dtype="float32")(hidden) for name in config.labels}
     outputs[FEATURE] = feature
     if classes:
-        outputs[CLASSES] = read(classes, name=CLASSES, dtype="float32")(told)
+        outputs[CLASSES] = read(classes, name=CLASSES, dtype="float32")(trunk)
     return keras.Model(backbone.input, outputs, name=f"student_{backbone.name}")
 
 
 def spread_length(student: keras.Model, embeddings: NDArray[np.float32]) -> None:
-    """Start the units of the length, where there are any, evenly over the lengths of N x features embeddings:
-    each is 0 up to a mean square of its own, and then rises with it.
+    """Initialise the length's units, if any, evenly over the lengths of N x features embeddings.
+
+    Each unit is 0 up to its own mean square and rises with it above.
     """
     layer = next((layer for layer in student.layers if layer.name == _LENGTH), None)
     if layer is None:
@@ -91,20 +90,20 @@ def spread_length(student: keras.Model, embeddings: NDArray[np.float32]) -> None
     layer.set_weights([kernel, np.linspace(0, -2, units, endpoint=False, dtype=np.float32)])
 
 
-def read_by_heads(student: keras.Model) -> list[Any]:
-    """What the labels' layers read: the body's values and, where they know its length, the feature."""
+def head_inputs(student: keras.Model) -> list[Any]:
+    """Inputs of the labels' layers: the backbone's values and, with `length`, the feature."""
     names = [layer.name for layer in student.layers]
     read = [student.get_layer(_HIDDEN).input]
     return [*read, student.get_layer(FEATURE).output] if _LENGTH in names else read
 
 
 def heads(student: keras.Model, config: StudentConfig) -> keras.Model:
-    """Return the labels' layers alone: from what they read to each label's logits, by name."""
-    return keras.Model(read_by_heads(student), {name: student.output[name] for name in config.labels})
+    """Return the labels' layers only: from their inputs to each label's logits, by name."""
+    return keras.Model(head_inputs(student), {name: student.output[name] for name in config.labels})
 
 
 def inference(student: keras.Model, config: StudentConfig) -> keras.Model:
-    """Return the part that is shipped: picture to the labels' logits, in the order of the configuration."""
+    """Return the shipped part: image to the labels' logits, in the order of the configuration."""
     return keras.Model(student.input, [student.output[name] for name in config.labels], name=student.name)
 
 
@@ -116,11 +115,11 @@ def expectation(logits: Any) -> Any:
 class BinsLoss:
     """Cross entropy to the two bins beside the truth (N x 1, 0..1) and squared error of the expectation.
 
-    What is told of one view of a picture is also drawn towards the mean of all.
+    A consistency term draws the prediction for one view towards the mean over all views of the image.
     """
 
     def __init__(self, views: Views) -> None:
-        """Take how pictures are seen: all views of one lie side by side in a batch."""
+        """Take the views' settings; the views of an image are adjacent in a batch."""
         self._views = views
 
     def __call__(self, truth: Any, logits: Any) -> Any:
@@ -129,9 +128,9 @@ class BinsLoss:
         place = ops.reshape(truth, (-1, 1)) * (count - 1)
         soft = ops.maximum(1 - ops.abs(place - ops.arange(count, dtype="float32")), 0)
         entropy = ops.categorical_crossentropy(soft, logits, from_logits=True)
-        told = expectation(logits)
-        loss = entropy + 10 * ops.square(told - ops.reshape(truth, (-1,)))
-        views = ops.reshape(told, (-1, self._views.count))
+        predicted = expectation(logits)
+        loss = entropy + 10 * ops.square(predicted - ops.reshape(truth, (-1,)))
+        views = ops.reshape(predicted, (-1, self._views.count))
         apart = views - ops.mean(views, axis=1, keepdims=True)
         return loss + self._views.consistency * ops.square(ops.reshape(apart, (-1,)))
 
@@ -140,7 +139,7 @@ class ClassLoss:
     """The two cross entropies of eq. 6: to the teacher's classes and to the true one.
 
     The teacher's classes are the softmax over `scale` times the cosines of its embedding with each person's
-    mean clean embedding, so that any teacher has them. A row of the truth is: embedding, number of the
+    mean clean embedding, so that every teacher has them. A row of the truth is: embedding, number of the
     person, weight of the teacher's term, weight of the true one's.
     """
 
@@ -151,8 +150,8 @@ class ClassLoss:
     def __call__(self, truth: Any, logits: Any) -> Any:
         """Return the weighted sum for each row."""
         embedding = ops.normalize(truth[:, :-3], axis=-1)
-        told = ops.softmax(self._scale * ops.matmul(embedding, ops.transpose(self._prototypes)))
-        of_teacher = ops.categorical_crossentropy(told, logits, from_logits=True)
+        teacher = ops.softmax(self._scale * ops.matmul(embedding, ops.transpose(self._prototypes)))
+        of_teacher = ops.categorical_crossentropy(teacher, logits, from_logits=True)
         person = ops.cast(truth[:, -3], "int32")
         of_truth = ops.sparse_categorical_crossentropy(person, logits, from_logits=True)
         return truth[:, -2] * of_teacher + truth[:, -1] * of_truth

@@ -18,21 +18,21 @@ def test_the_loss_is_least_at_the_two_bins_beside_the_truth(truth: float) -> Non
     place = truth * 15
     soft = np.maximum(1 - np.abs(place - np.arange(16)), 1e-6)
     best = np.log(soft)[None].astype(np.float32)
-    told = np.array([[truth]], np.float32)
-    least = float(np.asarray(network.BinsLoss(Views())(told, best))[0])
+    result = np.array([[truth]], np.float32)
+    least = float(np.asarray(network.BinsLoss(Views())(result, best))[0])
     soft = soft[soft > 1e-5]
     assert least == pytest.approx(-(soft * np.log(soft)).sum(), abs=1e-3), "entropy, and no squared error"
     for other in np.random.default_rng(0).normal(0, 1, (20, 1, 16)).astype(np.float32):
-        assert float(np.asarray(network.BinsLoss(Views())(told, best + other))[0]) > least
+        assert float(np.asarray(network.BinsLoss(Views())(result, best + other))[0]) > least
 
 
-def test_views_of_one_picture_are_drawn_together() -> None:
+def test_consistency_adds_the_squared_distance_between_views() -> None:
     rng = np.random.default_rng(0)
     logits, truth = rng.normal(0, 1, (6, 8)).astype(np.float32), rng.random((6, 1)).astype(np.float32)
     alone = np.asarray(network.BinsLoss(Views())(truth, logits))
     both = np.asarray(network.BinsLoss(Views(count=2, consistency=30))(truth, logits))
-    told = np.asarray(network.expectation(logits)).reshape(3, 2)
-    apart = 30 * ((told[:, 0] - told[:, 1]) / 2) ** 2
+    result = np.asarray(network.expectation(logits)).reshape(3, 2)
+    apart = 30 * ((result[:, 0] - result[:, 1]) / 2) ** 2
     np.testing.assert_allclose(both - alone, np.repeat(apart, 2), rtol=1e-3)
 
 
@@ -43,7 +43,7 @@ def test_outputs_have_the_names_that_losses_and_export_use() -> None:
     assert shapes == {"feature": 32, "visual": 8, "robustness": 8, "agreement": 8, "classes": 5}
 
 
-def test_labels_read_the_length_of_the_feature_and_do_not_bend_it() -> None:
+def test_labels_read_the_length_of_the_feature_without_a_gradient_to_it() -> None:
     keras.utils.set_random_seed(1)
     config = network.StudentConfig(NetworkConfig(10, 0.125), labels=("norm",), bins=8, length=4)
     model = network.build(config, features=32)
@@ -52,15 +52,15 @@ def test_labels_read_the_length_of_the_feature_and_do_not_bend_it() -> None:
         [np.zeros(model.get_layer("feature").kernel.shape), np.full(32, 0.4)]
     )
     units = keras.Model(model.input, model.get_layer("length").output)
-    told = np.asarray(units(np.zeros((1, 112, 112, 3), np.float32)))[0]
-    np.testing.assert_allclose(told, np.maximum(2 * 0.16 / 0.25 - np.array([0, 0.5, 1, 1.5]), 0), atol=1e-5)
+    result = np.asarray(units(np.zeros((1, 112, 112, 3), np.float32)))[0]
+    np.testing.assert_allclose(result, np.maximum(2 * 0.16 / 0.25 - np.array([0, 0.5, 1, 1.5]), 0), atol=1e-5)
 
     losses = {"norm": network.BinsLoss(Views()), "feature": "mse"}
     model.compile(keras.optimizers.SGD(1.0), losses, {"norm": 1.0, "feature": 0.0})
     before = [w.copy() for w in model.get_layer("feature").get_weights()]
-    pictures = np.random.default_rng(0).normal(0, 1, (4, 112, 112, 3)).astype(np.float32)
+    images = np.random.default_rng(0).normal(0, 1, (4, 112, 112, 3)).astype(np.float32)
     wanted = {"norm": np.full((4, 1), 0.9, np.float32), "feature": np.ones((4, 32), np.float32)}
-    model.train_on_batch(pictures, wanted)
+    model.train_on_batch(images, wanted)
     for kept, now in zip(before, model.get_layer("feature").get_weights(), strict=True):
         np.testing.assert_array_equal(kept, now)
 
@@ -72,15 +72,15 @@ def test_class_loss_is_the_two_cross_entropies_of_eq_6() -> None:
     logits = rng.normal(0, 1, (5, 3)).astype(np.float32)
     person = np.array([0, 1, 2, 1, 0])
     truth = np.concatenate([embedding, np.stack([person, [0.2] * 5, [0.4] * 5], axis=1)], axis=1)
-    told = np.asarray(network.ClassLoss(prototypes, 8.0)(truth.astype(np.float32), logits))
+    result = np.asarray(network.ClassLoss(prototypes, 8.0)(truth.astype(np.float32), logits))
     log_student = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     cosines = embedding[:, :3] / np.linalg.norm(embedding, axis=1, keepdims=True)
     of_teacher = np.exp(8 * cosines) / np.exp(8 * cosines).sum(axis=1, keepdims=True)
     wanted = -0.2 * (of_teacher * log_student).sum(axis=1) - 0.4 * log_student[np.arange(5), person]
-    np.testing.assert_allclose(told, wanted, rtol=1e-4)
+    np.testing.assert_allclose(result, wanted, rtol=1e-4)
 
 
-def test_what_is_shipped_are_the_labels_alone() -> None:
+def test_only_the_labels_are_shipped() -> None:
     config = network.StudentConfig(NetworkConfig(10, 0.125), labels=("norm", "agreement"), bins=8)
     model = network.build(config, features=32, classes=5)
     shipped = network.inference(model, config)

@@ -24,10 +24,10 @@ def test_the_papers_student_has_its_size_and_takes_a_step() -> None:
         rows, names, None, np.zeros(8, np.int8), rng.random((8, 3), np.float32),
         rng.normal(0, 1, (8, 256)).astype(np.float16),
     )  # fmt: skip
-    pictures = rng.integers(0, 256, (8, 112, 112, 3), np.uint8)
+    images = rng.integers(0, 256, (8, 112, 112, 3), np.uint8)
     batches = Batches(
         config.phases,
-        pictures,
+        images,
         labels,
         labels.labels,
         COMPONENTS,
@@ -46,8 +46,8 @@ def test_the_papers_student_has_its_size_and_takes_a_step() -> None:
     model.run_eagerly = True
     first, last = student.layers[1], student.get_layer(network.CLASSES)
     before = [keras.ops.convert_to_numpy(layer.kernel).copy() for layer in (first, last)]
-    told = model.train_on_batch(*batches(0), return_dict=True)
-    assert np.isfinite(told["loss"])
-    assert told["classes_loss"] > 0
+    result = model.train_on_batch(*batches(0), return_dict=True)
+    assert np.isfinite(result["loss"])
+    assert result["classes_loss"] > 0
     for layer, old in zip((first, last), before, strict=True):
         assert np.abs(keras.ops.convert_to_numpy(layer.kernel) - old).max() > 0

@@ -1,8 +1,8 @@
-"""The stage `student`: distils the teacher's feature into a small network, then teaches it the labels.
+"""The stage `student`: distils the teacher's feature into a small network and trains it on the labels.
 
 The paper trains in two phases; here phases are a list, each with its epochs and the weights of its losses, so
-that both can also be trained at once. The result, in the run's folder: student.weights.h5 and scale.json, the
-map of each label to 0..1.
+that both can also be trained at once. The result, in the run's directory: student.weights.h5 and scale.json,
+the map of each label to 0..1.
 """
 
 import json
@@ -25,19 +25,25 @@ from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.networks.pixels import scaled
 from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run, write_atomic
-from facesieve_training.student import data, follow, initial, network
+from facesieve_training.student import data, device_distillation, initial, network
 from facesieve_training.student.background import Background, gather
 from facesieve_training.student.batches import Batches, Phase, prototypes
-from facesieve_training.student.follow import Follow
-from facesieve_training.student.heads import Heads, learn
-from facesieve_training.student.imitate import Imitation, imitate
-from facesieve_training.student.matching import NORM, Matching, NormLoss, feature_loss, taught_outputs
-from facesieve_training.student.told import Teachers
+from facesieve_training.student.device_distillation import DeviceDistillation
+from facesieve_training.student.distillation import (
+    NORM,
+    Distillation,
+    NormLoss,
+    distillation_outputs,
+    feature_loss,
+)
+from facesieve_training.student.feature_imitation import FeatureImitation, imitate
+from facesieve_training.student.head_fine_tuning import HeadFineTuning, fine_tune
+from facesieve_training.student.teachers import Teachers
 from facesieve_training.student.views import Views
 from facesieve_training.teacher.source import TeacherSource
 
 log = logging.getLogger(__name__)
-_SETTLING, _PRUNING = 2048, 512  # pictures
+_SETTLING, _PRUNING = 2048, 512  # images
 
 
 @dataclass(frozen=True)
@@ -45,45 +51,45 @@ class Config:
     """Configuration of the stage."""
 
     labels: Path
-    """Folder of a finished run of the stage label."""
+    """Directory of a finished run of the stage label."""
     seed: int = 1
     student: network.StudentConfig = field(default_factory=network.StudentConfig)
     phases: tuple[Phase, ...] = (Phase(6, feature=1.0), Phase(6, labels=1.0))
     class_scale: float = 32.0
     """Cosine to logit, for the teacher's classes."""
     batch: int = 64
-    """Pictures in a step, over all devices and hosts."""
+    """Images in a step, over all devices and hosts."""
     precision: Precision = "float32"
     background: Background | None = None
-    """Pictures without a face, to be scored lowest; none trains on faces alone."""
+    """Images without a face, to be scored lowest; null trains on faces only."""
     initial: Path | None = None
-    """Trained network from whose weights training starts: an exported student (.tflite), which without phases
-    it stays; for a MobileFaceNet a larger one (.onnx), best the teacher; or the same student (.weights.h5).
+    """Initial weights: an exported student (.tflite), unchanged without phases; for a MobileFaceNet a larger
+    one (.onnx), usually the teacher; or the same student (.weights.h5).
     """
-    imitate: Imitation | None = None
-    """How a pruned network follows the large one's streams before the phases; none begins with them."""
-    matching: Matching | None = None
-    """Have a MobileFaceNet teacher tell embedding and norm of each view, and of blends; none takes them from
-    the table.
+    feature_imitation: FeatureImitation | None = None
+    """Training of a pruned network on the large one's streams, before the phases; null omits it."""
+    distillation: Distillation | None = None
+    """Embedding and norm of each view and of blends are computed by a MobileFaceNet teacher; null takes them
+    from the table.
     """
-    follow: Follow | None = None
-    """Function matching on a GPU before the phases; none begins with them."""
-    heads: Heads | None = None
-    """How the labels' layers are trained alone behind the phases; none leaves them as they are."""
+    device_distillation: DeviceDistillation | None = None
+    """Function matching on a GPU, before the phases; null omits it."""
+    head_fine_tuning: HeadFineTuning | None = None
+    """Training of the labels' layers only, after the phases; null omits it."""
     clean: int = 1
-    """How often an epoch shows each clean picture; each degraded one it shows once."""
+    """Repetitions of each clean image in an epoch; a degraded one occurs once."""
     views: Views = field(default_factory=Views)
     held_out: float = 0.1
-    """Share of the people who are never trained on: calibration and every choice are theirs."""
+    """Share of the people who are held out of training, for calibration and model selection."""
     cache: Path | None = None
-    """Folder for decoded pictures, 37 KB each; none makes them anew each time."""
+    """Directory for decoded images, 37 KB each; null makes them on access."""
     devices: int = 0
     """Accelerators to use; 0 for all."""
     save_every: int = 500
     """Steps between checkpoints."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.phases or self.initial else ["phases: must have at least one without initial"]
         found += [
             f"{n}: {getattr(self, n)} is below 1"
@@ -91,26 +97,29 @@ class Config:
             if getattr(self, n) < 1
         ]
         if self.student.mobileface and self.initial and self.initial.suffix == ".tflite":
-            found.append(f"initial: {self.initial} starts no MobileFaceNet; give a larger one's .onnx")
-        for how in ("matching", "follow"):
-            if getattr(self, how) and NORM not in self.student.labels:
-                found.append(f"{how}: teaches the label {NORM}; name it in student.labels")
-        for name in self.heads.degraded if self.heads else ():
-            if name not in self.student.labels:
-                found.append(f"heads.degraded: {name} is none of student.labels")
-        if self.follow and not self.background:
-            found.append("follow: wants pictures without a face, too; give background")
-        if self.follow and self.follow.batch % self.views.count:
-            found.append(f"follow.batch: {self.follow.batch} cannot hold {self.views.count} views of each")
-        if self.views.count > 1 and self.batch % self.views.count:
             found.append(
-                f"views: a batch of {self.batch} cannot hold {self.views.count} views of each picture"
+                f"initial: {self.initial} cannot initialise a MobileFaceNet; give a larger one's .onnx"
             )
+        for how in ("distillation", "device_distillation"):
+            if getattr(self, how) and NORM not in self.student.labels:
+                found.append(f"{how}: needs the label {NORM}; name it in student.labels")
+        for name in self.head_fine_tuning.degraded if self.head_fine_tuning else ():
+            if name not in self.student.labels:
+                found.append(f"head_fine_tuning.degraded: {name} is none of student.labels")
+        if self.device_distillation and not self.background:
+            found.append("device_distillation: needs images without a face; give background")
+        if self.device_distillation and self.device_distillation.batch % self.views.count:
+            found.append(
+                f"device_distillation.batch: {self.device_distillation.batch} cannot hold "
+                f"{self.views.count} views of each image"
+            )
+        if self.views.count > 1 and self.batch % self.views.count:
+            found.append(f"views: a batch of {self.batch} cannot hold {self.views.count} views of each image")
         return found if 0 <= self.held_out < 1 else [*found, f"held_out: {self.held_out} is not in 0..1"]
 
 
 class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """Learning rate over all phases: each starts its schedule anew."""
+    """Learning rate over all phases; each restarts its schedule."""
 
     def __init__(self, phases: tuple[Phase, ...], epoch: int) -> None:
         """Take the steps of an epoch."""
@@ -128,27 +137,28 @@ class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mi
 
 
 def run(config: Config, run: Run) -> None:
-    """Train, and write the student into the run's folder."""
-    if config.follow:
-        follow.check_backend()
+    """Train, and write the student into the run's directory."""
+    if config.device_distillation:
+        device_distillation.check_backend()
     hosts = devices.prepare(config.seed)
     source = data.LabelRun(config.labels)
     names = config.student.labels
     labels = source.read(names)
-    matched = _matched(source.config.teacher) if config.matching or config.follow else None
+    distils = config.distillation or config.device_distillation
+    teacher_layers = _teacher_layers(source.config.teacher) if distils else None
     run.set_data_hash(source.digest)
-    pictures = data.Pictures(source, labels, config.cache)
+    images = data.Images(source, labels, config.cache)
     test = data.held_out(labels, config.held_out, config.seed)
     rows = data.training_rows(labels, test, config.clean)
     if len(rows) < config.batch:
-        raise DataError(f"batch: {config.batch} is more than the {len(rows)} pictures to train on")
+        raise DataError(f"batch: {config.batch} is more than the {len(rows)} images to train on")
     scale = data.Scale.fit(labels.labels[rows], names)
     write_atomic(run.dir / "scale.json", json.dumps(scale.knots) + "\n")
     scaled = scale.apply(labels.labels)
     empty = gather(config.background, config.seed) if config.background else None
     batches = Batches(
-        config.phases, pictures, labels, scaled, names, rows, config.batch, config.views, config.seed, hosts,
-        empty, config.matching,
+        config.phases, images, labels, scaled, names, rows, config.batch, config.views, config.seed, hosts,
+        empty, config.distillation,
     )  # fmt: skip
     devices.spread(config.devices, config.batch, hosts)
     student = make_student(config, labels, rows)
@@ -156,83 +166,99 @@ def run(config: Config, run: Run) -> None:
         if config.initial.suffix == ".h5":
             initial.load_same(student, config.initial)
         elif config.initial.suffix == ".tflite":
-            _start(student, config.initial, pictures, rows, config.seed)
+            _start(student, config.initial, images, rows, config.seed)
         else:
-            _start_small(student, config.initial, config, source, pictures, rows, run)
+            _start_small(student, config.initial, config, source, images, rows, run)
     shipped = network.inference(student, config.student)
     run.save_meta(parameters=shipped.count_params(), macs=macs(shipped))
     log.info(
         "%s as shipped: %.2f M parameters, %.3f GFLOPs (multiply-accumulates) a face",
         student.name, shipped.count_params() / 1e6, macs(shipped) / 1e9,
     )  # fmt: skip
-    if config.follow and matched and empty:
-        material = follow.gather(source.faces, labels, scaled, rows, empty.pictures)
-        teachers = Teachers.of(source.config, matched)
-        _follow(student, config, config.follow, teachers, scale, material, run)
-    told_by = matched if config.matching else None
-    model = in_training(student, config, labels, rows, batches.epoch, told_by, scale)
+    if config.device_distillation and teacher_layers and empty:
+        material = device_distillation.gather(source.faces, labels, scaled, rows, empty.images)
+        teachers = Teachers.of(source.config, teacher_layers)
+        _distil(student, config, config.device_distillation, teachers, scale, material, run)
+    view_teacher = teacher_layers if config.distillation else None
+    model = in_training(student, config, labels, rows, batches.epoch, view_teacher, scale)
     judged = np.flatnonzero(test)
-    told: dict[str, float] = {}
+    figures: dict[str, float] = {}
 
     def judge() -> dict[str, float]:
-        told.update(correlations(predict(shipped, pictures, judged), scaled[judged], names))
-        return told
+        figures.update(correlations(predict(shipped, images, judged), scaled[judged], names))
+        return figures
 
     Loop(model, batches, run, config.save_every, hosts).train(
         sum(phase.epochs for phase in config.phases), batches.epoch, judge
     )
-    if config.heads:
-        learn(student, config.student, pictures, labels, scaled, rows, empty, config.heads, run, config.seed)
+    if config.head_fine_tuning:
+        fine_tune(
+            student,
+            config.student,
+            images,
+            labels,
+            scaled,
+            rows,
+            empty,
+            config.head_fine_tuning,
+            run,
+            config.seed,
+        )
     student.save_weights(run.dir / "student.weights.h5")
     run.finish(**judge())
 
 
-def _follow(
-    student: keras.Model, config: Config, how: Follow, teachers: Teachers, scale: data.Scale,
-    material: follow.Material, run: Run,
+def _distil(
+    student: keras.Model, config: Config, how: DeviceDistillation, teachers: Teachers, scale: data.Scale,
+    material: device_distillation.Material, run: Run,
 ) -> None:  # fmt: skip
-    """Have the student follow its teachers; on the way it lies in the folder `followed` of the run."""
-    from facesieve_training.student import follower_jax  # JAX is there on request alone
+    """Distil the teachers on the device; checkpoints are in the directory `distilled` of the run."""
+    from facesieve_training.student import device_distillation_jax  # JAX is an optional dependency
 
-    follower = follower_jax.Follower(
+    distiller = device_distillation_jax.Distiller(
         student, config.student.labels, teachers, scale, material, how, config.views, config.seed
     )
-    follower_jax.train(follower, how, run)
+    device_distillation_jax.train(distiller, how, run)
 
 
-def _matched(source: TeacherSource) -> list[Layer]:
+def _teacher_layers(source: TeacherSource) -> list[Layer]:
     teacher = source.as_onnx()
     return initial.mobileface(teacher.onnx, teacher)
 
 
-def _start(
-    model: keras.Model, path: Path, pictures: data.Pictures, rows: NDArray[np.int64], seed: int
-) -> None:
-    """Take the weights of an exported student; the moments are those of pictures and their mirror images."""
+def _start(model: keras.Model, path: Path, images: data.Images, rows: NDArray[np.int64], seed: int) -> None:
+    """Load the weights of an exported student; the moments are those of images and their mirror images."""
     chosen = np.random.default_rng([seed, 5]).permutation(rows)[:_SETTLING]
-    seen = [pictures[np.sort(some)] for some in np.array_split(chosen, max(1, len(chosen) // 128))]
-    known = initial.load(model, path, [b for some in seen for b in (some, some[:, :, ::-1])])
-    log.info("starting from %s, which has the labels %s", path, ", ".join(known))
+    groups = [images[np.sort(some)] for some in np.array_split(chosen, max(1, len(chosen) // 128))]
+    copied = initial.load(model, path, [b for some in groups for b in (some, some[:, :, ::-1])])
+    log.info("initialised from %s with the layers %s", path, ", ".join(copied))
 
 
 def _start_small(
-    model: keras.Model, path: Path, config: Config, source: data.LabelRun, pictures: data.Pictures,
+    model: keras.Model, path: Path, config: Config, source: data.LabelRun, images: data.Images,
     rows: NDArray[np.int64], run: Run,
 ) -> None:  # fmt: skip
-    """Prune the large network that training starts from, and imitate it; a run that goes on did so before."""
+    """Prune the large network and train on its features; a resumed run loads the result."""
     begun = run.dir / "begun.weights.h5"
     if begun.exists():
         model.load_weights(begun)
         return
     chosen = np.sort(np.random.default_rng([config.seed, 5]).permutation(rows)[:_PRUNING])
     teacher = source.config.teacher.as_onnx()
-    layers = initial.prune_teacher(model, config.student, path, teacher, pictures[chosen])
-    log.info("starting from %s, pruned", path)
-    if config.imitate and config.student.mobileface:
+    layers = initial.prune_teacher(model, config.student, path, teacher, images[chosen])
+    log.info("initialised by pruning %s", path)
+    if config.feature_imitation and config.student.mobileface:
         left = imitate(
-            model, config.student.mobileface, layers, pictures, rows, config.imitate, run.dir, config.seed
+            model,
+            config.student.mobileface,
+            layers,
+            images,
+            rows,
+            config.feature_imitation,
+            run.dir,
+            config.seed,
         )
-        log.info("of the variance of its embedding %.2f is left", left)
+        log.info("unexplained share of the variance of its embedding: %.2f", left)
     temporary = begun.with_name(f".{begun.name}")
     model.save_weights(temporary)
     temporary.replace(begun)
@@ -252,21 +278,22 @@ def in_training(
     student: keras.Model, config: Config, labels: data.Labels, rows: NDArray[np.int64], epoch: int,
     teacher: list[Layer] | None = None, scale: data.Scale | None = None,
 ) -> keras.Model:  # fmt: skip
-    """Compile the student for training on pictures as they are, uint8; the phases' weights come with the
-    batches. Teacher and scale are what matching wants.
+    """Compile the student for training on uint8 images; the phases' weights come with the batches.
+
+    `teacher` and `scale` are needed for distillation.
     """
     bins = network.BinsLoss(config.views)
     losses: dict[str, Any] = dict.fromkeys(config.student.labels, bins)
     losses[network.FEATURE] = "mse"
     if network.CLASSES in student.output:
         losses[network.CLASSES] = network.ClassLoss(prototypes(labels, rows), config.class_scale)
-    pictures = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="picture")
-    seen = keras.layers.Rescaling(1 / 128, -1, dtype="float32")(pictures)
-    outputs = student(seen)
+    images = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="picture")
+    inputs = keras.layers.Rescaling(1 / 128, -1, dtype="float32")(images)
+    outputs = student(inputs)
     if teacher is not None and scale is not None:
-        outputs = taught_outputs(outputs, seen, teacher, scale.knots[NORM], config.views.count)
+        outputs = distillation_outputs(outputs, inputs, teacher, scale.knots[NORM], config.views.count)
         losses |= {network.FEATURE: feature_loss, NORM: NormLoss(bins)}
-    model = keras.Model(pictures, outputs)
+    model = keras.Model(images, outputs)
     optimizer = keras.optimizers.Adam(Rates(config.phases, epoch))
     if config.precision == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -275,24 +302,24 @@ def in_training(
 
 
 def correlations(
-    told: NDArray[np.float32], truth: NDArray[np.float32], names: tuple[str, ...]
+    predicted: NDArray[np.float32], truth: NDArray[np.float32], names: tuple[str, ...]
 ) -> dict[str, float]:
     """Spearman's correlation of prediction and label, for each label that has one."""
     found = {}
     for i, name in enumerate(names):
-        known = np.isfinite(truth[:, i]) if len(told) else np.zeros(0, bool)
-        if known.sum() > 2:
-            found[f"spearman_{name}"] = float(spearmanr(told[known, i], truth[known, i]).statistic)
+        finite = np.isfinite(truth[:, i]) if len(predicted) else np.zeros(0, bool)
+        if finite.sum() > 2:
+            found[f"spearman_{name}"] = float(spearmanr(predicted[finite, i], truth[finite, i]).statistic)
     return found
 
 
 def predict(
-    shipped: keras.Model, pictures: data.Pictures, rows: NDArray[np.int64], batch: int = 64
+    shipped: keras.Model, images: data.Images, rows: NDArray[np.int64], batch: int = 64
 ) -> NDArray[np.float32]:
     """Predict the labels (0..1) of these rows, N x labels, with what `network.inference` returns."""
-    told = [np.zeros((0, len(shipped.outputs)), np.float32)]
+    predicted = [np.zeros((0, len(shipped.outputs)), np.float32)]
     for first in range(0, len(rows), batch):
-        x = scaled(pictures[rows[first : first + batch]])
+        x = scaled(images[rows[first : first + batch]])
         values = [keras.ops.convert_to_numpy(network.expectation(o)) for o in shipped.predict_on_batch(x)]
-        told.append(np.stack(values, axis=1))
-    return np.concatenate(told)
+        predicted.append(np.stack(values, axis=1))
+    return np.concatenate(predicted)

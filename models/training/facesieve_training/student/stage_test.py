@@ -28,30 +28,30 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture
-def config(face_folder: Path, teacher_config: OnnxTeacher, tmp_path: Path) -> Iterator[stage.Config]:
-    folder = tmp_path / "label"
+def config(face_directory: Path, teacher_config: OnnxTeacher, tmp_path: Path) -> Iterator[stage.Config]:
+    directory = tmp_path / "label"
     masks, teacher = label_stage.Masks(count=4), TeacherSource(**vars(teacher_config))
-    labelling = label_stage.Config(face_folder, teacher, masks=masks, threads=1, sheet=0)
-    label_stage.run(labelling, Run.open(folder, "label", labelling, False))
+    labels = label_stage.Config(face_directory, teacher, masks=masks, threads=1, sheet=0)
+    label_stage.run(labels, Run.open(directory, "label", labels, False))
     tf.config.run_functions_eagerly(True)
     tiny = StudentConfig(NetworkConfig(10, 0.125), bins=8, hidden=16)
     first = Phase(1, feature=1.0, optimiser=Optimiser(0.002, "cosine"))
     second = Phase(1, labels=1.0, optimiser=Optimiser(0.002))
     yield stage.Config(
-        folder, student=tiny, phases=(first, second), batch=16, held_out=0.2, views=Views(shift=0),
+        directory, student=tiny, phases=(first, second), batch=16, held_out=0.2, views=Views(shift=0),
         save_every=2, cache=tmp_path / "cache",
     )  # fmt: skip
     tf.config.run_functions_eagerly(False)
 
 
-def train(config: stage.Config, folder: Path, resume: bool = False) -> dict[str, Any]:
-    stage.run(config, Run.open(folder, "student", config, resume))
-    newest = max((folder / "checkpoint").iterdir())
-    with np.load(newest) as held:
-        return {name: held[name] for name in held.files}
+def train(config: stage.Config, directory: Path, resume: bool = False) -> dict[str, Any]:
+    stage.run(config, Run.open(directory, "student", config, resume))
+    newest = max((directory / "checkpoint").iterdir())
+    with np.load(newest) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
-def test_a_killed_run_ends_where_the_whole_one_ends(
+def test_a_killed_and_resumed_run_gives_the_same_result(
     config: stage.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(config, tmp_path / "whole")
@@ -74,7 +74,7 @@ def test_a_killed_run_ends_where_the_whole_one_ends(
     assert logged[0] == logged[1]
 
 
-def test_a_small_student_learns_its_labels_by_heart(config: stage.Config, tmp_path: Path) -> None:
+def test_a_small_student_overfits_its_labels(config: stage.Config, tmp_path: Path) -> None:
     once = replace(config, phases=(Phase(9, labels=1.0, optimiser=Optimiser(0.004)),))
     train(once, tmp_path / "run")
     losses = pd.read_csv(tmp_path / "run" / "metrics.csv")["loss"]
@@ -84,16 +84,16 @@ def test_a_small_student_learns_its_labels_by_heart(config: stage.Config, tmp_pa
 def test_a_phase_may_be_a_part_of_an_epoch(config: stage.Config, tmp_path: Path) -> None:
     phases = (Phase(0.5, feature=1.0), Phase(0.75, labels=1.0))
     train(replace(config, phases=phases), tmp_path / "run")
-    told = pd.read_csv(tmp_path / "run" / "metrics.csv")
-    steps = round(told["step"].iloc[0] / told["epoch"].iloc[0])
-    assert told["step"].iloc[-1] == round(1.25 * steps)
+    result = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    steps = round(result["step"].iloc[0] / result["epoch"].iloc[0])
+    assert result["step"].iloc[-1] == round(1.25 * steps)
 
     source = data.LabelRun(config.labels)
     labels = source.read(("agreement",))
-    pictures, scaled = data.Pictures(source, labels, None), np.full((len(labels), 1), 0.5, np.float32)
+    images, scaled = data.Images(source, labels, None), np.full((len(labels), 1), 0.5, np.float32)
     batches = Batches(
         phases,
-        pictures,
+        images,
         labels,
         scaled,
         ("agreement",),
@@ -109,21 +109,21 @@ def test_a_phase_may_be_a_part_of_an_epoch(config: stage.Config, tmp_path: Path)
     assert all((w["feature"].max() > 0) != labelled for w, labelled in zip(weights, learns, strict=True))
 
 
-def test_the_cache_holds_what_is_made_without_it(config: stage.Config) -> None:
+def test_cached_images_equal_uncached_ones(config: stage.Config) -> None:
     source = data.LabelRun(config.labels)
     labels = source.read(("agreement",))
     rows = np.array([0, 1, 5, len(labels) - 1])
-    cached = data.Pictures(source, labels, config.cache)[rows]
-    np.testing.assert_array_equal(cached, data.Pictures(source, labels, None)[rows])
+    cached = data.Images(source, labels, config.cache)[rows]
+    np.testing.assert_array_equal(cached, data.Images(source, labels, None)[rows])
 
 
-def test_a_batch_shows_two_views_of_each_picture_side_by_side(config: stage.Config) -> None:
+def test_a_batch_shows_two_views_of_each_image_side_by_side(config: stage.Config) -> None:
     source = data.LabelRun(config.labels)
     labels = source.read(("agreement",))
     scaled = data.Scale.fit(labels.labels, ("agreement",)).apply(labels.labels)
-    rows, pictures = np.arange(len(labels)), data.Pictures(source, labels, None)
+    rows, images = np.arange(len(labels)), data.Images(source, labels, None)
     batches = Batches(
-        config.phases, pictures, labels, scaled, ("agreement",), rows, 16, Views(count=2, shift=3), 1, Hosts()
+        config.phases, images, labels, scaled, ("agreement",), rows, 16, Views(count=2, shift=3), 1, Hosts()
     )
     assert batches.epoch == len(rows) // 8
     x, y, _ = batches(0)
@@ -133,12 +133,12 @@ def test_a_batch_shows_two_views_of_each_picture_side_by_side(config: stage.Conf
     assert (x[::2] != x[1::2]).any(axis=(1, 2, 3)).sum() >= 6, "moved and mirrored by chance"
 
 
-def test_training_goes_on_from_an_exported_student(
+def test_training_starts_from_an_exported_student(
     config: stage.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Path] = []
 
-    def load(_model: object, path: Path, _pictures: object) -> list[str]:
+    def load(_model: object, path: Path, _images: object) -> list[str]:
         started.append(path)
         return []
 
@@ -147,16 +147,16 @@ def test_training_goes_on_from_an_exported_student(
     assert started == [tmp_path / "quality.tflite"]
 
 
-def test_pictures_without_a_face_learn_the_lowest_of_each_label(config: stage.Config) -> None:
+def test_images_without_a_face_have_the_lowest_labels(config: stage.Config) -> None:
     source = data.LabelRun(config.labels)
     names = ("agreement", "robustness")
     labels = source.read(names)
     scaled = data.Scale.fit(labels.labels, names).apply(labels.labels)
     rows = np.arange(len(labels))
     empty = Empty(np.full((3, 112, 112, 3), 7, np.uint8), share=0.25)
-    pictures = data.Pictures(source, labels, None)
+    images = data.Images(source, labels, None)
     batches = Batches(
-        config.phases, pictures, labels, scaled, names, rows, 16, Views(shift=0), 1, Hosts(), empty
+        config.phases, images, labels, scaled, names, rows, 16, Views(shift=0), 1, Hosts(), empty
     )
     x, y, weights = batches(batches.epoch)  # the second phase learns labels
     assert (x[12:] == 7).all()
@@ -167,13 +167,13 @@ def test_pictures_without_a_face_learn_the_lowest_of_each_label(config: stage.Co
     assert (weights["feature"] == 0).all()
 
 
-def test_no_face_is_held_together_with_a_picture_without_one(config: stage.Config) -> None:
+def test_the_views_of_a_batch_are_all_of_a_face_or_all_without_one(config: stage.Config) -> None:
     source = data.LabelRun(config.labels)
     labels = source.read(("agreement",))
     scaled = data.Scale.fit(labels.labels, ("agreement",)).apply(labels.labels)
     empty = Empty(np.full((3, 112, 112, 3), 7, np.uint8), share=0.2)  # of 16 three, which no pairs make
     batches = Batches(
-        config.phases, data.Pictures(source, labels, None), labels, scaled, ("agreement",),
+        config.phases, data.Images(source, labels, None), labels, scaled, ("agreement",),
         np.arange(len(labels)), 16, Views(count=2, shift=0), 1, Hosts(), empty,
     )  # fmt: skip
     without = (batches(0)[0] == 7).all(axis=(1, 2, 3))

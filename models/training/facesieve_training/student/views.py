@@ -1,45 +1,46 @@
-"""How a student sees its pictures: each several times in a batch, mirrored, moved and lit by chance."""
+"""Views of an image: random mirroring, shift and brightness, several views per batch."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 
 
 @dataclass(frozen=True)
 class Views:
-    """What is drawn anew for each view of a picture."""
+    """Random augmentation of each view of an image."""
 
     count: int = 1
-    """Views of each picture in a batch."""
+    """Views of each image in a batch."""
     shift: int = 2
-    """Largest move, pixels."""
+    """Largest shift, pixels."""
     light: float = 0.0
-    """Largest change of brightness, natural logarithm; each colour changes by half as much besides."""
+    """Largest change of brightness, natural logarithm; each channel changes by half as much in addition."""
     consistency: float = 0.0
-    """Weight of the squared distance between what is told of one view and of all."""
+    """Weight of the squared distance of a view's prediction from the mean over all views."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.count >= 1 else [f"count: {self.count} is below 1"]
         found += [] if self.shift >= 0 else [f"shift: {self.shift} is below 0"]
         return found if 0 <= self.light < 1 else [*found, f"light: {self.light} is not in 0..1"]
 
 
-def draw(pictures: Picture, views: Views, rng: np.random.Generator) -> Picture:
-    """Mirror, move and light each of N pictures; of a picture's views, side by side, every other is the
-    mirror image of the first.
+def draw(images: Image, views: Views, rng: np.random.Generator) -> Image:
+    """Mirror, shift and brighten each of N images.
+
+    The views of an image are adjacent; every other view is mirrored relative to the first.
     """
-    out = np.empty_like(pictures)
-    shift, size = views.shift, pictures.shape[1]
-    places = rng.integers(0, 2 * shift + 1, (len(pictures), 2))
-    flips = (rng.random(len(pictures)) < 0.5).reshape(-1, views.count)
+    out = np.empty_like(images)
+    shift, size = views.shift, images.shape[1]
+    places = rng.integers(0, 2 * shift + 1, (len(images), 2))
+    flips = (rng.random(len(images)) < 0.5).reshape(-1, views.count)
     flips = (flips[:, :1] ^ (np.arange(views.count) % 2 == 1)).ravel()
     whole, colours = rng.uniform(-1, 1, (len(out), 1)), rng.uniform(-1, 1, (len(out), 3))
     gains = np.exp(views.light * (whole + colours / 2))
-    padded = np.pad(pictures, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
+    padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
     for i, (y, x) in enumerate(places):
         moved = padded[i, y : y + size, x : x + size]
         if flips[i]:

@@ -1,5 +1,5 @@
-"""Pictures for function matching, drawn in whole batches on the device that trains: what `matching.blend` and
-`views.draw` do to one after the other.
+"""Images for function matching, drawn in whole batches on the device that trains: what `distillation.blend`
+and `views.draw` do to one after the other.
 """
 
 import math
@@ -13,16 +13,17 @@ from jax import Array, random
 
 from facesieve_training.detector.camera_jax import GREY, take
 from facesieve_training.faces import SIZE
-from facesieve_training.student.matching import COARSE, COVERED, SMEARED, Change
+from facesieve_training.student.distillation import COARSE, COVERED, SMEARED, Change
 from facesieve_training.student.views import Views
 
 
 def blends(
     faces: Array, others: Array, plain: Array, key: Array, config: Change, clean: float
 ) -> tuple[Array, Array]:
-    """Faces [N,H,H,3], BGR 0..255, of any margin, blended with as many others and changed as the
-    configuration says, as cameras take them but for the share `clean`: [N,112,112,3], float32. The plain
-    ones [N] come as they are. Behind them which are of one face alone, [N].
+    """Blend, augment and degrade faces [N,H,H,3], BGR 0..255, of any margin.
+
+    Returns [N,112,112,3], float32, and which images show one face only, [N]. The share `clean` is not
+    degraded. Faces that are `plain` [N] are only cropped.
     """
     keys = random.split(key, 12)
     count, margin = len(faces), (faces.shape[1] - SIZE) / 2
@@ -36,30 +37,34 @@ def blends(
     turn = jnp.deg2rad(drawn(2, -config.rotation, config.rotation, 1))
     zoom = jnp.exp(drawn(3, -config.scale, config.scale, 1))
     move = drawn(4, -config.shift, config.shift, 2)
-    seen = _warped(mixed, turn, zoom, move, margin)
+    pixels = _warped(mixed, turn, zoom, move, margin)
     gain = jnp.exp(drawn(5, -config.contrast, config.contrast))
-    seen = (seen - 128) * gain + 128 + drawn(6, -config.brightness, config.brightness)
-    grey = (seen * GREY).sum(-1, keepdims=True)
-    seen = jnp.clip(jnp.where(drawn(7, 0, 1) < config.grey, grey, seen), 0, 255)
+    pixels = (pixels - 128) * gain + 128 + drawn(6, -config.brightness, config.brightness)
+    grey = (pixels * GREY).sum(-1, keepdims=True)
+    pixels = jnp.clip(jnp.where(drawn(7, 0, 1) < config.grey, grey, pixels), 0, 255)
     smeared = _smeared(
-        seen, drawn(10, *SMEARED, 1), random.uniform(random.fold_in(keys[10], 1), (count, 1), maxval=jnp.pi)
+        pixels,
+        drawn(10, *SMEARED, 1),
+        random.uniform(random.fold_in(keys[10], 1), (count, 1), maxval=jnp.pi),
     )
-    seen = jnp.where(
-        random.uniform(random.fold_in(keys[10], 2), (count, 1, 1, 1)) < config.smeared, smeared, seen
+    pixels = jnp.where(
+        random.uniform(random.fold_in(keys[10], 2), (count, 1, 1, 1)) < config.smeared, smeared, pixels
     )
     sides = jnp.exp(drawn(8, *np.log(COARSE), 1)[:, 0]).astype(jnp.int32)
     coarse = random.uniform(random.fold_in(keys[8], 1), (count,)) < config.coarse
     shrink = jnp.asarray(_shrinking())[jnp.where(coarse, sides, SIZE)]
-    seen = jnp.round(jnp.einsum("nij,njkc,nlk->nilc", shrink, seen, shrink))
-    seen = take(seen, keys[11], clean)
+    pixels = jnp.round(jnp.einsum("nij,njkc,nlk->nilc", shrink, pixels, shrink))
+    pixels = take(pixels, keys[11], clean)
     edge = round(margin)
     whole = faces[:, edge : edge + SIZE, edge : edge + SIZE].astype(jnp.float32)
-    return jnp.where(plain[:, None, None, None], whole, seen), plain | (weight[:, 0, 0, 0] == 1)
+    return jnp.where(plain[:, None, None, None], whole, pixels), plain | (weight[:, 0, 0, 0] == 1)
 
 
 @lru_cache(1)
 def _shrinking() -> np.ndarray:
-    """What few pixels, 0 to 112, leave of a row of 112: one matrix each."""
+    """Matrices that reduce a row of 112 pixels to `side` pixels and enlarge it again, for each side
+    0..112.
+    """
     found = np.zeros((SIZE + 1, SIZE, SIZE), np.float32)
     for side in range(1, SIZE + 1):
         few = cv2.resize(np.eye(SIZE, dtype=np.float32), (SIZE, side), interpolation=cv2.INTER_AREA)
@@ -67,9 +72,9 @@ def _shrinking() -> np.ndarray:
     return found
 
 
-def _covered(pictures: Array, key: Array) -> Array:
-    """Each behind a rectangle as `degrade.occlude` draws it."""
-    count, side = pictures.shape[:2]
+def _covered(images: Array, key: Array) -> Array:
+    """Occlude each image by a rectangle, as `degrade.occlude` does."""
+    count, side = images.shape[:2]
     keys = random.split(key, 4)
     size = random.uniform(keys[0], (count, 1), minval=COVERED[0], maxval=COVERED[1]) * SIZE
     sides = jnp.maximum(jnp.round(size * random.uniform(keys[1], (count, 2), minval=0.7, maxval=1.3)), 1)
@@ -77,27 +82,28 @@ def _covered(pictures: Array, key: Array) -> Array:
     place = jnp.arange(side)
     inside = (place >= first[..., None]) & (place < (first + sides)[..., None])
     behind = (inside[:, 0, :, None] & inside[:, 1, None, :])[..., None]
-    return jnp.where(behind, jnp.round(random.uniform(keys[3], (count, 1, 1, 3), maxval=255)), pictures)
+    return jnp.where(behind, jnp.round(random.uniform(keys[3], (count, 1, 1, 3), maxval=255)), images)
 
 
-def _smeared(pictures: Array, length: Array, angle: Array) -> Array:
-    """Each [N,H,W,3] moved along a line while it is taken: length in pixels and angle in radians, [N,1]."""
-    side, reach = pictures.shape[1], math.ceil(SMEARED[1] / 4)
+def _smeared(images: Array, length: Array, angle: Array) -> Array:
+    """Motion blur of each image [N,H,W,3]; length in pixels and angle in radians, [N,1]."""
+    side, reach = images.shape[1], math.ceil(SMEARED[1] / 4)
     line = length * jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=1)
     cut = jax.vmap(lambda one, at: jax.lax.dynamic_slice(one, (at[0], at[1], 0), (side, side, 3)))
-    # The mean of two copies, four times over, is that of sixteen along the line.
+    # Averaging two shifted copies four times gives the mean of sixteen positions along the line.
     for part in (4, 8, 16, 32):
         move = jnp.round(line / part).astype(jnp.int32)
-        padded = jnp.pad(pictures, ((0, 0), (reach, reach), (reach, reach), (0, 0)), "edge")
-        pictures = (cut(padded, reach + move) + cut(padded, reach - move)) / 2
-    return jnp.round(pictures)
+        padded = jnp.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)), "edge")
+        images = (cut(padded, reach + move) + cut(padded, reach - move)) / 2
+    return jnp.round(images)
 
 
-def _warped(pictures: Array, turn: Array, zoom: Array, move: Array, margin: float) -> Array:
-    """The middle of each, moved (pixels), turned (radians, against the clock) and scaled: [N,112,112,3];
-    edges go on beyond.
+def _warped(images: Array, turn: Array, zoom: Array, move: Array, margin: float) -> Array:
+    """The centre of each image, shifted (pixels), rotated (radians, counter-clockwise) and scaled.
+
+    Returns [N,112,112,3]; edge pixels are repeated outside the image.
     """
-    side, middle = pictures.shape[1], (SIZE - 1) / 2
+    side, middle = images.shape[1], (SIZE - 1) / 2
     y, x = jnp.mgrid[:SIZE, :SIZE] - middle
     cos, sin = (jnp.cos(turn) / zoom)[..., None], (jnp.sin(turn) / zoom)[..., None]
     x, y = cos * x - sin * y, cos * y + sin * x
@@ -105,10 +111,10 @@ def _warped(pictures: Array, turn: Array, zoom: Array, move: Array, margin: floa
     x, y = jnp.clip(x, 0, side - 1), jnp.clip(y, 0, side - 1)
     left, top = (jnp.minimum(jnp.floor(t), side - 2) for t in (x, y))
     right_share, low_share = (x - left)[..., None], (y - top)[..., None]
-    rows = pictures.reshape(len(pictures), -1, 3)
+    rows = images.reshape(len(images), -1, 3)
 
     def at(dy: int, dx: int) -> Array:
-        places = ((top + dy) * side + left + dx).astype(jnp.int32).reshape(len(pictures), -1, 1)
+        places = ((top + dy) * side + left + dx).astype(jnp.int32).reshape(len(images), -1, 1)
         return jnp.take_along_axis(rows, places, axis=1).reshape(-1, SIZE, SIZE, 3)
 
     upper = at(0, 0) * (1 - right_share) + at(0, 1) * right_share
@@ -116,20 +122,21 @@ def _warped(pictures: Array, turn: Array, zoom: Array, move: Array, margin: floa
     return upper * (1 - low_share) + lower * low_share
 
 
-def draw(pictures: Array, key: Array, views: Views) -> Array:
-    """Each picture [N,112,112,3] mirrored, moved and lit, as often as there are views of one:
-    [N count,112,112,3], side by side, every other one mirrored.
+def draw(images: Array, key: Array, views: Views) -> Array:
+    """Views of each image [N,112,112,3], mirrored, shifted and brightened: [N count,112,112,3].
+
+    The views of an image are adjacent; every other one is mirrored.
     """
     keys = random.split(key, 4)
-    seen = jnp.repeat(pictures, views.count, axis=0)
-    count, shift = len(seen), views.shift
-    padded = jnp.pad(seen, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
+    pixels = jnp.repeat(images, views.count, axis=0)
+    count, shift = len(pixels), views.shift
+    padded = jnp.pad(pixels, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
     places = random.randint(keys[0], (count, 2), 0, 2 * shift + 1)
     cut = jax.vmap(lambda one, at: jax.lax.dynamic_slice(one, (at[0], at[1], 0), (SIZE, SIZE, 3)))
-    seen = cut(padded, places)
-    flips = random.bernoulli(keys[1], shape=(len(pictures), 1)) ^ (jnp.arange(views.count) % 2 == 1)
-    seen = jnp.where(flips.reshape(-1, 1, 1, 1), seen[:, :, ::-1], seen)
+    pixels = cut(padded, places)
+    flips = random.bernoulli(keys[1], shape=(len(images), 1)) ^ (jnp.arange(views.count) % 2 == 1)
+    pixels = jnp.where(flips.reshape(-1, 1, 1, 1), pixels[:, :, ::-1], pixels)
     whole = random.uniform(keys[2], (count, 1, 1, 1), minval=-1)
     colours = random.uniform(keys[3], (count, 1, 1, 3), minval=-1)
     gains = jnp.exp(views.light * (whole + colours / 2))
-    return jnp.clip(jnp.round(seen * gains), 0, 255)
+    return jnp.clip(jnp.round(pixels * gains), 0, 255)

@@ -3,31 +3,31 @@ import numpy as np
 from facesieve_training.student.views import Views, draw
 
 
-def test_a_view_is_moved_and_mirrored_and_never_more() -> None:
-    picture = np.zeros((1, 112, 112, 3), np.uint8)
-    picture[0, 50, 30] = 255
+def test_a_view_is_shifted_by_at_most_the_configured_pixels() -> None:
+    image = np.zeros((1, 112, 112, 3), np.uint8)
+    image[0, 50, 30] = 255
     places = set()
     for seed in range(300):
-        out = draw(picture, Views(shift=2, light=0.1), np.random.default_rng(seed))
+        out = draw(image, Views(shift=2, light=0.1), np.random.default_rng(seed))
         assert out.min() == 0
         y, x = np.argwhere(out[0, ..., 0] > 0)[0]
         places.add((int(y), int(min(x, 111 - x))))
     assert places == {(50 + dy, 30 + dx) for dy in range(-2, 3) for dx in range(-2, 3)}
 
 
-def test_every_other_view_of_a_picture_is_its_mirror_image() -> None:
-    pictures = np.repeat(np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8), 2, axis=0)
-    seen = draw(pictures, Views(count=2, shift=0), np.random.default_rng(1))
-    np.testing.assert_array_equal(seen[::2], seen[1::2, :, ::-1])
-    as_it_was = (seen[::2] == pictures[::2]).all(axis=(1, 2, 3)).sum()
+def test_every_other_view_of_an_image_is_its_mirror_image() -> None:
+    images = np.repeat(np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8), 2, axis=0)
+    drawn = draw(images, Views(count=2, shift=0), np.random.default_rng(1))
+    np.testing.assert_array_equal(drawn[::2], drawn[1::2, :, ::-1])
+    as_it_was = (drawn[::2] == images[::2]).all(axis=(1, 2, 3)).sum()
     assert 10 < as_it_was < 30
 
 
 def test_light_changes_within_its_bounds_and_never_leaves_the_range() -> None:
-    picture = np.full((200, 8, 8, 3), 100, np.uint8)
-    lit = draw(picture, Views(shift=0, light=0.2), np.random.default_rng(1))[:, 0, 0]
+    image = np.full((200, 8, 8, 3), 100, np.uint8)
+    lit = draw(image, Views(shift=0, light=0.2), np.random.default_rng(1))[:, 0, 0]
     gain = np.log(lit / 100)
     assert 0.2 < np.abs(gain).max() < 0.3
     assert 0.05 < np.ptp(gain, axis=1).max() < 0.2
-    bright = draw(np.full_like(picture, 250), Views(shift=0, light=0.2), np.random.default_rng(1))
+    bright = draw(np.full_like(image, 250), Views(shift=0, light=0.2), np.random.default_rng(1))
     assert bright.max() == 255

@@ -1,7 +1,7 @@
-"""Batches of faces and class numbers; which faces, and how they are moved, hangs on seed and step alone.
+"""Batches of faces and class numbers; faces and augmentation depend on seed and step only.
 
-Every host draws the same order and reads its own rows of each batch, so the same training runs on any number
-of them.
+Every host draws the same order and reads its own rows of each batch, so that a training does not depend on
+the number of hosts.
 """
 
 import os
@@ -15,7 +15,7 @@ from facesieve_training import degrade, faces
 from facesieve_training.cli import DataError
 from facesieve_training.degrade import Jitter
 from facesieve_training.devices import Hosts
-from facesieve_training.evaluate.gallery import FolderGallery, Gallery
+from facesieve_training.evaluate.gallery import DirectoryGallery, Gallery
 
 _PIECE = 16  # faces that a reading thread takes at a time
 _NAMED = 10  # bad files that an error names
@@ -23,35 +23,32 @@ _NAMED = 10  # bad files that an error names
 
 @dataclass(frozen=True)
 class Augment:
-    """What is changed in a clean face at random."""
+    """Random augmentation of a clean face."""
 
     flip: bool = True
     """Mirror every second face."""
     jitter: Jitter = field(default_factory=lambda: Jitter(0.0, 0.0, 0.0))
-    """Misalignment; faces with a margin bring real pixels for it."""
+    """Misalignment; faces with a margin have real pixels for it."""
 
     @property
     def still(self) -> bool:
-        """Whether nothing is moved."""
+        """Whether there is no misalignment."""
         return not (self.jitter.shift or self.jitter.rotation or self.jitter.scale)
 
-    def apply(self, picture: faces.Picture, rng: np.random.Generator) -> faces.Picture:
-        """Cut, or warp, the 112x112 face out of a picture with margin."""
+    def apply(self, image: faces.Image, rng: np.random.Generator) -> faces.Image:
+        """Cut, or warp, the 112x112 face out of an image with margin."""
         flip = self.flip and rng.random() < 0.5
-        if self.still:
-            out = faces.centre(picture)
-        else:
-            out = degrade.align(picture, picture.shape[0], self.jitter, rng)
+        out = faces.centre(image) if self.still else degrade.align(image, image.shape[0], self.jitter, rng)
         return out[:, ::-1] if flip else out
 
 
 class Batches:
-    """Makes the batch of a step: an epoch is one random order of all faces, less what fills no batch."""
+    """Makes the batch of a step: an epoch is one random order of all faces, without an incomplete batch."""
 
     def __init__(
         self, gallery: Gallery, batch: int, seed: int, augment: Augment, hosts: Hosts, readers: int = 0
     ) -> None:
-        """Check that there is something to learn; readers is the number of threads, 0 for one a core."""
+        """Check that the set can be trained on; readers is the number of threads, 0 for one per core."""
         if len(gallery.names) < 2:
             raise DataError(
                 f"faces: all {len(gallery)} are of {gallery.names[0]}; give at least two identities"
@@ -69,7 +66,7 @@ class Batches:
         self.epoch = len(gallery) // batch
         """Steps in an epoch."""
 
-    def __call__(self, step: int) -> tuple[faces.Picture, NDArray[np.int32]]:
+    def __call__(self, step: int) -> tuple[faces.Image, NDArray[np.int32]]:
         """Make this host's part of a batch: N x 112 x 112 x 3 BGR faces, and their N class numbers."""
         epoch, place = divmod(step, self.epoch)
         if self._order[0] != epoch:
@@ -79,19 +76,19 @@ class Batches:
         made = list(self._pool.map(lambda piece: self._make(piece, epoch), pieces))
         return np.concatenate(made), self._gallery.identity[rows].astype(np.int32)
 
-    def _make(self, rows: NDArray[np.int64], epoch: int) -> faces.Picture:
+    def _make(self, rows: NDArray[np.int64], epoch: int) -> faces.Image:
         read = self._gallery.read(rows)
         out = np.empty((len(rows), faces.SIZE, faces.SIZE, 3), np.uint8)
-        for i, (key, picture) in enumerate(zip(read.keys, read.pictures, strict=True)):
-            out[i] = self._augment.apply(picture, degrade.generator(self._seed, key, epoch))
+        for i, (key, image) in enumerate(zip(read.keys, read.images, strict=True)):
+            out[i] = self._augment.apply(image, degrade.generator(self._seed, key, epoch))
         return out
 
     def check(self) -> None:
-        """Read every file of a folder once, so that a bad one shows now and not in the middle of the night.
+        """Read every file of a directory once, so that an unreadable one fails before the training starts.
 
-        Shards need no such look: `prepare` has read what is in them.
+        Shards need no such check: `prepare` has read them.
         """
-        if not isinstance(self._gallery, FolderGallery):
+        if not isinstance(self._gallery, DirectoryGallery):
             return
         faults = [fault for fault in self._pool.map(self._fault, range(len(self._gallery))) if fault]
         if faults:

@@ -1,4 +1,4 @@
-"""What a teacher is to the rest of the tool: it embeds faces, and runs its last layer alone."""
+"""Interface of a teacher: it embeds faces, and runs its last layer separately."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,14 +6,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Features:
-    """What the teacher says about N faces."""
+    """The teacher's outputs for N faces."""
 
     embedding: Floats
     """N x D, not normalised."""
@@ -29,7 +29,7 @@ class Teacher(Protocol):
     cut_width: int
     """K, the width of a dropout mask."""
 
-    def __call__(self, pictures: Picture) -> Features:
+    def __call__(self, images: Image) -> Features:
         """Embed N x 112 x 112 x 3 aligned faces, BGR uint8."""
 
     def embed_cut(self, cut: Floats) -> Floats:

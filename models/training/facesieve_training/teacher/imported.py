@@ -1,7 +1,7 @@
-"""An ONNX recognition network as teacher, cut before its last layer so that dropout masks can go there.
+"""An ONNX recognition network as teacher, cut before its last layer, where dropout masks are applied.
 
-The file is split once: the head yields the embedding, the values before the last layer and a low-level
-feature in one pass; the tail is only what follows the cut, and is cheap enough to be run once for every mask.
+The file is split once: the head gives the embedding, the values before the last layer and a low-level feature
+in one pass; the tail is the part after the cut, which is cheap enough to run once for every mask.
 """
 
 import difflib
@@ -16,7 +16,7 @@ import onnx.utils
 import onnxruntime
 
 from facesieve_training.cli import DataError
-from facesieve_training.faces import SIZE, Picture
+from facesieve_training.faces import SIZE, Image
 from facesieve_training.teacher.features import Features, Floats
 from facesieve_training.teacher.prelu import without_prelu
 
@@ -25,19 +25,19 @@ _LAYERS = frozenset({"Gemm", "MatMul", "Conv"})
 
 @dataclass(frozen=True)
 class OnnxTeacher:
-    """Where the network is and how it wants its pictures."""
+    """The network's file and its input."""
 
     onnx: Path
     cut: str
-    """Name of the value before the last layer: dropout masks go here."""
+    """Name of the value before the last layer, where dropout masks are applied."""
     low: str
-    """Name of the value that serves as low-level feature."""
+    """Name of the value that is the low-level feature."""
     colour: str = "RGB"
     mean: float = 0.0
     std: float = 1.0
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = [] if self.onnx.is_file() else [f"onnx: {self.onnx} is no file"]
         found += [] if self.colour in ("RGB", "BGR") else [f"colour: {self.colour!r} is neither RGB nor BGR"]
         return found if self.std > 0 else [*found, f"std: {self.std} must be above 0"]
@@ -47,7 +47,7 @@ class Teacher:
     """The imported network, ready to run."""
 
     def __init__(self, config: OnnxTeacher, threads: int = 0) -> None:
-        """Load, split and try the network; threads 0 means one for each core."""
+        """Load, split and check the network; threads 0 means one per core."""
         self._config = config
         model = _load(config)
         self._input = _input(model, config.onnx)
@@ -63,12 +63,12 @@ class Teacher:
         self._try()
 
     def _try(self) -> None:
-        """Embed one grey picture both ways, and learn the cut's shape from it."""
+        """Embed one grey image with and without the cut, compare, and store the cut's shape."""
         file, grey = self._config.onnx, np.full((max(1, self._step), SIZE, SIZE, 3), 128, np.uint8)
         try:
             embedding, cut, _ = self._head.run(self._outputs, {self._input: self._planes(grey)})
         except Exception as error:  # onnxruntime has no common base for its faults
-            raise DataError(f"{file}: cannot embed a {SIZE}x{SIZE} picture: {error}") from error
+            raise DataError(f"{file}: cannot embed a {SIZE}x{SIZE} image: {error}") from error
         self._tail_shape = cut.shape[1:]
         self._width = embedding.size // len(grey)
         self.cut_width = int(cut.size) // len(grey)
@@ -85,14 +85,14 @@ class Teacher:
                 "network; give a value that all later ones come from"
             )
 
-    def __call__(self, pictures: Picture) -> Features:
+    def __call__(self, images: Image) -> Features:
         """Embed N x 112 x 112 x 3 aligned faces, BGR uint8."""
-        step = self._step or max(1, len(pictures))
+        step = self._step or max(1, len(images))
         parts = []
-        for start in range(0, len(pictures), step):
-            some = self._planes(pictures[start : start + step])
-            told = self._head.run(self._outputs, {self._input: _filled(some, self._step)})
-            parts.append([value[: len(some)].reshape(len(some), -1) for value in told])
+        for start in range(0, len(images), step):
+            some = self._planes(images[start : start + step])
+            outputs = self._head.run(self._outputs, {self._input: _filled(some, self._step)})
+            parts.append([value[: len(some)].reshape(len(some), -1) for value in outputs])
         embedding, cut, low = [np.concatenate(values) for values in zip(*parts, strict=True)]
         return Features(embedding, cut, low)
 
@@ -105,14 +105,14 @@ class Teacher:
         ]
         return np.concatenate(parts).reshape(-1, self._width)[: len(cut)].astype(np.float32, copy=False)
 
-    def _planes(self, pictures: Picture) -> Floats:
-        colours = pictures[..., ::-1] if self._config.colour == "RGB" else pictures
+    def _planes(self, images: Image) -> Floats:
+        colours = images[..., ::-1] if self._config.colour == "RGB" else images
         planes = (colours.transpose(0, 3, 1, 2).astype(np.float32) - self._config.mean) / self._config.std
         return np.ascontiguousarray(planes)
 
 
 def _filled(values: Floats, batch: int) -> Floats:
-    """Add rows of zeros up to the batch that a network insists on, if it does."""
+    """Add rows of zeros up to a network's fixed batch size, if it has one."""
     short = batch - len(values)
     return np.concatenate([values, np.zeros((short, *values.shape[1:]), np.float32)]) if short > 0 else values
 
@@ -134,9 +134,9 @@ def _load(config: OnnxTeacher) -> onnx.ModelProto:
 
 
 def _hint(model: onnx.ModelProto, key: str, name: str) -> str:
-    near = difflib.get_close_matches(name, [o for node in model.graph.node for o in node.output], n=1)
-    if near:
-        return f"; did you mean {near[0]}?"
+    close = difflib.get_close_matches(name, [o for node in model.graph.node for o in node.output], n=1)
+    if close:
+        return f"; did you mean {close[0]}?"
     last = [node for node in model.graph.node if node.op_type in _LAYERS]
     return (
         f"; its last layer takes {last[-1].input[0]}" if key == "cut" and last else "; see its nodes' outputs"
@@ -148,20 +148,20 @@ def _input(model: onnx.ModelProto, file: Path) -> str:
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:
-        raise DataError(f"{file}: has {len(inputs)} inputs; a teacher has one, the picture")
+        raise DataError(f"{file}: has {len(inputs)} inputs; a teacher has one, the image")
     shape = [d.dim_value or None for d in inputs[0].type.tensor_type.shape.dim]
     if len(shape) != 4 or any(
         has not in (None, want) for has, want in zip(shape[1:], (3, SIZE, SIZE), strict=True)
     ):
-        told = "x".join(str(d or "N") for d in shape)
-        raise DataError(f"{file}: its input {inputs[0].name} is {told}; a teacher takes Nx3x{SIZE}x{SIZE}")
+        given = "x".join(str(d or "N") for d in shape)
+        raise DataError(f"{file}: its input {inputs[0].name} is {given}; a teacher takes Nx3x{SIZE}x{SIZE}")
     return str(inputs[0].name)
 
 
 def _session(model: onnx.ModelProto, threads: int, file: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Threads that spin while they wait take the processor from whoever shares the machine.
+    # Threads must not spin while they wait: other processes need the CPU.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
@@ -173,7 +173,7 @@ def _session(model: onnx.ModelProto, threads: int, file: Path) -> Any:
 
 
 def _tail(model: onnx.ModelProto, config: OnnxTeacher, output: str) -> onnx.ModelProto:
-    """Take the nodes from the cut to the output out of the network, with the weights that they use."""
+    """Extract the nodes from the cut to the output, with their weights."""
     made_by = {name: node for node in model.graph.node for name in node.output}
     weights = {tensor.name for tensor in model.graph.initializer}
     wanted, nodes = [output], []

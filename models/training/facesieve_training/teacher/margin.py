@@ -1,4 +1,4 @@
-"""ArcFace (Deng et al. 2019, arXiv:1801.07698): the right class must win by an angle."""
+"""ArcFace (Deng et al. 2019, arXiv:1801.07698): softmax with an angular margin for the true class."""
 
 import math
 from typing import Any
@@ -26,16 +26,16 @@ class Cosines(layers.Layer):  # type: ignore[misc]
         return ops.matmul(ops.normalize(feature, axis=-1), ops.normalize(self.kernel, axis=0))
 
     def get_config(self) -> dict[str, Any]:
-        """What a saved network needs to make this layer again."""
+        """Return the arguments of a copy."""
         return {**super().get_config(), "classes": self.classes}
 
 
 def arcface(margin: float, scale: float) -> Any:
-    """Loss of N x classes cosines: cross entropy of scale * cos(angle), the right class's angle made larger
+    """Loss of N x classes cosines: cross entropy of scale * cos(angle), with the true class's angle increased
     by margin.
 
-    Where angle + margin would pass pi, cos turns back; from there on the loss goes down on its tangent's
-    side, as in the authors' code: cos(angle) - margin * sin(margin).
+    Where angle + margin exceeds pi, cos would rise again; there the authors' code uses
+    cos(angle) - margin * sin(margin), which continues to fall.
     """
     cos_m, sin_m = math.cos(margin), math.sin(margin)
 

@@ -23,8 +23,8 @@ def test_arcface_is_the_formula_also_beyond_pi(margin: float, scale: float) -> N
     cosines = np.random.default_rng(0).uniform(-1, 1, (40, 7)).astype(np.float32)
     cosines[0, 3], cosines[1, 3] = -0.999, 0.999
     truth = np.full(40, 3, np.int32)
-    told = keras.ops.convert_to_numpy(arcface(margin, scale)(truth, keras.ops.convert_to_tensor(cosines)))
-    np.testing.assert_allclose(told, naive(truth, cosines, margin, scale), rtol=1e-4, atol=1e-4)
+    result = keras.ops.convert_to_numpy(arcface(margin, scale)(truth, keras.ops.convert_to_tensor(cosines)))
+    np.testing.assert_allclose(result, naive(truth, cosines, margin, scale), rtol=1e-4, atol=1e-4)
 
 
 def test_cosines_are_of_angles_whatever_the_lengths() -> None:
@@ -32,6 +32,6 @@ def test_cosines_are_of_angles_whatever_the_lengths() -> None:
     feature = np.array([[3.0, 0.0], [0.0, 0.1]], np.float32)
     layer.build((None, 2))
     layer.kernel.assign(np.array([[2.0, 0.0, 1.0], [0.0, 5.0, 1.0]]))
-    told = keras.ops.convert_to_numpy(layer(feature))
+    result = keras.ops.convert_to_numpy(layer(feature))
     half = np.sqrt(0.5)
-    np.testing.assert_allclose(told, [[1, 0, half], [0, 1, half]], atol=1e-6)
+    np.testing.assert_allclose(result, [[1, 0, half], [0, 1, half]], atol=1e-6)

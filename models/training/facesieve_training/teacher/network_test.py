@@ -18,22 +18,22 @@ def test_the_papers_network_has_its_size() -> None:
 def test_dropout_lies_between_cut_and_feature_and_only_in_training() -> None:
     config = TeacherNetwork(NetworkConfig(10, 0.125), feature=4, dropout=0.5)
     built = network.build(config, classes=3)
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
-    still = [np.asarray(built.teacher(pictures, training=False)[EMBEDDING]) for _ in range(2)]
+    images = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
+    still = [np.asarray(built.teacher(images, training=False)[EMBEDDING]) for _ in range(2)]
     np.testing.assert_array_equal(still[0], still[1])
     kernel, bias = [np.asarray(w) for w in built.teacher.get_layer("feature").weights]
-    cut = np.asarray(built.teacher(pictures, training=False)[CUT])
+    cut = np.asarray(built.teacher(images, training=False)[CUT])
     np.testing.assert_allclose(still[0], cut @ kernel + bias, rtol=1e-4, atol=1e-5)
-    moved = [np.asarray(built.teacher(pictures, training=True)[EMBEDDING]) for _ in range(2)]
+    moved = [np.asarray(built.teacher(images, training=True)[EMBEDDING]) for _ in range(2)]
     assert not np.array_equal(moved[0], moved[1])
 
 
 def test_arcface_ends_in_cosines() -> None:
     config = TeacherNetwork(NetworkConfig(10, 0.125), feature=4, head=Head("arcface"))
     built = network.build(config, classes=5)
-    told = np.asarray(built.trained(np.zeros((1, 112, 112, 3), np.uint8), training=False))
-    assert told.shape == (1, 5)
-    assert np.abs(told).max() <= 1 + 1e-6
+    result = np.asarray(built.trained(np.zeros((1, 112, 112, 3), np.uint8), training=False))
+    assert result.shape == (1, 5)
+    assert np.abs(result).max() <= 1 + 1e-6
 
 
 def test_bad_values_are_named() -> None:

@@ -1,8 +1,8 @@
-"""Writes a trained teacher as ONNX, so that labels, baselines and others' tools run it without Keras.
+"""Writes a trained teacher as ONNX, so that labels, baselines and other tools run it without Keras.
 
-Input `pictures`: N x 3 x 112 x 112 float, BGR, 0..255 (it scales them itself). Output `embedding`; the values
-`cut` and `low` have the names that OnnxTeacher asks for. Written node by node: the network has few kinds of
-layers, and the usual converter wants TensorFlow in older versions.
+Input `pictures`: N x 3 x 112 x 112 float, BGR, 0..255 (the network scales them). Output `embedding`; the
+values `cut` and `low` have the names for OnnxTeacher. The file is written node by node: the network has few
+kinds of layers, and the usual converter needs older versions of TensorFlow.
 """
 
 from typing import Any
@@ -17,14 +17,14 @@ from onnx import helper, numpy_helper
 from facesieve_training.faces import SIZE
 from facesieve_training.teacher.network import CUT, EMBEDDING, LOW
 
-PICTURES = "pictures"
+IMAGES = "pictures"
 _OPSET, _IR = 17, 8
 
 
 def to_onnx(teacher: keras.Model) -> bytes:
     """Convert the network that `network.build` calls teacher."""
     graph = _Graph()
-    graph.add("Mul", [PICTURES, graph.weight("scale", np.float32(1 / 128))], "shrunk")
+    graph.add("Mul", [IMAGES, graph.weight("scale", np.float32(1 / 128))], "shrunk")
     graph.add("Sub", ["shrunk", graph.weight("one", np.float32(1))], "scaled")
     backbone = next(layer for layer in teacher.layers if isinstance(layer, keras.Model))
     low, averaged = backbone.outputs
@@ -32,7 +32,7 @@ def to_onnx(teacher: keras.Model) -> bytes:
     for number, layer in enumerate(backbone.layers):
         if not isinstance(layer, layers.InputLayer):
             inputs = layer.input if isinstance(layer.input, list) else [layer.input]
-            # Keras numbers its names by all layers of the process; the file must not depend on them.
+            # Keras numbers layers over the whole process; the file must not depend on these numbers.
             output = names.setdefault(id(layer.output), f"{type(layer).__name__.lower()}{number}")
             graph.layer(layer, [names[id(tensor)] for tensor in inputs], output)
     graph.layer(teacher.get_layer("feature"), [CUT], EMBEDDING)
@@ -54,14 +54,14 @@ class _Graph:
 
     def layer(self, layer: Any, inputs: list[str], output: str) -> None:
         """Add the nodes of one Keras layer."""
-        held = [keras.ops.convert_to_numpy(v) for v in layer.weights]
+        values = [keras.ops.convert_to_numpy(v) for v in layer.weights]
         name = output
         if isinstance(layer, layers.Conv2D):
-            kernel = self.weight(f"{name}.kernel", held[0].transpose(3, 2, 0, 1))
+            kernel = self.weight(f"{name}.kernel", values[0].transpose(3, 2, 0, 1))
             self.add("Conv", [*inputs, kernel], output, strides=list(layer.strides), auto_pad="SAME_UPPER")
         elif isinstance(layer, layers.BatchNormalization):
             kinds = ("gamma", "beta", "mean", "variance")
-            weights = [self.weight(f"{name}.{k}", v) for k, v in zip(kinds, held, strict=True)]
+            weights = [self.weight(f"{name}.{k}", v) for k, v in zip(kinds, values, strict=True)]
             self.add("BatchNormalization", [*inputs, *weights], output, epsilon=layer.epsilon)
         elif isinstance(layer, layers.MaxPooling2D):
             shape = {"kernel_shape": list(layer.pool_size), "strides": list(layer.strides)}
@@ -70,7 +70,7 @@ class _Graph:
             self.add("GlobalAveragePool", inputs, f"{output}.map")
             self.add("Flatten", [f"{output}.map"], output)
         elif isinstance(layer, layers.Dense):
-            weights = [self.weight(f"{name}.{k}", v) for k, v in zip(("kernel", "bias"), held, strict=True)]
+            weights = [self.weight(f"{name}.{k}", v) for k, v in zip(("kernel", "bias"), values, strict=True)]
             self.add("Gemm", [*inputs, *weights], output)
         elif isinstance(layer, layers.ReLU | layers.Add):
             self.add("Relu" if isinstance(layer, layers.ReLU) else "Add", inputs, output)
@@ -83,7 +83,7 @@ class _Graph:
         graph = helper.make_graph(
             self._nodes,
             "teacher",
-            [helper.make_tensor_value_info(PICTURES, kind, ["N", 3, SIZE, SIZE])],
+            [helper.make_tensor_value_info(IMAGES, kind, ["N", 3, SIZE, SIZE])],
             [helper.make_tensor_value_info(EMBEDDING, kind, ["N", width])],
             self._weights,
         )

@@ -1,4 +1,4 @@
-"""Writes PRelu so that onnxruntime runs it fast on a CPU."""
+"""Rewrites PRelu for speed in onnxruntime on a CPU."""
 
 import numpy as np
 import onnx
@@ -8,9 +8,9 @@ from onnx import helper, numpy_helper
 def without_prelu(model: onnx.ModelProto) -> onnx.ModelProto:
     """Replace each PRelu by slope * x + (1 - slope) * relu(x): two depthwise convolutions and a sum.
 
-    onnxruntime keeps its blocked memory layout through those, but leaves it at every PRelu: MobileFaceNet
-    runs at twice the speed, with the same result but for rounding. A slope that all channels share stays as
-    it is. The model is changed and returned.
+    onnxruntime keeps its blocked memory layout through these, but not through a PRelu: MobileFaceNet runs at
+    twice the speed, with the same result up to rounding. A slope that all channels share is left unchanged.
+    The model is changed in place and returned.
     """
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes = []

@@ -1,8 +1,7 @@
-"""The stage `teacher`: trains the recognition network that labels faces, or tries out an imported one.
+"""The stage `teacher`: trains the recognition network that labels faces, or checks an imported one.
 
-Results of a training, in the run's folder: teacher.keras (see `trained`), teacher.onnx (see `onnx_file`), and
-classes.npz with the last layer that only training needs: kernel (feature x classes), bias, names of the
-people.
+Results of a training, in the run's directory: teacher.keras (see `trained`), teacher.onnx (see `onnx_file`),
+and classes.npz with the class layer: kernel (feature x classes), bias, names of the people.
 """
 
 import io
@@ -19,7 +18,7 @@ from facesieve_training import devices
 from facesieve_training.cli import DataError
 from facesieve_training.devices import Hosts, Precision
 from facesieve_training.evaluate.gallery import Gallery, file_digest, open_gallery
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.fit import Loop, Optimiser, adam
 from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run, write_atomic
@@ -36,12 +35,12 @@ class Config:
     """Configuration of the stage; the defaults are the paper's."""
 
     faces: Path | None = None
-    """Faces to train on: a folder for each identity, or what `prepare` wrote."""
+    """Faces to train on: a directory for each identity, or what `prepare` wrote."""
     teacher: imported.OnnxTeacher | None = None
-    """Import this network and train none."""
+    """Import this network instead of training one."""
     seed: int = 1
     limit: int | None = None
-    """Only the first so many identities."""
+    """Number of identities, the first ones; null for all."""
     network: TeacherNetwork = field(default_factory=TeacherNetwork)
     epochs: int = 30
     batch: int = 512
@@ -52,14 +51,14 @@ class Config:
     devices: int = 0
     """Accelerators to use; 0 for all."""
     readers: int = 0
-    """Threads that read faces; 0 for one a core."""
+    """Threads that read faces; 0 for one per core."""
     save_every: int = 1000
     """Steps between checkpoints, and between rows of metrics.csv."""
     verify: Verify | None = None
-    """Pairs to judge the network by after each epoch."""
+    """Pairs for evaluation after each epoch."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         found = []
         if self.faces is None and self.teacher is None:
             found.append("faces: is required to train a teacher (or import one with teacher.onnx)")
@@ -70,7 +69,7 @@ class Config:
 
 
 def run(config: Config, run: Run) -> None:
-    """Leave a teacher in the run's folder."""
+    """Train or import a teacher, with results in the run's directory."""
     verifier = Verifier(config.verify) if config.verify else None
     if config.teacher:
         _import(config.teacher, verifier, run)
@@ -79,15 +78,15 @@ def run(config: Config, run: Run) -> None:
 
 
 def _import(config: imported.OnnxTeacher, verifier: Verifier | None, run: Run) -> None:
-    """Try the network, and judge it; stages that name this run load it from its own file."""
+    """Check and evaluate the network; stages that use this run load it from its original file."""
     run.set_data_hash(file_digest(config.onnx)[:16])
     run.rewind(-1)
     teacher = imported.Teacher(config)
-    told = verifier(lambda faces: teacher(faces).embedding) if verifier else {}
-    log.info("%s: dropout goes to %d values; %s", config.onnx, teacher.cut_width, told or "not judged")
-    if told:
-        run.log(0, **told)
-    run.finish(cut=teacher.cut_width, **told)
+    accuracy = verifier(lambda faces: teacher(faces).embedding) if verifier else {}
+    log.info("%s: dropout on %d values; %s", config.onnx, teacher.cut_width, accuracy or "not evaluated")
+    if accuracy:
+        run.log(0, **accuracy)
+    run.finish(cut=teacher.cut_width, **accuracy)
 
 
 def _train(config: Config, gallery: Gallery, verifier: Verifier | None, run: Run) -> None:
@@ -129,7 +128,7 @@ def _same_data(gallery: Gallery, hosts: Hosts) -> None:
     digests = devices.gather(int(gallery.digest[:7], 16), hosts)
     if len(set(digests)) > 1:
         raise DataError(
-            f"faces: differ between the hosts (digests {', '.join(map(hex, digests))}); copy them anew"
+            f"faces: differ between the hosts (digests {', '.join(map(hex, digests))}); copy them again"
         )
 
 
@@ -141,20 +140,20 @@ def _judge(teacher: keras.Model, verifier: Verifier | None) -> Callable[[], dict
     if verifier is None:
         return dict
 
-    def embed(faces: Picture) -> NDArray[np.float32]:
+    def embed(faces: Image) -> NDArray[np.float32]:
         return np.asarray(teacher.predict_on_batch(faces)[network.EMBEDDING], np.float32)
 
     return lambda: verifier(embed)
 
 
-def write(built: Built, gallery: Gallery, folder: Path) -> None:
-    """Write the results, each whole or not at all."""
-    temporary = folder / f".{trained.FILE}.tmp.keras"
+def write(built: Built, gallery: Gallery, directory: Path) -> None:
+    """Write the results, each atomically."""
+    temporary = directory / f".{trained.FILE}.tmp.keras"
     built.teacher.save(temporary)
-    temporary.replace(folder / trained.FILE)
-    write_atomic(folder / "teacher.onnx", onnx_file.to_onnx(built.teacher))
+    temporary.replace(directory / trained.FILE)
+    write_atomic(directory / "teacher.onnx", onnx_file.to_onnx(built.teacher))
     weights = built.trained.get_layer("classes").weights
     arrays = {v.name: keras.ops.convert_to_numpy(v) for v in weights}
-    held = io.BytesIO()
-    np.savez(held, names=gallery.names, **arrays)
-    write_atomic(folder / "classes.npz", held.getvalue())
+    buffer = io.BytesIO()
+    np.savez(buffer, names=gallery.names, **arrays)
+    write_atomic(directory / "classes.npz", buffer.getvalue())

@@ -16,10 +16,10 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture
-def tiny(face_folder: Path, tmp_path: Path) -> Path:
+def tiny(face_directory: Path, tmp_path: Path) -> Path:
     """Configuration of the smallest training: 2 epochs of 3 steps."""
     values = {
-        "faces": str(face_folder),
+        "faces": str(face_directory),
         "network": {"backbone": {"depth": 10, "width": 0.125}, "feature": 8},
         "epochs": 2,
         "batch": 12,
@@ -31,16 +31,16 @@ def tiny(face_folder: Path, tmp_path: Path) -> Path:
     return path
 
 
-def command(config: Path, folder: Path, *more: str) -> list[str]:
-    return ["teacher", "--config", str(config), "--run", str(folder), *more]
+def command(config: Path, directory: Path, *more: str) -> list[str]:
+    return ["teacher", "--config", str(config), "--run", str(directory), *more]
 
 
-def weights(folder: Path) -> list[np.ndarray]:
-    with np.load(folder / "checkpoint" / "step-000000006.npz") as held:
-        return [held[name] for name in held.files]
+def weights(directory: Path) -> list[np.ndarray]:
+    with np.load(directory / "checkpoint" / "step-000000006.npz") as archive:
+        return [archive[name] for name in archive.files]
 
 
-def test_an_interrupted_run_ends_as_one_that_was_not(
+def test_an_interrupted_and_resumed_run_gives_the_same_result(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, cut_off = tmp_path / "whole", tmp_path / "cut_off"
@@ -70,27 +70,27 @@ def test_the_files_of_a_run_all_give_the_same_embedding(kind: str, tiny: Path, t
     assert cli.main(command(tiny, done, *more)) == 0
     teacher = open_teacher(TeacherSource(run=done))
     assert isinstance(teacher, trained.Teacher)
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
-    told = teacher(pictures)
-    assert told.cut.shape == (3, teacher.cut_width)
-    np.testing.assert_allclose(teacher.embed_cut(told.cut), told.embedding, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(teacher(pictures[:1]).embedding, told.embedding[:1], rtol=1e-2, atol=1e-3)
+    images = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    result = teacher(images)
+    assert result.cut.shape == (3, teacher.cut_width)
+    np.testing.assert_allclose(teacher.embed_cut(result.cut), result.embedding, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(teacher(images[:1]).embedding, result.embedding[:1], rtol=1e-2, atol=1e-3)
 
     file = TeacherSource(run=done).as_onnx()
     assert file == OnnxTeacher(done / "teacher.onnx", cut="cut", low="low", colour="BGR")
-    other = imported.Teacher(file, threads=1)(pictures)
+    other = imported.Teacher(file, threads=1)(images)
     # Trained and run in bfloat16 by Keras, in float32 by onnxruntime.
-    np.testing.assert_allclose(other.embedding, told.embedding, rtol=0.05, atol=0.05)
-    channels = told.low.shape[1] // 28**2
+    np.testing.assert_allclose(other.embedding, result.embedding, rtol=0.05, atol=0.05)
+    channels = result.low.shape[1] // 28**2
     moved = other.low.reshape(3, channels, -1).swapaxes(1, 2).reshape(3, -1)
-    np.testing.assert_allclose(moved, told.low, rtol=0.05, atol=0.1)
+    np.testing.assert_allclose(moved, result.low, rtol=0.05, atol=0.1)
 
     with np.load(done / "classes.npz") as classes:
         assert classes["kernel"].shape == (8, 12)
         assert list(classes["names"]) == [f"p{person:02d}" for person in range(12)]
 
 
-def test_an_imported_teacher_is_tried_and_can_be_named_by_its_run(
+def test_an_imported_teacher_is_verified_and_can_be_used_by_its_run(
     teacher_config: OnnxTeacher, tmp_path: Path
 ) -> None:
     settings = [f"{name}={getattr(teacher_config, name)}" for name in ("onnx", "cut", "low", "mean", "std")]
@@ -102,46 +102,48 @@ def test_an_imported_teacher_is_tried_and_can_be_named_by_its_run(
     assert teacher.cut_width == 16
 
 
-def test_bad_pictures_stop_the_stage_before_it_trains(
-    tiny: Path, face_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_bad_images_stop_the_stage_before_it_trains(
+    tiny: Path, face_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (face_folder / "p01" / "2.png").write_bytes(b"")
+    (face_directory / "p01" / "2.png").write_bytes(b"")
     assert cli.main(command(tiny, tmp_path / "bad")) == 1
-    assert "p01/2.png: is no readable picture; remove or replace it" in capsys.readouterr().err
+    assert "p01/2.png: is no readable image; remove or replace it" in capsys.readouterr().err
 
 
-def test_a_picture_that_goes_bad_in_the_middle_is_named(
+def test_an_image_that_becomes_unreadable_during_training_is_named(
     tiny: Path,
-    face_folder: Path,
+    face_directory: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Batches, "check", lambda _: [f.write_bytes(b"x") for f in face_folder.glob("*/*")])
+    monkeypatch.setattr(Batches, "check", lambda _: [f.write_bytes(b"x") for f in face_directory.glob("*/*")])
     assert cli.main(command(tiny, tmp_path / "bad")) == 1
-    assert ".png: is no readable picture; remove or replace it" in capsys.readouterr().err
+    assert ".png: is no readable image; remove or replace it" in capsys.readouterr().err
 
 
-def test_faults_are_told_all_at_once() -> None:
-    with pytest.raises(ConfigError) as told:
+def test_all_faults_are_reported_at_once() -> None:
+    with pytest.raises(ConfigError) as result:
         load(None, stage.Config, ["network.head.scale=-1", "optimiser.factor=2"])
-    assert str(told.value).splitlines() == [
+    assert str(result.value).splitlines() == [
         "configuration: network.head.scale: -1.0 must be above 0",
         "configuration: optimiser.factor: 2.0 is not above 0 and at most 1",
     ]
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as result:
         load(None, stage.Config, ["epochs=0"])
-    assert str(told.value).splitlines() == [
+    assert str(result.value).splitlines() == [
         "configuration: faces: is required to train a teacher (or import one with teacher.onnx)",
         "configuration: epochs: must be 1 or more, not 0",
     ]
-    with pytest.raises(ConfigError, match=r"run: give either run, the folder of a trained teacher, or onnx"):
+    with pytest.raises(
+        ConfigError, match=r"run: give either run, the directory of a trained teacher, or onnx"
+    ):
         load(None, TeacherSource)
     with pytest.raises(ConfigError, match=r"cut: is required with onnx\n.*low: is required with onnx"):
         load(None, TeacherSource, ["onnx=teacher.onnx"])
 
 
-def test_the_configurations_that_come_with_it_are_valid() -> None:
+def test_the_shipped_configurations_are_valid() -> None:
     paper = load(CONFIGS / "teacher_ms1m.yaml", stage.Config)
     defaults = stage.Config(faces=paper.faces)
     assert paper.network == defaults.network

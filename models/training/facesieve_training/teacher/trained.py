@@ -1,4 +1,4 @@
-"""A teacher that the stage `teacher` trained, run by Keras: on a GPU host it labels at the GPU's speed."""
+"""A teacher that the stage `teacher` trained, run by Keras, on a GPU if there is one."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from facesieve_training.cli import DataError
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.teacher.features import Features, Floats
 from facesieve_training.teacher.network import CUT, EMBEDDING, LOW
 
@@ -16,14 +16,14 @@ FILE = "teacher.keras"
 class Teacher:
     """The trained network, ready to run."""
 
-    def __init__(self, folder: Path) -> None:
-        """Load it from the folder of its finished run."""
-        file = folder / FILE
+    def __init__(self, directory: Path) -> None:
+        """Load it from the directory of its finished run."""
+        file = directory / FILE
         if not file.is_file():
-            raise DataError(f"{file}: is missing; give the folder of a finished run of the stage teacher")
+            raise DataError(f"{file}: is missing; give the directory of a finished run of the stage teacher")
         try:
             self._model = keras.saving.load_model(file, compile=False)
-        except Exception as error:  # Keras passes on whatever its parts raise
+        except Exception as error:  # Keras raises arbitrary exceptions
             raise DataError(f"{file}: cannot be loaded: {error}; train the teacher again") from error
         last = self._model.get_layer("feature")
         self._kernel, self._bias = [keras.ops.convert_to_numpy(w) for w in last.weights]
@@ -31,15 +31,15 @@ class Teacher:
         """Number of values at the cut: the width of a dropout mask."""
         self._batch = 1
 
-    def __call__(self, pictures: Picture) -> Features:
+    def __call__(self, images: Image) -> Features:
         """Embed N x 112 x 112 x 3 aligned faces, BGR uint8."""
-        # One size of batch is one compilation: fewer pictures than ever before ride in a full batch.
-        self._batch = max(self._batch, len(pictures))
-        batch = np.zeros((self._batch, *pictures.shape[1:]), np.uint8)
-        batch[: len(pictures)] = pictures
-        told = self._model.predict_on_batch(batch)
+        # Smaller batches are padded to the largest one so far: each size needs a compilation.
+        self._batch = max(self._batch, len(images))
+        batch = np.zeros((self._batch, *images.shape[1:]), np.uint8)
+        batch[: len(images)] = images
+        outputs = self._model.predict_on_batch(batch)
         embedding, cut, low = [
-            np.asarray(told[name], np.float32)[: len(pictures)].reshape(len(pictures), -1)
+            np.asarray(outputs[name], np.float32)[: len(images)].reshape(len(images), -1)
             for name in (EMBEDDING, CUT, LOW)
         ]
         return Features(embedding, cut, low)

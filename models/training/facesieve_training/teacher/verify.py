@@ -1,4 +1,4 @@
-"""How well a network recognises: accuracy on pairs by ten folds, the protocol of LFW (view 2)."""
+"""Verification accuracy of a network on pairs in ten folds: the protocol of LFW (view 2)."""
 
 import itertools
 import logging
@@ -14,7 +14,7 @@ from facesieve_training.cli import DataError
 from facesieve_training.evaluate.gallery import Gallery, open_gallery
 from facesieve_training.evaluate.judge import similarities
 from facesieve_training.evaluate.pairs import Pairs
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.prepare.readers.lfw import Lfw
 from facesieve_training.prepare.shards import INDEX, Shards
 from facesieve_training.prepare.source import Pair
@@ -28,37 +28,39 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Verify:
-    """Pairs of faces that nobody was trained on."""
+    """Pairs of faces of people outside the training set."""
 
     faces: Path
-    """Folder of faces by identity, or one that `prepare` wrote."""
+    """Directory of faces by identity, or one that `prepare` wrote."""
     pairs: Path | None = None
-    """LFW's pairs.txt; none where `prepare` has kept the protocol beside the faces."""
+    """LFW's pairs.txt; null to use the protocol that `prepare` wrote beside the faces."""
 
 
 class Verifier:
-    """The pairs, found among the faces; made once, asked after every epoch."""
+    """The pairs with their faces; created once, called after every epoch."""
 
     def __init__(self, config: Verify) -> None:
-        """Read the protocol and find its faces; pairs that lack one are left out, and counted in the log."""
+        """Read the protocol and find its faces; pairs with a missing face are left out and logged."""
         self._gallery: Gallery = open_gallery(config.faces)
-        known = {key: row for row, key in enumerate(self._gallery.keys)}
-        told = list(_pairs(config))
-        kept = [pair for pair in told if pair.left in known and pair.right in known]
+        row_of = {key: row for row, key in enumerate(self._gallery.keys)}
+        listed = list(_pairs(config))
+        kept = [pair for pair in listed if pair.left in row_of and pair.right in row_of]
         if len({pair.mated for pair in kept}) < 2:
             raise DataError(
-                f"{config.pairs or config.faces}: of {len(told)} pairs {len(kept)} have their faces in "
+                f"{config.pairs or config.faces}: of {len(listed)} pairs {len(kept)} have their faces in "
                 f"{config.faces}; mated and non-mated ones are needed"
             )
-        if len(kept) < len(told):
-            log.warning("%d of %d pairs are left out: a face is missing", len(told) - len(kept), len(told))
-        found = np.array([(known[pair.left], known[pair.right]) for pair in kept], np.int64)
+        if len(kept) < len(listed):
+            log.warning(
+                "%d of %d pairs are left out: a face is missing", len(listed) - len(kept), len(listed)
+            )
+        found = np.array([(row_of[pair.left], row_of[pair.right]) for pair in kept], np.int64)
         self._rows, at = np.unique(found, return_inverse=True)
         at = at.reshape(found.shape)
         self._pairs = Pairs(at[:, 0], at[:, 1])
         self._mated = np.array([pair.mated for pair in kept])
 
-    def __call__(self, embed: Callable[[Picture], NDArray[np.float32]]) -> dict[str, float]:
+    def __call__(self, embed: Callable[[Image], NDArray[np.float32]]) -> dict[str, float]:
         """Embed the faces and return the mean accuracy over the folds, 0..1, and its standard error."""
         parts = []
         with tqdm(total=len(self._rows), desc="verify", unit="face", leave=False, disable=None) as bar:
@@ -71,22 +73,24 @@ class Verifier:
 
 
 def accuracy(similarity: NDArray[np.float64], mated: Bools) -> tuple[float, float]:
-    """Mean and standard error, over ten folds in order, of the accuracy at the threshold best on the other
-    nine.
+    """Mean and standard error, over ten folds in order, of the accuracy at the best threshold of the
+    other nine.
     """
-    told = []
-    for held in np.array_split(np.arange(len(mated)), min(_FOLDS, len(mated))):
-        rest = np.delete(np.arange(len(mated)), held)
+    accuracies = []
+    for fold in np.array_split(np.arange(len(mated)), min(_FOLDS, len(mated))):
+        rest = np.delete(np.arange(len(mated)), fold)
         threshold = best_threshold(similarity[rest], mated[rest])
-        told.append(float(np.mean((similarity[held] > threshold) == mated[held])))
-    return float(np.mean(told)), float(np.std(told, ddof=1) / np.sqrt(len(told))) if len(told) > 1 else 0.0
+        accuracies.append(float(np.mean((similarity[fold] > threshold) == mated[fold])))
+    return float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(len(accuracies))) if len(
+        accuracies
+    ) > 1 else 0.0
 
 
 def best_threshold(similarity: NDArray[np.float64], mated: Bools) -> float:
-    """Threshold with the most right answers, halfway between two similarities; the lowest of equals."""
+    """Threshold with the most correct decisions, halfway between two similarities; the lowest of equals."""
     order = np.argsort(similarity)
     values, is_mated = similarity[order], mated[order]
-    # Right answers when the first k are called non-mated; a threshold cannot part equal values.
+    # Correct decisions when the first k are non-mated; a threshold cannot separate equal values.
     right = (
         np.concatenate([[0], np.cumsum(~is_mated)])
         + is_mated.sum()

@@ -7,14 +7,14 @@ from facesieve_training.cli import DataError
 from facesieve_training.teacher.verify import Verifier, Verify, accuracy, best_threshold
 
 
-def test_the_best_threshold_is_that_of_trying_all() -> None:
+def test_the_best_threshold_equals_that_of_exhaustive_search() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
         mated = rng.random(30) < 0.5
         similarity = np.round(rng.normal(0, 1, 30) + mated, 1)
         tried = [np.mean((similarity > t) == mated) for t in [-np.inf, *(np.unique(similarity) + 1e-9)]]
-        told = best_threshold(similarity, mated)
-        assert np.mean((similarity > told) == mated) == max(tried)
+        result = best_threshold(similarity, mated)
+        assert np.mean((similarity > result) == mated) == max(tried)
 
 
 def test_accuracy_of_separable_pairs_is_one_and_of_noise_about_a_half() -> None:
@@ -27,19 +27,19 @@ def test_accuracy_of_separable_pairs_is_one_and_of_noise_about_a_half() -> None:
 
 
 @pytest.fixture
-def lfw(face_folder: Path, tmp_path: Path) -> Verify:
+def lfw(face_directory: Path, tmp_path: Path) -> Verify:
     lines = ["10 11"]
     for person in range(11):
         for number in range(4):
-            old = face_folder / f"p{person:02d}" / f"{number}.png"
+            old = face_directory / f"p{person:02d}" / f"{number}.png"
             old.rename(old.with_name(f"p{person:02d}_{number + 1:04d}.png"))
         lines += [f"p{person:02d} 1 3", f"p{person:02d} 2 p{(person + 1) % 11:02d} 4"]
     pairs = tmp_path / "pairs.txt"
     pairs.write_text("\n".join(lines) + "\n")
-    return Verify(face_folder, pairs)
+    return Verify(face_directory, pairs)
 
 
-def test_a_network_that_looks_at_colours_knows_people_by_their_colours(lfw: Verify) -> None:
+def test_training_separates_people_by_colour(lfw: Verify) -> None:
     def embed(faces: np.ndarray) -> np.ndarray:
         small = faces.reshape(len(faces), 7, 16, 7, 16, 3).mean(axis=(2, 4)).reshape(len(faces), -1)
         return np.asarray(small - 128, np.float32)
@@ -47,7 +47,7 @@ def test_a_network_that_looks_at_colours_knows_people_by_their_colours(lfw: Veri
     assert Verifier(lfw)(embed)["accuracy_pairs"] == 1.0
 
 
-def test_pairs_without_faces_are_errors(lfw: Verify, face_folder: Path) -> None:
+def test_pairs_without_faces_are_errors(lfw: Verify, face_directory: Path) -> None:
     assert lfw.pairs is not None
     lfw.pairs.write_text("10 1\np01 1 9\n")
     with pytest.raises(DataError, match=r"pairs.txt:2: wants .*\(p01/p01_0009 is missing\)"):
@@ -58,4 +58,4 @@ def test_pairs_without_faces_are_errors(lfw: Verify, face_folder: Path) -> None:
     ):
         Verifier(lfw)
     with pytest.raises(DataError, match=r"has no protocol beside its faces; name LFW's pairs\.txt"):
-        Verifier(Verify(face_folder))
+        Verifier(Verify(face_directory))

@@ -1,1 +1,1 @@
-"""Stage `compare`: face detectors side by side on held-out pictures, recordings and backgrounds."""
+"""Stage `compare`: face detectors side by side on held-out images, recordings and backgrounds."""

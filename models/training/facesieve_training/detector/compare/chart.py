@@ -1,4 +1,4 @@
-"""Recall and landmarks over the size of faces, as PNG and SVG."""
+"""Charts of recall and landmark error by face size, as PNG and SVG."""
 
 import io
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9")
 _STYLE = {"svg.hashsalt": "facesieve", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
-def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]], folder: Path) -> None:
+def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]], directory: Path) -> None:
     """Write recall.png and recall.svg: at the first rate, clean and degraded side by side."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(8.4, 5.2), layout="constrained")
         axes = figure.subplots(2, 2, sharex=True, sharey="row")
-        for column, (title, told) in enumerate((("clean", clean[0]), ("degraded", degraded[0]))):
-            rate = told["false_per_picture"]
-            axes[0][column].set_title(f"{title}, {rate:g} false faces a picture", fontsize=9)
-            _plot(axes[0][column], told["sizes"], "recall")
-            _plot(axes[1][column], told["sizes"], "landmark_error")
+        for column, (title, figures) in enumerate((("clean", clean[0]), ("degraded", degraded[0]))):
+            rate = figures["false_per_image"]
+            axes[0][column].set_title(f"{title}, {rate:g} false faces an image", fontsize=9)
+            _plot(axes[0][column], figures["sizes"], "recall")
+            _plot(axes[1][column], figures["sizes"], "landmark_error")
             axes[1][column].set_xlabel("size of the face, pixels")
         axes[0][0].set_ylabel("recall")
         axes[1][0].set_ylabel("landmark error, of the eyes' distance")
@@ -33,7 +33,7 @@ def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]], fo
         for kind, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
             data = io.BytesIO()
             figure.savefig(data, format=kind, **options)
-            write_atomic(folder / f"recall.{kind}", data.getvalue())
+            write_atomic(directory / f"recall.{kind}", data.getvalue())
 
 
 def _plot(axes: Axes, rows: Sequence[dict[str, Any]], what: str) -> None:
@@ -46,5 +46,5 @@ def _plot(axes: Axes, rows: Sequence[dict[str, Any]], what: str) -> None:
 
 
 def band(row: dict[str, Any]) -> str:
-    """A band of sizes in words."""
+    """A band of sizes as text."""
     return f"{row['from']:g}-{row['to']:g}" if row["to"] < 1000 else f"over {row['from']:g}"

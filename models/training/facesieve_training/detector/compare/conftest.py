@@ -1,4 +1,4 @@
-"""Detectors that are known to be right or wrong, and views of squares."""
+"""Detectors with known errors, and views with known faces."""
 
 import numpy as np
 import pytest
@@ -15,22 +15,22 @@ def face(x: float, y: float, size: float, score: float = 0.9) -> FloatArray:
 
 @pytest.fixture
 def views() -> list[View]:
-    """Ten pictures with a face of 14 pixels, one of 60, and one that nobody is sure of."""
+    """Ten images with a face of 14 pixels, one of 60, and an uncertain one."""
     faces = np.stack([face(10, 10, 14), face(40, 40, 60), face(150, 20, 30, score=0.4)])
     rng = np.random.default_rng(1)
-    pictures = [rng.integers(0, 256, (128, 192, 3), np.uint8) for _ in range(10)]
-    return [View(picture, faces, picture, 1.0) for picture in pictures]
+    images = [rng.integers(0, 256, (128, 192, 3), np.uint8) for _ in range(10)]
+    return [View(image, faces, image, 1.0) for image in images]
 
 
 @pytest.fixture
 def exact(views: list[View]) -> OnView:
-    """Finds every face where it is."""
+    """Finds every face exactly."""
     return lambda view: views[0].faces
 
 
 @pytest.fixture
 def sloppy() -> OnView:
-    """Finds the large face, shifted by 6 pixels, and one that is none, surer with every picture."""
+    """Finds the large face, shifted by 6 pixels, and a false one with a score that rises with every image."""
     calls = []
 
     def detect(view: View) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The figures of a comparison: recall and landmarks by size at the same rate of false faces, and so on."""
+"""The figures of a comparison: recall and landmark error by size, at equal rates of false faces or scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,35 +12,35 @@ BANDS = ((12.0, 16.0), (16.0, 24.0), (24.0, 48.0), (48.0, 96.0), (96.0, 1000.0))
 
 
 def by_size(outcome: Outcome, names: Sequence[str], scores: Mapping[str, float]) -> list[dict[str, Any]]:
-    """A row a band: number of faces and, by detector at its score, recall and the landmarks' median error.
+    """One row per band: number of faces and, by detector at its score, recall and median landmark error.
 
-    The landmarks are those of the faces that all of them find, so that nobody gains by missing hard ones.
+    The landmark error is over the faces that all detectors find: missing hard faces is no advantage.
     """
-    seen = {name: outcome.seen(name, scores[name]) for name in names}
-    everybody = np.logical_and.reduce(list(seen.values()))
+    detected = {name: outcome.detected(name, scores[name]) for name in names}
+    everybody = np.logical_and.reduce(list(detected.values()))
     errors = {name: outcome.errors(name) for name in names}
     rows = []
     for low, high in BANDS:
         inside = (outcome.sizes >= low) & (outcome.sizes < high)
         row: dict[str, Any] = {"from": low, "to": high, "faces": int(inside.sum())}
-        row["recall"] = {n: _mean(seen[n][inside]) for n in names}
+        row["recall"] = {n: _mean(detected[n][inside]) for n in names}
         row["landmark_error"] = {n: _median(errors[n][inside & everybody]) for n in names}
         rows.append(row)
     return rows
 
 
 def at_rate(outcome: Outcome, names: Sequence[str], rate: float) -> dict[str, Any]:
-    """Figures with every detector's threshold set so that it has this many false faces a picture."""
+    """Figures with every detector's threshold set to this rate of false faces per image."""
     thresholds = {name: outcome.threshold(name, rate) for name in names}
     rows = by_size(outcome, names, thresholds)
-    return {"false_per_picture": rate, "scores": _rounded(thresholds), "sizes": rows}
+    return {"false_per_image": rate, "scores": _rounded(thresholds), "sizes": rows}
 
 
 def at_scores(outcome: Outcome, scores: Mapping[str, float]) -> dict[str, Any]:
     """Figures at the detectors' own thresholds."""
     false = {name: outcome.false_rate(name, score) for name, score in scores.items()}
     rows = by_size(outcome, list(scores), scores)
-    return {"scores": dict(scores), "false_per_picture": _rounded(false), "sizes": rows}
+    return {"scores": dict(scores), "false_per_image": _rounded(false), "sizes": rows}
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The detectors that are compared, each as one function of a BGR picture."""
+"""The detectors under comparison, each as one function of a BGR image."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from facesieve_training.detector.compare.views import OnView, View
 from facesieve_training.detector.evaluate import LOWEST, Detect
 from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.network import HEADS, NetworkConfig, build
-from facesieve_training.detector.second import KNOWN, refine
+from facesieve_training.detector.refine import REFINED_FROM, refine
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.networks.pixels import scaled
 
@@ -28,21 +28,21 @@ class Peer:
     name: str
     file: Path
     score: float | None = None
-    """Default threshold, at which false faces on backgrounds are counted; without one it is what the manifest
-    beside the file recommends, and a file without a manifest is left out there."""
-    second_look: Path | None = None
-    """A network of landmarks (.tflite, .weights.h5) that looks at each face again, as the daemon does: that
-    changes the landmarks, and may raise the score."""
+    """Default threshold, at which false faces on backgrounds are counted; null: the score that the manifest
+    beside the file recommends. Without a manifest the peer has no such figures."""
+    refiner: Path | None = None
+    """A network of landmarks (.tflite, .weights.h5) that refines each face, as in the daemon: refinement
+    replaces the landmarks and may raise the score."""
 
     def recommended(self) -> float | None:
-        """The default threshold; None when neither the configuration nor a manifest says one."""
+        """The default threshold; None when neither the configuration nor a manifest gives one."""
         manifest = self.file.with_suffix(".json")
         if self.score is not None or not manifest.is_file():
             return self.score
         try:
             return float(json.loads(manifest.read_text(encoding="utf-8"))["detector"]["score"])
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{manifest}: recommends no score; say one in peers ({self.name})") from error
+            raise DataError(f"{manifest}: recommends no score; give one in peers ({self.name})") from error
 
     def open(self, nms: float, network: NetworkConfig) -> Detect:
         """The detector's function; every one suppresses with the same overlap."""
@@ -50,54 +50,54 @@ class Peer:
 
     def _open(self, file: Path, nms: float, network: NetworkConfig) -> Detect:
         if not file.is_file():
-            raise DataError(f"{file}: no such file; mend peers ({self.name})")
+            raise DataError(f"{file}: no such file; fix peers ({self.name})")
         if file.suffix == ".tflite":
             return Int8Detector(file.read_bytes(), nms)
         if file.suffix == ".h5":
             return _float(file, network, nms)
         yunet = YuNet(file)
-        return lambda picture, threshold: yunet.detect(picture, threshold, overlap=nms)
+        return lambda image, threshold: yunet.detect(image, threshold, overlap=nms)
 
-    def again(self, nms: float, network: NetworkConfig) -> Detect | None:
-        """The second look's function; None where it takes none."""
-        return None if self.second_look is None else self._open(self.second_look, nms, network)
+    def refiner_function(self, nms: float, network: NetworkConfig) -> Detect | None:
+        """The function of the refiner; None without one."""
+        return None if self.refiner is None else self._open(self.refiner, nms, network)
 
 
 def on_views(peers: Sequence[Peer], nms: float, network: NetworkConfig) -> dict[str, OnView]:
-    """The peers on views, with their second looks; those of one file look at a view once together."""
+    """The peers on views, refined where they have a refiner; peers of one file share their detections."""
     first: dict[Path, OnView] = {}
-    told = {}
+    detectors = {}
     for peer in peers:
         if peer.file not in first:
-            first[peer.file] = once(peer.open(nms, network))
-        again = peer.again(nms, network)
-        told[peer.name] = first[peer.file] if again is None else twice(first[peer.file], again)
-    return told
+            first[peer.file] = detected(peer.open(nms, network))
+        refiner = peer.refiner_function(nms, network)
+        detectors[peer.name] = first[peer.file] if refiner is None else refined(first[peer.file], refiner)
+    return detectors
 
 
-def once(detect: Detect) -> OnView:
-    """A detector on views as they are."""
-    return _Remembered(lambda view: detect(view.picture, LOWEST))
+def detected(detect: Detect) -> OnView:
+    """A detector on views, without refinement."""
+    return _Cached(lambda view: detect(view.image, LOWEST))
 
 
-def twice(first: OnView, again: Detect) -> OnView:
-    """What a detector finds on views, and another network's second look at what the daemon knows of it."""
+def refined(first: OnView, refiner: Detect) -> OnView:
+    """A detector on views; a second network refines the faces that the daemon would refine."""
 
     def on_view(view: View) -> FloatArray:
         faces = first(view)
         for face in faces:
-            if face[14] >= KNOWN:
+            if face[14] >= REFINED_FROM:
                 inside = face.copy()
                 inside[:14] /= view.scale
-                face[4:] = refine(again, view.full, inside)[4:]
+                face[4:] = refine(refiner, view.full, inside)[4:]
                 face[4:14] *= view.scale
         return faces[np.argsort(-faces[:, 14], kind="stable")]
 
     return on_view
 
 
-class _Remembered:
-    """What a detector finds in a view, which is looked at once, however often it is asked about in a row."""
+class _Cached:
+    """Runs a detector once per view and caches the faces of the last view."""
 
     def __init__(self, detect: OnView) -> None:
         self._detect = detect
@@ -114,14 +114,14 @@ def _float(file: Path, config: NetworkConfig, nms: float) -> Detect:
     try:
         model.load_weights(file)
     except (OSError, ValueError) as error:
-        raise DataError(f"{file}: holds no weights of this network; mend network: {error}") from error
+        raise DataError(f"{file}: holds no weights of this network; fix network: {error}") from error
     run = tf.function(
         lambda batch: model(batch, training=False),
         input_signature=[tf.TensorSpec([1, None, None, 3], tf.float32)],
     )
 
-    def detect(picture: np.ndarray, threshold: float) -> FloatArray:
-        batch = scaled(codec.padded(picture)[None])
+    def detect(image: np.ndarray, threshold: float) -> FloatArray:
+        batch = scaled(codec.padded(image)[None])
         maps = {name: values.numpy()[0] for name, values in run(batch).items()}
         cls, obj, bbox, kps = ([maps[f"{head}_{s}"] for s in STRIDES] for head in HEADS)
         return codec.faces_of(cls, obj, bbox, kps, threshold, nms)

@@ -1,7 +1,7 @@
-"""What landmarks are for: how well a recogniser tells people apart whose faces are cut by them.
+"""Recognition accuracy on faces that are aligned by each detector's landmarks.
 
-The truth of the other figures is a detector's own. Here nobody has to say where an eye is: of two ways to cut
-the same faces the better one brings pictures of a person nearer to each other, and further from others'.
+The truth of the other figures comes from a detector. This measure needs no true landmarks: better landmarks
+raise the similarity of a person's images relative to that of different people.
 """
 
 from collections.abc import Mapping
@@ -21,19 +21,20 @@ from facesieve_training.evaluate.edc import threshold_at
 from facesieve_training.evaluate.judge import similarities
 from facesieve_training.evaluate.network import Network, Runner, session
 from facesieve_training.evaluate.pairs import mated_pairs, nonmated_pairs
-from facesieve_training.faces import FaceSet, Picture, read
+from facesieve_training.faces import FaceSet, Image, read
 from facesieve_training.prepare.align import align
 
 _BATCH = 64
 _SCORE = 0.4
-"""From which a face is taken for one."""
+"""Lowest score of a face that is used."""
 
 
 @dataclass(frozen=True)
 class RecogniseConfig:
-    """Faces are a folder for each identity, so many of them, one face in the middle of each picture, which
-    gets a black border of so many pixels. Detectors see it at these scales; the face is cut out of the
-    picture as it is. Of an identity at most `cap` pairs count, and beside them `nonmated` of two identities.
+    """faces: one directory per identity, one face in the centre of each image. identities: largest number of
+    them. border: black border around each image, pixels. scales: scales of the detectors' input; the face is
+    cut from the image at full size. cap: largest number of mated pairs of an identity. nonmated: number of
+    non-mated pairs.
     """
 
     faces: Path = Path("faces")
@@ -46,43 +47,42 @@ class RecogniseConfig:
     fmr: float = 1e-3
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         wrong = [f"scales: {scale:g} is outside 0 to 1" for scale in self.scales if not 0 < scale <= 1]
         return wrong + ([] if 0 < self.fmr < 1 else [f"fmr: {self.fmr:g} is outside 0 to 1"])
 
 
 def recognise(detectors: Mapping[str, OnView], config: RecogniseConfig, seed: int) -> list[dict[str, Any]]:
-    """For each scale, and in it for each detector, FNMR at the FMR, how many pairs that are, and d', the
-    distance of the means of mated and non-mated similarities in standard deviations; of the faces that all
-    detectors find.
+    """For each scale and detector: FNMR at the FMR, number of pairs, and d', the distance of the means of
+    mated and non-mated similarities in standard deviations; over the faces that all detectors find.
     """
     embed = _embedder(config.matcher)
     faces = FaceSet(config.faces, config.identities)
     numbers = {name: k for k, name in enumerate(faces.identities)}
-    told = []
+    results = []
     for scale in config.scales:
         people: list[int] = []
-        cut: dict[str, list[Picture]] = {name: [] for name in detectors}
-        known: dict[str, list[FloatArray]] = {name: [] for name in detectors}
+        cut: dict[str, list[Image]] = {name: [] for name in detectors}
+        embeddings: dict[str, list[FloatArray]] = {name: [] for name in detectors}
         for face in tqdm(list(faces), desc=f"recognise at {scale:g}", unit="face", disable=None):
-            seen = _all_cut(detectors, _view(read(face.path), config.border, scale))
-            if seen is None:
+            aligned = _all_cut(detectors, _view(read(face.path), config.border, scale))
+            if aligned is None:
                 continue
             people.append(numbers[face.identity])
-            for name, picture in seen.items():
-                cut[name].append(picture)
+            for name, image in aligned.items():
+                cut[name].append(image)
                 if len(cut[name]) == _BATCH:
-                    known[name].append(embed(np.stack(cut[name])))
+                    embeddings[name].append(embed(np.stack(cut[name])))
                     cut[name].clear()
         for name, rest in cut.items():
-            known[name] += [embed(np.stack(rest))] if rest else []
+            embeddings[name] += [embed(np.stack(rest))] if rest else []
         figures = {
             name: _figures(np.concatenate(parts), people, config, seed)
-            for name, parts in known.items()
+            for name, parts in embeddings.items()
             if parts
         }
-        told.append({"scale": scale, "faces": len(people), "detectors": figures})
-    return told
+        results.append({"scale": scale, "faces": len(people), "detectors": figures})
+    return results
 
 
 def _embedder(matcher: Network) -> Any:
@@ -90,16 +90,18 @@ def _embedder(matcher: Network) -> Any:
     return lambda aligned: run(matcher.prepared(aligned))
 
 
-def _view(picture: Picture, border: int, scale: float) -> View:
-    """The picture within its border, and smaller, as a detector sees it; it has no truth."""
+def _view(image: Image, border: int, scale: float) -> View:
+    """The image with its border and at its scale, without true faces."""
     sides = (border,) * 4
-    full = np.asarray(cv2.copyMakeBorder(picture, *sides, cv2.BORDER_CONSTANT), np.uint8)
+    full = np.asarray(cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT), np.uint8)
     return View(resized(full, scale), np.zeros((0, 15), np.float32), full, scale)
 
 
-def _all_cut(detectors: Mapping[str, OnView], view: View) -> dict[str, Picture] | None:
-    """The face nearest to the middle, cut by each detector's landmarks; None when one of them misses it."""
-    middle = np.array(view.picture.shape[1::-1]) / 2
+def _all_cut(detectors: Mapping[str, OnView], view: View) -> dict[str, Image] | None:
+    """The face nearest to the centre, aligned by each detector's landmarks; None when a detector misses
+    it.
+    """
+    middle = np.array(view.image.shape[1::-1]) / 2
     cut = {}
     for name, detect in detectors.items():
         faces = detect(view)
@@ -109,7 +111,7 @@ def _all_cut(detectors: Mapping[str, OnView], view: View) -> dict[str, Picture] 
         away = np.linalg.norm(faces[:, :2] + faces[:, 2:4] / 2 - middle, axis=1)
         points = faces[int(away.argmin()), 4:14].reshape(5, 2) / view.scale
         try:
-            cut[name] = align(view.full, points, 0).picture
+            cut[name] = align(view.full, points, 0).image
         except ValueError:  # landmarks that are no face's
             return None
     return cut

@@ -17,20 +17,20 @@ _BORDER = 20
 
 @pytest.fixture(name="config")
 def _config(tmp_path: Path) -> RecogniseConfig:
-    """Six people with two pictures each; a person is a pattern of squares, a picture the pattern with noise.
+    """Six people with two images each; a person is a pattern of squares, an image the pattern with noise.
 
-    The matcher's embedding is the picture itself, a pixel in eight.
+    The matcher's embedding is the reduced image.
     """
     rng = np.random.default_rng(1)
     for person in range(6):
-        folder = tmp_path / "faces" / f"p{person}"
-        folder.mkdir(parents=True)
+        directory = tmp_path / "faces" / f"p{person}"
+        directory.mkdir(parents=True)
         pattern = cv2.resize(
             rng.integers(0, 256, (14, 14, 3), np.uint8), (112, 112), interpolation=cv2.INTER_NEAREST
         )
         for number in range(2):
             noisy = pattern + rng.normal(0, 20, pattern.shape)
-            cv2.imwrite(str(folder / f"{number}.png"), np.clip(noisy, 0, 255).astype(np.uint8))
+            cv2.imwrite(str(directory / f"{number}.png"), np.clip(noisy, 0, 255).astype(np.uint8))
     pool = helper.make_node("AveragePool", ["in"], ["out"], kernel_shape=[8, 8], strides=[8, 8])
     entry, exit_ = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 3, side, side])
@@ -46,7 +46,7 @@ def _config(tmp_path: Path) -> RecogniseConfig:
 
 
 def detector(off: float, seed: int = 3) -> OnView:
-    """Finds the face where it is, but for some pixels in any direction, and another far from the middle."""
+    """Finds the face with a random shift of about `off` pixels, and another far from the centre."""
     rng = np.random.default_rng(seed)
 
     def detect(view: View) -> FloatArray:
@@ -62,15 +62,15 @@ def detector(off: float, seed: int = 3) -> OnView:
     return detect
 
 
-def test_faces_that_are_cut_well_are_told_apart_better(config: RecogniseConfig) -> None:
+def test_exact_landmarks_separate_people_better(config: RecogniseConfig) -> None:
     whole, half = recognise({"exact": detector(0), "sloppy": detector(6)}, config, 1)
     assert (whole["scale"], half["scale"], whole["faces"]) == (1.0, 0.5, 12)
-    for told in (whole["detectors"], half["detectors"]):
-        assert told["exact"]["pairs"] == 6
-        assert told["exact"]["fnmr"] == 0
-        assert told["exact"]["separation"] > 2 * told["sloppy"]["separation"]
+    for result in (whole["detectors"], half["detectors"]):
+        assert result["exact"]["pairs"] == 6
+        assert result["exact"]["fnmr"] == 0
+        assert result["exact"]["separation"] > 2 * result["sloppy"]["separation"]
     assert whole["detectors"]["exact"] == half["detectors"]["exact"], (
-        "faces are cut out of the picture as it is"
+        "faces are cut out of the image as it is"
     )
 
 
@@ -89,7 +89,7 @@ def test_a_face_that_one_detector_misses_counts_for_none(config: RecogniseConfig
     assert whole["detectors"]["exact"]["pairs"] == 5
 
 
-def test_wrong_values_are_told() -> None:
+def test_invalid_values_are_faults() -> None:
     assert RecogniseConfig(scales=(2.0,), fmr=0).faults() == [
         "scales: 2 is outside 0 to 1",
         "fmr: 0 is outside 0 to 1",

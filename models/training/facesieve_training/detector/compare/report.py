@@ -6,44 +6,44 @@ from typing import Any
 from facesieve_training.detector.compare.chart import band
 
 
-def markdown(told: dict[str, Any]) -> str:
+def markdown(results: dict[str, Any]) -> str:
     """The whole report."""
-    names = told["peers"]
+    names = results["peers"]
     lines = [f"# {names[0]} beside {', '.join(names[1:])}", ""]
     lines += [
         "Size: square root of the box's area in pixels of the network's input. Landmarks: mean distance of "
-        "the five points from the true ones in distances of the eyes, median over the faces that all "
-        "detectors find. The truth is the teacher's on clean pictures of full size, the mean of several "
-        "scales and mirrored, of heads on one side as the picture turned upright shows them; those that "
-        "it is unsure of count neither way.",
+        "the five points from the true ones in inter-eye distances, median over the faces that all "
+        "detectors find. The truth is the teacher's detections on clean images of full size, merged over "
+        "several scales and mirroring; tilted heads are labelled on the rotated image. Faces that the "
+        "teacher is unsure of are ignored.",
         "",
     ]
     for kind in ("clean", "degraded"):
-        part = told[kind]
-        lines += [f"## {told['held_out']} held-out pictures, {part['pictures']} views, {kind}", ""]
+        part = results[kind]
+        lines += [f"## {results['held_out']} held-out images, {part['images']} views, {kind}", ""]
         for at in part["rates"]:
-            lines += _at_rate(at, names, "picture")
-        lines += _own(part["own"], "picture")
+            lines += _at_rate(at, names, "image")
+        lines += _own(part["own"], "image")
     lines += ["![recall and landmarks over size](recall.png)", ""]
-    for part in told["cameras"]:
+    for part in results["cameras"]:
         lines += [
-            f"## A camera with {part['times']:g} times the input's pixels a line, {part['pictures']} views",
+            f"## A camera with {part['times']:g} times the input's pixels a line, {part['images']} views",
             "",
         ]
-        lines += [*_at_rate(part, names, "picture"), *_own(part["own"], "picture")]
-    for name, part in told["recordings"].items():
-        rates = ", ".join(f"{peer} {rate:g}" for peer, rate in part["false_per_picture"].items())
-        told_at = (
-            f"At the scores of {told['clean']['rates'][0]['false_per_picture']:g} false faces a clean picture"
+        lines += [*_at_rate(part, names, "image"), *_own(part["own"], "image")]
+    for name, part in results["recordings"].items():
+        rates = ", ".join(f"{peer} {rate:g}" for peer, rate in part["false_per_image"].items())
+        heading = (
+            f"At the scores of {results['clean']['rates'][0]['false_per_image']:g} false faces a clean image"
         )
-        lines += [f"## Recording {name}", "", f"{told_at} (false faces a frame: {rates}):", ""]
+        lines += [f"## Recording {name}", "", f"{heading} (false faces a frame: {rates}):", ""]
         lines += [*table(part["sizes"], names), "", *_at_rate(part["alike"], names, "frame")]
         lines += _own(part["own"], "frame")
-    lines += [*_scores(told["scores"]), ""] if "scores" in told else []
-    lines += [*_recognition(told["recognition"]), ""] if "recognition" in told else []
-    lines += _empty(told)
-    lines += _speed(told["milliseconds"])
-    lines += ["Pictures of failures: sheets-clean, sheets-degraded and sheet-*.png beside this file.", ""]
+    lines += [*_scores(results["scores"]), ""] if "scores" in results else []
+    lines += [*_recognition(results["recognition"]), ""] if "recognition" in results else []
+    lines += _empty(results)
+    lines += _speed(results["milliseconds"])
+    lines += ["Images of failures: sheets-clean, sheets-degraded and sheet-*.png beside this file.", ""]
     return "\n".join(lines)
 
 
@@ -62,19 +62,19 @@ def table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
 
 def _at_rate(at: dict[str, Any], names: Sequence[str], unit: str) -> list[str]:
     scores = ", ".join(f"{name} {score:.3f}" for name, score in at["scores"].items())
-    rate = f"{at['false_per_picture']:.3g}"
+    rate = f"{at['false_per_image']:.3g}"
     return [f"At {rate} false faces a {unit} (scores: {scores}):", "", *table(at["sizes"], names), ""]
 
 
 def _own(own: dict[str, Any], unit: str) -> list[str]:
     if not own["scores"]:
         return []
-    told = ", ".join(
-        f"{name} {own['false_per_picture'][name]:g} at {score:g}" for name, score in own["scores"].items()
+    rates = ", ".join(
+        f"{name} {own['false_per_image'][name]:g} at {score:g}" for name, score in own["scores"].items()
     )
     names = list(own["scores"])
     return [
-        f"At the default thresholds (false faces a {unit}: {told}):",
+        f"At the default thresholds (false faces a {unit}: {rates}):",
         "",
         *table(own["sizes"], names),
         "",
@@ -85,7 +85,7 @@ def _scores(parts: dict[str, Any]) -> list[str]:
     lines = [
         "## Quality scores of aligned faces",
         "",
-        "Median distance of the scores (0 to 100) of the same faces, aligned by one and by the other.",
+        "Median difference of the scores (0 to 100) of the same faces, aligned by one and by the other.",
         "",
         "| faces from | aligned by | beside | faces | apart | higher |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -103,28 +103,28 @@ def _recognition(scales: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
         "## Recognition of faces cut by the landmarks",
         "",
-        "False non-matches, and by how many standard deviations the similarities of pictures of a person and "
-        "of two are apart (d'), of the faces that all detectors find.",
+        "False non-match rate, and distance of the mean similarities of mated and non-mated pairs in "
+        "standard deviations (d'), over the faces that all detectors find.",
         "",
         "| seen at | faces | pairs | detector | FNMR | d' |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for part in scales:
-        for name, told in part["detectors"].items():
-            figures = f"{_figure(told['fnmr'])} | {_figure(told['separation'])}"
-            lines.append(f"| {part['scale']:g} | {part['faces']} | {told['pairs']} | {name} | {figures} |")
+        for name, result in part["detectors"].items():
+            figures = f"{_figure(result['fnmr'])} | {_figure(result['separation'])}"
+            lines.append(f"| {part['scale']:g} | {part['faces']} | {result['pairs']} | {name} | {figures} |")
     return lines
 
 
-def _empty(told: dict[str, Any]) -> list[str]:
-    lines = ["## Where nobody shows a face", ""]
-    known = {"peers", "held_out", "clean", "degraded", "cameras", "recordings", "scores", "recognition"}
-    known.add("milliseconds")
-    for name, part in told.items():
-        if name in known:
+def _empty(results: dict[str, Any]) -> list[str]:
+    lines = ["## Images without faces", ""]
+    other_keys = {"peers", "held_out", "clean", "degraded", "cameras", "recordings", "scores", "recognition"}
+    other_keys.add("milliseconds")
+    for name, part in results.items():
+        if name in other_keys:
             continue
-        lines += [f"{name}, {part['pictures']} pictures:", ""]
-        for peer in (peer for peer in told["peers"] if peer in part):
+        lines += [f"{name}, {part['images']} images:", ""]
+        for peer in (peer for peer in results["peers"] if peer in part):
             count = part[peer]["false"]
             passing = "" if count is None else f"{count} false faces at the default threshold; "
             highest = ", ".join(f"{score:.2f}" for score in part[peer]["highest"][:5]) or "none"
@@ -133,11 +133,11 @@ def _empty(told: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _speed(told: dict[str, float | None]) -> list[str]:
-    lines = ["## Time of a picture of 640x384 on one thread", ""]
-    known = {name: ms for name, ms in told.items() if ms is not None}
-    least = min(known.values(), default=1.0)
-    lines += [f"- {name}: {ms:.2f} ms, {ms / least:.2f} times the fastest" for name, ms in known.items()]
+def _speed(times: dict[str, float | None]) -> list[str]:
+    lines = ["## Time of an image of 640x384 on one thread", ""]
+    measured = {name: ms for name, ms in times.items() if ms is not None}
+    least = min(measured.values(), default=1.0)
+    lines += [f"- {name}: {ms:.2f} ms, {ms / least:.2f} times the fastest" for name, ms in measured.items()]
     return [*lines, ""]
 
 

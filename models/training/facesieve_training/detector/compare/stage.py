@@ -1,8 +1,8 @@
-"""Stage `compare`: detectors side by side, the first against the second, in one run; leaves report.md.
+"""Stage `compare`: evaluates detectors side by side, the first against the second; writes report.md.
 
-All see the same views: held-out pictures at many sizes, clean and degraded as cameras degrade them, frames of
-recordings, and crops of backgrounds. Recall is told at thresholds that give each detector the same number of
-false faces a picture. The pictures of failures in the run's folder are crops of the data, under its terms.
+All detectors get the same views: held-out images at many sizes, clean and degraded, frames of recordings, and
+crops of backgrounds. Recall is reported at thresholds that give each detector the same rate of false faces
+per image. The images of failures in the run's directory are crops of the data, under its terms.
 """
 
 import json
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from facesieve_training.cli import DataError
 from facesieve_training.detector.compare import chart, figures, report, sheet, views
-from facesieve_training.detector.compare.outcome import look, thumb
+from facesieve_training.detector.compare.outcome import run_detectors, thumb
 from facesieve_training.detector.compare.peers import Peer, on_views
 from facesieve_training.detector.compare.recognise import RecogniseConfig, recognise
 from facesieve_training.detector.compare.scores import TRUTH, Score, difference, scores
@@ -38,11 +38,11 @@ _SIZES = (13.0, 16.0, 20.0, 28.0, 40.0, 56.0, 80.0, 112.0, 160.0)
 
 
 def default_peers() -> list[Peer]:
-    """The shipped detector beside the one that labelled its pictures."""
+    """The shipped detector, the one that labelled its images, and the shipped one with refinement."""
     return [
         Peer("shipped", Path("../detector.tflite")),
         Peer("YuNet", Path("data/models/yunet_s.onnx")),
-        Peer("second look", Path("../detector.tflite"), second_look=Path("../landmarks.tflite")),
+        Peer("refined", Path("../detector.tflite"), refiner=Path("../landmarks.tflite")),
     ]
 
 
@@ -52,25 +52,25 @@ class Config:
 
     seed: int = 1
     label: LabelConfig = field(default_factory=LabelConfig)
-    """Labels of the pictures; only the held-out ones are used."""
+    """Labels of the images; only the held-out ones are used."""
     peers: list[Peer] = field(default_factory=default_peers)
-    """The first is the one in question; the second the one it is measured against."""
+    """The first is the detector under test, the second the reference."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    """Of the peers in floating point."""
+    """Architecture of the peers in floating point."""
     scorer: Path | None = Path("../quality.tflite")
-    """Network that scores the aligned faces; none leaves them out."""
+    """Network that scores the aligned faces; null omits the scores."""
     recognise: RecogniseConfig | None = None
-    """Faces of known people, cut by each detector's landmarks, and a recogniser that judges them."""
+    """Recognition of known people whose faces are aligned by each detector's landmarks; null omits it."""
     evaluate: EvaluateConfig = field(default_factory=lambda: EvaluateConfig(sizes=_SIZES))
     rates: tuple[float, ...] = (0.01, 0.001)
-    """False faces a picture at which recall is told."""
+    """Rates of false faces per image at which recall is reported."""
     cameras: tuple[float, ...] = (2.0, 3.0)
-    """How many times as wide as the input the frames of a camera are, in views of their own."""
+    """Widths of a camera's frames in units of the input's width, each with separate views."""
     frame_scales: tuple[float, ...] = (0.5, 1.0)
-    """Scales at which the teacher looks at the frames of recordings."""
+    """Scales at which the teacher runs on the frames of recordings."""
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         names = [peer.name for peer in self.peers]
         wrong = [] if len(names) >= 2 else ["peers: must be two at least"]
         wrong += [f"cameras: {times:g} is below 1" for times in self.cameras if not times >= 1]
@@ -78,79 +78,89 @@ class Config:
 
 
 def run(config: Config, run: Run) -> None:
-    """Compare, and leave report.md, figures.json, recall.png, recall.svg and sheets of pictures."""
+    """Compare, and write report.md, figures.json, recall.png, recall.svg and contact sheets."""
     cv2.setNumThreads(1)
     for path in (*config.evaluate.empty, *config.evaluate.recordings):
         if not path.is_file():
-            raise DataError(f"{path}: no such recording; mend evaluate.empty or evaluate.recordings")
+            raise DataError(f"{path}: no such recording; fix evaluate.empty or evaluate.recordings")
     if config.recognise is not None:
-        FaceSet(config.recognise.faces)  # says what is wrong with it before minutes of work
+        FaceSet(config.recognise.faces)  # raises DataError before minutes of work
     detectors = on_views(config.peers, config.evaluate.nms, config.network)
     own = {peer.name: peer.recommended() for peer in config.peers}
     items = load(config.label)
     run.set_data_hash(data_hash(items))
-    held = [item for item in items if item.held_out][: config.evaluate.pictures]
+    held_out = [item for item in items if item.held_out][: config.evaluate.images]
     names = list(detectors)
-    known = {name: score for name, score in own.items() if score is not None}
-    told: dict[str, Any] = {"peers": names, "held_out": len(held)}
+    own_scores = {name: score for name, score in own.items() if score is not None}
+    results: dict[str, Any] = {"peers": names, "held_out": len(held_out)}
     for kind in ("clean", "degraded"):
-        shown = views.scenes(held, config.evaluate, kind == "degraded", config.seed)
-        outcome = look(detectors, shown, config.evaluate)
+        shown = views.scenes(held_out, config.evaluate, kind == "degraded", config.seed)
+        outcome = run_detectors(detectors, shown, config.evaluate)
         rates = [figures.at_rate(outcome, names, rate) for rate in config.rates]
-        told[kind] = {"pictures": outcome.pictures, "rates": rates, "own": figures.at_scores(outcome, known)}
-        folder = run.dir / f"sheets-{kind}"
-        sheet.write_sheets(outcome, names[0], names[1], rates[0]["scores"], folder)
-    told["cameras"] = [
-        {"times": times, **_camera(detectors, views.camera(held, config.evaluate, times), known, config)}
+        results[kind] = {
+            "images": outcome.images,
+            "rates": rates,
+            "own": figures.at_scores(outcome, own_scores),
+        }
+        directory = run.dir / f"sheets-{kind}"
+        sheet.write_sheets(outcome, names[0], names[1], rates[0]["scores"], directory)
+    results["cameras"] = [
+        {
+            "times": times,
+            **_camera(detectors, views.camera(held_out, config.evaluate, times), own_scores, config),
+        }
         for times in config.cameras
     ]
     teacher = YuNet(config.label.teacher)
-    at = told["clean"]["rates"][0]["scores"]
-    told["recordings"] = _recordings(detectors, teacher, config, at, known)
+    at = results["clean"]["rates"][0]["scores"]
+    results["recordings"] = _recordings(detectors, teacher, config, at, own_scores)
     if config.scorer is not None:
-        shown_for = [views.pictures(held), *(_frames(p, teacher, config) for p in config.evaluate.recordings)]
-        told["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
+        shown_for = [
+            views.images(held_out),
+            *(_frames(p, teacher, config) for p in config.evaluate.recordings),
+        ]
+        results["scores"] = _scores(detectors, shown_for, _score(config.scorer), config)
     if config.recognise is not None:
-        told["recognition"] = recognise(detectors, config.recognise, config.seed)
-    plain = views.backgrounds(held, config.evaluate, config.seed)
-    told["backgrounds"] = _empty(detectors, own, plain, run.dir / "sheet-backgrounds.png")
+        results["recognition"] = recognise(detectors, config.recognise, config.seed)
+    plain = views.backgrounds(held_out, config.evaluate, config.seed)
+    results["backgrounds"] = _empty(detectors, own, plain, run.dir / "sheet-backgrounds.png")
     for path in config.evaluate.empty:
         shown = views.empty(path, config.evaluate)
-        told[path.stem] = _empty(detectors, own, shown, run.dir / f"sheet-{path.stem}.png")
-    once = [peer for peer in config.peers if peer.second_look is None]
-    told["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in once}
-    write_atomic(run.dir / "figures.json", json.dumps(told, indent=2) + "\n")
-    chart.draw(told["clean"]["rates"], told["degraded"]["rates"], run.dir)
-    write_atomic(run.dir / "report.md", report.markdown(told))
+        results[path.stem] = _empty(detectors, own, shown, run.dir / f"sheet-{path.stem}.png")
+    unrefined = [peer for peer in config.peers if peer.refiner is None]
+    results["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in unrefined}
+    write_atomic(run.dir / "figures.json", json.dumps(results, indent=2) + "\n")
+    chart.draw(results["clean"]["rates"], results["degraded"]["rates"], run.dir)
+    write_atomic(run.dir / "report.md", report.markdown(results))
     run.finish()
 
 
 def _camera(
     detectors: dict[str, OnView], shown: Iterable[views.View], own: dict[str, float], config: Config
 ) -> dict[str, Any]:
-    """The figures of a camera's views at the first rate, and at these scores."""
-    outcome = look(detectors, shown, config.evaluate)
+    """Figures of a camera's views at the first rate, and at these scores."""
+    outcome = run_detectors(detectors, shown, config.evaluate)
     at = figures.at_rate(outcome, list(detectors), config.rates[0])
-    return {"pictures": outcome.pictures, **at, "own": figures.at_scores(outcome, own)}
+    return {"images": outcome.images, **at, "own": figures.at_scores(outcome, own)}
 
 
 def _recordings(
     detectors: dict[str, OnView], teacher: YuNet, config: Config, at: dict[str, float], own: dict[str, float]
 ) -> dict[str, Any]:
-    """By recording, the figures at these scores, at their own, and at as many false faces as the second peer
-    has there at the former.
+    """By recording: figures at these scores, at the default scores, and at the second peer's rate of false
+    faces at these scores.
     """
-    told = {}
+    results = {}
     for path in config.evaluate.recordings:
-        outcome = look(detectors, _frames(path, teacher, config), config.evaluate)
-        known = figures.at_scores(outcome, at)
+        outcome = run_detectors(detectors, _frames(path, teacher, config), config.evaluate)
+        found = figures.at_scores(outcome, at)
         rate = outcome.false_rate(config.peers[1].name, at[config.peers[1].name])
-        told[path.stem] = {
-            **known,
+        results[path.stem] = {
+            **found,
             "alike": figures.at_rate(outcome, list(detectors), rate),
             "own": figures.at_scores(outcome, own),
         }
-    return told
+    return results
 
 
 def _score(file: Path) -> Score:
@@ -167,7 +177,7 @@ def _scores(
 ) -> dict[str, Any]:
     """Differences of quality scores from those of the faces aligned by the second peer, and by the truth."""
     parts = [scores(detectors, part, score, config.evaluate) for part in shown]
-    names = ["held-out pictures", *(path.stem for path in config.evaluate.recordings)]
+    names = ["held-out images", *(path.stem for path in config.evaluate.recordings)]
     second = config.peers[1].name
     return {
         name: {
@@ -181,26 +191,26 @@ def _scores(
 def _empty(
     detectors: dict[str, OnView], own: dict[str, float | None], shown: Iterable[views.View], file: Path
 ) -> dict[str, Any]:
-    """By detector the highest scores on views without faces, and how many pass its own threshold.
+    """By detector: the highest scores on views without faces, and the number above its default threshold.
 
-    The file shows what the first detector finds there, the surest first.
+    The file shows the detections of the first detector, highest score first.
     """
     first, thumbs = next(iter(detectors)), list[tuple[float, np.ndarray]]()
     found: dict[str, list[float]] = {name: [] for name in detectors}
     count = 0
-    for view in tqdm(shown, desc=file.stem, unit="picture", disable=None):
+    for view in tqdm(shown, desc=file.stem, unit="image", disable=None):
         count += 1
         for name, detect in detectors.items():
             faces = detect(view)
             found[name] += faces[:, 14].tolist()
             if name == first:
                 sure = faces[faces[:, 14] >= _SHOWN]
-                thumbs += [(float(face[14]), thumb(view.picture, face)) for face in sure]
+                thumbs += [(float(face[14]), thumb(view.image, face)) for face in sure]
     thumbs.sort(key=lambda pair: -pair[0])
-    sheet.write(file, np.array([picture for _, picture in thumbs], np.uint8))
-    told: dict[str, Any] = {"pictures": count}
+    sheet.write(file, np.array([image for _, image in thumbs], np.uint8))
+    results: dict[str, Any] = {"images": count}
     for name, falling in ((name, sorted(values, reverse=True)) for name, values in found.items()):
         threshold = own[name]
         passing = None if threshold is None else sum(score >= threshold for score in falling)
-        told[name] = {"false": passing, "highest": [round(score, 3) for score in falling[:10]]}
-    return told
+        results[name] = {"false": passing, "highest": [round(score, 3) for score in falling[:10]]}
+    return results

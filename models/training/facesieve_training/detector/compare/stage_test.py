@@ -17,7 +17,7 @@ CONFIG = Path(__file__).parents[3] / "configs" / "compare.yaml"
 _WIDTHS = {"stem": 4, "stage4": 4, "width": 8}
 
 
-def _config(teacher: Path, pictures: Path, tmp_path: Path) -> stage.Config:
+def _config(teacher: Path, images: Path, tmp_path: Path) -> stage.Config:
     weights = tmp_path / "new.weights.h5"
     build(NetworkConfig(**_WIDTHS)).save_weights(weights)
     empty, cache = tmp_path / "empty.avi", tmp_path / "labels.npz"
@@ -28,10 +28,10 @@ def _config(teacher: Path, pictures: Path, tmp_path: Path) -> stage.Config:
     file = tmp_path / "compare.yaml"
     file.write_text(
         f"""
-label: {{teacher: {teacher}, pictures: {pictures}, cache: {cache}, held_out: 0.5, scales: [1.0],
+label: {{teacher: {teacher}, images: {images}, cache: {cache}, held_out: 0.5, scales: [1.0],
   upright: false}}
 peers: [{{name: new, file: {weights}, score: 0.5}}, {{name: teacher, file: {teacher}, score: 0.5}},
-  {{name: again, file: {teacher}, score: 0.5, second_look: {teacher}}}]
+  {{name: refined, file: {teacher}, score: 0.5, refiner: {teacher}}}]
 cameras: [1]
 network: {_WIDTHS}
 scorer: null
@@ -46,20 +46,20 @@ def test_two_detectors_and_a_report_of_both(bright_squares: Path, squares: Path,
     config = _config(bright_squares, squares, tmp_path)
     run = Run.open(tmp_path / "run", "compare", config, False)
     stage.run(config, run)
-    told = json.loads((run.dir / "figures.json").read_text())
-    assert told["backgrounds"]["pictures"] == 5
-    assert told["backgrounds"]["teacher"]["false"] == 0
-    assert told["empty"]["pictures"] == 3
-    row = next(row for row in told["clean"]["rates"][0]["sizes"] if row["from"] == 24)
+    figures = json.loads((run.dir / "figures.json").read_text())
+    assert figures["backgrounds"]["images"] == 5
+    assert figures["backgrounds"]["teacher"]["false"] == 0
+    assert figures["empty"]["images"] == 3
+    row = next(row for row in figures["clean"]["rates"][0]["sizes"] if row["from"] == 24)
     assert row["faces"] > 0
-    assert row["recall"] == {"new": 0.0, "teacher": 1.0, "again": 1.0}
-    assert told["milliseconds"]["new"] is None
-    assert "again" not in told["milliseconds"]
-    assert told["backgrounds"]["again"]["false"] == 0
-    camera = told["cameras"][0]
-    assert (camera["times"], camera["pictures"]) == (1.0, told["clean"]["pictures"])
-    assert camera["sizes"] == told["clean"]["rates"][0]["sizes"]
-    assert camera["own"] == told["clean"]["own"]
+    assert row["recall"] == {"new": 0.0, "teacher": 1.0, "refined": 1.0}
+    assert figures["milliseconds"]["new"] is None
+    assert "refined" not in figures["milliseconds"]
+    assert figures["backgrounds"]["refined"]["false"] == 0
+    camera = figures["cameras"][0]
+    assert (camera["times"], camera["images"]) == (1.0, figures["clean"]["images"])
+    assert camera["sizes"] == figures["clean"]["rates"][0]["sizes"]
+    assert camera["own"] == figures["clean"]["own"]
     report = (run.dir / "report.md").read_text()
     assert "| 24-48 |" in report
     assert "## A camera with 1 times the input's pixels a line" in report
@@ -68,10 +68,10 @@ def test_two_detectors_and_a_report_of_both(bright_squares: Path, squares: Path,
     assert (run.dir / "sheets-clean" / "missed-but-by-the-peer.png").exists()
 
 
-def test_a_missing_peer_is_told(bright_squares: Path, squares: Path, tmp_path: Path) -> None:
+def test_a_missing_peer_is_an_error(bright_squares: Path, squares: Path, tmp_path: Path) -> None:
     config = _config(bright_squares, squares, tmp_path)
     (tmp_path / "new.weights.h5").unlink()
-    with pytest.raises(DataError, match=r"new\.weights\.h5: no such file; mend peers \(new\)"):
+    with pytest.raises(DataError, match=r"new\.weights\.h5: no such file; fix peers \(new\)"):
         stage.run(config, Run.open(tmp_path / "run", "compare", config, False))
 
 
@@ -82,7 +82,7 @@ def test_a_peer_has_the_threshold_of_its_manifest(tmp_path: Path) -> None:
     assert Peer("mine", file).recommended() == 0.7
     assert Peer("mine", file, 0.5).recommended() == 0.5
     manifest.write_text("{}")
-    with pytest.raises(DataError, match=r"d\.json: recommends no score; say one in peers \(mine\)"):
+    with pytest.raises(DataError, match=r"d\.json: recommends no score; give one in peers \(mine\)"):
         Peer("mine", file).recommended()
 
 
@@ -96,7 +96,7 @@ def test_the_shipped_configuration_is_valid() -> None:
     assert [peer.name for peer in configuration.load(CONFIG, stage.Config).peers] == [
         "shipped",
         "YuNet",
-        "second look",
+        "refined",
     ]
 
 

@@ -1,7 +1,7 @@
-"""What detectors are shown: held-out pictures at many sizes and frames of recordings, each with its truth.
+"""Inputs of the detectors: held-out images at many sizes and frames of recordings, each with its true faces.
 
-The truth is the teacher's on clean pictures at full size, seen at several scales and mirrored, and turned
-where that makes it surer of a head on one side.
+The truth is the teacher's detections on clean images at full size, merged over several scales and mirroring;
+tilted heads are labelled on the rotated image.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,44 +21,44 @@ from facesieve_training.detector.yunet import YuNet
 
 _NONE = np.zeros((0, codec.COLUMNS), np.float32)
 _LOWEST = 0.3
-"""Score from which the teacher's faces are known; what overlaps one below `sure` counts neither way."""
+"""Lowest score of the teacher's faces; detections that overlap one below `sure` are ignored."""
 
 
 @dataclass(frozen=True)
 class View:
-    """A picture as a detector sees it, BGR, and the faces in it; `full` is what a face would be cut from."""
+    """A detector's input image, BGR, with its true faces; `full` is the image that faces are cut from."""
 
-    picture: np.ndarray
+    image: np.ndarray
     faces: FloatArray
     full: np.ndarray
     scale: float
-    """Pixels of the picture to one of `full`."""
+    """Pixels of the image to one of `full`."""
 
 
 OnView = Callable[[View], FloatArray]
-"""The faces that a detector finds in a view, in pixels of its picture, best first."""
+"""The faces that a detector finds in a view, in pixels of its image, best first."""
 
 
 def scenes(items: Sequence[Labelled], config: EvaluateConfig, degraded: bool, seed: int) -> Iterator[View]:
-    """Every picture at every size that it can be scaled down to; degraded as cameras do, or clean."""
+    """Every image at every size that it can be reduced to, degraded or clean."""
     title = "degraded" if degraded else "clean"
-    for number, item in enumerate(tqdm(items, desc=title, unit="picture", disable=None)):
+    for number, item in enumerate(tqdm(items, desc=title, unit="image", disable=None)):
         for k, size in enumerate(config.sizes):
             made = scaled(item, size, config)
             if made is None:
                 continue
-            picture, faces = made
+            image, faces = made
             if degraded:
-                picture = degrade(picture, np.random.default_rng([seed, number, k]))
-            yield View(picture, faces, picture, 1.0)
+                image = degrade(image, np.random.default_rng([seed, number, k]))
+            yield View(image, faces, image, 1.0)
 
 
 def camera(items: Sequence[Labelled], config: EvaluateConfig, times: float) -> Iterator[View]:
-    """Every picture at every size as a camera shows it whose frames are so many times as wide as the input.
+    """Every image at every size, as from a camera whose frames are `times` times as wide as the input.
 
-    Only pictures that are large enough: what is enlarged has no more to show.
+    Images that would be enlarged are left out, because enlarging adds no detail.
     """
-    for item in tqdm(items, desc=f"camera with {times:g} times", unit="picture", disable=None):
+    for item in tqdm(items, desc=f"camera with {times:g} times", unit="image", disable=None):
         for size in config.sizes:
             made = scaled(item, size * times, config, largest=1.0)
             if made is not None:
@@ -68,21 +68,21 @@ def camera(items: Sequence[Labelled], config: EvaluateConfig, times: float) -> I
                 yield View(small, faces, full, scale)
 
 
-def pictures(items: Sequence[Labelled]) -> Iterator[View]:
-    """Every picture at its own size."""
-    for item in tqdm(items, desc="own size", unit="picture", disable=None):
-        picture = item.picture()
-        yield View(picture, item.faces, picture, 1.0)
+def images(items: Sequence[Labelled]) -> Iterator[View]:
+    """Every image at its own size."""
+    for item in tqdm(items, desc="own size", unit="image", disable=None):
+        image = item.image()
+        yield View(image, item.faces, image, 1.0)
 
 
 def backgrounds(items: Sequence[Labelled], config: EvaluateConfig, seed: int) -> Iterator[View]:
     """Crops without any face."""
-    for picture in evaluate.backgrounds(items, config, seed):
-        yield View(picture, _NONE, picture, 1.0)
+    for image in evaluate.backgrounds(items, config, seed):
+        yield View(image, _NONE, image, 1.0)
 
 
 def empty(path: Path, config: EvaluateConfig) -> Iterator[View]:
-    """Frames of a recording of nobody, scaled down as the daemon does."""
+    """Frames of a recording without people, reduced as in the daemon."""
     for frame in frames(path, config.every):
         small, scale = shrink(frame, config.longest)
         yield View(small, _NONE, frame, scale)
@@ -91,7 +91,7 @@ def empty(path: Path, config: EvaluateConfig) -> Iterator[View]:
 def recording(
     path: Path, teacher: YuNet, config: EvaluateConfig, scales: Sequence[float], turned: bool
 ) -> Iterator[View]:
-    """Frames scaled down as the daemon does; turned looks again at heads on one side."""
+    """Frames, reduced as in the daemon; `turned` labels tilted heads on the rotated image."""
     for frame in tqdm(frames(path, config.every), desc=path.stem, unit="frame", disable=None):
         small, scale = shrink(frame, config.longest)
         faces = teacher.detect(frame, _LOWEST, scales, mirrored=True)

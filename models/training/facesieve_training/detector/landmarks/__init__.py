@@ -1,1 +1,1 @@
-"""The network of the second look: five landmarks of the face in a square around it."""
+"""The network of refinement: five landmarks of the face in a square around it."""

@@ -1,6 +1,7 @@
-"""Stage `landmarks`: trains, exports and judges the network of the daemon's second look.
+"""Stage `landmarks`: trains, exports and evaluates the network of the daemon's refinement.
 
-It is a detector by its maps, and starts as the detector, but learns squares around single faces alone.
+The network has a detector's maps and starts from the detector's weights, but is trained on squares around
+single faces only.
 """
 
 from collections.abc import Sequence
@@ -12,29 +13,29 @@ import cv2
 import keras
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector import export, mistakes, second, train
+from facesieve_training.detector import export, hard_negatives, refine, train
 from facesieve_training.detector.assign import AssignConfig
 from facesieve_training.detector.batches import Parts, TrainConfig
 from facesieve_training.detector.compare import figures, views
-from facesieve_training.detector.compare.outcome import look
-from facesieve_training.detector.compare.peers import once, twice
+from facesieve_training.detector.compare.outcome import run_detectors
+from facesieve_training.detector.compare.peers import detected, refined
 from facesieve_training.detector.evaluate import EvaluateConfig
+from facesieve_training.detector.hard_negatives import HardNegativesConfig
 from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.label import LabelConfig, Labelled, load
-from facesieve_training.detector.landmarks.looks import Looks, LooksConfig
+from facesieve_training.detector.landmarks.crops import Crops, CropsConfig
 from facesieve_training.detector.losses import LossConfig
-from facesieve_training.detector.mistakes import MistakesConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
 from facesieve_training.detector.stage import data_hash
 from facesieve_training.export.manifest import described_training
 from facesieve_training.run import Run
 
-_FIRST, _SECOND = "first look", "second look"
+_DETECTED, _REFINED = "detected", "refined"
 
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """The exported files; representative is the number of training pictures that calibrate int8."""
+    """The exported files; representative is the number of training images that calibrate int8."""
 
     representative: int = 512
     texts: export.Texts = field(
@@ -47,12 +48,12 @@ class ExportConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything about one network. Detector, a .tflite, takes the first looks that it is judged after."""
+    """Everything about one network. `detector` (.tflite) finds the faces whose refinement is evaluated."""
 
     seed: int = 1
     label: LabelConfig = field(default_factory=LabelConfig)
-    mistakes: MistakesConfig = field(default_factory=MistakesConfig)
-    looks: LooksConfig = field(default_factory=LooksConfig)
+    hard_negatives: HardNegativesConfig = field(default_factory=HardNegativesConfig)
+    crops: CropsConfig = field(default_factory=CropsConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     assign: AssignConfig = field(default_factory=AssignConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -62,58 +63,58 @@ class Config:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
-        return ["loss.distil: a teacher's maps of such squares are of no use; leave it 0"] * (
+        """Return the errors in the values, one message each."""
+        return ["loss.distil: the teacher's maps of such squares are unusable; set it to 0"] * (
             self.loss.distil > 0
         )
 
 
 def run(config: Config, run: Run) -> None:
-    """Train, from where the run's folder ends; leaves landmarks.tflite, .json and .weights.h5 in it."""
-    cv2.setNumThreads(1)  # the batches are made in threads of their own
+    """Train, resuming the run; writes landmarks.tflite, .json and .weights.h5."""
+    cv2.setNumThreads(1)  # batches are made in separate threads
     if keras.backend.backend() != "tensorflow":
         raise DataError(
             f"KERAS_BACKEND={keras.backend.backend()}: TensorFlow trains this network; leave it out"
         )
     if not config.detector.is_file():
-        raise DataError(f"{config.detector}: no such file; mend detector")
+        raise DataError(f"{config.detector}: no such file; fix detector")
     items = load(config.label)
     run.set_data_hash(data_hash(items))
-    known = mistakes.find([item for item in items if not item.held_out], config.mistakes)
-    looks = Looks(known, config.looks)
+    mined = hard_negatives.find([item for item in items if not item.held_out], config.hard_negatives)
+    crops = Crops(mined, config.crops)
     parts = Parts(
         config.seed, network=config.network, assign=config.assign, loss=config.loss, train=config.train
     )
-    model = train.train(looks, parts, run)
+    model = train.train(crops, parts, run)
     model.save_weights(run.dir / "landmarks.weights.h5")
-    data = export.convert(model, export.representative(looks, config.seed, config.export.representative))
+    data = export.convert(model, export.representative(crops, config.seed, config.export.representative))
     measured = {
-        "truth": "the teacher on enlarged and mirrored pictures; sizes are square roots of the area, "
+        "truth": "the teacher on enlarged and mirrored images; sizes are square roots of the area, "
         "errors medians in inter-eye distances",
-        "multiply_adds": multiply_adds(build(config.network, second.SIDE, second.SIDE)),
+        "multiply_adds": multiply_adds(build(config.network, refine.SIDE, refine.SIDE)),
         **measure(data, [item for item in items if item.held_out], config),
     }
     training = described_training(run.dir, run.meta)
-    kind = export.Kind("landmarks", second.SIDE)
-    head = export.layout(second.SCORE, second.SCORE)
+    kind = export.Kind("landmarks", refine.SIDE)
+    head = export.layout(refine.SCORE, refine.SCORE)
     export.write(run.dir, kind, data, training, config.export.texts, head, measured)
     run.finish()
     keras.backend.clear_session()
 
 
 def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[str, Any]:
-    """Landmarks of the held-out pictures' faces by size, clean and degraded, after one look and after two."""
+    """Landmark errors on the held-out images by size, clean and degraded, before and after refinement."""
     nms = config.evaluate.nms
-    detect, again = Int8Detector(config.detector.read_bytes(), nms), Int8Detector(data, nms)
-    first = once(detect)
-    shown = {_FIRST: first, _SECOND: twice(first, again)}
-    scores = dict.fromkeys(shown, second.SCORE)
-    told = {}
+    detect, refiner = Int8Detector(config.detector.read_bytes(), nms), Int8Detector(data, nms)
+    first = detected(detect)
+    shown = {_DETECTED: first, _REFINED: refined(first, refiner)}
+    scores = dict.fromkeys(shown, refine.SCORE)
+    measured = {}
     for kind in ("clean", "degraded"):
-        seen = views.scenes(held_out, config.evaluate, kind == "degraded", config.seed)
-        outcome = look(shown, seen, config.evaluate)
-        told[kind] = [
+        scenes = views.scenes(held_out, config.evaluate, kind == "degraded", config.seed)
+        outcome = run_detectors(shown, scenes, config.evaluate)
+        measured[kind] = [
             {**{key: row[key] for key in ("from", "to", "faces")}, **row["landmark_error"]}
             for row in figures.by_size(outcome, list(shown), scores)
         ]
-    return told
+    return measured

@@ -8,7 +8,7 @@ from facesieve_training.cli import DataError
 from facesieve_training.detector import export
 from facesieve_training.detector.landmarks import stage
 from facesieve_training.detector.network import NetworkConfig, build
-from facesieve_training.export.manifest import self_test_picture
+from facesieve_training.export.manifest import self_test_image
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.run import Run
 
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.usefixtures("eager")
 CONFIG = Path(__file__).parents[3] / "configs" / "landmarks.yaml"
 
 
-def _config(teacher: Path, pictures: Path, tmp_path: Path) -> stage.Config:
+def _config(teacher: Path, images: Path, tmp_path: Path) -> stage.Config:
     model = build(NetworkConfig(stem=4, stage4=4, width=8))
-    data = export.convert(model, [self_test_picture(64, 64, k) for k in range(4)])
+    data = export.convert(model, [self_test_image(64, 64, k) for k in range(4)])
     (tmp_path / "detector.tflite").write_bytes(data)
     file = tmp_path / "landmarks.yaml"
     file.write_text(
         f"""
-label: {{teacher: {teacher}, pictures: {pictures}, cache: {tmp_path / "labels.npz"}, held_out: 0.3,
+label: {{teacher: {teacher}, images: {images}, cache: {tmp_path / "labels.npz"}, held_out: 0.3,
   upright: false, scales: [1], mirrored: false}}
 network: {{stem: 4, stage4: 4, width: 8}}
 train: {{steps: 2, batch: 2, warm_up: 1, log_every: 1, checkpoint_every: 1}}
@@ -36,7 +36,7 @@ evaluate: {{sizes: [12]}}
     return configuration.load(file, stage.Config)
 
 
-def test_pictures_to_a_network_that_the_daemon_takes(
+def test_the_stage_trains_and_exports_a_network_for_the_daemon(
     bright_squares: Path, squares: Path, tmp_path: Path
 ) -> None:
     config = _config(bright_squares, squares, tmp_path)
@@ -54,12 +54,12 @@ def test_pictures_to_a_network_that_the_daemon_takes(
     assert "finished" in run.meta
 
 
-def test_a_missing_detector_is_told_before_hours_of_training(
+def test_a_missing_detector_is_an_error_before_training(
     bright_squares: Path, squares: Path, tmp_path: Path
 ) -> None:
     config = _config(bright_squares, squares, tmp_path)
     config.detector.unlink()
-    with pytest.raises(DataError, match=r"detector\.tflite: no such file; mend detector"):
+    with pytest.raises(DataError, match=r"detector\.tflite: no such file; fix detector"):
         stage.run(config, Run.open(tmp_path / "run", "landmarks", config, False))
 
 

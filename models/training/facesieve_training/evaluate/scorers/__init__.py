@@ -1,1 +1,1 @@
-"""Quality scores that can be judged beside each other: one class, one file; `registry` knows them by name."""
+"""Quality scores for evaluation, one class per file; `registry` maps names to classes."""

@@ -1,4 +1,4 @@
-"""What every quality score offers."""
+"""Interface of a quality score."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from facesieve_training.evaluate.cached import Cache
 from facesieve_training.evaluate.gallery import Batch, Gallery, settings_digest
 
 Scores = NDArray[np.float64]
-"""One value a face, higher is better, NaN where a face could not be scored."""
+"""One value per face, higher is better, NaN where a face could not be scored."""
 
 
 @dataclass(frozen=True)
@@ -19,24 +19,24 @@ class Scorer(ABC):
     """A quality score with its settings: a frozen dataclass, small enough to be sent to a worker."""
 
     name: str
-    """What tables and curves call it."""
+    """Name in tables and curves."""
 
     @property
     @abstractmethod
     def about(self) -> str:
-        """One sentence for the report: what is measured, with what settings, after whom."""
+        """One sentence for the report: measure, settings, reference."""
 
     def digest(self) -> str:
         """Text that changes whenever the scores would; files count by their content."""
         return settings_digest(self)
 
     def prepared(self, cache: Cache) -> "Scorer":
-        """Do once, before any face is scored, what all workers share, and return the scorer that has it."""
+        """Do the work that all workers share, once before scoring; returns the scorer to use."""
         return self
 
     @abstractmethod
     def open(self) -> Callable[[Batch], Scores]:
-        """Load what is needed and return the scoring function; called once in every worker."""
+        """Load the networks and return the scoring function; called once in every worker."""
 
     def scores(self, gallery: Gallery, cache: Cache) -> Scores:
         """Score every face of the gallery, in its order."""

@@ -1,4 +1,4 @@
-"""A score that something else computed: a column of a Parquet or CSV table, joined by the face's key."""
+"""A precomputed score: a column of a Parquet or CSV table, joined by the face's key."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from facesieve_training.evaluate.scorers.base import Scorer, Scores
 
 @dataclass(frozen=True)
 class Column(Scorer):
-    """A table with the column `key` (IDENTITY/FILE), or `identity` and `file`; of `variant` only 0 counts."""
+    """A table with the column `key` (IDENTITY/FILE), or `identity` and `file`; only `variant` 0 is used."""
 
     file: Path
     column: str
@@ -27,21 +27,21 @@ class Column(Scorer):
 
     def open(self) -> Callable[[Batch], Scores]:
         """Read the table."""
-        held = dict(zip(*self._read(), strict=True))
+        scores = dict(zip(*self._read(), strict=True))
 
         def some(batch: Batch) -> Scores:
-            missing = [key for key in batch.keys if key not in held]
+            missing = [key for key in batch.keys if key not in scores]
             if missing:
                 raise DataError(
                     f"{self.file}: has no row for {missing[0]}, a face of the set ({len(missing)} of the "
-                    f"{len(batch.keys)} looked at)"
+                    f"{len(batch.keys)} in the batch)"
                 )
-            return np.array([held[key] for key in batch.keys], np.float64)
+            return np.array([scores[key] for key in batch.keys], np.float64)
 
         return some
 
     def scores(self, gallery: Gallery, cache: Cache) -> Scores:
-        """Look the scores up here: nothing is worth keeping or sending away."""
+        """Look the scores up in this process, without cache and workers."""
         return self.open()(Batch(gallery.keys, np.zeros((0, 0, 0, 3), np.uint8), np.zeros(0, np.float32)))
 
     def _read(self) -> tuple[list[str], list[float]]:

@@ -1,12 +1,11 @@
-"""FaceQnet's recipe (Hernandez-Ortega et al. 2019): likeness to the person's best picture, regressed.
+"""FaceQnet's recipe (Hernandez-Ortega et al. 2019): regression of the similarity to the person's best image.
 
-1. Of each person the picture that best meets ICAO-like measures is taken as the reference (scorers/icao.py).
-2. The label of every other picture is its likeness to the reference by the teacher, cosine scaled to 0..1.
-3. Two dense layers on the frozen teacher's features, its values before the last layer, are trained on the
-labels:
-   FaceQnet too keeps a recognition network and trains new layers only.
+1. The reference of each person is the image with the best ICAO-like measures (scorers/icao.py).
+2. The label of every other image is the cosine of its and the reference's embedding, scaled to 0..1.
+3. Two dense layers on the frozen teacher's values before the last layer are trained on the labels; FaceQnet,
+   too, trains new layers on a recognition network.
 
-The teacher is never the matcher, and the training faces never those judged.
+The teacher must not be the matcher, and the training faces must not be those under evaluation.
 """
 
 import dataclasses
@@ -31,13 +30,13 @@ from facesieve_training.teacher.imported import OnnxTeacher, Teacher
 
 Floats = NDArray[np.float32]
 
-# Labels that the recipe needs to learn anything at all.
+# Least number of labels.
 _LEAST = 100
 
 
 @dataclass(frozen=True)
 class _Features:
-    """The teacher's embedding, the values before its last layer, and the ICAO-like measures, in a row."""
+    """The teacher's embedding, the values before its last layer, and the ICAO-like measures, concatenated."""
 
     teacher: OnnxTeacher
     name: str = "FaceQnet, features"
@@ -51,22 +50,22 @@ class _Features:
         teacher = Teacher(self.teacher, threads=1)
 
         def some(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-            told = teacher(faces)
+            features = teacher(faces)
             measures = np.stack([icao.measure(face) for face in faces])
-            return np.hstack([told.embedding, told.cut, measures]).astype(np.float32)
+            return np.hstack([features.embedding, features.cut, measures]).astype(np.float32)
 
         return lambda batch: in_batches(some, batch)
 
 
 @dataclass(frozen=True)
 class FaceQnet(Scorer):
-    """Trained once on faces with identities, then a score of any face."""
+    """A score that is trained on faces with identities."""
 
     teacher: OnnxTeacher
     faces: Path
-    """Training faces by identity: a folder, or shards."""
+    """Training faces by identity: a directory, or shards."""
     identities: int | None = None
-    """Only the first so many."""
+    """Number of identities, the first ones; None for all."""
     epochs: int = 20
     hidden: int = 32
     seed: int = 1
@@ -77,7 +76,7 @@ class FaceQnet(Scorer):
     def about(self) -> str:
         """One sentence for the report."""
         return (
-            "FaceQnet's recipe (Hernandez-Ortega et al. 2019): likeness to the person's best picture by "
+            "FaceQnet's recipe (Hernandez-Ortega et al. 2019): likeness to the person's best image by "
             f"ICAO-like measures, regressed by two layers on the frozen {self.teacher.onnx.name}."
         )
 
@@ -88,7 +87,7 @@ class FaceQnet(Scorer):
 
     def prepared(self, cache: Cache) -> "FaceQnet":
         """Train the head, unless the cache has it."""
-        path = cache.folder / f"faceqnet-{hashlib.sha256(self.digest().encode()).hexdigest()[:16]}.npz"
+        path = cache.directory / f"faceqnet-{hashlib.sha256(self.digest().encode()).hexdigest()[:16]}.npz"
         if not path.exists():
             gallery = open_gallery(self.faces, self.identities)
             values = cache.every(gallery, _Features(self.teacher))
@@ -116,7 +115,7 @@ class FaceQnet(Scorer):
         others = np.flatnonzero(reference != np.arange(len(reference)))
         if len(others) < _LEAST:
             raise DataError(
-                f"{self.faces}: has {len(others)} pictures beside each person's best; FaceQnet's recipe "
+                f"{self.faces}: has {len(others)} images beside each person's best; FaceQnet's recipe "
                 f"needs at least {_LEAST} to learn from"
             )
         unit = unit_rows(embedding)
@@ -125,7 +124,7 @@ class FaceQnet(Scorer):
 
 
 def references(identity: NDArray[np.int64], goodness: Scores) -> NDArray[np.int64]:
-    """Row of the best picture of each row's person; the first of equals."""
+    """Row of the best image of each row's person; the first of equals."""
     best: dict[int, int] = {}
     for row, person in enumerate(identity.tolist()):
         if person not in best or goodness[row] > goodness[best[person]]:

@@ -1,16 +1,16 @@
-"""Measures of a portrait in the spirit of ICAO 9303 and ISO/IEC 29794-5: which picture is a person's best."""
+"""Measures of a portrait after ICAO 9303 and ISO/IEC 29794-5, to select a person's best image."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facesieve_training.evaluate.scorers.pose_symmetry import asymmetry
-from facesieve_training.faces import SIZE, Picture
+from facesieve_training.faces import SIZE, Image
 
 MEASURES = ("sharpness", "exposure", "clipping", "contrast", "evenness", "symmetry")
 
 
-def measure(face: Picture) -> NDArray[np.float64]:
+def measure(face: Image) -> NDArray[np.float64]:
     """Measure an aligned BGR face: one value for each of MEASURES, higher is closer to a good portrait."""
     grey = cv2.cvtColor(np.ascontiguousarray(face), cv2.COLOR_BGR2GRAY)
     middle = grey[SIZE // 6 :, SIZE // 6 : -SIZE // 6].astype(np.float64)
@@ -28,7 +28,7 @@ def measure(face: Picture) -> NDArray[np.float64]:
 
 
 def compliance(measures: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean rank, 0 to 1, of each face (rows) over the measures: none outweighs another by its unit."""
+    """Mean rank, 0 to 1, of each face (row) over the measures, independent of their units."""
     ranks = np.argsort(np.argsort(measures, axis=0, kind="stable"), axis=0, kind="stable")
     mean: NDArray[np.float64] = ranks.mean(axis=1) / max(len(measures) - 1, 1)
     return mean

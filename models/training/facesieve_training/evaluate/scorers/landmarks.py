@@ -1,4 +1,4 @@
-"""Landmarks of faces that fill their picture, by a detector that wants room around a face."""
+"""Landmarks of faces that fill their image, by a detector that needs a border around a face."""
 
 from pathlib import Path
 
@@ -6,23 +6,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.prepare.detector import open_detector
 
 _THRESHOLD = 0.3
 
 
 class Landmarks:
-    """Finds the five landmarks of the face in the middle of a picture."""
+    """Finds the five landmarks of the face in the middle of an image."""
 
     def __init__(self, detector: Path) -> None:
         """Open the detector."""
         self._detect = open_detector(detector)
 
-    def __call__(self, picture: Picture) -> NDArray[np.float32] | None:
-        """Return 5 x 2 pixels (right eye, left eye, nose, right and left mouth corner), or nothing."""
-        edge = picture.shape[0] // 2
-        roomy = cv2.copyMakeBorder(picture, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
+    def __call__(self, image: Image) -> NDArray[np.float32] | None:
+        """Return 5 x 2 pixels (right eye, left eye, nose, right and left mouth corner), or None."""
+        edge = image.shape[0] // 2
+        roomy = cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
         found = self._detect(np.asarray(roomy, np.uint8), _THRESHOLD)
         if not len(found):
             return None

@@ -8,7 +8,7 @@ import numpy as np
 
 from facesieve_training.evaluate.gallery import Batch
 from facesieve_training.evaluate.scorers.base import Scorer, Scores
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,6 @@ class Laplacian(Scorer):
         return lambda batch: np.array([_variance(face) for face in batch.aligned])
 
 
-def _variance(face: Picture) -> float:
+def _variance(face: Image) -> float:
     grey = cv2.cvtColor(np.ascontiguousarray(face), cv2.COLOR_BGR2GRAY)
     return float(cv2.Laplacian(grey, cv2.CV_64F).var())

@@ -1,4 +1,4 @@
-"""LightQNet (Chen et al. 2021) as a peer."""
+"""LightQNet (Chen et al. 2021) as a score."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""No quality at all: what any score must beat."""
+"""Random scores: the baseline."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

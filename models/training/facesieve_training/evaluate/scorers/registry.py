@@ -1,4 +1,4 @@
-"""Scores by the name that a configuration calls them by."""
+"""Scores by their names in a configuration."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,15 +27,15 @@ _NEEDS_TEACHER = ("serfiq", "embedding_length", "faceqnet")
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """One score to judge; which of the other keys a kind takes is said at each."""
+    """One score to evaluate; each key names the kinds that use it."""
 
     kind: Kind
     name: str | None = None
-    """What tables and curves call it; none takes the kind's own name."""
+    """Name in tables and curves; null for the kind's name."""
     file: Path | None = None
-    """lightqnet: its .pb; student: its .tflite; column: a table; size: a detector, for folders."""
+    """lightqnet: its .pb; student: its .tflite; column: a table; size: a detector, for directories."""
     column: str | None = None
-    """column: which one. student: `raw`, or a label's name, to judge that alone."""
+    """column: name of the column. student: `raw`, or the name of a label to evaluate."""
     masks: int = 50
     """serfiq: number of dropout masks."""
     rate: float = 0.5
@@ -43,12 +43,12 @@ class ScoreConfig:
     faces: Path | None = None
     """faceqnet: training faces by identity."""
     identities: int | None = None
-    """faceqnet: only the first so many."""
+    """faceqnet: number of identities, the first ones; null for all."""
     epochs: int = 20
     """faceqnet: passes over the training faces."""
 
     def faults(self) -> list[str]:
-        """What is wrong with the values."""
+        """Return the errors in the values, one message each."""
         faults = []
         if self.kind in _NEEDS_FILE and self.file is None:
             faults.append(f"file: {self.kind} needs one")
@@ -63,7 +63,7 @@ class ScoreConfig:
         return faults
 
     def needs_teacher(self) -> bool:
-        """Whether the kind is a score of the teacher's."""
+        """Whether the kind is computed by the teacher."""
         return self.kind in _NEEDS_TEACHER
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facesieve_training.cli import DataError
 from facesieve_training.distribute import Distribute
 from facesieve_training.evaluate.cached import Cache
-from facesieve_training.evaluate.gallery import Batch, FolderGallery
+from facesieve_training.evaluate.gallery import Batch, DirectoryGallery
 from facesieve_training.evaluate.scorers import faceqnet, icao
 from facesieve_training.evaluate.scorers.laplacian import Laplacian
 from facesieve_training.evaluate.scorers.lightqnet import LightQNet
@@ -25,9 +25,9 @@ from facesieve_training.teacher.imported import OnnxTeacher, Teacher
 Make = Callable[[str, int, int | str], Path]
 
 
-def batch(*pictures: NDArray[np.uint8], inter_eye: float = np.nan) -> Batch:
-    keys = [f"a/{i}" for i in range(len(pictures))]
-    return Batch(keys, np.stack(pictures), np.full(len(pictures), inter_eye, np.float32))
+def batch(*images: NDArray[np.uint8], inter_eye: float = np.nan) -> Batch:
+    keys = [f"a/{i}" for i in range(len(images))]
+    return Batch(keys, np.stack(images), np.full(len(images), inter_eye, np.float32))
 
 
 def texture(seed: int) -> NDArray[np.uint8]:
@@ -86,7 +86,7 @@ def test_embedding_length(network: Make) -> None:
     assert got[0] == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_best_picture_by_icao_measures() -> None:
+def test_best_image_by_icao_measures() -> None:
     rng = np.random.default_rng(1)
     half = cv2.resize(rng.integers(40, 216, (32, 16, 3), dtype=np.uint8), (SIZE // 2, SIZE))
     good = np.concatenate([half, half[:, ::-1]], axis=1)
@@ -105,9 +105,9 @@ def test_faceqnet_head_learns_a_line() -> None:
     inputs = rng.normal(0, 1, (1500, 8)).astype(np.float32)
     labels = (0.7 + 0.05 * inputs[:, 0]).astype(np.float32)
     weights = faceqnet.train(inputs, labels, hidden=8, epochs=60, seed=1)
-    told = faceqnet.predict(weights, inputs)
-    assert np.corrcoef(told, labels)[0, 1] > 0.9
-    assert told.mean() == pytest.approx(0.7, abs=0.02)
+    result = faceqnet.predict(weights, inputs)
+    assert np.corrcoef(result, labels)[0, 1] > 0.9
+    assert result.mean() == pytest.approx(0.7, abs=0.02)
 
 
 def test_faceqnet_is_trained_once(
@@ -116,7 +116,7 @@ def test_faceqnet_is_trained_once(
     monkeypatch.setattr(faceqnet, "_LEAST", 10)
     teacher = OnnxTeacher(network("teacher", 1, "batch"), cut="cut", low="low")
     scorer = faceqnet.FaceQnet("f", teacher, people, epochs=1)
-    gallery, cache = FolderGallery(people, None), Cache(tmp_path, Distribute())
+    gallery, cache = DirectoryGallery(people, None), Cache(tmp_path, Distribute())
     first = scorer.scores(gallery, cache)
     heads = list(tmp_path.glob("faceqnet-*.npz"))
     assert len(heads) == 1

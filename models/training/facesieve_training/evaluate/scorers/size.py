@@ -1,4 +1,4 @@
-"""Size of the face: the distance of the eyes in the picture that it was cut from."""
+"""Size of the face: the distance of the eyes in the image that it was cut from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from facesieve_training.evaluate.scorers.landmarks import Landmarks, eye_distanc
 
 @dataclass(frozen=True)
 class Size(Scorer):
-    """Inter-eye distance from the index of the shards; for a folder of aligned faces, by a detector."""
+    """Inter-eye distance from the index of the shards; for a directory of aligned faces, by a detector."""
 
     detector: Path | None = None
 
@@ -22,9 +22,9 @@ class Size(Scorer):
     def about(self) -> str:
         """One sentence for the report."""
         if self.detector is None:
-            return "Distance of the eyes in the source picture, pixels, as `prepare` measured it."
+            return "Distance of the eyes in the source image, pixels, as `prepare` measured it."
         return (
-            "Distance of the eyes in the aligned picture by the detector, pixels: aligning has already "
+            "Distance of the eyes in the aligned image by the detector, pixels: aligning has already "
             "brought all faces to one size, so little of the original size is left in it."
         )
 
@@ -33,7 +33,7 @@ class Size(Scorer):
         if self.detector is None:
             return self._known
         landmarks = Landmarks(self.detector)
-        return lambda batch: np.array([eye_distance(landmarks(picture)) for picture in batch.pictures])
+        return lambda batch: np.array([eye_distance(landmarks(image)) for image in batch.images])
 
     def _known(self, batch: Batch) -> Scores:
         if np.isnan(batch.inter_eye).all():

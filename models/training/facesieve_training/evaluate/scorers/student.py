@@ -1,4 +1,4 @@
-"""Our own student: an int8 network with its manifest, scored as the daemon scores."""
+"""The student network: int8 with its manifest, decoded as in the daemon."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate.gallery import Batch, file_digest
 from facesieve_training.evaluate.scorers.base import Scorer, Scores
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Student(Scorer):
     @property
     def about(self) -> str:
         """One sentence for the report."""
-        told = "the calibrated score, 0 to 100" if self.what is None else f"its {self.what} value alone"
-        return f"{self.file.name} (int8, on TFLite and XNNPACK, as the daemon runs it): {told}."
+        meaning = "the calibrated score, 0 to 100" if self.what is None else f"its {self.what} value alone"
+        return f"{self.file.name} (int8, on TFLite and XNNPACK, as the daemon runs it): {meaning}."
 
     def digest(self) -> str:
         """Text that changes whenever the scores would; the manifest decodes them, so it counts."""
@@ -43,10 +43,10 @@ class Student(Scorer):
                 f"{self.name}: {self.file} has no label {self.what}; it has raw, {', '.join(names)}"
             )
 
-        def score(face: Picture) -> float:
-            told = network.score(face)
+        def score(face: Image) -> float:
+            scored = network.score(face)
             if self.what is None:
-                return told.value
-            return told.raw if self.what == "raw" else told.labels[self.what]
+                return scored.value
+            return scored.raw if self.what == "raw" else scored.labels[self.what]
 
         return lambda batch: np.array([score(face) for face in batch.aligned])

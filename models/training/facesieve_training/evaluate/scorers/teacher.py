@@ -1,4 +1,4 @@
-"""Scores that a recognition network gives by itself: SER-FIQ, and the length of its embedding."""
+"""Scores from a recognition network without training: SER-FIQ, and the length of its embedding."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 
 from facesieve_training.evaluate.gallery import Batch, file_digest
 from facesieve_training.evaluate.scorers.base import Scorer, Scores
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.label import formulas
 from facesieve_training.teacher.imported import OnnxTeacher, Teacher
 
@@ -15,7 +15,7 @@ BATCH = 32
 
 
 def teacher_digest(config: OnnxTeacher) -> str:
-    """Text that changes whenever the teacher's answers would."""
+    """Text that changes whenever the teacher's outputs would."""
     return f"{file_digest(config.onnx)} {config.cut} {config.low} {config.colour} {config.mean} {config.std}"
 
 
@@ -45,7 +45,7 @@ class SerFiq(Scorer):
         teacher = Teacher(self.teacher, threads=1)
         masks = formulas.masks(self.masks, teacher.cut_width, self.rate, self.seed)
 
-        def some(faces: Picture) -> Scores:
+        def some(faces: Image) -> Scores:
             cut = teacher(faces).cut
             embedded = teacher.embed_cut((cut[:, None, :] * masks).reshape(-1, masks.shape[1]))
             unit = formulas.unit_rows(embedded).reshape(len(cut), len(masks), -1)
@@ -77,7 +77,7 @@ class EmbeddingLength(Scorer):
         )
 
 
-def in_batches(function: Callable[[Picture], Scores], batch: Batch) -> Scores:
+def in_batches(function: Callable[[Image], Scores], batch: Batch) -> Scores:
     """Apply a function of aligned faces to a few at a time."""
     faces = batch.aligned
     return np.concatenate([function(faces[i : i + BATCH]) for i in range(0, len(faces), BATCH)])

@@ -1,1 +1,1 @@
-"""Readers of the formats that faces come in, one a file."""
+"""Readers of the published formats of face sets, one per file."""

@@ -1,9 +1,9 @@
-"""Adience: fold_0_data.txt to fold_4_data.txt, and the pictures in faces/USER/ or aligned/USER/.
+"""Adience: fold_0_data.txt to fold_4_data.txt, and the images in faces/USER/ or aligned/USER/.
 
 A fold is a table with tabs and a heading: user_id, original_image, face_id, age, gender, x, y, dx, dy,
-tilt_ang, fiducial_yaw_angle, fiducial_score. The picture of a row is
+tilt_ang, fiducial_yaw_angle, fiducial_score. The image of a row is
 faces/USER/coarse_tilt_aligned_face.FACE.IMAGE or aligned/USER/landmark_aligned_face.FACE.IMAGE. face_id
-numbers the people (2,284 of them), so user and face_id together are the identity; a person met by two
+numbers the people (2,284 of them); user and face_id together are the identity, so that a person of two
 photographers counts as two.
 """
 
@@ -12,24 +12,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facesieve_training.cli import DataError
-from facesieve_training.prepare.source import Entry, Source, bad_line, folder
+from facesieve_training.prepare.source import Entry, Source, bad_line, directory
 
 _COLUMNS = ("user_id", "original_image", "face_id")
 _KINDS = (("faces", "coarse_tilt_aligned_face"), ("aligned", "landmark_aligned_face"))
 
 
 class Adience(Source):
-    """The rows of the folds, sorted by identity; `faces` rather than `aligned` where both are there."""
+    """The rows of the folds, sorted by identity; `faces` is preferred to `aligned`."""
 
     def __init__(self, root: Path) -> None:
-        """Take the folder with the folds and the pictures."""
-        super().__init__(folder(root, "give the folder with Adience's folds and its pictures"))
+        """Take the directory with the folds and the images."""
+        super().__init__(directory(root, "give the directory with Adience's folds and its images"))
         self._kind = next((kind for kind in _KINDS if (root / kind[0]).is_dir()), None)
         if self._kind is None:
-            raise DataError(f"{root}: holds neither faces/ nor aligned/, Adience's pictures")
+            raise DataError(f"{root}: holds neither faces/ nor aligned/, Adience's images")
 
     def entries(self) -> Iterator[Entry]:
-        """All pictures; a row whose picture is missing counts as an empty one, so that it is reported."""
+        """All images; a row with a missing image gives an empty entry, so that it is reported."""
         folds = sorted(self.root.glob("fold_[0-9]_data.txt"))
         if not folds:
             raise DataError(f"{self.root}: holds no fold_N_data.txt")

@@ -10,19 +10,19 @@ from pathlib import Path, PurePosixPath
 
 from facesieve_training.cli import DataError
 from facesieve_training.faces import EXTENSIONS
-from facesieve_training.prepare.source import Entry, Pair, Source, bad_line, folder, lines
+from facesieve_training.prepare.source import Entry, Pair, Source, bad_line, directory, lines
 
 
 class Cfp(Source):
-    """All pictures, identity by identity, frontal ones first; pairs of FF and FP."""
+    """All images, identity by identity, frontal ones first; pairs of FF and FP."""
 
     def __init__(self, root: Path) -> None:
-        """Take the folder with Data and Protocol (cfp-dataset)."""
-        super().__init__(folder(root, "give CFP's folder, the one with Data and Protocol"))
+        """Take the directory with Data and Protocol (cfp-dataset)."""
+        super().__init__(directory(root, "give CFP's directory, the one with Data and Protocol"))
 
     def entries(self) -> Iterator[Entry]:
-        """All pictures."""
-        images = folder(self.root / "Data" / "Images", "CFP keeps its pictures there")
+        """All images."""
+        images = directory(self.root / "Data" / "Images", "CFP keeps its images there")
         for person in sorted(path for path in images.iterdir() if path.is_dir()):
             for path in sorted(person.glob("*/*")):
                 if path.suffix.lower() in EXTENSIONS:
@@ -41,7 +41,7 @@ class Cfp(Source):
             return
         listed = {kind: self._list(protocol / f"Pair_list_{kind}.txt") for kind in "FP"}
         for kind in ("FF", "FP"):
-            for split in sorted(folder(protocol / "Split" / kind, "CFP's protocol has it").iterdir()):
+            for split in sorted(directory(protocol / "Split" / kind, "CFP's protocol has it").iterdir()):
                 for name, mated in (("same.txt", True), ("diff.txt", False)):
                     yield from self._split(split / name, listed["F"], listed[kind[1]], mated)
 
@@ -64,7 +64,7 @@ class Cfp(Source):
             try:
                 yield Pair(left[int(parts[0])], right[int(parts[1])], mated)
             except KeyError as error:
-                raise DataError(f"{path}:{number}: picture {error} is in no list of the protocol") from error
+                raise DataError(f"{path}:{number}: image {error} is in no list of the protocol") from error
 
 
 def _key(parts: tuple[str, ...]) -> str:

@@ -2,16 +2,16 @@
 
 NIST's, `protocols/` with `images/` beside it:
     *.csv with TEMPLATE_ID, SUBJECT_ID, FILENAME, FACE_X, FACE_Y, FACE_WIDTH, FACE_HEIGHT    a row a face;
-                                   MEDIA_ID or else SIGHTING_ID, where there, tells which come from one video
+                                   MEDIA_ID or SIGHTING_ID, if present, identifies the video
     *matches*.csv                                              TEMPLATE,TEMPLATE: the comparisons of 1:1
     verification
 InsightFace's, `meta/` with `loose_crop/` beside it:
     ijbc_face_tid_mid.txt           NAME TEMPLATE MEDIA
     ijbc_name_5pts_score.txt        NAME x y x y x y x y x y SCORE: landmarks in the loose crop
     ijbc_template_pair_label.txt    TEMPLATE TEMPLATE 1|0
-They do not name the people; templates that the pairs join are taken for one.
+They do not name the people; templates that mated pairs connect are one person.
 
-A face in several templates is several entries. The pairs are of templates, not of pictures.
+A face in several templates gives several entries. The pairs are of templates, not of images.
 """
 
 import csv
@@ -19,14 +19,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facesieve_training.cli import DataError
-from facesieve_training.prepare.source import Entry, Pair, Source, bad_line, folder, lines
+from facesieve_training.prepare.source import Entry, Pair, Source, bad_line, directory, lines
 
 _COLUMNS = ("TEMPLATE_ID", "SUBJECT_ID", "FILENAME", "FACE_X", "FACE_Y", "FACE_WIDTH", "FACE_HEIGHT")
 
 
 def ijbc(root: Path) -> Source:
-    """Open the set, whichever tables it comes with."""
-    folder(root, "give IJB-C's folder")
+    """Open the set with NIST's or InsightFace's tables."""
+    directory(root, "give IJB-C's directory")
     if (root / "meta").is_dir():
         return InsightFaceIjbc(root)
     if (root / "protocols").is_dir():
@@ -55,7 +55,7 @@ class NistIjbc(Source):
         """Comparisons of templates; mated when their subjects are the same."""
         subjects = {entry.template: entry.identity for entry in self.entries()}
         for path in self._tables(matches=True):
-            for number, line in lines(path, "it was there a moment ago"):
+            for number, line in lines(path, "the file has disappeared"):
                 parts = [part.strip() for part in line.split(",")]
                 if len(parts) != 2 or not all(part in subjects for part in parts):
                     raise bad_line(path, number, "TEMPLATE,TEMPLATE of the tables", line)
@@ -128,7 +128,7 @@ class InsightFaceIjbc(Source):
             yield parts[0], parts[1], parts[2] == "1"
 
     def _people(self) -> dict[str, str]:
-        """Person of each template: the first template of all that mated pairs join."""
+        """Person of each template: the first of the templates that mated pairs connect."""
         leader: dict[str, str] = {}
 
         def find(template: str) -> str:

@@ -1,27 +1,27 @@
-"""Labeled Faces in the Wild: a folder for each identity, and pairs.txt.
+"""Labeled Faces in the Wild: a directory for each identity, and pairs.txt.
 
 10 300                          folds, pairs of each kind in a fold (or one number alone)
-Abel_Pacheco 1 4                mated: pictures 1 and 4 of one person
+Abel_Pacheco 1 4                mated: images 1 and 4 of one person
 Abdel_Madi_Shabneh 1 Dean_Barker 1    not mated
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from facesieve_training.prepare.readers.folder import Folder
+from facesieve_training.prepare.readers.directory import Directory
 from facesieve_training.prepare.source import Pair, bad_line, lines
 
 
-class Lfw(Folder):
-    """The pictures of a folder by identity, with the protocol's pairs when the file is given."""
+class Lfw(Directory):
+    """The images of a directory by identity, with the protocol's pairs when the file is given."""
 
     def __init__(self, root: Path, protocol: Path | None) -> None:
-        """Take the pictures' folder and pairs.txt."""
+        """Take the images' directory and pairs.txt."""
         super().__init__(root)
         self._protocol = protocol
 
     def pairs(self) -> Iterator[Pair]:
-        """Pairs of pairs.txt; the pictures' extension is that of the folder's files."""
+        """Pairs of pairs.txt; the images' extension is that of the directory's files."""
         if self._protocol is None:
             return
         keys = {entry.key.rpartition(".")[0]: entry.key for entry in self.entries()}
@@ -35,7 +35,7 @@ class Lfw(Folder):
             missing = next((name for name in names if name not in keys), None)
             if missing is not None:
                 raise bad_line(
-                    self._protocol, number, f"pictures that {self.root} has ({missing} is missing)", line
+                    self._protocol, number, f"images that {self.root} has ({missing} is missing)", line
                 )
             yield Pair(keys[names[0]], keys[names[1]], len(parts) == 3)
 

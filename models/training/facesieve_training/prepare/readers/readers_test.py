@@ -11,7 +11,7 @@ import pytest
 from facesieve_training.cli import DataError
 from facesieve_training.prepare.readers.adience import Adience
 from facesieve_training.prepare.readers.cfp import Cfp
-from facesieve_training.prepare.readers.folder import Folder
+from facesieve_training.prepare.readers.directory import Directory
 from facesieve_training.prepare.readers.ijbc import ijbc
 from facesieve_training.prepare.readers.lfw import Lfw
 from facesieve_training.prepare.readers.recordio import MAGIC, RecordIo
@@ -19,16 +19,16 @@ from facesieve_training.prepare.readers.verification import Verification
 from facesieve_training.prepare.source import Pair
 
 
-def write(path: Path, data: bytes | str = b"picture") -> Path:
+def write(path: Path, data: bytes | str = b"image") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data.encode() if isinstance(data, str) else data)
     return path
 
 
-def test_folder_in_the_order_of_names(tmp_path: Path) -> None:
+def test_directory_in_the_order_of_names(tmp_path: Path) -> None:
     for name in ("b/2.png", "b/1.JPG", "a/x.webp", "a/notes.txt"):
         write(tmp_path / name, name)
-    source = Folder(tmp_path)
+    source = Directory(tmp_path)
     entries = list(source.entries())
     assert [e.key for e in entries] == ["a/x.webp", "b/1.JPG", "b/2.png"]
     assert [e.identity for e in entries] == ["a", "b", "b"]
@@ -36,11 +36,11 @@ def test_folder_in_the_order_of_names(tmp_path: Path) -> None:
     assert entries[1].size == 7
 
 
-def test_folder_without_identities(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no folder"):
-        list(Folder(tmp_path).entries())
-    with pytest.raises(DataError, match="is no folder"):
-        Folder(tmp_path / "absent")
+def test_directory_without_identities(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no directory"):
+        list(Directory(tmp_path).entries())
+    with pytest.raises(DataError, match="is not a directory"):
+        Directory(tmp_path / "absent")
 
 
 def test_lfw_pairs(tmp_path: Path) -> None:
@@ -68,13 +68,13 @@ def record(flag: int, label: float, data: bytes, labels: tuple[float, ...] = ())
     return packed
 
 
-def write_records(folder: Path, records: list[bytes]) -> Path:
+def write_records(directory: Path, records: list[bytes]) -> Path:
     index, at = "", 0
     for i, packed in enumerate(records):
         index += f"{i}\t{at}\n"
         at += len(packed)
-    write(folder / "train.idx", index)
-    return write(folder / "train.rec", b"".join(records))
+    write(directory / "train.idx", index)
+    return write(directory / "train.rec", b"".join(records))
 
 
 def test_recordio(tmp_path: Path) -> None:
@@ -122,13 +122,13 @@ def test_recordio_damaged(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arrays", [False, True])
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_verification(tmp_path: Path, arrays: bool, protocol: int) -> None:
-    pictures = [b"one", b"two", b"three", b"four"]
-    held = [np.frombuffer(p, np.uint8) for p in pictures] if arrays else pictures
-    path = write(tmp_path / "lfw.bin", pickle.dumps((held, [True, np.bool_(False)]), protocol))
+    images = [b"one", b"two", b"three", b"four"]
+    encoded = [np.frombuffer(p, np.uint8) for p in images] if arrays else images
+    path = write(tmp_path / "lfw.bin", pickle.dumps((encoded, [True, np.bool_(False)]), protocol))
     source = Verification(path)
     entries = list(source.entries())
     assert [e.identity for e in entries] == ["pair000000", "pair000000", "pair000001a", "pair000001b"]
-    assert [source.encoded(e) for e in entries] == pictures
+    assert [source.encoded(e) for e in entries] == images
     assert [p.mated for p in source.pairs()] == [True, False]
     assert {k for p in source.pairs() for k in (p.left, p.right)} == {e.key for e in entries}
     travelled = pickle.loads(pickle.dumps(source))
@@ -144,14 +144,14 @@ class Evil:
 
 def test_verification_runs_no_code(tmp_path: Path) -> None:
     path = write(tmp_path / "evil.bin", pickle.dumps(([Evil()], [True])))
-    with pytest.raises(DataError, match="is no verification set: it asks for pathlib"):
+    with pytest.raises(DataError, match="is no verification set: it needs pathlib"):
         list(Verification(path).entries())
 
 
 @pytest.mark.parametrize("data", [b"", b"junk", pickle.dumps(([b"a"], [True])), pickle.dumps(17)])
 def test_verification_damaged(tmp_path: Path, data: bytes) -> None:
     path = write(tmp_path / "bad.bin", data)
-    with pytest.raises(DataError, match=r"is no verification set|has 1 pictures for 1 pairs"):
+    with pytest.raises(DataError, match=r"is no verification set|has 1 images for 1 pairs"):
         list(Verification(path).entries())
 
 
@@ -178,7 +178,7 @@ def test_cfp(tmp_path: Path) -> None:
         Pair("002/frontal-01.jpg", "001/profile-01.jpg", False),
     ]
     write(tmp_path / "Protocol/Split/FP/01/same.txt", "1,9\n")
-    with pytest.raises(DataError, match=r"same.txt:1: picture 9 is in no list"):
+    with pytest.raises(DataError, match=r"same.txt:1: image 9 is in no list"):
         list(source.pairs())
 
 

@@ -1,13 +1,13 @@
 """InsightFace's RecordIO: train.rec with train.idx beside it (MXNet's ImageRecordIO).
 
-A record is magic (uint32 0xced7230a), a uint32 whose upper 3 bits say which part of a record this is (0
-whole, 1 first, 2 middle, 3 last) and whose lower 29 give the length of the data that follow, padded to 4
-bytes. A record is cut in parts where its data hold the magic; the magic itself is left out and put back
-between them. The data begin with the header IfQQ (flag, label, id, id2); flag > 0 says how many float labels
-follow. Then comes the picture.
+A record is magic (uint32 0xced7230a), a uint32 whose upper 3 bits are the kind of the part (0 whole, 1 first,
+2 middle, 3 last) and whose lower 29 are the length of the following data, padded to 4 bytes. A record is
+split where its data contain the magic, which is not stored and must be inserted between the parts. The data
+start with the header IfQQ (flag, label, id, id2); flag > 0 is the number of float labels that follow. Then
+comes the image.
 
-Record 0 of InsightFace's files has flag 2 and no picture: its labels (a, b) say that records 1 to a - 1 are
-pictures and a to b - 1 identities, each with the range of its pictures. Without it every record is a picture.
+Record 0 of InsightFace's files has flag 2 and no image: by its labels (a, b) records 1 to a - 1 are images
+and a to b - 1 identities, each with the range of its images. Without it every record is an image.
 """
 
 import struct
@@ -24,10 +24,10 @@ _HEADER = struct.Struct("<IfQQ")
 
 
 class RecordIo(Source):
-    """The pictures of a .rec file, in the order of its index; the label is the identity."""
+    """The images of a .rec file, in the order of its index; the label is the identity."""
 
     def __init__(self, root: Path) -> None:
-        """Take the .rec file, or the folder with train.rec."""
+        """Take the .rec file, or the directory with train.rec."""
         super().__init__(root / "train.rec" if root.is_dir() else root)
         if not self.root.is_file():
             raise DataError(
@@ -36,25 +36,25 @@ class RecordIo(Source):
         self._index = self.root.with_suffix(".idx")
 
     def entries(self) -> Iterator[Entry]:
-        """All pictures. A record that cannot be parsed is an error: what follows is not to be trusted."""
+        """All images. A record that cannot be parsed is an error, because later offsets may be wrong."""
         places = self._places()
         with self.root.open("rb") as file:
             last = self._last(file, places)
             for number in sorted(places):
                 if last is not None and not 0 < number < last:
                     continue
-                label, picture = self._record(file, places[number])
+                label, image = self._record(file, places[number])
                 identity = f"{int(label):08d}"
                 yield Entry(
                     f"{identity}/{number:09d}",
                     identity,
                     f"{self.root.name} record {number}",
                     places[number],
-                    len(picture),
+                    len(image),
                 )
 
     def encoded(self, entry: Entry) -> bytes:
-        """Bytes of a record's picture."""
+        """Bytes of a record's image."""
         with self.root.open("rb") as file:
             return self._record(file, entry.place)[1]
 
@@ -71,15 +71,15 @@ class RecordIo(Source):
         return places
 
     def _last(self, file: BinaryIO, places: dict[int, int]) -> int | None:
-        """First record that is no picture, by record 0; nothing without such a record."""
+        """Number of the first record without an image, from record 0; None without record 0."""
         if 0 not in places:
             return None
         flag, _, labels, _ = self._parsed(file, places[0])
         return int(labels[0]) if flag == 2 else None
 
     def _record(self, file: BinaryIO, place: int) -> tuple[float, bytes]:
-        _, label, labels, picture = self._parsed(file, place)
-        return (labels[0] if labels else label), picture
+        _, label, labels, image = self._parsed(file, place)
+        return (labels[0] if labels else label), image
 
     def _parsed(self, file: BinaryIO, place: int) -> tuple[int, float, tuple[float, ...], bytes]:
         data = self._data(file, place)

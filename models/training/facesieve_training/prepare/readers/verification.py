@@ -1,10 +1,10 @@
-"""InsightFace's verification sets (lfw.bin, cfp_fp.bin, agedb_30.bin): a pickle of (pictures, issame).
+"""InsightFace's verification sets (lfw.bin, cfp_fp.bin, agedb_30.bin): a pickle of (images, issame).
 
-Pictures are encoded, as bytes or arrays of uint8, two for each of the flags. A pickle can run any code when
-it is loaded, so only what such a file needs is let through: lists, bytes, numbers and NumPy arrays of bytes.
+Images are encoded, as bytes or arrays of uint8, two for each of the flags. Loading a pickle can run any code,
+so only the types of such a file are allowed: lists, bytes, numbers and NumPy arrays of bytes.
 
-The set knows pairs and no people, so each mated pair is taken for a person of its own, and so is each picture
-of a non-mated pair: judge it on its pairs.
+The set has pairs and no people: each mated pair and each image of a non-mated pair is an identity. Evaluate
+it on its pairs.
 """
 
 import pickle
@@ -35,13 +35,13 @@ class _Restricted(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(
-                f"it asks for {module}.{name}, which a verification set does not need"
+                f"it needs {module}.{name}, which a verification set does not contain"
             )
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
 class Verification(Source):
-    """The pictures of a .bin file, in its order."""
+    """The images of a .bin file, in its order."""
 
     only_pairs = True
 
@@ -52,18 +52,18 @@ class Verification(Source):
             raise DataError(f"{root}: no such file; give an InsightFace .bin file")
 
     def entries(self) -> Iterator[Entry]:
-        """All pictures, two of a pair after each other."""
-        pictures, same = self._held
+        """All images, two of a pair after each other."""
+        images, same = self._held
         for i, mated in enumerate(same):
             for side in (0, 1):
                 identity = f"pair{i:06d}" if mated else f"pair{i:06d}{'ab'[side]}"
                 yield Entry(
-                    self._key(i, side, mated), identity, f"{self.root.name} picture {2 * i + side}",
-                    2 * i + side, len(pictures[2 * i + side]),
+                    self._key(i, side, mated), identity, f"{self.root.name} image {2 * i + side}",
+                    2 * i + side, len(images[2 * i + side]),
                 )  # fmt: skip
 
     def encoded(self, entry: Entry) -> bytes:
-        """Bytes of a picture."""
+        """Bytes of an image."""
         return self._held[0][int(entry.place)]
 
     def pairs(self) -> Iterator[Pair]:
@@ -72,7 +72,7 @@ class Verification(Source):
             yield Pair(self._key(i, 0, mated), self._key(i, 1, mated), mated)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the pictures behind: each worker reads the file itself."""
+        """State for pickling, without the images: each worker reads the file itself."""
         return {name: value for name, value in self.__dict__.items() if name != "_held"}
 
     @staticmethod
@@ -83,16 +83,16 @@ class Verification(Source):
     def _held(self) -> tuple[list[bytes], list[bool]]:
         try:
             with self.root.open("rb") as file:
-                held = _Restricted(file, encoding="bytes").load()
-            pictures, same = held
+                content = _Restricted(file, encoding="bytes").load()
+            images, same = content
             encoded = [
-                bytes(p) if isinstance(p, bytes) else np.asarray(p, np.uint8).tobytes() for p in pictures
+                bytes(p) if isinstance(p, bytes) else np.asarray(p, np.uint8).tobytes() for p in images
             ]
             flags = [bool(s) for s in same]
         except Exception as error:  # a damaged pickle can raise nearly anything
             raise DataError(f"{self.root}: is no verification set: {error}") from error
         if len(encoded) != 2 * len(flags):
             raise DataError(
-                f"{self.root}: has {len(encoded)} pictures for {len(flags)} pairs; two for each are wanted"
+                f"{self.root}: has {len(encoded)} images for {len(flags)} pairs; each pair needs two"
             )
         return encoded, flags

@@ -1,9 +1,9 @@
-"""Evens out the channels of a MobileFaceNet before int8, which has one scale for all channels of a map.
+"""Cross-layer equalisation of a MobileFaceNet before int8, which has one scale for all channels of a map.
 
-ReLU lets a channel's values be divided by any positive number that the next layer multiplies by again: the
-network computes the same (after Nagel et al. 2019, arXiv:1906.04721, which evens out weights; here the values
-count, for weights have a scale for each channel). So does the stream that blocks add to, where all of them
-add and read alike.
+With ReLU, a channel's values can be divided by any positive number if the next layer's weights are multiplied
+by it: the network computes the same function. After Nagel et al. 2019 (arXiv:1906.04721), who equalise
+weights; here activations are equalised, because weights have a scale per channel. The residual stream is
+scaled in all blocks that write and read it.
 """
 
 import itertools
@@ -15,51 +15,53 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers
 
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.networks.mobileface import convolutions, is_stream
 from facesieve_training.networks.pixels import scaled
 from facesieve_training.networks.square import Square
 
 Array = npt.NDArray[np.float32]
-_LEAST = 1e-3  # of the largest channel: one that tells less counts as the largest, and stays small
-_PEAK = 2  # largest value that is averaged, of the largest mean: more leaves the others fewer steps
+_LEAST = 1e-3  # share of the largest channel below which a channel is scaled like the largest
+_PEAK = 2  # largest averaged value in units of the largest mean; more would leave fewer steps to the others
 _BATCH = 32
 
 
-def equalise(model: keras.Model, pictures: Picture) -> None:
-    """Even out the channels of the streams and behind every ReLU of a body of `mobileface`, and those of the
-    dense layers of a network on it, by their largest values on these pictures, N x 112 x 112 x 3 BGR.
+def equalise(model: keras.Model, images: Image) -> None:
+    """Equalise the channels of a backbone of `mobileface` and of the dense layers on it, in place.
+
+    The streams, every ReLU's output and the dense layers' outputs are scaled by their largest values on these
+    images, N x 112 x 112 x 3 BGR.
     """
     for stream in _streams(model):
-        _even_stream(stream, _largest(keras.Model(model.input, stream.maps), pictures))
-    held = convolutions(model)
-    bent = [k for k, layer in enumerate(held) if layer.activation is keras.activations.relu]
-    largest = _largest(keras.Model(model.input, [held[k].output for k in bent]), pictures)
-    for k, values in zip(bent, largest, strict=True):
-        if k + 1 < len(held):
-            _even(held[k], held[k + 1], values)
+        _equalise_stream(stream, _largest(keras.Model(model.input, stream.maps), images))
+    chain = convolutions(model)
+    activated = [k for k, layer in enumerate(chain) if layer.activation is keras.activations.relu]
+    largest = _largest(keras.Model(model.input, [chain[k].output for k in activated]), images)
+    for k, values in zip(activated, largest, strict=True):
+        if k + 1 < len(chain):
+            _equalise_pair(chain[k], chain[k + 1], values)
     mean = model.get_layer("pooled")
     dense = [layer for layer in model.layers if isinstance(layer, layers.Dense) and _readers(layer)]
-    told = _largest(keras.Model(model.input, [layer.output for layer in (mean, *dense)]), pictures)
-    _even_last(mean, held[-1], largest[-1], told[0])
-    for layer, values in zip(dense, told[1:], strict=True):
-        _even_dense(layer, values)
+    maxima = _largest(keras.Model(model.input, [layer.output for layer in (mean, *dense)]), images)
+    _equalise_last(mean, chain[-1], largest[-1], maxima[0])
+    for layer, values in zip(dense, maxima[1:], strict=True):
+        _equalise_dense(layer, values)
 
 
 @dataclass(frozen=True)
 class _Stream:
-    """Blocks of one width that add to each other's sum."""
+    """Blocks of one width that share a residual stream."""
 
     writers: list[Any]
     readers: list[Any]
     maps: list[Any]
-    """The sum behind each writer."""
+    """The sum after each writer."""
 
 
 def _streams(model: keras.Model) -> list[_Stream]:
-    held = convolutions(model)
+    chain = convolutions(model)
     found: list[_Stream] = []
-    for layer, following in itertools.pairwise(held):
+    for layer, following in itertools.pairwise(chain):
         if layer.activation is keras.activations.relu:
             continue
         begins = is_stream(layer)
@@ -71,8 +73,8 @@ def _streams(model: keras.Model) -> list[_Stream]:
     return found
 
 
-def _even_stream(stream: _Stream, largest: list[Array]) -> None:
-    """Every channel as large as the others, in that sum where it is largest beside them."""
+def _equalise_stream(stream: _Stream, largest: list[Array]) -> None:
+    """Scale each channel by its largest share of the maximum over all sums of the stream."""
     scale = _positive(np.max([values / values.max() for values in largest], axis=0))
     for layer in stream.writers:
         _divide(layer, scale)
@@ -81,19 +83,21 @@ def _even_stream(stream: _Stream, largest: list[Array]) -> None:
         layer.set_weights([kernel * scale[:, None], bias])
 
 
-def _largest(maps: keras.Model, pictures: Picture) -> list[Array]:
+def _largest(maps: keras.Model, images: Image) -> list[Array]:
     """The largest magnitude of each channel of each map."""
     found: list[Array] = []
-    for first in range(0, len(pictures), _BATCH):
-        told = maps(scaled(pictures[first : first + _BATCH]), training=False)
-        some = [np.abs(keras.ops.convert_to_numpy(t)).reshape(-1, t.shape[-1]).max(axis=0) for t in told]
+    for first in range(0, len(images), _BATCH):
+        outputs = maps(scaled(images[first : first + _BATCH]), training=False)
+        some = [np.abs(keras.ops.convert_to_numpy(t)).reshape(-1, t.shape[-1]).max(axis=0) for t in outputs]
         found = [np.maximum(a, b) for a, b in zip(found, some, strict=True)] if found else some
     return found
 
 
-def _even(layer: Any, following: Any, values: Array) -> None:
-    """A depthwise convolution has a scale for each of its channels; for another one values and weights are
-    made alike.
+def _equalise_pair(layer: Any, following: Any, values: Array) -> None:
+    """Equalise the channels between two convolutions.
+
+    A depthwise convolution has a scale per channel, so its inputs are scaled to 1. For another convolution
+    values and weights get the same range.
     """
     kernel, bias = following.get_weights()
     scale = _positive(values)
@@ -103,9 +107,11 @@ def _even(layer: Any, following: Any, values: Array) -> None:
     _divide(layer, scale)
 
 
-def _even_last(mean: Any, layer: Any, values: Array, means: Array) -> None:
-    """The values of the map up to 1 in every channel, and its means, where what is averaged stays below
-    `_PEAK` of them; a channel that is never there goes, for its weights would be the largest.
+def _equalise_last(mean: Any, layer: Any, values: Array, means: Array) -> None:
+    """Scale the last map to at most 1 in every channel, and its weighted means likewise.
+
+    The averaged values stay below `_PEAK` times the mean. A channel that is always 0 is removed, because its
+    weights would be the largest.
     """
     weight, scale = mean.get_weights()[0], _positive(values)
     there = means > _LEAST * means.max()
@@ -119,8 +125,10 @@ def _even_last(mean: Any, layer: Any, values: Array, means: Array) -> None:
         dense.set_weights([kernel * np.where(there, size, 0)[:, None], bias])
 
 
-def _even_dense(layer: Any, values: Array) -> None:
-    """Values and the weights that read them are made alike; before a square the values are made 1."""
+def _equalise_dense(layer: Any, values: Array) -> None:
+    """Give a layer's values and the weights that read them the same range; before a square scale them to
+    1.
+    """
     readers = _readers(layer)
     weights = np.max([_share(r.get_weights()[0])[at] for r, at, _ in readers], axis=0)
     squared = any(power == 2 for *_, power in readers)
@@ -134,8 +142,9 @@ def _even_dense(layer: Any, values: Array) -> None:
 
 
 def _readers(layer: Any) -> list[tuple[Any, slice, int]]:
-    """The dense layers that read a dense layer, directly, among others or squared: with the rows of their
-    kernel that do, and the power to which they read it.
+    """The dense layers that read a dense layer: directly, through a concatenation or squared.
+
+    Each comes with the rows of its kernel that read it, and the power.
     """
     width, found = layer.units, []
     for node in layer._outbound_nodes:
@@ -156,7 +165,9 @@ def _readers(layer: Any) -> list[tuple[Any, slice, int]]:
 
 
 def _share(kernel: Array) -> Array:
-    """The largest weight of each row, where the largest of each column, which has its own scale, is 1."""
+    """The largest weight of each row, after each column, which has its own scale, is divided by its
+    largest.
+    """
     size = np.abs(kernel)
     return np.asarray((size / np.maximum(size.max(axis=0), 1e-12)).max(axis=1), np.float32)
 

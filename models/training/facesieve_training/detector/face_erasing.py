@@ -1,7 +1,7 @@
-"""Heads without faces: a face painted over with its own hair or smoothed away, as negatives for the detector.
+"""Face erasing: a face is painted over with its own hair or smoothed, as a negative for the detector.
 
-Labelled pictures show people from the front; cameras see as many from behind. Without such negatives a dark
-round shape on shoulders is a face.
+Labelled images show people from the front; a camera films as many from behind. A detector that is trained
+without such negatives finds faces in dark round shapes above shoulders.
 """
 
 import cv2
@@ -13,25 +13,25 @@ from facesieve_training.detector.codec import FloatArray
 _SMALLEST = 6
 
 
-def lonely(faces: FloatArray) -> np.ndarray:
-    """Which faces overlap no other, so that painting over one leaves the others whole."""
+def isolated(faces: FloatArray) -> np.ndarray:
+    """Which faces overlap no other face, so that erasing one does not change another."""
     overlap = codec.iou(faces, faces)
     np.fill_diagonal(overlap, 0)
     return np.asarray(overlap.max(axis=1, initial=0) < 0.02)
 
 
-def erase(picture: np.ndarray, face: FloatArray, rng: np.random.Generator) -> bool:
-    """Paint over a face [15] in the picture; False, and nothing done, where there is too little of it."""
-    height, width = picture.shape[:2]
+def erase_face(image: np.ndarray, face: FloatArray, rng: np.random.Generator) -> bool:
+    """Paint over a face [15] in the image; returns False, without a change, when its box is too small."""
+    height, width = image.shape[:2]
     margin = rng.uniform(0.0, 0.12) * face[2:4]
     low = np.maximum(np.floor(face[:2] - margin), 0).astype(int)
     high = np.minimum(np.ceil(face[:2] + face[2:4] + margin), [width, height]).astype(int)
     columns, rows = high - low
     if min(columns, rows) < _SMALLEST:
         return False
-    area = picture[low[1] : high[1], low[0] : high[0]]
+    area = image[low[1] : high[1], low[0] : high[0]]
     cover = _smooth(area, rng)
-    hair = picture[max(0, low[1] - rows // 4) : low[1] + rows // 8, low[0] : high[0]]
+    hair = image[max(0, low[1] - rows // 4) : low[1] + rows // 8, low[0] : high[0]]
     if hair.shape[0] >= 2 and rng.random() < 0.7:
         cover = _behind(hair, cover, rng)
     mask = _ellipse(rows, columns)
@@ -47,7 +47,7 @@ def _smooth(area: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _behind(hair: np.ndarray, below: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The head from behind: hair stretched down to a random line, then what is below it."""
+    """A head from behind: hair stretched down to a random line, and the smoothed area below it."""
     rows, columns = below.shape[:2]
     stretched = cv2.resize(hair, (columns, rows), interpolation=cv2.INTER_LINEAR).astype(np.float32)
     edge, softness = rng.uniform(0.5, 1.3), rng.uniform(0.02, 0.1)

@@ -1,25 +1,25 @@
-"""A folder for each identity, pictures in it: MS-Celeb-1M, VGGFace2, CASIA, or one's own."""
+"""A directory for each identity, images in it: MS-Celeb-1M, VGGFace2, CASIA, or one's own."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from facesieve_training.cli import DataError
 from facesieve_training.faces import EXTENSIONS
-from facesieve_training.prepare.source import Entry, Source, folder
+from facesieve_training.prepare.source import Entry, Source, directory
 
 
-class Folder(Source):
-    """Identities and pictures in the order of their names."""
+class Directory(Source):
+    """Identities and images in the order of their names."""
 
     def __init__(self, root: Path) -> None:
-        """Take the folder that holds the identities' folders."""
-        super().__init__(folder(root, "give one that holds a folder of pictures for each identity"))
+        """Take the directory that holds the identities' directories."""
+        super().__init__(directory(root, "give one that holds a directory of images for each identity"))
 
     def entries(self) -> Iterator[Entry]:
-        """All pictures, identity by identity."""
+        """All images, identity by identity."""
         people = sorted(path for path in self.root.iterdir() if path.is_dir())
         if not people:
-            raise DataError(f"{self.root}: holds no folder; one for each identity is wanted")
+            raise DataError(f"{self.root}: holds no directory; one for each identity is wanted")
         for person in people:
             for path in sorted(person.iterdir()):
                 if path.suffix.lower() in EXTENSIONS:

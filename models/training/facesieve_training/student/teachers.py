@@ -1,6 +1,6 @@
-"""What the teachers tell of pictures as they are seen: the labels that the stage `label` would give them.
+"""The teachers as functions of images: the same labels as those of the stage `label`.
 
-So a student can learn them of pictures that no table holds: views, blends, and what a camera leaves of them.
+A student can be trained with them on images that are in no label table: views, blends and degraded images.
 """
 
 from dataclasses import dataclass
@@ -19,44 +19,45 @@ from facesieve_training.networks import lightqnet, mobileface_forward
 from facesieve_training.networks.lightqnet import LightQNet
 from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.networks.pixels import scaled
-from facesieve_training.student.matching import NORM, length
+from facesieve_training.student.distillation import NORM, length
 
 AGREEMENT, ROBUSTNESS = "agreement", "robustness"
 
 
 @dataclass(frozen=True)
 class Teachers:
-    """Those who labelled a table."""
+    """The teachers that labelled a table."""
 
     layers: list[Layer]
-    """Of the first, a MobileFaceNet."""
+    """Layers of the first teacher, a MobileFaceNet."""
     masks: NDArray[np.float32]
-    """Dropout before its last layer, masks x values."""
+    """Dropout masks before its last layer, masks x values."""
     normalise: bool = True
-    """Scale embeddings to length 1 before the masks' are compared."""
+    """Scale embeddings to length 1 before comparing those of the masks."""
     lightqnet: LightQNet | None = None
 
     @classmethod
     def of(cls, config: label_stage.Config, layers: list[Layer]) -> "Teachers":
-        """Those of a labelling, its teacher's layers being these."""
+        """The teachers of a label run; layers are those of its first teacher."""
         m = config.masks
         masks = formulas.masks(m.count, layers[-1].kernel.shape[0], m.rate, config.seed)
         return cls(layers, masks, m.normalise, _lightqnet(config.lightqnet) if config.lightqnet else None)
 
-    def tell(self, faces: Any, others: Any) -> tuple[Any, dict[str, Any]]:
-        """Embeddings [N,D] of N x 112 x 112 x 3 faces, BGR 0..255, and labels, each [N,1]; others [N,D]
-        is the mean of the unit embeddings of other pictures of each one's person.
+    def predict(self, faces: Any, others: Any) -> tuple[Any, dict[str, Any]]:
+        """Embeddings [N,D] of N x 112 x 112 x 3 faces, BGR 0..255, and labels, each [N,1].
+
+        others [N,D]: mean unit embedding of the person's other images.
         """
         *_, values = mobileface_forward.streams(self.layers, scaled(faces))
         embedding = mobileface_forward.embedding(self.layers, values)
         cosine = ops.sum(ops.normalize(embedding, axis=-1) * others, axis=-1, keepdims=True)
-        told = {NORM: length(embedding), ROBUSTNESS: self._robustness(values), AGREEMENT: (cosine + 1) / 2}
+        labels = {NORM: length(embedding), ROBUSTNESS: self._robustness(values), AGREEMENT: (cosine + 1) / 2}
         if self.lightqnet:
-            told[LIGHTQNET] = lightqnet.score(self.lightqnet, faces)[:, None]
-        return embedding, told
+            labels[LIGHTQNET] = lightqnet.score(self.lightqnet, faces)[:, None]
+        return embedding, labels
 
     def _robustness(self, values: Any) -> Any:
-        """As `formulas.robustness` has it, of the embeddings under all masks."""
+        """`formulas.robustness` of the embeddings under all masks."""
         count, width = self.masks.shape
         dropped = ops.reshape(values, (-1, 1, width)) * self.masks
         embedded = ops.reshape(
@@ -66,7 +67,7 @@ class Teachers:
         squares = ops.sum(ops.square(embedded), axis=-1)
         products = ops.einsum("nid,njd->nij", embedded, embedded)
         between = squares[:, :, None] + squares[:, None, :] - 2 * products
-        # Of one pair each, so half of all; rounding must not leave a root of less than nothing.
+        # Each pair occurs twice, hence half of the sum. Rounding can make a square slightly negative.
         apart = ops.sqrt(ops.maximum(between, 0)) * (1 - np.eye(count, dtype=np.float32))
         return (2 * ops.sigmoid(-ops.sum(apart, axis=(1, 2)) / count**2))[:, None]
 
@@ -76,15 +77,12 @@ def _lightqnet(file: Path) -> LightQNet:
         return lightqnet.read(file)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{file}: cannot tell what it tells of views; give the labelling LightQNet's published file, or "
-            f"none: {error}"
+            f"{file}: is not LightQNet's published file; label with that file or without lightqnet: {error}"
         ) from error
 
 
 def of_others(embeddings: NDArray[np.floating], identity: NDArray[np.integer]) -> NDArray[np.float32]:
-    """For each of N x D embeddings the mean of the unit ones of the same person's other pictures, N x D; NaN
-    where there is none.
-    """
+    """Mean unit embedding of the same person's other images, for each of N x D embeddings; NaN if none."""
     unit = formulas.unit_rows(embeddings.astype(np.float32))
     people = int(identity.max()) + 1
     sums = np.zeros((people, unit.shape[1]), np.float64)

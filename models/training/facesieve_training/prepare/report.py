@@ -1,4 +1,4 @@
-"""What `prepare` reports: every entry that gave no face and why, figures, and a sheet to look at."""
+"""The report of `prepare`: rejected entries with their reasons, figures, and a contact sheet."""
 
 from collections import Counter
 from pathlib import Path
@@ -21,8 +21,8 @@ FAULTS = {
     "no_face": "no face found",
     "too_small": "eyes closer than min_eyes",
     "wrong_size": "not of an aligned face's size",
-    "double": "same pixels as an earlier face",
-    "double_other": "same pixels as an earlier face of another identity: one of the two is mislabelled",
+    "duplicate": "same pixels as an earlier face",
+    "duplicate_other": "same pixels as an earlier face of another identity: one of the two is mislabelled",
 }
 _SHEET = 12
 
@@ -33,13 +33,13 @@ def rejected(parts: list[Path]) -> pd.DataFrame:
     return frame
 
 
-def write(folder: Path, shards: Shards, lost: pd.DataFrame) -> dict[str, int]:
+def write(directory: Path, shards: Shards, lost: pd.DataFrame) -> dict[str, int]:
     """Write rejected.csv, report.md and faces.jpg, and return the counts."""
     counts = Counter(lost["fault"])
-    write_atomic(folder / "rejected.csv", lost.to_csv(index=False))
-    write_atomic(folder / "report.md", _markdown(shards, counts))
+    write_atomic(directory / "rejected.csv", lost.to_csv(index=False))
+    write_atomic(directory / "report.md", _markdown(shards, counts))
     if len(shards):
-        write_atomic(folder / "faces.jpg", _sheet(shards))
+        write_atomic(directory / "faces.jpg", _sheet(shards))
     return {"faces": len(shards), **{name: counts.get(name, 0) for name in FAULTS}}
 
 
@@ -72,7 +72,7 @@ def _markdown(shards: Shards, counts: Counter[str]) -> str:
 
 
 def _fitted(shards: Shards) -> bool:
-    """Whether the faces were aligned by landmarks, and so fit well or badly."""
+    """Whether the faces were aligned by landmarks, so that a residual exists."""
     return bool(shards.index["residual"].notna().any())
 
 
@@ -83,15 +83,15 @@ def _quantiles(values: "pd.Series[float] | pd.Series[int]") -> str:
 
 
 def _sheet(shards: Shards) -> bytes:
-    """Three rows of faces at random, and one of those with the largest residual, where it is known."""
+    """Three rows of random faces, and one row of those with the largest residual, if known."""
     rng = np.random.default_rng(1)
     shown = rng.choice(len(shards), min(3 * _SHEET, len(shards)), replace=False)
     residual = np.nan_to_num(shards.index["residual"].to_numpy(np.float64))
     worst = np.argsort(-residual, kind="stable")[: _SHEET if _fitted(shards) else 0]
-    pictures = shards.read(np.concatenate((np.sort(shown), worst)))
-    rows = [pictures[i : i + _SHEET] for i in range(0, len(shown), _SHEET)]
-    rows += [pictures[len(shown) :]] if len(worst) else []
-    side = pictures.shape[1]
+    images = shards.read(np.concatenate((np.sort(shown), worst)))
+    rows = [images[i : i + _SHEET] for i in range(0, len(shown), _SHEET)]
+    rows += [images[len(shown) :]] if len(worst) else []
+    side = images.shape[1]
     sheet = np.zeros((len(rows) * side, _SHEET * side, 3), np.uint8)
     for y, row in enumerate(rows):
         for x, face in enumerate(row):

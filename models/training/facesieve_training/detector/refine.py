@@ -1,4 +1,4 @@
-"""The second look at a face, as the daemon takes it: a network on a small square of the full picture."""
+"""Refinement of a face, as in the daemon: a network on a small square of the full image."""
 
 import cv2
 import numpy as np
@@ -9,29 +9,31 @@ from facesieve_training.detector.evaluate import Detect
 from facesieve_training.detector.warp import transform
 
 SIDE = 96
-"""Width and height of what the network is shown."""
+"""Width and height of the network's input, pixels."""
 LENGTH = 1.6
-"""Of the square, in sizes of the face: square roots of its box's area."""
+"""Side of the square in sizes of the face (square root of its box's area)."""
 SCORE = 0.4
-"""From which on what is found there is a face."""
-KNOWN = 0.4
-"""Score of the first look from which on the daemon knows of a face."""
+"""Lowest score at which a detection in the square is a face."""
+REFINED_FROM = 0.4
+"""Lowest score of a detection that the daemon refines."""
 _OVERLAP = 0.4
-"""With the first look's box, from which what is found is the same face."""
+"""Least IoU with the detected box at which the refiner's detection is the same face."""
 _LEAST = 8
 
 
 def refine(detect: Detect, full: np.ndarray, face: FloatArray) -> FloatArray:
-    """A face [15] with the landmarks of a second look at it, and the mean of both scores where that is
-    higher; as it is when the second look does not find it. It is in pixels of the full picture.
+    """A face [15], pixels of the full image, with the refiner's landmarks.
+
+    The score is the mean of both scores where that is higher. A face that the refiner does not find is
+    returned unchanged.
     """
     length = length_for(float(np.sqrt(face[2] * face[3])))
     left, top = (int(v) for v in np.floor(face[:2] + face[2:4] / 2 - length / 2 + 0.5))
     square = _cut(full, left, top, length)
     if square is None:
         return face
-    to_picture = np.array([[length / SIDE, 0, left], [0, length / SIDE, top]])
-    found = transform(detect(square, SCORE), to_picture)
+    to_image = np.array([[length / SIDE, 0, left], [0, length / SIDE, top]])
+    found = transform(detect(square, SCORE), to_image)
     overlap = codec.iou(face[None], found)[0]
     if overlap.max(initial=0) < _OVERLAP:
         return face
@@ -43,12 +45,12 @@ def refine(detect: Detect, full: np.ndarray, face: FloatArray) -> FloatArray:
 
 
 def length_for(size: float) -> int:
-    """Of the square around a face, pixels of the full picture, where the face has this size."""
+    """Side of the square around a face of this size, pixels of the full image."""
     return max(int(LENGTH * size + 0.5), _LEAST)
 
 
 def _cut(full: np.ndarray, left: int, top: int, length: int) -> np.ndarray | None:
-    """A square of the picture, black beyond it, at the network's side; None when all of it is beyond."""
+    """A square of the image, scaled to SIDE and black outside the image; None when all of it is outside."""
     height, width = full.shape[:2]
     x0, y0 = max(left, 0), max(top, 0)
     x1, y1 = min(left + length, width), min(top + length, height)
@@ -60,7 +62,7 @@ def _cut(full: np.ndarray, left: int, top: int, length: int) -> np.ndarray | Non
 
 
 def scaled(square: np.ndarray) -> np.ndarray:
-    """A square of any length at the network's side, in the daemon's way: by halves, then bilinearly."""
+    """A square of any side scaled to SIDE as in the daemon: halved repeatedly, then bilinear."""
     length = len(square)
     while length // 2 >= SIDE:
         length //= 2

@@ -2,16 +2,16 @@ import keras
 import numpy as np
 
 from facesieve_training.export import quality
-from facesieve_training.networks.equalise import equalise
+from facesieve_training.networks.cross_layer_equalisation import equalise
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.networks.mobileface import MobileFaceConfig, convolutions, mobileface, stream_name
 from facesieve_training.networks.square import Square
 
-PICTURES = np.random.default_rng(1).integers(0, 256, (24, 112, 112, 3)).astype(np.uint8)
+IMAGES = np.random.default_rng(1).integers(0, 256, (24, 112, 112, 3)).astype(np.uint8)
 
 
 def uneven() -> keras.Model:
-    """A network whose channels are of very different sizes."""
+    """A network with channels of very different ranges."""
     keras.utils.set_random_seed(2)
     body = mobileface(MobileFaceConfig(8, (8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 8, 8, 0, 8), 16))
     rng = np.random.default_rng(3)
@@ -33,26 +33,26 @@ def uneven() -> keras.Model:
     return model
 
 
-def test_the_network_tells_the_same_and_loses_less_in_int8() -> None:
+def test_the_network_computes_the_same_and_loses_less_in_int8() -> None:
     model = uneven()
-    wanted = np.concatenate([np.asarray(t) for t in model(quality.to_input(PICTURES))], axis=1)
+    wanted = np.concatenate([np.asarray(t) for t in model(quality.to_input(IMAGES))], axis=1)
 
     def lost() -> float:
-        network = Int8Network(quality.convert(model, list(PICTURES)))
-        told = np.stack([np.concatenate([t[0] for t in network.run(p)]) for p in PICTURES])
-        return float(((told - wanted) ** 2).mean())
+        network = Int8Network(quality.convert(model, list(IMAGES)))
+        result = np.stack([np.concatenate([t[0] for t in network.run(p)]) for p in IMAGES])
+        return float(((result - wanted) ** 2).mean())
 
     before = lost()
-    equalise(model, PICTURES)
-    again = np.concatenate([np.asarray(t) for t in model(quality.to_input(PICTURES))], axis=1)
+    equalise(model, IMAGES)
+    again = np.concatenate([np.asarray(t) for t in model(quality.to_input(IMAGES))], axis=1)
     np.testing.assert_allclose(again, wanted, rtol=1e-3, atol=1e-3 * float(np.abs(wanted).max()))
     assert lost() < before / 2
 
 
 def test_channels_before_a_depthwise_convolution_are_equally_large() -> None:
     model = uneven()
-    equalise(model, PICTURES)
-    maps = keras.Model(model.input, convolutions(model)[0].output)(quality.to_input(PICTURES))
+    equalise(model, IMAGES)
+    maps = keras.Model(model.input, convolutions(model)[0].output)(quality.to_input(IMAGES))
     largest = np.max(np.asarray(maps), axis=(0, 1, 2))
     np.testing.assert_allclose(largest[largest > 0.01], 1, atol=1e-3)
 
@@ -62,17 +62,17 @@ def test_channels_of_a_stream_are_equally_large_where_they_are_largest() -> None
 
     def largest() -> list[np.ndarray]:
         maps = [model.get_layer(stream_name(block)).output for block in (5, 11)]
-        told = keras.Model(model.input, maps)(quality.to_input(PICTURES))
-        return [np.abs(np.asarray(t)).max(axis=(0, 1, 2)) for t in told]
+        result = keras.Model(model.input, maps)(quality.to_input(IMAGES))
+        return [np.abs(np.asarray(t)).max(axis=(0, 1, 2)) for t in result]
 
     assert min(largest()[1]) < max(largest()[1]) / 2
-    equalise(model, PICTURES)
+    equalise(model, IMAGES)
     shares = np.max([values / values.max() for values in largest()], axis=0)
     np.testing.assert_allclose(shares, 1, rtol=0.2)
 
 
-def test_what_is_squared_is_equally_large() -> None:
+def test_channels_before_a_square_are_equally_large() -> None:
     model = uneven()
-    equalise(model, PICTURES)
-    told = keras.Model(model.input, model.get_layer("feature").output)(quality.to_input(PICTURES))
-    np.testing.assert_allclose(np.max(np.abs(np.asarray(told)), axis=0), 1, atol=1e-3)
+    equalise(model, IMAGES)
+    result = keras.Model(model.input, model.get_layer("feature").output)(quality.to_input(IMAGES))
+    np.testing.assert_allclose(np.max(np.abs(np.asarray(result)), axis=0), 1, atol=1e-3)

@@ -1,4 +1,4 @@
-"""The labels' layers alone, on a student whose body stays."""
+"""Head fine-tuning of a student with a frozen backbone."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,7 @@ from facesieve_training.networks.mobileface import MobileFaceConfig
 from facesieve_training.networks.mobileface_sample import LAST, large, written
 from facesieve_training.run import Run
 from facesieve_training.student import data, network, stage
-from facesieve_training.student.heads import Heads
+from facesieve_training.student.head_fine_tuning import HeadFineTuning
 from facesieve_training.student.network import StudentConfig
 from facesieve_training.student.views import Views
 from facesieve_training.teacher.source import TeacherSource
@@ -23,33 +23,35 @@ LABELS = ("agreement", "norm")
 
 
 @pytest.fixture
-def config(face_folder: Path, tmp_path: Path) -> stage.Config:
+def config(face_directory: Path, tmp_path: Path) -> stage.Config:
     source = TeacherSource(**vars(written(large(), tmp_path / "large.onnx")))
-    labelling = label_stage.Config(face_folder, source, masks=label_stage.Masks(4), threads=1, sheet=0)
-    label_stage.run(labelling, Run.open(tmp_path / "label", "label", labelling, False))
+    labels = label_stage.Config(face_directory, source, masks=label_stage.Masks(4), threads=1, sheet=0)
+    label_stage.run(labels, Run.open(tmp_path / "label", "label", labels, False))
     form = StudentConfig(
         mobileface=MobileFaceConfig(8, HIDDEN, LAST), labels=LABELS, bins=8, hidden=16, length=4
     )
     return stage.Config(
         tmp_path / "label", student=form, initial=tmp_path / "large.onnx", phases=(), held_out=0.2, batch=8,
         views=Views(shift=1, light=0.05),
-        heads=Heads(pictures=60, degraded=LABELS, epochs=40, batch=16, rate=0.01, consistency=10),
+        head_fine_tuning=HeadFineTuning(
+            images=60, degraded=LABELS, epochs=40, batch=16, rate=0.01, consistency=10
+        ),
     )  # fmt: skip
 
 
-def train(config: stage.Config, folder: Path, resume: bool = False) -> dict[str, float]:
-    stage.run(config, Run.open(folder, "student", config, resume))
-    return dict(json.loads((folder / "meta.json").read_text()))
+def train(config: stage.Config, directory: Path, resume: bool = False) -> dict[str, float]:
+    stage.run(config, Run.open(directory, "student", config, resume))
+    return dict(json.loads((directory / "meta.json").read_text()))
 
 
-def weights(config: stage.Config, folder: Path) -> list[tuple[str, list[np.ndarray]]]:
+def weights(config: stage.Config, directory: Path) -> list[tuple[str, list[np.ndarray]]]:
     student = network.build(config.student, 12)
-    student.load_weights(folder / "student.weights.h5")
+    student.load_weights(directory / "student.weights.h5")
     return [(layer.name, layer.get_weights()) for layer in student.layers]
 
 
-def test_only_they_learn(config: stage.Config, tmp_path: Path) -> None:
-    first = train(replace(config, heads=None), tmp_path / "before")
+def test_only_the_heads_change(config: stage.Config, tmp_path: Path) -> None:
+    first = train(replace(config, head_fine_tuning=None), tmp_path / "before")
     second = train(config, tmp_path / "after")
     assert second["spearman_norm"] > first["spearman_norm"] + 0.2
     before, after = (weights(config, tmp_path / name) for name in ("before", "after"))
@@ -61,44 +63,44 @@ def test_only_they_learn(config: stage.Config, tmp_path: Path) -> None:
     assert moved == {"hidden", "length", *LABELS}
 
 
-def test_a_killed_training_takes_what_was_seen(config: stage.Config, tmp_path: Path) -> None:
+def test_a_resumed_training_reads_the_cached_inputs(config: stage.Config, tmp_path: Path) -> None:
     train(config, tmp_path / "whole")
     killed = tmp_path / "killed"
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(keras.Model, "train_on_batch", _stopped)
         with pytest.raises(KeyboardInterrupt):
             train(config, killed)
-    seen = (killed / "heads.npz").stat().st_mtime_ns
+    time_before = (killed / "head_inputs.npz").stat().st_mtime_ns
     train(config, killed, resume=True)
-    assert (killed / "heads.npz").stat().st_mtime_ns == seen
+    assert (killed / "head_inputs.npz").stat().st_mtime_ns == time_before
     one, other = weights(config, tmp_path / "whole"), weights(config, killed)
-    for (_, held), (_, again) in zip(one, other, strict=True):
-        for a, b in zip(held, again, strict=True):
+    for (_, uninterrupted), (_, resumed) in zip(one, other, strict=True):
+        for a, b in zip(uninterrupted, resumed, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_without_labels_that_learn_them_no_degraded_picture_is_seen(
+def test_degraded_images_are_used_only_for_the_labels_that_name_them(
     config: stage.Config, tmp_path: Path
 ) -> None:
-    assert config.heads
-    clean = replace(config, heads=replace(config.heads, degraded=()))
+    assert config.head_fine_tuning
+    clean = replace(config, head_fine_tuning=replace(config.head_fine_tuning, degraded=()))
     train(clean, tmp_path / "clean")
-    some = replace(config, heads=replace(config.heads, degraded=("norm",)))
+    some = replace(config, head_fine_tuning=replace(config.head_fine_tuning, degraded=("norm",)))
     train(some, tmp_path / "some")
     labels = data.LabelRun(config.labels).read(LABELS)
     test = data.held_out(labels, config.held_out, config.seed)
-    with np.load(tmp_path / "clean" / "heads.npz") as held:
-        assert len(held["arr_0"]) == ((labels.variant == 0) & ~test).sum()
-    with np.load(tmp_path / "some" / "heads.npz") as held:
-        assert len(held["arr_0"]) == min(60, (~test).sum())
-    wrong = replace(config, heads=replace(config.heads, degraded=("pose",)))
-    assert wrong.faults() == ["heads.degraded: pose is none of student.labels"]
+    with np.load(tmp_path / "clean" / "head_inputs.npz") as archive:
+        assert len(archive["arr_0"]) == ((labels.variant == 0) & ~test).sum()
+    with np.load(tmp_path / "some" / "head_inputs.npz") as archive:
+        assert len(archive["arr_0"]) == min(60, (~test).sum())
+    wrong = replace(config, head_fine_tuning=replace(config.head_fine_tuning, degraded=("pose",)))
+    assert wrong.faults() == ["head_fine_tuning.degraded: pose is none of student.labels"]
 
 
 def _stopped(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_what_is_no_training_is_told() -> None:
-    told = Heads(pictures=0, rate=0, empty=1).faults()
-    assert told == ["pictures: 0 is below 1", "empty: 1 is not in 0..1", "rate: 0 must be above 0"]
+def test_invalid_values_are_faults() -> None:
+    result = HeadFineTuning(images=0, rate=0, empty=1).faults()
+    assert result == ["images: 0 is below 1", "empty: 1 is not in 0..1", "rate: 0 must be above 0"]

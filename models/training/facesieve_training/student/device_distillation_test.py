@@ -1,4 +1,4 @@
-"""Following, as a user runs it: the command with JAX in a process of its own, on a CPU."""
+"""Device distillation by the command, with JAX in a separate process on a CPU."""
 
 from pathlib import Path
 
@@ -17,10 +17,10 @@ pytest.importorskip("jax", reason="trains on GPUs; pip install 'jax[cpu]'")
 
 
 @pytest.fixture
-def config(face_folder: Path, tmp_path: Path) -> Path:
+def config(face_directory: Path, tmp_path: Path) -> Path:
     teacher = TeacherSource(**vars(written(large(), tmp_path / "large.onnx")))
-    labelling = label_stage.Config(face_folder, teacher, masks=label_stage.Masks(count=4), threads=1, sheet=0)
-    label_stage.run(labelling, Run.open(tmp_path / "label", "label", labelling, False))
+    labels = label_stage.Config(face_directory, teacher, masks=label_stage.Masks(count=4), threads=1, sheet=0)
+    label_stage.run(labels, Run.open(tmp_path / "label", "label", labels, False))
     file = tmp_path / "student.yaml"
     file.write_text(
         f"""
@@ -36,8 +36,8 @@ student:
   bins: 8
   hidden: 16
 phases: []
-follow: {{steps: 24, batch: 8, rate: 0.001, warm_up: 5, save_every: 8}}
-background: {{pictures: {face_folder}, detector: {DETECTOR}}}
+device_distillation: {{steps: 24, batch: 8, rate: 0.001, warm_up: 5, save_every: 8}}
+background: {{images: {face_directory}, detector: {DETECTOR}}}
 views: {{count: 2, shift: 1, light: 0.05, consistency: 10}}
 held_out: 0.2
 batch: 8
@@ -46,16 +46,16 @@ batch: 8
     return file
 
 
-def _weights(folder: Path) -> dict[str, np.ndarray]:
-    with np.load(folder / "followed" / "step-000000024.npz") as held:
-        return {name: held[name] for name in held.files}
+def _weights(directory: Path) -> dict[str, np.ndarray]:
+    with np.load(directory / "distilled" / "step-000000024.npz") as archive:
+        return {name: archive[name] for name in archive.files}
 
 
-def test_a_killed_training_ends_as_one_that_was_not(config: Path, tmp_path: Path) -> None:
+def test_a_killed_and_resumed_training_gives_the_same_result(config: Path, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     first = train("student", config, whole)
     assert first.returncode == 0, first.stderr
-    train_killed("student", config, killed, "followed", "student.weights.h5")
+    train_killed("student", config, killed, "distilled", "student.weights.h5")
     one, other = _weights(whole), _weights(killed)
     for name, values in one.items():
         np.testing.assert_array_equal(values, other[name])

@@ -1,4 +1,4 @@
-"""Teaches a network's early layers what those of another compute, so that the rest of that one can follow."""
+"""Feature imitation: trains a network's early layers on the maps of another network's early layers."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,28 +18,29 @@ _RATE, _WARM_UP = 3e-3, 100
 def imitate(
     model: keras.Model, early: Callable[[np.ndarray], FloatArray], batches: Iterator[np.ndarray], steps: int
 ) -> float:
-    """Train the layers up to EARLY alone on batches of pictures, to tell what `early` makes of them; returns
-    the share of the variance of its maps that they left unexplained in the last tenth of the steps.
+    """Train the layers up to EARLY only, with the maps of `early` as targets, on batches of images.
+
+    Returns the unexplained share of the maps' variance, averaged over the last tenth of the steps.
     """
     front = keras.Model(model.input, model.get_layer(f"{EARLY}_relu").output)
     optimizer = keras.optimizers.Adam(cosine(_RATE, steps, _WARM_UP))
     optimizer.build(front.trainable_variables)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(pictures: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+    def step(images: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            told = tf.cast(front(scaled(pictures), training=True), tf.float32)
+            outputs = tf.cast(front(scaled(images), training=True), tf.float32)
             variance = tf.reduce_mean(tf.math.reduce_variance(wanted, [0, 1, 2]))
-            loss = tf.reduce_mean(tf.square(told - wanted)) / variance
+            loss = tf.reduce_mean(tf.square(outputs - wanted)) / variance
         gradients = tape.gradient(loss, front.trainable_variables)
         optimizer.apply_gradients(zip(gradients, front.trainable_variables, strict=True))
         return loss
 
     losses = list[float]()
-    with tqdm(total=steps, desc="imitate", unit="step", disable=None) as bar:
+    with tqdm(total=steps, desc="feature imitation", unit="step", disable=None) as bar:
         for _ in range(steps):
-            pictures = next(batches)
-            losses.append(float(step(tf.constant(pictures), tf.constant(early(pictures)))))
+            images = next(batches)
+            losses.append(float(step(tf.constant(images), tf.constant(early(images)))))
             bar.update()
             bar.set_postfix(left=f"{losses[-1]:.3f}", refresh=False)
     return float(np.mean(losses[-max(1, steps // 10) :]))

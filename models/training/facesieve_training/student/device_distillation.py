@@ -1,8 +1,9 @@
-"""Function matching on a GPU, before the phases: far more views than processors could draw.
+"""Function matching on a GPU, before the phases: far more views than a CPU could draw.
 
-All faces lie in the device's memory, 49 KB each with their margin, and views of them are drawn there, told by
-the teachers and learnt (`follower_jax`): embedding and labels (`told`), but not the agreement of two blended
-faces. What a label table alone knows is learnt of faces as they lie in its clean rows.
+All faces are kept in the device's memory, 49 KB each with their margin. Views of them are drawn, labelled by
+the teachers (`teachers`) and trained on there (`device_distillation_jax`). The targets are embedding and
+labels, without the agreement of two blended faces. A label that only the label table has is trained on its
+clean rows, without augmentation.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -14,16 +15,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from facesieve_training.cli import DataError
-from facesieve_training.faces import Picture
+from facesieve_training.faces import Image
 from facesieve_training.label.source import Source
 from facesieve_training.student import data
-from facesieve_training.student.matching import Change
-from facesieve_training.student.told import of_others
+from facesieve_training.student.distillation import Change
+from facesieve_training.student.teachers import of_others
 
 
 @dataclass(frozen=True)
-class Follow:
-    """How long, and how the batches are made up."""
+class DeviceDistillation:
+    """Schedule, and composition of the batches."""
 
     steps: int = 20_000
     batch: int = 1024
@@ -31,20 +32,20 @@ class Follow:
     """Highest learning rate; it rises over `warm_up` steps and falls to 0 as a cosine."""
     warm_up: int = 500
     feature: float = 30.0
-    """Weight of the embedding beside the labels' 1."""
+    """Weight of the embedding's loss; each label's weight is 1."""
     plain: float = 0.25
-    """Share of faces as they are."""
+    """Share of faces without augmentation."""
     empty: float = 0.08
-    """Share of pictures without a face, of those that the stage gathers."""
+    """Share of images without a face, drawn from `background`."""
     clean: float = 0.35
-    """Share of the blends that no camera spoils."""
+    """Share of the blends without degradation."""
     change: Change = field(default_factory=lambda: Change(two=0.4, coarse=0.5, covered=0.12, smeared=0.15))
-    """How the others are blended and changed."""
+    """How the other faces are blended and augmented."""
     save_every: int = 2000
     """Steps between checkpoints."""
 
     def faults(self) -> list[str]:
-        """Say what is wrong with the values."""
+        """Return the errors in the values, one message each."""
         counts = ("steps", "batch", "save_every")
         found = [f"{n}: {getattr(self, n)} is below 1" for n in counts if getattr(self, n) < 1]
         if not 0 <= self.warm_up < self.steps:
@@ -56,37 +57,37 @@ class Follow:
 
 @dataclass(frozen=True)
 class Material:
-    """What is learnt from."""
+    """Training data."""
 
-    faces: Picture
-    """Clean faces, N x S x S x 3, the 112x112 template in the middle of what margin there is."""
+    faces: Image
+    """Clean faces, N x S x S x 3, with the 112x112 face in the middle of a margin."""
     labels: NDArray[np.float32]
-    """Their labels, scaled to 0..1, N x labels; NaN where one is not known."""
+    """Their labels, scaled to 0..1, N x labels; NaN where unknown."""
     others: NDArray[np.float32]
-    """Mean unit embedding of other clean pictures of each one's person, N x D; NaN where there is none."""
-    empty: Picture
-    """Pictures without a face, M x 112 x 112 x 3."""
+    """Mean unit embedding of the person's other clean images, N x D; NaN where there is none."""
+    empty: Image
+    """Images without a face, M x 112 x 112 x 3."""
 
 
 def gather(
-    source: Source, labels: data.Labels, scaled: NDArray[np.float32], rows: NDArray[np.int64], empty: Picture
+    source: Source, labels: data.Labels, scaled: NDArray[np.float32], rows: NDArray[np.int64], empty: Image
 ) -> Material:
-    """Read the faces of the clean ones among these rows of the table, whose labels are scaled to 0..1."""
+    """Read the faces of the clean rows among these rows of the table; `scaled` holds the labels as 0..1."""
     clean = np.unique(rows[labels.variant[rows] == 0])
 
-    def read(row: int) -> Picture:
+    def read(row: int) -> Image:
         return source.read(labels.identities[labels.identity[row]], labels.file[row].as_py())
 
     with ThreadPoolExecutor() as pool:
         found = pool.map(read, clean.tolist())
         faces = list(tqdm(found, total=len(clean), desc="faces", unit="face", disable=None))
     if len({face.shape for face in faces}) > 1:
-        raise DataError("follow: the faces are of several sizes; `prepare` them with one margin")
+        raise DataError("device_distillation: the faces are of several sizes; `prepare` them with one margin")
     others = of_others(labels.embedding[clean], labels.identity[clean])
     return Material(np.stack(faces), scaled[clean], others, empty)
 
 
 def check_backend() -> None:
-    """Refuse another back end, before anything is read."""
+    """Raise DataError on a back end other than JAX, before any data is read."""
     if keras.backend.backend() != "jax":
-        raise DataError("follow: draws its views with JAX; set KERAS_BACKEND=jax, or follow: null")
+        raise DataError("device_distillation: needs JAX; set KERAS_BACKEND=jax, or device_distillation: null")

@@ -13,7 +13,7 @@ from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run
 from facesieve_training.student import initial, network, stage
 from facesieve_training.student.batches import Phase
-from facesieve_training.student.imitate import Imitation
+from facesieve_training.student.feature_imitation import FeatureImitation
 from facesieve_training.student.network import StudentConfig
 from facesieve_training.teacher.source import TeacherSource
 
@@ -21,35 +21,35 @@ HIDDEN = (8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 8, 8, 0, 8)
 
 
 @pytest.fixture
-def config(face_folder: Path, tmp_path: Path) -> stage.Config:
+def config(face_directory: Path, tmp_path: Path) -> stage.Config:
     teacher = TeacherSource(**vars(written(large(), tmp_path / "large.onnx")))
-    labelling = label_stage.Config(face_folder, teacher, masks=label_stage.Masks(count=4), threads=1, sheet=0)
-    label_stage.run(labelling, Run.open(tmp_path / "label", "label", labelling, False))
+    labels = label_stage.Config(face_directory, teacher, masks=label_stage.Masks(count=4), threads=1, sheet=0)
+    label_stage.run(labels, Run.open(tmp_path / "label", "label", labels, False))
     return stage.Config(
         tmp_path / "label",
         student=StudentConfig(mobileface=MobileFaceConfig(8, HIDDEN, LAST, (2, 2, 2, 1)), bins=8, hidden=16),
         phases=(Phase(1, feature=1.0, labels=1.0),),
         initial=teacher.onnx,
-        imitate=Imitation(pictures=40, steps=40, batch=8),
+        feature_imitation=FeatureImitation(images=40, steps=40, batch=8),
         batch=16,
         held_out=0.2,
     )
 
 
-def test_a_small_student_comes_nearer_to_the_teacher_and_goes_on_from_there(
+def test_feature_imitation_reduces_the_error_and_is_not_repeated_after_a_kill(
     config: stage.Config, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO")
     stage.run(config, Run.open(tmp_path / "run", "student", config, False))
     left = float(next(r.args[0] for r in caplog.records if "of its embedding" in r.msg))  # type: ignore[index,arg-type]
     assert left < 0.8
-    assert not list((tmp_path / "run").glob("imitation-*"))
+    assert not list((tmp_path / "run").glob("feature-imitation-*"))
     whole = np.load(max((tmp_path / "run" / "checkpoint").iterdir()))
 
     (tmp_path / "killed").mkdir()
     run = Run.open(tmp_path / "killed", "student", config, False)
     (run.dir / "begun.weights.h5").write_bytes((tmp_path / "run" / "begun.weights.h5").read_bytes())
-    monkeypatch.setattr(stage, "imitate", lambda *_: pytest.fail("it imitates anew"))
+    monkeypatch.setattr(stage, "imitate", lambda *_: pytest.fail("feature imitation is repeated"))
     stage.run(config, run)
     again = np.load(max((tmp_path / "killed" / "checkpoint").iterdir()))
     for name in whole.files:
@@ -58,13 +58,13 @@ def test_a_small_student_comes_nearer_to_the_teacher_and_goes_on_from_there(
 
 def test_only_a_mobilefacenet_starts_from_one(config: stage.Config, tmp_path: Path) -> None:
     other = replace(config, student=StudentConfig(bins=8))
-    with pytest.raises(DataError, match=r"large\.onnx: no student starts from it.*give student\.mobileface"):
+    with pytest.raises(DataError, match=r"large\.onnx: cannot initialise.*give student\.mobileface"):
         stage.run(other, Run.open(tmp_path / "run", "student", other, False))
 
 
-def test_an_exported_student_is_no_start_for_it(config: stage.Config) -> None:
+def test_an_exported_student_cannot_initialise_a_mobilefacenet(config: stage.Config) -> None:
     assert replace(config, initial=Path("quality.tflite")).faults() == [
-        "initial: quality.tflite starts no MobileFaceNet; give a larger one's .onnx"
+        "initial: quality.tflite cannot initialise a MobileFaceNet; give a larger one's .onnx"
     ]
 
 
