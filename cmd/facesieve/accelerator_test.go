@@ -42,7 +42,11 @@ func TestARefusedAcceleratorIsReported(t *testing.T) {
 			t.Parallel()
 			config := writeFile(t, "facesieve.yaml", acceleratorConfig(t, test.library, test.mode))
 			code, _, stderr := invoke(t.Context(), "check", "--config", config)
-			if code != exitConfig || !strings.Contains(stderr, "runtime.library: ") || !strings.Contains(stderr, test.want) {
+			refused := test.want
+			if name == "missing" {
+				refused = "no such file or directory" // check reads the file before it loads the library
+			}
+			if code != exitConfig || !strings.Contains(stderr, "runtime.library: ") || !strings.Contains(stderr, refused) {
 				t.Errorf("check: exit code %d\n%s", code, stderr)
 			}
 			code, stdout, stderr := invoke(t.Context(), "score", "--config", config, picture)

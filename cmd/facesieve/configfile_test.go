@@ -36,7 +36,7 @@ func TestConfigurationsThatAreNoFiles(t *testing.T) {
 		filepath.Join(large, "beyond"): "not a directory",
 	} {
 		code, _, stderr := invoke(t.Context(), "check", "--config", path)
-		if code != exitFailure || !strings.Contains(stderr, want) {
+		if code != exitConfig || !strings.Contains(stderr, want) {
 			t.Errorf("%s: exit code %d, %s", path, code, stderr)
 		}
 	}
