@@ -14,13 +14,13 @@ import (
 // maxURL bounds a URL, in bytes, percent-encoded.
 const maxURL = 4096
 
-// checkURL returns what is wrong with the URL raw, which is scheme://rest. Errors repeat no part of it.
+// checkURL returns what is wrong with the URL raw, which is scheme://rest. No error contains a part of the URL.
 func checkURL(scheme, rest, raw string) error {
 	if err := checkCharacters(raw); err != nil {
 		return err
 	}
 	u, err := url.Parse(scheme + "://" + rest)
-	if err != nil { // its text quotes what it cannot read, which may be a password
+	if err != nil { // it quotes the part that cannot be parsed, which may be a password
 		return errors.New("not a valid URL; write scheme://user:password@host:port/path")
 	}
 	if err := checkHost(u); err != nil {
@@ -32,7 +32,8 @@ func checkURL(scheme, rest, raw string) error {
 	return nil
 }
 
-// components splits what follows :// in a URL: what stands before the last @ of the authority, host and port, the rest.
+// components splits the part of a URL after :// into the login (before the last @ of the authority), host and port, and
+// the rest.
 func components(rest string) (login, host, path string) {
 	end := strings.IndexAny(rest, "/?#")
 	if end < 0 {
@@ -45,8 +46,9 @@ func components(rest string) (login, host, path string) {
 	return login, host, path
 }
 
-// checkCharacters returns the first character of a URL that cannot stand where it does, with its place from the
-// beginning: an @ in the path, which may belong to a password that ended early, and what must be percent-encoded.
+// checkCharacters returns an error for the first character that is not allowed at its position in a URL, with that
+// position from the beginning. Such characters are an @ in the path, which may belong to a password with an unencoded
+// / ? or #, and characters that must be percent-encoded.
 func checkCharacters(raw string) error {
 	begin := strings.Index(raw, "://") + len("://")
 	login, host, path := components(raw[begin:])
@@ -55,8 +57,9 @@ func checkCharacters(raw string) error {
 		hostBegin++
 	}
 	if at := strings.IndexByte(path, '@'); at >= 0 {
-		return fmt.Errorf("character %d of the url is an @ behind the first / ? or #; in user and password write / as %%2F, "+
-			"? as %%3F and # as %%23, or use a variable, ${NAME}; in a path write @ as %%40", place(raw, hostBegin+len(host)+at))
+		return fmt.Errorf("character %d of the url is an @ behind the first / ? or #; "+
+			"in user and password write / as %%2F, ? as %%3F and # as %%23, or use a variable, ${NAME}; "+
+			"in a path write @ as %%40", place(raw, hostBegin+len(host)+at))
 	}
 	for i, r := range login {
 		if strings.HasPrefix(login[i:], "%") && !escape.MatchString(login[i:]) || !loginCharacter(r) {
@@ -73,13 +76,13 @@ func checkCharacters(raw string) error {
 	return nil
 }
 
-// place counts the characters up to a byte of text, from 1.
+// place converts a byte offset in text to a character position, counted from 1.
 func place(text string, at int) int { return len([]rune(text[:at])) + 1 }
 
 var escape = regexp.MustCompile(`^%[0-9a-fA-F]{2}`)
 
-// loginCharacter reports whether a character may stand in user and password as it is (RFC 3986, and @ of which the last
-// ends them).
+// loginCharacter reports whether user and password may contain a character without percent-encoding: those of RFC 3986,
+// and @, because the last @ ends the login.
 func loginCharacter(r rune) bool {
 	const marks = "-._~!$&'()*+,;=:@%"
 	return r <= unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(marks, r))

@@ -10,16 +10,17 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// Pixels that are not square are made square: a recorder's 704x480 or 960x1080 shows people squeezed otherwise.
+// Frames are stretched until their pixels are square. Otherwise people in the 704x480 or 960x1080 of a recorder look
+// squeezed.
 func TestPixelsBecomeSquare(t *testing.T) {
 	t.Parallel()
 	var log journal
 	for name, c := range map[string]struct {
-		sample        string // ffmpeg's, of a frame of 64x48
+		sample        string // pixel aspect of a 64x48 frame, as an option of ffmpeg
 		aspect        string
 		maxPixels     int64
 		width, height int
-		says          string
+		want          string
 	}{
 		"square":             {"1", "", 0, 64, 48, ""},
 		"unknown":            {"0", "", 0, 64, 48, ""},
@@ -56,8 +57,8 @@ func TestPixelsBecomeSquare(t *testing.T) {
 			if len(sizes) != 3 || sizes[2] != [2]int{c.width, c.height} {
 				t.Errorf("%v, want %dx%d", sizes, c.width, c.height)
 			}
-			said := strings.Count(log.String(), `"pixel_aspect"`)
-			if !strings.Contains(log.String(), c.says) || said > 1 || (said == 1) != (c.says != "") {
+			logged := strings.Count(log.String(), `"pixel_aspect"`)
+			if !strings.Contains(log.String(), c.want) || logged > 1 || (logged == 1) != (c.want != "") {
 				t.Errorf("log: %s", log.String())
 			}
 		})

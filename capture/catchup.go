@@ -5,7 +5,7 @@ import "time"
 // catchUpLimit ends the catching-up after an open even where every frame comes at once.
 const catchUpLimit = 3 * time.Second
 
-// catchUpWait is longer than a decoder takes to start: a read of this length has waited for the camera.
+// catchUpWait is longer than the start of a decoder takes. A read that takes this long has waited for the camera.
 const catchUpWait = 500 * time.Millisecond
 
 // catchUp tells the stale frames at the beginning of a live stream. Opening one takes a while in which the back end

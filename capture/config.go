@@ -27,23 +27,23 @@ const (
 // longest bounds the configured times; a deadline of an hour is a mistake and not a deadline.
 const longest = 10 * time.Minute
 
-// The bounds of max_pixels: a small picture, and what FFmpeg's frames can hold.
+// The bounds of max_pixels: a small picture, and the largest frame of FFmpeg.
 const leastPixels, mostPixels = 320 * 240, 500_000_000
 
 // Config says what to read and how long to wait for it. Start from Default.
 type Config struct {
 	URL          string        `yaml:"url"`           // see the package comment
 	Pace         Pace          `yaml:"pace"`          // native or fast; video files only
-	OpenTimeout  time.Duration `yaml:"open_timeout"`  // for connecting and the answers, and again for the first frame
-	ReadTimeout  time.Duration `yaml:"read_timeout"`  // without a frame for this long, a live source is lost; slow ones get more
+	OpenTimeout  time.Duration `yaml:"open_timeout"`  // for connecting and requests, then for the first frame
+	ReadTimeout  time.Duration `yaml:"read_timeout"`  // longest pause between frames; longer for slow streams
 	ReconnectMin time.Duration `yaml:"reconnect_min"` // shortest pause before a live source is tried again
 	ReconnectMax time.Duration `yaml:"reconnect_max"` // longest pause; frames for this long make the pauses short again
-	Interval     time.Duration `yaml:"interval"`      // from one request to the next, of a url that gives single pictures
+	Interval     time.Duration `yaml:"interval"`      // between two requests to a url that returns single pictures
 	Transport    string        `yaml:"transport"`     // of RTSP: tcp or udp
 	Loop         bool          `yaml:"loop"`          // start a file or folder again at its end
-	MaxPixels    int64         `yaml:"max_pixels"`    // of a frame; larger ones are refused before they are decoded
-	Aspect       string        `yaml:"aspect"`        // of the whole picture, as 16:9; empty: as the stream declares
-	AllowHosts   []string      `yaml:"allow_hosts"`   // where playlists and redirects may lead besides the camera itself
+	MaxPixels    int64         `yaml:"max_pixels"`    // of a frame; larger frames are rejected before they are decoded
+	Aspect       string        `yaml:"aspect"`        // of the whole picture, such as 16:9; empty: as declared
+	AllowHosts   []string      `yaml:"allow_hosts"`   // hosts, besides the camera, that playlists and redirects may use
 	TLS          TLS           `yaml:"tls"`           // of https and rtsps
 
 	// Shown stands for URL in logs and errors, itself without credentials; empty: URL does. Give the text from before
@@ -69,7 +69,8 @@ func Default() Config {
 	}
 }
 
-// Validate returns every fault of the configuration, joined, each beginning with its key. It opens tls.ca alone.
+// Validate returns all faults of the configuration as a joined error; each begins with its key. The only file that it
+// opens is tls.ca.
 func (c Config) Validate() error {
 	var faults []error
 	if _, err := c.target(); err != nil {
@@ -109,7 +110,8 @@ func (c Config) checkTimes() (faults []error) {
 
 func (c Config) checkLimits() (faults []error) {
 	if c.MaxPixels < leastPixels || c.MaxPixels > mostPixels {
-		faults = append(faults, fmt.Errorf("max_pixels: %d is not between %d and %d", c.MaxPixels, leastPixels, mostPixels))
+		faults = append(faults, fmt.Errorf("max_pixels: %d is not between %d and %d",
+			c.MaxPixels, leastPixels, mostPixels))
 	}
 	if _, err := parseAspect(c.Aspect); err != nil {
 		faults = append(faults, fmt.Errorf("aspect: %w", err))
@@ -123,10 +125,10 @@ func (c Config) checkLimits() (faults []error) {
 	return faults
 }
 
-// Equal reports whether a source of the other configuration would be the same.
+// Equal reports whether both configurations give the same source.
 func (c Config) Equal(other Config) bool { return reflect.DeepEqual(c, other) }
 
-// media returns what decoding needs of the configuration.
+// media returns the options for decoding.
 func (c Config) media(live bool) (mediaOptions, error) {
 	aspect, err := parseAspect(c.Aspect)
 	return mediaOptions{maxPixels: c.MaxPixels, aspect: aspect, live: live}, err

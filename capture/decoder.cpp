@@ -8,7 +8,7 @@ extern "C" {
 
 namespace facesieve {
 
-// Over so many packets a live decoder measures its load, and above this share it wants help.
+// A live decoder measures its load over this many packets. Above this load it starts several threads.
 static const int kMeasured = 50;
 static const double kBehind = 0.6;
 
@@ -98,7 +98,7 @@ int Decoder::receive() {
   return result;
 }
 
-// measure counts a packet, and finds out whether one thread keeps up with the stream.
+// measure counts a packet and determines whether one thread is fast enough for the stream.
 void Decoder::measure(std::chrono::steady_clock::duration spent) {
   busy_ += spent;
   if (!options_.live || threaded_ || packets_++ < kMeasured) {
@@ -112,7 +112,7 @@ void Decoder::measure(std::chrono::steady_clock::duration spent) {
   since_ = now, busy_ = {}, packets_ = 0;
 }
 
-// spot finds out whether a packet holds a frame that is too large. The decoder refuses it too, but gives no reason.
+// spot determines whether a packet holds a frame that is too large. The decoder rejects it too, but without a reason.
 void Decoder::spot(const AVPacket &packet) {
   int64_t claimed = claimed_pixels(parameters_->codec_id, parameters_, packet.data, packet.size);
   if (claimed > options_.max_pixels) {

@@ -11,14 +11,14 @@ extern "C" {
 
 namespace facesieve {
 
-// The parts of a stream that its decoder is made for.
+// Options of a decoder.
 struct DecoderOptions {
-  int64_t max_pixels; // of a frame; larger ones are refused before their memory is taken
-  bool live;          // every frame as soon as its packet is there
+  int64_t max_pixels; // of a frame; larger frames are rejected before memory is allocated
+  bool live;          // return each frame as soon as its packet has arrived
 };
 
-// Decoder owns its context and the newest frame. FFmpeg's frame threads hold one frame back per thread, which is
-// seconds at one frame a second, so a live stream is decoded without them for as long as this thread keeps up.
+// Decoder owns its context and the newest frame. FFmpeg's frame threads delay the output by one frame per thread, which
+// is seconds at one frame a second. So a live stream is decoded without them as long as one thread is fast enough.
 class Decoder {
 public:
   explicit Decoder(const DecoderOptions &options);
@@ -26,18 +26,18 @@ public:
   Decoder(const Decoder &) = delete;
   Decoder &operator=(const Decoder &) = delete;
 
-  // open returns 0, AVERROR_DECODER_NOT_FOUND, or another of FFmpeg's errors.
+  // open returns 0, AVERROR_DECODER_NOT_FOUND, or another error of FFmpeg.
   int open(const AVCodecParameters *parameters, AVRational time_base);
   bool opened() const { return context_ != nullptr; }
 
-  // send takes a packet, or nullptr at the end of the stream. Damaged packets are FFmpeg's errors.
+  // send decodes a packet, or nullptr at the end of the stream. For a damaged packet it returns an error of FFmpeg.
   int send(const AVPacket *packet);
   // receive returns 0 when frame() is a new one, AVERROR(EAGAIN) when a packet is needed, AVERROR_EOF after the last.
   int receive();
   const AVFrame &frame() const { return *frame_; }
   // resized reports whether the newest frame has another size than the first.
   bool resized() const { return frame_->width != width_ || frame_->height != height_; }
-  // giant returns the pixels of the frame that was refused for its size last, or 0.
+  // giant returns the number of pixels of the last frame that was rejected for its size, or 0.
   int64_t giant() const { return giant_; }
 
 private:
@@ -53,14 +53,14 @@ private:
   int width_ = 0, height_ = 0; // of the first frame
   int64_t giant_ = 0;
 
-  // How long decoding took of the time that passed, over some packets.
+  // Decoding time and elapsed time over the last packets.
   std::chrono::steady_clock::time_point since_{};
   std::chrono::steady_clock::duration busy_{};
   int packets_ = 0;
   bool behind_ = false, threaded_ = false;
 };
 
-// claimed_pixels returns the size that the header of a packet claims, 0 where it has none.
+// claimed_pixels returns the number of pixels that the header of a packet declares, 0 if it has no such header.
 int64_t claimed_pixels(AVCodecID codec, const AVCodecParameters *parameters, const uint8_t *data, int size);
 
 } // namespace facesieve

@@ -1,4 +1,4 @@
-// Package capture turns a camera, a stream, a file or a folder of pictures into frames, and never hangs on it.
+// Package capture turns a camera, a stream, a file or a directory of pictures into frames, and never hangs.
 //
 // # Sources
 //
@@ -9,51 +9,58 @@
 //	                                       every Config.Interval; live
 //	/dev/video0  /dev/v4l/by-id/...        a V4L2 camera; live
 //	gst:PIPELINE                           a GStreamer pipeline that ends in appsink (Jetson CSI cameras); live
-//	a path, or file://PATH                 a video file, a picture, or a folder of pictures; finite. PATH is taken
+//	a path, or file://PATH                 a video file, a picture, or a directory of pictures; finite. PATH is used
 //	                                       as it stands, without percent-encoding
 //
-// User and password stand percent-encoded in a URL, and an @ behind them must be %40. Where they come from the
-// environment, Expand encodes them, and quotes them in a pipeline. Config.Validate points at the first character of a URL
-// that cannot stand where it does; no error, log line or state repeats what may be a password.
+// User and password in a URL must be percent-encoded, and an @ in the path must be written %40. Expand encodes values
+// that come from the environment, and quotes them in a pipeline. Config.Validate reports the position of the first
+// character that is not allowed at its place in the URL. No error, log line or state contains a possible password.
 //
-// A live source is drained all the time, its newest frame wins, and when it is lost, or is not there in the first place,
-// the Source reports that in State and tries again, with a pause that grows and has jitter in it. Frames from before the
-// loss, and those that piled up on the way while the stream was opened, are thrown away. A finite source that cannot be
-// read is an error of Open, and its end is io.EOF. A live source may change the size of its pictures; a video file in
-// which they do is an error there. Pictures (JPEG, PNG, WebP, BMP, recognised by their content) are turned upright by their
-// EXIF data; one that is damaged, cut short, or larger than Config.MaxPixels is skipped in a folder, and an error of
-// Open where it is the source. BMP and WebP have no checksums: damage within their pixels is not found. Pictures come every one and in order, and so does a video file at pace Fast; at pace
-// Native a video file behaves as a camera does.
+// A live source is read without pause and only its newest frame is kept. When the source is lost, or cannot be reached
+// at the start, the Source reports this in State and reconnects, with increasing pauses that have jitter. Frames from
+// before the loss, and frames that were buffered while the stream was opened, are discarded. The frames of a live
+// source may change their size.
 //
-// A url that gives a picture is polled with conditional requests. The same picture again, by the server's answer or by its
-// bytes, is no frame, and its camera is not lost.
+// Open returns an error if a finite source cannot be read, and the end of the source is io.EOF. A video file whose
+// frames change their size causes an error at that position. At pace Fast every frame of a video file is returned in
+// order; at pace Native a video file behaves like a camera.
+//
+// Pictures (JPEG, PNG, WebP, BMP, recognised by their content) are rotated as their EXIF data requires, and all are
+// returned in order. A picture that is damaged, cut short, or larger than Config.MaxPixels is skipped in a directory;
+// if it is the source itself, Open returns an error. BMP and WebP have no checksums, so damage in their pixels is not
+// detected.
+//
+// A url that returns a picture is polled with conditional requests. A picture that has not changed, according to the
+// server or by comparison of its bytes, is not returned as a frame, but the camera counts as connected.
 //
 // # Streams
 //
-// Go makes the connections and FFmpeg decodes: gortsplib brings the packets of RTSP, net/http the bytes of HTTP, and
-// FFmpeg opens no address itself. So each open and read has its own deadline and end, cameras are opened side by side,
-// certificates are verified before anything is sent, the password goes to the configured host alone, and playlists and
-// redirects lead to no host but that one and Config.AllowHosts. Headers, descriptions and playlists are bounded, so are
-// the bytes between two frames (64 MiB) and the pixels of a frame (Config.MaxPixels), which are checked before decoding.
+// Go makes the connections and FFmpeg decodes: gortsplib receives the packets of RTSP, net/http the bytes of HTTP, and
+// FFmpeg opens no address itself. So each open and read has its own deadline and can be cancelled, and cameras are
+// opened concurrently. Certificates are verified before anything is sent, and the password is sent to the configured
+// host only. Playlists and redirects may use that host and Config.AllowHosts, no others. The sizes of headers,
+// descriptions and playlists, the bytes between two frames (64 MiB) and the pixels of a frame (Config.MaxPixels,
+// checked before decoding) are limited.
 //
-// The stream is not probed: the first frame that can be decoded is the first one delivered. While a live stream's rate is
-// not known, and where it is below one frame in ReadTimeout, a frame may take longer, up to a minute. A live stream is
-// decoded by one thread, which holds nothing back, and by several only when one does not keep up.
+// The stream is not probed: the first frame that can be decoded is the first one delivered. A frame may take longer
+// than ReadTimeout, up to a minute, while the rate of a live stream is not known, or if its rate is lower than one
+// frame per ReadTimeout. One thread decodes a live stream without delay; several threads are used only if one is too
+// slow.
 //
-// Each fault has a Reason for programs and a text with what to do about it. After a refused login (401, 403) the pauses
-// are a minute to a quarter of an hour, for cameras lock an account after some wrong passwords.
+// Each fault has a Reason for programs and a text that states how to fix it. After a refused login (401, 403) the
+// pauses are from a minute to a quarter of an hour, because cameras lock an account after some wrong passwords.
 //
-// Pixels that are not square, by the stream or by Config.Aspect, are made so: one side of the frame grows, and all
-// coordinates are those of the stretched frame.
+// Frames whose pixels are not square, as declared by the stream or by Config.Aspect, are stretched along one side until
+// the pixels are square. All coordinates refer to the stretched frame.
 //
 // # Goroutines
 //
-// Two belong to a Source: one makes the calls into OpenCV and FFmpeg, one watches the first. Streams and files keep their
-// own deadlines. A device or a GStreamer pipeline may never return from a call (a plug-in whose hardware has died): it
-// changes the state at once, then the goroutine in it is abandoned, counted in Stats.Abandoned, and a new one starts;
-// while an abandoned one is still out, a second that hangs is waited for, so never more than two threads are held. If an
-// abandoned call does return, it frees what it holds and ends. A stream has the goroutines of its connections besides;
-// Close waits for them.
+// A Source has two: one makes the calls into OpenCV and FFmpeg, and a watchdog monitors the first. Streams and files
+// have deadlines of their own. A call into a device or a GStreamer pipeline may never return, for example if the
+// hardware of a plug-in has failed. The watchdog then changes the state at once, abandons the goroutine, counts it in
+// Stats.Abandoned, and starts a new one. If that one hangs too while the first has not returned, the watchdog waits, so
+// a Source never blocks more than two threads. An abandoned call that does return frees its resources and ends. A
+// stream also has the goroutines of its connections; Close waits for them.
 //
 // # Ownership of Mats
 //

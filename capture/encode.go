@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// encodeAll encodes the values among parts, which text was split into, for the kind of source that text is, and
-// returns the whole.
+// encodeAll encodes the values in parts, the result of splitting text, as the kind of source in text requires, and
+// returns the joined text.
 func encodeAll(text string, parts []part) (string, error) {
 	if _, ok := cutPrefixFold(text, pipelinePrefix); ok {
 		return encodePipeline(parts)
@@ -29,7 +29,7 @@ func encodeAll(text string, parts []part) (string, error) {
 	return joined(scheme) + mark + encoded, nil
 }
 
-// What ends the components of a URL.
+// Patterns that end the components of a URL.
 var (
 	schemeMark   = regexp.MustCompile(`://`)
 	authorityEnd = regexp.MustCompile(`[/?#]`)
@@ -37,7 +37,7 @@ var (
 	userEnd      = regexp.MustCompile(`:`)
 )
 
-// cutFirst splits parts around the first match in their literal text; without one before is all.
+// cutFirst splits parts around the first match in their literal text. Without a match, before is all of parts.
 func cutFirst(parts []part, mark *regexp.Regexp) (before []part, found string, after []part) {
 	for i, p := range parts {
 		if at := mark.FindStringIndex(p.text); p.name == "" && at != nil {
@@ -47,7 +47,7 @@ func cutFirst(parts []part, mark *regexp.Regexp) (before []part, found string, a
 	return parts, "", nil
 }
 
-// cutLast splits parts around the last @ in their literal text; without one before is all.
+// cutLast splits parts around the last @ in their literal text. Without an @, before is all of parts.
 func cutLast(parts []part) (before []part, found string, after []part) {
 	for i, p := range slices.Backward(parts) {
 		if at := strings.LastIndexByte(p.text, '@'); p.name == "" && at >= 0 {
@@ -63,7 +63,7 @@ func cutAt(parts []part, i, from, to int) (before []part, found string, after []
 	return before, p.text[from:to], append([]part{literal(p.text[to:])}, parts[i+1:]...)
 }
 
-// encodeURL encodes the values in the parts behind ://.
+// encodeURL encodes the values in the parts after ://.
 func encodeURL(parts []part) (string, error) {
 	authority, end, tail := cutFirst(parts, authorityEnd)
 	login, at, host := cutLast(authority)
@@ -88,10 +88,10 @@ func encodeURL(parts []part) (string, error) {
 	return user + at + joined(host) + end + encodeParts(path, pathSafe) + mark + encodeParts(query, querySafe), nil
 }
 
-// hostText is what a variable may hold in the place of host and port.
+// hostText matches the values that are allowed in host and port.
 var hostText = regexp.MustCompile(`^[A-Za-z0-9._:\[\]-]+$`)
 
-// The characters, besides letters and digits, that a value keeps in its component of a URL (RFC 3986).
+// The characters, besides letters and digits, that are not percent-encoded in a component of a URL (RFC 3986).
 const (
 	loginSafe = "-._~"
 	pathSafe  = loginSafe + "/!$&'()*+,;=:"
@@ -103,11 +103,11 @@ func encodeLogin(parts []part) (string, error) {
 	user, colon, password := cutFirst(parts, userEnd)
 	if i := slices.IndexFunc(user, func(p part) bool { return p.name != "" && strings.Contains(p.text, ":") }); i >= 0 {
 		if colon != "" || len(joined(user)) != len(user[i].text) {
-			return "", fmt.Errorf("%s holds a colon, and a user cannot have one; a variable that is user:password stands alone "+
-				"before the @", user[i].name)
+			return "", fmt.Errorf("%s holds a colon, and a user cannot have one; "+
+				"a variable that is user:password stands alone before the @", user[i].name)
 		}
-		name, word, _ := strings.Cut(user[i].text, ":")
-		return percent(name, loginSafe) + ":" + percent(word, loginSafe), nil
+		name, password, _ := strings.Cut(user[i].text, ":")
+		return percent(name, loginSafe) + ":" + percent(password, loginSafe), nil
 	}
 	return encodeParts(user, loginSafe) + colon + encodeParts(password, loginSafe), nil
 }
@@ -124,7 +124,7 @@ func encodeParts(parts []part, safe string) string {
 	return b.String()
 }
 
-// percent encodes every byte of text but letters, digits and those in safe.
+// percent percent-encodes every byte of text except letters, digits and those in safe.
 func percent(text, safe string) string {
 	var b strings.Builder
 	for i := range len(text) {
@@ -138,10 +138,10 @@ func percent(text, safe string) string {
 	return b.String()
 }
 
-// pipelineText is what a variable may hold in a pipeline without quotes.
+// pipelineText matches the values that need no quotes in a pipeline.
 var pipelineText = regexp.MustCompile(`^[A-Za-z0-9._~/:%+,-]+$`)
 
-// encodePipeline quotes the values in a pipeline by the rules of gst_parse_launch, so that none ends its property.
+// encodePipeline quotes the values in a pipeline by the rules of gst_parse_launch, so that no value ends its property.
 func encodePipeline(parts []part) (string, error) {
 	var before strings.Builder
 	for i, p := range parts {
@@ -165,7 +165,8 @@ func encodePipeline(parts []part) (string, error) {
 	return before.String(), nil
 }
 
-// quoteFor returns the value of p as it stands between the pipeline before it and the text that follows.
+// quoteFor returns the value of p, quoted as its position requires: before is the pipeline up to it, next the text
+// after.
 func quoteFor(p part, before, next string) (string, error) {
 	quote, word := openWord(before)
 	whole := strings.HasSuffix(strings.TrimRight(before, " "), "=") && (next == "" || next[0] == ' ')
@@ -187,8 +188,8 @@ func quoteFor(p part, before, next string) (string, error) {
 	return text, err
 }
 
-// escaped returns a value as it stands in double quotes. GStreamer takes some for something else, however they are
-// quoted.
+// escaped returns a value with the escapes that double quotes require. It rejects values that GStreamer interprets
+// differently, however they are quoted.
 func escaped(value string) (string, error) {
 	if !utf8.ValidString(value) || value == "NULL" || strings.HasPrefix(value, `"`) || strings.HasSuffix(value, `"`) {
 		return "", errors.New("holds what GStreamer cannot take in a property: a double quote at its beginning " +
@@ -197,7 +198,7 @@ func escaped(value string) (string, error) {
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value), nil
 }
 
-// openWord returns the quote that is open at the end of a pipeline, or 0, and the word that goes on there.
+// openWord returns the quote that is open at the end of a pipeline, or 0, and the unfinished word at the end.
 func openWord(pipeline string) (quote byte, word string) {
 	begin := 0
 	for i := 0; i < len(pipeline); i++ {

@@ -12,26 +12,26 @@ import (
 	"time"
 )
 
-// maxRedirects bounds how often a server may send elsewhere.
+// maxRedirects is the maximum number of redirects.
 const maxRedirects = 5
 
-// endpoint is the server of a live stream: where connections go, and how they end.
+// endpoint is the server of a live stream. It opens, counts and closes the connections to it.
 type endpoint struct {
 	cfg    Config
 	url    *url.URL      // without credentials
-	user   *url.Userinfo // nil: none given
+	user   *url.Userinfo // nil: no login is configured
 	cancel context.CancelFunc
 
 	mu    sync.Mutex
 	taps  []*tap
-	fault error // the first that explains why nothing more comes
+	fault error // the first one that explains why the stream ended
 	ended bool
 }
 
 func newEndpoint(cfg Config, t target, cancel context.CancelFunc) (*endpoint, error) {
 	u, err := url.Parse(t.name)
 	if err != nil {
-		return nil, errors.New("not a valid URL") // parseURL has seen it; the error would quote it
+		return nil, errors.New("not a valid URL") // parseURL has accepted it; the error of url.Parse would quote it
 	}
 	e := &endpoint{cfg: cfg, url: u, user: u.User, cancel: cancel}
 	u.User = nil
@@ -48,30 +48,31 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// home reports whether a URL is on the configured server: only that one gets the password.
+// home reports whether a URL is on the configured server. The password is sent to no other.
 func (e *endpoint) home(u *url.URL) bool {
 	return strings.EqualFold(address(u), address(e.url)) && u.Scheme == e.url.Scheme
 }
 
-// allowed returns the fault of an address that a server sends to, nil where it may be opened.
+// allowed returns nil if an address in a redirect or playlist may be opened, and otherwise the fault.
 func (e *endpoint) allowed(u *url.URL) error {
 	secure := e.url.Scheme == "https" || e.url.Scheme == "rtsps"
 	host := strings.ToLower(u.Hostname())
 	listed := slices.ContainsFunc(e.cfg.AllowHosts, func(h string) bool { return strings.EqualFold(h, host) })
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "rtsp" && u.Scheme != "rtsps", host == "":
-		return faultf(ReasonRedirect, "the camera sends to an address of the kind %.20q, which is not opened", u.Scheme)
+		return faultf(ReasonRedirect, "the camera refers to an address of the kind %.20q, which is not supported",
+			u.Scheme)
 	case secure && u.Scheme != e.url.Scheme:
-		return faultf(ReasonRedirect, "the camera sends to an address without TLS (%s); give its url instead", u.Host)
+		return faultf(ReasonRedirect, "the camera refers to an address without TLS (%s); give its url instead", u.Host)
 	case !strings.EqualFold(host, e.url.Hostname()) && !listed:
-		return faultf(ReasonRedirect, "the camera sends to another host, %s; give its url instead, or list it in "+
+		return faultf(ReasonRedirect, "the camera refers to another host, %s; give its url instead, or list it in "+
 			"allow_hosts", u.Host)
 	default:
 		return nil
 	}
 }
 
-// dial connects, and keeps the connection so that it can be cut at any time.
+// dial connects, and stores the connection so that cut can close it at any time.
 func (e *endpoint) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: e.cfg.OpenTimeout}
 	conn, err := dialer.DialContext(ctx, network, address)
@@ -88,7 +89,7 @@ func (e *endpoint) dial(ctx context.Context, network, address string) (net.Conn,
 	return t, nil
 }
 
-// dialTLS connects to an address and checks the certificate for the name in it.
+// dialTLS connects to an address and verifies that the certificate is valid for its host name.
 func (e *endpoint) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -109,7 +110,7 @@ func (e *endpoint) dialTLS(ctx context.Context, network, address string) (net.Co
 	return conn, nil
 }
 
-// keep remembers the first fault, and returns it.
+// keep stores the first fault, and returns it.
 func (e *endpoint) keep(err error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -119,11 +120,11 @@ func (e *endpoint) keep(err error) error {
 	return err
 }
 
-// cut ends the endpoint: its connections are closed, and calls that wait for them return. The fault is the reason, nil
-// on close.
+// cut closes all connections of the endpoint, so that calls that wait for them return. The fault is the reason, nil on
+// close.
 func (e *endpoint) cut(fault error) {
 	if fault != nil {
-		_ = e.keep(fault) // explained later
+		_ = e.keep(fault) // explain returns it later
 	}
 	e.mu.Lock()
 	e.ended = true
@@ -141,14 +142,15 @@ func (e *endpoint) cutConnections() {
 	}
 }
 
-// forget drops a fault that did not keep frames from coming.
+// forget drops a fault after which frames still arrived.
 func (e *endpoint) forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.fault = nil
 }
 
-// explain returns what is known better about an error: the fault that was kept, TLS, the protocol of the answer.
+// explain returns a more specific fault for an error if there is one: the stored fault, a TLS fault, or an answer in
+// another protocol.
 func (e *endpoint) explain(err error) error {
 	e.mu.Lock()
 	fault, taps := e.fault, e.taps
@@ -170,8 +172,8 @@ func (e *endpoint) explain(err error) error {
 	return err
 }
 
-// quote makes a text that a server may have had a hand in fit for a message: it may repeat the address, where a secret
-// may stand anywhere.
+// quote prepares a text that may come from a server for a message. The server may repeat the address, any part of which
+// may be a secret.
 func (e *endpoint) quote(text string) string {
 	for _, part := range []string{e.url.RequestURI(), e.url.Path, e.url.EscapedPath(), e.url.RawQuery} {
 		if len(part) > 1 {
@@ -195,7 +197,8 @@ func (e *endpoint) silent() error {
 		address(e.url), e.cfg.OpenTimeout)
 }
 
-// within cuts the connections when opening takes too long; call the result when it is over.
+// within cuts the connections if opening takes longer than the limit. Call the returned function when opening has
+// ended.
 func (e *endpoint) within(limit time.Duration) (done func() bool) {
 	return time.AfterFunc(limit, func() { e.cut(e.silent()) }).Stop
 }

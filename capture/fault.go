@@ -5,28 +5,28 @@ import (
 	"fmt"
 )
 
-// Reason is why a source gives no video, in a word for programs. It is empty where none of the words applies.
+// Reason is a code for why a source delivers no video. It is empty if no code applies.
 type Reason string
 
 // The reasons.
 const (
 	ReasonUnauthorized Reason = "unauthorized" // user or password missing or wrong: 401
-	ReasonForbidden    Reason = "forbidden"    // the user may not view the stream: 403
+	ReasonForbidden    Reason = "forbidden"    // the user has no permission for the stream: 403
 	ReasonNotFound     Reason = "not_found"    // no stream of this path: 404
-	ReasonServer       Reason = "server_error" // another status that is no success
-	ReasonRedirect     Reason = "redirect"     // to a host that is not allowed, or without end
+	ReasonServer       Reason = "server_error" // another status that reports an error
+	ReasonRedirect     Reason = "redirect"     // to a host that is not allowed, or too many
 	ReasonRefused      Reason = "connection_refused"
 	ReasonName         Reason = "name_not_found"
 	ReasonUnreachable  Reason = "unreachable"    // no route, or no answer to a connection
 	ReasonSilent       Reason = "no_answer"      // connected, but no answer
 	ReasonProtocol     Reason = "wrong_protocol" // the port belongs to another service
 	ReasonCertificate  Reason = "certificate"    // the server's certificate is not trusted
-	ReasonNoVideo      Reason = "no_video"       // a web page, sound only, a single picture
+	ReasonNoVideo      Reason = "no_video"       // a web page, sound only, or text
 	ReasonCodec        Reason = "unsupported_codec"
-	ReasonNoPackets    Reason = "no_packets"  // the stream plays, but nothing comes
-	ReasonUndecodable  Reason = "undecodable" // packets come, but no picture
-	ReasonTooLarge     Reason = "too_large"   // a picture above max_pixels, or bytes without end
-	ReasonStalled      Reason = "stalled"     // frames came, and then no more
+	ReasonNoPackets    Reason = "no_packets"  // the stream plays, but no packets arrive
+	ReasonUndecodable  Reason = "undecodable" // packets arrive, but no frame can be decoded
+	ReasonTooLarge     Reason = "too_large"   // a frame larger than max_pixels, or too many bytes
+	ReasonStalled      Reason = "stalled"     // frames arrived before, but no longer
 	ReasonEnded        Reason = "ended"       // the server closed the stream
 )
 
@@ -43,7 +43,7 @@ func faultf(reason Reason, format string, args ...any) error {
 	return &reasoned{reason, fmt.Errorf(format, args...)}
 }
 
-// reasonOf returns the reason of an error, or nothing.
+// reasonOf returns the reason of an error, or "".
 func reasonOf(err error) Reason {
 	var f *reasoned
 	if errors.As(err, &f) {
@@ -52,5 +52,5 @@ func reasonOf(err error) Reason {
 	return ""
 }
 
-// refusesLogin reports whether trying again soon may lock the camera's account.
+// refusesLogin reports whether the camera refused the login. Another attempt soon may lock the account.
 func (r Reason) refusesLogin() bool { return r == ReasonUnauthorized || r == ReasonForbidden }

@@ -15,7 +15,7 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// failure opens a source that cannot work, and returns its first fault.
+// failure opens a source that must fail, and returns its state after the first fault.
 func failure(t *testing.T, cfg Config) Stats {
 	t.Helper()
 	cfg.OpenTimeout = time.Second
@@ -43,14 +43,14 @@ func described(medias ...string) func(context.Context, net.Conn) {
 	return script.Talk
 }
 
-// Every fault of an RTSP server has its own message with its own fix.
+// Each fault of an RTSP server has its own message, which states the fix.
 func TestFaultsOfRTSPServersAreExplained(t *testing.T) {
 	t.Parallel()
 	digest := "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"camera\", nonce=\"1\""
 	for name, c := range map[string]struct {
 		talk   func(context.Context, net.Conn)
 		reason Reason
-		says   string
+		want   string
 	}{
 		"wrong password": {rtspStatus(digest), ReasonUnauthorized, "refuses user or password (401 Unauthorized); " +
 			"correct them"},
@@ -69,7 +69,7 @@ func TestFaultsOfRTSPServersAreExplained(t *testing.T) {
 		"other protocol": {rtspStatus("302 Found\r\nLocation: file:///etc/passwd"), ReasonRedirect, `of the kind "file"`},
 		"circle": {
 			rtspStatus("302 Found\r\nLocation: rtsp://{address}/x"), ReasonRedirect,
-			"on and on (5 redirects)",
+			"redirects too often (5 redirects)",
 		},
 		"sound only": {described("audio PCMU/8000"), ReasonNoVideo, "no video, only audio (G711); switch the video on"},
 		"unknown codec": {described("video H266/90000"), ReasonCodec, "not supported (H266/90000); set the camera to " +
@@ -84,16 +84,16 @@ func TestFaultsOfRTSPServersAreExplained(t *testing.T) {
 		},
 		"endless header": {
 			cameratest.Answer("RTSP/1.0 200 OK\r\n", "X: y\r\n", -1), ReasonServer,
-			"its answer cannot be read",
+			"answer cannot be read",
 		},
 		"long line": {
 			cameratest.Answer("RTSP/1.0 200 OK\r\nX: ", strings.Repeat("x", 4096), -1), ReasonServer,
-			"its answer cannot be read",
+			"answer cannot be read",
 		},
 		"huge body": {cameratest.Answer("RTSP/1.0 200 OK\r\nContent-Length: "+
-			"2000000000\r\n\r\n", strings.Repeat("x", 4096), -1), ReasonServer, "its answer cannot be read"},
+			"2000000000\r\n\r\n", strings.Repeat("x", 4096), -1), ReasonServer, "answer cannot be read"},
 		"huge description": {rtspStatus("200 OK\r\nContent-Type: application/sdp\r\nContent-Length: " +
-			"2000000000"), ReasonServer, "its answer cannot be read"},
+			"2000000000"), ReasonServer, "answer cannot be read"},
 		"garbage": {cameratest.Trickle("\x00\x01\xfe\xff nonsense", 0), ReasonProtocol, "does not answer in " +
 			"RTSP; check the port"},
 		"HTTP": {cameratest.Answer("HTTP/1.1 400 Bad Request\r\n\r\n", "", 0), ReasonProtocol, "answers in " +
@@ -106,8 +106,8 @@ func TestFaultsOfRTSPServersAreExplained(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := failure(t, quick("rtsp://joe:s3cret@"+cameratest.Serve(t, c.talk)+"/x"))
-			if got.Reason != c.reason || !strings.Contains(got.LastError, c.says) {
-				t.Errorf("%q: %s\nwant %q: %s", got.Reason, got.LastError, c.reason, c.says)
+			if got.Reason != c.reason || !strings.Contains(got.LastError, c.want) {
+				t.Errorf("%q: %s\nwant %q: %s", got.Reason, got.LastError, c.reason, c.want)
 			}
 			if strings.Contains(got.LastError, "s3cret") || strings.Contains(got.LastError, "joe") {
 				t.Error("credentials in", got.LastError)
@@ -127,7 +127,7 @@ func body(kind, text string) http.HandlerFunc {
 	}
 }
 
-// declares answers with a length, and then with less.
+// declares answers with a Content-Length and a shorter body.
 func declares(kind string, length int64) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", kind)
@@ -152,7 +152,7 @@ func TestFaultsOfHTTPServersAreExplained(t *testing.T) {
 	for name, c := range map[string]struct {
 		handler http.HandlerFunc
 		reason  Reason
-		says    string
+		want    string
 	}{
 		"wrong password": {basic, ReasonUnauthorized, "refuses user or password (401 Unauthorized); correct them"},
 		"forbidden":      {httpStatus(403), ReasonForbidden, "(403 Forbidden); allow it"},
@@ -160,21 +160,27 @@ func TestFaultsOfHTTPServersAreExplained(t *testing.T) {
 		"busy":           {httpStatus(503), ReasonServer, "busy (503 Service Unavailable)"},
 		"web page": {body("text/html; charset=utf-8", "<html>log in"), ReasonNoVideo, "a web page (text/html), no " +
 			"video; give the url of the stream"},
-		"untyped page":   {body("application/octet-stream", "\n<!DOCTYPE html>"), ReasonNoVideo, "a web page"},
-		"JSON":           {body("application/json", "{}"), ReasonNoVideo, "text (application/json), no video"},
-		"sound":          {body("audio/mpeg", "ID3"), ReasonNoVideo, "sound only (audio/mpeg)"},
-		"broken picture": {body("image/jpeg", "\xff\xd8\xff"), ReasonUndecodable, "the picture cannot be used: damaged JPEG: Premature end"},
-		"foreign format": {body("image/heic", "\x00\x00\x00\x18ftypheic"), ReasonUndecodable, "HEIC is not supported: convert it"},
-		"empty picture":  {body("image/jpeg", ""), ReasonNoPackets, "200 OK, but with no picture"},
-		"long picture":   {declares("image/jpeg", 2e9), ReasonTooLarge, "more than 32 MiB"},
-		"short picture":  {declares("image/jpeg", 100), ReasonEnded, "in the middle of a picture"},
-		"nothing":        {body("video/mp2t", ""), ReasonNoPackets, "200 OK, and then sends nothing"},
+		"untyped page": {body("application/octet-stream", "\n<!DOCTYPE html>"), ReasonNoVideo, "a web page"},
+		"JSON":         {body("application/json", "{}"), ReasonNoVideo, "text (application/json), no video"},
+		"sound":        {body("audio/mpeg", "ID3"), ReasonNoVideo, "sound only (audio/mpeg)"},
+		"broken picture": {
+			body("image/jpeg", "\xff\xd8\xff"), ReasonUndecodable,
+			"the picture cannot be used: damaged JPEG: Premature end",
+		},
+		"foreign format": {
+			body("image/heic", "\x00\x00\x00\x18ftypheic"), ReasonUndecodable,
+			"HEIC is not supported: convert it",
+		},
+		"empty picture": {body("image/jpeg", ""), ReasonNoPackets, "200 OK, but with no picture"},
+		"long picture":  {declares("image/jpeg", 2e9), ReasonTooLarge, "more than 32 MiB"},
+		"short picture": {declares("image/jpeg", 100), ReasonEnded, "in the middle of a picture"},
+		"nothing":       {body("video/mp2t", ""), ReasonNoPackets, "200 OK, and then sends nothing"},
 		"garbage": {body("video/mp2t", strings.Repeat("nonsense", 5000)), ReasonNoVideo, "no video that FFmpeg " +
 			"can read"},
 		"no playlist": {body("application/vnd.apple.mpegurl", "hello"), ReasonNoVideo, "does not begin with #EXTM3U"},
 		"elsewhere": {elsewhere("http://192.0.2.7/x"), ReasonRedirect, "another host, 192.0.2.7; give its url " +
 			"instead, or list it"},
-		"circle":         {elsewhere("/x"), ReasonRedirect, "on and on (5 redirects)"},
+		"circle":         {elsewhere("/x"), ReasonRedirect, "redirects too often (5 redirects)"},
 		"other protocol": {elsewhere("file:///etc/passwd"), ReasonRedirect, `of the kind "file"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -182,8 +188,8 @@ func TestFaultsOfHTTPServersAreExplained(t *testing.T) {
 			server := httptest.NewServer(c.handler)
 			t.Cleanup(server.Close)
 			got := failure(t, quick(strings.Replace(server.URL, "://", "://joe:s3cret@", 1)+"/x"))
-			if got.Reason != c.reason || !strings.Contains(got.LastError, c.says) {
-				t.Errorf("%q: %s\nwant %q: %s", got.Reason, got.LastError, c.reason, c.says)
+			if got.Reason != c.reason || !strings.Contains(got.LastError, c.want) {
+				t.Errorf("%q: %s\nwant %q: %s", got.Reason, got.LastError, c.reason, c.want)
 			}
 			if strings.Contains(got.LastError, "s3cret") || strings.Contains(got.LastError, "joe") {
 				t.Error("credentials in", got.LastError)
@@ -197,12 +203,12 @@ func TestRawFaultsOfHTTPServersAreExplained(t *testing.T) {
 	for name, c := range map[string]struct {
 		talk   func(context.Context, net.Conn)
 		reason Reason
-		says   string
+		want   string
 	}{
 		"silent": {cameratest.Silent, ReasonSilent, "accepts connections but does not answer within 1s"},
 		"endless header": {
 			cameratest.Answer("HTTP/1.1 200 OK\r\n", "X: y\r\n", -1), ReasonServer,
-			"its answer cannot be read",
+			"answer cannot be read",
 		},
 		"RTSP": {cameratest.Answer("RTSP/1.0 400 Bad Request\r\n\r\n", "", 0), ReasonProtocol, "in RTSP, not " +
 			"in HTTP; write rtsp://"},
@@ -219,8 +225,8 @@ func TestRawFaultsOfHTTPServersAreExplained(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := failure(t, quick("http://joe:s3cret@"+cameratest.Serve(t, c.talk)+"/x"))
-			if got.Reason != c.reason || !strings.Contains(got.LastError, c.says) {
-				t.Errorf("%q: %s\nwant %q: %s", got.Reason, got.LastError, c.reason, c.says)
+			if got.Reason != c.reason || !strings.Contains(got.LastError, c.want) {
+				t.Errorf("%q: %s\nwant %q: %s", got.Reason, got.LastError, c.reason, c.want)
 			}
 		})
 	}
@@ -230,7 +236,7 @@ func TestConnectionsThatFailAreExplained(t *testing.T) {
 	t.Parallel()
 	for url, c := range map[string]struct {
 		reason Reason
-		says   string
+		want   string
 	}{
 		"rtsp://127.0.0.1:1/":                     {ReasonRefused, "connection refused; nothing listens on this port"},
 		"http://127.0.0.1:1/":                     {ReasonRefused, "connection refused; nothing listens on this port"},
@@ -240,14 +246,15 @@ func TestConnectionsThatFailAreExplained(t *testing.T) {
 		t.Run(url[:8], func(t *testing.T) {
 			t.Parallel()
 			got := failure(t, quick(url))
-			if got.Reason != c.reason || !strings.Contains(got.LastError, c.says) || strings.Contains(got.LastError, "s3cret") {
-				t.Errorf("%q: %s\nwant %q: %s", got.Reason, got.LastError, c.reason, c.says)
+			if got.Reason != c.reason || !strings.Contains(got.LastError, c.want) ||
+				strings.Contains(got.LastError, "s3cret") {
+				t.Errorf("%q: %s\nwant %q: %s", got.Reason, got.LastError, c.reason, c.want)
 			}
 		})
 	}
 }
 
-// A server may repeat the address in its answer, and a secret may stand anywhere in that.
+// A server may repeat the address in its answer, and any part of the address may be a secret.
 func TestAnswersThatRepeatTheAddressAreNotQuoted(t *testing.T) {
 	t.Parallel()
 	const path = "/t0psecret?key=hidden"

@@ -12,7 +12,7 @@ import (
 	"unsafe"
 )
 
-// feed is a stream of bytes that FFmpeg reads, and its way to open further addresses of the same server.
+// feed is a stream of bytes that FFmpeg reads, with a function that opens further addresses of the same server.
 type feed struct {
 	body io.ReadCloser
 	open func(address string, offset, end int64) (io.ReadCloser, error) // nil: no further addresses
@@ -20,7 +20,7 @@ type feed struct {
 
 //export captureFeedRead
 func captureFeedRead(handle C.uintptr_t, buffer *C.uint8_t, size C.int) C.int {
-	f := cgo.Handle(handle).Value().(*feed) //nolint:forcetypeassert // reader.cpp passes back what it was given
+	f := cgo.Handle(handle).Value().(*feed) //nolint:forcetypeassert // reader.cpp passes the handle back unchanged
 	for {
 		n, err := f.body.Read(unsafe.Slice((*byte)(buffer), int(size)))
 		switch {
@@ -36,13 +36,13 @@ func captureFeedRead(handle C.uintptr_t, buffer *C.uint8_t, size C.int) C.int {
 
 //export captureFeedOpen
 func captureFeedOpen(handle C.uintptr_t, address *C.char, offset, end C.int64_t) C.uintptr_t {
-	f := cgo.Handle(handle).Value().(*feed) //nolint:forcetypeassert // reader.cpp passes back what it was given
+	f := cgo.Handle(handle).Value().(*feed) //nolint:forcetypeassert // reader.cpp passes the handle back unchanged
 	if f.open == nil {
 		return 0
 	}
 	body, err := f.open(C.GoString(address), int64(offset), int64(end))
 	if err != nil {
-		return 0 // the feed's owner has kept the error
+		return 0 // the owner of the feed has stored the error
 	}
 	return C.uintptr_t(cgo.NewHandle(&feed{body: body, open: f.open}))
 }
@@ -50,6 +50,6 @@ func captureFeedOpen(handle C.uintptr_t, address *C.char, offset, end C.int64_t)
 //export captureFeedClose
 func captureFeedClose(handle C.uintptr_t) {
 	h := cgo.Handle(handle)
-	_ = h.Value().(*feed).body.Close() //nolint:forcetypeassert // as above; it was only read
+	_ = h.Value().(*feed).body.Close() //nolint:forcetypeassert // as above; only reads, so the error is not relevant
 	h.Delete()
 }

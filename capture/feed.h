@@ -1,4 +1,4 @@
-// Functions that Go exports for reader.cpp: a feed is a stream of bytes that Go reads from the network.
+// Functions that Go exports to reader.cpp. A feed is a stream of bytes that Go reads from the network.
 #ifndef FACESIEVE_CAPTURE_FEED_H
 #define FACESIEVE_CAPTURE_FEED_H
 
@@ -10,8 +10,8 @@ extern "C" {
 
 // captureFeedRead returns the number of bytes, 0 at the end, -1 on a fault.
 extern int captureFeedRead(uintptr_t feed, uint8_t *buffer, int size);
-// captureFeedOpen opens another address from the feed's server, from byte offset to end (0: to the end). It returns 0
-// when the address is not allowed or cannot be opened.
+// captureFeedOpen opens another address of the feed's server, from byte offset to byte end (0: the whole rest). It
+// returns 0 if the address is not allowed or cannot be opened.
 extern uintptr_t captureFeedOpen(uintptr_t feed, char *url, int64_t offset, int64_t end);
 extern void captureFeedClose(uintptr_t feed);
 

@@ -1,4 +1,4 @@
-// Every function catches everything: an exception that leaves C++ for Go ends the whole daemon.
+// Every function catches all exceptions, because one that reaches Go ends the whole daemon.
 #include "ffmpeg.h"
 
 #include <cstdarg>
@@ -31,13 +31,13 @@ struct Stream {
 
 void discard(void *, int, const char *, va_list) {}
 
-// silence stops FFmpeg's own messages: they go to stderr and quote addresses with their credentials.
+// silence turns off FFmpeg's messages, which go to stderr and contain addresses with their credentials.
 void silence() {
   static const bool done = (av_log_set_callback(discard), true);
   (void)done;
 }
 
-// guarded calls f, whose exceptions count as want of memory.
+// guarded calls f, and reports any exception as lack of memory.
 template <typename F> media_status guarded(media_frame &result, F f) {
   result = {};
   try {

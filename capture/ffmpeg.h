@@ -1,5 +1,5 @@
-// What capture needs of FFmpeg, for cgo. The network is Go's: FFmpeg opens files and nothing else, it reads streams
-// through the captureFeed functions, which Go exports. No C++ exception leaves these functions.
+// The interface to FFmpeg, for cgo. FFmpeg opens files only; it reads streams through the captureFeed functions, which
+// Go exports, because Go makes all network connections. No C++ exception leaves these functions.
 #ifndef FACESIEVE_CAPTURE_FFMPEG_H
 #define FACESIEVE_CAPTURE_FFMPEG_H
 
@@ -12,20 +12,20 @@ extern "C" {
 #endif
 
 typedef struct media_options {
-  int64_t max_pixels;          // of a frame, before decoding and after stretching
-  int aspect_num, aspect_den;  // width to height of the whole picture; 0: as the stream declares
-  bool live;                   // no probing, no frame is held back, another size is no fault
+  int64_t max_pixels;          // limit for a frame, before decoding and after stretching
+  int aspect_num, aspect_den;  // width to height of the whole picture; 0: as declared by the stream
+  bool live;                   // no probing, no delayed frames, frames may change their size
 } media_options;
 
 typedef enum media_status {
   MEDIA_FRAME,
   MEDIA_MORE,        // decoder_receive: send another packet
-  MEDIA_END,         // there are no more frames
-  MEDIA_RESIZED,     // the frames of a file have changed their size
+  MEDIA_END,         // no more frames
+  MEDIA_RESIZED,     // the frames of a file change their size here
   MEDIA_GIANT,       // a frame is larger than max_pixels
   MEDIA_NO_VIDEO,    // the container holds no video
   MEDIA_NO_DECODER,  // the codec is unknown to this FFmpeg
-  MEDIA_FLOOD,       // more bytes than a frame can have, and no frame
+  MEDIA_FLOOD,       // too many bytes without a frame
   MEDIA_INTERRUPTED, // reader_interrupt was called
   MEDIA_FAILED,      // see media_frame.error
 } media_status;
@@ -33,29 +33,29 @@ typedef enum media_status {
 typedef struct media_frame {
   int64_t stamp_ns;            // from the beginning of the stream; INT64_MIN: unknown
   int width, height;           // as decoded
-  int sample_num, sample_den;  // form of a pixel as declared; 0:1 unknown
-  int64_t giant_pixels;        // of the frame that was refused
-  int error;                   // FFmpeg's number of the last fault
+  int sample_num, sample_den;  // declared width to height of a pixel; 0:1 unknown
+  int64_t giant_pixels;        // of the frame that was rejected
+  int error;                   // last error number of FFmpeg
 } media_frame;
 
 typedef struct media_info {
   double fps;              // 0: unknown
-  int64_t duration_us;     // that the container's header declares; 0: it does not
+  int64_t duration_us;     // as declared by the header of the container; 0: not declared
   int64_t covered_us;      // from the first packet to the end of the last one read
   char format[32];         // name of the container
   char streams[192];       // "h264 video, aac audio"
 } media_info;
 
-// media_error writes FFmpeg's text for an error number.
+// media_error writes FFmpeg's text for an error number to text.
 void media_error(int number, char *text, size_t size);
 // media_trim returns freed memory to the system.
 void media_trim(void);
 
-// A reader reads a container. All its functions but reader_interrupt are for one thread.
+// A reader reads a container. All its functions except reader_interrupt must be called from one thread.
 void *reader_new(const media_options *options);
 media_status reader_open_file(void *reader, const char *path, media_frame *result);
-// reader_open_feed reads from a feed of Go. The url, without credentials, is what relative addresses in a playlist
-// refer to. The format is the name of a container, or empty: found by its contents.
+// reader_open_feed reads from a feed of Go. Relative addresses in a playlist are resolved against the url, which has no
+// credentials. The format is the name of a container; empty: detected from the content.
 media_status reader_open_feed(void *reader, uintptr_t feed, const char *url, const char *format, media_frame *result);
 // reader_next fills a cv::Mat with the next frame, 8-bit BGR, upright, with square pixels.
 media_status reader_next(void *reader, void *mat, media_frame *result);
@@ -63,7 +63,7 @@ void reader_info(void *reader, media_info *info);
 void reader_interrupt(void *reader);
 void reader_free(void *reader);
 
-// A decoder decodes the packets of one stream. The codec is FFmpeg's name of it.
+// A decoder decodes the packets of one stream. The codec is a codec name of FFmpeg.
 void *decoder_new(const media_options *options, const char *codec, media_frame *result);
 media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool key, int64_t stamp_ns,
                           media_frame *result);

@@ -199,13 +199,14 @@ func TestARecordingOfTwoSizesIsRefusedWhereItChanges(t *testing.T) {
 	}
 }
 
-// A recording that was cut off is logged; one that is complete is not, whatever it says of its frames.
+// A warning is logged for a recording that was cut off, and never for a complete one, even if its header declares a
+// wrong number of frames.
 func TestAFileThatEndsEarlyIsLogged(t *testing.T) {
 	t.Parallel()
 	const thinned = "select=not(mod(n\\,3))"
 	for name, c := range map[string]struct {
 		options  []string
-		declared string // in the log when the file is cut; empty: the container does not declare its length
+		declared string // expected in the log for a cut file; empty: the container declares no duration
 	}{
 		"a.mp4":   {[]string{"-c:v", "libx264", "-movflags", "+faststart"}, "10s"},
 		"a.mkv":   {[]string{"-c:v", "libx264"}, "10s"},
@@ -218,9 +219,9 @@ func TestAFileThatEndsEarlyIsLogged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := clip(t, name, "250", c.options...)
-			frames, said := readAll(t, path)
-			if frames != 250 || strings.Contains(said, "ends early") {
-				t.Errorf("the whole file: %d frames, %s", frames, said)
+			frames, logged := readAll(t, path)
+			if frames != 250 || strings.Contains(logged, "ends early") {
+				t.Errorf("the whole file: %d frames, %s", frames, logged)
 			}
 			info, err := os.Stat(path)
 			if err != nil {
@@ -229,16 +230,16 @@ func TestAFileThatEndsEarlyIsLogged(t *testing.T) {
 			if err := os.Truncate(path, info.Size()*2/3); err != nil {
 				t.Fatal(err)
 			}
-			frames, said = readAll(t, path)
+			frames, logged = readAll(t, path)
 			want := `"declared":"` + c.declared + `","message":"the file ends early`
-			if frames < 10 || frames > 225 || strings.Contains(said, want) != (c.declared != "") {
-				t.Errorf("the cut file: %d frames, %s", frames, said)
+			if frames < 10 || frames > 225 || strings.Contains(logged, want) != (c.declared != "") {
+				t.Errorf("the cut file: %d frames, %s", frames, logged)
 			}
 		})
 	}
 }
 
-// readAll returns the number of a file's frames, and the log.
+// readAll returns the number of frames in a file, and the log.
 func readAll(t *testing.T, path string) (int, string) {
 	t.Helper()
 	var log journal
@@ -250,15 +251,15 @@ func readAll(t *testing.T, path string) (int, string) {
 	return len(all(t, s, identify)), log.String()
 }
 
-// The sound of a recording may go on after its video.
+// The sound of a recording may be longer than its video.
 func TestLongerSoundIsNoDamage(t *testing.T) {
 	plain := clip(t, "plain.mp4", "50", "-c:v", "libx264")
 	for _, name := range []string{"a.mkv", "a.mp4", "a.avi"} {
 		path := filepath.Join(t.TempDir(), name)
 		run(t, cameratest.FFmpeg(t), "-v", "error", "-i", plain, "-f", "lavfi", "-i", "sine=d=10", "-c:v", "copy", path)
-		frames, said := readAll(t, path)
-		if frames != 50 || strings.Contains(said, "ends early") {
-			t.Errorf("%s: %d frames, %s", name, frames, said)
+		frames, logged := readAll(t, path)
+		if frames != 50 || strings.Contains(logged, "ends early") {
+			t.Errorf("%s: %d frames, %s", name, frames, logged)
 		}
 	}
 }
@@ -275,7 +276,8 @@ func TestSoundAloneIsNoVideo(t *testing.T) {
 		run(t, cameratest.FFmpeg(t), append(append([]string{"-v", "error", "-f", "lavfi", "-i", "sine=d=2"}, options...),
 			path)...)
 		_, err := Open(fast(path), zerolog.Nop())
-		if reasonOf(err) != ReasonNoVideo || !strings.Contains(err.Error(), "no video in it, only ") || strings.Contains(err.Error(), "damaged") {
+		if reasonOf(err) != ReasonNoVideo || !strings.Contains(err.Error(), "no video in it, only ") ||
+			strings.Contains(err.Error(), "damaged") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

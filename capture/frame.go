@@ -14,7 +14,7 @@ var ErrClosed = errors.New("source is closed")
 
 // Frame is one picture of a source. Its creator makes Mat with gocv.NewMat and closes it; see Source.Next.
 type Frame struct {
-	Mat gocv.Mat // 8-bit BGR, full resolution, pixels square, upright as the file's metadata says
+	Mat gocv.Mat // 8-bit BGR, full resolution, pixels square, upright by the metadata of the file
 
 	// Time is the wall clock at which a live frame was complete. For a file it is Config.Start + Position.
 	Time time.Time
@@ -109,7 +109,7 @@ func (s *slot) take(ctx context.Context, dst *Frame) error {
 	}
 }
 
-// discard throws the waiting frame away, with its memory if that is large, and reports whether there was one.
+// discard drops the waiting frame, frees its memory if that is large, and reports whether there was a frame.
 func (s *slot) discard() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// FuzzAllowed: whatever address a camera sends to, none is opened but on its own host or a listed one, over the network.
+// FuzzAllowed tests that an address from a camera is opened only if it is on the host of the camera or a listed host.
 func FuzzAllowed(f *testing.F) {
 	for _, address := range []string{
 		"http://cam/x", "https://cam/x", "http://CAM:81/", "http://cdn.example/x", "http://evil/", "http://cam@evil/",
@@ -45,7 +45,7 @@ func FuzzAllowed(f *testing.F) {
 	})
 }
 
-// FuzzRecognise: what a server sends is never quoted raw.
+// FuzzRecognise tests that a text from a server never appears unfiltered in an error.
 func FuzzRecognise(f *testing.F) {
 	f.Add("text/html; charset=x", []byte("<html>"))
 	f.Add("multipart/x-mixed-replace;boundary=\"--\"", []byte("--\r\n"))
@@ -61,7 +61,7 @@ func FuzzRecognise(f *testing.F) {
 	})
 }
 
-// FuzzContainer: no bytes of a server make FFmpeg crash, open an address, or run on.
+// FuzzContainer tests that no bytes from a server make FFmpeg crash, open an address, or run without end.
 func FuzzContainer(f *testing.F) {
 	for _, name := range []string{"a.ts", "a.flv", "a.mp4", "a.mkv", "a.mjpeg"} {
 		options := []string{"-c:v", "libx264"}
@@ -110,7 +110,7 @@ func FuzzContainer(f *testing.F) {
 	})
 }
 
-// FuzzPackets: no packet makes a decoder crash or take a frame that is too large.
+// FuzzPackets tests that no packet makes a decoder crash or return a frame that is too large.
 func FuzzPackets(f *testing.F) {
 	data, err := os.ReadFile(filepath.Clean(clip(f, "a.h264", "3", "-c:v", "libx264")))
 	if err != nil {
@@ -134,7 +134,7 @@ func FuzzPackets(f *testing.F) {
 	})
 }
 
-// FuzzRTP: packets of any content pass the depacketisers.
+// FuzzRTP tests that no packet makes a depacketiser crash.
 func FuzzRTP(f *testing.F) {
 	f.Add([]byte{0x7c, 0x85, 1, 2, 3}, true)
 	f.Add([]byte{0, 0, 0, 0, 1, 64, 8, 6}, true)
@@ -154,7 +154,7 @@ func FuzzRTP(f *testing.F) {
 	})
 }
 
-// described1 returns the codec that a description with one video names.
+// described1 returns the codec of a session description with one video.
 func described1(t *testing.T, name string) *rtpCodec {
 	t.Helper()
 	desc := parseSDP(t, cameratest.SDP("video "+name))

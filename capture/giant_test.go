@@ -21,7 +21,7 @@ func small(cfg Config) Config {
 	return cfg
 }
 
-// Frames above max_pixels are refused by their header, in every container.
+// Frames larger than max_pixels are rejected by their header, in every container.
 func TestGiantFramesOfFilesAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]string{
@@ -96,7 +96,7 @@ func TestGiantFramesOfStreamsAreRefused(t *testing.T) {
 	}
 }
 
-// A stream whose pictures become giants and small again loses the giants alone.
+// If some frames of a stream are too large, only these are lost.
 func TestAGiantFrameLeavesTheStreamUsable(t *testing.T) {
 	t.Parallel()
 	handler := &mjpeg{}
@@ -116,7 +116,7 @@ func TestAGiantFrameLeavesTheStreamUsable(t *testing.T) {
 	}
 }
 
-// Bytes that never make a picture are bounded, whatever a header claims.
+// The bytes without a frame are limited, whatever a header declares.
 func TestFloodsAreBounded(t *testing.T) {
 	t.Parallel()
 	piece := strings.Repeat("x", 1<<16)
@@ -156,7 +156,7 @@ func TestFloodsAreBounded(t *testing.T) {
 	}
 }
 
-// resident is the memory of this process, bytes.
+// resident returns the resident memory of this process, bytes.
 func resident(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/statm")
@@ -170,9 +170,9 @@ func resident(t *testing.T) int {
 	return pages * os.Getpagesize()
 }
 
-// What frames of 6 million pixels needed is given back when small ones follow. It does not run beside other tests, whose
-// memory it would measure.
-func TestLargeFramesGiveTheirMemoryBack(t *testing.T) {
+// The memory of frames of 6 million pixels is returned to the system when small frames follow. The test does not run in
+// parallel with others, because it would measure their memory.
+func TestMemoryOfLargeFramesIsReleased(t *testing.T) {
 	handler := &mjpeg{}
 	handler.show(t, "64:48")
 	little := *handler.picture.Load()
@@ -190,7 +190,7 @@ func TestLargeFramesGiveTheirMemoryBack(t *testing.T) {
 			next(t, s, f)
 			return f.Mat.Cols() == width
 		})
-		for range frames { // until every Mat has it
+		for range frames { // until every Mat has the new size
 			next(t, s, f)
 		}
 	}
@@ -201,9 +201,9 @@ func TestLargeFramesGiveTheirMemoryBack(t *testing.T) {
 	peak := resident(t) - before
 	handler.picture.Store(&little)
 	wide(64, 12)
-	eventually(t, "the memory given back", func() bool { return resident(t)-before < peak/2 })
+	eventually(t, "memory is released", func() bool { return resident(t)-before < peak/2 })
 	if peak < 40<<20 {
-		t.Errorf("only %d MiB were needed: the test shows nothing", peak>>20)
+		t.Errorf("only %d MiB were needed: the test proves nothing", peak>>20)
 	}
 	t.Logf("%d MiB at most, %d MiB later", peak>>20, (resident(t)-before)>>20)
 }

@@ -15,30 +15,30 @@ import (
 
 // playlists serves HLS: live.m3u8 with the given text, and segments of two seconds.
 type playlists struct {
-	folder string
-	text   string
-	user   string // when set, asked for
-	served atomic.Int64
-	asked  atomic.Int64 // how often for the playlist
+	directory string
+	text      string
+	user      string // if set, a login is required
+	served    atomic.Int64
+	requested atomic.Int64 // requests for the playlist
 }
 
 func newPlaylists(t *testing.T, text string) *playlists {
 	t.Helper()
-	folder := t.TempDir()
+	directory := t.TempDir()
 	run(t, cameratest.FFmpeg(t), "-v", "error", "-f", "lavfi", "-i", grey, "-frames:v", "150", "-c:v", "libx264", "-g",
 		"25",
-		"-f", "segment", "-segment_time", "2", filepath.Join(folder, "%d.ts"))
-	return &playlists{folder: folder, text: text}
+		"-f", "segment", "-segment_time", "2", filepath.Join(directory, "%d.ts"))
+	return &playlists{directory: directory, text: text}
 }
 
 const playlistHead = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n"
 
-// segments is a playlist's body that names three files below a base.
+// segments returns the body of a playlist with three files below a base.
 func segments(base string) string {
 	return fmt.Sprintf("#EXTINF:2,\n%[1]s0.ts\n#EXTINF:2,\n%[1]s1.ts\n#EXTINF:2,\n%[1]s2.ts\n#EXT-X-ENDLIST\n", base)
 }
 
-// growing is the live playlist at its n-th request: one more segment each time.
+// growing returns the live playlist for the n-th request: each has one more segment.
 func growing(base string, n int64) string {
 	text := playlistHead
 	for i := range min(n+1, 3) {
@@ -62,12 +62,12 @@ func (p *playlists) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
 		text := p.text
 		if text == "" {
-			text = growing("", p.asked.Add(1))
+			text = growing("", p.requested.Add(1))
 		}
 		_, _ = w.Write([]byte(text))
 	default:
 		p.served.Add(1)
-		data, err := os.ReadFile(filepath.Join(p.folder, name))
+		data, err := os.ReadFile(filepath.Join(p.directory, name))
 		if err != nil {
 			w.WriteHeader(http.StatusNotFound)
 			return
@@ -83,7 +83,7 @@ func TestHLS(t *testing.T) {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	for _, path := range []string{"/live.m3u8", "/master.m3u8"} {
-		handler.asked.Store(0)
+		handler.requested.Store(0)
 		s := open(t, quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1)+path))
 		f := newFrame(t)
 		next(t, s, f)
@@ -93,7 +93,7 @@ func TestHLS(t *testing.T) {
 	}
 }
 
-// A playlist leads nowhere but to the camera's own host and to those that are allowed.
+// A playlist can only use the host of the camera and the allowed hosts.
 func TestPlaylistsLeadToNoOtherHost(t *testing.T) {
 	t.Parallel()
 	other := newPlaylists(t, playlistHead+segments(""))
@@ -101,7 +101,7 @@ func TestPlaylistsLeadToNoOtherHost(t *testing.T) {
 	t.Cleanup(elsewhere.Close)
 	foreign := strings.Replace(elsewhere.URL, "127.0.0.1", "localhost", 1) + "/"
 	secret := filepath.Join(t.TempDir(), "secret.ts")
-	if err := os.Rename(filepath.Join(other.folder, "2.ts"), secret); err != nil {
+	if err := os.Rename(filepath.Join(other.directory, "2.ts"), secret); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
@@ -118,14 +118,15 @@ func TestPlaylistsLeadToNoOtherHost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := httptest.NewServer(&playlists{folder: other.folder, text: text})
+			server := httptest.NewServer(&playlists{directory: other.directory, text: text})
 			t.Cleanup(server.Close)
 			got := failure(t, quick(server.URL+"/live.m3u8"))
 			t.Log(got.LastError)
 			if got.Frames != 0 || other.served.Load() != 0 {
 				t.Errorf("%d frames, %d requests to the other host", got.Frames, other.served.Load())
 			}
-			if strings.Contains(text, foreign) && name != "rtsp" && (got.Reason != ReasonRedirect || !strings.Contains(got.LastError, "allow_hosts") && name != "crypto") {
+			if strings.Contains(text, foreign) && name != "rtsp" && (got.Reason != ReasonRedirect ||
+				!strings.Contains(got.LastError, "allow_hosts") && name != "crypto") {
 				t.Errorf("%q: %s", got.Reason, got.LastError)
 			}
 		})
@@ -137,9 +138,9 @@ func TestAllowedHosts(t *testing.T) {
 	elsewhere := httptest.NewServer(newPlaylists(t, ""))
 	t.Cleanup(elsewhere.Close)
 	foreign := strings.Replace(elsewhere.URL, "127.0.0.1", "localhost", 1) + "/"
-	var asked atomic.Int64
+	var requested atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte(growing(foreign, asked.Add(1))))
+		_, _ = w.Write([]byte(growing(foreign, requested.Add(1))))
 	}))
 	t.Cleanup(server.Close)
 	cfg := quick(server.URL + "/live.m3u8")
@@ -147,7 +148,7 @@ func TestAllowedHosts(t *testing.T) {
 	next(t, open(t, cfg), newFrame(t))
 }
 
-// A local playlist opens local files alone, and a description of a session no network.
+// A local playlist opens only local files, and a local session description opens no network connection.
 func TestLocalFilesLeadNowhere(t *testing.T) {
 	t.Parallel()
 	other := newPlaylists(t, "")
@@ -169,7 +170,7 @@ func TestLocalFilesLeadNowhere(t *testing.T) {
 			t.Log(err)
 		}
 	}
-	whole := filepath.Join(other.folder, "a.m3u8") // a complete one, which ends where it says
+	whole := filepath.Join(other.directory, "a.m3u8") // a complete one, with an end marker
 	if err := os.WriteFile(whole, []byte(playlistHead+segments("")), 0o600); err != nil {
 		t.Fatal(err)
 	}

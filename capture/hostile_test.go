@@ -15,7 +15,7 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// hostiles are the urls of servers that misbehave, each in its own way.
+// hostiles returns the urls of servers that each misbehave in a different way.
 func hostiles(t *testing.T) map[string]string {
 	t.Helper()
 	urls := map[string]string{}
@@ -77,8 +77,8 @@ func hostiles(t *testing.T) map[string]string {
 	return urls
 }
 
-// A good camera beside many hostile ones: it is there as fast as alone, loses no frames, and the memory stays bounded.
-// It does not run beside other tests, whose memory it would measure.
+// A good camera next to many hostile ones delivers its first frame as fast as alone and loses no frames, and the memory
+// stays bounded. The test does not run in parallel with others, because it would measure their memory.
 func TestHostileCamerasHarmNobody(t *testing.T) {
 	good := newCamera(t)
 	urls := hostiles(t)
@@ -117,7 +117,7 @@ func TestHostileCamerasHarmNobody(t *testing.T) {
 	}
 }
 
-// Cameras that accept connections and never answer keep no other waiting.
+// Cameras that accept connections and never answer do not delay others.
 func TestSilentCamerasDelayNoOther(t *testing.T) {
 	t.Parallel()
 	good := newCamera(t)

@@ -18,20 +18,21 @@ import (
 )
 
 const (
-	// sniffed is how much of a body is looked at to recognise it.
+	// sniffed is the number of bytes of a body that are used to recognise its type.
 	sniffed = 512
-	// playlistBytes bounds an HLS playlist.
+	// playlistBytes is the maximum size of an HLS playlist.
 	playlistBytes = 1 << 20
-	// playlistSegment is as long as the pieces of HLS usually are at most; the frames of each come in one rush.
+	// playlistSegment is the usual maximum length of an HLS segment, whose frames all arrive at once.
 	playlistSegment = 10 * time.Second
 )
 
-// httpStream is a live stream over HTTP: MJPEG, MPEG-TS, FLV, MP4 or HLS. Go reads the bytes, FFmpeg what they mean.
+// httpStream is a live stream over HTTP: MJPEG, MPEG-TS, FLV, MP4 or HLS. Go reads the bytes, and FFmpeg
+// decodes them.
 type httpStream struct {
 	*httpClient
-	ctx    context.Context //nolint:containedctx // the stream's own, it ends all its requests
+	ctx    context.Context //nolint:containedctx // context of the stream; it cancels all requests
 	reader *reader
-	still  *snapshots // where the url gives single pictures; then the reader is closed
+	still  *snapshots // set if the url returns single pictures; then the reader is closed
 	tempo  tempo
 	seen   picture
 }
@@ -70,7 +71,7 @@ func openHTTP(ctx context.Context, cfg Config, t target) (input, error) {
 	return s, nil
 }
 
-// begin requests the stream and finds out what it is.
+// begin requests the stream and recognises its type.
 func (s *httpStream) begin() error {
 	defer s.within(s.cfg.OpenTimeout)()
 	response, err := s.get(s.ctx, s.url.String(), http.Header{})
@@ -89,7 +90,7 @@ func (s *httpStream) begin() error {
 	}
 	format, err := recognise(kind, response.Request.URL, head)
 	if err != nil {
-		_ = response.Body.Close() // it is of no use
+		_ = response.Body.Close() // the body is not used
 		return s.explain(err)
 	}
 	f := &feed{body: limited{body, response.Body}, open: s.openNested}
@@ -99,7 +100,7 @@ func (s *httpStream) begin() error {
 	}
 	if err := s.reader.openFeed(f, response.Request.URL.String(), format); err != nil {
 		if reasonOf(err) == "" {
-			err = faultf(ReasonNoVideo, "what comes is no video that FFmpeg can read (Content-Type %q: %w); check the "+
+			err = faultf(ReasonNoVideo, "the server sent no video that FFmpeg can read (Content-Type %q: %w); check the "+
 				"path", printable(kind), err)
 		}
 		return s.explain(err)
@@ -107,17 +108,17 @@ func (s *httpStream) begin() error {
 	return nil
 }
 
-// mediaType returns the first part of a Content-Type, in small letters.
+// mediaType returns the first part of a Content-Type, in lower case.
 func mediaType(header string) string {
 	kind, _, err := mime.ParseMediaType(header)
-	if err != nil { // cameras send all sorts of boundaries
+	if err != nil { // cameras send boundaries that are not valid
 		kind, _, _ = strings.Cut(header, ";")
 	}
 	return strings.ToLower(strings.TrimSpace(kind))
 }
 
-// recognise returns FFmpeg's name of a body's container, empty where FFmpeg is to find it, or the fault of what is no
-// video.
+// recognise returns FFmpeg's name of the container of a body, "" if FFmpeg is to detect it, or a fault if the body is
+// not video.
 func recognise(kind string, u *url.URL, head []byte) (string, error) {
 	text := bytes.ToLower(bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))))
 	switch {
@@ -128,12 +129,13 @@ func recognise(kind string, u *url.URL, head []byte) (string, error) {
 	case strings.HasSuffix(kind, "mpegurl"), strings.HasPrefix(path.Ext(u.Path), ".m3u"):
 		return "", faultf(ReasonNoVideo, "the playlist does not begin with #EXTM3U; check the path")
 	case kind == "text/html", bytes.HasPrefix(text, []byte("<!doctype")), bytes.HasPrefix(text, []byte("<html")):
-		return "", faultf(ReasonNoVideo, "what comes is a web page (%s), no video; give the url of the stream, not of "+
+		return "", faultf(ReasonNoVideo, "the server sent a web page (%s), no video; give the url of the stream, not of "+
 			"the camera's page", printable(kind))
 	case strings.HasPrefix(kind, "text/"), kind == "application/json", kind == "application/xml":
-		return "", faultf(ReasonNoVideo, "what comes is text (%s), no video; give the url of the stream", printable(kind))
+		return "", faultf(ReasonNoVideo, "the server sent text (%s), no video; give the url of the stream",
+			printable(kind))
 	case strings.HasPrefix(kind, "audio/"):
-		return "", faultf(ReasonNoVideo, "what comes is sound only (%s); give the url of the video", printable(kind))
+		return "", faultf(ReasonNoVideo, "the server sent sound only (%s); give the url of the video", printable(kind))
 	case len(head) == 0:
 		return "", faultf(ReasonNoPackets, "the server answers 200 OK, and then sends nothing; check the path, and "+
 			"restart the camera")
@@ -142,14 +144,14 @@ func recognise(kind string, u *url.URL, head []byte) (string, error) {
 	}
 }
 
-// openNested opens an address that a playlist names.
+// openNested opens an address in a playlist.
 func (s *httpStream) openNested(address string, offset, end int64) (io.ReadCloser, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, s.keep(faultf(ReasonRedirect, "the playlist of the camera holds an address that is none"))
+		return nil, s.keep(faultf(ReasonRedirect, "the playlist of the camera contains an invalid address"))
 	}
 	if err := s.allowed(u); err != nil {
-		s.cut(err) // FFmpeg would go on to the next address
+		s.cut(err) // otherwise FFmpeg would try the next address
 		return nil, err
 	}
 	u.User = nil
@@ -188,14 +190,14 @@ func (s *httpStream) read(ctx context.Context, dst *gocv.Mat) (time.Duration, er
 	return pic.stamp, nil
 }
 
-// over returns what an error of the reader means.
+// over returns the fault for an error of the reader.
 func (s *httpStream) over(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, io.EOF) && s.tempo.frames == 0:
-		return s.explain(faultf(ReasonUndecodable, "the stream ended before its first picture (%s); check the path and "+
-			"the codec", s.content()))
+		return s.explain(faultf(ReasonUndecodable, "the stream ended before its first picture (%s); check the path "+
+			"and the codec", s.content()))
 	case errors.Is(err, io.EOF):
 		return io.EOF
 	default:
@@ -203,7 +205,7 @@ func (s *httpStream) over(ctx context.Context, err error) error {
 	}
 }
 
-// late is the fault of a stream without a frame for so long.
+// late returns the fault of a stream that delivered no frame within patience.
 func (s *httpStream) late(patience time.Duration) error {
 	switch info := s.reader.info(); {
 	case s.tempo.frames > 0:
@@ -212,8 +214,8 @@ func (s *httpStream) late(patience time.Duration) error {
 		return faultf(ReasonNoVideo, "only %s came within %v, no video; give the url of the video, or switch it on in "+
 			"the camera", info.streams, patience)
 	default:
-		return faultf(ReasonUndecodable, "the server answers 200 OK, but no picture came within %v (%s); check path and "+
-			"codec", patience, s.content())
+		return faultf(ReasonUndecodable, "the server answers 200 OK, but no picture came within %v (%s); check path "+
+			"and codec", patience, s.content())
 	}
 }
 
@@ -222,7 +224,7 @@ func (s *httpStream) content() string {
 	return strings.Trim(info.format+": "+info.streams, ": ")
 }
 
-// stalled is the fault of a stream that gave frames before.
+// stalled returns the fault of a stream that delivered frames before.
 func stalled(patience time.Duration) error {
 	return faultf(ReasonStalled, "no readable frame within %v", patience.Round(100*time.Millisecond))
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/icholy/digest"
 )
 
-// httpHeaders bounds the header of an answer.
+// httpHeaders is the maximum size of a response header, bytes.
 const httpHeaders = 64 << 10
 
 // httpClient makes the requests of one stream.
@@ -22,9 +22,9 @@ type httpClient struct {
 	client *http.Client
 
 	mu    sync.Mutex
-	known *digest.Challenge // the server's last one
-	count int               // requests that answered it
-	basic bool              // the server wants Basic
+	known *digest.Challenge // the last one of the server
+	count int               // requests that used it
+	basic bool              // the server requires Basic
 }
 
 func newHTTPClient(e *endpoint) (*httpClient, error) {
@@ -35,18 +35,18 @@ func newHTTPClient(e *endpoint) (*httpClient, error) {
 	h := &httpClient{endpoint: e}
 	transport := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: e.dial, DialTLSContext: e.dialTLS, TLSClientConfig: secure,
-		// the last: through a proxy
+		// TLSClientConfig is used for connections through a proxy
 		MaxResponseHeaderBytes: httpHeaders, DisableCompression: true, MaxIdleConnsPerHost: 2,
 	}
 	h.client = &http.Client{Transport: transport, CheckRedirect: h.redirect}
 	return h, nil
 }
 
-// redirect lets a request go on to another address of the same or an allowed host. The password stays at home.
+// redirect allows a redirect to the same host or to an allowed one. The password is not sent to another host.
 func (h *httpClient) redirect(request *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
-		return h.keep(faultf(ReasonRedirect, "the camera sends on and on (%d redirects); give the url where the stream "+
-			"is", maxRedirects))
+		return h.keep(faultf(ReasonRedirect, "the camera redirects too often (%d redirects); give the url of the "+
+			"stream", maxRedirects))
 	}
 	if err := h.allowed(request.URL); err != nil {
 		return h.keep(err)
@@ -58,8 +58,8 @@ func (h *httpClient) redirect(request *http.Request, via []*http.Request) error 
 	return nil
 }
 
-// get requests an address, with the login if the server asks for one, and returns an answer of success, or that nothing
-// changed where the header makes that a condition.
+// get requests an address, with the login if the server requires one. It returns the response if its status is success,
+// or 304 Not Modified if the header makes the request conditional.
 func (h *httpClient) get(ctx context.Context, address string, header http.Header) (*http.Response, error) {
 	for attempt := 0; ; attempt++ {
 		response, loggedIn, err := h.send(ctx, address, header)
@@ -70,7 +70,7 @@ func (h *httpClient) get(ctx context.Context, address string, header http.Header
 		case http.StatusOK, http.StatusPartialContent, http.StatusNotModified:
 			return response, nil
 		}
-		_ = response.Body.Close() // it is of no use
+		_ = response.Body.Close() // the body is not used
 		if response.StatusCode == http.StatusUnauthorized && attempt == 0 && h.challenge(response) {
 			continue
 		}
@@ -78,11 +78,11 @@ func (h *httpClient) get(ctx context.Context, address string, header http.Header
 	}
 }
 
-// send makes one request, and reports whether it held a login.
+// send makes one request, and reports whether it contained a login.
 func (h *httpClient) send(ctx context.Context, address string, header http.Header) (*http.Response, bool, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, false, errors.New("not a valid URL") // the error would quote it
+		return nil, false, errors.New("not a valid URL") // the original error would quote the URL
 	}
 	request.Header = header.Clone()
 	request.Header.Set("User-Agent", "facesieve")
@@ -100,7 +100,7 @@ func (h *httpClient) send(ctx context.Context, address string, header http.Heade
 	return response, loggedIn, nil
 }
 
-// refusal returns the fault of an answer without success.
+// refusal returns the fault of a response with an error status.
 func (h *httpClient) refusal(response *http.Response, loggedIn bool) error {
 	home := h.home(response.Request.URL)
 	if response.StatusCode == http.StatusUnauthorized && home && h.user != nil && !loggedIn {
@@ -110,7 +110,7 @@ func (h *httpClient) refusal(response *http.Response, loggedIn bool) error {
 	return explainStatus(response.StatusCode, h.quote(text), home && loggedIn)
 }
 
-// unanswered returns the fault of a request without an answer.
+// unanswered returns the fault of a request without a response.
 func (h *httpClient) unanswered(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -118,18 +118,18 @@ func (h *httpClient) unanswered(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return faultf(ReasonEnded, "the camera ended the connection before it answered; it may have too many viewers")
 	default:
-		return faultf(ReasonServer, "its answer cannot be read: %s; check the port, and update the camera's firmware",
+		return faultf(ReasonServer, "the camera's answer cannot be read: %s; check the port, and update its firmware",
 			h.quote(err.Error()))
 	}
 }
 
-// errLoginKind is the fault of a server whose login is neither Digest nor Basic.
+// errLoginKind returns the fault of a server whose login is neither Digest nor Basic.
 func errLoginKind() error {
-	return faultf(ReasonUnauthorized, "the camera asks for a login of a kind that is not supported; allow Digest or Basic "+
-		"in its settings")
+	return faultf(ReasonUnauthorized, "the camera requires a login of a kind that is not supported; allow Digest or "+
+		"Basic in its settings")
 }
 
-// challenge keeps what a server asks for, and reports whether a login can answer it that was not refused just now.
+// challenge stores the login challenge of a response, and reports whether the configured login can answer it.
 func (h *httpClient) challenge(response *http.Response) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -137,7 +137,7 @@ func (h *httpClient) challenge(response *http.Response) bool {
 		return false
 	}
 	h.count = 0
-	h.known, _ = digest.FindChallenge(response.Header) // its error: none of these that is supported
+	h.known, _ = digest.FindChallenge(response.Header) // an error means that no supported challenge was found
 	h.basic = false
 	for _, value := range response.Header.Values("WWW-Authenticate") {
 		h.basic = h.basic || h.known == nil && strings.HasPrefix(strings.ToLower(value), "basic")
@@ -145,7 +145,7 @@ func (h *httpClient) challenge(response *http.Response) bool {
 	return h.known != nil || h.basic
 }
 
-// authorize adds the login that the server asked for, and reports whether it did.
+// authorize adds the login that the server requires, and reports whether it added one.
 func (h *httpClient) authorize(request *http.Request) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -175,7 +175,7 @@ func (h *httpClient) authorize(request *http.Request) (bool, error) {
 
 func (h *httpClient) close() { h.client.CloseIdleConnections() }
 
-// limited reads at most so many bytes of a body.
+// limited combines a bounded reader with the Close of a body.
 type limited struct {
 	io.Reader
 	io.Closer
@@ -185,7 +185,7 @@ func limit(body io.ReadCloser, bytes int64) io.ReadCloser {
 	return limited{io.LimitReader(body, bytes), body}
 }
 
-// printable makes a text of a server fit for a message: short, one line, no control characters.
+// printable shortens a text of a server for a message to one line without control characters.
 func printable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r >= 0x80 {

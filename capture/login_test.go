@@ -1,7 +1,7 @@
 package capture
 
 import (
-	"crypto/md5" //nolint:gosec // RFC 2617 says so
+	"crypto/md5" //nolint:gosec // required by RFC 2617
 	"encoding/hex"
 	"fmt"
 	"net/http"
@@ -14,11 +14,11 @@ import (
 )
 
 func md5Hex(text string) string {
-	sum := md5.Sum([]byte(text)) //nolint:gosec // RFC 2617 says so
+	sum := md5.Sum([]byte(text)) //nolint:gosec // required by RFC 2617
 	return hex.EncodeToString(sum[:])
 }
 
-// digestGate lets requests through that answer a challenge of RFC 2617, with qop=auth.
+// digestGate accepts requests with a correct Digest login of RFC 2617, with qop=auth.
 type digestGate struct {
 	next    http.Handler
 	refused atomic.Int64
@@ -62,7 +62,7 @@ func TestDigestLoginOverHTTP(t *testing.T) {
 	}
 }
 
-// A server that offers no login that is supported gets no password.
+// The password is not sent to a server that offers no supported kind of login.
 func TestLoginsOfUnknownKindsAreNotTried(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -74,17 +74,18 @@ func TestLoginsOfUnknownKindsAreNotTried(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	got := failure(t, quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1)))
-	if got.Reason != ReasonUnauthorized || !strings.Contains(fmt.Sprint(got.LastError), "of a kind that is not supported") {
+	if got.Reason != ReasonUnauthorized ||
+		!strings.Contains(fmt.Sprint(got.LastError), "of a kind that is not supported") {
 		t.Errorf("%q: %s", got.Reason, got.LastError)
 	}
 }
 
-// The password stays at home, whoever is allowed besides.
+// The password is sent only to the configured host, not to other allowed hosts.
 func TestThePasswordGoesToTheConfiguredHostAlone(t *testing.T) {
 	t.Parallel()
-	var asked atomic.Int64
+	var requested atomic.Int64
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
+		requested.Add(1)
 		if r.Header.Get("Authorization") != "" || r.Header.Get("Referer") != "" {
 			t.Errorf("another host got %v", r.Header)
 		}
@@ -105,7 +106,7 @@ func TestThePasswordGoesToTheConfiguredHostAlone(t *testing.T) {
 	cfg := quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1) + "/?token=s3cret")
 	cfg.AllowHosts = []string{"localhost"}
 	got := failure(t, cfg)
-	if asked.Load() == 0 || got.Reason != ReasonUnauthorized {
-		t.Errorf("%d requests to the other host; %q: %s", asked.Load(), got.Reason, got.LastError)
+	if requested.Load() == 0 || got.Reason != ReasonUnauthorized {
+		t.Errorf("%d requests to the other host; %q: %s", requested.Load(), got.Reason, got.LastError)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// Nothing leaks when a picture is turned, damaged or too large.
+// No Mat leaks when a picture is rotated, damaged or too large.
 func TestNoMatLeaksOfPictures(t *testing.T) {
 	file := encode(t, noise(t, 96, 64), gocv.JPEGFileExt)
 	before := gocv.MatProfile.Count()

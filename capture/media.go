@@ -22,7 +22,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// mediaOptions are the parts of a Config that decoding needs.
+// mediaOptions are the options for decoding.
 type mediaOptions struct {
 	maxPixels int64
 	aspect    ratio
@@ -36,11 +36,11 @@ func (o mediaOptions) c() *C.media_options {
 	}
 }
 
-// picture is what is known about a frame besides its pixels.
+// picture describes a frame, without its pixels.
 type picture struct {
-	stamp         time.Duration // since the beginning of the stream, 0 where it is not known
+	stamp         time.Duration // since the beginning of the stream; 0: unknown
 	width, height int           // as decoded
-	sample        ratio         // form of a pixel as declared
+	sample        ratio         // declared width to height of a pixel
 }
 
 func newPicture(f C.media_frame) picture {
@@ -53,7 +53,7 @@ func newPicture(f C.media_frame) picture {
 	return p
 }
 
-// mediaFault returns the error that a status stands for, nil for a frame. what is the content as far as it is known.
+// mediaFault returns the error for a status, nil for a frame. what describes the content, as far as it is known.
 func (o mediaOptions) mediaFault(status C.media_status, f C.media_frame, what string) error {
 	switch status {
 	case C.MEDIA_FRAME:
@@ -93,11 +93,11 @@ func mediaError(number C.int) string {
 // trim returns freed memory to the system.
 func trim() { C.media_trim() }
 
-// reader reads a container. Its methods but interrupt are for one goroutine.
+// reader reads a container. Its methods except interrupt must be called from one goroutine.
 type reader struct {
 	options mediaOptions
 	mu      sync.Mutex
-	handle  unsafe.Pointer // nil when it is closed
+	handle  unsafe.Pointer // nil after close
 }
 
 func newReader(options mediaOptions) (*reader, error) {
@@ -117,7 +117,7 @@ func (r *reader) openFile(path string) error {
 	return r.options.mediaFault(status, f, r.info().streams)
 }
 
-// openFeed reads a stream from a feed, which is the reader's from here on. The url has no credentials in it.
+// openFeed reads a stream from a feed, and takes ownership of the feed. The url must not contain credentials.
 func (r *reader) openFeed(f *feed, url, format string) error {
 	cURL, cFormat := C.CString(url), C.CString(format)
 	defer C.free(unsafe.Pointer(cURL))
@@ -137,10 +137,10 @@ func (r *reader) next(dst *gocv.Mat) (picture, error) {
 	return picture{}, r.options.mediaFault(status, f, r.info().streams)
 }
 
-// mediaInfo is what a container says about itself.
+// mediaInfo describes a container.
 type mediaInfo struct {
 	fps               float64
-	declared, covered time.Duration // the header's length, and what was read
+	declared, covered time.Duration // length in the header, length that was read
 	format, streams   string
 }
 
@@ -155,7 +155,7 @@ func (r *reader) info() mediaInfo {
 	}
 }
 
-// interrupt ends the call that runs and all later ones. Any goroutine may call it.
+// interrupt ends the current call and all later ones. Any goroutine may call it.
 func (r *reader) interrupt() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -174,7 +174,7 @@ func (r *reader) close() {
 // packets decodes the packets of one stream.
 type packets struct {
 	options mediaOptions
-	codec   string // FFmpeg's name
+	codec   string // name in FFmpeg
 	handle  unsafe.Pointer
 }
 
@@ -190,7 +190,7 @@ func newPackets(options mediaOptions, codec string) (*packets, error) {
 	return &packets{options: options, codec: codec, handle: handle}, nil
 }
 
-// send hands a packet to the decoder. A damaged one is an error after which others may be sent.
+// send passes a packet to the decoder. After the error for a damaged packet, further packets may be sent.
 func (p *packets) send(u unit) error {
 	if len(u.data) == 0 {
 		return nil

@@ -40,18 +40,18 @@ type input interface {
 	close()
 }
 
-// shape is what an input says about itself; zero where it does not know.
+// shape describes an input; zero fields are unknown.
 type shape struct {
 	fps    float64
 	frames int // in the whole file
-	// present: every frame shows the moment of its read, also where several reads are quick
+	// present: every frame shows the time of its read, even if reads follow each other quickly
 	present bool
 }
 
 // video is an OpenCV VideoCapture of a device or a GStreamer pipeline.
 type video struct {
 	handle   unsafe.Pointer
-	patience time.Duration // how long damaged frames are read over
+	patience time.Duration // how long damaged frames are skipped
 }
 
 // openVideo opens name with the given back end.

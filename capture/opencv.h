@@ -1,4 +1,4 @@
-// What capture needs of OpenCV beyond gocv: no exception across the C border, silence.
+// Functions of OpenCV that gocv does not have. No C++ exception leaves them, and they turn off messages.
 #ifndef FACESIEVE_CAPTURE_OPENCV_H
 #define FACESIEVE_CAPTURE_OPENCV_H
 

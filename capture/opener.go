@@ -34,7 +34,7 @@ func newOpener(cfg Config, t target) opener {
 	}
 }
 
-// openStream opens a live stream by the network. It makes no call that outlives its deadlines, so the watchdog rests.
+// openStream opens a live stream over the network. Its calls end at their deadlines, so no watchdog is needed.
 func openStream(ctx context.Context, cfg Config, t target) (input, error) {
 	if strings.HasPrefix(strings.ToLower(t.name), "rtsp") {
 		return openRTSP(ctx, cfg, t)

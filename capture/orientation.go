@@ -9,11 +9,11 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// exifPrefix stands before the EXIF data in a JPEG, and in some WebPs.
+// exifPrefix precedes the EXIF data in a JPEG, and in some WebPs.
 const exifPrefix = "Exif\x00\x00"
 
-// orientation returns the orientation that EXIF data holds, 1 to 8 as in EXIF 2.32, section 4.6.4; 1, upright, where it
-// holds none.
+// orientation returns the orientation in EXIF data, 1 to 8 as in EXIF 2.32, section 4.6.4; 1, upright, if the data has
+// none.
 func orientation(exif []byte) int {
 	exif = bytes.TrimPrefix(exif, []byte(exifPrefix))
 	if len(exif) < 8 {
@@ -42,7 +42,7 @@ func orientation(exif []byte) int {
 	return 1
 }
 
-// orientationValue returns the value of a directory entry, which is one short; some programs write a long.
+// orientationValue returns the value of a directory entry. It is a SHORT, but some programs write a LONG.
 func orientationValue(order binary.ByteOrder, entry []byte) int {
 	const typeShort, typeLong = 3, 4
 	value := uint32(0)
@@ -58,7 +58,7 @@ func orientationValue(order binary.ByteOrder, entry []byte) int {
 	return int(value)
 }
 
-// turnUpright turns and mirrors a picture of this orientation.
+// turnUpright rotates and mirrors a picture with this orientation so that it is upright.
 func turnUpright(orientation int, m *gocv.Mat) error {
 	const vertical, horizontal, both, none = 0, 1, -1, 2 // codes of cv::flip, and one for no flip
 	flip := [9]int{none, none, horizontal, both, vertical, none, horizontal, both, vertical}[orientation]
@@ -80,12 +80,12 @@ func turnUpright(orientation int, m *gocv.Mat) error {
 	return nil
 }
 
-// jpegEXIF returns the EXIF data of a JPEG: of its first segment APP1 of that kind before the first scan.
+// jpegEXIF returns the EXIF data of a JPEG: the first APP1 segment with EXIF data before the first scan.
 func jpegEXIF(data []byte) []byte {
 	const start, fill, app1, scan, end = 0xd8, 0xff, 0xe1, 0xda, 0xd9
 	for data = data[2:]; len(data) >= 4 && data[0] == fill; {
 		marker := data[1]
-		if marker == fill { // any number of them may stand before a marker
+		if marker == fill { // any number of fill bytes may precede a marker
 			data = data[1:]
 			continue
 		}
@@ -120,7 +120,7 @@ func pngEXIF(data []byte) []byte {
 	return nil
 }
 
-// webpEXIF checks that the chunks of a WebP are complete, and returns the content of the first that holds EXIF data.
+// webpEXIF checks that the chunks of a WebP are complete, and returns the content of the first chunk with EXIF data.
 func webpEXIF(data []byte) (exif []byte, err error) {
 	const header, frame = 12, 8 // RIFF, size, WEBP; type and size of a chunk
 	declared := uint64(binary.LittleEndian.Uint32(data[4:])) + frame

@@ -11,10 +11,10 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// DefaultMaxPixels is the largest picture that is decoded, width times height, where nothing else is configured.
+// DefaultMaxPixels is the default limit for the size of a picture, width times height.
 const DefaultMaxPixels = 40_000_000
 
-// The bound of a picture's file: the largest plain encoding of a pixel, and room for metadata.
+// The maximum size of a picture file: the largest uncompressed encoding of a pixel, and space for metadata.
 const (
 	maxBytesPerPixel = 4
 	maxMetadataBytes = 16 << 20
@@ -30,7 +30,7 @@ func (e PictureTooLargeError) Error() string {
 	return fmt.Sprintf("%dx%d pixels are more than the limit of %d (max_pixels)", e.Width, e.Height, e.Limit)
 }
 
-// checkSize returns an error unless a picture of this size may be decoded.
+// checkSize returns an error if a picture of this size must not be decoded.
 func checkSize(width, height, maxPixels int) error {
 	if width <= 0 || height <= 0 {
 		return fmt.Errorf("damaged: a header of %dx%d pixels", width, height)
@@ -41,10 +41,10 @@ func checkSize(width, height, maxPixels int) error {
 	return nil
 }
 
-// ReadPicture fills dst (8-bit BGR, upright by its EXIF data) from a JPEG, PNG, WebP or BMP file, whatever its name
-// ends in. A picture with more than maxPixels pixels is not decoded; one that is damaged or cut short is an error,
-// after which the pixels in dst mean nothing. A JPEG of one scan that lacks only its end marker is complete. Errors do
-// not name the path. Anything but a regular file is refused without a wait.
+// ReadPicture fills dst (8-bit BGR, rotated upright by its EXIF data) from a JPEG, PNG, WebP or BMP file with any file
+// extension. A picture with more than maxPixels pixels is not decoded. For a picture that is damaged or cut short it
+// returns an error, and the pixels in dst are undefined. A JPEG of one scan that lacks only its end marker counts as
+// complete. Errors do not contain the path. Anything except a regular file is an error, without blocking.
 func ReadPicture(path string, maxPixels int, dst *gocv.Mat) error {
 	data, err := readPictureFile(path, maxPixels)
 	if err != nil {
@@ -53,7 +53,7 @@ func ReadPicture(path string, maxPixels int, dst *gocv.Mat) error {
 	return decodePicture(data, maxPixels, dst)
 }
 
-// readPictureFile returns the content of a picture file, of which it reads no more than the beginning if it is none.
+// readPictureFile returns the content of a picture file. It reads only the beginning of a file that is not a picture.
 func readPictureFile(path string, maxPixels int) ([]byte, error) {
 	file, size, err := openRegular(path)
 	if err != nil {
@@ -81,7 +81,7 @@ func readPictureFile(path string, maxPixels int) ([]byte, error) {
 	return data, nil
 }
 
-// openRegular opens a regular file. A pipe or a device is not opened, because that can block or move something.
+// openRegular opens a regular file. It does not open a pipe or a device, because that can block or have side effects.
 func openRegular(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -95,7 +95,7 @@ func openRegular(path string) (*os.File, int64, error) {
 		return nil, 0, readFault(err)
 	}
 	info, err = file.Stat()
-	if err == nil && !info.Mode().IsRegular() { // another one by now
+	if err == nil && !info.Mode().IsRegular() { // the file was replaced in the meantime
 		err = fmt.Errorf("%s, not a file", fileKind(info.Mode()))
 	}
 	if err != nil {
@@ -104,7 +104,7 @@ func openRegular(path string) (*os.File, int64, error) {
 	return file, info.Size(), nil
 }
 
-// readFault shortens an error to its cause: the caller names the file.
+// readFault shortens an error to its cause, because the caller adds the name of the file.
 func readFault(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -116,7 +116,7 @@ func readFault(err error) error {
 	return fmt.Errorf("cannot be read: %w", err)
 }
 
-// fileKind is the noun for what is no regular file.
+// fileKind returns a noun for a file that is not a regular file.
 func fileKind(mode fs.FileMode) string {
 	switch {
 	case mode.IsDir():

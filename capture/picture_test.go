@@ -19,11 +19,11 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// encode returns a picture as a file of this ending.
+// encode returns a picture as the content of a file with this extension.
 func encode(t testing.TB, m gocv.Mat, extension gocv.FileExt, parameters ...int) []byte {
 	t.Helper()
 	if len(parameters) == 0 {
-		parameters = []int{gocv.IMWriteJpegQuality, 95} // of no meaning elsewhere
+		parameters = []int{gocv.IMWriteJpegQuality, 95} // ignored by the other formats
 	}
 	buffer, err := gocv.IMEncodeWithParams(extension, m, parameters)
 	if err != nil {
@@ -33,7 +33,7 @@ func encode(t testing.TB, m gocv.Mat, extension gocv.FileExt, parameters ...int)
 	return bytes.Clone(buffer.GetBytes())
 }
 
-// quarters is a picture of four greys: 40 and 90 above, 140 and 190 below.
+// quarters returns a picture of four greys: 40 and 90 above, 140 and 190 below.
 func quarters(t testing.TB, width, height int) gocv.Mat {
 	t.Helper()
 	m := gocv.NewMatWithSize(height, width, gocv.MatTypeCV8UC3)
@@ -48,7 +48,7 @@ func quarters(t testing.TB, width, height int) gocv.Mat {
 	return m
 }
 
-// noise is a picture that every format needs many bytes for.
+// noise returns a picture that is large in every format.
 func noise(t testing.TB, width, height int) gocv.Mat {
 	t.Helper()
 	m := gocv.NewMatWithSize(height, width, gocv.MatTypeCV8UC3)
@@ -65,7 +65,7 @@ func noise(t testing.TB, width, height int) gocv.Mat {
 	return m
 }
 
-// exifOf is EXIF data that holds an orientation and, before it, another tag.
+// exifOf returns EXIF data with an orientation and, before it, another tag.
 func exifOf(order binary.AppendByteOrder, orientation uint16) []byte {
 	data := []byte("II*\x00")
 	if order.String() == "BigEndian" {
@@ -121,7 +121,7 @@ func decoded(t testing.TB, data []byte) (gocv.Mat, error) {
 	return m, err
 }
 
-// layout returns which of the greys of quarters are where: "0123" for the picture as it was.
+// layout returns the order of the greys of quarters: "0123" for the original picture.
 func layout(m gocv.Mat) string {
 	var text string
 	for i := range 4 {
@@ -203,7 +203,7 @@ func spoilt(file []byte, filler byte, length int) []byte {
 	return data
 }
 
-// BMP and WebP have no checksums: damage in the middle of their pixels is not seen.
+// BMP and WebP have no checksums: damage in the middle of their pixels is not detected.
 func TestADamagedPictureIsAnError(t *testing.T) {
 	m := noise(t, 96, 64)
 	jpeg, progressive := encode(t, m, gocv.JPEGFileExt), encode(t, m, gocv.JPEGFileExt, gocv.IMWriteJpegProgressive, 1)
@@ -244,7 +244,7 @@ func TestACompleteJPEGWithFlawsIsRead(t *testing.T) {
 		"no end marker":         body,
 		"padding before it":     append(append(bytes.Clone(body), make([]byte, 16)...), end...),
 		"a second JPEG follows": append(bytes.Clone(file), file...),
-		"no Huffman tables":     withoutSegments(file, 0xc4), // as the frames of MJPEG
+		"no Huffman tables":     withoutSegments(file, 0xc4), // like the frames of MJPEG
 		"fill bytes":            append([]byte("\xff\xd8\xff\xff\xff"), file[3:]...),
 	} {
 		if _, err := decoded(t, data); err != nil {
@@ -256,7 +256,7 @@ func TestACompleteJPEGWithFlawsIsRead(t *testing.T) {
 	}
 }
 
-// withoutSegments returns a JPEG without its segments of this marker.
+// withoutSegments returns a JPEG without the segments with this marker.
 func withoutSegments(file []byte, marker byte) []byte {
 	out := bytes.Clone(file[:2])
 	for rest := file[2:]; ; {
@@ -309,7 +309,7 @@ func TestAPictureThatIsTooLargeIsNotDecoded(t *testing.T) {
 		}
 		_ = got.Close()
 	}
-	for _, height := range []byte{0, 0x80} { // none, and the least number of 32 bits
+	for _, height := range []byte{0, 0x80} { // zero, and the smallest number of 32 bits
 		if _, err := decoded(t, patched(bmp, 22, 0, 0, 0, height)); err == nil {
 			t.Errorf("a BMP of height %#x000000", height)
 		}

@@ -8,13 +8,13 @@
 #include <jpeglib.h>
 #include <webp/decode.h>
 
-// A progressive JPEG can hold any number of scans, each of which costs a pass over the whole picture. Encoders write
-// about ten.
+// A progressive JPEG can contain any number of scans, and decoding each takes a pass over the whole picture. Encoders
+// write about ten.
 enum { max_scans = 100 };
-// Webcams and cheap encoders leave some bytes of padding before the end marker; what a damaged stream leaves over is longer.
+// Webcams and cheap encoders write some bytes of padding before the end marker. In a damaged stream more bytes remain.
 enum { max_padding = 64 };
 
-// reader is the state that libjpeg's callbacks reach through the error manager, which is therefore its first field.
+// reader is the state of the libjpeg callbacks. They get it as the error manager, which is therefore its first field.
 struct reader {
   struct jpeg_error_mgr manager;
   struct jpeg_progress_mgr progress;
@@ -26,7 +26,7 @@ struct reader {
 
 static void fail(j_common_ptr info) {
   struct reader *r = (struct reader *)info->err;
-  if (!r->ended) { // the end of the data is the cause of what follows it
+  if (!r->ended) { // otherwise the message already contains the cause: the data has ended
     info->err->format_message(info, r->message);
   }
   longjmp(r->escape, 1);
@@ -38,7 +38,7 @@ static void fail_with(j_common_ptr info, const char *text) {
   longjmp(r->escape, 1);
 }
 
-// warn takes what libjpeg reports about a picture and then decodes nevertheless.
+// warn handles the faults after which libjpeg continues to decode.
 static void warn(j_common_ptr info, int level) {
   struct reader *r = (struct reader *)info->err;
   if (level >= 0) { // a trace
@@ -48,7 +48,7 @@ static void warn(j_common_ptr info, int level) {
   case JWRN_JFIF_MAJOR:
   case JWRN_ADOBE_XFORM:
   case JWRN_BOGUS_ICC:
-  case JWRN_NOT_SEQUENTIAL: // fields of headers that change no pixel
+  case JWRN_NOT_SEQUENTIAL: // fields of headers that affect no pixel
     return;
   case JWRN_JPEG_EOF: // the pixels may be complete
     if (!r->ended) {
@@ -107,7 +107,7 @@ bool jpeg_size(const uint8_t *data, size_t length, int *width, int *height, char
   return true;
 }
 
-// to_bgr fills a row of BGR from one of CMYK. Adobe's programs store the complement of the inks, and mark the file.
+// to_bgr converts a row from CMYK to BGR. Adobe's programs store the complement of the inks, and mark such files.
 static void to_bgr(uint8_t *row, const uint8_t *cmyk, int width, bool complement) {
   for (int x = 0; x < width; x++, row += 3, cmyk += 4) {
     unsigned flip = complement ? 0 : 255;
@@ -146,7 +146,7 @@ bool jpeg_decode(const uint8_t *data, size_t length, int width, int height, uint
   }
   begin(&info, &r, data, length);
   info.out_color_space = info.num_components == 4 ? JCS_CMYK : JCS_EXT_BGR;
-  // In a picture of several scans the missing end marker may stand for missing scans, without which it is coarse.
+  // In a picture of several scans a missing end marker can mean that scans are missing, without which it is coarse.
   bool several = jpeg_has_multiple_scans(&info);
   jpeg_start_decompress(&info);
   if ((int)info.output_width != width || (int)info.output_height != height) {

@@ -6,7 +6,7 @@ bool picture_create(void *mat, int width, int height) {
   try {
     static_cast<cv::Mat *>(mat)->create(height, width, CV_8UC3);
     return true;
-  } catch (...) { // there is no memory for it
+  } catch (...) { // out of memory
     return false;
   }
 }

@@ -81,7 +81,7 @@ func decodeWebP(data []byte, maxPixels int, dst *gocv.Mat) (exif []byte, err err
 	return exif, nil
 }
 
-// createBGR gives dst the size, within maxPixels, and returns its pixels and the bytes from one row to the next.
+// createBGR allocates dst in this size if maxPixels allows it. It returns the pixels and the bytes from row to row.
 func createBGR(width, height, maxPixels int, dst *gocv.Mat) (pixels []byte, stride int, err error) {
 	if err := checkSize(width, height, maxPixels); err != nil {
 		return nil, 0, err

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// signatureBytes is how much of a file is enough to recognise its format.
+// signatureBytes is the number of bytes of a file that are used to recognise its format.
 const signatureBytes = 32
 
-// pictureFormat is an encoding of pictures, by the name that people use.
+// pictureFormat is the usual name of a picture format.
 type pictureFormat string
 
 const (
@@ -22,12 +22,12 @@ const (
 	formatBMP  pictureFormat = "BMP"
 )
 
-// pictureExtensions are the endings of the names of pictures that can be read.
+// pictureExtensions returns the file extensions of the supported formats.
 func pictureExtensions() []string {
 	return []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp"}
 }
 
-// foreignExtensions are the endings of pictures that cannot be read, with their formats.
+// foreignExtensions returns the file extensions of formats that are not supported, with these formats.
 func foreignExtensions() map[string]pictureFormat {
 	return map[string]pictureFormat{
 		".heic": "HEIC", ".heif": "HEIC", ".hif": "HEIC", ".avif": "AVIF", ".tif": "TIFF", ".tiff": "TIFF", ".gif": "GIF",
@@ -36,7 +36,7 @@ func foreignExtensions() map[string]pictureFormat {
 	}
 }
 
-// signature is how the files of a format begin; a dot stands for any byte.
+// signature is the first bytes of the files of a format; a dot matches any byte.
 type signature struct {
 	format pictureFormat
 	bytes  string
@@ -78,7 +78,7 @@ func (s signature) matches(head []byte) bool {
 	return true
 }
 
-// formatOf returns the format that the first bytes of a file show, or "" if they show none.
+// formatOf returns the format that the first bytes of a file identify, or "".
 func formatOf(head []byte) pictureFormat {
 	for _, s := range signatures() {
 		if s.matches(head) {
@@ -88,7 +88,8 @@ func formatOf(head []byte) pictureFormat {
 	return ""
 }
 
-// supported returns why a picture that begins with head cannot be read. Where that shows no format, the name may.
+// supported returns nil if a picture that begins with head can be read, and otherwise the reason. If head does not
+// identify the format, the file extension is used.
 func supported(head []byte, name string) error {
 	format := formatOf(head)
 	if format == "" {
@@ -107,13 +108,13 @@ func supported(head []byte, name string) error {
 	}
 }
 
-// IsPicture reports whether a file is a picture, by its name or, where that has another ending, by how it begins. It
-// may be one that ReadPicture does not support. What is no regular file is a picture by its name alone.
+// IsPicture reports whether a file is a picture, by its file extension or, with another extension, by its first bytes.
+// ReadPicture may not support its format. If it is not a regular file, only the extension is used.
 func IsPicture(path string) bool {
 	if namedPicture(path) {
 		return true
 	}
-	if slices.Contains([]string{".mjpg", ".mjpeg"}, extension(path)) { // a video: one JPEG after the other
+	if slices.Contains([]string{".mjpg", ".mjpeg"}, extension(path)) { // a video: a sequence of JPEGs
 		return false
 	}
 	file, size, err := openRegular(path)
@@ -126,7 +127,7 @@ func IsPicture(path string) bool {
 	return err == nil && formatOf(head) != ""
 }
 
-// namedPicture reports whether a name ends as that of a picture.
+// namedPicture reports whether a name has the file extension of a picture.
 func namedPicture(path string) bool {
 	return slices.Contains(pictureExtensions(), extension(path)) || foreignExtensions()[extension(path)] != ""
 }

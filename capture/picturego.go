@@ -52,7 +52,8 @@ func decodeBMP(data []byte, maxPixels int, dst *gocv.Mat) error {
 	return fillBGR(picture, maxPixels, dst)
 }
 
-// checkBMPLength returns an error if a BMP has fewer bytes than its header promises: before memory is taken for it.
+// checkBMPLength returns an error if a BMP has fewer bytes than its header declares. Call it before memory is
+// allocated.
 func checkBMPLength(data []byte, config image.Config) error {
 	const offsetAt, bitsAt = 10, 28
 	if len(data) < bitsAt+2 {
@@ -67,7 +68,7 @@ func checkBMPLength(data []byte, config image.Config) error {
 	return nil
 }
 
-// damagedBy words a decoder's error.
+// damagedBy returns the error of a decoder in the wording of this package.
 func damagedBy(format string, err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("damaged %s: cut short", format)
@@ -75,7 +76,7 @@ func damagedBy(format string, err error) error {
 	return fmt.Errorf("damaged %s: %s", format, strings.TrimPrefix(err.Error(), "png: invalid format: "))
 }
 
-// fillBGR fills dst with the colours of a picture, without its transparency.
+// fillBGR fills dst with the colours of a picture; transparency is ignored.
 func fillBGR(picture image.Image, maxPixels int, dst *gocv.Mat) error {
 	bounds := picture.Bounds()
 	pixels, stride, err := createBGR(bounds.Dx(), bounds.Dy(), maxPixels, dst)
@@ -87,7 +88,7 @@ func fillBGR(picture image.Image, maxPixels int, dst *gocv.Mat) error {
 		switch p := picture.(type) {
 		case *image.NRGBA:
 			fillRow(row, p.Pix[y*p.Stride:])
-		case *image.RGBA: // of these formats only where every pixel is opaque
+		case *image.RGBA: // in this type only if every pixel is opaque
 			fillRow(row, p.Pix[y*p.Stride:])
 		case *image.Gray:
 			fillGrey(row, p.Pix[y*p.Stride:])
@@ -98,25 +99,25 @@ func fillBGR(picture image.Image, maxPixels int, dst *gocv.Mat) error {
 	return nil
 }
 
-// fillRow fills a row of BGR from one of RGBA.
+// fillRow converts a row from RGBA to BGR.
 func fillRow(row, rgba []byte) {
 	for x := 0; x < len(row); x, rgba = x+3, rgba[4:] {
 		row[x], row[x+1], row[x+2] = rgba[2], rgba[1], rgba[0]
 	}
 }
 
-// fillGrey fills a row of BGR from one of grey.
+// fillGrey converts a row from grey to BGR.
 func fillGrey(row, grey []byte) {
 	for x := range len(row) / 3 {
 		row[3*x], row[3*x+1], row[3*x+2] = grey[x], grey[x], grey[x]
 	}
 }
 
-// fillAny fills a row of BGR from row y of a picture of any kind. Of 16 bits the upper 8 count.
+// fillAny converts row y of a picture of any type to BGR. Of 16 bits it uses the upper 8.
 func fillAny(row []byte, picture image.Image, y int) {
 	left := picture.Bounds().Min.X
 	for x := range len(row) / 3 {
-		c := color.NRGBA64Model.Convert(picture.At(left+x, y)).(color.NRGBA64) //nolint:forcetypeassert // that is its model
+		c := color.NRGBA64Model.Convert(picture.At(left+x, y)).(color.NRGBA64) //nolint:forcetypeassert // the model's type
 		row[3*x], row[3*x+1], row[3*x+2] = byte(c.B>>8), byte(c.G>>8), byte(c.R>>8)
 	}
 }

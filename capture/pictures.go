@@ -24,7 +24,7 @@ var errUnreadable = errors.New("not a readable picture")
 type pictures struct {
 	paths     []string
 	maxPixels int
-	alone     bool // one picture, not a folder: a fault of it is the source's
+	alone     bool // one picture, not a directory; its fault is a fault of the source
 	done      int
 }
 
@@ -32,7 +32,7 @@ func openPicture(t target, maxPixels int) *pictures {
 	return &pictures{paths: []string{t.name}, maxPixels: maxPixels, alone: true}
 }
 
-// openFolder lists the pictures of a folder in natural order. Its sub-folders and hidden files are left out.
+// openFolder lists the pictures of a directory in natural order, without subdirectories and hidden files.
 func openFolder(folder, label string, maxPixels int) (*pictures, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {

@@ -11,10 +11,10 @@ type ratio struct{ width, height int }
 
 func (r ratio) String() string { return fmt.Sprintf("%d:%d", r.width, r.height) }
 
-// known reports whether a stream declares it at all.
+// known reports whether the stream declares this ratio.
 func (r ratio) known() bool { return r.width != 0 || r.height > 1 }
 
-// sane is facesieve::sane of scaler.cpp: whether pixels of this form are honoured.
+// sane reports whether the shape of a pixel is plausible, like facesieve::sane in scaler.cpp.
 func (r ratio) sane() bool {
 	return r.width > 0 && r.height > 0 && r.width <= 4*r.height && r.height <= 4*r.width
 }
@@ -25,7 +25,7 @@ func (r ratio) square() bool {
 	return 100*max(difference, -difference) <= r.height
 }
 
-// parseAspect reads width:height of a picture; empty: unknown.
+// parseAspect parses the aspect width:height of a picture. For "" it returns zero, which means unknown.
 func parseAspect(text string) (ratio, error) {
 	if text == "" {
 		return ratio{}, nil

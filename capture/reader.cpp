@@ -14,12 +14,12 @@ extern "C" {
 
 namespace facesieve {
 
-// No frame of a camera, and nothing between two frames, has as many bytes.
+// Limit for the bytes of a frame and for the bytes between two frames; those of cameras are smaller.
 static const int64_t kBudget = 64 << 20;
 static const int kFeedBuffer = 32 << 10;
-// So many packets at the beginning of a file may hold none of the video.
+// The first packet of the video must be among this many packets at the beginning of a file.
 static const int kPeeked = 200;
-// The containers that a camera may send. Others open further addresses (sdp, concat, dash) or are no video.
+// The containers that a camera may send. Other containers open further addresses (sdp, concat, dash) or hold no video.
 static const char *const kStreamFormats =
     "mpjpeg,mjpeg,mpegts,flv,live_flv,hls,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,h264,hevc,mpegvideo,m4v,mpeg,avi,asf,"
     "ogg,ivf,obu,av1,aac,mp3,ac3,eac3,webvtt";
@@ -54,7 +54,7 @@ int open_nested_address(AVFormatContext *context, AVIOContext **pb, const char *
 
 int close_nested_address(AVFormatContext *, AVIOContext *pb) { return Reader::close_nested(pb); }
 
-// turn returns the rotation, degrees clockwise, that the container asks for.
+// turn returns the rotation that the container declares, degrees clockwise.
 int turn(const AVStream &stream) {
   const int32_t *matrix = nullptr;
 #if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 100)
@@ -157,7 +157,7 @@ int Reader::allocate() {
 
 int Reader::open_input(const std::string &url, const AVInputFormat *format, AVDictionary **options) {
   budget_ = kBudget;
-  // FFmpeg 4 takes the format without const.
+  // FFmpeg 4 requires the format without const.
   return avformat_open_input(&context_, url.c_str(), const_cast<AVInputFormat *>(format), options);
 }
 
@@ -203,8 +203,8 @@ media_status Reader::open_file(const std::string &path, media_frame &result) {
   return error < 0 ? fault(error, result) : choose(result);
 }
 
-// peek reads the first packets of a container whose header does not hold the size of the frames, and opens it again:
-// avformat_find_stream_info would decode a frame of any size.
+// peek checks the frame size in the first packets of a container whose header does not contain it, and then reopens the
+// container. Without this check avformat_find_stream_info would decode a frame of any size.
 media_status Reader::peek(const std::string &url, media_frame &result) {
   int64_t claimed = 0;
   for (int i = 0; i < kPeeked && claimed == 0 && av_read_frame(context_, packet_) >= 0; i++) {
@@ -271,16 +271,16 @@ media_status Reader::open_feed(uintptr_t feed, const std::string &url, const std
   AVDictionary *options = nullptr;
   av_dict_set(&options, "format_whitelist", kStreamFormats, 0);
   av_dict_set(&options, "protocol_whitelist", "none", 0);
-  av_dict_set(&options, "http_persistent", "0", 0); // of hls: its connections are not FFmpeg's
+  av_dict_set(&options, "http_persistent", "0", 0); // for hls: FFmpeg must not manage the connections
   av_dict_set(&options, "http_multiple", "0", 0);
-  av_dict_set(&options, "extension_picky", "0", 0); // of hls, FFmpeg 7.1: the addresses are checked by captureFeedOpen
+  av_dict_set(&options, "extension_picky", "0", 0); // for hls, FFmpeg 7.1: captureFeedOpen checks the addresses
   const AVInputFormat *known = format.empty() ? nullptr : av_find_input_format(format.c_str());
   error = open_input(url, known, &options);
   av_dict_free(&options);
   return error < 0 ? fault(error, result) : MEDIA_FRAME;
 }
 
-// take hands a packet to the decoder. A live stream is not probed: its first packet of video chooses the stream.
+// take passes a packet to the decoder. A live stream is not probed: the first packet of video determines the stream.
 media_status Reader::take(AVPacket &packet, media_frame &result) {
   cover(packet);
   AVStream *stream = context_->streams[packet.stream_index];
@@ -303,7 +303,7 @@ media_status Reader::take(AVPacket &packet, media_frame &result) {
   return MEDIA_FRAME;
 }
 
-// cover keeps which part of the container's time was read.
+// cover updates the part of the duration that has been read.
 void Reader::cover(const AVPacket &packet) {
   int64_t stamp = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
   if (stamp == AV_NOPTS_VALUE) {
@@ -355,7 +355,7 @@ media_status Reader::deliver(cv::Mat &mat, media_frame &result) {
     return MEDIA_RESIZED;
   }
   AVStream *stream = context_->streams[video_];
-  AVFrame *guessed = const_cast<AVFrame *>(&frame); // is only read
+  AVFrame *guessed = const_cast<AVFrame *>(&frame); // not modified
   Shape shape{av_guess_sample_aspect_ratio(context_, stream, guessed), turn_};
   result.width = frame.width, result.height = frame.height;
   result.sample_num = shape.sample.num, result.sample_den = shape.sample.den;
@@ -392,10 +392,10 @@ void Reader::info(media_info &info) const {
   }
 }
 
-// declared_us returns the length that the header declares, 0 where it is a guess or the sum of other files.
+// declared_us returns the duration that the header declares, 0 if it is an estimate or the sum of other files.
 int64_t Reader::declared_us() const {
   std::string format = context_->iformat->name;
-  if (format == "avi" && video_ >= 0) { // libavformat corrects a duration that the file does not hold
+  if (format == "avi" && video_ >= 0) { // libavformat changes the duration if the file is shorter
     AVStream *stream = context_->streams[video_];
     return av_rescale_q(stream->nb_frames, stream->time_base, AV_TIME_BASE_Q);
   }

@@ -1,4 +1,4 @@
-// A reader of containers, on libavformat: video files, and streams whose bytes Go brings.
+// A reader of containers, on libavformat: video files, and streams whose bytes Go reads.
 #ifndef FACESIEVE_CAPTURE_READER_H
 #define FACESIEVE_CAPTURE_READER_H
 

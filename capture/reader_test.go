@@ -13,7 +13,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// readFeed reads a file as a live stream, as fast as it goes, and returns the numbers of its frames.
+// readFeed reads a file as a live stream, as fast as possible, and returns the numbers of its frames.
 func readFeed(t *testing.T, path string) []int {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Clean(path))
@@ -43,8 +43,8 @@ func readFeed(t *testing.T, path string) []int {
 	}
 }
 
-// A decoder that does not keep up with a live stream goes on with several threads, without a gap: here it never keeps
-// up, for all the bytes are there at once.
+// A decoder that is too slow for a live stream continues with several threads, without a gap. Here it is always too
+// slow, because all bytes are available at once.
 func TestLiveFramesComeInOrderWhateverTheLoad(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"a.ts", "a.flv", "a.mkv"} {
@@ -59,7 +59,7 @@ func TestLiveFramesComeInOrderWhateverTheLoad(t *testing.T) {
 	}
 }
 
-// A call into FFmpeg ends when it is interrupted, whatever the feed does.
+// A call into FFmpeg ends when it is interrupted, even if the feed has no end.
 func TestInterruptedReadsEnd(t *testing.T) {
 	t.Parallel()
 	r, err := newReader(mediaOptions{maxPixels: 1 << 20, live: true})
@@ -74,7 +74,7 @@ func TestInterruptedReadsEnd(t *testing.T) {
 	r.interrupt()
 }
 
-// zeros is a stream without an end.
+// zeros is an endless stream.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {

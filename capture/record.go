@@ -11,7 +11,8 @@ import (
 // dropPeriod is how often dropped frames and broken pictures are logged at most.
 const dropPeriod = time.Second
 
-// lose records that a live source is not there, and throws away what is left of it. A pause of zero: it is not yet known.
+// lose records that a live source is lost, and discards its waiting frame. A pause of zero means that the pause before
+// the next attempt is not known yet.
 func (s *Source) lose(err error, pause time.Duration) {
 	stale := s.slot.discard()
 	s.mu.Lock()

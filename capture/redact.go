@@ -14,13 +14,13 @@ var (
 	// urlValue is a value in a URL, wordValue one in a pipeline: typed, quoted, or up to the next space.
 	urlValue  = regexp.MustCompile(`(?s)^.*?(_[a-zA-Z]+=|[&;?#]|$)`)
 	wordValue = regexp.MustCompile(`^(\([^)]*\))?\\?("[^"]*"?|'[^']*'?|(?i:(basic|digest|bearer)\s+)?[^\s"']*)`)
-	// propertyEnd is what may follow a value without quotes in a pipeline.
+	// propertyEnd matches the end of a value without quotes in a pipeline.
 	propertyEnd = regexp.MustCompile(`\s+!|\s+[a-zA-Z][\w.-]*\s*=|["']|$`)
 	// word is what a URL in a pipeline fills: all between quotes, or between spaces.
 	word = regexp.MustCompile(`"[^"]*"?|'[^']*'?|[^\s"']+`)
-	// pathBegin is how a path begins that is not relative to the working directory by its name alone.
+	// pathBegin matches the beginning of a path that is absolute or begins with ./ or ../ .
 	pathBegin = regexp.MustCompile(`^\.{0,2}/`)
-	// portNumber is a port, or nothing; a longer number is a password.
+	// portNumber matches a port or no port; a longer number may be a password.
 	portNumber = regexp.MustCompile(`^[0-9]{0,5}$`)
 	// simple is a value of a harmless key in a query.
 	simple = regexp.MustCompile(`^[\w.-]*$`)
@@ -55,8 +55,8 @@ func (m *mask) hide(from, to int) {
 	}
 }
 
-// url hides user, password and query of the URL in text[from:to], and a port that is none: a password stands there
-// when the @ and the host behind it are missing.
+// url hides user, password and query of the URL in text[from:to]. It also hides a port that is not a number: if the @
+// and the host are missing, the password is at this position.
 func (m *mask) url(from, to int) {
 	part := m.text[from:to]
 	host := 0
@@ -78,7 +78,7 @@ func (m *mask) url(from, to int) {
 	}
 }
 
-// port hides what stands in the place of the port in text[from:to], which begins with a host, unless it is a number.
+// port hides the port in text[from:to], which begins with a host, unless it is a number.
 func (m *mask) port(from, to int) {
 	if i := strings.IndexAny(m.text[from:to], "/?#"); i >= 0 {
 		to = from + i
@@ -125,7 +125,7 @@ func (m *mask) keys(value *regexp.Regexp) {
 		switch rest := m.text[at[1]:]; {
 		case value == urlValue:
 			end = found[2]
-		case !strings.HasSuffix(rest[:end], `"`) && !strings.HasSuffix(rest[:end], "'"): // it may go on behind a space
+		case !strings.HasSuffix(rest[:end], `"`) && !strings.HasSuffix(rest[:end], "'"): // it may continue after a space
 			end = max(end, propertyEnd.FindStringIndex(rest)[0])
 		}
 		m.hide(at[1], at[1]+end)

@@ -13,23 +13,23 @@ import (
 	"github.com/pion/rtp"
 )
 
-// unit is what a decoder takes at a time: the coded picture of one moment.
+// unit is the input of one decoder call: the coded picture of one point in time.
 type unit struct {
 	data  []byte
-	key   bool          // decoding may begin here
-	stamp time.Duration // since the first
+	key   bool          // decoding can start at this unit
+	stamp time.Duration // since the first unit
 }
 
-// rtpCodec makes units of the packets of one format.
+// rtpCodec assembles units from the packets of one format.
 type rtpCodec struct {
-	name   string // FFmpeg's
+	name   string // name in FFmpeg
 	format format.Format
 	fps    float64 // declared; 0: unknown
-	// depacket returns a unit's bytes, once its last packet is there, and whether decoding may begin with it.
+	// depacket returns the bytes of a unit after its last packet, and whether decoding can start at it.
 	depacket func(*rtp.Packet) (data []byte, key bool, err error)
 }
 
-// newRTPCodec returns nil for a format that FFmpeg is not given.
+// newRTPCodec returns nil for a format that is not supported.
 func newRTPCodec(f format.Format) (*rtpCodec, error) {
 	switch f := f.(type) {
 	case *format.H264:
@@ -56,11 +56,11 @@ func newRTPCodec(f format.Format) (*rtpCodec, error) {
 	case *format.Generic:
 		return newDynamic(f)
 	default:
-		return nil, nil //nolint:nilnil // no codec, no fault
+		return nil, nil //nolint:nilnil // not supported is not an error
 	}
 }
 
-// newDynamic returns the codec of a format that gortsplib knows under its static payload type alone.
+// newDynamic returns the codec of a format that gortsplib recognises only by its static payload type.
 func newDynamic(f *format.Generic) (*rtpCodec, error) {
 	encoding, _, _ := strings.Cut(strings.ToUpper(f.RTPMap()), "/")
 	switch encoding {
@@ -71,11 +71,11 @@ func newDynamic(f *format.Generic) (*rtpCodec, error) {
 		d, err := (&format.MPEG1Video{}).CreateDecoder()
 		return whole("mpeg2video", f, d, false), err
 	default:
-		return nil, nil //nolint:nilnil // no codec, no fault
+		return nil, nil //nolint:nilnil // not supported is not an error
 	}
 }
 
-// whole is for formats whose units are one piece.
+// whole returns the codec of a format whose depacketiser returns complete units.
 func whole(name string, f format.Format, d interface {
 	Decode(packet *rtp.Packet) ([]byte, error)
 }, key bool,
@@ -86,7 +86,7 @@ func whole(name string, f format.Format, d interface {
 	}}
 }
 
-// prefixed puts the codec's configuration before the first unit.
+// prefixed adds the configuration of the codec before the first unit.
 func prefixed(c *rtpCodec, config []byte) *rtpCodec {
 	depacket := c.depacket
 	c.depacket = func(p *rtp.Packet) ([]byte, bool, error) {
@@ -99,8 +99,8 @@ func prefixed(c *rtpCodec, config []byte) *rtpCodec {
 	return c
 }
 
-// nalUnits is for H.264 and H.265: the parameter sets of the description go before the first unit and before those
-// where decoding may begin, unless these bring their own.
+// nalUnits returns the codec of H.264 or H.265. It adds the parameter sets of the description before the first unit and
+// before units at which decoding can start, unless these contain parameter sets.
 func nalUnits(name string, f format.Format, decode func(*rtp.Packet) ([][]byte, error), key func([][]byte) bool,
 	own func([]byte) bool, sets ...[]byte,
 ) *rtpCodec {
@@ -182,7 +182,7 @@ func newAV1(f *format.AV1) (*rtpCodec, error) {
 	}}, nil
 }
 
-// clock turns RTP timestamps, which wrap around, into times.
+// clock converts RTP timestamps, which wrap around, to times.
 type clock struct {
 	rate    int64
 	begun   bool
@@ -192,13 +192,13 @@ type clock struct {
 
 func (c *clock) at(stamp uint32) time.Duration {
 	if c.begun {
-		c.elapsed += int64(int32(stamp - c.last)) //nolint:gosec // modulo 2^32 is meant
+		c.elapsed += int64(int32(stamp - c.last)) //nolint:gosec // modulo 2^32 is intended
 	}
 	c.begun, c.last = true, stamp
 	return time.Duration(float64(c.elapsed) / float64(max(c.rate, 1)) * float64(time.Second))
 }
 
-// collect returns a callback that passes units on and counts packets.
+// collect returns a callback that counts packets and forwards units.
 func (c *rtpCodec) collect(push func(unit), packets *atomic.Uint64) gortsplib.OnPacketRTPFunc {
 	clock := clock{rate: int64(c.format.ClockRate())}
 	return func(p *rtp.Packet) {

@@ -20,10 +20,10 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// queuedUnits is how many packets wait for the decoder. When it is slow, the camera waits too.
+// queuedUnits is the number of packets that can wait for the decoder. If it is slow, reading from the camera waits.
 const queuedUnits = 4
 
-// rtspStream is a live stream over RTSP. gortsplib brings the packets, FFmpeg decodes them.
+// rtspStream is a live stream over RTSP. gortsplib receives the packets, and FFmpeg decodes them.
 type rtspStream struct {
 	*endpoint
 	client  *gortsplib.Client
@@ -32,13 +32,13 @@ type rtspStream struct {
 	closing chan struct{} // closed when no more units are wanted
 	once    sync.Once
 	ended   chan struct{} // closed when the client has ended
-	err     error         // why, once it has
+	err     error         // why the client has ended; set before ended is closed
 
 	opened time.Time
 	tempo  tempo
 	seen   picture
-	came   atomic.Uint64 // packets of the video
-	failed error         // of the decoder, last
+	came   atomic.Uint64 // number of video packets
+	failed error         // last error of the decoder
 }
 
 func openRTSP(ctx context.Context, cfg Config, t target) (input, error) {
@@ -59,7 +59,7 @@ func openRTSP(ctx context.Context, cfg Config, t target) (input, error) {
 		case redirects == maxRedirects:
 			e.cut(nil)
 			return nil, fmt.Errorf("open %s: %w", t.label, faultf(ReasonRedirect,
-				"the camera sends on and on (%d redirects); give the url where the stream is", maxRedirects))
+				"the camera redirects too often (%d redirects); give the url of the stream", maxRedirects))
 		}
 		if !e.home(elsewhere) {
 			e.user = nil
@@ -68,7 +68,7 @@ func openRTSP(ctx context.Context, cfg Config, t target) (input, error) {
 	}
 }
 
-// dialRTSP asks a server for its stream, and returns it, or where the server sends to.
+// dialRTSP starts the stream of a server. It returns the stream, or the address to which the server redirects.
 func dialRTSP(ctx context.Context, e *endpoint) (*rtspStream, *url.URL, error) {
 	secure, err := e.cfg.TLS.config(e.url.Hostname())
 	if err != nil {
@@ -87,7 +87,7 @@ func dialRTSP(ctx context.Context, e *endpoint) (*rtspStream, *url.URL, error) {
 		Scheme: e.url.Scheme, Host: e.url.Host, Protocol: &protocol, AnyPortEnable: true, UserAgent: "facesieve",
 		TLSConfig: secure, DialContext: e.dial, ReadTimeout: 2 * longestPause, WriteTimeout: e.cfg.OpenTimeout,
 		OnResponse: func(r *base.Response) {
-			if l := r.Header["Location"]; len(l) == 1 { // gortsplib would go anywhere, with the password
+			if l := r.Header["Location"]; len(l) == 1 { // gortsplib would follow it to any host, with the password
 				location = l[0]
 				delete(r.Header, "Location")
 			}
@@ -121,20 +121,21 @@ func dialRTSP(ctx context.Context, e *endpoint) (*rtspStream, *url.URL, error) {
 	return nil, nil, err
 }
 
-// follow returns the address that an RTSP server sends to, if it is allowed.
+// follow returns the address in a redirect of an RTSP server, if it is allowed.
 func (e *endpoint) follow(location string) (*url.URL, error) {
 	u, err := url.Parse(location)
 	if err != nil {
-		return nil, faultf(ReasonRedirect, "the camera sends to an address that is none; give the url where the stream is")
+		return nil, faultf(ReasonRedirect, "the camera redirects to an invalid address; give the url of the stream")
 	}
 	u.User = nil
 	if u.Scheme != "rtsp" && u.Scheme != "rtsps" {
-		return nil, faultf(ReasonRedirect, "the camera sends to an address of the kind %.20q, which is not opened", u.Scheme)
+		return nil, faultf(ReasonRedirect, "the camera redirects to an address of the kind %.20q, which is not supported",
+			u.Scheme)
 	}
 	return u, e.allowed(u)
 }
 
-// begin goes through the requests up to PLAY.
+// begin sends the requests up to PLAY.
 func (s *rtspStream) begin() error {
 	u := *s.url
 	u.User = s.user
@@ -165,7 +166,7 @@ func (s *rtspStream) begin() error {
 	return err
 }
 
-// choose returns the first video of a session that can be decoded.
+// choose returns the first video in a session description that can be decoded.
 func choose(desc *description.Session) (*description.Media, *rtpCodec, error) {
 	var videos, others []string
 	for _, media := range desc.Medias {
@@ -195,7 +196,7 @@ func choose(desc *description.Session) (*description.Media, *rtpCodec, error) {
 		strings.Join(others[:min(len(others), 4)], ", "))
 }
 
-// refusal returns the fault that an error of gortsplib means.
+// refusal returns the fault for an error of gortsplib.
 func (s *rtspStream) refusal(err error) error {
 	var (
 		status  liberrors.ErrClientBadStatusCode
@@ -226,12 +227,12 @@ func (s *rtspStream) refusal(err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	default:
-		return faultf(ReasonServer, "its answer cannot be read: %s; check the port, and update the camera's "+
+		return faultf(ReasonServer, "the camera's answer cannot be read: %s; check the port, and update its "+
 			"firmware", s.quote(err.Error()))
 	}
 }
 
-// push hands a packet to the decoder's goroutine. It waits while that is busy.
+// push sends a unit to the goroutine that decodes, and blocks while the queue is full.
 func (s *rtspStream) push(u unit) {
 	select {
 	case s.units <- u:
@@ -258,7 +259,7 @@ func (s *rtspStream) read(ctx context.Context, dst *gocv.Mat) (time.Duration, er
 			if err := s.decode(u); err != nil {
 				return 0, err
 			}
-			if s.tempo.frames == 0 && time.Since(s.opened) < longestPause { // a key frame may be far
+			if s.tempo.frames == 0 && time.Since(s.opened) < longestPause { // the next key frame may take long
 				timer.Reset(patience)
 			}
 		case <-s.ended:
@@ -271,7 +272,7 @@ func (s *rtspStream) read(ctx context.Context, dst *gocv.Mat) (time.Duration, er
 	}
 }
 
-// decode sends a packet to the decoder. Damaged ones are read over.
+// decode sends a unit to the decoder. Damaged units are skipped.
 func (s *rtspStream) decode(u unit) error {
 	err := s.decoder.send(u)
 	if reasonOf(err) == ReasonTooLarge {
@@ -283,7 +284,7 @@ func (s *rtspStream) decode(u unit) error {
 	return nil
 }
 
-// over returns why the client has ended.
+// over returns the fault for which the client has ended.
 func (s *rtspStream) over(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
@@ -297,7 +298,7 @@ func (s *rtspStream) over(ctx context.Context) error {
 	}
 }
 
-// late is the fault of a stream without a frame for so long.
+// late returns the fault of a stream that delivered no frame within patience.
 func (s *rtspStream) late(patience time.Duration) error {
 	switch {
 	case s.tempo.frames > 0:
@@ -314,8 +315,8 @@ func (s *rtspStream) late(patience time.Duration) error {
 			"decoded (%w); check the camera's codec settings",
 			s.came.Load(), s.decoder.codec, s.failed)
 	default:
-		return faultf(ReasonUndecodable, "no readable frame: %d packets came, but no key frame; set a shorter key frame "+
-			"interval in the camera", s.came.Load())
+		return faultf(ReasonUndecodable, "no readable frame: %d packets came, but no key frame; "+
+			"set a shorter key frame interval in the camera", s.came.Load())
 	}
 }
 
@@ -335,7 +336,7 @@ func (s *rtspStream) close() {
 	s.end()
 }
 
-// end waits until the client has ended. The endpoint may be dialled again.
+// end waits until the client has ended. The endpoint remains usable for another connection.
 func (s *rtspStream) end() {
 	s.abort()
 	<-s.ended

@@ -4,8 +4,8 @@
 
 namespace facesieve {
 
-// Rows that are a multiple of this need no padding for the vector code of libswscale, which leaves out the last pixels
-// of narrower ones.
+// The vector code of libswscale needs rows whose width is a multiple of this; otherwise it omits the last pixels of a
+// row.
 static const int kAlignment = 32;
 
 bool sane(AVRational sample) {
@@ -17,8 +17,8 @@ Scaler::~Scaler() {
   av_frame_free(&staging_);
 }
 
-// size returns the frame's size in square pixels: one side grows, none shrinks. A difference below one percent is the
-// padding of an encoder.
+// size returns the size of the frame in square pixels: one side is stretched, none is reduced. A difference below one
+// percent is ignored, because it is the padding of an encoder.
 cv::Size Scaler::size(const AVFrame &frame, AVRational sample) const {
   double ratio = sane(sample) ? av_q2d(sample) : 1;
   if (aspect_.num > 0) {

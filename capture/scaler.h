@@ -1,4 +1,4 @@
-// From a decoded frame to the picture that is analysed: 8-bit BGR, pixels square, upright.
+// Conversion of a decoded frame to the picture that is analysed: 8-bit BGR, square pixels, upright.
 #ifndef FACESIEVE_CAPTURE_SCALER_H
 #define FACESIEVE_CAPTURE_SCALER_H
 
@@ -14,16 +14,16 @@ extern "C" {
 
 namespace facesieve {
 
-// Shape says how the frames of a stream are to be seen.
+// Shape is the pixel shape and rotation of the frames of a stream.
 struct Shape {
-  AVRational sample; // width to height of one pixel, as the stream declares it; {0, 1}: unknown
+  AVRational sample; // declared width to height of a pixel; {0, 1}: unknown
   int turn;          // degrees clockwise: 0, 90, 180 or 270
 };
 
-// sane reports whether pixels may have this form. Values beyond 4:1 are faults of an encoder.
+// sane reports whether a pixel shape is plausible. Values beyond 4:1 are faults of an encoder.
 bool sane(AVRational sample);
 
-// Scaler keeps what libswscale needs from frame to frame.
+// Scaler reuses the context of libswscale for the frames of a stream.
 class Scaler {
 public:
   Scaler(int64_t max_pixels, AVRational aspect) : max_pixels_(max_pixels), aspect_(aspect) {}
@@ -31,7 +31,7 @@ public:
   Scaler(const Scaler &) = delete;
   Scaler &operator=(const Scaler &) = delete;
 
-  // convert fills mat. Returns false when libswscale refuses the frame's format, or memory is short.
+  // convert fills mat. It returns false if libswscale does not support the format of the frame, or memory is short.
   bool convert(const AVFrame &frame, const Shape &shape, cv::Mat &mat);
 
 private:
@@ -39,7 +39,7 @@ private:
   bool scale(const AVFrame &frame, cv::Size to, uint8_t *data, int step);
 
   int64_t max_pixels_;
-  AVRational aspect_; // of the whole picture, by configuration; {0, 1}: as the stream declares
+  AVRational aspect_; // configured aspect of the whole picture; {0, 1}: as declared by the stream
   SwsContext *context_ = nullptr;
   AVFrame *staging_ = nullptr;
 };

@@ -68,8 +68,8 @@ func (c *session) follow(ctx context.Context, in input, back *Frame) error {
 		before := time.Now()
 		stamp, err := c.read(ctx, in, back)
 		if errors.Is(err, io.EOF) && stale > 0 && c.frames == 0 {
-			return faultf(ReasonEnded, "the stream ended before it had caught up with the present; if it is a recording, "+
-				"download it and give its path")
+			return faultf(ReasonEnded, "the stream ended before its first current frame; "+
+				"if it is a recording, download it and give its path")
 		}
 		switch {
 		case errors.Is(err, errUnreadable):
@@ -187,7 +187,7 @@ func (c *session) read(ctx context.Context, in input, back *Frame) (time.Duratio
 	return stamp, err
 }
 
-// patient is an input whose reads may take longer than ReadTimeout, and end in time without the watchdog.
+// patient is an input with its own deadlines. The watchdog allows a read to take as long as patience returns.
 type patient interface{ patience() time.Duration }
 
 func (c *session) publish(ctx context.Context, back *Frame) error {

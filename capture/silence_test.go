@@ -28,7 +28,9 @@ func TestTheLibrariesAreSilent(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for _, mark := range []string{"joe", "secret", "WARN:", "ERROR:", "OpenCV", "OPENCV", " @ 0x", "JPEG", "libpng", "imread"} {
+	for _, mark := range []string{
+		"joe", "secret", "WARN:", "ERROR:", "OpenCV", "OPENCV", " @ 0x", "JPEG", "libpng", "imread",
+	} {
 		if strings.Contains(string(out), mark) {
 			t.Errorf("%q in:\n%s", mark, out)
 		}
@@ -63,19 +65,19 @@ func makeNoise(t *testing.T) {
 	}
 }
 
-// makeDamage gives the decoders of pictures reason to complain.
+// makeDamage decodes damaged pictures, for which decoders may print warnings.
 func makeDamage(t *testing.T) {
 	m := noise(t, 96, 64)
-	folder := t.TempDir()
+	directory := t.TempDir()
 	for _, extension := range []gocv.FileExt{gocv.JPEGFileExt, gocv.PNGFileExt, ".bmp", ".webp"} {
 		file := encode(t, m, extension)
 		for name, data := range map[string][]byte{"cut": file[:len(file)/2], "spoilt": spoilt(file, 0xff, 200)} {
-			if err := os.WriteFile(filepath.Join(folder, name+string(extension)), data, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(directory, name+string(extension)), data, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if s, err := Open(fast(folder), zerolog.Nop()); err == nil { // BMP has no checksum
+	if s, err := Open(fast(directory), zerolog.Nop()); err == nil { // BMP has no checksum
 		all(t, s, identify)
 		if err := s.Close(); err != nil {
 			t.Error(err)

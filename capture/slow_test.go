@@ -16,7 +16,7 @@ func newSlowCamera(t *testing.T, rate string) *cameratest.Camera {
 	})
 }
 
-// One frame a second and less: the first must not wait for others, and the pauses are no loss.
+// With one frame a second or less, the first frame must not wait for others, and a pause does not count as a loss.
 func TestSlowStreams(t *testing.T) {
 	t.Parallel()
 	for rate, limit := range map[string]time.Duration{"2": 3 * time.Second, "0.5": 8 * time.Second} {
@@ -24,7 +24,7 @@ func TestSlowStreams(t *testing.T) {
 			t.Parallel()
 			c := newSlowCamera(t, rate)
 			cfg := quick(c.URL)
-			cfg.ReadTimeout = 300 * time.Millisecond // much less than between two frames
+			cfg.ReadTimeout = 300 * time.Millisecond // much less than the pause between two frames
 			began := time.Now()
 			s := open(t, cfg)
 			f := newFrame(t)

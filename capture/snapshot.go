@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// snapshotBytes bounds the file of one picture; one of 40 million pixels has about 20 MiB.
+	// snapshotBytes is the maximum size of a picture; one of 40 million pixels has about 20 MiB.
 	snapshotBytes = 32 << 20
 	// The bounds of interval.
 	shortestInterval, longestInterval = 100 * time.Millisecond, time.Hour
@@ -28,20 +28,20 @@ func (c Config) validateInterval() error {
 	return nil
 }
 
-// errUnchanged marks a read without a new picture from a source that is there.
+// errUnchanged is returned when the camera has answered but the picture has not changed.
 var errUnchanged = errors.New("the picture is the one before")
 
 // snapshots polls a url that answers each request with one picture.
 type snapshots struct {
 	*httpClient
-	ctx    context.Context //nolint:containedctx // the source's own, it ends all its requests
-	first  *snapshot       // the picture that came with the open; nil when it has been read
+	ctx    context.Context //nolint:containedctx // context of the source; it cancels all requests
+	first  *snapshot       // the picture that open received; nil after it was read
 	before snapshot        // the last picture that could be decoded, without its data
-	next   time.Time       // when to request again
-	good   time.Time       // when the server last gave a picture that can be decoded, or reported that it is the same
+	next   time.Time       // time of the next request
+	good   time.Time       // when the server last sent a picture that can be decoded, or the same picture
 }
 
-// snapshot is an answer of the server.
+// snapshot is a response of the server.
 type snapshot struct {
 	data    []byte
 	sum     [sha256.Size]byte
@@ -49,8 +49,8 @@ type snapshot struct {
 	changed string // Last-Modified, as the server sent it
 }
 
-// stillPicture reports whether an answer is one picture and no stream, by its Content-Type, its length (-1: not known)
-// and its first bytes.
+// stillPicture reports whether a response is a single picture, not a stream, by its Content-Type, its length (-1:
+// unknown) and its first bytes.
 func stillPicture(kind string, length int64, head []byte) bool {
 	if strings.HasPrefix(kind, "image/") {
 		return true
@@ -59,7 +59,7 @@ func stillPicture(kind string, length int64, head []byte) bool {
 	return generic && length > 0 && formatOf(head) != ""
 }
 
-// newSnapshots goes on with the answer to the first request, whose body it reads and closes.
+// newSnapshots takes the response to the first request, and reads and closes its body.
 func newSnapshots(ctx context.Context, client *httpClient, response *http.Response) (*snapshots, error) {
 	s := &snapshots{httpClient: client, ctx: ctx, next: time.Now().Add(client.cfg.Interval)}
 	var err error
@@ -67,8 +67,9 @@ func newSnapshots(ctx context.Context, client *httpClient, response *http.Respon
 	return s, err
 }
 
-// read fills dst with the next picture. It waits until the interval is over, and returns errUnchanged when the picture
-// is the same, and errUnreadable when it is damaged but the ones before were not: a camera may be writing it just then.
+// read waits until the interval is over and fills dst with the next picture. It returns errUnchanged if the picture is
+// the same as before. It returns errUnreadable if the picture is damaged but recent ones were not, because the camera
+// may have been writing the file.
 func (s *snapshots) read(ctx context.Context, dst *gocv.Mat) (time.Duration, error) {
 	now := s.first
 	s.first = nil
@@ -94,7 +95,7 @@ func (s *snapshots) read(ctx context.Context, dst *gocv.Mat) (time.Duration, err
 	}
 }
 
-// decode decodes a picture, and gives it the configured aspect.
+// decode decodes a picture, and stretches it to the configured aspect.
 func (s *snapshots) decode(data []byte, dst *gocv.Mat) error {
 	err := decodePicture(data, int(s.cfg.MaxPixels), dst)
 	if large := (PictureTooLargeError{}); errors.As(err, &large) {
@@ -106,7 +107,7 @@ func (s *snapshots) decode(data []byte, dst *gocv.Mat) error {
 	return s.stretch(dst)
 }
 
-// over returns what an error of a request means.
+// over returns the fault for an error of a request.
 func (s *snapshots) over(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -137,7 +138,7 @@ func (s *snapshots) poll() (*snapshot, error) {
 	return s.accept(response)
 }
 
-// accept reads and closes the body of an answer, and returns the picture in it, or errUnchanged.
+// accept reads and closes the body of a response, and returns the picture in it, or errUnchanged.
 func (s *snapshots) accept(response *http.Response) (*snapshot, error) {
 	defer response.Body.Close() //nolint:errcheck // it was only read
 	if response.StatusCode == http.StatusNotModified {
@@ -160,7 +161,7 @@ func (s *snapshots) accept(response *http.Response) (*snapshot, error) {
 	}
 	kind := mediaType(response.Header.Get("Content-Type"))
 	if !stillPicture(kind, int64(len(data)), data) {
-		return nil, faultf(ReasonNoVideo, "what comes is %s, no longer a picture; open the url in a browser",
+		return nil, faultf(ReasonNoVideo, "the server sent %s, no longer a picture; open the url in a browser",
 			printable(kind))
 	}
 	now := &snapshot{
@@ -174,8 +175,8 @@ func (s *snapshots) accept(response *http.Response) (*snapshot, error) {
 	return now, nil
 }
 
-// changedBefore returns Last-Modified, or "" where a later picture may have the same: it counts seconds, and pictures
-// may change several times in one (RFC 9110, section 8.8.2.2).
+// changedBefore returns Last-Modified, or "" if a later picture may have the same value. Last-Modified has a resolution
+// of a second, in which a picture may change several times (RFC 9110, section 8.8.2.2).
 func changedBefore(header http.Header) string {
 	text := header.Get("Last-Modified")
 	changed, err := http.ParseTime(text)
@@ -188,7 +189,7 @@ func changedBefore(header http.Header) string {
 	return text
 }
 
-// stretch gives a picture the configured aspect, by more columns or more rows.
+// stretch gives a picture the configured aspect by adding columns or rows.
 func (s *snapshots) stretch(m *gocv.Mat) error {
 	aspect, err := parseAspect(s.cfg.Aspect)
 	if err != nil || aspect == (ratio{}) {
@@ -202,7 +203,7 @@ func (s *snapshots) stretch(m *gocv.Mat) error {
 	return nil
 }
 
-// stretched returns the size at which a picture has an aspect, without a loss of pixels.
+// stretched returns the smallest size with this aspect in which no side of the picture is reduced.
 func stretched(width, height int, aspect ratio) image.Point {
 	if wide := height * aspect.width / aspect.height; wide >= width {
 		return image.Pt(wide, height)
@@ -210,11 +211,11 @@ func stretched(width, height int, aspect ratio) image.Point {
 	return image.Pt(width, width*aspect.height/aspect.width)
 }
 
-// shape reports that a picture shows the present, also where several come at once.
+// shape reports that a picture always shows the time of its request, even if several arrive in quick succession.
 func (s *snapshots) shape() shape { return shape{fps: 1 / s.cfg.Interval.Seconds(), present: true} }
 
-// patience is how long a read may take before the watchdog counts it as blocked: the wait, and twice the time after which
-// the request is cut.
+// patience returns how long a read may take before the watchdog counts it as blocked: the interval, and twice the
+// timeout of a request.
 func (s *snapshots) patience() time.Duration { return s.cfg.Interval + 2*s.cfg.ReadTimeout }
 
 func (s *snapshots) close() {

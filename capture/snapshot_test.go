@@ -14,7 +14,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// snapshotCamera serves one picture, another one when the test says so. Its fields are set before it is used.
+// snapshotCamera serves one picture until the test adds another. The first fields must be set before it is used.
 type snapshotCamera struct {
 	kind       string // Content-Type; "" for image/jpeg
 	etag, date bool   // whether the answers have an ETag, a Last-Modified
@@ -44,7 +44,7 @@ func (c *snapshotCamera) start(t *testing.T) (url string) {
 	return strings.Replace(server.URL, "://", "://joe:sesame@", 1) + "/snapshot.jpg?token=hush"
 }
 
-// show adds pictures; each is served to one request, and the last to all that follow.
+// show adds pictures; each is served to one request, and the last one to all later requests.
 func (c *snapshotCamera) show(pictures ...[]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -100,7 +100,7 @@ func (c *snapshotCamera) challenge() *digest.Challenge {
 	return &digest.Challenge{Realm: "camera", Nonce: "n0nce", Algorithm: c.algorithm, QOP: []string{"auth"}}
 }
 
-// admits reports whether a request has the login.
+// admits reports whether a request has the correct login.
 func (c *snapshotCamera) admits(r *http.Request) bool {
 	switch c.algorithm {
 	case "":
@@ -119,7 +119,7 @@ func (c *snapshotCamera) admits(r *http.Request) bool {
 	return err == nil && got.Response == want.Response
 }
 
-// greyJPEG is a picture of one grey, as wide as it takes to recognise it.
+// greyJPEG returns a grey picture, which the tests recognise by its width.
 func greyJPEG(t testing.TB, width int) []byte {
 	t.Helper()
 	m := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 90, 90, 0), 48, width, gocv.MatTypeCV8UC3)
@@ -127,7 +127,7 @@ func greyJPEG(t testing.TB, width int) []byte {
 	return encode(t, m, gocv.JPEGFileExt)
 }
 
-// polling is a configuration with a short interval, and a time for each answer that a busy machine keeps.
+// polling returns a configuration with a short interval, and a read timeout that is sufficient on a busy machine.
 func polling(url string) Config {
 	cfg := quick(url)
 	cfg.Interval, cfg.ReadTimeout = shortestInterval, 8*time.Second
@@ -151,7 +151,7 @@ func TestSnapshotsArePolled(t *testing.T) {
 					t.Errorf("picture %d is %d wide, number %d, of %v", i, f.Mat.Cols(), f.Sequence, f.Time)
 				}
 			}
-			// The same picture again is no frame, and the camera is there all the same.
+			// An unchanged picture is not a frame, but the camera counts as connected.
 			before, unchangedBefore, _, _ := c.counts()
 			eventually(t, "more requests", func() bool {
 				served, unchanged, _, _ := c.counts()
@@ -172,7 +172,7 @@ func TestSnapshotsArePolled(t *testing.T) {
 	}
 }
 
-// It does not run beside other tests, for it has a short read timeout.
+// It does not run in parallel with other tests, because its read timeout is short.
 func TestTheIntervalOfSnapshotsMayBeLongerThanTheReadTimeout(t *testing.T) {
 	c := &snapshotCamera{}
 	c.show(greyJPEG(t, 64), greyJPEG(t, 80))
@@ -187,7 +187,7 @@ func TestTheIntervalOfSnapshotsMayBeLongerThanTheReadTimeout(t *testing.T) {
 	}
 }
 
-// A camera may write the file just when it is requested.
+// A camera may be writing the file when it is requested.
 func TestADamagedSnapshotIsSkipped(t *testing.T) {
 	t.Parallel()
 	c := &snapshotCamera{}
@@ -240,17 +240,23 @@ func TestFaultsOfSnapshotCameras(t *testing.T) {
 	for name, c := range map[string]struct {
 		handler http.HandlerFunc
 		reason  Reason
-		says    string
+		want    string
 	}{
-		"login refused":  {then((&snapshotCamera{algorithm: "MD5"}).ServeHTTP), ReasonUnauthorized, "(401 Unauthorized)"},
-		"forbidden":      {then(httpStatus(403)), ReasonForbidden, "(403 Forbidden)"},
-		"gone":           {then(httpStatus(404)), ReasonNotFound, "(404 Not Found)"},
-		"busy":           {then(httpStatus(503)), ReasonServer, "(503 Service Unavailable)"},
-		"web page":       {then(body("text/html", "<html>log in")), ReasonNoVideo, "what comes is text/html, no longer a picture"},
+		"login refused": {then((&snapshotCamera{algorithm: "MD5"}).ServeHTTP), ReasonUnauthorized, "(401 Unauthorized)"},
+		"forbidden":     {then(httpStatus(403)), ReasonForbidden, "(403 Forbidden)"},
+		"gone":          {then(httpStatus(404)), ReasonNotFound, "(404 Not Found)"},
+		"busy":          {then(httpStatus(503)), ReasonServer, "(503 Service Unavailable)"},
+		"web page": {
+			then(body("text/html", "<html>log in")), ReasonNoVideo,
+			"the server sent text/html, no longer a picture",
+		},
 		"elsewhere":      {then(elsewhere("http://192.0.2.7/x.jpg")), ReasonRedirect, "another host, 192.0.2.7"},
 		"without an end": {flood, ReasonTooLarge, "more than 32 MiB"},
 		"trickling":      {then(stall), ReasonStalled, "no complete picture within 1s"},
-		"large":          {body("image/png", string(hugePNG())), ReasonTooLarge, "30000x30000 pixels are more than the limit"},
+		"large": {
+			body("image/png", string(hugePNG())), ReasonTooLarge,
+			"30000x30000 pixels are more than the limit",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -267,14 +273,14 @@ func TestFaultsOfSnapshotCameras(t *testing.T) {
 				got = stats.LastError
 				return stats.Reason == c.reason
 			})
-			if !strings.Contains(got, c.says) || strings.Contains(got, "s3cret") || strings.Contains(got, "joe") {
-				t.Errorf("%s, want %s", got, c.says)
+			if !strings.Contains(got, c.want) || strings.Contains(got, "s3cret") || strings.Contains(got, "joe") {
+				t.Errorf("%s, want %s", got, c.want)
 			}
 		})
 	}
 }
 
-// hugePNG is a small file that promises 900 million pixels.
+// hugePNG returns a small file whose header declares 900 million pixels.
 func hugePNG() []byte {
 	header := chunkOf("IHDR", []byte("\x00\x00\x75\x30\x00\x00\x75\x30\x08\x02\x00\x00\x00"))
 	return append(append([]byte("\x89PNG\r\n\x1a\n"), header...), chunkOf("IEND", nil)...)

@@ -12,7 +12,7 @@ import (
 // grace is what a call may take beyond its deadline before it counts as blocked.
 const grace = 500 * time.Millisecond
 
-// The pauses after a refused login: cameras lock an account after some wrong passwords.
+// The pauses after a refused login are long, because cameras lock an account after some wrong passwords.
 const refusedMin, refusedMax = time.Minute, 15 * time.Minute
 
 // Source reads one camera, stream, file or folder. Its methods may be called from any goroutine.

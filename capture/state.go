@@ -16,15 +16,15 @@ const (
 // Stats counts since Open.
 type Stats struct {
 	Frames     uint64    // captured; Frame.Sequence counts the same
-	Dropped    uint64    // captured, but a newer one came before Next took it
-	Stale      uint64    // thrown away around a reconnect, because they showed the past
-	Skipped    uint64    // broken pictures in a folder, or of a snapshot url
-	Reconnects uint64    // times that a lost source came back
-	Abandoned  uint64    // calls into OpenCV that were given up
+	Dropped    uint64    // captured, but replaced by a newer frame before Next returned them
+	Stale      uint64    // discarded around a reconnect, because they were out of date
+	Skipped    uint64    // damaged pictures in a directory, or of a snapshot url
+	Reconnects uint64    // successful reconnections of a lost source
+	Abandoned  uint64    // abandoned calls into OpenCV
 	Width      int       // pixels, of the last frame; 0 before the first
 	Height     int       // pixels, of the last frame; 0 before the first
-	FPS        float64   // frames a second: of a file as it says, of a live source as they come; 0 where it is not known
-	LastError  string    // of the last failure, without credentials; stays after it is over
-	Reason     Reason    // of the last failure; empty while frames come
-	NextTry    time.Time // when a lost source is opened again; zero while frames come or it is being opened
+	FPS        float64   // frames a second: declared by a file, measured for a live source; 0: unknown
+	LastError  string    // of the last failure, without credentials; kept after recovery
+	Reason     Reason    // of the last failure; empty while frames arrive
+	NextTry    time.Time // next attempt to open a lost source; zero while frames arrive or it is being opened
 }

@@ -154,7 +154,7 @@ func TestFaultsLeaveNothingBehind(t *testing.T) {
 		}
 		for _, fault := range faults() {
 			next(t, s, f)
-			next(t, s, f) // the stream's rate is known
+			next(t, s, f) // now the rate of the stream is known
 			fault.begin(c)
 			eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
 			fault.end(c)
@@ -219,7 +219,7 @@ func TestCredentialsReachTheCameraAndNoLog(t *testing.T) {
 	}
 }
 
-// The camera sees which transport is asked for.
+// The configured transport is requested from the camera.
 func TestTransportReachesTheCamera(t *testing.T) {
 	c := newCamera(t)
 	c.Down()

@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 )
 
-// tapSize is enough of an answer to recognise its protocol.
+// tapSize is the number of bytes of an answer that are used to recognise its protocol.
 const tapSize = 16
 
-// tap is a connection whose first received bytes are kept, before TLS is taken off.
+// tap is a connection that stores the first bytes it receives, before TLS decryption.
 type tap struct {
 	net.Conn
 	closed atomic.Bool
@@ -46,7 +46,7 @@ func protocolOf(answer []byte) string {
 	for _, p := range []struct{ head, name string }{
 		{"HTTP/", "HTTP"},
 		{"RTSP/", "RTSP"},
-		{"ICY ", "HTTP"}, // of old servers
+		{"ICY ", "HTTP"}, // old servers
 		{"SSH-", "SSH"},
 		{"220 ", "FTP or SMTP"},
 		{"220-", "FTP or SMTP"},
@@ -62,11 +62,11 @@ func protocolOf(answer []byte) string {
 	return ""
 }
 
-// explainProtocol returns the fault of an answer in another protocol than that of the scheme, or nil.
+// explainProtocol returns the fault if an answer is in another protocol than that of the scheme, and otherwise nil.
 func explainProtocol(scheme string, answer []byte) error {
 	want := map[string]string{"rtsp": "RTSP", "rtsps": "TLS", "http": "HTTP", "https": "TLS"}[scheme]
 	got := protocolOf(answer)
-	begun := strings.HasPrefix(want+"/", string(answer)) // and not more has come yet
+	begun := strings.HasPrefix(want+"/", string(answer)) // the answer is still incomplete
 	switch {
 	case begun, got == want:
 		return nil
@@ -77,7 +77,7 @@ func explainProtocol(scheme string, answer []byte) error {
 	}
 }
 
-// otherScheme returns what to do about a port that answers in the protocol got.
+// otherScheme returns how to fix a url whose port answers in the protocol got.
 func otherScheme(scheme, got string) string {
 	plain := strings.TrimSuffix(scheme, "s")
 	switch {

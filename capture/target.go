@@ -42,13 +42,14 @@ func (c Config) target() (target, error) {
 	return parseURL(c.URL, Redact(cmp.Or(c.Shown, c.URL)))
 }
 
-// The schemes of URLs, and what a pipeline begins with.
+// A scheme of URLs, and the prefix of a pipeline.
 const (
 	schemeFile     = "file"
 	pipelinePrefix = "gst:"
 )
 
-// parseURL sorts a URL by its kind. It touches neither disk nor network; its errors hold the label and not the URL.
+// parseURL returns the kind of a URL and its parts. It uses neither disk nor network. Its errors contain the label, not
+// the URL.
 func parseURL(raw, label string) (target, error) {
 	if strings.TrimSpace(raw) == "" {
 		return target{}, errors.New("empty; give a path, /dev/video0, rtsp://..., http://... or gst:PIPELINE")
@@ -93,17 +94,17 @@ func cutPrefixFold(s, prefix string) (rest string, ok bool) {
 	return s[len(prefix):], true
 }
 
-// notQuiteURL is a URL without its ://, or without a scheme.
+// notQuiteURL matches a URL that lacks its :// or its scheme.
 var notQuiteURL = regexp.MustCompile(`(?i)^(?:(?:rtsps?|rtps?|rstp|rtmp|https?|htt?p|file|gst)(?:[:;.]?//|[:;]|\\s*:)` +
 	`|\d+\.\d+\.\d+\.\d+(?:[:/]|$))`)
 
-// almostURL reports whether a text without :// is a URL that was misspelled, and not a path.
+// almostURL reports whether a text without :// is a misspelled URL, not a path.
 func almostURL(raw string) bool {
 	at := strings.LastIndexByte(raw, '@')
 	return notQuiteURL.MatchString(raw) || at >= 0 && schemeless(raw[:at])
 }
 
-// unsupported returns what is wrong with a scheme, which is not repeated where it is none: a password may stand there.
+// unsupported returns the error for a scheme. It does not repeat a scheme that is not valid, which may be a password.
 func unsupported(scheme, label string) error {
 	if !schemeName.MatchString(scheme) {
 		return fmt.Errorf("%s: not a valid URL; write scheme://user:password@host:port/path", label)

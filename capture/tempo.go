@@ -3,17 +3,17 @@ package capture
 import "time"
 
 const (
-	// longestPause bounds what a slow stream may stay silent.
+	// longestPause is the longest time that a slow stream may deliver no frame.
 	longestPause = time.Minute
-	// rememberedPauses are the pauses between frames that count.
+	// rememberedPauses is the number of recent pauses between frames that are used.
 	rememberedPauses = 8
 )
 
-// tempo finds out for how long a live stream may stay silent: read_timeout is for streams of some frames a second, and
-// some give one in several seconds.
+// tempo determines how long a live stream may deliver no frame. read_timeout is for streams of several frames a second,
+// but some streams have one frame in several seconds.
 type tempo struct {
 	opening, reading time.Duration // the configured limits
-	declared         time.Duration // between frames, by the stream's own account; 0: unknown
+	declared         time.Duration // between frames, as declared by the stream; 0: unknown
 	last             time.Time     // of the newest frame
 	pauses           [rememberedPauses]time.Duration
 	frames           int
@@ -26,13 +26,13 @@ func (t *tempo) patience() time.Duration {
 		slowest = max(slowest, pause)
 	}
 	limit := max(t.reading, min(3*slowest, longestPause))
-	if t.frames < 2 { // the stream's rate is not seen yet
+	if t.frames < 2 { // the rate of the stream is not known yet
 		limit = max(limit, t.opening)
 	}
 	return limit
 }
 
-// frame counts a frame that came at this time.
+// frame records a frame that arrived at this time.
 func (t *tempo) frame(at time.Time) {
 	if t.frames > 0 {
 		t.pauses[t.frames%rememberedPauses] = at.Sub(t.last)

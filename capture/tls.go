@@ -10,25 +10,25 @@ import (
 	"os"
 )
 
-// TLS says which certificates of https and rtsps servers are trusted.
+// TLS configures which certificates of https and rtsps servers are trusted.
 type TLS struct {
 	// CA is a PEM file with the authority that signed the camera's certificate, or with that certificate itself, which
-	// is then trusted whatever name it carries. Empty: the system's authorities.
+	// is then trusted for any name. Empty: the system's authorities.
 	CA string `yaml:"ca"`
-	// Insecure trusts every certificate, and allows the versions of TLS before 1.2.
+	// Insecure trusts every certificate, and allows versions of TLS before 1.2.
 	Insecure bool `yaml:"insecure"`
 }
 
 // validate reads the file.
 func (t TLS) validate() error {
 	if t.Insecure && t.CA != "" {
-		return errors.New("tls.insecure: with it no certificate is checked; leave out one of tls.ca and tls.insecure")
+		return errors.New("tls.insecure: with it no certificate is checked; remove one of tls.ca and tls.insecure")
 	}
 	_, _, err := t.authorities()
 	return err
 }
 
-// authorities returns who may sign, nil for the system's, and the certificates themselves.
+// authorities returns the trusted authorities, nil for those of the system, and the certificates in the file.
 func (t TLS) authorities() (*x509.CertPool, []*x509.Certificate, error) {
 	if t.CA == "" {
 		return nil, nil, nil
@@ -51,12 +51,13 @@ func (t TLS) authorities() (*x509.CertPool, []*x509.Certificate, error) {
 		all = append(all, certificate)
 	}
 	if len(all) == 0 {
-		return nil, nil, fmt.Errorf("tls.ca: %s holds no certificate; give a PEM file with BEGIN CERTIFICATE in it", t.CA)
+		return nil, nil, fmt.Errorf("tls.ca: %s holds no certificate; give a PEM file with BEGIN CERTIFICATE in it",
+			t.CA)
 	}
 	return pool, all, nil
 }
 
-// config returns what a connection to host is made with. Nothing is sent before the certificate has been checked.
+// config returns the TLS configuration for a host. Nothing is sent before the certificate has been verified.
 func (t TLS) config(host string) (*tls.Config, error) {
 	pool, pinned, err := t.authorities()
 	if err != nil {
@@ -67,13 +68,13 @@ func (t TLS) config(host string) (*tls.Config, error) {
 		c.InsecureSkipVerify, c.MinVersion = true, tls.VersionTLS10
 		return c, nil
 	}
-	// The check below replaces the built-in one: a certificate that is given itself needs no matching name.
+	// The check below replaces the built-in one, because a certificate that is itself in tls.ca needs no matching name.
 	c.InsecureSkipVerify = true
 	c.VerifyConnection = func(state tls.ConnectionState) error { return verify(state, pool, pinned, host) }
 	return c, nil
 }
 
-// verify checks a server's certificates as crypto/tls does.
+// verify checks the certificates of a server as crypto/tls does, but accepts those in pinned without further checks.
 func verify(state tls.ConnectionState, pool *x509.CertPool, pinned []*x509.Certificate, host string) error {
 	if len(state.PeerCertificates) == 0 {
 		return errors.New("the server sent no certificate")

@@ -21,7 +21,7 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// selfSigned makes a certificate as cameras do, and the PEM file of it.
+// selfSigned returns a self-signed certificate, as cameras create it, and the path of its PEM file.
 func selfSigned(t *testing.T, template x509.Certificate) (tls.Certificate, string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -43,7 +43,7 @@ func selfSigned(t *testing.T, template x509.Certificate) (tls.Certificate, strin
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, path
 }
 
-// secret is a camera behind TLS that asks for a login and counts what it is sent in clear text.
+// secret is a camera with TLS that requires a login and counts the decrypted bytes that it receives.
 type secret struct {
 	url      string
 	received atomic.Int64
@@ -99,7 +99,7 @@ func TestCertificatesAreVerified(t *testing.T) {
 	for name, c := range map[string]struct {
 		certificate tls.Certificate
 		tls         TLS
-		says        string // empty: it gets through
+		want        string // empty: the connection succeeds
 	}{
 		"self-signed":            {good, TLS{}, "not signed by a known authority; " + both},
 		"another authority":      {good, TLS{CA: otherPEM}, "not signed by a known authority; " + both},
@@ -119,11 +119,11 @@ func TestCertificatesAreVerified(t *testing.T) {
 				cfg := quick(camera.url)
 				cfg.TLS = c.tls
 				got := failure(t, cfg)
-				want, reason, received := c.says, ReasonCertificate, camera.received.Load()
+				want, reason, received := c.want, ReasonCertificate, camera.received.Load()
 				if want == "" {
 					want, reason = "404 Not Found", ReasonNotFound
 				}
-				if got.Reason != reason || !strings.Contains(got.LastError, want) || (received > 0) != (c.says == "") {
+				if got.Reason != reason || !strings.Contains(got.LastError, want) || (received > 0) != (c.want == "") {
 					t.Errorf("%q: %s; the server received %d bytes", got.Reason, got.LastError, received)
 				}
 			})

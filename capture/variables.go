@@ -9,18 +9,19 @@ import (
 	"unicode/utf8"
 )
 
-// Expand replaces each ${NAME} in a source's URL by its value, which lookup returns; an empty value is none. A value
-// stands for itself, whatever is in it: Expand encodes it as its place in the URL requires.
+// Expand replaces each ${NAME} in the URL of a source by the value that lookup returns; an empty value counts as
+// missing. A value is used literally. Expand encodes it as its position in the URL requires:
 //
-//   - Before the @ of a URL, in user and password: percent-encoded. One value alone there may be user:password.
-//   - In host and port: letters, digits and . - _ : [ ] only.
-//   - In the path: percent-encoded, but for / and what a path may hold as it is. In the query: percent-encoded.
-//   - In a GStreamer pipeline: within double quotes, or as the whole of a property (user-pw=${NAME}), quoted; in a URL
-//     there percent-encoded; elsewhere letters, digits and . - _ ~ / : % + , only.
-//   - In a path, and where the whole URL is one value: as it is. The URL must then be encoded already.
+//   - In user and password, before the @ of a URL: percent-encoded. A single value there may be user:password.
+//   - In host and port: not encoded. Only letters, digits and . - _ : [ ] are allowed.
+//   - In the path of a URL: percent-encoded, except / and other characters that a path may contain.
+//   - In the query of a URL: percent-encoded.
+//   - In a GStreamer pipeline, inside double quotes or as the whole value of a property (user-pw=${NAME}): quoted.
+//   - In a URL in a pipeline: percent-encoded.
+//   - Elsewhere in a pipeline: not encoded. Only letters, digits and . - _ ~ / : % + , are allowed.
+//   - In a file path, and if the whole URL is one value: unchanged. Such a URL must already be encoded.
 //
-// Errors are joined. They name variables, and count characters from the beginning of text, but repeat neither text nor
-// a value.
+// Errors are joined. They contain the names of variables and character positions in text, but neither text nor values.
 func Expand(text string, lookup func(name string) string) (string, error) {
 	parts, err := split(text)
 	if err != nil {
@@ -44,13 +45,13 @@ func Expand(text string, lookup func(name string) string) (string, error) {
 type part struct {
 	text string
 	name string // of the variable; empty: literal
-	span int    // characters that it takes in the text that was split
+	span int    // number of characters of ${NAME} in the original text
 }
 
-// variable is ${NAME}.
+// variable matches ${NAME}.
 var variable = regexp.MustCompile(`^\$\{([A-Za-z0-9_.-]+)\}`)
 
-// split finds the variables in text. A $ that does not begin one stands for itself: passwords may hold dollars.
+// split finds the variables in text. Any other $ is literal, because passwords may contain it.
 func split(text string) ([]part, error) {
 	var parts []part
 	for rest := text; rest != ""; {
@@ -65,8 +66,9 @@ func split(text string) ([]part, error) {
 		match := variable.FindStringSubmatch(rest)
 		if match == nil {
 			at := utf8.RuneCountInString(text[:len(text)-len(rest)]) + 1
-			return nil, fmt.Errorf("character %d of the url begins a ${ that is not ${NAME}: give it a name of letters, "+
-				"digits and _ . - and close it; a ${ of the password itself is written %%24%%7B", at)
+			return nil, fmt.Errorf("character %d of the url begins a ${ that is not ${NAME}: "+
+				"give it a name of letters, digits and _ . - and close it; "+
+				"a ${ of the password itself is written %%24%%7B", at)
 		}
 		parts = append(parts, part{name: match[1], span: len(match[0])})
 		rest = rest[len(match[0]):]
@@ -76,7 +78,7 @@ func split(text string) ([]part, error) {
 
 func literal(text string) part { return part{text: text, span: utf8.RuneCountInString(text)} }
 
-// check returns what keeps a value from being used anywhere.
+// check returns an error if a value is not allowed at any position.
 func (p part) check() error {
 	if p.text == "" {
 		return fmt.Errorf("%s is neither an environment variable nor a credential, or is empty; "+
@@ -96,7 +98,7 @@ func joined(parts []part) string {
 	return b.String()
 }
 
-// skeleton is the text that was split, with a letter for each character of a variable.
+// skeleton returns the original text with each character of a variable replaced by a letter.
 func skeleton(parts []part) string {
 	var b strings.Builder
 	for _, p := range parts {

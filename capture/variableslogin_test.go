@@ -19,22 +19,22 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// login is a user and a password as a person has set them in a camera.
+// login is a user and a password, as configured in a camera.
 type login struct{ user, password string }
 
-// logins have everything in them that means something in a URL, in a request or to printf.
+// logins returns logins with all characters that have a meaning in a URL, in a request or for printf.
 func logins() []login {
 	var all []login
 	for _, password := range []string{
-		"plain", "Pa^ss", "Paß", "two words", " edges ", "{", "|", `"`, "#", "/", "?", "@", "%41", "%", ":", "a:b", "$", "${X}", "12#34", "12/34",
-		"12?34", "1@2", `\`, "'", "&=+;,", "<>", "[::1]", "%s%n", "日本", "\xff", "~!*()-._",
+		"plain", "Pa^ss", "Paß", "two words", " edges ", "{", "|", `"`, "#", "/", "?", "@", "%41", "%", ":", "a:b", "$",
+		"${X}", "12#34", "12/34", "12?34", "1@2", `\`, "'", "&=+;,", "<>", "[::1]", "%s%n", "日本", "\xff", "~!*()-._",
 	} {
 		all = append(all, login{"viewer", password})
 	}
 	return append(all, login{"us er@home", "x"}, login{"ädmin", "y"}, login{"a/b", "1"}, login{"%41", "%41"})
 }
 
-// loginServer counts what it is offered for each login by its number, which is the path of the URL.
+// loginServer records for each login, whose number is the path of the URL, whether it arrives correctly.
 type loginServer struct {
 	mu   sync.Mutex
 	good map[int]bool
@@ -64,9 +64,11 @@ func (s *loginServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusUnauthorized)
 }
 
-func (s *loginServer) OnDescribe(ctx *gortsplib.ServerHandlerOnDescribeCtx) (*base.Response, *gortsplib.ServerStream, error) {
+func (s *loginServer) OnDescribe(
+	ctx *gortsplib.ServerHandlerOnDescribeCtx,
+) (*base.Response, *gortsplib.ServerStream, error) {
 	if s.record(ctx.Path, func(l login) bool {
-		// gortsplib reads no Basic password with a colon in it.
+		// gortsplib cannot parse a Basic password with a colon.
 		basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(l.user+":"+l.password))
 		return slices.Equal(ctx.Request.Header["Authorization"], []string{basic}) ||
 			ctx.Conn.VerifyCredentials(ctx.Request, l.user, l.password)
@@ -76,7 +78,7 @@ func (s *loginServer) OnDescribe(ctx *gortsplib.ServerHandlerOnDescribeCtx) (*ba
 	return &base.Response{StatusCode: base.StatusUnauthorized}, nil, liberrors.ErrServerAuth{}
 }
 
-// A user and a password in variables arrive at the server exactly as they are, whatever is in them.
+// The server receives user and password exactly as they are in the variables.
 func TestVariablesLogInAsTheyAre(t *testing.T) {
 	t.Parallel()
 	for name, methods := range map[string][]auth.VerifyMethod{
@@ -101,7 +103,7 @@ func TestVariablesLogInAsTheyAre(t *testing.T) {
 			}
 			for i, l := range logins() {
 				text := fmt.Sprintf("%s/%d", base, i)
-				url, err := Expand(text, func(name string) string { return map[string]string{"USER": l.user, "PASSWORD": l.password}[name] })
+				url, err := Expand(text, of(map[string]string{"USER": l.user, "PASSWORD": l.password}))
 				if err != nil {
 					t.Fatalf("%q: %v", l, err)
 				}

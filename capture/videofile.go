@@ -12,7 +12,7 @@ import (
 // videoFile is a video file, read by FFmpeg.
 type videoFile struct {
 	reader *reader
-	stop   func() bool // ends that the context interrupts the reader
+	stop   func() bool // disconnects the reader from the context
 	seen   picture
 }
 
@@ -34,8 +34,8 @@ func openFile(ctx context.Context, cfg Config, t target) (input, error) {
 		if reasonOf(err) != "" {
 			return nil, fmt.Errorf("open %s: %w", t.label, err)
 		}
-		return nil, fmt.Errorf("open %s: not a video that FFmpeg can read: damaged, cut short, or an unknown format (%w); "+
-			"see what ffprobe says", t.label, err)
+		return nil, fmt.Errorf("open %s: not a video that FFmpeg can read: damaged, cut short, or an unknown format "+
+			"(%w); check it with ffprobe", t.label, err)
 	}
 	return v, nil
 }
@@ -62,7 +62,7 @@ func (v *videoFile) shape() shape {
 
 func (v *videoFile) picture() picture { return v.seen }
 
-// missing returns how much of a file that has ended is not there, by the length in its header.
+// missing reports whether a file has ended early: it returns the duration that was read and the duration in its header.
 func (v *videoFile) missing() (read, declared time.Duration, early bool) {
 	i := v.reader.info()
 	gap := i.declared - i.covered

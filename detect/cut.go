@@ -7,44 +7,45 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// A frame is compared with the one before in cells, each the mean of four samples, and in blocks of cells. The pattern of a block,
-// which is its cells less their mean, stays the same when lights, exposure or the infrared filter change it; two blocks that
-// correlate show the same thing. In the recordings of the shared data 0 to 8 % of the blocks correlate across a cut, and 30 to
-// 100 % from one frame to the next elsewhere.
+// A frame is divided into cells, each the mean of four samples, and blocks of cells. The pattern of a block is its
+// cells minus their mean. It does not change with the lights, the exposure or the infrared filter. Two blocks whose
+// patterns correlate show the same content. In the recordings of the shared data 0 to 8 % of the blocks correlate
+// across a cut, and 30 to 100 % between other consecutive frames.
 const (
-	cutCells   = 64   // cells over the longer side of the frame, at most
-	cutBlock   = 6    // cells over a side of a block
-	cutPattern = 5    // least deviation of a block's cells, grey levels, to have a pattern; more where the camera is noisy
-	cutNoise   = 3    // that deviation is at least so many times that of the noise
-	cutMatch   = 0.7  // least correlation of two blocks that show the same
-	cutKnown   = 0.1  // least part of all blocks that must have a pattern in both pictures
-	cutSame    = 0.15 // in the same scene at least this part of those match
-	cutMoved   = 0.3  // in a scene that the camera has turned from, at least this part of what is still in the picture
-	cutFound   = 0.15 // and at least this part of all blocks: a few match by chance
-	cutShift   = 0.2  // largest turn between two frames, part of each side
-	quickNoise = 4    // noise up to here, grey levels, is taken for it at once, more in some frames: a cut looks like noise too
-	noiseBins  = 256  // of the changes of cells, a quarter of a grey level each
+	cutCells   = 64   // maximum number of cells along the longer side of the frame
+	cutBlock   = 6    // cells along a side of a block
+	cutPattern = 5    // minimum deviation of the cells of a block with a pattern, grey levels
+	cutNoise   = 3    // and minimum of this deviation as a multiple of the noise
+	cutMatch   = 0.7  // minimum correlation of two blocks that match
+	cutKnown   = 0.1  // minimum share of all blocks that have a pattern in both pictures
+	cutSame    = 0.15 // minimum share of those that match in the same scene
+	cutMoved   = 0.3  // after a turn of the camera: minimum share of the overlapping blocks that match
+	cutFound   = 0.15 // and of all blocks, because a few match by chance
+	cutShift   = 0.2  // maximum turn between two frames, share of each side
+	quickNoise = 4    // limit for a sudden rise of the noise estimate, grey levels; a cut also looks like noise
+	noiseBins  = 256  // bins of the histogram of cell changes, a quarter of a grey level each
 )
 
-// Cuts finds hard cuts: a frame that shows another scene than the one before, as those of channel sequencers, tours of presets
-// and edited recordings. Another light on the same scene is none, nor is a flash, a dark or a frozen picture, a camera that shakes
-// or turns, or somebody who walks through the picture. One frame of 1080p costs some tens of microseconds.
+// Cuts detects hard cuts: frames that show another scene than the frame before. They occur in the streams of channel
+// sequencers and preset tours, and in edited recordings. These are not cuts: a change of light, a flash, a dark or
+// frozen picture, a camera that shakes or turns, and a person who walks through the picture. A frame of 1080p takes
+// some tens of microseconds.
 type Cuts struct {
-	rows, cols int           // of the frames that the cells are for
-	wide, high int           // cells
-	offsets    []int         // of the samples in a frame's bytes, four for each cell
+	rows, cols int           // size of the frames that the cells belong to
+	wide, high int           // number of cells along each side
+	offsets    []int         // of the samples in the bytes of a frame, four per cell
 	blocks     []image.Point // first cell of each block
 	now, last  []float32     // grey levels of the cells in the last two frames
-	scene      []float32     // those of the last frame that had patterns; empty: there was none
-	noise      float32       // deviation of a cell's noise, grey levels
+	scene      []float32     // grey levels of the last frame with patterns; empty: none yet
+	noise      float32       // deviation of the noise of a cell, grey levels
 	counts     [noiseBins]int
 }
 
-// NewCuts makes a detector of cuts.
+// NewCuts returns a detector of cuts.
 func NewCuts() *Cuts { return &Cuts{} }
 
-// Cut reports whether a frame (BGR, 8 bit, borrowed) shows another scene than the frames before, or has another size. A frame
-// without patterns, such as a black or a white one, is no evidence: the next is compared with the one before it.
+// Cut reports whether a frame (BGR, 8 bit, borrowed) shows another scene than the frames before, or has another size. A
+// frame without patterns, such as a black or white one, is skipped: the next frame is compared with the one before it.
 func (c *Cuts) Cut(frame gocv.Mat) bool {
 	pixels, err := frame.DataPtrUint8()
 	if err != nil || frame.Type() != gocv.MatTypeCV8UC3 {
@@ -68,7 +69,7 @@ func (c *Cuts) Cut(frame gocv.Mat) bool {
 	return cut || resized
 }
 
-// lay lays the cells over frames of that size.
+// lay computes the cells for frames of this size.
 func (c *Cuts) lay(rows, cols, stride int) {
 	longer := max(rows, cols)
 	cells := func(side int) int { return min(max(1, side*cutCells/longer), side) }
@@ -99,14 +100,15 @@ func (c *Cuts) sample(pixels []byte) {
 	}
 }
 
-// follow lets the noise follow the quarter of the cells that changed least, which is that of the noise even when much moves.
+// follow updates the noise estimate from the quarter of the cells that changed least. It is not affected by motion in
+// the other cells.
 func (c *Cuts) follow() {
 	clear(c.counts[:])
 	for i, v := range c.now {
 		change := v - c.last[i]
 		c.counts[min(int(4*max(change, -change)), noiseBins-1)]++
 	}
-	const deviations = 0.45 // a quarter of the differences of two normal deviates is below
+	const deviations = 0.45 // a quarter of the differences of two normal deviates is smaller
 	bin, below := 0, 0
 	for below += c.counts[0]; 4*below < len(c.now); below += c.counts[bin] {
 		bin++
@@ -114,8 +116,8 @@ func (c *Cuts) follow() {
 	c.noise = min(float32(bin)/4/deviations, max(quickNoise, 1.3*c.noise))
 }
 
-// differs reports whether the picture shows another scene, for hardly any block shows the same, neither at its place nor where a
-// turn of the camera has moved it.
+// differs reports whether the picture shows another scene: hardly any block matches, neither at its position nor at one
+// to which a turn of the camera may have moved it.
 func (c *Cuts) differs() bool {
 	known, same := c.compare(c.scene, image.Point{})
 	if !c.enough(known) || float64(same) >= cutSame*float64(known) {
@@ -133,13 +135,13 @@ func (c *Cuts) differs() bool {
 	return true
 }
 
-// enough reports whether so many blocks are enough to judge by.
+// enough reports whether this number of blocks is sufficient for a comparison.
 func (c *Cuts) enough(known int) bool {
 	return known > 0 && float64(known) >= cutKnown*float64(len(c.blocks))
 }
 
-// compare compares the picture with another that is shifted by some cells: how many blocks have a pattern in both, and how many of
-// those show the same.
+// compare compares the picture with another one, shifted by some cells. It returns the number of blocks that have a
+// pattern in both pictures, and how many of those match.
 func (c *Cuts) compare(other []float32, shift image.Point) (known, same int) {
 	least := max(cutPattern, cutNoise*c.noise)
 	for _, block := range c.blocks {
@@ -159,8 +161,8 @@ func (c *Cuts) compare(other []float32, shift image.Point) (known, same int) {
 	return known, same
 }
 
-// covariance returns the variances of a block of the picture and of one of another, and their covariance; i and k are their first
-// cells.
+// covariance returns the variances of a block of the picture and a block of another picture, and their covariance; i
+// and k are the indices of their first cells.
 func (c *Cuts) covariance(other []float32, i, k int) (a, b, ab float32) {
 	const n = cutBlock * cutBlock
 	var sumA, sumB float32

@@ -11,7 +11,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// room draws a room with a floor, a door and furniture of many sizes; another seed is another room of the same kind.
+// room draws a room with a floor, a door and furniture of many sizes; each seed gives a different room.
 func room(t testing.TB, size image.Point, seed uint64) gocv.Mat {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 7))
@@ -38,7 +38,8 @@ func newFrame(t testing.TB, size image.Point, shade color.RGBA) gocv.Mat {
 	return mat
 }
 
-// changed returns a copy of a frame with each byte changed; at is the place of its pixel, 0 to 1, and channel 0 to 2.
+// changed returns a copy of a frame with each byte changed; at is the position of its pixel, 0 to 1, and channel 0 to
+// 2.
 func changed(t testing.TB, frame gocv.Mat, change func(v float64, at [2]float64, channel int) float64) gocv.Mat {
 	t.Helper()
 	copied := frame.Clone()
@@ -54,12 +55,12 @@ func changed(t testing.TB, frame gocv.Mat, change func(v float64, at [2]float64,
 	return copied
 }
 
-// gained changes brightness and contrast.
+// gained returns a copy with other brightness and contrast.
 func gained(t testing.TB, frame gocv.Mat, gain, offset float64) gocv.Mat {
 	return changed(t, frame, func(v float64, _ [2]float64, _ int) float64 { return gain*v + offset })
 }
 
-// grain is normal noise of the deviation 1, to be read from random places.
+// grain returns normal noise with a deviation of 1. Each frame starts at a random position in it.
 func grain(random *rand.Rand) []float64 {
 	table := make([]float64, 1<<14)
 	for i := range table {
@@ -68,7 +69,7 @@ func grain(random *rand.Rand) []float64 {
 	return table
 }
 
-// noisy adds noise of that deviation.
+// noisy returns a copy with added noise of this deviation.
 func noisy(t testing.TB, frame gocv.Mat, deviation float64, grain []float64, random *rand.Rand) gocv.Mat {
 	i := random.IntN(len(grain))
 	return changed(t, frame, func(v float64, _ [2]float64, _ int) float64 {
@@ -79,7 +80,8 @@ func noisy(t testing.TB, frame gocv.Mat, deviation float64, grain []float64, ran
 	})
 }
 
-// moved shows the frame from another direction, by parts of its sides; what comes into sight is of the frame beyond.
+// moved returns the view after a turn of the camera by x and y, as shares of the sides. The new area shows the frame
+// beyond.
 func moved(t testing.TB, frame, beyond gocv.Mat, x, y float64) gocv.Mat {
 	t.Helper()
 	size := image.Pt(frame.Cols(), frame.Rows())
@@ -94,7 +96,7 @@ func moved(t testing.TB, frame, beyond gocv.Mat, x, y float64) gocv.Mat {
 	return to
 }
 
-// passed draws somebody in dark clothes into a copy of the frame, x and width parts of the frame's.
+// passed returns a copy with a person in dark clothes; x and width are shares of the width of the frame.
 func passed(t testing.TB, frame gocv.Mat, x, width float64) gocv.Mat {
 	return changed(t, frame, func(v float64, at [2]float64, channel int) float64 {
 		if math.Abs(at[0]-x) > width/2 || at[1] < 0.1 {
@@ -104,7 +106,8 @@ func passed(t testing.TB, frame gocv.Mat, x, width float64) gocv.Mat {
 	})
 }
 
-// night shows the frame through a camera without its infrared filter: grey, clothes and plants bright, the corners dark.
+// night returns the frame as a camera without its infrared filter shows it: grey, bright clothes and plants, dark
+// corners.
 func night(t testing.TB, frame gocv.Mat) gocv.Mat {
 	return changed(t, frame, func(v float64, at [2]float64, _ int) float64 {
 		distance := math.Hypot(at[0]-0.5, at[1]-0.5)
@@ -127,7 +130,7 @@ func cutsIn(frames []gocv.Mat) (cuts []int) {
 	return cuts
 }
 
-// turning is a camera that turns from one scene to another, by a part of its picture a frame.
+// turning returns the frames of a camera that turns from one scene to another, by this share of its picture per frame.
 func turning(t testing.TB, from, to gocv.Mat, step float64) (frames []gocv.Mat) {
 	for x := 0.0; x < 1; x += step {
 		frames = append(frames, moved(t, from, moved(t, to, to, x-1, 0), x, 0))
@@ -135,7 +138,7 @@ func turning(t testing.TB, from, to gocv.Mat, step float64) (frames []gocv.Mat) 
 	return append(frames, to, to)
 }
 
-// shaking is a camera on a pole in the wind.
+// shaking returns the frames of a camera on a pole in the wind.
 func shaking(t testing.TB, scene gocv.Mat, random *rand.Rand) (frames []gocv.Mat) {
 	for range 12 {
 		frames = append(frames, moved(t, scene, scene, 0.06*random.Float64()-0.03, 0.06*random.Float64()-0.03))
@@ -143,7 +146,7 @@ func shaking(t testing.TB, scene gocv.Mat, random *rand.Rand) (frames []gocv.Mat
 	return frames
 }
 
-// Each is a scene, or two, with something that happens to it, and the frames that are cuts.
+// Each case has one or more scenes with some disturbance, and the numbers of the frames that are cuts.
 func TestCuts(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	grains := grain(random)
@@ -151,11 +154,13 @@ func TestCuts(t *testing.T) {
 	a, b, c := room(t, size, 1), room(t, size, 2), room(t, size, 3)
 	black, white := newFrame(t, size, color.RGBA{}), newFrame(t, size, color.RGBA{R: 255, G: 255, B: 255})
 	dark, lit := gained(t, a, 0.12, 4), gained(t, a, 1.5, 10)
-	window := changed(t, a, func(v float64, at [2]float64, _ int) float64 { return v*0.3 + 150*max(0, 0.6-at[0])*v/100 })
+	window := changed(t, a, func(v float64, at [2]float64, _ int) float64 {
+		return v*0.3 + 150*max(0, 0.6-at[0])*v/100
+	})
 	glare := changed(t, a, func(v float64, at [2]float64, _ int) float64 {
 		return v + 400*max(0, 1-2*math.Hypot(at[0]-0.5, at[1]-0.4))
 	})
-	torn := changed(t, a, func(v float64, at [2]float64, _ int) float64 {
+	corrupt := changed(t, a, func(v float64, at [2]float64, _ int) float64 {
 		if at[1] > 0.4 {
 			return 128
 		}
@@ -187,14 +192,20 @@ func TestCuts(t *testing.T) {
 		"light from another side":       {[]gocv.Mat{a, a, window, window, a, a}, nil},
 		"glare of a lamp":               {[]gocv.Mat{a, a, glare, glare, a}, nil},
 		"infrared filter":               {[]gocv.Mat{a, a, night(t, a), night(t, a), a, a}, nil},
-		"exposure jumps":                {[]gocv.Mat{a, gained(t, a, 0.6, 0), gained(t, a, 1.7, 0), gained(t, a, 1, 60), gained(t, a, 1, -60), a}, nil},
-		"flash":                         {[]gocv.Mat{a, gained(t, a, 1, 120), gained(t, a, 1, 240), a, a}, nil},
-		"frozen":                        {append(slices.Repeat([]gocv.Mat{passed(t, a, 0.2, 0.15)}, 20), passed(t, a, 0.8, 0.3)), nil},
-		"somebody close":                {[]gocv.Mat{a, passed(t, a, 0, 0.5), passed(t, a, 0.3, 0.5), passed(t, a, 0.6, 0.5), a}, nil},
-		"frames lost":                   {[]gocv.Mat{passed(t, a, 0.2, 0.3), passed(t, a, 0.8, 0.3), a}, nil},
-		"turning camera":                {turning(t, a, b, 0.08), nil},
-		"shaking camera":                {shaking(t, a, random), nil},
-		"torn picture":                  {[]gocv.Mat{a, torn, torn, a}, nil},
+		"exposure jumps": {[]gocv.Mat{
+			a, gained(t, a, 0.6, 0), gained(t, a, 1.7, 0), gained(t, a, 1, 60), gained(t, a, 1, -60), a,
+		}, nil},
+		"flash": {[]gocv.Mat{a, gained(t, a, 1, 120), gained(t, a, 1, 240), a, a}, nil},
+		"frozen": {
+			append(slices.Repeat([]gocv.Mat{passed(t, a, 0.2, 0.15)}, 20), passed(t, a, 0.8, 0.3)), nil,
+		},
+		"person near the camera": {
+			[]gocv.Mat{a, passed(t, a, 0, 0.5), passed(t, a, 0.3, 0.5), passed(t, a, 0.6, 0.5), a}, nil,
+		},
+		"frames lost":     {[]gocv.Mat{passed(t, a, 0.2, 0.3), passed(t, a, 0.8, 0.3), a}, nil},
+		"turning camera":  {turning(t, a, b, 0.08), nil},
+		"shaking camera":  {shaking(t, a, random), nil},
+		"corrupt picture": {[]gocv.Mat{a, corrupt, corrupt, a}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := cutsIn(test.frames); !slices.Equal(got, test.want) {
@@ -211,11 +222,11 @@ func TestCuts(t *testing.T) {
 	}
 }
 
-// The recordings have the cuts that are known of them, at any rate of frames, and no other.
+// Exactly the known cuts of the recordings are detected, at every frame rate.
 func TestCutsOfRecordings(t *testing.T) {
 	steps := []float64{0.1, 0.3}
 	for name, want := range map[string][]float64{
-		"cuts_1":   {23.12, 28.28, 32.32}, // and one at 12.2 s, from a white page, which is no scene
+		"cuts_1":   {23.12, 28.28, 32.32}, // the cut at 12.2 s is from a white page, which is not a scene
 		"cuts_2":   {1.04, 4.76, 13.93, 17.41, 25.54, 29.94, 32.82},
 		"corridor": nil, "two_heads": nil, "walk_in": nil, "night_ir": nil, "shop": nil,
 	} {
@@ -228,7 +239,7 @@ func TestCutsOfRecordings(t *testing.T) {
 	}
 }
 
-// cutsOf returns the times of the cuts in a recording, for each step between two frames, seconds.
+// cutsOf returns the times of the cuts in a recording, for each interval between frames, seconds.
 func cutsOf(t *testing.T, path string, steps []float64) [][]float64 {
 	t.Helper()
 	video, err := gocv.VideoCaptureFile(path)
@@ -255,7 +266,7 @@ func cutsOf(t *testing.T, path string, steps []float64) [][]float64 {
 	return cuts
 }
 
-// The lights go out and the gain goes up: what was flat is noise now, and no other scene.
+// The lights go out and the gain rises: flat areas become noise, but the scene is the same.
 func TestNoCutWhenNoiseRises(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	grains := grain(random)
@@ -274,7 +285,8 @@ func TestNoCutWhenNoiseRises(t *testing.T) {
 	}
 }
 
-// Another size of frame is another scene: places in the one mean nothing in the other. What is no picture is none.
+// A frame of another size is a cut, because positions in the two frames do not correspond. A Mat of another type is
+// not.
 func TestCutOfAnotherSize(t *testing.T) {
 	small, large := room(t, image.Pt(320, 180), 1), room(t, image.Pt(640, 360), 1)
 	if got := cutsIn([]gocv.Mat{small, small, large, large, small}); !slices.Equal(got, []int{2, 4}) {
@@ -283,21 +295,23 @@ func TestCutOfAnotherSize(t *testing.T) {
 	grey := gocv.NewMatWithSize(4, 4, gocv.MatTypeCV8UC1)
 	defer grey.Close()
 	tiny := newFrame(t, image.Pt(1, 1), color.RGBA{})
-	if got := cutsIn([]gocv.Mat{grey, tiny, tiny, newFrame(t, image.Pt(3, 2000), color.RGBA{})}); !slices.Equal(got, []int{3}) {
+	narrow := newFrame(t, image.Pt(3, 2000), color.RGBA{})
+	if got := cutsIn([]gocv.Mat{grey, tiny, tiny, narrow}); !slices.Equal(got, []int{3}) {
 		t.Errorf("cuts at %v", got)
 	}
 }
 
-// BenchmarkCuts measures one frame of 1080p, beside the motion gate.
+// BenchmarkCuts measures one frame of 1080p, and the motion gate for comparison.
 func BenchmarkCuts(b *testing.B) {
 	frame := room(b, image.Pt(1920, 1080), 1)
-	for name, look := range map[string]func(i int){
-		"cuts":   func(c *Cuts) func(int) { return func(int) { c.Cut(frame) } }(NewCuts()),
-		"motion": func(m *Motion) func(int) { return func(i int) { m.Moved(seconds(float64(i)*0.04), frame) } }(NewMotion(Default())),
+	cuts, motion := NewCuts(), NewMotion(Default())
+	for name, process := range map[string]func(i int){
+		"cuts":   func(int) { cuts.Cut(frame) },
+		"motion": func(i int) { motion.Moved(seconds(float64(i)*0.04), frame) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
-				look(i)
+				process(i)
 			}
 		})
 	}

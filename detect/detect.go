@@ -1,7 +1,7 @@
-// Package detect finds the faces of a frame and follows them from frame to frame: a motion gate that says which frames are
-// worth a look, a detector of hard cuts, which end all tracks, a detector of faces with five landmarks, a tracker that gives
-// each face a number while it stays, and a refiner that looks at a face a second time, closer, which marks it better and may be
-// surer of it.
+// Package detect finds the faces in a frame and tracks them from frame to frame. It has a motion gate that selects the
+// frames to process, a detector of hard cuts, which end all tracks, a detector of faces with five landmarks, a tracker
+// that gives each face a number, and a refiner that runs a network on an enlarged face for more accurate landmarks and
+// possibly a higher score.
 //
 // None of the types is for more than one goroutine at a time. Everything is deterministic: the same frames with the same
 // times give the same faces and tracks.

@@ -77,7 +77,7 @@ func (m *Motion) Moved(at time.Time, frame gocv.Mat) bool {
 	return worth
 }
 
-// Restart begins anew with a frame taken at that time, of another scene than those before.
+// Restart discards the background and starts with a frame of another scene, taken at that time.
 func (m *Motion) Restart(at time.Time, frame gocv.Mat) {
 	m.rows, m.cols = 0, 0
 	m.Moved(at, frame)

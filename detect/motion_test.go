@@ -210,7 +210,7 @@ func TestMotionRestarts(t *testing.T) {
 	}
 }
 
-// TestMotionRestart: after a restart the new scene is the background at once, and frames of it are looked at for Hold.
+// TestMotionRestart tests that after a restart the new scene is the background, and its frames are processed for Hold.
 func TestMotionRestart(t *testing.T) {
 	first, second, gate := newCamera(t, 320, 180, 2), newCamera(t, 320, 180, 2), NewMotion(gateConfig())
 	for i := range 30 {

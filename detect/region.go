@@ -22,7 +22,7 @@ func (p Polygon) validate(key string) []error {
 		}
 	}
 	if len(faults) == 0 && p.area() == 0 {
-		faults = append(faults, fmt.Errorf("%s: has no area; its corners stand on one line", key))
+		faults = append(faults, fmt.Errorf("%s: has no area; its corners are on one line", key))
 	}
 	return faults
 }

@@ -14,7 +14,7 @@ import (
 // ErrClosed is the answer of an interpreter after Close.
 var ErrClosed = errors.New("models: interpreter is closed")
 
-// ErrNoDelegate marks a delegate that cannot be had, for whatever network.
+// ErrNoDelegate marks a delegate that cannot be created for any network.
 var ErrNoDelegate = errors.New("no delegate")
 
 // Interpreter runs one network. It is for one goroutine at a time; several interpreters of one Model may run beside each
@@ -22,7 +22,7 @@ var ErrNoDelegate = errors.New("no delegate")
 type Interpreter struct {
 	model   *Model
 	runtime Runtime
-	refusal error // why the delegate of the configuration is not the one of runtime
+	refusal error // why Start has replaced the configured delegate; nil if it has not
 
 	// In the order of creation; freed in reverse.
 	network     *tflite.Model
@@ -105,7 +105,7 @@ func (i *Interpreter) Manifest() *Manifest { return &i.model.Manifest }
 // Delegate returns who does the arithmetic: "xnnpack", "external" or "none".
 func (i *Interpreter) Delegate() string { return i.runtime.Delegate }
 
-// Refusal returns why Start has replaced the delegate that was asked for; nil if it has not.
+// Refusal returns why Start has replaced the configured delegate; nil if it has not.
 func (i *Interpreter) Refusal() error { return i.refusal }
 
 // Size returns width and height of the input in pixels.

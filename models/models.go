@@ -38,7 +38,7 @@ type Model struct {
 	builtIn bool
 }
 
-// BuiltIn reports whether the network is part of the program, not a file.
+// BuiltIn reports whether the network is part of the program and not read from a file.
 func (m *Model) BuiltIn() bool { return m.builtIn }
 
 // Size returns the size of the network in bytes.

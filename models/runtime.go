@@ -42,7 +42,7 @@ func (rt Runtime) Validate() error {
 	return errors.Join(f.list...)
 }
 
-// OnCPU returns the runtime that takes over from an accelerator.
+// OnCPU returns the runtime that replaces one with an external delegate.
 func (rt Runtime) OnCPU() Runtime { return Runtime{Threads: rt.Threads, Delegate: DelegateXNNPACK} }
 
 // describe names the delegate for messages.

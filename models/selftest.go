@@ -6,7 +6,8 @@ import (
 	"math"
 )
 
-// ErrDrift marks a network whose outputs differ from those of the manifest or of the CPU: the delegate calculates wrongly.
+// ErrDrift marks a network whose outputs differ from those in the manifest or on the CPU, because its delegate computes
+// wrong values.
 var ErrDrift = errors.New("the outputs differ from the right ones")
 
 // Picture fills dst, height*width*3 bytes BGR, with test picture number k: shifting ramps over a checkerboard of 8 pixels, in

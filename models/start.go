@@ -7,12 +7,13 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// rounds is how often an external delegate has to calculate each test picture: some drift only later.
+// rounds is how often an external delegate computes each test picture, because some delegates drift only later.
 const rounds = 4
 
-// Start makes an interpreter that has passed its self-test. When an external delegate cannot be loaded, fails or drifts, XNNPACK
-// on the CPU takes over, and Refusal of the interpreter returns why; the caller reports it. Any other failure is an error. An
-// external delegate is to be tested by Verify at each size at which the network works.
+// Start returns an interpreter that has passed its self-test. If an external delegate cannot be loaded, fails or
+// drifts, the interpreter uses XNNPACK on the CPU instead, and its Refusal returns the reason, which the caller must
+// report. Any other failure is an error. The caller must also test an external delegate with Verify at each input size
+// that it uses.
 func Start(m *Model, rt Runtime, log zerolog.Logger) (*Interpreter, error) {
 	if err := rt.Validate(); err != nil {
 		return nil, fmt.Errorf("models: runtime: %w", err)

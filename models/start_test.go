@@ -26,8 +26,8 @@ func delegateLibrary(t *testing.T) string {
 	return path
 }
 
-// started runs Start on the tiny quality network and returns the delegate that came out of it, why it is not the one asked for, and
-// the log.
+// started runs Start on the tiny quality network. It returns the delegate that is used, why it is not the configured
+// one, and the log.
 func started(t *testing.T, rt Runtime) (delegate string, refusal error, log string, err error) {
 	t.Helper()
 	var written bytes.Buffer
@@ -51,8 +51,8 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// TestStartFallsBack: a delegate that cannot be loaded, is none, refuses its options or calculates wrongly is named with the
-// reason, and XNNPACK takes over.
+// TestStartFallsBack tests that XNNPACK replaces a library that cannot be loaded, that is not a delegate, that rejects
+// its options or that computes wrong values, and that Refusal contains its name and the reason.
 func TestStartFallsBack(t *testing.T) {
 	library := delegateLibrary(t)
 	text := filepath.Join(t.TempDir(), "text.so")
@@ -85,14 +85,16 @@ func TestStartFallsBack(t *testing.T) {
 
 // TestStartExternal: a delegate that leaves everything to the CPU's plain kernels passes the self-test and stays.
 func TestStartExternal(t *testing.T) {
-	delegate, refusal, _, err := started(t, Runtime{1, DelegateExternal, delegateLibrary(t), map[string]string{"mode": "idle"}})
+	rt := Runtime{1, DelegateExternal, delegateLibrary(t), map[string]string{"mode": "idle"}}
+	delegate, refusal, _, err := started(t, rt)
 	if err != nil || delegate != DelegateExternal || refusal != nil {
 		t.Errorf("delegate %q, %v, %v", delegate, refusal, err)
 	}
 }
 
 func TestStartRefuses(t *testing.T) {
-	if _, _, _, err := started(t, Runtime{Threads: 1, Delegate: "gpu"}); err == nil || !strings.Contains(err.Error(), `"gpu" is none of`) {
+	_, _, _, err := started(t, Runtime{Threads: 1, Delegate: "gpu"})
+	if err == nil || !strings.Contains(err.Error(), `"gpu" is none of`) {
 		t.Errorf("an unknown delegate: %v", err)
 	}
 	m := edited(t, "quality", func(m *Manifest) { m.SelfTest.Cases[0].Outputs[0][0] += 10 })

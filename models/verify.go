@@ -7,15 +7,16 @@ import (
 )
 
 const (
-	verifyPictures = 2 // test pictures that Verify takes
-	// The manifest's tolerance is for the values of a small self-test. Two right ways of rounding, those of XNNPACK and of the plain
-	// kernels, reach it among the thousands of values of a large picture.
+	verifyPictures = 2 // number of test pictures that Verify uses
+	// The tolerance in the manifest is for the few values of a self-test. Among the thousands of values of a large
+	// picture, the correct but different rounding of XNNPACK and the plain kernels can reach it.
 	verifyTolerances = 2
 )
 
-// Verify sets the size of the input, pixels, and compares an external delegate with XNNPACK at it, several times over: the answers
-// in the manifest are of one size alone, and the first ones are not the last. It returns an error with ErrDrift when they differ by
-// more than twice the manifest's tolerance. With any other delegate it only sets the size.
+// Verify sets the size of the input, pixels, and compares the outputs of an external delegate with those of XNNPACK at
+// this size, because the self-test covers only one size. It repeats the comparison, because some delegates drift only
+// later. It returns an error with ErrDrift if the outputs differ by more than twice the tolerance in the manifest. With
+// any other delegate it only sets the size.
 func (i *Interpreter) Verify(width, height int) error {
 	if err := i.Resize(width, height); err != nil || i.Delegate() != DelegateExternal {
 		return err
@@ -27,7 +28,7 @@ func (i *Interpreter) Verify(width, height int) error {
 	for round := range rounds {
 		for k, answers := range want {
 			if err := i.answers(k, width, height, answers); err != nil {
-				return fmt.Errorf("models: %s at %dx%d pixels, picture %d for the %d. time: %w",
+				return fmt.Errorf("models: %s at %dx%d pixels, picture %d, round %d: %w",
 					i.runtime.describe(), width, height, k, round+1, err)
 			}
 		}
@@ -74,7 +75,7 @@ func (i *Interpreter) answers(k, width, height int, want [][]float64) error {
 	return nil
 }
 
-// near compares output o with what it is on the CPU.
+// near compares output o with its values on the CPU.
 func (i *Interpreter) near(o int, want []float64, tolerance float64) error {
 	out := i.Output(o)
 	if len(out.Data) != len(want) {
@@ -85,12 +86,13 @@ func (i *Interpreter) near(o int, want []float64, tolerance float64) error {
 		worst = max(worst, math.Abs(out.Real(n)-v))
 	}
 	if limit := verifyTolerances * tolerance; worst > limit {
-		return fmt.Errorf("output %d (%s) differs by %.3g from that of the CPU, tolerance %.3g: %w", o, out.Name, worst, limit, ErrDrift)
+		return fmt.Errorf("output %d (%s) differs by %.3g from that of the CPU, tolerance %.3g: %w",
+			o, out.Name, worst, limit, ErrDrift)
 	}
 	return nil
 }
 
-// calculate runs the network, whose input has that size, on test picture k.
+// calculate runs the network on test picture k. Its input must have this size.
 func (i *Interpreter) calculate(k, width, height int) error {
 	picture := make([]byte, width*height*3)
 	Picture(picture, width, height, k)

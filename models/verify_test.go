@@ -8,7 +8,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// TestStartFindsLateDrift: a delegate whose first outputs are right and a later one is not is refused.
+// TestStartFindsLateDrift tests that a delegate is rejected if its first outputs are correct and a later one is not.
 func TestStartFindsLateDrift(t *testing.T) {
 	rt := Runtime{1, DelegateExternal, delegateLibrary(t), map[string]string{"mode": "third"}}
 	for _, task := range []string{TaskDetector, TaskLandmarks, TaskQuality} {
@@ -29,7 +29,7 @@ func TestStartFindsLateDrift(t *testing.T) {
 	}
 }
 
-// TestVerifyFindsDriftAtTheWorkingSize: outputs that are right at the size of the self-test are wrong at another.
+// TestVerifyFindsDriftAtTheWorkingSize tests a delegate whose outputs are correct only at the size of the self-test.
 func TestVerifyFindsDriftAtTheWorkingSize(t *testing.T) {
 	library := delegateLibrary(t)
 	m, err := Embedded(TaskDetector)
@@ -38,15 +38,16 @@ func TestVerifyFindsDriftAtTheWorkingSize(t *testing.T) {
 	}
 	for mode, want := range map[string]string{
 		"idle":  "",
-		"large": "at 320x192 pixels, picture 0 for the 1. time: output",
+		"large": "at 320x192 pixels, picture 0, round 1: output",
 	} {
 		i, err := Start(m, Runtime{1, DelegateExternal, library, map[string]string{"mode": mode}}, zerolog.Nop())
 		if err != nil || i.Refusal() != nil {
 			t.Fatal(err, i.Refusal())
 		}
-		for range 2 { // each time it is asked
+		for range 2 { // Verify can be called repeatedly
 			err := i.Verify(320, 192)
-			if want == "" && err != nil || want != "" && (!errors.Is(err, ErrDrift) || !strings.Contains(err.Error(), want)) {
+			if want == "" && err != nil ||
+				want != "" && (!errors.Is(err, ErrDrift) || !strings.Contains(err.Error(), want)) {
 				t.Errorf("%s: want %q, got %v", mode, want, err)
 			}
 		}
@@ -54,7 +55,7 @@ func TestVerifyFindsDriftAtTheWorkingSize(t *testing.T) {
 			t.Errorf("size is %dx%d afterwards", w, h)
 		}
 		if err := i.Verify(33, 1); err == nil {
-			t.Error("a size that the network does not take is taken")
+			t.Error("no error for a size that the network does not support")
 		}
 		if err := i.Close(); err != nil {
 			t.Error(err)

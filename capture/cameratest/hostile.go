@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Serve answers the connections to a free address with talk until the test ends.
+// Serve listens on a free address and calls talk for each connection until the test ends. It returns the address.
 func Serve(t testing.TB, talk func(context.Context, net.Conn)) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -46,7 +46,7 @@ func Serve(t testing.TB, talk func(context.Context, net.Conn)) (address string) 
 // Silent accepts a connection and never answers.
 func Silent(ctx context.Context, _ net.Conn) { <-ctx.Done() }
 
-// Trickle sends a text again and again, one byte in each period; a period of zero: as fast as it goes.
+// Trickle repeats a text without end, one byte in each period. A period of zero sends as fast as possible.
 func Trickle(text string, period time.Duration) func(context.Context, net.Conn) {
 	if period == 0 {
 		text = strings.Repeat(text, 1+(64<<10)/len(text))
@@ -68,7 +68,8 @@ func Trickle(text string, period time.Duration) func(context.Context, net.Conn) 
 	}
 }
 
-// Answer reads one request, sends head, and then body again and again, times, without an end when times is negative.
+// Answer reads one request, sends head, and then sends body the given number of times, or without end if times is
+// negative.
 func Answer(head, body string, times int) func(context.Context, net.Conn) {
 	return func(ctx context.Context, conn net.Conn) {
 		if !readRequest(bufio.NewReader(conn)) {
@@ -84,7 +85,7 @@ func Answer(head, body string, times int) func(context.Context, net.Conn) {
 	}
 }
 
-// readRequest reads a request of RTSP or HTTP without a body.
+// readRequest reads an RTSP or HTTP request that has no body.
 func readRequest(r *bufio.Reader) bool {
 	for {
 		line, err := r.ReadString('\n')
@@ -97,25 +98,25 @@ func readRequest(r *bufio.Reader) bool {
 	}
 }
 
-// Script is an RTSP server that answers each method with what is given: a status line and headers, which get the CSeq,
-// and a body. Methods that are not in it get 200 OK. After PLAY it sends what Play does.
+// Script is an RTSP server that sends a prepared answer to each method: a status line and headers, to which CSeq is
+// added, and a body. The answer to other methods is 200 OK. After PLAY it calls Play.
 type Script struct {
-	SDP     string            // answers DESCRIBE, when there is no other answer for it
-	Answers map[string]string // by method, status line and headers; {address} stands for the server's own
+	SDP     string            // answer to DESCRIBE, unless Answers has one
+	Answers map[string]string // status line and headers by method; {address} is replaced by the server's address
 	Play    func(context.Context, net.Conn)
 
 	mu     sync.Mutex
 	logins int
 }
 
-// Logins is how many requests with an Authorization header came.
+// Logins returns the number of requests that had an Authorization header.
 func (s *Script) Logins() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.logins
 }
 
-// Talk serves a connection; give it to Serve.
+// Talk serves a connection. Pass it to Serve.
 func (s *Script) Talk(ctx context.Context, conn net.Conn) {
 	r := bufio.NewReader(conn)
 	for ctx.Err() == nil {
@@ -179,7 +180,7 @@ func (s *Script) answer(method, cseq, address string) []byte {
 	return b.Bytes()
 }
 
-// SDP returns a description with these media sections, each "video H264/90000" or the like.
+// SDP returns a session description with these media sections, for example "video H264/90000".
 func SDP(medias ...string) string {
 	text := "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n"
 	for i, media := range medias {
