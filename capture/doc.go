@@ -12,9 +12,10 @@
 //	a path, or file://PATH                 a video file, a picture, or a directory of pictures; finite. PATH is used
 //	                                       as it stands, without percent-encoding
 //
-// User and password in a URL must be percent-encoded, and an @ in the path must be written %40. Expand encodes values
-// that come from the environment, and quotes them in a pipeline. Config.Validate reports the position of the first
-// character that is not allowed at its place in the URL. No error, log line or state contains a possible password.
+// User and password in a URL must be percent-encoded, and an @ after the host must be written %40. Expand encodes
+// values that come from the environment, and quotes them in a pipeline. Config.Validate reports the position of the
+// first character that is not allowed at its place in the URL. No error, log line or state contains a possible
+// password.
 //
 // A live source is read without pause and only its newest frame is kept. When the source is lost, or cannot be reached
 // at the start, the Source reports this in State and reconnects, with increasing pauses that have jitter. Frames from

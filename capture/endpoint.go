@@ -15,7 +15,7 @@ import (
 // maxRedirects is the maximum number of redirects.
 const maxRedirects = 5
 
-// endpoint is the server of a live stream. It opens, counts and closes the connections to it.
+// endpoint is the server of a live stream. It opens and closes the connections to it.
 type endpoint struct {
 	cfg    Config
 	url    *url.URL      // without credentials
