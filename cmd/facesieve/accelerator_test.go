@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// acceleratorLibrary compiles the delegate that the tests of package models have.
+// acceleratorLibrary compiles the test delegate of package models.
 func acceleratorLibrary(t *testing.T) string {
 	t.Helper()
 	compiler := os.Getenv("CC")
@@ -24,8 +24,9 @@ func acceleratorLibrary(t *testing.T) string {
 	return path
 }
 
-// An accelerator that is missing, is none, or calculates wrongly, if only at the size of the frames or only once it is warm: check
-// calls it a fault of the configuration, every other command warns once and gives the scores of the CPU.
+// The library of an accelerator is missing, is not an accelerator, or returns wrong results, perhaps only at the size
+// of the frames or only after some runs. check reports a fault of the configuration; every other command warns once and
+// returns the scores of the CPU.
 func TestARefusedAcceleratorIsReported(t *testing.T) {
 	library := acceleratorLibrary(t)
 	picture := facePicture(t)
@@ -46,14 +47,16 @@ func TestARefusedAcceleratorIsReported(t *testing.T) {
 			if name == "missing" {
 				refused = "no such file or directory" // check reads the file before it loads the library
 			}
-			if code != exitConfig || !strings.Contains(stderr, "runtime.library: ") || !strings.Contains(stderr, refused) {
+			if code != exitConfig || !strings.Contains(stderr, "runtime.library: ") ||
+				!strings.Contains(stderr, refused) {
 				t.Errorf("check: exit code %d\n%s", code, stderr)
 			}
 			code, stdout, stderr := invoke(t.Context(), "score", "--config", config, picture)
 			if code != exitOK || warnings(stderr) != 1 || !strings.Contains(stderr, test.want) {
 				t.Errorf("score: exit code %d\n%s", code, stderr)
 			}
-			if name != "wrong, large" && stdout != onCPU { // there the other networks stay on the accelerator, which is right
+			// With "wrong, large" the other networks stay on the accelerator.
+			if name != "wrong, large" && stdout != onCPU {
 				t.Errorf("score: %s, on the CPU %s", stdout, onCPU)
 			}
 			recorded := sharedVideo(t, "two_heads.mp4")
@@ -76,7 +79,7 @@ func warnings(stderr string) int {
 	return strings.Count(stderr, "the external delegate is refused, XNNPACK on the CPU takes over")
 }
 
-// An accelerator that calculates as the CPU does is used, and nothing is said.
+// An accelerator whose outputs equal those of the CPU is used without a warning.
 func TestAGoodAcceleratorIsUsed(t *testing.T) {
 	config := writeFile(t, "facesieve.yaml", acceleratorConfig(t, acceleratorLibrary(t), "idle"))
 	mustInvoke(t, "check", "--config", config)

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	maxValues = 100_000 // in a file, those that aliases repeat included
-	maxMerges = 10      // of << within <<
+	maxValues = 100_000 // in a file; a value that aliases repeat counts each time
+	maxMerges = 10      // nesting depth of merge keys (<<)
 )
 
 //nolint:gochecknoglobals // constants that Go cannot declare as such
@@ -21,19 +21,20 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 )
 
-// position is a place in the file; both count from 1, and 0 is nowhere.
+// position is a line and a column of the file, both from 1; 0 means that the position is unknown.
 type position struct{ line, column int }
 
 func positionOf(node *yaml.Node) position { return position{node.Line, node.Column} }
 
-// binder stores the values of a YAML document in Go values, over what they hold. It notes where every key stands,
-// and collects unknown keys and values of a wrong type; the decoder of the yaml package gives neither path nor column,
-// repeats values, and takes time that grows with the square of the keys.
+// binder stores the values of a YAML document in Go values; keys that the document does not have keep their values. It
+// records the position of every key, and collects unknown keys and values of a wrong type. It replaces the decoder of
+// the yaml package, whose errors have neither path nor column and repeat values, and whose time grows with the square
+// of the number of keys.
 type binder struct {
 	faults     faultList
 	faulty     map[string]bool     // the keys that have a fault
 	at         map[string]position // of the value of each dotted key; of the key where the value is a section or list
-	logins     map[string]bool     // the keys whose text may hold user and password of a url, though it should be none
+	logins     map[string]bool     // the keys that need no url, but whose text may be one with user and password
 	fields     map[reflect.Type]fields
 	vocabulary vocabulary
 	values     int // visited so far
@@ -46,8 +47,8 @@ func newBinder() *binder {
 	}
 }
 
-// target is where a value is stored: the dotted key, and whether the value came by an alias. What an alias repeats may
-// be the password of another key, so no message holds it.
+// target is where a value is stored: its dotted key, and whether an alias provides the value. The value of an alias may
+// be the password of another key, so no message contains it.
 type target struct {
 	key     string
 	aliased bool
@@ -58,14 +59,14 @@ func (t target) item(i int) target       { return target{t.key + "[" + strconv.I
 
 func (b *binder) fault(at position, key, format string, args ...any) {
 	for faulty := key; faulty != ""; faulty = faulty[:max(0, strings.LastIndexByte(faulty, '['))] {
-		b.faulty[faulty] = true // and the lists around it
+		b.faulty[faulty] = true // also the lists that contain it
 	}
 	b.faults.add(key, func() Fault {
 		return Fault{Key: key, Line: at.line, Column: at.column, Text: fmt.Sprintf(format, args...)}
 	})
 }
 
-// bind stores node in v. A value that does not fit is a fault, and one that is left empty changes nothing.
+// bind stores node in v. A value of a wrong type is a fault; an empty value changes nothing.
 func (b *binder) bind(node *yaml.Node, v reflect.Value, at target) {
 	if node, at = b.follow(node, at); node == nil {
 		return
@@ -91,7 +92,7 @@ func (b *binder) bind(node *yaml.Node, v reflect.Value, at target) {
 	}
 }
 
-// follow looks through documents and aliases. It returns nil when the file has too many values.
+// follow resolves documents and aliases. It returns nil when the file has too many values.
 func (b *binder) follow(node *yaml.Node, at target) (*yaml.Node, target) {
 	for node.Kind == yaml.AliasNode || node.Kind == yaml.DocumentNode {
 		if node.Kind == yaml.AliasNode {
@@ -110,7 +111,7 @@ func (b *binder) follow(node *yaml.Node, at target) (*yaml.Node, target) {
 	return nil, at
 }
 
-// shape adds a fault unless node is of this kind, and has no tag of its own.
+// shape adds a fault, and returns false, if node is of another kind or has an explicit tag.
 func (b *binder) shape(node *yaml.Node, kind yaml.Kind, t reflect.Type, at target) bool {
 	switch {
 	case node.Kind != kind:
@@ -131,8 +132,8 @@ func (b *binder) bindStruct(node *yaml.Node, v reflect.Value, at target) {
 	}
 }
 
-// bindKeys stores the values of a section's keys; seen are those that it has had. A key that << brings is overruled by
-// the section's own, and by what an earlier << brings.
+// bindKeys stores the values of a section's keys. seen holds the keys that are set already and take precedence: the
+// section's own keys over those of a merge (<<), and those of an earlier merge over those of a later one.
 func (b *binder) bindKeys(node *yaml.Node, v reflect.Value, at target, seen map[string]position, depth int) {
 	known := b.fieldsOf(v.Type())
 	own := map[string]position{}
@@ -172,7 +173,7 @@ func isMerge(key *yaml.Node) bool {
 	return key.Kind == yaml.ScalarNode && key.Value == "<<" && key.Style&(quoted|yaml.TaggedStyle) == 0
 }
 
-// merge stores what << brings: the keys of a section, or of several.
+// merge stores the keys of the section, or of the list of sections, that << names.
 func (b *binder) merge(node *yaml.Node, v reflect.Value, at target, seen map[string]position, depth int) {
 	where := positionOf(node)
 	if node, at = b.follow(node, at); node == nil {
@@ -192,7 +193,7 @@ func (b *binder) merge(node *yaml.Node, v reflect.Value, at target, seen map[str
 	}
 }
 
-// keyName returns the text of a key; one that is no scalar has none.
+// keyName returns the text of a key, or nothing for a key that is not a scalar.
 func (b *binder) keyName(key *yaml.Node, at target) string {
 	if key, _ = b.follow(key, at); key == nil || key.Kind != yaml.ScalarNode {
 		return ""
@@ -208,7 +209,7 @@ func (b *binder) unknown(key *yaml.Node, name string, at target, known fields) {
 	})
 }
 
-// note remembers where a key's value stands.
+// note records the position of a key's value.
 func (b *binder) note(key, value *yaml.Node, at target) {
 	b.at[at.key] = positionOf(key)
 	if value.Kind == yaml.ScalarNode && value.Value != "" {
@@ -230,7 +231,7 @@ func (b *binder) bindList(node *yaml.Node, v reflect.Value, at target) {
 		if b.values > maxValues {
 			return
 		}
-		if v.Kind() == reflect.Slice { // not each number of a corner
+		if v.Kind() == reflect.Slice { // the numbers of a corner need no position
 			b.note(item, item, at.item(i))
 		}
 		if null(item) || item.Kind == yaml.AliasNode && null(item.Alias) {
@@ -241,7 +242,7 @@ func (b *binder) bindList(node *yaml.Node, v reflect.Value, at target) {
 	}
 }
 
-// bindMap stores the options of a library: texts, as they are written.
+// bindMap stores the options of a library, which are text and are not converted.
 func (b *binder) bindMap(node *yaml.Node, v reflect.Value, at target) {
 	if !b.shape(node, yaml.MappingNode, v.Type(), at) {
 		return
@@ -255,7 +256,8 @@ func (b *binder) bindMap(node *yaml.Node, v reflect.Value, at target) {
 		switch {
 		case value == nil:
 			return
-		case value.Kind != yaml.ScalarNode || coreTag(value) == tagOther || coreTag(value) == tagNull && value.Value != "":
+		case value.Kind != yaml.ScalarNode || coreTag(value) == tagOther ||
+			coreTag(value) == tagNull && value.Value != "":
 			b.fault(where, at.key, "the value of this option is not text; put it in quotes")
 		case all.MapIndex(name).IsValid():
 			b.fault(where, at.key, "this option is given twice; keep one")

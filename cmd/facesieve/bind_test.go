@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// keyAt is a key of the file or of a camera, and the text of a file that gives it a value.
+// keyAt is a key of the file or of a camera, its type, and the text of a file in which it has this value.
 type keyAt struct {
 	key  string
 	kind reflect.Type
@@ -41,13 +41,16 @@ func keysBelow(t reflect.Type, before, indent, section string) []keyAt {
 	return all
 }
 
-// Every key, those of later releases included, refuses values of other types, and points at their place.
+// Every key, also one that is added later, refuses values of other types with a fault at their position.
 func TestEveryKeyRefusesOtherTypes(t *testing.T) {
 	keys := everyKey()
 	if len(keys) < 80 {
 		t.Fatalf("only %d keys", len(keys))
 	}
-	numbers := []string{"1_000", "0b1", "1:30", "two", ".nan", ".NaN", ".inf", "-.Inf", "1e999", "-1e999", "{a: 1}", "[1]", "true", "2024-01-01", `"5"`}
+	numbers := []string{
+		"1_000", "0b1", "1:30", "two", ".nan", ".NaN", ".inf", "-.Inf", "1e999", "-1e999",
+		"{a: 1}", "[1]", "true", "2024-01-01", `"5"`,
+	}
 	for _, k := range keys {
 		var bad []string
 		switch {
@@ -60,7 +63,10 @@ func TestEveryKeyRefusesOtherTypes(t *testing.T) {
 		case k.kind.Kind() == reflect.Int || k.kind.Kind() == reflect.Int64:
 			bad = append(numbers, "1.5", "1e3", "99999999999999999999")
 		case k.kind.Kind() == reflect.String:
-			bad = []string{"0", "007", "1e3", "0x10", "1.5", "-1", ".inf", "true", "False", "null", "~", "!!binary YQ==", "!x y", "{a: b}", "[a]"}
+			bad = []string{
+				"0", "007", "1e3", "0x10", "1.5", "-1", ".inf", "true", "False", "null", "~", "!!binary YQ==", "!x y",
+				"{a: b}", "[a]",
+			}
 		case k.kind.Kind() == reflect.Slice:
 			bad = []string{"1", "text", "{a: 1}", "[[.nan, 0], [1, 0], [1, 1]]", "[null]", "[1]", "!x [1]"}
 		case k.kind.Kind() == reflect.Map:
@@ -77,7 +83,7 @@ func TestEveryKeyRefusesOtherTypes(t *testing.T) {
 	}
 }
 
-// anyBelow reports whether the file has a fault of the key, or of a value in it, that points at its place.
+// anyBelow reports whether the file has a fault of the key, or of a value in it, with the right position.
 func anyBelow(t *testing.T, text, key string) bool {
 	t.Helper()
 	_, err := parseConfig("test.yaml", []byte(text), noEnvironment)
@@ -86,9 +92,10 @@ func anyBelow(t *testing.T, text, key string) bool {
 		return false
 	}
 	lines := strings.Split(text, "\n")
-	last := len(lines) - 1 // the value stands in the line before the empty one
+	last := len(lines) - 1 // the line of the value; the text ends with a line end
 	for _, fault := range faults.List {
-		if strings.HasPrefix(fault.Key, key) && fault.Line == last && fault.Column > strings.Index(lines[last-1], ":") && fault.Text != "" {
+		inPlace := fault.Line == last && fault.Column > strings.Index(lines[last-1], ":")
+		if strings.HasPrefix(fault.Key, key) && inPlace && fault.Text != "" {
 			return true
 		}
 	}
@@ -97,15 +104,19 @@ func anyBelow(t *testing.T, text, key string) bool {
 
 func TestCoreSchemaOfNumbers(t *testing.T) {
 	for value, want := range map[string]float64{
-		"10": 10, "010": 10, "0o10": 8, "0x10": 16, "+5": 5, "1e1": 10, "1.5": 1.5, ".5": 0.5, "5.": 5, "-0": 0, "1E+1": 10,
+		"10": 10, "010": 10, "0o10": 8, "0x10": 16, "+5": 5, "1e1": 10, "1.5": 1.5, ".5": 0.5, "5.": 5, "-0": 0,
+		"1E+1": 10,
 	} {
-		cfg, err := parseConfig("test.yaml", []byte("max_fps: "+value+"\ncameras: [{name: a, url: a.mp4}]\n"), noEnvironment)
+		text := "max_fps: " + value + "\ncameras: [{name: a, url: a.mp4}]\n"
+		cfg, err := parseConfig("test.yaml", []byte(text), noEnvironment)
 		if err != nil || cfg.MaxFPS != want {
 			t.Errorf("%s is %g, %v, want %g", value, cfg.MaxFPS, err, want)
 		}
 	}
-	// These are text in YAML 1.2, and so they are names.
-	for _, name := range []string{"yes", "off", "1_000", "0b1", "12:30", "2024-01-01", "0x", "1e", "nan", "tRUE", ".", `"1"`, "!!str 1"} {
+	// These are text in YAML 1.2, so they are valid names.
+	for _, name := range []string{
+		"yes", "off", "1_000", "0b1", "12:30", "2024-01-01", "0x", "1e", "nan", "tRUE", ".", `"1"`, "!!str 1",
+	} {
 		cfg, err := parseConfig("test.yaml", []byte("cameras: [{url: a.mp4, name: "+name+"}]\n"), noEnvironment)
 		if err != nil || !strings.Contains(name, cfg.Cameras[0].Name) {
 			t.Errorf("%s: %+v, %v", name, cfg.Cameras, err)
@@ -113,7 +124,7 @@ func TestCoreSchemaOfNumbers(t *testing.T) {
 	}
 }
 
-// What is left empty, or null, changes nothing.
+// A key without a value, or with null, keeps its default.
 func TestEmptyKeysKeepTheDefault(t *testing.T) {
 	cfg, err := parseConfig("test.yaml", []byte(`
 mqtt:
@@ -124,12 +135,14 @@ cameras:
   - {name: a, url: a.mp4, detect: , max_fps: }
 `), noEnvironment)
 	want := DefaultConfig()
-	if err != nil || cfg.MaxFPS != want.MaxFPS || !reflect.DeepEqual(cfg.Quality, want.Quality) || !reflect.DeepEqual(cfg.Cameras[0].Detect, want.Detect) {
+	if err != nil || cfg.MaxFPS != want.MaxFPS || !reflect.DeepEqual(cfg.Quality, want.Quality) ||
+		!reflect.DeepEqual(cfg.Cameras[0].Detect, want.Detect) {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 }
 
-// Anchors, aliases and << share settings between cameras; a camera's own keys come first, then what comes first in <<.
+// Anchors, aliases and << share settings between cameras. A camera's own keys take precedence, then the first section
+// in the list of <<.
 func TestAnchorsAndMerges(t *testing.T) {
 	cfg, err := parseConfig("test.yaml", []byte(`
 cameras:
@@ -138,7 +151,8 @@ cameras:
   - {name: c, url: c.mp4, detect: {<<: [*d, {input: 64, score: 0.5}], min_face: 30}, max_fps: 2}
   - {"<<": x, name: d, url: d.mp4}
 `), noEnvironment)
-	if err == nil || !strings.HasPrefix(err.Error(), "test.yaml:6:6: cameras[3]: unknown key") || strings.Contains(err.Error(), "\n") {
+	if err == nil || !strings.HasPrefix(err.Error(), "test.yaml:6:6: cameras[3]: unknown key") ||
+		strings.Contains(err.Error(), "\n") {
 		t.Fatal(err)
 	}
 	cfg, err = parseConfig("test.yaml", []byte(`
@@ -159,7 +173,7 @@ cameras:
 	}
 }
 
-// The time to read a file grows with its size and not with its square, whatever is in it.
+// The time to read a file does not grow with the square of its size, for any content.
 func TestLargeFilesAreReadInTime(t *testing.T) {
 	repeat := func(n int, format string) string {
 		var b strings.Builder

@@ -47,11 +47,11 @@ func (b *binder) bindScalar(node *yaml.Node, v reflect.Value, at target) {
 
 var (
 	login    = regexp.MustCompile(`(?s):.*@`)
-	redacted = regexp.MustCompile(`\.url$|^mqtt\.broker$`) // keys that messages repeat without user and password
+	redacted = regexp.MustCompile(`\.url$|^mqtt\.broker$`) // keys whose values messages show without user and password
 )
 
-// bindText stores text. What YAML reads as a number, true, false or null was perhaps meant as such, and is spelled
-// otherwise by the next program that writes the file: 1e3, 007.
+// bindText stores text. Where YAML reads a number, true, false or null without quotes, it adds a fault: a program that
+// rewrites the file may change the spelling, as of 1e3 or 007.
 func (b *binder) bindText(node *yaml.Node, tag string, v reflect.Value, at target) {
 	switch tag {
 	case tagText:
@@ -69,7 +69,7 @@ func (b *binder) bindText(node *yaml.Node, tag string, v reflect.Value, at targe
 func (b *binder) unfit(node *yaml.Node, v reflect.Value, at target) {
 	got := shapeName(node)
 	if node.Kind == yaml.ScalarNode && !at.aliased && len(node.Value) <= maxRepeated {
-		got = strconv.Quote(node.Value) // a word where a number, a duration, true or false belongs
+		got = strconv.Quote(node.Value) // a word in place of a number, a duration, true or false
 	}
 	if v.CanFloat() && coreTag(node) == tagFloat {
 		b.fault(positionOf(node), at.key, "%s is infinite, too large or no number at all", got)
@@ -114,7 +114,7 @@ func setInt(v reflect.Value, tag, text string) error {
 	return err
 }
 
-// setFloat stores a number that is neither infinite nor NaN, of which no limit would hold.
+// setFloat stores a finite number. It refuses NaN, which passes any check for values outside a range.
 func setFloat(v reflect.Value, tag, text string) error {
 	if tag == tagInt {
 		whole := reflect.New(reflect.TypeFor[int64]()).Elem()
@@ -131,10 +131,10 @@ func setFloat(v reflect.Value, tag, text string) error {
 	return nil
 }
 
-// maxRepeated is the longest text of a file that a message repeats, in bytes.
+// maxRepeated is the length in bytes of the longest value that a message repeats.
 const maxRepeated = 40
 
-// shapeName names a value without repeating it: a password may stand anywhere.
+// shapeName describes a value without repeating it, because any value may be a password.
 func shapeName(node *yaml.Node) string {
 	switch node.Kind {
 	case yaml.MappingNode:
@@ -145,7 +145,7 @@ func shapeName(node *yaml.Node) string {
 	return "this value"
 }
 
-// wanted names the values that a type takes.
+// wanted describes the values that a type accepts.
 func wanted(t reflect.Type) string {
 	switch {
 	case t == durationType:

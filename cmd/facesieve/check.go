@@ -9,7 +9,7 @@ import (
 
 type checkCommand struct {
 	Config  string `required:"" type:"path" help:"Configuration file (YAML)."`
-	Connect bool   `help:"Connect to the broker too, and see whether it accepts a message (for 15 seconds at most)."`
+	Connect bool   `help:"Also connect to the broker and check whether it accepts a message (at most 15 seconds)."`
 }
 
 // Run prints every fault of the configuration, or that there is none.
@@ -35,7 +35,7 @@ func (c *checkCommand) Run(ctx context.Context, term console) error {
 // checkBroker connects to the broker and publishes a probe.
 func checkBroker(ctx context.Context, cfg publish.Config, term console) error {
 	if cfg.Broker == publish.Embedded {
-		fmt.Fprintln(term.out, "broker: inside facesieve, there is nothing to connect to")
+		fmt.Fprintln(term.out, "broker: embedded, nothing to connect to")
 		return nil
 	}
 	probe, err := publish.Connect(ctx, cfg)
@@ -47,7 +47,8 @@ func checkBroker(ctx context.Context, cfg publish.Config, term console) error {
 	case probe.Returned:
 		verdict = "a message came back"
 	case !probe.Proved:
-		verdict = "it acknowledges messages; it does not allow to read " + probe.Topic + ", so whether it discards them is unknown"
+		verdict = "it acknowledges messages; it does not allow facesieve to read " + probe.Topic +
+			", so whether it discards them is unknown"
 	}
 	fmt.Fprintf(term.out, "broker: connected by MQTT %s; %s\n", probe.Version, verdict)
 	return nil

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// The environment variables by which a test runs this very program as a process of its own. The second names a fault that
-// the process is to have after some time.
+// Environment variables with which a test runs the test binary as the program, in a child process. faultVariable names
+// a fault that the process injects after some time.
 const (
 	childVariable = "FACESIEVE_TEST_CHILD"
 	faultVariable = "FACESIEVE_TEST_FAULT"
 )
 
-// beChild lets the test binary be the program, which is linked as the program is. It does not return.
+// beChild runs the program in the test binary, which is linked like the program. It does not return.
 func beChild() {
 	if os.Getenv(faultVariable) == "panic" {
 		time.AfterFunc(300*time.Millisecond, func() { panic("a fault of a test") })
@@ -27,7 +27,7 @@ func beChild() {
 	main()
 }
 
-// child is the program as a process of its own.
+// child is the program in a child process.
 type child struct {
 	t       *testing.T
 	command *exec.Cmd
@@ -35,7 +35,7 @@ type child struct {
 	ended   chan struct{} // closed when it has ended
 }
 
-// startChild runs command, a shell's, in which $0 stands for the program, until the test ends.
+// startChild runs a shell command, in which $0 is the program, until the test ends.
 func startChild(t *testing.T, environment []string, command string, args ...string) *child {
 	t.Helper()
 	c := newChild(t, environment, command, args...)
@@ -66,7 +66,8 @@ func (c *child) start() {
 	})
 }
 
-// lonelyDaemon is the configuration of a daemon that has neither camera nor broker, and is up when upMessage is logged.
+// lonelyDaemon writes the configuration of a daemon whose camera and broker cannot be reached. The daemon has started
+// when upMessage is logged.
 func lonelyDaemon(t *testing.T) string {
 	t.Helper()
 	return writeFile(t, "facesieve.yaml", fmt.Sprintf(`
@@ -114,11 +115,12 @@ func (c *child) status() syscall.WaitStatus {
 	return c.command.ProcessState.Sys().(syscall.WaitStatus) //nolint:errcheck,forcetypeassert // it is that on Linux
 }
 
-// disregards reports whether the process, which is the program and no longer the shell, ignores a signal or handles it.
+// disregards reports whether the program, once it has replaced the shell, ignores a signal.
 func (c *child) disregards(s syscall.Signal) bool {
-	folder := fmt.Sprintf("/proc/%d", c.command.Process.Pid)
-	status, err := os.ReadFile(filepath.Join(folder, "status"))
-	if err != nil || bytes.HasPrefix(status, []byte("Name:\tsh\n")) || bytes.HasPrefix(status, []byte("Name:\tdash\n")) {
+	directory := fmt.Sprintf("/proc/%d", c.command.Process.Pid)
+	status, err := os.ReadFile(filepath.Join(directory, "status"))
+	if err != nil || bytes.HasPrefix(status, []byte("Name:\tsh\n")) ||
+		bytes.HasPrefix(status, []byte("Name:\tdash\n")) {
 		return false
 	}
 	for line := range strings.Lines(string(status)) {

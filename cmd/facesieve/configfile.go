@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// maxConfigBytes bounds a configuration file; a larger one is something else given by mistake.
+	// maxConfigBytes bounds a configuration file; a larger file is not a configuration.
 	maxConfigBytes = 1 << 20
-	// pipeTime is how long a pipe, <(...) of a shell for example, may take to bring it.
+	// pipeTime bounds the time to read a configuration from a pipe, such as <(...) of a shell.
 	pipeTime = 5 * time.Second
 )
 
-// readConfigFile reads a configuration from a file or a pipe. It never waits without end, and opens nothing else: some
-// devices act when they are opened.
+// readConfigFile reads a configuration from a file or a pipe, in bounded time. It does not open devices, because
+// opening some of them has side effects.
 func readConfigFile(path string) ([]byte, error) {
 	info, err := os.Stat(path) //nolint:gosec // the user names the file
 	if err != nil {
@@ -47,13 +47,15 @@ func readBounded(file *os.File, path string, pipe bool) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(file, maxConfigBytes+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, fmt.Errorf("read configuration: the pipe %s did not end within %v; name a YAML file", path, pipeTime)
+		return nil, fmt.Errorf("read configuration: the pipe %s did not end within %v; name a YAML file",
+			path, pipeTime)
 	case err != nil:
 		return nil, fmt.Errorf("read configuration: %w", err)
 	case pipe && len(text) == 0:
 		return nil, fmt.Errorf("read configuration: nothing was written to the pipe %s; name a YAML file", path)
 	case len(text) > maxConfigBytes:
-		return nil, fmt.Errorf("read configuration: %s is larger than %d MiB; is it a YAML file?", path, maxConfigBytes>>20)
+		return nil, fmt.Errorf("read configuration: %s is larger than %d MiB; is it a YAML file?",
+			path, maxConfigBytes>>20)
 	}
 	return text, nil
 }

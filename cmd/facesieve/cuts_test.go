@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// People who follow each other at the same place, with a cut between them, are sent once each, at any rate of frames.
+// People who are recorded one after the other at the same place, separated by cuts, are each sent once, at any frame
+// rate.
 func TestEverybodyBetweenCutsIsSent(t *testing.T) {
 	for name, shots := range map[string][]float64{
 		"cuts_1.mp4": {12.2, 23.1, 28.3, 32.3, 33.8},
@@ -25,7 +26,8 @@ func TestEverybodyBetweenCutsIsSent(t *testing.T) {
 			}
 			for i, n := range sent {
 				if n != 1 {
-					t.Errorf("%s, %q: %d faces between %g and %g s, want one", name, configuration, n, shots[i], shots[i+1])
+					t.Errorf("%s, %q: %d faces between %g and %g s, want one",
+						name, configuration, n, shots[i], shots[i+1])
 				}
 			}
 			if len(events) != len(sent) {

@@ -9,9 +9,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// The end has an order: the pipelines decide what they hold, then what waits is sent, then the sources are closed. Each part
-// takes so long at most, and all of them less than TimeoutStopSec of the unit. As a rule the pipelines need some tenths of a
-// second, and the program ends within 2 s of a signal; on a loaded board they get more, so that nothing decided is lost.
+// The daemon stops in three steps: the pipelines make their last decisions, waiting events are sent, and the sources
+// are closed. These are the time limits of the steps; their sum is below TimeoutStopSec of the unit. The pipelines
+// usually need some tenths of a second, and the program ends within 2 s of a signal. On a loaded board they may take
+// longer, so that no decision is lost.
 const (
 	decideTime = 5000 * time.Millisecond
 	flushTime  = 1000 * time.Millisecond
@@ -104,12 +105,13 @@ func (d *daemon) look(now time.Time) {
 	}
 }
 
-// stop ends everything in the opposite order of its start: the way to the broker takes events until every pipeline has handed
-// over its last. A camera that does not end in time is left to the end of the program.
+// stop ends everything in reverse order of the start. The uplink accepts events until every pipeline has handed over
+// its last one. A camera that does not end in time ends with the process.
 func (d *daemon) stop(ctx context.Context) error {
 	d.systemd.stopping()
 	if late := d.fleet.stop(decideTime); late != nil {
-		d.log.Error().Err(late).Str("waited", decideTime.String()).Msg("the program ends all the same; the faces that these cameras hold are lost")
+		d.log.Error().Err(late).Str("waited", decideTime.String()).
+			Msg("cameras did not stop in time; the faces that they hold are lost")
 	}
 	d.look(time.Now())
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// editDistance is Levenshtein's: the insertions, deletions and replacements of bytes that turn a into b. Where the
-// lengths alone make it more than most, it is most + 1.
+// editDistance returns the Levenshtein distance: the number of insertions, deletions and replacements of bytes that
+// turn a into b. If the lengths alone make it more than most, it returns most + 1.
 func editDistance(a, b string, most int) int {
 	if max(len(a), len(b))-min(len(a), len(b)) > most {
 		return most + 1

@@ -93,7 +93,7 @@ func newLoneEngine(nets networks, rt models.Runtime, d detect.Config, q quality.
 // borrow waits for networks, to look at a frame of that size. Detector and scorer work only between borrow and giveBack.
 func (e *engine) borrow(frame image.Point) error { return e.borrowUntil(context.Background(), frame) }
 
-// borrowUntil borrows as borrow does, and returns the error of ctx when that ends before there are networks.
+// borrowUntil is like borrow, but returns the error of ctx if that ends before an interpreter set is free.
 func (e *engine) borrowUntil(ctx context.Context, frame image.Point) error {
 	size := e.detector.InputSize(frame)
 	if e.lent = e.shared.lend(ctx, size); e.lent == nil {

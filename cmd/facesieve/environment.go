@@ -42,12 +42,13 @@ func (l *loader) environment(cfg *Config) {
 // outboxKey is the name of the systemd credential that seals the outbox.
 const outboxKey = "facesieve-outbox-key"
 
-// outbox takes the folder from systemd, or that of the user's own state, and the key from systemd, where the file names
-// none. A configuration that stores events elsewhere has them too, for what an earlier one has left there.
+// outbox sets State, the directory from systemd or the user's state directory, and StateKey, the key from systemd. They
+// are set for every configuration, because an earlier one may have left events there. Where the file names no directory
+// or no key, they are used as such.
 func (l *loader) outbox(cfg *outbox.Config) {
 	cfg.State = l.stateDirectory()
-	if folder := l.getenv("CREDENTIALS_DIRECTORY"); folder != "" {
-		if key := filepath.Join(folder, outboxKey); exists(key) {
+	if directory := l.getenv("CREDENTIALS_DIRECTORY"); directory != "" {
+		if key := filepath.Join(directory, outboxKey); exists(key) {
 			cfg.StateKey = key
 		}
 	}
@@ -77,7 +78,7 @@ func (l *loader) stateDirectory() string {
 }
 
 func exists(path string) bool {
-	_, err := os.Stat(path) //nolint:gosec // in a folder that systemd names
+	_, err := os.Stat(path) //nolint:gosec // in a directory that systemd names
 	return err == nil
 }
 

@@ -17,17 +17,17 @@ const (
 	exitConfig  = 78 // the configuration is wrong; every fault was printed
 )
 
-// errConfigured marks an error that stays until somebody changes the configuration or what it names: starting again does
-// not help.
+// errConfigured marks an error that a restart cannot fix: the configuration, or a file that it names, must change.
 var errConfigured = errors.New("wrong configuration")
 
-// configured marks err, the failure to read a file that the configuration is or names, with errConfigured. It leaves out
-// what can be over at the next start: a disk or a network file system that failed, no memory, too many open files.
+// configured marks err, a failure to read the configuration or a file that it names, with errConfigured. It does not
+// mark failures that may not occur at the next start: an error of a disk or a network file system, too little memory,
+// too many open files.
 func configured(err error) error {
 	var number syscall.Errno
 	lasting := []syscall.Errno{
-		syscall.ENOENT, syscall.EACCES, syscall.EPERM, syscall.EISDIR, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG,
-		syscall.EINVAL, syscall.ENODEV, syscall.ENXIO,
+		syscall.ENOENT, syscall.EACCES, syscall.EPERM, syscall.EISDIR, syscall.ENOTDIR, syscall.ELOOP,
+		syscall.ENAMETOOLONG, syscall.EINVAL, syscall.ENODEV, syscall.ENXIO,
 	}
 	if err == nil || errors.As(err, &number) && !slices.Contains(lasting, number) {
 		return err
@@ -35,12 +35,12 @@ func configured(err error) error {
 	return configuredError{err}
 }
 
-// configuredError is an error with the text of another, and errConfigured.
+// configuredError wraps an error and errConfigured, and has the text of the error alone.
 type configuredError struct{ error }
 
 func (e configuredError) Unwrap() []error { return []error{e.error, errConfigured} }
 
-// report prints err for a person and returns the exit code that it stands for.
+// report prints err and returns its exit code.
 func report(err error, stderr io.Writer) int {
 	var faults Faults
 	switch {

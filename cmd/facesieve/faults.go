@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// maxFaults bounds the list of faults: a file with more of them is no configuration.
+// maxFaults bounds the list of faults; a file with more is probably not a configuration.
 const maxFaults = 100
 
-// Fault is one thing that is wrong with a configuration. It never holds a password, nor the value of a key that may
-// have one in it.
+// Fault is one thing that is wrong with a configuration. It contains neither a password nor the value of a key that may
+// contain one.
 type Fault struct {
 	Key    string // dotted path in the file, as in cameras[0].url
 	Line   int    // line in the file, from 1; 0 where the key is not in the file
 	Column int    // character of the line, from 1; 0 where Line is 0
-	Text   string // what is wrong and how to mend it
+	Text   string // what is wrong and how to fix it
 }
 
 // Faults is everything that is wrong with a configuration file, in the order of its lines.
@@ -26,7 +26,7 @@ type Faults struct {
 	Omitted int // faults that were counted and are not in List
 }
 
-// Error prints one fault a line: file, line, column, key, fault and mend.
+// Error returns one line for each fault: file, line, column, key, what is wrong and how to fix it.
 func (f Faults) Error() string {
 	list := slices.Clone(f.List)
 	slices.SortStableFunc(list, func(a, b Fault) int {
@@ -60,7 +60,7 @@ func (f Fault) text() string {
 type faultList struct {
 	list    []Fault
 	omitted int
-	ignored func(key string) bool // nil: none is
+	ignored func(key string) bool // nil: no key is
 }
 
 // add keeps the fault of the value at key, which describe returns, if there is room for it.

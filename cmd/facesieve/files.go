@@ -9,8 +9,8 @@ import (
 	"facesieve/models"
 )
 
-// files adds what is wrong with the files that the configuration names: certificates, keys, an accelerator's library.
-// The daemon reads them by itself, and tries again after a failure, as they may be on their way.
+// files adds the faults of the files that the configuration names: certificates, keys, an accelerator's library. The
+// daemon does not call it, because it reads these files again after a failure.
 func (l *loader) files(cfg Config) {
 	if cfg.MQTT.Validate() == nil {
 		l.section("mqtt", cfg.MQTT.CheckFiles())
@@ -23,7 +23,8 @@ func (l *loader) files(cfg Config) {
 	}
 }
 
-// checkLibrary reads the head of the delegate's library. A name without / is looked for by the system's loader.
+// checkLibrary reads the ELF header of the delegate's library. It skips a name without /, because the system's loader
+// searches for that.
 func checkLibrary(rt models.Runtime) error {
 	if rt.Delegate != models.DelegateExternal || !strings.Contains(rt.Library, "/") {
 		return nil

@@ -5,10 +5,10 @@ package main
 #include <string.h>
 
 // The dynamic linker calls the functions of .preinit_array as soon as it has loaded and bound all libraries, before it
-// runs their constructors: the first point at which a program that is linked to OpenCV runs code of its own. From here
-// until the Go runtime has started and the daemon receives SIGHUP, that signal would end the process. It is ignored
-// instead, which loses no reload: the configuration is read after the daemon has begun to receive it. The other
-// sub-commands end by SIGHUP, as a terminal expects of what runs in it.
+// runs their constructors. This is the first point at which a program that is linked to OpenCV runs its own code. From
+// here until the daemon receives signals, SIGHUP would end the process, so it is ignored. No reload is lost, because
+// the daemon reads the configuration after it has begun to receive SIGHUP. The other sub-commands end by SIGHUP, as is
+// usual for programs in a terminal.
 static void facesieve_ignore_hangup(int argc, char** argv, char** environment) {
   (void)environment;
   if (argc > 1 && strcmp(argv[1], "run") == 0) signal(SIGHUP, SIG_IGN);

@@ -57,5 +57,6 @@ func (h *heartbeat) complain(who string) {
 		return
 	}
 	h.said = true
-	h.log.Error().Str("who", who).Str("after", time.Since(h.last).Round(time.Second).String()).Msg("hangs; systemd will end the program unless it goes on")
+	h.log.Error().Str("who", who).Str("after", time.Since(h.last).Round(time.Second).String()).
+		Msg("hangs; systemd will end the program unless it continues")
 }

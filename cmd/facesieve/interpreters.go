@@ -130,9 +130,12 @@ func (n *interpreters) startRefiner() (*models.Interpreter, error) {
 	return refiner, nil
 }
 
-// prove sets an interpreter to the size that it works at, where an accelerator must give the same as the CPU. It returns that
-// interpreter, or the one on the CPU that takes over; also with an error, so that it can be closed.
-func (n *interpreters) prove(i *models.Interpreter, model *models.Model, size image.Point) (*models.Interpreter, error) {
+// prove sets the input size of an interpreter and verifies that an accelerator has the same outputs as the CPU at this
+// size. It returns the interpreter to use: i, or a new one on the CPU if the accelerator is refused. It also returns
+// one with an error, so that the caller can close it.
+func (n *interpreters) prove(
+	i *models.Interpreter, model *models.Model, size image.Point,
+) (*models.Interpreter, error) {
 	if i.Delegate() == models.DelegateExternal && !n.refusals.has(model) {
 		err := i.Verify(size.X, size.Y)
 		if err == nil {
@@ -150,7 +153,7 @@ func (n *interpreters) prove(i *models.Interpreter, model *models.Model, size im
 	return onCPU, errors.Join(onCPU.Resize(size.X, size.Y), i.Close())
 }
 
-// fit proves the detector of t, which is the caller's at the moment, at the size of its input, once.
+// fit sets and verifies an input size of the detector of t, once for each size. The caller must hold t.
 func (n *interpreters) fit(t *trio, size image.Point) (err error) {
 	if t.detector.Delegate() != models.DelegateExternal || t.proven[size] && !n.refusals.has(n.nets.detector) {
 		return nil
@@ -166,8 +169,8 @@ func (n *interpreters) fit(t *trio, size image.Point) (err error) {
 	return nil
 }
 
-// lend waits for its turn and returns a trio, if possible one whose detector has that input size already: another size
-// costs milliseconds. It returns nil when ctx ends before.
+// lend waits for its turn and returns an interpreter set, if possible one whose detector has that input size already,
+// because another size costs milliseconds. It returns nil if ctx ends first.
 func (n *interpreters) lend(ctx context.Context, size image.Point) *trio {
 	n.mutex.Lock()
 	if len(n.idle) == 0 {
@@ -186,7 +189,7 @@ func (n *interpreters) lend(ctx context.Context, size image.Point) *trio {
 	return t
 }
 
-// await waits for the turn of the one who asked.
+// await waits for the interpreter set that is sent to turn. It returns nil if ctx ends first.
 func (n *interpreters) await(ctx context.Context, turn chan *trio) *trio {
 	select {
 	case t := <-turn:
@@ -199,7 +202,7 @@ func (n *interpreters) await(ctx context.Context, turn chan *trio) *trio {
 		n.waiting = slices.Delete(n.waiting, at, at+1)
 	}
 	n.mutex.Unlock()
-	if at < 0 { // the turn came at that moment
+	if at < 0 { // a set was sent in the meantime
 		n.giveBack(<-turn)
 	}
 	return nil

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// fields are the keys of a section and the fields of its Go type, as reflect.Value.FieldByIndex takes them.
+// fields maps the keys of a section to the fields of its Go type, as indexes for reflect.Value.FieldByIndex.
 type fields map[string][]int
 
-// fieldsOf returns the keys of struct type t, those of its inlined fields included.
+// fieldsOf returns the keys of struct type t, including those of its inlined fields.
 func fieldsOf(t reflect.Type) fields {
 	all := fields{}
 	all.add(t, nil)
@@ -34,7 +34,7 @@ func (f fields) add(t reflect.Type, before []int) {
 	}
 }
 
-// vocabulary holds every key of the configuration with the sections that have it.
+// vocabulary maps every key of the configuration to the sections that have it.
 type vocabulary map[string][]string
 
 // newVocabulary returns the keys of the file and of a camera.
@@ -62,8 +62,8 @@ func join(section, key string) string {
 	return section + "." + key
 }
 
-// unknown returns the fault of a key that its section does not have. It repeats the key only if that is close to one of
-// the configuration: a password that holds a comma or a colon and stands without quotes is read as a key.
+// unknown returns the fault of a key that its section does not have. It repeats the key only if that is similar to a
+// known key, because YAML reads a part of a password as a key if the password has a comma or a colon and no quotes.
 func (v vocabulary) unknown(section, key string, known fields) Fault {
 	best := nearest(key, keysOf(known))
 	switch {
@@ -74,12 +74,12 @@ func (v vocabulary) unknown(section, key string, known fields) Fault {
 	case v.words(key):
 		return Fault{Key: join(section, key), Text: "unknown key; known here are " + listed(keysOf(known))}
 	default:
-		return Fault{Key: section, Text: "unknown key, which is not repeated, as it may be part of a value without quotes; " +
-			"known here are " + listed(keysOf(known))}
+		return Fault{Key: section, Text: "unknown key, which is not repeated, as it may be part of a value without " +
+			"quotes; known here are " + listed(keysOf(known))}
 	}
 }
 
-// words reports whether key is made of words that keys of the configuration are made of, as fps is.
+// words reports whether key is similar to a known key, or consists of parts of known keys, as fps does.
 func (v vocabulary) words(key string) bool {
 	if nearest(key, keysOf(v)) != "" {
 		return true
@@ -115,7 +115,7 @@ func sectionNames(sections []string) []string {
 	return names
 }
 
-// nearest returns the name that key is a misspelling of, or nothing.
+// nearest returns the name that key is probably a misspelling of, or nothing.
 func nearest(key string, names []string) string {
 	slices.Sort(names)
 	key = strings.ToLower(key)

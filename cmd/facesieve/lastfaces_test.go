@@ -22,14 +22,14 @@ import (
 	"facesieve/quality"
 )
 
-// slowOutlet takes each event after a delay, as a loaded board does.
-type slowOutlet struct {
+// slowSink accepts each event after a delay, as on a loaded board.
+type slowSink struct {
 	outlet
 	delay              time.Duration
 	accepted, released atomic.Int64
 }
 
-func (o *slowOutlet) Publish(e publish.Event) error {
+func (o *slowSink) Publish(e publish.Event) error {
 	time.Sleep(o.delay)
 	err := o.outlet.Publish(e)
 	if err == nil {
@@ -39,15 +39,17 @@ func (o *slowOutlet) Publish(e publish.Event) error {
 	return err
 }
 
-// Pipelines that need long for their last decisions find the outbox open: all that was decided is in it.
+// The outbox stays open until slow pipelines have made their last decisions, and it stores all of them.
 func TestTheEndWaitsForTheLastDecisions(t *testing.T) {
 	cfg := DefaultConfig().post()
 	cfg.mqtt.Broker, cfg.mqtt.Device, cfg.outbox.Dir = "tcp://"+freeAddress(t), "test", t.TempDir()
 	uplink, err := openPost(t.Context(), cfg, zerolog.Nop())
 	must(t, err)
-	out := &slowOutlet{outlet: uplink, delay: time.Second}
+	out := &slowSink{outlet: uplink, delay: time.Second}
 	f := testFleet(t, out, zerolog.Nop(), map[string]capture.Config{
-		"a": recording(t, "two_heads.mp4", true), "b": recording(t, "two_heads.mp4", true), "c": recording(t, "two_heads.mp4", true),
+		"a": recording(t, "two_heads.mp4", true),
+		"b": recording(t, "two_heads.mp4", true),
+		"c": recording(t, "two_heads.mp4", true),
 	})
 	d := &daemon{
 		fleet: f, post: uplink, shared: f.stations[0].settings.shared, systemd: &notifier{}, log: zerolog.Nop(),
@@ -57,23 +59,24 @@ func TestTheEndWaitsForTheLastDecisions(t *testing.T) {
 	before := out.released.Load()
 	must(t, d.stop(t.Context()))
 	if out.released.Load() == before {
-		t.Error("no decision after the end was asked for: the test shows nothing")
+		t.Error("no decision after the stop began, so the test proves nothing")
 	}
-	if accepted, stored := out.accepted.Load(), int64(len(boxedEvents(t, cfg.outbox))); accepted != out.released.Load() || stored != accepted {
+	accepted, stored := out.accepted.Load(), int64(len(storedEvents(t, cfg.outbox)))
+	if accepted != out.released.Load() || stored != accepted {
 		t.Errorf("%d decisions, %d accepted, %d in the outbox", out.released.Load(), accepted, stored)
 	}
 }
 
-// boxedEvents returns the ids of the events in an outbox that nobody has open.
-func boxedEvents(t *testing.T, cfg outbox.Config) map[string]bool {
+// storedEvents returns the ids of the events in an outbox that is not in use.
+func storedEvents(t *testing.T, cfg outbox.Config) map[string]bool {
 	t.Helper()
 	cfg.DrainRate = 1000
-	box, err := outbox.Open(cfg, zerolog.Nop())
+	store, err := outbox.Open(cfg, zerolog.Nop())
 	must(t, err)
-	defer func() { must(t, box.Close()) }()
+	defer func() { must(t, store.Close()) }()
 	ids := map[string]bool{}
-	for stored := box.Stats().Queued; len(ids) < stored; {
-		item, wait, ok := box.Next(false)
+	for stored := store.Stats().Queued; len(ids) < stored; {
+		item, wait, ok := store.Next(false)
 		if !ok {
 			time.Sleep(max(wait, time.Millisecond))
 			continue
@@ -85,16 +88,17 @@ func boxedEvents(t *testing.T, cfg outbox.Config) map[string]bool {
 	return ids
 }
 
-// Many cameras, a publisher that is replaced again and again, and an end in the middle of a reload: each face that was
-// accepted is at the broker or in the outbox.
+// With many cameras, repeated reloads that replace the publisher, and a stop in the middle of a reload, every accepted
+// face is at the broker or in the outbox.
 func TestNoAcceptedFaceIsLostByReloadsAndTheEnd(t *testing.T) {
 	broker := startLedger(t)
-	folder := t.TempDir()
-	config := filepath.Join(folder, "facesieve.yaml")
+	directory := t.TempDir()
+	config := filepath.Join(directory, "facesieve.yaml")
 	write := func(n int) {
 		t.Helper()
-		text := fmt.Sprintf("device: pole\nlog: {level: info, format: json}\nmqtt: {broker: 'tcp://%s', rejected: %v}\noutbox: {dir: %s}\n%scameras:\n",
-			broker.address, n%2 == 0, folder, allFaces)
+		text := fmt.Sprintf("device: pole\nlog: {level: info, format: json}\n"+
+			"mqtt: {broker: 'tcp://%s', rejected: %v}\noutbox: {dir: %s}\n%scameras:\n",
+			broker.address, n%2 == 0, directory, allFaces)
 		for i := range 8 {
 			text += looped(fmt.Sprintf("c%d", i), sharedVideo(t, "two_heads.mp4"))
 		}
@@ -108,21 +112,24 @@ func TestNoAcceptedFaceIsLostByReloadsAndTheEnd(t *testing.T) {
 	ended := make(chan int, 1)
 	go func() { ended <- run(ctx, []string{"run", "--config", config}, &log, &log) }()
 	text := func() string { return string(log.copied()) }
-	eventually(t, "faces", func() bool { return strings.Count(text(), "face forwarded") > 10 || len(ended) > 0 })
+	logged := func(message string, times int) func() bool {
+		return func() bool { return strings.Count(text(), message) >= times || len(ended) > 0 }
+	}
+	eventually(t, "faces", logged("face forwarded", 11))
 	for n := 1; n <= 4; n++ {
 		write(n)
-		eventually(t, "a reload", func() bool { return strings.Count(text(), `"publisher_replaced":true`) >= n || len(ended) > 0 })
+		eventually(t, "a reload", logged(`"publisher_replaced":true`, n))
 	}
 	write(5)
-	eventually(t, "the last reload", func() bool { return strings.Count(text(), "reading the configuration again") >= 5 || len(ended) > 0 })
+	eventually(t, "the last reload", logged("reading the configuration again", 5))
 	stop()
 	if code := <-ended; code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
 	forwarded := forwardedIDs(t, text())
 	stored := outbox.Default()
-	stored.Dir = folder
-	kept := boxedEvents(t, stored)
+	stored.Dir = directory
+	kept := storedEvents(t, stored)
 	t.Logf("%d forwarded, %d of them in the outbox", len(forwarded), len(kept))
 	for id := range maps.Keys(forwarded) {
 		if broker.received(id) == 0 && !kept[id] {
@@ -134,7 +141,7 @@ func TestNoAcceptedFaceIsLostByReloadsAndTheEnd(t *testing.T) {
 	}
 }
 
-// forwardedIDs returns the ids of the events that the log names as forwarded.
+// forwardedIDs returns the ids of the events that were logged as forwarded.
 func forwardedIDs(t *testing.T, log string) map[string]bool {
 	t.Helper()
 	ids := map[string]bool{}
@@ -164,7 +171,7 @@ func (s *failingSink) face(c *candidate) error {
 
 func (*failingSink) rejected(*candidate, quality.Reason) error { return nil }
 
-// A sink that fails or panics with one face gets all the others of that moment, each once.
+// A sink that fails or panics with one face gets all other decisions of the same call, each once.
 func TestAFailingFaceLosesNoOther(t *testing.T) {
 	out := &failingSink{}
 	p := &pipeline{sink: out, counts: &pipelineCounts{}}

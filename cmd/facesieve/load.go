@@ -8,20 +8,19 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// document is the content of a configuration file. Cameras stay undecoded until the defaults that they build on are
-// known.
+// document is the content of a configuration file. Cameras are decoded last, because they build on the other sections.
 type document struct {
 	Config  `yaml:",inline"`
 	Cameras []yaml.Node `yaml:"cameras"`
 }
 
-// LoadConfig reads the configuration of the daemon: defaults, then the file, then the environment. Its error is a
-// Faults that holds everything that is wrong, or an error of reading the file.
+// LoadConfig reads the configuration of the daemon: defaults, then the file, then the environment. Its error is of type
+// Faults and has everything that is wrong, or is the error of reading the file.
 func LoadConfig(path string, getenv func(string) string) (Config, error) {
 	return loadFor(forDaemon(), path, getenv)
 }
 
-// loadFor reads what a command uses of the configuration. What is wrong with the rest of the file is no error.
+// loadFor reads the part of the configuration that a command uses. Faults in the rest of the file are not reported.
 func loadFor(used use, path string, getenv func(string) string) (Config, error) {
 	text, err := readConfigFile(path)
 	if err != nil {
@@ -63,13 +62,14 @@ func (l *loader) fault(key, format string, args ...any) {
 	switch {
 	case l.binder.faulty[key]:
 	case l.binder.logins[key]:
-		l.binder.fault(l.position(key), key, "not valid here, and not repeated: user and password of a url may be in it")
+		l.binder.fault(l.position(key), key,
+			"not valid here, and not repeated: user and password of a url may be in it")
 	default:
 		l.binder.fault(l.position(key), key, format, args...)
 	}
 }
 
-// position finds where key stands in the file; for a key that is not there, the section that it would stand in.
+// position returns the position of key in the file; for a key that is not in the file, that of its section.
 func (l *loader) position(key string) position {
 	for key != "" {
 		if at, ok := l.binder.at[key]; ok {
@@ -89,7 +89,7 @@ func (l *loader) load(text []byte) Config {
 	if root != nil {
 		l.binder.bind(root, reflect.ValueOf(&doc).Elem(), target{})
 	}
-	if l.binder.values > maxValues { // what follows would take as long again, and report what was not read
+	if l.binder.values > maxValues { // the checks would be slow too, and report values that were not read
 		return doc.Config
 	}
 	l.environment(&doc.Config)
@@ -106,14 +106,14 @@ func (l *loader) load(text []byte) Config {
 	return doc.Config
 }
 
-// camera decodes a camera over what the top of the file has for all.
+// camera decodes a camera. A key that it does not have keeps the value from the top of the file.
 func (l *loader) camera(i int, node *yaml.Node, cfg Config) Camera {
 	if name := nameIn(node); l.use.skips(i, name) {
 		return Camera{Name: name}
 	}
 	key := cameraKey(i)
 	camera := cfg.camera()
-	if l.binder.faulty[key] { // there is no such camera
+	if l.binder.faulty[key] { // it is not a camera, and has a fault
 		return camera
 	}
 	l.binder.bind(node, reflect.ValueOf(&camera).Elem(), target{key: key})

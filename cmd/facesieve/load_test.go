@@ -74,11 +74,15 @@ func fieldKeys(t reflect.Type, path string) map[string]bool {
 	return keys
 }
 
-// badEnvironment holds values that cannot stand where testdata/bad puts them.
+// badEnvironment returns values that are not valid where the files of testdata/bad use them.
 func badEnvironment(name string) string {
 	return map[string]string{
-		"LINES": "S3\ncret", "COLON": "S3:cret", "LOGIN": "viewer:S3cret@host", "CAMERA_URL": "rtsp://viewer:S3#cret@host/x", "QUOTED": `"S3cret`,
-		"LONG": strings.Repeat("S3cret", 800) + "ä",
+		"LINES":      "S3\ncret",
+		"COLON":      "S3:cret",
+		"LOGIN":      "viewer:S3cret@host",
+		"CAMERA_URL": "rtsp://viewer:S3#cret@host/x",
+		"QUOTED":     `"S3cret`,
+		"LONG":       strings.Repeat("S3cret", 800) + "ä",
 	}[name]
 }
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The tests keep their state, and look for that of earlier runs, in a directory of their own.
+// TestMain sets a temporary state directory, so that the tests do not use the outbox of an installed program.
 func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		beChild()

@@ -11,20 +11,22 @@ import (
 	"testing"
 )
 
-// mover is facesieve run with an outbox that a test moves, and a broker that it switches.
+// mover runs the daemon with an outbox that a test moves and a broker that the test stops and starts.
 type mover struct {
 	*daemonUnderTest
 	video  string
 	ledger *ledger
 }
 
-// startMover runs the daemon with this outbox section while the broker is away.
+// startMover runs the daemon with this outbox section while the broker is down.
 func startMover(t *testing.T, outbox string) *mover {
 	t.Helper()
 	video := sharedVideo(t, "two_heads.mp4")
 	m := &mover{ledger: startLedger(t), video: video}
 	m.ledger.down()
-	m.daemonUnderTest = &daemonUnderTest{t: t, config: filepath.Join(t.TempDir(), "facesieve.yaml"), systemd: listenAsSystemd(t)}
+	m.daemonUnderTest = &daemonUnderTest{
+		t: t, config: filepath.Join(t.TempDir(), "facesieve.yaml"), systemd: listenAsSystemd(t),
+	}
 	m.move(outbox, "all, threshold: 0")
 	m.start()
 	t.Cleanup(func() {
@@ -51,10 +53,11 @@ func (m *mover) end() {
 	m.code <- exitOK // for the next
 }
 
-// move writes the configuration.
+// move writes the configuration with this outbox section and this policy.
 func (m *mover) move(outbox, quality string) {
 	m.t.Helper()
-	text := fmt.Sprintf("device: pole\nlog: {format: json}\nmqtt: {broker: 'tcp://%s'}\noutbox: {%s}\nquality: {policy: %s}\ncameras:\n%s",
+	text := fmt.Sprintf("device: pole\nlog: {format: json}\nmqtt: {broker: 'tcp://%s'}\noutbox: {%s}\n"+
+		"quality: {policy: %s}\ncameras:\n%s",
 		m.ledger.address, outbox, quality, looped("door", m.video))
 	must(m.t, os.WriteFile(m.config+".new", []byte(text), 0o600))
 	must(m.t, os.Rename(m.config+".new", m.config))
@@ -62,7 +65,7 @@ func (m *mover) move(outbox, quality string) {
 
 var forwardedLine = regexp.MustCompile(`"id":"([^"]+)".*"message":"face forwarded"`)
 
-// accepted are the ids of the faces that the log calls forwarded.
+// accepted returns the ids of the faces that were logged as forwarded.
 func (m *mover) accepted() []string {
 	ids := map[string]bool{}
 	for _, match := range forwardedLine.FindAllSubmatch(m.log.copied(), -1) {
@@ -71,7 +74,7 @@ func (m *mover) accepted() []string {
 	return slices.Sorted(maps.Keys(ids))
 }
 
-// delivered waits until the broker has each of these once.
+// delivered starts the broker and waits until it has received each of these; each must come once.
 func (m *mover) delivered(ids []string) {
 	m.t.Helper()
 	m.ledger.up()
@@ -85,7 +88,8 @@ func (m *mover) delivered(ids []string) {
 	}
 }
 
-// A reload moves the outbox to another directory, to memory and to disk again: what waits goes along, and comes once.
+// A reload moves the outbox to another directory, to memory and back to disk. Waiting events move too, and are
+// delivered once.
 func TestReloadMovesTheOutbox(t *testing.T) {
 	dirs := t.TempDir()
 	first, second := filepath.Join(dirs, "first"), filepath.Join(dirs, "second")
@@ -105,7 +109,7 @@ func TestReloadMovesTheOutbox(t *testing.T) {
 	m.delivered(m.accepted())
 }
 
-// A start with another directory, or with none, finds what the last run has left in the state directory or elsewhere.
+// A start with another directory, or without one, moves the events that the last run left in its directory.
 func TestStartMovesTheOutbox(t *testing.T) {
 	state := t.TempDir()
 	t.Setenv("STATE_DIRECTORY", state)
@@ -123,7 +127,7 @@ func TestStartMovesTheOutbox(t *testing.T) {
 	m.delivered(m.accepted())
 }
 
-// A directory that cannot be made is no reason not to start: what is held is sent.
+// The daemon also starts if the directory cannot be created, and sends the events that it holds in memory.
 func TestStartWithoutADirectory(t *testing.T) {
 	file := writeFile(t, "file", "")
 	m := startMover(t, "dir: "+filepath.Join(file, "below"))

@@ -12,26 +12,26 @@ import (
 	"facesieve/capture"
 )
 
-// pictureList is what the arguments of score name.
+// pictureList holds the pictures that the arguments of score name.
 type pictureList struct {
 	pictures    []listedPicture
 	hidden      int // files and directories whose names begin with a dot
-	others      int // files that are no pictures
+	others      int // files that are not pictures
 	repeated    int // directories that were listed before, under this or another name
 	directories map[directoryID]bool
 }
 
-// listedPicture is a picture, or a path that is none, and why.
+// listedPicture is the path of a picture, or another path with the reason why it is not one.
 type listedPicture struct {
 	path  string
 	fault error
 }
 
-// directoryID is what the names of one directory share.
+// directoryID identifies a directory, also if links give it several names.
 type directoryID struct{ device, inode uint64 }
 
-// listPictures replaces each directory among paths by the pictures in it and below, in lexical order. It follows links,
-// and lists each directory once, so that links in a circle end.
+// listPictures replaces each directory among paths by the pictures in it and below, in lexical order. It follows links.
+// It lists each directory once, so that circular links end.
 func listPictures(paths []filePath) *pictureList {
 	l := &pictureList{directories: map[directoryID]bool{}}
 	for _, path := range paths {
@@ -44,7 +44,7 @@ func (l *pictureList) add(path string, fault error) {
 	l.pictures = append(l.pictures, listedPicture{path, fault})
 }
 
-// argument lists a path of the command line.
+// argument adds a path of the command line.
 func (l *pictureList) argument(path string) {
 	info, err := os.Stat(path)
 	switch {
@@ -61,7 +61,7 @@ func (l *pictureList) argument(path string) {
 	}
 }
 
-// directory lists what is in a directory and below.
+// directory adds the pictures in a directory and below.
 func (l *pictureList) directory(path string, info fs.FileInfo) {
 	if id, ok := identify(info); ok {
 		if l.directories[id] {
@@ -83,7 +83,7 @@ func (l *pictureList) directory(path string, info fs.FileInfo) {
 	}
 }
 
-// entry lists a file or directory in a directory.
+// entry adds a file or directory of a directory.
 func (l *pictureList) entry(path string) {
 	info, err := os.Stat(path)
 	switch {
@@ -106,7 +106,7 @@ func identify(info fs.FileInfo) (directoryID, bool) {
 	return directoryID{device: uint64(stat.Dev), inode: stat.Ino}, true //nolint:unconvert // int32 on other systems
 }
 
-// cannotRead shortens an error to its cause: the path stands before it.
+// cannotRead reduces an error to its cause, because the path is printed before it.
 func cannotRead(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

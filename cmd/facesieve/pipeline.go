@@ -58,7 +58,8 @@ type pipeline struct {
 	busy   bool      // a track is alive, so the motion gate does not matter
 	tuned  atomic.Pointer[tuning]
 	counts *pipelineCounts
-	// decided are decisions that the sink has not got yet. A failure of the sink leaves the rest to flush.
+	// decided holds decisions that were not yet passed to the sink; after a panic of the sink, the next decide
+	// passes the rest.
 	decided []quality.Decision[*candidate]
 }
 
@@ -185,8 +186,8 @@ func (p *pipeline) look(ctx context.Context, frame *capture.Frame) error {
 	return errors.Join(err, p.decide(decisions))
 }
 
-// cut ends all tracks when the frame shows another scene than the one before: whoever is in it is somebody else, though at the
-// same place. Frames without motion cannot.
+// cut ends all tracks when the frame shows another scene than the frame before, because a face at the same place is
+// then that of another person. Frames without motion are not checked.
 func (p *pipeline) cut(frame *capture.Frame) error {
 	now := time.Now()
 	cut := p.cuts.Cut(frame.Mat)
@@ -200,8 +201,8 @@ func (p *pipeline) cut(frame *capture.Frame) error {
 	return p.decide(p.endTracks(p.tracker.Flush(), nil))
 }
 
-// examine finds, follows and judges the faces of a frame, with networks that are borrowed for it. When ctx ends before there
-// are any, the frame is left out: the end waits for no more than the frames that are being examined.
+// examine detects, tracks and scores the faces of a frame, with an interpreter set that it holds for this frame. If ctx
+// ends before a set is free, it skips the frame, so that a stop waits only for frames that have a set already.
 func (p *pipeline) examine(ctx context.Context, frame *capture.Frame) ([]quality.Decision[*candidate], error) {
 	if err := p.engine.borrowUntil(ctx, image.Pt(frame.Mat.Cols(), frame.Mat.Rows())); err != nil {
 		if ctx.Err() != nil {
@@ -300,7 +301,8 @@ func (p *pipeline) see(c *candidate) (*seenFace, error) {
 func (p *pipeline) endTracks(ended []detect.Track, decisions []quality.Decision[*candidate]) []quality.Decision[*candidate] {
 	for _, track := range ended {
 		p.counts.tracks.Add(1)
-		p.log.Debug().Uint64("track", track.ID).Str("length", track.Last.Sub(track.Start).Round(time.Millisecond).String()).Msg("track ended")
+		length := track.Last.Sub(track.Start).Round(time.Millisecond)
+		p.log.Debug().Uint64("track", track.ID).Str("length", length.String()).Msg("track ended")
 		decisions = append(decisions, p.selector.End(track.ID)...)
 	}
 	return decisions
@@ -312,7 +314,7 @@ func (p *pipeline) flush() error {
 	return p.decide(append(decisions, p.selector.Flush()...))
 }
 
-// decide hands decisions to the sink, each once: one that fails, or panics, does not keep the others from it.
+// decide passes each decision to the sink once. A decision that fails or panics does not stop the others.
 func (p *pipeline) decide(decisions []quality.Decision[*candidate]) error {
 	p.decided = append(p.decided, decisions...)
 	var all error

@@ -16,9 +16,9 @@ import (
 // handoverTime is how long a publisher that is replaced may wait for the broker; what is left goes to the next one.
 const handoverTime = 200 * time.Millisecond
 
-// post is the way to the broker: the outbox, the publisher of the present configuration, and the broker itself if it is
-// the embedded one. Publisher and broker can be replaced while it is used; who has an event then waits for a second at
-// most. The outbox is one for as long as the program runs: it carries over what waits when it is to be elsewhere.
+// post is the uplink: the outbox, the publisher of the current configuration, and the broker if it is embedded.
+// Publisher and broker can be replaced while it is used; a caller with an event then waits for at most a second. The
+// outbox stays open until the program ends, and moves the waiting events when its configuration changes.
 type post struct {
 	log zerolog.Logger
 
@@ -27,7 +27,7 @@ type post struct {
 	box       *outbox.Box
 	publisher *publish.Publisher
 	broker    *publish.Broker
-	cameras   []string // that are configured
+	cameras   []string // names of the configured ones
 }
 
 // postConfig is what the configuration says of the way to the broker.
@@ -119,7 +119,7 @@ func (p *post) replace(ctx context.Context, cfg postConfig) error {
 	return err
 }
 
-// closePublisher ends the publisher before another one is opened. Topics that the next one does not use are cleared.
+// closePublisher closes the publisher before the next one is opened. It clears topics that the next one does not use.
 func (p *post) closePublisher(ctx context.Context, next publish.Config) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handoverTime)
 	defer cancel()
@@ -133,24 +133,25 @@ func (p *post) closePublisher(ctx context.Context, next publish.Config) {
 // errNoWayBack says that neither the new nor the old way to the broker can be opened: the program cannot go on.
 var errNoWayBack = errors.New("nor can the one before be opened again")
 
-// closeForeign closes the broker if it does not serve another configuration.
+// closeForeign closes the embedded broker unless it can also serve cfg.
 func (p *post) closeForeign(cfg postConfig) {
 	if sameBroker(p.cfg.mqtt, cfg.mqtt) {
 		return
 	}
 	if err := p.closeBroker(); err != nil {
-		p.log.Warn().Err(err).Msg("the way to the broker changes")
+		p.log.Warn().Err(err).Msg("cannot close the replaced embedded broker")
 	}
 }
 
 // sameBroker says whether the embedded broker of one configuration serves the other.
 func sameBroker(a, b publish.Config) bool {
-	return a.Broker == b.Broker && a.Listen == b.Listen && a.ListenTLS == b.ListenTLS && a.User == b.User && a.Password == b.Password
+	return a.Broker == b.Broker && a.Listen == b.Listen && a.ListenTLS == b.ListenTLS &&
+		a.User == b.User && a.Password == b.Password
 }
 
 // close lets the publisher send what it has until ctx ends, and ends it, the outbox and the broker.
 func (p *post) close(ctx context.Context) error {
-	p.publisher.Close(ctx) // what a late pipeline decides meanwhile still gets into the outbox
+	p.publisher.Close(ctx) // the outbox is still open for events of late pipelines
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	return errors.Join(p.closeBox(), p.closeBroker())
@@ -185,7 +186,7 @@ func (p *post) tell(now time.Time, stations []*station) {
 	}
 }
 
-// configured names the cameras that are configured; retained states of others are cleared.
+// configured sets the cameras of the configuration; retained states of other cameras are cleared.
 func (p *post) configured(cameras []Camera) {
 	names := make([]string, 0, len(cameras))
 	for _, camera := range cameras {

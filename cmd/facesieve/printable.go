@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxShown bounds a text of others in one line, in runes.
+// maxShown bounds external text in one line, in runes.
 const maxShown = 300
 
-// printable returns a text of others, a topic for example, that is safe on a terminal: terminal escapes and other controls,
-// bidirectional controls, what has no shape, and what is not UTF-8 are written as Go escapes. A long text is cut.
+// printable makes external text, such as a topic, safe for a terminal. It writes terminal escapes and other controls,
+// bidirectional controls, invisible characters, and bytes that are not UTF-8 as Go escapes, and cuts long text.
 func printable(text string) string {
 	var out strings.Builder
 	shown := 0
@@ -38,8 +38,8 @@ func printable(text string) string {
 	return out.String()
 }
 
-// printablePath returns a path as it is, or quoted where it holds anything that a terminal would not show as it is, and
-// where it begins with a quotation mark. Nothing is cut.
+// printablePath returns a path unchanged, or quoted if it has characters that are not safe for a terminal or begins
+// with a quotation mark. It does not cut the path.
 func printablePath(path string) string {
 	hidden := func(r rune) bool { return !isShown(r) }
 	if utf8.ValidString(path) && !strings.HasPrefix(path, `"`) && strings.IndexFunc(path, hidden) < 0 {
@@ -48,13 +48,13 @@ func printablePath(path string) string {
 	return strconv.Quote(path)
 }
 
-// isShown reports whether a rune has a shape. The two joiners are part of words and of pictographs.
+// isShown reports whether a rune is visible. The two joiners are invisible, but are parts of words and of emoji.
 func isShown(r rune) bool {
 	const nonJoiner, joiner = '\u200c', '\u200d'
 	return unicode.IsPrint(r) || r == nonJoiner || r == joiner
 }
 
-// safeJSON writes what is not safe on a terminal as JSON escapes; the value stays the same.
+// safeJSON writes characters that are not safe for a terminal as JSON escapes; the decoded value stays the same.
 func safeJSON(text []byte) []byte {
 	var out []byte
 	for _, r := range string(text) {

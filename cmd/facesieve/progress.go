@@ -25,7 +25,7 @@ func (p progress) add() {
 	}
 }
 
-// clear makes room for a line, which may go to the same terminal.
+// clear removes the bar before a line that may go to the same terminal is printed.
 func (p progress) clear() {
 	if p.bar != nil {
 		_ = p.bar.Clear()

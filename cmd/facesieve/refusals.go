@@ -11,40 +11,42 @@ import (
 	"facesieve/models"
 )
 
-// refusals are the networks that the configured accelerator is not used for, because it could not be loaded, failed or drifted.
-// They are safe for several goroutines.
+// refusals are the networks that do not use the configured accelerator, because it could not be loaded, failed, or had
+// other outputs than the CPU. They are safe for concurrent use.
 type refusals struct {
 	mutex    sync.Mutex
 	list     []refusedNetwork
-	reported int // how many of them were reported
+	reported int // number of list entries that were reported
 }
 
 type refusedNetwork struct {
-	model  *models.Model // nil: all of them
+	model  *models.Model // nil: all networks
 	reason string
 }
 
 func (r *refusals) has(model *models.Model) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	return slices.ContainsFunc(r.list, func(one refusedNetwork) bool { return one.model == model || one.model == nil })
+	return slices.ContainsFunc(r.list, func(one refusedNetwork) bool {
+		return one.model == model || one.model == nil
+	})
 }
 
-// add notes a refusal; only the first of a network counts.
+// add records a refusal; only the first of each network is kept.
 func (r *refusals) add(model *models.Model, reason error) {
 	if r.has(model) {
 		return
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if errors.Is(reason, models.ErrNoDelegate) { // the next network would not get it either
+	if errors.Is(reason, models.ErrNoDelegate) { // it would fail for the other networks too
 		r.list = append(r.list, refusedNetwork{nil, reason.Error()})
 		return
 	}
 	r.list = append(r.list, refusedNetwork{model, fmt.Sprintf("network %s: %v", model.Manifest.Name, reason)})
 }
 
-// reasons returns those of all refusals.
+// reasons returns the reasons of all refusals.
 func (r *refusals) reasons() (reasons []string) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -54,7 +56,7 @@ func (r *refusals) reasons() (reasons []string) {
 	return reasons
 }
 
-// report warns of the refusals, in one line for all networks, when there are new ones.
+// report logs one warning with all refusals if there are new ones.
 func (r *refusals) report(rt models.Runtime, log zerolog.Logger) {
 	reasons := r.reasons()
 	r.mutex.Lock()

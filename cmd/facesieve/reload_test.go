@@ -68,7 +68,8 @@ func TestReloadRefusesABadFile(t *testing.T) {
 	d := startTestDaemon(t, allFaces+cameras)
 	eventually(t, "a face", func() bool { return d.faces("door") > 0 })
 	d.write("detect: {scor: 1}\nmax_fps: many\n" + cameras)
-	d.awaitLog("the new configuration is refused", "facesieve.yaml:5:10: detect.scor: unknown key", "facesieve.yaml:6:10: max_fps")
+	d.awaitLog("the new configuration is refused",
+		"facesieve.yaml:5:10: detect.scor: unknown key", "facesieve.yaml:6:10: max_fps")
 	eventually(t, "status", func() bool {
 		return strings.Contains(d.systemd.status(), "refused: line 5: detect.scor: unknown key") &&
 			strings.HasPrefix(d.systemd.status(), "1 camera running")

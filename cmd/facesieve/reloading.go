@@ -66,7 +66,8 @@ func (d *daemon) reloadEnds(p prepared) {
 	}
 }
 
-// reloadAbandoned undoes what is being prepared at the end, if that comes in time; otherwise it ends with the process.
+// reloadAbandoned undoes a change that is being prepared when the program ends, if the preparation ends in time.
+// Otherwise the process ends without it.
 func (d *daemon) reloadAbandoned() error {
 	if !d.reload.busy {
 		return nil

@@ -16,9 +16,9 @@ import (
 type replayCommand struct {
 	Config string    `type:"path" help:"Configuration file. Default: the built-in one."`
 	Camera string    `help:"Name of the camera in the configuration whose settings apply. Default: the first."`
-	Out    filePath  `placeholder:"DIR" help:"Write events.jsonl, the faces and a page with all faces seen into this folder, instead of publishing over MQTT."`
+	Out    filePath  `placeholder:"DIR" help:"Write events, faces and a page of all seen faces here; do not publish."`
 	Start  time.Time `default:"1970-01-01T00:00:00Z" help:"When the recording began (RFC 3339); event times count from it."`
-	Video  filePath  `arg:"" help:"A recording, or a folder of pictures."`
+	Video  filePath  `arg:"" help:"A recording, or a directory of pictures."`
 }
 
 // Run takes every frame of the recording through the pipeline. The same recording gives the same events.
@@ -54,13 +54,14 @@ func (c *replayCommand) settings() (Config, Camera, error) {
 			return cfg, camera, err
 		}
 	}
-	camera.Capture.URL, camera.Capture.Shown, camera.Capture.Pace, camera.Capture.Start = string(c.Video), "", capture.Fast, c.Start
+	camera.Capture.URL, camera.Capture.Shown = string(c.Video), ""
+	camera.Capture.Pace, camera.Capture.Start = capture.Fast, c.Start
 	camera.Capture.Loop = false
 	return cfg, camera, nil
 }
 
-// named returns the camera of this name. If name is empty, it is the first, or where there is none one with what the top
-// of the file has.
+// named returns the camera with this name. If name is empty, it returns the first camera; without cameras, one with the
+// settings at the top of the file.
 func (c Config) named(name string) (Camera, error) {
 	if name == "" && len(c.Cameras) == 0 {
 		camera := c.camera()
@@ -131,7 +132,8 @@ func (c *replayCommand) replay(
 	}
 	summarise(term.err, p, time.Since(start))
 	if stats := source.Stats(); stats.Skipped > 0 {
-		fmt.Fprintf(term.err, "%s could not be read; the last was %s\n", counted(int(stats.Skipped), "picture"), stats.LastError) //nolint:gosec // few
+		skipped := counted(int(stats.Skipped), "picture") //nolint:gosec // few
+		fmt.Fprintf(term.err, "%s could not be read; the last was %s\n", skipped, stats.LastError)
 	}
 	return nil
 }

@@ -19,7 +19,8 @@ func (c *runCommand) Run(ctx context.Context, term console) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	signal.Ignore(syscall.SIGPIPE) // a journal that is gone must end nothing: systemd takes this signal for an intended end
+	// A journal that is gone must not end the daemon. systemd counts an end by SIGPIPE as intended.
+	signal.Ignore(syscall.SIGPIPE)
 	d := &daemon{path: c.Config}
 	var err error
 	if d.cfg, err = LoadConfig(c.Config, secrets); err != nil {

@@ -50,5 +50,5 @@ func coreTag(node *yaml.Node) string {
 	return tagText
 }
 
-// null reports whether nothing stands after the colon of a key, or a null that is written out.
+// null reports whether a value is empty or null.
 func null(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && coreTag(node) == tagNull }

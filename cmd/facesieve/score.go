@@ -18,11 +18,11 @@ import (
 )
 
 type scoreCommand struct {
-	Aligned   bool       `help:"Take the pictures as aligned faces of 112x112 pixels; find none."`
-	JSON      bool       `help:"Print one JSON object a face and line."`
-	MaxPixels int        `default:"40000000" placeholder:"N" help:"Refuse pictures of more pixels (width times height), unread."`
+	Aligned   bool       `help:"Treat the pictures as aligned faces of 112x112 pixels, without detection."`
+	JSON      bool       `help:"Print one JSON object per line and face."`
+	MaxPixels int        `default:"40000000" placeholder:"N" help:"Refuse pictures with more pixels, undecoded."`
 	Config    string     `type:"path" help:"Configuration file: networks, detector and gates. Default: the built-in one."`
-	Paths     []filePath `arg:"" name:"file|dir" help:"Pictures, or directories of pictures (with those below)."`
+	Paths     []filePath `arg:"" name:"file|dir" help:"Pictures, or directories that are searched recursively."`
 }
 
 // Validate checks the flags; kong calls it.
@@ -36,11 +36,11 @@ func (c *scoreCommand) Validate() error {
 // scoredFace is one line of facesieve score --json: a face, or a picture without one.
 type scoredFace struct {
 	File       string              `json:"file"`
-	FileBytes  []byte              `json:"file_base64,omitempty"` // of a name that is not UTF-8, which file shows in part
+	FileBytes  []byte              `json:"file_base64,omitempty"` // exact name, if it is not UTF-8
 	Faces      *int                `json:"faces,omitempty"`       // number of faces in the picture
-	Face       *int                `json:"face,omitempty"`        // number of the face in the picture, from 0, best detection first
+	Face       *int                `json:"face,omitempty"`        // index in the picture, from 0, best detection first
 	Box        *[4]float32         `json:"box,omitempty"`         // x, y, width, height in pixels
-	Landmarks  *[5][2]float32      `json:"landmarks,omitempty"`   // right eye, left eye, nose, right and left mouth corner
+	Landmarks  *[5][2]float32      `json:"landmarks,omitempty"`   // eyes, nose, mouth corners; right before left
 	Score      *float64            `json:"score,omitempty"`       // 0..100
 	Raw        *float64            `json:"raw,omitempty"`
 	Labels     publish.Labels      `json:"labels,omitempty"` // what raw is made of, each 0..1
@@ -48,8 +48,8 @@ type scoredFace struct {
 	Error      string              `json:"error,omitempty"`
 }
 
-// Run scores every face of every picture. It goes on after a picture that cannot be read, and fails at the end. A
-// picture without a face is no failure.
+// Run scores every face of every picture. It continues after a picture that cannot be read, and then returns an error
+// at the end. A picture without a face is not an error.
 func (c *scoreCommand) Run(ctx context.Context, term console) error {
 	cfg := DefaultConfig()
 	var err error
@@ -62,7 +62,8 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 	if err != nil {
 		return err
 	}
-	scores, err := newLoneEngine(nets, cfg.Runtime, cfg.Detect, cfg.Quality, newLogger(LogConfig{Level: "warn", Format: "auto"}, term.err))
+	log := newLogger(LogConfig{Level: "warn", Format: "auto"}, term.err)
+	scores, err := newLoneEngine(nets, cfg.Runtime, cfg.Detect, cfg.Quality, log)
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engin
 	return nil
 }
 
-// scorePicture returns a line for each face of a picture, or one line that there is none, or why it cannot be scored.
+// scorePicture returns a line for each face of a picture, or one line for a picture without a face or with an error.
 func (c *scoreCommand) scorePicture(scores *engine, picture listedPicture) []scoredFace {
 	var lines []scoredFace
 	err := picture.fault
@@ -114,7 +115,7 @@ func (c *scoreCommand) scorePicture(scores *engine, picture listedPicture) []sco
 	return lines
 }
 
-// scoreFile returns a line for each face of the picture in file. One that is less sure than least does not count: it
+// scoreFile returns a line for each face of the picture in file. It ignores detections with a score below least, which
 // could only continue a track.
 func (c *scoreCommand) scoreFile(e *engine, file string, least float32) ([]scoredFace, error) {
 	picture := gocv.NewMat()
@@ -173,7 +174,7 @@ func scoreAligned(e *engine, file string, picture gocv.Mat) ([]scoredFace, error
 	}}, nil
 }
 
-// print writes one line: JSON, or score, file and box for a person.
+// print writes one line: a JSON object, or a text with score, file and box.
 func (c *scoreCommand) print(w io.Writer, face scoredFace) error {
 	if c.JSON {
 		line, err := json.Marshal(face)

@@ -83,18 +83,19 @@ func greyPNG(t *testing.T) []byte {
 	return file.Bytes()
 }
 
-// A directory with everything that may lie in one. Each name that is a picture's has its line; what is left out is
+// A directory has files and links of all kinds. Each file with the name of a picture has a line; the others are
 // counted.
-func TestScoreOfADirectoryOfEverything(t *testing.T) {
-	folder := t.TempDir()
+func TestScoreOfADirectoryWithAllKindsOfFiles(t *testing.T) {
+	directory := t.TempDir()
 	face := facePicture(t)
 	picture, err := os.ReadFile(face)
 	must(t, err)
-	in := func(name string) string { return filepath.Join(folder, name) }
+	in := func(name string) string { return filepath.Join(directory, name) }
 	must(t, os.MkdirAll(in("a/b"), 0o700))
 	for name, content := range map[string][]byte{
-		"a/b/PICTURE.JPG": picture, "x.jfif": picture, "y.jpe": picture, "noname": picture, "cut.jpg": picture[:len(picture)/2],
-		"empty.png": nil, "c.heic": []byte("x"), "d.gif": []byte("GIF89a"), "notes.txt": []byte("x"), ".hidden.jpg": picture,
+		"a/b/PICTURE.JPG": picture, "x.jfif": picture, "y.jpe": picture, "noname": picture, ".hidden.jpg": picture,
+		"cut.jpg": picture[:len(picture)/2], "empty.png": nil, "c.heic": []byte("x"), "d.gif": []byte("GIF89a"),
+		"notes.txt":   []byte("x"),
 		"caf\xe9.jpg": picture, "new\nline\x1b[31m\u202e.jpg": picture,
 	} {
 		must(t, os.WriteFile(in(name), content, 0o600))
@@ -103,7 +104,7 @@ func TestScoreOfADirectoryOfEverything(t *testing.T) {
 	must(t, os.Symlink("nowhere", in("lost.jpg")))
 	must(t, os.Symlink("..", in("a/circle")))
 	must(t, syscall.Mkfifo(in("pipe.jpg"), 0o600))
-	code, stdout, stderr := invoke(t.Context(), "score", folder)
+	code, stdout, stderr := invoke(t.Context(), "score", directory)
 	if code != exitFailure {
 		t.Errorf("exit code %d", code)
 	}
@@ -119,13 +120,13 @@ func TestScoreOfADirectoryOfEverything(t *testing.T) {
 		}
 	}
 	summary := "13 pictures: 7 scored, with 7 faces; 6 could not be scored; " +
-		"left out: 1 hidden, 1 other file, 1 link to directories met before\n"
+		"left out: 1 hidden, 1 other file, 1 link to directories already listed\n"
 	if lines := strings.Count(stdout, "\n"); lines != 13 || !strings.HasPrefix(stderr, summary) {
 		t.Errorf("%d lines\n%s", lines, stderr)
 	}
 }
 
-// Names come out of --json as they are, as far as JSON can hold them, and in base64 where it cannot.
+// --json prints names exactly, and also in base64 if JSON cannot represent them.
 func TestScoreNamesTheFileExactly(t *testing.T) {
 	picture := greyPNG(t)
 	hidden := func(r rune) bool { return !strconv.IsPrint(r) }
@@ -153,7 +154,7 @@ func TestScoreNamesTheFileExactly(t *testing.T) {
 	}
 }
 
-func TestScoreHoldsToTheLimitOfPixels(t *testing.T) {
+func TestScoreRefusesTooManyPixels(t *testing.T) {
 	code, stdout, _ := invoke(t.Context(), "score", "--max-pixels", "1000", facePicture(t))
 	if code != exitFailure || !strings.Contains(stdout, "640x480 pixels are more than the limit of 1000 (max_pixels)") {
 		t.Errorf("exit code %d: %s", code, stdout)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// scoreCounts is what became of the pictures.
+// scoreCounts counts the pictures by result, and the faces.
 type scoreCounts struct{ pictures, scored, faces, empty, failed int }
 
 // add counts the lines of a picture.
@@ -22,7 +22,8 @@ func (n *scoreCounts) add(lines []scoredFace) {
 	}
 }
 
-// summary is as "3 pictures: 1 scored, with 2 faces; 1 without a face; 1 could not be scored; left out: 1 hidden".
+// summary returns for example
+// "3 pictures: 1 scored, with 2 faces; 1 without a face; 1 could not be scored; left out: 1 hidden".
 func (n *scoreCounts) summary(list *pictureList) string {
 	parts := []string{
 		fmt.Sprintf("%s: %d scored, with %s", counted(n.pictures, "picture"), n.scored, counted(n.faces, "face")),
@@ -43,7 +44,7 @@ func (n *scoreCounts) summary(list *pictureList) string {
 		out = append(out, counted(list.others, "other file"))
 	}
 	if list.repeated > 0 {
-		out = append(out, counted(list.repeated, "link")+" to directories met before")
+		out = append(out, counted(list.repeated, "link")+" to directories already listed")
 	}
 	if len(out) > 0 {
 		parts = append(parts, "left out: "+strings.Join(out, ", "))

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// unitSettings are the values of the keys of the shipped unit, in their order.
+// unitSettings returns the values of each key of the shipped unit, in the order of the file.
 func unitSettings(t *testing.T) map[string][]string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "systemd", "facesieve.service"))
@@ -29,8 +29,8 @@ func unitSettings(t *testing.T) map[string][]string {
 	return settings
 }
 
-// restarts reports whether systemd starts the service again after the main process ended so, by systemd.service(5) for
-// Restart=on-failure.
+// restarts reports whether systemd restarts the service after the main process has ended with this status. The rules
+// are those of systemd.service(5) for Restart=on-failure.
 func restarts(unit map[string][]string, status syscall.WaitStatus) bool {
 	names := map[syscall.Signal]string{
 		syscall.SIGHUP: "SIGHUP", syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM", syscall.SIGPIPE: "SIGPIPE",
@@ -50,19 +50,22 @@ func restarts(unit map[string][]string, status syscall.WaitStatus) bool {
 	return !intended && !slices.Contains(unit["SuccessExitStatus"], end)
 }
 
-// Whatever ends the daemon against the will of its owner, systemd starts it again; a stop, a wrong command line and a wrong
-// configuration are final.
+// systemd restarts the daemon after every signal that ends it, except those of a stop.
 func TestUnitRestartsAfterEveryCrash(t *testing.T) {
 	unit := unitSettings(t)
 	if got := unit["Restart"]; !slices.Equal(got, []string{"on-failure"}) {
-		t.Fatalf("Restart=%v, and this test has the rules of on-failure", got)
+		t.Fatalf("Restart=%v, but this test has the rules of on-failure", got)
 	}
 	config := lonelyDaemon(t)
 	for _, s := range []syscall.Signal{
-		syscall.SIGABRT,                                                                                  // of systemd's watchdog
-		syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGSYS, // of a fault in a library
-		syscall.SIGQUIT, syscall.SIGKILL, // of the kernel without memory, or a person
-		syscall.SIGTERM, syscall.SIGINT, // of a stop
+		// from systemd's watchdog
+		syscall.SIGABRT,
+		// from a fault in a library
+		syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGSYS,
+		// from a person, or from the kernel without memory
+		syscall.SIGQUIT, syscall.SIGKILL,
+		// from a stop
+		syscall.SIGTERM, syscall.SIGINT,
 	} {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
@@ -77,10 +80,11 @@ func TestUnitRestartsAfterEveryCrash(t *testing.T) {
 	}
 }
 
-// What ends the daemon other than by a signal.
+// After an end without a signal, systemd restarts the daemon unless command line or configuration are wrong.
 func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 	unit := unitSettings(t)
 	good := lonelyDaemon(t)
+	bad := writeFile(t, "bad.yaml", "detect: {scor: 1}\n")
 	busy := freeAddress(t)
 	network := writeFile(t, "network.yaml", "models: {quality: /gone.tflite}\ncameras: [{name: a, url: a.mp4}]\n")
 	for name, test := range map[string]struct {
@@ -93,9 +97,9 @@ func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 		"port in use":     {nil, []string{"run", "--config", embeddedTwice(t, busy)}, exitFailure, true},
 		"command line":    {nil, []string{"run", "--colour"}, exitUsage, false},
 		"no command":      {nil, nil, exitUsage, false},
-		"configuration":   {nil, []string{"run", "--config", writeFile(t, "bad.yaml", "detect: {scor: 1}\n")}, exitConfig, false},
+		"configuration":   {nil, []string{"run", "--config", bad}, exitConfig, false},
 		"missing file":    {nil, []string{"run", "--config", good + "x"}, exitConfig, false},
-		"a folder":        {nil, []string{"run", "--config", t.TempDir()}, exitConfig, false},
+		"a directory":     {nil, []string{"run", "--config", t.TempDir()}, exitConfig, false},
 		"missing network": {nil, []string{"run", "--config", network}, exitConfig, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,23 +114,26 @@ func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 	}
 }
 
-// embeddedTwice is the configuration of a daemon whose broker's port is in use until the test ends.
+// embeddedTwice writes the configuration of a daemon whose broker's port is in use until the test ends.
 func embeddedTwice(t *testing.T, address string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
 	must(t, err)
 	t.Cleanup(func() { must(t, listener.Close()) })
-	return writeFile(t, "busy.yaml", fmt.Sprintf("cameras: [{name: a, url: a.mp4}]\nmqtt: {%s}\noutbox: {store: memory}\n", embeddedAt(address)))
+	return writeFile(t, "busy.yaml",
+		fmt.Sprintf("cameras: [{name: a, url: a.mp4}]\nmqtt: {%s}\noutbox: {store: memory}\n", embeddedAt(address)))
 }
 
-// A signal that finds no code of the program yet, for the libraries are still loaded, ends it. The unit's shell lets it be
-// ignored from before; systemd starts again what is hit all the same. The reload is none that would be lost.
+// SIGHUP while the libraries are still being loaded, before any code of the program runs, ends the process. The shell
+// of the unit therefore ignores it from the start, and systemd restarts a process that it ends nevertheless. No reload
+// is lost.
 func TestHangupAtTheStart(t *testing.T) {
 	unit := unitSettings(t)
 	if !restarts(unit, syscall.WaitStatus(syscall.SIGHUP)) || !restarts(unit, syscall.WaitStatus(syscall.SIGPIPE)) {
-		t.Error("SIGHUP or SIGPIPE ends the service for good")
+		t.Error("systemd does not restart the service after SIGHUP or SIGPIPE")
 	}
-	if command := strings.Join(unit["ExecStart"], " "); !strings.Contains(command, `"trap '' HUP; exec /usr/bin/facesieve run `) {
+	command := strings.Join(unit["ExecStart"], " ")
+	if !strings.Contains(command, `"trap '' HUP; exec /usr/bin/facesieve run `) {
 		t.Errorf("ExecStart=%s does not ignore SIGHUP", command)
 	}
 	config := lonelyDaemon(t)
@@ -150,7 +157,7 @@ func TestHangupAtTheStart(t *testing.T) {
 	}
 }
 
-// What runs in a terminal ends with it.
+// SIGHUP of a closed terminal ends the other commands.
 func TestOtherCommandsEndByHangup(t *testing.T) {
 	c := startChild(t, nil, `exec "$0" "$@"`, "watch", "--broker", "tcp://"+freeAddress(t))
 	c.awaitLog("no broker at ")
@@ -160,8 +167,8 @@ func TestOtherCommandsEndByHangup(t *testing.T) {
 	}
 }
 
-// A journal that is gone, so that nobody reads what the daemon logs, does not end it.
-func TestTheDaemonOutlivesItsLog(t *testing.T) {
+// The daemon does not end when the reader of its log is gone.
+func TestDaemonRunsWithoutAReaderOfItsLog(t *testing.T) {
 	socket := listenAsSystemd(t)
 	reader, writer, err := os.Pipe()
 	must(t, err)

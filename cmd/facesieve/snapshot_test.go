@@ -15,12 +15,12 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// snapshotCamera answers each request with the picture that is some frames of a recording later, and then that nothing
-// changes any more.
+// snapshotCamera answers each request with a later frame of a recording, and after the last one with status 304 (not
+// modified).
 type snapshotCamera struct {
 	frames [][]byte
 	mu     sync.Mutex
-	asked  int
+	served int
 }
 
 func newSnapshotCamera(t *testing.T, recording string, step int) *snapshotCamera {
@@ -46,19 +46,19 @@ func newSnapshotCamera(t *testing.T, recording string, step int) *snapshotCamera
 func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	tag := strconv.Quote(strconv.Itoa(min(c.asked, len(c.frames)-1)))
+	tag := strconv.Quote(strconv.Itoa(min(c.served, len(c.frames)-1)))
 	if r.Header.Get("If-None-Match") == tag {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
 	w.Header().Set("ETag", tag)
 	w.Header().Set("Content-Type", "image/jpeg")
-	_, _ = w.Write(c.frames[min(c.asked, len(c.frames)-1)])
-	c.asked++
+	_, _ = w.Write(c.frames[min(c.served, len(c.frames)-1)])
+	c.served++
 }
 
-// A man who walks up to a camera that gives single pictures is sent to a real broker, once or twice, and the camera
-// stays there when its picture changes no more.
+// A man walks up to a camera that returns single pictures. His face is sent to a real broker once or twice, and the
+// camera stays connected when its picture no longer changes.
 func TestRunOnSnapshots(t *testing.T) {
 	camera, broker := newSnapshotCamera(t, sharedVideo(t, "corridor.mp4"), 5), startMosquitto(t)
 	server := httptest.NewServer(camera)

@@ -51,19 +51,19 @@ func (s *station) word() (word, why string) {
 	}
 }
 
-// reason is why the camera is not running, for programs and for people; both are empty where it is not known.
-func (s *station) reason(word, why string) (reason, detail string) {
-	if word == publish.Running || s.source == nil {
+// reason returns why the camera is not running: a fixed reason for programs, and a text. Unknown ones are empty.
+func (s *station) reason(state, why string) (reason, detail string) {
+	if state == publish.Running || s.source == nil {
 		return "", clipped(why)
 	}
 	stats := s.source.Stats()
-	if word == publish.Reconnecting && why != "" && !stats.NextTry.IsZero() {
+	if state == publish.Reconnecting && why != "" && !stats.NextTry.IsZero() {
 		why += "; the next try is at " + stats.NextTry.UTC().Format(time.RFC3339)
 	}
 	return string(stats.Reason), clipped(why)
 }
 
-// clipped bounds a text to what a state may hold.
+// clipped cuts a text to the length that a published state may have.
 func clipped(text string) string {
 	const most = 500
 	if r := []rune(text); len(r) > most {

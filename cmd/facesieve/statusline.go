@@ -31,8 +31,8 @@ func camerasLine(stations []*station) string {
 		counts[word]++
 		if word != publish.Running {
 			reason, _ := s.reason(word, why)
-			names[word] = append(names[word], s.name+brackets(": ", cmp.Or(strings.ReplaceAll(reason, "_", " "), cause(why)),
-				""))
+			reason = strings.ReplaceAll(reason, "_", " ")
+			names[word] = append(names[word], s.name+brackets(": ", cmp.Or(reason, cause(why)), ""))
 		}
 	}
 	var parts []string

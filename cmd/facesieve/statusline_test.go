@@ -35,8 +35,10 @@ func TestStatusLineOfTheBroker(t *testing.T) {
 		"broker connected": {Connected: true, LastError: "of before"},
 		"broker away (refused indeed), 1 event waiting":                                               away,
 		"broker away (refused indeed), 1 event waiting, 2 events in memory only, the disk takes none": held,
-		"broker away":                         {},
-		"broker away (nothing listens there)": {LastError: "connect: nothing listens there: refused", Hint: "nothing listens there"},
+		"broker away": {},
+		"broker away (nothing listens there)": {
+			LastError: "connect: nothing listens there: refused", Hint: "nothing listens there",
+		},
 		"broker connected, but discards messages (forbidden), 1 event waiting": discards,
 	} {
 		if got := brokerLine(stats); got != want {

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// parse reads text as one YAML document, a section of keys or nothing.
+// parse reads text as one YAML document, which is empty or a section of keys.
 func (l *loader) parse(text []byte) (*yaml.Node, bool) {
 	if fault, bad := unreadable(text); bad {
 		l.binder.faults.add("", func() Fault { return fault })
@@ -30,7 +30,8 @@ func (l *loader) parse(text []byte) (*yaml.Node, bool) {
 		}
 		return nil, errors.Is(err, io.EOF)
 	}
-	if top := root.Content[0]; top.Kind != yaml.MappingNode && (top.Kind != yaml.ScalarNode || coreTag(top) != tagNull) {
+	top := root.Content[0]
+	if top.Kind != yaml.MappingNode && (top.Kind != yaml.ScalarNode || coreTag(top) != tagNull) {
 		l.binder.fault(positionOf(top), "", "the file is not a section of keys and values, such as log: {level: info}")
 		return nil, false
 	}
@@ -45,10 +46,10 @@ func (l *loader) parse(text []byte) (*yaml.Node, bool) {
 	return root, true
 }
 
-// versionLine is the directive of YAML 1.2, and of 1.1 whose syntax is the same, before a document.
+// versionLine is the directive of YAML 1.2, or of 1.1 with the same syntax, before a document.
 var versionLine = regexp.MustCompile(`\A(?:\x{feff})?(?:[ \t]*(?:#.*)?\r?\n)*%YAML[ \t]+1\.[12][ \t]*\r?\n`)
 
-// withoutVersion makes the version's line a comment: the yaml package takes 1.1 alone.
+// withoutVersion makes the version line a comment, because the yaml package accepts only 1.1.
 func withoutVersion(text []byte) []byte {
 	line := versionLine.Find(text)
 	if line == nil {
@@ -59,8 +60,8 @@ func withoutVersion(text []byte) []byte {
 	return text
 }
 
-// unreadable returns what keeps text from being YAML at all: bytes that are not UTF-8, and control characters. Text
-// that is marked as UTF-16 is left to the yaml package.
+// unreadable returns a fault for text that cannot be YAML: it has bytes that are not UTF-8, or control characters. The
+// yaml package decodes text with the byte order mark of UTF-16.
 func unreadable(text []byte) (Fault, bool) {
 	if mark := string(text[:min(2, len(text))]); mark == "\xff\xfe" || mark == "\xfe\xff" {
 		return Fault{}, false
@@ -83,16 +84,15 @@ func unreadableCharacter(text []byte) (Fault, bool) {
 		case r == '\n':
 			line, column = line+1, 0
 		case unicode.IsControl(r) && !strings.ContainsRune("\t\r\u0085", r):
-			return Fault{
-				Line: line, Column: column, Text: "a control character; remove it, or write it as \\x07 within double quotes",
-			}, true
+			const text = "a control character; remove it, or write it as \\x07 within double quotes"
+			return Fault{Line: line, Column: column, Text: text}, true
 		}
 	}
 	return Fault{}, false
 }
 
-// syntax adds what the yaml package reports of text that is not YAML. Its own words may repeat a value, so each is
-// replaced, and one that is not known here by a general one.
+// syntax adds a fault for an error of the yaml package. The messages of the package may repeat a value, so each known
+// message is replaced by a text of syntaxFaults, and any other by a general one.
 func (l *loader) syntax(text []byte, err error) {
 	fault := Fault{Text: "not YAML; check indentation, colons and quotes"}
 	var load *yaml.LoadError
@@ -110,7 +110,7 @@ func (l *loader) syntax(text []byte, err error) {
 		}
 		for _, line := range []int{where.Line, load.ContextMark.Line} {
 			if column, found := indentedByTab(text, line); found {
-				fault = Fault{Line: line, Column: column, Text: "not YAML: a tab stands in the indentation; replace it by spaces"}
+				fault = Fault{Line: line, Column: column, Text: "not YAML: " + tabFault}
 				break
 			}
 		}
@@ -118,7 +118,7 @@ func (l *loader) syntax(text []byte, err error) {
 	l.binder.faults.add("", func() Fault { return fault })
 }
 
-// indentedByTab finds a tab before the first other character of a line; it and the column count from 1.
+// indentedByTab finds a tab in the indentation of a line. Line and column count from 1.
 func indentedByTab(text []byte, line int) (column int, found bool) {
 	if line < 1 {
 		return 0, false
@@ -132,9 +132,11 @@ func indentedByTab(text []byte, line int) (column int, found bool) {
 	return tab + 1, tab >= 0
 }
 
+const tabFault = "a tab stands in the indentation; replace it by spaces"
+
 type syntaxFault struct{ message, text string }
 
-// syntaxFaults returns the beginnings of the yaml package's messages, and what they mean to a person.
+// syntaxFaults returns the beginnings of the yaml package's messages, and the texts that replace them.
 func syntaxFaults() []syntaxFault {
 	const (
 		flow   = `a comma or the closing bracket is missing; put a value that holds , [ ] { or } in quotes`
@@ -144,7 +146,7 @@ func syntaxFaults() []syntaxFault {
 	)
 	return []syntaxFault{
 		{"found character that cannot start any token", "a value that begins with @, % or ` must stand in quotes"},
-		{"found a tab character", "a tab stands in the indentation; replace it by spaces"},
+		{"found a tab character", tabFault},
 		{"mapping values are not allowed", value},
 		{"did not find expected ',' or", flow},
 		{"did not find expected node content", flow},
@@ -154,13 +156,16 @@ func syntaxFaults() []syntaxFault {
 		{"block sequence entries are not allowed", indent},
 		{"block mapping entries are not allowed", indent},
 		{"mapping keys are not allowed", indent},
-		{"found mixed spaces and tabs", "a tab stands in the indentation; replace it by spaces"},
+		{"found mixed spaces and tabs", tabFault},
 		{"found a comment without preceding whitespace", "a # behind a value; put a space before it, or quotes around"},
 		{"could not find expected ':'", `a key without its colon; write "key: value", with a space after the colon`},
 		{"found unexpected end of stream", "this quote is never closed"},
 		{"found unexpected document indicator", "a quote that is not closed before --- or ..."},
 		{"unknown anchor", "no value has this anchor (&name); put a value that begins with * in quotes"},
-		{"did not find expected alphabetic or numeric character", "a value that begins with & or * must stand in quotes"},
+		{
+			"did not find expected alphabetic or numeric character",
+			"a value that begins with & or * must stand in quotes",
+		},
 		{"found undefined tag handle", "a value that begins with ! must stand in quotes"},
 		{"did not find the expected '>'", "a value that begins with ! must stand in quotes"},
 		{"found character", "a value that begins with ! must stand in quotes"},
@@ -171,7 +176,7 @@ func syntaxFaults() []syntaxFault {
 		{"found invalid Unicode character escape code", escape},
 		{"exceeded max depth", "too many levels of nesting"},
 		{"found incompatible YAML document", "its %YAML line names another version; use 1.2, or remove the line"},
-		{"found unknown directive name", "a line that begins with % is none of YAML's own; remove it"},
+		{"found unknown directive name", "a line that begins with % is not a YAML directive; remove it"},
 		{"document contains excessive aliasing", "aliases (*name) repeat too much"},
 		{"incomplete UTF-16", "UTF-16 that is cut off; save the file as UTF-8"},
 	}

@@ -11,8 +11,9 @@ import (
 	"facesieve/models"
 )
 
-// tryNetworks starts the networks as run does, and uses an accelerator at the sizes of the usual frames. run goes on with the
-// CPU when an accelerator is refused; here that is an error, for the configuration does not do what it was written for.
+// tryNetworks starts the networks as run does, and tests an accelerator at the sizes of usual frames. A refused
+// accelerator is an error here, although run would use the CPU instead, because the configuration does not have its
+// intended effect.
 func tryNetworks(cfg Config, nets networks) (err error) {
 	shared, err := newInterpreters(nets, cfg.Runtime, 1, zerolog.Nop())
 	if err != nil {
@@ -30,11 +31,13 @@ func tryNetworks(cfg Config, nets networks) (err error) {
 	if len(reasons) == 0 {
 		return nil
 	}
-	return configured(fmt.Errorf("runtime.library: the external delegate is refused, and run would use XNNPACK on the CPU:\n  %s\n"+
-		"install the library that fits the device, or set runtime.delegate to xnnpack", strings.Join(reasons, "\n  ")))
+	return configured(fmt.Errorf("runtime.library: the external delegate is refused, "+
+		"and run would use XNNPACK on the CPU:\n  %s\n"+
+		"install the library that fits the device, or set runtime.delegate to xnnpack",
+		strings.Join(reasons, "\n  ")))
 }
 
-// tryCamera uses the networks at the input sizes of frames that are upright or lying, wide or not.
+// tryCamera uses the networks at the input sizes of portrait and landscape frames of 16:9 and 4:3.
 func tryCamera(shared *interpreters, camera Camera) (err error) {
 	e, err := newEngine(shared, camera.Detect, camera.Quality)
 	if err != nil {

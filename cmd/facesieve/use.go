@@ -7,13 +7,13 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// use is what a command takes from a configuration. Faults of the rest are not reported: where faces are only watched,
+// use is the part of a configuration that a command reads. Faults of the rest are not reported: for watch, for example,
 // the passwords of the cameras may be missing.
 type use struct {
 	sections []string // keys of the top of the file; empty: all
 	sources  bool     // the cameras are opened, so each needs its url and the secrets in it
 	files    bool     // the certificates, keys and libraries that the file names are read
-	one      bool     // of the cameras only one counts: that named camera, or the first if camera is empty
+	one      bool     // only one camera is read: the one with the name in camera, or the first if camera is empty
 	camera   string
 }
 
@@ -25,7 +25,7 @@ func forWatch() use { return use{sections: []string{"device", "mqtt"}} }
 
 func forScore() use { return use{sections: []string{"detect", "quality", "runtime", "models"}} }
 
-// forReplay is for a recording with the settings of one camera; with publish its events go to the broker.
+// forReplay is for a recording with the settings of one camera; with publish, events are sent to the broker.
 func forReplay(camera string, publish bool) use {
 	sections := []string{"device", "log", "max_fps", "detect", "quality", "image", "runtime", "models", "cameras"}
 	if publish {
@@ -34,18 +34,18 @@ func forReplay(camera string, publish bool) use {
 	return use{sections: sections, one: true, camera: camera}
 }
 
-// reads reports whether the command takes anything from a section at the top of the file.
+// reads reports whether the command reads a section at the top of the file.
 func (u use) reads(section string) bool {
 	return len(u.sections) == 0 || slices.Contains(u.sections, section)
 }
 
-// skips reports whether the command takes nothing from the i-th camera.
+// skips reports whether the command does not read the i-th camera.
 func (u use) skips(i int, name string) bool {
 	return u.one && (u.camera == "" && i > 0 || u.camera != "" && name != u.camera)
 }
 
-// ignores reports whether a fault at key concerns nothing that the command takes. A key that the file does not have at
-// its top concerns all: it may be a misspelled section.
+// ignores reports whether the command does not read the value at key. An unknown key at the top of the file is never
+// ignored, because it may be a misspelled section.
 func (l *loader) ignores(key string) bool {
 	section := key[:strings.IndexAny(key+".", ".[")]
 	if _, known := l.top[section]; known && !l.use.reads(section) {

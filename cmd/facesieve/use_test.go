@@ -27,17 +27,19 @@ cameras:
 		want []string
 	}{
 		"daemon": {forDaemon(), []string{
-			"cameras[0].read_timeout", "cameras[0].url", "cameras[1].max_fps", "cameras[1].url", "detect.input", "device", "image.quality",
-			"log.level", "mqtt.keep_alive", "outbox.max_events", "quality.threshold", "runtime.threads",
+			"cameras[0].read_timeout", "cameras[0].url", "cameras[1].max_fps", "cameras[1].url",
+			"detect.input", "device", "image.quality", "log.level", "mqtt.keep_alive", "outbox.max_events",
+			"quality.threshold", "runtime.threads",
 		}},
 		"watch": {forWatch(), []string{"device", "mqtt.keep_alive"}},
 		"score": {forScore(), []string{"detect.input", "quality.threshold", "runtime.threads"}},
 		"replay": {forReplay("", false), []string{
-			"cameras[0].read_timeout", "detect.input", "device", "image.quality", "log.level", "quality.threshold", "runtime.threads",
+			"cameras[0].read_timeout", "detect.input", "device", "image.quality", "log.level", "quality.threshold",
+			"runtime.threads",
 		}},
 		"replay of b, sent": {forReplay("b", true), []string{
-			"cameras[1].max_fps", "detect.input", "device", "image.quality", "log.level", "mqtt.keep_alive", "outbox.max_events",
-			"quality.threshold", "runtime.threads",
+			"cameras[1].max_fps", "detect.input", "device", "image.quality", "log.level", "mqtt.keep_alive",
+			"outbox.max_events", "quality.threshold", "runtime.threads",
 		}},
 	} {
 		_, err := parseFor(test.use, "test.yaml", []byte(text), noEnvironment)
@@ -54,7 +56,7 @@ cameras:
 			t.Errorf("%s: faults of %q, want %q", name, keys, test.want)
 		}
 	}
-	// A key that may be a misspelled section, and text that is not YAML, concern all.
+	// A key that may be a misspelled section, and text that is not YAML, are faults for every command.
 	for _, text := range []string{"mqqt: {broker: 'tcp://h'}", "cameras: [", "colour: red"} {
 		for _, used := range []use{forDaemon(), forWatch(), forScore(), forReplay("", false)} {
 			if _, err := parseFor(used, "test.yaml", []byte(text), noEnvironment); err == nil {
@@ -64,10 +66,11 @@ cameras:
 	}
 }
 
-// The commands beside the daemon need neither a camera's password nor a camera.
+// Commands other than check and run need neither a camera nor its password.
 func TestCommandsWithoutSecretsAndCameras(t *testing.T) {
 	face := facePicture(t)
-	secret := writeFile(t, "secret.yaml", "quality: {threshold: 1}\ncameras: [{name: gate, url: 'rtsp://u:${ABSENT_PASSWORD}@h/x', max_fps: 0}]\n")
+	secret := writeFile(t, "secret.yaml", "quality: {threshold: 1}\n"+
+		"cameras: [{name: gate, url: 'rtsp://u:${ABSENT_PASSWORD}@h/x', max_fps: 0}]\n")
 	none := writeFile(t, "none.yaml", "quality: {threshold: 1}\nmax_fps: 0\n")
 	for _, config := range []string{secret, none} {
 		mustInvoke(t, "score", "--config", config, face)

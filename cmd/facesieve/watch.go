@@ -75,7 +75,7 @@ type viewer struct {
 	term    console
 	cancel  context.CancelFunc
 	seen    int
-	why     string // there is no broker, as last printed
+	why     string // the last printed reason why there is no connection
 
 	mutex sync.Mutex
 	err   error // the first failure to show or save
@@ -85,7 +85,8 @@ func (v *viewer) handler() publish.Handler {
 	return publish.Handler{
 		Event: v.event,
 		State: func(s publish.State) {
-			v.remark("%s/%s: %s, %.1f frames and %.2f faces a second", s.Device, s.Camera, s.State, s.FPS, s.FacesPerSecond)
+			v.remark("%s/%s: %s, %.1f frames and %.2f faces a second",
+				s.Device, s.Camera, s.State, s.FPS, s.FacesPerSecond)
 		},
 		Status: func(root string, online bool) {
 			v.remark("%s: %s", root, map[bool]string{true: publish.Online, false: publish.Offline}[online])
@@ -94,7 +95,9 @@ func (v *viewer) handler() publish.Handler {
 		Rejected: func(r publish.Rejected) {
 			v.remark("%s/%s: track %d gave no face: %s", r.Device, r.Camera, r.Track, strings.Join(r.Reasons, ", "))
 		},
-		Invalid: func(topic string, err error) { v.remark("%s: %s", topic, strings.ReplaceAll(err.Error(), "\n", "; ")) },
+		Invalid: func(topic string, err error) {
+			v.remark("%s: %s", topic, strings.ReplaceAll(err.Error(), "\n", "; "))
+		},
 		Away: func(broker string, err error, wait time.Duration) {
 			v.remark("no broker at %s; retrying in %s", broker, inWords(wait))
 			if why := err.Error(); why != v.why {
@@ -105,7 +108,7 @@ func (v *viewer) handler() publish.Handler {
 	}
 }
 
-// remark prints a line for a person. Texts among the values are those of others and are made safe.
+// remark prints a line to the terminal. Strings among the values are external text, and are made printable.
 func (v *viewer) remark(format string, values ...any) {
 	for i, value := range values {
 		if text, ok := value.(string); ok {
@@ -115,7 +118,7 @@ func (v *viewer) remark(format string, values ...any) {
 	fmt.Fprintf(v.term.err, format+"\n", values...)
 }
 
-// removed reports that a camera, or a device, exists no more.
+// removed prints that a camera, or a device, no longer exists.
 func (v *viewer) removed(root, camera string) {
 	if camera == "" {
 		v.remark("%s: removed", root)
@@ -124,7 +127,7 @@ func (v *viewer) removed(root, camera string) {
 	v.remark("%s/%s: removed", root, camera)
 }
 
-// inWords returns a duration in whole seconds, a short one in tenths.
+// inWords returns a duration in whole seconds, or in tenths below one second.
 func inWords(d time.Duration) string {
 	if d < time.Second {
 		return d.Round(100 * time.Millisecond).String()

@@ -15,10 +15,11 @@ import (
 	"facesieve/publish"
 )
 
-// hostile are texts that must not reach a terminal or a file name as they are.
+// hostile returns texts that must not reach a terminal or a file name unchanged.
 func hostile() []string {
 	return []string{
-		"\x1b[2J\x1b]0;title\a", "\x1b]52;c;aGk=\x07", "a\u009b31mb", "gate\u202egpj.exe", "a\u2066b\u2069", "line\nline\r", "\x00", "\x7f",
+		"\x1b[2J\x1b]0;title\a", "\x1b]52;c;aGk=\x07", "a\u009b31mb", "gate\u202egpj.exe", "a\u2066b\u2069",
+		"line\nline\r", "\x00", "\x7f",
 		"\xff\xfe", "../../etc/passwd", "..", ".hidden", "-rf", "C:\\x", "a*?|<>\":", strings.Repeat("n", 255),
 		strings.Repeat("ü", 127), "\ufdd0", "\U000e0041", "\ufeff", strings.Repeat("/", 300), "",
 	}
@@ -36,7 +37,8 @@ func safe(t *testing.T, text string) {
 
 func watchedEvent(device, camera string) publish.Event {
 	return publish.Event{
-		Schema: publish.SchemaVersion, ID: "0195514e-3a43-7c3f-8000-0123456789ab", Device: device, Camera: camera, Track: 1<<53 - 1,
+		Schema: publish.SchemaVersion, ID: "0195514e-3a43-7c3f-8000-0123456789ab",
+		Device: device, Camera: camera, Track: 1<<53 - 1,
 		Time:   time.Date(2025, 3, 1, 12, 30, 5, 0, time.UTC),
 		Policy: "best", Image: publish.Image{Encoding: publish.JPEG, Data: []byte("x")},
 	}
@@ -45,7 +47,10 @@ func watchedEvent(device, camera string) publish.Event {
 func TestWatchPrintsNothingRaw(t *testing.T) {
 	for _, text := range hostile() {
 		var out, log bytes.Buffer
-		v := &viewer{command: &watchCommand{Save: t.TempDir()}, term: console{&out, &log}, cancel: func() { t.Errorf("%q ends it", text) }}
+		v := &viewer{
+			command: &watchCommand{Save: t.TempDir()}, term: console{&out, &log},
+			cancel: func() { t.Errorf("%q ends it", text) },
+		}
 		h := v.handler()
 		h.Event(watchedEvent(text, text))
 		h.State(publish.State{Device: text, Camera: text, State: text})
@@ -73,11 +78,11 @@ func TestWatchPrintsNothingRaw(t *testing.T) {
 	}
 }
 
-// What --json prints is the same value, and safe.
+// --json prints the exact value, with characters that are safe for a terminal.
 func TestWatchJSONIsExactAndSafe(t *testing.T) {
 	for _, text := range append(hostile(), "\U0001f600 é") {
 		if !utf8.ValidString(text) {
-			continue // no decoder lets it pass
+			continue // no decoder accepts it
 		}
 		var out bytes.Buffer
 		v := &viewer{command: &watchCommand{JSON: true}, term: console{&out, &out}, cancel: func() {}}
@@ -92,14 +97,15 @@ func TestWatchJSONIsExactAndSafe(t *testing.T) {
 	}
 }
 
-// Files of different events have different names, of the same event the same, and no name is too long for any file system.
+// Different events have different file names, the same event has the same, and no name is too long for a file system.
 func TestWatchedFileNames(t *testing.T) {
 	seen := map[string]bool{}
 	for i, text := range hostile() {
 		e := watchedEvent("gate", text)
 		e.ID = e.ID[:len(e.ID)-2] + string("0123456789abcdef"[i/16]) + string("0123456789abcdef"[i%16])
 		name := watchedFile(e)
-		if len(name) > 143-len(".")-len(".1234567890") || name != filepath.Base(name) || strings.HasPrefix(name, ".") || seen[name] {
+		if len(name) > 143-len(".")-len(".1234567890") || name != filepath.Base(name) ||
+			strings.HasPrefix(name, ".") || seen[name] {
 			t.Errorf("%q: %d bytes, seen %v", name, len(name), seen[name])
 		}
 		seen[name] = true
@@ -118,7 +124,7 @@ func FuzzPrintable(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		safe(t, printable(text))
-		safe(t, fileWord(text))
+		safe(t, namePart(text))
 		quoted, err := json.Marshal(text)
 		if err != nil {
 			t.Fatal(err)
@@ -129,8 +135,8 @@ func FuzzPrintable(f *testing.F) {
 		if json.Unmarshal(quoted, &want) != nil || json.Unmarshal(escaped, &got) != nil || got != want {
 			t.Errorf("%q became %q", want, got)
 		}
-		if strings.ContainsRune(fileWord(text), os.PathSeparator) {
-			t.Error(fileWord(text))
+		if strings.ContainsRune(namePart(text), os.PathSeparator) {
+			t.Error(namePart(text))
 		}
 	})
 }
