@@ -17,10 +17,11 @@ const (
 	cutPattern = 5    // minimum deviation of the cells of a block with a pattern, grey levels
 	cutNoise   = 3    // and minimum of this deviation as a multiple of the noise
 	cutMatch   = 0.7  // minimum correlation of two blocks that match
-	cutKnown   = 0.1  // minimum share of all blocks that have a pattern in both pictures
+	cutKnown   = 0.25 // minimum share of all blocks that have a pattern in both pictures
 	cutSame    = 0.15 // minimum share of those that match in the same scene
 	cutMoved   = 0.3  // after a turn of the camera: minimum share of the overlapping blocks that match
 	cutFound   = 0.15 // and of all blocks, because a few match by chance
+	cutSpread  = 0.45 // minimum width of the area of blocks with a pattern in both pictures, share of the frame
 	cutShift   = 0.2  // maximum turn between two frames, share of each side
 	quickNoise = 4    // limit for a sudden rise of the noise estimate, grey levels; a cut also looks like noise
 	noiseBins  = 256  // bins of the histogram of cell changes, a quarter of a grey level each
@@ -120,7 +121,7 @@ func (c *Cuts) follow() {
 // to which a turn of the camera may have moved it.
 func (c *Cuts) differs() bool {
 	known, same := c.compare(c.scene, image.Point{})
-	if !c.enough(known) || float64(same) >= cutSame*float64(known) {
+	if !c.enough(known) || float64(same) >= cutSame*float64(known) || c.spread() < cutSpread {
 		return false
 	}
 	reach := image.Pt(int(cutShift*float64(c.wide)), int(cutShift*float64(c.high)))
@@ -135,6 +136,19 @@ func (c *Cuts) differs() bool {
 	return true
 }
 
+// spread returns the width of the area in which picture and scene have patterns, as a share of the frame. It is small
+// where a person before a plain wall is all that has patterns.
+func (c *Cuts) spread() float64 {
+	left, right := c.wide, 0
+	for _, block := range c.blocks {
+		i := block.Y*c.wide + block.X
+		if a, b, _ := c.covariance(c.scene, i, i); min(a, b) >= c.leastVariance() {
+			left, right = min(left, block.X), max(right, block.X+cutBlock)
+		}
+	}
+	return float64(right-left) / float64(c.wide)
+}
+
 // enough reports whether this number of blocks is sufficient for a comparison.
 func (c *Cuts) enough(known int) bool {
 	return known > 0 && float64(known) >= cutKnown*float64(len(c.blocks))
@@ -143,14 +157,13 @@ func (c *Cuts) enough(known int) bool {
 // compare compares the picture with another one, shifted by some cells. It returns the number of blocks that have a
 // pattern in both pictures, and how many of those match.
 func (c *Cuts) compare(other []float32, shift image.Point) (known, same int) {
-	least := max(cutPattern, cutNoise*c.noise)
 	for _, block := range c.blocks {
 		at := block.Add(shift)
 		if at.X < 0 || at.Y < 0 || at.X+cutBlock > c.wide || at.Y+cutBlock > c.high {
 			continue
 		}
 		a, b, ab := c.covariance(other, block.Y*c.wide+block.X, at.Y*c.wide+at.X)
-		if a < least*least || b < least*least {
+		if least := c.leastVariance(); a < least || b < least {
 			continue
 		}
 		known++
@@ -159,6 +172,12 @@ func (c *Cuts) compare(other []float32, shift image.Point) (known, same int) {
 		}
 	}
 	return known, same
+}
+
+// leastVariance returns the minimum variance of the cells of a block with a pattern.
+func (c *Cuts) leastVariance() float32 {
+	least := max(cutPattern, cutNoise*c.noise)
+	return least * least
 }
 
 // covariance returns the variances of a block of the picture and a block of another picture, and their covariance; i

@@ -106,6 +106,21 @@ func passed(t testing.TB, frame gocv.Mat, x, width float64) gocv.Mat {
 	})
 }
 
+// approached returns a copy with a person, which shows the content of another frame, scaled by its height; x and height
+// are shares of the sides of the frame.
+func approached(t testing.TB, frame, person gocv.Mat, x, height float64) gocv.Mat {
+	t.Helper()
+	copied := frame.Clone()
+	t.Cleanup(func() { _ = copied.Close() })
+	high := int(height * float64(frame.Rows()))
+	to := image.Rect(0, 0, high/2, high).Add(image.Pt(int(x*float64(frame.Cols())), frame.Rows()-high))
+	to = to.Intersect(image.Rect(0, 0, frame.Cols(), frame.Rows()))
+	into := copied.Region(to)
+	defer into.Close()
+	gocv.Resize(person, &into, to.Size(), 0, 0, gocv.InterpolationArea)
+	return copied
+}
+
 // night returns the frame as a camera without its infrared filter shows it: grey, bright clothes and plants, dark
 // corners.
 func night(t testing.TB, frame gocv.Mat) gocv.Mat {
@@ -154,6 +169,8 @@ func TestCuts(t *testing.T) {
 	a, b, c := room(t, size, 1), room(t, size, 2), room(t, size, 3)
 	black, white := newFrame(t, size, color.RGBA{}), newFrame(t, size, color.RGBA{R: 255, G: 255, B: 255})
 	dark, lit := gained(t, a, 0.12, 4), gained(t, a, 1.5, 10)
+	wall := newFrame(t, size, color.RGBA{R: 150, G: 155, B: 160})
+	far, near := approached(t, wall, b, 0.35, 0.75), approached(t, wall, b, 0.3, 0.95)
 	window := changed(t, a, func(v float64, at [2]float64, _ int) float64 {
 		return v*0.3 + 150*max(0, 0.6-at[0])*v/100
 	})
@@ -201,6 +218,9 @@ func TestCuts(t *testing.T) {
 		},
 		"person near the camera": {
 			[]gocv.Mat{a, passed(t, a, 0, 0.5), passed(t, a, 0.3, 0.5), passed(t, a, 0.6, 0.5), a}, nil,
+		},
+		"lights off while somebody approaches before a plain wall": {
+			[]gocv.Mat{far, far, gained(t, far, 0.1, 4), gained(t, near, 0.1, 4), near, near}, nil,
 		},
 		"frames lost":     {[]gocv.Mat{passed(t, a, 0.2, 0.3), passed(t, a, 0.8, 0.3), a}, nil},
 		"turning camera":  {turning(t, a, b, 0.08), nil},
