@@ -61,7 +61,7 @@ type link struct {
 // identity is the content of a link's CONNECT, and the receiver of its messages.
 type identity struct {
 	clientID string
-	sends    bool                                              // it publishes retained messages and QoS 1
+	sends    bool                                              // the broker must accept retained messages and QoS 1
 	will     string                                            // topic of the last will; empty for none
 	receive  func(topic string, retained bool, payload []byte) // called for each message; nil for none
 	memory   *memory                                           // shared by all links of an owner

@@ -43,7 +43,7 @@ type Publisher struct {
 
 	mu     sync.Mutex
 	closed bool
-	stats  Stats             // without those of the box
+	stats  Stats             // without those of the outbox
 	denied map[string]string // why the broker refuses messages, by topic
 }
 

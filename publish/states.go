@@ -24,7 +24,8 @@ func newStates() states {
 	return states{latest: map[string]State{}, sent: map[string]State{}, gone: map[string]bool{}}
 }
 
-// set stores the state. It reports whether more than the rate has changed, so that the state should be sent at once.
+// set stores the state. It reports whether State differs from the one sent last, so that it should be sent at once. A
+// changed rate alone can wait.
 func (s *states) set(state State) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -197,12 +197,12 @@ func (s *subscriber) deliver(topic string, payload []byte) error {
 	return nil
 }
 
-func (s *subscriber) status(root, word string) error {
-	if word != Online && word != Offline {
-		return fmt.Errorf("status: %.40q is neither online nor offline", word)
+func (s *subscriber) status(root, state string) error {
+	if state != Online && state != Offline {
+		return fmt.Errorf("status: %.40q is neither online nor offline", state)
 	}
 	if s.handler.Status != nil {
-		s.handler.Status(root, word == Online)
+		s.handler.Status(root, state == Online)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func CheckName(name string) error {
 	}
 	if i := strings.IndexFunc(name, invisible); i >= 0 {
 		r, _ := utf8.DecodeRuneInString(name[i:])
-		return fmt.Errorf("%q contains %U, which is invisible or looks like other text: leave it out", name, r)
+		return fmt.Errorf("%q contains %U, which is invisible and can mislead readers: leave it out", name, r)
 	}
 	return checkText(name)
 }
