@@ -13,7 +13,7 @@ import (
 	old "github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// attempt is what is learned while a connection is made, so that a failure can be explained.
+// attempt is the state of one connection attempt. It is kept so that a failure can be explained.
 type attempt struct {
 	ctx    context.Context
 	cfg    Config
@@ -21,7 +21,7 @@ type attempt struct {
 	target *url.URL
 
 	dialed      bool // TCP is connected
-	secured     bool // TLS is agreed
+	secured     bool // the TLS handshake is complete
 	certificate bool // the broker has requested a client certificate
 	raw, clear  *tap // below and above TLS; the same without TLS
 }
@@ -56,7 +56,7 @@ func (a *attempt) dial() (net.Conn, error) {
 	return a.clear, nil
 }
 
-// clientCertificate notes that the broker requests a certificate, and returns the configured one.
+// clientCertificate records that the broker requests a certificate, and returns the configured one.
 func (a *attempt) clientCertificate(own []tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	return func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		a.certificate = true
@@ -67,8 +67,8 @@ func (a *attempt) clientCertificate(own []tls.Certificate) func(*tls.Certificate
 	}
 }
 
-// wantsOld reports whether MQTT 3.1.1 should be tried after MQTT 5 has failed, and remembers a broker that has refused
-// MQTT 5 in so many words. One that hangs up without an answer, and not just once, may do so because of the version.
+// wantsOld reports whether MQTT 3.1.1 should be tried after MQTT 5 has failed, and records a broker that refuses MQTT 5
+// explicitly. A broker that repeatedly closes connections without an answer may do so because of the version.
 func (a *attempt) wantsOld(err error) bool {
 	var reason reasonError
 	if errors.As(err, &reason) {
@@ -99,13 +99,13 @@ func oldAnswer(head []byte) (code byte, ok bool) {
 	return head[3], true
 }
 
-// memory is what an owner of links remembers of its broker.
+// memory holds facts about a broker that outlast a connection.
 type memory struct {
 	old     atomic.Bool  // it has refused MQTT 5
-	hangUps atomic.Int32 // connections of MQTT 5, one after the other, that it has ended without an answer
+	hangUps atomic.Int32 // consecutive connections of MQTT 5 that it has ended without an answer
 }
 
-// tapHead is how many bytes a tap keeps: enough to recognise TLS, HTTP and MQTT.
+// tapHead is the number of bytes that a tap keeps: enough to recognise TLS, HTTP and MQTT.
 const tapHead = 8
 
 // tap keeps the first bytes that the other side has sent.

@@ -18,14 +18,14 @@ import (
 const (
 	brokerGrace   = 250 * time.Millisecond // for subscribers to take the last messages, and again to leave
 	brokerPending = 1024                   // messages that wait to be encoded for a client
-	brokerSession = time.Hour              // for which the session of a client that is away is kept
+	brokerSession = time.Hour              // how long the session of a disconnected client is kept
 )
 
 // Broker is the broker inside the program, for a camera without another one. It keeps everything in memory.
 //
-// Only the program itself publishes, over connections that a configuration from Attach makes; every other client
-// subscribes. What a client can take is bounded, see limits: one that reads too slowly, acknowledges nothing or floods
-// is disconnected, with a log line, and neither the publisher nor another client waits for it.
+// Only the program itself publishes, over connections of a configuration from Attach; every other client subscribes.
+// The resources of a client are bounded, see limits: a client that reads too slowly, acknowledges nothing or floods is
+// disconnected, and this is logged. Neither the publisher nor another client waits for it.
 type Broker struct {
 	server   *mochi.Server
 	listener *brokerListener
@@ -58,13 +58,14 @@ func startBroker(ctx context.Context, cfg Config, log zerolog.Logger, l limits) 
 	})
 	listener.part = func() {
 		for _, client := range server.Clients.GetAll() {
-			_ = server.DisconnectClient(client, packets.ErrServerShuttingDown) // an error means that it was done, or has left
+			_ = server.DisconnectClient(client, packets.ErrServerShuttingDown) // fails if it is disconnected already
 		}
 	}
 	sessions := newSessions(server, listener)
 	listener.failed = sessions.abandon
 	b := &Broker{
-		server: server, listener: listener, access: newAccess(cfg, server, listener, sessions), log: log, grace: brokerGrace,
+		server: server, listener: listener, access: newAccess(cfg, server, listener, sessions), log: log,
+		grace: brokerGrace,
 	}
 	err = errors.Join(
 		server.AddHook(b.access, nil), server.AddHook(sessions, nil), server.AddListener(listener), server.Serve(),
@@ -108,15 +109,15 @@ func capabilities() *mochi.Capabilities {
 	return c
 }
 
-// Attach returns cfg with connections that stay inside the program. The broker counts them as the daemon's own: they
-// publish, need no password and no place, and no other client can have the client id of cfg.
+// Attach returns cfg with connections that stay inside the program. The broker treats them as the daemon's own: they
+// may publish, need no password and are not counted as clients. No other client can use the client id of cfg.
 func (b *Broker) Attach(cfg Config) Config {
 	b.access.reserve(cfg.clientID())
 	cfg.inside = b
 	return cfg
 }
 
-// network connects to the port of a broker, or inside the program where Attach has made the configuration.
+// network connects to the port of a broker, or inside the program if Attach has made the configuration.
 func (c Config) network(ctx context.Context, address string) (net.Conn, error) {
 	if c.inside != nil {
 		return c.inside.listener.dial()

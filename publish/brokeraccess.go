@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	refusals       = 20 // publishes in a row that are refused before the client is disconnected; one more each second
-	freePasswords  = 3  // wrong passwords from an address before the next attempts wait
-	passwordsAhead = 5  // wrong passwords that a wait may be for
-	furtherLevels  = 16 // of a topic filter beyond those of the root
+	refusals       = 20 // consecutive refused publishes before the disconnection; one more is allowed each second
+	freePasswords  = 3  // wrong passwords from an address before further attempts are delayed
+	passwordsAhead = 5  // wrong passwords that add to the delay
+	furtherLevels  = 16 // levels of a topic filter beyond those of the root
 )
 
 var (
@@ -25,7 +25,7 @@ var (
 	errReserved      = errors.New("its client id is that of facesieve itself")
 	errNoPlace       = errors.New("too many clients are connected")
 	errMayNotPublish = errors.New("it may not publish")
-	errPersists      = errors.New("it may not publish, and goes on")
+	errPersists      = errors.New("it may not publish, and continues to try")
 )
 
 // access authenticates clients and authorises what they do. A client other than the daemon may subscribe to everything
@@ -58,10 +58,10 @@ func newAccess(cfg Config, server *mochi.Server, l *brokerListener, s *sessions)
 
 func (a *access) reserve(id string) { a.reserved.Store(&id) }
 
-// ID names the hook.
+// ID returns the name of the hook.
 func (*access) ID() string { return "access" }
 
-// Provides returns which questions of the server the hook answers.
+// Provides reports which events of the server the hook handles.
 func (*access) Provides(b byte) bool {
 	switch b {
 	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnSubscribe, mochi.OnSubscribed:
@@ -70,7 +70,7 @@ func (*access) Provides(b byte) bool {
 	return false
 }
 
-// OnConnect accepts a client, or sends the reason why not.
+// OnConnect accepts a client, or sends the reason of the refusal.
 func (a *access) OnConnect(cl *mochi.Client, pk packets.Packet) error {
 	c := connOf(cl)
 	id := clip(cl.ID)
@@ -114,11 +114,11 @@ func (a *access) admit(c *brokerConn, cl *mochi.Client, pk packets.Packet) (pack
 	return packets.ErrServerBusy, errNoPlace
 }
 
-// OnConnectAuthenticate has nothing left to check.
+// OnConnectAuthenticate accepts all clients: OnConnect has checked them.
 func (*access) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
 
-// authenticate compares user and password in constant time. An address that had several wrong ones waits before the
-// next is compared, whatever it is, so that the time of an answer does not depend on the password.
+// authenticate compares user and password in constant time. After several wrong passwords from an address, the next
+// comparison is delayed, whether it is right or wrong, so that the time of an answer does not depend on the password.
 func (a *access) authenticate(c *brokerConn, pk packets.Packet) bool {
 	if a.open {
 		return true
@@ -152,11 +152,11 @@ func (a *access) OnACLCheck(cl *mochi.Client, topic string, write bool) bool {
 	return false
 }
 
-// mayPublish is the one rule of who publishes where, last wills included. A topic that others may use, for example for
-// commands to a camera, is added here.
+// mayPublish is the only rule that decides who may publish to which topic, last wills included. Topics for other
+// clients, for example commands to a camera, are to be added here.
 func (*access) mayPublish(c *brokerConn, _ string) bool { return c.owner }
 
-// OnSubscribe takes from a SUBSCRIBE the filters that are too many or too long.
+// OnSubscribe removes from a SUBSCRIBE the filters that are too many or too long.
 func (a *access) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	c := connOf(cl)
 	c.subscribing = true
@@ -166,7 +166,7 @@ func (a *access) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet
 	places := a.limits.filters - cl.State.Subscriptions.Len()
 	filters := make(packets.Subscriptions, len(pk.Filters))
 	for i, sub := range pk.Filters {
-		if _, again := cl.State.Subscriptions.Get(sub.Filter); !again {
+		if _, exists := cl.State.Subscriptions.Get(sub.Filter); !exists {
 			places--
 		}
 		if places < 0 || len(sub.Filter) > a.limits.filter || strings.Count(sub.Filter, "/") > a.levels {
@@ -178,7 +178,7 @@ func (a *access) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet
 	return pk
 }
 
-// OnSubscribed replaces the server's reason for what OnSubscribe has taken away by the true one.
+// OnSubscribed sets the true reason code of the filters that OnSubscribe has removed.
 func (a *access) OnSubscribed(cl *mochi.Client, pk packets.Packet, reasons []byte) {
 	c := connOf(cl)
 	c.subscribing = false
@@ -189,10 +189,10 @@ func (a *access) OnSubscribed(cl *mochi.Client, pk packets.Packet, reasons []byt
 	}
 }
 
-// connOf returns the connection of a client; it has no other.
+// connOf returns the connection of a client. It is always a brokerConn, see serve.
 func connOf(cl *mochi.Client) *brokerConn { return cl.Net.Conn.(*brokerConn) } //nolint:forcetypeassert // see serve
 
 func digest(s string) [sha256.Size]byte { return sha256.Sum256([]byte(s)) }
 
-// clip bounds a client id that is not checked yet.
+// clip limits the length of a client id that is not validated yet.
 func clip(s string) string { return s[:min(len(s), maxName)] }

@@ -13,7 +13,8 @@ import (
 
 const someStatus = "facesieve/gate/status"
 
-// Nobody but the daemon publishes, whatever the topic, the version and the quality of service, nor by a last will.
+// Only the daemon can publish, whatever the topic, the version and the quality of service, and no last will is
+// published.
 func TestBrokerTakesMessagesOfTheDaemonAlone(t *testing.T) {
 	var text logText
 	cfg, b := embeddedWith(t, zerolog.New(&text), nil, nil)
@@ -63,7 +64,7 @@ func TestBrokerTakesMessagesOfTheDaemonAlone(t *testing.T) {
 	}
 }
 
-// An alias that stands for a topic is no way around.
+// A topic alias does not bypass the access check.
 func TestBrokerRefusesTopicAliases(t *testing.T) {
 	_, b := embeddedWith(t, testLog(t), nil, nil)
 	c := rawConnected(t, b.Addr(), "alias", func(pk *packets.Packet) { pk.ProtocolVersion = 5 })
@@ -76,7 +77,7 @@ func TestBrokerRefusesTopicAliases(t *testing.T) {
 	c.ended()
 }
 
-// A client that publishes again and again is disconnected, at QoS 0 as well.
+// A client that continues to publish is disconnected, at QoS 0 as well.
 func TestBrokerDropsForgersThatPersist(t *testing.T) {
 	_, b := embeddedWith(t, testLog(t), nil, nil)
 	c := rawConnected(t, b.Addr(), "forger", nil)
@@ -89,7 +90,7 @@ func TestBrokerDropsForgersThatPersist(t *testing.T) {
 	}
 }
 
-// The client id of the daemon is its own, whether it is connected or not, and so is any that it uses.
+// The client id of the daemon is reserved, whether it is connected or not, and so is every other id that it uses.
 func TestBrokerReservesTheDaemonsID(t *testing.T) {
 	cfg, b := embeddedWith(t, testLog(t), nil, nil)
 	steal := func(id string) {
@@ -116,8 +117,8 @@ func TestBrokerReservesTheDaemonsID(t *testing.T) {
 	}
 }
 
-// Places are bounded, for clients and for connections that are none yet; the daemon needs none, and a client that
-// connects again has its own.
+// The numbers of clients and of unfinished connections are bounded. The daemon is not counted, and a client that
+// connects again is always admitted.
 func TestBrokerBoundsItsClients(t *testing.T) {
 	cfg, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.clients, l.unfinished = 3, 2 })
 	first := rawDial(t, b.Addr())
@@ -125,7 +126,7 @@ func TestBrokerBoundsItsClients(t *testing.T) {
 	for range 4 {
 		silent = append(silent, rawDial(t, b.Addr()))
 	}
-	first.ended() // the oldest make place
+	first.ended() // the oldest are closed
 	silent[0].ended()
 	for i := range 3 {
 		rawConnected(t, b.Addr(), fmt.Sprintf("idle%d", i), nil)
@@ -144,7 +145,7 @@ func TestBrokerBoundsItsClients(t *testing.T) {
 	}
 }
 
-// One address cannot connect again and again.
+// The rate of connections from one address is bounded.
 func TestBrokerBoundsConnectionsOfAnAddress(t *testing.T) {
 	_, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.connections, l.burst = 0.001, 3 })
 	for i := range 3 {
@@ -247,18 +248,18 @@ func TestBrokerKeepsRetainedMessages(t *testing.T) {
 	}
 	retain("t/10", 10)
 	if !kept("t/10") {
-		t.Error("what was cleared leaves no place")
+		t.Error("a cleared message is still counted")
 	}
 	old, _ := b.server.Topics.Retained.Get("t/9")
 	old.Created = time.Now().Add(-48 * time.Hour).Unix()
 	b.server.Topics.Retained.Add("t/9", old)
-	time.Sleep(1500 * time.Millisecond) // the server looks for old ones once a second
+	time.Sleep(1500 * time.Millisecond) // the server checks for old ones once a second
 	if !kept("t/9") {
 		t.Error("a retained message is gone after two days")
 	}
 }
 
-// Wrong passwords take longer and longer from one address, and are logged without what was tried.
+// Wrong passwords are answered more and more slowly, and are logged without the password.
 func TestBrokerSlowsGuesses(t *testing.T) {
 	var text logText
 	cfg, b := embeddedWith(t, zerolog.New(&text), func(c *Config) { c.User, c.Password = "camera", "hunter2" },
@@ -283,7 +284,8 @@ func TestBrokerSlowsGuesses(t *testing.T) {
 	}
 	p := mustOpen(t, cfg, quick())
 	eventually(t, "the daemon is connected", connected(p))
-	if n := strings.Count(text.String(), "wrong user or password"); n != 3 || strings.Contains(text.String(), "hunter") {
+	if n := strings.Count(text.String(), "wrong user or password"); n != 3 ||
+		strings.Contains(text.String(), "hunter") {
 		t.Error(text.String())
 	}
 	if s := b.Stats(); s.WrongPasswords != 8 || s.Refused != 8 {
@@ -291,7 +293,7 @@ func TestBrokerSlowsGuesses(t *testing.T) {
 	}
 }
 
-// What is attached ends with the broker.
+// Connections inside the program end with the broker.
 func TestBrokerRefusesTheDaemonAfterItsEnd(t *testing.T) {
 	cfg, b := embeddedWith(t, testLog(t), nil, nil)
 	if err := b.Close(); err != nil {
@@ -302,7 +304,7 @@ func TestBrokerRefusesTheDaemonAfterItsEnd(t *testing.T) {
 	}
 }
 
-// A malformed packet that makes the server panic costs its sender the connection, and nobody anything else.
+// A malformed packet that makes the server panic ends only the connection of its sender.
 func TestBrokerSurvivesMalformedPackets(t *testing.T) {
 	cfg, b := embeddedWith(t, testLog(t), nil, nil)
 	w := record(t, "tcp://"+b.Addr(), "faces/#")
@@ -314,7 +316,10 @@ func TestBrokerSurvivesMalformedPackets(t *testing.T) {
 		}
 		c.ended()
 	}
-	eventually(t, "its sessions have ended", func() bool { _, there := b.server.Clients.Get("malformed"); return !there })
+	eventually(t, "its sessions have ended", func() bool {
+		_, there := b.server.Clients.Get("malformed")
+		return !there
+	})
 	deliverInStep(t, daemonLink(t, cfg), w, 3, 100)
 	eventually(t, "they are counted", func() bool { return b.Stats().Dropped == 3 })
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// rawClient speaks MQTT packet by packet, and so can do what a client library does not.
+// rawClient sends and receives single MQTT packets, and can violate the protocol, unlike a client library.
 type rawClient struct {
 	net.Conn
 	t       *testing.T
@@ -80,7 +80,7 @@ func (c *rawClient) hello(id string, change func(*packets.Packet)) byte {
 	return answer.ReasonCode
 }
 
-// connected is a client that was let in.
+// rawConnected returns a client that was accepted.
 func rawConnected(t *testing.T, addr, id string, change func(*packets.Packet)) *rawClient {
 	t.Helper()
 	c := rawDial(t, addr)
@@ -205,7 +205,7 @@ func deliverAll(t *testing.T, l *link, topic string, n, size int) {
 	}
 }
 
-// deliverInStep publishes messages on faces/door, each when a subscriber has the one before.
+// deliverInStep publishes messages on faces/door, each after a subscriber has received the one before.
 func deliverInStep(t *testing.T, l *link, w *recorder, n, size int) {
 	t.Helper()
 	for i := range n {

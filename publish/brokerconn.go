@@ -14,41 +14,41 @@ import (
 
 const (
 	writePiece    = 16 << 10 // bytes that must be accepted within limits.stall
-	chunkOverhead = 64       // bytes that a waiting message takes beside its own
+	chunkOverhead = 64       // bytes of memory that a waiting message uses beside its content
 	brokerLinger  = time.Second
 )
 
-// brokerConn is the connection of one client as the MQTT server sees it.
+// brokerConn is the connection of one client, as the MQTT server uses it.
 //
 // The server holds a lock of the client while it writes, and takes that lock to deliver: a write that blocks would stop
 // the publisher and with it all other clients. So Write never blocks. It puts the bytes into a buffer that a goroutine
 // sends; a client whose buffer is full, or that accepts nothing for limits.stall, is dropped.
 //
-// The server has further locks that can block each other when it processes packets of several clients at once. So it
-// processes one at a time: enter begins the turn of this connection, and SetDeadline, which the server calls before it
+// The server has other locks that can deadlock when it processes packets of several clients at once. So one packet is
+// processed at a time: enter begins the turn of this connection, and SetDeadline, which the server calls before it
 // reads the next packet, ends it.
 type brokerConn struct {
 	net.Conn           // plain TCP, TLS, or one end of a pipe
 	raw      net.Conn  // below TLS; its Close never waits
 	owner    bool      // the daemon's own
-	started  time.Time // for the greeting
+	started  time.Time // start of limits.greeting
 	limits   *limits
 	waiting  *atomic.Int64 // bytes that wait for all clients
-	crowded  func()        // called when that is too much
+	crowded  func()        // called when waiting is above its limit
 	dropped  func(c *brokerConn, why error)
 	turn     *sync.Mutex
 	held     bool // turn is locked by this connection
 	id       atomic.Pointer[string]
 
-	// For the goroutine that reads.
-	frame  frame
-	begun  time.Time // when the open packet began
-	idle   time.Time // the server's deadline for the next packet
-	known  bool      // its CONNECT was accepted
-	pace   *rate.Limiter
-	refuse *rate.Limiter // of publishes that are refused
+	// Used by the reading goroutine only.
+	frame    frame
+	begun    time.Time // when the open packet began
+	idle     time.Time // the server's deadline for the next packet
+	accepted bool      // the CONNECT was accepted
+	pace     *rate.Limiter
+	refuse   *rate.Limiter // rate of refused publishes
 
-	// For the server, in its turn.
+	// Used by the server, in the turn of the connection.
 	subscribing bool // a SUBSCRIBE is processed
 	evicted     bool // its session ends with the connection
 
@@ -59,13 +59,13 @@ type brokerConn struct {
 	queue  [][]byte
 	size   int // bytes of the queue and of what is being sent
 	closed bool
-	cause  error // of the first drop
+	cause  error // reason of the first drop
 }
 
 var (
 	errSlowBuffer = errors.New("it reads too slowly: its buffer is full")
 	errSlowWrite  = errors.New("it reads too slowly: it accepts nothing")
-	errSlowAll    = errors.New("it has most of what waits for slow clients")
+	errSlowAll    = errors.New("it has the largest part of the data that waits for slow clients")
 	errSlowRead   = errors.New("it does not complete a packet")
 	errGreeting   = errors.New("it does not complete its connection")
 )
@@ -188,7 +188,7 @@ func (c *brokerConn) pending() int {
 	return c.size
 }
 
-// Read reads no packet that is too large, none that takes too long, and no more of them than limits.packets a second.
+// Read fails for packets that are too large or take too long, and reads at most limits.packets a second.
 func (c *brokerConn) Read(p []byte) (int, error) {
 	if err := c.allowRead(); err != nil {
 		return 0, err
@@ -201,7 +201,7 @@ func (c *brokerConn) Read(p []byte) (int, error) {
 		c.late()
 	}
 	limit := c.limits.packet
-	if !c.known {
+	if !c.accepted {
 		limit = c.limits.firstPacket
 	}
 	before := c.frame.open()
@@ -217,10 +217,10 @@ func (c *brokerConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// late drops a client whose greeting or packet is overdue. Silence beyond the keep-alive is the server's affair.
+// late drops a client whose greeting or packet is overdue. The server itself enforces the keep-alive time.
 func (c *brokerConn) late() {
 	switch {
-	case !c.known:
+	case !c.accepted:
 		c.drop(errGreeting)
 	case c.frame.open():
 		c.drop(errSlowRead)
@@ -231,7 +231,7 @@ func (c *brokerConn) allowRead() error {
 	deadline := c.idle
 	switch {
 	case c.owner:
-	case !c.known:
+	case !c.accepted:
 		deadline = c.started.Add(c.limits.greeting)
 	case c.frame.open():
 		deadline = c.begun.Add(c.limits.stall)
@@ -244,7 +244,7 @@ func (c *brokerConn) allowRead() error {
 	return c.SetReadDeadline(deadline)
 }
 
-// slow waits where a client sends more packets than it may.
+// slow delays a client that sends packets faster than limits.packets.
 func (c *brokerConn) slow(packets int) {
 	r := c.pace.ReserveN(time.Now(), min(packets, c.pace.Burst()))
 	if wait := r.Delay(); wait > 0 {
@@ -286,7 +286,7 @@ func (c *brokerConn) SetDeadline(t time.Time) error {
 	return nil
 }
 
-// Close ends reading at once, and the connection when what waits is sent, a second later at the latest.
+// Close stops reading at once. It ends the connection when all waiting data is sent, or after brokerLinger.
 func (c *brokerConn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -319,7 +319,7 @@ func (c *brokerConn) drop(why error) {
 	c.abort()
 }
 
-// clientID returns the id in the CONNECT of the client, and "" before it was read.
+// clientID returns the id in the CONNECT of the client, or "" before it was read.
 func (c *brokerConn) clientID() string {
 	if id := c.id.Load(); id != nil {
 		return *id

@@ -7,8 +7,8 @@ var (
 	errPacketSize   = errors.New("a packet is too large")
 )
 
-// frame follows the borders of MQTT control packets in a stream of bytes: one byte of type and flags, one to four of
-// length, seven bits each, the lowest first, and as many bytes as the length counts.
+// frame finds the boundaries of MQTT control packets in a byte stream. A packet is one byte of type and flags, one to
+// four bytes of length (seven bits each, the lowest first), and a body of that length.
 type frame struct {
 	stage  frameStage
 	length int
@@ -51,7 +51,7 @@ func (f *frame) scan(p []byte, limit int) (packets int, err error) {
 	return packets, nil
 }
 
-// digit reads one byte of the length.
+// digit processes one byte of the length.
 func (f *frame) digit(b byte, limit int) error {
 	const digits, more, last = 7, 0x80, 21
 	f.length |= int(b&^more) << f.shift

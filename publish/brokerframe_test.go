@@ -35,7 +35,7 @@ func TestFrame(t *testing.T) {
 	}
 }
 
-// The borders are where the server's own decoder has them, however the bytes come in.
+// The packet boundaries are those of the server's own decoder, however the bytes are split.
 func FuzzFrame(f *testing.F) {
 	f.Add([]byte{0xc0, 0, 0x30, 0x80, 1, 5}, 3)
 	f.Add([]byte{0x30, 0x80, 0x80, 0x80, 0x80, 0x30}, 1)

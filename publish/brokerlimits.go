@@ -9,18 +9,18 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limits bounds what the clients of the embedded broker can take: time, places and memory. The daemon's own connection
-// needs no place and has no limit of packets.
+// limits bounds the time, connections and memory that clients of the embedded broker can use. The daemon's own
+// connection is not counted, and its packets are not limited.
 type limits struct {
 	greeting time.Duration // from the connection to an accepted CONNECT, with the TLS handshake
 	stall    time.Duration // without progress of a packet that has begun, in either direction
 
-	clients     int        // connected at a time
-	unfinished  int        // connections at a time whose CONNECT is not accepted yet
+	clients     int        // connected clients
+	unfinished  int        // open connections whose CONNECT is not accepted yet
 	connections rate.Limit // new connections a second from one address, after a burst
 	burst       int
-	packets     rate.Limit    // packets a second from one client, after one second's worth
-	passwords   time.Duration // for each wrong password of an address, after a few
+	packets     rate.Limit    // packets a second from one client; the burst is one second's worth
+	passwords   time.Duration // delay for each wrong password of an address, after freePasswords
 
 	firstPacket int // bytes of a CONNECT
 	packet      int // bytes of any other packet
@@ -29,11 +29,11 @@ type limits struct {
 	filter      int // bytes of a topic filter
 
 	outbound    int // bytes that wait to be sent to one client
-	outboundAll int // to all
+	outboundAll int // bytes that wait to be sent to all clients
 	unacked     int // bytes of messages that a session has not acknowledged
-	unackedAll  int // of all sessions
-	messages    int // that a session has not acknowledged
-	sessions    int // of clients that are away
+	unackedAll  int // the same for all sessions together
+	messages    int // messages that a session has not acknowledged
+	sessions    int // stored sessions of disconnected clients
 
 	retained      int // messages
 	retainedBytes int
@@ -50,9 +50,9 @@ func defaultLimits() limits {
 	}
 }
 
-const maxAddresses = 1024 // that are counted one by one
+const maxAddresses = 1024 // addresses with a limiter of their own
 
-// addresses holds a rate for each address, with a bound on their number: those beyond share one.
+// addresses holds a rate limiter for each address. Addresses beyond maxAddresses share one.
 type addresses struct {
 	limit rate.Limit
 	burst int
@@ -68,7 +68,7 @@ func newAddresses(limit rate.Limit, burst int) *addresses {
 	}
 }
 
-// of returns the limiter of an address; a network of IPv6 that one subscriber line has (/64) counts as one address.
+// of returns the limiter of an address. An IPv6 network of one subscriber line (/64) counts as one address.
 func (a *addresses) of(remote net.Addr) *rate.Limiter {
 	key := addressKey(remote)
 	a.mu.Lock()

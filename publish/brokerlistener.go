@@ -26,9 +26,9 @@ var (
 	errEnded              = errors.New("the embedded broker has ended")
 )
 
-// brokerListener accepts the clients of the embedded broker, and is the way in for the daemon's own. Unlike mochi's own
-// listeners it bounds what connections take (see limits), survives a failed accept and a panic of the server, and its
-// Close ends all clients, also those the server does not know yet, and waits for them.
+// brokerListener accepts the connections of clients, and creates those of the daemon. Unlike mochi's own listeners it
+// bounds connections (see limits), and survives a failed accept and a panic of the server. Its Close ends all clients,
+// including those that are not registered in the server yet, and waits for them.
 type brokerListener struct {
 	inner   net.Listener
 	secure  *tls.Config // nil for plain TCP
@@ -36,7 +36,7 @@ type brokerListener struct {
 	limits  *limits
 	notices *brokerNotices
 	part    func()            // disconnects the clients that are registered in the server
-	failed  func(*brokerConn) // frees what the server has of a client after a panic
+	failed  func(*brokerConn) // frees the server's state of a client after a panic
 	rates   *addresses
 
 	group     sync.WaitGroup // Serve, and each client
@@ -48,7 +48,7 @@ type brokerListener struct {
 	mu         sync.Mutex
 	conns      map[*brokerConn]struct{}
 	unfinished []*brokerConn // whose CONNECT is not accepted yet, the oldest first
-	places     int           // taken by the others
+	places     int           // clients that count towards limits.clients
 	ended      bool
 }
 
@@ -110,7 +110,7 @@ func (l *brokerListener) dial() (net.Conn, error) {
 // start serves a connection, unless the listener has ended.
 func (l *brokerListener) start(raw net.Conn, owner bool) bool {
 	c := &brokerConn{
-		Conn: raw, raw: raw, owner: owner, known: owner, started: time.Now(), limits: l.limits,
+		Conn: raw, raw: raw, owner: owner, accepted: owner, started: time.Now(), limits: l.limits,
 		waiting: &l.waiting, crowded: l.dropLargest, dropped: l.notices.drop, turn: &l.turn,
 		pace: rate.NewLimiter(l.limits.packets, int(l.limits.packets)), refuse: rate.NewLimiter(1, refusals),
 		closing: make(chan struct{}), wake: make(chan struct{}, 1),
@@ -128,7 +128,7 @@ func (l *brokerListener) start(raw net.Conn, owner bool) bool {
 	return ok
 }
 
-// add registers a connection and begins to serve it. It returns the one that must go for it.
+// add registers a connection and begins to serve it. It returns the connection that must be closed to make room.
 func (l *brokerListener) add(c *brokerConn) (oldest *brokerConn, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -147,8 +147,8 @@ func (l *brokerListener) add(c *brokerConn) (oldest *brokerConn, ok bool) {
 	return oldest, true
 }
 
-// admit gives a client whose CONNECT is right one of the places, if one is free. One that replaces its own former
-// connection finds it still there and needs no other.
+// admit counts a client whose CONNECT is valid, if fewer than limits.clients are connected. A client that replaces its
+// own former connection, which is still counted, is always admitted.
 func (l *brokerListener) admit(c *brokerConn, replaces bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -156,7 +156,7 @@ func (l *brokerListener) admit(c *brokerConn, replaces bool) bool {
 		return false
 	}
 	l.places++
-	c.known = true
+	c.accepted = true
 	l.finished(c)
 	return true
 }
@@ -181,7 +181,7 @@ func (l *brokerListener) serve(c *brokerConn) {
 	l.log.Debug().Err(err).Stringer("remote", c.RemoteAddr()).Msg("client left the embedded broker")
 	l.mu.Lock()
 	l.finished(c)
-	if c.known && !c.owner {
+	if c.accepted && !c.owner {
 		l.places--
 	}
 	l.mu.Unlock()
@@ -206,8 +206,8 @@ func (l *brokerListener) handshake(c *brokerConn) error {
 	return err
 }
 
-// hand gives a connection to the server until it ends. The server decodes packets of anybody, and some malformed
-// packets make it panic: that costs them their connection, and not the program.
+// hand runs the server on a connection until it ends. Some malformed packets make the server panic: this ends only
+// their connection.
 func (l *brokerListener) hand(c *brokerConn) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -220,7 +220,7 @@ func (l *brokerListener) hand(c *brokerConn) (err error) {
 	return l.establish(l.ID(), c)
 }
 
-// dropLargest ends the connection for which most is waiting.
+// dropLargest ends the connection with the most waiting bytes.
 func (l *brokerListener) dropLargest() {
 	var largest *brokerConn
 	most := 0
@@ -237,8 +237,8 @@ func (l *brokerListener) dropLargest() {
 }
 
 // Close disconnects the clients that are registered in the server, aborts the connections that are left after
-// brokerGrace, and waits for all. The server's own method takes a lock twice, and blocks for ever when a client leaves
-// in between.
+// brokerGrace, and waits for all. The server's own method takes a lock twice, and can deadlock when a client leaves in
+// between.
 func (l *brokerListener) Close(listeners.CloseFn) {
 	l.mu.Lock()
 	l.ended = true

@@ -10,18 +10,19 @@ import (
 
 // BrokerStats counts what the embedded broker has refused since it was started.
 type BrokerStats struct {
-	// Dropped are clients that were disconnected: they read too slowly, acknowledged nothing, or did not keep to MQTT.
+	// Dropped counts clients that were disconnected: they read too slowly, acknowledged nothing, or violated the
+	// protocol.
 	Dropped uint64
-	// Refused are connections that were not accepted, of which WrongPasswords had the wrong user or password.
+	// Refused counts connections that were not accepted; WrongPasswords those of them with a wrong user or password.
 	Refused        uint64
 	WrongPasswords uint64
-	// RefusedMessages are messages and last wills of clients that may not publish.
+	// RefusedMessages counts messages and last wills of clients that may not publish.
 	RefusedMessages uint64
-	// LostMessages are those that were not stored for a client that is away, because its session is full.
+	// LostMessages counts messages that were not stored for a disconnected client, because its session is full.
 	LostMessages uint64
 }
 
-// brokerNotices counts and logs what clients do wrong: of each kind three lines a minute at most.
+// brokerNotices counts and logs the faults of clients, with at most three lines a minute of each kind.
 type brokerNotices struct {
 	dropped, refused, passwords, messages, lost *clientNotice
 }
@@ -35,7 +36,7 @@ func newBrokerNotices(log zerolog.Logger) *brokerNotices {
 		refused:   kind("embedded broker: a connection is refused"),
 		passwords: kind("embedded broker: wrong user or password"),
 		messages:  kind("embedded broker: only facesieve publishes here; a message of a client is refused"),
-		lost:      kind("embedded broker: the session of a client that is away is full; a message for it is dropped"),
+		lost:      kind("embedded broker: the session of a disconnected client is full; a message for it is dropped"),
 	}
 }
 
@@ -46,11 +47,12 @@ func (n *brokerNotices) drop(c *brokerConn, why error) {
 func (n *brokerNotices) stats() BrokerStats {
 	return BrokerStats{
 		Dropped: n.dropped.count.Load(), Refused: n.refused.count.Load() + n.passwords.count.Load(),
-		WrongPasswords: n.passwords.count.Load(), RefusedMessages: n.messages.count.Load(), LostMessages: n.lost.count.Load(),
+		WrongPasswords: n.passwords.count.Load(), RefusedMessages: n.messages.count.Load(),
+		LostMessages: n.lost.count.Load(),
 	}
 }
 
-// clientNotice is one kind.
+// clientNotice is one kind of fault.
 type clientNotice struct {
 	text  string
 	count atomic.Uint64

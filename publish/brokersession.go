@@ -8,11 +8,11 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-const messageOverhead = 512 // bytes that a stored message takes beside its topic and payload
+const messageOverhead = 512 // bytes that a stored message uses beside its topic and payload
 
 var (
-	errNoAcknowledgement = errors.New("it does not acknowledge: too many messages wait for that")
-	errSessionAll        = errors.New("it has most of the messages that wait to be acknowledged")
+	errNoAcknowledgement = errors.New("it does not acknowledge: too many messages wait for an acknowledgement")
+	errSessionAll        = errors.New("it has the largest part of the messages that wait for an acknowledgement")
 	errSessionFull       = errors.New("too many messages wait for it")
 	errRetained          = errors.New("embedded broker: too many retained messages: the newest is not retained")
 )
@@ -46,10 +46,10 @@ func newSessions(server *mochi.Server, l *brokerListener) *sessions {
 	}
 }
 
-// ID names the hook.
+// ID returns the name of the hook.
 func (*sessions) ID() string { return "sessions" }
 
-// Provides returns which notices of the server the hook takes.
+// Provides reports which events of the server the hook handles.
 func (*sessions) Provides(b byte) bool {
 	switch b {
 	case mochi.OnSessionEstablish, mochi.OnPacketRead, mochi.OnDisconnect, mochi.OnClientExpired, mochi.OnPublish,
@@ -59,23 +59,23 @@ func (*sessions) Provides(b byte) bool {
 	return false
 }
 
-// OnSessionEstablish begins the turn in which the client takes over what an earlier connection has left.
+// OnSessionEstablish begins the turn in which the client takes over its former session.
 func (*sessions) OnSessionEstablish(cl *mochi.Client, _ packets.Packet) { connOf(cl).enter() }
 
 // OnPacketRead begins the turn in which a packet is processed.
 func (*sessions) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	connOf(cl).enter()
 	if pk.FixedHeader.Type == packets.Puback {
-		// The server deletes a message that it had delayed for the client's receive maximum when it sends it, and does
-		// not count its acknowledgement.
-		if _, known := cl.State.Inflight.Get(pk.PacketID); !known {
+		// When the server sends a message that it had delayed for the client's receive maximum, it deletes the message
+		// and does not count the acknowledgement.
+		if _, stored := cl.State.Inflight.Get(pk.PacketID); !stored {
 			cl.State.Inflight.IncreaseSendQuota()
 		}
 	}
 	return pk, nil
 }
 
-// OnDisconnect bounds the number and the age of the sessions of clients that are away.
+// OnDisconnect bounds the number and the age of the sessions of disconnected clients.
 func (s *sessions) OnDisconnect(cl *mochi.Client, _ error, expire bool) {
 	c := connOf(cl)
 	c.enter()
@@ -112,7 +112,7 @@ func (s *sessions) OnClientExpired(cl *mochi.Client) {
 	cl.ClearInflights()
 }
 
-// forget ends the session of a client that is away.
+// forget ends the session of a disconnected client.
 func (s *sessions) forget(cl *mochi.Client) {
 	s.server.UnsubscribeClient(cl)
 	cl.ClearInflights()
@@ -121,7 +121,7 @@ func (s *sessions) forget(cl *mochi.Client) {
 	}
 }
 
-// abandon ends the session of a client at whose packet the server has failed.
+// abandon ends the session of a client whose packet made the server fail.
 func (s *sessions) abandon(c *brokerConn) {
 	c.enter()
 	for _, cl := range s.server.Clients.GetAll() {
@@ -131,7 +131,7 @@ func (s *sessions) abandon(c *brokerConn) {
 	}
 }
 
-// deliverable reports whether a message may be stored for a client. One that is connected and acknowledges nothing is
+// deliverable reports whether a message may be stored for a client. A connected client that acknowledges nothing is
 // dropped.
 func (s *sessions) deliverable(cl *mochi.Client) bool {
 	if !s.full(cl) {
@@ -159,7 +159,7 @@ func (s *sessions) full(cl *mochi.Client) bool {
 	return u.bytes >= s.limits.unacked || len(u.sizes) >= s.limits.messages
 }
 
-// recount drops the entries of messages that the server has removed without notice.
+// recount drops the entries of messages that the server has removed without calling a hook.
 func (s *sessions) recount(cl *mochi.Client, u *unacked) {
 	for id := range u.sizes {
 		if _, ok := cl.State.Inflight.Get(id); !ok {
@@ -194,7 +194,7 @@ func (s *sessions) OnQosPublish(cl *mochi.Client, pk packets.Packet, _ int64, _ 
 // OnQosComplete removes what was acknowledged.
 func (s *sessions) OnQosComplete(cl *mochi.Client, pk packets.Packet) { s.OnQosDropped(cl, pk) }
 
-// OnQosDropped removes what is not sent again.
+// OnQosDropped removes messages that will not be sent again.
 func (s *sessions) OnQosDropped(cl *mochi.Client, pk packets.Packet) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,11 +223,11 @@ func (s *sessions) largest() (largest *mochi.Client) {
 	return largest
 }
 
-// evict ends the session of a client, at once if it is away and otherwise with its connection.
+// evict ends the session of a client: at once if it is disconnected, otherwise together with its connection.
 func (s *sessions) evict(cl *mochi.Client) {
 	c := connOf(cl)
 	switch {
-	case c.evicted: // and about to leave
+	case c.evicted: // and will be disconnected
 	case cl.Closed():
 		s.notices.lost.report(c.RemoteAddr(), cl.ID, errSessionAll)
 		s.forget(cl)

@@ -38,7 +38,7 @@ func stopped(t *testing.T, addr, id string, qos int) {
 	}
 }
 
-// Clients that stop reading cost nobody else a message, and are disconnected.
+// Clients that stop reading are disconnected, and no other client loses a message.
 func TestBrokerDropsClientsThatDoNotRead(t *testing.T) {
 	cfg, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.outbound, l.stall = 512<<10, 5*time.Second })
 	for qos := range 2 {
@@ -84,7 +84,8 @@ func TestBrokerBoundsWhatWaitsForAll(t *testing.T) {
 	eventually(t, "some are dropped", func() bool { return b.Stats().Dropped > 0 })
 }
 
-// A subscriber that never acknowledges is disconnected; its session keeps what it may keep, and hands it over later.
+// A subscriber that never acknowledges is disconnected; its session keeps messages within its bounds, and delivers them
+// later.
 func TestBrokerDropsClientsThatDoNotAcknowledge(t *testing.T) {
 	const kept = 20
 	persistent := func(pk *packets.Packet) { pk.Connect.Clean = false }
@@ -102,9 +103,9 @@ func TestBrokerDropsClientsThatDoNotAcknowledge(t *testing.T) {
 			if s := b.Stats(); s.Dropped != 1 || s.LostMessages == 0 {
 				t.Errorf("%+v", s)
 			}
-			again := rawConnected(t, b.Addr(), "mute", persistent)
+			second := rawConnected(t, b.Addr(), "mute", persistent)
 			for i := range kept / 2 {
-				if pk, err := again.receive(); err != nil || pk.FixedHeader.Type != packets.Publish {
+				if pk, err := second.receive(); err != nil || pk.FixedHeader.Type != packets.Publish {
 					t.Fatal(i, err)
 				}
 			}
@@ -112,7 +113,7 @@ func TestBrokerDropsClientsThatDoNotAcknowledge(t *testing.T) {
 	}
 }
 
-// All sessions together are bounded: the largest goes.
+// All sessions together are bounded: the largest is dropped.
 func TestBrokerBoundsAllSessions(t *testing.T) {
 	const all = 64 << 10
 	cfg, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.unacked, l.unackedAll, l.sessions = 20<<10, all, 5 })
@@ -134,7 +135,7 @@ func TestBrokerBoundsAllSessions(t *testing.T) {
 	}
 }
 
-// A subscriber of MQTT 5 that limits what is sent ahead gets everything all the same.
+// A subscriber of MQTT 5 with a receive maximum still gets every message.
 func TestBrokerServesAReceiveMaximum(t *testing.T) {
 	cfg, b := embeddedWith(t, testLog(t), nil, nil)
 	c := rawConnected(t, b.Addr(), "careful", func(pk *packets.Packet) {

@@ -15,9 +15,9 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// ListenTLS is the certificate of the embedded broker and whom it lets in. The files are read again when they change.
+// ListenTLS configures TLS of the embedded broker: its certificate, and who may connect. Changed files are reloaded.
 type ListenTLS struct {
-	// Cert and Key are PEM files of the certificate, with those between it and its root, and of its key; both or neither.
+	// Cert and Key are PEM files: the certificate with its intermediate certificates, and its key. Set both or neither.
 	Cert string `yaml:"cert"`
 	Key  string `yaml:"key"`
 	// ClientCA is a file of PEM certificates. If it is set, a client needs a certificate that one of them has signed.
@@ -35,7 +35,7 @@ func (t ListenTLS) faults(f *faults, embedded bool) {
 		"set, but broker is not embedded: use embedded or remove listen_tls")
 }
 
-// load reads the files. Errors repeat no name of a file, which may be what belongs into it.
+// load reads the files. Errors do not contain file names: a user may have put a secret in place of a name.
 func (t ListenTLS) load() (*tls.Config, error) {
 	cert, err := readFile(t.Cert)
 	if err != nil {
@@ -47,7 +47,7 @@ func (t ListenTLS) load() (*tls.Config, error) {
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("listen_tls.cert: it and listen_tls.key are no certificate with its key: %w", err)
+		return nil, fmt.Errorf("listen_tls.cert: does not fit listen_tls.key: %w", err)
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
 	if t.ClientCA != "" {
@@ -74,7 +74,7 @@ func certificatePool(path string) (*x509.CertPool, error) {
 var errNoCertificate = errors.New("the file holds no PEM certificate")
 
 func readFile(path string) ([]byte, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the installer names it
+	text, err := os.ReadFile(path) //nolint:gosec // a configured path
 	var fault *fs.PathError
 	if errors.As(err, &fault) {
 		err = fmt.Errorf("the file cannot be read: %w", fault.Err)
@@ -94,7 +94,7 @@ func (t ListenTLS) trust() (*tls.Config, error) {
 	}
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
-		InsecureSkipVerify: true, //nolint:gosec // the certificate itself is compared instead of its name and its issuer
+		InsecureSkipVerify: true, //nolint:gosec // the certificate itself is compared
 		VerifyConnection: func(state tls.ConnectionState) error {
 			if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, block.Bytes) {
 				return errors.New("the broker's certificate is not that of listen_tls.cert")
@@ -104,8 +104,8 @@ func (t ListenTLS) trust() (*tls.Config, error) {
 	}, nil
 }
 
-// freshTLS reads the files of a ListenTLS again when they have changed, as after a renewal. Where that fails, because
-// only one of them is written yet for example, the former ones stay in use.
+// freshTLS reloads the files of a ListenTLS when they have changed, for example after a renewal. If that fails, for
+// example because only one of them is written yet, the former certificate stays in use.
 type freshTLS struct {
 	settings ListenTLS
 	log      zerolog.Logger
@@ -139,7 +139,8 @@ func (f *freshTLS) current() *tls.Config {
 	f.seen = seen
 	config, err := f.settings.load()
 	if err != nil {
-		f.log.Warn().Err(err).Msg("embedded broker: the changed certificate cannot be used; the former one stays in use")
+		f.log.Warn().Err(err).
+			Msg("embedded broker: the changed certificate cannot be used; the former one stays in use")
 		return f.config
 	}
 	f.config = config

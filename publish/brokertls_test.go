@@ -12,8 +12,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// secureEmbedded starts an embedded broker with TLS, and returns the configuration of a client that comes by the
-// network.
+// secureEmbedded starts an embedded broker with TLS, and returns the configuration of a client on the network.
 func secureEmbedded(
 	t *testing.T, log zerolog.Logger, change func(*Config), hosts ...string,
 ) (client, own Config, ca *authority) {
@@ -93,7 +92,7 @@ func TestBrokerWithClientCertificates(t *testing.T) {
 	eventually(t, "online", func() bool { return w.count("online") > 0 })
 }
 
-// Files that change are read for the next connection; half of a change changes nothing.
+// Changed files are read for the next connection; an incomplete change is ignored.
 func TestBrokerReadsRenewedCertificates(t *testing.T) {
 	client, own, ca := secureEmbedded(t, testLog(t), nil, "127.0.0.1")
 	serial := func() string {
@@ -143,9 +142,15 @@ func TestBrokerTLSFaults(t *testing.T) {
 	for want, change := range map[string]func(*ListenTLS){
 		"listen_tls.cert: listen_tls.cert without listen_tls.key": func(l *ListenTLS) { l.Cert = cert },
 		"listen_tls.client_ca: set without a certificate":         func(l *ListenTLS) { l.ClientCA = cert },
-		"listen_tls.cert: the file cannot be read: no such file":  func(l *ListenTLS) { l.Cert, l.Key = dir+"/none", key },
-		"listen_tls.key: the file cannot be read: no such file":   func(l *ListenTLS) { l.Cert, l.Key = cert, dir+"/none" },
-		"listen_tls.cert: it and listen_tls.key are no":           func(l *ListenTLS) { l.Cert, l.Key = dir+"/ca.pem", key },
+		"listen_tls.cert: the file cannot be read: no such file": func(l *ListenTLS) {
+			l.Cert, l.Key = dir+"/none", key
+		},
+		"listen_tls.key: the file cannot be read: no such file": func(l *ListenTLS) {
+			l.Cert, l.Key = cert, dir+"/none"
+		},
+		"listen_tls.cert: does not fit listen_tls.key": func(l *ListenTLS) {
+			l.Cert, l.Key = dir+"/ca.pem", key
+		},
 		"listen_tls.client_ca: the file holds no PEM certificate": func(l *ListenTLS) {
 			l.Cert, l.Key, l.ClientCA = cert, key, key
 		},
@@ -160,12 +165,13 @@ func TestBrokerTLSFaults(t *testing.T) {
 	}
 	cfg := testConfig("tcp://b")
 	cfg.ListenTLS = ListenTLS{Cert: cert, Key: key}
-	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "listen_tls: set, but broker is not embedded") {
+	if err := cfg.Validate(); err == nil ||
+		!strings.Contains(err.Error(), "listen_tls: set, but broker is not embedded") {
 		t.Error(err)
 	}
 }
 
-// On the network without TLS the log says once what that means.
+// A broker on the network without TLS logs a warning once.
 func TestBrokerWarnsOfAnOpenNetwork(t *testing.T) {
 	var text logText
 	embeddedWith(t, zerolog.New(&text), func(c *Config) {

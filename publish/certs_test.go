@@ -21,7 +21,7 @@ type authority struct {
 	cert      *x509.Certificate
 	key       *ecdsa.PrivateKey
 	expired   bool // what it issues is
-	weak      bool // what it issues has no subjectAltName
+	weak      bool // its certificates have no subjectAltName
 }
 
 func newAuthority(t *testing.T, dir, name string) *authority {

@@ -87,7 +87,8 @@ func (s *State) check() error {
 	f.rate("fps", s.FPS)
 	f.rate("faces_per_second", s.FacesPerSecond)
 	f.time("since", s.Since)
-	f.check(s.Reason == "" || isLabel(s.Reason), "reason", "%q is not a word of lower case letters, digits and _", s.Reason)
+	f.check(s.Reason == "" || isLabel(s.Reason), "reason", "%q is not a word of lower case letters, digits and _",
+		s.Reason)
 	f.check(utf8.RuneCountInString(s.Detail) <= maxDetail, "detail", "has more than %d characters", maxDetail)
 	return errors.Join(f...)
 }

@@ -25,8 +25,8 @@ const (
 type Config struct {
 	// Broker is tcp://host[:port] (also mqtt://), ssl://host[:port] (also mqtts://, tls://) or Embedded.
 	Broker string `yaml:"broker"`
-	// Listen is the address of the embedded broker. Other than on the loopback it needs User and Password. At port 0 the
-	// system chooses one.
+	// Listen is the address of the embedded broker. An address that is not loopback needs User and Password. With port
+	// 0 the system chooses a port.
 	Listen string `yaml:"listen"`
 	// ListenTLS is for the embedded broker: with it, clients connect by ssl://.
 	ListenTLS ListenTLS `yaml:"listen_tls"`
@@ -49,7 +49,7 @@ type Config struct {
 	// Device is the name of the device in topics and events. The program sets it; it is no key of the section.
 	Device string `yaml:"-"`
 
-	inside *Broker // where connections go that stay inside the program, see Broker.Attach
+	inside *Broker // target of connections inside the program, see Broker.Attach; nil: none
 }
 
 // TLS says whom to trust and who the device is.
@@ -159,7 +159,8 @@ func (c Config) listenFaults(f *faults) {
 }
 
 func (t TLS) faults(f *faults, secure bool) {
-	f.check((t.Cert == "") == (t.Key == ""), "tls.cert", "tls.cert without tls.key, or the reverse: set both or neither")
+	f.check((t.Cert == "") == (t.Key == ""), "tls.cert",
+		"tls.cert without tls.key, or the reverse: set both or neither")
 	f.check(secure || t == TLS{}, "tls", "set, but broker is not ssl://: use ssl:// or remove tls")
 }
 
@@ -185,8 +186,8 @@ const (
 // brokerForm is how the address of a broker is written.
 const brokerForm = "use tcp://host:port, ssl://host:port or embedded"
 
-// brokerURL reads the address of a broker; the result has the scheme tcp or ssl and a port. Errors repeat nothing of
-// it: a password may stand anywhere in it.
+// brokerURL parses the address of a broker; the result has the scheme tcp or ssl and a port. Errors contain no part of
+// the address: any part may be a password.
 func brokerURL(broker string) (*url.URL, error) {
 	u, err := url.Parse(broker)
 	if err != nil { // the text of err holds the whole address

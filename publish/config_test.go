@@ -58,25 +58,56 @@ rejected: true
 }
 
 func TestFaults(t *testing.T) {
+	const form = "use tcp://host:port, ssl://host:port or embedded"
 	for name, c := range map[string]struct {
 		change func(*Config)
 		want   string
 	}{
-		"scheme":        {func(c *Config) { c.Broker = "http://b" }, `broker: not an address with a scheme that is known: use tcp://host:port, ssl://host:port or embedded`},
-		"no scheme":     {func(c *Config) { c.Broker = "b:1883" }, `broker: not an address with a scheme that is known: use tcp://host:port, ssl://host:port or embedded`},
-		"empty":         {func(c *Config) { c.Broker = "" }, `broker: not an address with a scheme that is known: use tcp://host:port, ssl://host:port or embedded`},
-		"no host":       {func(c *Config) { c.Broker = "tcp://:1883" }, `broker: the host is missing: use tcp://host:port, ssl://host:port or embedded`},
-		"path":          {func(c *Config) { c.Broker = "tcp://b/x" }, `broker: more than an address: use tcp://host:port or ssl://host:port and nothing else`},
-		"port":          {func(c *Config) { c.Broker = "tcp://b:x" }, `broker: not an address: use tcp://host:port, ssl://host:port or embedded`},
-		"in url":        {func(c *Config) { c.Broker = "tcp://u:hunter2@b" }, `broker: has credentials in it: use user and password beside it, and use tcp://host:port, ssl://host:port or embedded`},
-		"bad in url":    {func(c *Config) { c.Broker = "tcp://u:hunter2@b:x" }, `broker: not an address: use tcp://host:port, ssl://host:port or embedded`},
-		"no scheme in":  {func(c *Config) { c.Broker = "u:hunter2@b" }, `broker: has credentials in it: use user and password beside it, and use tcp://host:port, ssl://host:port or embedded`},
-		"port 0":        {func(c *Config) { c.Broker = "tcp://b:0" }, `broker: the port is not a number from 1 to 65535`},
-		"port 99999":    {func(c *Config) { c.Broker = "ssl://b:99999" }, `broker: the port is not a number from 1 to 65535`},
-		"port missing":  {func(c *Config) { c.Broker = "ssl://b:" }, `broker: the port is not a number from 1 to 65535`},
-		"IPv6":          {func(c *Config) { c.Broker = "tcp://fd00::1:1883" }, `broker: no host has such a name; an IPv6 address stands between [ and ]: use tcp://host:port, ssl://host:port or embedded`},
-		"host":          {func(c *Config) { c.Broker = "tcp://b_!" }, `broker: no host has such a name; an IPv6 address stands between [ and ]: use tcp://host:port, ssl://host:port or embedded`},
-		"listen port":   {func(c *Config) { c.Broker, c.Listen = Embedded, "127.0.0.1:65536" }, `listen: not an address: write it like 127.0.0.1:1883, with a port from 1 to 65535`},
+		"scheme": {
+			func(c *Config) { c.Broker = "http://b" },
+			`broker: not an address with a scheme that is known: ` + form,
+		},
+		"no scheme": {
+			func(c *Config) { c.Broker = "b:1883" },
+			`broker: not an address with a scheme that is known: ` + form,
+		},
+		"empty":   {func(c *Config) { c.Broker = "" }, `broker: not an address with a scheme that is known: ` + form},
+		"no host": {func(c *Config) { c.Broker = "tcp://:1883" }, `broker: the host is missing: ` + form},
+		"path": {
+			func(c *Config) { c.Broker = "tcp://b/x" },
+			`broker: more than an address: use tcp://host:port or ssl://host:port and nothing else`,
+		},
+		"port": {func(c *Config) { c.Broker = "tcp://b:x" }, `broker: not an address: ` + form},
+		"in url": {
+			func(c *Config) { c.Broker = "tcp://u:hunter2@b" },
+			`broker: has credentials in it: use user and password beside it, and ` + form,
+		},
+		"bad in url": {func(c *Config) { c.Broker = "tcp://u:hunter2@b:x" }, `broker: not an address: ` + form},
+		"no scheme in": {
+			func(c *Config) { c.Broker = "u:hunter2@b" },
+			`broker: has credentials in it: use user and password beside it, and ` + form,
+		},
+		"port 0": {func(c *Config) { c.Broker = "tcp://b:0" }, `broker: the port is not a number from 1 to 65535`},
+		"port 99999": {
+			func(c *Config) { c.Broker = "ssl://b:99999" },
+			`broker: the port is not a number from 1 to 65535`,
+		},
+		"port missing": {
+			func(c *Config) { c.Broker = "ssl://b:" },
+			`broker: the port is not a number from 1 to 65535`,
+		},
+		"IPv6": {
+			func(c *Config) { c.Broker = "tcp://fd00::1:1883" },
+			`broker: no host has such a name; an IPv6 address stands between [ and ]: ` + form,
+		},
+		"host": {
+			func(c *Config) { c.Broker = "tcp://b_!" },
+			`broker: no host has such a name; an IPv6 address stands between [ and ]: ` + form,
+		},
+		"listen port": {
+			func(c *Config) { c.Broker, c.Listen = Embedded, "127.0.0.1:65536" },
+			`listen: not an address: write it like 127.0.0.1:1883, with a port from 1 to 65535`,
+		},
 		"root wildcard": {func(c *Config) { c.Root = "a/+" }, `root: "+" contains one of + # /, which mean something else in a topic: leave them out`},
 		"root level":    {func(c *Config) { c.Root = "/a" }, `root: "/a" has an empty level: write it like facesieve/gate, without a / at its ends`},
 		"root broker's": {func(c *Config) { c.Root = "$SYS/a" }, `root: "$SYS/a" begins with $, which belongs to the broker: leave it out`},
@@ -85,15 +116,30 @@ func TestFaults(t *testing.T) {
 		"root long":     {func(c *Config) { c.Root = strings.Repeat("a", 1025) }, `root: "aaaaaaaaaaaaaaaa"... has 1025 bytes: use at most 1024`},
 		"device":        {func(c *Config) { c.Device = "" }, `device: is empty: give it a name`},
 		"password":      {func(c *Config) { c.Password = "hunter2" }, `password: set without a user: set user too`},
-		"user":          {func(c *Config) { c.User = "a\x00" }, `user: "a\x00" contains U+0000, which MQTT forbids: leave it out`},
+		"user": {
+			func(c *Config) { c.User = "a\x00" },
+			`user: "a\x00" contains U+0000, which MQTT forbids: leave it out`,
+		},
 		"client":        {func(c *Config) { c.ClientID = "\xff" }, `client_id: "\xff" is not UTF-8`},
 		"keep-alive":    {func(c *Config) { c.KeepAlive = time.Second }, `keep_alive: 1s: use whole seconds from 5s to 18h0m0s`},
 		"keep-alive ms": {func(c *Config) { c.KeepAlive += 5e6 }, `keep_alive: 30.005s: use whole seconds from 5s to 18h0m0s`},
 		"tls plain":     {func(c *Config) { c.TLS.CA = "ca.pem" }, `tls: set, but broker is not ssl://: use ssl:// or remove tls`},
-		"tls cert":      {func(c *Config) { c.Broker, c.TLS.Cert = "ssl://b", "c.pem" }, `tls.cert: tls.cert without tls.key, or the reverse: set both or neither`},
-		"tls embedded":  {func(c *Config) { c.Broker, c.TLS.CA = Embedded, "ca.pem" }, `tls: set, but broker is not ssl://: use ssl:// or remove tls`},
-		"listen":        {func(c *Config) { c.Broker, c.Listen = Embedded, "1883" }, `listen: not an address: write it like 127.0.0.1:1883, with a port from 1 to 65535`},
-		"listen open":   {func(c *Config) { c.Broker, c.Listen = Embedded, ":1883" }, `listen: ":1883" is open to the network: set user and password, or listen on 127.0.0.1`},
+		"tls cert": {
+			func(c *Config) { c.Broker, c.TLS.Cert = "ssl://b", "c.pem" },
+			`tls.cert: tls.cert without tls.key, or the reverse: set both or neither`,
+		},
+		"tls embedded": {
+			func(c *Config) { c.Broker, c.TLS.CA = Embedded, "ca.pem" },
+			`tls: set, but broker is not ssl://: use ssl:// or remove tls`,
+		},
+		"listen": {
+			func(c *Config) { c.Broker, c.Listen = Embedded, "1883" },
+			`listen: not an address: write it like 127.0.0.1:1883, with a port from 1 to 65535`,
+		},
+		"listen open": {
+			func(c *Config) { c.Broker, c.Listen = Embedded, ":1883" },
+			`listen: ":1883" is open to the network: set user and password, or listen on 127.0.0.1`,
+		},
 		"listen half": {
 			func(c *Config) { c.Broker, c.Listen, c.User = Embedded, "0.0.0.0:1883", "u" },
 			"password: is empty: the embedded broker needs one beside user\n" +
@@ -101,7 +147,8 @@ func TestFaults(t *testing.T) {
 		},
 		"all at once": {
 			func(c *Config) { c.Broker, c.Device, c.KeepAlive = "x", "", 0 },
-			"broker: not an address with a scheme that is known: use tcp://host:port, ssl://host:port or embedded\nkeep_alive: 0s: use whole seconds from 5s to 18h0m0s\n" +
+			"broker: not an address with a scheme that is known: " + form +
+				"\nkeep_alive: 0s: use whole seconds from 5s to 18h0m0s\n" +
 				"device: is empty: give it a name",
 		},
 	} {

@@ -11,7 +11,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// refused reports whether err is the broker's refusal of one message, and notes it. The connection stands.
+// refused reports whether err is the broker's refusal of one message, and records it. The connection stays open.
 func (s *session) refused(topic string, err error) bool {
 	reason, ok := refusedMessage(err)
 	if ok {
@@ -20,8 +20,8 @@ func (s *session) refused(topic string, err error) bool {
 	return ok
 }
 
-// holdBack returns an event that the broker refuses to the outbox. After a refusal of the topic all events of the camera
-// wait, after one of the message only this one.
+// holdBack returns a refused event to the outbox. If the topic was refused, all events of the camera wait. If the
+// message was refused, only this event waits.
 func (s *session) holdBack(f *flight, err error) {
 	s.inflight = s.inflight[1:]
 	s.progress, s.moved = true, time.Now()
@@ -39,21 +39,22 @@ func ofMessage(code byte) bool {
 	return code == packets.DisconnectPacketTooLarge || code == packets.DisconnectPayloadFormatInvalid
 }
 
-// denies notes that the broker discards the messages of a topic.
+// denies records that the broker discards the messages of a topic.
 func (p *Publisher) denies(topic string, err error) {
 	why := denialText(topic, p.topics.Root(), err)
 	p.mu.Lock()
-	news := p.denied[topic] != why
+	changed := p.denied[topic] != why
 	p.denied[topic] = why
 	p.mu.Unlock()
 	level := zerolog.DebugLevel
-	if news {
+	if changed {
 		level = zerolog.ErrorLevel
 	}
-	p.log.WithLevel(level).Err(err).Str("topic", topic).Msg(why + "; events wait in the outbox, and it is tried again")
+	p.log.WithLevel(level).Err(err).Str("topic", topic).
+		Msg(why + "; events wait in the outbox and are sent again later")
 }
 
-// accepts notes that the broker has accepted a message of a topic.
+// accepts records that the broker has accepted a message of a topic.
 func (p *Publisher) accepts(topic string) {
 	p.mu.Lock()
 	_, was := p.denied[topic]
@@ -76,19 +77,20 @@ func denialText(topic, root string, err error) string {
 	case packets.PubackNotAuthorized:
 		return fmt.Sprintf("the broker's access control forbids %s: %s", topic, allow)
 	case packets.PubackTopicNameInvalid:
-		return fmt.Sprintf("the broker does not accept the topic %s: change the name of the camera, or mqtt.root", topic)
+		return fmt.Sprintf("the broker does not accept the topic %s: change the name of the camera, or mqtt.root",
+			topic)
 	case packets.PubackQuotaExceeded:
 		return fmt.Sprintf("a quota of the broker for %s is used up: raise it there", topic)
 	case packets.DisconnectPacketTooLarge:
-		return fmt.Sprintf("a message for %s is too large for the broker: raise max_packet_size or message_size_limit there "+
-			"above 1 MiB, or lower image.quality", topic)
+		return fmt.Sprintf("a message for %s is too large for the broker: "+
+			"raise max_packet_size or message_size_limit there above 1 MiB, or lower image.quality", topic)
 	case packets.PubackPayloadFormatInvalid:
-		return fmt.Sprintf("the broker does not accept what a message for %s holds: see its log", topic)
+		return fmt.Sprintf("the broker does not accept the content of a message for %s: see its log", topic)
 	}
 	return fmt.Sprintf("the broker refuses %s: see its log", topic)
 }
 
-// denial joins the refusals for Stats. Hold mu.
+// denial joins the refusals for Stats. The caller holds mu.
 func (p *Publisher) denial() string {
 	if len(p.denied) == 0 {
 		return ""
@@ -96,7 +98,7 @@ func (p *Publisher) denial() string {
 	topics := slices.Sorted(maps.Keys(p.denied))
 	text := p.denied[topics[0]]
 	if others := len(topics) - 1; others > 0 {
-		text += fmt.Sprintf(" (and so for %d more)", others)
+		text += fmt.Sprintf(" (and %d more topics)", others)
 	}
 	return text
 }

@@ -45,8 +45,8 @@ func (g *guarded) allow(t *testing.T, lines ...string) {
 	}
 }
 
-func denied(p *Publisher, words string) func() bool {
-	return func() bool { return strings.Contains(p.Stats().Denied, words) }
+func denied(p *Publisher, text string) func() bool {
+	return func() bool { return strings.Contains(p.Stats().Denied, text) }
 }
 
 // A broker acknowledges an event whose topic it forbids, and discards it: the event waits until the topic is allowed.
@@ -56,8 +56,8 @@ func TestForbiddenFaceTopicLosesNothing(t *testing.T) {
 	p := mustOpenOn(t, mustOpenBox(t, onDisk(t.TempDir())), testConfig(broker.url()), quick())
 	eventually(t, "connected", connected(p))
 	publishAll(t, p, 0, 20)
-	eventually(t, "denied", denied(p, "the broker's access control forbids facesieve/gate/door/face: allow the device to write "+
-		"below facesieve/gate there (mosquitto: topic write facesieve/gate/#)"))
+	eventually(t, "denied", denied(p, "the broker's access control forbids facesieve/gate/door/face: "+
+		"allow the device to write below facesieve/gate there (mosquitto: topic write facesieve/gate/#)"))
 	time.Sleep(2 * quick().holdMax)
 	if s := p.Stats(); s.Queued != 20 || s.Delivered != 0 || !s.Connected || s.Connections != 1 {
 		t.Fatalf("%+v", s)
@@ -74,7 +74,7 @@ func TestForbiddenFaceTopicLosesNothing(t *testing.T) {
 	}
 }
 
-// An access control that forbids one camera does not delay another, nor the end.
+// An access control that forbids one camera delays neither another camera nor Close.
 func TestForbiddenCameraDelaysNoOther(t *testing.T) {
 	broker := startGuarded(t, "topic readwrite facesieve/gate/garage/#", "topic readwrite facesieve/gate/status")
 	watch := record(t, broker.url(), "facesieve/#")
@@ -109,7 +109,7 @@ func TestForbiddenStatusIsReportedAtConnect(t *testing.T) {
 	eventually(t, "no longer denied", func() bool { return p.Stats().Denied == "" })
 }
 
-// Where the face may be written and the plain picture not, the face counts.
+// If the face topic is allowed and that of the plain image is not, the face counts as delivered.
 func TestForbiddenPictureTopic(t *testing.T) {
 	broker := startGuarded(t, "topic readwrite facesieve/gate/+/face", "topic readwrite facesieve/gate/status")
 	watch := record(t, broker.url(), "facesieve/#")
@@ -122,7 +122,7 @@ func TestForbiddenPictureTopic(t *testing.T) {
 	eventually(t, "arrived", func() bool { return len(watch.on("facesieve/gate/door/face")) == 1 })
 }
 
-// startOld stands before a broker as one that does not accept MQTT 5.
+// startOld starts a proxy that lets a broker appear as one without MQTT 5.
 func startOld(t *testing.T, target string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -184,7 +184,7 @@ func TestOldBrokerThatDiscards(t *testing.T) {
 	eventually(t, "no longer denied", func() bool { return p.Stats().Denied == "" })
 }
 
-// Messages above the limit of the broker wait, and the error names both sizes.
+// Messages above the limit of the broker wait, and the error contains both sizes.
 func TestEventTooLargeForTheBroker(t *testing.T) {
 	broker := startMosquitto(t, t.TempDir(), "allow_anonymous true", "max_packet_size 2000")
 	p := mustOpen(t, testConfig(broker.url()), quick())
@@ -195,7 +195,8 @@ func TestEventTooLargeForTheBroker(t *testing.T) {
 	}
 }
 
-// Names that pass are accepted by a real broker, in both versions of MQTT; what it forbids does not pass.
+// A real broker accepts the names that CheckName accepts, in both versions of MQTT; CheckName refuses what the broker
+// forbids.
 func TestBrokerAcceptsEveryNameThatPasses(t *testing.T) {
 	broker := roomy(t, "allow_anonymous true")
 	watch := record(t, broker.url(), "facesieve/#")
@@ -264,12 +265,14 @@ func (r *recorder) forget() {
 func TestCheckNameRefuses(t *testing.T) {
 	for _, name := range []string{
 		"\ufdd0", "a\ufdef", "\uffff", "\ufffe", "\U0001fffe", "\U0010ffff", "a\u0085", "a\u009fb", "\x7f", "\x01",
-		"\xed\xa0\x80", "a\xff", "\u202egpj", "a\u2066b", "\u200e", "\ufeffa", "a\u200bb", "\u2028", "\u00ad", "\U000e0041",
+		"\xed\xa0\x80", "a\xff", "\u202egpj", "a\u2066b", "\u200e", "\ufeffa", "a\u200bb", "\u2028", "\u00ad",
+		"\U000e0041",
 		" a", "a ", "\u00a0a", strings.Repeat("ü", 128),
 	} {
 		if err := CheckName(name); err == nil {
 			t.Errorf("%q passes", name)
-		} else if text := fmt.Sprint(err); strings.ContainsFunc(text, invisible) || strings.ContainsFunc(text, forbidden) {
+		} else if text := fmt.Sprint(err); strings.ContainsFunc(text, invisible) ||
+			strings.ContainsFunc(text, forbidden) {
 			t.Errorf("%q: the error repeats it raw: %s", name, text)
 		}
 		for _, change := range []func(*Config){

@@ -25,36 +25,37 @@
 // was handed to it within five seconds. Everything else (accepted while the broker was away, sent again after a lost
 // connection, stuck behind a backlog, left by an earlier run) says replayed: true: it may be late, and it may be a copy.
 //
-// # Brokers that discard
+// # Brokers that discard messages
 //
-// A broker whose access control forbids a topic acknowledges a message all the same, and discards it. With MQTT 5 the
-// acknowledgement has a reason. So each connection is one of MQTT 5, and one of MQTT 3.1.1 only where the broker does not
-// accept 5. There the device subscribes its own status before it publishes it; if that is allowed and the status does not
-// return, the broker discards. An event whose topic is refused goes back to the outbox with all others of its camera; one
-// of them is sent again after 5 s, then less and less often, at least once a minute. So nothing is lost, within the bounds
-// of the outbox, while an access control is wrong, and a camera that is allowed is not delayed. Stats.Denied has the
-// reason. The broker must allow to write <root>/#; it should allow to read it, so that states that an earlier run has left
-// behind are found, and must with MQTT 3.1.1 where it grants the subscription and then delivers nothing.
+// A broker whose access control forbids a topic still acknowledges a message, and discards it. With MQTT 5 the
+// acknowledgement carries a reason. So each connection uses MQTT 5, and MQTT 3.1.1 only if the broker does not accept
+// 5. With 3.1.1 the device subscribes to its own status before it publishes it. If the broker grants the subscription
+// and the status does not return, the broker discards messages. An event whose topic is refused goes back to the outbox
+// with all others of its camera. One of them is sent again after 5 s, then at growing intervals of at most a minute. So
+// nothing is lost, within the bounds of the outbox, while an access control is wrong, and cameras whose topics are
+// allowed are not delayed. Stats.Denied has the reason. The broker must allow writing <root>/#. It should allow reading
+// it, so that states of an earlier run are found. With MQTT 3.1.1 reading is necessary if the broker grants the
+// subscription and then delivers nothing.
 //
 // # Connections
 //
-// Each connection is a fresh client with a clean session, of paho.golang (MQTT 5) or paho.mqtt.golang (3.1.1), and
-// reconnecting is this package's own: the second, when it resumes by itself, completes the token of a publish that the
+// Each connection is a new client with a clean session, of paho.golang (MQTT 5) or paho.mqtt.golang (3.1.1). This
+// package reconnects by itself, because paho.mqtt.golang, when it reconnects, completes the token of a publish that the
 // broker has not yet acknowledged, sends the backlog in random order, and cannot be interrupted while it waits.
 //
 // # Embedded broker
 //
-// StartBroker runs a broker inside the program, for a site without another one; Broker.Attach makes the configuration of
-// its one publisher, whose connections stay inside the program. Every other client only subscribes: whatever it
-// publishes, on whatever topic, is refused (MQTT 5: reason 0x87; MQTT 3.1.1: discarded at QoS 0, else disconnected), its
-// last will is discarded, and it cannot have the publisher's client id.
+// StartBroker runs a broker inside the program, for a site without another one. Broker.Attach makes the configuration
+// of its only publisher, whose connections stay inside the program. All other clients can only subscribe: every message
+// that they publish is refused (MQTT 5: reason 0x87; MQTT 3.1.1: discarded at QoS 0, else disconnected), their last
+// wills are discarded, and they cannot use the publisher's client id.
 //
-// No client can stop another one or the publisher, which never wait for it. Messages for a client go into a buffer of its
-// own; it is disconnected when that holds 4 MiB, when it accepts nothing for 10 seconds, or when 3 MiB or 1024 messages
-// are not acknowledged. Sessions of clients that are away keep as much for an hour at most; what does not fit is dropped.
-// All buffers together hold 16 MiB, all sessions too, and 64 clients and 64 sessions are kept. The log names each client
-// that is disconnected or refused, three a minute of each kind, and Broker.Stats counts them.
+// No client can block another one or the publisher. Messages for a client go into its own buffer. A client is
+// disconnected when its buffer holds 4 MiB, when it accepts nothing for 10 seconds, or when 3 MiB or 1024 messages are
+// not acknowledged. The session of a disconnected client keeps as much, for an hour at most; further messages are
+// dropped. All buffers together hold 16 MiB, all sessions likewise, and 64 clients and 64 sessions are kept. Each
+// client that is disconnected or refused is logged, three a minute of each kind, and Broker.Stats counts them.
 //
-// With Config.ListenTLS the broker speaks TLS 1.2 or later and may require client certificates. Its files are read again
-// when they change. On a network address without it, the log warns at the start.
+// With Config.ListenTLS the broker uses TLS 1.2 or later and may require client certificates. Changed files are
+// reloaded. Without TLS on a network address, the broker logs a warning at the start.
 package publish

@@ -233,11 +233,13 @@ func TestOtherFormsMatchTheirSchemas(t *testing.T) {
 	}
 	s.State, s.Reason, s.Detail = Reconnecting, "unauthorized", "the camera refuses user or password"
 	state, err1 = encode(&s, "state")
-	if got, err := DecodeState(state); errors.Join(err, err1, matches(compile(t, StateSchema), state)) != nil || got != s {
+	if got, err := DecodeState(state); errors.Join(err, err1, matches(compile(t, StateSchema), state)) != nil ||
+		got != s {
 		t.Errorf("%+v %v", got, err)
 	}
 	for path, value := range map[string]any{
-		"state": "connecting", "fps": -1, "since": "now", "extra": 1, "reason": "No!", "detail": strings.Repeat("é", 513),
+		"state": "connecting", "fps": -1, "since": "now", "extra": 1, "reason": "No!",
+		"detail": strings.Repeat("é", 513),
 	} {
 		refused(t, StateSchema, alter(t, state, path, value), DecodeState)
 	}

@@ -17,7 +17,7 @@ import (
 // examineTime bounds each of the two connections that examine a port.
 const examineTime = 2 * time.Second
 
-// portHint explains why a port whose connections end without a reason does so, by a look at what it speaks.
+// portHint explains why connections to a port end without a reason. It examines which protocol the port uses.
 func (a *attempt) portHint(err error) (refused bool, hint string) {
 	if hint := a.answerHint(a.raw.first()); hint != "" {
 		return true, hint
@@ -58,16 +58,17 @@ func (a *attempt) answerHint(head []byte) string {
 }
 
 const (
-	httpPort  = "an HTTP server answers on this port (MQTT over websockets is not supported): use the port of plain MQTT"
+	httpPort = "an HTTP server answers on this port (MQTT over websockets is not supported): " +
+		"use the port of plain MQTT"
 	otherPort = "another service answers on this port: check the port in mqtt.broker"
-	wantsTLS  = "the broker wants TLS on this port: use ssl://"
+	wantsTLS  = "the broker requires TLS on this port: use ssl://"
 )
 
-// speech is what a port speaks.
+// speech is the protocol that a port uses.
 type speech int
 
 const (
-	speaksNothing speech = iota // within the time
+	speaksNothing speech = iota // no answer in time
 	speaksTLS
 	speaksMQTT
 	speaksHTTP
@@ -75,7 +76,7 @@ const (
 	endsAtOnce
 )
 
-// examine finds out what the port speaks. It sends no credentials.
+// examine determines which protocol the port uses. It sends no credentials.
 func (a *attempt) examine() speech {
 	if a.target.Scheme != schemeTLS && a.exchange(a.helloTLS) == speaksTLS {
 		return speaksTLS
@@ -87,7 +88,7 @@ func (a *attempt) examine() speech {
 	return found
 }
 
-// exchange opens a connection, waits shortly whether it ends by itself, says hello, and names the answer.
+// exchange opens a connection, waits briefly for it to end by itself, calls hello, and classifies the answer.
 func (a *attempt) exchange(hello func(net.Conn)) speech {
 	ctx, cancel := context.WithTimeout(a.ctx, examineTime)
 	defer cancel()
@@ -100,7 +101,7 @@ func (a *attempt) exchange(hello func(net.Conn)) speech {
 	_ = conn.SetReadDeadline(time.Now().Add(examineTime / 8))
 	if _, err := conn.Read(head[:1]); err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 		if err == nil {
-			return speaksOther // a service that speaks first
+			return speaksOther // a service that sends first
 		}
 		return endsAtOnce
 	}
@@ -119,7 +120,7 @@ func (a *attempt) exchange(hello func(net.Conn)) speech {
 	return speaksNothing
 }
 
-// helloTLS writes what begins a TLS handshake, and leaves the answer.
+// helloTLS sends the beginning of a TLS handshake, and does not read the answer.
 func (a *attempt) helloTLS(conn net.Conn) {
 	silent := writeOnly{conn}
 	config := &tls.Config{ServerName: a.target.Hostname(), MinVersion: tls.VersionTLS12}
@@ -133,7 +134,7 @@ func (writeOnly) Read([]byte) (int, error) { return 0, io.EOF }
 func (writeOnly) Close() error             { return nil }
 
 // pingMQTT is a CONNECT of MQTT 3.1.1 without a client id and without credentials. A broker answers it with CONNACK,
-// whether it lets the client in or not.
+// whether it accepts the client or not.
 func pingMQTT() []byte {
 	return []byte{packets.CONNECT << 4, 12, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 10, 0, 0}
 }
@@ -143,7 +144,7 @@ func isTLS(head []byte) bool {
 	return len(head) >= 3 && (head[0] == 0x16 || head[0] == 0x15) && head[1] == 3 && head[2] <= 4
 }
 
-// unanswered reports that a ping was not answered in time; both versions of paho have only words for it.
+// unanswered reports that a ping was not answered in time. Both paho libraries report it only as text.
 func unanswered(err error) bool {
 	text := strings.ToLower(err.Error())
 	return strings.Contains(text, "pingresp")

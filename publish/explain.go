@@ -35,7 +35,7 @@ func (a *attempt) explain(err error) error {
 	return fmt.Errorf("connect to %s: %w", a.target, err)
 }
 
-// explainedError is an error with what to do about it.
+// explainedError is an error with a hint: the fault and its fix.
 type explainedError struct {
 	hint string
 	err  error
@@ -51,11 +51,12 @@ func explained(hint string, err error) error {
 	return explainedError{hint, err}
 }
 
-// diagnose returns what to do, and whether waiting does not help.
+// diagnose returns the hint for an error, and whether waiting does not help.
 func (a *attempt) diagnose(err error) (refused bool, hint string) {
 	var reason reasonError
 	switch {
-	case errors.As(err, &reason) && reason.code == packets.ConnackNotAuthorized, errors.Is(err, old.ErrorRefusedNotAuthorised):
+	case errors.As(err, &reason) && reason.code == packets.ConnackNotAuthorized,
+		errors.Is(err, old.ErrorRefusedNotAuthorised):
 		return true, a.notAllowed()
 	case errors.As(err, &reason):
 		return reasonHint(reason.code, a.who.clientID)
@@ -76,13 +77,15 @@ func (a *attempt) diagnose(err error) (refused bool, hint string) {
 	return a.portHint(err)
 }
 
-// notAllowed explains a broker that lets a client of that user and client id not in; it does not report which of them.
+// notAllowed explains the refusal of a user or a client id. The broker does not report which of them it refuses.
 func (a *attempt) notAllowed() string {
 	id := fmt.Sprintf("no client id like %q (clientid_prefixes of mosquitto)", a.who.clientID)
 	if a.cfg.User == "" {
-		return "the broker lets nobody in without user and password, or allows " + id + ": set mqtt.user and mqtt.password, or mqtt.client_id"
+		return "the broker requires user and password, or allows " + id +
+			": set mqtt.user and mqtt.password, or mqtt.client_id"
 	}
-	return "the broker turned user or password down, or allows " + id + ": check mqtt.user and mqtt.password, then mqtt.client_id"
+	return "the broker rejected user or password, or allows " + id +
+		": check mqtt.user and mqtt.password, then mqtt.client_id"
 }
 
 // networkHint explains why there is no TCP connection.
@@ -106,7 +109,7 @@ func networkHint(host, port string, err error) string {
 	return ""
 }
 
-// explainLoss adds what to do to the reason why a connection has ended.
+// explainLoss adds a hint to the reason why a connection has ended.
 func (a *attempt) explainLoss(err error) error {
 	var reason reasonError
 	hint := ""

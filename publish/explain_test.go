@@ -17,10 +17,12 @@ import (
 	"time"
 )
 
-// connectError is the error of one attempt of a publisher to connect.
+// connectError returns the error of one attempt of a publisher to connect.
 func connectError(t *testing.T, cfg Config) string {
 	t.Helper()
-	l, err := connect(t.Context(), cfg, identity{clientID: cfg.clientID(), sends: true, will: cfg.Topics().Status(), memory: new(memory)})
+	l, err := connect(t.Context(), cfg, identity{
+		clientID: cfg.clientID(), sends: true, will: cfg.Topics().Status(), memory: new(memory),
+	})
 	if err == nil {
 		select { // a refusal of TLS 1.3 may come later
 		case <-l.lost:
@@ -40,7 +42,8 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 	}{
 		"only a common name": {func(t *testing.T) Config {
 			return secured(t, func(ca *authority) { ca.weak = true }, "127.0.0.1", x509.ExtKeyUsageServerAuth)
-		}, "refused: the broker's certificate has its name as common name (CN) only, which counts no more: issue one with subjectAltName"},
+		}, "refused: the broker's certificate has its name as common name (CN) only, which is no longer valid: " +
+			"issue one with subjectAltName"},
 		"another name": {func(t *testing.T) Config {
 			return secured(t, nil, "broker.example", x509.ExtKeyUsageServerAuth)
 		}, "refused: the broker's certificate is for another name: set tls.server_name"},
@@ -55,14 +58,15 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 			cfg.TLS.CA = newAuthority(t, t.TempDir(), "other").file
 			return cfg
 		}, "refused: the broker's certificate is not trusted: set tls.ca to the CA that signed it"},
-		"self-signed": {selfSignedBroker, "refused: the broker's certificate is self-signed and not trusted: set tls.ca to a copy"},
+		"self-signed": {selfSignedBroker, "refused: the broker's certificate is self-signed and not trusted: " +
+			"set tls.ca to a copy"},
 		"TLS on a plain port": {func(t *testing.T) Config {
 			return testConfig("ssl://" + anonymous(t).addr)
 		}, "refused: the broker does not speak TLS on this port: use tcp://"},
 		"plain on a TLS port": {func(t *testing.T) Config {
 			cfg := secured(t, nil, "127.0.0.1", x509.ExtKeyUsageServerAuth)
 			return testConfig("tcp" + strings.TrimPrefix(cfg.Broker, "ssl"))
-		}, "refused: the broker wants TLS on this port: use ssl://"},
+		}, "refused: the broker requires TLS on this port: use ssl://"},
 		"TLS 1.1": {oldTLSBroker, "refused: the broker offers TLS 1.0 or 1.1 only"},
 		"client certificate wanted": {func(t *testing.T) Config {
 			cfg, _ := secureBroker(t, "127.0.0.1")
@@ -71,11 +75,15 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		}, "client certificate: set tls.cert and tls.key"},
 		"client certificate of another authority": {func(t *testing.T) Config {
 			cfg, _ := secureBroker(t, "127.0.0.1")
-			cfg.TLS.Cert, cfg.TLS.Key = newAuthority(t, t.TempDir(), "other").issue(t, "camera", x509.ExtKeyUsageClientAuth)
+			cfg.TLS.Cert, cfg.TLS.Key = newAuthority(t, t.TempDir(), "other").
+				issue(t, "camera", x509.ExtKeyUsageClientAuth)
 			return cfg
 		}, "client certificate: "},
-		"no retained messages": {mosquittoWith("retain_available false"), "refused: the broker keeps no retained messages"},
-		"QoS 0 only":           {mosquittoWith("max_qos 0"), "refused: the broker accepts QoS 0 only"},
+		"no retained messages": {
+			mosquittoWith("retain_available false"),
+			"refused: the broker keeps no retained messages",
+		},
+		"QoS 0 only": {mosquittoWith("max_qos 0"), "refused: the broker accepts QoS 0 only"},
 		"too many connections": {func(t *testing.T) Config {
 			cfg := mosquittoWith("max_connections 1")(t)
 			for range 8 {
@@ -86,17 +94,19 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 				t.Cleanup(func() { _ = conn.Close() })
 			}
 			return cfg
-		}, "the broker ends each connection at once: its limit of connections may be reached (max_connections of mosquitto)"},
+		}, "the broker ends each connection at once: its limit of connections may be reached " +
+			"(max_connections of mosquitto)"},
 		"prefix of client ids": {
 			mosquittoWith("clientid_prefixes camera-"),
-			`refused: the broker lets nobody in without user and password, or allows no client id like "facesieve-gate" (clientid_prefixes`,
+			"refused: the broker requires user and password, or allows no client id " +
+				`like "facesieve-gate" (clientid_prefixes`,
 		},
 		"wrong password": {func(t *testing.T) Config {
 			dir := t.TempDir()
 			cfg := testConfig(startMosquitto(t, dir, passwords(t, dir, "camera", "hunter2")...).url())
 			cfg.User, cfg.Password = "camera", "hunter3"
 			return cfg
-		}, "refused: the broker turned user or password down, or allows no client id like"},
+		}, "refused: the broker rejected user or password, or allows no client id like"},
 		"websockets": {websockets, "refused: an HTTP server answers on this port"},
 		"HTTP": {func(t *testing.T) Config {
 			server := httptest.NewServer(http.NotFoundHandler())
@@ -104,7 +114,8 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 			return testConfig("tcp://" + server.Listener.Addr().String())
 		}, "refused: an HTTP server answers on this port"},
 		"another service": {func(t *testing.T) Config {
-			return testConfig("tcp://" + serveConns(t, func(c net.Conn) { _, _ = io.WriteString(c, "\x00\x00SSH-2.0-x\r\n") }))
+			return testConfig("tcp://" + serveConns(t,
+				func(c net.Conn) { _, _ = io.WriteString(c, "\x00\x00SSH-2.0-x\r\n") }))
 		}, "refused: another service answers on this port"},
 		"port closed": {func(t *testing.T) Config {
 			return testConfig("tcp://" + freeAddr(t))
@@ -154,7 +165,10 @@ func oldTLSBroker(t *testing.T) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	config := &tls.Config{
+		Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10,
+		MaxVersion: tls.VersionTLS11,
+	}
 	cfg := testConfig("ssl://" + serveConns(t, func(c net.Conn) { _ = tls.Server(c, config).Handshake() }))
 	cfg.TLS.CA = ca.file
 	return cfg
@@ -163,7 +177,8 @@ func oldTLSBroker(t *testing.T) Config {
 func websockets(t *testing.T) Config {
 	addr := freeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
-	broker := startMosquitto(t, t.TempDir(), "allow_anonymous true", "listener "+port+" 127.0.0.1", "protocol websockets")
+	broker := startMosquitto(t, t.TempDir(), "allow_anonymous true", "listener "+port+" 127.0.0.1",
+		"protocol websockets")
 	eventually(t, "mosquitto runs", func() bool {
 		log, _ := os.ReadFile(broker.log)
 		return strings.Contains(string(log), " running")
@@ -211,7 +226,8 @@ func TestHalfOpenBroker(t *testing.T) {
 		defer cancel()
 		a := &attempt{ctx: ctx, cfg: cfg, who: identity{clientID: "x", memory: new(memory)}, target: target}
 		_, err = a.connect(open)
-		if got := fmt.Sprint(a.explain(err)); !strings.Contains(got, "the port is open and nothing answers: the broker hangs") {
+		if got := fmt.Sprint(a.explain(err)); !strings.Contains(got,
+			"the port is open and nothing answers: the broker hangs") {
 			t.Error(got)
 		}
 	}
@@ -231,30 +247,33 @@ func TestNetworkHints(t *testing.T) {
 	}
 }
 
-// Two devices with one client id throw each other out.
+// Two devices with one client id disconnect each other.
 func TestSameClientIDTwice(t *testing.T) {
 	broker := anonymous(t)
-	want := `another client has connected with the client id "facesieve-gate": stop it, or give each device its own mqtt.client_id`
+	want := `another client has connected with the client id "facesieve-gate": ` +
+		"stop it, or give each device its own mqtt.client_id"
 	for name, url := range map[string]string{"MQTT 5": broker.url(), "MQTT 3.1.1": startOld(t, broker.addr)} {
 		t.Run(name, func(t *testing.T) {
 			p := mustOpen(t, testConfig(url), quick())
 			eventually(t, "connected", connected(p))
 			other := mustOpen(t, testConfig(url), quick())
-			eventually(t, "thrown out", func() bool {
+			eventually(t, "disconnected", func() bool {
 				return strings.Contains(p.Stats().LastError, want) && strings.Contains(other.Stats().LastError, want)
 			})
 		})
 	}
 }
 
-// A lost connection without a reason names what it may be.
+// The error of a connection that was lost without a reason contains the possible causes.
 func TestHungUpLater(t *testing.T) {
 	a := &attempt{who: identity{clientID: "facesieve-gate"}}
-	if got := a.explainLoss(io.EOF).Error(); !strings.Contains(got, `another client has the client id "facesieve-gate"`) {
+	if got := a.explainLoss(io.EOF).Error(); !strings.Contains(got,
+		`another client has the client id "facesieve-gate"`) {
 		t.Error(got)
 	}
 	taken := reasonError{code: 0x8e, text: "\x1b[2J"}
-	if got := a.explainLoss(taken).Error(); !strings.Contains(got, "another client has connected") || strings.Contains(got, "\x1b") {
+	if got := a.explainLoss(taken).Error(); !strings.Contains(got, "another client has connected") ||
+		strings.Contains(got, "\x1b") {
 		t.Error(got)
 	}
 	for _, text := range []string{"pingresp not received, disconnecting", "ping handler error: PINGRESP timed out"} {

@@ -26,7 +26,7 @@ func (a *attempt) tlsHint(err error) (refused bool, hint string) {
 	if hint := a.certificateHint(err); hint != "" {
 		return true, hint
 	}
-	if a.certificate && hungUp(err) { // the alert may be lost behind the end of the connection
+	if a.certificate && hungUp(err) { // the alert may be lost when the connection ends
 		return false, "the broker hung up after it had requested a client certificate: " + a.ownCertificate()
 	}
 	return false, ""
@@ -47,7 +47,7 @@ func (a *attempt) certificateHint(err error) string {
 	errors.As(err, &verification)
 	switch {
 	case errors.As(err, &name) && noNames(name.Certificate):
-		return "the broker's certificate has its name as common name (CN) only, which counts no more: " +
+		return "the broker's certificate has its name as common name (CN) only, which is no longer valid: " +
 			"issue one with subjectAltName; tls.server_name does not help"
 	case errors.As(err, &name):
 		return "the broker's certificate is for another name: set tls.server_name to a name in it, or issue one for " +
@@ -87,7 +87,8 @@ func (a *attempt) unknownHint(verification *tls.CertificateVerificationError) st
 	if a.cfg.TLS.CA == "" {
 		return "the broker's certificate is not trusted: set tls.ca to the CA that signed it"
 	}
-	return fmt.Sprintf("the broker's certificate is not trusted: set tls.ca to the CA that signed it (%s is not)", a.cfg.TLS.CA)
+	return fmt.Sprintf("the broker's certificate is not trusted: set tls.ca to the CA that signed it (%s is not)",
+		a.cfg.TLS.CA)
 }
 
 func selfSigned(chain []*x509.Certificate) bool {
@@ -111,7 +112,7 @@ func (a *attempt) alertHint(alert string) string {
 		return "the broker has no certificate for the requested name: check mqtt.broker and tls.server_name"
 	case strings.Contains(alert, "certificate required"),
 		strings.Contains(alert, "handshake failure") && a.certificate && a.cfg.TLS.Cert == "":
-		return "the broker wants a client certificate: set tls.cert and tls.key"
+		return "the broker requires a client certificate: set tls.cert and tls.key"
 	case strings.Contains(alert, "expired certificate"):
 		return "the client certificate has expired: renew tls.cert, or set the clock of this device"
 	case strings.Contains(alert, "revoked certificate"):

@@ -207,7 +207,7 @@ func TestFaultWrongPassword(t *testing.T) {
 	p := mustOpenOn(t, box, cfg, quick())
 	l := ledger{fault: "wrong password"}
 	l.publish(t, p, 100)
-	eventually(t, "refused", func() bool { return strings.Contains(p.Stats().LastError, "turned user or password down") })
+	eventually(t, "refused", func() bool { return strings.Contains(p.Stats().LastError, "rejected user or password") })
 	p.Close(t.Context())
 	cfg.Password = "hunter2"
 	watch := recordAs(t, cfg, false)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// CheckFiles reads the files that the section names, and returns every fault of them, joined, as Validate does.
-// Errors repeat neither a name, which may be what belongs into the file, nor what a file holds.
+// CheckFiles reads the files that the section names, and returns all their faults, joined, as Validate does. Errors
+// contain neither file names nor file contents: a user may have put a secret in place of a name.
 func (c Config) CheckFiles() error {
 	var f faults
 	if _, err := readPEM(c.TLS.CA, "CERTIFICATE"); err != nil {
@@ -39,7 +39,7 @@ func (c Config) CheckFiles() error {
 // pairFaults checks that the client's key is that of its certificate, and that the certificate is valid today.
 func (t TLS) pairFaults(f *faults, certificates []*pem.Block) {
 	if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
-		f.add("tls.key", "is not the key of tls.cert, or cannot be read; make both anew")
+		f.add("tls.key", "is not the key of tls.cert, or cannot be read; create both again")
 		return
 	}
 	certificate, err := x509.ParseCertificate(certificates[0].Bytes)
@@ -55,7 +55,7 @@ func (t TLS) pairFaults(f *faults, certificates []*pem.Block) {
 // maxPEM bounds the files of certificates: those of a whole system take 250 KB.
 const maxPEM = 4 << 20
 
-// readPEM returns the blocks of a file whose kind ends in kind, or nothing for no file.
+// readPEM returns the blocks of a file whose type ends in kind, or nothing if path is empty.
 func readPEM(path, kind string) ([]*pem.Block, error) {
 	if path == "" {
 		return nil, nil
@@ -67,7 +67,7 @@ func readPEM(path, kind string) ([]*pem.Block, error) {
 	case !info.Mode().IsRegular() || info.Size() > maxPEM:
 		return nil, errors.New("is not a file of certificates or keys; name a PEM file")
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // the user names the file
+	text, err := os.ReadFile(path) //nolint:gosec // a configured path
 	if err != nil {
 		return nil, fmt.Errorf("the file cannot be read: %w", cause(err))
 	}
@@ -93,7 +93,7 @@ func blocks(text []byte, kind string) ([]*pem.Block, error) {
 	return found, nil
 }
 
-// cause is an error of a file without the file's name.
+// cause returns the error of a file operation without the file's name.
 func cause(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

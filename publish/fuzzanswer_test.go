@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// FuzzBrokerAnswers lets a broker answer anything, at first and after a good CONNACK: a client ends or goes on, in time.
+// FuzzBrokerAnswers sends arbitrary answers of a broker, at first and after a valid CONNACK: a client ends or
+// continues, in time.
 func FuzzBrokerAnswers(f *testing.F) {
 	for _, answer := range [][]byte{
 		{0x20, 3, 0, 0, 0},
@@ -59,7 +60,7 @@ func FuzzBrokerAnswers(f *testing.F) {
 	})
 }
 
-// converse is the broker's side: it takes everything, and answers.
+// converse is the broker's side: it reads everything, and sends answer.
 func converse(conn net.Conn, answer []byte, accepted bool) {
 	taken := make(chan struct{})
 	go func() {

@@ -13,7 +13,7 @@ const (
 	connectTimeout = 10 * time.Second // for the network, TLS and MQTT together
 	writeTimeout   = 30 * time.Second // for one message; a slow uplink is no fault
 	handover       = 250 * time.Millisecond
-	quiesce        = 250 * time.Millisecond // that a DISCONNECT may take
+	quiesce        = 250 * time.Millisecond // time that a DISCONNECT may take
 )
 
 var (
@@ -36,7 +36,7 @@ type grants interface {
 
 // client is one connection of one version of MQTT.
 type client interface {
-	// publish hands over a message. An error means that the client did not take it: it is busy, or has ended.
+	// publish queues a message. An error means that the client did not accept it: it is busy, or has ended.
 	publish(topic string, qos byte, retained bool, payload []byte) (token, error)
 	subscribe(filters map[string]byte) grants
 	unsubscribe(filters ...string)
@@ -48,23 +48,23 @@ type client interface {
 type link struct {
 	client
 	conn net.Conn
-	// acknowledges reports that an acknowledgement carries a reason (MQTT 5): a refused message is not acknowledged as a
-	// delivered one is.
+	// acknowledges is true if an acknowledgement carries a reason (MQTT 5), which shows whether the message was
+	// refused.
 	acknowledges bool
 
-	explain func(error) error // adds what to do to why the connection has ended
+	explain func(error) error // adds a hint to the reason why the connection has ended
 	lost    chan struct{}     // closed when the connection has ended other than by close
-	err     error             // why, once lost is closed
+	err     error             // the reason, valid once lost is closed
 	once    sync.Once
 }
 
-// identity is what a link sends the broker about itself.
+// identity is the content of a link's CONNECT, and the receiver of its messages.
 type identity struct {
 	clientID string
-	sends    bool                                              // the link must be able to publish retained messages and QoS 1
-	will     string                                            // topic whose retained payload becomes Offline when the link dies; empty for none
-	receive  func(topic string, retained bool, payload []byte) // for everything that was subscribed; nil for none
-	memory   *memory                                           // of the broker; shared by all links of an owner
+	sends    bool                                              // the broker must accept retained messages and QoS 1
+	will     string                                            // topic of the last will; empty for none
+	receive  func(topic string, retained bool, payload []byte) // called for each message; nil for none
+	memory   *memory                                           // shared by all links of an owner
 }
 
 // connect makes a link, or fails within connectTimeout and as soon as ctx ends. It offers MQTT 5, whose answers carry
@@ -145,7 +145,7 @@ func (l *link) lose(err error) {
 	})
 }
 
-// close ends the connection in order: the broker does not publish the last will.
+// close disconnects the client: the broker does not publish the last will.
 func (l *link) close() { l.end() }
 
 // abort drops the connection at once: the broker publishes the last will.

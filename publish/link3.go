@@ -25,8 +25,8 @@ func open3(a *attempt, conn net.Conn, lose func(error)) (client, error) {
 	return c, nil
 }
 
-// options3 leaves paho as little to decide as possible. Its loggers are global and silent unless somebody sets them: its
-// failures come back as errors.
+// options3 disables paho's automatic behaviour. Its loggers are global and not set, because failures are returned as
+// errors.
 func options3(a *attempt) *mqtt.ClientOptions {
 	o := mqtt.NewClientOptions().
 		AddBroker(a.target.String()).
@@ -73,7 +73,7 @@ func (c client3) unsubscribe(filters ...string) { c.paho.Unsubscribe(filters...)
 
 func (c client3) end() { c.paho.Disconnect(uint(quiesce / time.Millisecond)) }
 
-// noStore replaces paho's memory of what it has sent: the outbox is that memory.
+// noStore disables paho's store of sent messages: the outbox stores events.
 type noStore struct{}
 
 func (noStore) Open()                             {}

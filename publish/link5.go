@@ -10,7 +10,7 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 )
 
-// receiveMaximum is how many messages a broker may send ahead of their acknowledgements. Paho allocates room for them.
+// receiveMaximum is the number of unacknowledged messages that a broker may send. Paho allocates memory for them.
 const receiveMaximum = 64
 
 // maxPacket bounds what a broker may send in one packet, in bytes: a message of ours with its topic.
@@ -98,7 +98,10 @@ func connect5(a *attempt) *paho.Connect {
 		UsernameFlag: a.cfg.User != "",
 		Password:     []byte(a.cfg.Password),
 		PasswordFlag: a.cfg.Password != "",
-		Properties:   &paho.ConnectProperties{ReceiveMaximum: &maximum, MaximumPacketSize: &size, RequestProblemInfo: true},
+		Properties: &paho.ConnectProperties{
+			ReceiveMaximum: &maximum, MaximumPacketSize: &size,
+			RequestProblemInfo: true,
+		},
 	}
 	if a.who.will != "" {
 		c.WillMessage = &paho.WillMessage{Topic: a.who.will, Payload: []byte(Offline), QoS: 1, Retain: true}
@@ -130,12 +133,13 @@ func (c *client5) send() {
 		select {
 		case out := <-c.queue:
 			c.receipts.next = out.receipt
-			_, err := c.paho.PublishWithOptions(c.ctx, out.message, paho.PublishOptions{Method: paho.PublishMethod_AsyncSend})
+			_, err := c.paho.PublishWithOptions(c.ctx, out.message,
+				paho.PublishOptions{Method: paho.PublishMethod_AsyncSend})
 			if err != nil || out.message.QoS == 0 {
 				out.receipt.end(err)
 			}
 			if err != nil {
-				_ = c.conn.Close() // a message cut short; paho notices
+				_ = c.conn.Close() // the message is incomplete; paho's reader fails
 				return
 			}
 		case <-c.ctx.Done():

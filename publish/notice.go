@@ -10,7 +10,7 @@ import (
 type notice struct {
 	topic string
 	token token
-	done  func() // once it is accepted; may be nil
+	done  func() // called when it is accepted; may be nil
 	sent  time.Time
 }
 
@@ -29,7 +29,7 @@ func (s *session) announce() error {
 	return s.notify(s.p.topics.Status(), []byte(Online), nil)
 }
 
-// oldestNotice ends when the oldest notice is acknowledged or has failed; never when there is none.
+// oldestNotice is closed when the oldest notice is acknowledged or has failed. It is nil if there is none.
 func (s *session) oldestNotice() <-chan struct{} {
 	if len(s.notices) == 0 {
 		return nil
@@ -55,14 +55,14 @@ func (s *session) noticed() error {
 	return nil
 }
 
-// remind repeats what the broker has refused or discarded, when it is time.
+// remind sends the notices again that the broker has refused or discarded, when that is due.
 func (s *session) remind() error {
 	s.overheard()
 	s.doubt()
-	if s.proof.again.IsZero() || time.Now().Before(s.proof.again) {
+	if s.proof.resendAt.IsZero() || time.Now().Before(s.proof.resendAt) {
 		return nil
 	}
-	s.proof.again = time.Time{}
+	s.proof.resendAt = time.Time{}
 	s.p.states.forget()
 	return s.announce()
 }
@@ -72,8 +72,9 @@ func (s *session) drained() bool {
 	return s.p.isClosing() && (s.p.box.Pending() == 0 || s.proof.failed)
 }
 
-// farewell publishes that the cameras have stopped and the device is offline, and leaves in order; a root that is given up
-// is cleared instead. Where the broker does not take that in time, the connection is dropped, and the last will remains.
+// farewell publishes that the cameras have stopped and the device is offline, and disconnects. If the root is given up,
+// its topics are cleared instead. If the broker does not acknowledge that in time, the connection is dropped, and the
+// broker publishes the last will.
 func (s *session) farewell() {
 	if s.p.leaving.Load() {
 		s.p.states.leave()
@@ -99,7 +100,7 @@ func (s *session) farewell() {
 	s.link.close()
 }
 
-// settle waits for the acknowledgements of all notices; a refusal is one.
+// settle waits for the acknowledgements of all notices; a refusal counts as one.
 func (s *session) settle() error {
 	ctx, cancel := context.WithTimeoutCause(s.p.ctx, s.p.timing.ack, errNoAck)
 	defer cancel()

@@ -13,22 +13,22 @@ import (
 // probeTime is how long the answers to a probe may take, after the connection.
 const probeTime = 5 * time.Second
 
-// returnTime is how long a probe may take to return that the broker has accepted (MQTT 5).
+// returnTime is how long the broker may take to deliver a probe that it has accepted (MQTT 5).
 const returnTime = time.Second
 
-// Probe is what Connect has found out.
+// Probe is the result of Connect.
 type Probe struct {
 	// Topic is where the message went, Version the version of MQTT: 5 or 3.1.1.
 	Topic, Version string
-	// Returned reports that the message has come back from the broker. Without it the broker does not allow to read the topic.
+	// Returned is true if the broker has delivered the message. Otherwise it does not allow reading the topic.
 	Returned bool
-	// Proved reports that the broker accepts messages: it has returned one, or said so (MQTT 5).
+	// Proved is true if the broker accepts messages: it has delivered one, or acknowledged one as accepted (MQTT 5).
 	Proved bool
 }
 
-// Connect makes one connection to the broker of cfg, as a publisher with another client id, publishes one message without
-// a face to <root>/probe, which is not retained, and waits for it to return. It returns an error when there is no connection
-// within ten seconds, or the broker discards the message.
+// Connect makes one connection to the broker of cfg, as a publisher with another client id. It publishes one message
+// without a face to <root>/probe, which is not retained, and waits for it to return. It returns an error if there is no
+// connection within ten seconds, or if the broker discards the message.
 func Connect(ctx context.Context, cfg Config) (Probe, error) {
 	if err := cfg.Validate(); err != nil {
 		return Probe{}, fmt.Errorf("publish: %w", err)

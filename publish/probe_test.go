@@ -12,17 +12,21 @@ func TestConnectProbes(t *testing.T) {
 		want  Probe
 		fails string
 	}{
-		"all": {allow: []string{"topic readwrite facesieve/gate/#"}, want: Probe{Version: "5", Returned: true, Proved: true}},
+		"all": {
+			allow: []string{"topic readwrite facesieve/gate/#"},
+			want:  Probe{Version: "5", Returned: true, Proved: true},
+		},
 		"write only": {
 			allow: []string{"topic write facesieve/gate/#"}, want: Probe{Version: "5", Proved: true},
 		},
 		"none": {
 			allow: []string{"topic readwrite else"}, want: Probe{Version: "5", Proved: true},
-			fails: "publish to facesieve/gate/probe: the broker's access control forbids facesieve/gate/probe: allow the device to write " +
-				"below facesieve/gate there (mosquitto: topic write facesieve/gate/#)",
+			fails: "publish to facesieve/gate/probe: the broker's access control forbids facesieve/gate/probe: " +
+				"allow the device to write below facesieve/gate there (mosquitto: topic write facesieve/gate/#)",
 		},
 		"old, all": {
-			old: true, allow: []string{"topic readwrite facesieve/gate/#"}, want: Probe{Version: "3.1.1", Returned: true, Proved: true},
+			old: true, allow: []string{"topic readwrite facesieve/gate/#"},
+			want: Probe{Version: "3.1.1", Returned: true, Proved: true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -45,7 +49,8 @@ func TestConnectProbes(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Connect(t.Context(), testConfig("tcp://"+freeAddr(t))); err == nil || !strings.Contains(err.Error(), "nothing listens on port") {
+	if _, err := Connect(t.Context(), testConfig("tcp://"+freeAddr(t))); err == nil ||
+		!strings.Contains(err.Error(), "nothing listens on port") {
 		t.Error(err)
 	}
 }

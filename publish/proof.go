@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// proof is whether the broker passes on what it acknowledges. An acknowledgement of MQTT 3.1.1 has no reason: a broker whose
-// access control forbids the topic acknowledges all the same, and discards the message. So the device subscribes its own
-// status and waits for it to return, where the broker allows that. MQTT 5 needs no proof.
+// proof records whether the broker delivers the messages that it acknowledges. An acknowledgement of MQTT 3.1.1 has no
+// reason: a broker whose access control forbids the topic acknowledges the message and discards it. So the device
+// subscribes to its own status and waits for it to return, if the broker allows that. MQTT 5 needs no proof.
 type proof struct {
-	asked  bool          // to read the status
-	wanted bool          // it has not returned
-	failed bool          // the status did not return in time
-	echo   chan struct{} // the status has returned
-	began  time.Time     // when the status was sent
-	again  time.Time     // when it is sent again; zero: not
-	retry  backoff
+	requested bool          // the subscription to the status was sent
+	wanted    bool          // the status has not returned yet
+	failed    bool          // the status did not return in time
+	echo      chan struct{} // the status has returned
+	began     time.Time     // when the status was sent
+	resendAt  time.Time     // when the status is sent again; zero: never
+	retry     backoff
 }
 
 // pending reports that events have to wait for the proof.
@@ -26,14 +26,15 @@ func (p *proof) plan(t timing) {
 	if p.retry.max == 0 {
 		p.retry = backoff{min: t.holdMin, max: t.holdMax}
 	}
-	p.again = time.Now().Add(p.retry.wait())
+	p.resendAt = time.Now().Add(p.retry.wait())
 }
 
-var errDiscarded = errors.New("the broker acknowledges and discards: no message has returned to this device, its sender")
+var errDiscarded = errors.New("the broker acknowledges and discards: " +
+	"no message has returned to this device, its sender")
 
-// doubt finds that the proof is overdue.
+// doubt handles a proof that is overdue.
 func (s *session) doubt() {
-	if !s.proof.wanted || !s.proof.again.IsZero() || time.Since(s.proof.began) < s.p.timing.echo {
+	if !s.proof.wanted || !s.proof.resendAt.IsZero() || time.Since(s.proof.began) < s.p.timing.echo {
 		return
 	}
 	s.proof.failed = true
@@ -41,9 +42,9 @@ func (s *session) doubt() {
 	s.p.denies(s.p.topics.Status(), errDiscarded)
 }
 
-// proved notes that the status has returned.
+// proved records that the status has returned.
 func (s *session) proved() {
-	s.proof.wanted, s.proof.failed, s.proof.again = false, false, time.Time{}
+	s.proof.wanted, s.proof.failed, s.proof.resendAt = false, false, time.Time{}
 	s.p.accepts(s.p.topics.Status())
 	s.link.unsubscribe(s.p.topics.Status())
 }
@@ -51,11 +52,11 @@ func (s *session) proved() {
 // staleTime is how long retained states may arrive after the subscription.
 const staleTime = 3 * time.Second
 
-// stale is the subscription with which the states are found that an earlier run has left behind.
+// stale is the subscription that finds the states of an earlier run.
 type stale struct {
-	asked  bool
-	grants grants    // not yet answered
-	until  time.Time // when the subscription ends; zero: there is none
+	requested bool
+	grants    grants    // not yet answered
+	until     time.Time // when the subscription ends; zero: there is none
 }
 
 func (o *stale) done() <-chan struct{} {
@@ -65,19 +66,19 @@ func (o *stale) done() <-chan struct{} {
 	return o.grants.Done()
 }
 
-// listen subscribes what the device reads of its own topics: once its status where that is the proof, and its states once
-// the cameras are known.
+// listen subscribes to the device's own topics, each once: to its status if the proof needs it, and to its states when
+// the cameras are configured.
 func (s *session) listen() {
 	filters := map[string]byte{}
 	if s.old.grants != nil {
 		return
 	}
-	if !s.old.asked && s.p.states.cleanable() {
-		s.old.asked = true
+	if !s.old.requested && s.p.states.cleanable() {
+		s.old.requested = true
 		filters[s.p.topics.State("+")] = 1
 	}
-	if !s.link.acknowledges && !s.proof.asked {
-		s.proof.asked, s.proof.wanted = true, true
+	if !s.link.acknowledges && !s.proof.requested {
+		s.proof.requested, s.proof.wanted = true, true
 		filters[s.p.topics.Status()] = 1
 	}
 	if len(filters) > 0 {
@@ -85,8 +86,8 @@ func (s *session) listen() {
 	}
 }
 
-// subscribed takes the broker's answer to listen. Where it allows no reading, there is no proof, and what an earlier run has
-// left stays.
+// subscribed handles the broker's answer to listen. If the broker does not allow reading, there is no proof, and states
+// of an earlier run are not cleared.
 func (s *session) subscribed() error {
 	granted, err := s.old.grants.Result(), s.old.grants.Error()
 	s.old.grants = nil
@@ -96,19 +97,19 @@ func (s *session) subscribed() error {
 	if granted[s.p.topics.Status()] > 2 {
 		s.proof.wanted = false
 		s.p.log.Info().Str("topic", s.p.topics.Status()).
-			Msg("the broker does not allow to read this topic: whether it discards messages cannot be tested")
+			Msg("the broker does not allow reading this topic: whether it discards messages cannot be tested")
 	}
-	code, asked := granted[s.p.topics.State("+")]
-	if asked && code > 2 {
+	code, requested := granted[s.p.topics.State("+")]
+	if requested && code > 2 {
 		s.p.log.Info().Str("topic", s.p.topics.State("+")).
-			Msg("the broker does not allow to read this topic: states of cameras that an earlier run had are not cleared")
-	} else if asked {
+			Msg("the broker does not allow reading this topic: states of an earlier run are not cleared")
+	} else if requested {
 		s.old.until = time.Now().Add(staleTime)
 	}
 	return nil
 }
 
-// overheard ends the subscription of states when it is time.
+// overheard ends the subscription of states when its time is over.
 func (s *session) overheard() {
 	if s.old.until.IsZero() || time.Now().Before(s.old.until) {
 		return

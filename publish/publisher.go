@@ -29,21 +29,21 @@ type Publisher struct {
 	rejects chan message
 	wake    chan struct{} // something happened that the session must handle
 	broker  memory
-	leaving atomic.Bool // the topics are left for ever, see Leave
+	leaving atomic.Bool // the root is given up, see Leave
 
 	ctx     context.Context // ends when nothing more may be waited for
 	cancel  context.CancelFunc
 	closing chan struct{}
 	done    chan struct{}
 	pulse   pulse
-	// evictions counts the connections that the broker has ended one after the other; the goroutine of run has it.
+	// evictions counts consecutive connections that the broker has ended. Only the goroutine of run uses it.
 	evictions int
-	// acknowledged reports that the broker had acknowledged anything on the last connection.
+	// acknowledged is true if the broker acknowledged anything on the last connection.
 	acknowledged bool
 
 	mu     sync.Mutex
 	closed bool
-	stats  Stats             // without those of the box
+	stats  Stats             // without those of the outbox
 	denied map[string]string // why the broker refuses messages, by topic
 }
 
@@ -106,10 +106,10 @@ func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher
 	return p, nil
 }
 
-// Publish puts an event into the outbox, or says what is wrong with it, or returns what Box.Add does: nil means that it is
-// stored, and will be delivered or counted. It waits for the disk, half a second at most, and never for the broker. After
-// Close it stores events all the same, for the next publisher or the next run, as long as the box is open. Schema and Device
-// are filled in, ID too when it is empty.
+// Publish adds an event to the outbox. It returns the faults of the event, or the error of Box.Add; nil means that the
+// event is stored, and will be delivered or counted. It waits half a second for the disk at most, and never for the
+// broker. After Close it still stores events, for the next publisher or the next run, as long as the outbox is open.
+// Schema and Device are filled in, and ID if it is empty.
 func (p *Publisher) Publish(e Event) error {
 	if err := CheckName(e.Camera); err != nil {
 		return fmt.Errorf("event: camera: %w", err)
@@ -181,10 +181,10 @@ func (p *Publisher) SetState(camera string, s State) error {
 	return nil
 }
 
-// Close sends what the outbox has of this connection, and all of it if it is in memory, publishes that the cameras have
-// stopped and the device is offline, and returns when all has ended: half a second after ctx ends at the latest. If the
-// broker is away and something would be lost it tries once more to reach it. What is left stays in the outbox, for the next
-// publisher or the next run.
+// Close sends the events of this connection, and all events if the outbox is in memory. Then it publishes that the
+// cameras have stopped and the device is offline. It returns when all goroutines have ended, half a second after ctx
+// ends at the latest. If there is no connection and events would be lost, it tries once more to connect. Remaining
+// events stay in the outbox, for the next publisher or the next run.
 func (p *Publisher) Close(ctx context.Context) {
 	p.mu.Lock()
 	if !p.closed {
@@ -204,16 +204,16 @@ func (p *Publisher) Close(ctx context.Context) {
 	<-p.done
 }
 
-// SetCameras names the cameras that are configured. The retained state of any other camera below the root is cleared with
-// an empty retained message: of one that had a state before, and, where the broker allows to read it, of one that an
-// earlier run has left behind. Without a call nothing is cleared.
+// SetCameras sets the names of the configured cameras. The retained state of any other camera below the root is cleared
+// with an empty retained message: that of a camera that had a state before and, if the broker allows reading it, that
+// of a camera of an earlier run. Without a call nothing is cleared.
 func (p *Publisher) SetCameras(names []string) {
 	p.states.configure(names)
 	p.poke()
 }
 
-// Leave is Close for a root that is given up, because device or root change: it clears the retained states and the status
-// too.
+// Leave is Close for a root that is given up, because device or root change: it also clears the retained states and the
+// status.
 func (p *Publisher) Leave(ctx context.Context) {
 	p.leaving.Store(true)
 	p.Close(ctx)

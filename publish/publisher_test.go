@@ -99,7 +99,7 @@ func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
 	goleak.VerifyNone(t, here)
 }
 
-// What comes after Close, while the box is open, waits for the next publisher.
+// Events after Close, while the outbox is open, wait for the next publisher.
 func TestPublishAfterCloseIsStored(t *testing.T) {
 	box := mustOpenBox(t, inMemory())
 	last := mustOpenOn(t, box, testConfig("tcp://"+freeAddr(t)), quick())
@@ -187,7 +187,8 @@ func TestOpenRefusesBadConfigurations(t *testing.T) {
 	}
 	cfg = testConfig("ssl://b")
 	cfg.TLS.CA = "testdata/event.json"
-	if _, err := Open(cfg, box, testLog(t)); err == nil || !strings.Contains(err.Error(), "tls.ca: holds no PEM certificate") {
+	if _, err := Open(cfg, box, testLog(t)); err == nil ||
+		!strings.Contains(err.Error(), "tls.ca: holds no PEM certificate") {
 		t.Error(err)
 	}
 }

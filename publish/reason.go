@@ -47,7 +47,7 @@ func disconnectReason(d *paho.Disconnect) error {
 	return r
 }
 
-// acknowledgement is the error in an acknowledgement, or nil. That nobody has subscribed is none.
+// acknowledgement returns the error in an acknowledgement, or nil. A message without subscribers is not an error.
 func acknowledgement(ack *packets.Puback) error {
 	if ack.ReasonCode < failure {
 		return nil
@@ -59,7 +59,7 @@ func acknowledgement(ack *packets.Puback) error {
 	return r
 }
 
-// refusedMessage returns the reason if err is the broker's refusal of one message; the connection stands.
+// refusedMessage returns the reason if err is the broker's refusal of one message; the connection stays open.
 func refusedMessage(err error) (reasonError, bool) {
 	var r reasonError
 	return r, errors.As(err, &r)
@@ -73,15 +73,17 @@ func tooLarge(size int, limit uint32) string {
 func reasonHint(code byte, clientID string) (refused bool, hint string) {
 	switch code {
 	case packets.ConnackInvalidClientID:
-		return true, fmt.Sprintf("the broker does not accept the client id %q: set mqtt.client_id to one that it allows", clientID)
+		return true, fmt.Sprintf("the broker does not accept the client id %q: "+
+			"set mqtt.client_id to one that it allows", clientID)
 	case packets.ConnackBadUsernameOrPassword:
 		return true, wrongPassword
 	case packets.ConnackNotAuthorized:
-		return true, "the broker ended the connection over something that is not allowed, a topic for example: see its log"
+		return true, "the broker ended the connection over something that is not allowed, " +
+			"a topic for example: see its log"
 	case packets.ConnackBanned:
 		return true, "the broker has banned this client: lift the ban there"
 	case packets.ConnackBadAuthenticationMethod:
-		return true, "the broker wants a method of authentication other than user and password: allow these there"
+		return true, "the broker requires a method of authentication other than user and password: allow these there"
 	case packets.ConnackRetainNotSupported:
 		return true, "the broker keeps no retained messages, which status and states need: " +
 			"set retain_available true there (mosquitto)"
@@ -90,17 +92,18 @@ func reasonHint(code byte, clientID string) (refused bool, hint string) {
 	case packets.ConnackTopicNameInvalid:
 		return true, "the broker does not accept the topic of the last will: change mqtt.root or device"
 	case packets.ConnackPacketTooLarge:
-		return false, "the broker accepts no packet of that size: raise its limit (max_packet_size of mosquitto) above 1 MiB"
+		return false, "the broker accepts no packet of that size: " +
+			"raise its limit (max_packet_size of mosquitto) above 1 MiB"
 	case packets.ConnackUseAnotherServer, packets.ConnackServerMoved:
 		return true, "the broker refers to another server: set mqtt.broker to that one"
 	}
 	return false, busyHint(code, clientID)
 }
 
-const wrongPassword = "the broker turned user or password down: check mqtt.user and mqtt.password " +
+const wrongPassword = "the broker rejected user or password: check mqtt.user and mqtt.password " +
 	"(FACESIEVE_MQTT_USER and FACESIEVE_MQTT_PASSWORD)"
 
-// busyHint explains what may be over by itself.
+// busyHint explains a fault that may pass by itself.
 func busyHint(code byte, clientID string) string {
 	switch code {
 	case packets.DisconnectSessionTakenOver:
@@ -111,7 +114,8 @@ func busyHint(code byte, clientID string) string {
 	case packets.DisconnectServerShuttingDown:
 		return "the broker shuts down"
 	case packets.DisconnectKeepAliveTimeout:
-		return "the broker received nothing within its keep-alive time: the network is slow, or mqtt.keep_alive too long for it"
+		return "the broker received nothing within its keep-alive time: " +
+			"the network is slow, or mqtt.keep_alive too long for it"
 	case packets.ConnackQuotaExceeded:
 		return "a quota of the broker is used up, its number of connections for example: raise it there"
 	case packets.ConnackConnectionRateExceeded, packets.DisconnectMessageRateTooHigh:
@@ -119,7 +123,8 @@ func busyHint(code byte, clientID string) string {
 	case packets.DisconnectAdministrativeAction:
 		return "an administrator of the broker has ended the connection"
 	case packets.DisconnectMalformedPacket, packets.DisconnectProtocolError, packets.DisconnectTopicNameInvalid:
-		return "the broker does not accept a message: the name of a device or a camera may have characters that it forbids"
+		return "the broker does not accept a message: " +
+			"the name of a device or a camera may have characters that it forbids"
 	}
 	return ""
 }

@@ -18,7 +18,7 @@ type receipt struct {
 
 func newReceipt() *receipt { return &receipt{done: make(chan struct{})} }
 
-// Done is closed when the answer is there, or there will be none.
+// Done is closed when the answer has arrived, or cannot arrive any more.
 func (r *receipt) Done() <-chan struct{} { return r.done }
 
 // Error returns why the message was not accepted, once Done is closed.
@@ -40,8 +40,8 @@ type grant struct {
 // Result returns the granted quality of service of each filter, once Done is closed.
 func (g *grant) Result() map[string]byte { return g.granted }
 
-// receipts is paho's session with one addition: it completes the receipt of each message. Paho itself reports no answer to
-// a message that was sent without waiting.
+// receipts is paho's session with one addition: it completes the receipt of each message. Paho itself reports no answer
+// to a message that was sent without waiting.
 type receipts struct {
 	pahosession.SessionManager
 	next *receipt // of the message that is being published; the writer of the connection sets it
@@ -54,8 +54,10 @@ func newReceipts() *receipts {
 	return &receipts{SessionManager: state.NewInMemory(), waiting: map[uint16]*receipt{}}
 }
 
-// AddToSession gives a packet its identifier. The packet has not been written yet.
-func (r *receipts) AddToSession(ctx context.Context, packet pahosession.Packet, answer chan<- packets.ControlPacket) error {
+// AddToSession assigns an identifier to a packet before it is written.
+func (r *receipts) AddToSession(ctx context.Context, packet pahosession.Packet,
+	answer chan<- packets.ControlPacket,
+) error {
 	if err := r.SessionManager.AddToSession(ctx, packet, answer); err != nil {
 		return err
 	}
@@ -67,7 +69,7 @@ func (r *receipts) AddToSession(ctx context.Context, packet pahosession.Packet, 
 	return nil
 }
 
-// PacketReceived takes an acknowledgement.
+// PacketReceived handles an acknowledgement.
 func (r *receipts) PacketReceived(packet *packets.ControlPacket, received chan<- *packets.Publish) error {
 	err := r.SessionManager.PacketReceived(packet, received)
 	if ack, ok := packet.Content.(*packets.Puback); ok {

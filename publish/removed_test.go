@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// retained returns what the broker keeps below the root now.
+// retained returns the messages that the broker retains below the root.
 func retained(t *testing.T, broker string) map[string]string {
 	t.Helper()
 	r := record(t, broker, "facesieve/#")

@@ -45,10 +45,10 @@ type State struct {
 	FacesPerSecond float64 `json:"faces_per_second"`
 	// Since is when State took its present value, UTC.
 	Since time.Time `json:"since"`
-	// Reason is why a camera is not running, in a word for programs: unauthorized, forbidden, not_found, no_video and so
-	// on (package capture has the list). Empty while it runs, and where no word applies.
+	// Reason is a keyword for programs: why a camera is not running, for example unauthorized, forbidden, not_found or
+	// no_video (package capture has the list). Empty while it runs, and if no keyword applies.
 	Reason string `json:"reason,omitempty"`
-	// Detail is the same for people: what failed, what to do, when the next try is. It has no credentials in it.
+	// Detail is a text for people: what failed, what to do, when the next attempt is. It contains no credentials.
 	Detail string `json:"detail,omitempty"`
 }
 

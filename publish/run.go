@@ -12,7 +12,7 @@ import (
 
 const (
 	stable    = 30 * time.Second // a connection that lasts so long is no failed attempt
-	evictions = 3                // connections that a broker must end one after the other to be no accident
+	evictions = 3                // consecutive connections that a broker must end before a cause is reported
 	repeatLog = time.Minute      // the same failure is a warning again after this
 )
 
@@ -37,7 +37,8 @@ func (p *Publisher) run() {
 		if p.failed(err) || time.Since(lastWarning) > repeatLog {
 			level, lastWarning = zerolog.WarnLevel, time.Now()
 		}
-		p.log.WithLevel(level).Err(err).Stringer("retry_in", wait.Round(100*time.Millisecond)).Int("queued", p.Stats().Queued).Msg("no connection to the broker")
+		p.log.WithLevel(level).Err(err).Stringer("retry_in", wait.Round(100*time.Millisecond)).
+			Int("queued", p.Stats().Queued).Msg("no connection to the broker")
 		if !p.pause(wait) {
 			return
 		}
@@ -49,7 +50,9 @@ func (p *Publisher) run() {
 func (p *Publisher) connection() (progress bool, err error) {
 	p.pulse.promise(connectTimeout + p.timing.step)
 	s := newSession(p)
-	who := identity{clientID: p.cfg.clientID(), sends: true, will: p.topics.Status(), receive: s.receive, memory: &p.broker}
+	who := identity{
+		clientID: p.cfg.clientID(), sends: true, will: p.topics.Status(), receive: s.receive, memory: &p.broker,
+	}
 	l, err := connect(p.ctx, p.cfg, who)
 	if err != nil {
 		return false, err
@@ -72,9 +75,9 @@ func (p *Publisher) connection() (progress bool, err error) {
 	return true, nil
 }
 
-// evicted finds that a broker ends the connections time after time, though it accepts each at the first attempt. Many
-// brokers report in no other way that another client has taken the client id, or, before they have acknowledged anything,
-// that a topic is forbidden.
+// evicted detects that a broker repeatedly ends connections that it has accepted at the first attempt. Many brokers
+// report only in this way that another client has taken the client id or, if they have acknowledged nothing, that a
+// topic is forbidden.
 func (p *Publisher) evicted(err error, lasted time.Duration) error {
 	if !errors.Is(err, errLost) || !hungUp(err) || lasted > repeatLog {
 		p.evictions = 0
@@ -85,10 +88,12 @@ func (p *Publisher) evicted(err error, lasted time.Duration) error {
 	}
 	if !p.acknowledged {
 		forbidden := reasonError{code: packets.PubackNotAuthorized}
-		hint := "the broker ends each connection at the first message: " + denialText(p.topics.Status(), p.topics.Root(), forbidden)
+		hint := "the broker ends each connection at the first message: " +
+			denialText(p.topics.Status(), p.topics.Root(), forbidden)
 		return fmt.Errorf("%w: %w", errLost, explained(hint, io.EOF))
 	}
-	return fmt.Errorf("%w: %w", errLost, explained(busyHint(packets.DisconnectSessionTakenOver, p.cfg.clientID()), io.EOF))
+	return fmt.Errorf("%w: %w", errLost,
+		explained(busyHint(packets.DisconnectSessionTakenOver, p.cfg.clientID()), io.EOF))
 }
 
 // blame counts a lost connection against the oldest event that was in flight.

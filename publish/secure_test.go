@@ -59,7 +59,8 @@ func TestTLSWithClientCertificate(t *testing.T) {
 
 func TestTLSServerName(t *testing.T) {
 	cfg, _ := secureBroker(t, "broker.example")
-	want := "refused: the broker's certificate is for another name: set tls.server_name to a name in it, or issue one for 127.0.0.1: "
+	want := "refused: the broker's certificate is for another name: " +
+		"set tls.server_name to a name in it, or issue one for 127.0.0.1: "
 	if got := refusal(t, cfg); !strings.Contains(got, want) {
 		t.Error(got)
 	}
@@ -88,7 +89,8 @@ func TestTLSRefusesAnotherAuthority(t *testing.T) {
 func TestTLSWithoutClientCertificate(t *testing.T) {
 	cfg, _ := secureBroker(t, "127.0.0.1")
 	cfg.TLS.Cert, cfg.TLS.Key = "", ""
-	if got := refusal(t, cfg); !strings.Contains(got, "client certificate") || !strings.Contains(got, "set tls.cert and tls.key: ") {
+	if got := refusal(t, cfg); !strings.Contains(got, "client certificate") ||
+		!strings.Contains(got, "set tls.cert and tls.key: ") {
 		t.Error(got)
 	}
 }
@@ -96,12 +98,13 @@ func TestTLSWithoutClientCertificate(t *testing.T) {
 func TestTLSOnOneSideOnly(t *testing.T) {
 	cfg, _ := secureBroker(t, "127.0.0.1")
 	plain := testConfig("tcp" + strings.TrimPrefix(cfg.Broker, "ssl"))
-	if got := refusal(t, plain); !strings.Contains(got, "refused: the broker wants TLS on this port: use ssl://: ") {
+	if got := refusal(t, plain); !strings.Contains(got, "refused: the broker requires TLS on this port: use ssl://: ") {
 		t.Error(got)
 	}
 	embeddedConfig, _ := embedded(t, nil)
 	cfg.Broker = "ssl://" + embeddedConfig.Listen
-	if got := refusal(t, cfg); !strings.Contains(got, "refused: the broker does not speak TLS on this port: use tcp://") {
+	if got := refusal(t, cfg); !strings.Contains(got,
+		"refused: the broker does not speak TLS on this port: use tcp://") {
 		t.Error(got)
 	}
 }
@@ -136,10 +139,11 @@ func TestPasswords(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "refused", func() bool {
-		return strings.Contains(p.Stats().LastError, "refused: the broker turned user or password down, or allows no client id like")
+		return strings.Contains(p.Stats().LastError,
+			"refused: the broker rejected user or password, or allows no client id like")
 	})
 	p.Close(t.Context())
-	if strings.Contains(text.String(), "hunter") || !strings.Contains(text.String(), "turned user or password down") {
+	if strings.Contains(text.String(), "hunter") || !strings.Contains(text.String(), "rejected user or password") {
 		t.Error(text.String())
 	}
 }
@@ -152,12 +156,12 @@ func TestEmbeddedBrokerAsksThePassword(t *testing.T) {
 	outside := testConfig("tcp://127.0.0.1:" + port)
 	for _, password := range []Secret{"hunter3", ""} {
 		outside.User, outside.Password = "camera", password
-		if got := refusal(t, outside); !strings.Contains(got, "refused: the broker turned user or password down") {
+		if got := refusal(t, outside); !strings.Contains(got, "refused: the broker rejected user or password") {
 			t.Error(got)
 		}
 	}
 	outside.User = ""
-	if got := refusal(t, outside); !strings.Contains(got, "refused: the broker turned user or password down") {
+	if got := refusal(t, outside); !strings.Contains(got, "refused: the broker rejected user or password") {
 		t.Error(got)
 	}
 }

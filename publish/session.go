@@ -13,7 +13,7 @@ var errNoAck = errors.New("the broker acknowledges nothing")
 type session struct {
 	p        *Publisher
 	link     *link
-	notices  []notice            // status and states that the broker has not acknowledged, in the order in which they were sent
+	notices  []notice            // not acknowledged status and states, in the order of sending
 	held     map[string]*backoff // cameras whose events the broker refuses
 	proof    proof
 	old      stale
@@ -21,7 +21,7 @@ type session struct {
 	moved    time.Time // when an acknowledgement came last, or the first of the window was sent
 	progress bool      // whether any came
 	heard    time.Time // when a notice was acknowledged last
-	// acknowledges reports that anything was acknowledged, an event or not.
+	// acknowledges is true if anything was acknowledged, an event or not.
 	acknowledges bool
 }
 
@@ -29,7 +29,7 @@ type session struct {
 type flight struct {
 	key    uint64
 	camera string
-	face   bool      // the event itself is acknowledged, and what is left is the plain picture
+	face   bool      // the event itself is acknowledged, only the plain image is left
 	rest   []message // not yet handed over
 	tokens []token   // not yet acknowledged, in their order
 }
@@ -180,7 +180,7 @@ func (s *session) patience(again time.Duration) <-chan time.Time {
 	return time.After(again)
 }
 
-// waitingSince returns since when the broker has acknowledged nothing though something was sent.
+// waitingSince returns since when the broker has acknowledged nothing although something was sent.
 func (s *session) waitingSince() (since time.Time, waiting bool) {
 	switch {
 	case len(s.inflight) > 0:

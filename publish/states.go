@@ -7,24 +7,25 @@ import (
 	"sync"
 )
 
-// maxGone bounds the states that wait to be cleared. A broker may hold any number of them; what does not fit is cleared
-// after the next connection.
+// maxGone bounds the states that wait to be cleared. A broker may hold any number of them; the rest is cleared after
+// the next connection.
 const maxGone = 1000
 
-// states holds the latest state of each camera and what of it the broker has. Only the latest is ever sent.
+// states holds the latest state of each camera, and the one that the broker has. Only the latest is ever sent.
 type states struct {
 	mu         sync.Mutex
 	latest     map[string]State
 	sent       map[string]State
-	gone       map[string]bool // cameras whose retained state is to be cleared; true once that was sent
-	configured map[string]bool // nil: not known, then nothing is cleared
+	gone       map[string]bool // cameras whose retained state is to be cleared; true once the empty message was sent
+	configured map[string]bool // nil: not set yet, nothing is cleared
 }
 
 func newStates() states {
 	return states{latest: map[string]State{}, sent: map[string]State{}, gone: map[string]bool{}}
 }
 
-// set keeps the state and returns whether it should be sent at once, because it is not merely another rate.
+// set stores the state. It reports whether State differs from the one sent last, so that it should be sent at once. A
+// changed rate alone can wait.
 func (s *states) set(state State) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,7 +34,7 @@ func (s *states) set(state State) bool {
 	return state.State != s.sent[state.Camera].State
 }
 
-// configure names the cameras that exist. The states of all others are to be cleared.
+// configure sets the names of the cameras that exist. The states of all others are to be cleared.
 func (s *states) configure(names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,12 +55,12 @@ func (s *states) configure(names []string) {
 	}
 }
 
-// found notes that the broker has a state of a camera. It returns whether that is to be cleared.
+// found records that the broker has a state of a camera. It reports whether that state is to be cleared.
 func (s *states) found(camera string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, known := s.gone[camera]
-	if s.configured == nil || s.configured[camera] || known || len(s.gone) >= maxGone {
+	_, listed := s.gone[camera]
+	if s.configured == nil || s.configured[camera] || listed || len(s.gone) >= maxGone {
 		return false
 	}
 	if _, latest := s.latest[camera]; latest {
@@ -75,7 +76,7 @@ func (s *states) remove(camera string) {
 	s.gone[camera] = false
 }
 
-// leave makes all states such that are to be cleared.
+// leave marks all states to be cleared.
 func (s *states) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +106,7 @@ func (s *states) removed() []string {
 	return names
 }
 
-// clearing notes that the empty message was handed over.
+// clearing records that the empty message was sent.
 func (s *states) clearing(camera string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,14 +115,14 @@ func (s *states) clearing(camera string) {
 	}
 }
 
-// cleared notes that the broker has it.
+// cleared records that the broker has acknowledged the empty message.
 func (s *states) cleared(camera string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.gone, camera)
 }
 
-// due returns the states that the broker does not have, in order of the camera: all, or those with another word.
+// due returns the states that the broker does not have, in order of the camera: all, or those whose State has changed.
 func (s *states) due(all bool) []State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,7 +143,7 @@ func (s *states) known(state State) {
 	s.sent[state.Camera] = state
 }
 
-// forget makes all states due: a new connection has none.
+// forget makes all states due: a new connection has sent none.
 func (s *states) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

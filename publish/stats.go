@@ -13,9 +13,9 @@ type Stats struct {
 	Connected bool
 	Since     time.Time
 	LastError string
-	// Hint is the part of LastError that names the fault and what to do; empty where that is not known.
+	// Hint is the part of LastError that names the fault and the fix; empty if they are unknown.
 	Hint string
-	// Denied is why the broker discards messages though the connection stands, with the topic; empty if it does not.
+	// Denied is the topic and the reason if the broker discards messages on an open connection; empty if it does not.
 	// Events of such a topic wait in the outbox.
 	Denied string
 	// Connections counts those made.

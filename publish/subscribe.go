@@ -21,8 +21,8 @@ type Handler struct {
 	State    func(State)
 	// Status receives the root of a device and whether it is online.
 	Status func(root string, online bool)
-	// Removed receives the root of a device and the name of a camera that exists no more: its retained state is cleared
-	// with an empty message. Camera is empty when the device itself has given up its root. It may be nil.
+	// Removed receives the root of a device and the name of a camera that no longer exists: its retained state is
+	// cleared with an empty message. Camera is empty when the device itself has given up its root. It may be nil.
 	Removed func(root, camera string)
 	// Invalid receives messages that are not what the schemas demand; nil ignores them.
 	Invalid func(topic string, err error)
@@ -66,7 +66,8 @@ func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) e
 		if h.Away != nil {
 			h.Away(cfg.address(), err, wait)
 		} else {
-			log.Warn().Err(err).Stringer("retry_in", wait.Round(100*time.Millisecond)).Msg("no connection to the broker")
+			log.Warn().Err(err).Stringer("retry_in", wait.Round(100*time.Millisecond)).
+				Msg("no connection to the broker")
 		}
 		select {
 		case <-time.After(wait):
@@ -144,7 +145,8 @@ func (s *subscriber) subscribe(ctx context.Context, l *link) error {
 	}
 	for topic, code := range answer.Result() {
 		if code > 2 {
-			return fmt.Errorf("subscribe to %s: %w: the broker does not allow it: allow this user to read there", topic, ErrRefused)
+			return fmt.Errorf("subscribe to %s: %w: the broker does not allow it: allow this user to read there",
+				topic, ErrRefused)
 		}
 	}
 	return nil
@@ -195,12 +197,12 @@ func (s *subscriber) deliver(topic string, payload []byte) error {
 	return nil
 }
 
-func (s *subscriber) status(root, word string) error {
-	if word != Online && word != Offline {
-		return fmt.Errorf("status: %.40q is neither online nor offline", word)
+func (s *subscriber) status(root, state string) error {
+	if state != Online && state != Offline {
+		return fmt.Errorf("status: %.40q is neither online nor offline", state)
 	}
 	if s.handler.Status != nil {
-		s.handler.Status(root, word == Online)
+		s.handler.Status(root, state == Online)
 	}
 	return nil
 }

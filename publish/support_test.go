@@ -34,8 +34,9 @@ const patience = 20 * time.Second
 
 func quick() timing {
 	return timing{
-		retryMin: 20 * time.Millisecond, retryMax: 100 * time.Millisecond, ack: 5 * time.Second, states: 20 * time.Millisecond,
-		step: 5 * time.Second, echo: time.Second, holdMin: 50 * time.Millisecond, holdMax: 200 * time.Millisecond,
+		retryMin: 20 * time.Millisecond, retryMax: 100 * time.Millisecond, ack: 5 * time.Second,
+		states: 20 * time.Millisecond, step: 5 * time.Second, echo: time.Second,
+		holdMin: 50 * time.Millisecond, holdMax: 200 * time.Millisecond,
 	}
 }
 

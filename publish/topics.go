@@ -66,8 +66,9 @@ func splitTopic(topic string) (root, camera, kind string) {
 	return "", "", ""
 }
 
-// CheckName returns what keeps a name from being that of a device or a camera. It demands more than an event does, whose
-// name may be of an earlier version: brokers close the connection over some characters, and readers are misled by others.
+// CheckName returns an error if a name must not be that of a device or a camera. It is stricter than the check of an
+// event, whose name may come from an earlier version: some characters make brokers close the connection, and others
+// mislead readers.
 func CheckName(name string) error {
 	if err := checkLevel(name); err != nil {
 		return err
@@ -77,12 +78,12 @@ func CheckName(name string) error {
 	}
 	if i := strings.IndexFunc(name, invisible); i >= 0 {
 		r, _ := utf8.DecodeRuneInString(name[i:])
-		return fmt.Errorf("%q contains %U, which nobody sees and readers may take for something else: leave it out", name, r)
+		return fmt.Errorf("%q contains %U, which is invisible and can mislead readers: leave it out", name, r)
 	}
 	return checkText(name)
 }
 
-// checkLevel returns what keeps a name from being one level of a topic.
+// checkLevel returns an error if a name cannot be one level of a topic.
 func checkLevel(name string) error {
 	switch {
 	case name == "":
@@ -99,8 +100,8 @@ func checkLevel(name string) error {
 	return nil
 }
 
-// checkText returns what keeps a text from being a string of MQTT: a broker may close the connection over control
-// characters and code points that are no characters (MQTT 3.1.1 and 5, 1.5.3 and 1.5.4).
+// checkText returns an error if a text cannot be a string of MQTT: a broker may close the connection over control
+// characters and non-characters of Unicode (MQTT 3.1.1 and 5, 1.5.3 and 1.5.4).
 func checkText(text string) error {
 	if !utf8.ValidString(text) {
 		return fmt.Errorf("%q is not UTF-8", text)
@@ -117,7 +118,7 @@ func forbidden(r rune) bool {
 	return unicode.IsControl(r) || r >= 0xFDD0 && r <= 0xFDEF || r&0xFFFE == 0xFFFE
 }
 
-// invisible reports separators of lines, and characters that change how the text around them is shown: bidirectional
+// invisible reports line separators, and characters that change how the text around them is shown: bidirectional
 // controls, marks of zero width, tags. The joiners are part of words in some scripts.
 func invisible(r rune) bool {
 	const nonJoiner, joiner = '\u200c', '\u200d'

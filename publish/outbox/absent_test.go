@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hold adds events that the disk does not take.
+// hold adds events that the disk cannot store.
 func hold(t *testing.T, b *Box, camera string, n int) {
 	t.Helper()
 	for i := range n {
@@ -81,7 +81,8 @@ func obstacles() map[string]func(t *testing.T) obstacle {
 	}
 }
 
-// Where the file cannot be made, events are held and sent, the log has the fix, and they are written when it can.
+// If the file cannot be created, events are held and sent, the log has the fix, and they are written when it can be
+// created.
 func TestDirectoryThatTakesNothingAtTheStart(t *testing.T) {
 	for name, prepare := range obstacles() {
 		t.Run(name, func(t *testing.T) {
@@ -99,8 +100,9 @@ func TestDirectoryThatTakesNothingAtTheStart(t *testing.T) {
 			if name != "door 0*" {
 				t.Error(name)
 			}
-			if o.remove == nil { // it cannot be opened ever
-				if !strings.Contains(log.String(), "dir: is empty: name a folder") || !strings.Contains(fmt.Sprint(b.Close()), "5 events") {
+			if o.remove == nil { // it can never be opened
+				if !strings.Contains(log.String(), "dir: is empty: name a folder") ||
+					!strings.Contains(fmt.Sprint(b.Close()), "5 events") {
 					t.Error(log.String())
 				}
 				return
@@ -110,7 +112,10 @@ func TestDirectoryThatTakesNothingAtTheStart(t *testing.T) {
 			b.Done(item.Key)
 			balanced(t, b)
 			mustClose(t, b)
-			for text, times := range map[string]int{"events are held in memory": 1, "cannot write to " + o.dir: 1, "could be opened": 1} {
+			for text, times := range map[string]int{
+				"events are held in memory": 1, "cannot write to " + o.dir: 1,
+				"could be opened": 1,
+			} {
 				if n := strings.Count(log.String(), text); n != times {
 					t.Errorf("%q is logged %d times: %s", text, n, log.String())
 				}
@@ -124,7 +129,7 @@ func TestDirectoryThatTakesNothingAtTheStart(t *testing.T) {
 	}
 }
 
-// What is held because there is no file is bounded, and the error of Close has the number of events that are lost.
+// The number of held events is bounded without a file, and the error of Close has the number of lost events.
 func TestHeldWithoutAFile(t *testing.T) {
 	cfg := Default()
 	cfg.Dir = "/proc/1/outbox"
@@ -147,7 +152,7 @@ func TestHeldWithoutAFile(t *testing.T) {
 	}
 }
 
-// An outbox on a disk that is read-only is sent, with or without its lock file; what was delivered leaves the file when
+// An outbox on a read-only disk is sent, with or without its lock file. Delivered events are removed from the file when
 // the disk can be written again, and the ages are right.
 func TestOutboxOnAReadOnlyDisk(t *testing.T) {
 	for name, prepare := range map[string]func(dir string) error{
@@ -169,7 +174,8 @@ func TestOutboxOnAReadOnlyDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 			b = mustOpen(t, cfg, quick())
-			if _, err := Open(cfg, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "in use by another facesieve") {
+			if _, err := Open(cfg, zerolog.Nop()); err == nil ||
+				!strings.Contains(err.Error(), "in use by another facesieve") {
 				t.Error("opened twice:", err)
 			}
 			if s := b.Stats(); s.Restored != 4 {

@@ -14,8 +14,8 @@ import (
 
 const others = 0o077 // permissions of everybody but the owner
 
-// securePath refuses a file that somebody else owns or that is a link, and makes one of ours readable by its owner
-// alone. A file that does not exist is no fault.
+// securePath refuses a file that belongs to another user or is a link, and restricts the mode of a file to its owner. A
+// file that does not exist is not a fault.
 func securePath(path string, log zerolog.Logger) error {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -23,7 +23,8 @@ func securePath(path string, log zerolog.Logger) error {
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
 		to, _ := os.Readlink(path) //nolint:errcheck // for the message
-		return refuse(fmt.Errorf("dir: %s is a symbolic link to %s: remove the link, or set dir to the directory of the file",
+		return refuse(fmt.Errorf("dir: %s is a symbolic link to %s: "+
+			"remove the link, or set dir to the directory of the file",
 			path, to))
 	}
 	if err := checkOwner(path, info, false); err != nil {
@@ -35,8 +36,8 @@ func securePath(path string, log zerolog.Logger) error {
 	return nil
 }
 
-// secureDir does the same for the directory of the outbox, which may be reached by a link and may be root's. It changes
-// the mode only of a directory that holds nothing else.
+// secureDir does the same for the directory of the outbox, which may be reached by a link and may belong to root. It
+// changes the mode only of a directory that holds nothing else.
 func secureDir(cfg Config, log zerolog.Logger) error {
 	info, err := os.Stat(cfg.Dir)
 	if err != nil {
@@ -54,7 +55,8 @@ func secureDir(cfg Config, log zerolog.Logger) error {
 		return nil
 	}
 	if mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
-		return refuse(fmt.Errorf("dir: everybody can write to %s and replace the outbox: chmod o-w %s, or name another directory",
+		return refuse(fmt.Errorf("dir: everybody can write to %s and replace the outbox: "+
+			"chmod o-w %s, or name another directory",
 			cfg.Dir, cfg.Dir))
 	}
 	return nil
@@ -65,11 +67,12 @@ func checkOwner(path string, info fs.FileInfo, rootToo bool) error {
 	if uid == os.Geteuid() || rootToo && uid == 0 {
 		return nil
 	}
-	return refuse(fmt.Errorf("dir: %s belongs to user %d, and facesieve runs as user %d: chown %d %s, or name another directory",
+	return refuse(fmt.Errorf("dir: %s belongs to user %d, and facesieve runs as user %d: "+
+		"chown %d %s, or name another directory",
 		path, uid, os.Geteuid(), os.Geteuid(), path))
 }
 
-// owner is the user of a file; without such a thing on the system, the present one.
+// owner returns the user id of a file's owner; on systems without owners, that of the process.
 func owner(info fs.FileInfo) int {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return int(stat.Uid)
@@ -77,23 +80,24 @@ func owner(info fs.FileInfo) int {
 	return os.Geteuid()
 }
 
-// tighten sets a mode and logs it. Where it cannot, as on FAT or a read-only disk, the file is used all the same.
+// tighten sets a mode and logs it. If that fails, as on FAT or a read-only disk, the file is still used.
 func tighten(path string, info fs.FileInfo, mode fs.FileMode, log zerolog.Logger) {
 	was := fmt.Sprintf("%04o", info.Mode().Perm())
 	err := os.Chmod(path, mode)
-	if errors.Is(err, syscall.EROFS) { // for now: it is done when the disk can be written
+	if errors.Is(err, syscall.EROFS) { // the mode is set when the disk can be written
 		return
 	}
 	if err != nil {
 		log.Warn().Err(err).Str("path", path).Str("mode", was).
-			Msg("other users can read or write the outbox, and its mode cannot be changed: chmod it, or mount with umask=077")
+			Msg("other users can read or write the outbox, and its mode cannot be changed: " +
+				"chmod it, or mount with umask=077")
 		return
 	}
 	log.Warn().Str("path", path).Str("was", was).Str("mode", fmt.Sprintf("%04o", mode)).
 		Msg("other users could read or write the outbox: its mode was changed")
 }
 
-// holdsOnlyOutbox reports whether all files of a directory belong to an outbox: its mode is nobody else's matter then.
+// holdsOnlyOutbox reports whether all files of a directory belong to an outbox: then its mode may be changed.
 func holdsOnlyOutbox(dir string) bool {
 	names, err := os.ReadDir(dir)
 	if err != nil {
@@ -107,7 +111,7 @@ func holdsOnlyOutbox(dir string) bool {
 	return true
 }
 
-// secureAside makes the files that were set aside private too: they hold faces.
+// secureAside makes the files that were set aside private too, because they hold faces.
 func secureAside(path string, log zerolog.Logger) {
 	names, _ := filepath.Glob(path + ".corrupt-*") //nolint:errcheck // the pattern is sound
 	for _, name := range names {

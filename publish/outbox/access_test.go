@@ -31,7 +31,7 @@ func mode(t *testing.T, path string) fs.FileMode {
 	return info.Mode().Perm()
 }
 
-// What others can read or write is made private, with a line for each, and used on.
+// Modes that are too open are restricted, with a log line for each, and the files are used.
 func TestModesAreTightened(t *testing.T) {
 	cfg := onDisk(t)
 	path := filled(t, cfg)
@@ -105,7 +105,8 @@ func TestLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := mustRead(t, outside)
-		want := path + " is a symbolic link to " + outside + ": remove the link, or set dir to the directory of the file"
+		want := path + " is a symbolic link to " + outside +
+			": remove the link, or set dir to the directory of the file"
 		if _, err := Open(cfg, testLog(t)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Error(name, err)
 		}
@@ -125,16 +126,16 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// Files and directories of another user are refused, with the command that mends it. root may own the directory.
+// Files and directories of another user are refused, with the command that fixes it. root may own the directory.
 func TestOtherOwner(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("only root can give a file away")
+		t.Skip("only root can change the owner of a file")
 	}
 	for _, name := range []string{fileName, lockName, "."} {
 		cfg := onDisk(t)
 		path := filepath.Join(filepath.Dir(filled(t, cfg)), name)
 		if err := os.Chown(path, 4711, 4711); err != nil {
-			t.Skip("cannot give a file away:", err)
+			t.Skip("cannot change the owner of a file:", err)
 		}
 		want := "belongs to user 4711, and facesieve runs as user 0: chown 0 " + path
 		if _, err := Open(cfg, testLog(t)); err == nil || !strings.Contains(err.Error(), want) {
@@ -143,7 +144,8 @@ func TestOtherOwner(t *testing.T) {
 	}
 }
 
-// What stands in the place of the file and is none is set aside without being read: a pipe would never end.
+// Anything but a regular file at the path of the outbox is set aside without being read: reading a pipe would never
+// end.
 func TestNoRegularFile(t *testing.T) {
 	for name, make := range map[string]func(path string) error{
 		"directory": func(path string) error { return os.Mkdir(path, 0o700) },

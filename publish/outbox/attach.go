@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// attempt is when the file is to be opened again.
+// attempt is the state of the attempts to open the file.
 type attempt struct {
 	at     time.Time
 	pause  time.Duration
-	reason string // that was logged last
+	reason string // last logged reason
 }
 
-// openFirst opens the file at the start, or does without until openLater can.
+// openFirst opens the file at the start. If that fails, events are held in memory until openLater succeeds.
 func (b *Box) openFirst() error {
 	d, c, err := openDisk(b.cfg, b.log)
 	if err == nil {
@@ -29,7 +29,7 @@ func (b *Box) openFirst() error {
 	return nil
 }
 
-// postpone logs why the file cannot be opened, if that is new, and when to try again.
+// postpone logs why the file cannot be opened, if the reason has changed, and plans the next attempt.
 func (b *Box) postpone(err error) {
 	a := &b.attempt
 	a.pause = min(max(2*a.pause, b.timing.tidy), b.timing.open)
@@ -37,11 +37,11 @@ func (b *Box) postpone(err error) {
 	if text := err.Error(); text != a.reason {
 		a.reason = text
 		b.log.Error().Err(err).Str("dir", b.cfg.Dir).Str("held_at_most", fmt.Sprintf("%d MiB", heldBytes>>20)).
-			Msg("the outbox cannot be opened: events are held in memory, and are written when it can; it is tried again")
+			Msg("the outbox cannot be opened: events are held in memory and written later; it is tried again")
 	}
 }
 
-// openLater opens the file if it could not be opened before, or is not the one that is open.
+// openLater opens the file if it could not be opened before, or if another file has taken its place.
 func (b *Box) openLater() {
 	if time.Now().Before(b.attempt.at) {
 		return
@@ -61,17 +61,18 @@ func (b *Box) openLater() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.use(d, c)
-	b.log.Info().Str("dir", b.cfg.Dir).Int("held", len(b.unsaved)).Msg("the outbox could be opened: it takes what was held in memory")
+	b.log.Info().Str("dir", b.cfg.Dir).Int("held", len(b.unsaved)).
+		Msg("the outbox could be opened: it stores what was held in memory")
 }
 
-// replaceDisplaced goes on with what has the name of the outbox now, or with a new file. What is in the old one, which can
-// still be read, moves there, but for what is there already because the disk was mounted again.
+// replaceDisplaced opens the file that has the name of the outbox now, or a new one. The entries of the old file, which
+// can still be read, move there, except those that are there already because the disk was mounted again.
 func (b *Box) replaceDisplaced(old *diskStore) {
 	held := []*os.File{old.lock}
 	for _, f := range b.formers {
 		held = append(held, f.disk.lock)
 	}
-	d, c, err := openDiskAgain(b.cfg, held, b.log)
+	d, c, err := openDiskHolding(b.cfg, held, b.log)
 	if err != nil {
 		b.postpone(err)
 		return
@@ -99,7 +100,7 @@ func (b *Box) replaceDisplaced(old *diskStore) {
 	b.trim()
 }
 
-// use makes a file that was just opened the present store.
+// use makes a newly opened file the present store.
 func (b *Box) use(d *diskStore, c content) {
 	b.store, b.lastSlot, b.attempt = d, c.tally.last, attempt{}
 	b.turnClock(c.clock)
@@ -111,12 +112,13 @@ func (b *Box) use(d *diskStore, c content) {
 	if d.readOnly != nil {
 		b.failing = true
 		b.log.Error().Err(d.readOnly).Int("events", len(c.records)).
-			Msg("the outbox can only be read: what it holds is sent, and new events are held in memory; mount the disk for writing")
+			Msg("the outbox can only be read: what it holds is sent, and new events are held in memory; " +
+				"mount the disk for writing")
 	}
 	b.trim()
 }
 
-// turnClock sets the box's clock; ages stay what they are.
+// turnClock sets the clock of the outbox. The ages of entries do not change.
 func (b *Box) turnClock(to time.Duration) {
 	by := to - b.clock.now()
 	b.clock.base += by
@@ -125,7 +127,7 @@ func (b *Box) turnClock(to time.Duration) {
 	}
 }
 
-// admit takes in what a file holds. now is the clock of the file.
+// admit adds the entries of a file. now is the clock of the file.
 func (b *Box) admit(c content, home store, now time.Duration) {
 	b.stats.Restored += uint64(len(c.records)+len(c.damaged)) + c.lost
 	b.stats.Dropped.Corrupt += uint64(len(c.damaged)) + c.lost

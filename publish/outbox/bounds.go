@@ -55,7 +55,7 @@ func worse(a, b *entry) int {
 	return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.born, b.born), compare(a.key, b.key))
 }
 
-// trim drops what is more than the bounds allow, as after they were made narrower.
+// trim drops the events that exceed the bounds, for example after the bounds were lowered.
 func (b *Box) trim() {
 	if !b.over(0) {
 		return
@@ -71,8 +71,9 @@ func (b *Box) trim() {
 	for ; n < len(candidates) && b.over(0); n++ {
 		b.drop(candidates[n], full)
 	}
-	b.log.Warn().Int("dropped", n).Str("reason", full.String()).Int("events", len(b.entries)).Int("max_events", b.cfg.MaxEvents).
-		Int("max_mib", b.cfg.MaxMiB).Msg("outbox holds more than its bounds allow: the events of the lowest score were dropped")
+	b.log.Warn().Int("dropped", n).Str("reason", full.String()).Int("events", len(b.entries)).
+		Int("max_events", b.cfg.MaxEvents).Int("max_mib", b.cfg.MaxMiB).
+		Msg("outbox holds more than its bounds allow: the events of the lowest score were dropped")
 }
 
 // held is how many bytes are in memory only.
@@ -116,7 +117,7 @@ func (b *Box) drop(e *entry, why reason) {
 	b.remove(e)
 }
 
-// remove takes an entry out of the box, and out of its store with the next commit.
+// remove deletes an entry from the outbox, and from its store with the next commit.
 func (b *Box) remove(e *entry) {
 	b.lanes.remove(e)
 	e.place = gone

@@ -186,7 +186,8 @@ func TestAJumpForwardDeletesNothingAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = d.db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(aboutBucket)).Put([]byte(clockKey), clockValue(firstClock+time.Hour, time.Unix(sane, 0)))
+		return tx.Bucket([]byte(aboutBucket)).
+			Put([]byte(clockKey), clockValue(firstClock+time.Hour, time.Unix(sane, 0)))
 	})
 	if err := errors.Join(err, d.close()); err != nil {
 		t.Fatal(err)

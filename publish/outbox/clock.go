@@ -2,17 +2,17 @@ package outbox
 
 import "time"
 
-// clock is the box's own: the time that it has existed, and some more. It runs with the monotonic clock, so that a jump
-// of the wall clock means nothing to it.
+// clock is the outbox's own clock. It counts the time since the outbox was created, plus firstClock. It runs with the
+// monotonic clock, so a jump of the wall clock does not change it.
 type clock struct {
 	base    time.Duration // at the start of this run
 	started time.Time
 }
 
 const (
-	// firstClock is where the clock of a new box begins: events of another box may be older than it.
+	// firstClock is the clock of a new outbox. It is above zero because events of another outbox may be older.
 	firstClock = maxAge
-	// maxClock is more than a clock can have reached.
+	// maxClock is above every value that a clock can have.
 	maxClock = 1 << 62
 )
 

@@ -37,7 +37,7 @@ type Config struct {
 	KeyFile string `yaml:"key_file"`
 
 	// State is the directory that Dir defaults to. Events that an earlier run left there, or in a directory that it
-	// recorded there, are carried over. Empty: nothing is.
+	// recorded there, are carried over. Empty: none are.
 	State string `yaml:"-"`
 	// StateKey is a file with a key that may have sealed them, besides KeyFile; empty: there is none.
 	StateKey string `yaml:"-"`
@@ -62,20 +62,21 @@ func (c Config) Validate() error {
 	check(c.MaxAge >= time.Minute && c.MaxAge <= maxAge, "max_age", "%v: use 1m to %v", c.MaxAge, maxAge)
 	check(c.DrainRate >= 0.01 && c.DrainRate <= maxRate,
 		"drain_rate", "%g: use 0.01 to %d events a second", c.DrainRate, maxRate)
-	check(c.Store != Memory || c.KeyFile == "", "key_file", "set, but store is %s: nothing is written, remove it", Memory)
+	check(c.Store != Memory || c.KeyFile == "", "key_file", "set, but store is %s: nothing is written, remove it",
+		Memory)
 	return errors.Join(all...)
 }
 
-// limit is how many bytes events may take.
+// limit returns the number of bytes that events may use.
 func (c Config) limit() int64 {
 	bytes := int64(c.MaxMiB) << 20
 	if c.Store == Disk {
-		bytes -= bytes / 4 // for what the file needs beside events
+		bytes -= bytes / 4 // for the overhead of the file
 	}
 	return bytes
 }
 
-// CheckFiles reads the file of the key, and returns what is wrong with it as Validate does.
+// CheckFiles reads the key file, and returns its faults as Validate does.
 func (c Config) CheckFiles() error {
 	if info, err := os.Stat(c.KeyFile); err == nil && !info.Mode().IsRegular() {
 		return errors.New("key_file: is not a file; name one that holds 64 hexadecimal digits")

@@ -9,13 +9,13 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Files beside outbox.db. What is in a replacement counts when outbox.db is gone, an unfinished one never.
+// Files beside outbox.db. A replacement is used when outbox.db does not exist; an unfinished file is never used.
 const (
 	replacement = ".new"
 	unfinished  = ".tmp"
 )
 
-// create makes a new file, all of it or none.
+// create makes a new file atomically.
 func (d *diskStore) create(clock time.Duration) (*bbolt.DB, error) {
 	path := d.path + unfinished
 	db, err := d.createAt(path, clock, d.cipher)
@@ -71,7 +71,7 @@ func (d *diskStore) createAt(path string, clock time.Duration, key cipher.AEAD) 
 }
 
 func syncDir(dir string) error {
-	file, err := os.Open(dir) //nolint:gosec // the user's folder
+	file, err := os.Open(dir) //nolint:gosec // a configured directory
 	if err != nil {
 		return err
 	}

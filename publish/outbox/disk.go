@@ -27,13 +27,13 @@ type diskStore struct {
 	cipher cipher.AEAD
 	lock   *os.File
 	log    zerolog.Logger
-	tally  tally // for the goroutine that commits
+	tally  tally // used by the committing goroutine only
 
 	mu       sync.RWMutex // to replace db
 	db       *bbolt.DB
 	file     os.FileInfo // of db
 	readOnly error       // why the file can only be read; nil: it can be written
-	detached atomic.Bool // the file has no name any more: it ends with the process
+	detached atomic.Bool // the file has lost its name: its data ends with the process
 }
 
 var errDisplaced = errors.New("its file was removed or replaced while it was used")
@@ -49,18 +49,19 @@ const (
 	format       = "1"
 )
 
-// tally is what every commit notes: how many entries there are, and the highest key that there ever was.
+// tally is stored with every commit: the number of entries, and the highest key ever used.
 type tally struct{ count, last uint64 }
 
 const tallySize = 24
 
-// value is what is stored: with the number of the transaction, so that one of a program that notes none is out of date.
+// value encodes a tally with the number of the transaction. A later commit of a program that stores no tally makes it
+// outdated.
 func (t tally) value(tx uint64) []byte {
 	text := binary.BigEndian.AppendUint64(nil, tx)
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(text, t.count), t.last)
 }
 
-// parseTally returns the number of the transaction too.
+// parseTally also returns the number of the transaction.
 func parseTally(value []byte) (t tally, tx uint64, ok bool) {
 	if len(value) != tallySize {
 		return t, 0, false
@@ -138,8 +139,8 @@ func (d *diskStore) read(key uint64) (data []byte, err error) {
 	return data, err
 }
 
-// revive opens the file again after an error that leaves bbolt without it: it could not be opened after it was written
-// anew, or mapped after it could not grow.
+// revive reopens the file after an error that left bbolt without one: the file could not be opened after it was
+// rewritten, or could not be mapped after it could not grow.
 func (d *diskStore) revive(err error) error {
 	if !errors.Is(err, bolterrors.ErrDatabaseNotOpen) && !errors.Is(err, bolterrors.ErrInvalidMapping) {
 		return nil
@@ -170,8 +171,8 @@ func (*diskStore) charge(size int) int64 { return diskUsage(size) }
 
 func (d *diskStore) durable() bool { return !d.detached.Load() }
 
-// displaced reports whether another file, or none, has the name of the one that is open: what is written to that would
-// end with the process.
+// displaced reports whether the open file has lost its name, to another file or to none: data that is written to it
+// would end with the process.
 func (d *diskStore) displaced() bool {
 	d.mu.RLock()
 	open := d.file
@@ -194,7 +195,7 @@ func (d *diskStore) close() error {
 	return nil
 }
 
-// upgrade opens a file that could only be read for writing, if that is possible by now.
+// upgrade reopens a read-only file for writing, if that is possible now.
 func (d *diskStore) upgrade() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -216,7 +217,7 @@ func (d *diskStore) upgrade() error {
 	return nil
 }
 
-// takeLock replaces a lock on the directory by one on the file of its own, which can be made now.
+// takeLock replaces the lock on the directory by one on the lock file, which can be created now.
 func (d *diskStore) takeLock() error {
 	info, err := d.lock.Stat()
 	if err != nil || !info.IsDir() {
@@ -243,7 +244,7 @@ func clockValue(at time.Duration, wall time.Time) []byte {
 	return binary.BigEndian.AppendUint64(text, uint64(wall.Unix())) //nolint:gosec // and back
 }
 
-// parseClock returns at what a clock stands now.
+// parseClock returns the present value of a stored clock.
 func parseClock(value []byte) (time.Duration, bool) {
 	if len(value) != 16 {
 		return 0, false

@@ -11,8 +11,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Somebody removes the file, its directory, or puts another in its place while it is used, or the disk is mounted again:
-// what waited is in the new file, once.
+// The file or its directory is removed or replaced while it is used, or the disk is mounted again: the waiting events
+// are in the new file, once.
 func TestFileReplacedWhileItIsUsed(t *testing.T) {
 	for name, replace := range map[string]func(dir string) error{
 		"file removed":      func(dir string) error { return os.Remove(filepath.Join(dir, fileName)) },
@@ -46,7 +46,8 @@ func TestFileReplacedWhileItIsUsed(t *testing.T) {
 			eventually(t, "a new file", func() bool {
 				return strings.Contains(log.String(), "was removed or replaced while it was used") && hasOutbox(cfg.Dir)
 			})
-			if err := b.Add(Event{Camera: "door", Score: 50, Data: text("door", 20)}); err != nil && !errors.Is(err, ErrHeld) {
+			if err := b.Add(Event{Camera: "door", Score: 50, Data: text("door", 20)}); err != nil &&
+				!errors.Is(err, ErrHeld) {
 				t.Fatal(err)
 			}
 			balanced(t, b)

@@ -18,7 +18,7 @@ const entryOverhead = 256
 
 // entry is one event in the box.
 type entry struct {
-	key     uint64 // its name for publishers; rises with every event of a run
+	key     uint64 // identifies it for publishers; increases with every event of a run
 	order   uint64 // its place in the backlog
 	camera  string
 	score   float64
@@ -51,7 +51,7 @@ func (e *entry) settle() {
 // durable reports whether the entry outlives the process.
 func (e *entry) durable() bool { return e.home != nil && e.home.durable() }
 
-// record is the entry as the commit under way writes it.
+// record returns the entry as the running commit writes it.
 func (e *entry) record() record {
 	return record{key: e.target, camera: e.camera, score: e.score, born: e.born, data: e.data}
 }

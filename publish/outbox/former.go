@@ -15,11 +15,11 @@ type former struct {
 	disk           *diskStore
 	clock          clock
 	moved, damaged int
-	logged         bool // that nothing can be removed
+	logged         bool // a failed removal was logged
 }
 
-// openFormers finds what an earlier run has left elsewhere, because the configuration was another. Only those
-// directories are looked at that the state directory names, and that itself.
+// openFormers opens the files that earlier runs with other configurations have left. It checks only the state directory
+// and the directories that are recorded there.
 func (b *Box) openFormers() {
 	for _, dir := range b.cfg.formerDirs() {
 		err := b.openFormer(dir)
@@ -28,7 +28,8 @@ func (b *Box) openFormers() {
 		default:
 			b.unreachable = append(b.unreachable, dir)
 			b.log.Error().Err(err).Str("dir", dir).
-				Msg("an outbox of an earlier configuration may hold events that cannot be carried over now; the next start tries again")
+				Msg("an outbox of an earlier configuration may hold events that cannot be carried over now; " +
+					"the next start tries again")
 		}
 	}
 	b.recordLocations(b.cfg)
@@ -61,7 +62,8 @@ func (b *Box) openFormer(dir string) error {
 	}
 	b.formers = append(b.formers, &former{disk: d, clock: clock{base: c.clock, started: time.Now()}})
 	if n := len(c.records) + len(c.damaged); n > 0 || c.lost > 0 {
-		b.log.Info().Str("from", dir).Str("to", b.cfg.location()).Int("events", len(c.records)).Int("damaged", len(c.damaged)).
+		b.log.Info().Str("from", dir).Str("to", b.cfg.location()).Int("events", len(c.records)).
+			Int("damaged", len(c.damaged)).
 			Uint64("lost", c.lost).Msg("the outbox moves: what an earlier run has left is carried over")
 	}
 	b.admit(c, d, c.clock)
@@ -74,7 +76,7 @@ func empty(path string) bool {
 	return err != nil || info.Mode().IsRegular() && info.Size() == 0
 }
 
-// keys are those that may have sealed the file of an earlier run.
+// keys returns the ciphers that may have sealed the file of an earlier run.
 func (c Config) keys() ([]cipher.AEAD, error) {
 	var keys []cipher.AEAD
 	for _, path := range []string{c.KeyFile, c.StateKey} {
@@ -99,7 +101,7 @@ func (b *Box) formerOf(e *entry) *former {
 	return nil
 }
 
-// moved notes that an entry is in the present store too.
+// moved records that an entry is in the present store too.
 func (b *Box) moved(e *entry) {
 	if f := b.formerOf(e); f != nil {
 		f.moved++
@@ -107,7 +109,7 @@ func (b *Box) moved(e *entry) {
 	}
 }
 
-// tidyFormers removes from former files what has moved or was delivered, and the files that hold nothing else.
+// tidyFormers removes moved and delivered entries from former files, and then the files that are empty.
 func (b *Box) tidyFormers() {
 	for _, f := range slices.Clone(b.formers) {
 		b.mu.Lock()
@@ -128,7 +130,7 @@ func (b *Box) anyIn(home store) bool {
 	return false
 }
 
-// clean deletes what has moved or was delivered from a former file.
+// clean deletes moved and delivered entries from a former file.
 func (b *Box) clean(f *former) {
 	b.mu.Lock()
 	keys := b.removed[f.disk]
@@ -151,7 +153,8 @@ func (b *Box) leftBehind(f *former, err error) {
 	if !f.logged {
 		f.logged = true
 		b.log.Error().Err(err).Str("dir", f.disk.cfg.Dir).
-			Msg("what was carried over cannot be removed from the former outbox; it is tried again, and sent again after a restart")
+			Msg("events that were carried over cannot be removed from the former outbox; " +
+				"this is tried again; after a restart they are sent again")
 	}
 }
 
@@ -182,7 +185,8 @@ func (b *Box) retire(f *former) bool {
 	for _, name := range []string{path + replacement, path + unfinished, filepath.Join(f.disk.cfg.Dir, lockName)} {
 		err = errors.Join(err, ignoreMissing(os.Remove(name)))
 	}
-	b.log.Info().AnErr("fault", err).Str("from", f.disk.cfg.Dir).Str("to", b.cfg.location()).Int("carried_over", f.moved).
+	b.log.Info().AnErr("fault", err).Str("from", f.disk.cfg.Dir).Str("to", b.cfg.location()).
+		Int("carried_over", f.moved).
 		Int("unreadable", f.damaged).Msg("the former outbox is empty and was removed")
 	b.recordLocations(b.cfg)
 	return true

@@ -2,8 +2,8 @@ package outbox
 
 import "time"
 
-// Hold puts an event in flight back, because the broker refuses it: it is not sent again before the time has passed. With
-// camera, all events of its camera are held back for that time.
+// Hold returns an event in flight to the queue, because the broker refuses it. It is not sent again before wait has
+// passed. If camera is true, all events of its camera wait that long.
 func (b *Box) Hold(key uint64, wait time.Duration, camera bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

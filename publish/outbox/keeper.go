@@ -89,7 +89,7 @@ func (b *Box) flush(always bool) {
 	b.tidyFormers()
 }
 
-// write is one commit.
+// write performs one commit.
 func (b *Box) write(changes batch, entries []*entry) {
 	err := b.store.commit(changes)
 	if err != nil && len(changes.remove) > 0 && len(changes.put) > 0 && !errors.Is(err, errTorn) {
@@ -132,7 +132,7 @@ func (b *Box) failed(entries []*entry, err error) {
 	b.troubled(err)
 }
 
-// collect makes a batch of what has changed, and of some of what moves.
+// collect returns a batch with the changes, and with some of the entries that move.
 func (b *Box) collect() (batch, []*entry) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -217,8 +217,8 @@ func (b *Box) troubled(err error) {
 	b.failing = true
 }
 
-// rescue begins a new file when the present one is corrupt. It has what could be salvaged, what is in memory
-// is written again, and the rest is lost.
+// rescue replaces a corrupt file by a new one with the salvaged entries. Entries in memory are written again; all
+// others are lost.
 func (b *Box) rescue() {
 	if time.Now().Before(b.pauseRescue) {
 		return
@@ -246,7 +246,7 @@ func (b *Box) rescue() {
 	}
 }
 
-// alive returns which records of the present store are those of an entry.
+// alive returns a function that reports whether a record of the present store belongs to an entry.
 func (b *Box) alive() func(record) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// readKey returns the cipher of the key in a file, or nil if there is no file to read. Errors repeat nothing of what
-// the file holds, nor its name: the key itself may stand there by mistake.
+// readKey returns the cipher of the key in a file, or nil if there is no file to read. Errors contain neither the
+// file's content nor its name, because either may be the key by mistake.
 func readKey(path string) (cipher.AEAD, error) {
 	if path == "" {
 		return nil, nil //nolint:nilnil // no key, no cipher
@@ -33,12 +33,13 @@ func readKey(path string) (cipher.AEAD, error) {
 	}
 	key, err := hex.DecodeString(string(bytes.TrimSpace(text)))
 	if err != nil || len(key) != chacha20poly1305.KeySize {
-		return nil, refuse(errors.New("key_file: the file holds no 64 hexadecimal digits: make it with openssl rand -hex 32"))
+		return nil, refuse(errors.New("key_file: the file holds no 64 hexadecimal digits: " +
+			"make it with openssl rand -hex 32"))
 	}
 	return chacha20poly1305.NewX(key)
 }
 
-// withoutName is an error of a file without the file's name.
+// withoutName returns the error of a file operation without the file's name.
 func withoutName(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

@@ -16,12 +16,12 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// killed is an environment variable with two configurations: the process that is killed opens the first and moves to the
-// second.
+// killed is an environment variable with two configurations: the process that is killed opens the first and moves to
+// the second.
 const killed = "FACESIEVE_TEST_MOVE"
 
-// TestKilledWhileItMoves kills a process while its outbox moves, at any time. The next run has every event, and the old
-// directory none.
+// TestKilledWhileItMoves kills a process at random times while its outbox moves. The next run has every event, and the
+// old directory has none.
 func TestKilledWhileItMoves(t *testing.T) {
 	if text := os.Getenv(killed); text != "" {
 		moveAndWait(t, text)
@@ -29,7 +29,7 @@ func TestKilledWhileItMoves(t *testing.T) {
 	}
 	const events = 150
 	random := rand.New(rand.NewPCG(7, 9)) //nolint:gosec // the same every time
-	twice, midway := 0, 0
+	duplicates, midway := 0, 0
 	for range 8 {
 		from := moveConfig(t)
 		to := from
@@ -49,18 +49,18 @@ func TestKilledWhileItMoves(t *testing.T) {
 		}
 		b = mustOpen(t, to, quick())
 		got := drained(t, b)
-		twice += len(got)
+		duplicates += len(got)
 		if got = slices.Compact(got); len(got) != events {
 			t.Fatalf("%d of %d events", len(got), events)
 		}
-		twice -= len(got)
+		duplicates -= len(got)
 		eventually(t, "the old file gone", func() bool { return !hasOutbox(from.Dir) })
 		mustClose(t, b)
 	}
-	t.Logf("killed 8 times, %d in the middle: 0 of %d events lost, %d sent twice", midway, 8*events, twice)
+	t.Logf("killed 8 times, %d in the middle: 0 of %d events lost, %d sent twice", midway, 8*events, duplicates)
 }
 
-// drained is what is in a box, as "camera n", sorted.
+// drained takes all events out of an outbox, and returns them as "camera n", sorted.
 func drained(t *testing.T, b *Box) (names []string) {
 	t.Helper()
 	b.Connect()
@@ -78,7 +78,7 @@ func drained(t *testing.T, b *Box) (names []string) {
 	return names
 }
 
-// kill starts the process, and kills it some time after it has begun to move.
+// kill starts the process, and kills it some time after the outbox has begun to move.
 func kill(t *testing.T, configs []Config, after time.Duration) {
 	t.Helper()
 	text, err := json.Marshal(configs)

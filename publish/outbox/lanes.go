@@ -10,7 +10,7 @@ import (
 type lane struct {
 	fresh   []*entry  // in order of arrival
 	backlog []*entry  // in order of entry.order
-	held    time.Time // until then nothing is sent, see Box.Hold
+	held    time.Time // nothing is sent before, see Box.Hold
 }
 
 // lanes gives every camera its turn.

@@ -10,21 +10,22 @@ import (
 	"slices"
 )
 
-// locationsName is a file in the state directory with the directories, as a list of JSON, where events may be besides
-// that one: so that a start with another configuration finds them.
+// locationsName is a file in the state directory. It is a JSON array of the other directories that may hold events, so
+// that a start with another configuration finds them.
 const locationsName = "outbox.locations"
 
 const maxLocations = 64 << 10 // bytes of that file
 
-// formerDirs are the directories in which an earlier run may have left events.
+// formerDirs returns the directories in which an earlier run may have left events.
 func (c Config) formerDirs() (dirs []string) {
 	if c.State == "" {
 		return nil
 	}
-	noted, _ := readLocations(c.State) // without a note there is the state directory
+	noted, _ := readLocations(c.State) // without the list there is only the state directory
 	for _, dir := range append([]string{c.State}, noted...) {
 		own := c.Store == Disk && sameDir(dir, c.Dir)
-		if filepath.IsAbs(dir) && !own && !slices.ContainsFunc(dirs, func(other string) bool { return sameDir(dir, other) }) {
+		if filepath.IsAbs(dir) && !own && !slices.ContainsFunc(dirs,
+			func(other string) bool { return sameDir(dir, other) }) {
 			dirs = append(dirs, dir)
 		}
 	}
@@ -32,7 +33,7 @@ func (c Config) formerDirs() (dirs []string) {
 }
 
 func readLocations(state string) (dirs []string, err error) {
-	file, err := os.Open(filepath.Join(state, locationsName)) //nolint:gosec // in the user's folder
+	file, err := os.Open(filepath.Join(state, locationsName)) //nolint:gosec // in a configured directory
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func readLocations(state string) (dirs []string, err error) {
 	return dirs, json.Unmarshal(text, &dirs)
 }
 
-// recordLocations notes where events are with these configurations, and where some are left.
+// recordLocations stores the directories of these configurations, and those in which events are left.
 func (b *Box) recordLocations(of ...Config) {
 	state := of[0].State
 	if state == "" {
@@ -61,11 +62,12 @@ func (b *Box) recordLocations(of ...Config) {
 	}
 	if err := writeLocations(state, dirs); err != nil {
 		b.log.Warn().Err(err).Strs("dirs", dirs).
-			Msg("cannot record where events are stored: after a kill, or with another outbox.dir, they are not found by themselves")
+			Msg("cannot record where events are stored: " +
+				"after a kill, or with another outbox.dir, the next start does not find them")
 	}
 }
 
-// writeLocations replaces the note, if it is another. The state directory itself needs none.
+// writeLocations replaces the list if it has changed. The state directory itself is not listed.
 func writeLocations(state string, dirs []string) error {
 	var noted []string
 	for _, dir := range dirs {
@@ -92,9 +94,9 @@ func writeLocations(state string, dirs []string) error {
 	return errors.Join(os.MkdirAll(state, 0o700), writeFile(path, text))
 }
 
-// writeFile replaces a file by one with this text, at once.
+// writeFile replaces a file atomically by one with this text.
 func writeFile(path string, text []byte) error {
-	file, err := os.OpenFile(path+unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // in the user's folder
+	file, err := os.OpenFile(path+unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // configured
 	if err != nil {
 		return err
 	}
@@ -105,7 +107,7 @@ func writeFile(path string, text []byte) error {
 	return errors.Join(os.Rename(path+unfinished, path), syncDir(folder(path)))
 }
 
-// sameDir reports whether two paths are of one directory.
+// sameDir reports whether two paths lead to the same directory.
 func sameDir(a, b string) bool {
 	if a == b {
 		return true

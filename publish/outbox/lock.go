@@ -12,9 +12,8 @@ import (
 
 const lockName = "outbox.lock"
 
-// lockDir makes the directory and takes it for this program. The lock is a file of its own, because outbox.db is
-// replaced now and then. held are locks that this process has already, perhaps on
-// the same file.
+// lockDir creates the directory and locks it for this program. The lock is a file of its own, because outbox.db is
+// replaced from time to time. held are locks that this process has already, perhaps on the same file.
 func lockDir(cfg Config, held []*os.File, log zerolog.Logger) (*os.File, error) {
 	dir := cfg.Dir
 	if dir == "" {
@@ -39,7 +38,8 @@ func lockDir(cfg Config, held []*os.File, log zerolog.Logger) (*os.File, error) 
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // a small number
 		_ = file.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = refuse(fmt.Errorf("dir: %s is in use by another facesieve: stop it, or give each a dir of its own", dir))
+			err = refuse(fmt.Errorf("dir: %s is in use by another facesieve: stop it, or give each a dir of its own",
+				dir))
 		}
 		return nil, err
 	}
@@ -62,10 +62,10 @@ func shareLock(file, held *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(number), held.Name()), nil //nolint:gosec // not negative
 }
 
-// openLock opens the file to lock. On a disk that takes nothing an outbox that is there can still be read: then the lock
-// is on the file as it is or, if there is none, on the directory.
+// openLock opens the file to lock. On a disk that cannot be written an existing outbox can still be read: then openLock
+// opens the existing lock file for reading or, if there is none, the directory.
 func openLock(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600) //nolint:gosec // in the user's folder
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600) //nolint:gosec // configured
 	if err == nil {
 		return file, nil
 	}
@@ -81,9 +81,10 @@ func openLock(path string) (*os.File, error) {
 	return nil, err
 }
 
-// unwritable adds the fix to the error of a directory that takes no file.
+// unwritable adds the fix to the error of a directory in which no file can be written.
 func unwritable(dir string, err error) error {
-	fix := "let systemd make the folder (StateDirectory=facesieve), name another, or set store: memory to keep events in memory only"
+	fix := "let systemd make the folder (StateDirectory=facesieve), name another, " +
+		"or set store: memory to keep events in memory only"
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		fix = "make room on that disk, or name a folder on another"

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// change is a configuration that Reconfigure gives to keep.
+// change is a configuration that Reconfigure passes to the goroutine of keep.
 type change struct {
 	cfg    Config
 	result chan error
 
-	begun, abandoned bool // under the lock of the box: it is carried out, or nobody waits for it
+	begun, abandoned bool // guarded by Box.mu: it is being applied; Reconfigure has stopped waiting
 }
 
-// Reconfigure goes on with another configuration. Where events are to be stored elsewhere (dir, store, key_file), the new
-// store is opened beside the old one, new events go there at once, and those that wait are carried over with their age,
-// some at a time; they can be sent meanwhile, and a kill loses none of them unless store is Memory. The old file is
-// removed when nothing is left in it. On an error nothing has changed.
+// Reconfigure applies another configuration. If it stores events elsewhere (dir, store, key_file), the new store is
+// opened beside the old one. New events go there at once, and those that wait are carried over with their age, some at
+// a time. They can be sent meanwhile, and a kill loses none of them unless store is Memory. The old file is removed
+// when it is empty. On an error nothing has changed.
 func (b *Box) Reconfigure(cfg Config) error {
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("outbox: %w", err)
@@ -47,13 +47,13 @@ func (b *Box) Reconfigure(cfg Config) error {
 	return <-c.result
 }
 
-// begin reports whether the change is still wanted. Call it with the lock.
+// begin reports whether the change is still wanted. The caller holds Box.mu.
 func (c *change) begin() bool {
 	c.begun = !c.abandoned
 	return c.begun
 }
 
-// apply is Reconfigure on the goroutine of keep.
+// apply carries out a change, on the goroutine of keep.
 func (b *Box) apply(c *change) {
 	err := b.reconfigure(c)
 	if err != nil {
@@ -115,7 +115,7 @@ func (b *Box) move(c *change) error {
 	return nil
 }
 
-// replaceStore makes another store the present one, to which what is in the one before moves. now is its clock.
+// replaceStore makes next the present store, and entries of the former one move there. now is the clock of next.
 func (b *Box) replaceStore(next store, now time.Duration, last uint64) {
 	before := b.store
 	if old, is := before.(*diskStore); is {
@@ -145,7 +145,8 @@ func (b *Box) openNext(cfg Config) (store, content, error) {
 		return memory{}, content{clock: b.clock.now()}, nil
 	}
 	for _, f := range b.formers {
-		if f.disk.detached.Load() || !sameDir(f.disk.cfg.Dir, cfg.Dir) { // the way back, before all was carried over
+		// The same directory: the configuration changes back before all events were carried over.
+		if f.disk.detached.Load() || !sameDir(f.disk.cfg.Dir, cfg.Dir) {
 			continue
 		}
 		key, err := readKey(cfg.KeyFile)
@@ -170,7 +171,7 @@ func (b *Box) openNext(cfg Config) (store, content, error) {
 	return d, c, nil
 }
 
-// location is where events are, for the log.
+// location returns where events are stored, for the log.
 func (c Config) location() string {
 	if c.Store == Memory {
 		return Memory
@@ -178,8 +179,8 @@ func (c Config) location() string {
 	return c.Dir
 }
 
-// fetch reads the data of entries that move. What is damaged is dropped; what cannot be read for another reason moves
-// later.
+// fetch reads the data of entries that move. Damaged entries are dropped; those that cannot be read for another reason
+// move later.
 func (b *Box) fetch(changes batch, entries []*entry) (batch, []*entry) {
 	put, good, later := changes.put[:0], entries[:0], []*entry(nil)
 	for i, e := range entries {
@@ -200,7 +201,7 @@ func (b *Box) fetch(changes batch, entries []*entry) (batch, []*entry) {
 	return changes, good
 }
 
-// dropDamaged reports whether an entry that could not be read is none any more.
+// dropDamaged drops an entry that could not be read if it is damaged, and reports whether the entry is gone.
 func (b *Box) dropDamaged(e *entry, err error) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -223,5 +224,6 @@ func (b *Box) dropDamaged(e *entry, err error) bool {
 
 // anyAtRiskMoves reports whether something that moves would be lost with the process.
 func (b *Box) anyAtRiskMoves() bool {
-	return b.store.durable() && slices.ContainsFunc(b.moving, func(e *entry) bool { return e.place != gone && !e.durable() })
+	return b.store.durable() && slices.ContainsFunc(b.moving,
+		func(e *entry) bool { return e.place != gone && !e.durable() })
 }

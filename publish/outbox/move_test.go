@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waiting is what is in a box, as "camera n", sorted, after all was taken out.
+// waiting takes all events out of an outbox, and returns them as "camera n", sorted.
 func waiting(t *testing.T, b *Box) []string {
 	t.Helper()
 	b.Connect()
@@ -43,22 +43,25 @@ func moveConfig(t *testing.T) Config {
 	return cfg
 }
 
-// stores are the places that a box moves between.
+// stores returns the configurations between which an outbox moves.
 func stores(t *testing.T) map[string]func(Config) Config {
 	elsewhere, key := t.TempDir(), writeKey(t, "c")
 	return map[string]func(Config) Config{
-		"other directory":             func(c Config) Config { c.Dir = elsewhere; return c },
-		"other directory and key":     func(c Config) Config { c.Dir, c.KeyFile = elsewhere, key; return c },
-		"the same by another path":    func(c Config) Config { c.Dir += "/../" + filepath.Base(c.Dir); return c },
-		"key":                         func(c Config) Config { c.KeyFile = key; return c },
-		"memory":                      func(c Config) Config { c.Store, c.KeyFile = Memory, ""; return c },
-		"nothing but the bounds":      func(c Config) Config { c.MaxEvents, c.MaxMiB, c.DrainRate = 200, 32, 999; return c },
+		"other directory":          func(c Config) Config { c.Dir = elsewhere; return c },
+		"other directory and key":  func(c Config) Config { c.Dir, c.KeyFile = elsewhere, key; return c },
+		"the same by another path": func(c Config) Config { c.Dir += "/../" + filepath.Base(c.Dir); return c },
+		"key":                      func(c Config) Config { c.KeyFile = key; return c },
+		"memory":                   func(c Config) Config { c.Store, c.KeyFile = Memory, ""; return c },
+		"nothing but the bounds": func(c Config) Config {
+			c.MaxEvents, c.MaxMiB, c.DrainRate = 200, 32, 999
+			return c
+		},
 		"directory that is not there": func(c Config) Config { c.Dir = filepath.Join(elsewhere, "x", "y"); return c },
 	}
 }
 
-// Wherever events are to be stored from now on, those that wait are carried over, once each, the counts go on, one that
-// is in flight can be acknowledged, and nothing is left behind.
+// Wherever events are stored from now on, those that wait are carried over, once each. The counts continue, an event in
+// flight can be acknowledged, and nothing is left behind.
 func TestReconfigure(t *testing.T) {
 	for name, change := range stores(t) {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +91,8 @@ func TestReconfigure(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 			eventually(t, "logged", func() bool {
-				return !moves || strings.Contains(log.String(), "the outbox moves") && strings.Contains(log.String(), `"carried_over":3`)
+				return !moves || strings.Contains(log.String(), "the outbox moves") &&
+					strings.Contains(log.String(), `"carried_over":3`)
 			})
 			if cfg.Store == Disk {
 				mustClose(t, b)
@@ -104,7 +108,7 @@ func TestReconfigure(t *testing.T) {
 	}
 }
 
-// From memory to disk, and to a directory where events of another time wait already: both are there afterwards.
+// Events move from memory to disk, into a directory that has events of another run already: all are there afterwards.
 func TestReconfigureJoins(t *testing.T) {
 	cfg := moveConfig(t)
 	b := mustOpen(t, cfg, quick())
@@ -128,12 +132,13 @@ func TestReconfigureJoins(t *testing.T) {
 	}
 	eventually(t, "on disk", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.atRisk() == 0 })
 	mustClose(t, b)
-	if got := waiting(t, mustOpen(t, cfg, quick())); !slices.Equal(got, append(numbered("door", 0, 20), numbered("gate", 0, 3)...)) {
+	if got := waiting(t, mustOpen(t, cfg, quick())); !slices.Equal(got,
+		append(numbered("door", 0, 20), numbered("gate", 0, 3)...)) {
 		t.Error(got)
 	}
 }
 
-// The way back comes before all was carried over.
+// The configuration changes back before all events were carried over.
 func TestReconfigureThereAndBack(t *testing.T) {
 	cfg := moveConfig(t)
 	b := mustOpen(t, cfg, quick())
@@ -155,7 +160,7 @@ func TestReconfigureThereAndBack(t *testing.T) {
 	}
 }
 
-// What cannot be opened changes nothing.
+// A configuration that cannot be opened changes nothing.
 func TestReconfigureRefused(t *testing.T) {
 	cfg := moveConfig(t)
 	b := mustOpen(t, cfg, quick())
@@ -189,7 +194,7 @@ func TestReconfigureRefused(t *testing.T) {
 	}
 }
 
-// Narrower bounds drop the lowest scores, counted, in one line.
+// Lower bounds drop the lowest scores, counted, in one log line.
 func TestReconfigureNarrower(t *testing.T) {
 	both(t, func(t *testing.T, cfg Config) {
 		var log logBuffer
@@ -215,17 +220,20 @@ func TestReconfigureNarrower(t *testing.T) {
 	})
 }
 
-// A start with another configuration finds what was left, in the state directory or where the outbox was last; its age
-// counts on.
+// A start with another configuration finds the waiting events, in the state directory or in the last directory of the
+// outbox; their ages continue.
 func TestStartElsewhere(t *testing.T) {
 	key := writeKey(t, "d")
 	for name, c := range map[string]struct{ before, after func(c *Config) }{
-		"from the state directory":   {func(c *Config) { c.Dir = c.State }, func(*Config) {}},
-		"from there, to memory":      {func(c *Config) { c.Dir = c.State }, func(c *Config) { c.Store = Memory }},
-		"from another directory":     {func(*Config) {}, func(c *Config) { c.Dir = c.State }},
-		"from another, to memory":    {func(*Config) {}, func(c *Config) { c.Store = Memory }},
-		"sealed in the meantime":     {func(c *Config) { c.Dir = c.State }, func(c *Config) { c.KeyFile = key }},
-		"sealed before, with a name": {func(c *Config) { c.Dir, c.KeyFile = c.State, key }, func(c *Config) { c.StateKey = key }},
+		"from the state directory": {func(c *Config) { c.Dir = c.State }, func(*Config) {}},
+		"from there, to memory":    {func(c *Config) { c.Dir = c.State }, func(c *Config) { c.Store = Memory }},
+		"from another directory":   {func(*Config) {}, func(c *Config) { c.Dir = c.State }},
+		"from another, to memory":  {func(*Config) {}, func(c *Config) { c.Store = Memory }},
+		"sealed in the meantime":   {func(c *Config) { c.Dir = c.State }, func(c *Config) { c.KeyFile = key }},
+		"sealed before, with a name": {
+			func(c *Config) { c.Dir, c.KeyFile = c.State, key },
+			func(c *Config) { c.StateKey = key },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := moveConfig(t)
@@ -271,10 +279,13 @@ func TestStartElsewhere(t *testing.T) {
 	}
 }
 
-// What another facesieve uses is left alone, and what cannot be unsealed is left there; both are logged.
+// An outbox that another facesieve uses is not changed, and one that cannot be unsealed stays in place; both are
+// logged.
 func TestStartElsewhereLeavesAlone(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, c Config){
-		"is in use by another facesieve": func(t *testing.T, c Config) { add(t, mustOpen(t, c, quick()), "door", 1, 50) },
+		"is in use by another facesieve": func(t *testing.T, c Config) {
+			add(t, mustOpen(t, c, quick()), "door", 1, 50)
+		},
 		"that is not this one": func(t *testing.T, c Config) {
 			c.KeyFile = writeKey(t, "e")
 			b := mustOpen(t, c, quick())
@@ -304,7 +315,7 @@ func TestStartElsewhereLeavesAlone(t *testing.T) {
 	}
 }
 
-// The new disk is full in the middle: what is not carried over stays where it was, and is found by the next start.
+// The new disk becomes full during the move: the other events stay where they were, and the next start finds them.
 func TestMoveToADiskThatIsFull(t *testing.T) {
 	cfg := moveConfig(t)
 	b := mustOpen(t, cfg, quick())

@@ -41,14 +41,14 @@ var errKey = errors.New("sealed with a key that is not this one: give that key, 
 
 var errOtherKey = errors.New("sealed with another key")
 
-// openDisk takes the directory, reads what is there, and leaves the file ready to be written, or only to be read if the
-// disk is read-only. A file that does not exist is made.
+// openDisk locks the directory, reads the file, and opens it for writing, or only for reading if the disk is read-only.
+// A file that does not exist is created.
 func openDisk(cfg Config, log zerolog.Logger) (*diskStore, content, error) {
-	return openDiskAgain(cfg, nil, log)
+	return openDiskHolding(cfg, nil, log)
 }
 
-// openDiskAgain is openDisk for a process that may hold the lock already.
-func openDiskAgain(cfg Config, held []*os.File, log zerolog.Logger) (*diskStore, content, error) {
+// openDiskHolding is openDisk for a process that may hold the lock already.
+func openDiskHolding(cfg Config, held []*os.File, log zerolog.Logger) (*diskStore, content, error) {
 	key, err := readKey(cfg.KeyFile)
 	if err != nil {
 		return nil, content{}, err
@@ -66,13 +66,16 @@ func openDiskAgain(cfg Config, held []*os.File, log zerolog.Logger) (*diskStore,
 }
 
 // openExisting returns fs.ErrNotExist and a store that holds the lock if there is no file.
-func openExisting(cfg Config, key cipher.AEAD, held []*os.File, log zerolog.Logger) (d *diskStore, c content, err error) {
+func openExisting(
+	cfg Config, key cipher.AEAD, held []*os.File, log zerolog.Logger,
+) (d *diskStore, c content, err error) {
 	lock, err := lockDir(cfg, held, log)
 	if err != nil {
 		return nil, c, err
 	}
 	d = &diskStore{
-		cfg: cfg, path: filepath.Join(cfg.Dir, fileName), max: int64(cfg.MaxMiB) << 20, cipher: key, lock: lock, log: log,
+		cfg: cfg, path: filepath.Join(cfg.Dir, fileName), max: int64(cfg.MaxMiB) << 20, cipher: key, lock: lock,
+		log: log,
 	}
 	defer func() {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -98,8 +101,8 @@ func openExisting(cfg Config, key cipher.AEAD, held []*os.File, log zerolog.Logg
 	return d, c, err
 }
 
-// prepare checks who can reach the files, and finishes what a kill has interrupted: a file that was about to replace one
-// that was set aside is complete.
+// prepare checks the permissions of the files, and completes a replacement that a kill has interrupted: a file with the
+// name of a replacement is complete.
 func (d *diskStore) prepare() error {
 	if err := securePath(d.path, d.log); err != nil {
 		return err
@@ -132,7 +135,7 @@ func (d *diskStore) inspect(path string) (c content, err error) {
 	switch {
 	case err != nil:
 		return c, err
-	case info.Mode().IsRegular() && info.Size() == 0: // the power went before the first word
+	case info.Mode().IsRegular() && info.Size() == 0: // the power failed before the first write
 		return c, fs.ErrNotExist
 	case !info.Mode().IsRegular():
 		return c, errTorn
@@ -183,7 +186,7 @@ func (d *diskStore) content(tx *bbolt.Tx) (c content, err error) {
 	return c, nil
 }
 
-// collect adds an entry to what a file holds.
+// collect adds an entry to the content of a file.
 func (d *diskStore) collect(c *content, k, value []byte) error {
 	if len(k) != 8 || value == nil {
 		return errTorn
@@ -216,7 +219,7 @@ func (d *diskStore) prove(proof []byte) error {
 	return nil
 }
 
-// doubt returns errTorn instead of err where it is not the key that is wrong, but the proof, and where nothing is sealed.
+// doubt returns errTorn instead of err if the proof is damaged and the key is right, or if nothing is sealed.
 func (d *diskStore) doubt(err error, events *bbolt.Bucket) error {
 	key, value := events.Cursor().First()
 	if key == nil {
@@ -250,7 +253,7 @@ func (d *diskStore) resume(c content) error {
 	return nil
 }
 
-// openAny opens the file for writing, or for reading where the disk allows no more.
+// openAny opens the file for writing, or only for reading if the disk is read-only.
 func (d *diskStore) openAny() error {
 	err := d.reopen()
 	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {

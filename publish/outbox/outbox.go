@@ -22,13 +22,13 @@ var (
 
 // timing is what tests change.
 type timing struct {
-	end    time.Duration // that Close waits for the disk at most
-	save   time.Duration // that Add waits for the disk at most; a pipeline stands still meanwhile
-	tidy   time.Duration // between commits of what was delivered, and attempts on a disk that fails
-	open   time.Duration // between attempts to open the file, at most
-	change time.Duration // that Reconfigure waits at most
-	fresh  time.Duration // that an event counts as fresh
-	rest   time.Duration // before an event that ended several connections is sent again; twice as long each time
+	end    time.Duration // maximum wait of Close for the disk
+	save   time.Duration // maximum wait of Add for the disk; the pipeline stops meanwhile
+	tidy   time.Duration // between commits of deliveries, and between attempts on a failing disk
+	open   time.Duration // maximum time between attempts to open the file
+	change time.Duration // maximum wait of Reconfigure
+	fresh  time.Duration // how long an event counts as fresh
+	rest   time.Duration // before an event that ended several connections is sent again; doubles each time
 	grace  time.Duration // after the start, in which nothing expires
 }
 
@@ -42,8 +42,8 @@ func defaultTiming() timing {
 // heldBytes bounds what is held in memory while the disk takes nothing.
 const heldBytes = 16 << 20
 
-// firstOrder is the place in the backlog of the first event of a run. What an earlier run has left is before it, also
-// when it is found later.
+// firstOrder is the place in the backlog of the first event of a run. Events of an earlier run come before it, even if
+// they are found later.
 const firstOrder = 1 << 40
 
 // Box holds events. Its methods may be called from any goroutine, but Connect to Disconnect belong to one publisher at a
@@ -72,32 +72,31 @@ type Box struct {
 	link     uint64 // number of the present connection, 0 for none
 	links    uint64 // connections so far
 	entries  map[uint64]*entry
-	unsaved  map[uint64]*entry  // those of entries that are in no store, and those of them being written
-	removed  map[store][]uint64 // keys that are to leave a store
+	unsaved  map[uint64]*entry  // entries that are in no store, including those being written
+	removed  map[store][]uint64 // keys that are to be deleted from a store
 	bytes    int64
 	lanes    lanes
-	drainAt  time.Time // when the next of the backlog may go
+	drainAt  time.Time // when the next event of the backlog may be sent
 	failing  bool      // the last commit failed, or takes too long
 	// stranded says that the file was torn and a new one cannot be begun.
 	stranded bool
-	corrupt  bool // reading found that the present file is
+	corrupt  bool // a read found that the present file is corrupt
 	fullLog  limiter
 	readLog  limiter
 	stats    Stats
 
-	// For keep alone.
+	// Used by keep only.
 	attempt     attempt
-	pause       time.Time // until then nothing moves: it could not be read
-	pauseRescue time.Time // until then no new file is begun: it could not be
-	moving      []*entry  // those in other stores than the present one, by key
+	pause       time.Time // no entry moves before: a read failed
+	pauseRescue time.Time // no new file is begun before: the last attempt failed
+	moving      []*entry  // entries in other stores than the present one, by key
 	formers     []*former
 	unreachable []string // directories with events that cannot be carried over
 }
 
-// Open opens the box, with what an earlier run has left in it, here or in the directory that it used. A disk that takes
-// nothing is no error: events are held in memory, and the file is opened when that is possible. An error is a
-// fault that does not pass by itself: another program uses the directory, the key is wrong or its file bad, or the files
-// belong to another user.
+// Open opens the outbox, with the events of an earlier run, in this directory or in the one that it used. A disk that
+// cannot be written is not an error: events are held in memory until the file can be opened. An error is a permanent
+// fault: another program uses the directory, the key is wrong or its file invalid, or the files belong to another user.
 func Open(cfg Config, log zerolog.Logger) (*Box, error) { return open(cfg, log, defaultTiming()) }
 
 func open(cfg Config, log zerolog.Logger, t timing) (*Box, error) {
@@ -208,7 +207,7 @@ func (b *Box) Close() error {
 	}
 }
 
-// atRisk is how many events end with the process.
+// atRisk returns the number of events that would end with the process.
 func (b *Box) atRisk() (n int) {
 	if b.durable() && len(b.unsaved) == 0 && len(b.formers) == 0 && b.store.durable() {
 		return 0

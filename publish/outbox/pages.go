@@ -27,14 +27,14 @@ const (
 	boltMagic   = 0xED0CDAED
 	boltVersion = 2
 	metaSize    = 64
-	bucketHead  = 16 // before an inline page: number of the root page, 0 for inline, and a sequence
+	bucketHead  = 16 // bytes before an inline page: number of the root page, 0 for inline, and a sequence
 
 	minPage = 1 << 9
 	maxPage = 1 << 16
 	maxRun  = 128 << 20 // bytes of a page with those that belong to it
 )
 
-// meta is what a meta page holds.
+// meta is the content of a meta page.
 type meta struct {
 	pageSize                 int64
 	root, freelist, high, tx uint64
@@ -74,14 +74,14 @@ func parseHeader(page []byte) header {
 	}
 }
 
-// element is one of a leaf; at is where its value begins in the page.
+// element is an element of a leaf page; at is the offset of its value in the page.
 type element struct {
 	flags      uint32
 	key, value []byte
 	at         int64
 }
 
-// parseLeaf returns the elements of a leaf page, up to the first that is not within it: then ok is false.
+// parseLeaf returns the elements of a leaf page, up to the first that exceeds the page: then ok is false.
 func parseLeaf(page []byte) (elements []element, ok bool) {
 	if len(page) < pageHead {
 		return nil, false
@@ -112,7 +112,7 @@ func parseElement(b []byte, at int) (e element, ok bool) {
 	return element{flags: order.Uint32(b[at:]), key: b[key:value], value: b[value:end], at: value}, true
 }
 
-// child is an element of a branch.
+// child is an element of a branch page.
 type child struct {
 	key  []byte
 	page uint64
@@ -161,14 +161,14 @@ func parseFreelist(page []byte) (map[uint64]bool, bool) {
 	return free, true
 }
 
-// image is a file of which some parts may not be what they were. What cannot be read is zero.
+// image is a file that may be damaged in part. Parts that cannot be read are zero.
 type image struct {
 	file io.ReaderAt
 	size int64
 	page int64 // bytes of a page
 }
 
-// read fills b with what is at an offset, sector by sector where the disk fails, and returns how much of b there is.
+// read fills b from an offset, sector by sector if the disk fails, and returns the part of b that is within the file.
 func (i image) read(b []byte, at int64) []byte {
 	b = b[:max(0, min(int64(len(b)), i.size-at))]
 	if n, err := i.file.ReadAt(b, at); err == nil || n == len(b) {
@@ -183,7 +183,7 @@ func (i image) read(b []byte, at int64) []byte {
 	return b
 }
 
-// run returns a page with those that belong to it, if it is one of this number and kind.
+// run returns a page with the pages that belong to it, if its number and kind are these.
 func (i image) run(id uint64, flags uint16) ([]byte, bool) {
 	if id > uint64(i.size/i.page) { //nolint:gosec // not negative
 		return nil, false
@@ -201,8 +201,8 @@ func (i image) run(id uint64, flags uint16) ([]byte, bool) {
 	return i.read(make([]byte, size), at), true
 }
 
-// metas returns the sound meta pages, and what a page is then. The second is a page behind the first, however long a
-// page is.
+// metas returns the sound meta pages, and sets the size of a page. The second meta page follows the first, so all page
+// sizes are tried.
 func (i *image) metas() (sound []meta) {
 	page := make([]byte, pageHead+metaSize)
 	for at := int64(0); at <= maxPage; at = max(minPage, 2*at) {
@@ -215,8 +215,8 @@ func (i *image) metas() (sound []meta) {
 	return sound
 }
 
-// checkPages returns errTorn if a file has one sound meta page only, with which bbolt would go back to the transaction
-// before, or if its list of free pages is damaged, with which bbolt would write over entries.
+// checkPages returns errTorn if a file has only one sound meta page, because bbolt would go back to the transaction
+// before, or if its list of free pages is damaged, because bbolt would overwrite entries.
 func checkPages(path string) error {
 	file, err := os.Open(path) //nolint:gosec // the outbox
 	if err != nil {
@@ -249,5 +249,5 @@ func newest(metas []meta) meta {
 	return slices.MaxFunc(metas, func(a, b meta) int { return compare(a.tx, b.tx) })
 }
 
-// errNoFile is the fault of something in the place of the outbox that is no file.
+// errNoFile means that the path of the outbox is not that of a regular file.
 var errNoFile = errors.New("not a regular file")

@@ -6,7 +6,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// refusal is an error that does not pass by itself. After any other error Open goes on in memory and tries again.
+// refusal is a permanent error. After any other error Open continues in memory and tries again.
 type refusal struct{ error }
 
 func (r refusal) Unwrap() error { return r.error }

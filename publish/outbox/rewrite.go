@@ -30,7 +30,7 @@ func (d *diskStore) rewrite(key cipher.AEAD) error {
 	return d.reopen()
 }
 
-// build makes a complete file at a path, on disk when it returns, of what fill writes.
+// build makes a file at a path with what fill writes. The file is complete and synced when build returns.
 func (d *diskStore) build(path string, key cipher.AEAD, fill func(*fileWriter) error) (after tally, err error) {
 	if err := ignoreMissing(os.Remove(path)); err != nil {
 		return after, err
@@ -54,7 +54,7 @@ func (d *diskStore) build(path string, key cipher.AEAD, fill func(*fileWriter) e
 	return after, err
 }
 
-// fileWriter writes records into a new file, some at a time.
+// fileWriter writes records into a new file, in batches.
 type fileWriter struct {
 	db      *bbolt.DB
 	cipher  cipher.AEAD
@@ -92,7 +92,7 @@ func (w *fileWriter) flush() error {
 	return err
 }
 
-// copyTo copies what is in the file. It leaves damaged entries behind: they are counted when they are read.
+// copyTo copies the entries of the file except damaged ones, which are counted when they are read.
 func (d *diskStore) copyTo(w *fileWriter) error {
 	return d.db.View(func(from *bbolt.Tx) error {
 		w.clock = bytes.Clone(from.Bucket([]byte(aboutBucket)).Get([]byte(clockKey)))
@@ -107,9 +107,9 @@ func (d *diskStore) copyTo(w *fileWriter) error {
 	})
 }
 
-// reseal writes the file anew with another key, or none.
+// reseal rewrites the file with another key, or without one.
 func (d *diskStore) reseal(key cipher.AEAD, clock time.Duration) error {
-	if err := d.commit(batch{clock: clock}); err != nil { // it can be written, and the clock is right
+	if err := d.commit(batch{clock: clock}); err != nil { // the file can be written, and its clock is up to date
 		return err
 	}
 	d.mu.Lock()

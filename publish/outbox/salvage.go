@@ -11,7 +11,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// recover replaces a corrupt file by one of what could be salvaged, and opens it.
+// recover replaces a corrupt file by one with the salvaged entries, and opens it.
 func (d *diskStore) recover(cause error) (c content, err error) {
 	s, err := d.replaceCorrupt(cause, nil)
 	if err != nil {
@@ -24,11 +24,11 @@ func (d *diskStore) recover(cause error) (c content, err error) {
 	return c, err
 }
 
-// renew does the same while the file is used. The old one is not closed: its locks may be held for ever.
+// renew does the same while the file is used. The old file is not closed, because its locks may never be released.
 func (d *diskStore) renew(wanted func(record) bool) (map[uint64]bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.db = nil // if what follows fails, the next commit finds that it is corrupt again
+	d.db = nil // if a later step fails, the next commit finds the file corrupt again
 	s, err := d.replaceCorrupt(errTorn, wanted)
 	if err != nil {
 		return nil, err
@@ -40,8 +40,8 @@ func (d *diskStore) renew(wanted func(record) bool) (map[uint64]bool, error) {
 	return saved, d.reopen()
 }
 
-// replaceCorrupt makes a new file of what can be read of the corrupt one, and sets that aside. A kill in between leaves
-// one of them in its place, or the new one complete beside it.
+// replaceCorrupt writes the readable entries of the corrupt file to a new one, and sets the corrupt one aside. A kill
+// in between leaves one of them in place, or the complete new file beside it.
 func (d *diskStore) replaceCorrupt(cause error, wanted func(record) bool) (*survey, error) {
 	file, size, err := openCorrupt(d.path)
 	switch {
@@ -86,18 +86,19 @@ func (d *diskStore) search(file *os.File, size int64, cause error, wanted func(r
 // report logs what was salvaged.
 func (s *survey) report(event *zerolog.Event) {
 	event = event.Int("saved", len(s.pieces))
-	if lost, known := s.lost(); known {
+	if lost, certain := s.lost(); certain {
 		event = event.Uint64("lost", lost)
 	} else {
 		event = event.Str("lost", "unknown")
 	}
 	if !s.complete {
-		event = event.Str("searched", fmt.Sprintf("in part: it was ended after %v", surveyTime))
+		event = event.Str("searched", fmt.Sprintf("in part: stopped after %v", surveyTime))
 	}
-	event.Msg("the outbox is corrupt or is not one: what could be read of it is in a new file, and the corrupt one was set aside")
+	event.Msg("the outbox is corrupt or is not one: what could be read of it is in a new file, " +
+		"and the corrupt one was set aside")
 }
 
-// openCorrupt opens what is in the place of the outbox.
+// openCorrupt opens the file in place of the outbox. It returns errNoFile if that is not a regular file.
 func openCorrupt(path string) (*os.File, int64, error) {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
@@ -109,7 +110,7 @@ func openCorrupt(path string) (*os.File, int64, error) {
 	return file, info.Size(), err
 }
 
-// copyTo writes what was found. Of several entries with the same key all but the first get another.
+// copyTo writes the entries that were found. Of several with the same key all but the first get another key.
 func (s *survey) copyTo(w *fileWriter, maxAge time.Duration) error {
 	w.clock = clockValue(s.now(maxAge), time.Now())
 	if s.tally.last < 1<<62 { // beyond, it is damaged
@@ -132,7 +133,8 @@ func (s *survey) copyTo(w *fileWriter, maxAge time.Duration) error {
 	return nil
 }
 
-// setAside renames the file, so that somebody may look at it. Only the last one is kept: it holds faces, and takes room.
+// setAside renames the file, so that it can be examined. Only the last one is kept, because it holds faces and uses
+// disk space.
 func (d *diskStore) setAside() (string, error) {
 	name := d.path + ".corrupt-" + time.Now().UTC().Format("20060102T150405.000000000Z")
 	if err := ignoreMissing(os.Rename(d.path, name)); err != nil {

@@ -21,7 +21,8 @@ func jsonText(n int) []byte {
 	return []byte(fmt.Sprintf(`{"n":%d,"image":"%s"}`, n, strings.Repeat(string(rune('a'+n%26)), 2000+n*131%9000)))
 }
 
-// history makes an outbox in which many events came and some went, and returns the file and the events that wait.
+// history makes an outbox in which many events were added and some delivered. It returns the file and the waiting
+// events.
 func history(t *testing.T, cfg Config, events int) (file []byte, alive map[string]bool) {
 	t.Helper()
 	b := mustOpen(t, cfg, quick())
@@ -41,14 +42,14 @@ func history(t *testing.T, cfg Config, events int) (file []byte, alive map[strin
 	return mustRead(t, filepath.Join(cfg.Dir, fileName)), alive
 }
 
-// salvaged opens a box on a damaged file and takes everything out.
+// salvaged is the result of opening an outbox on a damaged file and taking everything out.
 type salvaged struct {
-	stats  Stats
-	alive  int // of the events that waited
-	old    int // that had been delivered
-	twice  int
-	aside  int
-	logged string
+	stats      Stats
+	alive      int // of the events that waited
+	old        int // that had been delivered
+	duplicates int
+	aside      int
+	logged     string
 }
 
 func salvageFrom(t *testing.T, cfg Config, file []byte, alive map[string]bool) (s salvaged) {
@@ -78,7 +79,7 @@ func salvageFrom(t *testing.T, cfg Config, file []byte, alive map[string]bool) (
 		}
 		switch {
 		case seen[string(item.Data)]:
-			s.twice++
+			s.duplicates++
 		case alive[string(item.Data)]:
 			s.alive++
 		default:
@@ -106,7 +107,7 @@ func zero(file []byte, pages ...int) []byte {
 	return damaged
 }
 
-// What a file without its beginning, its end or some of its pages still holds is sent, each event once.
+// The events that are left in a file without its beginning, its end or some of its pages are sent, each once.
 func TestSalvage(t *testing.T) {
 	for _, key := range []string{"", "a"} {
 		cfg := onDisk(t)
@@ -134,8 +135,9 @@ func TestSalvage(t *testing.T) {
 		} {
 			t.Run(name+" key "+key, func(t *testing.T) {
 				s := salvageFrom(t, cfg, c.file, alive)
-				if s.alive < c.alive || s.old > c.old || s.twice > 0 || s.aside != 1 {
-					t.Errorf("%d of %d salvaged, want %d; %d sent again, %d twice, %d set aside\n%s", s.alive, n, c.alive, s.old, s.twice,
+				if s.alive < c.alive || s.old > c.old || s.duplicates > 0 || s.aside != 1 {
+					t.Errorf("%d of %d salvaged, want %d; %d sent again, %d twice, %d set aside\n%s",
+						s.alive, n, c.alive, s.old, s.duplicates,
 						s.aside, s.logged)
 				}
 				if got := fmt.Sprintf(`"saved":%d,"lost":`, s.alive+s.old); !strings.Contains(s.logged, got) {
@@ -147,8 +149,8 @@ func TestSalvage(t *testing.T) {
 	}
 }
 
-// Whichever page is lost, the events of the others are salvaged, few that were delivered are sent again, and the number
-// of those that are lost is known.
+// Whichever page is lost, the events of the others are salvaged, few delivered ones are sent again, and the number of
+// lost events is known.
 func TestSalvageWithoutAPage(t *testing.T) {
 	for _, key := range []string{"", "a"} {
 		cfg := onDisk(t)
@@ -156,44 +158,46 @@ func TestSalvageWithoutAPage(t *testing.T) {
 			cfg.KeyFile = writeKey(t, key)
 		}
 		file, alive := history(t, cfg, 40)
-		var worst, sum, again int
+		var worst, sum, resent int
 		for p := range len(file) / page() {
 			s := salvageFrom(t, cfg, zero(file, p), alive)
 			lost := len(alive) - s.alive
-			worst, sum, again = max(worst, lost), sum+lost, again+s.old
-			if s.twice > 0 || uint64(lost) > s.stats.Dropped.Corrupt {
-				t.Errorf("page %d: %d lost, %d twice, %+v\n%s", p, lost, s.twice, s.stats, s.logged)
+			worst, sum, resent = max(worst, lost), sum+lost, resent+s.old
+			if s.duplicates > 0 || uint64(lost) > s.stats.Dropped.Corrupt {
+				t.Errorf("page %d: %d lost, %d twice, %+v\n%s", p, lost, s.duplicates, s.stats, s.logged)
 			}
 		}
-		t.Logf("key %q: %d pages of an outbox of %d events lost one by one: %d events lost at most, %d of all, %d sent again",
-			key, len(file)/page(), len(alive), worst, sum, again)
-		if worst > 8 || again > 20 {
+		t.Logf("key %q: %d pages of an outbox of %d events lost one by one: "+
+			"%d events lost at most, %d of all, %d sent again",
+			key, len(file)/page(), len(alive), worst, sum, resent)
+		if worst > 8 || resent > 20 {
 			t.Error("too much is lost or sent again")
 		}
 	}
 }
 
-// Bits that flip anywhere cost the events that they are in.
+// Flipped bits lose only the events that they are in.
 func TestSalvageFlippedBits(t *testing.T) {
 	cfg := onDisk(t)
 	file, alive := history(t, cfg, 60)
 	random := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // the same every time
-	worst, again := 0, 0
+	worst, resent := 0, 0
 	for range 100 {
 		damaged, flips := bytes.Clone(file), 1+random.IntN(8)
 		for range flips {
 			damaged[random.IntN(len(damaged))] ^= 1 << random.IntN(8)
 		}
 		s := salvageFrom(t, cfg, damaged, alive)
-		worst, again = max(worst, len(alive)-s.alive-2*flips), again+s.old
-		if s.twice > 0 || worst > 0 || len(alive)-s.alive > int(s.stats.Dropped.Corrupt) {
-			t.Fatalf("%d flips: %d of %d, %d twice, %+v\n%s", flips, s.alive, len(alive), s.twice, s.stats, s.logged)
+		worst, resent = max(worst, len(alive)-s.alive-2*flips), resent+s.old
+		if s.duplicates > 0 || worst > 0 || len(alive)-s.alive > int(s.stats.Dropped.Corrupt) {
+			t.Fatalf("%d flips: %d of %d, %d twice, %+v\n%s", flips, s.alive, len(alive), s.duplicates, s.stats,
+				s.logged)
 		}
 	}
-	t.Logf("100 times: %d more than two events a flip lost, %d sent again", worst, again)
+	t.Logf("100 times: %d more than two events a flip lost, %d sent again", worst, resent)
 }
 
-// A file cut off anywhere gives what is in it.
+// The events in a truncated file are salvaged, wherever it ends.
 func TestSalvageTruncated(t *testing.T) {
 	cfg := onDisk(t)
 	file, alive := history(t, cfg, 60)
@@ -209,13 +213,14 @@ func TestSalvageTruncated(t *testing.T) {
 				whole++
 			}
 		}
-		if s := salvageFrom(t, cfg, file[:size], alive); s.alive < whole || s.twice > 0 || s.old > 60 {
-			t.Errorf("cut to %d of %d: %d of %d, %d sent again, %d twice", size, len(file), s.alive, whole, s.old, s.twice)
+		if s := salvageFrom(t, cfg, file[:size], alive); s.alive < whole || s.duplicates > 0 || s.old > 60 {
+			t.Errorf("cut to %d of %d: %d of %d, %d sent again, %d twice", size, len(file), s.alive, whole, s.old,
+				s.duplicates)
 		}
 	}
 }
 
-// A file sealed with another key is not touched though it is damaged: with its key it can be salvaged.
+// A damaged file that is sealed with another key is not touched: with its key it can be salvaged.
 func TestSalvageNeedsTheKey(t *testing.T) {
 	cfg := onDisk(t)
 	cfg.KeyFile = writeKey(t, "a")
@@ -236,7 +241,7 @@ func TestSalvageNeedsTheKey(t *testing.T) {
 	}
 }
 
-// On a disk that is full or read-only the corrupt file waits, and is salvaged when that is over.
+// On a disk that is full or read-only the corrupt file stays, and is salvaged when the disk can be written.
 func TestSalvageLater(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, dir string) (end func()){
 		"full": func(t *testing.T, dir string) func() {
@@ -265,7 +270,10 @@ func TestSalvageLater(t *testing.T) {
 			b := mustOpen(t, cfg, quick())
 			hold(t, b, "gate", 2)
 			end()
-			eventually(t, "salvaged", func() bool { s := b.Stats(); return s.Held == 0 && s.Restored >= uint64(len(alive)) })
+			eventually(t, "salvaged", func() bool {
+				s := b.Stats()
+				return s.Held == 0 && s.Restored >= uint64(len(alive))
+			})
 			balanced(t, b)
 			mustClose(t, b)
 			if s := mustOpen(t, cfg, quick()).Stats(); s.Restored < uint64(len(alive)+2) {
@@ -275,7 +283,7 @@ func TestSalvageLater(t *testing.T) {
 	}
 }
 
-// A kill between setting the damaged file aside and putting the new one in its place loses nothing.
+// A kill after the damaged file was set aside and before the new one is in place loses nothing.
 func TestSalvageInterrupted(t *testing.T) {
 	cfg := onDisk(t)
 	_, alive := history(t, cfg, 20)
@@ -288,7 +296,7 @@ func TestSalvageInterrupted(t *testing.T) {
 	}
 }
 
-// A note of directories that is damaged names none, or absolute ones.
+// A damaged list of directories yields no directory, or absolute ones.
 func FuzzLocations(f *testing.F) {
 	f.Add([]byte(`["/a","b",""]`))
 	f.Add([]byte(`["/a`))
@@ -300,13 +308,15 @@ func FuzzLocations(f *testing.F) {
 			t.Fatal(err)
 		}
 		dirs := cfg.formerDirs()
-		if len(dirs) == 0 || dirs[0] != cfg.State || slices.ContainsFunc(dirs, func(dir string) bool { return !filepath.IsAbs(dir) }) {
+		if len(dirs) == 0 || dirs[0] != cfg.State ||
+			slices.ContainsFunc(dirs, func(dir string) bool { return !filepath.IsAbs(dir) }) {
 			t.Error(dirs)
 		}
 	})
 }
 
-// Whatever a file holds, the search ends, and what it finds is sound, once each, and within the file.
+// Whatever a file contains, the search ends, and the entries that it finds are sound, found once each, and within the
+// file.
 func FuzzSurvey(f *testing.F) {
 	dir := f.TempDir()
 	cfg := Default()

@@ -10,16 +10,16 @@ import (
 
 const (
 	scanStep  = 4 << 20 // bytes of a file that are searched at a time
-	scanAhead = 1 << 20 // and read beyond them; an event without an element in its page is at most so long
+	scanAhead = 1 << 20 // bytes read beyond them: the maximum size of an event whose element is lost
 	maxValue  = 16 << 20
 	maxSealed = 256 << 10 // of a sealed entry without an element
 )
 
-// scanner searches a file for entries and for what the first bucket holds. It tries every offset, not only pages.
+// scanner searches a file for entries and for the values of the first bucket. It tries every offset, not only pages.
 type scanner struct {
 	image  image
 	decode func(key uint64, value []byte) (record, error)
-	visit  func(p piece, r record) // a sound entry, and where it is
+	visit  func(p piece, r record) // called for each sound entry, with its place
 	about  func(name string, value []byte)
 	known  map[int64]bool // offsets of values that were visited
 	sealed bool           // there is a key
@@ -84,12 +84,12 @@ func (s *scanner) search(at int) int {
 	return s.sealedEntry(at)
 }
 
-// beginsEntry reports whether a key, as numbers that count from 1 are, and the head of a value may begin here.
+// beginsEntry reports whether a key (a number that counts from 1) and the head of a value may begin here.
 func beginsEntry(b []byte) bool {
 	return len(b) >= 10 && b[0]|b[1] == 0 && b[8] == entryVersion && b[9] <= sealed && binary.BigEndian.Uint64(b) != 0
 }
 
-// zeros is how many bytes are zero at the beginning.
+// zeros returns the number of zero bytes at the beginning.
 func zeros(b []byte) (n int) {
 	for len(b) >= n+8 && binary.NativeEndian.Uint64(b[n:]) == 0 {
 		n += 8
@@ -139,8 +139,8 @@ func (s *scanner) found(at int64, key uint64, value []byte) bool {
 	return true
 }
 
-// entry visits what may be a key and a value that is not sealed, whose element is lost: its length is where the checksum
-// is right, behind the end of an object of JSON. It returns how far the next offset to search is.
+// entry visits what may be a key and an unsealed value whose element is lost. The value ends after a JSON object, where
+// the checksum is right. entry returns the distance to the next offset to search.
 func (s *scanner) entry(at int) int {
 	const head = 8 + 6 // key, version, protection, checksum
 	b := s.window[at:]
@@ -171,8 +171,8 @@ func (s *scanner) entry(at int) int {
 	return 1
 }
 
-// sealedEntry does the same for what may be a key and a sealed value. It ends where the next key begins, or before the zeros
-// at the end of a page.
+// sealedEntry does the same for what may be a key and a sealed value. The value ends where the next key begins, or
+// before the zeros at the end of a page.
 func (s *scanner) sealedEntry(at int) int {
 	b := s.window[at:min(len(s.window), at+maxSealed)]
 	if !s.sealed {

@@ -104,13 +104,15 @@ func TestBadKeyFiles(t *testing.T) {
 		cfg := onDisk(t)
 		cfg.KeyFile = path
 		_, err := Open(cfg, zerolog.Nop())
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), dir) {
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") ||
+			strings.Contains(err.Error(), dir) {
 			t.Error(name, err)
 		}
 	}
 	cfg := onDisk(t)
 	cfg.KeyFile = filepath.Join(dir, "missing")
-	if _, err := Open(cfg, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "outbox: key_file: the file cannot be opened: no such file") {
+	if _, err := Open(cfg, zerolog.Nop()); err == nil ||
+		!strings.Contains(err.Error(), "outbox: key_file: the file cannot be opened: no such file") {
 		t.Error(err)
 	}
 }

@@ -114,7 +114,7 @@ func (b *Box) load(e *entry) (Item, bool) {
 		b.log.Warn().Err(err).Str("camera", e.camera).Msg("an event in the outbox cannot be read and is dropped")
 		b.drop(e, corrupt)
 		return Item{}, false
-	case err != nil: // the disk may be back, or the event be salvaged
+	case err != nil: // the disk may recover, or the event may be salvaged
 		b.unreadable(err)
 		e.rest = time.Now().Add(b.timing.rest)
 		b.waitAgain(e)
@@ -124,7 +124,7 @@ func (b *Box) load(e *entry) (Item, bool) {
 	return Item{Key: e.key, Camera: e.camera, Data: data, Replayed: e.link == 0}, true
 }
 
-// unreadable notes that the file cannot be read. If it is corrupt, keep salvages what it can.
+// unreadable records that the file cannot be read. If it is corrupt, keep salvages what it can.
 func (b *Box) unreadable(err error) {
 	if b.readLog.allow(time.Now()) {
 		b.log.Warn().Err(err).Msg("the outbox cannot be read; it is tried again")
@@ -135,7 +135,7 @@ func (b *Box) unreadable(err error) {
 	}
 }
 
-// read returns the data of an entry, from where it is at that time.
+// read returns the data of an entry from the store that holds it at that time.
 func (b *Box) read(e *entry) ([]byte, error) {
 	for {
 		b.mu.Lock()
@@ -204,8 +204,8 @@ func (b *Box) Blame(key uint64) bool {
 	return true
 }
 
-// Pending is how many events a publisher should wait for before it ends: those of this connection, and all that would be
-// lost otherwise, but for those that are held.
+// Pending returns the number of events that a publisher should wait for before it ends: those of this connection, and
+// those that would be lost otherwise, but not events that are held.
 func (b *Box) Pending() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

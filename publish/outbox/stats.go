@@ -4,8 +4,9 @@ import "time"
 
 // Stats are counts since Open. See the package comment for what they add up to.
 type Stats struct {
-	// Restored events were in the file at the start, or in another one that was found or opened later, Accepted were added,
-	// Delivered acknowledged by the broker. Queued are in between, and take Bytes of the store.
+	// Restored counts events that were in the file at the start, or in another file that was found or opened later.
+	// Accepted counts events that were added, Delivered those that the broker acknowledged. Queued are waiting, and use
+	// Bytes of the store.
 	Restored, Accepted, Delivered uint64
 	Queued                        int
 	Bytes                         int64
@@ -34,7 +35,7 @@ const (
 	disk
 )
 
-// String is the reason in the log.
+// String returns the reason as it is logged.
 func (r reason) String() string { return [...]string{"full", "expired", "corrupt", "disk"}[r] }
 
 func (l *Losses) add(r reason) {

@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// store is where entries lie. One goroutine commits; any may read. Stores are compared, so each is a pointer or empty.
+// store holds entries. One goroutine commits; any may read. Stores are compared, so each is a pointer or an empty
+// struct.
 type store interface {
 	// commit adds and removes entries, all of them or none, and returns when a power cut would not undo it.
 	commit(b batch) error
 	// read returns what was committed under the key of an entry.
 	read(key uint64) ([]byte, error)
-	// renew begins anew after errTorn. It returns the keys of the wanted records that could be salvaged; the others are
-	// gone.
+	// renew replaces the file after errTorn. It returns the keys of the wanted records that could be salvaged; the
+	// others are lost.
 	renew(wanted func(record) bool) (map[uint64]bool, error)
 	// charge is how many bytes an entry with so many bytes of data takes.
 	charge(size int) int64
@@ -49,7 +50,7 @@ func (memory) close() error                { return nil }
 
 func (memory) renew(func(record) bool) (map[uint64]bool, error) { return nil, nil }
 
-// absent stands for a disk that cannot be opened yet: it takes nothing.
+// absent is the store while the disk cannot be opened: every commit fails.
 type absent struct{ memory }
 
 var errAbsent = errors.New("the outbox is not open")
@@ -57,7 +58,7 @@ var errAbsent = errors.New("the outbox is not open")
 func (*absent) commit(batch) error    { return errAbsent }
 func (*absent) charge(size int) int64 { return diskUsage(size) }
 
-// diskUsage counts in pages: a value of bbolt begins in one with another and goes on in pages of its own.
+// diskUsage returns whole pages. In bbolt a value begins in a page that it shares, and continues in pages of its own.
 func diskUsage(size int) int64 {
 	page := os.Getpagesize()
 	return int64((size + entryOverhead + page - 1) / page * page)

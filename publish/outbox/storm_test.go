@@ -153,7 +153,7 @@ func TestOpensTheFileAgain(t *testing.T) {
 	add(t, b, "door", 3, 50)
 }
 
-// A file that bbolt has lost, because it could not map it, is opened again to be read.
+// If bbolt could not map a file and has closed it, the file is reopened for reading.
 func TestOpensTheFileAgainToRead(t *testing.T) {
 	b := mustOpen(t, onDisk(t), quick())
 	add(t, b, "door", 1, 50)

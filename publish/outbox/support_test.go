@@ -38,7 +38,7 @@ func quick() timing {
 	return t
 }
 
-// logBuffer keeps what is logged, and may be read meanwhile.
+// logBuffer keeps the log, and can be read while it is written.
 type logBuffer struct {
 	mutex  sync.Mutex
 	buffer bytes.Buffer
@@ -109,7 +109,7 @@ func next(t *testing.T, b *Box) (string, Item) {
 	return fields[0] + " " + fields[1] + star, item
 }
 
-// take waits for what is to be sent next.
+// take waits for the next event to send.
 func take(t *testing.T, b *Box) (item Item) {
 	t.Helper()
 	eventually(t, "something to send", func() (is bool) { item, _, is = b.Next(false); return is })

@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	// surveyTime bounds the search of a corrupt file, so that the start of the service is not too late.
+	// surveyTime bounds the search of a corrupt file, so that the start of the service is not delayed for long.
 	surveyTime = 20 * time.Second
-	// maxPieces bounds what is remembered of it.
+	// maxPieces bounds the number of entries that a survey keeps.
 	maxPieces = 4 * maxEvents
 )
 
-// survey is what can be found out about a corrupt file. An entry is taken if it is reachable, or if it lies where the
-// tree cannot be read. What the tree or the list of free pages proves to have been removed is not; where neither can,
-// an event that was delivered is rather sent again than one that was not is lost.
+// survey is the result of searching a corrupt file. An entry is taken if it is reachable, or if it lies where the tree
+// cannot be read. An entry that the tree or the list of free pages proves to be removed is not taken. Where neither
+// proves it, the entry is taken: a delivered event may be sent again, but none is lost.
 type survey struct {
 	cipher cipher.AEAD
-	wanted func(record) bool // reports whether an entry is alive; nil: the file shows it
+	wanted func(record) bool // reports whether an entry is alive; nil: the file decides
 	image  image
 	tree   *tree // nil without a sound meta page
 	older  bool  // one meta page is not sound: the last transaction may be missing from the tree
@@ -35,7 +35,7 @@ type survey struct {
 	pieces   []piece
 	doubtful []piece // on free pages, in gaps of the tree
 	sums     map[[sha256.Size]byte]bool
-	born     time.Duration // of the youngest
+	born     time.Duration // clock of the youngest entry
 	last     uint64        // highest key
 	opened   bool          // an entry was sealed with the key
 	complete bool          // the file was searched to its end
@@ -68,7 +68,7 @@ func surveyFile(file io.ReaderAt, size int64, key cipher.AEAD, wanted func(recor
 	return s
 }
 
-// walk takes what is reachable from a meta page, and its list of free pages.
+// walk takes the entries that are reachable from a meta page, and reads its list of free pages.
 func (s *survey) walk(m meta, known map[int64]bool) {
 	s.tree = &tree{image: s.image, cipher: s.cipher, visit: func(p piece, r record) {
 		known[p.at] = true
@@ -85,7 +85,7 @@ func (s *survey) walk(m meta, known map[int64]bool) {
 	}
 }
 
-// note takes a value of the first bucket. Of several copies the newest counts.
+// note records a value of the first bucket. Of several copies the newest is used.
 func (s *survey) note(name string, value []byte) {
 	switch name {
 	case countKey:
@@ -101,7 +101,7 @@ func (s *survey) note(name string, value []byte) {
 	}
 }
 
-// offer takes an entry that was found somewhere, if it may be alive.
+// offer takes a found entry, if it may be alive.
 func (s *survey) offer(p piece, r record) {
 	switch {
 	case s.wanted != nil:
@@ -120,7 +120,7 @@ func (s *survey) offer(p piece, r record) {
 	}
 }
 
-// treeTally is the highest key of the transaction that the tree is of; 0 if that is not known.
+// treeTally returns the highest key at the transaction of the tree, or 0 if it is unknown.
 func (s *survey) treeTally() uint64 {
 	t, _, _ := parseTally(s.tree.about[countKey])
 	return t.last
@@ -128,7 +128,8 @@ func (s *survey) treeTally() uint64 {
 
 // take takes an entry once, whatever its key.
 func (s *survey) take(p piece, r record) {
-	sum := sha256.Sum256(append(append(binary.BigEndian.AppendUint64(nil, uint64(len(r.camera))), r.camera...), r.data...))
+	sum := sha256.Sum256(append(append(binary.BigEndian.AppendUint64(nil, uint64(len(r.camera))), r.camera...),
+		r.data...))
 	if s.sums[sum] || len(s.pieces) >= maxPieces {
 		return
 	}
@@ -138,7 +139,7 @@ func (s *survey) take(p piece, r record) {
 	s.opened = s.opened || s.cipher != nil
 }
 
-// lost is how many entries could not be salvaged at most, and whether that is known.
+// lost returns the maximum number of entries that could not be salvaged, and whether it is known.
 func (s *survey) lost() (uint64, bool) {
 	switch {
 	case s.tallyN > 0:
@@ -163,7 +164,7 @@ func (s *survey) unrecovered() (n uint64) {
 	return n
 }
 
-// now is what the clock stands at. One that would make all that was salvaged too old is ignored.
+// now returns the value of the clock. A value that would make all salvaged entries too old is ignored.
 func (s *survey) now(maxAge time.Duration) time.Duration {
 	switch {
 	case s.born == 0 && s.clock == 0:
@@ -174,7 +175,7 @@ func (s *survey) now(maxAge time.Duration) time.Duration {
 	return s.clock
 }
 
-// record reads a piece again.
+// record reads the record of a piece.
 func (s *survey) record(p piece) (record, error) {
 	return decode(p.key, s.image.read(make([]byte, p.size), p.at), s.cipher)
 }

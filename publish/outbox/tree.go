@@ -6,24 +6,24 @@ import (
 	"math"
 )
 
-// maxDepth is more than a tree of bbolt has levels.
+// maxDepth is above the number of levels of any bbolt tree.
 const maxDepth = 32
 
 // span is a range of keys, the last included.
 type span struct{ first, last uint64 }
 
-// tree is what is reachable from a meta page.
+// tree is the result of walking the pages that are reachable from a meta page.
 type tree struct {
 	image   image
 	cipher  cipher.AEAD
-	visit   func(p piece, r record) // a sound entry, and where it is; nil: only pages are looked at
+	visit   func(p piece, r record) // called for each sound entry, with its place; nil: only pages are checked
 	free    map[uint64]bool         // pages that should not be part of it
 	visited map[uint64]bool
-	clash   bool // one is
+	clash   bool // a page of free is part of it
 
 	gaps    []span            // keys whose pages cannot be read
-	damaged map[uint64]bool   // keys of entries that cannot
-	about   map[string][]byte // of the bucket of that name
+	damaged map[uint64]bool   // keys of entries that cannot be read
+	about   map[string][]byte // values of the bucket aboutBucket
 }
 
 // walk visits everything below the root page of m.
