@@ -2,11 +2,14 @@ package main
 
 import (
 	"io"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"gocv.io/x/gocv"
+
+	"facesieve/detect"
 )
 
 func TestClipShowsThePersonGrow(t *testing.T) {
@@ -31,6 +34,31 @@ func TestClipShowsThePersonGrow(t *testing.T) {
 	if red[0] != 0 || red[1] == 0 || red[2] < 20*red[1] {
 		t.Errorf("pixels of the person: %v; want none, few, many", red)
 	}
+}
+
+// The clip is one visit: neither the light that fails nor the person who grows is a hard cut.
+func TestClipHasNoCut(t *testing.T) {
+	person := gocv.IMRead(facePicture(t), gocv.IMReadColor)
+	defer person.Close()
+	s := newStage(person)
+	defer s.close()
+	cuts := detect.NewCuts()
+	for i := range clipFrames {
+		frame := s.frame(i)
+		if i%3 != 1 && cuts.Cut(frame) { // ten frames a second, as the daemon takes them
+			t.Errorf("a cut at frame %d", i)
+		}
+	}
+}
+
+// facePicture returns the photograph of a man that gocv's module has.
+func facePicture(t *testing.T) string {
+	t.Helper()
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "gocv.io/x/gocv").Output()
+	if err != nil {
+		t.Fatalf("find gocv: %v", err)
+	}
+	return filepath.Join(strings.TrimSpace(string(dir)), "images", "face.jpg")
 }
 
 func TestClipNeedsAPicture(t *testing.T) {
