@@ -8,13 +8,13 @@ import (
 )
 
 type checkCommand struct {
-	Config  string `required:"" type:"path" help:"Configuration file (YAML)."`
-	Connect bool   `help:"Also connect to the broker and check whether it accepts a message (at most 15 seconds)."`
+	Config  filePath `required:"" help:"Configuration file (YAML)."`
+	Connect bool     `help:"Also connect to the broker and check whether it accepts a message (at most 15 seconds)."`
 }
 
 // Run prints every fault of the configuration, or that there is none.
 func (c *checkCommand) Run(ctx context.Context, term console) error {
-	cfg, err := loadFor(forCheck(), c.Config, secrets)
+	cfg, err := loadFor(forCheck(), string(c.Config), secrets)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (c *checkCommand) Run(ctx context.Context, term console) error {
 	if err := tryNetworks(cfg, nets); err != nil {
 		return err
 	}
-	fmt.Fprintf(term.out, "%s: good; %d camera(s)\n", c.Config, len(cfg.Cameras))
+	fmt.Fprintf(term.out, "%s: good; %d camera(s)\n", printablePath(string(c.Config)), len(cfg.Cameras))
 	if !c.Connect {
 		return nil
 	}

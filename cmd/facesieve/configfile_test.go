@@ -141,3 +141,13 @@ func TestCheckReadsCertificates(t *testing.T) {
 		}
 	}
 }
+
+// A name that is not UTF-8 is found, and shown escaped.
+func TestConfigurationWithAnyName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "caf\xe9.yaml")
+	must(t, os.WriteFile(path, []byte(goodConfig), 0o600))
+	stdout, _ := mustInvoke(t, "check", "--config", path)
+	if !strings.Contains(stdout, `caf\xe9.yaml": good`) {
+		t.Errorf("%q", stdout)
+	}
+}

@@ -14,7 +14,7 @@ import (
 )
 
 type replayCommand struct {
-	Config string    `type:"path" help:"Configuration file. Default: the built-in one."`
+	Config filePath  `help:"Configuration file. Default: the built-in one."`
 	Camera string    `help:"Name of the camera in the configuration whose settings apply. Default: the first."`
 	Out    filePath  `placeholder:"DIR" help:"Write events, faces and a page of all seen faces here; do not publish."`
 	Start  time.Time `default:"1970-01-01T00:00:00Z" help:"When the recording began (RFC 3339); event times count from it."`
@@ -47,7 +47,7 @@ func (c *replayCommand) settings() (Config, Camera, error) {
 	camera.Name = "replay"
 	if c.Config != "" {
 		var err error
-		if cfg, err = loadFor(forReplay(c.Camera, c.Out == ""), c.Config, secrets); err != nil {
+		if cfg, err = loadFor(forReplay(c.Camera, c.Out == ""), string(c.Config), secrets); err != nil {
 			return cfg, camera, err
 		}
 		if camera, err = cfg.named(c.Camera); err != nil {

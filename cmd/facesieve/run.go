@@ -10,8 +10,8 @@ import (
 )
 
 type runCommand struct {
-	Config  string `required:"" type:"path" help:"Configuration file (YAML). SIGHUP, and any change of it, reloads it."`
-	Gallery string `type:"path" placeholder:"DIR" help:"At the end, write a page with every face seen into this folder."`
+	Config  filePath `required:"" help:"Configuration file (YAML). SIGHUP, and any change of it, reloads it."`
+	Gallery filePath `placeholder:"DIR" help:"At the end, write a page with every face seen into this folder."`
 }
 
 // Run is the daemon: it runs until ctx ends, or every camera is a recording and has ended.
@@ -21,21 +21,21 @@ func (c *runCommand) Run(ctx context.Context, term console) error {
 	defer signal.Stop(hangup)
 	// A journal that is gone must not end the daemon. systemd counts an end by SIGPIPE as intended.
 	signal.Ignore(syscall.SIGPIPE)
-	d := &daemon{path: c.Config}
+	d := &daemon{path: string(c.Config)}
 	var err error
-	if d.cfg, err = LoadConfig(c.Config, secrets); err != nil {
+	if d.cfg, err = LoadConfig(string(c.Config), secrets); err != nil {
 		return err
 	}
 	d.log, d.logs = openLog(d.cfg.Log, term.err)
 	if c.Gallery != "" {
-		if err := os.MkdirAll(c.Gallery, 0o700); err != nil {
+		if err := os.MkdirAll(string(c.Gallery), 0o700); err != nil {
 			return fmt.Errorf("make the gallery's folder: %w", err)
 		}
 		d.gallery = &gallery{}
 	}
 	err = d.serve(ctx, hangup)
 	if d.gallery != nil {
-		err = errors.Join(err, d.gallery.write(c.Gallery, d.cfg.Quality.Threshold))
+		err = errors.Join(err, d.gallery.write(string(c.Gallery), d.cfg.Quality.Threshold))
 	}
 	return err
 }

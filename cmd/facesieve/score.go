@@ -21,7 +21,7 @@ type scoreCommand struct {
 	Aligned   bool       `help:"Treat the pictures as aligned faces of 112x112 pixels, without detection."`
 	JSON      bool       `help:"Print one JSON object per line and face."`
 	MaxPixels int        `default:"40000000" placeholder:"N" help:"Refuse pictures with more pixels, undecoded."`
-	Config    string     `type:"path" help:"Configuration file: networks, detector and gates. Default: the built-in one."`
+	Config    filePath   `help:"Configuration file: networks, detector and gates. Default: the built-in one."`
 	Paths     []filePath `arg:"" name:"file|dir" help:"Pictures, or directories that are searched recursively."`
 }
 
@@ -54,7 +54,7 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 	cfg := DefaultConfig()
 	var err error
 	if c.Config != "" {
-		if cfg, err = loadFor(forScore(), c.Config, secrets); err != nil {
+		if cfg, err = loadFor(forScore(), string(c.Config), secrets); err != nil {
 			return err
 		}
 	}

@@ -14,12 +14,14 @@ import (
 )
 
 type watchCommand struct {
-	Config string        `type:"path" help:"Configuration file, for the broker and its credentials."`
+	Config filePath      `help:"Configuration file, for the broker and its credentials."`
 	Broker string        `default:"tcp://127.0.0.1:1883" help:"Broker, tcp:// or ssl://; not used with --config."`
 	User   string        `help:"User at the broker; the password comes from FACESIEVE_MQTT_PASSWORD."`
 	CA     string        `type:"existingfile" help:"PEM file of who signed the broker's certificate, for ssl://."`
+	Cert   string        `type:"existingfile" help:"PEM file of the client certificate, where the broker requires one; needs --key."`
+	Key    string        `type:"existingfile" help:"PEM file of its private key."`
 	Root   string        `help:"What the topics begin with; + stands for any level. Default: facesieve/+, every device; with --config that of the file."`
-	Save   string        `type:"path" placeholder:"DIR" help:"Save the faces into this folder."`
+	Save   filePath      `placeholder:"DIR" help:"Save the faces into this folder."`
 	JSON   bool          `help:"Print each event as it came, one a line, with the picture."`
 	Count  int           `help:"End after this many faces."`
 	For    time.Duration `help:"End after this time."`
@@ -32,7 +34,7 @@ func (c *watchCommand) Run(ctx context.Context, term console) error {
 		return err
 	}
 	if c.Save != "" {
-		if err := os.MkdirAll(c.Save, 0o700); err != nil {
+		if err := os.MkdirAll(string(c.Save), 0o700); err != nil {
 			return fmt.Errorf("make the folder for faces: %w", err)
 		}
 	}
@@ -51,13 +53,14 @@ func (c *watchCommand) Run(ctx context.Context, term console) error {
 func (c *watchCommand) connection() (publish.Config, error) {
 	cfg := publish.Default()
 	if c.Config != "" {
-		loaded, err := loadFor(forWatch(), c.Config, secrets)
+		loaded, err := loadFor(forWatch(), string(c.Config), secrets)
 		if err != nil {
 			return cfg, err
 		}
 		cfg = loaded.MQTT
 	} else {
-		cfg.Broker, cfg.TLS.CA, cfg.Root = c.Broker, c.CA, "facesieve/+"
+		cfg.Broker, cfg.Root = c.Broker, "facesieve/+"
+		cfg.TLS = publish.TLS{CA: c.CA, Cert: c.Cert, Key: c.Key}
 		cfg.User, cfg.Password = secrets("FACESIEVE_MQTT_USER"), publish.Secret(secrets("FACESIEVE_MQTT_PASSWORD"))
 	}
 	if c.User != "" {
@@ -139,7 +142,7 @@ func inWords(d time.Duration) string {
 func (v *viewer) event(e publish.Event) {
 	v.keep(v.show(e))
 	if v.command.Save != "" {
-		v.keep(saveFace(v.command.Save, watchedFile(e), e))
+		v.keep(saveFace(string(v.command.Save), watchedFile(e), e))
 	}
 	if v.seen++; v.command.Count > 0 && v.seen >= v.command.Count {
 		v.cancel()

@@ -48,7 +48,7 @@ func TestWatchPrintsNothingRaw(t *testing.T) {
 	for _, text := range hostile() {
 		var out, log bytes.Buffer
 		v := &viewer{
-			command: &watchCommand{Save: t.TempDir()}, term: console{&out, &log},
+			command: &watchCommand{Save: filePath(t.TempDir())}, term: console{&out, &log},
 			cancel: func() { t.Errorf("%q ends it", text) },
 		}
 		h := v.handler()
@@ -70,7 +70,7 @@ func TestWatchPrintsNothingRaw(t *testing.T) {
 		if err := v.failure(); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
-		saved, err := filepath.Glob(filepath.Join(v.command.Save, "*.jpeg"))
+		saved, err := filepath.Glob(filepath.Join(string(v.command.Save), "*.jpeg"))
 		if err != nil || len(saved) != 1 {
 			t.Fatalf("%q: %v, %v", text, saved, err)
 		}
@@ -139,4 +139,13 @@ func FuzzPrintable(f *testing.F) {
 			t.Error(namePart(text))
 		}
 	})
+}
+
+// watch shows its own certificate to a broker that requires one.
+func TestWatchWithAClientCertificate(t *testing.T) {
+	c := watchCommand{Broker: "ssl://broker:8883", CA: "ca.pem", Cert: "client.pem", Key: "client.key"}
+	cfg, err := c.connection()
+	if want := (publish.TLS{CA: "ca.pem", Cert: "client.pem", Key: "client.key"}); err != nil || cfg.TLS != want {
+		t.Errorf("%+v, %v, want %+v", cfg.TLS, err, want)
+	}
 }
