@@ -10,6 +10,9 @@ import (
 	"os"
 )
 
+// maxCABytes bounds the file of tls.ca. The authorities of a system are about 200 KiB.
+const maxCABytes = 1 << 20
+
 // TLS configures which certificates of https and rtsps servers are trusted.
 type TLS struct {
 	// CA is a PEM file with the authority that signed the camera's certificate, or with that certificate itself, which
@@ -32,6 +35,10 @@ func (t TLS) validate() error {
 func (t TLS) authorities() (*x509.CertPool, []*x509.Certificate, error) {
 	if t.CA == "" {
 		return nil, nil, nil
+	}
+	info, err := os.Stat(t.CA)
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxCABytes) {
+		return nil, nil, fmt.Errorf("tls.ca: %s is not a file of certificates; give a PEM file", t.CA)
 	}
 	text, err := os.ReadFile(t.CA)
 	if err != nil {

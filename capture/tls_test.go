@@ -169,3 +169,10 @@ func TestFilesOfAuthoritiesAreValidated(t *testing.T) {
 		}
 	}
 }
+
+// A device in place of the authorities is refused at once; reading it would never end.
+func TestAuthoritiesAreAFile(t *testing.T) {
+	if err := (TLS{CA: "/dev/zero"}).validate(); err == nil || !strings.Contains(err.Error(), "give a PEM file") {
+		t.Error(err)
+	}
+}

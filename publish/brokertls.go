@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -72,15 +71,6 @@ func certificatePool(path string) (*x509.CertPool, error) {
 }
 
 var errNoCertificate = errors.New("the file holds no PEM certificate")
-
-func readFile(path string) ([]byte, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // a configured path
-	var fault *fs.PathError
-	if errors.As(err, &fault) {
-		err = fmt.Errorf("the file cannot be read: %w", fault.Err)
-	}
-	return text, err
-}
 
 // trust returns the settings of a client on this machine. It accepts the certificate in the file and no other.
 func (t ListenTLS) trust() (*tls.Config, error) {

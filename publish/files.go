@@ -60,18 +60,27 @@ func readPEM(path, kind string) ([]*pem.Block, error) {
 	if path == "" {
 		return nil, nil
 	}
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
+	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("the file cannot be found: %w", cause(err))
-	case !info.Mode().IsRegular() || info.Size() > maxPEM:
+	}
+	text, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return blocks(text, kind)
+}
+
+// readFile reads a file of certificates or keys. A device, a pipe and a file of more than maxPEM bytes are refused.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxPEM) {
 		return nil, errors.New("is not a file of certificates or keys; name a PEM file")
 	}
 	text, err := os.ReadFile(path) //nolint:gosec // a configured path
 	if err != nil {
 		return nil, fmt.Errorf("the file cannot be read: %w", cause(err))
 	}
-	return blocks(text, kind)
+	return text, nil
 }
 
 func blocks(text []byte, kind string) ([]*pem.Block, error) {

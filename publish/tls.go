@@ -5,16 +5,15 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 )
 
 // load reads the files. Verification is on, and there is no way to turn it off.
 func (t TLS) load() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
 	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
+		pem, err := readFile(t.CA)
 		if err != nil {
-			return nil, fmt.Errorf("tls.ca: the file cannot be read: %w", cause(err))
+			return nil, fmt.Errorf("tls.ca: %w", err)
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
@@ -22,11 +21,24 @@ func (t TLS) load() (*tls.Config, error) {
 		}
 	}
 	if t.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		pair, err := keyPair(t.Cert, t.Key)
 		if err != nil {
-			return nil, fmt.Errorf("tls.cert and tls.key: %w", cause(err))
+			return nil, fmt.Errorf("tls.cert and tls.key: %w", err)
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
 	return config, nil
+}
+
+// keyPair reads a certificate and its key.
+func keyPair(cert, key string) (tls.Certificate, error) {
+	certificate, err := readFile(cert)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	private, err := readFile(key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(certificate, private)
 }
