@@ -171,11 +171,11 @@ func TestDamageInTheMiddleIsReadOver(t *testing.T) {
 	}
 }
 
-// OpenCV alone would repeat the last picture of the first size, to the end.
-func TestARecordingOfTwoSizesIsRefusedWhereItChanges(t *testing.T) {
-	small, large := clip(t, "small.h264", "30"), clip(t, "large.h264", "30", "-vf", "scale=320:240")
+// concatenated returns the path of a file with the bytes of others, one after the other.
+func concatenated(t *testing.T, paths ...string) string {
+	t.Helper()
 	var data []byte
-	for _, path := range []string{small, large} {
+	for _, path := range paths {
 		part, err := os.ReadFile(filepath.Clean(path))
 		if err != nil {
 			t.Fatal(err)
@@ -186,6 +186,13 @@ func TestARecordingOfTwoSizesIsRefusedWhereItChanges(t *testing.T) {
 	if err := os.WriteFile(both, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return both
+}
+
+// OpenCV alone would repeat the last picture of the first size, to the end.
+func TestARecordingOfTwoSizesIsRefusedWhereItChanges(t *testing.T) {
+	small, large := clip(t, "small.h264", "30"), clip(t, "large.h264", "30", "-vf", "scale=320:240")
+	both := concatenated(t, small, large)
 	s := open(t, fast(both))
 	f := newFrame(t)
 	count := 0

@@ -135,17 +135,22 @@ func TestReadErrorCostsOneEvent(t *testing.T) {
 	}
 }
 
+// closeFile closes the file of a box behind its back, as a failed write does.
+func closeFile(t *testing.T, b *Box) {
+	t.Helper()
+	d := b.store.(*diskStore)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A file that could not be opened again after it was written anew is opened with the next commit.
 func TestOpensTheFileAgain(t *testing.T) {
 	b := mustOpen(t, onDisk(t), quick())
 	add(t, b, "door", 1, 50)
-	d := b.store.(*diskStore)
-	d.mu.Lock()
-	err := d.db.Close()
-	d.mu.Unlock()
-	if err != nil {
-		t.Fatal(err)
-	}
+	closeFile(t, b)
 	if err := b.Add(Event{Camera: "door", Score: 50, Data: text("door", 2)}); !errors.Is(err, ErrHeld) {
 		t.Error(err)
 	}
@@ -157,13 +162,7 @@ func TestOpensTheFileAgain(t *testing.T) {
 func TestOpensTheFileAgainToRead(t *testing.T) {
 	b := mustOpen(t, onDisk(t), quick())
 	add(t, b, "door", 1, 50)
-	d := b.store.(*diskStore)
-	d.mu.Lock()
-	err := d.db.Close()
-	d.mu.Unlock()
-	if err != nil {
-		t.Fatal(err)
-	}
+	closeFile(t, b)
 	b.Connect()
 	if name, _ := next(t, b); name != "door 1*" {
 		t.Error(name)
