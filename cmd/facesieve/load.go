@@ -29,11 +29,6 @@ func loadFor(used use, path string, getenv func(string) string) (Config, error) 
 	return parseFor(used, path, text, getenv)
 }
 
-// parseConfig decodes and checks text, the content of the file at path, for the daemon.
-func parseConfig(path string, text []byte, getenv func(string) string) (Config, error) {
-	return parseFor(forDaemon(), path, text, getenv)
-}
-
 func parseFor(used use, path string, text []byte, getenv func(string) string) (Config, error) {
 	loader := newLoader(used, getenv)
 	cfg := loader.load(text)

@@ -177,3 +177,8 @@ func FuzzParseConfig(f *testing.F) {
 		}
 	})
 }
+
+// parseConfig decodes and checks text, the content of the file at path, for the daemon.
+func parseConfig(path string, text []byte, getenv func(string) string) (Config, error) {
+	return parseFor(forDaemon(), path, text, getenv)
+}
