@@ -29,7 +29,7 @@ type attempt struct {
 // dial opens the network connection, with TLS where the configuration has it.
 func (a *attempt) dial() (net.Conn, error) {
 	a.dialed, a.secured, a.certificate, a.raw, a.clear = false, false, false, nil, nil
-	conn, err := a.cfg.network(a.ctx, a.target.Host)
+	conn, err := a.cfg.dial(a.ctx, a.target.Host)
 	if err != nil {
 		return nil, err
 	}

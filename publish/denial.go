@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/rs/zerolog"
 )
@@ -27,11 +28,11 @@ func (s *session) holdBack(f *flight, err error) {
 	s.progress, s.moved = true, time.Now()
 	retry := s.held[f.camera]
 	if retry == nil {
-		retry = &backoff{min: s.p.timing.holdMin, max: s.p.timing.holdMax}
+		retry = newBackOff(s.p.timing.holdMin, s.p.timing.holdMax)
 		s.held[f.camera] = retry
 	}
 	reason, _ := refusedMessage(err)
-	s.p.box.Hold(f.key, retry.wait(), !ofMessage(reason.code))
+	s.p.box.Hold(f.key, retry.NextBackOff(), !ofMessage(reason.code))
 }
 
 // ofMessage reports whether a refusal concerns one message alone.
@@ -104,5 +105,5 @@ func (p *Publisher) denial() string {
 }
 
 func newSession(p *Publisher) *session {
-	return &session{p: p, held: map[string]*backoff{}, proof: proof{echo: make(chan struct{}, 1)}}
+	return &session{p: p, held: map[string]*backoff.ExponentialBackOff{}, proof: proof{echo: make(chan struct{}, 1)}}
 }

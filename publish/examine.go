@@ -22,7 +22,7 @@ func (a *attempt) portHint(err error) (refused bool, hint string) {
 	if hint := a.answerHint(a.raw.first()); hint != "" {
 		return true, hint
 	}
-	if !hungUp(err) || len(a.clear.first()) > 0 || a.cfg.inside != nil {
+	if !hungUp(err) || len(a.clear.first()) > 0 || a.cfg.Dialer != nil {
 		return false, ""
 	}
 	secure := a.target.Scheme == schemeTLS

@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"facesieve/publish/internal/frame"
 )
 
 const (
@@ -106,7 +108,7 @@ func (a *attempt) connect(open opener) (*link, error) {
 		return nil, err
 	}
 	stop := context.AfterFunc(a.ctx, func() { _ = conn.Close() }) // ends a handshake that ctx cuts short
-	l := &link{lost: make(chan struct{}), conn: patientConn{&boundedConn{Conn: conn}}, explain: a.explainLoss}
+	l := &link{lost: make(chan struct{}), conn: &pahoConn{Conn: conn}, explain: a.explainLoss}
 	l.client, err = open(a, l.conn, l.lose)
 	cut := !stop()
 	if err != nil {
@@ -154,15 +156,38 @@ func (l *link) abort() {
 	l.end()
 }
 
-// patientConn gives writes their own deadline. Paho knows one time-out for a write and for the hand-over of a message
-// to its writer; the second must be short so that a dead connection blocks nobody, the first long.
-type patientConn struct{ net.Conn }
+// maxAnswer bounds a packet that a broker sends, in bytes.
+const maxAnswer = 16 << 20
 
-func (c patientConn) Write(p []byte) (int, error) {
+// pahoConn adapts a network connection to the two paho libraries.
+//
+// Both allocate the announced size of a packet, up to 4 GB, before any of it has arrived. So Read ends the connection
+// when the other side announces more than maxAnswer.
+//
+// Both have one time-out for a write and for the hand-over of a message to their writer. The second must be short so
+// that a dead connection blocks nobody, the first long. So Write has a time-out of its own.
+type pahoConn struct {
+	net.Conn
+	frame frame.Scanner
+}
+
+// Read must be called by one goroutine only.
+func (c *pahoConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if _, fault := c.frame.Scan(p[:n], maxAnswer); fault != nil {
+		_ = c.Close()
+		return 0, fmt.Errorf("the broker: %w", fault)
+	}
+	return n, err
+}
+
+// Write fails after writeTimeout.
+func (c *pahoConn) Write(p []byte) (int, error) {
 	if err := c.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)
 }
 
-func (patientConn) SetWriteDeadline(time.Time) error { return nil }
+// SetWriteDeadline ignores the time-out of paho.
+func (*pahoConn) SetWriteDeadline(time.Time) error { return nil }

@@ -3,6 +3,8 @@ package publish
 import (
 	"errors"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
 // proof records whether the broker delivers the messages that it acknowledges. An acknowledgement of MQTT 3.1.1 has no
@@ -15,7 +17,7 @@ type proof struct {
 	echo      chan struct{} // the status has returned
 	began     time.Time     // when the status was sent
 	resendAt  time.Time     // when the status is sent again; zero: never
-	retry     backoff
+	retry     *backoff.ExponentialBackOff
 }
 
 // pending reports that events have to wait for the proof.
@@ -23,10 +25,10 @@ func (p *proof) pending() bool { return p.wanted }
 
 // plan sets the time of the next attempt.
 func (p *proof) plan(t timing) {
-	if p.retry.max == 0 {
-		p.retry = backoff{min: t.holdMin, max: t.holdMax}
+	if p.retry == nil {
+		p.retry = newBackOff(t.holdMin, t.holdMax)
 	}
-	p.resendAt = time.Now().Add(p.retry.wait())
+	p.resendAt = time.Now().Add(p.retry.NextBackOff())
 }
 
 var errDiscarded = errors.New("the broker acknowledges and discards: " +

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/rs/zerolog"
 )
@@ -16,10 +17,19 @@ const (
 	repeatLog = time.Minute      // the same failure is a warning again after this
 )
 
+// newBackOff returns waits that double from first to longest. Each is shortened by up to a half at random, so that a
+// hundred cameras do not connect to their broker in the same second.
+func newBackOff(first, longest time.Duration) *backoff.ExponentialBackOff {
+	b := backoff.NewExponentialBackOff()
+	b.Multiplier, b.RandomizationFactor = 2, 1./3 // of 3/4: from 1/2 to 1
+	b.InitialInterval, b.MaxInterval = first*3/4, longest*3/4
+	return b
+}
+
 // run makes connections one after the other until Close.
 func (p *Publisher) run() {
 	defer close(p.done)
-	retry := backoff{min: p.timing.retryMin, max: p.timing.retryMax}
+	retry := newBackOff(p.timing.retryMin, p.timing.retryMax)
 	var lastWarning time.Time
 	for {
 		last := p.isClosing() // this is the last attempt
@@ -30,9 +40,9 @@ func (p *Publisher) run() {
 		}
 		err = p.evicted(err, time.Since(started))
 		if p.evictions < evictions && (progress || time.Since(started) > stable) {
-			retry.reset()
+			retry.Reset()
 		}
-		wait := retry.wait()
+		wait := retry.NextBackOff()
 		level := zerolog.DebugLevel
 		if p.failed(err) || time.Since(lastWarning) > repeatLog {
 			level, lastWarning = zerolog.WarnLevel, time.Now()
@@ -51,7 +61,7 @@ func (p *Publisher) connection() (progress bool, err error) {
 	p.pulse.promise(connectTimeout + p.timing.step)
 	s := newSession(p)
 	who := identity{
-		clientID: p.cfg.clientID(), sends: true, will: p.topics.Status(), receive: s.receive, memory: &p.broker,
+		clientID: p.cfg.ClientName(), sends: true, will: p.topics.Status(), receive: s.receive, memory: &p.broker,
 	}
 	l, err := connect(p.ctx, p.cfg, who)
 	if err != nil {
@@ -93,7 +103,7 @@ func (p *Publisher) evicted(err error, lasted time.Duration) error {
 		return fmt.Errorf("%w: %w", errLost, explained(hint, io.EOF))
 	}
 	return fmt.Errorf("%w: %w", errLost,
-		explained(busyHint(packets.DisconnectSessionTakenOver, p.cfg.clientID()), io.EOF))
+		explained(busyHint(packets.DisconnectSessionTakenOver, p.cfg.ClientName()), io.EOF))
 }
 
 // blame counts a lost connection against the oldest event that was in flight.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
 var errNoAck = errors.New("the broker acknowledges nothing")
@@ -13,8 +15,8 @@ var errNoAck = errors.New("the broker acknowledges nothing")
 type session struct {
 	p        *Publisher
 	link     *link
-	notices  []notice            // not acknowledged status and states, in the order of sending
-	held     map[string]*backoff // cameras whose events the broker refuses
+	notices  []notice                               // not acknowledged status and states, in the order of sending
+	held     map[string]*backoff.ExponentialBackOff // cameras whose events the broker refuses
 	proof    proof
 	old      stale
 	inflight []*flight // in the order in which they were sent

@@ -49,7 +49,7 @@ func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) e
 	s := &subscriber{cfg: cfg, handler: h, filters: h.filters(cfg.Topics())}
 	defer s.stop()
 	t := defaultTiming()
-	retry := backoff{min: t.retryMin, max: t.retryMax}
+	retry := newBackOff(t.retryMin, t.retryMax)
 	for {
 		started := time.Now()
 		err := s.connection(ctx, log)
@@ -60,9 +60,9 @@ func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) e
 			return err
 		}
 		if time.Since(started) > stable {
-			retry.reset()
+			retry.Reset()
 		}
-		wait := retry.wait()
+		wait := retry.NextBackOff()
 		if h.Away != nil {
 			h.Away(cfg.address(), err, wait)
 		} else {

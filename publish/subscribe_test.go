@@ -12,7 +12,8 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
-	"github.com/rs/zerolog"
+
+	"facesieve/publish/publishtest"
 )
 
 // watch is a downstream program: it counts what Subscribe hands over.
@@ -69,8 +70,8 @@ func (w *watch) count(what string) int {
 }
 
 func TestSubscribeSeesAllKindsFromManyDevices(t *testing.T) {
-	broker := anonymous(t)
-	cfg := testConfig(broker.url())
+	broker := publishtest.StartAnonymous(t)
+	cfg := testConfig(broker.URL())
 	cfg.JPEG, cfg.Rejected = true, true
 	many := cfg
 	many.Root = "facesieve/+"
@@ -78,7 +79,7 @@ func TestSubscribeSeesAllKindsFromManyDevices(t *testing.T) {
 	for _, device := range []string{"gate", "Hof"} {
 		cfg.Device = device
 		p := mustOpen(t, cfg, quick())
-		eventually(t, "online", func() bool { return w.count("facesieve/"+device) == 1 })
+		publishtest.Eventually(t, "online", func() bool { return w.count("facesieve/"+device) == 1 })
 		publishAll(t, p, 0, 2)
 		for _, err := range []error{
 			p.Reject(sampleRejected()), p.SetState("door", State{State: Reconnecting, Since: time.Now()}),
@@ -89,41 +90,41 @@ func TestSubscribeSeesAllKindsFromManyDevices(t *testing.T) {
 		}
 	}
 	for what, n := range map[string]int{"event": 4, "jpeg of door": 4, "too_small": 2, "door reconnecting": 2, Online: 2} {
-		eventually(t, what, func() bool { return w.count(what) == n })
+		publishtest.Eventually(t, what, func() bool { return w.count(what) == n })
 	}
 }
 
 func TestSubscribeReportsInvalidMessages(t *testing.T) {
-	broker := anonymous(t)
-	w := startWatch(t, testConfig(broker.url()))
-	foreign := record(t, broker.url(), "facesieve/gate/status")
+	broker := publishtest.StartAnonymous(t)
+	w := startWatch(t, testConfig(broker.URL()))
+	foreign := publishtest.Record(t, broker.URL(), "facesieve/gate/status")
 	send := func(topic, payload string, retained bool) {
-		if token := foreign.client.Publish(topic, 1, retained, payload); !token.WaitTimeout(patience) || token.Error() != nil {
+		if token := foreign.Client.Publish(topic, 1, retained, payload); !token.WaitTimeout(publishtest.Patience) || token.Error() != nil {
 			t.Fatal(token.Error())
 		}
 	}
 	send("facesieve/gate/status", "maybe", true) // retained: comes whenever the watch subscribes
-	eventually(t, "status", func() bool { return w.count("invalid on facesieve/gate/status") > 0 })
+	publishtest.Eventually(t, "status", func() bool { return w.count("invalid on facesieve/gate/status") > 0 })
 	send("facesieve/gate/door/face", "{}", false)
 	send("facesieve/gate/door/state", "[]", false)
 	send("facesieve/gate/door/other", "{}", false)
 	send("facesieve/gate/door/face", string(golden(t)), false)
-	eventually(t, "good event after bad ones", func() bool { return w.count("event") == 1 })
+	publishtest.Eventually(t, "good event after bad ones", func() bool { return w.count("event") == 1 })
 	if w.count("invalid on facesieve/gate/door/face") != 1 || w.count("invalid on facesieve/gate/door/state") != 1 {
 		t.Errorf("%v", w.counts)
 	}
 }
 
 func TestSubscribeComesBack(t *testing.T) {
-	broker := anonymous(t)
-	link := startProxy(t, broker.addr)
+	broker := publishtest.StartAnonymous(t)
+	link := startProxy(t, broker.Addr)
 	w := startWatch(t, testConfig(link.url()))
-	p := mustOpen(t, testConfig(broker.url()), quick())
-	eventually(t, "online", func() bool { return w.count(Online) == 1 })
+	p := mustOpen(t, testConfig(broker.URL()), quick())
+	publishtest.Eventually(t, "online", func() bool { return w.count(Online) == 1 })
 	link.cut(false)
-	eventually(t, "online again, as retained", func() bool { return w.count(Online) == 2 })
+	publishtest.Eventually(t, "online again, as retained", func() bool { return w.count(Online) == 2 })
 	publishAll(t, p, 0, 1)
-	eventually(t, "event", func() bool { return w.count("event") == 1 })
+	publishtest.Eventually(t, "event", func() bool { return w.count("event") == 1 })
 }
 
 func TestSubscribeCallsNothingAfterItsEnd(t *testing.T) {
@@ -172,7 +173,7 @@ func (*sealed) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { retur
 func (*sealed) OnACLCheck(*mochi.Client, string, bool) bool { return false }
 
 func TestSubscribeNotAllowed(t *testing.T) {
-	server := mochi.New(&mochi.Options{Logger: slog.New(debugHandler{zerolog.Nop()})})
+	server := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler)})
 	listener := listeners.NewTCP(listeners.Config{ID: "mqtt", Address: "127.0.0.1:0"})
 	err := errors.Join(server.AddHook(&sealed{}, nil), server.AddListener(listener), server.Serve())
 	if err != nil {

@@ -8,16 +8,14 @@ import (
 	"image/jpeg"
 	"image/png"
 	"os"
-	"sync"
 	"testing"
 	"time"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
-	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.uber.org/goleak"
 
+	"facesieve/publish/broker"
 	"facesieve/publish/outbox"
 )
 
@@ -28,9 +26,6 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
-
-// patience is how long a test waits for what must happen; nothing is faster or slower because of it.
-const patience = 20 * time.Second
 
 func quick() timing {
 	return timing{
@@ -129,66 +124,6 @@ func matches(schema *jsonschema.Schema, payload []byte) error {
 	return schema.Validate(doc)
 }
 
-// recorder is a subscriber that knows nothing of this package: it keeps what the broker sends, byte by byte.
-type recorder struct {
-	client mqtt.Client
-	mu     sync.Mutex
-	got    []mqtt.Message
-}
-
-func record(t *testing.T, broker, filter string) *recorder {
-	t.Helper()
-	r := &recorder{}
-	r.client = mqtt.NewClient(mqtt.NewClientOptions().AddBroker(broker).SetClientID("recorder-" + uuid.NewString()[:8]).
-		SetAutoReconnect(false).
-		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.got = append(r.got, m)
-		}))
-	for _, step := range []func() mqtt.Token{
-		r.client.Connect,
-		func() mqtt.Token { return r.client.Subscribe(filter, 1, nil) },
-	} {
-		if token := step(); !token.WaitTimeout(patience) || token.Error() != nil {
-			t.Fatalf("recorder: %v", token.Error())
-		}
-	}
-	t.Cleanup(func() { r.client.Disconnect(100) })
-	return r
-}
-
-// on returns the messages of one topic so far.
-func (r *recorder) on(topic string) []mqtt.Message {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var found []mqtt.Message
-	for _, m := range r.got {
-		if m.Topic() == topic {
-			found = append(found, m)
-		}
-	}
-	return found
-}
-
-// last is the latest payload on a topic, or "".
-func (r *recorder) last(topic string) string {
-	if found := r.on(topic); len(found) > 0 {
-		return string(found[len(found)-1].Payload())
-	}
-	return ""
-}
-
-func eventually(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
-		if happened() {
-			return
-		}
-	}
-	t.Fatalf("never: %s", what)
-}
-
 // inMemory is an outbox that holds nothing back.
 func inMemory() outbox.Config {
 	cfg := outbox.Default()
@@ -238,14 +173,19 @@ func shut(ctx context.Context, p *Publisher) error {
 func connected(p *Publisher) func() bool { return func() bool { return p.Stats().Connected } }
 
 // embedded starts a broker on a free port and returns a configuration for it.
-func embedded(t *testing.T, change func(*Config)) (Config, *Broker) {
+func embedded(t *testing.T, change func(*Config)) (Config, *broker.Broker) {
+	t.Helper()
+	return embeddedWith(t, testLog(t), change)
+}
+
+func embeddedWith(t *testing.T, log zerolog.Logger, change func(*Config)) (Config, *broker.Broker) {
 	t.Helper()
 	cfg := testConfig(Embedded)
 	cfg.Listen = "127.0.0.1:0"
 	if change != nil {
 		change(&cfg)
 	}
-	b, err := StartBroker(t.Context(), cfg, testLog(t))
+	b, err := startBroker(t, cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,6 +194,21 @@ func embedded(t *testing.T, change func(*Config)) (Config, *Broker) {
 			t.Error(err)
 		}
 	})
-	cfg.Listen = b.Addr()
-	return b.Attach(cfg), b
+	cfg.Listen, cfg.Dialer = b.Addr(), b
+	return cfg, b
+}
+
+// startBroker starts the embedded broker as the daemon does.
+func startBroker(t *testing.T, cfg Config, log zerolog.Logger) (*broker.Broker, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	secure, err := cfg.ListenTLS.Server(log)
+	if err != nil {
+		return nil, err
+	}
+	return broker.Start(t.Context(), broker.Config{
+		Listen: cfg.Listen, TLS: secure, User: cfg.User, Password: string(cfg.Password),
+		ClientID: cfg.ClientName(), Root: cfg.Topics().Root(),
+	}, log)
 }

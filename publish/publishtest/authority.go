@@ -1,4 +1,4 @@
-package publish
+package publishtest
 
 import (
 	"crypto/ecdsa"
@@ -15,31 +15,34 @@ import (
 	"time"
 )
 
-// authority is a certificate authority for one test; its certificate lies in file.
-type authority struct {
-	dir, file string
-	cert      *x509.Certificate
-	key       *ecdsa.PrivateKey
-	expired   bool // what it issues is
-	weak      bool // its certificates have no subjectAltName
+// Authority is a certificate authority for one test. A zero Authority with Dir issues self-signed certificates.
+type Authority struct {
+	Dir     string // of all files
+	File    string // certificate of the authority, PEM
+	Expired bool   // the certificates that it issues have expired
+	NoSAN   bool   // the certificates that it issues have a common name only, and no subjectAltName
+
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
 }
 
-func newAuthority(t *testing.T, dir, name string) *authority {
+// NewAuthority writes the certificate of an authority to dir.
+func NewAuthority(t *testing.T, dir, name string) *Authority {
 	t.Helper()
-	a := &authority{dir: dir, file: filepath.Join(dir, name+".pem")}
+	a := &Authority{Dir: dir, File: filepath.Join(dir, name+".pem")}
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
-	a.cert, a.key = a.sign(t, template, a.file, "")
+	a.cert, a.key = a.sign(t, template, a.File, "")
 	return a
 }
 
-// issue makes a certificate with its key and returns their files.
-func (a *authority) issue(t *testing.T, name string, usage x509.ExtKeyUsage, hosts ...string) (cert, key string) {
+// Issue writes a certificate for hosts (names or IP addresses) and its key, and returns their files.
+func (a *Authority) Issue(t *testing.T, name string, usage x509.ExtKeyUsage, hosts ...string) (cert, key string) {
 	t.Helper()
 	template := &x509.Certificate{Subject: pkix.Name{CommonName: name}, ExtKeyUsage: []x509.ExtKeyUsage{usage}}
 	for _, host := range hosts {
-		if a.weak {
+		if a.NoSAN {
 			template.Subject.CommonName = host
 			continue
 		}
@@ -49,12 +52,14 @@ func (a *authority) issue(t *testing.T, name string, usage x509.ExtKeyUsage, hos
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	cert, key = filepath.Join(a.dir, name+".pem"), filepath.Join(a.dir, name+".key")
+	cert, key = filepath.Join(a.Dir, name+".pem"), filepath.Join(a.Dir, name+".key")
 	a.sign(t, template, cert, key)
 	return cert, key
 }
 
-func (a *authority) sign(t *testing.T, template *x509.Certificate, certFile, keyFile string) (*x509.Certificate, *ecdsa.PrivateKey) {
+func (a *Authority) sign(
+	t *testing.T, template *x509.Certificate, certFile, keyFile string,
+) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -62,7 +67,7 @@ func (a *authority) sign(t *testing.T, template *x509.Certificate, certFile, key
 	}
 	template.SerialNumber = big.NewInt(time.Now().UnixNano())
 	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	if a.expired {
+	if a.Expired {
 		template.NotAfter = time.Now().Add(-time.Minute)
 	}
 	parent, signer := template, key

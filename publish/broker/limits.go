@@ -1,4 +1,4 @@
-package publish
+package broker
 
 import (
 	"net"
@@ -9,8 +9,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limits bounds the time, connections and memory that clients of the embedded broker can use. The daemon's own
-// connection is not counted, and its packets are not limited.
+// limits bounds the time, connections and memory that clients can use. The daemon's own connections are not counted, and
+// their packets are not limited.
 type limits struct {
 	greeting time.Duration // from the connection to an accepted CONNECT, with the TLS handshake
 	stall    time.Duration // without progress of a packet that has begun, in either direction
@@ -77,7 +77,7 @@ func (a *addresses) of(remote net.Addr) *rate.Limiter {
 		return l
 	}
 	if len(a.each) >= maxAddresses {
-		a.forget()
+		a.deleteRecovered()
 	}
 	if len(a.each) >= maxAddresses {
 		return a.others
@@ -87,8 +87,8 @@ func (a *addresses) of(remote net.Addr) *rate.Limiter {
 	return l
 }
 
-// forget removes the addresses whose rate has recovered in full.
-func (a *addresses) forget() {
+// deleteRecovered removes the addresses whose rate has recovered in full.
+func (a *addresses) deleteRecovered() {
 	for key, l := range a.each {
 		if l.Tokens() >= float64(a.burst) {
 			delete(a.each, key)

@@ -1,4 +1,4 @@
-package publish
+package broker
 
 import (
 	"fmt"
@@ -9,18 +9,21 @@ import (
 
 	"github.com/mochi-mqtt/server/v2/packets"
 	"github.com/rs/zerolog"
+
+	"facesieve/publish/publishtest"
 )
 
 const someStatus = "facesieve/gate/status"
 
 // Only the daemon can publish, whatever the topic, the version and the quality of service, and no last will is
 // published.
-func TestBrokerTakesMessagesOfTheDaemonAlone(t *testing.T) {
-	var text logText
-	cfg, b := embeddedWith(t, zerolog.New(&text), nil, nil)
-	w := record(t, "tcp://"+b.Addr(), "#")
-	p := mustOpen(t, cfg, quick())
-	eventually(t, "online", func() bool { return w.last(someStatus) == Online })
+func TestTakesMessagesOfTheDaemonAlone(t *testing.T) {
+	var text publishtest.Log
+	b := startTest(t, zerolog.New(&text), nil, nil)
+	w := publishtest.Record(t, "tcp://"+b.Addr(), "#")
+	daemon := connectDaemon(t, b, daemonID)
+	deliver(t, daemon, someStatus, true, []byte("online"))
+	publishtest.Eventually(t, "online", func() bool { return w.Last(someStatus) == "online" })
 	for _, topic := range []string{
 		someStatus, "facesieve/gate/door/face", "facesieve/gate/door/state", "other/topic", "$SYS/broker/version",
 	} {
@@ -44,16 +47,14 @@ func TestBrokerTakesMessagesOfTheDaemonAlone(t *testing.T) {
 			}
 		}
 	}
-	publishAll(t, p, 0, 1)
-	eventually(t, "the daemon's", func() bool { return len(w.on("facesieve/gate/door/face")) > 0 })
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, m := range w.got {
+	deliverAll(t, daemon, "facesieve/gate/door/face", 1, 10)
+	publishtest.Eventually(t, "the daemon's", func() bool { return len(w.On("facesieve/gate/door/face")) > 0 })
+	for _, m := range w.Messages() {
 		if strings.HasPrefix(string(m.Payload()), "forged") || string(m.Payload()) == "will" {
 			t.Error(m.Topic(), string(m.Payload()))
 		}
 	}
-	if got := b.server.Topics.Retained.GetAll()[someStatus]; string(got.Payload) != Online {
+	if got := b.server.Topics.Retained.GetAll()[someStatus]; string(got.Payload) != "online" {
 		t.Errorf("retained: %s", got.Payload)
 	}
 	if n := strings.Count(text.String(), "only facesieve publishes here"); n == 0 || n > 3 {
@@ -65,8 +66,8 @@ func TestBrokerTakesMessagesOfTheDaemonAlone(t *testing.T) {
 }
 
 // A topic alias does not bypass the access check.
-func TestBrokerRefusesTopicAliases(t *testing.T) {
-	_, b := embeddedWith(t, testLog(t), nil, nil)
+func TestRefusesTopicAliases(t *testing.T) {
+	b := startTest(t, testLog(t), nil, nil)
 	c := rawConnected(t, b.Addr(), "alias", func(pk *packets.Packet) { pk.ProtocolVersion = 5 })
 	pk := packets.Packet{
 		FixedHeader: packets.FixedHeader{Type: packets.Publish}, ProtocolVersion: 5,
@@ -78,8 +79,8 @@ func TestBrokerRefusesTopicAliases(t *testing.T) {
 }
 
 // A client that continues to publish is disconnected, at QoS 0 as well.
-func TestBrokerDropsForgersThatPersist(t *testing.T) {
-	_, b := embeddedWith(t, testLog(t), nil, nil)
+func TestDropsForgersThatPersist(t *testing.T) {
+	b := startTest(t, testLog(t), nil, nil)
 	c := rawConnected(t, b.Addr(), "forger", nil)
 	for range 2 * refusals {
 		c.publish(someStatus, 0, false, []byte("x"))
@@ -91,8 +92,8 @@ func TestBrokerDropsForgersThatPersist(t *testing.T) {
 }
 
 // The client id of the daemon is reserved, whether it is connected or not, and so is every other id that it uses.
-func TestBrokerReservesTheDaemonsID(t *testing.T) {
-	cfg, b := embeddedWith(t, testLog(t), nil, nil)
+func TestReservesTheDaemonsID(t *testing.T) {
+	b := startTest(t, testLog(t), nil, nil)
 	steal := func(id string) {
 		t.Helper()
 		for version, want := range map[byte]byte{4: 2, 5: packets.ErrClientIdentifierNotValid.Code} {
@@ -103,24 +104,23 @@ func TestBrokerReservesTheDaemonsID(t *testing.T) {
 			c.ended()
 		}
 	}
-	steal(cfg.clientID())
-	p := mustOpen(t, cfg, quick())
-	eventually(t, "connected", connected(p))
-	steal(cfg.clientID())
-	other := daemonLinkAs(t, cfg, "other")
+	steal(daemonID)
+	daemon := connectDaemon(t, b, daemonID)
+	steal(daemonID)
+	other := connectDaemon(t, b, "other")
 	steal("other")
-	other.close()
-	eventually(t, "other has left", func() bool { _, there := b.server.Clients.Get("other"); return !there })
+	other.Disconnect(100)
+	publishtest.Eventually(t, "other has left", func() bool { _, there := b.server.Clients.Get("other"); return !there })
 	rawConnected(t, b.Addr(), "other", nil)
-	if s := p.Stats(); s.Connections != 1 || !s.Connected {
-		t.Errorf("%+v", s)
+	if !daemon.IsConnectionOpen() {
+		t.Error("the daemon is disconnected")
 	}
 }
 
 // The numbers of clients and of unfinished connections are bounded. The daemon is not counted, and a client that
 // connects again is always admitted.
-func TestBrokerBoundsItsClients(t *testing.T) {
-	cfg, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.clients, l.unfinished = 3, 2 })
+func TestBoundsItsClients(t *testing.T) {
+	b := startTest(t, testLog(t), nil, func(l *limits) { l.clients, l.unfinished = 3, 2 })
 	first := rawDial(t, b.Addr())
 	var silent []*rawClient
 	for range 4 {
@@ -138,16 +138,15 @@ func TestBrokerBoundsItsClients(t *testing.T) {
 		}
 	}
 	rawConnected(t, b.Addr(), "idle1", nil)
-	p := mustOpen(t, cfg, quick())
-	eventually(t, "the daemon is connected", connected(p))
+	connectDaemon(t, b, daemonID)
 	if s := b.Stats(); s.Refused != 2 || s.Dropped < 2 {
 		t.Errorf("%+v", s)
 	}
 }
 
 // The rate of connections from one address is bounded.
-func TestBrokerBoundsConnectionsOfAnAddress(t *testing.T) {
-	_, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.connections, l.burst = 0.001, 3 })
+func TestBoundsConnectionsOfAnAddress(t *testing.T) {
+	b := startTest(t, testLog(t), nil, func(l *limits) { l.connections, l.burst = 0.001, 3 })
 	for i := range 3 {
 		rawConnected(t, b.Addr(), fmt.Sprintf("c%d", i), nil)
 	}
@@ -158,8 +157,8 @@ func TestBrokerBoundsConnectionsOfAnAddress(t *testing.T) {
 }
 
 // A client must complete its connection, and every packet that it begins, in time; there is no keep-alive here.
-func TestBrokerBoundsTheTimeOfAPacket(t *testing.T) {
-	_, b := embeddedWith(t, testLog(t), nil, func(l *limits) {
+func TestBoundsTheTimeOfAPacket(t *testing.T) {
+	b := startTest(t, testLog(t), nil, func(l *limits) {
 		l.greeting, l.stall = 1500*time.Millisecond, 500*time.Millisecond
 	})
 	idle := rawConnected(t, b.Addr(), "idle", nil)
@@ -186,8 +185,8 @@ func TestBrokerBoundsTheTimeOfAPacket(t *testing.T) {
 	idle.subscribe(0, "#") // still there
 }
 
-func TestBrokerBoundsPackets(t *testing.T) {
-	cfg, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.firstPacket, l.packet = 1000, 2000 })
+func TestBoundsPackets(t *testing.T) {
+	b := startTest(t, testLog(t), nil, func(l *limits) { l.firstPacket, l.packet = 1000, 2000 })
 	c := rawDial(t, b.Addr())
 	_, _ = c.Write([]byte("\x10\xff\xff\xff\x7f"))
 	c.ended()
@@ -201,11 +200,11 @@ func TestBrokerBoundsPackets(t *testing.T) {
 	if code := c.hello(strings.Repeat("x", maxName+1), nil); code != 2 {
 		t.Errorf("long client id: %#x", code)
 	}
-	deliverAll(t, daemonLink(t, cfg), "faces/door", 1, maxPayload-10)
+	deliverAll(t, connectDaemon(t, b, daemonID), "faces/door", 1, maxPayload-10)
 }
 
-func TestBrokerBoundsSubscriptions(t *testing.T) {
-	_, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.filters = 3 })
+func TestBoundsSubscriptions(t *testing.T) {
+	b := startTest(t, testLog(t), nil, func(l *limits) { l.filters = 3 })
 	deep := strings.Repeat("+/", 100) + "+"
 	for version, want := range map[byte]byte{4: 0x80, 5: packets.ErrQuotaExceeded.Code} {
 		c := rawConnected(t, b.Addr(), "client", func(pk *packets.Packet) { pk.ProtocolVersion = version })
@@ -221,19 +220,10 @@ func TestBrokerBoundsSubscriptions(t *testing.T) {
 }
 
 // A retained status does not age, and the number and size of retained messages are bounded.
-func TestBrokerKeepsRetainedMessages(t *testing.T) {
-	cfg, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.retained, l.retainedBytes = 10, 20<<10 })
-	l := daemonLink(t, cfg)
-	retain := func(topic string, size int) {
-		t.Helper()
-		token, err := l.publish(topic, 1, true, make([]byte, size))
-		if err == nil {
-			err = l.wait(t.Context(), token)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+func TestKeepsRetainedMessages(t *testing.T) {
+	b := startTest(t, testLog(t), nil, func(l *limits) { l.retained, l.retainedBytes = 10, 20<<10 })
+	daemon := connectDaemon(t, b, daemonID)
+	retain := func(topic string, size int) { deliver(t, daemon, topic, true, make([]byte, size)) }
 	kept := func(topic string) bool { _, ok := b.server.Topics.Retained.Get(topic); return ok }
 	for i := range 11 {
 		retain(fmt.Sprint("t/", i), 10)
@@ -260,9 +250,9 @@ func TestBrokerKeepsRetainedMessages(t *testing.T) {
 }
 
 // Wrong passwords are answered more and more slowly, and are logged without the password.
-func TestBrokerSlowsGuesses(t *testing.T) {
-	var text logText
-	cfg, b := embeddedWith(t, zerolog.New(&text), func(c *Config) { c.User, c.Password = "camera", "hunter2" },
+func TestSlowsGuesses(t *testing.T) {
+	var text publishtest.Log
+	b := startTest(t, zerolog.New(&text), func(c *Config) { c.User, c.Password = "camera", "hunter2" },
 		func(l *limits) { l.passwords = 200 * time.Millisecond })
 	login := func(password string) byte {
 		return rawDial(t, b.Addr()).hello("guest", func(pk *packets.Packet) {
@@ -282,8 +272,7 @@ func TestBrokerSlowsGuesses(t *testing.T) {
 	if code := login("hunter2"); code != 0 {
 		t.Errorf("the right one: %#x", code)
 	}
-	p := mustOpen(t, cfg, quick())
-	eventually(t, "the daemon is connected", connected(p))
+	connectDaemon(t, b, daemonID)
 	if n := strings.Count(text.String(), "wrong user or password"); n != 3 ||
 		strings.Contains(text.String(), "hunter") {
 		t.Error(text.String())
@@ -294,20 +283,20 @@ func TestBrokerSlowsGuesses(t *testing.T) {
 }
 
 // Connections inside the program end with the broker.
-func TestBrokerRefusesTheDaemonAfterItsEnd(t *testing.T) {
-	cfg, b := embeddedWith(t, testLog(t), nil, nil)
+func TestRefusesTheDaemonAfterItsEnd(t *testing.T) {
+	b := startTest(t, testLog(t), nil, nil)
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got := refusal(t, cfg); !strings.Contains(got, errEnded.Error()) {
-		t.Error(got)
+	if _, err := dialDaemon(t, b, daemonID); err == nil || !strings.Contains(err.Error(), errEnded.Error()) {
+		t.Error(err)
 	}
 }
 
 // A malformed packet that makes the server panic ends only the connection of its sender.
-func TestBrokerSurvivesMalformedPackets(t *testing.T) {
-	cfg, b := embeddedWith(t, testLog(t), nil, nil)
-	w := record(t, "tcp://"+b.Addr(), "faces/#")
+func TestSurvivesMalformedPackets(t *testing.T) {
+	b := startTest(t, testLog(t), nil, nil)
+	w := publishtest.Record(t, "tcp://"+b.Addr(), "faces/#")
 	for range 3 {
 		c := rawConnected(t, b.Addr(), "malformed", func(pk *packets.Packet) { pk.ProtocolVersion = 5 })
 		c.subscribe(1, "#")
@@ -316,10 +305,10 @@ func TestBrokerSurvivesMalformedPackets(t *testing.T) {
 		}
 		c.ended()
 	}
-	eventually(t, "its sessions have ended", func() bool {
+	publishtest.Eventually(t, "its sessions have ended", func() bool {
 		_, there := b.server.Clients.Get("malformed")
 		return !there
 	})
-	deliverInStep(t, daemonLink(t, cfg), w, 3, 100)
-	eventually(t, "they are counted", func() bool { return b.Stats().Dropped == 3 })
+	deliverInStep(t, connectDaemon(t, b, daemonID), w, 3, 100)
+	publishtest.Eventually(t, "they are counted", func() bool { return b.Stats().Dropped == 3 })
 }

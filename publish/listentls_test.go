@@ -10,36 +10,38 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"facesieve/publish/publishtest"
 )
 
 // secureEmbedded starts an embedded broker with TLS, and returns the configuration of a client on the network.
 func secureEmbedded(
 	t *testing.T, log zerolog.Logger, change func(*Config), hosts ...string,
-) (client, own Config, ca *authority) {
+) (client, own Config, ca *publishtest.Authority) {
 	t.Helper()
-	ca = newAuthority(t, t.TempDir(), "ca")
+	ca = publishtest.NewAuthority(t, t.TempDir(), "ca")
 	own, b := embeddedWith(t, log, func(c *Config) {
-		c.ListenTLS.Cert, c.ListenTLS.Key = ca.issue(t, "broker", x509.ExtKeyUsageServerAuth, hosts...)
+		c.ListenTLS.Cert, c.ListenTLS.Key = ca.Issue(t, "broker", x509.ExtKeyUsageServerAuth, hosts...)
 		if change != nil {
 			change(c)
 		}
-	}, func(l *limits) { l.greeting = 2 * time.Second })
+	})
 	client = testConfig("ssl://" + b.Addr())
-	client.TLS.CA = ca.file
+	client.TLS.CA = ca.File
 	return client, own, ca
 }
 
 func TestBrokerWithTLS(t *testing.T) {
-	var text logText
+	var text publishtest.Log
 	client, own, _ := secureEmbedded(t, zerolog.New(&text), func(c *Config) {
 		c.User, c.Password = "camera", "hunter2"
 	}, "127.0.0.1")
 	client.User, client.Password = "camera", "hunter2"
 	w := startWatch(t, client)
 	p := mustOpen(t, own, quick())
-	eventually(t, "online", func() bool { return w.count("online") > 0 })
+	publishtest.Eventually(t, "online", func() bool { return w.count("online") > 0 })
 	publishAll(t, p, 0, 3)
-	eventually(t, "arrived", func() bool { return w.count("event") == 3 })
+	publishtest.Eventually(t, "arrived", func() bool { return w.count("event") == 3 })
 
 	plain := testConfig("tcp" + strings.TrimPrefix(client.Broker, "ssl"))
 	if got := refusal(t, plain); !strings.Contains(got, "TLS") || !strings.Contains(got, "use ssl://") {
@@ -50,8 +52,6 @@ func TestBrokerWithTLS(t *testing.T) {
 		_ = conn.Close()
 		t.Error("TLS 1.1 is accepted")
 	}
-	silent := rawDial(t, own.Listen) // begins no handshake
-	silent.ended()
 	if !strings.Contains(text.String(), "TLS handshake") || strings.Contains(text.String(), "unencrypted") {
 		t.Error(text.String())
 	}
@@ -61,12 +61,12 @@ func TestBrokerWithTLS(t *testing.T) {
 func TestBrokerWithTLSAndItsOwnConfiguration(t *testing.T) {
 	_, own, ca := secureEmbedded(t, testLog(t), nil, "camera.example")
 	outside := own
-	outside.inside = nil
+	outside.Dialer = nil
 	w := startWatch(t, outside)
 	p := mustOpen(t, own, quick())
 	publishAll(t, p, 0, 1)
-	eventually(t, "arrived", func() bool { return w.count("online") > 0 })
-	outside.ListenTLS.Cert, outside.ListenTLS.Key = ca.issue(t, "other", x509.ExtKeyUsageServerAuth, "camera.example")
+	publishtest.Eventually(t, "arrived", func() bool { return w.count("online") > 0 })
+	outside.ListenTLS.Cert, outside.ListenTLS.Key = ca.Issue(t, "other", x509.ExtKeyUsageServerAuth, "camera.example")
 	if got := refusal(t, outside); !strings.Contains(got, "is not that of listen_tls.cert") {
 		t.Error(got)
 	}
@@ -82,14 +82,14 @@ func TestBrokerWithClientCertificates(t *testing.T) {
 		t.Error(got)
 	}
 	other := client
-	other.TLS.Cert, other.TLS.Key = newAuthority(t, t.TempDir(), "other").issue(t, "viewer", x509.ExtKeyUsageClientAuth)
+	other.TLS.Cert, other.TLS.Key = publishtest.NewAuthority(t, t.TempDir(), "other").Issue(t, "viewer", x509.ExtKeyUsageClientAuth)
 	if got := refusal(t, other); !strings.Contains(got, "certificate") {
 		t.Error(got)
 	}
-	client.TLS.Cert, client.TLS.Key = ca.issue(t, "viewer", x509.ExtKeyUsageClientAuth)
+	client.TLS.Cert, client.TLS.Key = ca.Issue(t, "viewer", x509.ExtKeyUsageClientAuth)
 	w := startWatch(t, client)
 	mustOpen(t, own, quick())
-	eventually(t, "online", func() bool { return w.count("online") > 0 })
+	publishtest.Eventually(t, "online", func() bool { return w.count("online") > 0 })
 }
 
 // Changed files are read for the next connection; an incomplete change is ignored.
@@ -108,7 +108,7 @@ func TestBrokerReadsRenewedCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca.issue(t, "broker", x509.ExtKeyUsageServerAuth, "127.0.0.1")
+	ca.Issue(t, "broker", x509.ExtKeyUsageServerAuth, "127.0.0.1")
 	fresh, err := os.ReadFile(own.ListenTLS.Key)
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +138,7 @@ func TestBrokerReadsRenewedCertificates(t *testing.T) {
 
 func TestBrokerTLSFaults(t *testing.T) {
 	dir := t.TempDir()
-	cert, key := newAuthority(t, dir, "ca").issue(t, "broker", x509.ExtKeyUsageServerAuth)
+	cert, key := publishtest.NewAuthority(t, dir, "ca").Issue(t, "broker", x509.ExtKeyUsageServerAuth)
 	for want, change := range map[string]func(*ListenTLS){
 		"listen_tls.cert: listen_tls.cert without listen_tls.key": func(l *ListenTLS) { l.Cert = cert },
 		"listen_tls.client_ca: set without a certificate":         func(l *ListenTLS) { l.ClientCA = cert },
@@ -151,14 +151,14 @@ func TestBrokerTLSFaults(t *testing.T) {
 		"listen_tls.cert: does not fit listen_tls.key": func(l *ListenTLS) {
 			l.Cert, l.Key = dir+"/ca.pem", key
 		},
-		"listen_tls.client_ca: the file holds no PEM certificate": func(l *ListenTLS) {
+		"listen_tls.client_ca: holds no PEM certificate": func(l *ListenTLS) {
 			l.Cert, l.Key, l.ClientCA = cert, key, key
 		},
 	} {
 		cfg := testConfig(Embedded)
 		cfg.Listen = "127.0.0.1:0"
 		change(&cfg.ListenTLS)
-		_, err := StartBroker(t.Context(), cfg, testLog(t))
+		_, err := startBroker(t, cfg, testLog(t))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), dir) {
 			t.Errorf("got %v, want ... %s", err, want)
 		}
@@ -173,10 +173,10 @@ func TestBrokerTLSFaults(t *testing.T) {
 
 // A broker on the network without TLS logs a warning once.
 func TestBrokerWarnsOfAnOpenNetwork(t *testing.T) {
-	var text logText
+	var text publishtest.Log
 	embeddedWith(t, zerolog.New(&text), func(c *Config) {
 		c.Listen, c.User, c.Password = "0.0.0.0:0", "camera", "hunter2"
-	}, nil)
+	})
 	if n := strings.Count(text.String(), "unencrypted"); n != 1 || strings.Contains(text.String(), "hunter2") {
 		t.Error(text.String())
 	}

@@ -1,4 +1,4 @@
-package publish
+package broker
 
 import (
 	"crypto/sha256"
@@ -23,7 +23,7 @@ const (
 var (
 	errClientID      = errors.New("its client id is longer than the broker allows")
 	errReserved      = errors.New("its client id is that of facesieve itself")
-	errNoPlace       = errors.New("too many clients are connected")
+	errTooMany       = errors.New("too many clients are connected")
 	errMayNotPublish = errors.New("it may not publish")
 	errPersists      = errors.New("it may not publish, and continues to try")
 )
@@ -32,31 +32,25 @@ var (
 // and publish nothing.
 type access struct {
 	mochi.HookBase
-	server   *mochi.Server
-	listener *brokerListener
-	notices  *brokerNotices
-	sessions *sessions
-	limits   *limits
-	levels   int // of a topic filter
-	guesses  *addresses
+	broker   *Broker
+	levels   int                    // of a topic filter
+	attempts *addresses             // rates of wrong passwords
 	reserved atomic.Pointer[string] // the daemon's client id
 
 	user, password [sha256.Size]byte
-	open           bool
+	open           bool // no password is required
 }
 
-func newAccess(cfg Config, server *mochi.Server, l *brokerListener, s *sessions) *access {
+func newAccess(b *Broker, cfg Config) *access {
 	a := &access{
-		server: server, listener: l, notices: l.notices, sessions: s, limits: l.limits,
-		levels:  strings.Count(cfg.Topics().Root(), "/") + furtherLevels,
-		guesses: newAddresses(rate.Every(l.limits.passwords), freePasswords),
-		user:    digest(cfg.User), password: digest(string(cfg.Password)), open: cfg.User == "",
+		broker:   b,
+		levels:   strings.Count(cfg.Root, "/") + furtherLevels,
+		attempts: newAddresses(rate.Every(b.limits.passwords), freePasswords),
+		user:     sha256.Sum256([]byte(cfg.User)), password: sha256.Sum256([]byte(cfg.Password)), open: cfg.User == "",
 	}
-	a.reserve(cfg.clientID())
+	a.reserved.Store(&cfg.ClientID)
 	return a
 }
-
-func (a *access) reserve(id string) { a.reserved.Store(&id) }
 
 // ID returns the name of the hook.
 func (*access) ID() string { return "access" }
@@ -73,45 +67,45 @@ func (*access) Provides(b byte) bool {
 // OnConnect accepts a client, or sends the reason of the refusal.
 func (a *access) OnConnect(cl *mochi.Client, pk packets.Packet) error {
 	c := connOf(cl)
-	id := clip(cl.ID)
+	id := cl.ID[:min(len(cl.ID), maxName)] // not validated yet
 	c.id.Store(&id)
 	// The server stores messages with topic aliases, which are not valid on the next connection of the session.
 	cl.Properties.Props.TopicAliasMaximum = 0
 	if c.owner {
 		return nil
 	}
-	code, why := a.admit(c, cl, pk)
+	code, reason := a.admit(c, cl, pk)
 	if code != packets.CodeSuccess {
-		kind := a.notices.refused
+		kind := a.broker.faults.refused
 		if code == packets.ErrBadUsernameOrPassword {
-			kind = a.notices.passwords
+			kind = a.broker.faults.passwords
 		}
-		kind.report(c.RemoteAddr(), id, why)
-		_ = a.server.SendConnack(cl, code, false, nil)
+		kind.report(c.RemoteAddr(), id, reason)
+		_ = a.broker.server.SendConnack(cl, code, false, nil)
 		return code
 	}
 	if will := &cl.Properties.Will; will.Flag != 0 && !a.mayPublish(c, will.TopicName) {
-		a.notices.messages.report(c.RemoteAddr(), cl.ID, errMayNotPublish)
+		a.broker.faults.messages.report(c.RemoteAddr(), cl.ID, errMayNotPublish)
 		*will = mochi.Will{}
 	}
 	return nil
 }
 
-func (a *access) admit(c *brokerConn, cl *mochi.Client, pk packets.Packet) (packets.Code, error) {
-	former, replaces := a.server.Clients.Get(cl.ID)
+func (a *access) admit(c *conn, cl *mochi.Client, pk packets.Packet) (packets.Code, error) {
+	former, replaces := a.broker.server.Clients.Get(cl.ID)
 	switch {
-	case len(cl.ID) > a.limits.clientID:
+	case len(cl.ID) > a.broker.limits.clientID:
 		return packets.ErrClientIdentifierNotValid, errClientID
 	case !a.authenticate(c, pk):
 		return packets.ErrBadUsernameOrPassword, nil
 	case cl.ID == *a.reserved.Load() || replaces && connOf(former).owner && !former.Closed():
 		return packets.ErrClientIdentifierNotValid, errReserved
-	case a.listener.admit(c, replaces && !former.Closed()):
+	case a.broker.listener.admit(c, replaces && !former.Closed()):
 		return packets.CodeSuccess, nil
 	case cl.Properties.ProtocolVersion < 5:
-		return packets.ErrServerUnavailable, errNoPlace
+		return packets.ErrServerUnavailable, errTooMany
 	}
-	return packets.ErrServerBusy, errNoPlace
+	return packets.ErrServerBusy, errTooMany
 }
 
 // OnConnectAuthenticate accepts all clients: OnConnect has checked them.
@@ -119,19 +113,19 @@ func (*access) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { retur
 
 // authenticate compares user and password in constant time. After several wrong passwords from an address, the next
 // comparison is delayed, whether it is right or wrong, so that the time of an answer does not depend on the password.
-func (a *access) authenticate(c *brokerConn, pk packets.Packet) bool {
+func (a *access) authenticate(c *conn, pk packets.Packet) bool {
 	if a.open {
 		return true
 	}
-	guesses := a.guesses.of(c.RemoteAddr())
-	ahead := min(1-guesses.Tokens(), 1+passwordsAhead)
-	if ahead > 0 && !c.pause(time.Duration(ahead*float64(a.limits.passwords))) {
+	attempts := a.attempts.of(c.RemoteAddr())
+	ahead := min(1-attempts.Tokens(), 1+passwordsAhead)
+	if ahead > 0 && !c.pause(time.Duration(ahead*float64(a.broker.limits.passwords))) {
 		return false
 	}
-	user, password := digest(string(pk.Connect.Username)), digest(string(pk.Connect.Password))
+	user, password := sha256.Sum256(pk.Connect.Username), sha256.Sum256(pk.Connect.Password)
 	same := subtle.ConstantTimeCompare(user[:], a.user[:]) & subtle.ConstantTimeCompare(password[:], a.password[:])
-	if same != 1 && guesses.Tokens() > -passwordsAhead {
-		guesses.Reserve()
+	if same != 1 && attempts.Tokens() > -passwordsAhead {
+		attempts.Reserve()
 	}
 	return same == 1
 }
@@ -140,12 +134,12 @@ func (a *access) authenticate(c *brokerConn, pk packets.Packet) bool {
 func (a *access) OnACLCheck(cl *mochi.Client, topic string, write bool) bool {
 	c := connOf(cl)
 	if !write {
-		return c.subscribing || a.sessions.deliverable(cl)
+		return c.subscribing || a.broker.sessions.deliverable(cl)
 	}
 	if a.mayPublish(c, topic) {
 		return true
 	}
-	a.notices.messages.report(c.RemoteAddr(), cl.ID, errMayNotPublish)
+	a.broker.faults.messages.report(c.RemoteAddr(), cl.ID, errMayNotPublish)
 	if !c.refuse.Allow() {
 		c.drop(errPersists)
 	}
@@ -154,7 +148,7 @@ func (a *access) OnACLCheck(cl *mochi.Client, topic string, write bool) bool {
 
 // mayPublish is the only rule that decides who may publish to which topic, last wills included. Topics for other
 // clients, for example commands to a camera, are to be added here.
-func (*access) mayPublish(c *brokerConn, _ string) bool { return c.owner }
+func (*access) mayPublish(c *conn, _ string) bool { return c.owner }
 
 // OnSubscribe removes from a SUBSCRIBE the filters that are too many or too long.
 func (a *access) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
@@ -163,13 +157,13 @@ func (a *access) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet
 	if c.owner {
 		return pk
 	}
-	places := a.limits.filters - cl.State.Subscriptions.Len()
+	left := a.broker.limits.filters - cl.State.Subscriptions.Len()
 	filters := make(packets.Subscriptions, len(pk.Filters))
 	for i, sub := range pk.Filters {
 		if _, exists := cl.State.Subscriptions.Get(sub.Filter); !exists {
-			places--
+			left--
 		}
-		if places < 0 || len(sub.Filter) > a.limits.filter || strings.Count(sub.Filter, "/") > a.levels {
+		if left < 0 || len(sub.Filter) > a.broker.limits.filter || strings.Count(sub.Filter, "/") > a.levels {
 			sub.Filter = "" // the server refuses it
 		}
 		filters[i] = sub
@@ -189,10 +183,5 @@ func (a *access) OnSubscribed(cl *mochi.Client, pk packets.Packet, reasons []byt
 	}
 }
 
-// connOf returns the connection of a client. It is always a brokerConn, see serve.
-func connOf(cl *mochi.Client) *brokerConn { return cl.Net.Conn.(*brokerConn) } //nolint:forcetypeassert // see serve
-
-func digest(s string) [sha256.Size]byte { return sha256.Sum256([]byte(s)) }
-
-// clip limits the length of a client id that is not validated yet.
-func clip(s string) string { return s[:min(len(s), maxName)] }
+// connOf returns the connection of a client. It is always a conn, see serve.
+func connOf(cl *mochi.Client) *conn { return cl.Net.Conn.(*conn) } //nolint:forcetypeassert // see serve

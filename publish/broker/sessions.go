@@ -1,4 +1,4 @@
-package publish
+package broker
 
 import (
 	"errors"
@@ -17,20 +17,17 @@ var (
 	errRetained          = errors.New("embedded broker: too many retained messages: the newest is not retained")
 )
 
-// sessions bounds what the server stores for its clients, and gives each packet its turn (see brokerConn). Its methods
+// sessions bounds what the server stores for its clients, and gives each packet its turn (see conn). Its methods
 // are called in the turn of a connection.
 type sessions struct {
 	mochi.HookBase
-	server   *mochi.Server
-	listener *brokerListener
-	notices  *brokerNotices
-	limits   *limits
+	broker *Broker
 
-	mu       sync.Mutex
-	unacked  map[*mochi.Client]*unacked
-	all      int            // bytes
-	retained map[string]int // bytes by topic
-	kept     int            // bytes
+	mu            sync.Mutex
+	unacked       map[*mochi.Client]*unacked
+	unackedBytes  int
+	retained      map[string]int // bytes by topic
+	retainedBytes int
 }
 
 // unacked is what a session has not acknowledged.
@@ -39,11 +36,8 @@ type unacked struct {
 	bytes int
 }
 
-func newSessions(server *mochi.Server, l *brokerListener) *sessions {
-	return &sessions{
-		server: server, listener: l, notices: l.notices, limits: l.limits,
-		unacked: map[*mochi.Client]*unacked{}, retained: map[string]int{},
-	}
+func newSessions(b *Broker) *sessions {
+	return &sessions{broker: b, unacked: map[*mochi.Client]*unacked{}, retained: map[string]int{}}
 }
 
 // ID returns the name of the hook.
@@ -60,11 +54,11 @@ func (*sessions) Provides(b byte) bool {
 }
 
 // OnSessionEstablish begins the turn in which the client takes over its former session.
-func (*sessions) OnSessionEstablish(cl *mochi.Client, _ packets.Packet) { connOf(cl).enter() }
+func (*sessions) OnSessionEstablish(cl *mochi.Client, _ packets.Packet) { connOf(cl).beginTurn() }
 
 // OnPacketRead begins the turn in which a packet is processed.
 func (*sessions) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
-	connOf(cl).enter()
+	connOf(cl).beginTurn()
 	if pk.FixedHeader.Type == packets.Puback {
 		// When the server sends a message that it had delayed for the client's receive maximum, it deletes the message
 		// and does not count the acknowledgement.
@@ -78,19 +72,19 @@ func (*sessions) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Pack
 // OnDisconnect bounds the number and the age of the sessions of disconnected clients.
 func (s *sessions) OnDisconnect(cl *mochi.Client, _ error, expire bool) {
 	c := connOf(cl)
-	c.enter()
+	c.beginTurn()
 	if expire || cl.IsTakenOver() {
 		return
 	}
 	if c.evicted {
-		s.forget(cl)
+		s.end(cl)
 		return
 	}
-	longest := s.server.Options.Capabilities.MaximumSessionExpiryInterval
+	longest := s.broker.server.Options.Capabilities.MaximumSessionExpiryInterval
 	cl.Properties.Props.SessionExpiryInterval = min(cl.Properties.Props.SessionExpiryInterval, longest)
 	var oldest *mochi.Client
 	away := 0
-	for _, other := range s.server.Clients.GetAll() {
+	for _, other := range s.broker.server.Clients.GetAll() {
 		if !other.Closed() {
 			continue
 		}
@@ -99,34 +93,34 @@ func (s *sessions) OnDisconnect(cl *mochi.Client, _ error, expire bool) {
 			oldest = other
 		}
 	}
-	if away > s.limits.sessions {
-		s.forget(oldest)
+	if away > s.broker.limits.sessions {
+		s.end(oldest)
 	}
 }
 
 // OnClientExpired frees the subscriptions and messages of the session; the server does not.
 func (s *sessions) OnClientExpired(cl *mochi.Client) {
-	s.listener.turn.Lock()
-	defer s.listener.turn.Unlock()
-	s.server.UnsubscribeClient(cl)
+	s.broker.turn.Lock()
+	defer s.broker.turn.Unlock()
+	s.broker.server.UnsubscribeClient(cl)
 	cl.ClearInflights()
 }
 
-// forget ends the session of a disconnected client.
-func (s *sessions) forget(cl *mochi.Client) {
-	s.server.UnsubscribeClient(cl)
+// end deletes the session of a disconnected client.
+func (s *sessions) end(cl *mochi.Client) {
+	s.broker.server.UnsubscribeClient(cl)
 	cl.ClearInflights()
-	if current, ok := s.server.Clients.Get(cl.ID); ok && current == cl {
-		s.server.Clients.Delete(cl.ID)
+	if current, ok := s.broker.server.Clients.Get(cl.ID); ok && current == cl {
+		s.broker.server.Clients.Delete(cl.ID)
 	}
 }
 
-// abandon ends the session of a client whose packet made the server fail.
-func (s *sessions) abandon(c *brokerConn) {
-	c.enter()
-	for _, cl := range s.server.Clients.GetAll() {
+// endAfterPanic ends the session of a client whose packet made the server panic.
+func (s *sessions) endAfterPanic(c *conn) {
+	c.beginTurn()
+	for _, cl := range s.broker.server.Clients.GetAll() {
 		if connOf(cl) == c {
-			s.forget(cl)
+			s.end(cl)
 		}
 	}
 }
@@ -139,7 +133,7 @@ func (s *sessions) deliverable(cl *mochi.Client) bool {
 	}
 	c := connOf(cl)
 	if cl.Closed() {
-		s.notices.lost.report(c.RemoteAddr(), cl.ID, errSessionFull)
+		s.broker.faults.lost.report(c.RemoteAddr(), cl.ID, errSessionFull)
 	} else {
 		c.drop(errNoAcknowledgement)
 	}
@@ -150,13 +144,13 @@ func (s *sessions) full(cl *mochi.Client) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := s.unacked[cl]
-	if u == nil || u.bytes < s.limits.unacked && len(u.sizes) < s.limits.messages {
+	if u == nil || u.bytes < s.broker.limits.unacked && len(u.sizes) < s.broker.limits.messages {
 		return false
 	}
 	if !cl.Closed() {
 		s.recount(cl, u)
 	}
-	return u.bytes >= s.limits.unacked || len(u.sizes) >= s.limits.messages
+	return u.bytes >= s.broker.limits.unacked || len(u.sizes) >= s.broker.limits.messages
 }
 
 // recount drops the entries of messages that the server has removed without calling a hook.
@@ -180,9 +174,9 @@ func (s *sessions) OnQosPublish(cl *mochi.Client, pk packets.Packet, _ int64, _ 
 	size := len(pk.Payload) + len(pk.TopicName) + messageOverhead
 	u.sizes[pk.PacketID] = size
 	u.bytes += size
-	s.all += size
+	s.unackedBytes += size
 	var largest *mochi.Client
-	if s.all > s.limits.unackedAll {
+	if s.unackedBytes > s.broker.limits.unackedAll {
 		largest = s.largest()
 	}
 	s.mu.Unlock()
@@ -207,7 +201,7 @@ func (s *sessions) remove(cl *mochi.Client, id uint16) {
 		return
 	}
 	u.bytes -= u.sizes[id]
-	s.all -= u.sizes[id]
+	s.unackedBytes -= u.sizes[id]
 	if delete(u.sizes, id); len(u.sizes) == 0 {
 		delete(s.unacked, cl)
 	}
@@ -229,8 +223,8 @@ func (s *sessions) evict(cl *mochi.Client) {
 	switch {
 	case c.evicted: // and will be disconnected
 	case cl.Closed():
-		s.notices.lost.report(c.RemoteAddr(), cl.ID, errSessionAll)
-		s.forget(cl)
+		s.broker.faults.lost.report(c.RemoteAddr(), cl.ID, errSessionAll)
+		s.end(cl)
 	default:
 		c.drop(errSessionAll)
 	}
@@ -253,14 +247,14 @@ func (s *sessions) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packe
 	if len(pk.Payload) > 0 {
 		size = len(pk.Payload) + len(pk.TopicName) + messageOverhead
 	}
-	former, there := s.retained[pk.TopicName]
-	all := s.kept - former + size
-	if size > 0 && (!there && len(s.retained) >= s.limits.retained || all > s.limits.retainedBytes) {
-		s.listener.log.Error().Err(errRetained).Str("topic", pk.TopicName).Str("client", cl.ID).Send()
+	former, exists := s.retained[pk.TopicName]
+	all := s.retainedBytes - former + size
+	if size > 0 && (!exists && len(s.retained) >= s.broker.limits.retained || all > s.broker.limits.retainedBytes) {
+		s.broker.log.Error().Err(errRetained).Str("topic", pk.TopicName).Str("client", cl.ID).Send()
 		pk.FixedHeader.Retain = false
 		return pk, nil
 	}
-	s.kept = all
+	s.retainedBytes = all
 	if s.retained[pk.TopicName] = size; size == 0 {
 		delete(s.retained, pk.TopicName)
 	}

@@ -1,4 +1,4 @@
-package publish
+package broker
 
 import (
 	"fmt"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"facesieve/publish/publishtest"
 )
 
 // stopped starts a real subscriber and stops it, as a debugger or a laptop that sleeps does.
@@ -39,54 +41,54 @@ func stopped(t *testing.T, addr, id string, qos int) {
 }
 
 // Clients that stop reading are disconnected, and no other client loses a message.
-func TestBrokerDropsClientsThatDoNotRead(t *testing.T) {
-	cfg, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.outbound, l.stall = 512<<10, 5*time.Second })
+func TestDropsClientsThatDoNotRead(t *testing.T) {
+	b := startTest(t, testLog(t), nil, func(l *limits) { l.outbound, l.stall = 512<<10, 5*time.Second })
 	for qos := range 2 {
 		stopped(t, b.Addr(), fmt.Sprintf("stopped%d", qos), qos)
 		c := rawConnected(t, b.Addr(), fmt.Sprintf("silent%d", qos), nil)
 		_ = c.Conn.(*net.TCPConn).SetReadBuffer(4096)
 		c.subscribe(byte(qos), "#")
 	}
-	w := record(t, "tcp://"+b.Addr(), "faces/#")
+	w := publishtest.Record(t, "tcp://"+b.Addr(), "faces/#")
 	const messages, size = 120, 100 << 10 // more than the buffers of the kernel hold
-	deliverInStep(t, daemonLink(t, cfg), w, messages, size)
-	eventually(t, "the others are dropped", func() bool { return b.Stats().Dropped >= 2 })
-	eventually(t, "nothing waits for them", func() bool { return b.listener.waiting.Load() < 512<<10 })
+	deliverInStep(t, connectDaemon(t, b, daemonID), w, messages, size)
+	publishtest.Eventually(t, "the others are dropped", func() bool { return b.Stats().Dropped >= 2 })
+	publishtest.Eventually(t, "nothing waits for them", func() bool { return b.waiting.Load() < 512<<10 })
 }
 
 // A client that accepts nothing is dropped also where its buffer is not full.
-func TestBrokerDropsClientsThatStall(t *testing.T) {
-	cfg, b := embeddedWith(t, testLog(t), nil, func(l *limits) {
+func TestDropsClientsThatStall(t *testing.T) {
+	b := startTest(t, testLog(t), nil, func(l *limits) {
 		l.stall, l.outbound = 200*time.Millisecond, 16<<20
 	})
 	c := rawConnected(t, b.Addr(), "silent", nil)
 	_ = c.Conn.(*net.TCPConn).SetReadBuffer(4096)
 	c.subscribe(0, "#")
-	deliverAll(t, daemonLink(t, cfg), "faces/door", 100, 100<<10)
-	eventually(t, "dropped", func() bool { return b.Stats().Dropped == 1 })
+	deliverAll(t, connectDaemon(t, b, daemonID), "faces/door", 100, 100<<10)
+	publishtest.Eventually(t, "dropped", func() bool { return b.Stats().Dropped == 1 })
 }
 
 // Many slow clients together take no more than one bound.
-func TestBrokerBoundsWhatWaitsForAll(t *testing.T) {
-	cfg, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.outboundAll = 2 << 20 })
+func TestBoundsWhatWaitsForAll(t *testing.T) {
+	b := startTest(t, testLog(t), nil, func(l *limits) { l.outboundAll = 2 << 20 })
 	for i := range 4 {
 		c := rawConnected(t, b.Addr(), fmt.Sprintf("silent%d", i), nil)
 		_ = c.Conn.(*net.TCPConn).SetReadBuffer(4096)
 		c.subscribe(0, "#")
 	}
-	l := daemonLink(t, cfg)
+	l := connectDaemon(t, b, daemonID)
 	for range 60 {
 		deliverAll(t, l, "faces/door", 1, 100<<10)
-		if n := b.listener.waiting.Load(); n > 3<<20 {
+		if n := b.waiting.Load(); n > 3<<20 {
 			t.Fatalf("%d bytes wait", n)
 		}
 	}
-	eventually(t, "some are dropped", func() bool { return b.Stats().Dropped > 0 })
+	publishtest.Eventually(t, "some are dropped", func() bool { return b.Stats().Dropped > 0 })
 }
 
 // A subscriber that never acknowledges is disconnected; its session keeps messages within its bounds, and delivers them
 // later.
-func TestBrokerDropsClientsThatDoNotAcknowledge(t *testing.T) {
+func TestDropsClientsThatDoNotAcknowledge(t *testing.T) {
 	const kept = 20
 	persistent := func(pk *packets.Packet) { pk.Connect.Clean = false }
 	for name, bound := range map[string]func(*limits){
@@ -94,11 +96,11 @@ func TestBrokerDropsClientsThatDoNotAcknowledge(t *testing.T) {
 		"bytes":    func(l *limits) { l.unacked = kept * (1000 + messageOverhead) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg, b := embeddedWith(t, testLog(t), nil, bound)
+			b := startTest(t, testLog(t), nil, bound)
 			c := rawConnected(t, b.Addr(), "mute", persistent)
 			c.subscribe(1, "#")
-			w := record(t, "tcp://"+b.Addr(), "faces/#")
-			deliverInStep(t, daemonLink(t, cfg), w, 60, 1000)
+			w := publishtest.Record(t, "tcp://"+b.Addr(), "faces/#")
+			deliverInStep(t, connectDaemon(t, b, daemonID), w, 60, 1000)
 			c.ended()
 			if s := b.Stats(); s.Dropped != 1 || s.LostMessages == 0 {
 				t.Errorf("%+v", s)
@@ -114,21 +116,21 @@ func TestBrokerDropsClientsThatDoNotAcknowledge(t *testing.T) {
 }
 
 // All sessions together are bounded: the largest is dropped.
-func TestBrokerBoundsAllSessions(t *testing.T) {
+func TestBoundsAllSessions(t *testing.T) {
 	const all = 64 << 10
-	cfg, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.unacked, l.unackedAll, l.sessions = 20<<10, all, 5 })
+	b := startTest(t, testLog(t), nil, func(l *limits) { l.unacked, l.unackedAll, l.sessions = 20<<10, all, 5 })
 	for i := range 8 {
 		c := rawConnected(t, b.Addr(), fmt.Sprintf("away%d", i), func(pk *packets.Packet) { pk.Connect.Clean = false })
 		c.subscribe(1, "#")
 		_ = c.Close()
 	}
-	eventually(t, "the oldest are forgotten", func() bool { return b.server.Clients.Len() == 5 })
-	deliverAll(t, daemonLink(t, cfg), "faces/door", 100, 1000)
-	s := b.access.sessions
+	publishtest.Eventually(t, "the oldest are forgotten", func() bool { return b.server.Clients.Len() == 5 })
+	deliverAll(t, connectDaemon(t, b, daemonID), "faces/door", 100, 1000)
+	s := b.sessions
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.all > all {
-		t.Errorf("%d bytes are kept", s.all)
+	if s.unackedBytes > all {
+		t.Errorf("%d bytes are kept", s.unackedBytes)
 	}
 	if n := b.server.Clients.Len(); n != 4 { // with the daemon's own
 		t.Errorf("%d clients", n)
@@ -136,13 +138,13 @@ func TestBrokerBoundsAllSessions(t *testing.T) {
 }
 
 // A subscriber of MQTT 5 with a receive maximum still gets every message.
-func TestBrokerServesAReceiveMaximum(t *testing.T) {
-	cfg, b := embeddedWith(t, testLog(t), nil, nil)
+func TestServesAReceiveMaximum(t *testing.T) {
+	b := startTest(t, testLog(t), nil, nil)
 	c := rawConnected(t, b.Addr(), "careful", func(pk *packets.Packet) {
 		pk.ProtocolVersion, pk.Properties.ReceiveMaximum = 5, 5
 	})
 	c.subscribe(1, "#")
-	deliverAll(t, daemonLink(t, cfg), "faces/door", 200, 100)
+	deliverAll(t, connectDaemon(t, b, daemonID), "faces/door", 200, 100)
 	for i := range 200 {
 		pk, err := c.receive()
 		if err != nil {
@@ -153,8 +155,8 @@ func TestBrokerServesAReceiveMaximum(t *testing.T) {
 }
 
 // Close does not wait for clients that flood the broker or do not read.
-func TestBrokerEndsUnderAFlood(t *testing.T) {
-	cfg, b := embeddedWith(t, testLog(t), nil, func(l *limits) { l.stall = time.Hour })
+func TestEndsUnderAFlood(t *testing.T) {
+	b := startTest(t, testLog(t), nil, func(l *limits) { l.stall = time.Hour })
 	for i := range 4 {
 		c := rawConnected(t, b.Addr(), fmt.Sprintf("silent%d", i), nil)
 		_ = c.Conn.(*net.TCPConn).SetReadBuffer(4096)
@@ -174,7 +176,7 @@ func TestBrokerEndsUnderAFlood(t *testing.T) {
 			<-done
 		})
 	}
-	deliverAll(t, daemonLink(t, cfg), "faces/door", 30, 90<<10)
+	deliverAll(t, connectDaemon(t, b, daemonID), "faces/door", 30, 90<<10)
 	begun := time.Now()
 	if err := b.Close(); err != nil {
 		t.Error(err)

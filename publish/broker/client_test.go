@@ -1,17 +1,20 @@
-package publish
+package broker
 
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"testing"
 	"time"
 
+	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/mochi-mqtt/server/v2/packets"
 	"github.com/rs/zerolog"
+
+	"facesieve/publish/publishtest"
 )
 
 // rawClient sends and receives single MQTT packets, and can violate the protocol, unlike a client library.
@@ -22,24 +25,28 @@ type rawClient struct {
 	version byte
 }
 
-// embeddedWith starts a broker with other limits.
-func embeddedWith(t *testing.T, log zerolog.Logger, change func(*Config), bound func(*limits)) (Config, *Broker) {
+const daemonID = "facesieve-gate"
+
+func testLog(t *testing.T) zerolog.Logger {
+	return zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.InfoLevel)
+}
+
+// startTest starts a broker on a free port, with other settings and limits.
+func startTest(t *testing.T, log zerolog.Logger, change func(*Config), bound func(*limits)) *Broker {
 	t.Helper()
-	cfg, l := testConfig(Embedded), defaultLimits()
-	cfg.Listen = "127.0.0.1:0"
+	cfg, l := Config{Listen: "127.0.0.1:0", ClientID: daemonID, Root: "facesieve/gate"}, defaultLimits()
 	if change != nil {
 		change(&cfg)
 	}
 	if bound != nil {
 		bound(&l)
 	}
-	b, err := startBroker(t.Context(), cfg, log, l)
+	b, err := start(t.Context(), cfg, log, l)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
-	cfg.Listen = b.Addr()
-	return b.Attach(cfg), b
+	return b
 }
 
 func rawDial(t *testing.T, addr string) *rawClient {
@@ -54,7 +61,7 @@ func rawDial(t *testing.T, addr string) *rawClient {
 func rawOn(t *testing.T, conn net.Conn) *rawClient {
 	t.Helper()
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(publishtest.Patience))
 	return &rawClient{Conn: conn, t: t, in: bufio.NewReader(conn), version: 4}
 }
 
@@ -175,41 +182,51 @@ func (c *rawClient) ended() {
 	}
 }
 
-// daemonLink is the daemon's own connection, for messages that are no events.
-func daemonLink(t *testing.T, cfg Config) *link { return daemonLinkAs(t, cfg, cfg.clientID()) }
-
-func daemonLinkAs(t *testing.T, cfg Config, id string) *link {
+// connectDaemon returns a client inside the program.
+func connectDaemon(t *testing.T, b *Broker, id string) mqtt.Client {
 	t.Helper()
-	l, err := connect(t.Context(), cfg, identity{clientID: id})
+	client, err := dialDaemon(t, b, id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(l.abort)
-	return l
+	return client
 }
 
-// deliverAll publishes messages one after the other, and fails when the broker does not take them.
-func deliverAll(t *testing.T, l *link, topic string, n, size int) {
+func dialDaemon(t *testing.T, b *Broker, id string) (mqtt.Client, error) {
+	client := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://inside").SetClientID(id).SetAutoReconnect(false).
+		SetProtocolVersion(4).
+		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
+			return b.DialContext(t.Context(), "", "")
+		}))
+	t.Cleanup(func() { client.Disconnect(0) })
+	token := client.Connect()
+	token.WaitTimeout(publishtest.Patience)
+	return client, token.Error()
+}
+
+// deliver publishes a message, and fails when the broker does not accept it.
+func deliver(t *testing.T, daemon mqtt.Client, topic string, retain bool, payload []byte) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	token := daemon.Publish(topic, 1, retain, payload)
+	if !token.WaitTimeout(publishtest.Patience) || token.Error() != nil {
+		t.Fatalf("%s is not accepted: %v", topic, token.Error())
+	}
+}
+
+// deliverAll publishes n messages of size bytes one after the other.
+func deliverAll(t *testing.T, daemon mqtt.Client, topic string, n, size int) {
+	t.Helper()
 	for i := range n {
-		payload := append(fmt.Appendf(nil, "%d ", i), make([]byte, size)...)
-		token, err := l.publish(topic, 1, false, payload)
-		if err == nil {
-			err = l.wait(ctx, token)
-		}
-		if err != nil {
-			t.Fatalf("message %d: %v", i, err)
-		}
+		deliver(t, daemon, topic, false, append(fmt.Appendf(nil, "%d ", i), make([]byte, size)...))
 	}
 }
 
 // deliverInStep publishes messages on faces/door, each after a subscriber has received the one before.
-func deliverInStep(t *testing.T, l *link, w *recorder, n, size int) {
+func deliverInStep(t *testing.T, daemon mqtt.Client, w *publishtest.Recorder, n, size int) {
 	t.Helper()
 	for i := range n {
-		deliverAll(t, l, "faces/door", 1, size)
-		eventually(t, "the message is at the client that reads", func() bool { return len(w.on("faces/door")) == i+1 })
+		deliverAll(t, daemon, "faces/door", 1, size)
+		publishtest.Eventually(t, "the message is at the client that reads",
+			func() bool { return len(w.On("faces/door")) == i+1 })
 	}
 }
