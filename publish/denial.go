@@ -32,7 +32,7 @@ func (s *session) holdBack(f *flight, err error) {
 		s.held[f.camera] = retry
 	}
 	reason, _ := refusedMessage(err)
-	s.p.box.Hold(f.key, retry.NextBackOff(), !ofMessage(reason.code))
+	s.p.box.Requeue(f.key, retry.NextBackOff(), !ofMessage(reason.code))
 }
 
 // ofMessage reports whether a refusal concerns one message alone.

@@ -39,7 +39,7 @@ func (l *ledger) publish(t *testing.T, p *Publisher, n int) {
 func (l *ledger) mended() { l.began = time.Now() }
 
 // settle waits until all has arrived, checks that nothing is lost and that doubles say so, and logs a line of the table.
-func (l *ledger) settle(t *testing.T, box *outbox.Box, watch *publishtest.Recorder, runs int) {
+func (l *ledger) settle(t *testing.T, box *outbox.Queue, watch *publishtest.Recorder, runs int) {
 	t.Helper()
 	publishtest.Eventually(t, "delivered", func() bool { s := box.Stats(); return s.Queued+s.Held == 0 })
 	took := time.Since(l.began).Round(time.Millisecond)

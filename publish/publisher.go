@@ -23,7 +23,7 @@ type Publisher struct {
 	topics Topics
 	log    zerolog.Logger
 
-	box    *outbox.Box
+	box    *outbox.Queue
 	states states
 	// rejects holds reports that are about to be sent; those that do not fit are dropped and counted.
 	rejects chan message
@@ -73,11 +73,11 @@ const (
 // error here, see Stats. The embedded broker must have been started by StartBroker. There can be one publisher of a
 // client id and of a box: to replace it, for example after the configuration was changed, Close it before the next is
 // opened on the same box, which hands over what it holds. The caller closes the box after the last.
-func Open(cfg Config, box *outbox.Box, log zerolog.Logger) (*Publisher, error) {
+func Open(cfg Config, box *outbox.Queue, log zerolog.Logger) (*Publisher, error) {
 	return open(cfg, box, log, defaultTiming())
 }
 
-func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher, error) {
+func open(cfg Config, box *outbox.Queue, log zerolog.Logger, t timing) (*Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
@@ -106,7 +106,7 @@ func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher
 	return p, nil
 }
 
-// Publish adds an event to the outbox. It returns the faults of the event, or the error of Box.Add; nil means that the
+// Publish adds an event to the outbox. It returns the faults of the event, or the error of outbox.Queue.Add; nil means that the
 // event is stored, and will be delivered or counted. It waits half a second for the disk at most, and never for the
 // broker. After Close it still stores events, for the next publisher or the next run, as long as the outbox is open.
 // Schema and Device are filled in, and ID if it is empty.

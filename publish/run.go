@@ -108,7 +108,7 @@ func (p *Publisher) evicted(err error, lasted time.Duration) error {
 
 // blame counts a lost connection against the oldest event that was in flight.
 func (p *Publisher) blame(f *flight) {
-	if p.box.Blame(f.key) {
+	if p.box.RecordFailure(f.key) {
 		p.log.Warn().Uint64("entry", f.key).Msg("connection ended each time this event was sent: it goes behind the others")
 	}
 }

@@ -138,7 +138,7 @@ func onDisk(dir string) outbox.Config {
 	return cfg
 }
 
-func mustOpenBox(t *testing.T, cfg outbox.Config) *outbox.Box {
+func mustOpenBox(t *testing.T, cfg outbox.Config) *outbox.Queue {
 	t.Helper()
 	box, err := outbox.Open(cfg, testLog(t))
 	if err != nil {
@@ -154,7 +154,7 @@ func mustOpen(t *testing.T, cfg Config, tm timing) *Publisher {
 	return mustOpenOn(t, mustOpenBox(t, inMemory()), cfg, tm)
 }
 
-func mustOpenOn(t *testing.T, box *outbox.Box, cfg Config, tm timing) *Publisher {
+func mustOpenOn(t *testing.T, box *outbox.Queue, cfg Config, tm timing) *Publisher {
 	t.Helper()
 	p, err := open(cfg, box, testLog(t), tm)
 	if err != nil {

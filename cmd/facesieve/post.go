@@ -25,7 +25,7 @@ type post struct {
 
 	mutex     sync.RWMutex // locked for writing while something is replaced
 	cfg       postConfig
-	box       *outbox.Box
+	box       *outbox.Queue
 	publisher *publish.Publisher
 	broker    *broker.Broker
 	cameras   []string // names of the configured ones

@@ -14,24 +14,23 @@ import (
 
 const others = 0o077 // permissions of everybody but the owner
 
-// securePath refuses a file that belongs to another user or is a link, and restricts the mode of a file to its owner. A
+// secureFile refuses a file that belongs to another user or is a link, and restricts the mode of a file to its owner. A
 // file that does not exist is not a fault.
-func securePath(path string, log zerolog.Logger) error {
+func secureFile(path string, log zerolog.Logger) error {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return ignoreMissing(err)
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
 		to, _ := os.Readlink(path) //nolint:errcheck // for the message
-		return refuse(fmt.Errorf("dir: %s is a symbolic link to %s: "+
-			"remove the link, or set dir to the directory of the file",
-			path, to))
+		return permanent(fmt.Errorf("dir: %s is a symbolic link to %s: "+
+			"remove the link, or set dir to the directory of the file", path, to))
 	}
 	if err := checkOwner(path, info, false); err != nil {
 		return err
 	}
-	if info.Mode().Perm()&others != 0 && info.Mode().IsRegular() {
-		tighten(path, info, 0o600, log)
+	if info.Mode().IsRegular() {
+		restrict(path, info, 0o600, log)
 	}
 	return nil
 }
@@ -46,18 +45,13 @@ func secureDir(cfg Config, log zerolog.Logger) error {
 	if err := checkOwner(cfg.Dir, info, true); err != nil {
 		return err
 	}
-	mode := info.Mode()
-	if mode.Perm()&others == 0 {
-		return nil
-	}
 	if owner(info) == os.Geteuid() && (cfg.Dir == cfg.State || holdsOnlyOutbox(cfg.Dir)) {
-		tighten(cfg.Dir, info, 0o700, log)
+		restrict(cfg.Dir, info, 0o700, log)
 		return nil
 	}
-	if mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
-		return refuse(fmt.Errorf("dir: everybody can write to %s and replace the outbox: "+
-			"chmod o-w %s, or name another directory",
-			cfg.Dir, cfg.Dir))
+	if mode := info.Mode(); mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
+		return permanent(fmt.Errorf("dir: everybody can write to %s and replace the outbox: "+
+			"chmod o-w %s, or name another directory", cfg.Dir, cfg.Dir))
 	}
 	return nil
 }
@@ -67,9 +61,8 @@ func checkOwner(path string, info fs.FileInfo, rootToo bool) error {
 	if uid == os.Geteuid() || rootToo && uid == 0 {
 		return nil
 	}
-	return refuse(fmt.Errorf("dir: %s belongs to user %d, and facesieve runs as user %d: "+
-		"chown %d %s, or name another directory",
-		path, uid, os.Geteuid(), os.Geteuid(), path))
+	return permanent(fmt.Errorf("dir: %s belongs to user %d, and facesieve runs as user %d: "+
+		"chown %d %s, or name another directory", path, uid, os.Geteuid(), os.Geteuid(), path))
 }
 
 // owner returns the user id of a file's owner; on systems without owners, that of the process.
@@ -80,21 +73,23 @@ func owner(info fs.FileInfo) int {
 	return os.Geteuid()
 }
 
-// tighten sets a mode and logs it. If that fails, as on FAT or a read-only disk, the file is still used.
-func tighten(path string, info fs.FileInfo, mode fs.FileMode, log zerolog.Logger) {
-	was := fmt.Sprintf("%04o", info.Mode().Perm())
-	err := os.Chmod(path, mode)
-	if errors.Is(err, syscall.EROFS) { // the mode is set when the disk can be written
+// restrict sets a mode if other users have a permission, and logs it. If that fails, as on FAT, the file is still used.
+// On a read-only disk the mode is set when the disk can be written.
+func restrict(path string, info fs.FileInfo, mode fs.FileMode, log zerolog.Logger) {
+	if info.Mode().Perm()&others == 0 {
 		return
 	}
-	if err != nil {
-		log.Warn().Err(err).Str("path", path).Str("mode", was).
+	before := fmt.Sprintf("%04o", info.Mode().Perm())
+	switch err := os.Chmod(path, mode); {
+	case errors.Is(err, syscall.EROFS):
+	case err != nil:
+		log.Warn().Err(err).Str("path", path).Str("mode", before).
 			Msg("other users can read or write the outbox, and its mode cannot be changed: " +
 				"chmod it, or mount with umask=077")
-		return
+	default:
+		log.Warn().Str("path", path).Str("was", before).Str("mode", fmt.Sprintf("%04o", mode)).
+			Msg("other users could read or write the outbox: its mode was changed")
 	}
-	log.Warn().Str("path", path).Str("was", was).Str("mode", fmt.Sprintf("%04o", mode)).
-		Msg("other users could read or write the outbox: its mode was changed")
 }
 
 // holdsOnlyOutbox reports whether all files of a directory belong to an outbox: then its mode may be changed.
@@ -111,13 +106,12 @@ func holdsOnlyOutbox(dir string) bool {
 	return true
 }
 
-// secureAside makes the files that were set aside private too, because they hold faces.
+// secureAside restricts the modes of the corrupt files that were set aside, because they hold faces.
 func secureAside(path string, log zerolog.Logger) {
-	names, _ := filepath.Glob(path + ".corrupt-*") //nolint:errcheck // the pattern is sound
+	names, _ := filepath.Glob(path + asideInfix + "*") //nolint:errcheck // the pattern is sound
 	for _, name := range names {
-		info, err := os.Lstat(name)
-		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&others != 0 {
-			tighten(name, info, 0o600, log)
+		if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() {
+			restrict(name, info, 0o600, log)
 		}
 	}
 }
