@@ -229,7 +229,7 @@ func TestHalfOpenBroker(t *testing.T) {
 	for _, open := range []opener{open5, open3} {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errNoAnswer)
 		defer cancel()
-		a := &attempt{ctx: ctx, cfg: cfg, who: identity{clientID: "x", memory: new(memory)}, target: target}
+		a := &attempt{ctx: ctx, cfg: cfg, id: identity{clientID: "x", memory: new(memory)}, target: target}
 		_, err = a.connect(open)
 		if got := fmt.Sprint(a.explain(err)); !strings.Contains(got,
 			"the port is open and nothing answers: the broker hangs") {
@@ -271,7 +271,7 @@ func TestSameClientIDTwice(t *testing.T) {
 
 // The error of a connection that was lost without a reason contains the possible causes.
 func TestHungUpLater(t *testing.T) {
-	a := &attempt{who: identity{clientID: "facesieve-gate"}}
+	a := &attempt{id: identity{clientID: "facesieve-gate"}}
 	if got := a.explainLoss(io.EOF).Error(); !strings.Contains(got,
 		`another client has the client id "facesieve-gate"`) {
 		t.Error(got)

@@ -43,7 +43,7 @@ func FuzzBrokerAnswers(f *testing.F) {
 				converse(broker, answer, accepted)
 			}()
 			a := &attempt{
-				ctx: ctx, cfg: testConfig("tcp://127.0.0.1"), who: identity{clientID: "x", memory: new(memory)},
+				ctx: ctx, cfg: testConfig("tcp://127.0.0.1"), id: identity{clientID: "x", memory: new(memory)},
 				target: &url.URL{Scheme: schemeTCP, Host: "127.0.0.1:1"}, raw: &tap{Conn: own}, dialed: true,
 			}
 			a.clear = a.raw

@@ -31,9 +31,6 @@ func (p *proof) plan(t timing) {
 	p.resendAt = time.Now().Add(p.retry.NextBackOff())
 }
 
-var errDiscarded = errors.New("the broker acknowledges and discards: " +
-	"no message has returned to this device, its sender")
-
 // doubt handles a proof that is overdue.
 func (s *session) doubt() {
 	if !s.proof.wanted || !s.proof.resendAt.IsZero() || time.Since(s.proof.began) < s.p.timing.echo {
@@ -41,13 +38,13 @@ func (s *session) doubt() {
 	}
 	s.proof.failed = true
 	s.proof.plan(s.p.timing)
-	s.p.denies(s.p.topics.Status(), errDiscarded)
+	s.p.recordDenial(s.p.topics.Status(), errDiscarded)
 }
 
 // proved records that the status has returned.
 func (s *session) proved() {
 	s.proof.wanted, s.proof.failed, s.proof.resendAt = false, false, time.Time{}
-	s.p.accepts(s.p.topics.Status())
+	s.p.recordAcceptance(s.p.topics.Status())
 	s.link.unsubscribe(s.p.topics.Status())
 }
 

@@ -23,7 +23,7 @@ type Publisher struct {
 	topics Topics
 	log    zerolog.Logger
 
-	box    *outbox.Queue
+	outbox *outbox.Queue
 	states states
 	// rejects holds reports that are about to be sent; those that do not fit are dropped and counted.
 	rejects chan message
@@ -73,11 +73,11 @@ const (
 // error here, see Stats. The embedded broker must have been started by StartBroker. There can be one publisher of a
 // client id and of a box: to replace it, for example after the configuration was changed, Close it before the next is
 // opened on the same box, which hands over what it holds. The caller closes the box after the last.
-func Open(cfg Config, box *outbox.Queue, log zerolog.Logger) (*Publisher, error) {
-	return open(cfg, box, log, defaultTiming())
+func Open(cfg Config, queue *outbox.Queue, log zerolog.Logger) (*Publisher, error) {
+	return open(cfg, queue, log, defaultTiming())
 }
 
-func open(cfg Config, box *outbox.Queue, log zerolog.Logger, t timing) (*Publisher, error) {
+func open(cfg Config, queue *outbox.Queue, log zerolog.Logger, t timing) (*Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
@@ -90,7 +90,7 @@ func open(cfg Config, box *outbox.Queue, log zerolog.Logger, t timing) (*Publish
 		timing:  t,
 		topics:  cfg.Topics(),
 		log:     log,
-		box:     box,
+		outbox:  queue,
 		states:  newStates(),
 		rejects: make(chan message, maxRejects),
 		wake:    make(chan struct{}, 1),
@@ -126,7 +126,7 @@ func (p *Publisher) Publish(e Event) error {
 	if err != nil {
 		return err
 	}
-	return p.box.Add(outbox.Event{Camera: e.Camera, Score: e.Quality.Score, Data: data})
+	return p.outbox.Add(outbox.Event{Camera: e.Camera, Score: e.Quality.Score, Data: data})
 }
 
 // Reject reports a face that did not pass, if Config.Rejected asks for it. Reports are for the eye, now: they are not
@@ -192,7 +192,7 @@ func (p *Publisher) Close(ctx context.Context) {
 		close(p.closing)
 		p.poke()
 	}
-	if !p.stats.Connected && p.box.Pending() == 0 {
+	if !p.stats.Connected && p.outbox.Pending() == 0 {
 		p.cancel() // nothing to connect for
 	}
 	p.mu.Unlock()

@@ -112,8 +112,8 @@ func (s *subscriber) connection(ctx context.Context, log zerolog.Logger) error {
 	if err != nil {
 		return err
 	}
-	who := identity{clientID: "facesieve-watch-" + id.String()[:7], receive: s.receive, memory: &s.broker}
-	l, err := connect(ctx, s.cfg, who)
+	self := identity{clientID: "facesieve-watch-" + id.String()[:7], receive: s.receive, memory: &s.broker}
+	l, err := connect(ctx, s.cfg, self)
 	if err != nil {
 		return err
 	}

@@ -167,7 +167,7 @@ func mustOpenOn(t *testing.T, box *outbox.Queue, cfg Config, tm timing) *Publish
 // shut closes a publisher and its outbox, and returns what the outbox has to say.
 func shut(ctx context.Context, p *Publisher) error {
 	p.Close(ctx)
-	return p.box.Close()
+	return p.outbox.Close()
 }
 
 func connected(p *Publisher) func() bool { return func() bool { return p.Stats().Connected } }
