@@ -13,6 +13,8 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 	"github.com/rs/zerolog"
+
+	"facesieve/publish/event"
 )
 
 const (
@@ -103,7 +105,7 @@ func capabilities() *mochi.Capabilities {
 	c.MaximumClientWritesPending = brokerPending
 	c.MaximumInflight = brokerPending
 	c.MaximumSessionExpiryInterval = uint32(brokerSession / time.Second)
-	c.MaximumPacketSize = maxPayload + maxRoot + 4*maxName
+	c.MaximumPacketSize = event.MaxPayload + event.MaxRoot + 4*event.MaxName
 	c.MaximumMessageExpiryInterval = 0 // else a retained status is lost a day after the connection
 	c.TopicAliasMaximum = 0            // else a publish with an alias alone passes OnACLCheck without its topic
 	return c

@@ -12,6 +12,9 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
+
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
 )
 
 func TestBrokerEndsEverything(t *testing.T) {
@@ -107,7 +110,7 @@ func TestBrokerDeliversTheGoodbye(t *testing.T) {
 	b.grace = patience // on a busy machine
 	w := record(t, "tcp://"+cfg.Listen, "facesieve/#")
 	p := mustOpen(t, cfg, quick())
-	if err := p.SetState("door", State{State: Running, Since: utc(sampleEvent("door", 1).Time)}); err != nil {
+	if err := p.SetState("door", event.State{State: event.Running, Since: eventtest.Face("door", 1).Time}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "running", func() bool { return len(w.on("facesieve/gate/door/state")) == 1 })
@@ -118,7 +121,7 @@ func TestBrokerDeliversTheGoodbye(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "goodbye", func() bool { return w.last("facesieve/gate/status") == Offline })
+	eventually(t, "goodbye", func() bool { return w.last("facesieve/gate/status") == string(event.Offline) })
 	if n := len(w.on("facesieve/gate/door/face")); n != 100 {
 		t.Error(n)
 	}

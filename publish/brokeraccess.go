@@ -11,6 +11,8 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 	"golang.org/x/time/rate"
+
+	"facesieve/publish/event"
 )
 
 const (
@@ -195,4 +197,4 @@ func connOf(cl *mochi.Client) *brokerConn { return cl.Net.Conn.(*brokerConn) } /
 func digest(s string) [sha256.Size]byte { return sha256.Sum256([]byte(s)) }
 
 // clip limits the length of a client id that is not validated yet.
-func clip(s string) string { return s[:min(len(s), maxName)] }
+func clip(s string) string { return s[:min(len(s), event.MaxName)] }

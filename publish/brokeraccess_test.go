@@ -9,6 +9,8 @@ import (
 
 	"github.com/mochi-mqtt/server/v2/packets"
 	"github.com/rs/zerolog"
+
+	"facesieve/publish/event"
 )
 
 const someStatus = "facesieve/gate/status"
@@ -20,7 +22,7 @@ func TestBrokerTakesMessagesOfTheDaemonAlone(t *testing.T) {
 	cfg, b := embeddedWith(t, zerolog.New(&text), nil, nil)
 	w := record(t, "tcp://"+b.Addr(), "#")
 	p := mustOpen(t, cfg, quick())
-	eventually(t, "online", func() bool { return w.last(someStatus) == Online })
+	eventually(t, "online", func() bool { return w.last(someStatus) == string(event.Online) })
 	for _, topic := range []string{
 		someStatus, "facesieve/gate/door/face", "facesieve/gate/door/state", "other/topic", "$SYS/broker/version",
 	} {
@@ -53,7 +55,7 @@ func TestBrokerTakesMessagesOfTheDaemonAlone(t *testing.T) {
 			t.Error(m.Topic(), string(m.Payload()))
 		}
 	}
-	if got := b.server.Topics.Retained.GetAll()[someStatus]; string(got.Payload) != Online {
+	if got := b.server.Topics.Retained.GetAll()[someStatus]; string(got.Payload) != string(event.Online) {
 		t.Errorf("retained: %s", got.Payload)
 	}
 	if n := strings.Count(text.String(), "only facesieve publishes here"); n == 0 || n > 3 {
@@ -198,10 +200,10 @@ func TestBrokerBoundsPackets(t *testing.T) {
 	c.publish("x", 0, false, make([]byte, 3000))
 	c.ended()
 	c = rawDial(t, b.Addr())
-	if code := c.hello(strings.Repeat("x", maxName+1), nil); code != 2 {
+	if code := c.hello(strings.Repeat("x", event.MaxName+1), nil); code != 2 {
 		t.Errorf("long client id: %#x", code)
 	}
-	deliverAll(t, daemonLink(t, cfg), "faces/door", 1, maxPayload-10)
+	deliverAll(t, daemonLink(t, cfg), "faces/door", 1, event.MaxPayload-10)
 }
 
 func TestBrokerBoundsSubscriptions(t *testing.T) {

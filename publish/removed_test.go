@@ -3,6 +3,8 @@ package publish
 import (
 	"testing"
 	"time"
+
+	"facesieve/publish/event"
 )
 
 // retained returns the messages that the broker retains below the root.
@@ -27,7 +29,7 @@ func retained(t *testing.T, broker string) map[string]string {
 func setRunning(t *testing.T, p *Publisher, cameras ...string) {
 	t.Helper()
 	for _, camera := range cameras {
-		if err := p.SetState(camera, State{State: Running, Since: time.Now()}); err != nil {
+		if err := p.SetState(camera, event.State{State: event.Running, Since: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+
+	"facesieve/publish/event"
 )
 
 // secureBroker is a mosquitto that speaks TLS only and wants a client certificate, with a good configuration for it.
@@ -76,7 +78,7 @@ func TestTLSRefusesAnotherAuthority(t *testing.T) {
 	if got := refusal(t, cfg); !strings.HasPrefix(got, want) {
 		t.Error(got)
 	}
-	err := Subscribe(t.Context(), cfg, Handler{Event: func(Event) {}}, testLog(t))
+	err := Subscribe(t.Context(), cfg, Handler{Face: func(event.Face) {}}, testLog(t))
 	if !errors.Is(err, ErrRefused) || !strings.HasPrefix(fmt.Sprint(err), want) {
 		t.Error(err)
 	}

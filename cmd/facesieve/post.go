@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/publish/outbox"
 )
 
@@ -158,14 +159,14 @@ func (p *post) close(ctx context.Context) error {
 }
 
 // Publish hands over an event.
-func (p *post) Publish(e publish.Event) error {
+func (p *post) Publish(e event.Face) error {
 	p.mutex.RLock()
 	defer p.mutex.RUnlock()
 	return p.publisher.Publish(e)
 }
 
 // Reject hands over a report.
-func (p *post) Reject(r publish.Rejected) error {
+func (p *post) Reject(r event.Rejected) error {
 	p.mutex.RLock()
 	defer p.mutex.RUnlock()
 	return p.publisher.Reject(r)
