@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"facesieve/publish/event"
 )
 
 // Embedded as Config.Broker means the broker inside the program, see package broker.
@@ -81,11 +83,11 @@ func Default() Config {
 }
 
 // Topics returns the topics of this device.
-func (c Config) Topics() Topics {
+func (c Config) Topics() event.Topics {
 	if c.Root != "" {
-		return Topics{c.Root}
+		return event.NewTopics(c.Root)
 	}
-	return Topics{"facesieve/" + c.Device}
+	return event.NewTopics("facesieve/" + c.Device)
 }
 
 // ClientName returns ClientID, or its default.
@@ -104,11 +106,11 @@ func (c Config) Validate() error {
 func (c Config) publisherFaults() []error {
 	var f faults
 	if c.Root != "" {
-		if err := checkRoot(c.Root, false); err != nil {
+		if err := event.CheckRoot(c.Root); err != nil {
 			f.add("root", "%w", err)
 		}
 	}
-	if err := CheckName(c.Device); err != nil {
+	if err := event.CheckName(c.Device); err != nil {
 		f.add("device", "%w", err)
 	}
 	return f
@@ -136,10 +138,23 @@ func (c Config) connectionFaults() []error {
 	return f
 }
 
+// faults collects the faults of the section, each with its key.
+type faults []error
+
+func (f *faults) add(key, format string, args ...any) {
+	*f = append(*f, fmt.Errorf("%s: %w", key, fmt.Errorf(format, args...)))
+}
+
+func (f *faults) check(ok bool, key, format string, args ...any) {
+	if !ok {
+		f.add(key, format, args...)
+	}
+}
+
 func (f *faults) text(key, value string) {
-	if len(value) > maxName {
-		f.add(key, "%.40q... has %d bytes: use at most %d", value, len(value), maxName)
-	} else if err := checkText(value); err != nil {
+	if len(value) > event.MaxName {
+		f.add(key, "%.40q... has %d bytes: use at most %d", value, len(value), event.MaxName)
+	} else if err := event.CheckText(value); err != nil {
 		f.add(key, "%w", err)
 	}
 }

@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
 	"facesieve/publish/publishtest"
 )
 
@@ -82,7 +83,7 @@ func TestForbiddenCameraDelaysNoOther(t *testing.T) {
 	publishAll(t, p, 0, 30)
 	publishtest.Eventually(t, "denied", denied(p, "forbids facesieve/gate/door/face"))
 	for i := range uint64(30) {
-		if err := p.Publish(sampleEvent("garage", i)); err != nil {
+		if err := p.Publish(eventtest.Face("garage", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -104,7 +105,7 @@ func TestForbiddenStatusIsReportedAtConnect(t *testing.T) {
 	publishtest.Eventually(t, "denied", denied(p, "the broker's access control forbids facesieve/gate/status"))
 	broker.allow(t, "topic readwrite facesieve/gate/#")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
-	publishtest.Eventually(t, "status sent again", func() bool { return watch.Last("facesieve/gate/status") == Online })
+	publishtest.Eventually(t, "status sent again", func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
 	publishtest.Eventually(t, "no longer denied", func() bool { return p.Stats().Denied == "" })
 }
 
@@ -198,16 +199,16 @@ func TestBrokerAcceptsEveryNameThatPasses(t *testing.T) {
 			}
 		}
 	}
-	names = append(names, strings.Repeat("n", maxName), strings.Repeat("ü", maxName/2), "$SYS", "~", ".", "..")
+	names = append(names, strings.Repeat("n", event.MaxName), strings.Repeat("ü", event.MaxName/2), "$SYS", "~", ".", "..")
 	for _, url := range []string{broker.URL(), startOld(t, broker.Addr)} {
 		p := mustOpen(t, testConfig(url), quick())
 		passed := 0
 		for _, name := range names {
-			if CheckName(name) != nil {
+			if event.CheckName(name) != nil {
 				continue
 			}
 			passed++
-			if err := p.SetState(name, State{State: Running, Since: time.Now()}); err != nil {
+			if err := p.SetState(name, event.State{State: event.Running, Since: time.Now()}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -232,42 +233,4 @@ func countStates(r *publishtest.Recorder) int {
 		}
 	}
 	return len(found)
-}
-
-func TestCheckNameRefuses(t *testing.T) {
-	for _, name := range []string{
-		"\ufdd0", "a\ufdef", "\uffff", "\ufffe", "\U0001fffe", "\U0010ffff", "a\u0085", "a\u009fb", "\x7f", "\x01",
-		"\xed\xa0\x80", "a\xff", "\u202egpj", "a\u2066b", "\u200e", "\ufeffa", "a\u200bb", "\u2028", "\u00ad",
-		"\U000e0041",
-		" a", "a ", "\u00a0a", strings.Repeat("ü", 128),
-	} {
-		if err := CheckName(name); err == nil {
-			t.Errorf("%q passes", name)
-		} else if text := fmt.Sprint(err); strings.ContainsFunc(text, invisible) ||
-			strings.ContainsFunc(text, forbidden) {
-			t.Errorf("%q: the error repeats it raw: %s", name, text)
-		}
-		for _, change := range []func(*Config){
-			func(c *Config) { c.Device = name },
-			func(c *Config) { c.Root = "site/" + name },
-		} {
-			cfg := testConfig("tcp://localhost")
-			change(&cfg)
-			if cfg.Validate() == nil {
-				t.Errorf("%+v passes", cfg)
-			}
-		}
-	}
-	cfg := testConfig("tcp://localhost")
-	cfg.Root = strings.TrimSuffix(strings.Repeat("a/", maxLevels+1), "/")
-	if cfg.Validate() == nil {
-		t.Error("a root of 101 levels passes")
-	}
-	for _, text := range []string{"\ufdd0", "a\u0085", "\uffff"} {
-		cfg := testConfig("tcp://localhost")
-		cfg.User, cfg.ClientID = text, text
-		if err := cfg.Validate(); err == nil || strings.Count(err.Error(), "MQTT forbids") != 2 {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
 }

@@ -11,6 +11,8 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/google/uuid"
 
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
 	"facesieve/publish/outbox"
 	"facesieve/publish/publishtest"
 )
@@ -26,7 +28,7 @@ type ledger struct {
 func (l *ledger) publish(t *testing.T, p *Publisher, n int) {
 	t.Helper()
 	for i := range n {
-		e := sampleEvent([]string{"door", "gate"}[i%2], uint64(len(l.accepted)))
+		e := eventtest.Face([]string{"door", "gate"}[i%2], uint64(len(l.accepted)))
 		e.ID = uuid.Must(uuid.NewV7()).String()
 		if err := p.Publish(e); err != nil && !errors.Is(err, outbox.ErrHeld) { // a slow disk loses nothing
 			t.Fatal(err)
@@ -70,7 +72,7 @@ func idsOf(t *testing.T, watch *publishtest.Recorder) map[string]int {
 	seen, tracks := map[string]int{}, map[uint64]string{}
 	for _, camera := range []string{"door", "gate"} {
 		for _, m := range watch.On("facesieve/gate/" + camera + "/face") {
-			e, err := DecodeEvent(m.Payload())
+			e, err := event.DecodeFace(m.Payload())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"facesieve/publish/event/eventtest"
 	"facesieve/publish/outbox"
 	"facesieve/publish/publishtest"
 )
@@ -46,7 +47,7 @@ func victim(dir, broker string) {
 	for i, camera := range []string{"door", "gate"} {
 		go func() {
 			for n := uint64(i); ; n += 2 {
-				e := sampleEvent(camera, first+n)
+				e := eventtest.Face(camera, first+n)
 				e.ID = uuid.Must(uuid.NewV7()).String()
 				if err := p.Publish(e); err != nil {
 					done <- err

@@ -7,6 +7,8 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"facesieve/publish/event"
 )
 
 // client3 is a connection of MQTT 3.1.1.
@@ -48,7 +50,7 @@ func options3(a *attempt) *mqtt.ClientOptions {
 		})
 	}
 	if a.id.will != "" {
-		o.SetWill(a.id.will, Offline, 1, true)
+		o.SetWill(a.id.will, string(event.Offline), 1, true)
 	}
 	return o
 }

@@ -9,13 +9,15 @@ import (
 
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
+
+	"facesieve/publish/event"
 )
 
 // receiveMaximum is the number of unacknowledged messages that a broker may send. Paho allocates memory for them.
 const receiveMaximum = 64
 
 // maxPacket bounds what a broker may send in one packet, in bytes: a message of ours with its topic.
-const maxPacket = maxPayload + maxTopic + 1024
+const maxPacket = event.MaxPayload + event.MaxTopic + 1024
 
 // client5 is a connection of MQTT 5. One goroutine writes the messages, in order.
 type client5 struct {
@@ -105,7 +107,7 @@ func connect5(a *attempt) *paho.Connect {
 		},
 	}
 	if a.id.will != "" {
-		c.WillMessage = &paho.WillMessage{Topic: a.id.will, Payload: []byte(Offline), QoS: 1, Retain: true}
+		c.WillMessage = &paho.WillMessage{Topic: a.id.will, Payload: []byte(event.Offline), QoS: 1, Retain: true}
 	}
 	return c
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"facesieve/publish/event"
 )
 
 // notice is a status or a state that the broker has not acknowledged.
@@ -14,19 +16,23 @@ type notice struct {
 	sent  time.Time
 }
 
-// notify sends a retained message.
-func (s *session) notify(topic string, payload []byte, done func()) error {
-	token, err := s.link.publish(topic, 1, true, payload)
+// notify sends a status or a state.
+func (s *session) notify(m message, done func()) error {
+	token, err := s.send(m)
 	if err == nil {
-		s.notices = append(s.notices, notice{topic, token, done, time.Now()})
+		s.notices = append(s.notices, notice{s.p.topics.Of(m.kind, m.camera), token, done, time.Now()})
 	}
 	return err
+}
+
+func (s *session) notifyStatus(status event.Status) error {
+	return s.notify(message{kind: event.KindStatus, payload: []byte(status)}, nil)
 }
 
 // announce publishes that the device is online.
 func (s *session) announce() error {
 	s.proof.began = time.Now()
-	return s.notify(s.p.topics.Status(), []byte(Online), nil)
+	return s.notifyStatus(event.Online)
 }
 
 // oldestNotice is closed when the oldest notice is acknowledged or has failed. It is nil if there is none.
@@ -80,14 +86,14 @@ func (s *session) goOffline() {
 		s.p.states.leave()
 	}
 	for _, camera := range s.p.states.cameras() {
-		s.p.states.set(State{
-			Schema: SchemaVersion, Device: s.p.cfg.Device, Camera: camera, State: Stopped, Since: utc(time.Now()),
+		s.p.states.set(event.State{
+			Schema: event.Version, Device: s.p.cfg.Device, Camera: camera, State: event.Stopped, Since: time.Now(),
 		})
 	}
 	s.sendStates(true)
-	err := s.notify(s.p.topics.Status(), []byte(Offline), nil)
+	err := s.notifyStatus(event.Offline)
 	if err == nil && s.p.leaving.Load() {
-		err = s.notify(s.p.topics.Status(), nil, nil)
+		err = s.notifyStatus("")
 	}
 	if err == nil {
 		err = s.settle()

@@ -11,18 +11,20 @@ import (
 
 	"go.uber.org/goleak"
 
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
 	"facesieve/publish/outbox"
 	"facesieve/publish/publishtest"
 )
 
 // faces decodes all events that arrived on a camera's topic, and holds each against the schema.
-func faces(t *testing.T, r *publishtest.Recorder, topic string) []Event {
+func faces(t *testing.T, r *publishtest.Recorder, topic string) []event.Face {
 	t.Helper()
-	schema := compile(t, EventSchema)
-	var events []Event
+	schema := eventtest.CompileStrict(t, event.FaceSchema)
+	var events []event.Face
 	for _, m := range r.On(topic) {
-		e, err := DecodeEvent(m.Payload())
-		if err := errors.Join(err, matches(schema, m.Payload())); err != nil {
+		e, err := event.DecodeFace(m.Payload())
+		if err := errors.Join(err, eventtest.Validate(schema, m.Payload())); err != nil {
 			t.Fatal(err)
 		}
 		events = append(events, e)
@@ -31,7 +33,7 @@ func faces(t *testing.T, r *publishtest.Recorder, topic string) []Event {
 }
 
 // tracks returns how often each track arrived.
-func tracks(events []Event) map[uint64]int {
+func tracks(events []event.Face) map[uint64]int {
 	seen := map[uint64]int{}
 	for _, e := range events {
 		seen[e.Track]++
@@ -42,7 +44,7 @@ func tracks(events []Event) map[uint64]int {
 func publishAll(t *testing.T, p *Publisher, from, to uint64) {
 	t.Helper()
 	for i := from; i < to; i++ {
-		if err := p.Publish(sampleEvent("door", i)); err != nil {
+		if err := p.Publish(eventtest.Face("door", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -140,15 +142,15 @@ func TestLastWill(t *testing.T) {
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	link := startProxy(t, broker.Addr)
 	p := mustOpen(t, testConfig(link.url()), quick())
-	if err := p.SetState("door", State{State: Running, FPS: 25, Since: time.Now()}); err != nil {
+	if err := p.SetState("door", event.State{State: event.Running, FPS: 25, Since: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	publishtest.Eventually(t, "online", func() bool { return watch.Last("facesieve/gate/status") == Online })
+	publishtest.Eventually(t, "online", func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
 	publishtest.Eventually(t, "running", func() bool { return len(watch.On("facesieve/gate/door/state")) == 1 })
 	link.cut(true)
-	publishtest.Eventually(t, "last will", func() bool { return watch.Last("facesieve/gate/status") == Offline })
+	publishtest.Eventually(t, "last will", func() bool { return watch.Last("facesieve/gate/status") == string(event.Offline) })
 	link.cut(false)
-	publishtest.Eventually(t, "online again", func() bool { return watch.Last("facesieve/gate/status") == Online })
+	publishtest.Eventually(t, "online again", func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
 	publishtest.Eventually(t, "state again", func() bool { return len(watch.On("facesieve/gate/door/state")) == 2 })
 
 	late := publishtest.Record(t, broker.URL(), "facesieve/#") // somebody who comes later knows both
@@ -179,8 +181,8 @@ func TestOneMessageDoesNotStopTheOthers(t *testing.T) {
 	broker := publishtest.StartMosquitto(t, t.TempDir(), "allow_anonymous true", "max_packet_size 20000")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	p := mustOpen(t, testConfig(broker.URL()), quick())
-	huge := sampleEvent("door", 0)
-	huge.Image.Encoding, huge.Image.Data = PNG, append(pngBytes(), make([]byte, 20000)...)
+	huge := eventtest.Face("door", 0)
+	huge.Image.Encoding, huge.Image.Data = event.PNG, append(eventtest.PNG(), make([]byte, 20000)...)
 	if err := p.Publish(huge); err != nil {
 		t.Fatal(err)
 	}
@@ -190,12 +192,12 @@ func TestOneMessageDoesNotStopTheOthers(t *testing.T) {
 }
 
 // heavy is an event of which a window does not fit into the buffers of a connection.
-func heavy(n uint64) []Event {
-	data := append(pngBytes(), make([]byte, 400_000)...)
-	events := make([]Event, n)
+func heavy(n uint64) []event.Face {
+	data := append(eventtest.PNG(), make([]byte, 400_000)...)
+	events := make([]event.Face, n)
 	for i := range n {
-		events[i] = sampleEvent("door", i)
-		events[i].Image.Encoding, events[i].Image.Data = PNG, data
+		events[i] = eventtest.Face("door", i)
+		events[i].Image.Encoding, events[i].Image.Data = event.PNG, data
 	}
 	return events
 }
@@ -219,7 +221,7 @@ func TestSlowUplink(t *testing.T) {
 	publishtest.Eventually(t, "delivered", func() bool { return p.Stats().Delivered == n })
 	publishtest.Eventually(t, "arrived", func() bool { return len(watch.On("facesieve/gate/door/face")) == n })
 	for i, m := range watch.On("facesieve/gate/door/face") {
-		if e, err := DecodeEvent(m.Payload()); err != nil || e.Track != uint64(i) {
+		if e, err := event.DecodeFace(m.Payload()); err != nil || e.Track != uint64(i) {
 			t.Errorf("%d: track %d, %v", i, e.Track, err)
 		}
 	}
@@ -289,7 +291,7 @@ func TestEventsOfAnEarlierVersion(t *testing.T) {
 	cfg, _ := embedded(t, func(c *Config) { c.JPEG = true })
 	watch := publishtest.Record(t, "tcp://"+cfg.Listen, "facesieve/#")
 	box := mustOpenBox(t, onDisk(t.TempDir()))
-	picture, err := json.Marshal(Image{Encoding: PNG, Width: 112, Height: 112, Data: pngBytes()})
+	picture, err := json.Marshal(event.Image{Encoding: event.PNG, Width: 112, Height: 112, Data: eventtest.PNG()})
 	if err != nil {
 		t.Fatal(err)
 	}

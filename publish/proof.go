@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"facesieve/publish/event"
 )
 
 // proof records whether the broker delivers the messages that it acknowledges. An acknowledgement of MQTT 3.1.1 has no
@@ -120,7 +122,7 @@ func (s *session) overheard() {
 // receive is called, on a goroutine of the client, for each message that arrives.
 func (s *session) receive(topic string, retained bool, payload []byte) {
 	if topic == s.p.topics.Status() {
-		if !retained && string(payload) == Online {
+		if !retained && event.Status(payload) == event.Online {
 			select {
 			case s.proof.echo <- struct{}{}:
 			default:
@@ -128,8 +130,8 @@ func (s *session) receive(topic string, retained bool, payload []byte) {
 		}
 		return
 	}
-	root, camera, kind := splitTopic(topic)
-	if retained && len(payload) > 0 && kind == kindState && root == s.p.topics.Root() && s.p.states.found(camera) {
+	root, camera, kind := event.ParseTopic(topic)
+	if retained && len(payload) > 0 && kind == event.KindState && root == s.p.topics.Root() && s.p.states.found(camera) {
 		s.p.log.Info().Str("camera", camera).Msg("clearing the retained state of a camera that is not configured")
 		s.p.poke()
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"facesieve/publish/event"
 	"facesieve/publish/publishtest"
 )
 
@@ -27,7 +28,7 @@ func retained(t *testing.T, broker string) map[string]string {
 func setRunning(t *testing.T, p *Publisher, cameras ...string) {
 	t.Helper()
 	for _, camera := range cameras {
-		if err := p.SetState(camera, State{State: Running, Since: time.Now()}); err != nil {
+		if err := p.SetState(camera, event.State{State: event.Running, Since: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 	}

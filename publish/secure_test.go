@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"facesieve/publish/event"
 	"facesieve/publish/publishtest"
 )
 
@@ -78,7 +79,7 @@ func TestTLSRefusesAnotherAuthority(t *testing.T) {
 	if got := refusal(t, cfg); !strings.HasPrefix(got, want) {
 		t.Error(got)
 	}
-	err := Subscribe(t.Context(), cfg, Handler{Event: func(Event) {}}, testLog(t))
+	err := Subscribe(t.Context(), cfg, Handler{Face: func(event.Face) {}}, testLog(t))
 	if !errors.Is(err, ErrRefused) || !strings.HasPrefix(fmt.Sprint(err), want) {
 		t.Error(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"facesieve/publish/event"
 )
 
 var errNoAck = errors.New("the broker acknowledges nothing")
@@ -127,7 +129,7 @@ func (s *session) fill() time.Duration {
 // hand gives the link what it has not got of an event, and says whether it took all.
 func (s *session) hand(f *flight) bool {
 	for len(f.rest) > 0 {
-		token, err := s.link.publish(f.rest[0].topic, 1, false, f.rest[0].payload)
+		token, err := s.send(f.rest[0])
 		if err != nil {
 			return false
 		}
@@ -213,18 +215,18 @@ func (s *session) overdue() error {
 // sendStates sends the states that are due; what the link does not take stays due.
 func (s *session) sendStates(all bool) {
 	for _, state := range s.p.states.due(all) {
-		payload, err := encode(&state, "state")
+		payload, err := event.EncodeState(state)
 		if err != nil {
 			s.p.log.Error().Err(err).Msg("state of a camera")
 			continue
 		}
-		if s.notify(s.p.topics.State(state.Camera), payload, nil) != nil {
+		if s.notify(message{event.KindState, state.Camera, payload}, nil) != nil {
 			return
 		}
 		s.p.states.known(state)
 	}
 	for _, camera := range s.p.states.removed() {
-		if s.notify(s.p.topics.State(camera), nil, func() { s.p.states.cleared(camera) }) != nil {
+		if s.notify(message{event.KindState, camera, nil}, func() { s.p.states.cleared(camera) }) != nil {
 			return
 		}
 		s.p.states.clearing(camera)
@@ -232,7 +234,7 @@ func (s *session) sendStates(all bool) {
 }
 
 func (s *session) sendReject(m message) {
-	if _, err := s.link.publish(m.topic, 0, false, m.payload); err != nil {
+	if _, err := s.send(m); err != nil {
 		s.p.mu.Lock()
 		s.p.stats.RejectsDropped++
 		s.p.mu.Unlock()

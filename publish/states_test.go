@@ -3,6 +3,8 @@ package publish
 import (
 	"testing"
 	"time"
+
+	"facesieve/publish/event"
 )
 
 func TestBackoff(t *testing.T) {
@@ -20,23 +22,25 @@ func TestBackoff(t *testing.T) {
 }
 
 func TestStatesCoalesce(t *testing.T) {
-	s := states{latest: map[string]State{}, sent: map[string]State{}}
-	at := func(camera, word string, fps float64) State { return State{Camera: camera, State: word, FPS: fps} }
-	if !s.set(at("b", Running, 1)) || !s.set(at("a", Running, 1)) {
+	s := states{latest: map[string]event.State{}, sent: map[string]event.State{}}
+	at := func(camera, word string, fps float64) event.State {
+		return event.State{Camera: camera, State: word, FPS: fps}
+	}
+	if !s.set(at("b", event.Running, 1)) || !s.set(at("a", event.Running, 1)) {
 		t.Error("the first state waits")
 	}
 	if due := s.due(false); len(due) != 2 || due[0].Camera != "a" {
 		t.Errorf("%v", due)
 	}
-	s.known(at("a", Running, 1))
-	s.known(at("b", Running, 1))
-	if s.set(at("a", Running, 2)) || s.set(at("a", Running, 3)) || len(s.due(false)) != 0 {
+	s.known(at("a", event.Running, 1))
+	s.known(at("b", event.Running, 1))
+	if s.set(at("a", event.Running, 2)) || s.set(at("a", event.Running, 3)) || len(s.due(false)) != 0 {
 		t.Error("another rate does not wait")
 	}
 	if due := s.due(true); len(due) != 1 || due[0].FPS != 3 {
 		t.Errorf("%v", due)
 	}
-	if !s.set(at("a", Stopped, 0)) || len(s.due(false)) != 1 {
+	if !s.set(at("a", event.Stopped, 0)) || len(s.due(false)) != 1 {
 		t.Error("another word waits")
 	}
 	s.forget()

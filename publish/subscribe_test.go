@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,8 @@ import (
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
 	"facesieve/publish/publishtest"
 )
 
@@ -41,13 +44,13 @@ func startWatch(t *testing.T, cfg Config) *watch {
 
 func (w *watch) handler(t *testing.T) Handler {
 	return Handler{
-		Event:    func(e Event) { w.note("event") },
-		JPEG:     func(camera string, picture []byte) { w.note("jpeg of " + camera) },
-		Rejected: func(r Rejected) { w.note(r.Reasons[0]) },
-		State:    func(s State) { w.note(s.Camera + " " + s.State) },
-		Status: func(root string, online bool) {
+		Face:     func(e event.Face) { w.note("event") },
+		JPEG:     func(camera string, _ []byte) { w.note("jpeg of " + camera) },
+		Rejected: func(r event.Rejected) { w.note(r.Reasons[0]) },
+		State:    func(s event.State) { w.note(s.Camera + " " + s.State) },
+		Status: func(root string, status event.Status) {
 			w.note(root)
-			w.note(map[bool]string{true: Online, false: Offline}[online])
+			w.note(string(status))
 		},
 		Removed: func(_, camera string) { w.note("removed " + camera) },
 		Invalid: func(topic string, err error) {
@@ -82,16 +85,26 @@ func TestSubscribeSeesAllKindsFromManyDevices(t *testing.T) {
 		publishtest.Eventually(t, "online", func() bool { return w.count("facesieve/"+device) == 1 })
 		publishAll(t, p, 0, 2)
 		for _, err := range []error{
-			p.Reject(sampleRejected()), p.SetState("door", State{State: Reconnecting, Since: time.Now()}),
+			p.Reject(eventtest.Rejected()), p.SetState("door", event.State{State: event.Reconnecting, Since: time.Now()}),
 		} {
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	for what, n := range map[string]int{"event": 4, "jpeg of door": 4, "too_small": 2, "door reconnecting": 2, Online: 2} {
+	for what, n := range map[string]int{"event": 4, "jpeg of door": 4, "too_small": 2, "door reconnecting": 2, "online": 2} {
 		publishtest.Eventually(t, what, func() bool { return w.count(what) == n })
 	}
+}
+
+// golden is a face as subscribers receive it.
+func golden(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile("event/testdata/face.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
 }
 
 func TestSubscribeReportsInvalidMessages(t *testing.T) {
@@ -108,7 +121,7 @@ func TestSubscribeReportsInvalidMessages(t *testing.T) {
 	send("facesieve/gate/door/face", "{}", false)
 	send("facesieve/gate/door/state", "[]", false)
 	send("facesieve/gate/door/other", "{}", false)
-	send("facesieve/gate/door/face", string(golden(t)), false)
+	send("facesieve/gate/door/face", golden(t), false)
 	publishtest.Eventually(t, "good event after bad ones", func() bool { return w.count("event") == 1 })
 	if w.count("invalid on facesieve/gate/door/face") != 1 || w.count("invalid on facesieve/gate/door/state") != 1 {
 		t.Errorf("%v", w.counts)
@@ -120,9 +133,9 @@ func TestSubscribeComesBack(t *testing.T) {
 	link := startProxy(t, broker.Addr)
 	w := startWatch(t, testConfig(link.url()))
 	p := mustOpen(t, testConfig(broker.URL()), quick())
-	publishtest.Eventually(t, "online", func() bool { return w.count(Online) == 1 })
+	publishtest.Eventually(t, "online", func() bool { return w.count("online") == 1 })
 	link.cut(false)
-	publishtest.Eventually(t, "online again, as retained", func() bool { return w.count(Online) == 2 })
+	publishtest.Eventually(t, "online again, as retained", func() bool { return w.count("online") == 2 })
 	publishAll(t, p, 0, 1)
 	publishtest.Eventually(t, "event", func() bool { return w.count("event") == 1 })
 }
@@ -134,8 +147,8 @@ func TestSubscribeCallsNothingAfterItsEnd(t *testing.T) {
 	ended := false // no lock: the race detector would see a call that comes later
 	calls := 0
 	err := Subscribe(ctx, cfg, Handler{
-		Status: func(string, bool) { publishAll(t, p, 0, 50) },
-		Event: func(Event) {
+		Status: func(string, event.Status) { publishAll(t, p, 0, 50) },
+		Face: func(event.Face) {
 			if calls++; calls == 3 {
 				cancel()
 			}
@@ -180,7 +193,7 @@ func TestSubscribeNotAllowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	err = Subscribe(t.Context(), testConfig("tcp://"+listener.Address()), Handler{Event: func(Event) {}}, testLog(t))
+	err = Subscribe(t.Context(), testConfig("tcp://"+listener.Address()), Handler{Face: func(event.Face) {}}, testLog(t))
 	want := "subscribe to facesieve/gate/+/face: refused: the broker does not allow it: allow this user to read there"
 	if !errors.Is(err, ErrRefused) || err.Error() != want {
 		t.Error(err)

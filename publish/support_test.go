@@ -1,18 +1,12 @@
 package publish
 
 import (
-	"bytes"
 	"context"
-	"image"
-	"image/color"
-	"image/jpeg"
-	"image/png"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.uber.org/goleak"
 
 	"facesieve/publish/broker"
@@ -43,85 +37,6 @@ func testConfig(broker string) Config {
 
 func testLog(t *testing.T) zerolog.Logger {
 	return zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.InfoLevel)
-}
-
-func picture() image.Image {
-	m := image.NewRGBA(image.Rect(0, 0, 112, 112))
-	for i := range 112 * 112 {
-		x, y := i%112, i/112
-		m.Set(x, y, color.RGBA{R: uint8(x), G: uint8(y), B: uint8(x ^ y), A: 255})
-	}
-	return m
-}
-
-func jpegBytes() []byte {
-	var b bytes.Buffer
-	_ = jpeg.Encode(&b, picture(), nil)
-	return b.Bytes()
-}
-
-func pngBytes() []byte {
-	var b bytes.Buffer
-	_ = png.Encode(&b, picture())
-	return b.Bytes()
-}
-
-// sampleEvent is a good event as a pipeline makes it: schema, id and device are left to the publisher.
-func sampleEvent(camera string, track uint64) Event {
-	return Event{
-		Camera:    camera,
-		Track:     track,
-		Time:      time.Date(2025, 3, 1, 12, 30, 5, 123456789, time.FixedZone("", 3600)),
-		Frame:     Size{Width: 1920, Height: 1080},
-		Box:       NewBox([4]float32{812.5, -3.25, 96, 128}),
-		Landmarks: NewLandmarks([5][2]float32{{838, 50}, {880, 51}, {860, 75}, {841, 96}, {878, 97}}),
-		Transform: NewTransform([6]float64{0.875, -0.02, -690, 0.02, 0.875, -8}),
-		Quality: Quality{
-			Score: 71.5, Raw: 0.6125, Model: "facesieve-quality-r32m-1",
-			Labels: Labels{"agreement": 0.75, "norm": 0.475},
-			Components: Components{
-				Sharpness: 88, UnderExposurePrevention: 97.5, OverExposurePrevention: 100, InterEyeDistance: 42,
-				HeadPoseYaw: 91, HeadPosePitch: 83, HeadPoseRoll: 99, CompressionArtifacts: NotAssessed,
-			},
-		},
-		Policy: "best",
-		Image:  Image{Encoding: JPEG, Width: 112, Height: 112, Data: jpegBytes()},
-	}
-}
-
-func sampleRejected() Rejected {
-	e := sampleEvent("door", 7)
-	return Rejected{
-		Camera: e.Camera, Track: e.Track, Time: e.Time, Frame: e.Frame, Box: e.Box,
-		Reasons: []string{"too_small", "pose"}, Score: NotAssessed, Labels: Labels{}, Components: e.Quality.Components,
-	}
-}
-
-func compile(t testing.TB, schema []byte) *jsonschema.Schema {
-	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	c.AssertContent()
-	if err := c.AddResource("schema.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	compiled, err := c.Compile("schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return compiled
-}
-
-func matches(schema *jsonschema.Schema, payload []byte) error {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(payload))
-	if err != nil {
-		return err
-	}
-	return schema.Validate(doc)
 }
 
 // inMemory is an outbox that holds nothing back.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // patience bounds what a test waits for.
@@ -80,7 +81,7 @@ type daemonUnderTest struct {
 	stop    context.CancelFunc
 
 	mutex  sync.Mutex
-	events []publish.Event
+	events []event.Face
 	states map[string]string
 	json   []string
 }
@@ -149,13 +150,13 @@ func (d *daemonUnderTest) subscribe(ctx context.Context) {
 	cfg.Broker, cfg.Root = "tcp://"+d.address, "facesieve/pole"
 	cfg.User, cfg.Password = secrets("FACESIEVE_MQTT_USER"), publish.Secret(secrets("FACESIEVE_MQTT_PASSWORD"))
 	_ = publish.Subscribe(ctx, cfg, publish.Handler{
-		Event: func(e publish.Event) {
+		Face: func(e event.Face) {
 			d.mutex.Lock()
 			defer d.mutex.Unlock()
 			d.events = append(d.events, e)
 			d.keep(e)
 		},
-		State: func(s publish.State) {
+		State: func(s event.State) {
 			d.mutex.Lock()
 			defer d.mutex.Unlock()
 			d.states[s.Camera] = s.State

@@ -14,7 +14,7 @@ import (
 
 	"facesieve/detect"
 	"facesieve/models"
-	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/quality"
 )
 
@@ -44,7 +44,7 @@ type judgement struct {
 	Transform  quality.Transform
 	Assessment quality.Assessment
 	Score      quality.Score
-	Labels     publish.Labels // what the score is made of; nil if there is none
+	Labels     event.Labels   // what the score is made of; nil if there is none
 	Scored     bool           // false: ruled out before the network ran, the score means nothing
 	Reason     quality.Reason // the gate that rules the face out, or empty
 }

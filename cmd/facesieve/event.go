@@ -8,7 +8,7 @@ import (
 
 	"gocv.io/x/gocv"
 
-	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/quality"
 )
 
@@ -24,23 +24,23 @@ type encoder struct {
 }
 
 // event returns the face event of c.
-func (e encoder) event(c *candidate) (publish.Event, error) {
+func (e encoder) event(c *candidate) (event.Face, error) {
 	picture, err := encodeAligned(e.image, c.Pixels)
 	if err != nil {
-		return publish.Event{}, err
+		return event.Face{}, err
 	}
-	event := publish.Event{
-		Schema: publish.SchemaVersion, Device: e.device, Camera: e.camera, Track: c.Track, Time: c.Time,
-		Frame:     publish.Size{Width: c.Width, Height: c.Height},
-		Box:       publish.NewBox(c.Judgement.Face.Box),
-		Landmarks: publish.NewLandmarks(c.Judgement.Face.Landmarks),
-		Transform: publish.NewTransform(c.Judgement.Transform),
-		Quality: publish.Quality{
+	event := event.Face{
+		Schema: event.Version, Device: e.device, Camera: e.camera, Track: c.Track, Time: c.Time,
+		Frame:     event.Size{Width: c.Width, Height: c.Height},
+		Box:       event.NewBox(c.Judgement.Face.Box),
+		Landmarks: event.NewLandmarks(c.Judgement.Face.Landmarks),
+		Transform: event.NewTransform(c.Judgement.Transform),
+		Quality: event.Quality{
 			Score: c.Judgement.Score.Value, Raw: c.Judgement.Score.Raw, Model: e.model,
-			Labels: c.Judgement.Labels, Components: *components(c.Judgement.Assessment),
+			Labels: c.Judgement.Labels, Components: components(c.Judgement.Assessment),
 		},
 		Policy: c.PolicyName,
-		Image:  publish.Image{Encoding: e.image.Encoding, Width: quality.Size, Height: quality.Size, Data: picture},
+		Image:  event.Image{Encoding: e.image.Encoding, Width: quality.Size, Height: quality.Size, Data: picture},
 	}
 	if e.identify != nil {
 		event.ID = e.identify(c)
@@ -49,16 +49,16 @@ func (e encoder) event(c *candidate) (publish.Event, error) {
 }
 
 // rejection returns the report of a track that ended without a face that could be sent; c is the best of it.
-func (e encoder) rejection(c *candidate, reason quality.Reason) publish.Rejected {
-	score := float64(publish.NotAssessed)
+func (e encoder) rejection(c *candidate, reason quality.Reason) event.Rejected {
+	score := float64(event.NotAssessed)
 	if c.Judgement.Scored {
 		score = c.Judgement.Score.Value
 	}
-	return publish.Rejected{
-		Schema: publish.SchemaVersion, Device: e.device, Camera: e.camera, Track: c.Track, Time: c.Time,
-		Frame: publish.Size{Width: c.Width, Height: c.Height}, Box: publish.NewBox(c.Judgement.Face.Box),
+	return event.Rejected{
+		Schema: event.Version, Device: e.device, Camera: e.camera, Track: c.Track, Time: c.Time,
+		Frame: event.Size{Width: c.Width, Height: c.Height}, Box: event.NewBox(c.Judgement.Face.Box),
 		Reasons: []string{string(reason)}, Score: score, Labels: c.Judgement.Labels,
-		Components: *components(c.Judgement.Assessment),
+		Components: components(c.Judgement.Assessment),
 	}
 }
 
@@ -75,7 +75,7 @@ func encodeAligned(cfg ImageConfig, pixels []byte) ([]byte, error) {
 // encodeImage encodes an 8-bit BGR Mat as JPEG or PNG.
 func encodeImage(cfg ImageConfig, mat gocv.Mat) ([]byte, error) {
 	extension, params := gocv.JPEGFileExt, []int{gocv.IMWriteJpegQuality, cfg.Quality}
-	if cfg.Encoding == publish.PNG {
+	if cfg.Encoding == event.PNG {
 		extension, params = gocv.PNGFileExt, []int{gocv.IMWritePngCompression, pngCompression}
 	}
 	buffer, err := gocv.IMEncodeWithParams(extension, mat, params)

@@ -13,7 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"facesieve/capture"
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // Cameras that are dead from the start, a stream and a recording, take nothing from the good one beside them.
@@ -47,7 +47,7 @@ type trap struct {
 	spring func(camera string, n int) error
 }
 
-func (o *trap) Publish(e publish.Event) error {
+func (o *trap) Publish(e event.Face) error {
 	o.mutex.Lock()
 	o.faces[e.Camera]++
 	n := o.faces[e.Camera]
@@ -55,7 +55,7 @@ func (o *trap) Publish(e publish.Event) error {
 	return o.spring(e.Camera, n)
 }
 
-func (o *trap) Reject(publish.Rejected) error { return nil }
+func (o *trap) Reject(event.Rejected) error { return nil }
 
 func (o *trap) count(camera string) int {
 	o.mutex.Lock()

@@ -17,7 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"facesieve/capture"
-	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/publish/outbox"
 	"facesieve/quality"
 )
@@ -29,7 +29,7 @@ type slowSink struct {
 	accepted, released atomic.Int64
 }
 
-func (o *slowSink) Publish(e publish.Event) error {
+func (o *slowSink) Publish(e event.Face) error {
 	time.Sleep(o.delay)
 	err := o.outlet.Publish(e)
 	if err == nil {
@@ -81,7 +81,7 @@ func storedEvents(t *testing.T, cfg outbox.Config) map[string]bool {
 			time.Sleep(max(wait, time.Millisecond))
 			continue
 		}
-		event, err := publish.DecodeEvent(item.Data)
+		event, err := event.DecodeFace(item.Data)
 		must(t, err)
 		ids[event.ID] = true
 	}

@@ -11,6 +11,7 @@ import (
 
 	"facesieve/publish"
 	"facesieve/publish/broker"
+	"facesieve/publish/event"
 	"facesieve/publish/outbox"
 )
 
@@ -171,14 +172,14 @@ func (p *post) close(ctx context.Context) error {
 }
 
 // Publish hands over an event.
-func (p *post) Publish(e publish.Event) error {
+func (p *post) Publish(e event.Face) error {
 	p.mutex.RLock()
 	defer p.mutex.RUnlock()
 	return p.publisher.Publish(e)
 }
 
 // Reject hands over a report.
-func (p *post) Reject(r publish.Rejected) error {
+func (p *post) Reject(r event.Rejected) error {
 	p.mutex.RLock()
 	defer p.mutex.RUnlock()
 	return p.publisher.Reject(r)

@@ -10,7 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"facesieve/capture"
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 type replayCommand struct {
@@ -91,7 +91,7 @@ func (c *replayCommand) openSink(
 ) (recordingSink, error) {
 	encode := encoder{
 		device: cfg.Device, camera: camera.Name, model: nets.scoreModel(), image: cfg.Image,
-		identify: func(s *candidate) string { return publish.ReplayID(s.Time, cfg.Device, camera.Name, s.Track) },
+		identify: func(s *candidate) string { return event.ReplayID(s.Time, cfg.Device, camera.Name, s.Track) },
 	}
 	switch {
 	case c.Out != "":

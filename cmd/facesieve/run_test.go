@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -12,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
-	"facesieve/publish"
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
 )
 
 // freeAddress returns an address on this machine that nobody listens on now.
@@ -62,37 +59,15 @@ outbox: {store: memory}
 	if len(lines) < 2 || len(lines) > 3 {
 		t.Errorf("%d events for two people", len(lines))
 	}
-	schema := eventSchema(t)
+	schema := eventtest.CompileStrict(t, event.FaceSchema)
 	for _, line := range lines {
-		var document any
-		if err := json.Unmarshal([]byte(line), &document); err != nil {
-			t.Fatalf("%v: %.200s", err, line)
-		}
-		if err := schema.Validate(document); err != nil {
-			t.Error(err)
+		if err := eventtest.Validate(schema, []byte(line)); err != nil {
+			t.Errorf("%v: %.200s", err, line)
 		}
 	}
 	if text := string(log.copied()); !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
 		t.Errorf("watch did not see the end:\n%s", text)
 	}
-}
-
-func eventSchema(t *testing.T) *jsonschema.Schema {
-	t.Helper()
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(publish.EventSchema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler := jsonschema.NewCompiler()
-	compiler.AssertFormat()
-	if err := compiler.AddResource("event.json", document); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := compiler.Compile("event.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema
 }
 
 // A camera that is not there and a broker that is away keep nobody from ending when asked to.

@@ -13,7 +13,7 @@ import (
 
 	"facesieve/capture"
 	"facesieve/detect"
-	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/quality"
 )
 
@@ -35,17 +35,17 @@ func (c *scoreCommand) Validate() error {
 
 // scoredFace is one line of facesieve score --json: a face, or a picture without one.
 type scoredFace struct {
-	File       string              `json:"file"`
-	FileBytes  []byte              `json:"file_base64,omitempty"` // exact name, if it is not UTF-8
-	Faces      *int                `json:"faces,omitempty"`       // number of faces in the picture
-	Face       *int                `json:"face,omitempty"`        // index in the picture, from 0, best detection first
-	Box        *[4]float32         `json:"box,omitempty"`         // x, y, width, height in pixels
-	Landmarks  *[5][2]float32      `json:"landmarks,omitempty"`   // eyes, nose, mouth corners; right before left
-	Score      *float64            `json:"score,omitempty"`       // 0..100
-	Raw        *float64            `json:"raw,omitempty"`
-	Labels     publish.Labels      `json:"labels,omitempty"` // what raw is made of, each 0..1
-	Components *publish.Components `json:"components,omitempty"`
-	Error      string              `json:"error,omitempty"`
+	File       string           `json:"file"`
+	FileBytes  []byte           `json:"file_base64,omitempty"` // exact name, if it is not UTF-8
+	Faces      *int             `json:"faces,omitempty"`       // number of faces in the picture
+	Face       *int             `json:"face,omitempty"`        // index in the picture, from 0, best detection first
+	Box        *[4]float32      `json:"box,omitempty"`         // x, y, width, height in pixels
+	Landmarks  *[5][2]float32   `json:"landmarks,omitempty"`   // eyes, nose, mouth corners; right before left
+	Score      *float64         `json:"score,omitempty"`       // 0..100
+	Raw        *float64         `json:"raw,omitempty"`
+	Labels     event.Labels     `json:"labels,omitempty"` // what raw is made of, each 0..1
+	Components event.Components `json:"components,omitempty"`
+	Error      string           `json:"error,omitempty"`
 }
 
 // Run scores every face of every picture. It continues after a picture that cannot be read, and then returns an error
@@ -201,8 +201,16 @@ func (c *scoreCommand) print(w io.Writer, face scoredFace) error {
 	return err
 }
 
-// components is the form of an assessment in events and scores.
-func components(a quality.Assessment) *publish.Components {
-	c := publish.Components(a.Components)
-	return &c
+// components returns the components of an assessment as events and scores have them.
+func components(a quality.Assessment) event.Components {
+	c := a.Components
+	return event.Components{
+		"Sharpness":               c.Sharpness,
+		"UnderExposurePrevention": c.UnderExposurePrevention,
+		"OverExposurePrevention":  c.OverExposurePrevention,
+		"InterEyeDistance":        c.InterEyeDistance,
+		"HeadPoseYaw":             c.HeadPoseYaw,
+		"HeadPosePitch":           c.HeadPosePitch,
+		"HeadPoseRoll":            c.HeadPoseRoll,
+	}
 }

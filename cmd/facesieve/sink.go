@@ -6,15 +6,15 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/publish/outbox"
 	"facesieve/quality"
 )
 
 // outlet takes events and reports, and never waits for a network; for the disk half a second at most.
 type outlet interface {
-	Publish(e publish.Event) error
-	Reject(r publish.Rejected) error
+	Publish(e event.Face) error
+	Reject(r event.Rejected) error
 }
 
 // mqttSink hands decisions to the publisher.
@@ -25,23 +25,23 @@ type mqttSink struct {
 }
 
 func (m mqttSink) face(c *candidate) error {
-	event, err := m.encoder.event(c)
+	face, err := m.encoder.event(c)
 	if err != nil {
 		return err
 	}
-	if event.ID == "" {
-		if event.ID, err = publish.NewID(); err != nil {
+	if face.ID == "" {
+		if face.ID, err = event.NewID(); err != nil {
 			return err
 		}
 	}
-	err = m.outlet.Publish(event)
+	err = m.outlet.Publish(face)
 	if errors.Is(err, outbox.ErrFull) || errors.Is(err, outbox.ErrHeld) {
 		return nil // the outbox counts and logs it
 	}
 	if err != nil {
 		return err
 	}
-	m.log.Info().Str("id", event.ID).Uint64("track", c.Track).Float64("score", math.Round(10*c.Judgement.Score.Value)/10).Msg("face forwarded")
+	m.log.Info().Str("id", face.ID).Uint64("track", c.Track).Float64("score", math.Round(10*c.Judgement.Score.Value)/10).Msg("face forwarded")
 	return nil
 }
 

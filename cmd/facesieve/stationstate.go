@@ -4,12 +4,12 @@ import (
 	"time"
 
 	"facesieve/capture"
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // told is what was said last about a camera.
 type told struct {
-	state        publish.State
+	state        event.State
 	at           time.Time
 	frames, sent uint64
 }
@@ -37,27 +37,27 @@ func (s *station) word() (word, why string) {
 	}
 	switch {
 	case s.ended(), !working && !s.endless():
-		return publish.Stopped, why
+		return event.Stopped, why
 	case !working:
-		return publish.Reconnecting, why
+		return event.Reconnecting, why
 	}
 	switch s.source.State() {
 	case capture.Running:
-		return publish.Running, ""
+		return event.Running, ""
 	case capture.Stopped:
-		return publish.Stopped, why
+		return event.Stopped, why
 	default:
-		return publish.Reconnecting, why
+		return event.Reconnecting, why
 	}
 }
 
 // reason returns why the camera is not running: a fixed reason for programs, and a text. Unknown ones are empty.
 func (s *station) reason(state, why string) (reason, detail string) {
-	if state == publish.Running || s.source == nil {
+	if state == event.Running || s.source == nil {
 		return "", clipped(why)
 	}
 	stats := s.source.Stats()
-	if state == publish.Reconnecting && why != "" && !stats.NextTry.IsZero() {
+	if state == event.Reconnecting && why != "" && !stats.NextTry.IsZero() {
 		why += "; the next try is at " + stats.NextTry.UTC().Format(time.RFC3339)
 	}
 	return string(stats.Reason), clipped(why)
@@ -73,12 +73,12 @@ func clipped(text string) string {
 }
 
 // news returns the camera's state if it is another than before, or stateInterval has passed.
-func (s *station) news(now time.Time) (publish.State, bool) {
+func (s *station) news(now time.Time) (event.State, bool) {
 	word, why := s.word()
 	reason, detail := s.reason(word, why)
 	t := &s.told
 	if word == t.state.State && reason == t.state.Reason && now.Sub(t.at) < stateInterval {
-		return publish.State{}, false
+		return event.State{}, false
 	}
 	t.state.Reason, t.state.Detail = reason, detail
 	if word != t.state.State {

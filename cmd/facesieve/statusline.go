@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // maxWhy bounds the reasons in a status line, in runes.
@@ -29,14 +30,14 @@ func camerasLine(stations []*station) string {
 	for _, s := range stations {
 		word, why := s.word()
 		counts[word]++
-		if word != publish.Running {
+		if word != event.Running {
 			reason, _ := s.reason(word, why)
 			reason = strings.ReplaceAll(reason, "_", " ")
 			names[word] = append(names[word], s.name+brackets(": ", cmp.Or(reason, cause(why)), ""))
 		}
 	}
 	var parts []string
-	for _, word := range []string{publish.Running, publish.Reconnecting, publish.Stopped} {
+	for _, word := range []string{event.Running, event.Reconnecting, event.Stopped} {
 		if counts[word] == 0 {
 			continue
 		}

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // sharedVideo returns the path of a recording of the shared data set, or skips the test where that is absent.
@@ -85,13 +85,13 @@ func programPath(t *testing.T, name string) string {
 }
 
 // decodeLines decodes an event from each line.
-func decodeLines(t *testing.T, lines []byte) []publish.Event {
+func decodeLines(t *testing.T, lines []byte) []event.Face {
 	t.Helper()
-	var events []publish.Event
+	var events []event.Face
 	scanner := bufio.NewScanner(bytes.NewReader(lines))
 	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {
-		event, err := publish.DecodeEvent(scanner.Bytes())
+		event, err := event.DecodeFace(scanner.Bytes())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // validate adds everything that is wrong with the values of cfg to l's faults.
@@ -46,7 +47,7 @@ func (l *loader) cameras(cfg Config) {
 		if l.use.skips(i, camera.Name) || l.binder.faulty[key] {
 			continue
 		}
-		if err := publish.CheckName(camera.Name); err != nil {
+		if err := event.CheckName(camera.Name); err != nil {
 			l.fault(key+".name", "%v", err)
 		} else if first, ok := seen[camera.Name]; ok {
 			l.fault(key+".name", "%q is the name of cameras[%d] already; give each its own", camera.Name, first)

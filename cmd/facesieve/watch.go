@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 type watchCommand struct {
@@ -86,16 +87,14 @@ type viewer struct {
 
 func (v *viewer) handler() publish.Handler {
 	return publish.Handler{
-		Event: v.event,
-		State: func(s publish.State) {
+		Face: v.event,
+		State: func(s event.State) {
 			v.remark("%s/%s: %s, %.1f frames and %.2f faces a second",
 				s.Device, s.Camera, s.State, s.FPS, s.FacesPerSecond)
 		},
-		Status: func(root string, online bool) {
-			v.remark("%s: %s", root, map[bool]string{true: publish.Online, false: publish.Offline}[online])
-		},
+		Status:  func(root string, status event.Status) { v.remark("%s: %s", root, status) },
 		Removed: v.removed,
-		Rejected: func(r publish.Rejected) {
+		Rejected: func(r event.Rejected) {
 			v.remark("%s/%s: track %d gave no face: %s", r.Device, r.Camera, r.Track, strings.Join(r.Reasons, ", "))
 		},
 		Invalid: func(topic string, err error) {
@@ -139,7 +138,7 @@ func inWords(d time.Duration) string {
 }
 
 // event shows one face, and saves it.
-func (v *viewer) event(e publish.Event) {
+func (v *viewer) event(e event.Face) {
 	v.keep(v.show(e))
 	if v.command.Save != "" {
 		v.keep(saveFace(string(v.command.Save), watchedFile(e), e))
@@ -149,7 +148,7 @@ func (v *viewer) event(e publish.Event) {
 	}
 }
 
-func (v *viewer) show(e publish.Event) error {
+func (v *viewer) show(e event.Face) error {
 	if v.command.JSON {
 		return v.showJSON(e)
 	}
@@ -163,7 +162,7 @@ func (v *viewer) show(e publish.Event) error {
 	return err
 }
 
-func (v *viewer) showJSON(e publish.Event) error {
+func (v *viewer) showJSON(e event.Face) error {
 	text, err := json.Marshal(e)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // hostile returns texts that must not reach a terminal or a file name unchanged.
@@ -35,12 +36,12 @@ func safe(t *testing.T, text string) {
 	}
 }
 
-func watchedEvent(device, camera string) publish.Event {
-	return publish.Event{
-		Schema: publish.SchemaVersion, ID: "0195514e-3a43-7c3f-8000-0123456789ab",
+func watchedEvent(device, camera string) event.Face {
+	return event.Face{
+		Schema: event.Version, ID: "0195514e-3a43-7c3f-8000-0123456789ab",
 		Device: device, Camera: camera, Track: 1<<53 - 1,
 		Time:   time.Date(2025, 3, 1, 12, 30, 5, 0, time.UTC),
-		Policy: "best", Image: publish.Image{Encoding: publish.JPEG, Data: []byte("x")},
+		Policy: "best", Image: event.Image{Encoding: event.JPEG, Data: []byte("x")},
 	}
 }
 
@@ -52,11 +53,11 @@ func TestWatchPrintsNothingRaw(t *testing.T) {
 			cancel: func() { t.Errorf("%q ends it", text) },
 		}
 		h := v.handler()
-		h.Event(watchedEvent(text, text))
-		h.State(publish.State{Device: text, Camera: text, State: text})
-		h.Status(text, true)
+		h.Face(watchedEvent(text, text))
+		h.State(event.State{Device: text, Camera: text, State: text})
+		h.Status(text, event.Online)
 		h.Removed(text, text)
-		h.Rejected(publish.Rejected{Device: text, Camera: text, Reasons: []string{text}})
+		h.Rejected(event.Rejected{Device: text, Camera: text, Reasons: []string{text}})
 		h.Invalid(text, errors.New("because "+text))
 		h.Away("tcp://127.0.0.1:1883", errors.New("because "+text), 27925*time.Millisecond)
 		safe(t, out.String())
@@ -87,10 +88,10 @@ func TestWatchJSONIsExactAndSafe(t *testing.T) {
 		var out bytes.Buffer
 		v := &viewer{command: &watchCommand{JSON: true}, term: console{&out, &out}, cancel: func() {}}
 		want := watchedEvent(text, text)
-		want.Quality.Labels = publish.Labels{}
+		want.Quality.Labels = event.Labels{}
 		v.event(want)
 		safe(t, out.String())
-		var got publish.Event
+		var got event.Face
 		if err := json.Unmarshal(out.Bytes(), &got); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %v\n%s", text, err, out.String())
 		}

@@ -11,6 +11,8 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 	"golang.org/x/time/rate"
+
+	"facesieve/publish/event"
 )
 
 const (
@@ -67,7 +69,7 @@ func (*access) Provides(b byte) bool {
 // OnConnect accepts a client, or sends the reason of the refusal.
 func (a *access) OnConnect(cl *mochi.Client, pk packets.Packet) error {
 	c := connOf(cl)
-	id := cl.ID[:min(len(cl.ID), maxName)] // not validated yet
+	id := cl.ID[:min(len(cl.ID), event.MaxName)] // not validated yet
 	c.id.Store(&id)
 	// The server stores messages with topic aliases, which are not valid on the next connection of the session.
 	cl.Properties.Props.TopicAliasMaximum = 0

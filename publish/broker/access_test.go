@@ -10,6 +10,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 	"github.com/rs/zerolog"
 
+	"facesieve/publish/event"
 	"facesieve/publish/publishtest"
 )
 
@@ -197,10 +198,10 @@ func TestBoundsPackets(t *testing.T) {
 	c.publish("x", 0, false, make([]byte, 3000))
 	c.ended()
 	c = rawDial(t, b.Addr())
-	if code := c.hello(strings.Repeat("x", maxName+1), nil); code != 2 {
+	if code := c.hello(strings.Repeat("x", event.MaxName+1), nil); code != 2 {
 		t.Errorf("long client id: %#x", code)
 	}
-	deliverAll(t, connectDaemon(t, b, daemonID), "faces/door", 1, maxPayload-10)
+	deliverAll(t, connectDaemon(t, b, daemonID), "faces/door", 1, event.MaxPayload-10)
 }
 
 func TestBoundsSubscriptions(t *testing.T) {

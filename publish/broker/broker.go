@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"facesieve/publish/event"
 	"fmt"
 	"log/slog"
 	"net"
@@ -100,7 +101,7 @@ func capabilities() *mochi.Capabilities {
 	c.MaximumClientWritesPending = maxPending
 	c.MaximumInflight = maxPending
 	c.MaximumSessionExpiryInterval = uint32(sessionTimeout / time.Second)
-	c.MaximumPacketSize = maxPayload + maxRoot + 4*maxName
+	c.MaximumPacketSize = event.MaxPayload + event.MaxRoot + 4*event.MaxName
 	c.MaximumMessageExpiryInterval = 0 // else a retained status is lost a day after the connection
 	c.TopicAliasMaximum = 0            // else a publish with an alias alone passes OnACLCheck without its topic
 	return c

@@ -10,9 +10,3 @@
 // dropped. All buffers together hold 16 MiB, all sessions likewise, and 64 clients and 64 sessions are kept. Each
 // client that is disconnected or refused is logged, three a minute of each kind, and Broker.Stats counts them.
 package broker
-
-const (
-	maxName    = 255
-	maxRoot    = 1024
-	maxPayload = 1 << 20
-)

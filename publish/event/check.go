@@ -1,11 +1,11 @@
-package publish
+package event
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"image"
-	// The two encodings of Image, for image.DecodeConfig.
+	// The encodings of Image, for image.DecodeConfig.
 	_ "image/jpeg"
 	_ "image/png"
 	"math"
@@ -22,10 +22,10 @@ const (
 	maxSide   = 65535     // pixels
 	maxLabels = 8
 	maxDetail = 512       // characters of State.Detail
-	maxData   = 512 << 10 // bytes of an encoded face; a broker may close the connection over more
+	maxData   = 512 << 10 // bytes of an encoded image; a broker may close the connection over more
 )
 
-// faults collects what is wrong with a value, by the JSON path of the field.
+// faults collects the faults of a message by the JSON path of the field.
 type faults []error
 
 func (f *faults) add(path, format string, args ...any) {
@@ -38,8 +38,7 @@ func (f *faults) check(ok bool, path, format string, args ...any) {
 	}
 }
 
-// check says everything that is wrong with the event.
-func (e *Event) check() error {
+func (e *Face) check(sending bool) error {
 	var f faults
 	f.head(e.Schema, e.Device, e.Camera)
 	id, err := uuid.Parse(e.ID)
@@ -51,50 +50,46 @@ func (e *Event) check() error {
 	f.finite("transform", e.Transform[1][:]...)
 	f.check(e.Quality.Score >= 0 && e.Quality.Score <= 100, "quality.score", "%v is not in 0..100", e.Quality.Score)
 	f.finite("quality.raw", e.Quality.Raw)
-	f.check(e.Quality.Model != "" && len(e.Quality.Model) <= maxName,
-		"quality.model", "%q must have 1 to %d bytes", e.Quality.Model, maxName)
-	f.labels("quality.labels", e.Quality.Labels)
-	f.components("quality.components", e.Quality.Components)
-	policies := []string{"best", "quick", "interval", "all"}
-	f.check(slices.Contains(policies, e.Policy), "policy", "%q is none of %v", e.Policy, policies)
+	f.check(e.Quality.Model != "" && len(e.Quality.Model) <= MaxName,
+		"quality.model", "%q must have 1 to %d bytes", e.Quality.Model, MaxName)
+	f.labels("quality.labels", e.Quality.Labels, sending)
+	f.components("quality.components", e.Quality.Components, sending)
+	f.keyword("policy", e.Policy, []string{"best", "quick", "interval", "all"}, sending)
 	f.image(e.Image)
 	return errors.Join(f...)
 }
 
-// check says everything that is wrong with the report of a face that did not pass.
-func (r *Rejected) check() error {
+func (r *Rejected) check(sending bool) error {
 	var f faults
 	f.head(r.Schema, r.Device, r.Camera)
 	f.seen(r.Track, r.Time, r.Frame, r.Box)
-	known := []string{"too_small", "too_blurred", "pose", "low_quality", "edge", "duplicate"}
 	f.check(len(r.Reasons) > 0, "reasons", "there is none")
 	for i, reason := range r.Reasons {
-		f.check(slices.Contains(known, reason), "reasons", "%q is none of %v", reason, known)
+		f.keyword("reasons", reason,
+			[]string{"too_small", "too_blurred", "pose", "low_quality", "edge", "duplicate"}, sending)
 		f.check(!slices.Contains(r.Reasons[:i], reason), "reasons", "%q appears twice", reason)
 	}
 	f.measure("score", r.Score)
-	f.labels("labels", r.Labels)
-	f.components("components", r.Components)
+	f.labels("labels", r.Labels, sending)
+	f.components("components", r.Components, sending)
 	return errors.Join(f...)
 }
 
-// check says everything that is wrong with the state.
-func (s *State) check() error {
+func (s *State) check(bool) error {
 	var f faults
 	f.head(s.Schema, s.Device, s.Camera)
-	words := []string{Running, Reconnecting, Stopped}
-	f.check(slices.Contains(words, s.State), "state", "%q is none of %v", s.State, words)
+	states := []string{Running, Reconnecting, Stopped}
+	f.check(slices.Contains(states, s.State), "state", "%q is none of %v", s.State, states)
 	f.rate("fps", s.FPS)
 	f.rate("faces_per_second", s.FacesPerSecond)
 	f.time("since", s.Since)
-	f.check(s.Reason == "" || isLabel(s.Reason), "reason", "%q is not a word of lower case letters, digits and _",
-		s.Reason)
+	f.check(s.Reason == "" || isKeyword(s.Reason), "reason", "%q %s", s.Reason, noKeyword)
 	f.check(utf8.RuneCountInString(s.Detail) <= maxDetail, "detail", "has more than %d characters", maxDetail)
 	return errors.Join(f...)
 }
 
 func (f *faults) head(schema int, device, camera string) {
-	f.check(schema == SchemaVersion, "schema", "%d is not %d", schema, SchemaVersion)
+	f.check(schema == Version, "schema", "%d is not %d", schema, Version)
 	f.name("device", device)
 	f.name("camera", camera)
 }
@@ -114,7 +109,7 @@ func (f *faults) seen(track uint64, at time.Time, frame Size, box Box) {
 	f.check(box.Width > 0 && box.Height > 0, "box", "%v x %v has no area", box.Width, box.Height)
 }
 
-// time wants a year of four digits after the first clocks that count from 1970; a zero time is a forgotten one.
+// time requires a year of four digits. A time before 1970 is that of a field or a clock that was not set.
 func (f *faults) time(path string, at time.Time) {
 	year := at.UTC().Year()
 	f.check(year >= 1970 && year <= 9999, path, "%s is not in the years 1970 to 9999", at.UTC().Format(time.RFC3339))
@@ -126,26 +121,42 @@ func (f *faults) landmarks(l Landmarks) {
 	}
 }
 
-func (f *faults) labels(path string, l Labels) {
-	f.check(len(l) <= maxLabels, path, "there are %d, not 0 to %d", len(l), maxLabels)
+// labels accepts any number of labels from a later program.
+func (f *faults) labels(path string, l Labels, sending bool) {
+	f.check(!sending || len(l) <= maxLabels, path, "there are %d, not 0 to %d", len(l), maxLabels)
 	for name, v := range l {
-		f.check(isLabel(name), path, "%q is not a name of lower case letters, digits and _", name)
+		f.check(isKeyword(name), path, "%q %s", name, noKeyword)
 		f.check(v >= 0 && v <= 1, path+"."+name, "%v is not in 0..1", v)
 	}
 }
 
-// isLabel bounds what a network may call its labels.
-func isLabel(name string) bool {
-	other := func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' }
-	return name != "" && len(name) <= 64 && name[0] >= 'a' && name[0] <= 'z' && !strings.ContainsFunc(name, other)
+// keyword accepts any keyword from a later program.
+func (f *faults) keyword(path, word string, known []string, sending bool) {
+	if sending {
+		f.check(slices.Contains(known, word), path, "%q is none of %v", word, known)
+	} else {
+		f.check(isKeyword(word), path, "%q %s", word, noKeyword)
+	}
 }
 
-func (f *faults) components(path string, c Components) {
-	for _, v := range []float64{
-		c.Sharpness, c.UnderExposurePrevention, c.OverExposurePrevention, c.InterEyeDistance,
-		c.HeadPoseYaw, c.HeadPosePitch, c.HeadPoseRoll, c.CompressionArtifacts,
-	} {
-		f.measure(path, v)
+const noKeyword = "is not a name of lower case letters, digits and _"
+
+// isKeyword reports whether text begins with a lower case letter and has at most 64 lower case letters, digits and _.
+func isKeyword(text string) bool {
+	other := func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' }
+	return text != "" && len(text) <= 64 && text[0] >= 'a' && text[0] <= 'z' && !strings.ContainsFunc(text, other)
+}
+
+// components accepts others than those of ComponentNames from a later program.
+func (f *faults) components(path string, c Components, sending bool) {
+	known := ComponentNames()
+	for _, name := range known {
+		_, ok := c[name]
+		f.check(ok, path+"."+name, "missing")
+	}
+	for name, v := range c {
+		f.check(!sending || slices.Contains(known, name), path+"."+name, "is none of %v", known)
+		f.measure(path+"."+name, v)
 	}
 }
 
@@ -167,7 +178,7 @@ func (f *faults) finite(path string, values ...float64) {
 	}
 }
 
-// image looks at the picture's own header, so that what the event says about it is true.
+// image compares the fields with the header of the encoded image.
 func (f *faults) image(i Image) {
 	if len(i.Data) == 0 || len(i.Data) > maxData {
 		f.add("image.data", "%d bytes, not 1 to %d", len(i.Data), maxData)
@@ -180,5 +191,5 @@ func (f *faults) image(i Image) {
 	}
 	f.check(i.Encoding == encoding, "image.encoding", "%q, but the data is %s", i.Encoding, encoding)
 	f.check(i.Width == config.Width && i.Height == config.Height && i.Width <= maxSide && i.Height <= maxSide,
-		"image", "said to be %dx%d, but the data is %dx%d", i.Width, i.Height, config.Width, config.Height)
+		"image", "%dx%d, but the data is %dx%d", i.Width, i.Height, config.Width, config.Height)
 }

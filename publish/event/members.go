@@ -1,4 +1,4 @@
-package publish
+package event
 
 import (
 	"bytes"
@@ -12,13 +12,13 @@ import (
 	"unicode/utf8"
 )
 
-// instant is a time as the schema wants it; package time reads "T0:00:00" and "00,5" too.
+// instant is a time as the schemas describe it; package time also parses "T0:00:00" and "00,5".
 var instant = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$`)
 
-// exact refuses what json.Unmarshal has let pass when it filled a value of type t: names in another case, missing,
-// unknown and repeated fields, null, arrays of another length, text that is not UTF-8, line breaks in base64, times not
-// in UTC or finer than nanoseconds.
-func exact(data []byte, t reflect.Type) error {
+// checkMembers refuses what json.Unmarshal accepts although the schemas refuse it: missing and repeated fields, names
+// in another case, null, arrays of another length, text that is not UTF-8, line breaks in base64, times not in UTC or
+// finer than nanoseconds. It skips fields that type t does not have.
+func checkMembers(data []byte, t reflect.Type) error {
 	if !utf8.Valid(data) {
 		return errors.New("not UTF-8")
 	}
@@ -27,6 +27,7 @@ func exact(data []byte, t reflect.Type) error {
 	return w.value(t, "")
 }
 
+// walker checks one value after the other; path is the JSON path of the value.
 type walker struct{ *json.Decoder }
 
 func (w walker) value(t reflect.Type, path string) error {
@@ -41,48 +42,47 @@ func (w walker) value(t reflect.Type, path string) error {
 		if s, ok := token.(string); !ok || !instant.MatchString(s) {
 			return fmt.Errorf("%s: %v is not a time in UTC to the nanosecond", path, token)
 		}
+		return nil
 	case t == reflect.TypeFor[[]byte]():
 		if s, ok := token.(string); !ok || strings.ContainsAny(s, "\r\n") {
 			return fmt.Errorf("%s: not base64 in one piece", path)
 		}
-	default:
-		return w.nested(token, t, path)
+		return nil
+	}
+	switch t.Kind() { // json.Unmarshal has checked the others
+	case reflect.Struct:
+		return w.structure(token, t, path)
+	case reflect.Map:
+		_, err := w.members(token, path, func(_, at string) error { return w.value(t.Elem(), at) })
+		return err
+	case reflect.Array, reflect.Slice:
+		return w.array(token, t, path)
 	}
 	return nil
 }
 
-func (w walker) nested(token json.Token, t reflect.Type, path string) error {
-	switch t.Kind() { // json.Unmarshal has looked at the rest
-	case reflect.Struct:
-		return w.object(token, t, path)
-	case reflect.Map:
-		return w.mapping(token, t, path)
-	case reflect.Array, reflect.Slice:
-		return w.array(token, t, path)
-	default:
-		return nil
-	}
-}
-
-func (w walker) object(token json.Token, t reflect.Type, path string) error {
-	missing := make(map[string]reflect.Type, t.NumField())
+func (w walker) structure(token json.Token, t reflect.Type, path string) error {
+	fields := make(map[string]reflect.Type, t.NumField())
 	for i := range t.NumField() {
 		name, _ := fieldName(t.Field(i))
-		missing[name] = t.Field(i).Type
+		fields[name] = t.Field(i).Type
 	}
-	err := w.members(token, path, func(name, at string) error {
-		field, ok := missing[name]
-		if !ok {
-			return fmt.Errorf("%s: unknown, or there twice", at)
+	found, err := w.members(token, path, func(name, at string) error {
+		if field, ok := fields[name]; ok {
+			return w.value(field, at)
 		}
-		delete(missing, name)
-		return w.value(field, at)
+		for known := range fields {
+			if strings.EqualFold(known, name) { // json.Unmarshal takes it for the known field
+				return fmt.Errorf("%s: differs from %s in case", at, known)
+			}
+		}
+		return w.Decode(new(json.RawMessage))
 	})
 	if err != nil {
 		return err
 	}
 	for i := range t.NumField() {
-		if name, optional := fieldName(t.Field(i)); missing[name] != nil && !optional {
+		if name, optional := fieldName(t.Field(i)); !found[name] && !optional {
 			return fmt.Errorf("%s: missing", join(path, name))
 		}
 	}
@@ -95,35 +95,29 @@ func fieldName(f reflect.StructField) (name string, optional bool) {
 	return name, options == "omitempty"
 }
 
-// mapping is an object whose names are free, but each there once.
-func (w walker) mapping(token json.Token, t reflect.Type, path string) error {
-	seen := map[string]bool{}
-	return w.members(token, path, func(name, at string) error {
-		if seen[name] {
-			return fmt.Errorf("%s: there twice", at)
-		}
-		seen[name] = true
-		return w.value(t.Elem(), at)
-	})
-}
-
-// members walks through an object that has begun with token; each reads the value of one name, whose path is at.
-func (w walker) members(token json.Token, path string, each func(name, at string) error) error {
+// members calls each for every name of the object that begins with token; each must read the value, whose path is at.
+func (w walker) members(token json.Token, path string, each func(name, at string) error) (map[string]bool, error) {
 	if token != json.Delim('{') {
-		return fmt.Errorf("%s: %v is not an object", path, token)
+		return nil, fmt.Errorf("%s: %v is not an object", path, token)
 	}
+	found := map[string]bool{}
 	for w.More() {
 		key, err := w.Token()
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		name, _ := key.(string)
-		if err := each(name, join(path, name)); err != nil {
-			return err
+		at := join(path, name)
+		if found[name] {
+			return nil, fmt.Errorf("%s: repeated", at)
+		}
+		found[name] = true
+		if err := each(name, at); err != nil {
+			return nil, err
 		}
 	}
 	_, err := w.Token()
-	return err
+	return found, err
 }
 
 func (w walker) array(token json.Token, t reflect.Type, path string) error {
