@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -73,6 +74,14 @@ func record(t *testing.T, broker, filter string) *recorder {
 	return r
 }
 
+// send publishes a message as another program would.
+func (r *recorder) send(t *testing.T, topic, payload string, retained bool) {
+	t.Helper()
+	if token := r.client.Publish(topic, 1, retained, payload); !token.WaitTimeout(patience) || token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+}
+
 // on returns the messages of one topic so far.
 func (r *recorder) on(topic string) []mqtt.Message {
 	r.mu.Lock()
@@ -84,6 +93,13 @@ func (r *recorder) on(topic string) []mqtt.Message {
 		}
 	}
 	return found
+}
+
+// all returns all messages so far.
+func (r *recorder) all() []mqtt.Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.got)
 }
 
 // last is the latest payload on a topic, or "".
