@@ -111,12 +111,8 @@ func TestSubscribeReportsInvalidMessages(t *testing.T) {
 	broker := publishtest.StartAnonymous(t)
 	w := startWatch(t, testConfig(broker.URL()))
 	foreign := publishtest.Record(t, broker.URL(), "facesieve/gate/status")
-	send := func(topic, payload string, retained bool) {
-		if token := foreign.Client.Publish(topic, 1, retained, payload); !token.WaitTimeout(publishtest.Patience) || token.Error() != nil {
-			t.Fatal(token.Error())
-		}
-	}
-	send("facesieve/gate/status", "maybe", true) // retained: comes whenever the watch subscribes
+	send := func(topic, payload string, retained bool) { foreign.Send(t, topic, payload, retained) }
+	send("facesieve/gate/status", "maybe", true) // retained: it arrives once the watch has subscribed
 	publishtest.Eventually(t, "status", func() bool { return w.count("invalid on facesieve/gate/status") > 0 })
 	send("facesieve/gate/door/face", "{}", false)
 	send("facesieve/gate/door/state", "[]", false)
@@ -125,6 +121,34 @@ func TestSubscribeReportsInvalidMessages(t *testing.T) {
 	publishtest.Eventually(t, "good event after bad ones", func() bool { return w.count("event") == 1 })
 	if w.count("invalid on facesieve/gate/door/face") != 1 || w.count("invalid on facesieve/gate/door/state") != 1 {
 		t.Errorf("%v", w.counts)
+	}
+}
+
+// Subscribe delivers messages of a later program of the same schema version, and reports those of another version.
+func TestSubscribeDeliversMessagesFromTheFuture(t *testing.T) {
+	broker := publishtest.StartAnonymous(t)
+	w := startWatch(t, testConfig(broker.URL()))
+	later := publishtest.Record(t, broker.URL(), "facesieve/gate/+/face")
+	rejected := eventtest.Rejected()
+	rejected.Schema, rejected.Device = event.Version, "gate"
+	state := event.State{Schema: event.Version, Device: "gate", Camera: "door", State: event.Running, Since: time.Now()}
+	rejectedJSON, err1 := event.EncodeRejected(rejected)
+	stateJSON, err2 := event.EncodeState(state)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	later.Send(t, "facesieve/gate/status", "online", true) // retained: it arrives once the watch has subscribed
+	publishtest.Eventually(t, "status", func() bool { return w.count("online") > 0 })
+	for topic, message := range map[string][]byte{"face": []byte(golden(t)), "rejected": rejectedJSON, "state": stateJSON} {
+		future := string(eventtest.FromTheFuture(t, message))
+		later.Send(t, "facesieve/gate/door/"+topic, future, false)
+		later.Send(t, "facesieve/gate/next/"+topic, strings.Replace(future, `"schema":2`, `"schema":3`, 1), false)
+	}
+	for _, what := range []string{
+		"event", "too_small", "door running", "invalid on facesieve/gate/next/face",
+		"invalid on facesieve/gate/next/rejected", "invalid on facesieve/gate/next/state",
+	} {
+		publishtest.Eventually(t, what, func() bool { return w.count(what) == 1 })
 	}
 }
 

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"maps"
 	"math"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +56,31 @@ func TestGoldenFace(t *testing.T) {
 	}
 	if e.Landmarks.RightEye != (event.Point{838, 50}) || e.Transform[1][2] != -8 || e.Time.Location() != time.UTC {
 		t.Fatalf("%+v", e)
+	}
+}
+
+// The schemas require the components that the encoders require, and describe no others.
+func TestComponentsOfTheSchemas(t *testing.T) {
+	for _, text := range []string{event.FaceSchema, event.RejectedSchema} {
+		var schema struct {
+			Defs struct {
+				Components struct {
+					Required   []string
+					Properties map[string]any
+				}
+			} `json:"$defs"`
+		}
+		if err := json.Unmarshal([]byte(text), &schema); err != nil {
+			t.Fatal(err)
+		}
+		components, names := schema.Defs.Components, event.ComponentNames()
+		slices.Sort(names)
+		if described := slices.Sorted(maps.Keys(components.Properties)); !slices.Equal(described, names) {
+			t.Errorf("%v, want %v", described, names)
+		}
+		if slices.Sort(components.Required); !slices.Equal(components.Required, names) {
+			t.Errorf("%v are required, want %v", components.Required, names)
+		}
 	}
 }
 

@@ -88,6 +88,15 @@ func (r *Recorder) add(_ mqtt.Client, m mqtt.Message) {
 	r.got = append(r.got, m)
 }
 
+// Send publishes a message with QoS 1, as another program would.
+func (r *Recorder) Send(t *testing.T, topic, payload string, retained bool) {
+	t.Helper()
+	token := r.Client.Publish(topic, 1, retained, payload)
+	if !token.WaitTimeout(Patience) || token.Error() != nil {
+		t.Fatalf("send to %s: %v", topic, token.Error())
+	}
+}
+
 // Messages returns all messages so far.
 func (r *Recorder) Messages() []mqtt.Message {
 	r.mu.Lock()
