@@ -12,15 +12,16 @@ import (
 
 	"facesieve/publish/event"
 	"facesieve/publish/event/eventtest"
+	"facesieve/publish/publishtest"
 )
 
 func TestExampleInGo(t *testing.T) {
-	broker := anonymous(t)
+	broker := publishtest.StartAnonymous(t)
 	binary := filepath.Join(t.TempDir(), "subscriber")
 	if out, err := exec.Command("go", "build", "-o", binary, "./event/examples").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	checkExample(t, broker, binary, broker.url())
+	checkExample(t, broker, binary, broker.URL())
 }
 
 func TestExampleInPython(t *testing.T) {
@@ -35,14 +36,14 @@ func TestExampleInPython(t *testing.T) {
 		}
 		t.Skipf("paho-mqtt is not installed: .setup/python installs it: %v", err)
 	}
-	broker := anonymous(t)
-	host, port, _ := net.SplitHostPort(broker.addr)
+	broker := publishtest.StartAnonymous(t)
+	host, port, _ := net.SplitHostPort(broker.Addr)
 	checkExample(t, broker, python, script, host, port)
 }
 
 // checkExample runs a subscriber. It must show and save a face of a publisher and one of a later program, and refuse
 // another schema version.
-func checkExample(t *testing.T, broker *mosquitto, command ...string) {
+func checkExample(t *testing.T, broker *publishtest.Mosquitto, command ...string) {
 	t.Helper()
 	dir := t.TempDir()
 	output := filepath.Join(dir, "output")
@@ -67,8 +68,8 @@ func checkExample(t *testing.T, broker *mosquitto, command ...string) {
 		}
 		return string(text)
 	}
-	later := record(t, broker.url(), "facesieve/later/door/face")
-	p := mustOpen(t, testConfig(broker.url()), quick())
+	later := publishtest.Record(t, broker.URL(), "facesieve/later/door/face")
+	p := mustOpen(t, testConfig(broker.URL()), quick())
 	future := strings.Replace(string(eventtest.FromTheFuture(t, []byte(golden(t)))), `"gate"`, `"later"`, 1)
 	next := strings.Replace(golden(t), `"schema":2`, `"schema":3`, 1)
 	id, err := event.NewID()
@@ -82,12 +83,12 @@ func checkExample(t *testing.T, broker *mosquitto, command ...string) {
 			t.Log(text())
 		}
 	}()
-	eventually(t, "all received", func() bool { // faces are not retained: repeat until the example has subscribed
+	publishtest.Eventually(t, "all received", func() bool { // faces are not retained: repeat until the example has subscribed
 		if err := p.Publish(face); err != nil {
 			t.Fatal(err)
 		}
-		later.send(t, "facesieve/later/door/face", future, false)
-		later.send(t, "facesieve/later/door/face", next, false)
+		later.Send(t, "facesieve/later/door/face", future, false)
+		later.Send(t, "facesieve/later/door/face", next, false)
 		time.Sleep(50 * time.Millisecond)
 		return strings.Contains(text(), "gate/door: score 71.5") && strings.Contains(text(), "later/door: score 71.5") &&
 			strings.Contains(text(), "unknown schema version 3")

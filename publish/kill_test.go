@@ -15,6 +15,7 @@ import (
 
 	"facesieve/publish/event/eventtest"
 	"facesieve/publish/outbox"
+	"facesieve/publish/publishtest"
 )
 
 // The environment of a test binary that is to be a victim.
@@ -105,17 +106,17 @@ func kill9(t *testing.T, dir, broker string) []string {
 // kill -9 at a hundred random moments: every event that was accepted is delivered.
 func TestFaultKilled(t *testing.T) {
 	broker := roomy(t, "allow_anonymous true")
-	watch := record(t, broker.url(), "facesieve/#")
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	dir := t.TempDir()
 	l := ledger{fault: "kill -9"}
 	const runs = 100
 	for range runs {
-		l.accepted = append(l.accepted, kill9(t, dir, broker.url())...)
+		l.accepted = append(l.accepted, kill9(t, dir, broker.URL())...)
 	}
 	l.mended()
 	box := mustOpenBox(t, onDisk(dir))
 	restored := box.Stats().Restored
-	mustOpenOn(t, box, testConfig(broker.url()), quick())
+	mustOpenOn(t, box, testConfig(broker.URL()), quick())
 	if len(l.accepted) < runs {
 		t.Errorf("only %d events were accepted: that proves nothing", len(l.accepted))
 	}

@@ -49,7 +49,7 @@ func (s *session) noticed() error {
 	switch err := n.token.Error(); {
 	case err == nil:
 		s.acknowledges = true
-		s.p.accepts(n.topic)
+		s.p.recordAcceptance(n.topic)
 		if n.done != nil {
 			n.done()
 		}
@@ -75,13 +75,13 @@ func (s *session) remind() error {
 
 // drained reports that Close was called and nothing is left to send that the broker would accept.
 func (s *session) drained() bool {
-	return s.p.isClosing() && (s.p.box.Pending() == 0 || s.proof.failed)
+	return s.p.isClosing() && (s.p.outbox.Pending() == 0 || s.proof.failed)
 }
 
-// farewell publishes that the cameras have stopped and the device is offline, and disconnects. If the root is given up,
+// goOffline publishes that the cameras have stopped and the device is offline, and disconnects. If the root is given up,
 // its topics are cleared instead. If the broker does not acknowledge that in time, the connection is dropped, and the
 // broker publishes the last will.
-func (s *session) farewell() {
+func (s *session) goOffline() {
 	if s.p.leaving.Load() {
 		s.p.states.leave()
 	}

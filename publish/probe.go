@@ -46,10 +46,10 @@ func Connect(ctx context.Context, cfg Config) (Probe, error) {
 			echo <- struct{}{}
 		}
 	}
-	who := identity{clientID: cfg.clientID() + "-check", sends: true, receive: receive, memory: new(memory)}
-	l, err := connect(ctx, cfg, who)
-	if err != nil && who.memory.hangUps.Load() == 1 { // the second attempt offers MQTT 3.1.1 too
-		l, err = connect(ctx, cfg, who)
+	self := identity{clientID: cfg.ClientName() + "-check", sends: true, receive: receive, memory: new(memory)}
+	l, err := connect(ctx, cfg, self)
+	if err != nil && self.memory.hangUps.Load() == 1 { // the second attempt offers MQTT 3.1.1 too
+		l, err = connect(ctx, cfg, self)
 	}
 	if err != nil {
 		return Probe{}, err

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"facesieve/publish/event"
 )
 
@@ -17,7 +19,7 @@ type proof struct {
 	echo      chan struct{} // the status has returned
 	began     time.Time     // when the status was sent
 	resendAt  time.Time     // when the status is sent again; zero: never
-	retry     backoff
+	retry     *backoff.ExponentialBackOff
 }
 
 // pending reports that events have to wait for the proof.
@@ -25,14 +27,11 @@ func (p *proof) pending() bool { return p.wanted }
 
 // plan sets the time of the next attempt.
 func (p *proof) plan(t timing) {
-	if p.retry.max == 0 {
-		p.retry = backoff{min: t.holdMin, max: t.holdMax}
+	if p.retry == nil {
+		p.retry = newBackOff(t.holdMin, t.holdMax)
 	}
-	p.resendAt = time.Now().Add(p.retry.wait())
+	p.resendAt = time.Now().Add(p.retry.NextBackOff())
 }
-
-var errDiscarded = errors.New("the broker acknowledges and discards: " +
-	"no message has returned to this device, its sender")
 
 // doubt handles a proof that is overdue.
 func (s *session) doubt() {
@@ -41,13 +40,13 @@ func (s *session) doubt() {
 	}
 	s.proof.failed = true
 	s.proof.plan(s.p.timing)
-	s.p.denies(s.p.topics.Status(), errDiscarded)
+	s.p.recordDenial(s.p.topics.Status(), errDiscarded)
 }
 
 // proved records that the status has returned.
 func (s *session) proved() {
 	s.proof.wanted, s.proof.failed, s.proof.resendAt = false, false, time.Time{}
-	s.p.accepts(s.p.topics.Status())
+	s.p.recordAcceptance(s.p.topics.Status())
 	s.link.unsubscribe(s.p.topics.Status())
 }
 

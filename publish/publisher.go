@@ -24,7 +24,7 @@ type Publisher struct {
 	topics event.Topics
 	log    zerolog.Logger
 
-	box    *outbox.Box
+	outbox *outbox.Queue
 	states states
 	// rejects holds reports that are about to be sent; those that do not fit are dropped and counted.
 	rejects chan message
@@ -74,11 +74,11 @@ const (
 // error here, see Stats. The embedded broker must have been started by StartBroker. There can be one publisher of a
 // client id and of a box: to replace it, for example after the configuration was changed, Close it before the next is
 // opened on the same box, which hands over what it holds. The caller closes the box after the last.
-func Open(cfg Config, box *outbox.Box, log zerolog.Logger) (*Publisher, error) {
-	return open(cfg, box, log, defaultTiming())
+func Open(cfg Config, queue *outbox.Queue, log zerolog.Logger) (*Publisher, error) {
+	return open(cfg, queue, log, defaultTiming())
 }
 
-func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher, error) {
+func open(cfg Config, queue *outbox.Queue, log zerolog.Logger, t timing) (*Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
@@ -91,7 +91,7 @@ func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher
 		timing:  t,
 		topics:  cfg.Topics(),
 		log:     log,
-		box:     box,
+		outbox:  queue,
 		states:  newStates(),
 		rejects: make(chan message, maxRejects),
 		wake:    make(chan struct{}, 1),
@@ -107,7 +107,7 @@ func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher
 	return p, nil
 }
 
-// Publish adds an event to the outbox. It returns the faults of the event, or the error of Box.Add; nil means that the
+// Publish adds an event to the outbox. It returns the faults of the event, or the error of outbox.Queue.Add; nil means that the
 // event is stored, and will be delivered or counted. It waits half a second for the disk at most, and never for the
 // broker. After Close it still stores events, for the next publisher or the next run, as long as the outbox is open.
 // Schema and Device are filled in, and ID if it is empty.
@@ -127,7 +127,7 @@ func (p *Publisher) Publish(f event.Face) error {
 	if err != nil {
 		return err
 	}
-	return p.box.Add(outbox.Event{Camera: f.Camera, Score: f.Quality.Score, Data: data})
+	return p.outbox.Add(outbox.Event{Camera: f.Camera, Score: f.Quality.Score, Data: data})
 }
 
 // Reject reports a face that did not pass, if Config.Rejected asks for it. Reports are for the eye, now: they are not
@@ -193,7 +193,7 @@ func (p *Publisher) Close(ctx context.Context) {
 		close(p.closing)
 		p.poke()
 	}
-	if !p.stats.Connected && p.box.Pending() == 0 {
+	if !p.stats.Connected && p.outbox.Pending() == 0 {
 		p.cancel() // nothing to connect for
 	}
 	p.mu.Unlock()

@@ -14,13 +14,14 @@ import (
 	"facesieve/publish/event"
 	"facesieve/publish/event/eventtest"
 	"facesieve/publish/outbox"
+	"facesieve/publish/publishtest"
 )
 
 func TestPublishOverEmbeddedBroker(t *testing.T) {
 	cfg, _ := embedded(t, func(c *Config) { c.JPEG, c.Rejected = true, true })
-	watch := record(t, "tcp://"+cfg.Listen, "facesieve/#")
+	watch := publishtest.Record(t, "tcp://"+cfg.Listen, "facesieve/#")
 	p := mustOpen(t, cfg, quick())
-	eventually(t, "connected", connected(p))
+	publishtest.Eventually(t, "connected", connected(p))
 
 	asPNG := eventtest.Face("door", 1)
 	asPNG.Image.Encoding, asPNG.Image.Data = event.PNG, eventtest.PNG()
@@ -34,13 +35,13 @@ func TestPublishOverEmbeddedBroker(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "all messages", func() bool {
-		return len(watch.on("facesieve/gate/door/face")) == 2 && len(watch.on("facesieve/gate/door/face/jpeg")) == 2 &&
-			len(watch.on("facesieve/gate/door/rejected")) == 1 && len(watch.on("facesieve/gate/door/state")) == 1
+	publishtest.Eventually(t, "all messages", func() bool {
+		return len(watch.On("facesieve/gate/door/face")) == 2 && len(watch.On("facesieve/gate/door/face/jpeg")) == 2 &&
+			len(watch.On("facesieve/gate/door/rejected")) == 1 && len(watch.On("facesieve/gate/door/state")) == 1
 	})
 
 	schema := eventtest.CompileStrict(t, event.FaceSchema)
-	for i, m := range watch.on("facesieve/gate/door/face") {
+	for i, m := range watch.On("facesieve/gate/door/face") {
 		e, err := event.DecodeFace(m.Payload())
 		if err := errors.Join(err, eventtest.Validate(schema, m.Payload())); err != nil {
 			t.Fatal(err)
@@ -49,25 +50,25 @@ func TestPublishOverEmbeddedBroker(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	for _, m := range watch.on("facesieve/gate/door/face/jpeg") {
+	for _, m := range watch.On("facesieve/gate/door/face/jpeg") {
 		if c, err := jpeg.DecodeConfig(bytes.NewReader(m.Payload())); err != nil || c.Width != 112 || m.Retained() {
 			t.Error(c, err)
 		}
 	}
 	for topic, schema := range map[string]string{"rejected": event.RejectedSchema, "state": event.StateSchema} {
-		if err := eventtest.Validate(eventtest.CompileStrict(t, schema), []byte(watch.last("facesieve/gate/door/"+topic))); err != nil {
+		if err := eventtest.Validate(eventtest.CompileStrict(t, schema), []byte(watch.Last("facesieve/gate/door/"+topic))); err != nil {
 			t.Error(err)
 		}
 	}
-	if got := watch.last("facesieve/gate/status"); got != string(event.Online) {
+	if got := watch.Last("facesieve/gate/status"); got != string(event.Online) {
 		t.Error(got)
 	}
-	eventually(t, "acknowledged", func() bool { return p.Stats().Delivered == 2 && p.Stats().Queued == 0 })
+	publishtest.Eventually(t, "acknowledged", func() bool { return p.Stats().Delivered == 2 && p.Stats().Queued == 0 })
 }
 
 func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
 	cfg, _ := embedded(t, nil)
-	watch := record(t, "tcp://"+cfg.Listen, "facesieve/#")
+	watch := publishtest.Record(t, "tcp://"+cfg.Listen, "facesieve/#")
 	here := goleak.IgnoreCurrent()
 	p := mustOpen(t, cfg, quick())
 	if err := p.SetState("door", event.State{State: event.Running, FPS: 25, Since: time.Now()}); err != nil {
@@ -84,10 +85,10 @@ func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
 	if s := p.Stats(); s.Delivered != 40 || s.Connected {
 		t.Errorf("%+v", s)
 	}
-	eventually(t, "goodbye", func() bool { return watch.last("facesieve/gate/status") == string(event.Offline) })
-	state, err := event.DecodeState([]byte(watch.last("facesieve/gate/door/state")))
-	if err != nil || state.State != event.Stopped || state.FPS != 0 || len(watch.on("facesieve/gate/door/face")) != 40 {
-		t.Errorf("%+v %v, %d faces", state, err, len(watch.on("facesieve/gate/door/face")))
+	publishtest.Eventually(t, "goodbye", func() bool { return watch.Last("facesieve/gate/status") == string(event.Offline) })
+	state, err := event.DecodeState([]byte(watch.Last("facesieve/gate/door/state")))
+	if err != nil || state.State != event.Stopped || state.FPS != 0 || len(watch.On("facesieve/gate/door/face")) != 40 {
+		t.Errorf("%+v %v, %d faces", state, err, len(watch.On("facesieve/gate/door/face")))
 	}
 	if err := p.SetState("door", event.State{State: event.Running, Since: time.Now()}); !errors.Is(err, ErrClosed) {
 		t.Error(err)
@@ -104,20 +105,20 @@ func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
 // Events after Close, while the outbox is open, wait for the next publisher.
 func TestPublishAfterCloseIsStored(t *testing.T) {
 	box := mustOpenBox(t, inMemory())
-	last := mustOpenOn(t, box, testConfig("tcp://"+freeAddr(t)), quick())
+	last := mustOpenOn(t, box, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
 	last.Close(t.Context())
 	if err := last.Publish(eventtest.Face("door", 1)); err != nil {
 		t.Fatal(err)
 	}
 	cfg, _ := embedded(t, nil)
 	next := mustOpenOn(t, box, cfg, quick())
-	eventually(t, "delivered", func() bool { return next.Stats().Delivered == 1 })
+	publishtest.Eventually(t, "delivered", func() bool { return next.Stats().Delivered == 1 })
 }
 
 func TestCloseWithoutBroker(t *testing.T) {
 	here := goleak.IgnoreCurrent()
-	p := mustOpen(t, testConfig("tcp://"+freeAddr(t)), defaultTiming())
-	eventually(t, "first attempt failed", func() bool { return p.Stats().LastError != "" })
+	p := mustOpen(t, testConfig("tcp://"+publishtest.FreeAddr(t)), defaultTiming())
+	publishtest.Eventually(t, "first attempt failed", func() bool { return p.Stats().LastError != "" })
 	if err := p.Publish(eventtest.Face("door", 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -129,10 +130,10 @@ func TestCloseWithoutBroker(t *testing.T) {
 }
 
 func TestCloseGivesUpWithItsContext(t *testing.T) {
-	broker := anonymous(t)
-	link := startProxy(t, broker.addr)
+	broker := publishtest.StartAnonymous(t)
+	link := startProxy(t, broker.Addr)
 	p := mustOpen(t, testConfig(link.url()), quick())
-	eventually(t, "connected", connected(p))
+	publishtest.Eventually(t, "connected", connected(p))
 	link.swallow(true) // from here on, no acknowledgement
 	if err := p.Publish(eventtest.Face("door", 1)); err != nil {
 		t.Fatal(err)
@@ -145,7 +146,7 @@ func TestCloseGivesUpWithItsContext(t *testing.T) {
 }
 
 func TestPublishRefusesFaultyEvents(t *testing.T) {
-	p := mustOpen(t, testConfig("tcp://"+freeAddr(t)), quick())
+	p := mustOpen(t, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
 	bad := eventtest.Face("a/b", 1)
 	if err := p.Publish(bad); err == nil || !strings.Contains(err.Error(), "camera") {
 		t.Error(err)
@@ -164,7 +165,7 @@ func TestPublishRefusesFaultyEvents(t *testing.T) {
 }
 
 func TestReportsAreNotKept(t *testing.T) {
-	cfg := testConfig("tcp://" + freeAddr(t))
+	cfg := testConfig("tcp://" + publishtest.FreeAddr(t))
 	cfg.Rejected = true
 	p := mustOpen(t, cfg, quick())
 	if err := p.Reject(eventtest.Rejected()); err != nil {

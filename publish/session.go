@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"facesieve/publish/event"
 )
 
@@ -15,8 +17,8 @@ var errNoAck = errors.New("the broker acknowledges nothing")
 type session struct {
 	p        *Publisher
 	link     *link
-	notices  []notice            // not acknowledged status and states, in the order of sending
-	held     map[string]*backoff // cameras whose events the broker refuses
+	notices  []notice                               // not acknowledged status and states, in the order of sending
+	held     map[string]*backoff.ExponentialBackOff // cameras whose events the broker refuses
 	proof    proof
 	old      stale
 	inflight []*flight // in the order in which they were sent
@@ -34,6 +36,12 @@ type flight struct {
 	face   bool      // the event itself is acknowledged, only the plain image is left
 	rest   []message // not yet handed over
 	tokens []token   // not yet acknowledged, in their order
+}
+
+func newSession(p *Publisher) *session {
+	return &session{
+		p: p, held: map[string]*backoff.ExponentialBackOff{}, proof: proof{echo: make(chan struct{}, 1)},
+	}
 }
 
 // begin publishes that the device is online. It is the first message, so that it is never newer than the last will.
@@ -84,7 +92,7 @@ func (s *session) wait(again time.Duration, tick <-chan time.Time) error {
 	case m := <-s.p.rejects:
 		s.sendReject(m)
 	case <-s.p.wake:
-	case <-s.p.box.Ready():
+	case <-s.p.outbox.Ready():
 	}
 	return nil
 }
@@ -101,14 +109,14 @@ func (s *session) fill() time.Duration {
 		if len(s.inflight) == window {
 			return 0
 		}
-		item, again, ok := s.p.box.Next(s.p.isClosing())
+		item, again, ok := s.p.outbox.Next(s.p.isClosing())
 		if !ok {
 			return again
 		}
 		messages, err := s.p.messages(item)
 		if err != nil {
 			s.p.log.Error().Err(err).Str("camera", item.Camera).Msg("an event in the outbox is damaged and is dropped")
-			s.p.box.Discard(item.Key)
+			s.p.outbox.Discard(item.Key)
 			continue
 		}
 		if len(s.inflight) == 0 {
@@ -148,11 +156,11 @@ func (s *session) acknowledged() error {
 	switch err := f.tokens[0].Error(); {
 	case err == nil:
 		s.acknowledges = true
-		s.p.accepts(topic)
+		s.p.recordAcceptance(topic)
 	case !s.refused(topic, err):
 		return fmt.Errorf("%w: %w", errLost, err)
 	case !f.face:
-		s.holdBack(f, err)
+		s.requeue(f, err)
 		return nil
 	}
 	if !f.face {
@@ -162,7 +170,7 @@ func (s *session) acknowledged() error {
 	f.tokens = f.tokens[1:]
 	s.progress, s.moved = true, time.Now()
 	if len(f.tokens)+len(f.rest) == 0 {
-		s.p.box.Done(f.key)
+		s.p.outbox.Done(f.key)
 		s.inflight = s.inflight[1:]
 	}
 	return nil
@@ -231,4 +239,27 @@ func (s *session) sendReject(m message) {
 		s.p.stats.RejectsDropped++
 		s.p.mu.Unlock()
 	}
+}
+
+// refused reports whether err is the broker's refusal of one message, and records it. The connection stays open.
+func (s *session) refused(topic string, err error) bool {
+	reason, ok := refusedMessage(err)
+	if ok {
+		s.p.recordDenial(topic, reason)
+	}
+	return ok
+}
+
+// requeue returns a refused event to the outbox. If the topic was refused, all events of the camera wait. If the message
+// was refused, only this event waits.
+func (s *session) requeue(f *flight, err error) {
+	s.inflight = s.inflight[1:]
+	s.progress, s.moved = true, time.Now()
+	retry := s.held[f.camera]
+	if retry == nil {
+		retry = newBackOff(s.p.timing.holdMin, s.p.timing.holdMax)
+		s.held[f.camera] = retry
+	}
+	reason, _ := refusedMessage(err)
+	s.p.outbox.Requeue(f.key, retry.NextBackOff(), !reason.ofMessage())
 }

@@ -8,15 +8,15 @@ import (
 )
 
 func TestBackoff(t *testing.T) {
-	b := backoff{min: 100 * time.Millisecond, max: time.Second}
+	b := newBackOff(100*time.Millisecond, time.Second)
 	for _, most := range []time.Duration{100, 200, 400, 800, 1000, 1000} {
 		most *= time.Millisecond
-		if wait := b.wait(); wait < most/2 || wait > most {
+		if wait := b.NextBackOff(); wait < most/2 || wait > most {
 			t.Errorf("%v is not in %v..%v", wait, most/2, most)
 		}
 	}
-	b.reset()
-	if wait := b.wait(); wait > 100*time.Millisecond {
+	b.Reset()
+	if wait := b.NextBackOff(); wait > 100*time.Millisecond {
 		t.Error(wait)
 	}
 }

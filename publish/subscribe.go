@@ -51,7 +51,7 @@ func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) e
 	s := &subscriber{cfg: cfg, handler: h, filters: h.filters(cfg.Topics())}
 	defer s.stop()
 	t := defaultTiming()
-	retry := backoff{min: t.retryMin, max: t.retryMax}
+	retry := newBackOff(t.retryMin, t.retryMax)
 	for {
 		started := time.Now()
 		err := s.connection(ctx, log)
@@ -62,9 +62,9 @@ func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) e
 			return err
 		}
 		if time.Since(started) > stable {
-			retry.reset()
+			retry.Reset()
 		}
-		wait := retry.wait()
+		wait := retry.NextBackOff()
 		if h.Away != nil {
 			h.Away(cfg.address(), err, wait)
 		} else {
@@ -114,8 +114,8 @@ func (s *subscriber) connection(ctx context.Context, log zerolog.Logger) error {
 	if err != nil {
 		return err
 	}
-	who := identity{clientID: "facesieve-watch-" + id.String()[:7], receive: s.receive, memory: &s.broker}
-	l, err := connect(ctx, s.cfg, who)
+	self := identity{clientID: "facesieve-watch-" + id.String()[:7], receive: s.receive, memory: &s.broker}
+	l, err := connect(ctx, s.cfg, self)
 	if err != nil {
 		return err
 	}

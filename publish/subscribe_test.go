@@ -13,10 +13,10 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
-	"github.com/rs/zerolog"
 
 	"facesieve/publish/event"
 	"facesieve/publish/event/eventtest"
+	"facesieve/publish/publishtest"
 )
 
 // watch is a downstream program: it counts what Subscribe hands over.
@@ -73,8 +73,8 @@ func (w *watch) count(what string) int {
 }
 
 func TestSubscribeSeesAllKindsFromManyDevices(t *testing.T) {
-	broker := anonymous(t)
-	cfg := testConfig(broker.url())
+	broker := publishtest.StartAnonymous(t)
+	cfg := testConfig(broker.URL())
 	cfg.JPEG, cfg.Rejected = true, true
 	many := cfg
 	many.Root = "facesieve/+"
@@ -82,7 +82,7 @@ func TestSubscribeSeesAllKindsFromManyDevices(t *testing.T) {
 	for _, device := range []string{"gate", "Hof"} {
 		cfg.Device = device
 		p := mustOpen(t, cfg, quick())
-		eventually(t, "online", func() bool { return w.count("facesieve/"+device) == 1 })
+		publishtest.Eventually(t, "online", func() bool { return w.count("facesieve/"+device) == 1 })
 		publishAll(t, p, 0, 2)
 		for _, err := range []error{
 			p.Reject(eventtest.Rejected()), p.SetState("door", event.State{State: event.Reconnecting, Since: time.Now()}),
@@ -93,7 +93,7 @@ func TestSubscribeSeesAllKindsFromManyDevices(t *testing.T) {
 		}
 	}
 	for what, n := range map[string]int{"event": 4, "jpeg of door": 4, "too_small": 2, "door reconnecting": 2, "online": 2} {
-		eventually(t, what, func() bool { return w.count(what) == n })
+		publishtest.Eventually(t, what, func() bool { return w.count(what) == n })
 	}
 }
 
@@ -108,17 +108,17 @@ func golden(t *testing.T) string {
 }
 
 func TestSubscribeReportsInvalidMessages(t *testing.T) {
-	broker := anonymous(t)
-	w := startWatch(t, testConfig(broker.url()))
-	foreign := record(t, broker.url(), "facesieve/gate/status")
-	send := func(topic, payload string, retained bool) { foreign.send(t, topic, payload, retained) }
+	broker := publishtest.StartAnonymous(t)
+	w := startWatch(t, testConfig(broker.URL()))
+	foreign := publishtest.Record(t, broker.URL(), "facesieve/gate/status")
+	send := func(topic, payload string, retained bool) { foreign.Send(t, topic, payload, retained) }
 	send("facesieve/gate/status", "maybe", true) // retained: it arrives once the watch has subscribed
-	eventually(t, "status", func() bool { return w.count("invalid on facesieve/gate/status") > 0 })
+	publishtest.Eventually(t, "status", func() bool { return w.count("invalid on facesieve/gate/status") > 0 })
 	send("facesieve/gate/door/face", "{}", false)
 	send("facesieve/gate/door/state", "[]", false)
 	send("facesieve/gate/door/other", "{}", false)
 	send("facesieve/gate/door/face", golden(t), false)
-	eventually(t, "good event after bad ones", func() bool { return w.count("event") == 1 })
+	publishtest.Eventually(t, "good event after bad ones", func() bool { return w.count("event") == 1 })
 	if w.count("invalid on facesieve/gate/door/face") != 1 || w.count("invalid on facesieve/gate/door/state") != 1 {
 		t.Errorf("%v", w.counts)
 	}
@@ -126,9 +126,9 @@ func TestSubscribeReportsInvalidMessages(t *testing.T) {
 
 // Subscribe delivers messages of a later program of the same schema version, and reports those of another version.
 func TestSubscribeDeliversMessagesFromTheFuture(t *testing.T) {
-	broker := anonymous(t)
-	w := startWatch(t, testConfig(broker.url()))
-	later := record(t, broker.url(), "facesieve/gate/+/face")
+	broker := publishtest.StartAnonymous(t)
+	w := startWatch(t, testConfig(broker.URL()))
+	later := publishtest.Record(t, broker.URL(), "facesieve/gate/+/face")
 	rejected := eventtest.Rejected()
 	rejected.Schema, rejected.Device = event.Version, "gate"
 	state := event.State{Schema: event.Version, Device: "gate", Camera: "door", State: event.Running, Since: time.Now()}
@@ -137,31 +137,31 @@ func TestSubscribeDeliversMessagesFromTheFuture(t *testing.T) {
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	later.send(t, "facesieve/gate/status", "online", true) // retained: it arrives once the watch has subscribed
-	eventually(t, "status", func() bool { return w.count("online") > 0 })
+	later.Send(t, "facesieve/gate/status", "online", true) // retained: it arrives once the watch has subscribed
+	publishtest.Eventually(t, "status", func() bool { return w.count("online") > 0 })
 	for topic, message := range map[string][]byte{"face": []byte(golden(t)), "rejected": rejectedJSON, "state": stateJSON} {
 		future := string(eventtest.FromTheFuture(t, message))
-		later.send(t, "facesieve/gate/door/"+topic, future, false)
-		later.send(t, "facesieve/gate/next/"+topic, strings.Replace(future, `"schema":2`, `"schema":3`, 1), false)
+		later.Send(t, "facesieve/gate/door/"+topic, future, false)
+		later.Send(t, "facesieve/gate/next/"+topic, strings.Replace(future, `"schema":2`, `"schema":3`, 1), false)
 	}
 	for _, what := range []string{
 		"event", "too_small", "door running", "invalid on facesieve/gate/next/face",
 		"invalid on facesieve/gate/next/rejected", "invalid on facesieve/gate/next/state",
 	} {
-		eventually(t, what, func() bool { return w.count(what) == 1 })
+		publishtest.Eventually(t, what, func() bool { return w.count(what) == 1 })
 	}
 }
 
 func TestSubscribeComesBack(t *testing.T) {
-	broker := anonymous(t)
-	link := startProxy(t, broker.addr)
+	broker := publishtest.StartAnonymous(t)
+	link := startProxy(t, broker.Addr)
 	w := startWatch(t, testConfig(link.url()))
-	p := mustOpen(t, testConfig(broker.url()), quick())
-	eventually(t, "online", func() bool { return w.count("online") == 1 })
+	p := mustOpen(t, testConfig(broker.URL()), quick())
+	publishtest.Eventually(t, "online", func() bool { return w.count("online") == 1 })
 	link.cut(false)
-	eventually(t, "online again, as retained", func() bool { return w.count("online") == 2 })
+	publishtest.Eventually(t, "online again, as retained", func() bool { return w.count("online") == 2 })
 	publishAll(t, p, 0, 1)
-	eventually(t, "event", func() bool { return w.count("event") == 1 })
+	publishtest.Eventually(t, "event", func() bool { return w.count("event") == 1 })
 }
 
 func TestSubscribeCallsNothingAfterItsEnd(t *testing.T) {
@@ -210,7 +210,7 @@ func (*sealed) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { retur
 func (*sealed) OnACLCheck(*mochi.Client, string, bool) bool { return false }
 
 func TestSubscribeNotAllowed(t *testing.T) {
-	server := mochi.New(&mochi.Options{Logger: slog.New(debugHandler{zerolog.Nop()})})
+	server := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler)})
 	listener := listeners.NewTCP(listeners.Config{ID: "mqtt", Address: "127.0.0.1:0"})
 	err := errors.Join(server.AddHook(&sealed{}, nil), server.AddListener(listener), server.Serve())
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"facesieve/publish"
+	"facesieve/publish/broker"
 	"facesieve/publish/event"
 	"facesieve/publish/outbox"
 )
@@ -25,9 +26,9 @@ type post struct {
 
 	mutex     sync.RWMutex // locked for writing while something is replaced
 	cfg       postConfig
-	box       *outbox.Box
+	box       *outbox.Queue
 	publisher *publish.Publisher
-	broker    *publish.Broker
+	broker    *broker.Broker
 	cameras   []string // names of the configured ones
 }
 
@@ -52,7 +53,7 @@ func openPost(ctx context.Context, cfg postConfig, log zerolog.Logger) (*post, e
 func (p *post) open(ctx context.Context, cfg postConfig) (err error) {
 	p.cfg = cfg
 	if cfg.mqtt.Broker == publish.Embedded && p.broker == nil {
-		if p.broker, err = publish.StartBroker(context.WithoutCancel(ctx), cfg.mqtt, p.log); err != nil {
+		if p.broker, err = startBroker(context.WithoutCancel(ctx), cfg.mqtt, p.log); err != nil {
 			return err
 		}
 	}
@@ -63,13 +64,25 @@ func (p *post) open(ctx context.Context, cfg postConfig) (err error) {
 	}
 	mqtt := cfg.mqtt
 	if p.broker != nil {
-		mqtt = p.broker.Attach(mqtt)
+		p.broker.Reserve(mqtt.ClientName())
+		mqtt.Dialer = p.broker
 	}
 	p.publisher, err = publish.Open(mqtt, p.box, p.log.With().Str("component", "publish").Logger())
 	if err == nil && p.cameras != nil {
 		p.publisher.SetCameras(p.cameras)
 	}
 	return err
+}
+
+func startBroker(ctx context.Context, cfg publish.Config, log zerolog.Logger) (*broker.Broker, error) {
+	secure, err := cfg.ListenTLS.Server(log)
+	if err != nil {
+		return nil, fmt.Errorf("embedded broker: %w", err)
+	}
+	return broker.Start(ctx, broker.Config{
+		Listen: cfg.Listen, TLS: secure, User: cfg.User, Password: string(cfg.Password),
+		ClientID: cfg.ClientName(), Root: cfg.Topics().Root(),
+	}, log)
 }
 
 func (p *post) closeBroker() error {

@@ -100,7 +100,7 @@ const patientQueue = 100
 type patientSink struct {
 	mqttSink
 	publisher *publish.Publisher
-	box       *outbox.Box
+	box       *outbox.Queue
 	ctx       context.Context
 }
 
