@@ -177,7 +177,7 @@ func (p *Publisher) SetState(camera string, s event.State) error {
 		return ErrClosed
 	}
 	if p.states.set(s) {
-		p.poke()
+		p.wakeSession()
 	}
 	return nil
 }
@@ -191,7 +191,7 @@ func (p *Publisher) Close(ctx context.Context) {
 	if !p.closed {
 		p.closed = true
 		close(p.closing)
-		p.poke()
+		p.wakeSession()
 	}
 	if !p.stats.Connected && p.outbox.Pending() == 0 {
 		p.cancel() // nothing to connect for
@@ -210,7 +210,7 @@ func (p *Publisher) Close(ctx context.Context) {
 // of a camera of an earlier run. Without a call nothing is cleared.
 func (p *Publisher) SetCameras(names []string) {
 	p.states.configure(names)
-	p.poke()
+	p.wakeSession()
 }
 
 // Leave is Close for a root that is given up, because device or root change: it also clears the retained states and the
@@ -220,8 +220,8 @@ func (p *Publisher) Leave(ctx context.Context) {
 	p.Close(ctx)
 }
 
-// poke wakes the session. The channel holds one token: more would say nothing more.
-func (p *Publisher) poke() {
+// wakeSession makes the session check all its work. One waiting token is enough, whatever has changed.
+func (p *Publisher) wakeSession() {
 	select {
 	case p.wake <- struct{}{}:
 	default:

@@ -9,21 +9,21 @@ import (
 	"facesieve/publish/event"
 )
 
-// maxGone bounds the states that wait to be cleared. A broker may hold any number of them; the rest is cleared after
+// maxRemoved bounds the states that wait to be cleared. A broker may hold any number of them; the rest is cleared after
 // the next connection.
-const maxGone = 1000
+const maxRemoved = 1000
 
 // states holds the latest state of each camera, and the one that the broker has. Only the latest is ever sent.
 type states struct {
 	mu         sync.Mutex
 	latest     map[string]event.State
 	sent       map[string]event.State
-	gone       map[string]bool // cameras whose retained state is to be cleared; true once the empty message was sent
+	removed    map[string]bool // cameras whose retained state is to be cleared; true once the empty message was sent
 	configured map[string]bool // nil: not set yet, nothing is cleared
 }
 
 func newStates() states {
-	return states{latest: map[string]event.State{}, sent: map[string]event.State{}, gone: map[string]bool{}}
+	return states{latest: map[string]event.State{}, sent: map[string]event.State{}, removed: map[string]bool{}}
 }
 
 // set stores the state. It reports whether State differs from the one sent last, so that it should be sent at once. A
@@ -31,7 +31,7 @@ func newStates() states {
 func (s *states) set(state event.State) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.gone, state.Camera)
+	delete(s.removed, state.Camera)
 	s.latest[state.Camera] = state
 	return state.State != s.sent[state.Camera].State
 }
@@ -57,12 +57,12 @@ func (s *states) configure(names []string) {
 	}
 }
 
-// found records that the broker has a state of a camera. It reports whether that state is to be cleared.
-func (s *states) found(camera string) bool {
+// recordFound records that the broker has a state of a camera. It reports whether that state is to be cleared.
+func (s *states) recordFound(camera string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, listed := s.gone[camera]
-	if s.configured == nil || s.configured[camera] || listed || len(s.gone) >= maxGone {
+	_, listed := s.removed[camera]
+	if s.configured == nil || s.configured[camera] || listed || len(s.removed) >= maxRemoved {
 		return false
 	}
 	if _, latest := s.latest[camera]; latest {
@@ -75,11 +75,11 @@ func (s *states) found(camera string) bool {
 func (s *states) remove(camera string) {
 	delete(s.latest, camera)
 	delete(s.sent, camera)
-	s.gone[camera] = false
+	s.removed[camera] = false
 }
 
-// leave marks all states to be cleared.
-func (s *states) leave() {
+// clearAll marks all states to be cleared.
+func (s *states) clearAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for camera := range s.latest {
@@ -87,19 +87,19 @@ func (s *states) leave() {
 	}
 }
 
-// cleanable reports whether states that an earlier run has left behind may be cleared.
-func (s *states) cleanable() bool {
+// isConfigured reports whether configure was called. Without it, states of an earlier run are not cleared.
+func (s *states) isConfigured() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.configured != nil
 }
 
-// removed returns the cameras whose state is to be cleared, sorted.
-func (s *states) removed() []string {
+// toClear returns the cameras whose state is to be cleared, sorted.
+func (s *states) toClear() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string
-	for camera, sent := range s.gone {
+	for camera, sent := range s.removed {
 		if !sent {
 			names = append(names, camera)
 		}
@@ -108,20 +108,20 @@ func (s *states) removed() []string {
 	return names
 }
 
-// clearing records that the empty message was sent.
-func (s *states) clearing(camera string) {
+// recordClearing records that the empty message was sent.
+func (s *states) recordClearing(camera string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.gone[camera]; ok {
-		s.gone[camera] = true
+	if _, ok := s.removed[camera]; ok {
+		s.removed[camera] = true
 	}
 }
 
-// cleared records that the broker has acknowledged the empty message.
-func (s *states) cleared(camera string) {
+// recordCleared records that the broker has acknowledged the empty message.
+func (s *states) recordCleared(camera string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.gone, camera)
+	delete(s.removed, camera)
 }
 
 // due returns the states that the broker does not have, in order of the camera: all, or those whose State has changed.
@@ -138,20 +138,20 @@ func (s *states) due(all bool) []event.State {
 	return due
 }
 
-// known notes that the state was handed over.
-func (s *states) known(state event.State) {
+// recordSent records that the link has accepted the state.
+func (s *states) recordSent(state event.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent[state.Camera] = state
 }
 
-// forget makes all states due: a new connection has sent none.
-func (s *states) forget() {
+// resetSent makes all states due: a new connection has sent none.
+func (s *states) resetSent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.sent)
-	for camera := range s.gone {
-		s.gone[camera] = false
+	for camera := range s.removed {
+		s.removed[camera] = false
 	}
 }
 

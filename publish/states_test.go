@@ -32,8 +32,8 @@ func TestStatesCoalesce(t *testing.T) {
 	if due := s.due(false); len(due) != 2 || due[0].Camera != "a" {
 		t.Errorf("%v", due)
 	}
-	s.known(at("a", event.Running, 1))
-	s.known(at("b", event.Running, 1))
+	s.recordSent(at("a", event.Running, 1))
+	s.recordSent(at("b", event.Running, 1))
 	if s.set(at("a", event.Running, 2)) || s.set(at("a", event.Running, 3)) || len(s.due(false)) != 0 {
 		t.Error("another rate does not wait")
 	}
@@ -43,7 +43,7 @@ func TestStatesCoalesce(t *testing.T) {
 	if !s.set(at("a", event.Stopped, 0)) || len(s.due(false)) != 1 {
 		t.Error("another word waits")
 	}
-	s.forget()
+	s.resetSent()
 	if len(s.due(false)) != 2 {
 		t.Error("a new connection knows something")
 	}
