@@ -53,7 +53,7 @@ func denied(p *Publisher, text string) func() bool {
 func TestForbiddenFaceTopicLosesNothing(t *testing.T) {
 	states := []string{"topic write facesieve/gate/status", "topic write facesieve/gate/+/state"}
 	broker := startGuarded(t, states...)
-	p := mustOpenOn(t, mustOpenBox(t, onDisk(t.TempDir())), testConfig(broker.URL()), quick())
+	p := mustOpenOn(t, mustOpenQueue(t, onDisk(t.TempDir())), testConfig(broker.URL()), quick())
 	publishtest.Eventually(t, "connected", connected(p))
 	publishAll(t, p, 0, 20)
 	publishtest.Eventually(t, "denied", denied(p, "the broker's access control forbids facesieve/gate/door/face: "+
@@ -78,8 +78,8 @@ func TestForbiddenFaceTopicLosesNothing(t *testing.T) {
 func TestForbiddenCameraDelaysNoOther(t *testing.T) {
 	broker := startGuarded(t, "topic readwrite facesieve/gate/garage/#", "topic readwrite facesieve/gate/status")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
-	box := mustOpenBox(t, onDisk(t.TempDir()))
-	p := mustOpenOn(t, box, testConfig(broker.URL()), quick())
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, queue, testConfig(broker.URL()), quick())
 	publishAll(t, p, 0, 30)
 	publishtest.Eventually(t, "denied", denied(p, "forbids facesieve/gate/door/face"))
 	for i := range uint64(30) {
@@ -93,7 +93,7 @@ func TestForbiddenCameraDelaysNoOther(t *testing.T) {
 	if took := time.Since(began); took > publishtest.Patience/2 {
 		t.Errorf("Close took %v", took)
 	}
-	if s := box.Stats(); s.Queued != 30 || s.Delivered != 30 {
+	if s := queue.Stats(); s.Queued != 30 || s.Delivered != 30 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -178,7 +178,7 @@ func TestEventTooLargeForTheBroker(t *testing.T) {
 // A real broker accepts the names that CheckName accepts, in both versions of MQTT; CheckName refuses what the broker
 // forbids.
 func TestBrokerAcceptsEveryNameThatPasses(t *testing.T) {
-	broker := roomy(t, "allow_anonymous true")
+	broker := startUnbounded(t, "allow_anonymous true")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	var names []string
 	for _, block := range [][2]rune{

@@ -71,7 +71,7 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 			return testConfig("tcp" + strings.TrimPrefix(cfg.Broker, "ssl"))
 		}, "refused: the broker requires TLS on this port: use ssl://"},
 		"TLS 1.1": {oldTLSBroker, "refused: the broker offers TLS 1.0 or 1.1 only"},
-		"client certificate wanted": {func(t *testing.T) Config {
+		"client certificate required": {func(t *testing.T) Config {
 			cfg, _ := secureBroker(t, "127.0.0.1")
 			cfg.TLS.Cert, cfg.TLS.Key = "", ""
 			return cfg

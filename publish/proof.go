@@ -68,7 +68,7 @@ func (s *session) subscribe() {
 		s.stale.requested = true
 		filters[s.p.topics.State("+")] = 1
 	}
-	if !s.link.acknowledges && !s.proof.requested {
+	if !s.link.hasReasons && !s.proof.requested {
 		s.proof.requested, s.proof.wanted = true, true
 		filters[s.p.topics.Status()] = 1
 	}

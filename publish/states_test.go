@@ -23,8 +23,8 @@ func TestBackoff(t *testing.T) {
 
 func TestStatesCoalesce(t *testing.T) {
 	s := states{latest: map[string]event.State{}, sent: map[string]event.State{}}
-	at := func(camera, word string, fps float64) event.State {
-		return event.State{Camera: camera, State: word, FPS: fps}
+	at := func(camera, state string, fps float64) event.State {
+		return event.State{Camera: camera, State: state, FPS: fps}
 	}
 	if !s.set(at("b", event.Running, 1)) || !s.set(at("a", event.Running, 1)) {
 		t.Error("the first state waits")
@@ -41,10 +41,10 @@ func TestStatesCoalesce(t *testing.T) {
 		t.Errorf("%v", due)
 	}
 	if !s.set(at("a", event.Stopped, 0)) || len(s.due(false)) != 1 {
-		t.Error("another word waits")
+		t.Error("another state waits")
 	}
 	s.resetSent()
 	if len(s.due(false)) != 2 {
-		t.Error("a new connection knows something")
+		t.Error("a new connection has sent something")
 	}
 }

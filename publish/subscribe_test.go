@@ -198,7 +198,7 @@ func TestSubscribeFaults(t *testing.T) {
 	}
 }
 
-// sealed lets everybody in and allows nothing.
+// sealed accepts every client and allows nothing.
 type sealed struct{ mochi.HookBase }
 
 func (*sealed) Provides(b byte) bool {

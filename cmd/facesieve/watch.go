@@ -100,7 +100,7 @@ func (v *viewer) handler() publish.Handler {
 		Invalid: func(topic string, err error) {
 			v.remark("%s: %s", topic, strings.ReplaceAll(err.Error(), "\n", "; "))
 		},
-		Away: func(broker string, err error, wait time.Duration) {
+		Disconnected: func(broker string, err error, wait time.Duration) {
 			v.remark("no broker at %s; retrying in %s", broker, inWords(wait))
 			if why := err.Error(); why != v.why {
 				v.why = why
