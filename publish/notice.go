@@ -43,7 +43,8 @@ func (s *session) oldestNotice() <-chan struct{} {
 	return s.notices[0].token.Done()
 }
 
-func (s *session) noticed() error {
+// noticeAnswered handles the acknowledgement of the oldest notice.
+func (s *session) noticeAnswered() error {
 	n := s.notices[0]
 	s.notices, s.heard = s.notices[1:], time.Now()
 	switch err := n.token.Error(); {
@@ -61,15 +62,15 @@ func (s *session) noticed() error {
 	return nil
 }
 
-// remind sends the notices again that the broker has refused or discarded, when that is due.
-func (s *session) remind() error {
+// resendNotices sends status and states again when that is due, because the broker has refused or discarded them.
+func (s *session) resendNotices() error {
 	s.overheard()
 	s.doubt()
 	if s.proof.resendAt.IsZero() || time.Now().Before(s.proof.resendAt) {
 		return nil
 	}
 	s.proof.resendAt = time.Time{}
-	s.p.states.forget()
+	s.p.states.forgetSent()
 	return s.announce()
 }
 
@@ -83,7 +84,7 @@ func (s *session) drained() bool {
 // broker publishes the last will.
 func (s *session) goOffline() {
 	if s.p.leaving.Load() {
-		s.p.states.leave()
+		s.p.states.removeAll()
 	}
 	for _, camera := range s.p.states.cameras() {
 		s.p.states.set(event.State{

@@ -74,7 +74,7 @@ func (s *session) listen() {
 	if s.old.grants != nil {
 		return
 	}
-	if !s.old.requested && s.p.states.cleanable() {
+	if !s.old.requested && s.p.states.mayClear() {
 		s.old.requested = true
 		filters[s.p.topics.State("+")] = 1
 	}
@@ -131,7 +131,7 @@ func (s *session) receive(topic string, retained bool, payload []byte) {
 		return
 	}
 	root, camera, kind := event.ParseTopic(topic)
-	if retained && len(payload) > 0 && kind == event.KindState && root == s.p.topics.Root() && s.p.states.found(camera) {
+	if retained && len(payload) > 0 && kind == event.KindState && root == s.p.topics.Root() && s.p.states.recordRetained(camera) {
 		s.p.log.Info().Str("camera", camera).Msg("clearing the retained state of a camera that is not configured")
 		s.p.poke()
 	}

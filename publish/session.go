@@ -46,7 +46,7 @@ func newSession(p *Publisher) *session {
 
 // begin publishes that the device is online. It is the first message, so that it is never newer than the last will.
 func (s *session) begin() error {
-	s.p.states.forget()
+	s.p.states.forgetSent()
 	s.listen()
 	return s.announce()
 }
@@ -79,7 +79,7 @@ func (s *session) wait(again time.Duration, tick <-chan time.Time) error {
 	case <-s.oldest():
 		return s.acknowledged()
 	case <-s.oldestNotice():
-		return s.noticed()
+		return s.noticeAnswered()
 	case <-s.old.done():
 		return s.subscribed()
 	case <-s.proof.echo:
@@ -88,7 +88,7 @@ func (s *session) wait(again time.Duration, tick <-chan time.Time) error {
 		return s.overdue()
 	case <-tick:
 		s.sendStates(true)
-		return s.remind()
+		return s.resendNotices()
 	case m := <-s.p.rejects:
 		s.sendReject(m)
 	case <-s.p.wake:
@@ -223,13 +223,13 @@ func (s *session) sendStates(all bool) {
 		if s.notify(message{event.KindState, state.Camera, payload}, nil) != nil {
 			return
 		}
-		s.p.states.known(state)
+		s.p.states.recordSent(state)
 	}
 	for _, camera := range s.p.states.removed() {
-		if s.notify(message{event.KindState, camera, nil}, func() { s.p.states.cleared(camera) }) != nil {
+		if s.notify(message{event.KindState, camera, nil}, func() { s.p.states.recordCleared(camera) }) != nil {
 			return
 		}
-		s.p.states.clearing(camera)
+		s.p.states.recordClearing(camera)
 	}
 }
 

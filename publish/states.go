@@ -57,8 +57,8 @@ func (s *states) configure(names []string) {
 	}
 }
 
-// found records that the broker has a state of a camera. It reports whether that state is to be cleared.
-func (s *states) found(camera string) bool {
+// recordRetained records that the broker has a state of a camera. It reports whether that state is to be cleared.
+func (s *states) recordRetained(camera string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, listed := s.gone[camera]
@@ -78,8 +78,8 @@ func (s *states) remove(camera string) {
 	s.gone[camera] = false
 }
 
-// leave marks all states to be cleared.
-func (s *states) leave() {
+// removeAll marks all states to be cleared.
+func (s *states) removeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for camera := range s.latest {
@@ -87,8 +87,8 @@ func (s *states) leave() {
 	}
 }
 
-// cleanable reports whether states that an earlier run has left behind may be cleared.
-func (s *states) cleanable() bool {
+// mayClear reports whether states that an earlier run has left behind may be cleared.
+func (s *states) mayClear() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.configured != nil
@@ -108,8 +108,8 @@ func (s *states) removed() []string {
 	return names
 }
 
-// clearing records that the empty message was sent.
-func (s *states) clearing(camera string) {
+// recordClearing records that the empty message was sent.
+func (s *states) recordClearing(camera string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.gone[camera]; ok {
@@ -117,8 +117,8 @@ func (s *states) clearing(camera string) {
 	}
 }
 
-// cleared records that the broker has acknowledged the empty message.
-func (s *states) cleared(camera string) {
+// recordCleared records that the broker has acknowledged the empty message.
+func (s *states) recordCleared(camera string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.gone, camera)
@@ -138,15 +138,15 @@ func (s *states) due(all bool) []event.State {
 	return due
 }
 
-// known notes that the state was handed over.
-func (s *states) known(state event.State) {
+// recordSent notes that the state was handed over.
+func (s *states) recordSent(state event.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent[state.Camera] = state
 }
 
-// forget makes all states due: a new connection has sent none.
-func (s *states) forget() {
+// forgetSent makes all states due: a new connection has sent none.
+func (s *states) forgetSent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.sent)

@@ -23,8 +23,8 @@ func TestBackoff(t *testing.T) {
 
 func TestStatesCoalesce(t *testing.T) {
 	s := states{latest: map[string]event.State{}, sent: map[string]event.State{}}
-	at := func(camera, word string, fps float64) event.State {
-		return event.State{Camera: camera, State: word, FPS: fps}
+	at := func(camera, state string, fps float64) event.State {
+		return event.State{Camera: camera, State: state, FPS: fps}
 	}
 	if !s.set(at("b", event.Running, 1)) || !s.set(at("a", event.Running, 1)) {
 		t.Error("the first state waits")
@@ -32,8 +32,8 @@ func TestStatesCoalesce(t *testing.T) {
 	if due := s.due(false); len(due) != 2 || due[0].Camera != "a" {
 		t.Errorf("%v", due)
 	}
-	s.known(at("a", event.Running, 1))
-	s.known(at("b", event.Running, 1))
+	s.recordSent(at("a", event.Running, 1))
+	s.recordSent(at("b", event.Running, 1))
 	if s.set(at("a", event.Running, 2)) || s.set(at("a", event.Running, 3)) || len(s.due(false)) != 0 {
 		t.Error("another rate does not wait")
 	}
@@ -41,10 +41,10 @@ func TestStatesCoalesce(t *testing.T) {
 		t.Errorf("%v", due)
 	}
 	if !s.set(at("a", event.Stopped, 0)) || len(s.due(false)) != 1 {
-		t.Error("another word waits")
+		t.Error("another state waits")
 	}
-	s.forget()
+	s.forgetSent()
 	if len(s.due(false)) != 2 {
-		t.Error("a new connection knows something")
+		t.Error("a new connection has sent no state")
 	}
 }
