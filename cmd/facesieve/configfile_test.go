@@ -79,7 +79,7 @@ func TestEncodingsOfTheFile(t *testing.T) {
 		"UTF-16 BE": wide(text, 0xfeff, 8, 0),
 		"document":  "%YAML 1.2\n---\n" + text + "...\n",
 	} {
-		if cfg, err := parseConfig("test.yaml", []byte(file), noEnvironment); err != nil || cfg.MaxFPS != 7 {
+		if cfg, err := parseFor(forDaemon(), "test.yaml", []byte(file), noEnvironment); err != nil || cfg.MaxFPS != 7 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -136,7 +136,7 @@ func TestCheckReadsCertificates(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "PRIVATE KEY-") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := parseConfig("test.yaml", []byte(config), noEnvironment); err != nil && name != "key, no cert" {
+		if _, err := parseFor(forDaemon(), "test.yaml", []byte(config), noEnvironment); err != nil && name != "key, no cert" {
 			t.Errorf("%s, for the daemon: %v", name, err)
 		}
 	}

@@ -51,7 +51,7 @@ func startDaemon(ctx context.Context, d *daemon) (err error) {
 	if d.shared, err = newInterpreters(d.nets, d.cfg.Runtime, len(d.cfg.Cameras), d.log); err != nil {
 		return err
 	}
-	if d.post, err = openPost(ctx, d.cfg.post(), d.log); err != nil {
+	if d.post, err = openPost(ctx, postOf(d.cfg), d.log); err != nil {
 		return errors.Join(err, d.shared.retire())
 	}
 	d.post.configured(d.cfg.Cameras)

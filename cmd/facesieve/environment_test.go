@@ -26,7 +26,7 @@ func TestSecretsFromCredentials(t *testing.T) {
 			t.Errorf("%q is %q, want %q", name, got, want)
 		}
 	}
-	cfg, err := parseConfig("test.yaml", []byte("mqtt: {user: a}\ncameras: [{name: a, url: 'rtsp://a:${DOOR}@host/x'}]"), secrets)
+	cfg, err := parseFor(forDaemon(), "test.yaml", []byte("mqtt: {user: a}\ncameras: [{name: a, url: 'rtsp://a:${DOOR}@host/x'}]"), secrets)
 	if err != nil || cfg.MQTT.Password != "hunter2" || !strings.Contains(cfg.Cameras[0].Capture.URL, ":kn0ck@") {
 		t.Errorf("%+v, %v", cfg, err)
 	}

@@ -1,16 +1,18 @@
 package main
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
-	"os"
 	"path/filepath"
 	"sort"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/google/renameio/v2"
 )
 
 // maxGalleryFaces bounds the page, about 5 kB a face; later faces are counted and left out.
@@ -133,30 +135,15 @@ func (g *gallery) write(folder string, threshold float64) error {
 	if err != nil {
 		return fmt.Errorf("parse gallery page: %w", err)
 	}
-	return writeAtomically(filepath.Join(folder, "index.html"), func(file *os.File) error {
-		return page.Execute(file, map[string]any{
-			"Visits": g.visits(), "Faces": len(g.faces), "More": g.more, "Threshold": threshold,
-		})
-	})
-}
-
-// writeAtomically writes a file beside path and moves it there when it is whole. Faces are nobody else's to read: mode 0600.
-func writeAtomically(path string, write func(*os.File) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
+	var text bytes.Buffer
+	if err := page.Execute(&text, map[string]any{
+		"Visits": g.visits(), "Faces": len(g.faces), "More": g.more, "Threshold": threshold,
+	}); err != nil {
+		return fmt.Errorf("write gallery page: %w", err)
+	}
+	path := filepath.Join(folder, "index.html")
+	if err := renameio.WriteFile(path, text.Bytes(), 0o600, renameio.WithTempDir(folder)); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(file.Name()) // the first error is the one to report
-		}
-	}()
-	if err := write(file); err != nil {
-		_ = file.Close()
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := file.Close(); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return os.Rename(file.Name(), path)
+	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // fields maps the keys of a section to the fields of its Go type, as indexes for reflect.Value.FieldByIndex.
@@ -115,14 +117,22 @@ func sectionNames(sections []string) []string {
 	return names
 }
 
-// nearest returns the name that key is probably a misspelling of, or nothing.
+// maxKeyBytes is the length in bytes of the longest key that may be a misspelling of a known one.
+const maxKeyBytes = 64
+
+// nearest returns the name that key is probably a misspelling of, or nothing: at most two insertions, deletions and
+// replacements away, and at most one for every three characters of the name.
 func nearest(key string, names []string) string {
+	if len(key) > maxKeyBytes {
+		return ""
+	}
 	slices.Sort(names)
 	key = strings.ToLower(key)
 	best, bestDistance := "", 3
 	for _, name := range names {
-		if most := min(bestDistance-1, (len(name)+1)/3); editDistance(key, name, most) <= most {
-			best, bestDistance = name, editDistance(key, name, most)
+		distance := levenshtein.ComputeDistance(key, name)
+		if distance < bestDistance && distance <= (len(name)+1)/3 {
+			best, bestDistance = name, distance
 		}
 	}
 	return best
@@ -134,4 +144,10 @@ func keysOf[T any](m map[string]T) []string {
 		names = append(names, name)
 	}
 	return names
+}
+
+// listed joins names in alphabetical order.
+func listed(names []string) string {
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }

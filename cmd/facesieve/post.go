@@ -36,7 +36,7 @@ type postConfig struct {
 	outbox outbox.Config
 }
 
-func (c Config) post() postConfig { return postConfig{mqtt: c.MQTT, outbox: c.Outbox} }
+func postOf(c Config) postConfig { return postConfig{mqtt: c.MQTT, outbox: c.Outbox} }
 
 // openPost starts the embedded broker if it is wanted, the outbox and the publisher.
 func openPost(ctx context.Context, cfg postConfig, log zerolog.Logger) (*post, error) {

@@ -40,7 +40,7 @@ func (d *daemon) prepare() (c *change, err error) {
 	if same && reflect.DeepEqual(cfg, d.cfg) {
 		return nil, nil //nolint:nilnil // nothing to do
 	}
-	c = &change{cfg: cfg, nets: nets, shared: d.shared, post: cfg.post() != d.cfg.post()}
+	c = &change{cfg: cfg, nets: nets, shared: d.shared, post: postOf(cfg) != postOf(d.cfg)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.undo(d))
@@ -107,7 +107,7 @@ func (c *change) undo(d *daemon) error {
 // adopt goes over to the new configuration. Only the publisher can fail in this, and it is first.
 func (d *daemon) adopt(c *change) error {
 	if c.post {
-		if err := d.post.replace(d.fleet.ctx, c.cfg.post()); err != nil {
+		if err := d.post.replace(d.fleet.ctx, postOf(c.cfg)); err != nil {
 			return errors.Join(err, c.undo(d))
 		}
 		for _, s := range d.fleet.stations {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/rs/zerolog"
 
 	"facesieve/capture"
@@ -132,7 +133,7 @@ func (c *replayCommand) replay(
 	}
 	summarise(term.err, p, time.Since(start))
 	if stats := source.Stats(); stats.Skipped > 0 {
-		skipped := counted(int(stats.Skipped), "picture") //nolint:gosec // few
+		skipped := english.Plural(int(stats.Skipped), "picture", "") //nolint:gosec // few
 		fmt.Fprintf(term.err, "%s could not be read; the last was %s\n", skipped, stats.LastError)
 	}
 	return nil

@@ -106,7 +106,7 @@ func (s *soak) cutConfiguration() {
 	}
 	for {
 		cut := text[:rand.IntN(len(text))]
-		if _, err := parseConfig(s.config, cut, noEnvironment); err != nil {
+		if _, err := parseFor(forDaemon(), s.config, cut, noEnvironment); err != nil {
 			s.write(string(cut))
 			return
 		}

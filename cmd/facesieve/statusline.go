@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"facesieve/publish"
 )
 
@@ -16,7 +18,7 @@ const maxWhy = 120
 
 // statusLine says in one line how things are.
 func statusLine(stations []*station, broker publish.Stats, faces uint64, refused string) string {
-	parts := []string{camerasLine(stations), brokerLine(broker), plural(faces, "face") + " sent in the last hour"}
+	parts := []string{camerasLine(stations), brokerLine(broker), english.Plural(int(faces), "face", "") + " sent in the last hour"}
 	if refused != "" {
 		parts = append(parts, refused)
 	}
@@ -25,7 +27,7 @@ func statusLine(stations []*station, broker publish.Stats, faces uint64, refused
 
 // camerasLine is as "2 cameras running, 1 reconnecting (garage: connection refused)".
 func camerasLine(stations []*station) string {
-	counts, names := map[string]uint64{}, map[string][]string{}
+	counts, names := map[string]int{}, map[string][]string{}
 	for _, s := range stations {
 		word, why := s.word()
 		counts[word]++
@@ -42,7 +44,7 @@ func camerasLine(stations []*station) string {
 		}
 		part := fmt.Sprintf("%d %s", counts[word], word)
 		if len(parts) == 0 {
-			part = plural(counts[word], "camera") + " " + word
+			part = english.Plural(counts[word], "camera", "") + " " + word
 		}
 		parts = append(parts, part+brackets(" (", strings.Join(names[word], "; "), ")"))
 	}
@@ -51,7 +53,7 @@ func camerasLine(stations []*station) string {
 
 func brokerLine(s publish.Stats) string {
 	if s.Held > 0 {
-		held := plural(uint64(s.Held), "event") + " in memory only, the disk takes none" //nolint:gosec // not negative
+		held := english.Plural(s.Held, "event", "") + " in memory only, the disk takes none"
 		s.Held = 0
 		return brokerLine(s) + ", " + held
 	}
@@ -65,7 +67,7 @@ func brokerLine(s publish.Stats) string {
 		return line
 	}
 	if s.Queued > 0 {
-		line += ", " + plural(uint64(s.Queued), "event") + " waiting" //nolint:gosec // not negative
+		line += ", " + english.Plural(s.Queued, "event", "") + " waiting"
 	}
 	return line
 }
@@ -105,13 +107,6 @@ func oneLine(text string) string {
 		line = append(line[:maxWhy-1], '…')
 	}
 	return string(line)
-}
-
-func plural(n uint64, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // lastHour counts what happened in the last sixty minutes.

@@ -28,7 +28,7 @@ cameras:
 `...)
 	good := 0
 	for at := range text {
-		_, err := parseConfig("cut.yaml", text[:at], func(string) string { return "x" })
+		_, err := parseFor(forDaemon(), "cut.yaml", text[:at], func(string) string { return "x" })
 		var faults Faults
 		switch {
 		case err == nil:
