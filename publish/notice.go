@@ -44,7 +44,7 @@ func (s *session) sendStates(all bool) {
 		}
 		s.p.states.recordSent(state)
 	}
-	for _, camera := range s.p.states.toClear() {
+	for _, camera := range s.p.states.removed() {
 		if s.notify(message{event.KindState, camera, nil}, func() { s.p.states.recordCleared(camera) }) != nil {
 			return
 		}
@@ -99,7 +99,7 @@ func (s *session) resendStatus() error {
 // broker publishes the last will.
 func (s *session) goOffline() {
 	if s.p.leaving.Load() {
-		s.p.states.clearAll()
+		s.p.states.removeAll()
 	}
 	for _, camera := range s.p.states.cameras() {
 		s.p.states.set(event.State{

@@ -64,7 +64,7 @@ func (s *session) subscribe() {
 		return
 	}
 	filters := map[string]byte{}
-	if !s.stale.requested && s.p.states.isConfigured() {
+	if !s.stale.requested && s.p.states.mayClear() {
 		s.stale.requested = true
 		filters[s.p.topics.State("+")] = 1
 	}
@@ -122,7 +122,7 @@ func (s *session) receive(topic string, retained bool, payload []byte) {
 	}
 	root, camera, kind := event.ParseTopic(topic)
 	if retained && len(payload) > 0 && kind == event.KindState && root == s.p.topics.Root() &&
-		s.p.states.recordFound(camera) {
+		s.p.states.recordRetained(camera) {
 		s.p.log.Info().Str("camera", camera).Msg("clearing the retained state of a camera that is not configured")
 		s.p.wakeSession()
 	}

@@ -9,21 +9,21 @@ import (
 	"facesieve/publish/event"
 )
 
-// maxRemoved bounds the states that wait to be cleared. A broker may hold any number of them; the rest is cleared after
+// maxGone bounds the states that wait to be cleared. A broker may hold any number of them; the rest is cleared after
 // the next connection.
-const maxRemoved = 1000
+const maxGone = 1000
 
 // states holds the latest state of each camera, and the one that the broker has. Only the latest is ever sent.
 type states struct {
 	mu         sync.Mutex
 	latest     map[string]event.State
 	sent       map[string]event.State
-	removed    map[string]bool // cameras whose retained state is to be cleared; true once the empty message was sent
+	gone       map[string]bool // cameras whose retained state is to be cleared; true once the empty message was sent
 	configured map[string]bool // nil: not set yet, nothing is cleared
 }
 
 func newStates() states {
-	return states{latest: map[string]event.State{}, sent: map[string]event.State{}, removed: map[string]bool{}}
+	return states{latest: map[string]event.State{}, sent: map[string]event.State{}, gone: map[string]bool{}}
 }
 
 // set stores the state. It reports whether State differs from the one sent last, so that it should be sent at once. A
@@ -31,7 +31,7 @@ func newStates() states {
 func (s *states) set(state event.State) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.removed, state.Camera)
+	delete(s.gone, state.Camera)
 	s.latest[state.Camera] = state
 	return state.State != s.sent[state.Camera].State
 }
@@ -57,12 +57,12 @@ func (s *states) configure(names []string) {
 	}
 }
 
-// recordFound records that the broker has a state of a camera. It reports whether that state is to be cleared.
-func (s *states) recordFound(camera string) bool {
+// recordRetained records that the broker has a state of a camera. It reports whether that state is to be cleared.
+func (s *states) recordRetained(camera string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, listed := s.removed[camera]
-	if s.configured == nil || s.configured[camera] || listed || len(s.removed) >= maxRemoved {
+	_, listed := s.gone[camera]
+	if s.configured == nil || s.configured[camera] || listed || len(s.gone) >= maxGone {
 		return false
 	}
 	if _, latest := s.latest[camera]; latest {
@@ -75,11 +75,11 @@ func (s *states) recordFound(camera string) bool {
 func (s *states) remove(camera string) {
 	delete(s.latest, camera)
 	delete(s.sent, camera)
-	s.removed[camera] = false
+	s.gone[camera] = false
 }
 
-// clearAll marks all states to be cleared.
-func (s *states) clearAll() {
+// removeAll marks all states to be cleared.
+func (s *states) removeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for camera := range s.latest {
@@ -87,19 +87,19 @@ func (s *states) clearAll() {
 	}
 }
 
-// isConfigured reports whether configure was called. Without it, states of an earlier run are not cleared.
-func (s *states) isConfigured() bool {
+// mayClear reports whether states that an earlier run has left behind may be cleared.
+func (s *states) mayClear() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.configured != nil
 }
 
-// toClear returns the cameras whose state is to be cleared, sorted.
-func (s *states) toClear() []string {
+// removed returns the cameras whose state is to be cleared, sorted.
+func (s *states) removed() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string
-	for camera, sent := range s.removed {
+	for camera, sent := range s.gone {
 		if !sent {
 			names = append(names, camera)
 		}
@@ -112,8 +112,8 @@ func (s *states) toClear() []string {
 func (s *states) recordClearing(camera string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.removed[camera]; ok {
-		s.removed[camera] = true
+	if _, ok := s.gone[camera]; ok {
+		s.gone[camera] = true
 	}
 }
 
@@ -121,7 +121,7 @@ func (s *states) recordClearing(camera string) {
 func (s *states) recordCleared(camera string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.removed, camera)
+	delete(s.gone, camera)
 }
 
 // due returns the states that the broker does not have, in order of the camera: all, or those whose State has changed.
@@ -150,8 +150,8 @@ func (s *states) resetSent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.sent)
-	for camera := range s.removed {
-		s.removed[camera] = false
+	for camera := range s.gone {
+		s.gone[camera] = false
 	}
 }
 

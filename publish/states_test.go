@@ -45,6 +45,6 @@ func TestStatesCoalesce(t *testing.T) {
 	}
 	s.resetSent()
 	if len(s.due(false)) != 2 {
-		t.Error("a new connection has sent something")
+		t.Error("a new connection has sent no state")
 	}
 }

@@ -13,26 +13,16 @@ import (
 	"testing"
 	"time"
 
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/logging"
+	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish"
 	"facesieve/publish/event"
 )
 
-// patience bounds what a test waits for.
-const patience = 40 * time.Second
-
-// eventually waits until condition holds.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !condition(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited %v in vain: %s", patience, what)
-		}
-	}
-}
-
 // notifySocket listens to what the program tells systemd.
 type notifySocket struct {
-	safeBuffer
+	testsupport.SafeBuffer
 }
 
 // listenAsSystemd sets the environment as systemd does.
@@ -59,7 +49,7 @@ func listenAsSystemd(t *testing.T) *notifySocket {
 	return n
 }
 
-func (n *notifySocket) text() string { return string(n.copied()) }
+func (n *notifySocket) text() string { return string(n.Copied()) }
 
 // status is the last line for a person.
 func (n *notifySocket) status() string {
@@ -76,7 +66,7 @@ type daemonUnderTest struct {
 	address string
 	mqtt    string
 	systemd *notifySocket
-	log     safeBuffer
+	log     testsupport.SafeBuffer
 	code    chan int
 	stop    context.CancelFunc
 
@@ -92,7 +82,7 @@ func embeddedAt(address string) string { return "broker: embedded, listen: '" + 
 // startTestDaemon runs the daemon with its embedded broker and this configuration until the test ends.
 func startTestDaemon(t *testing.T, configuration string) *daemonUnderTest {
 	t.Helper()
-	address := freeAddress(t)
+	address := testsupport.FreeAddress(t)
 	return startDaemonOn(t, address, embeddedAt(address), configuration)
 }
 
@@ -119,16 +109,16 @@ func startDaemonOn(t *testing.T, address, mqtt, configuration string) *daemonUnd
 			if code != exitOK && !t.Failed() {
 				t.Errorf("exit code %d", code)
 			}
-		case <-time.After(patience):
+		case <-time.After(testsupport.Timeout):
 			t.Error("the daemon does not end")
 		}
 		unsubscribe()
 		<-subscribed
 		if t.Failed() {
-			t.Logf("log:\n%s\nsystemd:\n%s", d.log.copied(), d.systemd.text())
+			t.Logf("log:\n%s\nsystemd:\n%s", d.log.Copied(), d.systemd.text())
 		}
 	})
-	eventually(t, "ready", func() bool { return strings.Contains(d.systemd.text(), "READY=1") || len(d.code) > 0 })
+	testsupport.Eventually(t, "ready", func() bool { return strings.Contains(d.systemd.text(), "READY=1") || len(d.code) > 0 })
 	return d
 }
 
@@ -148,7 +138,7 @@ func (d *daemonUnderTest) write(configuration string) {
 func (d *daemonUnderTest) subscribe(ctx context.Context) {
 	cfg := publish.Default()
 	cfg.Broker, cfg.Root = "tcp://"+d.address, "facesieve/pole"
-	cfg.User, cfg.Password = secrets("FACESIEVE_MQTT_USER"), publish.Secret(secrets("FACESIEVE_MQTT_PASSWORD"))
+	cfg.User, cfg.Password = config.Secret("FACESIEVE_MQTT_USER"), publish.Secret(config.Secret("FACESIEVE_MQTT_PASSWORD"))
 	_ = publish.Subscribe(ctx, cfg, publish.Handler{
 		Face: func(e event.Face) {
 			d.mutex.Lock()
@@ -167,7 +157,7 @@ func (d *daemonUnderTest) subscribe(ctx context.Context) {
 			defer d.mutex.Unlock()
 			d.states[camera] = "removed"
 		},
-	}, newLogger(LogConfig{Level: "error"}, &d.log))
+	}, logging.New(config.Log{Level: "error"}, &d.log))
 }
 
 func (d *daemonUnderTest) keep(message any) {
@@ -206,7 +196,7 @@ func (d *daemonUnderTest) state(camera string) string {
 // logged counts the lines of the log that hold all of these.
 func (d *daemonUnderTest) logged(texts ...string) (n int) {
 lines:
-	for line := range strings.Lines(string(d.log.copied())) {
+	for line := range strings.Lines(string(d.log.Copied())) {
 		for _, text := range texts {
 			if !strings.Contains(line, text) {
 				continue lines
@@ -219,5 +209,5 @@ lines:
 
 func (d *daemonUnderTest) awaitLog(texts ...string) {
 	d.t.Helper()
-	eventually(d.t, "in the log: "+strings.Join(texts, ", "), func() bool { return d.logged(texts...) > 0 })
+	testsupport.Eventually(d.t, "in the log: "+strings.Join(texts, ", "), func() bool { return d.logged(texts...) > 0 })
 }

@@ -3,34 +3,24 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish/event"
 	"facesieve/publish/event/eventtest"
+	"facesieve/publish/publishtest"
 )
-
-// freeAddress returns an address on this machine that nobody listens on now.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
 
 // The daemon, its embedded broker and facesieve watch, on a recording: what watch receives fits the schema, and
 // everything ends by itself.
 func TestRunForwardsToWatch(t *testing.T) {
-	video := sharedVideo(t, "two_heads.mp4")
-	address := freeAddress(t)
-	config := writeFile(t, "facesieve.yaml", fmt.Sprintf(`
+	video := testsupport.SharedVideo(t, "two_heads.mp4")
+	address := testsupport.FreeAddress(t)
+	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 device: pole
 log: {level: warn, format: json}
 quality: {threshold: 0}
@@ -40,7 +30,7 @@ outbox: {store: memory}
 `, video, address))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	var out, log safeBuffer
+	var out, log testsupport.SafeBuffer
 	watching, stop := context.WithCancel(ctx)
 	watched := make(chan int)
 	go func() {
@@ -50,12 +40,12 @@ outbox: {store: memory}
 	code, _, stderr := invoke(ctx, "run", "--config", config, "--gallery", gallery)
 	stop()
 	if watchCode := <-watched; code != exitOK || watchCode != exitOK {
-		t.Fatalf("exit codes %d and %d\n%s%s", code, watchCode, stderr, string(log.copied()))
+		t.Fatalf("exit codes %d and %d\n%s%s", code, watchCode, stderr, string(log.Copied()))
 	}
 	if _, err := os.Stat(filepath.Join(gallery, "index.html")); err != nil {
 		t.Error(err)
 	}
-	lines := strings.Split(strings.TrimSpace(string(out.copied())), "\n")
+	lines := strings.Split(strings.TrimSpace(string(out.Copied())), "\n")
 	if len(lines) < 2 || len(lines) > 3 {
 		t.Errorf("%d events for two people", len(lines))
 	}
@@ -65,19 +55,45 @@ outbox: {store: memory}
 			t.Errorf("%v: %.200s", err, line)
 		}
 	}
-	if text := string(log.copied()); !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
+	if text := string(log.Copied()); !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
 		t.Errorf("watch did not see the end:\n%s", text)
+	}
+}
+
+// Every message that a real broker receives from the program obeys the AsyncAPI document that the program prints.
+func TestRunObeysTheAsyncAPIDocument(t *testing.T) {
+	document, _ := mustInvoke(t, "schema", "--asyncapi")
+	contract := eventtest.NewContract(t, []byte(document))
+	video := testsupport.SharedVideo(t, "two_heads.mp4")
+	broker := publishtest.StartAnonymous(t)
+	live := publishtest.Record(t, broker.URL(), "facesieve/#")
+	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
+device: pole
+log: {level: warn, format: json}
+quality: {threshold: 0}
+cameras: [{name: door, url: %s}, {name: yard, url: %s, quality: {threshold: 100}}]
+mqtt: {broker: %s, jpeg: true, rejected: true}
+outbox: {store: memory}
+`, video, video, broker.URL()))
+	mustInvoke(t, "run", "--config", config)
+	for _, topic := range []string{"door/face", "door/face/jpeg", "door/state", "yard/rejected", "yard/state", "status"} {
+		publishtest.Eventually(t, topic, func() bool { return len(live.On("facesieve/pole/"+topic)) > 0 })
+	}
+	for _, m := range live.Messages() {
+		if err := contract.Check(m.Topic(), m.Qos(), m.Retained(), m.Payload()); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
 // A camera that is not there and a broker that is away keep nobody from ending when asked to.
 func TestRunEndsWhenAsked(t *testing.T) {
-	config := writeFile(t, "facesieve.yaml", fmt.Sprintf(`
+	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 log: {level: error, format: json}
 cameras: [{name: gone, url: "rtsp://%s/x", open_timeout: 500ms}]
 mqtt: {broker: "tcp://%s"}
 outbox: {store: memory}
-`, freeAddress(t), freeAddress(t)))
+`, testsupport.FreeAddress(t), testsupport.FreeAddress(t)))
 	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
 	ended := make(chan int)

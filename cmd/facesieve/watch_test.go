@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -14,6 +15,8 @@ import (
 
 	"facesieve/publish"
 	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
+	"facesieve/publish/publishtest"
 )
 
 // hostile returns texts that must not reach a terminal or a file name unchanged.
@@ -88,12 +91,42 @@ func TestWatchJSONIsExactAndSafe(t *testing.T) {
 		var out bytes.Buffer
 		v := &viewer{command: &watchCommand{JSON: true}, term: console{&out, &out}, cancel: func() {}}
 		want := watchedEvent(text, text)
-		want.Quality.Labels = event.Labels{}
+		want.Quality.Labels, want.Quality.Components = event.Labels{}, event.Components{}
 		v.event(want)
 		safe(t, out.String())
 		var got event.Face
 		if err := json.Unmarshal(out.Bytes(), &got); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %v\n%s", text, err, out.String())
+		}
+	}
+}
+
+// watch shows a face from a later program of the same schema version.
+func TestWatchShowsAFaceFromTheFuture(t *testing.T) {
+	face := eventtest.Face("door", 7)
+	face.Schema, face.Device, face.ID = event.Version, "gate", "0195514e-3a43-7c3f-8000-0123456789ab"
+	data, err := event.EncodeFace(face)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broker := publishtest.StartAnonymous(t)
+	later := publishtest.Record(t, broker.URL(), "facesieve/gate/door/face")
+	ctx, cancel := context.WithTimeout(t.Context(), publishtest.Patience)
+	defer cancel()
+	ended := make(chan string)
+	go func() {
+		_, stdout, stderr := invoke(ctx, "watch", "--broker", broker.URL(), "--count", "1")
+		ended <- stdout + stderr
+	}()
+	for {
+		later.Send(t, "facesieve/gate/door/face", string(eventtest.FromTheFuture(t, data)), false)
+		select {
+		case text := <-ended:
+			if !strings.Contains(text, "gate/door  track 7    score  71.5") {
+				t.Error(text)
+			}
+			return
+		case <-time.After(50 * time.Millisecond): // not subscribed yet: faces are not retained
 		}
 	}
 }
