@@ -65,8 +65,10 @@ func TestForbiddenFaceTopicLosesNothing(t *testing.T) {
 
 	broker.allow(t, "topic readwrite facesieve/gate/#")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
-	publishtest.Eventually(t, "arrived", func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 20 })
-	publishtest.Eventually(t, "no longer denied", func() bool { s := p.Stats(); return s.Denied == "" && s.Queued == 0 })
+	publishtest.Eventually(t, "arrived",
+		func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 20 })
+	publishtest.Eventually(t, "no longer denied",
+		func() bool { s := p.Stats(); return s.Denied == "" && s.Queued == 0 })
 	for _, e := range faces(t, watch, "facesieve/gate/door/face") {
 		if !e.Replayed {
 			t.Errorf("track %d was sent before, and is not marked as replayed", e.Track)
@@ -105,7 +107,8 @@ func TestForbiddenStatusIsReportedAtConnect(t *testing.T) {
 	publishtest.Eventually(t, "denied", denied(p, "the broker's access control forbids facesieve/gate/status"))
 	broker.allow(t, "topic readwrite facesieve/gate/#")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
-	publishtest.Eventually(t, "status sent again", func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
+	publishtest.Eventually(t, "status sent again",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
 	publishtest.Eventually(t, "no longer denied", func() bool { return p.Stats().Denied == "" })
 }
 
@@ -160,7 +163,8 @@ func TestOldBrokerThatDiscards(t *testing.T) {
 	}
 	broker.allow(t, "topic readwrite facesieve/gate/#")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
-	publishtest.Eventually(t, "arrived", func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 10 })
+	publishtest.Eventually(t, "arrived",
+		func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 10 })
 	publishtest.Eventually(t, "no longer denied", func() bool { return p.Stats().Denied == "" })
 }
 
@@ -199,7 +203,8 @@ func TestBrokerAcceptsEveryNameThatPasses(t *testing.T) {
 			}
 		}
 	}
-	names = append(names, strings.Repeat("n", event.MaxName), strings.Repeat("ü", event.MaxName/2), "$SYS", "~", ".", "..")
+	names = append(names, strings.Repeat("n", event.MaxName), strings.Repeat("ü", event.MaxName/2),
+		"$SYS", "~", ".", "..")
 	for _, url := range []string{broker.URL(), startOld(t, broker.Addr)} {
 		p := mustOpen(t, testConfig(url), quick())
 		passed := 0

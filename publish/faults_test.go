@@ -40,8 +40,8 @@ func (l *ledger) publish(t *testing.T, p *Publisher, n int) {
 // fixed records when the fault was over.
 func (l *ledger) fixed() { l.began = time.Now() }
 
-// settle waits until all events have arrived, checks that none is lost and that duplicates are marked as replayed, and logs
-// a line of the table.
+// settle waits until all events have arrived, checks that none is lost and that duplicates are marked as replayed, and
+// logs a line of the table.
 func (l *ledger) settle(t *testing.T, queue *outbox.Queue, watch *publishtest.Recorder, runs int) {
 	t.Helper()
 	publishtest.Eventually(t, "delivered", func() bool { s := queue.Stats(); return s.Queued+s.Held == 0 })
@@ -67,8 +67,8 @@ func (l *ledger) settle(t *testing.T, queue *outbox.Queue, watch *publishtest.Re
 	t.Logf("| %s | %d | %d | %d | %d | %d | %v |", l.fault, runs, len(l.accepted), len(want), 0, doubled, took)
 }
 
-// idsOf counts the deliveries of each event, and checks that an event has one id, and that its second delivery is marked
-// as replayed.
+// idsOf counts the deliveries of each event, and checks that an event has one id, and that its second delivery is
+// marked as replayed.
 func idsOf(t *testing.T, watch *publishtest.Recorder) map[string]int {
 	t.Helper()
 	seen, tracks := map[string]int{}, map[uint64]string{}
@@ -146,7 +146,8 @@ func TestFaultNoAcknowledgements(t *testing.T) {
 		link.silence(true)
 		before := p.Stats().Connections
 		l.publish(t, p, 20)
-		publishtest.Eventually(t, "disconnected", func() bool { s := p.Stats(); return !s.Connected || s.Connections > before })
+		publishtest.Eventually(t, "disconnected",
+			func() bool { s := p.Stats(); return !s.Connected || s.Connections > before })
 		link.silence(false)
 		link.cut(false) // a connection that is being made gets no answer
 	}
@@ -157,7 +158,8 @@ func TestFaultNoAcknowledgements(t *testing.T) {
 // The broker is stopped and started while events are published, and stores messages for the recorder.
 func TestFaultBrokerRestarts(t *testing.T) {
 	dir := t.TempDir()
-	broker := publishtest.StartMosquitto(t, dir, "allow_anonymous true", "max_queued_messages 0", "persistence true", "persistence_location "+dir+"/")
+	broker := publishtest.StartMosquitto(t, dir, "allow_anonymous true", "max_queued_messages 0", "persistence true",
+		"persistence_location "+dir+"/")
 	watch := recordAs(t, testConfig(broker.URL()), true)
 	queue := mustOpenQueue(t, onDisk(t.TempDir()))
 	p := mustOpenOn(t, queue, testConfig(broker.URL()), quick())
@@ -173,7 +175,8 @@ func TestFaultBrokerRestarts(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		}()
-		publishtest.Eventually(t, "some are queued", func() bool { return queue.Stats().Queued > 0 || queue.Stats().Delivered > 0 })
+		publishtest.Eventually(t, "some are queued",
+			func() bool { return queue.Stats().Queued > 0 || queue.Stats().Delivered > 0 })
 		broker.Stop(t)
 		broker.Start(t)
 		l.fixed()
@@ -191,7 +194,8 @@ func TestFaultWrongPassword(t *testing.T) {
 	p := mustOpenOn(t, queue, cfg, quick())
 	l := ledger{fault: "wrong password"}
 	l.publish(t, p, 100)
-	publishtest.Eventually(t, "refused", func() bool { return strings.Contains(p.Stats().LastError, "rejected user or password") })
+	publishtest.Eventually(t, "refused",
+		func() bool { return strings.Contains(p.Stats().LastError, "rejected user or password") })
 	p.Close(t.Context())
 	cfg.Password = "hunter2"
 	watch := recordAs(t, cfg, false)
@@ -212,7 +216,8 @@ func TestFaultExpiredCertificate(t *testing.T) {
 	p := mustOpenOn(t, queue, cfg, quick())
 	l := ledger{fault: "expired certificate"}
 	l.publish(t, p, 100)
-	publishtest.Eventually(t, "refused", func() bool { return strings.Contains(p.Stats().LastError, "certificate has expired") })
+	publishtest.Eventually(t, "refused",
+		func() bool { return strings.Contains(p.Stats().LastError, "certificate has expired") })
 	broker.Kill(t)
 	ca.Expired = false
 	if err := os.Remove(cert); err != nil {

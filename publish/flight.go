@@ -109,8 +109,8 @@ func (s *session) handleEventAck() error {
 	return nil
 }
 
-// requeue returns a refused event to the outbox. If the topic was refused, all events of the camera wait. If the message
-// was refused, only this event waits.
+// requeue returns a refused event to the outbox. If the topic was refused, all events of the camera wait. If the
+// message was refused, only this event waits.
 func (s *session) requeue(f *flight) {
 	s.inflight = s.inflight[1:]
 	retry := s.held[f.camera]

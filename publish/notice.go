@@ -94,9 +94,9 @@ func (s *session) resendStatus() error {
 	return s.sendOnline()
 }
 
-// goOffline publishes that the cameras have stopped and the device is offline, and disconnects. If the root is given up,
-// its topics are cleared instead. If the broker does not acknowledge that in time, the connection is dropped, and the
-// broker publishes the last will.
+// goOffline publishes that the cameras have stopped and the device is offline, and disconnects. If the root is given
+// up, its topics are cleared instead. If the broker does not acknowledge that in time, the connection is dropped, and
+// the broker publishes the last will.
 func (s *session) goOffline() {
 	if s.p.leaving.Load() {
 		s.p.states.removeAll()

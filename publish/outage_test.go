@@ -93,7 +93,8 @@ func TestSentAgainWithTheSameID(t *testing.T) {
 
 	link.silence(true)
 	publishAll(t, p, 1, 4)
-	publishtest.Eventually(t, "arrived unacknowledged", func() bool { return len(watch.On("facesieve/gate/door/face")) == 4 })
+	publishtest.Eventually(t, "arrived unacknowledged",
+		func() bool { return len(watch.On("facesieve/gate/door/face")) == 4 })
 	if s := p.Stats(); s.Queued != 3 {
 		t.Errorf("%+v: left the queue without acknowledgement", s)
 	}
@@ -126,7 +127,8 @@ func TestNothingLostOnABadNetwork(t *testing.T) {
 		time.Sleep(2 * time.Millisecond)
 	}
 	publishtest.Eventually(t, "delivered", func() bool { return p.Stats().Queued == 0 })
-	publishtest.Eventually(t, "arrived", func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == n })
+	publishtest.Eventually(t, "arrived",
+		func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == n })
 	ids := map[uint64]string{}
 	for _, e := range faces(t, watch, "facesieve/gate/door/face") {
 		if id, ok := ids[e.Track]; ok && (id != e.ID || !e.Replayed) {
@@ -134,7 +136,8 @@ func TestNothingLostOnABadNetwork(t *testing.T) {
 		}
 		ids[e.Track] = e.ID
 	}
-	t.Logf("%d connections, %d messages for %d events", p.Stats().Connections, len(watch.On("facesieve/gate/door/face")), n)
+	t.Logf("%d connections, %d messages for %d events",
+		p.Stats().Connections, len(watch.On("facesieve/gate/door/face")), n)
 }
 
 func TestLastWill(t *testing.T) {
@@ -145,12 +148,15 @@ func TestLastWill(t *testing.T) {
 	if err := p.SetState("door", event.State{State: event.Running, FPS: 25, Since: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	publishtest.Eventually(t, "online", func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
+	publishtest.Eventually(t, "online",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
 	publishtest.Eventually(t, "running", func() bool { return len(watch.On("facesieve/gate/door/state")) == 1 })
 	link.cut(true)
-	publishtest.Eventually(t, "last will", func() bool { return watch.Last("facesieve/gate/status") == string(event.Offline) })
+	publishtest.Eventually(t, "last will",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Offline) })
 	link.cut(false)
-	publishtest.Eventually(t, "online again", func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
+	publishtest.Eventually(t, "online again",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
 	publishtest.Eventually(t, "state again", func() bool { return len(watch.On("facesieve/gate/door/state")) == 2 })
 
 	late := publishtest.Record(t, broker.URL(), "facesieve/#") // a later subscriber receives both
@@ -170,7 +176,8 @@ func TestBrokerWithoutAcknowledgements(t *testing.T) {
 	publishtest.Eventually(t, "connected", connected(p))
 	link.silence(true)
 	publishAll(t, p, 0, 3)
-	publishtest.Eventually(t, "disconnected", func() bool { return p.Stats().LastError == fmt.Sprintf("%v: %v for %v", errLost, errNoAck, tm.ack) })
+	publishtest.Eventually(t, "disconnected",
+		func() bool { return p.Stats().LastError == fmt.Sprintf("%v: %v for %v", errLost, errNoAck, tm.ack) })
 	link.silence(false)
 	link.cut(false) // a connection that is being made gets no answer
 	publishtest.Eventually(t, "delivered", func() bool { return p.Stats().Delivered == 3 })
@@ -187,7 +194,8 @@ func TestOneMessageDoesNotStopTheOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	publishAll(t, p, 1, 20)
-	publishtest.Eventually(t, "the others arrived", func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 19 })
+	publishtest.Eventually(t, "the others arrived",
+		func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 19 })
 	publishtest.Eventually(t, "one left", func() bool { return p.Stats().Queued == 1 })
 }
 
@@ -295,7 +303,8 @@ func TestEventsOfAnEarlierVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, data := range []string{`{"schema":0,"id":"x","old":[1,2],"replayed":false,"image":` + string(image) + `}`, `{"schema"`} {
+	earlier := `{"schema":0,"id":"x","old":[1,2],"replayed":false,"image":` + string(image) + `}`
+	for _, data := range []string{earlier, `{"schema"`} {
 		if err := queue.Add(outbox.Event{Camera: "door", Data: []byte(data)}); err != nil {
 			t.Fatal(err)
 		}

@@ -70,9 +70,9 @@ const (
 )
 
 // Open checks the configuration, and connects until Close. If there is no broker, Open returns no error; Stats has the
-// reason. The embedded broker must be started before. There can be only one publisher of a client id and of an outbox: to
-// replace it, Close it before the next is opened. The next one sends what is left in the outbox. The caller closes the
-// outbox after the last.
+// reason. The embedded broker must be started before. There can be only one publisher of a client id and of an outbox:
+// to replace it, Close it before the next is opened. The next one sends what is left in the outbox. The caller closes
+// the outbox after the last.
 func Open(cfg Config, queue *outbox.Queue, log zerolog.Logger) (*Publisher, error) {
 	return open(cfg, queue, log, defaultTiming())
 }
@@ -106,10 +106,10 @@ func open(cfg Config, queue *outbox.Queue, log zerolog.Logger, t timing) (*Publi
 	return p, nil
 }
 
-// Publish stores an event in the outbox. It returns the faults of the event, or the error of outbox.Queue.Add; nil means
-// that the event is stored, and will be delivered or counted. It waits half a second for the disk at most, and never for
-// the broker. After Close it still stores events, for the next publisher or the next run, as long as the outbox is open.
-// It sets Schema and Device, and ID if it is empty.
+// Publish stores an event in the outbox. It returns the faults of the event, or the error of outbox.Queue.Add; nil
+// means that the event is stored, and will be delivered or counted. It waits half a second for the disk at most, and
+// never for the broker. After Close it still stores events, for the next publisher or the next run, as long as the
+// outbox is open. It sets Schema and Device, and ID if it is empty.
 func (p *Publisher) Publish(f event.Face) error {
 	if err := event.CheckName(f.Camera); err != nil {
 		return fmt.Errorf("event: camera: %w", err)
@@ -160,8 +160,8 @@ func (p *Publisher) Reject(r event.Rejected) error {
 	return nil
 }
 
-// SetState publishes the state of a camera, retained: at once if State has changed, otherwise the latest once a second. It
-// sets Schema and Device.
+// SetState publishes the state of a camera, retained: at once if State has changed, otherwise the latest once a second.
+// It sets Schema and Device.
 func (p *Publisher) SetState(camera string, s event.State) error {
 	if err := event.CheckName(camera); err != nil {
 		return fmt.Errorf("state: camera: %w", err)
@@ -182,9 +182,9 @@ func (p *Publisher) SetState(camera string, s event.State) error {
 }
 
 // Close sends the events of this connection, and all events if the outbox is in memory. Then it publishes that the
-// cameras have stopped and the device is offline. It returns when all goroutines have ended, at the latest half a second
-// after ctx ends. If there is no connection and events would be lost, it tries once more to connect. Remaining events
-// stay in the outbox, for the next publisher or the next run.
+// cameras have stopped and the device is offline. It returns when all goroutines have ended, at the latest half a
+// second after ctx ends. If there is no connection and events would be lost, it tries once more to connect. Remaining
+// events stay in the outbox, for the next publisher or the next run.
 func (p *Publisher) Close(ctx context.Context) {
 	p.mu.Lock()
 	if !p.closed {

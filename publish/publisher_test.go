@@ -56,7 +56,8 @@ func TestPublishOverEmbeddedBroker(t *testing.T) {
 		}
 	}
 	for topic, schema := range map[string]string{"rejected": event.RejectedSchema, "state": event.StateSchema} {
-		if err := eventtest.Validate(eventtest.CompileStrict(t, schema), []byte(watch.Last("facesieve/gate/door/"+topic))); err != nil {
+		payload := []byte(watch.Last("facesieve/gate/door/" + topic))
+		if err := eventtest.Validate(eventtest.CompileStrict(t, schema), payload); err != nil {
 			t.Error(err)
 		}
 	}
@@ -85,7 +86,8 @@ func TestCloseSendsTheRestAndGoesOffline(t *testing.T) {
 	if s := p.Stats(); s.Delivered != 40 || s.Connected {
 		t.Errorf("%+v", s)
 	}
-	publishtest.Eventually(t, "offline", func() bool { return watch.Last("facesieve/gate/status") == string(event.Offline) })
+	publishtest.Eventually(t, "offline",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Offline) })
 	state, err := event.DecodeState([]byte(watch.Last("facesieve/gate/door/state")))
 	if err != nil || state.State != event.Stopped || state.FPS != 0 || len(watch.On("facesieve/gate/door/face")) != 40 {
 		t.Errorf("%+v %v, %d faces", state, err, len(watch.On("facesieve/gate/door/face")))

@@ -21,5 +21,6 @@ func TestStuck(t *testing.T) {
 	if err := broker.Close(); err != nil {
 		t.Error(err)
 	}
-	publishtest.Eventually(t, "looking for the broker", func() bool { return !p.Stats().Connected && p.Stats().LastError != "" && !p.Stuck() })
+	publishtest.Eventually(t, "looking for the broker",
+		func() bool { return !p.Stats().Connected && p.Stats().LastError != "" && !p.Stuck() })
 }

@@ -156,8 +156,8 @@ func (s *session) sendReject(m message) {
 	}
 }
 
-// recordAnswer records the broker's answer to a message. refused is true if the broker refuses the message and keeps the
-// connection open; err is the end of the connection.
+// recordAnswer records the broker's answer to a message. refused is true if the broker refuses the message and keeps
+// the connection open; err is the end of the connection.
 func (s *session) recordAnswer(m sent) (refused bool, err error) {
 	answer := m.token.Error()
 	if answer == nil {

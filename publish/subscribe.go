@@ -13,8 +13,8 @@ import (
 	"facesieve/publish/event"
 )
 
-// Handler has the functions that Subscribe calls, one at a time and in the order of arrival. Topics whose function is nil
-// are not subscribed. A message is acknowledged after the call. The connection is lost if a call takes longer than
+// Handler has the functions that Subscribe calls, one at a time and in the order of arrival. Topics whose function is
+// nil are not subscribed. A message is acknowledged after the call. The connection is lost if a call takes longer than
 // Config.KeepAlive.
 type Handler struct {
 	Face     func(event.Face)

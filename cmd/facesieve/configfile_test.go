@@ -125,8 +125,8 @@ func TestCheckReadsCertificates(t *testing.T) {
 		"key as ca":    {key, cert, key, `mqtt.tls.ca: holds no PEM block "CERTIFICATE"`},
 		"cert as key":  {cert, cert, cert, `mqtt.tls.key: holds no PEM block "PRIVATE KEY"`},
 		"corrupt":      {corrupt, cert, key, "mqtt.tls.ca: holds a certificate that cannot be read"},
-		"missing":      {cert, cert, key + "x", "mqtt.tls.key: the file cannot be found: no such file or directory"},
-		"key itself":   {cert, cert, string(text), "mqtt.tls.key: the file cannot be found: "},
+		"missing":      {cert, cert, key + "x", "mqtt.tls.key: the file cannot be read: no such file or directory"},
+		"key itself":   {cert, cert, string(text), "mqtt.tls.key: the file cannot be read: "},
 		"a directory":  {cert, cert, filepath.Dir(key), "mqtt.tls.key: is not a file"},
 		"key, no cert": {cert, "", key, "mqtt.tls.cert: tls.cert without tls.key, or the reverse"},
 	} {
