@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"facesieve/publish/event"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,6 +13,8 @@ import (
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/rs/zerolog"
+
+	"facesieve/publish/event"
 )
 
 const (

@@ -2,6 +2,8 @@ package event
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -21,6 +23,22 @@ func TestTopics(t *testing.T) {
 	} {
 		if root, camera, kind := ParseTopic(topic); [3]string{root, camera, string(kind)} != want {
 			t.Errorf("%s: %q %q %q", topic, root, camera, kind)
+		}
+	}
+}
+
+// The guide lists each topic with its QoS, and whether it is retained.
+func TestTopicsOfTheGuide(t *testing.T) {
+	guide, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []Kind{KindFace, KindJPEG, KindRejected, KindState, KindStatus, KindProbe} {
+		topic := strings.TrimPrefix(NewTopics("").Of(kind, "<camera>"), "/")
+		retained := map[bool]string{true: "retained", false: "never"}[kind.Retained()]
+		row := regexp.MustCompile(fmt.Sprintf(`(?m)^\| .%s. \| .* \| %d, %s \|$`, topic, kind.QoS(), retained))
+		if !row.Match(guide) {
+			t.Errorf("no row %s", row)
 		}
 	}
 }
