@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"time"
 )
@@ -19,7 +18,7 @@ type attempt struct {
 func (w *writer) openStores() error {
 	if w.cfg.Store == Disk {
 		w.store = &noStore{}
-		d, c, err := w.openConfigured(nil)
+		d, c, err := w.openConfigured()
 		switch {
 		case err == nil:
 			w.attach(d, c)
@@ -35,12 +34,12 @@ func (w *writer) openStores() error {
 }
 
 // openConfigured opens the file of the configuration.
-func (w *writer) openConfigured(held []*os.File) (*diskStore, contents, error) {
+func (w *writer) openConfigured() (*diskStore, contents, error) {
 	key, err := readKey(w.cfg.KeyFile)
 	if err != nil {
 		return nil, contents{}, err
 	}
-	return openDisk(w.cfg, key, held, w.log)
+	return openDisk(w.cfg, key, w.log)
 }
 
 // openLater plans the next attempt to open the file, and logs why it cannot be opened if the reason has changed.
@@ -62,14 +61,14 @@ func (w *writer) checkStore() {
 	}
 	switch present := w.store.(type) {
 	case *noStore:
-		d, c, err := w.openConfigured(nil)
+		d, c, err := w.openConfigured()
 		if err != nil {
 			w.openLater(err)
 			return
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.log.Info().Str("dir", w.cfg.Dir).Int("held", len(w.unsaved)).
+		w.log.Info().Str("dir", w.cfg.Dir).Int("held", w.atRisk()).
 			Msg("the outbox could be opened: it stores what was held in memory")
 		w.attach(d, c)
 	case *diskStore:
@@ -82,11 +81,8 @@ func (w *writer) checkStore() {
 // replaceDisplaced opens the file that has the name of the outbox now, or a new one. The entries of the old file, which
 // can still be read, move there, except those that are there already because the disk was mounted again.
 func (w *writer) replaceDisplaced(old *diskStore) {
-	held := []*os.File{old.lock}
-	for _, p := range w.previous {
-		held = append(held, p.disk.lock)
-	}
-	d, c, err := w.openConfigured(held)
+	_ = old.lock.Close() // it may be on the same lock file
+	d, c, err := w.openConfigured()
 	if err != nil {
 		w.openLater(err)
 		return
@@ -125,15 +121,15 @@ func (w *writer) attach(next store, c contents) {
 	w.store, w.lastStoreKey = next, c.tally.last
 	w.attempt, w.salvageFailed, w.fileCorrupt, w.diskFailing = attempt{}, false, false, false
 	w.setClock(c.clock)
-	w.usage, w.moving = 0, nil
+	w.usage = 0
+	clear(w.unsaved)
 	for _, e := range w.entries {
 		e.usage = next.diskUsage(e.size)
 		w.usage += e.usage
-		if e.store != nil && e.store != next {
-			w.moving = append(w.moving, e)
+		if e.store != next {
+			w.unsaved[e.key] = e
 		}
 	}
-	slices.SortFunc(w.moving, byKey)
 	if d, onDisk := next.(*diskStore); onDisk && d.readOnly != nil {
 		w.diskFailing = true
 		w.log.Error().Err(d.readOnly).Int("events", len(c.records)).
@@ -178,7 +174,7 @@ func (w *writer) admit(from store, c contents) {
 		w.usage += e.usage
 		w.schedule.push(e)
 		if from != w.store {
-			w.moving = append(w.moving, e)
+			w.unsaved[e.key] = e
 		}
 	}
 	signal(w.ready)

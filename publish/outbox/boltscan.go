@@ -19,13 +19,9 @@ const (
 // scanner searches a file at every offset for records and for values of metadataBucket. It finds them without the tree:
 // by the elements of leaf pages and, where those are lost, by the beginning of a record.
 type scanner struct {
-	file   *pageFile
-	decode func(key uint64, value []byte) (record, error)
-	visit  func(l location, r record) // called for each sound record that is not in known
-	note   func(name string, value []byte)
-	known  map[int64]bool // offsets of the values that were visited
-	sealed bool           // there is a key
-	until  time.Time      // the search ends at this time
+	*search
+	file  *pageFile
+	until time.Time // the search ends at this time
 
 	window []byte // the part of the file that is searched
 	start  int64  // offset of window in the file
@@ -39,7 +35,7 @@ func (s *scanner) scan() bool {
 	for s.start = 0; s.start < s.file.size; s.start += scanStep {
 		s.window = s.file.read(buffer, s.start)
 		for at := 0; at < min(scanStep, len(s.window)); {
-			step := s.search(at)
+			step := s.tryAt(at)
 			if s.overdue(step) {
 				return false
 			}
@@ -58,8 +54,8 @@ func (s *scanner) overdue(work int) bool {
 	return s.late
 }
 
-// search tries one offset of the window and returns the distance to the next.
-func (s *scanner) search(at int) int {
+// tryAt tries one offset of the window and returns the distance to the next.
+func (s *scanner) tryAt(at int) int {
 	b := s.window[at:]
 	if len(b) < elementSize {
 		return len(b)
@@ -75,7 +71,7 @@ func (s *scanner) search(at int) int {
 		return 1
 	case b[9] == plain:
 		return s.plainRecord(at)
-	case s.sealed:
+	case s.key != nil:
 		return s.sealedRecord(at)
 	}
 	return 1
@@ -128,13 +124,12 @@ func (s *scanner) found(at int64, key uint64, value []byte) bool {
 	if s.known[at] {
 		return true
 	}
-	r, err := s.decode(key, value)
-	if err != nil {
-		return false
+	r, err := decode(key, value, s.key)
+	if err == nil {
+		s.known[at] = true
+		s.offer(location{key, at, len(value)}, r)
 	}
-	s.known[at] = true
-	s.visit(location{key, at, len(value)}, r)
-	return true
+	return err == nil
 }
 
 // plainRecord visits what may be a key and a plain value whose element is lost. The value ends after a JSON object,

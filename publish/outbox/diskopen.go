@@ -31,9 +31,9 @@ type contents struct {
 func (c *contents) number() int { return len(c.records) + len(c.damaged) + int(c.lost) } //nolint:gosec // bounded
 
 // openDisk locks the directory, checks the file, and opens it for writing, or only for reading if the disk is read-only.
-// A file that does not exist is created, and a corrupt one is salvaged. held are the locks of this process.
-func openDisk(cfg Config, key cipher.AEAD, held []*os.File, log zerolog.Logger) (*diskStore, contents, error) {
-	lock, err := lockDir(cfg, held, log)
+// A file that does not exist is created, and a corrupt one is salvaged.
+func openDisk(cfg Config, key cipher.AEAD, log zerolog.Logger) (*diskStore, contents, error) {
+	lock, err := lockDir(cfg, log)
 	if err != nil {
 		return nil, contents{}, err
 	}

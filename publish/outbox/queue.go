@@ -63,7 +63,7 @@ type Queue struct {
 	clock    clock
 	closed   bool
 	entries  map[uint64]*entry  // by key: all that are not removed
-	unsaved  map[uint64]*entry  // those that are in no store, including those being written
+	unsaved  map[uint64]*entry  // those that are not in the present store, and removed ones that are being written
 	removals map[store][]uint64 // keys that are to be deleted from a store
 	usage    int64              // bytes: the sum over entries
 	schedule schedule
@@ -76,10 +76,10 @@ type Queue struct {
 	connection    uint64 // number of the present connection, 0 for none
 	connections   uint64 // so far
 	drainAt       time.Time
-	diskFailing   bool // the last commit failed, or takes too long
-	fileCorrupt   bool // a read found that the present file is corrupt
-	fullLog       limiter
-	readLog       limiter
+	diskFailing   bool           // the last commit failed, or takes too long
+	fileCorrupt   bool           // a read found that the present file is corrupt
+	fullLog       zerolog.Logger // as log, one line a second
+	readLog       zerolog.Logger
 }
 
 // Open opens the outbox, with the events of an earlier run, in this directory or in the one that it used. A disk that
@@ -92,8 +92,9 @@ func open(cfg Config, log zerolog.Logger, t timing) (*Queue, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
+	sampled := func() zerolog.Logger { return log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}) }
 	q := &Queue{
-		cfg: cfg, timing: t, log: log, store: memoryStore{}, clock: clock{base: firstClock, started: time.Now()},
+		cfg: cfg, timing: t, log: log, fullLog: sampled(), readLog: sampled(), store: memoryStore{}, clock: clock{base: firstClock, started: time.Now()},
 		lastOrder: firstOrder, earliestOrder: firstOrder,
 		work: make(chan struct{}, 1), ready: make(chan struct{}, 1), changes: make(chan *change),
 		quit: make(chan struct{}), done: make(chan struct{}),
@@ -196,7 +197,8 @@ func (q *Queue) remove(e *entry) {
 	q.usage -= e.usage
 	if e.store != nil {
 		q.removals[e.store] = append(q.removals[e.store], e.storeKey)
-	} else if !e.writing { // otherwise the writer does it after the commit
+	}
+	if !e.writing { // otherwise the writer does it after the commit
 		delete(q.unsaved, e.key)
 	}
 	e.decide()
@@ -205,7 +207,7 @@ func (q *Queue) remove(e *entry) {
 // diskFailed records that the disk does not take events, and logs the first time.
 func (q *Queue) diskFailed(err error) {
 	if !q.diskFailing {
-		q.log.Error().Err(err).Int("events", len(q.unsaved)).
+		q.log.Error().Err(err).Int("events", q.atRisk()).
 			Msg("disk takes no events: they are held in memory until it does; free some room, or mount it for writing")
 	}
 	q.diskFailing = true

@@ -98,6 +98,7 @@ type search struct {
 	key    cipher.AEAD
 	wanted func(record) bool
 	tree   *tree
+	known  map[int64]bool // offsets of the values that were found
 
 	locations []location // of the records that were taken, by key
 	doubtful  []location // on free pages, in gaps of the tree
@@ -115,10 +116,9 @@ type search struct {
 
 // searchFile searches a file until a time.
 func searchFile(file io.ReaderAt, size int64, key cipher.AEAD, wanted func(record) bool, until time.Time) *search {
-	s := &search{key: key, wanted: wanted, taken: map[[sha256.Size]byte]bool{}}
-	known := map[int64]bool{}
+	s := &search{key: key, wanted: wanted, known: map[int64]bool{}, taken: map[[sha256.Size]byte]bool{}}
 	s.tree = readTree(file, size, key, func(l location, r record) {
-		known[l.at] = true
+		s.known[l.at] = true
 		if wanted == nil || wanted(r) {
 			s.take(l, r)
 		}
@@ -126,10 +126,7 @@ func searchFile(file io.ReaderAt, size int64, key cipher.AEAD, wanted func(recor
 	for name, value := range s.tree.metadata {
 		s.note(name, value)
 	}
-	scan := scanner{
-		file: s.tree.file, known: known, visit: s.offer, note: s.note, until: until, sealed: key != nil,
-		decode: func(number uint64, value []byte) (record, error) { return decode(number, value, key) },
-	}
+	scan := scanner{search: s, file: s.tree.file, until: until}
 	s.complete = scan.scan() && len(s.locations) < maxSalvaged
 	s.certain = uint64(len(s.locations))
 	if s.tallyTx > 0 && s.certain < s.tally.count {
