@@ -13,19 +13,15 @@ type attempt struct {
 	reason string        // that was logged last
 }
 
-// openStores opens the store of the configuration, and the files that hold events of earlier runs. If the file cannot be
-// opened, events are held in memory until checkStore can open it; only a permanent error is returned.
+// openStores opens the store of the configuration, and the files that hold events of earlier runs. It returns permanent
+// errors only. After any other, events are held in memory until checkStore can open the file.
 func (w *writer) openStores() error {
 	if w.cfg.Store == Disk {
 		w.store = &noStore{}
-		d, c, err := w.openConfigured()
-		switch {
-		case err == nil:
-			w.attach(d, c)
+		switch err := w.openFirst(); {
 		case isPermanent(err):
 			return err
-		default:
-			w.diskFailing = true
+		case err != nil:
 			w.openLater(err)
 		}
 	}
@@ -33,13 +29,26 @@ func (w *writer) openStores() error {
 	return nil
 }
 
-// openConfigured opens the file of the configuration.
-func (w *writer) openConfigured() (*diskStore, contents, error) {
+// openFirst opens the file of the configuration in place of noStore.
+func (w *writer) openFirst() error {
 	key, err := readKey(w.cfg.KeyFile)
-	if err != nil {
-		return nil, contents{}, err
+	var d *diskStore
+	var c contents
+	if err == nil {
+		d, c, err = openDisk(w.cfg, key, false, w.log)
 	}
-	return openDisk(w.cfg, key, w.log)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		w.diskFailing = true
+		return err
+	}
+	if w.attempt.reason != "" {
+		w.log.Info().Str("dir", w.cfg.Dir).Int("held", w.atRisk()).
+			Msg("the outbox could be opened: it stores what was held in memory")
+	}
+	w.attach(d, c)
+	return nil
 }
 
 // openLater plans the next attempt to open the file, and logs why it cannot be opened if the reason has changed.
@@ -54,59 +63,80 @@ func (w *writer) openLater(err error) {
 	}
 }
 
-// checkStore opens the file if it could not be opened before, or if another file has its name.
+// checkStore opens the file if it could not be opened before, if it is corrupt, or if it has lost its name.
 func (w *writer) checkStore() {
 	if time.Now().Before(w.attempt.at) {
 		return
 	}
 	switch present := w.store.(type) {
 	case *noStore:
-		d, c, err := w.openConfigured()
-		if err != nil {
+		if err := w.openFirst(); err != nil {
 			w.openLater(err)
-			return
 		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.log.Info().Str("dir", w.cfg.Dir).Int("held", w.atRisk()).
-			Msg("the outbox could be opened: it stores what was held in memory")
-		w.attach(d, c)
 	case *diskStore:
-		if present.displaced() {
-			w.replaceDisplaced(present)
+		if corrupt := w.isCorrupt(); corrupt || present.displaced() {
+			w.reopen(present, corrupt)
 		}
 	}
 }
 
-// replaceDisplaced opens the file that has the name of the outbox now, or a new one. The entries of the old file, which
-// can still be read, move there, except those that are there already because the disk was mounted again.
-func (w *writer) replaceDisplaced(old *diskStore) {
+// reopen opens the file that has the name of the outbox now, or a new one. Either the old file is corrupt and is
+// salvaged: then an entry is lost if it is neither salvaged nor in memory. Or the old file has lost its name: it can still
+// be read, and its entries move, except those that are in the file already because the disk was mounted again.
+func (w *writer) reopen(old *diskStore, corrupt bool) {
 	_ = old.lock.Close() // it may be on the same lock file
-	d, c, err := w.openConfigured()
+	if corrupt {
+		old.abandon()
+	}
+	d, c, err := openDisk(w.cfg, old.key, corrupt, w.log)
 	if err != nil {
 		w.openLater(err)
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.log.Error().Str("file", d.path).Int("events", len(w.entries)).
-		Msg("the file of the outbox was removed or replaced while it was used: what waits is written to a new one")
-	old.detached.Store(true)
-	known := map[uint64]*entry{}
+	if !corrupt {
+		w.log.Error().Str("file", d.path).Int("events", len(w.entries)).
+			Msg("the file of the outbox was removed or replaced while it was used: what waits is written to a new one")
+	}
+	missing := map[uint64]*entry{}
 	for _, e := range w.entries {
 		if e.store == store(old) {
-			known[e.storeKey] = e
+			missing[e.storeKey] = e
 		}
 	}
-	c.records = slices.DeleteFunc(c.records, func(r record) bool {
-		e := known[r.key]
-		if e == nil || !e.matches(r) {
-			return false
+	unknown := []record(nil)
+	for _, r := range c.records {
+		if e := missing[r.key]; e != nil && e.matches(r) {
+			e.store = d
+			delete(missing, r.key)
+		} else {
+			unknown = append(unknown, r)
 		}
-		e.store = d
-		return true
-	})
+	}
+	if c.records = unknown; corrupt {
+		w.dropMissing(d, missing, unknown)
+		c = contents{clock: c.clock, tally: c.tally}
+		delete(w.removals, store(old))
+		w.store = &noStore{}
+	} else {
+		old.detached.Store(true)
+	}
 	w.attach(d, c)
+}
+
+// dropMissing drops entries that were not salvaged if they are not in memory, and deletes salvaged records that belong to
+// no entry, because they were delivered.
+func (w *writer) dropMissing(d store, missing map[uint64]*entry, unknown []record) {
+	for _, r := range unknown {
+		w.removals[d] = append(w.removals[d], r.key)
+	}
+	for _, e := range missing {
+		e.store = nil
+		if e.data == nil {
+			w.drop(e, corrupt)
+		}
+	}
 }
 
 // attach makes a store the present one, and adds what it holds. The entries of the store before move there.
@@ -119,7 +149,7 @@ func (w *writer) attach(next store, c contents) {
 	}
 	w.previous = slices.DeleteFunc(w.previous, func(p *previous) bool { return store(p.disk) == next })
 	w.store, w.lastStoreKey = next, c.tally.last
-	w.attempt, w.salvageFailed, w.fileCorrupt, w.diskFailing = attempt{}, false, false, false
+	w.attempt, w.fileCorrupt, w.diskFailing = attempt{}, false, false
 	w.setClock(c.clock)
 	w.usage = 0
 	clear(w.unsaved)

@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	scanStep  = 4 << 20 // bytes of a file that are searched at a time
+	scanStep  = 4 << 20   // bytes of a file that are searched at a time
 	scanAhead = 256 << 10 // bytes read beyond them: the maximum size of a record whose element is lost
 	maxValue  = 16 << 20
-	numberLen = 8         // bytes of a key
+	numberLen = 8 // bytes of a key
 )
 
 // scanner searches a file at every offset for records and for values of metadataBucket. It finds them without the tree:

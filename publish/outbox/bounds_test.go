@@ -181,7 +181,7 @@ func TestAJumpForwardDeletesNothingAtOnce(t *testing.T) {
 		add(t, b, "door", i, 50)
 	}
 	mustClose(t, b)
-	d, _, err := openDisk(cfg, nil, testLog(t))
+	d, _, err := openDisk(cfg, nil, false, testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,6 +133,14 @@ func (d *diskStore) close() error {
 	return nil
 }
 
+// abandon leaves the corrupt file without closing it, because that may wait for its locks for ever. From now on it
+// returns errCorrupt.
+func (d *diskStore) abandon() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.db = nil
+}
+
 // reseal rewrites the file with another key, or without one if it is nil.
 func (d *diskStore) reseal(key cipher.AEAD, clock time.Duration) error {
 	if err := d.commit(batch{clock: clock}); err != nil { // the file can be written, and its clock is up to date

@@ -45,7 +45,7 @@ func (w *writer) openPreviousIn(dir string) error {
 	var d *diskStore
 	var c contents
 	for _, key := range keys {
-		if d, c, err = openDisk(cfg, key, w.log); !errors.Is(err, errKey) {
+		if d, c, err = openDisk(cfg, key, false, w.log); !errors.Is(err, errKey) {
 			break
 		}
 	}

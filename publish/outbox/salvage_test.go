@@ -351,8 +351,8 @@ func FuzzSurvey(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		searchFile(bytes.NewReader(data), int64(len(data)), sealing, nil, farFuture())
-		s := searchFile(bytes.NewReader(data), int64(len(data)), nil, nil, farFuture())
+		searchFile(bytes.NewReader(data), int64(len(data)), sealing, farFuture())
+		s := searchFile(bytes.NewReader(data), int64(len(data)), nil, farFuture())
 		keys := map[string]bool{}
 		for _, p := range s.locations {
 			r, err := s.read(p)

@@ -17,12 +17,10 @@ const moveBytes = 1 << 20
 type writer struct {
 	*Queue
 
-	attempt       attempt     // to open the file
-	movePause     time.Time   // no entry moves before: a read failed
-	salvagePause  time.Time   // no file is salvaged before: the last attempt failed
-	salvageFailed bool        // a failed attempt was logged
-	previous      []*previous // files whose entries move to the present store
-	unreachable   []string    // directories with events that cannot be carried over
+	attempt     attempt     // to open the file
+	movePause   time.Time   // no entry moves before: a read failed
+	previous    []*previous // files whose entries move to the present store
+	unreachable []string    // directories with events that cannot be carried over
 }
 
 // run writes new events at once and together, so that cameras do not wait for each other's fsync. What was delivered is
@@ -36,9 +34,7 @@ func (w *writer) run() {
 		failing := w.isFailing()
 		select {
 		case <-w.work:
-			if w.isCorrupt() {
-				w.salvage()
-			}
+			w.checkStore()
 			if failing {
 				continue // until the next tick
 			}
@@ -183,17 +179,14 @@ func (w *writer) commit(writes []write, changes batch, more bool) {
 		}
 	}
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if err == nil {
 		w.committed(writes)
 	} else {
 		w.removals[w.store] = append(changes.remove, w.removals[w.store]...)
 		w.notCommitted(writes, err)
 	}
-	w.mu.Unlock()
-	switch {
-	case errors.Is(err, errCorrupt):
-		w.salvage()
-	case err == nil && more:
+	if more || w.fileCorrupt {
 		signal(w.work)
 	}
 }
@@ -241,54 +234,5 @@ func (w *writer) notCommitted(writes []write, err error) {
 		}
 	}
 	w.diskFailed(err)
-}
-
-// salvage replaces the corrupt present file by a new one with the salvaged entries. Entries in memory are written again,
-// and all others are lost. If it cannot, it is tried again after some time.
-func (w *writer) salvage() {
-	d, onDisk := w.store.(*diskStore)
-	if !onDisk || time.Now().Before(w.salvagePause) {
-		return
-	}
-	search, err := d.salvage(errCorrupt, w.waitsIn(d))
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err != nil {
-		if !w.salvageFailed {
-			w.log.Error().Err(err).Msg("the corrupt outbox cannot be replaced by a new one; it is tried again")
-		}
-		w.salvageFailed, w.salvagePause = true, time.Now().Add(w.timing.open)
-		return
-	}
-	saved := map[uint64]bool{}
-	for _, l := range search.locations {
-		saved[l.key] = true
-	}
-	w.salvageFailed, w.fileCorrupt = false, false
-	for _, e := range w.entries {
-		switch {
-		case e.store != w.store || saved[e.storeKey]:
-		case e.data != nil:
-			e.store, w.unsaved[e.key] = nil, e
-		default:
-			e.store = nil // nothing to remove
-			w.drop(e, corrupt)
-		}
-	}
-}
-
-// waitsIn returns a function that reports whether a record of a store belongs to an entry.
-func (w *writer) waitsIn(d store) func(record) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	entries := map[uint64]*entry{}
-	for _, e := range w.entries {
-		if e.store == d {
-			entries[e.storeKey] = e
-		}
-	}
-	return func(r record) bool {
-		e := entries[r.key]
-		return e != nil && e.matches(r)
-	}
+	w.fileCorrupt = errors.Is(err, errCorrupt)
 }
