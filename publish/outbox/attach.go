@@ -6,13 +6,6 @@ import (
 	"time"
 )
 
-// attempt is the state of the attempts to open the file.
-type attempt struct {
-	at     time.Time     // of the next
-	pause  time.Duration // before it
-	reason string        // that was logged last
-}
-
 // openStores opens the store of the configuration, and the files that hold events of earlier runs. It returns permanent
 // errors only. After any other, events are held in memory until checkStore can open the file.
 func (w *writer) openStores() error {
@@ -43,7 +36,7 @@ func (w *writer) openFirst() error {
 		w.diskFailing = true
 		return err
 	}
-	if w.attempt.reason != "" {
+	if w.openFault != "" {
 		w.log.Info().Str("dir", w.cfg.Dir).Int("held", w.atRisk()).
 			Msg("the outbox could be opened: it stores what was held in memory")
 	}
@@ -53,11 +46,9 @@ func (w *writer) openFirst() error {
 
 // openLater plans the next attempt to open the file, and logs why it cannot be opened if the reason has changed.
 func (w *writer) openLater(err error) {
-	a := &w.attempt
-	a.pause = min(max(2*a.pause, w.timing.tidy), w.timing.open)
-	a.at = time.Now().Add(a.pause)
-	if text := err.Error(); text != a.reason {
-		a.reason = text
+	w.openAt = time.Now().Add(w.openDelays.NextBackOff())
+	if text := err.Error(); text != w.openFault {
+		w.openFault = text
 		w.log.Error().Err(err).Str("dir", w.cfg.Dir).Str("held_at_most", fmt.Sprintf("%d MiB", heldBytes>>20)).
 			Msg("the outbox cannot be opened: events are held in memory and written later; it is tried again")
 	}
@@ -65,7 +56,7 @@ func (w *writer) openLater(err error) {
 
 // checkStore opens the file if it could not be opened before, if it is corrupt, or if it has lost its name.
 func (w *writer) checkStore() {
-	if time.Now().Before(w.attempt.at) {
+	if time.Now().Before(w.openAt) {
 		return
 	}
 	switch present := w.store.(type) {
@@ -74,7 +65,10 @@ func (w *writer) checkStore() {
 			w.openLater(err)
 		}
 	case *diskStore:
-		if corrupt := w.isCorrupt(); corrupt || present.displaced() {
+		w.mu.Lock()
+		corrupt := w.fileCorrupt
+		w.mu.Unlock()
+		if corrupt || present.displaced() {
 			w.reopen(present, corrupt)
 		}
 	}
@@ -149,7 +143,9 @@ func (w *writer) attach(next store, c contents) {
 	}
 	w.previous = slices.DeleteFunc(w.previous, func(p *previous) bool { return store(p.disk) == next })
 	w.store, w.lastStoreKey = next, c.tally.last
-	w.attempt, w.fileCorrupt, w.diskFailing = attempt{}, false, false
+	w.openDelays.Reset()
+	w.openAt, w.openFault = time.Time{}, ""
+	w.fileCorrupt, w.diskFailing = false, false
 	w.setClock(c.clock)
 	w.usage = 0
 	clear(w.unsaved)
@@ -191,12 +187,12 @@ func (w *writer) admit(from store, c contents) {
 	if len(c.damaged) > 0 {
 		w.removals[from] = append(w.removals[from], c.damaged...)
 	}
-	w.earliestOrder -= uint64(len(c.records))
+	w.firstOrder -= int64(len(c.records))
 	now := w.clock.now()
 	for i, r := range c.records {
 		w.lastKey++
 		e := &entry{
-			key: w.lastKey, order: w.earliestOrder + uint64(i), camera: r.camera, score: r.score, //nolint:gosec // an index
+			key: w.lastKey, order: w.firstOrder + int64(i), camera: r.camera, score: r.score,
 			created: min(max(0, now-(c.clock-r.created)), now), size: r.size, usage: w.store.diskUsage(r.size),
 			store: from, storeKey: r.key, accepted: true, state: backlog,
 		}

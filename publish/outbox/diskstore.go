@@ -170,6 +170,7 @@ func (d *diskStore) open(readOnly bool) error {
 
 // openAny opens the file for writing, or only for reading if the disk is read-only.
 func (d *diskStore) openAny() error {
+	d.readOnly = nil
 	err := d.open(false)
 	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
 		d.readOnly = err
@@ -193,11 +194,10 @@ func (d *diskStore) makeWritable() error {
 	if err := errors.Join(secureDir(d.cfg, d.log), secureFile(d.path, d.log), d.replaceDirLock()); err != nil {
 		return err
 	}
-	if err := errors.Join(guard(d.db.Close), d.open(false)); err != nil {
-		return errors.Join(err, d.open(true))
+	if err := errors.Join(guard(d.db.Close), d.openAny()); err != nil {
+		return err
 	}
-	d.readOnly = nil
-	return nil
+	return d.readOnly
 }
 
 // allocation is the number of bytes by which the file grows at a time: little beside its bound.

@@ -69,6 +69,9 @@ func (q *Queue) Next(last bool) (item Item, wait time.Duration, ok bool) {
 func (q *Queue) choose(last bool) (e *entry, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if len(q.schedule.turns) == 0 {
+		return nil, 0
+	}
 	now := time.Now()
 	q.schedule.demote(now.Add(-q.timing.fresh), false)
 	if e = q.schedule.next(firstFresh); e == nil {
@@ -76,10 +79,10 @@ func (q *Queue) choose(last bool) (e *entry, wait time.Duration) {
 		if last && q.atRisk() > 0 {
 			retry = now.Add(maxRetry)
 		} else if wait = q.drainAt.Sub(now); wait > 0 {
-			return nil, q.ifAnyWaits(wait)
+			return nil, wait
 		}
 		if e = q.schedule.next(firstOfBacklog(retry)); e == nil {
-			return nil, q.ifAnyWaits(q.timing.retry)
+			return nil, q.timing.retry
 		}
 		q.drainAt = now.Add(time.Duration(float64(time.Second) / q.cfg.DrainRate))
 		e.connection = 0 // it is sent as replayed
@@ -87,13 +90,6 @@ func (q *Queue) choose(last bool) (e *entry, wait time.Duration) {
 	q.schedule.remove(e)
 	e.state = inFlight
 	return e, 0
-}
-
-func (q *Queue) ifAnyWaits(wait time.Duration) time.Duration {
-	if len(q.schedule.turns) == 0 {
-		return 0
-	}
-	return wait
 }
 
 // load reads the data of an entry in flight. It returns false if it cannot.

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
 // moveBytes bounds what one commit carries over from another store, so that a new event does not wait for long.
@@ -17,10 +19,12 @@ const moveBytes = 1 << 20
 type writer struct {
 	*Queue
 
-	attempt     attempt     // to open the file
-	movePause   time.Time   // no entry moves before: a read failed
-	previous    []*previous // files whose entries move to the present store
-	unreachable []string    // directories with events that cannot be carried over
+	openDelays  *backoff.ExponentialBackOff // between attempts to open the file
+	openAt      time.Time                   // of the next attempt
+	openFault   string                      // why the last one failed; empty: it did not
+	movePause   time.Time                   // no entry moves before: a read failed
+	previous    []*previous                 // files whose entries move to the present store
+	unreachable []string                    // directories with events that cannot be carried over
 }
 
 // run writes new events at once and together, so that cameras do not wait for each other's fsync. What was delivered is
@@ -58,12 +62,6 @@ func (q *Queue) isFailing() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.diskFailing
-}
-
-func (q *Queue) isCorrupt() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.fileCorrupt
 }
 
 // finish commits until no event would be lost with the process, or a commit makes no progress. Then it closes all stores.
