@@ -3,7 +3,6 @@ package outbox
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 )
 
@@ -78,9 +77,6 @@ func (c Config) maxUsage() int64 {
 
 // CheckFiles reads the key file, and returns its fault as Validate does.
 func (c Config) CheckFiles() error {
-	if info, err := os.Stat(c.KeyFile); err == nil && !info.Mode().IsRegular() {
-		return errors.New("key_file: is not a file; name one that holds 64 hexadecimal digits")
-	}
 	_, err := readKey(c.KeyFile)
 	return err
 }

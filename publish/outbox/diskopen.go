@@ -31,15 +31,15 @@ type contents struct {
 func (c *contents) number() int { return len(c.records) + len(c.damaged) + int(c.lost) } //nolint:gosec // bounded
 
 // openDisk locks the directory, checks the file, and opens it for writing, or only for reading if the disk is read-only.
-// A file that does not exist is created, and a corrupt one is salvaged. held are the locks of this process.
-func openDisk(cfg Config, key cipher.AEAD, held []*os.File, log zerolog.Logger) (*diskStore, contents, error) {
-	lock, err := lockDir(cfg, held, log)
+// A file that does not exist is created. One that is corrupt, or is known to be, is salvaged.
+func openDisk(cfg Config, key cipher.AEAD, knownCorrupt bool, log zerolog.Logger) (*diskStore, contents, error) {
+	lock, err := lockDir(cfg, log)
 	if err != nil {
 		return nil, contents{}, err
 	}
 	d := &diskStore{path: filepath.Join(cfg.Dir, fileName), key: key, lock: lock, log: log}
 	d.configure(cfg)
-	c, err := d.load()
+	c, err := d.load(knownCorrupt)
 	if err != nil {
 		_ = lock.Close()
 		return nil, c, err
@@ -47,11 +47,14 @@ func openDisk(cfg Config, key cipher.AEAD, held []*os.File, log zerolog.Logger) 
 	return d, c, nil
 }
 
-func (d *diskStore) load() (contents, error) {
+func (d *diskStore) load(knownCorrupt bool) (contents, error) {
 	if err := d.prepare(); err != nil {
 		return contents{}, err
 	}
 	c, err := d.check()
+	if err == nil && knownCorrupt {
+		err = errCorrupt
+	}
 	if err == nil {
 		err = d.openChecked(c)
 	}
@@ -63,7 +66,7 @@ func (d *diskStore) load() (contents, error) {
 		return c, fmt.Errorf("%s: %w", d.path, err)
 	default:
 		var s *search
-		if s, err = d.salvage(err, nil); err == nil {
+		if s, err = d.salvage(err); err == nil {
 			c, err = d.check()
 		}
 		if err != nil {

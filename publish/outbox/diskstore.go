@@ -133,6 +133,14 @@ func (d *diskStore) close() error {
 	return nil
 }
 
+// abandon leaves the corrupt file without closing it, because that may wait for its locks for ever. From now on it
+// returns errCorrupt.
+func (d *diskStore) abandon() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.db = nil
+}
+
 // reseal rewrites the file with another key, or without one if it is nil.
 func (d *diskStore) reseal(key cipher.AEAD, clock time.Duration) error {
 	if err := d.commit(batch{clock: clock}); err != nil { // the file can be written, and its clock is up to date
@@ -162,6 +170,7 @@ func (d *diskStore) open(readOnly bool) error {
 
 // openAny opens the file for writing, or only for reading if the disk is read-only.
 func (d *diskStore) openAny() error {
+	d.readOnly = nil
 	err := d.open(false)
 	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
 		d.readOnly = err
@@ -185,11 +194,10 @@ func (d *diskStore) makeWritable() error {
 	if err := errors.Join(secureDir(d.cfg, d.log), secureFile(d.path, d.log), d.replaceDirLock()); err != nil {
 		return err
 	}
-	if err := errors.Join(guard(d.db.Close), d.open(false)); err != nil {
-		return errors.Join(err, d.open(true))
+	if err := errors.Join(guard(d.db.Close), d.openAny()); err != nil {
+		return err
 	}
-	d.readOnly = nil
-	return nil
+	return d.readOnly
 }
 
 // allocation is the number of bytes by which the file grows at a time: little beside its bound.

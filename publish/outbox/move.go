@@ -131,7 +131,7 @@ func (w *writer) openNext(cfg Config) (store, contents, error) {
 		p.disk.configure(cfg)
 		return p.disk, contents{clock: p.clock.now(), tally: p.disk.tally}, nil
 	}
-	d, c, err := openDisk(cfg, key, nil, w.log)
+	d, c, err := openDisk(cfg, key, false, w.log)
 	if err == nil && d.readOnly != nil {
 		_ = d.close()
 		err = unwritable(cfg.Dir, d.readOnly)

@@ -45,7 +45,7 @@ func (w *writer) openPreviousIn(dir string) error {
 	var d *diskStore
 	var c contents
 	for _, key := range keys {
-		if d, c, err = openDisk(cfg, key, nil, w.log); !errors.Is(err, errKey) {
+		if d, c, err = openDisk(cfg, key, false, w.log); !errors.Is(err, errKey) {
 			break
 		}
 	}
@@ -96,7 +96,7 @@ func (w *writer) tidyPrevious() {
 	}
 }
 
-// inUse reports whether a store still has entries.
+// inUse reports whether entries are in a store.
 func (w *writer) inUse(d store) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -105,7 +105,7 @@ func (w *writer) inUse(d store) bool {
 			return true
 		}
 	}
-	return len(w.moving) > 0
+	return false
 }
 
 // deleteMoved deletes moved and delivered entries from a previous file.

@@ -1,7 +1,5 @@
 package outbox
 
-import "time"
-
 // Stats are counts since Open. See the package comment for what they add up to.
 type Stats struct {
 	// Restored counts events that were in the file at the start, or in another file that was found or opened later.
@@ -67,15 +65,4 @@ func (q *Queue) Stats() Stats {
 		}
 	}
 	return s
-}
-
-// limiter allows one log line a second.
-type limiter struct{ last time.Time }
-
-func (l *limiter) allow(now time.Time) bool {
-	if now.Sub(l.last) < time.Second {
-		return false
-	}
-	l.last = now
-	return true
 }
