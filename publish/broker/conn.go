@@ -17,8 +17,8 @@ import (
 const linger = time.Second
 
 var (
-	errSlowRead = errors.New("it does not complete a packet")
-	errGreeting = errors.New("it does not complete its connection")
+	errSlowRead = errors.New("the client does not complete a packet")
+	errGreeting = errors.New("the client does not complete its connection")
 )
 
 // conn is the connection of one client, as the MQTT server uses it.

@@ -20,7 +20,7 @@ const acceptPause = 100 * time.Millisecond // after a failed accept, as when no 
 
 var (
 	errTooManyConnections = errors.New("too many connections from this address")
-	errTooManyUnfinished  = errors.New("too many connections that are not complete: it was the oldest")
+	errTooManyUnfinished  = errors.New("too many connections are not complete: this is the oldest")
 	errEnded              = errors.New("the embedded broker has ended")
 )
 
@@ -189,7 +189,7 @@ func (l *listener) handshake(c *conn) error {
 func (l *listener) serveMQTT(c *conn) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the server cannot process its packet: %v", p)
+			err = fmt.Errorf("the server cannot process a packet of the client: %v", p)
 			l.broker.log.Debug().Err(err).Bytes("stack", debug.Stack()).Msg("embedded broker: panic")
 			c.reportDrop(err) // the server has closed it
 			l.broker.sessions.endAfterPanic(c)

@@ -14,9 +14,9 @@ const (
 )
 
 var (
-	errSlowBuffer = errors.New("it reads too slowly: its buffer is full")
-	errSlowWrite  = errors.New("it reads too slowly: it accepts nothing")
-	errSlowAll    = errors.New("it has the largest part of the data that waits for slow clients")
+	errSlowBuffer = errors.New("the client reads too slowly: its send buffer is full")
+	errSlowWrite  = errors.New("the client reads too slowly: it accepts nothing")
+	errSlowAll    = errors.New("too much data waits for slow clients: this client has most of it")
 )
 
 // Write queues the bytes of one or more packets. It never waits.
