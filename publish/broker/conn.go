@@ -184,10 +184,11 @@ func (c *conn) Close() error {
 	return errors.Join(c.SetReadDeadline(now), c.SetWriteDeadline(now.Add(linger)))
 }
 
-// abort ends the connection at once.
+// abort ends the connection at once, and discards what waits to be sent.
 func (c *conn) abort() {
 	_ = c.Close()
 	_ = c.raw.Close()
+	c.discard()
 }
 
 // drop ends the connection at once, and logs and counts the reason.

@@ -62,7 +62,6 @@ func (c *conn) send() {
 			break
 		}
 	}
-	c.release(c.pending())
 	_ = c.Conn.Close()
 }
 
@@ -102,6 +101,18 @@ func (c *conn) setWriteDeadline() error {
 		return nil // Close has set the last deadline; the daemon reads in time, or its watchdog ends it
 	}
 	return c.SetWriteDeadline(time.Now().Add(c.broker.limits.stall))
+}
+
+// discard empties the queue of a closed connection, so that its memory no longer counts.
+func (c *conn) discard() {
+	c.mu.Lock()
+	size := 0
+	for _, chunk := range c.queue {
+		size += len(chunk) + chunkOverhead
+	}
+	c.queue = nil
+	c.mu.Unlock()
+	c.release(size)
 }
 
 // release subtracts bytes that no longer wait.
