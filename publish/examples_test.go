@@ -83,7 +83,7 @@ func checkExample(t *testing.T, broker *publishtest.Mosquitto, command ...string
 			t.Log(text())
 		}
 	}()
-	// Faces are not retained: repeat until the example has subscribed.
+	// Faces are not retained: repeat them until the example has subscribed.
 	publishtest.Eventually(t, "all received", func() bool {
 		if err := p.Publish(face); err != nil {
 			t.Fatal(err)
@@ -91,8 +91,7 @@ func checkExample(t *testing.T, broker *publishtest.Mosquitto, command ...string
 		later.Send(t, "facesieve/later/door/face", future, false)
 		later.Send(t, "facesieve/later/door/face", next, false)
 		time.Sleep(50 * time.Millisecond)
-		return strings.Contains(text(), "gate/door: score 71.5") &&
-			strings.Contains(text(), "later/door: score 71.5") &&
+		return strings.Contains(text(), "gate/door: score 71.5") && strings.Contains(text(), "later/door: score 71.5") &&
 			strings.Contains(text(), "unknown schema version 3")
 	})
 	image, err := os.ReadFile(filepath.Join(dir, id+".jpeg"))
