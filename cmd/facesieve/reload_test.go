@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/publishtest"
 )
 
 const (
@@ -117,7 +118,7 @@ func TestReloadOfTopics(t *testing.T) {
 
 // Another broker gets what waited for the one before; and another runtime takes over without a gap.
 func TestReloadOfTheBrokerKeepsWhatWaits(t *testing.T) {
-	there := startMosquitto(t)
+	there := publishtest.StartAnonymous(t).Addr
 	cameras := "cameras:\n" + looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
 	d := startDaemonOn(t, there, fmt.Sprintf("broker: 'tcp://%s'", testsupport.FreeAddress(t)), allFaces+cameras)
 	testsupport.Eventually(t, "events that wait", func() bool {

@@ -8,6 +8,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish/event"
+	"facesieve/publish/publishtest"
 )
 
 // A camera that shows a recording over RTSP, and Mosquitto, give the same faces as a replay of the recording: as many, and
@@ -15,7 +16,7 @@ import (
 func TestRunOverRTSPGivesTheFacesOfReplay(t *testing.T) {
 	video := testsupport.SharedVideo(t, "corridor.mp4")
 	want, _ := replayEvents(t, video, "")
-	camera, broker := newRTSPCamera(t, video), startMosquitto(t)
+	camera, broker := newRTSPCamera(t, video), publishtest.StartAnonymous(t).Addr
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 device: pole
 log: {level: warn, format: json}
