@@ -55,7 +55,7 @@ func pattern(t testing.TB, width, height int) gocv.Mat {
 	if err != nil {
 		t.Fatal(err)
 	}
-	models.Picture(pixels, width, height, 1)
+	models.SelfTestImage(pixels, width, height, 1)
 	return frame
 }
 
