@@ -99,15 +99,15 @@ func TestPolygonPartition(t *testing.T) {
 	}
 }
 
-func TestCounts(t *testing.T) {
+func TestIncluded(t *testing.T) {
 	c := Default()
-	if !c.counts(0.1, 0.9) {
+	if !c.included(0.1, 0.9) {
 		t.Error("without polygons everything counts")
 	}
 	c.ROI = Polygon{{0, 0}, {0.5, 0}, {0.5, 1}, {0, 1}}
 	c.Masks = []Polygon{{{0, 0}, {1, 0}, {1, 0.2}, {0, 0.2}}}
 	for point, want := range map[[2]float64]bool{{0.25, 0.5}: true, {0.75, 0.5}: false, {0.25, 0.1}: false, {0.75, 0.1}: false} {
-		if got := c.counts(point[0], point[1]); got != want {
+		if got := c.included(point[0], point[1]); got != want {
 			t.Errorf("%v: %v", point, got)
 		}
 	}

@@ -97,7 +97,7 @@ func TestDetectAgainstNaive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scaled, _ := geometry(size, 320, 32)
+		scaled, _ := inputSize(size, 320, 32)
 		var want []Face
 		for _, f := range naive(d, cfg.LowScore) {
 			f.scale(float32(size.X)/float32(scaled.X), float32(size.Y)/float32(scaled.Y))
@@ -209,7 +209,7 @@ func TestGeometry(t *testing.T) {
 		{image.Pt(641, 641), 640, image.Pt(640, 640), image.Pt(640, 640)},
 		{image.Pt(1920, 1080), 500, image.Pt(500, 281), image.Pt(512, 288)},
 	} {
-		scaled, padded := geometry(test.frame, test.input, 32)
+		scaled, padded := inputSize(test.frame, test.input, 32)
 		if scaled != test.scaled || padded != test.padded {
 			t.Errorf("%v at %d: %v in %v", test.frame, test.input, scaled, padded)
 		}

@@ -39,7 +39,7 @@ func TestAxisSteps(t *testing.T) {
 func TestAxisFades(t *testing.T) {
 	a := axis{velocity: 10, vv: 1, ss: 1}
 	a.predict(100, 1)
-	if math.Abs(a.value-10*fade) > 1e-6 || math.Abs(a.velocity) > 1e-6 {
+	if math.Abs(a.value-10*velocityDecay) > 1e-6 || math.Abs(a.velocity) > 1e-6 {
 		t.Errorf("%+v", a)
 	}
 }

@@ -17,7 +17,7 @@ func TestShrink(t *testing.T) {
 		if _, err := d.Detect(frame); err != nil {
 			t.Fatal(err)
 		}
-		scaled, padded := geometry(size, cfg.Input, 32)
+		scaled, padded := inputSize(size, cfg.Input, 32)
 		if d.padded.Cols() != padded.X || d.padded.Rows() != padded.Y {
 			t.Fatalf("%v: the picture has %dx%d, wanted %v", size, d.padded.Cols(), d.padded.Rows(), padded)
 		}

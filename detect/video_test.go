@@ -146,7 +146,7 @@ func BenchmarkScale(b *testing.B) {
 		"area": gocv.InterpolationArea, "linear": gocv.InterpolationLinear,
 	} {
 		b.Run(name, func(b *testing.B) {
-			size, _ := geometry(image.Pt(1920, 1080), 640, 32)
+			size, _ := inputSize(image.Pt(1920, 1080), 640, 32)
 			for b.Loop() {
 				gocv.Resize(frame, &scaled, size, 0, 0, how)
 			}

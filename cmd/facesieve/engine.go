@@ -68,7 +68,7 @@ func newEngine(shared *interpreters, d detect.Config, q quality.Config) (*engine
 		return nil, errors.Join(fmt.Errorf("set up detector: %w", err), e.Close())
 	}
 	e.closers = append(e.closers, e.detector.Close)
-	if d.SecondLook {
+	if d.Refine {
 		if e.refiner, err = detect.NewRefiner(d, e.refining); err != nil {
 			return nil, errors.Join(fmt.Errorf("set up second look: %w", err), e.Close())
 		}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"facesieve/detect"
 	"facesieve/models"
 )
 
@@ -120,7 +119,7 @@ func (n *interpreters) startRefiner() (*models.Interpreter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, mend)
 	}
-	if refiner, err = n.prove(refiner, n.nets.landmarks, image.Pt(detect.RefinerSide, detect.RefinerSide)); err == nil {
+	if refiner, err = n.prove(refiner, n.nets.landmarks, image.Pt(1, 1).Mul(n.nets.landmarks.Manifest.Refinement.Side)); err == nil {
 		err = refiner.Invoke()
 	}
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 )
 
 // once is a configuration of one look at each face.
-const once = "detect: {second_look: false}\n"
+const once = "detect: {refine: false}\n"
 
 // An event has the landmarks of the second look, and the aligned face is cut by them; its box is that of the first. There may be
 // more of them, for the second look is surer of some.
@@ -94,8 +94,9 @@ func scoredOnce(t *testing.T, picture, configuration string) scoredFace {
 	return face
 }
 
-// largeOnly writes the built-in detector as a network for that task that takes multiples of 64 pixels only, which 96 is none of.
-func largeOnly(t *testing.T, task string) string {
+// largeOnly writes the built-in detector as a network of this task whose input must be a multiple of 64 pixels, and that
+// refines at this side.
+func largeOnly(t *testing.T, task string, side int) string {
 	t.Helper()
 	folder := t.TempDir()
 	for _, name := range []string{"detector.tflite", "detector.json"} {
@@ -105,6 +106,10 @@ func largeOnly(t *testing.T, task string) string {
 		}
 		if name == "detector.json" {
 			content = replaced(t, content, `"multiple": 32`, `"multiple": 64`)
+			if task == models.TaskLandmarks {
+				rule := fmt.Sprintf(`"refinement": {"side": %d, "crop_scale": 1.6, "min_crop": 8, "min_iou": 0.4}`, side)
+				content = replaced(t, content, `"self_test": {`, rule+`, "self_test": {`)
+			}
 			content = replaced(t, content, `"task": "detector"`, fmt.Sprintf(`"task": %q`, task))
 		}
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
@@ -124,27 +129,18 @@ func replaced(t *testing.T, content []byte, from, to string) []byte {
 
 // A network for second looks that cannot be run on their square, or answers wrongly, is refused, and it is said what to do.
 func TestALandmarksNetworkThatCannotLook(t *testing.T) {
-	large := DefaultConfig()
-	large.Models.Landmarks = largeOnly(t, models.TaskLandmarks)
-	for want, test := range map[string]struct {
-		cfg    Config
-		change func(n networks)
-	}{
-		"network facesieve-detector cannot look at a face: models: resize: 96x96 pixels, the network takes multiples of 64; leave models.landmarks empty": {
-			large, func(networks) {},
-		},
-		models.ErrDrift.Error() + "; leave models.landmarks empty": {
-			DefaultConfig(), func(n networks) { n.landmarks.Manifest.SelfTest.Cases[0].Outputs[0][0] += 10 },
-		},
-	} {
-		nets, err := openModels(test.cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		test.change(nets)
-		if _, err := newInterpreters(nets, test.cfg.Runtime, 1, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("want %q, got %v", want, err)
-		}
+	cfg := DefaultConfig()
+	nets, err := openModels(cfg)
+	must(t, err)
+	nets.landmarks.Manifest.SelfTest.Cases[0].Outputs[0][0] += 10
+	want := models.ErrDrift.Error() + "; leave models.landmarks empty"
+	if _, err := newInterpreters(nets, cfg.Runtime, 1, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("want %q, got %v", want, err)
+	}
+	cfg.Models.Landmarks = largeOnly(t, models.TaskLandmarks, 96)
+	want = "refinement.side: 96x96 pixels, the network takes multiples of 64"
+	if _, err := openModels(cfg); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("want %q, got %v", want, err)
 	}
 }
 
@@ -155,11 +151,11 @@ func TestTheLandmarksNetworkIsOneOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Models.Landmarks = largeOnly(t, models.TaskLandmarks)
+	cfg.Models.Landmarks = largeOnly(t, models.TaskLandmarks, 128)
 	if other, err := openModels(cfg); err != nil || builtIn.same(other) || !other.same(other) {
 		t.Errorf("another file is the same network, or none: %v", err)
 	}
-	cfg.Models.Landmarks = largeOnly(t, models.TaskDetector)
+	cfg.Models.Landmarks = largeOnly(t, models.TaskDetector, 0)
 	want := `is a network for "detector"; name one for "landmarks"`
 	if _, err := openModels(cfg); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("want %q, got %v", want, err)
@@ -168,7 +164,7 @@ func TestTheLandmarksNetworkIsOneOfItsOwn(t *testing.T) {
 
 // A detector that cannot be run on a small square need not: second looks are those of the other network.
 func TestSecondLooksBesideALargeDetector(t *testing.T) {
-	picture, file := facePicture(t), fmt.Sprintf("models: {detector: %s}\n", largeOnly(t, models.TaskDetector))
+	picture, file := facePicture(t), fmt.Sprintf("models: {detector: %s}\n", largeOnly(t, models.TaskDetector, 0))
 	first, second := scoredOnce(t, picture, file+once), scoredOnce(t, picture, file)
 	if *first.Box != *second.Box || *first.Landmarks == *second.Landmarks {
 		t.Errorf("box %v, then %v; landmarks %v, then %v", *first.Box, *second.Box, *first.Landmarks, *second.Landmarks)
