@@ -5,8 +5,8 @@ import "math"
 // never is the cost of a forbidden pair: far above any sum of costs, and low enough for exact arithmetic.
 const never = 1e9
 
-// assign pairs rows with columns. It minimises the sum of the costs of the pairs, plus miss for each row without one. It
-// returns the column of each row, -1 for none. cost is rectangular, row by row; infinity forbids a pair.
+// assign pairs rows with columns. It minimises the sum of the costs of the pairs, plus miss for each row without one.
+// It returns the column of each row, -1 for none. cost is rectangular, row by row; infinity forbids a pair.
 func assign(cost [][]float64, miss float64) []int {
 	if len(cost) == 0 {
 		return nil

@@ -11,8 +11,8 @@ import (
 
 // Config configures the detection and the tracking of faces.
 type Config struct {
-	// Input is the longer side of the scaled frame that the network processes, pixels: 320, 640... A smaller frame is not
-	// scaled up.
+	// Input is the longer side of the scaled frame that the network processes, pixels: 320, 640... A smaller frame is
+	// not scaled up.
 	Input int `yaml:"input"`
 	// Score is the minimum score of a face that begins a track, LowScore of one that continues it; 0..1. 0 is the
 	// recommendation of the network's manifest.
@@ -35,7 +35,8 @@ type Config struct {
 // MotionConfig configures which frames the motion gate selects for detection.
 type MotionConfig struct {
 	Enabled bool `yaml:"enabled"`
-	// Threshold is the minimum change of brightness, grey levels 1..255. The noise of the camera raises it automatically.
+	// Threshold is the minimum change of brightness, grey levels 1..255. The noise of the camera raises it
+	// automatically.
 	Threshold int `yaml:"threshold"`
 	// Hold is the time after the last motion during which all frames are selected.
 	Hold time.Duration `yaml:"hold"`
@@ -110,8 +111,8 @@ func (c Config) checkScores(check func(ok bool, key, format string, args ...any)
 	check(c.Score == 0 || c.LowScore <= c.Score, "low_score", "%g is above score %g", c.LowScore, c.Score)
 }
 
-// Polygon is a closed line of at least three points x, y relative to the frame: 0, 0 is its upper left corner and 1, 1 its
-// lower right one. The even-odd rule defines its inside.
+// Polygon is a closed line of at least three points x, y relative to the frame: 0, 0 is its upper left corner and 1, 1
+// its lower right one. The even-odd rule defines its inside.
 type Polygon [][2]float64
 
 // validate returns all faults, each with its key.

@@ -45,7 +45,7 @@ func TestConfigFaults(t *testing.T) {
 // settled is the default configuration with scores as a network may recommend them.
 func settled() Config { return Default().For(&models.DetectorHead{Score: 0.75, LowScore: 0.4}) }
 
-// TestForFillsInScores: what is 0 the network says; what is not stays, and the lower score is never above the higher.
+// TestForFillsInScores: the network replaces scores of 0 only, and the low score is never above the score.
 func TestForFillsInScores(t *testing.T) {
 	head := &models.DetectorHead{Score: 0.7, LowScore: 0.4}
 	for given, want := range map[[2]float64][2]float64{
@@ -106,7 +106,9 @@ func TestIncluded(t *testing.T) {
 	}
 	c.ROI = Polygon{{0, 0}, {0.5, 0}, {0.5, 1}, {0, 1}}
 	c.Masks = []Polygon{{{0, 0}, {1, 0}, {1, 0.2}, {0, 0.2}}}
-	for point, want := range map[[2]float64]bool{{0.25, 0.5}: true, {0.75, 0.5}: false, {0.25, 0.1}: false, {0.75, 0.1}: false} {
+	for point, want := range map[[2]float64]bool{
+		{0.25, 0.5}: true, {0.75, 0.5}: false, {0.25, 0.1}: false, {0.75, 0.1}: false,
+	} {
 		if got := c.included(point[0], point[1]); got != want {
 			t.Errorf("%v: %v", point, got)
 		}

@@ -45,7 +45,7 @@ type Cuts struct {
 // NewCuts returns a detector of cuts.
 func NewCuts() *Cuts { return &Cuts{} }
 
-// Cut reports whether a frame (BGR, 8 bit, borrowed) shows another scene than the frames before, or has another size. A
+// Cut reports whether a frame (BGR, 8 bit; not kept) shows another scene than the frames before, or has another size. A
 // frame without patterns, such as a black or white one, is skipped: the next frame is compared with the one before it.
 func (c *Cuts) Cut(frame gocv.Mat) bool {
 	pixels, err := frame.DataPtrUint8()
@@ -101,8 +101,8 @@ func (c *Cuts) sample(pixels []byte) {
 	}
 }
 
-// updateNoise updates the noise estimate from the quarter of the cells that changed least. It is not affected by motion in
-// the other cells.
+// updateNoise updates the noise estimate from the quarter of the cells that changed least. It is not affected by motion
+// in the other cells.
 func (c *Cuts) updateNoise() {
 	clear(c.counts[:])
 	for i, v := range c.now {

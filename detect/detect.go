@@ -21,8 +21,8 @@ import (
 type Face struct {
 	// Box is x, y, width, height.
 	Box [4]float32
-	// Landmarks are x, y of the right eye, left eye, nose, right and left corner of the mouth. Right is the right side of
-	// the person, which is usually left in the image.
+	// Landmarks are x, y of the right eye, left eye, nose, right and left corner of the mouth. Right is the right side
+	// of the person, which is usually left in the image.
 	Landmarks [5][2]float32
 	// Score is the confidence of the detector, 0..1. Refiner.Refine may raise it.
 	Score float32
@@ -41,8 +41,8 @@ type Detector struct {
 	scaler scaler
 }
 
-// NewDetector returns a detector that runs a network of task detector, which must outlive it. Others may use the network,
-// also at another input size, but not during Detect.
+// NewDetector returns a detector that runs a network of task detector, which must outlive it. Others may use the
+// network, also at another input size, but not during Detect.
 func NewDetector(cfg Config, network Network) (*Detector, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
@@ -103,8 +103,8 @@ func (d *Detector) setFrameSize(frame image.Point) error {
 	return nil
 }
 
-// wanted scales faces to the frame and returns those that are large enough, in the region of interest, and have plausible
-// landmarks. It works in place.
+// wanted scales faces to the frame and returns those that are large enough, in the region of interest, and have
+// plausible landmarks. It works in place.
 func (d *Detector) wanted(faces []Face) []Face {
 	fx, fy := float32(d.frame.X)/float32(d.scaled.X), float32(d.frame.Y)/float32(d.scaled.Y)
 	kept := faces[:0]

@@ -7,8 +7,8 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// The motion gate compares a grid of unfiltered pixels, in blocks: the change of a single pixel is noise, that of a quarter
-// of a block is not.
+// The motion gate compares a grid of unfiltered pixels, in blocks: the change of a single pixel is noise, that of a
+// quarter of a block is not.
 const (
 	gridWidth  = 160  // maximum number of samples along the longer side of the frame
 	blockSide  = 8    // samples along a side of a block
@@ -24,8 +24,8 @@ const (
 )
 
 // Motion selects the frames that are worth a detection. It compares a coarse grid of samples with a background that is
-// updated slowly. The threshold rises with the noise of the camera. Masks and the area outside the region of interest are
-// ignored. A frame of 1080p takes some tens of microseconds.
+// updated slowly. The threshold rises with the noise of the camera. Masks and the area outside the region of interest
+// are ignored. A frame of 1080p takes some tens of microseconds.
 type Motion struct {
 	cfg        Config
 	rows, cols int       // size of the frames that the grid is for
@@ -43,8 +43,8 @@ type Motion struct {
 // NewMotion returns a motion gate with a valid configuration.
 func NewMotion(cfg Config) *Motion { return &Motion{cfg: cfg} }
 
-// Configure replaces the configuration by another valid one. It keeps background and noise, unless the region of interest
-// or the masks change.
+// Configure replaces the configuration by another valid one. It keeps background and noise, unless the region of
+// interest or the masks change.
 func (m *Motion) Configure(cfg Config) {
 	same := slices.Equal(cfg.ROI, m.cfg.ROI) && slices.EqualFunc(cfg.Masks, m.cfg.Masks, slices.Equal[Polygon])
 	if m.cfg = cfg; !same {
@@ -52,8 +52,8 @@ func (m *Motion) Configure(cfg Config) {
 	}
 }
 
-// Moved reports whether a frame (BGR, 8 bit; not kept), taken at this time, is worth a detection: there was motion within
-// Hold, or no frame was selected for Every, or the gate is disabled. The first frame always is.
+// Moved reports whether a frame (BGR, 8 bit; not kept), taken at this time, is worth a detection: there was motion
+// within Hold, or no frame was selected for Every, or the gate is disabled. The first frame always is.
 func (m *Motion) Moved(at time.Time, frame gocv.Mat) bool {
 	if !m.cfg.Motion.Enabled || frame.Type() != gocv.MatTypeCV8UC3 {
 		return true
@@ -111,8 +111,8 @@ func (m *Motion) start(rows, cols, stride int, pixels []byte) {
 // grey returns an approximate brightness: a quarter blue, a half green, a quarter red.
 func grey(bgr []byte) float32 { return float32(int(bgr[0])+2*int(bgr[1])+int(bgr[2])) / 4 }
 
-// changed reports whether a frame differs from the background, and updates background and noise. passed is the time since
-// the last frame.
+// changed reports whether a frame differs from the background, and updates background and noise. passed is the time
+// since the last frame.
 func (m *Motion) changed(pixels []byte, passed time.Duration) bool {
 	threshold := max(float32(m.cfg.Motion.Threshold), noiseGain*m.noise)
 	rate := share(passed, backgroundTime)

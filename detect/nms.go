@@ -6,17 +6,18 @@ import (
 )
 
 const (
-	// maxCandidates bounds the work for a frame with many faces, or with a faulty network; the lowest scores are dropped.
+	// maxCandidates bounds the work for a frame with many faces, or with a faulty network; the lowest scores are
+	// dropped.
 	maxCandidates = 1000
-	// maxInside is the maximum share of the smaller of two boxes inside the larger one. A face within a face is a part of
-	// it, or behind it and not visible.
+	// maxInside is the maximum share of the smaller of two boxes inside the larger one. A face within a face is a part
+	// of it, or behind it and not visible.
 	maxInside = 0.75
 	// sameFace is the minimum overlap (intersection over union) of two candidates of the same face.
 	sameFace = 0.6
 )
 
-// suppress sorts the faces by score, the highest first, and drops each that overlaps a better one by more than iou, or is
-// inside or around a better one. Each remaining face gets the mean box and landmarks of the candidates of this face.
+// suppress sorts the faces by score, the highest first, and drops each that overlaps a better one by more than iou, or
+// is inside or around a better one. Each remaining face gets the mean box and landmarks of the candidates of this face.
 // Equal scores keep their order, for a deterministic result. faces is reordered; the result is a new slice.
 func suppress(faces []Face, iou float64) []Face {
 	slices.SortStableFunc(faces, func(a, b Face) int { return cmp.Compare(b.Score, a.Score) })
@@ -37,9 +38,9 @@ func suppress(faces []Face, iou float64) []Face {
 	return kept
 }
 
-// mean returns a face with the mean box and landmarks of its candidates, including itself, weighted by the square of their
-// scores. Neighbouring cells of the network detect the same face with independent errors. The mean reduces the median
-// error of the landmarks by a fifth, for faces of 48 pixels or more.
+// mean returns a face with the mean box and landmarks of its candidates, including itself, weighted by the square of
+// their scores. Neighbouring cells of the network detect the same face with independent errors. The mean reduces the
+// median error of the landmarks by a fifth, for faces of 48 pixels or more.
 func mean(face Face, candidates []Face) Face {
 	var box [4]float32 // mean difference from the face, so that a single candidate is returned unchanged
 	var landmarks [5][2]float32
@@ -72,7 +73,8 @@ func mean(face Face, candidates []Face) Face {
 	return face
 }
 
-// overlap returns the area of the intersection of two boxes, divided by that of their union and by that of the smaller box.
+// overlap returns the area of the intersection of two boxes, divided by that of their union and by that of the smaller
+// box.
 func overlap(a, b [4]float32) (union, smaller float64) {
 	w := min(a[0]+a[2], b[0]+b[2]) - max(a[0], b[0])
 	h := min(a[1]+a[3], b[1]+b[3]) - max(a[1], b[1])

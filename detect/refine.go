@@ -25,10 +25,10 @@ const (
 	Scoring                 // of the face's quality
 )
 
-// NeedsRefinement decides whether a face is refined before the next step. Before association, only a face whose score is
-// too low to begin a track is refined, because refinement may raise the score. Before scoring, every face is, for more
-// accurate landmarks. A face is refined once. excluded reports whether the caller drops the face whatever the result;
-// it is called only if the decision depends on it. c must contain the scores in use, as from Detector.Config.
+// NeedsRefinement decides whether a face is refined before the next step. Before association, only a face whose score
+// is too low to begin a track is refined, because refinement may raise the score. Before scoring, every face is, for
+// more accurate landmarks. A face is refined once. excluded reports whether the caller drops the face whatever the
+// result; it is called only if the decision depends on it. c must contain the scores in use, as from Detector.Config.
 func (c Config) NeedsRefinement(face Face, next Step, excluded func() bool) bool {
 	if !c.Refine || face.Refined || next == Association && c.beginsTrack(face) {
 		return false
@@ -41,8 +41,8 @@ func (c Config) beginsTrack(face Face) bool { return float64(face.Score) >= c.Sc
 
 // Refiner finds the landmarks of a detected face more accurately, and may raise its score. The detector runs on a frame
 // that is scaled down, where a small face has few pixels. The refiner cuts a square around the face out of the full
-// frame and runs a network of task landmarks on it, which is trained on such squares; the manifest of the network defines
-// them. It owns its scratch images, but not the network.
+// frame and runs a network of task landmarks on it, which is trained on such squares; the manifest of the network
+// defines them. It owns its scratch images, but not the network.
 type Refiner struct {
 	headDecoder
 	rule     models.Refinement
@@ -74,9 +74,9 @@ func NewRefiner(cfg Config, network Network) (*Refiner, error) {
 	}, nil
 }
 
-// Refine returns a face of a frame (BGR, 8 bit; not kept) with the landmarks that the network finds in the square around
-// it. Its score becomes the mean of both scores if that is higher. The box stays. If the network does not find the face,
-// only Refined changes. The limits of size and position in the configuration are not applied again.
+// Refine returns a face of a frame (BGR, 8 bit; not kept) with the landmarks that the network finds in the square
+// around it. Its score becomes the mean of both scores if that is higher. The box stays. If the network does not find
+// the face, only Refined changes. The limits of size and position in the configuration are not applied again.
 func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
 	if err := checkFrame(frame); err != nil {
 		return face, fmt.Errorf("detect: refine: %w", err)
@@ -107,8 +107,8 @@ func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
 	return face, nil
 }
 
-// squareAround returns the square around a face, pixels of the frame. It may reach outside the frame. It returns false if
-// the square is too large, or completely outside.
+// squareAround returns the square around a face, pixels of the frame. It may reach outside the frame. It returns false
+// if the square is too large, or completely outside.
 func squareAround(face Face, frame image.Point, rule models.Refinement) (image.Rectangle, bool) {
 	size := math.Sqrt(float64(face.Box[2]) * float64(face.Box[3]))
 	side := math.Round(rule.CropScale * size)

@@ -64,8 +64,8 @@ func square60(x, y, off float32) Face {
 	return face
 }
 
-// TestRefineLandmarks: a face gets the landmarks of the network; without a match it keeps its own. The square around a face
-// of 60 pixels has the side of the network's input, 96, so a pixel of the input is a pixel of the frame.
+// TestRefineLandmarks: a face gets the landmarks of the network; without a match it keeps its own. The square around a
+// face of 60 pixels has the side of the network's input, 96, so a pixel of the input is a pixel of the frame.
 func TestRefineLandmarks(t *testing.T) {
 	detected := square60(500, 300, 6)
 	corner := float32(18) // of the face in the square: (96 - 60) / 2
@@ -220,7 +220,8 @@ func TestRefineRefuses(t *testing.T) {
 	}
 }
 
-// TestNeedsRefinement: only faces that cannot begin a track are refined before association, all before scoring, each once.
+// TestNeedsRefinement: only faces that cannot begin a track are refined before association, all before scoring, each
+// once.
 func TestNeedsRefinement(t *testing.T) {
 	cfg := settled() // score 0.75
 	never := func() bool { t.Error("excluded is called although the decision does not depend on it"); return false }
@@ -298,8 +299,8 @@ func TestGoldenSquares(t *testing.T) {
 	}
 }
 
-// TestGoldenRefinement: the daemon refines a real face to the same landmarks and score as the training tool, to within 0.1
-// pixels and 0.01.
+// TestGoldenRefinement: the daemon refines a real face to the same landmarks and score as the training tool, to within
+// 0.1 pixels and 0.01.
 func TestGoldenRefinement(t *testing.T) {
 	want := readGolden(t).Refined
 	frame := gocv.IMRead(shared(t, filepath.FromSlash(want.Image)), gocv.IMReadColor)
@@ -373,9 +374,9 @@ func embeddedRefiner(t testing.TB, cfg Config) (*Detector, *Refiner) {
 	return embeddedDetector(t, cfg), r
 }
 
-// TestRefineAccuracy: refinement reduces the landmark error of faces that the detector processes at 17 pixels, in the middle
-// of a frame and at its border. The truth is the detector's result on the image at twice its size, with faces of 140
-// pixels.
+// TestRefineAccuracy: refinement reduces the landmark error of faces that the detector processes at 17 pixels, in the
+// middle of a frame and at its border. The truth is the detector's result on the image at twice its size, with faces of
+// 140 pixels.
 func TestRefineAccuracy(t *testing.T) {
 	cfg := Default()
 	large := embeddedDetector(t, cfg)
@@ -411,8 +412,8 @@ func TestRefineAccuracy(t *testing.T) {
 	}
 }
 
-// landmarksAtTwiceTheSize returns the landmarks that a detector finds in the enlarged image, in pixels of the image, with x
-// counted from left.
+// landmarksAtTwiceTheSize returns the landmarks that a detector finds in the enlarged image, in pixels of the image,
+// with x counted from left.
 func landmarksAtTwiceTheSize(t testing.TB, d *Detector, portrait gocv.Mat, left float32) [5][2]float32 {
 	t.Helper()
 	enlarged := gocv.NewMat()
@@ -428,8 +429,8 @@ func landmarksAtTwiceTheSize(t testing.TB, d *Detector, portrait gocv.Mat, left 
 	return face.Landmarks
 }
 
-// TestRefineDeterministic: the same face gives the same result after other faces, and after another use of the network at
-// another size.
+// TestRefineDeterministic: the same face gives the same result after other faces, and after another use of the network
+// at another size.
 func TestRefineDeterministic(t *testing.T) {
 	d, r := embeddedRefiner(t, Default())
 	frame, other := portraits(t, 10000)[0], pattern(t, 640, 480)

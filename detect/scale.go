@@ -27,8 +27,8 @@ type scaler struct {
 }
 
 // scale scales from to a size and writes the result to to. It halves the image repeatedly, which OpenCV does fast and
-// exactly, and scales the rest bilinearly. The result is within one grey level of area interpolation and takes a third to
-// a ninth of its time. Bilinear interpolation alone would skip pixels.
+// exactly, and scales the rest bilinearly. The result is within one grey level of area interpolation and takes a third
+// to a ninth of its time. Bilinear interpolation alone would skip pixels.
 func (s *scaler) scale(from gocv.Mat, to *gocv.Mat, size image.Point) {
 	for i := 0; from.Cols()/2 >= size.X && from.Rows()/2 >= size.Y; i++ {
 		if i == len(s.halves) {

@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// The tracker associates as ByteTrack does (Zhang et al. 2022): first the faces of high score with all tracks, then those of
-// low score with the remaining tracks. The overlap of boxes, which ByteTrack uses, fails for small faces at a few frames a
-// second. The cost of a pair is the negative log likelihood of the face under the prediction of the track instead: the
-// squared Mahalanobis distance of centre and size, plus the log of the determinant of the covariance, without constants.
+// The tracker associates as ByteTrack does (Zhang et al. 2022): first the faces of high score with all tracks, then
+// those of low score with the remaining tracks. The overlap of boxes, which ByteTrack uses, fails for small faces at a
+// few frames a second. The cost of a pair is the negative log likelihood of the face under the prediction of the track
+// instead: the squared Mahalanobis distance of centre and size, plus the log of the determinant of the covariance,
+// without constants.
 const (
 	gate      = 16.0 // maximum squared distance of a pair, three degrees of freedom
 	lowGate   = 9.0  // the same for a face of low score
@@ -43,8 +44,8 @@ func (t *Tracker) Configure(cfg Config) { t.cfg = cfg }
 // detection even without motion.
 func (t *Tracker) Busy() bool { return len(t.tracks) > 0 }
 
-// Update associates the faces of a frame, taken at this time, with the tracks. It returns the confirmed tracks with a face
-// in this frame, and those that ended because they had none for longer than Lost; both in order of ID.
+// Update associates the faces of a frame, taken at this time, with the tracks. It returns the confirmed tracks with a
+// face in this frame, and those that ended because they had none for longer than Lost; both in order of ID.
 func (t *Tracker) Update(at time.Time, faces []Face) (active, ended []Track) {
 	ended = t.remove(func(track *tracked) bool { return at.Sub(track.Last) > t.cfg.Track.Lost })
 	dt := max(0, at.Sub(t.last).Seconds())

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// epoch is when the recordings of these tests begin.
+// epoch is the start of the recordings in these tests.
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// seconds after epoch.
+// seconds returns a time after epoch.
 func seconds(s float64) time.Time { return epoch.Add(time.Duration(s * float64(time.Second))) }
 
-// at makes a face with that centre and size.
+// at returns a face with this centre and size.
 func at(x, y, size float64, score float32) Face {
 	return box(float32(x-size*0.4), float32(y-size/2), float32(size*0.8), float32(size), score)
 }
 
-// scene plays a recording: faces of each time, and what came out of the tracker.
+// scene passes the faces of a recording to a tracker and collects the tracks.
 type scene struct {
 	t       *testing.T
 	tracker *Tracker
-	seen    map[uint64][]Track // every appearance by ID
+	seen    map[uint64][]Track // updates by ID
 	ended   []Track
 }
 
@@ -62,7 +62,7 @@ func (s *scene) end(ended []Track) {
 	}
 }
 
-// finish flushes and checks that every track that was seen has ended, and only the wanted number was.
+// finish flushes the tracker and checks that every track has ended, and their number.
 func (s *scene) finish(want int) {
 	s.t.Helper()
 	s.end(s.tracker.Flush())
@@ -89,7 +89,7 @@ func TestTrackConfirm(t *testing.T) {
 	s.finish(1)
 }
 
-// TestTrackFalseAlarm: a single wrong detection never becomes a track.
+// TestTrackFalseAlarm: a single false positive is not a track.
 func TestTrackFalseAlarm(t *testing.T) {
 	s := newScene(t)
 	for i := range 40 {
@@ -102,14 +102,14 @@ func TestTrackFalseAlarm(t *testing.T) {
 	s.finish(0)
 }
 
-// TestTrackRates walks past the camera at frame rates from 2 to 30, regular and not.
+// TestTrackRates: a person who walks past the camera is one track at 2 to 30 frames a second, regular or not.
 func TestTrackRates(t *testing.T) {
 	for _, fps := range []float64{2, 3, 5, 10, 25, 30} {
 		for _, jitter := range []float64{0, 0.6} {
 			s, random := newScene(t), rand.New(rand.NewPCG(3, 4))
 			for now := 0.0; now < 6; now += (1 + jitter*(random.Float64()-0.5)) / fps {
 				noise := func() float64 { return random.NormFloat64() * 1.5 }
-				// Walks two face sizes a second to the right and comes nearer.
+				// Moves two face sizes a second to the right, and gets larger.
 				size := 30 * math.Exp(now*0.15)
 				s.show(now, at(100+60*now+noise(), 200+noise(), size+noise(), 0.9))
 			}
@@ -121,7 +121,7 @@ func TestTrackRates(t *testing.T) {
 	}
 }
 
-// TestTrackCrossing: two people walk through each other's place; each keeps the number.
+// TestTrackCrossing: two people whose paths cross keep their IDs.
 func TestTrackCrossing(t *testing.T) {
 	for _, fps := range []float64{5, 12, 25} {
 		s := newScene(t)
@@ -133,7 +133,7 @@ func TestTrackCrossing(t *testing.T) {
 			case int(now*10)%2 == 0:
 				s.show(now, a, b)
 			default:
-				s.show(now, b, a) // the order must not matter
+				s.show(now, b, a) // in another order
 			}
 		}
 		s.finish(2)
@@ -146,7 +146,7 @@ func TestTrackCrossing(t *testing.T) {
 	}
 }
 
-// TestTrackOcclusion hides a walking face for a second: the track goes on. After two seconds it is a new one.
+// TestTrackOcclusion: a walking face that is hidden for a second keeps its track; after two seconds it gets a new one.
 func TestTrackOcclusion(t *testing.T) {
 	for hidden, want := range map[float64]int{1: 1, 2: 2} {
 		for _, fps := range []float64{5, 25} {
@@ -163,7 +163,7 @@ func TestTrackOcclusion(t *testing.T) {
 	}
 }
 
-// TestTrackEnd: a track that is out of sight ends after Lost, once, also when the frames come late.
+// TestTrackEnd: a track without its face ends once, after Lost, also after a gap in the frames.
 func TestTrackEnd(t *testing.T) {
 	s := newScene(t)
 	s.show(0, at(100, 100, 40, 0.9))
@@ -176,7 +176,7 @@ func TestTrackEnd(t *testing.T) {
 	if len(s.ended) != 1 || s.ended[0].Hits != 2 || !s.ended[0].Last.Equal(seconds(0.1)) {
 		t.Errorf("ended: %+v", s.ended)
 	}
-	// A gap in the recording: the same place an hour later is another visit.
+	// After a gap of an hour, a face in the same place is another track.
 	s.show(2, at(100, 100, 40, 0.9))
 	s.show(2.1, at(100, 100, 40, 0.9))
 	s.show(3600, at(100, 100, 40, 0.9))
@@ -184,7 +184,7 @@ func TestTrackEnd(t *testing.T) {
 	s.finish(3)
 }
 
-// TestTrackLowScore: a blurred face keeps its track, but begins none.
+// TestTrackLowScore: a face of low score continues a track, but begins none.
 func TestTrackLowScore(t *testing.T) {
 	s := newScene(t)
 	for i := range 30 {
@@ -200,7 +200,7 @@ func TestTrackLowScore(t *testing.T) {
 	s.finish(1)
 }
 
-// TestTrackNewPerson: somebody far from where a track ended its sight is not that track.
+// TestTrackNewPerson: a face far from the prediction of a hidden track gets a new track.
 func TestTrackNewPerson(t *testing.T) {
 	s := newScene(t)
 	for i := range 10 {
@@ -212,7 +212,7 @@ func TestTrackNewPerson(t *testing.T) {
 	s.finish(2)
 }
 
-// TestTrackIDs: many short visits, one after the other and at once; numbers count up from 1 without a gap or a repeat.
+// TestTrackIDs: the IDs of many short tracks, in sequence and at once, count up from 1 without a gap.
 func TestTrackIDs(t *testing.T) {
 	s := newScene(t)
 	for visit := range 50 {
@@ -229,7 +229,7 @@ func TestTrackIDs(t *testing.T) {
 	}
 }
 
-// TestTrackDeterministic plays a crowded random recording twice.
+// TestTrackDeterministic: a random recording with many faces gives the same tracks twice.
 func TestTrackDeterministic(t *testing.T) {
 	play := func() map[uint64][]Track {
 		s, random := newScene(t), rand.New(rand.NewPCG(5, 6))

@@ -154,7 +154,7 @@ func ParseManifest(data []byte) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("decode: %w", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Manifest{}, errors.New("decode: something follows the manifest's object")
+		return Manifest{}, errors.New("decode: unexpected data after the manifest's object")
 	}
 	if err := m.Validate(); err != nil {
 		return Manifest{}, err

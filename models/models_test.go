@@ -94,7 +94,7 @@ func TestLoadRefuses(t *testing.T) {
 		}, `unknown field "extra"`},
 		"two objects": {func(n, m []byte) ([]byte, []byte) {
 			return n, append(m, '{', '}')
-		}, "something follows"},
+		}, "unexpected data after"},
 		"other file": {func(n, m []byte) ([]byte, []byte) {
 			return n, replace(m, `"quality.tflite"`, `"other.tflite"`)
 		}, `the manifest is for "other.tflite"`},

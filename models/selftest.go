@@ -51,7 +51,7 @@ func (i *Interpreter) SelfTest() (err error) {
 	}
 	for _, c := range test.Cases {
 		if err := i.compare(c.Picture, c.Outputs, "manifest", 1); err != nil {
-			return fmt.Errorf("models: self-test of %s, picture %d: %w", i.model.Source, c.Picture, err)
+			return fmt.Errorf("models: self-test of %s, image %d: %w", i.model.Source, c.Picture, err)
 		}
 	}
 	return nil
@@ -72,7 +72,7 @@ func (i *Interpreter) Verify(width, height int) error {
 	for round := range externalRounds {
 		for k, outputs := range want {
 			if err := i.compare(k, outputs, "CPU", verifyTolerances); err != nil {
-				return fmt.Errorf("models: %s at %dx%d pixels, picture %d, round %d: %w",
+				return fmt.Errorf("models: %s at %dx%d pixels, image %d, round %d: %w",
 					i.runtime.describe(), width, height, k, round+1, err)
 			}
 		}

@@ -32,7 +32,7 @@ func TestSelfTestKeepsSize(t *testing.T) {
 func TestSelfTestFindsDrift(t *testing.T) {
 	m := edited(t, "quality", func(m *Manifest) { m.SelfTest.Cases[1].Outputs[1][2] += 10 })
 	err := start(t, m, DelegateXNNPACK).SelfTest()
-	if !errors.Is(err, ErrDrift) || !strings.Contains(err.Error(), "picture 1: output 1 (") {
+	if !errors.Is(err, ErrDrift) || !strings.Contains(err.Error(), "image 1: output 1 (") {
 		t.Errorf("got %v", err)
 	}
 	m = edited(t, "quality", func(m *Manifest) { m.SelfTest.Cases[0].Outputs[0] = []float64{1} })
@@ -72,7 +72,7 @@ func TestVerifyFindsDriftAtTheWorkingSize(t *testing.T) {
 	}
 	for mode, want := range map[string]string{
 		"idle":  "",
-		"large": "at 320x192 pixels, picture 0, round 1: output",
+		"large": "at 320x192 pixels, image 0, round 1: output",
 	} {
 		i, err := Start(m, Runtime{1, DelegateExternal, library, map[string]string{"mode": mode}}, zerolog.Nop())
 		if err != nil || i.Refusal() != nil {

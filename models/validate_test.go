@@ -42,7 +42,9 @@ func TestManifestFaults(t *testing.T) {
 			"self_test: 8x16 pixels, the network":  func(m *Manifest) { m.SelfTest.Width = 8 },
 			"self_test.cases[1].outputs: 0 for 2":  func(m *Manifest) { m.SelfTest.Cases[1].Outputs = nil },
 			"self_test.cases[0].picture: -1":       func(m *Manifest) { m.SelfTest.Cases[0].Picture = -1 },
-			"input.width: task quality needs":      func(m *Manifest) { m.Input.Width, m.Input.Height, m.Input.Multiple = 0, 0, 16 },
+			"input.width: task quality needs": func(m *Manifest) {
+				m.Input.Width, m.Input.Height, m.Input.Multiple = 0, 0, 16
+			},
 
 			`file: "../quality.tflite" is not a plain`: func(m *Manifest) {
 				m.File = "../quality.tflite"
@@ -62,9 +64,13 @@ func TestManifestFaults(t *testing.T) {
 			"detector.cls: output 99, there are 12": func(m *Manifest) { m.Detector.Cls[2] = 99 },
 			"is used twice":                         func(m *Manifest) { m.Detector.Cls[2] = m.Detector.Cls[1] },
 			"detector.kps: 2 outputs for 3 strides": func(m *Manifest) { m.Detector.Kps = m.Detector.Kps[:2] },
-			"not [1 H W 4]":                         func(m *Manifest) { m.Detector.BBox, m.Detector.Kps = m.Detector.Kps, m.Detector.BBox },
-			"does not belong to task landmarks":     func(m *Manifest) { m.Task, m.Quality = TaskLandmarks, &QualityHead{} },
-			"detector.kps: 1 outputs for 3 strides": func(m *Manifest) { m.Task, m.Detector.Kps = TaskLandmarks, m.Detector.Kps[:1] },
+			"not [1 H W 4]": func(m *Manifest) {
+				m.Detector.BBox, m.Detector.Kps = m.Detector.Kps, m.Detector.BBox
+			},
+			"does not belong to task landmarks": func(m *Manifest) { m.Task, m.Quality = TaskLandmarks, &QualityHead{} },
+			"detector.kps: 1 outputs for 3 strides": func(m *Manifest) {
+				m.Task, m.Detector.Kps = TaskLandmarks, m.Detector.Kps[:1]
+			},
 
 			"detector.score: is missing, with low_score": func(m *Manifest) {
 				m.Detector.Score, m.Detector.LowScore = 0, 0
