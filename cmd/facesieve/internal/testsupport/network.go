@@ -1,3 +1,4 @@
+// Package testsupport holds what the tests of several packages need.
 package testsupport
 
 import (
@@ -11,7 +12,7 @@ import (
 )
 
 // LargeOnly writes the built-in detector as a network of this task whose input must be a multiple of 64 pixels, and that
-// refines at this input side, pixels, if its task is landmarks. It returns the path of the network.
+// refines at this input side, pixels, if its task is landmarks. It returns the path of the .tflite file.
 func LargeOnly(t *testing.T, task string, side int) string {
 	t.Helper()
 	directory := t.TempDir()
