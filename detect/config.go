@@ -64,8 +64,8 @@ func Default() Config {
 	}
 }
 
-// For returns the configuration with the scores of a network's manifest in place of those that are 0.
-func (c Config) For(head *models.DetectorHead) Config {
+// withScores returns the configuration with the scores of a network's manifest in place of those that are 0.
+func (c Config) withScores(head *models.DetectorHead) Config {
 	if c.Score == 0 {
 		c.Score = max(head.Score, c.LowScore)
 	}

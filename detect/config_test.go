@@ -43,10 +43,10 @@ func TestConfigFaults(t *testing.T) {
 }
 
 // settled is the default configuration with scores as a network may recommend them.
-func settled() Config { return Default().For(&models.DetectorHead{Score: 0.75, LowScore: 0.4}) }
+func settled() Config { return Default().withScores(&models.DetectorHead{Score: 0.75, LowScore: 0.4}) }
 
-// TestForFillsInScores: the network replaces scores of 0 only, and the low score is never above the score.
-func TestForFillsInScores(t *testing.T) {
+// TestWithScores: the network replaces scores of 0 only, and the low score is never above the score.
+func TestWithScores(t *testing.T) {
 	head := &models.DetectorHead{Score: 0.7, LowScore: 0.4}
 	for given, want := range map[[2]float64][2]float64{
 		{0, 0}:     {0.7, 0.4},
@@ -58,7 +58,7 @@ func TestForFillsInScores(t *testing.T) {
 	} {
 		c := Default()
 		c.Score, c.LowScore = given[0], given[1]
-		if c = c.For(head); c.Score != want[0] || c.LowScore != want[1] {
+		if c = c.withScores(head); c.Score != want[0] || c.LowScore != want[1] {
 			t.Errorf("%v: %g, %g", given, c.Score, c.LowScore)
 		}
 	}

@@ -30,7 +30,7 @@ func TestConfigureKeepsTheBackground(t *testing.T) {
 	cfg := Default()
 	cfg.Motion.Hold, cfg.Motion.Every = 0, time.Hour
 	m := NewMotion(cfg)
-	quiet := func(second float64) bool { return !m.Moved(seconds(second), c.shoot(t, image.Rectangle{}, 0)) }
+	quiet := func(second float64) bool { return !m.Selects(seconds(second), c.shoot(t, image.Rectangle{}, 0)) }
 	quiet(0)
 	if !quiet(0.5) {
 		t.Fatal("motion where nothing moves")
@@ -45,7 +45,7 @@ func TestConfigureKeepsTheBackground(t *testing.T) {
 	if quiet(1.5) {
 		t.Error("the first frame with another region was not selected")
 	}
-	if !quiet(2) || m.Moved(seconds(2.5), c.shoot(t, image.Rect(400, 100, 600, 300), 0)) {
+	if !quiet(2) || m.Selects(seconds(2.5), c.shoot(t, image.Rect(400, 100, 600, 300), 0)) {
 		t.Error("motion outside of the region")
 	}
 }

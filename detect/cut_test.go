@@ -327,7 +327,7 @@ func BenchmarkCuts(b *testing.B) {
 	cuts, motion := NewCuts(), NewMotion(Default())
 	for name, process := range map[string]func(i int){
 		"cuts":   func(int) { cuts.Cut(frame) },
-		"motion": func(i int) { motion.Moved(seconds(float64(i)*0.04), frame) },
+		"motion": func(i int) { motion.Selects(seconds(float64(i)*0.04), frame) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {

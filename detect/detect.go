@@ -48,7 +48,7 @@ func NewDetector(cfg Config, network Network) (*Detector, error) {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
 	if head := network.Manifest().Detector; head != nil {
-		cfg = cfg.For(head)
+		cfg = cfg.withScores(head)
 	}
 	decoder, err := newHeadDecoder(network, models.TaskDetector, cfg.LowScore)
 	if err != nil {

@@ -40,7 +40,7 @@ func TestNoMatLeaks(t *testing.T) {
 	gate := NewMotion(Default())
 	for i, size := range []image.Point{{640, 480}, {640, 480}, {1920, 1080}, {320, 200}, {640, 480}} {
 		frame := gocv.NewMatWithSize(size.Y, size.X, gocv.MatTypeCV8UC3)
-		gate.Moved(seconds(float64(i)), frame)
+		gate.Selects(seconds(float64(i)), frame)
 		if _, err := d.Detect(frame); err != nil {
 			t.Error(err)
 		}

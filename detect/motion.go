@@ -52,9 +52,9 @@ func (m *Motion) Configure(cfg Config) {
 	}
 }
 
-// Moved reports whether a frame (BGR, 8 bit; not kept), taken at this time, is worth a detection: there was motion
+// Selects reports whether a frame (BGR, 8 bit; not kept), taken at this time, is worth a detection: there was motion
 // within Hold, or no frame was selected for Every, or the gate is disabled. The first frame always is.
-func (m *Motion) Moved(at time.Time, frame gocv.Mat) bool {
+func (m *Motion) Selects(at time.Time, frame gocv.Mat) bool {
 	if !m.cfg.Motion.Enabled || frame.Type() != gocv.MatTypeCV8UC3 {
 		return true
 	}
@@ -80,7 +80,7 @@ func (m *Motion) Moved(at time.Time, frame gocv.Mat) bool {
 // Restart discards the background and starts with a frame of another scene, taken at this time.
 func (m *Motion) Restart(at time.Time, frame gocv.Mat) {
 	m.rows, m.cols = 0, 0
-	m.Moved(at, frame)
+	m.Selects(at, frame)
 }
 
 // start computes the grid for frames of this size and makes the frame the background.

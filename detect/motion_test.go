@@ -83,7 +83,7 @@ func TestMotionNoise(t *testing.T) {
 			c, gate := newCamera(t, size.X, size.Y, noise), NewMotion(gateConfig())
 			for i := range 50 {
 				// The light changes slowly, as the sun does.
-				moved := gate.Moved(seconds(float64(i)*0.2), c.shoot(t, image.Rectangle{}, i/12))
+				moved := gate.Selects(seconds(float64(i)*0.2), c.shoot(t, image.Rectangle{}, i/12))
 				if i == 0 && !moved {
 					t.Errorf("%v, noise %g: the first frame is not selected", size, noise)
 				}
@@ -101,16 +101,16 @@ func TestMotionPerson(t *testing.T) {
 		for _, noise := range []float64{0, 4, 12} {
 			c, gate := newCamera(t, size.X, size.Y, noise), NewMotion(gateConfig())
 			for i := range 40 {
-				gate.Moved(seconds(float64(i)*0.2), c.shoot(t, image.Rectangle{}, 0))
+				gate.Selects(seconds(float64(i)*0.2), c.shoot(t, image.Rectangle{}, 0))
 			}
-			if gate.Moved(seconds(8), c.shoot(t, image.Rectangle{}, 0)) {
+			if gate.Selects(seconds(8), c.shoot(t, image.Rectangle{}, 0)) {
 				t.Fatalf("%v, noise %g: motion in an empty scene", size, noise)
 			}
 			// A tenth of the frame's width and a third of its height: a person at ten metres.
 			person := image.Rect(0, size.Y/2, size.X/10, size.Y/2+size.Y/3).Add(image.Pt(size.X/3, 0))
 			for i := range 10 {
 				walk := person.Add(image.Pt(i*size.X/60, 0))
-				if !gate.Moved(seconds(8.2+float64(i)*0.2), c.shoot(t, walk, 0)) {
+				if !gate.Selects(seconds(8.2+float64(i)*0.2), c.shoot(t, walk, 0)) {
 					t.Errorf("%v, noise %g: step %d is not selected", size, noise, i)
 				}
 			}
@@ -127,7 +127,7 @@ func TestMotionHold(t *testing.T) {
 		if now > 3 && now < 3.35 {
 			person = image.Rect(100, 100, 150, 200)
 		}
-		moved := gate.Moved(seconds(now), c.shoot(t, person, 0))
+		moved := gate.Selects(seconds(now), c.shoot(t, person, 0))
 		switch {
 		case now < 1 || now > 3.05 && now < 4.25:
 			if !moved {
@@ -153,7 +153,7 @@ func TestMotionEvery(t *testing.T) {
 	c, gate := newCamera(t, 480, 270, 2), NewMotion(cfg)
 	var selected []int
 	for i := range 100 {
-		if gate.Moved(seconds(float64(i)*0.1), c.shoot(t, image.Rectangle{}, 0)) {
+		if gate.Selects(seconds(float64(i)*0.1), c.shoot(t, image.Rectangle{}, 0)) {
 			selected = append(selected, i)
 		}
 	}
@@ -175,11 +175,11 @@ func TestMotionMask(t *testing.T) {
 		c, gate := newCamera(t, 640, 360, 2), NewMotion(cfg)
 		for i := range 20 {
 			outside := image.Rect(400+i*5, 100, 460+i*5, 250)
-			if gate.Moved(seconds(float64(i)*0.2), c.shoot(t, outside, 0)) && i > 0 {
+			if gate.Selects(seconds(float64(i)*0.2), c.shoot(t, outside, 0)) && i > 0 {
 				t.Errorf("%s: motion outside in frame %d", name, i)
 			}
 		}
-		if !gate.Moved(seconds(5), c.shoot(t, image.Rect(100, 100, 160, 250), 0)) {
+		if !gate.Selects(seconds(5), c.shoot(t, image.Rect(100, 100, 160, 250), 0)) {
 			t.Errorf("%s: no motion inside", name)
 		}
 	}
@@ -190,22 +190,22 @@ func TestMotionMask(t *testing.T) {
 func TestMotionRestarts(t *testing.T) {
 	small, large, gate := newCamera(t, 320, 180, 2), newCamera(t, 640, 360, 2), NewMotion(gateConfig())
 	for i := range 30 {
-		gate.Moved(seconds(float64(i)*0.2), small.shoot(t, image.Rectangle{}, 0))
+		gate.Selects(seconds(float64(i)*0.2), small.shoot(t, image.Rectangle{}, 0))
 	}
-	if gate.Moved(seconds(6), small.shoot(t, image.Rectangle{}, 0)) {
+	if gate.Selects(seconds(6), small.shoot(t, image.Rectangle{}, 0)) {
 		t.Error("motion in an empty scene")
 	}
-	if !gate.Moved(seconds(6.2), large.shoot(t, image.Rectangle{}, 0)) {
+	if !gate.Selects(seconds(6.2), large.shoot(t, image.Rectangle{}, 0)) {
 		t.Error("the first frame of another size is not selected")
 	}
-	if !gate.Moved(seconds(1), large.shoot(t, image.Rectangle{}, 0)) {
+	if !gate.Selects(seconds(1), large.shoot(t, image.Rectangle{}, 0)) {
 		t.Error("the first frame after the clock was set back is not selected")
 	}
 	cfg := gateConfig()
 	cfg.Motion.Enabled = false
 	off := NewMotion(cfg)
 	for i := range 30 {
-		if !off.Moved(seconds(float64(i)), small.frame) {
+		if !off.Selects(seconds(float64(i)), small.frame) {
 			t.Error("a disabled gate skips a frame")
 		}
 	}
@@ -215,12 +215,12 @@ func TestMotionRestarts(t *testing.T) {
 func TestMotionRestart(t *testing.T) {
 	first, second, gate := newCamera(t, 320, 180, 2), newCamera(t, 320, 180, 2), NewMotion(gateConfig())
 	for i := range 30 {
-		gate.Moved(seconds(float64(i)*0.2), first.shoot(t, image.Rectangle{}, 0))
+		gate.Selects(seconds(float64(i)*0.2), first.shoot(t, image.Rectangle{}, 0))
 	}
 	other := func() gocv.Mat { return second.shoot(t, image.Rect(0, 0, 200, 180), 0) }
 	gate.Restart(seconds(6), other())
 	for now := 6.2; now < 9; now += 0.2 {
-		if moved := gate.Moved(seconds(now), other()); moved != (now < 7.05) {
+		if moved := gate.Selects(seconds(now), other()); moved != (now < 7.05) {
 			t.Errorf("moved is %v at %.1f s", moved, now)
 		}
 	}
@@ -231,7 +231,7 @@ func BenchmarkMotion(b *testing.B) {
 	c, gate := newCamera(b, 1920, 1080, 4), NewMotion(Default())
 	frame, i := c.shoot(b, image.Rectangle{}, 0), 0
 	for b.Loop() {
-		gate.Moved(seconds(float64(i)*0.04), frame)
+		gate.Selects(seconds(float64(i)*0.04), frame)
 		i++
 	}
 }

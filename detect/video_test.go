@@ -71,7 +71,7 @@ func track(t testing.TB, d *Detector, cfg Config, path string, nth int) (visits 
 	largest := map[uint64]float32{}
 	for i := 0; video.Read(&frame); i++ {
 		now := seconds(float64(i) / fps)
-		if i%nth != 0 || !gate.Moved(now, frame) && !tracker.Busy() {
+		if i%nth != 0 || !gate.Selects(now, frame) && !tracker.Busy() {
 			continue
 		}
 		detections++
