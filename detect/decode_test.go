@@ -8,7 +8,7 @@ import (
 	"facesieve/models"
 )
 
-// testManifest describes one level of stride 16 with plausible quantisation.
+// testManifest describes one stride of 16 pixels with plausible quantisation.
 func testManifest() *models.Manifest {
 	out := func(scale float64, zero int) models.Output { return models.Output{Scale: scale, ZeroPoint: zero} }
 	return &models.Manifest{
@@ -17,7 +17,7 @@ func testManifest() *models.Manifest {
 	}
 }
 
-// maps are the quantised outputs of one level.
+// maps are the quantised outputs of one stride.
 type maps struct {
 	m                   *models.Manifest
 	width, height       int

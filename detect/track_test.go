@@ -23,12 +23,12 @@ func at(x, y, size float64, score float32) Face {
 type scene struct {
 	t       *testing.T
 	tracker *Tracker
-	seen    map[uint64][]Track // updates by ID
+	updates map[uint64][]Track // updates by ID
 	ended   []Track
 }
 
 func newScene(t *testing.T) *scene {
-	return &scene{t: t, tracker: NewTracker(settled()), seen: map[uint64][]Track{}}
+	return &scene{t: t, tracker: NewTracker(settled()), updates: map[uint64][]Track{}}
 }
 
 func (s *scene) show(second float64, faces ...Face) []Track {
@@ -40,9 +40,9 @@ func (s *scene) show(second float64, faces ...Face) []Track {
 			s.t.Errorf("%gs: ID %d after %d", second, track.ID, last)
 		}
 		if last = track.ID; !track.Last.Equal(seconds(second)) {
-			s.t.Errorf("%gs: active track %d was last seen at %v", second, track.ID, track.Last)
+			s.t.Errorf("%gs: active track %d was last detected at %v", second, track.ID, track.Last)
 		}
-		s.seen[track.ID] = append(s.seen[track.ID], track)
+		s.updates[track.ID] = append(s.updates[track.ID], track)
 	}
 	s.end(ended)
 	return active
@@ -55,7 +55,7 @@ func (s *scene) end(ended []Track) {
 				s.t.Errorf("track %d ended twice", track.ID)
 			}
 		}
-		if _, seen := s.seen[track.ID]; !seen {
+		if _, active := s.updates[track.ID]; !active {
 			s.t.Errorf("track %d ended and was never active", track.ID)
 		}
 		s.ended = append(s.ended, track)
@@ -69,22 +69,22 @@ func (s *scene) finish(want int) {
 	if s.tracker.Busy() || len(s.tracker.Flush()) > 0 {
 		s.t.Error("something is left after Flush")
 	}
-	if len(s.seen) != want || len(s.ended) != want {
-		s.t.Errorf("%d tracks seen, %d ended, want %d", len(s.seen), len(s.ended), want)
+	if len(s.updates) != want || len(s.ended) != want {
+		s.t.Errorf("%d tracks active, %d ended, want %d", len(s.updates), len(s.ended), want)
 	}
 }
 
 func TestTrackConfirm(t *testing.T) {
 	s := newScene(t)
 	if active := s.show(0, at(100, 100, 40, 0.9)); len(active) != 0 {
-		t.Error("a face seen once is a track")
+		t.Error("a face in one frame is a track")
 	}
 	if !s.tracker.Busy() {
 		t.Error("an unconfirmed face does not keep the tracker busy")
 	}
 	active := s.show(0.1, at(101, 100, 40, 0.9))
 	if len(active) != 1 || active[0].ID != 1 || active[0].Hits != 2 || !active[0].Start.Equal(epoch) {
-		t.Errorf("a face seen twice: %+v", active)
+		t.Errorf("a face in two frames: %+v", active)
 	}
 	s.finish(1)
 }
@@ -137,7 +137,7 @@ func TestTrackCrossing(t *testing.T) {
 			}
 		}
 		s.finish(2)
-		for id, tracks := range s.seen {
+		for id, tracks := range s.updates {
 			first, last := tracks[0].Face.Box[0], tracks[len(tracks)-1].Face.Box[0]
 			if math.Abs(float64(last-first)) < 300 {
 				t.Errorf("at %g frames a second track %d turns round: %g to %g", fps, id, first, last)
@@ -223,8 +223,8 @@ func TestTrackIDs(t *testing.T) {
 	}
 	s.finish(150)
 	for id := range uint64(150) {
-		if len(s.seen[id+1]) != 2 {
-			t.Errorf("track %d was active %d times", id+1, len(s.seen[id+1]))
+		if len(s.updates[id+1]) != 2 {
+			t.Errorf("track %d was active %d times", id+1, len(s.updates[id+1]))
 		}
 	}
 }
@@ -244,7 +244,7 @@ func TestTrackDeterministic(t *testing.T) {
 			s.show(float64(i)*0.1, faces...)
 		}
 		s.end(s.tracker.Flush())
-		return s.seen
+		return s.updates
 	}
 	if first, second := play(), play(); !reflect.DeepEqual(first, second) {
 		t.Error("the same recording gives other tracks")

@@ -38,14 +38,14 @@ type tensorInfo struct {
 // is any size.
 func (t tensorInfo) matches(name string, manifest tensorInfo) error {
 	if !t.int8 {
-		return fmt.Errorf("%s is not int8, the manifest says int8", name)
+		return fmt.Errorf("%s is not int8, the manifest has int8", name)
 	}
 	same := func(a, b int) bool { return a == b || b == -1 && a > 0 }
 	if !slices.EqualFunc(t.shape, manifest.shape, same) {
-		return fmt.Errorf("%s has shape %v, the manifest says %v", name, t.shape, manifest.shape)
+		return fmt.Errorf("%s has shape %v, the manifest has %v", name, t.shape, manifest.shape)
 	}
 	if t.zero != manifest.zero || math.Abs(t.scale-manifest.scale) > 1e-5*manifest.scale {
-		return fmt.Errorf("%s has scale %g and zero point %d, the manifest says %g and %d",
+		return fmt.Errorf("%s has scale %g and zero point %d, the manifest has %g and %d",
 			name, t.scale, t.zero, manifest.scale, manifest.zero)
 	}
 	if t.bytes != product(t.shape) {

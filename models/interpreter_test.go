@@ -85,16 +85,16 @@ func TestInterpreterRefuses(t *testing.T) {
 		name   string
 		change func(m *Manifest)
 	}{
-		"input has shape [1 16 16 3], the manifest says [1 8 16 3]": {"quality", func(m *Manifest) {
+		"input has shape [1 16 16 3], the manifest has [1 8 16 3]": {"quality", func(m *Manifest) {
 			m.Input.Height, m.SelfTest.Height = 8, 8
 		}},
 		"input has scale 0.0078125 and zero point 0": {"quality", func(m *Manifest) { m.Input.Scale = 0.01 }},
-		"(total) has shape [1 4], the manifest says [1 5]": {"quality", func(m *Manifest) {
+		"(total) has shape [1 4], the manifest has [1 5]": {"quality", func(m *Manifest) {
 			m.Outputs[1].Name, m.Outputs[1].Shape[1] = "total", 5
 		}},
 		"and zero point":                {"quality", func(m *Manifest) { m.Outputs[0].ZeroPoint++ }},
 		"2 outputs, the manifest has 1": {"quality", func(m *Manifest) { m.Outputs = m.Outputs[:1] }},
-		"has shape [1 4 4 1], the manifest say": {"detector", func(m *Manifest) {
+		"has shape [1 4 4 1], the manifest has": {"detector", func(m *Manifest) {
 			m.Detector.Cls[0], m.Detector.Cls[1] = m.Detector.Cls[1], m.Detector.Cls[0]
 		}},
 	} {
