@@ -23,7 +23,7 @@ func at(x, y, size float64, score float32) Face {
 type scene struct {
 	t       *testing.T
 	tracker *Tracker
-	updates map[uint64][]Track // updates by ID
+	updates map[uint64][]Track // by ID
 	ended   []Track
 }
 
