@@ -150,7 +150,7 @@ func (w *writer) attach(next store, c contents) {
 	w.usage = 0
 	clear(w.unsaved)
 	for _, e := range w.entries {
-		e.usage = next.diskUsage(e.size)
+		e.usage = w.cfg.usage(e.size)
 		w.usage += e.usage
 		if e.store != next {
 			w.unsaved[e.key] = e
@@ -193,7 +193,7 @@ func (w *writer) admit(from store, c contents) {
 		w.lastKey++
 		e := &entry{
 			key: w.lastKey, order: w.firstOrder + int64(i), camera: r.camera, score: r.score,
-			created: min(max(0, now-(c.clock-r.created)), now), size: r.size, usage: w.store.diskUsage(r.size),
+			created: min(max(0, now-(c.clock-r.created)), now), size: r.size, usage: w.cfg.usage(r.size),
 			store: from, storeKey: r.key, accepted: true, state: backlog,
 		}
 		w.entries[e.key] = e

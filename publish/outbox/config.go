@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -73,6 +74,23 @@ func (c Config) maxUsage() int64 {
 		bytes -= bytes / 4 // for the overhead of the file
 	}
 	return bytes
+}
+
+// recordOverhead is about what a record takes besides its data, in bytes.
+const recordOverhead = 256
+
+// usage returns the number of bytes that a record with so many bytes of data takes.
+func (c Config) usage(size int) int64 {
+	if c.Store == Disk {
+		return diskUsage(size)
+	}
+	return int64(size) + recordOverhead
+}
+
+// diskUsage returns whole pages: in bbolt a value begins in a page that it shares, and continues in pages of its own.
+func diskUsage(size int) int64 {
+	page := os.Getpagesize()
+	return int64((size + recordOverhead + page - 1) / page * page)
 }
 
 // CheckFiles reads the key file, and returns its fault as Validate does.

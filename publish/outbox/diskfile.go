@@ -40,8 +40,7 @@ var (
 	// errCorrupt means that a file is not a sound outbox.
 	errCorrupt = errors.New("the file is corrupt or is no outbox")
 	// errKey means that a file was sealed with another key.
-	errKey      = errors.New("sealed with a key that is not this one: give that key, or move the file away")
-	errOtherKey = errors.New("sealed with another key")
+	errKey = errors.New("sealed with a key that is not this one: give that key, or move the file away")
 )
 
 // guard calls f and returns a panic as errCorrupt, also a fault on memory that is mapped to a file: bbolt panics on a

@@ -54,6 +54,7 @@ type Queue struct {
 	done    chan struct{} // closed when the writer has ended
 	err     error         // of the writer; valid after done
 
+	// mu guards all fields below. Unexported methods that do not lock it expect it to be held.
 	mu       sync.Mutex
 	cfg      Config
 	store    store // the present one; only the writer replaces it
@@ -152,7 +153,7 @@ func (q *Queue) insert(event Event) (*entry, <-chan struct{}, error) {
 	e := &entry{
 		key: q.lastKey, camera: event.Camera, score: event.Score, size: len(event.Data), data: event.Data,
 		arrived: time.Now(), created: q.clock.now(), connection: q.connection,
-		usage: q.store.diskUsage(len(event.Data)), decided: decided,
+		usage: q.cfg.usage(len(event.Data)), decided: decided,
 	}
 	if !q.makeRoom(e) {
 		return nil, nil, ErrFull

@@ -35,7 +35,7 @@ func (d *diskStore) salvage(cause error) (*search, error) {
 		s = searchFile(file, size, d.key, time.Now().Add(salvageTime))
 		return nil
 	})
-	if err == nil && s.proof != nil && !s.unsealed && !errors.Is(cause, errOtherKey) {
+	if err == nil && s.proof != nil && !s.unsealed {
 		err = checkKey(s.proof, d.key)
 	}
 	if err != nil {
