@@ -133,7 +133,7 @@ func (w *writer) dropMissing(d store, missing map[uint64]*entry, unknown []recor
 	}
 }
 
-// attach makes a store the present one, and adds what it holds. The entries of the store before move there.
+// attach makes a store the present one, and adds the events that it holds. The entries of the store before move there.
 func (w *writer) attach(next store, c contents) {
 	before := w.store
 	if old, onDisk := before.(*diskStore); onDisk {

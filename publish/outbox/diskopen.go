@@ -94,7 +94,7 @@ func (d *diskStore) prepare() error {
 	}
 	secureAside(d.path, d.log)
 	_ = os.Remove(d.path + unfinished)
-	if _, err := os.Lstat(d.path); !errors.Is(err, fs.ErrNotExist) {
+	if !isEmpty(d.path) {
 		_ = os.Remove(d.path + complete) // the present file has everything
 		return nil
 	}
