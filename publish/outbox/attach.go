@@ -75,8 +75,8 @@ func (w *writer) checkStore() {
 }
 
 // reopen opens the file that has the name of the outbox now, or a new one. Either the old file is corrupt and is
-// salvaged: then an entry is lost if it is neither salvaged nor in memory. Or the old file has lost its name: it can still
-// be read, and its entries move, except those that are in the file already because the disk was mounted again.
+// salvaged: then an entry is lost if it is neither salvaged nor in memory. Or the old file has lost its name: it can
+// still be read, and its entries move, except those that are in the file already because the disk was mounted again.
 func (w *writer) reopen(old *diskStore, corrupt bool) {
 	_ = old.lock.Close() // it may be on the same lock file
 	if corrupt {
@@ -119,8 +119,8 @@ func (w *writer) reopen(old *diskStore, corrupt bool) {
 	w.attach(d, c)
 }
 
-// dropMissing drops entries that were not salvaged if they are not in memory, and deletes salvaged records that belong to
-// no entry, because they were delivered.
+// dropMissing drops entries that were not salvaged if they are not in memory, and deletes salvaged records that belong
+// to no entry, because they were delivered.
 func (w *writer) dropMissing(d store, missing map[uint64]*entry, unknown []record) {
 	for _, r := range unknown {
 		w.removals[d] = append(w.removals[d], r.key)

@@ -27,7 +27,8 @@ type Config struct {
 	Store string `yaml:"store"`
 	// Dir is the directory of the file. The program sets it when the configuration does not.
 	Dir string `yaml:"dir"`
-	// MaxEvents, MaxMiB and MaxAge bound what waits. MaxMiB is the size of the file; events take at most three quarters.
+	// MaxEvents, MaxMiB and MaxAge bound what waits. MaxMiB is the size of the file; events take at most three
+	// quarters.
 	MaxEvents int           `yaml:"max_events"`
 	MaxMiB    int           `yaml:"max_mib"`
 	MaxAge    time.Duration `yaml:"max_age"`

@@ -30,8 +30,8 @@ type contents struct {
 // number returns how many records were found or lost.
 func (c *contents) number() int { return len(c.records) + len(c.damaged) + int(c.lost) } //nolint:gosec // bounded
 
-// openDisk locks the directory, checks the file, and opens it for writing, or only for reading if the disk is read-only.
-// A file that does not exist is created. One that is corrupt, or is known to be, is salvaged.
+// openDisk locks the directory, checks the file, and opens it for writing, or only for reading if the disk is
+// read-only. A file that does not exist is created. One that is corrupt, or is known to be, is salvaged.
 func openDisk(cfg Config, key cipher.AEAD, knownCorrupt bool, log zerolog.Logger) (*diskStore, contents, error) {
 	lock, err := lockDir(cfg, log)
 	if err != nil {
@@ -200,7 +200,8 @@ func checkKey(proof []byte, key cipher.AEAD) error {
 	return nil
 }
 
-// openChecked opens a sound file. It rewrites a file that is mostly gaps, or that is not sealed although there is a key.
+// openChecked opens a sound file. It rewrites a file that is mostly gaps, or that is not sealed although there is a
+// key.
 func (d *diskStore) openChecked(c contents) error {
 	d.tally = c.tally
 	if err := d.openAny(); err != nil || d.readOnly != nil {

@@ -92,7 +92,8 @@ func open(cfg Config, log zerolog.Logger, t timing) (*Queue, error) {
 	}
 	sampled := func() zerolog.Logger { return log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}) }
 	q := &Queue{
-		cfg: cfg, timing: t, log: log, fullLog: sampled(), readLog: sampled(), store: memoryStore{}, clock: clock{base: firstClock, started: time.Now()},
+		cfg: cfg, timing: t, log: log, fullLog: sampled(), readLog: sampled(),
+		store: memoryStore{}, clock: clock{base: firstClock, started: time.Now()},
 		work: make(chan struct{}, 1), ready: make(chan struct{}, 1), changes: make(chan *change),
 		quit: make(chan struct{}), done: make(chan struct{}),
 		entries: map[uint64]*entry{}, unsaved: map[uint64]*entry{}, removals: map[store][]uint64{},
@@ -114,8 +115,8 @@ type Event struct {
 	Data   []byte // must not be changed after Add
 }
 
-// Add adds an event. nil means that it is in the store, ErrHeld that it is in memory for now, ErrFull and ErrClosed that
-// it was not added. It waits for the disk, but half a second at most.
+// Add adds an event. nil means that it is in the store, ErrHeld that it is in memory for now, ErrFull and ErrClosed
+// that it was not added. It waits for the disk, but half a second at most.
 func (q *Queue) Add(event Event) error {
 	e, decided, err := q.insert(event)
 	if err != nil {
