@@ -75,8 +75,8 @@ func (w *writer) checkStore() {
 }
 
 // reopen opens the file that has the name of the outbox now, or a new one. Either the old file is corrupt and is
-// salvaged: then an entry is lost if it is neither salvaged nor in memory. Or the old file has lost its name: it can still
-// be read, and its entries move, except those that are in the file already because the disk was mounted again.
+// salvaged: then an entry is lost if it is neither salvaged nor in memory. Or the old file has lost its name: it can
+// still be read, and its entries move, except those that are in the file already because the disk was mounted again.
 func (w *writer) reopen(old *diskStore, corrupt bool) {
 	_ = old.lock.Close() // it may be on the same lock file
 	if corrupt {
@@ -119,8 +119,8 @@ func (w *writer) reopen(old *diskStore, corrupt bool) {
 	w.attach(d, c)
 }
 
-// dropMissing drops entries that were not salvaged if they are not in memory, and deletes salvaged records that belong to
-// no entry, because they were delivered.
+// dropMissing drops entries that were not salvaged if they are not in memory, and deletes salvaged records that belong
+// to no entry, because they were delivered.
 func (w *writer) dropMissing(d store, missing map[uint64]*entry, unknown []record) {
 	for _, r := range unknown {
 		w.removals[d] = append(w.removals[d], r.key)
@@ -133,7 +133,7 @@ func (w *writer) dropMissing(d store, missing map[uint64]*entry, unknown []recor
 	}
 }
 
-// attach makes a store the present one, and adds what it holds. The entries of the store before move there.
+// attach makes a store the present one, and adds the events that it holds. The entries of the store before move there.
 func (w *writer) attach(next store, c contents) {
 	before := w.store
 	if old, onDisk := before.(*diskStore); onDisk {
@@ -150,7 +150,7 @@ func (w *writer) attach(next store, c contents) {
 	w.usage = 0
 	clear(w.unsaved)
 	for _, e := range w.entries {
-		e.usage = next.diskUsage(e.size)
+		e.usage = w.cfg.usage(e.size)
 		w.usage += e.usage
 		if e.store != next {
 			w.unsaved[e.key] = e
@@ -193,7 +193,7 @@ func (w *writer) admit(from store, c contents) {
 		w.lastKey++
 		e := &entry{
 			key: w.lastKey, order: w.firstOrder + int64(i), camera: r.camera, score: r.score,
-			created: min(max(0, now-(c.clock-r.created)), now), size: r.size, usage: w.store.diskUsage(r.size),
+			created: min(max(0, now-(c.clock-r.created)), now), size: r.size, usage: w.cfg.usage(r.size),
 			store: from, storeKey: r.key, accepted: true, state: backlog,
 		}
 		w.entries[e.key] = e

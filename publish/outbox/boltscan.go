@@ -130,12 +130,11 @@ func (s *scanner) bareRecord(at int) int {
 	b := s.window[at:min(len(s.window), at+scanAhead)]
 	inPage, page := int((s.start+int64(at))%s.file.page), int(s.file.page)
 	for q := numberLen + bodyHead; q <= len(b); q++ {
-		from, to := q, q
-		switch {
-		case (inPage+q)%page == 0: // a sealed text may end with zeros
+		next, from, to := beginsRecord(b[q:]), q, q
+		if (inPage+q)%page == 0 { // a sealed text may end with zeros
 			from = max(numberLen+bodyHead, q-page, len(bytes.TrimRight(b[:q], "\x00")))
 			to = min(q, from+2)
-		case !beginsRecord(b[q:]):
+		} else if !next {
 			continue
 		}
 		for end := from; end <= to; end++ {
@@ -145,6 +144,9 @@ func (s *scanner) bareRecord(at int) int {
 			if s.found(s.start+int64(at)+numberLen, binary.BigEndian.Uint64(b), b[numberLen:end]) {
 				return end
 			}
+		}
+		if next {
+			break // the value is damaged
 		}
 	}
 	return 1

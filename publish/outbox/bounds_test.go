@@ -34,7 +34,8 @@ func TestLowestScoreIsDropped(t *testing.T) {
 		add(t, q, "gate", 1, 20) // for the 10
 		add(t, q, "gate", 2, 30) // for the 20
 		add(t, q, "gate", 3, 30) // for the oldest 30
-		if s := q.Stats(); s.Accepted != 6 || s.Dropped != (Losses{Full: 3}) || s.Refused != (Losses{Full: 1}) || s.Queued != 3 {
+		if s := q.Stats(); s.Accepted != 6 || s.Dropped != (Losses{Full: 3}) || s.Refused != (Losses{Full: 1}) ||
+			s.Queued != 3 {
 			t.Errorf("%+v", s)
 		}
 		q.Connect()

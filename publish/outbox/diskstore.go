@@ -105,8 +105,6 @@ func (d *diskStore) reopenAfter(err error) (reopened bool, _ error) {
 	return err == nil, err
 }
 
-func (*diskStore) diskUsage(size int) int64 { return wholePages(size) }
-
 func (d *diskStore) durable() bool { return !d.detached.Load() }
 
 // displaced reports whether the open file has lost its name, to another file or to none: data that is written to it

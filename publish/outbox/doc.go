@@ -3,8 +3,8 @@
 // # Guarantees
 //
 // An event that Add accepted (nil) is in the store: with Disk its commit was synced (fsync), so it survives kill -9 and
-// a power cut. It leaves the store when Done is called for it, or when a bound drops it, and then it is counted with the
-// reason. At any time
+// a power cut. It leaves the store when Done is called for it, or when a bound drops it, and then it is counted with
+// the reason. At any time
 //
 //	Restored + Accepted == Delivered + Queued + all of Dropped
 //
@@ -28,8 +28,8 @@
 //
 // An event that was added during the present connection is fresh for five seconds. Fresh events are sent first, camera
 // by camera in turn. All others are the backlog: they were added while there was no connection, were sent without an
-// acknowledgement, or are from an earlier run. The backlog is sent at a bounded rate, again camera by camera in turn and
-// the oldest of each first, so that no camera waits for the thousand events of another.
+// acknowledgement, or are from an earlier run. The backlog is sent at a bounded rate, again camera by camera in turn
+// and the oldest of each first, so that no camera waits for the thousand events of another.
 //
 // # Bounds
 //

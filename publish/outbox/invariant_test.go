@@ -27,8 +27,8 @@ func (f *flakyStore) commit(b batch) error {
 	return f.store.commit(b)
 }
 
-// Four cameras, connections that begin and end, low bounds and a disk that fails: the counts add up at any time, and the
-// next run finds what is left at the end.
+// Four cameras, connections that begin and end, low bounds and a disk that fails: the counts add up at any time, and
+// the next run finds what is left at the end.
 func TestCountsAlwaysAddUp(t *testing.T) {
 	both(t, func(t *testing.T, cfg Config) {
 		cfg.MaxEvents, cfg.DrainRate = 60, maxRate

@@ -27,7 +27,8 @@ func TestSealed(t *testing.T) {
 	q := mustOpen(t, cfg, quick())
 	add(t, q, "front-door", 1, 50)
 	mustClose(t, q)
-	if file := mustRead(t, filepath.Join(cfg.Dir, fileName)); bytes.Contains(file, []byte("front-door")) || bytes.Contains(file, []byte("xxxx")) {
+	file := mustRead(t, filepath.Join(cfg.Dir, fileName))
+	if bytes.Contains(file, []byte("front-door")) || bytes.Contains(file, []byte("xxxx")) {
 		t.Error("the file can be read")
 	}
 	q = mustOpen(t, cfg, quick())
@@ -48,7 +49,7 @@ func TestAnotherKey(t *testing.T) {
 	before := mustRead(t, filepath.Join(cfg.Dir, fileName))
 	for path, want := range map[string]string{
 		writeKey(t, "b"): "key_file: sealed with a key that is not this one: give that key, or move the file away",
-		"":               "key_file: is empty: sealed with a key that is not this one: give that key, or move the file away",
+		"":               "key_file: is empty: " + errKey.Error(),
 	} {
 		cfg.KeyFile = path
 		_, err := open(cfg, zerolog.Nop(), quick())
@@ -93,9 +94,11 @@ func TestBadKeyFiles(t *testing.T) {
 		mode os.FileMode
 		want string
 	}{
-		"short":  {"abcd", 0o600, "holds no 64 hexadecimal digits: make it with openssl rand -hex 32"},
-		"no hex": {strings.Repeat("secret!!", 8), 0o600, "holds no 64 hexadecimal digits: make it with openssl rand -hex 32"},
-		"open":   {strings.Repeat("a", 64), 0o644, "is open to everybody: chmod 600 it"},
+		"short": {"abcd", 0o600, "holds no 64 hexadecimal digits: make it with openssl rand -hex 32"},
+		"no hex": {
+			strings.Repeat("secret!!", 8), 0o600, "holds no 64 hexadecimal digits: make it with openssl rand -hex 32",
+		},
+		"open": {strings.Repeat("a", 64), 0o644, "is open to everybody: chmod 600 it"},
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(c.text), c.mode); err != nil {

@@ -14,8 +14,8 @@ type change struct {
 	taken  atomic.Bool
 }
 
-// take reports whether the caller is the first. The writer calls it before it changes anything, and Reconfigure before it
-// gives up, so that only one of them does.
+// take reports whether the caller is the first. The writer calls it before it changes anything, and Reconfigure before
+// it gives up, so that only one of them does.
 func (c *change) take() bool { return c.taken.CompareAndSwap(false, true) }
 
 var errUnchanged = fmt.Errorf("%w: nothing was changed", errSlow)

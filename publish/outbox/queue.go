@@ -54,6 +54,7 @@ type Queue struct {
 	done    chan struct{} // closed when the writer has ended
 	err     error         // of the writer; valid after done
 
+	// mu guards all fields below. Unexported methods that do not lock it expect it to be held.
 	mu       sync.Mutex
 	cfg      Config
 	store    store // the present one; only the writer replaces it
@@ -91,7 +92,8 @@ func open(cfg Config, log zerolog.Logger, t timing) (*Queue, error) {
 	}
 	sampled := func() zerolog.Logger { return log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}) }
 	q := &Queue{
-		cfg: cfg, timing: t, log: log, fullLog: sampled(), readLog: sampled(), store: memoryStore{}, clock: clock{base: firstClock, started: time.Now()},
+		cfg: cfg, timing: t, log: log, fullLog: sampled(), readLog: sampled(),
+		store: memoryStore{}, clock: clock{base: firstClock, started: time.Now()},
 		work: make(chan struct{}, 1), ready: make(chan struct{}, 1), changes: make(chan *change),
 		quit: make(chan struct{}), done: make(chan struct{}),
 		entries: map[uint64]*entry{}, unsaved: map[uint64]*entry{}, removals: map[store][]uint64{},
@@ -113,8 +115,8 @@ type Event struct {
 	Data   []byte // must not be changed after Add
 }
 
-// Add adds an event. nil means that it is in the store, ErrHeld that it is in memory for now, ErrFull and ErrClosed that
-// it was not added. It waits for the disk, but half a second at most.
+// Add adds an event. nil means that it is in the store, ErrHeld that it is in memory for now, ErrFull and ErrClosed
+// that it was not added. It waits for the disk, but half a second at most.
 func (q *Queue) Add(event Event) error {
 	e, decided, err := q.insert(event)
 	if err != nil {
@@ -152,7 +154,7 @@ func (q *Queue) insert(event Event) (*entry, <-chan struct{}, error) {
 	e := &entry{
 		key: q.lastKey, camera: event.Camera, score: event.Score, size: len(event.Data), data: event.Data,
 		arrived: time.Now(), created: q.clock.now(), connection: q.connection,
-		usage: q.store.diskUsage(len(event.Data)), decided: decided,
+		usage: q.cfg.usage(len(event.Data)), decided: decided,
 	}
 	if !q.makeRoom(e) {
 		return nil, nil, ErrFull

@@ -39,8 +39,8 @@ func TestFreshEventIsSentOnce(t *testing.T) {
 	})
 }
 
-// Events in flight when the connection is lost are sent again as replayed, oldest first. So are those that were added while
-// there was no connection.
+// Events in flight when the connection is lost are sent again as replayed, oldest first. So are those that were added
+// while there was no connection.
 func TestLostConnection(t *testing.T) {
 	both(t, func(t *testing.T, cfg Config) {
 		cfg.DrainRate = maxRate

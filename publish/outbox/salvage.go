@@ -22,8 +22,8 @@ const (
 	maxSalvaged = 4 * maxEvents
 )
 
-// salvage replaces a corrupt file by one with the records that are left, and opens that. The old file is renamed. A kill
-// in between leaves the corrupt file in place, or the complete new file beside it.
+// salvage replaces a corrupt file by one with the records that are left, and opens that. The old file is renamed. A
+// kill in between leaves the corrupt file in place, or the complete new file beside it.
 func (d *diskStore) salvage(cause error) (*search, error) {
 	file, size, err := openRegular(d.path)
 	if err = ignoreMissing(err); err != nil && !errors.Is(err, errNotRegular) {
@@ -35,7 +35,7 @@ func (d *diskStore) salvage(cause error) (*search, error) {
 		s = searchFile(file, size, d.key, time.Now().Add(salvageTime))
 		return nil
 	})
-	if err == nil && s.proof != nil && !s.unsealed && !errors.Is(cause, errOtherKey) {
+	if err == nil && s.proof != nil && !s.unsealed {
 		err = checkKey(s.proof, d.key)
 	}
 	if err != nil {
@@ -154,8 +154,8 @@ func (s *search) offer(l location, r record) {
 	t := s.tree
 	page := uint64(l.at / t.file.page) //nolint:gosec // not negative
 	switch {
-	case t.metas == 1 && t.lastNumber() > 0 && l.key > t.lastNumber(): // of the last transaction, which the tree may lack
-		s.take(l, r)
+	case t.metas == 1 && t.lastNumber() > 0 && l.key > t.lastNumber():
+		s.take(l, r) // it is of the last transaction, which the tree may lack
 	case !t.inGap(l.key): // deleted
 	case !t.damaged[l.key] && t.free[page]:
 		if len(s.doubtful) < maxSalvaged {

@@ -162,8 +162,8 @@ func (q *Queue) Discard(key uint64) {
 	}
 }
 
-// Requeue returns an event in flight to the backlog, because the broker refuses it. It is not sent again before wait has
-// passed. If camera is true, all events of its camera wait that long.
+// Requeue returns an event in flight to the backlog, because the broker refuses it. It is not sent again before wait
+// has passed. If camera is true, all events of its camera wait that long.
 func (q *Queue) Requeue(key uint64, wait time.Duration, camera bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -16,8 +16,8 @@ type Stats struct {
 
 // Losses are numbers of events that were not delivered, by reason.
 type Losses struct {
-	// Full: the outbox was full, and the score was the lowest. Expired: too old. Corrupt: damaged in the file. Disk: the
-	// disk took nothing, and too many were held in memory.
+	// Full: the outbox was full, and the score was the lowest. Expired: too old. Corrupt: damaged in the file. Disk:
+	// the disk took nothing, and too many were held in memory.
 	Full, Expired, Corrupt, Disk uint64
 }
 

@@ -138,7 +138,8 @@ func all(t *testing.T, q *Queue) []string {
 func balanced(t *testing.T, q *Queue) {
 	t.Helper()
 	s := q.Stats()
-	if s.Restored+s.Accepted != s.Delivered+uint64(s.Queued)+s.Dropped.Total() || s.Queued < 0 || s.Held < 0 || s.Bytes < 0 {
+	if s.Restored+s.Accepted != s.Delivered+uint64(s.Queued)+s.Dropped.Total() ||
+		s.Queued < 0 || s.Held < 0 || s.Bytes < 0 {
 		t.Fatalf("not balanced: %+v", s)
 	}
 }

@@ -14,8 +14,8 @@ import (
 const moveBytes = 1 << 20
 
 // writer is the goroutine that opens, writes, salvages, moves and closes stores. Only it uses the fields below; the
-// entries and counts of the queue are guarded by Queue.mu as everywhere. It does not hold Queue.mu while it waits for the
-// disk.
+// entries and counts of the queue are guarded by Queue.mu as everywhere. It does not hold Queue.mu while it waits for
+// the disk.
 type writer struct {
 	*Queue
 
@@ -64,7 +64,8 @@ func (q *Queue) isFailing() bool {
 	return q.diskFailing
 }
 
-// finish commits until no event would be lost with the process, or a commit makes no progress. Then it closes all stores.
+// finish commits until no event would be lost with the process, or a commit makes no progress. Then it closes all
+// stores.
 func (w *writer) finish() error {
 	w.flush(true)
 	w.mu.Lock()
@@ -103,8 +104,8 @@ func (w *writer) flush(always bool) {
 	w.tidyPrevious()
 }
 
-// collect returns what the next commit does: it adds all entries that are in no store and some of those in other stores.
-// more is true if others wait for that.
+// collect returns what the next commit does: it adds all entries that are in no store and some of those in other
+// stores. more is true if others wait for that.
 func (w *writer) collect() (writes []write, changes batch, more bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -232,5 +233,5 @@ func (w *writer) notCommitted(writes []write, err error) {
 		}
 	}
 	w.diskFailed(err)
-	w.fileCorrupt = errors.Is(err, errCorrupt)
+	w.fileCorrupt = w.fileCorrupt || errors.Is(err, errCorrupt)
 }
