@@ -84,8 +84,8 @@ func kill9(t *testing.T, dir, broker string) []string {
 	var ids []string
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		word, rest, _ := strings.Cut(lines.Text(), " ")
-		switch word {
+		kind, rest, _ := strings.Cut(lines.Text(), " ")
+		switch kind {
 		case "open":
 		case "accepted":
 			ids = append(ids, rest)
