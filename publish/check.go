@@ -143,7 +143,7 @@ func isLabel(name string) bool {
 func (f *faults) components(path string, c Components) {
 	for _, v := range []float64{
 		c.Sharpness, c.UnderExposurePrevention, c.OverExposurePrevention, c.InterEyeDistance,
-		c.HeadPoseYaw, c.HeadPosePitch, c.HeadPoseRoll, c.CompressionArtifacts,
+		c.HeadPoseYaw, c.HeadPosePitch, c.HeadPoseRoll,
 	} {
 		f.measure(path, v)
 	}

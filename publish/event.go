@@ -120,7 +120,6 @@ type Components struct {
 	HeadPoseYaw             float64 `json:"HeadPoseYaw"`
 	HeadPosePitch           float64 `json:"HeadPosePitch"`
 	HeadPoseRoll            float64 `json:"HeadPoseRoll"`
-	CompressionArtifacts    float64 `json:"CompressionArtifacts"`
 }
 
 // NotAssessed is the value of a measure that was not taken.

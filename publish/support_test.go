@@ -86,7 +86,7 @@ func sampleEvent(camera string, track uint64) Event {
 			Labels: Labels{"agreement": 0.75, "norm": 0.475},
 			Components: Components{
 				Sharpness: 88, UnderExposurePrevention: 97.5, OverExposurePrevention: 100, InterEyeDistance: 42,
-				HeadPoseYaw: 91, HeadPosePitch: 83, HeadPoseRoll: 99, CompressionArtifacts: NotAssessed,
+				HeadPoseYaw: 91, HeadPosePitch: 83, HeadPoseRoll: 99,
 			},
 		},
 		Policy: "best",

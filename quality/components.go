@@ -13,7 +13,6 @@ type Components struct {
 	HeadPoseYaw             float64
 	HeadPosePitch           float64
 	HeadPoseRoll            float64
-	CompressionArtifacts    float64 // never assessed: the blocks of a codec do not survive the alignment
 }
 
 // Measures are the raw values behind Components. Where a component is NotAssessed its measure is 0 and means nothing.
@@ -40,6 +39,6 @@ type Assessment struct {
 // Unassessed returns the assessment of a face of which nothing has been measured yet.
 func Unassessed() Assessment {
 	return Assessment{Components: Components{
-		NotAssessed, NotAssessed, NotAssessed, NotAssessed, NotAssessed, NotAssessed, NotAssessed, NotAssessed,
+		NotAssessed, NotAssessed, NotAssessed, NotAssessed, NotAssessed, NotAssessed, NotAssessed,
 	}}
 }

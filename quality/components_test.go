@@ -46,9 +46,6 @@ func TestPortraitIsGood(t *testing.T) {
 			t.Errorf("%s of a good portrait: %.1f", name, value)
 		}
 	}
-	if c.CompressionArtifacts != NotAssessed {
-		t.Errorf("CompressionArtifacts: %g", c.CompressionArtifacts)
-	}
 	if reason := Default().Gates.Check(image.Pt(640, 480), [4]float32{272, 147, 167, 243}, result); reason != "" {
 		t.Errorf("a good portrait is rejected: %s", reason)
 	}
