@@ -8,31 +8,33 @@ import (
 	"time"
 )
 
-// Policies: which faces of a track are sent.
+// Policies select the faces of a track that are sent, among those that may be sent: no gate rejects them, and their
+// score is at least the threshold.
 const (
-	PolicyBest     = "best"     // one per track, when it ends or after max_wait
-	PolicyQuick    = "quick"    // the first above the threshold, at once; again only if clearly better
-	PolicyInterval = "interval" // the best of every interval
-	PolicyAll      = "all"      // every face above the threshold
+	PolicyBest     = "best"     // the best one, when the track ends or after max_wait
+	PolicyQuick    = "quick"    // the first one, at once, and another one if it is better by quick_gain
+	PolicyInterval = "interval" // the best one of every interval
+	PolicyAll      = "all"      // every one
 )
 
-// Config says which faces are good enough to be sent, and which of them are.
+// Config is section quality of the configuration: which faces may be sent, and which of them are.
 type Config struct {
 	// Policy is best, quick, interval or all.
 	Policy string `yaml:"policy"`
-	// Threshold is the least score, 0..100, that is sent.
+	// Threshold is the least score, 0..100, of a face that may be sent.
 	Threshold float64 `yaml:"threshold"`
-	// MaxWait bounds the wait of policy best: counted from the first face of a track that may be sent. 0 waits for the
-	// end of the track.
+	// MaxWait bounds the delay of policy best, from the first face of a track that may be sent. At 0 it waits for the end
+	// of the track.
 	MaxWait time.Duration `yaml:"max_wait"`
-	// Interval of policy interval, counted from the first face that may be sent.
+	// Interval of policy interval, from the first face that may be sent.
 	Interval time.Duration `yaml:"interval"`
-	// QuickGain is by how many points a face must beat the last one sent of its track, for policy quick to send again.
+	// QuickGain is the number of points by which a face must be better than the one sent last of its track, for policy
+	// quick to send it too.
 	QuickGain float64 `yaml:"quick_gain"`
 	Gates     Gates   `yaml:"gates"`
 }
 
-// Default returns what an empty section of the configuration stands for.
+// Default returns the configuration of an empty section.
 func Default() Config {
 	return Config{
 		Policy:    PolicyBest,
@@ -52,7 +54,7 @@ func Default() Config {
 	}
 }
 
-// Validate returns everything that is wrong, joined; each error is "key: value, fault and mend".
+// Validate returns every fault, joined; each error is "key: value, what is wrong with it, how to fix it".
 func (c Config) Validate() error {
 	var faults []error
 	check := func(ok bool, key, format string, args ...any) {

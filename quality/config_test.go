@@ -53,7 +53,8 @@ threshold: 55.5
 max_wait: 1m30s
 interval: 250ms
 quick_gain: 5
-gates: {min_eye_distance: 20, min_sharpness: 1, max_yaw: 30, max_pitch: 20, max_roll: 10, max_residual: 8, edge_margin: 0.1}
+gates:
+  {min_eye_distance: 20, min_sharpness: 1, max_yaw: 30, max_pitch: 20, max_roll: 10, max_residual: 8, edge_margin: 0.1}
 `))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&got); err != nil {

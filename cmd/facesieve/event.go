@@ -93,6 +93,8 @@ func describe(c *candidate) string {
 	for _, name := range slices.Sorted(maps.Keys(j.Labels)) {
 		text += fmt.Sprintf(", %s %.2f", name, j.Labels[name])
 	}
+	native := func(name string) float64 { return a.Component(name).Native }
 	return text + fmt.Sprintf("; %.0f pixels between the eyes, sharpness %.0f, yaw %.0f°, pitch %.0f°, roll %.0f°",
-		a.Raw.EyeDistance, a.Components.Sharpness, a.Raw.Yaw, a.Raw.Pitch, a.Raw.Roll)
+		native(quality.InterEyeDistance), a.Component(quality.Sharpness).Value,
+		native(quality.HeadPoseYaw), native(quality.HeadPosePitch), native(quality.HeadPoseRoll))
 }

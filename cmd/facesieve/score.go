@@ -163,7 +163,7 @@ func scoreAligned(e *engine, file string, picture gocv.Mat) ([]scoredFace, error
 	if err != nil {
 		return nil, fmt.Errorf("score: %w", err)
 	}
-	measures := quality.Unassessed() // size and pose that the face had are not known any more
+	measures := e.assessor.Unassessed() // size and pose that the face had are not known any more
 	if err := e.assessor.Pixels(picture, &measures); err != nil {
 		return nil, fmt.Errorf("measure: %w", err)
 	}
@@ -203,6 +203,14 @@ func (c *scoreCommand) print(w io.Writer, face scoredFace) error {
 
 // components is the form of an assessment in events and scores.
 func components(a quality.Assessment) *publish.Components {
-	c := publish.Components(a.Components)
-	return &c
+	value := func(name string) float64 { return a.Component(name).Value }
+	return &publish.Components{
+		Sharpness:               value("Sharpness"),
+		UnderExposurePrevention: value("UnderExposurePrevention"),
+		OverExposurePrevention:  value("OverExposurePrevention"),
+		InterEyeDistance:        value("InterEyeDistance"),
+		HeadPoseYaw:             value("HeadPoseYaw"),
+		HeadPosePitch:           value("HeadPosePitch"),
+		HeadPoseRoll:            value("HeadPoseRoll"),
+	}
 }
