@@ -8,8 +8,8 @@ const Sharpness = "Sharpness"
 // less its FNMR is above 50 %.
 func sharpness() Component {
 	return Component{
-		Name: Sharpness, Unit: "share of the gradient energy, 0..1",
-		Doc:        "Finest detail of the face; defocus, motion and few pixels lower it.",
+		Name: Sharpness, Unit: "share, 0..1",
+		Doc:        "Share of the gradient energy that is in the finest detail; defocus, motion and few pixels lower it.",
 		mapping:    logistic{best: 0.6, centre: 0.3, width: 0.06},
 		fromPixels: func(p *pixels) float64 { return p.sharp.measure(&p.luma, &p.spans) },
 	}
