@@ -127,7 +127,7 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func BenchmarkSelector(b *testing.B) {
-	selector, err := NewSelector[int](Default(), nil)
+	selector, err := NewSelector[int](Default())
 	if err != nil {
 		b.Fatal(err)
 	}

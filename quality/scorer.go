@@ -30,13 +30,12 @@ type Network interface {
 type Score struct {
 	Value  float64            // 0..100, higher is better, calibrated: 50 is the median of clean photographs
 	Raw    float64            // weighted mean of the labels, before calibration
-	Labels [MaxLabels]float64 // expectation of each label, in the order of Scorer.Labels; the rest is 0
+	Labels map[string]float64 // expectation of each label of the network, 0..1, by name
 }
 
 // Scorer scores aligned faces with a network, which remains the caller's to close.
 type Scorer struct {
 	network Network
-	names   []string
 	labels  []labelDecoder
 	weights float64 // their sum
 	curve   curve   // raw -> score
@@ -61,23 +60,10 @@ func NewScorer(network Network) (*Scorer, error) {
 	}
 	s := &Scorer{network: network, curve: curve{x: m.Quality.Calibration.Raw, y: m.Quality.Calibration.Score}}
 	for _, label := range m.Quality.Labels {
-		s.names = append(s.names, label.Name)
 		s.labels = append(s.labels, newLabelDecoder(label, m.Outputs[label.Output].Scale))
 		s.weights += label.Weight
 	}
 	return s, nil
-}
-
-// Labels returns the names of the labels, in the order of Score.Labels.
-func (s *Scorer) Labels() []string { return slices.Clone(s.names) }
-
-// Named returns the labels of a score by name, each 0..1.
-func (s *Scorer) Named(score Score) map[string]float64 {
-	named := make(map[string]float64, len(s.names))
-	for i, name := range s.names {
-		named[name] = score.Labels[i]
-	}
-	return named
 }
 
 // Score scores an aligned face: Size x Size BGR pixels of 8 bits without gaps between the rows. It does not change
@@ -98,11 +84,12 @@ func (s *Scorer) Score(aligned gocv.Mat) (Score, error) {
 
 // decode returns the score of the last run's outputs.
 func (s *Scorer) decode() Score {
-	var score Score
+	score := Score{Labels: make(map[string]float64, len(s.labels))}
 	for i := range s.labels {
 		label := &s.labels[i]
-		score.Labels[i] = label.expectation(s.network.Output(label.output).Data)
-		score.Raw += label.weight * score.Labels[i] / s.weights
+		value := label.expectation(s.network.Output(label.output).Data)
+		score.Labels[label.name] = value
+		score.Raw += label.weight * value / s.weights
 	}
 	score.Value = s.curve.at(score.Raw)
 	return score
@@ -110,6 +97,7 @@ func (s *Scorer) decode() Score {
 
 // labelDecoder decodes one output of the network, logits in int8, to the value of its label.
 type labelDecoder struct {
+	name   string
 	output int
 	bins   []float64
 	weight float64
@@ -119,7 +107,7 @@ type labelDecoder struct {
 // newLabelDecoder returns the decoder of a label whose output has that quantisation scale. The softmax cancels the zero
 // point.
 func newLabelDecoder(label models.Label, scale float64) labelDecoder {
-	d := labelDecoder{output: label.Output, bins: slices.Clone(label.Bins), weight: label.Weight}
+	d := labelDecoder{name: label.Name, output: label.Output, bins: label.Bins, weight: label.Weight}
 	for i := range d.exp {
 		d.exp[i] = math.Exp(-scale * float64(i))
 	}

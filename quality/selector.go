@@ -33,10 +33,9 @@ type Counts struct {
 // Memory is bounded: at most one face a track is held, and the caller ends its tracks. A Selector is for one goroutine
 // at a time.
 type Selector[T any] struct {
-	config  Config
-	release func(T)
-	tracks  map[uint64]*visit[T]
-	counts  Counts
+	config Config
+	tracks map[uint64]*visit[T]
+	counts Counts
 }
 
 // visit is the state of one track.
@@ -55,17 +54,12 @@ type face[T any] struct {
 	payload T
 }
 
-// NewSelector returns a Selector for cfg. release is called for every face that was held and is replaced by a better
-// one; it may be nil.
-func NewSelector[T any](cfg Config, release func(T)) (*Selector[T], error) {
+// NewSelector returns a Selector for cfg. The error is that of Config.Validate.
+func NewSelector[T any](cfg Config) (*Selector[T], error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("select: %w", err)
 	}
-	if release == nil {
-		release = func(T) {}
-	}
-	counts := Counts{Rejected: map[Reason]uint64{}}
-	return &Selector[T]{config: cfg, release: release, tracks: map[uint64]*visit[T]{}, counts: counts}, nil
+	return &Selector[T]{config: cfg, tracks: map[uint64]*visit[T]{}, counts: Counts{Rejected: map[Reason]uint64{}}}, nil
 }
 
 // Configure replaces the configuration. The state of every track stays, so that nobody is sent twice; held faces keep
@@ -182,13 +176,10 @@ func (s *Selector[T]) holdRejected(v *visit[T], offered face[T], keep func() T) 
 	s.hold(v, offered, keep)
 }
 
-// hold replaces the held face. The one before is released, and counted as a duplicate if it could have been sent.
+// hold replaces the held face. The one before is counted as a duplicate if it could have been sent.
 func (s *Selector[T]) hold(v *visit[T], offered face[T], keep func() T) {
-	if v.held != nil {
-		if v.held.reason == "" {
-			s.counts.Rejected[ReasonDuplicate]++
-		}
-		s.release(v.held.payload)
+	if v.held != nil && v.held.reason == "" {
+		s.counts.Rejected[ReasonDuplicate]++
 	}
 	offered.payload = keep()
 	v.held = &offered

@@ -189,7 +189,7 @@ func (e *engine) judge(frame gocv.Mat, face detect.Face, all bool) (judgement, e
 	if j.Score, err = e.scorer.Score(e.aligned); err != nil {
 		return j, fmt.Errorf("score face: %w", err)
 	}
-	j.Scored, j.Labels = true, e.scorer.Named(j.Score)
+	j.Scored, j.Labels = true, j.Score.Labels
 	e.times.add(stageScore, now)
 	return j, nil
 }

@@ -77,7 +77,7 @@ type tuning struct {
 
 // newPipeline joins the stages for one camera. The engine is owned by the pipeline from here on.
 func newPipeline(camera Camera, e *engine, out sink, seen *gallery, log zerolog.Logger) (*pipeline, error) {
-	selector, err := quality.NewSelector[*candidate](camera.Quality, nil)
+	selector, err := quality.NewSelector[*candidate](camera.Quality)
 	if err != nil {
 		return nil, err
 	}

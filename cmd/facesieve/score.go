@@ -169,7 +169,7 @@ func scoreAligned(e *engine, file string, picture gocv.Mat) ([]scoredFace, error
 	}
 	first, count := 0, 1
 	return []scoredFace{{
-		File: file, Faces: &count, Face: &first, Score: &score.Value, Raw: &score.Raw, Labels: e.scorer.Named(score),
+		File: file, Faces: &count, Face: &first, Score: &score.Value, Raw: &score.Raw, Labels: score.Labels,
 		Components: components(measures),
 	}}, nil
 }
