@@ -3,6 +3,7 @@ package quality
 import (
 	"errors"
 	"fmt"
+	"image"
 	"slices"
 	"strings"
 	"time"
@@ -66,31 +67,22 @@ func (c Config) Validate() error {
 	check(slices.Contains(policies, c.Policy), "policy", "%q is not one of %s", c.Policy, strings.Join(policies, ", "))
 	check(c.MaxWait >= 0, "max_wait", "%s is negative; 0 waits for the end of the track", c.MaxWait)
 	check(c.Interval > 0, "interval", "%s is no interval; give the time between two faces, such as 5s", c.Interval)
-	for _, bound := range c.bounds() {
-		check(bound.value >= bound.low && bound.value <= bound.high, bound.key,
-			"%g is outside %g..%g%s", bound.value, bound.low, bound.high, bound.meaning)
+	bounds := []bound{
+		{"threshold", c.Threshold, 0, 100, " (a score; 0 sends every face)"},
+		{"quick_gain", c.QuickGain, 0, 100, " points of score"},
+	}
+	for _, gate := range c.Gates.apply(image.Point{}, [4]float32{}, Assessment{}) {
+		bounds = append(bounds, gate.bound)
+	}
+	for _, b := range bounds {
+		check(b.value >= b.low && b.value <= b.high, b.key, "%g is outside %g..%g%s", b.value, b.low, b.high, b.meaning)
 	}
 	return errors.Join(faults...)
 }
 
-// bound is a number with its range, both ends included.
+// bound is a number of the configuration with its range, both ends included.
 type bound struct {
-	key              string
+	key              string // dotted, in section quality
 	value, low, high float64
-	meaning          string
-}
-
-func (c Config) bounds() []bound {
-	g := c.Gates
-	return []bound{
-		{"threshold", c.Threshold, 0, 100, " (a score; 0 sends every face)"},
-		{"quick_gain", c.QuickGain, 0, 100, " points of score"},
-		{"gates.min_eye_distance", g.MinEyeDistance, 0, 1000, " pixels of the frame (0 takes all)"},
-		{"gates.min_sharpness", g.MinSharpness, 0, 100, " (the Sharpness component; 0 takes all)"},
-		{"gates.max_yaw", g.MaxYaw, 0, 90, " degrees (90 takes all)"},
-		{"gates.max_pitch", g.MaxPitch, 0, 90, " degrees (90 takes all)"},
-		{"gates.max_roll", g.MaxRoll, 0, 180, " degrees (180 takes all)"},
-		{"gates.max_residual", g.MaxResidual, 0, Size, " pixels of the aligned face (112 takes all)"},
-		{"gates.edge_margin", g.EdgeMargin, -1, 1, ", a share of the box (-1 takes all, 0 must not touch the border)"},
-	}
+	meaning          string // what follows the range in a message
 }

@@ -32,13 +32,13 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		`interval: 0s is no interval; give the time between two faces, such as 5s`,
 		`threshold: 120 is outside 0..100 (a score; 0 sends every face)`,
 		`quick_gain: -1 is outside 0..100 points of score`,
+		`gates.edge_margin: 2 is outside -1..1, a share of the box (-1 takes all, 0 must not touch the border)`,
 		`gates.min_eye_distance: -1 is outside 0..1000 pixels of the frame (0 takes all)`,
-		`gates.min_sharpness: 101 is outside 0..100 (the Sharpness component; 0 takes all)`,
 		`gates.max_yaw: 91 is outside 0..90 degrees (90 takes all)`,
 		`gates.max_pitch: -5 is outside 0..90 degrees (90 takes all)`,
 		`gates.max_roll: 200 is outside 0..180 degrees (180 takes all)`,
 		`gates.max_residual: NaN is outside 0..112 pixels of the aligned face (112 takes all)`,
-		`gates.edge_margin: 2 is outside -1..1, a share of the box (-1 takes all, 0 must not touch the border)`,
+		`gates.min_sharpness: 101 is outside 0..100 (the Sharpness component; 0 takes all)`,
 	}
 	if got := strings.Split(err.Error(), "\n"); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("faults:\n%s\nexpected:\n%s", err, strings.Join(want, "\n"))

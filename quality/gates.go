@@ -43,43 +43,49 @@ type Gates struct {
 // y, width and height in its pixels. A gate whose measure is not assessed does not reject: call Check after Geometry,
 // which saves aligning and scoring most rejected faces, and again after Pixels.
 func (g Gates) Check(frame image.Point, box [4]float32, face Assessment) Reason {
-	for _, limit := range g.limits(frame, box, face) {
-		if limit.assessed && !limit.accepts(limit.measured, limit.value) {
-			return limit.reason
+	for _, gate := range g.apply(frame, box, face) {
+		if gate.assessed && !gate.accepts(gate.measured, gate.value) {
+			return gate.reason
 		}
 	}
 	return ""
 }
 
-// limit is a gate applied to a face.
-type limit struct {
+// gate is one limit of Gates, applied to a face.
+type gate struct {
+	bound    // the limit in the configuration
 	reason   Reason
-	key      string  // of value, in section quality.gates
-	unit     string  // of measured and value
-	value    float64 // that the face has to meet
-	measured float64
+	measured float64 // in the unit of the limit
 	assessed bool
-	accepts  func(measured, value float64) bool // false for NaN
+	accepts  func(measured, limit float64) bool // false for NaN
 }
 
-// limits returns the gates in the order in which they are checked.
-func (g Gates) limits(frame image.Point, box [4]float32, face Assessment) [8]limit {
-	above := func(measured, value float64) bool { return measured > value }
-	atLeast := func(measured, value float64) bool { return measured >= value }
-	atMost := func(measured, value float64) bool { return math.Abs(measured) <= value }
-	eyes, sharpness := face.Component(InterEyeDistance), face.Component(Sharpness)
+// apply returns the gates in the order in which they are checked. A new gate is a field of Gates and an entry here.
+func (g Gates) apply(frame image.Point, box [4]float32, face Assessment) [7]gate {
+	above := func(measured, limit float64) bool { return measured > limit }
+	atLeast := func(measured, limit float64) bool { return measured >= limit }
+	atMost := func(measured, limit float64) bool { return math.Abs(measured) <= limit }
+	edge := margin(frame, box)
+	if face.Bounds != [4]float32{} {
+		edge = min(edge, margin(frame, face.Bounds))
+	}
+	eyes, sharp := face.Component(InterEyeDistance), face.Component(Sharpness)
 	yaw, pitch, roll := face.Component(HeadPoseYaw), face.Component(HeadPosePitch), face.Component(HeadPoseRoll)
-	const share, degrees = "share of the shorter side", "degrees"
-	bounded, checked := face.Bounds != [4]float32{}, g.EdgeMargin > -1
-	return [...]limit{
-		{ReasonEdge, "edge_margin", share, g.EdgeMargin, margin(frame, box), checked, above},
-		{ReasonEdge, "edge_margin", share, g.EdgeMargin, margin(frame, face.Bounds), checked && bounded, above},
-		{ReasonTooSmall, "min_eye_distance", "pixels of the frame", g.MinEyeDistance, eyes.Native, eyes.Assessed(), atLeast},
-		{ReasonPose, "max_yaw", degrees, g.MaxYaw, yaw.Native, yaw.Assessed(), atMost},
-		{ReasonPose, "max_pitch", degrees, g.MaxPitch, pitch.Native, pitch.Assessed(), atMost},
-		{ReasonPose, "max_roll", degrees, g.MaxRoll, roll.Native, roll.Assessed(), atMost},
-		{ReasonPose, "max_residual", "pixels of the aligned face", g.MaxResidual, face.Residual, yaw.Assessed(), atMost},
-		{ReasonTooBlurred, "min_sharpness", "0..100", g.MinSharpness, sharpness.Value, sharpness.Assessed(), atLeast},
+	return [...]gate{
+		{bound{"gates.edge_margin", g.EdgeMargin, -1, 1, ", a share of the box (-1 takes all, 0 must not touch the border)"},
+			ReasonEdge, edge, g.EdgeMargin > -1, above},
+		{bound{"gates.min_eye_distance", g.MinEyeDistance, 0, 1000, " pixels of the frame (0 takes all)"},
+			ReasonTooSmall, eyes.Native, eyes.Assessed(), atLeast},
+		{bound{"gates.max_yaw", g.MaxYaw, 0, 90, " degrees (90 takes all)"},
+			ReasonPose, yaw.Native, yaw.Assessed(), atMost},
+		{bound{"gates.max_pitch", g.MaxPitch, 0, 90, " degrees (90 takes all)"},
+			ReasonPose, pitch.Native, pitch.Assessed(), atMost},
+		{bound{"gates.max_roll", g.MaxRoll, 0, 180, " degrees (180 takes all)"},
+			ReasonPose, roll.Native, roll.Assessed(), atMost},
+		{bound{"gates.max_residual", g.MaxResidual, 0, Size, " pixels of the aligned face (112 takes all)"},
+			ReasonPose, face.Residual, yaw.Assessed(), atMost},
+		{bound{"gates.min_sharpness", g.MinSharpness, 0, 100, " (the Sharpness component; 0 takes all)"},
+			ReasonTooBlurred, sharp.Value, sharp.Assessed(), atLeast},
 	}
 }
 

@@ -26,8 +26,8 @@ const (
 type pixels struct {
 	spans  [Size]span // the face, row by row
 	luma   luma
-	levels histogram // of the face
-	sharp  sharpener // scratch memory
+	levels histogram      // of the face
+	sharp  sharpnessMeter // scratch memory
 }
 
 // span is a run of columns [from, to) of one row.
@@ -47,7 +47,8 @@ func faceSpans() (spans [Size]span) {
 // measured part is filled.
 type luma [Size * Size]int32
 
-// fill computes luminance and histogram of an aligned BGR image. Its integer arithmetic gives the same on every machine.
+// fill computes luminance and histogram of an aligned BGR image. Its integer arithmetic gives the same on every
+// machine.
 func (p *pixels) fill(aligned gocv.Mat) error {
 	bytes, err := alignedPixels(aligned)
 	if err != nil {

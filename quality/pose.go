@@ -24,8 +24,8 @@ const (
 	poseDone                   = 0.0005 // a step that ends the search, radians
 )
 
-// poser estimates the pose of a head from five landmarks.
-type poser struct {
+// poseEstimator estimates the pose of a head from five landmarks.
+type poseEstimator struct {
 	head [5][3]float64 // relative to the mean of the five
 	grid []poseNode
 }
@@ -37,8 +37,8 @@ type poseNode struct {
 	square     float64       // sum of |points|²
 }
 
-func newPoser() *poser {
-	p := &poser{head: [5][3]float64{
+func newPoseEstimator() *poseEstimator {
+	p := &poseEstimator{head: [5][3]float64{
 		{-0.5, 0, 0},
 		{0.5, 0, 0},
 		{0, headNoseY, headNoseZ},
@@ -67,7 +67,7 @@ func newPoser() *poser {
 
 // project returns the head, turned first by yaw and then by pitch (radians), in parallel projection along the camera's
 // axis.
-func (p *poser) project(yaw, pitch float64) poseNode {
+func (p *poseEstimator) project(yaw, pitch float64) poseNode {
 	node := poseNode{yaw: yaw, pitch: pitch}
 	sy, cy := math.Sincos(yaw)
 	sp, cp := math.Sincos(pitch)
@@ -85,7 +85,7 @@ func (p *poser) project(yaw, pitch float64) poseNode {
 // dimensions: the best node of a grid, then Gauss-Newton on the residual with the closed form substituted (variable
 // projection; Kaufman, "A variable projection method for solving separable nonlinear least squares problems", 1975).
 // The error is ErrLandmarks.
-func (p *poser) estimate(landmarks Landmarks) (yaw, pitch, roll float64, err error) {
+func (p *poseEstimator) estimate(landmarks Landmarks) (yaw, pitch, roll float64, err error) {
 	target, _, _, err := centred(landmarks)
 	if err != nil {
 		return 0, 0, 0, err
@@ -121,7 +121,7 @@ func (n *poseNode) fit(target *[5]complex128) float64 {
 }
 
 // step returns the Gauss-Newton step from n: changes of yaw and pitch, radians.
-func (p *poser) step(n *poseNode, target *[5]complex128) (dy, dp float64) {
+func (p *poseEstimator) step(n *poseNode, target *[5]complex128) (dy, dp float64) {
 	factor := inner(&n.points, target) / complex(n.square, 0)
 	var residual, jy, jp [5]complex128
 	const h = 1e-4

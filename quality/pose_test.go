@@ -41,7 +41,7 @@ func (h head3D) project(yaw, pitch, roll, distance float64) Landmarks {
 }
 
 func TestPoseOfKnownHeads(t *testing.T) {
-	poser := newPoser()
+	pose := newPoseEstimator()
 	// Another head: MediaPipe's canonical face model in units of its distance between the eyes.
 	canonical := head3D{{-0.5, 0, 0}, {0.5, 0, 0}, {0, 0.595, 0.583}, {-0.390, 1.106, 0.077}, {0.390, 1.106, 0.077}}
 	for _, c := range []struct {
@@ -58,7 +58,7 @@ func TestPoseOfKnownHeads(t *testing.T) {
 		for yaw := -60.0; yaw <= 60; yaw += 15 {
 			for pitch := -30.0; pitch <= 30; pitch += 15 {
 				for _, roll := range []float64{-120, -30, 0, 45, 90} {
-					gotYaw, gotPitch, gotRoll, err := poser.estimate(c.head.project(yaw, pitch, roll, c.distance))
+					gotYaw, gotPitch, gotRoll, err := pose.estimate(c.head.project(yaw, pitch, roll, c.distance))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -80,12 +80,12 @@ func TestPoseOfKnownHeads(t *testing.T) {
 // With landmarks off by 2 % of the distance between the eyes, which is about the error of detectors, the standard error
 // of yaw is below 5 degrees.
 func TestPoseWithNoisyLandmarks(t *testing.T) {
-	poser, random := newPoser(), rand.New(rand.NewPCG(3, 4))
+	pose, random := newPoseEstimator(), rand.New(rand.NewPCG(3, 4))
 	var square [3]float64
 	const n = 2000
 	for range n {
 		yaw, pitch, roll := 90*(random.Float64()-0.5), 40*(random.Float64()-0.5), 40*(random.Float64()-0.5)
-		gotYaw, gotPitch, gotRoll, err := poser.estimate(noisy(ownHead().project(yaw, pitch, roll, 0), 2, random))
+		gotYaw, gotPitch, gotRoll, err := pose.estimate(noisy(ownHead().project(yaw, pitch, roll, 0), 2, random))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func TestPoseWithNoisyLandmarks(t *testing.T) {
 }
 
 func TestPoseSigns(t *testing.T) {
-	poser := newPoser()
+	pose := newPoseEstimator()
 	for _, c := range []struct {
 		what             string
 		landmarks        Landmarks
@@ -113,7 +113,7 @@ func TestPoseSigns(t *testing.T) {
 		{"nose low", Landmarks{{40, 50}, {72, 50}, {56, 80}, {42, 88}, {70, 88}}, 0, 1, 0},
 		{"crown to the left of the image", place(-20, 1, 0, 60), 0, 0, 1},
 	} {
-		yaw, pitch, roll, err := poser.estimate(c.landmarks)
+		yaw, pitch, roll, err := pose.estimate(c.landmarks)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,10 +125,10 @@ func TestPoseSigns(t *testing.T) {
 
 // Five points that are not a face still give a pose, and never NaN; a gate rejects them by their residual.
 func TestPoseOfAnything(t *testing.T) {
-	poser, random := newPoser(), rand.New(rand.NewPCG(7, 8))
+	pose, random := newPoseEstimator(), rand.New(rand.NewPCG(7, 8))
 	for range 5000 {
 		landmarks := noisy(Landmarks{}, math.Pow(10, 4*random.Float64()), random)
-		yaw, pitch, roll, err := poser.estimate(landmarks)
+		yaw, pitch, roll, err := pose.estimate(landmarks)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,13 +47,13 @@ func (a Assessment) Component(name string) Measurement {
 // Assessor measures the components of faces. It has scratch memory but no OpenCV matrix, so there is nothing to close.
 type Assessor struct {
 	components []Component
-	poser      *poser
+	pose       *poseEstimator
 	pixels     pixels
 }
 
 // NewAssessor returns an Assessor of all Components.
 func NewAssessor() *Assessor {
-	return &Assessor{components: Components(), poser: newPoser(), pixels: pixels{spans: faceSpans()}}
+	return &Assessor{components: Components(), pose: newPoseEstimator(), pixels: pixels{spans: faceSpans()}}
 }
 
 // Unassessed returns the assessment of a face of which nothing was measured: every component is NotAssessed.
@@ -75,7 +75,7 @@ func (a *Assessor) Geometry(landmarks Landmarks) (Assessment, error) {
 		return result, err
 	}
 	g := geometry{landmarks: landmarks}
-	if g.yaw, g.pitch, g.roll, err = a.poser.estimate(landmarks); err != nil {
+	if g.yaw, g.pitch, g.roll, err = a.pose.estimate(landmarks); err != nil {
 		return result, err
 	}
 	result.Bounds, result.Residual = faceBox(transform), transform.Residual(landmarks)

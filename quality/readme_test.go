@@ -49,16 +49,12 @@ func TestREADMEListsTheComponents(t *testing.T) {
 // Each gate has a row in the guide's table of reasons, with its key and its default limit.
 func TestREADMEListsTheReasons(t *testing.T) {
 	cfg := Default()
-	limits := cfg.Gates.limits(image.Point{}, [4]float32{}, Assessment{})
-	rows := append(slices.Clone(limits[:]), limit{reason: ReasonLowQuality, key: "threshold", value: cfg.Threshold})
+	gates := cfg.Gates.apply(image.Point{}, [4]float32{}, Assessment{})
+	threshold := gate{bound: bound{key: "threshold", value: cfg.Threshold}, reason: ReasonLowQuality}
 	guide := readDocument(t, "README.md")
-	for _, row := range rows {
-		key := "gates." + row.key
-		if row.reason == ReasonLowQuality {
-			key = row.key
-		}
+	for _, row := range append(gates[:], threshold) {
 		pattern := fmt.Sprintf("(?m)^\\| `%s` \\|.*\\| (at least|at most|more than) %g \\| `quality\\.%s` \\|",
-			row.reason, row.value, regexp.QuoteMeta(key))
+			row.reason, row.value, regexp.QuoteMeta(row.key))
 		if !regexp.MustCompile(pattern).MatchString(guide) {
 			t.Errorf("README.md has no row that matches %s", pattern)
 		}

@@ -34,12 +34,12 @@ type Counts struct {
 // at a time.
 type Selector[T any] struct {
 	config Config
-	tracks map[uint64]*visit[T]
+	tracks map[uint64]*trackState[T]
 	counts Counts
 }
 
-// visit is the state of one track.
-type visit[T any] struct {
+// trackState is what the selector stores for one track.
+type trackState[T any] struct {
 	held     *face[T]  // the best face that may be sent; without one, the best that may not; nil: none
 	sent     bool      // a face was sent
 	last     float64   // score of the face sent last
@@ -59,7 +59,7 @@ func NewSelector[T any](cfg Config) (*Selector[T], error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("select: %w", err)
 	}
-	return &Selector[T]{config: cfg, tracks: map[uint64]*visit[T]{}, counts: Counts{Rejected: map[Reason]uint64{}}}, nil
+	return &Selector[T]{config: cfg, tracks: map[uint64]*trackState[T]{}, counts: Counts{Rejected: map[Reason]uint64{}}}, nil
 }
 
 // Configure replaces the configuration. The state of every track stays, so that nobody is sent twice; held faces keep
@@ -83,7 +83,7 @@ func (s *Selector[T]) Offer(
 	s.counts.Offered++
 	v := s.tracks[track]
 	if v == nil {
-		v = &visit[T]{}
+		v = &trackState[T]{}
 		s.tracks[track] = v
 	}
 	decisions := s.sendDue(nil, track, v, at)
@@ -151,7 +151,7 @@ func (s *Selector[T]) Counts() Counts {
 }
 
 // duplicate reports whether a face that may be sent is not enough better than the face that its track sent or holds.
-func (s *Selector[T]) duplicate(v *visit[T], score float64) bool {
+func (s *Selector[T]) duplicate(v *trackState[T], score float64) bool {
 	switch s.config.Policy {
 	case PolicyBest:
 		return v.sent || v.holdsBetter(score)
@@ -164,12 +164,12 @@ func (s *Selector[T]) duplicate(v *visit[T], score float64) bool {
 	}
 }
 
-func (v *visit[T]) holdsBetter(score float64) bool {
+func (v *trackState[T]) holdsBetter(score float64) bool {
 	return v.held != nil && v.held.reason == "" && v.held.score >= score
 }
 
 // holdRejected holds a face that may not be sent, for the rejection of its track.
-func (s *Selector[T]) holdRejected(v *visit[T], offered face[T], keep func() T) {
+func (s *Selector[T]) holdRejected(v *trackState[T], offered face[T], keep func() T) {
 	if v.sent || v.held != nil && (v.held.reason == "" || v.held.score >= offered.score) {
 		return
 	}
@@ -177,7 +177,7 @@ func (s *Selector[T]) holdRejected(v *visit[T], offered face[T], keep func() T) 
 }
 
 // hold replaces the held face. The one before is counted as a duplicate if it could have been sent.
-func (s *Selector[T]) hold(v *visit[T], offered face[T], keep func() T) {
+func (s *Selector[T]) hold(v *trackState[T], offered face[T], keep func() T) {
 	if v.held != nil && v.held.reason == "" {
 		s.counts.Rejected[ReasonDuplicate]++
 	}
@@ -186,19 +186,19 @@ func (s *Selector[T]) hold(v *visit[T], offered face[T], keep func() T) {
 }
 
 // schedule sets the deadline of the held face, unless one is set or wait is 0.
-func (s *Selector[T]) schedule(v *visit[T], at time.Time, wait time.Duration) {
+func (s *Selector[T]) schedule(v *trackState[T], at time.Time, wait time.Duration) {
 	if v.deadline.IsZero() && wait > 0 {
 		v.deadline = at.Add(wait)
 	}
 }
 
 // isDue reports whether the deadline of the held face is not after now.
-func (v *visit[T]) isDue(now time.Time) bool {
+func (v *trackState[T]) isDue(now time.Time) bool {
 	return !v.deadline.IsZero() && !now.Before(v.deadline)
 }
 
 // sendDue sends the held face of a track if it is due.
-func (s *Selector[T]) sendDue(decisions []Decision[T], track uint64, v *visit[T], now time.Time) []Decision[T] {
+func (s *Selector[T]) sendDue(decisions []Decision[T], track uint64, v *trackState[T], now time.Time) []Decision[T] {
 	if !v.isDue(now) {
 		return decisions
 	}
@@ -206,7 +206,7 @@ func (s *Selector[T]) sendDue(decisions []Decision[T], track uint64, v *visit[T]
 }
 
 // send appends the decision to send the held face, which is not held any more then.
-func (s *Selector[T]) send(decisions []Decision[T], track uint64, v *visit[T]) []Decision[T] {
+func (s *Selector[T]) send(decisions []Decision[T], track uint64, v *trackState[T]) []Decision[T] {
 	f := v.held
 	v.held, v.sent, v.last, v.deadline = nil, true, f.score, time.Time{}
 	s.counts.Sent++

@@ -18,12 +18,12 @@ func sharpness() Component {
 // blurRadius of the box filter that removes the finest detail: 5x5 pixels, a standard deviation of 1.4 pixels.
 const blurRadius = 2
 
-// flat is the gradient energy a pixel that counts as none, in squared grey levels of a Sobel filter (an edge of 1 level
-// gives 16): rounding noise of an image without any contrast.
+// flat is the gradient energy per pixel that counts as none, in squared grey levels of a Sobel filter (an edge of 1
+// level gives 16): rounding noise of an image without any contrast.
 const flat = 16
 
-// sharpener measures sharpness. It holds the scratch memory.
-type sharpener struct {
+// sharpnessMeter measures sharpness. It holds the scratch memory.
+type sharpnessMeter struct {
 	rows    [Size * Size]int32 // sums over 5 pixels of a row
 	blurred [Size * Size]int32 // sums over 5x5 pixels
 }
@@ -38,7 +38,7 @@ type sharpener struct {
 // detail, so it counts as blurred. Median over LFW: 0.55; after a Gaussian blur of 1, 1.5, 2, 3 pixels: 0.40, 0.30,
 // 0.22, 0.14; enlarged 2, 3, 4, 6 times: 0.40, 0.31, 0.26, 0.20. Limit: strong noise in a blurred image counts as
 // detail.
-func (s *sharpener) measure(l *luma, spans *[Size]span) float64 {
+func (s *sharpnessMeter) measure(l *luma, spans *[Size]span) float64 {
 	s.blur(l)
 	ex, ey, area := energy((*[Size * Size]int32)(l), spans)
 	bx, by, _ := energy(&s.blurred, spans)
@@ -50,7 +50,7 @@ func (s *sharpener) measure(l *luma, spans *[Size]span) float64 {
 }
 
 // blur fills blurred in and around the face: running sums of the rows, then sums of five rows.
-func (s *sharpener) blur(l *luma) {
+func (s *sharpnessMeter) blur(l *luma) {
 	const left, right = measuredLeft + blurRadius, measuredRight - blurRadius // columns, both included
 	const top, bottom = measuredTop + blurRadius, measuredBottom - blurRadius
 	for y := measuredTop; y <= measuredBottom; y++ {
