@@ -72,20 +72,34 @@ func (g Gates) apply(frame image.Point, box [4]float32, face Assessment) [7]gate
 	eyes, sharp := face.Component(InterEyeDistance), face.Component(Sharpness)
 	yaw, pitch, roll := face.Component(HeadPoseYaw), face.Component(HeadPosePitch), face.Component(HeadPoseRoll)
 	return [...]gate{
-		{bound{"gates.edge_margin", g.EdgeMargin, -1, 1, ", a share of the box (-1 takes all, 0 must not touch the border)"},
-			ReasonEdge, edge, g.EdgeMargin > -1, above},
-		{bound{"gates.min_eye_distance", g.MinEyeDistance, 0, 1000, " pixels of the frame (0 takes all)"},
-			ReasonTooSmall, eyes.Native, eyes.Assessed(), atLeast},
-		{bound{"gates.max_yaw", g.MaxYaw, 0, 90, " degrees (90 takes all)"},
-			ReasonPose, yaw.Native, yaw.Assessed(), atMost},
-		{bound{"gates.max_pitch", g.MaxPitch, 0, 90, " degrees (90 takes all)"},
-			ReasonPose, pitch.Native, pitch.Assessed(), atMost},
-		{bound{"gates.max_roll", g.MaxRoll, 0, 180, " degrees (180 takes all)"},
-			ReasonPose, roll.Native, roll.Assessed(), atMost},
-		{bound{"gates.max_residual", g.MaxResidual, 0, Size, " pixels of the aligned face (112 takes all)"},
-			ReasonPose, face.Residual, yaw.Assessed(), atMost},
-		{bound{"gates.min_sharpness", g.MinSharpness, 0, 100, " (the Sharpness component; 0 takes all)"},
-			ReasonTooBlurred, sharp.Value, sharp.Assessed(), atLeast},
+		{
+			bound{"gates.edge_margin", g.EdgeMargin, -1, 1, ", a share of the box (-1 takes all, 0 must not touch the border)"},
+			ReasonEdge, edge, g.EdgeMargin > -1, above,
+		},
+		{
+			bound{"gates.min_eye_distance", g.MinEyeDistance, 0, 1000, " pixels of the frame (0 takes all)"},
+			ReasonTooSmall, eyes.Native, eyes.Assessed(), atLeast,
+		},
+		{
+			bound{"gates.max_yaw", g.MaxYaw, 0, 90, " degrees (90 takes all)"},
+			ReasonPose, yaw.Native, yaw.Assessed(), atMost,
+		},
+		{
+			bound{"gates.max_pitch", g.MaxPitch, 0, 90, " degrees (90 takes all)"},
+			ReasonPose, pitch.Native, pitch.Assessed(), atMost,
+		},
+		{
+			bound{"gates.max_roll", g.MaxRoll, 0, 180, " degrees (180 takes all)"},
+			ReasonPose, roll.Native, roll.Assessed(), atMost,
+		},
+		{
+			bound{"gates.max_residual", g.MaxResidual, 0, Size, " pixels of the aligned face (112 takes all)"},
+			ReasonPose, face.Residual, yaw.Assessed(), atMost,
+		},
+		{
+			bound{"gates.min_sharpness", g.MinSharpness, 0, 100, " (the Sharpness component; 0 takes all)"},
+			ReasonTooBlurred, sharp.Value, sharp.Assessed(), atLeast,
+		},
 	}
 }
 
