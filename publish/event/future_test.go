@@ -1,0 +1,98 @@
+package event_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
+)
+
+// A decoder ignores the fields that a later program of the same schema version adds, and returns added labels,
+// components and keywords. The published schemas accept them all.
+func TestMessagesFromTheFuture(t *testing.T) {
+	face, err := event.DecodeFace(golden(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rejected := eventtest.Rejected()
+	rejected.Schema, rejected.Device, rejected.Time = event.Version, "gate", rejected.Time.UTC()
+	future(t, face, event.FaceSchema, event.EncodeFace, event.DecodeFace, func(want *event.Face) {
+		want.Policy = "daily"
+		want.Quality.Labels, want.Quality.Components = extended(want.Quality.Labels, want.Quality.Components)
+	})
+	future(t, rejected, event.RejectedSchema, event.EncodeRejected, event.DecodeRejected, func(want *event.Rejected) {
+		want.Reasons = append(want.Reasons, "static")
+		want.Labels, want.Components = extended(want.Labels, want.Components)
+	})
+	future(t, sampleState(), event.StateSchema, event.EncodeState, event.DecodeState, func(*event.State) {})
+}
+
+// extended returns labels and components with those that eventtest.FromTheFuture adds.
+func extended(labels event.Labels, components event.Components) (event.Labels, event.Components) {
+	labels, components = maps.Clone(labels), maps.Clone(components)
+	for i := range 9 {
+		labels[fmt.Sprintf("label_%d", i)] = 0.5
+	}
+	components["BackgroundUniformity"] = 55.5
+	return labels, components
+}
+
+// future extends a message and decodes it; extend changes the wanted value in the same way.
+func future[T any](t *testing.T, want T, schema string, encode func(T) ([]byte, error), decode func([]byte) (T, error),
+	extend func(want *T),
+) {
+	t.Helper()
+	data, err := encode(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = eventtest.FromTheFuture(t, data)
+	if err := eventtest.Validate(eventtest.Compile(t, schema), data); err != nil {
+		t.Errorf("the schema refuses %s: %v", data, err)
+	}
+	if eventtest.Validate(eventtest.CompileStrict(t, schema), data) == nil {
+		t.Errorf("the strict schema accepts %s", data)
+	}
+	got, err := decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	extend(&want)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	_, err = decode(alter(t, data, "schema", event.Version+1))
+	if !errors.Is(err, event.ErrVersion) || !strings.HasSuffix(err.Error(), ": this reader knows 2: update this reader") {
+		t.Error(err)
+	}
+}
+
+// The encoders do not accept what the decoders accept of a later program.
+func TestEncodersAreStrict(t *testing.T) {
+	face := eventtest.Face("door", 7)
+	face.Schema, face.Device, face.ID = event.Version, "gate", "01955178-7ac3-7e8c-8b24-889cb537aaf1"
+	if _, err := event.EncodeFace(face); err != nil {
+		t.Fatal(err)
+	}
+	face.Policy = "worst"
+	if _, err := event.EncodeFace(face); err == nil || !strings.Contains(err.Error(), `policy: "worst" is none of`) {
+		t.Error(err)
+	}
+	face.Policy, face.Quality.Labels = "best", event.Labels{}
+	for c := range 9 {
+		face.Quality.Labels[string(rune('a'+c))] = 0.5
+	}
+	if _, err := event.EncodeFace(face); err == nil || !strings.Contains(err.Error(), "labels: there are 9, not 0 to 8") {
+		t.Error(err)
+	}
+	rejected := eventtest.Rejected()
+	rejected.Schema, rejected.Device, rejected.Reasons = event.Version, "gate", []string{"ugly"}
+	if _, err := event.EncodeRejected(rejected); err == nil || !strings.Contains(err.Error(), `reasons: "ugly" is none of`) {
+		t.Error(err)
+	}
+}
