@@ -15,6 +15,7 @@ func TestMessagesObeyTheAsyncAPIDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	contract := eventtest.NewContract(t, document)
+	const status = "facesieve/gate/status"
 	broker := publishtest.StartAnonymous(t)
 	live := publishtest.Record(t, broker.URL(), "facesieve/#")
 	cfg := testConfig(broker.URL())
@@ -35,11 +36,11 @@ func TestMessagesObeyTheAsyncAPIDocument(t *testing.T) {
 			len(live.On(gateState)) > 0
 	})
 	late := publishtest.Record(t, broker.URL(), "facesieve/#")
-	publishtest.Eventually(t, "retained", func() bool { return late.Last(doorState) != "" && late.Last("facesieve/gate/status") != "" })
+	publishtest.Eventually(t, "retained", func() bool { return late.Last(doorState) != "" && late.Last(status) != "" })
 	p.SetCameras([]string{"door"})
 	publishtest.Eventually(t, "cleared", func() bool { return live.Last(gateState) == "" })
 	p.Close(t.Context())
-	publishtest.Eventually(t, "offline", func() bool { return live.Last("facesieve/gate/status") == string(event.Offline) })
+	publishtest.Eventually(t, "offline", func() bool { return live.Last(status) == string(event.Offline) })
 	for _, m := range append(live.Messages(), late.Messages()...) {
 		if err := contract.Check(m.Topic(), m.Qos(), m.Retained(), m.Payload()); err != nil {
 			t.Error(err)
@@ -48,7 +49,7 @@ func TestMessagesObeyTheAsyncAPIDocument(t *testing.T) {
 	if n := len(live.On("facesieve/gate/probe")); n != 1 {
 		t.Errorf("%d probes", n)
 	}
-	for _, topic := range []string{"facesieve/gate/door/other", "facesieve/gate/door/face", "facesieve/gate/status"} {
+	for _, topic := range []string{"facesieve/gate/door/other", "facesieve/gate/door/face", status} {
 		if contract.Check(topic, 1, false, []byte("{}")) == nil {
 			t.Errorf("{} passes on %s", topic)
 		}

@@ -83,7 +83,8 @@ func checkExample(t *testing.T, broker *publishtest.Mosquitto, command ...string
 			t.Log(text())
 		}
 	}()
-	publishtest.Eventually(t, "all received", func() bool { // faces are not retained: repeat until the example has subscribed
+	// Faces are not retained: repeat them until the example has subscribed.
+	publishtest.Eventually(t, "all received", func() bool {
 		if err := p.Publish(face); err != nil {
 			t.Fatal(err)
 		}

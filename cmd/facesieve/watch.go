@@ -25,7 +25,7 @@ type watchCommand struct {
 	Key    string        `type:"existingfile" help:"PEM file of its private key."`
 	Root   string        `help:"Beginning of the topics; + stands for any level. Default: facesieve/+, every device; with --config that of the file."`
 	Save   filePath      `placeholder:"DIR" help:"Save the faces into this directory."`
-	JSON   bool          `help:"Print each event as it arrives, one a line, with the image."`
+	JSON   bool          `help:"Print each event as JSON, one a line, with the image."`
 	Count  int           `help:"End after this many faces."`
 	For    time.Duration `help:"End after this time."`
 }

@@ -61,7 +61,8 @@ func AsyncAPI() ([]byte, error) {
 		channelObjects[c.name] = c.object()
 		operations[c.name] = c.operation()
 		messages[c.name] = object{
-			"name": c.name, "summary": c.description, "contentType": c.media, "payload": ref("components", "schemas", c.name),
+			"name": c.name, "summary": c.description, "contentType": c.media,
+			"payload": ref("components", "schemas", c.name),
 		}
 	}
 	document := struct {
@@ -90,7 +91,7 @@ func info() object {
 		"title":   "facesieve",
 		"version": strconv.Itoa(Version),
 		"description": "Faces from cameras, scored for a recogniser. Within a version, fields are only added: readers " +
-			"must ignore those that they do not know.",
+			"must ignore unknown ones.",
 		"license": object{"name": "Apache-2.0"},
 	}
 }
@@ -105,7 +106,9 @@ func servers() object {
 		return object{
 			"host": "{host}:" + port, "protocol": protocol, "security": references,
 			"description": "The broker of the site, or the embedded one; MQTT 5 or 3.1.1.",
-			"variables":   object{"host": object{"default": "127.0.0.1", "description": "Name or address of the broker."}},
+			"variables": object{"host": object{
+				"default": "127.0.0.1", "description": "Name or address of the broker.",
+			}},
 			"bindings": object{"mqtt": object{
 				"lastWill": object{
 					"topic": rootTopics().Status(), "qos": KindStatus.QoS(), "message": Offline,
@@ -123,8 +126,8 @@ func servers() object {
 
 func securitySchemes() object {
 	return object{
-		"password":    object{"type": "userPassword", "description": "User and password, where the broker requires them."},
-		"certificate": object{"type": "X509", "description": "Client certificate, where the broker requires one."},
+		"password":    object{"type": "userPassword", "description": "Where the broker requires a user."},
+		"certificate": object{"type": "X509", "description": "Where the broker requires a client certificate."},
 	}
 }
 

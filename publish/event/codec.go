@@ -47,7 +47,7 @@ func DecodeState(payload []byte) (State, error) { return decode[State](payload, 
 // message is a pointer to a Face, a Rejected or a State.
 type message[T any] interface {
 	*T
-	// check returns all faults. A sender must also keep to the words and numbers that a later program may extend.
+	// check returns all faults. A sender must also keep to what only a later program may extend.
 	check(sending bool) error
 }
 
@@ -100,9 +100,9 @@ func checkVersion(payload []byte) error {
 	case header.Schema == nil:
 		return errors.New("schema: missing")
 	case *header.Schema > Version:
-		return fmt.Errorf("%w %d: this reader knows %d: update this reader", ErrVersion, *header.Schema, Version)
+		return fmt.Errorf("%w %d: this reader supports %d: update this reader", ErrVersion, *header.Schema, Version)
 	case *header.Schema < Version:
-		return fmt.Errorf("%w %d: this reader knows %d: update facesieve on the device", ErrVersion, *header.Schema,
+		return fmt.Errorf("%w %d: this reader supports %d: update facesieve on the device", ErrVersion, *header.Schema,
 			Version)
 	}
 	return nil

@@ -6,13 +6,12 @@
 //	<root>/<camera>/face       Face as JSON, QoS 1, never retained: one face that passed
 //	<root>/<camera>/face/jpeg  the aligned face alone as JPEG, QoS 1, never retained (mqtt.jpeg)
 //	<root>/<camera>/rejected   Rejected as JSON, QoS 0: why a face did not pass (mqtt.rejected)
-//	<root>/<camera>/state      State as JSON, QoS 1, retained; it counts only while status is online; an empty retained
-//	                           message clears it when the camera is no longer configured
-//	<root>/status              Status as text, QoS 1, retained; offline is also the last will; an empty retained message
-//	                           clears it when the device gives up the root
+//	<root>/<camera>/state      State as JSON, QoS 1, retained; it counts only while status is online
+//	<root>/status              Status as text, QoS 1, retained; offline is also the last will
 //	<root>/probe               a text that tests whether the broker accepts messages, QoS 1, never retained
 //
-// AsyncAPI describes the same for programs.
+// An empty retained message clears the state of a camera that is no longer configured, and the status when the device
+// gives up the root. AsyncAPI describes the same for programs.
 //
 // # Versions
 //

@@ -121,8 +121,8 @@ type Components map[string]float64
 // ComponentNames returns the names of the components in the order of the JSON.
 func ComponentNames() []string {
 	return []string{
-		"Sharpness", "UnderExposurePrevention", "OverExposurePrevention", "InterEyeDistance", "HeadPoseYaw", "HeadPosePitch",
-		"HeadPoseRoll",
+		"Sharpness", "UnderExposurePrevention", "OverExposurePrevention", "InterEyeDistance", "HeadPoseYaw",
+		"HeadPosePitch", "HeadPoseRoll",
 	}
 }
 

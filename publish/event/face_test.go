@@ -115,8 +115,8 @@ func TestRefusedBySchemaAndDecoder(t *testing.T) {
 		value any
 		want  string
 	}{
-		{"schema", 1, "unknown schema version 1: this reader knows 2: update facesieve on the device"},
-		{"schema", 3, "unknown schema version 3: this reader knows 2: update this reader"},
+		{"schema", 1, "unknown schema version 1: this reader supports 2: update facesieve on the device"},
+		{"schema", 3, "unknown schema version 3: this reader supports 2: update this reader"},
 		{"schema", nil, "schema: missing"},
 		{"id", "0195514e-3a43-4c3f-8000-000000000000", "is not a UUIDv7"},
 		{"id", "0195514E-3A43-7C3F-8000-000000000000", "is not a UUIDv7"},
@@ -230,7 +230,9 @@ func TestEncodeReportsEveryFault(t *testing.T) {
 	e.Quality.Raw = math.Inf(1)
 	e.Time = time.Time{}
 	_, err := event.EncodeFace(e)
-	for _, want := range []string{"schema: 0", "device: is empty", "id: \"\"", "time: 0001", "box: NaN", "quality.raw: +Inf"} {
+	for _, want := range []string{
+		"schema: 0", "device: is empty", `id: ""`, "time: 0001", "box: NaN", "quality.raw: +Inf",
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
@@ -240,10 +242,12 @@ func TestEncodeReportsEveryFault(t *testing.T) {
 func TestRejectedAndStateMatchTheirSchemas(t *testing.T) {
 	r := eventtest.Rejected()
 	r.Schema, r.Device, r.Time = event.Version, "gate", r.Time.UTC()
-	s := event.State{Schema: event.Version, Device: "gate", Camera: "door", State: event.Running, FPS: 12.5, Since: time.Now().Round(0).UTC()}
+	s := sampleState()
 	rejected, err1 := event.EncodeRejected(r)
 	state, err2 := event.EncodeState(s)
-	if err := errors.Join(err1, err2, eventtest.Validate(eventtest.CompileStrict(t, event.RejectedSchema), rejected), eventtest.Validate(eventtest.CompileStrict(t, event.StateSchema), state)); err != nil {
+	stateSchema := eventtest.CompileStrict(t, event.StateSchema)
+	err3 := eventtest.Validate(eventtest.CompileStrict(t, event.RejectedSchema), rejected)
+	if err := errors.Join(err1, err2, err3, eventtest.Validate(stateSchema, state)); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := event.DecodeRejected(rejected); err != nil || !reflect.DeepEqual(got, r) {
@@ -260,8 +264,8 @@ func TestRejectedAndStateMatchTheirSchemas(t *testing.T) {
 	}
 	s.State, s.Reason, s.Detail = event.Reconnecting, "unauthorized", "the camera refuses user or password"
 	state, err1 = event.EncodeState(s)
-	if got, err := event.DecodeState(state); errors.Join(err, err1, eventtest.Validate(eventtest.CompileStrict(t, event.StateSchema), state)) != nil ||
-		got != s {
+	got, err := event.DecodeState(state)
+	if errors.Join(err, err1, eventtest.Validate(stateSchema, state)) != nil || got != s {
 		t.Errorf("%+v %v", got, err)
 	}
 	for path, value := range map[string]any{

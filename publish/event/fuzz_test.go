@@ -44,7 +44,8 @@ func FuzzDecodeState(f *testing.F) {
 
 func sampleState() event.State {
 	return event.State{
-		Schema: event.Version, Device: "gate", Camera: "door", State: event.Running, FPS: 12.5, Since: time.Unix(0, 0).UTC(),
+		Schema: event.Version, Device: "gate", Camera: "door", State: event.Running, FPS: 12.5,
+		Since: time.Unix(0, 0).UTC(),
 	}
 }
 

@@ -23,7 +23,8 @@ func TestReplayID(t *testing.T) {
 		t.Error(again, id)
 	}
 	for _, other := range []string{
-		event.ReplayID(at.Add(1), "gate", "door", 7), event.ReplayID(at, "gat", "edoor", 7), event.ReplayID(at, "gate", "door", 8),
+		event.ReplayID(at.Add(1), "gate", "door", 7), event.ReplayID(at, "gat", "edoor", 7),
+		event.ReplayID(at, "gate", "door", 8),
 	} {
 		if other == id {
 			t.Error("same id")

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A subscriber that imports the contract gets no client, no broker, no database and no OpenCV with it.
+// A subscriber that imports the contract imports no client, no broker, no database and no OpenCV with it.
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
 	if err != nil {

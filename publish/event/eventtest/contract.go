@@ -125,7 +125,8 @@ func NewContract(t testing.TB, text []byte) Contract {
 		c := channel{address: addressPattern(described.Address), qos: binding.QoS, retained: binding.Retain}
 		for name := range described.Messages {
 			c.messages = append(c.messages, message{
-				media: document.Components.Messages[name].ContentType, payload: compile(t, schemas, "#/components/schemas/"+name),
+				media:   document.Components.Messages[name].ContentType,
+				payload: compile(t, schemas, "#/components/schemas/"+name),
 			})
 		}
 		contract.channels = append(contract.channels, c)
