@@ -30,7 +30,7 @@ const (
 	formatKey      = "format"
 	format         = "1"
 
-	metadataKeyLen = 5
+	metadataKeyLen = 5       // bytes of the keys below
 	clockKey       = "clock" // the clock of the outbox, and the wall clock at the same time
 	proofKey       = "proof" // a sealed text, by which a wrong key is found before anything is read with it
 	tallyKey       = "count" // a tally, by which missing records are found
