@@ -51,6 +51,7 @@ def exported(
 
 def test_the_export_is_consistent_with_its_manifest(exported: Path) -> None:
     result = json.loads(exported.with_suffix(".json").read_text())
+    assert result["license"] == "not stated"
     assert (result["input"]["scale"], result["input"]["zero_point"]) == (1 / 128, 0)
     assert [output["name"] for output in result["outputs"]] == ["visual", "robustness", "agreement"]
     assert (np.diff(result["quality"]["calibration"]["raw"]) > 0).all()
