@@ -28,7 +28,7 @@ def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]], di
             _plot(axes[1][column], figures["sizes"], "landmark_error")
             axes[1][column].set_xlabel("size of the face, pixels")
         axes[0][0].set_ylabel("recall")
-        axes[1][0].set_ylabel("landmark error, of the eyes' distance")
+        axes[1][0].set_ylabel("landmark error, inter-eye distances")
         axes[0][0].legend(frameon=False, fontsize=8)
         for kind, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
             data = io.BytesIO()
