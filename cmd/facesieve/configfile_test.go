@@ -28,7 +28,7 @@ func TestConfigurationsThatAreNoFiles(t *testing.T) {
 	pipe := filepath.Join(directory, "pipe")
 	testsupport.Must(t, syscall.Mkfifo(pipe, 0o600))
 	large := filepath.Join(directory, "large.yaml")
-	testsupport.Must(t, os.WriteFile(large, make([]byte, config.MaxConfigBytes+1), 0o600))
+	testsupport.Must(t, os.WriteFile(large, make([]byte, config.MaxBytes+1), 0o600))
 	for path, want := range map[string]string{
 		directory:                        "is a directory; name the file in it",
 		pipe:                             "nothing was written to the pipe",
@@ -56,7 +56,7 @@ func TestConfigurationFromAPipe(t *testing.T) {
 		_, _ = write.WriteString(goodConfig)
 		_ = write.Close()
 	}()
-	cfg, err := config.LoadForDaemon(fmt.Sprintf("/proc/self/fd/%d", read.Fd()), testsupport.NoEnvironment)
+	cfg, err := config.Load(config.ForDaemon(), fmt.Sprintf("/proc/self/fd/%d", read.Fd()), testsupport.NoEnvironment)
 	if err != nil || len(cfg.Cameras) != 1 {
 		t.Errorf("%+v, %v", cfg.Cameras, err)
 	}

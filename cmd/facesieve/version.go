@@ -11,7 +11,7 @@ import (
 )
 
 // version is the release; the build sets it with -ldflags "-X main.version=...".
-var version = "development" //nolint:gochecknoglobals // the linker can set nothing else
+var version = "development" //nolint:gochecknoglobals // the linker can set only globals
 
 type versionCommand struct{}
 
@@ -39,7 +39,7 @@ func (*versionCommand) Run(term console) error {
 	return nil
 }
 
-// recommended returns the scores that a detector's manifest recommends; "" for another network.
+// recommended returns the scores that a detector's manifest recommends, and nothing for another network.
 func recommended(m models.Manifest) string {
 	if m.Task != models.TaskDetector {
 		return ""

@@ -34,6 +34,7 @@ type binder struct {
 	faults     faultList
 	faulty     map[string]bool     // the keys that have a fault
 	at         map[string]position // of the value of each dotted key; of the key where the value is a section or list
+	scalars    map[string]string   // the text of each key with a scalar value
 	logins     map[string]bool     // the keys that need no url, but whose text may be one with user and password
 	fields     map[reflect.Type]fields
 	vocabulary vocabulary
@@ -42,7 +43,7 @@ type binder struct {
 
 func newBinder() *binder {
 	return &binder{
-		at: map[string]position{}, faulty: map[string]bool{}, logins: map[string]bool{},
+		at: map[string]position{}, faulty: map[string]bool{}, logins: map[string]bool{}, scalars: map[string]string{},
 		fields: map[reflect.Type]fields{}, vocabulary: newVocabulary(),
 	}
 }
@@ -63,13 +64,17 @@ func (b *binder) fault(at position, key, format string, args ...any) {
 		b.faulty[faulty] = true // also the lists that contain it
 	}
 	b.faults.add(key, func() Fault {
-		return Fault{Key: key, Line: at.line, Column: at.column, Text: fmt.Sprintf(format, args...)}
+		text, value := fmt.Sprintf(format, args...), b.scalars[key]
+		if !strings.Contains(text, value) { // the text omits values that may be secrets
+			value = ""
+		}
+		return Fault{Key: key, Value: value, Line: at.line, Column: at.column, Text: text}
 	})
 }
 
 // bind stores node in v. A value of a wrong type is a fault; an empty value changes nothing.
 func (b *binder) bind(node *yaml.Node, v reflect.Value, at target) {
-	if node, at = b.follow(node, at); node == nil {
+	if node, at = b.resolve(node, at); node == nil {
 		return
 	}
 	if v.Type() == nodeType {
@@ -93,8 +98,8 @@ func (b *binder) bind(node *yaml.Node, v reflect.Value, at target) {
 	}
 }
 
-// follow resolves documents and aliases. It returns nil when the file has too many values.
-func (b *binder) follow(node *yaml.Node, at target) (*yaml.Node, target) {
+// resolve replaces a document or an alias by its value. It returns nil when the file has too many values.
+func (b *binder) resolve(node *yaml.Node, at target) (*yaml.Node, target) {
 	for node.Kind == yaml.AliasNode || node.Kind == yaml.DocumentNode {
 		if node.Kind == yaml.AliasNode {
 			node, at.aliased = node.Alias, true
@@ -159,7 +164,7 @@ func (b *binder) bindKeys(node *yaml.Node, v reflect.Value, at target, seen map[
 		if _, overruled := seen[name]; overruled {
 			continue
 		}
-		b.note(key, value, at.under(name))
+		b.record(key, value, at.under(name))
 		b.bind(value, v.FieldByIndex(index), at.under(name))
 	}
 	for name, where := range own {
@@ -177,7 +182,7 @@ func isMerge(key *yaml.Node) bool {
 // merge stores the keys of the section, or of the list of sections, that << names.
 func (b *binder) merge(node *yaml.Node, v reflect.Value, at target, seen map[string]position, depth int) {
 	where := positionOf(node)
-	if node, at = b.follow(node, at); node == nil {
+	if node, at = b.resolve(node, at); node == nil {
 		return
 	}
 	switch {
@@ -196,7 +201,7 @@ func (b *binder) merge(node *yaml.Node, v reflect.Value, at target, seen map[str
 
 // keyName returns the text of a key, or nothing for a key that is not a scalar.
 func (b *binder) keyName(key *yaml.Node, at target) string {
-	if key, _ = b.follow(key, at); key == nil || key.Kind != yaml.ScalarNode {
+	if key, _ = b.resolve(key, at); key == nil || key.Kind != yaml.ScalarNode {
 		return ""
 	}
 	return key.Value
@@ -210,11 +215,11 @@ func (b *binder) unknown(key *yaml.Node, name string, at target, known fields) {
 	})
 }
 
-// note records the position of a key's value.
-func (b *binder) note(key, value *yaml.Node, at target) {
+// record stores the position and the text of a key's value.
+func (b *binder) record(key, value *yaml.Node, at target) {
 	b.at[at.key] = positionOf(key)
 	if value.Kind == yaml.ScalarNode && value.Value != "" {
-		b.at[at.key] = positionOf(value)
+		b.at[at.key], b.scalars[at.key] = positionOf(value), value.Value
 	}
 }
 
@@ -233,7 +238,7 @@ func (b *binder) bindList(node *yaml.Node, v reflect.Value, at target) {
 			return
 		}
 		if v.Kind() == reflect.Slice { // the numbers of a corner need no position
-			b.note(item, item, at.item(i))
+			b.record(item, item, at.item(i))
 		}
 		if null(item) || item.Kind == yaml.AliasNode && null(item.Alias) {
 			b.fault(positionOf(item), at.item(i).key, "empty; give %s", wanted(v.Type().Elem()))
@@ -253,7 +258,7 @@ func (b *binder) bindMap(node *yaml.Node, v reflect.Value, at target) {
 		key, value := node.Content[i], node.Content[i+1]
 		where := positionOf(key)
 		name := reflect.ValueOf(b.keyName(key, at))
-		value, _ = b.follow(value, at)
+		value, _ = b.resolve(value, at)
 		switch {
 		case value == nil:
 			return

@@ -1,3 +1,5 @@
+// Package config reads the configuration: defaults, then a YAML file, then environment variables and credentials of
+// systemd. It checks every value, and reports all faults at once, each with its key and its place in the file.
 package config
 
 import (
@@ -11,7 +13,7 @@ import (
 	"facesieve/quality"
 )
 
-// Config is everything that the configuration file can say.
+// Config is the content of a configuration file.
 type Config struct {
 	// Device names this machine in topics and events; empty means the host name.
 	Device  string         `yaml:"device"`
@@ -27,19 +29,19 @@ type Config struct {
 	Cameras []Camera       `yaml:"-"`
 }
 
-// Camera is one source of video. What it does not say itself of max_fps, detect and quality, it takes from the top of
-// the file.
+// Camera is one source of video. It inherits the keys of max_fps, detect and quality that it does not have from the top
+// of the file.
 type Camera struct {
 	// Name is the camera's part of the MQTT topics; no two cameras share one.
 	Name string `yaml:"name"`
-	// Capture gives a camera its keys url, read_timeout and so on.
+	// Capture has the keys url, read_timeout and so on.
 	Capture capture.Config `yaml:",inline"`
 	MaxFPS  float64        `yaml:"max_fps"`
 	Detect  detect.Config  `yaml:"detect"`
 	Quality quality.Config `yaml:"quality"`
 }
 
-// LogConfig says what is logged to standard error, and how.
+// Log is the configuration of the log on standard error.
 type Log struct {
 	// Level is trace, debug, info, warn or error.
 	Level string `yaml:"level"`
@@ -47,7 +49,7 @@ type Log struct {
 	Format string `yaml:"format"`
 }
 
-// ImageConfig says how the face in an event is encoded.
+// Image is the encoding of the face in an event.
 type Image struct {
 	// Encoding is jpeg or png.
 	Encoding string `yaml:"encoding"`
@@ -62,7 +64,7 @@ type ModelFiles struct {
 	Landmarks string `yaml:"landmarks"`
 }
 
-// DefaultConfig returns the configuration that an empty file stands for.
+// Default returns the configuration of an empty file.
 func Default() Config {
 	return Config{
 		Log:     Log{Level: "info", Format: "auto"},
@@ -76,12 +78,12 @@ func Default() Config {
 	}
 }
 
-// camera returns a nameless camera with everything that the top of the file says.
+// NewCamera returns a camera without a name and a source, with the settings at the top of the file.
 func (c Config) NewCamera() Camera {
 	return Camera{Capture: capture.Default(), MaxFPS: c.MaxFPS, Detect: c.Detect, Quality: c.Quality}
 }
 
-// named returns the camera with this name. If name is empty, it returns the first camera; without cameras, one with the
+// Camera returns the camera with this name. If name is empty, it returns the first camera; without cameras, one with the
 // settings at the top of the file.
 func (c Config) Camera(name string) (Camera, error) {
 	if name == "" && len(c.Cameras) == 0 {

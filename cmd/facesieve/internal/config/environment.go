@@ -10,25 +10,25 @@ import (
 	"facesieve/publish/outbox"
 )
 
-// secrets returns what ${NAME} and the FACESIEVE_ variables stand for: the environment variable, or else the credential
-// of that name, as it is or in small letters, that systemd hands over (LoadCredential). Empty: there is neither.
+// Secret returns the value of ${NAME} or of a FACESIEVE_ variable: the environment variable of this name, or else the
+// credential of systemd (LoadCredential) of this name, also in lower case. It returns nothing if there is neither.
 func Secret(name string) string {
 	if value := os.Getenv(name); value != "" {
 		return value
 	}
-	folder := os.Getenv("CREDENTIALS_DIRECTORY")
-	if folder == "" || filepath.Base(name) != name || name == ".." {
+	directory := os.Getenv("CREDENTIALS_DIRECTORY")
+	if directory == "" || filepath.Base(name) != name || name == ".." {
 		return ""
 	}
 	for _, file := range []string{name, strings.ToLower(name)} {
-		if text, err := readConfigFile(filepath.Join(folder, file)); err == nil {
+		if text, err := readConfigFile(filepath.Join(directory, file)); err == nil {
 			return strings.TrimRight(string(text), "\r\n")
 		}
 	}
 	return ""
 }
 
-// environment applies the variables that carry secrets, so that they need not stand in the file.
+// environment applies the environment variables that replace secrets in the file.
 func (l *loader) environment(cfg *Config) {
 	if user := l.getenv("FACESIEVE_MQTT_USER"); user != "" {
 		cfg.MQTT.User = user
@@ -43,8 +43,8 @@ func (l *loader) environment(cfg *Config) {
 const outboxKey = "facesieve-outbox-key"
 
 // outbox sets State, the directory from systemd or the user's state directory, and StateKey, the key from systemd. They
-// are set for every configuration, because an earlier one may have left events there. Where the file names no directory
-// or no key, they are used as such.
+// are set for every configuration, because an earlier one may have left events there. They are the defaults of dir and
+// key_file.
 func (l *loader) outbox(cfg *outbox.Config) {
 	cfg.State = l.stateDirectory()
 	if directory := l.getenv("CREDENTIALS_DIRECTORY"); directory != "" {
@@ -63,7 +63,7 @@ func (l *loader) outbox(cfg *outbox.Config) {
 	}
 }
 
-// stateDirectory is where the program may keep what must outlive it, or empty.
+// stateDirectory returns the directory for files that are kept between runs, or nothing.
 func (l *loader) stateDirectory() string {
 	if first, _, _ := strings.Cut(l.getenv("STATE_DIRECTORY"), ":"); first != "" {
 		return first
@@ -91,7 +91,7 @@ func (l *loader) expand(key, text string) string {
 	return url
 }
 
-// hostName is the machine's own name without its domain.
+// HostName returns the name of the machine without its domain.
 func HostName() string {
 	name, err := os.Hostname()
 	if err != nil {

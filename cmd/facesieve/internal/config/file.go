@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// maxConfigBytes bounds a configuration file; a larger file is not a configuration.
-	MaxConfigBytes = 1 << 20
+	// MaxBytes bounds a configuration file; a larger file is not a configuration.
+	MaxBytes = 1 << 20
 	// pipeTime bounds the time to read a configuration from a pipe, such as <(...) of a shell.
 	pipeTime = 5 * time.Second
 )
@@ -44,7 +44,7 @@ func readBounded(file *os.File, path string, pipe bool) ([]byte, error) {
 			return nil, fmt.Errorf("read configuration: %w", err)
 		}
 	}
-	text, err := io.ReadAll(io.LimitReader(file, MaxConfigBytes+1))
+	text, err := io.ReadAll(io.LimitReader(file, MaxBytes+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, fmt.Errorf("read configuration: the pipe %s did not end within %v; name a YAML file",
@@ -53,9 +53,9 @@ func readBounded(file *os.File, path string, pipe bool) ([]byte, error) {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	case pipe && len(text) == 0:
 		return nil, fmt.Errorf("read configuration: nothing was written to the pipe %s; name a YAML file", path)
-	case len(text) > MaxConfigBytes:
+	case len(text) > MaxBytes:
 		return nil, fmt.Errorf("read configuration: %s is larger than %d MiB; is it a YAML file?",
-			path, MaxConfigBytes>>20)
+			path, MaxBytes>>20)
 	}
 	return text, nil
 }

@@ -6,12 +6,12 @@ import (
 	"syscall"
 )
 
-// errConfigured marks an error that a restart cannot fix: the configuration, or a file that it names, must change.
+// ErrInvalid marks an error that a restart cannot fix: the configuration, or a file that it names, must change.
 var ErrInvalid = errors.New("wrong configuration")
 
-// configured marks err, a failure to read the configuration or a file that it names, with errConfigured. It does not
-// mark failures that may not occur at the next start: an error of a disk or a network file system, too little memory,
-// too many open files.
+// Invalid marks err, a failure to read the configuration or a file that it names, with ErrInvalid. It does not mark
+// failures that may not occur at the next start: an error of a disk or a network file system, too little memory, too
+// many open files.
 func Invalid(err error) error {
 	var number syscall.Errno
 	lasting := []syscall.Errno{
@@ -24,7 +24,7 @@ func Invalid(err error) error {
 	return invalidError{err}
 }
 
-// configuredError wraps an error and errConfigured, and has the text of the error alone.
+// invalidError wraps an error and ErrInvalid. Its text is that of the error.
 type invalidError struct{ error }
 
 func (e invalidError) Unwrap() []error { return []error{e.error, ErrInvalid} }

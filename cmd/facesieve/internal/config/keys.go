@@ -146,7 +146,7 @@ func keysOf[T any](m map[string]T) []string {
 	return names
 }
 
-// listed joins names in alphabetical order.
+// Listed joins names in alphabetical order.
 func Listed(names []string) string {
 	slices.Sort(names)
 	return strings.Join(names, ", ")

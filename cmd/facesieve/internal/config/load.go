@@ -14,13 +14,9 @@ type document struct {
 	Cameras []yaml.Node `yaml:"cameras"`
 }
 
-// LoadConfig reads the configuration of the daemon: defaults, then the file, then the environment. Its error is of type
-// Faults and has everything that is wrong, or is the error of reading the file.
-func LoadForDaemon(path string, getenv func(string) string) (Config, error) {
-	return Load(ForDaemon(), path, getenv)
-}
-
-// loadFor reads the part of the configuration that a command uses. Faults in the rest of the file are not reported.
+// Load reads the part of a configuration that a command uses: defaults, then the file, then the environment. Getenv
+// returns the value of an environment variable or a secret. The error is of type Faults and holds everything that is
+// wrong, or it is the error of reading the file.
 func Load(used Scope, path string, getenv func(string) string) (Config, error) {
 	text, err := readConfigFile(path)
 	if err != nil {
@@ -29,6 +25,7 @@ func Load(used Scope, path string, getenv func(string) string) (Config, error) {
 	return Parse(used, path, text, getenv)
 }
 
+// Parse is Load for the text of the file at path.
 func Parse(used Scope, path string, text []byte, getenv func(string) string) (Config, error) {
 	loader := newLoader(used, getenv)
 	cfg := loader.load(text)

@@ -7,8 +7,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// use is the part of a configuration that a command reads. Faults of the rest are not reported: for watch, for example,
-// the passwords of the cameras may be missing.
+// Scope is the part of a configuration that a command reads. Faults of the rest are not reported: for example, the
+// passwords of the cameras may be missing for watch.
 type Scope struct {
 	sections []string // keys of the top of the file; empty: all
 	sources  bool     // the cameras are opened, so each needs its url and the secrets in it
@@ -17,15 +17,20 @@ type Scope struct {
 	camera   string
 }
 
+// ForDaemon is the scope of the daemon.
 func ForDaemon() Scope { return Scope{sources: true} }
 
+// ForCheck is the scope of check: that of the daemon and the files that the configuration names.
 func ForCheck() Scope { return Scope{sources: true, files: true} }
 
+// ForWatch is the scope of a subscriber.
 func ForWatch() Scope { return Scope{sections: []string{"device", "mqtt"}} }
 
+// ForScore is the scope of scoring images.
 func ForScore() Scope { return Scope{sections: []string{"detect", "quality", "runtime", "models"}} }
 
-// forReplay is for a recording with the settings of one camera; with publish, events are sent to the broker.
+// ForReplay is the scope of a recording that is replayed with the settings of one camera, the first if camera is empty.
+// With publish, events are sent to the broker.
 func ForReplay(camera string, publish bool) Scope {
 	sections := []string{"device", "log", "max_fps", "detect", "quality", "image", "runtime", "models", "cameras"}
 	if publish {

@@ -13,24 +13,24 @@ import (
 )
 
 const (
-	settle   = 300 * time.Millisecond // editors write in several steps; the last of them counts
+	settle   = 300 * time.Millisecond // editors write in several steps
 	maxLinks = 40                     // as the kernel
 )
 
-// configWatch tells when the configuration file may have changed. It watches folders and not the file, which an editor
-// replaces by another of the same name; and since a link on the way to the file may be turned to another place, all
-// folders in which one stands.
+// Watcher reports when the configuration file may have changed. It watches directories instead of the file, because an
+// editor replaces the file by another of the same name. It watches every directory that holds a link on the way to the
+// file, because a link may be changed too.
 type Watcher struct {
-	Changed chan struct{} // holds one token: more would say nothing more
-	path    string
-	log     zerolog.Logger
-	watcher *fsnotify.Watcher
-	names   map[string]bool // of the file, and of the links on the way to it
-	folders map[string]bool // in which they stand
-	done    chan struct{}
+	Changed     chan struct{} // holds one signal, which stands for any number of changes
+	path        string
+	log         zerolog.Logger
+	watcher     *fsnotify.Watcher
+	names       map[string]bool // of the file, and of the links on the way to it
+	directories map[string]bool // that hold them
+	done        chan struct{}
 }
 
-// watchConfig begins to watch. Call Close after use.
+// Watch starts to watch a file. Call Close after use.
 func Watch(path string, log zerolog.Logger) (*Watcher, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -43,7 +43,7 @@ func Watch(path string, log zerolog.Logger) (*Watcher, error) {
 	w := &Watcher{
 		Changed: make(chan struct{}, 1), path: path, log: log, watcher: watcher, done: make(chan struct{}),
 	}
-	if err := w.follow(); err != nil {
+	if err := w.update(); err != nil {
 		return nil, errors.Join(err, watcher.Close())
 	}
 	go w.run()
@@ -57,7 +57,7 @@ func (w *Watcher) Close() error {
 	return err
 }
 
-// run passes on what concerns the file, when nothing more has happened for a while.
+// run signals a change of the file when no other follows for a while.
 func (w *Watcher) run() {
 	defer close(w.done)
 	quiet := time.NewTimer(time.Hour)
@@ -68,17 +68,17 @@ func (w *Watcher) run() {
 			if !open {
 				return
 			}
-			if (w.names[event.Name] || w.folders[event.Name]) && event.Op != fsnotify.Chmod {
+			if (w.names[event.Name] || w.directories[event.Name]) && event.Op != fsnotify.Chmod {
 				quiet.Reset(settle)
 			}
 		case err := <-w.watcher.Errors:
-			if err != nil { // something was missed, perhaps what concerns the file
+			if err != nil { // changes were missed, perhaps those of the file
 				w.log.Warn().Err(err).Msg("watching the configuration")
 				quiet.Reset(settle)
 			}
 		case <-quiet.C:
-			if err := w.follow(); err != nil {
-				w.log.Warn().Err(err).Msg("changes of the configuration may go unseen; use systemctl reload")
+			if err := w.update(); err != nil {
+				w.log.Warn().Err(err).Msg("changes of the configuration file may not be detected; use systemctl reload")
 			}
 			select {
 			case w.Changed <- struct{}{}:
@@ -88,21 +88,21 @@ func (w *Watcher) run() {
 	}
 }
 
-// follow watches the folders that lead to the file now.
-func (w *Watcher) follow() error {
+// update watches the directories on the present way to the file, and no others.
+func (w *Watcher) update() error {
 	w.names = trail(w.path)
-	w.folders = map[string]bool{}
+	w.directories = map[string]bool{}
 	var all error
 	for name := range w.names {
-		folder := filepath.Dir(name)
-		if !w.folders[folder] {
-			w.folders[folder] = true
-			all = errors.Join(all, w.watcher.Add(folder)) // one that is watched stays so
+		directory := filepath.Dir(name)
+		if !w.directories[directory] {
+			w.directories[directory] = true
+			all = errors.Join(all, w.watcher.Add(directory)) // no effect if it is watched already
 		}
 	}
-	for _, folder := range w.watcher.WatchList() {
-		if !w.folders[folder] {
-			all = errors.Join(all, w.watcher.Remove(folder))
+	for _, directory := range w.watcher.WatchList() {
+		if !w.directories[directory] {
+			all = errors.Join(all, w.watcher.Remove(directory))
 		}
 	}
 	if all != nil {
@@ -111,8 +111,8 @@ func (w *Watcher) follow() error {
 	return nil
 }
 
-// trail returns the names of the file at path, which is absolute, and of all links on the way to it, each in a folder
-// that is none.
+// trail returns the path of the file, which is absolute, and of all links on the way to it. The directories of these paths
+// contain no links.
 func trail(path string) map[string]bool {
 	names := map[string]bool{}
 	at, rest := "/", parts(path)
@@ -120,7 +120,7 @@ func trail(path string) map[string]bool {
 		next := filepath.Join(at, rest[0])
 		rest = rest[1:]
 		target, err := os.Readlink(next)
-		if err != nil { // no link, or nothing at all: that may change
+		if err != nil { // not a link, or absent: both may change
 			at = next
 			continue
 		}

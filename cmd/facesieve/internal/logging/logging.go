@@ -1,3 +1,4 @@
+// Package logging creates the loggers of the commands and of the daemon.
 package logging
 
 import (
@@ -12,27 +13,27 @@ import (
 	"facesieve/cmd/facesieve/internal/config"
 )
 
-// newLogger returns a logger that writes to w as cfg says. Times are UTC with milliseconds.
+// New returns a logger that writes to w with the level and the format of cfg. Times are UTC with milliseconds.
 func New(cfg config.Log, w io.Writer) zerolog.Logger {
 	log, _ := Open(cfg, w)
 	return log
 }
 
-// openLog returns a logger as newLogger does, and the switch that changes what it and all made of it write.
+// Open is New, and returns also the switch that changes level and format of the logger and of all derived loggers.
 func Open(cfg config.Log, w io.Writer) (zerolog.Logger, *Switch) {
 	s := &Switch{out: w}
 	s.Set(cfg)
 	return zerolog.New(s).Level(zerolog.TraceLevel).Hook(s), s
 }
 
-// logSwitch is the writer and the filter of loggers. It is safe for several goroutines.
+// Switch is the writer and the filter of loggers. It is safe for concurrent use.
 type Switch struct {
 	out    io.Writer
 	level  atomic.Int32
 	writer atomic.Pointer[io.Writer]
 }
 
-// set makes the loggers write as cfg says from now on.
+// Set changes level and format.
 func (s *Switch) Set(cfg config.Log) {
 	level, err := zerolog.ParseLevel(cfg.Level)
 	if err != nil {
@@ -49,8 +50,8 @@ func (s *Switch) Set(cfg config.Log) {
 // Write writes one line.
 func (s *Switch) Write(line []byte) (int, error) { return (*s.writer.Load()).Write(line) }
 
-// Run drops what is below the level, and stamps the rest; zerolog's own stamp has whole seconds, unless a global variable
-// says otherwise.
+// Run discards an event below the level, and adds the time to others. It is a hook, because zerolog's own time has whole
+// seconds unless a global variable is changed.
 func (s *Switch) Run(e *zerolog.Event, level zerolog.Level, _ string) {
 	if int32(level) < s.level.Load() {
 		e.Discard()
@@ -59,7 +60,7 @@ func (s *Switch) Run(e *zerolog.Event, level zerolog.Level, _ string) {
 	e.Str(zerolog.TimestampFieldName, time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"))
 }
 
-// isTerminal says whether w is a terminal, where colour and progress bars are welcome.
+// IsTerminal reports whether w is a terminal, which can show colours and progress bars.
 func IsTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(file.Fd())

@@ -98,7 +98,7 @@ func Describe(c *Candidate) string {
 		a.Raw.EyeDistance, a.Components.Sharpness, a.Raw.Yaw, a.Raw.Pitch, a.Raw.Roll)
 }
 
-// components is the form of an assessment in events and scores.
+// Components returns the components of an assessment as events have them.
 func Components(a quality.Assessment) *publish.Components {
 	c := publish.Components(a.Components)
 	return &c

@@ -10,7 +10,7 @@ import (
 	"facesieve/publish/outbox"
 )
 
-// storedEvents returns the ids of the events in an outbox that is not in use.
+// StoredEvents returns the ids of the events in an outbox that is not in use.
 func StoredEvents(t *testing.T, cfg outbox.Config) map[string]bool {
 	t.Helper()
 	cfg.DrainRate = 1000

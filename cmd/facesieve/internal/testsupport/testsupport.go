@@ -16,7 +16,7 @@ import (
 	"facesieve/publish"
 )
 
-// processorTime is what this process has used so far, of all cores.
+// ProcessorTime returns the processor time that this process has used on all cores.
 func ProcessorTime(b testing.TB) time.Duration {
 	b.Helper()
 	var usage syscall.Rusage
@@ -26,6 +26,7 @@ func ProcessorTime(b testing.TB) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
+// Must fails the test if one of errs is an error.
 func Must(t *testing.T, errs ...error) {
 	t.Helper()
 	for _, err := range errs {
@@ -35,22 +36,23 @@ func Must(t *testing.T, errs ...error) {
 	}
 }
 
-// patience bounds what a test waits for.
+// Timeout bounds each wait of a test.
 const Timeout = 40 * time.Second
 
-// eventually waits until condition holds.
+// Eventually waits until condition is true.
 func Eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	for end := time.Now().Add(Timeout); !condition(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited %v in vain: %s", Timeout, what)
+			t.Fatalf("waited %v for: %s", Timeout, what)
 		}
 	}
 }
 
+// NoEnvironment is an environment without variables.
 func NoEnvironment(string) string { return "" }
 
-// freeAddress returns an address on this machine that nobody listens on now.
+// FreeAddress returns a TCP address of this machine without a listener.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -61,7 +63,7 @@ func FreeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// sharedVideo returns the path of a recording of the shared data set, or skips the test where that is absent.
+// SharedVideo returns the path of a recording of the shared data set. It skips the test where that is absent.
 func SharedVideo(t testing.TB, name string) string {
 	t.Helper()
 	shared := os.Getenv("FACESIEVE_SHARED")
@@ -73,12 +75,12 @@ func SharedVideo(t testing.TB, name string) string {
 		if os.Getenv("CI") == "true" {
 			t.Fatalf("%s is missing, and CI must have it", name)
 		}
-		t.Skipf("%s is not there: set FACESIEVE_SHARED to the folder of the shared data to run this test", name)
+		t.Skipf("%s is missing: set FACESIEVE_SHARED to the directory of the shared data to run this test", name)
 	}
 	return path
 }
 
-// facePicture is the picture of a man that the gocv module carries.
+// FacePicture returns the path of the image of a face in the gocv module.
 func FacePicture(t *testing.T) string {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "gocv.io/x/gocv").Output()
@@ -88,7 +90,7 @@ func FacePicture(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(dir)), "images", "face.jpg")
 }
 
-// writeFile writes text into a new temporary file of this name.
+// WriteFile writes text into a new temporary file of this name, and returns its path.
 func WriteFile(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -98,7 +100,7 @@ func WriteFile(t *testing.T, name, text string) string {
 	return path
 }
 
-// programPath finds a program of the system, or skips the test where it is missing.
+// ProgramPath returns the path of a program of the system. It skips the test where that is missing.
 func ProgramPath(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -114,7 +116,7 @@ func ProgramPath(t *testing.T, name string) string {
 	return path
 }
 
-// decodeLines decodes an event from each line.
+// DecodeLines decodes an event from each line.
 func DecodeLines(t *testing.T, lines []byte) []publish.Event {
 	t.Helper()
 	var events []publish.Event
@@ -130,19 +132,20 @@ func DecodeLines(t *testing.T, lines []byte) []publish.Event {
 	return events
 }
 
-// safeBuffer is a bytes.Buffer for two goroutines.
+// SafeBuffer is a bytes.Buffer that is safe for concurrent use.
 type SafeBuffer struct {
 	mutex  sync.Mutex
 	buffer bytes.Buffer
 }
 
+// Write appends p.
 func (b *SafeBuffer) Write(p []byte) (int, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	return b.buffer.Write(p)
 }
 
-// copied returns what was written so far.
+// Copied returns a copy of what was written.
 func (b *SafeBuffer) Copied() []byte {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
