@@ -73,7 +73,7 @@ func TestScoreOfTestPictures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		models.Picture(pixels, Size, Size, c.Picture)
+		models.SelfTestImage(pixels, Size, Size, c.Picture)
 		got, err := scorer.Score(picture)
 		if err != nil {
 			t.Fatal(err)

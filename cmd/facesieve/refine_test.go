@@ -14,46 +14,46 @@ import (
 	"facesieve/quality"
 )
 
-// once is a configuration of one look at each face.
-const once = "detect: {second_look: false}\n"
+// unrefined is a configuration without refinement.
+const unrefined = "detect: {refine: false}\n"
 
-// An event has the landmarks of the second look, and the aligned face is cut by them; its box is that of the first. There may be
-// more of them, for the second look is surer of some.
-func TestEventsHaveTheSecondLook(t *testing.T) {
+// An event has the refined landmarks, and its face is aligned by them; its box is the detected one. There may be more
+// events, because refinement raises some scores.
+func TestEventsAreRefined(t *testing.T) {
 	video := testsupport.SharedVideo(t, "corridor.mp4")
-	first, _ := replayEvents(t, video, once+everyFace)
-	second, _ := replayEvents(t, video, everyFace)
+	plain, _ := replayEvents(t, video, unrefined+everyFace)
+	refined, _ := replayEvents(t, video, everyFace)
 	type face struct {
 		time time.Time
 		box  publish.Box
 	}
-	again := map[face]publish.Event{}
-	for i, e := range second {
-		again[face{e.Time.UTC(), e.Box}] = e
+	byFace := map[face]publish.Event{}
+	for i, e := range refined {
+		byFace[face{e.Time.UTC(), e.Box}] = e
 		if off := offCentre(e); off > 0.05 {
-			t.Errorf("event %d: the transform is not that of its landmarks, their centre is %.2f pixels off", i, off)
+			t.Errorf("event %d: the transform is not that of its landmarks: their centre is %.2f pixels off", i, off)
 		}
 	}
-	moved, recut := 0, 0
-	for i, e := range first {
-		other, found := again[face{e.Time.UTC(), e.Box}]
+	moved, realigned := 0, 0
+	for i, e := range plain {
+		other, found := byFace[face{e.Time.UTC(), e.Box}]
 		if !found {
-			t.Fatalf("event %d, of a face at %+v, is none any more", i, e.Box)
+			t.Fatalf("event %d, of a face at %+v, is missing with refinement", i, e.Box)
 		}
 		if other.Landmarks != e.Landmarks {
 			moved++
 		}
 		if other.Landmarks != e.Landmarks && !bytes.Equal(other.Image.Data, e.Image.Data) {
-			recut++
+			realigned++
 		}
 	}
-	if moved == 0 || moved < len(first)*3/4 || recut != moved {
-		t.Errorf("of %d faces %d have other landmarks, and %d other pictures", len(first), moved, recut)
+	if moved == 0 || moved < len(plain)*3/4 || realigned != moved {
+		t.Errorf("of %d faces %d have other landmarks, and %d other images", len(plain), moved, realigned)
 	}
 }
 
-// offCentre tells how far the landmarks' centre is from the template's in the aligned face, pixels: the transform that fits best
-// takes the one to the other.
+// offCentre returns the distance of the landmarks' centre from that of the template in the aligned face, pixels. It is
+// 0 for the least-squares transform.
 func offCentre(e publish.Event) float64 {
 	var x, y float64
 	l, template, m := e.Landmarks, quality.Template(), e.Transform
@@ -65,13 +65,13 @@ func offCentre(e publish.Event) float64 {
 	return math.Hypot(x, y) / 5
 }
 
-// Pictures are scored by the second look too.
-func TestScoreTakesASecondLook(t *testing.T) {
+// The faces of images are refined too.
+func TestScoreRefines(t *testing.T) {
 	picture := testsupport.FacePicture(t)
-	first, second := scoredOnce(t, picture, once), scoredOnce(t, picture, "")
-	if *first.Box != *second.Box || *first.Landmarks == *second.Landmarks || *first.Raw == *second.Raw {
+	plain, refined := scoredOnce(t, picture, unrefined), scoredOnce(t, picture, "")
+	if *plain.Box != *refined.Box || *plain.Landmarks == *refined.Landmarks || *plain.Raw == *refined.Raw {
 		t.Errorf("box %v, then %v; landmarks %v, then %v; raw %v, then %v",
-			*first.Box, *second.Box, *first.Landmarks, *second.Landmarks, *first.Raw, *second.Raw)
+			*plain.Box, *refined.Box, *plain.Landmarks, *refined.Landmarks, *plain.Raw, *refined.Raw)
 	}
 }
 
@@ -86,11 +86,12 @@ func scoredOnce(t *testing.T, picture, configuration string) scoredFace {
 	return face
 }
 
-// A detector that cannot be run on a small square need not: second looks are those of the other network.
-func TestSecondLooksBesideALargeDetector(t *testing.T) {
-	picture, file := testsupport.FacePicture(t), fmt.Sprintf("models: {detector: %s}\n", testsupport.LargeOnly(t, models.TaskDetector))
-	first, second := scoredOnce(t, picture, file+once), scoredOnce(t, picture, file)
-	if *first.Box != *second.Box || *first.Landmarks == *second.Landmarks {
-		t.Errorf("box %v, then %v; landmarks %v, then %v", *first.Box, *second.Box, *first.Landmarks, *second.Landmarks)
+// Refinement works beside a detector whose input cannot have the size of the refiner's.
+func TestRefinementBesideALargeDetector(t *testing.T) {
+	picture := testsupport.FacePicture(t)
+	file := fmt.Sprintf("models: {detector: %s}\n", testsupport.LargeOnly(t, models.TaskDetector, 0))
+	plain, refined := scoredOnce(t, picture, file+unrefined), scoredOnce(t, picture, file)
+	if *plain.Box != *refined.Box || *plain.Landmarks == *refined.Landmarks {
+		t.Errorf("box %v, then %v; landmarks %v, then %v", *plain.Box, *refined.Box, *plain.Landmarks, *refined.Landmarks)
 	}
 }

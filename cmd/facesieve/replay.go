@@ -32,7 +32,7 @@ func (c *replayCommand) Run(ctx context.Context, term console) error {
 		return err
 	}
 	log := logging.New(cfg.Log, term.err)
-	networks, err := pipeline.OpenNetworks(cfg)
+	networks, err := pipeline.OpenNetworks(cfg, camera)
 	if err != nil {
 		return err
 	}

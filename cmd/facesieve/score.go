@@ -63,12 +63,13 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 			return err
 		}
 	}
-	networks, err := pipeline.OpenNetworks(cfg)
+	camera := cfg.NewCamera()
+	networks, err := pipeline.OpenNetworks(cfg, camera)
 	if err != nil {
 		return err
 	}
 	log := logging.New(config.Log{Level: "warn", Format: "auto"}, term.err)
-	e, err := pipeline.OpenEngine(networks, cfg, cfg.NewCamera(), log)
+	e, err := pipeline.OpenEngine(networks, cfg, camera, log)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (d *Daemon) prepare() (c *change, err error) {
 	if err != nil {
 		return nil, err
 	}
-	networks, err := pipeline.OpenNetworks(cfg)
+	networks, err := pipeline.OpenNetworks(cfg, cfg.Cameras...)
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*Daemon, error) {
 	d := &Daemon{options: o, cfg: cfg, log: o.Log, systemd: &notifier{log: o.Log}}
 	d.heartbeat = newHeartbeat(d.systemd.watchdogLimit(), d.log)
 	var err error
-	if d.networks, err = pipeline.OpenNetworks(cfg); err != nil {
+	if d.networks, err = pipeline.OpenNetworks(cfg, cfg.Cameras...); err != nil {
 		return nil, err
 	}
 	if d.pool, err = pipeline.NewPool(d.networks, cfg.Runtime, len(cfg.Cameras), d.log); err != nil {

@@ -45,7 +45,7 @@ func (o *trap) count(camera string) int {
 func testSupervisor(t *testing.T, out pipeline.Uplink, log zerolog.Logger, sources map[string]capture.Config) *supervisor {
 	t.Helper()
 	cfg := config.Default()
-	networks, err := pipeline.OpenNetworks(cfg)
+	networks, err := pipeline.OpenNetworks(cfg, cfg.NewCamera())
 	testsupport.Must(t, err)
 	pool, err := pipeline.NewPool(networks, cfg.Runtime, 1, zerolog.Nop())
 	testsupport.Must(t, err)

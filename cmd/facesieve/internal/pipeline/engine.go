@@ -56,9 +56,9 @@ func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 	}
 	e := &Engine{
 		pool:            pool,
-		detectorNetwork: &pooledNetwork{manifest: &pool.networks.detector.Manifest},
-		refinerNetwork:  &pooledNetwork{manifest: &pool.networks.landmarks.Manifest},
-		qualityNetwork:  &pooledNetwork{manifest: &pool.networks.quality.Manifest},
+		detectorNetwork: &pooledNetwork{model: pool.networks.detector},
+		refinerNetwork:  &pooledNetwork{model: pool.networks.landmarks},
+		qualityNetwork:  &pooledNetwork{model: pool.networks.quality},
 		aligner:         quality.NewAligner(), assessor: quality.NewAssessor(), gates: q.Gates, coarse: q.Gates.Coarse(),
 		aligned: gocv.NewMat(), times: &stageTimes{},
 	}
@@ -68,7 +68,10 @@ func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 		return nil, errors.Join(fmt.Errorf("set up detector: %w", err), e.Close())
 	}
 	e.closers = append(e.closers, e.detector.Close)
-	if d.SecondLook {
+	if d.Refine {
+		if pool.networks.landmarks == nil {
+			return nil, errors.Join(errNoRefiner, e.Close())
+		}
 		if e.refiner, err = detect.NewRefiner(d, e.refinerNetwork); err != nil {
 			return nil, errors.Join(fmt.Errorf("set up refinement: %w", err), e.Close())
 		}
@@ -80,7 +83,7 @@ func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 	return e, nil
 }
 
-// OpenEngine opens the networks of cfg for one engine alone, with the detector and gates of camera. Close frees them.
+// OpenEngine starts the networks for one engine alone, with the detector and gates of camera. Close frees them.
 func OpenEngine(networks Networks, cfg config.Config, camera config.Camera, log zerolog.Logger) (*Engine, error) {
 	pool, err := NewPool(networks, cfg.Runtime, 1, log)
 	if err != nil {
@@ -138,15 +141,13 @@ func (e *Engine) Find(frame gocv.Mat) ([]detect.Face, error) {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
 	e.times.add(stageDetect, now)
-	if e.refiner == nil {
-		return faces, nil
-	}
-	sure, size := float32(e.detector.Config().Score), image.Pt(frame.Cols(), frame.Rows())
+	cfg, size := e.detector.Config(), image.Pt(frame.Cols(), frame.Rows())
 	for i, face := range faces {
-		if face.Score >= sure {
-			continue
+		excluded := func() bool {
+			_, reason := e.coarseCheck(size, face)
+			return reason != ""
 		}
-		if _, reason := e.coarseCheck(size, face); reason != "" {
+		if !cfg.NeedsRefinement(face, detect.Association, excluded) {
 			continue
 		}
 		if faces[i], err = e.refine(frame, face); err != nil {
@@ -213,14 +214,17 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (Judgeme
 func (e *Engine) measureGeometry(frame gocv.Mat, face detect.Face, scoreAll bool) (j Judgement, going bool, err error) {
 	size := image.Pt(frame.Cols(), frame.Rows())
 	j.Face = face
-	if e.refiner != nil && !face.Refined {
+	excluded := func() bool {
 		j.Assessment, j.Reason = e.coarseCheck(size, face)
-		if j.Reason != "" && !scoreAll {
-			return j, false, nil
-		}
+		return j.Reason != "" && !scoreAll
+	}
+	switch {
+	case e.detector.Config().NeedsRefinement(face, detect.Scoring, excluded):
 		if j.Face, err = e.refine(frame, face); err != nil {
 			return j, false, err
 		}
+	case j.Reason != "":
+		return j, false, nil
 	}
 	now := time.Now()
 	if j.Assessment, err = e.assessor.Geometry(j.Face.Landmarks); err != nil { // the landmarks cannot be a face's

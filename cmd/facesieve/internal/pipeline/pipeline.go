@@ -193,7 +193,7 @@ func (p *Pipeline) processFrame(ctx context.Context, frame *capture.Frame) error
 		return nil
 	}
 	now := time.Now()
-	moved := p.motion.Moved(frame.Time, frame.Mat)
+	moved := p.motion.Selects(frame.Time, frame.Mat)
 	p.engine.times.add(stageMotion, now)
 	if !moved && !p.busy {
 		return p.decide(p.selector.Tick(frame.Time))

@@ -12,19 +12,22 @@ import (
 	"github.com/rs/zerolog"
 
 	"facesieve/cmd/facesieve/internal/config"
-	"facesieve/detect"
 	"facesieve/models"
 )
 
-// interpreterSet is one interpreter of each network. A camera holds it for one frame. The input size of the refiner never
-// changes.
+// interpreterSet is one interpreter of each network. A camera holds it for one frame.
 type interpreterSet struct {
-	detector, refiner, quality *models.Interpreter
-	verified                   map[image.Point]bool // input sizes of the detector at which an accelerator was tested
+	detector, quality *models.Interpreter
+	refiner           *models.Interpreter  // nil if no camera refines; its input size never changes
+	verified          map[image.Point]bool // input sizes of the detector at which an accelerator was tested
 }
 
 func (s *interpreterSet) close() error {
-	return errors.Join(s.detector.Close(), s.refiner.Close(), s.quality.Close())
+	err := errors.Join(s.detector.Close(), s.quality.Close())
+	if s.refiner != nil {
+		err = errors.Join(err, s.refiner.Close())
+	}
+	return err
 }
 
 // Pool holds the interpreter sets that all cameras share: not more than the machine has cores for, however many cameras
@@ -45,8 +48,13 @@ type Pool struct {
 	retired bool
 }
 
-// errRetired is the error of a new engine on a retired pool.
-var errRetired = errors.New("the networks were replaced")
+var (
+	// errRetired is the error of a new engine on a retired pool.
+	errRetired = errors.New("the networks were replaced")
+	// errNoRefiner is the error of a new engine that refines, if the networks of its pool were opened for cameras that do
+	// not.
+	errNoRefiner = errors.New("set up refinement: the landmarks network is not open")
+)
 
 // NewPool starts interpreters for this number of cameras, and tests each against its manifest. Call Retire after use.
 func NewPool(networks Networks, rt models.Runtime, cameras int, log zerolog.Logger) (*Pool, error) {
@@ -87,15 +95,18 @@ func (p *Pool) start() (*interpreterSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	refiner, err := p.startRefiner()
+	quality, err := p.startOne(p.networks.quality)
 	if err != nil {
 		return nil, errors.Join(err, detector.Close())
 	}
-	quality, err := p.startOne(p.networks.quality)
-	if err != nil {
-		return nil, errors.Join(err, refiner.Close(), detector.Close())
+	s := &interpreterSet{detector: detector, quality: quality}
+	if p.networks.landmarks == nil {
+		return s, nil
 	}
-	return &interpreterSet{detector: detector, refiner: refiner, quality: quality}, nil
+	if s.refiner, err = p.startRefiner(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
 }
 
 // startOne starts a network, on the CPU if its accelerator was refused before.
@@ -126,7 +137,8 @@ func (p *Pool) startRefiner() (*models.Interpreter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, fix)
 	}
-	if refiner, err = p.verify(refiner, p.networks.landmarks, image.Pt(detect.RefinerSide, detect.RefinerSide)); err == nil {
+	side := p.networks.landmarks.Manifest.Refinement.Side
+	if refiner, err = p.verify(refiner, p.networks.landmarks, image.Pt(side, side)); err == nil {
 		err = refiner.Invoke()
 	}
 	if err != nil {
@@ -269,8 +281,8 @@ func (p *Pool) closeUnused() error {
 // pooledNetwork is a network of an engine: the interpreter of the set that the engine holds, or nil.
 type pooledNetwork struct {
 	*models.Interpreter
-	manifest *models.Manifest
+	model *models.Model
 }
 
 // Manifest returns the manifest of the network, also while no set is held.
-func (p *pooledNetwork) Manifest() *models.Manifest { return p.manifest }
+func (p *pooledNetwork) Manifest() *models.Manifest { return &p.model.Manifest }

@@ -17,7 +17,7 @@ import (
 func newTestPool(t *testing.T) *Pool {
 	t.Helper()
 	cfg := config.Default()
-	networks, err := OpenNetworks(cfg)
+	networks, err := OpenNetworks(cfg, cfg.NewCamera())
 	if err != nil {
 		t.Fatal(err)
 	}

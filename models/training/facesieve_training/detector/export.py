@@ -94,6 +94,7 @@ def write(
     texts: Texts,
     head: manifest.Detector,
     measured: dict[str, Any],
+    refinement: manifest.Refinement | None = None,
 ) -> manifest.Manifest:
     """Write the network, named after its task, and its manifest (.json)."""
     network = Int8Network(data)
@@ -106,6 +107,7 @@ def write(
         outputs=outputs(network),
         self_test=tflite.self_test(data, kind.self_test, kind.self_test),
         detector=head,
+        refinement=refinement,
         measured=measured,
         **dataclasses.asdict(texts),
     )

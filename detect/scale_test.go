@@ -7,19 +7,21 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// TestShrink: the network sees the whole frame at the upper left, as area interpolation would show it, and black around it.
-func TestShrink(t *testing.T) {
+// TestScale: the input of the network is the frame at the upper left, close to area interpolation, and black elsewhere.
+func TestScale(t *testing.T) {
 	cfg := Default()
 	cfg.Input = 320
 	d := testDetector(t, cfg)
-	for _, size := range []image.Point{{1920, 1080}, {2592, 1944}, {641, 479}, {640, 640}, {320, 200}, {333, 100}, {90, 70}, {320, 200}} {
+	for _, size := range []image.Point{
+		{1920, 1080}, {2592, 1944}, {641, 479}, {640, 640}, {320, 200}, {333, 100}, {90, 70}, {320, 200},
+	} {
 		frame := smooth(t, size)
 		if _, err := d.Detect(frame); err != nil {
 			t.Fatal(err)
 		}
-		scaled, padded := geometry(size, cfg.Input, 32)
+		scaled, padded := inputSize(size, cfg.Input, 32)
 		if d.padded.Cols() != padded.X || d.padded.Rows() != padded.Y {
-			t.Fatalf("%v: the picture has %dx%d, wanted %v", size, d.padded.Cols(), d.padded.Rows(), padded)
+			t.Fatalf("%v: the input has %dx%d, wanted %v", size, d.padded.Cols(), d.padded.Rows(), padded)
 		}
 		want := gocv.NewMat()
 		gocv.Resize(frame, &want, scaled, 0, 0, gocv.InterpolationArea)
@@ -45,7 +47,7 @@ func TestShrink(t *testing.T) {
 	}
 }
 
-// smooth makes a frame of gradients, without detail that scaling would lose.
+// smooth returns a frame of gradients, without detail that scaling removes.
 func smooth(t *testing.T, size image.Point) gocv.Mat {
 	frame := pattern(t, size.X, size.Y)
 	pixels, err := frame.DataPtrUint8()

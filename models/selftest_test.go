@@ -8,6 +8,40 @@ import (
 	"github.com/rs/zerolog"
 )
 
+// TestSelfTest compares both networks on both kinds of kernels with the outputs of the interpreter in Python.
+func TestSelfTest(t *testing.T) {
+	for _, name := range []string{"quality", "detector"} {
+		for _, delegate := range []string{DelegateXNNPACK, DelegateNone} {
+			if err := start(t, testModel(t, name), delegate).SelfTest(); err != nil {
+				t.Errorf("%s with %s: %v", name, delegate, err)
+			}
+		}
+	}
+}
+
+func TestSelfTestKeepsSize(t *testing.T) {
+	i := start(t, testModel(t, "detector"), DelegateXNNPACK)
+	if err := errors.Join(i.Resize(320, 192), i.SelfTest()); err != nil {
+		t.Fatal(err)
+	}
+	if w, h := i.Size(); w != 320 || h != 192 {
+		t.Errorf("size is %dx%d after the self-test", w, h)
+	}
+}
+
+func TestSelfTestFindsDrift(t *testing.T) {
+	m := edited(t, "quality", func(m *Manifest) { m.SelfTest.Cases[1].Outputs[1][2] += 10 })
+	err := start(t, m, DelegateXNNPACK).SelfTest()
+	if !errors.Is(err, ErrDrift) || !strings.Contains(err.Error(), "image 1: output 1 (") {
+		t.Errorf("got %v", err)
+	}
+	m = edited(t, "quality", func(m *Manifest) { m.SelfTest.Cases[0].Outputs[0] = []float64{1} })
+	err = start(t, m, DelegateXNNPACK).SelfTest()
+	if err == nil || !strings.Contains(err.Error(), "has 4 values, the manifest 1") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestStartFindsLateDrift tests that a delegate is rejected if its first outputs are correct and a later one is not.
 func TestStartFindsLateDrift(t *testing.T) {
 	rt := Runtime{1, DelegateExternal, delegateLibrary(t), map[string]string{"mode": "third"}}
@@ -38,7 +72,7 @@ func TestVerifyFindsDriftAtTheWorkingSize(t *testing.T) {
 	}
 	for mode, want := range map[string]string{
 		"idle":  "",
-		"large": "at 320x192 pixels, picture 0, round 1: output",
+		"large": "at 320x192 pixels, image 0, round 1: output",
 	} {
 		i, err := Start(m, Runtime{1, DelegateExternal, library, map[string]string{"mode": mode}}, zerolog.Nop())
 		if err != nil || i.Refusal() != nil {

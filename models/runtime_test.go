@@ -19,7 +19,8 @@ func delegateLibrary(t *testing.T) string {
 		compiler = "cc"
 	}
 	path := filepath.Join(t.TempDir(), "libdelegate.so")
-	out, err := exec.Command(compiler, "-shared", "-fPIC", "-o", path, filepath.Join("testdata", "delegate.c")).CombinedOutput()
+	source := filepath.Join("testdata", "delegate.c")
+	out, err := exec.Command(compiler, "-shared", "-fPIC", "-o", path, source).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -83,7 +84,7 @@ func TestStartFallsBack(t *testing.T) {
 	}
 }
 
-// TestStartExternal: a delegate that leaves everything to the CPU's plain kernels passes the self-test and stays.
+// TestStartExternal: a delegate that takes over no operation passes the self-test and is used.
 func TestStartExternal(t *testing.T) {
 	rt := Runtime{1, DelegateExternal, delegateLibrary(t), map[string]string{"mode": "idle"}}
 	delegate, refusal, _, err := started(t, rt)
@@ -98,7 +99,29 @@ func TestStartRefuses(t *testing.T) {
 		t.Errorf("an unknown delegate: %v", err)
 	}
 	m := edited(t, "quality", func(m *Manifest) { m.SelfTest.Cases[0].Outputs[0][0] += 10 })
-	if _, err := Start(m, DefaultRuntime(), zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "delegate xnnpack: models: self-test") {
+	_, err = Start(m, DefaultRuntime(), zerolog.Nop())
+	if err == nil || !strings.Contains(err.Error(), "delegate xnnpack: models: self-test") {
 		t.Errorf("wrong on the CPU: %v", err)
+	}
+}
+
+func TestRuntimeFaults(t *testing.T) {
+	for want, rt := range map[string]Runtime{
+		"threads: 0 is outside":            {Threads: 0, Delegate: DelegateXNNPACK},
+		`delegate: "gpu" is none of`:       {Threads: 1, Delegate: "gpu"},
+		"library: delegate external needs": {Threads: 1, Delegate: DelegateExternal},
+		`library: "a.so" is only for`:      {Threads: 1, Delegate: DelegateNone, Library: "a.so"},
+		"options: are only for":            {Threads: 1, Delegate: DelegateNone, Options: map[string]string{"a": "b"}},
+		"options: an empty key": {
+			Threads: 1, Delegate: DelegateExternal, Library: "a", Options: map[string]string{"": "b"},
+		},
+		"threads: -1 is outside 1..64\ndelegat": {Threads: -1},
+	} {
+		if err := rt.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+	if err := DefaultRuntime().Validate(); err != nil {
+		t.Error(err)
 	}
 }
