@@ -203,21 +203,3 @@ func TestPasswordDoesNotPrint(t *testing.T) {
 		t.Errorf("%s %v", empty, err)
 	}
 }
-
-func TestTopics(t *testing.T) {
-	topics := Topics{"site/a/gate"}
-	for topic, want := range map[string][3]string{
-		topics.Face("door"):     {"site/a/gate", "door", kindFace},
-		topics.JPEG("door"):     {"site/a/gate", "door", kindJPEG},
-		topics.Rejected("face"): {"site/a/gate", "face", kindRejected},
-		topics.State("status"):  {"site/a/gate", "status", kindState},
-		topics.Status():         {"site/a/gate", "", kindStatus},
-		"site/door":             {"", "", ""},
-		"/face":                 {"", "", ""},
-		"":                      {"", "", ""},
-	} {
-		if root, camera, kind := splitTopic(topic); [3]string{root, camera, kind} != want {
-			t.Errorf("%s: %q %q %q", topic, root, camera, kind)
-		}
-	}
-}

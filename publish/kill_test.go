@@ -13,7 +13,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"facesieve/publish/event/eventtest"
 	"facesieve/publish/outbox"
+	"facesieve/publish/publishtest"
 )
 
 // The environment of a test binary that is to be a victim.
@@ -45,7 +47,7 @@ func victim(dir, broker string) {
 	for i, camera := range []string{"door", "gate"} {
 		go func() {
 			for n := uint64(i); ; n += 2 {
-				e := sampleEvent(camera, first+n)
+				e := eventtest.Face(camera, first+n)
 				e.ID = uuid.Must(uuid.NewV7()).String()
 				if err := p.Publish(e); err != nil {
 					done <- err
@@ -104,17 +106,17 @@ func kill9(t *testing.T, dir, broker string) []string {
 // kill -9 at a hundred random moments: every event that was accepted is delivered.
 func TestFaultKilled(t *testing.T) {
 	broker := roomy(t, "allow_anonymous true")
-	watch := record(t, broker.url(), "facesieve/#")
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	dir := t.TempDir()
 	l := ledger{fault: "kill -9"}
 	const runs = 100
 	for range runs {
-		l.accepted = append(l.accepted, kill9(t, dir, broker.url())...)
+		l.accepted = append(l.accepted, kill9(t, dir, broker.URL())...)
 	}
 	l.mended()
 	box := mustOpenBox(t, onDisk(dir))
 	restored := box.Stats().Restored
-	mustOpenOn(t, box, testConfig(broker.url()), quick())
+	mustOpenOn(t, box, testConfig(broker.URL()), quick())
 	if len(l.accepted) < runs {
 		t.Errorf("only %d events were accepted: that proves nothing", len(l.accepted))
 	}

@@ -1,72 +1,40 @@
 package publish
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"image/jpeg"
-	"image/png"
-
+	"facesieve/publish/event"
 	"facesieve/publish/outbox"
 )
 
-// message is what a topic is told.
+// message is what is published on the topic of a kind and a camera.
 type message struct {
-	topic   string
+	kind    event.Kind
+	camera  string
 	payload []byte
 }
 
-// messages makes of an event in the outbox what is sent of it: the event, and the plain picture if that is configured,
-// which is derived here so that it is not stored twice. The event may be of an earlier version of this program: whatever
-// its schema, it is sent as it was accepted, and only marked as replayed.
+// messages returns the messages of an event in the outbox: the face and, with Config.JPEG, its image as JPEG, which is
+// made here so that it is not stored twice. The event may have the schema of an earlier version of this program: it is
+// sent as it was accepted, and only marked as replayed.
 func (p *Publisher) messages(item outbox.Item) ([]message, error) {
-	all := []message{{p.topics.Face(item.Camera), item.Data}}
-	if !item.Replayed && !p.cfg.JPEG {
-		return all, nil
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(item.Data, &fields); err != nil {
-		return nil, fmt.Errorf("event: %w", err)
-	}
+	face := message{event.KindFace, item.Camera, item.Data}
 	if item.Replayed {
-		fields["replayed"] = json.RawMessage("true")
-		payload, err := json.Marshal(fields)
-		if err != nil {
-			return nil, fmt.Errorf("event: %w", err)
-		}
-		all[0].payload = payload
-	}
-	if p.cfg.JPEG {
-		picture, err := pictureOf(fields["image"])
-		if err != nil {
+		var err error
+		if face.payload, err = event.MarkReplayed(item.Data); err != nil {
 			return nil, err
 		}
-		all = append(all, message{p.topics.JPEG(item.Camera), picture})
 	}
-	return all, nil
-}
-
-// pictureOf returns the picture in the image field of an event as JPEG.
-func pictureOf(field json.RawMessage) ([]byte, error) {
-	var image Image
-	if err := json.Unmarshal(field, &image); err != nil {
-		return nil, fmt.Errorf("event: image: %w", err)
+	if !p.cfg.JPEG {
+		return []message{face}, nil
 	}
-	return asJPEG(image)
-}
-
-// asJPEG returns the picture as JPEG, the very bytes where it is one already.
-func asJPEG(i Image) ([]byte, error) {
-	if i.Encoding == JPEG {
-		return i.Data, nil
-	}
-	picture, err := png.Decode(bytes.NewReader(i.Data))
+	image, err := event.ImageAsJPEG(item.Data)
 	if err != nil {
-		return nil, fmt.Errorf("event: image.data: %w", err)
+		return nil, err
 	}
-	var out bytes.Buffer
-	if err := jpeg.Encode(&out, picture, &jpeg.Options{Quality: 90}); err != nil {
-		return nil, fmt.Errorf("event: image.data: %w", err)
-	}
-	return out.Bytes(), nil
+	return []message{face, {event.KindJPEG, item.Camera, image}}, nil
+}
+
+// send hands a message to the link.
+func (s *session) send(m message) (token, error) {
+	topic := s.p.topics.Of(m.kind, m.camera)
+	return s.link.publish(topic, m.kind.QoS(), m.kind.Retained(), m.payload)
 }

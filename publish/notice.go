@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"facesieve/publish/event"
 )
 
 // notice is a status or a state that the broker has not acknowledged.
@@ -14,19 +16,23 @@ type notice struct {
 	sent  time.Time
 }
 
-// notify sends a retained message.
-func (s *session) notify(topic string, payload []byte, done func()) error {
-	token, err := s.link.publish(topic, 1, true, payload)
+// notify sends a status or a state.
+func (s *session) notify(m message, done func()) error {
+	token, err := s.send(m)
 	if err == nil {
-		s.notices = append(s.notices, notice{topic, token, done, time.Now()})
+		s.notices = append(s.notices, notice{s.p.topics.Of(m.kind, m.camera), token, done, time.Now()})
 	}
 	return err
+}
+
+func (s *session) notifyStatus(status event.Status) error {
+	return s.notify(message{kind: event.KindStatus, payload: []byte(status)}, nil)
 }
 
 // announce publishes that the device is online.
 func (s *session) announce() error {
 	s.proof.began = time.Now()
-	return s.notify(s.p.topics.Status(), []byte(Online), nil)
+	return s.notifyStatus(event.Online)
 }
 
 // oldestNotice is closed when the oldest notice is acknowledged or has failed. It is nil if there is none.
@@ -37,13 +43,14 @@ func (s *session) oldestNotice() <-chan struct{} {
 	return s.notices[0].token.Done()
 }
 
-func (s *session) noticed() error {
+// noticeAnswered handles the acknowledgement of the oldest notice.
+func (s *session) noticeAnswered() error {
 	n := s.notices[0]
 	s.notices, s.heard = s.notices[1:], time.Now()
 	switch err := n.token.Error(); {
 	case err == nil:
 		s.acknowledges = true
-		s.p.accepts(n.topic)
+		s.p.recordAcceptance(n.topic)
 		if n.done != nil {
 			n.done()
 		}
@@ -55,39 +62,39 @@ func (s *session) noticed() error {
 	return nil
 }
 
-// remind sends the notices again that the broker has refused or discarded, when that is due.
-func (s *session) remind() error {
+// resendNotices sends status and states again when that is due, because the broker has refused or discarded them.
+func (s *session) resendNotices() error {
 	s.overheard()
 	s.doubt()
 	if s.proof.resendAt.IsZero() || time.Now().Before(s.proof.resendAt) {
 		return nil
 	}
 	s.proof.resendAt = time.Time{}
-	s.p.states.forget()
+	s.p.states.forgetSent()
 	return s.announce()
 }
 
 // drained reports that Close was called and nothing is left to send that the broker would accept.
 func (s *session) drained() bool {
-	return s.p.isClosing() && (s.p.box.Pending() == 0 || s.proof.failed)
+	return s.p.isClosing() && (s.p.outbox.Pending() == 0 || s.proof.failed)
 }
 
-// farewell publishes that the cameras have stopped and the device is offline, and disconnects. If the root is given up,
+// goOffline publishes that the cameras have stopped and the device is offline, and disconnects. If the root is given up,
 // its topics are cleared instead. If the broker does not acknowledge that in time, the connection is dropped, and the
 // broker publishes the last will.
-func (s *session) farewell() {
+func (s *session) goOffline() {
 	if s.p.leaving.Load() {
-		s.p.states.leave()
+		s.p.states.removeAll()
 	}
 	for _, camera := range s.p.states.cameras() {
-		s.p.states.set(State{
-			Schema: SchemaVersion, Device: s.p.cfg.Device, Camera: camera, State: Stopped, Since: utc(time.Now()),
+		s.p.states.set(event.State{
+			Schema: event.Version, Device: s.p.cfg.Device, Camera: camera, State: event.Stopped, Since: time.Now(),
 		})
 	}
 	s.sendStates(true)
-	err := s.notify(s.p.topics.Status(), []byte(Offline), nil)
+	err := s.notifyStatus(event.Offline)
 	if err == nil && s.p.leaving.Load() {
-		err = s.notify(s.p.topics.Status(), nil, nil)
+		err = s.notifyStatus("")
 	}
 	if err == nil {
 		err = s.settle()

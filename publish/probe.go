@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"facesieve/publish/event"
 )
 
 // probeTime is how long the answers to a probe may take, after the connection.
@@ -37,17 +39,17 @@ func Connect(ctx context.Context, cfg Config) (Probe, error) {
 	if err != nil {
 		return Probe{}, fmt.Errorf("probe: %w", err)
 	}
-	topic, text := cfg.Topics().probe(), id.String()
+	topic, text := cfg.Topics().Probe(), id.String()
 	echo := make(chan struct{}, 1)
 	receive := func(_ string, _ bool, payload []byte) {
 		if string(payload) == text {
 			echo <- struct{}{}
 		}
 	}
-	who := identity{clientID: cfg.clientID() + "-check", sends: true, receive: receive, memory: new(memory)}
-	l, err := connect(ctx, cfg, who)
-	if err != nil && who.memory.hangUps.Load() == 1 { // the second attempt offers MQTT 3.1.1 too
-		l, err = connect(ctx, cfg, who)
+	self := identity{clientID: cfg.ClientName() + "-check", sends: true, receive: receive, memory: new(memory)}
+	l, err := connect(ctx, cfg, self)
+	if err != nil && self.memory.hangUps.Load() == 1 { // the second attempt offers MQTT 3.1.1 too
+		l, err = connect(ctx, cfg, self)
 	}
 	if err != nil {
 		return Probe{}, err
@@ -83,7 +85,7 @@ func (l *link) send(ctx context.Context, topic, text string) error {
 		err = l.wait(ctx, message)
 	}
 	if _, refused := refusedMessage(err); refused {
-		return explained(denialText(topic, strings.TrimSuffix(topic, "/"+kindProbe), err), err)
+		return explained(denialText(topic, strings.TrimSuffix(topic, "/"+string(event.KindProbe)), err), err)
 	}
 	return err
 }
@@ -102,7 +104,7 @@ func (l *link) returned(ctx context.Context, p Probe, echo <-chan struct{}) (Pro
 		return p, l.err
 	case <-ctx.Done():
 		if !p.Proved && errors.Is(context.Cause(ctx), errNoAck) {
-			hint := denialText(p.Topic, strings.TrimSuffix(p.Topic, "/"+kindProbe), errDiscarded)
+			hint := denialText(p.Topic, strings.TrimSuffix(p.Topic, "/"+string(event.KindProbe)), errDiscarded)
 			return p, fmt.Errorf("publish to %s: %w", p.Topic, explained(hint, errNoAck))
 		}
 	}

@@ -3,6 +3,10 @@ package publish
 import (
 	"errors"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"facesieve/publish/event"
 )
 
 // proof records whether the broker delivers the messages that it acknowledges. An acknowledgement of MQTT 3.1.1 has no
@@ -15,7 +19,7 @@ type proof struct {
 	echo      chan struct{} // the status has returned
 	began     time.Time     // when the status was sent
 	resendAt  time.Time     // when the status is sent again; zero: never
-	retry     backoff
+	retry     *backoff.ExponentialBackOff
 }
 
 // pending reports that events have to wait for the proof.
@@ -23,14 +27,11 @@ func (p *proof) pending() bool { return p.wanted }
 
 // plan sets the time of the next attempt.
 func (p *proof) plan(t timing) {
-	if p.retry.max == 0 {
-		p.retry = backoff{min: t.holdMin, max: t.holdMax}
+	if p.retry == nil {
+		p.retry = newBackOff(t.holdMin, t.holdMax)
 	}
-	p.resendAt = time.Now().Add(p.retry.wait())
+	p.resendAt = time.Now().Add(p.retry.NextBackOff())
 }
-
-var errDiscarded = errors.New("the broker acknowledges and discards: " +
-	"no message has returned to this device, its sender")
 
 // doubt handles a proof that is overdue.
 func (s *session) doubt() {
@@ -39,13 +40,13 @@ func (s *session) doubt() {
 	}
 	s.proof.failed = true
 	s.proof.plan(s.p.timing)
-	s.p.denies(s.p.topics.Status(), errDiscarded)
+	s.p.recordDenial(s.p.topics.Status(), errDiscarded)
 }
 
 // proved records that the status has returned.
 func (s *session) proved() {
 	s.proof.wanted, s.proof.failed, s.proof.resendAt = false, false, time.Time{}
-	s.p.accepts(s.p.topics.Status())
+	s.p.recordAcceptance(s.p.topics.Status())
 	s.link.unsubscribe(s.p.topics.Status())
 }
 
@@ -73,7 +74,7 @@ func (s *session) listen() {
 	if s.old.grants != nil {
 		return
 	}
-	if !s.old.requested && s.p.states.cleanable() {
+	if !s.old.requested && s.p.states.mayClear() {
 		s.old.requested = true
 		filters[s.p.topics.State("+")] = 1
 	}
@@ -121,7 +122,7 @@ func (s *session) overheard() {
 // receive is called, on a goroutine of the client, for each message that arrives.
 func (s *session) receive(topic string, retained bool, payload []byte) {
 	if topic == s.p.topics.Status() {
-		if !retained && string(payload) == Online {
+		if !retained && event.Status(payload) == event.Online {
 			select {
 			case s.proof.echo <- struct{}{}:
 			default:
@@ -129,8 +130,8 @@ func (s *session) receive(topic string, retained bool, payload []byte) {
 		}
 		return
 	}
-	root, camera, kind := splitTopic(topic)
-	if retained && len(payload) > 0 && kind == kindState && root == s.p.topics.Root() && s.p.states.found(camera) {
+	root, camera, kind := event.ParseTopic(topic)
+	if retained && len(payload) > 0 && kind == event.KindState && root == s.p.topics.Root() && s.p.states.recordRetained(camera) {
 		s.p.log.Info().Str("camera", camera).Msg("clearing the retained state of a camera that is not configured")
 		s.p.poke()
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"facesieve/publish/event"
 	"facesieve/publish/outbox"
 )
 
@@ -20,10 +21,10 @@ var ErrClosed = errors.New("publisher is closed")
 type Publisher struct {
 	cfg    Config
 	timing timing
-	topics Topics
+	topics event.Topics
 	log    zerolog.Logger
 
-	box    *outbox.Box
+	outbox *outbox.Queue
 	states states
 	// rejects holds reports that are about to be sent; those that do not fit are dropped and counted.
 	rejects chan message
@@ -73,11 +74,11 @@ const (
 // error here, see Stats. The embedded broker must have been started by StartBroker. There can be one publisher of a
 // client id and of a box: to replace it, for example after the configuration was changed, Close it before the next is
 // opened on the same box, which hands over what it holds. The caller closes the box after the last.
-func Open(cfg Config, box *outbox.Box, log zerolog.Logger) (*Publisher, error) {
-	return open(cfg, box, log, defaultTiming())
+func Open(cfg Config, queue *outbox.Queue, log zerolog.Logger) (*Publisher, error) {
+	return open(cfg, queue, log, defaultTiming())
 }
 
-func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher, error) {
+func open(cfg Config, queue *outbox.Queue, log zerolog.Logger, t timing) (*Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
@@ -90,7 +91,7 @@ func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher
 		timing:  t,
 		topics:  cfg.Topics(),
 		log:     log,
-		box:     box,
+		outbox:  queue,
 		states:  newStates(),
 		rejects: make(chan message, maxRejects),
 		wake:    make(chan struct{}, 1),
@@ -106,41 +107,41 @@ func open(cfg Config, box *outbox.Box, log zerolog.Logger, t timing) (*Publisher
 	return p, nil
 }
 
-// Publish adds an event to the outbox. It returns the faults of the event, or the error of Box.Add; nil means that the
+// Publish adds an event to the outbox. It returns the faults of the event, or the error of outbox.Queue.Add; nil means that the
 // event is stored, and will be delivered or counted. It waits half a second for the disk at most, and never for the
 // broker. After Close it still stores events, for the next publisher or the next run, as long as the outbox is open.
 // Schema and Device are filled in, and ID if it is empty.
-func (p *Publisher) Publish(e Event) error {
-	if err := CheckName(e.Camera); err != nil {
+func (p *Publisher) Publish(f event.Face) error {
+	if err := event.CheckName(f.Camera); err != nil {
 		return fmt.Errorf("event: camera: %w", err)
 	}
-	e.Schema, e.Device, e.Time = SchemaVersion, p.cfg.Device, utc(e.Time)
-	if e.ID == "" {
-		id, err := NewID()
+	f.Schema, f.Device = event.Version, p.cfg.Device
+	if f.ID == "" {
+		id, err := event.NewID()
 		if err != nil {
 			return err
 		}
-		e.ID = id
+		f.ID = id
 	}
-	data, err := EncodeEvent(e)
+	data, err := event.EncodeFace(f)
 	if err != nil {
 		return err
 	}
-	return p.box.Add(outbox.Event{Camera: e.Camera, Score: e.Quality.Score, Data: data})
+	return p.outbox.Add(outbox.Event{Camera: f.Camera, Score: f.Quality.Score, Data: data})
 }
 
 // Reject reports a face that did not pass, if Config.Rejected asks for it. Reports are for the eye, now: they are not
 // kept while the broker is away, and dropped when there are more than the connection takes. Schema and Device are
 // filled in.
-func (p *Publisher) Reject(r Rejected) error {
+func (p *Publisher) Reject(r event.Rejected) error {
 	if !p.cfg.Rejected {
 		return nil
 	}
-	if err := CheckName(r.Camera); err != nil {
+	if err := event.CheckName(r.Camera); err != nil {
 		return fmt.Errorf("rejected face: camera: %w", err)
 	}
-	r.Schema, r.Device, r.Time = SchemaVersion, p.cfg.Device, utc(r.Time)
-	payload, err := encode(&r, "rejected face")
+	r.Schema, r.Device = event.Version, p.cfg.Device
+	payload, err := event.EncodeRejected(r)
 	if err != nil {
 		return err
 	}
@@ -151,7 +152,7 @@ func (p *Publisher) Reject(r Rejected) error {
 	}
 	if p.stats.Connected {
 		select {
-		case p.rejects <- message{p.topics.Rejected(r.Camera), payload}:
+		case p.rejects <- message{event.KindRejected, r.Camera, payload}:
 			return nil
 		default:
 		}
@@ -162,12 +163,12 @@ func (p *Publisher) Reject(r Rejected) error {
 
 // SetState makes a state the retained one of its camera: at once when its word changes, otherwise with the next of
 // the messages sent once a second, of which only the latest counts. Schema and Device are filled in.
-func (p *Publisher) SetState(camera string, s State) error {
-	if err := CheckName(camera); err != nil {
+func (p *Publisher) SetState(camera string, s event.State) error {
+	if err := event.CheckName(camera); err != nil {
 		return fmt.Errorf("state: camera: %w", err)
 	}
-	s.Schema, s.Device, s.Camera, s.Since = SchemaVersion, p.cfg.Device, camera, utc(s.Since)
-	if _, err := encode(&s, "state"); err != nil {
+	s.Schema, s.Device, s.Camera, s.Since = event.Version, p.cfg.Device, camera, s.Since.Round(0).UTC()
+	if _, err := event.EncodeState(s); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -192,7 +193,7 @@ func (p *Publisher) Close(ctx context.Context) {
 		close(p.closing)
 		p.poke()
 	}
-	if !p.stats.Connected && p.box.Pending() == 0 {
+	if !p.stats.Connected && p.outbox.Pending() == 0 {
 		p.cancel() // nothing to connect for
 	}
 	p.mu.Unlock()

@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"facesieve/publish/event"
 )
 
 var errNoAck = errors.New("the broker acknowledges nothing")
@@ -13,8 +17,8 @@ var errNoAck = errors.New("the broker acknowledges nothing")
 type session struct {
 	p        *Publisher
 	link     *link
-	notices  []notice            // not acknowledged status and states, in the order of sending
-	held     map[string]*backoff // cameras whose events the broker refuses
+	notices  []notice                               // not acknowledged status and states, in the order of sending
+	held     map[string]*backoff.ExponentialBackOff // cameras whose events the broker refuses
 	proof    proof
 	old      stale
 	inflight []*flight // in the order in which they were sent
@@ -34,9 +38,15 @@ type flight struct {
 	tokens []token   // not yet acknowledged, in their order
 }
 
+func newSession(p *Publisher) *session {
+	return &session{
+		p: p, held: map[string]*backoff.ExponentialBackOff{}, proof: proof{echo: make(chan struct{}, 1)},
+	}
+}
+
 // begin publishes that the device is online. It is the first message, so that it is never newer than the last will.
 func (s *session) begin() error {
-	s.p.states.forget()
+	s.p.states.forgetSent()
 	s.listen()
 	return s.announce()
 }
@@ -69,7 +79,7 @@ func (s *session) wait(again time.Duration, tick <-chan time.Time) error {
 	case <-s.oldest():
 		return s.acknowledged()
 	case <-s.oldestNotice():
-		return s.noticed()
+		return s.noticeAnswered()
 	case <-s.old.done():
 		return s.subscribed()
 	case <-s.proof.echo:
@@ -78,11 +88,11 @@ func (s *session) wait(again time.Duration, tick <-chan time.Time) error {
 		return s.overdue()
 	case <-tick:
 		s.sendStates(true)
-		return s.remind()
+		return s.resendNotices()
 	case m := <-s.p.rejects:
 		s.sendReject(m)
 	case <-s.p.wake:
-	case <-s.p.box.Ready():
+	case <-s.p.outbox.Ready():
 	}
 	return nil
 }
@@ -99,14 +109,14 @@ func (s *session) fill() time.Duration {
 		if len(s.inflight) == window {
 			return 0
 		}
-		item, again, ok := s.p.box.Next(s.p.isClosing())
+		item, again, ok := s.p.outbox.Next(s.p.isClosing())
 		if !ok {
 			return again
 		}
 		messages, err := s.p.messages(item)
 		if err != nil {
 			s.p.log.Error().Err(err).Str("camera", item.Camera).Msg("an event in the outbox is damaged and is dropped")
-			s.p.box.Discard(item.Key)
+			s.p.outbox.Discard(item.Key)
 			continue
 		}
 		if len(s.inflight) == 0 {
@@ -119,7 +129,7 @@ func (s *session) fill() time.Duration {
 // hand gives the link what it has not got of an event, and says whether it took all.
 func (s *session) hand(f *flight) bool {
 	for len(f.rest) > 0 {
-		token, err := s.link.publish(f.rest[0].topic, 1, false, f.rest[0].payload)
+		token, err := s.send(f.rest[0])
 		if err != nil {
 			return false
 		}
@@ -146,11 +156,11 @@ func (s *session) acknowledged() error {
 	switch err := f.tokens[0].Error(); {
 	case err == nil:
 		s.acknowledges = true
-		s.p.accepts(topic)
+		s.p.recordAcceptance(topic)
 	case !s.refused(topic, err):
 		return fmt.Errorf("%w: %w", errLost, err)
 	case !f.face:
-		s.holdBack(f, err)
+		s.requeue(f, err)
 		return nil
 	}
 	if !f.face {
@@ -160,7 +170,7 @@ func (s *session) acknowledged() error {
 	f.tokens = f.tokens[1:]
 	s.progress, s.moved = true, time.Now()
 	if len(f.tokens)+len(f.rest) == 0 {
-		s.p.box.Done(f.key)
+		s.p.outbox.Done(f.key)
 		s.inflight = s.inflight[1:]
 	}
 	return nil
@@ -205,28 +215,51 @@ func (s *session) overdue() error {
 // sendStates sends the states that are due; what the link does not take stays due.
 func (s *session) sendStates(all bool) {
 	for _, state := range s.p.states.due(all) {
-		payload, err := encode(&state, "state")
+		payload, err := event.EncodeState(state)
 		if err != nil {
 			s.p.log.Error().Err(err).Msg("state of a camera")
 			continue
 		}
-		if s.notify(s.p.topics.State(state.Camera), payload, nil) != nil {
+		if s.notify(message{event.KindState, state.Camera, payload}, nil) != nil {
 			return
 		}
-		s.p.states.known(state)
+		s.p.states.recordSent(state)
 	}
 	for _, camera := range s.p.states.removed() {
-		if s.notify(s.p.topics.State(camera), nil, func() { s.p.states.cleared(camera) }) != nil {
+		if s.notify(message{event.KindState, camera, nil}, func() { s.p.states.recordCleared(camera) }) != nil {
 			return
 		}
-		s.p.states.clearing(camera)
+		s.p.states.recordClearing(camera)
 	}
 }
 
 func (s *session) sendReject(m message) {
-	if _, err := s.link.publish(m.topic, 0, false, m.payload); err != nil {
+	if _, err := s.send(m); err != nil {
 		s.p.mu.Lock()
 		s.p.stats.RejectsDropped++
 		s.p.mu.Unlock()
 	}
+}
+
+// refused reports whether err is the broker's refusal of one message, and records it. The connection stays open.
+func (s *session) refused(topic string, err error) bool {
+	reason, ok := refusedMessage(err)
+	if ok {
+		s.p.recordDenial(topic, reason)
+	}
+	return ok
+}
+
+// requeue returns a refused event to the outbox. If the topic was refused, all events of the camera wait. If the message
+// was refused, only this event waits.
+func (s *session) requeue(f *flight, err error) {
+	s.inflight = s.inflight[1:]
+	s.progress, s.moved = true, time.Now()
+	retry := s.held[f.camera]
+	if retry == nil {
+		retry = newBackOff(s.p.timing.holdMin, s.p.timing.holdMax)
+		s.held[f.camera] = retry
+	}
+	reason, _ := refusedMessage(err)
+	s.p.outbox.Requeue(f.key, retry.NextBackOff(), !reason.ofMessage())
 }

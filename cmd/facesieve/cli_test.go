@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -51,7 +51,14 @@ func TestVersionNamesTheNetworks(t *testing.T) {
 
 func TestSchemaIsPrinted(t *testing.T) {
 	stdout, _ := mustInvoke(t, "schema")
-	if stdout != string(publish.EventSchema) {
-		t.Error("facesieve schema prints something else than the schema of package publish")
+	if stdout != event.FaceSchema {
+		t.Error("facesieve schema prints something else than the schema of package event")
+	}
+	document, err := event.AsyncAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stdout, _ := mustInvoke(t, "schema", "--asyncapi"); stdout != string(document) {
+		t.Error("facesieve schema --asyncapi prints something else than the document of package event")
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // notifySocket listens to what the program tells systemd.
@@ -70,7 +71,7 @@ type daemonUnderTest struct {
 	stop    context.CancelFunc
 
 	mutex  sync.Mutex
-	events []publish.Event
+	events []event.Face
 	states map[string]string
 	json   []string
 }
@@ -139,13 +140,13 @@ func (d *daemonUnderTest) subscribe(ctx context.Context) {
 	cfg.Broker, cfg.Root = "tcp://"+d.address, "facesieve/pole"
 	cfg.User, cfg.Password = config.Secret("FACESIEVE_MQTT_USER"), publish.Secret(config.Secret("FACESIEVE_MQTT_PASSWORD"))
 	_ = publish.Subscribe(ctx, cfg, publish.Handler{
-		Event: func(e publish.Event) {
+		Face: func(e event.Face) {
 			d.mutex.Lock()
 			defer d.mutex.Unlock()
 			d.events = append(d.events, e)
 			d.keep(e)
 		},
-		State: func(s publish.State) {
+		State: func(s event.State) {
 			d.mutex.Lock()
 			defer d.mutex.Unlock()
 			d.states[s.Camera] = s.State

@@ -13,7 +13,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"facesieve/capture/cameratest"
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // ledger is a broker for everybody that writes down which events it has received, and that can be switched off and on. What
@@ -25,20 +25,20 @@ type ledger struct {
 
 	mutex    sync.Mutex
 	receipts map[string]*receipt
-	latest   map[string]publish.Event // of each camera
+	latest   map[string]event.Face // of each camera
 }
 
 // receipt is what the ledger knows of one event.
 type receipt struct {
-	event publish.Event // without its picture
-	times []time.Time   // when it came, once if all is well
+	event event.Face  // without its picture
+	times []time.Time // when it came, once if all is well
 }
 
 // startLedger switches a broker on, until the test ends.
 func startLedger(t *testing.T) *ledger {
 	t.Helper()
 	address, _ := cameratest.FreeAddresses(t)
-	l := &ledger{t: t, address: address, receipts: map[string]*receipt{}, latest: map[string]publish.Event{}}
+	l := &ledger{t: t, address: address, receipts: map[string]*receipt{}, latest: map[string]event.Face{}}
 	l.up()
 	t.Cleanup(l.down)
 	return l
@@ -82,7 +82,7 @@ func (c *clerk) OnPublish(_ *mochi.Client, packet packets.Packet) (packets.Packe
 	if !strings.HasSuffix(packet.TopicName, "/face") {
 		return packet, nil
 	}
-	event, err := publish.DecodeEvent(packet.Payload)
+	event, err := event.DecodeFace(packet.Payload)
 	if err != nil {
 		c.ledger.t.Errorf("%s: %v", packet.TopicName, err)
 		return packet, nil
@@ -103,7 +103,7 @@ func (c *clerk) OnPublish(_ *mochi.Client, packet packets.Packet) (packets.Packe
 }
 
 // last is the event of a camera with the latest time.
-func (l *ledger) last(camera string) publish.Event {
+func (l *ledger) last(camera string) event.Face {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	return l.latest[camera]

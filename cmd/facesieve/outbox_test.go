@@ -12,6 +12,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/publish/outbox"
 )
 
@@ -36,12 +37,12 @@ mqtt: {broker: "tcp://%s"}
 	settings.Broker, settings.Root = "tcp://"+broker, "facesieve/pole"
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	online, events := make(chan struct{}, 100), make(chan publish.Event, 100)
+	online, events := make(chan struct{}, 100), make(chan event.Face, 100)
 	subscribed := make(chan error)
 	go func() {
 		subscribed <- publish.Subscribe(ctx, settings, publish.Handler{
-			Event: func(e publish.Event) { events <- e },
-			State: func(publish.State) { online <- struct{}{} },
+			Face:  func(e event.Face) { events <- e },
+			State: func(event.State) { online <- struct{}{} },
 		}, zerolog.Nop())
 	}()
 	announce(t, broker, online)
@@ -94,7 +95,7 @@ func announce(t *testing.T, broker string, heard <-chan struct{}) {
 		t.Fatal(err)
 	}
 	defer p.Close(t.Context())
-	if err := p.SetState("test", publish.State{State: publish.Running, Since: time.Now()}); err != nil {
+	if err := p.SetState("test", event.State{State: event.Running, Since: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	select {

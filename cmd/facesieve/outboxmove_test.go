@@ -133,7 +133,7 @@ func TestStartMovesTheOutbox(t *testing.T) {
 func TestStartWithoutADirectory(t *testing.T) {
 	file := testsupport.WriteFile(t, "file", "")
 	m := startMover(t, "dir: "+filepath.Join(file, "below"))
-	m.awaitLog("the outbox cannot be opened", "held in memory", "let systemd make the folder")
+	m.awaitLog("the outbox cannot be opened", "held in memory", "let systemd make the directory")
 	m.ledger.up()
 	testsupport.Eventually(t, "faces", func() bool { return m.ledger.last("door").ID != "" })
 }

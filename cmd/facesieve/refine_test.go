@@ -10,7 +10,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/models"
-	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/quality"
 )
 
@@ -25,9 +25,9 @@ func TestEventsAreRefined(t *testing.T) {
 	refined, _ := replayEvents(t, video, everyFace)
 	type face struct {
 		time time.Time
-		box  publish.Box
+		box  event.Box
 	}
-	byFace := map[face]publish.Event{}
+	byFace := map[face]event.Face{}
 	for i, e := range refined {
 		byFace[face{e.Time.UTC(), e.Box}] = e
 		if off := offCentre(e); off > 0.05 {
@@ -54,10 +54,10 @@ func TestEventsAreRefined(t *testing.T) {
 
 // offCentre returns the distance of the landmarks' centre from that of the template in the aligned face, pixels. It is
 // 0 for the least-squares transform.
-func offCentre(e publish.Event) float64 {
+func offCentre(e event.Face) float64 {
 	var x, y float64
 	l, template, m := e.Landmarks, quality.Template(), e.Transform
-	for i, p := range []publish.Point{l.RightEye, l.LeftEye, l.Nose, l.RightMouth, l.LeftMouth} {
+	for i, p := range []event.Point{l.RightEye, l.LeftEye, l.Nose, l.RightMouth, l.LeftMouth} {
 		px, py := float64(p[0]), float64(p[1])
 		x += m[0][0]*px + m[0][1]*py + m[0][2] - float64(template[i][0])
 		y += m[1][0]*px + m[1][1]*py + m[1][2] - float64(template[i][1])

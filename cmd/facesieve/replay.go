@@ -14,7 +14,7 @@ import (
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 type replayCommand struct {
@@ -83,7 +83,7 @@ func (c *replayCommand) openSink(
 	encoder := pipeline.Encoder{
 		Device: cfg.Device, Camera: camera.Name, Model: networks.ScoreModel(), Image: cfg.Image,
 		Identify: func(s *pipeline.Candidate) string {
-			return publish.ReplayID(s.Time, cfg.Device, camera.Name, s.Track)
+			return event.ReplayID(s.Time, cfg.Device, camera.Name, s.Track)
 		},
 	}
 	switch {

@@ -8,12 +8,12 @@ import (
 	"testing"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // replayEvents replays a recording with the built-in configuration and more of it, and returns its events and the bytes
 // of their file.
-func replayEvents(t *testing.T, video, configuration string) ([]publish.Event, []byte) {
+func replayEvents(t *testing.T, video, configuration string) ([]event.Face, []byte) {
 	t.Helper()
 	out := t.TempDir()
 	config := testsupport.WriteFile(t, "facesieve.yaml", configuration+"\ncameras: [{name: test, url: test.mp4}]\n")
@@ -59,7 +59,7 @@ func TestReplayOfOnePerson(t *testing.T) {
 		if e.Box.Height <= chosen.Box.Height {
 			smaller++
 		}
-		if e.Quality.Components.Sharpness <= chosen.Quality.Components.Sharpness {
+		if e.Quality.Components["Sharpness"] <= chosen.Quality.Components["Sharpness"] {
 			duller++
 		}
 	}

@@ -103,7 +103,7 @@ const maxWaiting = 100
 type waitingSink struct {
 	pipeline.EventSink
 	publisher *publish.Publisher
-	box       *outbox.Box
+	box       *outbox.Queue
 	ctx       context.Context
 }
 

@@ -18,7 +18,7 @@ import (
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/detect"
-	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/quality"
 )
 
@@ -40,17 +40,17 @@ func (c *scoreCommand) Validate() error {
 
 // scoredFace is one line of facesieve score --json: a face, or an image without one.
 type scoredFace struct {
-	File       string              `json:"file"`
-	FileBytes  []byte              `json:"file_base64,omitempty"` // exact name, if it is not UTF-8
-	Faces      *int                `json:"faces,omitempty"`       // number of faces in the image
-	Face       *int                `json:"face,omitempty"`        // index in the image, from 0, best detection first
-	Box        *[4]float32         `json:"box,omitempty"`         // x, y, width, height in pixels
-	Landmarks  *[5][2]float32      `json:"landmarks,omitempty"`   // eyes, nose, mouth corners; right before left
-	Score      *float64            `json:"score,omitempty"`       // 0..100
-	Raw        *float64            `json:"raw,omitempty"`
-	Labels     publish.Labels      `json:"labels,omitempty"` // the parts of raw, each 0..1
-	Components *publish.Components `json:"components,omitempty"`
-	Error      string              `json:"error,omitempty"`
+	File       string           `json:"file"`
+	FileBytes  []byte           `json:"file_base64,omitempty"` // exact name, if it is not UTF-8
+	Faces      *int             `json:"faces,omitempty"`       // number of faces in the image
+	Face       *int             `json:"face,omitempty"`        // index in the image, from 0, best detection first
+	Box        *[4]float32      `json:"box,omitempty"`         // x, y, width, height in pixels
+	Landmarks  *[5][2]float32   `json:"landmarks,omitempty"`   // eyes, nose, mouth corners; right before left
+	Score      *float64         `json:"score,omitempty"`       // 0..100
+	Raw        *float64         `json:"raw,omitempty"`
+	Labels     event.Labels     `json:"labels,omitempty"` // the parts of raw, each 0..1
+	Components event.Components `json:"components,omitempty"`
+	Error      string           `json:"error,omitempty"`
 }
 
 // Run scores every face of every image. It continues after an image that cannot be read, and returns an error at the end.

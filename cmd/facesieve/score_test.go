@@ -21,7 +21,7 @@ func TestScoreFindsTheFace(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &face); err != nil {
 		t.Fatalf("%v: %s", err, stdout)
 	}
-	if *face.Score < 0 || *face.Score > 100 || face.Components.Sharpness < 0 || face.Labels["agreement"] <= 0 {
+	if *face.Score < 0 || *face.Score > 100 || face.Components["Sharpness"] < 0 || face.Labels["agreement"] <= 0 {
 		t.Errorf("score %v, labels %v, components %+v", *face.Score, face.Labels, face.Components)
 	}
 	// Where the face of that picture is, within a third of its size.

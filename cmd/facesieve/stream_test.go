@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // A camera that shows a recording over RTSP, and Mosquitto, give the same faces as a replay of the recording: as many, and
@@ -50,7 +50,7 @@ outbox: {store: memory}
 	}
 }
 
-func bestOf(events []publish.Event) float64 {
+func bestOf(events []event.Face) float64 {
 	best := 0.0
 	for _, e := range events {
 		best = max(best, e.Quality.Score)

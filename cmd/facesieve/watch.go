@@ -13,6 +13,7 @@ import (
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 type watchCommand struct {
@@ -24,7 +25,7 @@ type watchCommand struct {
 	Key    string        `type:"existingfile" help:"PEM file of its private key."`
 	Root   string        `help:"Beginning of the topics; + stands for any level. Default: facesieve/+, every device; with --config that of the file."`
 	Save   filePath      `placeholder:"DIR" help:"Save the faces into this directory."`
-	JSON   bool          `help:"Print each event as it arrives, one a line, with the image."`
+	JSON   bool          `help:"Print each event as JSON, one a line, with the image."`
 	Count  int           `help:"End after this many faces."`
 	For    time.Duration `help:"End after this time."`
 }
@@ -88,16 +89,14 @@ type viewer struct {
 
 func (v *viewer) handler() publish.Handler {
 	return publish.Handler{
-		Event: v.event,
-		State: func(s publish.State) {
+		Face: v.event,
+		State: func(s event.State) {
 			v.remark("%s/%s: %s, %.1f frames and %.2f faces a second",
 				s.Device, s.Camera, s.State, s.FPS, s.FacesPerSecond)
 		},
-		Status: func(root string, online bool) {
-			v.remark("%s: %s", root, map[bool]string{true: publish.Online, false: publish.Offline}[online])
-		},
+		Status:  func(root string, status event.Status) { v.remark("%s: %s", root, status) },
 		Removed: v.removed,
-		Rejected: func(r publish.Rejected) {
+		Rejected: func(r event.Rejected) {
 			v.remark("%s/%s: track %d gave no face: %s", r.Device, r.Camera, r.Track, strings.Join(r.Reasons, ", "))
 		},
 		Invalid: func(topic string, err error) {
@@ -141,7 +140,7 @@ func rounded(d time.Duration) string {
 }
 
 // event prints one face, and saves it.
-func (v *viewer) event(e publish.Event) {
+func (v *viewer) event(e event.Face) {
 	v.fail(v.show(e))
 	if v.command.Save != "" {
 		v.fail(saveFace(string(v.command.Save), watchedFile(e), e))
@@ -151,7 +150,7 @@ func (v *viewer) event(e publish.Event) {
 	}
 }
 
-func (v *viewer) show(e publish.Event) error {
+func (v *viewer) show(e event.Face) error {
 	if v.command.JSON {
 		return v.showJSON(e)
 	}
@@ -165,7 +164,7 @@ func (v *viewer) show(e publish.Event) error {
 	return err
 }
 
-func (v *viewer) showJSON(e publish.Event) error {
+func (v *viewer) showJSON(e event.Face) error {
 	text, err := json.Marshal(e)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -13,6 +14,9 @@ import (
 	"unicode/utf8"
 
 	"facesieve/publish"
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
+	"facesieve/publish/publishtest"
 )
 
 // hostile returns texts that must not reach a terminal or a file name unchanged.
@@ -35,12 +39,12 @@ func safe(t *testing.T, text string) {
 	}
 }
 
-func watchedEvent(device, camera string) publish.Event {
-	return publish.Event{
-		Schema: publish.SchemaVersion, ID: "0195514e-3a43-7c3f-8000-0123456789ab",
+func watchedEvent(device, camera string) event.Face {
+	return event.Face{
+		Schema: event.Version, ID: "0195514e-3a43-7c3f-8000-0123456789ab",
 		Device: device, Camera: camera, Track: 1<<53 - 1,
 		Time:   time.Date(2025, 3, 1, 12, 30, 5, 0, time.UTC),
-		Policy: "best", Image: publish.Image{Encoding: publish.JPEG, Data: []byte("x")},
+		Policy: "best", Image: event.Image{Encoding: event.JPEG, Data: []byte("x")},
 	}
 }
 
@@ -52,11 +56,11 @@ func TestWatchPrintsNothingRaw(t *testing.T) {
 			cancel: func() { t.Errorf("%q ends it", text) },
 		}
 		h := v.handler()
-		h.Event(watchedEvent(text, text))
-		h.State(publish.State{Device: text, Camera: text, State: text})
-		h.Status(text, true)
+		h.Face(watchedEvent(text, text))
+		h.State(event.State{Device: text, Camera: text, State: text})
+		h.Status(text, event.Online)
 		h.Removed(text, text)
-		h.Rejected(publish.Rejected{Device: text, Camera: text, Reasons: []string{text}})
+		h.Rejected(event.Rejected{Device: text, Camera: text, Reasons: []string{text}})
 		h.Invalid(text, errors.New("because "+text))
 		h.Away("tcp://127.0.0.1:1883", errors.New("because "+text), 27925*time.Millisecond)
 		safe(t, out.String())
@@ -87,12 +91,42 @@ func TestWatchJSONIsExactAndSafe(t *testing.T) {
 		var out bytes.Buffer
 		v := &viewer{command: &watchCommand{JSON: true}, term: console{&out, &out}, cancel: func() {}}
 		want := watchedEvent(text, text)
-		want.Quality.Labels = publish.Labels{}
+		want.Quality.Labels, want.Quality.Components = event.Labels{}, event.Components{}
 		v.event(want)
 		safe(t, out.String())
-		var got publish.Event
+		var got event.Face
 		if err := json.Unmarshal(out.Bytes(), &got); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %v\n%s", text, err, out.String())
+		}
+	}
+}
+
+// watch shows a face from a later program of the same schema version.
+func TestWatchShowsAFaceFromTheFuture(t *testing.T) {
+	face := eventtest.Face("door", 7)
+	face.Schema, face.Device, face.ID = event.Version, "gate", "0195514e-3a43-7c3f-8000-0123456789ab"
+	data, err := event.EncodeFace(face)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broker := publishtest.StartAnonymous(t)
+	later := publishtest.Record(t, broker.URL(), "facesieve/gate/door/face")
+	ctx, cancel := context.WithTimeout(t.Context(), publishtest.Patience)
+	defer cancel()
+	ended := make(chan string)
+	go func() {
+		_, stdout, stderr := invoke(ctx, "watch", "--broker", broker.URL(), "--count", "1")
+		ended <- stdout + stderr
+	}()
+	for {
+		later.Send(t, "facesieve/gate/door/face", string(eventtest.FromTheFuture(t, data)), false)
+		select {
+		case text := <-ended:
+			if !strings.Contains(text, "gate/door  track 7    score  71.5") {
+				t.Error(text)
+			}
+			return
+		case <-time.After(50 * time.Millisecond): // not subscribed yet: faces are not retained
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // hold adds events that the disk cannot store.
-func hold(t *testing.T, b *Box, camera string, n int) {
+func hold(t *testing.T, b *Queue, camera string, n int) {
 	t.Helper()
 	for i := range n {
 		if err := b.Add(Event{Camera: camera, Score: 50, Data: text(camera, i)}); !errors.Is(err, ErrHeld) {
@@ -101,7 +101,7 @@ func TestDirectoryThatTakesNothingAtTheStart(t *testing.T) {
 				t.Error(name)
 			}
 			if o.remove == nil { // it can never be opened
-				if !strings.Contains(log.String(), "dir: is empty: name a folder") ||
+				if !strings.Contains(log.String(), "dir: is empty: name a directory") ||
 					!strings.Contains(fmt.Sprint(b.Close()), "5 events") {
 					t.Error(log.String())
 				}
@@ -134,7 +134,7 @@ func TestHeldWithoutAFile(t *testing.T) {
 	cfg := Default()
 	cfg.Dir = "/proc/1/outbox"
 	b := mustOpen(t, cfg, quick())
-	data := make([]byte, 1<<20-entryOverhead)
+	data := make([]byte, 1<<20-recordOverhead)
 	for i := range 20 {
 		if err := b.Add(Event{Camera: "door", Score: float64(i), Data: data}); !errors.Is(err, ErrHeld) {
 			t.Fatal(i, err)

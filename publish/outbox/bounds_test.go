@@ -181,13 +181,13 @@ func TestAJumpForwardDeletesNothingAtOnce(t *testing.T) {
 		add(t, b, "door", i, 50)
 	}
 	mustClose(t, b)
-	d, _, err := openDisk(cfg, testLog(t))
+	d, _, err := openDisk(cfg, nil, nil, testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = d.db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(aboutBucket)).
-			Put([]byte(clockKey), clockValue(firstClock+time.Hour, time.Unix(sane, 0)))
+		return tx.Bucket([]byte(metadataBucket)).
+			Put([]byte(clockKey), clockValue(firstClock+time.Hour, time.Unix(earliestWall, 0)))
 	})
 	if err := errors.Join(err, d.close()); err != nil {
 		t.Fatal(err)

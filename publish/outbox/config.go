@@ -25,15 +25,15 @@ const (
 type Config struct {
 	// Store is Disk, or Memory for those who must not write faces to disk: then events are lost with the process.
 	Store string `yaml:"store"`
-	// Dir is the folder of the file. The program sets it when the configuration does not.
+	// Dir is the directory of the file. The program sets it when the configuration does not.
 	Dir string `yaml:"dir"`
 	// MaxEvents, MaxMiB and MaxAge bound what waits. MaxMiB is the size of the file; events take at most three quarters.
 	MaxEvents int           `yaml:"max_events"`
 	MaxMiB    int           `yaml:"max_mib"`
 	MaxAge    time.Duration `yaml:"max_age"`
-	// DrainRate is how many events of the backlog are sent a second at most.
+	// DrainRate is the maximum number of events of the backlog that are sent a second.
 	DrainRate float64 `yaml:"drain_rate"`
-	// KeyFile holds 64 hexadecimal digits, the key with which entries are sealed; empty: they are not.
+	// KeyFile holds 64 hexadecimal digits, the key with which events are sealed; empty: they are not.
 	KeyFile string `yaml:"key_file"`
 
 	// State is the directory that Dir defaults to. Events that an earlier run left there, or in a directory that it
@@ -48,7 +48,7 @@ func Default() Config {
 	return Config{Store: Disk, MaxEvents: 5000, MaxMiB: 64, MaxAge: 7 * 24 * time.Hour, DrainRate: 20}
 }
 
-// Validate says every fault of the section, joined, each with key, value and mend.
+// Validate returns all faults of the section, joined, each with key, value and fix.
 func (c Config) Validate() error {
 	var all []error
 	check := func(ok bool, key, format string, args ...any) {
@@ -67,8 +67,8 @@ func (c Config) Validate() error {
 	return errors.Join(all...)
 }
 
-// limit returns the number of bytes that events may use.
-func (c Config) limit() int64 {
+// maxUsage returns the number of bytes that events may use.
+func (c Config) maxUsage() int64 {
 	bytes := int64(c.MaxMiB) << 20
 	if c.Store == Disk {
 		bytes -= bytes / 4 // for the overhead of the file
@@ -76,7 +76,7 @@ func (c Config) limit() int64 {
 	return bytes
 }
 
-// CheckFiles reads the key file, and returns its faults as Validate does.
+// CheckFiles reads the key file, and returns its fault as Validate does.
 func (c Config) CheckFiles() error {
 	if info, err := os.Stat(c.KeyFile); err == nil && !info.Mode().IsRegular() {
 		return errors.New("key_file: is not a file; name one that holds 64 hexadecimal digits")

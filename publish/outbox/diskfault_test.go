@@ -160,7 +160,7 @@ func TestHeldIsBounded(t *testing.T) {
 	b := mustOpen(t, cfg, quick())
 	path := filepath.Join(cfg.Dir, fileName)
 	redirect(t, path, os.O_RDONLY)
-	data := make([]byte, 1<<20-entryOverhead)
+	data := make([]byte, 1<<20-recordOverhead)
 	for i := range 20 {
 		if err := b.Add(Event{Camera: "door", Score: float64(i), Data: data}); !errors.Is(err, ErrHeld) {
 			t.Fatal(i, err)

@@ -21,19 +21,19 @@ func readKey(path string) (cipher.AEAD, error) {
 	}
 	file, err := os.Open(path) //nolint:gosec // the user names the file
 	if err != nil {
-		return nil, refuse(fmt.Errorf("key_file: the file cannot be opened: %w", withoutName(err)))
+		return nil, permanent(fmt.Errorf("key_file: the file cannot be opened: %w", withoutName(err)))
 	}
 	defer file.Close() //nolint:errcheck // only read
 	if info, err := file.Stat(); err != nil || info.Mode().Perm()&0o007 != 0 {
-		return nil, refuse(errors.Join(errors.New("key_file: the file is open to everybody: chmod 600 it"), err))
+		return nil, permanent(errors.Join(errors.New("key_file: the file is open to everybody: chmod 600 it"), err))
 	}
 	text, err := io.ReadAll(io.LimitReader(file, 1024))
 	if err != nil {
-		return nil, refuse(fmt.Errorf("key_file: the file cannot be read: %w", withoutName(err)))
+		return nil, permanent(fmt.Errorf("key_file: the file cannot be read: %w", withoutName(err)))
 	}
 	key, err := hex.DecodeString(string(bytes.TrimSpace(text)))
 	if err != nil || len(key) != chacha20poly1305.KeySize {
-		return nil, refuse(errors.New("key_file: the file holds no 64 hexadecimal digits: " +
+		return nil, permanent(errors.New("key_file: the file holds no 64 hexadecimal digits: " +
 			"make it with openssl rand -hex 32"))
 	}
 	return chacha20poly1305.NewX(key)

@@ -37,7 +37,7 @@ func TestKilledWhileItMoves(t *testing.T) {
 		b := mustOpen(t, from, quick())
 		for n := range events {
 			b.mu.Lock() // without a commit for each
-			b.failing = true
+			b.diskFailing = true
 			b.mu.Unlock()
 			_ = b.Add(Event{Camera: "door", Score: 50, Data: append(text("door", n), make([]byte, 20_000)...)})
 		}
@@ -61,7 +61,7 @@ func TestKilledWhileItMoves(t *testing.T) {
 }
 
 // drained takes all events out of an outbox, and returns them as "camera n", sorted.
-func drained(t *testing.T, b *Box) (names []string) {
+func drained(t *testing.T, b *Queue) (names []string) {
 	t.Helper()
 	b.Connect()
 	eventually(t, "everything out", func() bool {

@@ -101,7 +101,7 @@ func TestBlame(t *testing.T) {
 	cfg := inMemory()
 	cfg.DrainRate = maxRate
 	tm := quick()
-	tm.rest = 50 * time.Millisecond
+	tm.retry = 50 * time.Millisecond
 	b := mustOpen(t, cfg, tm)
 	for i := range 3 {
 		add(t, b, "door", i, 50)
@@ -110,7 +110,7 @@ func TestBlame(t *testing.T) {
 		b.Connect()
 		var item Item
 		eventually(t, "the first", func() bool { name := ""; name, item = next(t, b); return name == "door 0*" })
-		if b.Blame(item.Key) != (i == 2) {
+		if b.RecordFailure(item.Key) != (i == 2) {
 			t.Error("blamed after", i+1)
 		}
 		b.Disconnect()
@@ -119,7 +119,7 @@ func TestBlame(t *testing.T) {
 	if got := all(t, b); !slices.Equal(got, []string{"door 1*", "door 2*", "door 0*"}) {
 		t.Error(got)
 	}
-	if b.Blame(99) {
+	if b.RecordFailure(99) {
 		t.Error("blames what is not there")
 	}
 }

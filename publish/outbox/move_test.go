@@ -15,7 +15,7 @@ import (
 )
 
 // waiting takes all events out of an outbox, and returns them as "camera n", sorted.
-func waiting(t *testing.T, b *Box) []string {
+func waiting(t *testing.T, b *Queue) []string {
 	t.Helper()
 	b.Connect()
 	names := all(t, b)
@@ -259,7 +259,7 @@ func TestStartElsewhere(t *testing.T) {
 			}
 			b.mu.Lock()
 			for _, e := range b.entries {
-				if age := b.clock.now() - e.born; age < 50*time.Hour || age > 51*time.Hour {
+				if age := b.clock.now() - e.created; age < 50*time.Hour || age > 51*time.Hour {
 					t.Error("age", age)
 				}
 			}

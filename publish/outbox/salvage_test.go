@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -288,7 +289,7 @@ func TestSalvageInterrupted(t *testing.T) {
 	cfg := onDisk(t)
 	_, alive := history(t, cfg, 20)
 	path := filepath.Join(cfg.Dir, fileName)
-	if err := os.Rename(path, path+replacement); err != nil {
+	if err := os.Rename(path, path+complete); err != nil {
 		t.Fatal(err)
 	}
 	if s := mustOpen(t, cfg, quick()).Stats(); s.Restored != uint64(len(alive)) {
@@ -307,7 +308,7 @@ func FuzzLocations(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(cfg.State, locationsName), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		dirs := cfg.formerDirs()
+		dirs := cfg.previousDirs()
 		if len(dirs) == 0 || dirs[0] != cfg.State ||
 			slices.ContainsFunc(dirs, func(dir string) bool { return !filepath.IsAbs(dir) }) {
 			t.Error(dirs)
@@ -350,11 +351,11 @@ func FuzzSurvey(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		surveyFile(bytes.NewReader(data), int64(len(data)), sealing, nil, farFuture())
-		s := surveyFile(bytes.NewReader(data), int64(len(data)), nil, nil, farFuture())
+		searchFile(bytes.NewReader(data), int64(len(data)), sealing, nil, farFuture())
+		s := searchFile(bytes.NewReader(data), int64(len(data)), nil, nil, farFuture())
 		keys := map[string]bool{}
-		for _, p := range s.pieces {
-			r, err := s.record(p)
+		for _, p := range s.locations {
+			r, err := s.read(p)
 			if err != nil || p.at < 0 || p.at+int64(p.size) > int64(len(data)) {
 				t.Fatal(p, err)
 			}
@@ -363,7 +364,7 @@ func FuzzSurvey(f *testing.F) {
 			}
 			keys[string(r.data)+r.camera] = true
 		}
-		if !slices.IsSortedFunc(s.pieces, func(a, b piece) int { return compare(a.key, b.key) }) {
+		if !slices.IsSortedFunc(s.locations, func(a, b location) int { return cmp.Compare(a.key, b.key) }) {
 			t.Fatal("not in order")
 		}
 	})

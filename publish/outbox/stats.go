@@ -16,10 +16,10 @@ type Stats struct {
 	Dropped, Refused Losses
 }
 
-// Losses are events that went without being delivered, by reason.
+// Losses are numbers of events that were not delivered, by reason.
 type Losses struct {
-	// Full: the box was, and the score the lowest. Expired: too old. Corrupt: damaged in the file. Disk: the disk took
-	// nothing, and too many were held in memory.
+	// Full: the outbox was full, and the score was the lowest. Expired: too old. Corrupt: damaged in the file. Disk: the
+	// disk took nothing, and too many were held in memory.
 	Full, Expired, Corrupt, Disk uint64
 }
 
@@ -52,24 +52,24 @@ func (l *Losses) add(r reason) {
 }
 
 // Stats returns the present counts.
-func (b *Box) Stats() Stats {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.stats
-	s.Queued, s.Bytes = len(b.entries), b.bytes
-	for _, e := range b.unsaved {
-		if e.counted || e.place == gone {
+func (q *Queue) Stats() Stats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := q.stats
+	s.Queued, s.Bytes = len(q.entries), q.usage
+	for _, e := range q.unsaved {
+		if e.accepted || e.state == removed {
 			continue
 		}
 		s.Queued--
-		if e.place != pending {
+		if e.state != pending {
 			s.Held++
 		}
 	}
 	return s
 }
 
-// limiter lets a log line through once a second.
+// limiter allows one log line a second.
 type limiter struct{ last time.Time }
 
 func (l *limiter) allow(now time.Time) bool {

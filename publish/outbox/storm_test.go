@@ -65,7 +65,7 @@ func TestTheSumIsAlwaysRight(t *testing.T) {
 }
 
 // storm offers events from four goroutines while another sends some, and returns how many it offered.
-func storm(t *testing.T, b *Box) int {
+func storm(t *testing.T, b *Queue) int {
 	const each = 300
 	var cameras sync.WaitGroup
 	for _, camera := range []string{"a", "b", "c", "d"} {
@@ -95,7 +95,7 @@ func storm(t *testing.T, b *Box) int {
 			case rand.N(3) > 0:
 				b.Done(item.Key)
 			case rand.N(3) == 0:
-				b.Blame(item.Key)
+				b.RecordFailure(item.Key)
 			}
 			balanced(t, b)
 		}
@@ -136,7 +136,7 @@ func TestReadErrorCostsOneEvent(t *testing.T) {
 }
 
 // closeFile closes the file of a box behind its back, as a failed write does.
-func closeFile(t *testing.T, b *Box) {
+func closeFile(t *testing.T, b *Queue) {
 	t.Helper()
 	d := b.store.(*diskStore)
 	d.mu.Lock()

@@ -60,7 +60,7 @@ func testLog(t *testing.T) zerolog.Logger {
 	return zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.InfoLevel)
 }
 
-func mustOpen(t *testing.T, cfg Config, tm timing) *Box {
+func mustOpen(t *testing.T, cfg Config, tm timing) *Queue {
 	t.Helper()
 	b, err := open(cfg, testLog(t), tm)
 	if err != nil {
@@ -70,7 +70,7 @@ func mustOpen(t *testing.T, cfg Config, tm timing) *Box {
 	return b
 }
 
-func mustClose(t *testing.T, b *Box) {
+func mustClose(t *testing.T, b *Queue) {
 	t.Helper()
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func text(camera string, n int) []byte {
 	return []byte(fmt.Sprintf("%s %d %s", camera, n, strings.Repeat("x", 3000)))
 }
 
-func add(t *testing.T, b *Box, camera string, n int, score float64) {
+func add(t *testing.T, b *Queue, camera string, n int, score float64) {
 	t.Helper()
 	if err := b.Add(Event{Camera: camera, Score: score, Data: text(camera, n)}); err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func add(t *testing.T, b *Box, camera string, n int, score float64) {
 }
 
 // next is what Next gives, as "camera n" and with a star if replayed; "" for nothing.
-func next(t *testing.T, b *Box) (string, Item) {
+func next(t *testing.T, b *Queue) (string, Item) {
 	t.Helper()
 	item, _, ok := b.Next(false)
 	if !ok {
@@ -110,14 +110,14 @@ func next(t *testing.T, b *Box) (string, Item) {
 }
 
 // take waits for the next event to send.
-func take(t *testing.T, b *Box) (item Item) {
+func take(t *testing.T, b *Queue) (item Item) {
 	t.Helper()
 	eventually(t, "something to send", func() (is bool) { item, _, is = b.Next(false); return is })
 	return item
 }
 
 // all takes everything out of the box, acknowledged.
-func all(t *testing.T, b *Box) []string {
+func all(t *testing.T, b *Queue) []string {
 	t.Helper()
 	var got []string
 	eventually(t, "everything out", func() bool {
@@ -135,7 +135,7 @@ func all(t *testing.T, b *Box) []string {
 }
 
 // balanced checks the sum that the package comment promises.
-func balanced(t *testing.T, b *Box) {
+func balanced(t *testing.T, b *Queue) {
 	t.Helper()
 	s := b.Stats()
 	if s.Restored+s.Accepted != s.Delivered+uint64(s.Queued)+s.Dropped.Total() || s.Queued < 0 || s.Held < 0 || s.Bytes < 0 {

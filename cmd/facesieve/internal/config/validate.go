@@ -11,6 +11,7 @@ import (
 
 	"facesieve/models"
 	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // files adds the faults of the files that the configuration names: certificates, keys, an accelerator's library. The
@@ -81,7 +82,7 @@ func (l *loader) cameras(cfg Config) {
 		if l.use.skips(i, camera.Name) || l.binder.faulty[key] {
 			continue
 		}
-		if err := publish.CheckName(camera.Name); err != nil {
+		if err := event.CheckName(camera.Name); err != nil {
 			l.fault(key+".name", "%v", err)
 		} else if first, ok := seen[camera.Name]; ok {
 			l.fault(key+".name", "%q is the name of cameras[%d] already; give each its own", camera.Name, first)

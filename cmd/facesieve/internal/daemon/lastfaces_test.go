@@ -11,7 +11,7 @@ import (
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/cmd/facesieve/internal/testsupport"
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // slowSink accepts each event after a delay, as on a loaded board.
@@ -21,7 +21,7 @@ type slowSink struct {
 	accepted, released atomic.Int64
 }
 
-func (o *slowSink) Publish(e publish.Event) error {
+func (o *slowSink) Publish(e event.Face) error {
 	time.Sleep(o.delay)
 	err := o.Uplink.Publish(e)
 	if err == nil {

@@ -12,6 +12,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // maxText bounds each reason in a status line, in runes.
@@ -34,14 +35,14 @@ func camerasText(cameras []CameraState) string {
 	counts, names := map[string]int{}, map[string][]string{}
 	for _, c := range cameras {
 		counts[c.State]++
-		if c.State != publish.Running {
+		if c.State != event.Running {
 			reason, _ := c.explain()
 			reason = strings.ReplaceAll(reason, "_", " ")
 			names[c.State] = append(names[c.State], c.Name+brackets(": ", cmp.Or(reason, cause(c.Error)), ""))
 		}
 	}
 	var parts []string
-	for _, state := range []string{publish.Running, publish.Reconnecting, publish.Stopped} {
+	for _, state := range []string{event.Running, event.Reconnecting, event.Stopped} {
 		if counts[state] == 0 {
 			continue
 		}

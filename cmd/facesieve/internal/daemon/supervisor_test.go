@@ -15,7 +15,7 @@ import (
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/cmd/facesieve/internal/testsupport"
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // trap is an uplink that calls spring with the camera of each event and the number of its events.
@@ -25,7 +25,7 @@ type trap struct {
 	spring func(camera string, n int) error
 }
 
-func (o *trap) Publish(e publish.Event) error {
+func (o *trap) Publish(e event.Face) error {
 	o.mutex.Lock()
 	o.faces[e.Camera]++
 	n := o.faces[e.Camera]
@@ -33,7 +33,7 @@ func (o *trap) Publish(e publish.Event) error {
 	return o.spring(e.Camera, n)
 }
 
-func (o *trap) Reject(publish.Rejected) error { return nil }
+func (o *trap) Reject(event.Rejected) error { return nil }
 
 func (o *trap) count(camera string) int {
 	o.mutex.Lock()

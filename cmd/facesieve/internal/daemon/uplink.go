@@ -11,6 +11,8 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/publish"
+	"facesieve/publish/broker"
+	"facesieve/publish/event"
 	"facesieve/publish/outbox"
 )
 
@@ -25,9 +27,9 @@ type uplink struct {
 
 	mutex     sync.RWMutex // locked for writing while something is replaced
 	cfg       uplinkConfig
-	box       *outbox.Box
+	box       *outbox.Queue
 	publisher *publish.Publisher
-	broker    *publish.Broker
+	broker    *broker.Broker
 	cameras   []string // names of the configured ones
 }
 
@@ -54,7 +56,7 @@ func openUplink(ctx context.Context, cfg uplinkConfig, log zerolog.Logger) (*upl
 func (u *uplink) open(ctx context.Context, cfg uplinkConfig) (err error) {
 	u.cfg = cfg
 	if cfg.mqtt.Broker == publish.Embedded && u.broker == nil {
-		if u.broker, err = publish.StartBroker(context.WithoutCancel(ctx), cfg.mqtt, u.log); err != nil {
+		if u.broker, err = startBroker(context.WithoutCancel(ctx), cfg.mqtt, u.log); err != nil {
 			return err
 		}
 	}
@@ -65,7 +67,8 @@ func (u *uplink) open(ctx context.Context, cfg uplinkConfig) (err error) {
 	}
 	mqtt := cfg.mqtt
 	if u.broker != nil {
-		mqtt = u.broker.Attach(mqtt)
+		u.broker.Reserve(mqtt.ClientName())
+		mqtt.Dialer = u.broker
 	}
 	u.publisher, err = publish.Open(mqtt, u.box, u.log.With().Str("component", "publish").Logger())
 	if err == nil && u.cameras != nil {
@@ -161,21 +164,21 @@ func (u *uplink) close(ctx context.Context) error {
 }
 
 // Publish accepts the event of a face.
-func (u *uplink) Publish(e publish.Event) error {
+func (u *uplink) Publish(e event.Face) error {
 	u.mutex.RLock()
 	defer u.mutex.RUnlock()
 	return u.publisher.Publish(e)
 }
 
 // Reject accepts the report of a track without a face to send.
-func (u *uplink) Reject(r publish.Rejected) error {
+func (u *uplink) Reject(r event.Rejected) error {
 	u.mutex.RLock()
 	defer u.mutex.RUnlock()
 	return u.publisher.Reject(r)
 }
 
 // SetState publishes the state of a camera.
-func (u *uplink) SetState(camera string, state publish.State) error {
+func (u *uplink) SetState(camera string, state event.State) error {
 	u.mutex.RLock()
 	defer u.mutex.RUnlock()
 	return u.publisher.SetState(camera, state)
@@ -205,4 +208,15 @@ func (u *uplink) stats() publish.Stats {
 	u.mutex.RLock()
 	defer u.mutex.RUnlock()
 	return u.publisher.Stats()
+}
+
+func startBroker(ctx context.Context, cfg publish.Config, log zerolog.Logger) (*broker.Broker, error) {
+	secure, err := cfg.ListenTLS.Server(log)
+	if err != nil {
+		return nil, fmt.Errorf("embedded broker: %w", err)
+	}
+	return broker.Start(ctx, broker.Config{
+		Listen: cfg.Listen, TLS: secure, User: cfg.User, Password: string(cfg.Password),
+		ClientID: cfg.ClientName(), Root: cfg.Topics().Root(),
+	}, log)
 }

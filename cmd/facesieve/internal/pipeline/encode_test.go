@@ -8,14 +8,14 @@ import (
 	"gocv.io/x/gocv"
 
 	"facesieve/cmd/facesieve/internal/config"
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // A PNG holds the very pixels.
 func TestFacesAsPNG(t *testing.T) {
 	mat := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(10, 20, 30, 0), 112, 112, gocv.MatTypeCV8UC3)
 	defer mat.Close()
-	data, err := EncodeImage(config.Image{Encoding: publish.PNG, Quality: 95}, mat)
+	data, err := EncodeImage(config.Image{Encoding: event.PNG, Quality: 95}, mat)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/detect"
-	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/quality"
 )
 
@@ -44,7 +44,7 @@ type Judgement struct {
 	Transform  quality.Transform
 	Assessment quality.Assessment
 	Score      quality.Score
-	Labels     publish.Labels // the parts of the score, each 0..1; nil if the network has none
+	Labels     event.Labels   // the parts of the score, each 0..1; nil if the network has none
 	Scored     bool           // false: a gate ruled the face out before the network ran, and Score is not set
 	Reason     quality.Reason // the gate that rules the face out, or empty
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // ProcessorTime returns the processor time that this process has used on all cores.
@@ -117,13 +117,13 @@ func ProgramPath(t *testing.T, name string) string {
 }
 
 // DecodeLines decodes an event from each line.
-func DecodeLines(t *testing.T, lines []byte) []publish.Event {
+func DecodeLines(t *testing.T, lines []byte) []event.Face {
 	t.Helper()
-	var events []publish.Event
+	var events []event.Face
 	scanner := bufio.NewScanner(bytes.NewReader(lines))
 	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {
-		event, err := publish.DecodeEvent(scanner.Bytes())
+		event, err := event.DecodeFace(scanner.Bytes())
 		if err != nil {
 			t.Fatal(err)
 		}
