@@ -11,7 +11,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// peer reports how many times longer another way takes than the benchmark just run.
+// peer reports the time of another implementation, as a multiple of that of the benchmark just run.
 func peer(b *testing.B, name string, other func()) {
 	b.Helper()
 	own := float64(b.Elapsed()) / float64(b.N)
@@ -23,7 +23,7 @@ func peer(b *testing.B, name string, other func()) {
 	b.ReportMetric(float64(time.Since(start))/n/own, name+"/own")
 }
 
-// BenchmarkAlign compares with the estimate that gocv brings (RANSAC), its warp included; that one takes one sample a pixel.
+// BenchmarkAlign compares with gocv's estimate (RANSAC) and warp, which takes one sample a pixel.
 func BenchmarkAlign(b *testing.B) {
 	frame := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 120, 150, 0), 1080, 1920, gocv.MatTypeCV8UC3)
 	closeLater(b, &frame)
@@ -61,7 +61,7 @@ func points(landmarks Landmarks) gocv.Point2fVector {
 }
 
 func BenchmarkGeometry(b *testing.B) {
-	assessor, landmarks := NewAssessor(), ownHead().look(25, -10, 20, 16)
+	assessor, landmarks := NewAssessor(), ownHead().project(25, -10, 20, 16)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := assessor.Geometry(landmarks); err != nil {
@@ -72,7 +72,8 @@ func BenchmarkGeometry(b *testing.B) {
 
 // BenchmarkPixels compares sharpness and exposure with the variance of gocv's Laplacian alone.
 func BenchmarkPixels(b *testing.B) {
-	assessor, aligned, result := NewAssessor(), alignedPortrait(b), Unassessed()
+	assessor, aligned := NewAssessor(), alignedPortrait(b)
+	result := assessor.Unassessed()
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := assessor.Pixels(aligned, &result); err != nil {
@@ -87,7 +88,7 @@ func BenchmarkPixels(b *testing.B) {
 	})
 }
 
-// BenchmarkScore compares with LightQNet in OpenCV's DNN module, where the shared data is at hand.
+// BenchmarkScore compares with LightQNet in OpenCV's DNN module, if the shared data is there.
 func BenchmarkScore(b *testing.B) {
 	scorer, _ := embeddedScorer(b)
 	aligned := alignedPortrait(b)
@@ -126,7 +127,7 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func BenchmarkSelector(b *testing.B) {
-	selector, err := NewSelector[int](Default(), nil)
+	selector, err := NewSelector[int](Default())
 	if err != nil {
 		b.Fatal(err)
 	}

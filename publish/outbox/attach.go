@@ -2,31 +2,19 @@ package outbox
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"time"
 )
 
-// attempt is the state of the attempts to open the file.
-type attempt struct {
-	at     time.Time     // of the next
-	pause  time.Duration // before it
-	reason string        // that was logged last
-}
-
-// openStores opens the store of the configuration, and the files that hold events of earlier runs. If the file cannot be
-// opened, events are held in memory until checkStore can open it; only a permanent error is returned.
+// openStores opens the store of the configuration, and the files that hold events of earlier runs. It returns permanent
+// errors only. After any other, events are held in memory until checkStore can open the file.
 func (w *writer) openStores() error {
 	if w.cfg.Store == Disk {
 		w.store = &noStore{}
-		d, c, err := w.openConfigured(nil)
-		switch {
-		case err == nil:
-			w.attach(d, c)
+		switch err := w.openFirst(); {
 		case isPermanent(err):
 			return err
-		default:
-			w.diskFailing = true
+		case err != nil:
 			w.openLater(err)
 		}
 	}
@@ -34,86 +22,118 @@ func (w *writer) openStores() error {
 	return nil
 }
 
-// openConfigured opens the file of the configuration.
-func (w *writer) openConfigured(held []*os.File) (*diskStore, contents, error) {
+// openFirst opens the file of the configuration in place of noStore.
+func (w *writer) openFirst() error {
 	key, err := readKey(w.cfg.KeyFile)
-	if err != nil {
-		return nil, contents{}, err
+	var d *diskStore
+	var c contents
+	if err == nil {
+		d, c, err = openDisk(w.cfg, key, false, w.log)
 	}
-	return openDisk(w.cfg, key, held, w.log)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		w.diskFailing = true
+		return err
+	}
+	if w.openFault != "" {
+		w.log.Info().Str("dir", w.cfg.Dir).Int("held", w.atRisk()).
+			Msg("the outbox could be opened: it stores what was held in memory")
+	}
+	w.attach(d, c)
+	return nil
 }
 
 // openLater plans the next attempt to open the file, and logs why it cannot be opened if the reason has changed.
 func (w *writer) openLater(err error) {
-	a := &w.attempt
-	a.pause = min(max(2*a.pause, w.timing.tidy), w.timing.open)
-	a.at = time.Now().Add(a.pause)
-	if text := err.Error(); text != a.reason {
-		a.reason = text
+	w.openAt = time.Now().Add(w.openDelays.NextBackOff())
+	if text := err.Error(); text != w.openFault {
+		w.openFault = text
 		w.log.Error().Err(err).Str("dir", w.cfg.Dir).Str("held_at_most", fmt.Sprintf("%d MiB", heldBytes>>20)).
 			Msg("the outbox cannot be opened: events are held in memory and written later; it is tried again")
 	}
 }
 
-// checkStore opens the file if it could not be opened before, or if another file has its name.
+// checkStore opens the file if it could not be opened before, if it is corrupt, or if it has lost its name.
 func (w *writer) checkStore() {
-	if time.Now().Before(w.attempt.at) {
+	if time.Now().Before(w.openAt) {
 		return
 	}
 	switch present := w.store.(type) {
 	case *noStore:
-		d, c, err := w.openConfigured(nil)
-		if err != nil {
+		if err := w.openFirst(); err != nil {
 			w.openLater(err)
-			return
 		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.log.Info().Str("dir", w.cfg.Dir).Int("held", len(w.unsaved)).
-			Msg("the outbox could be opened: it stores what was held in memory")
-		w.attach(d, c)
 	case *diskStore:
-		if present.displaced() {
-			w.replaceDisplaced(present)
+		w.mu.Lock()
+		corrupt := w.fileCorrupt
+		w.mu.Unlock()
+		if corrupt || present.displaced() {
+			w.reopen(present, corrupt)
 		}
 	}
 }
 
-// replaceDisplaced opens the file that has the name of the outbox now, or a new one. The entries of the old file, which
-// can still be read, move there, except those that are there already because the disk was mounted again.
-func (w *writer) replaceDisplaced(old *diskStore) {
-	held := []*os.File{old.lock}
-	for _, p := range w.previous {
-		held = append(held, p.disk.lock)
+// reopen opens the file that has the name of the outbox now, or a new one. Either the old file is corrupt and is
+// salvaged: then an entry is lost if it is neither salvaged nor in memory. Or the old file has lost its name: it can
+// still be read, and its entries move, except those that are in the file already because the disk was mounted again.
+func (w *writer) reopen(old *diskStore, corrupt bool) {
+	_ = old.lock.Close() // it may be on the same lock file
+	if corrupt {
+		old.abandon()
 	}
-	d, c, err := w.openConfigured(held)
+	d, c, err := openDisk(w.cfg, old.key, corrupt, w.log)
 	if err != nil {
 		w.openLater(err)
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.log.Error().Str("file", d.path).Int("events", len(w.entries)).
-		Msg("the file of the outbox was removed or replaced while it was used: what waits is written to a new one")
-	old.detached.Store(true)
-	known := map[uint64]*entry{}
+	if !corrupt {
+		w.log.Error().Str("file", d.path).Int("events", len(w.entries)).
+			Msg("the file of the outbox was removed or replaced while it was used: what waits is written to a new one")
+	}
+	missing := map[uint64]*entry{}
 	for _, e := range w.entries {
 		if e.store == store(old) {
-			known[e.storeKey] = e
+			missing[e.storeKey] = e
 		}
 	}
-	c.records = slices.DeleteFunc(c.records, func(r record) bool {
-		e := known[r.key]
-		if e == nil || !e.matches(r) {
-			return false
+	unknown := []record(nil)
+	for _, r := range c.records {
+		if e := missing[r.key]; e != nil && e.matches(r) {
+			e.store = d
+			delete(missing, r.key)
+		} else {
+			unknown = append(unknown, r)
 		}
-		e.store = d
-		return true
-	})
+	}
+	if c.records = unknown; corrupt {
+		w.dropMissing(d, missing, unknown)
+		c = contents{clock: c.clock, tally: c.tally}
+		delete(w.removals, store(old))
+		w.store = &noStore{}
+	} else {
+		old.detached.Store(true)
+	}
 	w.attach(d, c)
 }
 
-// attach makes a store the present one, and adds what it holds. The entries of the store before move there.
+// dropMissing drops entries that were not salvaged if they are not in memory, and deletes salvaged records that belong
+// to no entry, because they were delivered.
+func (w *writer) dropMissing(d store, missing map[uint64]*entry, unknown []record) {
+	for _, r := range unknown {
+		w.removals[d] = append(w.removals[d], r.key)
+	}
+	for _, e := range missing {
+		e.store = nil
+		if e.data == nil {
+			w.drop(e, corrupt)
+		}
+	}
+}
+
+// attach makes a store the present one, and adds the events that it holds. The entries of the store before move there.
 func (w *writer) attach(next store, c contents) {
 	before := w.store
 	if old, onDisk := before.(*diskStore); onDisk {
@@ -123,17 +143,19 @@ func (w *writer) attach(next store, c contents) {
 	}
 	w.previous = slices.DeleteFunc(w.previous, func(p *previous) bool { return store(p.disk) == next })
 	w.store, w.lastStoreKey = next, c.tally.last
-	w.attempt, w.salvageFailed, w.fileCorrupt, w.diskFailing = attempt{}, false, false, false
+	w.openDelays.Reset()
+	w.openAt, w.openFault = time.Time{}, ""
+	w.fileCorrupt, w.diskFailing = false, false
 	w.setClock(c.clock)
-	w.usage, w.moving = 0, nil
+	w.usage = 0
+	clear(w.unsaved)
 	for _, e := range w.entries {
-		e.usage = next.diskUsage(e.size)
+		e.usage = w.cfg.usage(e.size)
 		w.usage += e.usage
-		if e.store != nil && e.store != next {
-			w.moving = append(w.moving, e)
+		if e.store != next {
+			w.unsaved[e.key] = e
 		}
 	}
-	slices.SortFunc(w.moving, byKey)
 	if d, onDisk := next.(*diskStore); onDisk && d.readOnly != nil {
 		w.diskFailing = true
 		w.log.Error().Err(d.readOnly).Int("events", len(c.records)).
@@ -165,20 +187,20 @@ func (w *writer) admit(from store, c contents) {
 	if len(c.damaged) > 0 {
 		w.removals[from] = append(w.removals[from], c.damaged...)
 	}
-	w.earliestOrder -= uint64(len(c.records))
+	w.firstOrder -= int64(len(c.records))
 	now := w.clock.now()
 	for i, r := range c.records {
 		w.lastKey++
 		e := &entry{
-			key: w.lastKey, order: w.earliestOrder + uint64(i), camera: r.camera, score: r.score, //nolint:gosec // an index
-			created: min(max(0, now-(c.clock-r.created)), now), size: r.size, usage: w.store.diskUsage(r.size),
+			key: w.lastKey, order: w.firstOrder + int64(i), camera: r.camera, score: r.score,
+			created: min(max(0, now-(c.clock-r.created)), now), size: r.size, usage: w.cfg.usage(r.size),
 			store: from, storeKey: r.key, accepted: true, state: backlog,
 		}
 		w.entries[e.key] = e
 		w.usage += e.usage
 		w.schedule.push(e)
 		if from != w.store {
-			w.moving = append(w.moving, e)
+			w.unsaved[e.key] = e
 		}
 	}
 	signal(w.ready)

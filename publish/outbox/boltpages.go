@@ -11,8 +11,8 @@ import (
 // The layout of a bbolt file, as far as checking and salvaging need it. A page begins with its number (8 bytes), flags
 // (2), number of elements (2) and number of further pages that belong to it (4). Numbers are in the byte order of the
 // machine. Pages 0 and 1 are meta pages, of which the one with the higher transaction counts. An element of a leaf has
-// flags, position of its key relative to the element, size of the key, size of the value (4 bytes each). An element of a
-// branch has position and size of the key (4 bytes each) and the number of the child page (8).
+// flags, position of its key relative to the element, size of the key, size of the value (4 bytes each). An element of
+// a branch has position and size of the key (4 bytes each) and the number of the child page (8).
 const (
 	pageHead     = 16
 	elementSize  = 16

@@ -3,29 +3,22 @@ package outbox
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
-	"hash/crc32"
 	"time"
 )
 
 const (
-	scanStep  = 4 << 20 // bytes of a file that are searched at a time
-	scanAhead = 1 << 20 // bytes read beyond them: the maximum size of a plain record whose element is lost
+	scanStep  = 4 << 20   // bytes of a file that are searched at a time
+	scanAhead = 256 << 10 // bytes read beyond them: the maximum size of a record whose element is lost
 	maxValue  = 16 << 20
-	maxSealed = 256 << 10 // of a sealed record whose element is lost
-	numberLen = 8         // bytes of a key
+	numberLen = 8 // bytes of a key
 )
 
 // scanner searches a file at every offset for records and for values of metadataBucket. It finds them without the tree:
 // by the elements of leaf pages and, where those are lost, by the beginning of a record.
 type scanner struct {
-	file   *pageFile
-	decode func(key uint64, value []byte) (record, error)
-	visit  func(l location, r record) // called for each sound record that is not in known
-	note   func(name string, value []byte)
-	known  map[int64]bool // offsets of the values that were visited
-	sealed bool           // there is a key
-	until  time.Time      // the search ends at this time
+	*search
+	file  *pageFile
+	until time.Time // the search ends at this time
 
 	window []byte // the part of the file that is searched
 	start  int64  // offset of window in the file
@@ -39,7 +32,7 @@ func (s *scanner) scan() bool {
 	for s.start = 0; s.start < s.file.size; s.start += scanStep {
 		s.window = s.file.read(buffer, s.start)
 		for at := 0; at < min(scanStep, len(s.window)); {
-			step := s.search(at)
+			step := s.tryAt(at)
 			if s.overdue(step) {
 				return false
 			}
@@ -58,8 +51,8 @@ func (s *scanner) overdue(work int) bool {
 	return s.late
 }
 
-// search tries one offset of the window and returns the distance to the next.
-func (s *scanner) search(at int) int {
+// tryAt tries one offset of the window and returns the distance to the next.
+func (s *scanner) tryAt(at int) int {
 	b := s.window[at:]
 	if len(b) < elementSize {
 		return len(b)
@@ -70,13 +63,8 @@ func (s *scanner) search(at int) int {
 	if b[9]|b[10]|b[11] == 0 && (b[8] == numberLen || b[8] == metadataKeyLen) && b[0]|b[1]|b[2]|b[3] == 0 {
 		s.element(at)
 	}
-	switch {
-	case !beginsRecord(b) || s.known[s.start+int64(at)+numberLen]:
-		return 1
-	case b[9] == plain:
-		return s.plainRecord(at)
-	case s.sealed:
-		return s.sealedRecord(at)
+	if beginsRecord(b) && !s.known[s.start+int64(at)+numberLen] && (b[9] == plain || s.key != nil) {
+		return s.bareRecord(at)
 	}
 	return 1
 }
@@ -128,55 +116,25 @@ func (s *scanner) found(at int64, key uint64, value []byte) bool {
 	if s.known[at] {
 		return true
 	}
-	r, err := s.decode(key, value)
-	if err != nil {
-		return false
+	r, err := decode(key, value, s.key)
+	if err == nil {
+		s.known[at] = true
+		s.offer(location{key, at, len(value)}, r)
 	}
-	s.known[at] = true
-	s.visit(location{key, at, len(value)}, r)
-	return true
+	return err == nil
 }
 
-// plainRecord visits what may be a key and a plain value whose element is lost. The value ends after a JSON object,
-// where the checksum is right.
-func (s *scanner) plainRecord(at int) int {
+// bareRecord visits what may be a key and a value whose element is lost, and returns the distance to the next offset to
+// try. The value ends where the next key begins, or before the zeros at the end of a page.
+func (s *scanner) bareRecord(at int) int {
 	b := s.window[at:min(len(s.window), at+scanAhead)]
-	const head = numberLen + plainHead
-	if len(b) < head+bodyHead || b[head]&0x80 != 0 {
-		return 1
-	}
-	key, want := binary.BigEndian.Uint64(b), binary.BigEndian.Uint32(b[10:])
-	from := head + bodyHead + int(binary.BigEndian.Uint16(b[head+16:]))
-	if from >= len(b) || b[from] != '{' {
-		return 1
-	}
-	table := crc32.MakeTable(crc32.Castagnoli)
-	sum := crc32.Update(crc32.Checksum(b[:numberLen], table), table, b[head:from])
-	for end := from; ; {
-		next := bytes.IndexByte(b[end:], '}') + 1
-		if next == 0 || s.overdue(next) {
-			return 1
-		}
-		sum = crc32.Update(sum, table, b[end:end+next])
-		end += next
-		if sum == want && json.Valid(b[from:end]) && s.found(s.start+int64(at)+numberLen, key, b[numberLen:end]) {
-			return end
-		}
-	}
-}
-
-// sealedRecord does the same for a sealed value. It ends where the next key begins, or before the zeros at the end of a
-// page.
-func (s *scanner) sealedRecord(at int) int {
-	b := s.window[at:min(len(s.window), at+maxSealed)]
 	inPage, page := int((s.start+int64(at))%s.file.page), int(s.file.page)
 	for q := numberLen + bodyHead; q <= len(b); q++ {
-		from, to := q, q
-		switch {
-		case (inPage+q)%page == 0: // the sealed text may end with zeros
+		next, from, to := beginsRecord(b[q:]), q, q
+		if (inPage+q)%page == 0 { // a sealed text may end with zeros
 			from = max(numberLen+bodyHead, q-page, len(bytes.TrimRight(b[:q], "\x00")))
 			to = min(q, from+2)
-		case !beginsRecord(b[q:]):
+		} else if !next {
 			continue
 		}
 		for end := from; end <= to; end++ {
@@ -186,6 +144,9 @@ func (s *scanner) sealedRecord(at int) int {
 			if s.found(s.start+int64(at)+numberLen, binary.BigEndian.Uint64(b), b[numberLen:end]) {
 				return end
 			}
+		}
+		if next {
+			break // the value is damaged
 		}
 	}
 	return 1

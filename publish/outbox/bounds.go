@@ -33,7 +33,8 @@ func (q *Queue) makeRoom(e *entry) bool {
 func (q *Queue) dropLowest(e *entry, among map[uint64]*entry, why reason) bool {
 	var lowest *entry
 	for _, other := range among {
-		if other.state != inFlight && other.state != removed && (lowest == nil || byValue(other, lowest) < 0) {
+		droppable := other.state != inFlight && other.state != removed && (why == full || other.store == nil)
+		if droppable && (lowest == nil || byValue(other, lowest) < 0) {
 			lowest = other
 		}
 	}
@@ -43,14 +44,12 @@ func (q *Queue) dropLowest(e *entry, among map[uint64]*entry, why reason) bool {
 	} else {
 		q.drop(lowest, why)
 	}
-	if q.fullLog.allow(time.Now()) {
-		text := "outbox is full: the events of the lowest score go"
-		if why == disk {
-			text = "the disk takes no events, and no more can be held in memory: the events of the lowest score go"
-		}
-		q.log.Warn().Str("reason", why.String()).Int("events", len(q.entries)).Int64("bytes", q.usage).
-			Uint64("dropped", q.stats.Dropped.Total()).Uint64("refused", q.stats.Refused.Total()).Msg(text)
+	text := "outbox is full: the events of the lowest score go"
+	if why == disk {
+		text = "the disk takes no events, and no more can be held in memory: the events of the lowest score go"
 	}
+	q.fullLog.Warn().Str("reason", why.String()).Int("events", len(q.entries)).Int64("bytes", q.usage).
+		Uint64("dropped", q.stats.Dropped.Total()).Uint64("refused", q.stats.Refused.Total()).Msg(text)
 	return !refused
 }
 
@@ -64,7 +63,7 @@ func byKey(a, b *entry) int { return cmp.Compare(a.key, b.key) }
 // heldUsage returns how many bytes are in memory only.
 func (q *Queue) heldUsage() (sum int64) {
 	for _, e := range q.unsaved {
-		if e.state != removed {
+		if e.state != removed && e.store == nil {
 			sum += e.usage
 		}
 	}

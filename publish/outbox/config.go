@@ -27,7 +27,8 @@ type Config struct {
 	Store string `yaml:"store"`
 	// Dir is the directory of the file. The program sets it when the configuration does not.
 	Dir string `yaml:"dir"`
-	// MaxEvents, MaxMiB and MaxAge bound what waits. MaxMiB is the size of the file; events take at most three quarters.
+	// MaxEvents, MaxMiB and MaxAge bound what waits. MaxMiB is the size of the file; events take at most three
+	// quarters.
 	MaxEvents int           `yaml:"max_events"`
 	MaxMiB    int           `yaml:"max_mib"`
 	MaxAge    time.Duration `yaml:"max_age"`
@@ -76,11 +77,25 @@ func (c Config) maxUsage() int64 {
 	return bytes
 }
 
+// recordOverhead is about what a record takes besides its data, in bytes.
+const recordOverhead = 256
+
+// usage returns the number of bytes that a record with so many bytes of data takes.
+func (c Config) usage(size int) int64 {
+	if c.Store == Disk {
+		return diskUsage(size)
+	}
+	return int64(size) + recordOverhead
+}
+
+// diskUsage returns whole pages: in bbolt a value begins in a page that it shares, and continues in pages of its own.
+func diskUsage(size int) int64 {
+	page := os.Getpagesize()
+	return int64((size + recordOverhead + page - 1) / page * page)
+}
+
 // CheckFiles reads the key file, and returns its fault as Validate does.
 func (c Config) CheckFiles() error {
-	if info, err := os.Stat(c.KeyFile); err == nil && !info.Mode().IsRegular() {
-		return errors.New("key_file: is not a file; name one that holds 64 hexadecimal digits")
-	}
 	_, err := readKey(c.KeyFile)
 	return err
 }

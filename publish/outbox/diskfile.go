@@ -14,8 +14,8 @@ import (
 )
 
 // Files of an outbox. A file is built under the name with unfinished, which is never used. When it is complete and
-// synced it is renamed: it replaces fileName, or takes its place if a kill left none. A corrupt file keeps its data under
-// the name with asideInfix and the time.
+// synced it is renamed: it replaces fileName, or takes its place if a kill left none. A corrupt file keeps its data
+// under the name with asideInfix and the time.
 const (
 	fileName   = "outbox.db"
 	unfinished = ".tmp"
@@ -40,8 +40,7 @@ var (
 	// errCorrupt means that a file is not a sound outbox.
 	errCorrupt = errors.New("the file is corrupt or is no outbox")
 	// errKey means that a file was sealed with another key.
-	errKey      = errors.New("sealed with a key that is not this one: give that key, or move the file away")
-	errOtherKey = errors.New("sealed with another key")
+	errKey = errors.New("sealed with a key that is not this one: give that key, or move the file away")
 )
 
 // guard calls f and returns a panic as errCorrupt, also a fault on memory that is mapped to a file: bbolt panics on a
@@ -57,8 +56,8 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// options make bbolt store its list of free pages in the file. Without, it searches for them on another goroutine, where
-// guard cannot catch a panic.
+// options make bbolt store its list of free pages in the file. Without, it searches for them on another goroutine,
+// where guard cannot catch a panic.
 func options(readOnly bool) *bbolt.Options {
 	return &bbolt.Options{Timeout: time.Second, ReadOnly: readOnly, FreelistType: bbolt.FreelistMapType}
 }

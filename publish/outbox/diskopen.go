@@ -30,16 +30,16 @@ type contents struct {
 // number returns how many records were found or lost.
 func (c *contents) number() int { return len(c.records) + len(c.damaged) + int(c.lost) } //nolint:gosec // bounded
 
-// openDisk locks the directory, checks the file, and opens it for writing, or only for reading if the disk is read-only.
-// A file that does not exist is created, and a corrupt one is salvaged. held are the locks of this process.
-func openDisk(cfg Config, key cipher.AEAD, held []*os.File, log zerolog.Logger) (*diskStore, contents, error) {
-	lock, err := lockDir(cfg, held, log)
+// openDisk locks the directory, checks the file, and opens it for writing, or only for reading if the disk is
+// read-only. A file that does not exist is created. One that is corrupt, or is known to be, is salvaged.
+func openDisk(cfg Config, key cipher.AEAD, knownCorrupt bool, log zerolog.Logger) (*diskStore, contents, error) {
+	lock, err := lockDir(cfg, log)
 	if err != nil {
 		return nil, contents{}, err
 	}
 	d := &diskStore{path: filepath.Join(cfg.Dir, fileName), key: key, lock: lock, log: log}
 	d.configure(cfg)
-	c, err := d.load()
+	c, err := d.load(knownCorrupt)
 	if err != nil {
 		_ = lock.Close()
 		return nil, c, err
@@ -47,11 +47,14 @@ func openDisk(cfg Config, key cipher.AEAD, held []*os.File, log zerolog.Logger) 
 	return d, c, nil
 }
 
-func (d *diskStore) load() (contents, error) {
+func (d *diskStore) load(knownCorrupt bool) (contents, error) {
 	if err := d.prepare(); err != nil {
 		return contents{}, err
 	}
 	c, err := d.check()
+	if err == nil && knownCorrupt {
+		err = errCorrupt
+	}
 	if err == nil {
 		err = d.openChecked(c)
 	}
@@ -63,7 +66,7 @@ func (d *diskStore) load() (contents, error) {
 		return c, fmt.Errorf("%s: %w", d.path, err)
 	default:
 		var s *search
-		if s, err = d.salvage(err, nil); err == nil {
+		if s, err = d.salvage(err); err == nil {
 			c, err = d.check()
 		}
 		if err != nil {
@@ -91,7 +94,7 @@ func (d *diskStore) prepare() error {
 	}
 	secureAside(d.path, d.log)
 	_ = os.Remove(d.path + unfinished)
-	if _, err := os.Lstat(d.path); !errors.Is(err, fs.ErrNotExist) {
+	if !isEmpty(d.path) {
 		_ = os.Remove(d.path + complete) // the present file has everything
 		return nil
 	}
@@ -146,7 +149,7 @@ func (d *diskStore) check() (c contents, err error) {
 			r.data = nil
 			c.records = append(c.records, r)
 			c.clock, c.tally.last = max(c.clock, r.created), max(c.tally.last, r.key)
-			c.usage += wholePages(l.size)
+			c.usage += diskUsage(l.size)
 		})
 		if err := t.fault(); err != nil {
 			return err
@@ -163,30 +166,27 @@ func (c *contents) complete(t *tree) error {
 	for _, number := range c.damaged {
 		c.tally.last = max(c.tally.last, number)
 	}
-	if proof := t.metadata[proofKey]; proof != nil {
-		c.sealed = true
-		err := checkKey(proof, t.key)
-		switch {
-		case err == nil:
-		case c.tally.count == 0:
-			return fmt.Errorf("%w: it holds no event, and was %w", errCorrupt, errOtherKey)
-		case t.key != nil && len(c.records) > 0:
-			return fmt.Errorf("%w: its proof of the key is damaged", errCorrupt)
-		default:
-			return err
-		}
-	}
 	clock, _ := parseClock(t.metadata[clockKey])
 	c.clock = max(c.clock, clock)
 	stored, tx, ok := parseTally(t.metadata[tallyKey])
-	if !ok || tx != t.meta.tx {
-		return nil // an earlier version, which stores no tally, wrote the last commit
+	if ok && tx == t.meta.tx { // otherwise an earlier version, which stores no tally, wrote the last commit
+		if c.tally.count != stored.count {
+			return fmt.Errorf("%w: it has %d of %d events", errCorrupt, c.tally.count, stored.count)
+		}
+		c.tally.last = max(c.tally.last, stored.last)
 	}
-	if c.tally.count != stored.count {
-		return fmt.Errorf("%w: it has %d of %d events", errCorrupt, c.tally.count, stored.count)
+	proof := t.metadata[proofKey]
+	if c.sealed = proof != nil; !c.sealed {
+		return nil
 	}
-	c.tally.last = max(c.tally.last, stored.last)
-	return nil
+	err := checkKey(proof, t.key)
+	switch {
+	case err != nil && c.tally.count == 0:
+		return fs.ErrNotExist // an empty file is replaced, whatever its key was
+	case err != nil && t.key != nil && len(c.records) > 0:
+		return fmt.Errorf("%w: its proof of the key is damaged", errCorrupt)
+	}
+	return err
 }
 
 // checkKey returns errKey if a proof was sealed with another key.
@@ -200,7 +200,8 @@ func checkKey(proof []byte, key cipher.AEAD) error {
 	return nil
 }
 
-// openChecked opens a sound file. It rewrites a file that is mostly gaps, or that is not sealed although there is a key.
+// openChecked opens a sound file. It rewrites a file that is mostly gaps, or that is not sealed although there is a
+// key.
 func (d *diskStore) openChecked(c contents) error {
 	d.tally = c.tally
 	if err := d.openAny(); err != nil || d.readOnly != nil {

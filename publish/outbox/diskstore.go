@@ -105,8 +105,6 @@ func (d *diskStore) reopenAfter(err error) (reopened bool, _ error) {
 	return err == nil, err
 }
 
-func (*diskStore) diskUsage(size int) int64 { return wholePages(size) }
-
 func (d *diskStore) durable() bool { return !d.detached.Load() }
 
 // displaced reports whether the open file has lost its name, to another file or to none: data that is written to it
@@ -131,6 +129,14 @@ func (d *diskStore) close() error {
 		return fmt.Errorf("close outbox: %w", err)
 	}
 	return nil
+}
+
+// abandon leaves the corrupt file without closing it, because that may wait for its locks for ever. From now on it
+// returns errCorrupt.
+func (d *diskStore) abandon() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.db = nil
 }
 
 // reseal rewrites the file with another key, or without one if it is nil.
@@ -162,6 +168,7 @@ func (d *diskStore) open(readOnly bool) error {
 
 // openAny opens the file for writing, or only for reading if the disk is read-only.
 func (d *diskStore) openAny() error {
+	d.readOnly = nil
 	err := d.open(false)
 	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
 		d.readOnly = err
@@ -185,11 +192,10 @@ func (d *diskStore) makeWritable() error {
 	if err := errors.Join(secureDir(d.cfg, d.log), secureFile(d.path, d.log), d.replaceDirLock()); err != nil {
 		return err
 	}
-	if err := errors.Join(guard(d.db.Close), d.open(false)); err != nil {
-		return errors.Join(err, d.open(true))
+	if err := errors.Join(guard(d.db.Close), d.openAny()); err != nil {
+		return err
 	}
-	d.readOnly = nil
-	return nil
+	return d.readOnly
 }
 
 // allocation is the number of bytes by which the file grows at a time: little beside its bound.

@@ -22,7 +22,7 @@ type entry struct {
 	arrived time.Time // an entry is fresh for some time
 
 	state      state
-	order      uint64        // the lower, the earlier it is sent
+	order      int64         // the lower, the earlier it is sent
 	created    time.Duration // on the clock of the queue
 	connection uint64        // number of the connection that was up when it was added; 0 for none
 	usage      int64         // bytes in the present store

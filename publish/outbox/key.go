@@ -19,6 +19,9 @@ func readKey(path string) (cipher.AEAD, error) {
 	if path == "" {
 		return nil, nil //nolint:nilnil // no key, no cipher
 	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // a pipe would block
+		return nil, permanent(errors.New("key_file: is not a file; name one that holds 64 hexadecimal digits"))
+	}
 	file, err := os.Open(path) //nolint:gosec // the user names the file
 	if err != nil {
 		return nil, permanent(fmt.Errorf("key_file: the file cannot be opened: %w", withoutName(err)))

@@ -94,7 +94,9 @@ func writeLocations(state string, dirs []string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.MkdirAll(state, 0o700), renameio.WriteFile(path, text, 0o600), syncDir(state))
+	return errors.Join(os.MkdirAll(state, 0o700),
+		renameio.WriteFile(path, text, 0o600, renameio.WithTempDir(state)), // it syncs the file
+		syncDir(state))
 }
 
 // sameDir reports whether two paths lead to the same directory.

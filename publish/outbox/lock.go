@@ -14,8 +14,8 @@ import (
 const lockName = "outbox.lock"
 
 // lockDir creates the directory and locks it for this process. The lock is a file of its own, because outbox.db is
-// replaced from time to time. held are locks of this process, perhaps on the same file.
-func lockDir(cfg Config, held []*os.File, log zerolog.Logger) (*os.File, error) {
+// replaced from time to time.
+func lockDir(cfg Config, log zerolog.Logger) (*os.File, error) {
 	dir := cfg.Dir
 	if dir == "" {
 		return nil, errors.New("dir: is empty: name a directory, or set store: memory to keep events in memory only")
@@ -31,11 +31,6 @@ func lockDir(cfg Config, held []*os.File, log zerolog.Logger) (*os.File, error) 
 	if err != nil {
 		return nil, unwritable(dir, err)
 	}
-	for _, other := range held {
-		if sameFile(file, other) {
-			return shareLock(file, other)
-		}
-	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // a small number
 		_ = file.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
@@ -45,22 +40,6 @@ func lockDir(cfg Config, held []*os.File, log zerolog.Logger) (*os.File, error) 
 		return nil, err
 	}
 	return file, nil
-}
-
-func sameFile(a, b *os.File) bool {
-	one, err1 := a.Stat()
-	other, err2 := b.Stat()
-	return err1 == nil && err2 == nil && os.SameFile(one, other)
-}
-
-// shareLock returns another descriptor of a lock: it is held until both are closed.
-func shareLock(file, held *os.File) (*os.File, error) {
-	_ = file.Close()
-	number, err := unix.FcntlInt(held.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(number), held.Name()), nil //nolint:gosec // not negative
 }
 
 // openLock opens the file to lock. On a disk that cannot be written an existing outbox can still be read: then openLock
@@ -89,7 +68,7 @@ func (d *diskStore) replaceDirLock() error {
 	if err != nil || !info.IsDir() {
 		return err
 	}
-	lock, err := lockDir(d.cfg, nil, d.log)
+	lock, err := lockDir(d.cfg, d.log)
 	if err != nil {
 		return err
 	}

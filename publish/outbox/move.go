@@ -14,8 +14,8 @@ type change struct {
 	taken  atomic.Bool
 }
 
-// take reports whether the caller is the first. The writer calls it before it changes anything, and Reconfigure before it
-// gives up, so that only one of them does.
+// take reports whether the caller is the first. The writer calls it before it changes anything, and Reconfigure before
+// it gives up, so that only one of them does.
 func (c *change) take() bool { return c.taken.CompareAndSwap(false, true) }
 
 var errUnchanged = fmt.Errorf("%w: nothing was changed", errSlow)
@@ -131,7 +131,7 @@ func (w *writer) openNext(cfg Config) (store, contents, error) {
 		p.disk.configure(cfg)
 		return p.disk, contents{clock: p.clock.now(), tally: p.disk.tally}, nil
 	}
-	d, c, err := openDisk(cfg, key, nil, w.log)
+	d, c, err := openDisk(cfg, key, false, w.log)
 	if err == nil && d.readOnly != nil {
 		_ = d.close()
 		err = unwritable(cfg.Dir, d.readOnly)

@@ -45,7 +45,7 @@ func (w *writer) openPreviousIn(dir string) error {
 	var d *diskStore
 	var c contents
 	for _, key := range keys {
-		if d, c, err = openDisk(cfg, key, nil, w.log); !errors.Is(err, errKey) {
+		if d, c, err = openDisk(cfg, key, false, w.log); !errors.Is(err, errKey) {
 			break
 		}
 	}
@@ -55,7 +55,8 @@ func (w *writer) openPreviousIn(dir string) error {
 	w.previous = append(w.previous, &previous{disk: d, clock: clock{base: c.clock, started: time.Now()}})
 	if c.number() > 0 {
 		w.log.Info().Str("from", dir).Str("to", w.cfg.location()).Int("events", len(c.records)).
-			Int("damaged", len(c.damaged)).Uint64("lost", c.lost).Msg("the outbox moves: what an earlier run has left is carried over")
+			Int("damaged", len(c.damaged)).Uint64("lost", c.lost).
+			Msg("the outbox moves: what an earlier run has left is carried over")
 	}
 	w.admit(d, c)
 	return nil
@@ -96,7 +97,7 @@ func (w *writer) tidyPrevious() {
 	}
 }
 
-// inUse reports whether a store still has entries.
+// inUse reports whether entries are in a store.
 func (w *writer) inUse(d store) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -105,7 +106,7 @@ func (w *writer) inUse(d store) bool {
 			return true
 		}
 	}
-	return len(w.moving) > 0
+	return false
 }
 
 // deleteMoved deletes moved and delivered entries from a previous file.
@@ -134,8 +135,8 @@ func (w *writer) cannotDelete(p *previous, err error) {
 	}
 }
 
-// retire closes and removes a previous file that is empty, and reports whether it could. One with damaged entries is set
-// aside.
+// retire closes and removes a previous file that is empty, and reports whether it could. One with damaged entries is
+// set aside.
 func (w *writer) retire(p *previous) bool {
 	path, detached, err := p.disk.path, p.disk.detached.Load(), error(nil)
 	switch {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/rs/zerolog"
 )
 
@@ -40,10 +41,6 @@ func defaultTiming() timing {
 	}
 }
 
-// firstOrder is the order of the first event of a run. Events of an earlier run come before it, even if they are found
-// later.
-const firstOrder = 1 << 40
-
 // Queue is an outbox. Its methods may be called from any goroutine. The calls from Connect to Disconnect belong to one
 // publisher at a time. A queue outlives publishers: the next one sends what the one before has left.
 type Queue struct {
@@ -57,29 +54,30 @@ type Queue struct {
 	done    chan struct{} // closed when the writer has ended
 	err     error         // of the writer; valid after done
 
+	// mu guards all fields below. Unexported methods that do not lock it expect it to be held.
 	mu       sync.Mutex
 	cfg      Config
 	store    store // the present one; only the writer replaces it
 	clock    clock
 	closed   bool
 	entries  map[uint64]*entry  // by key: all that are not removed
-	unsaved  map[uint64]*entry  // those that are in no store, including those being written
+	unsaved  map[uint64]*entry  // those that are not in the present store, and removed ones that are being written
 	removals map[store][]uint64 // keys that are to be deleted from a store
 	usage    int64              // bytes: the sum over entries
 	schedule schedule
 	stats    Stats
 
-	lastKey       uint64
-	lastStoreKey  uint64 // highest key in the present store
-	lastOrder     uint64
-	earliestOrder uint64
-	connection    uint64 // number of the present connection, 0 for none
-	connections   uint64 // so far
-	drainAt       time.Time
-	diskFailing   bool // the last commit failed, or takes too long
-	fileCorrupt   bool // a read found that the present file is corrupt
-	fullLog       limiter
-	readLog       limiter
+	lastKey      uint64
+	lastStoreKey uint64         // highest key in the present store
+	lastOrder    int64          // of the events of this run, which begin above 0
+	firstOrder   int64          // of all: events of an earlier run have 0 or less, even if they are found later
+	connection   uint64         // number of the present connection, 0 for none
+	connections  uint64         // so far
+	drainAt      time.Time      // when the next event of the backlog may be sent
+	diskFailing  bool           // the last commit failed, or takes too long
+	fileCorrupt  bool           // a read or a commit found that the present file is corrupt
+	fullLog      zerolog.Logger // as log, at most one line a second
+	readLog      zerolog.Logger
 }
 
 // Open opens the outbox, with the events of an earlier run, in this directory or in the one that it used. A disk that
@@ -92,15 +90,17 @@ func open(cfg Config, log zerolog.Logger, t timing) (*Queue, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
+	sampled := func() zerolog.Logger { return log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}) }
 	q := &Queue{
-		cfg: cfg, timing: t, log: log, store: memoryStore{}, clock: clock{base: firstClock, started: time.Now()},
-		lastOrder: firstOrder, earliestOrder: firstOrder,
+		cfg: cfg, timing: t, log: log, fullLog: sampled(), readLog: sampled(),
+		store: memoryStore{}, clock: clock{base: firstClock, started: time.Now()},
 		work: make(chan struct{}, 1), ready: make(chan struct{}, 1), changes: make(chan *change),
 		quit: make(chan struct{}), done: make(chan struct{}),
 		entries: map[uint64]*entry{}, unsaved: map[uint64]*entry{}, removals: map[store][]uint64{},
 		schedule: schedule{cameras: map[string]*cameraQueue{}},
 	}
-	w := &writer{Queue: q}
+	w := &writer{Queue: q, openDelays: backoff.NewExponentialBackOff()}
+	w.openDelays.InitialInterval, w.openDelays.MaxInterval = t.tidy, t.open
 	if err := w.openStores(); err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
@@ -115,8 +115,8 @@ type Event struct {
 	Data   []byte // must not be changed after Add
 }
 
-// Add adds an event. nil means that it is in the store, ErrHeld that it is in memory for now, ErrFull and ErrClosed that
-// it was not added. It waits for the disk, but half a second at most.
+// Add adds an event. nil means that it is in the store, ErrHeld that it is in memory for now, ErrFull and ErrClosed
+// that it was not added. It waits for the disk, but half a second at most.
 func (q *Queue) Add(event Event) error {
 	e, decided, err := q.insert(event)
 	if err != nil {
@@ -154,7 +154,7 @@ func (q *Queue) insert(event Event) (*entry, <-chan struct{}, error) {
 	e := &entry{
 		key: q.lastKey, camera: event.Camera, score: event.Score, size: len(event.Data), data: event.Data,
 		arrived: time.Now(), created: q.clock.now(), connection: q.connection,
-		usage: q.store.diskUsage(len(event.Data)), decided: decided,
+		usage: q.cfg.usage(len(event.Data)), decided: decided,
 	}
 	if !q.makeRoom(e) {
 		return nil, nil, ErrFull
@@ -196,7 +196,8 @@ func (q *Queue) remove(e *entry) {
 	q.usage -= e.usage
 	if e.store != nil {
 		q.removals[e.store] = append(q.removals[e.store], e.storeKey)
-	} else if !e.writing { // otherwise the writer does it after the commit
+	}
+	if !e.writing { // otherwise the writer does it after the commit
 		delete(q.unsaved, e.key)
 	}
 	e.decide()
@@ -205,17 +206,10 @@ func (q *Queue) remove(e *entry) {
 // diskFailed records that the disk does not take events, and logs the first time.
 func (q *Queue) diskFailed(err error) {
 	if !q.diskFailing {
-		q.log.Error().Err(err).Int("events", len(q.unsaved)).
+		q.log.Error().Err(err).Int("events", q.atRisk()).
 			Msg("disk takes no events: they are held in memory until it does; free some room, or mount it for writing")
 	}
 	q.diskFailing = true
-}
-
-// Durable reports whether the configured store outlives the process.
-func (q *Queue) Durable() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.cfg.Store == Disk
 }
 
 // atRisk returns the number of events that would end with the process.

@@ -29,8 +29,8 @@ var errDamaged = errors.New("entry is damaged")
 //	plain:  CRC-32C of key and body (4 bytes), body
 //	sealed: nonce (24 bytes), body sealed by XChaCha20-Poly1305; version, protection and key are authenticated with it
 //
-// The body is the time of creation in nanoseconds (8), the score (8, bits of a float64), the length of the camera's name
-// (2), the name, the data. Numbers are big-endian.
+// The body is the time of creation in nanoseconds (8), the score (8, bits of a float64), the length of the camera's
+// name (2), the name, the data. Numbers are big-endian.
 const (
 	recordVersion = 1
 	plain         = 0

@@ -22,13 +22,9 @@ const (
 	maxSalvaged = 4 * maxEvents
 )
 
-// salvage replaces a corrupt file by one with the records that are left, and opens that. The old file is renamed. It is
-// not closed, because that may wait for its locks for ever. wanted reports whether a record still waits; nil: the file
-// decides. A kill in between leaves the corrupt file in place, or the complete new file beside it.
-func (d *diskStore) salvage(cause error, wanted func(record) bool) (*search, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.db = nil // if a step below fails, the next commit finds the file corrupt again
+// salvage replaces a corrupt file by one with the records that are left, and opens that. The old file is renamed. A
+// kill in between leaves the corrupt file in place, or the complete new file beside it.
+func (d *diskStore) salvage(cause error) (*search, error) {
 	file, size, err := openRegular(d.path)
 	if err = ignoreMissing(err); err != nil && !errors.Is(err, errNotRegular) {
 		return nil, err
@@ -36,10 +32,10 @@ func (d *diskStore) salvage(cause error, wanted func(record) bool) (*search, err
 	defer file.Close() //nolint:errcheck // only read
 	var s *search
 	err = guard(func() error {
-		s = searchFile(file, size, d.key, wanted, time.Now().Add(salvageTime))
+		s = searchFile(file, size, d.key, time.Now().Add(salvageTime))
 		return nil
 	})
-	if err == nil && s.proof != nil && !s.unsealed && !errors.Is(cause, errOtherKey) {
+	if err == nil && s.proof != nil && !s.unsealed {
 		err = checkKey(s.proof, d.key)
 	}
 	if err != nil {
@@ -95,9 +91,9 @@ func (d *diskStore) setAside() (string, error) {
 // cannot be read. One that the tree or the list of free pages proves to be deleted is not taken. Where neither proves
 // it, the record is taken: a delivered event may be sent again, but none is lost.
 type search struct {
-	key    cipher.AEAD
-	wanted func(record) bool
-	tree   *tree
+	key   cipher.AEAD
+	tree  *tree
+	known map[int64]bool // offsets of the values that were found
 
 	locations []location // of the records that were taken, by key
 	doubtful  []location // on free pages, in gaps of the tree
@@ -114,22 +110,16 @@ type search struct {
 }
 
 // searchFile searches a file until a time.
-func searchFile(file io.ReaderAt, size int64, key cipher.AEAD, wanted func(record) bool, until time.Time) *search {
-	s := &search{key: key, wanted: wanted, taken: map[[sha256.Size]byte]bool{}}
-	known := map[int64]bool{}
+func searchFile(file io.ReaderAt, size int64, key cipher.AEAD, until time.Time) *search {
+	s := &search{key: key, known: map[int64]bool{}, taken: map[[sha256.Size]byte]bool{}}
 	s.tree = readTree(file, size, key, func(l location, r record) {
-		known[l.at] = true
-		if wanted == nil || wanted(r) {
-			s.take(l, r)
-		}
+		s.known[l.at] = true
+		s.take(l, r)
 	})
 	for name, value := range s.tree.metadata {
 		s.note(name, value)
 	}
-	scan := scanner{
-		file: s.tree.file, known: known, visit: s.offer, note: s.note, until: until, sealed: key != nil,
-		decode: func(number uint64, value []byte) (record, error) { return decode(number, value, key) },
-	}
+	scan := scanner{search: s, file: s.tree.file, until: until}
 	s.complete = scan.scan() && len(s.locations) < maxSalvaged
 	s.certain = uint64(len(s.locations))
 	if s.tallyTx > 0 && s.certain < s.tally.count {
@@ -164,12 +154,8 @@ func (s *search) offer(l location, r record) {
 	t := s.tree
 	page := uint64(l.at / t.file.page) //nolint:gosec // not negative
 	switch {
-	case s.wanted != nil:
-		if s.wanted(r) {
-			s.take(l, r)
-		}
-	case t.metas == 1 && t.lastNumber() > 0 && l.key > t.lastNumber(): // of the last transaction, which the tree may lack
-		s.take(l, r)
+	case t.metas == 1 && t.lastNumber() > 0 && l.key > t.lastNumber():
+		s.take(l, r) // it is of the last transaction, which the tree may lack
 	case !t.inGap(l.key): // deleted
 	case !t.damaged[l.key] && t.free[page]:
 		if len(s.doubtful) < maxSalvaged {

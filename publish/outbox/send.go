@@ -69,17 +69,20 @@ func (q *Queue) Next(last bool) (item Item, wait time.Duration, ok bool) {
 func (q *Queue) choose(last bool) (e *entry, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if len(q.schedule.turns) == 0 {
+		return nil, 0
+	}
 	now := time.Now()
 	q.schedule.demote(now.Add(-q.timing.fresh), false)
 	if e = q.schedule.next(firstFresh); e == nil {
 		retry := now
-		if last && q.anyAtRisk() {
+		if last && q.atRisk() > 0 {
 			retry = now.Add(maxRetry)
 		} else if wait = q.drainAt.Sub(now); wait > 0 {
-			return nil, q.ifAnyWaits(wait)
+			return nil, wait
 		}
 		if e = q.schedule.next(firstOfBacklog(retry)); e == nil {
-			return nil, q.ifAnyWaits(q.timing.retry)
+			return nil, q.timing.retry
 		}
 		q.drainAt = now.Add(time.Duration(float64(time.Second) / q.cfg.DrainRate))
 		e.connection = 0 // it is sent as replayed
@@ -87,26 +90,6 @@ func (q *Queue) choose(last bool) (e *entry, wait time.Duration) {
 	q.schedule.remove(e)
 	e.state = inFlight
 	return e, 0
-}
-
-func (q *Queue) ifAnyWaits(wait time.Duration) time.Duration {
-	if len(q.schedule.turns) == 0 {
-		return 0
-	}
-	return wait
-}
-
-// anyAtRisk reports whether something would be lost with the process.
-func (q *Queue) anyAtRisk() bool {
-	if q.cfg.Store == Memory {
-		return true
-	}
-	for _, e := range q.unsaved {
-		if e.state != removed {
-			return true
-		}
-	}
-	return false
 }
 
 // load reads the data of an entry in flight. It returns false if it cannot.
@@ -133,9 +116,7 @@ func (q *Queue) load(e *entry) (Item, bool) {
 
 // readFailed logs that an entry could not be read. If the present file is corrupt, the writer salvages it.
 func (q *Queue) readFailed(e *entry, err error) {
-	if q.readLog.allow(time.Now()) {
-		q.log.Warn().Err(err).Msg("the outbox cannot be read; it is tried again")
-	}
+	q.readLog.Warn().Err(err).Msg("the outbox cannot be read; it is tried again")
 	if errors.Is(err, errCorrupt) && e.store == q.store {
 		q.fileCorrupt = true
 		signal(q.work)
@@ -181,8 +162,8 @@ func (q *Queue) Discard(key uint64) {
 	}
 }
 
-// Requeue returns an event in flight to the backlog, because the broker refuses it. It is not sent again before wait has
-// passed. If camera is true, all events of its camera wait that long.
+// Requeue returns an event in flight to the backlog, because the broker refuses it. It is not sent again before wait
+// has passed. If camera is true, all events of its camera wait that long.
 func (q *Queue) Requeue(key uint64, wait time.Duration, camera bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

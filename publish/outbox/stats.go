@@ -1,7 +1,5 @@
 package outbox
 
-import "time"
-
 // Stats are counts since Open. See the package comment for what they add up to.
 type Stats struct {
 	// Restored counts events that were in the file at the start, or in another file that was found or opened later.
@@ -18,8 +16,8 @@ type Stats struct {
 
 // Losses are numbers of events that were not delivered, by reason.
 type Losses struct {
-	// Full: the outbox was full, and the score was the lowest. Expired: too old. Corrupt: damaged in the file. Disk: the
-	// disk took nothing, and too many were held in memory.
+	// Full: the outbox was full, and the score was the lowest. Expired: too old. Corrupt: damaged in the file. Disk:
+	// the disk took nothing, and too many were held in memory.
 	Full, Expired, Corrupt, Disk uint64
 }
 
@@ -67,15 +65,4 @@ func (q *Queue) Stats() Stats {
 		}
 	}
 	return s
-}
-
-// limiter allows one log line a second.
-type limiter struct{ last time.Time }
-
-func (l *limiter) allow(now time.Time) bool {
-	if now.Sub(l.last) < time.Second {
-		return false
-	}
-	l.last = now
-	return true
 }

@@ -6,24 +6,25 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
 // moveBytes bounds what one commit carries over from another store, so that a new event does not wait for long.
 const moveBytes = 1 << 20
 
 // writer is the goroutine that opens, writes, salvages, moves and closes stores. Only it uses the fields below; the
-// entries and counts of the queue are guarded by Queue.mu as everywhere. It does not hold Queue.mu while it waits for the
-// disk.
+// entries and counts of the queue are guarded by Queue.mu as everywhere. It does not hold Queue.mu while it waits for
+// the disk.
 type writer struct {
 	*Queue
 
-	attempt       attempt     // to open the file
-	moving        []*entry    // entries in other stores than the present one, by key
-	movePause     time.Time   // no entry moves before: a read failed
-	salvagePause  time.Time   // no file is salvaged before: the last attempt failed
-	salvageFailed bool        // a failed attempt was logged
-	previous      []*previous // files whose entries move to the present store
-	unreachable   []string    // directories with events that cannot be carried over
+	openDelays  *backoff.ExponentialBackOff // between attempts to open the file
+	openAt      time.Time                   // of the next attempt
+	openFault   string                      // why the last one failed; empty: it did not
+	movePause   time.Time                   // no entry moves before: a read failed
+	previous    []*previous                 // files whose entries move to the present store
+	unreachable []string                    // directories with events that cannot be carried over
 }
 
 // run writes new events at once and together, so that cameras do not wait for each other's fsync. What was delivered is
@@ -37,9 +38,7 @@ func (w *writer) run() {
 		failing := w.isFailing()
 		select {
 		case <-w.work:
-			if w.isCorrupt() {
-				w.salvage()
-			}
+			w.checkStore()
 			if failing {
 				continue // until the next tick
 			}
@@ -65,23 +64,18 @@ func (q *Queue) isFailing() bool {
 	return q.diskFailing
 }
 
-func (q *Queue) isCorrupt() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.fileCorrupt
-}
-
-// finish makes the last commits and closes all stores. Entries that move go on moving while they would be lost
-// otherwise.
+// finish commits until no event would be lost with the process, or a commit makes no progress. Then it closes all
+// stores.
 func (w *writer) finish() error {
 	w.flush(true)
-	atRisk := func(e *entry) bool { return e.state != removed && !e.durable() }
-	for left := len(w.moving) + 1; len(w.moving) < left && slices.ContainsFunc(w.moving, atRisk) && w.store.durable(); {
-		left = len(w.moving)
-		w.flush(true)
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for left := w.atRisk() + 1; w.atRisk() > 0 && w.atRisk() < left && w.store.durable(); {
+		left = w.atRisk()
+		w.mu.Unlock()
+		w.flush(true)
+		w.mu.Lock()
+	}
 	for _, e := range w.unsaved {
 		e.decide()
 	}
@@ -103,40 +97,41 @@ type write struct {
 
 // flush commits what has changed. With always it commits at least the clock, which shows whether the disk is back.
 func (w *writer) flush(always bool) {
-	writes, removals, now := w.collect()
-	if len(writes)+len(removals) > 0 || always {
-		w.commit(w.fetch(writes), removals, now)
+	writes, changes, more := w.collect()
+	if len(writes)+len(changes.remove) > 0 || always {
+		w.commit(w.fetch(writes), changes, more)
 	}
 	w.tidyPrevious()
 }
 
-// collect returns what a commit has to do: it adds all entries that are in no store and some of those that move.
-func (w *writer) collect() (writes []write, removals []uint64, now time.Duration) {
+// collect returns what the next commit does: it adds all entries that are in no store and some of those in other
+// stores. more is true if others wait for that.
+func (w *writer) collect() (writes []write, changes batch, more bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	entries := slices.SortedFunc(maps.Values(w.unsaved), byKey)
-	for size := 0; len(w.moving) > 0 && size < moveBytes && time.Now().After(w.movePause); w.moving = w.moving[1:] {
-		if e := w.moving[0]; e.state != removed {
-			entries = append(entries, e)
+	size, pause := 0, time.Now().Before(w.movePause)
+	for _, e := range slices.SortedFunc(maps.Values(w.unsaved), byKey) {
+		if e.store != nil {
+			if pause || size >= moveBytes {
+				more = !pause
+				continue
+			}
 			size += e.size
 		}
-	}
-	for _, e := range entries {
 		w.lastStoreKey++
 		e.writing = true
 		writes = append(writes, write{e, record{
 			key: w.lastStoreKey, camera: e.camera, score: e.score, created: e.created, size: e.size, data: e.data,
 		}})
 	}
-	removals = w.removals[w.store]
+	changes = batch{remove: w.removals[w.store], clock: w.clock.now()}
 	delete(w.removals, w.store)
-	return writes, removals, w.clock.now()
+	return writes, changes, more
 }
 
 // fetch reads the data of entries that move. Damaged entries are dropped; those that cannot be read for another reason
 // move later.
 func (w *writer) fetch(writes []write) (good []write) {
-	var later []*entry
 	for _, x := range writes {
 		var err error
 		if e := x.entry; x.record.data == nil && e.store != nil {
@@ -144,61 +139,53 @@ func (w *writer) fetch(writes []write) (good []write) {
 		}
 		if err == nil {
 			good = append(good, x)
-		} else if !w.dropDamaged(x.entry, err) {
-			later = append(later, x.entry)
+		} else {
+			w.fetchFailed(x.entry, err)
 		}
-	}
-	if len(later) > 0 {
-		w.moving, w.movePause = slices.Concat(later, w.moving), time.Now().Add(w.timing.retry)
 	}
 	return good
 }
 
-// dropDamaged drops an entry that could not be read if it is damaged, and reports whether the entry is removed.
-func (w *writer) dropDamaged(e *entry, err error) bool {
+func (w *writer) fetchFailed(e *entry, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e.writing = false
-	if e.state == removed {
-		return true
-	}
-	if !errors.Is(err, errDamaged) && !errors.Is(err, errCorrupt) {
+	switch {
+	case e.state == removed:
+		delete(w.unsaved, e.key)
+	case errors.Is(err, errDamaged), errors.Is(err, errCorrupt):
+		w.log.Warn().Err(err).Str("camera", e.camera).Msg(cannotBeRead)
+		if p := w.previousOf(e.store); p != nil {
+			p.damaged++
+		}
+		w.drop(e, corrupt)
+	default:
+		w.movePause = time.Now().Add(w.timing.retry)
 		w.readFailed(e, err)
-		return false
 	}
-	w.log.Warn().Err(err).Str("camera", e.camera).Msg(cannotBeRead)
-	if p := w.previousOf(e.store); p != nil {
-		p.damaged++
-	}
-	w.drop(e, corrupt)
-	return true
 }
 
-// commit commits entries and removals to the present store.
-func (w *writer) commit(writes []write, removals []uint64, now time.Duration) {
-	b := batch{remove: removals, clock: now}
+// commit makes changes to the present store, and adds entries to it. more is as in collect.
+func (w *writer) commit(writes []write, changes batch, more bool) {
 	for _, x := range writes {
-		b.put = append(b.put, x.record)
+		changes.put = append(changes.put, x.record)
 	}
-	err := w.store.commit(b)
-	if err != nil && len(removals) > 0 && len(writes) > 0 && !errors.Is(err, errCorrupt) {
+	err := w.store.commit(changes)
+	if err != nil && len(changes.remove) > 0 && len(writes) > 0 && !errors.Is(err, errCorrupt) {
 		// On a full disk records may still be removed, which makes room.
-		if w.store.commit(batch{remove: removals, clock: now}) == nil {
-			removals = nil
+		if w.store.commit(batch{remove: changes.remove, clock: changes.clock}) == nil {
+			changes.remove = nil
 		}
 	}
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if err == nil {
 		w.committed(writes)
 	} else {
-		w.removals[w.store] = append(removals, w.removals[w.store]...)
+		w.removals[w.store] = append(changes.remove, w.removals[w.store]...)
 		w.notCommitted(writes, err)
 	}
-	w.mu.Unlock()
-	switch {
-	case errors.Is(err, errCorrupt):
-		w.salvage()
-	case err == nil && len(w.moving) > 0 && time.Now().After(w.movePause):
+	if more || w.fileCorrupt {
 		signal(w.work)
 	}
 }
@@ -207,9 +194,8 @@ func (w *writer) commit(writes []write, removals []uint64, now time.Duration) {
 func (w *writer) committed(writes []write) {
 	for _, x := range writes {
 		e := x.entry
-		if e.store == nil {
-			delete(w.unsaved, e.key)
-		} else if p := w.previousOf(e.store); p != nil && e.state != removed {
+		delete(w.unsaved, e.key)
+		if p := w.previousOf(e.store); p != nil && e.state != removed {
 			p.moved++
 			w.removals[e.store] = append(w.removals[e.store], e.storeKey)
 		}
@@ -237,69 +223,15 @@ func (w *writer) committed(writes []write) {
 
 // notCommitted lets entries that could not be written be sent all the same. They are written with the next commit.
 func (w *writer) notCommitted(writes []write, err error) {
-	var moving []*entry
 	for _, x := range writes {
-		e := x.entry
-		e.writing = false
-		switch {
-		case e.store != nil:
-			moving = append(moving, e)
-		case e.state == removed:
-			delete(w.unsaved, e.key)
-		case e.state == pending:
-			w.enqueue(e)
+		x.entry.writing = false
+		switch x.entry.state {
+		case removed:
+			delete(w.unsaved, x.entry.key)
+		case pending:
+			w.enqueue(x.entry)
 		}
 	}
-	w.moving = slices.Concat(moving, w.moving)
 	w.diskFailed(err)
-}
-
-// salvage replaces the corrupt present file by a new one with the salvaged entries. Entries in memory are written again,
-// and all others are lost. If it cannot, it is tried again after some time.
-func (w *writer) salvage() {
-	d, onDisk := w.store.(*diskStore)
-	if !onDisk || time.Now().Before(w.salvagePause) {
-		return
-	}
-	search, err := d.salvage(errCorrupt, w.waitsIn(d))
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err != nil {
-		if !w.salvageFailed {
-			w.log.Error().Err(err).Msg("the corrupt outbox cannot be replaced by a new one; it is tried again")
-		}
-		w.salvageFailed, w.salvagePause = true, time.Now().Add(w.timing.open)
-		return
-	}
-	saved := map[uint64]bool{}
-	for _, l := range search.locations {
-		saved[l.key] = true
-	}
-	w.salvageFailed, w.fileCorrupt = false, false
-	for _, e := range w.entries {
-		switch {
-		case e.store != w.store || saved[e.storeKey]:
-		case e.data != nil:
-			e.store, w.unsaved[e.key] = nil, e
-		default:
-			e.store = nil // nothing to remove
-			w.drop(e, corrupt)
-		}
-	}
-}
-
-// waitsIn returns a function that reports whether a record of a store belongs to an entry.
-func (w *writer) waitsIn(d store) func(record) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	entries := map[uint64]*entry{}
-	for _, e := range w.entries {
-		if e.store == d {
-			entries[e.storeKey] = e
-		}
-	}
-	return func(r record) bool {
-		e := entries[r.key]
-		return e != nil && e.matches(r)
-	}
+	w.fileCorrupt = w.fileCorrupt || errors.Is(err, errCorrupt)
 }

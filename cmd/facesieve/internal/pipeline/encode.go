@@ -94,20 +94,17 @@ func Describe(c *Candidate) string {
 	for _, name := range slices.Sorted(maps.Keys(j.Labels)) {
 		text += fmt.Sprintf(", %s %.2f", name, j.Labels[name])
 	}
+	native := func(name string) float64 { return a.Component(name).Native }
 	return text + fmt.Sprintf("; %.0f pixels between the eyes, sharpness %.0f, yaw %.0f°, pitch %.0f°, roll %.0f°",
-		a.Raw.EyeDistance, a.Components.Sharpness, a.Raw.Yaw, a.Raw.Pitch, a.Raw.Roll)
+		native(quality.InterEyeDistance), a.Component(quality.Sharpness).Value,
+		native(quality.HeadPoseYaw), native(quality.HeadPosePitch), native(quality.HeadPoseRoll))
 }
 
-// Components returns the components of an assessment as events have them.
+// Components returns the components of an assessment in the form of events.
 func Components(a quality.Assessment) event.Components {
-	c := a.Components
-	return event.Components{
-		"Sharpness":               c.Sharpness,
-		"UnderExposurePrevention": c.UnderExposurePrevention,
-		"OverExposurePrevention":  c.OverExposurePrevention,
-		"InterEyeDistance":        c.InterEyeDistance,
-		"HeadPoseYaw":             c.HeadPoseYaw,
-		"HeadPosePitch":           c.HeadPosePitch,
-		"HeadPoseRoll":            c.HeadPoseRoll,
+	components := event.Components{}
+	for _, m := range a.Components {
+		components[m.Name] = m.Value
 	}
+	return components
 }

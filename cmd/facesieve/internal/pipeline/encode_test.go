@@ -3,12 +3,14 @@ package pipeline
 import (
 	"bytes"
 	"image/png"
+	"slices"
 	"testing"
 
 	"gocv.io/x/gocv"
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/publish/event"
+	"facesieve/quality"
 )
 
 // A PNG holds the very pixels.
@@ -25,5 +27,24 @@ func TestFacesAsPNG(t *testing.T) {
 	}
 	if r, g, b, _ := picture.At(5, 5).RGBA(); r>>8 != 30 || g>>8 != 20 || b>>8 != 10 {
 		t.Errorf("red %d, green %d, blue %d", r>>8, g>>8, b>>8)
+	}
+}
+
+// An event has every component that quality assesses, in the same order, with its value.
+func TestEventsHaveEveryComponent(t *testing.T) {
+	assessment := quality.NewAssessor().Unassessed()
+	var names []string
+	for i := range assessment.Components {
+		names = append(names, assessment.Components[i].Name)
+		assessment.Components[i].Value = float64(i + 1)
+	}
+	if !slices.Equal(names, event.ComponentNames()) {
+		t.Errorf("quality assesses the components %q, events have %q", names, event.ComponentNames())
+	}
+	components := Components(assessment)
+	for i, name := range names {
+		if components[name] != float64(i+1) {
+			t.Errorf("an event has %g for %s, expected %d", components[name], name, i+1)
+		}
 	}
 }

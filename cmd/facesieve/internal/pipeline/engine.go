@@ -204,7 +204,7 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (Judgeme
 	if j.Score, err = e.scorer.Score(e.aligned); err != nil {
 		return j, fmt.Errorf("score face: %w", err)
 	}
-	j.Scored, j.Labels = true, e.scorer.Named(j.Score)
+	j.Scored, j.Labels = true, j.Score.Labels
 	e.times.add(stageScore, now)
 	return j, nil
 }
@@ -243,7 +243,7 @@ func (e *Engine) ScoreAligned(face gocv.Mat) (j Judgement, err error) {
 	if j.Score, err = e.scorer.Score(face); err != nil {
 		return j, fmt.Errorf("score: %w", err)
 	}
-	j.Scored, j.Labels, j.Assessment = true, e.scorer.Named(j.Score), quality.Unassessed()
+	j.Scored, j.Labels, j.Assessment = true, j.Score.Labels, e.assessor.Unassessed()
 	if err := e.assessor.Pixels(face, &j.Assessment); err != nil {
 		return j, fmt.Errorf("measure: %w", err)
 	}

@@ -87,7 +87,7 @@ type Settings struct {
 
 // New returns a pipeline for one camera. It takes ownership of the engine if it returns no error.
 func New(camera config.Camera, e *Engine, o Options, log zerolog.Logger) (*Pipeline, error) {
-	selector, err := quality.NewSelector[*Candidate](camera.Quality, nil)
+	selector, err := quality.NewSelector[*Candidate](camera.Quality)
 	if err != nil {
 		return nil, err
 	}

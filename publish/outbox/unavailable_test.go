@@ -13,21 +13,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hold adds events that the disk cannot store.
-func hold(t *testing.T, b *Queue, camera string, n int) {
+// hold adds events while the disk cannot store them.
+func hold(t *testing.T, q *Queue, camera string, n int) {
 	t.Helper()
 	for i := range n {
-		if err := b.Add(Event{Camera: camera, Score: 50, Data: text(camera, i)}); !errors.Is(err, ErrHeld) {
+		if err := q.Add(Event{Camera: camera, Score: 50, Data: text(camera, i)}); !errors.Is(err, ErrHeld) {
 			t.Fatal(i, err)
 		}
-		balanced(t, b)
+		balanced(t, q)
 	}
-	if s := b.Stats(); s.Held != n || s.Accepted != 0 {
+	if s := q.Stats(); s.Held != n || s.Accepted != 0 {
 		t.Fatalf("%+v", s)
 	}
 }
 
-// obstacle is what keeps the outbox from being opened, and how it goes away.
+// obstacle is a directory in which the outbox cannot be opened. remove makes it possible; nil: nothing does.
 type obstacle struct {
 	dir    string
 	remove func()
@@ -83,35 +83,35 @@ func obstacles() map[string]func(t *testing.T) obstacle {
 
 // If the file cannot be created, events are held and sent, the log has the fix, and they are written when it can be
 // created.
-func TestDirectoryThatTakesNothingAtTheStart(t *testing.T) {
+func TestDirectoryUnavailableAtStart(t *testing.T) {
 	for name, prepare := range obstacles() {
 		t.Run(name, func(t *testing.T) {
 			o := prepare(t)
 			cfg := Default()
 			cfg.Dir, cfg.DrainRate = o.dir, maxRate
 			var log logBuffer
-			b, err := open(cfg, zerolog.New(&log), quick())
+			q, err := open(cfg, zerolog.New(&log), quick())
 			if err != nil {
 				t.Fatal(err)
 			}
-			hold(t, b, "door", 5)
-			b.Connect()
-			name, item := next(t, b)
+			hold(t, q, "door", 5)
+			q.Connect()
+			name, item := next(t, q)
 			if name != "door 0*" {
 				t.Error(name)
 			}
 			if o.remove == nil { // it can never be opened
 				if !strings.Contains(log.String(), "dir: is empty: name a directory") ||
-					!strings.Contains(fmt.Sprint(b.Close()), "5 events") {
+					!strings.Contains(fmt.Sprint(q.Close()), "5 events") {
 					t.Error(log.String())
 				}
 				return
 			}
 			o.remove()
-			eventually(t, "written", func() bool { s := b.Stats(); return s.Held == 0 && s.Accepted == 5 })
-			b.Done(item.Key)
-			balanced(t, b)
-			mustClose(t, b)
+			eventually(t, "written", func() bool { s := q.Stats(); return s.Held == 0 && s.Accepted == 5 })
+			q.Done(item.Key)
+			balanced(t, q)
+			mustClose(t, q)
 			for text, times := range map[string]int{
 				"events are held in memory": 1, "cannot write to " + o.dir: 1,
 				"could be opened": 1,
@@ -120,9 +120,9 @@ func TestDirectoryThatTakesNothingAtTheStart(t *testing.T) {
 					t.Errorf("%q is logged %d times: %s", text, n, log.String())
 				}
 			}
-			b = mustOpen(t, cfg, quick())
-			b.Connect()
-			if got := all(t, b); !slices.Equal(got, []string{"door 1*", "door 2*", "door 3*", "door 4*"}) {
+			q = mustOpen(t, cfg, quick())
+			q.Connect()
+			if got := all(t, q); !slices.Equal(got, []string{"door 1*", "door 2*", "door 3*", "door 4*"}) {
 				t.Error(got)
 			}
 		})
@@ -133,21 +133,21 @@ func TestDirectoryThatTakesNothingAtTheStart(t *testing.T) {
 func TestHeldWithoutAFile(t *testing.T) {
 	cfg := Default()
 	cfg.Dir = "/proc/1/outbox"
-	b := mustOpen(t, cfg, quick())
+	q := mustOpen(t, cfg, quick())
 	data := make([]byte, 1<<20-recordOverhead)
 	for i := range 20 {
-		if err := b.Add(Event{Camera: "door", Score: float64(i), Data: data}); !errors.Is(err, ErrHeld) {
+		if err := q.Add(Event{Camera: "door", Score: float64(i), Data: data}); !errors.Is(err, ErrHeld) {
 			t.Fatal(i, err)
 		}
-		balanced(t, b)
+		balanced(t, q)
 	}
-	if s := b.Stats(); s.Held != 16 || s.Refused != (Losses{Disk: 4}) {
+	if s := q.Stats(); s.Held != 16 || s.Refused != (Losses{Disk: 4}) {
 		t.Errorf("%+v", s)
 	}
-	if n := b.Pending(); n != 16 {
+	if n := q.Pending(); n != 16 {
 		t.Errorf("a publisher waits for %d", n)
 	}
-	if err := b.Close(); err == nil || err.Error() != "outbox: 16 events were not delivered" {
+	if err := q.Close(); err == nil || err.Error() != "outbox: 16 events were not delivered" {
 		t.Error(err)
 	}
 }
@@ -162,36 +162,36 @@ func TestOutboxOnAReadOnlyDisk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := Default()
 			cfg.Dir, cfg.DrainRate = smallDisk(t, "size=32m"), maxRate
-			b := mustOpen(t, cfg, quick())
+			q := mustOpen(t, cfg, quick())
 			for i := range 4 {
-				add(t, b, "door", i, 50)
+				add(t, q, "door", i, 50)
 			}
-			mustClose(t, b)
+			mustClose(t, q)
 			if err := prepare(cfg.Dir); err != nil {
 				t.Fatal(err)
 			}
 			if err := unix.Mount("", cfg.Dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=32m"); err != nil {
 				t.Fatal(err)
 			}
-			b = mustOpen(t, cfg, quick())
+			q = mustOpen(t, cfg, quick())
 			if _, err := Open(cfg, zerolog.Nop()); err == nil ||
 				!strings.Contains(err.Error(), "in use by another facesieve") {
 				t.Error("opened twice:", err)
 			}
-			if s := b.Stats(); s.Restored != 4 {
+			if s := q.Stats(); s.Restored != 4 {
 				t.Errorf("%+v", s)
 			}
-			hold(t, b, "gate", 2)
-			b.Connect()
+			hold(t, q, "gate", 2)
+			q.Connect()
 			for range 2 {
-				b.Done(take(t, b).Key)
+				q.Done(take(t, q).Key)
 			}
 			if err := unix.Mount("", cfg.Dir, "", unix.MS_REMOUNT, "size=32m"); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "written", func() bool { return b.Stats().Held == 0 && !b.isFailing() })
-			before := b.Stats()
-			mustClose(t, b)
+			eventually(t, "written", func() bool { return q.Stats().Held == 0 && !q.isFailing() })
+			before := q.Stats()
+			mustClose(t, q)
 			if s := mustOpen(t, cfg, quick()).Stats(); s.Restored != uint64(before.Queued) || before.Delivered != 2 {
 				t.Errorf("%+v, before %+v", s, before)
 			}

@@ -32,13 +32,13 @@ func smallDisk(t *testing.T, options string) string {
 	return dir
 }
 
-// fault is a disk that takes nothing, and how it recovers.
+// fault makes a disk refuse writes, and ends that.
 type fault struct {
 	begin, end func()
 }
 
-// The disk takes nothing for a while: events are held, sent, and written when it is back; nothing is lost.
-func TestDiskThatTakesNothing(t *testing.T) {
+// The disk refuses writes for a while: events are held, sent, and written when it is back. None is lost.
+func TestDiskRefusesWrites(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, dir string) fault{
 		"full": func(t *testing.T, dir string) fault {
 			ballast := filepath.Join(dir, "ballast")
@@ -72,51 +72,51 @@ func TestDiskThatTakesNothing(t *testing.T) {
 func testFault(t *testing.T, cfg Config, f fault) {
 	var log bytes.Buffer
 	tm := quick()
-	b, err := open(cfg, zerolog.New(zerolog.SyncWriter(&log)), tm)
+	q, err := open(cfg, zerolog.New(zerolog.SyncWriter(&log)), tm)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 100 { // so that the file has no gaps left to write into
-		add(t, b, "door", i, 50)
+		add(t, q, "door", i, 50)
 	}
 	f.begin()
 	held := 0
 	for i := range 100 {
-		err := b.Add(Event{Camera: "gate", Score: 50, Data: text("gate", i)})
+		err := q.Add(Event{Camera: "gate", Score: 50, Data: text("gate", i)})
 		if errors.Is(err, ErrHeld) {
 			held++
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		balanced(t, b)
+		balanced(t, q)
 	}
-	if s := b.Stats(); held == 0 || s.Held != held || s.Accepted != uint64(200-held) {
+	if s := q.Stats(); held == 0 || s.Held != held || s.Accepted != uint64(200-held) {
 		t.Fatalf("held %d, %+v", held, s)
 	}
-	b.Connect()
-	for range 50 { // some are sent all the same, from the disk and from memory
-		if item, _, ok := b.Next(false); ok {
-			b.Done(item.Key)
+	q.Connect()
+	for range 50 { // some are sent meanwhile, from the disk and from memory
+		if item, _, ok := q.Next(false); ok {
+			q.Done(item.Key)
 		}
-		balanced(t, b)
+		balanced(t, q)
 	}
-	before := b.Stats()
-	b.Disconnect()
+	before := q.Stats()
+	q.Disconnect()
 	started := time.Now()
 	f.end()
-	eventually(t, "written", func() bool { s := b.Stats(); return s.Held == 0 && s.Accepted == 200 })
+	eventually(t, "written", func() bool { s := q.Stats(); return s.Held == 0 && s.Accepted == 200 })
 	recovered := time.Since(started)
-	mustClose(t, b)
+	mustClose(t, q)
 	if n := strings.Count(log.String(), "disk takes no events"); n != 1 {
 		t.Errorf("logged %d times: %s", n, log.String())
 	}
-	b = mustOpen(t, cfg, tm)
-	s := b.Stats()
+	q = mustOpen(t, cfg, tm)
+	s := q.Stats()
 	if s.Restored != uint64(before.Queued+before.Held) || s.Dropped.Total() != 0 {
 		t.Errorf("%+v, before %+v", s, before)
 	}
-	b.Connect()
-	all(t, b)
+	q.Connect()
+	all(t, q)
 	t.Logf("| 1 | accepted 200, held meanwhile %d | delivered %d | lost 0 | doubled 0 | recovered in %v |",
 		held, before.Delivered+s.Restored, recovered.Round(time.Millisecond))
 }
@@ -154,64 +154,64 @@ func free(t *testing.T, dir string) uint64 {
 	return s.Bavail
 }
 
-// What is held is bounded too, and the lowest score goes first.
+// The size of held events is bounded, and the lowest score is dropped first.
 func TestHeldIsBounded(t *testing.T) {
 	cfg := onDisk(t)
-	b := mustOpen(t, cfg, quick())
+	q := mustOpen(t, cfg, quick())
 	path := filepath.Join(cfg.Dir, fileName)
 	redirect(t, path, os.O_RDONLY)
 	data := make([]byte, 1<<20-recordOverhead)
 	for i := range 20 {
-		if err := b.Add(Event{Camera: "door", Score: float64(i), Data: data}); !errors.Is(err, ErrHeld) {
+		if err := q.Add(Event{Camera: "door", Score: float64(i), Data: data}); !errors.Is(err, ErrHeld) {
 			t.Fatal(i, err)
 		}
-		balanced(t, b)
+		balanced(t, q)
 	}
-	if err := b.Add(Event{Camera: "door", Score: 1, Data: data}); !errors.Is(err, ErrFull) {
+	if err := q.Add(Event{Camera: "door", Score: 1, Data: data}); !errors.Is(err, ErrFull) {
 		t.Error(err)
 	}
-	if s := b.Stats(); s.Held != 16 || s.Refused != (Losses{Disk: 5}) || s.Accepted != 0 {
+	if s := q.Stats(); s.Held != 16 || s.Refused != (Losses{Disk: 5}) || s.Accepted != 0 {
 		t.Errorf("%+v", s)
 	}
 	redirect(t, path, os.O_RDWR)
-	eventually(t, "written", func() bool { return b.Stats().Accepted == 16 })
+	eventually(t, "written", func() bool { return q.Stats().Accepted == 16 })
 }
 
-// A disk that hangs holds no camera up for longer than the time set, and those after the first not at all.
+// Add waits for a disk that hangs no longer than its bound, and after the first event not at all.
 func TestHangingDisk(t *testing.T) {
 	tm := quick()
 	tm.save, tm.end = 20*time.Millisecond, 20*time.Millisecond
-	b := mustOpen(t, onDisk(t), tm)
-	inner := b.store
+	q := mustOpen(t, onDisk(t), tm)
+	inner := q.store
 	hang := make(chan struct{})
-	b.mu.Lock()
-	b.store = &hangingStore{inner, hang}
-	b.mu.Unlock()
+	q.mu.Lock()
+	q.store = &hangingStore{inner, hang}
+	q.mu.Unlock()
 	for i := range 5 {
-		if err := b.Add(Event{Camera: "door", Score: 50, Data: text("door", i)}); !errors.Is(err, ErrHeld) {
+		if err := q.Add(Event{Camera: "door", Score: 50, Data: text("door", i)}); !errors.Is(err, ErrHeld) {
 			t.Fatal(err)
 		}
-		balanced(t, b)
+		balanced(t, q)
 	}
-	b.Connect()
-	if name, item := next(t, b); name != "door 0*" {
+	q.Connect()
+	if name, item := next(t, q); name != "door 0*" {
 		t.Error(name)
 	} else {
-		b.Done(item.Key) // while it is being written
+		q.Done(item.Key) // while it is being written
 	}
-	balanced(t, b)
+	balanced(t, q)
 	close(hang)
-	eventually(t, "written", func() bool { s := b.Stats(); return s.Held == 0 && s.Accepted == 5 && s.Queued == 4 })
-	balanced(t, b)
+	eventually(t, "written", func() bool { s := q.Stats(); return s.Held == 0 && s.Accepted == 5 && s.Queued == 4 })
+	balanced(t, q)
 	again := make(chan struct{})
-	b.mu.Lock()
-	b.store = &hangingStore{inner, again}
-	b.mu.Unlock()
-	if err := b.Close(); err == nil || err.Error() != "outbox: the disk takes too long: it was left behind open" {
+	q.mu.Lock()
+	q.store = &hangingStore{inner, again}
+	q.mu.Unlock()
+	if err := q.Close(); err == nil || err.Error() != "outbox: the disk takes too long: it was left behind open" {
 		t.Error(err)
 	}
 	close(again)
-	<-b.done
+	<-q.done
 }
 
 // hangingStore commits once the channel is closed.

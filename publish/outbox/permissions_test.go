@@ -16,9 +16,9 @@ import (
 // filled makes an outbox with one event and returns the path of its file.
 func filled(t *testing.T, cfg Config) string {
 	t.Helper()
-	b := mustOpen(t, cfg, quick())
-	add(t, b, "door", 1, 50)
-	mustClose(t, b)
+	q := mustOpen(t, cfg, quick())
+	add(t, q, "door", 1, 50)
+	mustClose(t, q)
 	return filepath.Join(cfg.Dir, fileName)
 }
 
@@ -46,11 +46,11 @@ func TestModesAreTightened(t *testing.T) {
 		}
 	}
 	var log logBuffer
-	b, err := open(cfg, zerolog.New(&log), quick())
+	q, err := open(cfg, zerolog.New(&log), quick())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.Close()
+	defer q.Close()
 	for path := range modes {
 		if m := mode(t, path); m&others != 0 {
 			t.Errorf("%s has mode %04o", path, m)
@@ -59,7 +59,7 @@ func TestModesAreTightened(t *testing.T) {
 			t.Error(path, "is not logged")
 		}
 	}
-	if s := b.Stats(); s.Restored != 1 {
+	if s := q.Stats(); s.Restored != 1 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -78,7 +78,7 @@ func TestSharedDirectory(t *testing.T) {
 		if err := errors.Join(os.Chmod(cfg.Dir, c.mode), os.Chmod(path, 0o644)); err != nil {
 			t.Fatal(err)
 		}
-		b, err := open(cfg, testLog(t), quick())
+		q, err := open(cfg, testLog(t), quick())
 		if c.want != "" {
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "chmod o-w") {
 				t.Error(err)
@@ -88,7 +88,7 @@ func TestSharedDirectory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		mustClose(t, b)
+		mustClose(t, q)
 		if m := mode(t, cfg.Dir); m != c.mode.Perm() || mode(t, path) != 0o600 {
 			t.Errorf("%04o was changed to %04o", c.mode, m)
 		}
@@ -111,7 +111,7 @@ func TestLinks(t *testing.T) {
 			t.Error(name, err)
 		}
 		if !slices.Equal(before, mustRead(t, outside)) {
-			t.Error("the file was touched")
+			t.Error("the file was changed")
 		}
 	}
 	cfg := onDisk(t)

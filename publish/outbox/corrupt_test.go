@@ -10,7 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Files that are no outbox are set aside untouched, and the box begins anew.
+// Files that are not an outbox are set aside unchanged, and a new one is created.
 func TestForeignFile(t *testing.T) {
 	for name, make := range map[string]func(t *testing.T, path string){
 		"text": func(t *testing.T, path string) {
@@ -37,8 +37,8 @@ func TestForeignFile(t *testing.T) {
 			path := filepath.Join(cfg.Dir, fileName)
 			make(t, path)
 			before := mustRead(t, path)
-			b := mustOpen(t, cfg, quick())
-			add(t, b, "door", 1, 50)
+			q := mustOpen(t, cfg, quick())
+			add(t, q, "door", 1, 50)
 			if names := aside(t, cfg.Dir); len(names) != 1 || !bytes.Equal(mustRead(t, names[0]), before) {
 				t.Error(names)
 			}
@@ -46,14 +46,13 @@ func TestForeignFile(t *testing.T) {
 	}
 }
 
-// The file is cut off under the running program: reading and writing fail, and the box begins a new one with what it has
-// in memory.
-func TestFileTornWhileItIsUsed(t *testing.T) {
+// The file is truncated while it is used: reading and writing fail, and a new file gets what is in memory.
+func TestFileTruncatedWhileItIsUsed(t *testing.T) {
 	cfg := onDisk(t)
 	cfg.DrainRate = maxRate
-	b := mustOpen(t, cfg, quick())
+	q := mustOpen(t, cfg, quick())
 	for i := range 40 {
-		add(t, b, "door", i, 50)
+		add(t, q, "door", i, 50)
 	}
 	earlier := filepath.Join(cfg.Dir, fileName+".corrupt-20260101T000000Z") // only the last is kept
 	if err := os.WriteFile(earlier, nil, 0o600); err != nil {
@@ -62,28 +61,28 @@ func TestFileTornWhileItIsUsed(t *testing.T) {
 	if err := os.Truncate(filepath.Join(cfg.Dir, fileName), 100); err != nil {
 		t.Fatal(err)
 	}
-	b.Connect()
-	if err := b.Add(Event{Camera: "gate", Score: 50, Data: text("gate", 1)}); err != nil && !errors.Is(err, ErrHeld) {
+	q.Connect()
+	if err := q.Add(Event{Camera: "gate", Score: 50, Data: text("gate", 1)}); err != nil && !errors.Is(err, ErrHeld) {
 		t.Fatal(err)
 	}
 	eventually(t, "a new file", func() bool {
 		for {
-			item, _, ok := b.Next(false)
+			item, _, ok := q.Next(false)
 			if !ok {
 				break
 			}
-			b.Done(item.Key)
+			q.Done(item.Key)
 		}
-		s := b.Stats()
+		s := q.Stats()
 		return s.Accepted == 41 && s.Delivered >= 1 && s.Queued == 0 && s.Delivered+s.Dropped.Corrupt == 41
 	})
-	balanced(t, b)
+	balanced(t, q)
 	eventually(t, "set aside", func() bool {
 		names := aside(t, cfg.Dir)
-		return len(names) == 1 && names[0] != earlier && !b.isFailing()
+		return len(names) == 1 && names[0] != earlier && !q.isFailing()
 	})
-	add(t, b, "gate", 2, 50)
-	mustClose(t, b)
+	add(t, q, "gate", 2, 50)
+	mustClose(t, q)
 	if s := mustOpen(t, cfg, quick()).Stats(); s.Restored != 1 {
 		t.Errorf("%+v", s)
 	}

@@ -20,35 +20,36 @@ func writeKey(t *testing.T, digit string) string {
 	return path
 }
 
-// With a key nothing of an event can be read in the file, and with the same key all of it comes back.
+// With a key no text of an event is in the file, and with the same key all events are read.
 func TestSealed(t *testing.T) {
 	cfg := onDisk(t)
 	cfg.KeyFile, cfg.DrainRate = writeKey(t, "a"), maxRate
-	b := mustOpen(t, cfg, quick())
-	add(t, b, "front-door", 1, 50)
-	mustClose(t, b)
-	if file := mustRead(t, filepath.Join(cfg.Dir, fileName)); bytes.Contains(file, []byte("front-door")) || bytes.Contains(file, []byte("xxxx")) {
+	q := mustOpen(t, cfg, quick())
+	add(t, q, "front-door", 1, 50)
+	mustClose(t, q)
+	file := mustRead(t, filepath.Join(cfg.Dir, fileName))
+	if bytes.Contains(file, []byte("front-door")) || bytes.Contains(file, []byte("xxxx")) {
 		t.Error("the file can be read")
 	}
-	b = mustOpen(t, cfg, quick())
-	b.Connect()
-	if got := all(t, b); !slices.Equal(got, []string{"front-door 1*"}) {
+	q = mustOpen(t, cfg, quick())
+	q.Connect()
+	if got := all(t, q); !slices.Equal(got, []string{"front-door 1*"}) {
 		t.Error(got)
 	}
 }
 
-// Another key, or none, opens nothing and harms nothing.
+// With another key, or none, Open fails and does not change the file.
 func TestAnotherKey(t *testing.T) {
 	cfg := onDisk(t)
 	good := writeKey(t, "a")
 	cfg.KeyFile = good
-	b := mustOpen(t, cfg, quick())
-	add(t, b, "door", 1, 50)
-	mustClose(t, b)
+	q := mustOpen(t, cfg, quick())
+	add(t, q, "door", 1, 50)
+	mustClose(t, q)
 	before := mustRead(t, filepath.Join(cfg.Dir, fileName))
 	for path, want := range map[string]string{
 		writeKey(t, "b"): "key_file: sealed with a key that is not this one: give that key, or move the file away",
-		"":               "key_file: is empty: sealed with a key that is not this one: give that key, or move the file away",
+		"":               "key_file: is empty: " + errKey.Error(),
 	} {
 		cfg.KeyFile = path
 		_, err := open(cfg, zerolog.Nop(), quick())
@@ -57,7 +58,7 @@ func TestAnotherKey(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(mustRead(t, filepath.Join(cfg.Dir, fileName)), before) || len(aside(t, cfg.Dir)) != 0 {
-		t.Error("the file was touched")
+		t.Error("the file was changed")
 	}
 	cfg.KeyFile = good
 	if s := mustOpen(t, cfg, quick()).Stats(); s.Restored != 1 {
@@ -65,23 +66,23 @@ func TestAnotherKey(t *testing.T) {
 	}
 }
 
-// A key that comes later seals what is there already.
+// A file without a key is sealed at the first start with one.
 func TestSealedLater(t *testing.T) {
 	cfg := onDisk(t)
-	b := mustOpen(t, cfg, quick())
-	add(t, b, "front-door", 1, 50)
-	mustClose(t, b)
+	q := mustOpen(t, cfg, quick())
+	add(t, q, "front-door", 1, 50)
+	mustClose(t, q)
 	path := filepath.Join(cfg.Dir, fileName)
 	if !bytes.Contains(mustRead(t, path), []byte("front-door")) {
 		t.Fatal("not plain")
 	}
 	cfg.KeyFile = writeKey(t, "a")
-	b = mustOpen(t, cfg, quick())
+	q = mustOpen(t, cfg, quick())
 	if bytes.Contains(mustRead(t, path), []byte("front-door")) {
 		t.Error("still plain")
 	}
-	b.Connect()
-	if got := all(t, b); !slices.Equal(got, []string{"front-door 1*"}) {
+	q.Connect()
+	if got := all(t, q); !slices.Equal(got, []string{"front-door 1*"}) {
 		t.Error(got)
 	}
 }
@@ -93,9 +94,11 @@ func TestBadKeyFiles(t *testing.T) {
 		mode os.FileMode
 		want string
 	}{
-		"short":  {"abcd", 0o600, "holds no 64 hexadecimal digits: make it with openssl rand -hex 32"},
-		"no hex": {strings.Repeat("secret!!", 8), 0o600, "holds no 64 hexadecimal digits: make it with openssl rand -hex 32"},
-		"open":   {strings.Repeat("a", 64), 0o644, "is open to everybody: chmod 600 it"},
+		"short": {"abcd", 0o600, "holds no 64 hexadecimal digits: make it with openssl rand -hex 32"},
+		"no hex": {
+			strings.Repeat("secret!!", 8), 0o600, "holds no 64 hexadecimal digits: make it with openssl rand -hex 32",
+		},
+		"open": {strings.Repeat("a", 64), 0o644, "is open to everybody: chmod 600 it"},
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(c.text), c.mode); err != nil {

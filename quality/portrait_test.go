@@ -9,23 +9,23 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// portraitLandmarks are those of images/face.jpg of the gocv module, as YuNet sees them.
+// portraitLandmarks are those that YuNet finds in images/face.jpg of the gocv module.
 var portraitLandmarks = Landmarks{{314.1, 241.1}, {394.6, 241.3}, {349.9, 289.4}, {318.5, 322.8}, {389.0, 324.1}}
 
-// portrait reads the picture that the gocv module carries: one frontal, sharp, well lit face in 640x480 pixels.
+// portrait reads an image of the gocv module: one frontal, sharp, well lit face in 640x480 pixels.
 func portrait(t testing.TB) gocv.Mat {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "gocv.io/x/gocv").Output()
 	if err != nil {
-		t.Fatalf("where is the gocv module? %v", err)
+		t.Fatalf("find the gocv module: %v", err)
 	}
 	file := filepath.Join(strings.TrimSpace(string(dir)), "images", "face.jpg")
-	picture := gocv.IMRead(file, gocv.IMReadColor)
-	closeLater(t, &picture)
-	if picture.Empty() {
+	frame := gocv.IMRead(file, gocv.IMReadColor)
+	closeLater(t, &frame)
+	if frame.Empty() {
 		t.Fatalf("cannot read %s", file)
 	}
-	return picture
+	return frame
 }
 
 // alignedPortrait returns the face of portrait, aligned.
@@ -66,8 +66,8 @@ func closeLater(t testing.TB, mat *gocv.Mat) {
 	})
 }
 
-// place returns where the landmarks of an aligned face lie when it is turned by degrees (clockwise in the picture), scaled
-// and shifted.
+// place returns the landmarks of an aligned face that is rotated by degrees (clockwise in the image), scaled and
+// shifted.
 func place(degrees, scale, x, y float64) Landmarks {
 	return move(Template(), degrees, scale, x, y)
 }
