@@ -78,7 +78,7 @@ class Curve:
     """Area of each bootstrap replicate; equal rows of two scores are the same replicate."""
 
 
-class Judge:
+class Evaluator:
     """Thresholds, errors and bootstrap replicates, which do not depend on a score."""
 
     def __init__(self, comparisons: Comparisons, rules: Rules, rng: np.random.Generator):

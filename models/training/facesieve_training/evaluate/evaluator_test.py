@@ -1,10 +1,10 @@
-"""Pairs, bootstrap and judge on generated similarities."""
+"""Pairs, bootstrap and evaluator on generated similarities."""
 
 import numpy as np
 import pytest
 
 from facesieve_training.evaluate import bootstrap, edc
-from facesieve_training.evaluate.judge import Comparisons, Judge, Rules, similarities
+from facesieve_training.evaluate.evaluator import Comparisons, Evaluator, Rules, similarities
 from facesieve_training.evaluate.pairs import Pairs, mated_pairs, nonmated_pairs
 
 RULES = Rules(fmrs=[1e-2, 1e-3], replicates=60, recomputed_replicates=20)
@@ -58,9 +58,9 @@ def test_a_good_score_beats_random_and_lies_in_its_interval(
     generated: tuple[Comparisons, np.ndarray],
 ) -> None:
     comparisons, quality = generated
-    judge = Judge(comparisons, RULES, np.random.default_rng(4))
-    good = judge.curves(quality)
-    useless = judge.curves(np.random.default_rng(5).random(len(quality)))
+    evaluator = Evaluator(comparisons, RULES, np.random.default_rng(4))
+    good = evaluator.curves(quality)
+    useless = evaluator.curves(np.random.default_rng(5).random(len(quality)))
     assert [(c.convention, c.fmr) for c in good] == [
         (edc.FIXED, 1e-2), (edc.FIXED, 1e-3), (edc.RECOMPUTED, 1e-2), (edc.RECOMPUTED, 1e-3)
     ]  # fmt: skip
@@ -74,13 +74,15 @@ def test_a_good_score_beats_random_and_lies_in_its_interval(
 
 
 def test_both_conventions_start_at_the_same_fnmr(generated: tuple[Comparisons, np.ndarray]) -> None:
-    curves = Judge(generated[0], RULES, np.random.default_rng(4)).curves(generated[1])
+    curves = Evaluator(generated[0], RULES, np.random.default_rng(4)).curves(generated[1])
     assert curves[0].points[0] == curves[2].points[0]
     assert curves[0].area != curves[2].area
 
 
 def test_judging_depends_on_the_seed_only(generated: tuple[Comparisons, np.ndarray]) -> None:
-    first, second = (Judge(generated[0], RULES, np.random.default_rng(4)).curves(generated[1]) for _ in "ab")
+    first, second = (
+        Evaluator(generated[0], RULES, np.random.default_rng(4)).curves(generated[1]) for _ in "ab"
+    )
     for ours, theirs in zip(first, second, strict=True):
         np.testing.assert_array_equal(ours.area_draws, theirs.area_draws)
 
