@@ -11,17 +11,18 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// hanging is a source whose call number n, counted over all its opens, blocks until it is let go: a driver that died.
+// hanging is a source whose calls block until they are released, like those into a driver that has failed. The calls are
+// counted over all sessions.
 type hanging struct {
-	calls  chan func() // what the calls do, in order
-	letGo  chan struct{}
-	closed chan struct{} // one token for each close
+	calls   chan func() // what the calls do, in order
+	release chan struct{}
+	closed  chan struct{} // one token for each close
 }
 
 func newHanging(calls ...string) *hanging {
-	h := &hanging{calls: make(chan func(), 100), letGo: make(chan struct{}), closed: make(chan struct{}, 100)}
+	h := &hanging{calls: make(chan func(), 100), release: make(chan struct{}), closed: make(chan struct{}, 100)}
 	for _, call := range calls {
-		h.calls <- map[string]func(){"hang": func() { <-h.letGo }, "ok": func() {}}[call]
+		h.calls <- map[string]func(){"hang": func() { <-h.release }, "ok": func() {}}[call]
 	}
 	return h
 }
@@ -35,17 +36,17 @@ func (h *hanging) call() {
 	}
 }
 
-func (h *hanging) open(_ context.Context, dog *watchdog) (input, error) {
-	dog.watch(100 * time.Millisecond)
-	defer dog.rest()
+func (h *hanging) open(_ context.Context, _ Config, _ target, dog *watchdog) (input, error) {
+	dog.start(100 * time.Millisecond)
+	defer dog.stop()
 	h.call()
 	return h, nil
 }
 
-func (h *hanging) read(context.Context, *gocv.Mat) (time.Duration, error) {
+func (h *hanging) read(context.Context, *gocv.Mat) (frameInfo, error) {
 	h.call()
 	time.Sleep(15 * time.Millisecond)
-	return 0, nil
+	return frameInfo{}, nil
 }
 
 func (h *hanging) shape() shape { return shape{fps: 100} }
@@ -56,12 +57,15 @@ func (h *hanging) start(t *testing.T) *Source {
 	t.Helper()
 	cfg := quick("gst:! appsink")
 	cfg.ReadTimeout = 100 * time.Millisecond
-	s, err := start(cfg, target{kind: kindPipeline, label: "hanging"}, h.open, zerolog.New(zerolog.NewTestWriter(t)))
+	s, err := start(cfg, liveTarget(h.open), zerolog.New(zerolog.NewTestWriter(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
+
+// liveTarget returns the target of a live source that open opens.
+func liveTarget(open opener) target { return target{kind: kind{live: true, open: open}, label: "test"} }
 
 func TestAReadThatHangsIsAbandonedAndReplaced(t *testing.T) {
 	t.Parallel()
@@ -71,21 +75,21 @@ func TestAReadThatHangsIsAbandonedAndReplaced(t *testing.T) {
 	next(t, s, f)
 	eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
 	if got := s.Stats(); got.Abandoned != 0 {
-		t.Errorf("abandoned before its time: %+v", got)
+		t.Errorf("abandoned too early: %+v", got)
 	}
 	next(t, s, f)
 	if got := s.Stats(); got.Abandoned != 1 || got.Reconnects != 1 || s.State() != Running {
 		t.Errorf("%s, %+v", s.State(), got)
 	}
-	close(h.letGo)
-	<-h.closed // the abandoned one cleans up, while the new one goes on
+	close(h.release)
+	<-h.closed // the abandoned session frees its resources while the new one captures
 	next(t, s, f)
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestNoMoreThanOneCallIsLeftOut(t *testing.T) {
+func TestAtMostTwoCallsAreBlocked(t *testing.T) {
 	t.Parallel()
 	h := newHanging("hang", "hang")
 	s := h.start(t)
@@ -97,12 +101,12 @@ func TestNoMoreThanOneCallIsLeftOut(t *testing.T) {
 	if got := s.Stats(); got.Abandoned != 2 || got.Frames != 0 || s.State() != Reconnecting {
 		t.Errorf("a third session began: %s, %+v", s.State(), got)
 	}
-	h.letGo <- struct{}{}
-	next(t, s, newFrame(t)) // one is back, so a third may begin
+	h.release <- struct{}{}
+	next(t, s, newFrame(t)) // one has returned, so a third session may begin
 	if err := s.Close(); err == nil {
-		t.Error("Close said nothing about the call that is still out")
+		t.Error("Close returned no error while a call is blocked")
 	}
-	close(h.letGo)
+	close(h.release)
 	<-h.closed
 	<-h.closed
 }
@@ -116,7 +120,7 @@ func TestCloseIsBoundedWhileACallHangs(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	begun := time.Now()
 	if err := s.Close(); err == nil {
-		t.Error("Close hid that a call is out")
+		t.Error("Close returned no error while a call is blocked")
 	}
 	if took := time.Since(begun); took > patience {
 		t.Errorf("Close took %v", took)
@@ -124,28 +128,28 @@ func TestCloseIsBoundedWhileACallHangs(t *testing.T) {
 	if err := s.Next(t.Context(), f); !errors.Is(err, ErrClosed) {
 		t.Errorf("Next after Close: %v", err)
 	}
-	close(h.letGo)
+	close(h.release)
 	<-h.closed
-	eventually(t, "closed again with all calls back", func() bool { return s.Close() == nil })
+	eventually(t, "closed again when all calls have returned", func() bool { return s.Close() == nil })
 }
 
-// failing is a source that ends after every frame.
+// failing is a source that ends after five frames.
 type failing struct{ frames int }
 
-func (x *failing) read(context.Context, *gocv.Mat) (time.Duration, error) {
+func (x *failing) read(context.Context, *gocv.Mat) (frameInfo, error) {
 	if x.frames++; x.frames > 5 {
-		return 0, io.EOF
+		return frameInfo{}, io.EOF
 	}
 	time.Sleep(15 * time.Millisecond)
-	return 0, nil
+	return frameInfo{}, nil
 }
 func (x *failing) shape() shape { return shape{fps: 100} }
 func (x *failing) close()       {}
 
 func TestALiveSourceHasNoEnd(t *testing.T) {
 	t.Parallel()
-	open := func(context.Context, *watchdog) (input, error) { return &failing{}, nil }
-	s, err := start(quick("gst:! appsink"), target{kind: kindPipeline, label: "failing"}, open, zerolog.Nop())
+	open := func(context.Context, Config, target, *watchdog) (input, error) { return &failing{}, nil }
+	s, err := start(quick("gst:! appsink"), liveTarget(open), zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func TestFaultsOfRTSPServersAreExplained(t *testing.T) {
 			rtspStatus("302 Found\r\nLocation: rtsp://{address}/x"), ReasonRedirect,
 			"redirects too often (5 redirects)",
 		},
-		"sound only": {described("audio PCMU/8000"), ReasonNoVideo, "no video, only audio (G711); switch the video on"},
+		"sound only": {described("audio PCMU/8000"), ReasonNoVideo, "no video, only audio (G711); enable the video"},
 		"unknown codec": {described("video H266/90000"), ReasonCodec, "not supported (H266/90000); set the camera to " +
 			"H.264"},
 		"nothing":    {described(), ReasonNoVideo, "(SDP) cannot be read: invalid SDP: no media"},
@@ -82,6 +82,7 @@ func TestFaultsOfRTSPServersAreExplained(t *testing.T) {
 			cameratest.Trickle("RTSP/1.0 200 OK\r\nX: ", 20*time.Millisecond), ReasonSilent,
 			"does not answer within 1s",
 		},
+		"trickling noise": {cameratest.Trickle("\xff\x00\n$", 20*time.Millisecond), ReasonProtocol, "does not answer in RTSP"},
 		"endless header": {
 			cameratest.Answer("RTSP/1.0 200 OK\r\n", "X: y\r\n", -1), ReasonServer,
 			"answer cannot be read",
@@ -163,18 +164,18 @@ func TestFaultsOfHTTPServersAreExplained(t *testing.T) {
 		"untyped page": {body("application/octet-stream", "\n<!DOCTYPE html>"), ReasonNoVideo, "a web page"},
 		"JSON":         {body("application/json", "{}"), ReasonNoVideo, "text (application/json), no video"},
 		"sound":        {body("audio/mpeg", "ID3"), ReasonNoVideo, "sound only (audio/mpeg)"},
-		"broken picture": {
+		"damaged image": {
 			body("image/jpeg", "\xff\xd8\xff"), ReasonUndecodable,
-			"the picture cannot be used: damaged JPEG: Premature end",
+			"the image cannot be used: damaged JPEG: Premature end",
 		},
-		"foreign format": {
+		"unsupported format": {
 			body("image/heic", "\x00\x00\x00\x18ftypheic"), ReasonUndecodable,
 			"HEIC is not supported: convert it",
 		},
-		"empty picture": {body("image/jpeg", ""), ReasonNoPackets, "200 OK, but with no picture"},
-		"long picture":  {declares("image/jpeg", 2e9), ReasonTooLarge, "more than 32 MiB"},
-		"short picture": {declares("image/jpeg", 100), ReasonEnded, "in the middle of a picture"},
-		"nothing":       {body("video/mp2t", ""), ReasonNoPackets, "200 OK, and then sends nothing"},
+		"empty image": {body("image/jpeg", ""), ReasonNoPackets, "200 OK, but with no image"},
+		"long image":  {declares("image/jpeg", 2e9), ReasonTooLarge, "more than 32 MiB"},
+		"short image": {declares("image/jpeg", 100), ReasonEnded, "in the middle of an image"},
+		"nothing":     {body("video/mp2t", ""), ReasonNoPackets, "200 OK, and then sends nothing"},
 		"garbage": {body("video/mp2t", strings.Repeat("nonsense", 5000)), ReasonNoVideo, "no video that FFmpeg " +
 			"can read"},
 		"no playlist": {body("application/vnd.apple.mpegurl", "hello"), ReasonNoVideo, "does not begin with #EXTM3U"},
@@ -219,7 +220,7 @@ func TestRawFaultsOfHTTPServersAreExplained(t *testing.T) {
 		"slow part": {
 			cameratest.Answer("HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; "+
 				"boundary=f\r\n\r\n--f\r\nContent-Type: image/jpeg\r\n\r\n"+strings.Repeat("x", 600), "", -1), ReasonUndecodable,
-			"no picture came within 1s",
+			"no frame came within 1s",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -114,6 +114,7 @@ func TestLoopGoesOnCounting(t *testing.T) {
 }
 
 func TestNativeKeepsThePaceAndTheNewestFrame(t *testing.T) {
+	t.Parallel()
 	cfg := fast(clip(t, "a.mp4", "30"))
 	cfg.Pace = Native
 	begun := time.Now()

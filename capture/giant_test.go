@@ -16,7 +16,7 @@ import (
 
 // small allows frames of 320x240 at most.
 func small(cfg Config) Config {
-	cfg.MaxPixels = leastPixels
+	cfg.MaxPixels = minPixels
 	return cfg
 }
 
@@ -39,7 +39,7 @@ func TestGiantFramesOfFilesAreRefused(t *testing.T) {
 			path := clip(t, name, "30", append([]string{"-vf", "scale=640:480"}, options...)...)
 			_, err := Open(small(fast(path)), noLog())
 			if reasonOf(err) != ReasonTooLarge ||
-				!strings.Contains(fmt.Sprint(err), "a picture of 0.3 million pixels is larger than max_pixels (0.1 million); "+
+				!strings.Contains(fmt.Sprint(err), "a frame of 0.3 million pixels is larger than max_pixels (0.1 million); "+
 					"lower the resolution, or raise") {
 				t.Errorf("%v", err)
 			}
@@ -69,7 +69,7 @@ func TestGiantFramesInTheMiddleAreRefused(t *testing.T) {
 func TestGiantFramesOfStreamsAreRefused(t *testing.T) {
 	t.Parallel()
 	handler := &mjpeg{}
-	handler.show(t, "640:480")
+	handler.show(t, 640, 480)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	c := cameratest.New(t, "640x480", func(size string) []string {
@@ -88,15 +88,15 @@ func TestGiantFramesOfStreamsAreRefused(t *testing.T) {
 func TestAGiantFrameLeavesTheStreamUsable(t *testing.T) {
 	t.Parallel()
 	handler := &mjpeg{}
-	handler.show(t, "64:48")
+	handler.show(t, 64, 48)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	s := open(t, small(quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1))))
 	f := newFrame(t)
 	next(t, s, f)
-	handler.show(t, "640:480")
+	handler.show(t, 640, 480)
 	eventually(t, "refused", func() bool { return s.Stats().Reason == ReasonTooLarge })
-	handler.show(t, "64:48")
+	handler.show(t, 64, 48)
 	eventually(t, "running", func() bool { return s.State() == Running })
 	next(t, s, f)
 	if f.Mat.Cols() != 64 {
@@ -162,11 +162,11 @@ func resident(t *testing.T) int {
 // parallel with others, because it would measure their memory.
 func TestMemoryOfLargeFramesIsReleased(t *testing.T) {
 	handler := &mjpeg{}
-	handler.show(t, "64:48")
-	little := *handler.picture.Load()
-	handler.show(t, "3000:2000")
-	large := *handler.picture.Load()
-	handler.picture.Store(&little)
+	handler.show(t, 64, 48)
+	little := *handler.image.Load()
+	handler.show(t, 3000, 2000)
+	large := *handler.image.Load()
+	handler.image.Store(&little)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	cfg := quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1))
@@ -184,10 +184,10 @@ func TestMemoryOfLargeFramesIsReleased(t *testing.T) {
 	}
 	wide(64, 12)
 	before := resident(t)
-	handler.picture.Store(&large)
+	handler.image.Store(&large)
 	wide(3000, 3)
 	peak := resident(t) - before
-	handler.picture.Store(&little)
+	handler.image.Store(&little)
 	wide(64, 12)
 	eventually(t, "memory is released", func() bool { return resident(t)-before < peak/2 })
 	if peak < 40<<20 {

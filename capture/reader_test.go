@@ -32,12 +32,12 @@ func readFeed(t *testing.T, path string) []int {
 	defer func() { _ = mat.Close() }()
 	var numbers []int
 	for {
-		pic, err := r.next(&mat)
+		info, err := r.next(&mat)
 		if errors.Is(err, io.EOF) {
 			return numbers
 		}
-		if err != nil || pic.width != 64 || pic.height != 48 {
-			t.Fatalf("%+v, %v", pic, err)
+		if err != nil || info.width != 64 || info.height != 48 {
+			t.Fatalf("%+v, %v", info, err)
 		}
 		numbers = append(numbers, number(mat))
 	}

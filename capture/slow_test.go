@@ -41,7 +41,7 @@ func TestSlowStreams(t *testing.T) {
 	}
 }
 
-func TestTempo(t *testing.T) {
+func TestReadLimit(t *testing.T) {
 	now := time.Now()
 	at := func(seconds float64) time.Time { return now.Add(time.Duration(seconds * float64(time.Second))) }
 	for name, c := range map[string]struct {
@@ -53,15 +53,15 @@ func TestTempo(t *testing.T) {
 		"rate unknown":           {0, []float64{0}, 10 * time.Second},
 		"usual":                  {0, []float64{0, 0.04, 0.08}, 5 * time.Second},
 		"slow":                   {0, []float64{0, 4, 8}, 12 * time.Second},
-		"very slow":              {0, []float64{0, 50, 100}, longestPause},
-		"declared slow":          {20 * time.Second, []float64{0}, longestPause},
+		"very slow":              {0, []float64{0, 50, 100}, maxPause},
+		"declared slow":          {20 * time.Second, []float64{0}, maxPause},
 		"slow long ago":          {0, []float64{0, 4, 4.1, 4.2, 4.3, 4.4, 4.5, 4.6, 4.7, 4.8}, 5 * time.Second},
 	} {
-		tempo := tempo{opening: 10 * time.Second, reading: 5 * time.Second, declared: c.declared}
+		limit := readLimit{opening: 10 * time.Second, reading: 5 * time.Second, declared: c.declared}
 		for _, frame := range c.frames {
-			tempo.frame(at(frame))
+			limit.add(at(frame))
 		}
-		if got := tempo.patience(); got != c.want {
+		if got := limit.next(); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

@@ -53,55 +53,60 @@ func TestPeriod(t *testing.T) {
 	}
 }
 
-func TestBackoff(t *testing.T) {
-	b := backoff{min: time.Second, max: 30 * time.Second}
-	last := b.min
-	longest := time.Duration(0)
-	for range 1000 {
-		pause := b.next()
-		if pause < b.min || pause > b.max || pause > 3*last {
-			t.Fatalf("%v after %v", pause, last)
+// The pauses grow, but each is between the limits.
+func TestBackOff(t *testing.T) {
+	const shortest, longest = time.Second, 30 * time.Second
+	b := newBackOff(shortest, longest)
+	maximum := time.Duration(0)
+	for i := range 1000 {
+		pause := b.NextBackOff()
+		if pause < shortest || pause > longest || pause > 3*shortest<<min(i, 10) {
+			t.Fatalf("pause %d is %v", i, pause)
 		}
-		last = pause
-		longest = max(longest, pause)
+		maximum = max(maximum, pause)
 	}
-	if longest < 20*time.Second {
-		t.Errorf("the longest of 1000 pauses is %v", longest)
+	if maximum < 20*time.Second {
+		t.Errorf("the longest of 1000 pauses is %v", maximum)
 	}
-	b.reset()
-	if pause := b.next(); pause > 3*time.Second {
+	b.Reset()
+	if pause := b.NextBackOff(); pause > 3*shortest {
 		t.Errorf("%v after a reset", pause)
 	}
-	same := backoff{min: time.Second, max: time.Second}
-	if pause := same.next(); pause != time.Second {
-		t.Errorf("%v, of one second exactly", pause)
+	if pause := newBackOff(shortest, shortest).NextBackOff(); pause != shortest {
+		t.Errorf("%v, want one second exactly", pause)
+	}
+	narrow := newBackOff(shortest, 2*shortest)
+	for range 100 {
+		if pause := narrow.NextBackOff(); pause < shortest || pause > 2*shortest {
+			t.Fatalf("%v is not between 1s and 2s", pause)
+		}
 	}
 }
 
-func TestCatchUp(t *testing.T) {
+func TestStaleFilter(t *testing.T) {
 	opened := time.Now()
 	for name, c := range map[string]struct { // milliseconds; want is 1 where a frame is stale
 		between    int
 		took, want []int
 	}{
-		"a rush":              {40, []int{1, 1, 1, 38, 39, 1, 1}, []int{1, 1, 1, 1, 0, 0, 0}},
-		"a slow decoder":      {40, []int{25, 25, 25, 25, 38, 39}, []int{1, 1, 1, 1, 1, 0}},
-		"a decoder starts":    {40, []int{90, 1, 1, 1, 38, 39, 1}, []int{1, 1, 1, 1, 1, 0, 0}},
-		"frames come in twos": {40, []int{1, 1, 78, 1, 79, 1}, []int{1, 1, 1, 1, 0, 0}},
-		"a fast camera":       {10, []int{1, 1, 9, 9, 9}, []int{1, 1, 1, 0, 0}},
-		"no timestamps":       {0, []int{1, 1, 38, 38, 1}, []int{1, 1, 1, 0, 0}},
-		"too long":            {40, []int{1, 1, 1, 3000, 1}, []int{1, 1, 1, 0, 0}},
-		"a slow camera":       {1000, []int{600, 1000, 1000}, []int{0, 0, 0}},
-		"a rush, then slow":   {1000, []int{1, 1, 900, 1000}, []int{1, 1, 0, 0}},
+		"all at once":            {40, []int{1, 1, 1, 38, 39, 1, 1}, []int{1, 1, 1, 1, 0, 0, 0}},
+		"a slow decoder":         {40, []int{25, 25, 25, 25, 38, 39}, []int{1, 1, 1, 1, 1, 0}},
+		"a decoder starts":       {40, []int{90, 1, 1, 1, 38, 39, 1}, []int{1, 1, 1, 1, 1, 0, 0}},
+		"frames come in twos":    {40, []int{1, 1, 78, 1, 79, 1}, []int{1, 1, 1, 1, 0, 0}},
+		"a fast camera":          {10, []int{1, 1, 9, 9, 9}, []int{1, 1, 1, 0, 0}},
+		"no timestamps":          {0, []int{1, 1, 38, 38, 1}, []int{1, 1, 1, 0, 0}},
+		"too long":               {40, []int{1, 1, 1, 3000, 1}, []int{1, 1, 1, 0, 0}},
+		"a slow camera":          {1000, []int{600, 1000, 1000}, []int{0, 0, 0}},
+		"all at once, then slow": {1000, []int{1, 1, 900, 1000}, []int{1, 1, 0, 0}},
 	} {
-		rush := newCatchUp(40*time.Millisecond, opened)
+		filter := newStaleFilter(40*time.Millisecond, opened)
 		now := opened
 		var got []int
 		for i, took := range c.took {
 			stamp, took := time.Duration(i*c.between)*time.Millisecond, time.Duration(took)*time.Millisecond
 			now = now.Add(took)
 			stale := 0
-			if rush.stale(stamp, took, now) {
+			if filter.stale(stamp, took, now) {
 				stale = 1
 			}
 			got = append(got, stale)

@@ -75,7 +75,7 @@ func (c *Camera) Protocol() gortsplib.Protocol { return gortsplib.Protocol(c.pro
 func (c *Camera) Shoot(size string) {
 	c.cut()
 	args := append([]string{"-v", "error", "-re"}, c.scene(size)...)
-	args = append(args, "-an", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25", "-bsf:v", "dump_extra=freq=keyframe",
+	args = append(args, "-an", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "10", "-bsf:v", "dump_extra=freq=keyframe",
 		"-f", "rtsp", "-rtsp_transport", "tcp", "rtsp://"+c.inlet+"/stream")
 	c.publisher = exec.Command(FFmpeg(c.t), args...) //nolint:gosec // the test's own scene
 	c.publisher.Stderr = os.Stderr

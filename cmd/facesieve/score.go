@@ -120,7 +120,7 @@ func (c *scoreCommand) scorePicture(scores *engine, picture listedPicture) []sco
 func (c *scoreCommand) scoreFile(e *engine, file string, least float32) ([]scoredFace, error) {
 	picture := gocv.NewMat()
 	defer picture.Close()
-	if err := capture.ReadPicture(file, c.MaxPixels, &picture); err != nil {
+	if err := capture.ReadImage(file, c.MaxPixels, &picture); err != nil {
 		return nil, err
 	}
 	if err := e.borrow(image.Pt(picture.Cols(), picture.Rows())); err != nil {

@@ -245,7 +245,7 @@ func faceFrame(t *testing.T) gocv.Mat {
 	t.Helper()
 	frame := gocv.NewMat()
 	t.Cleanup(func() { must(t, frame.Close()) })
-	must(t, capture.ReadPicture(facePicture(t), capture.DefaultMaxPixels, &frame))
+	must(t, capture.ReadImage(facePicture(t), capture.DefaultMaxPixels, &frame))
 	return frame
 }
 

@@ -1,4 +1,4 @@
-package capture
+package sourceurl
 
 import (
 	"regexp"
@@ -7,31 +7,32 @@ import (
 )
 
 var (
-	// secretKey is what stands before a credential: some cameras want /user=admin_password=x_channel=1 in the path, and
-	// GStreamer's elements have properties such as user-pw.
+	// secretKey matches the name of a credential and the = after it: some cameras require /user=admin_password=x_channel=1
+	// in the path, and GStreamer's elements have properties such as user-pw.
 	secretKey = regexp.MustCompile(`(?i)(?:user|usr|login|pass|pwd|pw|token|secret|auth|cookie|credential|key|` +
 		`signature|session|proxy-id)[a-z0-9.-]*\s*=\s*|authorization\s*:\s*`)
-	// urlValue is a value in a URL, wordValue one in a pipeline: typed, quoted, or up to the next space.
+	// urlValue matches a value in a URL. wordValue matches a value in a pipeline: with a type, quoted, or up to the next
+	// space.
 	urlValue  = regexp.MustCompile(`(?s)^.*?(_[a-zA-Z]+=|[&;?#]|$)`)
 	wordValue = regexp.MustCompile(`^(\([^)]*\))?\\?("[^"]*"?|'[^']*'?|(?i:(basic|digest|bearer)\s+)?[^\s"']*)`)
 	// propertyEnd matches the end of a value without quotes in a pipeline.
 	propertyEnd = regexp.MustCompile(`\s+!|\s+[a-zA-Z][\w.-]*\s*=|["']|$`)
-	// word is what a URL in a pipeline fills: all between quotes, or between spaces.
+	// word matches the text between two quotes or two spaces, which a URL in a pipeline fills.
 	word = regexp.MustCompile(`"[^"]*"?|'[^']*'?|[^\s"']+`)
 	// pathBegin matches the beginning of a path that is absolute or begins with ./ or ../ .
 	pathBegin = regexp.MustCompile(`^\.{0,2}/`)
 	// portNumber matches a port or no port; a longer number may be a password.
 	portNumber = regexp.MustCompile(`^[0-9]{0,5}$`)
-	// simple is a value of a harmless key in a query.
+	// simple matches a value that is shown if its key is harmless.
 	simple = regexp.MustCompile(`^[\w.-]*$`)
 )
 
-// Redact returns a source's URL without its credentials, for logs, metrics and messages. The URL need not be valid, and
-// Redact hides too much rather than too little: everything between :// and the last @, every value in a query but
-// those of harmless keys, and the values of user, password, token and the like anywhere.
+// Redact replaces the credentials in the URL of a source by ***. The URL need not be valid. Redact prefers to hide too
+// much: everything between :// and the last @, each value in a query unless its key is known to be harmless, and the
+// values of user, password, token and similar keys at any position.
 func Redact(url string) string {
 	m := &mask{text: url, hidden: make([]bool, len(url))}
-	if _, ok := cutPrefixFold(url, pipelinePrefix); !ok {
+	if !HasPrefix(url, PipelinePrefix) {
 		m.url(0, len(url))
 		m.keys(urlValue)
 		return m.String()
@@ -43,7 +44,7 @@ func Redact(url string) string {
 	return m.String()
 }
 
-// mask marks the bytes of a text that must not be shown.
+// mask marks the bytes of a text that are hidden.
 type mask struct {
 	text   string
 	hidden []bool
@@ -61,11 +62,11 @@ func (m *mask) url(from, to int) {
 	part := m.text[from:to]
 	host := 0
 	mark := strings.Index(part, "://")
-	strange := mark >= 0 && strings.Contains(part[:mark], "@") // "user:password@host://"
-	if mark >= 0 && !strange {
+	loginFirst := mark >= 0 && strings.Contains(part[:mark], "@") // "user:password@host://"
+	if mark >= 0 && !loginFirst {
 		host = mark + len("://")
 	}
-	if at := strings.LastIndexByte(part, '@'); at >= host && (host > 0 || strange || schemeless(part[:at])) {
+	if at := strings.LastIndexByte(part, '@'); at >= host && (host > 0 || loginFirst || isLogin(part[:at])) {
 		m.hide(from+host, from+at)
 		host = at
 	}
@@ -91,14 +92,14 @@ func (m *mask) port(from, to int) {
 	}
 }
 
-// schemeless reports whether what stands before an @ may be a user and a password of a URL that lacks its scheme, and
-// not the beginning of a path.
-func schemeless(s string) bool {
+// isLogin reports whether the text before an @ may be user and password of a URL without a scheme, and not the beginning
+// of a path.
+func isLogin(s string) bool {
 	path := pathBegin.MatchString(s) && !strings.HasPrefix(s, "//")
 	return strings.Contains(s, ":") && !path
 }
 
-// query hides what is not known to be harmless in text[from:to].
+// query hides the values in text[from:to] whose keys are not known to be harmless.
 func (m *mask) query(from, to int) {
 	for from < to {
 		end := to
@@ -117,7 +118,7 @@ func (m *mask) query(from, to int) {
 	}
 }
 
-// keys hides the values of credentials, which match value, wherever they stand.
+// keys hides the values of credentials at any position. value matches a value.
 func (m *mask) keys(value *regexp.Regexp) {
 	for _, at := range secretKey.FindAllStringIndex(m.text, -1) {
 		found := value.FindStringSubmatchIndex(m.text[at[1]:])
@@ -145,7 +146,7 @@ func (m *mask) String() string {
 	return b.String()
 }
 
-// harmless reports whether a key in a query says nothing secret.
+// harmless reports whether the value of a key in a query is never a secret.
 func harmless(key string) bool {
 	return slices.Contains([]string{
 		"camera", "channel", "codec", "compression", "fps", "height", "mode", "multicast", "profile", "proto", "quality",

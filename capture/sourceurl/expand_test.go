@@ -1,4 +1,4 @@
-package capture
+package sourceurl
 
 import (
 	"net/url"

@@ -1,4 +1,6 @@
-package capture
+// Package sourceurl handles the text that names a source: a URL with a login, a GStreamer pipeline or a path. Expand puts
+// variables into it, Check validates it, and Redact removes its credentials for logs, metrics and messages.
+package sourceurl
 
 import (
 	"errors"
@@ -11,23 +13,44 @@ import (
 	"unicode"
 )
 
-// maxURL bounds a URL, in bytes, percent-encoded.
-const maxURL = 4096
+// PipelinePrefix begins the text of a GStreamer pipeline, in any case.
+const PipelinePrefix = "gst:"
 
-// checkURL returns what is wrong with the URL raw, which is scheme://rest. No error contains a part of the URL.
-func checkURL(scheme, rest, raw string) error {
+// schemeFile is the scheme of a path.
+const schemeFile = "file"
+
+// maxBytes is the maximum length of a URL, percent-encoded.
+const maxBytes = 4096
+
+// HasPrefix reports whether text begins with prefix, in any case.
+func HasPrefix(text, prefix string) bool {
+	return len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix)
+}
+
+// misspelled matches a URL that lacks its :// or its scheme.
+var misspelled = regexp.MustCompile(`(?i)^(?:(?:rtsps?|rtps?|rstp|rtmp|https?|htt?p|file|gst)(?:[:;.]?//|\s*[:;])` +
+	`|\d+\.\d+\.\d+\.\d+(?:[:/]|$))`)
+
+// Misspelled reports whether a text without :// is a misspelled URL, not a path.
+func Misspelled(text string) bool {
+	at := strings.LastIndexByte(text, '@')
+	return misspelled.MatchString(text) || at >= 0 && isLogin(text[:at])
+}
+
+// Check returns an error if raw, which contains ://, is not a valid URL of a server. The error contains no part of raw.
+func Check(raw string) error {
 	if err := checkCharacters(raw); err != nil {
 		return err
 	}
-	u, err := url.Parse(scheme + "://" + rest)
+	u, err := url.Parse(raw)
 	if err != nil { // it quotes the part that cannot be parsed, which may be a password
 		return errors.New("not a valid URL; write scheme://user:password@host:port/path")
 	}
 	if err := checkHost(u); err != nil {
 		return err
 	}
-	if len(raw) > maxURL {
-		return fmt.Errorf("too long: %d bytes, percent-encoded; use at most %d", len(raw), maxURL)
+	if len(raw) > maxBytes {
+		return fmt.Errorf("too long: %d bytes, percent-encoded; use at most %d", len(raw), maxBytes)
 	}
 	return nil
 }
@@ -47,7 +70,7 @@ func components(rest string) (login, host, path string) {
 }
 
 // checkCharacters returns an error for the first character that is not allowed at its position in a URL, with that
-// position from the beginning. Such characters are an @ in the path, which may belong to a password with an unencoded
+// position. Such characters are an @ in the path, which may belong to a password with an unencoded
 // / ? or #, and characters that must be percent-encoded.
 func checkCharacters(raw string) error {
 	begin := strings.Index(raw, "://") + len("://")
@@ -59,30 +82,30 @@ func checkCharacters(raw string) error {
 	if at := strings.IndexByte(path, '@'); at >= 0 {
 		return fmt.Errorf("character %d of the url is an @ behind the first / ? or #; "+
 			"in user and password write / as %%2F, ? as %%3F and # as %%23, or use a variable, ${NAME}; "+
-			"in a path write @ as %%40", place(raw, hostBegin+len(host)+at))
+			"in a path write @ as %%40", position(raw, hostBegin+len(host)+at))
 	}
 	for i, r := range login {
 		if strings.HasPrefix(login[i:], "%") && !escape.MatchString(login[i:]) || !loginCharacter(r) {
 			return fmt.Errorf("character %d of the url must be written %s in user and password; "+
-				"or use a variable, ${NAME}, which takes any", place(raw, begin+i), percent(string(r), ""))
+				"or use a variable, ${NAME}, which takes any", position(raw, begin+i), percent(string(r), ""))
 		}
 	}
 	for i, r := range path {
 		if unicode.IsSpace(r) || unicode.IsControl(r) {
-			at := place(raw, hostBegin+len(host)+i)
+			at := position(raw, hostBegin+len(host)+i)
 			return fmt.Errorf("character %d of the url must be written %s", at, percent(string(r), ""))
 		}
 	}
 	return nil
 }
 
-// place converts a byte offset in text to a character position, counted from 1.
-func place(text string, at int) int { return len([]rune(text[:at])) + 1 }
+// position converts a byte offset in text to a character position, counted from 1.
+func position(text string, at int) int { return len([]rune(text[:at])) + 1 }
 
 var escape = regexp.MustCompile(`^%[0-9a-fA-F]{2}`)
 
 // loginCharacter reports whether user and password may contain a character without percent-encoding: those of RFC 3986,
-// and @, because the last @ ends the login.
+// and @, because the login ends at the last @.
 func loginCharacter(r rune) bool {
 	const marks = "-._~!$&'()*+,;=:@%"
 	return r <= unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(marks, r))

@@ -1,4 +1,4 @@
-#include "picturecodec.h"
+#include "imagecodec.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include <jpeglib.h>
 #include <webp/decode.h>
 
-// A progressive JPEG can contain any number of scans, and decoding each takes a pass over the whole picture. Encoders
+// A progressive JPEG can contain any number of scans, and decoding each takes a pass over the whole image. Encoders
 // write about ten.
 enum { max_scans = 100 };
 // Webcams and cheap encoders write some bytes of padding before the end marker. In a damaged stream more bytes remain.
@@ -34,7 +34,7 @@ static void fail(j_common_ptr info) {
 
 static void fail_with(j_common_ptr info, const char *text) {
   struct reader *r = (struct reader *)info->err;
-  snprintf(r->message, PICTURE_MESSAGE, "%s", text);
+  snprintf(r->message, IMAGE_MESSAGE, "%s", text);
   longjmp(r->escape, 1);
 }
 
@@ -92,7 +92,7 @@ static void prepare(struct jpeg_decompress_struct *info, struct reader *r, char 
   r->manager.output_message = print_nothing;
 }
 
-bool jpeg_size(const uint8_t *data, size_t length, int *width, int *height, char message[PICTURE_MESSAGE]) {
+bool jpeg_size(const uint8_t *data, size_t length, int *width, int *height, char message[IMAGE_MESSAGE]) {
   struct jpeg_decompress_struct info;
   struct reader r;
   prepare(&info, &r, message);
@@ -136,7 +136,7 @@ static void read_rows(struct jpeg_decompress_struct *info, uint8_t *bgr, size_t 
 }
 
 bool jpeg_decode(const uint8_t *data, size_t length, int width, int height, uint8_t *bgr, size_t stride,
-                 char message[PICTURE_MESSAGE]) {
+                 char message[IMAGE_MESSAGE]) {
   struct jpeg_decompress_struct info;
   struct reader r;
   prepare(&info, &r, message);
@@ -146,7 +146,7 @@ bool jpeg_decode(const uint8_t *data, size_t length, int width, int height, uint
   }
   begin(&info, &r, data, length);
   info.out_color_space = info.num_components == 4 ? JCS_CMYK : JCS_EXT_BGR;
-  // In a picture of several scans a missing end marker can mean that scans are missing, without which it is coarse.
+  // In an image of several scans a missing end marker can mean that scans are missing, without which it is coarse.
   bool several = jpeg_has_multiple_scans(&info);
   jpeg_start_decompress(&info);
   if ((int)info.output_width != width || (int)info.output_height != height) {

@@ -72,7 +72,7 @@ func TestOnePicture(t *testing.T) {
 	f := newFrame(t)
 	for i := range 3 {
 		next(t, s, f)
-		if f.Position != time.Duration(i)*PicturePeriod {
+		if f.Position != time.Duration(i)*imagePeriod {
 			t.Errorf("round %d at %v", i, f.Position)
 		}
 	}
@@ -104,7 +104,7 @@ func TestNaturalOrder(t *testing.T) {
 	for range 20 {
 		got := slices.Clone(want)
 		rand.Shuffle(len(got), func(i, j int) { got[i], got[j] = got[j], got[i] })
-		slices.SortFunc(got, natural)
+		slices.SortFunc(got, compareNatural)
 		if !slices.Equal(got, want) {
 			t.Fatalf("got %q\nwant %q", got, want)
 		}

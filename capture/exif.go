@@ -58,20 +58,20 @@ func orientationValue(order binary.ByteOrder, entry []byte) int {
 	return int(value)
 }
 
-// turnUpright rotates and mirrors a picture with this orientation so that it is upright.
-func turnUpright(orientation int, m *gocv.Mat) error {
+// rotateUpright rotates and mirrors an image with this orientation, so that it is upright.
+func rotateUpright(orientation int, m *gocv.Mat) error {
 	const vertical, horizontal, both, none = 0, 1, -1, 2 // codes of cv::flip, and one for no flip
 	flip := [9]int{none, none, horizontal, both, vertical, none, horizontal, both, vertical}[orientation]
 	if orientation >= 5 {
-		turned := gocv.NewMat()
-		gocv.Transpose(*m, &turned)
-		if turned.Empty() {
-			return errors.Join(errNoMemory, turned.Close())
+		transposed := gocv.NewMat()
+		gocv.Transpose(*m, &transposed)
+		if transposed.Empty() {
+			return errors.Join(errNoMemory, transposed.Close())
 		}
 		before := *m
-		*m = turned
+		*m = transposed
 		if err := before.Close(); err != nil {
-			return fmt.Errorf("free the picture: %w", err)
+			return fmt.Errorf("free the image: %w", err)
 		}
 	}
 	if flip != none {

@@ -117,7 +117,7 @@ func decoded(t testing.TB, data []byte) (gocv.Mat, error) {
 	t.Helper()
 	m := gocv.NewMat()
 	t.Cleanup(func() { _ = m.Close() })
-	err := decodePicture(data, 1_000_000, &m)
+	err := decodeImage(data, 1_000_000, &m)
 	return m, err
 }
 
@@ -295,16 +295,16 @@ func TestAPictureThatIsTooLargeIsNotDecoded(t *testing.T) {
 		"WebP":                       patched(lossless, 21, 0xff, 0xff, 0xff, 0x0f),
 	} {
 		_, err := decoded(t, data)
-		if large := (PictureTooLargeError{}); !errors.As(err, &large) {
+		if large := (imageTooLargeError{}); !errors.As(err, &large) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, data := range [][]byte{jpeg, pngFile, bmp, webp} {
 		got := gocv.NewMat()
-		if err := decodePicture(data, 48*32, &got); err != nil {
+		if err := decodeImage(data, 48*32, &got); err != nil {
 			t.Error(err)
 		}
-		if err := decodePicture(data, 48*32-1, &got); !errors.As(err, &PictureTooLargeError{}) {
+		if err := decodeImage(data, 48*32-1, &got); !errors.As(err, &imageTooLargeError{}) {
 			t.Errorf("one pixel more than the limit: %v", err)
 		}
 		_ = got.Close()
@@ -347,7 +347,7 @@ func TestWhatIsNoPicture(t *testing.T) {
 	go func() {
 		defer close(done)
 		for path, want := range want {
-			err := ReadPicture(path, 100, &m)
+			err := ReadImage(path, 100, &m)
 			if got := fmt.Sprint(err); !strings.Contains(got, want) || strings.Contains(got, directory) {
 				t.Errorf("%s: %v, want %q", path, err, want)
 			}
@@ -385,7 +385,7 @@ func FuzzDecodePicture(f *testing.F) {
 		const limit = 1 << 16
 		got := gocv.NewMat()
 		defer got.Close()
-		if err := decodePicture(data, limit, &got); err != nil {
+		if err := decodeImage(data, limit, &got); err != nil {
 			return
 		}
 		if n := got.Cols() * got.Rows(); n < 1 || n > limit || got.Type() != gocv.MatTypeCV8UC3 {

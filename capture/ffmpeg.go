@@ -36,25 +36,18 @@ func (o mediaOptions) c() *C.media_options {
 	}
 }
 
-// picture describes a frame, without its pixels.
-type picture struct {
-	stamp         time.Duration // since the beginning of the stream; 0: unknown
-	width, height int           // as decoded
-	sample        ratio         // declared width to height of a pixel
-}
-
-func newPicture(f C.media_frame) picture {
-	p := picture{
+func newFrameInfo(f C.media_frame) frameInfo {
+	i := frameInfo{
 		width: int(f.width), height: int(f.height), sample: ratio{int(f.sample_num), int(f.sample_den)},
 	}
 	if f.stamp_ns != math.MinInt64 {
-		p.stamp = time.Duration(f.stamp_ns)
+		i.stamp = time.Duration(f.stamp_ns)
 	}
-	return p
+	return i
 }
 
-// mediaFault returns the error for a status, nil for a frame. what describes the content, as far as it is known.
-func (o mediaOptions) mediaFault(status C.media_status, f C.media_frame, what string) error {
+// fault returns the error for a status, nil for MEDIA_FRAME. content describes the streams, as far as they are known.
+func (o mediaOptions) fault(status C.media_status, f C.media_frame, content string) error {
 	switch status {
 	case C.MEDIA_FRAME:
 		return nil
@@ -62,18 +55,18 @@ func (o mediaOptions) mediaFault(status C.media_status, f C.media_frame, what st
 		return io.EOF
 	case C.MEDIA_RESIZED:
 		return errResized
-	case C.MEDIA_GIANT:
-		return faultf(ReasonTooLarge, "a picture of %.1f million pixels is larger than max_pixels (%.1f million); "+
-			"lower the resolution, or raise max_pixels", float64(f.giant_pixels)/1e6, float64(o.maxPixels)/1e6)
+	case C.MEDIA_TOO_LARGE:
+		return faultf(ReasonTooLarge, "a frame of %.1f million pixels is larger than max_pixels (%.1f million); "+
+			"lower the resolution, or raise max_pixels", float64(f.rejected_pixels)/1e6, float64(o.maxPixels)/1e6)
 	case C.MEDIA_NO_VIDEO:
-		if what == "" {
-			return errors.New("there is neither video nor sound in it")
+		if content == "" {
+			return errors.New("it contains neither video nor sound")
 		}
-		return faultf(ReasonNoVideo, "no video in it, only %s; give a recording or stream with video", what)
+		return faultf(ReasonNoVideo, "no video in it, only %s; give a recording or stream with video", content)
 	case C.MEDIA_NO_DECODER:
-		return faultf(ReasonCodec, "FFmpeg has no decoder for %s; set the camera to H.264, H.265 or MJPEG", what)
+		return faultf(ReasonCodec, "FFmpeg has no decoder for %s; set the camera to H.264, H.265 or MJPEG", content)
 	case C.MEDIA_FLOOD:
-		return faultf(ReasonTooLarge, "64 MiB came without a picture; check that the url is that of a video stream")
+		return faultf(ReasonTooLarge, "64 MiB came without a frame; check that the url is that of a video stream")
 	case C.MEDIA_INTERRUPTED:
 		return context.Canceled
 	default:
@@ -114,7 +107,7 @@ func (r *reader) openFile(path string) error {
 	defer C.free(unsafe.Pointer(cPath))
 	var f C.media_frame
 	status := C.reader_open_file(r.handle, cPath, &f)
-	return r.options.mediaFault(status, f, r.info().streams)
+	return r.options.fault(status, f, r.info().streams)
 }
 
 // openFeed reads a stream from a feed, and takes ownership of the feed. The url must not contain credentials.
@@ -124,23 +117,23 @@ func (r *reader) openFeed(f *feed, url, format string) error {
 	defer C.free(unsafe.Pointer(cFormat))
 	var frame C.media_frame
 	status := C.reader_open_feed(r.handle, C.uintptr_t(cgo.NewHandle(f)), cURL, cFormat, &frame)
-	return r.options.mediaFault(status, frame, r.info().streams)
+	return r.options.fault(status, frame, r.info().streams)
 }
 
 // next fills dst with the next frame.
-func (r *reader) next(dst *gocv.Mat) (picture, error) {
+func (r *reader) next(dst *gocv.Mat) (frameInfo, error) {
 	var f C.media_frame
 	status := C.reader_next(r.handle, unsafe.Pointer(dst.Ptr()), &f)
 	if status == C.MEDIA_FRAME {
-		return newPicture(f), nil
+		return newFrameInfo(f), nil
 	}
-	return picture{}, r.options.mediaFault(status, f, r.info().streams)
+	return frameInfo{}, r.options.fault(status, f, r.info().streams)
 }
 
 // mediaInfo describes a container.
 type mediaInfo struct {
 	fps               float64
-	declared, covered time.Duration // length in the header, length that was read
+	declared, covered time.Duration // duration in the header, and duration that was read
 	format, streams   string
 }
 
@@ -171,14 +164,14 @@ func (r *reader) close() {
 	r.handle = nil
 }
 
-// packets decodes the packets of one stream.
-type packets struct {
+// packetDecoder decodes the packets of one stream.
+type packetDecoder struct {
 	options mediaOptions
 	codec   string // name in FFmpeg
 	handle  unsafe.Pointer
 }
 
-func newPackets(options mediaOptions, codec string) (*packets, error) {
+func newPacketDecoder(options mediaOptions, codec string) (*packetDecoder, error) {
 	cCodec := C.CString(codec)
 	defer C.free(unsafe.Pointer(cCodec))
 	var f C.media_frame
@@ -187,32 +180,74 @@ func newPackets(options mediaOptions, codec string) (*packets, error) {
 		return nil, faultf(ReasonCodec, "FFmpeg has no decoder for %s (%s); set the camera to H.264, H.265 or MJPEG",
 			codec, mediaError(f.error))
 	}
-	return &packets{options: options, codec: codec, handle: handle}, nil
+	return &packetDecoder{options: options, codec: codec, handle: handle}, nil
 }
 
 // send passes a packet to the decoder. After the error for a damaged packet, further packets may be sent.
-func (p *packets) send(u unit) error {
+func (d *packetDecoder) send(u unit) error {
 	if len(u.data) == 0 {
 		return nil
 	}
 	var f C.media_frame
-	status := C.decoder_send(p.handle, (*C.uint8_t)(unsafe.SliceData(u.data)), C.size_t(len(u.data)), C.bool(u.key),
+	status := C.decoder_send(d.handle, (*C.uint8_t)(unsafe.SliceData(u.data)), C.size_t(len(u.data)), C.bool(u.key),
 		C.int64_t(u.stamp), &f)
-	return p.options.mediaFault(status, f, p.codec)
+	return d.options.fault(status, f, d.codec)
 }
 
 // receive fills dst with the next decoded frame; ok is false when a packet is needed.
-func (p *packets) receive(dst *gocv.Mat) (pic picture, ok bool, err error) {
+func (d *packetDecoder) receive(dst *gocv.Mat) (info frameInfo, ok bool, err error) {
 	var f C.media_frame
-	status := C.decoder_receive(p.handle, unsafe.Pointer(dst.Ptr()), &f)
+	status := C.decoder_receive(d.handle, unsafe.Pointer(dst.Ptr()), &f)
 	switch status {
 	case C.MEDIA_FRAME:
-		return newPicture(f), true, nil
+		return newFrameInfo(f), true, nil
 	case C.MEDIA_MORE:
-		return picture{}, false, nil
+		return frameInfo{}, false, nil
 	default:
-		return picture{}, false, p.options.mediaFault(status, f, p.codec)
+		return frameInfo{}, false, d.options.fault(status, f, d.codec)
 	}
 }
 
-func (p *packets) close() { C.decoder_free(p.handle) }
+func (d *packetDecoder) close() { C.decoder_free(d.handle) }
+
+// feed is a stream of bytes that FFmpeg reads, with a function that opens further addresses of the same server.
+type feed struct {
+	body io.ReadCloser
+	open func(address string, offset, end int64) (io.ReadCloser, error) // nil: no further addresses
+}
+
+//export captureFeedRead
+func captureFeedRead(handle C.uintptr_t, buffer *C.uint8_t, size C.int) C.int {
+	f := cgo.Handle(handle).Value().(*feed) // reader.cpp returns the handle unchanged
+	for {
+		n, err := f.body.Read(unsafe.Slice((*byte)(buffer), int(size)))
+		switch {
+		case n > 0:
+			return C.int(n) //nolint:gosec // at most size
+		case errors.Is(err, io.EOF):
+			return 0
+		case err != nil:
+			return -1
+		}
+	}
+}
+
+//export captureFeedOpen
+func captureFeedOpen(handle C.uintptr_t, address *C.char, offset, end C.int64_t) C.uintptr_t {
+	f := cgo.Handle(handle).Value().(*feed) // reader.cpp returns the handle unchanged
+	if f.open == nil {
+		return 0
+	}
+	body, err := f.open(C.GoString(address), int64(offset), int64(end))
+	if err != nil {
+		return 0 // the owner of the feed stores the error
+	}
+	return C.uintptr_t(cgo.NewHandle(&feed{body: body, open: f.open}))
+}
+
+//export captureFeedClose
+func captureFeedClose(handle C.uintptr_t) {
+	h := cgo.Handle(handle)
+	_ = h.Value().(*feed).body.Close() // it was only read
+	h.Delete()
+}

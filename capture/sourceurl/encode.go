@@ -1,4 +1,4 @@
-package capture
+package sourceurl
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 // encodeAll encodes the values in parts, the result of splitting text, as the kind of source in text requires, and
 // returns the joined text.
 func encodeAll(text string, parts []part) (string, error) {
-	if _, ok := cutPrefixFold(text, pipelinePrefix); ok {
+	if HasPrefix(text, PipelinePrefix) {
 		return encodePipeline(parts)
 	}
 	scheme, mark, rest := cutFirst(parts, schemeMark)
