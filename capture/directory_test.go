@@ -12,7 +12,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// paint writes a picture of one grey.
+// paint writes an image of one grey.
 func paint(t testing.TB, path string, width, height int, value float64) {
 	t.Helper()
 	m := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(value, value, value, 0), height, width, gocv.MatTypeCV8UC3)
@@ -22,43 +22,43 @@ func paint(t testing.TB, path string, width, height int, value float64) {
 	}
 }
 
-func TestFolderInNaturalOrder(t *testing.T) {
-	folder := t.TempDir()
+func TestDirectoryInNaturalOrder(t *testing.T) {
+	directory := t.TempDir()
 	for i, name := range []string{"2.jpg", "10.PNG", "b1.jpeg", "b02.bmp", "b10.webp"} {
-		paint(t, filepath.Join(folder, name), 20+i, 10, float64(40*i+20))
+		paint(t, filepath.Join(directory, name), 20+i, 10, float64(40*i+20))
 	}
 	for _, name := range []string{"b3.jpg", "notes.txt", "video.mp4"} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte("no picture"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(directory, name), []byte("no image"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Mkdir(filepath.Join(folder, "b4.jpg"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(directory, "b4.jpg"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	cfg := fast(folder)
-	cfg.Pace = Native // of no meaning here: every picture counts
+	cfg := fast(directory)
+	cfg.Pace = Native // has no effect: all images are returned
 	s := open(t, cfg)
 	type seen struct {
 		width    int
-		level    int
+		grey     int
 		sequence uint64
 		position time.Duration
 	}
 	got := all(t, s, func(f Frame) seen {
 		return seen{f.Mat.Cols(), int(f.Mat.Mean().Val1+10) / 40, f.Sequence, f.Position}
 	})
-	// The broken b3.jpg has its place in time.
+	// The damaged b3.jpg has a position.
 	want := []seen{{20, 0, 1, 0}, {21, 1, 2, 40e6}, {22, 2, 3, 80e6}, {23, 3, 4, 120e6}, {24, 4, 5, 200e6}}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
 	}
-	const fault = "b3.jpg: not a readable picture: "
+	const fault = "b3.jpg: not a readable image: "
 	if got := s.Stats(); got.Skipped != 1 || got.Frames != 5 || !strings.HasPrefix(got.LastError, fault) {
 		t.Errorf("%+v", got)
 	}
 }
 
-func TestOnePicture(t *testing.T) {
+func TestOneImage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.png")
 	paint(t, path, 30, 20, 77)
 	for _, url := range []string{path, "file://" + path} {
@@ -78,19 +78,19 @@ func TestOnePicture(t *testing.T) {
 	}
 }
 
-// A header may promise a picture that no memory holds; OpenCV throws an exception then.
-func TestAPictureOfAbsurdSizeIsSkipped(t *testing.T) {
-	folder := t.TempDir()
-	paint(t, filepath.Join(folder, "b.bmp"), 8, 8, 50)
-	data, err := os.ReadFile(filepath.Join(folder, "b.bmp"))
+// A header may declare an image that is larger than the memory.
+func TestAnImageOfImplausibleSizeIsSkipped(t *testing.T) {
+	directory := t.TempDir()
+	paint(t, filepath.Join(directory, "b.bmp"), 8, 8, 50)
+	data, err := os.ReadFile(filepath.Join(directory, "b.bmp"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	copy(data[18:26], []byte{0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0}) // width and height
-	if err := os.WriteFile(filepath.Join(folder, "a.bmp"), data, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(directory, "a.bmp"), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, fast(folder))
+	s := open(t, fast(directory))
 	if got := all(t, s, identify); len(got) != 1 || s.Stats().Skipped != 1 {
 		t.Errorf("%v, %+v", got, s.Stats())
 	}

@@ -128,7 +128,7 @@ func webpEXIF(data []byte) (exif []byte, err error) {
 		return nil, fmt.Errorf("damaged WebP: cut short, %d of %d bytes", len(data), declared)
 	}
 	if declared < header {
-		return nil, errors.New("damaged WebP: its header gives no size")
+		return nil, errors.New("damaged WebP: its header contains no size")
 	}
 	for data = data[header:declared]; len(data) >= frame; {
 		length := uint64(binary.LittleEndian.Uint32(data[4:]))

@@ -19,7 +19,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// encode returns a picture as the content of a file with this extension.
+// encode returns an image as the content of a file with this extension.
 func encode(t testing.TB, m gocv.Mat, extension gocv.FileExt, parameters ...int) []byte {
 	t.Helper()
 	if len(parameters) == 0 {
@@ -33,7 +33,7 @@ func encode(t testing.TB, m gocv.Mat, extension gocv.FileExt, parameters ...int)
 	return bytes.Clone(buffer.GetBytes())
 }
 
-// quarters returns a picture of four greys: 40 and 90 above, 140 and 190 below.
+// quarters returns an image of four greys: 40 and 90 above, 140 and 190 below.
 func quarters(t testing.TB, width, height int) gocv.Mat {
 	t.Helper()
 	m := gocv.NewMatWithSize(height, width, gocv.MatTypeCV8UC3)
@@ -48,7 +48,7 @@ func quarters(t testing.TB, width, height int) gocv.Mat {
 	return m
 }
 
-// noise returns a picture that is large in every format.
+// noise returns an image that is large in every format.
 func noise(t testing.TB, width, height int) gocv.Mat {
 	t.Helper()
 	m := gocv.NewMatWithSize(height, width, gocv.MatTypeCV8UC3)
@@ -112,7 +112,7 @@ func webpWith(file, exif []byte, width, height int) []byte {
 	return riff("RIFF", body)
 }
 
-// decoded decodes a picture within a limit of a million pixels.
+// decoded decodes an image within a limit of a million pixels.
 func decoded(t testing.TB, data []byte) (gocv.Mat, error) {
 	t.Helper()
 	m := gocv.NewMat()
@@ -121,7 +121,7 @@ func decoded(t testing.TB, data []byte) (gocv.Mat, error) {
 	return m, err
 }
 
-// layout returns the order of the greys of quarters: "0123" for the original picture.
+// layout returns the order of the greys of quarters: "0123" for the original image.
 func layout(m gocv.Mat) string {
 	var text string
 	for i := range 4 {
@@ -157,7 +157,7 @@ func TestEveryOrientationInEveryFormat(t *testing.T) {
 	}
 }
 
-func TestKindsOfPictures(t *testing.T) {
+func TestPixelFormats(t *testing.T) {
 	wide := image.NewNRGBA64(image.Rect(3, 5, 19, 21))
 	palette := image.NewPaletted(image.Rect(0, 0, 16, 16), color.Palette{color.Black, color.NRGBA{200, 40, 90, 100}})
 	for i := range 256 {
@@ -165,9 +165,9 @@ func TestKindsOfPictures(t *testing.T) {
 		palette.SetColorIndex(i%16, i/16, 1)
 	}
 	files := map[string][]byte{}
-	for name, picture := range map[string]image.Image{"16 bits, alpha": wide, "palette, alpha": palette} {
+	for name, src := range map[string]image.Image{"16 bits, alpha": wide, "palette, alpha": palette} {
 		var file bytes.Buffer
-		if err := png.Encode(&file, picture); err != nil {
+		if err := png.Encode(&file, src); err != nil {
 			t.Fatal(err)
 		}
 		files[name] = file.Bytes()
@@ -194,8 +194,8 @@ func TestKindsOfPictures(t *testing.T) {
 	}
 }
 
-// spoilt returns a file whose middle is overwritten.
-func spoilt(file []byte, filler byte, length int) []byte {
+// overwritten returns a file whose middle is overwritten.
+func overwritten(file []byte, filler byte, length int) []byte {
 	data := bytes.Clone(file)
 	for i := range length {
 		data[len(data)/2+i] = filler
@@ -204,7 +204,7 @@ func spoilt(file []byte, filler byte, length int) []byte {
 }
 
 // BMP and WebP have no checksums: damage in the middle of their pixels is not detected.
-func TestADamagedPictureIsAnError(t *testing.T) {
+func TestADamagedImageIsAnError(t *testing.T) {
 	m := noise(t, 96, 64)
 	jpeg, progressive := encode(t, m, gocv.JPEGFileExt), encode(t, m, gocv.JPEGFileExt, gocv.IMWriteJpegProgressive, 1)
 	files := map[string][]byte{
@@ -225,9 +225,9 @@ func TestADamagedPictureIsAnError(t *testing.T) {
 		}
 	}
 	for _, filler := range []byte{0, 0xff} {
-		bad[fmt.Sprintf("JPEG with a run of %#x", filler)] = spoilt(jpeg, filler, 256)
-		bad[fmt.Sprintf("progressive JPEG with a run of %#x", filler)] = spoilt(progressive, filler, 256)
-		bad[fmt.Sprintf("PNG with a run of %#x", filler)] = spoilt(files["PNG"], filler, 1)
+		bad[fmt.Sprintf("JPEG with a run of %#x", filler)] = overwritten(jpeg, filler, 256)
+		bad[fmt.Sprintf("progressive JPEG with a run of %#x", filler)] = overwritten(progressive, filler, 256)
+		bad[fmt.Sprintf("PNG with a run of %#x", filler)] = overwritten(files["PNG"], filler, 1)
 	}
 	for name, data := range bad {
 		if _, err := decoded(t, data); err == nil {
@@ -279,7 +279,7 @@ func patched(data []byte, at int, with ...byte) []byte {
 	return data
 }
 
-func TestAPictureThatIsTooLargeIsNotDecoded(t *testing.T) {
+func TestAnImageThatIsTooLargeIsNotDecoded(t *testing.T) {
 	m := quarters(t, 48, 32)
 	jpeg, bmp := encode(t, m, gocv.JPEGFileExt), encode(t, m, ".bmp")
 	sof := bytes.Index(jpeg, []byte("\xff\xc0"))
@@ -316,7 +316,7 @@ func TestAPictureThatIsTooLargeIsNotDecoded(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoPicture(t *testing.T) {
+func TestFilesThatAreNoImages(t *testing.T) {
 	directory := t.TempDir()
 	pipe := filepath.Join(directory, "pipe.jpg")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
@@ -327,8 +327,8 @@ func TestWhatIsNoPicture(t *testing.T) {
 	}
 	for name, file := range map[string]struct{ content, want string }{
 		"empty.jpg": {"", "the file is empty"},
-		"zeros.jpg": {strings.Repeat("\x00", 100), "holds zeros"},
-		"text.jpg":  {"<html>", "not a picture"},
+		"zeros.jpg": {strings.Repeat("\x00", 100), "contains only zeros"},
+		"text.jpg":  {"<html>", "not an image"},
 		"a.jpg":     {"GIF89a", "GIF is not supported: convert it"},
 		"b.jpg":     {"\x00\x00\x00\x18ftypheic", "HEIC is not supported: convert it"},
 		"c.jpg":     {"\x00\x00\x00\x18ftypavif", "AVIF is not supported: convert it"},
@@ -360,8 +360,8 @@ func TestWhatIsNoPicture(t *testing.T) {
 	}
 }
 
-func TestTheContentCountsAndNotTheName(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "picture.mp4")
+func TestTheFormatIsThatOfTheContent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "image.mp4")
 	if err := os.WriteFile(path, encode(t, quarters(t, 48, 32), gocv.PNGFileExt), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -371,7 +371,7 @@ func TestTheContentCountsAndNotTheName(t *testing.T) {
 	}
 }
 
-func FuzzDecodePicture(f *testing.F) {
+func FuzzDecodeImage(f *testing.F) {
 	m := quarters(f, 16, 8)
 	jpeg := encode(f, m, gocv.JPEGFileExt)
 	for _, data := range [][]byte{

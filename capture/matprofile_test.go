@@ -25,7 +25,7 @@ func TestNoMatLeaks(t *testing.T) {
 	before := gocv.MatProfile.Count()
 	for name, cfg := range map[string]Config{
 		"fast": fast(video), "native": native, "loop": loop, "image": fast(image),
-		"directory": fast(filepath.Dir(image)), "stream": quick(camera.URL), "nobody": quick("rtsp://127.0.0.1:1/"),
+		"directory": fast(filepath.Dir(image)), "stream": quick(camera.URL), "unreachable": quick("rtsp://127.0.0.1:1/"),
 	} {
 		for _, frames := range []int{0, 1, 20} {
 			s, err := Open(cfg, zerolog.Nop())
@@ -34,7 +34,7 @@ func TestNoMatLeaks(t *testing.T) {
 			}
 			f := Frame{Mat: gocv.NewMat()}
 			for range frames {
-				if cfg.URL == image || name == "directory" || name == "nobody" {
+				if cfg.URL == image || name == "directory" || name == "unreachable" {
 					break
 				}
 				next(t, s, &f)

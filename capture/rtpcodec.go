@@ -13,7 +13,7 @@ import (
 	"github.com/pion/rtp"
 )
 
-// unit is the input of one decoder call: the coded picture of one point in time.
+// unit is the input of one call of the decoder: a coded frame.
 type unit struct {
 	data  []byte
 	key   bool          // decoding can start at this unit
@@ -56,7 +56,7 @@ func newRTPCodec(f format.Format) (*rtpCodec, error) {
 	case *format.Generic:
 		return newDynamic(f)
 	default:
-		return nil, nil //nolint:nilnil // not supported is not an error
+		return nil, nil
 	}
 }
 
@@ -71,7 +71,7 @@ func newDynamic(f *format.Generic) (*rtpCodec, error) {
 		d, err := (&format.MPEG1Video{}).CreateDecoder()
 		return whole("mpeg2video", f, d, false), err
 	default:
-		return nil, nil //nolint:nilnil // not supported is not an error
+		return nil, nil
 	}
 }
 

@@ -75,7 +75,7 @@ func makeDamage(t *testing.T) {
 	directory := t.TempDir()
 	for _, extension := range []gocv.FileExt{gocv.JPEGFileExt, gocv.PNGFileExt, ".bmp", ".webp"} {
 		file := encode(t, m, extension)
-		for name, data := range map[string][]byte{"cut": file[:len(file)/2], "spoilt": spoilt(file, 0xff, 200)} {
+		for name, data := range map[string][]byte{"cut": file[:len(file)/2], "overwritten": overwritten(file, 0xff, 200)} {
 			if err := os.WriteFile(filepath.Join(directory, name+string(extension)), data, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +98,7 @@ func TestAFileThatMayNotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Open(fast(path), zerolog.Nop())
-	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "let the user of this program read it") {
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "allow the user of this program to read it") {
 		t.Error(err)
 	}
 }

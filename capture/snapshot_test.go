@@ -14,7 +14,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// snapshotCamera serves one picture until the test adds another. The first fields must be set before it is used.
+// snapshotCamera serves one image until the test adds another. The first fields must be set before it is used.
 type snapshotCamera struct {
 	kind       string // Content-Type; "" for image/jpeg
 	etag, date bool   // whether the answers have an ETag, a Last-Modified
@@ -22,8 +22,8 @@ type snapshotCamera struct {
 	chunked    bool   // no Content-Length
 
 	mu        sync.Mutex
-	pictures  [][]byte // the first is served until another request may get the next
-	served    int      // complete pictures
+	images    [][]byte // each is served to one request, and the last one to all later requests
+	served    int      // complete images
 	unchanged int      // answers 304
 	refused   int      // answers 401
 	dialled   int      // connections
@@ -44,11 +44,11 @@ func (c *snapshotCamera) start(t *testing.T) (url string) {
 	return strings.Replace(server.URL, "://", "://joe:sesame@", 1) + "/snapshot.jpg?token=hush"
 }
 
-// show adds pictures; each is served to one request, and the last one to all later requests.
-func (c *snapshotCamera) show(pictures ...[]byte) {
+// show adds images.
+func (c *snapshotCamera) show(images ...[]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pictures = append(c.pictures, pictures...)
+	c.images = append(c.images, images...)
 }
 
 func (c *snapshotCamera) counts() (served, unchanged, refused, dialled int) {
@@ -69,11 +69,11 @@ func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	if c.served > 0 && len(c.pictures) > 1 {
-		c.pictures = c.pictures[1:]
+	if c.served > 0 && len(c.images) > 1 {
+		c.images = c.images[1:]
 	}
-	picture := c.pictures[0]
-	tag, date := fmt.Sprintf(`"%x"`, len(picture)), time.Unix(int64(len(picture)), 0).UTC().Format(http.TimeFormat)
+	image := c.images[0]
+	tag, date := fmt.Sprintf(`"%x"`, len(image)), time.Unix(int64(len(image)), 0).UTC().Format(http.TimeFormat)
 	if c.etag && r.Header.Get("If-None-Match") == tag || c.date && r.Header.Get("If-Modified-Since") == date {
 		c.unchanged++
 		w.WriteHeader(http.StatusNotModified)
@@ -92,7 +92,7 @@ func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c.chunked {
 		w.(http.Flusher).Flush()
 	}
-	_, _ = w.Write(picture)
+	_, _ = w.Write(image)
 	c.served++
 }
 
@@ -148,10 +148,10 @@ func TestSnapshotsArePolled(t *testing.T) {
 			f := newFrame(t)
 			for i, width := range []int{64, 80, 96} {
 				if next(t, s, f); f.Mat.Cols() != width || f.Sequence != uint64(i+1) || time.Since(f.Time) > patience {
-					t.Errorf("picture %d is %d wide, number %d, of %v", i, f.Mat.Cols(), f.Sequence, f.Time)
+					t.Errorf("image %d is %d wide, number %d, of %v", i, f.Mat.Cols(), f.Sequence, f.Time)
 				}
 			}
-			// An unchanged picture is not a frame, but the camera counts as connected.
+			// An unchanged image is not a frame, but the camera counts as connected.
 			before, unchangedBefore, _, _ := c.counts()
 			eventually(t, "more requests", func() bool {
 				served, unchanged, _, _ := c.counts()
@@ -194,7 +194,7 @@ func TestADamagedSnapshotIsSkipped(t *testing.T) {
 	good := greyJPEG(t, 64, 48)
 	c.show(good, good[:len(good)/2], greyJPEG(t, 80, 48))
 	cfg := polling(c.start(t))
-	cfg.ReadTimeout = 3 * time.Second // a damaged picture counts as lost after this long
+	cfg.ReadTimeout = 3 * time.Second // a damaged image counts as lost after this long
 	s := open(t, cfg)
 	f := newFrame(t)
 	next(t, s, f)
@@ -250,9 +250,9 @@ func TestFaultsOfSnapshotCameras(t *testing.T) {
 			then(body("text/html", "<html>log in")), ReasonNoVideo,
 			"the server sent text/html, no longer an image",
 		},
-		"elsewhere":      {then(elsewhere("http://192.0.2.7/x.jpg")), ReasonRedirect, "another host, 192.0.2.7"},
-		"without an end": {flood, ReasonTooLarge, "more than 32 MiB"},
-		"trickling":      {then(stall), ReasonStalled, "no complete image within 1s"},
+		"elsewhere": {then(elsewhere("http://192.0.2.7/x.jpg")), ReasonRedirect, "another host, 192.0.2.7"},
+		"endless":   {flood, ReasonTooLarge, "more than 32 MiB"},
+		"trickling": {then(stall), ReasonStalled, "no complete image within 1s"},
 		"large": {
 			body("image/png", string(hugePNG())), ReasonTooLarge,
 			"30000x30000 pixels are more than the limit",

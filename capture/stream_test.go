@@ -235,7 +235,7 @@ func TestTransportReachesTheCamera(t *testing.T) {
 		s := open(t, cfg)
 		next(t, s, newFrame(t))
 		if got := c.Protocol(); got != want {
-			t.Errorf("%s: the camera was asked for %v", transport, got)
+			t.Errorf("%s: the camera was requested to use %v", transport, got)
 		}
 		if err := s.Close(); err != nil {
 			t.Error(err)

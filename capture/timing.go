@@ -51,7 +51,7 @@ func (t *timeline) next(stamp, step time.Duration) time.Duration {
 	return position
 }
 
-// startRound lets the next timestamps, which begin at 0 again, continue after the last position.
+// startRound starts the next round: its timestamps begin at 0, and its positions continue after the last one.
 func (t *timeline) startRound(step time.Duration) {
 	if t.begun {
 		t.last += step

@@ -81,8 +81,8 @@ func encodeURL(parts []part) (string, error) {
 	}
 	for _, p := range host {
 		if p.name != "" && !hostText.MatchString(p.text) {
-			return "", fmt.Errorf("%s stands where host and port do, and holds a character that they cannot have; "+
-				"write user, password and host apart, or the whole url as one variable", p.name)
+			return "", fmt.Errorf("%s contains a character that host and port cannot contain; "+
+				"use one variable each for user, password and host, or one for the whole url", p.name)
 		}
 	}
 	return user + at + joined(host) + end + encodeParts(path, pathSafe) + mark + encodeParts(query, querySafe), nil
@@ -103,8 +103,8 @@ func encodeLogin(parts []part) (string, error) {
 	user, colon, password := cutFirst(parts, userEnd)
 	if i := slices.IndexFunc(user, func(p part) bool { return p.name != "" && strings.Contains(p.text, ":") }); i >= 0 {
 		if colon != "" || len(joined(user)) != len(user[i].text) {
-			return "", fmt.Errorf("%s holds a colon, and a user cannot have one; "+
-				"a variable that is user:password stands alone before the @", user[i].name)
+			return "", fmt.Errorf("%s contains a colon, and a user cannot contain one; "+
+				"a variable with user:password must be the only text before the @", user[i].name)
 		}
 		name, password, _ := strings.Cut(user[i].text, ":")
 		return percent(name, loginSafe) + ":" + percent(password, loginSafe), nil
@@ -176,9 +176,9 @@ func quoteFor(p part, before, next string) (string, error) {
 	case pipelineText.MatchString(p.text) && p.text != "NULL":
 		return p.text, nil
 	case quote == '\'':
-		return "", errors.New("stands in single quotes, which GStreamer does not take for a value; use double quotes")
+		return "", errors.New("is in single quotes, but GStreamer does not accept them around a value; use double quotes")
 	case quote != '"' && !whole:
-		return "", errors.New("holds more than letters, digits and . _ ~ / : % + , -; " +
+		return "", errors.New("contains more than letters, digits and . _ ~ / : % + , -; " +
 			"put the whole value of the property in double quotes")
 	}
 	text, err := escaped(p.text)
@@ -192,8 +192,8 @@ func quoteFor(p part, before, next string) (string, error) {
 // differently, however they are quoted.
 func escaped(value string) (string, error) {
 	if !utf8.ValidString(value) || value == "NULL" || strings.HasPrefix(value, `"`) || strings.HasSuffix(value, `"`) {
-		return "", errors.New("holds what GStreamer cannot take in a property: a double quote at its beginning " +
-			"or end, the word NULL, or no UTF-8")
+		return "", errors.New("cannot be a property of GStreamer: it begins or ends with a double quote, is the word " +
+			"NULL, or is not UTF-8")
 	}
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value), nil
 }

@@ -67,8 +67,8 @@ func split(text string) ([]part, error) {
 		if match == nil {
 			at := utf8.RuneCountInString(text[:len(text)-len(rest)]) + 1
 			return nil, fmt.Errorf("character %d of the url begins a ${ that is not ${NAME}: "+
-				"give it a name of letters, digits and _ . - and close it; "+
-				"a ${ of the password itself is written %%24%%7B", at)
+				"write a name of letters, digits and _ . - and then }; "+
+				"write a ${ that is part of the password as %%24%%7B", at)
 		}
 		parts = append(parts, part{name: match[1], span: len(match[0])})
 		rest = rest[len(match[0]):]
@@ -82,10 +82,10 @@ func literal(text string) part { return part{text: text, span: utf8.RuneCountInS
 func (p part) check() error {
 	if p.text == "" {
 		return fmt.Errorf("%s is neither an environment variable nor a credential, or is empty; "+
-			"set it, or write its value", p.name)
+			"set it, or write its value into the url", p.name)
 	}
 	if strings.ContainsFunc(p.text, unicode.IsControl) {
-		return fmt.Errorf("%s holds a line end or another control character; set it without", p.name)
+		return fmt.Errorf("%s contains a line end or another control character; remove it", p.name)
 	}
 	return nil
 }

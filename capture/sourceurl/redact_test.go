@@ -105,8 +105,8 @@ func FuzzRedact(f *testing.F) {
 					t.Fatalf("Redact(%q) = %q", raw, got)
 				}
 			}
-			if again := Redact(got); again != got {
-				t.Fatalf("Redact(%q) = %q, and of that %q", raw, got, again)
+			if second := Redact(got); second != got {
+				t.Fatalf("Redact(%q) = %q, and Redact of that %q", raw, got, second)
 			}
 		}
 	})

@@ -80,7 +80,7 @@ func checkCharacters(raw string) error {
 		hostBegin++
 	}
 	if at := strings.IndexByte(path, '@'); at >= 0 {
-		return fmt.Errorf("character %d of the url is an @ behind the first / ? or #; "+
+		return fmt.Errorf("character %d of the url is an @ after the first / ? or #; "+
 			"in user and password write / as %%2F, ? as %%3F and # as %%23, or use a variable, ${NAME}; "+
 			"in a path write @ as %%40", position(raw, hostBegin+len(host)+at))
 	}
@@ -126,9 +126,9 @@ func checkHost(u *url.URL) error {
 			return errors.New("not an IPv6 address between [ and ]; write it without a zone (%eth0)")
 		}
 	case strings.Contains(host, ":"):
-		return errors.New("an IPv6 address stands between [ and ], as in rtsp://[fd00::20]:554/stream")
+		return errors.New("write an IPv6 address between [ and ], as in rtsp://[fd00::20]:554/stream")
 	case !hostName.MatchString(host):
-		return errors.New("the host holds a character that no host name has")
+		return errors.New("the host contains a character that is not allowed in a host name")
 	}
 	return nil
 }
