@@ -4,6 +4,8 @@ import (
 	"io"
 
 	"github.com/schollz/progressbar/v3"
+
+	"facesieve/cmd/facesieve/internal/logging"
 )
 
 // progress is a bar on a terminal and nothing elsewhere: a log file is no place for one.
@@ -11,7 +13,7 @@ type progress struct{ bar *progressbar.ProgressBar }
 
 // newProgress starts a bar of total steps, or a spinner if total is not known (-1).
 func newProgress(w io.Writer, total int, unit string) progress {
-	if !isTerminal(w) {
+	if !logging.IsTerminal(w) {
 		return progress{}
 	}
 	return progress{progressbar.NewOptions(total,

@@ -12,6 +12,9 @@ import (
 	"gocv.io/x/gocv"
 
 	"facesieve/capture"
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/logging"
+	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/detect"
 	"facesieve/publish"
 	"facesieve/quality"
@@ -51,27 +54,27 @@ type scoredFace struct {
 // Run scores every face of every picture. It continues after a picture that cannot be read, and then returns an error
 // at the end. A picture without a face is not an error.
 func (c *scoreCommand) Run(ctx context.Context, term console) error {
-	cfg := DefaultConfig()
+	cfg := config.Default()
 	var err error
 	if c.Config != "" {
-		if cfg, err = loadFor(forScore(), string(c.Config), secrets); err != nil {
+		if cfg, err = config.Load(config.ForScore(), string(c.Config), config.Secret); err != nil {
 			return err
 		}
 	}
-	nets, err := openModels(cfg)
+	networks, err := pipeline.OpenNetworks(cfg)
 	if err != nil {
 		return err
 	}
-	log := newLogger(LogConfig{Level: "warn", Format: "auto"}, term.err)
-	scores, err := newLoneEngine(nets, cfg.Runtime, cfg.Detect, cfg.Quality, log)
+	log := logging.New(config.Log{Level: "warn", Format: "auto"}, term.err)
+	e, err := pipeline.OpenEngine(networks, cfg, cfg.NewCamera(), log)
 	if err != nil {
 		return err
 	}
-	defer scores.Close() //nolint:errcheck // only memory is freed
-	return c.scoreAll(ctx, term, scores, listPictures(c.Paths))
+	defer e.Close() //nolint:errcheck // only memory is freed
+	return c.scoreAll(ctx, term, e, listPictures(c.Paths))
 }
 
-func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engine, list *pictureList) error {
+func (c *scoreCommand) scoreAll(ctx context.Context, term console, e *pipeline.Engine, list *pictureList) error {
 	bar := newProgress(term.err, len(list.pictures), "pictures")
 	var counts scoreCounts
 	for _, picture := range list.pictures {
@@ -79,7 +82,7 @@ func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engin
 			bar.finish()
 			return fmt.Errorf("interrupted after %d of %d pictures", counts.pictures, len(list.pictures))
 		}
-		lines := c.scorePicture(scores, picture)
+		lines := c.scorePicture(ctx, e, picture)
 		counts.add(lines)
 		bar.clear()
 		for _, line := range lines {
@@ -98,11 +101,11 @@ func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engin
 }
 
 // scorePicture returns a line for each face of a picture, or one line for a picture without a face or with an error.
-func (c *scoreCommand) scorePicture(scores *engine, picture listedPicture) []scoredFace {
+func (c *scoreCommand) scorePicture(ctx context.Context, e *pipeline.Engine, picture listedPicture) []scoredFace {
 	var lines []scoredFace
 	err := picture.fault
 	if err == nil {
-		lines, err = c.scoreFile(scores, picture.path, float32(scores.detector.Config().Score))
+		lines, err = c.scoreFile(ctx, e, picture.path)
 	}
 	if err != nil {
 		lines = []scoredFace{{File: picture.path, Error: err.Error()}}
@@ -115,62 +118,57 @@ func (c *scoreCommand) scorePicture(scores *engine, picture listedPicture) []sco
 	return lines
 }
 
-// scoreFile returns a line for each face of the picture in file. It ignores detections with a score below least, which
-// could only continue a track.
-func (c *scoreCommand) scoreFile(e *engine, file string, least float32) ([]scoredFace, error) {
+// scoreFile returns a line for each face of the picture in file. It ignores detections that could only continue a track.
+func (c *scoreCommand) scoreFile(ctx context.Context, e *pipeline.Engine, file string) ([]scoredFace, error) {
 	picture := gocv.NewMat()
 	defer picture.Close()
 	if err := capture.ReadImage(file, c.MaxPixels, &picture); err != nil {
 		return nil, err
 	}
-	if err := e.borrow(image.Pt(picture.Cols(), picture.Rows())); err != nil {
+	if err := e.Acquire(ctx, image.Pt(picture.Cols(), picture.Rows())); err != nil {
 		return nil, err
 	}
-	defer e.giveBack()
+	defer e.Release()
 	if c.Aligned {
 		return scoreAligned(e, file, picture)
 	}
-	found, err := e.find(picture)
+	found, err := e.Find(picture)
 	if err != nil {
 		return nil, err
 	}
-	found = slices.DeleteFunc(found, func(face detect.Face) bool { return face.Score < least })
+	found = slices.DeleteFunc(found, func(face detect.Face) bool { return float64(face.Score) < e.MinScore() })
 	count := len(found)
 	if count == 0 {
 		return []scoredFace{{File: file, Faces: &count}}, nil
 	}
 	var lines []scoredFace
 	for i, face := range found {
-		j, err := e.judge(picture, face, true)
+		j, err := e.Judge(picture, face, true)
 		if err != nil {
 			return nil, err
 		}
 		lines = append(lines, scoredFace{
 			File: file, Faces: &count, Face: &i, Box: &face.Box, Landmarks: &j.Face.Landmarks,
-			Score: &j.Score.Value, Raw: &j.Score.Raw, Labels: j.Labels, Components: components(j.Assessment),
+			Score: &j.Score.Value, Raw: &j.Score.Raw, Labels: j.Labels, Components: pipeline.Components(j.Assessment),
 		})
 	}
 	return lines, nil
 }
 
 // scoreAligned scores a picture that is a face on the template already.
-func scoreAligned(e *engine, file string, picture gocv.Mat) ([]scoredFace, error) {
+func scoreAligned(e *pipeline.Engine, file string, picture gocv.Mat) ([]scoredFace, error) {
 	if picture.Cols() != quality.Size || picture.Rows() != quality.Size {
 		return nil, fmt.Errorf("%dx%d pixels; an aligned face has %dx%d, and without --aligned the face is looked for",
 			picture.Cols(), picture.Rows(), quality.Size, quality.Size)
 	}
-	score, err := e.scorer.Score(picture)
+	j, err := e.ScoreAligned(picture)
 	if err != nil {
-		return nil, fmt.Errorf("score: %w", err)
-	}
-	measures := quality.Unassessed() // size and pose that the face had are not known any more
-	if err := e.assessor.Pixels(picture, &measures); err != nil {
-		return nil, fmt.Errorf("measure: %w", err)
+		return nil, err
 	}
 	first, count := 0, 1
 	return []scoredFace{{
-		File: file, Faces: &count, Face: &first, Score: &score.Value, Raw: &score.Raw, Labels: e.scorer.Named(score),
-		Components: components(measures),
+		File: file, Faces: &count, Face: &first, Score: &j.Score.Value, Raw: &j.Score.Raw, Labels: j.Labels,
+		Components: pipeline.Components(j.Assessment),
 	}}, nil
 }
 
@@ -199,10 +197,4 @@ func (c *scoreCommand) print(w io.Writer, face scoredFace) error {
 	}
 	_, err := fmt.Fprintf(w, "%5.1f  %s%s\n", *face.Score, file, where)
 	return err
-}
-
-// components is the form of an assessment in events and scores.
-func components(a quality.Assessment) *publish.Components {
-	c := publish.Components(a.Components)
-	return &c
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/dustin/go-humanize/english"
 )
 
 // scoreCounts counts the pictures by result, and the faces.
@@ -26,7 +28,7 @@ func (n *scoreCounts) add(lines []scoredFace) {
 // "3 pictures: 1 scored, with 2 faces; 1 without a face; 1 could not be scored; left out: 1 hidden".
 func (n *scoreCounts) summary(list *pictureList) string {
 	parts := []string{
-		fmt.Sprintf("%s: %d scored, with %s", counted(n.pictures, "picture"), n.scored, counted(n.faces, "face")),
+		fmt.Sprintf("%s: %d scored, with %s", english.Plural(n.pictures, "picture", ""), n.scored, english.Plural(n.faces, "face", "")),
 	}
 	for _, part := range []struct {
 		count int
@@ -41,15 +43,13 @@ func (n *scoreCounts) summary(list *pictureList) string {
 		out = append(out, fmt.Sprintf("%d hidden", list.hidden))
 	}
 	if list.others > 0 {
-		out = append(out, counted(list.others, "other file"))
+		out = append(out, english.Plural(list.others, "other file", ""))
 	}
 	if list.repeated > 0 {
-		out = append(out, counted(list.repeated, "link")+" to directories already listed")
+		out = append(out, english.Plural(list.repeated, "link", "")+" to directories already listed")
 	}
 	if len(out) > 0 {
 		parts = append(parts, "left out: "+strings.Join(out, ", "))
 	}
 	return strings.Join(parts, "; ")
 }
-
-func counted(n int, noun string) string { return plural(uint64(n), noun) } //nolint:gosec // not negative

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/publish"
 )
 
@@ -45,7 +47,7 @@ func (c *watchCommand) Run(ctx context.Context, term console) error {
 		defer cancel()
 	}
 	v := &viewer{command: c, term: term, cancel: cancel}
-	log := newLogger(LogConfig{Level: "warn", Format: "auto"}, term.err)
+	log := logging.New(config.Log{Level: "warn", Format: "auto"}, term.err)
 	return errors.Join(publish.Subscribe(ctx, cfg, v.handler(), log), v.failure())
 }
 
@@ -53,7 +55,7 @@ func (c *watchCommand) Run(ctx context.Context, term console) error {
 func (c *watchCommand) connection() (publish.Config, error) {
 	cfg := publish.Default()
 	if c.Config != "" {
-		loaded, err := loadFor(forWatch(), string(c.Config), secrets)
+		loaded, err := config.Load(config.ForWatch(), string(c.Config), config.Secret)
 		if err != nil {
 			return cfg, err
 		}
@@ -61,7 +63,7 @@ func (c *watchCommand) connection() (publish.Config, error) {
 	} else {
 		cfg.Broker, cfg.Root = c.Broker, "facesieve/+"
 		cfg.TLS = publish.TLS{CA: c.CA, Cert: c.Cert, Key: c.Key}
-		cfg.User, cfg.Password = secrets("FACESIEVE_MQTT_USER"), publish.Secret(secrets("FACESIEVE_MQTT_PASSWORD"))
+		cfg.User, cfg.Password = config.Secret("FACESIEVE_MQTT_USER"), publish.Secret(config.Secret("FACESIEVE_MQTT_PASSWORD"))
 	}
 	if c.User != "" {
 		cfg.User = c.User
