@@ -49,8 +49,8 @@ type Config struct {
 	AllowHosts   []string      `yaml:"allow_hosts"`   // hosts, besides the camera, that playlists and redirects may use
 	TLS          TLS           `yaml:"tls"`           // of https and rtsps
 
-	// Shown replaces URL in logs and errors, where its credentials are hidden as well; empty: URL. Set it to the text before
-	// variables were replaced by secrets, because Redact cannot recognise a secret at every position.
+	// Shown replaces URL in logs and errors, where its credentials are hidden as well; empty: URL. Set it to the text
+	// before variables were replaced by secrets, because Redact cannot recognise a secret at every position.
 	Shown string `yaml:"-"`
 
 	// Start is the Frame.Time of position 0 of a file or directory; zero: the time of Open. With a fixed Start, each run
@@ -72,8 +72,8 @@ func Default() Config {
 	}
 }
 
-// Validate returns all faults of the configuration as a joined error. Each begins with its key. The only file that Validate
-// reads is tls.ca.
+// Validate returns all faults of the configuration as a joined error. Each begins with its key. The only file that
+// Validate reads is tls.ca.
 func (c Config) Validate() error {
 	var faults []error
 	if _, err := c.target(); err != nil {

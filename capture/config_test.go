@@ -50,11 +50,8 @@ tls.ca: cannot read /nonesuch.pem: no such file or directory; check the path and
 }
 
 func TestParseURL(t *testing.T) {
-	for raw, want := range map[string]struct {
-		prefix    string // of the kind
-		url, rest string
-		label     string
-	}{
+	type parsed struct{ prefix, url, rest, label string } // prefix: of the kind
+	for raw, want := range map[string]parsed{
 		"a.mp4":                    {"", "a.mp4", "a.mp4", "a.mp4"},
 		"file:///a b.mp4":          {"file://", "file:///a b.mp4", "/a b.mp4", "file:///a b.mp4"},
 		"/dev/video0":              {"/dev/video", "/dev/video0", "0", "/dev/video0"},
@@ -73,8 +70,8 @@ func TestParseURL(t *testing.T) {
 		"a:b.mp4":                  {"", "a:b.mp4", "a:b.mp4", "a:b.mp4"},
 		"./rtsp:x@y":               {"", "./rtsp:x@y", "./rtsp:x@y", "./rtsp:x@y"},
 	} {
-		got, err := parseURL(raw, sourceurl.Redact(raw))
-		if err != nil || got.prefix != want.prefix || got.url != want.url || got.rest != want.rest || got.label != want.label {
+		u, err := parseURL(raw, sourceurl.Redact(raw))
+		if got := (parsed{u.prefix, u.url, u.rest, u.label}); err != nil || got != want {
 			t.Errorf("%s: %+v, %v, want %+v", raw, got, err, want)
 		}
 	}

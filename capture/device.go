@@ -23,8 +23,8 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// maxFailedReads is the maximum number of consecutive reads without a frame. OpenCV returns none for a damaged packet and
-// none at the end of the stream, and does not report which of the two it was.
+// maxFailedReads is the maximum number of consecutive reads without a frame. OpenCV returns none for a damaged packet
+// and none at the end of the stream, and does not report which of the two it was.
 const maxFailedReads = 256
 
 // device is a V4L2 camera or a GStreamer pipeline, read by OpenCV.

@@ -13,7 +13,8 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// imagePeriod is the difference in Frame.Position between two images of a directory, as in a video of 25 frames a second.
+// imagePeriod is the difference in Frame.Position between two images of a directory, as in a video of 25 frames a
+// second.
 const imagePeriod = 40 * time.Millisecond
 
 // imageFiles reads image files, one after the other.

@@ -62,7 +62,8 @@ func TestOneImage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.png")
 	paint(t, path, 30, 20, 77)
 	for _, url := range []string{path, "file://" + path} {
-		if got := all(t, open(t, fast(url)), func(f Frame) int { return int(f.Mat.Mean().Val2) }); !slices.Equal(got, []int{77}) {
+		got := all(t, open(t, fast(url)), func(f Frame) int { return int(f.Mat.Mean().Val2) })
+		if !slices.Equal(got, []int{77}) {
 			t.Errorf("%s: %v", url, got)
 		}
 	}

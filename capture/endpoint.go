@@ -170,8 +170,8 @@ func (e *endpoint) noAnswer() error {
 		"or check the port", address(e.url), e.cfg.OpenTimeout)
 }
 
-// explain returns a fault that is more specific than err, if there is one: the stored fault, a TLS fault, or an answer in
-// another protocol.
+// explain returns a fault that is more specific than err, if there is one: the stored fault, a TLS fault, or an answer
+// in another protocol.
 func (e *endpoint) explain(err error) error {
 	e.mu.Lock()
 	fault, connections := e.fault, e.connections
@@ -207,8 +207,8 @@ func (e *endpoint) explainAnswer(err error) error {
 	}
 }
 
-// quote prepares a text of a server for a message. It removes the address, which the server may repeat, because each part
-// of it may be a secret.
+// quote prepares a text of a server for a message. It removes the address, which the server may repeat, because each
+// part of it may be a secret.
 func (e *endpoint) quote(text string) string {
 	for _, part := range []string{e.url.RequestURI(), e.url.Path, e.url.EscapedPath(), e.url.RawQuery} {
 		if len(part) > 1 {

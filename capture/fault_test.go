@@ -55,8 +55,8 @@ func TestFaultsOfRTSPServersAreExplained(t *testing.T) {
 		"wrong password": {rtspStatus(digest), ReasonUnauthorized, "refuses user or password (401 Unauthorized); " +
 			"correct them"},
 		"forbidden": {rtspStatus("403 Forbidden"), ReasonForbidden, "forbids the stream (403 Forbidden); allow it"},
-		"no such path": {rtspStatus("404 Not Found"), ReasonNotFound, "no stream of this path (404 Not Found); look " +
-			"the path up"},
+		"no such path": {rtspStatus("404 Not Found"), ReasonNotFound, "no stream of this path (404 Not Found); see " +
+			"its manual"},
 		"busy": {rtspStatus("503 Service Unavailable"), ReasonServer, "busy (503 Service Unavailable); it " +
 			"may have too many viewers"},
 		"bandwidth": {rtspStatus("453 Not Enough Bandwidth"), ReasonServer, "busy (453"},
@@ -82,7 +82,10 @@ func TestFaultsOfRTSPServersAreExplained(t *testing.T) {
 			cameratest.Trickle("RTSP/1.0 200 OK\r\nX: ", 20*time.Millisecond), ReasonSilent,
 			"does not answer within 1s",
 		},
-		"trickling noise": {cameratest.Trickle("\xff\x00\n$", 20*time.Millisecond), ReasonProtocol, "does not answer in RTSP"},
+		"trickling noise": {
+			cameratest.Trickle("\xff\x00\n$", 20*time.Millisecond), ReasonProtocol,
+			"does not answer in RTSP",
+		},
 		"endless header": {
 			cameratest.Answer("RTSP/1.0 200 OK\r\n", "X: y\r\n", -1), ReasonServer,
 			"answer cannot be read",

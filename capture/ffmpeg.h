@@ -74,8 +74,8 @@ void decoder_free(void *decoder);
 
 // captureFeedRead returns the number of bytes, 0 at the end, -1 on an error.
 extern int captureFeedRead(uintptr_t feed, uint8_t *buffer, int size);
-// captureFeedOpen opens another address of the feed's server, from byte offset to byte end (0: to the end of the file). It
-// returns 0 if the address is not allowed or cannot be opened.
+// captureFeedOpen opens another address of the feed's server, from byte offset to byte end (0: to the end of the file).
+// It returns 0 if the address is not allowed or cannot be opened.
 extern uintptr_t captureFeedOpen(uintptr_t feed, char *url, int64_t offset, int64_t end);
 extern void captureFeedClose(uintptr_t feed);
 

@@ -37,7 +37,8 @@ func openPath(ctx context.Context, cfg Config, t target, _ *watchdog) (input, er
 	}
 }
 
-// readable returns the error of opening a regular file or a directory. It does not open others, because a pipe can block.
+// readable returns the error of opening a regular file or a directory. It does not open others, because a pipe can
+// block.
 func readable(path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() && !info.Mode().IsRegular() {

@@ -47,8 +47,8 @@ func newLatestFrame() *latestFrame {
 	}
 }
 
-// put numbers f and exchanges it with the held frame. Before the new frame can be taken, it calls count with whether a frame
-// was dropped. If ctx has ended, it changes nothing and returns the error of ctx.
+// put numbers f and exchanges it with the held frame. Before the new frame can be taken, it calls count with whether a
+// frame was dropped. If ctx has ended, it changes nothing and returns the error of ctx.
 func (l *latestFrame) put(ctx context.Context, f *Frame, count func(dropped bool)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

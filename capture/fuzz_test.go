@@ -18,7 +18,8 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// FuzzCheckAddress tests that an address from a camera is opened only if it is on the host of the camera or a listed host.
+// FuzzCheckAddress tests that an address from a camera is opened only if it is on the host of the camera or a listed
+// host.
 func FuzzCheckAddress(f *testing.F) {
 	for _, address := range []string{
 		"http://cam/x", "https://cam/x", "http://CAM:81/", "http://cdn.example/x", "http://evil/", "http://cam@evil/",

@@ -30,7 +30,7 @@ const (
 // decodes them.
 type httpStream struct {
 	*httpClient
-	ctx    context.Context //nolint:containedctx // context of the stream; it cancels all requests
+	ctx    context.Context // of the stream; it cancels all requests
 	reader *reader
 	limit  readLimit
 }
@@ -70,8 +70,8 @@ func openHTTP(ctx context.Context, cfg Config, t target, _ *watchdog) (input, er
 	return images, nil
 }
 
-// begin requests the url and recognises the type of the response. It returns the snapshots if that is an image, and nil if
-// it is a stream.
+// begin requests the url and recognises the type of the response. It returns the snapshots if that is an image, and nil
+// if it is a stream.
 func (s *httpStream) begin() (*snapshots, error) {
 	defer s.abortAfter()()
 	response, err := s.get(s.ctx, s.url.String(), http.Header{})

@@ -43,9 +43,9 @@ func checkSize(width, height, maxPixels int) error {
 }
 
 // ReadImage fills dst (8-bit BGR, rotated upright by its EXIF data) from a JPEG, PNG, WebP or BMP file with any file
-// extension. An image with more than maxPixels pixels is not decoded. For an image that is damaged or cut short it returns
-// an error, and the pixels in dst are undefined. A JPEG of one scan that lacks only its end marker counts as complete.
-// Errors do not contain the path. For any other than a regular file it returns an error, and does not block.
+// extension. An image with more than maxPixels pixels is not decoded. For an image that is damaged or cut short it
+// returns an error, and the pixels in dst are undefined. A JPEG of one scan that lacks only its end marker counts as
+// complete. Errors do not contain the path. For any other than a regular file it returns an error, and does not block.
 func ReadImage(path string, maxPixels int, dst *gocv.Mat) error {
 	data, err := readImageFile(path, maxPixels)
 	if err != nil {

@@ -22,7 +22,8 @@ type kind struct {
 	open   opener
 }
 
-// kinds returns the kinds of sources, except a path without scheme. A new kind is a file with an opener, and an entry here.
+// kinds returns the kinds of sources, except a path without scheme. A new kind is a file with an opener, and an entry
+// here.
 func kinds() []kind {
 	return []kind{
 		{prefix: "rtsp://", live: true, check: sourceurl.Check, open: openRTSP},

@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 // patience is how long a test waits for an event that is expected within a second or two.
 const patience = 15 * time.Second
 
-// grey is the source of the videos of these tests, as an input of ffmpeg. number returns n modulo greys from the grey of
-// frame n.
+// grey is the source of the videos of these tests, as an input of ffmpeg. number returns n modulo greys from the grey
+// of frame n.
 const (
 	grey  = "nullsrc=size=64x48:rate=25,geq=lum=16+4*mod(N\\,50):cb=128:cr=128"
 	greys = 50

@@ -201,8 +201,8 @@ media_status Reader::open_file(const std::string &path, media_frame &result) {
   return error < 0 ? fault(error, result) : choose_video(result);
 }
 
-// check_first_packets checks the frame size in the first packets of a container whose header does not contain it, and then
-// reopens the container. Without this check avformat_find_stream_info would decode a frame of any size.
+// check_first_packets checks the frame size in the first packets of a container whose header does not contain it, and
+// then reopens the container. Without this check avformat_find_stream_info would decode a frame of any size.
 media_status Reader::check_first_packets(const std::string &url, media_frame &result) {
   int64_t declared = 0;
   for (int i = 0; i < kFirstPackets && declared == 0 && av_read_frame(context_, packet_) >= 0; i++) {

@@ -104,7 +104,8 @@ func stalled(limit time.Duration) error {
 
 // tooManyRedirects returns the fault of a camera that redirects more than maxRedirects times.
 func tooManyRedirects() error {
-	return faultf(ReasonRedirect, "the camera redirects too often (%d redirects); give the url of the stream", maxRedirects)
+	return faultf(ReasonRedirect, "the camera redirects too often (%d redirects); give the url of the stream",
+		maxRedirects)
 }
 
 // unsupportedLogin returns the fault of a camera whose login is neither Digest nor Basic.
@@ -158,7 +159,7 @@ func explainStatus(code int, text string, loggedIn bool) error {
 		return faultf(ReasonForbidden, "the camera forbids the stream (%s); allow it for this user in the camera's "+
 			"settings, and check there whether the account is locked", status)
 	case code == 404 || code == 410:
-		return faultf(ReasonNotFound, "the camera has no stream of this path (%s); look the path up in its manual",
+		return faultf(ReasonNotFound, "the camera has no stream of this path (%s); see its manual for the path",
 			status)
 	case code == 461:
 		return faultf(ReasonServer, "the camera does not offer this transport (%s); set transport to the other of "+

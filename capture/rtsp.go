@@ -18,7 +18,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// queuedUnits is the number of packets that can wait for the decoder. If it is slow, reading from the camera waits.
+// queuedUnits is the number of units that can wait for the decoder. If more arrive, reading from the camera waits.
 const queuedUnits = 4
 
 // rtspStream is a live stream over RTSP. gortsplib receives the packets, and FFmpeg decodes them.
@@ -83,7 +83,7 @@ func dialRTSP(ctx context.Context, e *endpoint) (*rtspStream, *url.URL, error) {
 		Scheme: e.url.Scheme, Host: e.url.Host, Protocol: &protocol, AnyPortEnable: true, UserAgent: "facesieve",
 		TLSConfig: secure, DialContext: e.dial, ReadTimeout: 2 * maxPause, WriteTimeout: e.cfg.OpenTimeout,
 		OnResponse: func(r *base.Response) {
-			if l := r.Header["Location"]; len(l) == 1 { // gortsplib would follow it to any host, with the password
+			if l := r.Header["Location"]; len(l) == 1 { // gortsplib would send the password to any host
 				location = l[0]
 				delete(r.Header, "Location")
 			}

@@ -17,8 +17,8 @@ Scaler::~Scaler() {
   av_frame_free(&staging_);
 }
 
-// size returns the size of the frame in square pixels. It stretches one side and reduces none. It ignores a difference below
-// one percent, because that is the padding of an encoder.
+// size returns the size of the frame in square pixels. It stretches one side and reduces none. It ignores a difference
+// below one percent, because that is the padding of an encoder.
 cv::Size Scaler::size(const AVFrame &frame, AVRational sample) const {
   double ratio = plausible(sample) ? av_q2d(sample) : 1;
   if (aspect_.num > 0) {

@@ -77,11 +77,8 @@ func (c *session) captureLive(ctx context.Context, in input, frame *Frame) error
 		case errors.Is(err, errUnchanged):
 			c.healthy = time.Since(first)
 			continue
-		case errors.Is(err, io.EOF) && stale > 0 && c.frames == 0:
-			return faultf(ReasonEnded, "the stream ended before its first current frame; "+
-				"if it is a recording, download it and give its path")
 		case errors.Is(err, io.EOF):
-			return faultf(ReasonEnded, "the stream ended")
+			return endedFault(stale > 0 && c.frames == 0)
 		case err != nil:
 			return err
 		}
@@ -103,6 +100,15 @@ func (c *session) captureLive(ctx context.Context, in input, frame *Frame) error
 			return err
 		}
 	}
+}
+
+// endedFault returns the fault of a live source at its end.
+func endedFault(allStale bool) error {
+	if allStale {
+		return faultf(ReasonEnded, "the stream ended before its first current frame; if it is a recording, download it "+
+			"and give its path")
+	}
+	return faultf(ReasonEnded, "the stream ended")
 }
 
 // captureRound captures a finite source from its beginning to its end.
@@ -151,8 +157,8 @@ func (c *session) endOfRound(in input, step time.Duration) error {
 	return io.EOF
 }
 
-// pace waits until a frame of a finite source is due: at pace Native by the clock, otherwise when the previous one has been
-// taken.
+// pace waits until a frame of a finite source is due: at pace Native by the clock, otherwise when the previous one has
+// been taken.
 func (c *session) pace(ctx context.Context, position time.Duration) error {
 	s := c.source
 	if !c.shape.timed || s.cfg.Pace == Fast {

@@ -11,8 +11,8 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// hanging is a source whose calls block until they are released, like those into a driver that has failed. The calls are
-// counted over all sessions.
+// hanging is a source whose calls block until they are released, like those into a driver that has failed. The calls
+// are counted over all sessions.
 type hanging struct {
 	calls   chan func() // what the calls do, in order
 	release chan struct{}

@@ -18,8 +18,8 @@ import (
 // noisy is set in the environment of the child process.
 const noisy = "FACESIEVE_TEST_NOISY"
 
-// OpenCV and FFmpeg can write URLs with passwords to stdout and stderr, and so to the system's log. They must write nothing.
-// (GLib writes messages about itself.) The test runs in a child process, whose output it reads.
+// OpenCV and FFmpeg can write URLs with passwords to stdout and stderr, and so to the system's log. They must write
+// nothing. (GLib writes messages about itself.) The test runs in a child process, whose output it reads.
 func TestTheLibrariesAreSilent(t *testing.T) {
 	if os.Getenv(noisy) != "" {
 		makeNoise(t)

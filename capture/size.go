@@ -57,8 +57,8 @@ type frameSizes struct {
 	smaller int // consecutive frames of at most a quarter of largest
 }
 
-// observe logs when frames are stretched, and returns the memory of large frames to the system when small ones follow. info
-// describes the frame before it was stretched.
+// observe logs when frames are stretched, and returns the memory of large frames to the system when small ones follow.
+// info describes the frame before it was stretched.
 func (c *session) observe(info frameInfo, mat *gocv.Mat) {
 	width, height := mat.Cols(), mat.Rows()
 	f := &c.sizes

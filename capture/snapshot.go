@@ -53,8 +53,8 @@ func newSnapshots(ctx context.Context, client *httpClient, response *http.Respon
 	return s, err
 }
 
-// read waits until the interval is over and fills dst with the next image. It returns errUnreadable if the image is damaged
-// but recent ones were not, because the camera may have been writing the file.
+// read waits until the interval is over and fills dst with the next image. It returns errUnreadable if the image is
+// damaged but recent ones were not, because the camera may have been writing the file.
 func (s *snapshots) read(ctx context.Context, dst *gocv.Mat) (frameInfo, error) {
 	now := s.first
 	s.first = nil
@@ -161,8 +161,8 @@ func (s *snapshots) accept(response *http.Response) (*snapshot, error) {
 	return now, nil
 }
 
-// lastModified returns Last-Modified, or "" if a later image may have the same value. Last-Modified has a resolution of a
-// second, in which an image may change several times (RFC 9110, section 8.8.2.2).
+// lastModified returns Last-Modified, or "" if a later image may have the same value. Last-Modified has a resolution of
+// a second, in which an image may change several times (RFC 9110, section 8.8.2.2).
 func lastModified(header http.Header) string {
 	text := header.Get("Last-Modified")
 	changed, err := http.ParseTime(text)

@@ -40,8 +40,8 @@ type Source struct {
 	skipLogged  time.Time // time of the last log message about a damaged image
 }
 
-// Open opens a source. It returns an error if a file or directory cannot be read. A live source that cannot be reached is
-// no error: it is tried until Close. The caller must close the Source.
+// Open opens a source. It returns an error if a file or directory cannot be read. A live source that cannot be reached
+// is no error: it is tried until Close. The caller must close the Source.
 func Open(cfg Config, log zerolog.Logger) (*Source, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -92,8 +92,8 @@ func start(cfg Config, t target, log zerolog.Logger) (*Source, error) {
 // Next waits for a frame that it has not returned before, and exchanges the Mat in dst for that of the frame (see the
 // package comment). dst.Mat must be open, and must not share its pixels with another Mat.
 //
-// It returns io.EOF after the last frame of a file or directory, an error if a file cannot be read further, ErrClosed after
-// Close, and the error of ctx when ctx ends; dst is then unchanged.
+// It returns io.EOF after the last frame of a file or directory, an error if a file cannot be read further, ErrClosed
+// after Close, and the error of ctx when ctx ends; dst is then unchanged.
 func (s *Source) Next(ctx context.Context, dst *Frame) error {
 	if dst.Mat.Ptr() == nil {
 		return errors.New("frame has no Mat; create it with gocv.NewMat")
@@ -104,9 +104,9 @@ func (s *Source) Next(ctx context.Context, dst *Frame) error {
 // Live reports whether the source is a camera or a stream: it has no end, and Frame.Time is the wall clock.
 func (s *Source) Live() bool { return s.target.live }
 
-// Close ends the source and frees its memory. A call of Next that waits returns ErrClosed. Close takes at most ReadTimeout
-// and a second. It returns an error if a call into OpenCV is blocked for longer, and abandons that call. It may be called
-// again.
+// Close ends the source and frees its memory. A call of Next that waits returns ErrClosed. Close takes at most
+// ReadTimeout and a second. It returns an error if a call into OpenCV is blocked for longer, and abandons that call. It
+// may be called again.
 func (s *Source) Close() error {
 	s.latest.end(ErrClosed)
 	s.cancel()

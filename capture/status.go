@@ -52,8 +52,8 @@ func (s *Source) Stats() Stats {
 	return s.stats
 }
 
-// setLost records that a live source is lost, and discards the latest frame. A pause of 0 means that the pause before the
-// next attempt is not known yet.
+// setLost records that a live source is lost, and discards the latest frame. A pause of 0 means that the pause before
+// the next attempt is not known yet.
 func (s *Source) setLost(err error, pause time.Duration) {
 	stale := s.latest.discard()
 	s.mu.Lock()

@@ -61,11 +61,13 @@ func faults() []fault {
 	over := func(*cameratest.Camera) {}
 	return []fault{
 		{
-			"stalls", func(c *cameratest.Camera) { c.Stalled.Store(true) }, func(c *cameratest.Camera) { c.Stalled.Store(false) },
+			"stalls",
+			func(c *cameratest.Camera) { c.Stalled.Store(true) }, func(c *cameratest.Camera) { c.Stalled.Store(false) },
 			"no readable frame",
 		},
 		{
-			"sends garbage", func(c *cameratest.Camera) { c.Garbage.Store(true) }, func(c *cameratest.Camera) { c.Garbage.Store(false) },
+			"sends garbage",
+			func(c *cameratest.Camera) { c.Garbage.Store(true) }, func(c *cameratest.Camera) { c.Garbage.Store(false) },
 			"no readable frame",
 		},
 		{"is switched off", (*cameratest.Camera).Down, (*cameratest.Camera).Up, "connection refused"},
@@ -100,12 +102,12 @@ func TestStreamReconnects(t *testing.T) {
 	}
 }
 
-// After a change in the middle of a stream, the frames are current and have their new size, whether the connection was lost
-// or not.
+// After a change in the middle of a stream, the frames are current and have their new size, whether the connection was
+// lost or not.
 func TestStreamContinuesAfterAChange(t *testing.T) {
 	t.Parallel()
 	jump := func(seconds float64) func(*cameratest.Camera) {
-		return func(c *cameratest.Camera) { c.Skew.Store(uint32(int64(90000 * seconds))) } //nolint:gosec // modulo 2^32 is intended
+		return func(c *cameratest.Camera) { c.Skew.Store(uint32(int64(90000 * seconds))) } // modulo 2^32
 	}
 	for name, test := range map[string]struct {
 		change        func(*cameratest.Camera)
@@ -113,11 +115,11 @@ func TestStreamContinuesAfterAChange(t *testing.T) {
 	}{
 		"its clock jumps ahead": {jump(3600), 64, 48},
 		"its clock jumps back":  {jump(-3600), 64, 48},
-		"noise between packets": {(*cameratest.Camera).Babble, 64, 48},
-		"larger frames":         {func(c *cameratest.Camera) { c.Shoot("320x240") }, 320, 240},
-		"smaller frames":        {func(c *cameratest.Camera) { c.Shoot("32x32") }, 32, 32},
-		"upright frames":        {func(c *cameratest.Camera) { c.Shoot("48x64") }, 48, 64},
-		"back after the switch": {func(c *cameratest.Camera) { c.Down(); c.Shoot("128x96"); c.Up() }, 128, 96},
+		"noise between packets": {(*cameratest.Camera).SendNoise, 64, 48},
+		"larger frames":         {func(c *cameratest.Camera) { c.SetSize("320x240") }, 320, 240},
+		"smaller frames":        {func(c *cameratest.Camera) { c.SetSize("32x32") }, 32, 32},
+		"upright frames":        {func(c *cameratest.Camera) { c.SetSize("48x64") }, 48, 64},
+		"back after the switch": {func(c *cameratest.Camera) { c.Down(); c.SetSize("128x96"); c.Up() }, 128, 96},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -142,8 +144,8 @@ func TestStreamContinuesAfterAChange(t *testing.T) {
 	}
 }
 
-// A lost stream leaves neither files nor goroutines behind. The test does not run in parallel with others, because it counts
-// those of the process.
+// A lost stream leaves neither files nor goroutines behind. The test does not run in parallel with others, because it
+// counts those of the process.
 func TestFaultsLeaveNothingBehind(t *testing.T) {
 	c := newCamera(t)
 	f := newFrame(t)
@@ -169,7 +171,9 @@ func TestFaultsLeaveNothingBehind(t *testing.T) {
 	round() // the libraries keep some files open
 	files, goroutines := openFiles(t), runtime.NumGoroutine()
 	round()
-	eventually(t, "everything closed", func() bool { return openFiles(t) <= files && runtime.NumGoroutine() <= goroutines })
+	eventually(t, "everything closed", func() bool {
+		return openFiles(t) <= files && runtime.NumGoroutine() <= goroutines
+	})
 }
 
 // openFiles returns the number of open file descriptors of this process.

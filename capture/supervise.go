@@ -34,8 +34,8 @@ func (s *Source) supervise(ctx context.Context) {
 	}
 }
 
-// pause returns the time until the next session. healthy is the time for which the last one had frames, and err the reason
-// for its end.
+// pause returns the time until the next session. healthy is the time for which the last one had frames, and err the
+// reason for its end.
 func (s *Source) pause(healthy time.Duration, err error) time.Duration {
 	if healthy > 0 {
 		s.refused.Reset()
@@ -49,8 +49,8 @@ func (s *Source) pause(healthy time.Duration, err error) time.Duration {
 	return s.lost.NextBackOff()
 }
 
-// newBackOff returns increasing pauses from shortest to longest. Each is random, because cameras that lost their power at
-// the same time must not be opened at the same time.
+// newBackOff returns increasing pauses from shortest to longest. Each is random, because cameras that lost their power
+// at the same time must not be opened at the same time.
 func newBackOff(shortest, longest time.Duration) *backoff.ExponentialBackOff {
 	// A pause is an interval of the back-off, times a random factor from 1-jitter to 1+jitter.
 	jitter := min(0.5, float64(longest-shortest)/float64(longest+shortest))
@@ -62,8 +62,8 @@ func newBackOff(shortest, longest time.Duration) *backoff.ExponentialBackOff {
 	}
 }
 
-// await returns the time for which a session had frames, and the reason for its end. A session that is overdue, or must end
-// because the source is closed, has ReadTimeout and a second to end. Then it is abandoned.
+// await returns the time for which a session had frames, and the reason for its end. A session that is overdue, or must
+// end because the source is closed, has ReadTimeout and a second to end. Then it is abandoned.
 func (s *Source) await(ctx context.Context, c *session) (healthy time.Duration, err error) {
 	select {
 	case <-c.ended:

@@ -22,16 +22,17 @@ func period(fps float64) time.Duration {
 	return time.Duration(float64(time.Second) / fps)
 }
 
-// timeline converts the timestamps of a file to increasing positions. OpenCV reports 0 for the last frames of a stream with
-// B-frames, some recorders restart their clock within a file, and the timestamps of a damaged file jump.
+// timeline converts the timestamps of a file to increasing positions. OpenCV reports 0 for the last frames of a stream
+// with B-frames, some recorders restart their clock within a file, and the timestamps of a damaged file jump.
 type timeline struct {
 	begun  bool
 	last   time.Duration // last position
 	offset time.Duration // from a timestamp to a position
 }
 
-// next returns the position of the frame with this timestamp. step is the period of the frames. A timestamp that is unknown
-// (0) or a little less than the last one counts as one step. A jump of a minute or more is a restart of the clock.
+// next returns the position of the frame with this timestamp. step is the period of the frames. A timestamp that is
+// unknown (0) or a little less than the last one counts as one step. A jump of a minute or more is a restart of the
+// clock.
 func (t *timeline) next(stamp, step time.Duration) time.Duration {
 	position := stamp + t.offset
 	limit := max(time.Minute, 2*step)
@@ -67,10 +68,10 @@ const (
 	waitingRead = 500 * time.Millisecond
 )
 
-// staleFilter detects the stale frames at the beginning of a live stream: those that the back end has buffered while the
-// stream was opened, and those since the last key frame, which some cameras send first. They are delivered in quick
-// succession, so a read takes less time than the period of the frames. The stale frames end when two of three reads take as
-// long as the period. One slow read is not sufficient, because the decoder may be starting.
+// staleFilter detects the stale frames at the beginning of a live stream: those that the back end has buffered while
+// the stream was opened, and those since the last key frame, which some cameras send first. They are delivered in quick
+// succession, so a read takes less time than the period of the frames. The stale frames end when two of three reads
+// take as long as the period. One slow read is not sufficient, because the decoder may be starting.
 type staleFilter struct {
 	step   time.Duration // period of the frames if their timestamps are unknown
 	until  time.Time
@@ -111,8 +112,8 @@ const (
 	recentPauses = 8
 )
 
-// readLimit determines how long a live stream may deliver no frame. Config.ReadTimeout is for streams of several frames a
-// second, but some streams have one frame in several seconds.
+// readLimit determines how long a live stream may deliver no frame. Config.ReadTimeout is for streams of several frames
+// a second, but some streams have one frame in several seconds.
 type readLimit struct {
 	opening, reading time.Duration // Config.OpenTimeout and Config.ReadTimeout
 	declared         time.Duration // period of the frames, as declared by the stream; 0: unknown

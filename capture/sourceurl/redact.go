@@ -92,8 +92,8 @@ func (m *mask) port(from, to int) {
 	}
 }
 
-// isLogin reports whether the text before an @ may be user and password of a URL without a scheme, and not the beginning
-// of a path.
+// isLogin reports whether the text before an @ may be user and password of a URL without a scheme, and not the
+// beginning of a path.
 func isLogin(s string) bool {
 	path := pathBegin.MatchString(s) && !strings.HasPrefix(s, "//")
 	return strings.Contains(s, ":") && !path

@@ -1,5 +1,9 @@
-// Package sourceurl handles the text that names a source: a URL with a login, a GStreamer pipeline or a path. Expand puts
-// variables into it, Check validates it, and Redact removes its credentials for logs, metrics and messages.
+// Package sourceurl handles the text that names a source: a URL with a login, a GStreamer pipeline or a path. Expand
+// replaces the variables in it, Check validates it, and Redact removes its credentials for logs, metrics and messages.
+//
+// User and password in a URL must be percent-encoded, and an @ after the host must be written %40. Expand encodes the
+// values of variables, and quotes them in a pipeline. The errors of Check and Expand contain the position of the first
+// character that is not allowed, but neither the text nor a value.
 package sourceurl
 
 import (
