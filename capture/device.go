@@ -33,7 +33,7 @@ type device struct {
 	timeout time.Duration // how long damaged frames are skipped
 }
 
-func openDevice(_ context.Context, cfg Config, t target, dog *watchdog) (input, error) {
+func openDevice(_ context.Context, cfg Config, t target, w *watchdog) (input, error) {
 	file, err := os.OpenFile(t.url, os.O_RDWR|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, deviceFault(t.label, err)
@@ -41,7 +41,7 @@ func openDevice(_ context.Context, cfg Config, t target, dog *watchdog) (input, 
 	if err := file.Close(); err != nil {
 		return nil, deviceFault(t.label, err)
 	}
-	d, err := newDevice(t.url, gocv.VideoCaptureV4L2, cfg, dog)
+	d, err := newDevice(t.url, gocv.VideoCaptureV4L2, cfg, w)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w; check that it is a capture device (v4l2-ctl --list-devices) and that no other "+
 			"program uses it", t.label, err)
@@ -71,8 +71,8 @@ func checkPipeline(url string) error {
 	return nil
 }
 
-func openPipeline(_ context.Context, cfg Config, t target, dog *watchdog) (input, error) {
-	d, err := newDevice(t.rest, gocv.VideoCaptureGstreamer, cfg, dog)
+func openPipeline(_ context.Context, cfg Config, t target, w *watchdog) (input, error) {
+	d, err := newDevice(t.rest, gocv.VideoCaptureGstreamer, cfg, w)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: GStreamer refused the pipeline; try it with gst-launch-1.0, and check that OpenCV "+
 			"was built with GStreamer", t.label)
@@ -81,9 +81,9 @@ func openPipeline(_ context.Context, cfg Config, t target, dog *watchdog) (input
 }
 
 // newDevice opens a device or pipeline with a back end of OpenCV, which reports no reason if it fails.
-func newDevice(name string, api gocv.VideoCaptureAPI, cfg Config, dog *watchdog) (*device, error) {
-	dog.start(cfg.OpenTimeout)
-	defer dog.stop()
+func newDevice(name string, api gocv.VideoCaptureAPI, cfg Config, w *watchdog) (*device, error) {
+	w.start(cfg.OpenTimeout)
+	defer w.stop()
 	cName := C.CString(name)
 	defer C.free(unsafe.Pointer(cName))
 	handle := C.capture_open(cName, C.int(api))

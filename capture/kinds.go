@@ -38,7 +38,7 @@ func kinds() []kind {
 }
 
 // opener opens a source. Calls that can block without an end must be made while the watchdog runs.
-type opener func(ctx context.Context, cfg Config, t target, dog *watchdog) (input, error)
+type opener func(ctx context.Context, cfg Config, t target, w *watchdog) (input, error)
 
 // input is an opened source. Its methods must be called from one goroutine.
 type input interface {

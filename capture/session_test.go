@@ -36,9 +36,9 @@ func (h *hanging) call() {
 	}
 }
 
-func (h *hanging) open(_ context.Context, _ Config, _ target, dog *watchdog) (input, error) {
-	dog.start(100 * time.Millisecond)
-	defer dog.stop()
+func (h *hanging) open(_ context.Context, _ Config, _ target, w *watchdog) (input, error) {
+	w.start(100 * time.Millisecond)
+	defer w.stop()
 	h.call()
 	return h, nil
 }

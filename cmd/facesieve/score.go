@@ -7,8 +7,10 @@ import (
 	"image"
 	"io"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
+	"github.com/dustin/go-humanize/english"
 	"gocv.io/x/gocv"
 
 	"facesieve/capture"
@@ -36,23 +38,23 @@ func (c *scoreCommand) Validate() error {
 	return nil
 }
 
-// scoredFace is one line of facesieve score --json: a face, or a picture without one.
+// scoredFace is one line of facesieve score --json: a face, or an image without one.
 type scoredFace struct {
 	File       string              `json:"file"`
 	FileBytes  []byte              `json:"file_base64,omitempty"` // exact name, if it is not UTF-8
-	Faces      *int                `json:"faces,omitempty"`       // number of faces in the picture
-	Face       *int                `json:"face,omitempty"`        // index in the picture, from 0, best detection first
+	Faces      *int                `json:"faces,omitempty"`       // number of faces in the image
+	Face       *int                `json:"face,omitempty"`        // index in the image, from 0, best detection first
 	Box        *[4]float32         `json:"box,omitempty"`         // x, y, width, height in pixels
 	Landmarks  *[5][2]float32      `json:"landmarks,omitempty"`   // eyes, nose, mouth corners; right before left
 	Score      *float64            `json:"score,omitempty"`       // 0..100
 	Raw        *float64            `json:"raw,omitempty"`
-	Labels     publish.Labels      `json:"labels,omitempty"` // what raw is made of, each 0..1
+	Labels     publish.Labels      `json:"labels,omitempty"` // the parts of raw, each 0..1
 	Components *publish.Components `json:"components,omitempty"`
 	Error      string              `json:"error,omitempty"`
 }
 
-// Run scores every face of every picture. It continues after a picture that cannot be read, and then returns an error
-// at the end. A picture without a face is not an error.
+// Run scores every face of every image. It continues after an image that cannot be read, and returns an error at the end.
+// An image without a face is not an error.
 func (c *scoreCommand) Run(ctx context.Context, term console) error {
 	cfg := config.Default()
 	var err error
@@ -71,18 +73,18 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 		return err
 	}
 	defer e.Close() //nolint:errcheck // only memory is freed
-	return c.scoreAll(ctx, term, e, listPictures(c.Paths))
+	return c.scoreAll(ctx, term, e, listImages(c.Paths))
 }
 
-func (c *scoreCommand) scoreAll(ctx context.Context, term console, e *pipeline.Engine, list *pictureList) error {
-	bar := newProgress(term.err, len(list.pictures), "pictures")
+func (c *scoreCommand) scoreAll(ctx context.Context, term console, e *pipeline.Engine, list *imageList) error {
+	bar := newProgress(term.err, len(list.images), "pictures")
 	var counts scoreCounts
-	for _, picture := range list.pictures {
+	for _, file := range list.images {
 		if ctx.Err() != nil {
 			bar.finish()
-			return fmt.Errorf("interrupted after %d of %d pictures", counts.pictures, len(list.pictures))
+			return fmt.Errorf("interrupted after %d of %d pictures", counts.images, len(list.images))
 		}
-		lines := c.scorePicture(ctx, e, picture)
+		lines := c.scoreImage(ctx, e, file)
 		counts.add(lines)
 		bar.clear()
 		for _, line := range lines {
@@ -95,44 +97,44 @@ func (c *scoreCommand) scoreAll(ctx context.Context, term console, e *pipeline.E
 	bar.finish()
 	fmt.Fprintln(term.err, counts.summary(list))
 	if counts.failed > 0 {
-		return fmt.Errorf("%d of %d pictures could not be scored; each is named above", counts.failed, counts.pictures)
+		return fmt.Errorf("%d of %d pictures could not be scored; each is named above", counts.failed, counts.images)
 	}
 	return nil
 }
 
-// scorePicture returns a line for each face of a picture, or one line for a picture without a face or with an error.
-func (c *scoreCommand) scorePicture(ctx context.Context, e *pipeline.Engine, picture listedPicture) []scoredFace {
+// scoreImage returns a line for each face of an image, or one line for an image without a face or with an error.
+func (c *scoreCommand) scoreImage(ctx context.Context, e *pipeline.Engine, file listedImage) []scoredFace {
 	var lines []scoredFace
-	err := picture.fault
+	err := file.fault
 	if err == nil {
-		lines, err = c.scoreFile(ctx, e, picture.path)
+		lines, err = c.scoreFile(ctx, e, file.path)
 	}
 	if err != nil {
-		lines = []scoredFace{{File: picture.path, Error: err.Error()}}
+		lines = []scoredFace{{File: file.path, Error: err.Error()}}
 	}
-	if !utf8.ValidString(picture.path) {
+	if !utf8.ValidString(file.path) {
 		for i := range lines {
-			lines[i].FileBytes = []byte(picture.path)
+			lines[i].FileBytes = []byte(file.path)
 		}
 	}
 	return lines
 }
 
-// scoreFile returns a line for each face of the picture in file. It ignores detections that could only continue a track.
+// scoreFile returns a line for each face of the image in file. It ignores detections that could only continue a track.
 func (c *scoreCommand) scoreFile(ctx context.Context, e *pipeline.Engine, file string) ([]scoredFace, error) {
-	picture := gocv.NewMat()
-	defer picture.Close()
-	if err := capture.ReadImage(file, c.MaxPixels, &picture); err != nil {
+	img := gocv.NewMat()
+	defer img.Close()
+	if err := capture.ReadImage(file, c.MaxPixels, &img); err != nil {
 		return nil, err
 	}
-	if err := e.Acquire(ctx, image.Pt(picture.Cols(), picture.Rows())); err != nil {
+	if err := e.Acquire(ctx, image.Pt(img.Cols(), img.Rows())); err != nil {
 		return nil, err
 	}
 	defer e.Release()
 	if c.Aligned {
-		return scoreAligned(e, file, picture)
+		return scoreAligned(e, file, img)
 	}
-	found, err := e.Find(picture)
+	found, err := e.Find(img)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +145,7 @@ func (c *scoreCommand) scoreFile(ctx context.Context, e *pipeline.Engine, file s
 	}
 	var lines []scoredFace
 	for i, face := range found {
-		j, err := e.Judge(picture, face, true)
+		j, err := e.Judge(img, face, true)
 		if err != nil {
 			return nil, err
 		}
@@ -155,13 +157,13 @@ func (c *scoreCommand) scoreFile(ctx context.Context, e *pipeline.Engine, file s
 	return lines, nil
 }
 
-// scoreAligned scores a picture that is a face on the template already.
-func scoreAligned(e *pipeline.Engine, file string, picture gocv.Mat) ([]scoredFace, error) {
-	if picture.Cols() != quality.Size || picture.Rows() != quality.Size {
-		return nil, fmt.Errorf("%dx%d pixels; an aligned face has %dx%d, and without --aligned the face is looked for",
-			picture.Cols(), picture.Rows(), quality.Size, quality.Size)
+// scoreAligned scores an image that is an aligned face.
+func scoreAligned(e *pipeline.Engine, file string, img gocv.Mat) ([]scoredFace, error) {
+	if img.Cols() != quality.Size || img.Rows() != quality.Size {
+		return nil, fmt.Errorf("%dx%d pixels; an aligned face has %dx%d, and without --aligned the face is detected",
+			img.Cols(), img.Rows(), quality.Size, quality.Size)
 	}
-	j, err := e.ScoreAligned(picture)
+	j, err := e.ScoreAligned(img)
 	if err != nil {
 		return nil, err
 	}
@@ -197,4 +199,51 @@ func (c *scoreCommand) print(w io.Writer, face scoredFace) error {
 	}
 	_, err := fmt.Fprintf(w, "%5.1f  %s%s\n", *face.Score, file, where)
 	return err
+}
+
+// scoreCounts counts the images by result, and the faces.
+type scoreCounts struct{ images, scored, faces, empty, failed int }
+
+// add counts the lines of an image.
+func (n *scoreCounts) add(lines []scoredFace) {
+	n.images++
+	switch {
+	case lines[0].Error != "":
+		n.failed++
+	case lines[0].Score == nil:
+		n.empty++
+	default:
+		n.scored++
+		n.faces += len(lines)
+	}
+}
+
+// summary returns for example
+// "3 pictures: 1 scored, with 2 faces; 1 without a face; 1 could not be scored; left out: 1 hidden".
+func (n *scoreCounts) summary(list *imageList) string {
+	parts := []string{
+		fmt.Sprintf("%s: %d scored, with %s", english.Plural(n.images, "picture", ""), n.scored, english.Plural(n.faces, "face", "")),
+	}
+	for _, part := range []struct {
+		count int
+		text  string
+	}{{n.empty, "without a face"}, {n.failed, "could not be scored"}} {
+		if part.count > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.count, part.text))
+		}
+	}
+	var out []string
+	if list.hidden > 0 {
+		out = append(out, fmt.Sprintf("%d hidden", list.hidden))
+	}
+	if list.others > 0 {
+		out = append(out, english.Plural(list.others, "other file", ""))
+	}
+	if list.repeated > 0 {
+		out = append(out, english.Plural(list.repeated, "link", "")+" to directories already listed")
+	}
+	if len(out) > 0 {
+		parts = append(parts, "left out: "+strings.Join(out, ", "))
+	}
+	return strings.Join(parts, "; ")
 }

@@ -79,7 +79,7 @@ func TestNoFaultRepeatsASecret(t *testing.T) {
 				continue
 			}
 			faulty++
-			if strings.Contains(err.Error(), secret) {
+			if strings.Contains(fmt.Sprintf("%v %#v", err, err), secret) {
 				t.Errorf("%q: %v", text, err)
 			}
 			if (i+j)%20 != 0 {

@@ -34,6 +34,7 @@ type binder struct {
 	faults     faultList
 	faulty     map[string]bool     // the keys that have a fault
 	at         map[string]position // of the value of each dotted key; of the key where the value is a section or list
+	scalars    map[string]string   // the text of each key with a scalar value
 	logins     map[string]bool     // the keys that need no url, but whose text may be one with user and password
 	fields     map[reflect.Type]fields
 	vocabulary vocabulary
@@ -42,7 +43,7 @@ type binder struct {
 
 func newBinder() *binder {
 	return &binder{
-		at: map[string]position{}, faulty: map[string]bool{}, logins: map[string]bool{},
+		at: map[string]position{}, faulty: map[string]bool{}, logins: map[string]bool{}, scalars: map[string]string{},
 		fields: map[reflect.Type]fields{}, vocabulary: newVocabulary(),
 	}
 }
@@ -63,7 +64,11 @@ func (b *binder) fault(at position, key, format string, args ...any) {
 		b.faulty[faulty] = true // also the lists that contain it
 	}
 	b.faults.add(key, func() Fault {
-		return Fault{Key: key, Line: at.line, Column: at.column, Text: fmt.Sprintf(format, args...)}
+		text, value := fmt.Sprintf(format, args...), b.scalars[key]
+		if !strings.Contains(text, value) { // the text omits values that may be secrets
+			value = ""
+		}
+		return Fault{Key: key, Value: value, Line: at.line, Column: at.column, Text: text}
 	})
 }
 
@@ -210,11 +215,11 @@ func (b *binder) unknown(key *yaml.Node, name string, at target, known fields) {
 	})
 }
 
-// record stores the position of a key's value.
+// record stores the position and the text of a key's value.
 func (b *binder) record(key, value *yaml.Node, at target) {
 	b.at[at.key] = positionOf(key)
 	if value.Kind == yaml.ScalarNode && value.Value != "" {
-		b.at[at.key] = positionOf(value)
+		b.at[at.key], b.scalars[at.key] = positionOf(value), value.Value
 	}
 }
 

@@ -182,3 +182,20 @@ func FuzzParseConfig(f *testing.F) {
 func parseConfig(path string, text []byte, getenv func(string) string) (Config, error) {
 	return Parse(ForDaemon(), path, text, getenv)
 }
+
+// A fault is an error of its own, with the key, the value and the line.
+func TestFaultsAreTyped(t *testing.T) {
+	_, err := Parse(ForDaemon(), "test.yaml", []byte("max_fps: 2000\ncameras: [{name: a, url: 'ftp://u:S3cret@h'}]\n"), testsupport.NoEnvironment)
+	var first Fault
+	if !errors.As(err, &first) {
+		t.Fatalf("%T", err)
+	}
+	want := Fault{Key: "max_fps", Value: "2000", Line: 1, Column: 10, Text: "2000 is outside 0..1000 frames a second (0 takes every frame)"}
+	if first != want {
+		t.Errorf("got %+v, want %+v", first, want)
+	}
+	var all Faults
+	if !errors.As(err, &all) || len(all.List) != 2 || all.List[1].Value != "" {
+		t.Errorf("got %+v", all)
+	}
+}

@@ -82,10 +82,7 @@ func refusal(at time.Time, err error) string {
 	var faults config.Faults
 	if errors.As(err, &faults) && len(faults.List) > 0 {
 		first := slices.MinFunc(faults.List, func(a, b config.Fault) int { return cmp.Compare(a.Line, b.Line) })
-		why = first.Text
-		if first.Key != "" {
-			why = first.Key + ": " + why
-		}
+		why = first.Error()
 		if first.Line > 0 {
 			why = fmt.Sprintf("line %d: %s", first.Line, why)
 		}

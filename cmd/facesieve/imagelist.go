@@ -12,17 +12,17 @@ import (
 	"facesieve/capture"
 )
 
-// pictureList holds the pictures that the arguments of score name.
-type pictureList struct {
-	pictures    []listedPicture
+// imageList holds the image files that the arguments of score name.
+type imageList struct {
+	images      []listedImage
 	hidden      int // files and directories whose names begin with a dot
-	others      int // files that are not pictures
+	others      int // files that are not images
 	repeated    int // directories that were listed before, under this or another name
 	directories map[directoryID]bool
 }
 
-// listedPicture is the path of a picture, or another path with the reason why it is not one.
-type listedPicture struct {
+// listedImage is the path of an image file, or another path with the reason why it is not one.
+type listedImage struct {
 	path  string
 	fault error
 }
@@ -30,22 +30,22 @@ type listedPicture struct {
 // directoryID identifies a directory, also if links give it several names.
 type directoryID struct{ device, inode uint64 }
 
-// listPictures replaces each directory among paths by the pictures in it and below, in lexical order. It follows links.
-// It lists each directory once, so that circular links end.
-func listPictures(paths []filePath) *pictureList {
-	l := &pictureList{directories: map[directoryID]bool{}}
+// listImages replaces each directory among paths by the image files in it and below, in lexical order. It resolves links,
+// and lists each directory once, so that circular links end.
+func listImages(paths []filePath) *imageList {
+	l := &imageList{directories: map[directoryID]bool{}}
 	for _, path := range paths {
 		l.argument(string(path))
 	}
 	return l
 }
 
-func (l *pictureList) add(path string, fault error) {
-	l.pictures = append(l.pictures, listedPicture{path, fault})
+func (l *imageList) add(path string, fault error) {
+	l.images = append(l.images, listedImage{path, fault})
 }
 
 // argument adds a path of the command line.
-func (l *pictureList) argument(path string) {
+func (l *imageList) argument(path string) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -53,16 +53,16 @@ func (l *pictureList) argument(path string) {
 	case !info.IsDir():
 		l.add(path, nil)
 	default:
-		pictures, repeated := len(l.pictures), l.repeated
+		images, repeated := len(l.images), l.repeated
 		l.directory(path, info)
-		if len(l.pictures) == pictures && l.repeated == repeated {
+		if len(l.images) == images && l.repeated == repeated {
 			l.add(path, errors.New("no picture in this directory (JPEG, PNG, WebP, BMP)"))
 		}
 	}
 }
 
-// directory adds the pictures in a directory and below.
-func (l *pictureList) directory(path string, info fs.FileInfo) {
+// directory adds the image files in a directory and below.
+func (l *imageList) directory(path string, info fs.FileInfo) {
 	if id, ok := identify(info); ok {
 		if l.directories[id] {
 			l.repeated++
@@ -84,7 +84,7 @@ func (l *pictureList) directory(path string, info fs.FileInfo) {
 }
 
 // entry adds a file or directory of a directory.
-func (l *pictureList) entry(path string) {
+func (l *imageList) entry(path string) {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
