@@ -14,7 +14,7 @@ import (
 // squeezed.
 func TestPixelsBecomeSquare(t *testing.T) {
 	t.Parallel()
-	var log journal
+	var log logBuffer
 	for name, c := range map[string]struct {
 		sample        string // pixel aspect of a 64x48 frame, as an option of ffmpeg
 		aspect        string
@@ -45,7 +45,7 @@ func TestPixelsBecomeSquare(t *testing.T) {
 			if c.maxPixels > 0 {
 				cfg.MaxPixels = c.maxPixels
 			}
-			log = journal{}
+			log = logBuffer{}
 			s, err := Open(cfg, zerolog.New(&log))
 			if err != nil {
 				t.Fatal(err)
@@ -66,7 +66,7 @@ func TestPixelsBecomeSquare(t *testing.T) {
 }
 
 // The rotation applies to the stretched frame.
-func TestStretchedFramesAreTurned(t *testing.T) {
+func TestStretchedFramesAreRotated(t *testing.T) {
 	plain := clip(t, "plain.mp4", "3", "-vf", "setsar=2", "-c:v", "libx264")
 	turned := filepath.Join(t.TempDir(), "turned.mp4")
 	run(t, cameratest.FFmpeg(t), "-v", "error", "-i", plain, "-c", "copy", "-metadata:s:v:0", "rotate=90", turned)

@@ -15,7 +15,7 @@ import (
 	"facesieve/capture/sourceurl"
 )
 
-func TestDefaultNeedsAURLOnly(t *testing.T) {
+func TestDefaultRequiresOnlyAURL(t *testing.T) {
 	cfg := Default()
 	if err := cfg.Validate(); err == nil || !strings.HasPrefix(err.Error(), "url: empty") {
 		t.Errorf("without URL: %v", err)
@@ -129,7 +129,7 @@ func TestParseURL(t *testing.T) {
 func TestShownReplacesTheURL(t *testing.T) {
 	cfg := quick("rtsp://127.0.0.1:1/s3cret")
 	cfg.Shown = "rtsp://127.0.0.1:1/${TOKEN}"
-	var log journal
+	var log logBuffer
 	s, err := Open(cfg, zerolog.New(&log))
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestDevicesThatCannotBeOpened(t *testing.T) {
 	}
 }
 
-func TestAPipelineThatIsRefused(t *testing.T) {
+func TestARefusedPipeline(t *testing.T) {
 	s := open(t, quick("gst:nonesuch user-pw=secret ! appsink"))
 	eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
 	if got := s.Stats().LastError; !strings.HasPrefix(got, "open gst:nonesuch user-pw=*** ! appsink: GStreamer refused") {

@@ -15,7 +15,7 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// failure opens a source that must fail, and returns its state after the first fault.
+// failure opens a source that must fail, and returns its Stats after the first fault.
 func failure(t *testing.T, cfg Config) Stats {
 	t.Helper()
 	cfg.OpenTimeout = time.Second
@@ -24,9 +24,9 @@ func failure(t *testing.T, cfg Config) Stats {
 		t.Fatal(err)
 	}
 	defer func() {
-		begun := time.Now()
-		if err := s.Close(); err != nil || time.Since(begun) > patience/2 {
-			t.Errorf("Close: %v after %v", err, time.Since(begun))
+		began := time.Now()
+		if err := s.Close(); err != nil || time.Since(began) > patience/2 {
+			t.Errorf("Close: %v after %v", err, time.Since(began))
 		}
 	}()
 	eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
@@ -284,8 +284,8 @@ func TestAnswersThatRepeatTheAddressAreNotQuoted(t *testing.T) {
 	}
 }
 
-// Cameras lock an account after some wrong passwords.
-func TestARefusedLoginIsTriedAgainAfterMinutesOnly(t *testing.T) {
+// Cameras lock an account after some wrong passwords, so the next attempt is after a minute or more.
+func TestARefusedLoginIsRetriedAfterMinutes(t *testing.T) {
 	t.Parallel()
 	script := &cameratest.Script{Answers: map[string]string{
 		"DESCRIBE": "RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"camera\", nonce=\"1\"\r\n",

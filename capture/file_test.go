@@ -37,7 +37,7 @@ func fast(path string) Config {
 	return cfg
 }
 
-func TestFastGivesEveryFrameInOrder(t *testing.T) {
+func TestFastReturnsEveryFrameInOrder(t *testing.T) {
 	for name, options := range map[string][]string{
 		"plain.mp4":     {"-c:v", "libx264", "-bf", "0"},
 		"bframes.mp4":   {"-c:v", "libx264", "-bf", "3"},
@@ -117,12 +117,12 @@ func TestNativeKeepsThePaceAndTheNewestFrame(t *testing.T) {
 	t.Parallel()
 	cfg := fast(clip(t, "a.mp4", "30"))
 	cfg.Pace = Native
-	begun := time.Now()
+	began := time.Now()
 	s := open(t, cfg)
 	f := newFrame(t)
 	next(t, s, f)
 	eventually(t, "the end", func() bool { return s.State() == Stopped })
-	if took := time.Since(begun); took < 29*40*time.Millisecond {
+	if took := time.Since(began); took < 29*40*time.Millisecond {
 		t.Errorf("30 frames at 25 a second ended after %v", took)
 	}
 	next(t, s, f)
@@ -249,7 +249,7 @@ func TestAFileThatEndsEarlyIsLogged(t *testing.T) {
 // readAll returns the number of frames in a file, and the log.
 func readAll(t *testing.T, path string) (int, string) {
 	t.Helper()
-	var log journal
+	var log logBuffer
 	s, err := Open(fast(path), zerolog.New(&log))
 	if err != nil {
 		t.Fatal(err)
@@ -327,6 +327,20 @@ func TestOpenReturnsErrors(t *testing.T) {
 		if !strings.Contains(err.Error(), c.want) || c.is != nil && !errors.Is(err, c.is) {
 			t.Errorf("Open(%s): %v, want %s", c.url, err, c.want)
 		}
+	}
+}
+
+func TestAFileWithoutReadPermission(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	path := filepath.Join(t.TempDir(), "a.mp4")
+	if err := os.WriteFile(path, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(fast(path), zerolog.Nop())
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "allow the user of this program to read it") {
+		t.Error(err)
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// hostiles returns the urls of servers that each misbehave in a different way.
-func hostiles(t *testing.T) map[string]string {
+// hostileServers returns the urls of servers, each of which misbehaves in another way.
+func hostileServers(t *testing.T) map[string]string {
 	t.Helper()
 	urls := map[string]string{}
 	flood := strings.Repeat("x", 1<<16)
@@ -77,9 +77,9 @@ func hostiles(t *testing.T) map[string]string {
 
 // A good camera next to many hostile ones delivers its first frame as fast as alone and loses no frames, and the memory
 // stays bounded. The test does not run in parallel with others, because it would measure their memory.
-func TestHostileCamerasHarmNobody(t *testing.T) {
+func TestHostileCamerasDoNotAffectOthers(t *testing.T) {
 	good := newCamera(t)
-	urls := hostiles(t)
+	urls := hostileServers(t)
 	before := resident(t)
 	for name, url := range urls {
 		cfg := quick(url)
@@ -116,7 +116,7 @@ func TestHostileCamerasHarmNobody(t *testing.T) {
 }
 
 // Cameras that accept connections and never answer do not delay others.
-func TestSilentCamerasDelayNoOther(t *testing.T) {
+func TestSilentCamerasDoNotDelayOthers(t *testing.T) {
 	t.Parallel()
 	good := newCamera(t)
 	cfg := Default() // open_timeout of 10 s

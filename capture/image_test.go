@@ -236,7 +236,7 @@ func TestADamagedImageIsAnError(t *testing.T) {
 	}
 }
 
-// Many cameras write such files.
+// Many cameras write such files, in which no pixel is missing.
 func TestACompleteJPEGWithFlawsIsRead(t *testing.T) {
 	file := encode(t, noise(t, 96, 64), gocv.JPEGFileExt)
 	body, end := file[:len(file)-2], file[len(file)-2:]

@@ -75,7 +75,7 @@ func TestDigestLoginOverHTTP(t *testing.T) {
 }
 
 // The password is not sent to a server that offers no supported kind of login.
-func TestLoginsOfUnknownKindsAreNotTried(t *testing.T) {
+func TestThePasswordIsNotSentToUnsupportedLogins(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
@@ -93,7 +93,7 @@ func TestLoginsOfUnknownKindsAreNotTried(t *testing.T) {
 }
 
 // The password is sent only to the configured host, not to other allowed hosts.
-func TestThePasswordGoesToTheConfiguredHostAlone(t *testing.T) {
+func TestThePasswordIsSentToTheConfiguredHostOnly(t *testing.T) {
 	t.Parallel()
 	var requested atomic.Int64
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -133,20 +133,20 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// journal stores log messages.
-type journal struct {
+// logBuffer stores log messages.
+type logBuffer struct {
 	mu   sync.Mutex
 	text []byte
 }
 
-func (j *journal) Write(p []byte) (int, error) {
+func (j *logBuffer) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.text = append(j.text, p...)
 	return len(p), nil
 }
 
-func (j *journal) String() string {
+func (j *logBuffer) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return string(j.text)

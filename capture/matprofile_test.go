@@ -12,7 +12,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// Nothing leaks, however a source ends.
+// No Mat leaks, whatever the source and the way it ends.
 func TestNoMatLeaks(t *testing.T) {
 	video := clip(t, "a.mp4", "30")
 	image := filepath.Join(t.TempDir(), "a.png")

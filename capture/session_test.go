@@ -67,7 +67,7 @@ func (h *hanging) start(t *testing.T) *Source {
 // liveTarget returns the target of a live source that open opens.
 func liveTarget(open opener) target { return target{kind: kind{live: true, open: open}, label: "test"} }
 
-func TestAReadThatHangsIsAbandonedAndReplaced(t *testing.T) {
+func TestABlockedReadIsAbandonedAndReplaced(t *testing.T) {
 	t.Parallel()
 	h := newHanging("ok", "ok", "ok", "ok", "hang")
 	s := h.start(t)
@@ -111,18 +111,18 @@ func TestAtMostTwoCallsAreBlocked(t *testing.T) {
 	<-h.closed
 }
 
-func TestCloseIsBoundedWhileACallHangs(t *testing.T) {
+func TestCloseIsBoundedWhileACallIsBlocked(t *testing.T) {
 	t.Parallel()
 	h := newHanging("ok", "ok", "hang")
 	s := h.start(t)
 	f := newFrame(t)
 	next(t, s, f)
 	time.Sleep(50 * time.Millisecond)
-	begun := time.Now()
+	began := time.Now()
 	if err := s.Close(); err == nil {
 		t.Error("Close returned no error while a call is blocked")
 	}
-	if took := time.Since(begun); took > patience {
+	if took := time.Since(began); took > patience {
 		t.Errorf("Close took %v", took)
 	}
 	if err := s.Next(t.Context(), f); !errors.Is(err, ErrClosed) {

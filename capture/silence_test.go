@@ -1,8 +1,6 @@
 package capture
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,19 +84,5 @@ func makeDamage(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-func TestAFileThatMayNotBeRead(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root may read everything")
-	}
-	path := filepath.Join(t.TempDir(), "a.mp4")
-	if err := os.WriteFile(path, nil, 0); err != nil {
-		t.Fatal(err)
-	}
-	_, err := Open(fast(path), zerolog.Nop())
-	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "allow the user of this program to read it") {
-		t.Error(err)
 	}
 }

@@ -206,7 +206,7 @@ func TestCredentialsReachTheCameraButNoLog(t *testing.T) {
 	c.User, c.Password = "operator", "s3cr/t@1"
 	c.Up()
 	for password, state := range map[string]State{"s3cr%2Ft%401": Running, "s3crwrong": Reconnecting} {
-		var log journal
+		var log logBuffer
 		cfg := quick(strings.Replace(c.URL, "://", "://operator:"+password+"@", 1))
 		s, err := Open(cfg, zerolog.New(&log))
 		if err != nil {

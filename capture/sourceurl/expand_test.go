@@ -55,7 +55,7 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-func TestExpandRefuses(t *testing.T) {
+func TestExpandReturnsErrors(t *testing.T) {
 	values := of(map[string]string{
 		"P": "S3cret^", "LINE": "S3cret\n", "NUL": "S3cret\x00", "COLON": "S3:cret", "LOGIN": "u:S3cret@h",
 		"QUOTED": `"S3cret"`, "NULL": "NULL", "BYTES": "S3cret\xff",

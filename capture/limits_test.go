@@ -14,14 +14,14 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// small allows frames of 320x240 at most.
-func small(cfg Config) Config {
+// limited allows frames of 320x240 at most.
+func limited(cfg Config) Config {
 	cfg.MaxPixels = minPixels
 	return cfg
 }
 
 // Frames larger than max_pixels are rejected by their header, in every container.
-func TestGiantFramesOfFilesAreRefused(t *testing.T) {
+func TestFilesWithTooLargeFramesAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]string{
 		"a.mp4":   {"-c:v", "libx264"},
@@ -37,7 +37,7 @@ func TestGiantFramesOfFilesAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := clip(t, name, "30", append([]string{"-vf", "scale=640:480"}, options...)...)
-			_, err := Open(small(fast(path)), noLog())
+			_, err := Open(limited(fast(path)), noLog())
 			if reasonOf(err) != ReasonTooLarge ||
 				!strings.Contains(fmt.Sprint(err), "a frame of 0.3 million pixels is larger than max_pixels (0.1 million); "+
 					"lower the resolution, or raise") {
@@ -50,11 +50,11 @@ func TestGiantFramesOfFilesAreRefused(t *testing.T) {
 	}
 }
 
-func TestGiantFramesInTheMiddleAreRefused(t *testing.T) {
+func TestTooLargeFramesInTheMiddleAreRefused(t *testing.T) {
 	t.Parallel()
-	little, large := clip(t, "a.h264", "30"), clip(t, "b.h264", "30", "-vf", "scale=640:480")
-	both := concatenated(t, little, large)
-	s := open(t, small(fast(both)))
+	small, large := clip(t, "a.h264", "30"), clip(t, "b.h264", "30", "-vf", "scale=640:480")
+	both := concatenated(t, small, large)
+	s := open(t, limited(fast(both)))
 	f := newFrame(t)
 	count := 0
 	var err error
@@ -66,7 +66,7 @@ func TestGiantFramesInTheMiddleAreRefused(t *testing.T) {
 	}
 }
 
-func TestGiantFramesOfStreamsAreRefused(t *testing.T) {
+func TestStreamsWithTooLargeFramesAreRefused(t *testing.T) {
 	t.Parallel()
 	handler := &mjpeg{}
 	handler.show(t, 640, 480)
@@ -76,7 +76,7 @@ func TestGiantFramesOfStreamsAreRefused(t *testing.T) {
 		return []string{"-f", "lavfi", "-i", strings.Replace(grey, "64x48", size, 1)}
 	})
 	for _, url := range []string{strings.Replace(server.URL, "://", "://joe:sesame@", 1), c.URL} {
-		s := open(t, small(quick(url)))
+		s := open(t, limited(quick(url)))
 		eventually(t, "refused", func() bool { return s.Stats().Reason == ReasonTooLarge })
 		if s.Stats().Frames > 0 {
 			t.Errorf("%s: %+v", url, s.Stats())
@@ -85,13 +85,13 @@ func TestGiantFramesOfStreamsAreRefused(t *testing.T) {
 }
 
 // If some frames of a stream are too large, only these are lost.
-func TestAGiantFrameLeavesTheStreamUsable(t *testing.T) {
+func TestAStreamRecoversFromATooLargeFrame(t *testing.T) {
 	t.Parallel()
 	handler := &mjpeg{}
 	handler.show(t, 64, 48)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	s := open(t, small(quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1))))
+	s := open(t, limited(quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1))))
 	f := newFrame(t)
 	next(t, s, f)
 	handler.show(t, 640, 480)
@@ -104,8 +104,8 @@ func TestAGiantFrameLeavesTheStreamUsable(t *testing.T) {
 	}
 }
 
-// The bytes without a frame are limited, whatever a header declares.
-func TestFloodsAreBounded(t *testing.T) {
+// The number of bytes without a frame is limited, whatever a header declares.
+func TestBytesWithoutAFrameAreLimited(t *testing.T) {
 	t.Parallel()
 	piece := strings.Repeat("x", 1<<16)
 	flood := func(kind, head string) http.HandlerFunc {
@@ -163,10 +163,10 @@ func resident(t *testing.T) int {
 func TestMemoryOfLargeFramesIsReleased(t *testing.T) {
 	handler := &mjpeg{}
 	handler.show(t, 64, 48)
-	little := *handler.image.Load()
+	small := *handler.image.Load()
 	handler.show(t, 3000, 2000)
 	large := *handler.image.Load()
-	handler.image.Store(&little)
+	handler.image.Store(&small)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	cfg := quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1))
@@ -187,11 +187,11 @@ func TestMemoryOfLargeFramesIsReleased(t *testing.T) {
 	handler.image.Store(&large)
 	wide(3000, 3)
 	peak := resident(t) - before
-	handler.image.Store(&little)
+	handler.image.Store(&small)
 	wide(64, 12)
 	eventually(t, "memory is released", func() bool { return resident(t)-before < peak/2 })
 	if peak < 40<<20 {
-		t.Errorf("only %d MiB were needed: the test proves nothing", peak>>20)
+		t.Errorf("only %d MiB were used: the large frames are not in memory", peak>>20)
 	}
 	t.Logf("%d MiB at most, %d MiB later", peak>>20, (resident(t)-before)>>20)
 }
