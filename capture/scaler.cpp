@@ -48,6 +48,7 @@ bool Scaler::scale(const AVFrame &frame, cv::Size to, uint8_t *data, int step) {
 bool Scaler::convert(const AVFrame &frame, const Shape &shape, cv::Mat &mat) {
   cv::Size to = size(frame, shape.sample);
   if (shape.rotation == 0 && to.width % kAlignment == 0) {
+    av_frame_free(&staging_);
     mat.create(to, CV_8UC3);
     return scale(frame, to, mat.data, static_cast<int>(mat.step));
   }

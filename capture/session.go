@@ -22,7 +22,8 @@ type session struct {
 	err     error
 	healthy time.Duration // from the first frame to the last
 	frames  int
-	sizes   frameSizes
+	last    frameInfo
+	largest int // pixels of the largest frame
 }
 
 func (s *Source) connect(ctx context.Context) *session {
@@ -47,7 +48,9 @@ func (c *session) run(ctx context.Context) error {
 		c.watchdog.start(cfg.ReadTimeout)
 		defer c.watchdog.stop()
 		in.close()
-		c.sizes.release()
+		if c.largest >= largeFrame {
+			trim()
+		}
 	}()
 	c.shape = in.shape()
 	if c.shape.slowest == 0 {
@@ -179,9 +182,10 @@ func (c *session) read(ctx context.Context, in input, frame *Frame) (time.Durati
 		c.watchdog.start(c.shape.slowest)
 		defer c.watchdog.stop()
 	}
+	before := frame.Mat.Cols() * frame.Mat.Rows()
 	info, err := in.read(ctx, &frame.Mat)
 	if err == nil {
-		c.observe(info, &frame.Mat)
+		c.observe(info, before, &frame.Mat)
 	}
 	return info.stamp, err
 }

@@ -44,33 +44,23 @@ func parseAspect(text string) (ratio, error) {
 }
 
 const (
-	// largeFrame is the number of pixels from which memory is returned to the system at the end of a session.
+	// largeFrame is the number of pixels from which the memory of a frame is returned to the system when its session ends.
 	largeFrame = 8_000_000
-	// sizeChangeFrames is the number of frames after which all Mats have a new size.
-	sizeChangeFrames = 8
+	// trimmedPixels is the reduction of a Mat, in pixels, from which its memory is returned to the system at once.
+	trimmedPixels = 1_000_000
 )
 
-// frameSizes holds the sizes of the recent frames of a session.
-type frameSizes struct {
-	last    frameInfo
-	largest int // pixels of the largest frame whose memory may still be in use
-	smaller int // consecutive frames of at most a quarter of largest
-}
-
 // observe logs when frames are stretched, and returns the memory of large frames to the system when small ones follow.
-// info describes the frame before it was stretched.
-func (c *session) observe(info frameInfo, mat *gocv.Mat) {
+// info describes the frame before it was stretched, and before is the number of pixels that mat had.
+func (c *session) observe(info frameInfo, before int, mat *gocv.Mat) {
 	width, height := mat.Cols(), mat.Rows()
-	f := &c.sizes
-	if pixels := width * height; pixels > f.largest/4 {
-		f.largest, f.smaller = max(f.largest, pixels), 0
-	} else if f.smaller++; f.smaller == sizeChangeFrames {
-		f.largest, f.smaller = pixels, 0
+	c.largest = max(c.largest, width*height)
+	if before-width*height >= trimmedPixels {
 		trim()
 	}
-	before := f.last
-	f.last = info
-	same := before.width == info.width && before.height == info.height && before.sample == info.sample
+	last := c.last
+	c.last = info
+	same := last.width == info.width && last.height == info.height && last.sample == info.sample
 	if !same && info.width > 0 {
 		c.logStretch(info, width, height)
 	}
@@ -100,11 +90,4 @@ func (c *session) logStretch(info frameInfo, width, height int) {
 func (i frameInfo) hasAspect(aspect string) bool {
 	r, err := parseAspect(aspect)
 	return err == nil && ratio{i.width * r.height, i.height * r.width}.square()
-}
-
-// release returns the memory of large frames to the system at the end of a session.
-func (f *frameSizes) release() {
-	if f.largest >= largeFrame {
-		trim()
-	}
 }
