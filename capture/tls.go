@@ -42,7 +42,7 @@ func (t TLS) authorities() (*x509.CertPool, []*x509.Certificate, error) {
 	}
 	text, err := os.ReadFile(t.CA)
 	if err != nil {
-		return nil, nil, fmt.Errorf("tls.ca: cannot read %s: %w; check the path and its permissions", t.CA, plain(err))
+		return nil, nil, fmt.Errorf("tls.ca: cannot read %s: %w; check the path and its permissions", t.CA, cause(err))
 	}
 	pool := x509.NewCertPool()
 	var all []*x509.Certificate
