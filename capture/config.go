@@ -136,5 +136,5 @@ func (c Config) Equal(other Config) bool { return reflect.DeepEqual(c, other) }
 // media returns the options for decoding.
 func (c Config) media(live bool) (mediaOptions, error) {
 	aspect, err := parseAspect(c.Aspect)
-	return mediaOptions{maxPixels: c.MaxPixels, aspect: aspect, live: live}, err
+	return mediaOptions{maxPixels: c.MaxPixels, aspect: aspect, live: live, paced: c.Pace == Native}, err
 }

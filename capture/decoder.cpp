@@ -1,6 +1,7 @@
 #include "decoder.h"
 
 #include <algorithm>
+#include <ctime>
 
 extern "C" {
 #include <libavutil/cpu.h>
@@ -8,9 +9,17 @@ extern "C" {
 
 namespace facesieve {
 
-// A live decoder measures its load over this many packets. Above the maximum it starts several threads.
+// A decoder with one thread measures its load over this many packets. Above the maximum it starts several threads.
 static const int kMeasuredPackets = 50;
 static const double kMaxLoad = 0.6;
+
+// thread_time returns the CPU time of the calling thread. Unlike the time that passes it does not grow while other
+// programs have the CPU, when more threads would not help.
+static std::chrono::nanoseconds thread_time() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
 
 Decoder::Decoder(const DecoderOptions &options) : options_(options), frame_(av_frame_alloc()) {}
 
@@ -37,7 +46,7 @@ int Decoder::open(const AVCodecParameters *parameters, AVRational time_base) {
   if (rejected_pixels_ > 0) {
     return AVERROR(EINVAL);
   }
-  return start(options_.live ? 1 : std::max(1, av_cpu_count()));
+  return start(options_.one_thread ? 1 : std::max(1, av_cpu_count()));
 }
 
 int Decoder::start(int threads) {
@@ -79,16 +88,16 @@ int Decoder::send(const AVPacket *packet) {
       return result;
     }
   }
-  auto began = std::chrono::steady_clock::now();
+  auto began = thread_time();
   int result = avcodec_send_packet(context_, packet);
-  measure_load(std::chrono::steady_clock::now() - began);
+  measure_load(thread_time() - began);
   return result;
 }
 
 int Decoder::receive() {
-  auto began = std::chrono::steady_clock::now();
+  auto began = thread_time();
   int result = avcodec_receive_frame(context_, frame_);
-  busy_ += std::chrono::steady_clock::now() - began;
+  busy_ += thread_time() - began;
   if (result < 0) {
     return result;
   }
@@ -99,9 +108,9 @@ int Decoder::receive() {
 }
 
 // measure_load counts a packet and determines whether one thread is fast enough for the stream.
-void Decoder::measure_load(std::chrono::steady_clock::duration spent) {
+void Decoder::measure_load(std::chrono::nanoseconds spent) {
   busy_ += spent;
-  if (!options_.live || threaded_ || packets_++ < kMeasuredPackets) {
+  if (!options_.one_thread || threaded_ || packets_++ < kMeasuredPackets) {
     return;
   }
   auto now = std::chrono::steady_clock::now();

@@ -14,11 +14,12 @@ namespace facesieve {
 // Options of a decoder.
 struct DecoderOptions {
   int64_t max_pixels; // of a frame; larger frames are rejected before memory is allocated
-  bool live;          // return each frame as soon as its packet has arrived
+  bool one_thread;    // several only if one is too slow for the rate at which packets are sent
 };
 
 // Decoder owns its context and the newest frame. FFmpeg's frame threads delay the output by one frame per thread, which
-// is several seconds at one frame a second. So a live stream is decoded by one thread as long as that is fast enough.
+// is several seconds at one frame a second, and each holds frames of its own, 4 MiB at 1080p. So a live stream, and a
+// recording at its own rate, is decoded by one thread as long as that is fast enough.
 class Decoder {
 public:
   explicit Decoder(const DecoderOptions &options);
@@ -42,7 +43,7 @@ public:
 
 private:
   int start(int threads);
-  void measure_load(std::chrono::steady_clock::duration spent);
+  void measure_load(std::chrono::nanoseconds spent);
   void check_size(int64_t pixels);
 
   DecoderOptions options_;
@@ -53,9 +54,9 @@ private:
   int width_ = 0, height_ = 0; // of the first frame
   int64_t rejected_pixels_ = 0;
 
-  // The load of the thread over the last packets: busy_ is the decoding time since since_.
+  // The load of the thread over the last packets: busy_ is its CPU time for decoding since since_.
   std::chrono::steady_clock::time_point since_{};
-  std::chrono::steady_clock::duration busy_{};
+  std::chrono::nanoseconds busy_{};
   int packets_ = 0;
   bool overloaded_ = false, threaded_ = false;
 };

@@ -49,7 +49,8 @@
 //
 // A stream is not probed: the first frame that can be decoded is delivered. A frame may take longer than ReadTimeout,
 // up to a minute, while the rate of a live stream is not known, or if its rate is lower than one frame per ReadTimeout.
-// One thread decodes a live stream without delay; several threads are used only if one is too slow.
+// One thread decodes a live stream without delay, and a file at pace Native; several threads are used only if one is
+// too slow.
 //
 // Each fault has a Reason for programs and a text that states how to fix it. After a refused login (401, 403) the
 // pauses are from a minute to a quarter of an hour, because cameras lock an account after some wrong passwords.

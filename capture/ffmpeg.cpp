@@ -20,7 +20,7 @@ namespace {
 // A decoder for the packets that Go receives.
 struct PacketDecoder {
   explicit PacketDecoder(const media_options &options)
-      : decoder({options.max_pixels, options.live}),
+      : decoder({options.max_pixels, options.one_thread}),
         scaler(options.max_pixels, {options.aspect_num, options.aspect_den > 0 ? options.aspect_den : 1}),
         packet(av_packet_alloc()) {}
   ~PacketDecoder() { av_packet_free(&packet); }

@@ -27,12 +27,13 @@ type mediaOptions struct {
 	maxPixels int64
 	aspect    ratio
 	live      bool
+	paced     bool // a recording that is read at its own rate
 }
 
 func (o mediaOptions) c() *C.media_options {
 	return &C.media_options{
 		max_pixels: C.int64_t(o.maxPixels), aspect_num: C.int(o.aspect.width), aspect_den: C.int(o.aspect.height),
-		live: C.bool(o.live),
+		live: C.bool(o.live), one_thread: C.bool(o.live || o.paced),
 	}
 }
 

@@ -14,7 +14,8 @@ extern "C" {
 typedef struct media_options {
   int64_t max_pixels;          // limit for a frame, before decoding and after stretching
   int aspect_num, aspect_den;  // width to height of the whole frame; 0: as declared by the stream
-  bool live;                   // no probing, no delayed frames, frames may change their size
+  bool live;                   // no probing, frames may change their size
+  bool one_thread;             // no delayed frames; several threads only if one is too slow
 } media_options;
 
 typedef enum media_status {

@@ -86,7 +86,7 @@ int64_t number(AVDictionary *options, const char *key) {
 } // namespace
 
 Reader::Reader(const media_options &options)
-    : options_(options), decoder_({options.max_pixels, options.live}),
+    : options_(options), decoder_({options.max_pixels, options.one_thread}),
       scaler_(options.max_pixels, {options.aspect_num, std::max(1, options.aspect_den)}), packet_(av_packet_alloc()) {}
 
 Reader::~Reader() {
