@@ -20,6 +20,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/publish/event"
 	"facesieve/quality"
 )
 
@@ -67,7 +68,11 @@ func (g *Gallery) Judged(c *pipeline.Candidate, aligned gocv.Mat, reason quality
 	if !c.Judgement.Scored {
 		return
 	}
-	jpeg, err := pipeline.EncodeImage(config.Image{Encoding: "jpeg", Quality: 85}, aligned)
+	pixels, err := aligned.DataPtrUint8()
+	var jpeg []byte
+	if err == nil {
+		jpeg, err = pipeline.EncodeAligned(config.Image{Encoding: event.JPEG, Quality: 85}, pixels)
+	}
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	switch {

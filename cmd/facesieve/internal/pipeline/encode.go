@@ -1,20 +1,14 @@
 package pipeline
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"slices"
-
-	"gocv.io/x/gocv"
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/publish/event"
 	"facesieve/quality"
 )
-
-// pngCompression is OpenCV's own default. gocv panics when it is given no parameters.
-const pngCompression = 3
 
 // Encoder makes events of candidates. All its fields but Identify are required.
 type Encoder struct {
@@ -26,7 +20,7 @@ type Encoder struct {
 
 // Event returns the event of a face.
 func (e Encoder) Event(c *Candidate) (event.Face, error) {
-	data, err := encodeAligned(e.Image, c.Pixels)
+	data, err := EncodeAligned(e.Image, c.Pixels)
 	if err != nil {
 		return event.Face{}, err
 	}
@@ -61,30 +55,6 @@ func (e Encoder) Rejection(c *Candidate, reason quality.Reason) event.Rejected {
 		Reasons: []string{string(reason)}, Score: score, Labels: c.Judgement.Labels,
 		Components: Components(c.Judgement.Assessment),
 	}
-}
-
-// encodeAligned encodes an aligned face, 112x112 BGR bytes.
-func encodeAligned(cfg config.Image, pixels []byte) ([]byte, error) {
-	mat, err := gocv.NewMatFromBytes(quality.Size, quality.Size, gocv.MatTypeCV8UC3, pixels)
-	if err != nil {
-		return nil, fmt.Errorf("encode face: %w", err)
-	}
-	defer mat.Close()
-	return EncodeImage(cfg, mat)
-}
-
-// EncodeImage encodes an 8-bit BGR Mat as JPEG or PNG.
-func EncodeImage(cfg config.Image, mat gocv.Mat) ([]byte, error) {
-	extension, params := gocv.JPEGFileExt, []int{gocv.IMWriteJpegQuality, cfg.Quality}
-	if cfg.Encoding == event.PNG {
-		extension, params = gocv.PNGFileExt, []int{gocv.IMWritePngCompression, pngCompression}
-	}
-	buffer, err := gocv.IMEncodeWithParams(extension, mat, params)
-	if err != nil {
-		return nil, fmt.Errorf("encode face as %s: %w", cfg.Encoding, err)
-	}
-	defer buffer.Close()
-	return bytes.Clone(buffer.GetBytes()), nil
 }
 
 // Describe returns the score and the measures of a face as text.

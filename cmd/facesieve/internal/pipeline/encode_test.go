@@ -15,9 +15,7 @@ import (
 
 // A PNG holds the very pixels.
 func TestFacesAsPNG(t *testing.T) {
-	mat := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(10, 20, 30, 0), 112, 112, gocv.MatTypeCV8UC3)
-	defer mat.Close()
-	data, err := EncodeImage(config.Image{Encoding: event.PNG, Quality: 95}, mat)
+	data, err := EncodeAligned(config.Image{Encoding: event.PNG}, bytes.Repeat([]byte{10, 20, 30}, 112*112))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,6 +25,28 @@ func TestFacesAsPNG(t *testing.T) {
 	}
 	if r, g, b, _ := picture.At(5, 5).RGBA(); r>>8 != 30 || g>>8 != 20 || b>>8 != 10 {
 		t.Errorf("red %d, green %d, blue %d", r>>8, g>>8, b>>8)
+	}
+}
+
+// A JPEG has the bytes of OpenCV's encoder, which also uses libjpeg, at each quality and whatever the pixels.
+func TestFacesAsJPEG(t *testing.T) {
+	mat := gocv.NewMatWithSize(112, 112, gocv.MatTypeCV8UC3)
+	defer mat.Close()
+	gocv.RandU(&mat, gocv.NewScalar(0, 0, 0, 0), gocv.NewScalar(256, 256, 256, 0))
+	pixels := mat.ToBytes()
+	for _, jpegQuality := range []int{1, 85, 95, 100} {
+		data, err := EncodeAligned(config.Image{Encoding: event.JPEG, Quality: jpegQuality}, pixels)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := gocv.IMEncodeWithParams(gocv.JPEGFileExt, mat, []int{gocv.IMWriteJpegQuality, jpegQuality})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(data, want.GetBytes()) {
+			t.Errorf("quality %d: %d bytes, OpenCV has %d", jpegQuality, len(data), want.Len())
+		}
+		want.Close()
 	}
 }
 
