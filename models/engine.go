@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"math"
+	"os"
 	"slices"
 )
 
@@ -22,8 +23,8 @@ type engine interface {
 	close()
 }
 
-// openEngine returns an engine that runs the bytes of a network.
-func openEngine(network []byte, rt Runtime) (engine, error) { return openTFLite(network, rt) }
+// openEngine returns an engine that runs the network in a file.
+func openEngine(network *os.File, rt Runtime) (engine, error) { return openTFLite(network, rt) }
 
 // tensorInfo describes a tensor: real value = (stored value - zero) * scale.
 type tensorInfo struct {

@@ -54,7 +54,7 @@ func NewInterpreter(m *Model, rt Runtime) (*Interpreter, error) {
 	}
 	i := &Interpreter{model: m, runtime: rt, pixels: newPixels(m.Manifest.Input)}
 	var err error
-	if i.engine, err = openEngine(m.bytes, rt); err == nil {
+	if i.engine, err = openEngine(m.file, rt); err == nil {
 		err = i.Resize(m.Manifest.SelfTest.Width, m.Manifest.SelfTest.Height)
 	}
 	if err != nil {

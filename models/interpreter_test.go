@@ -2,6 +2,7 @@ package models
 
 import (
 	"errors"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -108,10 +109,15 @@ func TestInterpreterRefuses(t *testing.T) {
 // TestForeignBytes passes bytes that verify refuses to the C library: it must return an error and not crash.
 func TestForeignBytes(t *testing.T) {
 	m := testModel(t, "quality")
-	good := m.bytes
+	good, err := io.ReadAll(io.NewSectionReader(m.file, 0, maxModelBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
 	badOffset := append([]byte("\xff\xff\xff\x7fTFL3"), good[8:]...)
 	for _, bytes := range [][]byte{nil, []byte("12345678TFL3"), good[:len(good)/2], badOffset} {
-		m.bytes = bytes
+		if m.file, err = anonymousFile(bytes); err != nil {
+			t.Fatal(err)
+		}
 		if i, err := NewInterpreter(m, DefaultRuntime()); err == nil || i != nil {
 			t.Errorf("%d foreign bytes were accepted", len(bytes))
 		}
@@ -215,9 +221,13 @@ func TestNoLeak(t *testing.T) {
 	}
 	const n = 1000
 	cycle(n)
+	info, err := m.file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
 	before := resident(t)
 	cycle(n)
-	if grown := resident(t) - before; grown > n*m.Size()/2 {
+	if grown := resident(t) - before; grown > n*int(info.Size())/2 {
 		t.Errorf("%d interpreters left %d KiB behind", n, grown>>10)
 	}
 }

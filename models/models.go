@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Limits of the files: far above any network that runs on a camera, far below the memory of such a machine.
@@ -33,15 +35,14 @@ type Model struct {
 	Manifest Manifest
 	Source   string // for messages: "embedded quality" or the path of the file
 
-	bytes   []byte
+	// file is an anonymous file with the network, which nobody can change. All interpreters map it, so they share its
+	// memory, and Go has no copy. It is closed after the last use of the Model.
+	file    *os.File
 	builtIn bool
 }
 
 // BuiltIn reports whether the network is part of the program and not read from a file.
 func (m *Model) BuiltIn() bool { return m.builtIn }
-
-// Size returns the size of the network in bytes.
-func (m *Model) Size() int { return len(m.bytes) }
 
 // Embedded returns the built-in network with this name, which is that of its task.
 func Embedded(name string) (*Model, error) {
@@ -94,7 +95,28 @@ func build(source, file string, bytes, manifest []byte) (*Model, error) {
 	if err := verify(&parsed, file, bytes); err != nil {
 		return nil, fmt.Errorf("models: %s: %w; take it and its manifest from the same delivery again", source, err)
 	}
-	return &Model{Manifest: parsed, Source: source, bytes: bytes}, nil
+	anonymous, err := anonymousFile(bytes)
+	if err != nil {
+		return nil, fmt.Errorf("models: %s: %w", source, err)
+	}
+	return &Model{Manifest: parsed, Source: source, file: anonymous}, nil
+}
+
+// anonymousFile returns a file in memory with these bytes, sealed against changes.
+func anonymousFile(bytes []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate("network.tflite", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, fmt.Errorf("anonymous file: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "network.tflite") //nolint:gosec // not negative here
+	_, err = file.Write(bytes)
+	if err == nil {
+		_, err = unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("anonymous file: %w", errors.Join(err, file.Close()))
+	}
+	return file, nil
 }
 
 // verify compares name, identifier and SHA-256 of a network with its manifest.

@@ -25,7 +25,6 @@ import (
 
 	"github.com/mattn/go-tflite"
 	"github.com/mattn/go-tflite/delegates"
-	"golang.org/x/sys/unix"
 )
 
 // LibraryVersion returns the version of the TensorFlow Lite library that runs the networks, as in 2.20.0.
@@ -43,7 +42,7 @@ type tfliteEngine struct {
 	reports *reports
 }
 
-func openTFLite(network []byte, rt Runtime) (engine, error) {
+func openTFLite(network *os.File, rt Runtime) (engine, error) {
 	C.facesieve_log_warnings_only() // "Created TensorFlow Lite XNNPACK delegate for CPU." is not an error
 	e := &tfliteEngine{reports: &reports{}}
 	if err := e.create(network, rt); err != nil {
@@ -53,9 +52,10 @@ func openTFLite(network []byte, rt Runtime) (engine, error) {
 	return e, nil
 }
 
-func (e *tfliteEngine) create(network []byte, rt Runtime) (err error) {
-	if e.network, err = mapNetwork(network); err != nil {
-		return err
+func (e *tfliteEngine) create(network *os.File, rt Runtime) (err error) {
+	// go-tflite's function for bytes in memory copies them and never frees the copy, which would add up over reloads.
+	if e.network = tflite.NewModelFromFile(fmt.Sprintf("/proc/self/fd/%d", network.Fd())); e.network == nil {
+		return errors.New("TensorFlow Lite cannot read the network")
 	}
 	options := tflite.NewInterpreterOptions()
 	if options == nil {
@@ -138,26 +138,6 @@ func (e *tfliteEngine) close() {
 		e.network.Delete()
 	}
 	*e = tfliteEngine{}
-}
-
-// mapNetwork passes the bytes of a network to the C library through an anonymous file, which the library maps and
-// unmaps itself. go-tflite's function for bytes in memory copies them and never frees the copy, which would add up over
-// reloads.
-func mapNetwork(bytes []byte) (network *tflite.Model, err error) {
-	fd, err := unix.MemfdCreate("network.tflite", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("anonymous file: %w", err)
-	}
-	file := os.NewFile(uintptr(fd), "network.tflite") //nolint:gosec // not negative here
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.Write(bytes); err != nil {
-		return nil, fmt.Errorf("anonymous file: %w", err)
-	}
-	network = tflite.NewModelFromFile(fmt.Sprintf("/proc/self/fd/%d", fd))
-	if network == nil {
-		return nil, errors.New("TensorFlow Lite cannot read the network")
-	}
-	return network, nil
 }
 
 // maxReports bounds the messages kept; the first ones name the cause.
