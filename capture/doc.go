@@ -69,11 +69,12 @@
 //
 // # Ownership of Mats
 //
-// The Source owns two Mats: the one that is being filled, and the newest complete one. The caller owns the one in its
-// Frame. Pixels are not copied, and once the frames have their size, no memory is allocated: a complete frame is
-// exchanged with the newest one, and Next exchanges that with the Mat in the caller's Frame. So after Next the caller
-// owns another Mat than before. It may read and change the pixels until its next call of Next, and must close the Mat
-// that it holds at the end. Close frees the other two. If a call is abandoned, its Mat is freed when it returns.
+// The Source owns the Mat of the newest frame. The caller owns the one in its Frame. FFmpeg's frames stay in the memory
+// of the decoder until they are converted into the Mat of the newest frame; a device or an image is read into a third
+// Mat, which is then exchanged with it. Pixels are not copied, and once the frames have their size, no memory is
+// allocated. Next exchanges the newest frame with the Mat in the caller's Frame. So after Next the caller owns another
+// Mat than before. It may read and change the pixels until its next call of Next, and must close the Mat that it holds
+// at the end. Close frees the others. If a call is abandoned, its Mat is freed when it returns.
 //
 // # The process
 //

@@ -98,8 +98,16 @@ media_status reader_open_feed(void *reader, uintptr_t feed, const char *url, con
   return guarded(*result, [&] { return reader_of(reader).open_feed(feed, url, format, *result); });
 }
 
-media_status reader_next(void *reader, void *mat, media_frame *result) {
-  return guarded(*result, [&] { return reader_of(reader).next(*static_cast<cv::Mat *>(mat), *result); });
+media_status reader_next(void *reader, media_frame *result) {
+  return guarded(*result, [&] { return reader_of(reader).next(*result); });
+}
+
+bool reader_convert(void *reader, void *mat) {
+  try {
+    return reader_of(reader).convert(*static_cast<cv::Mat *>(mat));
+  } catch (...) {
+    return false;
+  }
 }
 
 void reader_info(void *reader, media_info *info) {
@@ -147,7 +155,7 @@ media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool 
   });
 }
 
-media_status decoder_receive(void *decoder, void *mat, media_frame *result) {
+media_status decoder_receive(void *decoder, media_frame *result) {
   return guarded(*result, [&] {
     PacketDecoder &packets = *static_cast<PacketDecoder *>(decoder);
     int error = packets.decoder.receive();
@@ -162,9 +170,18 @@ media_status decoder_receive(void *decoder, void *mat, media_frame *result) {
     result->width = frame.width, result->height = frame.height;
     result->sample_num = frame.sample_aspect_ratio.num, result->sample_den = frame.sample_aspect_ratio.den;
     result->stamp_ns = frame.best_effort_timestamp == AV_NOPTS_VALUE ? INT64_MIN : frame.best_effort_timestamp;
-    bool good = packets.scaler.convert(frame, Shape{frame.sample_aspect_ratio, 0}, *static_cast<cv::Mat *>(mat));
-    return good ? MEDIA_FRAME : MEDIA_FAILED;
+    return MEDIA_FRAME;
   });
+}
+
+bool decoder_convert(void *decoder, void *mat) {
+  try {
+    PacketDecoder &packets = *static_cast<PacketDecoder *>(decoder);
+    const AVFrame &frame = packets.decoder.frame();
+    return packets.scaler.convert(frame, Shape{frame.sample_aspect_ratio, 0}, *static_cast<cv::Mat *>(mat));
+  } catch (...) {
+    return false;
+  }
 }
 
 void decoder_free(void *decoder) {

@@ -121,14 +121,24 @@ func (r *reader) openFeed(f *feed, url, format string) error {
 	return r.options.fault(status, frame, r.info().streams)
 }
 
-// next fills dst with the next frame.
-func (r *reader) next(dst *gocv.Mat) (frameInfo, error) {
+// next decodes the next frame.
+func (r *reader) next() (frameInfo, error) {
 	var f C.media_frame
-	status := C.reader_next(r.handle, unsafe.Pointer(dst.Ptr()), &f)
+	status := C.reader_next(r.handle, &f)
 	if status == C.MEDIA_FRAME {
 		return newFrameInfo(f), nil
 	}
 	return frameInfo{}, r.options.fault(status, f, r.info().streams)
+}
+
+var errConversion = errors.New("a frame cannot be converted: its pixel format is not supported, or memory is short")
+
+// convert fills dst with the frame of the last next.
+func (r *reader) convert(dst *gocv.Mat) error {
+	if !C.reader_convert(r.handle, unsafe.Pointer(dst.Ptr())) {
+		return errConversion
+	}
+	return nil
 }
 
 // mediaInfo describes a container.
@@ -195,10 +205,10 @@ func (d *packetDecoder) send(u unit) error {
 	return d.options.fault(status, f, d.codec)
 }
 
-// receive fills dst with the next decoded frame; ok is false when a packet is needed.
-func (d *packetDecoder) receive(dst *gocv.Mat) (info frameInfo, ok bool, err error) {
+// receive returns the next decoded frame; ok is false when a packet is needed.
+func (d *packetDecoder) receive() (info frameInfo, ok bool, err error) {
 	var f C.media_frame
-	status := C.decoder_receive(d.handle, unsafe.Pointer(dst.Ptr()), &f)
+	status := C.decoder_receive(d.handle, &f)
 	switch status {
 	case C.MEDIA_FRAME:
 		return newFrameInfo(f), true, nil
@@ -207,6 +217,14 @@ func (d *packetDecoder) receive(dst *gocv.Mat) (info frameInfo, ok bool, err err
 	default:
 		return frameInfo{}, false, d.options.fault(status, f, d.codec)
 	}
+}
+
+// convert fills dst with the frame of the last receive.
+func (d *packetDecoder) convert(dst *gocv.Mat) error {
+	if !C.decoder_convert(d.handle, unsafe.Pointer(dst.Ptr())) {
+		return errConversion
+	}
+	return nil
 }
 
 func (d *packetDecoder) close() { C.decoder_free(d.handle) }

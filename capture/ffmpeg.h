@@ -58,8 +58,11 @@ media_status reader_open_file(void *reader, const char *path, media_frame *resul
 // reader_open_feed reads from a feed of Go. Relative addresses in a playlist are resolved against the url, which has no
 // credentials. The format is the name of a container; empty: detected from the content.
 media_status reader_open_feed(void *reader, uintptr_t feed, const char *url, const char *format, media_frame *result);
-// reader_next fills a cv::Mat with the next frame, 8-bit BGR, upright, with square pixels.
-media_status reader_next(void *reader, void *mat, media_frame *result);
+// reader_next decodes the next frame.
+media_status reader_next(void *reader, media_frame *result);
+// reader_convert fills a cv::Mat with the frame of the last reader_next: 8-bit BGR, upright, with square pixels. It
+// returns false if libswscale does not support the format of the frame, or memory is short.
+bool reader_convert(void *reader, void *mat);
 void reader_info(void *reader, media_info *info);
 void reader_interrupt(void *reader);
 void reader_free(void *reader);
@@ -68,7 +71,8 @@ void reader_free(void *reader);
 void *decoder_new(const media_options *options, const char *codec, media_frame *result);
 media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool key, int64_t stamp_ns,
                           media_frame *result);
-media_status decoder_receive(void *decoder, void *mat, media_frame *result);
+media_status decoder_receive(void *decoder, media_frame *result);
+bool decoder_convert(void *decoder, void *mat); // like reader_convert
 void decoder_free(void *decoder);
 
 // Functions that Go exports. A feed is a stream of bytes that Go reads from the network.

@@ -81,13 +81,15 @@ func openVideoFile(ctx context.Context, cfg Config, path, label string) (input, 
 	return v, nil
 }
 
-func (v *videoFile) read(ctx context.Context, dst *gocv.Mat) (frameInfo, error) {
-	info, err := v.reader.next(dst)
+func (v *videoFile) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
+	info, err := v.reader.next()
 	if errors.Is(err, context.Canceled) {
 		err = errors.Join(ctx.Err(), err)
 	}
 	return info, err
 }
+
+func (v *videoFile) convert(dst *gocv.Mat) error { return v.reader.convert(dst) }
 
 func (v *videoFile) shape() shape { return shape{fps: plausible(v.reader.info().fps), timed: true} }
 

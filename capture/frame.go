@@ -47,9 +47,10 @@ func newLatestFrame() *latestFrame {
 	}
 }
 
-// put numbers f and exchanges it with the held frame. Before the new frame can be taken, it calls count with whether a
-// frame was dropped. If ctx has ended, it changes nothing and returns the error of ctx.
-func (l *latestFrame) put(ctx context.Context, f *Frame, count func(dropped bool)) error {
+// put numbers f and replaces the held frame by it: fill gets the Mat that is held, and fills it or exchanges it. Before
+// the new frame can be taken, it calls count with whether a frame was dropped. If ctx has ended, it changes nothing and
+// returns the error of ctx.
+func (l *latestFrame) put(ctx context.Context, f Frame, fill func(*gocv.Mat) error, count func(dropped bool)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -58,9 +59,14 @@ func (l *latestFrame) put(ctx context.Context, f *Frame, count func(dropped bool
 	if l.err != nil {
 		return l.err
 	}
+	f.Mat = l.frame.Mat
+	if err := fill(&f.Mat); err != nil {
+		l.full = false // the Mat may be half filled
+		return err
+	}
 	l.number++
 	f.Sequence = l.number
-	l.frame, *f = *f, l.frame
+	l.frame = f
 	count(l.full)
 	l.full = true
 	signal(l.filled)

@@ -174,10 +174,10 @@ func (s *httpStream) openNested(address string, offset, end int64) (io.ReadClose
 	return response.Body, nil
 }
 
-func (s *httpStream) read(ctx context.Context, dst *gocv.Mat) (frameInfo, error) {
+func (s *httpStream) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
 	limit := s.limit.next()
 	timer := time.AfterFunc(limit, func() { s.abort(nil) })
-	info, err := s.reader.next(dst)
+	info, err := s.reader.next()
 	timedOut := !timer.Stop()
 	switch {
 	case err == nil:
@@ -197,6 +197,8 @@ func (s *httpStream) read(ctx context.Context, dst *gocv.Mat) (frameInfo, error)
 		return frameInfo{}, s.explain(err)
 	}
 }
+
+func (s *httpStream) convert(dst *gocv.Mat) error { return s.reader.convert(dst) }
 
 // timeoutFault returns the fault of a stream that delivered no frame within the limit.
 func (s *httpStream) timeoutFault(limit time.Duration) error {

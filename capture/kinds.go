@@ -42,12 +42,19 @@ type opener func(ctx context.Context, cfg Config, t target, w *watchdog) (input,
 
 // input is an opened source. Its methods must be called from one goroutine.
 type input interface {
-	// read fills dst with the next frame. It returns io.EOF after the last frame, errUnreadable if a later call can
-	// succeed, and errUnchanged if the source is connected but has no new frame.
+	// read fills dst with the next frame, unless the input is a converter. It returns io.EOF after the last frame,
+	// errUnreadable if a later call can succeed, and errUnchanged if the source is connected but has no new frame.
 	read(ctx context.Context, dst *gocv.Mat) (frameInfo, error)
 	// shape returns the properties that are known before the first frame.
 	shape() shape
 	close()
+}
+
+// converter is an input whose read only decodes the next frame, into memory of the decoder. So the frame needs a Mat
+// only when it is delivered, and none if it is discarded.
+type converter interface {
+	// convert fills dst with the frame of the last read. It takes milliseconds.
+	convert(dst *gocv.Mat) error
 }
 
 // shape is the properties of an input.

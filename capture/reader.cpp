@@ -312,12 +312,12 @@ void Reader::update_covered(const AVPacket &packet) {
   last_us_ = std::max(last_us_, av_rescale_q(stamp + packet.duration, base, AV_TIME_BASE_Q));
 }
 
-media_status Reader::next(cv::Mat &mat, media_frame &result) {
+media_status Reader::next(media_frame &result) {
   bytes_left_ = kMaxBytes;
   while (!stop_) {
     int error = decoder_.opened() ? decoder_.receive() : AVERROR(EAGAIN);
     if (error >= 0) {
-      return deliver(mat, result);
+      return describe(result);
     }
     if (flushed_) {
       return MEDIA_END;
@@ -347,23 +347,24 @@ media_status Reader::next(cv::Mat &mat, media_frame &result) {
   return MEDIA_INTERRUPTED;
 }
 
-media_status Reader::deliver(cv::Mat &mat, media_frame &result) {
+// describe fills result from the decoded frame.
+media_status Reader::describe(media_frame &result) {
   const AVFrame &frame = decoder_.frame();
   if (decoder_.resized() && !options_.live) {
     return MEDIA_RESIZED;
   }
   AVStream *stream = context_->streams[video_];
   AVFrame *guessed = const_cast<AVFrame *>(&frame); // not modified
-  Shape shape{av_guess_sample_aspect_ratio(context_, stream, guessed), rotation_};
+  shape_ = {av_guess_sample_aspect_ratio(context_, stream, guessed), rotation_};
   result.width = frame.width, result.height = frame.height;
-  result.sample_num = shape.sample.num, result.sample_den = shape.sample.den;
+  result.sample_num = shape_.sample.num, result.sample_den = shape_.sample.den;
   result.stamp_ns = INT64_MIN;
   if (frame.best_effort_timestamp != AV_NOPTS_VALUE) {
     int64_t start = stream->start_time == AV_NOPTS_VALUE ? 0 : stream->start_time;
     result.stamp_ns =
         av_rescale_q_rnd(frame.best_effort_timestamp - start, stream->time_base, {1, 1000000000}, AV_ROUND_ZERO);
   }
-  return scaler_.convert(frame, shape, mat) ? MEDIA_FRAME : MEDIA_FAILED;
+  return MEDIA_FRAME;
 }
 
 void Reader::info(media_info &info) const {

@@ -24,7 +24,8 @@ public:
 
   media_status open_file(const std::string &path, media_frame &result);
   media_status open_feed(uintptr_t feed, const std::string &url, const std::string &format, media_frame &result);
-  media_status next(cv::Mat &mat, media_frame &result);
+  media_status next(media_frame &result);
+  bool convert(cv::Mat &mat) { return scaler_.convert(decoder_.frame(), shape_, mat); }
   void info(media_info &info) const;
   void interrupt() { stop_ = true; }
 
@@ -43,7 +44,7 @@ private:
   media_status start(AVStream *stream, media_frame &result);
   media_status fault(int error, media_frame &result) const;
   media_status decode(AVPacket &packet, media_frame &result);
-  media_status deliver(cv::Mat &mat, media_frame &result);
+  media_status describe(media_frame &result);
   void update_covered(const AVPacket &packet);
   int64_t declared_us() const;
   static AVIOContext *feed_context(Reader *reader, uintptr_t feed);
@@ -58,6 +59,7 @@ private:
   AVPacket *packet_ = nullptr;
   int video_ = -1; // index of the stream; -1: not chosen yet
   int rotation_ = 0;            // degrees clockwise
+  Shape shape_{{0, 1}, 0};      // of the last frame
   int64_t bytes_left_ = 0;      // bytes that may come before the next frame
   bool flooded_ = false;        // more bytes came
   bool flushed_ = false;        // the decoder has received all packets

@@ -230,12 +230,12 @@ func (s *rtspStream) push(u unit) {
 	}
 }
 
-func (s *rtspStream) read(ctx context.Context, dst *gocv.Mat) (frameInfo, error) {
+func (s *rtspStream) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
 	limit := s.limit.next()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
-		info, ok, err := s.decoder.receive(dst)
+		info, ok, err := s.decoder.receive()
 		switch {
 		case ok:
 			s.limit.add(time.Now())
@@ -260,6 +260,8 @@ func (s *rtspStream) read(ctx context.Context, dst *gocv.Mat) (frameInfo, error)
 		}
 	}
 }
+
+func (s *rtspStream) convert(dst *gocv.Mat) error { return s.decoder.convert(dst) }
 
 // decode sends a unit to the decoder. Damaged units are skipped.
 func (s *rtspStream) decode(u unit) error {

@@ -22,8 +22,9 @@ type session struct {
 	err     error
 	healthy time.Duration // from the first frame to the last
 	frames  int
-	last    frameInfo
-	largest int // pixels of the largest frame
+	current frameInfo // of the last read
+	last    frameInfo // of the last frame that observe processed
+	largest int       // pixels of the largest frame
 }
 
 func (s *Source) connect(ctx context.Context) *session {
@@ -99,7 +100,7 @@ func (c *session) captureLive(ctx context.Context, in input, frame *Frame) error
 		if c.healthy > 0 {
 			c.shape.fps = float64(c.frames) / c.healthy.Seconds()
 		}
-		if err := c.publish(ctx, frame); err != nil {
+		if err := c.publish(ctx, in, frame); err != nil {
 			return err
 		}
 	}
@@ -137,7 +138,7 @@ func (c *session) captureRound(ctx context.Context, in input, frame *Frame) erro
 		if err := c.pace(ctx, frame.Position); err != nil {
 			return err
 		}
-		if err := c.publish(ctx, frame); err != nil {
+		if err := c.publish(ctx, in, frame); err != nil {
 			return err
 		}
 	}
@@ -173,7 +174,7 @@ func (c *session) pace(ctx context.Context, position time.Duration) error {
 	return sleep(ctx, time.Until(s.begin.Add(position)))
 }
 
-// read fills frame.Mat and returns the timestamp of the frame.
+// read reads the next frame and returns its timestamp. Unless in is a converter, it fills frame.Mat.
 func (c *session) read(ctx context.Context, in input, frame *Frame) (time.Duration, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -184,18 +185,40 @@ func (c *session) read(ctx context.Context, in input, frame *Frame) (time.Durati
 	}
 	before := frame.Mat.Cols() * frame.Mat.Rows()
 	info, err := in.read(ctx, &frame.Mat)
-	if err == nil {
+	c.current = info
+	if _, converts := in.(converter); err == nil && !converts {
 		c.observe(info, before, &frame.Mat)
 	}
 	return info.stamp, err
 }
 
-func (c *session) publish(ctx context.Context, frame *Frame) error {
-	width, height := frame.Mat.Cols(), frame.Mat.Rows()
-	return c.source.latest.put(ctx, frame, func(dropped bool) {
+// publish makes the frame of the last read the newest one.
+func (c *session) publish(ctx context.Context, in input, frame *Frame) error {
+	var width, height int
+	fill := func(dst *gocv.Mat) error {
+		err := c.fill(in, frame, dst)
+		width, height = dst.Cols(), dst.Rows()
+		return err
+	}
+	return c.source.latest.put(ctx, *frame, fill, func(dropped bool) {
 		c.frames++
 		c.source.countFrame(width, height, c.shape.fps, dropped)
 	})
+}
+
+// fill fills dst with the frame of the last read, or exchanges it with frame.Mat, which the read filled.
+func (c *session) fill(in input, frame *Frame, dst *gocv.Mat) error {
+	decoded, converts := in.(converter)
+	if !converts {
+		*dst, frame.Mat = frame.Mat, *dst
+		return nil
+	}
+	before := dst.Cols() * dst.Rows()
+	if err := decoded.convert(dst); err != nil {
+		return fmt.Errorf("read %s: %w", c.source.target.label, err)
+	}
+	c.observe(c.current, before, dst)
+	return nil
 }
 
 // abandoned returns the error of a session that does not end.
