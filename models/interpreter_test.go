@@ -2,6 +2,7 @@ package models
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func start(t testing.TB, m *Model, delegate string) *Interpreter {
@@ -203,6 +206,27 @@ func resident(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return pages * os.Getpagesize()
+}
+
+// TestInterpretersShareTheNetwork verifies that all interpreters of a Model map the same file, which nobody can change.
+func TestInterpretersShareTheNetwork(t *testing.T) {
+	m := testModel(t, "detector")
+	start(t, m, DelegateXNNPACK)
+	start(t, m, DelegateXNNPACK)
+	var file unix.Stat_t
+	if err := unix.Fstat(int(m.file.Fd()), &file); err != nil {
+		t.Fatal(err)
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(maps), fmt.Sprintf(" %d ", file.Ino)); n != 2 {
+		t.Errorf("%d mappings of the file for two interpreters", n)
+	}
+	if _, err := m.file.WriteAt([]byte{0}, 0); err == nil {
+		t.Error("the file can be changed")
+	}
 }
 
 // TestNoLeak creates and closes many interpreters; the memory of the networks must be freed.

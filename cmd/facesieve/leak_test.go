@@ -3,7 +3,11 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"gocv.io/x/gocv"
 
@@ -37,4 +41,40 @@ func TestLeakOfReloads(t *testing.T) {
 	if after := gocv.MatProfile.Count(); after != before {
 		t.Errorf("%d Mats more than before", after-before)
 	}
+}
+
+// A camera of 1080p holds a bounded amount of memory, besides the files that it maps: two images of 6 MiB, the frames of
+// the decoder, the networks, and Go's heap.
+func TestLeakOfOneCamera(t *testing.T) {
+	const limit = 88 << 10 // KiB; 76 MiB on Debian 12
+	path := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
+cameras: [{name: street, url: %q}]
+mqtt: {broker: embedded, listen: %q}
+outbox: {store: memory}
+`, testsupport.SharedVideo(t, "street_exit.mp4"), testsupport.FreeAddress(t)))
+	c := startChild(t, []string{"MALLOC_ARENA_MAX=1"}, `exec "$0" run --config "$1"`, path)
+	most := 0
+	for !c.over() {
+		most = max(most, anonymousKiB(c.command.Process.Pid))
+		time.Sleep(50 * time.Millisecond)
+	}
+	if status := c.status(); status.ExitStatus() != exitOK {
+		t.Fatalf("it ended with %d\n%s", status.ExitStatus(), c.stderr.Copied())
+	}
+	t.Logf("%d KiB", most)
+	if most > limit {
+		t.Errorf("%d KiB of memory, at most %d are allowed", most, limit)
+	}
+}
+
+// anonymousKiB returns the resident memory of a process that belongs to no file; 0 if it has ended.
+func anonymousKiB(pid int) (kib int) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	if _, value, ok := strings.Cut(string(status), "RssAnon:"); ok {
+		_, _ = fmt.Sscan(value, &kib)
+	}
+	return kib
 }
