@@ -156,7 +156,7 @@ func (b *binder) bindKeys(node *yaml.Node, v reflect.Value, at target, seen map[
 			b.unknown(key, name, at, known)
 			continue
 		}
-		if first, twice := own[name]; twice {
+		if first, repeated := own[name]; repeated {
 			b.fault(positionOf(key), at.under(name).key, "given twice, first in line %d; keep one", first.line)
 			continue
 		}

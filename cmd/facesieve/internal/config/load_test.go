@@ -86,7 +86,7 @@ func badEnvironment(name string) string {
 	}[name]
 }
 
-// Each file in testdata/bad breaks one rule; the file beside it holds the exact message.
+// Each file in testdata/bad breaks one rule; the .txt file of the same name holds the exact message.
 func TestBadFiles(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(files) < 10 {
@@ -140,8 +140,7 @@ cameras:
 	}
 }
 
-// FuzzParseConfig: whatever the text, a configuration or faults that a person can look up, never a panic, and never a
-// secret in them.
+// FuzzParseConfig checks that any text gives a configuration or a list of faults without secrets, and never a panic.
 func FuzzParseConfig(f *testing.F) {
 	f.Add("cameras: [{name: a, url: b.mp4}]")
 	f.Add("detect: {score: x}\nmqtt: 3\nunknown: &a [*a]")

@@ -182,8 +182,8 @@ func (e *Engine) refine(frame gocv.Mat, face detect.Face) (detect.Face, error) {
 // Judge measures and scores a face that was found in frame. If a gate rules the face out, it stops there, unless scoreAll
 // is true. The decision does not depend on scoreAll.
 func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (Judgement, error) {
-	j, going, err := e.measureGeometry(frame, face, scoreAll)
-	if err != nil || !going {
+	j, proceed, err := e.measureGeometry(frame, face, scoreAll)
+	if err != nil || !proceed {
 		return j, err
 	}
 	now := time.Now()
@@ -209,9 +209,9 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (Judgeme
 	return j, nil
 }
 
-// measureGeometry refines the landmarks of a face if that is still to do, and measures their geometry. It reports whether
-// to go on. A face that the coarse check rules out is refined only with scoreAll, and its reason stays.
-func (e *Engine) measureGeometry(frame gocv.Mat, face detect.Face, scoreAll bool) (j Judgement, going bool, err error) {
+// measureGeometry refines the landmarks of a face that needs it, and measures their geometry. It reports whether the face
+// is to be aligned and scored. A face that the coarse check rules out is refined only with scoreAll, and keeps its reason.
+func (e *Engine) measureGeometry(frame gocv.Mat, face detect.Face, scoreAll bool) (j Judgement, proceed bool, err error) {
 	size := image.Pt(frame.Cols(), frame.Rows())
 	j.Face = face
 	excluded := func() bool {

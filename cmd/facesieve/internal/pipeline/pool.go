@@ -30,8 +30,8 @@ func (s *interpreterSet) close() error {
 	return err
 }
 
-// Pool holds the interpreter sets that all cameras share: not more than the machine has cores for, however many cameras
-// there are. A set is handed out in the order of the calls of acquire, so that a busy camera takes turns with the others.
+// Pool holds the interpreter sets that all cameras share. The number of cores bounds the number of sets, however many
+// cameras there are. The calls of acquire are served in their order, so that a busy camera does not delay the others.
 // The interpreters are closed when the pool is retired and the last engine that uses it is closed. A Pool is safe for
 // concurrent use.
 type Pool struct {
@@ -67,10 +67,10 @@ func NewPool(networks Networks, rt models.Runtime, cameras int, log zerolog.Logg
 
 // Grow starts more interpreter sets if this number of cameras can use them.
 func (p *Pool) Grow(cameras int) error {
-	wanted := min(cameras, max(1, runtime.GOMAXPROCS(0)/p.runtime.Threads))
+	target := min(cameras, max(1, runtime.GOMAXPROCS(0)/p.runtime.Threads))
 	for {
 		p.mutex.Lock()
-		enough := len(p.all) >= wanted
+		enough := len(p.all) >= target
 		p.mutex.Unlock()
 		if enough {
 			return nil

@@ -18,7 +18,7 @@ import (
 	"facesieve/quality"
 )
 
-// A network of refinement with wrong outputs or an impossible input size is refused with the remedy.
+// A landmarks network with wrong outputs or an impossible input size is refused; the error states what to do.
 func TestUnusableLandmarksNetwork(t *testing.T) {
 	cfg := config.Default()
 	networks, err := OpenNetworks(cfg, cfg.NewCamera())
@@ -35,8 +35,8 @@ func TestUnusableLandmarksNetwork(t *testing.T) {
 	}
 }
 
-// A detector is not accepted as the network of refinement, and another file of it makes other networks.
-func TestLandmarksNetworkOfItsOwn(t *testing.T) {
+// A detector is not accepted as the landmarks network, and networks with another landmarks file are not equal.
+func TestConfiguredLandmarksNetwork(t *testing.T) {
 	cfg := config.Default()
 	builtIn, err := OpenNetworks(cfg, cfg.NewCamera())
 	if err != nil {
@@ -44,10 +44,10 @@ func TestLandmarksNetworkOfItsOwn(t *testing.T) {
 	}
 	cfg.Models.Landmarks = testsupport.LargeOnly(t, models.TaskLandmarks, 128)
 	if other, err := OpenNetworks(cfg, cfg.NewCamera()); err != nil || builtIn.Equal(other) || !other.Equal(other) {
-		t.Errorf("another file is the same network, or none: %v", err)
+		t.Errorf("networks with another landmarks file are equal, or do not open: %v", err)
 	}
 	cfg.Models.Landmarks = testsupport.LargeOnly(t, models.TaskDetector, 0)
-	want := `is a network for "detector"; name one for "landmarks"`
+	want := `is a network for "detector"; name a network for "landmarks"`
 	if _, err := OpenNetworks(cfg, cfg.NewCamera()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("want %q, got %v", want, err)
 	}
@@ -74,14 +74,14 @@ func TestExcludedFacesAreNotRefined(t *testing.T) {
 // A face whose detected landmarks would be ruled out is judged by the refined ones.
 func TestRefinementCorrectsWrongLandmarks(t *testing.T) {
 	for name, change := range map[string]func(e *Engine, face *detect.Face){
-		"as it is": func(*Engine, *detect.Face) {},
-		"lying on its side": func(_ *Engine, face *detect.Face) {
+		"unchanged": func(*Engine, *detect.Face) {},
+		"turned by 90°": func(_ *Engine, face *detect.Face) {
 			x, y := face.Box[0]+face.Box[2]/2, face.Box[1]+face.Box[3]/2
 			for i, p := range face.Landmarks {
 				face.Landmarks[i] = [2]float32{x - (p[1] - y), y + (p[0] - x)}
 			}
 		},
-		"all in one place": func(_ *Engine, face *detect.Face) { face.Landmarks = [5][2]float32{} },
+		"all equal": func(_ *Engine, face *detect.Face) { face.Landmarks = [5][2]float32{} },
 	} {
 		if refined, j := judged(t, change, false); refined != 1 || j.Reason != "" || !j.Scored {
 			t.Errorf("%s: refined %d times, reason %q", name, refined, j.Reason)
