@@ -29,7 +29,7 @@ func acceleratorLibrary(t *testing.T) string {
 // The library of an accelerator is missing, is not an accelerator, or returns wrong results, perhaps only at the size
 // of the frames or only after some runs. check reports a fault of the configuration; every other command warns once and
 // returns the scores of the CPU.
-func TestARefusedAcceleratorIsReported(t *testing.T) {
+func TestRefusedAcceleratorIsReported(t *testing.T) {
 	library := acceleratorLibrary(t)
 	picture := testsupport.FacePicture(t)
 	onCPU, _ := mustInvoke(t, "score", picture)
@@ -78,11 +78,11 @@ func TestARefusedAcceleratorIsReported(t *testing.T) {
 }
 
 func warnings(stderr string) int {
-	return strings.Count(stderr, "the external delegate is refused, XNNPACK on the CPU takes over")
+	return strings.Count(stderr, "the external delegate is refused, XNNPACK on the CPU is used instead")
 }
 
 // An accelerator whose outputs equal those of the CPU is used without a warning.
-func TestAGoodAcceleratorIsUsed(t *testing.T) {
+func TestAcceleratorWithTheOutputsOfTheCPUIsUsed(t *testing.T) {
 	config := testsupport.WriteFile(t, "facesieve.yaml", acceleratorConfig(t, acceleratorLibrary(t), "idle"))
 	mustInvoke(t, "check", "--config", config)
 	if _, stderr := mustInvoke(t, "score", "--config", config, testsupport.FacePicture(t)); warnings(stderr) != 0 {

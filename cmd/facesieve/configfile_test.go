@@ -23,7 +23,7 @@ import (
 const goodConfig = "cameras: [{name: a, url: a.mp4}]\n"
 
 // A configuration path that is not a usable file is reported with a message, in bounded time.
-func TestConfigurationsThatAreNoFiles(t *testing.T) {
+func TestConfigurationPathsWithoutAFile(t *testing.T) {
 	directory := t.TempDir()
 	pipe := filepath.Join(directory, "pipe")
 	testsupport.Must(t, syscall.Mkfifo(pipe, 0o600))
@@ -146,7 +146,7 @@ func TestCheckReadsCertificates(t *testing.T) {
 }
 
 // A name that is not UTF-8 is found, and shown escaped.
-func TestConfigurationWithAnyName(t *testing.T) {
+func TestConfigurationNameOutsideUTF8(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "caf\xe9.yaml")
 	testsupport.Must(t, os.WriteFile(path, []byte(goodConfig), 0o600))
 	stdout, _ := mustInvoke(t, "check", "--config", path)

@@ -31,7 +31,7 @@ func TestEventsAreRefined(t *testing.T) {
 	for i, e := range refined {
 		byFace[face{e.Time.UTC(), e.Box}] = e
 		if off := offCentre(e); off > 0.05 {
-			t.Errorf("event %d: the transform is not that of its landmarks: their centre is %.2f pixels off", i, off)
+			t.Errorf("event %d: the transform moves the centre of the landmarks %.2f pixels off that of the template", i, off)
 		}
 	}
 	moved, realigned := 0, 0
@@ -65,17 +65,17 @@ func offCentre(e event.Face) float64 {
 	return math.Hypot(x, y) / 5
 }
 
-// The faces of images are refined too.
+// Faces in images are refined too.
 func TestScoreRefines(t *testing.T) {
 	picture := testsupport.FacePicture(t)
-	plain, refined := scoredOnce(t, picture, unrefined), scoredOnce(t, picture, "")
+	plain, refined := scoreFace(t, picture, unrefined), scoreFace(t, picture, "")
 	if *plain.Box != *refined.Box || *plain.Landmarks == *refined.Landmarks || *plain.Raw == *refined.Raw {
 		t.Errorf("box %v, then %v; landmarks %v, then %v; raw %v, then %v",
 			*plain.Box, *refined.Box, *plain.Landmarks, *refined.Landmarks, *plain.Raw, *refined.Raw)
 	}
 }
 
-func scoredOnce(t *testing.T, picture, configuration string) scoredFace {
+func scoreFace(t *testing.T, picture, configuration string) scoredFace {
 	t.Helper()
 	config := testsupport.WriteFile(t, "facesieve.yaml", configuration+"cameras: [{name: test, url: test.mp4}]\n")
 	stdout, _ := mustInvoke(t, "score", "--json", "--config", config, picture)
@@ -90,7 +90,7 @@ func scoredOnce(t *testing.T, picture, configuration string) scoredFace {
 func TestRefinementBesideALargeDetector(t *testing.T) {
 	picture := testsupport.FacePicture(t)
 	file := fmt.Sprintf("models: {detector: %s}\n", testsupport.LargeOnly(t, models.TaskDetector, 0))
-	plain, refined := scoredOnce(t, picture, file+unrefined), scoredOnce(t, picture, file)
+	plain, refined := scoreFace(t, picture, file+unrefined), scoreFace(t, picture, file)
 	if *plain.Box != *refined.Box || *plain.Landmarks == *refined.Landmarks {
 		t.Errorf("box %v, then %v; landmarks %v, then %v", *plain.Box, *refined.Box, *plain.Landmarks, *refined.Landmarks)
 	}

@@ -15,8 +15,8 @@ import (
 	"facesieve/publish/publishtest"
 )
 
-// The daemon, its embedded broker and facesieve watch, on a recording: what watch receives fits the schema, and
-// everything ends by itself.
+// The daemon with its embedded broker sends the faces of a recording to facesieve watch. The events are valid by the
+// schema, and the daemon ends after the recording.
 func TestRunForwardsToWatch(t *testing.T) {
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
 	address := testsupport.FreeAddress(t)
@@ -56,12 +56,12 @@ outbox: {store: memory}
 		}
 	}
 	if text := string(log.Copied()); !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
-		t.Errorf("watch did not see the end:\n%s", text)
+		t.Errorf("watch did not print the end:\n%s", text)
 	}
 }
 
-// Every message that a real broker receives from the program obeys the AsyncAPI document that the program prints.
-func TestRunObeysTheAsyncAPIDocument(t *testing.T) {
+// Every message that a real broker receives from the program is valid by the AsyncAPI document that the program prints.
+func TestRunMatchesTheAsyncAPIDocument(t *testing.T) {
 	document, _ := mustInvoke(t, "schema", "--asyncapi")
 	contract := eventtest.NewContract(t, []byte(document))
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
@@ -86,8 +86,8 @@ outbox: {store: memory}
 	}
 }
 
-// A camera that is not there and a broker that is away keep nobody from ending when asked to.
-func TestRunEndsWhenAsked(t *testing.T) {
+// The daemon stops on request while neither camera nor broker can be reached.
+func TestRunStopsOnRequest(t *testing.T) {
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 log: {level: error, format: json}
 cameras: [{name: gone, url: "rtsp://%s/x", open_timeout: 500ms}]
@@ -104,9 +104,9 @@ outbox: {store: memory}
 	select {
 	case code := <-ended:
 		if ctx.Err() == nil || code != exitOK {
-			t.Errorf("ended with exit code %d before it was asked to", code)
+			t.Errorf("ended with exit code %d before the request", code)
 		}
 	case <-time.After(30 * time.Second):
-		t.Fatal("still running long after it was asked to end")
+		t.Fatal("still running long after the request")
 	}
 }

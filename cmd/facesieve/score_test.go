@@ -24,25 +24,25 @@ func TestScoreFindsTheFace(t *testing.T) {
 	if *face.Score < 0 || *face.Score > 100 || face.Components["Sharpness"] < 0 || face.Labels["agreement"] <= 0 {
 		t.Errorf("score %v, labels %v, components %+v", *face.Score, face.Labels, face.Components)
 	}
-	// Where the face of that picture is, within a third of its size.
+	// The face's centre in this image, within a third of the face's size.
 	box := *face.Box
 	if x, y := box[0]+box[2]/2, box[1]+box[3]/2; x < 290 || x > 420 || y < 190 || y > 340 {
 		t.Errorf("the face's centre is at %.0f,%.0f", x, y)
 	}
 }
 
-func TestScoreGoesOnAfterABrokenPicture(t *testing.T) {
-	folder := t.TempDir()
+func TestScoreContinuesAfterAnInvalidImage(t *testing.T) {
+	directory := t.TempDir()
 	picture, err := os.ReadFile(testsupport.FacePicture(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, content := range map[string][]byte{"a.jpg": []byte("no picture"), "b.jpg": picture, "c.txt": nil} {
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(directory, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	code, stdout, stderr := invoke(t.Context(), "score", "--json", folder)
+	code, stdout, stderr := invoke(t.Context(), "score", "--json", directory)
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	if code != exitFailure || len(lines) != 2 || !strings.Contains(stderr, "1 of 2 pictures") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
@@ -52,21 +52,21 @@ func TestScoreGoesOnAfterABrokenPicture(t *testing.T) {
 	}
 }
 
-func TestScoreAlignedWantsTheSize(t *testing.T) {
+func TestScoreAlignedRequiresTheSize(t *testing.T) {
 	code, stdout, _ := invoke(t.Context(), "score", "--aligned", testsupport.FacePicture(t))
 	if code != exitFailure || !strings.Contains(stdout, "640x480 pixels; an aligned face has 112x112") {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
 }
 
-func TestScoreOfAnEmptyFolder(t *testing.T) {
+func TestScoreOfAnEmptyDirectory(t *testing.T) {
 	code, stdout, stderr := invoke(t.Context(), "score", t.TempDir())
 	if code != exitFailure || !strings.Contains(stdout, "no picture in this directory") {
 		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 	}
 }
 
-func TestScoreOfAPictureWithoutAFace(t *testing.T) {
+func TestScoreOfAnImageWithoutAFace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "grey.png")
 	testsupport.Must(t, os.WriteFile(path, greyPNG(t), 0o600))
 	stdout, stderr := mustInvoke(t, "score", path)
@@ -85,7 +85,7 @@ func greyPNG(t *testing.T) []byte {
 	return file.Bytes()
 }
 
-// A directory has files and links of all kinds. Each file with the name of a picture has a line; the others are
+// In a directory with files and links of all kinds, each file with the name of an image has a line. The others are
 // counted.
 func TestScoreOfADirectoryWithAllKindsOfFiles(t *testing.T) {
 	directory := t.TempDir()

@@ -59,8 +59,8 @@ func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.served++
 }
 
-// A man walks up to a camera that returns single pictures. His face is sent to a real broker once or twice, and the
-// camera stays connected when its picture no longer changes.
+// A man walks up to a camera that returns snapshots. His face is sent to a real broker once or twice, and the camera
+// stays connected when its snapshot no longer changes.
 func TestRunOnSnapshots(t *testing.T) {
 	camera, broker := newSnapshotCamera(t, testsupport.SharedVideo(t, "corridor.mp4"), 5), startMosquitto(t)
 	server := httptest.NewServer(camera)

@@ -10,8 +10,8 @@ import (
 	"facesieve/publish/event"
 )
 
-// A camera that shows a recording over RTSP, and Mosquitto, give the same faces as a replay of the recording: as many, and
-// as good, though the frames that were looked at are others.
+// A recording that is read over RTSP and sent to Mosquitto gives as many faces as its replay, of about the same score. The
+// analysed frames differ.
 func TestRunOverRTSPGivesTheFacesOfReplay(t *testing.T) {
 	video := testsupport.SharedVideo(t, "corridor.mp4")
 	want, _ := replayEvents(t, video, "")

@@ -10,7 +10,7 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// Each command checks what it uses of the file, and no more.
+// Each command checks only the parts of the file that it uses.
 func TestCommandsCheckWhatTheyUse(t *testing.T) {
 	const text = `
 device: a/b
@@ -63,7 +63,7 @@ cameras:
 	for _, text := range []string{"mqqt: {broker: 'tcp://h'}", "cameras: [", "colour: red"} {
 		for _, used := range []config.Scope{config.ForDaemon(), config.ForWatch(), config.ForScore(), config.ForReplay("", false)} {
 			if _, err := config.Parse(used, "test.yaml", []byte(text), testsupport.NoEnvironment); err == nil {
-				t.Errorf("%s is good for %+v", text, used)
+				t.Errorf("%s is accepted for %+v", text, used)
 			}
 		}
 	}

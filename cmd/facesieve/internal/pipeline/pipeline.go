@@ -308,8 +308,8 @@ func (p *Pipeline) endTracks(ended []detect.Track, decisions []Decision) []Decis
 	return decisions
 }
 
-// Flush ends all tracks and passes the decisions to the sink. Run does it at its end; after a panic of Run the caller
-// does it.
+// Flush ends all tracks and passes the decisions to the sink. Run calls it at its end; after a panic of Run
+// the caller must call it.
 func (p *Pipeline) Flush() error {
 	decisions := p.endTracks(p.tracker.Flush(), nil)
 	return p.decide(append(decisions, p.selector.Flush()...))
