@@ -31,8 +31,8 @@ func acceleratorLibrary(t *testing.T) string {
 // returns the scores of the CPU.
 func TestRefusedAcceleratorIsReported(t *testing.T) {
 	library := acceleratorLibrary(t)
-	picture := testsupport.FacePicture(t)
-	onCPU, _ := mustInvoke(t, "score", picture)
+	image := testsupport.FacePicture(t)
+	onCPU, _ := mustInvoke(t, "score", image)
 	for name, test := range map[string]struct{ library, mode, want string }{
 		"missing":      {filepath.Join(t.TempDir(), "gone.so"), "idle", "cannot open shared object file"},
 		"no delegate":  {"libm.so.6", "idle", "it is no TensorFlow Lite delegate"},
@@ -53,7 +53,7 @@ func TestRefusedAcceleratorIsReported(t *testing.T) {
 				!strings.Contains(stderr, refused) {
 				t.Errorf("check: exit code %d\n%s", code, stderr)
 			}
-			code, stdout, stderr := invoke(t.Context(), "score", "--config", config, picture)
+			code, stdout, stderr := invoke(t.Context(), "score", "--config", config, image)
 			if code != exitOK || warnings(stderr) != 1 || !strings.Contains(stderr, test.want) {
 				t.Errorf("score: exit code %d\n%s", code, stderr)
 			}

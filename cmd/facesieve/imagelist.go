@@ -56,7 +56,7 @@ func (l *imageList) argument(path string) {
 		images, repeated := len(l.images), l.repeated
 		l.directory(path, info)
 		if len(l.images) == images && l.repeated == repeated {
-			l.add(path, errors.New("no picture in this directory (JPEG, PNG, WebP, BMP)"))
+			l.add(path, errors.New("no image in this directory (JPEG, PNG, WebP, BMP)"))
 		}
 	}
 }

@@ -67,18 +67,18 @@ func offCentre(e event.Face) float64 {
 
 // Faces in images are refined too.
 func TestScoreRefines(t *testing.T) {
-	picture := testsupport.FacePicture(t)
-	plain, refined := scoreFace(t, picture, unrefined), scoreFace(t, picture, "")
+	image := testsupport.FacePicture(t)
+	plain, refined := scoreFace(t, image, unrefined), scoreFace(t, image, "")
 	if *plain.Box != *refined.Box || *plain.Landmarks == *refined.Landmarks || *plain.Raw == *refined.Raw {
 		t.Errorf("box %v, then %v; landmarks %v, then %v; raw %v, then %v",
 			*plain.Box, *refined.Box, *plain.Landmarks, *refined.Landmarks, *plain.Raw, *refined.Raw)
 	}
 }
 
-func scoreFace(t *testing.T, picture, configuration string) scoredFace {
+func scoreFace(t *testing.T, image, configuration string) scoredFace {
 	t.Helper()
 	config := testsupport.WriteFile(t, "facesieve.yaml", configuration+"cameras: [{name: test, url: test.mp4}]\n")
-	stdout, _ := mustInvoke(t, "score", "--json", "--config", config, picture)
+	stdout, _ := mustInvoke(t, "score", "--json", "--config", config, image)
 	var face scoredFace
 	if err := json.Unmarshal([]byte(stdout), &face); err != nil {
 		t.Fatalf("%v: %s", err, stdout)
@@ -88,9 +88,9 @@ func scoreFace(t *testing.T, picture, configuration string) scoredFace {
 
 // Refinement works beside a detector whose input cannot have the size of the refiner's.
 func TestRefinementBesideALargeDetector(t *testing.T) {
-	picture := testsupport.FacePicture(t)
+	image := testsupport.FacePicture(t)
 	file := fmt.Sprintf("models: {detector: %s}\n", testsupport.LargeOnly(t, models.TaskDetector, 0))
-	plain, refined := scoreFace(t, picture, file+unrefined), scoreFace(t, picture, file)
+	plain, refined := scoreFace(t, image, file+unrefined), scoreFace(t, image, file)
 	if *plain.Box != *refined.Box || *plain.Landmarks == *refined.Landmarks {
 		t.Errorf("box %v, then %v; landmarks %v, then %v", *plain.Box, *refined.Box, *plain.Landmarks, *refined.Landmarks)
 	}

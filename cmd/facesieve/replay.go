@@ -20,9 +20,9 @@ import (
 type replayCommand struct {
 	Config filePath  `help:"Configuration file. Default: the built-in one."`
 	Camera string    `help:"Name of the camera in the configuration whose settings apply. Default: the first."`
-	Out    filePath  `placeholder:"DIR" help:"Write events, faces and a page of all seen faces here; do not publish."`
+	Out    filePath  `placeholder:"DIR" help:"Write events, faces and a page with every face here; do not publish."`
 	Start  time.Time `default:"1970-01-01T00:00:00Z" help:"When the recording began (RFC 3339); event times count from it."`
-	Video  filePath  `arg:"" help:"A recording, or a directory of pictures."`
+	Video  filePath  `arg:"" help:"A recording, or a directory of images."`
 }
 
 // Run takes every frame of the recording through the pipeline. The same recording gives the same events.
@@ -127,7 +127,7 @@ func replay(
 	}
 	printStats(term.err, p.Stats(), time.Since(start))
 	if stats := source.Stats(); stats.Skipped > 0 {
-		skipped := english.Plural(int(stats.Skipped), "picture", "") //nolint:gosec // few
+		skipped := english.Plural(int(stats.Skipped), "image", "") //nolint:gosec // few
 		fmt.Fprintf(term.err, "%s could not be read; the last was %s\n", skipped, stats.LastError)
 	}
 	return nil

@@ -84,8 +84,8 @@ func TestSoak(t *testing.T) {
 	fmt.Printf("\n%.1f h of video in %v, including the warm-up\n\n", s.analysed().Hours(), time.Since(began).Round(time.Second))
 	fmt.Println(s.report())
 	fmt.Println(table(samples))
-	for _, growth := range growth(samples) {
-		t.Error(growth)
+	for _, grown := range growth(samples) {
+		t.Error(grown)
 	}
 }
 
