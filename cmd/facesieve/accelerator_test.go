@@ -30,6 +30,7 @@ func acceleratorLibrary(t *testing.T) string {
 // of the frames or only after some runs. check reports a fault of the configuration; every other command warns once and
 // returns the scores of the CPU.
 func TestRefusedAcceleratorIsReported(t *testing.T) {
+	t.Parallel()
 	library := acceleratorLibrary(t)
 	image := testsupport.FacePicture(t)
 	onCPU, _ := mustInvoke(t, "score", image)
@@ -83,6 +84,7 @@ func warnings(stderr string) int {
 
 // An accelerator whose outputs equal those of the CPU is used without a warning.
 func TestAcceleratorWithTheOutputsOfTheCPUIsUsed(t *testing.T) {
+	t.Parallel()
 	config := testsupport.WriteFile(t, "facesieve.yaml", acceleratorConfig(t, acceleratorLibrary(t), "idle"))
 	mustInvoke(t, "check", "--config", config)
 	if _, stderr := mustInvoke(t, "score", "--config", config, testsupport.FacePicture(t)); warnings(stderr) != 0 {

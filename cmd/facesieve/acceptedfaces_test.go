@@ -15,6 +15,7 @@ import (
 // With many cameras, repeated reloads that replace the publisher, and a stop in the middle of a reload, every accepted
 // face is at the broker or in the outbox.
 func TestReloadsAndStopLoseNoAcceptedFace(t *testing.T) {
+	t.Parallel()
 	broker := startRecordingBroker(t)
 	directory := t.TempDir()
 	config := filepath.Join(directory, "facesieve.yaml")

@@ -11,8 +11,8 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// everySecond forwards a face a second, whatever its score.
-const everySecond = `quality: {policy: interval, interval: 1s, threshold: 0, gates: {min_eye_distance: 0, min_sharpness: 0,
+// intervalFaces forwards a face of each track at this interval, whatever its score.
+const intervalFaces = `quality: {policy: interval, interval: %s, threshold: 0, gates: {min_eye_distance: 0, min_sharpness: 0,
   max_yaw: 90, max_pitch: 90, max_roll: 180, max_residual: 112, edge_margin: -1}}
 `
 
@@ -51,14 +51,15 @@ func streamFaults() []streamFault {
 // The daemon recovers from each fault of a camera: faces of later frames, of the present size, arrive at the broker, each
 // event once. The camera is off when the daemon starts.
 func TestDaemonRecoversFromCameraFaults(t *testing.T) {
+	t.Parallel()
 	camera, broker := newFaultyCamera(t, "640x360"), startRecordingBroker(t)
 	camera.Down()
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 log: {level: info, format: json}
 outbox: {store: memory}
 mqtt: {broker: "tcp://%s"}
-%scameras: [{name: door, url: %q, read_timeout: 1s, open_timeout: 4s, reconnect_min: 100ms, reconnect_max: 300ms}]
-`, broker.address, everySecond, camera.URL))
+%scameras: [{name: door, url: %q, read_timeout: 600ms, open_timeout: 4s, reconnect_min: 100ms, reconnect_max: 300ms}]
+`, broker.address, fmt.Sprintf(intervalFaces, "200ms"), camera.URL))
 	ctx, stop := context.WithCancel(t.Context())
 	var log testsupport.SafeBuffer
 	code := make(chan int, 1)
@@ -67,7 +68,7 @@ mqtt: {broker: "tcp://%s"}
 	for _, fault := range append([]streamFault{{name: "camera starts late", begin: (*cameratest.Camera).Up, end: func(*cameratest.Camera) {}}}, streamFaults()...) {
 		fault.begin(camera)
 		if fault.lasting {
-			time.Sleep(2 * time.Second) // longer than read_timeout
+			time.Sleep(1200 * time.Millisecond) // longer than read_timeout
 		}
 		fault.end(camera)
 		over := time.Now()

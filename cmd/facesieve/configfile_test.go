@@ -24,6 +24,7 @@ const goodConfig = "cameras: [{name: a, url: a.mp4}]\n"
 
 // A configuration path that is not a usable file is reported with a message, in bounded time.
 func TestConfigurationPathsWithoutAFile(t *testing.T) {
+	t.Parallel()
 	directory := t.TempDir()
 	pipe := filepath.Join(directory, "pipe")
 	testsupport.Must(t, syscall.Mkfifo(pipe, 0o600))

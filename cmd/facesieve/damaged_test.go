@@ -18,6 +18,7 @@ import (
 
 // A configuration that is cut anywhere, as by a power cut or a full disk, is valid or has faults with a line or a key.
 func TestConfigurationCutAnywhere(t *testing.T) {
+	t.Parallel()
 	shipped, err := os.ReadFile(testsupport.RepositoryPath(t, "systemd", "facesieve.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -51,6 +52,7 @@ cameras:
 
 // check and run refuse a network or a manifest that is cut or damaged. The error names the file and what to do.
 func TestDamagedNetworksAreRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "facesieve.yaml")
 	text := fmt.Sprintf("models: {quality: %q}\ncameras: [{name: a, url: a.mp4}]\n", filepath.Join(dir, "quality.tflite"))
@@ -94,6 +96,7 @@ func TestDamagedNetworksAreRefused(t *testing.T) {
 
 // Each image that is damaged, cut or has a wrong size in its header has an error, and the others are scored.
 func TestScoreOfDamagedImages(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	face, err := os.ReadFile(testsupport.FacePicture(t))
 	if err != nil {

@@ -20,6 +20,7 @@ const unrefined = "detect: {refine: false}\n"
 // An event has the refined landmarks, and its face is aligned by them; its box is the detected one. There may be more
 // events, because refinement raises some scores.
 func TestEventsAreRefined(t *testing.T) {
+	t.Parallel()
 	video := testsupport.SharedVideo(t, "corridor.mp4")
 	plain, _ := replayEvents(t, video, unrefined+everyFace)
 	refined, _ := replayEvents(t, video, everyFace)

@@ -33,6 +33,7 @@ func replayEvents(t *testing.T, video, configuration string) ([]event.Face, []by
 }
 
 func TestReplayOfOnePerson(t *testing.T) {
+	t.Parallel()
 	video := testsupport.SharedVideo(t, "corridor.mp4")
 	all, _ := replayEvents(t, video, "quality: {policy: all, threshold: 0}")
 	best, first := replayEvents(t, video, "")
@@ -71,6 +72,7 @@ func TestReplayOfOnePerson(t *testing.T) {
 }
 
 func TestReplayOfTwoPeople(t *testing.T) {
+	t.Parallel()
 	events, _ := replayEvents(t, testsupport.SharedVideo(t, "two_heads.mp4"), "quality: {threshold: 0}")
 	if len(events) < 2 || len(events) > 3 {
 		t.Errorf("%d faces for two people, want 2, at most 3", len(events))
@@ -78,6 +80,7 @@ func TestReplayOfTwoPeople(t *testing.T) {
 }
 
 func TestReplayOfAnEmptyRoom(t *testing.T) {
+	t.Parallel()
 	events, _ := replayEvents(t, testsupport.SharedVideo(t, "empty_room.mp4"), "")
 	for _, e := range events {
 		t.Errorf("a face at %v in an empty room, score %.1f", e.Box, e.Quality.Score)
@@ -89,6 +92,7 @@ const everyFace = `quality: {policy: all, threshold: 0, gates: {min_eye_distance
   max_yaw: 90, max_pitch: 90, max_roll: 180, max_residual: 112, edge_margin: -1}}`
 
 func TestReplayOfAStreet(t *testing.T) {
+	t.Parallel()
 	events, _ := replayEvents(t, testsupport.SharedVideo(t, "street_exit.mp4"), everyFace)
 	tracks := map[uint64]bool{}
 	for _, e := range events {

@@ -18,6 +18,7 @@ import (
 // The daemon with its embedded broker sends the faces of a recording to facesieve watch. The events are valid by the
 // schema, and the daemon ends after the recording.
 func TestRunForwardsToWatch(t *testing.T) {
+	t.Parallel()
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
 	address := testsupport.FreeAddress(t)
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
@@ -62,6 +63,7 @@ outbox: {store: memory}
 
 // Every message that a real broker receives from the program is valid by the AsyncAPI document that the program prints.
 func TestRunMatchesTheAsyncAPIDocument(t *testing.T) {
+	t.Parallel()
 	document, _ := mustInvoke(t, "schema", "--asyncapi")
 	contract := eventtest.NewContract(t, []byte(document))
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
@@ -88,6 +90,7 @@ outbox: {store: memory}
 
 // The daemon stops on request while neither camera nor broker can be reached.
 func TestRunStopsOnRequest(t *testing.T) {
+	t.Parallel()
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 log: {level: error, format: json}
 cameras: [{name: gone, url: "rtsp://%s/x", open_timeout: 500ms}]

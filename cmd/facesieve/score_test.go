@@ -130,6 +130,7 @@ func TestScoreOfADirectoryWithAllKindsOfFiles(t *testing.T) {
 
 // --json prints names exactly, and also in base64 if JSON cannot represent them.
 func TestScoreNamesTheFileExactly(t *testing.T) {
+	t.Parallel()
 	content := greyPNG(t)
 	hidden := func(r rune) bool { return !strconv.IsPrint(r) }
 	for _, name := range []string{

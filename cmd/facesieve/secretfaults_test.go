@@ -65,6 +65,7 @@ func secretPlaces() []string {
 
 // The messages about a wrong configuration contain no password, wherever it is in the file.
 func TestNoFaultRepeatsASecret(t *testing.T) {
+	t.Parallel()
 	directory := t.TempDir()
 	faulty := 0
 	for i, place := range secretPlaces() {

@@ -62,6 +62,7 @@ func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // A man walks up to a camera that returns snapshots. His face is sent to a real broker once or twice, and the camera
 // stays connected when its snapshot no longer changes.
 func TestRunOnSnapshots(t *testing.T) {
+	t.Parallel()
 	camera, broker := newSnapshotCamera(t, testsupport.SharedVideo(t, "corridor.mp4"), 5), startMosquitto(t)
 	server := httptest.NewServer(camera)
 	t.Cleanup(server.Close)

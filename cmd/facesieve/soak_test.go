@@ -142,7 +142,7 @@ models: {quality: %q}
   - {name: walk_in, url: %q, pace: fast, loop: true, quality: {policy: best}}
   - {name: door, url: %q, max_fps: 10, read_timeout: 1s, open_timeout: 4s, reconnect_min: 100ms, reconnect_max: 300ms}
 `, s.broker.address, filepath.Join(s.dir, "outbox"), filepath.Join(s.dir, "quality.tflite"),
-		strings.Replace(everySecond, "threshold: 0", fmt.Sprintf("threshold: %d", threshold), 1),
+		strings.Replace(fmt.Sprintf(intervalFaces, "1s"), "threshold: 0", fmt.Sprintf("threshold: %d", threshold), 1),
 		testsupport.SharedVideo(s.t, "two_heads.mp4"), testsupport.SharedVideo(s.t, "walk_in.mp4"), s.camera.URL))
 }
 

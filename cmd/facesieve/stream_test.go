@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"testing"
@@ -25,23 +26,27 @@ outbox: {store: memory}
 `, camera.url(), broker))
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
+	daemonCtx, stopDaemon := context.WithCancel(ctx)
+	defer stopDaemon()
 	var out, log testsupport.SafeBuffer
 	watched, ran := make(chan int), make(chan int)
 	go func() { watched <- run(ctx, []string{"watch", "--broker", "tcp://" + broker, "--json"}, &out, &log) }()
 	go func() {
-		code, _, stderr := invoke(ctx, "run", "--config", config)
+		code, _, stderr := invoke(daemonCtx, "run", "--config", config)
 		if code != exitOK {
 			t.Error(stderr)
 		}
 		ran <- code
 	}()
 	<-camera.over
-	// The camera is gone: the daemon ends its tracks by the clock, and sends what it held.
-	time.Sleep(4 * time.Second)
-	got := testsupport.DecodeLines(t, out.Copied())
-	stop()
+	// The camera is gone. The daemon ends its tracks by the clock, and sends the faces that it holds.
+	testsupport.Eventually(t, "the faces of replay", func() bool { return bytes.Count(out.Copied(), []byte("\n")) >= len(want) })
+	stopDaemon()
 	<-ran
+	testsupport.Eventually(t, "all messages", func() bool { return bytes.Contains(log.Copied(), []byte("facesieve/pole: offline")) })
+	stop()
 	<-watched
+	got := testsupport.DecodeLines(t, out.Copied())
 	if len(got) != len(want) {
 		t.Fatalf("%d faces over RTSP, %d by replay\n%s", len(got), len(want), log.Copied())
 	}
