@@ -40,11 +40,11 @@ func streamFaults() []streamFault {
 		{name: "camera stalls", begin: func(c *camera) { c.Stalled.Store(true) }, end: func(c *camera) { c.Stalled.Store(false) }, lasting: true},
 		{name: "camera sends garbage", begin: func(c *camera) { c.Garbage.Store(true) }, end: func(c *camera) { c.Garbage.Store(false) }, lasting: true},
 		{name: "camera resets the connection", begin: (*camera).Reset, end: none},
-		{name: "noise between the packets", begin: (*camera).Babble, end: none},
+		{name: "noise between the packets", begin: (*camera).SendNoise, end: none},
 		{name: "camera is off", begin: (*camera).Down, end: (*camera).Up, lasting: true},
 		{name: "camera's clock jumps an hour", begin: func(c *camera) { c.Skew.Add(90000 * 3600) }, end: none},
-		{name: "frames become larger", begin: func(c *camera) { c.Shoot("960x540") }, end: none, width: 960},
-		{name: "frames become smaller", begin: func(c *camera) { c.Shoot("480x270") }, end: none, width: 480},
+		{name: "frames become larger", begin: func(c *camera) { c.SetSize("960x540") }, end: none, width: 960},
+		{name: "frames become smaller", begin: func(c *camera) { c.SetSize("480x270") }, end: none, width: 480},
 	}
 }
 

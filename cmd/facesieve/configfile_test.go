@@ -1,23 +1,18 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 	"unicode/utf16"
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/publishtest"
 )
 
 const goodConfig = "cameras: [{name: a, url: a.mp4}]\n"
@@ -89,33 +84,13 @@ func TestEncodingsOfTheFile(t *testing.T) {
 	}
 }
 
-// certificate writes a certificate that is valid for this time from now on, and its key, into files.
-func certificate(t *testing.T, name string, valid time.Duration) (cert, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(valid),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert = testsupport.WriteFile(t, name+".pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	return cert, testsupport.WriteFile(t, name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
-}
-
 // check reads certificates and keys. The daemon starts with faulty ones, because it reads them again later.
 func TestCheckReadsCertificates(t *testing.T) {
-	cert, key := certificate(t, "client", time.Hour)
-	_, otherKey := certificate(t, "other", time.Hour)
-	oldCert, oldKey := certificate(t, "old", -time.Hour)
+	issuer := publishtest.Authority{Dir: t.TempDir()}
+	cert, key := issuer.Issue(t, "client", x509.ExtKeyUsageClientAuth)
+	_, otherKey := issuer.Issue(t, "other", x509.ExtKeyUsageClientAuth)
+	issuer.Expired = true
+	oldCert, oldKey := issuer.Issue(t, "old", x509.ExtKeyUsageClientAuth)
 	corrupt := testsupport.WriteFile(t, "corrupt.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 	text, err := os.ReadFile(filepath.Clean(key))
 	testsupport.Must(t, err)
@@ -126,8 +101,8 @@ func TestCheckReadsCertificates(t *testing.T) {
 		"key as ca":    {key, cert, key, `mqtt.tls.ca: holds no PEM block "CERTIFICATE"`},
 		"cert as key":  {cert, cert, cert, `mqtt.tls.key: holds no PEM block "PRIVATE KEY"`},
 		"corrupt":      {corrupt, cert, key, "mqtt.tls.ca: holds a certificate that cannot be read"},
-		"missing":      {cert, cert, key + "x", "mqtt.tls.key: the file cannot be found: no such file or directory"},
-		"key itself":   {cert, cert, string(text), "mqtt.tls.key: the file cannot be found: "},
+		"missing":      {cert, cert, key + "x", "mqtt.tls.key: the file cannot be read: no such file or directory"},
+		"key itself":   {cert, cert, string(text), "mqtt.tls.key: the file cannot be read: "},
 		"a directory":  {cert, cert, filepath.Dir(key), "mqtt.tls.key: is not a file"},
 		"key, no cert": {cert, "", key, "mqtt.tls.cert: tls.cert without tls.key, or the reverse"},
 	} {

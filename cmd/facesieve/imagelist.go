@@ -89,7 +89,7 @@ func (l *imageList) entry(path string) {
 	switch {
 	case err == nil && info.IsDir():
 		l.directory(path, info)
-	case !capture.IsPicture(path):
+	case !capture.IsImageFile(path):
 		l.others++
 	case err != nil:
 		l.add(path, cannotRead(err))

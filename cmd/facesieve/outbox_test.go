@@ -14,6 +14,7 @@ import (
 	"facesieve/publish"
 	"facesieve/publish/event"
 	"facesieve/publish/outbox"
+	"facesieve/publish/publishtest"
 )
 
 // A run sends the events that the last run could not send without a broker, although their camera cannot be reached.
@@ -32,7 +33,7 @@ mqtt: {broker: "tcp://%s"}
 		t.Fatal(info, err)
 	}
 
-	broker := startMosquitto(t)
+	broker := publishtest.StartAnonymous(t).Addr
 	settings := publish.Default()
 	settings.Broker, settings.Root = "tcp://"+broker, "facesieve/pole"
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/publishtest"
 )
 
 const (
@@ -117,7 +118,7 @@ func TestReloadOfTopics(t *testing.T) {
 
 // Events that wait for one broker are sent to the next; and another runtime takes effect without a gap.
 func TestReloadOfTheBrokerKeepsWhatWaits(t *testing.T) {
-	there := startMosquitto(t)
+	there := publishtest.StartAnonymous(t).Addr
 	cameras := "cameras:\n" + looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
 	d := startDaemonOn(t, there, fmt.Sprintf("broker: 'tcp://%s'", testsupport.FreeAddress(t)), allFaces+cameras)
 	testsupport.Eventually(t, "waiting events", func() bool {

@@ -125,7 +125,7 @@ func (c *scoreCommand) scoreImage(ctx context.Context, e *pipeline.Engine, file 
 func (c *scoreCommand) scoreFile(ctx context.Context, e *pipeline.Engine, file string) ([]scoredFace, error) {
 	img := gocv.NewMat()
 	defer img.Close()
-	if err := capture.ReadPicture(file, c.MaxPixels, &img); err != nil {
+	if err := capture.ReadImage(file, c.MaxPixels, &img); err != nil {
 		return nil, err
 	}
 	if err := e.Acquire(ctx, image.Pt(img.Cols(), img.Rows())); err != nil {

@@ -47,7 +47,7 @@ func TestScoreContinuesAfterAnInvalidImage(t *testing.T) {
 	if code != exitFailure || len(lines) != 2 || !strings.Contains(stderr, "1 of 2 images") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
-	if !strings.Contains(lines[0], `"error":"not a content: `) || !strings.Contains(lines[1], `"score":`) {
+	if !strings.Contains(lines[0], `"error":"not an image: `) || !strings.Contains(lines[1], `"score":`) {
 		t.Errorf("lines\n%s", stdout)
 	}
 }

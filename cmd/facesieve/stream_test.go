@@ -9,6 +9,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish/event"
+	"facesieve/publish/publishtest"
 )
 
 // A recording that is read over RTSP and sent to Mosquitto gives as many faces as its replay, of about the same score. The
@@ -16,7 +17,7 @@ import (
 func TestRunOverRTSPGivesTheFacesOfReplay(t *testing.T) {
 	video := testsupport.SharedVideo(t, "corridor.mp4")
 	want, _ := replayEvents(t, video, "")
-	camera, broker := newRTSPCamera(t, video), startMosquitto(t)
+	camera, broker := newRTSPCamera(t, video), publishtest.StartAnonymous(t).Addr
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 device: pole
 log: {level: warn, format: json}

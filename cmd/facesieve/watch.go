@@ -102,7 +102,7 @@ func (v *viewer) handler() publish.Handler {
 		Invalid: func(topic string, err error) {
 			v.remark("%s: %s", topic, strings.ReplaceAll(err.Error(), "\n", "; "))
 		},
-		Away: func(broker string, err error, wait time.Duration) {
+		Disconnected: func(broker string, err error, wait time.Duration) {
 			v.remark("no broker at %s; retrying in %s", broker, rounded(wait))
 			if reason := err.Error(); reason != v.reason {
 				v.reason = reason

@@ -63,7 +63,7 @@ func TestWatchEscapesExternalText(t *testing.T) {
 		h.Removed(text, text)
 		h.Rejected(event.Rejected{Device: text, Camera: text, Reasons: []string{text}})
 		h.Invalid(text, errors.New("because "+text))
-		h.Away("tcp://127.0.0.1:1883", errors.New("because "+text), 27925*time.Millisecond)
+		h.Disconnected("tcp://127.0.0.1:1883", errors.New("because "+text), 27925*time.Millisecond)
 		checkSafe(t, out.String())
 		checkSafe(t, log.String())
 		if n := strings.Count(log.String(), "\n"); n != 7 {

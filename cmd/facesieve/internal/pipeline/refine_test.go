@@ -172,7 +172,7 @@ func faceFrame(t *testing.T) gocv.Mat {
 	t.Helper()
 	frame := gocv.NewMat()
 	t.Cleanup(func() { testsupport.Must(t, frame.Close()) })
-	testsupport.Must(t, capture.ReadPicture(testsupport.FacePicture(t), capture.DefaultMaxPixels, &frame))
+	testsupport.Must(t, capture.ReadImage(testsupport.FacePicture(t), capture.DefaultMaxPixels, &frame))
 	return frame
 }
 

@@ -111,7 +111,7 @@ def test_blends_are_trained_on_the_teachers_norm_only(config: stage.Config) -> N
     )  # fmt: skip
     x, y, weights = batches(0)
     assert x.dtype == np.uint8
-    assert (y[NORM][:14] == FROM_TEACHER).all(), "the last two are no faces"
+    assert (y[NORM][:14] == FROM_TEACHER).all(), "the last two are not faces"
     assert (y[NORM][14:] == 0).all()
     assert (weights[NORM] == 1).all()
     assert (weights["agreement"][:8] == 0).all()

@@ -60,8 +60,8 @@ def test_the_float_student_equals_the_exported_one(
     assert set(initial.load(model, exported, [_images()])) == {"hidden", *LABELS}
     file, image = Int8Network(exported.read_bytes()), _images()[5]
     result = _shipped(model)(quality.to_input(image[None]), training=False)
-    for mine, answer, details in zip(result, file.run(image), file.outputs(), strict=True):
-        np.testing.assert_allclose(np.asarray(mine), answer, atol=12 * details["quantization"][0])
+    for mine, output, details in zip(result, file.run(image), file.outputs(), strict=True):
+        np.testing.assert_allclose(np.asarray(mine), output, atol=12 * details["quantization"][0])
 
 
 @pytest.mark.parametrize(("width", "depth"), [(0.125, 10), (0.25, 18)])
