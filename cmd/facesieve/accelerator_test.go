@@ -32,7 +32,7 @@ func acceleratorLibrary(t *testing.T) string {
 func TestRefusedAcceleratorIsReported(t *testing.T) {
 	t.Parallel()
 	library := acceleratorLibrary(t)
-	image := testsupport.FacePicture(t)
+	image := testsupport.FaceImage(t)
 	onCPU, _ := mustInvoke(t, "score", image)
 	for name, test := range map[string]struct{ library, mode, want string }{
 		"missing":      {filepath.Join(t.TempDir(), "gone.so"), "idle", "cannot open shared object file"},
@@ -87,7 +87,7 @@ func TestAcceleratorWithTheOutputsOfTheCPUIsUsed(t *testing.T) {
 	t.Parallel()
 	config := testsupport.WriteFile(t, "facesieve.yaml", acceleratorConfig(t, acceleratorLibrary(t), "idle"))
 	mustInvoke(t, "check", "--config", config)
-	if _, stderr := mustInvoke(t, "score", "--config", config, testsupport.FacePicture(t)); warnings(stderr) != 0 {
+	if _, stderr := mustInvoke(t, "score", "--config", config, testsupport.FaceImage(t)); warnings(stderr) != 0 {
 		t.Errorf("score: %s", stderr)
 	}
 }

@@ -98,7 +98,7 @@ func TestDamagedNetworksAreRefused(t *testing.T) {
 func TestScoreOfDamagedImages(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	face, err := os.ReadFile(testsupport.FacePicture(t))
+	face, err := os.ReadFile(testsupport.FaceImage(t))
 	if err != nil {
 		t.Fatal(err)
 	}

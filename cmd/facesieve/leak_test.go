@@ -14,7 +14,7 @@ import (
 func TestLeakOfReplay(t *testing.T) {
 	before := gocv.MatProfile.Count()
 	mustInvoke(t, "replay", "--out", t.TempDir(), testsupport.SharedVideo(t, "two_heads.mp4"))
-	mustInvoke(t, "score", testsupport.FacePicture(t))
+	mustInvoke(t, "score", testsupport.FaceImage(t))
 	if after := gocv.MatProfile.Count(); after != before {
 		t.Errorf("%d Mats more than before", after-before)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 
-	"facesieve/capture/cameratest"
+	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish/event"
 )
 
@@ -30,8 +30,7 @@ type recordingBroker struct {
 // startRecordingBroker starts a broker that runs until the test ends.
 func startRecordingBroker(t *testing.T) *recordingBroker {
 	t.Helper()
-	address, _ := cameratest.FreeAddresses(t)
-	b := &recordingBroker{t: t, address: address, counts: map[string]int{}, latest: map[string]event.Face{}}
+	b := &recordingBroker{t: t, address: testsupport.FreeAddress(t), counts: map[string]int{}, latest: map[string]event.Face{}}
 	b.up()
 	t.Cleanup(b.down)
 	return b

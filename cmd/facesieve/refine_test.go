@@ -68,7 +68,7 @@ func offCentre(e event.Face) float64 {
 
 // Faces in images are refined too.
 func TestScoreRefines(t *testing.T) {
-	image := testsupport.FacePicture(t)
+	image := testsupport.FaceImage(t)
 	plain, refined := scoreFace(t, image, unrefined), scoreFace(t, image, "")
 	if *plain.Box != *refined.Box || *plain.Landmarks == *refined.Landmarks || *plain.Raw == *refined.Raw {
 		t.Errorf("box %v, then %v; landmarks %v, then %v; raw %v, then %v",
@@ -89,8 +89,8 @@ func scoreFace(t *testing.T, image, configuration string) scoredFace {
 
 // Refinement works beside a detector whose input cannot have the size of the refiner's.
 func TestRefinementBesideALargeDetector(t *testing.T) {
-	image := testsupport.FacePicture(t)
-	file := fmt.Sprintf("models: {detector: %s}\n", testsupport.LargeOnly(t, models.TaskDetector, 0))
+	image := testsupport.FaceImage(t)
+	file := fmt.Sprintf("models: {detector: %s}\n", testsupport.WriteNetworkOfMultiple64(t, models.TaskDetector, 0))
 	plain, refined := scoreFace(t, image, file+unrefined), scoreFace(t, image, file)
 	if *plain.Box != *refined.Box || *plain.Landmarks == *refined.Landmarks {
 		t.Errorf("box %v, then %v; landmarks %v, then %v", *plain.Box, *refined.Box, *plain.Landmarks, *refined.Landmarks)

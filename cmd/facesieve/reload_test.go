@@ -117,10 +117,10 @@ func TestReloadOfTopics(t *testing.T) {
 }
 
 // Events that wait for one broker are sent to the next; and another runtime takes effect without a gap.
-func TestReloadOfTheBrokerKeepsWhatWaits(t *testing.T) {
-	there := publishtest.StartAnonymous(t).Addr
+func TestReloadOfTheBrokerKeepsWaitingEvents(t *testing.T) {
+	broker := publishtest.StartAnonymous(t).Addr
 	cameras := "cameras:\n" + looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
-	d := startDaemonOn(t, there, fmt.Sprintf("broker: 'tcp://%s'", testsupport.FreeAddress(t)), allFaces+cameras)
+	d := startDaemonOn(t, broker, fmt.Sprintf("broker: 'tcp://%s'", testsupport.FreeAddress(t)), allFaces+cameras)
 	testsupport.Eventually(t, "waiting events", func() bool {
 		return strings.Contains(d.systemd.status(), "events waiting") && d.logged("face forwarded") > 2
 	})
@@ -130,7 +130,7 @@ func TestReloadOfTheBrokerKeepsWhatWaits(t *testing.T) {
 	if d.faces("door") > 0 {
 		t.Fatal("an event was sent to a broker that is not configured")
 	}
-	d.mqtt = fmt.Sprintf("broker: 'tcp://%s'", there)
+	d.mqtt = fmt.Sprintf("broker: 'tcp://%s'", broker)
 	d.write(noFaces + cameras + "runtime: {threads: 2}\n")
 	d.awaitLog("is in force", `"publisher_replaced":true`, `"cameras_reconfigured":1`)
 	testsupport.Eventually(t, "all events", func() bool { return d.faces("door") == waiting })

@@ -14,6 +14,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
 
+	"facesieve/capture/cameratest"
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
@@ -47,7 +48,7 @@ func (c *rtspCamera) url() string { return "rtsp://" + c.server.RTSPAddress + "/
 
 // publish lets ffmpeg publish the recording in real time. The first frames are black, because the reader misses some.
 func (c *rtspCamera) publish() {
-	publisher := exec.Command(testsupport.ProgramPath(c.t, "ffmpeg"), "-v", "error", "-re", "-i", c.video,
+	publisher := exec.Command(cameratest.FFmpeg(c.t), "-v", "error", "-re", "-i", c.video,
 		"-vf", "tpad=start_duration=1.5:color=black", "-an", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "12",
 		"-tune", "zerolatency", "-g", "10", "-f", "rtsp", "-rtsp_transport", "tcp", c.url())
 	publisher.Stderr = os.Stderr

@@ -79,7 +79,7 @@ outbox: {store: memory}
 `, video, video, broker.URL()))
 	mustInvoke(t, "run", "--config", config)
 	for _, topic := range []string{"door/face", "door/face/jpeg", "door/state", "yard/rejected", "yard/state", "status"} {
-		publishtest.Eventually(t, topic, func() bool { return len(live.On("facesieve/pole/"+topic)) > 0 })
+		testsupport.Eventually(t, topic, func() bool { return len(live.On("facesieve/pole/"+topic)) > 0 })
 	}
 	for _, m := range live.Messages() {
 		if err := contract.Check(m.Topic(), m.Qos(), m.Retained(), m.Payload()); err != nil {

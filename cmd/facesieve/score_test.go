@@ -16,7 +16,7 @@ import (
 )
 
 func TestScoreFindsTheFace(t *testing.T) {
-	stdout, _ := mustInvoke(t, "score", "--json", testsupport.FacePicture(t))
+	stdout, _ := mustInvoke(t, "score", "--json", testsupport.FaceImage(t))
 	var face scoredFace
 	if err := json.Unmarshal([]byte(stdout), &face); err != nil {
 		t.Fatalf("%v: %s", err, stdout)
@@ -33,7 +33,7 @@ func TestScoreFindsTheFace(t *testing.T) {
 
 func TestScoreContinuesAfterAnInvalidImage(t *testing.T) {
 	directory := t.TempDir()
-	content, err := os.ReadFile(testsupport.FacePicture(t))
+	content, err := os.ReadFile(testsupport.FaceImage(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestScoreContinuesAfterAnInvalidImage(t *testing.T) {
 }
 
 func TestScoreAlignedRequiresTheSize(t *testing.T) {
-	code, stdout, _ := invoke(t.Context(), "score", "--aligned", testsupport.FacePicture(t))
+	code, stdout, _ := invoke(t.Context(), "score", "--aligned", testsupport.FaceImage(t))
 	if code != exitFailure || !strings.Contains(stdout, "640x480 pixels; an aligned face has 112x112") {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
@@ -89,7 +89,7 @@ func greyPNG(t *testing.T) []byte {
 // counted.
 func TestScoreOfADirectoryWithAllKindsOfFiles(t *testing.T) {
 	directory := t.TempDir()
-	face := testsupport.FacePicture(t)
+	face := testsupport.FaceImage(t)
 	content, err := os.ReadFile(face)
 	testsupport.Must(t, err)
 	in := func(name string) string { return filepath.Join(directory, name) }
@@ -158,11 +158,11 @@ func TestScoreNamesTheFileExactly(t *testing.T) {
 }
 
 func TestScoreRefusesTooManyPixels(t *testing.T) {
-	code, stdout, _ := invoke(t.Context(), "score", "--max-pixels", "1000", testsupport.FacePicture(t))
+	code, stdout, _ := invoke(t.Context(), "score", "--max-pixels", "1000", testsupport.FaceImage(t))
 	if code != exitFailure || !strings.Contains(stdout, "640x480 pixels are more than the limit of 1000 (max_pixels)") {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
-	if code, _, _ := invoke(t.Context(), "score", "--max-pixels", "0", testsupport.FacePicture(t)); code != exitUsage {
+	if code, _, _ := invoke(t.Context(), "score", "--max-pixels", "0", testsupport.FaceImage(t)); code != exitUsage {
 		t.Errorf("exit code %d for --max-pixels 0", code)
 	}
 }

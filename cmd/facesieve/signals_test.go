@@ -86,6 +86,11 @@ func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 	unit := unitSettings(t)
 	good := unreachableConfig(t)
 	bad := testsupport.WriteFile(t, "bad.yaml", "detect: {scor: 1}\n")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	testsupport.Must(t, err)
+	t.Cleanup(func() { testsupport.Must(t, listener.Close()) })
+	busy := testsupport.WriteFile(t, "busy.yaml",
+		fmt.Sprintf("cameras: [{name: a, url: a.mp4}]\nmqtt: {%s}\noutbox: {store: memory}\n", embeddedBroker(listener.Addr().String())))
 	network := testsupport.WriteFile(t, "network.yaml", "models: {quality: /gone.tflite}\ncameras: [{name: a, url: a.mp4}]\n")
 	for name, test := range map[string]struct {
 		environment []string
@@ -94,7 +99,7 @@ func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 		restarts    bool
 	}{
 		"panic":           {[]string{faultVariable + "=panic"}, []string{"run", "--config", good}, 2, true},
-		"port in use":     {nil, []string{"run", "--config", configWithUsedPort(t)}, exitFailure, true},
+		"port in use":     {nil, []string{"run", "--config", busy}, exitFailure, true},
 		"command line":    {nil, []string{"run", "--colour"}, exitUsage, false},
 		"no command":      {nil, nil, exitUsage, false},
 		"configuration":   {nil, []string{"run", "--config", bad}, exitConfig, false},
@@ -112,16 +117,6 @@ func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 			}
 		})
 	}
-}
-
-// configWithUsedPort writes a configuration whose embedded broker has a port that is in use until the test ends.
-func configWithUsedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	testsupport.Must(t, err)
-	t.Cleanup(func() { testsupport.Must(t, listener.Close()) })
-	return testsupport.WriteFile(t, "busy.yaml",
-		fmt.Sprintf("cameras: [{name: a, url: a.mp4}]\nmqtt: {%s}\noutbox: {store: memory}\n", embeddedBroker(listener.Addr().String())))
 }
 
 // SIGHUP while the libraries are still being loaded, before any code of the program runs, ends the process. The shell

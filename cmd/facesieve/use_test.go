@@ -71,7 +71,7 @@ cameras:
 
 // Commands other than check and run need neither a camera nor its password.
 func TestCommandsWithoutSecretsAndCameras(t *testing.T) {
-	face := testsupport.FacePicture(t)
+	face := testsupport.FaceImage(t)
 	secret := testsupport.WriteFile(t, "secret.yaml", "quality: {threshold: 1}\n"+
 		"cameras: [{name: gate, url: 'rtsp://u:${ABSENT_PASSWORD}@h/x', max_fps: 0}]\n")
 	none := testsupport.WriteFile(t, "none.yaml", "quality: {threshold: 1}\nmax_fps: 0\n")

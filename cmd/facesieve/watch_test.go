@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish"
 	"facesieve/publish/event"
 	"facesieve/publish/event/eventtest"
@@ -112,7 +113,7 @@ func TestWatchShowsAFaceOfALaterProgram(t *testing.T) {
 	}
 	broker := publishtest.StartAnonymous(t)
 	later := publishtest.Record(t, broker.URL(), "facesieve/gate/door/face")
-	ctx, cancel := context.WithTimeout(t.Context(), publishtest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testsupport.Timeout)
 	defer cancel()
 	ended := make(chan string)
 	go func() {

@@ -28,7 +28,7 @@ func TestUnusableLandmarksNetwork(t *testing.T) {
 	if _, err := NewPool(networks, cfg.Runtime, 1, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("want %q, got %v", want, err)
 	}
-	cfg.Models.Landmarks = testsupport.LargeOnly(t, models.TaskLandmarks, 96)
+	cfg.Models.Landmarks = testsupport.WriteNetworkOfMultiple64(t, models.TaskLandmarks, 96)
 	want = "refinement.side: 96x96 pixels, the network takes multiples of 64"
 	if _, err := OpenNetworks(cfg, cfg.NewCamera()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("want %q, got %v", want, err)
@@ -42,11 +42,11 @@ func TestConfiguredLandmarksNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Models.Landmarks = testsupport.LargeOnly(t, models.TaskLandmarks, 128)
+	cfg.Models.Landmarks = testsupport.WriteNetworkOfMultiple64(t, models.TaskLandmarks, 128)
 	if other, err := OpenNetworks(cfg, cfg.NewCamera()); err != nil || builtIn.Equal(other) || !other.Equal(other) {
 		t.Errorf("networks with another landmarks file are equal, or do not open: %v", err)
 	}
-	cfg.Models.Landmarks = testsupport.LargeOnly(t, models.TaskDetector, 0)
+	cfg.Models.Landmarks = testsupport.WriteNetworkOfMultiple64(t, models.TaskDetector, 0)
 	want := `is a network for "detector"; name a network for "landmarks"`
 	if _, err := OpenNetworks(cfg, cfg.NewCamera()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("want %q, got %v", want, err)
@@ -167,16 +167,16 @@ func mappedNetworks(t *testing.T) int {
 	return strings.Count(string(maps), "network.tflite")
 }
 
-// faceFrame returns the image of FacePicture.
+// faceFrame returns the image of FaceImage.
 func faceFrame(t *testing.T) gocv.Mat {
 	t.Helper()
 	frame := gocv.NewMat()
 	t.Cleanup(func() { testsupport.Must(t, frame.Close()) })
-	testsupport.Must(t, capture.ReadImage(testsupport.FacePicture(t), capture.DefaultMaxPixels, &frame))
+	testsupport.Must(t, capture.ReadImage(testsupport.FaceImage(t), capture.DefaultMaxPixels, &frame))
 	return frame
 }
 
-// smallEngine returns an engine that holds networks for frame, and detects the face of FacePicture at about 40 pixels.
+// smallEngine returns an engine that holds networks for frame, and detects the face of FaceImage at about 40 pixels.
 // A track begins at score; 0 is the recommendation of the network.
 func smallEngine(t *testing.T, score float64, frame gocv.Mat) *Engine {
 	t.Helper()
@@ -189,7 +189,7 @@ func smallEngine(t *testing.T, score float64, frame gocv.Mat) *Engine {
 	return e
 }
 
-// judged returns the judgement of the face in FacePicture, after a change of the engine or the face, and how many times
+// judged returns the judgement of the face in FaceImage, after a change of the engine or the face, and how many times
 // it was refined.
 func judged(t *testing.T, change func(e *Engine, face *detect.Face), all bool) (refined int, j Judgement) {
 	t.Helper()

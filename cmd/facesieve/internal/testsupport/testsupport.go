@@ -3,7 +3,6 @@ package testsupport
 import (
 	"bufio"
 	"bytes"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"facesieve/capture/cameratest"
 	"facesieve/publish/event"
 )
 
@@ -52,15 +52,11 @@ func Eventually(t *testing.T, what string, condition func() bool) {
 // NoEnvironment is an environment without variables.
 func NoEnvironment(string) string { return "" }
 
-// FreeAddress returns a TCP address of this machine without a listener.
+// FreeAddress returns a TCP address of this machine without a listener. Each call returns another address.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
+	address, _ := cameratest.FreeAddresses(t)
+	return address
 }
 
 // SharedVideo returns the path of a recording of the shared data set. It skips the test where that is absent.
@@ -80,8 +76,8 @@ func SharedVideo(t testing.TB, name string) string {
 	return path
 }
 
-// FacePicture returns the path of the image of a face in the gocv module.
-func FacePicture(t *testing.T) string {
+// FaceImage returns the path of an image with one face, which the gocv module contains.
+func FaceImage(t *testing.T) string {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "gocv.io/x/gocv").Output()
 	if err != nil {
@@ -96,22 +92,6 @@ func WriteFile(t *testing.T, name, text string) string {
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
-	}
-	return path
-}
-
-// ProgramPath returns the path of a program of the system. It skips the test where that is missing.
-func ProgramPath(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/" + name)
-	}
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed, and CI must have it", name)
-		}
-		t.Skipf("%s is not installed: make setup-test installs it", name)
 	}
 	return path
 }
