@@ -111,8 +111,8 @@ func (b *binder) resolve(node *yaml.Node, at target) (*yaml.Node, target) {
 		return node, at
 	}
 	if b.values == maxValues+1 {
-		b.fault(positionOf(node), at.key, "more than %d values, which no configuration has; "+
-			"do aliases (*name) repeat too much?", maxValues)
+		b.fault(positionOf(node), at.key, "more than %d values, which no configuration needs; "+
+			"aliases (*name) may repeat too much", maxValues)
 	}
 	return nil, at
 }
@@ -187,7 +187,7 @@ func (b *binder) merge(node *yaml.Node, v reflect.Value, at target, seen map[str
 	}
 	switch {
 	case depth > maxMerges:
-		b.fault(where, at.key, "<< within << more than %d deep", maxMerges)
+		b.fault(where, at.key, "more than %d levels of <<", maxMerges)
 	case node.Kind == yaml.MappingNode:
 		b.bindKeys(node, v, at, seen, depth)
 	case node.Kind == yaml.SequenceNode:
