@@ -25,8 +25,8 @@ const (
 	personX, personY, personA, personB = 355, 290, 150, 250
 )
 
-// renderClip writes an AVI in which the person of a picture walks up to the camera: first small and noisy, then blurred by
-// motion, then dark, then large and sharp.
+// renderClip writes an AVI in which the person of a picture walks up to the camera: first small and noisy, then blurred
+// by motion, then dark, then large and sharp.
 func renderClip(ctx context.Context, picture, path string, progress io.Writer) error {
 	person := gocv.IMRead(picture, gocv.IMReadColor)
 	defer person.Close()

@@ -56,14 +56,16 @@ func TestClipHasNoCut(t *testing.T) {
 }
 
 func TestClipNeedsAnImage(t *testing.T) {
-	err := renderClip(t.Context(), filepath.Join(t.TempDir(), "absent.jpg"), filepath.Join(t.TempDir(), "x.avi"), io.Discard)
+	err := renderClip(t.Context(), filepath.Join(t.TempDir(), "absent.jpg"), filepath.Join(t.TempDir(), "x.avi"),
+		io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "absent.jpg") {
 		t.Errorf("error %v, want one that names the file", err)
 	}
 }
 
 func TestMissingProgramIsExplained(t *testing.T) {
-	err := run(t.Context(), []string{"-binary", "absent/facesieve", "-source", "x.mp4", "-out", t.TempDir()}, io.Discard, io.Discard)
+	err := run(t.Context(), []string{"-binary", "absent/facesieve", "-source", "x.mp4", "-out", t.TempDir()}, io.Discard,
+		io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "make build") {
 		t.Errorf("error %v, want one that names make build", err)
 	}

@@ -1,6 +1,6 @@
-// Command demo demonstrates facesieve without a camera, a broker or a configuration. It renders a clip of a man who walks
-// up to a camera, or takes another source, runs the daemon on it with the embedded broker, subscribes with facesieve watch,
-// and writes a page with every face, its score, and the ones that were sent.
+// Command demo demonstrates facesieve without a camera, a broker or a configuration. It renders a clip of a man who
+// walks up to a camera, or takes another source, runs the daemon on it with the embedded broker, subscribes with
+// facesieve watch, and writes a page with every face, its score, and the ones that were sent.
 package main
 
 import (

@@ -12,8 +12,8 @@ import (
 )
 
 // intervalFaces forwards a face of each track at this interval, whatever its score.
-const intervalFaces = `quality: {policy: interval, interval: %s, threshold: 0, gates: {min_eye_distance: 0, min_sharpness: 0,
-  max_yaw: 90, max_pitch: 90, max_roll: 180, max_residual: 112, edge_margin: -1}}
+const intervalFaces = `quality: {policy: interval, interval: %s, threshold: 0,
+  gates: {min_eye_distance: 0, min_sharpness: 0, max_yaw: 90, max_pitch: 90, max_roll: 180, max_residual: 112, edge_margin: -1}}
 `
 
 // newFaultyCamera returns a camera that repeats a recording of two people in real time, scaled to a size.
@@ -37,8 +37,14 @@ func streamFaults() []streamFault {
 	type camera = cameratest.Camera
 	none := func(*camera) {}
 	return []streamFault{
-		{name: "camera stalls", begin: func(c *camera) { c.Stalled.Store(true) }, end: func(c *camera) { c.Stalled.Store(false) }, lasting: true},
-		{name: "camera sends garbage", begin: func(c *camera) { c.Garbage.Store(true) }, end: func(c *camera) { c.Garbage.Store(false) }, lasting: true},
+		{
+			name: "camera stalls", lasting: true,
+			begin: func(c *camera) { c.Stalled.Store(true) }, end: func(c *camera) { c.Stalled.Store(false) },
+		},
+		{
+			name: "camera sends garbage", lasting: true,
+			begin: func(c *camera) { c.Garbage.Store(true) }, end: func(c *camera) { c.Garbage.Store(false) },
+		},
 		{name: "camera resets the connection", begin: (*camera).Reset, end: none},
 		{name: "noise between the packets", begin: (*camera).SendNoise, end: none},
 		{name: "camera is off", begin: (*camera).Down, end: (*camera).Up, lasting: true},
@@ -48,8 +54,8 @@ func streamFaults() []streamFault {
 	}
 }
 
-// The daemon recovers from each fault of a camera: faces of later frames, of the present size, arrive at the broker, each
-// event once. The camera is off when the daemon starts.
+// The daemon recovers from each fault of a camera: faces of later frames, of the present size, arrive at the broker,
+// each event once. The camera is off when the daemon starts.
 func TestDaemonRecoversFromCameraFaults(t *testing.T) {
 	t.Parallel()
 	camera, broker := newFaultyCamera(t, "640x360"), startRecordingBroker(t)
@@ -64,8 +70,11 @@ mqtt: {broker: "tcp://%s"}
 	var log testsupport.SafeBuffer
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, []string{"run", "--config", config}, &log, &log) }()
-	testsupport.Eventually(t, "no video", func() bool { return strings.Contains(string(log.Copied()), `"message":"no video"`) })
-	for _, fault := range append([]streamFault{{name: "camera starts late", begin: (*cameratest.Camera).Up, end: func(*cameratest.Camera) {}}}, streamFaults()...) {
+	testsupport.Eventually(t, "no video", func() bool {
+		return strings.Contains(string(log.Copied()), `"message":"no video"`)
+	})
+	late := streamFault{name: "camera starts late", begin: (*cameratest.Camera).Up, end: func(*cameratest.Camera) {}}
+	for _, fault := range append([]streamFault{late}, streamFaults()...) {
 		fault.begin(camera)
 		if fault.lasting {
 			time.Sleep(1200 * time.Millisecond) // longer than read_timeout

@@ -91,7 +91,9 @@ func (c *child) signal(s syscall.Signal) {
 
 func (c *child) awaitLog(text string) {
 	c.t.Helper()
-	testsupport.Eventually(c.t, text, func() bool { return bytes.Contains(c.stderr.Copied(), []byte(text)) || c.hasEnded() })
+	testsupport.Eventually(c.t, text, func() bool {
+		return bytes.Contains(c.stderr.Copied(), []byte(text)) || c.hasEnded()
+	})
 	if !bytes.Contains(c.stderr.Copied(), []byte(text)) {
 		c.t.Fatalf("ended without %q: %v\n%s", text, c.command.ProcessState, c.stderr.Copied())
 	}

@@ -78,7 +78,8 @@ func TestEncodingsOfTheFile(t *testing.T) {
 		"UTF-16 BE": wide(text, 0xfeff, 8, 0),
 		"document":  "%YAML 1.2\n---\n" + text + "...\n",
 	} {
-		if cfg, err := config.Parse(config.ForDaemon(), "test.yaml", []byte(file), testsupport.NoEnvironment); err != nil || cfg.MaxFPS != 7 {
+		cfg, err := config.Parse(config.ForDaemon(), "test.yaml", []byte(file), testsupport.NoEnvironment)
+		if err != nil || cfg.MaxFPS != 7 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -115,7 +116,8 @@ func TestCheckReadsCertificates(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "PRIVATE KEY-") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := config.Parse(config.ForDaemon(), "test.yaml", []byte(text), testsupport.NoEnvironment); err != nil && name != "key, no cert" {
+		_, err = config.Parse(config.ForDaemon(), "test.yaml", []byte(text), testsupport.NoEnvironment)
+		if err != nil && name != "key, no cert" {
 			t.Errorf("%s, for the daemon: %v", name, err)
 		}
 	}

@@ -118,14 +118,17 @@ func startDaemonOn(t *testing.T, address, mqtt, configuration string) *testDaemo
 			t.Logf("log:\n%s\nsystemd:\n%s", d.log.Copied(), d.systemd.text())
 		}
 	})
-	testsupport.Eventually(t, "ready", func() bool { return strings.Contains(d.systemd.text(), "READY=1") || len(d.code) > 0 })
+	testsupport.Eventually(t, "ready", func() bool {
+		return strings.Contains(d.systemd.text(), "READY=1") || len(d.code) > 0
+	})
 	return d
 }
 
 // write replaces the configuration file, as an editor does.
 func (d *testDaemon) write(configuration string) {
 	d.t.Helper()
-	text := fmt.Sprintf("device: pole\nlog: {level: debug, format: json}\nmqtt: {%s}\noutbox: {store: memory}\n%s", d.mqtt, configuration)
+	text := fmt.Sprintf("device: pole\nlog: {level: debug, format: json}\nmqtt: {%s}\noutbox: {store: memory}\n%s",
+		d.mqtt, configuration)
 	err := os.WriteFile(d.config+".new", []byte(text), 0o600)
 	if err == nil {
 		err = os.Rename(d.config+".new", d.config)

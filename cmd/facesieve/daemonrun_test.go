@@ -17,9 +17,12 @@ func TestUnreachableCamerasDoNotAffectOthers(t *testing.T) {
 	testsupport.Eventually(t, "status", func() bool {
 		status := d.systemd.status()
 		return strings.HasPrefix(status, "1 camera running, 1 reconnecting (gone: connection refused)") &&
-			strings.Contains(status, "1 stopped (lost: file does not exist; check the path)") && strings.Contains(status, "broker connected; ")
+			strings.Contains(status, "1 stopped (lost: file does not exist; check the path)") &&
+			strings.Contains(status, "broker connected; ")
 	})
-	testsupport.Eventually(t, "states", func() bool { return d.state("gone") == "reconnecting" && d.state("lost") == "stopped" })
+	testsupport.Eventually(t, "states", func() bool {
+		return d.state("gone") == "reconnecting" && d.state("lost") == "stopped"
+	})
 	d.stop()
 	if code := <-d.code; code != exitFailure {
 		t.Errorf("exit code %d with a recording that cannot be opened", code)

@@ -79,8 +79,8 @@ mqtt: {broker: "tcp://%s"}
 	}
 }
 
-// announce publishes a state, which is retained, and waits until the subscriber receives it. From then on the subscriber
-// receives every message.
+// announce publishes a state, which is retained, and waits until the subscriber receives it. From then on the
+// subscriber receives every message.
 func announce(t *testing.T, broker string, received <-chan struct{}) {
 	t.Helper()
 	cfg := publish.Default()

@@ -45,7 +45,9 @@ func TestReloadAddsAndRemovesCameras(t *testing.T) {
 	testsupport.Eventually(t, "faces", func() bool { return d.faces("one") > 0 && d.faces("two") > 0 })
 	d.write(allFaces + "cameras:\n" + looped("two", first) + looped("three", second))
 	d.awaitLog("is in force", `"cameras_opened":["three"]`, `"cameras_removed":["one"]`, `"cameras_reconfigured":0`)
-	testsupport.Eventually(t, "the state of the removed camera is cleared", func() bool { return d.state("one") == "removed" })
+	testsupport.Eventually(t, "the state of the removed camera is cleared", func() bool {
+		return d.state("one") == "removed"
+	})
 	before := d.faces("two")
 	testsupport.Eventually(t, "faces of the new camera, and more of the unchanged one", func() bool {
 		return d.faces("three") > 0 && d.faces("two") > before
@@ -88,7 +90,8 @@ func TestReloadRefusesABadFile(t *testing.T) {
 		t.Errorf("the camera was opened %d times", n)
 	}
 	text := d.systemd.text()
-	if reloads, ready := strings.Count(text, "RELOADING=1\nMONOTONIC_USEC="), strings.Count(text, "READY=1"); ready != reloads+1 || reloads < 3 {
+	reloads, ready := strings.Count(text, "RELOADING=1\nMONOTONIC_USEC="), strings.Count(text, "READY=1")
+	if ready != reloads+1 || reloads < 3 {
 		t.Errorf("%d times reloading, %d times ready", reloads, ready)
 	}
 }
@@ -165,5 +168,7 @@ func TestWatchdogIsReset(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", "2000000")
 	d := startTestDaemon(t, "cameras:\n"+looped("door", testsupport.SharedVideo(t, "walk_in.mp4"))+
 		fmt.Sprintf("  - {name: gone, url: 'rtsp://%s/x', open_timeout: 500ms}\n", testsupport.FreeAddress(t)))
-	testsupport.Eventually(t, "three resets of the watchdog", func() bool { return strings.Count(d.systemd.text(), "WATCHDOG=1") >= 3 })
+	testsupport.Eventually(t, "three resets of the watchdog", func() bool {
+		return strings.Count(d.systemd.text(), "WATCHDOG=1") >= 3
+	})
 }

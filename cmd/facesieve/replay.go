@@ -78,7 +78,8 @@ type replaySink interface {
 // openSink opens the directory of --out, or the publisher of --config, or prints. It returns an observer too if --out
 // is given.
 func (c *replayCommand) openSink(
-	ctx context.Context, cfg config.Config, camera config.Camera, networks pipeline.Networks, term console, log zerolog.Logger,
+	ctx context.Context, cfg config.Config, camera config.Camera, networks pipeline.Networks, term console,
+	log zerolog.Logger,
 ) (replaySink, []pipeline.Observer, error) {
 	encoder := pipeline.Encoder{
 		Device: cfg.Device, Camera: camera.Name, Model: networks.ScoreModel(), Image: cfg.Image,
@@ -103,7 +104,8 @@ func (c *replayCommand) openSink(
 
 // replay runs a pipeline on the recording, and prints what it did.
 func replay(
-	ctx context.Context, e *pipeline.Engine, camera config.Camera, options pipeline.Options, term console, log zerolog.Logger,
+	ctx context.Context, e *pipeline.Engine, camera config.Camera, options pipeline.Options, term console,
+	log zerolog.Logger,
 ) (err error) {
 	bar := newProgress(term.err, -1, "frames")
 	options.Observers = append(options.Observers, frameProgress{bar: bar})

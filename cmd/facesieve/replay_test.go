@@ -26,7 +26,8 @@ func replayEvents(t *testing.T, video, configuration string) ([]event.Face, []by
 	if err != nil || len(images) != len(events) {
 		t.Errorf("%d images for %d events, %v", len(images), len(events), err)
 	}
-	if page, err := os.ReadFile(filepath.Join(out, "index.html")); err != nil || !strings.Contains(string(page), "Faces seen") {
+	page, err := os.ReadFile(filepath.Join(out, "index.html"))
+	if err != nil || !strings.Contains(string(page), "Faces seen") {
 		t.Errorf("no page: %v", err)
 	}
 	return events, lines

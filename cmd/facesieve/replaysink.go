@@ -88,7 +88,8 @@ func (f *directorySink) close() error {
 	if err := f.gallery.Write(f.directory, f.threshold); err != nil {
 		return err
 	}
-	fmt.Fprintf(f.out, "every face, its score, and the ones that were sent: %s\n", filepath.Join(f.directory, "index.html"))
+	fmt.Fprintf(f.out, "every face, its score, and the ones that were sent: %s\n",
+		filepath.Join(f.directory, "index.html"))
 	return nil
 }
 
@@ -108,7 +109,9 @@ type waitingSink struct {
 }
 
 // openWaitingSink opens a publisher and an outbox in memory. The outbox of a daemon on this machine is not used.
-func openWaitingSink(ctx context.Context, cfg config.Config, encoder pipeline.Encoder, log zerolog.Logger) (*waitingSink, error) {
+func openWaitingSink(
+	ctx context.Context, cfg config.Config, encoder pipeline.Encoder, log zerolog.Logger,
+) (*waitingSink, error) {
 	log = log.With().Str("component", "publish").Logger()
 	settings := outbox.Default()
 	settings.Store, settings.DrainRate = outbox.Memory, 1000 // the outbox holds no other events

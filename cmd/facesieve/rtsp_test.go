@@ -82,7 +82,9 @@ func (c *rtspCamera) OnRecord(ctx *gortsplib.ServerHandlerOnRecordCtx) (*base.Re
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }
 
-func (c *rtspCamera) OnDescribe(*gortsplib.ServerHandlerOnDescribeCtx) (*base.Response, *gortsplib.ServerStream, error) {
+func (c *rtspCamera) OnDescribe(
+	*gortsplib.ServerHandlerOnDescribeCtx,
+) (*base.Response, *gortsplib.ServerStream, error) {
 	c.start.Do(c.publish)
 	select {
 	case <-c.announced:

@@ -56,7 +56,8 @@ outbox: {store: memory}
 			t.Errorf("%v: %.200s", err, line)
 		}
 	}
-	if text := string(log.Copied()); !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
+	text := string(log.Copied())
+	if !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
 		t.Errorf("watch did not print the end:\n%s", text)
 	}
 }

@@ -25,7 +25,7 @@ import (
 type scoreCommand struct {
 	Aligned   bool       `help:"Treat the images as aligned faces of 112x112 pixels, without detection."`
 	JSON      bool       `help:"Print one JSON object per line and face."`
-	MaxPixels int        `default:"40000000" placeholder:"N" help:"Refuse images with more pixels before they are decoded."`
+	MaxPixels int        `default:"40000000" placeholder:"N" help:"Refuse images with more pixels, undecoded."`
 	Config    filePath   `help:"Configuration file: networks, detector and gates. Default: the built-in one."`
 	Paths     []filePath `arg:"" name:"file|dir" help:"Images, or directories that are searched recursively."`
 }
@@ -53,8 +53,8 @@ type scoredFace struct {
 	Error      string           `json:"error,omitempty"`
 }
 
-// Run scores every face of every image. It continues after an image that cannot be read, and returns an error at the end.
-// An image without a face is not an error.
+// Run scores every face of every image. It continues after an image that cannot be read, and returns an error at the
+// end. An image without a face is not an error.
 func (c *scoreCommand) Run(ctx context.Context, term console) error {
 	cfg := config.Default()
 	var err error
@@ -223,7 +223,8 @@ func (n *scoreCounts) add(lines []scoredFace) {
 // "3 images: 1 scored, with 2 faces; 1 without a face; 1 could not be scored; left out: 1 hidden".
 func (n *scoreCounts) summary(list *imageList) string {
 	parts := []string{
-		fmt.Sprintf("%s: %d scored, with %s", english.Plural(n.images, "image", ""), n.scored, english.Plural(n.faces, "face", "")),
+		fmt.Sprintf("%s: %d scored, with %s", english.Plural(n.images, "image", ""), n.scored,
+			english.Plural(n.faces, "face", "")),
 	}
 	for _, part := range []struct {
 		count int

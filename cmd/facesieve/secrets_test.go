@@ -12,12 +12,16 @@ func TestNoOutputContainsASecret(t *testing.T) {
 	t.Setenv("DOOR_PASSWORD", "0penSesame")
 	t.Setenv("FACESIEVE_MQTT_USER", "device")
 	t.Setenv("FACESIEVE_MQTT_PASSWORD", "hunter2secret")
-	gone := "  - {name: gone, url: 'rtsp://viewer:${DOOR_PASSWORD}@" + testsupport.FreeAddress(t) + "/x?token=t0ken', open_timeout: 500ms, reconnect_max: 1s}\n"
-	d := startTestDaemon(t, "max_fps: 5\n"+allFaces+"cameras:\n"+looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))+gone)
+	gone := "  - {name: gone, url: 'rtsp://viewer:${DOOR_PASSWORD}@" + testsupport.FreeAddress(t) +
+		"/x?token=t0ken', open_timeout: 500ms, reconnect_max: 1s}\n"
+	door := looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
+	d := startTestDaemon(t, "max_fps: 5\n"+allFaces+"cameras:\n"+door+gone)
 	d.awaitLog(`"camera":"gone"`, "no video", "rtsp://***@")
-	testsupport.Eventually(t, "status", func() bool { return strings.Contains(d.systemd.status(), "reconnecting (gone: ") })
+	testsupport.Eventually(t, "status", func() bool {
+		return strings.Contains(d.systemd.status(), "reconnecting (gone: ")
+	})
 	d.awaitLog("face forwarded")
-	d.write(allFaces + "cameras:\n" + looped("door", testsupport.SharedVideo(t, "two_heads.mp4")) + gone + gone)
+	d.write(allFaces + "cameras:\n" + door + gone + gone)
 	d.awaitLog("is refused")
 	d.write("max_fps: 5\n" + allFaces + "cameras:\n" + gone + "    password: 0penSesame\n")
 	testsupport.Eventually(t, "a second refusal", func() bool { return d.logged("is refused") > 1 })

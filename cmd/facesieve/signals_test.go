@@ -90,8 +90,10 @@ func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 	testsupport.Must(t, err)
 	t.Cleanup(func() { testsupport.Must(t, listener.Close()) })
 	busy := testsupport.WriteFile(t, "busy.yaml",
-		fmt.Sprintf("cameras: [{name: a, url: a.mp4}]\nmqtt: {%s}\noutbox: {store: memory}\n", embeddedBroker(listener.Addr().String())))
-	network := testsupport.WriteFile(t, "network.yaml", "models: {quality: /gone.tflite}\ncameras: [{name: a, url: a.mp4}]\n")
+		fmt.Sprintf("cameras: [{name: a, url: a.mp4}]\nmqtt: {%s}\noutbox: {store: memory}\n",
+			embeddedBroker(listener.Addr().String())))
+	network := testsupport.WriteFile(t, "network.yaml",
+		"models: {quality: /gone.tflite}\ncameras: [{name: a, url: a.mp4}]\n")
 	for name, test := range map[string]struct {
 		environment []string
 		args        []string
@@ -174,7 +176,9 @@ func TestDaemonRunsWithoutAReaderOfItsLog(t *testing.T) {
 	testsupport.Eventually(t, "ready", func() bool { return strings.Contains(socket.text(), "READY=1") || c.hasEnded() })
 	testsupport.Must(t, reader.Close())
 	c.signal(syscall.SIGHUP) // each reload logs a line
-	testsupport.Eventually(t, "a reload", func() bool { return strings.Contains(socket.text(), "RELOADING=1") || c.hasEnded() })
+	testsupport.Eventually(t, "a reload", func() bool {
+		return strings.Contains(socket.text(), "RELOADING=1") || c.hasEnded()
+	})
 	c.signal(syscall.SIGTERM)
 	if status := c.status(); !status.Exited() || status.ExitStatus() != exitOK {
 		t.Errorf("exit code %d, signal %v", status.ExitStatus(), status.Signal())

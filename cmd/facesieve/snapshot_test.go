@@ -64,7 +64,8 @@ func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // stays connected when its snapshot no longer changes.
 func TestRunOnSnapshots(t *testing.T) {
 	t.Parallel()
-	camera, broker := newSnapshotCamera(t, testsupport.SharedVideo(t, "corridor.mp4"), 5), publishtest.StartAnonymous(t).Addr
+	camera, broker := newSnapshotCamera(t, testsupport.SharedVideo(t, "corridor.mp4"), 5),
+		publishtest.StartAnonymous(t).Addr
 	server := httptest.NewServer(camera)
 	t.Cleanup(server.Close)
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`

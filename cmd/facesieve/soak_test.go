@@ -28,8 +28,8 @@ var (
 	soakVideo = flag.Duration("soak.video", 0, "how much video the soak analyses")
 )
 
-// soak runs the daemon with three cameras (two recordings that are repeated as fast as possible, and a stream), an outbox
-// on disk and a broker, and injects faults into all of them.
+// soak runs the daemon with three cameras (two recordings that are repeated as fast as possible, and a stream), an
+// outbox on disk and a broker, and injects faults into all of them.
 type soak struct {
 	t       *testing.T
 	dir     string
@@ -50,8 +50,9 @@ type soak struct {
 	lines    []string          // the last lines of the log
 }
 
-// TestSoak injects all faults in turn, each at least once, until the time or the video is over. Then every accepted event
-// has been received by the broker, except those that a full outbox dropped, and memory, files and goroutines have not grown.
+// TestSoak injects all faults in turn, each at least once, until the time or the video is over. Then every accepted
+// event has been received by the broker, except those that a full outbox dropped, and memory, files and goroutines have
+// not grown.
 func TestSoak(t *testing.T) {
 	if *soakTime == 0 && *soakVideo == 0 {
 		t.Skip("make soak runs this")
@@ -81,7 +82,8 @@ func TestSoak(t *testing.T) {
 	samples = append(samples, s.sample("end"))
 	s.drain()
 	s.halt()
-	fmt.Printf("\n%.1f h of video in %v, including the warm-up\n\n", s.analysed().Hours(), time.Since(began).Round(time.Second))
+	fmt.Printf("\n%.1f h of video in %v, including the warm-up\n\n", s.analysed().Hours(),
+		time.Since(began).Round(time.Second))
 	fmt.Println(s.report())
 	fmt.Println(table(samples))
 	for _, grown := range growth(samples) {
@@ -105,7 +107,8 @@ func (s *soak) warmUp() {
 func newSoak(t *testing.T) *soak {
 	dir := t.TempDir()
 	s := &soak{
-		t: t, dir: dir, config: filepath.Join(dir, "facesieve.yaml"), camera: newFaultyCamera(t, "480x270"), broker: startRecordingBroker(t),
+		t: t, dir: dir, config: filepath.Join(dir, "facesieve.yaml"), camera: newFaultyCamera(t, "480x270"),
+		broker:  startRecordingBroker(t),
 		outages: newOutages(), accepted: map[string]string{}, logged: map[string]int{}, fault: noFault,
 	}
 	for _, name := range []string{"quality.tflite", "quality.json"} {

@@ -40,7 +40,8 @@ func (s *soak) sample(name string) sample {
 		least.goroutines = min(least.goroutines, runtime.NumGoroutine())
 		least.mats = min(least.mats, gocv.MatProfile.Count())
 	}
-	s.print("%s: %d MiB (%d of Go), %d files, %d goroutines, %d Mats", name, least.resident, least.heap, least.files, least.goroutines, least.mats)
+	s.print("%s: %d MiB (%d of Go), %d files, %d goroutines, %d Mats", name, least.resident, least.heap, least.files,
+		least.goroutines, least.mats)
 	return least
 }
 
@@ -161,9 +162,11 @@ func (s *soak) report() string {
 		took := slices.Sorted(slices.Values(s.outages.of[fault].recovery))
 		median, longest := "", ""
 		if len(took) > 0 {
-			median, longest = took[len(took)/2].Round(10*time.Millisecond).String(), took[len(took)-1].Round(10*time.Millisecond).String()
+			median, longest = took[len(took)/2].Round(10*time.Millisecond).String(),
+				took[len(took)-1].Round(10*time.Millisecond).String()
 		}
-		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t %s\n", len(took), row[0], row[1], row[2], row[3], row[4], median, longest, fault)
+		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t %s\n", len(took), row[0], row[1], row[2], row[3], row[4], median,
+			longest, fault)
 	}
 	fmt.Fprintf(w, "\t%d\t%d\t%d\t%d\t%d\t\t\t all\n", all[0], all[1], all[2], all[3], all[4])
 	_ = w.Flush()
@@ -174,8 +177,8 @@ func (s *soak) report() string {
 }
 
 // row returns the numbers of events that were accepted during a fault, and of these the numbers that were delivered,
-// dropped by a full outbox, lost, and delivered more than once. The outbox may drop an event that the broker has received
-// and not yet acknowledged. Such an event counts as delivered and as dropped.
+// dropped by a full outbox, lost, and delivered more than once. The outbox may drop an event that the broker has
+// received and not yet acknowledged. Such an event counts as delivered and as dropped.
 func (s *soak) row(fault string) (row [5]int) {
 	for id, when := range s.accepted {
 		if when != fault {

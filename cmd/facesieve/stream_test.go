@@ -12,8 +12,8 @@ import (
 	"facesieve/publish/publishtest"
 )
 
-// A recording that is read over RTSP and sent to Mosquitto gives as many faces as its replay, of about the same score. The
-// analysed frames differ.
+// A recording that is read over RTSP and sent to Mosquitto gives as many faces as its replay, of about the same score.
+// The analysed frames differ.
 func TestRunOverRTSPGivesTheFacesOfReplay(t *testing.T) {
 	video := testsupport.SharedVideo(t, "corridor.mp4")
 	want, _ := replayEvents(t, video, "")
@@ -41,10 +41,14 @@ outbox: {store: memory}
 	}()
 	<-camera.over
 	// The camera is gone. The daemon ends its tracks by the clock, and sends the faces that it holds.
-	testsupport.Eventually(t, "the faces of replay", func() bool { return bytes.Count(out.Copied(), []byte("\n")) >= len(want) })
+	testsupport.Eventually(t, "the faces of replay", func() bool {
+		return bytes.Count(out.Copied(), []byte("\n")) >= len(want)
+	})
 	stopDaemon()
 	<-ran
-	testsupport.Eventually(t, "all messages", func() bool { return bytes.Contains(log.Copied(), []byte("facesieve/pole: offline")) })
+	testsupport.Eventually(t, "all messages", func() bool {
+		return bytes.Contains(log.Copied(), []byte("facesieve/pole: offline"))
+	})
 	stop()
 	<-watched
 	got := testsupport.DecodeLines(t, out.Copied())

@@ -61,7 +61,8 @@ cameras:
 	}
 	// A key that may be a misspelled section, and text that is not YAML, are faults for every command.
 	for _, text := range []string{"mqqt: {broker: 'tcp://h'}", "cameras: [", "colour: red"} {
-		for _, used := range []config.Scope{config.ForDaemon(), config.ForWatch(), config.ForScore(), config.ForReplay("", false)} {
+		for _, used := range []config.Scope{config.ForDaemon(), config.ForWatch(), config.ForScore(), config.ForReplay("",
+			false)} {
 			if _, err := config.Parse(used, "test.yaml", []byte(text), testsupport.NoEnvironment); err == nil {
 				t.Errorf("%s is accepted for %+v", text, used)
 			}

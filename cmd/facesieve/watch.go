@@ -64,7 +64,8 @@ func (c *watchCommand) connection() (publish.Config, error) {
 	} else {
 		cfg.Broker, cfg.Root = c.Broker, "facesieve/+"
 		cfg.TLS = publish.TLS{CA: c.CA, Cert: c.Cert, Key: c.Key}
-		cfg.User, cfg.Password = config.Secret("FACESIEVE_MQTT_USER"), publish.Secret(config.Secret("FACESIEVE_MQTT_PASSWORD"))
+		cfg.User, cfg.Password = config.Secret("FACESIEVE_MQTT_USER"),
+			publish.Secret(config.Secret("FACESIEVE_MQTT_PASSWORD"))
 	}
 	if c.User != "" {
 		cfg.User = c.User

@@ -14,7 +14,8 @@ func TestSecretsFromCredentials(t *testing.T) {
 	directory := t.TempDir()
 	testsupport.Must(t, os.Mkdir(filepath.Join(directory, "credentials"), 0o700))
 	for name, text := range map[string]string{
-		"credentials/facesieve_mqtt_password": "hunter2\n", "credentials/DOOR": "kn0ck", "credentials/door": "not this", "outside": "stolen",
+		"credentials/facesieve_mqtt_password": "hunter2\n", "credentials/DOOR": "kn0ck", "credentials/door": "not this",
+		"outside": "stolen",
 	} {
 		testsupport.Must(t, os.WriteFile(filepath.Join(directory, name), []byte(text), 0o600))
 	}
@@ -28,7 +29,8 @@ func TestSecretsFromCredentials(t *testing.T) {
 			t.Errorf("%q is %q, want %q", name, got, want)
 		}
 	}
-	cfg, err := Parse(ForDaemon(), "test.yaml", []byte("mqtt: {user: a}\ncameras: [{name: a, url: 'rtsp://a:${DOOR}@host/x'}]"), Secret)
+	text := "mqtt: {user: a}\ncameras: [{name: a, url: 'rtsp://a:${DOOR}@host/x'}]"
+	cfg, err := Parse(ForDaemon(), "test.yaml", []byte(text), Secret)
 	if err != nil || cfg.MQTT.Password != "hunter2" || !strings.Contains(cfg.Cameras[0].Capture.URL, ":kn0ck@") {
 		t.Errorf("%+v, %v", cfg, err)
 	}

@@ -184,12 +184,14 @@ func parseConfig(path string, text []byte, getenv func(string) string) (Config, 
 
 // A fault is an error of its own, with the key, the value and the line.
 func TestFaultsAreTyped(t *testing.T) {
-	_, err := Parse(ForDaemon(), "test.yaml", []byte("max_fps: 2000\ncameras: [{name: a, url: 'ftp://u:S3cret@h'}]\n"), testsupport.NoEnvironment)
+	_, err := Parse(ForDaemon(), "test.yaml", []byte("max_fps: 2000\ncameras: [{name: a, url: 'ftp://u:S3cret@h'}]\n"),
+		testsupport.NoEnvironment)
 	var first Fault
 	if !errors.As(err, &first) {
 		t.Fatalf("%T", err)
 	}
-	want := Fault{Key: "max_fps", Value: "2000", Line: 1, Column: 10, Text: "2000 is outside 0..1000 frames a second (0 takes every frame)"}
+	want := Fault{Key: "max_fps", Value: "2000", Line: 1, Column: 10,
+		Text: "2000 is outside 0..1000 frames a second (0 takes every frame)"}
 	if first != want {
 		t.Errorf("got %+v, want %+v", first, want)
 	}

@@ -111,8 +111,8 @@ func (w *Watcher) update() error {
 	return nil
 }
 
-// trail returns the path of the file, which is absolute, and of all links on the way to it. The directories of these paths
-// contain no links.
+// trail returns the path of the file, which is absolute, and of all links on the way to it. The directories of these
+// paths contain no links.
 func trail(path string) map[string]bool {
 	names := map[string]bool{}
 	at, rest := "/", parts(path)

@@ -17,7 +17,8 @@ func TestWatcherReportsEachChange(t *testing.T) {
 	at := func(name string) string { return filepath.Join(root, name) }
 	put := func(name, text string) error { return os.WriteFile(at(name), []byte(text), 0o600) }
 	// As Kubernetes mounts it: file -> ..data/file, ..data -> a directory of this version; and a directory that is a link.
-	testsupport.Must(t, os.MkdirAll(at("etc/v1"), 0o700), os.MkdirAll(at("etc/v2"), 0o700), os.MkdirAll(at("other"), 0o700),
+	testsupport.Must(t,
+		os.MkdirAll(at("etc/v1"), 0o700), os.MkdirAll(at("etc/v2"), 0o700), os.MkdirAll(at("other"), 0o700),
 		put("etc/v1/file", "1"), put("etc/v2/file", "2"), put("other/file", "3"), os.Symlink("v1", at("etc/..data")),
 		os.Symlink("..data/file", at("etc/file")), os.Symlink("etc", at("current")))
 	w, err := Watch(at("current/file"), zerolog.Nop())

@@ -9,8 +9,8 @@ import (
 	"facesieve/cmd/facesieve/internal/pipeline"
 )
 
-// change is a checked configuration and the parts that it needs, which were built beside the running ones. It is applied
-// as a whole or undone.
+// change is a checked configuration and the parts that it needs, which were built beside the running ones. It is
+// applied as a whole or undone.
 type change struct {
 	cfg          config.Config
 	networks     pipeline.Networks

@@ -1,5 +1,5 @@
-// Package daemon runs the cameras of a configuration: a supervisor with one worker per camera, the uplink to the broker,
-// reloads, systemd's watchdog, and a snapshot of the state for everything that reports it.
+// Package daemon runs the cameras of a configuration: a supervisor with one worker per camera, the uplink to the
+// broker, reloads, systemd's watchdog, and a snapshot of the state for everything that reports it.
 package daemon
 
 import (
@@ -57,8 +57,8 @@ type Daemon struct {
 	failure   error // why the program cannot continue
 }
 
-// Start starts, in this order, the networks, the uplink and the cameras. It stops what it started if a later step fails.
-// A camera that cannot be opened is logged, and is not such a failure. Call Run after Start.
+// Start starts, in this order, the networks, the uplink and the cameras. It stops what it started if a later step
+// fails. A camera that cannot be opened is logged, and is not such a failure. Call Run after Start.
 func Start(ctx context.Context, cfg config.Config, o Options) (*Daemon, error) {
 	d := &Daemon{options: o, cfg: cfg, log: o.Log, systemd: &notifier{log: o.Log}}
 	d.heartbeat = newHeartbeat(d.systemd.watchdogLimit(), d.log)
@@ -148,8 +148,8 @@ func (d *Daemon) report(now time.Time) {
 	}
 }
 
-// stop stops everything in the reverse order of Start. The uplink accepts events until every pipeline has passed its last
-// decision. A camera that does not stop in time ends with the process.
+// stop stops everything in the reverse order of Start. The uplink accepts events until every pipeline has passed its
+// last decision. A camera that does not stop in time ends with the process.
 func (d *Daemon) stop(ctx context.Context) error {
 	d.systemd.stopping()
 	if late := d.supervisor.stop(decideTime); late != nil {

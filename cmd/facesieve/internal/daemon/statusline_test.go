@@ -12,12 +12,15 @@ import (
 
 func TestRefusalNamesTheFirstFault(t *testing.T) {
 	at := time.Date(2026, 3, 1, 14, 2, 0, 0, time.Local)
+	const refused, kept = "configuration of 14:02 refused: ", "; the former one stays in force"
 	for want, err := range map[string]error{
-		"configuration of 14:02 refused: line 7: max_fps: 2000 is too much; the former one stays in force": config.Faults{
-			File: "x", List: []config.Fault{{Key: "mqtt", Line: 9, Text: "no"}, {Key: "max_fps", Line: 7, Text: "2000 is too much"}},
+		refused + "line 7: max_fps: 2000 is too much" + kept: config.Faults{
+			File: "x", List: []config.Fault{
+				{Key: "mqtt", Line: 9, Text: "no"}, {Key: "max_fps", Line: 7, Text: "2000 is too much"},
+			},
 		},
-		"configuration of 14:02 refused: open it: no such file; the former one stays in force":                   errors.New("open it:\n no such file"),
-		"configuration of 14:02 refused: " + strings.Repeat("é", maxText-1) + "…; the former one stays in force": errors.New(strings.Repeat("é", 500)),
+		refused + "open it: no such file" + kept:              errors.New("open it:\n no such file"),
+		refused + strings.Repeat("é", maxText-1) + "…" + kept: errors.New(strings.Repeat("é", 500)),
 	} {
 		if got := refusal(at, err); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -18,8 +18,8 @@ import (
 	"facesieve/publish/event"
 )
 
-// faultyUplink is an uplink that counts the events of each camera. It calls inject with the camera of each event and its
-// count, and returns the result.
+// faultyUplink is an uplink that counts the events of each camera. It calls inject with the camera of each event and
+// its count, and returns the result.
 type faultyUplink struct {
 	mutex  sync.Mutex
 	faces  map[string]int
@@ -43,7 +43,9 @@ func (u *faultyUplink) count(camera string) int {
 }
 
 // testSupervisor runs cameras that send every face to out. They share one interpreter set.
-func testSupervisor(t *testing.T, out pipeline.Uplink, log zerolog.Logger, sources map[string]capture.Config) *supervisor {
+func testSupervisor(
+	t *testing.T, out pipeline.Uplink, log zerolog.Logger, sources map[string]capture.Config,
+) *supervisor {
 	t.Helper()
 	cfg := config.Default()
 	networks, err := pipeline.OpenNetworks(cfg, cfg.NewCamera())

@@ -19,9 +19,10 @@ import (
 // handoverTime is how long a replaced publisher may wait for the broker. The next publisher sends the remaining events.
 const handoverTime = 200 * time.Millisecond
 
-// uplink is the outbox, the publisher of the current configuration, and the broker if it is embedded. Publisher and broker
-// can be replaced while it is used; a caller with an event then waits for at most a second. The outbox stays open until the
-// program ends, and moves the waiting events when its configuration changes. An uplink is safe for concurrent use.
+// uplink is the outbox, the publisher of the current configuration, and the broker if it is embedded. Publisher and
+// broker can be replaced while it is used; a caller with an event then waits for at most a second. The outbox stays
+// open until the program ends, and moves the waiting events when its configuration changes. An uplink is safe for
+// concurrent use.
 type uplink struct {
 	log zerolog.Logger
 
@@ -136,7 +137,8 @@ func (u *uplink) closePublisher(ctx context.Context, next publish.Config) {
 	u.publisher.Leave(ctx)
 }
 
-// errRollbackFailed means that neither the new nor the former uplink can be opened, so that the program cannot continue.
+// errRollbackFailed means that neither the new nor the former uplink can be opened, so that the program cannot
+// continue.
 var errRollbackFailed = errors.New("the former uplink cannot be restored either")
 
 // closeReplacedBroker closes the embedded broker if cfg needs another one, or none.

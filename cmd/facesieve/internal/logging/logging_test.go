@@ -20,7 +20,8 @@ func TestLogLinesAreJSONWithMilliseconds(t *testing.T) {
 		t.Fatalf("%v: %s", err, out.String())
 	}
 	at, err := time.Parse("2006-01-02T15:04:05.000Z", line.Time)
-	if err != nil || time.Since(at).Abs() > time.Minute || line.Level != "warn" || line.Camera != "door" || line.Message != "logged" {
+	if err != nil || time.Since(at).Abs() > time.Minute || line.Level != "warn" || line.Camera != "door" ||
+		line.Message != "logged" {
 		t.Errorf("line %s, %v", out.String(), err)
 	}
 }

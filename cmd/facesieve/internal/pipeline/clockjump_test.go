@@ -17,10 +17,10 @@ import (
 	"facesieve/quality"
 )
 
-// readAfterJump returns what time.Now would return at the time at if the machine's clock had been set forward by jump: the
-// wall clock differs, the monotonic clock does not. A test must not set the clock of the machine, so this writes the
-// fields of time.Time: in the first word, the seconds of the wall clock are above 30 bits of nanoseconds; the second word
-// is the monotonic clock.
+// readAfterJump returns what time.Now would return at the time at if the machine's clock had been set forward by jump:
+// the wall clock differs, the monotonic clock does not. A test must not set the clock of the machine, so this writes
+// the fields of time.Time: in the first word, the seconds of the wall clock are above 30 bits of nanoseconds; the
+// second word is the monotonic clock.
 func readAfterJump(t *testing.T, at time.Time, jump time.Duration) time.Time {
 	t.Helper()
 	jumped := at
@@ -48,8 +48,8 @@ func (s *recordingSink) Rejected(c *Candidate, reason quality.Reason) error {
 	return nil
 }
 
-// The times of a camera's frames come from the machine's clock. If the clock is set forward during the recording, as after
-// a boot without a battery, or back, the tracks and the faces that are sent stay the same.
+// The times of a camera's frames come from the machine's clock. If the clock is set forward during the recording, as
+// after a boot without a battery, or back, the tracks and the faces that are sent stay the same.
 func TestClockJumpChangesNoDecision(t *testing.T) {
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
 	want := processWithJump(t, video, 0)
@@ -63,7 +63,8 @@ func TestClockJumpChangesNoDecision(t *testing.T) {
 	}
 }
 
-// processWithJump runs a pipeline on the frames of a recording as if a camera had sent them. The clock jumps before frame 20.
+// processWithJump runs a pipeline on the frames of a recording as if a camera had sent them. The clock jumps before
+// frame 20.
 func processWithJump(t *testing.T, video string, jump time.Duration) *recordingSink {
 	t.Helper()
 	cfg := config.Default()

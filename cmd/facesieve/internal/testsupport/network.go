@@ -11,8 +11,8 @@ import (
 	"facesieve/models"
 )
 
-// WriteNetworkOfMultiple64 writes the built-in detector as a network of a task with an input of multiples of 64 pixels. If
-// the task is landmarks, side is its input side for refinement, pixels. It returns the path of the .tflite file.
+// WriteNetworkOfMultiple64 writes the built-in detector as a network of a task with an input of multiples of 64 pixels.
+// If the task is landmarks, side is its input side for refinement, pixels. It returns the path of the .tflite file.
 func WriteNetworkOfMultiple64(t *testing.T, task string, side int) string {
 	t.Helper()
 	directory := t.TempDir()
