@@ -22,14 +22,14 @@ func keyPaths(t reflect.Type, section string, paths map[string]bool) {
 	}
 }
 
-// Every dotted key in the guides for installers, technicians and developers is a key of the configuration.
+// Every dotted key in the guides for installers and technicians is a key of the configuration.
 func TestGuidesNameExistingKeys(t *testing.T) {
 	paths := map[string]bool{}
 	keyPaths(reflect.TypeFor[document](), "", paths)
 	keyPaths(reflect.TypeFor[Camera](), "", paths)
 	key := regexp.MustCompile("`([a-z_]+(?:\\.[a-z_]+)+)[:`]")
 	found := 0
-	for _, guide := range []string{"quality", "systemd", "publish"} {
+	for _, guide := range []string{"quality", "systemd"} {
 		text, err := os.ReadFile(testsupport.RepositoryPath(t, guide, "README.md"))
 		if err != nil {
 			t.Fatal(err)
