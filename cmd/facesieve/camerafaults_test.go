@@ -13,7 +13,8 @@ import (
 
 // intervalFaces forwards a face of each track at this interval, whatever its score.
 const intervalFaces = `quality: {policy: interval, interval: %s, threshold: 0,
-  gates: {min_eye_distance: 0, min_sharpness: 0, max_yaw: 90, max_pitch: 90, max_roll: 180, max_residual: 112, edge_margin: -1}}
+  gates: {min_eye_distance: 0, min_sharpness: 0, max_yaw: 90, max_pitch: 90, max_roll: 180, max_residual: 112,
+    edge_margin: -1}}
 `
 
 // newFaultyCamera returns a camera that repeats a recording of two people in real time, scaled to a size.
