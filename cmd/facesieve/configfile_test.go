@@ -85,7 +85,7 @@ func TestEncodingsOfTheFile(t *testing.T) {
 	}
 }
 
-// check reads certificates and keys. The daemon starts with faulty ones, because it reads them again later.
+// check reads certificates and keys. The daemon starts with faulty ones, because it retries later.
 func TestCheckReadsCertificates(t *testing.T) {
 	issuer := publishtest.Authority{Dir: t.TempDir()}
 	cert, key := issuer.Issue(t, "client", x509.ExtKeyUsageClientAuth)

@@ -15,7 +15,7 @@ import (
 )
 
 // files adds the faults of the files that the configuration names: certificates, keys, an accelerator's library. The
-// daemon does not call it, because it reads these files again after a failure.
+// daemon does not call it, because it retries files that it cannot read.
 func (l *loader) files(cfg Config) {
 	if cfg.MQTT.Validate() == nil {
 		l.section("mqtt", cfg.MQTT.CheckFiles())

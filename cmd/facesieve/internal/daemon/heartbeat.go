@@ -61,5 +61,5 @@ func (h *heartbeat) logStall(part string) {
 	}
 	h.logged = true
 	h.log.Error().Str("part", part).Str("after", time.Since(h.last).Round(time.Second).String()).
-		Msg("no progress; if this continues, systemd ends the program and starts it again")
+		Msg("no progress; if this continues, systemd restarts the program")
 }

@@ -58,7 +58,7 @@ func camerasText(cameras []CameraState) string {
 // brokerText describes the connection to the broker and the events that wait.
 func brokerText(s publish.Stats) string {
 	if s.Held > 0 {
-		held := english.Plural(s.Held, "event", "") + " in memory only (the disk fails)"
+		held := english.Plural(s.Held, "event", "") + " in memory only (the disk is not writable)"
 		s.Held = 0
 		return brokerText(s) + ", " + held
 	}
