@@ -37,7 +37,7 @@ func TestStatusLineOfTheBroker(t *testing.T) {
 	held.Held = 2
 	for want, stats := range map[string]publish.Stats{
 		"broker connected": {Connected: true, LastError: "of an earlier connection"},
-		"broker not connected (refused by the host), 1 event waiting":                                           disconnected,
+		"broker not connected (refused by the host), 1 event waiting":                                                     disconnected,
 		"broker not connected (refused by the host), 1 event waiting, 2 events in memory only (the disk is not writable)": held,
 		"broker not connected": {},
 		"broker not connected (nothing listens there)": {
