@@ -30,8 +30,10 @@ type recordingBroker struct {
 // startRecordingBroker starts a broker that runs until the test ends.
 func startRecordingBroker(t *testing.T) *recordingBroker {
 	t.Helper()
-	b := &recordingBroker{t: t, address: testsupport.FreeAddress(t), counts: map[string]int{},
-		latest: map[string]event.Face{}}
+	b := &recordingBroker{
+		t: t, address: testsupport.FreeAddress(t), counts: map[string]int{},
+		latest: map[string]event.Face{},
+	}
 	b.up()
 	t.Cleanup(b.down)
 	return b

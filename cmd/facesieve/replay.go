@@ -21,7 +21,7 @@ type replayCommand struct {
 	Config filePath  `help:"Configuration file. Default: the built-in one."`
 	Camera string    `help:"Name of the camera in the configuration whose settings apply. Default: the first."`
 	Out    filePath  `placeholder:"DIR" help:"Write events, faces and a page with every face here; do not publish."`
-	Start  time.Time `default:"1970-01-01T00:00:00Z" help:"When the recording began (RFC 3339); event times count from it."`
+	Start  time.Time `default:"1970-01-01T00:00:00Z" help:"Start of the recording (RFC 3339); event times count from it."`
 	Video  filePath  `arg:"" help:"A recording, or a directory of images."`
 }
 

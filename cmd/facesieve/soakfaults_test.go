@@ -40,14 +40,22 @@ func soakFaults() []soakFault {
 	return append(all,
 		soakFault{name: "broker restarts", hold: time.Second, begin: (*soak).brokerDown, end: (*soak).brokerUp},
 		soakFault{name: "outbox full", begin: (*soak).fillOutbox, end: (*soak).brokerUp},
-		soakFault{name: "daemon restarts without a broker", hold: time.Second, begin: (*soak).brokerDown,
-			end: (*soak).restart},
-		soakFault{name: "SIGHUP, other thresholds", begin: (*soak).changeThreshold, end: (*soak).hangUp,
-			recovered: logged("the new configuration is in force")},
-		soakFault{name: "SIGHUP, configuration cut short", begin: (*soak).cutConfiguration, end: (*soak).hangUp,
-			recovered: logged(refused)},
-		soakFault{name: "SIGHUP, network cut short", begin: (*soak).cutNetwork, end: (*soak).hangUp,
-			recovered: logged(refused)},
+		soakFault{
+			name: "daemon restarts without a broker", hold: time.Second, begin: (*soak).brokerDown,
+			end: (*soak).restart,
+		},
+		soakFault{
+			name: "SIGHUP, other thresholds", begin: (*soak).changeThreshold, end: (*soak).hangUp,
+			recovered: logged("the new configuration is in force"),
+		},
+		soakFault{
+			name: "SIGHUP, configuration cut short", begin: (*soak).cutConfiguration, end: (*soak).hangUp,
+			recovered: logged(refused),
+		},
+		soakFault{
+			name: "SIGHUP, network cut short", begin: (*soak).cutNetwork, end: (*soak).hangUp,
+			recovered: logged(refused),
+		},
 	)
 }
 

@@ -190,8 +190,10 @@ func TestFaultsAreTyped(t *testing.T) {
 	if !errors.As(err, &first) {
 		t.Fatalf("%T", err)
 	}
-	want := Fault{Key: "max_fps", Value: "2000", Line: 1, Column: 10,
-		Text: "2000 is outside 0..1000 frames a second (0 takes every frame)"}
+	want := Fault{
+		Key: "max_fps", Value: "2000", Line: 1, Column: 10,
+		Text: "2000 is outside 0..1000 frames a second (0 takes every frame)",
+	}
 	if first != want {
 		t.Errorf("got %+v, want %+v", first, want)
 	}

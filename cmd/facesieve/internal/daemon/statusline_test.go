@@ -35,10 +35,11 @@ func TestStatusLineOfTheBroker(t *testing.T) {
 	discards.Queued = 1
 	held := disconnected
 	held.Held = 2
+	const disconnectedLine = "broker not connected (refused by the host), 1 event waiting"
 	for want, stats := range map[string]publish.Stats{
 		"broker connected": {Connected: true, LastError: "of an earlier connection"},
-		"broker not connected (refused by the host), 1 event waiting":                                                     disconnected,
-		"broker not connected (refused by the host), 1 event waiting, 2 events in memory only (the disk is not writable)": held,
+		disconnectedLine:   disconnected,
+		disconnectedLine + ", 2 events in memory only (the disk is not writable)": held,
 		"broker not connected": {},
 		"broker not connected (nothing listens there)": {
 			LastError: "connect: nothing listens there: refused", Hint: "nothing listens there",
