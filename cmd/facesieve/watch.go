@@ -21,7 +21,7 @@ type watchCommand struct {
 	Broker string        `default:"tcp://127.0.0.1:1883" help:"Broker, tcp:// or ssl://; not used with --config."`
 	User   string        `help:"User at the broker; the password comes from FACESIEVE_MQTT_PASSWORD."`
 	CA     string        `type:"existingfile" help:"PEM file of the broker's certificate authority, for ssl://."`
-	Cert   string        `type:"existingfile" help:"PEM file of the client certificate, if the broker requires one; needs --key."`
+	Cert   string        `type:"existingfile" help:"PEM file of the client certificate, if required; needs --key."`
 	Key    string        `type:"existingfile" help:"PEM file of its private key."`
 	Root   string        `help:"Beginning of the topics; + is any level. Default: that of --config, or facesieve/+."`
 	Save   filePath      `placeholder:"DIR" help:"Save the faces into this directory."`
