@@ -76,25 +76,31 @@ func Default() Config {
 // Validate reads is tls.ca.
 func (c Config) Validate() error {
 	var faults []error
-	if _, err := c.target(); err != nil {
-		faults = append(faults, fmt.Errorf("url: %w", err))
+	check := func(ok bool, key, format string, args ...any) {
+		if !ok {
+			faults = append(faults, keyError{key, fmt.Errorf(format, args...)})
+		}
 	}
-	if c.Pace != Native && c.Pace != Fast {
-		faults = append(faults, fmt.Errorf("pace: %q is neither %q nor %q", c.Pace, Native, Fast))
+	_, err := c.target()
+	check(err == nil, "url", "%w", err)
+	check(c.Pace == Native || c.Pace == Fast, "pace", "%q is neither %q nor %q", c.Pace, Native, Fast)
+	c.checkTimes(check)
+	check(c.Transport == transportTCP || c.Transport == transportUDP, "transport",
+		"%q is neither %q nor %q", c.Transport, transportTCP, transportUDP)
+	check(c.MaxPixels >= minPixels && c.MaxPixels <= maxPixels, "max_pixels",
+		"%d is not between %d and %d", c.MaxPixels, minPixels, maxPixels)
+	_, err = parseAspect(c.Aspect)
+	check(err == nil, "aspect", "%w", err)
+	for i, host := range c.AllowHosts {
+		valid := host != "" && (!strings.ContainsAny(host, ":/@ ") || net.ParseIP(host) != nil)
+		check(valid, fmt.Sprintf("allow_hosts[%d]", i), "not a host; write a name or an address, without scheme and port")
 	}
-	faults = append(faults, c.checkTimes()...)
-	if c.ReconnectMin > c.ReconnectMax {
-		faults = append(faults, fmt.Errorf("reconnect_min: %v is longer than reconnect_max (%v)",
-			c.ReconnectMin, c.ReconnectMax))
-	}
-	if c.Transport != transportTCP && c.Transport != transportUDP {
-		faults = append(faults, fmt.Errorf("transport: %q is neither %q nor %q", c.Transport, transportTCP, transportUDP))
-	}
-	faults = append(faults, c.checkLimits()...)
+	check(c.Interval >= shortestInterval && c.Interval <= longestInterval, "interval",
+		"%v is not between %v and %v", c.Interval, shortestInterval, longestInterval)
 	return errors.Join(append(faults, c.TLS.validate())...)
 }
 
-func (c Config) checkTimes() (faults []error) {
+func (c Config) checkTimes(check func(ok bool, key, format string, args ...any)) {
 	for _, d := range []struct {
 		key   string
 		value time.Duration
@@ -104,32 +110,25 @@ func (c Config) checkTimes() (faults []error) {
 		{"reconnect_min", c.ReconnectMin},
 		{"reconnect_max", c.ReconnectMax},
 	} {
-		if d.value < shortestTime || d.value > longestTime {
-			faults = append(faults, fmt.Errorf("%s: %v is not between %v and %v", d.key, d.value, shortestTime, longestTime))
-		}
+		check(d.value >= shortestTime && d.value <= longestTime, d.key,
+			"%v is not between %v and %v", d.value, shortestTime, longestTime)
 	}
-	return faults
+	check(c.ReconnectMin <= c.ReconnectMax, "reconnect_min",
+		"%v is longer than reconnect_max (%v)", c.ReconnectMin, c.ReconnectMax)
 }
 
-func (c Config) checkLimits() (faults []error) {
-	if c.MaxPixels < minPixels || c.MaxPixels > maxPixels {
-		faults = append(faults, fmt.Errorf("max_pixels: %d is not between %d and %d", c.MaxPixels, minPixels, maxPixels))
-	}
-	if _, err := parseAspect(c.Aspect); err != nil {
-		faults = append(faults, fmt.Errorf("aspect: %w", err))
-	}
-	for i, host := range c.AllowHosts {
-		if host == "" || strings.ContainsAny(host, ":/@ ") && net.ParseIP(host) == nil {
-			faults = append(faults, fmt.Errorf("allow_hosts[%d]: not a host; write a name or an address, without scheme "+
-				"and port", i))
-		}
-	}
-	if c.Interval < shortestInterval || c.Interval > longestInterval {
-		faults = append(faults, fmt.Errorf("interval: %v is not between %v and %v",
-			c.Interval, shortestInterval, longestInterval))
-	}
-	return faults
+// keyError is the error of one key of the configuration.
+type keyError struct {
+	key string // dotted
+	err error  // what is wrong and how to fix it
 }
+
+func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
+
+func (e keyError) Unwrap() error { return e.err }
+
+// ConfigKey returns the key; package config reports it with its line.
+func (e keyError) ConfigKey() string { return e.key }
 
 // Equal reports whether a Source of the other configuration would be the same.
 func (c Config) Equal(other Config) bool { return reflect.DeepEqual(c, other) }

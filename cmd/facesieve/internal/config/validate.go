@@ -111,23 +111,29 @@ func (l *loader) override(key string, err error) {
 	}
 }
 
-// section adds the joined errors of a package's Validate, each "key: fault", below the section's key.
+// keyError is the error of one key of a section. Validate and CheckFiles of the packages return such errors, joined.
+type keyError interface {
+	error
+	ConfigKey() string // dotted, in the section
+	Unwrap() error     // what is wrong and how to fix it
+}
+
+// section adds the errors of a package below the section's key.
 func (l *loader) section(section string, err error) {
-	for _, fault := range unjoin(err) {
-		key, text, ok := strings.Cut(fault.Error(), ": ")
-		if !ok {
-			l.fault(section, "%s", fault)
-			continue
+	for _, one := range unjoin(err) {
+		var fault keyError
+		switch {
+		case !errors.As(one, &fault):
+			l.fault(section, "%v", one)
+		case fault.ConfigKey() == "device": // publish makes topics of it; it stands at the top of the file
+			l.fault("device", "%v", fault.Unwrap())
+		default:
+			l.fault(join(section, fault.ConfigKey()), "%v", fault.Unwrap())
 		}
-		if key == "device" { // of package publish, which makes topics of it; here it is a key of its own
-			l.fault(key, "%s", text)
-			continue
-		}
-		l.fault(section+"."+key, "%s", text)
 	}
 }
 
-// unjoin returns the errors that errors.Join made err of.
+// unjoin returns the errors that errors.Join joined to err.
 func unjoin(err error) []error {
 	if err == nil {
 		return nil
