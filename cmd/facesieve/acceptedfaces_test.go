@@ -10,6 +10,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish/outbox"
+	"facesieve/publish/publishtest"
 )
 
 // With many cameras, repeated reloads that replace the publisher, and a stop in the middle of a reload, every accepted
@@ -31,12 +32,12 @@ func TestReloadsAndStopLoseNoAcceptedFace(t *testing.T) {
 		testsupport.Must(t, os.Rename(config+".new", config))
 	}
 	write(0)
-	var log testsupport.SafeBuffer
+	var log publishtest.Log
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ended := make(chan int, 1)
 	go func() { ended <- run(ctx, []string{"run", "--config", config}, &log, &log) }()
-	text := func() string { return string(log.Copied()) }
+	text := func() string { return log.String() }
 	logged := func(message string, times int) func() bool {
 		return func() bool { return strings.Count(text(), message) >= times || len(ended) > 0 }
 	}
@@ -51,7 +52,7 @@ func TestReloadsAndStopLoseNoAcceptedFace(t *testing.T) {
 	if code := <-ended; code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
-	forwarded := forwardedIDs(t, log.Copied())
+	forwarded := forwardedIDs(t, log.String())
 	stored := outbox.Default()
 	stored.Dir = directory
 	kept := testsupport.StoredEvents(t, stored)

@@ -9,6 +9,7 @@ import (
 
 	"facesieve/capture/cameratest"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/publishtest"
 )
 
 // intervalFaces forwards a face of each track at this interval, whatever its score.
@@ -68,11 +69,11 @@ mqtt: {broker: "tcp://%s"}
 %scameras: [{name: door, url: %q, read_timeout: 600ms, open_timeout: 4s, reconnect_min: 100ms, reconnect_max: 300ms}]
 `, broker.address, fmt.Sprintf(intervalFaces, "200ms"), camera.URL))
 	ctx, stop := context.WithCancel(t.Context())
-	var log testsupport.SafeBuffer
+	var log publishtest.Log
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, []string{"run", "--config", config}, &log, &log) }()
 	testsupport.Eventually(t, "no video", func() bool {
-		return strings.Contains(string(log.Copied()), `"message":"no video"`)
+		return strings.Contains(log.String(), `"message":"no video"`)
 	})
 	late := streamFault{name: "camera starts late", begin: (*cameratest.Camera).Up, end: func(*cameratest.Camera) {}}
 	for _, fault := range append([]streamFault{late}, streamFaults()...) {
@@ -90,9 +91,9 @@ mqtt: {broker: "tcp://%s"}
 	}
 	stop()
 	if got := <-code; got != exitOK {
-		t.Errorf("exit code %d\n%s", got, log.Copied())
+		t.Errorf("exit code %d\n%s", got, log.String())
 	}
-	ids := forwardedIDs(t, log.Copied())
+	ids := forwardedIDs(t, log.String())
 	for id := range ids {
 		if n := broker.received(id); n != 1 {
 			t.Errorf("event %s was received %d times", id, n)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/publishtest"
 )
 
 // Environment variables of a child process: childVariable makes the test binary run the program, faultVariable names a
@@ -33,7 +34,7 @@ func runAsChild() {
 type child struct {
 	t       *testing.T
 	command *exec.Cmd
-	stderr  *testsupport.SafeBuffer
+	stderr  *publishtest.Log
 	ended   chan struct{} // closed when it has ended
 }
 
@@ -46,7 +47,7 @@ func startChild(t *testing.T, environment []string, command string, args ...stri
 }
 
 func newChild(t *testing.T, environment []string, command string, args ...string) *child {
-	c := &child{t: t, stderr: &testsupport.SafeBuffer{}, ended: make(chan struct{})}
+	c := &child{t: t, stderr: &publishtest.Log{}, ended: make(chan struct{})}
 	c.command = exec.Command("/bin/sh", append([]string{"-c", command, os.Args[0]}, args...)...)
 	c.command.Env = append(append(os.Environ(), childVariable+"=1"), environment...)
 	c.command.Stderr = c.stderr
@@ -85,17 +86,17 @@ const startedMessage = "no connection to the broker"
 func (c *child) signal(s syscall.Signal) {
 	c.t.Helper()
 	if err := c.command.Process.Signal(s); err != nil {
-		c.t.Fatalf("%v: %v\n%s", s, err, c.stderr.Copied())
+		c.t.Fatalf("%v: %v\n%s", s, err, c.stderr.String())
 	}
 }
 
 func (c *child) awaitLog(text string) {
 	c.t.Helper()
 	testsupport.Eventually(c.t, text, func() bool {
-		return bytes.Contains(c.stderr.Copied(), []byte(text)) || c.hasEnded()
+		return strings.Contains(c.stderr.String(), text) || c.hasEnded()
 	})
-	if !bytes.Contains(c.stderr.Copied(), []byte(text)) {
-		c.t.Fatalf("ended without %q: %v\n%s", text, c.command.ProcessState, c.stderr.Copied())
+	if !strings.Contains(c.stderr.String(), text) {
+		c.t.Fatalf("ended without %q: %v\n%s", text, c.command.ProcessState, c.stderr.String())
 	}
 }
 
@@ -114,7 +115,7 @@ func (c *child) status() syscall.WaitStatus {
 	select {
 	case <-c.ended:
 	case <-time.After(testsupport.Timeout):
-		c.t.Fatalf("the process does not end\n%s", c.stderr.Copied())
+		c.t.Fatalf("the process does not end\n%s", c.stderr.String())
 	}
 	return c.command.ProcessState.Sys().(syscall.WaitStatus) //nolint:errcheck,forcetypeassert // this type on Linux
 }

@@ -18,11 +18,12 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish"
 	"facesieve/publish/event"
+	"facesieve/publish/publishtest"
 )
 
 // notifySocket records the notifications that the program sends to systemd.
 type notifySocket struct {
-	testsupport.SafeBuffer
+	publishtest.Log
 }
 
 // listenAsSystemd opens the socket for notifications and sets the environment as systemd does.
@@ -49,7 +50,7 @@ func listenAsSystemd(t *testing.T) *notifySocket {
 	return n
 }
 
-func (n *notifySocket) text() string { return string(n.Copied()) }
+func (n *notifySocket) text() string { return n.String() }
 
 // status returns the last status line.
 func (n *notifySocket) status() string {
@@ -66,7 +67,7 @@ type testDaemon struct {
 	address string
 	mqtt    string
 	systemd *notifySocket
-	log     testsupport.SafeBuffer
+	log     publishtest.Log
 	code    chan int
 	stop    context.CancelFunc
 
@@ -115,7 +116,7 @@ func startDaemonOn(t *testing.T, address, mqtt, configuration string) *testDaemo
 		unsubscribe()
 		<-subscribed
 		if t.Failed() {
-			t.Logf("log:\n%s\nsystemd:\n%s", d.log.Copied(), d.systemd.text())
+			t.Logf("log:\n%s\nsystemd:\n%s", d.log.String(), d.systemd.text())
 		}
 	})
 	testsupport.Eventually(t, "ready", func() bool {
@@ -199,7 +200,7 @@ func (d *testDaemon) state(camera string) string {
 // logged returns the number of lines of the log that contain all texts.
 func (d *testDaemon) logged(texts ...string) (n int) {
 lines:
-	for line := range strings.Lines(string(d.log.Copied())) {
+	for line := range strings.Lines(d.log.String()) {
 		for _, text := range texts {
 			if !strings.Contains(line, text) {
 				continue lines

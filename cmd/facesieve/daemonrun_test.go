@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/publishtest"
 )
 
 // A stream and a recording that cannot be opened do not affect another camera.
@@ -28,7 +29,7 @@ func TestUnreachableCamerasDoNotAffectOthers(t *testing.T) {
 		t.Errorf("exit code %d with a recording that cannot be opened", code)
 	}
 	d.code <- exitOK
-	for _, text := range []string{string(d.log.Copied()), d.systemd.text()} {
+	for _, text := range []string{d.log.String(), d.systemd.text()} {
 		if strings.Contains(text, "hunter2") {
 			t.Error("a password is in the log or the status")
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/publishtest"
 )
 
 // movingDaemon is a daemon whose outbox a test moves, and the broker that the test starts.
@@ -33,7 +34,7 @@ func startMovingDaemon(t *testing.T, outbox string) *movingDaemon {
 	t.Cleanup(func() {
 		m.end()
 		if t.Failed() {
-			t.Logf("log:\n%s", m.log.Copied())
+			t.Logf("log:\n%s", m.log.String())
 		}
 	})
 	return m
@@ -65,7 +66,7 @@ func (m *movingDaemon) move(outbox, quality string) {
 }
 
 // accepted returns the ids of the events that were logged as forwarded.
-func (m *movingDaemon) accepted() map[string]bool { return forwardedIDs(m.t, m.log.Copied()) }
+func (m *movingDaemon) accepted() map[string]bool { return forwardedIDs(m.t, m.log.String()) }
 
 // checkDelivery starts the broker and waits until it has received all accepted events. Each must be received once.
 func (m *movingDaemon) checkDelivery() {

@@ -31,7 +31,7 @@ outbox: {store: memory}
 `, video, address))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	var out, log testsupport.SafeBuffer
+	var out, log publishtest.Log
 	watching, stop := context.WithCancel(ctx)
 	watched := make(chan int)
 	go func() {
@@ -41,12 +41,12 @@ outbox: {store: memory}
 	code, _, stderr := invoke(ctx, "run", "--config", config, "--gallery", gallery)
 	stop()
 	if watchCode := <-watched; code != exitOK || watchCode != exitOK {
-		t.Fatalf("exit codes %d and %d\n%s%s", code, watchCode, stderr, string(log.Copied()))
+		t.Fatalf("exit codes %d and %d\n%s%s", code, watchCode, stderr, log.String())
 	}
 	if _, err := os.Stat(filepath.Join(gallery, "index.html")); err != nil {
 		t.Error(err)
 	}
-	lines := strings.Split(strings.TrimSpace(string(out.Copied())), "\n")
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) < 2 || len(lines) > 3 {
 		t.Errorf("%d events for two people", len(lines))
 	}
@@ -56,7 +56,7 @@ outbox: {store: memory}
 			t.Errorf("%v: %.200s", err, line)
 		}
 	}
-	text := string(log.Copied())
+	text := log.String()
 	if !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
 		t.Errorf("watch did not print the end:\n%s", text)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/publishtest"
 )
 
 // Log, status, events and states contain no password, also after faults.
@@ -25,7 +26,7 @@ func TestNoOutputContainsASecret(t *testing.T) {
 	d.awaitLog("is refused")
 	d.write("max_fps: 5\n" + allFaces + "cameras:\n" + gone + "    password: 0penSesame\n")
 	testsupport.Eventually(t, "a second refusal", func() bool { return d.logged("is refused") > 1 })
-	for _, text := range []string{string(d.log.Copied()), d.systemd.text(), strings.Join(d.messages(), "\n")} {
+	for _, text := range []string{d.log.String(), d.systemd.text(), strings.Join(d.messages(), "\n")} {
 		for _, secret := range []string{"0penSesame", "hunter2secret", "t0ken"} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s is in the output", secret)

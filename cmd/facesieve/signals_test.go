@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/publishtest"
 )
 
 // unitSettings returns the values of each key of the shipped unit, in the order of the file.
@@ -115,7 +116,7 @@ func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 			status := c.status()
 			if status.ExitStatus() != test.code || restarts(unit, status) != test.restarts {
 				t.Errorf("exit code %d, signal %v, want %d; restarted is %v\n%s",
-					status.ExitStatus(), status.Signal(), test.code, !test.restarts, c.stderr.Copied())
+					status.ExitStatus(), status.Signal(), test.code, !test.restarts, c.stderr.String())
 			}
 		})
 	}

@@ -77,19 +77,19 @@ outbox: {store: memory}
 `, server.URL+"/snapshot.jpg", broker))
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	var out, log testsupport.SafeBuffer
+	var out, log publishtest.Log
 	watched, ran := make(chan int), make(chan int)
 	go func() { watched <- run(ctx, []string{"watch", "--broker", "tcp://" + broker, "--json"}, &out, &log) }()
 	go func() { ran <- run(ctx, []string{"run", "--config", config}, &log, &log) }()
-	testsupport.Eventually(t, "a face at the broker", func() bool { return len(out.Copied()) > 0 })
+	testsupport.Eventually(t, "a face at the broker", func() bool { return len(out.String()) > 0 })
 	time.Sleep(3 * time.Second) // longer than the read timeout
 	stop()
 	if code := <-ran; code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
 	<-watched
-	events := testsupport.DecodeLines(t, out.Copied())
-	if len(events) < 1 || len(events) > 2 || bestOf(events) < 60 || strings.Contains(string(log.Copied()), "no video") {
-		t.Errorf("%d faces, best %.1f\n%s", len(events), bestOf(events), log.Copied())
+	events := testsupport.DecodeLines(t, []byte(out.String()))
+	if len(events) < 1 || len(events) > 2 || bestOf(events) < 60 || strings.Contains(log.String(), "no video") {
+		t.Errorf("%d faces, best %.1f\n%s", len(events), bestOf(events), log.String())
 	}
 }

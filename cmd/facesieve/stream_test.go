@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,7 +29,7 @@ outbox: {store: memory}
 	defer stop()
 	daemonCtx, stopDaemon := context.WithCancel(ctx)
 	defer stopDaemon()
-	var out, log testsupport.SafeBuffer
+	var out, log publishtest.Log
 	watched, ran := make(chan int), make(chan int)
 	go func() { watched <- run(ctx, []string{"watch", "--broker", "tcp://" + broker, "--json"}, &out, &log) }()
 	go func() {
@@ -42,18 +42,18 @@ outbox: {store: memory}
 	<-camera.over
 	// The camera is gone. The daemon ends its tracks by the clock, and sends the faces that it holds.
 	testsupport.Eventually(t, "the faces of replay", func() bool {
-		return bytes.Count(out.Copied(), []byte("\n")) >= len(want)
+		return strings.Count(out.String(), "\n") >= len(want)
 	})
 	stopDaemon()
 	<-ran
 	testsupport.Eventually(t, "all messages", func() bool {
-		return bytes.Contains(log.Copied(), []byte("facesieve/pole: offline"))
+		return strings.Contains(log.String(), "facesieve/pole: offline")
 	})
 	stop()
 	<-watched
-	got := testsupport.DecodeLines(t, out.Copied())
+	got := testsupport.DecodeLines(t, []byte(out.String()))
 	if len(got) != len(want) {
-		t.Fatalf("%d faces over RTSP, %d by replay\n%s", len(got), len(want), log.Copied())
+		t.Fatalf("%d faces over RTSP, %d by replay\n%s", len(got), len(want), log.String())
 	}
 	if a, b := bestOf(got), bestOf(want); a < b-10 {
 		t.Errorf("best score %.1f over RTSP, %.1f by replay", a, b)

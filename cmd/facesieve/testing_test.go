@@ -26,10 +26,10 @@ func mustInvoke(t *testing.T, args ...string) (stdout, stderr string) {
 }
 
 // forwardedIDs returns the ids of the events that a daemon logged as forwarded. The log has the format json.
-func forwardedIDs(t testing.TB, log []byte) map[string]bool {
+func forwardedIDs(t testing.TB, log string) map[string]bool {
 	t.Helper()
 	ids := map[string]bool{}
-	for line := range strings.Lines(string(log)) {
+	for line := range strings.Lines(log) {
 		var entry struct{ ID, Message string }
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Fatalf("%v: %s", err, line)

@@ -16,6 +16,7 @@ import (
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish/event"
+	"facesieve/publish/publishtest"
 )
 
 // faultyUplink is an uplink that counts the events of each camera. It calls inject with the camera of each event and
@@ -89,7 +90,7 @@ func recording(t *testing.T, name string, loop bool) capture.Config {
 
 // A pipeline that panics or fails is restarted on the same connection, and the other camera is not affected.
 func TestFaultOfOneCameraDoesNotAffectOthers(t *testing.T) {
-	var log testsupport.SafeBuffer
+	var log publishtest.Log
 	out := &faultyUplink{faces: map[string]int{}, inject: func(camera string, n int) error {
 		switch {
 		case camera == "bad" && n == 1:
@@ -107,7 +108,7 @@ func TestFaultOfOneCameraDoesNotAffectOthers(t *testing.T) {
 	if err := s.faults(); err != nil {
 		t.Errorf("the good camera: %v", err)
 	}
-	text := string(log.Copied())
+	text := log.String()
 	if n := strings.Count(text, `"message":"video"`); n != 2 {
 		t.Errorf("two cameras were opened %d times", n)
 	}

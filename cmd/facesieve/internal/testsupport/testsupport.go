@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -110,26 +109,6 @@ func DecodeLines(t *testing.T, lines []byte) []event.Face {
 		events = append(events, event)
 	}
 	return events
-}
-
-// SafeBuffer is a bytes.Buffer that is safe for concurrent use.
-type SafeBuffer struct {
-	mutex  sync.Mutex
-	buffer bytes.Buffer
-}
-
-// Write appends p.
-func (b *SafeBuffer) Write(p []byte) (int, error) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.buffer.Write(p)
-}
-
-// Copied returns a copy of what was written.
-func (b *SafeBuffer) Copied() []byte {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return bytes.Clone(b.buffer.Bytes())
 }
 
 // RepositoryPath returns the path of a file below the directory of go.mod.
