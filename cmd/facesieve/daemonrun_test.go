@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
-	"facesieve/publish/publishtest"
 )
 
 // A stream and a recording that cannot be opened do not affect another camera.

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
-	"facesieve/publish/publishtest"
 )
 
 // movingDaemon is a daemon whose outbox a test moves, and the broker that the test starts.

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
-	"facesieve/publish/publishtest"
 )
 
 // Log, status, events and states contain no password, also after faults.

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
-	"facesieve/publish/publishtest"
 )
 
 // unitSettings returns the values of each key of the shipped unit, in the order of the file.
