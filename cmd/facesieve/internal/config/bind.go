@@ -37,14 +37,14 @@ type binder struct {
 	scalars    map[string]string   // the text of each key with a scalar value
 	logins     map[string]bool     // the keys that need no url, but whose text may be one with user and password
 	fields     map[reflect.Type]fields
-	vocabulary vocabulary
-	values     int // visited so far
+	vocabulary vocabulary // nil until a key is unknown
+	values     int        // visited so far
 }
 
 func newBinder() *binder {
 	return &binder{
 		at: map[string]position{}, faulty: map[string]bool{}, logins: map[string]bool{}, scalars: map[string]string{},
-		fields: map[reflect.Type]fields{}, vocabulary: newVocabulary(),
+		fields: map[reflect.Type]fields{},
 	}
 }
 
@@ -209,6 +209,9 @@ func (b *binder) keyName(key *yaml.Node, at target) string {
 
 func (b *binder) unknown(key *yaml.Node, name string, at target, known fields) {
 	b.faults.add(join(at.key, name), func() Fault {
+		if b.vocabulary == nil {
+			b.vocabulary = newVocabulary()
+		}
 		fault := b.vocabulary.unknown(at.key, name, known)
 		fault.Line, fault.Column = key.Line, key.Column
 		return fault
