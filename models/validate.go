@@ -17,7 +17,7 @@ const olderManifest = "an older training tool wrote the manifest; export the net
 type faults struct{ list []error }
 
 func (f *faults) add(key, format string, args ...any) {
-	f.list = append(f.list, keyError{key, fmt.Errorf(format, args...)})
+	f.list = append(f.list, KeyError{key, fmt.Errorf(format, args...)})
 }
 
 func (f *faults) check(ok bool, key, format string, args ...any) {
@@ -26,18 +26,20 @@ func (f *faults) check(ok bool, key, format string, args ...any) {
 	}
 }
 
-// keyError is the error of one key of a manifest or of the runtime's configuration.
-type keyError struct {
-	key string // dotted
-	err error  // what is wrong and how to fix it
+// KeyError is the error of one key of a manifest, or of a section of the configuration: the runtime's, and those of
+// the packages that run networks.
+type KeyError struct {
+	Key string // dotted
+	Err error  // what is wrong and how to fix it
 }
 
-func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
+func (e KeyError) Error() string { return e.Key + ": " + e.Err.Error() }
 
-func (e keyError) Unwrap() error { return e.err }
+// Unwrap returns the error without its key.
+func (e KeyError) Unwrap() error { return e.Err }
 
-// ConfigKey returns the key; package config reports it with its line.
-func (e keyError) ConfigKey() string { return e.key }
+// ConfigKey returns the key, which the reader of the configuration reports with its line.
+func (e KeyError) ConfigKey() string { return e.Key }
 
 // Validate returns all faults of the manifest, each with its key.
 func (m *Manifest) Validate() error {
