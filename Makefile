@@ -15,6 +15,11 @@ GOFACE = $(shell go list -m -f '{{.Dir}}' gocv.io/x/gocv)/images/face.jpg
 PYTHON := .venv/bin/python
 TRAINING := models/training
 
+# The four modules of OpenCV that are used: gocv compiles, and the program links, no others.
+TAGS := gocv_specific_modules,gocv_videoio
+export GOFLAGS := -tags=$(TAGS)
+export PKG_CONFIG_PATH := $(CURDIR)/.setup/pkgconfig:$(PKG_CONFIG_PATH)
+
 setup:
 	@.setup/system
 	@.setup/tflite
@@ -34,14 +39,14 @@ test-go: setup-test
 
 # Every Mat that is made is closed: the packages that hold Mats count them.
 test-leaks: setup-test
-	go test -tags matprofile -run Leak ./capture ./detect ./quality ./cmd/...
+	go test -tags $(TAGS),matprofile -run Leak ./capture ./detect ./quality ./cmd/...
 
 # A short soak: every fault once. Both run with one arena of memory, as the systemd unit has it.
 test-soak: setup-test
-	MALLOC_ARENA_MAX=1 go test -tags matprofile -run TestSoak -count 1 -v ./cmd/facesieve -soak 2m
+	MALLOC_ARENA_MAX=1 go test -tags $(TAGS),matprofile -run TestSoak -count 1 -v ./cmd/facesieve -soak 2m
 
 soak: setup-test
-	MALLOC_ARENA_MAX=1 go test -tags matprofile -run TestSoak -count 1 -timeout 0 -v ./cmd/facesieve $(if $(SOAK),-soak $(SOAK),-soak.video 24h)
+	MALLOC_ARENA_MAX=1 go test -tags $(TAGS),matprofile -run TestSoak -count 1 -timeout 0 -v ./cmd/facesieve $(if $(SOAK),-soak $(SOAK),-soak.video 24h)
 
 test-python: setup-test build
 	cd $(TRAINING) && ../../$(PYTHON) -m pytest -q -n auto --dist loadfile

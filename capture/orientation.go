@@ -64,9 +64,8 @@ func turnUpright(orientation int, m *gocv.Mat) error {
 	flip := [9]int{none, none, horizontal, both, vertical, none, horizontal, both, vertical}[orientation]
 	if orientation >= 5 {
 		turned := gocv.NewMat()
-		gocv.Transpose(*m, &turned)
-		if turned.Empty() {
-			return errors.Join(errNoMemory, turned.Close())
+		if err := gocv.Transpose(*m, &turned); err != nil {
+			return errors.Join(fmt.Errorf("turn the picture: %w", err), turned.Close())
 		}
 		before := *m
 		*m = turned
@@ -74,8 +73,11 @@ func turnUpright(orientation int, m *gocv.Mat) error {
 			return fmt.Errorf("free the picture: %w", err)
 		}
 	}
-	if flip != none {
-		gocv.Flip(*m, m, flip)
+	if flip == none {
+		return nil
+	}
+	if err := gocv.Flip(*m, m, flip); err != nil {
+		return fmt.Errorf("flip the picture: %w", err)
 	}
 	return nil
 }

@@ -70,7 +70,9 @@ func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
 	if !ok {
 		return face, nil
 	}
-	r.cut(frame, around)
+	if err := r.cut(frame, around); err != nil {
+		return face, fmt.Errorf("detect: refine: %w", err)
+	}
 	candidates, err := r.run(r.square)
 	if err != nil {
 		return face, fmt.Errorf("detect: refine: %w", err)
@@ -106,17 +108,20 @@ func squareAround(face Face, frame image.Point) (image.Rectangle, bool) {
 }
 
 // cut scales a square of the frame into the network's picture.
-func (r *Refiner) cut(frame gocv.Mat, around image.Rectangle) {
+func (r *Refiner) cut(frame gocv.Mat, around image.Rectangle) error {
 	visible := around.Intersect(image.Rect(0, 0, frame.Cols(), frame.Rows()))
 	part := frame.Region(visible)
 	defer part.Close()
 	source := part
 	if visible != around {
-		gocv.CopyMakeBorder(part, &r.bordered, visible.Min.Y-around.Min.Y, around.Max.Y-visible.Max.Y,
+		err := gocv.CopyMakeBorder(part, &r.bordered, visible.Min.Y-around.Min.Y, around.Max.Y-visible.Max.Y,
 			visible.Min.X-around.Min.X, around.Max.X-visible.Max.X, gocv.BorderConstant, color.RGBA{})
+		if err != nil {
+			return fmt.Errorf("extend the frame: %w", err)
+		}
 		source = r.bordered
 	}
-	r.shrinker.scale(source, &r.square, image.Pt(RefinerSide, RefinerSide))
+	return r.shrinker.scale(source, &r.square, image.Pt(RefinerSide, RefinerSide))
 }
 
 // sameAs returns the one of the faces that overlaps face most, and whether that is enough to be the same one.

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"errors"
+	"fmt"
 	"image"
 
 	"gocv.io/x/gocv"
@@ -15,20 +16,24 @@ type shrinker struct {
 // scale scales a picture to a size: down by halves while they last, which OpenCV does fast and without loss, and bilinearly for
 // the rest. It is within a grey level of area interpolation, at a third to a ninth of its time; bilinear alone would leave pixels
 // out.
-func (s *shrinker) scale(picture gocv.Mat, to *gocv.Mat, size image.Point) {
+func (s *shrinker) scale(picture gocv.Mat, to *gocv.Mat, size image.Point) error {
 	for i := 0; picture.Cols()/2 >= size.X && picture.Rows()/2 >= size.Y; i++ {
 		if i == len(s.halves) {
 			s.halves = append(s.halves, gocv.NewMat())
 		}
 		half := image.Pt(picture.Cols()/2, picture.Rows()/2)
-		gocv.Resize(picture, &s.halves[i], half, 0, 0, gocv.InterpolationLinear)
+		if err := gocv.Resize(picture, &s.halves[i], half, 0, 0, gocv.InterpolationLinear); err != nil {
+			return fmt.Errorf("halve the picture: %w", err)
+		}
 		picture = s.halves[i]
 	}
 	if size == image.Pt(picture.Cols(), picture.Rows()) {
-		picture.CopyTo(to)
-		return
+		return picture.CopyTo(to)
 	}
-	gocv.Resize(picture, to, size, 0, 0, gocv.InterpolationLinear)
+	if err := gocv.Resize(picture, to, size, 0, 0, gocv.InterpolationLinear); err != nil {
+		return fmt.Errorf("scale the picture: %w", err)
+	}
+	return nil
 }
 
 func (s *shrinker) close() error {

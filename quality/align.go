@@ -69,13 +69,21 @@ func (a *Aligner) Align(frame gocv.Mat, landmarks Landmarks, dst *gocv.Mat) (Tra
 		return Transform{}, fmt.Errorf("align: landmarks %v in a frame of %dx%d pixels: %w",
 			landmarks, frame.Cols(), frame.Rows(), ErrOutside)
 	}
-	if n := samples(transform.Scale()); n > 1 {
-		a.warp(frame, sampled(inverse, n), n*Size, &a.fine)
-		gocv.Resize(a.fine, dst, image.Pt(Size, Size), 0, 0, gocv.InterpolationArea)
-	} else {
-		a.warp(frame, inverse, Size, dst)
+	if err := a.cut(frame, inverse, samples(transform.Scale()), dst); err != nil {
+		return Transform{}, fmt.Errorf("align: %w", err)
 	}
 	return transform, nil
+}
+
+// cut fills dst with the mean of n x n samples a pixel.
+func (a *Aligner) cut(frame gocv.Mat, inverse Transform, n int, dst *gocv.Mat) error {
+	if n == 1 {
+		return a.warp(frame, inverse, Size, dst)
+	}
+	if err := a.warp(frame, sampled(inverse, n), n*Size, &a.fine); err != nil {
+		return err
+	}
+	return gocv.Resize(a.fine, dst, image.Pt(Size, Size), 0, 0, gocv.InterpolationArea)
 }
 
 // samples returns how many samples a side make one pixel of the aligned face.
@@ -90,9 +98,9 @@ func samples(scale float64) int {
 	}
 }
 
-func (a *Aligner) warp(frame gocv.Mat, inverse Transform, size int, dst *gocv.Mat) {
+func (a *Aligner) warp(frame gocv.Mat, inverse Transform, size int, dst *gocv.Mat) error {
 	copy(a.values, inverse[:])
-	gocv.WarpAffineWithParams(frame, dst, a.inverse, image.Pt(size, size),
+	return gocv.WarpAffineWithParams(frame, dst, a.inverse, image.Pt(size, size),
 		gocv.InterpolationLinear|gocv.WarpInverseMap, gocv.BorderConstant, color.RGBA{})
 }
 
