@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // acceleratorLibrary compiles the test delegate of package models.
@@ -17,7 +19,7 @@ func acceleratorLibrary(t *testing.T) string {
 		compiler = "cc"
 	}
 	path := filepath.Join(t.TempDir(), "libdelegate.so")
-	source := filepath.Join("..", "..", "models", "testdata", "delegate.c")
+	source := testsupport.RepositoryPath(t, "models", "testdata", "delegate.c")
 	if out, err := exec.Command(compiler, "-shared", "-fPIC", "-o", path, source).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -29,7 +31,7 @@ func acceleratorLibrary(t *testing.T) string {
 // returns the scores of the CPU.
 func TestARefusedAcceleratorIsReported(t *testing.T) {
 	library := acceleratorLibrary(t)
-	picture := facePicture(t)
+	picture := testsupport.FacePicture(t)
 	onCPU, _ := mustInvoke(t, "score", picture)
 	for name, test := range map[string]struct{ library, mode, want string }{
 		"missing":      {filepath.Join(t.TempDir(), "gone.so"), "idle", "cannot open shared object file"},
@@ -41,7 +43,7 @@ func TestARefusedAcceleratorIsReported(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			config := writeFile(t, "facesieve.yaml", acceleratorConfig(t, test.library, test.mode))
+			config := testsupport.WriteFile(t, "facesieve.yaml", acceleratorConfig(t, test.library, test.mode))
 			code, _, stderr := invoke(t.Context(), "check", "--config", config)
 			refused := test.want
 			if name == "missing" {
@@ -59,7 +61,7 @@ func TestARefusedAcceleratorIsReported(t *testing.T) {
 			if name != "wrong, large" && stdout != onCPU {
 				t.Errorf("score: %s, on the CPU %s", stdout, onCPU)
 			}
-			recorded := sharedVideo(t, "two_heads.mp4")
+			recorded := testsupport.SharedVideo(t, "two_heads.mp4")
 			code, _, stderr = invoke(t.Context(), "replay", "--config", config, "--out", t.TempDir(), recorded)
 			if code != exitOK || warnings(stderr) != 1 {
 				t.Errorf("replay: exit code %d\n%s", code, stderr)
@@ -81,9 +83,9 @@ func warnings(stderr string) int {
 
 // An accelerator whose outputs equal those of the CPU is used without a warning.
 func TestAGoodAcceleratorIsUsed(t *testing.T) {
-	config := writeFile(t, "facesieve.yaml", acceleratorConfig(t, acceleratorLibrary(t), "idle"))
+	config := testsupport.WriteFile(t, "facesieve.yaml", acceleratorConfig(t, acceleratorLibrary(t), "idle"))
 	mustInvoke(t, "check", "--config", config)
-	if _, stderr := mustInvoke(t, "score", "--config", config, facePicture(t)); warnings(stderr) != 0 {
+	if _, stderr := mustInvoke(t, "score", "--config", config, testsupport.FacePicture(t)); warnings(stderr) != 0 {
 		t.Errorf("score: %s", stderr)
 	}
 }
@@ -91,12 +93,12 @@ func TestAGoodAcceleratorIsUsed(t *testing.T) {
 // acceleratorConfig has several cameras, so that there are several interpreters of each network.
 func acceleratorConfig(t *testing.T, library, mode string) string {
 	t.Helper()
-	video := sharedVideo(t, "walk_in.mp4")
+	video := testsupport.SharedVideo(t, "walk_in.mp4")
 	return fmt.Sprintf(`
 runtime: {delegate: external, library: %s, options: {mode: %s}}
 log: {level: warn, format: json}
 mqtt: {broker: embedded, listen: %s}
 outbox: {store: memory}
 cameras: [{name: a, url: %s}, {name: b, url: %s}, {name: c, url: %s}]
-`, library, mode, freeAddress(t), video, video, video)
+`, library, mode, testsupport.FreeAddress(t), video, video, video)
 }

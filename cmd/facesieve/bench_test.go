@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"syscall"
 	"testing"
 	"time"
 
@@ -12,34 +11,25 @@ import (
 	"gocv.io/x/gocv"
 
 	"facesieve/capture"
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
-
-// processorTime is what this process has used so far, of all cores.
-func processorTime(b testing.TB) time.Duration {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
 
 // BenchmarkPipeline compares the whole pipeline with decoding alone: the ratio of their processor times, in one run.
 func BenchmarkPipeline(b *testing.B) {
 	for _, name := range []string{"street_exit.mp4", "empty_room.mp4"} {
 		b.Run(name, func(b *testing.B) {
-			video := sharedVideo(b, name)
+			video := testsupport.SharedVideo(b, name)
 			var decoding, pipeline time.Duration
 			frames := 0
 			for b.Loop() {
-				start := processorTime(b)
+				start := testsupport.ProcessorTime(b)
 				frames += decodeAll(b, video)
-				middle := processorTime(b)
+				middle := testsupport.ProcessorTime(b)
 				if code := run(b.Context(), []string{"replay", video}, io.Discard, io.Discard); code != exitOK {
 					b.Fatalf("exit code %d", code)
 				}
 				decoding += middle - start
-				pipeline += processorTime(b) - middle
+				pipeline += testsupport.ProcessorTime(b) - middle
 			}
 			b.ReportMetric(pipeline.Seconds()/decoding.Seconds(), "x-decoding")
 			b.ReportMetric(1000*decoding.Seconds()/float64(frames), "decode-cpu-ms/frame")

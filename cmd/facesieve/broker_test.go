@@ -6,18 +6,20 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // startMosquitto starts the real broker for everybody on a free port and returns its address.
 func startMosquitto(t *testing.T) string {
 	t.Helper()
-	address := freeAddress(t)
+	address := testsupport.FreeAddress(t)
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := writeFile(t, "mosquitto.conf", fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\npersistence false\n", port))
-	broker := exec.Command(programPath(t, "mosquitto"), "-c", config)
+	config := testsupport.WriteFile(t, "mosquitto.conf", fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\npersistence false\n", port))
+	broker := exec.Command(testsupport.ProgramPath(t, "mosquitto"), "-c", config)
 	if err := broker.Start(); err != nil {
 		t.Fatal(err)
 	}

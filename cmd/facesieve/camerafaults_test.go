@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"facesieve/capture/cameratest"
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // everySecond forwards a face a second, whatever its score.
@@ -19,7 +20,7 @@ const everySecond = `quality: {policy: interval, interval: 1s, threshold: 0, gat
 // newFaultyCamera shows a recording of two people over and over, at its own pace and scaled to the size that is asked for.
 func newFaultyCamera(t testing.TB, size string) *cameratest.Camera {
 	t.Helper()
-	video := sharedVideo(t, "two_heads.mp4")
+	video := testsupport.SharedVideo(t, "two_heads.mp4")
 	return cameratest.New(t, size, func(size string) []string {
 		return []string{"-stream_loop", "-1", "-i", video, "-vf", "scale=" + strings.Replace(size, "x", ":", 1)}
 	})
@@ -53,17 +54,17 @@ func streamFaults() []streamFault {
 func TestTheDaemonOutlivesItsCamera(t *testing.T) {
 	camera, broker := newFaultyCamera(t, "640x360"), startLedger(t)
 	camera.Down()
-	config := writeFile(t, "facesieve.yaml", fmt.Sprintf(`
+	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 log: {level: info, format: json}
 outbox: {store: memory}
 mqtt: {broker: "tcp://%s"}
 %scameras: [{name: door, url: %q, read_timeout: 1s, open_timeout: 4s, reconnect_min: 100ms, reconnect_max: 300ms}]
 `, broker.address, everySecond, camera.URL))
 	ctx, stop := context.WithCancel(t.Context())
-	var log safeBuffer
+	var log testsupport.SafeBuffer
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, []string{"run", "--config", config}, &log, &log) }()
-	eventually(t, "camera missed", func() bool { return strings.Contains(string(log.copied()), `"message":"no video"`) })
+	testsupport.Eventually(t, "camera missed", func() bool { return strings.Contains(string(log.Copied()), `"message":"no video"`) })
 	for _, fault := range append([]streamFault{{name: "camera comes late", begin: (*cameratest.Camera).Up, end: func(*cameratest.Camera) {}}}, streamFaults()...) {
 		fault.begin(camera)
 		if fault.lasting {
@@ -71,7 +72,7 @@ mqtt: {broker: "tcp://%s"}
 		}
 		fault.end(camera)
 		over := time.Now()
-		eventually(t, fault.name+": faces again", func() bool {
+		testsupport.Eventually(t, fault.name+": faces again", func() bool {
 			face := broker.last("door")
 			return face.Time.After(over) && (fault.width == 0 || face.Frame.Width == fault.width)
 		})
@@ -79,9 +80,9 @@ mqtt: {broker: "tcp://%s"}
 	}
 	stop()
 	if got := <-code; got != exitOK {
-		t.Errorf("exit code %d\n%s", got, log.copied())
+		t.Errorf("exit code %d\n%s", got, log.Copied())
 	}
-	ids := forwarded(t, log.copied())
+	ids := forwarded(t, log.Copied())
 	for _, id := range ids {
 		if n := broker.received(id); n != 1 {
 			t.Errorf("event %s came %d times", id, n)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/publish"
 )
 
@@ -14,15 +16,15 @@ type checkCommand struct {
 
 // Run prints every fault of the configuration, or that there is none.
 func (c *checkCommand) Run(ctx context.Context, term console) error {
-	cfg, err := loadFor(forCheck(), string(c.Config), secrets)
+	cfg, err := config.Load(config.ForCheck(), string(c.Config), config.Secret)
 	if err != nil {
 		return err
 	}
-	nets, err := openModels(cfg)
+	networks, err := pipeline.OpenNetworks(cfg)
 	if err != nil {
 		return err
 	}
-	if err := tryNetworks(cfg, nets); err != nil {
+	if err := pipeline.TryNetworks(cfg, networks); err != nil {
 		return err
 	}
 	fmt.Fprintf(term.out, "%s: good; %d camera(s)\n", printablePath(string(c.Config)), len(cfg.Cameras))

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // Environment variables with which a test runs the test binary as the program, in a child process. faultVariable names
@@ -31,7 +33,7 @@ func beChild() {
 type child struct {
 	t       *testing.T
 	command *exec.Cmd
-	stderr  *safeBuffer
+	stderr  *testsupport.SafeBuffer
 	ended   chan struct{} // closed when it has ended
 }
 
@@ -44,7 +46,7 @@ func startChild(t *testing.T, environment []string, command string, args ...stri
 }
 
 func newChild(t *testing.T, environment []string, command string, args ...string) *child {
-	c := &child{t: t, stderr: &safeBuffer{}, ended: make(chan struct{})}
+	c := &child{t: t, stderr: &testsupport.SafeBuffer{}, ended: make(chan struct{})}
 	c.command = exec.Command("/bin/sh", append([]string{"-c", command, os.Args[0]}, args...)...)
 	c.command.Env = append(append(os.Environ(), childVariable+"=1"), environment...)
 	c.command.Stderr = c.stderr
@@ -70,12 +72,12 @@ func (c *child) start() {
 // when upMessage is logged.
 func lonelyDaemon(t *testing.T) string {
 	t.Helper()
-	return writeFile(t, "facesieve.yaml", fmt.Sprintf(`
+	return testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 log: {level: info, format: json}
 cameras: [{name: gone, url: "rtsp://%s/x"}]
 mqtt: {broker: "tcp://%s"}
 outbox: {store: memory}
-`, freeAddress(t), freeAddress(t)))
+`, testsupport.FreeAddress(t), testsupport.FreeAddress(t)))
 }
 
 const upMessage = "no connection to the broker"
@@ -83,15 +85,15 @@ const upMessage = "no connection to the broker"
 func (c *child) signal(s syscall.Signal) {
 	c.t.Helper()
 	if err := c.command.Process.Signal(s); err != nil {
-		c.t.Fatalf("%v: %v\n%s", s, err, c.stderr.copied())
+		c.t.Fatalf("%v: %v\n%s", s, err, c.stderr.Copied())
 	}
 }
 
 func (c *child) awaitLog(text string) {
 	c.t.Helper()
-	eventually(c.t, text, func() bool { return bytes.Contains(c.stderr.copied(), []byte(text)) || c.over() })
-	if !bytes.Contains(c.stderr.copied(), []byte(text)) {
-		c.t.Fatalf("ended without %q: %v\n%s", text, c.command.ProcessState, c.stderr.copied())
+	testsupport.Eventually(c.t, text, func() bool { return bytes.Contains(c.stderr.Copied(), []byte(text)) || c.over() })
+	if !bytes.Contains(c.stderr.Copied(), []byte(text)) {
+		c.t.Fatalf("ended without %q: %v\n%s", text, c.command.ProcessState, c.stderr.Copied())
 	}
 }
 
@@ -109,8 +111,8 @@ func (c *child) status() syscall.WaitStatus {
 	c.t.Helper()
 	select {
 	case <-c.ended:
-	case <-time.After(patience):
-		c.t.Fatalf("the process does not end\n%s", c.stderr.copied())
+	case <-time.After(testsupport.Timeout):
+		c.t.Fatalf("the process does not end\n%s", c.stderr.Copied())
 	}
 	return c.command.ProcessState.Sys().(syscall.WaitStatus) //nolint:errcheck,forcetypeassert // it is that on Linux
 }

@@ -10,8 +10,8 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Run     runCommand     `cmd:"" help:"Watch the configured cameras and forward good faces (the daemon)."`
-	Check   checkCommand   `cmd:"" help:"Say everything that is wrong with a configuration."`
+	Run     runCommand     `cmd:"" help:"Read the configured cameras and forward good faces (the daemon)."`
+	Check   checkCommand   `cmd:"" help:"Check a configuration and print all its faults."`
 	Score   scoreCommand   `cmd:"" help:"Score the faces in pictures."`
 	Replay  replayCommand  `cmd:"" help:"Run the whole pipeline on a recording as fast as it can."`
 	Watch   watchCommand   `cmd:"" help:"Subscribe to a broker and show the faces that arrive."`
@@ -19,7 +19,7 @@ type cli struct {
 	Version versionCommand `cmd:"" help:"Print the versions of the program, its libraries and its networks."`
 }
 
-// console is where a sub-command writes: results to out, everything else to err.
+// console is the output of a sub-command: results to out, everything else to err.
 type console struct {
 	out io.Writer
 	err io.Writer

@@ -4,12 +4,13 @@ import (
 	"strings"
 	"testing"
 
+	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish"
 )
 
 func TestExitCodes(t *testing.T) {
-	bad := writeFile(t, "bad.yaml", "detect: {scor: 1}\n")
-	good := writeFile(t, "good.yaml", "cameras: [{name: a, url: a.mp4}]\n")
+	bad := testsupport.WriteFile(t, "bad.yaml", "detect: {scor: 1}\n")
+	good := testsupport.WriteFile(t, "good.yaml", "cameras: [{name: a, url: a.mp4}]\n")
 	for name, test := range map[string]struct {
 		args []string
 		code int

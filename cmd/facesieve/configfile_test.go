@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 	"unicode/utf16"
+
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 const goodConfig = "cameras: [{name: a, url: a.mp4}]\n"
@@ -23,9 +26,9 @@ const goodConfig = "cameras: [{name: a, url: a.mp4}]\n"
 func TestConfigurationsThatAreNoFiles(t *testing.T) {
 	directory := t.TempDir()
 	pipe := filepath.Join(directory, "pipe")
-	must(t, syscall.Mkfifo(pipe, 0o600))
+	testsupport.Must(t, syscall.Mkfifo(pipe, 0o600))
 	large := filepath.Join(directory, "large.yaml")
-	must(t, os.WriteFile(large, make([]byte, maxConfigBytes+1), 0o600))
+	testsupport.Must(t, os.WriteFile(large, make([]byte, config.MaxBytes+1), 0o600))
 	for path, want := range map[string]string{
 		directory:                        "is a directory; name the file in it",
 		pipe:                             "nothing was written to the pipe",
@@ -53,7 +56,7 @@ func TestConfigurationFromAPipe(t *testing.T) {
 		_, _ = write.WriteString(goodConfig)
 		_ = write.Close()
 	}()
-	cfg, err := LoadConfig(fmt.Sprintf("/proc/self/fd/%d", read.Fd()), noEnvironment)
+	cfg, err := config.Load(config.ForDaemon(), fmt.Sprintf("/proc/self/fd/%d", read.Fd()), testsupport.NoEnvironment)
 	if err != nil || len(cfg.Cameras) != 1 {
 		t.Errorf("%+v, %v", cfg.Cameras, err)
 	}
@@ -79,7 +82,7 @@ func TestEncodingsOfTheFile(t *testing.T) {
 		"UTF-16 BE": wide(text, 0xfeff, 8, 0),
 		"document":  "%YAML 1.2\n---\n" + text + "...\n",
 	} {
-		if cfg, err := parseConfig("test.yaml", []byte(file), noEnvironment); err != nil || cfg.MaxFPS != 7 {
+		if cfg, err := config.Parse(config.ForDaemon(), "test.yaml", []byte(file), testsupport.NoEnvironment); err != nil || cfg.MaxFPS != 7 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -103,8 +106,8 @@ func certificate(t *testing.T, name string, valid time.Duration) (cert, key stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert = writeFile(t, name+".pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	return cert, writeFile(t, name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
+	cert = testsupport.WriteFile(t, name+".pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	return cert, testsupport.WriteFile(t, name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
 }
 
 // check reads certificates and keys. The daemon starts with faulty ones, because it reads them again later.
@@ -112,9 +115,9 @@ func TestCheckReadsCertificates(t *testing.T) {
 	cert, key := certificate(t, "client", time.Hour)
 	_, otherKey := certificate(t, "other", time.Hour)
 	oldCert, oldKey := certificate(t, "old", -time.Hour)
-	corrupt := writeFile(t, "corrupt.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+	corrupt := testsupport.WriteFile(t, "corrupt.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 	text, err := os.ReadFile(filepath.Clean(key))
-	must(t, err)
+	testsupport.Must(t, err)
 	for name, test := range map[string]struct{ ca, cert, key, want string }{
 		"good":         {cert, cert, key, ""},
 		"other key":    {cert, cert, otherKey, "mqtt.tls.key: is not the key of tls.cert"},
@@ -127,16 +130,16 @@ func TestCheckReadsCertificates(t *testing.T) {
 		"a directory":  {cert, cert, filepath.Dir(key), "mqtt.tls.key: is not a file"},
 		"key, no cert": {cert, "", key, "mqtt.tls.cert: tls.cert without tls.key, or the reverse"},
 	} {
-		config := fmt.Sprintf("mqtt: {broker: 'ssl://h', tls: {ca: %q, cert: %q, key: %q}}\n%s",
+		text := fmt.Sprintf("mqtt: {broker: 'ssl://h', tls: {ca: %q, cert: %q, key: %q}}\n%s",
 			test.ca, test.cert, test.key, goodConfig)
-		_, err := parseFor(forCheck(), "test.yaml", []byte(config), noEnvironment)
+		_, err := config.Parse(config.ForCheck(), "test.yaml", []byte(text), testsupport.NoEnvironment)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "PRIVATE KEY-") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := parseConfig("test.yaml", []byte(config), noEnvironment); err != nil && name != "key, no cert" {
+		if _, err := config.Parse(config.ForDaemon(), "test.yaml", []byte(text), testsupport.NoEnvironment); err != nil && name != "key, no cert" {
 			t.Errorf("%s, for the daemon: %v", name, err)
 		}
 	}
@@ -145,7 +148,7 @@ func TestCheckReadsCertificates(t *testing.T) {
 // A name that is not UTF-8 is found, and shown escaped.
 func TestConfigurationWithAnyName(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "caf\xe9.yaml")
-	must(t, os.WriteFile(path, []byte(goodConfig), 0o600))
+	testsupport.Must(t, os.WriteFile(path, []byte(goodConfig), 0o600))
 	stdout, _ := mustInvoke(t, "check", "--config", path)
 	if !strings.Contains(stdout, `caf\xe9.yaml": good`) {
 		t.Errorf("%q", stdout)

@@ -7,9 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forbidCoreDumps keeps the passwords in memory out of files: neither a crash nor another program of the same user gets
-// the memory. It is an error only if the memory can be had in the end: a filter of system calls may refuse what systemd has
-// set already.
+// forbidCoreDumps keeps the secrets in memory out of core files and away from other programs of the same user. It returns
+// an error only if they stay reachable: a filter of system calls may refuse a call for a limit that systemd has set.
 func forbidCoreDumps() error {
 	err := errors.Join(
 		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}),
@@ -19,7 +18,7 @@ func forbidCoreDumps() error {
 		return nil
 	}
 	var limit unix.Rlimit
-	dumpable, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0) //nolint:errcheck // err is what counts then
+	dumpable, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0) //nolint:errcheck // then it returns 0 or err
 	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) == nil && limit.Cur == 0 && dumpable == 0 {
 		return nil
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // The memory of a program that has forbidden it comes into no file. The test is a process of its own: it cannot go back.
@@ -18,11 +20,11 @@ func TestCoreDumpsAreForbidden(t *testing.T) {
 		}
 		return
 	}
-	must(t, forbidCoreDumps())
+	testsupport.Must(t, forbidCoreDumps())
 	var limit unix.Rlimit
-	must(t, unix.Getrlimit(unix.RLIMIT_CORE, &limit))
+	testsupport.Must(t, unix.Getrlimit(unix.RLIMIT_CORE, &limit))
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
-	must(t, err)
+	testsupport.Must(t, err)
 	if limit.Cur != 0 || limit.Max != 0 || dumpable != 0 {
 		t.Errorf("limit %+v, dumpable %d", limit, dumpable)
 	}

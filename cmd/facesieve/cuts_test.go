@@ -3,6 +3,8 @@ package main
 import (
 	"testing"
 	"time"
+
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // People who are recorded one after the other at the same place, separated by cuts, are each sent once, at any frame
@@ -13,7 +15,7 @@ func TestEverybodyBetweenCutsIsSent(t *testing.T) {
 		"cuts_2.mp4": {0, 1.04, 4.76, 13.93, 17.41, 25.54, 29.94, 32.82, 35},
 	} {
 		for _, configuration := range []string{"", "max_fps: 4"} {
-			video := sharedVideo(t, name)
+			video := testsupport.SharedVideo(t, name)
 			events, _ := replayEvents(t, video, configuration)
 			sent := make([]int, len(shots)-1)
 			for _, event := range events {

@@ -13,25 +13,15 @@ import (
 	"testing"
 	"time"
 
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/logging"
+	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish"
 )
 
-// patience bounds what a test waits for.
-const patience = 40 * time.Second
-
-// eventually waits until condition holds.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !condition(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited %v in vain: %s", patience, what)
-		}
-	}
-}
-
 // notifySocket listens to what the program tells systemd.
 type notifySocket struct {
-	safeBuffer
+	testsupport.SafeBuffer
 }
 
 // listenAsSystemd sets the environment as systemd does.
@@ -58,7 +48,7 @@ func listenAsSystemd(t *testing.T) *notifySocket {
 	return n
 }
 
-func (n *notifySocket) text() string { return string(n.copied()) }
+func (n *notifySocket) text() string { return string(n.Copied()) }
 
 // status is the last line for a person.
 func (n *notifySocket) status() string {
@@ -75,7 +65,7 @@ type daemonUnderTest struct {
 	address string
 	mqtt    string
 	systemd *notifySocket
-	log     safeBuffer
+	log     testsupport.SafeBuffer
 	code    chan int
 	stop    context.CancelFunc
 
@@ -91,7 +81,7 @@ func embeddedAt(address string) string { return "broker: embedded, listen: '" + 
 // startTestDaemon runs the daemon with its embedded broker and this configuration until the test ends.
 func startTestDaemon(t *testing.T, configuration string) *daemonUnderTest {
 	t.Helper()
-	address := freeAddress(t)
+	address := testsupport.FreeAddress(t)
 	return startDaemonOn(t, address, embeddedAt(address), configuration)
 }
 
@@ -118,16 +108,16 @@ func startDaemonOn(t *testing.T, address, mqtt, configuration string) *daemonUnd
 			if code != exitOK && !t.Failed() {
 				t.Errorf("exit code %d", code)
 			}
-		case <-time.After(patience):
+		case <-time.After(testsupport.Timeout):
 			t.Error("the daemon does not end")
 		}
 		unsubscribe()
 		<-subscribed
 		if t.Failed() {
-			t.Logf("log:\n%s\nsystemd:\n%s", d.log.copied(), d.systemd.text())
+			t.Logf("log:\n%s\nsystemd:\n%s", d.log.Copied(), d.systemd.text())
 		}
 	})
-	eventually(t, "ready", func() bool { return strings.Contains(d.systemd.text(), "READY=1") || len(d.code) > 0 })
+	testsupport.Eventually(t, "ready", func() bool { return strings.Contains(d.systemd.text(), "READY=1") || len(d.code) > 0 })
 	return d
 }
 
@@ -147,7 +137,7 @@ func (d *daemonUnderTest) write(configuration string) {
 func (d *daemonUnderTest) subscribe(ctx context.Context) {
 	cfg := publish.Default()
 	cfg.Broker, cfg.Root = "tcp://"+d.address, "facesieve/pole"
-	cfg.User, cfg.Password = secrets("FACESIEVE_MQTT_USER"), publish.Secret(secrets("FACESIEVE_MQTT_PASSWORD"))
+	cfg.User, cfg.Password = config.Secret("FACESIEVE_MQTT_USER"), publish.Secret(config.Secret("FACESIEVE_MQTT_PASSWORD"))
 	_ = publish.Subscribe(ctx, cfg, publish.Handler{
 		Event: func(e publish.Event) {
 			d.mutex.Lock()
@@ -166,7 +156,7 @@ func (d *daemonUnderTest) subscribe(ctx context.Context) {
 			defer d.mutex.Unlock()
 			d.states[camera] = "removed"
 		},
-	}, newLogger(LogConfig{Level: "error"}, &d.log))
+	}, logging.New(config.Log{Level: "error"}, &d.log))
 }
 
 func (d *daemonUnderTest) keep(message any) {
@@ -205,7 +195,7 @@ func (d *daemonUnderTest) state(camera string) string {
 // logged counts the lines of the log that hold all of these.
 func (d *daemonUnderTest) logged(texts ...string) (n int) {
 lines:
-	for line := range strings.Lines(string(d.log.copied())) {
+	for line := range strings.Lines(string(d.log.Copied())) {
 		for _, text := range texts {
 			if !strings.Contains(line, text) {
 				continue lines
@@ -218,5 +208,5 @@ lines:
 
 func (d *daemonUnderTest) awaitLog(texts ...string) {
 	d.t.Helper()
-	eventually(d.t, "in the log: "+strings.Join(texts, ", "), func() bool { return d.logged(texts...) > 0 })
+	testsupport.Eventually(d.t, "in the log: "+strings.Join(texts, ", "), func() bool { return d.logged(texts...) > 0 })
 }

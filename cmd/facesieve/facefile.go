@@ -2,11 +2,12 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/google/renameio/v2"
 
 	"facesieve/publish"
 )
@@ -30,12 +31,13 @@ func watchedFile(e publish.Event) string {
 	return namePart(e.Device) + "_" + strings.TrimSuffix(name, extension) + "_" + namePart(id) + extension
 }
 
-// saveFace writes the picture of event into a file in directory.
+// saveFace writes the image of event into a file in directory, atomically. Only the owner can read it.
 func saveFace(directory, name string, event publish.Event) error {
-	return writeAtomically(filepath.Join(directory, name), func(file *os.File) error {
-		_, err := file.Write(event.Image.Data)
-		return err
-	})
+	path := filepath.Join(directory, name)
+	if err := renameio.WriteFile(path, event.Image.Data, 0o600, renameio.WithTempDir(directory)); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
 }
 
 // namePart makes external text safe as a part of a file name. It keeps only letters, digits, spaces, - and ., replaces

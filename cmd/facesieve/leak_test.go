@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"gocv.io/x/gocv"
+
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // Every Mat of a whole replay is closed again.
 func TestLeakOfReplay(t *testing.T) {
 	before := gocv.MatProfile.Count()
-	mustInvoke(t, "replay", "--out", t.TempDir(), sharedVideo(t, "two_heads.mp4"))
-	mustInvoke(t, "score", facePicture(t))
+	mustInvoke(t, "replay", "--out", t.TempDir(), testsupport.SharedVideo(t, "two_heads.mp4"))
+	mustInvoke(t, "score", testsupport.FacePicture(t))
 	if after := gocv.MatProfile.Count(); after != before {
 		t.Errorf("%d Mats more than before", after-before)
 	}
@@ -22,15 +24,15 @@ func TestLeakOfReplay(t *testing.T) {
 func TestLeakOfReloads(t *testing.T) {
 	before := gocv.MatProfile.Count()
 	t.Run("daemon", func(t *testing.T) {
-		video := sharedVideo(t, "two_heads.mp4")
+		video := testsupport.SharedVideo(t, "two_heads.mp4")
 		d := startTestDaemon(t, allFaces+"cameras:\n"+looped("one", video))
-		eventually(t, "a face", func() bool { return d.faces("one") > 0 })
+		testsupport.Eventually(t, "a face", func() bool { return d.faces("one") > 0 })
 		d.write(noFaces + "cameras:\n" + looped("one", video) + looped("two", video))
-		d.awaitLog("is in force", `"cameras_opened":["two"]`, `"cameras_tuned":1`)
+		d.awaitLog("is in force", `"cameras_opened":["two"]`, `"cameras_reconfigured":1`)
 		d.write(noFaces + "cameras:\n" + looped("one", video) + looped("lost", "/nowhere/absent.mp4"))
 		d.awaitLog("is refused", "absent.mp4")
 		d.write(allFaces + "runtime: {threads: 2}\ncameras:\n" + looped("two", video))
-		eventually(t, "a face of the other", func() bool { return d.faces("two") > 0 })
+		testsupport.Eventually(t, "a face of the other", func() bool { return d.faces("two") > 0 })
 	})
 	if after := gocv.MatProfile.Count(); after != before {
 		t.Errorf("%d Mats more than before", after-before)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish"
 	"facesieve/publish/outbox"
 )
@@ -18,13 +19,13 @@ import (
 func TestTheNextRunSendsWhatWaited(t *testing.T) {
 	state := t.TempDir()
 	t.Setenv("STATE_DIRECTORY", state)
-	first := writeFile(t, "first.yaml", fmt.Sprintf(`
+	first := testsupport.WriteFile(t, "first.yaml", fmt.Sprintf(`
 device: pole
 log: {level: error, format: json}
 quality: {threshold: 0}
 cameras: [{name: door, url: %s}]
 mqtt: {broker: "tcp://%s"}
-`, sharedVideo(t, "two_heads.mp4"), freeAddress(t)))
+`, testsupport.SharedVideo(t, "two_heads.mp4"), testsupport.FreeAddress(t)))
 	mustInvoke(t, "run", "--config", first)
 	if info, err := os.Stat(filepath.Join(state, "outbox.db")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatal(info, err)
@@ -44,12 +45,12 @@ mqtt: {broker: "tcp://%s"}
 		}, zerolog.Nop())
 	}()
 	announce(t, broker, online)
-	second := writeFile(t, "second.yaml", fmt.Sprintf(`
+	second := testsupport.WriteFile(t, "second.yaml", fmt.Sprintf(`
 device: pole
 log: {level: error, format: json}
 cameras: [{name: gone, url: "rtsp://%s/x", open_timeout: 500ms}]
 mqtt: {broker: "tcp://%s"}
-`, freeAddress(t), broker))
+`, testsupport.FreeAddress(t), broker))
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan int)
 	go func() {

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // mover runs the daemon with an outbox that a test moves and a broker that the test stops and starts.
@@ -21,7 +23,7 @@ type mover struct {
 // startMover runs the daemon with this outbox section while the broker is down.
 func startMover(t *testing.T, outbox string) *mover {
 	t.Helper()
-	video := sharedVideo(t, "two_heads.mp4")
+	video := testsupport.SharedVideo(t, "two_heads.mp4")
 	m := &mover{ledger: startLedger(t), video: video}
 	m.ledger.down()
 	m.daemonUnderTest = &daemonUnderTest{
@@ -32,7 +34,7 @@ func startMover(t *testing.T, outbox string) *mover {
 	t.Cleanup(func() {
 		m.end()
 		if t.Failed() {
-			t.Logf("log:\n%s", m.log.copied())
+			t.Logf("log:\n%s", m.log.Copied())
 		}
 	})
 	return m
@@ -59,8 +61,8 @@ func (m *mover) move(outbox, quality string) {
 	text := fmt.Sprintf("device: pole\nlog: {format: json}\nmqtt: {broker: 'tcp://%s'}\noutbox: {%s}\n"+
 		"quality: {policy: %s}\ncameras:\n%s",
 		m.ledger.address, outbox, quality, looped("door", m.video))
-	must(m.t, os.WriteFile(m.config+".new", []byte(text), 0o600))
-	must(m.t, os.Rename(m.config+".new", m.config))
+	testsupport.Must(m.t, os.WriteFile(m.config+".new", []byte(text), 0o600))
+	testsupport.Must(m.t, os.Rename(m.config+".new", m.config))
 }
 
 var forwardedLine = regexp.MustCompile(`"id":"([^"]+)".*"message":"face forwarded"`)
@@ -68,7 +70,7 @@ var forwardedLine = regexp.MustCompile(`"id":"([^"]+)".*"message":"face forwarde
 // accepted returns the ids of the faces that were logged as forwarded.
 func (m *mover) accepted() []string {
 	ids := map[string]bool{}
-	for _, match := range forwardedLine.FindAllSubmatch(m.log.copied(), -1) {
+	for _, match := range forwardedLine.FindAllSubmatch(m.log.Copied(), -1) {
 		ids[string(match[1])] = true
 	}
 	return slices.Sorted(maps.Keys(ids))
@@ -78,7 +80,7 @@ func (m *mover) accepted() []string {
 func (m *mover) delivered(ids []string) {
 	m.t.Helper()
 	m.ledger.up()
-	eventually(m.t, "everything delivered", func() bool {
+	testsupport.Eventually(m.t, "everything delivered", func() bool {
 		return !slices.ContainsFunc(ids, func(id string) bool { return m.ledger.received(id) == 0 })
 	})
 	for _, id := range ids {
@@ -94,7 +96,7 @@ func TestReloadMovesTheOutbox(t *testing.T) {
 	dirs := t.TempDir()
 	first, second := filepath.Join(dirs, "first"), filepath.Join(dirs, "second")
 	m := startMover(t, "dir: "+first)
-	eventually(t, "some faces", func() bool { return len(m.accepted()) >= 4 })
+	testsupport.Eventually(t, "some faces", func() bool { return len(m.accepted()) >= 4 })
 	m.move("dir: "+second, "all, threshold: 100")
 	m.awaitLog("the former outbox is empty", `"from":"`+first+`"`, `"to":"`+second+`"`)
 	m.move("store: memory", "all, threshold: 100")
@@ -102,7 +104,7 @@ func TestReloadMovesTheOutbox(t *testing.T) {
 	m.move("dir: "+first+", key_file: /nowhere", "all, threshold: 100")
 	m.awaitLog("is refused", "key_file")
 	m.move("dir: "+first, "all, threshold: 100")
-	eventually(t, "to disk", func() bool { return m.logged("the outbox moves", `"to":"`+first+`"`) > 0 })
+	testsupport.Eventually(t, "to disk", func() bool { return m.logged("the outbox moves", `"to":"`+first+`"`) > 0 })
 	if names, err := os.ReadDir(second); err != nil || len(names) > 0 {
 		t.Error("left behind:", names, err)
 	}
@@ -115,7 +117,7 @@ func TestStartMovesTheOutbox(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", state)
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
 	m := startMover(t, "")
-	eventually(t, "some faces", func() bool { return len(m.accepted()) >= 4 })
+	testsupport.Eventually(t, "some faces", func() bool { return len(m.accepted()) >= 4 })
 	m.end()
 	m.move("dir: "+elsewhere, "all, threshold: 100")
 	m.start()
@@ -129,9 +131,9 @@ func TestStartMovesTheOutbox(t *testing.T) {
 
 // The daemon also starts if the directory cannot be created, and sends the events that it holds in memory.
 func TestStartWithoutADirectory(t *testing.T) {
-	file := writeFile(t, "file", "")
+	file := testsupport.WriteFile(t, "file", "")
 	m := startMover(t, "dir: "+filepath.Join(file, "below"))
 	m.awaitLog("the outbox cannot be opened", "held in memory", "let systemd make the folder")
 	m.ledger.up()
-	eventually(t, "faces", func() bool { return m.ledger.last("door").ID != "" })
+	testsupport.Eventually(t, "faces", func() bool { return m.ledger.last("door").ID != "" })
 }

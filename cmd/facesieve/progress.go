@@ -4,14 +4,16 @@ import (
 	"io"
 
 	"github.com/schollz/progressbar/v3"
+
+	"facesieve/cmd/facesieve/internal/logging"
 )
 
-// progress is a bar on a terminal and nothing elsewhere: a log file is no place for one.
+// progress is a progress bar on a terminal, and nothing elsewhere, so that log files have none.
 type progress struct{ bar *progressbar.ProgressBar }
 
-// newProgress starts a bar of total steps, or a spinner if total is not known (-1).
+// newProgress starts a bar of total steps, or a spinner if total is unknown (-1).
 func newProgress(w io.Writer, total int, unit string) progress {
-	if !isTerminal(w) {
+	if !logging.IsTerminal(w) {
 		return progress{}
 	}
 	return progress{progressbar.NewOptions(total,
@@ -21,7 +23,7 @@ func newProgress(w io.Writer, total int, unit string) progress {
 
 func (p progress) add() {
 	if p.bar != nil {
-		_ = p.bar.Add(1) // a terminal that cannot be written to is no reason to stop
+		_ = p.bar.Add(1) // the work continues without a bar
 	}
 }
 

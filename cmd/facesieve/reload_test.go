@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 const (
@@ -20,16 +22,16 @@ func looped(camera, video string) string {
 
 // Another threshold is in force at once, and the camera has not noticed anything.
 func TestReloadOfAThresholdKeepsTheConnection(t *testing.T) {
-	camera := newRTSPCamera(t, sharedVideo(t, "two_heads.mp4"))
+	camera := newRTSPCamera(t, testsupport.SharedVideo(t, "two_heads.mp4"))
 	cameras := fmt.Sprintf("cameras: [{name: door, url: %q, read_timeout: 2s}]\n", camera.url())
 	d := startTestDaemon(t, noFaces+cameras)
-	eventually(t, "running", func() bool { return strings.HasPrefix(d.systemd.status(), "1 camera running") })
+	testsupport.Eventually(t, "running", func() bool { return strings.HasPrefix(d.systemd.status(), "1 camera running") })
 	if d.faces("door") != 0 {
 		t.Fatal("a face of score 100")
 	}
 	d.write(allFaces + cameras)
-	d.awaitLog("the new configuration is in force", `"cameras_tuned":1`, `"publisher_replaced":false`)
-	eventually(t, "a face", func() bool { return d.faces("door") > 0 })
+	d.awaitLog("the new configuration is in force", `"cameras_reconfigured":1`, `"publisher_replaced":false`)
+	testsupport.Eventually(t, "a face", func() bool { return d.faces("door") > 0 })
 	if n := camera.plays.Load(); n != 1 {
 		t.Errorf("the camera was asked %d times to play", n)
 	}
@@ -37,14 +39,14 @@ func TestReloadOfAThresholdKeepsTheConnection(t *testing.T) {
 
 // Cameras come and go, and the one that stays is left alone. A word that asks for it does what a change of the file does.
 func TestReloadAddsAndRemovesCameras(t *testing.T) {
-	first, second := sharedVideo(t, "two_heads.mp4"), sharedVideo(t, "walk_in.mp4")
+	first, second := testsupport.SharedVideo(t, "two_heads.mp4"), testsupport.SharedVideo(t, "walk_in.mp4")
 	d := startTestDaemon(t, allFaces+"cameras:\n"+looped("one", first)+looped("two", first))
-	eventually(t, "faces", func() bool { return d.faces("one") > 0 && d.faces("two") > 0 })
+	testsupport.Eventually(t, "faces", func() bool { return d.faces("one") > 0 && d.faces("two") > 0 })
 	d.write(allFaces + "cameras:\n" + looped("two", first) + looped("three", second))
-	d.awaitLog("is in force", `"cameras_opened":["three"]`, `"cameras_removed":["one"]`, `"cameras_tuned":0`)
-	eventually(t, "state of the old one cleared", func() bool { return d.state("one") == "removed" })
+	d.awaitLog("is in force", `"cameras_opened":["three"]`, `"cameras_removed":["one"]`, `"cameras_reconfigured":0`)
+	testsupport.Eventually(t, "state of the old one cleared", func() bool { return d.state("one") == "removed" })
 	before := d.faces("two")
-	eventually(t, "faces of the new one, and more of the old one", func() bool {
+	testsupport.Eventually(t, "faces of the new one, and more of the old one", func() bool {
 		return d.faces("three") > 0 && d.faces("two") > before
 	})
 	if !strings.HasPrefix(d.systemd.status(), "2 cameras running") {
@@ -64,23 +66,23 @@ func TestReloadAddsAndRemovesCameras(t *testing.T) {
 
 // A bad file changes nothing. Every fault is in the log, the first in the status, until a good file comes.
 func TestReloadRefusesABadFile(t *testing.T) {
-	cameras := "cameras:\n" + looped("door", sharedVideo(t, "two_heads.mp4"))
+	cameras := "cameras:\n" + looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
 	d := startTestDaemon(t, allFaces+cameras)
-	eventually(t, "a face", func() bool { return d.faces("door") > 0 })
+	testsupport.Eventually(t, "a face", func() bool { return d.faces("door") > 0 })
 	d.write("detect: {scor: 1}\nmax_fps: many\n" + cameras)
 	d.awaitLog("the new configuration is refused",
 		"facesieve.yaml:5:10: detect.scor: unknown key", "facesieve.yaml:6:10: max_fps")
-	eventually(t, "status", func() bool {
+	testsupport.Eventually(t, "status", func() bool {
 		return strings.Contains(d.systemd.status(), "refused: line 5: detect.scor: unknown key") &&
 			strings.HasPrefix(d.systemd.status(), "1 camera running")
 	})
 	before := d.faces("door")
 	d.write(allFaces + cameras + looped("gone", "/nowhere/absent.mp4"))
 	d.awaitLog("the new configuration is refused", "camera gone", "absent.mp4")
-	eventually(t, "more faces", func() bool { return d.faces("door") > before })
+	testsupport.Eventually(t, "more faces", func() bool { return d.faces("door") > before })
 	d.write(allFaces + cameras)
 	d.awaitLog("the configuration is the same as before")
-	eventually(t, "status", func() bool { return !strings.Contains(d.systemd.status(), "refused") })
+	testsupport.Eventually(t, "status", func() bool { return !strings.Contains(d.systemd.status(), "refused") })
 	if n := d.logged(`"video"`, `"camera":"door"`); n != 1 {
 		t.Errorf("the camera was opened %d times", n)
 	}
@@ -92,11 +94,11 @@ func TestReloadRefusesABadFile(t *testing.T) {
 
 // Other topics need another publisher, and the camera does not notice.
 func TestReloadOfTopics(t *testing.T) {
-	cameras := "cameras:\n" + looped("door", sharedVideo(t, "two_heads.mp4"))
+	cameras := "cameras:\n" + looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
 	d := startTestDaemon(t, allFaces+cameras)
-	eventually(t, "a face", func() bool { return d.faces("door") > 0 })
+	testsupport.Eventually(t, "a face", func() bool { return d.faces("door") > 0 })
 	d.write(strings.Replace(allFaces+cameras, "quality:", "image: {encoding: png}\nquality:", 1))
-	d.awaitLog("is in force", `"cameras_tuned":1`, `"publisher_replaced":false`)
+	d.awaitLog("is in force", `"cameras_reconfigured":1`, `"publisher_replaced":false`)
 	text, err := os.ReadFile(d.config)
 	if err != nil {
 		t.Fatal(err)
@@ -105,9 +107,9 @@ func TestReloadOfTopics(t *testing.T) {
 	if err := os.WriteFile(d.config, []byte(changed), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.awaitLog("is in force", `"publisher_replaced":true`, `"cameras_tuned":0`)
+	d.awaitLog("is in force", `"publisher_replaced":true`, `"cameras_reconfigured":0`)
 	d.awaitLog("connected to the broker", "other/root")
-	eventually(t, "delivery", func() bool { return strings.Contains(d.systemd.status(), "broker connected") })
+	testsupport.Eventually(t, "delivery", func() bool { return strings.Contains(d.systemd.status(), "broker connected") })
 	if n := d.logged(`"video"`, `"camera":"door"`); n != 1 {
 		t.Errorf("the camera was opened %d times", n)
 	}
@@ -116,9 +118,9 @@ func TestReloadOfTopics(t *testing.T) {
 // Another broker gets what waited for the one before; and another runtime takes over without a gap.
 func TestReloadOfTheBrokerKeepsWhatWaits(t *testing.T) {
 	there := startMosquitto(t)
-	cameras := "cameras:\n" + looped("door", sharedVideo(t, "two_heads.mp4"))
-	d := startDaemonOn(t, there, fmt.Sprintf("broker: 'tcp://%s'", freeAddress(t)), allFaces+cameras)
-	eventually(t, "events that wait", func() bool {
+	cameras := "cameras:\n" + looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
+	d := startDaemonOn(t, there, fmt.Sprintf("broker: 'tcp://%s'", testsupport.FreeAddress(t)), allFaces+cameras)
+	testsupport.Eventually(t, "events that wait", func() bool {
 		return strings.Contains(d.systemd.status(), "events waiting") && d.logged("face forwarded") > 2
 	})
 	d.write(noFaces + cameras)
@@ -129,11 +131,11 @@ func TestReloadOfTheBrokerKeepsWhatWaits(t *testing.T) {
 	}
 	d.mqtt = fmt.Sprintf("broker: 'tcp://%s'", there)
 	d.write(noFaces + cameras + "runtime: {threads: 2}\n")
-	d.awaitLog("is in force", `"publisher_replaced":true`, `"cameras_tuned":1`)
-	eventually(t, "all events", func() bool { return d.faces("door") == waiting })
+	d.awaitLog("is in force", `"publisher_replaced":true`, `"cameras_reconfigured":1`)
+	testsupport.Eventually(t, "all events", func() bool { return d.faces("door") == waiting })
 	d.awaitLog("facesieve-detector", "network is ready", `"threads":2`)
 	d.write(allFaces + cameras + "runtime: {threads: 2}\n")
-	eventually(t, "new events", func() bool { return d.faces("door") > waiting })
+	testsupport.Eventually(t, "new events", func() bool { return d.faces("door") > waiting })
 	if n := d.logged(`"video"`, `"camera":"door"`); n != 1 {
 		t.Errorf("the camera was opened %d times", n)
 	}
@@ -141,17 +143,17 @@ func TestReloadOfTheBrokerKeepsWhatWaits(t *testing.T) {
 
 // An address that is taken is a fault that only the change itself finds; the old way is opened again.
 func TestReloadGoesBackToTheOldBroker(t *testing.T) {
-	cameras := "cameras:\n" + looped("door", sharedVideo(t, "two_heads.mp4"))
+	cameras := "cameras:\n" + looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
 	d := startTestDaemon(t, allFaces+cameras)
-	eventually(t, "a face", func() bool { return d.faces("door") > 0 })
+	testsupport.Eventually(t, "a face", func() bool { return d.faces("door") > 0 })
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	testsupport.Must(t, err)
 	defer taken.Close()
 	d.mqtt = embeddedAt(taken.Addr().String())
 	d.write(allFaces + cameras)
 	d.awaitLog("the new configuration is refused", "address already in use")
 	before := d.faces("door")
-	eventually(t, "more faces", func() bool { return d.faces("door") > before })
+	testsupport.Eventually(t, "more faces", func() bool { return d.faces("door") > before })
 	if status := d.systemd.status(); !strings.Contains(status, "the old one goes on") {
 		t.Errorf("status %q", status)
 	}
@@ -160,7 +162,7 @@ func TestReloadGoesBackToTheOldBroker(t *testing.T) {
 // systemd hears that all is well again and again.
 func TestTheWatchdogIsPetted(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", "2000000")
-	d := startTestDaemon(t, "cameras:\n"+looped("door", sharedVideo(t, "walk_in.mp4"))+
-		fmt.Sprintf("  - {name: gone, url: 'rtsp://%s/x', open_timeout: 500ms}\n", freeAddress(t)))
-	eventually(t, "three times well", func() bool { return strings.Count(d.systemd.text(), "WATCHDOG=1") >= 3 })
+	d := startTestDaemon(t, "cameras:\n"+looped("door", testsupport.SharedVideo(t, "walk_in.mp4"))+
+		fmt.Sprintf("  - {name: gone, url: 'rtsp://%s/x', open_timeout: 500ms}\n", testsupport.FreeAddress(t)))
+	testsupport.Eventually(t, "three times well", func() bool { return strings.Count(d.systemd.text(), "WATCHDOG=1") >= 3 })
 }

@@ -7,9 +7,13 @@ import (
 	"io"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/rs/zerolog"
 
 	"facesieve/capture"
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/logging"
+	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/publish"
 )
 
@@ -27,30 +31,35 @@ func (c *replayCommand) Run(ctx context.Context, term console) error {
 	if err != nil {
 		return err
 	}
-	log := newLogger(cfg.Log, term.err)
-	nets, err := openModels(cfg)
+	log := logging.New(cfg.Log, term.err)
+	networks, err := pipeline.OpenNetworks(cfg)
 	if err != nil {
 		return err
 	}
-	out, err := c.openSink(ctx, cfg, camera, nets, term, log)
+	sink, observers, err := c.openSink(ctx, cfg, camera, networks, term, log)
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.replay(ctx, cfg, camera, nets, out, term, log), out.close())
+	e, err := pipeline.OpenEngine(networks, cfg, camera, log)
+	if err != nil {
+		return errors.Join(err, sink.close())
+	}
+	options := pipeline.Options{Sink: sink, Observers: observers, ScoreAll: len(observers) > 0}
+	return errors.Join(replay(ctx, e, camera, options, term, log), sink.close())
 }
 
 // settings returns the configuration and the camera whose settings apply, pointed at the recording.
-func (c *replayCommand) settings() (Config, Camera, error) {
-	cfg := DefaultConfig()
-	cfg.Log.Level, cfg.Device = "warn", hostName()
-	camera := cfg.camera()
+func (c *replayCommand) settings() (config.Config, config.Camera, error) {
+	cfg := config.Default()
+	cfg.Log.Level, cfg.Device = "warn", config.HostName()
+	camera := cfg.NewCamera()
 	camera.Name = "replay"
 	if c.Config != "" {
 		var err error
-		if cfg, err = loadFor(forReplay(c.Camera, c.Out == ""), string(c.Config), secrets); err != nil {
+		if cfg, err = config.Load(config.ForReplay(c.Camera, c.Out == ""), string(c.Config), config.Secret); err != nil {
 			return cfg, camera, err
 		}
-		if camera, err = cfg.named(c.Camera); err != nil {
+		if camera, err = cfg.Camera(c.Camera); err != nil {
 			return cfg, camera, err
 		}
 	}
@@ -60,57 +69,45 @@ func (c *replayCommand) settings() (Config, Camera, error) {
 	return cfg, camera, nil
 }
 
-// named returns the camera with this name. If name is empty, it returns the first camera; without cameras, one with the
-// settings at the top of the file.
-func (c Config) named(name string) (Camera, error) {
-	if name == "" && len(c.Cameras) == 0 {
-		camera := c.camera()
-		camera.Name = "replay"
-		return camera, nil
-	}
-	var names []string
-	for _, camera := range c.Cameras {
-		if name == "" || camera.Name == name {
-			return camera, nil
-		}
-		names = append(names, camera.Name)
-	}
-	return Camera{}, fmt.Errorf("no camera is named %q; the configuration has %s", name, listed(names))
-}
-
-// recordingSink is where replay sends decisions to; close finishes what is open.
-type recordingSink interface {
-	sink
-	seen() *gallery
+// replaySink is a sink for a recording. close completes what it wrote.
+type replaySink interface {
+	pipeline.Sink
 	close() error
 }
 
-// openSink opens the folder of --out, or the publisher of --config, or just prints.
+// openSink opens the directory of --out, or the publisher of --config, or prints. It returns an observer too if --out
+// is given.
 func (c *replayCommand) openSink(
-	ctx context.Context, cfg Config, camera Camera, nets networks, term console, log zerolog.Logger,
-) (recordingSink, error) {
-	encode := encoder{
-		device: cfg.Device, camera: camera.Name, model: nets.scoreModel(), image: cfg.Image,
-		identify: func(s *candidate) string { return publish.ReplayID(s.Time, cfg.Device, camera.Name, s.Track) },
+	ctx context.Context, cfg config.Config, camera config.Camera, networks pipeline.Networks, term console, log zerolog.Logger,
+) (replaySink, []pipeline.Observer, error) {
+	encoder := pipeline.Encoder{
+		Device: cfg.Device, Camera: camera.Name, Model: networks.ScoreModel(), Image: cfg.Image,
+		Identify: func(s *pipeline.Candidate) string {
+			return publish.ReplayID(s.Time, cfg.Device, camera.Name, s.Track)
+		},
 	}
 	switch {
 	case c.Out != "":
-		return newFolderSink(string(c.Out), encode, camera.Quality.Threshold, term.out)
+		sink, err := newDirectorySink(string(c.Out), encoder, camera.Quality.Threshold, term.out)
+		if err != nil {
+			return nil, nil, err
+		}
+		return sink, []pipeline.Observer{sink.gallery}, nil
 	case c.Config != "":
-		return openPatientSink(ctx, cfg, encode, log)
+		sink, err := openWaitingSink(ctx, cfg, encoder, log)
+		return sink, nil, err
 	default:
-		return printSink{term.out}, nil
+		return printSink{term.out}, nil, nil
 	}
 }
 
-func (c *replayCommand) replay(
-	ctx context.Context, cfg Config, camera Camera, nets networks, out recordingSink, term console, log zerolog.Logger,
+// replay runs a pipeline on the recording, and prints what it did.
+func replay(
+	ctx context.Context, e *pipeline.Engine, camera config.Camera, options pipeline.Options, term console, log zerolog.Logger,
 ) (err error) {
-	e, err := newLoneEngine(nets, cfg.Runtime, camera.Detect, camera.Quality, log)
-	if err != nil {
-		return err
-	}
-	p, err := newPipeline(camera, e, out, out.seen(), log.With().Str("camera", camera.Name).Logger())
+	bar := newProgress(term.err, -1, "frames")
+	options.Observers = append(options.Observers, frameProgress{bar: bar})
+	p, err := pipeline.New(camera, e, options, log.With().Str("camera", camera.Name).Logger())
 	if err != nil {
 		return errors.Join(err, e.Close())
 	}
@@ -121,27 +118,36 @@ func (c *replayCommand) replay(
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	start := time.Now()
-	bar := newProgress(term.err, -1, "frames")
-	p.after = bar.add
-	if err := p.run(ctx, source); err != nil {
+	if err := p.Run(ctx, source); err != nil {
 		return err
 	}
 	bar.finish()
 	if ctx.Err() != nil {
-		return fmt.Errorf("interrupted after %d frames", p.counts.frames.Load())
+		return fmt.Errorf("interrupted after %d frames", p.Stats().Frames)
 	}
-	summarise(term.err, p, time.Since(start))
+	printStats(term.err, p.Stats(), time.Since(start))
 	if stats := source.Stats(); stats.Skipped > 0 {
-		skipped := counted(int(stats.Skipped), "picture") //nolint:gosec // few
+		skipped := english.Plural(int(stats.Skipped), "picture", "") //nolint:gosec // few
 		fmt.Fprintf(term.err, "%s could not be read; the last was %s\n", skipped, stats.LastError)
 	}
 	return nil
 }
 
-// summarise says what happened, and what each stage cost.
-func summarise(w io.Writer, p *pipeline, took time.Duration) {
-	c := p.selector.Counts()
-	fmt.Fprintf(w, "%d frames, %d looked at, %d tracks, %d faces judged, %d sent, in %.1f s\n",
-		p.counts.frames.Load(), p.counts.looked.Load(), p.counts.tracks.Load(), c.Offered, c.Sent, took.Seconds())
-	p.engine.times.print(w)
+// frameProgress advances a progress bar with each frame.
+type frameProgress struct {
+	pipeline.NoObserver
+	bar progress
+}
+
+func (f frameProgress) Frame(pipeline.FrameReport) { f.bar.add() }
+
+// printStats prints the counts of a pipeline and the time of each stage.
+func printStats(w io.Writer, s pipeline.Stats, took time.Duration) {
+	fmt.Fprintf(w, "%d frames, %d analysed, %d tracks, %d faces judged, %d sent, in %.1f s\n",
+		s.Frames, s.Analysed, s.Tracks, s.Judged, s.Sent, took.Seconds())
+	fmt.Fprintf(w, "%-12s %8s %10s %10s\n", "stage", "calls", "ms a call", "s in all")
+	for _, stage := range s.Stages {
+		total := stage.Total.Seconds()
+		fmt.Fprintf(w, "%-12s %8d %10.3f %10.2f\n", stage.Name, stage.Calls, total*1000/float64(stage.Calls), total)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish"
 )
 
@@ -15,13 +16,13 @@ import (
 func replayEvents(t *testing.T, video, configuration string) ([]publish.Event, []byte) {
 	t.Helper()
 	out := t.TempDir()
-	config := writeFile(t, "facesieve.yaml", configuration+"\ncameras: [{name: test, url: test.mp4}]\n")
+	config := testsupport.WriteFile(t, "facesieve.yaml", configuration+"\ncameras: [{name: test, url: test.mp4}]\n")
 	mustInvoke(t, "replay", "--config", config, "--out", out, video)
 	lines, err := os.ReadFile(filepath.Join(out, "events.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := decodeLines(t, lines)
+	events := testsupport.DecodeLines(t, lines)
 	pictures, err := filepath.Glob(filepath.Join(out, "faces", "*"))
 	if err != nil || len(pictures) != len(events) {
 		t.Errorf("%d pictures for %d events, %v", len(pictures), len(events), err)
@@ -33,7 +34,7 @@ func replayEvents(t *testing.T, video, configuration string) ([]publish.Event, [
 }
 
 func TestReplayOfOnePerson(t *testing.T) {
-	video := sharedVideo(t, "corridor.mp4")
+	video := testsupport.SharedVideo(t, "corridor.mp4")
 	all, _ := replayEvents(t, video, "quality: {policy: all, threshold: 0}")
 	best, first := replayEvents(t, video, "")
 	_, second := replayEvents(t, video, "")
@@ -71,14 +72,14 @@ func TestReplayOfOnePerson(t *testing.T) {
 }
 
 func TestReplayOfTwoPeople(t *testing.T) {
-	events, _ := replayEvents(t, sharedVideo(t, "two_heads.mp4"), "quality: {threshold: 0}")
+	events, _ := replayEvents(t, testsupport.SharedVideo(t, "two_heads.mp4"), "quality: {threshold: 0}")
 	if len(events) < 2 || len(events) > 3 {
 		t.Errorf("%d faces for two people, want 2, at most 3", len(events))
 	}
 }
 
 func TestReplayOfAnEmptyRoom(t *testing.T) {
-	events, _ := replayEvents(t, sharedVideo(t, "empty_room.mp4"), "")
+	events, _ := replayEvents(t, testsupport.SharedVideo(t, "empty_room.mp4"), "")
 	for _, e := range events {
 		t.Errorf("a face at %v where nobody is, score %.1f", e.Box, e.Quality.Score)
 	}
@@ -89,7 +90,7 @@ const everyFace = `quality: {policy: all, threshold: 0, gates: {min_eye_distance
   max_yaw: 90, max_pitch: 90, max_roll: 180, max_residual: 112, edge_margin: -1}}`
 
 func TestReplayOfAStreet(t *testing.T) {
-	events, _ := replayEvents(t, sharedVideo(t, "street_exit.mp4"), everyFace)
+	events, _ := replayEvents(t, testsupport.SharedVideo(t, "street_exit.mp4"), everyFace)
 	tracks := map[uint64]bool{}
 	for _, e := range events {
 		if max(e.Box.Width, e.Box.Height) >= 24 {

@@ -12,100 +12,103 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/gallery"
+	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/publish"
 	"facesieve/publish/outbox"
 	"facesieve/quality"
 )
 
-// printSink prints a line for each face and keeps nothing.
+// printSink prints a line for each decision.
 type printSink struct{ out io.Writer }
 
-func (p printSink) face(c *candidate) error {
-	_, err := fmt.Fprintf(p.out, "track %d, score %5.1f, %s\n", c.Track, c.Judgement.Score.Value, describe(c))
+func (p printSink) Face(c *pipeline.Candidate) error {
+	_, err := fmt.Fprintf(p.out, "track %d, score %5.1f, %s\n", c.Track, c.Judgement.Score.Value, pipeline.Describe(c))
 	return err
 }
 
-func (p printSink) rejected(c *candidate, reason quality.Reason) error {
+func (p printSink) Rejected(c *pipeline.Candidate, reason quality.Reason) error {
 	_, err := fmt.Fprintf(p.out, "track %d, nothing to send: %s\n", c.Track, reason)
 	return err
 }
 
-func (printSink) seen() *gallery { return nil }
-func (printSink) close() error   { return nil }
+func (printSink) close() error { return nil }
 
-// folderSink writes events.jsonl, a picture for each event and a page with all faces seen into a folder. The events
-// appear under their final name when they are complete.
-type folderSink struct {
+// directorySink writes events.jsonl, an image file for each event, and a page with all faces into a directory.
+// events.jsonl gets its name when it is complete.
+type directorySink struct {
 	printSink
-	encoder   encoder
-	folder    string
+	encoder   pipeline.Encoder
+	directory string
 	threshold float64
 	events    *os.File
-	gallery   *gallery
+	gallery   *gallery.Gallery
 }
 
 // partial is the name of events.jsonl while it is written.
 const partial = ".events.jsonl.partial"
 
-func newFolderSink(folder string, e encoder, threshold float64, out io.Writer) (*folderSink, error) {
-	if err := os.MkdirAll(filepath.Join(folder, "faces"), 0o700); err != nil {
-		return nil, fmt.Errorf("make the output folder: %w", err)
+func newDirectorySink(directory string, e pipeline.Encoder, threshold float64, out io.Writer) (*directorySink, error) {
+	if err := os.MkdirAll(filepath.Join(directory, "faces"), 0o700); err != nil {
+		return nil, fmt.Errorf("create the output directory: %w", err)
 	}
-	events, err := os.OpenFile(filepath.Join(folder, partial), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) //nolint:gosec // the user names the folder
+	const flags = os.O_CREATE | os.O_TRUNC | os.O_WRONLY
+	events, err := os.OpenFile(filepath.Join(directory, partial), flags, 0o600) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, fmt.Errorf("write events: %w", err)
 	}
-	return &folderSink{
-		printSink: printSink{out}, encoder: e, folder: folder, threshold: threshold, events: events, gallery: &gallery{},
+	return &directorySink{
+		printSink: printSink{out}, encoder: e, directory: directory, threshold: threshold, events: events,
+		gallery: &gallery.Gallery{},
 	}, nil
 }
 
-func (f *folderSink) seen() *gallery { return f.gallery }
-
-func (f *folderSink) face(c *candidate) error {
-	event, err := f.encoder.event(c)
+func (f *directorySink) Face(c *pipeline.Candidate) error {
+	event, err := f.encoder.Event(c)
 	if err != nil {
 		return err
 	}
 	if err := json.NewEncoder(f.events).Encode(event); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
-	if err := saveFace(filepath.Join(f.folder, "faces"), faceFile(event), event); err != nil {
+	if err := saveFace(filepath.Join(f.directory, "faces"), faceFile(event), event); err != nil {
 		return err
 	}
-	return f.printSink.face(c)
+	return f.printSink.Face(c)
 }
 
-func (f *folderSink) close() error {
+func (f *directorySink) close() error {
 	if err := f.events.Close(); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
-	if err := os.Rename(filepath.Join(f.folder, partial), filepath.Join(f.folder, "events.jsonl")); err != nil {
+	if err := os.Rename(filepath.Join(f.directory, partial), filepath.Join(f.directory, "events.jsonl")); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
-	if err := f.gallery.write(f.folder, f.threshold); err != nil {
+	if err := f.gallery.Write(f.directory, f.threshold); err != nil {
 		return err
 	}
-	fmt.Fprintf(f.out, "every face, its score, and the ones that were sent: %s\n", filepath.Join(f.folder, "index.html"))
+	fmt.Fprintf(f.out, "every face, its score, and the ones that were sent: %s\n", filepath.Join(f.directory, "index.html"))
 	return nil
 }
 
-// deliveryTime is how long replay waits at its end for the broker to take the last events.
+// deliveryTime is how long replay waits at its end for the broker to acknowledge the last events.
 const deliveryTime = 30 * time.Second
 
-// patientQueue is how many events replay lets wait for the broker: far fewer than an outbox would drop any for.
-const patientQueue = 100
+// maxWaiting is how many events wait for the broker while a recording is replayed. An outbox that holds more drops none
+// of them yet.
+const maxWaiting = 100
 
-// patientSink publishes and waits when the outbox is full: a recording can wait, unlike a camera.
-type patientSink struct {
-	mqttSink
+// waitingSink publishes events, and waits while many events wait for the broker. A recording can wait, unlike a camera.
+type waitingSink struct {
+	pipeline.EventSink
 	publisher *publish.Publisher
 	box       *outbox.Box
 	ctx       context.Context
 }
 
-// openPatientSink opens an outbox in memory, so that the daemon's own on disk is left alone, and a publisher.
-func openPatientSink(ctx context.Context, cfg Config, encode encoder, log zerolog.Logger) (*patientSink, error) {
+// openWaitingSink opens a publisher and an outbox in memory. The outbox of a daemon on this machine is not used.
+func openWaitingSink(ctx context.Context, cfg config.Config, encoder pipeline.Encoder, log zerolog.Logger) (*waitingSink, error) {
 	log = log.With().Str("component", "publish").Logger()
 	settings := outbox.Default()
 	settings.Store, settings.DrainRate = outbox.Memory, 1000 // nothing else is waiting for the broker
@@ -117,17 +120,18 @@ func openPatientSink(ctx context.Context, cfg Config, encode encoder, log zerolo
 	if err != nil {
 		return nil, errors.Join(err, box.Close())
 	}
-	return &patientSink{
-		ctx: ctx, box: box, publisher: publisher, mqttSink: mqttSink{outlet: publisher, encoder: encode, log: log},
+	return &waitingSink{
+		ctx: ctx, box: box, publisher: publisher,
+		EventSink: pipeline.EventSink{Uplink: publisher, Encoder: encoder, Log: log},
 	}, nil
 }
 
-func (p *patientSink) face(c *candidate) error {
-	event, err := p.encoder.event(c)
+func (p *waitingSink) Face(c *pipeline.Candidate) error {
+	event, err := p.Encoder.Event(c)
 	if err != nil {
 		return err
 	}
-	for p.box.Stats().Queued >= patientQueue {
+	for p.box.Stats().Queued >= maxWaiting {
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-p.ctx.Done():
@@ -137,9 +141,7 @@ func (p *patientSink) face(c *candidate) error {
 	return p.publisher.Publish(event)
 }
 
-func (*patientSink) seen() *gallery { return nil }
-
-func (p *patientSink) close() error {
+func (p *waitingSink) close() error {
 	ctx, cancel := context.WithTimeout(p.ctx, deliveryTime)
 	defer cancel()
 	p.publisher.Close(ctx)

@@ -13,6 +13,8 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
+
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // rtspCamera is an RTSP camera that shows a recording once, from its beginning, to the first who looks.
@@ -33,7 +35,7 @@ type rtspCamera struct {
 func newRTSPCamera(t *testing.T, video string) *rtspCamera {
 	t.Helper()
 	c := &rtspCamera{t: t, video: video, announced: make(chan struct{}), over: make(chan struct{})}
-	c.server = &gortsplib.Server{Handler: c, RTSPAddress: freeAddress(t)}
+	c.server = &gortsplib.Server{Handler: c, RTSPAddress: testsupport.FreeAddress(t)}
 	if err := c.server.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +47,7 @@ func (c *rtspCamera) url() string { return "rtsp://" + c.server.RTSPAddress + "/
 
 // show lets ffmpeg publish the recording at its own pace; black at first, while the reader joins.
 func (c *rtspCamera) show() {
-	publisher := exec.Command(programPath(c.t, "ffmpeg"), "-v", "error", "-re", "-i", c.video,
+	publisher := exec.Command(testsupport.ProgramPath(c.t, "ffmpeg"), "-v", "error", "-re", "-i", c.video,
 		"-vf", "tpad=start_duration=1.5:color=black", "-an", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "12",
 		"-tune", "zerolatency", "-g", "10", "-f", "rtsp", "-rtsp_transport", "tcp", c.url())
 	publisher.Stderr = os.Stderr

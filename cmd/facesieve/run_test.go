@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,26 +13,16 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish"
 )
-
-// freeAddress returns an address on this machine that nobody listens on now.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
 
 // The daemon, its embedded broker and facesieve watch, on a recording: what watch receives fits the schema, and
 // everything ends by itself.
 func TestRunForwardsToWatch(t *testing.T) {
-	video := sharedVideo(t, "two_heads.mp4")
-	address := freeAddress(t)
-	config := writeFile(t, "facesieve.yaml", fmt.Sprintf(`
+	video := testsupport.SharedVideo(t, "two_heads.mp4")
+	address := testsupport.FreeAddress(t)
+	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 device: pole
 log: {level: warn, format: json}
 quality: {threshold: 0}
@@ -43,7 +32,7 @@ outbox: {store: memory}
 `, video, address))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	var out, log safeBuffer
+	var out, log testsupport.SafeBuffer
 	watching, stop := context.WithCancel(ctx)
 	watched := make(chan int)
 	go func() {
@@ -53,12 +42,12 @@ outbox: {store: memory}
 	code, _, stderr := invoke(ctx, "run", "--config", config, "--gallery", gallery)
 	stop()
 	if watchCode := <-watched; code != exitOK || watchCode != exitOK {
-		t.Fatalf("exit codes %d and %d\n%s%s", code, watchCode, stderr, string(log.copied()))
+		t.Fatalf("exit codes %d and %d\n%s%s", code, watchCode, stderr, string(log.Copied()))
 	}
 	if _, err := os.Stat(filepath.Join(gallery, "index.html")); err != nil {
 		t.Error(err)
 	}
-	lines := strings.Split(strings.TrimSpace(string(out.copied())), "\n")
+	lines := strings.Split(strings.TrimSpace(string(out.Copied())), "\n")
 	if len(lines) < 2 || len(lines) > 3 {
 		t.Errorf("%d events for two people", len(lines))
 	}
@@ -72,7 +61,7 @@ outbox: {store: memory}
 			t.Error(err)
 		}
 	}
-	if text := string(log.copied()); !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
+	if text := string(log.Copied()); !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
 		t.Errorf("watch did not see the end:\n%s", text)
 	}
 }
@@ -97,12 +86,12 @@ func eventSchema(t *testing.T) *jsonschema.Schema {
 
 // A camera that is not there and a broker that is away keep nobody from ending when asked to.
 func TestRunEndsWhenAsked(t *testing.T) {
-	config := writeFile(t, "facesieve.yaml", fmt.Sprintf(`
+	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 log: {level: error, format: json}
 cameras: [{name: gone, url: "rtsp://%s/x", open_timeout: 500ms}]
 mqtt: {broker: "tcp://%s"}
 outbox: {store: memory}
-`, freeAddress(t), freeAddress(t)))
+`, testsupport.FreeAddress(t), testsupport.FreeAddress(t)))
 	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
 	ended := make(chan int)

@@ -7,11 +7,16 @@ import (
 	"image"
 	"io"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
+	"github.com/dustin/go-humanize/english"
 	"gocv.io/x/gocv"
 
 	"facesieve/capture"
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/logging"
+	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/detect"
 	"facesieve/publish"
 	"facesieve/quality"
@@ -33,53 +38,53 @@ func (c *scoreCommand) Validate() error {
 	return nil
 }
 
-// scoredFace is one line of facesieve score --json: a face, or a picture without one.
+// scoredFace is one line of facesieve score --json: a face, or an image without one.
 type scoredFace struct {
 	File       string              `json:"file"`
 	FileBytes  []byte              `json:"file_base64,omitempty"` // exact name, if it is not UTF-8
-	Faces      *int                `json:"faces,omitempty"`       // number of faces in the picture
-	Face       *int                `json:"face,omitempty"`        // index in the picture, from 0, best detection first
+	Faces      *int                `json:"faces,omitempty"`       // number of faces in the image
+	Face       *int                `json:"face,omitempty"`        // index in the image, from 0, best detection first
 	Box        *[4]float32         `json:"box,omitempty"`         // x, y, width, height in pixels
 	Landmarks  *[5][2]float32      `json:"landmarks,omitempty"`   // eyes, nose, mouth corners; right before left
 	Score      *float64            `json:"score,omitempty"`       // 0..100
 	Raw        *float64            `json:"raw,omitempty"`
-	Labels     publish.Labels      `json:"labels,omitempty"` // what raw is made of, each 0..1
+	Labels     publish.Labels      `json:"labels,omitempty"` // the parts of raw, each 0..1
 	Components *publish.Components `json:"components,omitempty"`
 	Error      string              `json:"error,omitempty"`
 }
 
-// Run scores every face of every picture. It continues after a picture that cannot be read, and then returns an error
-// at the end. A picture without a face is not an error.
+// Run scores every face of every image. It continues after an image that cannot be read, and returns an error at the end.
+// An image without a face is not an error.
 func (c *scoreCommand) Run(ctx context.Context, term console) error {
-	cfg := DefaultConfig()
+	cfg := config.Default()
 	var err error
 	if c.Config != "" {
-		if cfg, err = loadFor(forScore(), string(c.Config), secrets); err != nil {
+		if cfg, err = config.Load(config.ForScore(), string(c.Config), config.Secret); err != nil {
 			return err
 		}
 	}
-	nets, err := openModels(cfg)
+	networks, err := pipeline.OpenNetworks(cfg)
 	if err != nil {
 		return err
 	}
-	log := newLogger(LogConfig{Level: "warn", Format: "auto"}, term.err)
-	scores, err := newLoneEngine(nets, cfg.Runtime, cfg.Detect, cfg.Quality, log)
+	log := logging.New(config.Log{Level: "warn", Format: "auto"}, term.err)
+	e, err := pipeline.OpenEngine(networks, cfg, cfg.NewCamera(), log)
 	if err != nil {
 		return err
 	}
-	defer scores.Close() //nolint:errcheck // only memory is freed
-	return c.scoreAll(ctx, term, scores, listPictures(c.Paths))
+	defer e.Close() //nolint:errcheck // only memory is freed
+	return c.scoreAll(ctx, term, e, listImages(c.Paths))
 }
 
-func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engine, list *pictureList) error {
-	bar := newProgress(term.err, len(list.pictures), "pictures")
+func (c *scoreCommand) scoreAll(ctx context.Context, term console, e *pipeline.Engine, list *imageList) error {
+	bar := newProgress(term.err, len(list.images), "pictures")
 	var counts scoreCounts
-	for _, picture := range list.pictures {
+	for _, file := range list.images {
 		if ctx.Err() != nil {
 			bar.finish()
-			return fmt.Errorf("interrupted after %d of %d pictures", counts.pictures, len(list.pictures))
+			return fmt.Errorf("interrupted after %d of %d pictures", counts.images, len(list.images))
 		}
-		lines := c.scorePicture(scores, picture)
+		lines := c.scoreImage(ctx, e, file)
 		counts.add(lines)
 		bar.clear()
 		for _, line := range lines {
@@ -92,85 +97,80 @@ func (c *scoreCommand) scoreAll(ctx context.Context, term console, scores *engin
 	bar.finish()
 	fmt.Fprintln(term.err, counts.summary(list))
 	if counts.failed > 0 {
-		return fmt.Errorf("%d of %d pictures could not be scored; each is named above", counts.failed, counts.pictures)
+		return fmt.Errorf("%d of %d pictures could not be scored; each is named above", counts.failed, counts.images)
 	}
 	return nil
 }
 
-// scorePicture returns a line for each face of a picture, or one line for a picture without a face or with an error.
-func (c *scoreCommand) scorePicture(scores *engine, picture listedPicture) []scoredFace {
+// scoreImage returns a line for each face of an image, or one line for an image without a face or with an error.
+func (c *scoreCommand) scoreImage(ctx context.Context, e *pipeline.Engine, file listedImage) []scoredFace {
 	var lines []scoredFace
-	err := picture.fault
+	err := file.fault
 	if err == nil {
-		lines, err = c.scoreFile(scores, picture.path, float32(scores.detector.Config().Score))
+		lines, err = c.scoreFile(ctx, e, file.path)
 	}
 	if err != nil {
-		lines = []scoredFace{{File: picture.path, Error: err.Error()}}
+		lines = []scoredFace{{File: file.path, Error: err.Error()}}
 	}
-	if !utf8.ValidString(picture.path) {
+	if !utf8.ValidString(file.path) {
 		for i := range lines {
-			lines[i].FileBytes = []byte(picture.path)
+			lines[i].FileBytes = []byte(file.path)
 		}
 	}
 	return lines
 }
 
-// scoreFile returns a line for each face of the picture in file. It ignores detections with a score below least, which
-// could only continue a track.
-func (c *scoreCommand) scoreFile(e *engine, file string, least float32) ([]scoredFace, error) {
-	picture := gocv.NewMat()
-	defer picture.Close()
-	if err := capture.ReadPicture(file, c.MaxPixels, &picture); err != nil {
+// scoreFile returns a line for each face of the image in file. It ignores detections that could only continue a track.
+func (c *scoreCommand) scoreFile(ctx context.Context, e *pipeline.Engine, file string) ([]scoredFace, error) {
+	img := gocv.NewMat()
+	defer img.Close()
+	if err := capture.ReadPicture(file, c.MaxPixels, &img); err != nil {
 		return nil, err
 	}
-	if err := e.borrow(image.Pt(picture.Cols(), picture.Rows())); err != nil {
+	if err := e.Acquire(ctx, image.Pt(img.Cols(), img.Rows())); err != nil {
 		return nil, err
 	}
-	defer e.giveBack()
+	defer e.Release()
 	if c.Aligned {
-		return scoreAligned(e, file, picture)
+		return scoreAligned(e, file, img)
 	}
-	found, err := e.find(picture)
+	found, err := e.Find(img)
 	if err != nil {
 		return nil, err
 	}
-	found = slices.DeleteFunc(found, func(face detect.Face) bool { return face.Score < least })
+	found = slices.DeleteFunc(found, func(face detect.Face) bool { return float64(face.Score) < e.MinScore() })
 	count := len(found)
 	if count == 0 {
 		return []scoredFace{{File: file, Faces: &count}}, nil
 	}
 	var lines []scoredFace
 	for i, face := range found {
-		j, err := e.judge(picture, face, true)
+		j, err := e.Judge(img, face, true)
 		if err != nil {
 			return nil, err
 		}
 		lines = append(lines, scoredFace{
 			File: file, Faces: &count, Face: &i, Box: &face.Box, Landmarks: &j.Face.Landmarks,
-			Score: &j.Score.Value, Raw: &j.Score.Raw, Labels: j.Labels, Components: components(j.Assessment),
+			Score: &j.Score.Value, Raw: &j.Score.Raw, Labels: j.Labels, Components: pipeline.Components(j.Assessment),
 		})
 	}
 	return lines, nil
 }
 
-// scoreAligned scores a picture that is a face on the template already.
-func scoreAligned(e *engine, file string, picture gocv.Mat) ([]scoredFace, error) {
-	if picture.Cols() != quality.Size || picture.Rows() != quality.Size {
-		return nil, fmt.Errorf("%dx%d pixels; an aligned face has %dx%d, and without --aligned the face is looked for",
-			picture.Cols(), picture.Rows(), quality.Size, quality.Size)
+// scoreAligned scores an image that is an aligned face.
+func scoreAligned(e *pipeline.Engine, file string, img gocv.Mat) ([]scoredFace, error) {
+	if img.Cols() != quality.Size || img.Rows() != quality.Size {
+		return nil, fmt.Errorf("%dx%d pixels; an aligned face has %dx%d, and without --aligned the face is detected",
+			img.Cols(), img.Rows(), quality.Size, quality.Size)
 	}
-	score, err := e.scorer.Score(picture)
+	j, err := e.ScoreAligned(img)
 	if err != nil {
-		return nil, fmt.Errorf("score: %w", err)
-	}
-	measures := quality.Unassessed() // size and pose that the face had are not known any more
-	if err := e.assessor.Pixels(picture, &measures); err != nil {
-		return nil, fmt.Errorf("measure: %w", err)
+		return nil, err
 	}
 	first, count := 0, 1
 	return []scoredFace{{
-		File: file, Faces: &count, Face: &first, Score: &score.Value, Raw: &score.Raw, Labels: e.scorer.Named(score),
-		Components: components(measures),
+		File: file, Faces: &count, Face: &first, Score: &j.Score.Value, Raw: &j.Score.Raw, Labels: j.Labels,
+		Components: pipeline.Components(j.Assessment),
 	}}, nil
 }
 
@@ -201,8 +201,49 @@ func (c *scoreCommand) print(w io.Writer, face scoredFace) error {
 	return err
 }
 
-// components is the form of an assessment in events and scores.
-func components(a quality.Assessment) *publish.Components {
-	c := publish.Components(a.Components)
-	return &c
+// scoreCounts counts the images by result, and the faces.
+type scoreCounts struct{ images, scored, faces, empty, failed int }
+
+// add counts the lines of an image.
+func (n *scoreCounts) add(lines []scoredFace) {
+	n.images++
+	switch {
+	case lines[0].Error != "":
+		n.failed++
+	case lines[0].Score == nil:
+		n.empty++
+	default:
+		n.scored++
+		n.faces += len(lines)
+	}
+}
+
+// summary returns for example
+// "3 pictures: 1 scored, with 2 faces; 1 without a face; 1 could not be scored; left out: 1 hidden".
+func (n *scoreCounts) summary(list *imageList) string {
+	parts := []string{
+		fmt.Sprintf("%s: %d scored, with %s", english.Plural(n.images, "picture", ""), n.scored, english.Plural(n.faces, "face", "")),
+	}
+	for _, part := range []struct {
+		count int
+		text  string
+	}{{n.empty, "without a face"}, {n.failed, "could not be scored"}} {
+		if part.count > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.count, part.text))
+		}
+	}
+	var out []string
+	if list.hidden > 0 {
+		out = append(out, fmt.Sprintf("%d hidden", list.hidden))
+	}
+	if list.others > 0 {
+		out = append(out, english.Plural(list.others, "other file", ""))
+	}
+	if list.repeated > 0 {
+		out = append(out, english.Plural(list.repeated, "link", "")+" to directories already listed")
+	}
+	if len(out) > 0 {
+		parts = append(parts, "left out: "+strings.Join(out, ", "))
+	}
+	return strings.Join(parts, "; ")
 }

@@ -11,10 +11,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 func TestScoreFindsTheFace(t *testing.T) {
-	stdout, _ := mustInvoke(t, "score", "--json", facePicture(t))
+	stdout, _ := mustInvoke(t, "score", "--json", testsupport.FacePicture(t))
 	var face scoredFace
 	if err := json.Unmarshal([]byte(stdout), &face); err != nil {
 		t.Fatalf("%v: %s", err, stdout)
@@ -31,7 +33,7 @@ func TestScoreFindsTheFace(t *testing.T) {
 
 func TestScoreGoesOnAfterABrokenPicture(t *testing.T) {
 	folder := t.TempDir()
-	picture, err := os.ReadFile(facePicture(t))
+	picture, err := os.ReadFile(testsupport.FacePicture(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +53,7 @@ func TestScoreGoesOnAfterABrokenPicture(t *testing.T) {
 }
 
 func TestScoreAlignedWantsTheSize(t *testing.T) {
-	code, stdout, _ := invoke(t.Context(), "score", "--aligned", facePicture(t))
+	code, stdout, _ := invoke(t.Context(), "score", "--aligned", testsupport.FacePicture(t))
 	if code != exitFailure || !strings.Contains(stdout, "640x480 pixels; an aligned face has 112x112") {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
@@ -66,7 +68,7 @@ func TestScoreOfAnEmptyFolder(t *testing.T) {
 
 func TestScoreOfAPictureWithoutAFace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "grey.png")
-	must(t, os.WriteFile(path, greyPNG(t), 0o600))
+	testsupport.Must(t, os.WriteFile(path, greyPNG(t), 0o600))
 	stdout, stderr := mustInvoke(t, "score", path)
 	if !strings.Contains(stdout, "no face found") || !strings.Contains(stderr, "1 without a face") {
 		t.Errorf("%s%s", stdout, stderr)
@@ -79,7 +81,7 @@ func TestScoreOfAPictureWithoutAFace(t *testing.T) {
 func greyPNG(t *testing.T) []byte {
 	t.Helper()
 	var file bytes.Buffer
-	must(t, png.Encode(&file, image.NewGray(image.Rect(0, 0, 64, 48))))
+	testsupport.Must(t, png.Encode(&file, image.NewGray(image.Rect(0, 0, 64, 48))))
 	return file.Bytes()
 }
 
@@ -87,23 +89,23 @@ func greyPNG(t *testing.T) []byte {
 // counted.
 func TestScoreOfADirectoryWithAllKindsOfFiles(t *testing.T) {
 	directory := t.TempDir()
-	face := facePicture(t)
+	face := testsupport.FacePicture(t)
 	picture, err := os.ReadFile(face)
-	must(t, err)
+	testsupport.Must(t, err)
 	in := func(name string) string { return filepath.Join(directory, name) }
-	must(t, os.MkdirAll(in("a/b"), 0o700))
+	testsupport.Must(t, os.MkdirAll(in("a/b"), 0o700))
 	for name, content := range map[string][]byte{
 		"a/b/PICTURE.JPG": picture, "x.jfif": picture, "y.jpe": picture, "noname": picture, ".hidden.jpg": picture,
 		"cut.jpg": picture[:len(picture)/2], "empty.png": nil, "c.heic": []byte("x"), "d.gif": []byte("GIF89a"),
 		"notes.txt":   []byte("x"),
 		"caf\xe9.jpg": picture, "new\nline\x1b[31m\u202e.jpg": picture,
 	} {
-		must(t, os.WriteFile(in(name), content, 0o600))
+		testsupport.Must(t, os.WriteFile(in(name), content, 0o600))
 	}
-	must(t, os.Symlink(face, in("link.jpg")))
-	must(t, os.Symlink("nowhere", in("lost.jpg")))
-	must(t, os.Symlink("..", in("a/circle")))
-	must(t, syscall.Mkfifo(in("pipe.jpg"), 0o600))
+	testsupport.Must(t, os.Symlink(face, in("link.jpg")))
+	testsupport.Must(t, os.Symlink("nowhere", in("lost.jpg")))
+	testsupport.Must(t, os.Symlink("..", in("a/circle")))
+	testsupport.Must(t, syscall.Mkfifo(in("pipe.jpg"), 0o600))
 	code, stdout, stderr := invoke(t.Context(), "score", directory)
 	if code != exitFailure {
 		t.Errorf("exit code %d", code)
@@ -134,9 +136,9 @@ func TestScoreNamesTheFileExactly(t *testing.T) {
 		"plain.png", "new\nline.png", "caf\xe9.png", "\x1b[31m.png", "a\u202egnp.png", "\U000e0001.png", "\u009b.png",
 	} {
 		path := filepath.Join(t.TempDir(), name)
-		must(t, os.WriteFile(path, picture, 0o600))
+		testsupport.Must(t, os.WriteFile(path, picture, 0o600))
 		link := filepath.Join(t.TempDir(), "link")
-		must(t, os.Symlink(filepath.Dir(path), link))
+		testsupport.Must(t, os.Symlink(filepath.Dir(path), link))
 		for _, argument := range []string{path, link} {
 			stdout, _ := mustInvoke(t, "score", "--json", argument)
 			var face scoredFace
@@ -155,11 +157,11 @@ func TestScoreNamesTheFileExactly(t *testing.T) {
 }
 
 func TestScoreRefusesTooManyPixels(t *testing.T) {
-	code, stdout, _ := invoke(t.Context(), "score", "--max-pixels", "1000", facePicture(t))
+	code, stdout, _ := invoke(t.Context(), "score", "--max-pixels", "1000", testsupport.FacePicture(t))
 	if code != exitFailure || !strings.Contains(stdout, "640x480 pixels are more than the limit of 1000 (max_pixels)") {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
-	if code, _, _ := invoke(t.Context(), "score", "--max-pixels", "0", facePicture(t)); code != exitUsage {
+	if code, _, _ := invoke(t.Context(), "score", "--max-pixels", "0", testsupport.FacePicture(t)); code != exitUsage {
 		t.Errorf("exit code %d for --max-pixels 0", code)
 	}
 }

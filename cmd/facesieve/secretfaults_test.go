@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // secretsIn returns formats of texts with a secret. Each has another meaning in YAML or in a url.
@@ -71,7 +74,7 @@ func TestNoFaultRepeatsASecret(t *testing.T) {
 				secret = fmt.Sprintf("0x%x", rand.Text()[:6])
 			}
 			text := strings.ReplaceAll(place, "%s", fmt.Sprintf(form, secret))
-			_, err := parseFor(forCheck(), "test.yaml", []byte(text), noEnvironment)
+			_, err := config.Parse(config.ForCheck(), "test.yaml", []byte(text), testsupport.NoEnvironment)
 			if err == nil {
 				continue
 			}
@@ -83,7 +86,7 @@ func TestNoFaultRepeatsASecret(t *testing.T) {
 				continue
 			}
 			path := filepath.Join(directory, "facesieve.yaml")
-			must(t, os.WriteFile(path, []byte(text), 0o600))
+			testsupport.Must(t, os.WriteFile(path, []byte(text), 0o600))
 			for _, command := range []string{"check", "run"} {
 				code, stdout, stderr := invoke(t.Context(), command, "--config", path)
 				if code != exitConfig || strings.Contains(stdout+stderr, secret) {

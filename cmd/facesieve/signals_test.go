@@ -4,19 +4,20 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // unitSettings returns the values of each key of the shipped unit, in the order of the file.
 func unitSettings(t *testing.T) map[string][]string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "systemd", "facesieve.service"))
+	text, err := os.ReadFile(testsupport.RepositoryPath(t, "systemd", "facesieve.service"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,9 +85,9 @@ func TestUnitRestartsAfterEveryCrash(t *testing.T) {
 func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 	unit := unitSettings(t)
 	good := lonelyDaemon(t)
-	bad := writeFile(t, "bad.yaml", "detect: {scor: 1}\n")
-	busy := freeAddress(t)
-	network := writeFile(t, "network.yaml", "models: {quality: /gone.tflite}\ncameras: [{name: a, url: a.mp4}]\n")
+	bad := testsupport.WriteFile(t, "bad.yaml", "detect: {scor: 1}\n")
+	busy := testsupport.FreeAddress(t)
+	network := testsupport.WriteFile(t, "network.yaml", "models: {quality: /gone.tflite}\ncameras: [{name: a, url: a.mp4}]\n")
 	for name, test := range map[string]struct {
 		environment []string
 		args        []string
@@ -108,7 +109,7 @@ func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 			status := c.status()
 			if status.ExitStatus() != test.code || restarts(unit, status) != test.restarts {
 				t.Errorf("exit code %d, signal %v, want %d; restarted is %v\n%s",
-					status.ExitStatus(), status.Signal(), test.code, !test.restarts, c.stderr.copied())
+					status.ExitStatus(), status.Signal(), test.code, !test.restarts, c.stderr.Copied())
 			}
 		})
 	}
@@ -118,9 +119,9 @@ func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 func embeddedTwice(t *testing.T, address string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
-	must(t, err)
-	t.Cleanup(func() { must(t, listener.Close()) })
-	return writeFile(t, "busy.yaml",
+	testsupport.Must(t, err)
+	t.Cleanup(func() { testsupport.Must(t, listener.Close()) })
+	return testsupport.WriteFile(t, "busy.yaml",
 		fmt.Sprintf("cameras: [{name: a, url: a.mp4}]\nmqtt: {%s}\noutbox: {store: memory}\n", embeddedAt(address)))
 }
 
@@ -142,7 +143,7 @@ func TestHangupAtTheStart(t *testing.T) {
 			t.Run(fmt.Sprintf("%s after %d ms", command[:4], delay), func(t *testing.T) {
 				t.Parallel()
 				c := startChild(t, nil, command, "run", "--config", config)
-				eventually(t, "SIGHUP is ignored", func() bool { return c.disregards(syscall.SIGHUP) || c.over() })
+				testsupport.Eventually(t, "SIGHUP is ignored", func() bool { return c.disregards(syscall.SIGHUP) || c.over() })
 				time.Sleep(delay * time.Millisecond)
 				c.signal(syscall.SIGHUP)
 				c.awaitLog(upMessage)
@@ -159,7 +160,7 @@ func TestHangupAtTheStart(t *testing.T) {
 
 // SIGHUP of a closed terminal ends the other commands.
 func TestOtherCommandsEndByHangup(t *testing.T) {
-	c := startChild(t, nil, `exec "$0" "$@"`, "watch", "--broker", "tcp://"+freeAddress(t))
+	c := startChild(t, nil, `exec "$0" "$@"`, "watch", "--broker", "tcp://"+testsupport.FreeAddress(t))
 	c.awaitLog("no broker at ")
 	c.signal(syscall.SIGHUP)
 	if status := c.status(); !status.Signaled() || status.Signal() != syscall.SIGHUP {
@@ -171,15 +172,15 @@ func TestOtherCommandsEndByHangup(t *testing.T) {
 func TestDaemonRunsWithoutAReaderOfItsLog(t *testing.T) {
 	socket := listenAsSystemd(t)
 	reader, writer, err := os.Pipe()
-	must(t, err)
+	testsupport.Must(t, err)
 	c := newChild(t, nil, `exec "$0" "$@"`, "run", "--config", lonelyDaemon(t))
 	c.command.Stderr = writer
 	c.start()
-	must(t, writer.Close())
-	eventually(t, "ready", func() bool { return strings.Contains(socket.text(), "READY=1") || c.over() })
-	must(t, reader.Close())
+	testsupport.Must(t, writer.Close())
+	testsupport.Eventually(t, "ready", func() bool { return strings.Contains(socket.text(), "READY=1") || c.over() })
+	testsupport.Must(t, reader.Close())
 	c.signal(syscall.SIGHUP) // each reload logs a line
-	eventually(t, "a reload", func() bool { return strings.Contains(socket.text(), "RELOADING=1") || c.over() })
+	testsupport.Eventually(t, "a reload", func() bool { return strings.Contains(socket.text(), "RELOADING=1") || c.over() })
 	c.signal(syscall.SIGTERM)
 	if status := c.status(); !status.Exited() || status.ExitStatus() != exitOK {
 		t.Errorf("exit code %d, signal %v", status.ExitStatus(), status.Signal())

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"gocv.io/x/gocv"
+
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // snapshotCamera answers each request with a later frame of a recording, and after the last one with status 304 (not
@@ -26,7 +28,7 @@ type snapshotCamera struct {
 func newSnapshotCamera(t *testing.T, recording string, step int) *snapshotCamera {
 	t.Helper()
 	video, err := gocv.VideoCaptureFile(recording)
-	must(t, err)
+	testsupport.Must(t, err)
 	defer video.Close()
 	frame := gocv.NewMat()
 	defer frame.Close()
@@ -36,7 +38,7 @@ func newSnapshotCamera(t *testing.T, recording string, step int) *snapshotCamera
 			continue
 		}
 		file, err := gocv.IMEncode(gocv.JPEGFileExt, frame)
-		must(t, err)
+		testsupport.Must(t, err)
 		c.frames = append(c.frames, bytes.Clone(file.GetBytes()))
 		file.Close()
 	}
@@ -60,10 +62,10 @@ func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // A man walks up to a camera that returns single pictures. His face is sent to a real broker once or twice, and the
 // camera stays connected when its picture no longer changes.
 func TestRunOnSnapshots(t *testing.T) {
-	camera, broker := newSnapshotCamera(t, sharedVideo(t, "corridor.mp4"), 5), startMosquitto(t)
+	camera, broker := newSnapshotCamera(t, testsupport.SharedVideo(t, "corridor.mp4"), 5), startMosquitto(t)
 	server := httptest.NewServer(camera)
 	t.Cleanup(server.Close)
-	config := writeFile(t, "facesieve.yaml", fmt.Sprintf(`
+	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 device: pole
 log: {level: info, format: json}
 cameras: [{name: door, url: %q, interval: 100ms, read_timeout: 2s}]
@@ -72,19 +74,19 @@ outbox: {store: memory}
 `, server.URL+"/snapshot.jpg", broker))
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	var out, log safeBuffer
+	var out, log testsupport.SafeBuffer
 	watched, ran := make(chan int), make(chan int)
 	go func() { watched <- run(ctx, []string{"watch", "--broker", "tcp://" + broker, "--json"}, &out, &log) }()
 	go func() { ran <- run(ctx, []string{"run", "--config", config}, &log, &log) }()
-	eventually(t, "a face at the broker", func() bool { return len(out.copied()) > 0 })
+	testsupport.Eventually(t, "a face at the broker", func() bool { return len(out.Copied()) > 0 })
 	time.Sleep(3 * time.Second) // longer than the read timeout
 	stop()
 	if code := <-ran; code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
 	<-watched
-	events := decodeLines(t, out.copied())
-	if len(events) < 1 || len(events) > 2 || bestOf(events) < 60 || strings.Contains(string(log.copied()), "no video") {
-		t.Errorf("%d faces, best %.1f\n%s", len(events), bestOf(events), log.copied())
+	events := testsupport.DecodeLines(t, out.Copied())
+	if len(events) < 1 || len(events) > 2 || bestOf(events) < 60 || strings.Contains(string(log.Copied()), "no video") {
+		t.Errorf("%d faces, best %.1f\n%s", len(events), bestOf(events), log.Copied())
 	}
 }

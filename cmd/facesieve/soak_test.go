@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -18,6 +17,10 @@ import (
 	"time"
 
 	"facesieve/capture/cameratest"
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/daemon"
+	"facesieve/cmd/facesieve/internal/logging"
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 var (
@@ -35,11 +38,10 @@ type soak struct {
 	broker  *ledger
 	outages *tallies
 
-	daemon     *daemon
-	recordings []*station // its cameras but the stream
-	stop       context.CancelFunc
-	ended      chan error
-	video      time.Duration // looked at by daemons before this one
+	daemon *daemon.Daemon
+	stop   context.CancelFunc
+	ended  chan error
+	video  time.Duration // looked at by daemons before this one
 
 	mutex    sync.Mutex
 	fault    string            // what is happening now
@@ -107,7 +109,7 @@ func newSoak(t *testing.T) *soak {
 		outages: newTallies(), accepted: map[string]string{}, said: map[string]int{}, fault: noFault,
 	}
 	for _, name := range []string{"quality.tflite", "quality.json"} {
-		data, err := os.ReadFile(filepath.Join("..", "..", "models", name))
+		data, err := os.ReadFile(testsupport.RepositoryPath(t, "models", name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name), data, 0o600)
 		}
@@ -141,7 +143,7 @@ models: {quality: %q}
   - {name: door, url: %q, max_fps: 10, read_timeout: 1s, open_timeout: 4s, reconnect_min: 100ms, reconnect_max: 300ms}
 `, s.broker.address, filepath.Join(s.dir, "outbox"), filepath.Join(s.dir, "quality.tflite"),
 		strings.Replace(everySecond, "threshold: 0", fmt.Sprintf("threshold: %d", threshold), 1),
-		sharedVideo(s.t, "two_heads.mp4"), sharedVideo(s.t, "walk_in.mp4"), s.camera.URL))
+		testsupport.SharedVideo(s.t, "two_heads.mp4"), testsupport.SharedVideo(s.t, "walk_in.mp4"), s.camera.URL))
 }
 
 func (s *soak) write(text string) {
@@ -152,7 +154,7 @@ func (s *soak) write(text string) {
 
 // start starts the daemon as facesieve run does.
 func (s *soak) start() {
-	cfg, err := LoadConfig(s.config, noEnvironment)
+	cfg, err := config.Load(config.ForDaemon(), s.config, testsupport.NoEnvironment)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -160,24 +162,16 @@ func (s *soak) start() {
 	signal.Notify(hangup, syscall.SIGHUP)
 	var ctx context.Context
 	ctx, s.stop = context.WithCancel(context.Background())
-	d := &daemon{path: s.config, cfg: cfg}
-	d.log, d.logs = openLog(cfg.Log, s)
-	if err := startDaemon(ctx, d); err != nil {
-		s.t.Fatal(err)
-	}
-	watch, err := watchConfig(d.path, d.log)
+	options := daemon.Options{Path: s.config}
+	options.Log, options.LogSwitch = logging.Open(cfg.Log, s)
+	d, err := daemon.Start(ctx, cfg, options)
 	if err != nil {
 		s.t.Fatal(err)
-	}
-	for _, station := range d.fleet.stations {
-		if station.name != "door" {
-			s.recordings = append(s.recordings, station)
-		}
 	}
 	s.daemon, s.ended = d, make(chan error, 1)
 	go func() {
 		defer signal.Stop(hangup)
-		s.ended <- errors.Join(d.run(ctx, hangup, watch.changed), watch.Close())
+		s.ended <- d.Run(ctx, hangup)
 	}()
 }
 
@@ -189,12 +183,12 @@ func (s *soak) halt() {
 		if err != nil {
 			s.t.Error(err)
 		}
-	case <-time.After(patience):
+	case <-time.After(testsupport.Timeout):
 		s.t.Fatal("the daemon does not end")
 	}
-	stats := s.daemon.post.stats()
+	stats := s.daemon.State().Uplink
 	s.outages.dropped(s.fault, stats.Dropped.Total())
-	s.video, s.recordings, s.outages.since, s.daemon = s.looked(), nil, 0, nil
+	s.video, s.outages.since, s.daemon = s.looked(), 0, nil
 }
 
 // Write takes the daemon's log.
@@ -233,16 +227,19 @@ func (s *soak) say(format string, args ...any) {
 // looked is how much video of the recordings was looked at: their frames at their frame rate.
 func (s *soak) looked() time.Duration {
 	sum := s.video
-	for _, station := range s.recordings {
-		if fps := station.source.Stats().FPS; fps > 0 {
-			sum += time.Duration(float64(station.counts.frames.Load()) / fps * float64(time.Second))
+	if s.daemon == nil {
+		return sum
+	}
+	for _, camera := range s.daemon.State().Cameras {
+		if fps := camera.Source.FPS; fps > 0 && camera.Name != "door" {
+			sum += time.Duration(float64(camera.Pipeline.Frames) / fps * float64(time.Second))
 		}
 	}
 	return sum
 }
 
 func (s *soak) awaitFaces() {
-	eventually(s.t, "faces of every camera", func() bool {
+	testsupport.Eventually(s.t, "faces of every camera", func() bool {
 		for _, camera := range []string{"two_heads", "walk_in", "door"} {
 			if s.broker.last(camera).ID == "" {
 				return false

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // noFault is what is happening while nothing is.
@@ -59,7 +62,7 @@ func (s *soak) suffer(fault soakFault) {
 	time.Sleep(fault.hold)
 	fault.end(s)
 	over := time.Now()
-	eventually(s.t, fault.name+": recovery", func() bool {
+	testsupport.Eventually(s.t, fault.name+": recovery", func() bool {
 		return s.broker.last("door").Time.After(over) && (fault.recovered == nil || fault.recovered(s))
 	})
 	s.outages.recovered(fault.name, time.Since(over))
@@ -72,7 +75,7 @@ func (s *soak) suffer(fault soakFault) {
 // happens notes what is happening from now on, and forgets what the log has said.
 func (s *soak) happens(fault string) {
 	if s.daemon != nil {
-		s.outages.dropped(s.fault, s.daemon.post.stats().Dropped.Total())
+		s.outages.dropped(s.fault, s.daemon.State().Uplink.Dropped.Total())
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -81,12 +84,13 @@ func (s *soak) happens(fault string) {
 }
 
 func (s *soak) brokerDown() { s.broker.down() }
-func (s *soak) brokerUp()   { s.broker.up() }
+
+func (s *soak) brokerUp() { s.broker.up() }
 
 // fillOutbox keeps the broker away until the outbox has no room.
 func (s *soak) fillOutbox() {
 	s.broker.down()
-	eventually(s.t, "outbox full", func() bool { return s.heard("outbox is full: the events of the lowest score go") > 0 })
+	testsupport.Eventually(s.t, "outbox full", func() bool { return s.heard("outbox is full: the events of the lowest score go") > 0 })
 }
 
 // restart ends the daemon, whose outbox holds events then, and starts it anew.
@@ -106,7 +110,7 @@ func (s *soak) cutConfiguration() {
 	}
 	for {
 		cut := text[:rand.IntN(len(text))]
-		if _, err := parseConfig(s.config, cut, noEnvironment); err != nil {
+		if _, err := config.Parse(config.ForDaemon(), s.config, cut, testsupport.NoEnvironment); err != nil {
 			s.write(string(cut))
 			return
 		}
@@ -128,7 +132,7 @@ func (s *soak) cutNetwork() {
 
 // mend makes files whole again; the daemon sees the change by itself.
 func (s *soak) mend() {
-	data, err := os.ReadFile(filepath.Join("..", "..", "models", "quality.tflite"))
+	data, err := os.ReadFile(testsupport.RepositoryPath(s.t, "models", "quality.tflite"))
 	if err == nil {
 		err = os.WriteFile(filepath.Join(s.dir, "quality.tflite"), data, 0o600)
 	}
@@ -152,14 +156,14 @@ func (s *soak) drain() {
 		ids = append(ids, id)
 	}
 	s.mutex.Unlock()
-	eventually(s.t, "delivery", func() bool {
+	testsupport.Eventually(s.t, "delivery", func() bool {
 		missing := uint64(0)
 		for _, id := range ids {
 			if s.broker.received(id) == 0 {
 				missing++
 			}
 		}
-		s.outages.dropped(s.fault, s.daemon.post.stats().Dropped.Total())
+		s.outages.dropped(s.fault, s.daemon.State().Uplink.Dropped.Total())
 		return missing <= s.outages.allDropped()
 	})
 }

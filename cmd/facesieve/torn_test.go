@@ -11,12 +11,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // A configuration that a power cut or a full disk has cut short at any place is a valid shorter one, or every fault of it
 // has a line or a key to look for.
 func TestConfigurationCutAnywhere(t *testing.T) {
-	shipped, err := os.ReadFile(filepath.Join("..", "..", "systemd", "facesieve.yaml"))
+	shipped, err := os.ReadFile(testsupport.RepositoryPath(t, "systemd", "facesieve.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,8 +31,8 @@ cameras:
 `...)
 	good := 0
 	for at := range text {
-		_, err := parseConfig("cut.yaml", text[:at], func(string) string { return "x" })
-		var faults Faults
+		_, err := config.Parse(config.ForDaemon(), "cut.yaml", text[:at], func(string) string { return "x" })
+		var faults config.Faults
 		switch {
 		case err == nil:
 			good++
@@ -57,7 +60,7 @@ func TestTornModelsAreRefused(t *testing.T) {
 	}
 	files := map[string][]byte{}
 	for _, name := range []string{"quality.tflite", "quality.json"} {
-		data, err := os.ReadFile(filepath.Join("..", "..", "models", name))
+		data, err := os.ReadFile(testsupport.RepositoryPath(t, "models", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +95,7 @@ func TestTornModelsAreRefused(t *testing.T) {
 // Pictures that are damaged, cut or lie about their size are an error of theirs alone.
 func TestScoreOfGarbage(t *testing.T) {
 	dir := t.TempDir()
-	face, err := os.ReadFile(facePicture(t))
+	face, err := os.ReadFile(testsupport.FacePicture(t))
 	if err != nil {
 		t.Fatal(err)
 	}

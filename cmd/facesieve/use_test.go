@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // Each command checks what it uses of the file, and no more.
@@ -23,27 +26,27 @@ cameras:
   - {name: b, url: "ftp://h", max_fps: -1}
 `
 	for name, test := range map[string]struct {
-		use  use
+		use  config.Scope
 		want []string
 	}{
-		"daemon": {forDaemon(), []string{
+		"daemon": {config.ForDaemon(), []string{
 			"cameras[0].read_timeout", "cameras[0].url", "cameras[1].max_fps", "cameras[1].url",
 			"detect.input", "device", "image.quality", "log.level", "mqtt.keep_alive", "outbox.max_events",
 			"quality.threshold", "runtime.threads",
 		}},
-		"watch": {forWatch(), []string{"device", "mqtt.keep_alive"}},
-		"score": {forScore(), []string{"detect.input", "quality.threshold", "runtime.threads"}},
-		"replay": {forReplay("", false), []string{
+		"watch": {config.ForWatch(), []string{"device", "mqtt.keep_alive"}},
+		"score": {config.ForScore(), []string{"detect.input", "quality.threshold", "runtime.threads"}},
+		"replay": {config.ForReplay("", false), []string{
 			"cameras[0].read_timeout", "detect.input", "device", "image.quality", "log.level", "quality.threshold",
 			"runtime.threads",
 		}},
-		"replay of b, sent": {forReplay("b", true), []string{
+		"replay of b, sent": {config.ForReplay("b", true), []string{
 			"cameras[1].max_fps", "detect.input", "device", "image.quality", "log.level", "mqtt.keep_alive",
 			"outbox.max_events", "quality.threshold", "runtime.threads",
 		}},
 	} {
-		_, err := parseFor(test.use, "test.yaml", []byte(text), noEnvironment)
-		var faults Faults
+		_, err := config.Parse(test.use, "test.yaml", []byte(text), testsupport.NoEnvironment)
+		var faults config.Faults
 		if !errors.As(err, &faults) {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -58,8 +61,8 @@ cameras:
 	}
 	// A key that may be a misspelled section, and text that is not YAML, are faults for every command.
 	for _, text := range []string{"mqqt: {broker: 'tcp://h'}", "cameras: [", "colour: red"} {
-		for _, used := range []use{forDaemon(), forWatch(), forScore(), forReplay("", false)} {
-			if _, err := parseFor(used, "test.yaml", []byte(text), noEnvironment); err == nil {
+		for _, used := range []config.Scope{config.ForDaemon(), config.ForWatch(), config.ForScore(), config.ForReplay("", false)} {
+			if _, err := config.Parse(used, "test.yaml", []byte(text), testsupport.NoEnvironment); err == nil {
 				t.Errorf("%s is good for %+v", text, used)
 			}
 		}
@@ -68,10 +71,10 @@ cameras:
 
 // Commands other than check and run need neither a camera nor its password.
 func TestCommandsWithoutSecretsAndCameras(t *testing.T) {
-	face := facePicture(t)
-	secret := writeFile(t, "secret.yaml", "quality: {threshold: 1}\n"+
+	face := testsupport.FacePicture(t)
+	secret := testsupport.WriteFile(t, "secret.yaml", "quality: {threshold: 1}\n"+
 		"cameras: [{name: gate, url: 'rtsp://u:${ABSENT_PASSWORD}@h/x', max_fps: 0}]\n")
-	none := writeFile(t, "none.yaml", "quality: {threshold: 1}\nmax_fps: 0\n")
+	none := testsupport.WriteFile(t, "none.yaml", "quality: {threshold: 1}\nmax_fps: 0\n")
 	for _, config := range []string{secret, none} {
 		mustInvoke(t, "score", "--config", config, face)
 		mustInvoke(t, "replay", "--config", config, "--out", filepath.Join(t.TempDir(), "out"), face)

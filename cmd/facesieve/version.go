@@ -11,11 +11,11 @@ import (
 )
 
 // version is the release; the build sets it with -ldflags "-X main.version=...".
-var version = "development" //nolint:gochecknoglobals // the linker can set nothing else
+var version = "development" //nolint:gochecknoglobals // the linker can set only globals
 
 type versionCommand struct{}
 
-// Run prints the versions of everything that decides what the program does.
+// Run prints the versions of the program, its libraries and its networks.
 func (*versionCommand) Run(term console) error {
 	fmt.Fprintf(term.out, "facesieve %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -37,7 +37,7 @@ func (*versionCommand) Run(term console) error {
 	return nil
 }
 
-// recommended says which scores a detector's manifest recommends; nothing for another network.
+// recommended returns the scores that a detector's manifest recommends, and nothing for another network.
 func recommended(m models.Manifest) string {
 	if m.Task != models.TaskDetector {
 		return ""

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/publish"
 )
 
@@ -17,17 +19,17 @@ type watchCommand struct {
 	Config filePath      `help:"Configuration file, for the broker and its credentials."`
 	Broker string        `default:"tcp://127.0.0.1:1883" help:"Broker, tcp:// or ssl://; not used with --config."`
 	User   string        `help:"User at the broker; the password comes from FACESIEVE_MQTT_PASSWORD."`
-	CA     string        `type:"existingfile" help:"PEM file of who signed the broker's certificate, for ssl://."`
+	CA     string        `type:"existingfile" help:"PEM file of the authority that signed the broker's certificate, for ssl://."`
 	Cert   string        `type:"existingfile" help:"PEM file of the client certificate, where the broker requires one; needs --key."`
 	Key    string        `type:"existingfile" help:"PEM file of its private key."`
-	Root   string        `help:"What the topics begin with; + stands for any level. Default: facesieve/+, every device; with --config that of the file."`
-	Save   filePath      `placeholder:"DIR" help:"Save the faces into this folder."`
-	JSON   bool          `help:"Print each event as it came, one a line, with the picture."`
+	Root   string        `help:"Beginning of the topics; + stands for any level. Default: facesieve/+, every device; with --config that of the file."`
+	Save   filePath      `placeholder:"DIR" help:"Save the faces into this directory."`
+	JSON   bool          `help:"Print each event as it arrives, one a line, with the image."`
 	Count  int           `help:"End after this many faces."`
 	For    time.Duration `help:"End after this time."`
 }
 
-// Run prints what arrives until ctx ends, or as many faces came as asked for.
+// Run prints messages until ctx ends, or --count faces have arrived.
 func (c *watchCommand) Run(ctx context.Context, term console) error {
 	cfg, err := c.connection()
 	if err != nil {
@@ -35,7 +37,7 @@ func (c *watchCommand) Run(ctx context.Context, term console) error {
 	}
 	if c.Save != "" {
 		if err := os.MkdirAll(string(c.Save), 0o700); err != nil {
-			return fmt.Errorf("make the folder for faces: %w", err)
+			return fmt.Errorf("create the directory for faces: %w", err)
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -45,15 +47,15 @@ func (c *watchCommand) Run(ctx context.Context, term console) error {
 		defer cancel()
 	}
 	v := &viewer{command: c, term: term, cancel: cancel}
-	log := newLogger(LogConfig{Level: "warn", Format: "auto"}, term.err)
+	log := logging.New(config.Log{Level: "warn", Format: "auto"}, term.err)
 	return errors.Join(publish.Subscribe(ctx, cfg, v.handler(), log), v.failure())
 }
 
-// connection returns how to reach the broker.
+// connection returns the settings of the connection to the broker.
 func (c *watchCommand) connection() (publish.Config, error) {
 	cfg := publish.Default()
 	if c.Config != "" {
-		loaded, err := loadFor(forWatch(), string(c.Config), secrets)
+		loaded, err := config.Load(config.ForWatch(), string(c.Config), config.Secret)
 		if err != nil {
 			return cfg, err
 		}
@@ -61,7 +63,7 @@ func (c *watchCommand) connection() (publish.Config, error) {
 	} else {
 		cfg.Broker, cfg.Root = c.Broker, "facesieve/+"
 		cfg.TLS = publish.TLS{CA: c.CA, Cert: c.Cert, Key: c.Key}
-		cfg.User, cfg.Password = secrets("FACESIEVE_MQTT_USER"), publish.Secret(secrets("FACESIEVE_MQTT_PASSWORD"))
+		cfg.User, cfg.Password = config.Secret("FACESIEVE_MQTT_USER"), publish.Secret(config.Secret("FACESIEVE_MQTT_PASSWORD"))
 	}
 	if c.User != "" {
 		cfg.User = c.User
@@ -72,13 +74,13 @@ func (c *watchCommand) connection() (publish.Config, error) {
 	return cfg, nil
 }
 
-// viewer shows what arrives.
+// viewer prints and saves messages.
 type viewer struct {
 	command *watchCommand
 	term    console
 	cancel  context.CancelFunc
-	seen    int
-	why     string // the last printed reason why there is no connection
+	faces   int
+	reason  string // the last printed reason why there is no connection
 
 	mutex sync.Mutex
 	err   error // the first failure to show or save
@@ -102,10 +104,10 @@ func (v *viewer) handler() publish.Handler {
 			v.remark("%s: %s", topic, strings.ReplaceAll(err.Error(), "\n", "; "))
 		},
 		Away: func(broker string, err error, wait time.Duration) {
-			v.remark("no broker at %s; retrying in %s", broker, inWords(wait))
-			if why := err.Error(); why != v.why {
-				v.why = why
-				v.remark("  %s", why)
+			v.remark("no broker at %s; retrying in %s", broker, rounded(wait))
+			if reason := err.Error(); reason != v.reason {
+				v.reason = reason
+				v.remark("  %s", reason)
 			}
 		},
 	}
@@ -130,21 +132,21 @@ func (v *viewer) removed(root, camera string) {
 	v.remark("%s/%s: removed", root, camera)
 }
 
-// inWords returns a duration in whole seconds, or in tenths below one second.
-func inWords(d time.Duration) string {
+// rounded returns a duration in whole seconds, or in tenths below one second.
+func rounded(d time.Duration) string {
 	if d < time.Second {
 		return d.Round(100 * time.Millisecond).String()
 	}
 	return d.Round(time.Second).String()
 }
 
-// event shows one face, and saves it.
+// event prints one face, and saves it.
 func (v *viewer) event(e publish.Event) {
-	v.keep(v.show(e))
+	v.fail(v.show(e))
 	if v.command.Save != "" {
-		v.keep(saveFace(string(v.command.Save), watchedFile(e), e))
+		v.fail(saveFace(string(v.command.Save), watchedFile(e), e))
 	}
-	if v.seen++; v.command.Count > 0 && v.seen >= v.command.Count {
+	if v.faces++; v.command.Count > 0 && v.faces >= v.command.Count {
 		v.cancel()
 	}
 }
@@ -172,8 +174,8 @@ func (v *viewer) showJSON(e publish.Event) error {
 	return err
 }
 
-// keep remembers the first failure and ends the watching: an output that is full or gone does not come back.
-func (v *viewer) keep(err error) {
+// fail stores the first failure and stops, because an output that is full or closed stays so.
+func (v *viewer) fail(err error) {
 	if err == nil {
 		return
 	}

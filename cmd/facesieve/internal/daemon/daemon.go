@@ -1,0 +1,168 @@
+// Package daemon runs the cameras of a configuration: a supervisor with one worker per camera, the uplink to the broker,
+// reloads, systemd's watchdog, and a snapshot of the state for everything that reports it.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/logging"
+	"facesieve/cmd/facesieve/internal/pipeline"
+)
+
+// The daemon stops in three steps: the pipelines make their last decisions, waiting events are sent, and the sources
+// are closed. These are the time limits of the steps; their sum is below TimeoutStopSec of the unit. The pipelines
+// usually need some tenths of a second, and the program ends within 2 s of a signal. On a loaded board they may take
+// longer, so that no decision is lost.
+const (
+	decideTime = 5000 * time.Millisecond
+	flushTime  = 1000 * time.Millisecond
+	closeTime  = 300 * time.Millisecond
+)
+
+// Options are the parts of a daemon besides its configuration.
+type Options struct {
+	Path string // the configuration file, which is read again at each reload
+	Log  zerolog.Logger
+	// LogSwitch changes level and format of Log at a reload.
+	LogSwitch *logging.Switch
+	Observers []pipeline.Observer // of all cameras
+	ScoreAll  bool                // as in pipeline.Options
+}
+
+// Daemon is a running configuration: its networks, cameras and uplink. Only the goroutine of Run changes its fields;
+// prepare reads them beside it at times when nothing changes.
+type Daemon struct {
+	options    Options
+	log        zerolog.Logger
+	cfg        config.Config
+	networks   pipeline.Networks
+	pool       *pipeline.Pool
+	uplink     *uplink
+	supervisor *supervisor
+
+	state     atomic.Pointer[State]
+	reporter  stateReporter
+	systemd   *notifier
+	heartbeat *heartbeat
+	sent      lastHour
+	delivered uint64
+	reload    reload
+	failure   error // why the program cannot continue
+}
+
+// Start starts, in this order, the networks, the uplink and the cameras. It stops what it started if a later step fails.
+// A camera that cannot be opened is logged and is no such failure. Call Run after it.
+func Start(ctx context.Context, cfg config.Config, o Options) (*Daemon, error) {
+	d := &Daemon{options: o, cfg: cfg, log: o.Log, systemd: &notifier{log: o.Log}}
+	d.heartbeat = newHeartbeat(d.systemd.watchdogLimit(), d.log)
+	var err error
+	if d.networks, err = pipeline.OpenNetworks(cfg); err != nil {
+		return nil, err
+	}
+	if d.pool, err = pipeline.NewPool(d.networks, cfg.Runtime, len(cfg.Cameras), d.log); err != nil {
+		return nil, err
+	}
+	if d.uplink, err = openUplink(ctx, uplinkConfigOf(cfg), d.log); err != nil {
+		return nil, errors.Join(err, d.pool.Retire())
+	}
+	d.uplink.setCameras(cfg.Cameras)
+	d.supervisor = newSupervisor(context.WithoutCancel(ctx))
+	var workers []*worker
+	for _, camera := range cfg.Cameras {
+		settings := d.settings(cfg, camera, d.pool)
+		w, err := openWorker(settings, d.log)
+		if err != nil {
+			d.log.Error().Err(err).Str("camera", camera.Name).Msg("the camera cannot be opened")
+			w = failedWorker(settings, err, d.log)
+		}
+		workers = append(workers, w)
+	}
+	d.supervisor.replace(workers)
+	d.report(time.Now())
+	return d, nil
+}
+
+// settings returns what the worker of a camera needs.
+func (d *Daemon) settings(cfg config.Config, camera config.Camera, pool *pipeline.Pool) workerSettings {
+	return workerSettings{
+		camera: camera, device: cfg.Device, image: cfg.Image, pool: pool,
+		uplink: d.uplink, observers: d.options.Observers, scoreAll: d.options.ScoreAll,
+	}
+}
+
+// State returns the state at the last report, which is at most about a second old. It is safe for concurrent use.
+func (d *Daemon) State() *State { return d.state.Load() }
+
+// Run serves the cameras until ctx ends, or all cameras are recordings and have ended. It reloads the configuration
+// after each signal of hangup, and when the file changes. Then it stops everything.
+func (d *Daemon) Run(ctx context.Context, hangup <-chan os.Signal) error {
+	watcher, err := config.Watch(d.options.Path, d.log)
+	if err != nil { // for example, the machine has no watches left
+		d.log.Warn().Err(err).Msg("changes of the configuration file are not detected; use systemctl reload")
+		return d.run(ctx, hangup, nil)
+	}
+	return errors.Join(d.run(ctx, hangup, watcher.Changed), watcher.Close())
+}
+
+func (d *Daemon) run(ctx context.Context, hangup <-chan os.Signal, changed <-chan struct{}) error {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	d.systemd.ready()
+	d.report(time.Now())
+	for ctx.Err() == nil && d.failure == nil && (d.reload.busy || !d.supervisor.allEnded()) {
+		select {
+		case <-ctx.Done():
+		case <-d.supervisor.ended:
+		case now := <-ticker.C:
+			d.report(now)
+		case <-hangup:
+			d.startReload("SIGHUP")
+		case <-changed:
+			d.startReload("the file was changed")
+		case r := <-d.reload.prepared:
+			d.finishReload(r)
+		}
+	}
+	return d.stop(ctx)
+}
+
+// report takes a snapshot of the state, and reports it to systemd and, where it changed, to the broker.
+func (d *Daemon) report(now time.Time) {
+	state := d.snapshot(now)
+	d.state.Store(state)
+	for camera, changed := range d.reporter.changes(state) {
+		if err := d.uplink.SetState(camera, changed); err != nil {
+			d.log.Error().Err(err).Str("camera", camera).Msg("cannot report the camera's state")
+		}
+	}
+	d.systemd.status(statusLine(state))
+	if d.heartbeat.due(state) {
+		d.systemd.resetWatchdog()
+	}
+}
+
+// stop stops everything in the reverse order of Start. The uplink accepts events until every pipeline has passed its last
+// decision. A camera that does not stop in time ends with the process.
+func (d *Daemon) stop(ctx context.Context) error {
+	d.systemd.stopping()
+	if late := d.supervisor.stop(decideTime); late != nil {
+		d.log.Error().Err(late).Str("waited", decideTime.String()).
+			Msg("cameras did not stop in time; the faces that they hold are lost")
+	}
+	d.report(time.Now())
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	defer cancel()
+	err := errors.Join(d.failure, d.supervisor.faults(), d.uplink.close(last))
+	if left := d.supervisor.close(closeTime); left != nil {
+		d.log.Warn().Err(left).Msg("cameras did not close in time; they end with the program")
+	}
+	d.state.Store(d.snapshot(time.Now()))
+	return errors.Join(err, d.pool.Retire(), d.abandonReload())
+}

@@ -1,0 +1,87 @@
+package daemon
+
+import (
+	"errors"
+	"strings"
+	"time"
+)
+
+// reload is the state of reloading the configuration.
+type reload struct {
+	busy     bool // prepare runs
+	repeat   bool // and must run again, because of another change
+	prepared chan prepared
+	refused  string    // the last configuration, if it was refused, for the status line
+	ended    time.Time // when the last reload ended
+}
+
+// prepared is the result of prepare.
+type prepared struct {
+	change *change
+	err    error
+}
+
+// startReload starts to prepare the configuration. If it is being prepared already, it is prepared again after that.
+func (d *Daemon) startReload(why string) {
+	if d.reload.busy {
+		d.reload.repeat = true
+		return
+	}
+	d.log.Info().Str("why", why).Str("file", d.options.Path).Msg("reading the configuration again")
+	d.systemd.reloading()
+	d.reload.busy, d.reload.prepared = true, make(chan prepared, 1)
+	go func(done chan<- prepared) {
+		var p prepared
+		p.err = recoverPanic(d.log, func() (err error) {
+			p.change, err = d.prepare()
+			return err
+		})
+		done <- p
+	}(d.reload.prepared)
+}
+
+// finishReload applies a prepared configuration, or logs why it is refused.
+func (d *Daemon) finishReload(p prepared) {
+	err := p.err
+	if err == nil && p.change != nil {
+		err = d.apply(p.change)
+	}
+	if errors.Is(err, errRollbackFailed) {
+		d.failure = err
+	}
+	now := time.Now()
+	d.reload.refused, d.reload.ended = "", now
+	switch {
+	case err != nil:
+		d.reload.refused = refusal(now, err)
+		d.log.Error().Strs("faults", strings.Split(err.Error(), "\n")).Bool("reload_succeeded", false).
+			Msg("the new configuration is refused; the old one goes on")
+	case p.change == nil:
+		d.log.Info().Bool("reload_succeeded", true).Msg("the configuration is the same as before")
+	}
+	d.reload.busy = false
+	d.report(now)
+	d.systemd.ready()
+	if d.reload.repeat {
+		d.reload.repeat = false
+		d.startReload("changed meanwhile")
+	}
+}
+
+// abandonReload undoes a change that is being prepared when the program ends, if the preparation ends in time.
+// Otherwise it ends with the process.
+func (d *Daemon) abandonReload() error {
+	if !d.reload.busy {
+		return nil
+	}
+	select {
+	case p := <-d.reload.prepared:
+		if p.change == nil {
+			return nil
+		}
+		return p.change.undo(d)
+	case <-time.After(closeTime):
+		d.log.Warn().Msg("the program ends while a configuration is being prepared; it is read at the next start")
+		return nil
+	}
+}

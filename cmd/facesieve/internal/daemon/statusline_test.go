@@ -1,0 +1,71 @@
+package daemon
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/publish"
+)
+
+func TestRefusalNamesTheFirstFault(t *testing.T) {
+	at := time.Date(2026, 3, 1, 14, 2, 0, 0, time.Local)
+	for want, err := range map[string]error{
+		"configuration of 14:02 refused: line 7: max_fps: 2000 is too much; the old one goes on": config.Faults{
+			File: "x", List: []config.Fault{{Key: "mqtt", Line: 9, Text: "no"}, {Key: "max_fps", Line: 7, Text: "2000 is too much"}},
+		},
+		"configuration of 14:02 refused: open it: no such file; the old one goes on":                   errors.New("open it:\n no such file"),
+		"configuration of 14:02 refused: " + strings.Repeat("é", maxText-1) + "…; the old one goes on": errors.New(strings.Repeat("é", 500)),
+	} {
+		if got := refusal(at, err); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
+func TestStatusLineOfTheBroker(t *testing.T) {
+	away := publish.Stats{LastError: "connect: tcp: refused\nindeed"}
+	away.Queued = 1
+	discards := publish.Stats{Connected: true, Denied: "forbidden"}
+	discards.Queued = 1
+	held := away
+	held.Held = 2
+	for want, stats := range map[string]publish.Stats{
+		"broker connected": {Connected: true, LastError: "of before"},
+		"broker away (refused indeed), 1 event waiting":                                               away,
+		"broker away (refused indeed), 1 event waiting, 2 events in memory only, the disk takes none": held,
+		"broker away": {},
+		"broker away (nothing listens there)": {
+			LastError: "connect: nothing listens there: refused", Hint: "nothing listens there",
+		},
+		"broker connected, but discards messages (forbidden), 1 event waiting": discards,
+	} {
+		if got := brokerText(stats); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestLastHourForgets(t *testing.T) {
+	var h lastHour
+	start := time.Unix(1_800_000_000, 0)
+	for _, step := range []struct {
+		after time.Duration
+		add   uint64
+		sum   uint64
+	}{
+		{0, 2, 2},
+		{time.Minute, 3, 5},
+		{59 * time.Minute, 1, 6},
+		{60 * time.Minute, 0, 4},
+		{61 * time.Minute, 0, 1},
+		{48 * time.Hour, 0, 0},
+		{49 * time.Hour, 7, 7},
+	} {
+		if sum := h.add(start.Add(step.after), step.add); sum != step.sum {
+			t.Errorf("after %v: %d, want %d", step.after, sum, step.sum)
+		}
+	}
+}

@@ -1,0 +1,247 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/rs/zerolog"
+
+	"facesieve/capture"
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/publish"
+)
+
+// A pipeline that failed is started again after a delay that grows from the first of these to the second, with jitter. A
+// pipeline that ran for longer than the second resets the delay.
+const (
+	restartMin = time.Second
+	restartMax = time.Minute
+)
+
+// workerSettings are what the pipeline of a worker is made of.
+type workerSettings struct {
+	camera    config.Camera
+	device    string
+	image     config.Image
+	pool      *pipeline.Pool
+	uplink    pipeline.Uplink
+	observers []pipeline.Observer
+	scoreAll  bool
+}
+
+// equal reports whether a pipeline with the settings of other would be the same.
+func (s workerSettings) equal(other workerSettings) bool {
+	return s.pool == other.pool && s.device == other.device && s.image == other.image &&
+		reflect.DeepEqual(s.camera, other.camera)
+}
+
+// worker runs one camera. Its goroutine runs a pipeline, and starts another when that fails. A failure does not affect
+// other workers.
+type worker struct {
+	number   uint64 // set by the supervisor
+	name     string
+	source   *capture.Source // nil if it could not be opened
+	log      zerolog.Logger
+	counters *pipeline.Counters
+
+	mutex    sync.Mutex
+	settings workerSettings
+	pipeline *pipeline.Pipeline // nil while none runs
+	fault    error              // why none runs
+
+	cancel  context.CancelFunc
+	flushed chan struct{} // closed when the last decision was passed on
+	done    chan struct{} // closed when the source is closed too
+}
+
+// openWorker opens the source and creates the pipeline. Call start or discard.
+func openWorker(settings workerSettings, log zerolog.Logger) (*worker, error) {
+	w := newWorker(settings, log)
+	var err error
+	if w.pipeline, err = w.newPipeline(); err != nil {
+		return nil, err
+	}
+	if w.source, err = capture.Open(settings.camera.Capture, w.log); err != nil {
+		return nil, errors.Join(err, w.pipeline.Close())
+	}
+	return w, nil
+}
+
+func newWorker(settings workerSettings, log zerolog.Logger) *worker {
+	return &worker{
+		name: settings.camera.Name, settings: settings, counters: &pipeline.Counters{},
+		log:    log.With().Str("camera", settings.camera.Name).Logger(),
+		cancel: func() {}, flushed: make(chan struct{}), done: make(chan struct{}),
+	}
+}
+
+// failedWorker returns the worker of a camera that cannot be opened. It has ended.
+func failedWorker(settings workerSettings, fault error, log zerolog.Logger) *worker {
+	w := newWorker(settings, log)
+	w.fault = fault
+	close(w.flushed)
+	close(w.done)
+	return w
+}
+
+func (w *worker) newPipeline() (*pipeline.Pipeline, error) {
+	s := w.settings
+	e, err := pipeline.NewEngine(s.pool, s.camera.Detect, s.camera.Quality)
+	if err != nil {
+		return nil, err
+	}
+	p, err := pipeline.New(s.camera, e, pipeline.Options{
+		Sink: w.sink(), Observers: s.observers, ScoreAll: s.scoreAll, Counters: w.counters,
+	}, w.log)
+	if err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return p, nil
+}
+
+func (w *worker) sink() pipeline.Sink {
+	s := w.settings
+	return pipeline.EventSink{
+		Uplink: s.uplink, Log: w.log.With().Str("component", "publish").Logger(),
+		Encoder: pipeline.Encoder{Device: s.device, Camera: w.name, Model: s.pool.ScoreModel(), Image: s.image},
+	}
+}
+
+// discard closes a worker that was not started.
+func (w *worker) discard() error { return errors.Join(w.source.Close(), w.pipeline.Close()) }
+
+// start runs the worker until ctx ends, cancel is called or a recording has ended, and then calls ended.
+func (w *worker) start(ctx context.Context, ended func()) {
+	ctx, w.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(w.done)
+		err := w.run(ctx)
+		w.mutex.Lock()
+		w.fault = err
+		w.mutex.Unlock()
+		if err != nil {
+			w.log.Error().Err(err).Msg("the camera's worker has ended")
+		}
+		close(w.flushed)
+		ended()
+		if err := w.source.Close(); err != nil {
+			w.log.Warn().Err(err).Msg("cannot close the camera")
+		}
+	}()
+}
+
+// reconfigure continues with other settings. It takes ownership of the engine, which has these settings.
+func (w *worker) reconfigure(settings workerSettings, e *pipeline.Engine) error {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.settings = settings
+	if w.pipeline == nil { // the next pipeline uses the settings
+		return e.Close()
+	}
+	return w.pipeline.Reconfigure(&pipeline.Settings{Camera: settings.camera, Engine: e, Sink: w.sink()})
+}
+
+// run runs one pipeline after another. It starts another only for a continuous source, and not for a recording.
+func (w *worker) run(ctx context.Context) error {
+	delays := backoff.NewExponentialBackOff()
+	delays.InitialInterval, delays.MaxInterval, delays.Multiplier = restartMin, restartMax, 2
+	for {
+		began := time.Now()
+		err := w.runPipeline(ctx)
+		if err == nil || ctx.Err() != nil || !w.continuous() {
+			return err
+		}
+		if time.Since(began) > restartMax {
+			delays.Reset()
+		}
+		delay := delays.NextBackOff().Round(100 * time.Millisecond)
+		w.log.Error().Err(err).Str("restart_in", delay.String()).Msg("the camera's pipeline failed")
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// continuous reports whether the source ends only by a fault or by Close.
+func (w *worker) continuous() bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.source.Live() || w.settings.camera.Capture.Loop
+}
+
+// runPipeline runs one pipeline to its end. The faces that it holds are decided on even after a panic.
+func (w *worker) runPipeline(ctx context.Context) (err error) {
+	p, err := w.nextPipeline()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		w.mutex.Lock()
+		w.pipeline, w.fault = nil, err
+		w.mutex.Unlock()
+		err = errors.Join(err, p.Close())
+	}()
+	err = recoverPanic(w.log, func() error { return p.Run(ctx, w.source) })
+	if errors.Is(err, errPanic) {
+		err = errors.Join(err, recoverPanic(w.log, p.Flush))
+	}
+	return err
+}
+
+// nextPipeline returns the pipeline that openWorker created, or a new one.
+func (w *worker) nextPipeline() (*pipeline.Pipeline, error) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.pipeline == nil {
+		p, err := w.newPipeline()
+		if err != nil {
+			return nil, err
+		}
+		w.pipeline = p
+	}
+	w.fault = nil
+	return w.pipeline, nil
+}
+
+// ended reports whether the worker has passed its last decision.
+func (w *worker) ended() bool {
+	select {
+	case <-w.flushed:
+		return true
+	default:
+		return false
+	}
+}
+
+// state returns a snapshot of the worker.
+func (w *worker) state() CameraState {
+	w.mutex.Lock()
+	active, fault := w.pipeline != nil && !w.ended(), w.fault
+	w.mutex.Unlock()
+	state := CameraState{Name: w.name, Worker: w.number, Active: active, Pipeline: w.counters.Stats()}
+	if w.source != nil {
+		state.Source = w.source.Stats()
+		state.Error = state.Source.LastError
+	}
+	if fault != nil {
+		state.Error = fault.Error()
+	}
+	state.State = publish.Reconnecting
+	switch {
+	case w.ended(), !active && !w.continuous():
+		state.State = publish.Stopped
+	case !active:
+	case w.source.State() == capture.Stopped:
+		state.State = publish.Stopped
+	case w.source.State() == capture.Running:
+		state.State, state.Error = publish.Running, ""
+	}
+	return state
+}

@@ -1,0 +1,184 @@
+// Package gallery is an observer that collects every scored face and writes one HTML page with all of them, for a person
+// who wants to see what a camera sees.
+package gallery
+
+import (
+	"bytes"
+	"cmp"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"gocv.io/x/gocv"
+
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/quality"
+)
+
+// maxFaces bounds the page, about 5 kB a face. Later faces are counted and left out.
+const maxFaces = 3000
+
+//go:embed gallery.html
+var pageText string
+
+// face is one face of one frame.
+type face struct {
+	key
+	Score  float64
+	Reason string // why it could not be sent; empty if it could
+	Detail string // measures, for the tooltip
+	JPEG   []byte // the aligned face
+	Sent   bool
+}
+
+// key identifies a face: a track has one face in a frame.
+type key struct {
+	Camera string
+	Track  uint64
+	Time   time.Time
+}
+
+func keyOf(c *pipeline.Candidate) key { return key{c.Camera, c.Track, c.Time} }
+
+// ReasonText returns the reason with spaces.
+func (f *face) ReasonText() string { return strings.ReplaceAll(f.Reason, "_", " ") }
+
+// Gallery collects scored faces. The zero value is ready. It is safe for concurrent use. Its pipelines need
+// pipeline.Options.ScoreAll, or faces that a gate rules out are missing.
+type Gallery struct {
+	pipeline.NoObserver
+	mutex sync.Mutex
+	faces []*face
+	index map[key]*face
+	more  int   // faces that were left out
+	err   error // the first that occurred
+}
+
+// Judged adds a scored face.
+func (g *Gallery) Judged(c *pipeline.Candidate, aligned gocv.Mat, reason quality.Reason) {
+	if !c.Judgement.Scored {
+		return
+	}
+	jpeg, err := pipeline.EncodeImage(config.Image{Encoding: "jpeg", Quality: 85}, aligned)
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	switch {
+	case err != nil:
+		g.err = cmp.Or(g.err, err)
+	case len(g.faces) >= maxFaces:
+		g.more++
+	default:
+		f := &face{
+			key: keyOf(c), Score: c.Judgement.Score.Value, Reason: string(reason), Detail: pipeline.Describe(c), JPEG: jpeg,
+		}
+		if g.index == nil {
+			g.index = map[key]*face{}
+		}
+		g.faces, g.index[f.key] = append(g.faces, f), f
+	}
+}
+
+// Decided marks a face that is sent.
+func (g *Gallery) Decided(d pipeline.Decision) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if f := g.index[keyOf(d.Face)]; f != nil && d.Send {
+		f.Sent = true
+	}
+}
+
+// visit is one track in the page.
+type visit struct {
+	Camera      string
+	Track       uint64
+	First, Last time.Time
+	Faces       []shownFace
+	Best        float64
+	Sent        int
+}
+
+// shownFace is one face in the page.
+type shownFace struct {
+	*face
+	Image template.URL
+	Left  float64 // position in the chart, per cent of the visit's time
+}
+
+// visits groups the faces by camera and track, in the order in which they began.
+func (g *Gallery) visits() []*visit {
+	index := map[key]*visit{} // by camera and track
+	var all []*visit
+	for _, f := range g.faces {
+		k := key{Camera: f.Camera, Track: f.Track}
+		v := index[k]
+		if v == nil {
+			v = &visit{Camera: f.Camera, Track: f.Track, First: f.Time}
+			index[k] = v
+			all = append(all, v)
+		}
+		v.add(f)
+	}
+	for _, v := range all {
+		v.spread()
+	}
+	sort.SliceStable(all, func(i, j int) bool { return all[i].First.Before(all[j].First) })
+	return all
+}
+
+func (v *visit) add(f *face) {
+	v.Last = f.Time
+	v.Best = max(v.Best, f.Score)
+	if f.Sent {
+		v.Sent++
+	}
+	encoded := base64.StdEncoding.EncodeToString(f.JPEG)
+	v.Faces = append(v.Faces, shownFace{
+		face:  f,
+		Image: template.URL("data:image/jpeg;base64," + encoded), //nolint:gosec // encoded here
+	})
+}
+
+// spread distributes the faces over the chart by their time.
+func (v *visit) spread() {
+	span := v.Last.Sub(v.First).Seconds()
+	for i := range v.Faces {
+		if span > 0 {
+			v.Faces[i].Left = 100 * v.Faces[i].Time.Sub(v.First).Seconds() / span
+		}
+	}
+}
+
+// Seconds returns how long the visit lasted.
+func (v *visit) Seconds() string { return fmt.Sprintf("%.1f s", v.Last.Sub(v.First).Seconds()) }
+
+// Write writes index.html into directory. Threshold is that of the scores, 0..100, and is drawn into the charts.
+func (g *Gallery) Write(directory string, threshold float64) error {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if g.err != nil {
+		return fmt.Errorf("collect faces for the gallery page: %w", g.err)
+	}
+	page, err := template.New("gallery").Parse(pageText)
+	if err != nil {
+		return fmt.Errorf("parse gallery page: %w", err)
+	}
+	var text bytes.Buffer
+	if err := page.Execute(&text, map[string]any{
+		"Visits": g.visits(), "Faces": len(g.faces), "More": g.more, "Threshold": threshold,
+	}); err != nil {
+		return fmt.Errorf("write gallery page: %w", err)
+	}
+	path := filepath.Join(directory, "index.html")
+	if err := renameio.WriteFile(path, text.Bytes(), 0o600, renameio.WithTempDir(directory)); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package pipeline
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+
+	"gocv.io/x/gocv"
+
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/publish"
+	"facesieve/quality"
+)
+
+// pngCompression is OpenCV's own default. gocv panics when it is given no parameters.
+const pngCompression = 3
+
+// Encoder makes events of candidates. All its fields but Identify are required.
+type Encoder struct {
+	Device, Camera, Model string
+	Image                 config.Image
+	// Identify returns the id of an event; nil: each event gets a new one.
+	Identify func(c *Candidate) string
+}
+
+// Event returns the event of a face.
+func (e Encoder) Event(c *Candidate) (publish.Event, error) {
+	data, err := encodeAligned(e.Image, c.Pixels)
+	if err != nil {
+		return publish.Event{}, err
+	}
+	event := publish.Event{
+		Schema: publish.SchemaVersion, Device: e.Device, Camera: e.Camera, Track: c.Track, Time: c.Time,
+		Frame:     publish.Size{Width: c.Width, Height: c.Height},
+		Box:       publish.NewBox(c.Judgement.Face.Box),
+		Landmarks: publish.NewLandmarks(c.Judgement.Face.Landmarks),
+		Transform: publish.NewTransform(c.Judgement.Transform),
+		Quality: publish.Quality{
+			Score: c.Judgement.Score.Value, Raw: c.Judgement.Score.Raw, Model: e.Model,
+			Labels: c.Judgement.Labels, Components: *Components(c.Judgement.Assessment),
+		},
+		Policy: c.PolicyName,
+		Image:  publish.Image{Encoding: e.Image.Encoding, Width: quality.Size, Height: quality.Size, Data: data},
+	}
+	if e.Identify != nil {
+		event.ID = e.Identify(c)
+	}
+	return event, nil
+}
+
+// Rejection returns the report of a track that ended without a face to send. c is its best face.
+func (e Encoder) Rejection(c *Candidate, reason quality.Reason) publish.Rejected {
+	score := float64(publish.NotAssessed)
+	if c.Judgement.Scored {
+		score = c.Judgement.Score.Value
+	}
+	return publish.Rejected{
+		Schema: publish.SchemaVersion, Device: e.Device, Camera: e.Camera, Track: c.Track, Time: c.Time,
+		Frame: publish.Size{Width: c.Width, Height: c.Height}, Box: publish.NewBox(c.Judgement.Face.Box),
+		Reasons: []string{string(reason)}, Score: score, Labels: c.Judgement.Labels,
+		Components: *Components(c.Judgement.Assessment),
+	}
+}
+
+// encodeAligned encodes an aligned face, 112x112 BGR bytes.
+func encodeAligned(cfg config.Image, pixels []byte) ([]byte, error) {
+	mat, err := gocv.NewMatFromBytes(quality.Size, quality.Size, gocv.MatTypeCV8UC3, pixels)
+	if err != nil {
+		return nil, fmt.Errorf("encode face: %w", err)
+	}
+	defer mat.Close()
+	return EncodeImage(cfg, mat)
+}
+
+// EncodeImage encodes an 8-bit BGR Mat as JPEG or PNG.
+func EncodeImage(cfg config.Image, mat gocv.Mat) ([]byte, error) {
+	extension, params := gocv.JPEGFileExt, []int{gocv.IMWriteJpegQuality, cfg.Quality}
+	if cfg.Encoding == publish.PNG {
+		extension, params = gocv.PNGFileExt, []int{gocv.IMWritePngCompression, pngCompression}
+	}
+	buffer, err := gocv.IMEncodeWithParams(extension, mat, params)
+	if err != nil {
+		return nil, fmt.Errorf("encode face as %s: %w", cfg.Encoding, err)
+	}
+	defer buffer.Close()
+	return bytes.Clone(buffer.GetBytes()), nil
+}
+
+// Describe returns the score and the measures of a face as text.
+func Describe(c *Candidate) string {
+	j, a := c.Judgement, c.Judgement.Assessment
+	text := fmt.Sprintf("%s: score %.1f", c.Time.Format("15:04:05.000"), j.Score.Value)
+	for _, name := range slices.Sorted(maps.Keys(j.Labels)) {
+		text += fmt.Sprintf(", %s %.2f", name, j.Labels[name])
+	}
+	return text + fmt.Sprintf("; %.0f pixels between the eyes, sharpness %.0f, yaw %.0f°, pitch %.0f°, roll %.0f°",
+		a.Raw.EyeDistance, a.Components.Sharpness, a.Raw.Yaw, a.Raw.Pitch, a.Raw.Roll)
+}
+
+// Components returns the components of an assessment as events have them.
+func Components(a quality.Assessment) *publish.Components {
+	c := publish.Components(a.Components)
+	return &c
+}

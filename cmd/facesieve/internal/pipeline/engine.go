@@ -1,0 +1,258 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+	"gocv.io/x/gocv"
+
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/detect"
+	"facesieve/publish"
+	"facesieve/quality"
+)
+
+// Engine finds the faces of a frame and judges them. It holds everything but the networks, which it acquires from a pool
+// for each frame. It is not safe for concurrent use.
+type Engine struct {
+	pool            *Pool
+	held            *interpreterSet // nil between Release and Acquire
+	detectorNetwork *pooledNetwork
+	refinerNetwork  *pooledNetwork
+	qualityNetwork  *pooledNetwork
+	detector        *detect.Detector
+	refiner         *detect.Refiner // nil: faces are not refined
+	aligner         *quality.Aligner
+	assessor        *quality.Assessor
+	scorer          *quality.Scorer
+	gates           quality.Gates
+	coarse          quality.Gates // those that refinement cannot change
+	aligned         gocv.Mat      // scratch: the aligned face, 112x112 BGR
+	times           *stageTimes
+	closers         []func() error
+}
+
+// Judgement is the result of judging one face.
+type Judgement struct {
+	Face       detect.Face // with the landmarks that it was judged by: the refined ones if it is refined
+	Transform  quality.Transform
+	Assessment quality.Assessment
+	Score      quality.Score
+	Labels     publish.Labels // the parts of the score, each 0..1; nil if the network has none
+	Scored     bool           // false: a gate ruled the face out before the network ran, and Score is not set
+	Reason     quality.Reason // the gate that rules the face out, or empty
+}
+
+// NewEngine returns an engine that uses the networks of a pool. Call Close after use.
+func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
+	if err := pool.retain(); err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		pool:            pool,
+		detectorNetwork: &pooledNetwork{manifest: &pool.networks.detector.Manifest},
+		refinerNetwork:  &pooledNetwork{manifest: &pool.networks.landmarks.Manifest},
+		qualityNetwork:  &pooledNetwork{manifest: &pool.networks.quality.Manifest},
+		aligner:         quality.NewAligner(), assessor: quality.NewAssessor(), gates: q.Gates, coarse: q.Gates.Coarse(),
+		aligned: gocv.NewMat(), times: &stageTimes{},
+	}
+	e.closers = append(e.closers, pool.leave, e.aligned.Close, e.aligner.Close)
+	var err error
+	if e.detector, err = detect.NewDetector(d, e.detectorNetwork); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up detector: %w", err), e.Close())
+	}
+	e.closers = append(e.closers, e.detector.Close)
+	if d.SecondLook {
+		if e.refiner, err = detect.NewRefiner(d, e.refinerNetwork); err != nil {
+			return nil, errors.Join(fmt.Errorf("set up refinement: %w", err), e.Close())
+		}
+		e.closers = append(e.closers, e.refiner.Close)
+	}
+	if e.scorer, err = quality.NewScorer(e.qualityNetwork); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up scorer: %w", err), e.Close())
+	}
+	return e, nil
+}
+
+// OpenEngine opens the networks of cfg for one engine alone, with the detector and gates of camera. Close frees them.
+func OpenEngine(networks Networks, cfg config.Config, camera config.Camera, log zerolog.Logger) (*Engine, error) {
+	pool, err := NewPool(networks, cfg.Runtime, 1, log)
+	if err != nil {
+		return nil, err
+	}
+	e, err := NewEngine(pool, camera.Detect, camera.Quality)
+	return e, errors.Join(err, pool.Retire())
+}
+
+// Acquire waits for an interpreter set for a frame of this size in pixels. Find, Judge and ScoreAligned need one. It
+// returns the error of ctx if that ends before a set is free. Call Release after use.
+func (e *Engine) Acquire(ctx context.Context, frame image.Point) error {
+	size := e.detector.InputSize(frame)
+	held := e.pool.acquire(ctx, size)
+	if held == nil {
+		return ctx.Err()
+	}
+	e.hold(held)
+	if err := e.pool.fitDetector(held, size); err != nil {
+		e.Release()
+		return err
+	}
+	e.hold(held) // fitDetector may have replaced the detector
+	return nil
+}
+
+// Release returns the interpreter set to the pool.
+func (e *Engine) Release() {
+	if e.held != nil {
+		e.pool.release(e.held)
+		e.hold(nil)
+	}
+}
+
+// hold makes the networks of the engine those of a set, or none.
+func (e *Engine) hold(set *interpreterSet) {
+	e.held = set
+	if set == nil {
+		set = &interpreterSet{}
+	}
+	e.detectorNetwork.Interpreter, e.refinerNetwork.Interpreter = set.detector, set.refiner
+	e.qualityNetwork.Interpreter = set.quality
+}
+
+// MinScore returns the detector's score, 0..1, from which a face can begin a track. A face with a lower score can only
+// continue one.
+func (e *Engine) MinScore() float64 { return e.detector.Config().Score }
+
+// Find returns the faces of a frame, 8-bit BGR, the highest score first. It refines faces whose score is too low to begin
+// a track: they are usually small in the detector's input, and refinement uses the pixels of the full frame.
+func (e *Engine) Find(frame gocv.Mat) ([]detect.Face, error) {
+	now := time.Now()
+	faces, err := e.detector.Detect(frame)
+	if err != nil {
+		return nil, fmt.Errorf("detect: %w", err)
+	}
+	e.times.add(stageDetect, now)
+	if e.refiner == nil {
+		return faces, nil
+	}
+	sure, size := float32(e.detector.Config().Score), image.Pt(frame.Cols(), frame.Rows())
+	for i, face := range faces {
+		if face.Score >= sure {
+			continue
+		}
+		if _, reason := e.coarseCheck(size, face); reason != "" {
+			continue
+		}
+		if faces[i], err = e.refine(frame, face); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(faces, func(a, b detect.Face) int { return cmp.Compare(b.Score, a.Score) })
+	return faces, nil
+}
+
+// coarseCheck measures the geometry of the detector's landmarks, and applies the gates that refinement cannot change. It
+// returns the gate that rules the face out, or nothing.
+func (e *Engine) coarseCheck(frame image.Point, face detect.Face) (quality.Assessment, quality.Reason) {
+	now := time.Now()
+	defer e.times.add(stageMeasure, now)
+	//nolint:errcheck // for landmarks that cannot be a face's it is empty; refinement may find better ones
+	assessment, _ := e.assessor.Geometry(face.Landmarks)
+	return assessment, e.coarse.Check(frame, face.Box, assessment)
+}
+
+// refine replaces the landmarks and the score of a face by those of the landmarks network.
+func (e *Engine) refine(frame gocv.Mat, face detect.Face) (detect.Face, error) {
+	now := time.Now()
+	face, err := e.refiner.Refine(frame, face)
+	if err != nil {
+		return face, fmt.Errorf("refine: %w", err)
+	}
+	e.times.add(stageRefine, now)
+	return face, nil
+}
+
+// Judge measures and scores a face that was found in frame. If a gate rules the face out, it stops there, unless scoreAll
+// is true. The decision does not depend on scoreAll.
+func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (Judgement, error) {
+	j, going, err := e.measureGeometry(frame, face, scoreAll)
+	if err != nil || !going {
+		return j, err
+	}
+	now := time.Now()
+	if j.Transform, err = e.aligner.Align(frame, j.Face.Landmarks, &e.aligned); err != nil {
+		return j, fmt.Errorf("align face: %w", err)
+	}
+	now = e.times.add(stageAlign, now)
+	if err = e.assessor.Pixels(e.aligned, &j.Assessment); err != nil {
+		return j, fmt.Errorf("measure face: %w", err)
+	}
+	if j.Reason == "" {
+		j.Reason = e.gates.Check(image.Pt(frame.Cols(), frame.Rows()), face.Box, j.Assessment)
+	}
+	now = e.times.add(stageMeasure, now)
+	if j.Reason != "" && !scoreAll {
+		return j, nil
+	}
+	if j.Score, err = e.scorer.Score(e.aligned); err != nil {
+		return j, fmt.Errorf("score face: %w", err)
+	}
+	j.Scored, j.Labels = true, e.scorer.Named(j.Score)
+	e.times.add(stageScore, now)
+	return j, nil
+}
+
+// measureGeometry refines the landmarks of a face if that is still to do, and measures their geometry. It reports whether
+// to go on. A face that the coarse check rules out is refined only with scoreAll, and its reason stays.
+func (e *Engine) measureGeometry(frame gocv.Mat, face detect.Face, scoreAll bool) (j Judgement, going bool, err error) {
+	size := image.Pt(frame.Cols(), frame.Rows())
+	j.Face = face
+	if e.refiner != nil && !face.Refined {
+		j.Assessment, j.Reason = e.coarseCheck(size, face)
+		if j.Reason != "" && !scoreAll {
+			return j, false, nil
+		}
+		if j.Face, err = e.refine(frame, face); err != nil {
+			return j, false, err
+		}
+	}
+	now := time.Now()
+	if j.Assessment, err = e.assessor.Geometry(j.Face.Landmarks); err != nil { // the landmarks cannot be a face's
+		j.Reason = quality.ReasonPose
+		return j, false, nil //nolint:nilerr // the reason is the result
+	}
+	if j.Reason == "" {
+		j.Reason = e.gates.Check(size, face.Box, j.Assessment)
+	}
+	e.times.add(stageMeasure, now)
+	return j, j.Reason == "" || scoreAll, nil
+}
+
+// ScoreAligned scores an aligned face, 112x112 BGR, and measures its pixels. Measures of size and pose are unassessed.
+func (e *Engine) ScoreAligned(face gocv.Mat) (j Judgement, err error) {
+	if j.Score, err = e.scorer.Score(face); err != nil {
+		return j, fmt.Errorf("score: %w", err)
+	}
+	j.Scored, j.Labels, j.Assessment = true, e.scorer.Named(j.Score), quality.Unassessed()
+	if err := e.assessor.Pixels(face, &j.Assessment); err != nil {
+		return j, fmt.Errorf("measure: %w", err)
+	}
+	return j, nil
+}
+
+// Close releases the networks and frees every scratch Mat, in the reverse order of their creation.
+func (e *Engine) Close() error {
+	e.Release()
+	var all error
+	for i := len(e.closers) - 1; i >= 0; i-- {
+		all = errors.Join(all, e.closers[i]())
+	}
+	e.closers = nil
+	return all
+}

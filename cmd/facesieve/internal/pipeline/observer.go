@@ -1,0 +1,69 @@
+package pipeline
+
+import (
+	"time"
+
+	"gocv.io/x/gocv"
+
+	"facesieve/detect"
+	"facesieve/quality"
+)
+
+// Observer receives what a pipeline does, for a page, a metric or a recording. The pipeline's goroutine calls its
+// methods, so they must return quickly. They must not change what they receive, and must not keep a Mat after they
+// return. An observer of several cameras must be safe for concurrent use. Embed NoObserver for the methods that an
+// observer does not need.
+type Observer interface {
+	// Frame reports a frame that was taken from the source, after its faces were judged and decided.
+	Frame(f FrameReport)
+	// Judged reports a face of an analysed frame. Aligned is the aligned face, 112x112 BGR, if c is scored. Reason is
+	// why the face cannot be sent, or empty.
+	Judged(c *Candidate, aligned gocv.Mat, reason quality.Reason)
+	// Decided reports the decision about a track, before the sink receives it.
+	Decided(d Decision)
+}
+
+// FrameReport describes a frame.
+type FrameReport struct {
+	Camera   string
+	Time     time.Time
+	Image    gocv.Mat       // 8-bit BGR, as the source delivers it
+	Analysed bool           // false: max_fps or the motion gate skipped it
+	Tracks   []detect.Track // with a face in this frame
+}
+
+// Decision is the decision about a face: it is sent, or its track ends without a face that can be sent.
+type Decision = quality.Decision[*Candidate]
+
+// NoObserver is an Observer that does nothing.
+type NoObserver struct{}
+
+// Frame does nothing.
+func (NoObserver) Frame(FrameReport) {}
+
+// Judged does nothing.
+func (NoObserver) Judged(*Candidate, gocv.Mat, quality.Reason) {}
+
+// Decided does nothing.
+func (NoObserver) Decided(Decision) {}
+
+// observers calls several observers.
+type observers []Observer
+
+func (all observers) frame(f FrameReport) {
+	for _, o := range all {
+		o.Frame(f)
+	}
+}
+
+func (all observers) judged(c *Candidate, aligned gocv.Mat, reason quality.Reason) {
+	for _, o := range all {
+		o.Judged(c, aligned, reason)
+	}
+}
+
+func (all observers) decided(d Decision) {
+	for _, o := range all {
+		o.Decided(d)
+	}
+}

@@ -1,0 +1,344 @@
+// Package pipeline takes the frames of one camera to decisions: it detects, refines, tracks, aligns and scores faces
+// with networks that all cameras share, selects the best face of each track, and passes it to a sink. Observers receive
+// each step.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"gocv.io/x/gocv"
+
+	"facesieve/capture"
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/detect"
+	"facesieve/quality"
+)
+
+// tickPeriod is how long a live pipeline waits for a frame before it checks the clock. Faces that were held long enough
+// are sent, and tracks end, also while the camera delivers nothing.
+const tickPeriod = 500 * time.Millisecond
+
+// Sink receives the decisions of a pipeline. Its methods must not wait for a network.
+type Sink interface {
+	// Face forwards a face that was selected.
+	Face(c *Candidate) error
+	// Rejected reports that a track ended without a face to send. c is its best face.
+	Rejected(c *Candidate, reason quality.Reason) error
+}
+
+// Candidate is a judged face that may be sent: everything that an event needs. Nothing else refers to its memory.
+type Candidate struct {
+	Camera     string
+	Track      uint64
+	Time       time.Time
+	Width      int // of the frame, pixels
+	Height     int
+	Judgement  Judgement
+	Pixels     []byte // the aligned face, 112x112 BGR; nil if the face is not scored or was not kept
+	PolicyName string
+}
+
+// Options are the parts of a pipeline besides its camera and its engine.
+type Options struct {
+	Sink      Sink
+	Observers []Observer
+	// ScoreAll also scores faces that a gate rules out, for observers that show them. It costs a run of the quality
+	// network for each of them, and changes no decision.
+	ScoreAll bool
+	// Counters are those of the camera's former pipelines; nil: new ones.
+	Counters *Counters
+}
+
+// Pipeline takes one camera's frames to decisions. Create it with New, call Run once, and Close it.
+type Pipeline struct {
+	camera    config.Camera
+	engine    *Engine
+	motion    *detect.Motion
+	cuts      *detect.Cuts
+	tracker   *detect.Tracker
+	selector  *quality.Selector[*Candidate]
+	sink      Sink
+	observers observers
+	scoreAll  bool
+	log       zerolog.Logger
+	counters  *Counters
+
+	due     time.Time // of the next frame that max_fps lets through
+	busy    bool      // a track is alive, so the motion gate is not used
+	pending atomic.Pointer[Settings]
+	// decided holds decisions that the sink did not receive yet. After a panic of the sink, the next decide continues
+	// with them.
+	decided []Decision
+}
+
+// Settings are what a pipeline can change between two frames: everything but its source and its tracks.
+type Settings struct {
+	Camera config.Camera
+	Engine *Engine
+	Sink   Sink
+}
+
+// New returns a pipeline for one camera. It takes ownership of the engine if it returns no error.
+func New(camera config.Camera, e *Engine, o Options, log zerolog.Logger) (*Pipeline, error) {
+	selector, err := quality.NewSelector[*Candidate](camera.Quality, nil)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pipeline{
+		camera: camera, engine: e, selector: selector, sink: o.Sink, observers: o.Observers, scoreAll: o.ScoreAll,
+		counters: o.Counters,
+		motion:   detect.NewMotion(camera.Detect),
+		cuts:     detect.NewCuts(),
+		tracker:  detect.NewTracker(e.detector.Config()),
+		log:      log.With().Str("component", "pipeline").Logger(),
+	}
+	if p.counters == nil {
+		p.counters = &Counters{}
+	}
+	e.times = &p.counters.stages
+	return p, nil
+}
+
+// Close frees the scratch memory and releases the networks.
+func (p *Pipeline) Close() error {
+	err := p.engine.Close()
+	if s := p.pending.Swap(nil); s != nil {
+		err = errors.Join(err, s.Engine.Close())
+	}
+	return err
+}
+
+// Stats returns what the pipelines of this camera did so far. It is safe for concurrent use.
+func (p *Pipeline) Stats() Stats { return p.counters.Stats() }
+
+// Reconfigure applies settings before the pipeline's next step. It is safe for concurrent use, and takes ownership of
+// the engine of s.
+func (p *Pipeline) Reconfigure(s *Settings) error {
+	if before := p.pending.Swap(s); before != nil {
+		return before.Engine.Close()
+	}
+	return nil
+}
+
+// applyPending applies the settings of the last call of Reconfigure. The tracks stay, so that nobody who is in sight is
+// sent twice.
+func (p *Pipeline) applyPending() error {
+	s := p.pending.Swap(nil)
+	if s == nil {
+		return nil
+	}
+	err := errors.Join(p.selector.Configure(s.Camera.Quality), p.engine.Close())
+	p.tracker.Configure(s.Engine.detector.Config())
+	p.motion.Configure(s.Camera.Detect)
+	p.camera, p.engine, p.sink, p.due = s.Camera, s.Engine, s.Sink, time.Time{}
+	p.engine.times = &p.counters.stages
+	p.log.Info().Msg("the camera's new settings are in force")
+	return err
+}
+
+// Run takes frames from source until it ends or ctx does, and then ends all tracks. Neither end is an error.
+func (p *Pipeline) Run(ctx context.Context, source *capture.Source) error {
+	frame := capture.Frame{Mat: gocv.NewMat()}
+	defer func() { frame.Mat.Close() }() // the Mat that it holds then
+	for {
+		p.counters.steps.Add(1)
+		if err := p.applyPending(); err != nil {
+			return errors.Join(err, p.Flush())
+		}
+		err := p.next(ctx, source, &frame)
+		switch {
+		case err == nil:
+			err = p.processFrame(ctx, &frame)
+		case ctx.Err() != nil || errors.Is(err, io.EOF):
+			return p.Flush()
+		case errors.Is(err, context.DeadlineExceeded):
+			err = p.processIdle(source)
+		}
+		if err != nil {
+			return errors.Join(err, p.Flush())
+		}
+	}
+}
+
+func (p *Pipeline) next(ctx context.Context, source *capture.Source, frame *capture.Frame) error {
+	ctx, cancel := context.WithTimeout(ctx, tickPeriod)
+	defer cancel()
+	return source.Next(ctx, frame)
+}
+
+// processIdle advances the time while a live source delivers no frames. The time of a recording is that of its frames.
+func (p *Pipeline) processIdle(source *capture.Source) error {
+	if !source.Live() {
+		return nil
+	}
+	now := time.Now()
+	_, ended := p.tracker.Update(now, nil)
+	p.busy = p.tracker.Busy()
+	return p.decide(p.endTracks(ended, p.selector.Tick(now)))
+}
+
+// processFrame takes one frame through all stages and reports it to the observers.
+func (p *Pipeline) processFrame(ctx context.Context, frame *capture.Frame) error {
+	p.counters.frames.Add(1)
+	report := FrameReport{Camera: p.camera.Name, Time: frame.Time, Image: frame.Mat}
+	defer func() { p.observers.frame(report) }()
+	if !p.admit(frame.Time) {
+		return nil
+	}
+	now := time.Now()
+	moved := p.motion.Moved(frame.Time, frame.Mat)
+	p.engine.times.add(stageMotion, now)
+	if !moved && !p.busy {
+		return p.decide(p.selector.Tick(frame.Time))
+	}
+	p.counters.analysed.Add(1)
+	report.Analysed = true
+	if err := p.endTracksAtCut(frame); err != nil {
+		return err
+	}
+	tracks, decisions, err := p.analyse(ctx, frame)
+	report.Tracks = tracks
+	return errors.Join(err, p.decide(decisions))
+}
+
+// endTracksAtCut ends all tracks when the frame shows another scene than the frame before, because a face at the same
+// place is then that of another person. Frames without motion are not checked.
+func (p *Pipeline) endTracksAtCut(frame *capture.Frame) error {
+	now := time.Now()
+	cut := p.cuts.Cut(frame.Mat)
+	p.engine.times.add(stageCut, now)
+	if !cut {
+		return nil
+	}
+	p.log.Debug().Time("frame", frame.Time).Msg("hard cut, all tracks end")
+	p.motion.Restart(frame.Time, frame.Mat)
+	p.busy = false
+	return p.decide(p.endTracks(p.tracker.Flush(), nil))
+}
+
+// analyse detects, tracks and scores the faces of a frame, with an interpreter set that it holds for this frame. It
+// returns the tracks that have a face in this frame. If ctx ends before a set is free, it skips the frame, so that a
+// stop waits only for frames that have a set already.
+func (p *Pipeline) analyse(ctx context.Context, frame *capture.Frame) ([]detect.Track, []Decision, error) {
+	if err := p.engine.Acquire(ctx, image.Pt(frame.Mat.Cols(), frame.Mat.Rows())); err != nil {
+		if ctx.Err() != nil {
+			return nil, nil, nil
+		}
+		return nil, nil, err
+	}
+	defer p.engine.Release()
+	faces, err := p.engine.Find(frame.Mat)
+	if err != nil {
+		return nil, nil, err
+	}
+	now := time.Now()
+	active, ended := p.tracker.Update(frame.Time, faces)
+	p.busy = p.tracker.Busy()
+	p.engine.times.add(stageTrack, now)
+	decisions := p.selector.Tick(frame.Time)
+	for _, track := range active {
+		more, err := p.offer(frame, track)
+		if err != nil {
+			return active, p.endTracks(ended, decisions), err
+		}
+		decisions = append(decisions, more...)
+	}
+	return active, p.endTracks(ended, decisions), nil
+}
+
+// admit reports whether the frame of this time is one of the max_fps a second that are analysed.
+func (p *Pipeline) admit(at time.Time) bool {
+	if p.camera.MaxFPS <= 0 {
+		return true
+	}
+	if at.Before(p.due) {
+		return false
+	}
+	period := time.Duration(float64(time.Second) / p.camera.MaxFPS)
+	p.due = p.due.Add(period)
+	if p.due.Before(at) { // the source is slower, or delivered nothing for a while
+		p.due = at.Add(period)
+	}
+	return true
+}
+
+// offer judges the face of a track and offers it to the selector.
+func (p *Pipeline) offer(frame *capture.Frame, track detect.Track) ([]Decision, error) {
+	j, err := p.engine.Judge(frame.Mat, track.Face, p.scoreAll)
+	if err != nil {
+		return nil, err
+	}
+	p.counters.judged.Add(1)
+	c := &Candidate{
+		Camera: p.camera.Name, Track: track.ID, Time: frame.Time, Width: frame.Mat.Cols(), Height: frame.Mat.Rows(),
+		Judgement: j, PolicyName: p.camera.Quality.Policy,
+	}
+	start := time.Now()
+	keep := func() *Candidate {
+		if j.Scored {
+			c.Pixels = p.engine.aligned.ToBytes()
+		}
+		return c
+	}
+	score := j.Score.Value
+	if !j.Scored {
+		score = quality.NotAssessed
+	}
+	reason, decisions := p.selector.Offer(track.ID, frame.Time, score, j.Reason, keep)
+	p.engine.times.add(stageSelect, start)
+	p.observers.judged(c, p.engine.aligned, reason)
+	return decisions, nil
+}
+
+// endTracks appends the selector's decisions about tracks that ended.
+func (p *Pipeline) endTracks(ended []detect.Track, decisions []Decision) []Decision {
+	for _, track := range ended {
+		p.counters.tracks.Add(1)
+		length := track.Last.Sub(track.Start).Round(time.Millisecond)
+		p.log.Debug().Uint64("track", track.ID).Str("length", length.String()).Msg("track ended")
+		decisions = append(decisions, p.selector.End(track.ID)...)
+	}
+	return decisions
+}
+
+// Flush ends all tracks and passes the decisions to the sink. Run does it at its end; after a panic of Run the caller
+// does it.
+func (p *Pipeline) Flush() error {
+	decisions := p.endTracks(p.tracker.Flush(), nil)
+	return p.decide(append(decisions, p.selector.Flush()...))
+}
+
+// decide passes each decision to the sink once. A decision that fails or panics does not stop the others.
+func (p *Pipeline) decide(decisions []Decision) error {
+	p.decided = append(p.decided, decisions...)
+	var all error
+	for len(p.decided) > 0 {
+		d := p.decided[0]
+		p.decided = p.decided[1:]
+		all = errors.Join(all, p.forward(d))
+	}
+	p.decided = nil
+	return all
+}
+
+func (p *Pipeline) forward(d Decision) error {
+	p.observers.decided(d)
+	if !d.Send {
+		if err := p.sink.Rejected(d.Face, d.Reason); err != nil {
+			return fmt.Errorf("report a rejected face: %w", err)
+		}
+		return nil
+	}
+	p.counters.sent.Add(1)
+	if err := p.sink.Face(d.Face); err != nil {
+		return fmt.Errorf("forward a face: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,276 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/rs/zerolog"
+
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/detect"
+	"facesieve/models"
+)
+
+// interpreterSet is one interpreter of each network. A camera holds it for one frame. The input size of the refiner never
+// changes.
+type interpreterSet struct {
+	detector, refiner, quality *models.Interpreter
+	verified                   map[image.Point]bool // input sizes of the detector at which an accelerator was tested
+}
+
+func (s *interpreterSet) close() error {
+	return errors.Join(s.detector.Close(), s.refiner.Close(), s.quality.Close())
+}
+
+// Pool holds the interpreter sets that all cameras share: not more than the machine has cores for, however many cameras
+// there are. A set is handed out in the order of the calls of acquire, so that a busy camera takes turns with the others.
+// The interpreters are closed when the pool is retired and the last engine that uses it is closed. A Pool is safe for
+// concurrent use.
+type Pool struct {
+	networks Networks
+	runtime  models.Runtime
+	log      zerolog.Logger
+	refusals refusals
+
+	mutex   sync.Mutex
+	all     []*interpreterSet
+	idle    []*interpreterSet      // the one that was released last is at the end
+	waiting []chan *interpreterSet // the longest waiting is first; bounded by the number of cameras
+	users   int                    // engines
+	retired bool
+}
+
+// errRetired is the error of a new engine on a retired pool.
+var errRetired = errors.New("the networks were replaced")
+
+// NewPool starts interpreters for this number of cameras, and tests each against its manifest. Call Retire after use.
+func NewPool(networks Networks, rt models.Runtime, cameras int, log zerolog.Logger) (*Pool, error) {
+	pool := &Pool{networks: networks, runtime: rt, log: log}
+	if err := pool.Grow(cameras); err != nil {
+		return nil, errors.Join(err, pool.Retire())
+	}
+	return pool, nil
+}
+
+// Grow starts more interpreter sets if this number of cameras can use them.
+func (p *Pool) Grow(cameras int) error {
+	wanted := min(cameras, max(1, runtime.GOMAXPROCS(0)/p.runtime.Threads))
+	for {
+		p.mutex.Lock()
+		enough := len(p.all) >= wanted
+		p.mutex.Unlock()
+		if enough {
+			return nil
+		}
+		s, err := p.start()
+		if err != nil {
+			return err
+		}
+		p.mutex.Lock()
+		p.all = append(p.all, s)
+		p.mutex.Unlock()
+		p.release(s)
+	}
+}
+
+// ScoreModel returns name and version of the quality network.
+func (p *Pool) ScoreModel() string { return p.networks.ScoreModel() }
+
+func (p *Pool) start() (*interpreterSet, error) {
+	defer p.refusals.report(p.runtime, p.log)
+	detector, err := p.startOne(p.networks.detector)
+	if err != nil {
+		return nil, err
+	}
+	refiner, err := p.startRefiner()
+	if err != nil {
+		return nil, errors.Join(err, detector.Close())
+	}
+	quality, err := p.startOne(p.networks.quality)
+	if err != nil {
+		return nil, errors.Join(err, refiner.Close(), detector.Close())
+	}
+	return &interpreterSet{detector: detector, refiner: refiner, quality: quality}, nil
+}
+
+// startOne starts a network, on the CPU if its accelerator was refused before.
+func (p *Pool) startOne(model *models.Model) (*models.Interpreter, error) {
+	rt := p.runtime
+	if p.refusals.has(model) {
+		rt = rt.OnCPU()
+	}
+	started, err := models.Start(model, rt, p.log)
+	if err != nil {
+		err = fmt.Errorf("start network %s: %w", model.Manifest.Name, err)
+		if !model.BuiltIn() {
+			err = config.Invalid(err)
+		}
+		return nil, err
+	}
+	if refusal := started.Refusal(); refusal != nil {
+		p.refusals.add(model, refusal)
+	}
+	return started, nil
+}
+
+// startRefiner starts the landmarks network at the input size of refinement, and runs it once, because its self-test may
+// have another size.
+func (p *Pool) startRefiner() (*models.Interpreter, error) {
+	const fix = "leave models.landmarks empty for the built-in network, and runtime.delegate at xnnpack for the CPU"
+	refiner, err := p.startOne(p.networks.landmarks)
+	if err != nil {
+		return nil, fmt.Errorf("%w; %s", err, fix)
+	}
+	if refiner, err = p.verify(refiner, p.networks.landmarks, image.Pt(detect.RefinerSide, detect.RefinerSide)); err == nil {
+		err = refiner.Invoke()
+	}
+	if err != nil {
+		err = fmt.Errorf("network %s cannot refine a face: %w; %s", p.networks.landmarks.Manifest.Name, err, fix)
+		return nil, errors.Join(err, refiner.Close())
+	}
+	return refiner, nil
+}
+
+// verify sets the input size of an interpreter and verifies that an accelerator has the same outputs as the CPU at this
+// size. It returns the interpreter to use: i, or a new one on the CPU if the accelerator is refused. It also returns
+// one with an error, so that the caller can close it.
+func (p *Pool) verify(
+	i *models.Interpreter, model *models.Model, size image.Point,
+) (*models.Interpreter, error) {
+	if i.Delegate() == models.DelegateExternal && !p.refusals.has(model) {
+		err := i.Verify(size.X, size.Y)
+		if err == nil {
+			return i, nil
+		}
+		p.refusals.add(model, err)
+	}
+	if i.Delegate() != models.DelegateExternal {
+		return i, i.Resize(size.X, size.Y)
+	}
+	onCPU, err := p.startOne(model)
+	if err != nil {
+		return i, err
+	}
+	return onCPU, errors.Join(onCPU.Resize(size.X, size.Y), i.Close())
+}
+
+// fitDetector sets and verifies an input size of the detector of a set, once for each size. The caller must hold the set.
+func (p *Pool) fitDetector(s *interpreterSet, size image.Point) (err error) {
+	if s.detector.Delegate() != models.DelegateExternal || s.verified[size] && !p.refusals.has(p.networks.detector) {
+		return nil
+	}
+	defer p.refusals.report(p.runtime, p.log)
+	if s.detector, err = p.verify(s.detector, p.networks.detector, size); err != nil {
+		return fmt.Errorf("detector at %dx%d pixels: %w", size.X, size.Y, err)
+	}
+	if s.verified == nil {
+		s.verified = map[image.Point]bool{}
+	}
+	s.verified[size] = true
+	return nil
+}
+
+// acquire waits for its turn and returns an interpreter set, if possible one whose detector has that input size, because a
+// change of size takes milliseconds. It returns nil if ctx ends first.
+func (p *Pool) acquire(ctx context.Context, size image.Point) *interpreterSet {
+	p.mutex.Lock()
+	if len(p.idle) == 0 {
+		turn := make(chan *interpreterSet, 1)
+		p.waiting = append(p.waiting, turn)
+		p.mutex.Unlock()
+		return p.await(ctx, turn)
+	}
+	defer p.mutex.Unlock()
+	at := max(0, slices.IndexFunc(p.idle, func(s *interpreterSet) bool {
+		width, height := s.detector.Size()
+		return size == image.Pt(width, height)
+	}))
+	s := p.idle[at]
+	p.idle = slices.Delete(p.idle, at, at+1)
+	return s
+}
+
+// await waits for the interpreter set that is sent to turn. It returns nil if ctx ends first.
+func (p *Pool) await(ctx context.Context, turn chan *interpreterSet) *interpreterSet {
+	select {
+	case s := <-turn:
+		return s
+	case <-ctx.Done():
+	}
+	p.mutex.Lock()
+	at := slices.Index(p.waiting, turn)
+	if at >= 0 {
+		p.waiting = slices.Delete(p.waiting, at, at+1)
+	}
+	p.mutex.Unlock()
+	if at < 0 { // a set was sent in the meantime
+		p.release(<-turn)
+	}
+	return nil
+}
+
+// release returns a set to the pool. The call of acquire that has waited longest receives it.
+func (p *Pool) release(s *interpreterSet) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if len(p.waiting) > 0 {
+		p.waiting[0] <- s
+		p.waiting = p.waiting[1:]
+		return
+	}
+	p.idle = append(p.idle, s)
+}
+
+// retain counts an engine that uses the pool.
+func (p *Pool) retain() error {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.retired {
+		return errRetired
+	}
+	p.users++
+	return nil
+}
+
+// leave ends the use by an engine, which holds no set.
+func (p *Pool) leave() error {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.users--
+	return p.closeUnused()
+}
+
+// Retire refuses new engines. When the last engine is closed, the interpreters are closed.
+func (p *Pool) Retire() error {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.retired = true
+	return p.closeUnused()
+}
+
+// closeUnused closes the interpreters of a retired pool without engines.
+func (p *Pool) closeUnused() error {
+	if !p.retired || p.users > 0 {
+		return nil
+	}
+	var all error
+	for _, s := range p.all {
+		all = errors.Join(all, s.close())
+	}
+	p.all, p.idle = nil, nil
+	return all
+}
+
+// pooledNetwork is a network of an engine: the interpreter of the set that the engine holds, or nil.
+type pooledNetwork struct {
+	*models.Interpreter
+	manifest *models.Manifest
+}
+
+// Manifest returns the manifest of the network, also while no set is held.
+func (p *pooledNetwork) Manifest() *models.Manifest { return p.manifest }

@@ -1,0 +1,56 @@
+package pipeline
+
+import (
+	"errors"
+	"math"
+
+	"github.com/rs/zerolog"
+
+	"facesieve/publish"
+	"facesieve/publish/outbox"
+	"facesieve/quality"
+)
+
+// Uplink accepts events and reports. Its methods do not wait for a network, and at most half a second for the disk.
+type Uplink interface {
+	// Publish accepts the event of a face.
+	Publish(e publish.Event) error
+	// Reject accepts the report of a track without a face to send.
+	Reject(r publish.Rejected) error
+}
+
+// EventSink is a Sink that passes decisions to an uplink as events. All its fields are required.
+type EventSink struct {
+	Uplink  Uplink
+	Encoder Encoder
+	Log     zerolog.Logger
+}
+
+// Face passes on the event of a face.
+func (s EventSink) Face(c *Candidate) error {
+	event, err := s.Encoder.Event(c)
+	if err != nil {
+		return err
+	}
+	if event.ID == "" {
+		if event.ID, err = publish.NewID(); err != nil {
+			return err
+		}
+	}
+	err = s.Uplink.Publish(event)
+	if errors.Is(err, outbox.ErrFull) || errors.Is(err, outbox.ErrHeld) {
+		return nil // the outbox counts and logs it
+	}
+	if err != nil {
+		return err
+	}
+	s.Log.Info().Str("id", event.ID).Uint64("track", c.Track).
+		Float64("score", math.Round(10*c.Judgement.Score.Value)/10).Msg("face forwarded")
+	return nil
+}
+
+// Rejected passes on the report of a track without a face to send.
+func (s EventSink) Rejected(c *Candidate, reason quality.Reason) error {
+	s.Log.Debug().Uint64("track", c.Track).Str("reason", string(reason)).Msg("track without a face to forward")
+	return s.Uplink.Reject(s.Encoder.Rejection(c, reason))
+}

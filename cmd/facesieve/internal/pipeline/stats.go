@@ -1,0 +1,88 @@
+package pipeline
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Counters count what the pipelines of one camera did. They are safe for concurrent use.
+type Counters struct {
+	steps, frames, analysed, tracks, judged, sent atomic.Uint64
+	stages                                        stageTimes
+}
+
+// Stats is a copy of Counters.
+type Stats struct {
+	Steps    uint64 // of the pipeline's loop, also those without a frame
+	Frames   uint64 // taken from the source
+	Analysed uint64 // of them, those that max_fps and the motion gate let through
+	Tracks   uint64 // that ended
+	Judged   uint64 // faces
+	Sent     uint64 // faces that were selected
+	Stages   []StageStats
+}
+
+// StageStats is the time that a stage of the pipeline took.
+type StageStats struct {
+	Name  string
+	Calls int
+	Total time.Duration
+}
+
+// Stats returns the present counts, and the stages that ran, in the order of a frame's path.
+func (c *Counters) Stats() Stats {
+	return Stats{
+		Steps: c.steps.Load(), Frames: c.frames.Load(), Analysed: c.analysed.Load(), Tracks: c.tracks.Load(),
+		Judged: c.judged.Load(), Sent: c.sent.Load(), Stages: c.stages.stats(),
+	}
+}
+
+// stage is one step of a frame's path.
+type stage int
+
+const (
+	stageMotion stage = iota
+	stageCut
+	stageDetect
+	stageTrack
+	stageRefine
+	stageAlign
+	stageMeasure
+	stageScore
+	stageSelect
+	stageCount
+)
+
+func (s stage) String() string {
+	return [...]string{"motion gate", "cut", "detect", "track", "refine", "align", "measure", "score", "select"}[s]
+}
+
+// stageTimes adds up the time that each stage took. It is safe for concurrent use.
+type stageTimes struct {
+	mutex sync.Mutex
+	total [stageCount]time.Duration
+	calls [stageCount]int
+}
+
+// add records a call of s that took from start until now. It returns now, the start of the next stage.
+func (t *stageTimes) add(s stage, start time.Time) time.Time {
+	now := time.Now()
+	t.mutex.Lock()
+	t.total[s] += now.Sub(start)
+	t.calls[s]++
+	t.mutex.Unlock()
+	return now
+}
+
+func (t *stageTimes) stats() []StageStats {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	var all []StageStats
+	for s := range stageCount {
+		if t.calls[s] > 0 {
+			all = append(all, StageStats{Name: s.String(), Calls: t.calls[s], Total: t.total[s]})
+		}
+	}
+	return all
+}

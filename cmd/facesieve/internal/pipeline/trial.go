@@ -1,0 +1,56 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/models"
+)
+
+// TryNetworks starts the networks as the daemon does, and tests an accelerator at the sizes of usual frames. A refused
+// accelerator is an error, although the daemon would use the CPU instead, because the configuration does not have its
+// intended effect.
+func TryNetworks(cfg config.Config, networks Networks) (err error) {
+	pool, err := NewPool(networks, cfg.Runtime, 1, zerolog.Nop())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pool.Retire()) }()
+	if cfg.Runtime.Delegate == models.DelegateExternal {
+		for _, camera := range append([]config.Camera{cfg.NewCamera()}, cfg.Cameras...) {
+			if err := tryCamera(pool, camera); err != nil {
+				return err
+			}
+		}
+	}
+	reasons := pool.refusals.reasons()
+	if len(reasons) == 0 {
+		return nil
+	}
+	return config.Invalid(fmt.Errorf("runtime.library: the external delegate is refused, "+
+		"and run would use XNNPACK on the CPU:\n  %s\n"+
+		"install the library that fits the device, or set runtime.delegate to xnnpack",
+		strings.Join(reasons, "\n  ")))
+}
+
+// tryCamera uses the networks at the input sizes of portrait and landscape frames of 16:9 and 4:3.
+func tryCamera(pool *Pool, camera config.Camera) (err error) {
+	e, err := NewEngine(pool, camera.Detect, camera.Quality)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	for _, frame := range []image.Point{{1920, 1080}, {1080, 1920}, {1600, 1200}, {1200, 1600}} {
+		if err := e.Acquire(context.Background(), frame); err != nil {
+			return err
+		}
+		e.Release()
+	}
+	return nil
+}

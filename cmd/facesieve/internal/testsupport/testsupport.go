@@ -1,0 +1,171 @@
+package testsupport
+
+import (
+	"bufio"
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"facesieve/publish"
+)
+
+// ProcessorTime returns the processor time that this process has used on all cores.
+func ProcessorTime(b testing.TB) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// Must fails the test if one of errs is an error.
+func Must(t *testing.T, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Timeout bounds each wait of a test.
+const Timeout = 40 * time.Second
+
+// Eventually waits until condition is true.
+func Eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for end := time.Now().Add(Timeout); !condition(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v for: %s", Timeout, what)
+		}
+	}
+}
+
+// NoEnvironment is an environment without variables.
+func NoEnvironment(string) string { return "" }
+
+// FreeAddress returns a TCP address of this machine without a listener.
+func FreeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// SharedVideo returns the path of a recording of the shared data set. It skips the test where that is absent.
+func SharedVideo(t testing.TB, name string) string {
+	t.Helper()
+	shared := os.Getenv("FACESIEVE_SHARED")
+	if shared == "" {
+		shared = RepositoryPath(t, "..", "shared")
+	}
+	path := filepath.Join(shared, "data", "videos", name)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is missing, and CI must have it", name)
+		}
+		t.Skipf("%s is missing: set FACESIEVE_SHARED to the directory of the shared data to run this test", name)
+	}
+	return path
+}
+
+// FacePicture returns the path of the image of a face in the gocv module.
+func FacePicture(t *testing.T) string {
+	t.Helper()
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "gocv.io/x/gocv").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(strings.TrimSpace(string(dir)), "images", "face.jpg")
+}
+
+// WriteFile writes text into a new temporary file of this name, and returns its path.
+func WriteFile(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// ProgramPath returns the path of a program of the system. It skips the test where that is missing.
+func ProgramPath(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path, err = exec.LookPath("/usr/sbin/" + name)
+	}
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is not installed, and CI must have it", name)
+		}
+		t.Skipf("%s is not installed: make setup-test installs it", name)
+	}
+	return path
+}
+
+// DecodeLines decodes an event from each line.
+func DecodeLines(t *testing.T, lines []byte) []publish.Event {
+	t.Helper()
+	var events []publish.Event
+	scanner := bufio.NewScanner(bytes.NewReader(lines))
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
+		event, err := publish.DecodeEvent(scanner.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, event)
+	}
+	return events
+}
+
+// SafeBuffer is a bytes.Buffer that is safe for concurrent use.
+type SafeBuffer struct {
+	mutex  sync.Mutex
+	buffer bytes.Buffer
+}
+
+// Write appends p.
+func (b *SafeBuffer) Write(p []byte) (int, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.buffer.Write(p)
+}
+
+// Copied returns a copy of what was written.
+func (b *SafeBuffer) Copied() []byte {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return bytes.Clone(b.buffer.Bytes())
+}
+
+// RepositoryPath returns the path of a file below the directory of go.mod.
+func RepositoryPath(t testing.TB, elements ...string) string {
+	t.Helper()
+	directory, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(directory, "go.mod")); err == nil {
+			return filepath.Join(append([]string{directory}, elements...)...)
+		}
+		if directory == filepath.Dir(directory) {
+			t.Fatal("no go.mod in the directories above the test")
+		}
+		directory = filepath.Dir(directory)
+	}
+}
