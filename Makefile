@@ -4,10 +4,12 @@
 # make setup   installs what is missing: system packages and the TensorFlow Lite library
 # make build   bin/facesieve
 # make lint    formatting, static analysis and known vulnerabilities, Go and Python; the systemd unit
+# make deb     build/package/facesieve_VERSION_ARCH.deb for this machine; ARCH=arm64: for that one
+# make test-package  installs the package in bare Debian 12 and 13 systems, boots them, and tests the service; needs root
 # make bench   time per stage, with ratios against peers in the same run
 # make clean   removes everything that was built
 
-.PHONY: setup build test test-go test-leaks test-soak test-python soak lint lint-go lint-python lint-unit bench demo clean
+.PHONY: setup build test test-go test-leaks test-soak test-python soak lint lint-go lint-python lint-unit bench demo deb test-package clean
 .DEFAULT_GOAL := build
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
@@ -69,6 +71,13 @@ bench: build
 
 demo: build
 	go run ./cmd/demo -binary bin/facesieve -picture $(GOFACE) $(if $(SOURCE),-source $(SOURCE)) -out demo
+
+deb: build
+	systemd/package/build $(ARCH)
+
+test-package: setup-test deb
+	go run ./cmd/demo -binary bin/facesieve -picture $(GOFACE) -out build/package/demo
+	systemd/package/test
 
 clean:
 	rm -rf bin build demo
