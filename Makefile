@@ -33,6 +33,7 @@ build: setup
 setup-test: setup
 	@.setup/system --test
 	@.setup/python
+	@.setup/asyncapi
 
 test: setup-test build test-go test-leaks test-soak test-python
 
@@ -62,6 +63,8 @@ lint-go: setup
 
 lint-python: setup-test
 	cd $(TRAINING) && ../../$(PYTHON) -m ruff format --check . && ../../$(PYTHON) -m ruff check . && ../../$(PYTHON) -m mypy
+	$(PYTHON) -m ruff format --check --config $(TRAINING)/pyproject.toml publish
+	$(PYTHON) -m ruff check --config $(TRAINING)/pyproject.toml publish
 
 lint-unit:
 	@systemd/lint

@@ -1,13 +1,14 @@
-// Every function catches everything: an exception that leaves C++ for Go ends the whole daemon.
+// Every function catches all exceptions, because one that reaches Go ends the whole daemon.
 #include "opencv.h"
 
+#include <cstdlib>
 #include <new>
 
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 
-// to_bgr makes 8-bit BGR of what a back end delivers; GStreamer passes on grey and BGRA when the pipeline ends in them.
+// to_bgr converts a frame to 8-bit BGR. GStreamer delivers grey or BGRA if the pipeline ends in them.
 static bool to_bgr(cv::Mat &frame) {
   switch (frame.type()) {
   case CV_8UC3:
@@ -63,4 +64,18 @@ void capture_close(void *capture) {
   }
 }
 
-void log_silence(void) { cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT); }
+bool mat_create(void *mat, int width, int height) {
+  try {
+    static_cast<cv::Mat *>(mat)->create(height, width, CV_8UC3);
+    return true;
+  } catch (...) { // out of memory
+    return false;
+  }
+}
+
+void log_silence(void) {
+  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  // The GStreamer plug-in of the package has a copy of OpenCV, which reads this when it is loaded.
+  static const int set = setenv("OPENCV_LOG_LEVEL", "SILENT", 1);
+  (void)set;
+}

@@ -2,10 +2,10 @@ package detect
 
 import "math"
 
-// never is far above any sum of costs and low enough for exact arithmetic.
+// never is the cost of a forbidden pair: far above any sum of costs, and low enough for exact arithmetic.
 const never = 1e9
 
-// assign pairs rows with columns so that the sum of the costs of the pairs, and of miss for each row without one, is least.
+// assign pairs rows with columns. It minimises the sum of the costs of the pairs, plus miss for each row without one.
 // It returns the column of each row, -1 for none. cost is rectangular, row by row; infinity forbids a pair.
 func assign(cost [][]float64, miss float64) []int {
 	if len(cost) == 0 {
@@ -28,14 +28,14 @@ func assign(cost [][]float64, miss float64) []int {
 	return result
 }
 
-// hungarian solves the assignment problem by shortest augmenting paths with potentials (Kuhn and Munkres), O(n^3). Rows and
-// columns count from 1, 0 is nobody. A spare column of cost miss for every row makes each assignable.
+// hungarian solves the assignment problem by shortest augmenting paths with potentials (Kuhn and Munkres), O(n^3). Rows
+// and columns count from 1; 0 is none. An additional column of cost miss for every row makes each row assignable.
 type hungarian struct {
 	cost  [][]float64
 	miss  float64
 	u, v  []float64 // potentials of rows and columns
 	owner []int     // row of each column
-	way   []int     // column before each on the cheapest path
+	way   []int     // previous column of each on the cheapest path
 }
 
 func newHungarian(cost [][]float64, miss float64) *hungarian {
@@ -47,7 +47,7 @@ func newHungarian(cost [][]float64, miss float64) *hungarian {
 	}
 }
 
-// reduced is the cost of a pair less its potentials.
+// reduced returns the cost of a pair minus its potentials.
 func (h *hungarian) reduced(row, col int) float64 {
 	c := h.miss
 	if col <= len(h.cost[0]) {
@@ -56,7 +56,7 @@ func (h *hungarian) reduced(row, col int) float64 {
 	return c - h.u[row] - h.v[col]
 }
 
-// add finds the cheapest path from a new row to a free column and shifts the owners along it.
+// add finds the cheapest path from a new row to a free column and moves the owners along it.
 func (h *hungarian) add(row int) {
 	h.owner[0] = row
 	least, used := make([]float64, len(h.v)), make([]bool, len(h.v))
@@ -75,7 +75,7 @@ func (h *hungarian) add(row int) {
 	}
 }
 
-// extend goes on from a column to the nearest one not used yet, and moves the potentials so that it costs nothing.
+// extend returns the nearest unused column, and updates the potentials so that its reduced cost is 0.
 func (h *hungarian) extend(from int, least []float64, used []bool) int {
 	delta, nearest := math.Inf(1), 0
 	for j := 1; j < len(h.v); j++ {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// total is the cost of an assignment; the same column twice is infinitely bad.
+// total returns the cost of an assignment; infinity if a column is used twice.
 func total(cost [][]float64, columns []int, miss float64) float64 {
 	sum, used := 0.0, map[int]bool{}
 	for i, j := range columns {
@@ -23,7 +23,7 @@ func total(cost [][]float64, columns []int, miss float64) float64 {
 	return sum
 }
 
-// best tries every assignment.
+// best returns the minimum cost of all assignments.
 func best(cost [][]float64, columns []int, miss float64) float64 {
 	if len(columns) == len(cost) {
 		return total(cost, columns, miss)

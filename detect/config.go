@@ -3,67 +3,69 @@ package detect
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"facesieve/models"
 )
 
-// Config says how faces are found and followed.
+// Config configures the detection and the tracking of faces.
 type Config struct {
-	// Input is the longer side, in pixels, of the scaled frame that the network sees: 320, 640... A smaller frame is not
-	// scaled up.
+	// Input is the longer side of the scaled frame that the network processes, pixels: 320, 640... A smaller frame is
+	// not scaled up.
 	Input int `yaml:"input"`
-	// Score is what a face needs to begin a track, LowScore what is enough to continue one; 0..1, and 0 is what the
-	// network's manifest recommends.
+	// Score is the minimum score of a face that begins a track, LowScore of one that continues it; 0..1. 0 is the
+	// recommendation of the network's manifest.
 	Score    float64 `yaml:"score"`
 	LowScore float64 `yaml:"low_score"`
-	// NMSIoU is the overlap (intersection over union) above which the lower scored of two boxes is dropped.
+	// NMSIoU is the overlap (intersection over union) above which the box with the lower score is dropped.
 	NMSIoU float64 `yaml:"nms_iou"`
-	// MinFace is the least length of a box's longer side, in pixels of the frame.
+	// MinFace is the minimum length of a box's longer side, pixels of the frame.
 	MinFace float64 `yaml:"min_face"`
-	// SecondLook says whether a face is looked at once more, closer and by a network of its own, before it is judged, and one with less
-	// than Score before it is followed: see Refiner.
-	SecondLook bool `yaml:"second_look"`
-	// ROI is where faces count; empty: everywhere. In Masks they do not. A face is where the centre of its box is.
+	// Refine enables the refinement of faces by a Refiner; NeedsRefinement decides which.
+	Refine bool `yaml:"refine"`
+	// ROI is the region of interest; empty: the whole frame. A face is ignored if the centre of its box is outside the
+	// ROI or inside one of the Masks.
 	ROI    Polygon       `yaml:"roi"`
 	Masks  []Polygon     `yaml:"masks"`
 	Motion MotionConfig  `yaml:"motion"`
 	Track  TrackerConfig `yaml:"track"`
 }
 
-// MotionConfig says when a frame is worth looking at.
+// MotionConfig configures which frames the motion gate selects for detection.
 type MotionConfig struct {
 	Enabled bool `yaml:"enabled"`
-	// Threshold is the change of brightness that counts, in grey levels 1..255. Noise of the camera raises it by itself.
+	// Threshold is the minimum change of brightness, grey levels 1..255. The noise of the camera raises it
+	// automatically.
 	Threshold int `yaml:"threshold"`
-	// Hold is how long after the last motion frames are still looked at.
+	// Hold is the time after the last motion during which all frames are selected.
 	Hold time.Duration `yaml:"hold"`
-	// Every is how often a frame is looked at without any motion.
+	// Every is the interval of selected frames without motion.
 	Every time.Duration `yaml:"every"`
 }
 
-// TrackerConfig says when a track begins and ends.
+// TrackerConfig configures when a track begins and ends.
 type TrackerConfig struct {
-	// Confirm is the number of frames a face must be seen in before it is a track.
+	// Confirm is the number of frames with a face before it is a track.
 	Confirm int `yaml:"confirm"`
-	// Lost is how long a face may be out of sight before its track ends.
+	// Lost is the time without the face after which its track ends.
 	Lost time.Duration `yaml:"lost"`
 }
 
-// Default returns the configuration that is shipped.
+// Default returns the shipped configuration.
 func Default() Config {
 	return Config{
-		Input:      640,
-		NMSIoU:     0.4,
-		MinFace:    20,
-		SecondLook: true,
-		Motion:     MotionConfig{Enabled: true, Threshold: 12, Hold: 2 * time.Second, Every: 3 * time.Second},
-		Track:      TrackerConfig{Confirm: 2, Lost: 1500 * time.Millisecond},
+		Input:   640,
+		NMSIoU:  0.4,
+		MinFace: 20,
+		Refine:  true,
+		Motion:  MotionConfig{Enabled: true, Threshold: 12, Hold: 2 * time.Second, Every: 3 * time.Second},
+		Track:   TrackerConfig{Confirm: 2, Lost: 1500 * time.Millisecond},
 	}
 }
 
-// For returns the configuration with what it leaves to the network: the scores that are 0.
-func (c Config) For(head *models.DetectorHead) Config {
+// withScores returns the configuration with the scores of a network's manifest in place of those that are 0.
+func (c Config) withScores(head *models.DetectorHead) Config {
 	if c.Score == 0 {
 		c.Score = max(head.Score, c.LowScore)
 	}
@@ -73,12 +75,12 @@ func (c Config) For(head *models.DetectorHead) Config {
 	return c
 }
 
-// Validate returns every fault at once, each with its key.
+// Validate returns all faults, each with its key.
 func (c Config) Validate() error {
 	var faults []error
 	check := func(ok bool, key, format string, args ...any) {
 		if !ok {
-			faults = append(faults, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+			faults = append(faults, keyError{key, fmt.Errorf(format, args...)})
 		}
 	}
 	c.checkScores(check)
@@ -94,7 +96,8 @@ func (c Config) Validate() error {
 	for i, mask := range c.Masks {
 		faults = append(faults, mask.validate(fmt.Sprintf("masks[%d]", i))...)
 	}
-	check(c.Motion.Threshold >= 1 && c.Motion.Threshold <= 255, "motion.threshold", "%d is outside 1..255", c.Motion.Threshold)
+	check(c.Motion.Threshold >= 1 && c.Motion.Threshold <= 255, "motion.threshold",
+		"%d is outside 1..255", c.Motion.Threshold)
 	duration("motion.hold", c.Motion.Hold, 0, time.Minute)
 	duration("motion.every", c.Motion.Every, 100*time.Millisecond, time.Hour)
 	check(c.Track.Confirm >= 1 && c.Track.Confirm <= 100, "track.confirm", "%d is outside 1..100", c.Track.Confirm)
@@ -102,8 +105,81 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
+// keyError is the error of one key of the section.
+type keyError struct {
+	key string // dotted
+	err error  // what is wrong and how to fix it
+}
+
+func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
+
+func (e keyError) Unwrap() error { return e.err }
+
+// ConfigKey returns the key; package config reports it with its line.
+func (e keyError) ConfigKey() string { return e.key }
+
 func (c Config) checkScores(check func(ok bool, key, format string, args ...any)) {
 	check(c.Score >= 0 && c.Score < 1, "score", "%g is not between 0 and 1", c.Score)
 	check(c.LowScore >= 0 && c.LowScore < 1, "low_score", "%g is not between 0 and 1", c.LowScore)
 	check(c.Score == 0 || c.LowScore <= c.Score, "low_score", "%g is above score %g", c.LowScore, c.Score)
+}
+
+// Polygon is a closed line of at least three points x, y relative to the frame: 0, 0 is its upper left corner and 1, 1
+// its lower right one. The even-odd rule defines its inside.
+type Polygon [][2]float64
+
+// validate returns all faults, each with its key.
+func (p Polygon) validate(key string) []error {
+	var faults []error
+	if len(p) < 3 {
+		faults = append(faults, keyError{key, fmt.Errorf("%d points, a polygon has at least 3", len(p))})
+	}
+	for i, point := range p {
+		// This form also rejects NaN.
+		if !(point[0] >= 0 && point[0] <= 1 && point[1] >= 0 && point[1] <= 1) {
+			err := fmt.Errorf("%v is outside 0..1, the coordinates are relative", point)
+			faults = append(faults, keyError{fmt.Sprintf("%s[%d]", key, i), err})
+		}
+	}
+	if len(faults) == 0 && p.area() == 0 {
+		faults = append(faults, keyError{key, errors.New("has no area; its corners are on one line")})
+	}
+	return faults
+}
+
+// area is computed by the shoelace formula.
+func (p Polygon) area() float64 {
+	sum := 0.0
+	for i, a := range p {
+		b := p[(i+1)%len(p)]
+		sum += a[0]*b[1] - b[0]*a[1]
+	}
+	return math.Abs(sum) / 2
+}
+
+// contains counts the edges to the right of the point.
+func (p Polygon) contains(x, y float64) bool {
+	inside := false
+	for i, a := range p {
+		b := p[(i+1)%len(p)]
+		if (a[1] > y) != (b[1] > y) && x < a[0]+(b[0]-a[0])*(y-a[1])/(b[1]-a[1]) {
+			inside = !inside
+		}
+	}
+	return inside
+}
+
+// masked reports whether a point, relative to the frame, is in one of the masks.
+func (c Config) masked(x, y float64) bool {
+	for _, mask := range c.Masks {
+		if mask.contains(x, y) {
+			return true
+		}
+	}
+	return false
+}
+
+// included reports whether a face with this centre, relative to the frame, is in the region of interest and not masked.
+func (c Config) included(x, y float64) bool {
+	return (len(c.ROI) == 0 || c.ROI.contains(x, y)) && !c.masked(x, y)
 }

@@ -43,10 +43,10 @@ func TestConfigFaults(t *testing.T) {
 }
 
 // settled is the default configuration with scores as a network may recommend them.
-func settled() Config { return Default().For(&models.DetectorHead{Score: 0.75, LowScore: 0.4}) }
+func settled() Config { return Default().withScores(&models.DetectorHead{Score: 0.75, LowScore: 0.4}) }
 
-// TestForFillsInScores: what is 0 the network says; what is not stays, and the lower score is never above the higher.
-func TestForFillsInScores(t *testing.T) {
+// TestWithScores: the network replaces scores of 0 only, and the low score is never above the score.
+func TestWithScores(t *testing.T) {
 	head := &models.DetectorHead{Score: 0.7, LowScore: 0.4}
 	for given, want := range map[[2]float64][2]float64{
 		{0, 0}:     {0.7, 0.4},
@@ -58,7 +58,7 @@ func TestForFillsInScores(t *testing.T) {
 	} {
 		c := Default()
 		c.Score, c.LowScore = given[0], given[1]
-		if c = c.For(head); c.Score != want[0] || c.LowScore != want[1] {
+		if c = c.withScores(head); c.Score != want[0] || c.LowScore != want[1] {
 			t.Errorf("%v: %g, %g", given, c.Score, c.LowScore)
 		}
 	}
@@ -99,15 +99,17 @@ func TestPolygonPartition(t *testing.T) {
 	}
 }
 
-func TestCounts(t *testing.T) {
+func TestIncluded(t *testing.T) {
 	c := Default()
-	if !c.counts(0.1, 0.9) {
+	if !c.included(0.1, 0.9) {
 		t.Error("without polygons everything counts")
 	}
 	c.ROI = Polygon{{0, 0}, {0.5, 0}, {0.5, 1}, {0, 1}}
 	c.Masks = []Polygon{{{0, 0}, {1, 0}, {1, 0.2}, {0, 0.2}}}
-	for point, want := range map[[2]float64]bool{{0.25, 0.5}: true, {0.75, 0.5}: false, {0.25, 0.1}: false, {0.75, 0.1}: false} {
-		if got := c.counts(point[0], point[1]); got != want {
+	for point, want := range map[[2]float64]bool{
+		{0.25, 0.5}: true, {0.75, 0.5}: false, {0.25, 0.1}: false, {0.75, 0.1}: false,
+	} {
+		if got := c.included(point[0], point[1]); got != want {
 			t.Errorf("%v: %v", point, got)
 		}
 	}

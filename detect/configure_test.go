@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Another configuration changes what is asked of new tracks, not the tracks that are followed.
+// A new configuration applies to new tracks and keeps the present ones.
 func TestConfigureKeepsTracks(t *testing.T) {
 	s := newScene(t)
 	s.show(0, at(100, 100, 50, 0.9))
@@ -24,13 +24,13 @@ func TestConfigureKeepsTracks(t *testing.T) {
 	}
 }
 
-// The motion gate goes on as well, unless other parts of the frame count.
+// The motion gate keeps its background, unless the region of interest changes.
 func TestConfigureKeepsTheBackground(t *testing.T) {
 	c := newCamera(t, 640, 360, 2)
 	cfg := Default()
 	cfg.Motion.Hold, cfg.Motion.Every = 0, time.Hour
 	m := NewMotion(cfg)
-	quiet := func(second float64) bool { return !m.Moved(seconds(second), c.shoot(t, image.Rectangle{}, 0)) }
+	quiet := func(second float64) bool { return !m.Selects(seconds(second), c.shoot(t, image.Rectangle{}, 0)) }
 	quiet(0)
 	if !quiet(0.5) {
 		t.Fatal("motion where nothing moves")
@@ -38,19 +38,19 @@ func TestConfigureKeepsTheBackground(t *testing.T) {
 	cfg.Motion.Threshold = 30
 	m.Configure(cfg)
 	if !quiet(1) {
-		t.Error("the gate began anew with another threshold")
+		t.Error("the gate restarted with another threshold")
 	}
 	cfg.ROI = Polygon{{0, 0}, {0.5, 0}, {0.5, 1}, {0, 1}}
 	m.Configure(cfg)
 	if quiet(1.5) {
-		t.Error("the first frame of another region was not looked at")
+		t.Error("the first frame with another region was not selected")
 	}
-	if !quiet(2) || m.Moved(seconds(2.5), c.shoot(t, image.Rect(400, 100, 600, 300), 0)) {
+	if !quiet(2) || m.Selects(seconds(2.5), c.shoot(t, image.Rect(400, 100, 600, 300), 0)) {
 		t.Error("motion outside of the region")
 	}
 }
 
-// Detectors of cameras with pictures of other sizes share one network, and find what each would find alone.
+// Detectors of cameras with different frame sizes share one network, and find the same faces as with a network each.
 func TestDetectorsShareANetwork(t *testing.T) {
 	cfg := Default()
 	cfg.Score, cfg.LowScore, cfg.Input = 0.9, 0.45, 320
@@ -73,7 +73,8 @@ func TestDetectorsShareANetwork(t *testing.T) {
 		gotWide, err1 := one.Detect(wide)
 		gotHigh, err2 := other.Detect(high)
 		if err1 != nil || err2 != nil || !reflect.DeepEqual(gotWide, wantWide) || !reflect.DeepEqual(gotHigh, wantHigh) {
-			t.Fatalf("%d and %d faces instead of %d and %d; %v, %v", len(gotWide), len(gotHigh), len(wantWide), len(wantHigh), err1, err2)
+			t.Fatalf("%d and %d faces instead of %d and %d; %v, %v",
+				len(gotWide), len(gotHigh), len(wantWide), len(wantHigh), err1, err2)
 		}
 	}
 	if len(wantWide) == 0 || len(wantHigh) == 0 {

@@ -8,7 +8,7 @@ import (
 )
 
 // A frame is divided into cells, each the mean of four samples, and blocks of cells. The pattern of a block is its
-// cells minus their mean. It does not change with the lights, the exposure or the infrared filter. Two blocks whose
+// cells minus their mean. It does not change with the light, the exposure or the infrared filter. Two blocks whose
 // patterns correlate show the same content. In the recordings of the shared data 0 to 8 % of the blocks correlate
 // across a cut, and 30 to 100 % between other consecutive frames.
 const (
@@ -17,11 +17,11 @@ const (
 	cutPattern = 5    // minimum deviation of the cells of a block with a pattern, grey levels
 	cutNoise   = 3    // and minimum of this deviation as a multiple of the noise
 	cutMatch   = 0.7  // minimum correlation of two blocks that match
-	cutKnown   = 0.25 // minimum share of all blocks that have a pattern in both pictures
+	cutKnown   = 0.25 // minimum share of all blocks that have a pattern in both images
 	cutSame    = 0.15 // minimum share of those that match in the same scene
 	cutMoved   = 0.3  // after a turn of the camera: minimum share of the overlapping blocks that match
 	cutFound   = 0.15 // and of all blocks, because a few match by chance
-	cutSpread  = 0.45 // minimum width of the area of blocks with a pattern in both pictures, share of the frame
+	cutSpread  = 0.45 // minimum width of the area of blocks with a pattern in both images, share of the frame
 	cutShift   = 0.2  // maximum turn between two frames, share of each side
 	quickNoise = 4    // limit for a sudden rise of the noise estimate, grey levels; a cut also looks like noise
 	noiseBins  = 256  // bins of the histogram of cell changes, a quarter of a grey level each
@@ -29,7 +29,7 @@ const (
 
 // Cuts detects hard cuts: frames that show another scene than the frame before. They occur in the streams of channel
 // sequencers and preset tours, and in edited recordings. These are not cuts: a change of light, a flash, a dark or
-// frozen picture, a camera that shakes or turns, and a person who walks through the picture. A frame of 1080p takes
+// frozen image, a camera that shakes or turns, and a person who walks through the image. A frame of 1080p takes
 // some tens of microseconds.
 type Cuts struct {
 	rows, cols int           // size of the frames that the cells belong to
@@ -45,7 +45,7 @@ type Cuts struct {
 // NewCuts returns a detector of cuts.
 func NewCuts() *Cuts { return &Cuts{} }
 
-// Cut reports whether a frame (BGR, 8 bit, borrowed) shows another scene than the frames before, or has another size. A
+// Cut reports whether a frame (BGR, 8 bit; not kept) shows another scene than the frames before, or has another size. A
 // frame without patterns, such as a black or white one, is skipped: the next frame is compared with the one before it.
 func (c *Cuts) Cut(frame gocv.Mat) bool {
 	pixels, err := frame.DataPtrUint8()
@@ -55,12 +55,12 @@ func (c *Cuts) Cut(frame gocv.Mat) bool {
 	fresh := frame.Rows() != c.rows || frame.Cols() != c.cols
 	resized := fresh && c.rows > 0
 	if fresh {
-		c.lay(frame.Rows(), frame.Cols(), frame.Step())
+		c.resize(frame.Rows(), frame.Cols(), frame.Step())
 	}
 	c.now, c.last = c.last, c.now
 	c.sample(pixels)
 	if !fresh {
-		c.follow()
+		c.updateNoise()
 	}
 	if known, _ := c.compare(c.now, image.Point{}); !c.enough(known) {
 		return resized
@@ -70,8 +70,8 @@ func (c *Cuts) Cut(frame gocv.Mat) bool {
 	return cut || resized
 }
 
-// lay computes the cells for frames of this size.
-func (c *Cuts) lay(rows, cols, stride int) {
+// resize computes the cells for frames of this size.
+func (c *Cuts) resize(rows, cols, stride int) {
 	longer := max(rows, cols)
 	cells := func(side int) int { return min(max(1, side*cutCells/longer), side) }
 	c.rows, c.cols, c.wide, c.high = rows, cols, cells(cols), cells(rows)
@@ -101,9 +101,9 @@ func (c *Cuts) sample(pixels []byte) {
 	}
 }
 
-// follow updates the noise estimate from the quarter of the cells that changed least. It is not affected by motion in
-// the other cells.
-func (c *Cuts) follow() {
+// updateNoise updates the noise estimate from the quarter of the cells that changed least. It is not affected by motion
+// in the other cells.
+func (c *Cuts) updateNoise() {
 	clear(c.counts[:])
 	for i, v := range c.now {
 		change := v - c.last[i]
@@ -117,7 +117,7 @@ func (c *Cuts) follow() {
 	c.noise = min(float32(bin)/4/deviations, max(quickNoise, 1.3*c.noise))
 }
 
-// differs reports whether the picture shows another scene: hardly any block matches, neither at its position nor at one
+// differs reports whether the image shows another scene: hardly any block matches, neither at its position nor at one
 // to which a turn of the camera may have moved it.
 func (c *Cuts) differs() bool {
 	known, same := c.compare(c.scene, image.Point{})
@@ -136,7 +136,7 @@ func (c *Cuts) differs() bool {
 	return true
 }
 
-// spread returns the width of the area in which picture and scene have patterns, as a share of the frame. It is small
+// spread returns the width of the area in which image and scene have patterns, as a share of the frame. It is small
 // where a person before a plain wall is all that has patterns.
 func (c *Cuts) spread() float64 {
 	left, right := c.wide, 0
@@ -154,8 +154,8 @@ func (c *Cuts) enough(known int) bool {
 	return known > 0 && float64(known) >= cutKnown*float64(len(c.blocks))
 }
 
-// compare compares the picture with another one, shifted by some cells. It returns the number of blocks that have a
-// pattern in both pictures, and how many of those match.
+// compare compares the image with another one, shifted by some cells. It returns the number of blocks that have a
+// pattern in both images, and how many of those match.
 func (c *Cuts) compare(other []float32, shift image.Point) (known, same int) {
 	for _, block := range c.blocks {
 		at := block.Add(shift)
@@ -180,7 +180,7 @@ func (c *Cuts) leastVariance() float32 {
 	return least * least
 }
 
-// covariance returns the variances of a block of the picture and a block of another picture, and their covariance; i
+// covariance returns the variances of a block of the image and a block of another image, and their covariance; i
 // and k are the indices of their first cells.
 func (c *Cuts) covariance(other []float32, i, k int) (a, b, ab float32) {
 	const n = cutBlock * cutBlock

@@ -88,8 +88,8 @@ func moved(t testing.TB, frame, beyond gocv.Mat, x, y float64) gocv.Mat {
 	shift := image.Pt(int(math.Round(x*float64(size.X))), int(math.Round(y*float64(size.Y))))
 	to := beyond.Clone()
 	t.Cleanup(func() { _ = to.Close() })
-	seen := image.Rectangle{Max: size}.Intersect(image.Rectangle{Max: size}.Add(shift))
-	from, into := frame.Region(seen.Sub(shift)), to.Region(seen)
+	common := image.Rectangle{Max: size}.Intersect(image.Rectangle{Max: size}.Add(shift))
+	from, into := frame.Region(common.Sub(shift)), to.Region(common)
 	defer from.Close()
 	defer into.Close()
 	from.CopyTo(&into)
@@ -145,7 +145,7 @@ func cutsIn(frames []gocv.Mat) (cuts []int) {
 	return cuts
 }
 
-// turning returns the frames of a camera that turns from one scene to another, by this share of its picture per frame.
+// turning returns the frames of a camera that turns from one scene to another, by this share of the frame per frame.
 func turning(t testing.TB, from, to gocv.Mat, step float64) (frames []gocv.Mat) {
 	for x := 0.0; x < 1; x += step {
 		frames = append(frames, moved(t, from, moved(t, to, to, x-1, 0), x, 0))
@@ -219,13 +219,13 @@ func TestCuts(t *testing.T) {
 		"person near the camera": {
 			[]gocv.Mat{a, passed(t, a, 0, 0.5), passed(t, a, 0.3, 0.5), passed(t, a, 0.6, 0.5), a}, nil,
 		},
-		"lights off while somebody approaches before a plain wall": {
+		"lights off while a person approaches before a plain wall": {
 			[]gocv.Mat{far, far, gained(t, far, 0.1, 4), gained(t, near, 0.1, 4), near, near}, nil,
 		},
-		"frames lost":     {[]gocv.Mat{passed(t, a, 0.2, 0.3), passed(t, a, 0.8, 0.3), a}, nil},
-		"turning camera":  {turning(t, a, b, 0.08), nil},
-		"shaking camera":  {shaking(t, a, random), nil},
-		"corrupt picture": {[]gocv.Mat{a, corrupt, corrupt, a}, nil},
+		"frames lost":    {[]gocv.Mat{passed(t, a, 0.2, 0.3), passed(t, a, 0.8, 0.3), a}, nil},
+		"turning camera": {turning(t, a, b, 0.08), nil},
+		"shaking camera": {shaking(t, a, random), nil},
+		"corrupt image":  {[]gocv.Mat{a, corrupt, corrupt, a}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := cutsIn(test.frames); !slices.Equal(got, test.want) {
@@ -327,7 +327,7 @@ func BenchmarkCuts(b *testing.B) {
 	cuts, motion := NewCuts(), NewMotion(Default())
 	for name, process := range map[string]func(i int){
 		"cuts":   func(int) { cuts.Cut(frame) },
-		"motion": func(i int) { motion.Moved(seconds(float64(i)*0.04), frame) },
+		"motion": func(i int) { motion.Selects(seconds(float64(i)*0.04), frame) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {

@@ -8,7 +8,7 @@ import (
 	"facesieve/models"
 )
 
-// testManifest describes one level of stride 16 with plausible quantisation.
+// testManifest describes one stride of 16 pixels with plausible quantisation.
 func testManifest() *models.Manifest {
 	out := func(scale float64, zero int) models.Output { return models.Output{Scale: scale, ZeroPoint: zero} }
 	return &models.Manifest{
@@ -17,7 +17,7 @@ func testManifest() *models.Manifest {
 	}
 }
 
-// maps are the quantised outputs of one level.
+// maps are the quantised outputs of one stride.
 type maps struct {
 	m                   *models.Manifest
 	width, height       int
@@ -61,11 +61,11 @@ func (m *maps) put(col, row int, f Face) {
 }
 
 func (m *maps) read(threshold float64) []Face {
-	l := newLevel(m.m, 0, threshold)
+	l := newStrideDecoder(m.m, 0, threshold)
 	if !l.possible {
 		return nil
 	}
-	return l.read(m.width, m.cls, m.obj, m.bbox, m.kps, nil)
+	return l.decodeMaps(m.width, m.cls, m.obj, m.bbox, m.kps, nil)
 }
 
 func TestDecodeRoundTrip(t *testing.T) {
@@ -137,9 +137,9 @@ func TestDecodeThreshold(t *testing.T) {
 func BenchmarkDecode(b *testing.B) {
 	m := newMaps(80, 48)
 	m.put(5, 3, Face{Box: [4]float32{70, 40, 30, 38}})
-	l := newLevel(m.m, 0, 0.3)
+	l := newStrideDecoder(m.m, 0, 0.3)
 	var faces []Face
 	for b.Loop() {
-		faces = l.read(m.width, m.cls, m.obj, m.bbox, m.kps, faces[:0])
+		faces = l.decodeMaps(m.width, m.cls, m.obj, m.bbox, m.kps, faces[:0])
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"facesieve/models"
 )
 
-// testDetector runs the tiny network of the models package, whose weights are random: it finds plenty where nothing is.
+// testDetector runs the tiny network of the models package, whose weights are random: it has many false positives.
 func testDetector(t testing.TB, cfg Config) *Detector {
 	t.Helper()
 	m, err := models.Load("../models/testdata/detector.tflite")
@@ -43,7 +43,7 @@ func newTestDetector(t testing.TB, cfg Config, m *models.Model) *Detector {
 	return d
 }
 
-// pattern makes a frame of the self-test's pattern.
+// pattern returns a frame with a test image.
 func pattern(t testing.TB, width, height int) gocv.Mat {
 	frame := gocv.NewMatWithSize(height, width, gocv.MatTypeCV8UC3)
 	t.Cleanup(func() {
@@ -55,11 +55,11 @@ func pattern(t testing.TB, width, height int) gocv.Mat {
 	if err != nil {
 		t.Fatal(err)
 	}
-	models.Picture(pixels, width, height, 1)
+	models.SelfTestImage(pixels, width, height, 1)
 	return frame
 }
 
-// naive decodes the outputs in floating point, as the comment of level says, and applies no filter but the score.
+// naive decodes the outputs in floating point, by the formulas of strideDecoder, and filters by score only.
 func naive(d *Detector, threshold float64) (faces []Face) {
 	m := d.network.Manifest()
 	sigmoid := func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }
@@ -97,12 +97,13 @@ func TestDetectAgainstNaive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scaled, _ := geometry(size, 320, 32)
+		scaled, _ := inputSize(size, 320, 32)
 		var want []Face
 		for _, f := range naive(d, cfg.LowScore) {
 			f.scale(float32(size.X)/float32(scaled.X), float32(size.Y)/float32(scaled.Y))
 			cx, cy := float64(f.Box[0]+f.Box[2]/2), float64(f.Box[1]+f.Box[3]/2)
-			if max(f.Box[2], f.Box[3]) >= 20 && cx >= 0 && cy >= 0 && cx < float64(size.X) && cy < float64(size.Y) && f.plausible() {
+			inside := cx >= 0 && cy >= 0 && cx < float64(size.X) && cy < float64(size.Y)
+			if max(f.Box[2], f.Box[3]) >= 20 && inside && f.plausible() {
 				want = append(want, f)
 			}
 		}
@@ -123,7 +124,7 @@ func TestDetectAgainstNaive(t *testing.T) {
 	}
 }
 
-// TestDetectDeterministic: the same frame, with others in between, gives the same faces.
+// TestDetectDeterministic: the same frame gives the same faces after other frames.
 func TestDetectDeterministic(t *testing.T) {
 	cfg := Default()
 	cfg.LowScore, cfg.Input = 0.45, 320
@@ -137,13 +138,13 @@ func TestDetectDeterministic(t *testing.T) {
 		if _, err := d.Detect(small); err != nil {
 			t.Fatal(err)
 		}
-		if again, err := d.Detect(large); err != nil || !slices.Equal(first, again) {
-			t.Fatalf("%v: %d faces, then %d", err, len(first), len(again))
+		if repeated, err := d.Detect(large); err != nil || !slices.Equal(first, repeated) {
+			t.Fatalf("%v: %d faces, then %d", err, len(first), len(repeated))
 		}
 	}
 }
 
-// TestDetectPolygons: only faces whose centre is in the region and in no mask are left.
+// TestDetectPolygons: only faces whose centre is in the region and in no mask are returned.
 func TestDetectPolygons(t *testing.T) {
 	cfg := Default()
 	cfg.LowScore = 0.45
@@ -187,7 +188,8 @@ func TestDetectRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewDetector(Default(), in); err == nil || !strings.Contains(err.Error(), `has the task "quality"; give one with the task "detector"`) {
+	want := `has the task "quality"; give one with the task "detector"`
+	if _, err := NewDetector(Default(), in); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("a network for something else: %v", err)
 	}
 	if err := in.Close(); err != nil {
@@ -209,7 +211,7 @@ func TestGeometry(t *testing.T) {
 		{image.Pt(641, 641), 640, image.Pt(640, 640), image.Pt(640, 640)},
 		{image.Pt(1920, 1080), 500, image.Pt(500, 281), image.Pt(512, 288)},
 	} {
-		scaled, padded := geometry(test.frame, test.input, 32)
+		scaled, padded := inputSize(test.frame, test.input, 32)
 		if scaled != test.scaled || padded != test.padded {
 			t.Errorf("%v at %d: %v in %v", test.frame, test.input, scaled, padded)
 		}
@@ -217,15 +219,20 @@ func TestGeometry(t *testing.T) {
 }
 
 func TestPlausible(t *testing.T) {
-	good := Face{Box: [4]float32{100, 100, 40, 50}, Landmarks: [5][2]float32{{110, 118}, {130, 118}, {120, 128}, {112, 138}, {128, 138}}}
+	good := Face{
+		Box:       [4]float32{100, 100, 40, 50},
+		Landmarks: [5][2]float32{{110, 118}, {130, 118}, {120, 128}, {112, 138}, {128, 138}},
+	}
 	if !good.plausible() {
 		t.Error("a good face is refused")
 	}
-	for _, point := range [][2]float32{{89, 120}, {151, 120}, {120, 87}, {120, 163}, {float32(math.NaN()), 120}, {120, float32(math.Inf(1))}} {
+	for _, point := range [][2]float32{
+		{89, 120}, {151, 120}, {120, 87}, {120, 163}, {float32(math.NaN()), 120}, {120, float32(math.Inf(1))},
+	} {
 		bad := good
 		bad.Landmarks[2] = point
 		if bad.plausible() {
-			t.Errorf("a nose at %v is taken", point)
+			t.Errorf("a nose at %v is accepted", point)
 		}
 	}
 }

@@ -5,22 +5,22 @@ import (
 	"testing"
 )
 
-// TestAxisFollows: a steady motion is learned, whatever the steps, and the prediction is right.
-func TestAxisFollows(t *testing.T) {
+// TestAxisEstimatesVelocity: the velocity of a steady motion is estimated at any step.
+func TestAxisEstimatesVelocity(t *testing.T) {
 	for _, dt := range []float64{0.04, 0.1, 0.3} {
 		a := newAxis(0, 1, 50)
 		for now := dt; now < 5; now += dt {
 			a.predict(dt, 30)
 			a.correct(20*now, 1)
 		}
-		// The fading velocity lags a little behind a steady one.
+		// The decay makes the estimate a little low.
 		if a.velocity < 12 || a.velocity > 21 {
 			t.Errorf("step %g: velocity %g instead of about 20", dt, a.velocity)
 		}
 	}
 }
 
-// TestAxisSteps: one long step is the same as many short ones for the mean and, nearly, for the deviation.
+// TestAxisSteps: one long step has the same mean as many short ones, and nearly the same variance.
 func TestAxisSteps(t *testing.T) {
 	one, many := axis{value: 3, velocity: 10, vv: 1, ss: 4}, axis{value: 3, velocity: 10, vv: 1, ss: 4}
 	one.predict(0.5, 2)
@@ -35,11 +35,11 @@ func TestAxisSteps(t *testing.T) {
 	}
 }
 
-// TestAxisFades: out of sight a face does not fly away.
-func TestAxisFades(t *testing.T) {
+// TestAxisDecays: without measurements the prediction comes to rest.
+func TestAxisDecays(t *testing.T) {
 	a := axis{velocity: 10, vv: 1, ss: 1}
 	a.predict(100, 1)
-	if math.Abs(a.value-10*fade) > 1e-6 || math.Abs(a.velocity) > 1e-6 {
+	if math.Abs(a.value-10*velocityDecay) > 1e-6 || math.Abs(a.velocity) > 1e-6 {
 		t.Errorf("%+v", a)
 	}
 }

@@ -7,44 +7,44 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// The motion gate looks at a grid of pixels, sampled without any filter, and judges it in blocks: a single pixel is noise, a
+// The motion gate compares a grid of unfiltered pixels, in blocks: the change of a single pixel is noise, that of a
 // quarter of a block is not.
 const (
-	gridWidth  = 160  // samples over the longer side of the frame, at most
-	blockSide  = 8    // samples over a side of a block
-	blockShare = 0.25 // part of a block's samples that must have changed
-	noiseGain  = 5    // the threshold is at least so many times the median change of all samples
-	histogram  = 64   // bins for that median, grey levels; more is no noise
+	gridWidth  = 160  // maximum number of samples along the longer side of the frame
+	blockSide  = 8    // samples along a side of a block
+	blockShare = 0.25 // share of the samples of a block that change by motion
+	noiseGain  = 5    // minimum threshold as a multiple of the median change of all samples
+	histogram  = 64   // bins for that median, grey levels; larger changes are not noise
 )
 
-// Time constants of the slow averages.
+// Time constants of the moving averages.
 const (
 	backgroundTime = 1500 * time.Millisecond
 	noiseTime      = 5 * time.Second
 )
 
-// Motion tells frames that are worth a detection from those that show nothing new. It compares a coarse grid of samples with
-// a slowly following background; the threshold follows the noise of the camera, and what lies in masks or outside the region
-// of interest is not looked at. One frame of 1080p costs some tens of microseconds.
+// Motion selects the frames that are worth a detection. It compares a coarse grid of samples with a background that is
+// updated slowly. The threshold rises with the noise of the camera. Masks and the area outside the region of interest
+// are ignored. A frame of 1080p takes some tens of microseconds.
 type Motion struct {
 	cfg        Config
-	rows, cols int       // of the frame that the grid is for
-	offsets    []int     // of each sample's pixel in the frame's bytes, block after block
+	rows, cols int       // size of the frames that the grid is for
+	offsets    []int     // of the samples in the bytes of a frame, block after block
 	blocks     []int     // end of each block in offsets
 	background []float32 // grey level of each sample
 	counts     [histogram]int
-	noise      float32 // median change, grey levels
-	frames     int     // compared since the grid was laid
-	last       time.Time
+	noise      float32   // median change, grey levels
+	frames     int       // compared since the last start
+	last       time.Time // time of the last frame
 	moved      time.Time // time of the last motion
-	looked     time.Time // time of the last frame that was worth a look
+	selected   time.Time // time of the last selected frame
 }
 
-// NewMotion makes a motion gate from a valid configuration.
+// NewMotion returns a motion gate with a valid configuration.
 func NewMotion(cfg Config) *Motion { return &Motion{cfg: cfg} }
 
-// Configure replaces the configuration by another valid one. Background and noise stay known; where other parts of the frame
-// count, the gate begins anew.
+// Configure replaces the configuration by another valid one. It keeps background and noise, unless the region of
+// interest or the masks change.
 func (m *Motion) Configure(cfg Config) {
 	same := slices.Equal(cfg.ROI, m.cfg.ROI) && slices.EqualFunc(cfg.Masks, m.cfg.Masks, slices.Equal[Polygon])
 	if m.cfg = cfg; !same {
@@ -52,15 +52,15 @@ func (m *Motion) Configure(cfg Config) {
 	}
 }
 
-// Moved tells whether a frame (BGR, 8 bit, borrowed) taken at that time is worth a detection: something moved, or did so
-// less than Hold ago, or Every has gone by without a look, or the gate is turned off. The first frame always is.
-func (m *Motion) Moved(at time.Time, frame gocv.Mat) bool {
+// Selects reports whether a frame (BGR, 8 bit; not kept), taken at this time, is worth a detection: there was motion
+// within Hold, or no frame was selected for Every, or the gate is disabled. The first frame always is.
+func (m *Motion) Selects(at time.Time, frame gocv.Mat) bool {
 	if !m.cfg.Motion.Enabled || frame.Type() != gocv.MatTypeCV8UC3 {
 		return true
 	}
 	pixels, err := frame.DataPtrUint8()
 	if err != nil {
-		return true // a frame that is not in one piece cannot be judged here
+		return true // not contiguous
 	}
 	fresh := frame.Rows() != m.rows || frame.Cols() != m.cols || at.Before(m.last)
 	if fresh {
@@ -70,20 +70,20 @@ func (m *Motion) Moved(at time.Time, frame gocv.Mat) bool {
 		m.moved = at
 	}
 	m.last = at
-	worth := at.Sub(m.moved) <= m.cfg.Motion.Hold || at.Sub(m.looked) >= m.cfg.Motion.Every
+	worth := at.Sub(m.moved) <= m.cfg.Motion.Hold || at.Sub(m.selected) >= m.cfg.Motion.Every
 	if worth {
-		m.looked = at
+		m.selected = at
 	}
 	return worth
 }
 
-// Restart discards the background and starts with a frame of another scene, taken at that time.
+// Restart discards the background and starts with a frame of another scene, taken at this time.
 func (m *Motion) Restart(at time.Time, frame gocv.Mat) {
 	m.rows, m.cols = 0, 0
-	m.Moved(at, frame)
+	m.Selects(at, frame)
 }
 
-// start lays the grid for frames of that size and takes the frame as background.
+// start computes the grid for frames of this size and makes the frame the background.
 func (m *Motion) start(rows, cols, stride int, pixels []byte) {
 	m.rows, m.cols, m.noise, m.frames = rows, cols, 0, 0
 	m.offsets, m.blocks, m.background = m.offsets[:0], m.blocks[:0], m.background[:0]
@@ -92,7 +92,7 @@ func (m *Motion) start(rows, cols, stride int, pixels []byte) {
 	for top := 0; top < rows; top += side {
 		for left := 0; left < cols; left += side {
 			bottom, right := min(top+side, rows), min(left+side, cols)
-			if !m.cfg.counts(float64(left+right)/2/float64(cols), float64(top+bottom)/2/float64(rows)) {
+			if !m.cfg.included(float64(left+right)/2/float64(cols), float64(top+bottom)/2/float64(rows)) {
 				continue
 			}
 			for y := top + step/2; y < bottom; y += step {
@@ -108,13 +108,14 @@ func (m *Motion) start(rows, cols, stride int, pixels []byte) {
 	}
 }
 
-// grey is a cheap brightness: a quarter blue, a half green, a quarter red.
+// grey returns an approximate brightness: a quarter blue, a half green, a quarter red.
 func grey(bgr []byte) float32 { return float32(int(bgr[0])+2*int(bgr[1])+int(bgr[2])) / 4 }
 
-// changed compares a frame with the background, then lets the background and the noise follow.
+// changed reports whether a frame differs from the background, and updates background and noise. passed is the time
+// since the last frame.
 func (m *Motion) changed(pixels []byte, passed time.Duration) bool {
 	threshold := max(float32(m.cfg.Motion.Threshold), noiseGain*m.noise)
-	follow := share(passed, backgroundTime)
+	rate := share(passed, backgroundTime)
 	clear(m.counts[:])
 	start, moved := 0, false
 	for _, end := range m.blocks {
@@ -122,7 +123,7 @@ func (m *Motion) changed(pixels []byte, passed time.Duration) bool {
 		for i := start; i < end; i++ {
 			offset := m.offsets[i]
 			difference := grey(pixels[offset:offset+3]) - m.background[i]
-			m.background[i] += difference * follow
+			m.background[i] += difference * rate
 			difference = max(difference, -difference)
 			if difference > threshold {
 				count++
@@ -132,13 +133,13 @@ func (m *Motion) changed(pixels []byte, passed time.Duration) bool {
 		moved = moved || float64(count) > blockShare*float64(end-start)
 		start = end
 	}
-	// At first the plain mean, so that the noise is known soon.
+	// The plain mean of the first frames, for a quick estimate.
 	m.frames++
 	m.noise += (m.median() - m.noise) * max(share(passed, noiseTime), 1/float32(m.frames))
 	return moved
 }
 
-// median is the median change of the samples, interpolated within its bin.
+// median returns the median change of the samples, interpolated within its bin.
 func (m *Motion) median() float32 {
 	half, below := float32(len(m.offsets))/2, float32(0)
 	for level, count := range m.counts {
@@ -150,7 +151,7 @@ func (m *Motion) median() float32 {
 	return 0
 }
 
-// share is the part of a difference that a slow average follows in that time.
+// share returns the weight of a new value in a moving average with this time constant.
 func share(passed, constant time.Duration) float32 {
 	return float32(passed) / float32(passed+constant)
 }

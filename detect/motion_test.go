@@ -11,7 +11,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// camera makes frames of a textured scene with noise.
+// camera returns frames of a textured scene with noise.
 type camera struct {
 	scene, frame gocv.Mat
 	random       *rand.Rand
@@ -40,7 +40,7 @@ func newCamera(t testing.TB, width, height int, noise float64) *camera {
 		x, y := i/3%width, i/3/width
 		pixels[i] = byte(110 + 50*math.Sin(float64(x)/40) + 40*math.Cos(float64(y)/25) + float64(i%3)*10)
 	}
-	// Normal noise is dear; a table read from random places is as good here.
+	// A table that is read from random positions is faster than drawing normal noise, and as good here.
 	c.grain = make([]int8, 1<<16)
 	for i := range c.grain {
 		c.grain[i] = int8(max(-127, min(127, c.random.NormFloat64()*noise)))
@@ -48,7 +48,7 @@ func newCamera(t testing.TB, width, height int, noise float64) *camera {
 	return c
 }
 
-// shoot takes a picture: the scene, a person's dark rectangle if it has an area, brightness added, noise.
+// shoot returns a frame: the scene, a person as a dark rectangle, unless it is empty, added brightness, and noise.
 func (c *camera) shoot(t testing.TB, person image.Rectangle, brightness int) gocv.Mat {
 	c.scene.CopyTo(&c.frame)
 	if !person.Empty() {
@@ -69,56 +69,56 @@ func (c *camera) shoot(t testing.TB, person image.Rectangle, brightness int) goc
 	return c.frame
 }
 
-// gateConfig has a gate that does not look by itself, so that only motion counts.
+// gateConfig returns a configuration whose gate selects frames with motion only.
 func gateConfig() Config {
 	cfg := Default()
 	cfg.Motion.Every, cfg.Motion.Hold = time.Hour, time.Second
 	return cfg
 }
 
-// TestMotionNoise: an empty scene is looked at while the gate begins, then no more, however noisy the camera is.
+// TestMotionNoise: frames of an empty scene are selected at the start of the gate only, at any noise of the camera.
 func TestMotionNoise(t *testing.T) {
 	for _, size := range []image.Point{{640, 360}, {270, 480}} {
 		for _, noise := range []float64{0, 4, 12} {
 			c, gate := newCamera(t, size.X, size.Y, noise), NewMotion(gateConfig())
 			for i := range 50 {
 				// The light changes slowly, as the sun does.
-				moved := gate.Moved(seconds(float64(i)*0.2), c.shoot(t, image.Rectangle{}, i/12))
+				moved := gate.Selects(seconds(float64(i)*0.2), c.shoot(t, image.Rectangle{}, i/12))
 				if i == 0 && !moved {
-					t.Errorf("%v, noise %g: the first frame is not looked at", size, noise)
+					t.Errorf("%v, noise %g: the first frame is not selected", size, noise)
 				}
 				if i > 25 && moved {
-					t.Fatalf("%v, noise %g: motion in frame %d, noise is taken for %g", size, noise, i, gate.noise)
+					t.Fatalf("%v, noise %g: motion in frame %d, estimated noise %g", size, noise, i, gate.noise)
 				}
 			}
 		}
 	}
 }
 
-// TestMotionPerson: somebody who walks in is seen at once in each size and noise, and for Hold after the last step.
+// TestMotionPerson: the frames of a person who walks in are selected at once, for each size and noise.
 func TestMotionPerson(t *testing.T) {
 	for _, size := range []image.Point{{640, 360}, {270, 480}} {
 		for _, noise := range []float64{0, 4, 12} {
 			c, gate := newCamera(t, size.X, size.Y, noise), NewMotion(gateConfig())
 			for i := range 40 {
-				gate.Moved(seconds(float64(i)*0.2), c.shoot(t, image.Rectangle{}, 0))
+				gate.Selects(seconds(float64(i)*0.2), c.shoot(t, image.Rectangle{}, 0))
 			}
-			if gate.Moved(seconds(8), c.shoot(t, image.Rectangle{}, 0)) {
+			if gate.Selects(seconds(8), c.shoot(t, image.Rectangle{}, 0)) {
 				t.Fatalf("%v, noise %g: motion in an empty scene", size, noise)
 			}
-			// A tenth of the frame's width, a third of its height: somebody ten metres away.
+			// A tenth of the frame's width and a third of its height: a person at ten metres.
 			person := image.Rect(0, size.Y/2, size.X/10, size.Y/2+size.Y/3).Add(image.Pt(size.X/3, 0))
 			for i := range 10 {
 				walk := person.Add(image.Pt(i*size.X/60, 0))
-				if !gate.Moved(seconds(8.2+float64(i)*0.2), c.shoot(t, walk, 0)) {
-					t.Errorf("%v, noise %g: step %d is not seen", size, noise, i)
+				if !gate.Selects(seconds(8.2+float64(i)*0.2), c.shoot(t, walk, 0)) {
+					t.Errorf("%v, noise %g: step %d is not selected", size, noise, i)
 				}
 			}
 		}
 	}
 }
 
-// TestMotionHold: after the scene has come to rest the gate stays open for Hold, then closes.
+// TestMotionHold: frames are selected for Hold after the last motion.
 func TestMotionHold(t *testing.T) {
 	c, gate := newCamera(t, 480, 270, 2), NewMotion(gateConfig())
 	closed := 0.0
@@ -127,7 +127,7 @@ func TestMotionHold(t *testing.T) {
 		if now > 3 && now < 3.35 {
 			person = image.Rect(100, 100, 150, 200)
 		}
-		moved := gate.Moved(seconds(now), c.shoot(t, person, 0))
+		moved := gate.Selects(seconds(now), c.shoot(t, person, 0))
 		switch {
 		case now < 1 || now > 3.05 && now < 4.25:
 			if !moved {
@@ -146,23 +146,23 @@ func TestMotionHold(t *testing.T) {
 	}
 }
 
-// TestMotionEvery: without any motion a frame is looked at every so often.
+// TestMotionEvery: without motion one frame per interval Every is selected.
 func TestMotionEvery(t *testing.T) {
 	cfg := gateConfig()
 	cfg.Motion.Every, cfg.Motion.Hold = 3*time.Second, 0
 	c, gate := newCamera(t, 480, 270, 2), NewMotion(cfg)
-	var looks []int
+	var selected []int
 	for i := range 100 {
-		if gate.Moved(seconds(float64(i)*0.1), c.shoot(t, image.Rectangle{}, 0)) {
-			looks = append(looks, i)
+		if gate.Selects(seconds(float64(i)*0.1), c.shoot(t, image.Rectangle{}, 0)) {
+			selected = append(selected, i)
 		}
 	}
-	if len(looks) != 4 || looks[0] != 0 || looks[1] != 30 || looks[3] != 90 {
-		t.Errorf("looked at frames %v", looks)
+	if len(selected) != 4 || selected[0] != 0 || selected[1] != 30 || selected[3] != 90 {
+		t.Errorf("selected frames %v", selected)
 	}
 }
 
-// TestMotionMask: what happens in a mask or outside the region of interest is not motion.
+// TestMotionMask: changes in a mask or outside the region of interest are not motion.
 func TestMotionMask(t *testing.T) {
 	left, right := Polygon{{0, 0}, {0.5, 0}, {0.5, 1}, {0, 1}}, Polygon{{0.5, 0}, {1, 0}, {1, 1}, {0.5, 1}}
 	for name, change := range map[string]func(c *Config){
@@ -175,37 +175,38 @@ func TestMotionMask(t *testing.T) {
 		c, gate := newCamera(t, 640, 360, 2), NewMotion(cfg)
 		for i := range 20 {
 			outside := image.Rect(400+i*5, 100, 460+i*5, 250)
-			if gate.Moved(seconds(float64(i)*0.2), c.shoot(t, outside, 0)) && i > 0 {
+			if gate.Selects(seconds(float64(i)*0.2), c.shoot(t, outside, 0)) && i > 0 {
 				t.Errorf("%s: motion outside in frame %d", name, i)
 			}
 		}
-		if !gate.Moved(seconds(5), c.shoot(t, image.Rect(100, 100, 160, 250), 0)) {
+		if !gate.Selects(seconds(5), c.shoot(t, image.Rect(100, 100, 160, 250), 0)) {
 			t.Errorf("%s: no motion inside", name)
 		}
 	}
 }
 
-// TestMotionRestarts: another size of frame or a clock set back begins anew; a gate turned off is always open.
+// TestMotionRestarts: the gate restarts with another frame size and when the clock is set back. A disabled gate selects
+// all frames.
 func TestMotionRestarts(t *testing.T) {
 	small, large, gate := newCamera(t, 320, 180, 2), newCamera(t, 640, 360, 2), NewMotion(gateConfig())
 	for i := range 30 {
-		gate.Moved(seconds(float64(i)*0.2), small.shoot(t, image.Rectangle{}, 0))
+		gate.Selects(seconds(float64(i)*0.2), small.shoot(t, image.Rectangle{}, 0))
 	}
-	if gate.Moved(seconds(6), small.shoot(t, image.Rectangle{}, 0)) {
+	if gate.Selects(seconds(6), small.shoot(t, image.Rectangle{}, 0)) {
 		t.Error("motion in an empty scene")
 	}
-	if !gate.Moved(seconds(6.2), large.shoot(t, image.Rectangle{}, 0)) {
-		t.Error("another size of frame is not looked at")
+	if !gate.Selects(seconds(6.2), large.shoot(t, image.Rectangle{}, 0)) {
+		t.Error("the first frame of another size is not selected")
 	}
-	if !gate.Moved(seconds(1), large.shoot(t, image.Rectangle{}, 0)) {
-		t.Error("after the clock was set back the frame is not looked at")
+	if !gate.Selects(seconds(1), large.shoot(t, image.Rectangle{}, 0)) {
+		t.Error("the first frame after the clock was set back is not selected")
 	}
 	cfg := gateConfig()
 	cfg.Motion.Enabled = false
 	off := NewMotion(cfg)
 	for i := range 30 {
-		if !off.Moved(seconds(float64(i)), small.frame) {
-			t.Error("a gate turned off is closed")
+		if !off.Selects(seconds(float64(i)), small.frame) {
+			t.Error("a disabled gate skips a frame")
 		}
 	}
 }
@@ -214,12 +215,12 @@ func TestMotionRestarts(t *testing.T) {
 func TestMotionRestart(t *testing.T) {
 	first, second, gate := newCamera(t, 320, 180, 2), newCamera(t, 320, 180, 2), NewMotion(gateConfig())
 	for i := range 30 {
-		gate.Moved(seconds(float64(i)*0.2), first.shoot(t, image.Rectangle{}, 0))
+		gate.Selects(seconds(float64(i)*0.2), first.shoot(t, image.Rectangle{}, 0))
 	}
 	other := func() gocv.Mat { return second.shoot(t, image.Rect(0, 0, 200, 180), 0) }
 	gate.Restart(seconds(6), other())
 	for now := 6.2; now < 9; now += 0.2 {
-		if moved := gate.Moved(seconds(now), other()); moved != (now < 7.05) {
+		if moved := gate.Selects(seconds(now), other()); moved != (now < 7.05) {
 			t.Errorf("moved is %v at %.1f s", moved, now)
 		}
 	}
@@ -230,7 +231,7 @@ func BenchmarkMotion(b *testing.B) {
 	c, gate := newCamera(b, 1920, 1080, 4), NewMotion(Default())
 	frame, i := c.shoot(b, image.Rectangle{}, 0), 0
 	for b.Loop() {
-		gate.Moved(seconds(float64(i)*0.04), frame)
+		gate.Selects(seconds(float64(i)*0.04), frame)
 		i++
 	}
 }

@@ -46,8 +46,7 @@ func TestSuppress(t *testing.T) {
 	}
 }
 
-// TestSuppressMean: what is kept is where its sightings say together, the surer ones with more weight; other faces, and what
-// is dropped for lying in it, have no say.
+// TestSuppressMean: a kept face is the weighted mean of its own candidates, without other faces and faces inside it.
 func TestSuppressMean(t *testing.T) {
 	at := func(x, score float32) Face {
 		face := box(x, 50, 40, 40, score)
@@ -66,12 +65,13 @@ func TestSuppressMean(t *testing.T) {
 			t.Errorf("landmark %d at %v, wanted %g", i, p, x+float64(i))
 		}
 	}
-	if box := kept[0].Box; math.Abs(float64(box[0])-x) > 1e-3 || math.Abs(float64(box[2])-40) > 1e-3 || kept[0].Score != 0.8 {
+	left, width := float64(kept[0].Box[0]), float64(kept[0].Box[2])
+	if math.Abs(left-x) > 1e-3 || math.Abs(width-40) > 1e-3 || kept[0].Score != 0.8 {
 		t.Errorf("kept %v", kept[0])
 	}
 }
 
-// TestSuppressTies: of equal scores the first one stays, whatever else is there, and all have the same say.
+// TestSuppressTies: of equal scores the first one is kept, and all have the same weight.
 func TestSuppressTies(t *testing.T) {
 	var faces []Face
 	for i := range 50 {

@@ -13,141 +13,148 @@ import (
 	"facesieve/models"
 )
 
-// RefinerSide is the width and height, pixels, of the input that a Refiner runs its network at.
-const RefinerSide = 96
+// maxCrop bounds the side of the square around a face, in longer sides of the frame.
+const maxCrop = 2
 
-// The rule of the second look; side and length were chosen on held-out pictures (models/landmarks.md). The square around a face is
-// so many times as long as the square root of its box's area, so that this is 60 pixels of the network's input. What has the score
-// there that the network's manifest asks for, and overlaps the first look's box so far, is the same face.
+// Step is the step of the pipeline that follows for a detected face.
+type Step int
+
+// Steps before which a face may be refined.
 const (
-	squareLength   = 1.6
-	refinedOverlap = 0.4
+	Association Step = iota // of the face with a track
+	Scoring                 // of the face's quality
 )
 
-// The square is at least so many pixels of the frame long, and at most so many longer sides of it.
-const (
-	leastSquare = 8
-	mostSquare  = 2
-)
-
-// Refiner looks at a face a second time, marks it better, and may be surer of it: the first look sees the frame scaled down, where a
-// small face has few pixels, the second the full frame around the face, at RefinerSide x RefinerSide, with a network of task landmarks
-// that sees nothing else. It owns its scratch pictures and borrows the network.
-type Refiner struct {
-	reading
-	cfg      Config
-	square   gocv.Mat // what the network sees
-	bordered gocv.Mat // the square of a face at the edge, in pixels of the frame and black beyond it
-
-	shrinker shrinker
+// NeedsRefinement decides whether a face is refined before the next step. Before association, only a face whose score
+// is too low to begin a track is refined, because refinement may raise the score. Before scoring, every face is, for
+// more accurate landmarks. A face is refined once. excluded reports whether the caller drops the face whatever the
+// result; it is called only if the decision depends on it. c must contain the scores in use, as from Detector.Config.
+func (c Config) NeedsRefinement(face Face, next Step, excluded func() bool) bool {
+	if !c.Refine || face.Refined || next == Association && c.beginsTrack(face) {
+		return false
+	}
+	return !excluded()
 }
 
-// NewRefiner makes a refiner of the faces that a Detector finds with cfg. It runs the network in, of task landmarks, which must
-// outlive it. Others may use it, but nobody while Refine runs; another size of the input in between costs milliseconds.
-func NewRefiner(cfg Config, in Network) (*Refiner, error) {
+// beginsTrack reports whether the score of a face is high enough to begin a track.
+func (c Config) beginsTrack(face Face) bool { return float64(face.Score) >= c.Score }
+
+// Refiner finds the landmarks of a detected face more accurately, and may raise its score. The detector runs on a frame
+// that is scaled down, where a small face has few pixels. The refiner cuts a square around the face out of the full
+// frame and runs a network of task landmarks on it, which is trained on such squares; the manifest of the network
+// defines them. It owns its scratch images, but not the network.
+type Refiner struct {
+	headDecoder
+	rule     models.Refinement
+	nmsIoU   float64
+	input    gocv.Mat // of the network
+	bordered gocv.Mat // the square of a face at the border, pixels of the frame, black outside the frame
+	scaler   scaler
+}
+
+// NewRefiner returns a refiner of the faces that a Detector finds with cfg. The network has task landmarks and must
+// outlive the refiner. Others may use the network, but not during Refine; another input size in between takes
+// milliseconds.
+func NewRefiner(cfg Config, network Network) (*Refiner, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
-	head, err := headOf(in, models.TaskLandmarks)
+	m := network.Manifest()
+	if m.Refinement == nil || m.Detector == nil {
+		return nil, fmt.Errorf("detect: refine: network %q has no refinement in its manifest; give one with the task %q "+
+			"and its maps", m.Name, models.TaskLandmarks)
+	}
+	decoder, err := newHeadDecoder(network, models.TaskLandmarks, m.Detector.Score)
 	if err != nil {
 		return nil, fmt.Errorf("detect: refine: %w", err)
 	}
-	return &Refiner{cfg: cfg, reading: newReading(in, head.Score), square: gocv.NewMat(), bordered: gocv.NewMat()}, nil
+	return &Refiner{
+		headDecoder: decoder, rule: *m.Refinement, nmsIoU: cfg.NMSIoU,
+		input: gocv.NewMat(), bordered: gocv.NewMat(),
+	}, nil
 }
 
-// Refine returns face, found in frame (BGR, 8 bit; borrowed), with the landmarks of a second look, and with the mean of both scores where
-// that is the higher one. The box stays, and so does all when that look does not find the face. Where faces count, and how large they
-// must be, was the first look's affair.
+// Refine returns a face of a frame (BGR, 8 bit; not kept) with the landmarks that the network finds in the square
+// around it. Its score becomes the mean of both scores if that is higher. The box stays. If the network does not find
+// the face, only Refined changes. The limits of size and position in the configuration are not applied again.
 func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
 	if err := checkFrame(frame); err != nil {
 		return face, fmt.Errorf("detect: refine: %w", err)
 	}
 	face.Refined = true
-	if err := r.network.Resize(RefinerSide, RefinerSide); err != nil {
+	if err := r.network.Resize(r.rule.Side, r.rule.Side); err != nil {
 		return face, fmt.Errorf("detect: refine: %w", err)
 	}
-	around, ok := squareAround(face, image.Pt(frame.Cols(), frame.Rows()))
+	square, ok := squareAround(face, image.Pt(frame.Cols(), frame.Rows()), r.rule)
 	if !ok {
 		return face, nil
 	}
-	if err := r.cut(frame, around); err != nil {
+	if err := r.crop(frame, square); err != nil {
 		return face, fmt.Errorf("detect: refine: %w", err)
 	}
-	candidates, err := r.run(r.square)
+	candidates, err := r.run(r.input)
 	if err != nil {
 		return face, fmt.Errorf("detect: refine: %w", err)
 	}
-	scale := float32(around.Dx()) / RefinerSide
+	scale := float32(square.Dx()) / float32(r.rule.Side)
 	for i := range candidates {
 		candidates[i].scale(scale, scale)
-		candidates[i].shift(float32(around.Min.X), float32(around.Min.Y))
+		candidates[i].shift(float32(square.Min.X), float32(square.Min.Y))
 	}
 	candidates = slices.DeleteFunc(candidates, func(c Face) bool { return !c.plausible() })
-	if second, same := sameAs(face, suppress(candidates, r.cfg.NMSIoU)); same {
-		face.Landmarks = second.Landmarks
-		face.Score = max(face.Score, (face.Score+second.Score)/2)
+	if found, iou := mostOverlapping(face, suppress(candidates, r.nmsIoU)); iou >= r.rule.MinIoU {
+		face.Landmarks = found.Landmarks
+		face.Score = max(face.Score, (face.Score+found.Score)/2)
 	}
 	return face, nil
 }
 
-// squareAround returns the square of the frame that shows a face, which may reach beyond the frame; false if it is no square of
-// a sensible size, or all of it is outside.
-func squareAround(face Face, frame image.Point) (image.Rectangle, bool) {
-	length := math.Round(squareLength * face.size())
-	if !(length <= float64(mostSquare*max(frame.X, frame.Y))) { // nor is NaN
+// squareAround returns the square around a face, pixels of the frame. It may reach outside the frame. It returns false
+// if the square is too large, or completely outside.
+func squareAround(face Face, frame image.Point, rule models.Refinement) (image.Rectangle, bool) {
+	size := math.Sqrt(float64(face.Box[2]) * float64(face.Box[3]))
+	side := math.Round(rule.CropScale * size)
+	if !(side <= float64(maxCrop*max(frame.X, frame.Y))) { // also for NaN
 		return image.Rectangle{}, false
 	}
-	length = max(length, leastSquare)
-	x := math.Round(float64(face.Box[0]+face.Box[2]/2) - length/2)
-	y := math.Round(float64(face.Box[1]+face.Box[3]/2) - length/2)
-	if !(x > -length && y > -length && x < float64(frame.X) && y < float64(frame.Y)) {
+	side = max(side, float64(rule.MinCrop))
+	x := math.Round(float64(face.Box[0]+face.Box[2]/2) - side/2)
+	y := math.Round(float64(face.Box[1]+face.Box[3]/2) - side/2)
+	if !(x > -side && y > -side && x < float64(frame.X) && y < float64(frame.Y)) {
 		return image.Rectangle{}, false
 	}
 	corner := image.Pt(int(x), int(y))
-	return image.Rectangle{Min: corner, Max: corner.Add(image.Pt(int(length), int(length)))}, true
+	return image.Rectangle{Min: corner, Max: corner.Add(image.Pt(int(side), int(side)))}, true
 }
 
-// cut scales a square of the frame into the network's picture.
-func (r *Refiner) cut(frame gocv.Mat, around image.Rectangle) error {
-	visible := around.Intersect(image.Rect(0, 0, frame.Cols(), frame.Rows()))
+// crop scales a square of the frame to the input of the network.
+func (r *Refiner) crop(frame gocv.Mat, square image.Rectangle) error {
+	visible := square.Intersect(image.Rect(0, 0, frame.Cols(), frame.Rows()))
 	part := frame.Region(visible)
 	defer part.Close()
-	source := part
-	if visible != around {
-		err := gocv.CopyMakeBorder(part, &r.bordered, visible.Min.Y-around.Min.Y, around.Max.Y-visible.Max.Y,
-			visible.Min.X-around.Min.X, around.Max.X-visible.Max.X, gocv.BorderConstant, color.RGBA{})
+	from := part
+	if visible != square {
+		err := gocv.CopyMakeBorder(part, &r.bordered, visible.Min.Y-square.Min.Y, square.Max.Y-visible.Max.Y,
+			visible.Min.X-square.Min.X, square.Max.X-visible.Max.X, gocv.BorderConstant, color.RGBA{})
 		if err != nil {
 			return fmt.Errorf("extend the frame: %w", err)
 		}
-		source = r.bordered
+		from = r.bordered
 	}
-	return r.shrinker.scale(source, &r.square, image.Pt(RefinerSide, RefinerSide))
+	return r.scaler.scale(from, &r.input, image.Pt(r.rule.Side, r.rule.Side))
 }
 
-// sameAs returns the one of the faces that overlaps face most, and whether that is enough to be the same one.
-func sameAs(face Face, faces []Face) (best Face, same bool) {
-	most := 0.0
+// mostOverlapping returns the face whose box overlaps that of face most, and the overlap (intersection over union).
+func mostOverlapping(face Face, faces []Face) (best Face, iou float64) {
 	for _, other := range faces {
-		if union, _ := overlap(face.Box, other.Box); union > most {
-			best, most = other, union
+		if union, _ := overlap(face.Box, other.Box); union > iou {
+			best, iou = other, union
 		}
 	}
-	return best, most >= refinedOverlap
+	return best, iou
 }
 
-// size is the square root of the box's area.
-func (f *Face) size() float64 { return math.Sqrt(float64(f.Box[2]) * float64(f.Box[3])) }
-
-func (f *Face) shift(x, y float32) {
-	f.Box[0] += x
-	f.Box[1] += y
-	for i := range f.Landmarks {
-		f.Landmarks[i][0] += x
-		f.Landmarks[i][1] += y
-	}
-}
-
-// Close frees the scratch pictures; the interpreter stays with its owner. The refiner must not be used any more.
+// Close frees the scratch images. The refiner must not be used afterwards.
 func (r *Refiner) Close() error {
-	return errors.Join(r.square.Close(), r.bordered.Close(), r.shrinker.close())
+	return errors.Join(r.input.Close(), r.bordered.Close(), r.scaler.close())
 }

@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// epoch is when the recordings of these tests begin.
+// epoch is the start of the recordings in these tests.
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// seconds after epoch.
+// seconds returns a time after epoch.
 func seconds(s float64) time.Time { return epoch.Add(time.Duration(s * float64(time.Second))) }
 
-// at makes a face with that centre and size.
+// at returns a face with this centre and size.
 func at(x, y, size float64, score float32) Face {
 	return box(float32(x-size*0.4), float32(y-size/2), float32(size*0.8), float32(size), score)
 }
 
-// scene plays a recording: faces of each time, and what came out of the tracker.
+// scene passes the faces of a recording to a tracker and collects the tracks.
 type scene struct {
 	t       *testing.T
 	tracker *Tracker
-	seen    map[uint64][]Track // every appearance by ID
+	updates map[uint64][]Track // by ID
 	ended   []Track
 }
 
 func newScene(t *testing.T) *scene {
-	return &scene{t: t, tracker: NewTracker(settled()), seen: map[uint64][]Track{}}
+	return &scene{t: t, tracker: NewTracker(settled()), updates: map[uint64][]Track{}}
 }
 
 func (s *scene) show(second float64, faces ...Face) []Track {
@@ -40,9 +40,9 @@ func (s *scene) show(second float64, faces ...Face) []Track {
 			s.t.Errorf("%gs: ID %d after %d", second, track.ID, last)
 		}
 		if last = track.ID; !track.Last.Equal(seconds(second)) {
-			s.t.Errorf("%gs: active track %d was last seen at %v", second, track.ID, track.Last)
+			s.t.Errorf("%gs: active track %d was last detected at %v", second, track.ID, track.Last)
 		}
-		s.seen[track.ID] = append(s.seen[track.ID], track)
+		s.updates[track.ID] = append(s.updates[track.ID], track)
 	}
 	s.end(ended)
 	return active
@@ -55,41 +55,41 @@ func (s *scene) end(ended []Track) {
 				s.t.Errorf("track %d ended twice", track.ID)
 			}
 		}
-		if _, seen := s.seen[track.ID]; !seen {
+		if _, active := s.updates[track.ID]; !active {
 			s.t.Errorf("track %d ended and was never active", track.ID)
 		}
 		s.ended = append(s.ended, track)
 	}
 }
 
-// finish flushes and checks that every track that was seen has ended, and only the wanted number was.
+// finish flushes the tracker and checks that every track has ended, and their number.
 func (s *scene) finish(want int) {
 	s.t.Helper()
 	s.end(s.tracker.Flush())
 	if s.tracker.Busy() || len(s.tracker.Flush()) > 0 {
 		s.t.Error("something is left after Flush")
 	}
-	if len(s.seen) != want || len(s.ended) != want {
-		s.t.Errorf("%d tracks seen, %d ended, want %d", len(s.seen), len(s.ended), want)
+	if len(s.updates) != want || len(s.ended) != want {
+		s.t.Errorf("%d tracks active, %d ended, want %d", len(s.updates), len(s.ended), want)
 	}
 }
 
 func TestTrackConfirm(t *testing.T) {
 	s := newScene(t)
 	if active := s.show(0, at(100, 100, 40, 0.9)); len(active) != 0 {
-		t.Error("a face seen once is a track")
+		t.Error("a face in one frame is a track")
 	}
 	if !s.tracker.Busy() {
 		t.Error("an unconfirmed face does not keep the tracker busy")
 	}
 	active := s.show(0.1, at(101, 100, 40, 0.9))
 	if len(active) != 1 || active[0].ID != 1 || active[0].Hits != 2 || !active[0].Start.Equal(epoch) {
-		t.Errorf("a face seen twice: %+v", active)
+		t.Errorf("a face in two frames: %+v", active)
 	}
 	s.finish(1)
 }
 
-// TestTrackFalseAlarm: a single wrong detection never becomes a track.
+// TestTrackFalseAlarm: a single false positive is not a track.
 func TestTrackFalseAlarm(t *testing.T) {
 	s := newScene(t)
 	for i := range 40 {
@@ -102,14 +102,14 @@ func TestTrackFalseAlarm(t *testing.T) {
 	s.finish(0)
 }
 
-// TestTrackRates walks past the camera at frame rates from 2 to 30, regular and not.
+// TestTrackRates: a person who walks past the camera is one track at 2 to 30 frames a second, regular or not.
 func TestTrackRates(t *testing.T) {
 	for _, fps := range []float64{2, 3, 5, 10, 25, 30} {
 		for _, jitter := range []float64{0, 0.6} {
 			s, random := newScene(t), rand.New(rand.NewPCG(3, 4))
 			for now := 0.0; now < 6; now += (1 + jitter*(random.Float64()-0.5)) / fps {
 				noise := func() float64 { return random.NormFloat64() * 1.5 }
-				// Walks two face sizes a second to the right and comes nearer.
+				// Moves two face sizes a second to the right, and gets larger.
 				size := 30 * math.Exp(now*0.15)
 				s.show(now, at(100+60*now+noise(), 200+noise(), size+noise(), 0.9))
 			}
@@ -121,7 +121,7 @@ func TestTrackRates(t *testing.T) {
 	}
 }
 
-// TestTrackCrossing: two people walk through each other's place; each keeps the number.
+// TestTrackCrossing: two people whose paths cross keep their IDs.
 func TestTrackCrossing(t *testing.T) {
 	for _, fps := range []float64{5, 12, 25} {
 		s := newScene(t)
@@ -133,11 +133,11 @@ func TestTrackCrossing(t *testing.T) {
 			case int(now*10)%2 == 0:
 				s.show(now, a, b)
 			default:
-				s.show(now, b, a) // the order must not matter
+				s.show(now, b, a) // in another order
 			}
 		}
 		s.finish(2)
-		for id, tracks := range s.seen {
+		for id, tracks := range s.updates {
 			first, last := tracks[0].Face.Box[0], tracks[len(tracks)-1].Face.Box[0]
 			if math.Abs(float64(last-first)) < 300 {
 				t.Errorf("at %g frames a second track %d turns round: %g to %g", fps, id, first, last)
@@ -146,7 +146,7 @@ func TestTrackCrossing(t *testing.T) {
 	}
 }
 
-// TestTrackOcclusion hides a walking face for a second: the track goes on. After two seconds it is a new one.
+// TestTrackOcclusion: a walking face that is hidden for a second keeps its track; after two seconds it gets a new one.
 func TestTrackOcclusion(t *testing.T) {
 	for hidden, want := range map[float64]int{1: 1, 2: 2} {
 		for _, fps := range []float64{5, 25} {
@@ -163,7 +163,7 @@ func TestTrackOcclusion(t *testing.T) {
 	}
 }
 
-// TestTrackEnd: a track that is out of sight ends after Lost, once, also when the frames come late.
+// TestTrackEnd: a track without its face ends once, after Lost, also after a gap in the frames.
 func TestTrackEnd(t *testing.T) {
 	s := newScene(t)
 	s.show(0, at(100, 100, 40, 0.9))
@@ -176,7 +176,7 @@ func TestTrackEnd(t *testing.T) {
 	if len(s.ended) != 1 || s.ended[0].Hits != 2 || !s.ended[0].Last.Equal(seconds(0.1)) {
 		t.Errorf("ended: %+v", s.ended)
 	}
-	// A gap in the recording: the same place an hour later is another visit.
+	// After a gap of an hour, a face in the same place is another track.
 	s.show(2, at(100, 100, 40, 0.9))
 	s.show(2.1, at(100, 100, 40, 0.9))
 	s.show(3600, at(100, 100, 40, 0.9))
@@ -184,7 +184,7 @@ func TestTrackEnd(t *testing.T) {
 	s.finish(3)
 }
 
-// TestTrackLowScore: a blurred face keeps its track, but begins none.
+// TestTrackLowScore: a face of low score continues a track, but begins none.
 func TestTrackLowScore(t *testing.T) {
 	s := newScene(t)
 	for i := range 30 {
@@ -200,7 +200,7 @@ func TestTrackLowScore(t *testing.T) {
 	s.finish(1)
 }
 
-// TestTrackNewPerson: somebody far from where a track ended its sight is not that track.
+// TestTrackNewPerson: a face far from the prediction of a hidden track gets a new track.
 func TestTrackNewPerson(t *testing.T) {
 	s := newScene(t)
 	for i := range 10 {
@@ -212,7 +212,7 @@ func TestTrackNewPerson(t *testing.T) {
 	s.finish(2)
 }
 
-// TestTrackIDs: many short visits, one after the other and at once; numbers count up from 1 without a gap or a repeat.
+// TestTrackIDs: the IDs of many short tracks, in sequence and at once, count up from 1 without a gap.
 func TestTrackIDs(t *testing.T) {
 	s := newScene(t)
 	for visit := range 50 {
@@ -223,13 +223,13 @@ func TestTrackIDs(t *testing.T) {
 	}
 	s.finish(150)
 	for id := range uint64(150) {
-		if len(s.seen[id+1]) != 2 {
-			t.Errorf("track %d was active %d times", id+1, len(s.seen[id+1]))
+		if len(s.updates[id+1]) != 2 {
+			t.Errorf("track %d was active %d times", id+1, len(s.updates[id+1]))
 		}
 	}
 }
 
-// TestTrackDeterministic plays a crowded random recording twice.
+// TestTrackDeterministic: a random recording with many faces gives the same tracks twice.
 func TestTrackDeterministic(t *testing.T) {
 	play := func() map[uint64][]Track {
 		s, random := newScene(t), rand.New(rand.NewPCG(5, 6))
@@ -244,7 +244,7 @@ func TestTrackDeterministic(t *testing.T) {
 			s.show(float64(i)*0.1, faces...)
 		}
 		s.end(s.tracker.Flush())
-		return s.seen
+		return s.updates
 	}
 	if first, second := play(), play(); !reflect.DeepEqual(first, second) {
 		t.Error("the same recording gives other tracks")

@@ -13,7 +13,7 @@ import (
 	"facesieve/models"
 )
 
-// shared returns the path of a part of the shared data. Without it the test is skipped, but not where everything must be tested.
+// shared returns the path of a part of the shared data. Without the data it skips the test, or fails it if CI is true.
 func shared(t testing.TB, part ...string) string {
 	t.Helper()
 	root := os.Getenv("FACESIEVE_SHARED")
@@ -30,7 +30,7 @@ func shared(t testing.TB, part ...string) string {
 	return path
 }
 
-// embeddedDetector makes a detector with the network that is part of the program.
+// embeddedDetector returns a detector with the built-in network.
 func embeddedDetector(t testing.TB, cfg Config) *Detector {
 	t.Helper()
 	m, err := models.Embedded(models.TaskDetector)
@@ -40,7 +40,7 @@ func embeddedDetector(t testing.TB, cfg Config) *Detector {
 	return newTestDetector(t, cfg, m)
 }
 
-// visit is what a recording shows of one track.
+// visit summarises one track of a recording.
 type visit struct {
 	ID      uint64
 	Hits    int
@@ -48,8 +48,8 @@ type visit struct {
 	Lasts   time.Duration
 }
 
-// watch plays a recording through gate, detector and tracker, looking at every nth frame.
-func watch(t testing.TB, d *Detector, cfg Config, path string, nth int) (visits []visit, looks int) {
+// track processes every nth frame of a recording with motion gate, detector and tracker.
+func track(t testing.TB, d *Detector, cfg Config, path string, nth int) (visits []visit, detections int) {
 	t.Helper()
 	video, err := gocv.VideoCaptureFile(path)
 	if err != nil {
@@ -71,10 +71,10 @@ func watch(t testing.TB, d *Detector, cfg Config, path string, nth int) (visits 
 	largest := map[uint64]float32{}
 	for i := 0; video.Read(&frame); i++ {
 		now := seconds(float64(i) / fps)
-		if i%nth != 0 || !gate.Moved(now, frame) && !tracker.Busy() {
+		if i%nth != 0 || !gate.Selects(now, frame) && !tracker.Busy() {
 			continue
 		}
-		looks++
+		detections++
 		faces, err := d.Detect(frame)
 		if err != nil {
 			t.Fatal(err)
@@ -88,16 +88,16 @@ func watch(t testing.TB, d *Detector, cfg Config, path string, nth int) (visits 
 	for _, track := range append(ended, tracker.Flush()...) {
 		visits = append(visits, visit{track.ID, track.Hits, largest[track.ID], track.Last.Sub(track.Start)})
 	}
-	return visits, looks
+	return visits, detections
 }
 
-// TestVideos: the embedded network, the gate and the tracker find the people of the recordings, at full rate and at a third
-// of it, twice the same.
+// TestVideos: the people of the recordings are tracked at full frame rate and at a third of it, twice with the same
+// result.
 func TestVideos(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		least, most int     // tracks
-		size        float32 // longer side that a track's largest face must have to count, pixels
+		size        float32 // minimum longer side of the largest face of a counted track, pixels
 	}{
 		{"corridor.mp4", 1, 2, 150},
 		{"two_heads.mp4", 2, 3, 24},
@@ -109,8 +109,8 @@ func TestVideos(t *testing.T) {
 			path, cfg := shared(t, "videos", test.name), Default()
 			d := embeddedDetector(t, cfg)
 			for _, nth := range []int{1, 3} {
-				visits, looks := watch(t, d, cfg, path, nth)
-				t.Logf("every frame of %d: %d detections, tracks %+v", nth, looks, visits)
+				visits, detections := track(t, d, cfg, path, nth)
+				t.Logf("every frame of %d: %d detections, tracks %+v", nth, detections, visits)
 				count := 0
 				for _, v := range visits {
 					if v.Largest >= test.size {
@@ -118,10 +118,11 @@ func TestVideos(t *testing.T) {
 					}
 				}
 				if count < test.least || len(visits) > test.most {
-					t.Errorf("every frame of %d: %d tracks, %d large enough, want %d to %d", nth, len(visits), count, test.least, test.most)
+					t.Errorf("every frame of %d: %d tracks, %d large enough, want %d to %d",
+						nth, len(visits), count, test.least, test.most)
 				}
-				if again, _ := watch(t, d, cfg, path, nth); nth > 1 && !reflect.DeepEqual(visits, again) {
-					t.Errorf("the second time: %+v", again)
+				if second, _ := track(t, d, cfg, path, nth); nth > 1 && !reflect.DeepEqual(visits, second) {
+					t.Errorf("the second time: %+v", second)
 				}
 			}
 		})
@@ -146,7 +147,7 @@ func BenchmarkScale(b *testing.B) {
 		"area": gocv.InterpolationArea, "linear": gocv.InterpolationLinear,
 	} {
 		b.Run(name, func(b *testing.B) {
-			size, _ := geometry(image.Pt(1920, 1080), 640, 32)
+			size, _ := inputSize(image.Pt(1920, 1080), 640, 32)
 			for b.Loop() {
 				gocv.Resize(frame, &scaled, size, 0, 0, how)
 			}

@@ -21,8 +21,11 @@ func BenchmarkQualityResNet34(b *testing.B) {
 // BenchmarkDetector measures one frame of 640x360, padded to 640x384, on one thread.
 func BenchmarkDetector(b *testing.B) { benchmark(b, embeddedModel(b, TaskDetector), 640, 384) }
 
-// BenchmarkLandmarks measures a second look, the square around one face, on one thread.
-func BenchmarkLandmarks(b *testing.B) { benchmark(b, embeddedModel(b, TaskLandmarks), 96, 96) }
+// BenchmarkLandmarks measures the refinement of one face, on one thread.
+func BenchmarkLandmarks(b *testing.B) {
+	m := embeddedModel(b, TaskLandmarks)
+	benchmark(b, m, m.Manifest.Refinement.Side, m.Manifest.Refinement.Side)
+}
 
 func embeddedModel(b *testing.B, name string) *Model {
 	b.Helper()
@@ -39,11 +42,11 @@ func benchmark(b *testing.B, m *Model, width, height int) {
 	if m.Manifest.Input.Fixed() {
 		width, height = m.Manifest.Input.Width, m.Manifest.Input.Height
 	}
-	picture := make([]byte, width*height*3)
-	Picture(picture, width, height, 0)
+	image := make([]byte, width*height*3)
+	SelfTestImage(image, width, height, 0)
 	prepared := func(delegate string) *Interpreter {
 		i := start(b, m, delegate)
-		if err := errors.Join(i.Resize(width, height), i.SetPixels(picture), i.Invoke()); err != nil {
+		if err := errors.Join(i.Resize(width, height), i.SetPixels(image), i.Invoke()); err != nil {
 			b.Fatal(err)
 		}
 		return i
@@ -58,7 +61,7 @@ func benchmark(b *testing.B, m *Model, width, height int) {
 		slow = min(slow, time.Since(began))
 	}
 	for b.Loop() {
-		if err := errors.Join(fast.SetPixels(picture), fast.Invoke()); err != nil {
+		if err := errors.Join(fast.SetPixels(image), fast.Invoke()); err != nil {
 			b.Fatal(err)
 		}
 	}

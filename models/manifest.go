@@ -11,11 +11,11 @@ import (
 // Tasks of a network.
 const (
 	TaskDetector  = "detector"  // finds faces in a frame
-	TaskLandmarks = "landmarks" // looks at a face again, in the square around it: is it one, and where are its landmarks
+	TaskLandmarks = "landmarks" // refines a detected face: finds it, and its landmarks, in the square around it
 	TaskQuality   = "quality"   // scores an aligned face
 )
 
-// Manifest says everything about a network that its file does not. The training tool writes it, nobody by hand.
+// Manifest describes a network: what its file does not contain and the daemon needs. The training tool writes it.
 type Manifest struct {
 	Schema      int    `json:"schema"` // version of this format: 1
 	Name        string `json:"name"`
@@ -24,21 +24,22 @@ type Manifest struct {
 	File        string `json:"file"` // base name of the .tflite file
 	SHA256      string `json:"sha256"`
 	Description string `json:"description"`
-	License     string `json:"license"`
+	License     string `json:"license"` // terms of use of the network, not of the code
 	TrainedOn   string `json:"trained_on"`
 
-	Training Training      `json:"training"`
-	Input    Input         `json:"input"`
-	Outputs  []Output      `json:"outputs"` // in the interpreter's order
-	Quality  *QualityHead  `json:"quality,omitempty"`
-	Detector *DetectorHead `json:"detector,omitempty"`
-	SelfTest SelfTest      `json:"self_test"`
+	Training   Training      `json:"training"`
+	Input      Input         `json:"input"`
+	Outputs    []Output      `json:"outputs"`              // in the interpreter's order
+	Quality    *QualityHead  `json:"quality,omitempty"`    // of task quality
+	Detector   *DetectorHead `json:"detector,omitempty"`   // of tasks detector and landmarks
+	Refinement *Refinement   `json:"refinement,omitempty"` // of task landmarks
+	SelfTest   SelfTest      `json:"self_test"`
 
-	// Measured holds figures for people and for the model card, with the set they were measured on.
+	// Measured holds figures for the model card, with the data that they were measured on. The daemon ignores them.
 	Measured map[string]any `json:"measured,omitempty"`
 }
 
-// Training says which run made the network.
+// Training identifies the training run of the network.
 type Training struct {
 	Run      string `json:"run"`
 	Commit   string `json:"commit"`
@@ -47,13 +48,13 @@ type Training struct {
 	Command  string `json:"command"`
 }
 
-// Input describes the one input, NHWC int8. A pixel p becomes (p-Mean)/Std, stored as that divided by Scale plus ZeroPoint.
+// Input describes the one input, NHWC int8: stored value = (pixel - Mean) / Std / Scale + ZeroPoint.
 type Input struct {
 	Width     int     `json:"width"`    // pixels; 0: any multiple of Multiple
 	Height    int     `json:"height"`   // pixels; 0: any multiple of Multiple
 	Multiple  int     `json:"multiple"` // 0 where width and height are fixed
 	Channels  int     `json:"channels"`
-	Color     string  `json:"color"` // order the network wants: "BGR" or "RGB"
+	Color     string  `json:"color"` // colour order: "BGR" or "RGB"
 	Mean      float64 `json:"mean"`
 	Std       float64 `json:"std"`
 	Type      string  `json:"type"`
@@ -61,7 +62,7 @@ type Input struct {
 	ZeroPoint int     `json:"zero_point"`
 }
 
-// Fixed tells whether the network takes pictures of one size only.
+// Fixed reports whether the input has one size only.
 func (in Input) Fixed() bool { return in.Width > 0 }
 
 // Output describes one output: real value = (stored - ZeroPoint) * Scale. A -1 in Shape varies with the input's size.
@@ -73,8 +74,8 @@ type Output struct {
 	ZeroPoint int     `json:"zero_point"`
 }
 
-// QualityHead says how the outputs become one score: each label is the expectation of its bins under the softmax of its
-// output, raw is their weighted mean, and Calibration maps raw to 0..100.
+// QualityHead describes how the outputs become one score. Each label is the expectation of its bins under the softmax
+// of its output, the raw score is their weighted mean, and Calibration maps it to 0..100.
 type QualityHead struct {
 	Labels      []Label     `json:"labels"`
 	Calibration Calibration `json:"calibration"`
@@ -95,8 +96,8 @@ type Calibration struct {
 	Score []float64 `json:"score"` // 0..100
 }
 
-// FNMR is the false-non-match rate to expect, at a false-match rate of FMR, when only faces of at least a score are kept,
-// and which share of the faces of the set that is.
+// FNMR is the expected false-non-match rate of a recogniser, at a false-match rate of FMR, when only faces with at
+// least a score are kept, and the share of the faces of the set that is kept.
 type FNMR struct {
 	FMR   float64   `json:"fmr"`
 	Set   string    `json:"set"`
@@ -105,12 +106,12 @@ type FNMR struct {
 	FNMR  []float64 `json:"fnmr"`
 }
 
-// DetectorHead names the outputs of an anchor-free network for task detector or landmarks, one of each kind for every stride:
-// maps [1, H/s, W/s, C] with C = 1 (cls, obj: logits), 4 (bbox) and 10 (kps).
+// DetectorHead lists the outputs of an anchor-free network of task detector or landmarks, one of each kind per stride
+// s: maps [1, H/s, W/s, C] with C = 1 (cls, obj: logits), 4 (bbox) and 10 (kps).
 type DetectorHead struct {
-	// For task detector, Score is what a face should need to begin a track, LowScore what should be enough to continue one; 0..1.
-	// They were chosen where the network was measured: at Score it finds nothing where nobody is. For task landmarks, Score is
-	// what a face must have in the square to be the one looked at, and LowScore is not looked at.
+	// Score and LowScore are the recommended minimum scores, 0..1, of a face that begins a track and of one that
+	// continues it. They were chosen in the evaluation of the network: at Score it finds nothing in images without
+	// faces. For task landmarks, Score is the minimum score of a face in the square, and LowScore is not used.
 	Score    float64 `json:"score"`
 	LowScore float64 `json:"low_score"`
 
@@ -121,7 +122,16 @@ type DetectorHead struct {
 	Kps     []int `json:"kps"`
 }
 
-// SelfTest holds what the network answers to generated pictures, see Picture.
+// Refinement describes how a network of task landmarks refines a detected face. The network was trained for these
+// values. The size of a face is the square root of its box's area.
+type Refinement struct {
+	Side      int     `json:"side"`       // width and height of the network's input, pixels
+	CropScale float64 `json:"crop_scale"` // side of the square that is cut out around a face, in sizes of the face; 1..4
+	MinCrop   int     `json:"min_crop"`   // minimum side of this square, pixels of the frame
+	MinIoU    float64 `json:"min_iou"`    // minimum overlap of the found box with the detected one, 0..1: the same face
+}
+
+// SelfTest holds the outputs of the network for generated images, see SelfTestImage.
 type SelfTest struct {
 	Width     int            `json:"width"`
 	Height    int            `json:"height"`
@@ -129,9 +139,9 @@ type SelfTest struct {
 	Tolerance []float64      `json:"tolerance"` // per output, real units
 }
 
-// SelfTestCase is the answer to one generated picture: for each output its real values, row by row.
+// SelfTestCase holds the outputs for one generated image: for each output its real values, row by row.
 type SelfTestCase struct {
-	Picture int         `json:"picture"`
+	Picture int         `json:"picture"` // number of the image
 	Outputs [][]float64 `json:"outputs"`
 }
 
@@ -144,7 +154,7 @@ func ParseManifest(data []byte) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("decode: %w", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Manifest{}, errors.New("decode: something follows the manifest's object")
+		return Manifest{}, errors.New("decode: unexpected data after the manifest's object")
 	}
 	if err := m.Validate(); err != nil {
 		return Manifest{}, err

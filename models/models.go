@@ -1,7 +1,7 @@
-// Package models holds the networks of facesieve and runs them. A network is a TensorFlow Lite file with a manifest (JSON of
-// the same base name) that says what it is, how its input and outputs are to be read, and what it must answer to generated
-// test pictures. Nothing without a manifest, or with other bytes than the manifest promises, reaches the C library: that
-// library trusts its input.
+// Package models contains the networks of facesieve and runs them. A network is a TensorFlow Lite file with a manifest:
+// a JSON file of the same base name that describes the network, the decoding of its outputs, and its outputs for
+// generated test images. The C library does not validate its input. A network without a manifest, or with other bytes
+// than those of the manifest's SHA-256, therefore never reaches it.
 package models
 
 import (
@@ -16,23 +16,22 @@ import (
 	"strings"
 )
 
-// Limits of what is read: far above any network that runs on a camera, far below what would hurt the machine.
+// Limits of the files: far above any network that runs on a camera, far below the memory of such a machine.
 const (
 	maxModelBytes    = 64 << 20
 	maxManifestBytes = 8 << 20
 )
 
-// ErrForeign marks a file that is no TensorFlow Lite network, or not the one its manifest describes.
+// ErrForeign marks a file that is not a TensorFlow Lite network, or not the one that its manifest describes.
 var ErrForeign = errors.New("not the network of the manifest")
 
 //go:embed detector.tflite detector.json landmarks.tflite landmarks.json quality.tflite quality.json
 var embedded embed.FS
 
-// Model is a network whose bytes have been checked against its manifest. It is immutable and may be shared.
+// Model is a network whose bytes match its manifest. It is immutable and may be shared.
 type Model struct {
 	Manifest Manifest
-	// Source says where the network came from, for messages: "embedded quality" or the path of the file.
-	Source string
+	Source   string // for messages: "embedded quality" or the path of the file
 
 	bytes   []byte
 	builtIn bool
@@ -44,12 +43,13 @@ func (m *Model) BuiltIn() bool { return m.builtIn }
 // Size returns the size of the network in bytes.
 func (m *Model) Size() int { return len(m.bytes) }
 
-// Embedded returns the network for a task that is part of the program: its name is that of the task.
+// Embedded returns the built-in network with this name, which is that of its task.
 func Embedded(name string) (*Model, error) {
 	source := "embedded " + name
 	manifest, err := embedded.ReadFile(name + ".json")
 	if err != nil {
-		return nil, fmt.Errorf("models: no embedded network %q, there are %q, %q and %q", name, TaskDetector, TaskLandmarks, TaskQuality)
+		return nil, fmt.Errorf("models: no embedded network %q, there are %q, %q and %q",
+			name, TaskDetector, TaskLandmarks, TaskQuality)
 	}
 	bytes, err := embedded.ReadFile(name + ".tflite")
 	if err != nil {
@@ -63,7 +63,7 @@ func Embedded(name string) (*Model, error) {
 	return m, nil
 }
 
-// Load reads a network from a .tflite file and its manifest from the .json file of the same base name beside it.
+// Load reads a network from a .tflite file, and its manifest from the .json file with the same base name beside it.
 func Load(tflitePath string) (*Model, error) {
 	base, found := strings.CutSuffix(tflitePath, ".tflite")
 	if !found {
@@ -84,11 +84,12 @@ func Load(tflitePath string) (*Model, error) {
 	return build(tflitePath, filepath.Base(tflitePath), bytes, manifest)
 }
 
-// build joins a network and its manifest, and refuses them when they do not belong together.
+// build returns the network with its manifest, or an error if the bytes are not those of the manifest.
 func build(source, file string, bytes, manifest []byte) (*Model, error) {
 	parsed, err := ParseManifest(manifest)
 	if err != nil {
-		return nil, fmt.Errorf("models: manifest of %s: %w; take it and the network from the same delivery again", source, err)
+		return nil, fmt.Errorf("models: manifest of %s: %w; take it and the network from the same delivery again",
+			source, err)
 	}
 	if err := verify(&parsed, file, bytes); err != nil {
 		return nil, fmt.Errorf("models: %s: %w; take it and its manifest from the same delivery again", source, err)
@@ -101,9 +102,9 @@ func verify(manifest *Manifest, file string, bytes []byte) error {
 	if manifest.File != file {
 		return fmt.Errorf("the manifest is for %q: %w", manifest.File, ErrForeign)
 	}
-	// A flatbuffer begins with the offset of its root table, then four letters that say what it holds.
+	// A flatbuffer starts with the offset of its root table, followed by four letters that identify its type.
 	if len(bytes) < 8 || string(bytes[4:8]) != "TFL3" {
-		return fmt.Errorf("no TensorFlow Lite file (%d bytes, identifier %q instead of \"TFL3\" at byte 4): %w",
+		return fmt.Errorf("not a TensorFlow Lite file (%d bytes, identifier %q instead of \"TFL3\" at byte 4): %w",
 			len(bytes), bytes[min(4, len(bytes)):min(8, len(bytes))], ErrForeign)
 	}
 	sum := sha256.Sum256(bytes)
@@ -121,7 +122,7 @@ func readLimited(path string, limit int64) (bytes []byte, err error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", path)
+		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
 	file, err := os.Open(path) //nolint:gosec // the operator's own configuration names the file
 	if err != nil {

@@ -22,7 +22,7 @@ func testModel(t testing.TB, name string) *Model {
 	return m
 }
 
-// copyOf puts network and manifest into a folder of their own, after edit has changed their bytes.
+// copyOf writes network and manifest into a new directory, after edit has changed their bytes.
 func copyOf(t *testing.T, name string, edit func(network, manifest []byte) ([]byte, []byte)) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -66,22 +66,41 @@ func TestEmbedded(t *testing.T) {
 	}
 }
 
-// TestLoadRefuses damages the files in the ways that happen: each must be refused before the C library sees a byte.
+// TestLoadRefuses: damaged and foreign files are refused before the C library reads them.
 func TestLoadRefuses(t *testing.T) {
 	type files = func(network, manifest []byte) ([]byte, []byte)
 	for name, test := range map[string]struct {
 		edit files
 		want string
 	}{
-		"one bit":     {func(n, m []byte) ([]byte, []byte) { n[len(n)/2] ^= 1; return n, m }, "damaged, cut short or another file"},
-		"truncated":   {func(n, m []byte) ([]byte, []byte) { return n[:len(n)/2], m }, "damaged, cut short or another file"},
-		"empty":       {func(_, m []byte) ([]byte, []byte) { return nil, m }, `no TensorFlow Lite file (0 bytes, identifier ""`},
-		"foreign":     {func(_, m []byte) ([]byte, []byte) { return []byte("\x89PNG\r\n\x1a\nand so on"), m }, "no TensorFlow Lite file"},
-		"not JSON":    {func(n, _ []byte) ([]byte, []byte) { return n, []byte("schema: 1") }, "decode: invalid character"},
-		"unknown key": {func(n, m []byte) ([]byte, []byte) { return n, replace(m, `"schema": 1`, `"schema": 1, "extra": 2`) }, `unknown field "extra"`},
-		"two objects": {func(n, m []byte) ([]byte, []byte) { return n, append(m, '{', '}') }, "something follows"},
-		"other file":  {func(n, m []byte) ([]byte, []byte) { return n, replace(m, `"quality.tflite"`, `"other.tflite"`) }, `the manifest is for "other.tflite"`},
-		"schema 2":    {func(n, m []byte) ([]byte, []byte) { return n, replace(m, `"schema": 1`, `"schema": 2`) }, "schema: version 2 is unknown"},
+		"one bit": {func(n, m []byte) ([]byte, []byte) {
+			n[len(n)/2] ^= 1
+			return n, m
+		}, "damaged, cut short or another file"},
+		"truncated": {func(n, m []byte) ([]byte, []byte) {
+			return n[:len(n)/2], m
+		}, "damaged, cut short or another file"},
+		"empty": {func(_, m []byte) ([]byte, []byte) {
+			return nil, m
+		}, `not a TensorFlow Lite file (0 bytes, identifier ""`},
+		"foreign": {func(_, m []byte) ([]byte, []byte) {
+			return []byte("\x89PNG\r\n\x1a\nand so on"), m
+		}, "not a TensorFlow Lite file"},
+		"not JSON": {func(n, _ []byte) ([]byte, []byte) {
+			return n, []byte("schema: 1")
+		}, "decode: invalid character"},
+		"unknown key": {func(n, m []byte) ([]byte, []byte) {
+			return n, replace(m, `"schema": 1`, `"schema": 1, "extra": 2`)
+		}, `unknown field "extra"`},
+		"two objects": {func(n, m []byte) ([]byte, []byte) {
+			return n, append(m, '{', '}')
+		}, "unexpected data after"},
+		"other file": {func(n, m []byte) ([]byte, []byte) {
+			return n, replace(m, `"quality.tflite"`, `"other.tflite"`)
+		}, `the manifest is for "other.tflite"`},
+		"schema 2": {func(n, m []byte) ([]byte, []byte) {
+			return n, replace(m, `"schema": 1`, `"schema": 2`)
+		}, "schema: version 2 is unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := copyOf(t, "quality", test.edit)
@@ -93,26 +112,27 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-// TestLoadOfTornFiles cuts network and manifest at every place of their beginning and at random ones, as a power cut does,
-// and turns bits over. Each must be refused by an error that names the file and says what to do.
-func TestLoadOfTornFiles(t *testing.T) {
+// TestLoadOfCorruptFiles truncates network and manifest near their start and at random places, as a power failure does,
+// and flips bits. Each must be refused by an error that names the file and the remedy.
+func TestLoadOfCorruptFiles(t *testing.T) {
 	var network, manifest []byte
 	path := copyOf(t, "quality", func(n, m []byte) ([]byte, []byte) {
 		network, manifest = n, m
 		return n, m
 	})
 	dice := rand.New(rand.NewPCG(3, 4))
-	refused := func(file string, torn []byte, what string) {
+	refused := func(file string, corrupt []byte, what string) {
 		t.Helper()
-		if err := os.WriteFile(file, torn, 0o600); err != nil {
+		if err := os.WriteFile(file, corrupt, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		_, err := Load(path)
-		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "from the same delivery again") {
+		remedy := "from the same delivery again"
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), remedy) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	places := func(length int) []int {
+	offsets := func(length int) []int {
 		var all []int
 		for i := range min(64, length) {
 			all = append(all, i)
@@ -122,17 +142,17 @@ func TestLoadOfTornFiles(t *testing.T) {
 		}
 		return append(all, length-1)
 	}
-	for _, at := range places(len(network)) {
+	for _, at := range offsets(len(network)) {
 		refused(path, network[:at], fmt.Sprintf("network cut after %d bytes", at))
-		turned := bytes.Clone(network)
-		turned[at] ^= 1 << dice.IntN(8)
-		refused(path, turned, fmt.Sprintf("bit turned over in byte %d of the network", at))
+		flipped := bytes.Clone(network)
+		flipped[at] ^= 1 << dice.IntN(8)
+		refused(path, flipped, fmt.Sprintf("bit flipped in byte %d of the network", at))
 	}
 	if err := os.WriteFile(path, network, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	end := len(bytes.TrimRight(manifest, "\n"))
-	for _, at := range places(end) {
+	for _, at := range offsets(end) {
 		refused(strings.TrimSuffix(path, ".tflite")+".json", manifest[:at], fmt.Sprintf("manifest cut after %d bytes", at))
 	}
 }
@@ -142,10 +162,12 @@ func TestLoadMissing(t *testing.T) {
 	if err := os.Remove(strings.TrimSuffix(path, ".tflite") + ".json"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(path); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "manifest quality.json is missing") {
+	_, err := Load(path)
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "manifest quality.json is missing") {
 		t.Errorf("without a manifest: %v", err)
 	}
-	if _, err := Load(filepath.Join(t.TempDir(), "model.onnx")); err == nil || !strings.Contains(err.Error(), "ends in .tflite") {
+	_, err = Load(filepath.Join(t.TempDir(), "model.onnx"))
+	if err == nil || !strings.Contains(err.Error(), "ends in .tflite") {
 		t.Errorf("another ending: %v", err)
 	}
 	if err := os.WriteFile(strings.TrimSuffix(path, ".tflite")+".json", []byte("{}"), 0o600); err != nil {
@@ -154,8 +176,8 @@ func TestLoadMissing(t *testing.T) {
 	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "no regular file") {
-		t.Errorf("a folder: %v", err)
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a directory: %v", err)
 	}
 }
 
@@ -171,7 +193,7 @@ func edited(t *testing.T, name string, change func(m *Manifest)) *Model {
 	return m
 }
 
-// TestManifestRoundTrip: writing and reading a manifest again loses nothing.
+// TestManifestRoundTrip: a manifest that is written and read is unchanged.
 func TestManifestRoundTrip(t *testing.T) {
 	for _, name := range []string{"quality", "detector"} {
 		m := testModel(t, name).Manifest
@@ -179,11 +201,11 @@ func TestManifestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := ParseManifest(text)
+		parsed, err := ParseManifest(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if second, err := json.Marshal(again); err != nil || string(second) != string(text) {
+		if second, err := json.Marshal(parsed); err != nil || string(second) != string(text) {
 			t.Errorf("%s changed: %v\n%s\n%s", name, err, text, second)
 		}
 	}

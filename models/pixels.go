@@ -5,11 +5,11 @@ import (
 	"math"
 )
 
-// pixels turns BGR bytes into the network's input.
+// pixels converts BGR bytes to the input of the network.
 type pixels struct {
-	flip  bool       // quantised = pixel - 128, which is the pixel with its highest bit flipped
-	swap  bool       // the network wants RGB
-	table [256]uint8 // quantised value of each pixel value, where flip is not enough
+	flip  bool       // quantised = pixel - 128, which flips the highest bit
+	swap  bool       // the network's colour order is RGB
+	table [256]uint8 // quantised value of each pixel value, if not flip
 }
 
 func newPixels(in Input) pixels {
@@ -22,7 +22,7 @@ func newPixels(in Input) pixels {
 	return p
 }
 
-// fill writes as many bytes as src has; both have the same length, a multiple of 3.
+// fill converts src to dst; both have the same length, a multiple of 3.
 func (p *pixels) fill(dst, src []byte) {
 	switch {
 	case p.flip:
@@ -38,7 +38,7 @@ func (p *pixels) fill(dst, src []byte) {
 	}
 }
 
-// flip flips the highest bit of each byte, 16 bytes a turn.
+// flip flips the highest bit of each byte, 16 bytes per iteration.
 func flip(dst, src []byte) {
 	const high = 0x8080808080808080
 	for len(src) >= 16 && len(dst) >= 16 {

@@ -5,28 +5,30 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/rs/zerolog"
 )
 
-// Delegates: who does the arithmetic.
+// Delegates: the part of the library that computes the operations of a network.
 const (
 	DelegateXNNPACK  = "xnnpack"  // optimised kernels for the CPU, part of the library
-	DelegateExternal = "external" // a library of an accelerator (GPU, EdgeTPU, VX, Arm NN)
+	DelegateExternal = "external" // the library of an accelerator (GPU, EdgeTPU, VX, Arm NN)
 	DelegateNone     = "none"     // the plain kernels, several times slower; for comparisons
 )
 
-// Runtime says how networks are run.
+// Runtime configures how networks are run.
 type Runtime struct {
 	Threads  int    `yaml:"threads"`  // 1..64
 	Delegate string `yaml:"delegate"` // xnnpack, external or none
-	// Library is the path of the external delegate, Options are handed to it as they are.
+	// Library is the path of the external delegate, which receives Options unchanged.
 	Library string            `yaml:"library"`
 	Options map[string]string `yaml:"options"`
 }
 
-// DefaultRuntime is XNNPACK on one thread.
+// DefaultRuntime returns XNNPACK on one thread.
 func DefaultRuntime() Runtime { return Runtime{Threads: 1, Delegate: DelegateXNNPACK} }
 
-// Validate returns every fault at once, each with its key.
+// Validate returns all faults, each with its key.
 func (rt Runtime) Validate() error {
 	var f faults
 	f.check(rt.Threads >= 1 && rt.Threads <= 64, "threads", "%d is outside 1..64", rt.Threads)
@@ -51,4 +53,44 @@ func (rt Runtime) describe() string {
 		return fmt.Sprintf("external delegate %s", rt.Library)
 	}
 	return "delegate " + rt.Delegate
+}
+
+// Start returns an interpreter that has passed its self-test. If an external delegate cannot be loaded, fails or
+// drifts, the interpreter uses XNNPACK on the CPU instead, and its Refusal returns the reason, which the caller must
+// report. Any other failure is an error. The caller must also test an external delegate with Verify at each input size
+// that it uses.
+func Start(m *Model, rt Runtime, log zerolog.Logger) (*Interpreter, error) {
+	if err := rt.Validate(); err != nil {
+		return nil, fmt.Errorf("models: runtime: %w", err)
+	}
+	i, err := startTested(m, rt)
+	if err != nil && rt.Delegate == DelegateExternal {
+		refusal := err
+		if i, err = startTested(m, rt.OnCPU()); err == nil {
+			i.refusal = refusal
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	log.Info().Str("model", m.Manifest.Name).Str("version", m.Manifest.Version).Str("source", m.Source).
+		Str("delegate", i.Delegate()).Int("threads", rt.Threads).Msg("network is ready, self-test passed")
+	return i, nil
+}
+
+func startTested(m *Model, rt Runtime) (*Interpreter, error) {
+	i, err := NewInterpreter(m, rt)
+	if err != nil {
+		return nil, err
+	}
+	rounds := 1
+	if rt.Delegate == DelegateExternal {
+		rounds = externalRounds
+	}
+	for range rounds {
+		if err := i.SelfTest(); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", rt.describe(), err), i.Close())
+		}
+	}
+	return i, nil
 }

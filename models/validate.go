@@ -11,11 +11,13 @@ import (
 // maxSide bounds width and height of an input, pixels.
 const maxSide = 4096
 
-// faults gathers everything that is wrong, each with the key that it is about.
+const olderManifest = "an older training tool wrote the manifest; export the network with the present one"
+
+// faults collects all faults, each with its key.
 type faults struct{ list []error }
 
 func (f *faults) add(key, format string, args ...any) {
-	f.list = append(f.list, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	f.list = append(f.list, keyError{key, fmt.Errorf(format, args...)})
 }
 
 func (f *faults) check(ok bool, key, format string, args ...any) {
@@ -24,14 +26,28 @@ func (f *faults) check(ok bool, key, format string, args ...any) {
 	}
 }
 
-// Validate returns every fault of the manifest at once, each with its key.
+// keyError is the error of one key of a manifest or of the runtime's configuration.
+type keyError struct {
+	key string // dotted
+	err error  // what is wrong and how to fix it
+}
+
+func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
+
+func (e keyError) Unwrap() error { return e.err }
+
+// ConfigKey returns the key; package config reports it with its line.
+func (e keyError) ConfigKey() string { return e.key }
+
+// Validate returns all faults of the manifest, each with its key.
 func (m *Manifest) Validate() error {
 	var f faults
 	f.check(m.Schema == 1, "schema", "version %d is unknown, this program reads 1", m.Schema)
 	f.check(m.Name != "", "name", "is empty")
 	f.check(m.Version != "", "version", "is empty")
-	f.check(m.File != "" && m.File == filepath.Base(m.File), "file", "%q is no plain file name", m.File)
-	f.check(regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(m.SHA256), "sha256", "%q is no SHA-256 in lower-case hex", m.SHA256)
+	f.check(m.File != "" && m.File == filepath.Base(m.File), "file", "%q is not a plain file name", m.File)
+	f.check(regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(m.SHA256), "sha256",
+		"%q is not a SHA-256 in lower-case hex", m.SHA256)
 	m.Input.validate(&f)
 	f.check(len(m.Outputs) > 0, "outputs", "there is none")
 	for i, out := range m.Outputs {
@@ -46,6 +62,7 @@ func (m *Manifest) validateTask(f *faults) {
 	switch m.Task {
 	case TaskQuality:
 		f.check(m.Detector == nil, "detector", "does not belong to task quality")
+		f.check(m.Refinement == nil, "refinement", "does not belong to task quality")
 		f.check(m.Input.Fixed(), "input.width", "task quality needs a fixed size")
 		if m.Quality == nil {
 			f.add("quality", "is missing")
@@ -59,6 +76,7 @@ func (m *Manifest) validateTask(f *faults) {
 			return
 		}
 		m.Detector.validate(f, m)
+		m.validateRefinement(f)
 	default:
 		f.add("task", "%q is none of %q, %q and %q", m.Task, TaskDetector, TaskLandmarks, TaskQuality)
 	}
@@ -78,9 +96,10 @@ func (in *Input) validate(f *faults) {
 }
 
 func (o *Output) validate(f *faults, key string) {
-	f.check(len(o.Shape) > 0 && len(o.Shape) <= 4 && o.Shape[0] == 1, key+".shape", "%v: 1 to 4 dimensions, the first 1", o.Shape)
+	f.check(len(o.Shape) > 0 && len(o.Shape) <= 4 && o.Shape[0] == 1, key+".shape",
+		"%v: 1 to 4 dimensions, the first 1", o.Shape)
 	for _, dim := range o.Shape {
-		f.check(dim == -1 || dim > 0 && dim <= 1<<20, key+".shape", "%v: %d is no dimension", o.Shape, dim)
+		f.check(dim == -1 || dim > 0 && dim <= 1<<20, key+".shape", "%v: %d is not a dimension", o.Shape, dim)
 	}
 	validateQuantisation(f, key, o.Type, o.Scale, o.ZeroPoint)
 }
@@ -108,10 +127,11 @@ func (q *QualityHead) validate(f *faults, outputs []Output) {
 	}
 	f.check(sum > 0, "quality.labels", "the weights add up to %g", sum)
 	c := q.Calibration
-	f.check(len(c.Raw) >= 2 && len(c.Raw) == len(c.Score), "quality.calibration", "%d raw values, %d scores: as many, at least 2",
-		len(c.Raw), len(c.Score))
+	f.check(len(c.Raw) >= 2 && len(c.Raw) == len(c.Score), "quality.calibration",
+		"%d raw values, %d scores: must be as many, at least 2", len(c.Raw), len(c.Score))
 	f.check(increasing(c.Raw, true), "quality.calibration.raw", "does not increase")
-	f.check(increasing(c.Score, false) && within(c.Score, 100), "quality.calibration.score", "does not increase within 0..100")
+	f.check(increasing(c.Score, false) && within(c.Score, 100), "quality.calibration.score",
+		"does not increase within 0..100")
 	if q.FNMR != nil {
 		q.FNMR.validate(f)
 	}
@@ -128,16 +148,18 @@ func (n *FNMR) validate(f *faults) {
 
 func (d *DetectorHead) validate(f *faults, m *Manifest) {
 	if d.Score == 0 && d.LowScore == 0 {
-		f.add("detector.score", "is missing, with low_score: an older training tool wrote the manifest; export the network with this one's")
+		f.add("detector.score", "is missing, with low_score: %s", olderManifest)
 	} else {
 		f.check(d.Score > 0 && d.Score < 1, "detector.score", "%g is not between 0 and 1", d.Score)
-		f.check(d.LowScore > 0 && d.LowScore <= d.Score, "detector.low_score", "%g is not between 0 and score %g", d.LowScore, d.Score)
+		f.check(d.LowScore > 0 && d.LowScore <= d.Score, "detector.low_score",
+			"%g is not between 0 and score %g", d.LowScore, d.Score)
 	}
 	d.validateMaps(f, m)
 }
 
 func (d *DetectorHead) validateMaps(f *faults, m *Manifest) {
-	f.check(len(d.Strides) > 0 && increasing(d.Strides, true), "detector.strides", "%v: at least one, increasing", d.Strides)
+	f.check(len(d.Strides) > 0 && increasing(d.Strides, true), "detector.strides",
+		"%v: at least one, increasing", d.Strides)
 	for _, s := range d.Strides {
 		f.check(s > 0 && (m.Input.Multiple == 0 || m.Input.Multiple%s == 0), "detector.strides",
 			"%d does not divide the input's multiple %d", s, m.Input.Multiple)
@@ -165,6 +187,25 @@ func (d *DetectorHead) validateMaps(f *faults, m *Manifest) {
 	}
 }
 
+// validateRefinement checks the refinement of a network with the maps of a detector.
+func (m *Manifest) validateRefinement(f *faults) {
+	r := m.Refinement
+	switch {
+	case m.Task != TaskLandmarks:
+		f.check(r == nil, "refinement", "does not belong to task %s", m.Task)
+		return
+	case r == nil:
+		f.add("refinement", "is missing, task %s needs it: %s", m.Task, olderManifest)
+		return
+	}
+	if err := m.Input.accepts(r.Side, r.Side); err != nil {
+		f.add("refinement.side", "%v", err)
+	}
+	f.check(r.CropScale >= 1 && r.CropScale <= 4, "refinement.crop_scale", "%g is outside 1..4", r.CropScale)
+	f.check(r.MinCrop >= 1 && r.MinCrop <= maxSide, "refinement.min_crop", "%d is outside 1..%d", r.MinCrop, maxSide)
+	f.check(r.MinIoU > 0 && r.MinIoU < 1, "refinement.min_iou", "%g is not between 0 and 1", r.MinIoU)
+}
+
 type head struct {
 	name     string
 	channels int
@@ -178,7 +219,8 @@ func (d *DetectorHead) heads() []head {
 func (m *Manifest) validateSelfTest(f *faults) {
 	t, in := m.SelfTest, m.Input
 	f.check(len(t.Cases) > 0, "self_test.cases", "there is none")
-	f.check(len(t.Tolerance) == len(m.Outputs), "self_test.tolerance", "%d values for %d outputs", len(t.Tolerance), len(m.Outputs))
+	f.check(len(t.Tolerance) == len(m.Outputs), "self_test.tolerance",
+		"%d values for %d outputs", len(t.Tolerance), len(m.Outputs))
 	for _, v := range t.Tolerance {
 		f.check(v > 0, "self_test.tolerance", "%g is not positive", v)
 	}
@@ -192,7 +234,7 @@ func (m *Manifest) validateSelfTest(f *faults) {
 	}
 }
 
-// accepts says why the network does not take pictures of that size, nil if it does.
+// accepts returns an error if the input cannot have this size, pixels.
 func (in Input) accepts(width, height int) error {
 	switch {
 	case in.Fixed() && (width != in.Width || height != in.Height):
@@ -214,15 +256,7 @@ func increasing[T int | float64](values []T, strictly bool) bool {
 	return true
 }
 
-// within says whether all values are in 0..high.
+// within reports whether all values are in 0..high.
 func within(values []float64, high float64) bool {
 	return !slices.ContainsFunc(values, func(v float64) bool { return v < 0 || v > high })
-}
-
-func product(shape []int) int {
-	n := 1
-	for _, dim := range shape {
-		n *= dim
-	}
-	return n
 }

@@ -17,19 +17,19 @@ import (
 type attempt struct {
 	ctx    context.Context
 	cfg    Config
-	who    identity
+	id     identity
 	target *url.URL
 
 	dialed      bool // TCP is connected
 	secured     bool // the TLS handshake is complete
 	certificate bool // the broker has requested a client certificate
-	raw, clear  *tap // below and above TLS; the same without TLS
+	raw, clear  *tap // below and above TLS; without TLS they are the same
 }
 
 // dial opens the network connection, with TLS where the configuration has it.
 func (a *attempt) dial() (net.Conn, error) {
 	a.dialed, a.secured, a.certificate, a.raw, a.clear = false, false, false, nil, nil
-	conn, err := a.cfg.network(a.ctx, a.target.Host)
+	conn, err := a.cfg.dial(a.ctx, a.target.Host)
 	if err != nil {
 		return nil, err
 	}
@@ -67,13 +67,13 @@ func (a *attempt) clientCertificate(own []tls.Certificate) func(*tls.Certificate
 	}
 }
 
-// wantsOld reports whether MQTT 3.1.1 should be tried after MQTT 5 has failed, and records a broker that refuses MQTT 5
-// explicitly. A broker that repeatedly closes connections without an answer may do so because of the version.
-func (a *attempt) wantsOld(err error) bool {
+// tryVersion3 reports whether MQTT 3.1.1 should be tried after MQTT 5 has failed, and records a broker that refuses
+// MQTT 5 explicitly. A broker that repeatedly closes connections without an answer may do so because of the version.
+func (a *attempt) tryVersion3(err error) bool {
 	var reason reasonError
 	if errors.As(err, &reason) {
 		if reason.code == packets.ConnackUnsupportedProtocolVersion {
-			a.who.memory.old.Store(true)
+			a.id.memory.version3.Store(true)
 			return true
 		}
 		return false
@@ -82,27 +82,27 @@ func (a *attempt) wantsOld(err error) bool {
 		return false
 	}
 	head := a.clear.first()
-	if code, ok := oldAnswer(head); ok {
+	if code, ok := answer3(head); ok {
 		if code == old.ErrRefusedBadProtocolVersion {
-			a.who.memory.old.Store(true)
+			a.id.memory.version3.Store(true)
 		}
 		return true
 	}
-	return len(head) == 0 && hungUp(err) && a.who.memory.hangUps.Add(1) > 1
+	return len(head) == 0 && hungUp(err) && a.id.memory.hangUps.Add(1) > 1
 }
 
-// oldAnswer returns the code of a CONNACK in the form of MQTT 3.1.1.
-func oldAnswer(head []byte) (code byte, ok bool) {
+// answer3 returns the code of a CONNACK in the form of MQTT 3.1.1.
+func answer3(head []byte) (code byte, ok bool) {
 	if len(head) < 4 || head[0] != packets.CONNACK<<4 || head[1] != 2 {
 		return 0, false
 	}
 	return head[3], true
 }
 
-// memory holds facts about a broker that outlast a connection.
+// memory holds facts about a broker that are kept from one connection to the next.
 type memory struct {
-	old     atomic.Bool  // it has refused MQTT 5
-	hangUps atomic.Int32 // consecutive connections of MQTT 5 that it has ended without an answer
+	version3 atomic.Bool  // it has refused MQTT 5
+	hangUps  atomic.Int32 // consecutive connections of MQTT 5 that it has ended without an answer
 }
 
 // tapHead is the number of bytes that a tap keeps: enough to recognise TLS, HTTP and MQTT.
@@ -125,6 +125,7 @@ func (t *tap) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// first returns the first bytes, at most tapHead.
 func (t *tap) first() []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()

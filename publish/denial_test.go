@@ -1,21 +1,23 @@
 package publish
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
+	"facesieve/publish/publishtest"
 )
 
 // guarded is a mosquitto with an access control that allow changes.
 type guarded struct {
-	*mosquitto
+	*publishtest.Mosquitto
 	file string
 }
 
@@ -25,7 +27,7 @@ func startGuarded(t *testing.T, lines ...string) *guarded {
 	dir := t.TempDir()
 	g := &guarded{file: filepath.Join(dir, "acl")}
 	g.write(t, lines)
-	g.mosquitto = startMosquitto(t, dir, "allow_anonymous true", "acl_file "+g.file)
+	g.Mosquitto = publishtest.StartMosquitto(t, dir, "allow_anonymous true", "acl_file "+g.file)
 	return g
 }
 
@@ -40,9 +42,7 @@ func (g *guarded) write(t *testing.T, lines []string) {
 func (g *guarded) allow(t *testing.T, lines ...string) {
 	t.Helper()
 	g.write(t, lines)
-	if err := g.process.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	g.Reload(t)
 }
 
 func denied(p *Publisher, text string) func() bool {
@@ -53,10 +53,10 @@ func denied(p *Publisher, text string) func() bool {
 func TestForbiddenFaceTopicLosesNothing(t *testing.T) {
 	states := []string{"topic write facesieve/gate/status", "topic write facesieve/gate/+/state"}
 	broker := startGuarded(t, states...)
-	p := mustOpenOn(t, mustOpenBox(t, onDisk(t.TempDir())), testConfig(broker.url()), quick())
-	eventually(t, "connected", connected(p))
+	p := mustOpenOn(t, mustOpenQueue(t, onDisk(t.TempDir())), testConfig(broker.URL()), quick())
+	publishtest.Eventually(t, "connected", connected(p))
 	publishAll(t, p, 0, 20)
-	eventually(t, "denied", denied(p, "the broker's access control forbids facesieve/gate/door/face: "+
+	publishtest.Eventually(t, "denied", denied(p, "the broker's access control forbids facesieve/gate/door/face: "+
 		"allow the device to write below facesieve/gate there (mosquitto: topic write facesieve/gate/#)"))
 	time.Sleep(2 * quick().holdMax)
 	if s := p.Stats(); s.Queued != 20 || s.Delivered != 0 || !s.Connected || s.Connections != 1 {
@@ -64,9 +64,11 @@ func TestForbiddenFaceTopicLosesNothing(t *testing.T) {
 	}
 
 	broker.allow(t, "topic readwrite facesieve/gate/#")
-	watch := record(t, broker.url(), "facesieve/#")
-	eventually(t, "arrived", func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 20 })
-	eventually(t, "no longer denied", func() bool { s := p.Stats(); return s.Denied == "" && s.Queued == 0 })
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
+	publishtest.Eventually(t, "arrived",
+		func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 20 })
+	publishtest.Eventually(t, "no longer denied",
+		func() bool { s := p.Stats(); return s.Denied == "" && s.Queued == 0 })
 	for _, e := range faces(t, watch, "facesieve/gate/door/face") {
 		if !e.Replayed {
 			t.Errorf("track %d was sent before, and is not marked as replayed", e.Track)
@@ -77,23 +79,23 @@ func TestForbiddenFaceTopicLosesNothing(t *testing.T) {
 // An access control that forbids one camera delays neither another camera nor Close.
 func TestForbiddenCameraDelaysNoOther(t *testing.T) {
 	broker := startGuarded(t, "topic readwrite facesieve/gate/garage/#", "topic readwrite facesieve/gate/status")
-	watch := record(t, broker.url(), "facesieve/#")
-	box := mustOpenBox(t, onDisk(t.TempDir()))
-	p := mustOpenOn(t, box, testConfig(broker.url()), quick())
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, queue, testConfig(broker.URL()), quick())
 	publishAll(t, p, 0, 30)
-	eventually(t, "denied", denied(p, "forbids facesieve/gate/door/face"))
+	publishtest.Eventually(t, "denied", denied(p, "forbids facesieve/gate/door/face"))
 	for i := range uint64(30) {
-		if err := p.Publish(sampleEvent("garage", i)); err != nil {
+		if err := p.Publish(eventtest.Face("garage", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "arrived", func() bool { return len(watch.on("facesieve/gate/garage/face")) >= 30 })
+	publishtest.Eventually(t, "arrived", func() bool { return len(watch.On("facesieve/gate/garage/face")) >= 30 })
 	began := time.Now()
 	p.Close(t.Context())
-	if took := time.Since(began); took > patience/2 {
+	if took := time.Since(began); took > publishtest.Patience/2 {
 		t.Errorf("Close took %v", took)
 	}
-	if s := box.Stats(); s.Queued != 30 || s.Delivered != 30 {
+	if s := queue.Stats(); s.Queued != 30 || s.Delivered != 30 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -101,95 +103,77 @@ func TestForbiddenCameraDelaysNoOther(t *testing.T) {
 // The status is refused at once, before there is any event.
 func TestForbiddenStatusIsReportedAtConnect(t *testing.T) {
 	broker := startGuarded(t, "topic readwrite somewhere/else")
-	p := mustOpen(t, testConfig(broker.url()), quick())
-	eventually(t, "denied", denied(p, "the broker's access control forbids facesieve/gate/status"))
+	p := mustOpen(t, testConfig(broker.URL()), quick())
+	publishtest.Eventually(t, "denied", denied(p, "the broker's access control forbids facesieve/gate/status"))
 	broker.allow(t, "topic readwrite facesieve/gate/#")
-	watch := record(t, broker.url(), "facesieve/#")
-	eventually(t, "status sent again", func() bool { return watch.last("facesieve/gate/status") == Online })
-	eventually(t, "no longer denied", func() bool { return p.Stats().Denied == "" })
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
+	publishtest.Eventually(t, "status sent again",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
+	publishtest.Eventually(t, "no longer denied", func() bool { return p.Stats().Denied == "" })
 }
 
 // If the face topic is allowed and that of the plain image is not, the face counts as delivered.
 func TestForbiddenPictureTopic(t *testing.T) {
 	broker := startGuarded(t, "topic readwrite facesieve/gate/+/face", "topic readwrite facesieve/gate/status")
-	watch := record(t, broker.url(), "facesieve/#")
-	cfg := testConfig(broker.url())
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
+	cfg := testConfig(broker.URL())
 	cfg.JPEG = true
 	p := mustOpen(t, cfg, quick())
 	publishAll(t, p, 0, 1)
-	eventually(t, "denied", denied(p, "forbids facesieve/gate/door/face/jpeg"))
-	eventually(t, "delivered", func() bool { return p.Stats().Delivered == 1 })
-	eventually(t, "arrived", func() bool { return len(watch.on("facesieve/gate/door/face")) == 1 })
+	publishtest.Eventually(t, "denied", denied(p, "forbids facesieve/gate/door/face/jpeg"))
+	publishtest.Eventually(t, "delivered", func() bool { return p.Stats().Delivered == 1 })
+	publishtest.Eventually(t, "arrived", func() bool { return len(watch.On("facesieve/gate/door/face")) == 1 })
 }
 
 // startOld starts a proxy that lets a broker appear as one without MQTT 5.
 func startOld(t *testing.T, target string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	t.Cleanup(func() { _ = l.Close(); <-done })
-	go func() {
-		defer close(done)
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			serveOld(conn, target)
+	return "tcp://" + serveConns(t, func(conn net.Conn) {
+		const version = 8 // offset of the version in a CONNECT of fewer than 128 bytes
+		head := make([]byte, version+1)
+		if _, err := io.ReadFull(conn, head); err != nil || head[version] == 5 {
+			_, _ = conn.Write([]byte{0x20, 2, 0, 1}) // refuses MQTT 5
+			return
 		}
-	}()
-	return "tcp://" + l.Addr().String()
-}
-
-// serveOld refuses MQTT 5, and copies everything else until one side ends.
-func serveOld(conn net.Conn, target string) {
-	const version = 8 // offset of the version in a CONNECT of fewer than 128 bytes
-	head := make([]byte, version+1)
-	if _, err := io.ReadFull(conn, head); err != nil || head[version] == 5 {
-		_, _ = conn.Write([]byte{0x20, 2, 0, 1})
-		_ = conn.Close()
-		return
-	}
-	server, err := net.Dial("tcp", target)
-	if err != nil {
-		_ = conn.Close()
-		return
-	}
-	_, _ = server.Write(head)
-	go func() { _, _ = io.Copy(server, conn); _ = server.Close() }()
-	go func() { _, _ = io.Copy(conn, server); _ = conn.Close() }()
+		server, err := net.Dial("tcp", target)
+		if err != nil {
+			return
+		}
+		defer server.Close()
+		_, _ = server.Write(head)
+		go func() { _, _ = io.Copy(server, conn); _ = server.Close() }()
+		_, _ = io.Copy(conn, server)
+	})
 }
 
 func TestOldBrokerIsServed(t *testing.T) {
-	broker := anonymous(t)
-	cfg := testConfig(startOld(t, broker.addr))
+	broker := publishtest.StartAnonymous(t)
+	cfg := testConfig(startOld(t, broker.Addr))
 	roundTrip(t, cfg)
 }
 
 // An old broker's acknowledgement has no reason: the status that does not return reveals that it discards.
 func TestOldBrokerThatDiscards(t *testing.T) {
 	broker := startGuarded(t, "topic readwrite somewhere/else")
-	p := mustOpen(t, testConfig(startOld(t, broker.addr)), quick())
+	p := mustOpen(t, testConfig(startOld(t, broker.Addr)), quick())
 	publishAll(t, p, 0, 10)
-	eventually(t, "denied", denied(p, "the broker acknowledges messages and discards them"))
+	publishtest.Eventually(t, "denied", denied(p, "the broker acknowledges messages and discards them"))
 	if s := p.Stats(); s.Queued != 10 || s.Delivered != 0 {
 		t.Fatalf("%+v", s)
 	}
 	broker.allow(t, "topic readwrite facesieve/gate/#")
-	watch := record(t, broker.url(), "facesieve/#")
-	eventually(t, "arrived", func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 10 })
-	eventually(t, "no longer denied", func() bool { return p.Stats().Denied == "" })
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
+	publishtest.Eventually(t, "arrived",
+		func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 10 })
+	publishtest.Eventually(t, "no longer denied", func() bool { return p.Stats().Denied == "" })
 }
 
 // Messages above the limit of the broker wait, and the error contains both sizes.
 func TestEventTooLargeForTheBroker(t *testing.T) {
-	broker := startMosquitto(t, t.TempDir(), "allow_anonymous true", "max_packet_size 2000")
-	p := mustOpen(t, testConfig(broker.url()), quick())
+	broker := publishtest.StartMosquitto(t, t.TempDir(), "allow_anonymous true", "max_packet_size 2000")
+	p := mustOpen(t, testConfig(broker.URL()), quick())
 	publishAll(t, p, 0, 1)
-	eventually(t, "denied", denied(p, "is too large for the broker: raise max_packet_size"))
+	publishtest.Eventually(t, "denied", denied(p, "is too large for the broker: raise max_packet_size"))
 	if s := p.Stats(); s.Queued != 1 || s.Connections != 1 {
 		t.Errorf("%+v", s)
 	}
@@ -198,8 +182,8 @@ func TestEventTooLargeForTheBroker(t *testing.T) {
 // A real broker accepts the names that CheckName accepts, in both versions of MQTT; CheckName refuses what the broker
 // forbids.
 func TestBrokerAcceptsEveryNameThatPasses(t *testing.T) {
-	broker := roomy(t, "allow_anonymous true")
-	watch := record(t, broker.url(), "facesieve/#")
+	broker := startUnbounded(t, "allow_anonymous true")
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	var names []string
 	for _, block := range [][2]rune{
 		{1, 0x24F},
@@ -219,83 +203,39 @@ func TestBrokerAcceptsEveryNameThatPasses(t *testing.T) {
 			}
 		}
 	}
-	names = append(names, strings.Repeat("n", maxName), strings.Repeat("ü", maxName/2), "$SYS", "~", ".", "..")
-	for _, url := range []string{broker.url(), startOld(t, broker.addr)} {
+	names = append(names, strings.Repeat("n", event.MaxName), strings.Repeat("ü", event.MaxName/2),
+		"$SYS", "~", ".", "..")
+	for _, url := range []string{broker.URL(), startOld(t, broker.Addr)} {
 		p := mustOpen(t, testConfig(url), quick())
 		passed := 0
 		for _, name := range names {
-			if CheckName(name) != nil {
+			if event.CheckName(name) != nil {
 				continue
 			}
 			passed++
-			if err := p.SetState(name, State{State: Running, Since: time.Now()}); err != nil {
+			if err := p.SetState(name, event.State{State: event.Running, Since: time.Now()}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if passed < 600 || passed > len(names)-200 {
 			t.Errorf("%d of %d names passed", passed, len(names))
 		}
-		eventually(t, "all arrived", func() bool { return len(watch.states()) == passed })
+		publishtest.Eventually(t, "all arrived", func() bool { return countStates(watch) == passed })
 		if s := p.Stats(); s.Connections != 1 || s.Denied != "" {
 			t.Errorf("%+v", s)
 		}
 		p.Close(t.Context())
-		watch.forget()
+		watch.Clear()
 	}
 }
 
-func (r *recorder) states() map[string]bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// countStates returns how many topics of a state have a message.
+func countStates(r *publishtest.Recorder) int {
 	found := map[string]bool{}
-	for _, m := range r.got {
+	for _, m := range r.Messages() {
 		if strings.HasSuffix(m.Topic(), "/state") {
 			found[m.Topic()] = true
 		}
 	}
-	return found
-}
-
-func (r *recorder) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.got = nil
-}
-
-func TestCheckNameRefuses(t *testing.T) {
-	for _, name := range []string{
-		"\ufdd0", "a\ufdef", "\uffff", "\ufffe", "\U0001fffe", "\U0010ffff", "a\u0085", "a\u009fb", "\x7f", "\x01",
-		"\xed\xa0\x80", "a\xff", "\u202egpj", "a\u2066b", "\u200e", "\ufeffa", "a\u200bb", "\u2028", "\u00ad",
-		"\U000e0041",
-		" a", "a ", "\u00a0a", strings.Repeat("ü", 128),
-	} {
-		if err := CheckName(name); err == nil {
-			t.Errorf("%q passes", name)
-		} else if text := fmt.Sprint(err); strings.ContainsFunc(text, invisible) ||
-			strings.ContainsFunc(text, forbidden) {
-			t.Errorf("%q: the error repeats it raw: %s", name, text)
-		}
-		for _, change := range []func(*Config){
-			func(c *Config) { c.Device = name },
-			func(c *Config) { c.Root = "site/" + name },
-		} {
-			cfg := testConfig("tcp://localhost")
-			change(&cfg)
-			if cfg.Validate() == nil {
-				t.Errorf("%+v passes", cfg)
-			}
-		}
-	}
-	cfg := testConfig("tcp://localhost")
-	cfg.Root = strings.TrimSuffix(strings.Repeat("a/", maxLevels+1), "/")
-	if cfg.Validate() == nil {
-		t.Error("a root of 101 levels passes")
-	}
-	for _, text := range []string{"\ufdd0", "a\u0085", "\uffff"} {
-		cfg := testConfig("tcp://localhost")
-		cfg.User, cfg.ClientID = text, text
-		if err := cfg.Validate(); err == nil || strings.Count(err.Error(), "MQTT forbids") != 2 {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
+	return len(found)
 }

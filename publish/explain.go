@@ -7,14 +7,15 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/eclipse/paho.golang/packets"
 	old "github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// ErrRefused is in the error of a connection that will not do better by waiting: the broker turned down the
-// credentials, or one side the other's certificate.
+// ErrRefused is in the error of a connection that waiting does not help: the broker has refused the credentials, for
+// example, or one side the certificate of the other.
 var ErrRefused = errors.New("refused")
 
 // explain returns why a connection failed, in the terms of the configuration. If ctx has ended, that is the reason.
@@ -23,13 +24,12 @@ func (a *attempt) explain(err error) error {
 	if cause != nil {
 		err = cause
 	}
-	var refused bool
-	var hint string
+	var h hint
 	if cause == nil || errors.Is(cause, errNoAnswer) {
-		refused, hint = a.diagnose(err)
+		h = a.diagnose(err)
 	}
-	err = explained(hint, err)
-	if refused {
+	err = explained(h.text, err)
+	if h.refused {
 		return fmt.Errorf("connect to %s: %w: %w", a.target, ErrRefused, err)
 	}
 	return fmt.Errorf("connect to %s: %w", a.target, err)
@@ -51,35 +51,34 @@ func explained(hint string, err error) error {
 	return explainedError{hint, err}
 }
 
-// diagnose returns the hint for an error, and whether waiting does not help.
-func (a *attempt) diagnose(err error) (refused bool, hint string) {
+func (a *attempt) diagnose(err error) hint {
 	var reason reasonError
 	switch {
 	case errors.As(err, &reason) && reason.code == packets.ConnackNotAuthorized,
 		errors.Is(err, old.ErrorRefusedNotAuthorised):
-		return true, a.notAllowed()
+		return hint{a.notAllowed(), true}
 	case errors.As(err, &reason):
-		return reasonHint(reason.code, a.who.clientID)
+		return reasonHint(reason.code, a.id.clientID)
 	case errors.Is(err, old.ErrorRefusedIDRejected):
-		return reasonHint(packets.ConnackInvalidClientID, a.who.clientID)
+		return reasonHint(packets.ConnackInvalidClientID, a.id.clientID)
 	case errors.Is(err, old.ErrorRefusedBadUsernameOrPassword):
-		return true, wrongPassword
+		return hint{wrongPassword, true}
 	case errors.Is(err, old.ErrorRefusedServerUnavailable):
-		return reasonHint(packets.ConnackServerUnavailable, a.who.clientID)
+		return reasonHint(packets.ConnackServerUnavailable, a.id.clientID)
 	case !a.dialed:
-		return false, networkHint(a.target.Hostname(), a.target.Port(), err)
+		return hint{text: networkHint(a.target.Hostname(), a.target.Port(), err)}
 	case errors.Is(err, errNoAnswer) && len(a.raw.first()) == 0:
-		return false, "the port is open and nothing answers: the broker hangs, or another service listens there"
+		return hint{text: "the port is open and nothing answers: the broker hangs, or another service listens there"}
 	}
-	if refused, hint := a.tlsHint(err); hint != "" {
-		return refused, hint
+	if h := a.tlsHint(err); h.text != "" {
+		return h
 	}
 	return a.portHint(err)
 }
 
 // notAllowed explains the refusal of a user or a client id. The broker does not report which of them it refuses.
 func (a *attempt) notAllowed() string {
-	id := fmt.Sprintf("no client id like %q (clientid_prefixes of mosquitto)", a.who.clientID)
+	id := fmt.Sprintf("no client id like %q (clientid_prefixes of mosquitto)", a.id.clientID)
 	if a.cfg.User == "" {
 		return "the broker requires user and password, or allows " + id +
 			": set mqtt.user and mqtt.password, or mqtt.client_id"
@@ -112,19 +111,20 @@ func networkHint(host, port string, err error) string {
 // explainLoss adds a hint to the reason why a connection has ended.
 func (a *attempt) explainLoss(err error) error {
 	var reason reasonError
-	hint := ""
+	text := ""
 	switch {
 	case errors.As(err, &reason):
-		_, hint = reasonHint(reason.code, a.who.clientID)
+		text = reasonHint(reason.code, a.id.clientID).text
 	case hungUp(err):
-		hint = fmt.Sprintf("the broker hung up without a reason: it ended, or another client has the client id %q, "+
-			"or it forbids a topic or the size of a message; see its log", a.who.clientID)
-	case unanswered(err):
-		hint = "the broker did not answer a ping: the network is gone, or the broker hangs"
+		text = fmt.Sprintf("the broker hung up without a reason: it ended, or another client has the client id %q, "+
+			"or it forbids a topic or the size of a message; see its log", a.id.clientID)
+	case strings.Contains(strings.ToLower(err.Error()), "pingresp"): // both paho libraries report it only as text
+		text = "the broker did not answer a ping: the network is gone, or the broker hangs"
 	}
-	return explained(hint, err)
+	return explained(text, err)
 }
 
+// hungUp reports whether the other side has ended the connection without a reason.
 func hungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
 		errors.Is(err, syscall.EPIPE)

@@ -12,16 +12,19 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"facesieve/publish/publishtest"
 )
 
 // connectError returns the error of one attempt of a publisher to connect.
 func connectError(t *testing.T, cfg Config) string {
 	t.Helper()
 	l, err := connect(t.Context(), cfg, identity{
-		clientID: cfg.clientID(), sends: true, will: cfg.Topics().Status(), memory: new(memory),
+		clientID: cfg.ClientName(), sends: true, will: cfg.Topics().Status(), memory: new(memory),
 	})
 	if err == nil {
 		select { // a refusal of TLS 1.3 may come later
@@ -41,42 +44,44 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		want   string
 	}{
 		"only a common name": {func(t *testing.T) Config {
-			return secured(t, func(ca *authority) { ca.weak = true }, "127.0.0.1", x509.ExtKeyUsageServerAuth)
+			return secured(t, func(ca *publishtest.Authority) { ca.NoSAN = true },
+				"127.0.0.1", x509.ExtKeyUsageServerAuth)
 		}, "refused: the broker's certificate has its name as common name (CN) only, which is no longer valid: " +
 			"issue one with subjectAltName"},
 		"another name": {func(t *testing.T) Config {
 			return secured(t, nil, "broker.example", x509.ExtKeyUsageServerAuth)
 		}, "refused: the broker's certificate is for another name: set tls.server_name"},
 		"expired": {func(t *testing.T) Config {
-			return secured(t, func(ca *authority) { ca.expired = true }, "127.0.0.1", x509.ExtKeyUsageServerAuth)
+			return secured(t, func(ca *publishtest.Authority) { ca.Expired = true },
+				"127.0.0.1", x509.ExtKeyUsageServerAuth)
 		}, "refused: the broker's certificate has expired or is not valid yet: renew it, or set the clock"},
 		"certificate of a client": {func(t *testing.T) Config {
 			return secured(t, nil, "127.0.0.1", x509.ExtKeyUsageClientAuth)
 		}, "refused: the broker's certificate is not for servers: issue one with the extended key usage serverAuth"},
 		"another authority": {func(t *testing.T) Config {
 			cfg := secured(t, nil, "127.0.0.1", x509.ExtKeyUsageServerAuth)
-			cfg.TLS.CA = newAuthority(t, t.TempDir(), "other").file
+			cfg.TLS.CA = publishtest.NewAuthority(t, t.TempDir(), "other").File
 			return cfg
 		}, "refused: the broker's certificate is not trusted: set tls.ca to the CA that signed it"},
 		"self-signed": {selfSignedBroker, "refused: the broker's certificate is self-signed and not trusted: " +
 			"set tls.ca to a copy"},
 		"TLS on a plain port": {func(t *testing.T) Config {
-			return testConfig("ssl://" + anonymous(t).addr)
+			return testConfig("ssl://" + publishtest.StartAnonymous(t).Addr)
 		}, "refused: the broker does not speak TLS on this port: use tcp://"},
 		"plain on a TLS port": {func(t *testing.T) Config {
 			cfg := secured(t, nil, "127.0.0.1", x509.ExtKeyUsageServerAuth)
 			return testConfig("tcp" + strings.TrimPrefix(cfg.Broker, "ssl"))
 		}, "refused: the broker requires TLS on this port: use ssl://"},
 		"TLS 1.1": {oldTLSBroker, "refused: the broker offers TLS 1.0 or 1.1 only"},
-		"client certificate wanted": {func(t *testing.T) Config {
+		"client certificate required": {func(t *testing.T) Config {
 			cfg, _ := secureBroker(t, "127.0.0.1")
 			cfg.TLS.Cert, cfg.TLS.Key = "", ""
 			return cfg
 		}, "client certificate: set tls.cert and tls.key"},
 		"client certificate of another authority": {func(t *testing.T) Config {
 			cfg, _ := secureBroker(t, "127.0.0.1")
-			cfg.TLS.Cert, cfg.TLS.Key = newAuthority(t, t.TempDir(), "other").
-				issue(t, "camera", x509.ExtKeyUsageClientAuth)
+			cfg.TLS.Cert, cfg.TLS.Key = publishtest.NewAuthority(t, t.TempDir(), "other").
+				Issue(t, "camera", x509.ExtKeyUsageClientAuth)
 			return cfg
 		}, "client certificate: "},
 		"no retained messages": {
@@ -103,7 +108,8 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		},
 		"wrong password": {func(t *testing.T) Config {
 			dir := t.TempDir()
-			cfg := testConfig(startMosquitto(t, dir, passwords(t, dir, "camera", "hunter2")...).url())
+			lines := publishtest.Passwords(t, dir, "camera", "hunter2")
+			cfg := testConfig(publishtest.StartMosquitto(t, dir, lines...).URL())
 			cfg.User, cfg.Password = "camera", "hunter3"
 			return cfg
 		}, "refused: the broker rejected user or password, or allows no client id like"},
@@ -118,7 +124,7 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 				func(c net.Conn) { _, _ = io.WriteString(c, "\x00\x00SSH-2.0-x\r\n") }))
 		}, "refused: another service answers on this port"},
 		"port closed": {func(t *testing.T) Config {
-			return testConfig("tcp://" + freeAddr(t))
+			return testConfig("tcp://" + publishtest.FreeAddr(t))
 		}, "nothing listens on port "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -133,34 +139,35 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 
 func mosquittoWith(line string) func(t *testing.T) Config {
 	return func(t *testing.T) Config {
-		return testConfig(startMosquitto(t, t.TempDir(), "allow_anonymous true", line).url())
+		return testConfig(publishtest.StartMosquitto(t, t.TempDir(), "allow_anonymous true", line).URL())
 	}
 }
 
 // secured is a broker with a certificate for a name and a usage, of an authority that is trusted.
-func secured(t *testing.T, change func(*authority), name string, usage x509.ExtKeyUsage) Config {
+func secured(t *testing.T, change func(*publishtest.Authority), name string, usage x509.ExtKeyUsage) Config {
 	t.Helper()
 	dir := t.TempDir()
-	ca := newAuthority(t, dir, "ca")
+	ca := publishtest.NewAuthority(t, dir, "ca")
 	if change != nil {
 		change(ca)
 	}
-	cert, key := ca.issue(t, "broker", usage, name)
-	broker := startMosquitto(t, dir, "allow_anonymous true", "certfile "+cert, "keyfile "+key)
-	cfg := testConfig("ssl://" + broker.addr)
-	cfg.TLS.CA = ca.file
+	cert, key := ca.Issue(t, "broker", usage, name)
+	broker := publishtest.StartMosquitto(t, dir, "allow_anonymous true", "certfile "+cert, "keyfile "+key)
+	cfg := testConfig("ssl://" + broker.Addr)
+	cfg.TLS.CA = ca.File
 	return cfg
 }
 
 func selfSignedBroker(t *testing.T) Config {
 	dir := t.TempDir()
-	cert, key := (&authority{dir: dir}).issue(t, "broker", x509.ExtKeyUsageServerAuth, "127.0.0.1")
-	return testConfig("ssl://" + startMosquitto(t, dir, "allow_anonymous true", "certfile "+cert, "keyfile "+key).addr)
+	cert, key := (&publishtest.Authority{Dir: dir}).Issue(t, "broker", x509.ExtKeyUsageServerAuth, "127.0.0.1")
+	broker := publishtest.StartMosquitto(t, dir, "allow_anonymous true", "certfile "+cert, "keyfile "+key)
+	return testConfig("ssl://" + broker.Addr)
 }
 
 func oldTLSBroker(t *testing.T) Config {
-	ca := newAuthority(t, t.TempDir(), "ca")
-	cert, key := ca.issue(t, "broker", x509.ExtKeyUsageServerAuth, "127.0.0.1")
+	ca := publishtest.NewAuthority(t, t.TempDir(), "ca")
+	cert, key := ca.Issue(t, "broker", x509.ExtKeyUsageServerAuth, "127.0.0.1")
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
@@ -170,42 +177,44 @@ func oldTLSBroker(t *testing.T) Config {
 		MaxVersion: tls.VersionTLS11,
 	}
 	cfg := testConfig("ssl://" + serveConns(t, func(c net.Conn) { _ = tls.Server(c, config).Handshake() }))
-	cfg.TLS.CA = ca.file
+	cfg.TLS.CA = ca.File
 	return cfg
 }
 
 func websockets(t *testing.T) Config {
-	addr := freeAddr(t)
+	addr := publishtest.FreeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
-	broker := startMosquitto(t, t.TempDir(), "allow_anonymous true", "listener "+port+" 127.0.0.1",
+	broker := publishtest.StartMosquitto(t, t.TempDir(), "allow_anonymous true", "listener "+port+" 127.0.0.1",
 		"protocol websockets")
-	eventually(t, "mosquitto runs", func() bool {
-		log, _ := os.ReadFile(broker.log)
+	publishtest.Eventually(t, "mosquitto runs", func() bool {
+		log, _ := os.ReadFile(broker.Log)
 		return strings.Contains(string(log), " running")
 	})
 	return testConfig("tcp://" + addr)
 }
 
-// serveConns calls serve for each connection to an address, and then closes it.
+// serveConns calls serve for each connection to an address, and closes it when serve returns.
 func serveConns(t *testing.T, serve func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
-	t.Cleanup(func() { _ = l.Close(); <-done })
-	go func() {
-		defer close(done)
+	var group sync.WaitGroup
+	t.Cleanup(func() { _ = l.Close(); group.Wait() })
+	group.Go(func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			serve(conn)
-			_ = conn.Close()
+			context.AfterFunc(t.Context(), func() { _ = conn.Close() })
+			group.Go(func() {
+				serve(conn)
+				_ = conn.Close()
+			})
 		}
-	}()
+	})
 	return l.Addr().String()
 }
 
@@ -224,7 +233,7 @@ func TestHalfOpenBroker(t *testing.T) {
 	for _, open := range []opener{open5, open3} {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errNoAnswer)
 		defer cancel()
-		a := &attempt{ctx: ctx, cfg: cfg, who: identity{clientID: "x", memory: new(memory)}, target: target}
+		a := &attempt{ctx: ctx, cfg: cfg, id: identity{clientID: "x", memory: new(memory)}, target: target}
 		_, err = a.connect(open)
 		if got := fmt.Sprint(a.explain(err)); !strings.Contains(got,
 			"the port is open and nothing answers: the broker hangs") {
@@ -249,15 +258,15 @@ func TestNetworkHints(t *testing.T) {
 
 // Two devices with one client id disconnect each other.
 func TestSameClientIDTwice(t *testing.T) {
-	broker := anonymous(t)
+	broker := publishtest.StartAnonymous(t)
 	want := `another client has connected with the client id "facesieve-gate": ` +
 		"stop it, or give each device its own mqtt.client_id"
-	for name, url := range map[string]string{"MQTT 5": broker.url(), "MQTT 3.1.1": startOld(t, broker.addr)} {
+	for name, url := range map[string]string{"MQTT 5": broker.URL(), "MQTT 3.1.1": startOld(t, broker.Addr)} {
 		t.Run(name, func(t *testing.T) {
 			p := mustOpen(t, testConfig(url), quick())
-			eventually(t, "connected", connected(p))
+			publishtest.Eventually(t, "connected", connected(p))
 			other := mustOpen(t, testConfig(url), quick())
-			eventually(t, "disconnected", func() bool {
+			publishtest.Eventually(t, "disconnected", func() bool {
 				return strings.Contains(p.Stats().LastError, want) && strings.Contains(other.Stats().LastError, want)
 			})
 		})
@@ -266,7 +275,7 @@ func TestSameClientIDTwice(t *testing.T) {
 
 // The error of a connection that was lost without a reason contains the possible causes.
 func TestHungUpLater(t *testing.T) {
-	a := &attempt{who: identity{clientID: "facesieve-gate"}}
+	a := &attempt{id: identity{clientID: "facesieve-gate"}}
 	if got := a.explainLoss(io.EOF).Error(); !strings.Contains(got,
 		`another client has the client id "facesieve-gate"`) {
 		t.Error(got)

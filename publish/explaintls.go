@@ -10,26 +10,26 @@ import (
 )
 
 // tlsHint explains a failure of TLS.
-func (a *attempt) tlsHint(err error) (refused bool, hint string) {
+func (a *attempt) tlsHint(err error) hint {
 	var op *net.OpError
 	var record tls.RecordHeaderError
 	switch {
 	case a.target.Scheme != schemeTLS:
-		return false, ""
+		return hint{}
 	case errors.As(err, &record):
-		return true, notTLS
+		return hint{notTLS, true}
 	case errors.As(err, &op) && op.Op == "remote error":
-		return true, a.alertHint(op.Err.Error())
+		return hint{a.alertHint(op.Err.Error()), true}
 	case strings.Contains(err.Error(), "unsupported protocol version"):
-		return true, oldTLS
+		return hint{oldTLS, true}
 	}
-	if hint := a.certificateHint(err); hint != "" {
-		return true, hint
+	if text := a.certificateHint(err); text != "" {
+		return hint{text, true}
 	}
 	if a.certificate && hungUp(err) { // the alert may be lost when the connection ends
-		return false, "the broker hung up after it had requested a client certificate: " + a.ownCertificate()
+		return hint{text: "the broker hung up after it had requested a client certificate: " + a.ownCertificate()}
 	}
-	return false, ""
+	return hint{}
 }
 
 const (

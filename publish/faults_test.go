@@ -1,11 +1,9 @@
 package publish
 
 import (
-	"bytes"
 	"crypto/x509"
 	"errors"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,10 +11,13 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/google/uuid"
 
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
 	"facesieve/publish/outbox"
+	"facesieve/publish/publishtest"
 )
 
-// ledger holds what was accepted against what arrives.
+// ledger compares the accepted events with those that arrive.
 type ledger struct {
 	fault    string
 	accepted []string // ids
@@ -27,7 +28,7 @@ type ledger struct {
 func (l *ledger) publish(t *testing.T, p *Publisher, n int) {
 	t.Helper()
 	for i := range n {
-		e := sampleEvent([]string{"door", "gate"}[i%2], uint64(len(l.accepted)))
+		e := eventtest.Face([]string{"door", "gate"}[i%2], uint64(len(l.accepted)))
 		e.ID = uuid.Must(uuid.NewV7()).String()
 		if err := p.Publish(e); err != nil && !errors.Is(err, outbox.ErrHeld) { // a slow disk loses nothing
 			t.Fatal(err)
@@ -36,19 +37,20 @@ func (l *ledger) publish(t *testing.T, p *Publisher, n int) {
 	}
 }
 
-// mended notes when the fault was over.
-func (l *ledger) mended() { l.began = time.Now() }
+// fixed records when the fault was over.
+func (l *ledger) fixed() { l.began = time.Now() }
 
-// settle waits until all has arrived, checks that nothing is lost and that doubles say so, and logs a line of the table.
-func (l *ledger) settle(t *testing.T, box *outbox.Box, watch *recorder, runs int) {
+// settle waits until all events have arrived, checks that none is lost and that duplicates are marked as replayed, and
+// logs a line of the table.
+func (l *ledger) settle(t *testing.T, queue *outbox.Queue, watch *publishtest.Recorder, runs int) {
 	t.Helper()
-	eventually(t, "delivered", func() bool { s := box.Stats(); return s.Queued+s.Held == 0 })
+	publishtest.Eventually(t, "delivered", func() bool { s := queue.Stats(); return s.Queued+s.Held == 0 })
 	took := time.Since(l.began).Round(time.Millisecond)
 	want := map[string]int{}
 	for _, id := range l.accepted {
 		want[id] = 0
 	}
-	eventually(t, "arrived", func() bool { return len(idsOf(t, watch)) >= len(want) })
+	publishtest.Eventually(t, "arrived", func() bool { return len(idsOf(t, watch)) >= len(want) })
 	got, doubled := idsOf(t, watch), 0
 	for id := range want {
 		if got[id] == 0 {
@@ -58,20 +60,21 @@ func (l *ledger) settle(t *testing.T, box *outbox.Box, watch *recorder, runs int
 		want[id] = got[id]
 		doubled += got[id] - 1
 	}
-	if s := box.Stats(); s.Restored+s.Accepted != s.Delivered || s.Dropped.Total()+s.Refused.Total() != 0 {
+	if s := queue.Stats(); s.Restored+s.Accepted != s.Delivered || s.Dropped.Total()+s.Refused.Total() != 0 {
 		t.Errorf("%+v", s)
 	}
 	t.Logf("| fault | runs | accepted | delivered | lost | doubled | recovered in |")
 	t.Logf("| %s | %d | %d | %d | %d | %d | %v |", l.fault, runs, len(l.accepted), len(want), 0, doubled, took)
 }
 
-// idsOf counts the deliveries of each event, and checks that an event has one id, and its second delivery says replayed.
-func idsOf(t *testing.T, watch *recorder) map[string]int {
+// idsOf counts the deliveries of each event, and checks that an event has one id, and that its second delivery is
+// marked as replayed.
+func idsOf(t *testing.T, watch *publishtest.Recorder) map[string]int {
 	t.Helper()
 	seen, tracks := map[string]int{}, map[uint64]string{}
 	for _, camera := range []string{"door", "gate"} {
-		for _, m := range watch.on("facesieve/gate/" + camera + "/face") {
-			e, err := DecodeEvent(m.Payload())
+		for _, m := range watch.On("facesieve/gate/" + camera + "/face") {
+			e, err := event.DecodeFace(m.Payload())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,26 +88,17 @@ func idsOf(t *testing.T, watch *recorder) map[string]int {
 	return seen
 }
 
-// recordAs is a recorder that connects as cfg says. With a lasting session it comes back when the broker does, and the
-// broker keeps what it has missed; what that sends twice by itself is taken once.
-func recordAs(t *testing.T, cfg Config, lasting bool) *recorder {
+// recordAs is a recorder that connects as cfg says. With a lasting session it reconnects when the broker does, and the
+// broker keeps what it has missed.
+func recordAs(t *testing.T, cfg Config, lasting bool) *publishtest.Recorder {
 	t.Helper()
-	r := &recorder{}
 	target, err := cfg.target()
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := mqtt.NewClientOptions().AddBroker(target.String()).SetClientID("recorder-" + uuid.NewString()[:8]).
+	options := mqtt.NewClientOptions().AddBroker(target.String()).
 		SetUsername(cfg.User).SetPassword(string(cfg.Password)).
-		SetCleanSession(!lasting).SetAutoReconnect(lasting).SetMaxReconnectInterval(50 * time.Millisecond).
-		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			same := func(old mqtt.Message) bool { return bytes.Equal(old.Payload(), m.Payload()) }
-			if !m.Duplicate() || !slices.ContainsFunc(r.got, same) {
-				r.got = append(r.got, m)
-			}
-		})
+		SetCleanSession(!lasting).SetAutoReconnect(lasting).SetMaxReconnectInterval(50 * time.Millisecond)
 	if cfg.TLS.CA != "" {
 		config, err := cfg.TLS.load()
 		if err != nil {
@@ -112,75 +106,67 @@ func recordAs(t *testing.T, cfg Config, lasting bool) *recorder {
 		}
 		options.SetTLSConfig(config)
 	}
-	r.client = mqtt.NewClient(options)
-	for _, step := range []func() mqtt.Token{
-		r.client.Connect,
-		func() mqtt.Token { return r.client.Subscribe("facesieve/#", 1, nil) },
-	} {
-		if token := step(); !token.WaitTimeout(patience) || token.Error() != nil {
-			t.Fatalf("recorder: %v", token.Error())
-		}
-	}
-	t.Cleanup(func() { r.client.Disconnect(100) })
-	return r
+	return publishtest.RecordWith(t, options, "facesieve/#")
 }
 
-// roomy is a broker that holds any number of messages for a subscriber that is slow on a busy machine.
-func roomy(t *testing.T, lines ...string) *mosquitto {
+// startUnbounded starts a broker that queues any number of messages for a subscriber that is slow on a busy machine.
+func startUnbounded(t *testing.T, lines ...string) *publishtest.Mosquitto {
 	t.Helper()
-	return startMosquitto(t, t.TempDir(), append([]string{"max_queued_messages 0"}, lines...)...)
+	return publishtest.StartMosquitto(t, t.TempDir(), append([]string{"max_queued_messages 0"}, lines...)...)
 }
 
 func TestFaultBrokerAway(t *testing.T) {
-	broker := roomy(t, "allow_anonymous true")
-	broker.kill(t)
-	box := mustOpenBox(t, onDisk(t.TempDir()))
-	link := startProxy(t, broker.addr)
-	p := mustOpenOn(t, box, testConfig(link.url()), quick())
+	broker := startUnbounded(t, "allow_anonymous true")
+	broker.Kill(t)
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
+	link := startProxy(t, broker.Addr)
+	p := mustOpenOn(t, queue, testConfig(link.url()), quick())
 	l := ledger{fault: "broker away"}
 	l.publish(t, p, 100)
-	broker.start(t)
+	broker.Start(t)
 	link.cut(true)
-	watch := record(t, broker.url(), "facesieve/#")
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	link.cut(false)
-	l.mended()
-	l.settle(t, box, watch, 1)
+	l.fixed()
+	l.settle(t, queue, watch, 1)
 }
 
 func TestFaultNoAcknowledgements(t *testing.T) {
-	broker := roomy(t, "allow_anonymous true")
-	watch := record(t, broker.url(), "facesieve/#")
-	link := startProxy(t, broker.addr)
+	broker := startUnbounded(t, "allow_anonymous true")
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
+	link := startProxy(t, broker.Addr)
 	tm := quick()
 	tm.ack = 100 * time.Millisecond
-	box := mustOpenBox(t, onDisk(t.TempDir()))
-	p := mustOpenOn(t, box, testConfig(link.url()), tm)
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, queue, testConfig(link.url()), tm)
 	l := ledger{fault: "broker accepts and never acknowledges"}
 	const runs = 5
 	for range runs {
-		eventually(t, "connected", connected(p))
-		link.swallow(true)
+		publishtest.Eventually(t, "connected", connected(p))
+		link.silence(true)
 		before := p.Stats().Connections
 		l.publish(t, p, 20)
-		eventually(t, "given up", func() bool { s := p.Stats(); return !s.Connected || s.Connections > before })
-		link.swallow(false)
-		link.cut(false) // a connection that was being made hears nothing either
+		publishtest.Eventually(t, "disconnected",
+			func() bool { s := p.Stats(); return !s.Connected || s.Connections > before })
+		link.silence(false)
+		link.cut(false) // a connection that is being made gets no answer
 	}
-	l.mended()
-	l.settle(t, box, watch, runs)
+	l.fixed()
+	l.settle(t, queue, watch, runs)
 }
 
-// The broker ends in order and begins again while events are published, and keeps what it owes to the recorder.
+// The broker is stopped and started while events are published, and stores messages for the recorder.
 func TestFaultBrokerRestarts(t *testing.T) {
 	dir := t.TempDir()
-	broker := startMosquitto(t, dir, "allow_anonymous true", "max_queued_messages 0", "persistence true", "persistence_location "+dir+"/")
-	watch := recordAs(t, testConfig(broker.url()), true)
-	box := mustOpenBox(t, onDisk(t.TempDir()))
-	p := mustOpenOn(t, box, testConfig(broker.url()), quick())
+	broker := publishtest.StartMosquitto(t, dir, "allow_anonymous true", "max_queued_messages 0", "persistence true",
+		"persistence_location "+dir+"/")
+	watch := recordAs(t, testConfig(broker.URL()), true)
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, queue, testConfig(broker.URL()), quick())
 	l := ledger{fault: "broker restarted in the middle"}
 	const runs = 5
 	for range runs {
-		eventually(t, "connected", connected(p))
+		publishtest.Eventually(t, "connected", connected(p))
 		published := make(chan struct{})
 		go func() {
 			defer close(published)
@@ -189,56 +175,59 @@ func TestFaultBrokerRestarts(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		}()
-		eventually(t, "some have come", func() bool { return box.Stats().Queued > 0 || box.Stats().Delivered > 0 })
-		broker.stop(t)
-		broker.start(t)
-		l.mended()
+		publishtest.Eventually(t, "some are queued",
+			func() bool { return queue.Stats().Queued > 0 || queue.Stats().Delivered > 0 })
+		broker.Stop(t)
+		broker.Start(t)
+		l.fixed()
 		<-published
 	}
-	l.settle(t, box, watch, runs)
+	l.settle(t, queue, watch, runs)
 }
 
 func TestFaultWrongPassword(t *testing.T) {
 	dir := t.TempDir()
-	broker := startMosquitto(t, dir, passwords(t, dir, "camera", "hunter2")...)
-	cfg := testConfig(broker.url())
+	broker := publishtest.StartMosquitto(t, dir, publishtest.Passwords(t, dir, "camera", "hunter2")...)
+	cfg := testConfig(broker.URL())
 	cfg.User, cfg.Password = "camera", "hunter3"
-	box := mustOpenBox(t, onDisk(t.TempDir()))
-	p := mustOpenOn(t, box, cfg, quick())
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, queue, cfg, quick())
 	l := ledger{fault: "wrong password"}
 	l.publish(t, p, 100)
-	eventually(t, "refused", func() bool { return strings.Contains(p.Stats().LastError, "rejected user or password") })
+	publishtest.Eventually(t, "refused",
+		func() bool { return strings.Contains(p.Stats().LastError, "rejected user or password") })
 	p.Close(t.Context())
 	cfg.Password = "hunter2"
 	watch := recordAs(t, cfg, false)
-	l.mended()
-	mustOpenOn(t, box, cfg, quick())
-	l.settle(t, box, watch, 1)
+	l.fixed()
+	mustOpenOn(t, queue, cfg, quick())
+	l.settle(t, queue, watch, 1)
 }
 
 func TestFaultExpiredCertificate(t *testing.T) {
 	dir := t.TempDir()
-	ca := newAuthority(t, dir, "ca")
-	ca.expired = true
-	cert, key := ca.issue(t, "broker", x509.ExtKeyUsageServerAuth, "127.0.0.1")
-	broker := startMosquitto(t, dir, "allow_anonymous true", "certfile "+cert, "keyfile "+key)
-	cfg := testConfig("ssl://" + broker.addr)
-	cfg.TLS.CA = ca.file
-	box := mustOpenBox(t, onDisk(t.TempDir()))
-	p := mustOpenOn(t, box, cfg, quick())
+	ca := publishtest.NewAuthority(t, dir, "ca")
+	ca.Expired = true
+	cert, key := ca.Issue(t, "broker", x509.ExtKeyUsageServerAuth, "127.0.0.1")
+	broker := publishtest.StartMosquitto(t, dir, "allow_anonymous true", "certfile "+cert, "keyfile "+key)
+	cfg := testConfig("ssl://" + broker.Addr)
+	cfg.TLS.CA = ca.File
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, queue, cfg, quick())
 	l := ledger{fault: "expired certificate"}
 	l.publish(t, p, 100)
-	eventually(t, "refused", func() bool { return strings.Contains(p.Stats().LastError, "certificate has expired") })
-	broker.kill(t)
-	ca.expired = false
+	publishtest.Eventually(t, "refused",
+		func() bool { return strings.Contains(p.Stats().LastError, "certificate has expired") })
+	broker.Kill(t)
+	ca.Expired = false
 	if err := os.Remove(cert); err != nil {
 		t.Fatal(err)
 	}
-	ca.issue(t, "broker", x509.ExtKeyUsageServerAuth, "127.0.0.1")
+	ca.Issue(t, "broker", x509.ExtKeyUsageServerAuth, "127.0.0.1")
 	p.Close(t.Context())
-	broker.start(t)
+	broker.Start(t)
 	watch := recordAs(t, cfg, false)
-	l.mended()
-	mustOpenOn(t, box, cfg, quick())
-	l.settle(t, box, watch, 1)
+	l.fixed()
+	mustOpenOn(t, queue, cfg, quick())
+	l.settle(t, queue, watch, 1)
 }

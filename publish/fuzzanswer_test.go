@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"facesieve/publish/internal/frame"
 )
 
 // FuzzBrokerAnswers sends arbitrary answers of a broker, at first and after a valid CONNACK: a client ends or
@@ -41,13 +43,13 @@ func FuzzBrokerAnswers(f *testing.F) {
 				converse(broker, answer, accepted)
 			}()
 			a := &attempt{
-				ctx: ctx, cfg: testConfig("tcp://127.0.0.1"), who: identity{clientID: "x", memory: new(memory)},
+				ctx: ctx, cfg: testConfig("tcp://127.0.0.1"), id: identity{clientID: "x", memory: new(memory)},
 				target: &url.URL{Scheme: schemeTCP, Host: "127.0.0.1:1"}, raw: &tap{Conn: own}, dialed: true,
 			}
 			a.clear = a.raw
 			lost := make(chan error, 8)
 			stop := context.AfterFunc(ctx, func() { _ = own.Close() })
-			c, err := open(a, &boundedConn{Conn: a.raw}, func(err error) { lost <- err })
+			c, err := open(a, &pahoConn{Conn: a.raw}, func(err error) { lost <- err })
 			if err == nil {
 				c.end()
 			} else if errors.Is(err, errBusy) {
@@ -86,12 +88,12 @@ func TestBrokerAnnouncesTooMuch(t *testing.T) {
 	} {
 		own, broker := net.Pipe()
 		go func() { _, _ = broker.Write(answer) }()
-		c := &boundedConn{Conn: own}
+		c := &pahoConn{Conn: own}
 		var err error
 		for err == nil {
 			_, err = c.Read(make([]byte, 1))
 		}
-		if !errors.Is(err, errPacketSize) && !errors.Is(err, errPacketLength) {
+		if !errors.Is(err, frame.ErrSize) && !errors.Is(err, frame.ErrLength) {
 			t.Errorf("% x: %v", answer, err)
 		}
 		_ = broker.Close()

@@ -13,7 +13,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"facesieve/publish/event/eventtest"
 	"facesieve/publish/outbox"
+	"facesieve/publish/publishtest"
 )
 
 // The environment of a test binary that is to be a victim.
@@ -27,14 +29,14 @@ const (
 func victim(dir, broker string) {
 	settings := outbox.Default()
 	settings.Dir, settings.DrainRate = dir, 1000
-	box, err := outbox.Open(settings, zerolog.New(os.Stderr).Level(zerolog.WarnLevel))
+	queue, err := outbox.Open(settings, zerolog.New(os.Stderr).Level(zerolog.WarnLevel))
 	if err != nil {
 		fmt.Println("failed", err)
 		return
 	}
 	cfg := Default()
 	cfg.Broker, cfg.Device = broker, "gate"
-	p, err := open(cfg, box, zerolog.Nop(), quick())
+	p, err := open(cfg, queue, zerolog.Nop(), quick())
 	if err != nil {
 		fmt.Println("failed", err)
 		return
@@ -45,7 +47,7 @@ func victim(dir, broker string) {
 	for i, camera := range []string{"door", "gate"} {
 		go func() {
 			for n := uint64(i); ; n += 2 {
-				e := sampleEvent(camera, first+n)
+				e := eventtest.Face(camera, first+n)
 				e.ID = uuid.Must(uuid.NewV7()).String()
 				if err := p.Publish(e); err != nil {
 					done <- err
@@ -82,8 +84,8 @@ func kill9(t *testing.T, dir, broker string) []string {
 	var ids []string
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		word, rest, _ := strings.Cut(lines.Text(), " ")
-		switch word {
+		kind, rest, _ := strings.Cut(lines.Text(), " ")
+		switch kind {
 		case "open":
 		case "accepted":
 			ids = append(ids, rest)
@@ -103,21 +105,21 @@ func kill9(t *testing.T, dir, broker string) []string {
 
 // kill -9 at a hundred random moments: every event that was accepted is delivered.
 func TestFaultKilled(t *testing.T) {
-	broker := roomy(t, "allow_anonymous true")
-	watch := record(t, broker.url(), "facesieve/#")
+	broker := startUnbounded(t, "allow_anonymous true")
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	dir := t.TempDir()
 	l := ledger{fault: "kill -9"}
 	const runs = 100
 	for range runs {
-		l.accepted = append(l.accepted, kill9(t, dir, broker.url())...)
+		l.accepted = append(l.accepted, kill9(t, dir, broker.URL())...)
 	}
-	l.mended()
-	box := mustOpenBox(t, onDisk(dir))
-	restored := box.Stats().Restored
-	mustOpenOn(t, box, testConfig(broker.url()), quick())
+	l.fixed()
+	queue := mustOpenQueue(t, onDisk(dir))
+	restored := queue.Stats().Restored
+	mustOpenOn(t, queue, testConfig(broker.URL()), quick())
 	if len(l.accepted) < runs {
 		t.Errorf("only %d events were accepted: that proves nothing", len(l.accepted))
 	}
-	l.settle(t, box, watch, runs)
+	l.settle(t, queue, watch, runs)
 	t.Logf("%d events were left in the file by the last", restored)
 }

@@ -7,12 +7,14 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"facesieve/publish/internal/frame"
 )
 
 const (
-	connectTimeout = 10 * time.Second // for the network, TLS and MQTT together
-	writeTimeout   = 30 * time.Second // for one message; a slow uplink is no fault
-	handover       = 250 * time.Millisecond
+	connectTimeout = 10 * time.Second       // for the network, TLS and MQTT together
+	writeTimeout   = 30 * time.Second       // for one message: an uplink may be slow
+	handover       = 250 * time.Millisecond // for a client to accept a message
 	quiesce        = 250 * time.Millisecond // time that a DISCONNECT may take
 )
 
@@ -44,13 +46,11 @@ type client interface {
 	end()
 }
 
-// link is one connection to a broker. It never reconnects: when it is lost, its owner makes another.
+// link is one connection to a broker. When it is lost, its owner makes another.
 type link struct {
 	client
-	conn net.Conn
-	// acknowledges is true if an acknowledgement carries a reason (MQTT 5), which shows whether the message was
-	// refused.
-	acknowledges bool
+	conn       net.Conn
+	hasReasons bool // an acknowledgement carries a reason, which shows whether the message was refused (MQTT 5)
 
 	explain func(error) error // adds a hint to the reason why the connection has ended
 	lost    chan struct{}     // closed when the connection has ended other than by close
@@ -58,7 +58,7 @@ type link struct {
 	once    sync.Once
 }
 
-// identity is the content of a link's CONNECT, and the receiver of its messages.
+// identity is the content of the CONNECT of a link, and the receiver of its messages.
 type identity struct {
 	clientID string
 	sends    bool                                              // the broker must accept retained messages and QoS 1
@@ -69,24 +69,24 @@ type identity struct {
 
 // connect makes a link, or fails within connectTimeout and as soon as ctx ends. It offers MQTT 5, whose answers carry
 // reasons, and MQTT 3.1.1 to a broker that does not accept 5.
-func connect(ctx context.Context, cfg Config, who identity) (*link, error) {
+func connect(ctx context.Context, cfg Config, id identity) (*link, error) {
 	target, err := cfg.target()
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	if who.memory == nil {
-		who.memory = &memory{}
+	if id.memory == nil {
+		id.memory = &memory{}
 	}
 	dialing, cancel := context.WithTimeoutCause(ctx, connectTimeout, errNoAnswer)
 	defer cancel()
-	a := &attempt{ctx: dialing, cfg: cfg, who: who, target: target}
-	if !who.memory.old.Load() {
+	a := &attempt{ctx: dialing, cfg: cfg, id: id, target: target}
+	if !id.memory.version3.Load() {
 		l, err := a.connect(open5)
 		if err == nil {
-			who.memory.hangUps.Store(0)
+			id.memory.hangUps.Store(0)
 			return l, nil
 		}
-		if !a.wantsOld(err) {
+		if !a.tryVersion3(err) {
 			return nil, a.explain(err)
 		}
 	}
@@ -97,48 +97,43 @@ func connect(ctx context.Context, cfg Config, who identity) (*link, error) {
 	return l, nil
 }
 
-// opener makes a client of an open network connection; lose is called when the connection ends.
-type opener func(a *attempt, conn net.Conn, lose func(error)) (client, error)
+// opener makes a client of an open network connection; lost is called when the connection ends.
+type opener func(a *attempt, conn net.Conn, lost func(error)) (client, error)
 
 func (a *attempt) connect(open opener) (*link, error) {
 	conn, err := a.dial()
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(a.ctx, func() { _ = conn.Close() }) // ends a handshake that ctx cuts short
-	l := &link{lost: make(chan struct{}), conn: patientConn{&boundedConn{Conn: conn}}, explain: a.explainLoss}
-	l.client, err = open(a, l.conn, l.lose)
-	cut := !stop()
+	stop := context.AfterFunc(a.ctx, func() { _ = conn.Close() }) // ends the handshake
+	l := &link{lost: make(chan struct{}), conn: &pahoConn{Conn: conn}, explain: a.explainLoss}
+	l.client, err = open(a, l.conn, l.recordLoss)
+	ended := !stop()
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
-	_, l.acknowledges = l.client.(*client5)
-	if cut {
+	_, l.hasReasons = l.client.(*client5)
+	if ended {
 		l.abort()
 		return nil, context.Cause(a.ctx)
 	}
 	return l, nil
 }
 
-// wait waits for the broker's answer to one or more messages.
-func (l *link) wait(ctx context.Context, tokens ...token) error {
-	for _, token := range tokens {
-		select {
-		case <-token.Done():
-			if err := token.Error(); err != nil {
-				return err
-			}
-		case <-l.lost:
-			return l.err
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+// wait waits for the broker's answer to a request.
+func (l *link) wait(ctx context.Context, answer token) error {
+	select {
+	case <-answer.Done():
+		return answer.Error()
+	case <-l.lost:
+		return l.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return nil
 }
 
-func (l *link) lose(err error) {
+func (l *link) recordLoss(err error) {
 	l.once.Do(func() {
 		l.err = fmt.Errorf("%w: %w", errLost, l.explain(err))
 		close(l.lost)
@@ -154,15 +149,38 @@ func (l *link) abort() {
 	l.end()
 }
 
-// patientConn gives writes their own deadline. Paho knows one time-out for a write and for the hand-over of a message
-// to its writer; the second must be short so that a dead connection blocks nobody, the first long.
-type patientConn struct{ net.Conn }
+// maxAnswer bounds a packet that a broker sends, in bytes.
+const maxAnswer = 16 << 20
 
-func (c patientConn) Write(p []byte) (int, error) {
+// pahoConn adapts a network connection to the two paho libraries.
+//
+// Both allocate the announced size of a packet, up to 4 GB, before any of it has arrived. So Read ends the connection
+// when the other side announces more than maxAnswer.
+//
+// Both have one time-out for a write and for the hand-over of a message to their writer. A write may take long, and the
+// hand-over must not, so that a dead connection does not block its caller. So Write has a time-out of its own.
+type pahoConn struct {
+	net.Conn
+	frame frame.Scanner
+}
+
+// Read must be called by one goroutine only.
+func (c *pahoConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if _, fault := c.frame.Scan(p[:n], maxAnswer); fault != nil {
+		_ = c.Close()
+		return 0, fmt.Errorf("the broker: %w", fault)
+	}
+	return n, err
+}
+
+// Write fails after writeTimeout.
+func (c *pahoConn) Write(p []byte) (int, error) {
 	if err := c.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)
 }
 
-func (patientConn) SetWriteDeadline(time.Time) error { return nil }
+// SetWriteDeadline ignores the time-out of paho.
+func (*pahoConn) SetWriteDeadline(time.Time) error { return nil }

@@ -7,14 +7,16 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"facesieve/publish/event"
 )
 
 // client3 is a connection of MQTT 3.1.1.
 type client3 struct{ paho mqtt.Client }
 
-func open3(a *attempt, conn net.Conn, lose func(error)) (client, error) {
+func open3(a *attempt, conn net.Conn, lost func(error)) (client, error) {
 	options := options3(a).
-		SetConnectionLostHandler(func(_ mqtt.Client, err error) { lose(err) }).
+		SetConnectionLostHandler(func(_ mqtt.Client, err error) { lost(err) }).
 		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return conn, nil })
 	c := client3{mqtt.NewClient(options)}
 	token := c.paho.Connect()
@@ -30,7 +32,7 @@ func open3(a *attempt, conn net.Conn, lose func(error)) (client, error) {
 func options3(a *attempt) *mqtt.ClientOptions {
 	o := mqtt.NewClientOptions().
 		AddBroker(a.target.String()).
-		SetClientID(a.who.clientID).
+		SetClientID(a.id.clientID).
 		SetUsername(a.cfg.User).
 		SetPassword(string(a.cfg.Password)).
 		SetProtocolVersion(4). // 3.1.1, and no second attempt with 3.1, which doubles every refusal
@@ -42,13 +44,13 @@ func options3(a *attempt) *mqtt.ClientOptions {
 		SetKeepAlive(a.cfg.KeepAlive).
 		SetConnectTimeout(connectTimeout).
 		SetWriteTimeout(handover)
-	if a.who.receive != nil {
+	if a.id.receive != nil {
 		o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
-			a.who.receive(m.Topic(), m.Retained(), m.Payload())
+			a.id.receive(m.Topic(), m.Retained(), m.Payload())
 		})
 	}
-	if a.who.will != "" {
-		o.SetWill(a.who.will, Offline, 1, true)
+	if a.id.will != "" {
+		o.SetWill(a.id.will, string(event.Offline), 1, true)
 	}
 	return o
 }

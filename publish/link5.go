@@ -2,19 +2,22 @@ package publish
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
+
+	"facesieve/publish/event"
 )
 
 // receiveMaximum is the number of unacknowledged messages that a broker may send. Paho allocates memory for them.
 const receiveMaximum = 64
 
 // maxPacket bounds what a broker may send in one packet, in bytes: a message of ours with its topic.
-const maxPacket = maxPayload + maxTopic + 1024
+const maxPacket = event.MaxPayload + event.MaxTopic + 1024
 
 // client5 is a connection of MQTT 5. One goroutine writes the messages, in order.
 type client5 struct {
@@ -34,11 +37,11 @@ type outgoing struct {
 	receipt *receipt
 }
 
-func open5(a *attempt, conn net.Conn, lose func(error)) (client, error) {
+func open5(a *attempt, conn net.Conn, lost func(error)) (client, error) {
 	c := &client5{conn: conn, receipts: newReceipts(), queue: make(chan outgoing)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	ended := func(err error) {
-		lose(err)
+		lost(err)
 		c.cancel()
 	}
 	c.paho = paho.NewClient(paho.ClientConfig{
@@ -48,8 +51,8 @@ func open5(a *attempt, conn net.Conn, lose func(error)) (client, error) {
 		OnClientError:      ended,
 		OnServerDisconnect: func(d *paho.Disconnect) { ended(disconnectReason(d)) },
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(m paho.PublishReceived) (bool, error) {
-			if a.who.receive != nil {
-				a.who.receive(m.Packet.Topic, m.Packet.Retain, m.Packet.Payload)
+			if a.id.receive != nil {
+				a.id.receive(m.Packet.Topic, m.Packet.Retain, m.Packet.Payload)
 			}
 			return true, nil
 		}},
@@ -79,7 +82,7 @@ func (c *client5) accept(a *attempt, offers *paho.ConnackProperties) error {
 		c.limit = *offers.MaximumPacketSize
 	}
 	switch {
-	case !a.who.sends:
+	case !a.id.sends:
 	case offers.MaximumQoS != nil && *offers.MaximumQoS == 0:
 		return reasonError{code: packets.ConnackQoSNotSupported}
 	case !offers.RetainAvailable:
@@ -91,7 +94,7 @@ func (c *client5) accept(a *attempt, offers *paho.ConnackProperties) error {
 func connect5(a *attempt) *paho.Connect {
 	maximum, size := uint16(receiveMaximum), uint32(maxPacket)
 	c := &paho.Connect{
-		ClientID:     a.who.clientID,
+		ClientID:     a.id.clientID,
 		CleanStart:   true,
 		KeepAlive:    uint16(a.cfg.KeepAlive / time.Second), //nolint:gosec // Validate bounds it
 		Username:     a.cfg.User,
@@ -103,8 +106,8 @@ func connect5(a *attempt) *paho.Connect {
 			RequestProblemInfo: true,
 		},
 	}
-	if a.who.will != "" {
-		c.WillMessage = &paho.WillMessage{Topic: a.who.will, Payload: []byte(Offline), QoS: 1, Retain: true}
+	if a.id.will != "" {
+		c.WillMessage = &paho.WillMessage{Topic: a.id.will, Payload: []byte(event.Offline), QoS: 1, Retain: true}
 	}
 	return c
 }
@@ -112,7 +115,8 @@ func connect5(a *attempt) *paho.Connect {
 func (c *client5) publish(topic string, qos byte, retained bool, payload []byte) (token, error) {
 	out := outgoing{&paho.Publish{Topic: topic, QoS: qos, Retain: retained, Payload: payload}, newReceipt()}
 	if size := len(topic) + len(payload) + packetOverhead; c.limit > 0 && int64(size) > int64(c.limit) {
-		out.receipt.end(reasonError{code: packets.DisconnectPacketTooLarge, text: tooLarge(size, c.limit)})
+		text := fmt.Sprintf("%d bytes, and the broker accepts %d", size, c.limit)
+		out.receipt.end(reasonError{packets.DisconnectPacketTooLarge, text})
 		return out.receipt, nil
 	}
 	timer := time.NewTimer(handover)

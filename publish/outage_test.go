@@ -11,17 +11,20 @@ import (
 
 	"go.uber.org/goleak"
 
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
 	"facesieve/publish/outbox"
+	"facesieve/publish/publishtest"
 )
 
 // faces decodes all events that arrived on a camera's topic, and holds each against the schema.
-func faces(t *testing.T, r *recorder, topic string) []Event {
+func faces(t *testing.T, r *publishtest.Recorder, topic string) []event.Face {
 	t.Helper()
-	schema := compile(t, EventSchema)
-	var events []Event
-	for _, m := range r.on(topic) {
-		e, err := DecodeEvent(m.Payload())
-		if err := errors.Join(err, matches(schema, m.Payload())); err != nil {
+	schema := eventtest.CompileStrict(t, event.FaceSchema)
+	var events []event.Face
+	for _, m := range r.On(topic) {
+		e, err := event.DecodeFace(m.Payload())
+		if err := errors.Join(err, eventtest.Validate(schema, m.Payload())); err != nil {
 			t.Fatal(err)
 		}
 		events = append(events, e)
@@ -30,7 +33,7 @@ func faces(t *testing.T, r *recorder, topic string) []Event {
 }
 
 // tracks returns how often each track arrived.
-func tracks(events []Event) map[uint64]int {
+func tracks(events []event.Face) map[uint64]int {
 	seen := map[uint64]int{}
 	for _, e := range events {
 		seen[e.Track]++
@@ -41,32 +44,32 @@ func tracks(events []Event) map[uint64]int {
 func publishAll(t *testing.T, p *Publisher, from, to uint64) {
 	t.Helper()
 	for i := from; i < to; i++ {
-		if err := p.Publish(sampleEvent("door", i)); err != nil {
+		if err := p.Publish(eventtest.Face("door", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// The broker is killed and comes back: all that was accepted arrives, in order, once, and says that it was late.
+// The broker is killed and started again: all accepted events arrive once, in order, marked as replayed.
 func TestNothingLostWhenTheBrokerDies(t *testing.T) {
-	broker := anonymous(t)
-	link := startProxy(t, broker.addr)
+	broker := publishtest.StartAnonymous(t)
+	link := startProxy(t, broker.Addr)
 	p := mustOpen(t, testConfig(link.url()), quick())
-	eventually(t, "connected", connected(p))
+	publishtest.Eventually(t, "connected", connected(p))
 	publishAll(t, p, 0, 5)
-	eventually(t, "first five delivered", func() bool { return p.Stats().Queued == 0 })
+	publishtest.Eventually(t, "first five delivered", func() bool { return p.Stats().Queued == 0 })
 
-	broker.kill(t)
-	eventually(t, "lost", func() bool { return !p.Stats().Connected })
+	broker.Kill(t)
+	publishtest.Eventually(t, "lost", func() bool { return !p.Stats().Connected })
 	publishAll(t, p, 5, 30)
 	link.cut(true) // so that the recorder is there before the publisher
-	broker.start(t)
-	watch := record(t, broker.url(), "facesieve/#")
+	broker.Start(t)
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	link.cut(false)
-	eventually(t, "rest delivered", func() bool { return p.Stats().Queued == 0 })
-	eventually(t, "rest arrived", func() bool { return len(watch.on("facesieve/gate/door/face")) == 25 })
+	publishtest.Eventually(t, "rest delivered", func() bool { return p.Stats().Queued == 0 })
+	publishtest.Eventually(t, "rest arrived", func() bool { return len(watch.On("facesieve/gate/door/face")) == 25 })
 	publishAll(t, p, 30, 31)
-	eventually(t, "new one arrived", func() bool { return len(watch.on("facesieve/gate/door/face")) == 26 })
+	publishtest.Eventually(t, "new one arrived", func() bool { return len(watch.On("facesieve/gate/door/face")) == 26 })
 
 	for i, e := range faces(t, watch, "facesieve/gate/door/face") {
 		if e.Track != uint64(i+5) || e.Replayed != (e.Track < 30) {
@@ -78,26 +81,27 @@ func TestNothingLostWhenTheBrokerDies(t *testing.T) {
 	}
 }
 
-// Acknowledgements are lost on the way: what was sent is sent again, with the same id, as replayed.
+// Acknowledgements are lost: the events are sent again, with the same id, marked as replayed.
 func TestSentAgainWithTheSameID(t *testing.T) {
-	broker := anonymous(t)
-	watch := record(t, broker.url(), "facesieve/#")
-	link := startProxy(t, broker.addr)
+	broker := publishtest.StartAnonymous(t)
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
+	link := startProxy(t, broker.Addr)
 	p := mustOpen(t, testConfig(link.url()), quick())
-	eventually(t, "connected", connected(p))
+	publishtest.Eventually(t, "connected", connected(p))
 	publishAll(t, p, 0, 1)
-	eventually(t, "first delivered", func() bool { return p.Stats().Queued == 0 })
+	publishtest.Eventually(t, "first delivered", func() bool { return p.Stats().Queued == 0 })
 
-	link.swallow(true)
+	link.silence(true)
 	publishAll(t, p, 1, 4)
-	eventually(t, "arrived unacknowledged", func() bool { return len(watch.on("facesieve/gate/door/face")) == 4 })
+	publishtest.Eventually(t, "arrived unacknowledged",
+		func() bool { return len(watch.On("facesieve/gate/door/face")) == 4 })
 	if s := p.Stats(); s.Queued != 3 {
 		t.Errorf("%+v: left the queue without acknowledgement", s)
 	}
-	link.swallow(false)
+	link.silence(false)
 	link.cut(false)
-	eventually(t, "delivered", func() bool { return p.Stats().Queued == 0 })
-	eventually(t, "arrived again", func() bool { return len(watch.on("facesieve/gate/door/face")) == 7 })
+	publishtest.Eventually(t, "delivered", func() bool { return p.Stats().Queued == 0 })
+	publishtest.Eventually(t, "arrived again", func() bool { return len(watch.On("facesieve/gate/door/face")) == 7 })
 
 	events := faces(t, watch, "facesieve/gate/door/face")
 	for i, again := range events[4:] {
@@ -110,9 +114,9 @@ func TestSentAgainWithTheSameID(t *testing.T) {
 
 // A network that fails all the time loses nothing either.
 func TestNothingLostOnABadNetwork(t *testing.T) {
-	broker := anonymous(t)
-	watch := record(t, broker.url(), "facesieve/#")
-	link := startProxy(t, broker.addr)
+	broker := publishtest.StartAnonymous(t)
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
+	link := startProxy(t, broker.Addr)
 	p := mustOpen(t, testConfig(link.url()), quick())
 	const n = 200
 	for i := range uint64(n) {
@@ -122,8 +126,9 @@ func TestNothingLostOnABadNetwork(t *testing.T) {
 		publishAll(t, p, i, i+1)
 		time.Sleep(2 * time.Millisecond)
 	}
-	eventually(t, "delivered", func() bool { return p.Stats().Queued == 0 })
-	eventually(t, "arrived", func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == n })
+	publishtest.Eventually(t, "delivered", func() bool { return p.Stats().Queued == 0 })
+	publishtest.Eventually(t, "arrived",
+		func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == n })
 	ids := map[uint64]string{}
 	for _, e := range faces(t, watch, "facesieve/gate/door/face") {
 		if id, ok := ids[e.Track]; ok && (id != e.ID || !e.Replayed) {
@@ -131,81 +136,87 @@ func TestNothingLostOnABadNetwork(t *testing.T) {
 		}
 		ids[e.Track] = e.ID
 	}
-	t.Logf("%d connections, %d messages for %d events", p.Stats().Connections, len(watch.on("facesieve/gate/door/face")), n)
+	t.Logf("%d connections, %d messages for %d events",
+		p.Stats().Connections, len(watch.On("facesieve/gate/door/face")), n)
 }
 
 func TestLastWill(t *testing.T) {
-	broker := anonymous(t)
-	watch := record(t, broker.url(), "facesieve/#")
-	link := startProxy(t, broker.addr)
+	broker := publishtest.StartAnonymous(t)
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
+	link := startProxy(t, broker.Addr)
 	p := mustOpen(t, testConfig(link.url()), quick())
-	if err := p.SetState("door", State{State: Running, FPS: 25, Since: time.Now()}); err != nil {
+	if err := p.SetState("door", event.State{State: event.Running, FPS: 25, Since: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "online", func() bool { return watch.last("facesieve/gate/status") == Online })
-	eventually(t, "running", func() bool { return len(watch.on("facesieve/gate/door/state")) == 1 })
+	publishtest.Eventually(t, "online",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
+	publishtest.Eventually(t, "running", func() bool { return len(watch.On("facesieve/gate/door/state")) == 1 })
 	link.cut(true)
-	eventually(t, "last will", func() bool { return watch.last("facesieve/gate/status") == Offline })
+	publishtest.Eventually(t, "last will",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Offline) })
 	link.cut(false)
-	eventually(t, "online again", func() bool { return watch.last("facesieve/gate/status") == Online })
-	eventually(t, "state again", func() bool { return len(watch.on("facesieve/gate/door/state")) == 2 })
+	publishtest.Eventually(t, "online again",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
+	publishtest.Eventually(t, "state again", func() bool { return len(watch.On("facesieve/gate/door/state")) == 2 })
 
-	late := record(t, broker.url(), "facesieve/#") // somebody who comes later knows both
-	eventually(t, "retained", func() bool {
-		status, state := late.on("facesieve/gate/status"), late.on("facesieve/gate/door/state")
+	late := publishtest.Record(t, broker.URL(), "facesieve/#") // a later subscriber receives both
+	publishtest.Eventually(t, "retained", func() bool {
+		status, state := late.On("facesieve/gate/status"), late.On("facesieve/gate/door/state")
 		return len(status) == 1 && status[0].Retained() && len(state) == 1 && state[0].Retained()
 	})
 }
 
-// A broker that answers nothing more is given up, and what it got is sent to the next.
-func TestDeafBroker(t *testing.T) {
-	broker := anonymous(t)
-	link := startProxy(t, broker.addr)
+// A connection without acknowledgements is ended, and its events are sent on the next.
+func TestBrokerWithoutAcknowledgements(t *testing.T) {
+	broker := publishtest.StartAnonymous(t)
+	link := startProxy(t, broker.Addr)
 	tm := quick()
 	tm.ack = 100 * time.Millisecond
 	p := mustOpen(t, testConfig(link.url()), tm)
-	eventually(t, "connected", connected(p))
-	link.swallow(true)
+	publishtest.Eventually(t, "connected", connected(p))
+	link.silence(true)
 	publishAll(t, p, 0, 3)
-	eventually(t, "given up", func() bool { return p.Stats().LastError == fmt.Sprintf("%v: %v for %v", errLost, errNoAck, tm.ack) })
-	link.swallow(false)
-	link.cut(false) // a connection that was being made hears nothing either
-	eventually(t, "delivered", func() bool { return p.Stats().Delivered == 3 })
+	publishtest.Eventually(t, "disconnected",
+		func() bool { return p.Stats().LastError == fmt.Sprintf("%v: %v for %v", errLost, errNoAck, tm.ack) })
+	link.silence(false)
+	link.cut(false) // a connection that is being made gets no answer
+	publishtest.Eventually(t, "delivered", func() bool { return p.Stats().Delivered == 3 })
 }
 
 // A broker that closes the connection over one message still gets the others.
 func TestOneMessageDoesNotStopTheOthers(t *testing.T) {
-	broker := startMosquitto(t, t.TempDir(), "allow_anonymous true", "max_packet_size 20000")
-	watch := record(t, broker.url(), "facesieve/#")
-	p := mustOpen(t, testConfig(broker.url()), quick())
-	huge := sampleEvent("door", 0)
-	huge.Image.Encoding, huge.Image.Data = PNG, append(pngBytes(), make([]byte, 20000)...)
+	broker := publishtest.StartMosquitto(t, t.TempDir(), "allow_anonymous true", "max_packet_size 20000")
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
+	p := mustOpen(t, testConfig(broker.URL()), quick())
+	huge := eventtest.Face("door", 0)
+	huge.Image.Encoding, huge.Image.Data = event.PNG, append(eventtest.PNG(), make([]byte, 20000)...)
 	if err := p.Publish(huge); err != nil {
 		t.Fatal(err)
 	}
 	publishAll(t, p, 1, 20)
-	eventually(t, "the others arrived", func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 19 })
-	eventually(t, "one left", func() bool { return p.Stats().Queued == 1 })
+	publishtest.Eventually(t, "the others arrived",
+		func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 19 })
+	publishtest.Eventually(t, "one left", func() bool { return p.Stats().Queued == 1 })
 }
 
 // heavy is an event of which a window does not fit into the buffers of a connection.
-func heavy(n uint64) []Event {
-	data := append(pngBytes(), make([]byte, 400_000)...)
-	events := make([]Event, n)
+func heavy(n uint64) []event.Face {
+	data := append(eventtest.PNG(), make([]byte, 400_000)...)
+	events := make([]event.Face, n)
 	for i := range n {
-		events[i] = sampleEvent("door", i)
-		events[i].Image.Encoding, events[i].Image.Data = PNG, data
+		events[i] = eventtest.Face("door", i)
+		events[i].Image.Encoding, events[i].Image.Data = event.PNG, data
 	}
 	return events
 }
 
-// The network takes nothing for a while: that is no reason to connect anew, and nothing is lost.
+// The network transports nothing for a while: the connection is kept, and nothing is lost.
 func TestSlowUplink(t *testing.T) {
-	broker := anonymous(t)
-	watch := record(t, broker.url(), "facesieve/#")
-	link := startProxy(t, broker.addr)
+	broker := publishtest.StartAnonymous(t)
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
+	link := startProxy(t, broker.Addr)
 	p := mustOpen(t, testConfig(link.url()), defaultTiming())
-	eventually(t, "connected", connected(p))
+	publishtest.Eventually(t, "connected", connected(p))
 	link.block(true)
 	const n = 20 // 11 MB
 	for _, e := range heavy(n) {
@@ -215,10 +226,10 @@ func TestSlowUplink(t *testing.T) {
 	}
 	time.Sleep(3 * handover) // long enough for the hand-over to fail
 	link.block(false)
-	eventually(t, "delivered", func() bool { return p.Stats().Delivered == n })
-	eventually(t, "arrived", func() bool { return len(watch.on("facesieve/gate/door/face")) == n })
-	for i, m := range watch.on("facesieve/gate/door/face") {
-		if e, err := DecodeEvent(m.Payload()); err != nil || e.Track != uint64(i) {
+	publishtest.Eventually(t, "delivered", func() bool { return p.Stats().Delivered == n })
+	publishtest.Eventually(t, "arrived", func() bool { return len(watch.On("facesieve/gate/door/face")) == n })
+	for i, m := range watch.On("facesieve/gate/door/face") {
+		if e, err := event.DecodeFace(m.Payload()); err != nil || e.Track != uint64(i) {
 			t.Errorf("%d: track %d, %v", i, e.Track, err)
 		}
 	}
@@ -229,11 +240,11 @@ func TestSlowUplink(t *testing.T) {
 
 // Close ends a connection whose writes block, and all that waits for it.
 func TestCloseOnAStuckNetwork(t *testing.T) {
-	broker := anonymous(t)
-	link := startProxy(t, broker.addr)
+	broker := publishtest.StartAnonymous(t)
+	link := startProxy(t, broker.Addr)
 	here := goleak.IgnoreCurrent()
 	p := mustOpen(t, testConfig(link.url()), quick())
-	eventually(t, "connected", connected(p))
+	publishtest.Eventually(t, "connected", connected(p))
 	link.block(true)
 	for _, e := range heavy(20) {
 		if err := p.Publish(e); err != nil {
@@ -253,55 +264,56 @@ func TestCloseOnAStuckNetwork(t *testing.T) {
 
 // What a publisher leaves in the outbox, the next one on it sends; and so does the next run, from disk.
 func TestTheNextPublisherSendsTheRest(t *testing.T) {
-	broker := anonymous(t)
-	watch := record(t, broker.url(), "facesieve/#")
+	broker := publishtest.StartAnonymous(t)
+	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	settings := onDisk(t.TempDir())
-	box := mustOpenBox(t, settings)
-	p := mustOpenOn(t, box, testConfig("tcp://"+freeAddr(t)), quick())
+	queue := mustOpenQueue(t, settings)
+	p := mustOpenOn(t, queue, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
 	publishAll(t, p, 0, 3)
 	if err := shut(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	box = mustOpenBox(t, settings)
-	p = mustOpenOn(t, box, testConfig("tcp://"+freeAddr(t)), quick())
+	queue = mustOpenQueue(t, settings)
+	p = mustOpenOn(t, queue, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
 	publishAll(t, p, 3, 6)
 	p.Close(t.Context())
-	moved := testConfig(broker.url())
+	moved := testConfig(broker.URL())
 	moved.Root = "site/gate"
-	other := record(t, broker.url(), "site/#")
-	p = mustOpenOn(t, box, moved, quick())
-	eventually(t, "delivered", func() bool { return p.Stats().Delivered == 6 })
-	eventually(t, "arrived", func() bool { return len(other.on("site/gate/door/face")) == 6 })
+	other := publishtest.Record(t, broker.URL(), "site/#")
+	p = mustOpenOn(t, queue, moved, quick())
+	publishtest.Eventually(t, "delivered", func() bool { return p.Stats().Delivered == 6 })
+	publishtest.Eventually(t, "arrived", func() bool { return len(other.On("site/gate/door/face")) == 6 })
 	for i, e := range faces(t, other, "site/gate/door/face") {
 		if e.Track != uint64(i) || !e.Replayed {
 			t.Errorf("%d: track %d, replayed %v", i, e.Track, e.Replayed)
 		}
 	}
-	if n := len(watch.on("facesieve/gate/door/face")); n != 0 {
+	if n := len(watch.On("facesieve/gate/door/face")); n != 0 {
 		t.Errorf("%d at the old topic", n)
 	}
 }
 
-// An event that an earlier version of the program accepted is sent as it was, in its own schema, and so is its picture;
+// An event that an earlier version of the program accepted is sent as it was, in its own schema, and so is its image;
 // one that is no event at all is dropped and counted.
 func TestEventsOfAnEarlierVersion(t *testing.T) {
 	cfg, _ := embedded(t, func(c *Config) { c.JPEG = true })
-	watch := record(t, "tcp://"+cfg.Listen, "facesieve/#")
-	box := mustOpenBox(t, onDisk(t.TempDir()))
-	picture, err := json.Marshal(Image{Encoding: PNG, Width: 112, Height: 112, Data: pngBytes()})
+	watch := publishtest.Record(t, "tcp://"+cfg.Listen, "facesieve/#")
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
+	image, err := json.Marshal(event.Image{Encoding: event.PNG, Width: 112, Height: 112, Data: eventtest.PNG()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, data := range []string{`{"schema":0,"id":"x","old":[1,2],"replayed":false,"image":` + string(picture) + `}`, `{"schema"`} {
-		if err := box.Add(outbox.Event{Camera: "door", Data: []byte(data)}); err != nil {
+	earlier := `{"schema":0,"id":"x","old":[1,2],"replayed":false,"image":` + string(image) + `}`
+	for _, data := range []string{earlier, `{"schema"`} {
+		if err := queue.Add(outbox.Event{Camera: "door", Data: []byte(data)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p := mustOpenOn(t, box, cfg, quick())
-	eventually(t, "done", func() bool { return p.Stats().Queued == 0 })
-	eventually(t, "arrived", func() bool { return len(watch.on("facesieve/gate/door/face/jpeg")) == 1 })
-	want := `{"id":"x","image":` + string(picture) + `,"old":[1,2],"replayed":true,"schema":0}`
-	if got := watch.last("facesieve/gate/door/face"); got != want {
+	p := mustOpenOn(t, queue, cfg, quick())
+	publishtest.Eventually(t, "done", func() bool { return p.Stats().Queued == 0 })
+	publishtest.Eventually(t, "arrived", func() bool { return len(watch.On("facesieve/gate/door/face/jpeg")) == 1 })
+	want := `{"id":"x","image":` + string(image) + `,"old":[1,2],"replayed":true,"schema":0}`
+	if got := watch.Last("facesieve/gate/door/face"); got != want {
 		t.Errorf("%.100s", got)
 	}
 	if s := p.Stats(); s.Delivered != 1 || s.Dropped != (outbox.Losses{Corrupt: 1}) {

@@ -3,6 +3,8 @@ package publish
 import (
 	"strings"
 	"testing"
+
+	"facesieve/publish/publishtest"
 )
 
 func TestConnectProbes(t *testing.T) {
@@ -31,9 +33,9 @@ func TestConnectProbes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			broker := startGuarded(t, c.allow...)
-			cfg := testConfig(broker.url())
+			cfg := testConfig(broker.URL())
 			if c.old {
-				cfg.Broker = startOld(t, broker.addr)
+				cfg.Broker = startOld(t, broker.Addr)
 			}
 			c.want.Topic = "facesieve/gate/probe"
 			got, err := Connect(t.Context(), cfg)
@@ -44,12 +46,12 @@ func TestConnectProbes(t *testing.T) {
 				t.Errorf("%+v", got)
 			}
 			broker.allow(t, "topic readwrite facesieve/#")
-			if left := retained(t, broker.url()); len(left) != 0 {
+			if left := retained(t, broker.URL()); len(left) != 0 {
 				t.Errorf("%v is left", left)
 			}
 		})
 	}
-	if _, err := Connect(t.Context(), testConfig("tcp://"+freeAddr(t))); err == nil ||
+	if _, err := Connect(t.Context(), testConfig("tcp://"+publishtest.FreeAddr(t))); err == nil ||
 		!strings.Contains(err.Error(), "nothing listens on port") {
 		t.Error(err)
 	}

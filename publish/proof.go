@@ -3,6 +3,10 @@ package publish
 import (
 	"errors"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"facesieve/publish/event"
 )
 
 // proof records whether the broker delivers the messages that it acknowledges. An acknowledgement of MQTT 3.1.1 has no
@@ -10,87 +14,74 @@ import (
 // subscribes to its own status and waits for it to return, if the broker allows that. MQTT 5 needs no proof.
 type proof struct {
 	requested bool          // the subscription to the status was sent
-	wanted    bool          // the status has not returned yet
+	wanted    bool          // the status has not returned yet: events wait
 	failed    bool          // the status did not return in time
 	echo      chan struct{} // the status has returned
 	began     time.Time     // when the status was sent
 	resendAt  time.Time     // when the status is sent again; zero: never
-	retry     backoff
+	retry     *backoff.ExponentialBackOff
 }
 
-// pending reports that events have to wait for the proof.
-func (p *proof) pending() bool { return p.wanted }
-
-// plan sets the time of the next attempt.
-func (p *proof) plan(t timing) {
-	if p.retry.max == 0 {
-		p.retry = backoff{min: t.holdMin, max: t.holdMax}
-	}
-	p.resendAt = time.Now().Add(p.retry.wait())
-}
-
-var errDiscarded = errors.New("the broker acknowledges and discards: " +
-	"no message has returned to this device, its sender")
-
-// doubt handles a proof that is overdue.
-func (s *session) doubt() {
+// checkProof records a proof that is overdue.
+func (s *session) checkProof() {
 	if !s.proof.wanted || !s.proof.resendAt.IsZero() || time.Since(s.proof.began) < s.p.timing.echo {
 		return
 	}
 	s.proof.failed = true
-	s.proof.plan(s.p.timing)
-	s.p.denies(s.p.topics.Status(), errDiscarded)
+	s.planResend()
+	s.p.recordDenial(s.p.topics.Status(), errDiscarded)
 }
 
-// proved records that the status has returned.
-func (s *session) proved() {
+// handleEcho records that the status has returned.
+func (s *session) handleEcho() {
 	s.proof.wanted, s.proof.failed, s.proof.resendAt = false, false, time.Time{}
-	s.p.accepts(s.p.topics.Status())
+	s.p.recordAcceptance(s.p.topics.Status())
 	s.link.unsubscribe(s.p.topics.Status())
 }
 
 // staleTime is how long retained states may arrive after the subscription.
 const staleTime = 3 * time.Second
 
-// stale is the subscription that finds the states of an earlier run.
-type stale struct {
+// staleStates is the subscription that finds the states of an earlier run.
+type staleStates struct {
 	requested bool
-	grants    grants    // not yet answered
+	grants    grants    // not yet answered, of this subscription and that of the proof
 	until     time.Time // when the subscription ends; zero: there is none
 }
 
-func (o *stale) done() <-chan struct{} {
+// granted is closed when the broker has answered the subscriptions. It is nil if none is open.
+func (o *staleStates) granted() <-chan struct{} {
 	if o.grants == nil {
 		return nil
 	}
 	return o.grants.Done()
 }
 
-// listen subscribes to the device's own topics, each once: to its status if the proof needs it, and to its states when
-// the cameras are configured.
-func (s *session) listen() {
-	filters := map[string]byte{}
-	if s.old.grants != nil {
+// subscribe subscribes to the device's own topics, each once: to its status if the proof needs it, and to its states
+// when the cameras are configured.
+func (s *session) subscribe() {
+	if s.stale.grants != nil {
 		return
 	}
-	if !s.old.requested && s.p.states.cleanable() {
-		s.old.requested = true
+	filters := map[string]byte{}
+	if !s.stale.requested && s.p.states.mayClear() {
+		s.stale.requested = true
 		filters[s.p.topics.State("+")] = 1
 	}
-	if !s.link.acknowledges && !s.proof.requested {
+	if !s.link.hasReasons && !s.proof.requested {
 		s.proof.requested, s.proof.wanted = true, true
 		filters[s.p.topics.Status()] = 1
 	}
 	if len(filters) > 0 {
-		s.old.grants = s.link.subscribe(filters)
+		s.stale.grants = s.link.subscribe(filters)
 	}
 }
 
-// subscribed handles the broker's answer to listen. If the broker does not allow reading, there is no proof, and states
-// of an earlier run are not cleared.
-func (s *session) subscribed() error {
-	granted, err := s.old.grants.Result(), s.old.grants.Error()
-	s.old.grants = nil
+// handleSubscription handles the broker's answer to subscribe. If the broker does not allow reading, there is no proof,
+// and states of an earlier run are not cleared.
+func (s *session) handleSubscription() error {
+	granted, err := s.stale.grants.Result(), s.stale.grants.Error()
+	s.stale.grants = nil
 	if err != nil {
 		return errors.Join(errLost, err)
 	}
@@ -104,24 +95,24 @@ func (s *session) subscribed() error {
 		s.p.log.Info().Str("topic", s.p.topics.State("+")).
 			Msg("the broker does not allow reading this topic: states of an earlier run are not cleared")
 	} else if requested {
-		s.old.until = time.Now().Add(staleTime)
+		s.stale.until = time.Now().Add(staleTime)
 	}
 	return nil
 }
 
-// overheard ends the subscription of states when its time is over.
-func (s *session) overheard() {
-	if s.old.until.IsZero() || time.Now().Before(s.old.until) {
+// endStaleStates ends the subscription of states after staleTime.
+func (s *session) endStaleStates() {
+	if s.stale.until.IsZero() || time.Now().Before(s.stale.until) {
 		return
 	}
-	s.old.until = time.Time{}
+	s.stale.until = time.Time{}
 	s.link.unsubscribe(s.p.topics.State("+"))
 }
 
 // receive is called, on a goroutine of the client, for each message that arrives.
 func (s *session) receive(topic string, retained bool, payload []byte) {
 	if topic == s.p.topics.Status() {
-		if !retained && string(payload) == Online {
+		if !retained && event.Status(payload) == event.Online {
 			select {
 			case s.proof.echo <- struct{}{}:
 			default:
@@ -129,9 +120,10 @@ func (s *session) receive(topic string, retained bool, payload []byte) {
 		}
 		return
 	}
-	root, camera, kind := splitTopic(topic)
-	if retained && len(payload) > 0 && kind == kindState && root == s.p.topics.Root() && s.p.states.found(camera) {
+	root, camera, kind := event.ParseTopic(topic)
+	if retained && len(payload) > 0 && kind == event.KindState && root == s.p.topics.Root() &&
+		s.p.states.recordRetained(camera) {
 		s.p.log.Info().Str("camera", camera).Msg("clearing the retained state of a camera that is not configured")
-		s.p.poke()
+		s.p.wakeSession()
 	}
 }

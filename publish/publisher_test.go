@@ -11,68 +11,72 @@ import (
 
 	"go.uber.org/goleak"
 
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
 	"facesieve/publish/outbox"
+	"facesieve/publish/publishtest"
 )
 
 func TestPublishOverEmbeddedBroker(t *testing.T) {
 	cfg, _ := embedded(t, func(c *Config) { c.JPEG, c.Rejected = true, true })
-	watch := record(t, "tcp://"+cfg.Listen, "facesieve/#")
+	watch := publishtest.Record(t, "tcp://"+cfg.Listen, "facesieve/#")
 	p := mustOpen(t, cfg, quick())
-	eventually(t, "connected", connected(p))
+	publishtest.Eventually(t, "connected", connected(p))
 
-	asPNG := sampleEvent("door", 1)
-	asPNG.Image.Encoding, asPNG.Image.Data = PNG, pngBytes()
+	asPNG := eventtest.Face("door", 1)
+	asPNG.Image.Encoding, asPNG.Image.Data = event.PNG, eventtest.PNG()
 	for _, err := range []error{
 		p.Publish(asPNG),
-		p.Publish(sampleEvent("door", 2)),
-		p.Reject(sampleRejected()),
-		p.SetState("door", State{State: Running, FPS: 25, Since: time.Now()}),
+		p.Publish(eventtest.Face("door", 2)),
+		p.Reject(eventtest.Rejected()),
+		p.SetState("door", event.State{State: event.Running, FPS: 25, Since: time.Now()}),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "all messages", func() bool {
-		return len(watch.on("facesieve/gate/door/face")) == 2 && len(watch.on("facesieve/gate/door/face/jpeg")) == 2 &&
-			len(watch.on("facesieve/gate/door/rejected")) == 1 && len(watch.on("facesieve/gate/door/state")) == 1
+	publishtest.Eventually(t, "all messages", func() bool {
+		return len(watch.On("facesieve/gate/door/face")) == 2 && len(watch.On("facesieve/gate/door/face/jpeg")) == 2 &&
+			len(watch.On("facesieve/gate/door/rejected")) == 1 && len(watch.On("facesieve/gate/door/state")) == 1
 	})
 
-	schema := compile(t, EventSchema)
-	for i, m := range watch.on("facesieve/gate/door/face") {
-		e, err := DecodeEvent(m.Payload())
-		if err := errors.Join(err, matches(schema, m.Payload())); err != nil {
+	schema := eventtest.CompileStrict(t, event.FaceSchema)
+	for i, m := range watch.On("facesieve/gate/door/face") {
+		e, err := event.DecodeFace(m.Payload())
+		if err := errors.Join(err, eventtest.Validate(schema, m.Payload())); err != nil {
 			t.Fatal(err)
 		}
 		if e.Track != uint64(i+1) || e.Device != "gate" || e.Replayed || m.Qos() != 1 || m.Retained() {
 			t.Errorf("%+v", e)
 		}
 	}
-	for _, m := range watch.on("facesieve/gate/door/face/jpeg") {
+	for _, m := range watch.On("facesieve/gate/door/face/jpeg") {
 		if c, err := jpeg.DecodeConfig(bytes.NewReader(m.Payload())); err != nil || c.Width != 112 || m.Retained() {
 			t.Error(c, err)
 		}
 	}
-	for topic, schema := range map[string][]byte{"rejected": RejectedSchema, "state": StateSchema} {
-		if err := matches(compile(t, schema), []byte(watch.last("facesieve/gate/door/"+topic))); err != nil {
+	for topic, schema := range map[string]string{"rejected": event.RejectedSchema, "state": event.StateSchema} {
+		payload := []byte(watch.Last("facesieve/gate/door/" + topic))
+		if err := eventtest.Validate(eventtest.CompileStrict(t, schema), payload); err != nil {
 			t.Error(err)
 		}
 	}
-	if got := watch.last("facesieve/gate/status"); got != Online {
+	if got := watch.Last("facesieve/gate/status"); got != string(event.Online) {
 		t.Error(got)
 	}
-	eventually(t, "acknowledged", func() bool { return p.Stats().Delivered == 2 && p.Stats().Queued == 0 })
+	publishtest.Eventually(t, "acknowledged", func() bool { return p.Stats().Delivered == 2 && p.Stats().Queued == 0 })
 }
 
-func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
+func TestCloseSendsTheRestAndGoesOffline(t *testing.T) {
 	cfg, _ := embedded(t, nil)
-	watch := record(t, "tcp://"+cfg.Listen, "facesieve/#")
+	watch := publishtest.Record(t, "tcp://"+cfg.Listen, "facesieve/#")
 	here := goleak.IgnoreCurrent()
 	p := mustOpen(t, cfg, quick())
-	if err := p.SetState("door", State{State: Running, FPS: 25, Since: time.Now()}); err != nil {
+	if err := p.SetState("door", event.State{State: event.Running, FPS: 25, Since: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range uint64(40) { // more than the window, most likely before the connection stands
-		if err := p.Publish(sampleEvent("door", i)); err != nil {
+		if err := p.Publish(eventtest.Face("door", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -82,15 +86,16 @@ func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
 	if s := p.Stats(); s.Delivered != 40 || s.Connected {
 		t.Errorf("%+v", s)
 	}
-	eventually(t, "goodbye", func() bool { return watch.last("facesieve/gate/status") == Offline })
-	state, err := DecodeState([]byte(watch.last("facesieve/gate/door/state")))
-	if err != nil || state.State != Stopped || state.FPS != 0 || len(watch.on("facesieve/gate/door/face")) != 40 {
-		t.Errorf("%+v %v, %d faces", state, err, len(watch.on("facesieve/gate/door/face")))
+	publishtest.Eventually(t, "offline",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Offline) })
+	state, err := event.DecodeState([]byte(watch.Last("facesieve/gate/door/state")))
+	if err != nil || state.State != event.Stopped || state.FPS != 0 || len(watch.On("facesieve/gate/door/face")) != 40 {
+		t.Errorf("%+v %v, %d faces", state, err, len(watch.On("facesieve/gate/door/face")))
 	}
-	if err := p.SetState("door", State{State: Running, Since: time.Now()}); !errors.Is(err, ErrClosed) {
+	if err := p.SetState("door", event.State{State: event.Running, Since: time.Now()}); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
-	if err := p.Publish(sampleEvent("door", 1)); !errors.Is(err, outbox.ErrClosed) {
+	if err := p.Publish(eventtest.Face("door", 1)); !errors.Is(err, outbox.ErrClosed) {
 		t.Error(err)
 	}
 	if err := shut(t.Context(), p); err != nil {
@@ -101,25 +106,25 @@ func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
 
 // Events after Close, while the outbox is open, wait for the next publisher.
 func TestPublishAfterCloseIsStored(t *testing.T) {
-	box := mustOpenBox(t, inMemory())
-	last := mustOpenOn(t, box, testConfig("tcp://"+freeAddr(t)), quick())
+	queue := mustOpenQueue(t, inMemory())
+	last := mustOpenOn(t, queue, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
 	last.Close(t.Context())
-	if err := last.Publish(sampleEvent("door", 1)); err != nil {
+	if err := last.Publish(eventtest.Face("door", 1)); err != nil {
 		t.Fatal(err)
 	}
 	cfg, _ := embedded(t, nil)
-	next := mustOpenOn(t, box, cfg, quick())
-	eventually(t, "delivered", func() bool { return next.Stats().Delivered == 1 })
+	next := mustOpenOn(t, queue, cfg, quick())
+	publishtest.Eventually(t, "delivered", func() bool { return next.Stats().Delivered == 1 })
 }
 
 func TestCloseWithoutBroker(t *testing.T) {
 	here := goleak.IgnoreCurrent()
-	p := mustOpen(t, testConfig("tcp://"+freeAddr(t)), defaultTiming())
-	eventually(t, "first attempt failed", func() bool { return p.Stats().LastError != "" })
-	if err := p.Publish(sampleEvent("door", 1)); err != nil {
+	p := mustOpen(t, testConfig("tcp://"+publishtest.FreeAddr(t)), defaultTiming())
+	publishtest.Eventually(t, "first attempt failed", func() bool { return p.Stats().LastError != "" })
+	if err := p.Publish(eventtest.Face("door", 1)); err != nil {
 		t.Fatal(err)
 	}
-	err := shut(t.Context(), p) // does not sit out the pause between attempts, and has no deadline
+	err := shut(t.Context(), p) // does not wait for the next attempt, and has no deadline
 	if err == nil || !strings.Contains(err.Error(), "1 events were not delivered") {
 		t.Error(err)
 	}
@@ -127,12 +132,12 @@ func TestCloseWithoutBroker(t *testing.T) {
 }
 
 func TestCloseGivesUpWithItsContext(t *testing.T) {
-	broker := anonymous(t)
-	link := startProxy(t, broker.addr)
+	broker := publishtest.StartAnonymous(t)
+	link := startProxy(t, broker.Addr)
 	p := mustOpen(t, testConfig(link.url()), quick())
-	eventually(t, "connected", connected(p))
-	link.swallow(true) // from here on, no acknowledgement
-	if err := p.Publish(sampleEvent("door", 1)); err != nil {
+	publishtest.Eventually(t, "connected", connected(p))
+	link.silence(true) // from here on, no acknowledgement
+	if err := p.Publish(eventtest.Face("door", 1)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -143,17 +148,17 @@ func TestCloseGivesUpWithItsContext(t *testing.T) {
 }
 
 func TestPublishRefusesFaultyEvents(t *testing.T) {
-	p := mustOpen(t, testConfig("tcp://"+freeAddr(t)), quick())
-	bad := sampleEvent("a/b", 1)
+	p := mustOpen(t, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
+	bad := eventtest.Face("a/b", 1)
 	if err := p.Publish(bad); err == nil || !strings.Contains(err.Error(), "camera") {
 		t.Error(err)
 	}
-	bad = sampleEvent("door", 1)
+	bad = eventtest.Face("door", 1)
 	bad.ID = "1"
 	if err := p.Publish(bad); err == nil || !strings.Contains(err.Error(), "UUIDv7") {
 		t.Error(err)
 	}
-	if err := p.SetState("a+b", State{State: Running, Since: time.Now()}); err == nil {
+	if err := p.SetState("a+b", event.State{State: event.Running, Since: time.Now()}); err == nil {
 		t.Error("camera a+b")
 	}
 	if s := p.Stats(); s.Accepted != 0 {
@@ -162,13 +167,13 @@ func TestPublishRefusesFaultyEvents(t *testing.T) {
 }
 
 func TestReportsAreNotKept(t *testing.T) {
-	cfg := testConfig("tcp://" + freeAddr(t))
+	cfg := testConfig("tcp://" + publishtest.FreeAddr(t))
 	cfg.Rejected = true
 	p := mustOpen(t, cfg, quick())
-	if err := p.Reject(sampleRejected()); err != nil {
+	if err := p.Reject(eventtest.Rejected()); err != nil {
 		t.Fatal(err)
 	}
-	r := sampleRejected()
+	r := eventtest.Rejected()
 	r.Reasons = nil
 	if err := p.Reject(r); err == nil {
 		t.Error("no reason")
@@ -181,13 +186,13 @@ func TestReportsAreNotKept(t *testing.T) {
 func TestOpenRefusesBadConfigurations(t *testing.T) {
 	cfg := testConfig("tcp://b")
 	cfg.KeepAlive = 0
-	box := mustOpenBox(t, inMemory())
-	if _, err := Open(cfg, box, testLog(t)); err == nil || !strings.Contains(err.Error(), "publish: keep_alive: 0s") {
+	queue := mustOpenQueue(t, inMemory())
+	if _, err := Open(cfg, queue, testLog(t)); err == nil || !strings.Contains(err.Error(), "publish: keep_alive: 0s") {
 		t.Error(err)
 	}
 	cfg = testConfig("ssl://b")
-	cfg.TLS.CA = "testdata/event.json"
-	if _, err := Open(cfg, box, testLog(t)); err == nil ||
+	cfg.TLS.CA = "event/testdata/face.json"
+	if _, err := Open(cfg, queue, testLog(t)); err == nil ||
 		!strings.Contains(err.Error(), "tls.ca: holds no PEM certificate") {
 		t.Error(err)
 	}

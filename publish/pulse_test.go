@@ -3,6 +3,8 @@ package publish
 import (
 	"testing"
 	"time"
+
+	"facesieve/publish/publishtest"
 )
 
 // A publisher whose goroutine hangs is stuck, and only then: not while it serves a broker, nor while it looks for one.
@@ -11,13 +13,14 @@ func TestStuck(t *testing.T) {
 	timing := quick()
 	timing.step = 100 * time.Millisecond
 	p := mustOpen(t, cfg, timing)
-	eventually(t, "connected", func() bool { return p.Stats().Connected && !p.Stuck() })
+	publishtest.Eventually(t, "connected", func() bool { return p.Stats().Connected && !p.Stuck() })
 	p.states.mu.Lock() // the session waits for it
-	eventually(t, "stuck", p.Stuck)
+	publishtest.Eventually(t, "stuck", p.Stuck)
 	p.states.mu.Unlock()
-	eventually(t, "free again", func() bool { return !p.Stuck() })
+	publishtest.Eventually(t, "no longer stuck", func() bool { return !p.Stuck() })
 	if err := broker.Close(); err != nil {
 		t.Error(err)
 	}
-	eventually(t, "looking for the broker", func() bool { return !p.Stats().Connected && p.Stats().LastError != "" && !p.Stuck() })
+	publishtest.Eventually(t, "looking for the broker",
+		func() bool { return !p.Stats().Connected && p.Stats().LastError != "" && !p.Stuck() })
 }

@@ -65,47 +65,83 @@ func refusedMessage(err error) (reasonError, bool) {
 	return r, errors.As(err, &r)
 }
 
-func tooLarge(size int, limit uint32) string {
-	return fmt.Sprintf("%d bytes, and the broker accepts %d", size, limit)
+// ofMessage reports whether a refusal concerns one message alone, and not its topic.
+func (r reasonError) ofMessage() bool {
+	return r.code == packets.DisconnectPacketTooLarge || r.code == packets.DisconnectPayloadFormatInvalid
 }
 
-// reasonHint explains the refusal of a connection, or its end by the broker, and reports whether waiting does not help.
-func reasonHint(code byte, clientID string) (refused bool, hint string) {
+var errDiscarded = errors.New("the broker acknowledges and discards: " +
+	"no message has returned to this device, its sender")
+
+// denialText returns what to do about the refusal of a message.
+func denialText(topic, root string, err error) string {
+	allow := fmt.Sprintf("allow the device to write below %s there (mosquitto: topic write %s/#)", root, root)
+	if errors.Is(err, errDiscarded) {
+		return "the broker acknowledges messages and discards them: " + allow +
+			fmt.Sprintf(", and to read its own status (mosquitto: topic readwrite %s/#)", root)
+	}
+	reason, _ := refusedMessage(err)
+	switch reason.code {
+	case packets.PubackNotAuthorized:
+		return fmt.Sprintf("the broker's access control forbids %s: %s", topic, allow)
+	case packets.PubackTopicNameInvalid:
+		return fmt.Sprintf("the broker does not accept the topic %s: change the name of the camera, or mqtt.root",
+			topic)
+	case packets.PubackQuotaExceeded:
+		return fmt.Sprintf("a quota of the broker for %s is used up: raise it there", topic)
+	case packets.DisconnectPacketTooLarge:
+		return fmt.Sprintf("a message for %s is too large for the broker: "+
+			"raise max_packet_size or message_size_limit there above 1 MiB, or lower image.quality", topic)
+	case packets.PubackPayloadFormatInvalid:
+		return fmt.Sprintf("the broker does not accept the content of a message for %s: see its log", topic)
+	}
+	return fmt.Sprintf("the broker refuses %s: see its log", topic)
+}
+
+// hint explains a failure: the fault and its fix.
+type hint struct {
+	text    string // empty: unknown
+	refused bool   // waiting does not help, see ErrRefused
+}
+
+// reasonHint explains the refusal of a connection, or its end by the broker.
+func reasonHint(code byte, clientID string) hint {
 	switch code {
 	case packets.ConnackInvalidClientID:
-		return true, fmt.Sprintf("the broker does not accept the client id %q: "+
-			"set mqtt.client_id to one that it allows", clientID)
+		return hint{fmt.Sprintf("the broker does not accept the client id %q: "+
+			"set mqtt.client_id to one that it allows", clientID), true}
 	case packets.ConnackBadUsernameOrPassword:
-		return true, wrongPassword
+		return hint{wrongPassword, true}
 	case packets.ConnackNotAuthorized:
-		return true, "the broker ended the connection over something that is not allowed, " +
-			"a topic for example: see its log"
+		return hint{"the broker ended the connection over something that is not allowed, " +
+			"a topic for example: see its log", true}
 	case packets.ConnackBanned:
-		return true, "the broker has banned this client: lift the ban there"
+		return hint{"the broker has banned this client: lift the ban there", true}
 	case packets.ConnackBadAuthenticationMethod:
-		return true, "the broker requires a method of authentication other than user and password: allow these there"
+		return hint{"the broker requires a method of authentication other than user and password: " +
+			"allow these there", true}
 	case packets.ConnackRetainNotSupported:
-		return true, "the broker keeps no retained messages, which status and states need: " +
-			"set retain_available true there (mosquitto)"
+		return hint{"the broker keeps no retained messages, which status and states need: " +
+			"set retain_available true there (mosquitto)", true}
 	case packets.ConnackQoSNotSupported:
-		return true, "the broker accepts QoS 0 only, which acknowledges no event: set max_qos 1 or 2 there (mosquitto)"
+		return hint{"the broker accepts QoS 0 only, which acknowledges no event: " +
+			"set max_qos 1 or 2 there (mosquitto)", true}
 	case packets.ConnackTopicNameInvalid:
-		return true, "the broker does not accept the topic of the last will: change mqtt.root or device"
-	case packets.ConnackPacketTooLarge:
-		return false, "the broker accepts no packet of that size: " +
-			"raise its limit (max_packet_size of mosquitto) above 1 MiB"
+		return hint{"the broker does not accept the topic of the last will: change mqtt.root or device", true}
 	case packets.ConnackUseAnotherServer, packets.ConnackServerMoved:
-		return true, "the broker refers to another server: set mqtt.broker to that one"
+		return hint{"the broker refers to another server: set mqtt.broker to that one", true}
 	}
-	return false, busyHint(code, clientID)
+	return hint{text: temporaryFault(code, clientID)}
 }
 
 const wrongPassword = "the broker rejected user or password: check mqtt.user and mqtt.password " +
 	"(FACESIEVE_MQTT_USER and FACESIEVE_MQTT_PASSWORD)"
 
-// busyHint explains a fault that may pass by itself.
-func busyHint(code byte, clientID string) string {
+// temporaryFault explains a fault that may end by itself.
+func temporaryFault(code byte, clientID string) string {
 	switch code {
+	case packets.ConnackPacketTooLarge:
+		return "the broker accepts no packet of that size: raise its limit (max_packet_size of mosquitto) above 1 MiB"
 	case packets.DisconnectSessionTakenOver:
 		return fmt.Sprintf("another client has connected with the client id %q: "+
 			"stop it, or give each device its own mqtt.client_id", clientID)

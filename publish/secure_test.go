@@ -11,19 +11,22 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+
+	"facesieve/publish/event"
+	"facesieve/publish/publishtest"
 )
 
-// secureBroker is a mosquitto that speaks TLS only and wants a client certificate, with a good configuration for it.
-func secureBroker(t *testing.T, name string) (Config, *authority) {
+// secureBroker is a mosquitto that accepts TLS with a client certificate only, with a valid configuration for it.
+func secureBroker(t *testing.T, name string) (Config, *publishtest.Authority) {
 	t.Helper()
 	dir := t.TempDir()
-	ca := newAuthority(t, dir, "ca")
-	cert, key := ca.issue(t, "broker", x509.ExtKeyUsageServerAuth, name)
-	broker := startMosquitto(t, dir, "allow_anonymous true", "require_certificate true",
-		"cafile "+ca.file, "certfile "+cert, "keyfile "+key)
-	cfg := testConfig("ssl://" + broker.addr)
-	cfg.TLS.CA = ca.file
-	cfg.TLS.Cert, cfg.TLS.Key = ca.issue(t, "camera", x509.ExtKeyUsageClientAuth)
+	ca := publishtest.NewAuthority(t, dir, "ca")
+	cert, key := ca.Issue(t, "broker", x509.ExtKeyUsageServerAuth, name)
+	broker := publishtest.StartMosquitto(t, dir, "allow_anonymous true", "require_certificate true",
+		"cafile "+ca.File, "certfile "+cert, "keyfile "+key)
+	cfg := testConfig("ssl://" + broker.Addr)
+	cfg.TLS.CA = ca.File
+	cfg.TLS.Cert, cfg.TLS.Key = ca.Issue(t, "camera", x509.ExtKeyUsageClientAuth)
 	return cfg, ca
 }
 
@@ -32,20 +35,20 @@ func roundTrip(t *testing.T, cfg Config) {
 	t.Helper()
 	w := startWatch(t, cfg)
 	p := mustOpen(t, cfg, quick())
-	eventually(t, "online", func() bool { return w.count("online") > 0 })
+	publishtest.Eventually(t, "online", func() bool { return w.count("online") > 0 })
 	publishAll(t, p, 0, 1)
-	eventually(t, "arrived", func() bool { return w.count("event") == 1 && p.Stats().Delivered == 1 })
+	publishtest.Eventually(t, "arrived", func() bool { return w.count("event") == 1 && p.Stats().Delivered == 1 })
 	if err := shut(t.Context(), p); err != nil {
 		t.Error(err)
 	}
-	eventually(t, "offline", func() bool { return w.count("offline") == 1 })
+	publishtest.Eventually(t, "offline", func() bool { return w.count("offline") == 1 })
 }
 
 // refusal is the error of the first attempt of a publisher to connect.
 func refusal(t *testing.T, cfg Config) string {
 	t.Helper()
 	p := mustOpen(t, cfg, quick())
-	eventually(t, "refused", func() bool { return p.Stats().LastError != "" })
+	publishtest.Eventually(t, "refused", func() bool { return p.Stats().LastError != "" })
 	if p.Stats().Connections != 0 {
 		t.Error("connected")
 	}
@@ -70,17 +73,17 @@ func TestTLSServerName(t *testing.T) {
 
 func TestTLSRefusesAnotherAuthority(t *testing.T) {
 	cfg, _ := secureBroker(t, "127.0.0.1")
-	cfg.TLS.CA = newAuthority(t, t.TempDir(), "other").file
+	cfg.TLS.CA = publishtest.NewAuthority(t, t.TempDir(), "other").File
 	want := "connect to ssl://127.0.0.1:" + cfg.Broker[len("ssl://127.0.0.1:"):] +
 		": refused: the broker's certificate is not trusted: set tls.ca to the CA that signed it"
 	if got := refusal(t, cfg); !strings.HasPrefix(got, want) {
 		t.Error(got)
 	}
-	err := Subscribe(t.Context(), cfg, Handler{Event: func(Event) {}}, testLog(t))
+	err := Subscribe(t.Context(), cfg, Handler{Face: func(event.Face) {}}, testLog(t))
 	if !errors.Is(err, ErrRefused) || !strings.HasPrefix(fmt.Sprint(err), want) {
 		t.Error(err)
 	}
-	cfg.TLS.CA = "" // nor do the authorities of the system know it
+	cfg.TLS.CA = "" // no authority of the system has signed it
 	if got := refusal(t, cfg); !strings.HasPrefix(got, want) {
 		t.Error(got)
 	}
@@ -116,29 +119,29 @@ func TestTLSReadsRenewedCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.TLS.CA = newAuthority(t, t.TempDir(), "expired").file
+	cfg.TLS.CA = publishtest.NewAuthority(t, t.TempDir(), "expired").File
 	p := mustOpen(t, cfg, quick())
-	eventually(t, "refused", func() bool { return strings.Contains(p.Stats().LastError, "not trusted") })
+	publishtest.Eventually(t, "refused", func() bool { return strings.Contains(p.Stats().LastError, "not trusted") })
 	if err := os.WriteFile(cfg.TLS.CA, good, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "connected", connected(p))
+	publishtest.Eventually(t, "connected", connected(p))
 }
 
 func TestPasswords(t *testing.T) {
 	dir := t.TempDir()
-	broker := startMosquitto(t, dir, passwords(t, dir, "camera", "hunter2")...)
-	cfg := testConfig(broker.url())
+	broker := publishtest.StartMosquitto(t, dir, publishtest.Passwords(t, dir, "camera", "hunter2")...)
+	cfg := testConfig(broker.URL())
 	cfg.User, cfg.Password = "camera", "hunter2"
 	roundTrip(t, cfg)
 
 	var text bytes.Buffer
 	cfg.Password = "hunter3"
-	p, err := open(cfg, mustOpenBox(t, inMemory()), zerolog.New(zerolog.SyncWriter(&text)), quick())
+	p, err := open(cfg, mustOpenQueue(t, inMemory()), zerolog.New(zerolog.SyncWriter(&text)), quick())
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "refused", func() bool {
+	publishtest.Eventually(t, "refused", func() bool {
 		return strings.Contains(p.Stats().LastError,
 			"refused: the broker rejected user or password, or allows no client id like")
 	})
@@ -148,7 +151,7 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-func TestEmbeddedBrokerAsksThePassword(t *testing.T) {
+func TestEmbeddedBrokerRequiresThePassword(t *testing.T) {
 	cfg, _ := embedded(t, func(c *Config) { c.User, c.Password, c.Listen = "camera", "hunter2", "0.0.0.0:0" })
 	_, port, _ := net.SplitHostPort(cfg.Listen)
 	cfg.Listen = "0.0.0.0:" + port

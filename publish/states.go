@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"facesieve/publish/event"
 )
 
 // maxGone bounds the states that wait to be cleared. A broker may hold any number of them; the rest is cleared after
@@ -14,19 +16,19 @@ const maxGone = 1000
 // states holds the latest state of each camera, and the one that the broker has. Only the latest is ever sent.
 type states struct {
 	mu         sync.Mutex
-	latest     map[string]State
-	sent       map[string]State
+	latest     map[string]event.State
+	sent       map[string]event.State
 	gone       map[string]bool // cameras whose retained state is to be cleared; true once the empty message was sent
 	configured map[string]bool // nil: not set yet, nothing is cleared
 }
 
 func newStates() states {
-	return states{latest: map[string]State{}, sent: map[string]State{}, gone: map[string]bool{}}
+	return states{latest: map[string]event.State{}, sent: map[string]event.State{}, gone: map[string]bool{}}
 }
 
 // set stores the state. It reports whether State differs from the one sent last, so that it should be sent at once. A
 // changed rate alone can wait.
-func (s *states) set(state State) bool {
+func (s *states) set(state event.State) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.gone, state.Camera)
@@ -55,8 +57,8 @@ func (s *states) configure(names []string) {
 	}
 }
 
-// found records that the broker has a state of a camera. It reports whether that state is to be cleared.
-func (s *states) found(camera string) bool {
+// recordRetained records that the broker has a state of a camera. It reports whether that state is to be cleared.
+func (s *states) recordRetained(camera string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, listed := s.gone[camera]
@@ -76,8 +78,8 @@ func (s *states) remove(camera string) {
 	s.gone[camera] = false
 }
 
-// leave marks all states to be cleared.
-func (s *states) leave() {
+// removeAll marks all states to be cleared.
+func (s *states) removeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for camera := range s.latest {
@@ -85,8 +87,8 @@ func (s *states) leave() {
 	}
 }
 
-// cleanable reports whether states that an earlier run has left behind may be cleared.
-func (s *states) cleanable() bool {
+// mayClear reports whether states that an earlier run has left behind may be cleared.
+func (s *states) mayClear() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.configured != nil
@@ -106,8 +108,8 @@ func (s *states) removed() []string {
 	return names
 }
 
-// clearing records that the empty message was sent.
-func (s *states) clearing(camera string) {
+// recordClearing records that the empty message was sent.
+func (s *states) recordClearing(camera string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.gone[camera]; ok {
@@ -115,36 +117,36 @@ func (s *states) clearing(camera string) {
 	}
 }
 
-// cleared records that the broker has acknowledged the empty message.
-func (s *states) cleared(camera string) {
+// recordCleared records that the broker has acknowledged the empty message.
+func (s *states) recordCleared(camera string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.gone, camera)
 }
 
 // due returns the states that the broker does not have, in order of the camera: all, or those whose State has changed.
-func (s *states) due(all bool) []State {
+func (s *states) due(all bool) []event.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var due []State
+	var due []event.State
 	for camera, state := range s.latest {
 		if sent := s.sent[camera]; sent.State != state.State || all && sent != state {
 			due = append(due, state)
 		}
 	}
-	slices.SortFunc(due, func(a, b State) int { return strings.Compare(a.Camera, b.Camera) })
+	slices.SortFunc(due, func(a, b event.State) int { return strings.Compare(a.Camera, b.Camera) })
 	return due
 }
 
-// known notes that the state was handed over.
-func (s *states) known(state State) {
+// recordSent records that the link has accepted the state.
+func (s *states) recordSent(state event.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent[state.Camera] = state
 }
 
-// forget makes all states due: a new connection has sent none.
-func (s *states) forget() {
+// resetSent makes all states due: a new connection has sent none.
+func (s *states) resetSent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.sent)

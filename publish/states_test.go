@@ -3,44 +3,48 @@ package publish
 import (
 	"testing"
 	"time"
+
+	"facesieve/publish/event"
 )
 
 func TestBackoff(t *testing.T) {
-	b := backoff{min: 100 * time.Millisecond, max: time.Second}
+	b := newBackOff(100*time.Millisecond, time.Second)
 	for _, most := range []time.Duration{100, 200, 400, 800, 1000, 1000} {
 		most *= time.Millisecond
-		if wait := b.wait(); wait < most/2 || wait > most {
+		if wait := b.NextBackOff(); wait < most/2 || wait > most {
 			t.Errorf("%v is not in %v..%v", wait, most/2, most)
 		}
 	}
-	b.reset()
-	if wait := b.wait(); wait > 100*time.Millisecond {
+	b.Reset()
+	if wait := b.NextBackOff(); wait > 100*time.Millisecond {
 		t.Error(wait)
 	}
 }
 
 func TestStatesCoalesce(t *testing.T) {
-	s := states{latest: map[string]State{}, sent: map[string]State{}}
-	at := func(camera, word string, fps float64) State { return State{Camera: camera, State: word, FPS: fps} }
-	if !s.set(at("b", Running, 1)) || !s.set(at("a", Running, 1)) {
+	s := states{latest: map[string]event.State{}, sent: map[string]event.State{}}
+	at := func(camera, state string, fps float64) event.State {
+		return event.State{Camera: camera, State: state, FPS: fps}
+	}
+	if !s.set(at("b", event.Running, 1)) || !s.set(at("a", event.Running, 1)) {
 		t.Error("the first state waits")
 	}
 	if due := s.due(false); len(due) != 2 || due[0].Camera != "a" {
 		t.Errorf("%v", due)
 	}
-	s.known(at("a", Running, 1))
-	s.known(at("b", Running, 1))
-	if s.set(at("a", Running, 2)) || s.set(at("a", Running, 3)) || len(s.due(false)) != 0 {
+	s.recordSent(at("a", event.Running, 1))
+	s.recordSent(at("b", event.Running, 1))
+	if s.set(at("a", event.Running, 2)) || s.set(at("a", event.Running, 3)) || len(s.due(false)) != 0 {
 		t.Error("another rate does not wait")
 	}
 	if due := s.due(true); len(due) != 1 || due[0].FPS != 3 {
 		t.Errorf("%v", due)
 	}
-	if !s.set(at("a", Stopped, 0)) || len(s.due(false)) != 1 {
-		t.Error("another word waits")
+	if !s.set(at("a", event.Stopped, 0)) || len(s.due(false)) != 1 {
+		t.Error("another state waits")
 	}
-	s.forget()
+	s.resetSent()
 	if len(s.due(false)) != 2 {
-		t.Error("a new connection knows something")
+		t.Error("a new connection has sent no state")
 	}
 }

@@ -9,38 +9,39 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
+
+	"facesieve/publish/event"
 )
 
-// Handler is what Subscribe calls, one call at a time and in the order of arrival. Topics whose function is nil are not
-// subscribed. A message is acknowledged after the call; one that takes longer than Config.KeepAlive costs the
-// connection.
+// Handler has the functions that Subscribe calls, one at a time and in the order of arrival. Topics whose function is
+// nil are not subscribed. A message is acknowledged after the call. The connection is lost if a call takes longer than
+// Config.KeepAlive.
 type Handler struct {
-	Event    func(Event)
-	JPEG     func(camera string, picture []byte)
-	Rejected func(Rejected)
-	State    func(State)
-	// Status receives the root of a device and whether it is online.
-	Status func(root string, online bool)
+	Face     func(event.Face)
+	JPEG     func(camera string, image []byte)
+	Rejected func(event.Rejected)
+	State    func(event.State)
+	// Status receives the root of a device and its status.
+	Status func(root string, status event.Status)
 	// Removed receives the root of a device and the name of a camera that no longer exists: its retained state is
 	// cleared with an empty message. Camera is empty when the device itself has given up its root. It may be nil.
 	Removed func(root, camera string)
-	// Invalid receives messages that are not what the schemas demand; nil ignores them.
+	// Invalid receives messages that violate the schemas; nil ignores them.
 	Invalid func(topic string, err error)
-	// Away is called when there is no connection to a broker, and the next attempt follows after wait; nil logs it.
-	Away func(broker string, err error, wait time.Duration)
+	// Disconnected is called when there is no connection to a broker. The next attempt follows after wait. nil logs it.
+	Disconnected func(broker string, err error, wait time.Duration)
 }
 
-// Subscribe connects to the broker of cfg and hands over what devices publish below Config.Root, in which a level may be
-// + to see many, until ctx ends; then it returns nil, and no call of h follows. When the connection is lost it makes
-// another; what was published in between is missed, but for what the broker retains. As long as it was never subscribed
-// it returns an error that does not pass by waiting (ErrRefused). ClientID is not used: a subscriber is a client of its
-// own.
+// Subscribe calls h for what devices publish below Config.Root, until ctx ends. Then it returns nil, and no call of h
+// follows. A level of Root may be +, for several devices. When the connection is lost it makes another; messages in
+// between are missed, except retained ones. It returns ErrRefused if the first subscription fails and waiting does not
+// help. It does not use Config.ClientID but an id of its own.
 func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) error {
 	if cfg.Root == "" {
 		cfg.Root = cfg.Topics().Root()
 	}
 	faults := faults(cfg.connectionFaults())
-	if err := checkRoot(cfg.Root, true); err != nil {
+	if err := event.CheckRootFilter(cfg.Root); err != nil {
 		faults.add("root", "%w", err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -49,10 +50,10 @@ func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) e
 	s := &subscriber{cfg: cfg, handler: h, filters: h.filters(cfg.Topics())}
 	defer s.stop()
 	t := defaultTiming()
-	retry := backoff{min: t.retryMin, max: t.retryMax}
+	retry := newBackOff(t.retryMin, t.retryMax)
 	for {
 		started := time.Now()
-		err := s.connection(ctx, log)
+		err := s.serveConnection(ctx, log)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -60,11 +61,11 @@ func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) e
 			return err
 		}
 		if time.Since(started) > stable {
-			retry.reset()
+			retry.Reset()
 		}
-		wait := retry.wait()
-		if h.Away != nil {
-			h.Away(cfg.address(), err, wait)
+		wait := retry.NextBackOff()
+		if h.Disconnected != nil {
+			h.Disconnected(cfg.address(), err, wait)
 		} else {
 			log.Warn().Err(err).Stringer("retry_in", wait.Round(100*time.Millisecond)).
 				Msg("no connection to the broker")
@@ -78,22 +79,21 @@ func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) e
 }
 
 type subscriber struct {
-	cfg     Config
-	handler Handler
-	filters map[string]byte
-	// subscribed says that it has succeeded once.
-	subscribed bool
+	cfg        Config
+	handler    Handler
+	filters    map[string]byte
+	subscribed bool // at least once
 	broker     memory
 
 	mu      sync.Mutex // held during a call of the handler
 	stopped bool
 }
 
-// filters are the topics to subscribe, with their quality of service.
-func (h Handler) filters(t Topics) map[string]byte {
+// filters returns the topics to subscribe, with their quality of service.
+func (h Handler) filters(t event.Topics) map[string]byte {
 	filters := map[string]byte{}
 	for topic, wanted := range map[string]bool{
-		t.Face("+"):     h.Event != nil,
+		t.Face("+"):     h.Face != nil,
 		t.JPEG("+"):     h.JPEG != nil,
 		t.Rejected("+"): h.Rejected != nil,
 		t.State("+"):    h.State != nil,
@@ -106,14 +106,14 @@ func (h Handler) filters(t Topics) map[string]byte {
 	return filters
 }
 
-// connection makes one connection and serves it until it is lost or ctx ends.
-func (s *subscriber) connection(ctx context.Context, log zerolog.Logger) error {
+// serveConnection makes one connection and serves it until it is lost or ctx ends.
+func (s *subscriber) serveConnection(ctx context.Context, log zerolog.Logger) error {
 	id, err := uuid.NewRandom()
 	if err != nil {
 		return err
 	}
-	who := identity{clientID: "facesieve-watch-" + id.String()[:7], receive: s.receive, memory: &s.broker}
-	l, err := connect(ctx, s.cfg, who)
+	self := identity{clientID: "facesieve-watch-" + id.String()[:7], receive: s.receive, memory: &s.broker}
+	l, err := connect(ctx, s.cfg, self)
 	if err != nil {
 		return err
 	}
@@ -172,24 +172,23 @@ func (s *subscriber) receive(topic string, _ bool, payload []byte) {
 }
 
 func (s *subscriber) deliver(topic string, payload []byte) error {
-	root, camera, kind := splitTopic(topic)
-	switch {
-	case len(payload) == 0 && (kind == kindState || kind == kindStatus):
+	root, camera, kind := event.ParseTopic(topic)
+	if len(payload) == 0 && (kind == event.KindState || kind == event.KindStatus) {
 		if s.handler.Removed != nil {
 			s.handler.Removed(root, camera)
 		}
 		return nil
-	case kind == kindStatus:
-		return s.status(root, string(payload))
 	}
 	switch kind {
-	case kindFace:
-		return deliver(payload, DecodeEvent, s.handler.Event)
-	case kindRejected:
-		return deliver(payload, DecodeRejected, s.handler.Rejected)
-	case kindState:
-		return deliver(payload, DecodeState, s.handler.State)
-	case kindJPEG:
+	case event.KindFace:
+		return deliver(payload, event.DecodeFace, s.handler.Face)
+	case event.KindRejected:
+		return deliver(payload, event.DecodeRejected, s.handler.Rejected)
+	case event.KindState:
+		return deliver(payload, event.DecodeState, s.handler.State)
+	case event.KindStatus:
+		return deliver(payload, event.DecodeStatus, s.handler.status(root))
+	case event.KindJPEG:
 		if s.handler.JPEG != nil {
 			s.handler.JPEG(camera, payload)
 		}
@@ -197,14 +196,12 @@ func (s *subscriber) deliver(topic string, payload []byte) error {
 	return nil
 }
 
-func (s *subscriber) status(root, state string) error {
-	if state != Online && state != Offline {
-		return fmt.Errorf("status: %.40q is neither online nor offline", state)
+// status returns the function that handles the status of one device; nil if there is none.
+func (h Handler) status(root string) func(event.Status) {
+	if h.Status == nil {
+		return nil
 	}
-	if s.handler.Status != nil {
-		s.handler.Status(root, state == Online)
-	}
-	return nil
+	return func(status event.Status) { h.Status(root, status) }
 }
 
 func deliver[T any](payload []byte, decode func([]byte) (T, error), handle func(T)) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +13,10 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
-	"github.com/rs/zerolog"
+
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
+	"facesieve/publish/publishtest"
 )
 
 // watch is a downstream program: it counts what Subscribe hands over.
@@ -40,13 +44,13 @@ func startWatch(t *testing.T, cfg Config) *watch {
 
 func (w *watch) handler(t *testing.T) Handler {
 	return Handler{
-		Event:    func(e Event) { w.note("event") },
-		JPEG:     func(camera string, picture []byte) { w.note("jpeg of " + camera) },
-		Rejected: func(r Rejected) { w.note(r.Reasons[0]) },
-		State:    func(s State) { w.note(s.Camera + " " + s.State) },
-		Status: func(root string, online bool) {
+		Face:     func(e event.Face) { w.note("event") },
+		JPEG:     func(camera string, _ []byte) { w.note("jpeg of " + camera) },
+		Rejected: func(r event.Rejected) { w.note(r.Reasons[0]) },
+		State:    func(s event.State) { w.note(s.Camera + " " + s.State) },
+		Status: func(root string, status event.Status) {
 			w.note(root)
-			w.note(map[bool]string{true: Online, false: Offline}[online])
+			w.note(string(status))
 		},
 		Removed: func(_, camera string) { w.note("removed " + camera) },
 		Invalid: func(topic string, err error) {
@@ -69,8 +73,8 @@ func (w *watch) count(what string) int {
 }
 
 func TestSubscribeSeesAllKindsFromManyDevices(t *testing.T) {
-	broker := anonymous(t)
-	cfg := testConfig(broker.url())
+	broker := publishtest.StartAnonymous(t)
+	cfg := testConfig(broker.URL())
 	cfg.JPEG, cfg.Rejected = true, true
 	many := cfg
 	many.Root = "facesieve/+"
@@ -78,52 +82,91 @@ func TestSubscribeSeesAllKindsFromManyDevices(t *testing.T) {
 	for _, device := range []string{"gate", "Hof"} {
 		cfg.Device = device
 		p := mustOpen(t, cfg, quick())
-		eventually(t, "online", func() bool { return w.count("facesieve/"+device) == 1 })
+		publishtest.Eventually(t, "online", func() bool { return w.count("facesieve/"+device) == 1 })
 		publishAll(t, p, 0, 2)
 		for _, err := range []error{
-			p.Reject(sampleRejected()), p.SetState("door", State{State: Reconnecting, Since: time.Now()}),
+			p.Reject(eventtest.Rejected()),
+			p.SetState("door", event.State{State: event.Reconnecting, Since: time.Now()}),
 		} {
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	for what, n := range map[string]int{"event": 4, "jpeg of door": 4, "too_small": 2, "door reconnecting": 2, Online: 2} {
-		eventually(t, what, func() bool { return w.count(what) == n })
+	for what, n := range map[string]int{
+		"event": 4, "jpeg of door": 4, "too_small": 2, "door reconnecting": 2, "online": 2,
+	} {
+		publishtest.Eventually(t, what, func() bool { return w.count(what) == n })
 	}
 }
 
-func TestSubscribeReportsInvalidMessages(t *testing.T) {
-	broker := anonymous(t)
-	w := startWatch(t, testConfig(broker.url()))
-	foreign := record(t, broker.url(), "facesieve/gate/status")
-	send := func(topic, payload string, retained bool) {
-		if token := foreign.client.Publish(topic, 1, retained, payload); !token.WaitTimeout(patience) || token.Error() != nil {
-			t.Fatal(token.Error())
-		}
+// golden is a face as subscribers receive it.
+func golden(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile("event/testdata/face.json")
+	if err != nil {
+		t.Fatal(err)
 	}
-	send("facesieve/gate/status", "maybe", true) // retained: comes whenever the watch subscribes
-	eventually(t, "status", func() bool { return w.count("invalid on facesieve/gate/status") > 0 })
+	return string(data)
+}
+
+func TestSubscribeReportsInvalidMessages(t *testing.T) {
+	broker := publishtest.StartAnonymous(t)
+	w := startWatch(t, testConfig(broker.URL()))
+	foreign := publishtest.Record(t, broker.URL(), "facesieve/gate/status")
+	send := func(topic, payload string, retained bool) { foreign.Send(t, topic, payload, retained) }
+	send("facesieve/gate/status", "maybe", true) // retained: it arrives once the watch has subscribed
+	publishtest.Eventually(t, "status", func() bool { return w.count("invalid on facesieve/gate/status") > 0 })
 	send("facesieve/gate/door/face", "{}", false)
 	send("facesieve/gate/door/state", "[]", false)
 	send("facesieve/gate/door/other", "{}", false)
-	send("facesieve/gate/door/face", string(golden(t)), false)
-	eventually(t, "good event after bad ones", func() bool { return w.count("event") == 1 })
+	send("facesieve/gate/door/face", golden(t), false)
+	publishtest.Eventually(t, "good event after bad ones", func() bool { return w.count("event") == 1 })
 	if w.count("invalid on facesieve/gate/door/face") != 1 || w.count("invalid on facesieve/gate/door/state") != 1 {
 		t.Errorf("%v", w.counts)
 	}
 }
 
+// Subscribe delivers messages of a later program of the same schema version, and reports those of another version.
+func TestSubscribeDeliversMessagesFromTheFuture(t *testing.T) {
+	broker := publishtest.StartAnonymous(t)
+	w := startWatch(t, testConfig(broker.URL()))
+	later := publishtest.Record(t, broker.URL(), "facesieve/gate/+/face")
+	rejected := eventtest.Rejected()
+	rejected.Schema, rejected.Device = event.Version, "gate"
+	state := event.State{Schema: event.Version, Device: "gate", Camera: "door", State: event.Running, Since: time.Now()}
+	rejectedJSON, err1 := event.EncodeRejected(rejected)
+	stateJSON, err2 := event.EncodeState(state)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	later.Send(t, "facesieve/gate/status", "online", true) // retained: it arrives once the watch has subscribed
+	publishtest.Eventually(t, "status", func() bool { return w.count("online") > 0 })
+	for topic, message := range map[string][]byte{
+		"face": []byte(golden(t)), "rejected": rejectedJSON, "state": stateJSON,
+	} {
+		future := string(eventtest.FromTheFuture(t, message))
+		later.Send(t, "facesieve/gate/door/"+topic, future, false)
+		later.Send(t, "facesieve/gate/next/"+topic, strings.Replace(future, `"schema":2`, `"schema":3`, 1), false)
+	}
+	for _, what := range []string{
+		"event", "too_small", "door running", "invalid on facesieve/gate/next/face",
+		"invalid on facesieve/gate/next/rejected", "invalid on facesieve/gate/next/state",
+	} {
+		publishtest.Eventually(t, what, func() bool { return w.count(what) == 1 })
+	}
+}
+
 func TestSubscribeComesBack(t *testing.T) {
-	broker := anonymous(t)
-	link := startProxy(t, broker.addr)
+	broker := publishtest.StartAnonymous(t)
+	link := startProxy(t, broker.Addr)
 	w := startWatch(t, testConfig(link.url()))
-	p := mustOpen(t, testConfig(broker.url()), quick())
-	eventually(t, "online", func() bool { return w.count(Online) == 1 })
+	p := mustOpen(t, testConfig(broker.URL()), quick())
+	publishtest.Eventually(t, "online", func() bool { return w.count("online") == 1 })
 	link.cut(false)
-	eventually(t, "online again, as retained", func() bool { return w.count(Online) == 2 })
+	publishtest.Eventually(t, "online again, as retained", func() bool { return w.count("online") == 2 })
 	publishAll(t, p, 0, 1)
-	eventually(t, "event", func() bool { return w.count("event") == 1 })
+	publishtest.Eventually(t, "event", func() bool { return w.count("event") == 1 })
 }
 
 func TestSubscribeCallsNothingAfterItsEnd(t *testing.T) {
@@ -133,8 +176,8 @@ func TestSubscribeCallsNothingAfterItsEnd(t *testing.T) {
 	ended := false // no lock: the race detector would see a call that comes later
 	calls := 0
 	err := Subscribe(ctx, cfg, Handler{
-		Status: func(string, bool) { publishAll(t, p, 0, 50) },
-		Event: func(Event) {
+		Status: func(string, event.Status) { publishAll(t, p, 0, 50) },
+		Face: func(event.Face) {
 			if calls++; calls == 3 {
 				cancel()
 			}
@@ -160,7 +203,7 @@ func TestSubscribeFaults(t *testing.T) {
 	}
 }
 
-// sealed lets everybody in and allows nothing.
+// sealed accepts every client and allows nothing.
 type sealed struct{ mochi.HookBase }
 
 func (*sealed) Provides(b byte) bool {
@@ -172,14 +215,15 @@ func (*sealed) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { retur
 func (*sealed) OnACLCheck(*mochi.Client, string, bool) bool { return false }
 
 func TestSubscribeNotAllowed(t *testing.T) {
-	server := mochi.New(&mochi.Options{Logger: slog.New(debugHandler{zerolog.Nop()})})
+	server := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler)})
 	listener := listeners.NewTCP(listeners.Config{ID: "mqtt", Address: "127.0.0.1:0"})
 	err := errors.Join(server.AddHook(&sealed{}, nil), server.AddListener(listener), server.Serve())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	err = Subscribe(t.Context(), testConfig("tcp://"+listener.Address()), Handler{Event: func(Event) {}}, testLog(t))
+	cfg := testConfig("tcp://" + listener.Address())
+	err = Subscribe(t.Context(), cfg, Handler{Face: func(event.Face) {}}, testLog(t))
 	want := "subscribe to facesieve/gate/+/face: refused: the broker does not allow it: allow this user to read there"
 	if !errors.Is(err, ErrRefused) || err.Error() != want {
 		t.Error(err)

@@ -9,7 +9,8 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// spots draws a bright round spot at every landmark of a black frame, wide as sigma pixels, centred between pixels exactly.
+// spots draws a bright round spot at every landmark of a black frame, wide as sigma pixels, centred between pixels
+// exactly.
 func spots(t *testing.T, width, height int, landmarks Landmarks, sigma float64) gocv.Mat {
 	t.Helper()
 	frame := gocv.NewMatWithSize(height, width, gocv.MatTypeCV8UC3)
@@ -35,12 +36,12 @@ func spots(t *testing.T, width, height int, landmarks Landmarks, sigma float64) 
 }
 
 // centreOfLight returns the centre of brightness within reach pixels of (x, y).
-func centreOfLight(t *testing.T, picture gocv.Mat, x, y float64, reach int) (float64, float64) {
+func centreOfLight(t *testing.T, image gocv.Mat, x, y float64, reach int) (float64, float64) {
 	t.Helper()
 	var sum, sumX, sumY float64
 	for row := int(y) - reach; row <= int(y)+reach+1; row++ {
 		for column := int(x) - reach; column <= int(x)+reach+1; column++ {
-			value := float64(picture.GetVecbAt(row, column)[0])
+			value := float64(image.GetVecbAt(row, column)[0])
 			sum, sumX, sumY = sum+value, sumX+value*float64(column), sumY+value*float64(row)
 		}
 	}
@@ -119,7 +120,7 @@ func TestAlignIsDeterministic(t *testing.T) {
 	frame := portrait(t)
 	first, second := align(t, frame, portraitLandmarks), align(t, frame, portraitLandmarks)
 	if string(first.ToBytes()) != string(second.ToBytes()) {
-		t.Error("the same face twice gives two pictures")
+		t.Error("the same face twice gives two images")
 	}
 }
 
@@ -144,7 +145,7 @@ func TestAlignErrors(t *testing.T) {
 	}
 	for name, bad := range map[string]gocv.Mat{"grey": grey, "empty": empty} {
 		if _, err := aligner.Align(bad, Template(), &dst); err == nil {
-			t.Errorf("%s frame is taken", name)
+			t.Errorf("%s frame is accepted", name)
 		}
 	}
 	for range 2 {

@@ -8,7 +8,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// peer reports how many times longer another way takes than the benchmark just run.
+// peer reports the time of another implementation, as a multiple of that of the benchmark just run.
 func peer(b *testing.B, name string, other func()) {
 	b.Helper()
 	own := float64(b.Elapsed()) / float64(b.N)
@@ -51,7 +51,7 @@ func BenchmarkAlign(b *testing.B) {
 }
 
 func BenchmarkGeometry(b *testing.B) {
-	assessor, landmarks := NewAssessor(), ownHead().look(25, -10, 20, 16)
+	assessor, landmarks := NewAssessor(), ownHead().project(25, -10, 20, 16)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := assessor.Geometry(landmarks); err != nil {
@@ -62,7 +62,8 @@ func BenchmarkGeometry(b *testing.B) {
 
 // BenchmarkPixels compares sharpness and exposure with the variance of gocv's Laplacian alone.
 func BenchmarkPixels(b *testing.B) {
-	assessor, aligned, result := NewAssessor(), alignedPortrait(b), Unassessed()
+	assessor, aligned := NewAssessor(), alignedPortrait(b)
+	result := assessor.Unassessed()
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := assessor.Pixels(aligned, &result); err != nil {
@@ -97,7 +98,7 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func BenchmarkSelector(b *testing.B) {
-	selector, err := NewSelector[int](Default(), nil)
+	selector, err := NewSelector[int](Default())
 	if err != nil {
 		b.Fatal(err)
 	}

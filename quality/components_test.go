@@ -3,20 +3,25 @@ package quality
 import (
 	"image"
 	"math"
+	"reflect"
 	"testing"
 
 	"gocv.io/x/gocv"
 )
 
-// assess measures the picture of an aligned face alone.
+// assess measures the components of the image alone.
 func assess(t testing.TB, aligned gocv.Mat) Assessment {
 	t.Helper()
-	result := Unassessed()
-	if err := NewAssessor().Pixels(aligned, &result); err != nil {
+	assessor := NewAssessor()
+	result := assessor.Unassessed()
+	if err := assessor.Pixels(aligned, &result); err != nil {
 		t.Fatal(err)
 	}
 	return result
 }
+
+// value returns the value of a component, 0..100.
+func value(a Assessment, component string) float64 { return a.Component(component).Value }
 
 // decreasing fails unless each value is lower than the one before by at least step.
 func decreasing(t *testing.T, what string, step float64, values []float64) {
@@ -31,23 +36,19 @@ func decreasing(t *testing.T, what string, step float64, values []float64) {
 
 func TestPortraitIsGood(t *testing.T) {
 	frame := portrait(t)
-	result, err := NewAssessor().Assess(align(t, frame, portraitLandmarks), portraitLandmarks)
+	assessor, aligned := NewAssessor(), align(t, frame, portraitLandmarks)
+	result, err := assessor.Geometry(portraitLandmarks)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%+v", result)
-	c := result.Components
-	for name, value := range map[string]float64{
-		"Sharpness": c.Sharpness, "UnderExposurePrevention": c.UnderExposurePrevention,
-		"OverExposurePrevention": c.OverExposurePrevention, "InterEyeDistance": c.InterEyeDistance,
-		"HeadPoseYaw": c.HeadPoseYaw, "HeadPosePitch": c.HeadPosePitch, "HeadPoseRoll": c.HeadPoseRoll,
-	} {
-		if value < 85 || value > 100 {
-			t.Errorf("%s of a good portrait: %.1f", name, value)
-		}
+	if err := assessor.Pixels(aligned, &result); err != nil {
+		t.Fatal(err)
 	}
-	if c.CompressionArtifacts != NotAssessed {
-		t.Errorf("CompressionArtifacts: %g", c.CompressionArtifacts)
+	t.Logf("%+v", result)
+	for _, c := range result.Components {
+		if c.Value < 85 || c.Value > 100 {
+			t.Errorf("%s of a good portrait: %.1f", c.Name, c.Value)
+		}
 	}
 	if reason := Default().Gates.Check(image.Pt(640, 480), [4]float32{272, 147, 167, 243}, result); reason != "" {
 		t.Errorf("a good portrait is rejected: %s", reason)
@@ -56,10 +57,10 @@ func TestPortraitIsGood(t *testing.T) {
 
 func TestSharpnessFallsWithBlur(t *testing.T) {
 	aligned, blurred := alignedPortrait(t), newMat(t)
-	values := []float64{assess(t, aligned).Components.Sharpness}
+	values := []float64{value(assess(t, aligned), Sharpness)}
 	for _, sigma := range []float64{0.7, 1, 1.5, 2, 3, 4} {
 		gocv.GaussianBlur(aligned, &blurred, image.Point{}, sigma, sigma, gocv.BorderReplicate)
-		values = append(values, assess(t, blurred).Components.Sharpness)
+		values = append(values, value(assess(t, blurred), Sharpness))
 	}
 	decreasing(t, "sharpness with Gaussian blur", 1e-3, values)
 	if values[0] < 85 || values[5] > 20 {
@@ -73,10 +74,10 @@ func TestSharpnessFallsWithMotionInAnyDirection(t *testing.T) {
 		"horizontal": func(n int) image.Point { return image.Pt(n, 1) },
 		"vertical":   func(n int) image.Point { return image.Pt(1, n) },
 	} {
-		values := []float64{assess(t, aligned).Components.Sharpness}
+		values := []float64{value(assess(t, aligned), Sharpness)}
 		for _, n := range []int{5, 9, 15} {
 			gocv.Blur(aligned, &blurred, size(n))
-			values = append(values, assess(t, blurred).Components.Sharpness)
+			values = append(values, value(assess(t, blurred), Sharpness))
 		}
 		decreasing(t, "sharpness with "+name+" motion", 1, values)
 		if last := values[len(values)-1]; last > 50 {
@@ -85,13 +86,13 @@ func TestSharpnessFallsWithMotionInAnyDirection(t *testing.T) {
 	}
 }
 
-// The fewer pixels the frame has of a face, the less detail the aligned face can show, however large it is made.
+// The fewer pixels the frame has of a face, the less detail the aligned face has, however much it is enlarged.
 func TestSharpnessFallsWithDistance(t *testing.T) {
 	frame, small := portrait(t), newMat(t)
 	var values []float64
 	for _, scale := range []float64{1, 0.4, 0.25, 0.15, 0.08} {
 		gocv.Resize(frame, &small, image.Point{}, scale, scale, gocv.InterpolationArea)
-		values = append(values, assess(t, align(t, small, move(portraitLandmarks, 0, scale, 0, 0))).Components.Sharpness)
+		values = append(values, value(assess(t, align(t, small, move(portraitLandmarks, 0, scale, 0, 0))), Sharpness))
 	}
 	decreasing(t, "sharpness with distance", 0.5, values[1:])
 	if values[0] < 85 || values[4] > 25 {
@@ -102,19 +103,18 @@ func TestSharpnessFallsWithDistance(t *testing.T) {
 func TestSharpnessIgnoresContrast(t *testing.T) {
 	aligned, faint := alignedPortrait(t), newMat(t)
 	aligned.ConvertToWithParams(&faint, gocv.MatTypeCV8UC3, 0.4, 60)
-	sharp, pale := assess(t, aligned).Raw.Sharpness, assess(t, faint).Raw.Sharpness
+	sharp, pale := assess(t, aligned).Component(Sharpness).Native, assess(t, faint).Component(Sharpness).Native
 	if math.Abs(sharp-pale) > 0.06 {
 		t.Errorf("sharpness %.3f, with 40 %% of the contrast %.3f", sharp, pale)
 	}
 }
 
-func TestFlatPictureIsNotSharp(t *testing.T) {
+func TestFlatImageIsNotSharp(t *testing.T) {
 	for _, level := range []float64{0, 128, 255} {
 		flat := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(level, level, level, 0), Size, Size, gocv.MatTypeCV8UC3)
 		closeLater(t, &flat)
-		result := assess(t, flat)
-		if result.Raw.Sharpness != 0 || result.Components.Sharpness > 1 {
-			t.Errorf("level %g: %+v", level, result)
+		if got := assess(t, flat).Component(Sharpness); got.Native != 0 || got.Value > 1 {
+			t.Errorf("level %g: %+v", level, got)
 		}
 	}
 }
@@ -124,11 +124,11 @@ func TestExposureFalls(t *testing.T) {
 	var under, over []float64
 	for _, factor := range []float32{1, 0.3, 0.2, 0.12, 0.05} {
 		aligned.ConvertToWithParams(&changed, gocv.MatTypeCV8UC3, factor, 0)
-		under = append(under, assess(t, changed).Components.UnderExposurePrevention)
+		under = append(under, value(assess(t, changed), "UnderExposurePrevention"))
 	}
 	for _, factor := range []float32{1, 1.5, 1.8, 2.5, 4} {
 		aligned.ConvertToWithParams(&changed, gocv.MatTypeCV8UC3, factor, 0)
-		over = append(over, assess(t, changed).Components.OverExposurePrevention)
+		over = append(over, value(assess(t, changed), "OverExposurePrevention"))
 	}
 	t.Logf("darker: %.1f; brighter: %.1f", under, over)
 	decreasing(t, "UnderExposurePrevention in growing darkness", 0, under)
@@ -138,7 +138,7 @@ func TestExposureFalls(t *testing.T) {
 	}
 }
 
-// Black and white pixels counted by hand; hair, background and the corners do not count.
+// Black and white pixels in known numbers; hair, background and corners do not count.
 func TestExposureSharesOfTheFace(t *testing.T) {
 	spans := faceSpans()
 	var l luma
@@ -158,9 +158,11 @@ func TestExposureSharesOfTheFace(t *testing.T) {
 			}
 		}
 	}
-	levels := l.histogram(&spans)
+	p := pixels{levels: l.histogram(&spans)}
 	middle := float64(2*faceRadiusX+1) / float64(area)
-	for name, got := range map[string]float64{"black": underExposure(&levels), "white": overExposure(&levels)} {
+	for name, got := range map[string]float64{
+		"black": underExposurePrevention().fromPixels(&p), "white": overExposurePrevention().fromPixels(&p),
+	} {
 		if math.Abs(got-(1-middle)/2) > 1e-9 {
 			t.Errorf("%s: %g of the face, expected %g", name, got, (1-middle)/2)
 		}
@@ -173,15 +175,15 @@ func TestExposureSharesOfTheFace(t *testing.T) {
 func TestLumaIsThatOfOpenCV(t *testing.T) {
 	aligned, grey := alignedPortrait(t), newMat(t)
 	gocv.CvtColor(aligned, &grey, gocv.ColorBGRToGray)
-	var l luma
-	if err := l.fill(aligned); err != nil {
+	var p pixels
+	if err := p.fill(aligned); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range grey.ToBytes() {
 		x, y := i%Size, i/Size
 		measured := x >= measuredLeft && x <= measuredRight && y >= measuredTop && y <= measuredBottom
-		if measured && math.Abs(float64(l[i])-float64(want)) > 1 {
-			t.Fatalf("pixel %d: %d, OpenCV says %d", i, l[i], want)
+		if measured && math.Abs(float64(p.luma[i])-float64(want)) > 1 {
+			t.Fatalf("pixel %d: %d, OpenCV has %d", i, p.luma[i], want)
 		}
 	}
 }
@@ -190,15 +192,16 @@ func TestInterEyeDistance(t *testing.T) {
 	assessor := NewAssessor()
 	var values []float64
 	for _, pixels := range []float64{200, 90, 60, 35, 20, 10} {
-		landmarks := ownHead().look(0, 0, 0, 0)
+		landmarks := ownHead().project(0, 0, 0, 0)
 		result, err := assessor.Geometry(move(landmarks, 40, pixels/100, 0, 0))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if math.Abs(result.Raw.EyeDistance-pixels) > 0.01*pixels {
-			t.Errorf("%g pixels between the eyes measured as %.2f", pixels, result.Raw.EyeDistance)
+		got := result.Component(InterEyeDistance)
+		if math.Abs(got.Native-pixels) > 0.01*pixels {
+			t.Errorf("%g pixels between the eyes measured as %.2f", pixels, got.Native)
 		}
-		values = append(values, result.Components.InterEyeDistance)
+		values = append(values, got.Value)
 	}
 	if values[0] != 100 || values[1] != 100 || values[5] > 10 {
 		t.Errorf("200, 90, 60, 35, 20, 10 pixels: %.1f", values)
@@ -206,32 +209,31 @@ func TestInterEyeDistance(t *testing.T) {
 	decreasing(t, "InterEyeDistance", 1, values[1:])
 }
 
-// Turning away brings the eyes together in the picture, not in resolution.
+// A turned head has its eyes nearer to each other in the image, but the same resolution.
 func TestInterEyeDistanceIsCorrectedForYaw(t *testing.T) {
-	result, err := NewAssessor().Geometry(ownHead().look(50, 0, 0, 0))
+	result, err := NewAssessor().Geometry(ownHead().project(50, 0, 0, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := result.Raw.EyeDistance; math.Abs(got-100) > 2 {
+	if got := result.Component(InterEyeDistance).Native; math.Abs(got-100) > 2 {
 		t.Errorf("100 pixels between the eyes, seen at 50 degrees: %.1f", got)
 	}
 }
 
 func TestGeometryOfTurnedHead(t *testing.T) {
-	result, err := NewAssessor().Geometry(ownHead().look(30, -20, 45, 0))
+	result, err := NewAssessor().Geometry(ownHead().project(30, -20, 45, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := result.Components
-	for name, pair := range map[string][2]float64{
-		"yaw": {c.HeadPoseYaw, 75}, "pitch": {c.HeadPosePitch, 88.3}, "roll": {c.HeadPoseRoll, 50},
-	} {
-		if math.Abs(pair[0]-pair[1]) > 0.5 {
-			t.Errorf("%s: %.1f, 100 cos² is %.1f", name, pair[0], pair[1])
+	for name, want := range map[string]float64{HeadPoseYaw: 75, HeadPosePitch: 88.3, HeadPoseRoll: 50} {
+		if got := value(result, name); math.Abs(got-want) > 0.5 {
+			t.Errorf("%s: %.1f, 100 cos² is %.1f", name, got, want)
 		}
 	}
-	if c.Sharpness != NotAssessed || c.UnderExposurePrevention != NotAssessed || c.OverExposurePrevention != NotAssessed {
-		t.Errorf("the picture is assessed without a picture: %+v", c)
+	for _, name := range []string{Sharpness, "UnderExposurePrevention", "OverExposurePrevention"} {
+		if got := result.Component(name); got.Assessed() {
+			t.Errorf("a component of the image is assessed without an image: %+v", got)
+		}
 	}
 }
 
@@ -239,34 +241,52 @@ func TestAssessErrors(t *testing.T) {
 	assessor := NewAssessor()
 	aligned, small := alignedPortrait(t), newMat(t)
 	gocv.Resize(aligned, &small, image.Pt(96, 96), 0, 0, gocv.InterpolationLinear)
-	before := Unassessed()
-	if err := assessor.Pixels(small, &before); err == nil || before != Unassessed() {
-		t.Errorf("96x96 pixels: error %v, assessment %+v", err, before)
+	result := assessor.Unassessed()
+	if err := assessor.Pixels(small, &result); err == nil || !reflect.DeepEqual(result, assessor.Unassessed()) {
+		t.Errorf("96x96 pixels: error %v, assessment %+v", err, result)
 	}
 	frame := portrait(t)
 	part := frame.Region(image.Rect(0, 0, Size, Size))
 	closeLater(t, &part)
-	if err := assessor.Pixels(part, &before); err == nil {
-		t.Error("a picture with gaps between its rows is taken")
+	if err := assessor.Pixels(part, &result); err == nil {
+		t.Error("an image with gaps between its rows is accepted")
 	}
-	if _, err := assessor.Assess(aligned, Landmarks{}); err == nil {
-		t.Error("landmarks in one spot are taken")
+	if result, err := assessor.Geometry(Landmarks{}); err == nil || !reflect.DeepEqual(result, assessor.Unassessed()) {
+		t.Errorf("landmarks in one spot: error %v, assessment %+v", err, result)
 	}
 }
 
 func TestMappings(t *testing.T) {
-	for _, m := range Mappings() {
-		if m.Value(m.Best) != 100 {
-			t.Errorf("%s: %g at its best", m.Component, m.Value(m.Best))
+	for _, c := range Components() {
+		m, ok := c.mapping.(logistic)
+		if !ok {
+			continue // cosineSquared, see TestGeometryOfTurnedHead
 		}
-		if got := m.Value(m.Centre); got < 49.9 || got > 55 {
-			t.Errorf("%s: %g at its centre", m.Component, got)
+		if m.value(m.best) != 100 {
+			t.Errorf("%s: %g at its best", c.Name, m.value(m.best))
 		}
-		if better := m.Value(m.Best + m.Width); better != 100 {
-			t.Errorf("%s: %g beyond its best", m.Component, better)
+		if got := m.value(m.centre); got < 49.9 || got > 55 {
+			t.Errorf("%s: %g at its centre", c.Name, got)
 		}
-		if worst := m.Value(m.Centre - 10*m.Width); worst > 0.1 {
-			t.Errorf("%s: %g at its worst", m.Component, worst)
+		if better := m.value(m.best + m.width); better != 100 {
+			t.Errorf("%s: %g beyond its best", c.Name, better)
 		}
+		if worst := m.value(m.centre - 10*m.width); worst > 0.1 {
+			t.Errorf("%s: %g at its worst", c.Name, worst)
+		}
+	}
+}
+
+// Every entry is complete, measured from landmarks or from pixels, and has a name of its own.
+func TestComponents(t *testing.T) {
+	names := map[string]bool{}
+	for _, c := range Components() {
+		if c.Name == "" || c.Unit == "" || c.Doc == "" || c.mapping == nil || names[c.Name] {
+			t.Errorf("entry %+v", c)
+		}
+		if (c.fromLandmarks == nil) == (c.fromPixels == nil) {
+			t.Errorf("%s: exactly one measure is expected", c.Name)
+		}
+		names[c.Name] = true
 	}
 }

@@ -3,36 +3,39 @@ package quality
 import (
 	"errors"
 	"fmt"
+	"image"
 	"slices"
 	"strings"
 	"time"
 )
 
-// Policies: which faces of a track are sent.
+// Policies select the faces of a track that are sent, among those that may be sent: no gate rejects them, and their
+// score is at least the threshold.
 const (
-	PolicyBest     = "best"     // one per track, when it ends or after max_wait
-	PolicyQuick    = "quick"    // the first above the threshold, at once; again only if clearly better
-	PolicyInterval = "interval" // the best of every interval
-	PolicyAll      = "all"      // every face above the threshold
+	PolicyBest     = "best"     // the best one, when the track ends or after max_wait
+	PolicyQuick    = "quick"    // the first one, at once, and another one if it is better by quick_gain
+	PolicyInterval = "interval" // the best one of every interval
+	PolicyAll      = "all"      // every one
 )
 
-// Config says which faces are good enough to be sent, and which of them are.
+// Config is section quality of the configuration: which faces may be sent, and which of them are.
 type Config struct {
 	// Policy is best, quick, interval or all.
 	Policy string `yaml:"policy"`
-	// Threshold is the least score, 0..100, that is sent.
+	// Threshold is the least score, 0..100, of a face that may be sent.
 	Threshold float64 `yaml:"threshold"`
-	// MaxWait bounds the wait of policy best: counted from the first face of a track that may be sent. 0 waits for the
-	// end of the track.
+	// MaxWait bounds the delay of policy best, from the first face of a track that may be sent. At 0 it waits for the end
+	// of the track.
 	MaxWait time.Duration `yaml:"max_wait"`
-	// Interval of policy interval, counted from the first face that may be sent.
+	// Interval of policy interval, from the first face that may be sent.
 	Interval time.Duration `yaml:"interval"`
-	// QuickGain is by how many points a face must beat the last one sent of its track, for policy quick to send again.
+	// QuickGain is the number of points by which a face must be better than the one sent last of its track, for policy
+	// quick to send it too.
 	QuickGain float64 `yaml:"quick_gain"`
 	Gates     Gates   `yaml:"gates"`
 }
 
-// Default returns what an empty section of the configuration stands for.
+// Default returns the configuration of an empty section.
 func Default() Config {
 	return Config{
 		Policy:    PolicyBest,
@@ -52,43 +55,47 @@ func Default() Config {
 	}
 }
 
-// Validate returns everything that is wrong, joined; each error is "key: value, fault and mend".
+// Validate returns every fault, joined; each error is "key: value, what is wrong with it, how to fix it".
 func (c Config) Validate() error {
 	var faults []error
 	check := func(ok bool, key, format string, args ...any) {
 		if !ok {
-			faults = append(faults, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+			faults = append(faults, keyError{key, fmt.Errorf(format, args...)})
 		}
 	}
 	policies := []string{PolicyBest, PolicyQuick, PolicyInterval, PolicyAll}
 	check(slices.Contains(policies, c.Policy), "policy", "%q is not one of %s", c.Policy, strings.Join(policies, ", "))
 	check(c.MaxWait >= 0, "max_wait", "%s is negative; 0 waits for the end of the track", c.MaxWait)
 	check(c.Interval > 0, "interval", "%s is no interval; give the time between two faces, such as 5s", c.Interval)
-	for _, bound := range c.bounds() {
-		check(bound.value >= bound.low && bound.value <= bound.high, bound.key,
-			"%g is outside %g..%g%s", bound.value, bound.low, bound.high, bound.meaning)
+	bounds := []bound{
+		{"threshold", c.Threshold, 0, 100, " (a score; 0 sends every face)"},
+		{"quick_gain", c.QuickGain, 0, 100, " points of score"},
+	}
+	for _, gate := range c.Gates.apply(image.Point{}, [4]float32{}, Assessment{}) {
+		bounds = append(bounds, gate.bound)
+	}
+	for _, b := range bounds {
+		check(b.value >= b.low && b.value <= b.high, b.key, "%g is outside %g..%g%s", b.value, b.low, b.high, b.meaning)
 	}
 	return errors.Join(faults...)
 }
 
-// bound is a number with its range, both ends included.
-type bound struct {
-	key              string
-	value, low, high float64
-	meaning          string
+// keyError is the error of one key of the section.
+type keyError struct {
+	key string // dotted
+	err error  // what is wrong and how to fix it
 }
 
-func (c Config) bounds() []bound {
-	g := c.Gates
-	return []bound{
-		{"threshold", c.Threshold, 0, 100, " (a score; 0 sends every face)"},
-		{"quick_gain", c.QuickGain, 0, 100, " points of score"},
-		{"gates.min_eye_distance", g.MinEyeDistance, 0, 1000, " pixels of the frame (0 takes all)"},
-		{"gates.min_sharpness", g.MinSharpness, 0, 100, " (the Sharpness component; 0 takes all)"},
-		{"gates.max_yaw", g.MaxYaw, 0, 90, " degrees (90 takes all)"},
-		{"gates.max_pitch", g.MaxPitch, 0, 90, " degrees (90 takes all)"},
-		{"gates.max_roll", g.MaxRoll, 0, 180, " degrees (180 takes all)"},
-		{"gates.max_residual", g.MaxResidual, 0, Size, " pixels of the aligned face (112 takes all)"},
-		{"gates.edge_margin", g.EdgeMargin, -1, 1, ", a share of the box (-1 takes all, 0 must not touch the border)"},
-	}
+func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
+
+func (e keyError) Unwrap() error { return e.err }
+
+// ConfigKey returns the key; package config reports it with its line.
+func (e keyError) ConfigKey() string { return e.key }
+
+// bound is a number of the configuration with its range, both ends included.
+type bound struct {
+	key              string // dotted, in section quality
+	value, low, high float64
+	meaning          string // what follows the range in a message
 }

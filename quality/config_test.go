@@ -32,13 +32,13 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		`interval: 0s is no interval; give the time between two faces, such as 5s`,
 		`threshold: 120 is outside 0..100 (a score; 0 sends every face)`,
 		`quick_gain: -1 is outside 0..100 points of score`,
+		`gates.edge_margin: 2 is outside -1..1, a share of the box (-1 takes all, 0 must not touch the border)`,
 		`gates.min_eye_distance: -1 is outside 0..1000 pixels of the frame (0 takes all)`,
-		`gates.min_sharpness: 101 is outside 0..100 (the Sharpness component; 0 takes all)`,
 		`gates.max_yaw: 91 is outside 0..90 degrees (90 takes all)`,
 		`gates.max_pitch: -5 is outside 0..90 degrees (90 takes all)`,
 		`gates.max_roll: 200 is outside 0..180 degrees (180 takes all)`,
 		`gates.max_residual: NaN is outside 0..112 pixels of the aligned face (112 takes all)`,
-		`gates.edge_margin: 2 is outside -1..1, a share of the box (-1 takes all, 0 must not touch the border)`,
+		`gates.min_sharpness: 101 is outside 0..100 (the Sharpness component; 0 takes all)`,
 	}
 	if got := strings.Split(err.Error(), "\n"); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("faults:\n%s\nexpected:\n%s", err, strings.Join(want, "\n"))
@@ -53,7 +53,8 @@ threshold: 55.5
 max_wait: 1m30s
 interval: 250ms
 quick_gain: 5
-gates: {min_eye_distance: 20, min_sharpness: 1, max_yaw: 30, max_pitch: 20, max_roll: 10, max_residual: 8, edge_margin: 0.1}
+gates:
+  {min_eye_distance: 20, min_sharpness: 1, max_yaw: 30, max_pitch: 20, max_roll: 10, max_residual: 8, edge_margin: 0.1}
 `))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&got); err != nil {

@@ -6,14 +6,20 @@ import (
 	"testing"
 )
 
+// measured returns an assessment with a value of Sharpness, native measures of the others, and a residual.
+func measured(sharpness, eyes, yaw, pitch, roll, residual float64) Assessment {
+	return Assessment{Residual: residual, Components: []Measurement{
+		{Name: Sharpness, Value: sharpness},
+		{Name: InterEyeDistance, Native: eyes},
+		{Name: HeadPoseYaw, Native: yaw},
+		{Name: HeadPosePitch, Native: pitch},
+		{Name: HeadPoseRoll, Native: roll},
+	}}
+}
+
 func TestGates(t *testing.T) {
 	frame, box := image.Pt(640, 480), [4]float32{100, 100, 50, 60}
-	good := Assessment{Components: Components{Sharpness: 80}, Raw: Measures{EyeDistance: 30, Residual: 3}}
-	with := func(change func(*Assessment)) Assessment {
-		face := good
-		change(&face)
-		return face
-	}
+	good := measured(80, 30, 0, 0, 0, 3)
 	nan := math.NaN()
 	for name, c := range map[string]struct {
 		box  [4]float32
@@ -26,15 +32,15 @@ func TestGates(t *testing.T) {
 		"touches right":     {[4]float32{590, 100, 50, 60}, good, ReasonEdge},
 		"over the bottom":   {[4]float32{100, 430, 50, 60}, good, ReasonEdge},
 		"no box":            {[4]float32{float32(nan), 0, 0, 0}, good, ReasonEdge},
-		"small":             {box, with(func(f *Assessment) { f.Raw.EyeDistance = 9.9 }), ReasonTooSmall},
-		"yaw":               {box, with(func(f *Assessment) { f.Raw.Yaw = -61 }), ReasonPose},
-		"pitch":             {box, with(func(f *Assessment) { f.Raw.Pitch = 46 }), ReasonPose},
-		"roll":              {box, with(func(f *Assessment) { f.Raw.Roll = 61 }), ReasonPose},
-		"residual":          {box, with(func(f *Assessment) { f.Raw.Residual = 14.1 }), ReasonPose},
-		"yaw is no number":  {box, with(func(f *Assessment) { f.Raw.Yaw = nan }), ReasonPose},
-		"blurred":           {box, with(func(f *Assessment) { f.Components.Sharpness = 9 }), ReasonTooBlurred},
-		"not assessed":      {box, Unassessed(), ""},
-		"small and blurred": {box, with(func(f *Assessment) { f.Raw.EyeDistance, f.Components.Sharpness = 5, 0 }), ReasonTooSmall},
+		"small":             {box, measured(80, 9.9, 0, 0, 0, 3), ReasonTooSmall},
+		"yaw":               {box, measured(80, 30, -61, 0, 0, 3), ReasonPose},
+		"pitch":             {box, measured(80, 30, 0, 46, 0, 3), ReasonPose},
+		"roll":              {box, measured(80, 30, 0, 0, 61, 3), ReasonPose},
+		"residual":          {box, measured(80, 30, 0, 0, 0, 14.1), ReasonPose},
+		"yaw is no number":  {box, measured(80, 30, nan, 0, 0, 3), ReasonPose},
+		"blurred":           {box, measured(9, 30, 0, 0, 0, 3), ReasonTooBlurred},
+		"not assessed":      {box, NewAssessor().Unassessed(), ""},
+		"small and blurred": {box, measured(0, 5, 0, 0, 0, 3), ReasonTooSmall},
 	} {
 		if got := Default().Gates.Check(frame, c.box, c.face); got != c.want {
 			t.Errorf("%s: %q, expected %q", name, got, c.want)
@@ -42,9 +48,10 @@ func TestGates(t *testing.T) {
 	}
 }
 
-func TestGatesWideOpen(t *testing.T) {
+func TestOpenGates(t *testing.T) {
 	open := Gates{MaxYaw: 90, MaxPitch: 90, MaxRoll: 180, MaxResidual: Size, EdgeMargin: -1}
-	worst := Assessment{Raw: Measures{Yaw: -89, Pitch: 89, Roll: 180, Residual: 50}, Bounds: [4]float32{-90, -90, 50, 50}}
+	worst := measured(0, 0, -89, 89, 180, 50)
+	worst.Bounds = [4]float32{-90, -90, 50, 50}
 	if got := open.Check(image.Pt(10, 10), [4]float32{-50, -50, 20, 20}, worst); got != "" {
 		t.Errorf("open gates reject for %q", got)
 	}
@@ -53,20 +60,20 @@ func TestGatesWideOpen(t *testing.T) {
 func TestEdgeMargin(t *testing.T) {
 	frame, box := image.Pt(640, 480), [4]float32{10, 100, 50, 60}
 	for margin, want := range map[float64]Reason{0: "", 0.19: "", 0.21: ReasonEdge, -0.2: ""} {
-		if got := (Gates{EdgeMargin: margin}).Check(frame, box, Unassessed()); got != want {
+		if got := (Gates{EdgeMargin: margin}).Check(frame, box, Assessment{}); got != want {
 			t.Errorf("margin %g: %q", margin, got)
 		}
 	}
 	outside := [4]float32{-9, 100, 50, 60}
 	for margin, want := range map[float64]Reason{0: ReasonEdge, -0.1: ReasonEdge, -0.2: ""} {
-		if got := (Gates{EdgeMargin: margin}).Check(frame, outside, Unassessed()); got != want {
+		if got := (Gates{EdgeMargin: margin}).Check(frame, outside, Assessment{}); got != want {
 			t.Errorf("9 of 50 pixels outside, margin %g: %q", margin, got)
 		}
 	}
 }
 
-// A face half out of the frame, with a box that a detector fitted to the other half.
-func TestEdgeSeesThroughFittedBox(t *testing.T) {
+// A face half outside the frame is rejected although the detector fitted the box to the half that is inside.
+func TestEdgeOfAFaceWithAFittedBox(t *testing.T) {
 	frame := image.Pt(480, 720)
 	box := [4]float32{135, 3, 284, 274}
 	landmarks := Landmarks{{212, 20}, {349, 32}, {273, 102}, {207, 161}, {328, 169}} // YuNet's, on a real recording
@@ -103,7 +110,7 @@ func TestFaceBox(t *testing.T) {
 	}
 }
 
-// TestCoarseGates: what better landmarks may save passes, what is at the border or far too small does not.
+// Coarse gates accept what refined landmarks may improve, and reject a face at the border or much too small.
 func TestCoarseGates(t *testing.T) {
 	frame, box := image.Pt(640, 480), [4]float32{100, 100, 50, 60}
 	gates := Default().Gates.Coarse()
@@ -112,10 +119,10 @@ func TestCoarseGates(t *testing.T) {
 		face Assessment
 		want Reason
 	}{
-		"border":    {[4]float32{0, 100, 50, 60}, Unassessed(), ReasonEdge},
-		"too small": {box, Assessment{Raw: Measures{EyeDistance: 6.9}}, ReasonTooSmall},
-		"nearly":    {box, Assessment{Raw: Measures{EyeDistance: 7.1, Yaw: 80, Pitch: -80, Roll: 170, Residual: 50}}, ""},
-		"no face":   {box, Unassessed(), ""},
+		"border":    {[4]float32{0, 100, 50, 60}, Assessment{}, ReasonEdge},
+		"too small": {box, measured(80, 6.9, 0, 0, 0, 0), ReasonTooSmall},
+		"nearly":    {box, measured(80, 7.1, 80, -80, 170, 50), ""},
+		"no face":   {box, NewAssessor().Unassessed(), ""},
 	} {
 		if got := gates.Check(frame, c.box, c.face); got != c.want {
 			t.Errorf("%s: %q, expected %q", name, got, c.want)

@@ -5,39 +5,40 @@ import (
 	"math/cmplx"
 )
 
-// The generic head, in units of the distance between the eyes, x to the right of the picture, y down, z towards the
-// camera, eyes at z = 0. Width and height are the median of 459 frontal celebrity portraits as YuNet-style landmarks see
-// them (whose mouth is higher than the template's), so that their median pitch is 0; depth is from MediaPipe's canonical
-// face model, where nose tip, eyes and mouth corners lie at 7.48, 3.8 and 4.28 with 6.30 between the eyes.
+// The generic head, in units of the distance between the eyes, x to the right of the image, y down, z towards the
+// camera, eyes at z = 0. Width and height are the medians of YuNet's landmarks in 459 frontal portraits of celebrities
+// (their mouth is higher than that of the template), so that the median pitch of these is 0. Depth is that of
+// MediaPipe's canonical face model, where nose tip, eyes and mouth corners lie at 7.48, 3.8 and 4.28 with 6.30 between
+// the eyes.
 const (
 	headNoseY, headNoseZ               = 0.577, 0.583
 	headMouthX, headMouthY, headMouthZ = 0.430, 0.990, 0.077
 )
 
-// Search of the pose: a coarse grid, then at most poseSteps refinements.
+// The pose is searched on a coarse grid and then with at most poseSteps steps of Gauss-Newton.
 const (
-	poseGridYaw, poseGridPitch = 7, 5   // nodes, odd
-	poseGridStep               = 20     // degrees between them
+	poseGridYaw, poseGridPitch = 7, 5   // numbers of nodes, odd
+	poseGridStep               = 20     // degrees between nodes
 	poseSteps                  = 12     //
-	poseLimit                  = 89.0   // degrees
-	poseDone                   = 0.0005 // radians
+	poseLimit                  = 89.0   // largest yaw and pitch, degrees
+	poseDone                   = 0.0005 // a step that ends the search, radians
 )
 
-// poser estimates the pose of a head from five landmarks.
-type poser struct {
+// poseEstimator estimates the pose of a head from five landmarks.
+type poseEstimator struct {
 	head [5][3]float64 // relative to the mean of the five
 	grid []poseNode
 }
 
-// poseNode is the head seen from one side.
+// poseNode is the head, turned and projected.
 type poseNode struct {
-	yaw, pitch float64 // radians
-	points     [5]complex128
-	square     float64 // sum of |points|²
+	yaw, pitch float64       // radians
+	points     [5]complex128 // landmarks in the image, x + iy
+	square     float64       // sum of |points|²
 }
 
-func newPoser() *poser {
-	p := &poser{head: [5][3]float64{
+func newPoseEstimator() *poseEstimator {
+	p := &poseEstimator{head: [5][3]float64{
 		{-0.5, 0, 0},
 		{0.5, 0, 0},
 		{0, headNoseY, headNoseZ},
@@ -58,14 +59,15 @@ func newPoser() *poser {
 	for i := range poseGridYaw {
 		for k := range poseGridPitch {
 			const step = poseGridStep * math.Pi / 180
-			p.grid = append(p.grid, p.view(float64(i-poseGridYaw/2)*step, float64(k-poseGridPitch/2)*step))
+			p.grid = append(p.grid, p.project(float64(i-poseGridYaw/2)*step, float64(k-poseGridPitch/2)*step))
 		}
 	}
 	return p
 }
 
-// view projects the head, turned first by yaw and then by pitch, along the camera's axis.
-func (p *poser) view(yaw, pitch float64) poseNode {
+// project returns the head, turned first by yaw and then by pitch (radians), in parallel projection along the camera's
+// axis.
+func (p *poseEstimator) project(yaw, pitch float64) poseNode {
 	node := poseNode{yaw: yaw, pitch: pitch}
 	sy, cy := math.Sincos(yaw)
 	sp, cp := math.Sincos(pitch)
@@ -77,11 +79,13 @@ func (p *poser) view(yaw, pitch float64) poseNode {
 	return node
 }
 
-// estimate returns the pose in degrees, signs as in Measures, that fits landmarks best under weak perspective: the head is
-// turned by yaw and pitch, projected, and then turned by roll, scaled and shifted in the picture. The last three have a
-// closed form for any yaw and pitch (points as complex numbers), so the search runs over two angles: the best node of a
-// grid, then Gauss-Newton on the residual with the closed form substituted (variable projection, Kaufman's form).
-func (p *poser) estimate(landmarks Landmarks) (yaw, pitch, roll float64, err error) {
+// estimate returns the pose in degrees, with the signs of the components, that fits landmarks best under weak
+// perspective: the head is turned by yaw and pitch, projected, and then rotated by roll, scaled and shifted in the
+// image. The last three have a closed form for any yaw and pitch (points as complex numbers), so the search has two
+// dimensions: the best node of a grid, then Gauss-Newton on the residual with the closed form substituted (variable
+// projection; Kaufman, "A variable projection method for solving separable nonlinear least squares problems", 1975).
+// The error is ErrLandmarks.
+func (p *poseEstimator) estimate(landmarks Landmarks) (yaw, pitch, roll float64, err error) {
 	target, _, _, err := centred(landmarks)
 	if err != nil {
 		return 0, 0, 0, err
@@ -94,10 +98,10 @@ func (p *poser) estimate(landmarks Landmarks) (yaw, pitch, roll float64, err err
 	}
 	for range poseSteps {
 		dy, dp := p.step(&best, &target)
-		next := p.view(clampAngle(best.yaw+dy), clampAngle(best.pitch+dp))
+		next := p.project(clampAngle(best.yaw+dy), clampAngle(best.pitch+dp))
 		for next.fit(&target) < best.fit(&target) && math.Abs(dy)+math.Abs(dp) > poseDone {
 			dy, dp = dy/4, dp/4
-			next = p.view(clampAngle(best.yaw+dy), clampAngle(best.pitch+dp))
+			next = p.project(clampAngle(best.yaw+dy), clampAngle(best.pitch+dp))
 		}
 		if next.fit(&target) > best.fit(&target) {
 			best = next
@@ -110,24 +114,24 @@ func (p *poser) estimate(landmarks Landmarks) (yaw, pitch, roll float64, err err
 	return best.yaw * degrees, best.pitch * degrees, -cmplx.Phase(inner(&best.points, &target)) * degrees, nil
 }
 
-// fit is higher the smaller the distance between target and the node's points, turned and scaled to fit.
+// fit increases as the distance decreases between target and the points of the node, rotated and scaled to fit.
 func (n *poseNode) fit(target *[5]complex128) float64 {
 	product := inner(&n.points, target)
 	return (real(product)*real(product) + imag(product)*imag(product)) / n.square
 }
 
-// step returns the change of yaw and pitch, radians, that Gauss-Newton makes at n.
-func (p *poser) step(n *poseNode, target *[5]complex128) (dy, dp float64) {
+// step returns the Gauss-Newton step from n: changes of yaw and pitch, radians.
+func (p *poseEstimator) step(n *poseNode, target *[5]complex128) (dy, dp float64) {
 	factor := inner(&n.points, target) / complex(n.square, 0)
 	var residual, jy, jp [5]complex128
 	const h = 1e-4
-	yawed, pitched := p.view(n.yaw+h, n.pitch), p.view(n.yaw, n.pitch+h)
+	yawed, pitched := p.project(n.yaw+h, n.pitch), p.project(n.yaw, n.pitch+h)
 	for i := range residual {
 		residual[i] = target[i] - factor*n.points[i]
 		jy[i] = factor * (yawed.points[i] - n.points[i]) / h
 		jp[i] = factor * (pitched.points[i] - n.points[i]) / h
 	}
-	// What turning and scaling in the picture can do is not the angles' work.
+	// Remove what rotation and scale in the image can fit.
 	oy, op := inner(&n.points, &jy)/complex(n.square, 0), inner(&n.points, &jp)/complex(n.square, 0)
 	for i := range residual {
 		jy[i] -= oy * n.points[i]

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// head3D is a head to be looked at: right eye, left eye, nose, mouth corners; x to the right of the picture, y down, z
-// towards the camera.
+// head3D has a right eye, left eye, nose and mouth corners; x to the right of the image, y down, z towards the camera.
 type head3D [5][3]float64
 
 func ownHead() head3D {
@@ -20,9 +19,9 @@ func ownHead() head3D {
 	}
 }
 
-// look projects a head that is turned by the person's yaw, pitch and roll in degrees, at distance heads (in distances
-// between the eyes) from the camera, in infinity if 0; with 100 pixels between the eyes when frontal.
-func (h head3D) look(yaw, pitch, roll, distance float64) Landmarks {
+// project returns the landmarks of the head, turned by yaw, pitch and roll in degrees. distance is that of the camera,
+// in distances between the eyes; 0: infinite. A frontal head has 100 pixels between the eyes.
+func (h head3D) project(yaw, pitch, roll, distance float64) Landmarks {
 	const radian = math.Pi / 180
 	sy, cy := math.Sincos(yaw * radian)
 	sp, cp := math.Sincos(pitch * radian)
@@ -31,7 +30,7 @@ func (h head3D) look(yaw, pitch, roll, distance float64) Landmarks {
 	for i, p := range h {
 		x, y, z := cy*p[0]+sy*p[2], p[1], -sy*p[0]+cy*p[2] // about the vertical axis: the nose goes to the right
 		y, z = cp*y+sp*z, -sp*y+cp*z                       // about the axis through the ears: the nose goes down
-		x, y = cr*x+sr*y, -sr*x+cr*y                       // in the picture: the crown goes to the left
+		x, y = cr*x+sr*y, -sr*x+cr*y                       // in the image: the crown goes to the left
 		size := 100.0
 		if distance > 0 {
 			size *= distance / (distance - z)
@@ -42,7 +41,7 @@ func (h head3D) look(yaw, pitch, roll, distance float64) Landmarks {
 }
 
 func TestPoseOfKnownHeads(t *testing.T) {
-	poser := newPoser()
+	pose := newPoseEstimator()
 	// Another head: MediaPipe's canonical face model in units of its distance between the eyes.
 	canonical := head3D{{-0.5, 0, 0}, {0.5, 0, 0}, {0, 0.595, 0.583}, {-0.390, 1.106, 0.077}, {0.390, 1.106, 0.077}}
 	for _, c := range []struct {
@@ -53,13 +52,13 @@ func TestPoseOfKnownHeads(t *testing.T) {
 	}{
 		{"own head", ownHead(), 0, 0.1, 0.1},
 		{"own head, 1 m away", ownHead(), 16, 5, 5},
-		{"canonical head", canonical, 0, 5, 10}, // its longer face reads as pitch
+		{"canonical head", canonical, 0, 5, 10}, // its longer face is measured as pitch
 	} {
 		worst := [3]float64{}
 		for yaw := -60.0; yaw <= 60; yaw += 15 {
 			for pitch := -30.0; pitch <= 30; pitch += 15 {
 				for _, roll := range []float64{-120, -30, 0, 45, 90} {
-					gotYaw, gotPitch, gotRoll, err := poser.estimate(c.head.look(yaw, pitch, roll, c.distance))
+					gotYaw, gotPitch, gotRoll, err := pose.estimate(c.head.project(yaw, pitch, roll, c.distance))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -78,14 +77,15 @@ func TestPoseOfKnownHeads(t *testing.T) {
 	}
 }
 
-// With landmarks off by 2 % of the distance between the eyes, which is about what detectors do, yaw is good for about 5 degrees.
+// With landmarks off by 2 % of the distance between the eyes, which is about the error of detectors, the standard error
+// of yaw is below 5 degrees.
 func TestPoseWithNoisyLandmarks(t *testing.T) {
-	poser, random := newPoser(), rand.New(rand.NewPCG(3, 4))
+	pose, random := newPoseEstimator(), rand.New(rand.NewPCG(3, 4))
 	var square [3]float64
 	const n = 2000
 	for range n {
 		yaw, pitch, roll := 90*(random.Float64()-0.5), 40*(random.Float64()-0.5), 40*(random.Float64()-0.5)
-		gotYaw, gotPitch, gotRoll, err := poser.estimate(noisy(ownHead().look(yaw, pitch, roll, 0), 2, random))
+		gotYaw, gotPitch, gotRoll, err := pose.estimate(noisy(ownHead().project(yaw, pitch, roll, 0), 2, random))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,17 +103,17 @@ func TestPoseWithNoisyLandmarks(t *testing.T) {
 }
 
 func TestPoseSigns(t *testing.T) {
-	poser := newPoser()
+	pose := newPoseEstimator()
 	for _, c := range []struct {
 		what             string
 		landmarks        Landmarks
 		yaw, pitch, roll int // expected signs
 	}{
-		{"nose to the right of the picture", Landmarks{{40, 50}, {72, 50}, {64, 70}, {43, 90}, {72, 90}}, 1, 0, 0},
+		{"nose to the right of the image", Landmarks{{40, 50}, {72, 50}, {64, 70}, {43, 90}, {72, 90}}, 1, 0, 0},
 		{"nose low", Landmarks{{40, 50}, {72, 50}, {56, 80}, {42, 88}, {70, 88}}, 0, 1, 0},
-		{"crown to the left of the picture", place(-20, 1, 0, 60), 0, 0, 1},
+		{"crown to the left of the image", place(-20, 1, 0, 60), 0, 0, 1},
 	} {
-		yaw, pitch, roll, err := poser.estimate(c.landmarks)
+		yaw, pitch, roll, err := pose.estimate(c.landmarks)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,12 +123,12 @@ func TestPoseSigns(t *testing.T) {
 	}
 }
 
-// Five points that are no face give some pose all the same, never no number; gates judge them by their residual.
+// Five points that are not a face still give a pose, and never NaN; a gate rejects them by their residual.
 func TestPoseOfAnything(t *testing.T) {
-	poser, random := newPoser(), rand.New(rand.NewPCG(7, 8))
+	pose, random := newPoseEstimator(), rand.New(rand.NewPCG(7, 8))
 	for range 5000 {
 		landmarks := noisy(Landmarks{}, math.Pow(10, 4*random.Float64()), random)
-		yaw, pitch, roll, err := poser.estimate(landmarks)
+		yaw, pitch, roll, err := pose.estimate(landmarks)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,9 @@ package quality
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"sort"
 
 	"gocv.io/x/gocv"
 
@@ -16,7 +18,7 @@ const MaxLabels = 8
 // ErrNotQuality marks a network that does not score aligned faces.
 var ErrNotQuality = errors.New("not a quality network for aligned faces")
 
-// Network runs a network; *models.Interpreter does.
+// Network runs a network; *models.Interpreter implements it.
 type Network interface {
 	Manifest() *models.Manifest
 	SetPixels(bgr []byte) error
@@ -26,22 +28,22 @@ type Network interface {
 
 // Score is how well a recogniser will do with a face.
 type Score struct {
-	Value  float64            // 0..100, higher is better, calibrated: the same meaning with every network
-	Raw    float64            // weighted mean of the labels, in their units
-	Labels [MaxLabels]float64 // expectation of each label, in the order of Scorer.Labels; the rest is 0
+	Value  float64            // 0..100, higher is better, calibrated: 50 is the median of clean photographs
+	Raw    float64            // weighted mean of the labels, before calibration
+	Labels map[string]float64 // expectation of each label of the network, 0..1, by name
 }
 
-// Scorer scores aligned faces with a network. It borrows the network and frees nothing.
+// Scorer scores aligned faces with a network, which remains the caller's to close.
 type Scorer struct {
 	network Network
-	names   []string
-	heads   []head
+	labels  []labelDecoder
 	weights float64 // their sum
-	curve   curve
+	curve   curve   // raw -> score
 }
 
-// NewScorer returns a Scorer that runs network. Its manifest must be of a quality network for Size x Size pixels; the
-// network is not closed before the last Score; that its outputs are those of its manifest is models' to check.
+// NewScorer returns a Scorer that runs network, which must stay open until after the last Score. Its manifest must be
+// that of a quality network for Size x Size pixels, otherwise the error is ErrNotQuality. That the outputs match the
+// manifest is not checked here; package models does.
 func NewScorer(network Network) (*Scorer, error) {
 	m := network.Manifest()
 	if m.Task != models.TaskQuality || m.Quality == nil {
@@ -49,34 +51,23 @@ func NewScorer(network Network) (*Scorer, error) {
 			m.Name, m.Task, models.TaskQuality, ErrNotQuality)
 	}
 	if m.Input.Width != Size || m.Input.Height != Size {
-		return nil, fmt.Errorf("score: network %q takes %dx%d pixels, faces are aligned to %dx%d; train one for that size: %w",
-			m.Name, m.Input.Width, m.Input.Height, Size, Size, ErrNotQuality)
+		return nil, fmt.Errorf("score: network %q takes %dx%d pixels, faces are aligned to %dx%d; "+
+			"train one for that size: %w", m.Name, m.Input.Width, m.Input.Height, Size, Size, ErrNotQuality)
 	}
 	if n := len(m.Quality.Labels); n == 0 || n > MaxLabels {
-		return nil, fmt.Errorf("score: network %q has %d labels; 1..%d are supported: %w", m.Name, n, MaxLabels, ErrNotQuality)
+		return nil, fmt.Errorf("score: network %q has %d labels; 1..%d are supported: %w",
+			m.Name, n, MaxLabels, ErrNotQuality)
 	}
 	s := &Scorer{network: network, curve: curve{x: m.Quality.Calibration.Raw, y: m.Quality.Calibration.Score}}
 	for _, label := range m.Quality.Labels {
-		s.names = append(s.names, label.Name)
-		s.heads = append(s.heads, newHead(label, m.Outputs[label.Output].Scale))
+		s.labels = append(s.labels, newLabelDecoder(label, m.Outputs[label.Output].Scale))
 		s.weights += label.Weight
 	}
 	return s, nil
 }
 
-// Labels returns the names of the labels, in the order of Score.Labels.
-func (s *Scorer) Labels() []string { return slices.Clone(s.names) }
-
-// Named returns the labels of a score by name, each 0..1.
-func (s *Scorer) Named(score Score) map[string]float64 {
-	named := make(map[string]float64, len(s.names))
-	for i, name := range s.names {
-		named[name] = score.Labels[i]
-	}
-	return named
-}
-
-// Score scores an aligned face: Size x Size BGR pixels of 8 bits without gaps, borrowed.
+// Score scores an aligned face: Size x Size BGR pixels of 8 bits without gaps between the rows. It does not change
+// them.
 func (s *Scorer) Score(aligned gocv.Mat) (Score, error) {
 	pixels, err := alignedPixels(aligned)
 	if err != nil {
@@ -91,14 +82,61 @@ func (s *Scorer) Score(aligned gocv.Mat) (Score, error) {
 	return s.decode(), nil
 }
 
-// decode reads the outputs of the last run.
+// decode returns the score of the last run's outputs.
 func (s *Scorer) decode() Score {
-	var score Score
-	for i := range s.heads {
-		h := &s.heads[i]
-		score.Labels[i] = h.expectation(s.network.Output(h.output).Data)
-		score.Raw += h.weight * score.Labels[i] / s.weights
+	score := Score{Labels: make(map[string]float64, len(s.labels))}
+	for i := range s.labels {
+		label := &s.labels[i]
+		value := label.expectation(s.network.Output(label.output).Data)
+		score.Labels[label.name] = value
+		score.Raw += label.weight * value / s.weights
 	}
 	score.Value = s.curve.at(score.Raw)
 	return score
+}
+
+// labelDecoder decodes one output of the network, logits in int8, to the value of its label.
+type labelDecoder struct {
+	name   string
+	output int
+	bins   []float64
+	weight float64
+	exp    [256]float64 // exponential of a logit that is i quantisation steps below the largest
+}
+
+// newLabelDecoder returns the decoder of a label whose output has that quantisation scale. The softmax cancels the zero
+// point.
+func newLabelDecoder(label models.Label, scale float64) labelDecoder {
+	d := labelDecoder{name: label.Name, output: label.Output, bins: label.Bins, weight: label.Weight}
+	for i := range d.exp {
+		d.exp[i] = math.Exp(-scale * float64(i))
+	}
+	return d
+}
+
+// expectation returns the mean of the bins under the softmax of logits, one for each bin.
+func (d *labelDecoder) expectation(logits []int8) float64 {
+	top := int(slices.Max(logits))
+	var sum, weighted float64
+	for i, logit := range logits {
+		weight := d.exp[top-int(logit)]
+		sum += weight
+		weighted += weight * d.bins[i]
+	}
+	return weighted / sum
+}
+
+// curve is piecewise linear, and constant beyond its ends; x increases strictly.
+type curve struct{ x, y []float64 }
+
+func (c curve) at(x float64) float64 {
+	i := sort.SearchFloat64s(c.x, x)
+	switch {
+	case i == 0:
+		return c.y[0]
+	case i == len(c.x):
+		return c.y[i-1]
+	}
+	share := (x - c.x[i-1]) / (c.x[i] - c.x[i-1])
+	return c.y[i-1] + share*(c.y[i]-c.y[i-1])
 }

@@ -2,7 +2,9 @@ package quality
 
 import (
 	"errors"
+	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -35,7 +37,8 @@ func embeddedScorer(t testing.TB) (*Scorer, *models.Interpreter) {
 	return scorer, network
 }
 
-// expect computes a score from real outputs as the manifest says, without haste: exponentials of everything, a linear search.
+// expect computes a score from dequantised outputs by the definition in the manifest: every exponential, a linear
+// search.
 func expect(m *models.Manifest, outputs [][]float64) (value, raw float64, labels []float64) {
 	var weights float64
 	for _, label := range m.Quality.Labels {
@@ -62,39 +65,41 @@ func expect(m *models.Manifest, outputs [][]float64) (value, raw float64, labels
 	return c.Score[last], raw, labels
 }
 
-// The test pictures of the manifest, through matrix, network and decoder, against the answers that the training tool wrote down.
-func TestScoreOfTestPictures(t *testing.T) {
+// The test images of the manifest, through matrix, network and decoder, against the outputs that the training tool
+// recorded.
+func TestScoreOfTestImages(t *testing.T) {
 	scorer, network := embeddedScorer(t)
 	m := network.Manifest()
 	for _, c := range m.SelfTest.Cases {
-		picture := gocv.NewMatWithSize(Size, Size, gocv.MatTypeCV8UC3)
-		closeLater(t, &picture)
-		pixels, err := picture.DataPtrUint8()
+		image := gocv.NewMatWithSize(Size, Size, gocv.MatTypeCV8UC3)
+		closeLater(t, &image)
+		pixels, err := image.DataPtrUint8()
 		if err != nil {
 			t.Fatal(err)
 		}
-		models.Picture(pixels, Size, Size, c.Picture)
-		got, err := scorer.Score(picture)
+		models.SelfTestImage(pixels, Size, Size, c.Picture)
+		got, err := scorer.Score(image)
 		if err != nil {
 			t.Fatal(err)
 		}
 
-		// The arithmetic must agree with the network's outputs exactly, and with the training tool's within its tolerance.
+		// The decoder agrees with the network's outputs exactly, and with those of the training tool within a tolerance.
 		exact := make([][]float64, network.Outputs())
 		for k := range exact {
 			exact[k] = network.Output(k).Dequantize(nil)
 		}
 		value, raw, labels := expect(m, exact)
 		if math.Abs(got.Value-value) > 1e-6 || math.Abs(got.Raw-raw) > 1e-9 {
-			t.Errorf("picture %d: score %v, by the manifest %g (raw %g)", c.Picture, got, value, raw)
+			t.Errorf("image %d: score %v, by the manifest %g (raw %g)", c.Picture, got, value, raw)
 		}
 		for i, label := range labels {
-			if math.Abs(got.Labels[i]-label) > 1e-9 {
-				t.Errorf("picture %d: label %s is %g, by the manifest %g", c.Picture, scorer.Labels()[i], got.Labels[i], label)
+			name := m.Quality.Labels[i].Name
+			if math.Abs(got.Labels[name]-label) > 1e-9 {
+				t.Errorf("image %d: label %s is %g, by the manifest %g", c.Picture, name, got.Labels[name], label)
 			}
 		}
 		if _, raw, _ := expect(m, c.Outputs); math.Abs(got.Raw-raw) > 0.02 {
-			t.Errorf("picture %d: raw %g, the training tool's outputs give %g", c.Picture, got.Raw, raw)
+			t.Errorf("image %d: raw %g, the training tool's outputs give %g", c.Picture, got.Raw, raw)
 		}
 	}
 }
@@ -105,30 +110,35 @@ func TestScorerLabels(t *testing.T) {
 	for _, label := range network.Manifest().Quality.Labels {
 		want = append(want, label.Name)
 	}
-	if got := scorer.Labels(); !slices.Equal(got, want) {
+	slices.Sort(want)
+	score, err := scorer.Score(alignedPortrait(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Sorted(maps.Keys(score.Labels)); !slices.Equal(got, want) {
 		t.Errorf("labels %q, the manifest has %q", got, want)
 	}
 }
 
-// A score comes from pixels alone: the same before and after another face.
-func TestScoreHasNoMemory(t *testing.T) {
+// A score depends on the pixels alone: it is the same before and after another face.
+func TestScoreIsStateless(t *testing.T) {
 	scorer, _ := embeddedScorer(t)
 	face, black := alignedPortrait(t), gocv.NewMatWithSizeFromScalar(gocv.Scalar{}, Size, Size, gocv.MatTypeCV8UC3)
 	closeLater(t, &black)
 	var scores []Score
-	for _, picture := range []gocv.Mat{face, black, face} {
-		score, err := scorer.Score(picture)
+	for _, image := range []gocv.Mat{face, black, face} {
+		score, err := scorer.Score(image)
 		if err != nil {
 			t.Fatal(err)
 		}
 		scores = append(scores, score)
 	}
-	if scores[0] != scores[2] || scores[0] == scores[1] {
+	if !reflect.DeepEqual(scores[0], scores[2]) || reflect.DeepEqual(scores[0], scores[1]) {
 		t.Errorf("face, black, face: %+v", scores)
 	}
 }
 
-func TestScoreRefusesOtherPictures(t *testing.T) {
+func TestScoreRefusesOtherImages(t *testing.T) {
 	scorer, network := embeddedScorer(t)
 	small := gocv.NewMatWithSize(96, 96, gocv.MatTypeCV8UC3)
 	closeLater(t, &small)
@@ -144,21 +154,21 @@ func TestScoreRefusesOtherPictures(t *testing.T) {
 	}
 }
 
-// standIn is a network with a manifest and fixed outputs.
-type standIn struct {
+// fakeNetwork has a manifest and fixed outputs.
+type fakeNetwork struct {
 	manifest models.Manifest
 	outputs  [][]int8
 }
 
-func (n *standIn) Manifest() *models.Manifest { return &n.manifest }
-func (n *standIn) SetPixels([]byte) error     { return nil }
-func (n *standIn) Invoke() error              { return nil }
-func (n *standIn) Output(k int) models.Tensor { return models.Tensor{Data: n.outputs[k]} }
+func (n *fakeNetwork) Manifest() *models.Manifest { return &n.manifest }
+func (n *fakeNetwork) SetPixels([]byte) error     { return nil }
+func (n *fakeNetwork) Invoke() error              { return nil }
+func (n *fakeNetwork) Output(k int) models.Tensor { return models.Tensor{Data: n.outputs[k]} }
 
-func newStandIn() *standIn {
-	return &standIn{
+func newFakeNetwork() *fakeNetwork {
+	return &fakeNetwork{
 		manifest: models.Manifest{
-			Name: "stand-in", Task: models.TaskQuality,
+			Name: "fake", Task: models.TaskQuality,
 			Input:   models.Input{Width: Size, Height: Size},
 			Outputs: []models.Output{{Scale: 0.1, ZeroPoint: -3}, {Scale: 0.5}},
 			Quality: &models.QualityHead{
@@ -187,7 +197,7 @@ func TestScoreArithmetic(t *testing.T) {
 		{"between the last two", []int8{0, 3}, (3*0.8175744762 + 0.5) / 4, 90, 1e-6},
 		{"above the calibration", []int8{-128, 127}, 0.875, 90, 1e-9},
 	} {
-		network := newStandIn()
+		network := newFakeNetwork()
 		network.outputs[1] = c.second
 		scorer, err := NewScorer(network)
 		if err != nil {
@@ -197,7 +207,7 @@ func TestScoreArithmetic(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if math.Abs(got.Raw-c.raw) > 1e-8 || math.Abs(got.Value-c.value) > c.tol || math.Abs(got.Labels[1]-0.5) > 1e-12 {
+		if math.Abs(got.Raw-c.raw) > 1e-8 || math.Abs(got.Value-c.value) > c.tol || math.Abs(got.Labels["first"]-0.5) > 1e-12 {
 			t.Errorf("%s: %+v, expected raw %g, value %g", c.name, got, c.raw, c.value)
 		}
 	}
@@ -205,12 +215,12 @@ func TestScoreArithmetic(t *testing.T) {
 
 func TestNewScorerRefusesOtherNetworks(t *testing.T) {
 	for want, change := range map[string]func(*models.Manifest){
-		`network "stand-in" has the task "detector"`: func(m *models.Manifest) { m.Task, m.Quality = models.TaskDetector, nil },
-		`takes 96x96 pixels`:                         func(m *models.Manifest) { m.Input.Width, m.Input.Height = 96, 96 },
-		`has 9 labels`:                               func(m *models.Manifest) { m.Quality.Labels = make([]models.Label, 9) },
-		`has 0 labels`:                               func(m *models.Manifest) { m.Quality.Labels = nil },
+		`network "fake" has the task "detector"`: func(m *models.Manifest) { m.Task, m.Quality = models.TaskDetector, nil },
+		`takes 96x96 pixels`:                     func(m *models.Manifest) { m.Input.Width, m.Input.Height = 96, 96 },
+		`has 9 labels`:                           func(m *models.Manifest) { m.Quality.Labels = make([]models.Label, 9) },
+		`has 0 labels`:                           func(m *models.Manifest) { m.Quality.Labels = nil },
 	} {
-		network := newStandIn()
+		network := newFakeNetwork()
 		change(&network.manifest)
 		if _, err := NewScorer(network); !errors.Is(err, ErrNotQuality) || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, expected one with %q", err, want)
@@ -230,6 +240,6 @@ func TestNewScorerRefusesOtherNetworks(t *testing.T) {
 		}
 	}()
 	if _, err := NewScorer(detector); !errors.Is(err, ErrNotQuality) {
-		t.Errorf("the detector as a scorer: error %v", err)
+		t.Errorf("a detector as a quality network: error %v", err)
 	}
 }

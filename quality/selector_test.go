@@ -11,15 +11,14 @@ import (
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// script is what happens to a selector: one step a line, with the second it happens at.
+// play runs a script of calls of a selector, one a line, each with its time in seconds:
 //
 //	1.5 offer TRACK SCORE [REASON]   2 end TRACK   3 tick   4 flush
 //
-// Its outcome is one line for each decision: "1.5: send TRACK SCORE from SECOND" or "2: reject TRACK SCORE REASON".
+// It returns a line for each decision: "1.5: send TRACK SCORE from SECOND" or "2: reject TRACK SCORE REASON".
 func play(t *testing.T, cfg Config, script string) string {
 	t.Helper()
-	released := 0
-	selector, err := NewSelector(cfg, func(string) { released++ })
+	selector, err := NewSelector[string](cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +50,7 @@ func play(t *testing.T, cfg Config, script string) string {
 		for _, d := range decisions {
 			delivered++
 			if d.Face != fmt.Sprintf("%d/%g", d.Track, d.Score) {
-				t.Errorf("decision %+v carries the face of another", d)
+				t.Errorf("decision %+v has the face of another track", d)
 			}
 			what := fmt.Sprintf("%g: reject %d %g %s", second, d.Track, d.Score, d.Reason)
 			if d.Send {
@@ -60,9 +59,14 @@ func play(t *testing.T, cfg Config, script string) string {
 			out = append(out, what)
 		}
 	}
-	held := kept - delivered - released
-	if open := len(selector.tracks); held < 0 || held > open {
-		t.Errorf("%d faces held for %d tracks", held, open)
+	held := 0
+	for _, v := range selector.tracks {
+		if v.held != nil {
+			held++
+		}
+	}
+	if held > kept-delivered {
+		t.Errorf("%d faces are held, %d were kept and not delivered", held, kept-delivered)
 	}
 	return strings.Join(out, "\n")
 }
@@ -115,7 +119,7 @@ func TestPolicies(t *testing.T) {
 			1 offer 5 70
 			10 tick
 			11 flush`, "10: send 3 60 from 0\n10: send 9 50 from 0\n11: send 5 70 from 1"},
-		{"best: rejected once, with the reason of its best face", policy(PolicyBest), `
+		{"best: a track is rejected once, with the reason of its best face", policy(PolicyBest), `
 			0 offer 1 10 too_small
 			1 offer 1 35
 			2 offer 1 30 pose
@@ -130,8 +134,8 @@ func TestPolicies(t *testing.T) {
 			0 offer 1 50
 			1 flush
 			2 flush`, "1: send 1 50 from 0\n1: reject 2 30 low_quality"},
-		{"unknown tracks end without a word", policy(PolicyBest), "0 end 7", ""},
-		{"the threshold itself is enough, less is not, nor is no number", policy(PolicyBest), `
+		{"an unknown track ends without a decision", policy(PolicyBest), "0 end 7", ""},
+		{"a score equal to the threshold is accepted, one below it and NaN are not", policy(PolicyBest), `
 			0 offer 1 40
 			0 offer 2 39.999
 			0 offer 3 NaN
@@ -195,7 +199,7 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-func TestOfferSaysWhyNot(t *testing.T) {
+func TestOfferReturnsTheReason(t *testing.T) {
 	for name, want := range map[string][]Reason{
 		//                scores 30, 50, 60, 60, 70 with gate "edge", 70
 		PolicyBest:     {ReasonLowQuality, "", "", ReasonDuplicate, ReasonEdge, ""},
@@ -203,7 +207,7 @@ func TestOfferSaysWhyNot(t *testing.T) {
 		PolicyInterval: {ReasonLowQuality, "", "", ReasonDuplicate, ReasonEdge, ""},
 		PolicyAll:      {ReasonLowQuality, "", "", "", ReasonEdge, ""},
 	} {
-		selector, err := NewSelector[int](policy(name), nil)
+		selector, err := NewSelector[int](policy(name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +227,7 @@ func TestOfferSaysWhyNot(t *testing.T) {
 }
 
 func TestCounts(t *testing.T) {
-	selector, err := NewSelector[int](policy(PolicyBest), nil)
+	selector, err := NewSelector[int](policy(PolicyBest))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,14 +243,52 @@ func TestCounts(t *testing.T) {
 	}
 	got.Rejected[ReasonEdge] = 99
 	if selector.Counts().Rejected[ReasonEdge] != 1 {
-		t.Error("the counts handed out are the selector's own")
+		t.Error("Counts returns the map of the selector itself")
 	}
 }
 
 func TestNewSelectorRefusesBadConfig(t *testing.T) {
 	cfg := Default()
 	cfg.Policy = "both"
-	if _, err := NewSelector[int](cfg, nil); err == nil || !strings.Contains(err.Error(), "policy") {
+	if _, err := NewSelector[int](cfg); err == nil || !strings.Contains(err.Error(), "policy") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// After Configure nobody is sent twice, held faces keep their deadline, and new faces are decided by the new
+// configuration.
+func TestConfigureKeepsTheStateOfTracks(t *testing.T) {
+	cfg := Default()
+	cfg.Policy, cfg.Threshold, cfg.MaxWait = PolicyBest, 30, time.Second
+	s, err := NewSelector[string](cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	offer := func(track uint64, second, score float64) (Reason, int) {
+		at := noon.Add(time.Duration(second * float64(time.Second)))
+		reason, decisions := s.Offer(track, at, score, "", func() string { return "" })
+		return reason, len(decisions)
+	}
+	offer(1, 0, 50)
+	if sent := s.Tick(noon.Add(2 * time.Second)); len(sent) != 1 || !sent[0].Send {
+		t.Fatalf("decisions %+v", sent)
+	}
+	offer(2, 2, 40)
+	offer(3, 2, 20)
+	cfg.Threshold, cfg.MaxWait = 10, time.Minute
+	if err := s.Configure(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if reason, n := offer(1, 2.5, 90); reason != ReasonDuplicate || n != 0 {
+		t.Errorf("a track that was sent: %q and %d decisions", reason, n)
+	}
+	if reason, _ := offer(3, 2.5, 20); reason != "" {
+		t.Errorf("a face above the new threshold: %q", reason)
+	}
+	if sent := s.Tick(noon.Add(3 * time.Second)); len(sent) != 1 || sent[0].Track != 2 {
+		t.Errorf("at the former deadline: %+v", sent)
+	}
+	if err := s.Configure(Config{}); err == nil {
+		t.Error("a configuration without a policy is accepted")
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// move turns (clockwise in the picture), scales and then shifts landmarks.
+// move rotates (clockwise in the image), scales and then shifts landmarks.
 func move(landmarks Landmarks, degrees, scale, x, y float64) Landmarks {
 	sin, cos := math.Sincos(degrees * math.Pi / 180)
 	var out Landmarks
@@ -87,12 +87,16 @@ func TestTransformInverse(t *testing.T) {
 	}
 }
 
-// Landmarks in the wrong order, or of a mirrored picture, fit badly, because a transform never mirrors.
+// Landmarks in the wrong order, or of a mirrored image, have a large residual, because a transform never mirrors.
 func TestResidualShowsWrongLandmarks(t *testing.T) {
 	p := place(10, 3, 500, 300)
 	limit := Default().Gates.MaxResidual
+	mirrored := p
+	for i := range mirrored {
+		mirrored[i][0] = -mirrored[i][0]
+	}
 	for name, wrong := range map[string]Landmarks{
-		"mirrored":                 {{-p[0][0], p[0][1]}, {-p[1][0], p[1][1]}, {-p[2][0], p[2][1]}, {-p[3][0], p[3][1]}, {-p[4][0], p[4][1]}},
+		"mirrored":                 mirrored,
 		"eyes exchanged":           {p[1], p[0], p[2], p[3], p[4]},
 		"left and right exchanged": {p[1], p[0], p[2], p[4], p[3]},
 		"mouth exchanged":          {p[0], p[1], p[2], p[4], p[3]},

@@ -20,11 +20,7 @@ func (c *checkCommand) Run(ctx context.Context, term console) error {
 	if err != nil {
 		return err
 	}
-	networks, err := pipeline.OpenNetworks(cfg)
-	if err != nil {
-		return err
-	}
-	if err := pipeline.TryNetworks(cfg, networks); err != nil {
+	if err := pipeline.TryNetworks(cfg); err != nil {
 		return err
 	}
 	fmt.Fprintf(term.out, "%s: good; %d camera(s)\n", printablePath(string(c.Config)), len(cfg.Cameras))

@@ -14,17 +14,17 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// Environment variables with which a test runs the test binary as the program, in a child process. faultVariable names
-// a fault that the process injects after some time.
+// Environment variables of a child process: childVariable makes the test binary run the program, faultVariable names a
+// fault that it injects after some time.
 const (
 	childVariable = "FACESIEVE_TEST_CHILD"
 	faultVariable = "FACESIEVE_TEST_FAULT"
 )
 
-// beChild runs the program in the test binary, which is linked like the program. It does not return.
-func beChild() {
+// runAsChild runs the program in the test binary, which is linked like the program. It does not return.
+func runAsChild() {
 	if os.Getenv(faultVariable) == "panic" {
-		time.AfterFunc(300*time.Millisecond, func() { panic("a fault of a test") })
+		time.AfterFunc(300*time.Millisecond, func() { panic("panic of a test") })
 	}
 	main()
 }
@@ -60,7 +60,7 @@ func (c *child) start() {
 	}
 	go func() {
 		defer close(c.ended)
-		_ = c.command.Wait() // its state holds how it ended
+		_ = c.command.Wait() // ProcessState holds the result
 	}()
 	c.t.Cleanup(func() {
 		_ = c.command.Process.Kill()
@@ -68,9 +68,9 @@ func (c *child) start() {
 	})
 }
 
-// lonelyDaemon writes the configuration of a daemon whose camera and broker cannot be reached. The daemon has started
-// when upMessage is logged.
-func lonelyDaemon(t *testing.T) string {
+// unreachableConfig writes a configuration whose camera and broker cannot be reached. The daemon has started when
+// startedMessage is logged.
+func unreachableConfig(t *testing.T) string {
 	t.Helper()
 	return testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 log: {level: info, format: json}
@@ -80,7 +80,7 @@ outbox: {store: memory}
 `, testsupport.FreeAddress(t), testsupport.FreeAddress(t)))
 }
 
-const upMessage = "no connection to the broker"
+const startedMessage = "no connection to the broker"
 
 func (c *child) signal(s syscall.Signal) {
 	c.t.Helper()
@@ -91,13 +91,15 @@ func (c *child) signal(s syscall.Signal) {
 
 func (c *child) awaitLog(text string) {
 	c.t.Helper()
-	testsupport.Eventually(c.t, text, func() bool { return bytes.Contains(c.stderr.Copied(), []byte(text)) || c.over() })
+	testsupport.Eventually(c.t, text, func() bool {
+		return bytes.Contains(c.stderr.Copied(), []byte(text)) || c.hasEnded()
+	})
 	if !bytes.Contains(c.stderr.Copied(), []byte(text)) {
 		c.t.Fatalf("ended without %q: %v\n%s", text, c.command.ProcessState, c.stderr.Copied())
 	}
 }
 
-func (c *child) over() bool {
+func (c *child) hasEnded() bool {
 	select {
 	case <-c.ended:
 		return true
@@ -114,11 +116,11 @@ func (c *child) status() syscall.WaitStatus {
 	case <-time.After(testsupport.Timeout):
 		c.t.Fatalf("the process does not end\n%s", c.stderr.Copied())
 	}
-	return c.command.ProcessState.Sys().(syscall.WaitStatus) //nolint:errcheck,forcetypeassert // it is that on Linux
+	return c.command.ProcessState.Sys().(syscall.WaitStatus) //nolint:errcheck,forcetypeassert // this type on Linux
 }
 
-// disregards reports whether the program, once it has replaced the shell, ignores a signal.
-func (c *child) disregards(s syscall.Signal) bool {
+// ignores reports whether the program ignores a signal. It is false while the shell runs.
+func (c *child) ignores(s syscall.Signal) bool {
 	directory := fmt.Sprintf("/proc/%d", c.command.Process.Pid)
 	status, err := os.ReadFile(filepath.Join(directory, "status"))
 	if err != nil || bytes.HasPrefix(status, []byte("Name:\tsh\n")) ||

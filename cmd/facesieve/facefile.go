@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // maxNamePart bounds a device or camera name within a file name, in bytes. Some file systems allow 143 bytes for the
@@ -17,14 +17,14 @@ import (
 const maxNamePart = 34
 
 // faceFile returns the file name for a face of one device: camera, track, time and score.
-func faceFile(e publish.Event) string {
+func faceFile(e event.Face) string {
 	return fmt.Sprintf("%s_%d_%s_%03.0f.%s", namePart(e.Camera), e.Track,
 		e.Time.UTC().Format("20060102T150405.000"), e.Quality.Score, e.Image.Encoding)
 }
 
 // watchedFile returns the file name for a face of any device: the name of the device, the parts of faceFile, and the
 // random end of the id, so that no two events have the same name.
-func watchedFile(e publish.Event) string {
+func watchedFile(e event.Face) string {
 	name := faceFile(e)
 	extension := filepath.Ext(name)
 	id := e.ID[strings.LastIndexByte(e.ID, '-')+1:]
@@ -32,7 +32,7 @@ func watchedFile(e publish.Event) string {
 }
 
 // saveFace writes the image of event into a file in directory, atomically. Only the owner can read it.
-func saveFace(directory, name string, event publish.Event) error {
+func saveFace(directory, name string, event event.Face) error {
 	path := filepath.Join(directory, name)
 	if err := renameio.WriteFile(path, event.Image.Data, 0o600, renameio.WithTempDir(directory)); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)

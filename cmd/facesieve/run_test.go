@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,15 +9,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"facesieve/cmd/facesieve/internal/testsupport"
-	"facesieve/publish"
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
+	"facesieve/publish/publishtest"
 )
 
-// The daemon, its embedded broker and facesieve watch, on a recording: what watch receives fits the schema, and
-// everything ends by itself.
+// The daemon with its embedded broker sends the faces of a recording to facesieve watch. The events are valid by the
+// schema, and the daemon ends after the recording.
 func TestRunForwardsToWatch(t *testing.T) {
+	t.Parallel()
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
 	address := testsupport.FreeAddress(t)
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
@@ -51,41 +50,48 @@ outbox: {store: memory}
 	if len(lines) < 2 || len(lines) > 3 {
 		t.Errorf("%d events for two people", len(lines))
 	}
-	schema := eventSchema(t)
+	schema := eventtest.CompileStrict(t, event.FaceSchema)
 	for _, line := range lines {
-		var document any
-		if err := json.Unmarshal([]byte(line), &document); err != nil {
-			t.Fatalf("%v: %.200s", err, line)
+		if err := eventtest.Validate(schema, []byte(line)); err != nil {
+			t.Errorf("%v: %.200s", err, line)
 		}
-		if err := schema.Validate(document); err != nil {
+	}
+	text := string(log.Copied())
+	if !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
+		t.Errorf("watch did not print the end:\n%s", text)
+	}
+}
+
+// Every message that a real broker receives from the program is valid by the AsyncAPI document that the program prints.
+func TestRunMatchesTheAsyncAPIDocument(t *testing.T) {
+	t.Parallel()
+	document, _ := mustInvoke(t, "schema", "--asyncapi")
+	contract := eventtest.NewContract(t, []byte(document))
+	video := testsupport.SharedVideo(t, "two_heads.mp4")
+	broker := publishtest.StartAnonymous(t)
+	live := publishtest.Record(t, broker.URL(), "facesieve/#")
+	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
+device: pole
+log: {level: warn, format: json}
+quality: {threshold: 0}
+cameras: [{name: door, url: %s}, {name: yard, url: %s, quality: {threshold: 100}}]
+mqtt: {broker: %s, jpeg: true, rejected: true}
+outbox: {store: memory}
+`, video, video, broker.URL()))
+	mustInvoke(t, "run", "--config", config)
+	for _, topic := range []string{"door/face", "door/face/jpeg", "door/state", "yard/rejected", "yard/state", "status"} {
+		testsupport.Eventually(t, topic, func() bool { return len(live.On("facesieve/pole/"+topic)) > 0 })
+	}
+	for _, m := range live.Messages() {
+		if err := contract.Check(m.Topic(), m.Qos(), m.Retained(), m.Payload()); err != nil {
 			t.Error(err)
 		}
 	}
-	if text := string(log.Copied()); !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
-		t.Errorf("watch did not see the end:\n%s", text)
-	}
 }
 
-func eventSchema(t *testing.T) *jsonschema.Schema {
-	t.Helper()
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(publish.EventSchema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler := jsonschema.NewCompiler()
-	compiler.AssertFormat()
-	if err := compiler.AddResource("event.json", document); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := compiler.Compile("event.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema
-}
-
-// A camera that is not there and a broker that is away keep nobody from ending when asked to.
-func TestRunEndsWhenAsked(t *testing.T) {
+// The daemon stops on request while neither camera nor broker can be reached.
+func TestRunStopsOnRequest(t *testing.T) {
+	t.Parallel()
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 log: {level: error, format: json}
 cameras: [{name: gone, url: "rtsp://%s/x", open_timeout: 500ms}]
@@ -102,9 +108,9 @@ outbox: {store: memory}
 	select {
 	case code := <-ended:
 		if ctx.Err() == nil || code != exitOK {
-			t.Errorf("ended with exit code %d before it was asked to", code)
+			t.Errorf("ended with exit code %d before the request", code)
 		}
 	case <-time.After(30 * time.Second):
-		t.Fatal("still running long after it was asked to end")
+		t.Fatal("still running long after the request")
 	}
 }

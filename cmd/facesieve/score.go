@@ -18,16 +18,16 @@ import (
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/detect"
-	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/quality"
 )
 
 type scoreCommand struct {
-	Aligned   bool       `help:"Treat the pictures as aligned faces of 112x112 pixels, without detection."`
+	Aligned   bool       `help:"Treat the images as aligned faces of 112x112 pixels, without detection."`
 	JSON      bool       `help:"Print one JSON object per line and face."`
-	MaxPixels int        `default:"40000000" placeholder:"N" help:"Refuse pictures with more pixels, undecoded."`
+	MaxPixels int        `default:"40000000" placeholder:"N" help:"Refuse images with more pixels, undecoded."`
 	Config    filePath   `help:"Configuration file: networks, detector and gates. Default: the built-in one."`
-	Paths     []filePath `arg:"" name:"file|dir" help:"Pictures, or directories that are searched recursively."`
+	Paths     []filePath `arg:"" name:"file|dir" help:"Images, or directories that are searched recursively."`
 }
 
 // Validate checks the flags; kong calls it.
@@ -40,21 +40,21 @@ func (c *scoreCommand) Validate() error {
 
 // scoredFace is one line of facesieve score --json: a face, or an image without one.
 type scoredFace struct {
-	File       string              `json:"file"`
-	FileBytes  []byte              `json:"file_base64,omitempty"` // exact name, if it is not UTF-8
-	Faces      *int                `json:"faces,omitempty"`       // number of faces in the image
-	Face       *int                `json:"face,omitempty"`        // index in the image, from 0, best detection first
-	Box        *[4]float32         `json:"box,omitempty"`         // x, y, width, height in pixels
-	Landmarks  *[5][2]float32      `json:"landmarks,omitempty"`   // eyes, nose, mouth corners; right before left
-	Score      *float64            `json:"score,omitempty"`       // 0..100
-	Raw        *float64            `json:"raw,omitempty"`
-	Labels     publish.Labels      `json:"labels,omitempty"` // the parts of raw, each 0..1
-	Components *publish.Components `json:"components,omitempty"`
-	Error      string              `json:"error,omitempty"`
+	File       string           `json:"file"`
+	FileBytes  []byte           `json:"file_base64,omitempty"` // exact name, if it is not UTF-8
+	Faces      *int             `json:"faces,omitempty"`       // number of faces in the image
+	Face       *int             `json:"face,omitempty"`        // index in the image, from 0, best detection first
+	Box        *[4]float32      `json:"box,omitempty"`         // x, y, width, height in pixels
+	Landmarks  *[5][2]float32   `json:"landmarks,omitempty"`   // eyes, nose, mouth corners; right before left
+	Score      *float64         `json:"score,omitempty"`       // 0..100
+	Raw        *float64         `json:"raw,omitempty"`
+	Labels     event.Labels     `json:"labels,omitempty"` // the parts of raw, each 0..1
+	Components event.Components `json:"components,omitempty"`
+	Error      string           `json:"error,omitempty"`
 }
 
-// Run scores every face of every image. It continues after an image that cannot be read, and returns an error at the end.
-// An image without a face is not an error.
+// Run scores every face of every image. It continues after an image that cannot be read, and returns an error at the
+// end. An image without a face is not an error.
 func (c *scoreCommand) Run(ctx context.Context, term console) error {
 	cfg := config.Default()
 	var err error
@@ -63,12 +63,13 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 			return err
 		}
 	}
-	networks, err := pipeline.OpenNetworks(cfg)
+	camera := cfg.NewCamera()
+	networks, err := pipeline.OpenNetworks(cfg, camera)
 	if err != nil {
 		return err
 	}
 	log := logging.New(config.Log{Level: "warn", Format: "auto"}, term.err)
-	e, err := pipeline.OpenEngine(networks, cfg, cfg.NewCamera(), log)
+	e, err := pipeline.OpenEngine(networks, cfg, camera, log)
 	if err != nil {
 		return err
 	}
@@ -77,12 +78,12 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 }
 
 func (c *scoreCommand) scoreAll(ctx context.Context, term console, e *pipeline.Engine, list *imageList) error {
-	bar := newProgress(term.err, len(list.images), "pictures")
+	bar := newProgress(term.err, len(list.images), "images")
 	var counts scoreCounts
 	for _, file := range list.images {
 		if ctx.Err() != nil {
 			bar.finish()
-			return fmt.Errorf("interrupted after %d of %d pictures", counts.images, len(list.images))
+			return fmt.Errorf("interrupted after %d of %d images", counts.images, len(list.images))
 		}
 		lines := c.scoreImage(ctx, e, file)
 		counts.add(lines)
@@ -97,7 +98,7 @@ func (c *scoreCommand) scoreAll(ctx context.Context, term console, e *pipeline.E
 	bar.finish()
 	fmt.Fprintln(term.err, counts.summary(list))
 	if counts.failed > 0 {
-		return fmt.Errorf("%d of %d pictures could not be scored; each is named above", counts.failed, counts.images)
+		return fmt.Errorf("%d of %d images could not be scored; each is named above", counts.failed, counts.images)
 	}
 	return nil
 }
@@ -124,7 +125,7 @@ func (c *scoreCommand) scoreImage(ctx context.Context, e *pipeline.Engine, file 
 func (c *scoreCommand) scoreFile(ctx context.Context, e *pipeline.Engine, file string) ([]scoredFace, error) {
 	img := gocv.NewMat()
 	defer img.Close()
-	if err := capture.ReadPicture(file, c.MaxPixels, &img); err != nil {
+	if err := capture.ReadImage(file, c.MaxPixels, &img); err != nil {
 		return nil, err
 	}
 	if err := e.Acquire(ctx, image.Pt(img.Cols(), img.Rows())); err != nil {
@@ -219,10 +220,11 @@ func (n *scoreCounts) add(lines []scoredFace) {
 }
 
 // summary returns for example
-// "3 pictures: 1 scored, with 2 faces; 1 without a face; 1 could not be scored; left out: 1 hidden".
+// "3 images: 1 scored, with 2 faces; 1 without a face; 1 could not be scored; left out: 1 hidden".
 func (n *scoreCounts) summary(list *imageList) string {
 	parts := []string{
-		fmt.Sprintf("%s: %d scored, with %s", english.Plural(n.images, "picture", ""), n.scored, english.Plural(n.faces, "face", "")),
+		fmt.Sprintf("%s: %d scored, with %s", english.Plural(n.images, "image", ""), n.scored,
+			english.Plural(n.faces, "face", "")),
 	}
 	for _, part := range []struct {
 		count int

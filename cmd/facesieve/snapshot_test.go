@@ -15,6 +15,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/publishtest"
 )
 
 // snapshotCamera answers each request with a later frame of a recording, and after the last one with status 304 (not
@@ -59,10 +60,12 @@ func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.served++
 }
 
-// A man walks up to a camera that returns single pictures. His face is sent to a real broker once or twice, and the
-// camera stays connected when its picture no longer changes.
+// A man walks up to a camera that returns snapshots. His face is sent to a real broker once or twice, and the camera
+// stays connected when its snapshot no longer changes.
 func TestRunOnSnapshots(t *testing.T) {
-	camera, broker := newSnapshotCamera(t, testsupport.SharedVideo(t, "corridor.mp4"), 5), startMosquitto(t)
+	t.Parallel()
+	camera, broker := newSnapshotCamera(t, testsupport.SharedVideo(t, "corridor.mp4"), 5),
+		publishtest.StartAnonymous(t).Addr
 	server := httptest.NewServer(camera)
 	t.Cleanup(server.Close)
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`

@@ -13,18 +13,19 @@ import (
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 type watchCommand struct {
 	Config filePath      `help:"Configuration file, for the broker and its credentials."`
 	Broker string        `default:"tcp://127.0.0.1:1883" help:"Broker, tcp:// or ssl://; not used with --config."`
 	User   string        `help:"User at the broker; the password comes from FACESIEVE_MQTT_PASSWORD."`
-	CA     string        `type:"existingfile" help:"PEM file of the authority that signed the broker's certificate, for ssl://."`
-	Cert   string        `type:"existingfile" help:"PEM file of the client certificate, where the broker requires one; needs --key."`
+	CA     string        `type:"existingfile" help:"PEM file of the broker's certificate authority, for ssl://."`
+	Cert   string        `type:"existingfile" help:"PEM file of the client certificate, if required; needs --key."`
 	Key    string        `type:"existingfile" help:"PEM file of its private key."`
-	Root   string        `help:"Beginning of the topics; + stands for any level. Default: facesieve/+, every device; with --config that of the file."`
+	Root   string        `help:"Beginning of the topics; + is any level. Default: that of --config, or facesieve/+."`
 	Save   filePath      `placeholder:"DIR" help:"Save the faces into this directory."`
-	JSON   bool          `help:"Print each event as it arrives, one a line, with the image."`
+	JSON   bool          `help:"Print each event as JSON, one a line, with the image."`
 	Count  int           `help:"End after this many faces."`
 	For    time.Duration `help:"End after this time."`
 }
@@ -63,7 +64,8 @@ func (c *watchCommand) connection() (publish.Config, error) {
 	} else {
 		cfg.Broker, cfg.Root = c.Broker, "facesieve/+"
 		cfg.TLS = publish.TLS{CA: c.CA, Cert: c.Cert, Key: c.Key}
-		cfg.User, cfg.Password = config.Secret("FACESIEVE_MQTT_USER"), publish.Secret(config.Secret("FACESIEVE_MQTT_PASSWORD"))
+		cfg.User, cfg.Password = config.Secret("FACESIEVE_MQTT_USER"),
+			publish.Secret(config.Secret("FACESIEVE_MQTT_PASSWORD"))
 	}
 	if c.User != "" {
 		cfg.User = c.User
@@ -88,22 +90,20 @@ type viewer struct {
 
 func (v *viewer) handler() publish.Handler {
 	return publish.Handler{
-		Event: v.event,
-		State: func(s publish.State) {
+		Face: v.event,
+		State: func(s event.State) {
 			v.remark("%s/%s: %s, %.1f frames and %.2f faces a second",
 				s.Device, s.Camera, s.State, s.FPS, s.FacesPerSecond)
 		},
-		Status: func(root string, online bool) {
-			v.remark("%s: %s", root, map[bool]string{true: publish.Online, false: publish.Offline}[online])
-		},
+		Status:  func(root string, status event.Status) { v.remark("%s: %s", root, status) },
 		Removed: v.removed,
-		Rejected: func(r publish.Rejected) {
+		Rejected: func(r event.Rejected) {
 			v.remark("%s/%s: track %d gave no face: %s", r.Device, r.Camera, r.Track, strings.Join(r.Reasons, ", "))
 		},
 		Invalid: func(topic string, err error) {
 			v.remark("%s: %s", topic, strings.ReplaceAll(err.Error(), "\n", "; "))
 		},
-		Away: func(broker string, err error, wait time.Duration) {
+		Disconnected: func(broker string, err error, wait time.Duration) {
 			v.remark("no broker at %s; retrying in %s", broker, rounded(wait))
 			if reason := err.Error(); reason != v.reason {
 				v.reason = reason
@@ -141,7 +141,7 @@ func rounded(d time.Duration) string {
 }
 
 // event prints one face, and saves it.
-func (v *viewer) event(e publish.Event) {
+func (v *viewer) event(e event.Face) {
 	v.fail(v.show(e))
 	if v.command.Save != "" {
 		v.fail(saveFace(string(v.command.Save), watchedFile(e), e))
@@ -151,7 +151,7 @@ func (v *viewer) event(e publish.Event) {
 	}
 }
 
-func (v *viewer) show(e publish.Event) error {
+func (v *viewer) show(e event.Face) error {
 	if v.command.JSON {
 		return v.showJSON(e)
 	}
@@ -165,7 +165,7 @@ func (v *viewer) show(e publish.Event) error {
 	return err
 }
 
-func (v *viewer) showJSON(e publish.Event) error {
+func (v *viewer) showJSON(e event.Face) error {
 	text, err := json.Marshal(e)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
-// An external delegate for tests. Option mode: idle (takes nothing), zeros (takes every operation and leaves zeros), broken
-// (fails to prepare), refuse (is not made), large (takes nothing, and changes the last output when the input is larger than that of
-// a self-test), third (the same, in the third invocation at each size alone).
+// An external delegate for tests. The option mode is one of
+// idle: computes nothing; zeros: replaces every operation and outputs zeros; broken: fails to prepare;
+// refuse: is not created; large: changes the last output if the input is larger than that of a self-test;
+// third: changes the last output in the third invocation at each size.
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@ enum { IDLE, ZEROS, BROKEN, LARGE, THIRD };
 static const char* const modes[] = {"idle", "zeros", "broken", "large", "third"};
 typedef struct { TfLiteDelegate base; char room[64]; int mode; } Delegate;
 
-// The library's registration, passed by value, is larger than that of the headers.
+// The registration in the library is larger than that in the headers, and is passed by value.
 typedef struct { TfLiteRegistration base; char room[64]; } Registration;
 typedef TfLiteStatus (*Replace)(TfLiteContext*, Registration, const TfLiteIntArray*, TfLiteDelegate*);
 
@@ -24,7 +25,7 @@ static TfLiteStatus zero(TfLiteContext* context, TfLiteNode* node) {
 
 static TfLiteStatus nothing(TfLiteContext* context, TfLiteNode* node) { return kTfLiteOk; }
 
-// Hooks of the last operations of interpreters.
+// One hook for the last operation of each interpreter.
 typedef struct {
   TfLiteNode* node;
   TfLiteStatus (*invoke)(TfLiteContext*, TfLiteNode*);
@@ -45,13 +46,14 @@ static TfLiteStatus hooked(TfLiteContext* context, TfLiteNode* node) {
   return status;
 }
 
-// hook puts hooked in the place of the last operation; preparing anew, for another size, counts from the beginning.
+// hook replaces the last operation by hooked. When it prepares for another size, the count restarts.
 static TfLiteStatus hook(TfLiteContext* context, const TfLiteIntArray* plan, int mode) {
   TfLiteNode* node = NULL;
   TfLiteRegistration* registration = NULL;
   if (context->GetNodeAndRegistration(context, plan->data[0], &node, &registration) != kTfLiteOk) return kTfLiteError;
   int input = node->inputs->data[0];
-  if (context->GetNodeAndRegistration(context, plan->data[plan->size - 1], &node, &registration) != kTfLiteOk) return kTfLiteError;
+  int last = plan->data[plan->size - 1];
+  if (context->GetNodeAndRegistration(context, last, &node, &registration) != kTfLiteOk) return kTfLiteError;
   Hook* free = hooks;
   while (free->node != NULL && free->node != node) free++;
   if (registration->invoke != hooked) *free = (Hook){node, registration->invoke, mode, input, 0};

@@ -1,4 +1,4 @@
-"""Makes the tiny networks of the Go tests: python make.py (needs tensorflow). Weights are random, the answers golden."""
+"""Writes the tiny networks of the Go tests, with random weights: python make.py (needs tensorflow)."""
 
 import hashlib
 import json
@@ -112,17 +112,19 @@ def quality() -> None:
     bins = [0.125, 0.375, 0.625, 0.875]
     labels = [{"name": n, "output": i, "bins": bins, "weight": 0.5} for i, n in enumerate(("visual", "total"))]
     calibration = {"raw": [0.0, 0.5, 1.0], "score": [0.0, 40.0, 100.0]}
-    write("quality", "quality", convert(model, 16), 16, False, {"quality": {"labels": labels, "calibration": calibration}})
+    head = {"labels": labels, "calibration": calibration}
+    write("quality", "quality", convert(model, 16), 16, False, {"quality": head})
 
 
 def detector() -> None:
     entry = tf.keras.Input((None, None, 3))
-    # A stride above the kernel's size would be wrong in XNNPACK 2.20: zeros for int8.
+    # XNNPACK 2.20 outputs zeros for int8 if a stride is larger than the kernel.
     x, maps = entry, []
     for _ in range(3):
         x = tf.keras.layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(x)
     for s in (8, 16, 32):
-        maps += [tf.keras.layers.Conv2D(c, 1, name=f"{n}_{s}")(x) for n, c in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10))]
+        heads = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+        maps += [tf.keras.layers.Conv2D(c, 1, name=f"{n}_{s}")(x) for n, c in heads.items()]
         x = tf.keras.layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(x)
     write("detector", "detector", convert(tf.keras.Model(entry, maps), 64), 64, True, {})
 

@@ -2,153 +2,207 @@ package outbox
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"time"
 )
 
-// attempt is the state of the attempts to open the file.
-type attempt struct {
-	at     time.Time
-	pause  time.Duration
-	reason string // last logged reason
-}
-
-// openFirst opens the file at the start. If that fails, events are held in memory until openLater succeeds.
-func (b *Box) openFirst() error {
-	d, c, err := openDisk(b.cfg, b.log)
-	if err == nil {
-		b.use(d, c)
-		return nil
+// openStores opens the store of the configuration, and the files that hold events of earlier runs. It returns permanent
+// errors only. After any other, events are held in memory until checkStore can open the file.
+func (w *writer) openStores() error {
+	if w.cfg.Store == Disk {
+		w.store = &noStore{}
+		switch err := w.openFirst(); {
+		case isPermanent(err):
+			return err
+		case err != nil:
+			w.openLater(err)
+		}
 	}
-	if refuses(err) {
-		return err
-	}
-	b.store, b.failing = &absent{}, true
-	b.postpone(err)
+	w.openPrevious()
 	return nil
 }
 
-// postpone logs why the file cannot be opened, if the reason has changed, and plans the next attempt.
-func (b *Box) postpone(err error) {
-	a := &b.attempt
-	a.pause = min(max(2*a.pause, b.timing.tidy), b.timing.open)
-	a.at = time.Now().Add(a.pause)
-	if text := err.Error(); text != a.reason {
-		a.reason = text
-		b.log.Error().Err(err).Str("dir", b.cfg.Dir).Str("held_at_most", fmt.Sprintf("%d MiB", heldBytes>>20)).
+// openFirst opens the file of the configuration in place of noStore.
+func (w *writer) openFirst() error {
+	key, err := readKey(w.cfg.KeyFile)
+	var d *diskStore
+	var c contents
+	if err == nil {
+		d, c, err = openDisk(w.cfg, key, false, w.log)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		w.diskFailing = true
+		return err
+	}
+	if w.openFault != "" {
+		w.log.Info().Str("dir", w.cfg.Dir).Int("held", w.atRisk()).
+			Msg("the outbox could be opened: it stores what was held in memory")
+	}
+	w.attach(d, c)
+	return nil
+}
+
+// openLater plans the next attempt to open the file, and logs why it cannot be opened if the reason has changed.
+func (w *writer) openLater(err error) {
+	w.openAt = time.Now().Add(w.openDelays.NextBackOff())
+	if text := err.Error(); text != w.openFault {
+		w.openFault = text
+		w.log.Error().Err(err).Str("dir", w.cfg.Dir).Str("held_at_most", fmt.Sprintf("%d MiB", heldBytes>>20)).
 			Msg("the outbox cannot be opened: events are held in memory and written later; it is tried again")
 	}
 }
 
-// openLater opens the file if it could not be opened before, or if another file has taken its place.
-func (b *Box) openLater() {
-	if time.Now().Before(b.attempt.at) {
+// checkStore opens the file if it could not be opened before, if it is corrupt, or if it has lost its name.
+func (w *writer) checkStore() {
+	if time.Now().Before(w.openAt) {
 		return
 	}
-	if d, is := b.store.(*diskStore); is && d.displaced() {
-		b.replaceDisplaced(d)
-		return
-	}
-	if _, is := b.store.(*absent); !is {
-		return
-	}
-	d, c, err := openDisk(b.cfg, b.log)
-	if err != nil {
-		b.postpone(err)
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.use(d, c)
-	b.log.Info().Str("dir", b.cfg.Dir).Int("held", len(b.unsaved)).
-		Msg("the outbox could be opened: it stores what was held in memory")
-}
-
-// replaceDisplaced opens the file that has the name of the outbox now, or a new one. The entries of the old file, which
-// can still be read, move there, except those that are there already because the disk was mounted again.
-func (b *Box) replaceDisplaced(old *diskStore) {
-	held := []*os.File{old.lock}
-	for _, f := range b.formers {
-		held = append(held, f.disk.lock)
-	}
-	d, c, err := openDiskHolding(b.cfg, held, b.log)
-	if err != nil {
-		b.postpone(err)
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.log.Error().Str("file", d.path).Int("events", len(b.entries)).
-		Msg("the file of the outbox was removed or replaced while it was used: what waits is written to a new one")
-	old.detached.Store(true)
-	there := map[uint64]found{}
-	for _, r := range c.records {
-		there[r.key] = r
-	}
-	for _, e := range b.entries {
-		r, is := there[e.slot]
-		if is && e.home == store(old) && r.camera == e.camera && r.score == e.score && r.size == e.size {
-			e.home = d
-			delete(there, e.slot)
+	switch present := w.store.(type) {
+	case *noStore:
+		if err := w.openFirst(); err != nil {
+			w.openLater(err)
+		}
+	case *diskStore:
+		w.mu.Lock()
+		corrupt := w.fileCorrupt
+		w.mu.Unlock()
+		if corrupt || present.displaced() {
+			w.reopen(present, corrupt)
 		}
 	}
-	c.records = slices.DeleteFunc(c.records, func(r found) bool { _, is := there[r.key]; return !is })
-	b.replaceStore(d, c.clock, c.tally.last)
-	b.failing = d.readOnly != nil
-	b.admit(c, d, c.clock)
-	b.trim()
 }
 
-// use makes a newly opened file the present store.
-func (b *Box) use(d *diskStore, c content) {
-	b.store, b.lastSlot, b.attempt = d, c.tally.last, attempt{}
-	b.turnClock(c.clock)
-	b.admit(c, d, c.clock)
-	if n := len(c.records) + len(c.damaged); n > 0 || c.lost > 0 {
-		b.log.Info().Int("events", len(c.records)).Int("damaged", len(c.damaged)).Uint64("lost", c.lost).
-			Msg("outbox has events of an earlier run")
+// reopen opens the file that has the name of the outbox now, or a new one. Either the old file is corrupt and is
+// salvaged: then an entry is lost if it is neither salvaged nor in memory. Or the old file has lost its name: it can
+// still be read, and its entries move, except those that are in the file already because the disk was mounted again.
+func (w *writer) reopen(old *diskStore, corrupt bool) {
+	_ = old.lock.Close() // it may be on the same lock file
+	if corrupt {
+		old.abandon()
 	}
-	if d.readOnly != nil {
-		b.failing = true
-		b.log.Error().Err(d.readOnly).Int("events", len(c.records)).
+	d, c, err := openDisk(w.cfg, old.key, corrupt, w.log)
+	if err != nil {
+		w.openLater(err)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !corrupt {
+		w.log.Error().Str("file", d.path).Int("events", len(w.entries)).
+			Msg("the file of the outbox was removed or replaced while it was used: what waits is written to a new one")
+	}
+	missing := map[uint64]*entry{}
+	for _, e := range w.entries {
+		if e.store == store(old) {
+			missing[e.storeKey] = e
+		}
+	}
+	unknown := []record(nil)
+	for _, r := range c.records {
+		if e := missing[r.key]; e != nil && e.matches(r) {
+			e.store = d
+			delete(missing, r.key)
+		} else {
+			unknown = append(unknown, r)
+		}
+	}
+	if c.records = unknown; corrupt {
+		w.dropMissing(d, missing, unknown)
+		c = contents{clock: c.clock, tally: c.tally}
+		delete(w.removals, store(old))
+		w.store = &noStore{}
+	} else {
+		old.detached.Store(true)
+	}
+	w.attach(d, c)
+}
+
+// dropMissing drops entries that were not salvaged if they are not in memory, and deletes salvaged records that belong
+// to no entry, because they were delivered.
+func (w *writer) dropMissing(d store, missing map[uint64]*entry, unknown []record) {
+	for _, r := range unknown {
+		w.removals[d] = append(w.removals[d], r.key)
+	}
+	for _, e := range missing {
+		e.store = nil
+		if e.data == nil {
+			w.drop(e, corrupt)
+		}
+	}
+}
+
+// attach makes a store the present one, and adds the events that it holds. The entries of the store before move there.
+func (w *writer) attach(next store, c contents) {
+	before := w.store
+	if old, onDisk := before.(*diskStore); onDisk {
+		w.previous = append(w.previous, &previous{disk: old, clock: w.clock})
+	} else {
+		delete(w.removals, before)
+	}
+	w.previous = slices.DeleteFunc(w.previous, func(p *previous) bool { return store(p.disk) == next })
+	w.store, w.lastStoreKey = next, c.tally.last
+	w.openDelays.Reset()
+	w.openAt, w.openFault = time.Time{}, ""
+	w.fileCorrupt, w.diskFailing = false, false
+	w.setClock(c.clock)
+	w.usage = 0
+	clear(w.unsaved)
+	for _, e := range w.entries {
+		e.usage = w.cfg.usage(e.size)
+		w.usage += e.usage
+		if e.store != next {
+			w.unsaved[e.key] = e
+		}
+	}
+	if d, onDisk := next.(*diskStore); onDisk && d.readOnly != nil {
+		w.diskFailing = true
+		w.log.Error().Err(d.readOnly).Int("events", len(c.records)).
 			Msg("the outbox can only be read: what it holds is sent, and new events are held in memory; " +
 				"mount the disk for writing")
 	}
-	b.trim()
+	if c.number() > 0 {
+		w.log.Info().Int("events", len(c.records)).Int("damaged", len(c.damaged)).Uint64("lost", c.lost).
+			Msg("outbox has events of an earlier run")
+	}
+	w.admit(next, c)
+	signal(w.work)
 }
 
-// turnClock sets the clock of the outbox. The ages of entries do not change.
-func (b *Box) turnClock(to time.Duration) {
-	by := to - b.clock.now()
-	b.clock.base += by
-	for _, e := range b.entries {
-		e.born = max(0, e.born+by)
+// setClock sets the clock of the queue. The ages of entries do not change.
+func (q *Queue) setClock(to time.Duration) {
+	by := to - q.clock.now()
+	q.clock.base += by
+	for _, e := range q.entries {
+		e.created = max(0, e.created+by)
 	}
 }
 
-// admit adds the entries of a file. now is the clock of the file.
-func (b *Box) admit(c content, home store, now time.Duration) {
-	b.stats.Restored += uint64(len(c.records)+len(c.damaged)) + c.lost
-	b.stats.Dropped.Corrupt += uint64(len(c.damaged)) + c.lost
+// admit adds the entries of a store. They keep their ages by the clock of the store, and precede all entries of this
+// run. What exceeds the bounds is dropped.
+func (w *writer) admit(from store, c contents) {
+	w.stats.Restored += uint64(c.number()) //nolint:gosec // not negative
+	w.stats.Dropped.Corrupt += uint64(len(c.damaged)) + c.lost
 	if len(c.damaged) > 0 {
-		b.removed[home] = append(b.removed[home], c.damaged...)
+		w.removals[from] = append(w.removals[from], c.damaged...)
 	}
-	b.early -= uint64(len(c.records))
-	own := b.clock.now()
+	w.firstOrder -= int64(len(c.records))
+	now := w.clock.now()
 	for i, r := range c.records {
-		b.nextKey++
+		w.lastKey++
 		e := &entry{
-			key: b.nextKey, order: b.early + uint64(i), camera: r.camera, score: r.score, //nolint:gosec // an index
-			born: min(max(0, own-(now-r.born)), own), size: r.size, bytes: b.store.charge(r.size),
-			home: home, slot: r.key, counted: true, place: backlog,
+			key: w.lastKey, order: w.firstOrder + int64(i), camera: r.camera, score: r.score,
+			created: min(max(0, now-(c.clock-r.created)), now), size: r.size, usage: w.cfg.usage(r.size),
+			store: from, storeKey: r.key, accepted: true, state: backlog,
 		}
-		b.entries[e.key] = e
-		b.bytes += e.bytes
-		b.lanes.push(e)
-		if home != b.store {
-			b.moving = append(b.moving, e)
+		w.entries[e.key] = e
+		w.usage += e.usage
+		w.schedule.push(e)
+		if from != w.store {
+			w.unsaved[e.key] = e
 		}
 	}
-	poke(b.wake)
+	signal(w.ready)
+	w.trim()
 }

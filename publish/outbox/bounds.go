@@ -6,127 +6,118 @@ import (
 	"time"
 )
 
-// over says whether the box has too much with one more entry of so many bytes (0: with none more).
-func (b *Box) over(bytes int64) bool {
-	count := len(b.entries)
-	if bytes > 0 {
-		count++
-	}
-	return count > b.cfg.MaxEvents || b.bytes+bytes > b.limit
+// heldBytes bounds what is held in memory while the disk takes nothing.
+const heldBytes = 16 << 20
+
+// over reports whether the queue exceeds its bounds with so many more events of so many bytes.
+func (q *Queue) over(events int, bytes int64) bool {
+	return len(q.entries)+events > q.cfg.MaxEvents || q.usage+bytes > q.cfg.maxUsage()
 }
 
-// makeRoom drops what is worth less than e until e fits, or refuses it.
-func (b *Box) makeRoom(e *entry) bool {
-	for b.over(e.bytes) {
-		if !b.giveWay(e, b.entries, full) {
+// makeRoom drops entries of lower scores until e fits. It returns false if e is refused.
+func (q *Queue) makeRoom(e *entry) bool {
+	for q.over(1, e.usage) {
+		if !q.dropLowest(e, q.entries, full) {
 			return false
 		}
 	}
-	for b.durable() && b.held()+e.bytes > heldBytes {
-		if !b.giveWay(e, b.unsaved, disk) {
+	for q.cfg.Store == Disk && q.heldUsage()+e.usage > heldBytes {
+		if !q.dropLowest(e, q.unsaved, disk) {
 			return false
 		}
 	}
 	return true
 }
 
-// giveWay drops the entry of the lowest score, which may be e: then it is false.
-func (b *Box) giveWay(e *entry, of map[uint64]*entry, why reason) bool {
-	worst := b.lowest(of)
-	refused := worst == nil || e.score < worst.score
-	if refused {
-		b.stats.Refused.add(why)
-	} else {
-		b.drop(worst, why)
-	}
-	if b.fullLog.allow(time.Now()) {
-		text := "outbox is full: the events of the lowest score go"
-		if why == disk {
-			text = "the disk takes no events, and no more can be held in memory: the events of the lowest score go"
+// dropLowest drops the entry of the lowest score. It returns false if that is e, which is refused then.
+func (q *Queue) dropLowest(e *entry, among map[uint64]*entry, why reason) bool {
+	var lowest *entry
+	for _, other := range among {
+		droppable := other.state != inFlight && other.state != removed && (why == full || other.store == nil)
+		if droppable && (lowest == nil || byValue(other, lowest) < 0) {
+			lowest = other
 		}
-		b.log.Warn().Str("reason", why.String()).Int("events", len(b.entries)).Int64("bytes", b.bytes).
-			Uint64("dropped", b.stats.Dropped.Total()).Uint64("refused", b.stats.Refused.Total()).Msg(text)
 	}
+	refused := lowest == nil || e.score < lowest.score
+	if refused {
+		q.stats.Refused.add(why)
+	} else {
+		q.drop(lowest, why)
+	}
+	text := "outbox is full: the events of the lowest score go"
+	if why == disk {
+		text = "the disk takes no events, and no more can be held in memory: the events of the lowest score go"
+	}
+	q.fullLog.Warn().Str("reason", string(why)).Int("events", len(q.entries)).Int64("bytes", q.usage).
+		Uint64("dropped", q.stats.Dropped.Total()).Uint64("refused", q.stats.Refused.Total()).Msg(text)
 	return !refused
 }
 
-// worse orders entries by what is dropped first: the lowest score, of equals the oldest.
-func worse(a, b *entry) int {
-	return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.born, b.born), compare(a.key, b.key))
+// byValue orders entries by what is dropped first: the lowest score, of equals the oldest.
+func byValue(a, b *entry) int {
+	return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.created, b.created), byKey(a, b))
 }
 
-// trim drops the events that exceed the bounds, for example after the bounds were lowered.
-func (b *Box) trim() {
-	if !b.over(0) {
-		return
-	}
-	var candidates []*entry
-	for _, e := range b.entries {
-		if e.place != inFlight {
-			candidates = append(candidates, e)
-		}
-	}
-	slices.SortFunc(candidates, worse)
-	n := 0
-	for ; n < len(candidates) && b.over(0); n++ {
-		b.drop(candidates[n], full)
-	}
-	b.log.Warn().Int("dropped", n).Str("reason", full.String()).Int("events", len(b.entries)).
-		Int("max_events", b.cfg.MaxEvents).Int("max_mib", b.cfg.MaxMiB).
-		Msg("outbox holds more than its bounds allow: the events of the lowest score were dropped")
-}
+func byKey(a, b *entry) int { return cmp.Compare(a.key, b.key) }
 
-// held is how many bytes are in memory only.
-func (b *Box) held() (sum int64) {
-	for _, e := range b.unsaved {
-		if e.place != gone {
-			sum += e.bytes
+// heldUsage returns how many bytes are in memory only.
+func (q *Queue) heldUsage() (sum int64) {
+	for _, e := range q.unsaved {
+		if e.state != removed && e.store == nil {
+			sum += e.usage
 		}
 	}
 	return sum
 }
 
-// expire drops what is too old.
-func (b *Box) expire() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if time.Since(b.clock.started) < b.timing.grace {
+// trim drops the events that exceed the bounds, for example after the bounds were lowered.
+func (q *Queue) trim() {
+	if !q.over(0, 0) {
 		return
 	}
-	oldest := b.clock.now() - b.cfg.MaxAge
+	var candidates []*entry
+	for _, e := range q.entries {
+		if e.state != inFlight {
+			candidates = append(candidates, e)
+		}
+	}
+	slices.SortFunc(candidates, byValue)
 	n := 0
-	for _, e := range b.entries {
-		if e.born < oldest && e.place != inFlight && e.place != pending {
-			b.drop(e, expired)
+	for ; n < len(candidates) && q.over(0, 0); n++ {
+		q.drop(candidates[n], full)
+	}
+	q.log.Warn().Int("dropped", n).Str("reason", string(full)).Int("events", len(q.entries)).
+		Int("max_events", q.cfg.MaxEvents).Int("max_mib", q.cfg.MaxMiB).
+		Msg("outbox holds more than its bounds allow: the events of the lowest score were dropped")
+}
+
+// expire drops what is too old.
+func (q *Queue) expire() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if time.Since(q.clock.started) < q.timing.grace {
+		return
+	}
+	oldest := q.clock.now() - q.cfg.MaxAge
+	n := 0
+	for _, e := range q.entries {
+		if e.created < oldest && e.state != inFlight && e.state != pending {
+			q.drop(e, expired)
 			n++
 		}
 	}
 	if n > 0 {
-		b.log.Warn().Int("dropped", n).Str("reason", expired.String()).Str("max_age", b.cfg.MaxAge.String()).
+		q.log.Warn().Int("dropped", n).Str("reason", string(expired)).Str("max_age", q.cfg.MaxAge.String()).
 			Msg("events were too old and were dropped")
 	}
 }
 
-// drop removes an entry that was not delivered.
-func (b *Box) drop(e *entry, why reason) {
-	if e.counted {
-		b.stats.Dropped.add(why)
+// drop removes an entry that was not delivered, and counts it.
+func (q *Queue) drop(e *entry, why reason) {
+	if e.accepted {
+		q.stats.Dropped.add(why)
 	} else {
-		b.stats.Refused.add(why)
+		q.stats.Refused.add(why)
 	}
-	b.remove(e)
-}
-
-// remove deletes an entry from the outbox, and from its store with the next commit.
-func (b *Box) remove(e *entry) {
-	b.lanes.remove(e)
-	e.place = gone
-	delete(b.entries, e.key)
-	b.bytes -= e.bytes
-	if e.home != nil {
-		b.removed[e.home] = append(b.removed[e.home], e.slot)
-	} else if !e.writing { // otherwise committed removes it
-		delete(b.unsaved, e.key)
-	}
-	e.settle()
+	q.remove(e)
 }

@@ -16,79 +16,80 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// The lowest score goes first, of equals the oldest; a new event that is worth less than all is not let in.
-func TestTheLowestScoreGoes(t *testing.T) {
+// The lowest score is dropped first, of equals the oldest. A new event with a lower score than all is refused.
+func TestLowestScoreIsDropped(t *testing.T) {
 	both(t, func(t *testing.T, cfg Config) {
 		cfg.MaxEvents, cfg.DrainRate = 3, maxRate
 		var log bytes.Buffer
-		b, err := open(cfg, zerolog.New(zerolog.SyncWriter(&log)), quick())
+		q, err := open(cfg, zerolog.New(zerolog.SyncWriter(&log)), quick())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, score := range []float64{30, 10, 30} {
-			add(t, b, "door", i, score)
+			add(t, q, "door", i, score)
 		}
-		if err := b.Add(Event{Camera: "gate", Score: 9, Data: text("gate", 0)}); !errors.Is(err, ErrFull) {
+		if err := q.Add(Event{Camera: "gate", Score: 9, Data: text("gate", 0)}); !errors.Is(err, ErrFull) {
 			t.Error(err)
 		}
-		add(t, b, "gate", 1, 20) // for the 10
-		add(t, b, "gate", 2, 30) // for the 20
-		add(t, b, "gate", 3, 30) // for the oldest 30
-		if s := b.Stats(); s.Accepted != 6 || s.Dropped != (Losses{Full: 3}) || s.Refused != (Losses{Full: 1}) || s.Queued != 3 {
+		add(t, q, "gate", 1, 20) // for the 10
+		add(t, q, "gate", 2, 30) // for the 20
+		add(t, q, "gate", 3, 30) // for the oldest 30
+		if s := q.Stats(); s.Accepted != 6 || s.Dropped != (Losses{Full: 3}) || s.Refused != (Losses{Full: 1}) ||
+			s.Queued != 3 {
 			t.Errorf("%+v", s)
 		}
-		b.Connect()
-		if got := all(t, b); !slices.Equal(got, []string{"door 2*", "gate 2*", "gate 3*"}) {
+		q.Connect()
+		if got := all(t, q); !slices.Equal(got, []string{"door 2*", "gate 2*", "gate 3*"}) {
 			t.Error(got)
 		}
-		mustClose(t, b)
+		mustClose(t, q)
 		if n := strings.Count(log.String(), "outbox is full"); n < 1 || n > 2 {
 			t.Errorf("logged %d times: %s", n, log.String())
 		}
 	})
 }
 
-// What is in flight is not dropped under the publisher's hands.
-func TestInFlightStays(t *testing.T) {
+// An event in flight is not dropped.
+func TestInFlightIsNotDropped(t *testing.T) {
 	cfg := inMemory()
 	cfg.MaxEvents = 1
-	b := mustOpen(t, cfg, quick())
-	b.Connect()
-	add(t, b, "door", 1, 10)
-	_, item := next(t, b)
-	if err := b.Add(Event{Camera: "door", Score: 90, Data: text("door", 2)}); !errors.Is(err, ErrFull) {
+	q := mustOpen(t, cfg, quick())
+	q.Connect()
+	add(t, q, "door", 1, 10)
+	_, item := next(t, q)
+	if err := q.Add(Event{Camera: "door", Score: 90, Data: text("door", 2)}); !errors.Is(err, ErrFull) {
 		t.Error(err)
 	}
-	b.Done(item.Key)
-	add(t, b, "door", 2, 10)
+	q.Done(item.Key)
+	add(t, q, "door", 2, 10)
 }
 
-// A file that had more than it may have now is trimmed at the start.
+// A file that exceeds lower bounds is trimmed at the start.
 func TestSmallerBoundsAfterRestart(t *testing.T) {
 	cfg := onDisk(t)
-	b := mustOpen(t, cfg, quick())
+	q := mustOpen(t, cfg, quick())
 	for i := range 10 {
-		add(t, b, "door", i, float64(i))
+		add(t, q, "door", i, float64(i))
 	}
-	mustClose(t, b)
+	mustClose(t, q)
 	cfg.MaxEvents = 4
-	b = mustOpen(t, cfg, quick())
-	if s := b.Stats(); s.Restored != 10 || s.Queued != 4 || s.Dropped != (Losses{Full: 6}) {
+	q = mustOpen(t, cfg, quick())
+	if s := q.Stats(); s.Restored != 10 || s.Queued != 4 || s.Dropped != (Losses{Full: 6}) {
 		t.Errorf("%+v", s)
 	}
-	balanced(t, b)
-	mustClose(t, b)
+	balanced(t, q)
+	mustClose(t, q)
 	if s := mustOpen(t, cfg, quick()).Stats(); s.Restored != 4 {
 		t.Errorf("the dropped are still in the file: %+v", s)
 	}
 }
 
-// The file keeps to its bound whatever comes and goes, and is small again after it was emptied.
-func TestTheFileStaysSmall(t *testing.T) {
+// The file stays within its bound while events are added and dropped, and is small again when it is empty.
+func TestFileSizeIsBounded(t *testing.T) {
 	cfg := onDisk(t)
 	cfg.MaxMiB, cfg.DrainRate = minMiB, maxRate
 	tm := quick()
-	b := mustOpen(t, cfg, tm)
+	q := mustOpen(t, cfg, tm)
 	path := filepath.Join(cfg.Dir, fileName)
 	size := func() int64 {
 		info, err := os.Stat(path)
@@ -100,34 +101,34 @@ func TestTheFileStaysSmall(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same every time
 	var most int64
 	put := func(bytes int, score float64) {
-		err := b.Add(Event{Camera: "door", Score: score, Data: make([]byte, bytes)})
+		err := q.Add(Event{Camera: "door", Score: score, Data: make([]byte, bytes)})
 		if err != nil && !errors.Is(err, ErrFull) {
 			t.Fatal(err)
 		}
 		most = max(most, size())
 	}
-	for i := range 900 { // every other goes first, and leaves a gap too small for what comes next
+	for i := range 900 { // every other is dropped first, and leaves a gap too small for the next event
 		put(3000, float64(i%2))
 	}
 	for range 100 {
 		put(1000+random.IntN(60_000), 1+random.Float64())
 	}
-	balanced(t, b)
-	if s := b.Stats(); most > minMiB<<20 || s.Dropped.Full == 0 || s.Bytes < minMiB<<19 {
+	balanced(t, q)
+	if s := q.Stats(); most > minMiB<<20 || s.Dropped.Full == 0 || s.Bytes < minMiB<<19 {
 		t.Errorf("%d bytes; %+v", most, s)
 	}
 	t.Logf("the file had %d bytes at most", most)
-	for b.Stats().Queued > 0 {
-		if item, wait, ok := b.Next(false); ok {
-			b.Done(item.Key)
+	for q.Stats().Queued > 0 {
+		if item, wait, ok := q.Next(false); ok {
+			q.Done(item.Key)
 		} else {
 			time.Sleep(wait)
 		}
 	}
-	mustClose(t, b)
-	b = mustOpen(t, cfg, tm)
-	if n := size(); n > 1<<20 || b.Stats().Restored != 0 {
-		t.Errorf("%d bytes of an empty box, %+v", n, b.Stats())
+	mustClose(t, q)
+	q = mustOpen(t, cfg, tm)
+	if n := size(); n > 1<<20 || q.Stats().Restored != 0 {
+		t.Errorf("%d bytes of an empty outbox, %+v", n, q.Stats())
 	}
 }
 
@@ -135,25 +136,25 @@ func TestOldEventsExpire(t *testing.T) {
 	both(t, func(t *testing.T, cfg Config) {
 		tm := quick()
 		tm.grace = 0
-		b := mustOpen(t, cfg, tm)
-		add(t, b, "door", 1, 50)
-		b.mu.Lock()
-		b.clock.base += cfg.MaxAge - time.Minute
-		b.mu.Unlock()
-		add(t, b, "door", 2, 50)
-		b.mu.Lock()
-		b.clock.base += 2 * time.Minute
-		b.mu.Unlock()
-		eventually(t, "expired", func() bool { return b.Stats().Dropped.Expired == 1 })
-		balanced(t, b)
-		b.Connect()
-		if got := all(t, b); !slices.Equal(got, []string{"door 2*"}) {
+		q := mustOpen(t, cfg, tm)
+		add(t, q, "door", 1, 50)
+		q.mu.Lock()
+		q.clock.base += cfg.MaxAge - time.Minute
+		q.mu.Unlock()
+		add(t, q, "door", 2, 50)
+		q.mu.Lock()
+		q.clock.base += 2 * time.Minute
+		q.mu.Unlock()
+		eventually(t, "expired", func() bool { return q.Stats().Dropped.Expired == 1 })
+		balanced(t, q)
+		q.Connect()
+		if got := all(t, q); !slices.Equal(got, []string{"door 2*"}) {
 			t.Error(got)
 		}
 	})
 }
 
-// A jump of the wall clock between two runs ages nothing, or not for the first hour; time that has passed counts.
+// A jump of the wall clock between two runs does not age events. Time that has passed does.
 func TestClockJumps(t *testing.T) {
 	day := 24 * time.Hour
 	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
@@ -172,43 +173,43 @@ func TestClockJumps(t *testing.T) {
 	}
 }
 
-// The clock jumped forward by years while the program did not run: what that makes too old is offered for an hour.
-func TestAJumpForwardDeletesNothingAtOnce(t *testing.T) {
+// The wall clock jumped forward by years while the program did not run: events that are too old by it stay for an hour.
+func TestJumpForwardDeletesNothingAtOnce(t *testing.T) {
 	cfg := onDisk(t)
 	cfg.DrainRate = maxRate
-	b := mustOpen(t, cfg, quick())
+	q := mustOpen(t, cfg, quick())
 	for i := range 3 {
-		add(t, b, "door", i, 50)
+		add(t, q, "door", i, 50)
 	}
-	mustClose(t, b)
-	d, _, err := openDisk(cfg, testLog(t))
+	mustClose(t, q)
+	d, _, err := openDisk(cfg, nil, false, testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = d.db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(aboutBucket)).
-			Put([]byte(clockKey), clockValue(firstClock+time.Hour, time.Unix(sane, 0)))
+		return tx.Bucket([]byte(metadataBucket)).
+			Put([]byte(clockKey), clockValue(firstClock+time.Hour, time.Unix(earliestWall, 0)))
 	})
 	if err := errors.Join(err, d.close()); err != nil {
 		t.Fatal(err)
 	}
 	cfg.MaxAge = time.Minute // the real clock is further than that from the date in the file
-	b = mustOpen(t, cfg, quick())
-	if b.clock.now() < firstClock+24*time.Hour {
-		t.Errorf("time that passed does not count: %v", b.clock.now())
+	q = mustOpen(t, cfg, quick())
+	if q.clock.now() < firstClock+24*time.Hour {
+		t.Errorf("the time that has passed is not counted: %v", q.clock.now())
 	}
-	b.expire()
-	if s := b.Stats(); s.Queued != 3 {
+	q.expire()
+	if s := q.Stats(); s.Queued != 3 {
 		t.Errorf("%+v", s)
 	}
-	b.timing.grace = 0
-	b.expire()
-	if s := b.Stats(); s.Queued != 0 || s.Dropped.Expired != 3 {
+	q.timing.grace = 0
+	q.expire()
+	if s := q.Stats(); s.Queued != 0 || s.Dropped.Expired != 3 {
 		t.Errorf("after the hour: %+v", s)
 	}
 }
 
-func TestFaultsOfTheConfiguration(t *testing.T) {
+func TestInvalidConfiguration(t *testing.T) {
 	if err := Default().Validate(); err != nil {
 		t.Error(err)
 	}

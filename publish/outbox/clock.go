@@ -2,8 +2,8 @@ package outbox
 
 import "time"
 
-// clock is the outbox's own clock. It counts the time since the outbox was created, plus firstClock. It runs with the
-// monotonic clock, so a jump of the wall clock does not change it.
+// clock is the clock by which events age. It counts the time since the outbox was created, plus firstClock. While the
+// program runs it is monotonic, so a jump of the wall clock does not change it.
 type clock struct {
 	base    time.Duration // at the start of this run
 	started time.Time
@@ -14,17 +14,16 @@ const (
 	firstClock = maxAge
 	// maxClock is above every value that a clock can have.
 	maxClock = 1 << 62
+	// earliestWall is before every wall clock that was set, in Unix seconds: 2025-01-01.
+	earliestWall = 1735689600
 )
 
 func (c clock) now() time.Duration { return c.base + time.Since(c.started) }
 
-// sane is a date before which no clock that was ever set can be.
-const sane = 1735689600 // 2025-01-01
-
-// resume is what the clock stands at when the last run left it at last, and the wall clock then and now shows these
-// times. A wall clock that went backwards, or was not set then, tells nothing about the time in between.
+// resume returns the clock at the wall time now if it was last at the wall time then. It does not advance if the wall
+// clock went backwards or was not set then, because the time in between is unknown.
 func resume(last time.Duration, then, now time.Time) time.Duration {
-	if then.Unix() < sane || now.Before(then) {
+	if then.Unix() < earliestWall || now.Before(then) {
 		return last
 	}
 	return last + now.Sub(then)

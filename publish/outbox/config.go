@@ -25,15 +25,16 @@ const (
 type Config struct {
 	// Store is Disk, or Memory for those who must not write faces to disk: then events are lost with the process.
 	Store string `yaml:"store"`
-	// Dir is the folder of the file. The program sets it when the configuration does not.
+	// Dir is the directory of the file. The program sets it when the configuration does not.
 	Dir string `yaml:"dir"`
-	// MaxEvents, MaxMiB and MaxAge bound what waits. MaxMiB is the size of the file; events take at most three quarters.
+	// MaxEvents, MaxMiB and MaxAge bound what waits. MaxMiB is the size of the file; events take at most three
+	// quarters.
 	MaxEvents int           `yaml:"max_events"`
 	MaxMiB    int           `yaml:"max_mib"`
 	MaxAge    time.Duration `yaml:"max_age"`
-	// DrainRate is how many events of the backlog are sent a second at most.
+	// DrainRate is the maximum number of events of the backlog that are sent a second.
 	DrainRate float64 `yaml:"drain_rate"`
-	// KeyFile holds 64 hexadecimal digits, the key with which entries are sealed; empty: they are not.
+	// KeyFile holds 64 hexadecimal digits, the key with which events are sealed; empty: they are not.
 	KeyFile string `yaml:"key_file"`
 
 	// State is the directory that Dir defaults to. Events that an earlier run left there, or in a directory that it
@@ -48,12 +49,12 @@ func Default() Config {
 	return Config{Store: Disk, MaxEvents: 5000, MaxMiB: 64, MaxAge: 7 * 24 * time.Hour, DrainRate: 20}
 }
 
-// Validate says every fault of the section, joined, each with key, value and mend.
+// Validate returns all faults of the section, joined, each with key, value and fix.
 func (c Config) Validate() error {
 	var all []error
 	check := func(ok bool, key, format string, args ...any) {
 		if !ok {
-			all = append(all, fmt.Errorf("%s: %w", key, fmt.Errorf(format, args...)))
+			all = append(all, keyError{key, fmt.Errorf(format, args...)})
 		}
 	}
 	check(c.Store == Disk || c.Store == Memory, "store", "%q: use %s or %s", c.Store, Disk, Memory)
@@ -67,8 +68,8 @@ func (c Config) Validate() error {
 	return errors.Join(all...)
 }
 
-// limit returns the number of bytes that events may use.
-func (c Config) limit() int64 {
+// maxUsage returns the number of bytes that events may use.
+func (c Config) maxUsage() int64 {
 	bytes := int64(c.MaxMiB) << 20
 	if c.Store == Disk {
 		bytes -= bytes / 4 // for the overhead of the file
@@ -76,11 +77,38 @@ func (c Config) limit() int64 {
 	return bytes
 }
 
-// CheckFiles reads the key file, and returns its faults as Validate does.
-func (c Config) CheckFiles() error {
-	if info, err := os.Stat(c.KeyFile); err == nil && !info.Mode().IsRegular() {
-		return errors.New("key_file: is not a file; name one that holds 64 hexadecimal digits")
+// recordOverhead is about what a record takes besides its data, in bytes.
+const recordOverhead = 256
+
+// usage returns the number of bytes that a record with so many bytes of data takes.
+func (c Config) usage(size int) int64 {
+	if c.Store == Disk {
+		return diskUsage(size)
 	}
+	return int64(size) + recordOverhead
+}
+
+// diskUsage returns whole pages: in bbolt a value begins in a page that it shares, and continues in pages of its own.
+func diskUsage(size int) int64 {
+	page := os.Getpagesize()
+	return int64((size + recordOverhead + page - 1) / page * page)
+}
+
+// keyError is the error of one key of the section.
+type keyError struct {
+	key string // dotted
+	err error  // what is wrong and how to fix it
+}
+
+func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
+
+func (e keyError) Unwrap() error { return e.err }
+
+// ConfigKey returns the key; package config reports it with its line.
+func (e keyError) ConfigKey() string { return e.key }
+
+// CheckFiles reads the key file, and returns its fault as Validate does.
+func (c Config) CheckFiles() error {
 	_, err := readKey(c.KeyFile)
 	return err
 }

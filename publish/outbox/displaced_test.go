@@ -32,13 +32,13 @@ func TestFileReplacedWhileItIsUsed(t *testing.T) {
 			cfg := onDisk(t)
 			cfg.Dir, cfg.DrainRate = filepath.Join(cfg.Dir, "outbox"), maxRate
 			var log logBuffer
-			b, err := open(cfg, zerolog.New(&log), quick())
+			q, err := open(cfg, zerolog.New(&log), quick())
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer b.Close()
+			defer q.Close()
 			for n := range 20 {
-				add(t, b, "door", n, 50)
+				add(t, q, "door", n, 50)
 			}
 			if err := replace(cfg.Dir); err != nil {
 				t.Fatal(err)
@@ -46,17 +46,17 @@ func TestFileReplacedWhileItIsUsed(t *testing.T) {
 			eventually(t, "a new file", func() bool {
 				return strings.Contains(log.String(), "was removed or replaced while it was used") && hasOutbox(cfg.Dir)
 			})
-			if err := b.Add(Event{Camera: "door", Score: 50, Data: text("door", 20)}); err != nil &&
+			if err := q.Add(Event{Camera: "door", Score: 50, Data: text("door", 20)}); err != nil &&
 				!errors.Is(err, ErrHeld) {
 				t.Fatal(err)
 			}
-			balanced(t, b)
-			eventually(t, "written", func() bool { s := b.Stats(); return s.Accepted == 21 && s.Held == 0 })
-			mustClose(t, b)
-			b = mustOpen(t, cfg, quick())
+			balanced(t, q)
+			eventually(t, "written", func() bool { s := q.Stats(); return s.Accepted == 21 && s.Held == 0 })
+			mustClose(t, q)
+			q = mustOpen(t, cfg, quick())
 			want := append(numbered("door", 0, 20), "door 20*")
 			slices.Sort(want)
-			if got := waiting(t, b); !slices.Equal(got, want) {
+			if got := waiting(t, q); !slices.Equal(got, want) {
 				t.Error(got)
 			}
 		})

@@ -2,56 +2,55 @@ package outbox
 
 import "time"
 
-// place says where an entry is.
-type place int
+// state is where an entry is on its way.
+type state int
 
 const (
-	pending place = iota // on its way into the store
-	fresh
-	backlog
-	inFlight
-	gone
+	pending  state = iota // Add waits until it is stored
+	fresh                 // waits to be sent, see the package comment
+	backlog               // waits to be sent, after the fresh ones
+	inFlight              // Next has returned it
+	removed               // delivered or dropped; it is not in Queue.entries
 )
 
-// entryOverhead is about what an entry costs beside its data, in bytes.
-const entryOverhead = 256
-
-// entry is one event in the box.
+// entry is one event in the queue. Queue.mu guards all fields but those that do not change.
 type entry struct {
 	key     uint64 // identifies it for publishers; increases with every event of a run
-	order   uint64 // its place in the backlog
 	camera  string
 	score   float64
-	born    time.Duration // on the box's own clock
-	arrived time.Time     // for the time it counts as fresh
-	link    uint64        // number of the connection that was up then; 0 for none
-	size    int           // of data, in bytes
-	bytes   int64         // it takes in the store
-	data    []byte        // nil while only the store has it
-	place   place
+	size    int       // of data, in bytes
+	arrived time.Time // an entry is fresh for some time
 
-	home    store         // where it is saved: the present store or one whose events move to it; nil: nowhere
-	slot    uint64        // its key there
-	target  uint64        // its key in the present store, while a commit is under way
-	writing bool          // a commit with it is under way
-	counted bool          // as accepted
-	settled chan struct{} // closed when it is saved, held or gone
+	state      state
+	order      int64         // the lower, the earlier it is sent
+	created    time.Duration // on the clock of the queue
+	connection uint64        // number of the connection that was up when it was added; 0 for none
+	usage      int64         // bytes in the present store
+	data       []byte        // nil if only the store has it
+	accepted   bool          // it is counted as accepted
+	decided    chan struct{} // closed when it is stored, held or removed
+
+	store    store  // where it is stored; nil: nowhere
+	storeKey uint64 // its key there
+	writing  bool   // the writer is committing it to the present store
 
 	failures int       // connections that ended while it was the oldest in flight
-	rest     time.Time // it is not sent again before
+	retryAt  time.Time // it is not sent before
 }
 
-func (e *entry) settle() {
-	if e.settled != nil {
-		close(e.settled)
-		e.settled = nil
+// decide ends the wait of Add.
+func (e *entry) decide() {
+	if e.decided != nil {
+		close(e.decided)
+		e.decided = nil
 	}
 }
 
 // durable reports whether the entry outlives the process.
-func (e *entry) durable() bool { return e.home != nil && e.home.durable() }
+func (e *entry) durable() bool { return e.store != nil && e.store.durable() }
 
-// record returns the entry as the running commit writes it.
-func (e *entry) record() record {
-	return record{key: e.target, camera: e.camera, score: e.score, born: e.born, data: e.data}
+// matches reports whether a record with the key of the entry is that of the entry. After a file was replaced, another
+// record may have the key.
+func (e *entry) matches(r record) bool {
+	return e.camera == r.camera && e.score == r.score && e.size == r.size
 }

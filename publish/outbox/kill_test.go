@@ -34,44 +34,44 @@ func TestKilledWhileItMoves(t *testing.T) {
 		from := moveConfig(t)
 		to := from
 		to.Dir = filepath.Join(t.TempDir(), "to")
-		b := mustOpen(t, from, quick())
+		q := mustOpen(t, from, quick())
 		for n := range events {
-			b.mu.Lock() // without a commit for each
-			b.failing = true
-			b.mu.Unlock()
-			_ = b.Add(Event{Camera: "door", Score: 50, Data: append(text("door", n), make([]byte, 20_000)...)})
+			q.mu.Lock() // without a commit for each
+			q.diskFailing = true
+			q.mu.Unlock()
+			_ = q.Add(Event{Camera: "door", Score: 50, Data: append(text("door", n), make([]byte, 20_000)...)})
 		}
-		eventually(t, "written", func() bool { return b.Stats().Accepted == events })
-		mustClose(t, b)
+		eventually(t, "written", func() bool { return q.Stats().Accepted == events })
+		mustClose(t, q)
 		kill(t, []Config{from, to}, time.Duration(random.IntN(30))*time.Millisecond)
 		if hasOutbox(from.Dir) && hasOutbox(to.Dir) {
 			midway++
 		}
-		b = mustOpen(t, to, quick())
-		got := drained(t, b)
+		q = mustOpen(t, to, quick())
+		got := drained(t, q)
 		duplicates += len(got)
 		if got = slices.Compact(got); len(got) != events {
 			t.Fatalf("%d of %d events", len(got), events)
 		}
 		duplicates -= len(got)
 		eventually(t, "the old file gone", func() bool { return !hasOutbox(from.Dir) })
-		mustClose(t, b)
+		mustClose(t, q)
 	}
 	t.Logf("killed 8 times, %d in the middle: 0 of %d events lost, %d sent twice", midway, 8*events, duplicates)
 }
 
 // drained takes all events out of an outbox, and returns them as "camera n", sorted.
-func drained(t *testing.T, b *Box) (names []string) {
+func drained(t *testing.T, q *Queue) (names []string) {
 	t.Helper()
-	b.Connect()
+	q.Connect()
 	eventually(t, "everything out", func() bool {
 		for {
-			item, _, ok := b.Next(false)
+			item, _, ok := q.Next(false)
 			if !ok {
-				return b.Stats().Queued == 0
+				return q.Stats().Queued == 0
 			}
 			names = append(names, strings.Join(strings.Fields(string(item.Data[:20]))[:2], " "))
-			b.Done(item.Key)
+			q.Done(item.Key)
 		}
 	})
 	slices.Sort(names)
@@ -111,12 +111,12 @@ func moveAndWait(t *testing.T, text string) {
 	if err := json.Unmarshal([]byte(text), &configs); err != nil {
 		t.Fatal(err)
 	}
-	b, err := open(configs[0], zerolog.Nop(), quick())
+	q, err := open(configs[0], zerolog.Nop(), quick())
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, _ = os.Stdout.WriteString("moving\n")
-	if err := b.Reconfigure(configs[1]); err != nil {
+	if err := q.Reconfigure(configs[1]); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(long)

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/google/renameio/v2"
 )
 
 // locationsName is a file in the state directory. It is a JSON array of the other directories that may hold events, so
@@ -16,13 +18,13 @@ const locationsName = "outbox.locations"
 
 const maxLocations = 64 << 10 // bytes of that file
 
-// formerDirs returns the directories in which an earlier run may have left events.
-func (c Config) formerDirs() (dirs []string) {
+// previousDirs returns the directories in which an earlier run may have left events.
+func (c Config) previousDirs() (dirs []string) {
 	if c.State == "" {
 		return nil
 	}
-	noted, _ := readLocations(c.State) // without the list there is only the state directory
-	for _, dir := range append([]string{c.State}, noted...) {
+	listed, _ := readLocations(c.State) // without the list there is only the state directory
+	for _, dir := range append([]string{c.State}, listed...) {
 		own := c.Store == Disk && sameDir(dir, c.Dir)
 		if filepath.IsAbs(dir) && !own && !slices.ContainsFunc(dirs,
 			func(other string) bool { return sameDir(dir, other) }) {
@@ -46,65 +48,55 @@ func readLocations(state string) (dirs []string, err error) {
 }
 
 // recordLocations stores the directories of these configurations, and those in which events are left.
-func (b *Box) recordLocations(of ...Config) {
+func (w *writer) recordLocations(of ...Config) {
 	state := of[0].State
 	if state == "" {
 		return
 	}
-	dirs := slices.Clone(b.unreachable)
+	dirs := slices.Clone(w.unreachable)
 	for _, c := range of {
 		if c.Store == Disk {
 			dirs = append(dirs, c.Dir)
 		}
 	}
-	for _, f := range b.formers {
-		dirs = append(dirs, f.disk.cfg.Dir)
+	for _, p := range w.previous {
+		dirs = append(dirs, p.disk.cfg.Dir)
 	}
 	if err := writeLocations(state, dirs); err != nil {
-		b.log.Warn().Err(err).Strs("dirs", dirs).
+		w.log.Warn().Err(err).Strs("dirs", dirs).
 			Msg("cannot record where events are stored: " +
 				"after a kill, or with another outbox.dir, the next start does not find them")
 	}
 }
 
-// writeLocations replaces the list if it has changed. The state directory itself is not listed.
+// writeLocations replaces the list if it has changed. The state directory itself is not listed. The list is synced
+// before events move.
 func writeLocations(state string, dirs []string) error {
-	var noted []string
+	var list []string
 	for _, dir := range dirs {
 		full, err := filepath.Abs(dir)
 		if err != nil {
 			return err
 		}
-		if !sameDir(full, state) && !slices.Contains(noted, full) {
-			noted = append(noted, full)
+		if !sameDir(full, state) && !slices.Contains(list, full) {
+			list = append(list, full)
 		}
 	}
 	path := filepath.Join(state, locationsName)
 	before, err := readLocations(state)
 	switch {
-	case err == nil && slices.Equal(before, noted), errors.Is(err, fs.ErrNotExist) && len(noted) == 0:
+	case err == nil && slices.Equal(before, list), errors.Is(err, fs.ErrNotExist) && len(list) == 0:
 		return nil
-	case len(noted) == 0:
+	case len(list) == 0:
 		return ignoreMissing(os.Remove(path))
 	}
-	text, err := json.Marshal(noted)
+	text, err := json.Marshal(list)
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.MkdirAll(state, 0o700), writeFile(path, text))
-}
-
-// writeFile replaces a file atomically by one with this text.
-func writeFile(path string, text []byte) error {
-	file, err := os.OpenFile(path+unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // configured
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	return errors.Join(os.Rename(path+unfinished, path), syncDir(folder(path)))
+	return errors.Join(os.MkdirAll(state, 0o700),
+		renameio.WriteFile(path, text, 0o600, renameio.WithTempDir(state)), // it syncs the file
+		syncDir(state))
 }
 
 // sameDir reports whether two paths lead to the same directory.

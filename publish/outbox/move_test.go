@@ -15,10 +15,10 @@ import (
 )
 
 // waiting takes all events out of an outbox, and returns them as "camera n", sorted.
-func waiting(t *testing.T, b *Box) []string {
+func waiting(t *testing.T, q *Queue) []string {
 	t.Helper()
-	b.Connect()
-	names := all(t, b)
+	q.Connect()
+	names := all(t, q)
 	slices.Sort(names)
 	return names
 }
@@ -68,26 +68,26 @@ func TestReconfigure(t *testing.T) {
 			old := moveConfig(t)
 			cfg := change(old)
 			var log logBuffer
-			b, err := open(old, zerolog.New(&log), quick())
+			q, err := open(old, zerolog.New(&log), quick())
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer b.Close()
+			defer q.Close()
 			for n := range 40 {
-				add(t, b, "door", n, 50)
+				add(t, q, "door", n, 50)
 			}
-			b.Connect()
-			b.Done(take(t, b).Key)
-			flying := take(t, b)
-			if err := b.Reconfigure(cfg); err != nil {
+			q.Connect()
+			q.Done(take(t, q).Key)
+			flying := take(t, q)
+			if err := q.Reconfigure(cfg); err != nil {
 				t.Fatal(err)
 			}
-			b.Done(flying.Key)
-			add(t, b, "door", 40, 50)
-			balanced(t, b)
+			q.Done(flying.Key)
+			add(t, q, "door", 40, 50)
+			balanced(t, q)
 			moves := !sameDir(old.Dir, cfg.Dir) || cfg.Store == Memory
 			eventually(t, "moved", func() bool { return !moves || !hasOutbox(old.Dir) })
-			if s := b.Stats(); s.Accepted != 41 || s.Delivered != 2 || s.Queued != 39 || s.Dropped.Total() != 0 {
+			if s := q.Stats(); s.Accepted != 41 || s.Delivered != 2 || s.Queued != 39 || s.Dropped.Total() != 0 {
 				t.Errorf("%+v", s)
 			}
 			eventually(t, "logged", func() bool {
@@ -95,13 +95,13 @@ func TestReconfigure(t *testing.T) {
 					strings.Contains(log.String(), `"carried_over":3`)
 			})
 			if cfg.Store == Disk {
-				mustClose(t, b)
-				b = mustOpen(t, cfg, quick())
+				mustClose(t, q)
+				q = mustOpen(t, cfg, quick())
 			}
-			b.Disconnect()
+			q.Disconnect()
 			want := append(numbered("door", 2, 40), "door 40*")
 			slices.Sort(want)
-			if got := waiting(t, b); !slices.Equal(got, want) {
+			if got := waiting(t, q); !slices.Equal(got, want) {
 				t.Error(got)
 			}
 		})
@@ -111,27 +111,27 @@ func TestReconfigure(t *testing.T) {
 // Events move from memory to disk, into a directory that has events of another run already: all are there afterwards.
 func TestReconfigureJoins(t *testing.T) {
 	cfg := moveConfig(t)
-	b := mustOpen(t, cfg, quick())
+	q := mustOpen(t, cfg, quick())
 	for n := range 3 {
-		add(t, b, "gate", n, 50)
+		add(t, q, "gate", n, 50)
 	}
-	mustClose(t, b)
+	mustClose(t, q)
 	from := inMemory()
 	from.State, from.DrainRate = t.TempDir(), maxRate
-	b = mustOpen(t, from, quick())
+	q = mustOpen(t, from, quick())
 	for n := range 20 {
-		add(t, b, "door", n, 50)
+		add(t, q, "door", n, 50)
 	}
 	cfg.State = from.State
-	if err := b.Reconfigure(cfg); err != nil {
+	if err := q.Reconfigure(cfg); err != nil {
 		t.Fatal(err)
 	}
-	balanced(t, b)
-	if s := b.Stats(); s.Restored != 3 || s.Accepted != 20 || s.Queued != 23 {
+	balanced(t, q)
+	if s := q.Stats(); s.Restored != 3 || s.Accepted != 20 || s.Queued != 23 {
 		t.Errorf("%+v", s)
 	}
-	eventually(t, "on disk", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.atRisk() == 0 })
-	mustClose(t, b)
+	eventually(t, "on disk", func() bool { q.mu.Lock(); defer q.mu.Unlock(); return q.atRisk() == 0 })
+	mustClose(t, q)
 	if got := waiting(t, mustOpen(t, cfg, quick())); !slices.Equal(got,
 		append(numbered("door", 0, 20), numbered("gate", 0, 3)...)) {
 		t.Error(got)
@@ -141,20 +141,20 @@ func TestReconfigureJoins(t *testing.T) {
 // The configuration changes back before all events were carried over.
 func TestReconfigureThereAndBack(t *testing.T) {
 	cfg := moveConfig(t)
-	b := mustOpen(t, cfg, quick())
+	q := mustOpen(t, cfg, quick())
 	for n := range 30 {
-		add(t, b, "door", n, 50)
+		add(t, q, "door", n, 50)
 	}
 	other := cfg
 	other.Dir = t.TempDir()
 	for _, to := range []Config{other, cfg, other, cfg} {
-		if err := b.Reconfigure(to); err != nil {
+		if err := q.Reconfigure(to); err != nil {
 			t.Fatal(err)
 		}
-		balanced(t, b)
+		balanced(t, q)
 	}
 	eventually(t, "moved", func() bool { return !hasOutbox(other.Dir) })
-	mustClose(t, b)
+	mustClose(t, q)
 	if got := waiting(t, mustOpen(t, cfg, quick())); !slices.Equal(got, numbered("door", 0, 30)) {
 		t.Error(got)
 	}
@@ -163,8 +163,8 @@ func TestReconfigureThereAndBack(t *testing.T) {
 // A configuration that cannot be opened changes nothing.
 func TestReconfigureRefused(t *testing.T) {
 	cfg := moveConfig(t)
-	b := mustOpen(t, cfg, quick())
-	add(t, b, "door", 1, 50)
+	q := mustOpen(t, cfg, quick())
+	add(t, q, "door", 1, 50)
 	busy, bad := moveConfig(t), moveConfig(t)
 	mustOpen(t, busy, quick())
 	bad.KeyFile = filepath.Join(t.TempDir(), "missing")
@@ -180,13 +180,13 @@ func TestReconfigureRefused(t *testing.T) {
 	} {
 		to := cfg
 		change(&to)
-		if err := b.Reconfigure(to); err == nil || !strings.Contains(err.Error(), want) {
+		if err := q.Reconfigure(to); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
-	add(t, b, "door", 2, 50)
-	mustClose(t, b)
-	if err := b.Reconfigure(cfg); !errors.Is(err, ErrClosed) {
+	add(t, q, "door", 2, 50)
+	mustClose(t, q)
+	if err := q.Reconfigure(cfg); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
 	if got := waiting(t, mustOpen(t, cfg, quick())); !slices.Equal(got, []string{"door 1*", "door 2*"}) {
@@ -198,20 +198,20 @@ func TestReconfigureRefused(t *testing.T) {
 func TestReconfigureNarrower(t *testing.T) {
 	both(t, func(t *testing.T, cfg Config) {
 		var log logBuffer
-		b, err := open(cfg, zerolog.New(&log), quick())
+		q, err := open(cfg, zerolog.New(&log), quick())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer b.Close()
+		defer q.Close()
 		for n := range 20 {
-			add(t, b, "door", n, float64(n))
+			add(t, q, "door", n, float64(n))
 		}
 		cfg.MaxEvents = 5
-		if err := b.Reconfigure(cfg); err != nil {
+		if err := q.Reconfigure(cfg); err != nil {
 			t.Fatal(err)
 		}
-		balanced(t, b)
-		if s := b.Stats(); s.Dropped != (Losses{Full: 15}) || s.Queued != 5 {
+		balanced(t, q)
+		if s := q.Stats(); s.Dropped != (Losses{Full: 15}) || s.Queued != 5 {
 			t.Errorf("%+v", s)
 		}
 		if n := strings.Count(log.String(), `"dropped":15,"reason":"full"`); n != 1 {
@@ -240,39 +240,39 @@ func TestStartElsewhere(t *testing.T) {
 			after := before
 			c.before(&before)
 			c.after(&after)
-			b := mustOpen(t, before, quick())
+			q := mustOpen(t, before, quick())
 			for n := range 12 {
-				add(t, b, "door", n, 50)
+				add(t, q, "door", n, 50)
 			}
-			b.mu.Lock()
-			b.clock.base += 50 * time.Hour
-			b.mu.Unlock()
-			mustClose(t, b)
+			q.mu.Lock()
+			q.clock.base += 50 * time.Hour
+			q.mu.Unlock()
+			mustClose(t, q)
 			var log logBuffer
-			b, err := open(after, zerolog.New(&log), quick())
+			q, err := open(after, zerolog.New(&log), quick())
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer b.Close()
-			if s := b.Stats(); s.Restored != 12 {
+			defer q.Close()
+			if s := q.Stats(); s.Restored != 12 {
 				t.Errorf("%+v", s)
 			}
-			b.mu.Lock()
-			for _, e := range b.entries {
-				if age := b.clock.now() - e.born; age < 50*time.Hour || age > 51*time.Hour {
+			q.mu.Lock()
+			for _, e := range q.entries {
+				if age := q.clock.now() - e.created; age < 50*time.Hour || age > 51*time.Hour {
 					t.Error("age", age)
 				}
 			}
-			b.mu.Unlock()
+			q.mu.Unlock()
 			eventually(t, "moved", func() bool { return strings.Contains(log.String(), `"carried_over":12`) })
 			if hasOutbox(before.Dir) {
 				t.Error("the old file is still there")
 			}
 			if after.Store == Disk {
-				mustClose(t, b)
-				b = mustOpen(t, after, quick())
+				mustClose(t, q)
+				q = mustOpen(t, after, quick())
 			}
-			if got := waiting(t, b); !slices.Equal(got, numbered("door", 0, 12)) {
+			if got := waiting(t, q); !slices.Equal(got, numbered("door", 0, 12)) {
 				t.Error(got)
 			}
 		})
@@ -288,9 +288,9 @@ func TestStartElsewhereLeavesAlone(t *testing.T) {
 		},
 		"that is not this one": func(t *testing.T, c Config) {
 			c.KeyFile = writeKey(t, "e")
-			b := mustOpen(t, c, quick())
-			add(t, b, "door", 1, 50)
-			mustClose(t, b)
+			q := mustOpen(t, c, quick())
+			add(t, q, "door", 1, 50)
+			mustClose(t, q)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -299,16 +299,16 @@ func TestStartElsewhereLeavesAlone(t *testing.T) {
 			theirs.Dir = cfg.State
 			prepare(t, theirs)
 			var log logBuffer
-			b, err := open(cfg, zerolog.New(&log), quick())
+			q, err := open(cfg, zerolog.New(&log), quick())
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer b.Close()
-			add(t, b, "gate", 1, 50)
+			defer q.Close()
+			add(t, q, "gate", 1, 50)
 			if !strings.Contains(log.String(), name) || !strings.Contains(log.String(), cfg.State) {
 				t.Error(log.String())
 			}
-			if s := b.Stats(); s.Restored != 0 || !hasOutbox(cfg.State) {
+			if s := q.Stats(); s.Restored != 0 || !hasOutbox(cfg.State) {
 				t.Errorf("%+v", s)
 			}
 		})
@@ -318,27 +318,46 @@ func TestStartElsewhereLeavesAlone(t *testing.T) {
 // The new disk becomes full during the move: the other events stay where they were, and the next start finds them.
 func TestMoveToADiskThatIsFull(t *testing.T) {
 	cfg := moveConfig(t)
-	b := mustOpen(t, cfg, quick())
+	q := mustOpen(t, cfg, quick())
 	for n := range 300 {
-		add(t, b, "door", n, 50)
+		add(t, q, "door", n, 50)
 	}
 	other := cfg
 	other.Dir = smallDisk(t, "size=1200k")
-	if err := b.Reconfigure(other); err != nil {
+	if err := q.Reconfigure(other); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "full", b.isFailing)
-	mustClose(t, b)
+	eventually(t, "full", q.isFailing)
+	mustClose(t, q)
 	if !hasOutbox(cfg.Dir) {
 		t.Fatal("removed")
 	}
 	if err := unix.Mount("", other.Dir, "", unix.MS_REMOUNT, "size=32m"); err != nil {
 		t.Fatal(err)
 	}
-	b = mustOpen(t, other, quick())
-	got := slices.Compact(waiting(t, b))
+	q = mustOpen(t, other, quick())
+	got := slices.Compact(waiting(t, q))
 	if !slices.Equal(got, numbered("door", 0, 300)) {
 		t.Error(len(got), got)
 	}
 	eventually(t, "removed", func() bool { return !hasOutbox(cfg.Dir) })
+}
+
+// A damaged list of directories yields no directory, or absolute ones.
+func FuzzLocations(f *testing.F) {
+	f.Add([]byte(`["/a","b",""]`))
+	f.Add([]byte(`["/a`))
+	f.Add([]byte(`{"/a":1}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		cfg := Default()
+		cfg.State, cfg.Store = t.TempDir(), Memory
+		if err := os.WriteFile(filepath.Join(cfg.State, locationsName), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		dirs := cfg.previousDirs()
+		if len(dirs) == 0 || dirs[0] != cfg.State ||
+			slices.ContainsFunc(dirs, func(dir string) bool { return !filepath.IsAbs(dir) }) {
+			t.Error(dirs)
+		}
+	})
 }

@@ -19,37 +19,37 @@ func testCipher(t testing.TB) cipher.AEAD {
 	return c
 }
 
-var sample = record{key: 42, camera: "door", score: 71.5, born: time.Hour, data: []byte(`{"schema":1}`)}
+var sample = record{key: 42, camera: "door", score: 71.5, created: time.Hour, size: 12, data: []byte(`{"schema":1}`)}
 
-// Every bit of an entry counts, and so does the place that it is in.
-func TestDamagedEntries(t *testing.T) {
+// A change of any bit of a record or of its key is found.
+func TestDamagedRecords(t *testing.T) {
 	for _, with := range []cipher.AEAD{nil, testCipher(t)} {
 		value := encode(sample, with)
 		if got, err := decode(42, value, with); err != nil || !reflect.DeepEqual(got, sample) {
 			t.Fatalf("%+v %v", got, err)
 		}
 		if _, err := decode(43, value, with); err == nil {
-			t.Error("taken for another entry")
+			t.Error("accepted with another key")
 		}
 		for i := range value {
 			for bit := range 8 {
 				damaged := bytes.Clone(value)
 				damaged[i] ^= 1 << bit
 				if _, err := decode(42, damaged, with); err == nil {
-					t.Errorf("byte %d, bit %d is not missed", i, bit)
+					t.Errorf("byte %d, bit %d is not found", i, bit)
 				}
 			}
 			if _, err := decode(42, value[:i], with); err == nil {
-				t.Errorf("%d of %d bytes are enough", i, len(value))
+				t.Errorf("%d of %d bytes are accepted", i, len(value))
 			}
 		}
 	}
 	if _, err := decode(42, encode(sample, testCipher(t)), nil); err == nil {
-		t.Error("sealed, but needs no key")
+		t.Error("a sealed record is read without a key")
 	}
 }
 
-func FuzzDecodeEntry(f *testing.F) {
+func FuzzDecodeRecord(f *testing.F) {
 	with := testCipher(f)
 	plainValue := encode(sample, nil)
 	f.Add(uint64(42), plainValue, plainValue[6:])
@@ -57,13 +57,14 @@ func FuzzDecodeEntry(f *testing.F) {
 	f.Add(uint64(0), []byte{}, []byte{})
 	f.Fuzz(func(t *testing.T, key uint64, value, body []byte) {
 		for _, try := range []cipher.AEAD{nil, with} {
-			if r, err := decode(key, value, try); err == nil && value[1] == plain && !bytes.Equal(encode(r, nil), value) {
-				t.Errorf("%+v does not come back", r)
+			r, err := decode(key, value, try)
+			if err == nil && value[1] == plain && !bytes.Equal(encode(r, nil), value) {
+				t.Errorf("%+v is encoded differently", r)
 			}
 		}
-		if r, err := parse(key, body); err == nil { // behind the checksum, which a fuzzer hardly guesses
+		if r, err := parseBody(key, body); err == nil { // without the checksum, which a fuzzer hardly finds
 			if again := encode(r, nil)[6:]; !bytes.Equal(again, body) {
-				t.Errorf("%+v does not come back", r)
+				t.Errorf("%+v is encoded differently", r)
 			}
 		}
 	})

@@ -5,231 +5,228 @@ import (
 	"time"
 )
 
-// Item is an event to send. It stays in the box until Done.
+// Item is an event to send. It stays in the queue until Done or Discard.
 type Item struct {
 	Key    uint64
 	Camera string
-	Data   []byte
-	// Replayed is false only for one that came during the present connection, a moment ago, and was not sent before.
+	Data   []byte // must not be changed
+	// Replayed is false only for an event that was added during the present connection, within the last five seconds,
+	// and was not sent before.
 	Replayed bool
 }
 
-// Connect notes that there is a connection: what comes from now on is fresh.
-func (b *Box) Connect() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.links++
-	b.link = b.links
+const cannotBeRead = "an event in the outbox cannot be read and is dropped"
+
+// Connect records that there is a connection: events that are added from now on are fresh.
+func (q *Queue) Connect() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.connections++
+	q.connection = q.connections
 }
 
-// Disconnect notes that it has ended: nothing is fresh any more, and what was in flight waits again.
-func (b *Box) Disconnect() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.link = 0
-	b.lanes.demote(time.Time{}, true)
-	for _, e := range b.entries {
-		if e.place == inFlight {
-			b.waitAgain(e)
+// Disconnect records that the connection has ended: no event is fresh any more, and those in flight wait again.
+func (q *Queue) Disconnect() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.connection = 0
+	q.schedule.demote(time.Time{}, true)
+	for _, e := range q.entries {
+		if e.state == inFlight {
+			q.toBacklog(e)
 		}
 	}
 }
 
-func (b *Box) waitAgain(e *entry) {
-	e.place = backlog
+// toBacklog returns an entry in flight to the backlog.
+func (q *Queue) toBacklog(e *entry) {
+	e.state = backlog
 	if e.durable() && !e.writing {
 		e.data = nil
 	}
-	b.lanes.push(e)
+	q.schedule.push(e)
 }
 
-// Ready has a token when something new may be sent.
-func (b *Box) Ready() <-chan struct{} { return b.wake }
+// Ready returns a channel that has a token when something new may be sent.
+func (q *Queue) Ready() <-chan struct{} { return q.ready }
 
-// Next is the event that should be sent now. Without one, wait says when to ask again, 0 that Ready will tell. At the
-// end of a publisher last is true: then events in memory are not held back, for they would be lost.
-func (b *Box) Next(last bool) (item Item, wait time.Duration, ok bool) {
+// Next returns the event that should be sent now. If ok is false, the caller tries again after wait or, if wait is 0,
+// after Ready. A publisher sets last when it ends: then events that would be lost with the process do not wait for
+// their turn.
+func (q *Queue) Next(last bool) (item Item, wait time.Duration, ok bool) {
 	for {
-		e, wait := b.choose(last)
+		e, wait := q.choose(last)
 		if e == nil {
 			return Item{}, wait, false
 		}
-		if item, ok := b.load(e); ok {
+		if item, ok := q.load(e); ok {
 			return item, 0, true
 		}
 	}
 }
 
-// choose takes the next entry out of its lane.
-func (b *Box) choose(last bool) (e *entry, wait time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// choose puts the next entry in flight, or returns nil and how long to wait.
+func (q *Queue) choose(last bool) (e *entry, wait time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.schedule.turns) == 0 {
+		return nil, 0
+	}
 	now := time.Now()
-	b.lanes.demote(now.Add(-b.timing.fresh), false)
-	if e = b.lanes.next(firstFresh); e != nil {
-		b.take(e)
-		return e, 0
+	q.schedule.demote(now.Add(-q.timing.fresh), false)
+	if e = q.schedule.next(firstFresh); e == nil {
+		retry := now
+		if last && q.atRisk() > 0 {
+			retry = now.Add(maxRetry)
+		} else if wait = q.drainAt.Sub(now); wait > 0 {
+			return nil, wait
+		}
+		if e = q.schedule.next(firstOfBacklog(retry)); e == nil {
+			return nil, q.timing.retry
+		}
+		q.drainAt = now.Add(time.Duration(float64(time.Second) / q.cfg.DrainRate))
+		e.connection = 0 // it is sent as replayed
 	}
-	rested := now
-	if last && b.anyAtRisk() {
-		rested = now.Add(maxRest)
-	} else if wait = b.drainAt.Sub(now); wait > 0 {
-		return nil, b.ifAny(wait)
-	}
-	if e = b.lanes.next(firstRested(rested)); e == nil {
-		return nil, b.ifAny(b.timing.rest)
-	}
-	b.drainAt = now.Add(time.Duration(float64(time.Second) / b.cfg.DrainRate))
-	b.take(e)
+	q.schedule.remove(e)
+	e.state = inFlight
 	return e, 0
 }
 
-// ifAny is wait when there is something to wait for, otherwise 0.
-func (b *Box) ifAny(wait time.Duration) time.Duration {
-	if len(b.lanes.ring) == 0 {
-		return 0
-	}
-	return wait
-}
-
-// take makes an entry one in flight; it remembers whether it was fresh by its link.
-func (b *Box) take(e *entry) {
-	if e.place == backlog {
-		e.link = 0
-	}
-	b.lanes.remove(e)
-	e.place = inFlight
-}
-
-// load reads the data of an entry in flight; one that cannot be read is dropped.
-func (b *Box) load(e *entry) (Item, bool) {
-	data, err := b.read(e)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if e.place == gone { // the file turned out to be torn meanwhile
-		return Item{}, false
-	}
+// load reads the data of an entry in flight. It returns false if it cannot.
+func (q *Queue) load(e *entry) (Item, bool) {
+	data, err := q.read(e)
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	switch {
-	case errors.Is(err, errCorrupt):
-		b.log.Warn().Err(err).Str("camera", e.camera).Msg("an event in the outbox cannot be read and is dropped")
-		b.drop(e, corrupt)
+	case e.state == removed: // the file turned out to be corrupt meanwhile
+		return Item{}, false
+	case errors.Is(err, errDamaged):
+		q.log.Warn().Err(err).Str("camera", e.camera).Msg(cannotBeRead)
+		q.drop(e, corrupt)
 		return Item{}, false
 	case err != nil: // the disk may recover, or the event may be salvaged
-		b.unreadable(err)
-		e.rest = time.Now().Add(b.timing.rest)
-		b.waitAgain(e)
+		q.readFailed(e, err)
+		e.retryAt = time.Now().Add(q.timing.retry)
+		q.toBacklog(e)
 		return Item{}, false
 	}
 	e.data = data
-	return Item{Key: e.key, Camera: e.camera, Data: data, Replayed: e.link == 0}, true
+	return Item{Key: e.key, Camera: e.camera, Data: data, Replayed: e.connection == 0}, true
 }
 
-// unreadable records that the file cannot be read. If it is corrupt, keep salvages what it can.
-func (b *Box) unreadable(err error) {
-	if b.readLog.allow(time.Now()) {
-		b.log.Warn().Err(err).Msg("the outbox cannot be read; it is tried again")
-	}
-	if errors.Is(err, errTorn) {
-		b.corrupt = true
-		poke(b.work)
+// readFailed logs that an entry could not be read. If the present file is corrupt, the writer salvages it.
+func (q *Queue) readFailed(e *entry, err error) {
+	q.readLog.Warn().Err(err).Msg("the outbox cannot be read; it is tried again")
+	if errors.Is(err, errCorrupt) && e.store == q.store {
+		q.fileCorrupt = true
+		signal(q.work)
 	}
 }
 
 // read returns the data of an entry from the store that holds it at that time.
-func (b *Box) read(e *entry) ([]byte, error) {
+func (q *Queue) read(e *entry) ([]byte, error) {
 	for {
-		b.mu.Lock()
-		data, home, slot := e.data, e.home, e.slot
-		b.mu.Unlock()
-		if data != nil || home == nil {
+		q.mu.Lock()
+		data, from, key := e.data, e.store, e.storeKey
+		q.mu.Unlock()
+		if data != nil || from == nil {
 			return data, nil
 		}
-		data, err := home.read(slot) // outside of the lock: the disk may be slow
-		b.mu.Lock()
-		there := e.home == home && e.slot == slot
-		b.mu.Unlock()
-		if there || err == nil {
+		data, err := from.read(key) // without the lock: the disk may be slow
+		q.mu.Lock()
+		moved := e.store != from || e.storeKey != key
+		q.mu.Unlock()
+		if err == nil || !moved {
 			return data, err
 		}
 	}
 }
 
-// Done removes an event that the broker has acknowledged.
-func (b *Box) Done(key uint64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	e := b.entries[key]
-	if e == nil {
-		return
+// Done removes an event that the broker has acknowledged. Without such an event it does nothing.
+func (q *Queue) Done(key uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if e := q.entries[key]; e != nil {
+		q.accept(e)
+		q.stats.Delivered++
+		q.remove(e)
 	}
-	b.count(e)
-	b.stats.Delivered++
-	b.remove(e)
 }
 
 // Discard drops an event that turned out to be damaged.
-func (b *Box) Discard(key uint64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if e := b.entries[key]; e != nil {
-		b.drop(e, corrupt)
+func (q *Queue) Discard(key uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if e := q.entries[key]; e != nil {
+		q.drop(e, corrupt)
 	}
 }
 
+// Requeue returns an event in flight to the backlog, because the broker refuses it. It is not sent again before wait
+// has passed. If camera is true, all events of its camera wait that long.
+func (q *Queue) Requeue(key uint64, wait time.Duration, camera bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e := q.entries[key]
+	if e == nil || e.state != inFlight {
+		return
+	}
+	until := time.Now().Add(wait)
+	if !camera {
+		q.putLast(e, until)
+	}
+	q.toBacklog(e)
+	if camera {
+		q.schedule.cameras[e.camera].pausedUntil = until
+	}
+}
+
+// putLast makes an entry the last of its camera, and lets it wait. It must not be in the schedule.
+func (q *Queue) putLast(e *entry, until time.Time) {
+	q.lastOrder++
+	e.order, e.retryAt = q.lastOrder, until
+}
+
 const (
-	patience = 3 // connections that an event may cost before it goes to the end of the backlog
-	maxRest  = 10 * time.Minute
+	maxFailures = 3 // connections that an event may cost before it goes to the end of the backlog
+	maxRetry    = 10 * time.Minute
 )
 
-// Blame counts against an event that a connection ended while it was the oldest in flight. A broker may close the
-// connection over one it does not like; so that it does not stop all others for ever, it goes behind them and rests. It
-// says whether it did.
-func (b *Box) Blame(key uint64) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	e := b.entries[key]
+// RecordFailure records that a connection ended while an event was the oldest in flight. A broker may close the
+// connection because of an event. So that it does not block all others, from the third time on it goes behind them and
+// waits, up to ten minutes. RecordFailure reports whether it did.
+func (q *Queue) RecordFailure(key uint64) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e := q.entries[key]
 	if e == nil {
 		return false
 	}
-	if e.failures++; e.failures < patience {
+	if e.failures++; e.failures < maxFailures {
 		return false
 	}
-	rest := min(b.timing.rest<<min(e.failures-patience, 10), maxRest)
-	b.order++
-	b.lanes.remove(e)
-	e.order, e.rest = b.order, time.Now().Add(rest)
-	if e.place != inFlight {
-		b.lanes.push(e)
+	q.schedule.remove(e)
+	q.putLast(e, time.Now().Add(min(q.timing.retry<<min(e.failures-maxFailures, 10), maxRetry)))
+	if e.state == fresh || e.state == backlog {
+		q.schedule.push(e)
 	}
 	return true
 }
 
 // Pending returns the number of events that a publisher should wait for before it ends: those of this connection, and
-// those that would be lost otherwise, but not events that are held.
-func (b *Box) Pending() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n, now := 0, time.Now()
-	for _, e := range b.entries {
-		if in := b.lanes.of[e.camera]; in != nil && in.held.After(now) && e.place != inFlight {
+// those that would be lost otherwise, but not those of a camera that Requeue has paused.
+func (q *Queue) Pending() (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	for _, e := range q.entries {
+		camera := q.schedule.cameras[e.camera]
+		if camera != nil && camera.pausedUntil.After(now) && e.state != inFlight {
 			continue
 		}
-		if e.place == inFlight || e.place == fresh || e.place == pending || !e.durable() {
+		if e.state != backlog || !e.durable() {
 			n++
 		}
 	}
 	return n
-}
-
-// anyAtRisk reports whether something would be lost with the process.
-func (b *Box) anyAtRisk() bool {
-	if !b.durable() {
-		return true
-	}
-	for _, e := range b.unsaved {
-		if e.place != gone {
-			return true
-		}
-	}
-	return false
 }

@@ -1,7 +1,5 @@
 package outbox
 
-import "time"
-
 // Stats are counts since Open. See the package comment for what they add up to.
 type Stats struct {
 	// Restored counts events that were in the file at the start, or in another file that was found or opened later.
@@ -16,27 +14,25 @@ type Stats struct {
 	Dropped, Refused Losses
 }
 
-// Losses are events that went without being delivered, by reason.
+// Losses are numbers of events that were not delivered, by reason.
 type Losses struct {
-	// Full: the box was, and the score the lowest. Expired: too old. Corrupt: damaged in the file. Disk: the disk took
-	// nothing, and too many were held in memory.
+	// Full: the outbox was full, and the score was the lowest. Expired: too old. Corrupt: damaged in the file. Disk:
+	// the disk took nothing, and too many were held in memory.
 	Full, Expired, Corrupt, Disk uint64
 }
 
 // Total is the sum over all reasons.
 func (l Losses) Total() uint64 { return l.Full + l.Expired + l.Corrupt + l.Disk }
 
-type reason int
+// reason is why an event was not delivered, as it is logged.
+type reason string
 
 const (
-	full reason = iota
-	expired
-	corrupt
-	disk
+	full    reason = "full"
+	expired reason = "expired"
+	corrupt reason = "corrupt"
+	disk    reason = "disk"
 )
-
-// String returns the reason as it is logged.
-func (r reason) String() string { return [...]string{"full", "expired", "corrupt", "disk"}[r] }
 
 func (l *Losses) add(r reason) {
 	switch r {
@@ -52,30 +48,19 @@ func (l *Losses) add(r reason) {
 }
 
 // Stats returns the present counts.
-func (b *Box) Stats() Stats {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.stats
-	s.Queued, s.Bytes = len(b.entries), b.bytes
-	for _, e := range b.unsaved {
-		if e.counted || e.place == gone {
+func (q *Queue) Stats() Stats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := q.stats
+	s.Queued, s.Bytes = len(q.entries), q.usage
+	for _, e := range q.unsaved {
+		if e.accepted || e.state == removed {
 			continue
 		}
 		s.Queued--
-		if e.place != pending {
+		if e.state != pending {
 			s.Held++
 		}
 	}
 	return s
-}
-
-// limiter lets a log line through once a second.
-type limiter struct{ last time.Time }
-
-func (l *limiter) allow(now time.Time) bool {
-	if now.Sub(l.last) < time.Second {
-		return false
-	}
-	l.last = now
-	return true
 }

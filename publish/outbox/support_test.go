@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// long is how long a test waits for what must happen; nothing is faster or slower because of it.
+// long is the maximum wait for what must happen. Tests end earlier.
 const long = 20 * time.Second
 
 func inMemory() Config {
@@ -31,7 +31,7 @@ func onDisk(t *testing.T) Config {
 	return cfg
 }
 
-// quick is for tests that do not want to wait.
+// quick returns short durations.
 func quick() timing {
 	t := defaultTiming()
 	t.end, t.save, t.tidy, t.open = long, long, 5*time.Millisecond, 50*time.Millisecond
@@ -60,40 +60,40 @@ func testLog(t *testing.T) zerolog.Logger {
 	return zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.InfoLevel)
 }
 
-func mustOpen(t *testing.T, cfg Config, tm timing) *Box {
+func mustOpen(t *testing.T, cfg Config, tm timing) *Queue {
 	t.Helper()
-	b, err := open(cfg, testLog(t), tm)
+	q, err := open(cfg, testLog(t), tm)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = b.Close() }) // tells of what a test has left behind
-	return b
+	t.Cleanup(func() { _ = q.Close() }) // the error does not matter: a test may leave events
+	return q
 }
 
-func mustClose(t *testing.T, b *Box) {
+func mustClose(t *testing.T, q *Queue) {
 	t.Helper()
-	if err := b.Close(); err != nil {
+	if err := q.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// text is data by which an event is known again.
+// text returns data that identifies an event.
 func text(camera string, n int) []byte {
 	return []byte(fmt.Sprintf("%s %d %s", camera, n, strings.Repeat("x", 3000)))
 }
 
-func add(t *testing.T, b *Box, camera string, n int, score float64) {
+func add(t *testing.T, q *Queue, camera string, n int, score float64) {
 	t.Helper()
-	if err := b.Add(Event{Camera: camera, Score: score, Data: text(camera, n)}); err != nil {
+	if err := q.Add(Event{Camera: camera, Score: score, Data: text(camera, n)}); err != nil {
 		t.Fatal(err)
 	}
-	balanced(t, b)
+	balanced(t, q)
 }
 
-// next is what Next gives, as "camera n" and with a star if replayed; "" for nothing.
-func next(t *testing.T, b *Box) (string, Item) {
+// next returns what Next returns, as "camera n" and with a star if replayed; "" if there is none.
+func next(t *testing.T, q *Queue) (string, Item) {
 	t.Helper()
-	item, _, ok := b.Next(false)
+	item, _, ok := q.Next(false)
 	if !ok {
 		return "", item
 	}
@@ -105,40 +105,41 @@ func next(t *testing.T, b *Box) (string, Item) {
 	if item.Replayed {
 		star = "*"
 	}
-	balanced(t, b)
+	balanced(t, q)
 	return fields[0] + " " + fields[1] + star, item
 }
 
 // take waits for the next event to send.
-func take(t *testing.T, b *Box) (item Item) {
+func take(t *testing.T, q *Queue) (item Item) {
 	t.Helper()
-	eventually(t, "something to send", func() (is bool) { item, _, is = b.Next(false); return is })
+	eventually(t, "something to send", func() (is bool) { item, _, is = q.Next(false); return is })
 	return item
 }
 
-// all takes everything out of the box, acknowledged.
-func all(t *testing.T, b *Box) []string {
+// all takes and acknowledges all events.
+func all(t *testing.T, q *Queue) []string {
 	t.Helper()
 	var got []string
 	eventually(t, "everything out", func() bool {
 		for {
-			name, item := next(t, b)
+			name, item := next(t, q)
 			if name == "" {
-				return len(got) > 0 && b.Stats().Queued+b.Stats().Held == 0
+				return len(got) > 0 && q.Stats().Queued+q.Stats().Held == 0
 			}
 			got = append(got, name)
-			b.Done(item.Key)
+			q.Done(item.Key)
 		}
 	})
-	balanced(t, b)
+	balanced(t, q)
 	return got
 }
 
-// balanced checks the sum that the package comment promises.
-func balanced(t *testing.T, b *Box) {
+// balanced checks the sum in the package comment.
+func balanced(t *testing.T, q *Queue) {
 	t.Helper()
-	s := b.Stats()
-	if s.Restored+s.Accepted != s.Delivered+uint64(s.Queued)+s.Dropped.Total() || s.Queued < 0 || s.Held < 0 || s.Bytes < 0 {
+	s := q.Stats()
+	if s.Restored+s.Accepted != s.Delivered+uint64(s.Queued)+s.Dropped.Total() ||
+		s.Queued < 0 || s.Held < 0 || s.Bytes < 0 {
 		t.Fatalf("not balanced: %+v", s)
 	}
 }
@@ -153,7 +154,7 @@ func eventually(t *testing.T, what string, happened func() bool) {
 	t.Fatalf("never: %s", what)
 }
 
-// aside are the files that were set aside.
+// aside returns the files that were set aside.
 func aside(t *testing.T, dir string) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, fileName+".corrupt-*"))

@@ -34,6 +34,7 @@ type binder struct {
 	faults     faultList
 	faulty     map[string]bool     // the keys that have a fault
 	at         map[string]position // of the value of each dotted key; of the key where the value is a section or list
+	scalars    map[string]string   // the text of each key with a scalar value
 	logins     map[string]bool     // the keys that need no url, but whose text may be one with user and password
 	fields     map[reflect.Type]fields
 	vocabulary vocabulary
@@ -42,7 +43,7 @@ type binder struct {
 
 func newBinder() *binder {
 	return &binder{
-		at: map[string]position{}, faulty: map[string]bool{}, logins: map[string]bool{},
+		at: map[string]position{}, faulty: map[string]bool{}, logins: map[string]bool{}, scalars: map[string]string{},
 		fields: map[reflect.Type]fields{}, vocabulary: newVocabulary(),
 	}
 }
@@ -63,7 +64,11 @@ func (b *binder) fault(at position, key, format string, args ...any) {
 		b.faulty[faulty] = true // also the lists that contain it
 	}
 	b.faults.add(key, func() Fault {
-		return Fault{Key: key, Line: at.line, Column: at.column, Text: fmt.Sprintf(format, args...)}
+		text, value := fmt.Sprintf(format, args...), b.scalars[key]
+		if !strings.Contains(text, value) { // the text omits values that may be secrets
+			value = ""
+		}
+		return Fault{Key: key, Value: value, Line: at.line, Column: at.column, Text: text}
 	})
 }
 
@@ -106,8 +111,8 @@ func (b *binder) resolve(node *yaml.Node, at target) (*yaml.Node, target) {
 		return node, at
 	}
 	if b.values == maxValues+1 {
-		b.fault(positionOf(node), at.key, "more than %d values, which no configuration has; "+
-			"do aliases (*name) repeat too much?", maxValues)
+		b.fault(positionOf(node), at.key, "more than %d values, which no configuration needs; "+
+			"aliases (*name) may repeat too much", maxValues)
 	}
 	return nil, at
 }
@@ -151,7 +156,7 @@ func (b *binder) bindKeys(node *yaml.Node, v reflect.Value, at target, seen map[
 			b.unknown(key, name, at, known)
 			continue
 		}
-		if first, twice := own[name]; twice {
+		if first, repeated := own[name]; repeated {
 			b.fault(positionOf(key), at.under(name).key, "given twice, first in line %d; keep one", first.line)
 			continue
 		}
@@ -182,7 +187,7 @@ func (b *binder) merge(node *yaml.Node, v reflect.Value, at target, seen map[str
 	}
 	switch {
 	case depth > maxMerges:
-		b.fault(where, at.key, "<< within << more than %d deep", maxMerges)
+		b.fault(where, at.key, "more than %d levels of <<", maxMerges)
 	case node.Kind == yaml.MappingNode:
 		b.bindKeys(node, v, at, seen, depth)
 	case node.Kind == yaml.SequenceNode:
@@ -210,11 +215,11 @@ func (b *binder) unknown(key *yaml.Node, name string, at target, known fields) {
 	})
 }
 
-// record stores the position of a key's value.
+// record stores the position and the text of a key's value.
 func (b *binder) record(key, value *yaml.Node, at target) {
 	b.at[at.key] = positionOf(key)
 	if value.Kind == yaml.ScalarNode && value.Value != "" {
-		b.at[at.key] = positionOf(value)
+		b.at[at.key], b.scalars[at.key] = positionOf(value), value.Value
 	}
 }
 

@@ -10,13 +10,29 @@ import (
 // maxFaults bounds the list of faults; a file with more is probably not a configuration.
 const maxFaults = 100
 
-// Fault is one thing that is wrong with a configuration. It contains neither a password nor the value of a key that may
-// contain one.
+// Fault is the error of one value of a configuration. It contains no secret.
 type Fault struct {
-	Key    string // dotted path in the file, as in cameras[0].url
+	Key    string // dotted path in the file, as in cameras[0].url; empty if the text is not YAML
+	Value  string // as in the file; empty if it is missing, no scalar, or not repeated because it may be a secret
 	Line   int    // line in the file, from 1; 0 where the key is not in the file
 	Column int    // character of the line, from 1; 0 where Line is 0
 	Text   string // what is wrong and how to fix it
+}
+
+// Error returns the key, what is wrong with its value and how to fix it.
+func (f Fault) Error() string {
+	if f.Key == "" {
+		return f.Text
+	}
+	return f.Key + ": " + f.Text
+}
+
+// position returns ":line:column", or nothing if the position is unknown.
+func (f Fault) position() string {
+	if f.Line == 0 {
+		return ""
+	}
+	return fmt.Sprintf(":%d:%d", f.Line, f.Column)
 }
 
 // Faults is everything that is wrong with a configuration file, in the order of its lines.
@@ -34,7 +50,7 @@ func (f Faults) Error() string {
 	})
 	lines := make([]string, 0, len(list)+1)
 	for _, fault := range list {
-		lines = append(lines, f.File+fault.place()+": "+fault.text())
+		lines = append(lines, f.File+fault.position()+": "+fault.Error())
 	}
 	if f.Omitted > 0 {
 		lines = append(lines, fmt.Sprintf("%s: %d more faults are not shown; fix these first", f.File, f.Omitted))
@@ -42,18 +58,13 @@ func (f Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func (f Fault) place() string {
-	if f.Line == 0 {
-		return ""
+// Unwrap returns the faults, so that errors.As finds the first one.
+func (f Faults) Unwrap() []error {
+	all := make([]error, 0, len(f.List))
+	for _, fault := range f.List {
+		all = append(all, fault)
 	}
-	return fmt.Sprintf(":%d:%d", f.Line, f.Column)
-}
-
-func (f Fault) text() string {
-	if f.Key == "" {
-		return f.Text
-	}
-	return f.Key + ": " + f.Text
+	return all
 }
 
 // faultList collects faults, at most maxFaults of them.

@@ -68,6 +68,9 @@ func join(section, key string) string {
 // known key, because YAML reads a part of a password as a key if the password has a comma or a colon and no quotes.
 func (v vocabulary) unknown(section, key string, known fields) Fault {
 	best := nearest(key, keysOf(known))
+	if now := renamed(key); known[now] != nil {
+		return Fault{Key: join(section, key), Text: fmt.Sprintf("unknown key; it is now %q", now)}
+	}
 	switch {
 	case best != "":
 		return Fault{Key: join(section, key), Text: fmt.Sprintf("unknown key; did you mean %q?", best)}
@@ -76,9 +79,14 @@ func (v vocabulary) unknown(section, key string, known fields) Fault {
 	case v.words(key):
 		return Fault{Key: join(section, key), Text: "unknown key; known here are " + Listed(keysOf(known))}
 	default:
-		return Fault{Key: section, Text: "unknown key, which is not repeated, as it may be part of a value without " +
+		return Fault{Key: section, Text: "unknown key, which is not shown, because it may be part of a value without " +
 			"quotes; known here are " + Listed(keysOf(known))}
 	}
+}
+
+// renamed returns the present name of a key of an earlier version, or nothing.
+func renamed(key string) string {
+	return map[string]string{"second_look": "refine"}[key]
 }
 
 // words reports whether key is similar to a known key, or consists of parts of known keys, as fps does.

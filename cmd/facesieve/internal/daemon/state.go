@@ -7,6 +7,7 @@ import (
 	"facesieve/capture"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // State is a snapshot of the daemon. It never changes, so readers may share it.
@@ -26,7 +27,7 @@ type State struct {
 type CameraState struct {
 	Name   string
 	Worker uint64        // number of the camera's worker; a reload that changes the source starts another
-	State  string        // publish.Running, publish.Reconnecting or publish.Stopped
+	State  string        // event.Running, event.Reconnecting or event.Stopped
 	Error  string        // why it is not running, if that is known
 	Active bool          // it has a pipeline, which takes steps
 	Source capture.Stats // zero if the camera could not be opened
@@ -48,8 +49,8 @@ func (d *Daemon) snapshot(now time.Time) *State {
 	return state
 }
 
-// stateInterval is how often a camera's state is published if it does not change, and the time over which frame and face
-// rates are measured.
+// stateInterval is how often a camera's state is published if it does not change, and the time over which frame and
+// face rates are measured.
 const stateInterval = 10 * time.Second
 
 // stateReporter selects the camera states that the broker does not have yet.
@@ -57,7 +58,7 @@ type stateReporter struct{ last map[uint64]*reportedState } // by worker
 
 // reportedState is the last report of a camera, and the counts at that time.
 type reportedState struct {
-	state        publish.State
+	state        event.State
 	at           time.Time
 	frames, sent uint64
 }
@@ -67,8 +68,8 @@ func (r *stateReporter) reset() { r.last = nil }
 
 // changes returns the states, by camera name, that are to be published: those that changed, and those that were last
 // published stateInterval ago.
-func (r *stateReporter) changes(s *State) iter.Seq2[string, publish.State] {
-	return func(yield func(string, publish.State) bool) {
+func (r *stateReporter) changes(s *State) iter.Seq2[string, event.State] {
+	return func(yield func(string, event.State) bool) {
 		kept := map[uint64]*reportedState{}
 		for _, camera := range s.Cameras {
 			last := r.last[camera.Worker]
@@ -106,10 +107,10 @@ func (last *reportedState) update(camera CameraState, now time.Time) bool {
 // explain returns why the camera is not running: a fixed reason for programs, and a text. Unknown ones are empty.
 func (c *CameraState) explain() (reason, detail string) {
 	detail = c.Error
-	if c.State == publish.Reconnecting && detail != "" && !c.Source.NextTry.IsZero() {
+	if c.State == event.Reconnecting && detail != "" && !c.Source.NextTry.IsZero() {
 		detail += "; the next try is at " + c.Source.NextTry.UTC().Format(time.RFC3339)
 	}
-	if c.State != publish.Running {
+	if c.State != event.Running {
 		reason = string(c.Source.Reason)
 	}
 	return reason, clipped(detail)

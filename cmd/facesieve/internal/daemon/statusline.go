@@ -12,6 +12,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 // maxText bounds each reason in a status line, in runes.
@@ -34,14 +35,14 @@ func camerasText(cameras []CameraState) string {
 	counts, names := map[string]int{}, map[string][]string{}
 	for _, c := range cameras {
 		counts[c.State]++
-		if c.State != publish.Running {
+		if c.State != event.Running {
 			reason, _ := c.explain()
 			reason = strings.ReplaceAll(reason, "_", " ")
 			names[c.State] = append(names[c.State], c.Name+brackets(": ", cmp.Or(reason, cause(c.Error)), ""))
 		}
 	}
 	var parts []string
-	for _, state := range []string{publish.Running, publish.Reconnecting, publish.Stopped} {
+	for _, state := range []string{event.Running, event.Reconnecting, event.Stopped} {
 		if counts[state] == 0 {
 			continue
 		}
@@ -57,14 +58,14 @@ func camerasText(cameras []CameraState) string {
 // brokerText describes the connection to the broker and the events that wait.
 func brokerText(s publish.Stats) string {
 	if s.Held > 0 {
-		held := english.Plural(s.Held, "event", "") + " in memory only, the disk takes none"
+		held := english.Plural(s.Held, "event", "") + " in memory only (the disk is not writable)"
 		s.Held = 0
 		return brokerText(s) + ", " + held
 	}
 	line := "broker connected"
 	switch {
 	case !s.Connected:
-		line = "broker away" + brackets(" (", cmp.Or(s.Hint, cause(s.LastError)), ")")
+		line = "broker not connected" + brackets(" (", cmp.Or(s.Hint, cause(s.LastError)), ")")
 	case s.Denied != "":
 		line = "broker connected, but discards messages" + brackets(" (", s.Denied, ")")
 	default:
@@ -82,15 +83,12 @@ func refusal(at time.Time, err error) string {
 	var faults config.Faults
 	if errors.As(err, &faults) && len(faults.List) > 0 {
 		first := slices.MinFunc(faults.List, func(a, b config.Fault) int { return cmp.Compare(a.Line, b.Line) })
-		why = first.Text
-		if first.Key != "" {
-			why = first.Key + ": " + why
-		}
+		why = first.Error()
 		if first.Line > 0 {
 			why = fmt.Sprintf("line %d: %s", first.Line, why)
 		}
 	}
-	return fmt.Sprintf("configuration of %s refused: %s; the old one goes on", at.Format("15:04"), oneLine(why))
+	return fmt.Sprintf("configuration of %s refused: %s; the former one stays in force", at.Format("15:04"), oneLine(why))
 }
 
 // brackets puts text between two others. It returns nothing if text is empty.

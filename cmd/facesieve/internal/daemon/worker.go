@@ -13,10 +13,10 @@ import (
 	"facesieve/capture"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
-	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
-// A pipeline that failed is started again after a delay that grows from the first of these to the second, with jitter. A
+// A pipeline that failed is restarted after a delay that grows from the first of these to the second, with jitter. A
 // pipeline that ran for longer than the second resets the delay.
 const (
 	restartMin = time.Second
@@ -233,15 +233,15 @@ func (w *worker) state() CameraState {
 	if fault != nil {
 		state.Error = fault.Error()
 	}
-	state.State = publish.Reconnecting
+	state.State = event.Reconnecting
 	switch {
 	case w.ended(), !active && !w.continuous():
-		state.State = publish.Stopped
+		state.State = event.Stopped
 	case !active:
 	case w.source.State() == capture.Stopped:
-		state.State = publish.Stopped
+		state.State = event.Stopped
 	case w.source.State() == capture.Running:
-		state.State, state.Error = publish.Running, ""
+		state.State, state.Error = event.Running, ""
 	}
 	return state
 }

@@ -9,7 +9,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"facesieve/cmd/facesieve/internal/config"
-	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/quality"
 )
 
@@ -25,41 +25,41 @@ type Encoder struct {
 }
 
 // Event returns the event of a face.
-func (e Encoder) Event(c *Candidate) (publish.Event, error) {
+func (e Encoder) Event(c *Candidate) (event.Face, error) {
 	data, err := encodeAligned(e.Image, c.Pixels)
 	if err != nil {
-		return publish.Event{}, err
+		return event.Face{}, err
 	}
-	event := publish.Event{
-		Schema: publish.SchemaVersion, Device: e.Device, Camera: e.Camera, Track: c.Track, Time: c.Time,
-		Frame:     publish.Size{Width: c.Width, Height: c.Height},
-		Box:       publish.NewBox(c.Judgement.Face.Box),
-		Landmarks: publish.NewLandmarks(c.Judgement.Face.Landmarks),
-		Transform: publish.NewTransform(c.Judgement.Transform),
-		Quality: publish.Quality{
+	face := event.Face{
+		Schema: event.Version, Device: e.Device, Camera: e.Camera, Track: c.Track, Time: c.Time,
+		Frame:     event.Size{Width: c.Width, Height: c.Height},
+		Box:       event.NewBox(c.Judgement.Face.Box),
+		Landmarks: event.NewLandmarks(c.Judgement.Face.Landmarks),
+		Transform: event.NewTransform(c.Judgement.Transform),
+		Quality: event.Quality{
 			Score: c.Judgement.Score.Value, Raw: c.Judgement.Score.Raw, Model: e.Model,
-			Labels: c.Judgement.Labels, Components: *Components(c.Judgement.Assessment),
+			Labels: c.Judgement.Labels, Components: Components(c.Judgement.Assessment),
 		},
 		Policy: c.PolicyName,
-		Image:  publish.Image{Encoding: e.Image.Encoding, Width: quality.Size, Height: quality.Size, Data: data},
+		Image:  event.Image{Encoding: e.Image.Encoding, Width: quality.Size, Height: quality.Size, Data: data},
 	}
 	if e.Identify != nil {
-		event.ID = e.Identify(c)
+		face.ID = e.Identify(c)
 	}
-	return event, nil
+	return face, nil
 }
 
 // Rejection returns the report of a track that ended without a face to send. c is its best face.
-func (e Encoder) Rejection(c *Candidate, reason quality.Reason) publish.Rejected {
-	score := float64(publish.NotAssessed)
+func (e Encoder) Rejection(c *Candidate, reason quality.Reason) event.Rejected {
+	score := float64(event.NotAssessed)
 	if c.Judgement.Scored {
 		score = c.Judgement.Score.Value
 	}
-	return publish.Rejected{
-		Schema: publish.SchemaVersion, Device: e.Device, Camera: e.Camera, Track: c.Track, Time: c.Time,
-		Frame: publish.Size{Width: c.Width, Height: c.Height}, Box: publish.NewBox(c.Judgement.Face.Box),
+	return event.Rejected{
+		Schema: event.Version, Device: e.Device, Camera: e.Camera, Track: c.Track, Time: c.Time,
+		Frame: event.Size{Width: c.Width, Height: c.Height}, Box: event.NewBox(c.Judgement.Face.Box),
 		Reasons: []string{string(reason)}, Score: score, Labels: c.Judgement.Labels,
-		Components: *Components(c.Judgement.Assessment),
+		Components: Components(c.Judgement.Assessment),
 	}
 }
 
@@ -76,7 +76,7 @@ func encodeAligned(cfg config.Image, pixels []byte) ([]byte, error) {
 // EncodeImage encodes an 8-bit BGR Mat as JPEG or PNG.
 func EncodeImage(cfg config.Image, mat gocv.Mat) ([]byte, error) {
 	extension, params := gocv.JPEGFileExt, []int{gocv.IMWriteJpegQuality, cfg.Quality}
-	if cfg.Encoding == publish.PNG {
+	if cfg.Encoding == event.PNG {
 		extension, params = gocv.PNGFileExt, []int{gocv.IMWritePngCompression, pngCompression}
 	}
 	buffer, err := gocv.IMEncodeWithParams(extension, mat, params)
@@ -94,12 +94,17 @@ func Describe(c *Candidate) string {
 	for _, name := range slices.Sorted(maps.Keys(j.Labels)) {
 		text += fmt.Sprintf(", %s %.2f", name, j.Labels[name])
 	}
+	native := func(name string) float64 { return a.Component(name).Native }
 	return text + fmt.Sprintf("; %.0f pixels between the eyes, sharpness %.0f, yaw %.0f°, pitch %.0f°, roll %.0f°",
-		a.Raw.EyeDistance, a.Components.Sharpness, a.Raw.Yaw, a.Raw.Pitch, a.Raw.Roll)
+		native(quality.InterEyeDistance), a.Component(quality.Sharpness).Value,
+		native(quality.HeadPoseYaw), native(quality.HeadPosePitch), native(quality.HeadPoseRoll))
 }
 
-// Components returns the components of an assessment as events have them.
-func Components(a quality.Assessment) *publish.Components {
-	c := publish.Components(a.Components)
-	return &c
+// Components returns the components of an assessment in the form of events.
+func Components(a quality.Assessment) event.Components {
+	components := event.Components{}
+	for _, m := range a.Components {
+		components[m.Name] = m.Value
+	}
+	return components
 }

@@ -3,27 +3,48 @@ package pipeline
 import (
 	"bytes"
 	"image/png"
+	"slices"
 	"testing"
 
 	"gocv.io/x/gocv"
 
 	"facesieve/cmd/facesieve/internal/config"
-	"facesieve/publish"
+	"facesieve/publish/event"
+	"facesieve/quality"
 )
 
-// A PNG holds the very pixels.
+// PNG encoding is lossless.
 func TestFacesAsPNG(t *testing.T) {
 	mat := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(10, 20, 30, 0), 112, 112, gocv.MatTypeCV8UC3)
 	defer mat.Close()
-	data, err := EncodeImage(config.Image{Encoding: publish.PNG, Quality: 95}, mat)
+	data, err := EncodeImage(config.Image{Encoding: event.PNG, Quality: 95}, mat)
 	if err != nil {
 		t.Fatal(err)
 	}
-	picture, err := png.Decode(bytes.NewReader(data))
+	decoded, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, g, b, _ := picture.At(5, 5).RGBA(); r>>8 != 30 || g>>8 != 20 || b>>8 != 10 {
+	if r, g, b, _ := decoded.At(5, 5).RGBA(); r>>8 != 30 || g>>8 != 20 || b>>8 != 10 {
 		t.Errorf("red %d, green %d, blue %d", r>>8, g>>8, b>>8)
+	}
+}
+
+// An event has every component that quality assesses, in the same order, with its value.
+func TestEventsHaveEveryComponent(t *testing.T) {
+	assessment := quality.NewAssessor().Unassessed()
+	var names []string
+	for i := range assessment.Components {
+		names = append(names, assessment.Components[i].Name)
+		assessment.Components[i].Value = float64(i + 1)
+	}
+	if !slices.Equal(names, event.ComponentNames()) {
+		t.Errorf("quality assesses the components %q, events have %q", names, event.ComponentNames())
+	}
+	components := Components(assessment)
+	for i, name := range names {
+		if components[name] != float64(i+1) {
+			t.Errorf("an event has %g for %s, expected %d", components[name], name, i+1)
+		}
 	}
 }

@@ -14,12 +14,12 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/detect"
-	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/quality"
 )
 
-// Engine finds the faces of a frame and judges them. It holds everything but the networks, which it acquires from a pool
-// for each frame. It is not safe for concurrent use.
+// Engine finds the faces of a frame and judges them. It holds everything but the networks, which it acquires from a
+// pool for each frame. It is not safe for concurrent use.
 type Engine struct {
 	pool            *Pool
 	held            *interpreterSet // nil between Release and Acquire
@@ -44,7 +44,7 @@ type Judgement struct {
 	Transform  quality.Transform
 	Assessment quality.Assessment
 	Score      quality.Score
-	Labels     publish.Labels // the parts of the score, each 0..1; nil if the network has none
+	Labels     event.Labels   // the parts of the score, each 0..1; nil if the network has none
 	Scored     bool           // false: a gate ruled the face out before the network ran, and Score is not set
 	Reason     quality.Reason // the gate that rules the face out, or empty
 }
@@ -56,9 +56,9 @@ func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 	}
 	e := &Engine{
 		pool:            pool,
-		detectorNetwork: &pooledNetwork{manifest: &pool.networks.detector.Manifest},
-		refinerNetwork:  &pooledNetwork{manifest: &pool.networks.landmarks.Manifest},
-		qualityNetwork:  &pooledNetwork{manifest: &pool.networks.quality.Manifest},
+		detectorNetwork: &pooledNetwork{model: pool.networks.detector},
+		refinerNetwork:  &pooledNetwork{model: pool.networks.landmarks},
+		qualityNetwork:  &pooledNetwork{model: pool.networks.quality},
 		aligner:         quality.NewAligner(), assessor: quality.NewAssessor(), gates: q.Gates, coarse: q.Gates.Coarse(),
 		aligned: gocv.NewMat(), times: &stageTimes{},
 	}
@@ -68,7 +68,10 @@ func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 		return nil, errors.Join(fmt.Errorf("set up detector: %w", err), e.Close())
 	}
 	e.closers = append(e.closers, e.detector.Close)
-	if d.SecondLook {
+	if d.Refine {
+		if pool.networks.landmarks == nil {
+			return nil, errors.Join(errNoRefiner, e.Close())
+		}
 		if e.refiner, err = detect.NewRefiner(d, e.refinerNetwork); err != nil {
 			return nil, errors.Join(fmt.Errorf("set up refinement: %w", err), e.Close())
 		}
@@ -80,7 +83,7 @@ func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 	return e, nil
 }
 
-// OpenEngine opens the networks of cfg for one engine alone, with the detector and gates of camera. Close frees them.
+// OpenEngine starts the networks for one engine alone, with the detector and gates of camera. Close frees them.
 func OpenEngine(networks Networks, cfg config.Config, camera config.Camera, log zerolog.Logger) (*Engine, error) {
 	pool, err := NewPool(networks, cfg.Runtime, 1, log)
 	if err != nil {
@@ -129,8 +132,8 @@ func (e *Engine) hold(set *interpreterSet) {
 // continue one.
 func (e *Engine) MinScore() float64 { return e.detector.Config().Score }
 
-// Find returns the faces of a frame, 8-bit BGR, the highest score first. It refines faces whose score is too low to begin
-// a track: they are usually small in the detector's input, and refinement uses the pixels of the full frame.
+// Find returns the faces of a frame, 8-bit BGR, the highest score first. It refines faces whose score is too low to
+// begin a track: they are usually small in the detector's input, and refinement uses the pixels of the full frame.
 func (e *Engine) Find(frame gocv.Mat) ([]detect.Face, error) {
 	now := time.Now()
 	faces, err := e.detector.Detect(frame)
@@ -138,15 +141,13 @@ func (e *Engine) Find(frame gocv.Mat) ([]detect.Face, error) {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
 	e.times.add(stageDetect, now)
-	if e.refiner == nil {
-		return faces, nil
-	}
-	sure, size := float32(e.detector.Config().Score), image.Pt(frame.Cols(), frame.Rows())
+	cfg, size := e.detector.Config(), image.Pt(frame.Cols(), frame.Rows())
 	for i, face := range faces {
-		if face.Score >= sure {
-			continue
+		excluded := func() bool {
+			_, reason := e.coarseCheck(size, face)
+			return reason != ""
 		}
-		if _, reason := e.coarseCheck(size, face); reason != "" {
+		if !cfg.NeedsRefinement(face, detect.Association, excluded) {
 			continue
 		}
 		if faces[i], err = e.refine(frame, face); err != nil {
@@ -157,8 +158,8 @@ func (e *Engine) Find(frame gocv.Mat) ([]detect.Face, error) {
 	return faces, nil
 }
 
-// coarseCheck measures the geometry of the detector's landmarks, and applies the gates that refinement cannot change. It
-// returns the gate that rules the face out, or nothing.
+// coarseCheck measures the geometry of the detector's landmarks, and applies the gates that refinement cannot change.
+// It returns the gate that rules the face out, or nothing.
 func (e *Engine) coarseCheck(frame image.Point, face detect.Face) (quality.Assessment, quality.Reason) {
 	now := time.Now()
 	defer e.times.add(stageMeasure, now)
@@ -178,11 +179,11 @@ func (e *Engine) refine(frame gocv.Mat, face detect.Face) (detect.Face, error) {
 	return face, nil
 }
 
-// Judge measures and scores a face that was found in frame. If a gate rules the face out, it stops there, unless scoreAll
-// is true. The decision does not depend on scoreAll.
+// Judge measures and scores a face that was found in frame. If a gate rules the face out, it stops there, unless
+// scoreAll is true. The decision does not depend on scoreAll.
 func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (Judgement, error) {
-	j, going, err := e.measureGeometry(frame, face, scoreAll)
-	if err != nil || !going {
+	j, proceed, err := e.measureGeometry(frame, face, scoreAll)
+	if err != nil || !proceed {
 		return j, err
 	}
 	now := time.Now()
@@ -203,24 +204,30 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (Judgeme
 	if j.Score, err = e.scorer.Score(e.aligned); err != nil {
 		return j, fmt.Errorf("score face: %w", err)
 	}
-	j.Scored, j.Labels = true, e.scorer.Named(j.Score)
+	j.Scored, j.Labels = true, j.Score.Labels
 	e.times.add(stageScore, now)
 	return j, nil
 }
 
-// measureGeometry refines the landmarks of a face if that is still to do, and measures their geometry. It reports whether
-// to go on. A face that the coarse check rules out is refined only with scoreAll, and its reason stays.
-func (e *Engine) measureGeometry(frame gocv.Mat, face detect.Face, scoreAll bool) (j Judgement, going bool, err error) {
+// measureGeometry refines the landmarks of a face that needs it, and measures their geometry. It reports whether the
+// face is to be aligned and scored. A face that the coarse check rules out is refined only with scoreAll, and keeps its
+// reason.
+func (e *Engine) measureGeometry(
+	frame gocv.Mat, face detect.Face, scoreAll bool,
+) (j Judgement, proceed bool, err error) {
 	size := image.Pt(frame.Cols(), frame.Rows())
 	j.Face = face
-	if e.refiner != nil && !face.Refined {
+	excluded := func() bool {
 		j.Assessment, j.Reason = e.coarseCheck(size, face)
-		if j.Reason != "" && !scoreAll {
-			return j, false, nil
-		}
+		return j.Reason != "" && !scoreAll
+	}
+	switch {
+	case e.detector.Config().NeedsRefinement(face, detect.Scoring, excluded):
 		if j.Face, err = e.refine(frame, face); err != nil {
 			return j, false, err
 		}
+	case j.Reason != "":
+		return j, false, nil
 	}
 	now := time.Now()
 	if j.Assessment, err = e.assessor.Geometry(j.Face.Landmarks); err != nil { // the landmarks cannot be a face's
@@ -239,7 +246,7 @@ func (e *Engine) ScoreAligned(face gocv.Mat) (j Judgement, err error) {
 	if j.Score, err = e.scorer.Score(face); err != nil {
 		return j, fmt.Errorf("score: %w", err)
 	}
-	j.Scored, j.Labels, j.Assessment = true, e.scorer.Named(j.Score), quality.Unassessed()
+	j.Scored, j.Labels, j.Assessment = true, j.Score.Labels, e.assessor.Unassessed()
 	if err := e.assessor.Pixels(face, &j.Assessment); err != nil {
 		return j, fmt.Errorf("measure: %w", err)
 	}

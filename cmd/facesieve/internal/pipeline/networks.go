@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/models"
@@ -11,7 +12,7 @@ import (
 // Networks are the verified networks that a pipeline runs.
 type Networks struct {
 	detector  *models.Model
-	landmarks *models.Model
+	landmarks *models.Model // nil if no camera refines
 	quality   *models.Model
 }
 
@@ -22,26 +23,27 @@ func (n Networks) ScoreModel() string {
 
 // Equal reports whether the networks are those of other, with the same manifests.
 func (n Networks) Equal(other Networks) bool {
-	return reflect.DeepEqual(n.detector.Manifest, other.detector.Manifest) &&
-		reflect.DeepEqual(n.landmarks.Manifest, other.landmarks.Manifest) &&
-		reflect.DeepEqual(n.quality.Manifest, other.quality.Manifest)
+	equal := func(a, b *models.Model) bool {
+		return a == b || a != nil && b != nil && reflect.DeepEqual(a.Manifest, b.Manifest)
+	}
+	return equal(n.detector, other.detector) && equal(n.landmarks, other.landmarks) && equal(n.quality, other.quality)
 }
 
-// OpenNetworks reads and verifies the networks that cfg names, or the built-in ones.
-func OpenNetworks(cfg config.Config) (Networks, error) {
-	detector, err := openNetwork(models.TaskDetector, cfg.Models.Detector)
-	if err != nil {
+// OpenNetworks reads and verifies the networks that cfg names, or the built-in ones, for these cameras. The network of
+// refinement is left out if none of them refines.
+func OpenNetworks(cfg config.Config, cameras ...config.Camera) (n Networks, err error) {
+	if n.detector, err = openNetwork(models.TaskDetector, cfg.Models.Detector); err != nil {
 		return Networks{}, err
 	}
-	landmarks, err := openNetwork(models.TaskLandmarks, cfg.Models.Landmarks)
-	if err != nil {
+	if slices.ContainsFunc(cameras, func(c config.Camera) bool { return c.Detect.Refine }) {
+		if n.landmarks, err = openNetwork(models.TaskLandmarks, cfg.Models.Landmarks); err != nil {
+			return Networks{}, err
+		}
+	}
+	if n.quality, err = openNetwork(models.TaskQuality, cfg.Models.Quality); err != nil {
 		return Networks{}, err
 	}
-	quality, err := openNetwork(models.TaskQuality, cfg.Models.Quality)
-	if err != nil {
-		return Networks{}, err
-	}
-	return Networks{detector: detector, landmarks: landmarks, quality: quality}, nil
+	return n, nil
 }
 
 func openNetwork(task, path string) (*models.Model, error) {
@@ -54,7 +56,7 @@ func openNetwork(task, path string) (*models.Model, error) {
 		return nil, config.Invalid(fmt.Errorf("open %s network: %w", task, err))
 	}
 	if model.Manifest.Task != task {
-		return nil, config.Invalid(fmt.Errorf("open %s network: %s is a network for %q; name one for %q",
+		return nil, config.Invalid(fmt.Errorf("open %s network: %s is a network for %q; name a network for %q",
 			task, path, model.Manifest.Task, task))
 	}
 	return model, nil

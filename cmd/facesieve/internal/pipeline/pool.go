@@ -12,23 +12,26 @@ import (
 	"github.com/rs/zerolog"
 
 	"facesieve/cmd/facesieve/internal/config"
-	"facesieve/detect"
 	"facesieve/models"
 )
 
-// interpreterSet is one interpreter of each network. A camera holds it for one frame. The input size of the refiner never
-// changes.
+// interpreterSet is one interpreter of each network. A camera holds it for one frame.
 type interpreterSet struct {
-	detector, refiner, quality *models.Interpreter
-	verified                   map[image.Point]bool // input sizes of the detector at which an accelerator was tested
+	detector, quality *models.Interpreter
+	refiner           *models.Interpreter  // nil if no camera refines; its input size never changes
+	verified          map[image.Point]bool // input sizes of the detector at which an accelerator was tested
 }
 
 func (s *interpreterSet) close() error {
-	return errors.Join(s.detector.Close(), s.refiner.Close(), s.quality.Close())
+	err := errors.Join(s.detector.Close(), s.quality.Close())
+	if s.refiner != nil {
+		err = errors.Join(err, s.refiner.Close())
+	}
+	return err
 }
 
-// Pool holds the interpreter sets that all cameras share: not more than the machine has cores for, however many cameras
-// there are. A set is handed out in the order of the calls of acquire, so that a busy camera takes turns with the others.
+// Pool holds the interpreter sets that all cameras share. The number of cores bounds the number of sets, however many
+// cameras there are. The calls of acquire are served in their order, so that a busy camera does not delay the others.
 // The interpreters are closed when the pool is retired and the last engine that uses it is closed. A Pool is safe for
 // concurrent use.
 type Pool struct {
@@ -45,8 +48,13 @@ type Pool struct {
 	retired bool
 }
 
-// errRetired is the error of a new engine on a retired pool.
-var errRetired = errors.New("the networks were replaced")
+var (
+	// errRetired is the error of a new engine on a retired pool.
+	errRetired = errors.New("the networks were replaced")
+	// errNoRefiner is the error of a new engine that refines, if the networks of its pool were opened for cameras that do
+	// not.
+	errNoRefiner = errors.New("set up refinement: the landmarks network is not open")
+)
 
 // NewPool starts interpreters for this number of cameras, and tests each against its manifest. Call Retire after use.
 func NewPool(networks Networks, rt models.Runtime, cameras int, log zerolog.Logger) (*Pool, error) {
@@ -59,10 +67,10 @@ func NewPool(networks Networks, rt models.Runtime, cameras int, log zerolog.Logg
 
 // Grow starts more interpreter sets if this number of cameras can use them.
 func (p *Pool) Grow(cameras int) error {
-	wanted := min(cameras, max(1, runtime.GOMAXPROCS(0)/p.runtime.Threads))
+	target := min(cameras, max(1, runtime.GOMAXPROCS(0)/p.runtime.Threads))
 	for {
 		p.mutex.Lock()
-		enough := len(p.all) >= wanted
+		enough := len(p.all) >= target
 		p.mutex.Unlock()
 		if enough {
 			return nil
@@ -87,15 +95,18 @@ func (p *Pool) start() (*interpreterSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	refiner, err := p.startRefiner()
+	quality, err := p.startOne(p.networks.quality)
 	if err != nil {
 		return nil, errors.Join(err, detector.Close())
 	}
-	quality, err := p.startOne(p.networks.quality)
-	if err != nil {
-		return nil, errors.Join(err, refiner.Close(), detector.Close())
+	s := &interpreterSet{detector: detector, quality: quality}
+	if p.networks.landmarks == nil {
+		return s, nil
 	}
-	return &interpreterSet{detector: detector, refiner: refiner, quality: quality}, nil
+	if s.refiner, err = p.startRefiner(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
 }
 
 // startOne starts a network, on the CPU if its accelerator was refused before.
@@ -118,15 +129,16 @@ func (p *Pool) startOne(model *models.Model) (*models.Interpreter, error) {
 	return started, nil
 }
 
-// startRefiner starts the landmarks network at the input size of refinement, and runs it once, because its self-test may
-// have another size.
+// startRefiner starts the landmarks network at the input size of refinement, and runs it once, because its self-test
+// may have another size.
 func (p *Pool) startRefiner() (*models.Interpreter, error) {
 	const fix = "leave models.landmarks empty for the built-in network, and runtime.delegate at xnnpack for the CPU"
 	refiner, err := p.startOne(p.networks.landmarks)
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, fix)
 	}
-	if refiner, err = p.verify(refiner, p.networks.landmarks, image.Pt(detect.RefinerSide, detect.RefinerSide)); err == nil {
+	side := p.networks.landmarks.Manifest.Refinement.Side
+	if refiner, err = p.verify(refiner, p.networks.landmarks, image.Pt(side, side)); err == nil {
 		err = refiner.Invoke()
 	}
 	if err != nil {
@@ -159,7 +171,8 @@ func (p *Pool) verify(
 	return onCPU, errors.Join(onCPU.Resize(size.X, size.Y), i.Close())
 }
 
-// fitDetector sets and verifies an input size of the detector of a set, once for each size. The caller must hold the set.
+// fitDetector sets and verifies an input size of the detector of a set, once for each size. The caller must hold the
+// set.
 func (p *Pool) fitDetector(s *interpreterSet, size image.Point) (err error) {
 	if s.detector.Delegate() != models.DelegateExternal || s.verified[size] && !p.refusals.has(p.networks.detector) {
 		return nil
@@ -175,8 +188,8 @@ func (p *Pool) fitDetector(s *interpreterSet, size image.Point) (err error) {
 	return nil
 }
 
-// acquire waits for its turn and returns an interpreter set, if possible one whose detector has that input size, because a
-// change of size takes milliseconds. It returns nil if ctx ends first.
+// acquire waits for its turn and returns an interpreter set, if possible one whose detector has that input size,
+// because a change of size takes milliseconds. It returns nil if ctx ends first.
 func (p *Pool) acquire(ctx context.Context, size image.Point) *interpreterSet {
 	p.mutex.Lock()
 	if len(p.idle) == 0 {
@@ -269,8 +282,8 @@ func (p *Pool) closeUnused() error {
 // pooledNetwork is a network of an engine: the interpreter of the set that the engine holds, or nil.
 type pooledNetwork struct {
 	*models.Interpreter
-	manifest *models.Manifest
+	model *models.Model
 }
 
 // Manifest returns the manifest of the network, also while no set is held.
-func (p *pooledNetwork) Manifest() *models.Manifest { return p.manifest }
+func (p *pooledNetwork) Manifest() *models.Manifest { return &p.model.Manifest }

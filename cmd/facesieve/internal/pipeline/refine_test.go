@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"bytes"
 	"image"
+	"os"
 	"strings"
 	"testing"
 
@@ -16,53 +18,43 @@ import (
 	"facesieve/quality"
 )
 
-// A network for second looks that cannot be run on their square, or answers wrongly, is refused, and it is said what to do.
-func TestALandmarksNetworkThatCannotLook(t *testing.T) {
-	large := config.Default()
-	large.Models.Landmarks = testsupport.LargeOnly(t, models.TaskLandmarks)
-	for want, test := range map[string]struct {
-		cfg    config.Config
-		change func(n Networks)
-	}{
-		"network facesieve-detector cannot refine a face: models: resize: 96x96 pixels, the network takes multiples of 64; leave models.landmarks empty": {
-			large, func(Networks) {},
-		},
-		models.ErrDrift.Error() + "; leave models.landmarks empty": {
-			config.Default(), func(n Networks) { n.landmarks.Manifest.SelfTest.Cases[0].Outputs[0][0] += 10 },
-		},
-	} {
-		nets, err := OpenNetworks(test.cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		test.change(nets)
-		if _, err := NewPool(nets, test.cfg.Runtime, 1, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("want %q, got %v", want, err)
-		}
-	}
-}
-
-// A detector's file is none for second looks, whose own file is looked for anew in a reload.
-func TestTheLandmarksNetworkIsOneOfItsOwn(t *testing.T) {
+// A landmarks network with wrong outputs or an impossible input size is refused; the error states what to do.
+func TestUnusableLandmarksNetwork(t *testing.T) {
 	cfg := config.Default()
-	builtIn, err := OpenNetworks(cfg)
-	if err != nil {
-		t.Fatal(err)
+	networks, err := OpenNetworks(cfg, cfg.NewCamera())
+	testsupport.Must(t, err)
+	networks.landmarks.Manifest.SelfTest.Cases[0].Outputs[0][0] += 10
+	want := models.ErrDrift.Error() + "; leave models.landmarks empty"
+	if _, err := NewPool(networks, cfg.Runtime, 1, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("want %q, got %v", want, err)
 	}
-	cfg.Models.Landmarks = testsupport.LargeOnly(t, models.TaskLandmarks)
-	if other, err := OpenNetworks(cfg); err != nil || builtIn.Equal(other) || !other.Equal(other) {
-		t.Errorf("another file is the same network, or none: %v", err)
-	}
-	cfg.Models.Landmarks = testsupport.LargeOnly(t, models.TaskDetector)
-	want := `is a network for "detector"; name one for "landmarks"`
-	if _, err := OpenNetworks(cfg); err == nil || !strings.Contains(err.Error(), want) {
+	cfg.Models.Landmarks = testsupport.WriteNetworkOfMultiple64(t, models.TaskLandmarks, 96)
+	want = "refinement.side: 96x96 pixels, the network takes multiples of 64"
+	if _, err := OpenNetworks(cfg, cfg.NewCamera()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("want %q, got %v", want, err)
 	}
 }
 
-// A face at the border, or with its eyes far too near, is ruled out by the first look, for its old reason and at its old cost. Where
-// every face is scored it is looked at again, and the reason stays.
-func TestNoSecondLookAtWhatIsRuledOut(t *testing.T) {
+// A detector is not accepted as the landmarks network, and networks with another landmarks file are not equal.
+func TestConfiguredLandmarksNetwork(t *testing.T) {
+	cfg := config.Default()
+	builtIn, err := OpenNetworks(cfg, cfg.NewCamera())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Models.Landmarks = testsupport.WriteNetworkOfMultiple64(t, models.TaskLandmarks, 128)
+	if other, err := OpenNetworks(cfg, cfg.NewCamera()); err != nil || builtIn.Equal(other) || !other.Equal(other) {
+		t.Errorf("networks with another landmarks file are equal, or do not open: %v", err)
+	}
+	cfg.Models.Landmarks = testsupport.WriteNetworkOfMultiple64(t, models.TaskDetector, 0)
+	want := `is a network for "detector"; name a network for "landmarks"`
+	if _, err := OpenNetworks(cfg, cfg.NewCamera()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("want %q, got %v", want, err)
+	}
+}
+
+// A face that the coarse check rules out is not refined. If all faces are scored, it is, and the reason stays.
+func TestExcludedFacesAreNotRefined(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(e *Engine, face *detect.Face)
 		want   quality.Reason
@@ -71,34 +63,34 @@ func TestNoSecondLookAtWhatIsRuledOut(t *testing.T) {
 		"small": {func(e *Engine, _ *detect.Face) { e.coarse.MinEyeDistance = 500 }, quality.ReasonTooSmall},
 	} {
 		for _, all := range []bool{false, true} {
-			looks, j := judged(t, test.change, all)
-			if want := map[bool]int{true: 1}[all]; looks != want || j.Reason != test.want || j.Scored != all {
-				t.Errorf("%s, all %v: %d second looks, reason %q, scored %v", name, all, looks, j.Reason, j.Scored)
+			refined, j := judged(t, test.change, all)
+			if want := map[bool]int{true: 1}[all]; refined != want || j.Reason != test.want || j.Scored != all {
+				t.Errorf("%s, all %v: refined %d times, reason %q, scored %v", name, all, refined, j.Reason, j.Scored)
 			}
 		}
 	}
 }
 
-// A face that the first look marked so badly that its gates would rule it out is judged by the second.
-func TestTheSecondLookSavesABadlyMarkedFace(t *testing.T) {
+// A face whose detected landmarks would be ruled out is judged by the refined ones.
+func TestRefinementCorrectsWrongLandmarks(t *testing.T) {
 	for name, change := range map[string]func(e *Engine, face *detect.Face){
-		"as it is": func(*Engine, *detect.Face) {},
-		"lying on its side": func(_ *Engine, face *detect.Face) {
+		"unchanged": func(*Engine, *detect.Face) {},
+		"turned by 90°": func(_ *Engine, face *detect.Face) {
 			x, y := face.Box[0]+face.Box[2]/2, face.Box[1]+face.Box[3]/2
 			for i, p := range face.Landmarks {
 				face.Landmarks[i] = [2]float32{x - (p[1] - y), y + (p[0] - x)}
 			}
 		},
-		"all in one place": func(_ *Engine, face *detect.Face) { face.Landmarks = [5][2]float32{} },
+		"all equal": func(_ *Engine, face *detect.Face) { face.Landmarks = [5][2]float32{} },
 	} {
-		if looks, j := judged(t, change, false); looks != 1 || j.Reason != "" || !j.Scored {
-			t.Errorf("%s: %d second looks, reason %q", name, looks, j.Reason)
+		if refined, j := judged(t, change, false); refined != 1 || j.Reason != "" || !j.Scored {
+			t.Errorf("%s: refined %d times, reason %q", name, refined, j.Reason)
 		}
 	}
 }
 
-// A face that the first look is not sure enough of is looked at again before it is followed, once, unless a gate rules it out.
-func TestTheSecondLookMakesSure(t *testing.T) {
+// A face whose score is too low to begin a track is refined before association, once, unless a gate rules it out.
+func TestRefinementRaisesTheScore(t *testing.T) {
 	frame := faceFrame(t)
 	found := func(score float64, change func(*Engine)) (detect.Face, *Engine) {
 		e := smallEngine(t, score, frame)
@@ -109,33 +101,83 @@ func TestTheSecondLookMakesSure(t *testing.T) {
 		}
 		return faces[0], e
 	}
-	sure, e := found(0, func(*Engine) {})
-	if sure.Refined || e.times.calls[stageRefine] > 0 {
-		t.Errorf("a face of score %g needs no second look", sure.Score)
+	detected, e := found(0, func(*Engine) {})
+	if detected.Refined || e.times.calls[stageRefine] > 0 {
+		t.Errorf("a face of score %g is refined before association", detected.Score)
 	}
-	unsure, e := found(float64(sure.Score)+0.001, func(*Engine) {})
-	if !unsure.Refined || unsure.Score <= sure.Score || unsure.Box != sure.Box {
-		t.Errorf("%+v, and after a second look %+v", sure, unsure)
+	above := float64(detected.Score) + 0.001
+	refined, e := found(above, func(*Engine) {})
+	if !refined.Refined || refined.Score <= detected.Score || refined.Box != detected.Box {
+		t.Errorf("detected %+v, refined %+v", detected, refined)
 	}
-	if _, err := e.Judge(frame, unsure, true); err != nil || e.times.calls[stageRefine] != 1 {
-		t.Errorf("%d second looks at one face of a frame, %v", e.times.calls[stageRefine], err)
+	if _, err := e.Judge(frame, refined, true); err != nil || e.times.calls[stageRefine] != 1 {
+		t.Errorf("one face of a frame is refined %d times, %v", e.times.calls[stageRefine], err)
 	}
-	if ruledOut, _ := found(float64(sure.Score)+0.001, func(e *Engine) { e.coarse.EdgeMargin = 0.99 }); ruledOut != sure {
-		t.Errorf("%+v, which no gate lets through, and after a second look %+v", sure, ruledOut)
+	if ruledOut, _ := found(above, func(e *Engine) { e.coarse.EdgeMargin = 0.99 }); ruledOut != detected {
+		t.Errorf("detected %+v, and %+v although a gate rules it out", detected, ruledOut)
 	}
 }
 
-// faceFrame is the picture in facePicture.
+// Without a camera that refines, the network of refinement is neither started nor mapped into memory, and an engine
+// that refines is refused.
+func TestNoRefinerWithoutACameraThatRefines(t *testing.T) {
+	for _, test := range []struct {
+		refine []bool
+		want   int // networks
+	}{{[]bool{false, false}, 2}, {[]bool{false, true}, 3}} {
+		cfg := config.Default()
+		cfg.Models.Landmarks = "missing.tflite" // not read
+		var cameras []config.Camera
+		for _, refine := range test.refine {
+			camera := cfg.NewCamera()
+			camera.Detect.Refine = refine
+			cameras = append(cameras, camera)
+			if refine {
+				cfg.Models.Landmarks = ""
+			}
+		}
+		networks, err := OpenNetworks(cfg, cameras...)
+		testsupport.Must(t, err)
+		before := mappedNetworks(t)
+		var log bytes.Buffer
+		pool, err := NewPool(networks, cfg.Runtime, 1, zerolog.New(&log))
+		testsupport.Must(t, err)
+		if mapped := mappedNetworks(t) - before; mapped != test.want {
+			t.Errorf("refine %v: %d networks are mapped, want %d", test.refine, mapped, test.want)
+		}
+		if started := strings.Count(log.String(), "network is ready"); started != test.want {
+			t.Errorf("refine %v: %d networks are started, want %d", test.refine, started, test.want)
+		}
+		e, err := NewEngine(pool, config.Default().Detect, cfg.Quality)
+		if want := test.want == 3; (err == nil) != want {
+			t.Errorf("refine %v: an engine that refines: %v", test.refine, err)
+		}
+		if err == nil {
+			testsupport.Must(t, e.Close())
+		}
+		testsupport.Must(t, pool.Retire())
+	}
+}
+
+// mappedNetworks returns how many networks are mapped into the memory of this process.
+func mappedNetworks(t *testing.T) int {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/self/maps")
+	testsupport.Must(t, err)
+	return strings.Count(string(maps), "network.tflite")
+}
+
+// faceFrame returns the image of FaceImage.
 func faceFrame(t *testing.T) gocv.Mat {
 	t.Helper()
 	frame := gocv.NewMat()
 	t.Cleanup(func() { testsupport.Must(t, frame.Close()) })
-	testsupport.Must(t, capture.ReadPicture(testsupport.FacePicture(t), capture.DefaultMaxPixels, &frame))
+	testsupport.Must(t, capture.ReadImage(testsupport.FaceImage(t), capture.DefaultMaxPixels, &frame))
 	return frame
 }
 
-// smallEngine is an engine that has networks to look at frame, and whose first look sees the face in facePicture at about 40 pixels. A
-// track begins at score; 0 is what the network recommends.
+// smallEngine returns an engine that holds networks for frame, and detects the face of FaceImage at about 40 pixels.
+// A track begins at score; 0 is the recommendation of the network.
 func smallEngine(t *testing.T, score float64, frame gocv.Mat) *Engine {
 	t.Helper()
 	cfg := config.Default()
@@ -147,9 +189,9 @@ func smallEngine(t *testing.T, score float64, frame gocv.Mat) *Engine {
 	return e
 }
 
-// judged returns the judgement of the face in facePicture, which the first look sees at about 40 pixels, after a change of engine or
-// face, and how many second looks it took.
-func judged(t *testing.T, change func(e *Engine, face *detect.Face), all bool) (looks int, j Judgement) {
+// judged returns the judgement of the face in FaceImage, after a change of the engine or the face, and how many times
+// it was refined.
+func judged(t *testing.T, change func(e *Engine, face *detect.Face), all bool) (refined int, j Judgement) {
 	t.Helper()
 	frame := faceFrame(t)
 	e := smallEngine(t, 0, frame)

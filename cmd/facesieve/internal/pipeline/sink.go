@@ -6,7 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/publish/outbox"
 	"facesieve/quality"
 )
@@ -14,9 +14,9 @@ import (
 // Uplink accepts events and reports. Its methods do not wait for a network, and at most half a second for the disk.
 type Uplink interface {
 	// Publish accepts the event of a face.
-	Publish(e publish.Event) error
+	Publish(e event.Face) error
 	// Reject accepts the report of a track without a face to send.
-	Reject(r publish.Rejected) error
+	Reject(r event.Rejected) error
 }
 
 // EventSink is a Sink that passes decisions to an uplink as events. All its fields are required.
@@ -28,23 +28,23 @@ type EventSink struct {
 
 // Face passes on the event of a face.
 func (s EventSink) Face(c *Candidate) error {
-	event, err := s.Encoder.Event(c)
+	face, err := s.Encoder.Event(c)
 	if err != nil {
 		return err
 	}
-	if event.ID == "" {
-		if event.ID, err = publish.NewID(); err != nil {
+	if face.ID == "" {
+		if face.ID, err = event.NewID(); err != nil {
 			return err
 		}
 	}
-	err = s.Uplink.Publish(event)
+	err = s.Uplink.Publish(face)
 	if errors.Is(err, outbox.ErrFull) || errors.Is(err, outbox.ErrHeld) {
 		return nil // the outbox counts and logs it
 	}
 	if err != nil {
 		return err
 	}
-	s.Log.Info().Str("id", event.ID).Uint64("track", c.Track).
+	s.Log.Info().Str("id", face.ID).Uint64("track", c.Track).
 		Float64("score", math.Round(10*c.Judgement.Score.Value)/10).Msg("face forwarded")
 	return nil
 }

@@ -13,17 +13,22 @@ import (
 	"facesieve/models"
 )
 
-// TryNetworks starts the networks as the daemon does, and tests an accelerator at the sizes of usual frames. A refused
-// accelerator is an error, although the daemon would use the CPU instead, because the configuration does not have its
-// intended effect.
-func TryNetworks(cfg config.Config, networks Networks) (err error) {
+// TryNetworks opens and starts the networks as the daemon does, and tests an accelerator at the sizes of usual frames.
+// A refused accelerator is an error, although the daemon would use the CPU instead, because the configuration does not
+// have its intended effect.
+func TryNetworks(cfg config.Config) (err error) {
+	cameras := append([]config.Camera{cfg.NewCamera()}, cfg.Cameras...)
+	networks, err := OpenNetworks(cfg, cameras...)
+	if err != nil {
+		return err
+	}
 	pool, err := NewPool(networks, cfg.Runtime, 1, zerolog.Nop())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, pool.Retire()) }()
 	if cfg.Runtime.Delegate == models.DelegateExternal {
-		for _, camera := range append([]config.Camera{cfg.NewCamera()}, cfg.Cameras...) {
+		for _, camera := range cameras {
 			if err := tryCamera(pool, camera); err != nil {
 				return err
 			}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"facesieve/publish"
+	"facesieve/publish/event"
 	"facesieve/publish/outbox"
 )
 
@@ -24,7 +24,7 @@ func StoredEvents(t *testing.T, cfg outbox.Config) map[string]bool {
 			time.Sleep(max(wait, time.Millisecond))
 			continue
 		}
-		event, err := publish.DecodeEvent(item.Data)
+		event, err := event.DecodeFace(item.Data)
 		Must(t, err)
 		ids[event.ID] = true
 	}

@@ -11,7 +11,7 @@ import pytest
 from facesieve_training.detector import codec
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.int8 import Int8Detector
-from facesieve_training.detector.refine import REFINED_FROM, refine
+from facesieve_training.detector.refine import Refiner, read_rule
 from facesieve_training.detector.warp import resized
 
 TOLERANCE = 0.1
@@ -43,13 +43,15 @@ def test_faces_are_where_the_daemon_finds_them(
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     lines = [line for line in map(json.loads, result.stdout.splitlines()) if "box" in line]
-    score = json.loads((models / "detector.json").read_text())["detector"]["score"]
+    recommended = json.loads((models / "detector.json").read_text())["detector"]
+    score = recommended["score"]
     detect = Int8Detector((models / "detector.tflite").read_bytes(), 0.4)
-    refiner = Int8Detector((models / "landmarks.tflite").read_bytes(), 0.4)
+    network = Int8Detector((models / "landmarks.tflite").read_bytes(), 0.4)
+    refiner = Refiner(network, *read_rule(models / "landmarks.json"))
     apart, by_refinement = list[float](), 0
     for file, image in images.items():
-        first = detect(image, REFINED_FROM)
-        found = np.array([refine(refiner, image, face) for face in first], np.float32)
+        first = detect(image, recommended["low_score"])
+        found = np.array([refiner(image, face) for face in first], np.float32)
         found = found.reshape(-1, codec.COLUMNS)
         here = [line for line in lines if line["file"] == file]
         reported = np.array([[*line["box"], *np.ravel(line["landmarks"])] for line in here], np.float32)

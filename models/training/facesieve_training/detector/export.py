@@ -34,12 +34,12 @@ DETECTOR = Kind("detector", 64)
 
 @dataclasses.dataclass(frozen=True)
 class Texts:
-    """Texts of the manifest."""
+    """Texts of the manifest; the licence states the terms of use, which the terms of the data limit."""
 
     name: str = "facesieve-detector"
     version: str = "1"
     description: str = "Face detector with five landmarks, anchor-free at strides 8, 16 and 32"
-    license: str = "Apache-2.0"
+    license: str = manifest.NOT_STATED
     trained_on: str = ""
 
 
@@ -94,6 +94,7 @@ def write(
     texts: Texts,
     head: manifest.Detector,
     measured: dict[str, Any],
+    refinement: manifest.Refinement | None = None,
 ) -> manifest.Manifest:
     """Write the network, named after its task, and its manifest (.json)."""
     network = Int8Network(data)
@@ -106,6 +107,7 @@ def write(
         outputs=outputs(network),
         self_test=tflite.self_test(data, kind.self_test, kind.self_test),
         detector=head,
+        refinement=refinement,
         measured=measured,
         **dataclasses.asdict(texts),
     )

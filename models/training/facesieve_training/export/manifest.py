@@ -16,6 +16,8 @@ import numpy.typing as npt
 from facesieve_training.run import write_atomic
 
 SCHEMA = 1
+NOT_STATED = "not stated"
+"""Licence of a network whose configuration states none."""
 MINIMUM_STEPS = 4
 """A self-test tolerance is never below this many quantisation steps."""
 
@@ -117,6 +119,32 @@ class Detector:
 
 
 @dataclass(frozen=True)
+class Refinement:
+    """How a network of task landmarks refines a detected face; the network is trained for these values.
+
+    side: width and height of the network's input, pixels. crop_scale: side of the square that is cut out
+    around a face, in sizes of the face (square root of its box's area), 1..4. min_crop: lowest side of this
+    square, pixels of the frame. min_iou: lowest IoU with the detected box at which a detection in the square
+    is the same face.
+    """
+
+    side: int
+    crop_scale: float
+    min_crop: int
+    min_iou: float
+
+    def faults(self) -> list[str]:
+        """Return the errors in the values, one message each."""
+        checks = {
+            f"side: {self.side} is below 1": self.side >= 1,
+            f"crop_scale: {self.crop_scale:g} is outside 1..4": 1 <= self.crop_scale <= 4,
+            f"min_crop: {self.min_crop} is below 1": self.min_crop >= 1,
+            f"min_iou: {self.min_iou:g} is not between 0 and 1": 0 < self.min_iou < 1,
+        }
+        return [fault for fault, holds in checks.items() if not holds]
+
+
+@dataclass(frozen=True)
 class SelfTestCase:
     """A self-test image by number, and its expected dequantised outputs, row-major."""
 
@@ -152,6 +180,7 @@ class Manifest:
     self_test: SelfTest
     quality: Quality | None = None
     detector: Detector | None = None
+    refinement: Refinement | None = None
     measured: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from facesieve_training.cli import DataError
+from facesieve_training.evaluate.evaluator import similarities
 from facesieve_training.evaluate.gallery import Gallery, open_gallery
-from facesieve_training.evaluate.judge import similarities
 from facesieve_training.evaluate.pairs import Pairs
 from facesieve_training.faces import Image
 from facesieve_training.prepare.readers.lfw import Lfw

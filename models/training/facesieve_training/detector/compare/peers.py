@@ -16,7 +16,7 @@ from facesieve_training.detector.compare.views import OnView, View
 from facesieve_training.detector.evaluate import LOWEST, Detect
 from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.network import HEADS, NetworkConfig, build
-from facesieve_training.detector.refine import REFINED_FROM, refine
+from facesieve_training.detector.refine import Refiner, read_rule
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.networks.pixels import scaled
 
@@ -28,21 +28,18 @@ class Peer:
     name: str
     file: Path
     score: float | None = None
-    """Default threshold, at which false faces on backgrounds are counted; null: the score that the manifest
-    beside the file recommends. Without a manifest the peer has no such figures."""
+    """Default threshold, at which false positives on backgrounds are counted; null: the score that the
+    manifest beside the file recommends. Without a manifest the peer has no such figures."""
     refiner: Path | None = None
     """A network of landmarks (.tflite, .weights.h5) that refines each face, as in the daemon: refinement
-    replaces the landmarks and may raise the score."""
+    replaces the landmarks and may raise the score. The manifest beside it defines the squares."""
 
     def recommended(self) -> float | None:
         """The default threshold; None when neither the configuration nor a manifest gives one."""
-        manifest = self.file.with_suffix(".json")
-        if self.score is not None or not manifest.is_file():
-            return self.score
         try:
-            return float(json.loads(manifest.read_text(encoding="utf-8"))["detector"]["score"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{manifest}: recommends no score; give one in peers ({self.name})") from error
+            return _recommended(self.file, "score") if self.score is None else self.score
+        except DataError as error:
+            raise DataError(f"{error}; give one in peers ({self.name})") from error
 
     def open(self, nms: float, network: NetworkConfig) -> Detect:
         """The detector's function; every one suppresses with the same overlap."""
@@ -58,9 +55,35 @@ class Peer:
         yunet = YuNet(file)
         return lambda image, threshold: yunet.detect(image, threshold, overlap=nms)
 
-    def refiner_function(self, nms: float, network: NetworkConfig) -> Detect | None:
-        """The function of the refiner; None without one."""
-        return None if self.refiner is None else self._open(self.refiner, nms, network)
+    def open_refiner(self, nms: float, network: NetworkConfig) -> Refiner | None:
+        """The refiner; None without one."""
+        if self.refiner is None:
+            return None
+        return Refiner(self._open(self.refiner, nms, network), *read_rule(_manifest(self.refiner)))
+
+
+def lowest_refined(file: Path) -> float:
+    """Lowest score of a detection that the daemon refines: the low score of the detector's manifest; without
+    a manifest the lowest score of a detection.
+    """
+    recommended = _recommended(file, "low_score")
+    return LOWEST if recommended is None else recommended
+
+
+def _manifest(file: Path) -> Path:
+    """The manifest beside a network."""
+    return file.with_name(file.stem.removesuffix(".weights") + ".json")
+
+
+def _recommended(file: Path, key: str) -> float | None:
+    """A score that the manifest beside a detector recommends; None without a manifest."""
+    manifest = _manifest(file)
+    if not manifest.is_file():
+        return None
+    try:
+        return float(json.loads(manifest.read_text(encoding="utf-8"))["detector"][key])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{manifest}: recommends no {key}") from error
 
 
 def on_views(peers: Sequence[Peer], nms: float, network: NetworkConfig) -> dict[str, OnView]:
@@ -70,8 +93,9 @@ def on_views(peers: Sequence[Peer], nms: float, network: NetworkConfig) -> dict[
     for peer in peers:
         if peer.file not in first:
             first[peer.file] = detected(peer.open(nms, network))
-        refiner = peer.refiner_function(nms, network)
-        detectors[peer.name] = first[peer.file] if refiner is None else refined(first[peer.file], refiner)
+        detectors[peer.name] = first[peer.file]
+        if refiner := peer.open_refiner(nms, network):
+            detectors[peer.name] = refined(first[peer.file], refiner, lowest_refined(peer.file))
     return detectors
 
 
@@ -80,16 +104,16 @@ def detected(detect: Detect) -> OnView:
     return _Cached(lambda view: detect(view.image, LOWEST))
 
 
-def refined(first: OnView, refiner: Detect) -> OnView:
-    """A detector on views; a second network refines the faces that the daemon would refine."""
+def refined(first: OnView, refiner: Refiner, lowest: float) -> OnView:
+    """A detector on views; the refiner refines the faces with at least the lowest score, as in the daemon."""
 
     def on_view(view: View) -> FloatArray:
         faces = first(view)
         for face in faces:
-            if face[14] >= REFINED_FROM:
+            if face[14] >= lowest:
                 inside = face.copy()
                 inside[:14] /= view.scale
-                face[4:] = refine(refiner, view.full, inside)[4:]
+                face[4:] = refiner(view.full, inside)[4:]
                 face[4:14] *= view.scale
         return faces[np.argsort(-faces[:, 14], kind="stable")]
 

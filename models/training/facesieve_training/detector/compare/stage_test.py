@@ -25,6 +25,9 @@ def _config(teacher: Path, images: Path, tmp_path: Path) -> stage.Config:
     for _ in range(3):
         video.write(np.full((64, 64, 3), 60, np.uint8))
     video.release()
+    rule = {"side": 96, "crop_scale": 1.6, "min_crop": 8, "min_iou": 0.4}
+    manifest = {"detector": {"score": 0.4, "low_score": 0.4}, "refinement": rule}
+    teacher.with_suffix(".json").write_text(json.dumps(manifest))
     file = tmp_path / "compare.yaml"
     file.write_text(
         f"""
@@ -63,7 +66,7 @@ def test_two_detectors_and_a_report_of_both(bright_squares: Path, squares: Path,
     report = (run.dir / "report.md").read_text()
     assert "| 24-48 |" in report
     assert "## A camera with 1 times the input's pixels a line" in report
-    assert "0 false faces at the default threshold" in report
+    assert "0 false positives at the default threshold" in report
     assert (run.dir / "recall.svg").stat().st_size > 1000
     assert (run.dir / "sheets-clean" / "missed-but-by-the-peer.png").exists()
 

@@ -18,6 +18,7 @@ from facesieve_training.detector.decoded import Decoded
 from facesieve_training.detector.face_erasing import erase_face, isolated
 from facesieve_training.detector.label import Labelled
 from facesieve_training.detector.warp import between_centres, transform, turned
+from facesieve_training.export.manifest import Refinement
 
 _MARGIN = 4
 """Pixels around the square that are degraded with it, before it is cut out."""
@@ -64,9 +65,10 @@ Face = tuple[Labelled, FloatArray]
 class Crops:
     """Draws squares around the faces of labelled images."""
 
-    def __init__(self, items: Sequence[Labelled], config: CropsConfig) -> None:
-        """Take the images to draw from."""
+    def __init__(self, items: Sequence[Labelled], config: CropsConfig, rule: Refinement) -> None:
+        """Take the images to draw from; the squares are those of the daemon by this rule."""
         self._config = config
+        self._rule = rule
         self._decoded = Decoded(config.kept_megabytes)
         self._faces: list[Face] = [
             (item, face)
@@ -82,13 +84,13 @@ class Crops:
             )
 
     def make(self, rng: np.random.Generator, camera: bool = True) -> Drawn:
-        """Draw one square of refine.SIDE; without `camera` it is not degraded."""
+        """Draw one input of the network; without `camera` it is not degraded."""
         config = self._config
         item, face = self._choose(rng)
         own = _size(face)
         largest = max(min(config.largest, config.enlarge * own), config.smallest)
         size = float(np.exp(rng.uniform(np.log(config.smallest), np.log(largest))))
-        length = refine.length_for(size * float(np.exp(rng.normal(0, config.scale))))
+        length = refine.side_for(size * float(np.exp(rng.normal(0, config.scale))), self._rule)
         matrix = self._matrix(face, size, length, rng)
         clean = self._warp(item, matrix, length + 2 * _MARGIN, rng)
         faces = transform(item.faces, matrix)
@@ -97,14 +99,15 @@ class Crops:
         edge = int(rng.integers(4)), int(length * rng.uniform(0, _BEYOND) * (rng.random() < config.edge))
         degraded = camera and rng.random() >= config.clean
         taken = degrade(clean, rng) if degraded else clean
-        taken, clean = _cut(taken, *edge), _cut(clean, *edge)
+        side = self._rule.side
+        taken, clean = _cut(taken, *edge, side), _cut(clean, *edge, side)
         faces = codec.shifted(faces, -_MARGIN)
-        faces[:, :14] *= refine.SIDE / length
+        faces[:, :14] *= side / length
         if rng.random() < 0.5:
             taken, clean = np.ascontiguousarray(taken[:, ::-1]), np.ascontiguousarray(clean[:, ::-1])
-            faces = codec.mirror(faces, refine.SIDE)
+            faces = codec.mirror(faces, side)
         centre = faces[:, :2] + faces[:, 2:4] / 2
-        inside = ((centre > 0) & (centre < refine.SIDE)).all(axis=1)
+        inside = ((centre > 0) & (centre < side)).all(axis=1)
         good = inside & (faces[:, 14] >= config.sure)
         return Drawn(taken, clean, faces[good], faces[inside & ~good])
 
@@ -149,13 +152,13 @@ def _erased(
     return faces[~alone] if alone.any() and erase_face(square_image, face[0], rng) else faces
 
 
-def _cut(square_image: np.ndarray, side: int, rows: int) -> np.ndarray:
-    """The square without its margin, scaled to the network's input; `rows` rows on one of its four sides are
+def _cut(square_image: np.ndarray, edge: int, rows: int, side: int) -> np.ndarray:
+    """The square without its margin, scaled to the network's input; `rows` rows at one of its four edges are
     black, as outside the frame.
     """
     square = square_image[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN].copy()
-    np.rot90(square, side)[:rows] = 0
-    return refine.scaled(square)
+    np.rot90(square, edge)[:rows] = 0
+    return refine.scaled(square, side)
 
 
 def _size(face: FloatArray) -> float:

@@ -13,12 +13,12 @@ import cv2
 import keras
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector import export, hard_negatives, refine, train
+from facesieve_training.detector import export, hard_negatives, train
 from facesieve_training.detector.assign import AssignConfig
 from facesieve_training.detector.batches import Parts, TrainConfig
 from facesieve_training.detector.compare import figures, views
 from facesieve_training.detector.compare.outcome import run_detectors
-from facesieve_training.detector.compare.peers import detected, refined
+from facesieve_training.detector.compare.peers import detected, lowest_refined, refined
 from facesieve_training.detector.evaluate import EvaluateConfig
 from facesieve_training.detector.hard_negatives import HardNegativesConfig
 from facesieve_training.detector.int8 import Int8Detector
@@ -26,8 +26,9 @@ from facesieve_training.detector.label import LabelConfig, Labelled, load
 from facesieve_training.detector.landmarks.crops import Crops, CropsConfig
 from facesieve_training.detector.losses import LossConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
+from facesieve_training.detector.refine import Refiner
 from facesieve_training.detector.stage import data_hash
-from facesieve_training.export.manifest import described_training
+from facesieve_training.export.manifest import Refinement, described_training
 from facesieve_training.run import Run
 
 _DETECTED, _REFINED = "detected", "refined"
@@ -41,7 +42,7 @@ class ExportConfig:
     texts: export.Texts = field(
         default_factory=lambda: export.Texts(
             name="facesieve-landmarks",
-            description="Whether the middle of a square of 96x96 pixels is a face, and its five landmarks",
+            description="Finds the face in a square around it, and its five landmarks",
         )
     )
 
@@ -50,6 +51,10 @@ class ExportConfig:
 class Config:
     """Everything about one network. `detector` (.tflite) finds the faces whose refinement is evaluated."""
 
+    refinement: Refinement
+    """The squares of the training, and how the daemon uses the network."""
+    score: float = 0.4
+    """Lowest score at which a detection in the square is a face."""
     seed: int = 1
     label: LabelConfig = field(default_factory=LabelConfig)
     hard_negatives: HardNegativesConfig = field(default_factory=HardNegativesConfig)
@@ -81,23 +86,24 @@ def run(config: Config, run: Run) -> None:
     items = load(config.label)
     run.set_data_hash(data_hash(items))
     mined = hard_negatives.find([item for item in items if not item.held_out], config.hard_negatives)
-    crops = Crops(mined, config.crops)
+    crops = Crops(mined, config.crops, config.refinement)
     parts = Parts(
         config.seed, network=config.network, assign=config.assign, loss=config.loss, train=config.train
     )
     model = train.train(crops, parts, run)
     model.save_weights(run.dir / "landmarks.weights.h5")
     data = export.convert(model, export.representative(crops, config.seed, config.export.representative))
+    side = config.refinement.side
     measured = {
         "truth": "the teacher on enlarged and mirrored images; sizes are square roots of the area, "
         "errors medians in inter-eye distances",
-        "multiply_adds": multiply_adds(build(config.network, refine.SIDE, refine.SIDE)),
+        "multiply_adds": multiply_adds(build(config.network, side, side)),
         **measure(data, [item for item in items if item.held_out], config),
     }
     training = described_training(run.dir, run.meta)
-    kind = export.Kind("landmarks", refine.SIDE)
-    head = export.layout(refine.SCORE, refine.SCORE)
-    export.write(run.dir, kind, data, training, config.export.texts, head, measured)
+    kind = export.Kind("landmarks", side)
+    head = export.layout(config.score, config.score)
+    export.write(run.dir, kind, data, training, config.export.texts, head, measured, config.refinement)
     run.finish()
     keras.backend.clear_session()
 
@@ -105,10 +111,10 @@ def run(config: Config, run: Run) -> None:
 def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[str, Any]:
     """Landmark errors on the held-out images by size, clean and degraded, before and after refinement."""
     nms = config.evaluate.nms
-    detect, refiner = Int8Detector(config.detector.read_bytes(), nms), Int8Detector(data, nms)
-    first = detected(detect)
-    shown = {_DETECTED: first, _REFINED: refined(first, refiner)}
-    scores = dict.fromkeys(shown, refine.SCORE)
+    first = detected(Int8Detector(config.detector.read_bytes(), nms))
+    refiner = Refiner(Int8Detector(data, nms), config.score, config.refinement)
+    shown = {_DETECTED: first, _REFINED: refined(first, refiner, lowest_refined(config.detector))}
+    scores = dict.fromkeys(shown, config.score)
     measured = {}
     for kind in ("clean", "degraded"):
         scenes = views.scenes(held_out, config.evaluate, kind == "degraded", config.seed)

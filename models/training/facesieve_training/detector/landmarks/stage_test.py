@@ -8,6 +8,7 @@ from facesieve_training.cli import DataError
 from facesieve_training.detector import export
 from facesieve_training.detector.landmarks import stage
 from facesieve_training.detector.network import NetworkConfig, build
+from facesieve_training.detector.refine import read_rule
 from facesieve_training.export.manifest import self_test_image
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.run import Run
@@ -30,6 +31,8 @@ network: {{stem: 4, stage4: 4, width: 8}}
 train: {{steps: 2, batch: 2, warm_up: 1, log_every: 1, checkpoint_every: 1}}
 export: {{representative: 4, texts: {{trained_on: squares}}}}
 detector: {tmp_path / "detector.tflite"}
+refinement: {{side: 64, crop_scale: 1.5, min_crop: 10, min_iou: 0.3}}
+score: 0.45
 evaluate: {{sizes: [12]}}
 """
     )
@@ -44,7 +47,8 @@ def test_the_stage_trains_and_exports_a_network_for_the_daemon(
     stage.run(config, run)
     manifest = json.loads((run.dir / "landmarks.json").read_text())
     assert (manifest["task"], manifest["file"]) == ("landmarks", "landmarks.tflite")
-    assert (manifest["self_test"]["width"], manifest["detector"]["score"]) == (96, 0.4)
+    assert (manifest["self_test"]["width"], manifest["detector"]["score"]) == (64, 0.45)
+    assert manifest["refinement"] == {"side": 64, "crop_scale": 1.5, "min_crop": 10, "min_iou": 0.3}
     assert manifest["training"]["data_hash"] == run.meta["data_hash"]
     for kind in ("clean", "degraded"):
         assert [row["from"] for row in manifest["measured"][kind]] == [12, 16, 24, 48, 96]
@@ -63,5 +67,7 @@ def test_a_missing_detector_is_an_error_before_training(
         stage.run(config, Run.open(tmp_path / "run", "landmarks", config, False))
 
 
-def test_the_shipped_configuration_is_valid() -> None:
-    assert configuration.load(CONFIG, stage.Config).train.steps > 1000
+def test_the_shipped_configuration_is_that_of_the_shipped_network(models: Path) -> None:
+    config = configuration.load(CONFIG, stage.Config)
+    assert config.train.steps > 1000
+    assert (config.score, config.refinement) == read_rule(models / "landmarks.json")

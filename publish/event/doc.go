@@ -1,0 +1,24 @@
+// Package event is the contract between a device and its subscribers: the topics, the messages with their codecs, and
+// the JSON Schemas. It contains no client and no broker.
+//
+// Below a root, facesieve/<device> unless configured, a device publishes:
+//
+//	<root>/<camera>/face       Face as JSON, QoS 1, never retained: one face that passed
+//	<root>/<camera>/face/jpeg  the aligned face alone as JPEG, QoS 1, never retained (mqtt.jpeg)
+//	<root>/<camera>/rejected   Rejected as JSON, QoS 0: why a face did not pass (mqtt.rejected)
+//	<root>/<camera>/state      State as JSON, QoS 1, retained; it counts only while status is online
+//	<root>/status              Status as text, QoS 1, retained; offline is also the last will
+//	<root>/probe               a text that tests whether the broker accepts messages, QoS 1, never retained
+//
+// An empty retained message clears the state of a camera that is no longer configured, and the status when the device
+// gives up the root. AsyncAPI describes the same for programs.
+//
+// # Versions
+//
+// Each JSON message has its schema version. Within a version, fields, components, labels, policies and reasons are only
+// added. A decoder ignores fields that it does not contain, and accepts unknown labels, policies and reasons. It refuses
+// everything else that the schemas refuse: missing and repeated fields, wrong types, values out of range. A removed or
+// changed field raises Version, as does a new state or encoding; a decoder refuses another version with ErrVersion.
+//
+// An encoder refuses every message that deviates from this version, so that a fault is found where it is made.
+package event

@@ -1,0 +1,105 @@
+package event_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
+)
+
+// A decoder ignores the fields that a later program of the same schema version adds, and returns added labels,
+// components and keywords. The published schemas accept them all.
+func TestMessagesFromTheFuture(t *testing.T) {
+	face, err := event.DecodeFace(golden(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rejected := eventtest.Rejected()
+	rejected.Schema, rejected.Device, rejected.Time = event.Version, "gate", rejected.Time.UTC()
+	future(t, face, event.FaceSchema, event.EncodeFace, event.DecodeFace, func(want *event.Face) {
+		want.Policy = "daily"
+		want.Quality.Labels, want.Quality.Components = extended(want.Quality.Labels, want.Quality.Components)
+	})
+	future(t, rejected, event.RejectedSchema, event.EncodeRejected, event.DecodeRejected, func(want *event.Rejected) {
+		want.Reasons = append(want.Reasons, "static")
+		want.Labels, want.Components = extended(want.Labels, want.Components)
+	})
+	future(t, sampleState(), event.StateSchema, event.EncodeState, event.DecodeState, func(*event.State) {})
+}
+
+// extended returns labels and components with those that eventtest.FromTheFuture adds.
+func extended(labels event.Labels, components event.Components) (event.Labels, event.Components) {
+	labels, components = maps.Clone(labels), maps.Clone(components)
+	for i := range 9 {
+		labels[fmt.Sprintf("label_%d", i)] = 0.5
+	}
+	components["BackgroundUniformity"] = 55.5
+	return labels, components
+}
+
+// future extends a message and decodes it; extend changes the wanted value in the same way.
+func future[T any](t *testing.T, want T, schema string, encode func(T) ([]byte, error), decode func([]byte) (T, error),
+	extend func(want *T),
+) {
+	t.Helper()
+	data, err := encode(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = eventtest.FromTheFuture(t, data)
+	if err := eventtest.Validate(eventtest.Compile(t, schema), data); err != nil {
+		t.Errorf("the schema refuses %s: %v", data, err)
+	}
+	if eventtest.Validate(eventtest.CompileStrict(t, schema), data) == nil {
+		t.Errorf("the strict schema accepts %s", data)
+	}
+	got, err := decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	extend(&want)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	_, err = decode(alter(t, data, "schema", event.Version+1))
+	const fix = ": this reader supports 2: update this reader"
+	if !errors.Is(err, event.ErrVersion) || !strings.HasSuffix(err.Error(), fix) {
+		t.Error(err)
+	}
+}
+
+// The encoders do not accept what the decoders accept of a later program.
+func TestEncodersAreStrict(t *testing.T) {
+	good := eventtest.Face("door", 7)
+	good.Schema, good.Device, good.ID = event.Version, "gate", "01955178-7ac3-7e8c-8b24-889cb537aaf1"
+	if _, err := event.EncodeFace(good); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*event.Face){
+		`policy: "worst" is none of`: func(f *event.Face) { f.Policy = "worst" },
+		"labels: there are 9, not 0 to 8": func(f *event.Face) {
+			f.Quality.Labels = event.Labels{"a": 0, "b": 0, "c": 0, "d": 0, "e": 0, "f": 0, "g": 0, "h": 0, "i": 0}
+		},
+		"components.Beauty: is none of": func(f *event.Face) {
+			f.Quality.Components = maps.Clone(f.Quality.Components)
+			f.Quality.Components["Beauty"] = 50
+		},
+	} {
+		face := good
+		change(&face)
+		if _, err := event.EncodeFace(face); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	rejected := eventtest.Rejected()
+	rejected.Schema, rejected.Device, rejected.Reasons = event.Version, "gate", []string{"ugly"}
+	_, err := event.EncodeRejected(rejected)
+	if err == nil || !strings.Contains(err.Error(), `reasons: "ugly" is none of`) {
+		t.Error(err)
+	}
+}

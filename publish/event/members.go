@@ -1,0 +1,145 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// instant is a time as the schemas describe it; package time also parses "T0:00:00" and "00,5".
+var instant = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$`)
+
+// checkMembers refuses what json.Unmarshal accepts although the schemas refuse it: missing and repeated fields, names
+// in another case, null, arrays of another length, text that is not UTF-8, line breaks in base64, times not in UTC or
+// finer than nanoseconds. It skips fields that type t does not have.
+func checkMembers(data []byte, t reflect.Type) error {
+	if !utf8.Valid(data) {
+		return errors.New("not UTF-8")
+	}
+	w := walker{json.NewDecoder(bytes.NewReader(data))}
+	w.UseNumber()
+	return w.value(t, "")
+}
+
+// walker checks one value after the other; path is the JSON path of the value.
+type walker struct{ *json.Decoder }
+
+func (w walker) value(t reflect.Type, path string) error {
+	token, err := w.Token()
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	switch {
+	case token == nil:
+		return fmt.Errorf("%s: null", path)
+	case t == reflect.TypeFor[time.Time]():
+		if s, ok := token.(string); !ok || !instant.MatchString(s) {
+			return fmt.Errorf("%s: %v is not a time in UTC to the nanosecond", path, token)
+		}
+		return nil
+	case t == reflect.TypeFor[[]byte]():
+		if s, ok := token.(string); !ok || strings.ContainsAny(s, "\r\n") {
+			return fmt.Errorf("%s: not base64 in one piece", path)
+		}
+		return nil
+	}
+	switch t.Kind() { // json.Unmarshal has checked the others
+	case reflect.Struct:
+		return w.structure(token, t, path)
+	case reflect.Map:
+		_, err := w.members(token, path, func(_, at string) error { return w.value(t.Elem(), at) })
+		return err
+	case reflect.Array, reflect.Slice:
+		return w.array(token, t, path)
+	}
+	return nil
+}
+
+func (w walker) structure(token json.Token, t reflect.Type, path string) error {
+	fields := make(map[string]reflect.Type, t.NumField())
+	for i := range t.NumField() {
+		name, _ := fieldName(t.Field(i))
+		fields[name] = t.Field(i).Type
+	}
+	found, err := w.members(token, path, func(name, at string) error {
+		if field, ok := fields[name]; ok {
+			return w.value(field, at)
+		}
+		for known := range fields {
+			if strings.EqualFold(known, name) { // json.Unmarshal takes it for the known field
+				return fmt.Errorf("%s: differs from %s in case", at, known)
+			}
+		}
+		return w.Decode(new(json.RawMessage))
+	})
+	if err != nil {
+		return err
+	}
+	for i := range t.NumField() {
+		if name, optional := fieldName(t.Field(i)); !found[name] && !optional {
+			return fmt.Errorf("%s: missing", join(path, name))
+		}
+	}
+	return nil
+}
+
+// fieldName returns the name of a field in JSON, and whether it may be missing.
+func fieldName(f reflect.StructField) (name string, optional bool) {
+	name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name, options == "omitempty"
+}
+
+// members calls each for every name of the object that begins with token; each must read the value, whose path is at.
+func (w walker) members(token json.Token, path string, each func(name, at string) error) (map[string]bool, error) {
+	if token != json.Delim('{') {
+		return nil, fmt.Errorf("%s: %v is not an object", path, token)
+	}
+	found := map[string]bool{}
+	for w.More() {
+		key, err := w.Token()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		name, _ := key.(string)
+		at := join(path, name)
+		if found[name] {
+			return nil, fmt.Errorf("%s: repeated", at)
+		}
+		found[name] = true
+		if err := each(name, at); err != nil {
+			return nil, err
+		}
+	}
+	_, err := w.Token()
+	return found, err
+}
+
+func (w walker) array(token json.Token, t reflect.Type, path string) error {
+	if token != json.Delim('[') {
+		return fmt.Errorf("%s: %v is not an array", path, token)
+	}
+	n := 0
+	for ; w.More(); n++ {
+		if err := w.value(t.Elem(), fmt.Sprintf("%s[%d]", path, n)); err != nil {
+			return err
+		}
+	}
+	if t.Kind() == reflect.Array && n != t.Len() {
+		return fmt.Errorf("%s: %d elements, not %d", path, n, t.Len())
+	}
+	_, err := w.Token()
+	return err
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}

@@ -1,0 +1,72 @@
+package event
+
+import (
+	"fmt"
+	"time"
+)
+
+// Rejected is a face that did not pass, and why: the payload of <root>/<camera>/rejected. It has no image.
+type Rejected struct {
+	// Schema is Version.
+	Schema int    `json:"schema"`
+	Device string `json:"device"`
+	Camera string `json:"camera"`
+	// Track, Time, Frame and Box are as in Face.
+	Track uint64    `json:"track"`
+	Time  time.Time `json:"time"`
+	Frame Size      `json:"frame"`
+	Box   Box       `json:"box"`
+	// Reasons are one or more of too_small, too_blurred, pose, low_quality, edge, duplicate, none twice.
+	Reasons []string `json:"reasons"`
+	// Score is 0..100, or NotAssessed if the face was rejected before it was scored.
+	Score float64 `json:"score"`
+	// Labels are as in Quality; empty if the face was not scored.
+	Labels     Labels     `json:"labels"`
+	Components Components `json:"components"`
+}
+
+// Values of State.State.
+const (
+	Running      = "running"
+	Reconnecting = "reconnecting"
+	Stopped      = "stopped"
+)
+
+// State is the state of a camera: the retained payload of <root>/<camera>/state.
+type State struct {
+	// Schema is Version.
+	Schema int    `json:"schema"`
+	Device string `json:"device"`
+	Camera string `json:"camera"`
+	// State is Running, Reconnecting (also before the first frame) or Stopped.
+	State string `json:"state"`
+	// FPS is the number of captured frames a second, FacesPerSecond that of faces that passed; both over the last
+	// seconds.
+	FPS            float64 `json:"fps"`
+	FacesPerSecond float64 `json:"faces_per_second"`
+	// Since is when State took its present value, UTC.
+	Since time.Time `json:"since"`
+	// Reason is a keyword for programs: why a camera is not running, for example unauthorized, forbidden, not_found or
+	// no_video (package capture has the list). Empty while it runs, and if no keyword applies.
+	Reason string `json:"reason,omitempty"`
+	// Detail is a text for people: what failed, what to do, when the next attempt is. It contains no credentials.
+	Detail string `json:"detail,omitempty"`
+}
+
+// Status is whether a device is online: the retained payload of <root>/status, plain text.
+type Status string
+
+// Values of Status. Offline is also the last will.
+const (
+	Online  Status = "online"
+	Offline Status = "offline"
+)
+
+// DecodeStatus reads the payload of a status topic.
+func DecodeStatus(payload []byte) (Status, error) {
+	switch s := Status(payload); s {
+	case Online, Offline:
+		return s, nil
+	}
+	return "", fmt.Errorf("status: %.40q is neither online nor offline", payload)
+}

@@ -1,0 +1,101 @@
+package publish
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"facesieve/publish/event"
+	"facesieve/publish/event/eventtest"
+	"facesieve/publish/publishtest"
+)
+
+func TestExampleInGo(t *testing.T) {
+	broker := publishtest.StartAnonymous(t)
+	binary := filepath.Join(t.TempDir(), "subscriber")
+	if out, err := exec.Command("go", "build", "-o", binary, "./event/examples").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	checkExample(t, broker, binary, broker.URL())
+}
+
+func TestExampleInPython(t *testing.T) {
+	python, err1 := filepath.Abs("../.venv/bin/python")
+	script, err2 := filepath.Abs("event/examples/subscriber.py")
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	if out, err := exec.Command(python, "-c", "import paho.mqtt.client").CombinedOutput(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		t.Skipf("paho-mqtt is not installed: .setup/python installs it: %v", err)
+	}
+	broker := publishtest.StartAnonymous(t)
+	host, port, _ := net.SplitHostPort(broker.Addr)
+	checkExample(t, broker, python, script, host, port)
+}
+
+// checkExample runs a subscriber. It must show and save a face of a publisher and one of a later program, and refuse
+// another schema version.
+func checkExample(t *testing.T, broker *publishtest.Mosquitto, command ...string) {
+	t.Helper()
+	dir := t.TempDir()
+	output := filepath.Join(dir, "output")
+	file, err := os.Create(output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	example := exec.Command(command[0], command[1:]...)
+	example.Dir, example.Stdout, example.Stderr = dir, file, file
+	if err := example.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = example.Process.Kill()
+		_ = example.Wait() // killed: its status is not zero
+	}()
+	text := func() string {
+		text, err := os.ReadFile(output)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	later := publishtest.Record(t, broker.URL(), "facesieve/later/door/face")
+	p := mustOpen(t, testConfig(broker.URL()), quick())
+	future := strings.Replace(string(eventtest.FromTheFuture(t, []byte(golden(t)))), `"gate"`, `"later"`, 1)
+	next := strings.Replace(golden(t), `"schema":2`, `"schema":3`, 1)
+	id, err := event.NewID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	face := eventtest.Face("door", 7)
+	face.ID = id
+	defer func() {
+		if t.Failed() {
+			t.Log(text())
+		}
+	}()
+	// Faces are not retained: repeat them until the example has subscribed.
+	publishtest.Eventually(t, "all received", func() bool {
+		if err := p.Publish(face); err != nil {
+			t.Fatal(err)
+		}
+		later.Send(t, "facesieve/later/door/face", future, false)
+		later.Send(t, "facesieve/later/door/face", next, false)
+		time.Sleep(50 * time.Millisecond)
+		return strings.Contains(text(), "gate/door: score 71.5") && strings.Contains(text(), "later/door: score 71.5") &&
+			strings.Contains(text(), "unknown schema version 3")
+	})
+	image, err := os.ReadFile(filepath.Join(dir, id+".jpeg"))
+	if err != nil || !bytes.Equal(image, eventtest.JPEG()) {
+		t.Errorf("%d bytes, %v", len(image), err)
+	}
+}
