@@ -5,7 +5,8 @@
 # make build   bin/facesieve
 # make lint    formatting, static analysis and known vulnerabilities, Go and Python; the systemd unit
 # make deb     build/package/facesieve_VERSION_ARCH.deb for this machine; ARCH=arm64: for that one
-# make test-package  installs the package in bare Debian 12 and 13 systems, boots them, and tests the service; needs root
+# make test-package  installs the package in bare Debian 12 and 13 systems, boots them, and tests the service; needs root.
+#              ARCH=arm64: runs that package with qemu
 # make bench   time per stage, with ratios against peers in the same run
 # make clean   removes everything that was built
 
@@ -80,7 +81,7 @@ deb: build
 
 test-package: setup-test deb
 	go run ./cmd/demo -binary bin/facesieve -picture $(GOFACE) -out build/package/demo
-	systemd/package/test
+	$(if $(ARCH),systemd/package/emulate $(GOFACE),systemd/package/test)
 
 clean:
 	rm -rf bin build demo
