@@ -70,11 +70,11 @@ func newStage(person gocv.Mat) *stage {
 	s.background = gocv.NewMat()
 	room := person.Region(backgroundRegion())
 	defer room.Close()
-	gocv.Resize(room, &s.background, image.Pt(clipWidth, clipHeight), 0, 0, gocv.InterpolationCubic)
-	gocv.GaussianBlur(s.background, &s.background, image.Pt(0, 0), 60, 60, gocv.BorderDefault)
+	must(gocv.Resize(room, &s.background, image.Pt(clipWidth, clipHeight), 0, 0, gocv.InterpolationCubic))
+	must(gocv.GaussianBlur(s.background, &s.background, image.Pt(0, 0), 60, 60, gocv.BorderDefault))
 	s.mask = gocv.Zeros(person.Rows(), person.Cols(), gocv.MatTypeCV8U)
-	gocv.Ellipse(&s.mask, image.Pt(personX, personY), image.Pt(personA, personB), 0, 0, 360, color.RGBA{255, 255, 255, 0}, -1)
-	gocv.GaussianBlur(s.mask, &s.mask, image.Pt(0, 0), 12, 12, gocv.BorderDefault)
+	must(gocv.Ellipse(&s.mask, image.Pt(personX, personY), image.Pt(personA, personB), 0, 0, 360, color.RGBA{255, 255, 255, 0}, -1))
+	must(gocv.GaussianBlur(s.mask, &s.mask, image.Pt(0, 0), 12, 12, gocv.BorderDefault))
 	return s
 }
 
@@ -90,7 +90,7 @@ func (s *stage) close() {
 // frame renders frame i. The stage owns the Mat, which is valid until the next call.
 func (s *stage) frame(i int) gocv.Mat {
 	t := float64(i) / clipFrames
-	s.background.CopyTo(&s.canvas)
+	must(s.background.CopyTo(&s.canvas))
 	if t > 0.08 && t < 0.95 { // the room is empty before and after
 		walk := (t - 0.08) / 0.87
 		s.paste(0.12*math.Pow(14, walk), clipWidth/2+180*math.Sin(walk*9))
@@ -102,7 +102,7 @@ func (s *stage) frame(i int) gocv.Mat {
 	if t > 0.55 && t < 0.7 {
 		light, grain = 0.18, 9
 	}
-	s.canvas.ConvertToWithParams(&s.canvas, gocv.MatTypeCV8UC3, float32(light), 0)
+	must(s.canvas.ConvertToWithParams(&s.canvas, gocv.MatTypeCV8UC3, float32(light), 0))
 	s.addNoise(grain)
 	return s.canvas
 }
@@ -119,8 +119,8 @@ func (s *stage) paste(scale, x float64) {
 	defer person.Close()
 	defer mask.Close()
 	size := image.Pt(clipWidth, clipHeight)
-	gocv.WarpAffine(s.person, &person, shift, size)
-	gocv.WarpAffine(s.mask, &mask, shift, size)
+	must(gocv.WarpAffine(s.person, &person, shift, size))
+	must(gocv.WarpAffine(s.mask, &mask, shift, size))
 	s.blend(person, mask)
 }
 
@@ -137,18 +137,23 @@ func (s *stage) blend(person, mask gocv.Mat) {
 	}
 }
 
-// pixels returns the bytes of an 8-bit Mat that this program made: continuous, so the error cannot occur.
+// pixels returns the bytes of an 8-bit Mat.
 func pixels(mat gocv.Mat) []uint8 {
 	data, err := mat.DataPtrUint8()
+	must(err)
+	return data
+}
+
+// must panics on an error of OpenCV, which cannot occur: sizes and types of all pictures here are fixed.
+func must(err error) {
 	if err != nil {
 		panic(err)
 	}
-	return data
 }
 
 // blurMotion blurs mat along its rows, as a person who moves sideways is blurred.
 func blurMotion(mat *gocv.Mat, length int) {
-	gocv.Blur(*mat, mat, image.Pt(length, 1))
+	must(gocv.Blur(*mat, mat, image.Pt(length, 1)))
 }
 
 // addNoise adds Gaussian noise of standard deviation sigma; OpenCV's generator starts from the same seed in every run.
@@ -156,7 +161,7 @@ func (s *stage) addNoise(sigma float64) {
 	gocv.RandN(&s.noise, gocv.NewScalar(0, 0, 0, 0), gocv.NewScalar(sigma, sigma, sigma, 0))
 	wide := gocv.NewMat()
 	defer wide.Close()
-	s.canvas.ConvertTo(&wide, gocv.MatTypeCV16SC3)
-	gocv.Add(wide, s.noise, &wide)
-	wide.ConvertTo(&s.canvas, gocv.MatTypeCV8UC3)
+	must(s.canvas.ConvertTo(&wide, gocv.MatTypeCV16SC3))
+	must(gocv.Add(wide, s.noise, &wide))
+	must(wide.ConvertTo(&s.canvas, gocv.MatTypeCV8UC3))
 }
