@@ -41,8 +41,8 @@ class Rate:
     high: float
 
     def __str__(self) -> str:
-        """The rate with its interval in brackets."""
-        return f"{self.rate:.3g} ({self.low:.3g} to {self.high:.3g})"
+        """The rate with its interval in brackets, or a dash without pairs."""
+        return "-" if np.isnan(self.rate) else f"{self.rate:.3g} ({self.low:.3g} to {self.high:.3g})"
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ def jackknife(errors: NDArray[np.number], totals: NDArray[np.number], shared: in
     rate = all_errors / all_pairs
     without = (all_errors - errors) / np.maximum(all_pairs - totals, 1)
     error = _NORMAL * np.sqrt((n - 1) / n * np.square(without - without.mean()).sum())
+    if all_errors == 0:  # the rule of three, by people
+        error = 3 / n
     return Rate(float(rate), float(max(0, rate - error)), float(min(1, rate + error)))
 
 

@@ -71,5 +71,10 @@ def test_the_jackknife_of_pairs_of_one_person_is_wider() -> None:
     )
 
 
-def test_a_rate_without_pairs_is_no_number() -> None:
-    assert np.isnan(jackknife(np.zeros(3), np.zeros(3)).rate)
+def test_without_errors_the_interval_follows_the_rule_of_three() -> None:
+    rate = jackknife(np.zeros(100), np.full(100, 7.0))
+    assert (rate.rate, rate.low, rate.high) == (0, 0, 0.03)
+
+
+def test_a_rate_without_pairs_is_a_dash() -> None:
+    assert str(jackknife(np.zeros(3), np.zeros(3))) == "-"
