@@ -14,7 +14,7 @@ import (
 // squeezed.
 func TestPixelsBecomeSquare(t *testing.T) {
 	t.Parallel()
-	var log journal
+	var log logBuffer
 	for name, c := range map[string]struct {
 		sample        string // pixel aspect of a 64x48 frame, as an option of ffmpeg
 		aspect        string
@@ -28,8 +28,8 @@ func TestPixelsBecomeSquare(t *testing.T) {
 		"narrow":             {"1/2", "", 0, 64, 96, "not square; the frames are stretched"},
 		"PAL":                {"16/11", "", 0, 93, 48, "not square"},
 		"almost square":      {"200/199", "", 0, 64, 48, ""},
-		"absurd":             {"1000/1", "", 0, 64, 48, "not plausible and ignored"},
-		"absurdly narrow":    {"1/1000", "", 0, 64, 48, "not plausible and ignored"},
+		"implausible":        {"1000/1", "", 0, 64, 48, "not plausible and ignored"},
+		"too narrow":         {"1/1000", "", 0, 64, 48, "not plausible and ignored"},
 		"configured":         {"1", "16:9", 0, 85, 48, "not square"},
 		"against the stream": {"2/1", "4:3", 0, 64, 48, ""},
 		"upright":            {"1", "3:4", 0, 64, 85, "not square"},
@@ -45,7 +45,7 @@ func TestPixelsBecomeSquare(t *testing.T) {
 			if c.maxPixels > 0 {
 				cfg.MaxPixels = c.maxPixels
 			}
-			log = journal{}
+			log = logBuffer{}
 			s, err := Open(cfg, zerolog.New(&log))
 			if err != nil {
 				t.Fatal(err)
@@ -66,7 +66,7 @@ func TestPixelsBecomeSquare(t *testing.T) {
 }
 
 // The rotation applies to the stretched frame.
-func TestStretchedFramesAreTurned(t *testing.T) {
+func TestStretchedFramesAreRotated(t *testing.T) {
 	plain := clip(t, "plain.mp4", "3", "-vf", "setsar=2", "-c:v", "libx264")
 	turned := filepath.Join(t.TempDir(), "turned.mp4")
 	run(t, cameratest.FFmpeg(t), "-v", "error", "-i", plain, "-c", "copy", "-metadata:s:v:0", "rotate=90", turned)

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Pace is how fast a video file is read. Other sources ignore it.
+// Pace is the speed at which a video file is read. Other sources ignore it.
 type Pace string
 
 // The paces of a video file.
 const (
-	Native Pace = "native" // by its timestamps, newest frame wins, as a camera
-	Fast   Pace = "fast"   // every frame in order, each as soon as the one before it was taken
+	Native Pace = "native" // that of its timestamps; a newer frame replaces an older one, as for a camera
+	Fast   Pace = "fast"   // all frames in order, each as soon as the previous one has been taken
 )
 
 // The transports of RTSP.
@@ -24,13 +24,16 @@ const (
 	transportUDP = "udp"
 )
 
-// longest bounds the configured times; a deadline of an hour is a mistake and not a deadline.
-const longest = 10 * time.Minute
+// The bounds of the timeouts and pauses. A timeout of an hour is a mistake.
+const shortestTime, longestTime = time.Millisecond, 10 * time.Minute
 
-// The bounds of max_pixels: a small picture, and the largest frame of FFmpeg.
-const leastPixels, mostPixels = 320 * 240, 500_000_000
+// The bounds of interval.
+const shortestInterval, longestInterval = 100 * time.Millisecond, time.Hour
 
-// Config says what to read and how long to wait for it. Start from Default.
+// The bounds of max_pixels: a small frame, and the largest frame of FFmpeg.
+const minPixels, maxPixels = 320 * 240, 500_000_000
+
+// Config is the configuration of a Source. Start from Default.
 type Config struct {
 	URL          string        `yaml:"url"`           // see the package comment
 	Pace         Pace          `yaml:"pace"`          // native or fast; video files only
@@ -38,20 +41,20 @@ type Config struct {
 	ReadTimeout  time.Duration `yaml:"read_timeout"`  // longest pause between frames; longer for slow streams
 	ReconnectMin time.Duration `yaml:"reconnect_min"` // shortest pause before a live source is tried again
 	ReconnectMax time.Duration `yaml:"reconnect_max"` // longest pause; frames for this long make the pauses short again
-	Interval     time.Duration `yaml:"interval"`      // between two requests to a url that returns single pictures
+	Interval     time.Duration `yaml:"interval"`      // between two requests to a url that returns one image
 	Transport    string        `yaml:"transport"`     // of RTSP: tcp or udp
-	Loop         bool          `yaml:"loop"`          // start a file or folder again at its end
+	Loop         bool          `yaml:"loop"`          // start a file or directory again at its end
 	MaxPixels    int64         `yaml:"max_pixels"`    // of a frame; larger frames are rejected before they are decoded
-	Aspect       string        `yaml:"aspect"`        // of the whole picture, such as 16:9; empty: as declared
+	Aspect       string        `yaml:"aspect"`        // of the whole frame, such as 16:9; empty: as declared
 	AllowHosts   []string      `yaml:"allow_hosts"`   // hosts, besides the camera, that playlists and redirects may use
 	TLS          TLS           `yaml:"tls"`           // of https and rtsps
 
-	// Shown stands for URL in logs and errors, itself without credentials; empty: URL does. Give the text from before
-	// secrets were put into it, where they may stand anywhere.
+	// Shown replaces URL in logs and errors, where its credentials are hidden as well; empty: URL. Set it to the text
+	// before variables were replaced by secrets, because Redact cannot recognise a secret at every position.
 	Shown string `yaml:"-"`
 
-	// Start is the Frame.Time of position zero of a file or folder; zero means the time of Open. Fix it to make a
-	// replay give the same times again.
+	// Start is the Frame.Time of position 0 of a file or directory; zero: the time of Open. With a fixed Start, each run
+	// returns the same times.
 	Start time.Time `yaml:"-"`
 }
 
@@ -69,29 +72,35 @@ func Default() Config {
 	}
 }
 
-// Validate returns all faults of the configuration as a joined error; each begins with its key. The only file that it
-// opens is tls.ca.
+// Validate returns all faults of the configuration as a joined error. Each begins with its key. The only file that
+// Validate reads is tls.ca.
 func (c Config) Validate() error {
 	var faults []error
-	if _, err := c.target(); err != nil {
-		faults = append(faults, fmt.Errorf("url: %w", err))
+	check := func(ok bool, key, format string, args ...any) {
+		if !ok {
+			faults = append(faults, keyError{key, fmt.Errorf(format, args...)})
+		}
 	}
-	if c.Pace != Native && c.Pace != Fast {
-		faults = append(faults, fmt.Errorf("pace: %q is neither %q nor %q", c.Pace, Native, Fast))
+	_, err := c.target()
+	check(err == nil, "url", "%w", err)
+	check(c.Pace == Native || c.Pace == Fast, "pace", "%q is neither %q nor %q", c.Pace, Native, Fast)
+	c.checkTimes(check)
+	check(c.Transport == transportTCP || c.Transport == transportUDP, "transport",
+		"%q is neither %q nor %q", c.Transport, transportTCP, transportUDP)
+	check(c.MaxPixels >= minPixels && c.MaxPixels <= maxPixels, "max_pixels",
+		"%d is not between %d and %d", c.MaxPixels, minPixels, maxPixels)
+	_, err = parseAspect(c.Aspect)
+	check(err == nil, "aspect", "%w", err)
+	for i, host := range c.AllowHosts {
+		valid := host != "" && (!strings.ContainsAny(host, ":/@ ") || net.ParseIP(host) != nil)
+		check(valid, fmt.Sprintf("allow_hosts[%d]", i), "not a host; write a name or an address, without scheme and port")
 	}
-	faults = append(faults, c.checkTimes()...)
-	if c.ReconnectMin > c.ReconnectMax {
-		faults = append(faults, fmt.Errorf("reconnect_min: %v is longer than reconnect_max (%v)",
-			c.ReconnectMin, c.ReconnectMax))
-	}
-	if c.Transport != transportTCP && c.Transport != transportUDP {
-		faults = append(faults, fmt.Errorf("transport: %q is neither %q nor %q", c.Transport, transportTCP, transportUDP))
-	}
-	faults = append(faults, c.checkLimits()...)
-	return errors.Join(append(faults, c.validateInterval(), c.TLS.validate())...)
+	check(c.Interval >= shortestInterval && c.Interval <= longestInterval, "interval",
+		"%v is not between %v and %v", c.Interval, shortestInterval, longestInterval)
+	return errors.Join(append(faults, c.TLS.validate())...)
 }
 
-func (c Config) checkTimes() (faults []error) {
+func (c Config) checkTimes(check func(ok bool, key, format string, args ...any)) {
 	for _, d := range []struct {
 		key   string
 		value time.Duration
@@ -101,31 +110,27 @@ func (c Config) checkTimes() (faults []error) {
 		{"reconnect_min", c.ReconnectMin},
 		{"reconnect_max", c.ReconnectMax},
 	} {
-		if d.value < time.Millisecond || d.value > longest {
-			faults = append(faults, fmt.Errorf("%s: %v is not between 1ms and %v", d.key, d.value, longest))
-		}
+		check(d.value >= shortestTime && d.value <= longestTime, d.key,
+			"%v is not between %v and %v", d.value, shortestTime, longestTime)
 	}
-	return faults
+	check(c.ReconnectMin <= c.ReconnectMax, "reconnect_min",
+		"%v is longer than reconnect_max (%v)", c.ReconnectMin, c.ReconnectMax)
 }
 
-func (c Config) checkLimits() (faults []error) {
-	if c.MaxPixels < leastPixels || c.MaxPixels > mostPixels {
-		faults = append(faults, fmt.Errorf("max_pixels: %d is not between %d and %d",
-			c.MaxPixels, leastPixels, mostPixels))
-	}
-	if _, err := parseAspect(c.Aspect); err != nil {
-		faults = append(faults, fmt.Errorf("aspect: %w", err))
-	}
-	for i, host := range c.AllowHosts {
-		if host == "" || strings.ContainsAny(host, ":/@ ") && net.ParseIP(host) == nil {
-			faults = append(faults, fmt.Errorf("allow_hosts[%d]: not a host; write a name or an address, without scheme "+
-				"and port", i))
-		}
-	}
-	return faults
+// keyError is the error of one key of the configuration.
+type keyError struct {
+	key string // dotted
+	err error  // what is wrong and how to fix it
 }
 
-// Equal reports whether both configurations give the same source.
+func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
+
+func (e keyError) Unwrap() error { return e.err }
+
+// ConfigKey returns the key; package config reports it with its line.
+func (e keyError) ConfigKey() string { return e.key }
+
+// Equal reports whether a Source of the other configuration would be the same.
 func (c Config) Equal(other Config) bool { return reflect.DeepEqual(c, other) }
 
 // media returns the options for decoding.

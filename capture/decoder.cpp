@@ -8,9 +8,9 @@ extern "C" {
 
 namespace facesieve {
 
-// A live decoder measures its load over this many packets. Above this load it starts several threads.
-static const int kMeasured = 50;
-static const double kBehind = 0.6;
+// A live decoder measures its load over this many packets. Above the maximum it starts several threads.
+static const int kMeasuredPackets = 50;
+static const double kMaxLoad = 0.6;
 
 Decoder::Decoder(const DecoderOptions &options) : options_(options), frame_(av_frame_alloc()) {}
 
@@ -33,9 +33,8 @@ int Decoder::open(const AVCodecParameters *parameters, AVRational time_base) {
     return result;
   }
   time_base_ = time_base;
-  int64_t claimed = static_cast<int64_t>(parameters_->width) * parameters_->height;
-  if (claimed > options_.max_pixels) {
-    giant_ = claimed;
+  check_size(static_cast<int64_t>(parameters_->width) * parameters_->height);
+  if (rejected_pixels_ > 0) {
     return AVERROR(EINVAL);
   }
   return start(options_.live ? 1 : std::max(1, av_cpu_count()));
@@ -67,13 +66,14 @@ int Decoder::start(int threads) {
 int Decoder::send(const AVPacket *packet) {
   bool key = packet != nullptr && (packet->flags & AV_PKT_FLAG_KEY) != 0;
   if (key) {
-    spot(*packet);
-    if (giant_ > 0) {
+    // The decoder rejects frames that are too large as well, but does not report why.
+    check_size(declared_pixels(parameters_->codec_id, parameters_, packet->data, packet->size));
+    if (rejected_pixels_ > 0) {
       return AVERROR(EINVAL);
     }
   }
-  if (behind_ && key) {
-    behind_ = false, threaded_ = true;
+  if (overloaded_ && key) {
+    overloaded_ = false, threaded_ = true;
     int result = start(av_cpu_count());
     if (result < 0) {
       return result;
@@ -81,7 +81,7 @@ int Decoder::send(const AVPacket *packet) {
   }
   auto began = std::chrono::steady_clock::now();
   int result = avcodec_send_packet(context_, packet);
-  measure(std::chrono::steady_clock::now() - began);
+  measure_load(std::chrono::steady_clock::now() - began);
   return result;
 }
 
@@ -98,25 +98,23 @@ int Decoder::receive() {
   return result;
 }
 
-// measure counts a packet and determines whether one thread is fast enough for the stream.
-void Decoder::measure(std::chrono::steady_clock::duration spent) {
+// measure_load counts a packet and determines whether one thread is fast enough for the stream.
+void Decoder::measure_load(std::chrono::steady_clock::duration spent) {
   busy_ += spent;
-  if (!options_.live || threaded_ || packets_++ < kMeasured) {
+  if (!options_.live || threaded_ || packets_++ < kMeasuredPackets) {
     return;
   }
   auto now = std::chrono::steady_clock::now();
   if (since_.time_since_epoch().count() != 0) {
     std::chrono::duration<double> busy = busy_, passed = now - since_;
-    behind_ = behind_ || (busy > passed * kBehind && passed.count() < 5);
+    overloaded_ = overloaded_ || (busy > passed * kMaxLoad && passed.count() < 5);
   }
   since_ = now, busy_ = {}, packets_ = 0;
 }
 
-// spot determines whether a packet holds a frame that is too large. The decoder rejects it too, but without a reason.
-void Decoder::spot(const AVPacket &packet) {
-  int64_t claimed = claimed_pixels(parameters_->codec_id, parameters_, packet.data, packet.size);
-  if (claimed > options_.max_pixels) {
-    giant_ = claimed;
+void Decoder::check_size(int64_t pixels) {
+  if (pixels > options_.max_pixels) {
+    rejected_pixels_ = pixels;
   }
 }
 
@@ -139,7 +137,7 @@ static int64_t jpeg_pixels(const uint8_t *data, int size) {
   return 0;
 }
 
-int64_t claimed_pixels(AVCodecID codec, const AVCodecParameters *parameters, const uint8_t *data, int size) {
+int64_t declared_pixels(AVCodecID codec, const AVCodecParameters *parameters, const uint8_t *data, int size) {
   if (codec == AV_CODEC_ID_MJPEG) {
     return jpeg_pixels(data, size);
   }

@@ -18,7 +18,7 @@ struct DecoderOptions {
 };
 
 // Decoder owns its context and the newest frame. FFmpeg's frame threads delay the output by one frame per thread, which
-// is seconds at one frame a second. So a live stream is decoded without them as long as one thread is fast enough.
+// is several seconds at one frame a second. So a live stream is decoded by one thread as long as that is fast enough.
 class Decoder {
 public:
   explicit Decoder(const DecoderOptions &options);
@@ -37,13 +37,13 @@ public:
   const AVFrame &frame() const { return *frame_; }
   // resized reports whether the newest frame has another size than the first.
   bool resized() const { return frame_->width != width_ || frame_->height != height_; }
-  // giant returns the number of pixels of the last frame that was rejected for its size, or 0.
-  int64_t giant() const { return giant_; }
+  // rejected_pixels returns the number of pixels of the last frame that was too large, or 0.
+  int64_t rejected_pixels() const { return rejected_pixels_; }
 
 private:
   int start(int threads);
-  void measure(std::chrono::steady_clock::duration spent);
-  void spot(const AVPacket &packet);
+  void measure_load(std::chrono::steady_clock::duration spent);
+  void check_size(int64_t pixels);
 
   DecoderOptions options_;
   AVCodecContext *context_ = nullptr;
@@ -51,17 +51,17 @@ private:
   AVRational time_base_{0, 1};
   AVFrame *frame_ = nullptr;
   int width_ = 0, height_ = 0; // of the first frame
-  int64_t giant_ = 0;
+  int64_t rejected_pixels_ = 0;
 
-  // Decoding time and elapsed time over the last packets.
+  // The load of the thread over the last packets: busy_ is the decoding time since since_.
   std::chrono::steady_clock::time_point since_{};
   std::chrono::steady_clock::duration busy_{};
   int packets_ = 0;
-  bool behind_ = false, threaded_ = false;
+  bool overloaded_ = false, threaded_ = false;
 };
 
-// claimed_pixels returns the number of pixels that the header of a packet declares, 0 if it has no such header.
-int64_t claimed_pixels(AVCodecID codec, const AVCodecParameters *parameters, const uint8_t *data, int size);
+// declared_pixels returns the number of pixels that the header of a packet declares, 0 if it has no such header.
+int64_t declared_pixels(AVCodecID codec, const AVCodecParameters *parameters, const uint8_t *data, int size);
 
 } // namespace facesieve
 #endif

@@ -1,15 +1,21 @@
 package capture
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
+
+	"facesieve/capture/sourceurl"
 )
 
 // maxRedirects is the maximum number of redirects.
@@ -22,16 +28,16 @@ type endpoint struct {
 	user   *url.Userinfo // nil: no login is configured
 	cancel context.CancelFunc
 
-	mu    sync.Mutex
-	taps  []*tap
-	fault error // the first one that explains why the stream ended
-	ended bool
+	mu          sync.Mutex
+	connections []*connection
+	fault       error // the first one, which explains why the stream ended
+	aborted     bool
 }
 
 func newEndpoint(cfg Config, t target, cancel context.CancelFunc) (*endpoint, error) {
-	u, err := url.Parse(t.name)
+	u, err := url.Parse(t.url)
 	if err != nil {
-		return nil, errors.New("not a valid URL") // parseURL has accepted it; the error of url.Parse would quote it
+		return nil, errors.New("not a valid URL") // parseURL has accepted it; the original error would quote it
 	}
 	e := &endpoint{cfg: cfg, url: u, user: u.User, cancel: cancel}
 	u.User = nil
@@ -48,13 +54,13 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// home reports whether a URL is on the configured server. The password is sent to no other.
-func (e *endpoint) home(u *url.URL) bool {
+// sameServer reports whether a URL is on the configured server. The password is sent to no other server.
+func (e *endpoint) sameServer(u *url.URL) bool {
 	return strings.EqualFold(address(u), address(e.url)) && u.Scheme == e.url.Scheme
 }
 
-// allowed returns nil if an address in a redirect or playlist may be opened, and otherwise the fault.
-func (e *endpoint) allowed(u *url.URL) error {
+// checkAddress returns an error if an address in a redirect or playlist must not be opened.
+func (e *endpoint) checkAddress(u *url.URL) error {
 	secure := e.url.Scheme == "https" || e.url.Scheme == "rtsps"
 	host := strings.ToLower(u.Hostname())
 	listed := slices.ContainsFunc(e.cfg.AllowHosts, func(h string) bool { return strings.EqualFold(h, host) })
@@ -72,21 +78,21 @@ func (e *endpoint) allowed(u *url.URL) error {
 	}
 }
 
-// dial connects, and stores the connection so that cut can close it at any time.
+// dial connects, and stores the connection, so that abort can close it.
 func (e *endpoint) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: e.cfg.OpenTimeout}
 	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
-		return nil, e.keep(explainDial(err, e.cfg.OpenTimeout))
+		return nil, e.storeFault(explainDial(err, e.cfg.OpenTimeout))
 	}
-	t := &tap{Conn: conn}
+	c := &connection{Conn: conn}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.ended {
+	if e.aborted {
 		return nil, errors.Join(context.Canceled, conn.Close())
 	}
-	e.taps = append(slices.DeleteFunc(e.taps, func(t *tap) bool { return t.closed.Load() }), t)
-	return t, nil
+	e.connections = append(slices.DeleteFunc(e.connections, func(c *connection) bool { return c.closed.Load() }), c)
+	return c, nil
 }
 
 // dialTLS connects to an address and verifies that the certificate is valid for its host name.
@@ -110,60 +116,75 @@ func (e *endpoint) dialTLS(ctx context.Context, network, address string) (net.Co
 	return conn, nil
 }
 
-// keep stores the first fault, and returns it.
-func (e *endpoint) keep(err error) error {
+// storeFault stores the first fault, and returns err.
+func (e *endpoint) storeFault(err error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.fault == nil && !e.ended && !errors.Is(err, context.Canceled) {
+	if e.fault == nil && !e.aborted && !errors.Is(err, context.Canceled) {
 		e.fault = err
 	}
 	return err
 }
 
-// cut closes all connections of the endpoint, so that calls that wait for them return. The fault is the reason, nil on
-// close.
-func (e *endpoint) cut(fault error) {
-	if fault != nil {
-		_ = e.keep(fault) // explain returns it later
-	}
-	e.mu.Lock()
-	e.ended = true
-	e.mu.Unlock()
-	e.cancel()
-	e.cutConnections()
-}
-
-func (e *endpoint) cutConnections() {
-	e.mu.Lock()
-	taps := slices.Clone(e.taps)
-	e.mu.Unlock()
-	for _, t := range taps {
-		_ = t.Close() // may be closed already
-	}
-}
-
-// forget drops a fault after which frames still arrived.
-func (e *endpoint) forget() {
+// clearFault removes a fault after which a frame has arrived.
+func (e *endpoint) clearFault() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.fault = nil
 }
 
-// explain returns a more specific fault for an error if there is one: the stored fault, a TLS fault, or an answer in
-// another protocol.
+// abort closes all connections for good, so that calls that wait for them return. fault is the reason; nil: closed.
+func (e *endpoint) abort(fault error) {
+	if fault != nil {
+		_ = e.storeFault(fault) // explain returns it
+	}
+	e.mu.Lock()
+	e.aborted = true
+	e.mu.Unlock()
+	e.cancel()
+	e.closeConnections()
+}
+
+func (e *endpoint) closeConnections() {
+	e.mu.Lock()
+	connections := slices.Clone(e.connections)
+	e.mu.Unlock()
+	for _, c := range connections {
+		_ = c.Close() // may be closed already
+	}
+}
+
+// abortAfter aborts if opening takes longer than OpenTimeout. The caller must call done when opening has ended.
+func (e *endpoint) abortAfter() (done func() bool) {
+	return time.AfterFunc(e.cfg.OpenTimeout, func() { e.abort(e.noAnswer()) }).Stop
+}
+
+// noAnswer returns the fault of a server that does not answer in time.
+func (e *endpoint) noAnswer() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.connections) == 0 {
+		return unreachable(e.cfg.OpenTimeout)
+	}
+	return faultf(ReasonSilent, "the server at %s accepts connections but does not answer within %v; restart the camera, "+
+		"or check the port", address(e.url), e.cfg.OpenTimeout)
+}
+
+// explain returns a fault that is more specific than err, if there is one: the stored fault, a TLS fault, or an answer
+// in another protocol.
 func (e *endpoint) explain(err error) error {
 	e.mu.Lock()
-	fault, taps := e.fault, e.taps
+	fault, connections := e.fault, e.connections
 	e.mu.Unlock()
 	if fault != nil && reasonOf(fault) != ReasonSilent {
 		return fault
 	}
-	if better := explainTLS(err, e.url.Hostname()); better != nil {
-		return better
+	if specific := explainTLS(err, e.url.Hostname()); specific != nil {
+		return specific
 	}
-	if len(taps) > 0 {
-		if better := explainProtocol(e.url.Scheme, taps[len(taps)-1].answer()); better != nil {
-			return better
+	if len(connections) > 0 {
+		if specific := explainProtocol(e.url.Scheme, connections[len(connections)-1].firstBytes()); specific != nil {
+			return specific
 		}
 	}
 	if fault != nil {
@@ -172,33 +193,70 @@ func (e *endpoint) explain(err error) error {
 	return err
 }
 
-// quote prepares a text that may come from a server for a message. The server may repeat the address, any part of which
-// may be a secret.
+// explainAnswer returns the fault of a request whose answer is missing or cannot be read.
+func (e *endpoint) explainAnswer(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return faultf(ReasonEnded, "the camera ended the connection before it answered; it may have too many viewers, or "+
+			"the port may be wrong")
+	default:
+		return faultf(ReasonServer, "the camera's answer cannot be read: %s; check the port, and update its firmware",
+			e.quote(err.Error()))
+	}
+}
+
+// quote prepares a text of a server for a message. It removes the address, which the server may repeat, because each
+// part of it may be a secret.
 func (e *endpoint) quote(text string) string {
 	for _, part := range []string{e.url.RequestURI(), e.url.Path, e.url.EscapedPath(), e.url.RawQuery} {
 		if len(part) > 1 {
 			text = strings.ReplaceAll(text, part, "***")
 		}
 	}
-	return printable(Redact(text))
+	return printable(sourceurl.Redact(text))
 }
 
-// silent is the fault of a server that does not answer in time.
-func (e *endpoint) silent() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	connected := len(e.taps) > 0
-	if !connected {
-		return faultf(ReasonUnreachable, "no answer within %v; is the camera switched on? check its address and the "+
-			"firewalls", e.cfg.OpenTimeout)
+// printable shortens a text of a server to 60 printable ASCII characters.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, text)
+	return text[:min(len(text), 60)]
+}
+
+// maxFirstBytes is the number of bytes of an answer by which its protocol is recognised.
+const maxFirstBytes = 16
+
+// connection stores the first bytes that it receives, before TLS decryption.
+type connection struct {
+	net.Conn
+	closed atomic.Bool
+	mu     sync.Mutex
+	first  []byte
+}
+
+func (c *connection) Close() error {
+	c.closed.Store(true)
+	return c.Conn.Close()
+}
+
+func (c *connection) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if room := maxFirstBytes - len(c.first); room > 0 {
+		c.first = append(c.first, p[:min(n, room)]...)
 	}
-	return faultf(ReasonSilent, "the server at %s accepts connections but does not answer within %v; restart the "+
-		"camera, or check the port",
-		address(e.url), e.cfg.OpenTimeout)
+	return n, err
 }
 
-// within cuts the connections if opening takes longer than the limit. Call the returned function when opening has
-// ended.
-func (e *endpoint) within(limit time.Duration) (done func() bool) {
-	return time.AfterFunc(limit, func() { e.cut(e.silent()) }).Stop
+func (c *connection) firstBytes() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return bytes.Clone(c.first)
 }

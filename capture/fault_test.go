@@ -15,7 +15,7 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// failure opens a source that must fail, and returns its state after the first fault.
+// failure opens a source that must fail, and returns its Stats after the first fault.
 func failure(t *testing.T, cfg Config) Stats {
 	t.Helper()
 	cfg.OpenTimeout = time.Second
@@ -24,9 +24,9 @@ func failure(t *testing.T, cfg Config) Stats {
 		t.Fatal(err)
 	}
 	defer func() {
-		begun := time.Now()
-		if err := s.Close(); err != nil || time.Since(begun) > patience/2 {
-			t.Errorf("Close: %v after %v", err, time.Since(begun))
+		began := time.Now()
+		if err := s.Close(); err != nil || time.Since(began) > patience/2 {
+			t.Errorf("Close: %v after %v", err, time.Since(began))
 		}
 	}()
 	eventually(t, "reconnecting", func() bool { return s.State() == Reconnecting })
@@ -55,8 +55,8 @@ func TestFaultsOfRTSPServersAreExplained(t *testing.T) {
 		"wrong password": {rtspStatus(digest), ReasonUnauthorized, "refuses user or password (401 Unauthorized); " +
 			"correct them"},
 		"forbidden": {rtspStatus("403 Forbidden"), ReasonForbidden, "forbids the stream (403 Forbidden); allow it"},
-		"no such path": {rtspStatus("404 Not Found"), ReasonNotFound, "no stream of this path (404 Not Found); look " +
-			"the path up"},
+		"no such path": {rtspStatus("404 Not Found"), ReasonNotFound, "no stream of this path (404 Not Found); see " +
+			"its manual"},
 		"busy": {rtspStatus("503 Service Unavailable"), ReasonServer, "busy (503 Service Unavailable); it " +
 			"may have too many viewers"},
 		"bandwidth": {rtspStatus("453 Not Enough Bandwidth"), ReasonServer, "busy (453"},
@@ -71,7 +71,7 @@ func TestFaultsOfRTSPServersAreExplained(t *testing.T) {
 			rtspStatus("302 Found\r\nLocation: rtsp://{address}/x"), ReasonRedirect,
 			"redirects too often (5 redirects)",
 		},
-		"sound only": {described("audio PCMU/8000"), ReasonNoVideo, "no video, only audio (G711); switch the video on"},
+		"sound only": {described("audio PCMU/8000"), ReasonNoVideo, "no video, only audio (G711); enable the video"},
 		"unknown codec": {described("video H266/90000"), ReasonCodec, "not supported (H266/90000); set the camera to " +
 			"H.264"},
 		"nothing":    {described(), ReasonNoVideo, "(SDP) cannot be read: invalid SDP: no media"},
@@ -81,6 +81,10 @@ func TestFaultsOfRTSPServersAreExplained(t *testing.T) {
 		"trickling": {
 			cameratest.Trickle("RTSP/1.0 200 OK\r\nX: ", 20*time.Millisecond), ReasonSilent,
 			"does not answer within 1s",
+		},
+		"trickling noise": {
+			cameratest.Trickle("\xff\x00\n$", 20*time.Millisecond), ReasonProtocol,
+			"does not answer in RTSP",
 		},
 		"endless header": {
 			cameratest.Answer("RTSP/1.0 200 OK\r\n", "X: y\r\n", -1), ReasonServer,
@@ -163,18 +167,18 @@ func TestFaultsOfHTTPServersAreExplained(t *testing.T) {
 		"untyped page": {body("application/octet-stream", "\n<!DOCTYPE html>"), ReasonNoVideo, "a web page"},
 		"JSON":         {body("application/json", "{}"), ReasonNoVideo, "text (application/json), no video"},
 		"sound":        {body("audio/mpeg", "ID3"), ReasonNoVideo, "sound only (audio/mpeg)"},
-		"broken picture": {
+		"damaged image": {
 			body("image/jpeg", "\xff\xd8\xff"), ReasonUndecodable,
-			"the picture cannot be used: damaged JPEG: Premature end",
+			"the image cannot be used: damaged JPEG: Premature end",
 		},
-		"foreign format": {
+		"unsupported format": {
 			body("image/heic", "\x00\x00\x00\x18ftypheic"), ReasonUndecodable,
 			"HEIC is not supported: convert it",
 		},
-		"empty picture": {body("image/jpeg", ""), ReasonNoPackets, "200 OK, but with no picture"},
-		"long picture":  {declares("image/jpeg", 2e9), ReasonTooLarge, "more than 32 MiB"},
-		"short picture": {declares("image/jpeg", 100), ReasonEnded, "in the middle of a picture"},
-		"nothing":       {body("video/mp2t", ""), ReasonNoPackets, "200 OK, and then sends nothing"},
+		"empty image": {body("image/jpeg", ""), ReasonNoPackets, "200 OK, but with no image"},
+		"long image":  {declares("image/jpeg", 2e9), ReasonTooLarge, "more than 32 MiB"},
+		"short image": {declares("image/jpeg", 100), ReasonEnded, "in the middle of an image"},
+		"nothing":     {body("video/mp2t", ""), ReasonNoPackets, "200 OK, and then sends nothing"},
 		"garbage": {body("video/mp2t", strings.Repeat("nonsense", 5000)), ReasonNoVideo, "no video that FFmpeg " +
 			"can read"},
 		"no playlist": {body("application/vnd.apple.mpegurl", "hello"), ReasonNoVideo, "does not begin with #EXTM3U"},
@@ -219,7 +223,7 @@ func TestRawFaultsOfHTTPServersAreExplained(t *testing.T) {
 		"slow part": {
 			cameratest.Answer("HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; "+
 				"boundary=f\r\n\r\n--f\r\nContent-Type: image/jpeg\r\n\r\n"+strings.Repeat("x", 600), "", -1), ReasonUndecodable,
-			"no picture came within 1s",
+			"no frame came within 1s",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -280,8 +284,8 @@ func TestAnswersThatRepeatTheAddressAreNotQuoted(t *testing.T) {
 	}
 }
 
-// Cameras lock an account after some wrong passwords.
-func TestARefusedLoginIsTriedAgainAfterMinutesOnly(t *testing.T) {
+// Cameras lock an account after some wrong passwords, so the next attempt is after a minute or more.
+func TestARefusedLoginIsRetriedAfterMinutes(t *testing.T) {
 	t.Parallel()
 	script := &cameratest.Script{Answers: map[string]string{
 		"DESCRIBE": "RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"camera\", nonce=\"1\"\r\n",

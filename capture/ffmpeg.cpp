@@ -17,13 +17,13 @@ using facesieve::Scaler;
 using facesieve::Shape;
 
 namespace {
-// A decoder for the packets of a network library.
-struct Stream {
-  explicit Stream(const media_options &options)
+// A decoder for the packets that Go receives.
+struct PacketDecoder {
+  explicit PacketDecoder(const media_options &options)
       : decoder({options.max_pixels, options.live}),
         scaler(options.max_pixels, {options.aspect_num, options.aspect_den > 0 ? options.aspect_den : 1}),
         packet(av_packet_alloc()) {}
-  ~Stream() { av_packet_free(&packet); }
+  ~PacketDecoder() { av_packet_free(&packet); }
   Decoder decoder;
   Scaler scaler;
   AVPacket *packet;
@@ -37,7 +37,7 @@ void silence() {
   (void)done;
 }
 
-// guarded calls f, and reports any exception as lack of memory.
+// guarded calls f, and reports an exception as lack of memory.
 template <typename F> media_status guarded(media_frame &result, F f) {
   result = {};
   try {
@@ -50,16 +50,17 @@ template <typename F> media_status guarded(media_frame &result, F f) {
 
 Reader &reader_of(void *handle) { return *static_cast<Reader *>(handle); }
 
+// refused returns the status of a stream or packet that the decoder does not accept.
 media_status refused(const Decoder &decoder, int error, media_frame &result) {
   result.error = error;
-  result.giant_pixels = decoder.giant();
-  if (decoder.giant() > 0) {
-    return MEDIA_GIANT;
+  result.rejected_pixels = decoder.rejected_pixels();
+  if (decoder.rejected_pixels() > 0) {
+    return MEDIA_TOO_LARGE;
   }
   return error == AVERROR_DECODER_NOT_FOUND ? MEDIA_NO_DECODER : MEDIA_FAILED;
 }
 
-int start(Stream &stream, const char *codec) {
+int open(PacketDecoder &packets, const char *codec) {
   const AVCodecDescriptor *descriptor = avcodec_descriptor_get_by_name(codec);
   std::unique_ptr<AVCodecParameters, void (*)(AVCodecParameters *)> parameters(
       avcodec_parameters_alloc(), [](AVCodecParameters *p) { avcodec_parameters_free(&p); });
@@ -68,7 +69,7 @@ int start(Stream &stream, const char *codec) {
   }
   parameters->codec_type = AVMEDIA_TYPE_VIDEO;
   parameters->codec_id = descriptor->id;
-  return stream.decoder.open(parameters.get(), {1, 1000000000});
+  return packets.decoder.open(parameters.get(), {1, 1000000000});
 }
 } // namespace
 
@@ -120,36 +121,36 @@ void reader_free(void *reader) {
 
 void *decoder_new(const media_options *options, const char *codec, media_frame *result) {
   silence();
-  std::unique_ptr<Stream> stream;
+  std::unique_ptr<PacketDecoder> packets;
   media_status status = guarded(*result, [&] {
-    stream.reset(new Stream(*options));
-    int error = stream->packet == nullptr ? AVERROR(ENOMEM) : start(*stream, codec);
-    return error < 0 ? refused(stream->decoder, error, *result) : MEDIA_FRAME;
+    packets.reset(new PacketDecoder(*options));
+    int error = packets->packet == nullptr ? AVERROR(ENOMEM) : open(*packets, codec);
+    return error < 0 ? refused(packets->decoder, error, *result) : MEDIA_FRAME;
   });
-  return status == MEDIA_FRAME ? stream.release() : nullptr;
+  return status == MEDIA_FRAME ? packets.release() : nullptr;
 }
 
 media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool key, int64_t stamp_ns,
                           media_frame *result) {
   return guarded(*result, [&] {
-    Stream &stream = *static_cast<Stream *>(decoder);
-    int error = av_new_packet(stream.packet, static_cast<int>(size));
+    PacketDecoder &packets = *static_cast<PacketDecoder *>(decoder);
+    int error = av_new_packet(packets.packet, static_cast<int>(size));
     if (error < 0) {
-      return refused(stream.decoder, error, *result);
+      return refused(packets.decoder, error, *result);
     }
-    std::copy(data, data + size, stream.packet->data);
-    stream.packet->flags = key ? AV_PKT_FLAG_KEY : 0;
-    stream.packet->pts = stamp_ns;
-    error = stream.decoder.send(stream.packet);
-    av_packet_unref(stream.packet);
-    return error < 0 ? refused(stream.decoder, error, *result) : MEDIA_FRAME;
+    std::copy(data, data + size, packets.packet->data);
+    packets.packet->flags = key ? AV_PKT_FLAG_KEY : 0;
+    packets.packet->pts = stamp_ns;
+    error = packets.decoder.send(packets.packet);
+    av_packet_unref(packets.packet);
+    return error < 0 ? refused(packets.decoder, error, *result) : MEDIA_FRAME;
   });
 }
 
 media_status decoder_receive(void *decoder, void *mat, media_frame *result) {
   return guarded(*result, [&] {
-    Stream &stream = *static_cast<Stream *>(decoder);
-    int error = stream.decoder.receive();
+    PacketDecoder &packets = *static_cast<PacketDecoder *>(decoder);
+    int error = packets.decoder.receive();
     if (error == AVERROR(EAGAIN)) {
       return MEDIA_MORE;
     }
@@ -157,18 +158,18 @@ media_status decoder_receive(void *decoder, void *mat, media_frame *result) {
       result->error = error;
       return error == AVERROR_EOF ? MEDIA_END : MEDIA_FAILED;
     }
-    const AVFrame &frame = stream.decoder.frame();
+    const AVFrame &frame = packets.decoder.frame();
     result->width = frame.width, result->height = frame.height;
     result->sample_num = frame.sample_aspect_ratio.num, result->sample_den = frame.sample_aspect_ratio.den;
     result->stamp_ns = frame.best_effort_timestamp == AV_NOPTS_VALUE ? INT64_MIN : frame.best_effort_timestamp;
-    bool good = stream.scaler.convert(frame, Shape{frame.sample_aspect_ratio, 0}, *static_cast<cv::Mat *>(mat));
+    bool good = packets.scaler.convert(frame, Shape{frame.sample_aspect_ratio, 0}, *static_cast<cv::Mat *>(mat));
     return good ? MEDIA_FRAME : MEDIA_FAILED;
   });
 }
 
 void decoder_free(void *decoder) {
   try {
-    delete static_cast<Stream *>(decoder);
+    delete static_cast<PacketDecoder *>(decoder);
   } catch (...) {
   }
 }

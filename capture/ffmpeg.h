@@ -13,7 +13,7 @@ extern "C" {
 
 typedef struct media_options {
   int64_t max_pixels;          // limit for a frame, before decoding and after stretching
-  int aspect_num, aspect_den;  // width to height of the whole picture; 0: as declared by the stream
+  int aspect_num, aspect_den;  // width to height of the whole frame; 0: as declared by the stream
   bool live;                   // no probing, no delayed frames, frames may change their size
 } media_options;
 
@@ -22,8 +22,8 @@ typedef enum media_status {
   MEDIA_MORE,        // decoder_receive: send another packet
   MEDIA_END,         // no more frames
   MEDIA_RESIZED,     // the frames of a file change their size here
-  MEDIA_GIANT,       // a frame is larger than max_pixels
-  MEDIA_NO_VIDEO,    // the container holds no video
+  MEDIA_TOO_LARGE,   // a frame is larger than max_pixels
+  MEDIA_NO_VIDEO,    // the container contains no video
   MEDIA_NO_DECODER,  // the codec is unknown to this FFmpeg
   MEDIA_FLOOD,       // too many bytes without a frame
   MEDIA_INTERRUPTED, // reader_interrupt was called
@@ -34,14 +34,14 @@ typedef struct media_frame {
   int64_t stamp_ns;            // from the beginning of the stream; INT64_MIN: unknown
   int width, height;           // as decoded
   int sample_num, sample_den;  // declared width to height of a pixel; 0:1 unknown
-  int64_t giant_pixels;        // of the frame that was rejected
+  int64_t rejected_pixels;     // of the frame that was too large
   int error;                   // last error number of FFmpeg
 } media_frame;
 
 typedef struct media_info {
   double fps;              // 0: unknown
   int64_t duration_us;     // as declared by the header of the container; 0: not declared
-  int64_t covered_us;      // from the first packet to the end of the last one read
+  int64_t covered_us;      // from the first packet that was read to the end of the last one
   char format[32];         // name of the container
   char streams[192];       // "h264 video, aac audio"
 } media_info;
@@ -69,6 +69,15 @@ media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool 
                           media_frame *result);
 media_status decoder_receive(void *decoder, void *mat, media_frame *result);
 void decoder_free(void *decoder);
+
+// Functions that Go exports. A feed is a stream of bytes that Go reads from the network.
+
+// captureFeedRead returns the number of bytes, 0 at the end, -1 on an error.
+extern int captureFeedRead(uintptr_t feed, uint8_t *buffer, int size);
+// captureFeedOpen opens another address of the feed's server, from byte offset to byte end (0: to the end of the file).
+// It returns 0 if the address is not allowed or cannot be opened.
+extern uintptr_t captureFeedOpen(uintptr_t feed, char *url, int64_t offset, int64_t end);
+extern void captureFeedClose(uintptr_t feed);
 
 #ifdef __cplusplus
 }

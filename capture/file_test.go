@@ -18,7 +18,7 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// at is what identifies a frame of a file.
+// at identifies a frame of a file.
 type at struct {
 	number   int
 	sequence uint64
@@ -37,7 +37,7 @@ func fast(path string) Config {
 	return cfg
 }
 
-func TestFastGivesEveryFrameInOrder(t *testing.T) {
+func TestFastReturnsEveryFrameInOrder(t *testing.T) {
 	for name, options := range map[string][]string{
 		"plain.mp4":     {"-c:v", "libx264", "-bf", "0"},
 		"bframes.mp4":   {"-c:v", "libx264", "-bf", "3"},
@@ -65,7 +65,7 @@ func TestFastGivesEveryFrameInOrder(t *testing.T) {
 	}
 }
 
-func TestNextTellsTheEndAgainAndAgain(t *testing.T) {
+func TestNextReturnsTheEndRepeatedly(t *testing.T) {
 	s := open(t, fast(clip(t, "a.mp4", "2")))
 	all(t, s, identify)
 	f := newFrame(t)
@@ -99,7 +99,7 @@ func TestVariableFrameRateKeepsItsTimes(t *testing.T) {
 	}
 }
 
-func TestLoopGoesOnCounting(t *testing.T) {
+func TestLoopContinuesTheCount(t *testing.T) {
 	cfg := fast(clip(t, "a.mp4", "5"))
 	cfg.Loop = true
 	s := open(t, cfg)
@@ -114,19 +114,20 @@ func TestLoopGoesOnCounting(t *testing.T) {
 }
 
 func TestNativeKeepsThePaceAndTheNewestFrame(t *testing.T) {
+	t.Parallel()
 	cfg := fast(clip(t, "a.mp4", "30"))
 	cfg.Pace = Native
-	begun := time.Now()
+	began := time.Now()
 	s := open(t, cfg)
 	f := newFrame(t)
 	next(t, s, f)
 	eventually(t, "the end", func() bool { return s.State() == Stopped })
-	if took := time.Since(begun); took < 29*40*time.Millisecond {
-		t.Errorf("30 frames at 25 a second were over in %v", took)
+	if took := time.Since(began); took < 29*40*time.Millisecond {
+		t.Errorf("30 frames at 25 a second ended after %v", took)
 	}
 	next(t, s, f)
 	if got := number(f.Mat); got != 29 || f.Sequence != 30 {
-		t.Errorf("frame %d, sequence %d waits at the end, not the last", got, f.Sequence)
+		t.Errorf("frame %d, sequence %d is held at the end, not the last", got, f.Sequence)
 	}
 	if err := s.Next(t.Context(), f); !errors.Is(err, io.EOF) {
 		t.Errorf("after the last frame: %v", err)
@@ -136,7 +137,7 @@ func TestNativeKeepsThePaceAndTheNewestFrame(t *testing.T) {
 	}
 }
 
-func TestRotationOfTheFileIsHonoured(t *testing.T) {
+func TestRotationOfTheFileIsApplied(t *testing.T) {
 	plain := clip(t, "plain.mp4", "5", "-c:v", "libx264")
 	turned := filepath.Join(t.TempDir(), "turned.mp4")
 	run(t, cameratest.FFmpeg(t), "-v", "error", "-i", plain, "-c", "copy", "-metadata:s:v:0", "rotate=90", turned)
@@ -148,7 +149,7 @@ func TestRotationOfTheFileIsHonoured(t *testing.T) {
 	}
 }
 
-func TestDamageInTheMiddleIsReadOver(t *testing.T) {
+func TestDamageInTheMiddleIsSkipped(t *testing.T) {
 	path := clip(t, "a.ts", "250", "-c:v", "libx264", "-g", "25")
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -189,8 +190,7 @@ func concatenated(t *testing.T, paths ...string) string {
 	return both
 }
 
-// OpenCV alone would repeat the last picture of the first size, to the end.
-func TestARecordingOfTwoSizesIsRefusedWhereItChanges(t *testing.T) {
+func TestARecordingOfTwoSizesFailsWhereItChanges(t *testing.T) {
 	small, large := clip(t, "small.h264", "30"), clip(t, "large.h264", "30", "-vf", "scale=320:240")
 	both := concatenated(t, small, large)
 	s := open(t, fast(both))
@@ -201,7 +201,7 @@ func TestARecordingOfTwoSizesIsRefusedWhereItChanges(t *testing.T) {
 		count++
 	}
 	if count-1 != 30 || !errors.Is(err, errResized) || !strings.Contains(err.Error(), "both.h264: at 1.16s the "+
-		"pictures changed their size; cut") {
+		"frames changed their size; cut") {
 		t.Errorf("%d frames, then %v", count-1, err)
 	}
 }
@@ -249,7 +249,7 @@ func TestAFileThatEndsEarlyIsLogged(t *testing.T) {
 // readAll returns the number of frames in a file, and the log.
 func readAll(t *testing.T, path string) (int, string) {
 	t.Helper()
-	var log journal
+	var log logBuffer
 	s, err := Open(fast(path), zerolog.New(&log))
 	if err != nil {
 		t.Fatal(err)
@@ -290,16 +290,16 @@ func TestSoundAloneIsNoVideo(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesAtOnce(t *testing.T) {
-	folder := t.TempDir()
+func TestOpenReturnsErrors(t *testing.T) {
+	directory := t.TempDir()
 	write := func(name, text string) string {
-		path := filepath.Join(folder, name)
+		path := filepath.Join(directory, name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return path
 	}
-	empty := filepath.Join(folder, "empty")
+	empty := filepath.Join(directory, "empty")
 	if err := os.Mkdir(empty, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -308,13 +308,13 @@ func TestOpenRefusesAtOnce(t *testing.T) {
 		is   error
 		want string
 	}{
-		{folder + "/gone.mp4", fs.ErrNotExist, "file does not exist; check the path"},
-		{"file://" + folder + "/gone.mp4", fs.ErrNotExist, "file does not exist; check the path"},
+		{directory + "/gone.mp4", fs.ErrNotExist, "file does not exist; check the path"},
+		{"file://" + directory + "/gone.mp4", fs.ErrNotExist, "file does not exist; check the path"},
 		{write("noise.mp4", "this is no video"), nil, "noise.mp4: not a video that FFmpeg can read"},
 		{write("empty.mp4", ""), nil, "empty.mp4: not a video that FFmpeg can read"},
-		{write("noise.jpg", "this is no picture"), nil, "noise.jpg: not a picture: JPEG"},
-		{empty, nil, "empty: no JPEG, PNG, WebP or BMP in this folder"},
-		{"/dev/null", nil, "/dev/null: neither a file nor a folder"},
+		{write("noise.jpg", "this is no image"), nil, "noise.jpg: not an image: JPEG"},
+		{empty, nil, "empty: no JPEG, PNG, WebP or BMP in this directory"},
+		{"/dev/null", nil, "/dev/null: neither a file nor a directory"},
 		{"ftp://joe:secret@host/a.mp4", nil, `url: ftp://***@host/a.mp4: scheme "ftp" is not supported`},
 	} {
 		cfg := fast(c.url)
@@ -327,6 +327,20 @@ func TestOpenRefusesAtOnce(t *testing.T) {
 		if !strings.Contains(err.Error(), c.want) || c.is != nil && !errors.Is(err, c.is) {
 			t.Errorf("Open(%s): %v, want %s", c.url, err, c.want)
 		}
+	}
+}
+
+func TestAFileWithoutReadPermission(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	path := filepath.Join(t.TempDir(), "a.mp4")
+	if err := os.WriteFile(path, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(fast(path), zerolog.Nop())
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "allow the user of this program to read it") {
+		t.Error(err)
 	}
 }
 

@@ -9,37 +9,37 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// ErrClosed is returned by Next when the Source has been closed.
+// ErrClosed is the error of Next after Close.
 var ErrClosed = errors.New("source is closed")
 
-// Frame is one picture of a source. Its creator makes Mat with gocv.NewMat and closes it; see Source.Next.
+// Frame is one frame or image of a source. The caller creates Mat with gocv.NewMat and closes it; see Source.Next.
 type Frame struct {
 	Mat gocv.Mat // 8-bit BGR, full resolution, pixels square, upright by the metadata of the file
 
 	// Time is the wall clock at which a live frame was complete. For a file it is Config.Start + Position.
 	Time time.Time
-	// Sequence numbers the captured frames from 1; a gap is a number of dropped frames.
+	// Sequence numbers the captured frames from 1. A gap is the number of dropped frames.
 	Sequence uint64
-	// Position is the time since the beginning of a file, from its timestamps, always rising; a picture in a folder
-	// counts as PicturePeriod. For a live source it is the time since Open.
+	// Position is the time since the beginning of a file, from its timestamps, and always increases. The images of a
+	// directory are 40 ms apart. For a live source it is the time since Open.
 	Position time.Duration
 }
 
-// slot holds the newest frame. It is the only place where frames change hands, and it drops by counting.
-type slot struct {
-	filled  chan struct{} // one token: look again
-	emptied chan struct{} // one token: look again
-	ended   chan struct{} // closed with the last error
+// latestFrame holds the newest frame until it is taken. A newer frame replaces it.
+type latestFrame struct {
+	filled  chan struct{} // capacity 1: a frame may be available
+	emptied chan struct{} // capacity 1: the frame may have been taken
+	ended   chan struct{} // closed with the first error
 
 	mu     sync.Mutex
 	frame  Frame
 	full   bool
-	number uint64 // of the last frame put
-	err    error  // what take returns when there is no frame and will be none
+	number uint64 // of the last frame
+	err    error  // what take returns after the last frame
 }
 
-func newSlot() *slot {
-	return &slot{
+func newLatestFrame() *latestFrame {
+	return &latestFrame{
 		filled:  make(chan struct{}, 1),
 		emptied: make(chan struct{}, 1),
 		ended:   make(chan struct{}),
@@ -47,111 +47,112 @@ func newSlot() *slot {
 	}
 }
 
-// put swaps f in as the newest frame and numbers it. Before anybody can take it, it calls count with whether a frame
-// that nobody took was lost. After ctx has ended it changes nothing and returns its error.
-func (s *slot) put(ctx context.Context, f *Frame, count func(dropped bool)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// put numbers f and exchanges it with the held frame. Before the new frame can be taken, it calls count with whether a
+// frame was dropped. If ctx has ended, it changes nothing and returns the error of ctx.
+func (l *latestFrame) put(ctx context.Context, f *Frame, count func(dropped bool)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if s.err != nil {
-		return s.err
+	if l.err != nil {
+		return l.err
 	}
-	s.number++
-	f.Sequence = s.number
-	s.frame, *f = *f, s.frame
-	count(s.full)
-	s.full = true
-	signal(s.filled)
+	l.number++
+	f.Sequence = l.number
+	l.frame, *f = *f, l.frame
+	count(l.full)
+	l.full = true
+	signal(l.filled)
 	return nil
 }
 
-// awaitEmpty returns when the frame in the slot has been taken.
-func (s *slot) awaitEmpty(ctx context.Context) error {
+// awaitEmpty waits until the frame has been taken.
+func (l *latestFrame) awaitEmpty(ctx context.Context) error {
 	for {
-		s.mu.Lock()
-		full := s.full
-		s.mu.Unlock()
+		l.mu.Lock()
+		full := l.full
+		l.mu.Unlock()
 		if !full {
 			return ctx.Err()
 		}
 		select {
-		case <-s.emptied:
+		case <-l.emptied:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// take swaps the newest frame out into dst, waiting for one if need be.
-func (s *slot) take(ctx context.Context, dst *Frame) error {
+// take waits for a frame and exchanges it with dst.
+func (l *latestFrame) take(ctx context.Context, dst *Frame) error {
 	for {
-		s.mu.Lock()
-		if s.full {
-			s.frame, *dst = *dst, s.frame
-			s.full = false
-			signal(s.emptied)
-			s.mu.Unlock()
+		l.mu.Lock()
+		if l.full {
+			l.frame, *dst = *dst, l.frame
+			l.full = false
+			signal(l.emptied)
+			l.mu.Unlock()
 			return nil
 		}
-		err := s.err
-		s.mu.Unlock()
+		err := l.err
+		l.mu.Unlock()
 		if err != nil {
 			return err
 		}
 		select {
-		case <-s.filled:
-		case <-s.ended:
+		case <-l.filled:
+		case <-l.ended:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// discard drops the waiting frame, frees its memory if that is large, and reports whether there was a frame.
-func (s *slot) discard() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	was := s.full
-	s.full = false
-	if mat := s.frame.Mat; s.err == nil && mat.Cols()*mat.Rows() >= trimmed {
+// discard drops the frame, frees its memory if that is large, and reports whether there was a frame.
+func (l *latestFrame) discard() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	dropped := l.full
+	l.full = false
+	if mat := l.frame.Mat; l.err == nil && mat.Cols()*mat.Rows() >= largeFrame {
 		_ = mat.Close() // always nil
-		s.frame.Mat = gocv.NewMat()
+		l.frame.Mat = gocv.NewMat()
 	}
-	signal(s.emptied)
-	return was
+	signal(l.emptied)
+	return dropped
 }
 
-// end lets take return err once the waiting frame has been taken. The first error stays.
-func (s *slot) end(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
+// end makes take return err after the last frame. Only the first error counts.
+func (l *latestFrame) end(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
 		return
 	}
-	s.err = err
-	close(s.ended)
+	l.err = err
+	close(l.ended)
 }
 
-// failure returns the error that the slot has ended with.
-func (s *slot) failure() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err
+// failure returns the error of end.
+func (l *latestFrame) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
 }
 
-// free throws the waiting frame away and frees the slot's Mat. The slot must have ended.
-func (s *slot) free() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.frame.Mat.Ptr() == nil {
+// free drops the frame and closes its Mat. end must have been called.
+func (l *latestFrame) free() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.frame.Mat.Ptr() == nil {
 		return
 	}
-	s.full, s.err = false, ErrClosed
-	_ = s.frame.Mat.Close() // always nil
+	l.full, l.err = false, ErrClosed
+	_ = l.frame.Mat.Close() // always nil
 }
 
+// signal sends a token unless c holds one.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

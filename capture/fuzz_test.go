@@ -18,8 +18,9 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// FuzzAllowed tests that an address from a camera is opened only if it is on the host of the camera or a listed host.
-func FuzzAllowed(f *testing.F) {
+// FuzzCheckAddress tests that an address from a camera is opened only if it is on the host of the camera or a listed
+// host.
+func FuzzCheckAddress(f *testing.F) {
 	for _, address := range []string{
 		"http://cam/x", "https://cam/x", "http://CAM:81/", "http://cdn.example/x", "http://evil/", "http://cam@evil/",
 		"http://cam.evil/",
@@ -36,23 +37,23 @@ func FuzzAllowed(f *testing.F) {
 		home, _ := url.Parse("http://cam/x")
 		e := &endpoint{url: home, cfg: Config{AllowHosts: []string{"cdn.example"}}}
 		host := strings.ToLower(u.Hostname())
-		if e.allowed(u) == nil && host != "cam" && host != "cdn.example" {
+		if e.checkAddress(u) == nil && host != "cam" && host != "cdn.example" {
 			t.Errorf("%q may be opened", address)
 		}
-		if e.home(u) && (host != "cam" || u.Scheme != "http") {
+		if e.sameServer(u) && (host != "cam" || u.Scheme != "http") {
 			t.Errorf("%q gets the password", address)
 		}
 	})
 }
 
-// FuzzRecognise tests that a text from a server never appears unfiltered in an error.
-func FuzzRecognise(f *testing.F) {
+// FuzzContainerOf tests that a text from a server never appears unfiltered in an error.
+func FuzzContainerOf(f *testing.F) {
 	f.Add("text/html; charset=x", []byte("<html>"))
 	f.Add("multipart/x-mixed-replace;boundary=\"--\"", []byte("--\r\n"))
 	f.Add("image/jpeg\x1b[31m", []byte("\xff\xd8\xff"))
 	f.Add("application/x-mpegurl", []byte("\xef\xbb\xbf#EXTM3U"))
 	f.Fuzz(func(t *testing.T, kind string, head []byte) {
-		_, err := recognise(mediaType(kind), &url.URL{Path: "/x"}, head)
+		_, err := containerOf(mediaTypeOf(kind), &url.URL{Path: "/x"}, head)
 		for _, err := range []error{err, explainProtocol("rtsp", head), explainProtocol("https", head)} {
 			if err != nil && strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' }) {
 				t.Errorf("%q", err)
@@ -101,10 +102,10 @@ func FuzzContainer(f *testing.F) {
 		mat := gocv.NewMat()
 		defer func() { _ = mat.Close() }()
 		for range 100 {
-			if pic, err := r.next(&mat); err != nil {
+			if info, err := r.next(&mat); err != nil {
 				return
-			} else if pic.width*pic.height > 1<<20 {
-				t.Fatalf("%dx%d", pic.width, pic.height)
+			} else if info.width*info.height > 1<<20 {
+				t.Fatalf("%dx%d", info.width, info.height)
 			}
 		}
 	})
@@ -120,7 +121,7 @@ func FuzzPackets(f *testing.F) {
 	f.Add(uint8(2), []byte("\xff\xd8\xff\xc0\x00\x11\x08\x3a\x98\x3a\x98\x03"))
 	f.Fuzz(func(t *testing.T, codec uint8, data []byte) {
 		names := []string{"h264", "hevc", "mjpeg", "mpeg4", "vp8", "vp9"}
-		p, err := newPackets(mediaOptions{maxPixels: 1 << 20, live: true}, names[int(codec)%len(names)])
+		p, err := newPacketDecoder(mediaOptions{maxPixels: 1 << 20, live: true}, names[int(codec)%len(names)])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,8 +129,8 @@ func FuzzPackets(f *testing.F) {
 		mat := gocv.NewMat()
 		defer func() { _ = mat.Close() }()
 		_ = p.send(unit{data: data, key: true}) // a damaged packet is a fault
-		if pic, ok, _ := p.receive(&mat); ok && pic.width*pic.height > 1<<20 {
-			t.Fatalf("%dx%d", pic.width, pic.height)
+		if info, ok, _ := p.receive(&mat); ok && info.width*info.height > 1<<20 {
+			t.Fatalf("%dx%d", info.width, info.height)
 		}
 	})
 }
@@ -142,23 +143,23 @@ func FuzzRTP(f *testing.F) {
 		for _, name := range []string{
 			"H264/90000", "H265/90000", "JPEG/90000", "MP4V-ES/90000", "MPV/90000", "VP8/90000", "VP9/90000", "AV1/90000",
 		} {
-			codec := described1(t, name)
+			codec := videoCodec(t, name)
 			for i := range 2 {
 				packet := &rtp.Packet{
 					Header:  rtp.Header{Marker: marker, SequenceNumber: uint16(i)},
 					Payload: payload,
-				} //nolint:gosec // 0 or 1
+				}
 				_, _, _ = codec.depacket(packet) // faults are expected
 			}
 		}
 	})
 }
 
-// described1 returns the codec of a session description with one video.
-func described1(t *testing.T, name string) *rtpCodec {
+// videoCodec returns the codec of a session description with one video.
+func videoCodec(t *testing.T, name string) *rtpCodec {
 	t.Helper()
 	desc := parseSDP(t, cameratest.SDP("video "+name))
-	_, codec, err := choose(desc)
+	_, codec, err := chooseVideo(desc)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}

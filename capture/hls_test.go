@@ -93,8 +93,8 @@ func TestHLS(t *testing.T) {
 	}
 }
 
-// A playlist can only use the host of the camera and the allowed hosts.
-func TestPlaylistsLeadToNoOtherHost(t *testing.T) {
+// A playlist may use only the host of the camera and the allowed hosts.
+func TestPlaylistsOpenNoOtherHost(t *testing.T) {
 	t.Parallel()
 	other := newPlaylists(t, playlistHead+segments(""))
 	elsewhere := httptest.NewServer(other)
@@ -149,7 +149,7 @@ func TestAllowedHosts(t *testing.T) {
 }
 
 // A local playlist opens only local files, and a local session description opens no network connection.
-func TestLocalFilesLeadNowhere(t *testing.T) {
+func TestLocalFilesOpenNoAddress(t *testing.T) {
 	t.Parallel()
 	other := newPlaylists(t, "")
 	elsewhere := httptest.NewServer(other)

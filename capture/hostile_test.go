@@ -15,8 +15,8 @@ import (
 	"facesieve/capture/cameratest"
 )
 
-// hostiles returns the urls of servers that each misbehave in a different way.
-func hostiles(t *testing.T) map[string]string {
+// hostileServers returns the urls of servers, each of which misbehaves in another way.
+func hostileServers(t *testing.T) map[string]string {
 	t.Helper()
 	urls := map[string]string{}
 	flood := strings.Repeat("x", 1<<16)
@@ -42,27 +42,25 @@ func hostiles(t *testing.T) map[string]string {
 		urls[name] = "rtsp://joe:sesame@" + cameratest.Serve(t, talk) + "/x"
 	}
 	giant := &mjpeg{}
-	giant.show(t, "64:48")
-	picture := bytes.Clone(*giant.picture.Load())
-	if at := bytes.Index(picture, []byte{0xff, 0xc0}); at > 0 { // 15000x15000 by its header
-		copy(picture[at+5:], []byte{0x3a, 0x98, 0x3a, 0x98})
+	giant.show(t, 64, 48)
+	image := bytes.Clone(*giant.image.Load())
+	if at := bytes.Index(image, []byte{0xff, 0xc0}); at > 0 { // its header declares 15000x15000 pixels
+		copy(image[at+5:], []byte{0x3a, 0x98, 0x3a, 0x98})
 	}
-	giant.picture.Store(&picture)
-	restless := &mjpeg{}
-	restless.show(t, "64:48")
+	giant.image.Store(&image)
+	changing := &mjpeg{}
+	changing.show(t, 64, 48)
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	first, second := *restless.picture.Load(), []byte(nil)
-	restless.show(t, "1920:1080")
-	second = *restless.picture.Load()
+	images := [][]byte{greyJPEG(t, 64, 48), greyJPEG(t, 1920, 1080)}
 	go func() {
-		for i := 0; sleep(ctx, time.Second) == nil; i++ {
-			restless.picture.Store([]*[]byte{&first, &second}[i%2])
+		for i := 0; sleep(ctx, 500*time.Millisecond) == nil; i++ {
+			changing.image.Store(&images[i%2])
 		}
 	}()
 	part := "--f\r\nContent-Type: image/jpeg\r\nContent-Length: 2000000000\r\n\r\n"
 	for name, handler := range map[string]http.Handler{
-		"giant frames": giant, "changing sizes": restless,
+		"too large": giant, "changing sizes": changing,
 		"web page": body("text/html", "<html>"),
 		"huge part": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "multipart/x-mixed-replace; boundary=f")
@@ -79,9 +77,9 @@ func hostiles(t *testing.T) map[string]string {
 
 // A good camera next to many hostile ones delivers its first frame as fast as alone and loses no frames, and the memory
 // stays bounded. The test does not run in parallel with others, because it would measure their memory.
-func TestHostileCamerasHarmNobody(t *testing.T) {
+func TestHostileCamerasDoNotAffectOthers(t *testing.T) {
 	good := newCamera(t)
-	urls := hostiles(t)
+	urls := hostileServers(t)
 	before := resident(t)
 	for name, url := range urls {
 		cfg := quick(url)
@@ -101,7 +99,7 @@ func TestHostileCamerasHarmNobody(t *testing.T) {
 	f := newFrame(t)
 	next(t, s, f)
 	t.Logf("first frame after %v, beside %d hostile servers", time.Since(began).Round(time.Millisecond), len(urls))
-	const window = 4 * time.Second
+	const window = 2 * time.Second
 	peak := 0
 	frames := s.Stats().Frames
 	for end := time.Now().Add(window); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
@@ -109,8 +107,8 @@ func TestHostileCamerasHarmNobody(t *testing.T) {
 	}
 	frames = s.Stats().Frames - frames
 	t.Logf("%d frames in %v; %d MiB more at most", frames, window, peak>>20)
-	if got := s.Stats(); frames < 50 || got.Reconnects > 0 {
-		t.Errorf("%d of 100 frames; %+v", frames, got)
+	if got := s.Stats(); frames < 25 || got.Reconnects > 0 {
+		t.Errorf("%d of 50 frames; %+v", frames, got)
 	}
 	if peak > 400<<20 {
 		t.Errorf("%d MiB more", peak>>20)
@@ -118,7 +116,7 @@ func TestHostileCamerasHarmNobody(t *testing.T) {
 }
 
 // Cameras that accept connections and never answer do not delay others.
-func TestSilentCamerasDelayNoOther(t *testing.T) {
+func TestSilentCamerasDoNotDelayOthers(t *testing.T) {
 	t.Parallel()
 	good := newCamera(t)
 	cfg := Default() // open_timeout of 10 s

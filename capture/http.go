@@ -18,26 +18,25 @@ import (
 )
 
 const (
-	// sniffed is the number of bytes of a body that are used to recognise its type.
-	sniffed = 512
-	// playlistBytes is the maximum size of an HLS playlist.
-	playlistBytes = 1 << 20
-	// playlistSegment is the usual maximum length of an HLS segment, whose frames all arrive at once.
-	playlistSegment = 10 * time.Second
+	// typeBytes is the number of bytes of a body by which its type is recognised.
+	typeBytes = 512
+	// maxPlaylistBytes is the maximum size of an HLS playlist.
+	maxPlaylistBytes = 1 << 20
+	// segmentDuration is the usual maximum duration of an HLS segment, whose frames all arrive at once.
+	segmentDuration = 10 * time.Second
 )
 
 // httpStream is a live stream over HTTP: MJPEG, MPEG-TS, FLV, MP4 or HLS. Go reads the bytes, and FFmpeg
 // decodes them.
 type httpStream struct {
 	*httpClient
-	ctx    context.Context //nolint:containedctx // context of the stream; it cancels all requests
+	ctx    context.Context // of the stream; it cancels all requests
 	reader *reader
-	still  *snapshots // set if the url returns single pictures; then the reader is closed
-	tempo  tempo
-	seen   picture
+	limit  readLimit
 }
 
-func openHTTP(ctx context.Context, cfg Config, t target) (input, error) {
+// openHTTP opens a url that returns a stream or an image.
+func openHTTP(ctx context.Context, cfg Config, t target, _ *watchdog) (input, error) {
 	options, err := cfg.media(true)
 	if err != nil {
 		return nil, err
@@ -48,7 +47,7 @@ func openHTTP(ctx context.Context, cfg Config, t target) (input, error) {
 		cancel()
 		return nil, err
 	}
-	s := &httpStream{ctx: ctx, tempo: tempo{opening: cfg.OpenTimeout, reading: cfg.ReadTimeout}}
+	s := &httpStream{ctx: ctx, limit: newReadLimit(cfg)}
 	if s.httpClient, err = newHTTPClient(e); err != nil {
 		cancel()
 		return nil, err
@@ -58,84 +57,86 @@ func openHTTP(ctx context.Context, cfg Config, t target) (input, error) {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, s.reader.interrupt)
-	if err := s.begin(); err != nil {
-		stop()
+	images, err := s.begin()
+	if err == nil && images == nil {
+		return s, nil
+	}
+	stop()
+	if err != nil {
 		s.close()
 		return nil, fmt.Errorf("open %s: %w", t.label, err)
 	}
-	if s.still != nil {
-		stop()
-		s.reader.close()
-		return s.still, nil
-	}
-	return s, nil
+	s.reader.close()
+	return images, nil
 }
 
-// begin requests the stream and recognises its type.
-func (s *httpStream) begin() error {
-	defer s.within(s.cfg.OpenTimeout)()
+// begin requests the url and recognises the type of the response. It returns the snapshots if that is an image, and nil
+// if it is a stream.
+func (s *httpStream) begin() (*snapshots, error) {
+	defer s.abortAfter()()
 	response, err := s.get(s.ctx, s.url.String(), http.Header{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	body := bufio.NewReaderSize(response.Body, 4096)
-	head, _ := body.Peek(sniffed) // shorter at the end of a stream
-	kind := mediaType(response.Header.Get("Content-Type"))
-	if stillPicture(kind, response.ContentLength, head) {
-		response.Body = limited{body, response.Body}
-		if s.still, err = newSnapshots(s.ctx, s.httpClient, response); err != nil {
-			return s.explain(err)
+	head, _ := body.Peek(typeBytes) // shorter at the end of a stream
+	response.Body = bodyReader{body, response.Body}
+	mediaType := mediaTypeOf(response.Header.Get("Content-Type"))
+	if isImage(mediaType, response.ContentLength, head) {
+		images, err := newSnapshots(s.ctx, s.httpClient, response)
+		if err != nil {
+			return nil, s.explain(err)
 		}
-		return nil
+		return images, nil
 	}
-	format, err := recognise(kind, response.Request.URL, head)
+	format, err := containerOf(mediaType, response.Request.URL, head)
 	if err != nil {
 		_ = response.Body.Close() // the body is not used
-		return s.explain(err)
+		return nil, s.explain(err)
 	}
-	f := &feed{body: limited{body, response.Body}, open: s.openNested}
+	f := &feed{body: response.Body, open: s.openNested}
 	if format == "hls" {
-		f.body = limit(f.body, playlistBytes)
-		s.tempo.declared = playlistSegment
+		f.body = limitBody(f.body, maxPlaylistBytes)
+		s.limit.declared = segmentDuration
 	}
 	if err := s.reader.openFeed(f, response.Request.URL.String(), format); err != nil {
 		if reasonOf(err) == "" {
 			err = faultf(ReasonNoVideo, "the server sent no video that FFmpeg can read (Content-Type %q: %w); check the "+
-				"path", printable(kind), err)
+				"path", printable(mediaType), err)
 		}
-		return s.explain(err)
+		return nil, s.explain(err)
 	}
-	return nil
+	return nil, nil
 }
 
-// mediaType returns the first part of a Content-Type, in lower case.
-func mediaType(header string) string {
-	kind, _, err := mime.ParseMediaType(header)
+// mediaTypeOf returns the first part of a Content-Type, in lower case.
+func mediaTypeOf(header string) string {
+	mediaType, _, err := mime.ParseMediaType(header)
 	if err != nil { // cameras send boundaries that are not valid
-		kind, _, _ = strings.Cut(header, ";")
+		mediaType, _, _ = strings.Cut(header, ";")
 	}
-	return strings.ToLower(strings.TrimSpace(kind))
+	return strings.ToLower(strings.TrimSpace(mediaType))
 }
 
-// recognise returns FFmpeg's name of the container of a body, "" if FFmpeg is to detect it, or a fault if the body is
+// containerOf returns FFmpeg's name of the container of a body, "" if FFmpeg must detect it, or a fault if the body is
 // not video.
-func recognise(kind string, u *url.URL, head []byte) (string, error) {
+func containerOf(mediaType string, u *url.URL, head []byte) (string, error) {
 	text := bytes.ToLower(bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))))
 	switch {
-	case strings.HasPrefix(kind, "multipart/"):
+	case strings.HasPrefix(mediaType, "multipart/"):
 		return "mpjpeg", nil
 	case bytes.HasPrefix(text, []byte("#extm3u")):
 		return "hls", nil
-	case strings.HasSuffix(kind, "mpegurl"), strings.HasPrefix(path.Ext(u.Path), ".m3u"):
+	case strings.HasSuffix(mediaType, "mpegurl"), strings.HasPrefix(path.Ext(u.Path), ".m3u"):
 		return "", faultf(ReasonNoVideo, "the playlist does not begin with #EXTM3U; check the path")
-	case kind == "text/html", bytes.HasPrefix(text, []byte("<!doctype")), bytes.HasPrefix(text, []byte("<html")):
+	case mediaType == "text/html", bytes.HasPrefix(text, []byte("<!doctype")), bytes.HasPrefix(text, []byte("<html")):
 		return "", faultf(ReasonNoVideo, "the server sent a web page (%s), no video; give the url of the stream, not of "+
-			"the camera's page", printable(kind))
-	case strings.HasPrefix(kind, "text/"), kind == "application/json", kind == "application/xml":
+			"the camera's page", printable(mediaType))
+	case strings.HasPrefix(mediaType, "text/"), mediaType == "application/json", mediaType == "application/xml":
 		return "", faultf(ReasonNoVideo, "the server sent text (%s), no video; give the url of the stream",
-			printable(kind))
-	case strings.HasPrefix(kind, "audio/"):
-		return "", faultf(ReasonNoVideo, "the server sent sound only (%s); give the url of the video", printable(kind))
+			printable(mediaType))
+	case strings.HasPrefix(mediaType, "audio/"):
+		return "", faultf(ReasonNoVideo, "the server sent sound only (%s); give the url of the video", printable(mediaType))
 	case len(head) == 0:
 		return "", faultf(ReasonNoPackets, "the server answers 200 OK, and then sends nothing; check the path, and "+
 			"restart the camera")
@@ -148,10 +149,10 @@ func recognise(kind string, u *url.URL, head []byte) (string, error) {
 func (s *httpStream) openNested(address string, offset, end int64) (io.ReadCloser, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, s.keep(faultf(ReasonRedirect, "the playlist of the camera contains an invalid address"))
+		return nil, s.storeFault(faultf(ReasonRedirect, "the playlist of the camera contains an invalid address"))
 	}
-	if err := s.allowed(u); err != nil {
-		s.cut(err) // otherwise FFmpeg would try the next address
+	if err := s.checkAddress(u); err != nil {
+		s.abort(err) // otherwise FFmpeg would try the next address
 		return nil, err
 	}
 	u.User = nil
@@ -166,75 +167,61 @@ func (s *httpStream) openNested(address string, offset, end int64) (io.ReadClose
 	if err != nil {
 		return nil, err
 	}
-	playlist := strings.HasSuffix(mediaType(response.Header.Get("Content-Type")),
-		"mpegurl") || strings.HasPrefix(path.Ext(u.Path), ".m3u")
-	if playlist {
-		return limit(response.Body, playlistBytes), nil
+	mediaType := mediaTypeOf(response.Header.Get("Content-Type"))
+	if strings.HasSuffix(mediaType, "mpegurl") || strings.HasPrefix(path.Ext(u.Path), ".m3u") {
+		return limitBody(response.Body, maxPlaylistBytes), nil
 	}
 	return response.Body, nil
 }
 
-func (s *httpStream) read(ctx context.Context, dst *gocv.Mat) (time.Duration, error) {
-	patience := s.tempo.patience()
-	timer := time.AfterFunc(patience, func() { s.cut(nil) })
-	pic, err := s.reader.next(dst)
-	if !timer.Stop() && err != nil && ctx.Err() == nil {
-		return 0, s.explain(s.late(patience))
-	}
-	if err != nil {
-		return 0, s.over(ctx, err)
-	}
-	s.seen = pic
-	s.forget()
-	s.tempo.frame(time.Now())
-	return pic.stamp, nil
-}
-
-// over returns the fault for an error of the reader.
-func (s *httpStream) over(ctx context.Context, err error) error {
+func (s *httpStream) read(ctx context.Context, dst *gocv.Mat) (frameInfo, error) {
+	limit := s.limit.next()
+	timer := time.AfterFunc(limit, func() { s.abort(nil) })
+	info, err := s.reader.next(dst)
+	timedOut := !timer.Stop()
 	switch {
+	case err == nil:
+		s.clearFault()
+		s.limit.add(time.Now())
+		return info, nil
 	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.Is(err, io.EOF) && s.tempo.frames == 0:
-		return s.explain(faultf(ReasonUndecodable, "the stream ended before its first picture (%s); check the path "+
-			"and the codec", s.content()))
+		return frameInfo{}, ctx.Err()
+	case timedOut:
+		return frameInfo{}, s.explain(s.timeoutFault(limit))
+	case errors.Is(err, io.EOF) && s.limit.frames == 0:
+		return frameInfo{}, s.explain(faultf(ReasonUndecodable, "the stream ended before its first frame (%s); check the "+
+			"path and the codec", s.content()))
 	case errors.Is(err, io.EOF):
-		return io.EOF
+		return frameInfo{}, io.EOF
 	default:
-		return s.explain(err)
+		return frameInfo{}, s.explain(err)
 	}
 }
 
-// late returns the fault of a stream that delivered no frame within patience.
-func (s *httpStream) late(patience time.Duration) error {
+// timeoutFault returns the fault of a stream that delivered no frame within the limit.
+func (s *httpStream) timeoutFault(limit time.Duration) error {
 	switch info := s.reader.info(); {
-	case s.tempo.frames > 0:
-		return stalled(patience)
+	case s.limit.frames > 0:
+		return stalled(limit)
 	case info.streams != "" && !strings.Contains(info.streams, " video"):
-		return faultf(ReasonNoVideo, "only %s came within %v, no video; give the url of the video, or switch it on in "+
-			"the camera", info.streams, patience)
+		return faultf(ReasonNoVideo, "only %s came within %v, no video; give the url of the video, or enable it in the "+
+			"camera", info.streams, limit)
 	default:
-		return faultf(ReasonUndecodable, "the server answers 200 OK, but no picture came within %v (%s); check path "+
-			"and codec", patience, s.content())
+		return faultf(ReasonUndecodable, "the server answers 200 OK, but no frame came within %v (%s); check path and codec",
+			limit, s.content())
 	}
 }
 
+// content describes the container and the streams in it.
 func (s *httpStream) content() string {
 	info := s.reader.info()
 	return strings.Trim(info.format+": "+info.streams, ": ")
 }
 
-// stalled returns the fault of a stream that delivered frames before.
-func stalled(patience time.Duration) error {
-	return faultf(ReasonStalled, "no readable frame within %v", patience.Round(100*time.Millisecond))
-}
-
-func (s *httpStream) shape() shape            { return shape{} }
-func (s *httpStream) picture() picture        { return s.seen }
-func (s *httpStream) patience() time.Duration { return max(s.tempo.patience(), longestPause) }
+func (s *httpStream) shape() shape { return shape{slowest: s.limit.slowest()} }
 
 func (s *httpStream) close() {
-	s.cut(nil)
+	s.abort(nil)
 	s.reader.close()
 	s.httpClient.close()
 }

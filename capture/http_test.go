@@ -5,18 +5,16 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// mjpeg serves one JPEG over and over, as cameras do. While off is set, it drops and refuses its readers.
+// mjpeg serves one JPEG repeatedly, as cameras do. While off is set, it closes connections and refuses requests.
 type mjpeg struct {
-	picture atomic.Pointer[[]byte]
-	off     atomic.Bool
+	image atomic.Pointer[[]byte]
+	off   atomic.Bool
 }
 
 func (m *mjpeg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -31,9 +29,9 @@ func (m *mjpeg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "multipart/x-mixed-replace; boundary=frame")
 	for r.Context().Err() == nil && !m.off.Load() {
-		picture := *m.picture.Load()
+		image := *m.image.Load()
 		_, err := fmt.Fprintf(w, "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n",
-			len(picture), picture)
+			len(image), image)
 		if err != nil {
 			return
 		}
@@ -42,20 +40,17 @@ func (m *mjpeg) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// show lets the camera send pictures of this size, as "64:48", from now on.
-func (m *mjpeg) show(t *testing.T, size string) {
+// show changes the JPEG to a grey image of this size.
+func (m *mjpeg) show(t *testing.T, width, height int) {
 	t.Helper()
-	picture, err := os.ReadFile(filepath.Clean(clip(t, "a.jpg", "1", "-vf", "scale="+size, "-pix_fmt", "yuvj420p")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.picture.Store(&picture)
+	image := greyJPEG(t, width, height)
+	m.image.Store(&image)
 }
 
 func TestMJPEGOverHTTP(t *testing.T) {
 	t.Parallel()
 	handler := &mjpeg{}
-	handler.show(t, "64:48")
+	handler.show(t, 64, 48)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	s := open(t, quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1)+"/video.mjpg"))
@@ -65,8 +60,8 @@ func TestMJPEGOverHTTP(t *testing.T) {
 	if f.Mat.Cols() != 64 || f.Mat.Rows() != 48 || f.Mat.Channels() != 3 {
 		t.Errorf("%dx%d, %d channels", f.Mat.Cols(), f.Mat.Rows(), f.Mat.Channels())
 	}
-	handler.show(t, "160:120")
-	eventually(t, "larger pictures", func() bool {
+	handler.show(t, 160, 120)
+	eventually(t, "larger frames", func() bool {
 		next(t, s, f)
 		return f.Mat.Cols() == 160 && f.Mat.Rows() == 120
 	})

@@ -8,23 +8,22 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/icholy/digest"
 )
 
-// httpHeaders is the maximum size of a response header, bytes.
-const httpHeaders = 64 << 10
+// maxHeaderBytes is the maximum size of a response header.
+const maxHeaderBytes = 64 << 10
 
 // httpClient makes the requests of one stream.
 type httpClient struct {
 	*endpoint
 	client *http.Client
 
-	mu    sync.Mutex
-	known *digest.Challenge // the last one of the server
-	count int               // requests that used it
-	basic bool              // the server requires Basic
+	mu     sync.Mutex
+	digest *digest.Challenge // the last one of the server; nil: it does not require Digest
+	count  int               // requests that used it
+	basic  bool              // the server requires Basic
 }
 
 func newHTTPClient(e *endpoint) (*httpClient, error) {
@@ -36,7 +35,7 @@ func newHTTPClient(e *endpoint) (*httpClient, error) {
 	transport := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: e.dial, DialTLSContext: e.dialTLS, TLSClientConfig: secure,
 		// TLSClientConfig is used for connections through a proxy
-		MaxResponseHeaderBytes: httpHeaders, DisableCompression: true, MaxIdleConnsPerHost: 2,
+		MaxResponseHeaderBytes: maxHeaderBytes, DisableCompression: true, MaxIdleConnsPerHost: 2,
 	}
 	h.client = &http.Client{Transport: transport, CheckRedirect: h.redirect}
 	return h, nil
@@ -45,14 +44,13 @@ func newHTTPClient(e *endpoint) (*httpClient, error) {
 // redirect allows a redirect to the same host or to an allowed one. The password is not sent to another host.
 func (h *httpClient) redirect(request *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
-		return h.keep(faultf(ReasonRedirect, "the camera redirects too often (%d redirects); give the url of the "+
-			"stream", maxRedirects))
+		return h.storeFault(tooManyRedirects())
 	}
-	if err := h.allowed(request.URL); err != nil {
-		return h.keep(err)
+	if err := h.checkAddress(request.URL); err != nil {
+		return h.storeFault(err)
 	}
 	request.Header.Del("Referer")
-	if !h.home(request.URL) {
+	if !h.sameServer(request.URL) {
 		request.Header.Del("Authorization")
 	}
 	return nil
@@ -74,7 +72,7 @@ func (h *httpClient) get(ctx context.Context, address string, header http.Header
 		if response.StatusCode == http.StatusUnauthorized && attempt == 0 && h.challenge(response) {
 			continue
 		}
-		return nil, h.keep(h.refusal(response, loggedIn))
+		return nil, h.storeFault(h.refusal(response, loggedIn))
 	}
 }
 
@@ -92,8 +90,8 @@ func (h *httpClient) send(ctx context.Context, address string, header http.Heade
 	}
 	response, err := h.client.Do(request)
 	if err != nil {
-		if err = h.explain(plain(err)); reasonOf(err) == "" {
-			err = h.unanswered(err)
+		if err = h.explain(cause(err)); reasonOf(err) == "" {
+			err = h.explainAnswer(err)
 		}
 		return nil, false, err
 	}
@@ -102,66 +100,47 @@ func (h *httpClient) send(ctx context.Context, address string, header http.Heade
 
 // refusal returns the fault of a response with an error status.
 func (h *httpClient) refusal(response *http.Response, loggedIn bool) error {
-	home := h.home(response.Request.URL)
-	if response.StatusCode == http.StatusUnauthorized && home && h.user != nil && !loggedIn {
-		return errLoginKind()
+	same := h.sameServer(response.Request.URL)
+	if response.StatusCode == http.StatusUnauthorized && same && h.user != nil && !loggedIn {
+		return unsupportedLogin()
 	}
 	text := strings.TrimSpace(strings.TrimPrefix(response.Status, strconv.Itoa(response.StatusCode)))
-	return explainStatus(response.StatusCode, h.quote(text), home && loggedIn)
-}
-
-// unanswered returns the fault of a request without a response.
-func (h *httpClient) unanswered(err error) error {
-	switch {
-	case errors.Is(err, context.Canceled):
-		return err
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return faultf(ReasonEnded, "the camera ended the connection before it answered; it may have too many viewers")
-	default:
-		return faultf(ReasonServer, "the camera's answer cannot be read: %s; check the port, and update its firmware",
-			h.quote(err.Error()))
-	}
-}
-
-// errLoginKind returns the fault of a server whose login is neither Digest nor Basic.
-func errLoginKind() error {
-	return faultf(ReasonUnauthorized, "the camera requires a login of a kind that is not supported; allow Digest or "+
-		"Basic in its settings")
+	return explainStatus(response.StatusCode, h.quote(text), same && loggedIn)
 }
 
 // challenge stores the login challenge of a response, and reports whether the configured login can answer it.
 func (h *httpClient) challenge(response *http.Response) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.user == nil || !h.home(response.Request.URL) {
+	if h.user == nil || !h.sameServer(response.Request.URL) {
 		return false
 	}
 	h.count = 0
-	h.known, _ = digest.FindChallenge(response.Header) // an error means that no supported challenge was found
+	h.digest, _ = digest.FindChallenge(response.Header) // an error means that no supported challenge was found
 	h.basic = false
 	for _, value := range response.Header.Values("WWW-Authenticate") {
-		h.basic = h.basic || h.known == nil && strings.HasPrefix(strings.ToLower(value), "basic")
+		h.basic = h.basic || h.digest == nil && strings.HasPrefix(strings.ToLower(value), "basic")
 	}
-	return h.known != nil || h.basic
+	return h.digest != nil || h.basic
 }
 
 // authorize adds the login that the server requires, and reports whether it added one.
 func (h *httpClient) authorize(request *http.Request) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.user == nil || !h.home(request.URL) {
+	if h.user == nil || !h.sameServer(request.URL) {
 		return false, nil
 	}
 	password, _ := h.user.Password()
 	switch {
-	case h.known != nil:
+	case h.digest != nil:
 		h.count++
-		answer, err := digest.Digest(h.known, digest.Options{
+		answer, err := digest.Digest(h.digest, digest.Options{
 			Method: request.Method, URI: request.URL.RequestURI(), Count: h.count,
 			Username: h.user.Username(), Password: password,
 		})
 		if err != nil {
-			return false, errLoginKind()
+			return false, unsupportedLogin()
 		}
 		request.Header.Set("Authorization", answer.String())
 		return true, nil
@@ -175,23 +154,13 @@ func (h *httpClient) authorize(request *http.Request) (bool, error) {
 
 func (h *httpClient) close() { h.client.CloseIdleConnections() }
 
-// limited combines a bounded reader with the Close of a body.
-type limited struct {
+// bodyReader reads from a Reader and closes the body behind it.
+type bodyReader struct {
 	io.Reader
 	io.Closer
 }
 
-func limit(body io.ReadCloser, bytes int64) io.ReadCloser {
-	return limited{io.LimitReader(body, bytes), body}
-}
-
-// printable shortens a text of a server for a message to one line without control characters.
-func printable(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 {
-			return -1
-		}
-		return r
-	}, text)
-	return text[:min(len(text), 60)]
+// limitBody ends a body after this number of bytes.
+func limitBody(body io.ReadCloser, bytes int64) io.ReadCloser {
+	return bodyReader{io.LimitReader(body, bytes), body}
 }

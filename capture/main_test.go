@@ -21,14 +21,15 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "8") // these tests wait, they do not compute
+	_ = flag.Set("test.parallel", "12") // most tests wait
 	goleak.VerifyTestMain(m)
 }
 
-// patience is what a test waits for what ought to happen within a second or two.
+// patience is how long a test waits for an event that is expected within a second or two.
 const patience = 15 * time.Second
 
-// grey is the source of all videos here: frame n is one grey, from which number tells n modulo greys.
+// grey is the source of the videos of these tests, as an input of ffmpeg. number returns n modulo greys from the grey
+// of frame n.
 const (
 	grey  = "nullsrc=size=64x48:rate=25,geq=lum=16+4*mod(N\\,50):cb=128:cr=128"
 	greys = 50
@@ -47,7 +48,7 @@ func newCamera(t testing.TB) *cameratest.Camera {
 	})
 }
 
-// clip makes a video of so many grey frames in a new folder.
+// clip creates a video with this number of grey frames in a new directory.
 func clip(t testing.TB, name, frames string, options ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -94,7 +95,7 @@ func newFrame(t testing.TB) *Frame {
 	return f
 }
 
-// next waits for a frame, as long as it takes within reason.
+// next waits for a frame.
 func next(t testing.TB, s *Source, f *Frame) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -104,7 +105,7 @@ func next(t testing.TB, s *Source, f *Frame) {
 	}
 }
 
-// all reads to the end and returns what keep makes of each frame.
+// all reads to the end and returns the result of keep for each frame.
 func all[T any](t testing.TB, s *Source, keep func(Frame) T) []T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -127,25 +128,25 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("never came true: %s", what)
+			t.Fatalf("did not happen: %s", what)
 		}
 	}
 }
 
-// journal is a log to look into.
-type journal struct {
+// logBuffer stores log messages.
+type logBuffer struct {
 	mu   sync.Mutex
 	text []byte
 }
 
-func (j *journal) Write(p []byte) (int, error) {
+func (j *logBuffer) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.text = append(j.text, p...)
 	return len(p), nil
 }
 
-func (j *journal) String() string {
+func (j *logBuffer) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return string(j.text)

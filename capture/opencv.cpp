@@ -1,4 +1,4 @@
-// Every function catches everything: an exception that leaves C++ for Go ends the whole daemon.
+// Every function catches all exceptions, because one that reaches Go ends the whole daemon.
 #include "opencv.h"
 
 #include <new>
@@ -7,7 +7,7 @@
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 
-// to_bgr makes 8-bit BGR of what a back end delivers; GStreamer passes on grey and BGRA when the pipeline ends in them.
+// to_bgr converts a frame to 8-bit BGR. GStreamer delivers grey or BGRA if the pipeline ends in them.
 static bool to_bgr(cv::Mat &frame) {
   switch (frame.type()) {
   case CV_8UC3:
@@ -60,6 +60,15 @@ void capture_close(void *capture) {
   try {
     delete static_cast<cv::VideoCapture *>(capture);
   } catch (...) {
+  }
+}
+
+bool mat_create(void *mat, int width, int height) {
+  try {
+    static_cast<cv::Mat *>(mat)->create(height, width, CV_8UC3);
+    return true;
+  } catch (...) { // out of memory
+    return false;
   }
 }
 

@@ -1,4 +1,4 @@
-// Functions of OpenCV that gocv does not have. No C++ exception leaves them, and they turn off messages.
+// Functions of OpenCV that gocv does not have. No C++ exception leaves them.
 #ifndef FACESIEVE_CAPTURE_OPENCV_H
 #define FACESIEVE_CAPTURE_OPENCV_H
 
@@ -15,7 +15,10 @@ bool capture_read(void *capture, void *mat);
 double capture_get(void *capture, int property);
 void capture_close(void *capture);
 
-// log_silence stops OpenCV's own messages: they go to stderr and quote URLs with their credentials.
+// mat_create gives a cv::Mat this size and the type 8-bit BGR, without setting its pixels. It fails if memory is short.
+bool mat_create(void *mat, int width, int height);
+
+// log_silence turns off OpenCV's messages: they go to stderr and contain URLs with their credentials.
 void log_silence(void);
 
 #ifdef __cplusplus

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <vector>
 
-#include "feed.h"
-
 extern "C" {
 #include <libavutil/avstring.h>
 #include <libavutil/display.h>
@@ -14,12 +12,12 @@ extern "C" {
 
 namespace facesieve {
 
-// Limit for the bytes of a frame and for the bytes between two frames; those of cameras are smaller.
-static const int64_t kBudget = 64 << 20;
+// The maximum number of bytes from one frame to the next. Cameras send fewer.
+static const int64_t kMaxBytes = 64 << 20;
 static const int kFeedBuffer = 32 << 10;
 // The first packet of the video must be among this many packets at the beginning of a file.
-static const int kPeeked = 200;
-// The containers that a camera may send. Other containers open further addresses (sdp, concat, dash) or hold no video.
+static const int kFirstPackets = 200;
+// The containers that a camera may send. Others open further addresses (sdp, concat, dash) or contain no video.
 static const char *const kStreamFormats =
     "mpjpeg,mjpeg,mpegts,flv,live_flv,hls,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,h264,hevc,mpegvideo,m4v,mpeg,avi,asf,"
     "ogg,ivf,obu,av1,aac,mp3,ac3,eac3,webvtt";
@@ -42,7 +40,7 @@ int read_feed(void *opaque, uint8_t *buffer, int size) {
   if (count < 0) {
     return AVERROR(EIO);
   }
-  return feed.reader->spend(count) ? count : AVERROR(EFBIG);
+  return feed.reader->count_bytes(count) ? count : AVERROR(EFBIG);
 }
 
 int is_interrupted(void *opaque) { return static_cast<Reader *>(opaque)->interrupted(); }
@@ -54,8 +52,8 @@ int open_nested_address(AVFormatContext *context, AVIOContext **pb, const char *
 
 int close_nested_address(AVFormatContext *, AVIOContext *pb) { return Reader::close_nested(pb); }
 
-// turn returns the rotation that the container declares, degrees clockwise.
-int turn(const AVStream &stream) {
+// rotation returns the rotation that the container declares, degrees clockwise.
+int rotation(const AVStream &stream) {
   const int32_t *matrix = nullptr;
 #if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 100)
   const AVPacketSideData *data = av_packet_side_data_get(
@@ -99,9 +97,9 @@ Reader::~Reader() {
   av_packet_free(&packet_);
 }
 
-bool Reader::spend(int bytes) {
-  budget_ -= bytes;
-  flooded_ = flooded_ || budget_ < 0;
+bool Reader::count_bytes(int bytes) {
+  bytes_left_ -= bytes;
+  flooded_ = flooded_ || bytes_left_ < 0;
   return !flooded_;
 }
 
@@ -156,22 +154,22 @@ int Reader::allocate() {
 }
 
 int Reader::open_input(const std::string &url, const AVInputFormat *format, AVDictionary **options) {
-  budget_ = kBudget;
+  bytes_left_ = kMaxBytes;
   // FFmpeg 4 requires the format without const.
   return avformat_open_input(&context_, url.c_str(), const_cast<AVInputFormat *>(format), options);
 }
 
 media_status Reader::fault(int error, media_frame &result) const {
   result.error = error;
-  result.giant_pixels = decoder_.giant();
+  result.rejected_pixels = decoder_.rejected_pixels();
   if (stop_) {
     return MEDIA_INTERRUPTED;
   }
   if (flooded_) {
     return MEDIA_FLOOD;
   }
-  if (decoder_.giant() > 0) {
-    return MEDIA_GIANT;
+  if (decoder_.rejected_pixels() > 0) {
+    return MEDIA_TOO_LARGE;
   }
   return error == AVERROR_DECODER_NOT_FOUND ? MEDIA_NO_DECODER : MEDIA_FAILED;
 }
@@ -194,29 +192,29 @@ media_status Reader::open_file(const std::string &path, media_frame &result) {
     return fault(error, result);
   }
   if ((context_->ctx_flags & AVFMTCTX_NOHEADER) != 0) {
-    media_status status = peek(url, result);
+    media_status status = check_first_packets(url, result);
     if (status != MEDIA_FRAME) {
       return status;
     }
   }
   error = find_streams();
-  return error < 0 ? fault(error, result) : choose(result);
+  return error < 0 ? fault(error, result) : choose_video(result);
 }
 
-// peek checks the frame size in the first packets of a container whose header does not contain it, and then reopens the
-// container. Without this check avformat_find_stream_info would decode a frame of any size.
-media_status Reader::peek(const std::string &url, media_frame &result) {
-  int64_t claimed = 0;
-  for (int i = 0; i < kPeeked && claimed == 0 && av_read_frame(context_, packet_) >= 0; i++) {
+// check_first_packets checks the frame size in the first packets of a container whose header does not contain it, and
+// then reopens the container. Without this check avformat_find_stream_info would decode a frame of any size.
+media_status Reader::check_first_packets(const std::string &url, media_frame &result) {
+  int64_t declared = 0;
+  for (int i = 0; i < kFirstPackets && declared == 0 && av_read_frame(context_, packet_) >= 0; i++) {
     const AVCodecParameters *parameters = context_->streams[packet_->stream_index]->codecpar;
     if (parameters->codec_type == AVMEDIA_TYPE_VIDEO) {
-      claimed = claimed_pixels(parameters->codec_id, parameters, packet_->data, packet_->size);
+      declared = declared_pixels(parameters->codec_id, parameters, packet_->data, packet_->size);
     }
     av_packet_unref(packet_);
   }
-  if (claimed > options_.max_pixels) {
-    result.giant_pixels = claimed;
-    return MEDIA_GIANT;
+  if (declared > options_.max_pixels) {
+    result.rejected_pixels = declared;
+    return MEDIA_TOO_LARGE;
   }
   avformat_close_input(&context_);
   int error = allocate();
@@ -239,8 +237,8 @@ int Reader::find_streams() {
   return error;
 }
 
-// choose starts the decoder of a file's first video.
-media_status Reader::choose(media_frame &result) {
+// choose_video starts the decoder of the first video in a file.
+media_status Reader::choose_video(media_frame &result) {
   for (unsigned i = 0; i < context_->nb_streams; i++) {
     if (is_video(*context_->streams[i])) {
       return start(context_->streams[i], result);
@@ -251,7 +249,7 @@ media_status Reader::choose(media_frame &result) {
 
 media_status Reader::start(AVStream *stream, media_frame &result) {
   video_ = stream->index;
-  turn_ = turn(*stream);
+  rotation_ = rotation(*stream);
   int error = decoder_.open(stream->codecpar, stream->time_base);
   return error < 0 ? fault(error, result) : MEDIA_FRAME;
 }
@@ -280,9 +278,9 @@ media_status Reader::open_feed(uintptr_t feed, const std::string &url, const std
   return error < 0 ? fault(error, result) : MEDIA_FRAME;
 }
 
-// take passes a packet to the decoder. A live stream is not probed: the first packet of video determines the stream.
-media_status Reader::take(AVPacket &packet, media_frame &result) {
-  cover(packet);
+// decode sends a packet to the decoder. A live stream is not probed: the first packet of a video determines the stream.
+media_status Reader::decode(AVPacket &packet, media_frame &result) {
+  update_covered(packet);
   AVStream *stream = context_->streams[packet.stream_index];
   if (video_ < 0 && is_video(*stream)) {
     media_status status = start(stream, result);
@@ -294,7 +292,7 @@ media_status Reader::take(AVPacket &packet, media_frame &result) {
     return MEDIA_FRAME;
   }
   int error = decoder_.send(&packet);
-  if (decoder_.giant() > 0) {
+  if (decoder_.rejected_pixels() > 0) {
     return fault(error, result);
   }
   if (error < 0) { // damaged; the next one may be good
@@ -303,8 +301,8 @@ media_status Reader::take(AVPacket &packet, media_frame &result) {
   return MEDIA_FRAME;
 }
 
-// cover updates the part of the duration that has been read.
-void Reader::cover(const AVPacket &packet) {
+// update_covered updates the part of the duration that has been read.
+void Reader::update_covered(const AVPacket &packet) {
   int64_t stamp = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
   if (stamp == AV_NOPTS_VALUE) {
     return;
@@ -315,7 +313,7 @@ void Reader::cover(const AVPacket &packet) {
 }
 
 media_status Reader::next(cv::Mat &mat, media_frame &result) {
-  budget_ = kBudget;
+  bytes_left_ = kMaxBytes;
   while (!stop_) {
     int error = decoder_.opened() ? decoder_.receive() : AVERROR(EAGAIN);
     if (error >= 0) {
@@ -340,7 +338,7 @@ media_status Reader::next(cv::Mat &mat, media_frame &result) {
       decoder_.send(nullptr);
       continue;
     }
-    media_status status = take(*packet_, result);
+    media_status status = decode(*packet_, result);
     av_packet_unref(packet_);
     if (status != MEDIA_FRAME) {
       return status;
@@ -356,7 +354,7 @@ media_status Reader::deliver(cv::Mat &mat, media_frame &result) {
   }
   AVStream *stream = context_->streams[video_];
   AVFrame *guessed = const_cast<AVFrame *>(&frame); // not modified
-  Shape shape{av_guess_sample_aspect_ratio(context_, stream, guessed), turn_};
+  Shape shape{av_guess_sample_aspect_ratio(context_, stream, guessed), rotation_};
   result.width = frame.width, result.height = frame.height;
   result.sample_num = shape.sample.num, result.sample_den = shape.sample.den;
   result.stamp_ns = INT64_MIN;
@@ -386,7 +384,7 @@ void Reader::info(media_info &info) const {
     if (stream.codecpar->codec_id == AV_CODEC_ID_NONE || type == nullptr) {
       continue;
     }
-    bool cover = (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) != 0;
+    bool cover = (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) != 0; // of a piece of music
     av_strlcatf(info.streams, sizeof(info.streams), "%s%s %s", info.streams[0] == 0 ? "" : ", ",
                 avcodec_get_name(stream.codecpar->codec_id), cover ? "cover" : type);
   }

@@ -30,21 +30,21 @@ public:
 
   // For the callbacks that libavformat calls.
   bool interrupted() const { return stop_; }
-  bool spend(int bytes);
+  bool count_bytes(int bytes); // returns false if too many came without a frame
   int open_nested(AVIOContext **pb, const char *url, int flags, AVDictionary **options);
   static int close_nested(AVIOContext *pb);
 
 private:
   int allocate();
   int open_input(const std::string &url, const AVInputFormat *format, AVDictionary **options);
-  media_status peek(const std::string &url, media_frame &result);
+  media_status check_first_packets(const std::string &url, media_frame &result);
   int find_streams();
-  media_status choose(media_frame &result);
+  media_status choose_video(media_frame &result);
   media_status start(AVStream *stream, media_frame &result);
   media_status fault(int error, media_frame &result) const;
-  media_status take(AVPacket &packet, media_frame &result);
+  media_status decode(AVPacket &packet, media_frame &result);
   media_status deliver(cv::Mat &mat, media_frame &result);
-  void cover(const AVPacket &packet);
+  void update_covered(const AVPacket &packet);
   int64_t declared_us() const;
   static AVIOContext *feed_context(Reader *reader, uintptr_t feed);
 
@@ -56,11 +56,12 @@ private:
   AVIOContext *root_ = nullptr; // of the stream itself; nullptr for a file
   uintptr_t feed_ = 0;
   AVPacket *packet_ = nullptr;
-  int video_ = -1;
-  int turn_ = 0;
-  int64_t budget_ = 0; // bytes that may come before the next frame
-  bool flooded_ = false, flushed_ = false;
-  int64_t first_us_ = INT64_MAX, last_us_ = INT64_MIN;
+  int video_ = -1; // index of the stream; -1: not chosen yet
+  int rotation_ = 0;            // degrees clockwise
+  int64_t bytes_left_ = 0;      // bytes that may come before the next frame
+  bool flooded_ = false;        // more bytes came
+  bool flushed_ = false;        // the decoder has received all packets
+  int64_t first_us_ = INT64_MAX, last_us_ = INT64_MIN; // covered part of the duration
 };
 
 } // namespace facesieve

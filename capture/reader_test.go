@@ -32,12 +32,12 @@ func readFeed(t *testing.T, path string) []int {
 	defer func() { _ = mat.Close() }()
 	var numbers []int
 	for {
-		pic, err := r.next(&mat)
+		info, err := r.next(&mat)
 		if errors.Is(err, io.EOF) {
 			return numbers
 		}
-		if err != nil || pic.width != 64 || pic.height != 48 {
-			t.Fatalf("%+v, %v", pic, err)
+		if err != nil || info.width != 64 || info.height != 48 {
+			t.Fatalf("%+v, %v", info, err)
 		}
 		numbers = append(numbers, number(mat))
 	}
@@ -45,7 +45,7 @@ func readFeed(t *testing.T, path string) []int {
 
 // A decoder that is too slow for a live stream continues with several threads, without a gap. Here it is always too
 // slow, because all bytes are available at once.
-func TestLiveFramesComeInOrderWhateverTheLoad(t *testing.T) {
+func TestLiveFramesAreInOrderUnderLoad(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"a.ts", "a.flv", "a.mkv"} {
 		numbers := readFeed(t, clip(t, name, "250", "-c:v", "libx264", "-bf", "0", "-g", "25"))

@@ -13,7 +13,7 @@ import (
 	"github.com/pion/rtp"
 )
 
-// unit is the input of one decoder call: the coded picture of one point in time.
+// unit is the input of one call of the decoder: a coded frame.
 type unit struct {
 	data  []byte
 	key   bool          // decoding can start at this unit
@@ -22,7 +22,7 @@ type unit struct {
 
 // rtpCodec assembles units from the packets of one format.
 type rtpCodec struct {
-	name   string // name in FFmpeg
+	name   string // in FFmpeg
 	format format.Format
 	fps    float64 // declared; 0: unknown
 	// depacket returns the bytes of a unit after its last packet, and whether decoding can start at it.
@@ -38,45 +38,46 @@ func newRTPCodec(f format.Format) (*rtpCodec, error) {
 		return newH265(f)
 	case *format.MJPEG:
 		d, err := f.CreateDecoder()
-		return whole("mjpeg", f, d, true), err
+		return completeUnits("mjpeg", f, d, true), err
 	case *format.MPEG4Video:
 		d, err := f.CreateDecoder()
-		return prefixed(whole("mpeg4", f, d, false), f.Config), err
+		return withConfig(completeUnits("mpeg4", f, d, false), f.Config), err
 	case *format.MPEG1Video:
 		d, err := f.CreateDecoder()
-		return whole("mpeg2video", f, d, false), err
+		return completeUnits("mpeg2video", f, d, false), err
 	case *format.VP8:
 		d, err := f.CreateDecoder()
-		return whole("vp8", f, d, false), err
+		return completeUnits("vp8", f, d, false), err
 	case *format.VP9:
 		d, err := f.CreateDecoder()
-		return whole("vp9", f, d, false), err
+		return completeUnits("vp9", f, d, false), err
 	case *format.AV1:
 		return newAV1(f)
 	case *format.Generic:
-		return newDynamic(f)
+		return newGeneric(f)
 	default:
-		return nil, nil //nolint:nilnil // not supported is not an error
+		return nil, nil
 	}
 }
 
-// newDynamic returns the codec of a format that gortsplib recognises only by its static payload type.
-func newDynamic(f *format.Generic) (*rtpCodec, error) {
+// newGeneric returns the codec of a format that has a dynamic payload type, and that gortsplib recognises only by its
+// static payload type.
+func newGeneric(f *format.Generic) (*rtpCodec, error) {
 	encoding, _, _ := strings.Cut(strings.ToUpper(f.RTPMap()), "/")
 	switch encoding {
 	case "JPEG":
 		d, err := (&format.MJPEG{}).CreateDecoder()
-		return whole("mjpeg", f, d, true), err
+		return completeUnits("mjpeg", f, d, true), err
 	case "MPV":
 		d, err := (&format.MPEG1Video{}).CreateDecoder()
-		return whole("mpeg2video", f, d, false), err
+		return completeUnits("mpeg2video", f, d, false), err
 	default:
-		return nil, nil //nolint:nilnil // not supported is not an error
+		return nil, nil
 	}
 }
 
-// whole returns the codec of a format whose depacketiser returns complete units.
-func whole(name string, f format.Format, d interface {
+// completeUnits returns the codec of a format whose depacketiser returns complete units.
+func completeUnits(name string, f format.Format, d interface {
 	Decode(packet *rtp.Packet) ([]byte, error)
 }, key bool,
 ) *rtpCodec {
@@ -86,8 +87,8 @@ func whole(name string, f format.Format, d interface {
 	}}
 }
 
-// prefixed adds the configuration of the codec before the first unit.
-func prefixed(c *rtpCodec, config []byte) *rtpCodec {
+// withConfig adds the configuration of the codec before the first unit.
+func withConfig(c *rtpCodec, config []byte) *rtpCodec {
 	depacket := c.depacket
 	c.depacket = func(p *rtp.Packet) ([]byte, bool, error) {
 		data, key, err := depacket(p)
@@ -102,7 +103,7 @@ func prefixed(c *rtpCodec, config []byte) *rtpCodec {
 // nalUnits returns the codec of H.264 or H.265. It adds the parameter sets of the description before the first unit and
 // before units at which decoding can start, unless these contain parameter sets.
 func nalUnits(name string, f format.Format, decode func(*rtp.Packet) ([][]byte, error), key func([][]byte) bool,
-	own func([]byte) bool, sets ...[]byte,
+	isParameterSet func([]byte) bool, sets ...[]byte,
 ) *rtpCodec {
 	begun := false
 	return &rtpCodec{name: name, format: f, depacket: func(p *rtp.Packet) ([]byte, bool, error) {
@@ -112,7 +113,7 @@ func nalUnits(name string, f format.Format, decode func(*rtp.Packet) ([][]byte, 
 		}
 		start := key(nalus)
 		var data []byte
-		if start && !anyOf(nalus, own) || !begun {
+		if start && !anyOf(nalus, isParameterSet) || !begun {
 			data = annexB(data, sets)
 		}
 		begun = true
@@ -120,9 +121,10 @@ func nalUnits(name string, f format.Format, decode func(*rtp.Packet) ([][]byte, 
 	}}
 }
 
-func anyOf(nalus [][]byte, own func([]byte) bool) bool {
+// anyOf reports whether one of the NAL units has the property.
+func anyOf(nalus [][]byte, has func([]byte) bool) bool {
 	for _, nalu := range nalus {
-		if len(nalu) > 0 && own(nalu) {
+		if len(nalu) > 0 && has(nalu) {
 			return true
 		}
 	}
@@ -144,8 +146,8 @@ func newH264(f *format.H264) (*rtpCodec, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := func(nalu []byte) bool { return h264.NALUType(nalu[0]&0x1f) == h264.NALUTypeSPS }
-	c := nalUnits("h264", f, d.Decode, h264.IsRandomAccess, own, f.SPS, f.PPS)
+	isSPS := func(nalu []byte) bool { return h264.NALUType(nalu[0]&0x1f) == h264.NALUTypeSPS }
+	c := nalUnits("h264", f, d.Decode, h264.IsRandomAccess, isSPS, f.SPS, f.PPS)
 	var sps h264.SPS
 	if sps.Unmarshal(f.SPS) == nil {
 		c.fps = sps.FPS()
@@ -158,8 +160,8 @@ func newH265(f *format.H265) (*rtpCodec, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := func(nalu []byte) bool { return h265.NALUType(nalu[0]>>1&0x3f) == h265.NALUType_SPS_NUT }
-	c := nalUnits("hevc", f, d.Decode, h265.IsRandomAccess, own, f.VPS, f.SPS, f.PPS)
+	isSPS := func(nalu []byte) bool { return h265.NALUType(nalu[0]>>1&0x3f) == h265.NALUType_SPS_NUT }
+	c := nalUnits("hevc", f, d.Decode, h265.IsRandomAccess, isSPS, f.VPS, f.SPS, f.PPS)
 	var sps h265.SPS
 	if sps.Unmarshal(f.SPS) == nil {
 		c.fps = sps.FPS()

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/bluenviron/gortsplib/v5"
@@ -20,28 +18,27 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// queuedUnits is the number of packets that can wait for the decoder. If it is slow, reading from the camera waits.
+// queuedUnits is the number of units that can wait for the decoder. If more arrive, reading from the camera waits.
 const queuedUnits = 4
 
 // rtspStream is a live stream over RTSP. gortsplib receives the packets, and FFmpeg decodes them.
 type rtspStream struct {
 	*endpoint
 	client  *gortsplib.Client
-	decoder *packets
+	decoder *packetDecoder
 	units   chan unit
-	closing chan struct{} // closed when no more units are wanted
-	once    sync.Once
+	closing chan struct{} // closed when no more units are accepted
+	once    sync.Once     // closes closing
 	ended   chan struct{} // closed when the client has ended
-	err     error         // why the client has ended; set before ended is closed
+	err     error         // of the client; set before ended is closed
 
-	opened time.Time
-	tempo  tempo
-	seen   picture
-	came   atomic.Uint64 // number of video packets
-	failed error         // last error of the decoder
+	opened    time.Time
+	limit     readLimit
+	received  atomic.Uint64 // video packets
+	decodeErr error         // last error of the decoder
 }
 
-func openRTSP(ctx context.Context, cfg Config, t target) (input, error) {
+func openRTSP(ctx context.Context, cfg Config, t target, _ *watchdog) (input, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	e, err := newEndpoint(cfg, t, cancel)
 	if err != nil {
@@ -49,22 +46,21 @@ func openRTSP(ctx context.Context, cfg Config, t target) (input, error) {
 		return nil, err
 	}
 	for redirects := 0; ; redirects++ {
-		s, elsewhere, err := dialRTSP(ctx, e)
-		switch {
-		case err != nil:
-			e.cut(nil)
-			return nil, fmt.Errorf("open %s: %w", t.label, err)
-		case elsewhere == nil:
+		s, location, err := dialRTSP(ctx, e)
+		if err == nil && location == nil {
 			return s, nil
-		case redirects == maxRedirects:
-			e.cut(nil)
-			return nil, fmt.Errorf("open %s: %w", t.label, faultf(ReasonRedirect,
-				"the camera redirects too often (%d redirects); give the url of the stream", maxRedirects))
 		}
-		if !e.home(elsewhere) {
+		if err == nil && redirects == maxRedirects {
+			err = tooManyRedirects()
+		}
+		if err != nil {
+			e.abort(nil)
+			return nil, fmt.Errorf("open %s: %w", t.label, err)
+		}
+		if !e.sameServer(location) {
 			e.user = nil
 		}
-		e.url = elsewhere
+		e.url = location
 	}
 }
 
@@ -76,7 +72,7 @@ func dialRTSP(ctx context.Context, e *endpoint) (*rtspStream, *url.URL, error) {
 	}
 	s := &rtspStream{
 		endpoint: e, units: make(chan unit, queuedUnits), closing: make(chan struct{}), ended: make(chan struct{}),
-		tempo: tempo{opening: e.cfg.OpenTimeout, reading: e.cfg.ReadTimeout},
+		limit: newReadLimit(e.cfg),
 	}
 	protocol := gortsplib.ProtocolTCP
 	if e.cfg.Transport == transportUDP && e.url.Scheme == "rtsp" {
@@ -85,9 +81,9 @@ func dialRTSP(ctx context.Context, e *endpoint) (*rtspStream, *url.URL, error) {
 	var location string
 	s.client = &gortsplib.Client{
 		Scheme: e.url.Scheme, Host: e.url.Host, Protocol: &protocol, AnyPortEnable: true, UserAgent: "facesieve",
-		TLSConfig: secure, DialContext: e.dial, ReadTimeout: 2 * longestPause, WriteTimeout: e.cfg.OpenTimeout,
+		TLSConfig: secure, DialContext: e.dial, ReadTimeout: 2 * maxPause, WriteTimeout: e.cfg.OpenTimeout,
 		OnResponse: func(r *base.Response) {
-			if l := r.Header["Location"]; len(l) == 1 { // gortsplib would follow it to any host, with the password
+			if l := r.Header["Location"]; len(l) == 1 { // gortsplib would send the password to any host
 				location = l[0]
 				delete(r.Header, "Location")
 			}
@@ -101,10 +97,10 @@ func dialRTSP(ctx context.Context, e *endpoint) (*rtspStream, *url.URL, error) {
 		s.err = s.client.Wait()
 		close(s.ended)
 	}()
-	stop := context.AfterFunc(ctx, s.abort)
-	over := s.within(e.cfg.OpenTimeout)
+	stop := context.AfterFunc(ctx, s.interrupt)
+	done := s.abortAfter()
 	err = s.begin()
-	over()
+	done()
 	if err == nil {
 		return s, nil, nil
 	}
@@ -112,17 +108,17 @@ func dialRTSP(ctx context.Context, e *endpoint) (*rtspStream, *url.URL, error) {
 	s.end()
 	var status liberrors.ErrClientBadStatusCode
 	if errors.As(err, &status) && status.Code >= 300 && status.Code < 400 && location != "" {
-		u, err := e.follow(location)
+		u, err := e.parseLocation(location)
 		return nil, u, err
 	}
 	if err = s.explain(err); reasonOf(err) == "" {
-		err = s.refusal(err)
+		err = s.explainClient(err)
 	}
 	return nil, nil, err
 }
 
-// follow returns the address in a redirect of an RTSP server, if it is allowed.
-func (e *endpoint) follow(location string) (*url.URL, error) {
+// parseLocation returns the address to which an RTSP server redirects, if it is allowed.
+func (e *endpoint) parseLocation(location string) (*url.URL, error) {
 	u, err := url.Parse(location)
 	if err != nil {
 		return nil, faultf(ReasonRedirect, "the camera redirects to an invalid address; give the url of the stream")
@@ -132,7 +128,7 @@ func (e *endpoint) follow(location string) (*url.URL, error) {
 		return nil, faultf(ReasonRedirect, "the camera redirects to an address of the kind %.20q, which is not supported",
 			u.Scheme)
 	}
-	return u, e.allowed(u)
+	return u, e.checkAddress(u)
 }
 
 // begin sends the requests up to PLAY.
@@ -143,7 +139,7 @@ func (s *rtspStream) begin() error {
 	if err != nil {
 		return err
 	}
-	media, codec, err := choose(desc)
+	media, codec, err := chooseVideo(desc)
 	if err != nil {
 		return err
 	}
@@ -151,23 +147,23 @@ func (s *rtspStream) begin() error {
 	if err != nil {
 		return err
 	}
-	if s.decoder, err = newPackets(options, codec.name); err != nil {
+	if s.decoder, err = newPacketDecoder(options, codec.name); err != nil {
 		return err
 	}
 	if codec.fps > 0 {
-		s.tempo.declared = period(codec.fps)
+		s.limit.declared = period(codec.fps)
 	}
 	if _, err := s.client.Setup(desc.BaseURL, media, 0, 0); err != nil {
 		return err
 	}
-	s.client.OnPacketRTP(media, codec.format, codec.collect(s.push, &s.came))
+	s.client.OnPacketRTP(media, codec.format, codec.collect(s.push, &s.received))
 	s.opened = time.Now()
 	_, err = s.client.Play(nil)
 	return err
 }
 
-// choose returns the first video in a session description that can be decoded.
-func choose(desc *description.Session) (*description.Media, *rtpCodec, error) {
+// chooseVideo returns the first video in a session description that can be decoded.
+func chooseVideo(desc *description.Session) (*description.Media, *rtpCodec, error) {
 	var videos, others []string
 	for _, media := range desc.Medias {
 		for _, format := range media.Formats {
@@ -191,13 +187,13 @@ func choose(desc *description.Session) (*description.Media, *rtpCodec, error) {
 			"H.264, H.265 or MJPEG",
 			strings.Join(videos[:min(len(videos), 4)], ", "))
 	}
-	return nil, nil, faultf(ReasonNoVideo, "the stream has no video, only %s; switch the video on in the camera, or "+
+	return nil, nil, faultf(ReasonNoVideo, "the stream has no video, only %s; enable the video in the camera, or "+
 		"use another path",
 		strings.Join(others[:min(len(others), 4)], ", "))
 }
 
-// refusal returns the fault for an error of gortsplib.
-func (s *rtspStream) refusal(err error) error {
+// explainClient returns the fault for an error of gortsplib.
+func (s *rtspStream) explainClient(err error) error {
 	var (
 		status  liberrors.ErrClientBadStatusCode
 		login   liberrors.ErrClientAuthSetup
@@ -215,20 +211,14 @@ func (s *rtspStream) refusal(err error) error {
 		}
 		return explainStatus(int(status.Code), text, s.user != nil)
 	case errors.As(err, &login):
-		return errLoginKind()
+		return unsupportedLogin()
 	case errors.As(err, &sdp), errors.As(err, &missing), errors.As(err, &kind):
 		return faultf(ReasonNoVideo, "the camera's description of the stream (SDP) cannot be read: %s; update its "+
 			"firmware", s.quote(err.Error()))
 	case errors.As(err, &useTCP), errors.As(err, &useUDP):
 		return faultf(ReasonServer, "the %w; set transport to it", err)
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return faultf(ReasonEnded, "the camera ended the connection before it answered; it may have too many viewers, "+
-			"or the port is not that of RTSP")
-	case errors.Is(err, context.Canceled):
-		return err
 	default:
-		return faultf(ReasonServer, "the camera's answer cannot be read: %s; check the port, and update its "+
-			"firmware", s.quote(err.Error()))
+		return s.explainAnswer(err)
 	}
 }
 
@@ -240,34 +230,33 @@ func (s *rtspStream) push(u unit) {
 	}
 }
 
-func (s *rtspStream) read(ctx context.Context, dst *gocv.Mat) (time.Duration, error) {
-	patience := s.tempo.patience()
-	timer := time.NewTimer(patience)
+func (s *rtspStream) read(ctx context.Context, dst *gocv.Mat) (frameInfo, error) {
+	limit := s.limit.next()
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
-		pic, ok, err := s.decoder.receive(dst)
+		info, ok, err := s.decoder.receive(dst)
 		switch {
 		case ok:
-			s.seen = pic
-			s.tempo.frame(time.Now())
-			return pic.stamp, nil
+			s.limit.add(time.Now())
+			return info, nil
 		case err != nil:
-			s.failed = err
+			s.decodeErr = err
 		}
 		select {
 		case u := <-s.units:
 			if err := s.decode(u); err != nil {
-				return 0, err
+				return frameInfo{}, err
 			}
-			if s.tempo.frames == 0 && time.Since(s.opened) < longestPause { // the next key frame may take long
-				timer.Reset(patience)
+			if s.limit.frames == 0 && time.Since(s.opened)+limit < maxPause { // the first key frame may take long
+				timer.Reset(limit)
 			}
 		case <-s.ended:
-			return 0, s.over(ctx)
+			return frameInfo{}, s.endFault(ctx)
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return frameInfo{}, ctx.Err()
 		case <-timer.C:
-			return 0, s.late(patience)
+			return frameInfo{}, s.timeoutFault(limit)
 		}
 	}
 }
@@ -279,66 +268,62 @@ func (s *rtspStream) decode(u unit) error {
 		return err
 	}
 	if err != nil {
-		s.failed = err
+		s.decodeErr = err
 	}
 	return nil
 }
 
-// over returns the fault for which the client has ended.
-func (s *rtspStream) over(ctx context.Context) error {
+// endFault returns the fault for which the client has ended.
+func (s *rtspStream) endFault(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case s.tempo.frames == 0:
-		return s.explain(faultf(ReasonEnded, "the camera ended the stream before its first picture (%s); it may have "+
-			"too many viewers",
-			s.quote(s.err.Error())))
+	case s.limit.frames == 0:
+		return s.explain(faultf(ReasonEnded, "the camera ended the stream before its first frame (%s); it may have too "+
+			"many viewers", s.quote(s.err.Error())))
 	default:
 		return faultf(ReasonEnded, "the stream ended (%s)", s.quote(s.err.Error()))
 	}
 }
 
-// late returns the fault of a stream that delivered no frame within patience.
-func (s *rtspStream) late(patience time.Duration) error {
+// timeoutFault returns the fault of a stream that delivered no frame within the limit.
+func (s *rtspStream) timeoutFault(limit time.Duration) error {
+	packets := s.received.Load()
 	switch {
-	case s.tempo.frames > 0:
-		return stalled(patience)
-	case s.came.Load() == 0 && s.cfg.Transport == transportUDP:
-		return faultf(ReasonNoPackets, "the camera plays the stream, but no packet came within %v; open the firewall "+
-			"for UDP, or set transport: tcp",
-			patience)
-	case s.came.Load() == 0:
+	case s.limit.frames > 0:
+		return stalled(limit)
+	case packets == 0 && s.cfg.Transport == transportUDP:
+		return faultf(ReasonNoPackets, "the camera plays the stream, but no packet came within %v; open the firewall for "+
+			"UDP, or set transport: tcp", limit)
+	case packets == 0:
 		return faultf(ReasonNoPackets, "the camera plays the stream, but no packet came within %v; restart it, or try "+
-			"another of its streams", patience)
-	case s.failed != nil:
-		return faultf(ReasonUndecodable, "no readable frame: %d packets came, and not one picture of %s could be "+
-			"decoded (%w); check the camera's codec settings",
-			s.came.Load(), s.decoder.codec, s.failed)
+			"another of its streams", limit)
+	case s.decodeErr != nil:
+		return faultf(ReasonUndecodable, "no readable frame: %d packets came, and no frame of %s could be decoded (%w); "+
+			"check the camera's codec settings", packets, s.decoder.codec, s.decodeErr)
 	default:
-		return faultf(ReasonUndecodable, "no readable frame: %d packets came, but no key frame; "+
-			"set a shorter key frame interval in the camera", s.came.Load())
+		return faultf(ReasonUndecodable, "no readable frame: %d packets came, but no key frame; set a shorter key frame "+
+			"interval in the camera", packets)
 	}
 }
 
-func (s *rtspStream) shape() shape            { return shape{} }
-func (s *rtspStream) picture() picture        { return s.seen }
-func (s *rtspStream) patience() time.Duration { return max(s.tempo.patience(), longestPause) }
+func (s *rtspStream) shape() shape { return shape{slowest: s.limit.slowest()} }
 
-// abort ends the client without waiting for it.
-func (s *rtspStream) abort() {
+// interrupt ends the client without waiting for it.
+func (s *rtspStream) interrupt() {
 	s.once.Do(func() { close(s.closing) })
-	s.cutConnections()
+	s.closeConnections()
 	s.client.Close()
 }
 
 func (s *rtspStream) close() {
-	s.cut(nil)
+	s.abort(nil)
 	s.end()
 }
 
 // end waits until the client has ended. The endpoint remains usable for another connection.
 func (s *rtspStream) end() {
-	s.abort()
+	s.interrupt()
 	<-s.ended
 	if s.decoder != nil {
 		s.decoder.close()

@@ -8,7 +8,7 @@ namespace facesieve {
 // row.
 static const int kAlignment = 32;
 
-bool sane(AVRational sample) {
+bool plausible(AVRational sample) {
   return sample.num > 0 && sample.den > 0 && av_q2d(sample) >= 0.25 && av_q2d(sample) <= 4;
 }
 
@@ -17,20 +17,20 @@ Scaler::~Scaler() {
   av_frame_free(&staging_);
 }
 
-// size returns the size of the frame in square pixels: one side is stretched, none is reduced. A difference below one
-// percent is ignored, because it is the padding of an encoder.
+// size returns the size of the frame in square pixels. It stretches one side and reduces none. It ignores a difference
+// below one percent, because that is the padding of an encoder.
 cv::Size Scaler::size(const AVFrame &frame, AVRational sample) const {
-  double ratio = sane(sample) ? av_q2d(sample) : 1;
+  double ratio = plausible(sample) ? av_q2d(sample) : 1;
   if (aspect_.num > 0) {
     ratio = av_q2d(aspect_) * frame.height / frame.width;
   }
-  cv::Size plain(frame.width, frame.height), wide = plain;
+  cv::Size decoded(frame.width, frame.height), stretched = decoded;
   if (ratio > 1.01) {
-    wide.width = static_cast<int>(std::lround(frame.width * ratio));
+    stretched.width = static_cast<int>(std::lround(frame.width * ratio));
   } else if (ratio < 0.99) {
-    wide.height = static_cast<int>(std::lround(frame.height / ratio));
+    stretched.height = static_cast<int>(std::lround(frame.height / ratio));
   }
-  return static_cast<int64_t>(wide.width) * wide.height > max_pixels_ ? plain : wide;
+  return static_cast<int64_t>(stretched.width) * stretched.height > max_pixels_ ? decoded : stretched;
 }
 
 bool Scaler::scale(const AVFrame &frame, cv::Size to, uint8_t *data, int step) {
@@ -47,7 +47,8 @@ bool Scaler::scale(const AVFrame &frame, cv::Size to, uint8_t *data, int step) {
 
 bool Scaler::convert(const AVFrame &frame, const Shape &shape, cv::Mat &mat) {
   cv::Size to = size(frame, shape.sample);
-  if (shape.turn == 0 && to.width % kAlignment == 0) {
+  if (shape.rotation == 0 && to.width % kAlignment == 0) {
+    av_frame_free(&staging_);
     mat.create(to, CV_8UC3);
     return scale(frame, to, mat.data, static_cast<int>(mat.step));
   }
@@ -69,7 +70,7 @@ bool Scaler::convert(const AVFrame &frame, const Shape &shape, cv::Mat &mat) {
     return false;
   }
   cv::Mat upright(to, CV_8UC3, staging_->data[0], staging_->linesize[0]);
-  switch (shape.turn) {
+  switch (shape.rotation) {
   case 90:
     cv::rotate(upright, mat, cv::ROTATE_90_CLOCKWISE);
     return true;

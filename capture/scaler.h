@@ -1,4 +1,4 @@
-// Conversion of a decoded frame to the picture that is analysed: 8-bit BGR, square pixels, upright.
+// Conversion of a decoded frame to the image that is analysed: 8-bit BGR, square pixels, upright.
 #ifndef FACESIEVE_CAPTURE_SCALER_H
 #define FACESIEVE_CAPTURE_SCALER_H
 
@@ -17,11 +17,11 @@ namespace facesieve {
 // Shape is the pixel shape and rotation of the frames of a stream.
 struct Shape {
   AVRational sample; // declared width to height of a pixel; {0, 1}: unknown
-  int turn;          // degrees clockwise: 0, 90, 180 or 270
+  int rotation;      // degrees clockwise: 0, 90, 180 or 270
 };
 
-// sane reports whether a pixel shape is plausible. Values beyond 4:1 are faults of an encoder.
-bool sane(AVRational sample);
+// plausible reports whether a declared pixel shape is used. Encoders declare values beyond 4:1 by mistake.
+bool plausible(AVRational sample);
 
 // Scaler reuses the context of libswscale for the frames of a stream.
 class Scaler {
@@ -39,7 +39,7 @@ private:
   bool scale(const AVFrame &frame, cv::Size to, uint8_t *data, int step);
 
   int64_t max_pixels_;
-  AVRational aspect_; // configured aspect of the whole picture; {0, 1}: as declared by the stream
+  AVRational aspect_; // configured aspect of the whole frame; {0, 1}: as declared by the stream
   SwsContext *context_ = nullptr;
   AVFrame *staging_ = nullptr;
 };

@@ -10,24 +10,25 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// session is one connection to the source, from open to loss, in a goroutine of its own that makes all its calls.
+// session is one connection to the source, from open to loss. One goroutine makes all its calls.
 type session struct {
-	source *Source
-	cancel context.CancelFunc
-	dog    *watchdog
-	ended  chan struct{} // closed when the goroutine has freed everything
+	source   *Source
+	cancel   context.CancelFunc
+	watchdog *watchdog
+	ended    chan struct{} // closed when the goroutine has freed everything
 
-	// Written by the goroutine, to be read once it has ended.
+	// Written by the goroutine. Others may read them when it has ended.
 	shape   shape
 	err     error
 	healthy time.Duration // from the first frame to the last
 	frames  int
-	form    observation
+	last    frameInfo
+	largest int // pixels of the largest frame
 }
 
 func (s *Source) connect(ctx context.Context) *session {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &session{source: s, cancel: cancel, dog: newWatchdog(), ended: make(chan struct{})}
+	c := &session{source: s, cancel: cancel, watchdog: newWatchdog(), ended: make(chan struct{})}
 	go func() {
 		defer close(c.ended)
 		defer cancel()
@@ -36,41 +37,42 @@ func (s *Source) connect(ctx context.Context) *session {
 	return c
 }
 
-// run captures until something ends it, which it returns.
+// run captures until the session ends, and returns the reason.
 func (c *session) run(ctx context.Context) error {
-	in, err := c.source.open(ctx, c.dog)
+	cfg, t := c.source.cfg, c.source.target
+	in, err := t.open(ctx, cfg, t, c.watchdog)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		c.dog.watch(c.source.cfg.ReadTimeout)
-		defer c.dog.rest()
+		c.watchdog.start(cfg.ReadTimeout)
+		defer c.watchdog.stop()
 		in.close()
-		c.form.release()
+		if c.largest >= largeFrame {
+			trim()
+		}
 	}()
 	c.shape = in.shape()
-	back := Frame{Mat: gocv.NewMat()}
-	defer func() { _ = back.Mat.Close() }() // always nil
-	if c.source.target.live() {
-		return c.follow(ctx, in, &back)
+	if c.shape.slowest == 0 {
+		c.shape.slowest = cfg.ReadTimeout
 	}
-	return c.play(ctx, in, &back)
+	frame := Frame{Mat: gocv.NewMat()}
+	defer func() { _ = frame.Mat.Close() }() // always nil
+	if t.live {
+		return c.captureLive(ctx, in, &frame)
+	}
+	return c.captureRound(ctx, in, &frame)
 }
 
-// follow captures a live source.
-func (c *session) follow(ctx context.Context, in input, back *Frame) error {
+// captureLive captures a live source.
+func (c *session) captureLive(ctx context.Context, in input, frame *Frame) error {
 	var first time.Time
 	stale := 0
-	step := period(c.shape.fps)
-	rush := newCatchUp(step, time.Now())
-	rush.over = c.shape.present
+	filter := newStaleFilter(period(c.shape.fps), time.Now())
+	filter.done = c.shape.current
 	for {
 		before := time.Now()
-		stamp, err := c.read(ctx, in, back)
-		if errors.Is(err, io.EOF) && stale > 0 && c.frames == 0 {
-			return faultf(ReasonEnded, "the stream ended before its first current frame; "+
-				"if it is a recording, download it and give its path")
-		}
+		stamp, err := c.read(ctx, in, frame)
 		switch {
 		case errors.Is(err, errUnreadable):
 			c.source.countSkipped(err)
@@ -78,43 +80,46 @@ func (c *session) follow(ctx context.Context, in input, back *Frame) error {
 		case errors.Is(err, errUnchanged):
 			c.healthy = time.Since(first)
 			continue
+		case errors.Is(err, io.EOF):
+			return endedFault(stale > 0 && c.frames == 0)
 		case err != nil:
-			return lost(err)
+			return err
 		}
-		back.Time = time.Now()
-		back.Position = back.Time.Sub(c.source.opened)
-		if rush.stale(stamp, back.Time.Sub(before), back.Time) {
+		frame.Time = time.Now()
+		frame.Position = frame.Time.Sub(c.source.opened)
+		if filter.stale(stamp, frame.Time.Sub(before), frame.Time) {
 			stale++
 			c.source.countStale()
 			continue
 		}
 		if c.frames == 0 {
-			first = back.Time
+			first = frame.Time
 		}
-		c.healthy = back.Time.Sub(first)
+		c.healthy = frame.Time.Sub(first)
 		if c.healthy > 0 {
 			c.shape.fps = float64(c.frames) / c.healthy.Seconds()
 		}
-		if err := c.publish(ctx, back); err != nil {
+		if err := c.publish(ctx, frame); err != nil {
 			return err
 		}
 	}
 }
 
-// lost makes a fault of an end: a live source has none.
-func lost(err error) error {
-	if errors.Is(err, io.EOF) {
-		return faultf(ReasonEnded, "the stream ended")
+// endedFault returns the fault of a live source at its end.
+func endedFault(allStale bool) error {
+	if allStale {
+		return faultf(ReasonEnded, "the stream ended before its first current frame; if it is a recording, download it "+
+			"and give its path")
 	}
-	return err
+	return faultf(ReasonEnded, "the stream ended")
 }
 
-// play captures one round of a finite source.
-func (c *session) play(ctx context.Context, in input, back *Frame) error {
+// captureRound captures a finite source from its beginning to its end.
+func (c *session) captureRound(ctx context.Context, in input, frame *Frame) error {
 	s := c.source
 	step := period(c.shape.fps)
 	for {
-		stamp, err := c.read(ctx, in, back)
+		stamp, err := c.read(ctx, in, frame)
 		switch {
 		case errors.Is(err, errUnreadable):
 			s.countSkipped(err)
@@ -122,28 +127,27 @@ func (c *session) play(ctx context.Context, in input, back *Frame) error {
 		case errors.Is(err, errResized):
 			return fmt.Errorf("read %s: at %v %w; cut the recording there", s.target.label,
 				s.timeline.last.Round(time.Millisecond), err)
+		case errors.Is(err, io.EOF):
+			return c.endOfRound(in, step)
 		case err != nil:
-			return c.over(in, err, step)
-		}
-		back.Position = s.timeline.next(stamp, step)
-		back.Time = s.cfg.Start.Add(back.Position)
-		if err := c.pace(ctx, back.Position); err != nil {
 			return err
 		}
-		if err := c.publish(ctx, back); err != nil {
+		frame.Position = s.timeline.next(stamp, step)
+		frame.Time = s.cfg.Start.Add(frame.Position)
+		if err := c.pace(ctx, frame.Position); err != nil {
+			return err
+		}
+		if err := c.publish(ctx, frame); err != nil {
 			return err
 		}
 	}
 }
 
-// over turns the end of a round into io.EOF, or into the fault that it is.
-func (c *session) over(in input, err error, step time.Duration) error {
+// endOfRound returns io.EOF, or an error if the source had no frame.
+func (c *session) endOfRound(in input, step time.Duration) error {
 	s := c.source
-	if !errors.Is(err, io.EOF) {
-		return err
-	}
 	if c.frames == 0 {
-		return fmt.Errorf("read %s: not one frame in it can be read; it is damaged or of an unknown codec", s.target.label)
+		return fmt.Errorf("read %s: no frame in it can be read; it is damaged or of an unknown codec", s.target.label)
 	}
 	if v, ok := in.(*videoFile); ok {
 		if read, declared, early := v.missing(); early {
@@ -152,65 +156,70 @@ func (c *session) over(in input, err error, step time.Duration) error {
 				Msg("the file ends early; it is damaged or cut short")
 		}
 	}
-	s.timeline.again(step)
+	s.timeline.startRound(step)
 	return io.EOF
 }
 
-// pace waits until a frame of a file is due: at pace Native by the clock, otherwise when the one before was taken.
+// pace waits until a frame of a finite source is due: at pace Native by the clock, otherwise when the previous one has
+// been taken.
 func (c *session) pace(ctx context.Context, position time.Duration) error {
 	s := c.source
-	if s.target.kind != kindVideo || s.cfg.Pace == Fast {
-		return s.slot.awaitEmpty(ctx)
+	if !c.shape.timed || s.cfg.Pace == Fast {
+		return s.latest.awaitEmpty(ctx)
 	}
-	if s.anchor.IsZero() {
-		s.anchor = time.Now().Add(-position)
+	if s.begin.IsZero() {
+		s.begin = time.Now().Add(-position)
 	}
-	return sleep(ctx, time.Until(s.anchor.Add(position)))
+	return sleep(ctx, time.Until(s.begin.Add(position)))
 }
 
-func (c *session) read(ctx context.Context, in input, back *Frame) (time.Duration, error) {
+// read fills frame.Mat and returns the timestamp of the frame.
+func (c *session) read(ctx context.Context, in input, frame *Frame) (time.Duration, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	if c.source.target.live() { // a large picture on a slow board takes its time
-		limit := c.source.cfg.ReadTimeout
-		if p, ok := in.(patient); ok {
-			limit = p.patience()
-		}
-		c.dog.watch(limit)
-		defer c.dog.rest()
+	if c.source.target.live { // a large image may take longer on a slow board
+		c.watchdog.start(c.shape.slowest)
+		defer c.watchdog.stop()
 	}
-	stamp, err := in.read(ctx, &back.Mat)
+	before := frame.Mat.Cols() * frame.Mat.Rows()
+	info, err := in.read(ctx, &frame.Mat)
 	if err == nil {
-		c.observe(in, &back.Mat)
+		c.observe(info, before, &frame.Mat)
 	}
-	return stamp, err
+	return info.stamp, err
 }
 
-// patient is an input with its own deadlines. The watchdog allows a read to take as long as patience returns.
-type patient interface{ patience() time.Duration }
-
-func (c *session) publish(ctx context.Context, back *Frame) error {
-	width, height := back.Mat.Cols(), back.Mat.Rows()
-	return c.source.slot.put(ctx, back, func(dropped bool) {
+func (c *session) publish(ctx context.Context, frame *Frame) error {
+	width, height := frame.Mat.Cols(), frame.Mat.Rows()
+	return c.source.latest.put(ctx, frame, func(dropped bool) {
 		c.frames++
 		c.source.countFrame(width, height, c.shape.fps, dropped)
 	})
 }
 
-// blocked is the error of a session that does not return.
-func (c *session) blocked() error {
+// abandoned returns the error of a session that does not end.
+func (c *session) abandoned() error {
 	return fmt.Errorf("read %s: a call into OpenCV is blocked and was abandoned", c.source.target.label)
 }
 
-// sleep waits for d, or until ctx ends, whose error it returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+// grace is the time beyond its limit after which a call counts as blocked.
+const grace = 500 * time.Millisecond
+
+// watchdog reports, once, a call that has not returned in its time.
+type watchdog struct {
+	overdue chan struct{}
+	timer   *time.Timer
 }
+
+func newWatchdog() *watchdog {
+	w := &watchdog{overdue: make(chan struct{}, 1)}
+	w.timer = time.AfterFunc(time.Hour, func() { signal(w.overdue) })
+	w.timer.Stop()
+	return w
+}
+
+// start monitors a call that must return within limit, until stop.
+func (w *watchdog) start(limit time.Duration) { w.timer.Reset(limit + grace) }
+
+func (w *watchdog) stop() { w.timer.Stop() }

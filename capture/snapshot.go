@@ -14,31 +14,17 @@ import (
 	"gocv.io/x/gocv"
 )
 
-const (
-	// snapshotBytes is the maximum size of a picture; one of 40 million pixels has about 20 MiB.
-	snapshotBytes = 32 << 20
-	// The bounds of interval.
-	shortestInterval, longestInterval = 100 * time.Millisecond, time.Hour
-)
+// maxSnapshotBytes is the maximum size of an image; one of 40 million pixels has about 20 MiB.
+const maxSnapshotBytes = 32 << 20
 
-func (c Config) validateInterval() error {
-	if c.Interval < shortestInterval || c.Interval > longestInterval {
-		return fmt.Errorf("interval: %v is not between %v and %v", c.Interval, shortestInterval, longestInterval)
-	}
-	return nil
-}
-
-// errUnchanged is returned when the camera has answered but the picture has not changed.
-var errUnchanged = errors.New("the picture is the one before")
-
-// snapshots polls a url that answers each request with one picture.
+// snapshots polls a url that answers each request with one image.
 type snapshots struct {
 	*httpClient
-	ctx    context.Context //nolint:containedctx // context of the source; it cancels all requests
-	first  *snapshot       // the picture that open received; nil after it was read
-	before snapshot        // the last picture that could be decoded, without its data
-	next   time.Time       // time of the next request
-	good   time.Time       // when the server last sent a picture that can be decoded, or the same picture
+	ctx       context.Context // of the source; it cancels all requests
+	first     *snapshot       // the image that open received; nil after it was read
+	before    snapshot        // the last image that could be decoded, without its data
+	next      time.Time       // time of the next request
+	succeeded time.Time       // time of the last image that could be decoded, or was unchanged
 }
 
 // snapshot is a response of the server.
@@ -49,13 +35,13 @@ type snapshot struct {
 	changed string // Last-Modified, as the server sent it
 }
 
-// stillPicture reports whether a response is a single picture, not a stream, by its Content-Type, its length (-1:
-// unknown) and its first bytes.
-func stillPicture(kind string, length int64, head []byte) bool {
-	if strings.HasPrefix(kind, "image/") {
+// isImage reports whether a response is an image, not a stream. length is in bytes (-1: unknown), and head is the first
+// bytes.
+func isImage(mediaType string, length int64, head []byte) bool {
+	if strings.HasPrefix(mediaType, "image/") {
 		return true
 	}
-	generic := kind == "" || strings.HasSuffix(kind, "/octet-stream")
+	generic := mediaType == "" || strings.HasSuffix(mediaType, "/octet-stream")
 	return generic && length > 0 && formatOf(head) != ""
 }
 
@@ -67,63 +53,63 @@ func newSnapshots(ctx context.Context, client *httpClient, response *http.Respon
 	return s, err
 }
 
-// read waits until the interval is over and fills dst with the next picture. It returns errUnchanged if the picture is
-// the same as before. It returns errUnreadable if the picture is damaged but recent ones were not, because the camera
-// may have been writing the file.
-func (s *snapshots) read(ctx context.Context, dst *gocv.Mat) (time.Duration, error) {
+// read waits until the interval is over and fills dst with the next image. It returns errUnreadable if the image is
+// damaged but recent ones were not, because the camera may have been writing the file.
+func (s *snapshots) read(ctx context.Context, dst *gocv.Mat) (frameInfo, error) {
 	now := s.first
 	s.first = nil
 	if now == nil {
 		if err := sleep(ctx, time.Until(s.next)); err != nil {
-			return 0, err
+			return frameInfo{}, err
 		}
 		s.next = time.Now().Add(s.cfg.Interval)
 		var err error
 		if now, err = s.poll(); err != nil {
-			return 0, s.over(ctx, err)
+			return frameInfo{}, s.pollFault(ctx, err)
 		}
 	}
 	err := s.decode(now.data, dst)
+	recent := !s.succeeded.IsZero() && time.Since(s.succeeded) <= s.cfg.Interval+s.cfg.ReadTimeout
 	switch {
 	case err == nil:
-		s.good, s.before = time.Now(), snapshot{sum: now.sum, etag: now.etag, changed: now.changed}
-		return 0, nil
-	case s.good.IsZero() || reasonOf(err) != ReasonUndecodable || time.Since(s.good) > s.cfg.Interval+s.cfg.ReadTimeout:
-		return 0, err
+		s.succeeded, s.before = time.Now(), snapshot{sum: now.sum, etag: now.etag, changed: now.changed}
+		return frameInfo{}, nil
+	case recent && reasonOf(err) == ReasonUndecodable:
+		return frameInfo{}, fmt.Errorf("%w: %w", errUnreadable, err)
 	default:
-		return 0, fmt.Errorf("%w: %w", errUnreadable, err)
+		return frameInfo{}, err
 	}
 }
 
-// decode decodes a picture, and stretches it to the configured aspect.
+// decode decodes an image, and stretches it to the configured aspect.
 func (s *snapshots) decode(data []byte, dst *gocv.Mat) error {
-	err := decodePicture(data, int(s.cfg.MaxPixels), dst)
-	if large := (PictureTooLargeError{}); errors.As(err, &large) {
+	err := decodeImage(data, int(s.cfg.MaxPixels), dst)
+	if _, ok := errors.AsType[imageTooLargeError](err); ok {
 		return faultf(ReasonTooLarge, "%w; lower the resolution, or raise max_pixels", err)
 	}
 	if err != nil {
-		return faultf(ReasonUndecodable, "the picture cannot be used: %w", err)
+		return faultf(ReasonUndecodable, "the image cannot be used: %w", err)
 	}
 	return s.stretch(dst)
 }
 
-// over returns the fault for an error of a request.
-func (s *snapshots) over(ctx context.Context, err error) error {
+// pollFault returns the fault for an error of poll.
+func (s *snapshots) pollFault(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if errors.Is(err, errUnchanged) {
-		s.good = time.Now()
+		s.succeeded = time.Now()
 		return err
 	}
 	return s.explain(err)
 }
 
-// poll requests the picture.
+// poll requests the image, on the condition that it has changed.
 func (s *snapshots) poll() (*snapshot, error) {
 	limit := s.cfg.ReadTimeout
-	late := faultf(ReasonStalled, "no complete picture within %v; check the camera, or raise read_timeout", limit)
-	defer time.AfterFunc(limit, func() { s.cut(late) }).Stop()
+	late := faultf(ReasonStalled, "no complete image within %v; check the camera, or raise read_timeout", limit)
+	defer time.AfterFunc(limit, func() { s.abort(late) }).Stop()
 	header := http.Header{}
 	if s.before.etag != "" {
 		header.Set("If-None-Match", s.before.etag)
@@ -138,35 +124,35 @@ func (s *snapshots) poll() (*snapshot, error) {
 	return s.accept(response)
 }
 
-// accept reads and closes the body of a response, and returns the picture in it, or errUnchanged.
+// accept reads and closes the body of a response, and returns the image in it, or errUnchanged.
 func (s *snapshots) accept(response *http.Response) (*snapshot, error) {
 	defer response.Body.Close() //nolint:errcheck // it was only read
 	if response.StatusCode == http.StatusNotModified {
 		return nil, errUnchanged
 	}
-	tooLong := faultf(ReasonTooLarge, "the picture has more than %d MiB; check that the url is that of a snapshot",
-		snapshotBytes>>20)
-	if response.ContentLength > snapshotBytes {
+	tooLong := faultf(ReasonTooLarge, "the image has more than %d MiB; check that the url is that of a snapshot",
+		maxSnapshotBytes>>20)
+	if response.ContentLength > maxSnapshotBytes {
 		return nil, tooLong
 	}
-	data, err := io.ReadAll(io.LimitReader(response.Body, snapshotBytes+1))
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxSnapshotBytes+1))
 	switch {
 	case err != nil:
-		return nil, faultf(ReasonEnded, "the camera ended the connection in the middle of a picture (%w)", plain(err))
-	case len(data) > snapshotBytes:
+		return nil, faultf(ReasonEnded, "the camera ended the connection in the middle of an image (%w)", cause(err))
+	case len(data) > maxSnapshotBytes:
 		return nil, tooLong
 	case len(data) == 0:
-		return nil, faultf(ReasonNoPackets, "the server answers 200 OK, but with no picture; check the path, and "+
+		return nil, faultf(ReasonNoPackets, "the server answers 200 OK, but with no image; check the path, and "+
 			"restart the camera")
 	}
-	kind := mediaType(response.Header.Get("Content-Type"))
-	if !stillPicture(kind, int64(len(data)), data) {
-		return nil, faultf(ReasonNoVideo, "the server sent %s, no longer a picture; open the url in a browser",
-			printable(kind))
+	mediaType := mediaTypeOf(response.Header.Get("Content-Type"))
+	if !isImage(mediaType, int64(len(data)), data) {
+		return nil, faultf(ReasonNoVideo, "the server sent %s, no longer an image; open the url in a browser",
+			printable(mediaType))
 	}
 	now := &snapshot{
 		data: data, sum: sha256.Sum256(data),
-		etag: response.Header.Get("ETag"), changed: changedBefore(response.Header),
+		etag: response.Header.Get("ETag"), changed: lastModified(response.Header),
 	}
 	if now.sum == s.before.sum {
 		s.before.etag, s.before.changed = now.etag, now.changed
@@ -175,9 +161,9 @@ func (s *snapshots) accept(response *http.Response) (*snapshot, error) {
 	return now, nil
 }
 
-// changedBefore returns Last-Modified, or "" if a later picture may have the same value. Last-Modified has a resolution
-// of a second, in which a picture may change several times (RFC 9110, section 8.8.2.2).
-func changedBefore(header http.Header) string {
+// lastModified returns Last-Modified, or "" if a later image may have the same value. Last-Modified has a resolution of
+// a second, in which an image may change several times (RFC 9110, section 8.8.2.2).
+func lastModified(header http.Header) string {
 	text := header.Get("Last-Modified")
 	changed, err := http.ParseTime(text)
 	if err != nil {
@@ -189,7 +175,7 @@ func changedBefore(header http.Header) string {
 	return text
 }
 
-// stretch gives a picture the configured aspect by adding columns or rows.
+// stretch gives an image the configured aspect by enlarging one side.
 func (s *snapshots) stretch(m *gocv.Mat) error {
 	aspect, err := parseAspect(s.cfg.Aspect)
 	if err != nil || aspect == (ratio{}) {
@@ -203,7 +189,7 @@ func (s *snapshots) stretch(m *gocv.Mat) error {
 	return nil
 }
 
-// stretched returns the smallest size with this aspect in which no side of the picture is reduced.
+// stretched returns the smallest size with this aspect in which no side of the image is reduced.
 func stretched(width, height int, aspect ratio) image.Point {
 	if wide := height * aspect.width / aspect.height; wide >= width {
 		return image.Pt(wide, height)
@@ -211,14 +197,14 @@ func stretched(width, height int, aspect ratio) image.Point {
 	return image.Pt(width, width*aspect.height/aspect.width)
 }
 
-// shape reports that a picture always shows the time of its request, even if several arrive in quick succession.
-func (s *snapshots) shape() shape { return shape{fps: 1 / s.cfg.Interval.Seconds(), present: true} }
-
-// patience returns how long a read may take before the watchdog counts it as blocked: the interval, and twice the
-// timeout of a request.
-func (s *snapshots) patience() time.Duration { return s.cfg.Interval + 2*s.cfg.ReadTimeout }
+func (s *snapshots) shape() shape {
+	return shape{
+		fps: 1 / s.cfg.Interval.Seconds(), slowest: s.cfg.Interval + 2*s.cfg.ReadTimeout,
+		current: true, // an image shows the time of its request
+	}
+}
 
 func (s *snapshots) close() {
-	s.cut(nil)
+	s.abort(nil)
 	s.httpClient.close()
 }

@@ -14,7 +14,7 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// snapshotCamera serves one picture until the test adds another. The first fields must be set before it is used.
+// snapshotCamera serves one image until the test adds another. The first fields must be set before it is used.
 type snapshotCamera struct {
 	kind       string // Content-Type; "" for image/jpeg
 	etag, date bool   // whether the answers have an ETag, a Last-Modified
@@ -22,8 +22,8 @@ type snapshotCamera struct {
 	chunked    bool   // no Content-Length
 
 	mu        sync.Mutex
-	pictures  [][]byte // the first is served until another request may get the next
-	served    int      // complete pictures
+	images    [][]byte // each is served to one request, and the last one to all later requests
+	served    int      // complete images
 	unchanged int      // answers 304
 	refused   int      // answers 401
 	dialled   int      // connections
@@ -44,11 +44,11 @@ func (c *snapshotCamera) start(t *testing.T) (url string) {
 	return strings.Replace(server.URL, "://", "://joe:sesame@", 1) + "/snapshot.jpg?token=hush"
 }
 
-// show adds pictures; each is served to one request, and the last one to all later requests.
-func (c *snapshotCamera) show(pictures ...[]byte) {
+// show adds images.
+func (c *snapshotCamera) show(images ...[]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pictures = append(c.pictures, pictures...)
+	c.images = append(c.images, images...)
 }
 
 func (c *snapshotCamera) counts() (served, unchanged, refused, dialled int) {
@@ -69,11 +69,11 @@ func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	if c.served > 0 && len(c.pictures) > 1 {
-		c.pictures = c.pictures[1:]
+	if c.served > 0 && len(c.images) > 1 {
+		c.images = c.images[1:]
 	}
-	picture := c.pictures[0]
-	tag, date := fmt.Sprintf(`"%x"`, len(picture)), time.Unix(int64(len(picture)), 0).UTC().Format(http.TimeFormat)
+	image := c.images[0]
+	tag, date := fmt.Sprintf(`"%x"`, len(image)), time.Unix(int64(len(image)), 0).UTC().Format(http.TimeFormat)
 	if c.etag && r.Header.Get("If-None-Match") == tag || c.date && r.Header.Get("If-Modified-Since") == date {
 		c.unchanged++
 		w.WriteHeader(http.StatusNotModified)
@@ -92,7 +92,7 @@ func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c.chunked {
 		w.(http.Flusher).Flush()
 	}
-	_, _ = w.Write(picture)
+	_, _ = w.Write(image)
 	c.served++
 }
 
@@ -119,10 +119,10 @@ func (c *snapshotCamera) admits(r *http.Request) bool {
 	return err == nil && got.Response == want.Response
 }
 
-// greyJPEG returns a grey picture, which the tests recognise by its width.
-func greyJPEG(t testing.TB, width int) []byte {
+// greyJPEG returns a grey image, which the tests recognise by its width.
+func greyJPEG(t testing.TB, width, height int) []byte {
 	t.Helper()
-	m := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 90, 90, 0), 48, width, gocv.MatTypeCV8UC3)
+	m := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 90, 90, 0), height, width, gocv.MatTypeCV8UC3)
 	defer m.Close()
 	return encode(t, m, gocv.JPEGFileExt)
 }
@@ -143,15 +143,16 @@ func TestSnapshotsArePolled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c.show(greyJPEG(t, 64), greyJPEG(t, 80), greyJPEG(t, 96))
+			c.show(greyJPEG(t, 64, 48))
 			s := open(t, polling(c.start(t)))
 			f := newFrame(t)
-			for i, width := range []int{64, 80, 96} {
+			for i, width := range []int{64, 80, 96} { // one after the other, so that a late reader misses none
+				c.show(greyJPEG(t, width, 48))
 				if next(t, s, f); f.Mat.Cols() != width || f.Sequence != uint64(i+1) || time.Since(f.Time) > patience {
-					t.Errorf("picture %d is %d wide, number %d, of %v", i, f.Mat.Cols(), f.Sequence, f.Time)
+					t.Errorf("image %d is %d wide, number %d, of %v", i, f.Mat.Cols(), f.Sequence, f.Time)
 				}
 			}
-			// An unchanged picture is not a frame, but the camera counts as connected.
+			// An unchanged image is not a frame, but the camera counts as connected.
 			before, unchangedBefore, _, _ := c.counts()
 			eventually(t, "more requests", func() bool {
 				served, unchanged, _, _ := c.counts()
@@ -175,9 +176,9 @@ func TestSnapshotsArePolled(t *testing.T) {
 // It does not run in parallel with other tests, because its read timeout is short.
 func TestTheIntervalOfSnapshotsMayBeLongerThanTheReadTimeout(t *testing.T) {
 	c := &snapshotCamera{}
-	c.show(greyJPEG(t, 64), greyJPEG(t, 80))
+	c.show(greyJPEG(t, 64, 48), greyJPEG(t, 80, 48))
 	cfg := polling(c.start(t))
-	cfg.ReadTimeout, cfg.Interval = 1500*time.Millisecond, 1500*time.Millisecond+2*grace
+	cfg.ReadTimeout, cfg.Interval = time.Second, time.Second+2*grace
 	s := open(t, cfg)
 	f := newFrame(t)
 	next(t, s, f)
@@ -191,10 +192,10 @@ func TestTheIntervalOfSnapshotsMayBeLongerThanTheReadTimeout(t *testing.T) {
 func TestADamagedSnapshotIsSkipped(t *testing.T) {
 	t.Parallel()
 	c := &snapshotCamera{}
-	good := greyJPEG(t, 64)
-	c.show(good, good[:len(good)/2], greyJPEG(t, 80))
+	good := greyJPEG(t, 64, 48)
+	c.show(good, good[:len(good)/2], greyJPEG(t, 80, 48))
 	cfg := polling(c.start(t))
-	cfg.ReadTimeout = 3 * time.Second // a damaged picture counts as lost after this long
+	cfg.ReadTimeout = 3 * time.Second // a damaged image counts as lost after this long
 	s := open(t, cfg)
 	f := newFrame(t)
 	next(t, s, f)
@@ -212,7 +213,7 @@ func TestADamagedSnapshotIsSkipped(t *testing.T) {
 
 func TestFaultsOfSnapshotCameras(t *testing.T) {
 	t.Parallel()
-	good := greyJPEG(t, 64)
+	good := greyJPEG(t, 64, 48)
 	then := func(later http.HandlerFunc) http.HandlerFunc {
 		var once sync.Once
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -248,11 +249,11 @@ func TestFaultsOfSnapshotCameras(t *testing.T) {
 		"busy":          {then(httpStatus(503)), ReasonServer, "(503 Service Unavailable)"},
 		"web page": {
 			then(body("text/html", "<html>log in")), ReasonNoVideo,
-			"the server sent text/html, no longer a picture",
+			"the server sent text/html, no longer an image",
 		},
-		"elsewhere":      {then(elsewhere("http://192.0.2.7/x.jpg")), ReasonRedirect, "another host, 192.0.2.7"},
-		"without an end": {flood, ReasonTooLarge, "more than 32 MiB"},
-		"trickling":      {then(stall), ReasonStalled, "no complete picture within 1s"},
+		"elsewhere": {then(elsewhere("http://192.0.2.7/x.jpg")), ReasonRedirect, "another host, 192.0.2.7"},
+		"endless":   {flood, ReasonTooLarge, "more than 32 MiB"},
+		"trickling": {then(stall), ReasonStalled, "no complete image within 1s"},
 		"large": {
 			body("image/png", string(hugePNG())), ReasonTooLarge,
 			"30000x30000 pixels are more than the limit",
@@ -288,7 +289,7 @@ func hugePNG() []byte {
 
 func TestARedirectOfSnapshotsWithinTheHost(t *testing.T) {
 	t.Parallel()
-	good := greyJPEG(t, 64)
+	good := greyJPEG(t, 64, 48)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/a.jpg" {
 			http.Redirect(w, r, "/cgi/b.jpg", http.StatusFound)
@@ -302,7 +303,7 @@ func TestARedirectOfSnapshotsWithinTheHost(t *testing.T) {
 
 func TestSnapshotsOverTLS(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewTLSServer(body("image/jpeg", string(greyJPEG(t, 64))))
+	server := httptest.NewTLSServer(body("image/jpeg", string(greyJPEG(t, 64, 48))))
 	t.Cleanup(server.Close)
 	cfg := polling(server.URL + "/a.jpg")
 	s := open(t, cfg)
@@ -314,7 +315,7 @@ func TestSnapshotsOverTLS(t *testing.T) {
 func TestSnapshotsHaveTheConfiguredAspect(t *testing.T) {
 	t.Parallel()
 	c := &snapshotCamera{}
-	c.show(greyJPEG(t, 48))
+	c.show(greyJPEG(t, 48, 48))
 	cfg := polling(c.start(t))
 	cfg.Aspect = "16:9"
 	f := newFrame(t)

@@ -6,43 +6,42 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/rs/zerolog"
 )
-
-// grace is what a call may take beyond its deadline before it counts as blocked.
-const grace = 500 * time.Millisecond
 
 // The pauses after a refused login are long, because cameras lock an account after some wrong passwords.
 const refusedMin, refusedMax = time.Minute, 15 * time.Minute
 
-// Source reads one camera, stream, file or folder. Its methods may be called from any goroutine.
+// Source captures one camera, stream, file or directory. Its methods may be called from any goroutine.
 type Source struct {
 	cfg    Config
 	target target
 	log    zerolog.Logger
-	open   opener
 	opened time.Time
 
-	slot   *slot
+	latest *latestFrame
 	cancel context.CancelFunc
 	first  chan struct{} // closed with the first frame
-	done   chan struct{} // closed when the watching goroutine has ended
+	done   chan struct{} // closed when supervise has ended
 
-	timeline timeline // of a finite source, over all its rounds
-	anchor   time.Time
-	refused  backoff  // pauses after a refused login
-	stuck    *session // abandoned and not back yet
+	// For supervise and the session.
+	timeline timeline  // of a finite source, over all its rounds
+	begin    time.Time // the time of position 0 at pace Native; zero before the first frame
+	lost     *backoff.ExponentialBackOff
+	refused  *backoff.ExponentialBackOff // after a refused login
+	blocked  *session                    // abandoned, and has not returned
 
-	mu      sync.Mutex
-	state   State
-	stats   Stats
-	logged  time.Time // when drops were logged last
-	unsaid  uint64    // drops since then
-	skipped time.Time // when a broken picture was logged last
+	mu          sync.Mutex
+	state       State
+	stats       Stats
+	dropsLogged time.Time // time of the last log message about drops
+	unlogged    uint64    // drops since then
+	skipLogged  time.Time // time of the last log message about a damaged image
 }
 
-// Open starts to read the source. A file or folder that cannot be read is an error at once; a live source that is not
-// there yet is not, it is tried until Close. Close the Source in any case but an error.
+// Open opens a source. It returns an error if a file or directory cannot be read. A live source that cannot be reached
+// is no error: it is tried until Close. The caller must close the Source.
 func Open(cfg Config, log zerolog.Logger) (*Source, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -51,34 +50,30 @@ func Open(cfg Config, log zerolog.Logger) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t, err = t.resolve(); err != nil {
-		return nil, err
-	}
-	return start(cfg, t, newOpener(cfg, t), log)
+	return start(cfg, t, log)
 }
 
-func start(cfg Config, t target, open opener, log zerolog.Logger) (*Source, error) {
+func start(cfg Config, t target, log zerolog.Logger) (*Source, error) {
 	silenceOpenCV()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Source{
-		cfg:    cfg,
-		target: t,
-		log:    log.With().Str("component", "capture").Str("source", t.label).Logger(),
-		open:   open,
-		opened: time.Now(),
-		slot:   newSlot(),
-		cancel: cancel,
-		first:  make(chan struct{}),
-		done:   make(chan struct{}),
-		state:  Connecting,
-
-		refused: backoff{min: refusedMin, max: refusedMax},
+		cfg:     cfg,
+		target:  t,
+		log:     log.With().Str("component", "capture").Str("source", t.label).Logger(),
+		opened:  time.Now(),
+		latest:  newLatestFrame(),
+		cancel:  cancel,
+		first:   make(chan struct{}),
+		done:    make(chan struct{}),
+		lost:    newBackOff(cfg.ReconnectMin, cfg.ReconnectMax),
+		refused: newBackOff(refusedMin, refusedMax),
+		state:   Connecting,
 	}
 	if s.cfg.Start.IsZero() {
 		s.cfg.Start = s.opened.Round(0)
 	}
 	go s.supervise(ctx)
-	if t.live() {
+	if t.live {
 		return s, nil
 	}
 	select {
@@ -87,53 +82,43 @@ func start(cfg Config, t target, open opener, log zerolog.Logger) (*Source, erro
 	case <-s.done:
 	}
 	select {
-	case <-s.first: // a source of one frame may be over by now
+	case <-s.first: // a source of one frame may have ended
 		return s, nil
 	default:
 	}
-	return nil, errors.Join(s.slot.failure(), s.Close())
+	return nil, errors.Join(s.latest.failure(), s.Close())
 }
 
-// Next waits for a frame that was not returned before and puts it into dst, whose Mat it takes in exchange (see the
-// package comment). dst.Mat must be open and must not share its pixels with another Mat.
+// Next waits for a frame that it has not returned before, and exchanges the Mat in dst for that of the frame (see the
+// package comment). dst.Mat must be open, and must not share its pixels with another Mat.
 //
-// It returns io.EOF after the last frame of a file or folder, the fault when a file fails on the way, ErrClosed after
-// Close, and the error of ctx; dst is then unchanged.
+// It returns io.EOF after the last frame of a file or directory, an error if a file cannot be read further, ErrClosed
+// after Close, and the error of ctx when ctx ends; dst is then unchanged.
 func (s *Source) Next(ctx context.Context, dst *Frame) error {
 	if dst.Mat.Ptr() == nil {
 		return errors.New("frame has no Mat; create it with gocv.NewMat")
 	}
-	return s.slot.take(ctx, dst)
+	return s.latest.take(ctx, dst)
 }
 
-// State returns what the source is doing now.
-func (s *Source) State() State {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state
-}
+// Live reports whether the source is a camera or a stream: it has no end, and Frame.Time is the wall clock.
+func (s *Source) Live() bool { return s.target.live }
 
-// Stats returns the counts so far.
-func (s *Source) Stats() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stats
-}
-
-// Close ends the source and frees what it holds; a Next that waits returns ErrClosed. It takes ReadTimeout and a second
-// at most. When a call into OpenCV is blocked beyond that, it is abandoned and Close says so. Closing again is harmless.
+// Close ends the source and frees its memory. A call of Next that waits returns ErrClosed. Close takes at most
+// ReadTimeout and a second. It returns an error if a call into OpenCV is blocked for longer, and abandons that call. It
+// may be called again.
 func (s *Source) Close() error {
-	s.slot.end(ErrClosed)
+	s.latest.end(ErrClosed)
 	s.cancel()
 	<-s.done
-	s.slot.free()
-	if s.stuck == nil {
+	s.latest.free()
+	if s.blocked == nil {
 		return nil
 	}
 	select {
-	case <-s.stuck.ended:
+	case <-s.blocked.ended:
 		return nil
 	default:
-		return s.stuck.blocked()
+		return s.blocked.abandoned()
 	}
 }

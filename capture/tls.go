@@ -25,7 +25,10 @@ type TLS struct {
 // validate reads the file.
 func (t TLS) validate() error {
 	if t.Insecure && t.CA != "" {
-		return errors.New("tls.insecure: with it no certificate is checked; remove one of tls.ca and tls.insecure")
+		return keyError{
+			"tls.insecure",
+			errors.New("with it no certificate is checked; remove one of tls.ca and tls.insecure"),
+		}
 	}
 	_, _, err := t.authorities()
 	return err
@@ -36,13 +39,21 @@ func (t TLS) authorities() (*x509.CertPool, []*x509.Certificate, error) {
 	if t.CA == "" {
 		return nil, nil, nil
 	}
-	info, err := os.Stat(t.CA)
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxCABytes) {
-		return nil, nil, fmt.Errorf("tls.ca: %s is not a file of certificates; give a PEM file", t.CA)
-	}
-	text, err := os.ReadFile(t.CA)
+	pool, all, err := readAuthorities(t.CA)
 	if err != nil {
-		return nil, nil, fmt.Errorf("tls.ca: cannot read %s: %w; check the path and its permissions", t.CA, plain(err))
+		return nil, nil, keyError{"tls.ca", err}
+	}
+	return pool, all, nil
+}
+
+func readAuthorities(path string) (*x509.CertPool, []*x509.Certificate, error) {
+	info, err := os.Stat(path)
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxCABytes) {
+		return nil, nil, fmt.Errorf("%s is not a file of certificates; give a PEM file", path)
+	}
+	text, err := os.ReadFile(path) //nolint:gosec // the configuration names the file
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot read %s: %w; check the path and its permissions", path, cause(err))
 	}
 	pool := x509.NewCertPool()
 	var all []*x509.Certificate
@@ -52,14 +63,14 @@ func (t TLS) authorities() (*x509.CertPool, []*x509.Certificate, error) {
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, nil, fmt.Errorf("tls.ca: %s: %w", t.CA, err)
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
 		}
 		pool.AddCert(certificate)
 		all = append(all, certificate)
 	}
 	if len(all) == 0 {
-		return nil, nil, fmt.Errorf("tls.ca: %s holds no certificate; give a PEM file with BEGIN CERTIFICATE in it",
-			t.CA)
+		return nil, nil, fmt.Errorf("%s holds no certificate; give a PEM file with BEGIN CERTIFICATE in it",
+			path)
 	}
 	return pool, all, nil
 }

@@ -43,15 +43,15 @@ func selfSigned(t *testing.T, template x509.Certificate) (tls.Certificate, strin
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, path
 }
 
-// secret is a camera with TLS that requires a login and counts the decrypted bytes that it receives.
-type secret struct {
+// secureCamera is a camera with TLS that requires a login and counts the decrypted bytes that it receives.
+type secureCamera struct {
 	url      string
 	received atomic.Int64
 }
 
-func serveSecret(t *testing.T, scheme string, certificate tls.Certificate) *secret {
+func serveSecure(t *testing.T, scheme string, certificate tls.Certificate) *secureCamera {
 	t.Helper()
-	c := &secret{}
+	c := &secureCamera{}
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
 		Certificates: []tls.Certificate{certificate},
 		MinVersion:   tls.VersionTLS12,
@@ -73,7 +73,7 @@ func serveSecret(t *testing.T, scheme string, certificate tls.Certificate) *secr
 	return c
 }
 
-func (c *secret) talk(conn net.Conn, scheme string) {
+func (c *secureCamera) talk(conn net.Conn, scheme string) {
 	defer func() { _ = conn.Close() }()
 	buffer := make([]byte, 4096)
 	protocol := map[string]string{"rtsps": "RTSP/1.0", "https": "HTTP/1.1"}[scheme]
@@ -115,7 +115,7 @@ func TestCertificatesAreVerified(t *testing.T) {
 		for _, scheme := range []string{"rtsps", "https"} {
 			t.Run(scheme+" "+name, func(t *testing.T) {
 				t.Parallel()
-				camera := serveSecret(t, scheme, c.certificate)
+				camera := serveSecure(t, scheme, c.certificate)
 				cfg := quick(camera.url)
 				cfg.TLS = c.tls
 				got := failure(t, cfg)
@@ -131,7 +131,7 @@ func TestCertificatesAreVerified(t *testing.T) {
 	}
 }
 
-func TestTLSOnAPlainPortAndBack(t *testing.T) {
+func TestTLSOnAPlainPort(t *testing.T) {
 	t.Parallel()
 	for scheme, head := range map[string]string{"rtsps": "RTSP/1.0", "https": "HTTP/1.1"} {
 		address := cameratest.Serve(t, func(_ context.Context, conn net.Conn) {
@@ -170,7 +170,7 @@ func TestFilesOfAuthoritiesAreValidated(t *testing.T) {
 	}
 }
 
-// A device in place of the authorities is refused at once; reading it would never end.
+// A device is refused as tls.ca without reading it, because that would not end.
 func TestAuthoritiesAreAFile(t *testing.T) {
 	if err := (TLS{CA: "/dev/zero"}).validate(); err == nil || !strings.Contains(err.Error(), "give a PEM file") {
 		t.Error(err)

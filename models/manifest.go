@@ -24,7 +24,7 @@ type Manifest struct {
 	File        string `json:"file"` // base name of the .tflite file
 	SHA256      string `json:"sha256"`
 	Description string `json:"description"`
-	License     string `json:"license"`
+	License     string `json:"license"` // terms of use of the network, not of the code
 	TrainedOn   string `json:"trained_on"`
 
 	Training   Training      `json:"training"`

@@ -18,7 +18,7 @@ const olderManifest = "an older training tool wrote the manifest; export the net
 type faults struct{ list []error }
 
 func (f *faults) add(key, format string, args ...any) {
-	f.list = append(f.list, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	f.list = append(f.list, keyError{key, fmt.Errorf(format, args...)})
 }
 
 func (f *faults) check(ok bool, key, format string, args ...any) {
@@ -26,6 +26,19 @@ func (f *faults) check(ok bool, key, format string, args ...any) {
 		f.add(key, format, args...)
 	}
 }
+
+// keyError is the error of one key of a manifest or of the runtime's configuration.
+type keyError struct {
+	key string // dotted
+	err error  // what is wrong and how to fix it
+}
+
+func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
+
+func (e keyError) Unwrap() error { return e.err }
+
+// ConfigKey returns the key; package config reports it with its line.
+func (e keyError) ConfigKey() string { return e.key }
 
 // Validate returns all faults of the manifest, each with its key.
 func (m *Manifest) Validate() error {

@@ -23,7 +23,7 @@ type attempt struct {
 	dialed      bool // TCP is connected
 	secured     bool // the TLS handshake is complete
 	certificate bool // the broker has requested a client certificate
-	raw, clear  *tap // below and above TLS; the same without TLS
+	raw, clear  *tap // below and above TLS; without TLS they are the same
 }
 
 // dial opens the network connection, with TLS where the configuration has it.
@@ -99,7 +99,7 @@ func answer3(head []byte) (code byte, ok bool) {
 	return head[3], true
 }
 
-// memory holds facts about a broker that outlast a connection.
+// memory holds facts about a broker that are kept from one connection to the next.
 type memory struct {
 	version3 atomic.Bool  // it has refused MQTT 5
 	hangUps  atomic.Int32 // consecutive connections of MQTT 5 that it has ended without an answer

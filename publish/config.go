@@ -142,7 +142,7 @@ func (c Config) connectionFaults() []error {
 type faults []error
 
 func (f *faults) add(key, format string, args ...any) {
-	*f = append(*f, fmt.Errorf("%s: %w", key, fmt.Errorf(format, args...)))
+	*f = append(*f, keyError{key, fmt.Errorf(format, args...)})
 }
 
 func (f *faults) check(ok bool, key, format string, args ...any) {
@@ -150,6 +150,19 @@ func (f *faults) check(ok bool, key, format string, args ...any) {
 		f.add(key, format, args...)
 	}
 }
+
+// keyError is the error of one key of the section.
+type keyError struct {
+	key string // dotted
+	err error  // what is wrong and how to fix it
+}
+
+func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
+
+func (e keyError) Unwrap() error { return e.err }
+
+// ConfigKey returns the key; package config reports it with its line.
+func (e keyError) ConfigKey() string { return e.key }
 
 func (f *faults) text(key, value string) {
 	if len(value) > event.MaxName {

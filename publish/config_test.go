@@ -42,7 +42,8 @@ rejected: true
 		t.Fatal(err)
 	}
 	want := Config{
-		Broker: "mqtts://broker.example", Listen: "127.0.0.1:1884", ClientID: "gate-1", User: "camera", Password: "hunter2",
+		Broker: "mqtts://broker.example", Listen: "127.0.0.1:1884", ClientID: "gate-1",
+		User: "camera", Password: "hunter2",
 		Root: "site/a", KeepAlive: time.Minute, TLS: TLS{CA: "ca.pem", Cert: "c.pem", Key: "k.pem", ServerName: "b"},
 		JPEG: true, Rejected: true, Device: "gate",
 	}
@@ -108,22 +109,46 @@ func TestFaults(t *testing.T) {
 			func(c *Config) { c.Broker, c.Listen = Embedded, "127.0.0.1:65536" },
 			`listen: not an address: write it like 127.0.0.1:1883, with a port from 1 to 65535`,
 		},
-		"root wildcard": {func(c *Config) { c.Root = "a/+" }, `root: "+" contains one of + # /, which mean something else in a topic: leave them out`},
-		"root level":    {func(c *Config) { c.Root = "/a" }, `root: "/a" has an empty level: write it like facesieve/gate, without a / at its ends`},
-		"root broker's": {func(c *Config) { c.Root = "$SYS/a" }, `root: "$SYS/a" begins with $, which belongs to the broker: leave it out`},
-		"root bytes":    {func(c *Config) { c.Root = "a\xff" }, `root: "a\xff" is not UTF-8`},
-		"root NUL":      {func(c *Config) { c.Root = "a\x00" }, `root: "a\x00" contains a control character: leave it out`},
-		"root long":     {func(c *Config) { c.Root = strings.Repeat("a", 1025) }, `root: "aaaaaaaaaaaaaaaa"... has 1025 bytes: use at most 1024`},
-		"device":        {func(c *Config) { c.Device = "" }, `device: is empty: give it a name`},
-		"password":      {func(c *Config) { c.Password = "hunter2" }, `password: set without a user: set user too`},
+		"root wildcard": {
+			func(c *Config) { c.Root = "a/+" },
+			`root: "+" contains one of + # /, which mean something else in a topic: leave them out`,
+		},
+		"root level": {
+			func(c *Config) { c.Root = "/a" },
+			`root: "/a" has an empty level: write it like facesieve/gate, without a / at its ends`,
+		},
+		"root broker's": {
+			func(c *Config) { c.Root = "$SYS/a" },
+			`root: "$SYS/a" begins with $, which belongs to the broker: leave it out`,
+		},
+		"root bytes": {func(c *Config) { c.Root = "a\xff" }, `root: "a\xff" is not UTF-8`},
+		"root NUL": {
+			func(c *Config) { c.Root = "a\x00" },
+			`root: "a\x00" contains a control character: leave it out`,
+		},
+		"root long": {
+			func(c *Config) { c.Root = strings.Repeat("a", 1025) },
+			`root: "aaaaaaaaaaaaaaaa"... has 1025 bytes: use at most 1024`,
+		},
+		"device":   {func(c *Config) { c.Device = "" }, `device: is empty: give it a name`},
+		"password": {func(c *Config) { c.Password = "hunter2" }, `password: set without a user: set user too`},
 		"user": {
 			func(c *Config) { c.User = "a\x00" },
 			`user: "a\x00" contains U+0000, which MQTT forbids: leave it out`,
 		},
-		"client":        {func(c *Config) { c.ClientID = "\xff" }, `client_id: "\xff" is not UTF-8`},
-		"keep-alive":    {func(c *Config) { c.KeepAlive = time.Second }, `keep_alive: 1s: use whole seconds from 5s to 18h0m0s`},
-		"keep-alive ms": {func(c *Config) { c.KeepAlive += 5e6 }, `keep_alive: 30.005s: use whole seconds from 5s to 18h0m0s`},
-		"tls plain":     {func(c *Config) { c.TLS.CA = "ca.pem" }, `tls: set, but broker is not ssl://: use ssl:// or remove tls`},
+		"client": {func(c *Config) { c.ClientID = "\xff" }, `client_id: "\xff" is not UTF-8`},
+		"keep-alive": {
+			func(c *Config) { c.KeepAlive = time.Second },
+			`keep_alive: 1s: use whole seconds from 5s to 18h0m0s`,
+		},
+		"keep-alive ms": {
+			func(c *Config) { c.KeepAlive += 5e6 },
+			`keep_alive: 30.005s: use whole seconds from 5s to 18h0m0s`,
+		},
+		"tls plain": {
+			func(c *Config) { c.TLS.CA = "ca.pem" },
+			`tls: set, but broker is not ssl://: use ssl:// or remove tls`,
+		},
 		"tls cert": {
 			func(c *Config) { c.Broker, c.TLS.Cert = "ssl://b", "c.pem" },
 			`tls.cert: tls.cert without tls.key, or the reverse: set both or neither`,
@@ -173,7 +198,8 @@ func TestListenOnLoopbackOrWithPassword(t *testing.T) {
 		}
 	}
 	for listen, target := range map[string]string{
-		":1883": "tcp://127.0.0.1:1883", "0.0.0.0:1": "tcp://127.0.0.1:1", "[::]:1": "tcp://127.0.0.1:1", "10.0.0.7:1": "tcp://10.0.0.7:1",
+		":1883": "tcp://127.0.0.1:1883", "0.0.0.0:1": "tcp://127.0.0.1:1",
+		"[::]:1": "tcp://127.0.0.1:1", "10.0.0.7:1": "tcp://10.0.0.7:1",
 	} {
 		cfg := testConfig(Embedded)
 		cfg.Listen, cfg.User, cfg.Password = listen, "u", "p"
@@ -194,7 +220,8 @@ func TestPasswordDoesNotPrint(t *testing.T) {
 	if err1 != nil || err2 != nil {
 		t.Fatal(err1, err2)
 	}
-	for _, text := range []string{fmt.Sprintf("%v %+v %#v %s %q", cfg, cfg, cfg, cfg.Password, cfg.Password), string(asJSON), string(asYAML)} {
+	printed := fmt.Sprintf("%v %+v %#v %s %q", cfg, cfg, cfg, cfg.Password, cfg.Password)
+	for _, text := range []string{printed, string(asJSON), string(asYAML)} {
 		if strings.Contains(text, "hunter2") || !strings.Contains(text, "***") {
 			t.Error(text)
 		}

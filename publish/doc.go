@@ -29,4 +29,7 @@
 // Each connection is a new client with a clean session, of paho.golang (MQTT 5) or paho.mqtt.golang (3.1.1). This
 // package reconnects by itself, because paho.mqtt.golang, when it reconnects, completes the token of a publish that the
 // broker has not yet acknowledged, sends the backlog in random order, and cannot be interrupted while it waits.
+//
+// With Config.Dialer the connections to the embedded broker stay inside the program. ListenTLS.Server returns the TLS
+// configuration of that broker.
 package publish

@@ -44,14 +44,16 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		want   string
 	}{
 		"only a common name": {func(t *testing.T) Config {
-			return secured(t, func(ca *publishtest.Authority) { ca.NoSAN = true }, "127.0.0.1", x509.ExtKeyUsageServerAuth)
+			return secured(t, func(ca *publishtest.Authority) { ca.NoSAN = true },
+				"127.0.0.1", x509.ExtKeyUsageServerAuth)
 		}, "refused: the broker's certificate has its name as common name (CN) only, which is no longer valid: " +
 			"issue one with subjectAltName"},
 		"another name": {func(t *testing.T) Config {
 			return secured(t, nil, "broker.example", x509.ExtKeyUsageServerAuth)
 		}, "refused: the broker's certificate is for another name: set tls.server_name"},
 		"expired": {func(t *testing.T) Config {
-			return secured(t, func(ca *publishtest.Authority) { ca.Expired = true }, "127.0.0.1", x509.ExtKeyUsageServerAuth)
+			return secured(t, func(ca *publishtest.Authority) { ca.Expired = true },
+				"127.0.0.1", x509.ExtKeyUsageServerAuth)
 		}, "refused: the broker's certificate has expired or is not valid yet: renew it, or set the clock"},
 		"certificate of a client": {func(t *testing.T) Config {
 			return secured(t, nil, "127.0.0.1", x509.ExtKeyUsageClientAuth)
@@ -71,7 +73,7 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 			return testConfig("tcp" + strings.TrimPrefix(cfg.Broker, "ssl"))
 		}, "refused: the broker requires TLS on this port: use ssl://"},
 		"TLS 1.1": {oldTLSBroker, "refused: the broker offers TLS 1.0 or 1.1 only"},
-		"client certificate wanted": {func(t *testing.T) Config {
+		"client certificate required": {func(t *testing.T) Config {
 			cfg, _ := secureBroker(t, "127.0.0.1")
 			cfg.TLS.Cert, cfg.TLS.Key = "", ""
 			return cfg
@@ -106,7 +108,8 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 		},
 		"wrong password": {func(t *testing.T) Config {
 			dir := t.TempDir()
-			cfg := testConfig(publishtest.StartMosquitto(t, dir, publishtest.Passwords(t, dir, "camera", "hunter2")...).URL())
+			lines := publishtest.Passwords(t, dir, "camera", "hunter2")
+			cfg := testConfig(publishtest.StartMosquitto(t, dir, lines...).URL())
 			cfg.User, cfg.Password = "camera", "hunter3"
 			return cfg
 		}, "refused: the broker rejected user or password, or allows no client id like"},
@@ -158,7 +161,8 @@ func secured(t *testing.T, change func(*publishtest.Authority), name string, usa
 func selfSignedBroker(t *testing.T) Config {
 	dir := t.TempDir()
 	cert, key := (&publishtest.Authority{Dir: dir}).Issue(t, "broker", x509.ExtKeyUsageServerAuth, "127.0.0.1")
-	return testConfig("ssl://" + publishtest.StartMosquitto(t, dir, "allow_anonymous true", "certfile "+cert, "keyfile "+key).Addr)
+	broker := publishtest.StartMosquitto(t, dir, "allow_anonymous true", "certfile "+cert, "keyfile "+key)
+	return testConfig("ssl://" + broker.Addr)
 }
 
 func oldTLSBroker(t *testing.T) Config {

@@ -17,7 +17,7 @@ import (
 	"facesieve/publish/publishtest"
 )
 
-// ledger holds what was accepted against what arrives.
+// ledger compares the accepted events with those that arrive.
 type ledger struct {
 	fault    string
 	accepted []string // ids
@@ -37,13 +37,14 @@ func (l *ledger) publish(t *testing.T, p *Publisher, n int) {
 	}
 }
 
-// mended notes when the fault was over.
-func (l *ledger) mended() { l.began = time.Now() }
+// fixed records when the fault was over.
+func (l *ledger) fixed() { l.began = time.Now() }
 
-// settle waits until all has arrived, checks that nothing is lost and that doubles say so, and logs a line of the table.
-func (l *ledger) settle(t *testing.T, box *outbox.Queue, watch *publishtest.Recorder, runs int) {
+// settle waits until all events have arrived, checks that none is lost and that duplicates are marked as replayed, and
+// logs a line of the table.
+func (l *ledger) settle(t *testing.T, queue *outbox.Queue, watch *publishtest.Recorder, runs int) {
 	t.Helper()
-	publishtest.Eventually(t, "delivered", func() bool { s := box.Stats(); return s.Queued+s.Held == 0 })
+	publishtest.Eventually(t, "delivered", func() bool { s := queue.Stats(); return s.Queued+s.Held == 0 })
 	took := time.Since(l.began).Round(time.Millisecond)
 	want := map[string]int{}
 	for _, id := range l.accepted {
@@ -59,14 +60,15 @@ func (l *ledger) settle(t *testing.T, box *outbox.Queue, watch *publishtest.Reco
 		want[id] = got[id]
 		doubled += got[id] - 1
 	}
-	if s := box.Stats(); s.Restored+s.Accepted != s.Delivered || s.Dropped.Total()+s.Refused.Total() != 0 {
+	if s := queue.Stats(); s.Restored+s.Accepted != s.Delivered || s.Dropped.Total()+s.Refused.Total() != 0 {
 		t.Errorf("%+v", s)
 	}
 	t.Logf("| fault | runs | accepted | delivered | lost | doubled | recovered in |")
 	t.Logf("| %s | %d | %d | %d | %d | %d | %v |", l.fault, runs, len(l.accepted), len(want), 0, doubled, took)
 }
 
-// idsOf counts the deliveries of each event, and checks that an event has one id, and its second delivery says replayed.
+// idsOf counts the deliveries of each event, and checks that an event has one id, and that its second delivery is
+// marked as replayed.
 func idsOf(t *testing.T, watch *publishtest.Recorder) map[string]int {
 	t.Helper()
 	seen, tracks := map[string]int{}, map[uint64]string{}
@@ -107,58 +109,60 @@ func recordAs(t *testing.T, cfg Config, lasting bool) *publishtest.Recorder {
 	return publishtest.RecordWith(t, options, "facesieve/#")
 }
 
-// roomy is a broker that holds any number of messages for a subscriber that is slow on a busy machine.
-func roomy(t *testing.T, lines ...string) *publishtest.Mosquitto {
+// startUnbounded starts a broker that queues any number of messages for a subscriber that is slow on a busy machine.
+func startUnbounded(t *testing.T, lines ...string) *publishtest.Mosquitto {
 	t.Helper()
 	return publishtest.StartMosquitto(t, t.TempDir(), append([]string{"max_queued_messages 0"}, lines...)...)
 }
 
 func TestFaultBrokerAway(t *testing.T) {
-	broker := roomy(t, "allow_anonymous true")
+	broker := startUnbounded(t, "allow_anonymous true")
 	broker.Kill(t)
-	box := mustOpenBox(t, onDisk(t.TempDir()))
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
 	link := startProxy(t, broker.Addr)
-	p := mustOpenOn(t, box, testConfig(link.url()), quick())
+	p := mustOpenOn(t, queue, testConfig(link.url()), quick())
 	l := ledger{fault: "broker away"}
 	l.publish(t, p, 100)
 	broker.Start(t)
 	link.cut(true)
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	link.cut(false)
-	l.mended()
-	l.settle(t, box, watch, 1)
+	l.fixed()
+	l.settle(t, queue, watch, 1)
 }
 
 func TestFaultNoAcknowledgements(t *testing.T) {
-	broker := roomy(t, "allow_anonymous true")
+	broker := startUnbounded(t, "allow_anonymous true")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	link := startProxy(t, broker.Addr)
 	tm := quick()
 	tm.ack = 100 * time.Millisecond
-	box := mustOpenBox(t, onDisk(t.TempDir()))
-	p := mustOpenOn(t, box, testConfig(link.url()), tm)
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, queue, testConfig(link.url()), tm)
 	l := ledger{fault: "broker accepts and never acknowledges"}
 	const runs = 5
 	for range runs {
 		publishtest.Eventually(t, "connected", connected(p))
-		link.swallow(true)
+		link.silence(true)
 		before := p.Stats().Connections
 		l.publish(t, p, 20)
-		publishtest.Eventually(t, "given up", func() bool { s := p.Stats(); return !s.Connected || s.Connections > before })
-		link.swallow(false)
-		link.cut(false) // a connection that was being made hears nothing either
+		publishtest.Eventually(t, "disconnected",
+			func() bool { s := p.Stats(); return !s.Connected || s.Connections > before })
+		link.silence(false)
+		link.cut(false) // a connection that is being made gets no answer
 	}
-	l.mended()
-	l.settle(t, box, watch, runs)
+	l.fixed()
+	l.settle(t, queue, watch, runs)
 }
 
-// The broker ends in order and begins again while events are published, and keeps what it owes to the recorder.
+// The broker is stopped and started while events are published, and stores messages for the recorder.
 func TestFaultBrokerRestarts(t *testing.T) {
 	dir := t.TempDir()
-	broker := publishtest.StartMosquitto(t, dir, "allow_anonymous true", "max_queued_messages 0", "persistence true", "persistence_location "+dir+"/")
+	broker := publishtest.StartMosquitto(t, dir, "allow_anonymous true", "max_queued_messages 0", "persistence true",
+		"persistence_location "+dir+"/")
 	watch := recordAs(t, testConfig(broker.URL()), true)
-	box := mustOpenBox(t, onDisk(t.TempDir()))
-	p := mustOpenOn(t, box, testConfig(broker.URL()), quick())
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, queue, testConfig(broker.URL()), quick())
 	l := ledger{fault: "broker restarted in the middle"}
 	const runs = 5
 	for range runs {
@@ -171,13 +175,14 @@ func TestFaultBrokerRestarts(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		}()
-		publishtest.Eventually(t, "some have come", func() bool { return box.Stats().Queued > 0 || box.Stats().Delivered > 0 })
+		publishtest.Eventually(t, "some are queued",
+			func() bool { return queue.Stats().Queued > 0 || queue.Stats().Delivered > 0 })
 		broker.Stop(t)
 		broker.Start(t)
-		l.mended()
+		l.fixed()
 		<-published
 	}
-	l.settle(t, box, watch, runs)
+	l.settle(t, queue, watch, runs)
 }
 
 func TestFaultWrongPassword(t *testing.T) {
@@ -185,17 +190,18 @@ func TestFaultWrongPassword(t *testing.T) {
 	broker := publishtest.StartMosquitto(t, dir, publishtest.Passwords(t, dir, "camera", "hunter2")...)
 	cfg := testConfig(broker.URL())
 	cfg.User, cfg.Password = "camera", "hunter3"
-	box := mustOpenBox(t, onDisk(t.TempDir()))
-	p := mustOpenOn(t, box, cfg, quick())
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, queue, cfg, quick())
 	l := ledger{fault: "wrong password"}
 	l.publish(t, p, 100)
-	publishtest.Eventually(t, "refused", func() bool { return strings.Contains(p.Stats().LastError, "rejected user or password") })
+	publishtest.Eventually(t, "refused",
+		func() bool { return strings.Contains(p.Stats().LastError, "rejected user or password") })
 	p.Close(t.Context())
 	cfg.Password = "hunter2"
 	watch := recordAs(t, cfg, false)
-	l.mended()
-	mustOpenOn(t, box, cfg, quick())
-	l.settle(t, box, watch, 1)
+	l.fixed()
+	mustOpenOn(t, queue, cfg, quick())
+	l.settle(t, queue, watch, 1)
 }
 
 func TestFaultExpiredCertificate(t *testing.T) {
@@ -206,11 +212,12 @@ func TestFaultExpiredCertificate(t *testing.T) {
 	broker := publishtest.StartMosquitto(t, dir, "allow_anonymous true", "certfile "+cert, "keyfile "+key)
 	cfg := testConfig("ssl://" + broker.Addr)
 	cfg.TLS.CA = ca.File
-	box := mustOpenBox(t, onDisk(t.TempDir()))
-	p := mustOpenOn(t, box, cfg, quick())
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
+	p := mustOpenOn(t, queue, cfg, quick())
 	l := ledger{fault: "expired certificate"}
 	l.publish(t, p, 100)
-	publishtest.Eventually(t, "refused", func() bool { return strings.Contains(p.Stats().LastError, "certificate has expired") })
+	publishtest.Eventually(t, "refused",
+		func() bool { return strings.Contains(p.Stats().LastError, "certificate has expired") })
 	broker.Kill(t)
 	ca.Expired = false
 	if err := os.Remove(cert); err != nil {
@@ -220,7 +227,7 @@ func TestFaultExpiredCertificate(t *testing.T) {
 	p.Close(t.Context())
 	broker.Start(t)
 	watch := recordAs(t, cfg, false)
-	l.mended()
-	mustOpenOn(t, box, cfg, quick())
-	l.settle(t, box, watch, 1)
+	l.fixed()
+	mustOpenOn(t, queue, cfg, quick())
+	l.settle(t, queue, watch, 1)
 }

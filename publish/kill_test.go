@@ -29,14 +29,14 @@ const (
 func victim(dir, broker string) {
 	settings := outbox.Default()
 	settings.Dir, settings.DrainRate = dir, 1000
-	box, err := outbox.Open(settings, zerolog.New(os.Stderr).Level(zerolog.WarnLevel))
+	queue, err := outbox.Open(settings, zerolog.New(os.Stderr).Level(zerolog.WarnLevel))
 	if err != nil {
 		fmt.Println("failed", err)
 		return
 	}
 	cfg := Default()
 	cfg.Broker, cfg.Device = broker, "gate"
-	p, err := open(cfg, box, zerolog.Nop(), quick())
+	p, err := open(cfg, queue, zerolog.Nop(), quick())
 	if err != nil {
 		fmt.Println("failed", err)
 		return
@@ -84,8 +84,8 @@ func kill9(t *testing.T, dir, broker string) []string {
 	var ids []string
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		word, rest, _ := strings.Cut(lines.Text(), " ")
-		switch word {
+		kind, rest, _ := strings.Cut(lines.Text(), " ")
+		switch kind {
 		case "open":
 		case "accepted":
 			ids = append(ids, rest)
@@ -105,7 +105,7 @@ func kill9(t *testing.T, dir, broker string) []string {
 
 // kill -9 at a hundred random moments: every event that was accepted is delivered.
 func TestFaultKilled(t *testing.T) {
-	broker := roomy(t, "allow_anonymous true")
+	broker := startUnbounded(t, "allow_anonymous true")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	dir := t.TempDir()
 	l := ledger{fault: "kill -9"}
@@ -113,13 +113,13 @@ func TestFaultKilled(t *testing.T) {
 	for range runs {
 		l.accepted = append(l.accepted, kill9(t, dir, broker.URL())...)
 	}
-	l.mended()
-	box := mustOpenBox(t, onDisk(dir))
-	restored := box.Stats().Restored
-	mustOpenOn(t, box, testConfig(broker.URL()), quick())
+	l.fixed()
+	queue := mustOpenQueue(t, onDisk(dir))
+	restored := queue.Stats().Restored
+	mustOpenOn(t, queue, testConfig(broker.URL()), quick())
 	if len(l.accepted) < runs {
 		t.Errorf("only %d events were accepted: that proves nothing", len(l.accepted))
 	}
-	l.settle(t, box, watch, runs)
+	l.settle(t, queue, watch, runs)
 	t.Logf("%d events were left in the file by the last", restored)
 }

@@ -46,13 +46,11 @@ type client interface {
 	end()
 }
 
-// link is one connection to a broker. It never reconnects: when it is lost, its owner makes another.
+// link is one connection to a broker. When it is lost, its owner makes another.
 type link struct {
 	client
-	conn net.Conn
-	// acknowledges is true if an acknowledgement carries a reason (MQTT 5), which shows whether the message was
-	// refused.
-	acknowledges bool
+	conn       net.Conn
+	hasReasons bool // an acknowledgement carries a reason, which shows whether the message was refused (MQTT 5)
 
 	explain func(error) error // adds a hint to the reason why the connection has ended
 	lost    chan struct{}     // closed when the connection has ended other than by close
@@ -107,37 +105,32 @@ func (a *attempt) connect(open opener) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(a.ctx, func() { _ = conn.Close() }) // ends a handshake that ctx cuts short
+	stop := context.AfterFunc(a.ctx, func() { _ = conn.Close() }) // ends the handshake
 	l := &link{lost: make(chan struct{}), conn: &pahoConn{Conn: conn}, explain: a.explainLoss}
 	l.client, err = open(a, l.conn, l.recordLoss)
-	cut := !stop()
+	ended := !stop()
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
-	_, l.acknowledges = l.client.(*client5)
-	if cut {
+	_, l.hasReasons = l.client.(*client5)
+	if ended {
 		l.abort()
 		return nil, context.Cause(a.ctx)
 	}
 	return l, nil
 }
 
-// wait waits for the broker's answer to one or more messages.
-func (l *link) wait(ctx context.Context, tokens ...token) error {
-	for _, token := range tokens {
-		select {
-		case <-token.Done():
-			if err := token.Error(); err != nil {
-				return err
-			}
-		case <-l.lost:
-			return l.err
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+// wait waits for the broker's answer to a request.
+func (l *link) wait(ctx context.Context, answer token) error {
+	select {
+	case <-answer.Done():
+		return answer.Error()
+	case <-l.lost:
+		return l.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return nil
 }
 
 func (l *link) recordLoss(err error) {
@@ -164,8 +157,8 @@ const maxAnswer = 16 << 20
 // Both allocate the announced size of a packet, up to 4 GB, before any of it has arrived. So Read ends the connection
 // when the other side announces more than maxAnswer.
 //
-// Both have one time-out for a write and for the hand-over of a message to their writer. The second must be short so
-// that a dead connection blocks nobody, the first long. So Write has a time-out of its own.
+// Both have one time-out for a write and for the hand-over of a message to their writer. A write may take long, and the
+// hand-over must not, so that a dead connection does not block its caller. So Write has a time-out of its own.
 type pahoConn struct {
 	net.Conn
 	frame frame.Scanner

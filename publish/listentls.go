@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -41,7 +40,7 @@ func (t ListenTLS) load() (*tls.Config, error) {
 	}
 	if t.ClientCA != "" {
 		if config.ClientCAs, err = certificatePool(t.ClientCA); err != nil {
-			return nil, fmt.Errorf("listen_tls.client_ca: %w", err)
+			return nil, keyError{"listen_tls.client_ca", err}
 		}
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}
@@ -52,7 +51,7 @@ func (t ListenTLS) load() (*tls.Config, error) {
 func (t ListenTLS) trust() (*tls.Config, error) {
 	chain, err := readPEM(t.Cert, "CERTIFICATE")
 	if err != nil {
-		return nil, fmt.Errorf("listen_tls.cert: %w", err)
+		return nil, keyError{"listen_tls.cert", err}
 	}
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,

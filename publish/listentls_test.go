@@ -82,7 +82,8 @@ func TestBrokerWithClientCertificates(t *testing.T) {
 		t.Error(got)
 	}
 	other := client
-	other.TLS.Cert, other.TLS.Key = publishtest.NewAuthority(t, t.TempDir(), "other").Issue(t, "viewer", x509.ExtKeyUsageClientAuth)
+	otherCA := publishtest.NewAuthority(t, t.TempDir(), "other")
+	other.TLS.Cert, other.TLS.Key = otherCA.Issue(t, "viewer", x509.ExtKeyUsageClientAuth)
 	if got := refusal(t, other); !strings.Contains(got, "certificate") {
 		t.Error(got)
 	}

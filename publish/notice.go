@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"facesieve/publish/event"
@@ -10,17 +9,15 @@ import (
 
 // notice is a status or a state that the broker has not acknowledged.
 type notice struct {
-	topic string
-	token token
-	done  func() // called when it is accepted; may be nil
-	sent  time.Time
+	sent
+	done func() // called when it is accepted; may be nil
 }
 
 // notify sends a status or a state.
 func (s *session) notify(m message, done func()) error {
-	token, err := s.send(m)
+	accepted, err := s.send(m)
 	if err == nil {
-		s.notices = append(s.notices, notice{s.p.topics.Of(m.kind, m.camera), token, done, time.Now()})
+		s.notices = append(s.notices, notice{accepted, done})
 	}
 	return err
 }
@@ -29,10 +26,30 @@ func (s *session) notifyStatus(status event.Status) error {
 	return s.notify(message{kind: event.KindStatus, payload: []byte(status)}, nil)
 }
 
-// announce publishes that the device is online.
-func (s *session) announce() error {
+func (s *session) sendOnline() error {
 	s.proof.began = time.Now()
 	return s.notifyStatus(event.Online)
+}
+
+// sendStates sends the states that are due. Those that the link does not accept stay due.
+func (s *session) sendStates(all bool) {
+	for _, state := range s.p.states.due(all) {
+		payload, err := event.EncodeState(state)
+		if err != nil {
+			s.p.log.Error().Err(err).Msg("state of a camera")
+			continue
+		}
+		if s.notify(message{event.KindState, state.Camera, payload}, nil) != nil {
+			return
+		}
+		s.p.states.recordSent(state)
+	}
+	for _, camera := range s.p.states.removed() {
+		if s.notify(message{event.KindState, camera, nil}, func() { s.p.states.recordCleared(camera) }) != nil {
+			return
+		}
+		s.p.states.recordClearing(camera)
+	}
 }
 
 // oldestNotice is closed when the oldest notice is acknowledged or has failed. It is nil if there is none.
@@ -43,45 +60,43 @@ func (s *session) oldestNotice() <-chan struct{} {
 	return s.notices[0].token.Done()
 }
 
-// noticeAnswered handles the acknowledgement of the oldest notice.
-func (s *session) noticeAnswered() error {
+// handleNoticeAck removes the oldest notice.
+func (s *session) handleNoticeAck() error {
 	n := s.notices[0]
-	s.notices, s.heard = s.notices[1:], time.Now()
-	switch err := n.token.Error(); {
-	case err == nil:
-		s.acknowledges = true
-		s.p.recordAcceptance(n.topic)
-		if n.done != nil {
-			n.done()
-		}
-	case s.refused(n.topic, err):
-		s.proof.plan(s.p.timing)
-	default:
-		return fmt.Errorf("%w: %w", errLost, err)
+	s.notices, s.lastNotice = s.notices[1:], time.Now()
+	refused, err := s.recordAnswer(n.sent)
+	switch {
+	case refused:
+		s.planResend()
+	case err == nil && n.done != nil:
+		n.done()
 	}
-	return nil
+	return err
 }
 
-// resendNotices sends status and states again when that is due, because the broker has refused or discarded them.
-func (s *session) resendNotices() error {
-	s.overheard()
-	s.doubt()
+// planResend sets when the status and all states are sent again.
+func (s *session) planResend() {
+	if s.proof.retry == nil {
+		s.proof.retry = newBackOff(s.p.timing.holdMin, s.p.timing.holdMax)
+	}
+	s.proof.resendAt = time.Now().Add(s.proof.retry.NextBackOff())
+}
+
+// resendStatus sends the status and all states again if the broker has refused or discarded one, when that is due.
+func (s *session) resendStatus() error {
+	s.endStaleStates()
+	s.checkProof()
 	if s.proof.resendAt.IsZero() || time.Now().Before(s.proof.resendAt) {
 		return nil
 	}
 	s.proof.resendAt = time.Time{}
-	s.p.states.forgetSent()
-	return s.announce()
+	s.p.states.resetSent()
+	return s.sendOnline()
 }
 
-// drained reports that Close was called and nothing is left to send that the broker would accept.
-func (s *session) drained() bool {
-	return s.p.isClosing() && (s.p.outbox.Pending() == 0 || s.proof.failed)
-}
-
-// goOffline publishes that the cameras have stopped and the device is offline, and disconnects. If the root is given up,
-// its topics are cleared instead. If the broker does not acknowledge that in time, the connection is dropped, and the
-// broker publishes the last will.
+// goOffline publishes that the cameras have stopped and the device is offline, and disconnects. If the root is given
+// up, its topics are cleared instead. If the broker does not acknowledge that in time, the connection is dropped, and
+// the broker publishes the last will.
 func (s *session) goOffline() {
 	if s.p.leaving.Load() {
 		s.p.states.removeAll()
@@ -97,7 +112,7 @@ func (s *session) goOffline() {
 		err = s.notifyStatus("")
 	}
 	if err == nil {
-		err = s.settle()
+		err = s.waitForNotices()
 	}
 	if err != nil {
 		s.p.log.Warn().Err(err).Msg("the broker has not acknowledged that the device goes offline")
@@ -107,8 +122,8 @@ func (s *session) goOffline() {
 	s.link.close()
 }
 
-// settle waits for the acknowledgements of all notices; a refusal counts as one.
-func (s *session) settle() error {
+// waitForNotices waits for the acknowledgements of all notices; a refusal counts as one.
+func (s *session) waitForNotices() error {
 	ctx, cancel := context.WithTimeoutCause(s.p.ctx, s.p.timing.ack, errNoAck)
 	defer cancel()
 	for _, n := range s.notices {

@@ -50,7 +50,7 @@ func publishAll(t *testing.T, p *Publisher, from, to uint64) {
 	}
 }
 
-// The broker is killed and comes back: all that was accepted arrives, in order, once, and says that it was late.
+// The broker is killed and started again: all accepted events arrive once, in order, marked as replayed.
 func TestNothingLostWhenTheBrokerDies(t *testing.T) {
 	broker := publishtest.StartAnonymous(t)
 	link := startProxy(t, broker.Addr)
@@ -81,7 +81,7 @@ func TestNothingLostWhenTheBrokerDies(t *testing.T) {
 	}
 }
 
-// Acknowledgements are lost on the way: what was sent is sent again, with the same id, as replayed.
+// Acknowledgements are lost: the events are sent again, with the same id, marked as replayed.
 func TestSentAgainWithTheSameID(t *testing.T) {
 	broker := publishtest.StartAnonymous(t)
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
@@ -91,13 +91,14 @@ func TestSentAgainWithTheSameID(t *testing.T) {
 	publishAll(t, p, 0, 1)
 	publishtest.Eventually(t, "first delivered", func() bool { return p.Stats().Queued == 0 })
 
-	link.swallow(true)
+	link.silence(true)
 	publishAll(t, p, 1, 4)
-	publishtest.Eventually(t, "arrived unacknowledged", func() bool { return len(watch.On("facesieve/gate/door/face")) == 4 })
+	publishtest.Eventually(t, "arrived unacknowledged",
+		func() bool { return len(watch.On("facesieve/gate/door/face")) == 4 })
 	if s := p.Stats(); s.Queued != 3 {
 		t.Errorf("%+v: left the queue without acknowledgement", s)
 	}
-	link.swallow(false)
+	link.silence(false)
 	link.cut(false)
 	publishtest.Eventually(t, "delivered", func() bool { return p.Stats().Queued == 0 })
 	publishtest.Eventually(t, "arrived again", func() bool { return len(watch.On("facesieve/gate/door/face")) == 7 })
@@ -126,7 +127,8 @@ func TestNothingLostOnABadNetwork(t *testing.T) {
 		time.Sleep(2 * time.Millisecond)
 	}
 	publishtest.Eventually(t, "delivered", func() bool { return p.Stats().Queued == 0 })
-	publishtest.Eventually(t, "arrived", func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == n })
+	publishtest.Eventually(t, "arrived",
+		func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == n })
 	ids := map[uint64]string{}
 	for _, e := range faces(t, watch, "facesieve/gate/door/face") {
 		if id, ok := ids[e.Track]; ok && (id != e.ID || !e.Replayed) {
@@ -134,7 +136,8 @@ func TestNothingLostOnABadNetwork(t *testing.T) {
 		}
 		ids[e.Track] = e.ID
 	}
-	t.Logf("%d connections, %d messages for %d events", p.Stats().Connections, len(watch.On("facesieve/gate/door/face")), n)
+	t.Logf("%d connections, %d messages for %d events",
+		p.Stats().Connections, len(watch.On("facesieve/gate/door/face")), n)
 }
 
 func TestLastWill(t *testing.T) {
@@ -145,34 +148,38 @@ func TestLastWill(t *testing.T) {
 	if err := p.SetState("door", event.State{State: event.Running, FPS: 25, Since: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	publishtest.Eventually(t, "online", func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
+	publishtest.Eventually(t, "online",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
 	publishtest.Eventually(t, "running", func() bool { return len(watch.On("facesieve/gate/door/state")) == 1 })
 	link.cut(true)
-	publishtest.Eventually(t, "last will", func() bool { return watch.Last("facesieve/gate/status") == string(event.Offline) })
+	publishtest.Eventually(t, "last will",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Offline) })
 	link.cut(false)
-	publishtest.Eventually(t, "online again", func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
+	publishtest.Eventually(t, "online again",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Online) })
 	publishtest.Eventually(t, "state again", func() bool { return len(watch.On("facesieve/gate/door/state")) == 2 })
 
-	late := publishtest.Record(t, broker.URL(), "facesieve/#") // somebody who comes later knows both
+	late := publishtest.Record(t, broker.URL(), "facesieve/#") // a later subscriber receives both
 	publishtest.Eventually(t, "retained", func() bool {
 		status, state := late.On("facesieve/gate/status"), late.On("facesieve/gate/door/state")
 		return len(status) == 1 && status[0].Retained() && len(state) == 1 && state[0].Retained()
 	})
 }
 
-// A broker that answers nothing more is given up, and what it got is sent to the next.
-func TestDeafBroker(t *testing.T) {
+// A connection without acknowledgements is ended, and its events are sent on the next.
+func TestBrokerWithoutAcknowledgements(t *testing.T) {
 	broker := publishtest.StartAnonymous(t)
 	link := startProxy(t, broker.Addr)
 	tm := quick()
 	tm.ack = 100 * time.Millisecond
 	p := mustOpen(t, testConfig(link.url()), tm)
 	publishtest.Eventually(t, "connected", connected(p))
-	link.swallow(true)
+	link.silence(true)
 	publishAll(t, p, 0, 3)
-	publishtest.Eventually(t, "given up", func() bool { return p.Stats().LastError == fmt.Sprintf("%v: %v for %v", errLost, errNoAck, tm.ack) })
-	link.swallow(false)
-	link.cut(false) // a connection that was being made hears nothing either
+	publishtest.Eventually(t, "disconnected",
+		func() bool { return p.Stats().LastError == fmt.Sprintf("%v: %v for %v", errLost, errNoAck, tm.ack) })
+	link.silence(false)
+	link.cut(false) // a connection that is being made gets no answer
 	publishtest.Eventually(t, "delivered", func() bool { return p.Stats().Delivered == 3 })
 }
 
@@ -187,7 +194,8 @@ func TestOneMessageDoesNotStopTheOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	publishAll(t, p, 1, 20)
-	publishtest.Eventually(t, "the others arrived", func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 19 })
+	publishtest.Eventually(t, "the others arrived",
+		func() bool { return len(tracks(faces(t, watch, "facesieve/gate/door/face"))) == 19 })
 	publishtest.Eventually(t, "one left", func() bool { return p.Stats().Queued == 1 })
 }
 
@@ -202,7 +210,7 @@ func heavy(n uint64) []event.Face {
 	return events
 }
 
-// The network takes nothing for a while: that is no reason to connect anew, and nothing is lost.
+// The network transports nothing for a while: the connection is kept, and nothing is lost.
 func TestSlowUplink(t *testing.T) {
 	broker := publishtest.StartAnonymous(t)
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
@@ -259,20 +267,20 @@ func TestTheNextPublisherSendsTheRest(t *testing.T) {
 	broker := publishtest.StartAnonymous(t)
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	settings := onDisk(t.TempDir())
-	box := mustOpenBox(t, settings)
-	p := mustOpenOn(t, box, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
+	queue := mustOpenQueue(t, settings)
+	p := mustOpenOn(t, queue, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
 	publishAll(t, p, 0, 3)
 	if err := shut(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	box = mustOpenBox(t, settings)
-	p = mustOpenOn(t, box, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
+	queue = mustOpenQueue(t, settings)
+	p = mustOpenOn(t, queue, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
 	publishAll(t, p, 3, 6)
 	p.Close(t.Context())
 	moved := testConfig(broker.URL())
 	moved.Root = "site/gate"
 	other := publishtest.Record(t, broker.URL(), "site/#")
-	p = mustOpenOn(t, box, moved, quick())
+	p = mustOpenOn(t, queue, moved, quick())
 	publishtest.Eventually(t, "delivered", func() bool { return p.Stats().Delivered == 6 })
 	publishtest.Eventually(t, "arrived", func() bool { return len(other.On("site/gate/door/face")) == 6 })
 	for i, e := range faces(t, other, "site/gate/door/face") {
@@ -285,25 +293,26 @@ func TestTheNextPublisherSendsTheRest(t *testing.T) {
 	}
 }
 
-// An event that an earlier version of the program accepted is sent as it was, in its own schema, and so is its picture;
+// An event that an earlier version of the program accepted is sent as it was, in its own schema, and so is its image;
 // one that is no event at all is dropped and counted.
 func TestEventsOfAnEarlierVersion(t *testing.T) {
 	cfg, _ := embedded(t, func(c *Config) { c.JPEG = true })
 	watch := publishtest.Record(t, "tcp://"+cfg.Listen, "facesieve/#")
-	box := mustOpenBox(t, onDisk(t.TempDir()))
-	picture, err := json.Marshal(event.Image{Encoding: event.PNG, Width: 112, Height: 112, Data: eventtest.PNG()})
+	queue := mustOpenQueue(t, onDisk(t.TempDir()))
+	image, err := json.Marshal(event.Image{Encoding: event.PNG, Width: 112, Height: 112, Data: eventtest.PNG()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, data := range []string{`{"schema":0,"id":"x","old":[1,2],"replayed":false,"image":` + string(picture) + `}`, `{"schema"`} {
-		if err := box.Add(outbox.Event{Camera: "door", Data: []byte(data)}); err != nil {
+	earlier := `{"schema":0,"id":"x","old":[1,2],"replayed":false,"image":` + string(image) + `}`
+	for _, data := range []string{earlier, `{"schema"`} {
+		if err := queue.Add(outbox.Event{Camera: "door", Data: []byte(data)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p := mustOpenOn(t, box, cfg, quick())
+	p := mustOpenOn(t, queue, cfg, quick())
 	publishtest.Eventually(t, "done", func() bool { return p.Stats().Queued == 0 })
 	publishtest.Eventually(t, "arrived", func() bool { return len(watch.On("facesieve/gate/door/face/jpeg")) == 1 })
-	want := `{"id":"x","image":` + string(picture) + `,"old":[1,2],"replayed":true,"schema":0}`
+	want := `{"id":"x","image":` + string(image) + `,"old":[1,2],"replayed":true,"schema":0}`
 	if got := watch.Last("facesieve/gate/door/face"); got != want {
 		t.Errorf("%.100s", got)
 	}

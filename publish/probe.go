@@ -12,11 +12,10 @@ import (
 	"facesieve/publish/event"
 )
 
-// probeTime is how long the answers to a probe may take, after the connection.
-const probeTime = 5 * time.Second
-
-// returnTime is how long the broker may take to deliver a probe that it has accepted (MQTT 5).
-const returnTime = time.Second
+const (
+	probeTime  = 5 * time.Second // for all answers to a probe, after the connection
+	returnTime = time.Second     // for the delivery of a probe that the broker has accepted (MQTT 5)
+)
 
 // Probe is the result of Connect.
 type Probe struct {
@@ -61,50 +60,52 @@ func Connect(ctx context.Context, cfg Config) (Probe, error) {
 func (l *link) probe(ctx context.Context, topic, text string, echo <-chan struct{}) (Probe, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, probeTime, errNoAck)
 	defer cancel()
-	p := Probe{Topic: topic, Version: "3.1.1", Proved: l.acknowledges}
-	if l.acknowledges {
+	p := Probe{Topic: topic, Version: "3.1.1", Proved: l.hasReasons}
+	if l.hasReasons {
 		p.Version = "5"
 	}
 	answer := l.subscribe(map[string]byte{topic: 1})
 	if err := l.wait(ctx, answer); err != nil {
 		return p, fmt.Errorf("subscribe to %s: %w", topic, err)
 	}
-	if err := l.send(ctx, topic, text); err != nil {
+	if err := l.publishProbe(ctx, topic, text); err != nil {
 		return p, fmt.Errorf("publish to %s: %w", topic, err)
 	}
 	if answer.Result()[topic] > 2 { // reading is not allowed
 		return p, nil
 	}
-	return l.returned(ctx, p, echo)
+	return l.awaitEcho(ctx, p, echo)
 }
 
-// send publishes the message and waits for its acknowledgement.
-func (l *link) send(ctx context.Context, topic, text string) error {
+// publishProbe publishes the message and waits for its acknowledgement.
+func (l *link) publishProbe(ctx context.Context, topic, text string) error {
 	message, err := l.publish(topic, 1, false, []byte(text))
 	if err == nil {
 		err = l.wait(ctx, message)
 	}
 	if _, refused := refusedMessage(err); refused {
-		return explained(denialText(topic, strings.TrimSuffix(topic, "/"+string(event.KindProbe)), err), err)
+		return explained(denialText(topic, probeRoot(topic), err), err)
 	}
 	return err
 }
 
-// returned waits for the message to come back.
-func (l *link) returned(ctx context.Context, p Probe, echo <-chan struct{}) (Probe, error) {
-	enough := (<-chan time.Time)(nil)
+func probeRoot(topic string) string { return strings.TrimSuffix(topic, "/"+string(event.KindProbe)) }
+
+// awaitEcho waits for the message to return.
+func (l *link) awaitEcho(ctx context.Context, p Probe, echo <-chan struct{}) (Probe, error) {
+	var timeout <-chan time.Time
 	if p.Proved {
-		enough = time.After(returnTime)
+		timeout = time.After(returnTime)
 	}
 	select {
-	case <-enough:
+	case <-timeout:
 	case <-echo:
 		p.Returned, p.Proved = true, true
 	case <-l.lost:
 		return p, l.err
 	case <-ctx.Done():
 		if !p.Proved && errors.Is(context.Cause(ctx), errNoAck) {
-			hint := denialText(p.Topic, strings.TrimSuffix(p.Topic, "/"+string(event.KindProbe)), errDiscarded)
+			hint := denialText(p.Topic, probeRoot(p.Topic), errDiscarded)
 			return p, fmt.Errorf("publish to %s: %w", p.Topic, explained(hint, errNoAck))
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // subscribes to its own status and waits for it to return, if the broker allows that. MQTT 5 needs no proof.
 type proof struct {
 	requested bool          // the subscription to the status was sent
-	wanted    bool          // the status has not returned yet
+	wanted    bool          // the status has not returned yet: events wait
 	failed    bool          // the status did not return in time
 	echo      chan struct{} // the status has returned
 	began     time.Time     // when the status was sent
@@ -22,29 +22,18 @@ type proof struct {
 	retry     *backoff.ExponentialBackOff
 }
 
-// pending reports that events have to wait for the proof.
-func (p *proof) pending() bool { return p.wanted }
-
-// plan sets the time of the next attempt.
-func (p *proof) plan(t timing) {
-	if p.retry == nil {
-		p.retry = newBackOff(t.holdMin, t.holdMax)
-	}
-	p.resendAt = time.Now().Add(p.retry.NextBackOff())
-}
-
-// doubt handles a proof that is overdue.
-func (s *session) doubt() {
+// checkProof records a proof that is overdue.
+func (s *session) checkProof() {
 	if !s.proof.wanted || !s.proof.resendAt.IsZero() || time.Since(s.proof.began) < s.p.timing.echo {
 		return
 	}
 	s.proof.failed = true
-	s.proof.plan(s.p.timing)
+	s.planResend()
 	s.p.recordDenial(s.p.topics.Status(), errDiscarded)
 }
 
-// proved records that the status has returned.
-func (s *session) proved() {
+// handleEcho records that the status has returned.
+func (s *session) handleEcho() {
 	s.proof.wanted, s.proof.failed, s.proof.resendAt = false, false, time.Time{}
 	s.p.recordAcceptance(s.p.topics.Status())
 	s.link.unsubscribe(s.p.topics.Status())
@@ -53,45 +42,46 @@ func (s *session) proved() {
 // staleTime is how long retained states may arrive after the subscription.
 const staleTime = 3 * time.Second
 
-// stale is the subscription that finds the states of an earlier run.
-type stale struct {
+// staleStates is the subscription that finds the states of an earlier run.
+type staleStates struct {
 	requested bool
-	grants    grants    // not yet answered
+	grants    grants    // not yet answered, of this subscription and that of the proof
 	until     time.Time // when the subscription ends; zero: there is none
 }
 
-func (o *stale) done() <-chan struct{} {
+// granted is closed when the broker has answered the subscriptions. It is nil if none is open.
+func (o *staleStates) granted() <-chan struct{} {
 	if o.grants == nil {
 		return nil
 	}
 	return o.grants.Done()
 }
 
-// listen subscribes to the device's own topics, each once: to its status if the proof needs it, and to its states when
-// the cameras are configured.
-func (s *session) listen() {
-	filters := map[string]byte{}
-	if s.old.grants != nil {
+// subscribe subscribes to the device's own topics, each once: to its status if the proof needs it, and to its states
+// when the cameras are configured.
+func (s *session) subscribe() {
+	if s.stale.grants != nil {
 		return
 	}
-	if !s.old.requested && s.p.states.mayClear() {
-		s.old.requested = true
+	filters := map[string]byte{}
+	if !s.stale.requested && s.p.states.mayClear() {
+		s.stale.requested = true
 		filters[s.p.topics.State("+")] = 1
 	}
-	if !s.link.acknowledges && !s.proof.requested {
+	if !s.link.hasReasons && !s.proof.requested {
 		s.proof.requested, s.proof.wanted = true, true
 		filters[s.p.topics.Status()] = 1
 	}
 	if len(filters) > 0 {
-		s.old.grants = s.link.subscribe(filters)
+		s.stale.grants = s.link.subscribe(filters)
 	}
 }
 
-// subscribed handles the broker's answer to listen. If the broker does not allow reading, there is no proof, and states
-// of an earlier run are not cleared.
-func (s *session) subscribed() error {
-	granted, err := s.old.grants.Result(), s.old.grants.Error()
-	s.old.grants = nil
+// handleSubscription handles the broker's answer to subscribe. If the broker does not allow reading, there is no proof,
+// and states of an earlier run are not cleared.
+func (s *session) handleSubscription() error {
+	granted, err := s.stale.grants.Result(), s.stale.grants.Error()
+	s.stale.grants = nil
 	if err != nil {
 		return errors.Join(errLost, err)
 	}
@@ -105,17 +95,17 @@ func (s *session) subscribed() error {
 		s.p.log.Info().Str("topic", s.p.topics.State("+")).
 			Msg("the broker does not allow reading this topic: states of an earlier run are not cleared")
 	} else if requested {
-		s.old.until = time.Now().Add(staleTime)
+		s.stale.until = time.Now().Add(staleTime)
 	}
 	return nil
 }
 
-// overheard ends the subscription of states when its time is over.
-func (s *session) overheard() {
-	if s.old.until.IsZero() || time.Now().Before(s.old.until) {
+// endStaleStates ends the subscription of states after staleTime.
+func (s *session) endStaleStates() {
+	if s.stale.until.IsZero() || time.Now().Before(s.stale.until) {
 		return
 	}
-	s.old.until = time.Time{}
+	s.stale.until = time.Time{}
 	s.link.unsubscribe(s.p.topics.State("+"))
 }
 
@@ -131,8 +121,9 @@ func (s *session) receive(topic string, retained bool, payload []byte) {
 		return
 	}
 	root, camera, kind := event.ParseTopic(topic)
-	if retained && len(payload) > 0 && kind == event.KindState && root == s.p.topics.Root() && s.p.states.recordRetained(camera) {
+	if retained && len(payload) > 0 && kind == event.KindState && root == s.p.topics.Root() &&
+		s.p.states.recordRetained(camera) {
 		s.p.log.Info().Str("camera", camera).Msg("clearing the retained state of a camera that is not configured")
-		s.p.poke()
+		s.p.wakeSession()
 	}
 }

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// proxy stands between a client and a broker and is where networks fail in tests.
+// proxy is a connection between a client and a broker that fails as a test requires.
 type proxy struct {
 	listener net.Listener
 	target   string
 	group    sync.WaitGroup
 
-	mu     sync.Mutex
-	broken bool // new connections are closed at once
-	deaf   bool // answers of the broker are swallowed
-	stuck  bool // nothing more is taken from clients, so that their writes block
-	conns  map[net.Conn]struct{}
+	mu      sync.Mutex
+	broken  bool // new connections are closed at once
+	silent  bool // answers of the broker are discarded
+	blocked bool // nothing is read from clients, so that their writes block
+	conns   map[net.Conn]struct{}
 }
 
 func startProxy(t *testing.T, target string) *proxy {
@@ -39,7 +39,7 @@ func startProxy(t *testing.T, target string) *proxy {
 
 func (p *proxy) url() string { return "tcp://" + p.listener.Addr().String() }
 
-// cut drops all connections without a word, and refuses new ones if broken.
+// cut closes all connections, and refuses new ones if broken.
 func (p *proxy) cut(broken bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,38 +50,38 @@ func (p *proxy) cut(broken bool) {
 	clear(p.conns)
 }
 
-// swallow makes the answers of the broker disappear, or not.
-func (p *proxy) swallow(deaf bool) {
+// silence sets whether the answers of the broker are discarded.
+func (p *proxy) silence(silent bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.deaf = deaf
+	p.silent = silent
 }
 
-// block stops taking anything from clients, or goes on.
-func (p *proxy) block(stuck bool) {
+// block sets whether nothing is read from clients.
+func (p *proxy) block(blocked bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stuck = stuck
+	p.blocked = blocked
 }
 
-// ready waits until the proxy may take something from conn, and says whether conn still counts.
+// ready waits until the proxy may read from conn, and reports whether conn is open.
 func (p *proxy) ready(conn net.Conn) bool {
 	for {
 		p.mu.Lock()
-		stuck := p.stuck
+		blocked := p.blocked
 		_, open := p.conns[conn]
 		p.mu.Unlock()
-		if !stuck || !open {
+		if !blocked || !open {
 			return open
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 }
 
-func (p *proxy) isDeaf() bool {
+func (p *proxy) isSilent() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.deaf
+	return p.silent
 }
 
 func (p *proxy) accept() {
@@ -90,7 +90,7 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
-		_ = client.(*net.TCPConn).SetReadBuffer(64 << 10) // so that block is soon felt
+		_ = client.(*net.TCPConn).SetReadBuffer(64 << 10) // so that writes block soon
 		server, err := net.Dial("tcp", p.target)
 		if err != nil || !p.keep(client, server) {
 			_ = client.Close()
@@ -100,7 +100,7 @@ func (p *proxy) accept() {
 			continue
 		}
 		p.group.Go(func() { p.copy(server, client, func() bool { return !p.ready(client) }) })
-		p.group.Go(func() { p.copy(client, server, p.isDeaf) })
+		p.group.Go(func() { p.copy(client, server, p.isSilent) })
 	}
 }
 

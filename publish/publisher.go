@@ -14,33 +14,32 @@ import (
 	"facesieve/publish/outbox"
 )
 
-// ErrClosed is returned for reports and states after Close. Events go into the outbox until that is closed too.
+// ErrClosed is returned for reports and states after Close. Events are stored as long as the outbox is open.
 var ErrClosed = errors.New("publisher is closed")
 
-// Publisher puts events into an outbox and sends what is in it to a broker. Its methods may be called from any goroutine.
+// Publisher stores events in an outbox and sends them to a broker. Its methods may be called from any goroutine.
 type Publisher struct {
 	cfg    Config
 	timing timing
 	topics event.Topics
 	log    zerolog.Logger
 
-	outbox *outbox.Queue
-	states states
-	// rejects holds reports that are about to be sent; those that do not fit are dropped and counted.
-	rejects chan message
-	wake    chan struct{} // something happened that the session must handle
+	outbox  *outbox.Queue
+	states  states
+	rejects chan message  // to be sent; those that do not fit are dropped and counted
+	wake    chan struct{} // something has changed that the session must handle
 	broker  memory
 	leaving atomic.Bool // the root is given up, see Leave
 
-	ctx     context.Context // ends when nothing more may be waited for
+	ctx     context.Context // ends when Close no longer waits
 	cancel  context.CancelFunc
 	closing chan struct{}
 	done    chan struct{}
 	pulse   pulse
-	// evictions counts consecutive connections that the broker has ended. Only the goroutine of run uses it.
-	evictions int
-	// acknowledged is true if the broker acknowledged anything on the last connection.
-	acknowledged bool
+
+	// Used by the goroutine of run only.
+	evictions    int  // consecutive connections that the broker has ended
+	acknowledged bool // the broker acknowledged anything on the last connection
 
 	mu     sync.Mutex
 	closed bool
@@ -48,11 +47,11 @@ type Publisher struct {
 	denied map[string]string // why the broker refuses messages, by topic
 }
 
-// timing is what tests make shorter.
+// timing holds the durations that tests make shorter.
 type timing struct {
 	retryMin, retryMax time.Duration // between attempts to connect
 	ack                time.Duration // without any acknowledgement, after which the connection counts as dead
-	states             time.Duration // between messages about the same camera whose state is the same but for its rates
+	states             time.Duration // between messages of one camera of which only the rates differ
 	step               time.Duration // that a step may take beyond its own deadline before the publisher is stuck
 	echo               time.Duration // within which a broker must return a message to its sender
 	holdMin, holdMax   time.Duration // between attempts to send what the broker refuses
@@ -66,14 +65,14 @@ func defaultTiming() timing {
 }
 
 const (
-	window     = 16 // events sent ahead of their acknowledgements
+	window     = 16 // events that are sent and not acknowledged
 	maxRejects = 64
 )
 
-// Open checks the configuration and starts to connect, and goes on connecting until Close: a broker that is away is no
-// error here, see Stats. The embedded broker must have been started by StartBroker. There can be one publisher of a
-// client id and of a box: to replace it, for example after the configuration was changed, Close it before the next is
-// opened on the same box, which hands over what it holds. The caller closes the box after the last.
+// Open checks the configuration, and connects until Close. If there is no broker, Open returns no error; Stats has the
+// reason. The embedded broker must be started before. There can be only one publisher of a client id and of an outbox:
+// to replace it, Close it before the next is opened. The next one sends what is left in the outbox. The caller closes
+// the outbox after the last.
 func Open(cfg Config, queue *outbox.Queue, log zerolog.Logger) (*Publisher, error) {
 	return open(cfg, queue, log, defaultTiming())
 }
@@ -107,10 +106,10 @@ func open(cfg Config, queue *outbox.Queue, log zerolog.Logger, t timing) (*Publi
 	return p, nil
 }
 
-// Publish adds an event to the outbox. It returns the faults of the event, or the error of outbox.Queue.Add; nil means that the
-// event is stored, and will be delivered or counted. It waits half a second for the disk at most, and never for the
-// broker. After Close it still stores events, for the next publisher or the next run, as long as the outbox is open.
-// Schema and Device are filled in, and ID if it is empty.
+// Publish stores an event in the outbox. It returns the faults of the event, or the error of outbox.Queue.Add; nil
+// means that the event is stored, and will be delivered or counted. It waits half a second for the disk at most, and
+// never for the broker. After Close it still stores events, for the next publisher or the next run, as long as the
+// outbox is open. It sets Schema and Device, and ID if it is empty.
 func (p *Publisher) Publish(f event.Face) error {
 	if err := event.CheckName(f.Camera); err != nil {
 		return fmt.Errorf("event: camera: %w", err)
@@ -130,9 +129,9 @@ func (p *Publisher) Publish(f event.Face) error {
 	return p.outbox.Add(outbox.Event{Camera: f.Camera, Score: f.Quality.Score, Data: data})
 }
 
-// Reject reports a face that did not pass, if Config.Rejected asks for it. Reports are for the eye, now: they are not
-// kept while the broker is away, and dropped when there are more than the connection takes. Schema and Device are
-// filled in.
+// Reject publishes the report of a face that did not pass, if Config.Rejected is set. Reports are not stored: they are
+// dropped and counted while there is no connection, or when there are more than the connection accepts. It sets Schema
+// and Device.
 func (p *Publisher) Reject(r event.Rejected) error {
 	if !p.cfg.Rejected {
 		return nil
@@ -161,8 +160,8 @@ func (p *Publisher) Reject(r event.Rejected) error {
 	return nil
 }
 
-// SetState makes a state the retained one of its camera: at once when its word changes, otherwise with the next of
-// the messages sent once a second, of which only the latest counts. Schema and Device are filled in.
+// SetState publishes the state of a camera, retained: at once if State has changed, otherwise the latest once a second.
+// It sets Schema and Device.
 func (p *Publisher) SetState(camera string, s event.State) error {
 	if err := event.CheckName(camera); err != nil {
 		return fmt.Errorf("state: camera: %w", err)
@@ -177,21 +176,21 @@ func (p *Publisher) SetState(camera string, s event.State) error {
 		return ErrClosed
 	}
 	if p.states.set(s) {
-		p.poke()
+		p.wakeSession()
 	}
 	return nil
 }
 
 // Close sends the events of this connection, and all events if the outbox is in memory. Then it publishes that the
-// cameras have stopped and the device is offline. It returns when all goroutines have ended, half a second after ctx
-// ends at the latest. If there is no connection and events would be lost, it tries once more to connect. Remaining
+// cameras have stopped and the device is offline. It returns when all goroutines have ended, at the latest half a
+// second after ctx ends. If there is no connection and events would be lost, it tries once more to connect. Remaining
 // events stay in the outbox, for the next publisher or the next run.
 func (p *Publisher) Close(ctx context.Context) {
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true
 		close(p.closing)
-		p.poke()
+		p.wakeSession()
 	}
 	if !p.stats.Connected && p.outbox.Pending() == 0 {
 		p.cancel() // nothing to connect for
@@ -210,7 +209,7 @@ func (p *Publisher) Close(ctx context.Context) {
 // of a camera of an earlier run. Without a call nothing is cleared.
 func (p *Publisher) SetCameras(names []string) {
 	p.states.configure(names)
-	p.poke()
+	p.wakeSession()
 }
 
 // Leave is Close for a root that is given up, because device or root change: it also clears the retained states and the
@@ -220,8 +219,8 @@ func (p *Publisher) Leave(ctx context.Context) {
 	p.Close(ctx)
 }
 
-// poke wakes the session. The channel holds one token: more would say nothing more.
-func (p *Publisher) poke() {
+// wakeSession makes the session check all its work. One waiting token is enough, whatever has changed.
+func (p *Publisher) wakeSession() {
 	select {
 	case p.wake <- struct{}{}:
 	default:

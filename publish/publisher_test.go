@@ -56,7 +56,8 @@ func TestPublishOverEmbeddedBroker(t *testing.T) {
 		}
 	}
 	for topic, schema := range map[string]string{"rejected": event.RejectedSchema, "state": event.StateSchema} {
-		if err := eventtest.Validate(eventtest.CompileStrict(t, schema), []byte(watch.Last("facesieve/gate/door/"+topic))); err != nil {
+		payload := []byte(watch.Last("facesieve/gate/door/" + topic))
+		if err := eventtest.Validate(eventtest.CompileStrict(t, schema), payload); err != nil {
 			t.Error(err)
 		}
 	}
@@ -66,7 +67,7 @@ func TestPublishOverEmbeddedBroker(t *testing.T) {
 	publishtest.Eventually(t, "acknowledged", func() bool { return p.Stats().Delivered == 2 && p.Stats().Queued == 0 })
 }
 
-func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
+func TestCloseSendsTheRestAndGoesOffline(t *testing.T) {
 	cfg, _ := embedded(t, nil)
 	watch := publishtest.Record(t, "tcp://"+cfg.Listen, "facesieve/#")
 	here := goleak.IgnoreCurrent()
@@ -85,7 +86,8 @@ func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
 	if s := p.Stats(); s.Delivered != 40 || s.Connected {
 		t.Errorf("%+v", s)
 	}
-	publishtest.Eventually(t, "goodbye", func() bool { return watch.Last("facesieve/gate/status") == string(event.Offline) })
+	publishtest.Eventually(t, "offline",
+		func() bool { return watch.Last("facesieve/gate/status") == string(event.Offline) })
 	state, err := event.DecodeState([]byte(watch.Last("facesieve/gate/door/state")))
 	if err != nil || state.State != event.Stopped || state.FPS != 0 || len(watch.On("facesieve/gate/door/face")) != 40 {
 		t.Errorf("%+v %v, %d faces", state, err, len(watch.On("facesieve/gate/door/face")))
@@ -104,14 +106,14 @@ func TestCloseSendsTheRestAndSaysGoodbye(t *testing.T) {
 
 // Events after Close, while the outbox is open, wait for the next publisher.
 func TestPublishAfterCloseIsStored(t *testing.T) {
-	box := mustOpenBox(t, inMemory())
-	last := mustOpenOn(t, box, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
+	queue := mustOpenQueue(t, inMemory())
+	last := mustOpenOn(t, queue, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
 	last.Close(t.Context())
 	if err := last.Publish(eventtest.Face("door", 1)); err != nil {
 		t.Fatal(err)
 	}
 	cfg, _ := embedded(t, nil)
-	next := mustOpenOn(t, box, cfg, quick())
+	next := mustOpenOn(t, queue, cfg, quick())
 	publishtest.Eventually(t, "delivered", func() bool { return next.Stats().Delivered == 1 })
 }
 
@@ -122,7 +124,7 @@ func TestCloseWithoutBroker(t *testing.T) {
 	if err := p.Publish(eventtest.Face("door", 1)); err != nil {
 		t.Fatal(err)
 	}
-	err := shut(t.Context(), p) // does not sit out the pause between attempts, and has no deadline
+	err := shut(t.Context(), p) // does not wait for the next attempt, and has no deadline
 	if err == nil || !strings.Contains(err.Error(), "1 events were not delivered") {
 		t.Error(err)
 	}
@@ -134,7 +136,7 @@ func TestCloseGivesUpWithItsContext(t *testing.T) {
 	link := startProxy(t, broker.Addr)
 	p := mustOpen(t, testConfig(link.url()), quick())
 	publishtest.Eventually(t, "connected", connected(p))
-	link.swallow(true) // from here on, no acknowledgement
+	link.silence(true) // from here on, no acknowledgement
 	if err := p.Publish(eventtest.Face("door", 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -184,13 +186,13 @@ func TestReportsAreNotKept(t *testing.T) {
 func TestOpenRefusesBadConfigurations(t *testing.T) {
 	cfg := testConfig("tcp://b")
 	cfg.KeepAlive = 0
-	box := mustOpenBox(t, inMemory())
-	if _, err := Open(cfg, box, testLog(t)); err == nil || !strings.Contains(err.Error(), "publish: keep_alive: 0s") {
+	queue := mustOpenQueue(t, inMemory())
+	if _, err := Open(cfg, queue, testLog(t)); err == nil || !strings.Contains(err.Error(), "publish: keep_alive: 0s") {
 		t.Error(err)
 	}
 	cfg = testConfig("ssl://b")
 	cfg.TLS.CA = "event/testdata/face.json"
-	if _, err := Open(cfg, box, testLog(t)); err == nil ||
+	if _, err := Open(cfg, queue, testLog(t)); err == nil ||
 		!strings.Contains(err.Error(), "tls.ca: holds no PEM certificate") {
 		t.Error(err)
 	}

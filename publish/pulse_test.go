@@ -17,9 +17,10 @@ func TestStuck(t *testing.T) {
 	p.states.mu.Lock() // the session waits for it
 	publishtest.Eventually(t, "stuck", p.Stuck)
 	p.states.mu.Unlock()
-	publishtest.Eventually(t, "free again", func() bool { return !p.Stuck() })
+	publishtest.Eventually(t, "no longer stuck", func() bool { return !p.Stuck() })
 	if err := broker.Close(); err != nil {
 		t.Error(err)
 	}
-	publishtest.Eventually(t, "looking for the broker", func() bool { return !p.Stats().Connected && p.Stats().LastError != "" && !p.Stuck() })
+	publishtest.Eventually(t, "looking for the broker",
+		func() bool { return !p.Stats().Connected && p.Stats().LastError != "" && !p.Stuck() })
 }

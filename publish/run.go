@@ -94,7 +94,8 @@ func (p *Publisher) recordFailure(f *flight) {
 }
 
 // explainEviction detects that a broker repeatedly ends connections that it has accepted. Many brokers report only in
-// this way that another client has taken the client id or, if they have acknowledged nothing, that a topic is forbidden.
+// this way that another client has taken the client id or, if they have acknowledged nothing, that a topic is
+// forbidden.
 func (p *Publisher) explainEviction(err error, lasted time.Duration) error {
 	if !errors.Is(err, errLost) || !hungUp(err) || lasted > repeatLog {
 		p.evictions = 0
@@ -112,8 +113,8 @@ func (p *Publisher) explainEviction(err error, lasted time.Duration) error {
 	return fmt.Errorf("%w: %w", errLost, explained(hint, io.EOF))
 }
 
-// pause waits before the next attempt and reports whether there should be one. Close ends the wait; then there is a last
-// attempt if the outbox is not empty.
+// pause waits before the next attempt and reports whether there should be one. Close ends the wait; then there is a
+// last attempt if the outbox is not empty.
 func (p *Publisher) pause(d time.Duration) bool {
 	p.pulse.promise(d + p.timing.step)
 	timer := time.NewTimer(d)

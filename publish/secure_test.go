@@ -16,7 +16,7 @@ import (
 	"facesieve/publish/publishtest"
 )
 
-// secureBroker is a mosquitto that speaks TLS only and wants a client certificate, with a good configuration for it.
+// secureBroker is a mosquitto that accepts TLS with a client certificate only, with a valid configuration for it.
 func secureBroker(t *testing.T, name string) (Config, *publishtest.Authority) {
 	t.Helper()
 	dir := t.TempDir()
@@ -83,7 +83,7 @@ func TestTLSRefusesAnotherAuthority(t *testing.T) {
 	if !errors.Is(err, ErrRefused) || !strings.HasPrefix(fmt.Sprint(err), want) {
 		t.Error(err)
 	}
-	cfg.TLS.CA = "" // nor do the authorities of the system know it
+	cfg.TLS.CA = "" // no authority of the system has signed it
 	if got := refusal(t, cfg); !strings.HasPrefix(got, want) {
 		t.Error(got)
 	}
@@ -137,7 +137,7 @@ func TestPasswords(t *testing.T) {
 
 	var text bytes.Buffer
 	cfg.Password = "hunter3"
-	p, err := open(cfg, mustOpenBox(t, inMemory()), zerolog.New(zerolog.SyncWriter(&text)), quick())
+	p, err := open(cfg, mustOpenQueue(t, inMemory()), zerolog.New(zerolog.SyncWriter(&text)), quick())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-func TestEmbeddedBrokerAsksThePassword(t *testing.T) {
+func TestEmbeddedBrokerRequiresThePassword(t *testing.T) {
 	cfg, _ := embedded(t, func(c *Config) { c.User, c.Password, c.Listen = "camera", "hunter2", "0.0.0.0:0" })
 	_, port, _ := net.SplitHostPort(cfg.Listen)
 	cfg.Listen = "0.0.0.0:" + port

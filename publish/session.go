@@ -15,27 +15,20 @@ var errNoAck = errors.New("the broker acknowledges nothing")
 
 // session serves one connection.
 type session struct {
-	p        *Publisher
-	link     *link
-	notices  []notice                               // not acknowledged status and states, in the order of sending
-	held     map[string]*backoff.ExponentialBackOff // cameras whose events the broker refuses
-	proof    proof
-	old      stale
-	inflight []*flight // in the order in which they were sent
-	moved    time.Time // when an acknowledgement came last, or the first of the window was sent
-	progress bool      // whether any came
-	heard    time.Time // when a notice was acknowledged last
-	// acknowledges is true if anything was acknowledged, an event or not.
-	acknowledges bool
-}
+	p     *Publisher
+	link  *link
+	proof proof
+	stale staleStates
 
-// flight is an event that the broker has not acknowledged.
-type flight struct {
-	key    uint64
-	camera string
-	face   bool      // the event itself is acknowledged, only the plain image is left
-	rest   []message // not yet handed over
-	tokens []token   // not yet acknowledged, in their order
+	notices    []notice  // not acknowledged, in the order of sending
+	lastNotice time.Time // when a notice was acknowledged
+
+	inflight []*flight                              // not acknowledged, in the order of sending
+	held     map[string]*backoff.ExponentialBackOff // cameras whose events the broker refuses
+	lastAck  time.Time                              // of an event, or when the first of the window was sent
+
+	progress     bool // an event was acknowledged
+	acknowledges bool // anything was acknowledged, an event or not
 }
 
 func newSession(p *Publisher) *session {
@@ -46,49 +39,49 @@ func newSession(p *Publisher) *session {
 
 // begin publishes that the device is online. It is the first message, so that it is never newer than the last will.
 func (s *session) begin() error {
-	s.p.states.forgetSent()
-	s.listen()
-	return s.announce()
+	s.p.states.resetSent()
+	s.subscribe()
+	return s.sendOnline()
 }
 
-// run sends what there is until the connection is lost, or everything was sent after Close: then it returns nil.
+// run sends messages until the connection is lost, or until all are sent after Close: then it returns nil.
 func (s *session) run() error {
 	tick := time.NewTicker(s.p.timing.states)
 	defer tick.Stop()
 	for {
 		s.p.pulse.promise(s.p.timing.states + s.p.timing.step)
-		s.listen()
+		s.subscribe()
 		s.sendStates(false)
-		again := s.fill()
-		if s.drained() {
+		retryIn := s.fillWindow()
+		if s.p.isClosing() && (s.p.outbox.Pending() == 0 || s.proof.failed) {
 			return nil
 		}
-		if err := s.wait(again, tick.C); err != nil {
+		if err := s.wait(retryIn, tick.C); err != nil {
 			return err
 		}
 	}
 }
 
-// wait waits until there is something to do, and does what concerns one message alone.
-func (s *session) wait(again time.Duration, tick <-chan time.Time) error {
+// wait waits until run has something to do, and handles what concerns one message alone.
+func (s *session) wait(retryIn time.Duration, tick <-chan time.Time) error {
 	select {
 	case <-s.link.lost:
 		return s.link.err
 	case <-s.p.ctx.Done():
 		return context.Cause(s.p.ctx)
-	case <-s.oldest():
-		return s.acknowledged()
+	case <-s.oldestFlight():
+		return s.handleEventAck()
 	case <-s.oldestNotice():
-		return s.noticeAnswered()
-	case <-s.old.done():
-		return s.subscribed()
+		return s.handleNoticeAck()
+	case <-s.stale.granted():
+		return s.handleSubscription()
 	case <-s.proof.echo:
-		s.proved()
-	case <-s.patience(again):
-		return s.overdue()
+		s.handleEcho()
+	case <-s.timer(retryIn):
+		return s.checkAcks()
 	case <-tick:
 		s.sendStates(true)
-		return s.resendNotices()
+		return s.resendStatus()
 	case m := <-s.p.rejects:
 		s.sendReject(m)
 	case <-s.p.wake:
@@ -97,140 +90,62 @@ func (s *session) wait(again time.Duration, tick <-chan time.Time) error {
 	return nil
 }
 
-// fill sends events until the window is full. It says after what time to try again, 0 for only when something happens.
-func (s *session) fill() time.Duration {
-	if s.proof.pending() {
-		return 0
-	}
-	for {
-		if n := len(s.inflight); n > 0 && !s.hand(s.inflight[n-1]) {
-			return handover
-		}
-		if len(s.inflight) == window {
-			return 0
-		}
-		item, again, ok := s.p.outbox.Next(s.p.isClosing())
-		if !ok {
-			return again
-		}
-		messages, err := s.p.messages(item)
-		if err != nil {
-			s.p.log.Error().Err(err).Str("camera", item.Camera).Msg("an event in the outbox is damaged and is dropped")
-			s.p.outbox.Discard(item.Key)
-			continue
-		}
-		if len(s.inflight) == 0 {
-			s.moved = time.Now()
-		}
-		s.inflight = append(s.inflight, &flight{key: item.Key, camera: item.Camera, rest: messages})
-	}
-}
-
-// hand gives the link what it has not got of an event, and says whether it took all.
-func (s *session) hand(f *flight) bool {
-	for len(f.rest) > 0 {
-		token, err := s.send(f.rest[0])
-		if err != nil {
-			return false
-		}
-		f.rest, f.tokens = f.rest[1:], append(f.tokens, token)
-	}
-	return true
-}
-
-// oldest ends when the oldest message in flight is acknowledged or has failed; never when there is none.
-func (s *session) oldest() <-chan struct{} {
-	if len(s.inflight) == 0 || len(s.inflight[0].tokens) == 0 {
-		return nil
-	}
-	return s.inflight[0].tokens[0].Done()
-}
-
-// acknowledged removes the oldest message, and its event with the last of them, the one place where that happens.
-func (s *session) acknowledged() error {
-	f := s.inflight[0]
-	topic := s.p.topics.Face(f.camera)
-	if f.face {
-		topic = s.p.topics.JPEG(f.camera)
-	}
-	switch err := f.tokens[0].Error(); {
-	case err == nil:
-		s.acknowledges = true
-		s.p.recordAcceptance(topic)
-	case !s.refused(topic, err):
-		return fmt.Errorf("%w: %w", errLost, err)
-	case !f.face:
-		s.requeue(f, err)
-		return nil
-	}
-	if !f.face {
-		f.face = true
-		delete(s.held, f.camera)
-	}
-	f.tokens = f.tokens[1:]
-	s.progress, s.moved = true, time.Now()
-	if len(f.tokens)+len(f.rest) == 0 {
-		s.p.outbox.Done(f.key)
-		s.inflight = s.inflight[1:]
-	}
-	return nil
-}
-
-// patience ends when it is time to try again, or to ask whether the broker is overdue.
-func (s *session) patience(again time.Duration) <-chan time.Time {
+// timer ends after retryIn (0: never), or when the broker's next acknowledgement is overdue.
+func (s *session) timer(retryIn time.Duration) <-chan time.Time {
 	if since, waiting := s.waitingSince(); waiting {
 		overdue := max(time.Until(since.Add(s.p.timing.ack)), time.Millisecond)
-		if again == 0 || overdue < again {
-			again = overdue
+		if retryIn == 0 || overdue < retryIn {
+			retryIn = overdue
 		}
 	}
-	if again == 0 {
+	if retryIn == 0 {
 		return nil
 	}
-	return time.After(again)
+	return time.After(retryIn)
 }
 
 // waitingSince returns since when the broker has acknowledged nothing although something was sent.
 func (s *session) waitingSince() (since time.Time, waiting bool) {
 	switch {
 	case len(s.inflight) > 0:
-		return s.moved, true
+		return s.lastAck, true
 	case len(s.notices) > 0:
-		since = s.notices[0].sent
-		if s.heard.After(since) {
-			since = s.heard
+		since = s.notices[0].at
+		if s.lastNotice.After(since) {
+			since = s.lastNotice
 		}
 		return since, true
 	}
 	return time.Time{}, false
 }
 
-func (s *session) overdue() error {
+// checkAcks returns an error if an acknowledgement is overdue.
+func (s *session) checkAcks() error {
 	if since, waiting := s.waitingSince(); !waiting || time.Since(since) < s.p.timing.ack {
 		return nil
 	}
 	return fmt.Errorf("%w: %w for %v", errLost, errNoAck, s.p.timing.ack)
 }
 
-// sendStates sends the states that are due; what the link does not take stays due.
-func (s *session) sendStates(all bool) {
-	for _, state := range s.p.states.due(all) {
-		payload, err := event.EncodeState(state)
-		if err != nil {
-			s.p.log.Error().Err(err).Msg("state of a camera")
-			continue
-		}
-		if s.notify(message{event.KindState, state.Camera, payload}, nil) != nil {
-			return
-		}
-		s.p.states.recordSent(state)
-	}
-	for _, camera := range s.p.states.removed() {
-		if s.notify(message{event.KindState, camera, nil}, func() { s.p.states.recordCleared(camera) }) != nil {
-			return
-		}
-		s.p.states.recordClearing(camera)
-	}
+// message is what is published on the topic of a kind and a camera.
+type message struct {
+	kind    event.Kind
+	camera  string
+	payload []byte
+}
+
+// sent is a message that the link has accepted.
+type sent struct {
+	topic string
+	token token
+	at    time.Time
+}
+
+// send hands a message to the link.
+func (s *session) send(m message) (sent, error) {
+	topic := s.p.topics.Of(m.kind, m.camera)
+	token, err := s.link.publish(topic, m.kind.QoS(), m.kind.Retained(), m.payload)
+	return sent{topic, token, time.Now()}, err
 }
 
 func (s *session) sendReject(m message) {
@@ -241,25 +156,19 @@ func (s *session) sendReject(m message) {
 	}
 }
 
-// refused reports whether err is the broker's refusal of one message, and records it. The connection stays open.
-func (s *session) refused(topic string, err error) bool {
-	reason, ok := refusedMessage(err)
-	if ok {
-		s.p.recordDenial(topic, reason)
+// recordAnswer records the broker's answer to a message. refused is true if the broker refuses the message and keeps
+// the connection open; err is the end of the connection.
+func (s *session) recordAnswer(m sent) (refused bool, err error) {
+	answer := m.token.Error()
+	if answer == nil {
+		s.acknowledges = true
+		s.p.recordAcceptance(m.topic)
+		return false, nil
 	}
-	return ok
-}
-
-// requeue returns a refused event to the outbox. If the topic was refused, all events of the camera wait. If the message
-// was refused, only this event waits.
-func (s *session) requeue(f *flight, err error) {
-	s.inflight = s.inflight[1:]
-	s.progress, s.moved = true, time.Now()
-	retry := s.held[f.camera]
-	if retry == nil {
-		retry = newBackOff(s.p.timing.holdMin, s.p.timing.holdMax)
-		s.held[f.camera] = retry
+	reason, refused := refusedMessage(answer)
+	if !refused {
+		return false, fmt.Errorf("%w: %w", errLost, answer)
 	}
-	reason, _ := refusedMessage(err)
-	s.p.outbox.Requeue(f.key, retry.NextBackOff(), !reason.ofMessage())
+	s.p.recordDenial(m.topic, reason)
+	return true, nil
 }

@@ -138,15 +138,15 @@ func (s *states) due(all bool) []event.State {
 	return due
 }
 
-// recordSent notes that the state was handed over.
+// recordSent records that the link has accepted the state.
 func (s *states) recordSent(state event.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent[state.Camera] = state
 }
 
-// forgetSent makes all states due: a new connection has sent none.
-func (s *states) forgetSent() {
+// resetSent makes all states due: a new connection has sent none.
+func (s *states) resetSent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.sent)

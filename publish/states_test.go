@@ -43,7 +43,7 @@ func TestStatesCoalesce(t *testing.T) {
 	if !s.set(at("a", event.Stopped, 0)) || len(s.due(false)) != 1 {
 		t.Error("another state waits")
 	}
-	s.forgetSent()
+	s.resetSent()
 	if len(s.due(false)) != 2 {
 		t.Error("a new connection has sent no state")
 	}

@@ -13,9 +13,9 @@ import (
 	"facesieve/publish/event"
 )
 
-// Handler is what Subscribe calls, one call at a time and in the order of arrival. Topics whose function is nil are not
-// subscribed. A message is acknowledged after the call; one that takes longer than Config.KeepAlive costs the
-// connection.
+// Handler has the functions that Subscribe calls, one at a time and in the order of arrival. Topics whose function is
+// nil are not subscribed. A message is acknowledged after the call. The connection is lost if a call takes longer than
+// Config.KeepAlive.
 type Handler struct {
 	Face     func(event.Face)
 	JPEG     func(camera string, image []byte)
@@ -26,17 +26,16 @@ type Handler struct {
 	// Removed receives the root of a device and the name of a camera that no longer exists: its retained state is
 	// cleared with an empty message. Camera is empty when the device itself has given up its root. It may be nil.
 	Removed func(root, camera string)
-	// Invalid receives messages that are not what the schemas demand; nil ignores them.
+	// Invalid receives messages that violate the schemas; nil ignores them.
 	Invalid func(topic string, err error)
-	// Away is called when there is no connection to a broker, and the next attempt follows after wait; nil logs it.
-	Away func(broker string, err error, wait time.Duration)
+	// Disconnected is called when there is no connection to a broker. The next attempt follows after wait. nil logs it.
+	Disconnected func(broker string, err error, wait time.Duration)
 }
 
-// Subscribe connects to the broker of cfg and hands over what devices publish below Config.Root, in which a level may be
-// + to see many, until ctx ends; then it returns nil, and no call of h follows. When the connection is lost it makes
-// another; what was published in between is missed, but for what the broker retains. As long as it was never subscribed
-// it returns an error that does not pass by waiting (ErrRefused). ClientID is not used: a subscriber is a client of its
-// own.
+// Subscribe calls h for what devices publish below Config.Root, until ctx ends. Then it returns nil, and no call of h
+// follows. A level of Root may be +, for several devices. When the connection is lost it makes another; messages in
+// between are missed, except retained ones. It returns ErrRefused if the first subscription fails and waiting does not
+// help. It does not use Config.ClientID but an id of its own.
 func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) error {
 	if cfg.Root == "" {
 		cfg.Root = cfg.Topics().Root()
@@ -54,7 +53,7 @@ func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) e
 	retry := newBackOff(t.retryMin, t.retryMax)
 	for {
 		started := time.Now()
-		err := s.connection(ctx, log)
+		err := s.serveConnection(ctx, log)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -65,8 +64,8 @@ func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) e
 			retry.Reset()
 		}
 		wait := retry.NextBackOff()
-		if h.Away != nil {
-			h.Away(cfg.address(), err, wait)
+		if h.Disconnected != nil {
+			h.Disconnected(cfg.address(), err, wait)
 		} else {
 			log.Warn().Err(err).Stringer("retry_in", wait.Round(100*time.Millisecond)).
 				Msg("no connection to the broker")
@@ -80,18 +79,17 @@ func Subscribe(ctx context.Context, cfg Config, h Handler, log zerolog.Logger) e
 }
 
 type subscriber struct {
-	cfg     Config
-	handler Handler
-	filters map[string]byte
-	// subscribed says that it has succeeded once.
-	subscribed bool
+	cfg        Config
+	handler    Handler
+	filters    map[string]byte
+	subscribed bool // at least once
 	broker     memory
 
 	mu      sync.Mutex // held during a call of the handler
 	stopped bool
 }
 
-// filters are the topics to subscribe, with their quality of service.
+// filters returns the topics to subscribe, with their quality of service.
 func (h Handler) filters(t event.Topics) map[string]byte {
 	filters := map[string]byte{}
 	for topic, wanted := range map[string]bool{
@@ -108,8 +106,8 @@ func (h Handler) filters(t event.Topics) map[string]byte {
 	return filters
 }
 
-// connection makes one connection and serves it until it is lost or ctx ends.
-func (s *subscriber) connection(ctx context.Context, log zerolog.Logger) error {
+// serveConnection makes one connection and serves it until it is lost or ctx ends.
+func (s *subscriber) serveConnection(ctx context.Context, log zerolog.Logger) error {
 	id, err := uuid.NewRandom()
 	if err != nil {
 		return err
@@ -175,8 +173,7 @@ func (s *subscriber) receive(topic string, _ bool, payload []byte) {
 
 func (s *subscriber) deliver(topic string, payload []byte) error {
 	root, camera, kind := event.ParseTopic(topic)
-	switch {
-	case len(payload) == 0 && (kind == event.KindState || kind == event.KindStatus):
+	if len(payload) == 0 && (kind == event.KindState || kind == event.KindStatus) {
 		if s.handler.Removed != nil {
 			s.handler.Removed(root, camera)
 		}

@@ -85,14 +85,17 @@ func TestSubscribeSeesAllKindsFromManyDevices(t *testing.T) {
 		publishtest.Eventually(t, "online", func() bool { return w.count("facesieve/"+device) == 1 })
 		publishAll(t, p, 0, 2)
 		for _, err := range []error{
-			p.Reject(eventtest.Rejected()), p.SetState("door", event.State{State: event.Reconnecting, Since: time.Now()}),
+			p.Reject(eventtest.Rejected()),
+			p.SetState("door", event.State{State: event.Reconnecting, Since: time.Now()}),
 		} {
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	for what, n := range map[string]int{"event": 4, "jpeg of door": 4, "too_small": 2, "door reconnecting": 2, "online": 2} {
+	for what, n := range map[string]int{
+		"event": 4, "jpeg of door": 4, "too_small": 2, "door reconnecting": 2, "online": 2,
+	} {
 		publishtest.Eventually(t, what, func() bool { return w.count(what) == n })
 	}
 }
@@ -139,7 +142,9 @@ func TestSubscribeDeliversMessagesFromTheFuture(t *testing.T) {
 	}
 	later.Send(t, "facesieve/gate/status", "online", true) // retained: it arrives once the watch has subscribed
 	publishtest.Eventually(t, "status", func() bool { return w.count("online") > 0 })
-	for topic, message := range map[string][]byte{"face": []byte(golden(t)), "rejected": rejectedJSON, "state": stateJSON} {
+	for topic, message := range map[string][]byte{
+		"face": []byte(golden(t)), "rejected": rejectedJSON, "state": stateJSON,
+	} {
 		future := string(eventtest.FromTheFuture(t, message))
 		later.Send(t, "facesieve/gate/door/"+topic, future, false)
 		later.Send(t, "facesieve/gate/next/"+topic, strings.Replace(future, `"schema":2`, `"schema":3`, 1), false)
@@ -198,7 +203,7 @@ func TestSubscribeFaults(t *testing.T) {
 	}
 }
 
-// sealed lets everybody in and allows nothing.
+// sealed accepts every client and allows nothing.
 type sealed struct{ mochi.HookBase }
 
 func (*sealed) Provides(b byte) bool {
@@ -217,7 +222,8 @@ func TestSubscribeNotAllowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	err = Subscribe(t.Context(), testConfig("tcp://"+listener.Address()), Handler{Face: func(event.Face) {}}, testLog(t))
+	cfg := testConfig("tcp://" + listener.Address())
+	err = Subscribe(t.Context(), cfg, Handler{Face: func(event.Face) {}}, testLog(t))
 	want := "subscribe to facesieve/gate/+/face: refused: the broker does not allow it: allow this user to read there"
 	if !errors.Is(err, ErrRefused) || err.Error() != want {
 		t.Error(err)

@@ -53,25 +53,25 @@ func onDisk(dir string) outbox.Config {
 	return cfg
 }
 
-func mustOpenBox(t *testing.T, cfg outbox.Config) *outbox.Queue {
+func mustOpenQueue(t *testing.T, cfg outbox.Config) *outbox.Queue {
 	t.Helper()
-	box, err := outbox.Open(cfg, testLog(t))
+	queue, err := outbox.Open(cfg, testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = box.Close() }) // tells of what a test has left behind
-	return box
+	t.Cleanup(func() { _ = queue.Close() }) // logs events that a test has not sent
+	return queue
 }
 
 // mustOpen opens a publisher on an outbox in memory.
 func mustOpen(t *testing.T, cfg Config, tm timing) *Publisher {
 	t.Helper()
-	return mustOpenOn(t, mustOpenBox(t, inMemory()), cfg, tm)
+	return mustOpenOn(t, mustOpenQueue(t, inMemory()), cfg, tm)
 }
 
-func mustOpenOn(t *testing.T, box *outbox.Queue, cfg Config, tm timing) *Publisher {
+func mustOpenOn(t *testing.T, queue *outbox.Queue, cfg Config, tm timing) *Publisher {
 	t.Helper()
-	p, err := open(cfg, box, testLog(t), tm)
+	p, err := open(cfg, queue, testLog(t), tm)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func mustOpenOn(t *testing.T, box *outbox.Queue, cfg Config, tm timing) *Publish
 	return p
 }
 
-// shut closes a publisher and its outbox, and returns what the outbox has to say.
+// shut closes a publisher and its outbox, and returns the error of the outbox.
 func shut(ctx context.Context, p *Publisher) error {
 	p.Close(ctx)
 	return p.outbox.Close()

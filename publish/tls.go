@@ -35,7 +35,7 @@ func (t TLS) load() (*tls.Config, error) {
 	var err error
 	if t.CA != "" {
 		if config.RootCAs, err = certificatePool(t.CA); err != nil {
-			return nil, fmt.Errorf("tls.ca: %w", err)
+			return nil, keyError{"tls.ca", err}
 		}
 	}
 	if t.Cert != "" {
@@ -146,19 +146,19 @@ func certificatePool(path string) (*x509.CertPool, error) {
 
 var errNoCertificate = errors.New("holds no PEM certificate")
 
-// keyPair reads a certificate and its key. Its errors begin with the key of the configuration in section.
+// keyPair reads the certificate and the key that a section of the configuration names. Its error is a keyError.
 func keyPair(section, certFile, keyFile string) ([]tls.Certificate, error) {
 	cert, err := readFile(certFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s.cert: %w", section, err)
+		return nil, keyError{section + ".cert", err}
 	}
 	key, err := readFile(keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s.key: %w", section, err)
+		return nil, keyError{section + ".key", err}
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("%s.cert: does not fit %s.key: %w", section, section, err)
+		return nil, keyError{section + ".cert", fmt.Errorf("does not fit %s.key: %w", section, err)}
 	}
 	return []tls.Certificate{pair}, nil
 }

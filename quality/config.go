@@ -60,7 +60,7 @@ func (c Config) Validate() error {
 	var faults []error
 	check := func(ok bool, key, format string, args ...any) {
 		if !ok {
-			faults = append(faults, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+			faults = append(faults, keyError{key, fmt.Errorf(format, args...)})
 		}
 	}
 	policies := []string{PolicyBest, PolicyQuick, PolicyInterval, PolicyAll}
@@ -79,6 +79,19 @@ func (c Config) Validate() error {
 	}
 	return errors.Join(faults...)
 }
+
+// keyError is the error of one key of the section.
+type keyError struct {
+	key string // dotted
+	err error  // what is wrong and how to fix it
+}
+
+func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
+
+func (e keyError) Unwrap() error { return e.err }
+
+// ConfigKey returns the key; package config reports it with its line.
+func (e keyError) ConfigKey() string { return e.key }
 
 // bound is a number of the configuration with its range, both ends included.
 type bound struct {

@@ -11,29 +11,29 @@ import (
 	"time"
 )
 
-// The ports given out lie below those that the system gives to clients, so that an address is still free when a camera
-// is switched on again. They are divided into ranges, one for each process, since packages are tested at the same time.
+// The ports are below those that the system assigns to clients, so that an address is still free when a camera is
+// switched on again. They are divided into ranges, one for each process, because packages are tested at the same time.
 const firstPort, portsInRange, ranges = 20000, 200, 50
 
-// own is the range of this process: as long as it listens on the first port, no other takes it.
-var own struct { //nolint:gochecknoglobals // two cameras of a process must not get the same address
+// ports is the range of this process, which no other process uses while this one listens on its first port.
+var ports struct { //nolint:gochecknoglobals // two cameras of a process must not get the same address
 	sync.Mutex
-	claims []net.Listener
-	next   int // port to give out
-	left   int // ports of the range that are not given out
+	listeners []net.Listener // on the first ports
+	next      int
+	left      int // from next to the end of the range
 }
 
-// FreeAddresses returns two addresses of this machine where nobody listens, an even port and the one after it.
+// FreeAddresses returns two unused addresses of this machine: an even port and the next one.
 func FreeAddresses(t testing.TB) (even, odd string) {
 	t.Helper()
-	own.Lock()
-	defer own.Unlock()
+	ports.Lock()
+	defer ports.Unlock()
 	for range 2 * portsInRange {
-		if own.left == 0 {
-			claim(t)
+		if ports.left == 0 {
+			reserveRange(t)
 		}
-		even, odd = loopback(own.next), loopback(own.next+1)
-		own.next, own.left = own.next+2, own.left-2
+		even, odd = loopback(ports.next), loopback(ports.next+1)
+		ports.next, ports.left = ports.next+2, ports.left-2
 		if bindable(even) && bindable(odd) {
 			return even, odd
 		}
@@ -42,17 +42,17 @@ func FreeAddresses(t testing.TB) (even, odd string) {
 	return "", ""
 }
 
-// claim takes a range that no process has.
-func claim(t testing.TB) {
+// reserveRange reserves a range that no process uses.
+func reserveRange(t testing.TB) {
 	t.Helper()
-	for _, k := range rand.Perm(ranges) { //nolint:gosec // spreads, guards nothing
+	for _, k := range rand.Perm(ranges) { //nolint:gosec // not for security
 		start := firstPort + k*portsInRange
 		listener, err := net.Listen("tcp", loopback(start))
 		if err != nil {
 			continue
 		}
-		own.claims = append(own.claims, listener)
-		own.next, own.left = start+2, portsInRange-2
+		ports.listeners = append(ports.listeners, listener)
+		ports.next, ports.left = start+2, portsInRange-2
 		return
 	}
 	t.Fatalf("no free range of %d ports from %d on", portsInRange, firstPort)
@@ -72,9 +72,9 @@ func bindable(address string) bool {
 	return stream.Close() == nil && packets.Close() == nil
 }
 
-// patiently waits, at most two seconds, for an address that is in use: a child holds the sockets of the process that
-// forked it, also those that were closed since, until it runs a program of its own.
-func patiently[S any](bind func(network, address string) (S, error)) func(network, address string) (S, error) {
+// retryInUse retries for two seconds while an address is in use: a child process holds the sockets of its parent, even
+// those that were closed since, until it executes its program.
+func retryInUse[S any](bind func(network, address string) (S, error)) func(network, address string) (S, error) {
 	return func(network, address string) (S, error) {
 		for tries := 0; ; tries++ {
 			socket, err := bind(network, address)

@@ -1,5 +1,6 @@
-// Package cameratest is an RTSP camera for tests, in the manner of httptest: a real server on 127.0.0.1 that shows what
-// ffmpeg makes, and that can stall, send garbage, change its resolution, lose its connections and be switched off.
+// Package cameratest provides an RTSP camera for tests, like httptest: a server on 127.0.0.1 that sends a video of
+// ffmpeg. It can stall, send garbage, change its resolution, lose its connections and be switched off. The package also
+// provides servers that misbehave.
 package cameratest
 
 import (
@@ -14,20 +15,20 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 )
 
-// Camera is an RTSP camera: ffmpeg publishes to one server, a second one that can fail plays to readers. Its fields may
-// be set at any time, but for the ones that say otherwise.
+// Camera is an RTSP camera. ffmpeg publishes to one server, and a second one, which can fail, plays to readers. The
+// atomic fields may be set at any time.
 type Camera struct {
 	URL     string        // without credentials
 	Stalled atomic.Bool   // nothing is sent
-	Garbage atomic.Bool   // the packets hold noise
-	Skew    atomic.Uint32 // added to the timestamps of the packets, whose clock has 90 kHz
+	Garbage atomic.Bool   // the packets contain noise
+	Skew    atomic.Uint32 // added to the timestamps of the packets, in units of 1/90000 s
 
-	User, Password string // when set, asked for; to be set while the camera is down
+	User, Password string // required if set; to be set while the camera is down
 	UDP            bool   // offered besides TCP; to be set while the camera is down
 
 	t        testing.TB
 	address  string
-	inlet    string // where a publisher goes
+	inlet    string // address of the server for ffmpeg
 	scene    func(size string) []string
 	sent     atomic.Int64
 	protocol atomic.Int64
@@ -36,27 +37,27 @@ type Camera struct {
 
 	mu        sync.Mutex
 	publisher *exec.Cmd
-	recording *gortsplib.ServerSession // of the present publisher
-	desc      *description.Session     // of the present publisher
+	recording *gortsplib.ServerSession // of the current publisher
+	desc      *description.Session     // of the current publisher
 	server    *gortsplib.Server
 	stream    *gortsplib.ServerStream
 	readers   []net.Conn
 }
 
-// New starts a camera that shows a scene without end, until the test ends. The scene is the part of ffmpeg's command line
-// that gives pictures of a size, as "640x480": the input and its filters. Without ffmpeg the test is skipped.
+// New starts a camera that sends an endless scene until the test ends. scene returns the arguments of ffmpeg for frames
+// of a size, such as "640x480": the input and its filters. Without ffmpeg the test is skipped.
 func New(t testing.TB, size string, scene func(size string) []string) *Camera {
 	t.Helper()
 	address, inside := FreeAddresses(t)
 	c := &Camera{
 		t: t, address: address, URL: "rtsp://" + address + "/stream", inlet: inside, scene: scene, ready: make(chan struct{}),
 	}
-	inlet := &gortsplib.Server{Handler: ingest{c}, RTSPAddress: inside, Listen: patiently(net.Listen)}
+	inlet := &gortsplib.Server{Handler: publisherHandler{c}, RTSPAddress: inside, Listen: retryInUse(net.Listen)}
 	if err := inlet.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(inlet.Close)
-	c.Shoot(size)
+	c.SetSize(size)
 	t.Cleanup(c.cut)
 	<-c.ready
 	c.Up()
@@ -64,19 +65,19 @@ func New(t testing.TB, size string, scene func(size string) []string) *Camera {
 	return c
 }
 
-// Sent is how many frames of the present size ffmpeg has sent, to readers or not.
+// Sent returns the number of frames of the current size that ffmpeg has sent, whether there was a reader or not.
 func (c *Camera) Sent() int { return int(c.sent.Load()) }
 
-// Protocol is what the last reader asked for.
+// Protocol returns the transport that the last reader requested.
 func (c *Camera) Protocol() gortsplib.Protocol { return gortsplib.Protocol(c.protocol.Load()) }
 
-// Shoot shows pictures of another size. Every key frame brings its parameters along, as with a camera whose resolution
-// can be changed while somebody looks.
-func (c *Camera) Shoot(size string) {
+// SetSize sends frames of another size from now on. Each key frame contains its parameters, like those of a camera
+// whose resolution can be changed while it streams.
+func (c *Camera) SetSize(size string) {
 	c.cut()
 	args := append([]string{"-v", "error", "-re"}, c.scene(size)...)
-	args = append(args, "-an", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25", "-bsf:v", "dump_extra=freq=keyframe",
-		"-f", "rtsp", "-rtsp_transport", "tcp", "rtsp://"+c.inlet+"/stream")
+	args = append(args, "-an", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "10",
+		"-bsf:v", "dump_extra=freq=keyframe", "-f", "rtsp", "-rtsp_transport", "tcp", "rtsp://"+c.inlet+"/stream")
 	c.publisher = exec.Command(FFmpeg(c.t), args...) //nolint:gosec // the test's own scene
 	c.publisher.Stderr = os.Stderr
 	if err := c.publisher.Start(); err != nil {
@@ -93,7 +94,8 @@ func (c *Camera) cut() {
 	}
 }
 
-// FFmpeg returns the path of the system's ffmpeg, without which the test is skipped, or fails where CI is "true".
+// FFmpeg returns the path of ffmpeg. If it is not installed, the test is skipped, or fails if the variable CI is
+// "true".
 func FFmpeg(t testing.TB) string {
 	t.Helper()
 	path, err := exec.LookPath("ffmpeg")

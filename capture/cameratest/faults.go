@@ -11,7 +11,9 @@ import (
 func (c *Camera) Up() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.server = &gortsplib.Server{Handler: player{c}, RTSPAddress: c.address, Listen: c.listen, ListenPacket: patiently(net.ListenPacket)}
+	c.server = &gortsplib.Server{
+		Handler: readerHandler{c}, RTSPAddress: c.address, Listen: c.listen, ListenPacket: retryInUse(net.ListenPacket),
+	}
 	if c.UDP {
 		c.server.UDPRTPAddress, c.server.UDPRTCPAddress = FreeAddresses(c.t)
 	}
@@ -25,7 +27,7 @@ func (c *Camera) Up() {
 	}
 }
 
-// Down switches the camera off: readers are thrown out, and nobody answers.
+// Down switches the camera off: it closes the connections of the readers and accepts no others.
 func (c *Camera) Down() {
 	c.mu.Lock()
 	server, stream := c.server, c.stream
@@ -37,42 +39,42 @@ func (c *Camera) Down() {
 	}
 }
 
-// listen is net.Listen that keeps the connections, for Reset and Babble.
+// listen is net.Listen that stores the connections, for Reset and SendNoise.
 func (c *Camera) listen(network, address string) (net.Listener, error) {
-	l, err := patiently(net.Listen)(network, address)
-	return doorman{l, c}, err
+	l, err := retryInUse(net.Listen)(network, address)
+	return readerListener{l, c}, err
 }
 
-type doorman struct {
+type readerListener struct {
 	net.Listener
-	c *Camera
+	camera *Camera
 }
 
-func (d doorman) Accept() (net.Conn, error) {
-	conn, err := d.Listener.Accept()
+func (l readerListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
 	if err == nil {
-		d.c.mu.Lock()
-		d.c.readers = append(d.c.readers, conn)
-		d.c.mu.Unlock()
+		l.camera.mu.Lock()
+		l.camera.readers = append(l.camera.readers, conn)
+		l.camera.mu.Unlock()
 	}
 	return conn, err
 }
 
-// Reset ends the readers' connections in the rough way, with a TCP reset.
+// Reset ends the connections of the readers with a TCP reset.
 func (c *Camera) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range c.readers {
 		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // some have ended long ago
+			_ = tcp.SetLinger(0) // may be closed
 		}
 		_ = conn.Close()
 	}
 	c.readers = nil
 }
 
-// Babble puts noise between the packets on the readers' connections.
-func (c *Camera) Babble() {
+// SendNoise sends noise between the packets to the readers.
+func (c *Camera) SendNoise() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	noise := make([]byte, 20000)
@@ -80,6 +82,6 @@ func (c *Camera) Babble() {
 		noise[i] = byte(rand.Uint32()) //nolint:gosec // noise
 	}
 	for _, conn := range c.readers {
-		_, _ = conn.Write(noise) // some have ended long ago
+		_, _ = conn.Write(noise) // may be closed
 	}
 }

@@ -11,29 +11,29 @@ import (
 	"github.com/pion/rtp"
 )
 
-// ingest is the side of a camera that ffmpeg publishes to.
-type ingest struct{ *Camera }
+// publisherHandler is the server for ffmpeg.
+type publisherHandler struct{ *Camera }
 
-func (i ingest) OnAnnounce(ctx *gortsplib.ServerHandlerOnAnnounceCtx) (*base.Response, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.desc, i.recording = ctx.Description, ctx.Session
-	i.sent.Store(0)
+func (h publisherHandler) OnAnnounce(ctx *gortsplib.ServerHandlerOnAnnounceCtx) (*base.Response, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.desc, h.recording = ctx.Description, ctx.Session
+	h.sent.Store(0)
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }
 
-func (i ingest) OnSetup(*gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
+func (h publisherHandler) OnSetup(*gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
 	return &base.Response{StatusCode: base.StatusOK}, nil, nil
 }
 
-func (i ingest) OnRecord(ctx *gortsplib.ServerHandlerOnRecordCtx) (*base.Response, error) {
+func (h publisherHandler) OnRecord(ctx *gortsplib.ServerHandlerOnRecordCtx) (*base.Response, error) {
 	ctx.Session.OnPacketRTPAny(func(_ *description.Media, _ format.Format, packet *rtp.Packet) {
-		i.forward(ctx.Session, packet)
+		h.forward(ctx.Session, packet)
 	})
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }
 
-// forward passes a packet of the publisher on to the readers, as the faults allow.
+// forward sends a packet of the publisher to the readers, unless a fault prevents it.
 func (c *Camera) forward(from *gortsplib.ServerSession, packet *rtp.Packet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,38 +54,38 @@ func (c *Camera) forward(from *gortsplib.ServerSession, packet *rtp.Packet) {
 			packet.Payload[i] = byte(rand.Uint32()) //nolint:gosec // noise
 		}
 	}
-	_ = c.stream.WritePacketRTP(c.stream.Desc.Medias[0], packet) // readers come and go
+	_ = c.stream.WritePacketRTP(c.stream.Desc.Medias[0], packet) // a reader may have left
 }
 
-// player is the side that readers see.
-type player struct{ *Camera }
+// readerHandler is the server for readers.
+type readerHandler struct{ *Camera }
 
-func (c player) OnDescribe(ctx *gortsplib.ServerHandlerOnDescribeCtx) (
+func (h readerHandler) OnDescribe(ctx *gortsplib.ServerHandlerOnDescribeCtx) (
 	*base.Response, *gortsplib.ServerStream, error,
 ) {
-	if c.User != "" && !ctx.Conn.VerifyCredentials(ctx.Request, c.User, c.Password) {
+	if h.User != "" && !ctx.Conn.VerifyCredentials(ctx.Request, h.User, h.Password) {
 		return &base.Response{StatusCode: base.StatusUnauthorized}, nil, liberrors.ErrServerAuth{}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.stream == nil || ctx.Path != "/stream" {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stream == nil || ctx.Path != "/stream" {
 		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
 	}
-	return &base.Response{StatusCode: base.StatusOK}, c.stream, nil
+	return &base.Response{StatusCode: base.StatusOK}, h.stream, nil
 }
 
-func (c player) OnSetup(ctx *gortsplib.ServerHandlerOnSetupCtx) (
+func (h readerHandler) OnSetup(ctx *gortsplib.ServerHandlerOnSetupCtx) (
 	*base.Response, *gortsplib.ServerStream, error,
 ) {
-	c.protocol.Store(int64(ctx.Transport.Protocol))
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.stream == nil {
+	h.protocol.Store(int64(ctx.Transport.Protocol))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stream == nil {
 		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
 	}
-	return &base.Response{StatusCode: base.StatusOK}, c.stream, nil
+	return &base.Response{StatusCode: base.StatusOK}, h.stream, nil
 }
 
-func (c player) OnPlay(*gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
+func (h readerHandler) OnPlay(*gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }

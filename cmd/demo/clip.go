@@ -21,17 +21,17 @@ const (
 	clipHeight = 720
 	clipFPS    = 15
 	clipFrames = 10 * clipFPS
-	// The head in the picture: centre and half axes of an ellipse around head and shoulders, in its pixels.
+	// The person in the image: centre and half axes of an ellipse around head and shoulders, pixels.
 	personX, personY, personA, personB = 355, 290, 150, 250
 )
 
-// renderClip writes an AVI in which the person of the picture walks up to the camera: small and noisy at first, then
-// blurred by motion, then in the dark when the light fails, then large and clear.
+// renderClip writes an AVI in which the person of a picture walks up to the camera: first small and noisy, then blurred
+// by motion, then dark, then large and sharp.
 func renderClip(ctx context.Context, picture, path string, progress io.Writer) error {
 	person := gocv.IMRead(picture, gocv.IMReadColor)
 	defer person.Close()
 	if person.Empty() {
-		return fmt.Errorf("read picture %q: not a picture that OpenCV can read", picture)
+		return fmt.Errorf("read image %q: not an image that OpenCV can read", picture)
 	}
 	stage := newStage(person)
 	defer stage.close()
@@ -59,16 +59,16 @@ func renderClip(ctx context.Context, picture, path string, progress io.Writer) e
 	return nil
 }
 
-// stage holds what every frame is made of.
+// stage holds the parts of every frame.
 type stage struct {
-	person, mask, background gocv.Mat // 8-bit BGR; mask: 32-bit float, 1 where the person is
+	person, mask, background gocv.Mat // 8-bit BGR; mask: 8-bit, 255 where the person is
 	canvas, noise            gocv.Mat
 }
 
 func newStage(person gocv.Mat) *stage {
 	s := &stage{person: person, canvas: gocv.NewMat(), noise: gocv.NewMatWithSize(clipHeight, clipWidth, gocv.MatTypeCV16SC3)}
 	s.background = gocv.NewMat()
-	room := person.Region(roomInPicture())
+	room := person.Region(backgroundRegion())
 	defer room.Close()
 	gocv.Resize(room, &s.background, image.Pt(clipWidth, clipHeight), 0, 0, gocv.InterpolationCubic)
 	gocv.GaussianBlur(s.background, &s.background, image.Pt(0, 0), 60, 60, gocv.BorderDefault)
@@ -78,8 +78,8 @@ func newStage(person gocv.Mat) *stage {
 	return s
 }
 
-// roomInPicture is a part of the picture without the person.
-func roomInPicture() image.Rectangle { return image.Rect(0, 0, personX-personA, personY) }
+// backgroundRegion returns a part of the picture without the person.
+func backgroundRegion() image.Rectangle { return image.Rect(0, 0, personX-personA, personY) }
 
 func (s *stage) close() {
 	for _, mat := range []*gocv.Mat{&s.mask, &s.background, &s.canvas, &s.noise} {
@@ -87,7 +87,7 @@ func (s *stage) close() {
 	}
 }
 
-// frame renders frame i; the Mat is the stage's own and holds until the next call.
+// frame renders frame i. The stage owns the Mat, which is valid until the next call.
 func (s *stage) frame(i int) gocv.Mat {
 	t := float64(i) / clipFrames
 	s.background.CopyTo(&s.canvas)
@@ -107,7 +107,7 @@ func (s *stage) frame(i int) gocv.Mat {
 	return s.canvas
 }
 
-// paste draws the person, scaled, with the feet of the picture at the lower third and the middle at column x.
+// paste draws the scaled person, centred at column x. The head stays at about the same height.
 func (s *stage) paste(scale, x float64) {
 	shift := gocv.NewMatWithSize(2, 3, gocv.MatTypeCV64F)
 	defer shift.Close()
@@ -124,7 +124,7 @@ func (s *stage) paste(scale, x float64) {
 	s.blend(person, mask)
 }
 
-// blend puts person over the canvas where mask is 255.
+// blend draws person over the canvas with the opacity of mask, 0..255.
 func (s *stage) blend(person, mask gocv.Mat) {
 	canvas, over, alpha := pixels(s.canvas), pixels(person), pixels(mask)
 	for i, a := range alpha {

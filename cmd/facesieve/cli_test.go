@@ -33,13 +33,16 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// Each built-in network is named, and scores are recommended for the detector's settings alone.
+// Each built-in network is named with its terms, and scores are recommended for the detector's settings alone.
 func TestVersionNamesTheNetworks(t *testing.T) {
 	stdout, _ := mustInvoke(t, "version")
 	for _, want := range []string{"  detector  facesieve-detector ", "  landmarks facesieve-landmarks ", "  quality   "} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is not in\n%s", want, stdout)
 		}
+	}
+	if n := strings.Count(stdout, "terms: non-commercial research only"); n != 3 {
+		t.Errorf("%d of 3 networks have their terms:\n%s", n, stdout)
 	}
 	if strings.Count(stdout, ", detect.score ") != 1 {
 		t.Errorf("not one network recommends scores:\n%s", stdout)

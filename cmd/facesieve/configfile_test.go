@@ -1,29 +1,25 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 	"unicode/utf16"
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/publishtest"
 )
 
 const goodConfig = "cameras: [{name: a, url: a.mp4}]\n"
 
 // A configuration path that is not a usable file is reported with a message, in bounded time.
-func TestConfigurationsThatAreNoFiles(t *testing.T) {
+func TestConfigurationPathsWithoutAFile(t *testing.T) {
+	t.Parallel()
 	directory := t.TempDir()
 	pipe := filepath.Join(directory, "pipe")
 	testsupport.Must(t, syscall.Mkfifo(pipe, 0o600))
@@ -82,39 +78,20 @@ func TestEncodingsOfTheFile(t *testing.T) {
 		"UTF-16 BE": wide(text, 0xfeff, 8, 0),
 		"document":  "%YAML 1.2\n---\n" + text + "...\n",
 	} {
-		if cfg, err := config.Parse(config.ForDaemon(), "test.yaml", []byte(file), testsupport.NoEnvironment); err != nil || cfg.MaxFPS != 7 {
+		cfg, err := config.Parse(config.ForDaemon(), "test.yaml", []byte(file), testsupport.NoEnvironment)
+		if err != nil || cfg.MaxFPS != 7 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// certificate writes a certificate that is valid for this time from now on, and its key, into files.
-func certificate(t *testing.T, name string, valid time.Duration) (cert, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(valid),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert = testsupport.WriteFile(t, name+".pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	return cert, testsupport.WriteFile(t, name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
-}
-
-// check reads certificates and keys. The daemon starts with faulty ones, because it reads them again later.
+// check reads certificates and keys. The daemon starts with faulty ones, because it retries later.
 func TestCheckReadsCertificates(t *testing.T) {
-	cert, key := certificate(t, "client", time.Hour)
-	_, otherKey := certificate(t, "other", time.Hour)
-	oldCert, oldKey := certificate(t, "old", -time.Hour)
+	issuer := publishtest.Authority{Dir: t.TempDir()}
+	cert, key := issuer.Issue(t, "client", x509.ExtKeyUsageClientAuth)
+	_, otherKey := issuer.Issue(t, "other", x509.ExtKeyUsageClientAuth)
+	issuer.Expired = true
+	oldCert, oldKey := issuer.Issue(t, "old", x509.ExtKeyUsageClientAuth)
 	corrupt := testsupport.WriteFile(t, "corrupt.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 	text, err := os.ReadFile(filepath.Clean(key))
 	testsupport.Must(t, err)
@@ -125,8 +102,8 @@ func TestCheckReadsCertificates(t *testing.T) {
 		"key as ca":    {key, cert, key, `mqtt.tls.ca: holds no PEM block "CERTIFICATE"`},
 		"cert as key":  {cert, cert, cert, `mqtt.tls.key: holds no PEM block "PRIVATE KEY"`},
 		"corrupt":      {corrupt, cert, key, "mqtt.tls.ca: holds a certificate that cannot be read"},
-		"missing":      {cert, cert, key + "x", "mqtt.tls.key: the file cannot be found: no such file or directory"},
-		"key itself":   {cert, cert, string(text), "mqtt.tls.key: the file cannot be found: "},
+		"missing":      {cert, cert, key + "x", "mqtt.tls.key: the file cannot be read: no such file or directory"},
+		"key itself":   {cert, cert, string(text), "mqtt.tls.key: the file cannot be read: "},
 		"a directory":  {cert, cert, filepath.Dir(key), "mqtt.tls.key: is not a file"},
 		"key, no cert": {cert, "", key, "mqtt.tls.cert: tls.cert without tls.key, or the reverse"},
 	} {
@@ -139,14 +116,15 @@ func TestCheckReadsCertificates(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "PRIVATE KEY-") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := config.Parse(config.ForDaemon(), "test.yaml", []byte(text), testsupport.NoEnvironment); err != nil && name != "key, no cert" {
+		_, err = config.Parse(config.ForDaemon(), "test.yaml", []byte(text), testsupport.NoEnvironment)
+		if err != nil && name != "key, no cert" {
 			t.Errorf("%s, for the daemon: %v", name, err)
 		}
 	}
 }
 
 // A name that is not UTF-8 is found, and shown escaped.
-func TestConfigurationWithAnyName(t *testing.T) {
+func TestConfigurationNameOutsideUTF8(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "caf\xe9.yaml")
 	testsupport.Must(t, os.WriteFile(path, []byte(goodConfig), 0o600))
 	stdout, _ := mustInvoke(t, "check", "--config", path)

@@ -15,7 +15,8 @@ var version = "development" //nolint:gochecknoglobals // the linker can set only
 
 type versionCommand struct{}
 
-// Run prints the versions of the program, its libraries and its networks.
+// Run prints the versions of the program, its libraries and its networks, and the terms of use of each network, which
+// are not those of the program.
 func (*versionCommand) Run(term console) error {
 	fmt.Fprintf(term.out, "facesieve %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -33,6 +34,7 @@ func (*versionCommand) Run(term console) error {
 		}
 		m := model.Manifest
 		fmt.Fprintf(term.out, "  %-9s %s %s, SHA-256 %.12s%s\n", task, m.Name, m.Version, m.SHA256, recommended(m))
+		fmt.Fprintf(term.out, "  %-9s terms: %s\n", "", m.License)
 	}
 	return nil
 }

@@ -23,11 +23,11 @@ const (
 )
 
 var (
-	errClientID      = errors.New("its client id is longer than the broker allows")
-	errReserved      = errors.New("its client id is that of facesieve itself")
+	errClientID      = errors.New("the client id is longer than the broker allows")
+	errReserved      = errors.New("the client id is reserved for facesieve")
 	errTooMany       = errors.New("too many clients are connected")
-	errMayNotPublish = errors.New("it may not publish")
-	errPersists      = errors.New("it may not publish, and continues to try")
+	errMayNotPublish = errors.New("the client may not publish")
+	errPersists      = errors.New("the client may not publish, and does not stop")
 )
 
 // access authenticates clients and authorises what they do. A client other than the daemon may subscribe to everything

@@ -111,7 +111,8 @@ func TestReservesTheDaemonsID(t *testing.T) {
 	other := connectDaemon(t, b, "other")
 	steal("other")
 	other.Disconnect(100)
-	publishtest.Eventually(t, "other has left", func() bool { _, there := b.server.Clients.Get("other"); return !there })
+	publishtest.Eventually(t, "other has left",
+		func() bool { _, there := b.server.Clients.Get("other"); return !there })
 	rawConnected(t, b.Addr(), "other", nil)
 	if !daemon.IsConnectionOpen() {
 		t.Error("the daemon is disconnected")

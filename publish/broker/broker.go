@@ -82,7 +82,7 @@ func start(ctx context.Context, cfg Config, log zerolog.Logger, l limits) (*Brok
 		return nil, errors.Join(fmt.Errorf("embedded broker: %w", err), b.Close())
 	}
 	<-b.listener.serving
-	log.Info().Str("address", b.Addr()).Bool("asks_password", !b.access.open).Bool("tls", cfg.TLS != nil).
+	log.Info().Str("address", b.Addr()).Bool("password_required", !b.access.open).Bool("tls", cfg.TLS != nil).
 		Msg("embedded broker listens")
 	if cfg.TLS == nil && !onLoopback(cfg.Listen) {
 		log.Warn().Str("address", b.Addr()).

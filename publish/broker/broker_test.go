@@ -144,7 +144,8 @@ func TestLogsAtDebugWithoutPackets(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(text.String(), `"level":"debug"`) || !strings.Contains(text.String(), "error processing packet") {
+	if !strings.Contains(text.String(), `"level":"debug"`) ||
+		!strings.Contains(text.String(), "error processing packet") {
 		t.Error(text.String())
 	}
 	if strings.Contains(text.String(), "hunter2") || strings.Contains(text.String(), `"level":"warn"`) {

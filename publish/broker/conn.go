@@ -17,8 +17,8 @@ import (
 const linger = time.Second
 
 var (
-	errSlowRead = errors.New("it does not complete a packet")
-	errGreeting = errors.New("it does not complete its connection")
+	errSlowRead = errors.New("the client does not complete a packet")
+	errGreeting = errors.New("the client does not complete its connection")
 )
 
 // conn is the connection of one client, as the MQTT server uses it.
@@ -43,7 +43,7 @@ type conn struct {
 	frame    frame.Scanner
 	begun    time.Time // when the open packet began
 	idle     time.Time // the server's deadline for the next packet
-	accepted bool      // the CONNECT was accepted
+	accepted bool      // the CONNECT was accepted; listener.mu guards it for other goroutines
 	pace     *rate.Limiter
 	refuse   *rate.Limiter // rate of refused publishes
 
@@ -51,23 +51,25 @@ type conn struct {
 	subscribing bool // a SUBSCRIBE is processed
 	evicted     bool // its session ends with the connection
 
-	closing chan struct{}
-	wake    chan struct{}
+	closing chan struct{} // closed by Close
 
-	mu     sync.Mutex
-	queue  [][]byte
-	size   int // bytes of the queue and of what is being sent
-	closed bool
-	cause  error // reason of the first drop
+	mu      sync.Mutex
+	changed *sync.Cond // the queue has grown, or the connection is closed
+	queue   [][]byte
+	size    int // bytes of the queue and of what is being sent
+	closed  bool
+	dropped bool
 }
 
 func newConn(b *Broker, raw, transport net.Conn, owner bool) *conn {
-	return &conn{
+	c := &conn{
 		Conn: transport, raw: raw, broker: b, owner: owner, accepted: owner, started: time.Now(),
 		pace:    rate.NewLimiter(b.limits.packets, int(b.limits.packets)),
 		refuse:  rate.NewLimiter(1, refusals),
-		closing: make(chan struct{}), wake: make(chan struct{}, 1),
+		closing: make(chan struct{}),
 	}
+	c.changed = sync.NewCond(&c.mu)
+	return c
 }
 
 // Read fails for packets that are too large or take too long, and reads at most limits.packets a second.
@@ -177,23 +179,23 @@ func (c *conn) Close() error {
 	}
 	c.closed = true
 	close(c.closing)
+	c.changed.Signal()
 	now := time.Now()
 	return errors.Join(c.SetReadDeadline(now), c.SetWriteDeadline(now.Add(linger)))
 }
 
-// abort ends the connection at once.
+// abort ends the connection at once, and discards what waits to be sent.
 func (c *conn) abort() {
 	_ = c.Close()
 	_ = c.raw.Close()
+	c.discard()
 }
 
 // drop ends the connection at once, and logs and counts the reason.
 func (c *conn) drop(reason error) {
 	c.mu.Lock()
-	first := c.cause == nil && !c.closed
-	if first {
-		c.cause = reason
-	}
+	first := !c.dropped && !c.closed
+	c.dropped = true
 	c.mu.Unlock()
 	if first {
 		c.reportDrop(reason)
@@ -203,6 +205,12 @@ func (c *conn) drop(reason error) {
 
 func (c *conn) reportDrop(reason error) {
 	c.broker.faults.dropped.report(c.RemoteAddr(), c.clientID(), reason)
+}
+
+func (c *conn) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
 }
 
 // clientID returns the id in the CONNECT of the client, or "" before it was read.

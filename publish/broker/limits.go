@@ -11,8 +11,8 @@ import (
 	"facesieve/publish/event"
 )
 
-// limits bounds the time, connections and memory that clients can use. The daemon's own connections are not counted, and
-// their packets are not limited.
+// limits bounds the time, connections and memory that clients can use. The daemon's own connections are not counted,
+// and their packets are not limited.
 type limits struct {
 	greeting time.Duration // from the connection to an accepted CONNECT, with the TLS handshake
 	stall    time.Duration // without progress of a packet that has begun, in either direction
@@ -45,7 +45,8 @@ func defaultLimits() limits {
 	return limits{
 		greeting: 10 * time.Second, stall: 10 * time.Second,
 		clients: 64, unfinished: 128, connections: 20, burst: 200, packets: 1000, passwords: time.Second,
-		firstPacket: 16 << 10, packet: 64 << 10, clientID: event.MaxName, filters: 32, filter: event.MaxRoot + 2*event.MaxName,
+		firstPacket: 16 << 10, packet: 64 << 10, clientID: event.MaxName,
+		filters: 32, filter: event.MaxRoot + 2*event.MaxName,
 		outbound: 4 << 20, outboundAll: 16 << 20,
 		unacked: 3 << 20, unackedAll: 16 << 20, messages: 1024, sessions: 64,
 		retained: 4096, retainedBytes: 8 << 20,

@@ -20,13 +20,13 @@ const acceptPause = 100 * time.Millisecond // after a failed accept, as when no 
 
 var (
 	errTooManyConnections = errors.New("too many connections from this address")
-	errTooManyUnfinished  = errors.New("too many connections that are not complete: it was the oldest")
+	errTooManyUnfinished  = errors.New("too many connections are not complete: this is the oldest")
 	errEnded              = errors.New("the embedded broker has ended")
 )
 
 // listener accepts the connections of clients, and creates those of the daemon. Unlike mochi's own listeners it bounds
-// connections (see limits), and survives a failed accept and a panic of the server. Its Close ends all clients, including
-// those that are not registered in the server yet, and waits for them.
+// connections (see limits), and survives a failed accept and a panic of the server. Its Close ends all clients,
+// including those that are not registered in the server yet, and waits for them.
 type listener struct {
 	broker *Broker
 	inner  net.Listener
@@ -37,11 +37,9 @@ type listener struct {
 	establish listeners.EstablishFn
 	serving   chan struct{} // closed once establish is set
 
-	mu         sync.Mutex
-	conns      map[*conn]struct{}
-	unfinished []*conn // whose CONNECT is not accepted yet, the oldest first
-	clients    int     // connections that count towards limits.clients
-	ended      bool
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+	ended bool
 }
 
 func newListener(b *Broker, inner net.Listener, secure *tls.Config) *listener {
@@ -105,52 +103,50 @@ func (l *listener) start(raw net.Conn, owner bool) bool {
 	if l.secure != nil && !owner {
 		transport = tls.Server(raw, l.secure)
 	}
-	oldest, ok := l.add(newConn(l.broker, raw, transport, owner))
-	if oldest != nil {
-		oldest.drop(errTooManyUnfinished)
-	}
-	if !ok {
-		_ = raw.Close()
-	}
-	return ok
-}
-
-// add registers a connection and begins to serve it. It returns the connection that must be closed to make room.
-func (l *listener) add(c *conn) (oldest *conn, ok bool) {
+	c := newConn(l.broker, raw, transport, owner)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
-		return nil, false
-	}
-	l.conns[c] = struct{}{}
-	if !c.owner {
-		if len(l.unfinished) >= l.broker.limits.unfinished {
-			oldest = l.unfinished[0]
-			l.unfinished = l.unfinished[1:]
-		}
-		l.unfinished = append(l.unfinished, c)
-	}
-	l.group.Go(func() { l.serve(c) })
-	return oldest, true
-}
-
-// admit counts a client whose CONNECT is valid, if fewer than limits.clients are connected. A client that replaces its
-// own former connection, which is still counted, is always admitted.
-func (l *listener) admit(c *conn, replaces bool) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.clients >= l.broker.limits.clients && !replaces {
+		_ = raw.Close()
 		return false
 	}
-	l.clients++
-	c.accepted = true
-	l.finish(c)
+	if !owner {
+		l.dropUnfinished()
+	}
+	l.conns[c] = struct{}{}
+	l.group.Go(func() { l.serve(c) })
 	return true
 }
 
-// finish removes a connection from those whose CONNECT is not accepted. The caller holds mu.
-func (l *listener) finish(c *conn) {
-	l.unfinished = slices.DeleteFunc(l.unfinished, func(other *conn) bool { return other == c })
+// dropUnfinished drops the oldest connection whose CONNECT is not accepted, if there are limits.unfinished of them. The
+// caller holds mu.
+func (l *listener) dropUnfinished() {
+	unfinished := l.open(false)
+	if len(unfinished) >= l.broker.limits.unfinished {
+		slices.MinFunc(unfinished, func(a, b *conn) int { return a.started.Compare(b.started) }).drop(errTooManyUnfinished)
+	}
+}
+
+// admit accepts a client whose CONNECT is valid, if fewer than limits.clients are connected. A client that replaces its
+// own former connection is always admitted.
+func (l *listener) admit(c *conn, replaces bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.open(true)) >= l.broker.limits.clients && !replaces {
+		return false
+	}
+	c.accepted = true
+	return true
+}
+
+// open returns the open connections of clients whose CONNECT is accepted, or is not. The caller holds mu.
+func (l *listener) open(accepted bool) (open []*conn) {
+	for c := range l.conns {
+		if !c.owner && c.accepted == accepted && !c.isClosed() {
+			open = append(open, c)
+		}
+	}
+	return open
 }
 
 // serve runs a connection until it has ended and its data is sent.
@@ -167,12 +163,6 @@ func (l *listener) serve(c *conn) {
 	c.endTurn()
 	_ = c.Close()
 	l.broker.log.Debug().Err(err).Stringer("remote", c.RemoteAddr()).Msg("client left the embedded broker")
-	l.mu.Lock()
-	l.finish(c)
-	if c.accepted && !c.owner {
-		l.clients--
-	}
-	l.mu.Unlock()
 	<-sent // until then abortAll may end it
 	l.mu.Lock()
 	delete(l.conns, c)
@@ -199,7 +189,7 @@ func (l *listener) handshake(c *conn) error {
 func (l *listener) serveMQTT(c *conn) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the server cannot process its packet: %v", p)
+			err = fmt.Errorf("the server cannot process a packet of the client: %v", p)
 			l.broker.log.Debug().Err(err).Bytes("stack", debug.Stack()).Msg("embedded broker: panic")
 			c.reportDrop(err) // the server has closed it
 			l.broker.sessions.endAfterPanic(c)

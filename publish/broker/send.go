@@ -14,9 +14,9 @@ const (
 )
 
 var (
-	errSlowBuffer = errors.New("it reads too slowly: its buffer is full")
-	errSlowWrite  = errors.New("it reads too slowly: it accepts nothing")
-	errSlowAll    = errors.New("it has the largest part of the data that waits for slow clients")
+	errSlowBuffer = errors.New("the client reads too slowly: its send buffer is full")
+	errSlowWrite  = errors.New("the client reads too slowly: it accepts nothing")
+	errSlowAll    = errors.New("too much data waits for slow clients: this client has most of it")
 )
 
 // Write queues the bytes of one or more packets. It never waits.
@@ -37,12 +37,8 @@ func (c *conn) Write(p []byte) (int, error) {
 		c.drop(errSlowBuffer)
 		return 0, errSlowBuffer
 	}
-	all := c.broker.waiting.Add(int64(size))
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-	if all > int64(c.broker.limits.outboundAll) {
+	c.changed.Signal()
+	if all := c.broker.waiting.Add(int64(size)); all > int64(c.broker.limits.outboundAll) {
 		c.broker.listener.dropLargest()
 	}
 	return len(p), nil
@@ -66,38 +62,22 @@ func (c *conn) send() {
 			break
 		}
 	}
-	c.mu.Lock()
-	rest := 0
-	for _, chunk := range c.queue {
-		rest += len(chunk) + chunkOverhead
-	}
-	c.queue = nil
-	c.mu.Unlock()
-	c.release(rest)
 	_ = c.Conn.Close()
 }
 
-// next waits for something to send.
-func (c *conn) next() ([]byte, bool) {
-	for {
-		c.mu.Lock()
-		if len(c.queue) > 0 {
-			chunk := c.queue[0]
-			c.queue[0] = nil
-			c.queue = c.queue[1:]
-			c.mu.Unlock()
-			return chunk, true
-		}
-		closed := c.closed
-		c.mu.Unlock()
-		if closed {
+// next waits for something to send. It returns false when the connection is closed and the queue is empty.
+func (c *conn) next() (chunk []byte, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.queue) == 0 {
+		if c.closed {
 			return nil, false
 		}
-		select {
-		case <-c.wake:
-		case <-c.closing:
-		}
+		c.changed.Wait()
 	}
+	chunk, c.queue[0] = c.queue[0], nil
+	c.queue = c.queue[1:]
+	return chunk, true
 }
 
 func (c *conn) sendChunk(chunk []byte) error {
@@ -121,6 +101,18 @@ func (c *conn) setWriteDeadline() error {
 		return nil // Close has set the last deadline; the daemon reads in time, or its watchdog ends it
 	}
 	return c.SetWriteDeadline(time.Now().Add(c.broker.limits.stall))
+}
+
+// discard empties the queue of a closed connection, so that its memory no longer counts.
+func (c *conn) discard() {
+	c.mu.Lock()
+	size := 0
+	for _, chunk := range c.queue {
+		size += len(chunk) + chunkOverhead
+	}
+	c.queue = nil
+	c.mu.Unlock()
+	c.release(size)
 }
 
 // release subtracts bytes that no longer wait.

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"strings"
 	"sync"
 
 	mochi "github.com/mochi-mqtt/server/v2"
@@ -11,10 +12,10 @@ import (
 const messageOverhead = 512 // bytes that a stored message uses beside its topic and payload
 
 var (
-	errNoAcknowledgement = errors.New("it does not acknowledge: too many messages wait for an acknowledgement")
-	errSessionAll        = errors.New("it has the largest part of the messages that wait for an acknowledgement")
-	errSessionFull       = errors.New("too many messages wait for it")
-	errRetained          = errors.New("embedded broker: too many retained messages: the newest is not retained")
+	errNoAcknowledgement = errors.New("too many messages wait for an acknowledgement of the client")
+	errSessionAll        = errors.New("too many messages wait for acknowledgements: this client has most of them")
+	errSessionFull       = errors.New("too many messages wait for the client")
+	errRetained          = errors.New("embedded broker: too many retained messages: this one is not retained")
 )
 
 // sessions bounds what the server stores for its clients, and gives each packet its turn (see conn). Its methods
@@ -23,11 +24,9 @@ type sessions struct {
 	mochi.HookBase
 	broker *Broker
 
-	mu            sync.Mutex
-	unacked       map[*mochi.Client]*unacked
-	unackedBytes  int
-	retained      map[string]int // bytes by topic
-	retainedBytes int
+	mu           sync.Mutex
+	unacked      map[*mochi.Client]*unacked
+	unackedBytes int
 }
 
 // unacked is what a session has not acknowledged.
@@ -37,7 +36,7 @@ type unacked struct {
 }
 
 func newSessions(b *Broker) *sessions {
-	return &sessions{broker: b, unacked: map[*mochi.Client]*unacked{}, retained: map[string]int{}}
+	return &sessions{broker: b, unacked: map[*mochi.Client]*unacked{}}
 }
 
 // ID returns the name of the hook.
@@ -171,7 +170,7 @@ func (s *sessions) OnQosPublish(cl *mochi.Client, pk packets.Packet, _ int64, _ 
 		u = &unacked{sizes: map[uint16]int{}}
 		s.unacked[cl] = u
 	}
-	size := len(pk.Payload) + len(pk.TopicName) + messageOverhead
+	size := storedSize(pk)
 	u.sizes[pk.PacketID] = size
 	u.bytes += size
 	s.unackedBytes += size
@@ -236,27 +235,24 @@ func (s *sessions) OnPublishDropped(cl *mochi.Client, _ packets.Packet) {
 	connOf(cl).drop(errSlowBuffer)
 }
 
-// OnPublish bounds the retained messages.
+// OnPublish bounds the retained messages, except those of the server itself.
 func (s *sessions) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
-	if !pk.FixedHeader.Retain {
+	if !pk.FixedHeader.Retain || len(pk.Payload) == 0 {
 		return pk, nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	size := 0
-	if len(pk.Payload) > 0 {
-		size = len(pk.Payload) + len(pk.TopicName) + messageOverhead
+	count, bytes := 1, storedSize(pk)
+	for topic, other := range s.broker.server.Topics.Retained.GetAll() {
+		if topic != pk.TopicName && !strings.HasPrefix(topic, "$") {
+			count++
+			bytes += storedSize(other)
+		}
 	}
-	former, exists := s.retained[pk.TopicName]
-	all := s.retainedBytes - former + size
-	if size > 0 && (!exists && len(s.retained) >= s.broker.limits.retained || all > s.broker.limits.retainedBytes) {
+	if count > s.broker.limits.retained || bytes > s.broker.limits.retainedBytes {
 		s.broker.log.Error().Err(errRetained).Str("topic", pk.TopicName).Str("client", cl.ID).Send()
 		pk.FixedHeader.Retain = false
-		return pk, nil
-	}
-	s.retainedBytes = all
-	if s.retained[pk.TopicName] = size; size == 0 {
-		delete(s.retained, pk.TopicName)
 	}
 	return pk, nil
 }
+
+// storedSize is about the memory that a stored message uses, in bytes.
+func storedSize(pk packets.Packet) int { return len(pk.Payload) + len(pk.TopicName) + messageOverhead }

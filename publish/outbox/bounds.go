@@ -48,7 +48,7 @@ func (q *Queue) dropLowest(e *entry, among map[uint64]*entry, why reason) bool {
 	if why == disk {
 		text = "the disk takes no events, and no more can be held in memory: the events of the lowest score go"
 	}
-	q.fullLog.Warn().Str("reason", why.String()).Int("events", len(q.entries)).Int64("bytes", q.usage).
+	q.fullLog.Warn().Str("reason", string(why)).Int("events", len(q.entries)).Int64("bytes", q.usage).
 		Uint64("dropped", q.stats.Dropped.Total()).Uint64("refused", q.stats.Refused.Total()).Msg(text)
 	return !refused
 }
@@ -86,7 +86,7 @@ func (q *Queue) trim() {
 	for ; n < len(candidates) && q.over(0, 0); n++ {
 		q.drop(candidates[n], full)
 	}
-	q.log.Warn().Int("dropped", n).Str("reason", full.String()).Int("events", len(q.entries)).
+	q.log.Warn().Int("dropped", n).Str("reason", string(full)).Int("events", len(q.entries)).
 		Int("max_events", q.cfg.MaxEvents).Int("max_mib", q.cfg.MaxMiB).
 		Msg("outbox holds more than its bounds allow: the events of the lowest score were dropped")
 }
@@ -107,7 +107,7 @@ func (q *Queue) expire() {
 		}
 	}
 	if n > 0 {
-		q.log.Warn().Int("dropped", n).Str("reason", expired.String()).Str("max_age", q.cfg.MaxAge.String()).
+		q.log.Warn().Int("dropped", n).Str("reason", string(expired)).Str("max_age", q.cfg.MaxAge.String()).
 			Msg("events were too old and were dropped")
 	}
 }

@@ -54,7 +54,7 @@ func (c Config) Validate() error {
 	var all []error
 	check := func(ok bool, key, format string, args ...any) {
 		if !ok {
-			all = append(all, fmt.Errorf("%s: %w", key, fmt.Errorf(format, args...)))
+			all = append(all, keyError{key, fmt.Errorf(format, args...)})
 		}
 	}
 	check(c.Store == Disk || c.Store == Memory, "store", "%q: use %s or %s", c.Store, Disk, Memory)
@@ -93,6 +93,19 @@ func diskUsage(size int) int64 {
 	page := os.Getpagesize()
 	return int64((size + recordOverhead + page - 1) / page * page)
 }
+
+// keyError is the error of one key of the section.
+type keyError struct {
+	key string // dotted
+	err error  // what is wrong and how to fix it
+}
+
+func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
+
+func (e keyError) Unwrap() error { return e.err }
+
+// ConfigKey returns the key; package config reports it with its line.
+func (e keyError) ConfigKey() string { return e.key }
 
 // CheckFiles reads the key file, and returns its fault as Validate does.
 func (c Config) CheckFiles() error {

@@ -13,9 +13,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Files of an outbox. A file is built under the name with unfinished, which is never used. When it is complete and
-// synced it is renamed: it replaces fileName, or takes its place if a kill left none. A corrupt file keeps its data
-// under the name with asideInfix and the time.
+// Names of the files of an outbox. A new file is written with the suffix unfinished, and is never used under that name.
+// When it is complete and synced, it is renamed to the suffix complete and then to fileName. If a kill leaves no file
+// with fileName, the next start uses the complete one. A corrupt file is renamed to asideInfix and the time.
 const (
 	fileName   = "outbox.db"
 	unfinished = ".tmp"
@@ -30,7 +30,7 @@ const (
 	formatKey      = "format"
 	format         = "1"
 
-	metadataKeyLen = 5
+	metadataKeyLen = 5       // bytes of the keys below
 	clockKey       = "clock" // the clock of the outbox, and the wall clock at the same time
 	proofKey       = "proof" // a sealed text, by which a wrong key is found before anything is read with it
 	tallyKey       = "count" // a tally, by which missing records are found

@@ -66,6 +66,20 @@ func TestAnotherKey(t *testing.T) {
 	}
 }
 
+// An empty file that another key has sealed is replaced, because it holds no event.
+func TestAnotherKeyOfAnEmptyFile(t *testing.T) {
+	cfg := onDisk(t)
+	cfg.KeyFile = writeKey(t, "a")
+	mustClose(t, mustOpen(t, cfg, quick()))
+	cfg.KeyFile = writeKey(t, "b")
+	q := mustOpen(t, cfg, quick())
+	add(t, q, "door", 1, 50)
+	mustClose(t, q)
+	if s := mustOpen(t, cfg, quick()).Stats(); s.Restored != 1 || len(aside(t, cfg.Dir)) != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // A file without a key is sealed at the first start with one.
 func TestSealedLater(t *testing.T) {
 	cfg := onDisk(t)

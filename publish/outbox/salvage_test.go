@@ -3,6 +3,7 @@ package outbox
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -15,6 +16,8 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/crypto/chacha20poly1305"
 	"golang.org/x/sys/unix"
+
+	"facesieve/publish/publishtest"
 )
 
 // jsonText returns data as events have it, of various sizes.
@@ -59,7 +62,7 @@ func salvageFrom(t *testing.T, cfg Config, file []byte, alive map[string]bool) (
 	if err := os.WriteFile(filepath.Join(cfg.Dir, fileName), file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var log logBuffer
+	var log publishtest.Log
 	tm := quick()
 	q, err := open(cfg, zerolog.New(&log), tm)
 	if err != nil {
@@ -284,16 +287,24 @@ func TestSalvageLater(t *testing.T) {
 	}
 }
 
-// A kill after the damaged file was set aside and before the new one is in place loses nothing.
+// A kill after the damaged file was set aside and before the new one is in place loses nothing, also if an empty file has
+// the place.
 func TestSalvageInterrupted(t *testing.T) {
-	cfg := onDisk(t)
-	_, alive := history(t, cfg, 20)
-	path := filepath.Join(cfg.Dir, fileName)
-	if err := os.Rename(path, path+complete); err != nil {
-		t.Fatal(err)
-	}
-	if s := mustOpen(t, cfg, quick()).Stats(); s.Restored != uint64(len(alive)) {
-		t.Errorf("%+v", s)
+	for name, leave := range map[string]func(path string) error{
+		"no file":       func(string) error { return nil },
+		"an empty file": func(path string) error { return os.WriteFile(path, nil, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := onDisk(t)
+			_, alive := history(t, cfg, 20)
+			path := filepath.Join(cfg.Dir, fileName)
+			if err := errors.Join(os.Rename(path, path+complete), leave(path)); err != nil {
+				t.Fatal(err)
+			}
+			if s := mustOpen(t, cfg, quick()).Stats(); s.Restored != uint64(len(alive)) {
+				t.Errorf("%+v", s)
+			}
+		})
 	}
 }
 

@@ -24,17 +24,15 @@ type Losses struct {
 // Total is the sum over all reasons.
 func (l Losses) Total() uint64 { return l.Full + l.Expired + l.Corrupt + l.Disk }
 
-type reason int
+// reason is why an event was not delivered, as it is logged.
+type reason string
 
 const (
-	full reason = iota
-	expired
-	corrupt
-	disk
+	full    reason = "full"
+	expired reason = "expired"
+	corrupt reason = "corrupt"
+	disk    reason = "disk"
 )
-
-// String returns the reason as it is logged.
-func (r reason) String() string { return [...]string{"full", "expired", "corrupt", "disk"}[r] }
 
 func (l *Losses) add(r reason) {
 	switch r {

@@ -21,8 +21,8 @@ type Mosquitto struct {
 	process      *exec.Cmd
 }
 
-// StartMosquitto starts a broker with one listener and further lines of configuration. Its files are in dir. The test is
-// skipped if mosquitto is not installed, and fails if the environment says CI.
+// StartMosquitto starts a broker with one listener and further lines of configuration. Its files are in dir. The test
+// is skipped if mosquitto is not installed, and fails if the environment says CI.
 func StartMosquitto(t *testing.T, dir string, lines ...string) *Mosquitto {
 	t.Helper()
 	path, err := exec.LookPath("mosquitto")
@@ -37,7 +37,8 @@ func StartMosquitto(t *testing.T, dir string, lines ...string) *Mosquitto {
 		t.Skip("mosquitto is not installed: apt-get install mosquitto")
 	}
 	m := &Mosquitto{
-		path: path, Addr: FreeAddr(t), config: filepath.Join(dir, "mosquitto.conf"), Log: filepath.Join(dir, "mosquitto.log"),
+		Addr: FreeAddr(t), Log: filepath.Join(dir, "mosquitto.log"),
+		path: path, config: filepath.Join(dir, "mosquitto.conf"),
 	}
 	_, port, _ := net.SplitHostPort(m.Addr)
 	head := []string{"listener " + port + " 127.0.0.1", "log_type all", "persistence false"}

@@ -91,8 +91,9 @@ func (r *Recorder) add(_ mqtt.Client, m mqtt.Message) {
 // Send publishes a message with QoS 1, as another program would.
 func (r *Recorder) Send(t *testing.T, topic, payload string, retained bool) {
 	t.Helper()
-	if token := r.Client.Publish(topic, 1, retained, payload); !token.WaitTimeout(Patience) || token.Error() != nil {
-		t.Fatal(token.Error())
+	token := r.Client.Publish(topic, 1, retained, payload)
+	if !token.WaitTimeout(Patience) || token.Error() != nil {
+		t.Fatalf("send to %s: %v", topic, token.Error())
 	}
 }
 

@@ -1,4 +1,4 @@
-"""Trains, labels, exports and judges the networks of facesieve; the command is `facesieve-train STAGE`."""
+"""Trains, labels, exports and evaluates the networks of facesieve; the command is `facesieve-train STAGE`."""
 
 import os
 

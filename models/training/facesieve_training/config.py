@@ -32,6 +32,7 @@ _RENAMED = (
     ("grow", "scale"),
     ("near", "near_duplicates"),
     ("doubles", "duplicates"),
+    ("shows", "repetitions"),
 )
 """Keys of earlier versions with their names in this one."""
 

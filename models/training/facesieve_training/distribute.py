@@ -59,7 +59,7 @@ def _over_ray(make: Callable[[], Any], items: Iterable[Any], where: Distribute) 
         _start(ray, where)
     cpus = int(ray.cluster_resources().get("CPU", 0))
     if cpus < where.workers:
-        raise DataError(f"distribute.workers: {where.workers} are wanted, but Ray has {cpus} CPUs")
+        raise DataError(f"distribute.workers: {where.workers} are requested, but Ray has {cpus} CPUs")
     actor = ray.remote(num_cpus=1, max_restarts=2, max_task_retries=2)(_Worker)
     workers = [actor.remote(make) for _ in range(where.workers)]
     waiting: deque[Any] = deque()

@@ -17,7 +17,7 @@ class Power:
 
     def __call__(self, number: int) -> int:
         if number == 13:
-            raise DataError("13: is no number to work with")
+            raise DataError("13: is not a number to work with")
         return int(number**self.exponent)
 
 
@@ -27,7 +27,7 @@ def test_results_come_in_order(workers: int) -> None:
         pytest.importorskip("ray")
     make: Callable[[], Callable[[int], int]] = partial(Power, 2)
     assert list(over(make, iter(range(12)), Distribute(workers))) == [n**2 for n in range(12)]
-    with pytest.raises(DataError, match="13: is no number"):
+    with pytest.raises(DataError, match="13: is not a number"):
         list(over(make, [1, 13, 2], Distribute(workers)))
 
 

@@ -77,7 +77,7 @@ def read(path: Path) -> Image:
     """Read one image, BGR."""
     image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
     if image is None:
-        raise DataError(f"{path}: is no readable image; remove or replace it")
+        raise DataError(f"{path}: is not a readable image; remove or replace it")
     return np.asarray(image, np.uint8)
 
 

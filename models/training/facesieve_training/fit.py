@@ -95,8 +95,8 @@ class Loop:
             model.optimizer.build(model.trainable_variables)
         self._state = State(variables(model), run.checkpoint)
 
-    def train(self, epochs: float, epoch: int, judge: Callable[[], dict[str, float]]) -> None:
-        """Train `epochs` epochs of `epoch` steps; `judge` returns additional figures after each."""
+    def train(self, epochs: float, epoch: int, evaluate: Callable[[], dict[str, float]]) -> None:
+        """Train `epochs` epochs of `epoch` steps; `evaluate` returns additional figures after each."""
         total, step = round(epochs * epoch), self._resume()
         with tqdm(total=total, initial=step, unit="step", disable=self._hosts.index > 0 or None) as bar:
             while step < total:
@@ -108,7 +108,7 @@ class Loop:
                 bar.set_postfix(figures, refresh=False)
                 step = end
                 # The row first: a resumed run rewrites the rows after the last checkpoint.
-                self._run.log(step, **values, **(judge() if step % epoch == 0 else {}))
+                self._run.log(step, **values, **(evaluate() if step % epoch == 0 else {}))
                 self._state.save(step)
 
     def _resume(self) -> int:

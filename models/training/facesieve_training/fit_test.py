@@ -65,7 +65,7 @@ def train(
         time.sleep(pause)
         return batch(step, hosts)
 
-    Loop(network(precision), make, run, 3, hosts).train(EPOCHS, EPOCH, lambda: {"judged": 1.0})
+    Loop(network(precision), make, run, 3, hosts).train(EPOCHS, EPOCH, lambda: {"evaluated": 1.0})
 
 
 def weights(directory: Path) -> list[np.ndarray]:

@@ -57,13 +57,13 @@ def test_commands_from_images_to_an_evaluated_student(
         "phases=[{epochs: 1, labels: 1.0}]", "batch=48", "held_out=0.3",
     )  # fmt: skip
     export = stage("export", f"student={student}", matcher, "representative=40", "knots=5")
-    judged = stage(
+    evaluated = stage(
         "evaluate", f"faces={faces}", matcher, f"teacher={{run: {teacher}}}", "rules.fmrs=[0.01]",
         "rules.replicates=20", "rules.recomputed_replicates=3", "images=3",
         f"scores=[{{kind: student, file: {export}/quality.tflite}}, {{kind: serfiq}}, {{kind: random}}]",
     )  # fmt: skip
-    scores = pd.read_parquet(judged / "scores.parquet")
+    scores = pd.read_parquet(evaluated / "scores.parquet")
     assert len(scores) == PEOPLE * IMAGES
     assert scores["student"].between(0, 100).all()
-    assert len(set(pd.read_csv(judged / "table.csv")["score"])) == 3
-    assert "<h2>What is dropped first</h2>" in (judged / "report.html").read_text()
+    assert len(set(pd.read_csv(evaluated / "table.csv")["score"])) == 3
+    assert "<h2>What is dropped first</h2>" in (evaluated / "report.html").read_text()

@@ -38,11 +38,11 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
 def test_metrics_survive_new_columns_resume_and_a_truncated_last_row(tmp_path: Path) -> None:
     run = Run.open(tmp_path / "run", "label", Config(), resume=False)
     run.log(1, loss=0.5)
-    run.log(2, loss=0.25, judged=0.9)
-    run.log(3, loss=0.125, judged=0.95)
+    run.log(2, loss=0.25, evaluated=0.9)
+    run.log(3, loss=0.125, evaluated=0.95)
     file = tmp_path / "run" / "metrics.csv"
     file.write_text(file.read_text() + "4,0.1")
     again = Run.open(tmp_path / "run", "label", Config(), resume=True)
     again.rewind(2)
-    again.log(3, loss=0.2, judged=0.8)
-    assert file.read_text().split() == ["step,loss,judged", "1,0.5,", "2,0.25,0.9", "3,0.2,0.8"]
+    again.log(3, loss=0.2, evaluated=0.8)
+    assert file.read_text().split() == ["step,loss,evaluated", "1,0.5,", "2,0.25,0.9", "3,0.2,0.8"]

@@ -13,8 +13,8 @@ var (
 
 // Scanner holds the position within the stream. Its zero value is at the start of a packet.
 //
-// A packet is one byte of type and flags, one to four bytes of length (seven bits each, the lowest first), and a body of
-// that length.
+// A packet is one byte of type and flags, one to four bytes of length (seven bits each, the lowest first), and a body
+// of that length.
 type Scanner struct {
 	stage  stage
 	length int

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"facesieve/capture"
+	"facesieve/capture/sourceurl"
 	"facesieve/publish"
 	"facesieve/publish/outbox"
 )
@@ -84,7 +84,7 @@ func exists(path string) bool {
 
 // expand replaces each ${NAME} in a camera's URL by the environment variable or credential of that name.
 func (l *loader) expand(key, text string) string {
-	url, err := capture.Expand(text, l.getenv)
+	url, err := sourceurl.Expand(text, l.getenv)
 	for _, fault := range unjoin(err) {
 		l.binder.fault(l.position(key), key, "%v", fault)
 	}

@@ -26,12 +26,12 @@ Sample = tuple[np.ndarray, list[np.ndarray]]
 
 @dataclass(frozen=True)
 class RoundsConfig:
-    """Training on a GPU (`rounds`): images of a round, repetitions (`shows`) of each, and drawing processes
+    """Training on a GPU (`rounds`): images of a round, repetitions of each, and drawing processes
     (0: one per core).
     """
 
     images: int = 8192
-    shows: int = 4
+    repetitions: int = 4
     processes: int = 0
 
 
@@ -68,8 +68,10 @@ class TrainConfig:
             wrong.append(f"precision: {self.precision!r} is none of float32, mixed_bfloat16, mixed_float16")
         if self.checkpoint_every % self.log_every:
             wrong.append("checkpoint_every: must be a multiple of log_every")
-        if self.rounds.shows < 1 or self.rounds.images < 1 or self.rounds.images % max(self.batch, 1):
-            wrong.append(f"rounds: shows must be positive, and images a multiple of batch, {self.batch}")
+        if self.rounds.repetitions < 1 or self.rounds.images < 1 or self.rounds.images % max(self.batch, 1):
+            wrong.append(
+                f"rounds: repetitions must be positive, and images a multiple of batch, {self.batch}"
+            )
         return wrong
 
 

@@ -47,7 +47,7 @@ class EvaluateConfig:
 
 @dataclass
 class Tally:
-    """Matched and missed faces and false positives, one row each; made by `judge`."""
+    """Matched and missed faces and false positives, one row each; made by `add_matches`."""
 
     sizes: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
@@ -90,7 +90,7 @@ def match(found: FloatArray, truth: FloatArray, config: EvaluateConfig) -> tuple
     return taken, found[false]
 
 
-def judge(tally: Tally, found: FloatArray, truth: FloatArray, config: EvaluateConfig) -> None:
+def add_matches(tally: Tally, found: FloatArray, truth: FloatArray, config: EvaluateConfig) -> None:
     """Match the faces found with the sure faces of the truth, and add to the tally."""
     sure = truth[truth[:, 14] >= config.sure]
     taken, false = match(found, truth, config)
@@ -131,7 +131,7 @@ def over_sizes(detect: Detect, items: Sequence[Labelled], config: EvaluateConfig
         for size in config.sizes:
             made = scaled(item, size, config)
             if made is not None:
-                judge(tally, detect(made[0], LOWEST), made[1], config)
+                add_matches(tally, detect(made[0], LOWEST), made[1], config)
     return tally
 
 
@@ -167,7 +167,7 @@ def over_recording(detect: Detect, teacher: Detect, path: Path, config: Evaluate
         small, scale = shrink(frame, config.longest)
         truth = teacher(frame, 0.3)
         truth[:, :14] *= scale
-        judge(tally, detect(small, LOWEST), truth, config)
+        add_matches(tally, detect(small, LOWEST), truth, config)
     return tally
 
 

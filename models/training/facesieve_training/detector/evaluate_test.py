@@ -7,9 +7,9 @@ from facesieve_training.detector.augment_test import labelled
 from facesieve_training.detector.evaluate import (
     EvaluateConfig,
     Tally,
+    add_matches,
     backgrounds,
     choose_score,
-    judge,
     scaled,
     table,
 )
@@ -26,11 +26,11 @@ def _faces(*rows: list[float]) -> codec.FloatArray:
     return np.array(rows, np.float32).reshape(-1, codec.COLUMNS)
 
 
-def test_judge_counts_found_missed_and_false() -> None:
+def test_matches_count_found_missed_and_false() -> None:
     truth = _faces(_face(0, 0.9), _face(100, 0.9), _face(200, 0.4))
     found = _faces(_face(1, 0.8), _face(200, 0.7), _face(300, 0.6))
     tally = Tally()
-    judge(tally, found, truth, CONFIG)
+    add_matches(tally, found, truth, CONFIG)
     assert tally.recall(0, 100, 0.5) == (0.5, 2)
     assert tally.recall(0, 100, 0.85) == (0.0, 2)
     assert tally.false == [pytest.approx(0.6)]  # the unsure face counts neither way
@@ -40,15 +40,15 @@ def test_judge_counts_found_missed_and_false() -> None:
 
 def test_two_detections_of_one_face_are_one() -> None:
     tally = Tally()
-    judge(tally, _faces(_face(0, 0.9), _face(2, 0.8)), _faces(_face(0, 0.9)), CONFIG)
+    add_matches(tally, _faces(_face(0, 0.9), _face(2, 0.8)), _faces(_face(0, 0.9)), CONFIG)
     assert tally.scores == [pytest.approx(0.9)]
     assert tally.false == []
 
 
 def test_empty_images() -> None:
     tally = Tally()
-    judge(tally, _faces(), _faces(), CONFIG)
-    judge(tally, _faces(), _faces(_face(0, 0.9)), CONFIG)
+    add_matches(tally, _faces(), _faces(), CONFIG)
+    add_matches(tally, _faces(), _faces(_face(0, 0.9)), CONFIG)
     assert tally.images == 2
     assert tally.recall(0, 100, 0.3) == (0.0, 1)
 

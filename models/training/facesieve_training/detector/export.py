@@ -34,12 +34,12 @@ DETECTOR = Kind("detector", 64)
 
 @dataclasses.dataclass(frozen=True)
 class Texts:
-    """Texts of the manifest."""
+    """Texts of the manifest; the licence states the terms of use, which the terms of the data limit."""
 
     name: str = "facesieve-detector"
     version: str = "1"
     description: str = "Face detector with five landmarks, anchor-free at strides 8, 16 and 32"
-    license: str = "Apache-2.0"
+    license: str = manifest.NOT_STATED
     trained_on: str = ""
 
 

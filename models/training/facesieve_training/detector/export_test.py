@@ -73,7 +73,7 @@ def test_manifest_is_what_the_daemon_reads(exported: tuple[keras.Model, bytes], 
     )
     tree = json.loads((tmp_path / "detector.json").read_text())
     assert tree["sha256"] == manifest.sha256((tmp_path / tree["file"]).read_bytes())
-    assert tree["schema"] == 1
+    assert (tree["schema"], tree["license"]) == (1, "not stated")
     assert "quality" not in tree
     assert (tree["input"]["width"], tree["input"]["multiple"]) == (0, 32)
     assert (tree["detector"]["score"], tree["detector"]["low_score"]) == (0.6, 0.33)

@@ -45,11 +45,13 @@ def find(items: Sequence[Labelled], config: HardNegativesConfig) -> list[Labelle
     try:
         detect = open_detector(config.detector)
     except DataError as error:
-        raise DataError(f"{config.detector}: is no detector; fix hard_negatives.detector: {error}") from error
+        raise DataError(
+            f"{config.detector}: is not a detector; fix hard_negatives.detector: {error}"
+        ) from error
     bar = tqdm(items, desc="hard negatives", unit="image", disable=None)
     mined = [dataclasses.replace(item, hard_negatives=_hard_negatives(item, detect, config)) for item in bar]
-    places = [len(item.hard_negatives) for item in mined]
-    log.info("%d places in %d images are hard negatives", sum(places), np.count_nonzero(places))
+    counts = [len(item.hard_negatives) for item in mined]
+    log.info("%d hard negatives in %d images", sum(counts), np.count_nonzero(counts))
     return mined
 
 

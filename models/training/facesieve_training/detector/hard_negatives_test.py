@@ -49,5 +49,5 @@ def test_without_a_detector_nothing_is_mined() -> None:
 
 
 def test_a_file_without_a_detector_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"d\.tflite: is no detector; fix hard_negatives.detector"):
+    with pytest.raises(DataError, match=r"d\.tflite: is not a detector; fix hard_negatives.detector"):
         hard_negatives.find([labelled()], hard_negatives.HardNegativesConfig(_detector(tmp_path)))

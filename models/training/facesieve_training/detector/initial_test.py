@@ -52,10 +52,10 @@ def test_the_float_network_computes_what_the_exported_one_does(tmp_path: Path) -
     load_tflite(model, path)
     network, image = Int8Network(path.read_bytes()), _images(3)[2]
     maps = _maps(model, image)
-    for name, answer, details in zip(OUTPUTS, network.run(image), network.outputs(), strict=True):
+    for name, output, details in zip(OUTPUTS, network.run(image), network.outputs(), strict=True):
         assert maps[name].std() > 10 * details["quantization"][0]
-        np.testing.assert_allclose(maps[name].mean(), answer.mean(), atol=1.5 * details["quantization"][0])
-        np.testing.assert_allclose(maps[name], answer, atol=10 * details["quantization"][0])
+        np.testing.assert_allclose(maps[name].mean(), output.mean(), atol=1.5 * details["quantization"][0])
+        np.testing.assert_allclose(maps[name], output, atol=10 * details["quantization"][0])
 
 
 def test_settled_norms_keep_the_outputs_in_training_mode(tmp_path: Path) -> None:
@@ -102,5 +102,5 @@ def test_a_network_of_other_widths_is_an_error(tmp_path: Path) -> None:
 def test_a_file_without_a_network_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "detector.tflite"
     path.write_bytes(b"no network at all, but text")
-    with pytest.raises(DataError, match=r"detector\.tflite: holds no weights.*it is no TFLite file"):
+    with pytest.raises(DataError, match=r"detector\.tflite: holds no weights.*it is not a TFLite file"):
         Trainer(Parts(network=NETWORK, train=TrainConfig(initial=path)))

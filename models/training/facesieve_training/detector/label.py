@@ -89,7 +89,7 @@ def read(path: Path, config: LabelConfig) -> np.ndarray:
     """Read an image, BGR, a squeezed one widened."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise DataError(f"{path}: is no readable image; remove or replace it")
+        raise DataError(f"{path}: is not a readable image; remove or replace it")
     if not path.name.startswith(config.squeezed_prefix):
         return np.asarray(image)
     return np.asarray(cv2.resize(image, None, fx=config.widen, fy=1.0, interpolation=cv2.INTER_CUBIC))

@@ -53,7 +53,7 @@ def test_crowds_are_widened(tmp_path: Path) -> None:
 
 def test_a_broken_image_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"no image")
-    with pytest.raises(ValueError, match=r"x\.jpg: is no readable image"):
+    with pytest.raises(ValueError, match=r"x\.jpg: is not a readable image"):
         label.read(tmp_path / "x.jpg", _config(tmp_path))
 
 

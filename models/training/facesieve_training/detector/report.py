@@ -67,6 +67,8 @@ def card(path: Path, manifest: Manifest, head: Detector) -> None:
         "",
         manifest.trained_on,
         "",
+        f"Terms of use: {manifest.license}.",
+        "",
         "## How good it is",
         "",
         f"At the recommended score of {head.score} (weak detections for tracking: {head.low_score}) "

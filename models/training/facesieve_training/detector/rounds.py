@@ -150,7 +150,7 @@ class Trainer(Learner):
         ]
         return (trainable, moments, *means, optimizer), parts
 
-    def show(self, images: Array, maps: list[Array], number: int) -> dict[str, float]:
+    def train_round(self, images: Array, maps: list[Array], number: int) -> dict[str, float]:
         """Train on the images of a round once, in the order of this pass; returns the mean parts of the
         loss.
         """
@@ -177,12 +177,12 @@ def train(source: Source, parts: Parts, run: Run) -> keras.Model:
             state.load(step)
             trainer.on_device.restore()
         run.rewind(step)
-        made = rounds.stream(step // (shown * config.rounds.shows))
+        made = rounds.stream(step // (shown * config.rounds.repetitions))
         with tqdm(total=config.steps, initial=step, desc="train", unit="step", disable=None) as bar:
             while step < config.steps:
                 images, maps = _on_device(next(made))
-                for _ in range(config.rounds.shows):
-                    means = trainer.show(images, maps, step // shown)
+                for _ in range(config.rounds.repetitions):
+                    means = trainer.train_round(images, maps, step // shown)
                     step += shown
                     run.log(step, **means)
                     bar.update(shown)

@@ -18,7 +18,7 @@ label: {{teacher: {teacher}, images: {images}, cache: {tmp_path / "labels.npz"},
 network: {{stem: 4, stage4: 4, width: 8}}
 augment: {{size: 64, largest_face: 50}}
 loss: {{distil: 0.5}}
-train: {{steps: 400, batch: 2, warm_up: 1, rounds: {{images: 4, shows: 2, processes: 1}}}}
+train: {{steps: 400, batch: 2, warm_up: 1, rounds: {{images: 4, repetitions: 2, processes: 1}}}}
 """
     )
     return file

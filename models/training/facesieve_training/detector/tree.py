@@ -29,7 +29,7 @@ def load(model: keras.Model, path: Path) -> None:
     units = _units(path)
     bodies, heads = units[_OWN : _OWN + len(_NAMES)], units[_OWN + len(_NAMES) :]
     if len(bodies) + len(heads) != len(_NAMES) + len(HEADS) * len(STRIDES):
-        raise ValueError(f"it has {len(units)} units of a 1x1 and a depthwise convolution and is no YuNet")
+        raise ValueError(f"it has {len(units)} units of a 1x1 and a depthwise convolution and is not YuNet")
     norms = {layer.name: norm for layer, norm in exported.convolutions(model)}
 
     def give(name: str, kernel: FloatArray, bias: FloatArray) -> None:
@@ -66,7 +66,7 @@ def _read(path: Path) -> Any:
     try:
         return onnx.load(path)
     except Exception as error:  # protobuf's and the system's faults have no common base
-        raise ValueError(f"it is no ONNX file: {error}") from error
+        raise ValueError(f"it is not an ONNX file: {error}") from error
 
 
 class Early:
@@ -77,7 +77,7 @@ class Early:
         model = _read(path)
         pools = [node.output[0] for node in model.graph.node if node.op_type == "MaxPool"]
         if len(pools) < 2:
-            raise ValueError(f"it has {len(pools)} poolings and is no YuNet")
+            raise ValueError(f"it has {len(pools)} poolings and is not YuNet")
         self._name = pools[1]
         model.graph.output.append(
             onnx.helper.make_tensor_value_info(self._name, onnx.TensorProto.FLOAT, None)

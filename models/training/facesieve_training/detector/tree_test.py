@@ -53,5 +53,5 @@ def test_the_early_layers_are_trained_on_yunets_maps(yunet: Path, scene: np.ndar
 
 
 def test_another_detector_is_an_error(bright_squares: Path) -> None:
-    with pytest.raises(DataError, match=r"teacher\.onnx: holds no weights.*is no YuNet"):
+    with pytest.raises(DataError, match=r"teacher\.onnx: holds no weights.*is not YuNet"):
         initial.load(build(NETWORK), bright_squares)

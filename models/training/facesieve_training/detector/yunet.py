@@ -23,7 +23,7 @@ class YuNet:
         self._names = [f"{head}_{s}" for head in ("cls", "obj", "bbox", "kps") for s in codec.STRIDES]
         missing = set(self._names) - {output.name for output in self._session.get_outputs()}
         if missing:
-            raise DataError(f"{path}: no outputs {sorted(missing)}: is no detector with YuNet's heads")
+            raise DataError(f"{path}: no outputs {sorted(missing)}: is not a detector with YuNet's heads")
 
     def maps(self, image: np.ndarray) -> list[FloatArray]:
         """The maps of a BGR image by stride, [H/s,W/s,16]: cls and obj as probabilities, bbox 4, kps 10."""

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from facesieve_training.evaluate import edc
-from facesieve_training.evaluate.judge import Curve
+from facesieve_training.evaluate.evaluator import Curve
 from facesieve_training.evaluate.results import Result, Results
 
 # Colours of Okabe and Ito, which colour-blind readers can distinguish, and three more.
@@ -126,13 +126,13 @@ def _label_ends(
     """Write each score's name and area at the end of its line, moved apart to avoid overlap."""
     top = axes.get_ylim()[1]
     gap, at = top * 0.052, -np.inf
-    places = []
+    positions = []
     for y, row, curve in sorted(ends, key=lambda end: end[0]):
         at = max(y, at + gap)
-        places.append((at, y, row, curve))
-    over = max(0.0, places[-1][0] - top) if places else 0.0
+        positions.append((at, y, row, curve))
+    over = max(0.0, positions[-1][0] - top) if positions else 0.0
     x = 100 * results.rules.limit
-    for at, y, row, curve in places:
+    for at, y, row, curve in positions:
         axes.annotate(
             f"{row.name}  {curve.area:.3f}",
             xy=(x, y),
@@ -161,14 +161,18 @@ def _areas(results: Results) -> Figure:
     paint = colours(results)
     order = results.ranked(edc.FIXED, rules.fmrs[0])[::-1]
     for axes, fmr in zip(panels, rules.fmrs, strict=True):
-        for place, row in enumerate(order):
+        for position, row in enumerate(order):
             curve = row.curve(edc.FIXED, fmr)
             axes.plot(
-                [curve.area_low, curve.area_high], [place, place], color=paint[row.name], lw=2.2, alpha=0.45
+                [curve.area_low, curve.area_high],
+                [position, position],
+                color=paint[row.name],
+                lw=2.2,
+                alpha=0.45,
             )
-            axes.plot(curve.area, place, "o", color=paint[row.name], ms=5.5)
-            axes.annotate(f"{curve.area:.3f}", (curve.area, place), xytext=(0, 5), textcoords="offset points",
-                          ha="center", fontsize=7.5, color="#3C4043")  # fmt: skip
+            axes.plot(curve.area, position, "o", color=paint[row.name], ms=5.5)
+            axes.annotate(f"{curve.area:.3f}", (curve.area, position), xytext=(0, 5),
+                          textcoords="offset points", ha="center", fontsize=7.5, color="#3C4043")  # fmt: skip
         axes.axvline(1.0, color=_GREY, lw=1, ls="--")
         axes.set_yticks(range(len(order)), [row.name for row in order])
         axes.set_ylim(-0.7, len(order) - 0.2)

@@ -14,9 +14,9 @@ from facesieve_training.prepare.readers.readers_test import HEADING
 Make = Callable[[str, int, int | str], Path]
 
 
-def judged(tmp_path: Path, matcher: Path, *prepare: str, more: tuple[str, ...] = ()) -> str:
+def evaluated(tmp_path: Path, matcher: Path, *prepare: str, more: tuple[str, ...] = ()) -> str:
     """The basis of the table after both commands."""
-    shards, run = tmp_path / "shards", tmp_path / "judged"
+    shards, run = tmp_path / "shards", tmp_path / "evaluated"
     quick = ("rules.replicates=5", "rules.recomputed_replicates=2", "rules.fmrs=[0.05]", "images=0")
     given = (f"faces={shards}", f"matcher.file={matcher}", *quick, *more)
     for command in (
@@ -42,7 +42,7 @@ def test_verification(tmp_path: Path, people: Path, network: Make) -> None:
     others = [(one[0], two[0]) for one, two in itertools.combinations(files, 2)]
     encoded = [path.read_bytes() for pair in mated + others for path in pair]
     (tmp_path / "set.bin").write_bytes(pickle.dumps((encoded, [True] * len(mated) + [False] * len(others))))
-    result = judged(
+    result = evaluated(
         tmp_path, network("matcher", 2, 1), "source.kind=verification", f"source.path={tmp_path}/set.bin"
     )
     assert f"{len(mated)} mated and {len(others)} non-mated pairs" in result
@@ -71,9 +71,9 @@ def test_cfp(tmp_path: Path, people: Path, network: Make) -> None:
         (directory / "same.txt").write_text(same)
         (directory / "diff.txt").write_text(diff)
     given = ("source.kind=cfp", f"source.path={root}", "align=none")
-    result = judged(tmp_path / "all", network("matcher", 2, 1), *given)
+    result = evaluated(tmp_path / "all", network("matcher", 2, 1), *given)
     assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in result
-    own = judged(tmp_path / "own", network("matcher", 2, 1), *given, more=("pairs=protocol",))
+    own = evaluated(tmp_path / "own", network("matcher", 2, 1), *given, more=("pairs=protocol",))
     assert "3 mated and 3 non-mated pairs" in own
 
 
@@ -86,9 +86,9 @@ def test_lfw(tmp_path: Path, people: Path, network: Make) -> None:
             path.write_bytes(file.read_bytes())
     (tmp_path / "pairs.txt").write_text("10\t300\nAnn_0\t1\t2\nAnn_1\t1\tAnn_2\t3\n")
     given = ("source.kind=lfw", f"source.path={root}", f"source.protocol={tmp_path}/pairs.txt", "align=none")
-    result = judged(tmp_path / "all", network("matcher", 2, 1), *given)
+    result = evaluated(tmp_path / "all", network("matcher", 2, 1), *given)
     assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in result
-    own = judged(tmp_path / "own", network("matcher", 2, 1), *given, more=("pairs=protocol",))
+    own = evaluated(tmp_path / "own", network("matcher", 2, 1), *given, more=("pairs=protocol",))
     assert "1 mated and 1 non-mated pairs" in own
 
 
@@ -103,7 +103,7 @@ def test_adience(tmp_path: Path, people: Path, network: Make, capsys: pytest.Cap
             rows.append("\t".join(["7@N0", file.name, str(person), *"ABCDEFGHI"]))
     (root / "fold_0_data.txt").write_text("\n".join(rows) + "\n")
     given = ("source.kind=adience", f"source.path={root}")
-    result = judged(tmp_path, network("matcher", 2, 1), *given, "align=none")
+    result = evaluated(tmp_path, network("matcher", 2, 1), *given, "align=none")
     assert f"{12 * 15} mated and {66 * 36:,} non-mated pairs" in result
     assert cli.main(["prepare", "--run", str(tmp_path / "none"), *_set(given)]) == 2
     assert "detector: align: detect needs one, an ONNX or .tflite file" in capsys.readouterr().err

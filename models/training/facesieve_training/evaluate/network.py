@@ -60,7 +60,7 @@ def session(model: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no common base for its faults
-        raise DataError(f"{model}: is no ONNX network: {error}") from error
+        raise DataError(f"{model}: is not an ONNX network: {error}") from error
 
 
 class Runner:

@@ -70,9 +70,9 @@ def _summary(results: Results) -> str:
     )
     reference = results.reference
     if reference is not best:
-        place = ranked.index(reference) + 1
+        rank = ranked.index(reference) + 1
         area = reference.curve(edc.FIXED, fmr).area
-        sentence += f" <b>{html.escape(reference.name)}</b> is number {place} with {area:.3f}."
+        sentence += f" <b>{html.escape(reference.name)}</b> is number {rank} with {area:.3f}."
     return f"<p class=lead>{sentence.replace(' %', '&nbsp;%')}</p>"
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from facesieve_training.evaluate import bootstrap
 from facesieve_training.evaluate.edc import Floats
+from facesieve_training.evaluate.evaluator import Comparisons, Curve, Rules
 from facesieve_training.evaluate.gallery import Gallery
-from facesieve_training.evaluate.judge import Comparisons, Curve, Rules
 from facesieve_training.evaluate.templates import Templates
 
 

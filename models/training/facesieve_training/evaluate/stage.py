@@ -13,8 +13,8 @@ from facesieve_training.cli import DataError
 from facesieve_training.distribute import Distribute
 from facesieve_training.evaluate import figures, pairs, report, tables
 from facesieve_training.evaluate.cached import Cache
+from facesieve_training.evaluate.evaluator import Comparisons, Evaluator, Rules, similarities
 from facesieve_training.evaluate.gallery import Gallery, file_digest, open_gallery
-from facesieve_training.evaluate.judge import Comparisons, Judge, Rules, similarities
 from facesieve_training.evaluate.network import Embedder, Embeddings, Network
 from facesieve_training.evaluate.results import Result, Results
 from facesieve_training.evaluate.scorers.base import Scorer
@@ -82,15 +82,15 @@ def run(config: Config, run: Run) -> None:
     embeddings = cache.every(gallery, Embedder(config.matcher, "matcher"))
     templates = Templates.by(gallery) if _own(gallery, config) else None
     comparisons = compare(gallery, templates, embeddings, config)
-    judge = Judge(comparisons, config.rules, np.random.default_rng([config.seed, _DRAWS]))
-    results = Results(gallery, templates, comparisons, judge.thresholds, config.rules, [])
+    evaluator = Evaluator(comparisons, config.rules, np.random.default_rng([config.seed, _DRAWS]))
+    results = Results(gallery, templates, comparisons, evaluator.thresholds, config.rules, [])
     for scorer in scorers:
         quality = scorer.scores(gallery, cache)
         results.rows.append(Result(scorer.name, scorer.about, quality, []))
     if run.resumed:
         run.rewind(-1)
-    for i, result in enumerate(tqdm(results.rows, desc="judge", unit="score", disable=None)):
-        result.curves.extend(judge.curves(results.compared(result)))
+    for i, result in enumerate(tqdm(results.rows, desc="evaluate", unit="score", disable=None)):
+        result.curves.extend(evaluator.curves(results.compared(result)))
         for curve in result.curves:
             run.log(i, score=result.name, convention=curve.convention, fmr=curve.fmr, pauc=curve.area)
     _write(config, run, results)

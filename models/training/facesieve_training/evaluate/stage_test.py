@@ -13,7 +13,7 @@ from facesieve_training.cli import DataError
 from facesieve_training.config import ConfigError, load
 from facesieve_training.distribute import Distribute
 from facesieve_training.evaluate import cached, stage
-from facesieve_training.evaluate.judge import Rules
+from facesieve_training.evaluate.evaluator import Rules
 from facesieve_training.evaluate.network import Network
 from facesieve_training.evaluate.scorers.registry import ScoreConfig
 from facesieve_training.prepare import stage as prepare
@@ -43,13 +43,13 @@ def config(people: Path, network: Make, **values: object) -> stage.Config:
     return stage.Config(people, Network(network("matcher", 2, 1)), **settings)  # type: ignore[arg-type]
 
 
-def judged(directory: Path, settings: stage.Config) -> Path:
+def evaluated(directory: Path, settings: stage.Config) -> Path:
     stage.run(settings, Run.open(directory, "evaluate", settings, False))
     return directory
 
 
 def test_all_files_are_written(tmp_path: Path, people: Path, network: Make) -> None:
-    run = judged(tmp_path / "run", config(people, network))
+    run = evaluated(tmp_path / "run", config(people, network))
     with (run / "table.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 5 * 2 * 2
@@ -74,13 +74,13 @@ def test_a_killed_run_reuses_the_cached_scores(
 ) -> None:
     monkeypatch.setattr(cached, "CHUNK", 20)
     settings = config(people, network, cache=tmp_path / "cache", **QUICK)
-    whole = judged(tmp_path / "whole", settings)
+    whole = evaluated(tmp_path / "whole", settings)
     chunks = sorted((tmp_path / "cache").glob("*/*.npy"))
     assert len(chunks) == 3 * 4
     kept = {path: path.stat().st_mtime_ns for path in chunks[::2]}
     for path in chunks[1::2]:
         path.unlink()
-    again = judged(tmp_path / "again", settings)
+    again = evaluated(tmp_path / "again", settings)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert (whole / "table.csv").read_bytes() == (again / "table.csv").read_bytes()
 
@@ -88,41 +88,43 @@ def test_a_killed_run_reuses_the_cached_scores(
 def test_faceqnet_needs_enough_images(tmp_path: Path, people: Path, network: Make) -> None:
     scores = [ScoreConfig("faceqnet", faces=people, epochs=3)]
     with pytest.raises(DataError, match="has 60 images beside each person's best"):
-        judged(tmp_path / "run", config(people, network, scores=scores))
+        evaluated(tmp_path / "run", config(people, network, scores=scores))
 
 
 def test_shards_give_the_same_as_the_directory(tmp_path: Path, people: Path, network: Make) -> None:
     settings = prepare.Config(prepare.SourceConfig(people), align="none", shard=25)
     prepare.run(settings, Run.open(tmp_path / "shards", "prepare", settings, False))
-    from_directory = judged(tmp_path / "one", config(people, network, **QUICK))
-    from_shards = judged(tmp_path / "two", config(tmp_path / "shards", network, **QUICK))
+    from_directory = evaluated(tmp_path / "one", config(people, network, **QUICK))
+    from_shards = evaluated(tmp_path / "two", config(tmp_path / "shards", network, **QUICK))
     assert (from_directory / "table.csv").read_bytes() == (from_shards / "table.csv").read_bytes()
 
 
 def test_a_directory_has_no_pairs_of_its_own(tmp_path: Path, people: Path, network: Make) -> None:
     with pytest.raises(DataError, match="has no pairs of its own"):
-        judged(tmp_path / "none", config(people, network, pairs="protocol", **QUICK))
+        evaluated(tmp_path / "none", config(people, network, pairs="protocol", **QUICK))
 
 
 def test_the_run_of_a_teacher_serves_as_its_file(tmp_path: Path, people: Path, network: Make) -> None:
     given = TeacherSource(onnx=network("teacher", 1, "batch"), cut="cut", low="low")
-    by_file = judged(tmp_path / "file", config(people, network, teacher=given, **QUICK))
+    by_file = evaluated(tmp_path / "file", config(people, network, teacher=given, **QUICK))
     content = {"teacher": {"onnx": str(given.onnx), "cut": "cut", "low": "low"}}
     (tmp_path / "teacher").mkdir()
     (tmp_path / "teacher" / "config.yaml").write_text(yaml.safe_dump(content))
     source = TeacherSource(run=tmp_path / "teacher")
-    by_run = judged(tmp_path / "run", config(people, network, teacher=source, **QUICK))
+    by_run = evaluated(tmp_path / "run", config(people, network, teacher=source, **QUICK))
     assert (by_file / "table.csv").read_bytes() == (by_run / "table.csv").read_bytes()
     (tmp_path / "teacher" / "config.yaml").write_text("faces: somewhere\n")
     with pytest.raises(DataError, match=r"teacher.onnx: is missing; give the directory of a finished run"):
-        judged(tmp_path / "unfinished", config(people, network, teacher=source, **QUICK))
+        evaluated(tmp_path / "unfinished", config(people, network, teacher=source, **QUICK))
     (tmp_path / "teacher" / "config.yaml").write_text(
         "faces: somewhere\nteacher: {onnx: gone, cut: a, low: b}"
     )
-    with pytest.raises(DataError, match=r"is not a usable run of the stage teacher: .*gone is no file"):
-        judged(tmp_path / "gone", config(people, network, teacher=source, **QUICK))
+    with pytest.raises(DataError, match=r"is not a usable run of the stage teacher: .*gone is not a file"):
+        evaluated(tmp_path / "gone", config(people, network, teacher=source, **QUICK))
     with pytest.raises(DataError, match="holds no run"):
-        judged(tmp_path / "no", config(people, network, teacher=TeacherSource(run=tmp_path / "x"), **QUICK))
+        evaluated(
+            tmp_path / "no", config(people, network, teacher=TeacherSource(run=tmp_path / "x"), **QUICK)
+        )
 
 
 def test_column_of_a_table(tmp_path: Path, people: Path, network: Make) -> None:
@@ -143,32 +145,32 @@ def test_column_of_a_table(tmp_path: Path, people: Path, network: Make) -> None:
         ScoreConfig("column", "csv", file=tmp_path / "q.csv", column="q"),
         ScoreConfig("column", "parquet", file=tmp_path / "labels.parquet", column="S"),
     ]
-    run = judged(tmp_path / "run", config(people, network, **{**QUICK, "scores": scores}))
+    run = evaluated(tmp_path / "run", config(people, network, **{**QUICK, "scores": scores}))
     content = pd.read_parquet(run / "scores.parquet")
     assert list(content["csv"]) == list(content["parquet"]) == quality
     table.iloc[1:].to_csv(tmp_path / "q.csv", index=False)
     with pytest.raises(DataError, match=r"q.csv: has no row for p00/0.png"):
-        judged(tmp_path / "missing", config(people, network, scores=scores))
+        evaluated(tmp_path / "missing", config(people, network, scores=scores))
 
 
 def test_faults_are_named(tmp_path: Path, people: Path, network: Make) -> None:
     settings = config(people, network)
     same = config(people, network, teacher=TeacherSource(onnx=settings.matcher.file, cut="cut", low="low"))
     with pytest.raises(DataError, match="is the teacher too"):
-        judged(tmp_path / "teacher", same)
+        evaluated(tmp_path / "teacher", same)
     twice = config(people, network, scores=[ScoreConfig("random"), ScoreConfig("random")])
     with pytest.raises(DataError, match="random named more than once"):
-        judged(tmp_path / "twice", twice)
+        evaluated(tmp_path / "twice", twice)
     sized = config(people, network, scores=[ScoreConfig("size")])
     with pytest.raises(DataError, match="come without their size"):
-        judged(tmp_path / "size", sized)
+        evaluated(tmp_path / "size", sized)
     (tmp_path / "few" / "a").mkdir(parents=True)
     (tmp_path / "few" / "a" / "1.png").write_bytes((people / "p00" / "0.png").read_bytes())
     with pytest.raises(DataError, match="gives 0 mated and 0 non-mated pairs"):
-        judged(tmp_path / "pairs", config(tmp_path / "few", network))
+        evaluated(tmp_path / "pairs", config(tmp_path / "few", network))
     (tmp_path / "few" / "a" / "2.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"2.png: is no readable image"):
-        judged(tmp_path / "broken", config(tmp_path / "few", network))
+    with pytest.raises(DataError, match=r"2.png: is not a readable image"):
+        evaluated(tmp_path / "broken", config(tmp_path / "few", network))
 
 
 def test_configuration_faults_come_all_at_once(tmp_path: Path) -> None:
@@ -187,9 +189,11 @@ def test_workers_give_the_same_table(
     tmp_path: Path, people: Path, network: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray")
-    alone = judged(tmp_path / "alone", config(people, network, **QUICK))
+    alone = evaluated(tmp_path / "alone", config(people, network, **QUICK))
     monkeypatch.setattr(cached, "CHUNK", 20)
-    shared = judged(tmp_path / "shared", config(people, network, distribute=Distribute(workers=2), **QUICK))
+    shared = evaluated(
+        tmp_path / "shared", config(people, network, distribute=Distribute(workers=2), **QUICK)
+    )
     assert (alone / "table.csv").read_bytes() == (shared / "table.csv").read_bytes()
     np.testing.assert_array_equal(
         pd.read_parquet(alone / "scores.parquet").iloc[:, 2:],

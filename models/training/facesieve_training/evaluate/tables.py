@@ -4,7 +4,7 @@ import csv as csv_module
 import io
 
 from facesieve_training.evaluate import edc
-from facesieve_training.evaluate.judge import Curve
+from facesieve_training.evaluate.evaluator import Curve
 from facesieve_training.evaluate.results import Result, Results
 
 CONVENTION = {

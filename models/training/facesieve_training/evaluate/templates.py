@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate.edc import Floats, Ints
+from facesieve_training.evaluate.evaluator import unit_features
 from facesieve_training.evaluate.gallery import Gallery
-from facesieve_training.evaluate.judge import unit_features
 
 Features = NDArray[np.float32]
 

@@ -13,8 +13,8 @@ import pytest
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate import edc, stage
 from facesieve_training.evaluate.conftest import PEOPLE, face
+from facesieve_training.evaluate.evaluator import Rules
 from facesieve_training.evaluate.gallery import Batch, Gallery, open_gallery
-from facesieve_training.evaluate.judge import Rules
 from facesieve_training.evaluate.network import Embedder, Network
 from facesieve_training.evaluate.scorers.registry import ScoreConfig
 from facesieve_training.evaluate.templates import Templates
@@ -58,7 +58,7 @@ def ijbc(tmp_path: Path, people: Path, network: Callable[[str, int, int | str], 
     return tmp_path / "shards"
 
 
-def judged(
+def evaluated(
     directory: Path, shards: Path, matcher: Network, columns: dict[str, np.ndarray]
 ) -> dict[str, dict[str, str]]:
     """Rows of the table with a fixed threshold, by score."""
@@ -84,7 +84,7 @@ def test_template_results_equal_a_calculation_by_hand(
     assert len(gallery) == 7 * PEOPLE, "images of several templates are there in each"
     quality = np.random.default_rng(5).random(len(gallery))
     quality[::9] = np.nan
-    row = judged(tmp_path / "run", ijbc, matcher, {"drawn": quality})["drawn"]
+    row = evaluated(tmp_path / "run", ijbc, matcher, {"drawn": quality})["drawn"]
 
     embeddings = Embedder(matcher, "m").open()(gallery.read(np.arange(len(gallery))))
     feature: dict[str, np.ndarray] = {}
@@ -123,7 +123,7 @@ def test_a_score_from_the_noise_level_is_better(
     """A score that marks the bad templates drops the pairs that fail; the opposite score keeps them."""
     gallery = open_gallery(ijbc)
     good = -noise(gallery)
-    rows = judged(tmp_path / "run", ijbc, Network(network("matcher", 2, 1)), {"good": good, "bad": -good})
+    rows = evaluated(tmp_path / "run", ijbc, Network(network("matcher", 2, 1)), {"good": good, "bad": -good})
     assert float(rows["good"]["pauc"]) < 0.8
     assert float(rows["bad"]["pauc"]) > 1
     assert float(rows["good"]["fnmr_30"]) < float(rows["bad"]["fnmr_30"])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from facesieve_training.evaluate import edc
-from facesieve_training.evaluate.judge import similarities
+from facesieve_training.evaluate.evaluator import similarities
 from facesieve_training.evaluate.network import Network, Runner, session
 from facesieve_training.evaluate.pairs import Pairs, mated_pairs, nonmated_pairs
 from facesieve_training.networks.int8 import Int8Network

@@ -16,6 +16,8 @@ import numpy.typing as npt
 from facesieve_training.run import write_atomic
 
 SCHEMA = 1
+NOT_STATED = "not stated"
+"""Licence of a network whose configuration states none."""
 MINIMUM_STEPS = 4
 """A self-test tolerance is never below this many quantisation steps."""
 

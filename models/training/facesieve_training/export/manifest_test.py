@@ -2,8 +2,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
+import yaml
 
 from facesieve_training.export import manifest
+
+MODELS = Path(__file__).parents[3]
 
 
 def test_self_test_image_is_the_integer_formula() -> None:
@@ -39,3 +43,18 @@ def test_manifest_round_trip(tmp_path: Path) -> None:
     assert "fnmr" not in tree["quality"]
     assert tree["input"]["scale"] == 1 / 128
     assert np.allclose(tree["self_test"]["cases"][0]["outputs"], [[0.5, -0.25]])
+
+
+@pytest.mark.parametrize(
+    ("configuration", "network"),
+    [("export", "quality"), ("detector", "detector"), ("landmarks", "landmarks")],
+)
+def test_configuration_and_manifest_of_a_shipped_network_state_the_same_terms(
+    configuration: str, network: str
+) -> None:
+    tree = yaml.safe_load((MODELS / "training" / "configs" / f"{configuration}.yaml").read_text())
+    texts = tree if configuration == "export" else tree["export"]["texts"]
+    made = json.loads((MODELS / f"{network}.json").read_text())
+    for key in ("license", "trained_on"):
+        assert texts[key] == made[key]
+    assert made["license"].startswith("non-commercial research only")

@@ -47,10 +47,10 @@ def convert(model: keras.Model, images: Sequence[Image]) -> bytes:
         return list(model(x, training=False))
 
     data = tflite.convert_int8(labels, SIZE, SIZE, with_extremes(images))
-    answers = Int8Network(data).run(images[0])
+    results = Int8Network(data).run(images[0])
     wanted = [np.asarray(output) for output in labels(to_input(images[:1]))]
-    for k, answer in enumerate(answers):
-        nearest = int(np.argmin([np.abs(answer - other).mean() for other in wanted]))
+    for k, result in enumerate(results):
+        nearest = int(np.argmin([np.abs(result - other).mean() for other in wanted]))
         if nearest != k:
             raise ValueError(f"output {k} of the int8 network matches output {nearest} of the float network")
     return data

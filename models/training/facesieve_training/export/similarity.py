@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facesieve_training.evaluate.judge import unit_features
+from facesieve_training.evaluate.evaluator import unit_features
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -52,7 +52,8 @@ class Config:
     description: str = (
         "Face image quality: expected agreement with a recognition network, from the aligned face."
     )
-    license: str = "Apache-2.0; see trained_on for the terms of the data"
+    license: str = manifest.NOT_STATED
+    """Terms of use, which the terms of the data, the teachers and the initial weights limit."""
     trained_on: str = ""
     seed: int = 1
     weights: dict[str, float] | None = None

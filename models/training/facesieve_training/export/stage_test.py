@@ -58,6 +58,7 @@ def exported(
 
 def test_the_export_is_consistent_with_its_manifest(exported: Path) -> None:
     result = json.loads(exported.with_suffix(".json").read_text())
+    assert result["license"] == "not stated"
     assert (result["input"]["scale"], result["input"]["zero_point"]) == (1 / 128, 0)
     with_embedding = "embedding" in result["quality"]
     names = ["visual", "robustness", "agreement", *(["embedding"] if with_embedding else [])]
@@ -65,11 +66,11 @@ def test_the_export_is_consistent_with_its_manifest(exported: Path) -> None:
     assert (np.diff(result["quality"]["calibration"]["raw"]) > 0).all()
     scorer = Scorer(exported)
     for case in result["self_test"]["cases"]:
-        answers = scorer.network.run(self_test_image(112, 112, case["picture"]))
-        for answer, wanted, tolerance in zip(
-            answers, case["outputs"], result["self_test"]["tolerance"], strict=True
+        outputs = scorer.network.run(self_test_image(112, 112, case["picture"]))
+        for output, wanted, tolerance in zip(
+            outputs, case["outputs"], result["self_test"]["tolerance"], strict=True
         ):
-            np.testing.assert_allclose(answer.ravel(), wanted, atol=tolerance)
+            np.testing.assert_allclose(output.ravel(), wanted, atol=tolerance)
     score = scorer.score(self_test_image(112, 112, 0))
     assert 0 <= score.value <= 100
     assert set(score.labels) == {"visual", "robustness", "agreement"}
@@ -124,7 +125,7 @@ def test_without_phases_a_student_keeps_its_initial_weights(exported: Path, tmp_
     model = quality.load_student(tmp_path / "again", training, features=8, people=0)
     image = self_test_image(112, 112, 1)
     of_tflite = np.ravel(Int8Network(exported.read_bytes()).run(image))
-    result = np.ravel([np.asarray(answer) for answer in model(quality.to_input(image[None]))])
+    result = np.ravel([np.asarray(output) for output in model(quality.to_input(image[None]))])
     assert np.corrcoef(result, of_tflite)[0, 1] > 0.98
     assert student_stage.Config(tmp_path, phases=()).faults() == [
         "phases: must have at least one without initial"

@@ -59,9 +59,9 @@ def self_test(data: bytes, width: int, height: int, images: Sequence[int] = (0, 
     cases = []
     for number in images:
         image = manifest.self_test_image(width, height, number)
-        answers, others = network.run(image), reference.run(image)
-        for k, (answer, other) in enumerate(zip(answers, others, strict=True)):
-            tolerance[k] = max(tolerance[k], 2 * float(np.abs(answer - other).max()))
-        rounded = [[float(f"{v:.6g}") for v in answer.ravel()] for answer in answers]
+        outputs, others = network.run(image), reference.run(image)
+        for k, (output, other) in enumerate(zip(outputs, others, strict=True)):
+            tolerance[k] = max(tolerance[k], 2 * float(np.abs(output - other).max()))
+        rounded = [[float(f"{v:.6g}") for v in output.ravel()] for output in outputs]
         cases.append(manifest.SelfTestCase(number, rounded))
     return manifest.SelfTest(width, height, cases, [float(f"{t:.6g}") for t in tolerance])

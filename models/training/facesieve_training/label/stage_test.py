@@ -94,7 +94,7 @@ def test_workers_give_the_same_table(config: stage.Config, tmp_path: Path) -> No
 
 def test_a_broken_image_is_named(config: stage.Config, tmp_path: Path) -> None:
     (config.faces / "p04" / "2.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"p04/2\.png: is no readable image"):
+    with pytest.raises(DataError, match=r"p04/2\.png: is not a readable image"):
         label(config, tmp_path / "run")
 
 

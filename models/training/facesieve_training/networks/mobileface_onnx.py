@@ -36,7 +36,7 @@ def read(path: Path, colour: str = "RGB", mean: float = 0.0, std: float = 1.0) -
     try:
         graph = onnx.load(path).graph
     except Exception as error:  # protobuf's and the system's faults have no common base
-        raise ValueError(f"it is no ONNX network: {error}") from error
+        raise ValueError(f"it is not an ONNX network: {error}") from error
     reader = _Reader({t.name: np.asarray(numpy_helper.to_array(t), np.float64) for t in graph.initializer})
     for node in graph.node:
         reader.take(node)

@@ -199,8 +199,10 @@ def _sampled(function: Callable[[Any], Any], x: Any, target: Any) -> tuple[Array
         for k in range(0, len(x), _BATCH):
             maps = function(x[k : k + _BATCH])
             wanted = sampled(target[k : k + _BATCH], maps.shape[1])
-            places = rng.permutation(int(np.prod(maps.shape[:3])))[:_SAMPLES]
-            yield tuple(tf.gather(tf.reshape(m, (-1, m.shape[-1])), places).numpy() for m in (maps, wanted))
+            positions = rng.permutation(int(np.prod(maps.shape[:3])))[:_SAMPLES]
+            yield tuple(
+                tf.gather(tf.reshape(m, (-1, m.shape[-1])), positions).numpy() for m in (maps, wanted)
+            )
 
     regressors, wanted = zip(*rows(), strict=True)
     return np.concatenate(regressors).astype(np.float64), np.concatenate(wanted).astype(np.float64)
@@ -247,14 +249,14 @@ def _give_last(expand: Any, mean: Any, layers: list[Layer], x: Any) -> tuple[Any
     weight = _gathered(whole.kernel, x.shape[1]) * np.where(side == 1, 1, -slope)
     scale = np.abs(weight).max(axis=(0, 1)) + 1e-9
     mean.set_weights([weight / scale])
-    places = np.prod(weight.shape[:2])
-    return _batched(lambda some: mean(expand(some)), x), scale * places
+    positions = np.prod(weight.shape[:2])
+    return _batched(lambda some: mean(expand(some)), x), scale * positions
 
 
 def _gathered(weight: Array, side: int) -> Array:
     """Weights for a smaller map, H x W x C; a weight between two positions is split equally."""
     if side == len(weight):
         return weight
-    places = np.arange(len(weight))
-    interpolation = np.maximum(1 - np.abs(places / 2 - np.arange(side)[:, None]), 0)
+    positions = np.arange(len(weight))
+    interpolation = np.maximum(1 - np.abs(positions / 2 - np.arange(side)[:, None]), 0)
     return np.asarray(np.einsum("ih,jw,hwc->ijc", interpolation, interpolation, weight))

@@ -100,7 +100,7 @@ def test_a_network_that_is_not_larger_is_an_error(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=fault):
             prune.start(student(config), config, large(), images(2))
     (tmp_path / "text.onnx").write_text("no network")
-    with pytest.raises(ValueError, match="it is no ONNX network"):
+    with pytest.raises(ValueError, match="it is not an ONNX network"):
         mobileface_onnx.read(tmp_path / "text.onnx")
     with pytest.raises(ValueError, match="layers with weights, and a MobileFaceNet 50"):
         mobileface_onnx.read(written(large()[:5] + large()[-1:], tmp_path / "short.onnx").onnx)

@@ -102,7 +102,7 @@ class Cutter:
         except cv2.error as error:
             raise FaultyError("broken", f"cannot be decoded: {error.err}") from error
         if image is None:
-            raise FaultyError("broken", "is no image, or a damaged one")
+            raise FaultyError("broken", "is not an image, or is damaged")
         return np.asarray(image, np.uint8)
 
     def _aligned(self, entry: Entry, image: Image) -> tuple[float, Aligned]:

@@ -30,7 +30,7 @@ def open_detector(file: Path) -> Detect:
     except DataError:
         raise
     except Exception as error:  # onnxruntime's faults have no common base
-        raise DataError(f"{file}: is no detector with YuNet's heads: {error}") from error
+        raise DataError(f"{file}: is not a detector with YuNet's heads: {error}") from error
     return lambda image, threshold: network.detect(image, threshold, overlap=_OVERLAP)
 
 
@@ -41,7 +41,7 @@ def _ours(file: Path) -> Detect:
     try:
         return Int8Detector(file.read_bytes(), _OVERLAP, heads)
     except ValueError as error:
-        raise DataError(f"{file}: is no TFLite file: {error}") from error
+        raise DataError(f"{file}: is not a TFLite file: {error}") from error
 
 
 def _heads(manifest: Path) -> dict[str, list[int]]:
@@ -49,4 +49,4 @@ def _heads(manifest: Path) -> dict[str, list[int]]:
         detector = json.loads(manifest.read_text(encoding="utf-8"))["detector"]
         return {name: [int(i) for i in detector[name]] for name in ("cls", "obj", "bbox", "kps")}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{manifest}: is no detector's manifest: {error!r}") from error
+        raise DataError(f"{manifest}: is not a detector's manifest: {error!r}") from error

@@ -119,9 +119,9 @@ class Shards:
             raise DataError(
                 f"{path}: has no columns {', '.join(sorted(missing))}; was it written by `prepare`?"
             )
-        places = pq.read_table(path, columns=["shard", "row"])
-        self._shard = places["shard"].to_numpy()
-        self._row = places["row"].to_numpy()
+        positions = pq.read_table(path, columns=["shard", "row"])
+        self._shard = positions["shard"].to_numpy()
+        self._row = positions["row"].to_numpy()
         self._maps: dict[int, NDArray[np.uint8]] = {}
         for number, rows in zip(*np.unique(self._shard, return_counts=True), strict=True):
             self._check(int(number), int(rows))

@@ -23,7 +23,7 @@ class Entry:
     identity: str
     source: str
     """Readable location: a file or a record."""
-    place: Any
+    locator: Any
     """Location for the reader that made the entry."""
     size: int
     """Bytes of the encoded image."""
@@ -63,7 +63,7 @@ class Source(ABC):
 
     def encoded(self, entry: Entry) -> bytes:
         """Bytes of an entry's image: JPEG, PNG or whatever OpenCV decodes."""
-        return Path(entry.place).read_bytes()
+        return Path(entry.locator).read_bytes()
 
     def pairs(self) -> Iterator[Pair]:
         """The protocol's comparisons; most sources have none."""
@@ -87,9 +87,9 @@ def lines(path: Path, what: str) -> Iterator[tuple[int, str]]:
                 yield number, line.rstrip("\r\n")
 
 
-def bad_line(path: Path, number: int, wanted: str, text: str) -> DataError:
+def bad_line(path: Path, number: int, expected: str, text: str) -> DataError:
     """Make the error for a malformed line."""
-    return DataError(f"{path}:{number}: wants {wanted}, not {text[:80]!r}")
+    return DataError(f"{path}:{number}: must be {expected}, not {text[:80]!r}")
 
 
 def points_array(points: tuple[float, ...]) -> NDArray[np.float32]:

@@ -199,11 +199,11 @@ class Preparation:
             for number in range(done, _count(total, config.shard)):
                 batch = []
                 for cut in itertools.islice(cuts, config.shard):
-                    batch.append(self._judged(cut))
+                    batch.append(self._without_duplicate(cut))
                     bar.update()
                 self._write(number, batch)
 
-    def _judged(self, cut: Cut) -> Cut:
+    def _without_duplicate(self, cut: Cut) -> Cut:
         """Convert a duplicate to a fault."""
         if cut.image is None or self._keeps:
             return cut

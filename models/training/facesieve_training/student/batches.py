@@ -87,8 +87,8 @@ class Batches:
 
     def __call__(self, step: int) -> Batch:
         """Make the batch of a step."""
-        epoch, place = divmod(step, self.epoch)
-        rows = self._order(epoch)[place * self._distinct : (place + 1) * self._distinct]
+        epoch, position = divmod(step, self.epoch)
+        rows = self._order(epoch)[position * self._distinct : (position + 1) * self._distinct]
         rows = rows[self._hosts.share(self._distinct)]
         rng = np.random.default_rng([self._seed, 2, step, self._hosts.index])
         phase = self._phase(step / self.epoch)

@@ -173,12 +173,12 @@ class Scale:
     @classmethod
     def fit(cls, labels: Floats, names: tuple[str, ...]) -> "Scale":
         """Fit the map to N x labels values."""
-        places = np.linspace(0, 1, _KNOTS)
+        quantiles = np.linspace(0, 1, _KNOTS)
         finite = [column[np.isfinite(column)] for column in labels.T]
-        return cls({n: np.quantile(k, places).tolist() for n, k in zip(names, finite, strict=True)})
+        return cls({n: np.quantile(k, quantiles).tolist() for n, k in zip(names, finite, strict=True)})
 
     def apply(self, labels: Floats) -> Floats:
         """Map N x labels values to 0..1; NaN stays."""
-        places = np.linspace(0, 1, _KNOTS)
-        scaled = [np.interp(labels[:, i], knots, places) for i, knots in enumerate(self.knots.values())]
+        quantiles = np.linspace(0, 1, _KNOTS)
+        scaled = [np.interp(labels[:, i], knots, quantiles) for i, knots in enumerate(self.knots.values())]
         return np.where(np.isfinite(labels), np.stack(scaled, axis=1), np.nan).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Function matching on a GPU, before the phases: far more views than a CPU could draw.
+"""Distillation on a GPU, before the phases: far more views than a CPU could draw.
 
 All faces are kept in the device's memory, 49 KB each with their margin. Views of them are drawn, labelled by
 the teachers (`teachers`) and trained on there (`device_distillation_jax`). The targets are embedding and

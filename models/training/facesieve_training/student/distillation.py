@@ -1,7 +1,7 @@
-"""Function matching: the teacher computes embedding and norm of the same views that the student gets.
+"""Distillation: the teacher computes embedding and norm of the same views that the student gets.
 
-This is the consistent teacher of Beyer et al. 2022 (arXiv:2106.05237). A label table has the labels of
-unaugmented images only, and none of blends of two faces.
+This is the consistent teacher, or function matching, of Beyer et al. 2022 (arXiv:2106.05237). A label table
+has the labels of unaugmented images only, and none of blends of two faces.
 """
 
 import math

@@ -111,7 +111,7 @@ def test_blends_are_trained_on_the_teachers_norm_only(config: stage.Config) -> N
     )  # fmt: skip
     x, y, weights = batches(0)
     assert x.dtype == np.uint8
-    assert (y[NORM][:14] == FROM_TEACHER).all(), "the last two are no faces"
+    assert (y[NORM][:14] == FROM_TEACHER).all(), "the last two are not faces"
     assert (y[NORM][14:] == 0).all()
     assert (weights[NORM] == 1).all()
     assert (weights["agreement"][:8] == 0).all()
@@ -171,7 +171,7 @@ def test_a_teacher_that_cannot_be_distilled_is_an_error(
     face_directory: Path, teacher_config: OnnxTeacher, tmp_path: Path
 ) -> None:
     config = label(face_directory, teacher_config, tmp_path / "label")
-    with pytest.raises(DataError, match=r"teacher\.onnx: is no MobileFaceNet.*distillation"):
+    with pytest.raises(DataError, match=r"teacher\.onnx: is not a MobileFaceNet.*distillation"):
         stage.run(config, Run.open(tmp_path / "run", "student", config, False))
 
 

@@ -39,7 +39,7 @@ def load_same(student: keras.Model, path: Path) -> None:
 
 def mobileface(path: Path, like: OnnxTeacher) -> list[mobileface_onnx.Layer]:
     """The layers of a trained MobileFaceNet (ONNX, with the teacher's input)."""
-    with _as_data_error(path, "is no MobileFaceNet to prune or to distil"):
+    with _as_data_error(path, "is not a MobileFaceNet to prune or to distil"):
         return mobileface_onnx.read(path, like.colour, like.mean, like.std)
 
 

@@ -60,8 +60,8 @@ def test_the_float_student_equals_the_exported_one(
     assert set(initial.load(model, exported, [_images()])) == {"hidden", *LABELS}
     file, image = Int8Network(exported.read_bytes()), _images()[5]
     result = _shipped(model)(quality.to_input(image[None]), training=False)
-    for mine, answer, details in zip(result, file.run(image), file.outputs(), strict=True):
-        np.testing.assert_allclose(np.asarray(mine), answer, atol=12 * details["quantization"][0])
+    for mine, output, details in zip(result, file.run(image), file.outputs(), strict=True):
+        np.testing.assert_allclose(np.asarray(mine), output, atol=12 * details["quantization"][0])
 
 
 @pytest.mark.parametrize(("width", "depth"), [(0.125, 10), (0.25, 18)])
@@ -88,5 +88,5 @@ def test_another_network_or_file_is_an_error(exported: Path, mirror: bool, tmp_p
     with pytest.raises(DataError, match=r"quality\.tflite: holds no weights of this student.*do not fit"):
         initial.load(_student(mirror, width=0.0625), exported, [_images()])
     (tmp_path / "text.tflite").write_text("no network")
-    with pytest.raises(DataError, match=r"text\.tflite: holds no weights.*it is no TFLite file"):
+    with pytest.raises(DataError, match=r"text\.tflite: holds no weights.*it is not a TFLite file"):
         initial.load(_student(mirror), tmp_path / "text.tflite", [_images()])

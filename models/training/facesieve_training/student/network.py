@@ -125,8 +125,8 @@ class BinsLoss:
     def __call__(self, truth: Any, logits: Any) -> Any:
         """Return the loss of each row."""
         count = logits.shape[-1]
-        place = ops.reshape(truth, (-1, 1)) * (count - 1)
-        soft = ops.maximum(1 - ops.abs(place - ops.arange(count, dtype="float32")), 0)
+        position = ops.reshape(truth, (-1, 1)) * (count - 1)
+        soft = ops.maximum(1 - ops.abs(position - ops.arange(count, dtype="float32")), 0)
         entropy = ops.categorical_crossentropy(soft, logits, from_logits=True)
         predicted = expectation(logits)
         loss = entropy + 10 * ops.square(predicted - ops.reshape(truth, (-1,)))

@@ -15,8 +15,8 @@ def test_expectation_of_certain_bins() -> None:
 
 @pytest.mark.parametrize("truth", [0.02, 0.31, 0.99])
 def test_the_loss_is_least_at_the_two_bins_beside_the_truth(truth: float) -> None:
-    place = truth * 15
-    soft = np.maximum(1 - np.abs(place - np.arange(16)), 1e-6)
+    position = truth * 15
+    soft = np.maximum(1 - np.abs(position - np.arange(16)), 1e-6)
     best = np.log(soft)[None].astype(np.float32)
     result = np.array([[truth]], np.float32)
     least = float(np.asarray(network.BinsLoss(Views())(result, best))[0])

@@ -73,7 +73,7 @@ class Config:
     from the table.
     """
     device_distillation: DeviceDistillation | None = None
-    """Function matching on a GPU, before the phases; null omits it."""
+    """Distillation on a GPU, before the phases; null omits it."""
     head_fine_tuning: HeadFineTuning | None = None
     """Training of the labels' layers only, after the phases; null omits it."""
     clean: int = 1
@@ -181,15 +181,15 @@ def run(config: Config, run: Run) -> None:
         _distil(student, config, config.device_distillation, teachers, scale, material, run)
     view_teacher = teacher_layers if config.distillation else None
     model = in_training(student, config, labels, rows, batches.epoch, view_teacher, scale)
-    judged = np.flatnonzero(test)
+    rows_held_out = np.flatnonzero(test)
     figures: dict[str, float] = {}
 
-    def judge() -> dict[str, float]:
-        figures.update(correlations(predict(shipped, images, judged), scaled[judged], names))
+    def evaluate() -> dict[str, float]:
+        figures.update(correlations(predict(shipped, images, rows_held_out), scaled[rows_held_out], names))
         return figures
 
     Loop(model, batches, run, config.save_every, hosts).train(
-        sum(phase.epochs for phase in config.phases), batches.epoch, judge
+        sum(phase.epochs for phase in config.phases), batches.epoch, evaluate
     )
     if config.head_fine_tuning:
         fine_tune(
@@ -205,7 +205,7 @@ def run(config: Config, run: Run) -> None:
             config.seed,
         )
     student.save_weights(run.dir / "student.weights.h5")
-    run.finish(**judge())
+    run.finish(**evaluate())
 
 
 def _distil(

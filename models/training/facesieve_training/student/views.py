@@ -35,13 +35,13 @@ def draw(images: Image, views: Views, rng: np.random.Generator) -> Image:
     """
     out = np.empty_like(images)
     shift, size = views.shift, images.shape[1]
-    places = rng.integers(0, 2 * shift + 1, (len(images), 2))
+    positions = rng.integers(0, 2 * shift + 1, (len(images), 2))
     flips = (rng.random(len(images)) < 0.5).reshape(-1, views.count)
     flips = (flips[:, :1] ^ (np.arange(views.count) % 2 == 1)).ravel()
     whole, colours = rng.uniform(-1, 1, (len(out), 1)), rng.uniform(-1, 1, (len(out), 3))
     gains = np.exp(views.light * (whole + colours / 2))
     padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
-    for i, (y, x) in enumerate(places):
+    for i, (y, x) in enumerate(positions):
         moved = padded[i, y : y + size, x : x + size]
         if flips[i]:
             cv2.flip(moved, 1, out[i])  # four times as fast as a mirrored copy

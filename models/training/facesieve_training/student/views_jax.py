@@ -1,4 +1,4 @@
-"""Images for function matching, drawn in whole batches on the device that trains: what `distillation.blend`
+"""Images for distillation, drawn in whole batches on the device that trains: what `distillation.blend`
 and `views.draw` do to one after the other.
 """
 
@@ -79,8 +79,8 @@ def _covered(images: Array, key: Array) -> Array:
     size = random.uniform(keys[0], (count, 1), minval=COVERED[0], maxval=COVERED[1]) * SIZE
     sides = jnp.maximum(jnp.round(size * random.uniform(keys[1], (count, 2), minval=0.7, maxval=1.3)), 1)
     first = jnp.round(random.uniform(keys[2], (count, 2)) * (side - sides))
-    place = jnp.arange(side)
-    inside = (place >= first[..., None]) & (place < (first + sides)[..., None])
+    position = jnp.arange(side)
+    inside = (position >= first[..., None]) & (position < (first + sides)[..., None])
     behind = (inside[:, 0, :, None] & inside[:, 1, None, :])[..., None]
     return jnp.where(behind, jnp.round(random.uniform(keys[3], (count, 1, 1, 3), maxval=255)), images)
 
@@ -114,8 +114,8 @@ def _warped(images: Array, turn: Array, zoom: Array, move: Array, margin: float)
     rows = images.reshape(len(images), -1, 3)
 
     def at(dy: int, dx: int) -> Array:
-        places = ((top + dy) * side + left + dx).astype(jnp.int32).reshape(len(images), -1, 1)
-        return jnp.take_along_axis(rows, places, axis=1).reshape(-1, SIZE, SIZE, 3)
+        positions = ((top + dy) * side + left + dx).astype(jnp.int32).reshape(len(images), -1, 1)
+        return jnp.take_along_axis(rows, positions, axis=1).reshape(-1, SIZE, SIZE, 3)
 
     upper = at(0, 0) * (1 - right_share) + at(0, 1) * right_share
     lower = at(1, 0) * (1 - right_share) + at(1, 1) * right_share
@@ -131,9 +131,9 @@ def draw(images: Array, key: Array, views: Views) -> Array:
     pixels = jnp.repeat(images, views.count, axis=0)
     count, shift = len(pixels), views.shift
     padded = jnp.pad(pixels, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
-    places = random.randint(keys[0], (count, 2), 0, 2 * shift + 1)
+    positions = random.randint(keys[0], (count, 2), 0, 2 * shift + 1)
     cut = jax.vmap(lambda one, at: jax.lax.dynamic_slice(one, (at[0], at[1], 0), (SIZE, SIZE, 3)))
-    pixels = cut(padded, places)
+    pixels = cut(padded, positions)
     flips = random.bernoulli(keys[1], shape=(len(images), 1)) ^ (jnp.arange(views.count) % 2 == 1)
     pixels = jnp.where(flips.reshape(-1, 1, 1, 1), pixels[:, :, ::-1], pixels)
     whole = random.uniform(keys[2], (count, 1, 1, 1), minval=-1)

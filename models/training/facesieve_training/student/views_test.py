@@ -6,13 +6,13 @@ from facesieve_training.student.views import Views, draw
 def test_a_view_is_shifted_by_at_most_the_configured_pixels() -> None:
     image = np.zeros((1, 112, 112, 3), np.uint8)
     image[0, 50, 30] = 255
-    places = set()
+    positions = set()
     for seed in range(300):
         out = draw(image, Views(shift=2, light=0.1), np.random.default_rng(seed))
         assert out.min() == 0
         y, x = np.argwhere(out[0, ..., 0] > 0)[0]
-        places.add((int(y), int(min(x, 111 - x))))
-    assert places == {(50 + dy, 30 + dx) for dy in range(-2, 3) for dx in range(-2, 3)}
+        positions.add((int(y), int(min(x, 111 - x))))
+    assert positions == {(50 + dy, 30 + dx) for dy in range(-2, 3) for dx in range(-2, 3)}
 
 
 def test_every_other_view_of_an_image_is_its_mirror_image() -> None:

@@ -68,10 +68,10 @@ class Batches:
 
     def __call__(self, step: int) -> tuple[faces.Image, NDArray[np.int32]]:
         """Make this host's part of a batch: N x 112 x 112 x 3 BGR faces, and their N class numbers."""
-        epoch, place = divmod(step, self.epoch)
+        epoch, position = divmod(step, self.epoch)
         if self._order[0] != epoch:
             self._order = (epoch, np.random.default_rng([self._seed, epoch]).permutation(len(self._gallery)))
-        rows = self._order[1][place * self._batch : (place + 1) * self._batch][self._share]
+        rows = self._order[1][position * self._batch : (position + 1) * self._batch][self._share]
         pieces = [rows[i : i + _PIECE] for i in range(0, len(rows), _PIECE)]
         made = list(self._pool.map(lambda piece: self._make(piece, epoch), pieces))
         return np.concatenate(made), self._gallery.identity[rows].astype(np.int32)

@@ -68,5 +68,5 @@ def test_every_bad_file_is_named_before_training(face_directory: Path) -> None:
     with pytest.raises(DataError) as result:
         made(face_directory, 9).check()
     first, second = str(result.value).splitlines()
-    assert first.endswith("p03/1.png: is no readable image; remove or replace it")
+    assert first.endswith("p03/1.png: is not a readable image; remove or replace it")
     assert "p05/2.png: is 128x100; aligned faces are square" in second

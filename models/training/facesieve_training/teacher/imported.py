@@ -38,7 +38,7 @@ class OnnxTeacher:
 
     def faults(self) -> list[str]:
         """Return the errors in the values, one message each."""
-        found = [] if self.onnx.is_file() else [f"onnx: {self.onnx} is no file"]
+        found = [] if self.onnx.is_file() else [f"onnx: {self.onnx} is not a file"]
         found += [] if self.colour in ("RGB", "BGR") else [f"colour: {self.colour!r} is neither RGB nor BGR"]
         return found if self.std > 0 else [*found, f"std: {self.std} must be above 0"]
 
@@ -123,7 +123,7 @@ def _load(config: OnnxTeacher) -> onnx.ModelProto:
         model = onnx.load(config.onnx)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf's, onnx's and the system's faults have no common base
-        raise DataError(f"{config.onnx}: is no ONNX network: {error}") from error
+        raise DataError(f"{config.onnx}: is not an ONNX network: {error}") from error
     names = [name for node in model.graph.node for name in node.output]
     for key, name in (("cut", config.cut), ("low", config.low)):
         if name not in names:

@@ -74,7 +74,7 @@ def test_a_network_for_other_images_is_refused(
 
 def test_a_file_without_a_network_is_named(teacher_config: OnnxTeacher) -> None:
     teacher_config.onnx.write_bytes(b"not a network")
-    with pytest.raises(DataError, match=r"teacher.onnx: is no ONNX network"):
+    with pytest.raises(DataError, match=r"teacher.onnx: is not an ONNX network"):
         Teacher(teacher_config)
 
 

@@ -118,10 +118,10 @@ def _train(config: Config, gallery: Gallery, verifier: Verifier | None, run: Run
     optimiser = adam(config.optimiser, batches.epoch, steps, config.precision)
     loss = network.loss(config.network.head)
     built.trained.compile(optimiser, loss=loss, metrics=[_accuracy()], jit_compile="auto")
-    judge = _judge(built.teacher, verifier)
-    Loop(built.trained, batches, run, config.save_every, hosts).train(config.epochs, batches.epoch, judge)
+    evaluate = _evaluation(built.teacher, verifier)
+    Loop(built.trained, batches, run, config.save_every, hosts).train(config.epochs, batches.epoch, evaluate)
     write(built, gallery, run.dir)
-    run.finish(**judge())
+    run.finish(**evaluate())
 
 
 def _same_data(gallery: Gallery, hosts: Hosts) -> None:
@@ -136,7 +136,7 @@ def _accuracy() -> keras.metrics.Metric:
     return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
 
 
-def _judge(teacher: keras.Model, verifier: Verifier | None) -> Callable[[], dict[str, float]]:
+def _evaluation(teacher: keras.Model, verifier: Verifier | None) -> Callable[[], dict[str, float]]:
     if verifier is None:
         return dict
 

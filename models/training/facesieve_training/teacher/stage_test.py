@@ -107,7 +107,7 @@ def test_bad_images_stop_the_stage_before_it_trains(
 ) -> None:
     (face_directory / "p01" / "2.png").write_bytes(b"")
     assert cli.main(command(tiny, tmp_path / "bad")) == 1
-    assert "p01/2.png: is no readable image; remove or replace it" in capsys.readouterr().err
+    assert "p01/2.png: is not a readable image; remove or replace it" in capsys.readouterr().err
 
 
 def test_an_image_that_becomes_unreadable_during_training_is_named(
@@ -119,7 +119,7 @@ def test_an_image_that_becomes_unreadable_during_training_is_named(
 ) -> None:
     monkeypatch.setattr(Batches, "check", lambda _: [f.write_bytes(b"x") for f in face_directory.glob("*/*")])
     assert cli.main(command(tiny, tmp_path / "bad")) == 1
-    assert ".png: is no readable image; remove or replace it" in capsys.readouterr().err
+    assert ".png: is not a readable image; remove or replace it" in capsys.readouterr().err
 
 
 def test_all_faults_are_reported_at_once() -> None:

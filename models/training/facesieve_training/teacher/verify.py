@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate.edc import threshold_at
+from facesieve_training.evaluate.evaluator import similarities
 from facesieve_training.evaluate.gallery import Gallery, open_gallery
-from facesieve_training.evaluate.judge import similarities
 from facesieve_training.evaluate.pairs import Pairs
 from facesieve_training.faces import Image
 from facesieve_training.prepare.readers.lfw import Lfw

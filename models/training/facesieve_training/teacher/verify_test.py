@@ -50,7 +50,7 @@ def test_training_separates_people_by_colour(lfw: Verify) -> None:
 def test_pairs_without_faces_are_errors(lfw: Verify, face_directory: Path) -> None:
     assert lfw.pairs is not None
     lfw.pairs.write_text("10 1\np01 1 9\n")
-    with pytest.raises(DataError, match=r"pairs.txt:2: wants .*\(p01/p01_0009 is missing\)"):
+    with pytest.raises(DataError, match=r"pairs.txt:2: must be .*\(p01/p01_0009 is missing\)"):
         Verifier(lfw)
     lfw.pairs.write_text("10 1\np01 1 2\n")
     with pytest.raises(

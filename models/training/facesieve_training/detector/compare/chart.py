@@ -23,12 +23,12 @@ def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]], di
         axes = figure.subplots(2, 2, sharex=True, sharey="row")
         for column, (title, figures) in enumerate((("clean", clean[0]), ("degraded", degraded[0]))):
             rate = figures["false_per_image"]
-            axes[0][column].set_title(f"{title}, {rate:g} false faces an image", fontsize=9)
+            axes[0][column].set_title(f"{title}, {rate:g} false positives an image", fontsize=9)
             _plot(axes[0][column], figures["sizes"], "recall")
             _plot(axes[1][column], figures["sizes"], "landmark_error")
             axes[1][column].set_xlabel("size of the face, pixels")
         axes[0][0].set_ylabel("recall")
-        axes[1][0].set_ylabel("landmark error, of the eyes' distance")
+        axes[1][0].set_ylabel("landmark error, inter-eye distances")
         axes[0][0].legend(frameon=False, fontsize=8)
         for kind, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
             data = io.BytesIO()
@@ -37,11 +37,11 @@ def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]], di
 
 
 def _plot(axes: Axes, rows: Sequence[dict[str, Any]], what: str) -> None:
-    places = np.arange(len(rows))
+    positions = np.arange(len(rows))
     for colour, name in zip(_COLOURS, rows[0][what], strict=False):
         values = [np.nan if row[what][name] is None else row[what][name] for row in rows]
-        axes.plot(places, values, "o-", color=colour, label=name, markersize=4)
-    axes.set_xticks(places, [band(row) for row in rows])
+        axes.plot(positions, values, "o-", color=colour, label=name, markersize=4)
+    axes.set_xticks(positions, [band(row) for row in rows])
     axes.grid(axis="y", color="#E8EAED")
 
 

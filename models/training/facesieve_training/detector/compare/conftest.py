@@ -8,7 +8,7 @@ from facesieve_training.detector.compare.views import OnView, View
 
 
 def face(x: float, y: float, size: float, score: float = 0.9) -> FloatArray:
-    """A face [15] with its landmarks in the usual places."""
+    """A face [15] with its landmarks at the usual positions."""
     points = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]]) * size + [x, y]
     return np.array([x, y, size, size, *points.ravel(), score], np.float32)
 

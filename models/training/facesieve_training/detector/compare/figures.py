@@ -1,4 +1,4 @@
-"""The figures of a comparison: recall and landmark error by size, at equal rates of false faces or scores."""
+"""The figures of a comparison: recall and landmark error by size, at equal false-positive rates or scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ def by_size(outcome: Outcome, names: Sequence[str], scores: Mapping[str, float])
 
 
 def at_rate(outcome: Outcome, names: Sequence[str], rate: float) -> dict[str, Any]:
-    """Figures with every detector's threshold set to this rate of false faces per image."""
+    """Figures with every detector's threshold set to this rate of false positives per image."""
     thresholds = {name: outcome.threshold(name, rate) for name in names}
     rows = by_size(outcome, names, thresholds)
     return {"false_per_image": rate, "scores": _rounded(thresholds), "sizes": rows}

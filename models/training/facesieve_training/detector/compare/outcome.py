@@ -14,14 +14,14 @@ from facesieve_training.detector.evaluate import LOWEST, EvaluateConfig, landmar
 
 THUMB = 64
 SHOWN = 96
-"""Number of a detector's false faces that are kept as images."""
+"""Number of a detector's false positives that are kept as images."""
 _AROUND = 2.0
 
 
 @dataclass
 class Outcome:
     """True faces [N,15] and, by detector, the matching detections [N,15] (NaN: missed) and the scores [M] of
-    false faces.
+    false positives.
 
     Thumbs are 64x64 images of twice a face's size around it: of the true faces, and of each detector's false
     faces with the highest scores, at most SHOWN, highest first.
@@ -40,13 +40,13 @@ class Outcome:
         return np.asarray(np.sqrt(self.truth[:, 2] * self.truth[:, 3]))
 
     def threshold(self, name: str, rate: float) -> float:
-        """The lowest score at which a detector has at most this rate of false faces per image."""
+        """The lowest score at which a detector has at most this rate of false positives per image."""
         falling = np.sort(self.false[name])[::-1]
         allowed = int(rate * self.images)
         return LOWEST if len(falling) <= allowed else float(np.nextafter(falling[allowed], np.float32(2)))
 
     def false_rate(self, name: str, score: float) -> float:
-        """False faces per image at a score."""
+        """False positives per image at a score."""
         return float((self.false[name] >= score).sum()) / max(self.images, 1)
 
     def detected(self, name: str, score: float) -> np.ndarray:

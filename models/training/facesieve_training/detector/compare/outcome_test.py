@@ -25,7 +25,7 @@ def test_every_sure_face_has_a_row_for_each_detector(outcome: Outcome) -> None:
     assert len(outcome.false["sloppy"]) == 10
 
 
-def test_a_rate_of_false_faces_gives_the_lowest_score_that_keeps_it(outcome: Outcome) -> None:
+def test_a_rate_of_false_positives_gives_the_lowest_score_that_keeps_it(outcome: Outcome) -> None:
     for rate, left in ((0.0, 0), (0.1, 1), (0.3, 3), (0.35, 3)):
         score = outcome.threshold("sloppy", rate)
         assert (outcome.false["sloppy"] >= score).sum() == left
@@ -39,7 +39,7 @@ def test_figures_are_compared_at_the_same_rate(outcome: Outcome) -> None:
     small, large = strict["sizes"][0], strict["sizes"][3]
     assert (small["faces"], large["faces"]) == (10, 10)
     assert small["recall"] == {"exact": 1.0, "sloppy": 0.0}
-    # At one false face in ten images the large face, 0.55, is below what is false.
+    # At one false positive in ten images the large face, 0.55, is below what is false.
     assert large["recall"] == {"exact": 1.0, "sloppy": 0.0}
     assert loose["sizes"][3]["recall"] == {"exact": 1.0, "sloppy": 1.0}
     assert loose["sizes"][3]["landmark_error"] == {"exact": 0.0, "sloppy": pytest.approx(0.25, abs=1e-3)}
@@ -54,8 +54,8 @@ def test_sheets_show_each_kind_of_failure(outcome: Outcome, tmp_path: Path) -> N
     assert {path.name for path in tmp_path.iterdir()} == set(made)
 
 
-def test_the_false_faces_with_the_highest_scores_are_kept_as_images(views: list[View]) -> None:
-    """Each image has more false faces than are kept; those of the last have the highest scores."""
+def test_the_false_positives_with_the_highest_scores_are_kept_as_images(views: list[View]) -> None:
+    """Each image has more false positives than are kept; those of the last have the highest scores."""
     grey = [np.full((128, 192, 3), level, np.uint8) for level in (50, 100, 150)]
     shown = [View(image, views[0].faces, image, 1.0) for image in grey]
 

@@ -28,8 +28,8 @@ class Peer:
     name: str
     file: Path
     score: float | None = None
-    """Default threshold, at which false faces on backgrounds are counted; null: the score that the manifest
-    beside the file recommends. Without a manifest the peer has no such figures."""
+    """Default threshold, at which false positives on backgrounds are counted; null: the score that the
+    manifest beside the file recommends. Without a manifest the peer has no such figures."""
     refiner: Path | None = None
     """A network of landmarks (.tflite, .weights.h5) that refines each face, as in the daemon: refinement
     replaces the landmarks and may raise the score. The manifest beside it defines the squares."""

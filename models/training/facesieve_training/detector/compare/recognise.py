@@ -18,7 +18,7 @@ from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.compare.views import OnView, View
 from facesieve_training.detector.warp import resized
 from facesieve_training.evaluate.edc import threshold_at
-from facesieve_training.evaluate.judge import similarities
+from facesieve_training.evaluate.evaluator import similarities
 from facesieve_training.evaluate.network import Network, Runner, session
 from facesieve_training.evaluate.pairs import mated_pairs, nonmated_pairs
 from facesieve_training.faces import FaceSet, Image, read
@@ -112,7 +112,7 @@ def _all_cut(detectors: Mapping[str, OnView], view: View) -> dict[str, Image] | 
         points = faces[int(away.argmin()), 4:14].reshape(5, 2) / view.scale
         try:
             cut[name] = align(view.full, points, 0).image
-        except ValueError:  # landmarks that are no face's
+        except ValueError:  # landmarks that are not a face's
             return None
     return cut
 

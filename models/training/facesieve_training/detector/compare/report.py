@@ -33,10 +33,9 @@ def markdown(results: dict[str, Any]) -> str:
         lines += [*_at_rate(part, names, "image"), *_own(part["own"], "image")]
     for name, part in results["recordings"].items():
         rates = ", ".join(f"{peer} {rate:g}" for peer, rate in part["false_per_image"].items())
-        heading = (
-            f"At the scores of {results['clean']['rates'][0]['false_per_image']:g} false faces a clean image"
-        )
-        lines += [f"## Recording {name}", "", f"{heading} (false faces a frame: {rates}):", ""]
+        rate = results["clean"]["rates"][0]["false_per_image"]
+        heading = f"At the scores of {rate:g} false positives a clean image"
+        lines += [f"## Recording {name}", "", f"{heading} (false positives a frame: {rates}):", ""]
         lines += [*table(part["sizes"], names), "", *_at_rate(part["alike"], names, "frame")]
         lines += _own(part["own"], "frame")
     lines += [*_scores(results["scores"]), ""] if "scores" in results else []
@@ -63,7 +62,7 @@ def table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
 def _at_rate(at: dict[str, Any], names: Sequence[str], unit: str) -> list[str]:
     scores = ", ".join(f"{name} {score:.3f}" for name, score in at["scores"].items())
     rate = f"{at['false_per_image']:.3g}"
-    return [f"At {rate} false faces a {unit} (scores: {scores}):", "", *table(at["sizes"], names), ""]
+    return [f"At {rate} false positives a {unit} (scores: {scores}):", "", *table(at["sizes"], names), ""]
 
 
 def _own(own: dict[str, Any], unit: str) -> list[str]:
@@ -74,7 +73,7 @@ def _own(own: dict[str, Any], unit: str) -> list[str]:
     )
     names = list(own["scores"])
     return [
-        f"At the default thresholds (false faces a {unit}: {rates}):",
+        f"At the default thresholds (false positives a {unit}: {rates}):",
         "",
         *table(own["sizes"], names),
         "",
@@ -85,9 +84,9 @@ def _scores(parts: dict[str, Any]) -> list[str]:
     lines = [
         "## Quality scores of aligned faces",
         "",
-        "Median difference of the scores (0 to 100) of the same faces, aligned by one and by the other.",
+        "Median difference of the scores (0 to 100) of the same faces with two alignments.",
         "",
-        "| faces from | aligned by | beside | faces | apart | higher |",
+        "| faces from | aligned by | compared with | faces | median difference | signed median |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, others in parts.items():
@@ -101,7 +100,7 @@ def _scores(parts: dict[str, Any]) -> list[str]:
 
 def _recognition(scales: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
-        "## Recognition of faces cut by the landmarks",
+        "## Recognition of faces aligned by the landmarks",
         "",
         "False non-match rate, and distance of the mean similarities of mated and non-mated pairs in "
         "standard deviations (d'), over the faces that all detectors find.",
@@ -126,7 +125,7 @@ def _empty(results: dict[str, Any]) -> list[str]:
         lines += [f"{name}, {part['images']} images:", ""]
         for peer in (peer for peer in results["peers"] if peer in part):
             count = part[peer]["false"]
-            passing = "" if count is None else f"{count} false faces at the default threshold; "
+            passing = "" if count is None else f"{count} false positives at the default threshold; "
             highest = ", ".join(f"{score:.2f}" for score in part[peer]["highest"][:5]) or "none"
             lines.append(f"- {peer}: {passing}highest scores {highest}")
         lines.append("")

@@ -50,5 +50,5 @@ def _score(view: View, face: FloatArray, score: Score) -> float:
     points = face[4:14].reshape(5, 2) / view.scale
     try:
         return score(align(view.full, points, 0).image)
-    except ValueError:  # landmarks that are no face's
+    except ValueError:  # landmarks that are not a face's
         return float("nan")

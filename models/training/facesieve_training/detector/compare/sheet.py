@@ -1,4 +1,4 @@
-"""Contact sheets of failures: missed faces, false faces, and landmarks far from the true ones."""
+"""Contact sheets of failures: missed faces, false positives, and landmarks far from the true ones."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
 """Stage `compare`: evaluates detectors side by side, the first against the second; writes report.md.
 
 All detectors get the same views: held-out images at many sizes, clean and degraded, frames of recordings, and
-crops of backgrounds. Recall is reported at thresholds that give each detector the same rate of false faces
-per image. The images of failures in the run's directory are crops of the data, under its terms.
+crops of backgrounds. Recall is reported at thresholds that give each detector the same rate of false
+positives per image. The images of failures in the run's directory are crops of the data, under its terms.
 """
 
 import json
@@ -33,7 +33,7 @@ from facesieve_training.faces import FaceSet
 from facesieve_training.run import Run, write_atomic
 
 _SHOWN = 0.5
-"""Score from which a false face is shown."""
+"""Score from which a false positive is shown."""
 _SIZES = (13.0, 16.0, 20.0, 28.0, 40.0, 56.0, 80.0, 112.0, 160.0)
 
 
@@ -63,7 +63,7 @@ class Config:
     """Recognition of known people whose faces are aligned by each detector's landmarks; null omits it."""
     evaluate: EvaluateConfig = field(default_factory=lambda: EvaluateConfig(sizes=_SIZES))
     rates: tuple[float, ...] = (0.01, 0.001)
-    """Rates of false faces per image at which recall is reported."""
+    """Rates of false positives per image at which recall is reported."""
     cameras: tuple[float, ...] = (2.0, 3.0)
     """Widths of a camera's frames in units of the input's width, each with separate views."""
     frame_scales: tuple[float, ...] = (0.5, 1.0)

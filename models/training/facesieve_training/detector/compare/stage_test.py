@@ -66,7 +66,7 @@ def test_two_detectors_and_a_report_of_both(bright_squares: Path, squares: Path,
     report = (run.dir / "report.md").read_text()
     assert "| 24-48 |" in report
     assert "## A camera with 1 times the input's pixels a line" in report
-    assert "0 false faces at the default threshold" in report
+    assert "0 false positives at the default threshold" in report
     assert (run.dir / "recall.svg").stat().st_size > 1000
     assert (run.dir / "sheets-clean" / "missed-but-by-the-peer.png").exists()
 

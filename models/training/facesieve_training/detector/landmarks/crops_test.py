@@ -17,7 +17,7 @@ PLAIN = CropsConfig(clean=1, edge=0, erased_faces=0, smallest=40, largest=90, ro
 def ramps(name: str = "a.png", blue: int = 0, score: float = 0.9, points: np.ndarray = POINTS) -> Labelled:
     """An image whose green and red encode a pixel's position, six levels each; the face has 60 pixels."""
     rows, columns = np.mgrid[0:200, 0:160]
-    result = [np.clip((places - first) * 6, 0, 255) for places, first in ((columns, 60), (rows, 72))]
+    result = [np.clip((positions - first) * 6, 0, 255) for positions, first in ((columns, 60), (rows, 72))]
     image = np.stack([np.full_like(rows, blue), *result], -1).astype(np.uint8)
     face = np.array([[50, 60, 60, 60, *points.ravel(), score]], np.float32)
     data = cv2.imencode(".png", image)[1].tobytes()
@@ -33,7 +33,7 @@ def test_landmarks_are_transformed_with_the_image(smallest: float, largest: floa
         drawn = crops.make(np.random.default_rng(number))
         assert drawn.image.shape == (RULE.side, RULE.side, 3)
         points = drawn.faces[0, 4:14].reshape(5, 2)
-        # A place counts from the corner of a pixel, which shows the colour of its middle.
+        # Positions count from the corner of a pixel, which has the colour of its middle.
         sampled = cv2.remap(drawn.image.astype(np.float32), (points - 0.5)[None], None, cv2.INTER_LINEAR)
         result = sampled[0, :, 1:] / 6 + 0.5 + [60, 72]
         ways = [result - POINTS, result - POINTS[list(codec.MIRRORED)]]

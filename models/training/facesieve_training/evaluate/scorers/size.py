@@ -38,7 +38,7 @@ class Size(Scorer):
     def _known(self, batch: Batch) -> Scores:
         if np.isnan(batch.inter_eye).all():
             raise DataError(
-                f"{self.name}: these faces come without their size ({batch.keys[0]}, ...); judge shards that "
-                "`prepare` wrote, or give a detector (file)"
+                f"{self.name}: these faces come without their size ({batch.keys[0]}, ...); "
+                "evaluate shards that `prepare` wrote, or give a detector (file)"
             )
         return batch.inter_eye.astype(np.float64)

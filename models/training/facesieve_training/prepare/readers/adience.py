@@ -34,9 +34,9 @@ class Adience(Source):
         if not folds:
             raise DataError(f"{self.root}: holds no fold_N_data.txt")
         rows = sorted({row for fold in folds for row in _rows(fold)})
-        place, prefix = self._kind or _KINDS[0]
+        directory, prefix = self._kind or _KINDS[0]
         for user, face, image in rows:
-            path = self.root / place / user / f"{prefix}.{face}.{image}"
+            path = self.root / directory / user / f"{prefix}.{face}.{image}"
             identity = f"{user}_{face}"
             size = path.stat().st_size if path.is_file() else 0
             yield Entry(f"{identity}/{image}", identity, str(path.relative_to(self.root)), path, size)

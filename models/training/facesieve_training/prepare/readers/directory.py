@@ -19,7 +19,7 @@ class Directory(Source):
         """All images, identity by identity."""
         people = sorted(path for path in self.root.iterdir() if path.is_dir())
         if not people:
-            raise DataError(f"{self.root}: holds no directory; one for each identity is wanted")
+            raise DataError(f"{self.root}: holds no directory; one for each identity is needed")
         for person in people:
             for path in sorted(person.iterdir()):
                 if path.suffix.lower() in EXTENSIONS:

@@ -51,7 +51,7 @@ def test_lfw_pairs(tmp_path: Path) -> None:
         Pair("Ann_Bee/Ann_Bee_0001.jpg", "Ann_Bee/Ann_Bee_0012.jpg", True),
         Pair("Cy/Cy_0003.png", "Ann_Bee/Ann_Bee_0012.jpg", False),
     ]
-    for line, message in (("Cy 3", r":1: wants NAME N M"), ("Cy 3 Ann_Bee 4", "Ann_Bee_0004 is missing")):
+    for line, message in (("Cy 3", r":1: must be NAME N M"), ("Cy 3 Ann_Bee 4", "Ann_Bee_0004 is missing")):
         write(pairs, line)
         with pytest.raises(DataError, match=message):
             list(Lfw(tmp_path / "lfw", pairs).pairs())
@@ -115,7 +115,7 @@ def test_recordio_damaged(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no record at byte 0"):
         list(RecordIo(path).entries())
     write(tmp_path / "train.idx", "0 0\n")
-    with pytest.raises(DataError, match=r"train.idx:1: wants NUMBER<tab>OFFSET"):
+    with pytest.raises(DataError, match=r"train.idx:1: must be NUMBER<tab>OFFSET"):
         list(RecordIo(path).entries())
 
 
@@ -144,14 +144,14 @@ class Evil:
 
 def test_verification_runs_no_code(tmp_path: Path) -> None:
     path = write(tmp_path / "evil.bin", pickle.dumps(([Evil()], [True])))
-    with pytest.raises(DataError, match="is no verification set: it needs pathlib"):
+    with pytest.raises(DataError, match="is not a verification set: it needs pathlib"):
         list(Verification(path).entries())
 
 
 @pytest.mark.parametrize("data", [b"", b"junk", pickle.dumps(([b"a"], [True])), pickle.dumps(17)])
 def test_verification_damaged(tmp_path: Path, data: bytes) -> None:
     path = write(tmp_path / "bad.bin", data)
-    with pytest.raises(DataError, match=r"is no verification set|has 1 images for 1 pairs"):
+    with pytest.raises(DataError, match=r"is not a verification set|has 1 images for 1 pairs"):
         list(Verification(path).entries())
 
 
@@ -223,7 +223,7 @@ def test_ijbc_of_nist(tmp_path: Path) -> None:
     assert source.encoded(entries[0]) == b"one"
     assert list(source.pairs()) == [Pair("11", "12", True), Pair("11", "13", False)]
     write(tmp_path / "protocols/ijbc_11_G1_G2_matches.csv", "11,99\n")
-    with pytest.raises(DataError, match=r"matches.csv:1: wants TEMPLATE,TEMPLATE"):
+    with pytest.raises(DataError, match=r"matches.csv:1: must be TEMPLATE,TEMPLATE"):
         list(source.pairs())
 
 

@@ -37,80 +37,84 @@ class RecordIo(Source):
 
     def entries(self) -> Iterator[Entry]:
         """All images. A record that cannot be parsed is an error, because later offsets may be wrong."""
-        places = self._places()
+        offsets = self._offsets()
         with self.root.open("rb") as file:
-            last = self._last(file, places)
-            for number in sorted(places):
+            last = self._last(file, offsets)
+            for number in sorted(offsets):
                 if last is not None and not 0 < number < last:
                     continue
-                label, image = self._record(file, places[number])
+                label, image = self._record(file, offsets[number])
                 identity = f"{int(label):08d}"
                 yield Entry(
                     f"{identity}/{number:09d}",
                     identity,
                     f"{self.root.name} record {number}",
-                    places[number],
+                    offsets[number],
                     len(image),
                 )
 
     def encoded(self, entry: Entry) -> bytes:
         """Bytes of a record's image."""
         with self.root.open("rb") as file:
-            return self._record(file, entry.place)[1]
+            return self._record(file, entry.locator)[1]
 
-    def _places(self) -> dict[int, int]:
+    def _offsets(self) -> dict[int, int]:
         """Byte offset of every record."""
-        places = {}
+        offsets = {}
         for number, line in lines(self._index, "the .idx file belongs beside the .rec file"):
             parts = line.split("\t")
             if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
                 raise bad_line(self._index, number, "NUMBER<tab>OFFSET", line)
-            places[int(parts[0])] = int(parts[1])
-        if not places:
+            offsets[int(parts[0])] = int(parts[1])
+        if not offsets:
             raise DataError(f"{self._index}: is empty")
-        return places
+        return offsets
 
-    def _last(self, file: BinaryIO, places: dict[int, int]) -> int | None:
+    def _last(self, file: BinaryIO, offsets: dict[int, int]) -> int | None:
         """Number of the first record without an image, from record 0; None without record 0."""
-        if 0 not in places:
+        if 0 not in offsets:
             return None
-        flag, _, labels, _ = self._parsed(file, places[0])
+        flag, _, labels, _ = self._parsed(file, offsets[0])
         return int(labels[0]) if flag == 2 else None
 
-    def _record(self, file: BinaryIO, place: int) -> tuple[float, bytes]:
-        _, label, labels, image = self._parsed(file, place)
+    def _record(self, file: BinaryIO, offset: int) -> tuple[float, bytes]:
+        _, label, labels, image = self._parsed(file, offset)
         return (labels[0] if labels else label), image
 
-    def _parsed(self, file: BinaryIO, place: int) -> tuple[int, float, tuple[float, ...], bytes]:
-        data = self._data(file, place)
+    def _parsed(self, file: BinaryIO, offset: int) -> tuple[int, float, tuple[float, ...], bytes]:
+        data = self._data(file, offset)
         if len(data) < _HEADER.size:
-            raise DataError(f"{self.root}: the record at byte {place} is too short for its header")
+            raise DataError(f"{self.root}: the record at byte {offset} is too short for its header")
         flag, label, _, _ = _HEADER.unpack_from(data)
         end = _HEADER.size + 4 * flag
         if len(data) < end:
             raise DataError(
-                f"{self.root}: the record at byte {place} has {flag} labels that do not fit into it"
+                f"{self.root}: the record at byte {offset} has {flag} labels that do not fit into it"
             )
         labels = struct.unpack_from(f"<{flag}f", data, _HEADER.size)
         return flag, label, labels, data[end:]
 
-    def _data(self, file: BinaryIO, place: int) -> bytes:
+    def _data(self, file: BinaryIO, offset: int) -> bytes:
         """Read one record, its parts joined."""
-        file.seek(place)
+        file.seek(offset)
         parts = []
         while True:
             head = file.read(_PART.size)
             if len(head) < _PART.size:
-                raise DataError(f"{self.root}: ends within the record at byte {place}; is the copy complete?")
+                raise DataError(
+                    f"{self.root}: ends within the record at byte {offset}; is the copy complete?"
+                )
             magic, word = _PART.unpack(head)
             if magic != MAGIC:
                 raise DataError(
-                    f"{self.root}: holds no record at byte {place}; do .rec and .idx belong together?"
+                    f"{self.root}: holds no record at byte {offset}; do .rec and .idx belong together?"
                 )
             kind, length = word >> 29, word & (1 << 29) - 1
             data = file.read(length)
             if len(data) < length:
-                raise DataError(f"{self.root}: ends within the record at byte {place}; is the copy complete?")
+                raise DataError(
+                    f"{self.root}: ends within the record at byte {offset}; is the copy complete?"
+                )
             file.seek(-length % 4, 1)
             parts.append(data)
             if kind in (0, 3):

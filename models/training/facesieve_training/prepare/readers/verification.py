@@ -64,7 +64,7 @@ class Verification(Source):
 
     def encoded(self, entry: Entry) -> bytes:
         """Bytes of an image."""
-        return self._held[0][int(entry.place)]
+        return self._held[0][int(entry.locator)]
 
     def pairs(self) -> Iterator[Pair]:
         """The file's pairs."""
@@ -90,7 +90,7 @@ class Verification(Source):
             ]
             flags = [bool(s) for s in same]
         except Exception as error:  # a damaged pickle can raise nearly anything
-            raise DataError(f"{self.root}: is no verification set: {error}") from error
+            raise DataError(f"{self.root}: is not a verification set: {error}") from error
         if len(encoded) != 2 * len(flags):
             raise DataError(
                 f"{self.root}: has {len(encoded)} images for {len(flags)} pairs; each pair needs two"

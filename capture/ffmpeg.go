@@ -1,0 +1,253 @@
+package capture
+
+/*
+#cgo CXXFLAGS: -std=c++17
+#cgo pkg-config: opencv4 libavformat libavcodec libswscale libavutil
+#include <stdlib.h>
+#include "ffmpeg.h"
+*/
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime/cgo"
+	"sync"
+	"time"
+	"unsafe"
+
+	"gocv.io/x/gocv"
+)
+
+// mediaOptions are the options for decoding.
+type mediaOptions struct {
+	maxPixels int64
+	aspect    ratio
+	live      bool
+}
+
+func (o mediaOptions) c() *C.media_options {
+	return &C.media_options{
+		max_pixels: C.int64_t(o.maxPixels), aspect_num: C.int(o.aspect.width), aspect_den: C.int(o.aspect.height),
+		live: C.bool(o.live),
+	}
+}
+
+func newFrameInfo(f C.media_frame) frameInfo {
+	i := frameInfo{
+		width: int(f.width), height: int(f.height), sample: ratio{int(f.sample_num), int(f.sample_den)},
+	}
+	if f.stamp_ns != math.MinInt64 {
+		i.stamp = time.Duration(f.stamp_ns)
+	}
+	return i
+}
+
+// fault returns the error for a status, nil for MEDIA_FRAME. content describes the streams, as far as they are known.
+func (o mediaOptions) fault(status C.media_status, f C.media_frame, content string) error {
+	switch status {
+	case C.MEDIA_FRAME:
+		return nil
+	case C.MEDIA_END:
+		return io.EOF
+	case C.MEDIA_RESIZED:
+		return errResized
+	case C.MEDIA_TOO_LARGE:
+		return faultf(ReasonTooLarge, "a frame of %.1f million pixels is larger than max_pixels (%.1f million); "+
+			"lower the resolution, or raise max_pixels", float64(f.rejected_pixels)/1e6, float64(o.maxPixels)/1e6)
+	case C.MEDIA_NO_VIDEO:
+		if content == "" {
+			return errors.New("it contains neither video nor sound")
+		}
+		return faultf(ReasonNoVideo, "no video in it, only %s; give a recording or stream with video", content)
+	case C.MEDIA_NO_DECODER:
+		return faultf(ReasonCodec, "FFmpeg has no decoder for %s; set the camera to H.264, H.265 or MJPEG", content)
+	case C.MEDIA_FLOOD:
+		return faultf(ReasonTooLarge, "64 MiB came without a frame; check that the url is that of a video stream")
+	case C.MEDIA_INTERRUPTED:
+		return context.Canceled
+	default:
+		return fmt.Errorf("%s", mediaError(f.error))
+	}
+}
+
+// mediaError returns FFmpeg's text for an error.
+func mediaError(number C.int) string {
+	const size = 128
+	text := (*C.char)(C.calloc(size, 1))
+	defer C.free(unsafe.Pointer(text))
+	C.media_error(number, text, size)
+	return C.GoString(text)
+}
+
+// trim returns freed memory to the system.
+func trim() { C.media_trim() }
+
+// reader reads a container. Its methods except interrupt must be called from one goroutine.
+type reader struct {
+	options mediaOptions
+	mu      sync.Mutex
+	handle  unsafe.Pointer // nil after close
+}
+
+func newReader(options mediaOptions) (*reader, error) {
+	handle := C.reader_new(options.c())
+	if handle == nil {
+		return nil, errNoMemory
+	}
+	return &reader{options: options, handle: handle}, nil
+}
+
+// openFile opens a file by its absolute path.
+func (r *reader) openFile(path string) error {
+	cPath := C.CString(path)
+	defer C.free(unsafe.Pointer(cPath))
+	var f C.media_frame
+	status := C.reader_open_file(r.handle, cPath, &f)
+	return r.options.fault(status, f, r.info().streams)
+}
+
+// openFeed reads a stream from a feed, and takes ownership of the feed. The url must not contain credentials.
+func (r *reader) openFeed(f *feed, url, format string) error {
+	cURL, cFormat := C.CString(url), C.CString(format)
+	defer C.free(unsafe.Pointer(cURL))
+	defer C.free(unsafe.Pointer(cFormat))
+	var frame C.media_frame
+	status := C.reader_open_feed(r.handle, C.uintptr_t(cgo.NewHandle(f)), cURL, cFormat, &frame)
+	return r.options.fault(status, frame, r.info().streams)
+}
+
+// next fills dst with the next frame.
+func (r *reader) next(dst *gocv.Mat) (frameInfo, error) {
+	var f C.media_frame
+	status := C.reader_next(r.handle, unsafe.Pointer(dst.Ptr()), &f)
+	if status == C.MEDIA_FRAME {
+		return newFrameInfo(f), nil
+	}
+	return frameInfo{}, r.options.fault(status, f, r.info().streams)
+}
+
+// mediaInfo describes a container.
+type mediaInfo struct {
+	fps               float64
+	declared, covered time.Duration // duration in the header, and duration that was read
+	format, streams   string
+}
+
+func (r *reader) info() mediaInfo {
+	var i C.media_info
+	C.reader_info(r.handle, &i)
+	return mediaInfo{
+		fps:      float64(i.fps),
+		declared: time.Duration(i.duration_us) * time.Microsecond,
+		covered:  time.Duration(i.covered_us) * time.Microsecond,
+		format:   C.GoString(&i.format[0]), streams: C.GoString(&i.streams[0]),
+	}
+}
+
+// interrupt ends the current call and all later ones. Any goroutine may call it.
+func (r *reader) interrupt() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.handle != nil {
+		C.reader_interrupt(r.handle)
+	}
+}
+
+func (r *reader) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	C.reader_free(r.handle)
+	r.handle = nil
+}
+
+// packetDecoder decodes the packets of one stream.
+type packetDecoder struct {
+	options mediaOptions
+	codec   string // name in FFmpeg
+	handle  unsafe.Pointer
+}
+
+func newPacketDecoder(options mediaOptions, codec string) (*packetDecoder, error) {
+	cCodec := C.CString(codec)
+	defer C.free(unsafe.Pointer(cCodec))
+	var f C.media_frame
+	handle := C.decoder_new(options.c(), cCodec, &f)
+	if handle == nil {
+		return nil, faultf(ReasonCodec, "FFmpeg has no decoder for %s (%s); set the camera to H.264, H.265 or MJPEG",
+			codec, mediaError(f.error))
+	}
+	return &packetDecoder{options: options, codec: codec, handle: handle}, nil
+}
+
+// send passes a packet to the decoder. After the error for a damaged packet, further packets may be sent.
+func (d *packetDecoder) send(u unit) error {
+	if len(u.data) == 0 {
+		return nil
+	}
+	var f C.media_frame
+	status := C.decoder_send(d.handle, (*C.uint8_t)(unsafe.SliceData(u.data)), C.size_t(len(u.data)), C.bool(u.key),
+		C.int64_t(u.stamp), &f)
+	return d.options.fault(status, f, d.codec)
+}
+
+// receive fills dst with the next decoded frame; ok is false when a packet is needed.
+func (d *packetDecoder) receive(dst *gocv.Mat) (info frameInfo, ok bool, err error) {
+	var f C.media_frame
+	status := C.decoder_receive(d.handle, unsafe.Pointer(dst.Ptr()), &f)
+	switch status {
+	case C.MEDIA_FRAME:
+		return newFrameInfo(f), true, nil
+	case C.MEDIA_MORE:
+		return frameInfo{}, false, nil
+	default:
+		return frameInfo{}, false, d.options.fault(status, f, d.codec)
+	}
+}
+
+func (d *packetDecoder) close() { C.decoder_free(d.handle) }
+
+// feed is a stream of bytes that FFmpeg reads, with a function that opens further addresses of the same server.
+type feed struct {
+	body io.ReadCloser
+	open func(address string, offset, end int64) (io.ReadCloser, error) // nil: no further addresses
+}
+
+//export captureFeedRead
+func captureFeedRead(handle C.uintptr_t, buffer *C.uint8_t, size C.int) C.int {
+	f := cgo.Handle(handle).Value().(*feed) // reader.cpp returns the handle unchanged
+	for {
+		n, err := f.body.Read(unsafe.Slice((*byte)(buffer), int(size)))
+		switch {
+		case n > 0:
+			return C.int(n) //nolint:gosec // at most size
+		case errors.Is(err, io.EOF):
+			return 0
+		case err != nil:
+			return -1
+		}
+	}
+}
+
+//export captureFeedOpen
+func captureFeedOpen(handle C.uintptr_t, address *C.char, offset, end C.int64_t) C.uintptr_t {
+	f := cgo.Handle(handle).Value().(*feed) // reader.cpp returns the handle unchanged
+	if f.open == nil {
+		return 0
+	}
+	body, err := f.open(C.GoString(address), int64(offset), int64(end))
+	if err != nil {
+		return 0 // the owner of the feed stores the error
+	}
+	return C.uintptr_t(cgo.NewHandle(&feed{body: body, open: f.open}))
+}
+
+//export captureFeedClose
+func captureFeedClose(handle C.uintptr_t) {
+	h := cgo.Handle(handle)
+	_ = h.Value().(*feed).body.Close() // it was only read
+	h.Delete()
+}
