@@ -23,7 +23,7 @@ def test_the_daemon_tests_the_similarities_of_this_network(models: Path) -> None
     cosine = unit @ unit.T
     wanted = json.dumps({"images": golden["images"], "similarities": cosine.round(6).tolist()})
     assert np.abs(cosine - golden["similarities"]).max() <= TOLERANCE, f"{file} must hold {wanted}"
-    assert np.ptp(cosine) > 0.5, "the similarities must differ for the comparison to be meaningful"
+    assert np.ptp(cosine) > 0.2, "the similarities must differ for the comparison to be meaningful"
 
 
 def test_exposing_twice_changes_nothing(models: Path) -> None:
