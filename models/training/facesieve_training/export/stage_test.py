@@ -130,3 +130,7 @@ def test_without_phases_a_student_keeps_its_initial_weights(exported: Path, tmp_
     assert student_stage.Config(tmp_path, phases=()).faults() == [
         "phases: must have at least one without initial"
     ]
+
+    wrong = stage.Config(tmp_path / "again", Network(exported), embedding=EMBEDDING)
+    with pytest.raises(DataError, match=r"embedding: .* has student\.length 0"):
+        stage.run(wrong, Run.open(tmp_path / "wrong", "export", wrong, False))
