@@ -112,3 +112,28 @@ func BenchmarkSelector(b *testing.B) {
 		selector.Tick(at)
 	}
 }
+
+// BenchmarkEmbedding decodes the embedding of a scored face, and compares with its score.
+func BenchmarkEmbedding(b *testing.B) {
+	scorer, _ := embeddedScorer(b)
+	aligned := alignedPortrait(b)
+	embed(b, scorer, aligned)
+	b.ReportAllocs()
+	for b.Loop() {
+		scorer.Embedding()
+	}
+	peer(b, "score", func() { embed(b, scorer, aligned) })
+}
+
+func BenchmarkCompare(b *testing.B) {
+	_, network := embeddedScorer(b)
+	matcher, err := NewMatcher(network.Manifest())
+	if err != nil {
+		b.Fatal(err)
+	}
+	x, y := axis(0), axis(80)
+	b.ReportAllocs()
+	for b.Loop() {
+		matcher.Compare(x, y, 40, 60)
+	}
+}
