@@ -64,9 +64,8 @@ func rotateUpright(orientation int, m *gocv.Mat) error {
 	flip := [9]int{none, none, horizontal, both, vertical, none, horizontal, both, vertical}[orientation]
 	if orientation >= 5 {
 		transposed := gocv.NewMat()
-		gocv.Transpose(*m, &transposed)
-		if transposed.Empty() {
-			return errors.Join(errNoMemory, transposed.Close())
+		if err := gocv.Transpose(*m, &transposed); err != nil {
+			return errors.Join(fmt.Errorf("transpose the image: %w", err), transposed.Close())
 		}
 		before := *m
 		*m = transposed
@@ -74,8 +73,11 @@ func rotateUpright(orientation int, m *gocv.Mat) error {
 			return fmt.Errorf("free the image: %w", err)
 		}
 	}
-	if flip != none {
-		gocv.Flip(*m, m, flip)
+	if flip == none {
+		return nil
+	}
+	if err := gocv.Flip(*m, m, flip); err != nil {
+		return fmt.Errorf("flip the image: %w", err)
 	}
 	return nil
 }

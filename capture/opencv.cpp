@@ -1,6 +1,7 @@
 // Every function catches all exceptions, because one that reaches Go ends the whole daemon.
 #include "opencv.h"
 
+#include <cstdlib>
 #include <new>
 
 #include <opencv2/core/utils/logger.hpp>
@@ -72,4 +73,9 @@ bool mat_create(void *mat, int width, int height) {
   }
 }
 
-void log_silence(void) { cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT); }
+void log_silence(void) {
+  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  // The GStreamer plug-in of the package has a copy of OpenCV, which reads this when it is loaded.
+  static const int set = setenv("OPENCV_LOG_LEVEL", "SILENT", 1);
+  (void)set;
+}

@@ -185,7 +185,9 @@ func (s *snapshots) stretch(m *gocv.Mat) error {
 	if int64(size.X)*int64(size.Y) > s.cfg.MaxPixels || size.X == m.Cols() && size.Y == m.Rows() {
 		return nil
 	}
-	gocv.Resize(*m, m, size, 0, 0, gocv.InterpolationLinear)
+	if err := gocv.Resize(*m, m, size, 0, 0, gocv.InterpolationLinear); err != nil {
+		return fmt.Errorf("stretch the picture: %w", err)
+	}
 	return nil
 }
 

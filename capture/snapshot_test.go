@@ -143,10 +143,11 @@ func TestSnapshotsArePolled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c.show(greyJPEG(t, 64, 48), greyJPEG(t, 80, 48), greyJPEG(t, 96, 48))
+			c.show(greyJPEG(t, 64, 48))
 			s := open(t, polling(c.start(t)))
 			f := newFrame(t)
-			for i, width := range []int{64, 80, 96} {
+			for i, width := range []int{64, 80, 96} { // one after the other, so that a late reader misses none
+				c.show(greyJPEG(t, width, 48))
 				if next(t, s, f); f.Mat.Cols() != width || f.Sequence != uint64(i+1) || time.Since(f.Time) > patience {
 					t.Errorf("image %d is %d wide, number %d, of %v", i, f.Mat.Cols(), f.Sequence, f.Time)
 				}

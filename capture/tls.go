@@ -51,7 +51,7 @@ func readAuthorities(path string) (*x509.CertPool, []*x509.Certificate, error) {
 	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxCABytes) {
 		return nil, nil, fmt.Errorf("%s is not a file of certificates; give a PEM file", path)
 	}
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // the configuration names the file
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read %s: %w; check the path and its permissions", path, cause(err))
 	}

@@ -117,7 +117,7 @@ func TestCertificatesAreVerified(t *testing.T) {
 				t.Parallel()
 				camera := serveSecure(t, scheme, c.certificate)
 				cfg := quick(camera.url)
-				cfg.TLS = c.tls
+				cfg.TLS, cfg.ReadTimeout = c.tls, 10*time.Second // the camera answers, on a loaded machine late
 				got := failure(t, cfg)
 				want, reason, received := c.want, ReasonCertificate, camera.received.Load()
 				if want == "" {

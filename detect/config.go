@@ -80,7 +80,7 @@ func (c Config) Validate() error {
 	var faults []error
 	check := func(ok bool, key, format string, args ...any) {
 		if !ok {
-			faults = append(faults, keyError{key, fmt.Errorf(format, args...)})
+			faults = append(faults, models.KeyError{Key: key, Err: fmt.Errorf(format, args...)})
 		}
 	}
 	c.checkScores(check)
@@ -105,19 +105,6 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// keyError is the error of one key of the section.
-type keyError struct {
-	key string // dotted
-	err error  // what is wrong and how to fix it
-}
-
-func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
-
-func (e keyError) Unwrap() error { return e.err }
-
-// ConfigKey returns the key; package config reports it with its line.
-func (e keyError) ConfigKey() string { return e.key }
-
 func (c Config) checkScores(check func(ok bool, key, format string, args ...any)) {
 	check(c.Score >= 0 && c.Score < 1, "score", "%g is not between 0 and 1", c.Score)
 	check(c.LowScore >= 0 && c.LowScore < 1, "low_score", "%g is not between 0 and 1", c.LowScore)
@@ -132,17 +119,17 @@ type Polygon [][2]float64
 func (p Polygon) validate(key string) []error {
 	var faults []error
 	if len(p) < 3 {
-		faults = append(faults, keyError{key, fmt.Errorf("%d points, a polygon has at least 3", len(p))})
+		faults = append(faults, models.KeyError{Key: key, Err: fmt.Errorf("%d points, a polygon has at least 3", len(p))})
 	}
 	for i, point := range p {
 		// This form also rejects NaN.
 		if !(point[0] >= 0 && point[0] <= 1 && point[1] >= 0 && point[1] <= 1) {
 			err := fmt.Errorf("%v is outside 0..1, the coordinates are relative", point)
-			faults = append(faults, keyError{fmt.Sprintf("%s[%d]", key, i), err})
+			faults = append(faults, models.KeyError{Key: fmt.Sprintf("%s[%d]", key, i), Err: err})
 		}
 	}
 	if len(faults) == 0 && p.area() == 0 {
-		faults = append(faults, keyError{key, errors.New("has no area; its corners are on one line")})
+		faults = append(faults, models.KeyError{Key: key, Err: errors.New("has no area; its corners are on one line")})
 	}
 	return faults
 }

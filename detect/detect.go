@@ -69,7 +69,9 @@ func (d *Detector) Detect(frame gocv.Mat) ([]Face, error) {
 	if err := d.setFrameSize(image.Pt(frame.Cols(), frame.Rows())); err != nil {
 		return nil, err
 	}
-	d.scaler.scale(frame, &d.view, d.scaled)
+	if err := d.scaler.scale(frame, &d.view, d.scaled); err != nil {
+		return nil, fmt.Errorf("detect: %w", err)
+	}
 	faces, err := d.run(d.padded)
 	if err != nil {
 		return nil, fmt.Errorf("detect: %w", err)

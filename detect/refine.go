@@ -89,7 +89,9 @@ func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
 	if !ok {
 		return face, nil
 	}
-	r.crop(frame, square)
+	if err := r.crop(frame, square); err != nil {
+		return face, fmt.Errorf("detect: refine: %w", err)
+	}
 	candidates, err := r.run(r.input)
 	if err != nil {
 		return face, fmt.Errorf("detect: refine: %w", err)
@@ -126,17 +128,20 @@ func squareAround(face Face, frame image.Point, rule models.Refinement) (image.R
 }
 
 // crop scales a square of the frame to the input of the network.
-func (r *Refiner) crop(frame gocv.Mat, square image.Rectangle) {
+func (r *Refiner) crop(frame gocv.Mat, square image.Rectangle) error {
 	visible := square.Intersect(image.Rect(0, 0, frame.Cols(), frame.Rows()))
 	part := frame.Region(visible)
 	defer part.Close()
 	from := part
 	if visible != square {
-		gocv.CopyMakeBorder(part, &r.bordered, visible.Min.Y-square.Min.Y, square.Max.Y-visible.Max.Y,
+		err := gocv.CopyMakeBorder(part, &r.bordered, visible.Min.Y-square.Min.Y, square.Max.Y-visible.Max.Y,
 			visible.Min.X-square.Min.X, square.Max.X-visible.Max.X, gocv.BorderConstant, color.RGBA{})
+		if err != nil {
+			return fmt.Errorf("extend the frame: %w", err)
+		}
 		from = r.bordered
 	}
-	r.scaler.scale(from, &r.input, image.Pt(r.rule.Side, r.rule.Side))
+	return r.scaler.scale(from, &r.input, image.Pt(r.rule.Side, r.rule.Side))
 }
 
 // mostOverlapping returns the face whose box overlaps that of face most, and the overlap (intersection over union).

@@ -77,9 +77,10 @@ type Output struct {
 // QualityHead describes how the outputs become one score. Each label is the expectation of its bins under the softmax
 // of its output, the raw score is their weighted mean, and Calibration maps it to 0..100.
 type QualityHead struct {
-	Labels      []Label     `json:"labels"`
-	Calibration Calibration `json:"calibration"`
-	FNMR        *FNMR       `json:"fnmr,omitempty"`
+	Labels      []Label        `json:"labels"`
+	Calibration Calibration    `json:"calibration"`
+	FNMR        *FNMR          `json:"fnmr,omitempty"`
+	Embedding   *EmbeddingHead `json:"embedding,omitempty"` // of networks that can compare faces
 }
 
 // Label is one distribution that the quality network predicts.
@@ -104,6 +105,27 @@ type FNMR struct {
 	Score []float64 `json:"score"`
 	Kept  []float64 `json:"kept"`
 	FNMR  []float64 `json:"fnmr"`
+}
+
+// EmbeddingHead describes the output that is compared between faces. Value i of the embedding is (stored - ZeroPoint of
+// the output) * Scale[i], then all values are divided by their Euclidean length. The similarity of two faces is the
+// cosine of their embeddings.
+type EmbeddingHead struct {
+	Output    int       `json:"output"`    // index into Manifest.Outputs
+	Dimension int       `json:"dimension"` // number of values
+	Scale     []float64 `json:"scale"`     // of each value; replaces the output's scale, which is one for all
+
+	// Thresholds are in rising order of MinScore. Faces that score below the first one cannot be compared.
+	Thresholds []SimilarityThresholds `json:"thresholds"`
+	Set        string                 `json:"set"` // the faces that the thresholds were measured on
+}
+
+// SimilarityThresholds are similarities, -1..1, that faces of two people reach at a false-match rate (FMR). They hold
+// where the lower score of both faces is at least MinScore, and below the MinScore of the next thresholds.
+type SimilarityThresholds struct {
+	MinScore float64 `json:"min_score"`
+	FMR1e3   float64 `json:"fmr_1e3"`
+	FMR1e4   float64 `json:"fmr_1e4"`
 }
 
 // DetectorHead lists the outputs of an anchor-free network of task detector or landmarks, one of each kind per stride

@@ -195,7 +195,7 @@ func edited(t *testing.T, name string, change func(m *Manifest)) *Model {
 
 // TestManifestRoundTrip: a manifest that is written and read is unchanged.
 func TestManifestRoundTrip(t *testing.T) {
-	for _, name := range []string{"quality", "detector"} {
+	for _, name := range []string{"quality", "detector", "../quality"} {
 		m := testModel(t, name).Manifest
 		text, err := json.Marshal(m)
 		if err != nil {

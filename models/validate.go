@@ -3,6 +3,7 @@ package models
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,7 +18,7 @@ const olderManifest = "an older training tool wrote the manifest; export the net
 type faults struct{ list []error }
 
 func (f *faults) add(key, format string, args ...any) {
-	f.list = append(f.list, keyError{key, fmt.Errorf(format, args...)})
+	f.list = append(f.list, KeyError{key, fmt.Errorf(format, args...)})
 }
 
 func (f *faults) check(ok bool, key, format string, args ...any) {
@@ -26,18 +27,20 @@ func (f *faults) check(ok bool, key, format string, args ...any) {
 	}
 }
 
-// keyError is the error of one key of a manifest or of the runtime's configuration.
-type keyError struct {
-	key string // dotted
-	err error  // what is wrong and how to fix it
+// KeyError is the error of one key of a manifest, or of a section of the configuration: the runtime's, and those of
+// the packages that run networks.
+type KeyError struct {
+	Key string // dotted
+	Err error  // what is wrong and how to fix it
 }
 
-func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
+func (e KeyError) Error() string { return e.Key + ": " + e.Err.Error() }
 
-func (e keyError) Unwrap() error { return e.err }
+// Unwrap returns the error without its key.
+func (e KeyError) Unwrap() error { return e.Err }
 
-// ConfigKey returns the key; package config reports it with its line.
-func (e keyError) ConfigKey() string { return e.key }
+// ConfigKey returns the key, which the reader of the configuration reports with its line.
+func (e KeyError) ConfigKey() string { return e.Key }
 
 // Validate returns all faults of the manifest, each with its key.
 func (m *Manifest) Validate() error {
@@ -134,6 +137,37 @@ func (q *QualityHead) validate(f *faults, outputs []Output) {
 		"does not increase within 0..100")
 	if q.FNMR != nil {
 		q.FNMR.validate(f)
+	}
+	if q.Embedding != nil {
+		q.Embedding.validate(f, outputs, q.Labels)
+	}
+}
+
+func (e *EmbeddingHead) validate(f *faults, outputs []Output, labels []Label) {
+	const key = "quality.embedding"
+	if e.Output < 0 || e.Output >= len(outputs) {
+		f.add(key+".output", "%d, there are %d outputs", e.Output, len(outputs))
+	} else {
+		size := product(outputs[e.Output].Shape)
+		f.check(e.Dimension == size && size > 0, key+".dimension", "%d, output %d has %d values",
+			e.Dimension, e.Output, size)
+	}
+	for _, label := range labels {
+		f.check(label.Output != e.Output, key+".output", "%d is that of label %s", e.Output, label.Name)
+	}
+	f.check(len(e.Scale) == e.Dimension, key+".scale", "%d values for a dimension of %d", len(e.Scale), e.Dimension)
+	for i, scale := range e.Scale {
+		f.check(scale > 0 && !math.IsInf(scale, 1), fmt.Sprintf("%s.scale[%d]", key, i), "%g is not positive", scale)
+	}
+	f.check(len(e.Thresholds) > 0, key+".thresholds", "there is none")
+	for i, t := range e.Thresholds {
+		at := fmt.Sprintf("%s.thresholds[%d]", key, i)
+		f.check(t.MinScore >= 0 && t.MinScore <= 100, at+".min_score", "%g is outside 0..100", t.MinScore)
+		f.check(i == 0 || t.MinScore > e.Thresholds[i-1].MinScore, at+".min_score",
+			"%g is not above that of thresholds[%d]", t.MinScore, i-1)
+		f.check(t.FMR1e3 > -1 && t.FMR1e3 < 1, at+".fmr_1e3", "%g is not between -1 and 1", t.FMR1e3)
+		f.check(t.FMR1e4 >= t.FMR1e3 && t.FMR1e4 < 1, at+".fmr_1e4", "%g is not between fmr_1e3 (%g) and 1",
+			t.FMR1e4, t.FMR1e3)
 	}
 }
 

@@ -114,6 +114,45 @@ func TestManifestFaults(t *testing.T) {
 				m.Task = TaskQuality
 			},
 		},
+		"../quality": {
+			"quality.embedding.output: 6, there are 6 outputs": func(m *Manifest) {
+				m.Quality.Embedding.Output = 6
+			},
+			"quality.embedding.output: 2 is that of label agreement": func(m *Manifest) {
+				m.Quality.Embedding.Output = 2
+			},
+			"quality.embedding.dimension: 64, output 5 has 128 values": func(m *Manifest) {
+				m.Quality.Embedding.Dimension = 64
+			},
+			"quality.embedding.scale: 127 values for a dimension of 128": func(m *Manifest) {
+				m.Quality.Embedding.Scale = m.Quality.Embedding.Scale[1:]
+			},
+			"quality.embedding.scale[3]: 0 is not positive": func(m *Manifest) {
+				m.Quality.Embedding.Scale[3] = 0
+			},
+			"quality.embedding.scale[127]: NaN is not positive": func(m *Manifest) {
+				m.Quality.Embedding.Scale[127] = math.NaN()
+			},
+			"quality.embedding.scale[0]: +Inf is not positive": func(m *Manifest) {
+				m.Quality.Embedding.Scale[0] = math.Inf(1)
+			},
+			"quality.embedding.thresholds: there is none": func(m *Manifest) {
+				m.Quality.Embedding.Thresholds = nil
+			},
+			"quality.embedding.thresholds[0].min_score: -1 is outside 0..100": func(m *Manifest) {
+				m.Quality.Embedding.Thresholds[0].MinScore = -1
+			},
+			"quality.embedding.thresholds[1].min_score: 25 is not above that of thresholds[0]": func(m *Manifest) {
+				m.Quality.Embedding.Thresholds[0].MinScore = 25
+				m.Quality.Embedding.Thresholds[1].MinScore = 25
+			},
+			"quality.embedding.thresholds[0].fmr_1e3: 1 is not between -1 and 1": func(m *Manifest) {
+				m.Quality.Embedding.Thresholds[0].FMR1e3 = 1
+			},
+			"quality.embedding.thresholds[1].fmr_1e4: 0.1 is not between fmr_1e3 (0.2) and 1": func(m *Manifest) {
+				m.Quality.Embedding.Thresholds[1].FMR1e3, m.Quality.Embedding.Thresholds[1].FMR1e4 = 0.2, 0.1
+			},
+		},
 	} {
 		for want, change := range changes {
 			m := edited(t, name, change).Manifest
@@ -139,7 +178,7 @@ func TestManifestAllFaults(t *testing.T) {
 
 // FuzzParseManifest: any bytes give an error or a valid manifest, never a panic.
 func FuzzParseManifest(f *testing.F) {
-	for _, name := range []string{"quality", "detector"} {
+	for _, name := range []string{"quality", "detector", "../quality"} {
 		text, err := os.ReadFile(filepath.Join("testdata", name+".json"))
 		if err != nil {
 			f.Fatal(err)

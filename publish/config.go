@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"facesieve/publish/event"
+	"facesieve/publish/outbox"
 )
 
 // Embedded as Config.Broker means the broker inside the program, see package broker.
@@ -142,7 +143,7 @@ func (c Config) connectionFaults() []error {
 type faults []error
 
 func (f *faults) add(key, format string, args ...any) {
-	*f = append(*f, keyError{key, fmt.Errorf(format, args...)})
+	*f = append(*f, outbox.KeyError{Key: key, Err: fmt.Errorf(format, args...)})
 }
 
 func (f *faults) check(ok bool, key, format string, args ...any) {
@@ -150,19 +151,6 @@ func (f *faults) check(ok bool, key, format string, args ...any) {
 		f.add(key, format, args...)
 	}
 }
-
-// keyError is the error of one key of the section.
-type keyError struct {
-	key string // dotted
-	err error  // what is wrong and how to fix it
-}
-
-func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
-
-func (e keyError) Unwrap() error { return e.err }
-
-// ConfigKey returns the key; package config reports it with its line.
-func (e keyError) ConfigKey() string { return e.key }
 
 func (f *faults) text(key, value string) {
 	if len(value) > event.MaxName {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"facesieve/publish/outbox"
 )
 
 // ListenTLS configures TLS of the embedded broker: its certificate, and who may connect.
@@ -40,7 +42,7 @@ func (t ListenTLS) load() (*tls.Config, error) {
 	}
 	if t.ClientCA != "" {
 		if config.ClientCAs, err = certificatePool(t.ClientCA); err != nil {
-			return nil, keyError{"listen_tls.client_ca", err}
+			return nil, outbox.KeyError{Key: "listen_tls.client_ca", Err: err}
 		}
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}
@@ -51,7 +53,7 @@ func (t ListenTLS) load() (*tls.Config, error) {
 func (t ListenTLS) trust() (*tls.Config, error) {
 	chain, err := readPEM(t.Cert, "CERTIFICATE")
 	if err != nil {
-		return nil, keyError{"listen_tls.cert", err}
+		return nil, outbox.KeyError{Key: "listen_tls.cert", Err: err}
 	}
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,

@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"facesieve/publish/outbox"
 )
 
 // TLS configures whom to trust and how the device identifies itself.
@@ -35,7 +37,7 @@ func (t TLS) load() (*tls.Config, error) {
 	var err error
 	if t.CA != "" {
 		if config.RootCAs, err = certificatePool(t.CA); err != nil {
-			return nil, keyError{"tls.ca", err}
+			return nil, outbox.KeyError{Key: "tls.ca", Err: err}
 		}
 	}
 	if t.Cert != "" {
@@ -146,19 +148,19 @@ func certificatePool(path string) (*x509.CertPool, error) {
 
 var errNoCertificate = errors.New("holds no PEM certificate")
 
-// keyPair reads the certificate and the key that a section of the configuration names. Its error is a keyError.
+// keyPair reads the certificate and the key that a section of the configuration names. Its error is an outbox.KeyError.
 func keyPair(section, certFile, keyFile string) ([]tls.Certificate, error) {
 	cert, err := readFile(certFile)
 	if err != nil {
-		return nil, keyError{section + ".cert", err}
+		return nil, outbox.KeyError{Key: section + ".cert", Err: err}
 	}
 	key, err := readFile(keyFile)
 	if err != nil {
-		return nil, keyError{section + ".key", err}
+		return nil, outbox.KeyError{Key: section + ".key", Err: err}
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, keyError{section + ".cert", fmt.Errorf("does not fit %s.key: %w", section, err)}
+		return nil, outbox.KeyError{Key: section + ".cert", Err: fmt.Errorf("does not fit %s.key: %w", section, err)}
 	}
 	return []tls.Certificate{pair}, nil
 }

@@ -70,13 +70,21 @@ func (a *Aligner) Align(frame gocv.Mat, landmarks Landmarks, dst *gocv.Mat) (Tra
 		return Transform{}, fmt.Errorf("align: landmarks %v in a frame of %dx%d pixels: %w",
 			landmarks, frame.Cols(), frame.Rows(), ErrOutside)
 	}
-	if n := samples(transform.Scale()); n > 1 {
-		a.warp(frame, supersample(inverse, n), n*Size, &a.fine)
-		gocv.Resize(a.fine, dst, image.Pt(Size, Size), 0, 0, gocv.InterpolationArea)
-	} else {
-		a.warp(frame, inverse, Size, dst)
+	if err := a.resample(frame, inverse, samples(transform.Scale()), dst); err != nil {
+		return Transform{}, fmt.Errorf("align: %w", err)
 	}
 	return transform, nil
+}
+
+// resample fills dst with the aligned face, each pixel the mean of n x n samples.
+func (a *Aligner) resample(frame gocv.Mat, inverse Transform, n int, dst *gocv.Mat) error {
+	if n == 1 {
+		return a.warp(frame, inverse, Size, dst)
+	}
+	if err := a.warp(frame, supersample(inverse, n), n*Size, &a.fine); err != nil {
+		return err
+	}
+	return gocv.Resize(a.fine, dst, image.Pt(Size, Size), 0, 0, gocv.InterpolationArea)
 }
 
 // samples returns n: a pixel of the aligned face is the mean of n x n samples.
@@ -91,9 +99,9 @@ func samples(scale float64) int {
 	}
 }
 
-func (a *Aligner) warp(frame gocv.Mat, inverse Transform, size int, dst *gocv.Mat) {
+func (a *Aligner) warp(frame gocv.Mat, inverse Transform, size int, dst *gocv.Mat) error {
 	copy(a.values, inverse[:])
-	gocv.WarpAffineWithParams(frame, dst, a.inverse, image.Pt(size, size),
+	return gocv.WarpAffineWithParams(frame, dst, a.inverse, image.Pt(size, size),
 		gocv.InterpolationLinear|gocv.WarpInverseMap, gocv.BorderConstant, color.RGBA{})
 }
 

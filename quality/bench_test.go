@@ -2,9 +2,6 @@ package quality
 
 import (
 	"fmt"
-	"image"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -23,7 +20,7 @@ func peer(b *testing.B, name string, other func()) {
 	b.ReportMetric(float64(time.Since(start))/n/own, name+"/own")
 }
 
-// BenchmarkAlign compares with gocv's estimate (RANSAC) and warp, which takes one sample a pixel.
+// BenchmarkAlign compares with OpenCV's warp alone, which takes one sample a pixel.
 func BenchmarkAlign(b *testing.B) {
 	frame := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 120, 150, 0), 1080, 1920, gocv.MatTypeCV8UC3)
 	closeLater(b, &frame)
@@ -34,30 +31,23 @@ func BenchmarkAlign(b *testing.B) {
 			defer func() { _ = aligner.Close() }()
 			scale := eyes / 35.24
 			landmarks := place(5, scale, 900-56*scale, 540-70*scale)
+			transform, err := EstimateTransform(landmarks)
+			if err != nil {
+				b.Fatal(err)
+			}
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := aligner.Align(frame, landmarks, &aligned); err != nil {
 					b.Fatal(err)
 				}
 			}
-			peer(b, "gocv", func() {
-				from, to := points(landmarks), points(Template())
-				matrix := gocv.EstimateAffinePartial2D(from, to)
-				gocv.WarpAffine(frame, &aligned, matrix, image.Pt(Size, Size))
-				_ = matrix.Close()
-				from.Close()
-				to.Close()
+			peer(b, "warp", func() {
+				if err := aligner.warp(frame, transform.Inverse(), Size, &aligned); err != nil {
+					b.Fatal(err)
+				}
 			})
 		})
 	}
-}
-
-func points(landmarks Landmarks) gocv.Point2fVector {
-	vector := make([]gocv.Point2f, 0, len(landmarks))
-	for _, p := range landmarks {
-		vector = append(vector, gocv.NewPoint2f(p[0], p[1]))
-	}
-	return gocv.NewPoint2fVectorFromPoints(vector)
 }
 
 func BenchmarkGeometry(b *testing.B) {
@@ -88,7 +78,6 @@ func BenchmarkPixels(b *testing.B) {
 	})
 }
 
-// BenchmarkScore compares with LightQNet in OpenCV's DNN module, if the shared data is there.
 func BenchmarkScore(b *testing.B) {
 	scorer, _ := embeddedScorer(b)
 	aligned := alignedPortrait(b)
@@ -98,24 +87,6 @@ func BenchmarkScore(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	shared := os.Getenv("FACESIEVE_SHARED")
-	if shared == "" {
-		shared = filepath.Join("..", "..", "shared")
-	}
-	file := filepath.Join(shared, "data", "models", "lightqnet-dm100.pb")
-	if _, err := os.Stat(file); err != nil {
-		b.Logf("no comparison with LightQNet: %v", err)
-		return
-	}
-	net := gocv.ReadNet(file, "")
-	defer func() { _ = net.Close() }()
-	peer(b, "lightqnet", func() {
-		blob := gocv.BlobFromImage(aligned, 1.0/128, image.Pt(96, 96), gocv.NewScalar(128, 128, 128, 0), false, false)
-		net.SetInput(blob, "")
-		out := net.Forward("")
-		_ = out.Close()
-		_ = blob.Close()
-	})
 }
 
 func BenchmarkDecode(b *testing.B) {
@@ -139,5 +110,30 @@ func BenchmarkSelector(b *testing.B) {
 		score = float64(int(score+7) % 100)
 		selector.Offer(1, at, score, "", keep)
 		selector.Tick(at)
+	}
+}
+
+// BenchmarkEmbedding decodes the embedding of a scored face, and compares with its score.
+func BenchmarkEmbedding(b *testing.B) {
+	scorer, _ := embeddedScorer(b)
+	aligned := alignedPortrait(b)
+	embed(b, scorer, aligned)
+	b.ReportAllocs()
+	for b.Loop() {
+		scorer.Embedding()
+	}
+	peer(b, "score", func() { embed(b, scorer, aligned) })
+}
+
+func BenchmarkCompare(b *testing.B) {
+	_, network := embeddedScorer(b)
+	matcher, err := NewMatcher(network.Manifest())
+	if err != nil {
+		b.Fatal(err)
+	}
+	x, y := axis(0), axis(80)
+	b.ReportAllocs()
+	for b.Loop() {
+		matcher.Compare(x, y, 40, 60)
 	}
 }

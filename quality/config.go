@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"facesieve/models"
 )
 
 // Policies select the faces of a track that are sent, among those that may be sent: no gate rejects them, and their
@@ -60,7 +62,7 @@ func (c Config) Validate() error {
 	var faults []error
 	check := func(ok bool, key, format string, args ...any) {
 		if !ok {
-			faults = append(faults, keyError{key, fmt.Errorf(format, args...)})
+			faults = append(faults, models.KeyError{Key: key, Err: fmt.Errorf(format, args...)})
 		}
 	}
 	policies := []string{PolicyBest, PolicyQuick, PolicyInterval, PolicyAll}
@@ -79,19 +81,6 @@ func (c Config) Validate() error {
 	}
 	return errors.Join(faults...)
 }
-
-// keyError is the error of one key of the section.
-type keyError struct {
-	key string // dotted
-	err error  // what is wrong and how to fix it
-}
-
-func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
-
-func (e keyError) Unwrap() error { return e.err }
-
-// ConfigKey returns the key; package config reports it with its line.
-func (e keyError) ConfigKey() string { return e.key }
 
 // bound is a number of the configuration with its range, both ends included.
 type bound struct {

@@ -35,10 +35,12 @@ type Score struct {
 
 // Scorer scores aligned faces with a network, which remains the caller's to close.
 type Scorer struct {
-	network Network
-	labels  []labelDecoder
-	weights float64 // their sum
-	curve   curve   // raw -> score
+	network   Network
+	labels    []labelDecoder
+	weights   float64           // their sum
+	curve     curve             // raw -> score
+	embedding *embeddingDecoder // nil: the network has none
+	scored    bool              // the outputs are those of the last face
 }
 
 // NewScorer returns a Scorer that runs network, which must stay open until after the last Score. Its manifest must be
@@ -58,7 +60,13 @@ func NewScorer(network Network) (*Scorer, error) {
 		return nil, fmt.Errorf("score: network %q has %d labels; 1..%d are supported: %w",
 			m.Name, n, MaxLabels, ErrNotQuality)
 	}
-	s := &Scorer{network: network, curve: curve{x: m.Quality.Calibration.Raw, y: m.Quality.Calibration.Score}}
+	embedding, err := newEmbeddingDecoder(m)
+	if err != nil {
+		return nil, err
+	}
+	s := &Scorer{
+		network: network, curve: curve{x: m.Quality.Calibration.Raw, y: m.Quality.Calibration.Score}, embedding: embedding,
+	}
 	for _, label := range m.Quality.Labels {
 		s.labels = append(s.labels, newLabelDecoder(label, m.Outputs[label.Output].Scale))
 		s.weights += label.Weight
@@ -69,6 +77,7 @@ func NewScorer(network Network) (*Scorer, error) {
 // Score scores an aligned face: Size x Size BGR pixels of 8 bits without gaps between the rows. It does not change
 // them.
 func (s *Scorer) Score(aligned gocv.Mat) (Score, error) {
+	s.scored = false
 	pixels, err := alignedPixels(aligned)
 	if err != nil {
 		return Score{}, fmt.Errorf("score: %w", err)
@@ -79,7 +88,18 @@ func (s *Scorer) Score(aligned gocv.Mat) (Score, error) {
 	if err := s.network.Invoke(); err != nil {
 		return Score{}, fmt.Errorf("score: %w", err)
 	}
+	s.scored = true
 	return s.decode(), nil
+}
+
+// Embedding returns the embedding of the face that Score scored last, which the same run of the network computed. It has
+// memory of its own. It is the zero Embedding if that Score failed, and if the network has no
+// embedding.
+func (s *Scorer) Embedding() Embedding {
+	if s.embedding == nil || !s.scored {
+		return Embedding{}
+	}
+	return s.embedding.decode(s.network.Output(s.embedding.output).Data)
 }
 
 // decode returns the score of the last run's outputs.

@@ -21,17 +21,17 @@ const (
 	clipHeight = 720
 	clipFPS    = 15
 	clipFrames = 10 * clipFPS
-	// The head in the picture: centre and half axes of an ellipse around head and shoulders, in its pixels.
+	// The person in the image: centre and half axes of an ellipse around head and shoulders, pixels.
 	personX, personY, personA, personB = 355, 290, 150, 250
 )
 
-// renderClip writes an AVI in which the person of the picture walks up to the camera: small and noisy at first, then
-// blurred by motion, then in the dark when the light fails, then large and clear.
+// renderClip writes an AVI in which the person of a picture walks up to the camera: first small and noisy, then blurred
+// by motion, then dark, then large and sharp.
 func renderClip(ctx context.Context, picture, path string, progress io.Writer) error {
 	person := gocv.IMRead(picture, gocv.IMReadColor)
 	defer person.Close()
 	if person.Empty() {
-		return fmt.Errorf("read picture %q: not a picture that OpenCV can read", picture)
+		return fmt.Errorf("read image %q: not an image that OpenCV can read", picture)
 	}
 	stage := newStage(person)
 	defer stage.close()
@@ -59,27 +59,27 @@ func renderClip(ctx context.Context, picture, path string, progress io.Writer) e
 	return nil
 }
 
-// stage holds what every frame is made of.
+// stage holds the parts of every frame.
 type stage struct {
-	person, mask, background gocv.Mat // 8-bit BGR; mask: 32-bit float, 1 where the person is
+	person, mask, background gocv.Mat // 8-bit BGR; mask: 8-bit, 255 where the person is
 	canvas, noise            gocv.Mat
 }
 
 func newStage(person gocv.Mat) *stage {
 	s := &stage{person: person, canvas: gocv.NewMat(), noise: gocv.NewMatWithSize(clipHeight, clipWidth, gocv.MatTypeCV16SC3)}
 	s.background = gocv.NewMat()
-	room := person.Region(roomInPicture())
+	room := person.Region(backgroundRegion())
 	defer room.Close()
-	gocv.Resize(room, &s.background, image.Pt(clipWidth, clipHeight), 0, 0, gocv.InterpolationCubic)
-	gocv.GaussianBlur(s.background, &s.background, image.Pt(0, 0), 60, 60, gocv.BorderDefault)
+	must(gocv.Resize(room, &s.background, image.Pt(clipWidth, clipHeight), 0, 0, gocv.InterpolationCubic))
+	must(gocv.GaussianBlur(s.background, &s.background, image.Pt(0, 0), 60, 60, gocv.BorderDefault))
 	s.mask = gocv.Zeros(person.Rows(), person.Cols(), gocv.MatTypeCV8U)
-	gocv.Ellipse(&s.mask, image.Pt(personX, personY), image.Pt(personA, personB), 0, 0, 360, color.RGBA{255, 255, 255, 0}, -1)
-	gocv.GaussianBlur(s.mask, &s.mask, image.Pt(0, 0), 12, 12, gocv.BorderDefault)
+	must(gocv.Ellipse(&s.mask, image.Pt(personX, personY), image.Pt(personA, personB), 0, 0, 360, color.RGBA{255, 255, 255, 0}, -1))
+	must(gocv.GaussianBlur(s.mask, &s.mask, image.Pt(0, 0), 12, 12, gocv.BorderDefault))
 	return s
 }
 
-// roomInPicture is a part of the picture without the person.
-func roomInPicture() image.Rectangle { return image.Rect(0, 0, personX-personA, personY) }
+// backgroundRegion returns a part of the picture without the person.
+func backgroundRegion() image.Rectangle { return image.Rect(0, 0, personX-personA, personY) }
 
 func (s *stage) close() {
 	for _, mat := range []*gocv.Mat{&s.mask, &s.background, &s.canvas, &s.noise} {
@@ -87,10 +87,10 @@ func (s *stage) close() {
 	}
 }
 
-// frame renders frame i; the Mat is the stage's own and holds until the next call.
+// frame renders frame i. The stage owns the Mat, which is valid until the next call.
 func (s *stage) frame(i int) gocv.Mat {
 	t := float64(i) / clipFrames
-	s.background.CopyTo(&s.canvas)
+	must(s.background.CopyTo(&s.canvas))
 	if t > 0.08 && t < 0.95 { // the room is empty before and after
 		walk := (t - 0.08) / 0.87
 		s.paste(0.12*math.Pow(14, walk), clipWidth/2+180*math.Sin(walk*9))
@@ -102,12 +102,12 @@ func (s *stage) frame(i int) gocv.Mat {
 	if t > 0.55 && t < 0.7 {
 		light, grain = 0.18, 9
 	}
-	s.canvas.ConvertToWithParams(&s.canvas, gocv.MatTypeCV8UC3, float32(light), 0)
+	must(s.canvas.ConvertToWithParams(&s.canvas, gocv.MatTypeCV8UC3, float32(light), 0))
 	s.addNoise(grain)
 	return s.canvas
 }
 
-// paste draws the person, scaled, with the feet of the picture at the lower third and the middle at column x.
+// paste draws the scaled person, centred at column x. The head stays at about the same height.
 func (s *stage) paste(scale, x float64) {
 	shift := gocv.NewMatWithSize(2, 3, gocv.MatTypeCV64F)
 	defer shift.Close()
@@ -119,12 +119,12 @@ func (s *stage) paste(scale, x float64) {
 	defer person.Close()
 	defer mask.Close()
 	size := image.Pt(clipWidth, clipHeight)
-	gocv.WarpAffine(s.person, &person, shift, size)
-	gocv.WarpAffine(s.mask, &mask, shift, size)
+	must(gocv.WarpAffine(s.person, &person, shift, size))
+	must(gocv.WarpAffine(s.mask, &mask, shift, size))
 	s.blend(person, mask)
 }
 
-// blend puts person over the canvas where mask is 255.
+// blend draws person over the canvas with the opacity of mask, 0..255.
 func (s *stage) blend(person, mask gocv.Mat) {
 	canvas, over, alpha := pixels(s.canvas), pixels(person), pixels(mask)
 	for i, a := range alpha {
@@ -137,18 +137,23 @@ func (s *stage) blend(person, mask gocv.Mat) {
 	}
 }
 
-// pixels returns the bytes of an 8-bit Mat that this program made: continuous, so the error cannot occur.
+// pixels returns the bytes of an 8-bit Mat.
 func pixels(mat gocv.Mat) []uint8 {
 	data, err := mat.DataPtrUint8()
+	must(err)
+	return data
+}
+
+// must panics on an error of OpenCV, which cannot occur: sizes and types of all pictures here are fixed.
+func must(err error) {
 	if err != nil {
 		panic(err)
 	}
-	return data
 }
 
 // blurMotion blurs mat along its rows, as a person who moves sideways is blurred.
 func blurMotion(mat *gocv.Mat, length int) {
-	gocv.Blur(*mat, mat, image.Pt(length, 1))
+	must(gocv.Blur(*mat, mat, image.Pt(length, 1)))
 }
 
 // addNoise adds Gaussian noise of standard deviation sigma; OpenCV's generator starts from the same seed in every run.
@@ -156,7 +161,7 @@ func (s *stage) addNoise(sigma float64) {
 	gocv.RandN(&s.noise, gocv.NewScalar(0, 0, 0, 0), gocv.NewScalar(sigma, sigma, sigma, 0))
 	wide := gocv.NewMat()
 	defer wide.Close()
-	s.canvas.ConvertTo(&wide, gocv.MatTypeCV16SC3)
-	gocv.Add(wide, s.noise, &wide)
-	wide.ConvertTo(&s.canvas, gocv.MatTypeCV8UC3)
+	must(s.canvas.ConvertTo(&wide, gocv.MatTypeCV16SC3))
+	must(gocv.Add(wide, s.noise, &wide))
+	must(wide.ConvertTo(&s.canvas, gocv.MatTypeCV8UC3))
 }

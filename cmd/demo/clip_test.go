@@ -12,10 +12,10 @@ import (
 	"facesieve/detect"
 )
 
-func TestClipShowsThePersonGrow(t *testing.T) {
+func TestPersonGrowsInTheClip(t *testing.T) {
 	person := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(0, 0, 255, 0), 480, 640, gocv.MatTypeCV8UC3)
 	defer person.Close()
-	room := person.Region(roomInPicture())
+	room := person.Region(backgroundRegion())
 	room.SetTo(gocv.NewScalar(255, 0, 0, 0))
 	room.Close()
 	s := newStage(person)
@@ -36,9 +36,13 @@ func TestClipShowsThePersonGrow(t *testing.T) {
 	}
 }
 
-// The clip is one visit: neither the light that fails nor the person who grows is a hard cut.
+// The clip has no hard cut, neither where the light changes nor where the person fills the frame.
 func TestClipHasNoCut(t *testing.T) {
-	person := gocv.IMRead(facePicture(t), gocv.IMReadColor)
+	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "gocv.io/x/gocv").Output()
+	if err != nil {
+		t.Fatalf("find gocv: %v", err)
+	}
+	person := gocv.IMRead(filepath.Join(strings.TrimSpace(string(module)), "images", "face.jpg"), gocv.IMReadColor)
 	defer person.Close()
 	s := newStage(person)
 	defer s.close()
@@ -51,26 +55,18 @@ func TestClipHasNoCut(t *testing.T) {
 	}
 }
 
-// facePicture returns the photograph of a man that gocv's module has.
-func facePicture(t *testing.T) string {
-	t.Helper()
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "gocv.io/x/gocv").Output()
-	if err != nil {
-		t.Fatalf("find gocv: %v", err)
-	}
-	return filepath.Join(strings.TrimSpace(string(dir)), "images", "face.jpg")
-}
-
-func TestClipNeedsAPicture(t *testing.T) {
-	err := renderClip(t.Context(), filepath.Join(t.TempDir(), "absent.jpg"), filepath.Join(t.TempDir(), "x.avi"), io.Discard)
+func TestClipNeedsAnImage(t *testing.T) {
+	err := renderClip(t.Context(), filepath.Join(t.TempDir(), "absent.jpg"), filepath.Join(t.TempDir(), "x.avi"),
+		io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "absent.jpg") {
-		t.Errorf("error %v, want one that names the picture", err)
+		t.Errorf("error %v, want one that names the file", err)
 	}
 }
 
-func TestDemoSaysWhatToBuild(t *testing.T) {
-	err := run(t.Context(), []string{"-binary", "absent/facesieve", "-source", "x.mp4", "-out", t.TempDir()}, io.Discard, io.Discard)
+func TestMissingProgramIsExplained(t *testing.T) {
+	err := run(t.Context(), []string{"-binary", "absent/facesieve", "-source", "x.mp4", "-out", t.TempDir()}, io.Discard,
+		io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "make build") {
-		t.Errorf("error %v, want one that says what to do", err)
+		t.Errorf("error %v, want one that names make build", err)
 	}
 }

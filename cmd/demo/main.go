@@ -1,6 +1,6 @@
-// Command demo shows facesieve at work with no camera, no broker and no configuration: it renders a clip of a man who
-// walks up to a camera (or takes a source of yours), runs the daemon on it with the embedded broker, subscribes with
-// facesieve watch, and leaves a page with every face seen, its score, and the ones that were sent.
+// Command demo demonstrates facesieve without a camera, a broker or a configuration. It renders a clip of a man who
+// walks up to a camera, or takes another source, runs the daemon on it with the embedded broker, subscribes with
+// facesieve watch, and writes a page with every face, its score, and the ones that were sent.
 package main
 
 import (
@@ -39,15 +39,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.binary, "binary", "bin/facesieve", "the facesieve program")
-	flags.StringVar(&o.picture, "picture", "", "picture of a face to render the clip from")
+	flags.StringVar(&o.picture, "picture", "", "image of a face to render the clip from")
 	flags.StringVar(&o.source, "source", "", "a camera, stream or file to use instead of the rendered clip")
-	flags.StringVar(&o.out, "out", "demo", "folder that is written")
-	flags.DurationVar(&o.duration, "duration", 30*time.Second, "how long to watch a source that does not end")
+	flags.StringVar(&o.out, "out", "demo", "directory to write to")
+	flags.DurationVar(&o.duration, "duration", 30*time.Second, "how long to run on a source that does not end")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(o.out, 0o750); err != nil {
-		return fmt.Errorf("make the output folder: %w", err)
+		return fmt.Errorf("create the output directory: %w", err)
 	}
 	if o.source == "" {
 		o.source = filepath.Join(o.out, "walk_up.avi")
@@ -83,7 +83,7 @@ func show(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	}
 	err = daemon.Wait()
 	if ctx.Err() != nil {
-		err = nil // it was asked to stop
+		err = nil // the interrupt ended it
 	}
 	err = errors.Join(err, interrupt(watch))
 	if err == nil {
@@ -93,7 +93,7 @@ func show(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	return err
 }
 
-// child prepares a command that is asked to stop, by SIGINT, when ctx is done, and is killed only if it does not.
+// child prepares a command that receives SIGINT when ctx ends, and is killed if it does not end then.
 func child(ctx context.Context, stdout, stderr io.Writer, name string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // the program built beside this one
 	command.Stdout, command.Stderr = stdout, stderr
@@ -102,7 +102,7 @@ func child(ctx context.Context, stdout, stderr io.Writer, name string, args ...s
 	return command
 }
 
-// interrupt asks a started command to end and waits until it has.
+// interrupt sends SIGINT to a started command and waits until it has ended.
 func interrupt(command *exec.Cmd) error {
 	_ = command.Process.Signal(os.Interrupt) // it may have ended by itself
 	var exit *exec.ExitError
@@ -112,11 +112,11 @@ func interrupt(command *exec.Cmd) error {
 	return nil
 }
 
-// awaitBroker returns when somebody listens on address, or the daemon has had the time for it.
+// awaitBroker waits until the broker accepts connections, at most for about five seconds.
 func awaitBroker(ctx context.Context, address string) {
 	for range 50 {
 		if connection, err := net.DialTimeout("tcp", address, time.Second); err == nil {
-			_ = connection.Close() // it was only a knock
+			_ = connection.Close() // nothing was sent
 			return
 		}
 		select {
@@ -127,7 +127,7 @@ func awaitBroker(ctx context.Context, address string) {
 	}
 }
 
-// freeAddress returns an address on this machine that nobody listens on now.
+// freeAddress returns a TCP address of this machine without a listener.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -137,7 +137,7 @@ func freeAddress() (string, error) {
 	return listener.Addr().String(), nil
 }
 
-// configuration is all that an installer has to write: one camera and a broker.
+// configuration returns the least that a configuration needs, a camera and a broker, and the settings of the demo.
 func configuration(source, broker string) string {
 	return fmt.Sprintf(`# Written by the demo.
 device: demo

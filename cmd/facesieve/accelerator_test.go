@@ -29,10 +29,11 @@ func acceleratorLibrary(t *testing.T) string {
 // The library of an accelerator is missing, is not an accelerator, or returns wrong results, perhaps only at the size
 // of the frames or only after some runs. check reports a fault of the configuration; every other command warns once and
 // returns the scores of the CPU.
-func TestARefusedAcceleratorIsReported(t *testing.T) {
+func TestRefusedAcceleratorIsReported(t *testing.T) {
+	t.Parallel()
 	library := acceleratorLibrary(t)
-	picture := testsupport.FacePicture(t)
-	onCPU, _ := mustInvoke(t, "score", picture)
+	image := testsupport.FaceImage(t)
+	onCPU, _ := mustInvoke(t, "score", image)
 	for name, test := range map[string]struct{ library, mode, want string }{
 		"missing":      {filepath.Join(t.TempDir(), "gone.so"), "idle", "cannot open shared object file"},
 		"no delegate":  {"libm.so.6", "idle", "it is no TensorFlow Lite delegate"},
@@ -53,7 +54,7 @@ func TestARefusedAcceleratorIsReported(t *testing.T) {
 				!strings.Contains(stderr, refused) {
 				t.Errorf("check: exit code %d\n%s", code, stderr)
 			}
-			code, stdout, stderr := invoke(t.Context(), "score", "--config", config, picture)
+			code, stdout, stderr := invoke(t.Context(), "score", "--config", config, image)
 			if code != exitOK || warnings(stderr) != 1 || !strings.Contains(stderr, test.want) {
 				t.Errorf("score: exit code %d\n%s", code, stderr)
 			}
@@ -78,14 +79,15 @@ func TestARefusedAcceleratorIsReported(t *testing.T) {
 }
 
 func warnings(stderr string) int {
-	return strings.Count(stderr, "the external delegate is refused, XNNPACK on the CPU takes over")
+	return strings.Count(stderr, "the external delegate is refused, XNNPACK on the CPU is used instead")
 }
 
 // An accelerator whose outputs equal those of the CPU is used without a warning.
-func TestAGoodAcceleratorIsUsed(t *testing.T) {
+func TestAcceleratorWithTheOutputsOfTheCPUIsUsed(t *testing.T) {
+	t.Parallel()
 	config := testsupport.WriteFile(t, "facesieve.yaml", acceleratorConfig(t, acceleratorLibrary(t), "idle"))
 	mustInvoke(t, "check", "--config", config)
-	if _, stderr := mustInvoke(t, "score", "--config", config, testsupport.FacePicture(t)); warnings(stderr) != 0 {
+	if _, stderr := mustInvoke(t, "score", "--config", config, testsupport.FaceImage(t)); warnings(stderr) != 0 {
 		t.Errorf("score: %s", stderr)
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,14 +9,16 @@ import (
 
 	"facesieve/capture/cameratest"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/publishtest"
 )
 
-// everySecond forwards a face a second, whatever its score.
-const everySecond = `quality: {policy: interval, interval: 1s, threshold: 0, gates: {min_eye_distance: 0, min_sharpness: 0,
-  max_yaw: 90, max_pitch: 90, max_roll: 180, max_residual: 112, edge_margin: -1}}
+// intervalFaces forwards a face of each track at this interval, whatever its score.
+const intervalFaces = `quality: {policy: interval, interval: %s, threshold: 0,
+  gates: {min_eye_distance: 0, min_sharpness: 0, max_yaw: 90, max_pitch: 90, max_roll: 180, max_residual: 112,
+    edge_margin: -1}}
 `
 
-// newFaultyCamera shows a recording of two people over and over, at its own pace and scaled to the size that is asked for.
+// newFaultyCamera returns a camera that repeats a recording of two people in real time, scaled to a size.
 func newFaultyCamera(t testing.TB, size string) *cameratest.Camera {
 	t.Helper()
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
@@ -26,53 +27,63 @@ func newFaultyCamera(t testing.TB, size string) *cameratest.Camera {
 	})
 }
 
-// streamFault is something that befalls a camera, for a while or once.
+// streamFault is a fault of a camera.
 type streamFault struct {
 	name       string
 	begin, end func(*cameratest.Camera)
-	lasting    bool // it goes on until end is called
-	width      int  // of the pictures afterwards; 0: as before
+	lasting    bool // it lasts until end is called
+	width      int  // of the frames afterwards, pixels; 0: unchanged
 }
 
 func streamFaults() []streamFault {
 	type camera = cameratest.Camera
-	over := func(*camera) {}
+	none := func(*camera) {}
 	return []streamFault{
-		{name: "camera stalls", begin: func(c *camera) { c.Stalled.Store(true) }, end: func(c *camera) { c.Stalled.Store(false) }, lasting: true},
-		{name: "camera sends garbage", begin: func(c *camera) { c.Garbage.Store(true) }, end: func(c *camera) { c.Garbage.Store(false) }, lasting: true},
-		{name: "camera resets the connection", begin: (*camera).Reset, end: over},
-		{name: "noise between the packets", begin: (*camera).SendNoise, end: over},
+		{
+			name: "camera stalls", lasting: true,
+			begin: func(c *camera) { c.Stalled.Store(true) }, end: func(c *camera) { c.Stalled.Store(false) },
+		},
+		{
+			name: "camera sends garbage", lasting: true,
+			begin: func(c *camera) { c.Garbage.Store(true) }, end: func(c *camera) { c.Garbage.Store(false) },
+		},
+		{name: "camera resets the connection", begin: (*camera).Reset, end: none},
+		{name: "noise between the packets", begin: (*camera).SendNoise, end: none},
 		{name: "camera is off", begin: (*camera).Down, end: (*camera).Up, lasting: true},
-		{name: "camera's clock jumps an hour", begin: func(c *camera) { c.Skew.Add(90000 * 3600) }, end: over},
-		{name: "pictures become larger", begin: func(c *camera) { c.SetSize("960x540") }, end: over, width: 960},
-		{name: "pictures become smaller", begin: func(c *camera) { c.SetSize("480x270") }, end: over, width: 480},
+		{name: "camera's clock jumps an hour", begin: func(c *camera) { c.Skew.Add(90000 * 3600) }, end: none},
+		{name: "frames become larger", begin: func(c *camera) { c.SetSize("960x540") }, end: none, width: 960},
+		{name: "frames become smaller", begin: func(c *camera) { c.SetSize("480x270") }, end: none, width: 480},
 	}
 }
 
-// A camera that does everything wrong that a camera can, one after the other: each time faces of after the fault arrive at
-// the broker, each event once, of the size that the pictures have now. At first the camera is not there at all.
-func TestTheDaemonOutlivesItsCamera(t *testing.T) {
-	camera, broker := newFaultyCamera(t, "640x360"), startLedger(t)
+// The daemon recovers from each fault of a camera: faces of later frames, of the present size, arrive at the broker,
+// each event once. The camera is off when the daemon starts.
+func TestDaemonRecoversFromCameraFaults(t *testing.T) {
+	t.Parallel()
+	camera, broker := newFaultyCamera(t, "640x360"), startRecordingBroker(t)
 	camera.Down()
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 log: {level: info, format: json}
 outbox: {store: memory}
 mqtt: {broker: "tcp://%s"}
-%scameras: [{name: door, url: %q, read_timeout: 1s, open_timeout: 4s, reconnect_min: 100ms, reconnect_max: 300ms}]
-`, broker.address, everySecond, camera.URL))
+%scameras: [{name: door, url: %q, read_timeout: 600ms, open_timeout: 4s, reconnect_min: 100ms, reconnect_max: 300ms}]
+`, broker.address, fmt.Sprintf(intervalFaces, "200ms"), camera.URL))
 	ctx, stop := context.WithCancel(t.Context())
-	var log testsupport.SafeBuffer
+	var log publishtest.Log
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, []string{"run", "--config", config}, &log, &log) }()
-	testsupport.Eventually(t, "camera missed", func() bool { return strings.Contains(string(log.Copied()), `"message":"no video"`) })
-	for _, fault := range append([]streamFault{{name: "camera comes late", begin: (*cameratest.Camera).Up, end: func(*cameratest.Camera) {}}}, streamFaults()...) {
+	testsupport.Eventually(t, "no video", func() bool {
+		return strings.Contains(log.String(), `"message":"no video"`)
+	})
+	late := streamFault{name: "camera starts late", begin: (*cameratest.Camera).Up, end: func(*cameratest.Camera) {}}
+	for _, fault := range append([]streamFault{late}, streamFaults()...) {
 		fault.begin(camera)
 		if fault.lasting {
-			time.Sleep(2 * time.Second) // longer than the read timeout
+			time.Sleep(1200 * time.Millisecond) // longer than read_timeout
 		}
 		fault.end(camera)
 		over := time.Now()
-		testsupport.Eventually(t, fault.name+": faces again", func() bool {
+		testsupport.Eventually(t, fault.name+": a face after the fault", func() bool {
 			face := broker.last("door")
 			return face.Time.After(over) && (fault.width == 0 || face.Frame.Width == fault.width)
 		})
@@ -80,30 +91,15 @@ mqtt: {broker: "tcp://%s"}
 	}
 	stop()
 	if got := <-code; got != exitOK {
-		t.Errorf("exit code %d\n%s", got, log.Copied())
+		t.Errorf("exit code %d\n%s", got, log.String())
 	}
-	ids := forwarded(t, log.Copied())
-	for _, id := range ids {
+	ids := forwardedIDs(t, log.String())
+	for id := range ids {
 		if n := broker.received(id); n != 1 {
-			t.Errorf("event %s came %d times", id, n)
+			t.Errorf("event %s was received %d times", id, n)
 		}
 	}
 	if len(ids) < 8 {
 		t.Errorf("%d events", len(ids))
 	}
-}
-
-// forwarded returns the ids of the events that a log says were accepted.
-func forwarded(t testing.TB, log []byte) (ids []string) {
-	t.Helper()
-	for line := range strings.Lines(string(log)) {
-		var message struct{ Message, ID string }
-		if err := json.Unmarshal([]byte(line), &message); err != nil {
-			t.Errorf("%v: %s", err, line)
-		}
-		if message.Message == "face forwarded" {
-			ids = append(ids, message.ID)
-		}
-	}
-	return ids
 }

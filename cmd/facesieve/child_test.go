@@ -12,19 +12,20 @@ import (
 	"time"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/publishtest"
 )
 
-// Environment variables with which a test runs the test binary as the program, in a child process. faultVariable names
-// a fault that the process injects after some time.
+// Environment variables of a child process: childVariable makes the test binary run the program, faultVariable names a
+// fault that it injects after some time.
 const (
 	childVariable = "FACESIEVE_TEST_CHILD"
 	faultVariable = "FACESIEVE_TEST_FAULT"
 )
 
-// beChild runs the program in the test binary, which is linked like the program. It does not return.
-func beChild() {
+// runAsChild runs the program in the test binary, which is linked like the program. It does not return.
+func runAsChild() {
 	if os.Getenv(faultVariable) == "panic" {
-		time.AfterFunc(300*time.Millisecond, func() { panic("a fault of a test") })
+		time.AfterFunc(300*time.Millisecond, func() { panic("panic of a test") })
 	}
 	main()
 }
@@ -33,7 +34,7 @@ func beChild() {
 type child struct {
 	t       *testing.T
 	command *exec.Cmd
-	stderr  *testsupport.SafeBuffer
+	stderr  *publishtest.Log
 	ended   chan struct{} // closed when it has ended
 }
 
@@ -46,7 +47,7 @@ func startChild(t *testing.T, environment []string, command string, args ...stri
 }
 
 func newChild(t *testing.T, environment []string, command string, args ...string) *child {
-	c := &child{t: t, stderr: &testsupport.SafeBuffer{}, ended: make(chan struct{})}
+	c := &child{t: t, stderr: &publishtest.Log{}, ended: make(chan struct{})}
 	c.command = exec.Command("/bin/sh", append([]string{"-c", command, os.Args[0]}, args...)...)
 	c.command.Env = append(append(os.Environ(), childVariable+"=1"), environment...)
 	c.command.Stderr = c.stderr
@@ -60,7 +61,7 @@ func (c *child) start() {
 	}
 	go func() {
 		defer close(c.ended)
-		_ = c.command.Wait() // its state holds how it ended
+		_ = c.command.Wait() // ProcessState holds the result
 	}()
 	c.t.Cleanup(func() {
 		_ = c.command.Process.Kill()
@@ -68,9 +69,9 @@ func (c *child) start() {
 	})
 }
 
-// lonelyDaemon writes the configuration of a daemon whose camera and broker cannot be reached. The daemon has started
-// when upMessage is logged.
-func lonelyDaemon(t *testing.T) string {
+// unreachableConfig writes a configuration whose camera and broker cannot be reached. The daemon has started when
+// startedMessage is logged.
+func unreachableConfig(t *testing.T) string {
 	t.Helper()
 	return testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 log: {level: info, format: json}
@@ -80,24 +81,26 @@ outbox: {store: memory}
 `, testsupport.FreeAddress(t), testsupport.FreeAddress(t)))
 }
 
-const upMessage = "no connection to the broker"
+const startedMessage = "no connection to the broker"
 
 func (c *child) signal(s syscall.Signal) {
 	c.t.Helper()
 	if err := c.command.Process.Signal(s); err != nil {
-		c.t.Fatalf("%v: %v\n%s", s, err, c.stderr.Copied())
+		c.t.Fatalf("%v: %v\n%s", s, err, c.stderr.String())
 	}
 }
 
 func (c *child) awaitLog(text string) {
 	c.t.Helper()
-	testsupport.Eventually(c.t, text, func() bool { return bytes.Contains(c.stderr.Copied(), []byte(text)) || c.over() })
-	if !bytes.Contains(c.stderr.Copied(), []byte(text)) {
-		c.t.Fatalf("ended without %q: %v\n%s", text, c.command.ProcessState, c.stderr.Copied())
+	testsupport.Eventually(c.t, text, func() bool {
+		return strings.Contains(c.stderr.String(), text) || c.hasEnded()
+	})
+	if !strings.Contains(c.stderr.String(), text) {
+		c.t.Fatalf("ended without %q: %v\n%s", text, c.command.ProcessState, c.stderr.String())
 	}
 }
 
-func (c *child) over() bool {
+func (c *child) hasEnded() bool {
 	select {
 	case <-c.ended:
 		return true
@@ -112,13 +115,13 @@ func (c *child) status() syscall.WaitStatus {
 	select {
 	case <-c.ended:
 	case <-time.After(testsupport.Timeout):
-		c.t.Fatalf("the process does not end\n%s", c.stderr.Copied())
+		c.t.Fatalf("the process does not end\n%s", c.stderr.String())
 	}
-	return c.command.ProcessState.Sys().(syscall.WaitStatus) //nolint:errcheck,forcetypeassert // it is that on Linux
+	return c.command.ProcessState.Sys().(syscall.WaitStatus) //nolint:errcheck,forcetypeassert // this type on Linux
 }
 
-// disregards reports whether the program, once it has replaced the shell, ignores a signal.
-func (c *child) disregards(s syscall.Signal) bool {
+// ignores reports whether the program ignores a signal. It is false while the shell runs.
+func (c *child) ignores(s syscall.Signal) bool {
 	directory := fmt.Sprintf("/proc/%d", c.command.Process.Pid)
 	status, err := os.ReadFile(filepath.Join(directory, "status"))
 	if err != nil || bytes.HasPrefix(status, []byte("Name:\tsh\n")) ||

@@ -12,11 +12,11 @@ import (
 type cli struct {
 	Run     runCommand     `cmd:"" help:"Read the configured cameras and forward good faces (the daemon)."`
 	Check   checkCommand   `cmd:"" help:"Check a configuration and print all its faults."`
-	Score   scoreCommand   `cmd:"" help:"Score the faces in pictures."`
+	Score   scoreCommand   `cmd:"" help:"Score the faces in images."`
 	Replay  replayCommand  `cmd:"" help:"Run the whole pipeline on a recording as fast as it can."`
 	Watch   watchCommand   `cmd:"" help:"Subscribe to a broker and show the faces that arrive."`
 	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of an event."`
-	Version versionCommand `cmd:"" help:"Print the versions of the program, its libraries and networks, and the terms of use."`
+	Version versionCommand `cmd:"" help:"Print the versions of program, libraries and networks, and the terms of use."`
 }
 
 // console is the output of a sub-command: results to out, everything else to err.

@@ -18,7 +18,8 @@ import (
 const goodConfig = "cameras: [{name: a, url: a.mp4}]\n"
 
 // A configuration path that is not a usable file is reported with a message, in bounded time.
-func TestConfigurationsThatAreNoFiles(t *testing.T) {
+func TestConfigurationPathsWithoutAFile(t *testing.T) {
+	t.Parallel()
 	directory := t.TempDir()
 	pipe := filepath.Join(directory, "pipe")
 	testsupport.Must(t, syscall.Mkfifo(pipe, 0o600))
@@ -77,13 +78,14 @@ func TestEncodingsOfTheFile(t *testing.T) {
 		"UTF-16 BE": wide(text, 0xfeff, 8, 0),
 		"document":  "%YAML 1.2\n---\n" + text + "...\n",
 	} {
-		if cfg, err := config.Parse(config.ForDaemon(), "test.yaml", []byte(file), testsupport.NoEnvironment); err != nil || cfg.MaxFPS != 7 {
+		cfg, err := config.Parse(config.ForDaemon(), "test.yaml", []byte(file), testsupport.NoEnvironment)
+		if err != nil || cfg.MaxFPS != 7 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// check reads certificates and keys. The daemon starts with faulty ones, because it reads them again later.
+// check reads certificates and keys. The daemon starts with faulty ones, because it retries later.
 func TestCheckReadsCertificates(t *testing.T) {
 	issuer := publishtest.Authority{Dir: t.TempDir()}
 	cert, key := issuer.Issue(t, "client", x509.ExtKeyUsageClientAuth)
@@ -114,14 +116,15 @@ func TestCheckReadsCertificates(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "PRIVATE KEY-") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := config.Parse(config.ForDaemon(), "test.yaml", []byte(text), testsupport.NoEnvironment); err != nil && name != "key, no cert" {
+		_, err = config.Parse(config.ForDaemon(), "test.yaml", []byte(text), testsupport.NoEnvironment)
+		if err != nil && name != "key, no cert" {
 			t.Errorf("%s, for the daemon: %v", name, err)
 		}
 	}
 }
 
 // A name that is not UTF-8 is found, and shown escaped.
-func TestConfigurationWithAnyName(t *testing.T) {
+func TestConfigurationNameOutsideUTF8(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "caf\xe9.yaml")
 	testsupport.Must(t, os.WriteFile(path, []byte(goodConfig), 0o600))
 	stdout, _ := mustInvoke(t, "check", "--config", path)

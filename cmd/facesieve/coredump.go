@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forbidCoreDumps keeps the secrets in memory out of core files and away from other programs of the same user. It returns
-// an error only if they stay reachable: a filter of system calls may refuse a call for a limit that systemd has set.
+// forbidCoreDumps keeps the secrets in memory out of core files and away from other programs of the same user. It
+// returns an error only if they stay reachable: a filter of system calls may refuse a call for a limit that systemd has
+// set.
 func forbidCoreDumps() error {
 	err := errors.Join(
 		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}),

@@ -10,12 +10,12 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// The memory of a program that has forbidden it comes into no file. The test is a process of its own: it cannot go back.
+// The test runs in a child process, because a process cannot allow core dumps after it has forbidden them.
 func TestCoreDumpsAreForbidden(t *testing.T) {
 	if os.Getenv("FACESIEVE_TEST_COREDUMP") == "" {
-		again := exec.Command(os.Args[0], "-test.run=^TestCoreDumpsAreForbidden$") //nolint:gosec // this very test
-		again.Env = append(os.Environ(), "FACESIEVE_TEST_COREDUMP=1")
-		if out, err := again.CombinedOutput(); err != nil {
+		child := exec.Command(os.Args[0], "-test.run=^TestCoreDumpsAreForbidden$") //nolint:gosec // this test
+		child.Env = append(os.Environ(), "FACESIEVE_TEST_COREDUMP=1")
+		if out, err := child.CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
 		return

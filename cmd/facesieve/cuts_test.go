@@ -7,9 +7,9 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// People who are recorded one after the other at the same place, separated by cuts, are each sent once, at any frame
-// rate.
-func TestEverybodyBetweenCutsIsSent(t *testing.T) {
+// People who follow one another at the same place, separated by cuts, are each sent once, at each frame rate.
+func TestOneFacePerPersonBetweenCuts(t *testing.T) {
+	t.Parallel()
 	for name, shots := range map[string][]float64{
 		"cuts_1.mp4": {12.2, 23.1, 28.3, 32.3, 33.8},
 		"cuts_2.mp4": {0, 1.04, 4.76, 13.93, 17.41, 25.54, 29.94, 32.82, 35},

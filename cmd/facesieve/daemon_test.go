@@ -18,14 +18,15 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish"
 	"facesieve/publish/event"
+	"facesieve/publish/publishtest"
 )
 
-// notifySocket listens to what the program tells systemd.
+// notifySocket records the notifications that the program sends to systemd.
 type notifySocket struct {
-	testsupport.SafeBuffer
+	publishtest.Log
 }
 
-// listenAsSystemd sets the environment as systemd does.
+// listenAsSystemd opens the socket for notifications and sets the environment as systemd does.
 func listenAsSystemd(t *testing.T) *notifySocket {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
@@ -49,9 +50,9 @@ func listenAsSystemd(t *testing.T) *notifySocket {
 	return n
 }
 
-func (n *notifySocket) text() string { return string(n.Copied()) }
+func (n *notifySocket) text() string { return n.String() }
 
-// status is the last line for a person.
+// status returns the last status line.
 func (n *notifySocket) status() string {
 	text := n.text()
 	_, line, _ := strings.Cut(text[max(0, strings.LastIndex(text, "STATUS=")):], "STATUS=")
@@ -59,38 +60,38 @@ func (n *notifySocket) status() string {
 	return line
 }
 
-// daemonUnderTest is facesieve run, with its embedded broker, and a subscriber that keeps what it publishes.
-type daemonUnderTest struct {
+// testDaemon is facesieve run, and a subscriber that records its messages.
+type testDaemon struct {
 	t       *testing.T
 	config  string
 	address string
 	mqtt    string
 	systemd *notifySocket
-	log     testsupport.SafeBuffer
+	log     publishtest.Log
 	code    chan int
 	stop    context.CancelFunc
 
 	mutex  sync.Mutex
 	events []event.Face
 	states map[string]string
-	json   []string
+	texts  []string // all messages, JSON
 }
 
-// embeddedAt is the mqtt section of most of these tests.
-func embeddedAt(address string) string { return "broker: embedded, listen: '" + address + "'" }
+// embeddedBroker returns the keys of an mqtt section with the embedded broker.
+func embeddedBroker(address string) string { return "broker: embedded, listen: '" + address + "'" }
 
 // startTestDaemon runs the daemon with its embedded broker and this configuration until the test ends.
-func startTestDaemon(t *testing.T, configuration string) *daemonUnderTest {
+func startTestDaemon(t *testing.T, configuration string) *testDaemon {
 	t.Helper()
 	address := testsupport.FreeAddress(t)
-	return startDaemonOn(t, address, embeddedAt(address), configuration)
+	return startDaemonOn(t, address, embeddedBroker(address), configuration)
 }
 
-// startDaemonOn runs the daemon with this mqtt section, and subscribes at an address.
-func startDaemonOn(t *testing.T, address, mqtt, configuration string) *daemonUnderTest {
+// startDaemonOn runs the daemon with this mqtt section until the test ends, and subscribes to the broker at an address.
+func startDaemonOn(t *testing.T, address, mqtt, configuration string) *testDaemon {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	d := &daemonUnderTest{
+	d := &testDaemon{
 		t: t, config: filepath.Join(t.TempDir(), "facesieve.yaml"), address: address, mqtt: mqtt, systemd: listenAsSystemd(t),
 		code: make(chan int, 1), stop: stop, states: map[string]string{},
 	}
@@ -115,17 +116,20 @@ func startDaemonOn(t *testing.T, address, mqtt, configuration string) *daemonUnd
 		unsubscribe()
 		<-subscribed
 		if t.Failed() {
-			t.Logf("log:\n%s\nsystemd:\n%s", d.log.Copied(), d.systemd.text())
+			t.Logf("log:\n%s\nsystemd:\n%s", d.log.String(), d.systemd.text())
 		}
 	})
-	testsupport.Eventually(t, "ready", func() bool { return strings.Contains(d.systemd.text(), "READY=1") || len(d.code) > 0 })
+	testsupport.Eventually(t, "ready", func() bool {
+		return strings.Contains(d.systemd.text(), "READY=1") || len(d.code) > 0
+	})
 	return d
 }
 
-// write makes the file hold this configuration, as an editor does: another file takes its name.
-func (d *daemonUnderTest) write(configuration string) {
+// write replaces the configuration file, as an editor does.
+func (d *testDaemon) write(configuration string) {
 	d.t.Helper()
-	text := fmt.Sprintf("device: pole\nlog: {level: debug, format: json}\nmqtt: {%s}\noutbox: {store: memory}\n%s", d.mqtt, configuration)
+	text := fmt.Sprintf("device: pole\nlog: {level: debug, format: json}\nmqtt: {%s}\noutbox: {store: memory}\n%s",
+		d.mqtt, configuration)
 	err := os.WriteFile(d.config+".new", []byte(text), 0o600)
 	if err == nil {
 		err = os.Rename(d.config+".new", d.config)
@@ -135,7 +139,7 @@ func (d *daemonUnderTest) write(configuration string) {
 	}
 }
 
-func (d *daemonUnderTest) subscribe(ctx context.Context) {
+func (d *testDaemon) subscribe(ctx context.Context) {
 	cfg := publish.Default()
 	cfg.Broker, cfg.Root = "tcp://"+d.address, "facesieve/pole"
 	cfg.User, cfg.Password = config.Secret("FACESIEVE_MQTT_USER"), publish.Secret(config.Secret("FACESIEVE_MQTT_PASSWORD"))
@@ -160,23 +164,23 @@ func (d *daemonUnderTest) subscribe(ctx context.Context) {
 	}, logging.New(config.Log{Level: "error"}, &d.log))
 }
 
-func (d *daemonUnderTest) keep(message any) {
+func (d *testDaemon) keep(message any) {
 	text, err := json.Marshal(message)
 	if err != nil {
 		d.t.Error(err)
 	}
-	d.json = append(d.json, string(text))
+	d.texts = append(d.texts, string(text))
 }
 
-// heard returns all messages so far.
-func (d *daemonUnderTest) heard() []string {
+// messages returns all messages so far, as JSON.
+func (d *testDaemon) messages() []string {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	return slices.Clone(d.json)
+	return slices.Clone(d.texts)
 }
 
-// faces counts the events of a camera so far.
-func (d *daemonUnderTest) faces(camera string) (n int) {
+// faces returns the number of events of a camera so far.
+func (d *testDaemon) faces(camera string) (n int) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	for _, e := range d.events {
@@ -187,16 +191,16 @@ func (d *daemonUnderTest) faces(camera string) (n int) {
 	return n
 }
 
-func (d *daemonUnderTest) state(camera string) string {
+func (d *testDaemon) state(camera string) string {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	return d.states[camera]
 }
 
-// logged counts the lines of the log that hold all of these.
-func (d *daemonUnderTest) logged(texts ...string) (n int) {
+// logged returns the number of lines of the log that contain all texts.
+func (d *testDaemon) logged(texts ...string) (n int) {
 lines:
-	for line := range strings.Lines(string(d.log.Copied())) {
+	for line := range strings.Lines(d.log.String()) {
 		for _, text := range texts {
 			if !strings.Contains(line, text) {
 				continue lines
@@ -207,7 +211,7 @@ lines:
 	return n
 }
 
-func (d *daemonUnderTest) awaitLog(texts ...string) {
+func (d *testDaemon) awaitLog(texts ...string) {
 	d.t.Helper()
 	testsupport.Eventually(d.t, "in the log: "+strings.Join(texts, ", "), func() bool { return d.logged(texts...) > 0 })
 }

@@ -8,8 +8,8 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// Cameras that are dead from the start, a stream and a recording, take nothing from the good one beside them.
-func TestADeadCameraDisturbsNobody(t *testing.T) {
+// A stream and a recording that cannot be opened do not affect another camera.
+func TestUnreachableCamerasDoNotAffectOthers(t *testing.T) {
 	d := startTestDaemon(t, allFaces+"cameras:\n"+
 		fmt.Sprintf("  - {name: gone, url: 'rtsp://viewer:hunter2@%s/x', open_timeout: 500ms}\n", testsupport.FreeAddress(t))+
 		looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))+looped("lost", "/nowhere/absent.mp4"))
@@ -17,29 +17,32 @@ func TestADeadCameraDisturbsNobody(t *testing.T) {
 	testsupport.Eventually(t, "status", func() bool {
 		status := d.systemd.status()
 		return strings.HasPrefix(status, "1 camera running, 1 reconnecting (gone: connection refused)") &&
-			strings.Contains(status, "1 stopped (lost: file does not exist; check the path)") && strings.Contains(status, "broker connected; ")
+			strings.Contains(status, "1 stopped (lost: file does not exist; check the path)") &&
+			strings.Contains(status, "broker connected; ")
 	})
-	testsupport.Eventually(t, "states", func() bool { return d.state("gone") == "reconnecting" && d.state("lost") == "stopped" })
+	testsupport.Eventually(t, "states", func() bool {
+		return d.state("gone") == "reconnecting" && d.state("lost") == "stopped"
+	})
 	d.stop()
 	if code := <-d.code; code != exitFailure {
 		t.Errorf("exit code %d with a recording that cannot be opened", code)
 	}
 	d.code <- exitOK
-	for _, text := range []string{string(d.log.Copied()), d.systemd.text()} {
+	for _, text := range []string{d.log.String(), d.systemd.text()} {
 		if strings.Contains(text, "hunter2") {
-			t.Error("a password is told")
+			t.Error("a password is in the log or the status")
 		}
 	}
 }
 
-// Who is in sight when the end is asked for is sent all the same.
-func TestTheEndSendsWhatIsHeld(t *testing.T) {
+// Faces that a pipeline holds when the daemon is stopped are sent.
+func TestStopSendsHeldFaces(t *testing.T) {
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
 	d := startTestDaemon(t, "quality: {threshold: 0, max_wait: 0s}\ncameras:\n"+looped("door", video)+
-		fmt.Sprintf("  - {name: witness, url: %s, loop: true, quality: {policy: all}}\n", video))
-	testsupport.Eventually(t, "faces of the witness", func() bool { return d.faces("witness") >= 10 })
+		fmt.Sprintf("  - {name: other, url: %s, loop: true, quality: {policy: all}}\n", video))
+	testsupport.Eventually(t, "faces of the other camera", func() bool { return d.faces("other") >= 10 })
 	if d.faces("door") != 0 {
-		t.Fatal("a face before its visit has ended")
+		t.Fatal("a face was sent before its track ended")
 	}
 	d.stop()
 	code := <-d.code

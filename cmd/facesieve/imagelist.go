@@ -30,8 +30,8 @@ type listedImage struct {
 // directoryID identifies a directory, also if links give it several names.
 type directoryID struct{ device, inode uint64 }
 
-// listImages replaces each directory among paths by the image files in it and below, in lexical order. It resolves links,
-// and lists each directory once, so that circular links end.
+// listImages replaces each directory among paths by the image files in it and below, in lexical order. It resolves
+// links, and lists each directory once, so that circular links end.
 func listImages(paths []filePath) *imageList {
 	l := &imageList{directories: map[directoryID]bool{}}
 	for _, path := range paths {
@@ -56,7 +56,7 @@ func (l *imageList) argument(path string) {
 		images, repeated := len(l.images), l.repeated
 		l.directory(path, info)
 		if len(l.images) == images && l.repeated == repeated {
-			l.add(path, errors.New("no picture in this directory (JPEG, PNG, WebP, BMP)"))
+			l.add(path, errors.New("no image in this directory (JPEG, PNG, WebP, BMP)"))
 		}
 	}
 }

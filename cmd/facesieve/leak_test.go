@@ -14,17 +14,17 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// Every Mat of a whole replay is closed again.
+// Every Mat of a replay is closed.
 func TestLeakOfReplay(t *testing.T) {
 	before := gocv.MatProfile.Count()
 	mustInvoke(t, "replay", "--out", t.TempDir(), testsupport.SharedVideo(t, "two_heads.mp4"))
-	mustInvoke(t, "score", testsupport.FacePicture(t))
+	mustInvoke(t, "score", testsupport.FaceImage(t))
 	if after := gocv.MatProfile.Count(); after != before {
 		t.Errorf("%d Mats more than before", after-before)
 	}
 }
 
-// Every Mat of cameras that came, got other settings and networks, and went, is closed again.
+// Every Mat of cameras that are opened, reconfigured, get other networks, and are removed is closed.
 func TestLeakOfReloads(t *testing.T) {
 	before := gocv.MatProfile.Count()
 	t.Run("daemon", func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestLeakOfReloads(t *testing.T) {
 		d.write(noFaces + "cameras:\n" + looped("one", video) + looped("lost", "/nowhere/absent.mp4"))
 		d.awaitLog("is refused", "absent.mp4")
 		d.write(allFaces + "runtime: {threads: 2}\ncameras:\n" + looped("two", video))
-		testsupport.Eventually(t, "a face of the other", func() bool { return d.faces("two") > 0 })
+		testsupport.Eventually(t, "a face of the second camera", func() bool { return d.faces("two") > 0 })
 	})
 	if after := gocv.MatProfile.Count(); after != before {
 		t.Errorf("%d Mats more than before", after-before)

@@ -1,5 +1,5 @@
-// Command facesieve reads surveillance video, finds and tracks faces, scores each for how well a face recogniser will
-// do with it, and forwards only the good ones over MQTT.
+// Command facesieve reads surveillance video, finds and tracks faces, scores how well a face recogniser can use each of
+// them, and forwards only the good ones over MQTT.
 package main
 
 import (

@@ -8,7 +8,7 @@ import (
 // TestMain sets a temporary state directory, so that the tests do not use the outbox of an installed program.
 func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
-		beChild()
+		runAsChild()
 	}
 	state, err := os.MkdirTemp("", "facesieve-test-")
 	if err != nil {

@@ -17,15 +17,15 @@ import (
 	"facesieve/publish/publishtest"
 )
 
-// What one run could not send because the broker was away, the next one does, although the camera is gone by then.
-func TestTheNextRunSendsWhatWaited(t *testing.T) {
+// A run sends the events that the last run could not send without a broker, although their camera cannot be reached.
+func TestNextRunSendsStoredEvents(t *testing.T) {
 	state := t.TempDir()
 	t.Setenv("STATE_DIRECTORY", state)
 	first := testsupport.WriteFile(t, "first.yaml", fmt.Sprintf(`
 device: pole
 log: {level: error, format: json}
 quality: {threshold: 0}
-cameras: [{name: door, url: %s}]
+cameras: [{name: door, url: %s, pace: fast}]
 mqtt: {broker: "tcp://%s"}
 `, testsupport.SharedVideo(t, "two_heads.mp4"), testsupport.FreeAddress(t)))
 	mustInvoke(t, "run", "--config", first)
@@ -66,7 +66,7 @@ mqtt: {broker: "tcp://%s"}
 				t.Errorf("camera %s, replayed %v", e.Camera, e.Replayed)
 			}
 		case <-ctx.Done():
-			t.Fatal("nothing came of the run before")
+			t.Fatal("the events of the last run are missing")
 		}
 	}
 	stop()
@@ -79,19 +79,20 @@ mqtt: {broker: "tcp://%s"}
 	}
 }
 
-// announce publishes a state, which is retained, and waits until the subscriber hears it: then it hears everything.
-func announce(t *testing.T, broker string, heard <-chan struct{}) {
+// announce publishes a state, which is retained, and waits until the subscriber receives it. From then on the
+// subscriber receives every message.
+func announce(t *testing.T, broker string, received <-chan struct{}) {
 	t.Helper()
 	cfg := publish.Default()
 	cfg.Broker, cfg.Device, cfg.ClientID = "tcp://"+broker, "pole", "announcer"
 	settings := outbox.Default()
 	settings.Store = outbox.Memory
-	box, err := outbox.Open(settings, zerolog.Nop())
+	queue, err := outbox.Open(settings, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer box.Close()
-	p, err := publish.Open(cfg, box, zerolog.Nop())
+	defer queue.Close()
+	p, err := publish.Open(cfg, queue, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,8 +101,8 @@ func announce(t *testing.T, broker string, heard <-chan struct{}) {
 		t.Fatal(err)
 	}
 	select {
-	case <-heard:
+	case <-received:
 	case <-time.After(time.Minute):
-		t.Fatal("the subscriber hears nothing")
+		t.Fatal("the subscriber receives nothing")
 	}
 }

@@ -23,7 +23,7 @@ func newProgress(w io.Writer, total int, unit string) progress {
 
 func (p progress) add() {
 	if p.bar != nil {
-		_ = p.bar.Add(1) // the work continues without a bar
+		_ = p.bar.Add(1) // a bar that fails is no fault of the command
 	}
 }
 

@@ -20,6 +20,7 @@ const unrefined = "detect: {refine: false}\n"
 // An event has the refined landmarks, and its face is aligned by them; its box is the detected one. There may be more
 // events, because refinement raises some scores.
 func TestEventsAreRefined(t *testing.T) {
+	t.Parallel()
 	video := testsupport.SharedVideo(t, "corridor.mp4")
 	plain, _ := replayEvents(t, video, unrefined+everyFace)
 	refined, _ := replayEvents(t, video, everyFace)
@@ -31,7 +32,7 @@ func TestEventsAreRefined(t *testing.T) {
 	for i, e := range refined {
 		byFace[face{e.Time.UTC(), e.Box}] = e
 		if off := offCentre(e); off > 0.05 {
-			t.Errorf("event %d: the transform is not that of its landmarks: their centre is %.2f pixels off", i, off)
+			t.Errorf("event %d: the transform moves the centre of the landmarks %.2f pixels off that of the template", i, off)
 		}
 	}
 	moved, realigned := 0, 0
@@ -65,20 +66,20 @@ func offCentre(e event.Face) float64 {
 	return math.Hypot(x, y) / 5
 }
 
-// The faces of images are refined too.
+// Faces in images are refined too.
 func TestScoreRefines(t *testing.T) {
-	picture := testsupport.FacePicture(t)
-	plain, refined := scoredOnce(t, picture, unrefined), scoredOnce(t, picture, "")
+	image := testsupport.FaceImage(t)
+	plain, refined := scoreFace(t, image, unrefined), scoreFace(t, image, "")
 	if *plain.Box != *refined.Box || *plain.Landmarks == *refined.Landmarks || *plain.Raw == *refined.Raw {
 		t.Errorf("box %v, then %v; landmarks %v, then %v; raw %v, then %v",
 			*plain.Box, *refined.Box, *plain.Landmarks, *refined.Landmarks, *plain.Raw, *refined.Raw)
 	}
 }
 
-func scoredOnce(t *testing.T, picture, configuration string) scoredFace {
+func scoreFace(t *testing.T, image, configuration string) scoredFace {
 	t.Helper()
 	config := testsupport.WriteFile(t, "facesieve.yaml", configuration+"cameras: [{name: test, url: test.mp4}]\n")
-	stdout, _ := mustInvoke(t, "score", "--json", "--config", config, picture)
+	stdout, _ := mustInvoke(t, "score", "--json", "--config", config, image)
 	var face scoredFace
 	if err := json.Unmarshal([]byte(stdout), &face); err != nil {
 		t.Fatalf("%v: %s", err, stdout)
@@ -88,9 +89,9 @@ func scoredOnce(t *testing.T, picture, configuration string) scoredFace {
 
 // Refinement works beside a detector whose input cannot have the size of the refiner's.
 func TestRefinementBesideALargeDetector(t *testing.T) {
-	picture := testsupport.FacePicture(t)
-	file := fmt.Sprintf("models: {detector: %s}\n", testsupport.LargeOnly(t, models.TaskDetector, 0))
-	plain, refined := scoredOnce(t, picture, file+unrefined), scoredOnce(t, picture, file)
+	image := testsupport.FaceImage(t)
+	file := fmt.Sprintf("models: {detector: %s}\n", testsupport.WriteNetworkOfMultiple64(t, models.TaskDetector, 0))
+	plain, refined := scoreFace(t, image, file+unrefined), scoreFace(t, image, file)
 	if *plain.Box != *refined.Box || *plain.Landmarks == *refined.Landmarks {
 		t.Errorf("box %v, then %v; landmarks %v, then %v", *plain.Box, *refined.Box, *plain.Landmarks, *refined.Landmarks)
 	}

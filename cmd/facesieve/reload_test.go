@@ -21,33 +21,35 @@ func looped(camera, video string) string {
 	return fmt.Sprintf("  - {name: %s, url: %s, loop: true}\n", camera, video)
 }
 
-// Another threshold is in force at once, and the camera has not noticed anything.
+// A reload of another threshold keeps the connection to the camera.
 func TestReloadOfAThresholdKeepsTheConnection(t *testing.T) {
 	camera := newRTSPCamera(t, testsupport.SharedVideo(t, "two_heads.mp4"))
 	cameras := fmt.Sprintf("cameras: [{name: door, url: %q, read_timeout: 2s}]\n", camera.url())
 	d := startTestDaemon(t, noFaces+cameras)
 	testsupport.Eventually(t, "running", func() bool { return strings.HasPrefix(d.systemd.status(), "1 camera running") })
 	if d.faces("door") != 0 {
-		t.Fatal("a face of score 100")
+		t.Fatal("a face was sent although the threshold is 100")
 	}
 	d.write(allFaces + cameras)
 	d.awaitLog("the new configuration is in force", `"cameras_reconfigured":1`, `"publisher_replaced":false`)
 	testsupport.Eventually(t, "a face", func() bool { return d.faces("door") > 0 })
 	if n := camera.plays.Load(); n != 1 {
-		t.Errorf("the camera was asked %d times to play", n)
+		t.Errorf("the camera received %d PLAY requests", n)
 	}
 }
 
-// Cameras come and go, and the one that stays is left alone. A word that asks for it does what a change of the file does.
+// A reload opens new cameras and closes removed ones, and does not change the others. SIGHUP reloads as well.
 func TestReloadAddsAndRemovesCameras(t *testing.T) {
 	first, second := testsupport.SharedVideo(t, "two_heads.mp4"), testsupport.SharedVideo(t, "walk_in.mp4")
 	d := startTestDaemon(t, allFaces+"cameras:\n"+looped("one", first)+looped("two", first))
 	testsupport.Eventually(t, "faces", func() bool { return d.faces("one") > 0 && d.faces("two") > 0 })
 	d.write(allFaces + "cameras:\n" + looped("two", first) + looped("three", second))
 	d.awaitLog("is in force", `"cameras_opened":["three"]`, `"cameras_removed":["one"]`, `"cameras_reconfigured":0`)
-	testsupport.Eventually(t, "state of the old one cleared", func() bool { return d.state("one") == "removed" })
+	testsupport.Eventually(t, "the state of the removed camera is cleared", func() bool {
+		return d.state("one") == "removed"
+	})
 	before := d.faces("two")
-	testsupport.Eventually(t, "faces of the new one, and more of the old one", func() bool {
+	testsupport.Eventually(t, "faces of the new camera, and more of the unchanged one", func() bool {
 		return d.faces("three") > 0 && d.faces("two") > before
 	})
 	if !strings.HasPrefix(d.systemd.status(), "2 cameras running") {
@@ -65,7 +67,7 @@ func TestReloadAddsAndRemovesCameras(t *testing.T) {
 	}
 }
 
-// A bad file changes nothing. Every fault is in the log, the first in the status, until a good file comes.
+// A bad file changes nothing. Every fault is in the log. The first fault is in the status until a good file is read.
 func TestReloadRefusesABadFile(t *testing.T) {
 	cameras := "cameras:\n" + looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
 	d := startTestDaemon(t, allFaces+cameras)
@@ -88,12 +90,13 @@ func TestReloadRefusesABadFile(t *testing.T) {
 		t.Errorf("the camera was opened %d times", n)
 	}
 	text := d.systemd.text()
-	if reloads, ready := strings.Count(text, "RELOADING=1\nMONOTONIC_USEC="), strings.Count(text, "READY=1"); ready != reloads+1 || reloads < 3 {
-		t.Errorf("%d reloads begun, %d times ready", reloads, ready)
+	reloads, ready := strings.Count(text, "RELOADING=1\nMONOTONIC_USEC="), strings.Count(text, "READY=1")
+	if ready != reloads+1 || reloads < 3 {
+		t.Errorf("%d times reloading, %d times ready", reloads, ready)
 	}
 }
 
-// Other topics need another publisher, and the camera does not notice.
+// A reload of other topics replaces the publisher, and does not affect the camera.
 func TestReloadOfTopics(t *testing.T) {
 	cameras := "cameras:\n" + looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
 	d := startTestDaemon(t, allFaces+cameras)
@@ -116,21 +119,21 @@ func TestReloadOfTopics(t *testing.T) {
 	}
 }
 
-// Another broker gets what waited for the one before; and another runtime takes over without a gap.
-func TestReloadOfTheBrokerKeepsWhatWaits(t *testing.T) {
-	there := publishtest.StartAnonymous(t).Addr
+// Events that wait for one broker are sent to the next; and another runtime takes effect without a gap.
+func TestReloadOfTheBrokerKeepsWaitingEvents(t *testing.T) {
+	broker := publishtest.StartAnonymous(t).Addr
 	cameras := "cameras:\n" + looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
-	d := startDaemonOn(t, there, fmt.Sprintf("broker: 'tcp://%s'", testsupport.FreeAddress(t)), allFaces+cameras)
-	testsupport.Eventually(t, "events that wait", func() bool {
+	d := startDaemonOn(t, broker, fmt.Sprintf("broker: 'tcp://%s'", testsupport.FreeAddress(t)), allFaces+cameras)
+	testsupport.Eventually(t, "waiting events", func() bool {
 		return strings.Contains(d.systemd.status(), "events waiting") && d.logged("face forwarded") > 2
 	})
 	d.write(noFaces + cameras)
 	d.awaitLog("the camera's new settings are in force")
 	waiting := d.logged("face forwarded")
 	if d.faces("door") > 0 {
-		t.Fatal("an event came where the daemon was not to send it")
+		t.Fatal("an event was sent to a broker that is not configured")
 	}
-	d.mqtt = fmt.Sprintf("broker: 'tcp://%s'", there)
+	d.mqtt = fmt.Sprintf("broker: 'tcp://%s'", broker)
 	d.write(noFaces + cameras + "runtime: {threads: 2}\n")
 	d.awaitLog("is in force", `"publisher_replaced":true`, `"cameras_reconfigured":1`)
 	testsupport.Eventually(t, "all events", func() bool { return d.faces("door") == waiting })
@@ -142,28 +145,30 @@ func TestReloadOfTheBrokerKeepsWhatWaits(t *testing.T) {
 	}
 }
 
-// An address that is taken is a fault that only the change itself finds; the old way is opened again.
-func TestReloadGoesBackToTheOldBroker(t *testing.T) {
+// If the new embedded broker cannot listen, the reload fails and the former broker is restored.
+func TestFailedReloadRestoresTheBroker(t *testing.T) {
 	cameras := "cameras:\n" + looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
 	d := startTestDaemon(t, allFaces+cameras)
 	testsupport.Eventually(t, "a face", func() bool { return d.faces("door") > 0 })
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	used, err := net.Listen("tcp", "127.0.0.1:0")
 	testsupport.Must(t, err)
-	defer taken.Close()
-	d.mqtt = embeddedAt(taken.Addr().String())
+	defer used.Close()
+	d.mqtt = embeddedBroker(used.Addr().String())
 	d.write(allFaces + cameras)
 	d.awaitLog("the new configuration is refused", "address already in use")
 	before := d.faces("door")
 	testsupport.Eventually(t, "more faces", func() bool { return d.faces("door") > before })
-	if status := d.systemd.status(); !strings.Contains(status, "the old one goes on") {
+	if status := d.systemd.status(); !strings.Contains(status, "the former one stays in force") {
 		t.Errorf("status %q", status)
 	}
 }
 
-// systemd hears that all is well again and again.
-func TestTheWatchdogIsPetted(t *testing.T) {
+// The daemon resets systemd's watchdog, also while a camera cannot be reached.
+func TestWatchdogIsReset(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", "2000000")
 	d := startTestDaemon(t, "cameras:\n"+looped("door", testsupport.SharedVideo(t, "walk_in.mp4"))+
 		fmt.Sprintf("  - {name: gone, url: 'rtsp://%s/x', open_timeout: 500ms}\n", testsupport.FreeAddress(t)))
-	testsupport.Eventually(t, "three times well", func() bool { return strings.Count(d.systemd.text(), "WATCHDOG=1") >= 3 })
+	testsupport.Eventually(t, "three resets of the watchdog", func() bool {
+		return strings.Count(d.systemd.text(), "WATCHDOG=1") >= 3
+	})
 }

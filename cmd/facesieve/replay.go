@@ -20,9 +20,9 @@ import (
 type replayCommand struct {
 	Config filePath  `help:"Configuration file. Default: the built-in one."`
 	Camera string    `help:"Name of the camera in the configuration whose settings apply. Default: the first."`
-	Out    filePath  `placeholder:"DIR" help:"Write events, faces and a page of all seen faces here; do not publish."`
-	Start  time.Time `default:"1970-01-01T00:00:00Z" help:"When the recording began (RFC 3339); event times count from it."`
-	Video  filePath  `arg:"" help:"A recording, or a directory of pictures."`
+	Out    filePath  `placeholder:"DIR" help:"Write events, faces and a page with every face here; do not publish."`
+	Start  time.Time `default:"1970-01-01T00:00:00Z" help:"Start of the recording (RFC 3339); event times count from it."`
+	Video  filePath  `arg:"" help:"A recording, or a directory of images."`
 }
 
 // Run takes every frame of the recording through the pipeline. The same recording gives the same events.
@@ -78,7 +78,8 @@ type replaySink interface {
 // openSink opens the directory of --out, or the publisher of --config, or prints. It returns an observer too if --out
 // is given.
 func (c *replayCommand) openSink(
-	ctx context.Context, cfg config.Config, camera config.Camera, networks pipeline.Networks, term console, log zerolog.Logger,
+	ctx context.Context, cfg config.Config, camera config.Camera, networks pipeline.Networks, term console,
+	log zerolog.Logger,
 ) (replaySink, []pipeline.Observer, error) {
 	encoder := pipeline.Encoder{
 		Device: cfg.Device, Camera: camera.Name, Model: networks.ScoreModel(), Image: cfg.Image,
@@ -103,7 +104,8 @@ func (c *replayCommand) openSink(
 
 // replay runs a pipeline on the recording, and prints what it did.
 func replay(
-	ctx context.Context, e *pipeline.Engine, camera config.Camera, options pipeline.Options, term console, log zerolog.Logger,
+	ctx context.Context, e *pipeline.Engine, camera config.Camera, options pipeline.Options, term console,
+	log zerolog.Logger,
 ) (err error) {
 	bar := newProgress(term.err, -1, "frames")
 	options.Observers = append(options.Observers, frameProgress{bar: bar})
@@ -127,7 +129,7 @@ func replay(
 	}
 	printStats(term.err, p.Stats(), time.Since(start))
 	if stats := source.Stats(); stats.Skipped > 0 {
-		skipped := english.Plural(int(stats.Skipped), "picture", "") //nolint:gosec // few
+		skipped := english.Plural(int(stats.Skipped), "image", "") //nolint:gosec // few
 		fmt.Fprintf(term.err, "%s could not be read; the last was %s\n", skipped, stats.LastError)
 	}
 	return nil

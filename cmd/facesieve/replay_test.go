@@ -11,8 +11,7 @@ import (
 	"facesieve/publish/event"
 )
 
-// replayEvents replays a recording with the built-in configuration and more of it, and returns its events and the bytes
-// of their file.
+// replayEvents replays a recording with a configuration, and returns its events and the bytes of events.jsonl.
 func replayEvents(t *testing.T, video, configuration string) ([]event.Face, []byte) {
 	t.Helper()
 	out := t.TempDir()
@@ -23,17 +22,19 @@ func replayEvents(t *testing.T, video, configuration string) ([]event.Face, []by
 		t.Fatal(err)
 	}
 	events := testsupport.DecodeLines(t, lines)
-	pictures, err := filepath.Glob(filepath.Join(out, "faces", "*"))
-	if err != nil || len(pictures) != len(events) {
-		t.Errorf("%d pictures for %d events, %v", len(pictures), len(events), err)
+	images, err := filepath.Glob(filepath.Join(out, "faces", "*"))
+	if err != nil || len(images) != len(events) {
+		t.Errorf("%d images for %d events, %v", len(images), len(events), err)
 	}
-	if page, err := os.ReadFile(filepath.Join(out, "index.html")); err != nil || !strings.Contains(string(page), "Faces seen") {
+	page, err := os.ReadFile(filepath.Join(out, "index.html"))
+	if err != nil || !strings.Contains(string(page), "Faces seen") {
 		t.Errorf("no page: %v", err)
 	}
 	return events, lines
 }
 
 func TestReplayOfOnePerson(t *testing.T) {
+	t.Parallel()
 	video := testsupport.SharedVideo(t, "corridor.mp4")
 	all, _ := replayEvents(t, video, "quality: {policy: all, threshold: 0}")
 	best, first := replayEvents(t, video, "")
@@ -42,7 +43,7 @@ func TestReplayOfOnePerson(t *testing.T) {
 		t.Fatalf("%d faces for one person, want one, at most two", len(best))
 	}
 	if !bytes.Equal(first, second) {
-		t.Error("the same recording gave other events the second time")
+		t.Error("two replays of a recording gave different events")
 	}
 	chosen := best[0]
 	for _, e := range best {
@@ -50,7 +51,7 @@ func TestReplayOfOnePerson(t *testing.T) {
 			chosen = e
 		}
 	}
-	whole, smaller, duller := 0, 0, 0
+	whole, smaller, blurred := 0, 0, 0
 	for _, e := range all {
 		if e.Box.Width > e.Box.Height { // a part of a face, at the edge of the frame
 			continue
@@ -60,18 +61,19 @@ func TestReplayOfOnePerson(t *testing.T) {
 			smaller++
 		}
 		if e.Quality.Components["Sharpness"] <= chosen.Quality.Components["Sharpness"] {
-			duller++
+			blurred++
 		}
 	}
 	if 3*smaller < 2*whole {
-		t.Errorf("the face sent is larger than %d of %d faces only; want it among the largest", smaller, whole)
+		t.Errorf("%d of %d faces are not larger than the face sent; want two thirds", smaller, whole)
 	}
-	if 2*duller < whole {
-		t.Errorf("the face sent is sharper than %d of %d faces only; want it among the sharper", duller, whole)
+	if 2*blurred < whole {
+		t.Errorf("%d of %d faces are not sharper than the face sent; want half", blurred, whole)
 	}
 }
 
 func TestReplayOfTwoPeople(t *testing.T) {
+	t.Parallel()
 	events, _ := replayEvents(t, testsupport.SharedVideo(t, "two_heads.mp4"), "quality: {threshold: 0}")
 	if len(events) < 2 || len(events) > 3 {
 		t.Errorf("%d faces for two people, want 2, at most 3", len(events))
@@ -79,17 +81,19 @@ func TestReplayOfTwoPeople(t *testing.T) {
 }
 
 func TestReplayOfAnEmptyRoom(t *testing.T) {
+	t.Parallel()
 	events, _ := replayEvents(t, testsupport.SharedVideo(t, "empty_room.mp4"), "")
 	for _, e := range events {
-		t.Errorf("a face at %v where nobody is, score %.1f", e.Box, e.Quality.Score)
+		t.Errorf("a face at %v in an empty room, score %.1f", e.Box, e.Quality.Score)
 	}
 }
 
-// everyFace is a configuration that forwards every face found.
+// everyFace is a configuration that forwards every face.
 const everyFace = `quality: {policy: all, threshold: 0, gates: {min_eye_distance: 0, min_sharpness: 0,
   max_yaw: 90, max_pitch: 90, max_roll: 180, max_residual: 112, edge_margin: -1}}`
 
 func TestReplayOfAStreet(t *testing.T) {
+	t.Parallel()
 	events, _ := replayEvents(t, testsupport.SharedVideo(t, "street_exit.mp4"), everyFace)
 	tracks := map[uint64]bool{}
 	for _, e := range events {
@@ -102,7 +106,7 @@ func TestReplayOfAStreet(t *testing.T) {
 	}
 }
 
-func TestReplayOfNothing(t *testing.T) {
+func TestReplayOfAMissingFile(t *testing.T) {
 	code, _, stderr := invoke(t.Context(), "replay", filepath.Join(t.TempDir(), "absent.mp4"))
 	if code != exitFailure || !strings.Contains(stderr, "absent.mp4") {
 		t.Errorf("exit code %d: %s", code, stderr)

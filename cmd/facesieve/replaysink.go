@@ -88,7 +88,8 @@ func (f *directorySink) close() error {
 	if err := f.gallery.Write(f.directory, f.threshold); err != nil {
 		return err
 	}
-	fmt.Fprintf(f.out, "every face, its score, and the ones that were sent: %s\n", filepath.Join(f.directory, "index.html"))
+	fmt.Fprintf(f.out, "every face, its score, and the ones that were sent: %s\n",
+		filepath.Join(f.directory, "index.html"))
 	return nil
 }
 
@@ -103,25 +104,27 @@ const maxWaiting = 100
 type waitingSink struct {
 	pipeline.EventSink
 	publisher *publish.Publisher
-	box       *outbox.Queue
+	queue     *outbox.Queue
 	ctx       context.Context
 }
 
 // openWaitingSink opens a publisher and an outbox in memory. The outbox of a daemon on this machine is not used.
-func openWaitingSink(ctx context.Context, cfg config.Config, encoder pipeline.Encoder, log zerolog.Logger) (*waitingSink, error) {
+func openWaitingSink(
+	ctx context.Context, cfg config.Config, encoder pipeline.Encoder, log zerolog.Logger,
+) (*waitingSink, error) {
 	log = log.With().Str("component", "publish").Logger()
 	settings := outbox.Default()
-	settings.Store, settings.DrainRate = outbox.Memory, 1000 // nothing else is waiting for the broker
-	box, err := outbox.Open(settings, log)
+	settings.Store, settings.DrainRate = outbox.Memory, 1000 // the outbox holds no other events
+	queue, err := outbox.Open(settings, log)
 	if err != nil {
 		return nil, err
 	}
-	publisher, err := publish.Open(cfg.MQTT, box, log)
+	publisher, err := publish.Open(cfg.MQTT, queue, log)
 	if err != nil {
-		return nil, errors.Join(err, box.Close())
+		return nil, errors.Join(err, queue.Close())
 	}
 	return &waitingSink{
-		ctx: ctx, box: box, publisher: publisher,
+		ctx: ctx, queue: queue, publisher: publisher,
 		EventSink: pipeline.EventSink{Uplink: publisher, Encoder: encoder, Log: log},
 	}, nil
 }
@@ -131,7 +134,7 @@ func (p *waitingSink) Face(c *pipeline.Candidate) error {
 	if err != nil {
 		return err
 	}
-	for p.box.Stats().Queued >= maxWaiting {
+	for p.queue.Stats().Queued >= maxWaiting {
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-p.ctx.Done():
@@ -145,5 +148,5 @@ func (p *waitingSink) close() error {
 	ctx, cancel := context.WithTimeout(p.ctx, deliveryTime)
 	defer cancel()
 	p.publisher.Close(ctx)
-	return p.box.Close()
+	return p.queue.Close()
 }

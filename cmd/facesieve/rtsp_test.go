@@ -14,10 +14,11 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
 
+	"facesieve/capture/cameratest"
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// rtspCamera is an RTSP camera that shows a recording once, from its beginning, to the first who looks.
+// rtspCamera is an RTSP camera that sends a recording once, from its beginning, when the first reader connects.
 type rtspCamera struct {
 	t         *testing.T
 	video     string
@@ -25,13 +26,13 @@ type rtspCamera struct {
 	announced chan struct{}
 	start     sync.Once
 	over      chan struct{} // closed when the recording is over
-	plays     atomic.Int32  // how often a reader began
+	plays     atomic.Int32  // PLAY requests of readers
 
 	mutex  sync.Mutex
 	stream *gortsplib.ServerStream
 }
 
-// newRTSPCamera starts a camera; its url is rtsp://, c.server.RTSPAddress and /stream.
+// newRTSPCamera starts a camera that runs until the test ends.
 func newRTSPCamera(t *testing.T, video string) *rtspCamera {
 	t.Helper()
 	c := &rtspCamera{t: t, video: video, announced: make(chan struct{}), over: make(chan struct{})}
@@ -45,9 +46,9 @@ func newRTSPCamera(t *testing.T, video string) *rtspCamera {
 
 func (c *rtspCamera) url() string { return "rtsp://" + c.server.RTSPAddress + "/stream" }
 
-// show lets ffmpeg publish the recording at its own pace; black at first, while the reader joins.
-func (c *rtspCamera) show() {
-	publisher := exec.Command(testsupport.ProgramPath(c.t, "ffmpeg"), "-v", "error", "-re", "-i", c.video,
+// publish lets ffmpeg publish the recording in real time. The first frames are black, because the reader misses some.
+func (c *rtspCamera) publish() {
+	publisher := exec.Command(cameratest.FFmpeg(c.t), "-v", "error", "-re", "-i", c.video,
 		"-vf", "tpad=start_duration=1.5:color=black", "-an", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "12",
 		"-tune", "zerolatency", "-g", "10", "-f", "rtsp", "-rtsp_transport", "tcp", c.url())
 	publisher.Stderr = os.Stderr
@@ -81,15 +82,17 @@ func (c *rtspCamera) OnRecord(ctx *gortsplib.ServerHandlerOnRecordCtx) (*base.Re
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }
 
-func (c *rtspCamera) OnDescribe(*gortsplib.ServerHandlerOnDescribeCtx) (*base.Response, *gortsplib.ServerStream, error) {
-	c.start.Do(c.show)
+func (c *rtspCamera) OnDescribe(
+	*gortsplib.ServerHandlerOnDescribeCtx,
+) (*base.Response, *gortsplib.ServerStream, error) {
+	c.start.Do(c.publish)
 	select {
 	case <-c.announced:
 	case <-time.After(10 * time.Second):
 		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
 	}
 	select {
-	case <-c.over: // a recording is shown once
+	case <-c.over: // the recording is sent once
 		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
 	default:
 		return &base.Response{StatusCode: base.StatusOK}, c.stream, nil

@@ -25,7 +25,7 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	// A journal that is gone must not end the daemon. systemd counts an end by SIGPIPE as intended.
+	// The daemon must not end when the reader of its log does. systemd counts an end by SIGPIPE as intended.
 	signal.Ignore(syscall.SIGPIPE)
 	cfg, err := config.Load(config.ForDaemon(), string(c.Config), config.Secret)
 	if err != nil {

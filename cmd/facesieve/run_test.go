@@ -15,9 +15,10 @@ import (
 	"facesieve/publish/publishtest"
 )
 
-// The daemon, its embedded broker and facesieve watch, on a recording: what watch receives fits the schema, and
-// everything ends by itself.
+// The daemon with its embedded broker sends the faces of a recording to facesieve watch. The events are valid by the
+// schema, and the daemon ends after the recording.
 func TestRunForwardsToWatch(t *testing.T) {
+	t.Parallel()
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
 	address := testsupport.FreeAddress(t)
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
@@ -30,7 +31,7 @@ outbox: {store: memory}
 `, video, address))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	var out, log testsupport.SafeBuffer
+	var out, log publishtest.Log
 	watching, stop := context.WithCancel(ctx)
 	watched := make(chan int)
 	go func() {
@@ -40,12 +41,12 @@ outbox: {store: memory}
 	code, _, stderr := invoke(ctx, "run", "--config", config, "--gallery", gallery)
 	stop()
 	if watchCode := <-watched; code != exitOK || watchCode != exitOK {
-		t.Fatalf("exit codes %d and %d\n%s%s", code, watchCode, stderr, string(log.Copied()))
+		t.Fatalf("exit codes %d and %d\n%s%s", code, watchCode, stderr, log.String())
 	}
 	if _, err := os.Stat(filepath.Join(gallery, "index.html")); err != nil {
 		t.Error(err)
 	}
-	lines := strings.Split(strings.TrimSpace(string(out.Copied())), "\n")
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) < 2 || len(lines) > 3 {
 		t.Errorf("%d events for two people", len(lines))
 	}
@@ -55,13 +56,15 @@ outbox: {store: memory}
 			t.Errorf("%v: %.200s", err, line)
 		}
 	}
-	if text := string(log.Copied()); !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
-		t.Errorf("watch did not see the end:\n%s", text)
+	text := log.String()
+	if !strings.Contains(text, "facesieve/pole: offline") || !strings.Contains(text, "pole/door: stopped") {
+		t.Errorf("watch did not print the end:\n%s", text)
 	}
 }
 
-// Every message that a real broker receives from the program obeys the AsyncAPI document that the program prints.
-func TestRunObeysTheAsyncAPIDocument(t *testing.T) {
+// Every message that a real broker receives from the program is valid by the AsyncAPI document that the program prints.
+func TestRunMatchesTheAsyncAPIDocument(t *testing.T) {
+	t.Parallel()
 	document, _ := mustInvoke(t, "schema", "--asyncapi")
 	contract := eventtest.NewContract(t, []byte(document))
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
@@ -77,7 +80,7 @@ outbox: {store: memory}
 `, video, video, broker.URL()))
 	mustInvoke(t, "run", "--config", config)
 	for _, topic := range []string{"door/face", "door/face/jpeg", "door/state", "yard/rejected", "yard/state", "status"} {
-		publishtest.Eventually(t, topic, func() bool { return len(live.On("facesieve/pole/"+topic)) > 0 })
+		testsupport.Eventually(t, topic, func() bool { return len(live.On("facesieve/pole/"+topic)) > 0 })
 	}
 	for _, m := range live.Messages() {
 		if err := contract.Check(m.Topic(), m.Qos(), m.Retained(), m.Payload()); err != nil {
@@ -86,8 +89,9 @@ outbox: {store: memory}
 	}
 }
 
-// A camera that is not there and a broker that is away keep nobody from ending when asked to.
-func TestRunEndsWhenAsked(t *testing.T) {
+// The daemon stops on request while neither camera nor broker can be reached.
+func TestRunStopsOnRequest(t *testing.T) {
+	t.Parallel()
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 log: {level: error, format: json}
 cameras: [{name: gone, url: "rtsp://%s/x", open_timeout: 500ms}]
@@ -104,9 +108,9 @@ outbox: {store: memory}
 	select {
 	case code := <-ended:
 		if ctx.Err() == nil || code != exitOK {
-			t.Errorf("ended with exit code %d before it was asked to", code)
+			t.Errorf("ended with exit code %d before the request", code)
 		}
 	case <-time.After(30 * time.Second):
-		t.Fatal("still running long after it was asked to end")
+		t.Fatal("still running long after the request")
 	}
 }

@@ -23,11 +23,11 @@ import (
 )
 
 type scoreCommand struct {
-	Aligned   bool       `help:"Treat the pictures as aligned faces of 112x112 pixels, without detection."`
+	Aligned   bool       `help:"Treat the images as aligned faces of 112x112 pixels, without detection."`
 	JSON      bool       `help:"Print one JSON object per line and face."`
-	MaxPixels int        `default:"40000000" placeholder:"N" help:"Refuse pictures with more pixels, undecoded."`
+	MaxPixels int        `default:"40000000" placeholder:"N" help:"Refuse images with more pixels, undecoded."`
 	Config    filePath   `help:"Configuration file: networks, detector and gates. Default: the built-in one."`
-	Paths     []filePath `arg:"" name:"file|dir" help:"Pictures, or directories that are searched recursively."`
+	Paths     []filePath `arg:"" name:"file|dir" help:"Images, or directories that are searched recursively."`
 }
 
 // Validate checks the flags; kong calls it.
@@ -53,8 +53,8 @@ type scoredFace struct {
 	Error      string           `json:"error,omitempty"`
 }
 
-// Run scores every face of every image. It continues after an image that cannot be read, and returns an error at the end.
-// An image without a face is not an error.
+// Run scores every face of every image. It continues after an image that cannot be read, and returns an error at the
+// end. An image without a face is not an error.
 func (c *scoreCommand) Run(ctx context.Context, term console) error {
 	cfg := config.Default()
 	var err error
@@ -78,12 +78,12 @@ func (c *scoreCommand) Run(ctx context.Context, term console) error {
 }
 
 func (c *scoreCommand) scoreAll(ctx context.Context, term console, e *pipeline.Engine, list *imageList) error {
-	bar := newProgress(term.err, len(list.images), "pictures")
+	bar := newProgress(term.err, len(list.images), "images")
 	var counts scoreCounts
 	for _, file := range list.images {
 		if ctx.Err() != nil {
 			bar.finish()
-			return fmt.Errorf("interrupted after %d of %d pictures", counts.images, len(list.images))
+			return fmt.Errorf("interrupted after %d of %d images", counts.images, len(list.images))
 		}
 		lines := c.scoreImage(ctx, e, file)
 		counts.add(lines)
@@ -98,7 +98,7 @@ func (c *scoreCommand) scoreAll(ctx context.Context, term console, e *pipeline.E
 	bar.finish()
 	fmt.Fprintln(term.err, counts.summary(list))
 	if counts.failed > 0 {
-		return fmt.Errorf("%d of %d pictures could not be scored; each is named above", counts.failed, counts.images)
+		return fmt.Errorf("%d of %d images could not be scored; each is named above", counts.failed, counts.images)
 	}
 	return nil
 }
@@ -220,10 +220,11 @@ func (n *scoreCounts) add(lines []scoredFace) {
 }
 
 // summary returns for example
-// "3 pictures: 1 scored, with 2 faces; 1 without a face; 1 could not be scored; left out: 1 hidden".
+// "3 images: 1 scored, with 2 faces; 1 without a face; 1 could not be scored; left out: 1 hidden".
 func (n *scoreCounts) summary(list *imageList) string {
 	parts := []string{
-		fmt.Sprintf("%s: %d scored, with %s", english.Plural(n.images, "picture", ""), n.scored, english.Plural(n.faces, "face", "")),
+		fmt.Sprintf("%s: %d scored, with %s", english.Plural(n.images, "image", ""), n.scored,
+			english.Plural(n.faces, "face", "")),
 	}
 	for _, part := range []struct {
 		count int

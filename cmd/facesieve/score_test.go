@@ -16,7 +16,7 @@ import (
 )
 
 func TestScoreFindsTheFace(t *testing.T) {
-	stdout, _ := mustInvoke(t, "score", "--json", testsupport.FacePicture(t))
+	stdout, _ := mustInvoke(t, "score", "--json", testsupport.FaceImage(t))
 	var face scoredFace
 	if err := json.Unmarshal([]byte(stdout), &face); err != nil {
 		t.Fatalf("%v: %s", err, stdout)
@@ -24,27 +24,27 @@ func TestScoreFindsTheFace(t *testing.T) {
 	if *face.Score < 0 || *face.Score > 100 || face.Components["Sharpness"] < 0 || face.Labels["agreement"] <= 0 {
 		t.Errorf("score %v, labels %v, components %+v", *face.Score, face.Labels, face.Components)
 	}
-	// Where the face of that picture is, within a third of its size.
+	// The face's centre in this image, within a third of the face's size.
 	box := *face.Box
 	if x, y := box[0]+box[2]/2, box[1]+box[3]/2; x < 290 || x > 420 || y < 190 || y > 340 {
 		t.Errorf("the face's centre is at %.0f,%.0f", x, y)
 	}
 }
 
-func TestScoreGoesOnAfterABrokenPicture(t *testing.T) {
-	folder := t.TempDir()
-	picture, err := os.ReadFile(testsupport.FacePicture(t))
+func TestScoreContinuesAfterAnInvalidImage(t *testing.T) {
+	directory := t.TempDir()
+	content, err := os.ReadFile(testsupport.FaceImage(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string][]byte{"a.jpg": []byte("no picture"), "b.jpg": picture, "c.txt": nil} {
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+	for name, content := range map[string][]byte{"a.jpg": []byte("not an image"), "b.jpg": content, "c.txt": nil} {
+		if err := os.WriteFile(filepath.Join(directory, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	code, stdout, stderr := invoke(t.Context(), "score", "--json", folder)
+	code, stdout, stderr := invoke(t.Context(), "score", "--json", directory)
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
-	if code != exitFailure || len(lines) != 2 || !strings.Contains(stderr, "1 of 2 pictures") {
+	if code != exitFailure || len(lines) != 2 || !strings.Contains(stderr, "1 of 2 images") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	if !strings.Contains(lines[0], `"error":"not an image: `) || !strings.Contains(lines[1], `"score":`) {
@@ -52,21 +52,21 @@ func TestScoreGoesOnAfterABrokenPicture(t *testing.T) {
 	}
 }
 
-func TestScoreAlignedWantsTheSize(t *testing.T) {
-	code, stdout, _ := invoke(t.Context(), "score", "--aligned", testsupport.FacePicture(t))
+func TestScoreAlignedRequiresTheSize(t *testing.T) {
+	code, stdout, _ := invoke(t.Context(), "score", "--aligned", testsupport.FaceImage(t))
 	if code != exitFailure || !strings.Contains(stdout, "640x480 pixels; an aligned face has 112x112") {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
 }
 
-func TestScoreOfAnEmptyFolder(t *testing.T) {
+func TestScoreOfAnEmptyDirectory(t *testing.T) {
 	code, stdout, stderr := invoke(t.Context(), "score", t.TempDir())
-	if code != exitFailure || !strings.Contains(stdout, "no picture in this directory") {
+	if code != exitFailure || !strings.Contains(stdout, "no image in this directory") {
 		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 	}
 }
 
-func TestScoreOfAPictureWithoutAFace(t *testing.T) {
+func TestScoreOfAnImageWithoutAFace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "grey.png")
 	testsupport.Must(t, os.WriteFile(path, greyPNG(t), 0o600))
 	stdout, stderr := mustInvoke(t, "score", path)
@@ -85,20 +85,20 @@ func greyPNG(t *testing.T) []byte {
 	return file.Bytes()
 }
 
-// A directory has files and links of all kinds. Each file with the name of a picture has a line; the others are
+// In a directory with files and links of all kinds, each file with the name of an image has a line. The others are
 // counted.
 func TestScoreOfADirectoryWithAllKindsOfFiles(t *testing.T) {
 	directory := t.TempDir()
-	face := testsupport.FacePicture(t)
-	picture, err := os.ReadFile(face)
+	face := testsupport.FaceImage(t)
+	content, err := os.ReadFile(face)
 	testsupport.Must(t, err)
 	in := func(name string) string { return filepath.Join(directory, name) }
 	testsupport.Must(t, os.MkdirAll(in("a/b"), 0o700))
 	for name, content := range map[string][]byte{
-		"a/b/PICTURE.JPG": picture, "x.jfif": picture, "y.jpe": picture, "noname": picture, ".hidden.jpg": picture,
-		"cut.jpg": picture[:len(picture)/2], "empty.png": nil, "c.heic": []byte("x"), "d.gif": []byte("GIF89a"),
+		"a/b/PICTURE.JPG": content, "x.jfif": content, "y.jpe": content, "noname": content, ".hidden.jpg": content,
+		"cut.jpg": content[:len(content)/2], "empty.png": nil, "c.heic": []byte("x"), "d.gif": []byte("GIF89a"),
 		"notes.txt":   []byte("x"),
-		"caf\xe9.jpg": picture, "new\nline\x1b[31m\u202e.jpg": picture,
+		"caf\xe9.jpg": content, "new\nline\x1b[31m\u202e.jpg": content,
 	} {
 		testsupport.Must(t, os.WriteFile(in(name), content, 0o600))
 	}
@@ -121,7 +121,7 @@ func TestScoreOfADirectoryWithAllKindsOfFiles(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, stdout)
 		}
 	}
-	summary := "13 pictures: 7 scored, with 7 faces; 6 could not be scored; " +
+	summary := "13 images: 7 scored, with 7 faces; 6 could not be scored; " +
 		"left out: 1 hidden, 1 other file, 1 link to directories already listed\n"
 	if lines := strings.Count(stdout, "\n"); lines != 13 || !strings.HasPrefix(stderr, summary) {
 		t.Errorf("%d lines\n%s", lines, stderr)
@@ -130,13 +130,14 @@ func TestScoreOfADirectoryWithAllKindsOfFiles(t *testing.T) {
 
 // --json prints names exactly, and also in base64 if JSON cannot represent them.
 func TestScoreNamesTheFileExactly(t *testing.T) {
-	picture := greyPNG(t)
+	t.Parallel()
+	content := greyPNG(t)
 	hidden := func(r rune) bool { return !strconv.IsPrint(r) }
 	for _, name := range []string{
 		"plain.png", "new\nline.png", "caf\xe9.png", "\x1b[31m.png", "a\u202egnp.png", "\U000e0001.png", "\u009b.png",
 	} {
 		path := filepath.Join(t.TempDir(), name)
-		testsupport.Must(t, os.WriteFile(path, picture, 0o600))
+		testsupport.Must(t, os.WriteFile(path, content, 0o600))
 		link := filepath.Join(t.TempDir(), "link")
 		testsupport.Must(t, os.Symlink(filepath.Dir(path), link))
 		for _, argument := range []string{path, link} {
@@ -157,11 +158,11 @@ func TestScoreNamesTheFileExactly(t *testing.T) {
 }
 
 func TestScoreRefusesTooManyPixels(t *testing.T) {
-	code, stdout, _ := invoke(t.Context(), "score", "--max-pixels", "1000", testsupport.FacePicture(t))
+	code, stdout, _ := invoke(t.Context(), "score", "--max-pixels", "1000", testsupport.FaceImage(t))
 	if code != exitFailure || !strings.Contains(stdout, "640x480 pixels are more than the limit of 1000 (max_pixels)") {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
-	if code, _, _ := invoke(t.Context(), "score", "--max-pixels", "0", testsupport.FacePicture(t)); code != exitUsage {
+	if code, _, _ := invoke(t.Context(), "score", "--max-pixels", "0", testsupport.FaceImage(t)); code != exitUsage {
 		t.Errorf("exit code %d for --max-pixels 0", code)
 	}
 }

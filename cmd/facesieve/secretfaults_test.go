@@ -12,7 +12,7 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// secretsIn returns formats of texts with a secret. Each has another meaning in YAML or in a url.
+// secretsIn returns formats of texts that contain a secret and have another meaning in YAML or in a url.
 func secretsIn() []string {
 	return []string{
 		"%s", "'%s", "\"%s", "\"%s\\q\"", "*%s", "&%s", "!%s", "!!%s", "!%s x", "!<%s", "@%s", "`%s", "%%%s", "|%s",
@@ -26,8 +26,8 @@ func secretsIn() []string {
 	}
 }
 
-// secretPlaces returns formats of files with a text in place of a password, a broker, a url, an option or a key, or
-// where one of these is put by mistake.
+// secretPlaces returns formats of files with a text as a password, a broker, a url, an option or a key, or at a place
+// where a user may write one of these by mistake.
 func secretPlaces() []string {
 	return []string{
 		"mqtt:\n  user: u\n  password: %s\n", "mqtt: {user: u, password: %s}\n", "mqtt:\n  password:%s\n",
@@ -65,6 +65,7 @@ func secretPlaces() []string {
 
 // The messages about a wrong configuration contain no password, wherever it is in the file.
 func TestNoFaultRepeatsASecret(t *testing.T) {
+	t.Parallel()
 	directory := t.TempDir()
 	faulty := 0
 	for i, place := range secretPlaces() {

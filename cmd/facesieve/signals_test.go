@@ -55,15 +55,15 @@ func restarts(unit map[string][]string, status syscall.WaitStatus) bool {
 func TestUnitRestartsAfterEveryCrash(t *testing.T) {
 	unit := unitSettings(t)
 	if got := unit["Restart"]; !slices.Equal(got, []string{"on-failure"}) {
-		t.Fatalf("Restart=%v, but this test has the rules of on-failure", got)
+		t.Fatalf("Restart=%v, but this test implements on-failure", got)
 	}
-	config := lonelyDaemon(t)
+	config := unreachableConfig(t)
 	for _, s := range []syscall.Signal{
 		// from systemd's watchdog
 		syscall.SIGABRT,
 		// from a fault in a library
 		syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGSYS,
-		// from a person, or from the kernel without memory
+		// from a person, or from the kernel when memory runs out
 		syscall.SIGQUIT, syscall.SIGKILL,
 		// from a stop
 		syscall.SIGTERM, syscall.SIGINT,
@@ -71,7 +71,7 @@ func TestUnitRestartsAfterEveryCrash(t *testing.T) {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
 			c := startChild(t, nil, `exec "$0" "$@"`, "run", "--config", config)
-			c.awaitLog(upMessage)
+			c.awaitLog(startedMessage)
 			c.signal(s)
 			want := s != syscall.SIGTERM && s != syscall.SIGINT
 			if status := c.status(); restarts(unit, status) != want {
@@ -84,10 +84,16 @@ func TestUnitRestartsAfterEveryCrash(t *testing.T) {
 // After an end without a signal, systemd restarts the daemon unless command line or configuration are wrong.
 func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 	unit := unitSettings(t)
-	good := lonelyDaemon(t)
+	good := unreachableConfig(t)
 	bad := testsupport.WriteFile(t, "bad.yaml", "detect: {scor: 1}\n")
-	busy := testsupport.FreeAddress(t)
-	network := testsupport.WriteFile(t, "network.yaml", "models: {quality: /gone.tflite}\ncameras: [{name: a, url: a.mp4}]\n")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	testsupport.Must(t, err)
+	t.Cleanup(func() { testsupport.Must(t, listener.Close()) })
+	busy := testsupport.WriteFile(t, "busy.yaml",
+		fmt.Sprintf("cameras: [{name: a, url: a.mp4}]\nmqtt: {%s}\noutbox: {store: memory}\n",
+			embeddedBroker(listener.Addr().String())))
+	network := testsupport.WriteFile(t, "network.yaml",
+		"models: {quality: /gone.tflite}\ncameras: [{name: a, url: a.mp4}]\n")
 	for name, test := range map[string]struct {
 		environment []string
 		args        []string
@@ -95,7 +101,7 @@ func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 		restarts    bool
 	}{
 		"panic":           {[]string{faultVariable + "=panic"}, []string{"run", "--config", good}, 2, true},
-		"port in use":     {nil, []string{"run", "--config", embeddedTwice(t, busy)}, exitFailure, true},
+		"port in use":     {nil, []string{"run", "--config", busy}, exitFailure, true},
 		"command line":    {nil, []string{"run", "--colour"}, exitUsage, false},
 		"no command":      {nil, nil, exitUsage, false},
 		"configuration":   {nil, []string{"run", "--config", bad}, exitConfig, false},
@@ -109,20 +115,10 @@ func TestUnitRestartsAfterFaultsOnly(t *testing.T) {
 			status := c.status()
 			if status.ExitStatus() != test.code || restarts(unit, status) != test.restarts {
 				t.Errorf("exit code %d, signal %v, want %d; restarted is %v\n%s",
-					status.ExitStatus(), status.Signal(), test.code, !test.restarts, c.stderr.Copied())
+					status.ExitStatus(), status.Signal(), test.code, !test.restarts, c.stderr.String())
 			}
 		})
 	}
-}
-
-// embeddedTwice writes the configuration of a daemon whose broker's port is in use until the test ends.
-func embeddedTwice(t *testing.T, address string) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", address)
-	testsupport.Must(t, err)
-	t.Cleanup(func() { testsupport.Must(t, listener.Close()) })
-	return testsupport.WriteFile(t, "busy.yaml",
-		fmt.Sprintf("cameras: [{name: a, url: a.mp4}]\nmqtt: {%s}\noutbox: {store: memory}\n", embeddedAt(address)))
 }
 
 // SIGHUP while the libraries are still being loaded, before any code of the program runs, ends the process. The shell
@@ -137,16 +133,16 @@ func TestHangupAtTheStart(t *testing.T) {
 	if !strings.Contains(command, `"trap '' HUP; exec /usr/bin/facesieve run `) {
 		t.Errorf("ExecStart=%s does not ignore SIGHUP", command)
 	}
-	config := lonelyDaemon(t)
+	config := unreachableConfig(t)
 	for _, command := range []string{`trap '' HUP; exec "$0" "$@"`, `exec "$0" "$@"`} {
 		for _, delay := range []time.Duration{0, 5, 10, 20, 50} {
 			t.Run(fmt.Sprintf("%s after %d ms", command[:4], delay), func(t *testing.T) {
 				t.Parallel()
 				c := startChild(t, nil, command, "run", "--config", config)
-				testsupport.Eventually(t, "SIGHUP is ignored", func() bool { return c.disregards(syscall.SIGHUP) || c.over() })
+				testsupport.Eventually(t, "SIGHUP is ignored", func() bool { return c.ignores(syscall.SIGHUP) || c.hasEnded() })
 				time.Sleep(delay * time.Millisecond)
 				c.signal(syscall.SIGHUP)
-				c.awaitLog(upMessage)
+				c.awaitLog(startedMessage)
 				c.signal(syscall.SIGHUP)
 				c.awaitLog(`"why":"SIGHUP"`)
 				c.signal(syscall.SIGTERM)
@@ -173,14 +169,16 @@ func TestDaemonRunsWithoutAReaderOfItsLog(t *testing.T) {
 	socket := listenAsSystemd(t)
 	reader, writer, err := os.Pipe()
 	testsupport.Must(t, err)
-	c := newChild(t, nil, `exec "$0" "$@"`, "run", "--config", lonelyDaemon(t))
+	c := newChild(t, nil, `exec "$0" "$@"`, "run", "--config", unreachableConfig(t))
 	c.command.Stderr = writer
 	c.start()
 	testsupport.Must(t, writer.Close())
-	testsupport.Eventually(t, "ready", func() bool { return strings.Contains(socket.text(), "READY=1") || c.over() })
+	testsupport.Eventually(t, "ready", func() bool { return strings.Contains(socket.text(), "READY=1") || c.hasEnded() })
 	testsupport.Must(t, reader.Close())
 	c.signal(syscall.SIGHUP) // each reload logs a line
-	testsupport.Eventually(t, "a reload", func() bool { return strings.Contains(socket.text(), "RELOADING=1") || c.over() })
+	testsupport.Eventually(t, "a reload", func() bool {
+		return strings.Contains(socket.text(), "RELOADING=1") || c.hasEnded()
+	})
 	c.signal(syscall.SIGTERM)
 	if status := c.status(); !status.Exited() || status.ExitStatus() != exitOK {
 		t.Errorf("exit code %d, signal %v", status.ExitStatus(), status.Signal())

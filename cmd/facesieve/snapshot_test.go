@@ -60,10 +60,12 @@ func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.served++
 }
 
-// A man walks up to a camera that returns single pictures. His face is sent to a real broker once or twice, and the
-// camera stays connected when its picture no longer changes.
+// A man walks up to a camera that returns snapshots. His face is sent to a real broker once or twice, and the camera
+// stays connected when its snapshot no longer changes.
 func TestRunOnSnapshots(t *testing.T) {
-	camera, broker := newSnapshotCamera(t, testsupport.SharedVideo(t, "corridor.mp4"), 5), publishtest.StartAnonymous(t).Addr
+	t.Parallel()
+	camera, broker := newSnapshotCamera(t, testsupport.SharedVideo(t, "corridor.mp4"), 5),
+		publishtest.StartAnonymous(t).Addr
 	server := httptest.NewServer(camera)
 	t.Cleanup(server.Close)
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
@@ -75,19 +77,19 @@ outbox: {store: memory}
 `, server.URL+"/snapshot.jpg", broker))
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	var out, log testsupport.SafeBuffer
+	var out, log publishtest.Log
 	watched, ran := make(chan int), make(chan int)
 	go func() { watched <- run(ctx, []string{"watch", "--broker", "tcp://" + broker, "--json"}, &out, &log) }()
 	go func() { ran <- run(ctx, []string{"run", "--config", config}, &log, &log) }()
-	testsupport.Eventually(t, "a face at the broker", func() bool { return len(out.Copied()) > 0 })
+	testsupport.Eventually(t, "a face at the broker", func() bool { return len(out.String()) > 0 })
 	time.Sleep(3 * time.Second) // longer than the read timeout
 	stop()
 	if code := <-ran; code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
 	<-watched
-	events := testsupport.DecodeLines(t, out.Copied())
-	if len(events) < 1 || len(events) > 2 || bestOf(events) < 60 || strings.Contains(string(log.Copied()), "no video") {
-		t.Errorf("%d faces, best %.1f\n%s", len(events), bestOf(events), log.Copied())
+	events := testsupport.DecodeLines(t, []byte(out.String()))
+	if len(events) < 1 || len(events) > 2 || bestOf(events) < 60 || strings.Contains(log.String(), "no video") {
+		t.Errorf("%d faces, best %.1f\n%s", len(events), bestOf(events), log.String())
 	}
 }

@@ -24,34 +24,35 @@ import (
 )
 
 var (
-	soakTime  = flag.Duration("soak", 0, "how long the soak runs by the clock")
-	soakVideo = flag.Duration("soak.video", 0, "how much video the soak looks at")
+	soakTime  = flag.Duration("soak", 0, "how long the soak runs")
+	soakVideo = flag.Duration("soak.video", 0, "how much video the soak analyses")
 )
 
-// soak is the daemon with three cameras (two recordings in fast-forward, over and over, and a stream), an outbox on disk
-// and a broker, all of which something happens to.
+// soak runs the daemon with three cameras (two recordings that are repeated as fast as possible, and a stream), an
+// outbox on disk and a broker, and injects faults into all of them.
 type soak struct {
 	t       *testing.T
 	dir     string
 	config  string
 	camera  *cameratest.Camera
-	broker  *ledger
-	outages *tallies
+	broker  *recordingBroker
+	outages *outages
 
 	daemon *daemon.Daemon
 	stop   context.CancelFunc
 	ended  chan error
-	video  time.Duration // looked at by daemons before this one
+	video  time.Duration // analysed by earlier daemons
 
 	mutex    sync.Mutex
-	fault    string            // what is happening now
-	accepted map[string]string // by the id of an event: what was happening when it was accepted
-	said     map[string]int    // how often the log held a message
-	lines    []string          // the last of the log
+	fault    string            // the present one
+	accepted map[string]string // the fault during which an event was accepted, by its id
+	logged   map[string]int    // how often each message was logged since the fault began
+	lines    []string          // the last lines of the log
 }
 
-// The soak: every fault in turn, again and again, until the time or the video is over, and each once at least. Afterwards every event that was
-// accepted is at the broker, but for those that a full outbox had to let go, and nothing has grown.
+// TestSoak injects all faults in turn, each at least once, until the time or the video is over. Then every accepted
+// event has been received by the broker, except those that a full outbox dropped, and memory, files and goroutines have
+// not grown.
 func TestSoak(t *testing.T) {
 	if *soakTime == 0 && *soakVideo == 0 {
 		t.Skip("make soak runs this")
@@ -60,17 +61,17 @@ func TestSoak(t *testing.T) {
 	s.start()
 	s.awaitFaces()
 	s.warmUp()
-	begun, seen := time.Now(), s.looked()
+	began, before := time.Now(), s.analysed()
 	samples := []sample{s.sample("start")}
 	faults := soakFaults()
 	for i := 1; ; i++ {
-		s.suffer(faults[i%len(faults)])
-		share := float64(s.looked()-seen) / float64(max(*soakVideo, 1))
+		s.inject(faults[i%len(faults)])
+		share := float64(s.analysed()-before) / float64(max(*soakVideo, 1))
 		if *soakVideo == 0 {
-			share = float64(time.Since(begun)) / float64(*soakTime)
+			share = float64(time.Since(began)) / float64(*soakTime)
 		}
-		s.say("%3.0f %%: %.1f h of video, %d events, %d MiB; after %s",
-			100*share, s.looked().Hours(), s.count(), s.residentMiB(), faults[i%len(faults)].name)
+		s.print("%3.0f %%: %.1f h of video, %d events, %d MiB; after %s",
+			100*share, s.analysed().Hours(), s.count(), s.residentMiB(), faults[i%len(faults)].name)
 		if len(samples) == 1 && (share >= 0.5 || 2*i >= len(faults) && share >= 1) {
 			samples = append(samples, s.sample("middle"))
 		}
@@ -81,23 +82,24 @@ func TestSoak(t *testing.T) {
 	samples = append(samples, s.sample("end"))
 	s.drain()
 	s.halt()
-	fmt.Printf("\n%.1f h of video in %v, with what warmed it up\n\n", s.looked().Hours(), time.Since(begun).Round(time.Second))
-	fmt.Println(s.account())
+	fmt.Printf("\n%.1f h of video in %v, including the warm-up\n\n", s.analysed().Hours(),
+		time.Since(began).Round(time.Second))
+	fmt.Println(s.report())
 	fmt.Println(table(samples))
-	for _, growth := range grown(samples) {
-		t.Error(growth)
+	for _, grown := range growth(samples) {
+		t.Error(grown)
 	}
 }
 
-// short says whether the soak is one of some minutes, for continuous integration.
+// short reports whether the soak takes only minutes, for continuous integration.
 func short() bool { return *soakVideo == 0 && *soakTime < 5*time.Minute }
 
-// warmUp lets happen once what makes libraries and allocators take what they keep. A short soak has no time for all of it.
+// warmUp injects faults after which libraries and allocators keep memory. A short soak has time for some of them only.
 func (s *soak) warmUp() {
 	for _, fault := range soakFaults() {
-		if !short() || fault.name == "camera is off" || fault.name == "daemon restarts, broker away" {
-			s.say("warming up: %s", fault.name)
-			s.suffer(fault)
+		if !short() || fault.name == "camera is off" || fault.name == "daemon restarts without a broker" {
+			s.print("warming up: %s", fault.name)
+			s.inject(fault)
 		}
 	}
 }
@@ -105,8 +107,9 @@ func (s *soak) warmUp() {
 func newSoak(t *testing.T) *soak {
 	dir := t.TempDir()
 	s := &soak{
-		t: t, dir: dir, config: filepath.Join(dir, "facesieve.yaml"), camera: newFaultyCamera(t, "480x270"), broker: startLedger(t),
-		outages: newTallies(), accepted: map[string]string{}, said: map[string]int{}, fault: noFault,
+		t: t, dir: dir, config: filepath.Join(dir, "facesieve.yaml"), camera: newFaultyCamera(t, "480x270"),
+		broker:  startRecordingBroker(t),
+		outages: newOutages(), accepted: map[string]string{}, logged: map[string]int{}, fault: noFault,
 	}
 	for _, name := range []string{"quality.tflite", "quality.json"} {
 		data, err := os.ReadFile(testsupport.RepositoryPath(t, "models", name))
@@ -123,13 +126,13 @@ func newSoak(t *testing.T) *soak {
 			s.halt()
 		}
 		if t.Failed() {
-			t.Logf("the last of the log:\n%s", strings.Join(s.lines, ""))
+			t.Logf("the last lines of the log:\n%s", strings.Join(s.lines, ""))
 		}
 	})
 	return s
 }
 
-// configure writes the configuration, with this threshold.
+// configure writes the configuration with a threshold.
 func (s *soak) configure(threshold int) {
 	s.write(fmt.Sprintf(`device: soak
 log: {level: info, format: json}
@@ -142,7 +145,7 @@ models: {quality: %q}
   - {name: walk_in, url: %q, pace: fast, loop: true, quality: {policy: best}}
   - {name: door, url: %q, max_fps: 10, read_timeout: 1s, open_timeout: 4s, reconnect_min: 100ms, reconnect_max: 300ms}
 `, s.broker.address, filepath.Join(s.dir, "outbox"), filepath.Join(s.dir, "quality.tflite"),
-		strings.Replace(everySecond, "threshold: 0", fmt.Sprintf("threshold: %d", threshold), 1),
+		strings.Replace(fmt.Sprintf(intervalFaces, "1s"), "threshold: 0", fmt.Sprintf("threshold: %d", threshold), 1),
 		testsupport.SharedVideo(s.t, "two_heads.mp4"), testsupport.SharedVideo(s.t, "walk_in.mp4"), s.camera.URL))
 }
 
@@ -188,10 +191,10 @@ func (s *soak) halt() {
 	}
 	stats := s.daemon.State().Uplink
 	s.outages.dropped(s.fault, stats.Dropped.Total())
-	s.video, s.outages.since, s.daemon = s.looked(), 0, nil
+	s.video, s.outages.since, s.daemon = s.analysed(), 0, nil
 }
 
-// Write takes the daemon's log.
+// Write receives the daemon's log.
 func (s *soak) Write(line []byte) (int, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -199,7 +202,7 @@ func (s *soak) Write(line []byte) (int, error) {
 	if err := json.Unmarshal(line, &message); err != nil {
 		s.t.Errorf("%v: %s", err, line)
 	}
-	s.said[message.Message]++
+	s.logged[message.Message]++
 	if message.ID != "" {
 		s.accepted[message.ID] = s.fault
 		return len(line), nil
@@ -208,10 +211,11 @@ func (s *soak) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-func (s *soak) heard(message string) int {
+// messages returns how often a message was logged since the fault began.
+func (s *soak) messages(message string) int {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return s.said[message]
+	return s.logged[message]
 }
 
 func (s *soak) count() int {
@@ -220,12 +224,12 @@ func (s *soak) count() int {
 	return len(s.accepted)
 }
 
-func (s *soak) say(format string, args ...any) {
+func (s *soak) print(format string, args ...any) {
 	fmt.Printf("%s soak: %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }
 
-// looked is how much video of the recordings was looked at: their frames at their frame rate.
-func (s *soak) looked() time.Duration {
+// analysed returns the duration of the recordings' frames that were analysed.
+func (s *soak) analysed() time.Duration {
 	sum := s.video
 	if s.daemon == nil {
 		return sum

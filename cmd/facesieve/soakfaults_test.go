@@ -13,16 +13,15 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// noFault is what is happening while nothing is.
+// noFault is the name of the time without a fault.
 const noFault = "none"
 
-// soakFault befalls the soak: begin, and what ends it. It is over when faces of the stream from after end arrive, or when
-// recovered says so.
+// soakFault is a fault. The daemon has recovered when a later face of the stream arrives, and recovered returns true.
 type soakFault struct {
 	name       string
 	begin, end func(*soak)
-	hold       time.Duration // between begin and end
-	recovered  func(s *soak) bool
+	hold       time.Duration      // between begin and end
+	recovered  func(s *soak) bool // nil: true
 }
 
 func soakFaults() []soakFault {
@@ -41,23 +40,35 @@ func soakFaults() []soakFault {
 	return append(all,
 		soakFault{name: "broker restarts", hold: time.Second, begin: (*soak).brokerDown, end: (*soak).brokerUp},
 		soakFault{name: "outbox full", begin: (*soak).fillOutbox, end: (*soak).brokerUp},
-		soakFault{name: "daemon restarts, broker away", hold: time.Second, begin: (*soak).brokerDown, end: (*soak).restart},
-		soakFault{name: "SIGHUP, other thresholds", begin: (*soak).retune, end: (*soak).hangUp, recovered: said("the new configuration is in force")},
-		soakFault{name: "SIGHUP, configuration cut short", begin: (*soak).cutConfiguration, end: (*soak).hangUp, recovered: said(refused)},
-		soakFault{name: "SIGHUP, network cut short", begin: (*soak).cutNetwork, end: (*soak).hangUp, recovered: said(refused)},
+		soakFault{
+			name: "daemon restarts without a broker", hold: time.Second, begin: (*soak).brokerDown,
+			end: (*soak).restart,
+		},
+		soakFault{
+			name: "SIGHUP, other thresholds", begin: (*soak).changeThreshold, end: (*soak).hangUp,
+			recovered: logged("the new configuration is in force"),
+		},
+		soakFault{
+			name: "SIGHUP, configuration cut short", begin: (*soak).cutConfiguration, end: (*soak).hangUp,
+			recovered: logged(refused),
+		},
+		soakFault{
+			name: "SIGHUP, network cut short", begin: (*soak).cutNetwork, end: (*soak).hangUp,
+			recovered: logged(refused),
+		},
 	)
 }
 
-const refused = "the new configuration is refused; the old one goes on"
+const refused = "the new configuration is refused; the former one stays in force"
 
-// said waits for a message of the log that was not there when the soak last looked.
-func said(message string) func(*soak) bool {
-	return func(s *soak) bool { return s.heard(message) > 0 }
+// logged returns a condition: the message was logged since the fault began.
+func logged(message string) func(*soak) bool {
+	return func(s *soak) bool { return s.messages(message) > 0 }
 }
 
-// suffer lets one fault happen and waits until it is overcome.
-func (s *soak) suffer(fault soakFault) {
-	s.happens(fault.name)
+// inject injects a fault and waits until the daemon has recovered.
+func (s *soak) inject(fault soakFault) {
+	s.setFault(fault.name)
 	fault.begin(s)
 	time.Sleep(fault.hold)
 	fault.end(s)
@@ -66,43 +77,45 @@ func (s *soak) suffer(fault soakFault) {
 		return s.broker.last("door").Time.After(over) && (fault.recovered == nil || fault.recovered(s))
 	})
 	s.outages.recovered(fault.name, time.Since(over))
-	s.mend()
+	s.repair()
 	s.drain()
-	s.happens(noFault)
+	s.setFault(noFault)
 	time.Sleep(200 * time.Millisecond)
 }
 
-// happens notes what is happening from now on, and forgets what the log has said.
-func (s *soak) happens(fault string) {
+// setFault records the present fault, and clears the counts of log messages.
+func (s *soak) setFault(fault string) {
 	if s.daemon != nil {
 		s.outages.dropped(s.fault, s.daemon.State().Uplink.Dropped.Total())
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.fault = fault
-	clear(s.said)
+	clear(s.logged)
 }
 
 func (s *soak) brokerDown() { s.broker.down() }
 
 func (s *soak) brokerUp() { s.broker.up() }
 
-// fillOutbox keeps the broker away until the outbox has no room.
+// fillOutbox stops the broker until the outbox is full.
 func (s *soak) fillOutbox() {
 	s.broker.down()
-	testsupport.Eventually(s.t, "outbox full", func() bool { return s.heard("outbox is full: the events of the lowest score go") > 0 })
+	testsupport.Eventually(s.t, "outbox full", func() bool {
+		return s.messages("outbox is full: the events of the lowest score go") > 0
+	})
 }
 
-// restart ends the daemon, whose outbox holds events then, and starts it anew.
+// restart restarts the daemon while its outbox holds events.
 func (s *soak) restart() {
 	s.halt()
 	s.broker.up()
 	s.start()
 }
 
-func (s *soak) retune() { s.configure(1) }
+func (s *soak) changeThreshold() { s.configure(1) }
 
-// cutConfiguration cuts the file where what is left is wrong.
+// cutConfiguration cuts the file so that the rest is not valid.
 func (s *soak) cutConfiguration() {
 	text, err := os.ReadFile(s.config)
 	if err != nil {
@@ -117,7 +130,7 @@ func (s *soak) cutConfiguration() {
 	}
 }
 
-// cutNetwork cuts the network, and changes the configuration beside it.
+// cutNetwork cuts the file of the network, and changes the configuration, so that a reload reads the network.
 func (s *soak) cutNetwork() {
 	path := filepath.Join(s.dir, "quality.tflite")
 	data, err := os.ReadFile(path)
@@ -130,8 +143,8 @@ func (s *soak) cutNetwork() {
 	s.configure(1)
 }
 
-// mend makes files whole again; the daemon sees the change by itself.
-func (s *soak) mend() {
+// repair restores the files. The daemon detects the change.
+func (s *soak) repair() {
 	data, err := os.ReadFile(testsupport.RepositoryPath(s.t, "models", "quality.tflite"))
 	if err == nil {
 		err = os.WriteFile(filepath.Join(s.dir, "quality.tflite"), data, 0o600)
@@ -148,7 +161,7 @@ func (s *soak) hangUp() {
 	}
 }
 
-// drain waits until the outbox holds no event that came before.
+// drain waits until all events that are accepted by now are delivered or dropped.
 func (s *soak) drain() {
 	s.mutex.Lock()
 	var ids []string

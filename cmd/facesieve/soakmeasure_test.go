@@ -16,10 +16,10 @@ import (
 	"gocv.io/x/gocv"
 )
 
-// sample is what the process holds at one time, in a quiet moment: the least of some seconds.
+// sample is what the process holds: the minimum of three seconds.
 type sample struct {
 	name                    string
-	resident, heap          int // MiB: all, and what Go holds of it
+	resident, heap          int // MiB: all memory, and Go's heap
 	files, goroutines, mats int
 }
 
@@ -40,11 +40,12 @@ func (s *soak) sample(name string) sample {
 		least.goroutines = min(least.goroutines, runtime.NumGoroutine())
 		least.mats = min(least.mats, gocv.MatProfile.Count())
 	}
-	s.say("%s: %d MiB (%d of Go), %d files, %d goroutines, %d Mats", name, least.resident, least.heap, least.files, least.goroutines, least.mats)
+	s.print("%s: %d MiB (%d of Go), %d files, %d goroutines, %d Mats", name, least.resident, least.heap, least.files,
+		least.goroutines, least.mats)
 	return least
 }
 
-// residentMiB is the resident memory of this process: the daemon, and the broker and the camera of the soak.
+// residentMiB returns the resident memory of this process: the daemon, and the broker and the camera of the soak.
 func (s *soak) residentMiB() int {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -57,16 +58,15 @@ func (s *soak) residentMiB() int {
 	return resident * os.Getpagesize() >> 20
 }
 
-// The tolerances: memory may be larger at the end by a tenth and eight MiB (allocators keep what they had), in a short soak,
-// which has not warmed up, by a quarter and eight; of the rest there may be two more, for a connection that is being made
-// just then.
+// The tolerances. Memory may grow by a tenth and 8 MiB, because allocators keep memory; in a short soak, which is not
+// warmed up, by a quarter and 8 MiB. The other counts may grow by two, for a connection that is being opened.
 const (
 	slackMiB   = 8
 	slackCount = 2
 )
 
-// grown says what has grown from the first sample to the last.
-func grown(samples []sample) (all []string) {
+// growth describes what has grown from the first sample to the last beyond the tolerance.
+func growth(samples []sample) (all []string) {
 	first, last := samples[0], samples[len(samples)-1]
 	check := func(what string, from, to, most int) {
 		if to > most {
@@ -84,13 +84,13 @@ func grown(samples []sample) (all []string) {
 	return all
 }
 
-// The soak's own judgement: all that grew is named, and what wavers is not.
-func TestSoakTellsWhatGrew(t *testing.T) {
+// growth names everything beyond its tolerance, and nothing else.
+func TestSoakReportsGrowth(t *testing.T) {
 	first := sample{resident: 200, files: 30, goroutines: 40, mats: 20}
-	if got := grown([]sample{first, {}, {resident: 210, files: 31, goroutines: 40, mats: 22}}); len(got) != 0 {
+	if got := growth([]sample{first, {}, {resident: 210, files: 31, goroutines: 40, mats: 22}}); len(got) != 0 {
 		t.Error(got)
 	}
-	got := grown([]sample{first, {}, {resident: 259, files: 33, goroutines: 43, mats: 23}})
+	got := growth([]sample{first, {}, {resident: 259, files: 33, goroutines: 43, mats: 23}})
 	if len(got) != 4 || got[3] != "Mats grew from 20 to 23, at most 22 is allowed" {
 		t.Error(got)
 	}
@@ -107,52 +107,52 @@ func table(samples []sample) string {
 	return b.String()
 }
 
-// tallies count what became of each fault.
-type tallies struct {
+// outages are the results of each fault.
+type outages struct {
 	order []string
-	of    map[string]*tally
-	since uint64 // dropped by the present daemon, when last asked
+	of    map[string]*outage
+	since uint64 // events that the present daemon had dropped at the last call of dropped
 }
 
-type tally struct {
+type outage struct {
 	recovery []time.Duration
 	dropped  uint64 // by a full outbox
 }
 
-func newTallies() *tallies { return &tallies{of: map[string]*tally{}} }
+func newOutages() *outages { return &outages{of: map[string]*outage{}} }
 
-func (t *tallies) get(fault string) *tally {
-	if t.of[fault] == nil {
-		t.of[fault] = &tally{}
-		t.order = append(t.order, fault)
+func (o *outages) get(fault string) *outage {
+	if o.of[fault] == nil {
+		o.of[fault] = &outage{}
+		o.order = append(o.order, fault)
 	}
-	return t.of[fault]
+	return o.of[fault]
 }
 
-func (t *tallies) recovered(fault string, took time.Duration) {
-	t.get(fault).recovery = append(t.get(fault).recovery, took)
+func (o *outages) recovered(fault string, took time.Duration) {
+	o.get(fault).recovery = append(o.get(fault).recovery, took)
 }
 
-// dropped adds what the daemon has dropped since it was asked last; sum is since its start.
-func (t *tallies) dropped(fault string, sum uint64) {
-	t.get(fault).dropped += sum - t.since
-	t.since = sum
+// dropped adds the events that the daemon has dropped since the last call. sum is their number since its start.
+func (o *outages) dropped(fault string, sum uint64) {
+	o.get(fault).dropped += sum - o.since
+	o.since = sum
 }
 
-func (t *tallies) allDropped() (sum uint64) {
-	for _, one := range t.of {
+func (o *outages) allDropped() (sum uint64) {
+	for _, one := range o.of {
 		sum += one.dropped
 	}
 	return sum
 }
 
-// account is the table of faults; a lost event is an error.
-func (s *soak) account() string {
+// report returns the table of faults. A lost event fails the test.
+func (s *soak) report() string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "times\taccepted\tdelivered\tdropped\tlost\tdoubled\trecovery, median\tlongest\t fault")
+	fmt.Fprintln(w, "times\taccepted\tdelivered\tdropped\tlost\trepeated\trecovery, median\tlongest\t fault")
 	var all [5]int
 	for _, fault := range s.outages.order {
 		row := s.row(fault)
@@ -162,9 +162,11 @@ func (s *soak) account() string {
 		took := slices.Sorted(slices.Values(s.outages.of[fault].recovery))
 		median, longest := "", ""
 		if len(took) > 0 {
-			median, longest = took[len(took)/2].Round(10*time.Millisecond).String(), took[len(took)-1].Round(10*time.Millisecond).String()
+			median, longest = took[len(took)/2].Round(10*time.Millisecond).String(),
+				took[len(took)-1].Round(10*time.Millisecond).String()
 		}
-		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t %s\n", len(took), row[0], row[1], row[2], row[3], row[4], median, longest, fault)
+		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t %s\n", len(took), row[0], row[1], row[2], row[3], row[4], median,
+			longest, fault)
 	}
 	fmt.Fprintf(w, "\t%d\t%d\t%d\t%d\t%d\t\t\t all\n", all[0], all[1], all[2], all[3], all[4])
 	_ = w.Flush()
@@ -174,9 +176,9 @@ func (s *soak) account() string {
 	return b.String()
 }
 
-// row counts the events accepted while a fault happened, and of these the delivered, dropped by a full outbox, lost, and
-// delivered more than once. The outbox may drop an event that had arrived, when the acknowledgement had not; then there are
-// more of the dropped than are missing.
+// row returns the numbers of events that were accepted during a fault, and of these the numbers that were delivered,
+// dropped by a full outbox, lost, and delivered more than once. The outbox may drop an event that the broker has
+// received and not yet acknowledged. Such an event counts as delivered and as dropped.
 func (s *soak) row(fault string) (row [5]int) {
 	for id, when := range s.accepted {
 		if when != fault {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,8 +12,8 @@ import (
 	"facesieve/publish/publishtest"
 )
 
-// A camera that shows a recording over RTSP, and Mosquitto, give the same faces as a replay of the recording: as many, and
-// as good, though the frames that were looked at are others.
+// A recording that is read over RTSP and sent to Mosquitto gives as many faces as its replay, of about the same score.
+// The analysed frames differ.
 func TestRunOverRTSPGivesTheFacesOfReplay(t *testing.T) {
 	video := testsupport.SharedVideo(t, "corridor.mp4")
 	want, _ := replayEvents(t, video, "")
@@ -26,25 +27,33 @@ outbox: {store: memory}
 `, camera.url(), broker))
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	var out, log testsupport.SafeBuffer
+	daemonCtx, stopDaemon := context.WithCancel(ctx)
+	defer stopDaemon()
+	var out, log publishtest.Log
 	watched, ran := make(chan int), make(chan int)
 	go func() { watched <- run(ctx, []string{"watch", "--broker", "tcp://" + broker, "--json"}, &out, &log) }()
 	go func() {
-		code, _, stderr := invoke(ctx, "run", "--config", config)
+		code, _, stderr := invoke(daemonCtx, "run", "--config", config)
 		if code != exitOK {
 			t.Error(stderr)
 		}
 		ran <- code
 	}()
 	<-camera.over
-	// The camera is gone: the daemon ends its tracks by the clock, and sends what it held.
-	time.Sleep(4 * time.Second)
-	got := testsupport.DecodeLines(t, out.Copied())
-	stop()
+	// The camera is gone. The daemon ends its tracks by the clock, and sends the faces that it holds.
+	testsupport.Eventually(t, "the faces of replay", func() bool {
+		return strings.Count(out.String(), "\n") >= len(want)
+	})
+	stopDaemon()
 	<-ran
+	testsupport.Eventually(t, "all messages", func() bool {
+		return strings.Contains(log.String(), "facesieve/pole: offline")
+	})
+	stop()
 	<-watched
+	got := testsupport.DecodeLines(t, []byte(out.String()))
 	if len(got) != len(want) {
-		t.Fatalf("%d faces over RTSP, %d by replay\n%s", len(got), len(want), log.Copied())
+		t.Fatalf("%d faces over RTSP, %d by replay\n%s", len(got), len(want), log.String())
 	}
 	if a, b := bestOf(got), bestOf(want); a < b-10 {
 		t.Errorf("best score %.1f over RTSP, %.1f by replay", a, b)

@@ -10,7 +10,7 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// Each command checks what it uses of the file, and no more.
+// Each command checks only the parts of the file that it uses.
 func TestCommandsCheckWhatTheyUse(t *testing.T) {
 	const text = `
 device: a/b
@@ -61,9 +61,10 @@ cameras:
 	}
 	// A key that may be a misspelled section, and text that is not YAML, are faults for every command.
 	for _, text := range []string{"mqqt: {broker: 'tcp://h'}", "cameras: [", "colour: red"} {
-		for _, used := range []config.Scope{config.ForDaemon(), config.ForWatch(), config.ForScore(), config.ForReplay("", false)} {
+		for _, used := range []config.Scope{config.ForDaemon(), config.ForWatch(), config.ForScore(), config.ForReplay("",
+			false)} {
 			if _, err := config.Parse(used, "test.yaml", []byte(text), testsupport.NoEnvironment); err == nil {
-				t.Errorf("%s is good for %+v", text, used)
+				t.Errorf("%s is accepted for %+v", text, used)
 			}
 		}
 	}
@@ -71,7 +72,7 @@ cameras:
 
 // Commands other than check and run need neither a camera nor its password.
 func TestCommandsWithoutSecretsAndCameras(t *testing.T) {
-	face := testsupport.FacePicture(t)
+	face := testsupport.FaceImage(t)
 	secret := testsupport.WriteFile(t, "secret.yaml", "quality: {threshold: 1}\n"+
 		"cameras: [{name: gate, url: 'rtsp://u:${ABSENT_PASSWORD}@h/x', max_fps: 0}]\n")
 	none := testsupport.WriteFile(t, "none.yaml", "quality: {threshold: 1}\nmax_fps: 0\n")

@@ -20,10 +20,10 @@ type watchCommand struct {
 	Config filePath      `help:"Configuration file, for the broker and its credentials."`
 	Broker string        `default:"tcp://127.0.0.1:1883" help:"Broker, tcp:// or ssl://; not used with --config."`
 	User   string        `help:"User at the broker; the password comes from FACESIEVE_MQTT_PASSWORD."`
-	CA     string        `type:"existingfile" help:"PEM file of the authority that signed the broker's certificate, for ssl://."`
-	Cert   string        `type:"existingfile" help:"PEM file of the client certificate, where the broker requires one; needs --key."`
+	CA     string        `type:"existingfile" help:"PEM file of the broker's certificate authority, for ssl://."`
+	Cert   string        `type:"existingfile" help:"PEM file of the client certificate, if required; needs --key."`
 	Key    string        `type:"existingfile" help:"PEM file of its private key."`
-	Root   string        `help:"Beginning of the topics; + stands for any level. Default: facesieve/+, every device; with --config that of the file."`
+	Root   string        `help:"Beginning of the topics; + is any level. Default: that of --config, or facesieve/+."`
 	Save   filePath      `placeholder:"DIR" help:"Save the faces into this directory."`
 	JSON   bool          `help:"Print each event as JSON, one a line, with the image."`
 	Count  int           `help:"End after this many faces."`
@@ -64,7 +64,8 @@ func (c *watchCommand) connection() (publish.Config, error) {
 	} else {
 		cfg.Broker, cfg.Root = c.Broker, "facesieve/+"
 		cfg.TLS = publish.TLS{CA: c.CA, Cert: c.Cert, Key: c.Key}
-		cfg.User, cfg.Password = config.Secret("FACESIEVE_MQTT_USER"), publish.Secret(config.Secret("FACESIEVE_MQTT_PASSWORD"))
+		cfg.User, cfg.Password = config.Secret("FACESIEVE_MQTT_USER"),
+			publish.Secret(config.Secret("FACESIEVE_MQTT_PASSWORD"))
 	}
 	if c.User != "" {
 		cfg.User = c.User

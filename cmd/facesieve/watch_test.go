@@ -13,14 +13,15 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish"
 	"facesieve/publish/event"
 	"facesieve/publish/event/eventtest"
 	"facesieve/publish/publishtest"
 )
 
-// hostile returns texts that must not reach a terminal or a file name unchanged.
-func hostile() []string {
+// unsafeTexts returns texts that must not reach a terminal or a file name unchanged.
+func unsafeTexts() []string {
 	return []string{
 		"\x1b[2J\x1b]0;title\a", "\x1b]52;c;aGk=\x07", "a\u009b31mb", "gate\u202egpj.exe", "a\u2066b\u2069",
 		"line\nline\r", "\x00", "\x7f",
@@ -29,7 +30,8 @@ func hostile() []string {
 	}
 }
 
-func safe(t *testing.T, text string) {
+// checkSafe fails the test if text is not safe for a terminal.
+func checkSafe(t *testing.T, text string) {
 	t.Helper()
 	if !utf8.ValidString(text) {
 		t.Errorf("%q is not UTF-8", text)
@@ -48,12 +50,12 @@ func watchedEvent(device, camera string) event.Face {
 	}
 }
 
-func TestWatchPrintsNothingRaw(t *testing.T) {
-	for _, text := range hostile() {
+func TestWatchEscapesExternalText(t *testing.T) {
+	for _, text := range unsafeTexts() {
 		var out, log bytes.Buffer
 		v := &viewer{
 			command: &watchCommand{Save: filePath(t.TempDir())}, term: console{&out, &log},
-			cancel: func() { t.Errorf("%q ends it", text) },
+			cancel: func() { t.Errorf("%q ends watch", text) },
 		}
 		h := v.handler()
 		h.Face(watchedEvent(text, text))
@@ -63,8 +65,8 @@ func TestWatchPrintsNothingRaw(t *testing.T) {
 		h.Rejected(event.Rejected{Device: text, Camera: text, Reasons: []string{text}})
 		h.Invalid(text, errors.New("because "+text))
 		h.Disconnected("tcp://127.0.0.1:1883", errors.New("because "+text), 27925*time.Millisecond)
-		safe(t, out.String())
-		safe(t, log.String())
+		checkSafe(t, out.String())
+		checkSafe(t, log.String())
 		if n := strings.Count(log.String(), "\n"); n != 7 {
 			t.Errorf("%q: %d lines, not 7:\n%s", text, n, log.String())
 		}
@@ -78,13 +80,13 @@ func TestWatchPrintsNothingRaw(t *testing.T) {
 		if err != nil || len(saved) != 1 {
 			t.Fatalf("%q: %v, %v", text, saved, err)
 		}
-		safe(t, filepath.Base(saved[0]))
+		checkSafe(t, filepath.Base(saved[0]))
 	}
 }
 
 // --json prints the exact value, with characters that are safe for a terminal.
 func TestWatchJSONIsExactAndSafe(t *testing.T) {
-	for _, text := range append(hostile(), "\U0001f600 é") {
+	for _, text := range append(unsafeTexts(), "\U0001f600 é") {
 		if !utf8.ValidString(text) {
 			continue // no decoder accepts it
 		}
@@ -93,7 +95,7 @@ func TestWatchJSONIsExactAndSafe(t *testing.T) {
 		want := watchedEvent(text, text)
 		want.Quality.Labels, want.Quality.Components = event.Labels{}, event.Components{}
 		v.event(want)
-		safe(t, out.String())
+		checkSafe(t, out.String())
 		var got event.Face
 		if err := json.Unmarshal(out.Bytes(), &got); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %v\n%s", text, err, out.String())
@@ -102,7 +104,7 @@ func TestWatchJSONIsExactAndSafe(t *testing.T) {
 }
 
 // watch shows a face from a later program of the same schema version.
-func TestWatchShowsAFaceFromTheFuture(t *testing.T) {
+func TestWatchShowsAFaceOfALaterProgram(t *testing.T) {
 	face := eventtest.Face("door", 7)
 	face.Schema, face.Device, face.ID = event.Version, "gate", "0195514e-3a43-7c3f-8000-0123456789ab"
 	data, err := event.EncodeFace(face)
@@ -111,7 +113,7 @@ func TestWatchShowsAFaceFromTheFuture(t *testing.T) {
 	}
 	broker := publishtest.StartAnonymous(t)
 	later := publishtest.Record(t, broker.URL(), "facesieve/gate/door/face")
-	ctx, cancel := context.WithTimeout(t.Context(), publishtest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testsupport.Timeout)
 	defer cancel()
 	ended := make(chan string)
 	go func() {
@@ -134,7 +136,7 @@ func TestWatchShowsAFaceFromTheFuture(t *testing.T) {
 // Different events have different file names, the same event has the same, and no name is too long for a file system.
 func TestWatchedFileNames(t *testing.T) {
 	seen := map[string]bool{}
-	for i, text := range hostile() {
+	for i, text := range unsafeTexts() {
 		e := watchedEvent("gate", text)
 		e.ID = e.ID[:len(e.ID)-2] + string("0123456789abcdef"[i/16]) + string("0123456789abcdef"[i%16])
 		name := watchedFile(e)
@@ -143,8 +145,8 @@ func TestWatchedFileNames(t *testing.T) {
 			t.Errorf("%q: %d bytes, seen %v", name, len(name), seen[name])
 		}
 		seen[name] = true
-		if again := watchedFile(e); again != name {
-			t.Errorf("%q and %q", name, again)
+		if other := watchedFile(e); other != name {
+			t.Errorf("%q and %q for the same event", name, other)
 		}
 	}
 	if got := faceFile(watchedEvent("gate", "door")); got != "door_9007199254740991_20250301T123005.000_000.jpeg" {
@@ -153,19 +155,19 @@ func TestWatchedFileNames(t *testing.T) {
 }
 
 func FuzzPrintable(f *testing.F) {
-	for _, text := range hostile() {
+	for _, text := range unsafeTexts() {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		safe(t, printable(text))
-		safe(t, namePart(text))
+		checkSafe(t, printable(text))
+		checkSafe(t, namePart(text))
 		quoted, err := json.Marshal(text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var want, got string
 		escaped := safeJSON(quoted)
-		safe(t, string(escaped))
+		checkSafe(t, string(escaped))
 		if json.Unmarshal(quoted, &want) != nil || json.Unmarshal(escaped, &got) != nil || got != want {
 			t.Errorf("%q became %q", want, got)
 		}
@@ -175,7 +177,7 @@ func FuzzPrintable(f *testing.F) {
 	})
 }
 
-// watch shows its own certificate to a broker that requires one.
+// watch sends its certificate to a broker that requires one.
 func TestWatchWithAClientCertificate(t *testing.T) {
 	c := watchCommand{Broker: "ssl://broker:8883", CA: "ca.pem", Cert: "client.pem", Key: "client.key"}
 	cfg, err := c.connection()

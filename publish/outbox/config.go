@@ -54,7 +54,7 @@ func (c Config) Validate() error {
 	var all []error
 	check := func(ok bool, key, format string, args ...any) {
 		if !ok {
-			all = append(all, keyError{key, fmt.Errorf(format, args...)})
+			all = append(all, KeyError{key, fmt.Errorf(format, args...)})
 		}
 	}
 	check(c.Store == Disk || c.Store == Memory, "store", "%q: use %s or %s", c.Store, Disk, Memory)
@@ -94,18 +94,19 @@ func diskUsage(size int) int64 {
 	return int64((size + recordOverhead + page - 1) / page * page)
 }
 
-// keyError is the error of one key of the section.
-type keyError struct {
-	key string // dotted
-	err error  // what is wrong and how to fix it
+// KeyError is the error of one key of the section outbox of the configuration, or of the section mqtt.
+type KeyError struct {
+	Key string // dotted
+	Err error  // what is wrong and how to fix it
 }
 
-func (e keyError) Error() string { return e.key + ": " + e.err.Error() }
+func (e KeyError) Error() string { return e.Key + ": " + e.Err.Error() }
 
-func (e keyError) Unwrap() error { return e.err }
+// Unwrap returns the error without its key.
+func (e KeyError) Unwrap() error { return e.Err }
 
-// ConfigKey returns the key; package config reports it with its line.
-func (e keyError) ConfigKey() string { return e.key }
+// ConfigKey returns the key, which the reader of the configuration reports with its line.
+func (e KeyError) ConfigKey() string { return e.Key }
 
 // CheckFiles reads the key file, and returns its fault as Validate does.
 func (c Config) CheckFiles() error {

@@ -192,10 +192,10 @@ func (c *contents) complete(t *tree) error {
 // checkKey returns errKey if a proof was sealed with another key.
 func checkKey(proof []byte, key cipher.AEAD) error {
 	if key == nil {
-		return keyError{"key_file", fmt.Errorf("is empty: %w", errKey)}
+		return KeyError{"key_file", fmt.Errorf("is empty: %w", errKey)}
 	}
 	if _, err := unseal(proof, 0, 0, key); err != nil {
-		return keyError{"key_file", errKey}
+		return KeyError{"key_file", errKey}
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+
+	"facesieve/publish/publishtest"
 )
 
 // The file or its directory is removed or replaced while it is used, or the disk is mounted again: the waiting events
@@ -31,7 +33,7 @@ func TestFileReplacedWhileItIsUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := onDisk(t)
 			cfg.Dir, cfg.DrainRate = filepath.Join(cfg.Dir, "outbox"), maxRate
-			var log logBuffer
+			var log publishtest.Log
 			q, err := open(cfg, zerolog.New(&log), quick())
 			if err != nil {
 				t.Fatal(err)

@@ -21,7 +21,7 @@ func readKey(path string) (cipher.AEAD, error) {
 	}
 	key, err := readKeyFile(path)
 	if err != nil {
-		return nil, permanent(keyError{"key_file", err})
+		return nil, permanent(KeyError{"key_file", err})
 	}
 	return chacha20poly1305.NewX(key)
 }

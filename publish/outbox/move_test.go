@@ -12,6 +12,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
+
+	"facesieve/publish/publishtest"
 )
 
 // waiting takes all events out of an outbox, and returns them as "camera n", sorted.
@@ -67,7 +69,7 @@ func TestReconfigure(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			old := moveConfig(t)
 			cfg := change(old)
-			var log logBuffer
+			var log publishtest.Log
 			q, err := open(old, zerolog.New(&log), quick())
 			if err != nil {
 				t.Fatal(err)
@@ -197,7 +199,7 @@ func TestReconfigureRefused(t *testing.T) {
 // Lower bounds drop the lowest scores, counted, in one log line.
 func TestReconfigureNarrower(t *testing.T) {
 	both(t, func(t *testing.T, cfg Config) {
-		var log logBuffer
+		var log publishtest.Log
 		q, err := open(cfg, zerolog.New(&log), quick())
 		if err != nil {
 			t.Fatal(err)
@@ -248,7 +250,7 @@ func TestStartElsewhere(t *testing.T) {
 			q.clock.base += 50 * time.Hour
 			q.mu.Unlock()
 			mustClose(t, q)
-			var log logBuffer
+			var log publishtest.Log
 			q, err := open(after, zerolog.New(&log), quick())
 			if err != nil {
 				t.Fatal(err)
@@ -298,7 +300,7 @@ func TestStartElsewhereLeavesAlone(t *testing.T) {
 			theirs := cfg
 			theirs.Dir = cfg.State
 			prepare(t, theirs)
-			var log logBuffer
+			var log publishtest.Log
 			q, err := open(cfg, zerolog.New(&log), quick())
 			if err != nil {
 				t.Fatal(err)

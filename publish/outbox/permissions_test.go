@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+
+	"facesieve/publish/publishtest"
 )
 
 // filled makes an outbox with one event and returns the path of its file.
@@ -45,7 +47,7 @@ func TestModesAreTightened(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var log logBuffer
+	var log publishtest.Log
 	q, err := open(cfg, zerolog.New(&log), quick())
 	if err != nil {
 		t.Fatal(err)

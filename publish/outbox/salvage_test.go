@@ -16,6 +16,8 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/crypto/chacha20poly1305"
 	"golang.org/x/sys/unix"
+
+	"facesieve/publish/publishtest"
 )
 
 // jsonText returns data as events have it, of various sizes.
@@ -60,7 +62,7 @@ func salvageFrom(t *testing.T, cfg Config, file []byte, alive map[string]bool) (
 	if err := os.WriteFile(filepath.Join(cfg.Dir, fileName), file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var log logBuffer
+	var log publishtest.Log
 	tm := quick()
 	q, err := open(cfg, zerolog.New(&log), tm)
 	if err != nil {

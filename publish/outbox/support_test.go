@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -36,24 +35,6 @@ func quick() timing {
 	t := defaultTiming()
 	t.end, t.save, t.tidy, t.open = long, long, 5*time.Millisecond, 50*time.Millisecond
 	return t
-}
-
-// logBuffer keeps the log, and can be read while it is written.
-type logBuffer struct {
-	mutex  sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	return l.buffer.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	return l.buffer.String()
 }
 
 func testLog(t *testing.T) zerolog.Logger {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
+
+	"facesieve/publish/publishtest"
 )
 
 // hold adds events while the disk cannot store them.
@@ -89,7 +91,7 @@ func TestDirectoryUnavailableAtStart(t *testing.T) {
 			o := prepare(t)
 			cfg := Default()
 			cfg.Dir, cfg.DrainRate = o.dir, maxRate
-			var log logBuffer
+			var log publishtest.Log
 			q, err := open(cfg, zerolog.New(&log), quick())
 			if err != nil {
 				t.Fatal(err)

@@ -18,6 +18,7 @@ STAGES = {
     "label": "facesieve_training.label.stage",
     "student": "facesieve_training.student.stage",
     "export": "facesieve_training.export.stage",
+    "embedding": "facesieve_training.export.embedding_stage",
     "evaluate": "facesieve_training.evaluate.stage",
     "detector": "facesieve_training.detector.stage",
     "landmarks": "facesieve_training.detector.landmarks.stage",

@@ -37,14 +37,14 @@ type binder struct {
 	scalars    map[string]string   // the text of each key with a scalar value
 	logins     map[string]bool     // the keys that need no url, but whose text may be one with user and password
 	fields     map[reflect.Type]fields
-	vocabulary vocabulary
-	values     int // visited so far
+	vocabulary vocabulary // nil until a key is unknown
+	values     int        // visited so far
 }
 
 func newBinder() *binder {
 	return &binder{
 		at: map[string]position{}, faulty: map[string]bool{}, logins: map[string]bool{}, scalars: map[string]string{},
-		fields: map[reflect.Type]fields{}, vocabulary: newVocabulary(),
+		fields: map[reflect.Type]fields{},
 	}
 }
 
@@ -111,8 +111,8 @@ func (b *binder) resolve(node *yaml.Node, at target) (*yaml.Node, target) {
 		return node, at
 	}
 	if b.values == maxValues+1 {
-		b.fault(positionOf(node), at.key, "more than %d values, which no configuration has; "+
-			"do aliases (*name) repeat too much?", maxValues)
+		b.fault(positionOf(node), at.key, "more than %d values, which no configuration needs; "+
+			"aliases (*name) may repeat too much", maxValues)
 	}
 	return nil, at
 }
@@ -156,7 +156,7 @@ func (b *binder) bindKeys(node *yaml.Node, v reflect.Value, at target, seen map[
 			b.unknown(key, name, at, known)
 			continue
 		}
-		if first, twice := own[name]; twice {
+		if first, repeated := own[name]; repeated {
 			b.fault(positionOf(key), at.under(name).key, "given twice, first in line %d; keep one", first.line)
 			continue
 		}
@@ -187,7 +187,7 @@ func (b *binder) merge(node *yaml.Node, v reflect.Value, at target, seen map[str
 	}
 	switch {
 	case depth > maxMerges:
-		b.fault(where, at.key, "<< within << more than %d deep", maxMerges)
+		b.fault(where, at.key, "more than %d levels of <<", maxMerges)
 	case node.Kind == yaml.MappingNode:
 		b.bindKeys(node, v, at, seen, depth)
 	case node.Kind == yaml.SequenceNode:
@@ -209,6 +209,9 @@ func (b *binder) keyName(key *yaml.Node, at target) string {
 
 func (b *binder) unknown(key *yaml.Node, name string, at target, known fields) {
 	b.faults.add(join(at.key, name), func() Fault {
+		if b.vocabulary == nil {
+			b.vocabulary = newVocabulary()
+		}
 		fault := b.vocabulary.unknown(at.key, name, known)
 		fault.Line, fault.Column = key.Line, key.Column
 		return fault

@@ -195,7 +195,7 @@ func TestLargeFilesAreReadInTime(t *testing.T) {
 		"deep block":   repeat(500, strings.Repeat(" ", 100)) + "a:",
 		"anchors":      repeat(10_000, "k#: &a# 1\n"),
 		"aliases":      "device: &a x\ndetect: {masks: [" + repeat(20_000, "*a,") + "]}",
-		"lists twice":  "detect: {roi: &p [" + repeat(2000, "[1,0],") + "], masks: [" + repeat(20_000, "*p,") + "]}",
+		"two lists":    "detect: {roi: &p [" + repeat(2000, "[1,0],") + "], masks: [" + repeat(20_000, "*p,") + "]}",
 		"merges":       "cameras:\n- &c {name: a}\n- {<<: [" + repeat(20_000, "*c,") + "]}",
 		"merge itself": "mqtt: &m {<<: [" + repeat(1000, "*m,") + "]}",
 		"long line":    "device: " + strings.Repeat("x", 1_000_000),

@@ -83,8 +83,8 @@ func (c Config) NewCamera() Camera {
 	return Camera{Capture: capture.Default(), MaxFPS: c.MaxFPS, Detect: c.Detect, Quality: c.Quality}
 }
 
-// Camera returns the camera with this name. If name is empty, it returns the first camera; without cameras, one with the
-// settings at the top of the file.
+// Camera returns the camera with this name. If name is empty, it returns the first camera; without cameras, one with
+// the settings at the top of the file.
 func (c Config) Camera(name string) (Camera, error) {
 	if name == "" && len(c.Cameras) == 0 {
 		camera := c.NewCamera()

@@ -79,7 +79,7 @@ func (v vocabulary) unknown(section, key string, known fields) Fault {
 	case v.words(key):
 		return Fault{Key: join(section, key), Text: "unknown key; known here are " + Listed(keysOf(known))}
 	default:
-		return Fault{Key: section, Text: "unknown key, which is not repeated, as it may be part of a value without " +
+		return Fault{Key: section, Text: "unknown key, which is not shown, because it may be part of a value without " +
 			"quotes; known here are " + Listed(keysOf(known))}
 	}
 }

@@ -55,7 +55,7 @@ func (l *loader) fault(key, format string, args ...any) {
 	case l.binder.faulty[key]:
 	case l.binder.logins[key]:
 		l.binder.fault(l.position(key), key,
-			"not valid here, and not repeated: user and password of a url may be in it")
+			"not valid here; the value is not shown, because it may contain user and password of a url")
 	default:
 		l.binder.fault(l.position(key), key, format, args...)
 	}

@@ -86,7 +86,7 @@ func badEnvironment(name string) string {
 	}[name]
 }
 
-// Each file in testdata/bad breaks one rule; the file beside it holds the exact message.
+// Each file in testdata/bad breaks one rule; the .txt file of the same name holds the exact message.
 func TestBadFiles(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(files) < 10 {
@@ -140,8 +140,7 @@ cameras:
 	}
 }
 
-// FuzzParseConfig: whatever the text, a configuration or faults that a person can look up, never a panic, and never a
-// secret in them.
+// FuzzParseConfig checks that any text gives a configuration or a list of faults without secrets, and never a panic.
 func FuzzParseConfig(f *testing.F) {
 	f.Add("cameras: [{name: a, url: b.mp4}]")
 	f.Add("detect: {score: x}\nmqtt: 3\nunknown: &a [*a]")
@@ -185,12 +184,16 @@ func parseConfig(path string, text []byte, getenv func(string) string) (Config, 
 
 // A fault is an error of its own, with the key, the value and the line.
 func TestFaultsAreTyped(t *testing.T) {
-	_, err := Parse(ForDaemon(), "test.yaml", []byte("max_fps: 2000\ncameras: [{name: a, url: 'ftp://u:S3cret@h'}]\n"), testsupport.NoEnvironment)
+	_, err := Parse(ForDaemon(), "test.yaml", []byte("max_fps: 2000\ncameras: [{name: a, url: 'ftp://u:S3cret@h'}]\n"),
+		testsupport.NoEnvironment)
 	var first Fault
 	if !errors.As(err, &first) {
 		t.Fatalf("%T", err)
 	}
-	want := Fault{Key: "max_fps", Value: "2000", Line: 1, Column: 10, Text: "2000 is outside 0..1000 frames a second (0 takes every frame)"}
+	want := Fault{
+		Key: "max_fps", Value: "2000", Line: 1, Column: 10,
+		Text: "2000 is outside 0..1000 frames a second (0 takes every frame)",
+	}
 	if first != want {
 		t.Errorf("got %+v, want %+v", first, want)
 	}

@@ -58,11 +58,11 @@ func (b *binder) bindText(node *yaml.Node, tag string, v reflect.Value, at targe
 		v.SetString(node.Value)
 		b.logins[at.key] = login.MatchString(node.Value) && !redacted.MatchString(at.key)
 	case tagNull:
-		b.fault(positionOf(node), at.key, "null is no text; put it in quotes, or leave the key out")
+		b.fault(positionOf(node), at.key, "null is not text; put it in quotes, or leave the key out")
 	case tagBool:
-		b.fault(positionOf(node), at.key, "true and false are no text; put the value in quotes")
+		b.fault(positionOf(node), at.key, "true and false are not text; put the value in quotes")
 	default:
-		b.fault(positionOf(node), at.key, "a number is no text; put the value in quotes")
+		b.fault(positionOf(node), at.key, "a number is not text; put the value in quotes")
 	}
 }
 
@@ -72,7 +72,7 @@ func (b *binder) unfit(node *yaml.Node, v reflect.Value, at target) {
 		got = strconv.Quote(node.Value) // a word in place of a number, a duration, true or false
 	}
 	if v.CanFloat() && coreTag(node) == tagFloat {
-		b.fault(positionOf(node), at.key, "%s is infinite, too large or no number at all", got)
+		b.fault(positionOf(node), at.key, "%s is infinite, too large or not a number", got)
 		return
 	}
 	b.fault(positionOf(node), at.key, "%s is not %s", got, wanted(v.Type()))

@@ -132,7 +132,7 @@ func indentedByTab(text []byte, line int) (column int, found bool) {
 	return tab + 1, tab >= 0
 }
 
-const tabFault = "a tab stands in the indentation; replace it by spaces"
+const tabFault = "a tab in the indentation; replace it with spaces"
 
 type syntaxFault struct{ message, text string }
 
@@ -142,10 +142,10 @@ func syntaxFaults() []syntaxFault {
 		flow   = `a comma or the closing bracket is missing; put a value that holds , [ ] { or } in quotes`
 		value  = `a second ": " in one value, or wrong indentation; put a value that holds ": " in quotes`
 		escape = `an unknown escape; write \\ for a backslash, or use single quotes`
-		indent = `wrong indentation; the keys of a section stand below each other`
+		indent = `wrong indentation; align the keys of a section`
 	)
 	return []syntaxFault{
-		{"found character that cannot start any token", "a value that begins with @, % or ` must stand in quotes"},
+		{"found character that cannot start any token", "a value that begins with @, % or ` must be in quotes"},
 		{"found a tab character", tabFault},
 		{"mapping values are not allowed", value},
 		{"did not find expected ',' or", flow},
@@ -164,13 +164,13 @@ func syntaxFaults() []syntaxFault {
 		{"unknown anchor", "no value has this anchor (&name); put a value that begins with * in quotes"},
 		{
 			"did not find expected alphabetic or numeric character",
-			"a value that begins with & or * must stand in quotes",
+			"a value that begins with & or * must be in quotes",
 		},
-		{"found undefined tag handle", "a value that begins with ! must stand in quotes"},
-		{"did not find the expected '>'", "a value that begins with ! must stand in quotes"},
-		{"found character", "a value that begins with ! must stand in quotes"},
-		{"did not find expected whitespace or line break", "a value that begins with !, & or * must stand in quotes"},
-		{"did not find expected comment or line break", "a value that begins with | or > must stand in quotes"},
+		{"found undefined tag handle", "a value that begins with ! must be in quotes"},
+		{"did not find the expected '>'", "a value that begins with ! must be in quotes"},
+		{"found character", "a value that begins with ! must be in quotes"},
+		{"did not find expected whitespace or line break", "a value that begins with !, & or * must be in quotes"},
+		{"did not find expected comment or line break", "a value that begins with | or > must be in quotes"},
 		{"found unknown escape character", escape},
 		{"did not find expected hexadecimal number", escape},
 		{"found invalid Unicode character escape code", escape},

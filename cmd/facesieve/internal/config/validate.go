@@ -15,7 +15,7 @@ import (
 )
 
 // files adds the faults of the files that the configuration names: certificates, keys, an accelerator's library. The
-// daemon does not call it, because it reads these files again after a failure.
+// daemon does not call it, because it retries files that it cannot read.
 func (l *loader) files(cfg Config) {
 	if cfg.MQTT.Validate() == nil {
 		l.section("mqtt", cfg.MQTT.CheckFiles())
@@ -38,7 +38,7 @@ func checkLibrary(rt models.Runtime) error {
 	var format *elf.FormatError
 	switch {
 	case errors.As(err, &format):
-		return fmt.Errorf("%q is no library of this system", rt.Library)
+		return fmt.Errorf("%q is not a library for this system", rt.Library)
 	case err != nil:
 		return fmt.Errorf("the library cannot be read: %w", err)
 	}
@@ -57,7 +57,7 @@ func (l *loader) validate(cfg Config) {
 	l.section("mqtt", cfg.MQTT.Validate())
 	_, port, err := net.SplitHostPort(cfg.MQTT.Listen)
 	if err == nil && port == "0" && cfg.MQTT.Broker == publish.Embedded {
-		l.fault("mqtt.listen", "port 0 is another one at each start; give one from 1 to 65535")
+		l.fault("mqtt.listen", "port 0 selects another port at each start; give one from 1 to 65535")
 	}
 	l.section("outbox", cfg.Outbox.Validate())
 	l.section("runtime", cfg.Runtime.Validate())
@@ -74,7 +74,7 @@ func (l *loader) validate(cfg Config) {
 
 func (l *loader) cameras(cfg Config) {
 	if l.use.sources && len(cfg.Cameras) == 0 {
-		l.fault("cameras", "there is none; add one with a name and a url")
+		l.fault("cameras", "no camera is configured; add one with a name and a url")
 	}
 	seen := map[string]int{}
 	for i, camera := range cfg.Cameras {
@@ -85,7 +85,7 @@ func (l *loader) cameras(cfg Config) {
 		if err := event.CheckName(camera.Name); err != nil {
 			l.fault(key+".name", "%v", err)
 		} else if first, ok := seen[camera.Name]; ok {
-			l.fault(key+".name", "%q is the name of cameras[%d] already; give each its own", camera.Name, first)
+			l.fault(key+".name", "%q is also the name of cameras[%d]; give each camera its own name", camera.Name, first)
 		}
 		seen[camera.Name] = i
 		if l.given(key + ".max_fps") {

@@ -57,7 +57,7 @@ func (w *Watcher) Close() error {
 	return err
 }
 
-// run signals a change of the file when no other follows for a while.
+// run signals a change of the file when no other follows within settle.
 func (w *Watcher) run() {
 	defer close(w.done)
 	quiet := time.NewTimer(time.Hour)
@@ -73,7 +73,7 @@ func (w *Watcher) run() {
 			}
 		case err := <-w.watcher.Errors:
 			if err != nil { // changes were missed, perhaps those of the file
-				w.log.Warn().Err(err).Msg("watching the configuration")
+				w.log.Warn().Err(err).Msg("cannot watch the configuration file")
 				quiet.Reset(settle)
 			}
 		case <-quiet.C:
@@ -111,8 +111,8 @@ func (w *Watcher) update() error {
 	return nil
 }
 
-// trail returns the path of the file, which is absolute, and of all links on the way to it. The directories of these paths
-// contain no links.
+// trail returns the path of the file, which is absolute, and of all links on the way to it. The directories of these
+// paths contain no links.
 func trail(path string) map[string]bool {
 	names := map[string]bool{}
 	at, rest := "/", parts(path)

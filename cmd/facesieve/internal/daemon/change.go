@@ -9,8 +9,8 @@ import (
 	"facesieve/cmd/facesieve/internal/pipeline"
 )
 
-// change is a checked configuration and the parts that it needs, which were built beside the running ones. It is applied
-// as a whole or undone.
+// change is a checked configuration and the parts that it needs, which were built beside the running ones. It is
+// applied as a whole or undone.
 type change struct {
 	cfg          config.Config
 	networks     pipeline.Networks
@@ -70,7 +70,7 @@ func (d *Daemon) prepare() (c *change, err error) {
 	return c, nil
 }
 
-// addCamera finds the worker of a camera, or opens one. A recording that has ended is not opened again.
+// addCamera finds the worker of a camera, or opens one. A recording that has ended is not reopened.
 func (c *change) addCamera(d *Daemon, camera config.Camera) error {
 	settings := d.settings(c.cfg, camera, c.pool)
 	w := d.supervisor.named(camera.Name)

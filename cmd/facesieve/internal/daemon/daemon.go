@@ -1,5 +1,5 @@
-// Package daemon runs the cameras of a configuration: a supervisor with one worker per camera, the uplink to the broker,
-// reloads, systemd's watchdog, and a snapshot of the state for everything that reports it.
+// Package daemon runs the cameras of a configuration: a supervisor with one worker per camera, the uplink to the
+// broker, reloads, systemd's watchdog, and a snapshot of the state for everything that reports it.
 package daemon
 
 import (
@@ -18,8 +18,8 @@ import (
 
 // The daemon stops in three steps: the pipelines make their last decisions, waiting events are sent, and the sources
 // are closed. These are the time limits of the steps; their sum is below TimeoutStopSec of the unit. The pipelines
-// usually need some tenths of a second, and the program ends within 2 s of a signal. On a loaded board they may take
-// longer, so that no decision is lost.
+// usually need some tenths of a second, and the program ends within 2 s of a signal. The limit is longer, because a
+// decision that a loaded board makes later would be lost.
 const (
 	decideTime = 5000 * time.Millisecond
 	flushTime  = 1000 * time.Millisecond
@@ -28,7 +28,7 @@ const (
 
 // Options are the parts of a daemon besides its configuration.
 type Options struct {
-	Path string // the configuration file, which is read again at each reload
+	Path string // the configuration file, which each reload reads
 	Log  zerolog.Logger
 	// LogSwitch changes level and format of Log at a reload.
 	LogSwitch *logging.Switch
@@ -57,8 +57,8 @@ type Daemon struct {
 	failure   error // why the program cannot continue
 }
 
-// Start starts, in this order, the networks, the uplink and the cameras. It stops what it started if a later step fails.
-// A camera that cannot be opened is logged and is no such failure. Call Run after it.
+// Start starts, in this order, the networks, the uplink and the cameras. It stops what it started if a later step
+// fails. A camera that cannot be opened is logged, and is not such a failure. Call Run after Start.
 func Start(ctx context.Context, cfg config.Config, o Options) (*Daemon, error) {
 	d := &Daemon{options: o, cfg: cfg, log: o.Log, systemd: &notifier{log: o.Log}}
 	d.heartbeat = newHeartbeat(d.systemd.watchdogLimit(), d.log)
@@ -148,8 +148,8 @@ func (d *Daemon) report(now time.Time) {
 	}
 }
 
-// stop stops everything in the reverse order of Start. The uplink accepts events until every pipeline has passed its last
-// decision. A camera that does not stop in time ends with the process.
+// stop stops everything in the reverse order of Start. The uplink accepts events until every pipeline has passed its
+// last decision. A camera that does not stop in time ends with the process.
 func (d *Daemon) stop(ctx context.Context) error {
 	d.systemd.stopping()
 	if late := d.supervisor.stop(decideTime); late != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// errPanic marks the error of a panic.
+// errPanic marks an error that recoverPanic made of a panic.
 var errPanic = errors.New("a fault in the program")
 
 // recoverPanic calls f and returns its panic as an error, so that a fault in one camera, or a wrong configuration, does
@@ -17,7 +17,7 @@ func recoverPanic(log zerolog.Logger, f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: %v", errPanic, r)
-			log.Error().Err(err).Bytes("stack", debug.Stack()).Msg("please report this")
+			log.Error().Err(err).Bytes("stack", debug.Stack()).Msg("recovered from a panic; please report it")
 		}
 	}()
 	return f()

@@ -6,15 +6,15 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// heartbeat decides when systemd's watchdog is reset: only while every camera's pipeline takes steps and the publisher
-// responds. A timer alone would prove nothing. An absent camera or broker does not matter, because pipeline and publisher
-// continue without them.
+// heartbeat decides when systemd's watchdog is reset: only while every camera's pipeline makes progress and the
+// publisher responds. A reset by a timer alone would prove nothing. An absent camera or broker does not matter, because
+// pipeline and publisher continue without them.
 type heartbeat struct {
 	limit  time.Duration // within which systemd expects a reset; 0: it expects none
 	log    zerolog.Logger
 	last   time.Time        // of the last reset
-	seen   map[uint64]steps // of each worker at the last reset
-	logged bool             // what hangs, since the last reset
+	steps  map[uint64]steps // of each worker at the last reset
+	logged bool             // a stall was logged since the last reset
 }
 
 // steps is the progress of a worker.
@@ -30,22 +30,22 @@ func (h *heartbeat) due(state *State) bool {
 		return false
 	}
 	if state.UplinkStuck {
-		h.logHang("the publisher")
+		h.logStall("the publisher")
 		return false
 	}
-	seen := map[uint64]steps{}
+	current := map[uint64]steps{}
 	for _, camera := range state.Cameras {
 		if !camera.Active {
 			continue
 		}
 		now := steps{camera.Pipeline.Steps, camera.Pipeline.Frames, camera.Source.Frames}
-		if before, ok := h.seen[camera.Worker]; ok && !now.advancedSince(before) {
-			h.logHang("camera " + camera.Name)
+		if before, ok := h.steps[camera.Worker]; ok && !now.advancedSince(before) {
+			h.logStall("camera " + camera.Name)
 			return false
 		}
-		seen[camera.Worker] = now
+		current[camera.Worker] = now
 	}
-	h.last, h.seen, h.logged = state.Time, seen, false
+	h.last, h.steps, h.logged = state.Time, current, false
 	return true
 }
 
@@ -54,12 +54,12 @@ func (s steps) advancedSince(before steps) bool {
 	return s.steps > before.steps && (s.captured == before.captured || s.frames > before.frames)
 }
 
-// logHang logs what hangs, once, when half the limit has passed.
-func (h *heartbeat) logHang(what string) {
+// logStall logs, once, which part makes no progress, when half the limit has passed.
+func (h *heartbeat) logStall(part string) {
 	if h.logged || time.Since(h.last) < h.limit/2 {
 		return
 	}
 	h.logged = true
-	h.log.Error().Str("what", what).Str("after", time.Since(h.last).Round(time.Second).String()).
-		Msg("hangs; systemd will end the program unless it continues")
+	h.log.Error().Str("part", part).Str("after", time.Since(h.last).Round(time.Second).String()).
+		Msg("no progress; if this continues, systemd restarts the program")
 }

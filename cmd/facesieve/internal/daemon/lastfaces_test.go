@@ -21,18 +21,18 @@ type slowSink struct {
 	accepted, released atomic.Int64
 }
 
-func (o *slowSink) Publish(e event.Face) error {
-	time.Sleep(o.delay)
-	err := o.Uplink.Publish(e)
+func (s *slowSink) Publish(e event.Face) error {
+	time.Sleep(s.delay)
+	err := s.Uplink.Publish(e)
 	if err == nil {
-		o.accepted.Add(1)
+		s.accepted.Add(1)
 	}
-	o.released.Add(1)
+	s.released.Add(1)
 	return err
 }
 
 // The outbox stays open until slow pipelines have made their last decisions, and it stores all of them.
-func TestTheEndWaitsForTheLastDecisions(t *testing.T) {
+func TestStopWaitsForTheLastDecisions(t *testing.T) {
 	cfg := uplinkConfigOf(config.Default())
 	cfg.mqtt.Broker, cfg.mqtt.Device, cfg.outbox.Dir = "tcp://"+testsupport.FreeAddress(t), "test", t.TempDir()
 	uplink, err := openUplink(t.Context(), cfg, zerolog.Nop())

@@ -9,7 +9,7 @@ import (
 // reload is the state of reloading the configuration.
 type reload struct {
 	busy     bool // prepare runs
-	repeat   bool // and must run again, because of another change
+	repeat   bool // another change came while prepare ran, so prepare must run once more
 	prepared chan prepared
 	refused  string    // the last configuration, if it was refused, for the status line
 	ended    time.Time // when the last reload ended
@@ -21,13 +21,13 @@ type prepared struct {
 	err    error
 }
 
-// startReload starts to prepare the configuration. If it is being prepared already, it is prepared again after that.
+// startReload starts to prepare the configuration. If a preparation is running, another one follows it.
 func (d *Daemon) startReload(why string) {
 	if d.reload.busy {
 		d.reload.repeat = true
 		return
 	}
-	d.log.Info().Str("why", why).Str("file", d.options.Path).Msg("reading the configuration again")
+	d.log.Info().Str("why", why).Str("file", d.options.Path).Msg("reloading the configuration")
 	d.systemd.reloading()
 	d.reload.busy, d.reload.prepared = true, make(chan prepared, 1)
 	go func(done chan<- prepared) {
@@ -55,7 +55,7 @@ func (d *Daemon) finishReload(p prepared) {
 	case err != nil:
 		d.reload.refused = refusal(now, err)
 		d.log.Error().Strs("faults", strings.Split(err.Error(), "\n")).Bool("reload_succeeded", false).
-			Msg("the new configuration is refused; the old one goes on")
+			Msg("the new configuration is refused; the former one stays in force")
 	case p.change == nil:
 		d.log.Info().Bool("reload_succeeded", true).Msg("the configuration is the same as before")
 	}
@@ -64,12 +64,12 @@ func (d *Daemon) finishReload(p prepared) {
 	d.systemd.ready()
 	if d.reload.repeat {
 		d.reload.repeat = false
-		d.startReload("changed meanwhile")
+		d.startReload("the file was changed during a reload")
 	}
 }
 
 // abandonReload undoes a change that is being prepared when the program ends, if the preparation ends in time.
-// Otherwise it ends with the process.
+// A preparation that does not end in time ends with the process.
 func (d *Daemon) abandonReload() error {
 	if !d.reload.busy {
 		return nil

@@ -49,8 +49,8 @@ func (d *Daemon) snapshot(now time.Time) *State {
 	return state
 }
 
-// stateInterval is how often a camera's state is published if it does not change, and the time over which frame and face
-// rates are measured.
+// stateInterval is how often a camera's state is published if it does not change, and the time over which frame and
+// face rates are measured.
 const stateInterval = 10 * time.Second
 
 // stateReporter selects the camera states that the broker does not have yet.

@@ -58,14 +58,14 @@ func camerasText(cameras []CameraState) string {
 // brokerText describes the connection to the broker and the events that wait.
 func brokerText(s publish.Stats) string {
 	if s.Held > 0 {
-		held := english.Plural(s.Held, "event", "") + " in memory only, the disk takes none"
+		held := english.Plural(s.Held, "event", "") + " in memory only (the disk is not writable)"
 		s.Held = 0
 		return brokerText(s) + ", " + held
 	}
 	line := "broker connected"
 	switch {
 	case !s.Connected:
-		line = "broker away" + brackets(" (", cmp.Or(s.Hint, cause(s.LastError)), ")")
+		line = "broker not connected" + brackets(" (", cmp.Or(s.Hint, cause(s.LastError)), ")")
 	case s.Denied != "":
 		line = "broker connected, but discards messages" + brackets(" (", s.Denied, ")")
 	default:
@@ -88,7 +88,7 @@ func refusal(at time.Time, err error) string {
 			why = fmt.Sprintf("line %d: %s", first.Line, why)
 		}
 	}
-	return fmt.Sprintf("configuration of %s refused: %s; the old one goes on", at.Format("15:04"), oneLine(why))
+	return fmt.Sprintf("configuration of %s refused: %s; the former one stays in force", at.Format("15:04"), oneLine(why))
 }
 
 // brackets puts text between two others. It returns nothing if text is empty.

@@ -12,12 +12,15 @@ import (
 
 func TestRefusalNamesTheFirstFault(t *testing.T) {
 	at := time.Date(2026, 3, 1, 14, 2, 0, 0, time.Local)
+	const refused, kept = "configuration of 14:02 refused: ", "; the former one stays in force"
 	for want, err := range map[string]error{
-		"configuration of 14:02 refused: line 7: max_fps: 2000 is too much; the old one goes on": config.Faults{
-			File: "x", List: []config.Fault{{Key: "mqtt", Line: 9, Text: "no"}, {Key: "max_fps", Line: 7, Text: "2000 is too much"}},
+		refused + "line 7: max_fps: 2000 is too much" + kept: config.Faults{
+			File: "x", List: []config.Fault{
+				{Key: "mqtt", Line: 9, Text: "no"}, {Key: "max_fps", Line: 7, Text: "2000 is too much"},
+			},
 		},
-		"configuration of 14:02 refused: open it: no such file; the old one goes on":                   errors.New("open it:\n no such file"),
-		"configuration of 14:02 refused: " + strings.Repeat("é", maxText-1) + "…; the old one goes on": errors.New(strings.Repeat("é", 500)),
+		refused + "open it: no such file" + kept:              errors.New("open it:\n no such file"),
+		refused + strings.Repeat("é", maxText-1) + "…" + kept: errors.New(strings.Repeat("é", 500)),
 	} {
 		if got := refusal(at, err); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -26,18 +29,19 @@ func TestRefusalNamesTheFirstFault(t *testing.T) {
 }
 
 func TestStatusLineOfTheBroker(t *testing.T) {
-	away := publish.Stats{LastError: "connect: tcp: refused\nindeed"}
-	away.Queued = 1
+	disconnected := publish.Stats{LastError: "connect: tcp: refused\nby the host"}
+	disconnected.Queued = 1
 	discards := publish.Stats{Connected: true, Denied: "forbidden"}
 	discards.Queued = 1
-	held := away
+	held := disconnected
 	held.Held = 2
+	const disconnectedLine = "broker not connected (refused by the host), 1 event waiting"
 	for want, stats := range map[string]publish.Stats{
-		"broker connected": {Connected: true, LastError: "of before"},
-		"broker away (refused indeed), 1 event waiting":                                               away,
-		"broker away (refused indeed), 1 event waiting, 2 events in memory only, the disk takes none": held,
-		"broker away": {},
-		"broker away (nothing listens there)": {
+		"broker connected": {Connected: true, LastError: "of an earlier connection"},
+		disconnectedLine:   disconnected,
+		disconnectedLine + ", 2 events in memory only (the disk is not writable)": held,
+		"broker not connected": {},
+		"broker not connected (nothing listens there)": {
 			LastError: "connect: nothing listens there: refused", Hint: "nothing listens there",
 		},
 		"broker connected, but discards messages (forbidden), 1 event waiting": discards,
@@ -48,7 +52,7 @@ func TestStatusLineOfTheBroker(t *testing.T) {
 	}
 }
 
-func TestLastHourForgets(t *testing.T) {
+func TestLastHourDropsOldMinutes(t *testing.T) {
 	var h lastHour
 	start := time.Unix(1_800_000_000, 0)
 	for _, step := range []struct {

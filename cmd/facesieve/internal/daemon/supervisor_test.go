@@ -16,33 +16,37 @@ import (
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish/event"
+	"facesieve/publish/publishtest"
 )
 
-// trap is an uplink that calls spring with the camera of each event and the number of its events.
-type trap struct {
+// faultyUplink is an uplink that counts the events of each camera. It calls inject with the camera of each event and
+// its count, and returns the result.
+type faultyUplink struct {
 	mutex  sync.Mutex
 	faces  map[string]int
-	spring func(camera string, n int) error
+	inject func(camera string, n int) error
 }
 
-func (o *trap) Publish(e event.Face) error {
-	o.mutex.Lock()
-	o.faces[e.Camera]++
-	n := o.faces[e.Camera]
-	o.mutex.Unlock()
-	return o.spring(e.Camera, n)
+func (u *faultyUplink) Publish(e event.Face) error {
+	u.mutex.Lock()
+	u.faces[e.Camera]++
+	n := u.faces[e.Camera]
+	u.mutex.Unlock()
+	return u.inject(e.Camera, n)
 }
 
-func (o *trap) Reject(event.Rejected) error { return nil }
+func (u *faultyUplink) Reject(event.Rejected) error { return nil }
 
-func (o *trap) count(camera string) int {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	return o.faces[camera]
+func (u *faultyUplink) count(camera string) int {
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	return u.faces[camera]
 }
 
-// testSupervisor runs these cameras, each with every face sent, into out. They share one interpreter set.
-func testSupervisor(t *testing.T, out pipeline.Uplink, log zerolog.Logger, sources map[string]capture.Config) *supervisor {
+// testSupervisor runs cameras that send every face to out. They share one interpreter set.
+func testSupervisor(
+	t *testing.T, out pipeline.Uplink, log zerolog.Logger, sources map[string]capture.Config,
+) *supervisor {
 	t.Helper()
 	cfg := config.Default()
 	networks, err := pipeline.OpenNetworks(cfg, cfg.NewCamera())
@@ -50,9 +54,9 @@ func testSupervisor(t *testing.T, out pipeline.Uplink, log zerolog.Logger, sourc
 	pool, err := pipeline.NewPool(networks, cfg.Runtime, 1, zerolog.Nop())
 	testsupport.Must(t, err)
 	t.Cleanup(func() { testsupport.Must(t, pool.Retire()) })
-	f := newSupervisor(t.Context())
+	s := newSupervisor(t.Context())
 	t.Cleanup(func() {
-		if err := errors.Join(f.stop(testsupport.Timeout), f.close(testsupport.Timeout)); err != nil {
+		if err := errors.Join(s.stop(testsupport.Timeout), s.close(testsupport.Timeout)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -65,8 +69,8 @@ func testSupervisor(t *testing.T, out pipeline.Uplink, log zerolog.Logger, sourc
 		testsupport.Must(t, err)
 		workers = append(workers, w)
 	}
-	f.replace(workers)
-	return f
+	s.replace(workers)
+	return s
 }
 
 // stateOf returns the state of the workers, as the heartbeat reads it.
@@ -84,31 +88,31 @@ func recording(t *testing.T, name string, loop bool) capture.Config {
 	return cfg
 }
 
-// A pipeline that panics or fails is started again on the same connection, and the other camera is not affected.
-func TestAFaultOfOneCameraIsItsOwn(t *testing.T) {
-	var log testsupport.SafeBuffer
-	out := &trap{faces: map[string]int{}, spring: func(camera string, n int) error {
+// A pipeline that panics or fails is restarted on the same connection, and the other camera is not affected.
+func TestFaultOfOneCameraDoesNotAffectOthers(t *testing.T) {
+	var log publishtest.Log
+	out := &faultyUplink{faces: map[string]int{}, inject: func(camera string, n int) error {
 		switch {
 		case camera == "bad" && n == 1:
-			panic("sprung")
+			panic("panic of a test")
 		case camera == "bad" && n == 4:
-			return errors.New("no more of this")
+			return errors.New("failure of a test")
 		}
 		return nil
 	}}
-	f := testSupervisor(t, out, logging.New(config.Log{Level: "info", Format: "json"}, &log), map[string]capture.Config{
+	s := testSupervisor(t, out, logging.New(config.Log{Level: "info", Format: "json"}, &log), map[string]capture.Config{
 		"bad": recording(t, "two_heads.mp4", true), "good": recording(t, "two_heads.mp4", false),
 	})
 	testsupport.Eventually(t, "faces of both", func() bool { return out.count("bad") > 4 && out.count("good") > 4 })
-	testsupport.Eventually(t, "the end of the recording", func() bool { return f.named("good").ended() })
-	if err := f.faults(); err != nil {
+	testsupport.Eventually(t, "the end of the recording", func() bool { return s.named("good").ended() })
+	if err := s.faults(); err != nil {
 		t.Errorf("the good camera: %v", err)
 	}
-	text := string(log.Copied())
+	text := log.String()
 	if n := strings.Count(text, `"message":"video"`); n != 2 {
 		t.Errorf("two cameras were opened %d times", n)
 	}
-	for _, want := range []string{"sprung", "supervisor_test.go", "no more of this", `"restart_in":"`} {
+	for _, want := range []string{"panic of a test", "supervisor_test.go", "failure of a test", `"restart_in":"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("not in the log: %s", want)
 		}
@@ -121,41 +125,41 @@ func TestAFaultOfOneCameraIsItsOwn(t *testing.T) {
 	}
 }
 
-// The watchdog is reset only while every pipeline takes steps.
-func TestTheHeartStopsWithAPipeline(t *testing.T) {
+// The watchdog is reset only while every pipeline makes progress.
+func TestBlockedPipelineStopsTheHeartbeat(t *testing.T) {
 	blocked, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	out := &trap{faces: map[string]int{}, spring: func(camera string, _ int) error {
+	out := &faultyUplink{faces: map[string]int{}, inject: func(camera string, _ int) error {
 		if camera == "bad" {
 			once.Do(func() { close(blocked) })
 			<-release
 		}
 		return nil
 	}}
-	f := testSupervisor(t, out, zerolog.Nop(), map[string]capture.Config{
+	s := testSupervisor(t, out, zerolog.Nop(), map[string]capture.Config{
 		"bad": recording(t, "two_heads.mp4", true), "good": recording(t, "walk_in.mp4", true),
 	})
-	heart := newHeartbeat(time.Second, zerolog.Nop())
+	h := newHeartbeat(time.Second, zerolog.Nop())
 	now := time.Now()
-	beats := func() bool {
+	due := func() bool {
 		now = now.Add(time.Second)
-		return heart.due(stateOf(f, now, false))
+		return h.due(stateOf(s, now, false))
 	}
-	if heart.due(stateOf(f, now.Add(time.Second), true)) {
-		t.Error("a beat with a publisher that is stuck")
+	if h.due(stateOf(s, now.Add(time.Second), true)) {
+		t.Error("the watchdog is reset although the publisher is stuck")
 	}
-	if !beats() {
-		t.Error("no first beat")
+	if !due() {
+		t.Error("the first reset is missing")
 	}
 	<-blocked
-	testsupport.Eventually(t, "steps of the good camera", func() bool { return out.count("good") > 0 })
-	beats() // with the steps before it was blocked, if there were any
+	testsupport.Eventually(t, "a face of the good camera", func() bool { return out.count("good") > 0 })
+	due() // records the steps of the other camera before it was blocked, if there were any
 	good := out.count("good")
-	testsupport.Eventually(t, "more of the good camera", func() bool { return out.count("good") > good })
-	if beats() {
-		t.Error("a beat with a pipeline that hangs")
+	testsupport.Eventually(t, "another face of the good camera", func() bool { return out.count("good") > good })
+	if due() {
+		t.Error("the watchdog is reset although a pipeline is blocked")
 	}
 	close(release)
-	testsupport.Eventually(t, "a beat", beats)
-	testsupport.Eventually(t, "another", beats)
+	testsupport.Eventually(t, "a reset of the watchdog", due)
+	testsupport.Eventually(t, "a second reset", due)
 }

@@ -19,15 +19,16 @@ import (
 // handoverTime is how long a replaced publisher may wait for the broker. The next publisher sends the remaining events.
 const handoverTime = 200 * time.Millisecond
 
-// uplink is the outbox, the publisher of the current configuration, and the broker if it is embedded. Publisher and broker
-// can be replaced while it is used; a caller with an event then waits for at most a second. The outbox stays open until the
-// program ends, and moves the waiting events when its configuration changes. An uplink is safe for concurrent use.
+// uplink is the outbox, the publisher of the current configuration, and the broker if it is embedded. Publisher and
+// broker can be replaced while it is used; a caller with an event then waits for at most a second. The outbox stays
+// open until the program ends, and moves the waiting events when its configuration changes. An uplink is safe for
+// concurrent use.
 type uplink struct {
 	log zerolog.Logger
 
 	mutex     sync.RWMutex // locked for writing while something is replaced
 	cfg       uplinkConfig
-	box       *outbox.Queue
+	queue     *outbox.Queue
 	publisher *publish.Publisher
 	broker    *broker.Broker
 	cameras   []string // names of the configured ones
@@ -47,7 +48,7 @@ func uplinkConfigOf(c config.Config) uplinkConfig {
 func openUplink(ctx context.Context, cfg uplinkConfig, log zerolog.Logger) (*uplink, error) {
 	u := &uplink{log: log}
 	if err := u.open(ctx, cfg); err != nil {
-		return nil, errors.Join(err, u.closeBox(), u.closeBroker())
+		return nil, errors.Join(err, u.closeQueue(), u.closeBroker())
 	}
 	return u, nil
 }
@@ -60,8 +61,8 @@ func (u *uplink) open(ctx context.Context, cfg uplinkConfig) (err error) {
 			return err
 		}
 	}
-	if u.box == nil {
-		if u.box, err = outbox.Open(cfg.outbox, u.log.With().Str("component", "outbox").Logger()); err != nil {
+	if u.queue == nil {
+		if u.queue, err = outbox.Open(cfg.outbox, u.log.With().Str("component", "outbox").Logger()); err != nil {
 			return err
 		}
 	}
@@ -70,7 +71,7 @@ func (u *uplink) open(ctx context.Context, cfg uplinkConfig) (err error) {
 		u.broker.Reserve(mqtt.ClientName())
 		mqtt.Dialer = u.broker
 	}
-	u.publisher, err = publish.Open(mqtt, u.box, u.log.With().Str("component", "publish").Logger())
+	u.publisher, err = publish.Open(mqtt, u.queue, u.log.With().Str("component", "publish").Logger())
 	if err == nil && u.cameras != nil {
 		u.publisher.SetCameras(u.cameras)
 	}
@@ -86,20 +87,20 @@ func (u *uplink) closeBroker() error {
 	return err
 }
 
-func (u *uplink) closeBox() error {
-	if u.box == nil {
+func (u *uplink) closeQueue() error {
+	if u.queue == nil {
 		return nil
 	}
-	err := u.box.Close()
-	u.box = nil
+	err := u.queue.Close()
+	u.queue = nil
 	return err
 }
 
-// replace continues with another configuration, or with the former one if that fails. Events in the outbox stay there.
+// replace applies another configuration, or restores the former one if that fails. Events in the outbox stay there.
 func (u *uplink) replace(ctx context.Context, cfg uplinkConfig) error {
 	before := u.cfg
 	if before.outbox != cfg.outbox {
-		if err := u.box.Reconfigure(cfg.outbox); err != nil {
+		if err := u.queue.Reconfigure(cfg.outbox); err != nil {
 			return err
 		}
 	}
@@ -110,17 +111,17 @@ func (u *uplink) replace(ctx context.Context, cfg uplinkConfig) error {
 		return nil
 	}
 	u.closePublisher(ctx, cfg.mqtt)
-	u.closeForeign(cfg)
+	u.closeReplacedBroker(cfg)
 	err := u.open(ctx, cfg)
 	if err == nil {
 		return nil
 	}
-	u.closeForeign(before)
+	u.closeReplacedBroker(before)
 	if rollback := u.open(ctx, before); rollback != nil {
 		return errors.Join(err, fmt.Errorf("%w: %w", errRollbackFailed, rollback))
 	}
 	if before.outbox != cfg.outbox {
-		err = errors.Join(err, u.box.Reconfigure(before.outbox))
+		err = errors.Join(err, u.queue.Reconfigure(before.outbox))
 	}
 	return err
 }
@@ -136,11 +137,12 @@ func (u *uplink) closePublisher(ctx context.Context, next publish.Config) {
 	u.publisher.Leave(ctx)
 }
 
-// errRollbackFailed means that neither the new nor the former uplink can be opened, so that the program cannot continue.
-var errRollbackFailed = errors.New("the former uplink cannot be opened again either")
+// errRollbackFailed means that neither the new nor the former uplink can be opened, so that the program cannot
+// continue.
+var errRollbackFailed = errors.New("the former uplink cannot be restored either")
 
-// closeForeign closes the embedded broker unless it also fits cfg.
-func (u *uplink) closeForeign(cfg uplinkConfig) {
+// closeReplacedBroker closes the embedded broker if cfg needs another one, or none.
+func (u *uplink) closeReplacedBroker(cfg uplinkConfig) {
 	if sameBroker(u.cfg.mqtt, cfg.mqtt) {
 		return
 	}
@@ -160,7 +162,7 @@ func (u *uplink) close(ctx context.Context) error {
 	u.publisher.Close(ctx) // the outbox is still open for events of late pipelines
 	u.mutex.Lock()
 	defer u.mutex.Unlock()
-	return errors.Join(u.closeBox(), u.closeBroker())
+	return errors.Join(u.closeQueue(), u.closeBroker())
 }
 
 // Publish accepts the event of a face.

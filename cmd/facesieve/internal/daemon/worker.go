@@ -16,7 +16,7 @@ import (
 	"facesieve/publish/event"
 )
 
-// A pipeline that failed is started again after a delay that grows from the first of these to the second, with jitter. A
+// A pipeline that failed is restarted after a delay that grows from the first of these to the second, with jitter. A
 // pipeline that ran for longer than the second resets the delay.
 const (
 	restartMin = time.Second

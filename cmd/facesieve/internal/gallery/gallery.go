@@ -1,5 +1,5 @@
-// Package gallery is an observer that collects every scored face and writes one HTML page with all of them, for a person
-// who wants to see what a camera sees.
+// Package gallery is an observer that collects every scored face and writes one HTML page with all of them, for a
+// person who checks a camera or the threshold.
 package gallery
 
 import (

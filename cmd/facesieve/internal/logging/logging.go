@@ -50,8 +50,8 @@ func (s *Switch) Set(cfg config.Log) {
 // Write writes one line.
 func (s *Switch) Write(line []byte) (int, error) { return (*s.writer.Load()).Write(line) }
 
-// Run discards an event below the level, and adds the time to others. It is a hook, because zerolog's own time has whole
-// seconds unless a global variable is changed.
+// Run discards an event below the level, and adds the time to others. It is a hook, because zerolog's own time has
+// whole seconds unless a global variable is changed.
 func (s *Switch) Run(e *zerolog.Event, level zerolog.Level, _ string) {
 	if int32(level) < s.level.Load() {
 		e.Discard()

@@ -17,16 +17,17 @@ import (
 	"facesieve/quality"
 )
 
-// readAfterJump is what time.Now gives at moment t when somebody has set the machine's clock by jump: another wall clock, the
-// same monotonic one. A test must not set the clock of the machine, so this writes the fields of time.Time: the seconds of
-// the wall clock stand above the 30 bits of the nanoseconds, the monotonic clock in the second word.
+// readAfterJump returns what time.Now would return at the time at if the machine's clock had been set forward by jump:
+// the wall clock differs, the monotonic clock does not. A test must not set the clock of the machine, so this writes
+// the fields of time.Time: in the first word, the seconds of the wall clock are above 30 bits of nanoseconds; the
+// second word is the monotonic clock.
 func readAfterJump(t *testing.T, at time.Time, jump time.Duration) time.Time {
 	t.Helper()
 	jumped := at
 	wall := (*uint64)(unsafe.Pointer(&jumped))
 	*wall += uint64(jump/time.Second) << 30
-	if got := jumped.Sub(at); got != 0 { // Sub goes by the monotonic clock
-		t.Fatalf("%v passed", got)
+	if got := jumped.Sub(at); got != 0 { // Sub uses the monotonic clock
+		t.Fatalf("the monotonic clock jumped by %v", got)
 	}
 	if got := jumped.Round(0).Sub(at.Round(0)); got != jump {
 		t.Fatalf("the wall clock jumped by %v", got)
@@ -34,36 +35,37 @@ func readAfterJump(t *testing.T, at time.Time, jump time.Duration) time.Time {
 	return jumped
 }
 
-// noted is a sink that writes down what it is given.
-type noted struct{ sent, refused []string }
+// recordingSink records the decisions that it receives.
+type recordingSink struct{ sent, rejected []string }
 
-func (n *noted) Face(c *Candidate) error {
-	n.sent = append(n.sent, fmt.Sprintf("track %d, %.4f", c.Track, c.Judgement.Score.Value))
+func (s *recordingSink) Face(c *Candidate) error {
+	s.sent = append(s.sent, fmt.Sprintf("track %d, %.4f", c.Track, c.Judgement.Score.Value))
 	return nil
 }
 
-func (n *noted) Rejected(c *Candidate, reason quality.Reason) error {
-	n.refused = append(n.refused, fmt.Sprintf("track %d, %s", c.Track, reason))
+func (s *recordingSink) Rejected(c *Candidate, reason quality.Reason) error {
+	s.rejected = append(s.rejected, fmt.Sprintf("track %d, %s", c.Track, reason))
 	return nil
 }
 
-// A camera's frames bear the machine's clock. When that is set in the middle, by a day ahead as after a boot without a
-// battery, or back, the same tracks begin and end and the same faces are sent as if nothing had happened.
-func TestTheClockOfTheMachineJumps(t *testing.T) {
+// The times of a camera's frames come from the machine's clock. If the clock is set forward during the recording, as
+// after a boot without a battery, or back, the tracks and the faces that are sent stay the same.
+func TestClockJumpChangesNoDecision(t *testing.T) {
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
-	want := watchWithJump(t, video, 0)
+	want := processWithJump(t, video, 0)
 	if len(want.sent) < 2 {
 		t.Fatalf("sent %v", want.sent)
 	}
 	for _, jump := range []time.Duration{24 * time.Hour, -24 * time.Hour, -2 * time.Second, 56 * 365 * 24 * time.Hour} {
-		if got := watchWithJump(t, video, jump); fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("after a jump of %v: %+v, without %+v", jump, got, want)
+		if got := processWithJump(t, video, jump); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("with a jump of %v: %+v, without a jump: %+v", jump, got, want)
 		}
 	}
 }
 
-// watchWithJump runs a pipeline on the frames of a recording as if a camera had sent them, and sets the clock in the middle.
-func watchWithJump(t *testing.T, video string, jump time.Duration) *noted {
+// processWithJump runs a pipeline on the frames of a recording as if a camera had sent them. The clock jumps before
+// frame 20.
+func processWithJump(t *testing.T, video string, jump time.Duration) *recordingSink {
 	t.Helper()
 	cfg := config.Default()
 	camera := cfg.NewCamera()
@@ -73,7 +75,7 @@ func watchWithJump(t *testing.T, video string, jump time.Duration) *noted {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := &noted{}
+	out := &recordingSink{}
 	p, err := New(camera, e, Options{Sink: out}, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)

@@ -13,17 +13,17 @@ import (
 	"facesieve/quality"
 )
 
-// A PNG holds the very pixels.
+// PNG encoding is lossless.
 func TestFacesAsPNG(t *testing.T) {
 	data, err := EncodeAligned(config.Image{Encoding: event.PNG}, bytes.Repeat([]byte{10, 20, 30}, 112*112))
 	if err != nil {
 		t.Fatal(err)
 	}
-	picture, err := png.Decode(bytes.NewReader(data))
+	decoded, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, g, b, _ := picture.At(5, 5).RGBA(); r>>8 != 30 || g>>8 != 20 || b>>8 != 10 {
+	if r, g, b, _ := decoded.At(5, 5).RGBA(); r>>8 != 30 || g>>8 != 20 || b>>8 != 10 {
 		t.Errorf("red %d, green %d, blue %d", r>>8, g>>8, b>>8)
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"facesieve/quality"
 )
 
-// Engine finds the faces of a frame and judges them. It holds everything but the networks, which it acquires from a pool
-// for each frame. It is not safe for concurrent use.
+// Engine finds the faces of a frame and judges them. It holds everything but the networks, which it acquires from a
+// pool for each frame. It is not safe for concurrent use.
 type Engine struct {
 	pool            *Pool
 	held            *interpreterSet // nil between Release and Acquire
@@ -132,8 +132,8 @@ func (e *Engine) hold(set *interpreterSet) {
 // continue one.
 func (e *Engine) MinScore() float64 { return e.detector.Config().Score }
 
-// Find returns the faces of a frame, 8-bit BGR, the highest score first. It refines faces whose score is too low to begin
-// a track: they are usually small in the detector's input, and refinement uses the pixels of the full frame.
+// Find returns the faces of a frame, 8-bit BGR, the highest score first. It refines faces whose score is too low to
+// begin a track: they are usually small in the detector's input, and refinement uses the pixels of the full frame.
 func (e *Engine) Find(frame gocv.Mat) ([]detect.Face, error) {
 	now := time.Now()
 	faces, err := e.detector.Detect(frame)
@@ -158,8 +158,8 @@ func (e *Engine) Find(frame gocv.Mat) ([]detect.Face, error) {
 	return faces, nil
 }
 
-// coarseCheck measures the geometry of the detector's landmarks, and applies the gates that refinement cannot change. It
-// returns the gate that rules the face out, or nothing.
+// coarseCheck measures the geometry of the detector's landmarks, and applies the gates that refinement cannot change.
+// It returns the gate that rules the face out, or nothing.
 func (e *Engine) coarseCheck(frame image.Point, face detect.Face) (quality.Assessment, quality.Reason) {
 	now := time.Now()
 	defer e.times.add(stageMeasure, now)
@@ -179,11 +179,11 @@ func (e *Engine) refine(frame gocv.Mat, face detect.Face) (detect.Face, error) {
 	return face, nil
 }
 
-// Judge measures and scores a face that was found in frame. If a gate rules the face out, it stops there, unless scoreAll
-// is true. The decision does not depend on scoreAll.
+// Judge measures and scores a face that was found in frame. If a gate rules the face out, it stops there, unless
+// scoreAll is true. The decision does not depend on scoreAll.
 func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (Judgement, error) {
-	j, going, err := e.measureGeometry(frame, face, scoreAll)
-	if err != nil || !going {
+	j, proceed, err := e.measureGeometry(frame, face, scoreAll)
+	if err != nil || !proceed {
 		return j, err
 	}
 	now := time.Now()
@@ -209,9 +209,12 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (Judgeme
 	return j, nil
 }
 
-// measureGeometry refines the landmarks of a face if that is still to do, and measures their geometry. It reports whether
-// to go on. A face that the coarse check rules out is refined only with scoreAll, and its reason stays.
-func (e *Engine) measureGeometry(frame gocv.Mat, face detect.Face, scoreAll bool) (j Judgement, going bool, err error) {
+// measureGeometry refines the landmarks of a face that needs it, and measures their geometry. It reports whether the
+// face is to be aligned and scored. A face that the coarse check rules out is refined only with scoreAll, and keeps its
+// reason.
+func (e *Engine) measureGeometry(
+	frame gocv.Mat, face detect.Face, scoreAll bool,
+) (j Judgement, proceed bool, err error) {
 	size := image.Pt(frame.Cols(), frame.Rows())
 	j.Face = face
 	excluded := func() bool {

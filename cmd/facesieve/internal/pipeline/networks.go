@@ -56,7 +56,7 @@ func openNetwork(task, path string) (*models.Model, error) {
 		return nil, config.Invalid(fmt.Errorf("open %s network: %w", task, err))
 	}
 	if model.Manifest.Task != task {
-		return nil, config.Invalid(fmt.Errorf("open %s network: %s is a network for %q; name one for %q",
+		return nil, config.Invalid(fmt.Errorf("open %s network: %s is a network for %q; name a network for %q",
 			task, path, model.Manifest.Task, task))
 	}
 	return model, nil

@@ -1,4 +1,4 @@
-// Package pipeline takes the frames of one camera to decisions: it detects, refines, tracks, aligns and scores faces
+// Package pipeline turns the frames of one camera into decisions: it detects, refines, tracks, aligns and scores faces
 // with networks that all cameras share, selects the best face of each track, and passes it to a sink. Observers receive
 // each step.
 package pipeline
@@ -56,7 +56,7 @@ type Options struct {
 	Counters *Counters
 }
 
-// Pipeline takes one camera's frames to decisions. Create it with New, call Run once, and Close it.
+// Pipeline turns one camera's frames into decisions. Create it with New, call Run once, and Close it.
 type Pipeline struct {
 	camera    config.Camera
 	engine    *Engine
@@ -127,8 +127,8 @@ func (p *Pipeline) Reconfigure(s *Settings) error {
 	return nil
 }
 
-// applyPending applies the settings of the last call of Reconfigure. The tracks stay, so that nobody who is in sight is
-// sent twice.
+// applyPending applies the settings of the last call of Reconfigure. The tracks stay, so that a person in view is
+// not sent once more.
 func (p *Pipeline) applyPending() error {
 	s := p.pending.Swap(nil)
 	if s == nil {
@@ -146,7 +146,7 @@ func (p *Pipeline) applyPending() error {
 // Run takes frames from source until it ends or ctx does, and then ends all tracks. Neither end is an error.
 func (p *Pipeline) Run(ctx context.Context, source *capture.Source) error {
 	frame := capture.Frame{Mat: gocv.NewMat()}
-	defer func() { frame.Mat.Close() }() // the Mat that it holds then
+	defer func() { frame.Mat.Close() }() // Next may have replaced the Mat
 	for {
 		p.counters.steps.Add(1)
 		if err := p.applyPending(); err != nil {
@@ -308,8 +308,8 @@ func (p *Pipeline) endTracks(ended []detect.Track, decisions []Decision) []Decis
 	return decisions
 }
 
-// Flush ends all tracks and passes the decisions to the sink. Run does it at its end; after a panic of Run the caller
-// does it.
+// Flush ends all tracks and passes the decisions to the sink. Run calls it at its end; after a panic of Run
+// the caller must call it.
 func (p *Pipeline) Flush() error {
 	decisions := p.endTracks(p.tracker.Flush(), nil)
 	return p.decide(append(decisions, p.selector.Flush()...))

@@ -30,8 +30,8 @@ func (s *interpreterSet) close() error {
 	return err
 }
 
-// Pool holds the interpreter sets that all cameras share: not more than the machine has cores for, however many cameras
-// there are. A set is handed out in the order of the calls of acquire, so that a busy camera takes turns with the others.
+// Pool holds the interpreter sets that all cameras share. The number of cores bounds the number of sets, however many
+// cameras there are. The calls of acquire are served in their order, so that a busy camera does not delay the others.
 // The interpreters are closed when the pool is retired and the last engine that uses it is closed. A Pool is safe for
 // concurrent use.
 type Pool struct {
@@ -67,10 +67,10 @@ func NewPool(networks Networks, rt models.Runtime, cameras int, log zerolog.Logg
 
 // Grow starts more interpreter sets if this number of cameras can use them.
 func (p *Pool) Grow(cameras int) error {
-	wanted := min(cameras, max(1, runtime.GOMAXPROCS(0)/p.runtime.Threads))
+	target := min(cameras, max(1, runtime.GOMAXPROCS(0)/p.runtime.Threads))
 	for {
 		p.mutex.Lock()
-		enough := len(p.all) >= wanted
+		enough := len(p.all) >= target
 		p.mutex.Unlock()
 		if enough {
 			return nil
@@ -129,8 +129,8 @@ func (p *Pool) startOne(model *models.Model) (*models.Interpreter, error) {
 	return started, nil
 }
 
-// startRefiner starts the landmarks network at the input size of refinement, and runs it once, because its self-test may
-// have another size.
+// startRefiner starts the landmarks network at the input size of refinement, and runs it once, because its self-test
+// may have another size.
 func (p *Pool) startRefiner() (*models.Interpreter, error) {
 	const fix = "leave models.landmarks empty for the built-in network, and runtime.delegate at xnnpack for the CPU"
 	refiner, err := p.startOne(p.networks.landmarks)
@@ -171,7 +171,8 @@ func (p *Pool) verify(
 	return onCPU, errors.Join(onCPU.Resize(size.X, size.Y), i.Close())
 }
 
-// fitDetector sets and verifies an input size of the detector of a set, once for each size. The caller must hold the set.
+// fitDetector sets and verifies an input size of the detector of a set, once for each size. The caller must hold the
+// set.
 func (p *Pool) fitDetector(s *interpreterSet, size image.Point) (err error) {
 	if s.detector.Delegate() != models.DelegateExternal || s.verified[size] && !p.refusals.has(p.networks.detector) {
 		return nil
@@ -187,8 +188,8 @@ func (p *Pool) fitDetector(s *interpreterSet, size image.Point) (err error) {
 	return nil
 }
 
-// acquire waits for its turn and returns an interpreter set, if possible one whose detector has that input size, because a
-// change of size takes milliseconds. It returns nil if ctx ends first.
+// acquire waits for its turn and returns an interpreter set, if possible one whose detector has that input size,
+// because a change of size takes milliseconds. It returns nil if ctx ends first.
 func (p *Pool) acquire(ctx context.Context, size image.Point) *interpreterSet {
 	p.mutex.Lock()
 	if len(p.idle) == 0 {

@@ -13,7 +13,7 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// oneTrio starts one interpreter of each built-in network, retired at the end of the test.
+// newTestPool returns a pool with one interpreter set of the built-in networks. It is retired at the end of the test.
 func newTestPool(t *testing.T) *Pool {
 	t.Helper()
 	cfg := config.Default()
@@ -21,49 +21,49 @@ func newTestPool(t *testing.T) *Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared, err := NewPool(networks, cfg.Runtime, 1, zerolog.Nop())
+	pool, err := NewPool(networks, cfg.Runtime, 1, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := shared.Retire(); err != nil {
+		if err := pool.Retire(); err != nil {
 			t.Error(err)
 		}
 	})
-	return shared
+	return pool
 }
 
-// Who takes a frame as soon as he has given one back waits for all who asked before.
-func TestInterpretersAreLentInTurns(t *testing.T) {
-	shared := newTestPool(t)
+// A caller that releases a set and acquires one at once is served after all callers that wait already.
+func TestPoolServesCallersInOrder(t *testing.T) {
+	pool := newTestPool(t)
 	const others, turns = 4, 50
 	order := make(chan int, 2*others*turns)
 	waiting := func(n int) {
-		testsupport.Eventually(t, "everybody waits", func() bool {
-			shared.mutex.Lock()
-			defer shared.mutex.Unlock()
-			return len(shared.waiting) >= n
+		testsupport.Eventually(t, "waiting callers", func() bool {
+			pool.mutex.Lock()
+			defer pool.mutex.Unlock()
+			return len(pool.waiting) >= n
 		})
 	}
-	held := shared.acquire(context.Background(), image.Point{})
+	held := pool.acquire(context.Background(), image.Point{})
 	ctx, stop := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	for camera := range others {
 		group.Go(func() {
 			for ctx.Err() == nil {
-				p := shared.acquire(context.Background(), image.Point{})
+				p := pool.acquire(context.Background(), image.Point{})
 				order <- camera
-				shared.release(p)
+				pool.release(p)
 			}
 		})
 		waiting(camera + 1)
 	}
 	taken := map[int]int{}
-	for range turns { // the busy one asks again at once, and gets it when each of the others has had a turn
+	for range turns { // this caller gets a set after each of the others had one
 		got := make(chan *interpreterSet)
-		go func() { got <- shared.acquire(context.Background(), image.Point{}) }()
+		go func() { got <- pool.acquire(context.Background(), image.Point{}) }()
 		waiting(others + 1)
-		shared.release(held)
+		pool.release(held)
 		held = <-got
 		waiting(others)
 		for len(order) > 0 {
@@ -71,17 +71,17 @@ func TestInterpretersAreLentInTurns(t *testing.T) {
 		}
 	}
 	stop()
-	shared.release(held)
+	pool.release(held)
 	group.Wait()
 	for camera := range others {
 		if taken[camera] != turns {
-			t.Errorf("camera %d had %d turns in %d rounds", camera, taken[camera], turns)
+			t.Errorf("camera %d acquired a set %d times in %d rounds", camera, taken[camera], turns)
 		}
 	}
-	if err := shared.Retire(); err != nil {
+	if err := pool.Retire(); err != nil {
 		t.Error(err)
 	}
-	if err := shared.retain(); !errors.Is(err, errRetired) {
-		t.Errorf("who joins what is retired gets %v", err)
+	if err := pool.retain(); !errors.Is(err, errRetired) {
+		t.Errorf("an engine on a retired pool: error %v", err)
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"facesieve/quality"
 )
 
-// A network of refinement with wrong outputs or an impossible input size is refused with the remedy.
+// A landmarks network with wrong outputs or an impossible input size is refused; the error states what to do.
 func TestUnusableLandmarksNetwork(t *testing.T) {
 	cfg := config.Default()
 	networks, err := OpenNetworks(cfg, cfg.NewCamera())
@@ -28,26 +28,26 @@ func TestUnusableLandmarksNetwork(t *testing.T) {
 	if _, err := NewPool(networks, cfg.Runtime, 1, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("want %q, got %v", want, err)
 	}
-	cfg.Models.Landmarks = testsupport.LargeOnly(t, models.TaskLandmarks, 96)
+	cfg.Models.Landmarks = testsupport.WriteNetworkOfMultiple64(t, models.TaskLandmarks, 96)
 	want = "refinement.side: 96x96 pixels, the network takes multiples of 64"
 	if _, err := OpenNetworks(cfg, cfg.NewCamera()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("want %q, got %v", want, err)
 	}
 }
 
-// A detector is not accepted as the network of refinement, and another file of it makes other networks.
-func TestLandmarksNetworkOfItsOwn(t *testing.T) {
+// A detector is not accepted as the landmarks network, and networks with another landmarks file are not equal.
+func TestConfiguredLandmarksNetwork(t *testing.T) {
 	cfg := config.Default()
 	builtIn, err := OpenNetworks(cfg, cfg.NewCamera())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Models.Landmarks = testsupport.LargeOnly(t, models.TaskLandmarks, 128)
+	cfg.Models.Landmarks = testsupport.WriteNetworkOfMultiple64(t, models.TaskLandmarks, 128)
 	if other, err := OpenNetworks(cfg, cfg.NewCamera()); err != nil || builtIn.Equal(other) || !other.Equal(other) {
-		t.Errorf("another file is the same network, or none: %v", err)
+		t.Errorf("networks with another landmarks file are equal, or do not open: %v", err)
 	}
-	cfg.Models.Landmarks = testsupport.LargeOnly(t, models.TaskDetector, 0)
-	want := `is a network for "detector"; name one for "landmarks"`
+	cfg.Models.Landmarks = testsupport.WriteNetworkOfMultiple64(t, models.TaskDetector, 0)
+	want := `is a network for "detector"; name a network for "landmarks"`
 	if _, err := OpenNetworks(cfg, cfg.NewCamera()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("want %q, got %v", want, err)
 	}
@@ -74,14 +74,14 @@ func TestExcludedFacesAreNotRefined(t *testing.T) {
 // A face whose detected landmarks would be ruled out is judged by the refined ones.
 func TestRefinementCorrectsWrongLandmarks(t *testing.T) {
 	for name, change := range map[string]func(e *Engine, face *detect.Face){
-		"as it is": func(*Engine, *detect.Face) {},
-		"lying on its side": func(_ *Engine, face *detect.Face) {
+		"unchanged": func(*Engine, *detect.Face) {},
+		"turned by 90°": func(_ *Engine, face *detect.Face) {
 			x, y := face.Box[0]+face.Box[2]/2, face.Box[1]+face.Box[3]/2
 			for i, p := range face.Landmarks {
 				face.Landmarks[i] = [2]float32{x - (p[1] - y), y + (p[0] - x)}
 			}
 		},
-		"all in one place": func(_ *Engine, face *detect.Face) { face.Landmarks = [5][2]float32{} },
+		"all equal": func(_ *Engine, face *detect.Face) { face.Landmarks = [5][2]float32{} },
 	} {
 		if refined, j := judged(t, change, false); refined != 1 || j.Reason != "" || !j.Scored {
 			t.Errorf("%s: refined %d times, reason %q", name, refined, j.Reason)
@@ -167,16 +167,16 @@ func mappedNetworks(t *testing.T) int {
 	return strings.Count(string(maps), "network.tflite")
 }
 
-// faceFrame returns the image of FacePicture.
+// faceFrame returns the image of FaceImage.
 func faceFrame(t *testing.T) gocv.Mat {
 	t.Helper()
 	frame := gocv.NewMat()
 	t.Cleanup(func() { testsupport.Must(t, frame.Close()) })
-	testsupport.Must(t, capture.ReadImage(testsupport.FacePicture(t), capture.DefaultMaxPixels, &frame))
+	testsupport.Must(t, capture.ReadImage(testsupport.FaceImage(t), capture.DefaultMaxPixels, &frame))
 	return frame
 }
 
-// smallEngine returns an engine that holds networks for frame, and detects the face of FacePicture at about 40 pixels.
+// smallEngine returns an engine that holds networks for frame, and detects the face of FaceImage at about 40 pixels.
 // A track begins at score; 0 is the recommendation of the network.
 func smallEngine(t *testing.T, score float64, frame gocv.Mat) *Engine {
 	t.Helper()
@@ -189,7 +189,7 @@ func smallEngine(t *testing.T, score float64, frame gocv.Mat) *Engine {
 	return e
 }
 
-// judged returns the judgement of the face in FacePicture, after a change of the engine or the face, and how many times
+// judged returns the judgement of the face in FaceImage, after a change of the engine or the face, and how many times
 // it was refined.
 func judged(t *testing.T, change func(e *Engine, face *detect.Face), all bool) (refined int, j Judgement) {
 	t.Helper()

@@ -65,6 +65,6 @@ func (r *refusals) report(rt models.Runtime, log zerolog.Logger) {
 	r.mutex.Unlock()
 	if fresh {
 		log.Warn().Str("library", rt.Library).Strs("reasons", reasons).
-			Msg("the external delegate is refused, XNNPACK on the CPU takes over")
+			Msg("the external delegate is refused, XNNPACK on the CPU is used instead")
 	}
 }

@@ -16,17 +16,17 @@ func (s *failingSink) Face(c *Candidate) error {
 	s.faces = append(s.faces, c.Track)
 	switch len(s.faces) {
 	case 1:
-		return errors.New("no room")
+		return errors.New("failure of a test")
 	case 2:
-		panic("sprung")
+		panic("panic of a test")
 	}
 	return nil
 }
 
 func (*failingSink) Rejected(*Candidate, quality.Reason) error { return nil }
 
-// A sink that fails or panics with one face gets all other decisions of the same call, each once.
-func TestAFailingFaceLosesNoOther(t *testing.T) {
+// A sink that fails or panics with one face receives all other decisions of the same call, each once.
+func TestSinkFailureLosesNoOtherFace(t *testing.T) {
 	out := &failingSink{}
 	p := &Pipeline{sink: out, counters: &Counters{}}
 	var decisions []quality.Decision[*Candidate]
@@ -36,7 +36,7 @@ func TestAFailingFaceLosesNoOther(t *testing.T) {
 	func() {
 		defer func() {
 			if recover() == nil {
-				t.Error("the panic of the sink is lost")
+				t.Error("decide does not pass on the panic of the sink")
 			}
 		}()
 		err := p.decide(decisions)

@@ -13,9 +13,9 @@ import (
 	"facesieve/models"
 )
 
-// TryNetworks opens and starts the networks as the daemon does, and tests an accelerator at the sizes of usual frames. A
-// refused accelerator is an error, although the daemon would use the CPU instead, because the configuration does not have
-// its intended effect.
+// TryNetworks opens and starts the networks as the daemon does, and tests an accelerator at the sizes of usual frames.
+// A refused accelerator is an error, although the daemon would use the CPU instead, because the configuration does not
+// have its intended effect.
 func TryNetworks(cfg config.Config) (err error) {
 	cameras := append([]config.Camera{cfg.NewCamera()}, cfg.Cameras...)
 	networks, err := OpenNetworks(cfg, cameras...)

@@ -11,9 +11,9 @@ import (
 	"facesieve/models"
 )
 
-// LargeOnly writes the built-in detector as a network of this task whose input must be a multiple of 64 pixels, and that
-// refines at this input side, pixels, if its task is landmarks. It returns the path of the .tflite file.
-func LargeOnly(t *testing.T, task string, side int) string {
+// WriteNetworkOfMultiple64 writes the built-in detector as a network of a task with an input of multiples of 64 pixels.
+// If the task is landmarks, side is its input side for refinement, pixels. It returns the path of the .tflite file.
+func WriteNetworkOfMultiple64(t *testing.T, task string, side int) string {
 	t.Helper()
 	directory := t.TempDir()
 	for _, name := range []string{"detector.tflite", "detector.json"} {

@@ -3,16 +3,15 @@ package testsupport
 import (
 	"bufio"
 	"bytes"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"facesieve/capture/cameratest"
 	"facesieve/publish/event"
 )
 
@@ -52,15 +51,11 @@ func Eventually(t *testing.T, what string, condition func() bool) {
 // NoEnvironment is an environment without variables.
 func NoEnvironment(string) string { return "" }
 
-// FreeAddress returns a TCP address of this machine without a listener.
+// FreeAddress returns a TCP address of this machine without a listener. Each call returns another address.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
+	address, _ := cameratest.FreeAddresses(t)
+	return address
 }
 
 // SharedVideo returns the path of a recording of the shared data set. It skips the test where that is absent.
@@ -80,8 +75,8 @@ func SharedVideo(t testing.TB, name string) string {
 	return path
 }
 
-// FacePicture returns the path of the image of a face in the gocv module.
-func FacePicture(t *testing.T) string {
+// FaceImage returns the path of an image with one face, which the gocv module contains.
+func FaceImage(t *testing.T) string {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "gocv.io/x/gocv").Output()
 	if err != nil {
@@ -100,22 +95,6 @@ func WriteFile(t *testing.T, name, text string) string {
 	return path
 }
 
-// ProgramPath returns the path of a program of the system. It skips the test where that is missing.
-func ProgramPath(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/" + name)
-	}
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed, and CI must have it", name)
-		}
-		t.Skipf("%s is not installed: make setup-test installs it", name)
-	}
-	return path
-}
-
 // DecodeLines decodes an event from each line.
 func DecodeLines(t *testing.T, lines []byte) []event.Face {
 	t.Helper()
@@ -130,26 +109,6 @@ func DecodeLines(t *testing.T, lines []byte) []event.Face {
 		events = append(events, event)
 	}
 	return events
-}
-
-// SafeBuffer is a bytes.Buffer that is safe for concurrent use.
-type SafeBuffer struct {
-	mutex  sync.Mutex
-	buffer bytes.Buffer
-}
-
-// Write appends p.
-func (b *SafeBuffer) Write(p []byte) (int, error) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.buffer.Write(p)
-}
-
-// Copied returns a copy of what was written.
-func (b *SafeBuffer) Copied() []byte {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return bytes.Clone(b.buffer.Bytes())
 }
 
 // RepositoryPath returns the path of a file below the directory of go.mod.

@@ -102,5 +102,5 @@ def test_a_network_of_other_widths_is_an_error(tmp_path: Path) -> None:
 def test_a_file_without_a_network_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "detector.tflite"
     path.write_bytes(b"no network at all, but text")
-    with pytest.raises(DataError, match=r"detector\.tflite: holds no weights.*it is no TFLite file"):
+    with pytest.raises(DataError, match=r"detector\.tflite: holds no weights.*it is not a TFLite file"):
         Trainer(Parts(network=NETWORK, train=TrainConfig(initial=path)))

@@ -66,7 +66,7 @@ def _read(path: Path) -> Any:
     try:
         return onnx.load(path)
     except Exception as error:  # protobuf's and the system's faults have no common base
-        raise ValueError(f"it is no ONNX file: {error}") from error
+        raise ValueError(f"it is not an ONNX file: {error}") from error
 
 
 class Early:

@@ -18,6 +18,7 @@ from facesieve_training.student.stage import predict
 
 Floats = NDArray[np.float64]
 _CAP, _NONMATED, _CHUNK = 200, 1_000_000, 256
+_NOTHING = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,17 @@ def float_labels(model: keras.Model, images: data.Images, rows: NDArray[np.int64
     return predict(model, images, rows).astype(np.float64)
 
 
-def int8_labels(network: Int8Network, images: data.Images, rows: NDArray[np.int64]) -> Floats:
-    """Predict the labels with the int8 network, N x labels."""
-    predicted = []
+def int8_outputs(
+    network: Int8Network, images: data.Rows, rows: NDArray[np.int64], count: int
+) -> tuple[Floats, NDArray[np.float32]]:
+    """Predict the labels, N x count, with the int8 network; the second array has its outputs after those."""
+    labels, others = [np.zeros((0, count))], []
     for first in tqdm(range(0, len(rows), _CHUNK), desc="int8", unit="chunk", disable=None):
-        for face in images[rows[first : first + _CHUNK]]:
-            predicted.append([float(expectation(logits)[0]) for logits in network.run(face)])
-    return np.array(predicted)
+        outputs = [network.run(face) for face in images[rows[first : first + _CHUNK]]]
+        logits = [np.concatenate(each) for each in list(zip(*outputs, strict=True))[:count]]
+        labels.append(np.stack([np.asarray(expectation(some), np.float64) for some in logits], axis=1))
+        others += [np.concatenate([_NOTHING, *(o.ravel() for o in out[count:])]) for out in outputs]
+    return np.concatenate(labels), np.array(others)
 
 
 @dataclass(frozen=True)

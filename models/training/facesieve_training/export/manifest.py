@@ -95,12 +95,40 @@ class Fnmr:
 
 
 @dataclass(frozen=True)
+class Thresholds:
+    """Similarities that faces of two people exceed at two false-match rates, for pairs whose lower score is
+    at least min_score.
+    """
+
+    min_score: float
+    fmr_1e3: float
+    fmr_1e4: float
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """The output that is compared between faces.
+
+    Its values are (quantised - zero_point of the output) * scale, divided by their Euclidean length; the
+    similarity is the cosine. Faces that score below the first thresholds cannot be compared.
+    """
+
+    output: int
+    dimension: int
+    scale: list[float]
+    thresholds: list[Thresholds]
+    set: str
+    """The faces that the thresholds were measured on."""
+
+
+@dataclass(frozen=True)
 class Quality:
     """How the outputs of a quality network become one score."""
 
     labels: list[Label]
     calibration: Calibration
     fnmr: Fnmr | None = None
+    embedding: Embedding | None = None
 
 
 @dataclass(frozen=True)
@@ -187,9 +215,12 @@ class Manifest:
     def write(self, path: Path) -> None:
         """Write the manifest as JSON, atomically."""
         tree = dataclasses.asdict(self)
-        ordered = {"schema": tree.pop("schema"), **tree}
-        kept = {key: _drop_none(value) for key, value in ordered.items() if value is not None}
-        write_atomic(path, _json(kept, "") + "\n")
+        write(path, {"schema": tree.pop("schema"), **tree})
+
+
+def write(path: Path, tree: dict[str, Any]) -> None:
+    """Write a manifest's tree as JSON, atomically."""
+    write_atomic(path, _json(_drop_none(tree), "") + "\n")
 
 
 def described_training(directory: Path, meta: dict[str, Any]) -> Training:

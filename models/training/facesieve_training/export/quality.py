@@ -1,6 +1,6 @@
 """A trained student as int8 TFLite; its outputs are the bins' logits of each label."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import keras
@@ -25,6 +25,19 @@ def load_student(directory: Path, config: StudentRunConfig, features: int, peopl
     model = network.build(config.student, features, people if with_classes else 0)
     model.load_weights(weights)
     return network.inference(model, config.student)
+
+
+def embedder(model: keras.Model, batch: int = 64) -> Callable[[Sequence[Image] | Image], NDArray[np.float32]]:
+    """Return a function of images that embeds them, N x features, with the float network, whose labels must
+    read the length of the embedding.
+    """
+    feature = keras.Model(model.input, model.get_layer(network.FEATURE).output)
+
+    def embed(images: Sequence[Image] | Image) -> NDArray[np.float32]:
+        starts = range(0, len(images), batch)
+        return np.concatenate([feature.predict_on_batch(to_input(images[k : k + batch])) for k in starts])
+
+    return embed
 
 
 def convert(model: keras.Model, images: Sequence[Image]) -> bytes:

@@ -79,14 +79,34 @@ class Scorer:
         self.quality = read_quality(tree["quality"])
         self.network = Int8Network(data)
         self.decoder = Decoder(self.quality)
+        self.scale: NDArray[np.float64] | None = None
+        """Factor of each value of the embedding, from the output in its real units; None without one."""
+        if head := self.quality.embedding:
+            self.scale = np.array(head.scale) / self.network.outputs()[head.output]["quantization"][0]
 
     def score(self, face: Image) -> Score:
         """Score one aligned 112x112 face, BGR."""
         return self.decoder.score(self.network.run(face))
+
+    def embed(self, face: Image) -> NDArray[np.float64]:
+        """Embed one aligned 112x112 face, BGR, with Euclidean length 1."""
+        if self.quality.embedding is None or self.scale is None:
+            raise DataError("the network has no embedding; export it with one")
+        values = self.network.run(face)[self.quality.embedding.output].ravel() * self.scale
+        return np.asarray(values / np.linalg.norm(values))
 
 
 def read_quality(tree: dict[str, Any]) -> manifest.Quality:
     """Read the quality part of a manifest."""
     labels = [manifest.Label(**label) for label in tree["labels"]]
     fnmr = manifest.Fnmr(**tree["fnmr"]) if "fnmr" in tree else None
-    return manifest.Quality(labels, manifest.Calibration(**tree["calibration"]), fnmr)
+    return manifest.Quality(
+        labels, manifest.Calibration(**tree["calibration"]), fnmr, _read_embedding(tree.get("embedding"))
+    )
+
+
+def _read_embedding(tree: dict[str, Any] | None) -> manifest.Embedding | None:
+    if tree is None:
+        return None
+    thresholds = [manifest.Thresholds(**some) for some in tree["thresholds"]]
+    return manifest.Embedding(**{**tree, "thresholds": thresholds})

@@ -6,7 +6,7 @@ student's run held out.
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,18 @@ import numpy as np
 from facesieve_training.cli import DataError
 from facesieve_training.config import load
 from facesieve_training.evaluate.network import Network
-from facesieve_training.export import calibration, held_out, manifest, parity, quality, tflite, weighting
+from facesieve_training.export import (
+    calibration,
+    embedding,
+    held_out,
+    manifest,
+    parity,
+    quality,
+    similarity,
+    tflite,
+    weighting,
+)
+from facesieve_training.export.embedding import Embedding
 from facesieve_training.faces import SIZE, Image
 from facesieve_training.networks.cross_layer_equalisation import equalise
 from facesieve_training.networks.gptq import round_weights
@@ -51,6 +62,8 @@ class Config:
     """Training images, clean and degraded, for the ranges of int8 and for GPTQ."""
     knots: int = 41
     fmr: float = 1e-3
+    embedding: Embedding | None = None
+    """The embedding as one more output, with similarity thresholds; null exports the labels only."""
     cache: Path | None = None
     """Directory of decoded images, usually the student's; null makes them on access."""
 
@@ -69,6 +82,11 @@ def run(config: Config, run: Run) -> None:
     unknown = [name for name in config.weights or {} if name not in names]
     if unknown:
         raise DataError(f"weights.{unknown[0]}: {config.student} has no such label, but {', '.join(names)}")
+    if config.embedding and not student.student.length:
+        raise DataError(
+            f"embedding: {config.student} has student.length 0, so its exported network does not compute the "
+            "embedding; export it with --set embedding=null"
+        )
     source = data.LabelRun(student.labels)
     labels = source.read(names)
     run.set_data_hash(source.digest)
@@ -80,7 +98,11 @@ def run(config: Config, run: Run) -> None:
     model = quality.load_student(config.student, student, features, people)
     candidates = np.random.default_rng([config.seed, 4]).permutation(np.flatnonzero(~test))
     representative = images[np.sort(candidates[: config.representative])]
-    tflite_bytes = _convert(config, run, model, bool(student.student.mobileface), representative)
+    tflite_bytes = _convert(model, bool(student.student.mobileface), representative)
+    if config.embedding:
+        tflite_bytes = embedding.expose(tflite_bytes)
+    write_atomic(run.dir / config.file, tflite_bytes)
+    log.info("%s: %d bytes", run.dir / config.file, len(tflite_bytes))
     held = held_out.gather(labels, images, np.flatnonzero(test), config.matcher)
     sets = {
         "clean": held_out.compare(held, config.fmr, False, config.seed),
@@ -90,7 +112,7 @@ def run(config: Config, run: Run) -> None:
         f"{len(np.unique(held.identity))} people not trained on, clean and degraded probes against clean "
         f"references, {len(sets['mixed'].similarity)} mated pairs, matcher {config.matcher.file.name}"
     )
-    int8 = held_out.int8_labels(Int8Network(tflite_bytes), images, held.rows)
+    int8, stored = held_out.int8_outputs(Int8Network(tflite_bytes), images, held.rows, len(names))
     real = held_out.float_labels(model, images, held.rows)
     tried = weighting.areas(int8, names, sets)
     chosen, weights = weighting.choose(tried, names, config.weights)
@@ -103,7 +125,14 @@ def run(config: Config, run: Run) -> None:
         "chosen": chosen,
     }
     parity.write(report, fnmr, run.dir)
-    _manifest(config, student, tflite_bytes, weights, curve, fnmr, report).write(
+    described = manifest.Quality(quality.described_labels(student.student.bins, weights), curve, fnmr)
+    if config.embedding:
+        scale = embedding.scale_of(tflite_bytes, model, representative)
+        faces = similarity.Faces(held.identity, held.image, score, stored * scale)
+        head, text = embedding.measure(tflite_bytes, scale, faces, config.embedding)
+        write_atomic(run.dir / "embedding.md", text)
+        described = replace(described, embedding=head)
+    _manifest(config, student, tflite_bytes, described, report).write(
         (run.dir / config.file).with_suffix(".json")
     )
     run.rewind(-1)
@@ -111,16 +140,14 @@ def run(config: Config, run: Run) -> None:
     run.finish(**report["summary"])
 
 
-def _convert(config: Config, run: Run, model: Any, plain: bool, representative: Image) -> bytes:
+def _convert(model: Any, plain: bool, representative: Image) -> bytes:
     """Convert the model without changing it; a plain one has no batch norm between its layers."""
-    path, kept = run.dir / config.file, model.get_weights()
+    kept = model.get_weights()
     if plain:
         equalise(model, representative)
         round_weights(model, representative)
     tflite_bytes = quality.convert(model, list(representative))
     model.set_weights(kept)
-    write_atomic(path, tflite_bytes)
-    log.info("%s: %d bytes", path, len(tflite_bytes))
     return tflite_bytes
 
 
@@ -128,12 +155,12 @@ def _manifest(
     config: Config,
     student: StudentRunConfig,
     tflite_bytes: bytes,
-    weights: dict[str, float],
-    curve: manifest.Calibration,
-    fnmr: manifest.Fnmr,
+    described: manifest.Quality,
     report: dict[str, Any],
 ) -> manifest.Manifest:
     meta = json.loads((config.student / "meta.json").read_text(encoding="utf-8"))
+    basis = described.fnmr.set if described.fnmr else ""
+    names = [*student.student.labels, *([embedding.NAME] if described.embedding else [])]
     figures = {"parameters": meta["parameters"], "macs": meta["macs"], **report["summary"]}
     return manifest.Manifest(
         name=config.name,
@@ -146,8 +173,8 @@ def _manifest(
         trained_on=config.trained_on,
         training=manifest.described_training(config.student, meta),
         input=manifest.Input(SIZE, SIZE),
-        outputs=quality.described_outputs(tflite_bytes, student.student.labels),
+        outputs=quality.described_outputs(tflite_bytes, names),
         self_test=tflite.self_test(tflite_bytes, SIZE, SIZE),
-        quality=manifest.Quality(quality.described_labels(student.student.bins, weights), curve, fnmr),
-        measured={"set": fnmr.set, **figures},
+        quality=described,
+        measured={"set": basis, **figures},
     )

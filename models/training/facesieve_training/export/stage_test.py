@@ -4,11 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facesieve_training import config
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate.network import Network
-from facesieve_training.export import quality, stage
+from facesieve_training.export import embedding_stage, quality, stage
+from facesieve_training.export.embedding import Embedding
 from facesieve_training.export.manifest import self_test_image
 from facesieve_training.export.scorer import Scorer
+from facesieve_training.faces import centre, read
 from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.networks.mobileface import MobileFaceConfig
@@ -21,6 +24,7 @@ from facesieve_training.teacher.imported import OnnxTeacher
 from facesieve_training.teacher.source import TeacherSource
 
 SHORT = (8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 8, 8, 0, 8)
+EMBEDDING = Embedding([0.0], max_fnmr=1)
 FORMS = {
     "residual": StudentConfig(NetworkConfig(10, 0.125), bins=8, hidden=16),
     "mobileface": StudentConfig(mobileface=MobileFaceConfig(8, SHORT, 16), bins=8, hidden=16, length=4),
@@ -44,8 +48,11 @@ def exported(
     )
     student_stage.run(training, Run.open(tmp_path / "student", "student", training, False))
     matcher = Network(teacher_config.onnx, mean=[127.5], std=[128.0])
-    config = stage.Config(tmp_path / "student", matcher, representative=20, knots=5)
-    stage.run(config, Run.open(tmp_path / "export", "export", config, False))
+    exporting = stage.Config(
+        tmp_path / "student", matcher, representative=20, knots=5,
+        embedding=EMBEDDING if request.param == "mobileface" else None,
+    )  # fmt: skip
+    stage.run(exporting, Run.open(tmp_path / "export", "export", exporting, False))
     return tmp_path / "export" / "quality.tflite"
 
 
@@ -53,7 +60,9 @@ def test_the_export_is_consistent_with_its_manifest(exported: Path) -> None:
     result = json.loads(exported.with_suffix(".json").read_text())
     assert result["license"] == "not stated"
     assert (result["input"]["scale"], result["input"]["zero_point"]) == (1 / 128, 0)
-    assert [output["name"] for output in result["outputs"]] == ["visual", "robustness", "agreement"]
+    with_embedding = "embedding" in result["quality"]
+    names = ["visual", "robustness", "agreement", *(["embedding"] if with_embedding else [])]
+    assert [output["name"] for output in result["outputs"]] == names
     assert (np.diff(result["quality"]["calibration"]["raw"]) > 0).all()
     scorer = Scorer(exported)
     for case in result["self_test"]["cases"]:
@@ -72,6 +81,34 @@ def test_the_export_is_consistent_with_its_manifest(exported: Path) -> None:
     exported.write_bytes(exported.read_bytes()[:-1] + b"x")
     with pytest.raises(DataError, match="is not the file that"):
         Scorer(exported)
+
+
+@pytest.mark.parametrize("exported", ["mobileface"], indirect=True)
+def test_the_embedding_is_that_of_the_float_network(
+    exported: Path, face_directory: Path, tmp_path: Path
+) -> None:
+    training = config.load(tmp_path / "student" / "config.yaml", student_stage.Config)
+    model = quality.load_student(tmp_path / "student", training, features=8, people=0)
+    scorer = Scorer(exported)
+    faces = [centre(read(path)) for path in sorted(face_directory.glob("*/*.png"))]
+    real = quality.embedder(model)(np.stack(faces))
+    cosine = [float(scorer.embed(face) @ f / np.linalg.norm(f)) for face, f in zip(faces, real, strict=True)]
+    assert min(cosine) > 0.9
+
+    # The stage of the same name adds it to a network that was exported before.
+    before = json.loads(exported.with_suffix(".json").read_text())
+    added = embedding_stage.Config(
+        exported, tmp_path / "student" / "student.weights.h5", face_directory, variants=1,
+        student=tmp_path / "student" / "config.yaml", embedding=EMBEDDING, representative=20,
+    )  # fmt: skip
+    embedding_stage.run(added, Run.open(tmp_path / "embedding", "embedding", added, False))
+    after = json.loads((tmp_path / "embedding" / "quality.json").read_text())
+    assert (tmp_path / "embedding" / "quality.tflite").read_bytes() == exported.read_bytes()
+    assert after["quality"].pop("embedding")["scale"] == pytest.approx(
+        before["quality"].pop("embedding")["scale"], rel=0.1
+    )
+    assert after == before
+    assert "| FMR measured |" in (tmp_path / "embedding" / "embedding.md").read_text()
 
 
 @pytest.mark.parametrize("exported", ["residual"], indirect=True)
@@ -93,3 +130,7 @@ def test_without_phases_a_student_keeps_its_initial_weights(exported: Path, tmp_
     assert student_stage.Config(tmp_path, phases=()).faults() == [
         "phases: must have at least one without initial"
     ]
+
+    wrong = stage.Config(tmp_path / "again", Network(exported), embedding=EMBEDDING)
+    with pytest.raises(DataError, match=r"embedding: .* has student\.length 0"):
+        stage.run(wrong, Run.open(tmp_path / "wrong", "export", wrong, False))

@@ -42,7 +42,7 @@ def read(data: bytes) -> list[Weights]:
         graph = model.subgraphs[0]
         codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
     except Exception as error:  # the reader raises arbitrary exceptions for other files
-        raise ValueError(f"it is no TFLite file: {error!r}") from error
+        raise ValueError(f"it is not a TFLite file: {error!r}") from error
     found = []
     for operator in graph.operators:
         code = codes[operator.opcodeIndex]

@@ -60,7 +60,7 @@ def read(file: Path) -> LightQNet:
     try:
         graph.ParseFromString(file.read_bytes())
     except Exception as error:  # protobuf's fault has no public name
-        raise ValueError(f"it is no TensorFlow graph: {error}") from error
+        raise ValueError(f"it is not a TensorFlow graph: {error}") from error
     constants = {
         n.name: tensor_util.MakeNdarray(n.attr["value"].tensor) for n in graph.node if n.op == "Const"
     }

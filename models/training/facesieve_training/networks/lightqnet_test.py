@@ -25,5 +25,5 @@ def test_scores_equal_opencvs(shared_data: Path) -> None:
 def test_another_file_is_an_error(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "light.pb"
     file.write_bytes(content)
-    with pytest.raises(ValueError, match=r"it is no TensorFlow graph|it does not have the layers"):
+    with pytest.raises(ValueError, match=r"it is not a TensorFlow graph|it does not have the layers"):
         lightqnet.read(file)

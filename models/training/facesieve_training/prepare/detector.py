@@ -41,7 +41,7 @@ def _ours(file: Path) -> Detect:
     try:
         return Int8Detector(file.read_bytes(), _OVERLAP, heads)
     except ValueError as error:
-        raise DataError(f"{file}: is no TFLite file: {error}") from error
+        raise DataError(f"{file}: is not a TFLite file: {error}") from error
 
 
 def _heads(manifest: Path) -> dict[str, list[int]]:

@@ -140,8 +140,13 @@ def held_out(labels: Labels, share: float, seed: int) -> NDArray[np.bool_]:
     """Rows of the held-out people, chosen by a hash of the name, so that adding people does not change
     them.
     """
-    kept = np.array([_hash(name, seed) < share for name in labels.identities])
+    kept = np.array([is_held_out(name, share, seed) for name in labels.identities])
     return np.asarray(kept[labels.identity])
+
+
+def is_held_out(name: str, share: float, seed: int) -> bool:
+    """Whether this person is held out."""
+    return _hash(name, seed) < share
 
 
 def training_rows(labels: Labels, test: NDArray[np.bool_], clean: int) -> NDArray[np.int64]:

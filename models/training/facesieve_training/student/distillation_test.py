@@ -171,7 +171,7 @@ def test_a_teacher_that_cannot_be_distilled_is_an_error(
     face_directory: Path, teacher_config: OnnxTeacher, tmp_path: Path
 ) -> None:
     config = label(face_directory, teacher_config, tmp_path / "label")
-    with pytest.raises(DataError, match=r"teacher\.onnx: is no MobileFaceNet.*distillation"):
+    with pytest.raises(DataError, match=r"teacher\.onnx: is not a MobileFaceNet.*distillation"):
         stage.run(config, Run.open(tmp_path / "run", "student", config, False))
 
 

@@ -88,5 +88,5 @@ def test_another_network_or_file_is_an_error(exported: Path, mirror: bool, tmp_p
     with pytest.raises(DataError, match=r"quality\.tflite: holds no weights of this student.*do not fit"):
         initial.load(_student(mirror, width=0.0625), exported, [_images()])
     (tmp_path / "text.tflite").write_text("no network")
-    with pytest.raises(DataError, match=r"text\.tflite: holds no weights.*it is no TFLite file"):
+    with pytest.raises(DataError, match=r"text\.tflite: holds no weights.*it is not a TFLite file"):
         initial.load(_student(mirror), tmp_path / "text.tflite", [_images()])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from facesieve_training.cli import DataError
+from facesieve_training.evaluate.edc import threshold_at
 from facesieve_training.evaluate.evaluator import similarities
 from facesieve_training.evaluate.gallery import Gallery, open_gallery
 from facesieve_training.evaluate.pairs import Pairs
@@ -61,15 +62,23 @@ class Verifier:
         self._mated = np.array([pair.mated for pair in kept])
 
     def __call__(self, embed: Callable[[Image], NDArray[np.float32]]) -> dict[str, float]:
-        """Embed the faces and return the mean accuracy over the folds, 0..1, and its standard error."""
+        """Embed the faces; return the mean accuracy over the folds, 0..1, its standard error, and the share
+        of the mated pairs that match at FMR 1e-3.
+        """
         parts = []
         with tqdm(total=len(self._rows), desc="verify", unit="face", leave=False, disable=None) as bar:
             for start in range(0, len(self._rows), _BATCH):
                 rows = self._rows[start : start + _BATCH]
                 parts.append(embed(self._gallery.read(rows).aligned))
                 bar.update(len(rows))
-        mean, error = accuracy(similarities(np.concatenate(parts), self._pairs), self._mated)
-        return {"accuracy_pairs": mean, "accuracy_pairs_error": error}
+        cosine = similarities(np.concatenate(parts), self._pairs)
+        mean, error = accuracy(cosine, self._mated)
+        matched = cosine[self._mated] > threshold_at(cosine[~self._mated], 1e-3)
+        return {
+            "accuracy_pairs": mean,
+            "accuracy_pairs_error": error,
+            "tar_pairs": float(matched.mean()),
+        }
 
 
 def accuracy(similarity: NDArray[np.float64], mated: Bools) -> tuple[float, float]:

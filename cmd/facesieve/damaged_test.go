@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -16,14 +17,17 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// A configuration that a power cut or a full disk has cut short at any place is a valid shorter one, or every fault of it
-// has a line or a key to look for.
+// A configuration that is cut anywhere, as by a power cut or a full disk, is valid or has faults with a line or a key.
+// All comments of the shipped file but one are removed, because a cut within a comment is like a cut before it.
 func TestConfigurationCutAnywhere(t *testing.T) {
+	t.Parallel()
 	shipped, err := os.ReadFile(testsupport.RepositoryPath(t, "systemd", "facesieve.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := append(bytes.Replace(shipped, []byte("\ncameras: []\n"), []byte("\n"), 1), `
+	settings := regexp.MustCompile(`[ \t]*#.*`).ReplaceAll(shipped, nil)
+	text := append(bytes.Replace(settings, []byte("\ncameras: []\n"), []byte("\n"), 1), `
+# a comment
 cameras:
   - name: entrance
     url: "rtsp://viewer:${ENTRANCE_PASSWORD}@192.168.1.20/stream1"
@@ -46,12 +50,13 @@ cameras:
 		}
 	}
 	if good == 0 {
-		t.Error("no part of the file is a valid one; one without the camera's last line must be")
+		t.Error("no beginning of the file is valid; the one without the camera's last line must be")
 	}
 }
 
-// check and run refuse a network or a manifest that was cut or damaged, by its name, and never hand it to the C library.
-func TestTornModelsAreRefused(t *testing.T) {
+// check and run refuse a network or a manifest that is cut or damaged. The error names the file and what to do.
+func TestDamagedNetworksAreRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "facesieve.yaml")
 	text := fmt.Sprintf("models: {quality: %q}\ncameras: [{name: a, url: a.mp4}]\n", filepath.Join(dir, "quality.tflite"))
@@ -66,61 +71,63 @@ func TestTornModelsAreRefused(t *testing.T) {
 		}
 		files[name] = data
 	}
-	dice := rand.New(rand.NewPCG(5, 6))
-	for name, whole := range files {
+	random := rand.New(rand.NewPCG(5, 6))
+	for name, intact := range files {
 		for other, data := range files {
 			if err := os.WriteFile(filepath.Join(dir, other), data, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for i := range 12 {
-			torn := whole[:dice.IntN(len(whole)-2)]
+			damaged := intact[:random.IntN(len(intact)-2)]
 			if name == "quality.tflite" && i%2 == 1 {
-				torn = bytes.Clone(whole)
-				torn[dice.IntN(len(torn))] ^= 0x10
+				damaged = bytes.Clone(intact)
+				damaged[random.IntN(len(damaged))] ^= 0x10
 			}
-			if err := os.WriteFile(filepath.Join(dir, name), torn, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, name), damaged, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			for _, command := range []string{"check", "run"} {
 				code, stdout, stderr := invoke(t.Context(), command, "--config", config)
-				if said := stdout + stderr; code == exitOK || !strings.Contains(said, "quality.tflite") || !strings.Contains(said, "again") {
-					t.Fatalf("%s with %d bytes of %s: exit code %d: %s", command, len(torn), name, code, said)
+				output := stdout + stderr
+				if code == exitOK || !strings.Contains(output, "quality.tflite") || !strings.Contains(output, "again") {
+					t.Fatalf("%s with %d bytes of %s: exit code %d: %s", command, len(damaged), name, code, output)
 				}
 			}
 		}
 	}
 }
 
-// Pictures that are damaged, cut or lie about their size are an error of theirs alone.
-func TestScoreOfGarbage(t *testing.T) {
+// Each image that is damaged, cut or has a wrong size in its header has an error, and the others are scored.
+func TestScoreOfDamagedImages(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
-	face, err := os.ReadFile(testsupport.FacePicture(t))
+	face, err := os.ReadFile(testsupport.FaceImage(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	dice := rand.New(rand.NewPCG(7, 8))
-	pictures := map[string][]byte{
+	random := rand.New(rand.NewPCG(7, 8))
+	images := map[string][]byte{
 		"wide.png": hugePNG(2_000_000, 2), "huge.png": hugePNG(0x7fffffff, 0x7fffffff), "wide.bmp": hugeBMP(2_000_000, 1),
 		"empty.jpg": nil, "end.tif": []byte("II*\x00\xff\xff\xff\xff"), "riff.webp": []byte("RIFF\xff\xff\xff\xffWEBPVP8 "),
 	}
 	for i := range 20 {
 		noise := make([]byte, 2000)
 		for k := range noise {
-			noise[k] = byte(dice.Uint32())
+			noise[k] = byte(random.Uint32())
 		}
-		copy(noise, face[:dice.IntN(400)])
-		pictures[fmt.Sprintf("noise%02d.jpg", i)] = noise
-		pictures[fmt.Sprintf("cut%02d.jpg", i)] = face[:dice.IntN(len(face))]
+		copy(noise, face[:random.IntN(400)])
+		images[fmt.Sprintf("noise%02d.jpg", i)] = noise
+		images[fmt.Sprintf("cut%02d.jpg", i)] = face[:random.IntN(len(face))]
 	}
-	for name, data := range pictures {
+	for name, data := range images {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	code, stdout, stderr := invoke(t.Context(), "score", "--json", dir)
-	if code != exitFailure || strings.Count(stdout, "\n") < len(pictures) {
-		t.Errorf("exit code %d, %d lines for %d pictures\n%s", code, strings.Count(stdout, "\n"), len(pictures), stderr)
+	if code != exitFailure || strings.Count(stdout, "\n") < len(images) {
+		t.Errorf("exit code %d, %d lines for %d images\n%s", code, strings.Count(stdout, "\n"), len(images), stderr)
 	}
 	for _, name := range []string{"wide.png", "huge.png", "wide.bmp", "empty.jpg", "end.tif", "riff.webp"} {
 		if !strings.Contains(stdout, name+`","error":"`) {
@@ -129,7 +136,7 @@ func TestScoreOfGarbage(t *testing.T) {
 	}
 }
 
-// hugePNG is a PNG of nothing but a header with these sides.
+// hugePNG returns a PNG without pixels whose header has these sides.
 func hugePNG(width, height uint32) []byte {
 	header := append([]byte("IHDR"), make([]byte, 13)...)
 	binary.BigEndian.PutUint32(header[4:], width)
@@ -140,7 +147,7 @@ func hugePNG(width, height uint32) []byte {
 	return append(data, "\x00\x00\x00\x00IDAT\x35\xaf\x06\x1e\x00\x00\x00\x00IEND\xae\x42\x60\x82"...)
 }
 
-// hugeBMP is the header of a BMP of 24 bits a pixel with these sides.
+// hugeBMP returns the header of a BMP with these sides, 24 bits a pixel.
 func hugeBMP(width, height uint32) []byte {
 	data := append([]byte("BM"), make([]byte, 52)...)
 	binary.LittleEndian.PutUint32(data[10:], 54)

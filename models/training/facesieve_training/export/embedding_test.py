@@ -1,0 +1,63 @@
+"""The embedding of the shipped network."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facesieve_training.cli import DataError
+from facesieve_training.export import embedding
+from facesieve_training.export.manifest import self_test_image
+from facesieve_training.export.scorer import Scorer
+from facesieve_training.export.similarity import Band, Rate
+
+TOLERANCE = 1e-4
+"""The daemon's test of the same file has it, too."""
+
+
+def test_the_daemon_tests_the_similarities_of_this_network(models: Path) -> None:
+    file = models.parent / "quality" / "testdata" / "similarities.json"
+    golden, scorer = json.loads(file.read_text()), Scorer(models / "quality.tflite")
+    unit = np.stack([scorer.embed(self_test_image(112, 112, k)) for k in golden["images"]])
+    cosine = unit @ unit.T
+    wanted = json.dumps({"images": golden["images"], "similarities": cosine.round(6).tolist()})
+    assert np.abs(cosine - golden["similarities"]).max() <= TOLERANCE, f"{file} must hold {wanted}"
+    assert np.ptp(cosine) > 0.2, "the similarities must differ for the comparison to be meaningful"
+
+
+def test_exposing_twice_changes_nothing(models: Path) -> None:
+    data = (models / "quality.tflite").read_bytes()
+    assert embedding.expose(data) == data
+
+
+def test_a_network_without_the_layer_is_an_error(models: Path) -> None:
+    with pytest.raises(DataError, match=r"has no dense layer feature: train .* with student\.length"):
+        embedding.expose((models / "detector.tflite").read_bytes())
+
+
+def band(start: float, missed: float) -> Band:
+    rate = (Rate(missed, 0, 1), Rate(missed, 0, 1))
+    return Band(start, (0.3, 0.4), (1, 1, 1), rate, rate, rate)
+
+
+def test_bands_that_miss_too_much_have_no_thresholds(models: Path) -> None:
+    data, scale = (models / "quality.tflite").read_bytes(), np.ones(128)
+
+    def starts(*missed: float) -> list[float]:
+        bands = [band(10.0 * k, m) for k, m in enumerate(missed)]
+        head = embedding.described(data, scale, bands, embedding.Embedding(max_fnmr=0.1), "")
+        return [threshold.min_score for threshold in head.thresholds]
+
+    assert starts(0.9, 0.11, 0.1, 0.01) == [20, 30]
+    assert starts(0.05, 0.2, 0.05) == [20], "a good band below a bad one is chance"
+    assert starts(float("nan"), 0.05) == [10]
+    with pytest.raises(DataError, match=r"embedding\.max_fnmr: no band misses at most 0\.1"):
+        starts(0.5, 0.5)
+
+
+def test_faults_name_the_key() -> None:
+    assert embedding.Embedding().faults() == []
+    assert embedding.Embedding([0, 20, 20]).faults() == ["bands: must begin at 0 and rise, below 100"]
+    assert embedding.Embedding([10, 20]).faults() == ["bands: must begin at 0 and rise, below 100"]
+    assert embedding.Embedding(max_fnmr=0).faults() == ["max_fnmr: 0 is not in 0..1"]
