@@ -152,7 +152,8 @@ func (c *scoreCommand) scoreFile(ctx context.Context, e *pipeline.Engine, file s
 		}
 		lines = append(lines, scoredFace{
 			File: file, Faces: &count, Face: &i, Box: &face.Box, Landmarks: &j.Face.Landmarks,
-			Score: &j.Score.Value, Raw: &j.Score.Raw, Labels: j.Labels, Components: pipeline.Components(j.Assessment),
+			Score: &j.Score.Value, Raw: &j.Score.Raw, Labels: j.Score.Labels,
+			Components: pipeline.Components(j.Assessment),
 		})
 	}
 	return lines, nil
@@ -170,7 +171,7 @@ func scoreAligned(e *pipeline.Engine, file string, img gocv.Mat) ([]scoredFace, 
 	}
 	first, count := 0, 1
 	return []scoredFace{{
-		File: file, Faces: &count, Face: &first, Score: &j.Score.Value, Raw: &j.Score.Raw, Labels: j.Labels,
+		File: file, Faces: &count, Face: &first, Score: &j.Score.Value, Raw: &j.Score.Raw, Labels: j.Score.Labels,
 		Components: pipeline.Components(j.Assessment),
 	}}, nil
 }

@@ -32,7 +32,7 @@ func (e Encoder) Event(c *Candidate) (event.Face, error) {
 		Transform: event.NewTransform(c.Judgement.Transform),
 		Quality: event.Quality{
 			Score: c.Judgement.Score.Value, Raw: c.Judgement.Score.Raw, Model: e.Model,
-			Labels: c.Judgement.Labels, Components: Components(c.Judgement.Assessment),
+			Labels: c.Judgement.Score.Labels, Components: Components(c.Judgement.Assessment),
 		},
 		Policy: c.PolicyName,
 		Image:  event.Image{Encoding: e.Image.Encoding, Width: quality.Size, Height: quality.Size, Data: data},
@@ -52,7 +52,7 @@ func (e Encoder) Rejection(c *Candidate, reason quality.Reason) event.Rejected {
 	return event.Rejected{
 		Schema: event.Version, Device: e.Device, Camera: e.Camera, Track: c.Track, Time: c.Time,
 		Frame: event.Size{Width: c.Width, Height: c.Height}, Box: event.NewBox(c.Judgement.Face.Box),
-		Reasons: []string{string(reason)}, Score: score, Labels: c.Judgement.Labels,
+		Reasons: []string{string(reason)}, Score: score, Labels: c.Judgement.Score.Labels,
 		Components: Components(c.Judgement.Assessment),
 	}
 }
@@ -61,8 +61,8 @@ func (e Encoder) Rejection(c *Candidate, reason quality.Reason) event.Rejected {
 func Describe(c *Candidate) string {
 	j, a := c.Judgement, c.Judgement.Assessment
 	text := fmt.Sprintf("%s: score %.1f", c.Time.Format("15:04:05.000"), j.Score.Value)
-	for _, name := range slices.Sorted(maps.Keys(j.Labels)) {
-		text += fmt.Sprintf(", %s %.2f", name, j.Labels[name])
+	for _, name := range slices.Sorted(maps.Keys(j.Score.Labels)) {
+		text += fmt.Sprintf(", %s %.2f", name, j.Score.Labels[name])
 	}
 	native := func(name string) float64 { return a.Component(name).Native }
 	return text + fmt.Sprintf("; %.0f pixels between the eyes, sharpness %.0f, yaw %.0f°, pitch %.0f°, roll %.0f°",

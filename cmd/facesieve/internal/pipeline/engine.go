@@ -14,7 +14,6 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/detect"
-	"facesieve/publish/event"
 	"facesieve/quality"
 )
 
@@ -44,7 +43,6 @@ type Judgement struct {
 	Transform  quality.Transform
 	Assessment quality.Assessment
 	Score      quality.Score
-	Labels     event.Labels   // the parts of the score, each 0..1; nil if the network has none
 	Scored     bool           // false: a gate ruled the face out before the network ran, and Score is not set
 	Reason     quality.Reason // the gate that rules the face out, or empty
 }
@@ -204,7 +202,7 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (Judgeme
 	if j.Score, err = e.scorer.Score(e.aligned); err != nil {
 		return j, fmt.Errorf("score face: %w", err)
 	}
-	j.Scored, j.Labels = true, j.Score.Labels
+	j.Scored = true
 	e.times.add(stageScore, now)
 	return j, nil
 }
@@ -246,7 +244,7 @@ func (e *Engine) ScoreAligned(face gocv.Mat) (j Judgement, err error) {
 	if j.Score, err = e.scorer.Score(face); err != nil {
 		return j, fmt.Errorf("score: %w", err)
 	}
-	j.Scored, j.Labels, j.Assessment = true, j.Score.Labels, e.assessor.Unassessed()
+	j.Scored, j.Assessment = true, e.assessor.Unassessed()
 	if err := e.assessor.Pixels(face, &j.Assessment); err != nil {
 		return j, fmt.Errorf("measure: %w", err)
 	}
