@@ -36,6 +36,7 @@ type Sink interface {
 // Candidate is a judged face that may be sent: everything that an event needs. Nothing else refers to its memory.
 type Candidate struct {
 	Camera     string
+	Visit      quality.Visit
 	Track      uint64
 	Time       time.Time
 	Width      int // of the frame, pixels
