@@ -1,0 +1,219 @@
+"""The stage `pose`: adds a pose head to an exported student; its other outputs keep every bit.
+
+It renders photographs of near-frontal faces under known rotations, trains the head on the network's values for
+them, and measures it on other photographs, people and head shapes.
+"""
+
+import json
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facesieve_training.cli import DataError
+from facesieve_training.config import plain
+from facesieve_training.export import manifest, quality, tflite
+from facesieve_training.faces import SIZE
+from facesieve_training.networks import grafted
+from facesieve_training.networks.int8 import Int8Network
+from facesieve_training.pose import fit, head, report, starts, views
+from facesieve_training.pose.head import Head
+from facesieve_training.pose.shape import Shape
+from facesieve_training.pose.views import Views
+from facesieve_training.run import Run, write_atomic
+
+log = logging.getLogger(__name__)
+
+NAME = "pose"
+"""Name of the output in the manifest: yaw and pitch, degrees."""
+_TEST_SHAPES = {
+    "flat": Shape(depth=1.05, nose=0.31, lips=0.15, chin_height=0.18, brow=0.08, sockets=0.08, half_width=1.15),
+    "deep": Shape(depth=1.45, nose=0.44, lips=0.21, chin_height=0.28, brow=0.13, nasion=0.13, half_width=1.3),
+}
+"""Heads with proportions that training does not draw around."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Configuration of the stage."""
+
+    network: Path
+    """The exported student, with its manifest beside it."""
+    photographs: Path
+    """Images of whole scenes; those with one near-frontal face are used."""
+    finder: Path
+    """A detector that finds these faces: .tflite with its manifest, or ONNX with YuNet's heads."""
+    detector: Path = Path("../detector.tflite")
+    """The daemon's detector and landmarks network, which see the views."""
+    landmarks: Path = Path("../landmarks.tflite")
+    layer: str = "stream9"
+    """Layer whose map the head reads."""
+    eyes: float = 32
+    """Least distance between the eyes in a photograph, pixels."""
+    limit: int | None = None
+    """At most this many photographs."""
+    held_out: float = 0.2
+    """Share of the photographs that only measure."""
+    same: float = 0.34
+    """A held-out face whose embedding is as similar as this to one of training is left out."""
+    views: Views = field(default_factory=Views)
+    test_views: int = 4
+    """Views of each held-out photograph on each held-out shape."""
+    rounds: int = 2
+    """Rounds that estimate the poses of the photographs."""
+    head: Head = field(default_factory=Head)
+    fitted: float = 0.5
+    """Weight of the landmarks' yaw in the final yaw, 0..1; see the model card."""
+    workers: int = 2
+    seed: int = 1
+
+    def faults(self) -> list[str]:
+        """Return the errors in the values, one message each."""
+        found = [] if 0 < self.held_out < 1 else [f"held_out: {self.held_out} is not between 0 and 1"]
+        found += [] if 0 <= self.fitted <= 1 else [f"fitted: {self.fitted} is not in 0..1"]
+        return found if self.workers >= 1 else [*found, f"workers: {self.workers} is below 1"]
+
+
+def run(config: Config, run: Run) -> None:
+    """Write the network, its manifest, pose.md and views.png into the run's directory."""
+    data, tree = config.network.read_bytes(), _tree(config.network)
+    try:
+        shape, scale, zero = grafted.value_of(data, config.layer)
+    except ValueError as error:
+        raise DataError(f"layer: {config.network} {error}; name a layer of the student") from error
+    sources = views.frontal(config.photographs, config.finder, config.eyes, config.limit)
+    if len(sources) < 2 / config.held_out:
+        raise DataError(f"{config.photographs}: has {len(sources)} near-frontal faces, too few to hold some out")
+    run.set_data_hash(manifest.sha256("\n".join(s.path.name for s in sources).encode())[:16])
+    order = np.random.default_rng(config.seed).permutation(len(sources))
+    cut = round(len(sources) * (1 - config.held_out))
+    log.info("%d near-frontal photographs, %d of them to train on", len(sources), cut)
+    training = _made(run, "training", config, data, [sources[k] for k in order[:cut]], config.views, Shape())
+    held = [
+        _made(run, name, config, data, [sources[k] for k in order[cut:]], _few(config), test_shape)
+        for name, test_shape in _TEST_SHAPES.items()
+    ]
+    test = _others(views.Rows.joined(held), training, config.same)
+    own = starts.estimate(
+        training.values, training.photo, training.mirrored, training.rotation, config.rounds, config.seed
+    )
+    truth = starts.of_views(own, training.photo, training.mirrored, training.rotation)
+    maps = _maps(training.values, shape, scale, zero)
+    log.info("training on %d views", len(maps))
+    model = head.train(config.head, maps, truth, config.seed)
+    made = grafted.graft(data, config.layer, head.grafts(model, maps))
+    figures = _measure(config, run, made, training, test)
+    _write(run.dir / config.network.name, made, tree, config, figures)
+    picked = np.linspace(0, len(test.image) - 1, min(len(test.image), 96)).astype(int)
+    captions = ["{:.0f} {:.0f}".format(*test.rotation[k]) for k in picked]
+    cv2.imwrite(str(run.dir / "views.png"), report.sheet(test.image[picked], captions))
+    run.rewind(-1)
+    run.log(0, **figures)
+    run.finish(**figures)
+
+
+def _tree(network: Path) -> dict[str, Any]:
+    tree: dict[str, Any] = json.loads(network.with_suffix(".json").read_text(encoding="utf-8"))
+    if "pose" in tree.get("quality", {}):
+        raise DataError(f"{network}: has a pose head already; give the network without it")
+    if "embedding" not in tree.get("quality", {}):
+        raise DataError(f"{network}: has no embedding, which tells held-out people apart; export it with one")
+    return tree
+
+
+def _few(config: Config) -> Views:
+    kept = {name: getattr(config.views, name) for name in vars(config.views)}
+    return Views(**{**kept, "count": config.test_views, "angle": 45.0, "small": 0.0})
+
+
+def _made(
+    run: Run, name: str, config: Config, data: bytes, sources: list[views.Source], wanted: Views, shape: Shape
+) -> views.Rows:
+    """Views of a set, from the checkpoint where a run was interrupted after them."""
+    file = run.checkpoint / f"{name}.npz"
+    if file.is_file():
+        with np.load(file) as stored:
+            return views.Rows(**dict(stored))
+    networks = views.Networks(config.detector, config.landmarks, grafted.graft(data, config.layer, []))
+    seed = config.seed + sum(name.encode())
+    rows = views.make(sources, networks, wanted, shape, seed, config.workers)
+    partial = file.with_name(f"partial-{name}.npz")
+    np.savez(partial, **vars(rows))
+    partial.replace(file)
+    log.info("%s: %d views are found of %d", name, len(rows.photo), 2 * wanted.count * len(sources))
+    return rows
+
+
+def _others(test: views.Rows, training: views.Rows, same: float) -> views.Rows:
+    """The views of photographs whose person is not in the training photographs."""
+    of_training, of_test = (_unit(rows) for rows in (training, test))
+    alike = (of_test[1] @ of_training[1].T).max(axis=1) >= same
+    keep = ~np.isin(test.photo, of_test[0][alike])
+    log.info("%d held-out photographs show a person of training and are left out", int(alike.sum()))
+    return views.Rows(**{name: value[keep] for name, value in vars(test).items()})
+
+
+def _unit(rows: views.Rows) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Mean embedding of each photograph's least turned views, of length 1, and the photographs' numbers."""
+    numbers = np.unique(rows.photo)
+    frontal = np.abs(rows.rotation).max(axis=1) <= 15
+    means = []
+    for number in numbers:
+        some = (rows.photo == number) & frontal
+        mean = rows.embedding[some if some.any() else rows.photo == number].astype(np.float64).mean(axis=0)
+        means.append(mean / np.linalg.norm(mean))
+    return numbers, np.array(means)
+
+
+def _maps(values: NDArray[np.int8], shape: tuple[int, ...], scale: float, zero: int) -> NDArray[np.float32]:
+    return ((values.astype(np.float32) - zero) * np.float32(scale)).reshape(-1, *shape[1:])
+
+
+def _measure(
+    config: Config, run: Run, made: bytes, training: views.Rows, test: views.Rows
+) -> dict[str, float]:
+    """Write pose.md, and return the figures for the manifest."""
+    network = Int8Network(made)
+    found = np.array([network.run(face)[-1].ravel() for face in test.image], np.float64)
+    fitted = fit.fit(test.landmarks)
+    joined = np.column_stack([config.fitted * fitted[:, 0] + (1 - config.fitted) * found[:, 0], found[:, 1]])
+    both = [np.concatenate([getattr(r, n) for r in (training, test)]) for n in ("values", "mirrored", "rotation")]
+    photo = np.concatenate([training.photo, test.photo + training.photo.max() + 1]).astype(np.int32)
+    own = starts.estimate(both[0], photo, both[1], both[2], config.rounds, config.seed)
+    truth = starts.of_views(own, photo, both[1], both[2])[len(training.photo) :]
+    methods = {"landmarks alone": fitted, "head alone": found, "shipped": joined}
+    text = f"# Pose of {len(np.unique(test.photo))} held-out photographs, {len(test.photo)} views\n\n"
+    text += "Mean absolute error in degrees; the photographs' own poses are estimated.\n\n"
+    text += report.table(truth, methods)
+    text += "\nThe same, with 0 for the photographs' own poses.\n\n" + report.table(test.rotation, methods)
+    for low, high in ((0, 12), (12, 20), (20, 1000)):
+        some = (test.eyes >= low) & (test.eyes < high)
+        if some.sum() > 50:
+            text += f"\n{low} to {high} pixels between the eyes\n\n"
+            text += report.table(truth[some], {name: value[some] for name, value in methods.items()})
+    write_atomic(run.dir / "pose.md", text)
+    figures = {}
+    for axis, values in report.errors(truth, joined).items():
+        figures |= {f"{axis}_error": round(values["all"][0], 2), f"{axis}_error_90": round(values["all"][1], 2)}
+    return figures
+
+
+def _write(path: Path, made: bytes, tree: dict[str, Any], config: Config, figures: dict[str, float]) -> None:
+    """Write the network, and its manifest with what is new; the self-test of the other outputs stays."""
+    names = [output["name"] for output in tree["outputs"]] + [NAME]
+    k = len(names) - 1
+    added, test = tflite.self_test(made, SIZE, SIZE), tree["self_test"]
+    tree["sha256"] = manifest.sha256(made)
+    tree["outputs"].append(plain(quality.described_outputs(made, names)[k]))
+    for old, new in zip(test["cases"], added.cases, strict=True):
+        old["outputs"].append(new.outputs[k])
+    test["tolerance"].append(added.tolerance[k])
+    tree["quality"]["pose"] = plain(manifest.Pose(k, config.fitted))
+    tree["measured"] |= {f"pose_{name}": value for name, value in figures.items()}
+    write_atomic(path, made)
+    manifest.write(path.with_suffix(".json"), tree)
+    log.info("%s: %d bytes", path, len(made))
