@@ -24,6 +24,7 @@ type pastVisit struct {
 	person  template
 	matcher *Matcher // of the network that computed the embeddings
 	ended   time.Time
+	keep    time.Duration // after the end
 }
 
 // NewRecent returns an empty Recent.
@@ -61,10 +62,9 @@ func (r *Recent) take(m *Matcher, similarity func(*template) float64) (pastVisit
 	return p, true
 }
 
-// expire removes the visits that ended longer than keep before now. A clock that was set back removes those that ended
-// longer than keep after now.
-func (r *Recent) expire(now time.Time, keep time.Duration) {
+// expire removes the visits whose time is over, also where the clock was set back.
+func (r *Recent) expire(now time.Time) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.past = slices.DeleteFunc(r.past, func(p pastVisit) bool { return now.Sub(p.ended).Abs() > keep })
+	r.past = slices.DeleteFunc(r.past, func(p pastVisit) bool { return now.Sub(p.ended).Abs() > p.keep })
 }

@@ -1,5 +1,7 @@
 package quality
 
+import "time"
+
 // template is what is known of the looks of a person: the mean of the embeddings of a visit, weighted by score, and the
 // last of them. The mean holds what the faces have in common; the last one follows a head that turns. Like Embedding it
 // is biometric data that never leaves the process. The zero value is empty.
@@ -8,7 +10,8 @@ type template struct {
 	length float64 // of the weighted sum of which mean is the direction
 	score  float64 // highest score of the faces
 	last   Embedding
-	recent float64 // score of last
+	recent float64   // score of last
+	seen   time.Time // of the frame of last
 	faces  int
 }
 
@@ -19,26 +22,26 @@ const weakScore = 12
 
 // foundingFaces is the number of faces of a template from which on only those are added that look like it. Otherwise a
 // face that is half hidden by another one would lead the template over to the other person. It is also the number of
-// weak faces whose mean can be compared.
+// weak faces whose mean can be compared, and of faces before one can be another person's: the first may be odd.
 const foundingFaces = 3
 
 // learn adds a face with this score, 0..100, if it can be of this person.
-func (t *template) learn(m *Matcher, e Embedding, score float64) {
+func (t *template) learn(m *Matcher, e Embedding, score float64, at time.Time) {
 	switch strong := score >= m.MinScore(); {
 	case e.IsZero() || score < weakScore || !strong && t.score >= m.MinScore():
 		return
 	case t.faces < foundingFaces,
 		strong && t.verdict(m, e, score) == Same,
 		!strong && m.affinity(t.mean, e, m.MinScore(), m.MinScore()) > 0:
-		t.add(e, score)
+		t.add(e, score, at)
 	}
 }
 
-// add adds a face with this score, 0..100.
-func (t *template) add(e Embedding, score float64) {
+// add adds a face with this score, 0..100, of the frame at this time.
+func (t *template) add(e Embedding, score float64, at time.Time) {
 	t.mean, t.length = weightedMean(t.mean, t.length, e, score)
 	t.score = max(t.score, score)
-	t.last, t.recent = e, score
+	t.last, t.recent, t.seen = e, score, at
 	t.faces++
 }
 

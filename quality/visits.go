@@ -158,7 +158,7 @@ func (v *Visits[T]) belongsToOther(t *trackState[T], f OfferedFace) bool {
 	}
 	person, score := &t.visit.person, max(f.Score, v.matcher.MinScore())
 	verdict := person.verdict(v.matcher, f.Embedding, score)
-	if verdict == Different {
+	if verdict == Different && person.faces >= foundingFaces {
 		return true
 	}
 	return verdict == Unknown && t.suspect.faces > 0 &&
@@ -176,7 +176,7 @@ func (v *Visits[T]) hold(t *trackState[T], f pendingFace[T]) {
 		if t.suspect.faces > 0 && t.suspect.verdict(v.matcher, f.Embedding, f.Score) == Different { // a third person
 			v.release(t)
 		}
-		t.suspect.add(f.Embedding, f.Score)
+		t.suspect.add(f.Embedding, f.Score, f.Time)
 	}
 	if len(t.pending) == maxPending {
 		v.release(t)
@@ -207,7 +207,7 @@ func (v *Visits[T]) add(t *trackState[T], f OfferedFace, keep func() T) Reason {
 		visit.Faces++
 	}
 	if v.matcher != nil {
-		visit.person.learn(v.matcher, f.Embedding, f.Score)
+		visit.person.learn(v.matcher, f.Embedding, f.Score, f.Time)
 		v.join(t)
 	}
 	reason, decisions := v.selector.offer(t.visit.number, f.Time, f.Score, f.Reason, keep)
@@ -251,7 +251,7 @@ func (v *Visits[T]) EndStatic(track uint64, at time.Time, score float64, keep fu
 // every frame, and regularly without frames.
 func (v *Visits[T]) Tick(now time.Time) Changes[T] {
 	v.changes.Decisions = append(v.changes.Decisions, v.selector.tick(now)...)
-	v.recent.expire(now, v.config.Visit.Rejoin)
+	v.recent.expire(now)
 	return v.flushChanges(now)
 }
 
@@ -320,8 +320,10 @@ func (v *Visits[T]) leaveVisit(visit *visitState) {
 
 // remember removes a visit that has ended, and keeps it for its person's return.
 func (v *Visits[T]) remember(visit *visitState, state selected, ended time.Time) {
-	if v.config.Visit.Rejoin > 0 && visit.person.faces > 0 {
-		v.recent.add(pastVisit{Visit: visit.Visit, selected: state, person: visit.person, matcher: v.matcher, ended: ended})
+	if keep := v.config.Visit.Rejoin; keep > 0 && visit.person.faces > 0 {
+		v.recent.add(pastVisit{
+			Visit: visit.Visit, selected: state, person: visit.person, matcher: v.matcher, ended: ended, keep: keep,
+		})
 	}
 }
 
@@ -332,7 +334,12 @@ func (v *Visits[T]) join(t *trackState[T]) {
 	if v.config.Visit.Rejoin == 0 || visit.joined || visit.person.faces == 0 || v.selector.selection(visit.number).sent {
 		return
 	}
-	similarity := func(other *template) float64 { return visit.person.sameness(v.matcher, other) }
+	similarity := func(other *template) float64 {
+		if !other.seen.Before(visit.FirstSeen) { // nobody is in two places
+			return 0
+		}
+		return visit.person.sameness(v.matcher, other)
+	}
 	var hidden *visitState
 	best := 0.0
 	for _, number := range slices.Sorted(maps.Keys(v.visits)) {
