@@ -44,6 +44,12 @@ type Candidate struct {
 	Judgement  Judgement
 	Pixels     []byte // the aligned face, 112x112 BGR; nil if the face is not scored or was not kept
 	PolicyName string
+	// Threshold is that of the score when the face was judged, 0..100.
+	Threshold float64
+	// Still is how long the face did not move, and StillLimit the time after which it is static; 0: it moved.
+	Still, StillLimit time.Duration
+	// DecidedAt is when the decision about the face was made, on the clock of the frames.
+	DecidedAt time.Time
 }
 
 // Options are the parts of a pipeline besides its camera and its engine.
@@ -279,7 +285,7 @@ func (p *Pipeline) offer(frame *capture.Frame, track detect.Track) ([]Decision, 
 	p.counters.judged.Add(1)
 	c := &Candidate{
 		Camera: p.camera.Name, Track: track.ID, Time: frame.Time, Width: frame.Mat.Cols(), Height: frame.Mat.Rows(),
-		Judgement: j, PolicyName: p.camera.Quality.Policy,
+		Judgement: j, PolicyName: p.camera.Quality.Policy, Threshold: p.camera.Quality.Threshold,
 	}
 	start := time.Now()
 	keep := func() *Candidate {
