@@ -110,7 +110,9 @@ func (w *worker) sink() pipeline.Sink {
 	s := w.settings
 	return pipeline.EventSink{
 		Uplink: s.uplink, Log: w.log.With().Str("component", "publish").Logger(),
-		Encoder: pipeline.Encoder{Device: s.device, Camera: w.name, Model: s.pool.ScoreModel(), Image: s.image},
+		Encoder: pipeline.Encoder{
+			Device: s.device, Camera: w.name, Model: s.pool.ScoreModel(), Image: s.image, Now: time.Now,
+		},
 	}
 }
 

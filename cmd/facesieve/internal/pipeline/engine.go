@@ -46,6 +46,16 @@ type Judgement struct {
 	Score      quality.Score
 	Scored     bool           // false: a gate ruled the face out before the network ran, and Score is not set
 	Reason     quality.Reason // the gate that rules the face out, or empty
+	// Misses are the limits that ruled the face out, first the one of Reason; nil: none did, or the landmarks cannot be a
+	// face's. What was measured after the decision is not among them.
+	Misses []quality.Miss
+}
+
+// applyGates rules the face out if it misses limits.
+func (j *Judgement) applyGates(misses []quality.Miss) {
+	if len(misses) > 0 {
+		j.Reason, j.Misses = misses[0].Reason, misses
+	}
 }
 
 // JudgedFace is a judgement with what the engine needs to compare and to send the face.
@@ -209,7 +219,7 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (JudgedF
 		return JudgedFace{Judgement: j}, fmt.Errorf("measure face: %w", err)
 	}
 	if j.Reason == "" {
-		j.Reason = e.gates.Check(image.Pt(frame.Cols(), frame.Rows()), face.Box, j.Assessment)
+		j.applyGates(e.gates.Misses(image.Pt(frame.Cols(), frame.Rows()), face.Box, j.Assessment))
 	}
 	now = e.times.add(stageMeasure, now)
 	if j.Reason != "" && !scoreAll {
@@ -254,7 +264,9 @@ func (e *Engine) measureGeometry(
 	size := image.Pt(frame.Cols(), frame.Rows())
 	j.Face = face
 	excluded := func() bool {
-		j.Assessment, j.Reason = e.coarseCheck(size, face)
+		if j.Assessment, j.Reason = e.coarseCheck(size, face); j.Reason != "" {
+			j.Misses = e.gates.CoarseMisses(size, face.Box, j.Assessment)
+		}
 		return j.Reason != "" && !scoreAll
 	}
 	switch {
@@ -271,7 +283,7 @@ func (e *Engine) measureGeometry(
 		return j, false, nil //nolint:nilerr // the reason is the result
 	}
 	if j.Reason == "" {
-		j.Reason = e.gates.Check(size, face.Box, j.Assessment)
+		j.applyGates(e.gates.Misses(size, face.Box, j.Assessment))
 	}
 	e.times.add(stageMeasure, now)
 	return j, j.Reason == "" || scoreAll, nil

@@ -43,9 +43,14 @@ type Candidate struct {
 	Width      int // of the frame, pixels
 	Height     int
 	Judgement  Judgement
-	Still      time.Duration // how long the face did not move, if that is why it is rejected
-	Pixels     []byte        // the aligned face, 112x112 BGR; nil if the face is not scored or was not kept
+	Pixels     []byte // the aligned face, 112x112 BGR; nil if the face is not scored or was not kept
 	PolicyName string
+	// Threshold is that of the score when the face was judged, 0..100.
+	Threshold float64
+	// Still is how long the face did not move, and StillLimit the time after which it is static; 0: it moved.
+	Still, StillLimit time.Duration
+	// DecidedAt is when the decision about the face was made, on the clock of the frames.
+	DecidedAt time.Time
 }
 
 // Options are the parts of a pipeline besides its camera and its engine.
@@ -325,7 +330,7 @@ func (p *Pipeline) offer(faces *frameFaces, track detect.Track) (*Candidate, []D
 	frame := faces.frame
 	c := &Candidate{
 		Camera: p.camera.Name, Track: track.ID, Time: frame.Time, Width: frame.Mat.Cols(), Height: frame.Mat.Rows(),
-		Judgement: j.Judgement, PolicyName: p.camera.Quality.Policy,
+		Judgement: j.Judgement, PolicyName: p.camera.Quality.Policy, Threshold: p.camera.Quality.Threshold,
 	}
 	start := time.Now()
 	keep := func() *Candidate {
@@ -355,7 +360,7 @@ func (p *Pipeline) endStatic(at time.Time, active []detect.Track, candidates map
 		p.busy = p.tracker.Busy()
 		p.counters.tracks.Add(1)
 		c := candidates[track.ID]
-		c.Still = still[i]
+		c.Still, c.StillLimit = still[i], p.camera.Quality.Visit.Static
 		p.log.Debug().Uint64("track", track.ID).Str("still", still[i].String()).Msg("the face does not move, its track ended")
 		keep := func() *Candidate { return c }
 		all = append(all, p.take(p.visits.EndStatic(track.ID, at, c.Judgement.Score.Value, keep))...)
@@ -380,7 +385,7 @@ func (p *Pipeline) take(changes quality.Changes[*Candidate]) []Decision {
 		p.observers.moved(p.camera.Name, m)
 	}
 	for _, d := range changes.Decisions {
-		d.Face.Visit = d.Visit
+		d.Face.Visit, d.Face.DecidedAt = d.Visit, d.At
 	}
 	return changes.Decisions
 }
