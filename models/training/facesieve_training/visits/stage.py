@@ -14,11 +14,13 @@ from facesieve_training.cli import DataError
 from facesieve_training.evaluate.network import Network, Runner, session
 from facesieve_training.faces import Image
 from facesieve_training.run import Run, write_atomic
-from facesieve_training.visits import metrics, program, report, truth
+from facesieve_training.visits import catalogue, generate, metrics, program, report, truth
 from facesieve_training.visits.events import assign
+from facesieve_training.visits.generate import Cast
 from facesieve_training.visits.metrics import Assigned
 from facesieve_training.visits.regret import Embed, Measure
 from facesieve_training.visits.report import Result
+from facesieve_training.visits.scenario import Scenario
 
 Group = Literal["recorded", "generated", "held_out"]
 
@@ -27,6 +29,8 @@ Group = Literal["recorded", "generated", "held_out"]
 class Config:
     """Configuration of the stage."""
 
+    matcher: Network
+    """Network for the choice of photographs and for the regret. It must not be the program's teacher."""
     program: Path = Path("../../bin/facesieve")
     settings: Path | None = None
     """Configuration of the program; null: its default. Its cameras are not used."""
@@ -37,9 +41,13 @@ class Config:
     videos: Path = Path("data/videos")
     truth: Path = Path("facesieve_training/visits/truth")
     faces: Path = Path("data/faces/lfw")
-    """Photographs by person, of which recordings are generated."""
-    matcher: Network | None = None
-    """Network for the best-shot regret, which must not be the program's teacher; null omits the regret."""
+    """Photographs by person, aligned, 128x128, of which recordings are generated."""
+    room: Path = Path("data/videos/empty_room.mp4")
+    """Recording whose first frame is the background of generated ones."""
+    cache: Path = Path("runs/visits-recordings")
+    """Generated recordings with their truth files."""
+    regret: bool = True
+    """Measure the best-shot regret."""
     rejoin: float = 60.0
     """A person who was away for more than this many seconds has to be sent again."""
     workers: int = 1
@@ -64,14 +72,14 @@ class Recording:
 
 def run(config: Config, run: Run) -> None:
     """Print the table; write results.json, table.md and the program's output on each recording."""
-    recordings = [r for r in _recordings(config) if any(fnmatch.fnmatch(r.video.stem, p) for p in config.only)]
-    if not recordings:
-        raise DataError(f"only: no recording is named {', '.join(config.only)}")
-    examiner = _Examiner(config, run.dir)
+    embed = _embedder(config.matcher)
+    examiner = _Examiner(config, run.dir, embed)
     with ThreadPoolExecutor(config.workers) as pool:
+        recordings = [*_recorded(config), *_generated(config, embed, pool)]
+        if not recordings:
+            raise DataError(f"only: no recording is named {', '.join(config.only)}")
         done = pool.map(examiner, recordings)
-        bar = tqdm(done, total=len(recordings), desc="visits", unit="recording", disable=None)
-        results = list(bar)
+        results = list(tqdm(done, total=len(recordings), desc="replaying", unit="recording", disable=None))
     text, totals = report.table(results), report.totals(results)
     everything = {"totals": totals, "recordings": [result.plain() for result in results]}
     write_atomic(run.dir / "results.json", json.dumps(everything, indent=2) + "\n")
@@ -80,22 +88,51 @@ def run(config: Config, run: Run) -> None:
     run.finish(totals=totals)
 
 
-def _recordings(config: Config) -> list[Recording]:
-    found = []
-    if "recorded" in config.groups:
-        for path in sorted(config.truth.glob("*.json")):
-            found.append(Recording(config.videos / f"{path.stem}.mp4", path, "recorded"))
-    return found
+def _recorded(config: Config) -> list[Recording]:
+    if "recorded" not in config.groups:
+        return []
+    paths = sorted(path for path in config.truth.glob("*.json") if _chosen(path.stem, config))
+    return [Recording(config.videos / f"{path.stem}.mp4", path, "recorded") for path in paths]
+
+
+def _generated(config: Config, embed: Embed, pool: ThreadPoolExecutor) -> list[Recording]:
+    """Render the generated recordings that the cache lacks."""
+    catalogues: list[tuple[Group, list[Scenario]]] = [
+        ("generated", catalogue.generated()),
+        ("held_out", catalogue.held_out()),
+    ]
+    chosen = [
+        (group, scenario)
+        for group, scenarios in catalogues
+        for scenario in scenarios
+        if group in config.groups and _chosen(scenario.name, config)
+    ]
+    if not chosen:
+        return []
+    cast, room = Cast(config.faces, embed), generate.background(config.room)
+
+    def render(which: tuple[Group, Scenario]) -> Recording:
+        group, scenario = which
+        people = cast.choose(scenario, group == "held_out")
+        video, truth_file = generate.generate(scenario, people, room, config.cache)
+        return Recording(video, truth_file, group)
+
+    made = pool.map(render, chosen)
+    return list(tqdm(made, total=len(chosen), desc="rendering", unit="recording", disable=None))
+
+
+def _chosen(name: str, config: Config) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in config.only)
 
 
 class _Examiner:
     """Measures one recording after the other; safe for threads."""
 
-    def __init__(self, config: Config, directory: Path) -> None:
+    def __init__(self, config: Config, directory: Path, embed: Embed) -> None:
         self._config, self._directory = config, directory
         self._default = program.write_settings(directory / "default.yaml", config.settings)
         self._all = program.write_settings(directory / "all.yaml", config.settings, policy="all")
-        self._measure = Measure(_embedder(config.matcher), config.faces) if config.matcher else None
+        self._measure = Measure(embed, config.faces) if config.regret else None
 
     def __call__(self, recording: Recording) -> Result:
         """Replay the recording, unless an interrupted run has measured it."""
@@ -119,9 +156,5 @@ class _Examiner:
 
 
 def _embedder(matcher: Network) -> Embed:
-    opened = Runner(session(matcher.file))
-
-    def embed(images: Image) -> object:
-        return opened(matcher.prepared(images))
-
-    return embed  # type: ignore[return-value]
+    network = Runner(session(matcher.file))
+    return lambda images: network(matcher.prepared(images))
