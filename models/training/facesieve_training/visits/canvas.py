@@ -1,4 +1,4 @@
-"""One frame of a generated recording: layers drawn over each other, and how much of each face stays visible."""
+"""One frame of a generated recording: layers over each other, and how much of each face stays visible."""
 
 from dataclasses import dataclass
 
@@ -30,9 +30,11 @@ class Canvas:
         self.pixels = background.copy()
         self._faces: list[_Face] = []
 
-    def blend(self, patch: Floats, alpha: Floats, left: int, top: int, face: Floats | None = None) -> int | None:
-        """Draw a patch, height x width x 3, with its opacity, 0..1. With a mask of its face, 0..1, the result is
-        an index for `visible`.
+    def blend(
+        self, patch: Floats, alpha: Floats, left: int, top: int, face: Floats | None = None
+    ) -> int | None:
+        """Draw a patch, height x width x 3, with its opacity, 0..1. With a mask of its face, 0..1, the
+        result is an index for `visible`.
         """
         height, width = alpha.shape
         x0, y0, x1, y1 = max(0, left), max(0, top), min(WIDTH, left + width), min(HEIGHT, top + height)
@@ -78,4 +80,6 @@ def motion_blur(image: Floats, dx: float, dy: float) -> Floats:
     kernel = np.zeros((2 * radius + 1, 2 * radius + 1), np.float32)
     steps = np.linspace(-0.5, 0.5, 4 * radius + 1)
     np.add.at(kernel, (np.rint(radius + steps * dy).astype(int), np.rint(radius + steps * dx).astype(int)), 1)
-    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE), np.float32)
+    return np.asarray(
+        cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE), np.float32
+    )

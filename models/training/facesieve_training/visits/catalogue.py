@@ -1,4 +1,7 @@
-"""The catalogue of generated recordings. Nothing is tuned on the held-out ones: other people, sizes and times."""
+"""The catalogue of generated recordings.
+
+Nothing is tuned on the held-out ones, which have other people, sizes and times.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -25,7 +28,9 @@ def held_out() -> list[Scenario]:
 
 def _make(kinds: dict[str, Make], suffix: str, first: int) -> list[Scenario]:
     seeds = {name: first + k for k, name in enumerate(_KINDS)}
-    return [make(name + suffix, seeds[name], np.random.default_rng(seeds[name])) for name, make in kinds.items()]
+    return [
+        make(name + suffix, seeds[name], np.random.default_rng(seeds[name])) for name, make in kinds.items()
+    ]
 
 
 def _path(points: Sequence[tuple[float, float]], y: float, eyes: float) -> tuple[Key, ...]:
@@ -95,7 +100,8 @@ def _follow(name: str, seed: int, rng: Rng) -> Scenario:
     y, eyes = _near(rng)
     gap = float(rng.uniform(0.7, 1.0))
     actors = [
-        Actor(k, _path([(0.3 + k * gap, 150), (6 + k * gap, 1130)], y, eyes), depth=float(k)) for k in range(3)
+        Actor(k, _path([(0.3 + k * gap, 150), (6 + k * gap, 1130)], y, eyes), depth=float(k))
+        for k in range(3)
     ]
     return Scenario(name, seed, 8.5, tuple(actors))
 
@@ -113,7 +119,10 @@ def _behind_pillar(hidden: float) -> Make:
         start = middle - before * speed if speed < 150 else middle - before * 150
         points = [(0.2, start), (before, middle - width), (before + width / speed, middle)]
         points += [(points[-1][0] + stay, middle)]
-        points += [(points[-1][0] + width / speed, middle + width), (points[-1][0] + width / speed + 2.5, middle + 420)]
+        points += [
+            (points[-1][0] + width / speed, middle + width),
+            (points[-1][0] + width / speed + 2.5, middle + 420),
+        ]
         keys = _path(points, y, eyes)
         pillar = Pillar(left, left + width)
         return Scenario(name, seed, keys[-1].time + 0.3, (Actor(0, keys),), pillars=(pillar,))
@@ -138,7 +147,9 @@ def _returns(away: float) -> Make:
     def make(name: str, seed: int, rng: Rng) -> Scenario:
         y, eyes = _near(rng)
         left = rng.random() < 0.5
-        out, inside = (-_OUT, float(rng.uniform(350, 500))) if left else (WIDTH + _OUT, float(rng.uniform(780, 930)))
+        out, inside = (
+            (-_OUT, float(rng.uniform(350, 500))) if left else (WIDTH + _OUT, float(rng.uniform(780, 930)))
+        )
         gone = 0.4  # from half hidden by the edge to the end of the walk, seconds
         first = _path([(0.2, inside), (3.0, inside), (5.0, out)], y, eyes)
         back = 5.0 + max(0.1, away - 2 * gone)
@@ -147,9 +158,6 @@ def _returns(away: float) -> Make:
         return Scenario(name, seed, back + 4.8, actors, fps=12 if away < 30 else 5)
 
     return make
-
-
-
 
 
 def _replaced(gap: float) -> Make:
@@ -255,7 +263,11 @@ def _both_turn_away(name: str, seed: int, rng: Rng) -> Scenario:
     states = [(0.2, 1, 0), (3.5, 1, 0), (3.9, 0, 0), (6.0, 0, 1), (6.4, 1, 1), (10.0, 1, 1)]
     ends = [(480.0, 720.0), (720.0, 480.0)]
     actors = tuple(
-        Actor(k, tuple(Key(t, a + (b - a) * moved, y + 4 * k, eyes, face) for t, face, moved in states), depth=float(k))
+        Actor(
+            k,
+            tuple(Key(t, a + (b - a) * moved, y + 4 * k, eyes, face) for t, face, moved in states),
+            depth=float(k),
+        )
         for k, (a, b) in enumerate(ends)
     )
     return Scenario(name, seed, 10.2, actors)
@@ -307,7 +319,7 @@ _KINDS: dict[str, Make] = {
     "camera_away": _camera_away,
 }
 _HELD_OUT = (
-    "walker_small", "walker_dark", "approach", "cross_slow", "cross", "cross_fast", "cross_sizes", "passes_slow",
-    "follow", "pillar_2", "pillar_20", "pillar_two", "returns_3", "returns_20", "replaced_0", "replaced_0.2", "slides",
-    "cuts_fast", "group", "turns_away", "poster",
+    "walker_small", "walker_dark", "approach", "cross_slow", "cross", "cross_fast", "cross_sizes",
+    "passes_slow", "follow", "pillar_2", "pillar_20", "pillar_two", "returns_3", "returns_20", "replaced_0",
+    "replaced_0.2", "slides", "cuts_fast", "group", "turns_away", "poster",
 )  # fmt: skip

@@ -88,10 +88,12 @@ def _owner(face: Face, truth: Truth) -> Owner | None:
 
 def _overlapping(face: Face, truth: Truth, slack: float) -> Owner | None:
     ranked = sorted(
-        ((_iou(face.box, box), k, span)
-        for k, person in enumerate(truth.people)
-        for span in range(len(person.faces))
-        if (box := person.box(span, face.time, slack))),
+        (
+            (_iou(face.box, box), k, span)
+            for k, person in enumerate(truth.people)
+            for span in range(len(person.faces))
+            if (box := person.box(span, face.time, slack))
+        ),
         reverse=True,
     )
     if not ranked or ranked[0][0] < _OVERLAP:

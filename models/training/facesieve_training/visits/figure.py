@@ -120,12 +120,8 @@ class Figure:
     def _draw_body(self, canvas: Canvas, key: Key) -> None:
         """Neck, shoulders and trunk."""
         e = key.eyes
-        outline = np.array(
-            [
-                (-0.5, 0.9), (-0.55, 1.7), (-2.2, 2.3), (-2.5, 3.2), (-2.3, 9.0), (2.3, 9.0), (2.5, 3.2), (2.2, 2.3),
-                (0.55, 1.7), (0.5, 0.9),
-            ]
-        )  # fmt: skip
+        half = np.array([(0.5, 0.9), (0.55, 1.7), (2.2, 2.3), (2.5, 3.2), (2.3, 9.0)])
+        outline = np.concatenate([half * (-1, 1), half[::-1]])
         left, top = int(np.floor(key.x - 3 * e)), int(np.floor(key.y))
         width, height = int(np.ceil(6 * e)), int(np.ceil(9.2 * e))
         points = np.rint((outline * e + (key.x - left, key.y - top)) * 16).astype(np.int32)

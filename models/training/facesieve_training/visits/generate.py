@@ -1,7 +1,7 @@
 """Renders generated recordings as H.264 with their truth files.
 
-Faces are photographs by person (aligned, 128x128), drawn over a room. The truth is that of the drawing: a face belongs
-to a span while at least half of it is inside the frame, not covered, and turned to the camera.
+Faces are photographs by person (aligned, 128x128), drawn over a room. The truth is that of the drawing: a
+span lasts while at least half of the face is inside the frame, not covered, and turned to the camera.
 """
 
 import hashlib
@@ -51,7 +51,9 @@ class Cast:
         self._set, self._embed = FaceSet(root), embed
         self._people = [who for who in self._set.identities if len(self._set.faces(who)) >= _PHOTOS]
         if len(self._people) < 20:
-            raise DataError(f"{root}: holds {len(self._people)} people with {_PHOTOS} photographs, 20 are needed")
+            raise DataError(
+                f"{root}: holds {len(self._people)} people with {_PHOTOS} photographs, 20 are needed"
+            )
 
     def choose(self, scenario: Scenario, held_out: bool) -> list[Member]:
         """Choose people for a scenario, and of each the photographs most similar to the others."""
@@ -79,7 +81,7 @@ def background(video: Path) -> Image:
 
 
 def generate(scenario: Scenario, cast: list[Member], room: Image, directory: Path) -> tuple[Path, Path]:
-    """Render a recording unless the directory holds it already; the result is the paths of video and truth."""
+    """Render a recording unless the directory holds it; the result is the paths of video and truth."""
     video, truth = directory / f"{scenario.name}.mp4", directory / f"{scenario.name}.json"
     digest = hashlib.sha256(f"{VERSION} {scenario} {cast}".encode() + room.tobytes()).hexdigest()
     stamp = directory / f"{scenario.name}.sha256"
@@ -182,8 +184,32 @@ def _draw_pillar(canvas: Canvas, left: float, right: float) -> None:
 
 def _encode(frames: Drawing, fps: int, path: Path) -> None:
     temporary = path.with_suffix(".partial.mp4")
-    command = ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{WIDTH}x{HEIGHT}"]
-    command += ["-r", str(fps), "-i", "-", "-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-threads", "1"]
+    command = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-y",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "bgr24",
+        "-s",
+        f"{WIDTH}x{HEIGHT}",
+    ]
+    command += [
+        "-r",
+        str(fps),
+        "-i",
+        "-",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-crf",
+        "21",
+        "-threads",
+        "1",
+    ]
     command += ["-pix_fmt", "yuv420p", "-movflags", "+faststart", str(temporary)]
     try:
         encoder = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603

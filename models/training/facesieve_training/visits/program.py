@@ -13,7 +13,7 @@ from facesieve_training.visits.events import Face
 
 
 def write_settings(path: Path, base: Path | None, **quality: Any) -> Path:
-    """Write a configuration of the program: a given one, or the default, with other values below `quality`."""
+    """Write a configuration of the program: the given or the default one, with changes below `quality`."""
     tree = {} if base is None else yaml.safe_load(base.read_text(encoding="utf-8")) or {}
     tree["quality"] = {**(tree.get("quality") or {}), **quality}
     tree["cameras"] = [{"name": "replay", "url": "replay.mp4"}]
@@ -22,8 +22,9 @@ def write_settings(path: Path, base: Path | None, **quality: Any) -> Path:
 
 
 def replay(program: Path, settings: Path, video: Path, out: Path, limit: float) -> list[Face]:
-    """Replay a recording into a directory and return its events; a run longer than limit seconds is an error."""
-    command = [program.resolve(), "replay", "--config", settings.resolve(), "--out", out.resolve(), video.resolve()]
+    """Replay a recording into a directory and return its events. It may take limit seconds."""
+    paths = ["--config", settings.resolve(), "--out", out.resolve(), video.resolve()]
+    command = [str(program.resolve()), "replay", *map(str, paths)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)  # noqa: S603
     except OSError as error:

@@ -54,7 +54,7 @@ class Regret:
 
     @property
     def share(self) -> float | None:
-        """Part of what choosing can win that was won: 0 as a random choice, 1 as the best. None: nothing to win."""
+        """(sent - mean) / (best - mean): 0 for a random choice, 1 for the best; None where all are equal."""
         return (self.sent - self.mean) / (self.best - self.mean) if self.best > self.mean else None
 
 
@@ -84,7 +84,11 @@ class Measure:
 
     def _of_person(self, person: Person, k: int, events: Assigned, candidates: Assigned) -> list[Shot]:
         sent = events.of(k)
-        own = [(f, o.span) for f, o in zip(candidates.faces, candidates.owners, strict=True) if o and o.person == k]
+        own = [
+            (f, o.span)
+            for f, o in zip(candidates.faces, candidates.owners, strict=True)
+            if o and o.person == k
+        ]
         spans = np.array([span for _, span in own])
         if not sent or not own or (not person.references and len(set(spans)) < 2):
             return []
@@ -100,7 +104,9 @@ class Measure:
             similarity = (embedded @ others.T).mean(axis=1)
             among = similarity[rows]
             found.append(
-                Shot(person.name, len(rows), float(similarity[at[0]]), float(among.max()), float(among.mean()))
+                Shot(
+                    person.name, len(rows), float(similarity[at[0]]), float(among.max()), float(among.mean())
+                )
             )
         return found
 
@@ -110,7 +116,8 @@ class Measure:
 
     def _unit(self, images: Image) -> NDArray[np.float32]:
         values = self._embed(images)
-        return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
+        lengths = np.linalg.norm(values, axis=1, keepdims=True)
+        return np.asarray(values / np.maximum(lengths, 1e-9), np.float32)
 
 
 def _same(a: Face, b: Face) -> bool:

@@ -40,7 +40,9 @@ def totals(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
         found[group] = {
             "recordings": len(some),
             **dataclasses.asdict(metrics.total(result.counts for result in some)),
-            "regret": dataclasses.asdict(regret) | {"regret": regret.regret, "share": regret.share} if regret else None,
+            "regret": dataclasses.asdict(regret) | {"regret": regret.regret, "share": regret.share}
+            if regret
+            else None,
         }
     return found
 
@@ -56,7 +58,9 @@ def table(results: Sequence[Result]) -> str:
         shots = summary(shot for result in some for shot in result.shots)
         rows.append(_row(f"**{group}**: {len(some)}", metrics.total(r.counts for r in some), shots))
     widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
-    text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in rows]
+    text = [
+        "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
     faults = [f"- {result.name}: {note}" for result in results for note in result.notes]
     return "\n".join([*text, *([""] if faults else []), *faults]) + "\n"
 

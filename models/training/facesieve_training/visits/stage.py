@@ -1,4 +1,4 @@
-"""The stage `visits`: the program's visits on recordings with a truth, those that are given and generated ones."""
+"""The stage `visits`: counts the program's visits on recordings with a truth, recorded and generated ones."""
 
 import fnmatch
 import json
@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate.network import Network, Runner, session
-from facesieve_training.faces import Image
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.visits import catalogue, generate, metrics, program, report, truth
 from facesieve_training.visits.events import assign

@@ -3,10 +3,10 @@
     {"people": [{"name": "man", "role": "must", "faces": [[[0.2, 610, 240, 90, 120], ...], ...],
                  "references": ["NAME/1.jpg"]}]}
 
-`faces` holds the spans of time in which the person's face is seen, in order. A span is a list of keyframes [time, x, y,
-width, height], seconds from the start and pixels of the frame; between two keyframes the box moves linearly. A
-person with the role "must" is well visible and has to be sent once a visit, one with "may" may be sent once.
-`references`, optional, are other photographs of the person below the directory of faces.
+`faces` holds the spans of time in which the person's face is seen, in order. A span is a list of keyframes
+[time, x, y, width, height], seconds from the start and pixels of the frame; between two keyframes the box
+moves linearly. A person with the role "must" is well visible and has to be sent once a visit, one with "may"
+may be sent once. `references`, optional, are other photographs of the person, below the directory of faces.
 """
 
 import itertools
@@ -65,12 +65,14 @@ class Truth:
 
     def save(self, path: Path) -> None:
         """Write the file, one span a line."""
-        people = []
-        for person in self.people:
-            spans = ",\n    ".join(json.dumps([[round(v, 3) for v in key] for key in span]) for span in person.faces)
-            head = f'  {{"name": {json.dumps(person.name)}, "role": {json.dumps(person.role)}, "faces": [\n    {spans}]'
-            people.append(head + (f', "references": {json.dumps(person.references)}' if person.references else "") + "}")
-        write_atomic(path, '{"people": [\n' + ",\n".join(people) + "\n]}\n" if people else '{"people": []}\n')
+        people = ",\n".join(_text(person) for person in self.people)
+        write_atomic(path, f'{{"people": [\n{people}\n]}}\n' if people else '{"people": []}\n')
+
+
+def _text(person: Person) -> str:
+    spans = (json.dumps([[round(v, 3) for v in key] for key in span]) for span in person.faces)
+    head = json.dumps({"name": person.name, "role": person.role, "references": person.references})
+    return f'  {head[:-1]}, "faces": [\n    ' + ",\n    ".join(spans) + "]}"
 
 
 def load(path: Path) -> Truth:
@@ -117,7 +119,7 @@ def _person(entry: Any, where: str, faults: list[str]) -> Person | None:
     spans = _spans(entry.get("faces"), f"{where}.faces", faults)
     if len(faults) > before:
         return None
-    return Person(str(name), role, spans, references)
+    return Person(str(name), "must" if role == "must" else "may", spans, references)
 
 
 def _spans(tree: Any, where: str, faults: list[str]) -> list[list[Key]]:
@@ -128,7 +130,9 @@ def _spans(tree: Any, where: str, faults: list[str]) -> list[list[Key]]:
         for n, key in enumerate(span):
             numbers = isinstance(key, list) and len(key) == 5 and all(isinstance(v, int | float) for v in key)
             if not numbers or key[3] <= 0 or key[4] <= 0:
-                faults.append(f"{where}[{k}][{n}]: must be [time, x, y, width, height] with a size above 0, not {key!r}")
+                faults.append(
+                    f"{where}[{k}][{n}]: must be [time, x, y, width, height] with a size above 0, not {key!r}"
+                )
                 return []
     times = [key[0] for span in tree for key in span]
     for earlier, later in itertools.pairwise(times):
