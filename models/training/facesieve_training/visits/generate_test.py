@@ -17,7 +17,7 @@ _ROOM = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
 
 
 def _embed(images: Image) -> NDArray[np.float32]:
-    return images.astype(np.float32).mean(axis=(1, 2))
+    return np.asarray(images.astype(np.float32).mean(axis=(1, 2)), np.float32)
 
 
 def _walk(person: int, *points: tuple[float, float], depth: float = 0, photo: int = 0) -> Actor:

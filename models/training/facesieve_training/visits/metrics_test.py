@@ -24,8 +24,8 @@ _TRUTH = Truth(
 
 
 def _count(events: list[Face], candidates: list[Face]) -> tuple[Counts, list[str]]:
-    assigned = (Assigned(some, assign(some, _TRUTH)) for some in (events, candidates))
-    return metrics.count(_TRUTH, *assigned, rejoin=60)
+    sent, seen = (Assigned(some, assign(some, _TRUTH)) for some in (events, candidates))
+    return metrics.count(_TRUTH, sent, seen, rejoin=60)
 
 
 def test_everybody_is_sent_once(make_face: MakeFace) -> None:

@@ -30,7 +30,8 @@ def test_a_truth_file_is_read_as_it_was_written(tmp_path: Path) -> None:
         ({"faces": []}, "people[0].faces: must be a list of spans, each a list of keyframes"),
         (
             {"faces": [[[0, 1, 2, 0]]]},
-            "people[0].faces[0][0]: must be [time, x, y, width, height] with a size above 0, not [0, 1, 2, 0]",
+            "people[0].faces[0][0]: must be [time, x, y, width, height] with a size above 0, "
+            "not [0, 1, 2, 0]",
         ),
         (
             {"faces": [[["a", 1, 2, 3, 4]]]},
