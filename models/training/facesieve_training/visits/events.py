@@ -22,7 +22,9 @@ _RIVAL = 0.6
 
 
 _EXACT = 0.01
-"""Rounding of times, seconds. Only where nobody is found within it, spans are extended by SLACK."""
+"""Rounding of times, seconds."""
+_SLACK_WEIGHT = 0.5
+"""Weight of the overlap with a person seen within SLACK only: after a cut another is at the same place."""
 
 
 @dataclass(frozen=True)
@@ -83,24 +85,18 @@ def assign(faces: Sequence[Face], truth: Truth) -> list[Owner | None]:
 
 
 def _owner(face: Face, truth: Truth) -> Owner | None:
-    return _overlapping(face, truth, _EXACT) or _overlapping(face, truth, SLACK)
-
-
-def _overlapping(face: Face, truth: Truth, slack: float) -> Owner | None:
-    ranked = sorted(
-        (
-            (_iou(face.box, box), k, span)
-            for k, person in enumerate(truth.people)
-            for span in range(len(person.faces))
-            if (box := person.box(span, face.time, slack))
-        ),
-        reverse=True,
-    )
-    if not ranked or ranked[0][0] < _OVERLAP:
+    ranked: list[tuple[float, int, int]] = []
+    for k, person in enumerate(truth.people):
+        for span in range(len(person.faces)):
+            box = person.box(span, face.time, SLACK)
+            overlap = _iou(face.box, box) if box else 0.0
+            if overlap >= _OVERLAP:
+                exact = person.box(span, face.time, _EXACT) is not None
+                ranked.append((overlap if exact else _SLACK_WEIGHT * overlap, k, span))
+    if not ranked:
         return None
-    overlap, person, span = ranked[0]
-    rival = any(other >= _RIVAL * overlap for other, k, _ in ranked if k != person)
-    return Owner(person, span, rival)
+    best, owner, span = max(ranked)
+    return Owner(owner, span, any(other >= _RIVAL * best for other, k, _ in ranked if k != owner))
 
 
 def _iou(a: Box, b: Box) -> float:

@@ -53,9 +53,16 @@ def test_a_face_belongs_to_the_person_at_its_place_and_time(make_face: MakeFace)
 def test_a_face_right_after_a_cut_belongs_to_the_second_person(make_face: MakeFace) -> None:
     place = (100.0, 100.0, 50.0, 60.0)
     first = Person("first", "must", [[(0.0, *place), (0.96, *place)]])
-    second = Person("second", "must", [[(1.0, *place), (2.0, *place)]])
+    second = Person("second", "must", [[(1.0, 102.0, 101.0, 50.0, 60.0), (2.0, *place)]])
     faces = [make_face(time, place, "") for time in (0.96, 1.0)]
     assert assign(faces, Truth([first, second])) == [Owner(0, 0, False), Owner(1, 0, False)]
+
+
+def test_a_face_that_is_being_covered_keeps_its_person(make_face: MakeFace) -> None:
+    behind = Person("behind", "must", [[(0.0, 0, 0, 100, 100), (1.0, 0, 0, 100, 100)]])
+    front = Person("front", "must", [[(0.0, 60, 0, 100, 100), (2.0, 60, 0, 100, 100)]])
+    face = make_face(1.1, (0.0, 0.0, 100.0, 100.0), "")
+    assert assign([face], Truth([front, behind])) == [Owner(1, 0, False)]
 
 
 def test_a_face_between_two_people_is_ambiguous(make_face: MakeFace) -> None:
