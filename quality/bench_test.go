@@ -137,3 +137,21 @@ func BenchmarkCompare(b *testing.B) {
 		matcher.Compare(x, y, 40, 60)
 	}
 }
+
+// BenchmarkPose decodes the pose of a scored face, and compares with its score.
+func BenchmarkPose(b *testing.B) {
+	scorer, _ := embeddedScorer(b)
+	aligned := alignedPortrait(b)
+	assessor := NewAssessor()
+	result := assessor.Unassessed()
+	embed(b, scorer, aligned)
+	b.ReportAllocs()
+	for b.Loop() {
+		pose, ok := scorer.Pose()
+		if !ok {
+			b.Fatal("no pose")
+		}
+		assessor.Pose(pose, &result)
+	}
+	peer(b, "score", func() { embed(b, scorer, aligned) })
+}

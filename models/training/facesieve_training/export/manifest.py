@@ -126,8 +126,6 @@ class Pose:
     """The output with yaw and pitch of the head, degrees, signs as in ISO/IEC 29794-5."""
 
     output: int
-    landmarks: float
-    """Weight of the yaw of the five landmarks in the final yaw, 0..1; the rest is that of the output."""
 
 
 @dataclass(frozen=True)

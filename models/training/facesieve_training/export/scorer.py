@@ -102,7 +102,11 @@ def read_quality(tree: dict[str, Any]) -> manifest.Quality:
     fnmr = manifest.Fnmr(**tree["fnmr"]) if "fnmr" in tree else None
     pose = manifest.Pose(**tree["pose"]) if "pose" in tree else None
     return manifest.Quality(
-        labels, manifest.Calibration(**tree["calibration"]), fnmr, _read_embedding(tree.get("embedding")), pose
+        labels,
+        manifest.Calibration(**tree["calibration"]),
+        fnmr,
+        _read_embedding(tree.get("embedding")),
+        pose,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import flatbuffers
+import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 from tensorflow.lite.python import schema_py_generated as schema
@@ -36,7 +36,7 @@ class Layer:
 
 
 def graft(data: bytes, source: str, layers: Sequence[Layer]) -> bytes:
-    """Add layers, one after another, on the value of this Keras layer; the last one's value becomes the last output.
+    """Add layers, one after another, on the value of a Keras layer; the last one's is the last output.
 
     Without layers, the value itself becomes an output. ValueError for a file without the value.
     """
@@ -62,7 +62,7 @@ def value_of(data: bytes, source: str) -> tuple[tuple[int, ...], float, int]:
 class _Builder(flatbuffers.Builder):  # type: ignore[misc]
     """Aligns vectors of bytes, which hold the constants."""
 
-    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:  # noqa: N802, N803
+    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:  # noqa: N802
         return super().StartVector(elemSize, numElems, _ALIGNMENT if elemSize == 1 else alignment)
 
 

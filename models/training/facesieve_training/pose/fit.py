@@ -34,5 +34,7 @@ def _project(poses: Array) -> NDArray[np.complex128]:
 
 def _quality(points: NDArray[np.complex128], target: NDArray[np.complex128]) -> Array:
     """How well points, ... x M x 5, can be rotated and scaled in the image onto each target, N x 5."""
-    product = np.einsum("nmk,nk->nm", np.broadcast_to(points.conj(), (len(target), *points.shape[1:])), target)
+    product = np.einsum(
+        "nmk,nk->nm", np.broadcast_to(points.conj(), (len(target), *points.shape[1:])), target
+    )
     return np.asarray(np.abs(product) ** 2 / (np.abs(points) ** 2).sum(axis=-1))

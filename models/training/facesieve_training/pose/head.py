@@ -18,13 +18,13 @@ _PARTS = ("squeeze", "hidden", "pose")
 class Head:
     """Architecture and training."""
 
-    channels: int = 24
+    channels: int = 32
     """Of the pointwise convolution."""
-    hidden: int = 32
-    epochs: int = 40
-    batch: int = 64
-    rate: float = 1e-3
-    dropout: float = 0.2
+    hidden: int = 64
+    epochs: int = 24
+    batch: int = 256
+    rate: float = 2e-3
+    dropout: float = 0.3
     decay: float = 1e-3
     """Weight decay."""
 

@@ -1,4 +1,4 @@
-"""Renders a photograph of a frontal face under another pose: the photograph is projected onto a height map."""
+"""Renders a photograph of a frontal face under another pose: it is projected onto a height map."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,9 @@ class Camera:
 
     def rotation(self) -> NDArray[np.float64]:
         """Matrix from head to camera; the axes are the same at pose 0."""
-        (sy, sp, sr), (cy, cp, cr) = (f(np.deg2rad([self.yaw, self.pitch, self.roll])) for f in (np.sin, np.cos))
+        (sy, sp, sr), (cy, cp, cr) = (
+            f(np.deg2rad([self.yaw, self.pitch, self.roll])) for f in (np.sin, np.cos)
+        )
         about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
         about_x = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
         about_z = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]])

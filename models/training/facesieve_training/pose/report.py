@@ -14,7 +14,7 @@ AXES = ("yaw", "pitch")
 
 
 def errors(truth: Array, found: Array) -> dict[str, dict[str, tuple[float, float, int]]]:
-    """For yaw and pitch and each bin of its angle: mean, 90 % quantile and number of absolute errors, degrees.
+    """Mean, 90 % quantile and number of absolute errors, degrees, of yaw and pitch in each bin of the angle.
 
     Only views whose other angle is within the bins count.
     """
@@ -22,8 +22,10 @@ def errors(truth: Array, found: Array) -> dict[str, dict[str, tuple[float, float
     inside = (size <= BINS[-1][1]).all(axis=1)
     result: dict[str, dict[str, tuple[float, float, int]]] = {}
     for axis, name in enumerate(AXES):
-        rows = {f"{low}..{high}": inside & (size[:, axis] >= low) & (size[:, axis] <= high) for low, high in BINS}
-        rows["all"] = inside
+        rows: dict[str, NDArray[np.bool_]] = {
+            f"{low}..{high}": inside & (size[:, axis] >= low) & (size[:, axis] <= high) for low, high in BINS
+        }
+        rows["all"] = np.asarray(inside)
         result[name] = {
             key: (float(error[at, axis].mean()), float(np.quantile(error[at, axis], 0.9)), int(at.sum()))
             for key, at in rows.items()

@@ -1,8 +1,8 @@
 """The surface of a head as a height map, drawn at random from human proportions.
 
-Units are distances between the eyes (about 63 mm); x to the right of the image, y down, z towards the camera,
-origin in the middle between the eyes, which lie at z = 0. Proportions follow Farkas, "Anthropometry of the Head
-and Face", 1994: a face of 137 mm between the cheekbones, a chin 118 mm below the nasion, a nose of 21 mm.
+Units are distances between the eyes (about 63 mm); x to the right of the image, y down, z towards the
+camera, origin in the middle between the eyes, which lie at z = 0. Proportions are those of adults (Farkas,
+"Anthropometry of the Head and Face", 1994); depths are near those of MediaPipe's canonical face model.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -90,10 +90,16 @@ class Shape:
 
         along = np.clip((y + 0.05) / (NOSE + 0.05), 0, 1)
         ridge = self.nasion + (self.nose - self.nasion) * along
-        fall = np.exp(-((np.maximum(y - NOSE, 0) / 0.12) ** 2)) * np.exp(-((np.minimum(y + 0.05, 0) / 0.3) ** 2))
+        fall = np.exp(-((np.maximum(y - NOSE, 0) / 0.12) ** 2)) * np.exp(
+            -((np.minimum(y + 0.05, 0) / 0.3) ** 2)
+        )
         width = 0.09 + (self.nose_width - 0.09) * along
         relief = ridge * fall * np.exp(-((x / width) ** 2) / 2)
-        relief = relief + self.lips * bump(0, MOUTH, 0.28, 0.12) + self.chin_height * bump(0, self.chin - 0.2, 0.3, 0.22)
+        relief = (
+            relief
+            + self.lips * bump(0, MOUTH, 0.28, 0.12)
+            + self.chin_height * bump(0, self.chin - 0.2, 0.3, 0.22)
+        )
         for side in (-1, 1):
             relief = relief - self.sockets * bump(0.46 * side, 0, 0.24, 0.14)
             relief = relief - self.mouth_corners * bump(0.43 * side, MOUTH, 0.12, 0.12)

@@ -1,8 +1,8 @@
 """The pose of the photographs themselves, which are near-frontal and have no label.
 
-Each view is the photograph's own pose, turned by a known rotation. A linear regression on the views of other
-photographs estimates the pose of each view; the mean of what the rotation does not explain is the photograph's own
-pose. Two rounds are enough; without them a regression learns to ignore the natural poses, which all have the label 0.
+Each view is the photograph's own pose, turned by a known rotation. A linear regression on the views of
+other photographs estimates the pose of each view; the mean of what the rotation does not explain is the
+photograph's own pose. Without it a regression learns to ignore natural poses, because all have the label 0.
 The mean over all photographs is defined as 0.
 """
 
@@ -18,15 +18,14 @@ def rotation(angles: Array) -> Array:
     (sy, sp), (cy, cp) = (f(np.radians(angles.T)) for f in (np.sin, np.cos))
     zero = np.zeros_like(sy)
     rows = [[cy, zero, sy], [-sp * sy, cp, sp * cy], [-cp * sy, -sp, cp * cy]]
-    return np.moveaxis(np.array(rows), -1, 0)
+    return np.asarray(np.moveaxis(np.array(rows), -1, 0), np.float64)
 
 
 def angles(matrices: Array) -> Array:
     """Yaw and pitch in degrees, N x 2, of rotations; roll in the image does not change them."""
     last = matrices[:, 2]
-    return np.degrees(
-        np.column_stack([np.arctan2(-last[:, 0], last[:, 2]), np.arcsin(np.clip(-last[:, 1], -1, 1))])
-    )
+    yaw, pitch = np.arctan2(-last[:, 0], last[:, 2]), np.arcsin(np.clip(-last[:, 1], -1, 1))
+    return np.asarray(np.degrees(np.column_stack([yaw, pitch])), np.float64)
 
 
 def turned(start: Array, by: Array) -> Array:
@@ -67,7 +66,7 @@ def _reduced(values: NDArray[np.int8], seed: int) -> Array:
     if flat.shape[1] > _DIMENSIONS:
         axes = np.random.default_rng(seed).standard_normal((flat.shape[1], _DIMENSIONS), np.float32)
         flat = flat @ axes / np.float32(np.sqrt(flat.shape[1]))
-    return flat.astype(np.float64)
+    return np.asarray(flat, np.float64)
 
 
 def _ridge(data: Array, truth: Array, test: Array) -> Array:

@@ -1,5 +1,5 @@
-"""Makes training views: photographs on heads of any shape and pose, seen by a camera, found and aligned as in the
-daemon, and the values of the quality network for them.
+"""Makes training views: photographs on heads of any shape and pose, seen by a camera, found and aligned as in
+the daemon, and the values of the quality network for them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ def _camera() -> Degradation:
 class Views:
     """What is rendered of each photograph."""
 
-    count: int = 10
+    count: int = 7
     """Views of each photograph; the first has the photograph's own pose."""
     angle: float = 60
     """Largest rotation in yaw and pitch, degrees."""
@@ -146,7 +146,7 @@ def _start(networks: Networks) -> None:
 def _views(task: tuple[int, Sequence[Source], Views, Shape, int]) -> Rows | None:
     number, sources, views, shape, seed = task
     photo = Photograph(read(sources[number].path), sources[number].landmarks)
-    rows = []
+    rows: list[Rows] = []
     for k in range(views.count):
         rng = degrade.generator(seed, sources[number].path.name, k)
         camera = _drawn(views, k == 0, rng)
@@ -174,9 +174,7 @@ def _behind(view: View, sources: Sequence[Source], views: Views, rng: np.random.
         return view
     side = view.image.shape[0]
     scene = cv2.GaussianBlur(cv2.resize(read(sources[other].path), (side, side)), (0, 0), sigma)
-    return View(
-        np.where(view.head[..., None], view.image, scene).astype(np.uint8), view.landmarks, view.head
-    )
+    return View(np.where(view.head[..., None], view.image, scene).astype(np.uint8), view.landmarks, view.head)
 
 
 def _recorded(image: Image, config: Degradation, rng: np.random.Generator) -> tuple[Image, float]:
@@ -187,7 +185,9 @@ def _recorded(image: Image, config: Degradation, rng: np.random.Generator) -> tu
     return made, made.shape[0] / image.shape[0]
 
 
-def _row(number: int, camera: Camera, view: View, image: Image, scale: float, mirrored: bool) -> Iterable[Rows]:
+def _row(
+    number: int, camera: Camera, view: View, image: Image, scale: float, mirrored: bool
+) -> Iterable[Rows]:
     """What the daemon measures of a view; nothing where it does not find the face."""
     truth, sign = view.landmarks * scale, 1.0
     if mirrored:
