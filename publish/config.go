@@ -41,7 +41,7 @@ type Config struct {
 	KeepAlive time.Duration `yaml:"keep_alive"`
 	// TLS is for ssl:// only. The broker's certificate is always verified.
 	TLS TLS `yaml:"tls"`
-	// JPEG publishes the aligned face alone as well, Rejected the reasons why a face did not pass.
+	// JPEG publishes the aligned face alone as well, Rejected why a visit gave no face.
 	JPEG     bool `yaml:"jpeg"`
 	Rejected bool `yaml:"rejected"`
 
@@ -74,12 +74,13 @@ func (s Secret) GoString() string { return fmt.Sprintf("%q", s.String()) }
 // MarshalText hides the secret in JSON and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Default is a plain broker on the same machine.
+// Default is a plain broker on the same machine, and reports of visits without a face.
 func Default() Config {
 	return Config{
 		Broker:    "tcp://127.0.0.1:1883",
 		Listen:    "127.0.0.1:1883",
 		KeepAlive: 30 * time.Second,
+		Rejected:  true,
 	}
 }
 

@@ -41,8 +41,8 @@ func TestExampleInPython(t *testing.T) {
 	checkExample(t, broker, python, script, host, port)
 }
 
-// checkExample runs a subscriber. It must show and save a face of a publisher and one of a later program, and refuse
-// another schema version.
+// checkExample runs a subscriber. It must show and save a face of a publisher, one of a later program and one of a
+// device with schema version 2, and refuse another schema version.
 func checkExample(t *testing.T, broker *publishtest.Mosquitto, command ...string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -71,7 +71,8 @@ func checkExample(t *testing.T, broker *publishtest.Mosquitto, command ...string
 	later := publishtest.Record(t, broker.URL(), "facesieve/later/door/face")
 	p := mustOpen(t, testConfig(broker.URL()), quick())
 	future := strings.Replace(string(eventtest.FromTheFuture(t, []byte(golden(t)))), `"gate"`, `"later"`, 1)
-	next := strings.Replace(golden(t), `"schema":2`, `"schema":3`, 1)
+	old := strings.Replace(version2(t, "face"), `"gate"`, `"old"`, 1)
+	next := strings.Replace(golden(t), `"schema":3`, `"schema":4`, 1)
 	id, err := event.NewID()
 	if err != nil {
 		t.Fatal(err)
@@ -89,10 +90,13 @@ func checkExample(t *testing.T, broker *publishtest.Mosquitto, command ...string
 			t.Fatal(err)
 		}
 		later.Send(t, "facesieve/later/door/face", future, false)
+		later.Send(t, "facesieve/later/door/face", old, false)
 		later.Send(t, "facesieve/later/door/face", next, false)
 		time.Sleep(50 * time.Millisecond)
-		return strings.Contains(text(), "gate/door: score 71.5") && strings.Contains(text(), "later/door: score 71.5") &&
-			strings.Contains(text(), "unknown schema version 3")
+		return strings.Contains(text(), "gate/door: visit 01955178-6c9b-7d12-9a41-3f0c6a5b1e27, score 71.5") &&
+			strings.Contains(text(), "later/door: visit 01955178-6c9b-7d12-9a41-3f0c6a5b1e27, score 71.5") &&
+			strings.Contains(text(), "old/door: visit unknown, score 71.5") &&
+			strings.Contains(text(), "unknown schema version 4")
 	})
 	image, err := os.ReadFile(filepath.Join(dir, id+".jpeg"))
 	if err != nil || !bytes.Equal(image, eventtest.JPEG()) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -293,8 +294,8 @@ func TestTheNextPublisherSendsTheRest(t *testing.T) {
 	}
 }
 
-// An event that an earlier version of the program accepted is sent as it was, in its own schema, and so is its image;
-// one that is no event at all is dropped and counted.
+// An event that an earlier version of the program accepted is sent as it was, in its own schema, and so is its image: a
+// subscriber can decode it. One that is no event at all is dropped and counted.
 func TestEventsOfAnEarlierVersion(t *testing.T) {
 	cfg, _ := embedded(t, func(c *Config) { c.JPEG = true })
 	watch := publishtest.Record(t, "tcp://"+cfg.Listen, "facesieve/#")
@@ -304,19 +305,29 @@ func TestEventsOfAnEarlierVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	earlier := `{"schema":0,"id":"x","old":[1,2],"replayed":false,"image":` + string(image) + `}`
-	for _, data := range []string{earlier, `{"schema"`} {
+	for _, data := range []string{earlier, version2(t, "face"), `{"schema"`} {
 		if err := queue.Add(outbox.Event{Camera: "door", Data: []byte(data)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p := mustOpenOn(t, queue, cfg, quick())
 	publishtest.Eventually(t, "done", func() bool { return p.Stats().Queued == 0 })
-	publishtest.Eventually(t, "arrived", func() bool { return len(watch.On("facesieve/gate/door/face/jpeg")) == 1 })
+	publishtest.Eventually(t, "arrived", func() bool { return len(watch.On("facesieve/gate/door/face/jpeg")) == 2 })
+	sent := watch.On("facesieve/gate/door/face")
 	want := `{"id":"x","image":` + string(image) + `,"old":[1,2],"replayed":true,"schema":0}`
-	if got := watch.Last("facesieve/gate/door/face"); got != want {
+	if got := string(sent[0].Payload()); got != want {
 		t.Errorf("%.100s", got)
 	}
-	if s := p.Stats(); s.Delivered != 1 || s.Dropped != (outbox.Losses{Corrupt: 1}) {
+	var got, stored map[string]any
+	if err := errors.Join(json.Unmarshal(sent[1].Payload(), &got), json.Unmarshal([]byte(version2(t, "face")), &stored)); err != nil {
+		t.Fatal(err)
+	}
+	stored["replayed"] = true
+	face, err := event.DecodeFace(sent[1].Payload())
+	if err != nil || face.Schema != 2 || !face.Replayed || !reflect.DeepEqual(got, stored) {
+		t.Errorf("%v: %.200s", err, sent[1].Payload())
+	}
+	if s := p.Stats(); s.Delivered != 2 || s.Dropped != (outbox.Losses{Corrupt: 1}) {
 		t.Errorf("%+v", s)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
 
 	"facesieve/publish/event"
 	"facesieve/publish/outbox"
@@ -27,6 +28,7 @@ type Publisher struct {
 	outbox  *outbox.Queue
 	states  states
 	rejects chan message  // to be sent; those that do not fit are dropped and counted
+	limiter *rate.Limiter // of rejects
 	wake    chan struct{} // something has changed that the session must handle
 	broker  memory
 	leaving atomic.Bool // the root is given up, see Leave
@@ -65,8 +67,9 @@ func defaultTiming() timing {
 }
 
 const (
-	window     = 16 // events that are sent and not acknowledged
-	maxRejects = 64
+	window         = 16 // events that are sent and not acknowledged
+	maxRejects     = 64 // reports that wait, and that are sent at once
+	rejectsASecond = 10 // on the average
 )
 
 // Open checks the configuration, and connects until Close. If there is no broker, Open returns no error; Stats has the
@@ -93,6 +96,7 @@ func open(cfg Config, queue *outbox.Queue, log zerolog.Logger, t timing) (*Publi
 		outbox:  queue,
 		states:  newStates(),
 		rejects: make(chan message, maxRejects),
+		limiter: rate.NewLimiter(rejectsASecond, maxRejects),
 		wake:    make(chan struct{}, 1),
 		ctx:     ctx,
 		cancel:  cancel,
@@ -129,9 +133,9 @@ func (p *Publisher) Publish(f event.Face) error {
 	return p.outbox.Add(outbox.Event{Camera: f.Camera, Score: f.Quality.Score, Data: data})
 }
 
-// Reject publishes the report of a face that did not pass, if Config.Rejected is set. Reports are not stored: they are
-// dropped and counted while there is no connection, or when there are more than the connection accepts. It sets Schema
-// and Device.
+// Reject publishes the report of a visit that gave no face, if Config.Rejected is set. Reports are not stored: they are
+// dropped and counted while there is no connection, when there are more than the connection accepts, and beyond
+// rejectsASecond. It sets Schema and Device.
 func (p *Publisher) Reject(r event.Rejected) error {
 	if !p.cfg.Rejected {
 		return nil
@@ -149,7 +153,7 @@ func (p *Publisher) Reject(r event.Rejected) error {
 	if p.closed {
 		return ErrClosed
 	}
-	if p.stats.Connected {
+	if p.stats.Connected && p.limiter.Allow() {
 		select {
 		case p.rejects <- message{event.KindRejected, r.Camera, payload}:
 			return nil

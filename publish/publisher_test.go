@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/time/rate"
 
 	"facesieve/publish/event"
 	"facesieve/publish/event/eventtest"
@@ -179,6 +180,27 @@ func TestReportsAreNotKept(t *testing.T) {
 		t.Error("no reason")
 	}
 	if s := p.Stats(); s.RejectsDropped != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Reports beyond the rate are dropped and counted, and delay nothing.
+func TestReportsAreLimited(t *testing.T) {
+	cfg, _ := embedded(t, nil)
+	watch := publishtest.Record(t, "tcp://"+cfg.Listen, "facesieve/#")
+	p := mustOpen(t, cfg, quick())
+	p.limiter = rate.NewLimiter(0, 3)
+	publishtest.Eventually(t, "connected", connected(p))
+	for range 5 {
+		if err := p.Reject(eventtest.Rejected()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publishAll(t, p, 0, 1)
+	publishtest.Eventually(t, "arrived", func() bool {
+		return len(watch.On("facesieve/gate/door/rejected")) == 3 && len(watch.On("facesieve/gate/door/face")) == 1
+	})
+	if s := p.Stats(); s.RejectsDropped != 2 || s.Accepted != 1 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -46,7 +46,7 @@ func (w *watch) handler(t *testing.T) Handler {
 	return Handler{
 		Face:     func(e event.Face) { w.note("event") },
 		JPEG:     func(camera string, _ []byte) { w.note("jpeg of " + camera) },
-		Rejected: func(r event.Rejected) { w.note(r.Reasons[0]) },
+		Rejected: func(r event.Rejected) { w.note(r.Reasons[0].Reason) },
 		State:    func(s event.State) { w.note(s.Camera + " " + s.State) },
 		Status: func(root string, status event.Status) {
 			w.note(root)
@@ -110,6 +110,16 @@ func golden(t *testing.T) string {
 	return string(data)
 }
 
+// version2 is a message as the last program of schema version 2 published it.
+func version2(t *testing.T, kind string) string {
+	t.Helper()
+	data, err := os.ReadFile("event/testdata/version2/" + kind + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(data))
+}
+
 func TestSubscribeReportsInvalidMessages(t *testing.T) {
 	broker := publishtest.StartAnonymous(t)
 	w := startWatch(t, testConfig(broker.URL()))
@@ -127,7 +137,8 @@ func TestSubscribeReportsInvalidMessages(t *testing.T) {
 	}
 }
 
-// Subscribe delivers messages of a later program of the same schema version, and reports those of another version.
+// Subscribe delivers messages of a later program of the same schema version, and of devices with version 2. It reports
+// those of other versions.
 func TestSubscribeDeliversMessagesFromTheFuture(t *testing.T) {
 	broker := publishtest.StartAnonymous(t)
 	w := startWatch(t, testConfig(broker.URL()))
@@ -145,12 +156,16 @@ func TestSubscribeDeliversMessagesFromTheFuture(t *testing.T) {
 	for topic, message := range map[string][]byte{
 		"face": []byte(golden(t)), "rejected": rejectedJSON, "state": stateJSON,
 	} {
+		later.Send(t, "facesieve/gate/old/"+topic, version2(t, topic), false)
 		future := string(eventtest.FromTheFuture(t, message))
 		later.Send(t, "facesieve/gate/door/"+topic, future, false)
-		later.Send(t, "facesieve/gate/next/"+topic, strings.Replace(future, `"schema":2`, `"schema":3`, 1), false)
+		later.Send(t, "facesieve/gate/next/"+topic, strings.Replace(future, `"schema":3`, `"schema":4`, 1), false)
 	}
+	publishtest.Eventually(t, "face and report of version 2, and a later program's", func() bool {
+		return w.count("event") == 2 && w.count("too_small") == 2
+	})
 	for _, what := range []string{
-		"event", "too_small", "door running", "invalid on facesieve/gate/next/face",
+		"door running", "door reconnecting", "invalid on facesieve/gate/next/face",
 		"invalid on facesieve/gate/next/rejected", "invalid on facesieve/gate/next/state",
 	} {
 		publishtest.Eventually(t, what, func() bool { return w.count(what) == 1 })

@@ -8,14 +8,15 @@ import (
 // Reason is why a face is not sent; empty: nothing is wrong with it.
 type Reason string
 
-// Reasons. The first four are those of Gates, the others those of Selector.
+// Reasons. The first four are those of Gates.
 const (
 	ReasonEdge       Reason = "edge"        // the face touches or crosses the border of the frame
 	ReasonTooSmall   Reason = "too_small"   // too few pixels between the eyes
 	ReasonPose       Reason = "pose"        // the head is turned too far, or the landmarks are not those of a face
 	ReasonTooBlurred Reason = "too_blurred" // out of focus, in motion, or enlarged from too few pixels
 	ReasonLowQuality Reason = "low_quality" // the score is below the threshold
-	ReasonDuplicate  Reason = "duplicate"   // a face as good or nearly so of the same track was sent or is held
+	ReasonDuplicate  Reason = "duplicate"   // a face as good or nearly so of the same visit was sent or is held
+	ReasonStatic     Reason = "static"      // it did not move for long: a poster, a screen, a statue
 )
 
 // Gates reject faces that no recogniser can use, whatever their score. Their defaults are wide, because grading is the
@@ -44,7 +45,7 @@ type Gates struct {
 // which saves aligning and scoring most rejected faces, and again after Pixels.
 func (g Gates) Check(frame image.Point, box [4]float32, face Assessment) Reason {
 	for _, gate := range g.apply(frame, box, face) {
-		if gate.assessed && !gate.accepts(gate.measured, gate.value) {
+		if gate.missed() {
 			return gate.reason
 		}
 	}
@@ -53,11 +54,24 @@ func (g Gates) Check(frame image.Point, box [4]float32, face Assessment) Reason 
 
 // gate is one limit of Gates, applied to a face.
 type gate struct {
-	bound    // the limit in the configuration
-	reason   Reason
-	measured float64 // in the unit of the limit
-	assessed bool
-	accepts  func(measured, limit float64) bool // false for NaN
+	bound         // the limit in the configuration
+	reason        Reason
+	measure, unit string  // of Miss
+	measured      float64 // in the unit of the limit
+	assessed      bool
+	accepts       func(measured, limit float64) bool // false for NaN
+}
+
+// missed reports whether the gate rejects the face.
+func (g *gate) missed() bool { return g.assessed && !g.accepts(g.measured, g.value) }
+
+// miss describes a gate that rejects the face.
+func (g *gate) miss() Miss {
+	m := Miss{Reason: g.reason, Key: g.key, Measure: g.measure, Measured: g.measured, Limit: g.value, Unit: g.unit}
+	if g.unit == UnitPercent { // the limit in the configuration is a share
+		m.Measured, m.Limit = 100*m.Measured, 100*m.Limit
+	}
+	return m
 }
 
 // apply returns the gates in the order in which they are checked. A new gate is a field of Gates and an entry here.
@@ -74,31 +88,31 @@ func (g Gates) apply(frame image.Point, box [4]float32, face Assessment) [7]gate
 	return [...]gate{
 		{
 			bound{"gates.edge_margin", g.EdgeMargin, -1, 1, ", a share of the box (-1 takes all, 0 must not touch the border)"},
-			ReasonEdge, edge, g.EdgeMargin > -1, above,
+			ReasonEdge, MeasureBorderDistance, UnitPercent, edge, g.EdgeMargin > -1, above,
 		},
 		{
 			bound{"gates.min_eye_distance", g.MinEyeDistance, 0, 1000, " pixels of the frame (0 takes all)"},
-			ReasonTooSmall, eyes.Native, eyes.Assessed(), atLeast,
+			ReasonTooSmall, InterEyeDistance, UnitPixels, eyes.Native, eyes.Assessed(), atLeast,
 		},
 		{
 			bound{"gates.max_yaw", g.MaxYaw, 0, 90, " degrees (90 takes all)"},
-			ReasonPose, yaw.Native, yaw.Assessed(), atMost,
+			ReasonPose, HeadPoseYaw, UnitDegrees, yaw.Native, yaw.Assessed(), atMost,
 		},
 		{
 			bound{"gates.max_pitch", g.MaxPitch, 0, 90, " degrees (90 takes all)"},
-			ReasonPose, pitch.Native, pitch.Assessed(), atMost,
+			ReasonPose, HeadPosePitch, UnitDegrees, pitch.Native, pitch.Assessed(), atMost,
 		},
 		{
 			bound{"gates.max_roll", g.MaxRoll, 0, 180, " degrees (180 takes all)"},
-			ReasonPose, roll.Native, roll.Assessed(), atMost,
+			ReasonPose, HeadPoseRoll, UnitDegrees, roll.Native, roll.Assessed(), atMost,
 		},
 		{
 			bound{"gates.max_residual", g.MaxResidual, 0, Size, " pixels of the aligned face (112 takes all)"},
-			ReasonPose, face.Residual, yaw.Assessed(), atMost,
+			ReasonPose, MeasureLandmarkResidual, UnitPixels, face.Residual, yaw.Assessed(), atMost,
 		},
 		{
 			bound{"gates.min_sharpness", g.MinSharpness, 0, 100, " (the Sharpness component; 0 takes all)"},
-			ReasonTooBlurred, sharp.Value, sharp.Assessed(), atLeast,
+			ReasonTooBlurred, Sharpness, "", sharp.Value, sharp.Assessed(), atLeast,
 		},
 	}
 }

@@ -29,7 +29,7 @@ func (p printSink) Face(c *pipeline.Candidate) error {
 }
 
 func (p printSink) Rejected(c *pipeline.Candidate, reason quality.Reason) error {
-	_, err := fmt.Fprintf(p.out, "track %d, nothing to send: %s\n", c.Track, reason)
+	_, err := fmt.Fprintf(p.out, "track %d, nothing to send: %s\n", c.Track, pipeline.ReasonsText(c, reason))
 	return err
 }
 

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/publish"
@@ -98,7 +100,8 @@ func (v *viewer) handler() publish.Handler {
 		Status:  func(root string, status event.Status) { v.remark("%s: %s", root, status) },
 		Removed: v.removed,
 		Rejected: func(r event.Rejected) {
-			v.remark("%s/%s: track %d gave no face: %s", r.Device, r.Camera, r.Track, strings.Join(r.Reasons, ", "))
+			v.remark("%s/%s: %strack %d gave no face: %s", r.Device, r.Camera, visitText(r.Visit), r.Track,
+				event.MissesText(r.Reasons))
 		},
 		Invalid: func(topic string, err error) {
 			v.remark("%s: %s", topic, strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -155,14 +158,30 @@ func (v *viewer) show(e event.Face) error {
 	if v.command.JSON {
 		return v.showJSON(e)
 	}
-	late := ""
-	if e.Replayed {
-		late = ", replayed"
-	}
-	_, err := fmt.Fprintf(v.term.out, "%s  %s/%s  track %-3d  score %5.1f  %3.0fx%-3.0f  %s, %d bytes%s\n",
-		e.Time.Format("2006-01-02 15:04:05.000"), printable(e.Device), printable(e.Camera), e.Track, e.Quality.Score,
-		e.Box.Width, e.Box.Height, e.Image.Encoding, len(e.Image.Data), late)
+	_, err := fmt.Fprintf(v.term.out, "%s  %s/%s  %strack %-3d  score %5.1f  %3.0fx%-3.0f  %s, %d bytes%s\n",
+		e.Time.Format("2006-01-02 15:04:05.000"), printable(e.Device), printable(e.Camera), visitText(e.Visit), e.Track,
+		e.Quality.Score, e.Box.Width, e.Box.Height, e.Image.Encoding, len(e.Image.Data), historyText(e))
 	return err
+}
+
+// visitText returns the short id of a visit, and nothing for a message of schema version 2, which has none.
+func visitText(v event.Visit) string {
+	if v.ID == "" {
+		return ""
+	}
+	return "visit " + printable(v.ShortID()) + "  "
+}
+
+// historyText returns what a face has behind it: the tracks of its visit, its latency, and whether it is replayed.
+func historyText(e event.Face) string {
+	text := ""
+	if e.Schema >= 3 {
+		text = fmt.Sprintf(", %s, after %.1f s", english.Plural(e.Visit.Tracks, "track", ""), float64(e.LatencyMS)/1000)
+	}
+	if e.Replayed {
+		text += ", replayed"
+	}
+	return text
 }
 
 func (v *viewer) showJSON(e event.Face) error {

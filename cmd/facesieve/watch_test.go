@@ -44,7 +44,8 @@ func checkSafe(t *testing.T, text string) {
 func watchedEvent(device, camera string) event.Face {
 	return event.Face{
 		Schema: event.Version, ID: "0195514e-3a43-7c3f-8000-0123456789ab",
-		Device: device, Camera: camera, Track: 1<<53 - 1,
+		Device: device, Camera: camera, Visit: event.Visit{ID: "0195514e-3a00-7c3f-8000-ba9876543210", Tracks: 2},
+		Track:  1<<53 - 1,
 		Time:   time.Date(2025, 3, 1, 12, 30, 5, 0, time.UTC),
 		Policy: "best", Image: event.Image{Encoding: event.JPEG, Data: []byte("x")},
 	}
@@ -62,7 +63,9 @@ func TestWatchEscapesExternalText(t *testing.T) {
 		h.State(event.State{Device: text, Camera: text, State: text})
 		h.Status(text, event.Online)
 		h.Removed(text, text)
-		h.Rejected(event.Rejected{Device: text, Camera: text, Reasons: []string{text}})
+		h.Rejected(event.Rejected{Device: text, Camera: text, Visit: event.Visit{ID: text}, Reasons: []event.Miss{
+			{Reason: text}, {Reason: text, Measure: text, Unit: text},
+		}})
 		h.Invalid(text, errors.New("because "+text))
 		h.Disconnected("tcp://127.0.0.1:1883", errors.New("because "+text), 27925*time.Millisecond)
 		checkSafe(t, out.String())
@@ -124,11 +127,36 @@ func TestWatchShowsAFaceOfALaterProgram(t *testing.T) {
 		later.Send(t, "facesieve/gate/door/face", string(eventtest.FromTheFuture(t, data)), false)
 		select {
 		case text := <-ended:
-			if !strings.Contains(text, "gate/door  track 7    score  71.5") {
-				t.Error(text)
+			for _, want := range []string{
+				"gate/door  visit 6a5b1e27  track 7    score  71.5", " bytes, 1 track, after 3.0 s\n",
+			} {
+				if !strings.Contains(text, want) {
+					t.Errorf("%q is not in %s", want, text)
+				}
 			}
 			return
 		case <-time.After(50 * time.Millisecond): // not subscribed yet: faces are not retained
+		}
+	}
+}
+
+// watch shows why a visit gave no face, and messages of a device with schema version 2.
+func TestWatchShowsRejectionsAndVersion2(t *testing.T) {
+	var out bytes.Buffer
+	v := &viewer{command: &watchCommand{}, term: console{&out, &out}, cancel: func() {}}
+	rejected, face := eventtest.Rejected(), watchedEvent("gate", "door")
+	v.handler().Rejected(rejected)
+	rejected.Visit, rejected.Reasons = event.Visit{}, []event.Miss{{Reason: "too_small"}}
+	v.handler().Rejected(rejected)
+	face.Schema, face.Visit, face.LatencyMS, face.Track = 2, event.Visit{}, event.NotAssessed, 9
+	v.handler().Face(face)
+	for _, want := range []string{
+		"/door: visit 6a5b1e27  track 7 gave no face: 9 px between the eyes, needs 10; yaw -62°, limit 60°\n",
+		"/door: track 7 gave no face: too small\n",
+		"gate/door  track 9    score   0.0    0x0    jpeg, 1 bytes\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in:\n%s", want, out.String())
 		}
 	}
 }

@@ -28,7 +28,7 @@ func channels() []channel {
 			KindJPEG, "jpeg", "The aligned face of the event alone, with mqtt.jpeg.", "image/jpeg",
 			`{"type": "string", "format": "binary", "description": "The bytes of a JPEG file."}`,
 		},
-		{KindRejected, "rejected", "Why a face did not pass, with mqtt.rejected.", mediaJSON, RejectedSchema},
+		{KindRejected, "rejected", "Why a visit gave no face, unless mqtt.rejected is false.", mediaJSON, RejectedSchema},
 		{KindState, "state", "State of a camera. It counts only while the status is online.", mediaJSON, StateSchema},
 		{
 			KindStatus, "status", "Whether the device is online. The last will is offline.", mediaText,

@@ -18,10 +18,11 @@ import (
 )
 
 const (
-	maxTrack  = 1<<53 - 1 // above it, readers that keep numbers as float64 lose the last digits
+	maxCount  = 1<<53 - 1 // above it, readers that keep numbers as float64 lose the last digits
 	maxSide   = 65535     // pixels
 	maxLabels = 8
 	maxDetail = 512       // characters of State.Detail
+	maxUnit   = 16        // characters of Miss.Unit
 	maxData   = 512 << 10 // bytes of an encoded image; a broker may close the connection over more
 )
 
@@ -40,10 +41,12 @@ func (f *faults) check(ok bool, path, format string, args ...any) {
 
 func (e *Face) check(sending bool) error {
 	var f faults
-	f.head(e.Schema, e.Device, e.Camera)
-	id, err := uuid.Parse(e.ID)
-	f.check(err == nil && id.Version() == 7 && id.Variant() == uuid.RFC4122 && id.String() == e.ID,
-		"id", "%q is not a UUIDv7 in lower case with hyphens", e.ID)
+	f.head(e.Schema, e.Device, e.Camera, sending)
+	f.id("id", e.ID)
+	if e.Schema > oldestVersion {
+		f.visit(e.Visit)
+		f.count("latency_ms", e.LatencyMS)
+	}
 	f.seen(e.Track, e.Time, e.Frame, e.Box)
 	f.landmarks(e.Landmarks)
 	f.finite("transform", e.Transform[0][:]...)
@@ -61,23 +64,21 @@ func (e *Face) check(sending bool) error {
 
 func (r *Rejected) check(sending bool) error {
 	var f faults
-	f.head(r.Schema, r.Device, r.Camera)
-	f.seen(r.Track, r.Time, r.Frame, r.Box)
-	f.check(len(r.Reasons) > 0, "reasons", "there is none")
-	for i, reason := range r.Reasons {
-		f.keyword("reasons", reason,
-			[]string{"too_small", "too_blurred", "pose", "low_quality", "edge", "duplicate"}, sending)
-		f.check(!slices.Contains(r.Reasons[:i], reason), "reasons", "%q appears twice", reason)
+	f.head(r.Schema, r.Device, r.Camera, sending)
+	if r.Schema > oldestVersion {
+		f.visit(r.Visit)
 	}
+	f.seen(r.Track, r.Time, r.Frame, r.Box)
+	f.misses("reasons", r.Reasons, sending)
 	f.measure("score", r.Score)
 	f.labels("labels", r.Labels, sending)
 	f.components("components", r.Components, sending)
 	return errors.Join(f...)
 }
 
-func (s *State) check(bool) error {
+func (s *State) check(sending bool) error {
 	var f faults
-	f.head(s.Schema, s.Device, s.Camera)
+	f.head(s.Schema, s.Device, s.Camera, sending)
 	states := []string{Running, Reconnecting, Stopped}
 	f.check(slices.Contains(states, s.State), "state", "%q is none of %v", s.State, states)
 	f.rate("fps", s.FPS)
@@ -88,8 +89,8 @@ func (s *State) check(bool) error {
 	return errors.Join(f...)
 }
 
-func (f *faults) head(schema int, device, camera string) {
-	f.check(schema == Version, "schema", "%d is not %d", schema, Version)
+func (f *faults) head(schema int, device, camera string, sending bool) {
+	f.check(schema == Version || !sending, "schema", "%d is not %d", schema, Version)
 	f.name("device", device)
 	f.name("camera", camera)
 }
@@ -101,12 +102,52 @@ func (f *faults) name(path, name string) {
 }
 
 func (f *faults) seen(track uint64, at time.Time, frame Size, box Box) {
-	f.check(track <= maxTrack, "track", "%d is above 2^53-1", track)
+	f.check(track <= maxCount, "track", "%d is above 2^53-1", track)
 	f.time("time", at)
 	f.side("frame.width", frame.Width)
 	f.side("frame.height", frame.Height)
 	f.finite("box", float64(box.X), float64(box.Y), float64(box.Width), float64(box.Height))
 	f.check(box.Width > 0 && box.Height > 0, "box", "%v x %v has no area", box.Width, box.Height)
+}
+
+func (f *faults) id(path, id string) {
+	parsed, err := uuid.Parse(id)
+	f.check(err == nil && parsed.Version() == 7 && parsed.Variant() == uuid.RFC4122 && parsed.String() == id,
+		path, "%q is not a UUIDv7 in lower case with hyphens", id)
+}
+
+func (f *faults) count(path string, n int64) {
+	f.check(n >= 0 && n <= maxCount, path, "%d is not in 0..2^53-1", n)
+}
+
+// visit accepts a LastSeen before FirstSeen: the clock may have been set back.
+func (f *faults) visit(v Visit) {
+	f.id("visit.id", v.ID)
+	f.time("visit.first_seen", v.FirstSeen)
+	f.time("visit.last_seen", v.LastSeen)
+	f.count("visit.frames", int64(v.Frames))
+	f.count("visit.faces", int64(v.Faces))
+	f.count("visit.tracks", int64(v.Tracks))
+}
+
+func (f *faults) misses(path string, misses []Miss, sending bool) {
+	f.check(len(misses) > 0, path, "there is none")
+	reasons := []string{"too_small", "too_blurred", "pose", "low_quality", "edge", "duplicate", "static"}
+	for i, m := range misses {
+		f.keyword(path, m.Reason, reasons, sending)
+		f.check(m.Measure == "" || isMeasure(m.Measure), path, "%q is not a name of letters and digits", m.Measure)
+		f.finite(path, m.Measured, m.Limit)
+		f.check(utf8.RuneCountInString(m.Unit) <= maxUnit, path, "%q has more than %d characters", m.Unit, maxUnit)
+		same := func(other Miss) bool { return other.Reason == m.Reason && other.Measure == m.Measure }
+		f.check(!sending || !slices.ContainsFunc(misses[:i], same), path, "%q appears twice", m.Reason)
+	}
+}
+
+// isMeasure reports whether text begins with a letter and has at most 64 letters and digits of ASCII.
+func isMeasure(text string) bool {
+	letter := func(c rune) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+	other := func(c rune) bool { return !letter(c) && (c < '0' || c > '9') }
+	return len(text) <= 64 && letter(rune(text[0])) && !strings.ContainsFunc(text, other)
 }
 
 // time requires a year of four digits. A time before 1970 is that of a field or a clock that was not set.

@@ -8,7 +8,11 @@ import (
 	"time"
 )
 
-// ErrVersion is in the error of a decoder that was given a message of another version than Version.
+// oldestVersion is the oldest version that decoders accept: that of devices that are not updated yet, and of events that
+// waited in the outbox of a device while it was updated.
+const oldestVersion = 2
+
+// ErrVersion is in the error of a decoder that was given a message of a version that it does not accept.
 var ErrVersion = errors.New("unknown schema version")
 
 // MaxPayload bounds a message, in bytes. A Face with the largest image is smaller.
@@ -16,13 +20,13 @@ const MaxPayload = 1 << 20
 
 // EncodeFace checks a face and returns it as JSON on one line. The error has all faults. Times are converted to UTC.
 func EncodeFace(f Face) ([]byte, error) {
-	f.Time = utc(f.Time)
+	f.Time, f.Visit = utc(f.Time), f.Visit.utc()
 	return encode(&f, "event")
 }
 
 // EncodeRejected is EncodeFace for a rejected face.
 func EncodeRejected(r Rejected) ([]byte, error) {
-	r.Time = utc(r.Time)
+	r.Time, r.Visit = utc(r.Time), r.Visit.utc()
 	return encode(&r, "rejected face")
 }
 
@@ -33,15 +37,26 @@ func EncodeState(s State) ([]byte, error) {
 }
 
 // DecodeFace reads the payload of a face topic. It accepts what FaceSchema accepts, if the image is what its fields
-// state.
-func DecodeFace(payload []byte) (Face, error) { return decode[Face](payload, "event") }
-
-// DecodeRejected reads the payload of a rejected topic. It accepts what RejectedSchema accepts.
-func DecodeRejected(payload []byte) (Rejected, error) {
-	return decode[Rejected](payload, "rejected face")
+// state, and messages of version 2.
+func DecodeFace(payload []byte) (Face, error) {
+	f, err := decode[Face](payload, "event")
+	if f.Schema == oldestVersion {
+		f.Visit, f.LatencyMS = Visit{}, NotAssessed
+	}
+	return f, err
 }
 
-// DecodeState reads the payload of a state topic. It accepts what StateSchema accepts.
+// DecodeRejected reads the payload of a rejected topic. It accepts what RejectedSchema accepts, and messages of version
+// 2.
+func DecodeRejected(payload []byte) (Rejected, error) {
+	r, err := decode[Rejected](payload, "rejected face")
+	if r.Schema == oldestVersion {
+		r.Visit = Visit{}
+	}
+	return r, err
+}
+
+// DecodeState reads the payload of a state topic. It accepts what StateSchema accepts, and messages of version 2.
 func DecodeState(payload []byte) (State, error) { return decode[State](payload, "state") }
 
 // message is a pointer to a Face, a Rejected or a State.
@@ -77,35 +92,37 @@ func unmarshal(payload []byte, v any, t reflect.Type) error {
 	if len(payload) > MaxPayload {
 		return fmt.Errorf("%d bytes are more than %d", len(payload), MaxPayload)
 	}
-	if err := checkVersion(payload); err != nil { // first: it explains all further faults
+	version, err := versionOf(payload)
+	if err != nil { // first: it explains all further faults
 		return err
 	}
 	if err := json.Unmarshal(payload, v); err != nil {
 		return err
 	}
-	return checkMembers(payload, t)
+	return checkMembers(payload, t, version)
 }
 
-func checkVersion(payload []byte) error {
+// versionOf returns the version of a message, or an error if decoders do not accept it.
+func versionOf(payload []byte) (int, error) {
 	var header struct {
 		Schema *int `json:"schema"`
 	}
 	err := json.Unmarshal(payload, &header)
 	var mismatch *json.UnmarshalTypeError
+	const versions = "%w %d: this reader supports %d and %d: update %s"
 	switch {
 	case errors.As(err, &mismatch) && mismatch.Field == "":
-		return fmt.Errorf("a JSON %s, not an object", mismatch.Value)
+		return 0, fmt.Errorf("a JSON %s, not an object", mismatch.Value)
 	case err != nil:
-		return err
+		return 0, err
 	case header.Schema == nil:
-		return errors.New("schema: missing")
+		return 0, errors.New("schema: missing")
 	case *header.Schema > Version:
-		return fmt.Errorf("%w %d: this reader supports %d: update this reader", ErrVersion, *header.Schema, Version)
-	case *header.Schema < Version:
-		return fmt.Errorf("%w %d: this reader supports %d: update facesieve on the device", ErrVersion, *header.Schema,
-			Version)
+		return 0, fmt.Errorf(versions, ErrVersion, *header.Schema, oldestVersion, Version, "this reader")
+	case *header.Schema < oldestVersion:
+		return 0, fmt.Errorf(versions, ErrVersion, *header.Schema, oldestVersion, Version, "facesieve on the device")
 	}
-	return nil
+	return *header.Schema, nil
 }
 
 // utc removes the monotonic clock and the zone, so that equal times are equal values and end in Z.

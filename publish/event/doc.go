@@ -5,7 +5,7 @@
 //
 //	<root>/<camera>/face       Face as JSON, QoS 1, never retained: one face that passed
 //	<root>/<camera>/face/jpeg  the aligned face alone as JPEG, QoS 1, never retained (mqtt.jpeg)
-//	<root>/<camera>/rejected   Rejected as JSON, QoS 0: why a face did not pass (mqtt.rejected)
+//	<root>/<camera>/rejected   Rejected as JSON, QoS 0: why a visit gave no face (unless mqtt.rejected is false)
 //	<root>/<camera>/state      State as JSON, QoS 1, retained; it counts only while status is online
 //	<root>/status              Status as text, QoS 1, retained; offline is also the last will
 //	<root>/probe               a text that tests whether the broker accepts messages, QoS 1, never retained
@@ -18,7 +18,11 @@
 // Each JSON message has its schema version. Within a version, fields, components, labels, policies and reasons are only
 // added. A decoder ignores fields that it does not contain, and accepts unknown labels, policies and reasons. It refuses
 // everything else that the schemas refuse: missing and repeated fields, wrong types, values out of range. A removed or
-// changed field raises Version, as does a new state or encoding; a decoder refuses another version with ErrVersion.
+// changed field raises Version, as does a new state or encoding.
+//
+// A decoder also accepts version 2, of devices that are not updated yet, and of events that waited in an outbox during
+// the update. Such a message has a zero Visit, the latency NotAssessed, and reasons without measured values; its Schema
+// is 2. A decoder refuses any other version with ErrVersion.
 //
 // An encoder refuses every message that deviates from this version, so that a fault is found where it is made.
 package event

@@ -10,22 +10,29 @@ import (
 )
 
 // Version is the schema version of Face, Rejected and State; see the package comment.
-const Version = 2
+const Version = 3
 
 // Face is one face that passed: the payload of <root>/<camera>/face. All coordinates are pixels of the full frame, x to
 // the right and y down from its upper left corner; they may lie outside the frame where its edge cuts the face.
 type Face struct {
-	// Schema is Version.
+	// Schema is Version, or 2 in a message of an earlier program.
 	Schema int `json:"schema"`
 	// ID is a UUIDv7 in lower case with hyphens, the same when the event is sent again.
 	ID string `json:"id"`
 	// Device and Camera are names, see CheckName.
 	Device string `json:"device"`
 	Camera string `json:"camera"`
-	// Track numbers the visit of one person before one camera since the start of the program; at most 2^53-1.
+	// Visit is the presence of the person. In a message of version 2 it is zero.
+	Visit Visit `json:"visit,omitzero" since:"3"`
+	// Track is the tracker's number of the track that the face is from, since the start of the program; at most 2^53-1. A
+	// visit has one or more.
 	Track uint64 `json:"track"`
 	// Time is when the frame was captured, UTC.
 	Time time.Time `json:"time"`
+	// LatencyMS is the time in milliseconds from the capture of the frame until the event was made and handed to the
+	// outbox. With policy best it is mainly the wait for the end of the visit. It does not change while the event waits.
+	// In a message of version 2 it is NotAssessed.
+	LatencyMS int64 `json:"latency_ms" since:"3"`
 	// Frame is the size of the full frame.
 	Frame Size `json:"frame"`
 	// Box and Landmarks are those of the face in the frame.
@@ -148,7 +155,7 @@ func (c Components) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "{%s}", out.Bytes()), nil
 }
 
-// NotAssessed is the value of a component or a score that was not measured.
+// NotAssessed is the value of a component, a score or a latency that was not measured.
 const NotAssessed = -1
 
 // Encodings of an Image.

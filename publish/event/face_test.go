@@ -115,8 +115,8 @@ func TestRefusedBySchemaAndDecoder(t *testing.T) {
 		value any
 		want  string
 	}{
-		{"schema", 1, "unknown schema version 1: this reader supports 2: update facesieve on the device"},
-		{"schema", 3, "unknown schema version 3: this reader supports 2: update this reader"},
+		{"schema", 1, "unknown schema version 1: this reader supports 2 and 3: update facesieve on the device"},
+		{"schema", 4, "unknown schema version 4: this reader supports 2 and 3: update this reader"},
 		{"schema", nil, "schema: missing"},
 		{"id", "0195514e-3a43-4c3f-8000-000000000000", "is not a UUIDv7"},
 		{"id", "0195514E-3A43-7C3F-8000-000000000000", "is not a UUIDv7"},
@@ -124,6 +124,16 @@ func TestRefusedBySchemaAndDecoder(t *testing.T) {
 		{"camera", "", "camera: is empty"},
 		{"camera", "a/b", "contains one of + # /"},
 		{"camera", "a\x00b", "control character"},
+		{"visit", nil, "visit: missing"},
+		{"visit.id", "7", `visit.id: "7" is not a UUIDv7`},
+		{"visit.first_seen", "2025-03-01T12:30:05+01:00", "visit.first_seen: 2025-03-01T12:30:05+01:00 is not a time in UTC"},
+		{"visit.last_seen", nil, "visit.last_seen: missing"},
+		{"visit.frames", -1, "visit.frames: -1 is not in 0..2^53-1"},
+		{"visit.faces", nil, "visit.faces: missing"},
+		{"visit.tracks", uint64(1 << 53), "visit.tracks: 9007199254740992 is not in 0..2^53-1"},
+		{"latency_ms", nil, "latency_ms: missing"},
+		{"latency_ms", -1, "latency_ms: -1 is not in 0..2^53-1"},
+		{"latency_ms", 1.5, "latency_ms"},
 		{"track", -1, "track"},
 		{"track", uint64(1 << 53), "above 2^53-1"},
 		{"time", "2025-03-01T12:30:05+01:00", "is not a time in UTC"},
@@ -199,6 +209,10 @@ func TestAcceptedAtTheBounds(t *testing.T) {
 	schema := eventtest.Compile(t, event.FaceSchema)
 	for path, value := range map[string]any{
 		"track":                            uint64(1<<53 - 1),
+		"latency_ms":                       0,
+		"visit.last_seen":                  "1970-01-01T00:00:00Z",
+		"visit.frames":                     uint64(1<<53 - 1),
+		"visit.tracks":                     0,
 		"time":                             "1970-01-01T00:00:00Z",
 		"frame.width":                      65535,
 		"box.x":                            -1e30,
@@ -240,9 +254,7 @@ func TestEncodeReportsEveryFault(t *testing.T) {
 }
 
 func TestRejectedAndStateMatchTheirSchemas(t *testing.T) {
-	r := eventtest.Rejected()
-	r.Schema, r.Device, r.Time = event.Version, "gate", r.Time.UTC()
-	s := sampleState()
+	r, s := sampleRejected(), sampleState()
 	rejected, err1 := event.EncodeRejected(r)
 	state, err2 := event.EncodeState(s)
 	stateSchema := eventtest.CompileStrict(t, event.StateSchema)
@@ -256,10 +268,20 @@ func TestRejectedAndStateMatchTheirSchemas(t *testing.T) {
 	if got, err := event.DecodeState(state); err != nil || got != s {
 		t.Errorf("%+v %v", got, err)
 	}
-	for _, reasons := range [][]string{{}, {"Ugly"}, {"pose", "pose"}} {
+	good := map[string]any{"reason": "pose", "measure": "HeadPoseYaw", "measured": 61, "limit": 60, "unit": "deg"}
+	for name, value := range map[string]any{
+		"reason": "Ugly", "measure": "Head pose", "measured": "61", "limit": nil, "unit": strings.Repeat("m", 17),
+	} {
+		miss := maps.Clone(good)
+		if miss[name] = value; value == nil {
+			delete(miss, name)
+		}
+		refused(t, event.RejectedSchema, alter(t, rejected, "reasons", []any{good, miss}), event.DecodeRejected)
+	}
+	for _, reasons := range []any{[]any{}, []any{"pose"}, []any{good, nil}, good} {
 		refused(t, event.RejectedSchema, alter(t, rejected, "reasons", reasons), event.DecodeRejected)
 	}
-	for path, value := range map[string]any{"score": 101, "components": nil, "track": 1.5} {
+	for path, value := range map[string]any{"score": 101, "components": nil, "track": 1.5, "visit": nil, "visit.id": ""} {
 		refused(t, event.RejectedSchema, alter(t, rejected, path, value), event.DecodeRejected)
 	}
 	s.State, s.Reason, s.Detail = event.Reconnecting, "unauthorized", "the camera refuses user or password"

@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,14 +20,15 @@ func TestMessagesFromTheFuture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rejected := eventtest.Rejected()
-	rejected.Schema, rejected.Device, rejected.Time = event.Version, "gate", rejected.Time.UTC()
+	rejected := sampleRejected()
 	future(t, face, event.FaceSchema, event.EncodeFace, event.DecodeFace, func(want *event.Face) {
 		want.Policy = "daily"
 		want.Quality.Labels, want.Quality.Components = extended(want.Quality.Labels, want.Quality.Components)
 	})
 	future(t, rejected, event.RejectedSchema, event.EncodeRejected, event.DecodeRejected, func(want *event.Rejected) {
-		want.Reasons = append(want.Reasons, "static")
+		want.Reasons = append(want.Reasons, event.Miss{
+			Reason: "covered", Measure: "FaceOcclusion", Measured: 0.8, Limit: 0.5, Unit: "share",
+		})
 		want.Labels, want.Components = extended(want.Labels, want.Components)
 	})
 	future(t, sampleState(), event.StateSchema, event.EncodeState, event.DecodeState, func(*event.State) {})
@@ -67,7 +69,7 @@ func future[T any](t *testing.T, want T, schema string, encode func(T) ([]byte, 
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	_, err = decode(alter(t, data, "schema", event.Version+1))
-	const fix = ": this reader supports 2: update this reader"
+	const fix = ": this reader supports 2 and 3: update this reader"
 	if !errors.Is(err, event.ErrVersion) || !strings.HasSuffix(err.Error(), fix) {
 		t.Error(err)
 	}
@@ -96,10 +98,68 @@ func TestEncodersAreStrict(t *testing.T) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
-	rejected := eventtest.Rejected()
-	rejected.Schema, rejected.Device, rejected.Reasons = event.Version, "gate", []string{"ugly"}
-	_, err := event.EncodeRejected(rejected)
-	if err == nil || !strings.Contains(err.Error(), `reasons: "ugly" is none of`) {
-		t.Error(err)
+	for want, reasons := range map[string][]event.Miss{
+		`reasons: "ugly" is none of`: {{Reason: "ugly"}},
+		`reasons: "pose" appears twice`: {
+			{Reason: "pose", Measure: "HeadPoseYaw", Measured: 61}, {Reason: "pose", Measure: "HeadPoseYaw", Measured: 62},
+		},
+	} {
+		rejected := sampleRejected()
+		rejected.Reasons = reasons
+		if _, err := event.EncodeRejected(rejected); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// Schemas and decoders accept an unknown field in each object of a message.
+func TestUnknownFieldsEverywhere(t *testing.T) {
+	rejected, err1 := event.EncodeRejected(sampleRejected())
+	state, err2 := event.EncodeState(sampleState())
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	objects := 0
+	for _, m := range []struct {
+		schema  string
+		message []byte
+		decode  func([]byte) error
+	}{
+		{event.FaceSchema, golden(t), func(data []byte) error { _, err := event.DecodeFace(data); return err }},
+		{event.RejectedSchema, rejected, func(data []byte) error { _, err := event.DecodeRejected(data); return err }},
+		{event.StateSchema, state, func(data []byte) error { _, err := event.DecodeState(data); return err }},
+	} {
+		schema := eventtest.Compile(t, m.schema)
+		var root map[string]any
+		if err := json.Unmarshal(m.message, &root); err != nil {
+			t.Fatal(err)
+		}
+		eachObject(root, func(object map[string]any) {
+			objects++
+			object["later"] = 0.5 // a label and a component must be a number
+			data, err := json.Marshal(root)
+			if err := errors.Join(err, eventtest.Validate(schema, data), m.decode(data)); err != nil {
+				t.Errorf("%s: %v", data, err)
+			}
+			delete(object, "later")
+		})
+	}
+	if objects != 9+8+1 {
+		t.Errorf("%d objects", objects)
+	}
+}
+
+// eachObject calls visit for each object in a JSON value.
+func eachObject(value any, visit func(map[string]any)) {
+	switch value := value.(type) {
+	case map[string]any:
+		visit(value)
+		for _, v := range value {
+			eachObject(v, visit)
+		}
+	case []any:
+		for _, v := range value {
+			eachObject(v, visit)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -17,18 +18,22 @@ var instant = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:
 
 // checkMembers refuses what json.Unmarshal accepts although the schemas refuse it: missing and repeated fields, names
 // in another case, null, arrays of another length, text that is not UTF-8, line breaks in base64, times not in UTC or
-// finer than nanoseconds. It skips fields that type t does not have.
-func checkMembers(data []byte, t reflect.Type) error {
+// finer than nanoseconds. It skips fields that type t does not have in the version of the message: the tag since of a
+// field is the version that added it.
+func checkMembers(data []byte, t reflect.Type, version int) error {
 	if !utf8.Valid(data) {
 		return errors.New("not UTF-8")
 	}
-	w := walker{json.NewDecoder(bytes.NewReader(data))}
+	w := walker{json.NewDecoder(bytes.NewReader(data)), version}
 	w.UseNumber()
 	return w.value(t, "")
 }
 
 // walker checks one value after the other; path is the JSON path of the value.
-type walker struct{ *json.Decoder }
+type walker struct {
+	*json.Decoder
+	version int
+}
 
 func (w walker) value(t reflect.Type, path string) error {
 	token, err := w.Token()
@@ -48,6 +53,11 @@ func (w walker) value(t reflect.Type, path string) error {
 			return fmt.Errorf("%s: not base64 in one piece", path)
 		}
 		return nil
+	case t == reflect.TypeFor[Miss]() && w.version == oldestVersion:
+		if _, ok := token.(string); !ok {
+			return fmt.Errorf("%s: not a text", path)
+		}
+		return nil
 	}
 	switch t.Kind() { // json.Unmarshal has checked the others
 	case reflect.Struct:
@@ -62,14 +72,15 @@ func (w walker) value(t reflect.Type, path string) error {
 }
 
 func (w walker) structure(token json.Token, t reflect.Type, path string) error {
-	fields := make(map[string]reflect.Type, t.NumField())
+	fields := make(map[string]field, t.NumField())
 	for i := range t.NumField() {
-		name, _ := fieldName(t.Field(i))
-		fields[name] = t.Field(i).Type
+		if f := newField(t.Field(i)); f.since <= w.version {
+			fields[f.name] = f
+		}
 	}
 	found, err := w.members(token, path, func(name, at string) error {
-		if field, ok := fields[name]; ok {
-			return w.value(field, at)
+		if f, ok := fields[name]; ok {
+			return w.value(f.kind, at)
 		}
 		for known := range fields {
 			if strings.EqualFold(known, name) { // json.Unmarshal takes it for the known field
@@ -82,17 +93,26 @@ func (w walker) structure(token json.Token, t reflect.Type, path string) error {
 		return err
 	}
 	for i := range t.NumField() {
-		if name, optional := fieldName(t.Field(i)); !found[name] && !optional {
-			return fmt.Errorf("%s: missing", join(path, name))
+		f := newField(t.Field(i))
+		if _, ok := fields[f.name]; ok && !found[f.name] && !f.optional {
+			return fmt.Errorf("%s: missing", join(path, f.name))
 		}
 	}
 	return nil
 }
 
-// fieldName returns the name of a field in JSON, and whether it may be missing.
-func fieldName(f reflect.StructField) (name string, optional bool) {
+// field is a field of a message.
+type field struct {
+	name     string // in JSON
+	kind     reflect.Type
+	optional bool
+	since    int // version that added it; 0: it is older than oldestVersion
+}
+
+func newField(f reflect.StructField) field {
 	name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-	return name, options == "omitempty"
+	since, _ := strconv.Atoi(f.Tag.Get("since")) // 0 without the tag
+	return field{name: name, kind: f.Type, optional: options == "omitempty", since: since}
 }
 
 // members calls each for every name of the object that begins with token; each must read the value, whose path is at.

@@ -5,19 +5,22 @@ import (
 	"time"
 )
 
-// Rejected is a face that did not pass, and why: the payload of <root>/<camera>/rejected. It has no image.
+// Rejected is the best face of a visit that gave none, and why it did not pass: the payload of <root>/<camera>/rejected.
+// It has no image.
 type Rejected struct {
-	// Schema is Version.
+	// Schema is Version, or 2 in a message of an earlier program.
 	Schema int    `json:"schema"`
 	Device string `json:"device"`
 	Camera string `json:"camera"`
-	// Track, Time, Frame and Box are as in Face.
+	// Visit, Track, Time, Frame and Box are as in Face.
+	Visit Visit     `json:"visit,omitzero" since:"3"`
 	Track uint64    `json:"track"`
 	Time  time.Time `json:"time"`
 	Frame Size      `json:"frame"`
 	Box   Box       `json:"box"`
-	// Reasons are one or more of too_small, too_blurred, pose, low_quality, edge, duplicate, none twice.
-	Reasons []string `json:"reasons"`
+	// Reasons are one or more: first what decided, then the other limits that the face missed. None has the reason and
+	// the measure of another. In a message of version 2 they have no measured values.
+	Reasons []Miss `json:"reasons"`
 	// Score is 0..100, or NotAssessed if the face was rejected before it was scored.
 	Score float64 `json:"score"`
 	// Labels are as in Quality; empty if the face was not scored.
@@ -34,7 +37,7 @@ const (
 
 // State is the state of a camera: the retained payload of <root>/<camera>/state.
 type State struct {
-	// Schema is Version.
+	// Schema is Version, or 2 in a message of an earlier program.
 	Schema int    `json:"schema"`
 	Device string `json:"device"`
 	Camera string `json:"camera"`

@@ -211,10 +211,13 @@ func extend(fields map[string]any) {
 		fields["policy"] = "daily"
 	}
 	if reasons, ok := fields["reasons"].([]any); ok {
-		fields["reasons"] = append(reasons, "static")
+		for _, miss := range reasons {
+			extend(miss.(map[string]any))
+		}
+		fields["reasons"] = append(reasons, map[string]any{
+			"reason": "covered", "measure": "FaceOcclusion", "measured": 0.8, "limit": 0.5, "unit": "share", "side": "left",
+		})
 	}
-	fields["visit"] = map[string]any{
-		"id": 7, "faces": []any{1, "two", nil, map[string]any{"x": []any{}}}, "last_seen": "2026-12-24T18:00:00Z",
-	}
+	fields["gait"] = map[string]any{"id": 7, "steps": []any{1, "two", nil, map[string]any{"x": []any{}}}}
 	fields["occluded"] = nil
 }

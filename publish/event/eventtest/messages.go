@@ -14,10 +14,16 @@ import (
 
 // Face returns a face that lacks only what the publisher sets: schema, id and device.
 func Face(camera string, track uint64) event.Face {
+	at := time.Date(2025, 3, 1, 12, 30, 5, 123456789, time.FixedZone("", 3600))
 	return event.Face{
-		Camera:    camera,
+		Camera: camera,
+		Visit: event.Visit{
+			ID: "01955178-6c9b-7d12-9a41-3f0c6a5b1e27", FirstSeen: at.Add(-2 * time.Second),
+			LastSeen: at.Add(1500 * time.Millisecond), Frames: 88, Faces: 80, Tracks: 1,
+		},
 		Track:     track,
-		Time:      time.Date(2025, 3, 1, 12, 30, 5, 123456789, time.FixedZone("", 3600)),
+		Time:      at,
+		LatencyMS: 3012,
 		Frame:     event.Size{Width: 1920, Height: 1080},
 		Box:       event.NewBox([4]float32{812.5, -3.25, 96, 128}),
 		Landmarks: event.NewLandmarks([5][2]float32{{838, 50}, {880, 51}, {860, 75}, {841, 96}, {878, 97}}),
@@ -39,9 +45,12 @@ func Face(camera string, track uint64) event.Face {
 func Rejected() event.Rejected {
 	f := Face("door", 7)
 	return event.Rejected{
-		Camera: f.Camera, Track: f.Track, Time: f.Time, Frame: f.Frame, Box: f.Box,
-		Reasons: []string{"too_small", "pose"}, Score: event.NotAssessed, Labels: event.Labels{},
-		Components: f.Quality.Components,
+		Camera: f.Camera, Visit: f.Visit, Track: f.Track, Time: f.Time, Frame: f.Frame, Box: f.Box,
+		Reasons: []event.Miss{
+			event.NewMiss("too_small", "InterEyeDistance", 9.42, 10, "px"),
+			event.NewMiss("pose", "HeadPoseYaw", -61.5, 60, "deg"),
+		},
+		Score: event.NotAssessed, Labels: event.Labels{}, Components: f.Quality.Components,
 	}
 }
 

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log"
 	"os"
@@ -26,9 +27,10 @@ func main() {
 }
 
 func save(_ mqtt.Client, m mqtt.Message) {
-	face, err := event.DecodeFace(m.Payload()) // refuses another schema version, ignores added fields
+	face, err := event.DecodeFace(m.Payload()) // accepts schema versions 2 and 3, ignores added fields
 	if err == nil {
-		fmt.Printf("%s/%s: score %.1f\n", face.Device, face.Camera, face.Quality.Score)
+		visit := cmp.Or(face.Visit.ID, "unknown") // version 2 has none
+		fmt.Printf("%s/%s: visit %s, score %.1f\n", face.Device, face.Camera, visit, face.Quality.Score)
 		err = os.WriteFile(face.ID+"."+face.Image.Encoding, face.Image.Data, 0o600)
 	}
 	if err != nil {

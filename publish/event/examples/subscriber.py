@@ -19,10 +19,11 @@ def on_connect(client, userdata, flags, reason, properties):
 def on_message(client, userdata, message):
     """Print and save a face, and ignore fields that are added later."""
     face = json.loads(message.payload)
-    if face["schema"] != 2:
+    if face["schema"] not in (2, 3):
         print(f"{message.topic}: unknown schema version {face['schema']}", flush=True)
         return
-    print(f"{face['device']}/{face['camera']}: score {face['quality']['score']:.1f}", flush=True)
+    visit = face["visit"]["id"] if face["schema"] >= 3 else "unknown"  # version 2 has none
+    print(f"{face['device']}/{face['camera']}: visit {visit}, score {face['quality']['score']:.1f}", flush=True)
     suffix = ".png" if face["image"]["encoding"] == "png" else ".jpeg"
     Path(f"{uuid.UUID(face['id'])}{suffix}").write_bytes(base64.b64decode(face["image"]["data"]))
 

@@ -3,19 +3,24 @@ package pipeline
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"time"
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/publish/event"
 	"facesieve/quality"
 )
 
-// Encoder makes events of candidates. All its fields but Identify are required.
+// Encoder makes events of candidates. All its fields but the functions are required.
 type Encoder struct {
 	Device, Camera, Model string
 	Image                 config.Image
 	// Identify returns the id of an event; nil: each event gets a new one.
 	Identify func(c *Candidate) string
+	// Now returns the present time, for the latency of an event. nil: the time of the decision on the clock of the frames,
+	// so that a recording always gives the same events.
+	Now func() time.Time
 }
 
 // Event returns the event of a face.
@@ -25,7 +30,8 @@ func (e Encoder) Event(c *Candidate) (event.Face, error) {
 		return event.Face{}, err
 	}
 	face := event.Face{
-		Schema: event.Version, Device: e.Device, Camera: e.Camera, Track: c.Track, Time: c.Time,
+		Schema: event.Version, Device: e.Device, Camera: e.Camera, Visit: visitOf(c), Track: c.Track, Time: c.Time,
+		LatencyMS: e.latency(c).Milliseconds(),
 		Frame:     event.Size{Width: c.Width, Height: c.Height},
 		Box:       event.NewBox(c.Judgement.Face.Box),
 		Landmarks: event.NewLandmarks(c.Judgement.Face.Landmarks),
@@ -43,17 +49,57 @@ func (e Encoder) Event(c *Candidate) (event.Face, error) {
 	return face, nil
 }
 
-// Rejection returns the report of a track that ended without a face to send. c is its best face.
+// latency returns the time since the frame was captured. It is 0 where the clock of the frames is ahead: a recording
+// that is processed faster than it plays, or a clock that was set back.
+func (e Encoder) latency(c *Candidate) time.Duration {
+	now := c.DecidedAt
+	if e.Now != nil {
+		now = e.Now()
+	}
+	return max(0, now.Sub(c.Time))
+}
+
+// Rejection returns the report of a visit that gave no face to send. c is its best face, and reason decided.
 func (e Encoder) Rejection(c *Candidate, reason quality.Reason) event.Rejected {
 	score := float64(event.NotAssessed)
 	if c.Judgement.Scored {
 		score = c.Judgement.Score.Value
 	}
 	return event.Rejected{
-		Schema: event.Version, Device: e.Device, Camera: e.Camera, Track: c.Track, Time: c.Time,
+		Schema: event.Version, Device: e.Device, Camera: e.Camera, Visit: visitOf(c), Track: c.Track, Time: c.Time,
 		Frame: event.Size{Width: c.Width, Height: c.Height}, Box: event.NewBox(c.Judgement.Face.Box),
-		Reasons: []string{string(reason)}, Score: score, Labels: c.Judgement.Score.Labels,
+		Reasons: Reasons(c, reason), Score: score, Labels: c.Judgement.Score.Labels,
 		Components: Components(c.Judgement.Assessment),
+	}
+}
+
+// Reasons returns why a face was rejected: first reason, which decided, then the other limits that it missed.
+func Reasons(c *Candidate, reason quality.Reason) []event.Miss {
+	misses := c.Judgement.Misses
+	switch {
+	case reason == quality.ReasonLowQuality:
+		misses = slices.Insert(slices.Clone(misses), 0, quality.ScoreMiss(c.Judgement.Score.Value, c.Threshold))
+	case reason == quality.ReasonStatic:
+		misses = slices.Insert(slices.Clone(misses), 0, quality.StillMiss(c.Still, c.StillLimit))
+	case len(misses) == 0 || misses[0].Reason != reason:
+		misses = slices.Insert(slices.Clone(misses), 0, quality.Miss{Reason: reason, Measured: math.NaN()})
+	}
+	reasons := make([]event.Miss, len(misses))
+	for i, m := range misses {
+		reasons[i] = event.NewMiss(string(m.Reason), m.Measure, m.Measured, m.Limit, m.Unit)
+	}
+	return reasons
+}
+
+// ReasonsText returns the Reasons of a face for people, for example "sharpness 7, needs 10".
+func ReasonsText(c *Candidate, reason quality.Reason) string {
+	return event.MissesText(Reasons(c, reason))
+}
+
+func visitOf(c *Candidate) event.Visit {
+	v := c.Visit
+	return event.Visit{
+		ID: v.ID, FirstSeen: v.FirstSeen, LastSeen: v.LastSeen, Frames: v.Frames, Faces: v.Faces, Tracks: v.Tracks,
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 type Uplink interface {
 	// Publish accepts the event of a face.
 	Publish(e event.Face) error
-	// Reject accepts the report of a track without a face to send.
+	// Reject accepts the report of a visit without a face to send.
 	Reject(r event.Rejected) error
 }
 
@@ -44,13 +44,14 @@ func (s EventSink) Face(c *Candidate) error {
 	if err != nil {
 		return err
 	}
-	s.Log.Info().Str("id", face.ID).Uint64("track", c.Track).
+	s.Log.Info().Str("id", face.ID).Str("visit", face.Visit.ID).Uint64("track", c.Track).
 		Float64("score", math.Round(10*c.Judgement.Score.Value)/10).Msg("face forwarded")
 	return nil
 }
 
-// Rejected passes on the report of a track without a face to send.
+// Rejected passes on the report of a visit without a face to send.
 func (s EventSink) Rejected(c *Candidate, reason quality.Reason) error {
-	s.Log.Debug().Uint64("track", c.Track).Str("reason", string(reason)).Msg("track without a face to forward")
+	s.Log.Debug().Str("visit", c.Visit.ID).Uint64("track", c.Track).Str("reason", string(reason)).
+		Str("missed", ReasonsText(c, reason)).Msg("visit without a face to forward")
 	return s.Uplink.Reject(s.Encoder.Rejection(c, reason))
 }
