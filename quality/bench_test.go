@@ -137,3 +137,35 @@ func BenchmarkCompare(b *testing.B) {
 		matcher.Compare(x, y, 40, 60)
 	}
 }
+
+// BenchmarkVisits takes one face through association and visits while 256 visits that ended are remembered, and compares
+// with the score of the face.
+func BenchmarkVisits(b *testing.B) {
+	scorer, network := embeddedScorer(b)
+	aligned := alignedPortrait(b)
+	score, embedding := embed(b, scorer, aligned)
+	matcher, err := NewMatcher(network.Manifest())
+	if err != nil {
+		b.Fatal(err)
+	}
+	recent := NewRecent()
+	for range maxRecent {
+		var person template
+		person.add(axis(80), 50, noon)
+		recent.add(pastVisit{person: person, matcher: matcher, ended: noon, keep: time.Hour})
+	}
+	visits, err := NewVisits[int](Default(), matcher, recent, func(time.Time) string { return "" })
+	if err != nil {
+		b.Fatal(err)
+	}
+	at, keep := noon, func() int { return 0 }
+	b.ReportAllocs()
+	for b.Loop() {
+		at = at.Add(time.Millisecond)
+		visits.Tick(at)
+		visits.Affinity(1, embedding, score.Value)
+		visits.Visible(at, []uint64{1})
+		visits.Offer(OfferedFace{Track: 1, Time: at, Score: score.Value, Embedding: embedding}, keep)
+	}
+	peer(b, "score", func() { embed(b, scorer, aligned) })
+}
