@@ -18,7 +18,7 @@ type Rejected struct {
 	Time  time.Time `json:"time"`
 	Frame Size      `json:"frame"`
 	Box   Box       `json:"box"`
-	// Reasons are one or more: first what decided, then the other limits that the face missed. None has the reason and
+	// Reasons are 1 to 16: first what decided, then the other limits that the face missed. None has the reason and
 	// the measure of another. In a message of version 2 they have no measured values.
 	Reasons []Miss `json:"reasons"`
 	// Score is 0..100, or NotAssessed if the face was rejected before it was scored.
