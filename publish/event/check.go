@@ -21,8 +21,8 @@ const (
 	maxCount  = 1<<53 - 1 // above it, readers that keep numbers as float64 lose the last digits
 	maxSide   = 65535     // pixels
 	maxLabels = 8
-	maxDetail = 512       // characters of State.Detail
-	maxUnit   = 16        // characters of Miss.Unit
+	maxDetail = 512 // characters of State.Detail
+	maxUnit   = 16  // characters of Miss.Unit
 	maxMisses = 16
 	maxData   = 512 << 10 // bytes of an encoded image; a broker may close the connection over more
 )
