@@ -30,11 +30,11 @@ func measure(f *Face) (x, y, size float64) {
 	return float64(f.Box[0]) + w/2, float64(f.Box[1]) + h/2, math.Log(math.Sqrt(w * h))
 }
 
-func newTracked(at time.Time, face Face) *tracked {
-	x, y, size := measure(&face)
+func newTracked(at time.Time, face detection) *tracked {
+	x, y, size := measure(&face.Face)
 	pixels := math.Exp(size)
 	return &tracked{
-		Track: Track{Face: face, Start: at, Last: at, Hits: 1},
+		Track: Track{Face: face.Face, Index: face.index, Start: at, Last: at, Hits: 1},
 		x:     newAxis(x, placeNoise*pixels, placeSpeed*pixels),
 		y:     newAxis(y, placeNoise*pixels, placeSpeed*pixels),
 		size:  newAxis(size, sizeNoise, sizeSpeed),
@@ -50,13 +50,13 @@ func (tr *tracked) predict(dt float64) {
 }
 
 // update corrects the track with its face in this frame.
-func (tr *tracked) update(at time.Time, face Face) {
-	x, y, size := measure(&face)
+func (tr *tracked) update(at time.Time, face detection) {
+	x, y, size := measure(&face.Face)
 	noise := placeNoise * math.Exp(size)
 	tr.x.correct(x, noise)
 	tr.y.correct(y, noise)
 	tr.size.correct(size, sizeNoise)
-	tr.Face, tr.Last, tr.misses = face, at, 0
+	tr.Face, tr.Index, tr.Last, tr.misses = face.Face, face.index, at, 0
 	tr.Hits++
 }
 

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 )
@@ -16,12 +17,18 @@ const (
 	lowGate   = 9.0  // the same for a face of low score
 	missCost  = 18.0 // cost of a track without a face plus a face without a track
 	maxMisses = 2    // frames in a row that an unconfirmed track may miss
+	looksCost = 8.0  // subtracted from the cost of a pair that looks the same, added for one that does not
 )
+
+// Affinity returns how much a face of the frame, by its index, looks like the person of a confirmed track, by its ID: 1
+// the same, -1 another one, 0 not known. It is called only for pairs that are possible by their motion.
+type Affinity func(track uint64, face int) float64
 
 // Track is a face that is tracked. IDs count up from 1, and each is used once.
 type Track struct {
 	ID          uint64
 	Face        Face // as last detected
+	Index       int  // of Face among the faces of its frame
 	Start, Last time.Time
 	Hits        int // number of frames in which it was detected
 }
@@ -44,26 +51,36 @@ func (t *Tracker) Configure(cfg Config) { t.cfg = cfg }
 // detection even without motion.
 func (t *Tracker) Busy() bool { return len(t.tracks) > 0 }
 
-// Update associates the faces of a frame, taken at this time, with the tracks. It returns the confirmed tracks with a
-// face in this frame, and those that ended because they had none for longer than Lost; both in order of ID.
-func (t *Tracker) Update(at time.Time, faces []Face) (active, ended []Track) {
+// detection is a face with its index among the faces of the frame.
+type detection struct {
+	Face
+	index int
+}
+
+// Update associates the faces of a frame, taken at this time, with the tracks, by motion and by their looks; affinity
+// may be nil. It returns the confirmed tracks with a face in this frame, and those that ended because they had none for
+// longer than Lost; both in order of ID.
+func (t *Tracker) Update(at time.Time, faces []Face, affinity Affinity) (active, ended []Track) {
 	ended = t.remove(func(track *tracked) bool { return at.Sub(track.Last) > t.cfg.Track.Lost })
 	dt := max(0, at.Sub(t.last).Seconds())
 	t.last = at
 	for _, track := range t.tracks {
 		track.predict(dt)
 	}
-	var high, low []Face
-	for _, face := range faces {
+	if affinity == nil {
+		affinity = func(uint64, int) float64 { return 0 }
+	}
+	var high, low []detection
+	for i, face := range faces {
 		if t.cfg.beginsTrack(face) {
-			high = append(high, face)
+			high = append(high, detection{face, i})
 		} else {
-			low = append(low, face)
+			low = append(low, detection{face, i})
 		}
 	}
-	hidden, fresh := t.match(at, t.tracks, high, gate)
+	hidden, fresh := t.match(at, t.tracks, high, gate, affinity)
 	recent := slices.DeleteFunc(hidden, func(track *tracked) bool { return track.ID == 0 || track.misses > maxMisses })
-	t.match(at, recent, low, lowGate)
+	t.match(at, recent, low, lowGate, affinity)
 	for _, face := range fresh {
 		t.tracks = append(t.tracks, newTracked(at, face))
 		t.confirm(t.tracks[len(t.tracks)-1])
@@ -75,6 +92,11 @@ func (t *Tracker) Update(at time.Time, faces []Face) (active, ended []Track) {
 		}
 	}
 	return sorted(active), ended
+}
+
+// End ends a confirmed track.
+func (t *Tracker) End(id uint64) {
+	t.remove(func(track *tracked) bool { return track.ID == id })
 }
 
 // Flush ends all tracks, at the end of a recording or of the program, and returns the confirmed ones in order of ID.
@@ -100,12 +122,17 @@ func sorted(tracks []Track) []Track {
 }
 
 // match assigns faces to tracks at minimum cost and updates these tracks. It returns the remaining tracks and faces.
-func (t *Tracker) match(at time.Time, tracks []*tracked, faces []Face, gate float64) (hidden []*tracked, fresh []Face) {
+func (t *Tracker) match(
+	at time.Time, tracks []*tracked, faces []detection, gate float64, affinity Affinity,
+) (hidden []*tracked, fresh []detection) {
 	cost := make([][]float64, len(tracks))
 	for i, track := range tracks {
 		cost[i] = make([]float64, len(faces))
 		for j := range faces {
-			cost[i][j] = track.cost(&faces[j], gate)
+			cost[i][j] = track.cost(&faces[j].Face, gate)
+			if track.ID > 0 && !math.IsInf(cost[i][j], 1) {
+				cost[i][j] -= looksCost * affinity(track.ID, faces[j].index)
+			}
 		}
 	}
 	taken := make([]bool, len(faces))

@@ -33,7 +33,7 @@ func newScene(t *testing.T) *scene {
 
 func (s *scene) show(second float64, faces ...Face) []Track {
 	s.t.Helper()
-	active, ended := s.tracker.Update(seconds(second), faces)
+	active, ended := s.tracker.Update(seconds(second), faces, nil)
 	last := uint64(0)
 	for _, track := range active {
 		if track.ID <= last {
@@ -258,7 +258,7 @@ func BenchmarkTracker(b *testing.B) {
 		for j := range faces {
 			faces[j] = at(float64(j*80)+10*math.Sin(float64(i)/9), 200, 40, 0.9)
 		}
-		tracker.Update(seconds(float64(i)*0.1), faces)
+		tracker.Update(seconds(float64(i)*0.1), faces, nil)
 		i++
 	}
 }

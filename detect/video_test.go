@@ -79,7 +79,7 @@ func track(t testing.TB, d *Detector, cfg Config, path string, nth int) (visits 
 		if err != nil {
 			t.Fatal(err)
 		}
-		active, gone := tracker.Update(now, faces)
+		active, gone := tracker.Update(now, faces, nil)
 		for _, track := range active {
 			largest[track.ID] = max(largest[track.ID], track.Face.Box[2], track.Face.Box[3])
 		}

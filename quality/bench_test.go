@@ -98,7 +98,7 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func BenchmarkSelector(b *testing.B) {
-	selector, err := NewSelector[int](Default())
+	selector, err := newSelector[int](Default())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -108,8 +108,8 @@ func BenchmarkSelector(b *testing.B) {
 	for b.Loop() {
 		at = at.Add(40 * time.Millisecond)
 		score = float64(int(score+7) % 100)
-		selector.Offer(1, at, score, "", keep)
-		selector.Tick(at)
+		selector.offer(1, at, score, "", keep)
+		selector.tick(at)
 	}
 }
 

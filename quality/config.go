@@ -11,10 +11,10 @@ import (
 	"facesieve/models"
 )
 
-// Policies select the faces of a track that are sent, among those that may be sent: no gate rejects them, and their
+// Policies select the faces of a visit that are sent, among those that may be sent: no gate rejects them, and their
 // score is at least the threshold.
 const (
-	PolicyBest     = "best"     // the best one, when the track ends or after max_wait
+	PolicyBest     = "best"     // the best one, when the visit ends or after max_wait
 	PolicyQuick    = "quick"    // the first one, at once, and another one if it is better by quick_gain
 	PolicyInterval = "interval" // the best one of every interval
 	PolicyAll      = "all"      // every one
@@ -26,15 +26,29 @@ type Config struct {
 	Policy string `yaml:"policy"`
 	// Threshold is the least score, 0..100, of a face that may be sent.
 	Threshold float64 `yaml:"threshold"`
-	// MaxWait bounds the delay of policy best, from the first face of a track that may be sent. At 0 it waits for the end
-	// of the track.
+	// MaxWait bounds the delay of policy best, from the first face of a visit that may be sent. At 0 it waits for the end
+	// of the visit.
 	MaxWait time.Duration `yaml:"max_wait"`
 	// Interval of policy interval, from the first face that may be sent.
 	Interval time.Duration `yaml:"interval"`
-	// QuickGain is the number of points by which a face must be better than the one sent last of its track, for policy
-	// quick to send it too.
+	// QuickGain is the number of points by which a face must be better than the one sent last of its visit, for policy
+	// quick to send it too, and for policy best after a visit has continued.
 	QuickGain float64 `yaml:"quick_gain"`
 	Gates     Gates   `yaml:"gates"`
+	// Visit configures which tracks are one visit of one person.
+	Visit VisitConfig `yaml:"visit"`
+}
+
+// VisitConfig configures which tracks are one visit of one person, and when a face is no person.
+type VisitConfig struct {
+	// Rejoin is the time after the end of a visit within which the same person continues it. Embeddings are kept in
+	// memory for so long. 0: a visit is not continued.
+	Rejoin time.Duration `yaml:"rejoin"`
+	// Across is true if a visit also continues before another camera of the same program that has Across set.
+	Across bool `yaml:"across"`
+	// Static is the time after which a face that does not move is reported with ReasonStatic and ignored until it moves.
+	// 0: never.
+	Static time.Duration `yaml:"static"`
 }
 
 // Default returns the configuration of an empty section.
@@ -45,6 +59,7 @@ func Default() Config {
 		MaxWait:   15 * time.Second,
 		Interval:  5 * time.Second,
 		QuickGain: 15,
+		Visit:     VisitConfig{Rejoin: time.Minute, Static: 2 * time.Minute},
 		Gates: Gates{
 			MinEyeDistance: 10,
 			MinSharpness:   10,
@@ -67,8 +82,11 @@ func (c Config) Validate() error {
 	}
 	policies := []string{PolicyBest, PolicyQuick, PolicyInterval, PolicyAll}
 	check(slices.Contains(policies, c.Policy), "policy", "%q is not one of %s", c.Policy, strings.Join(policies, ", "))
-	check(c.MaxWait >= 0, "max_wait", "%s is negative; 0 waits for the end of the track", c.MaxWait)
+	check(c.MaxWait >= 0, "max_wait", "%s is negative; 0 waits for the end of the visit", c.MaxWait)
 	check(c.Interval > 0, "interval", "%s is no interval; give the time between two faces, such as 5s", c.Interval)
+	check(c.Visit.Rejoin >= 0 && c.Visit.Rejoin <= time.Hour, "visit.rejoin", "%s is outside 0s..1h", c.Visit.Rejoin)
+	check(c.Visit.Static == 0 || c.Visit.Static >= 10*time.Second && c.Visit.Static <= 24*time.Hour, "visit.static",
+		"%s is outside 10s..24h; 0 reports no face as static", c.Visit.Static)
 	bounds := []bound{
 		{"threshold", c.Threshold, 0, 100, " (a score; 0 sends every face)"},
 		{"quick_gain", c.QuickGain, 0, 100, " points of score"},

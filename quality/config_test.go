@@ -18,6 +18,7 @@ func TestDefaultIsValid(t *testing.T) {
 func TestValidateNamesEveryFault(t *testing.T) {
 	err := Config{
 		Policy: "fastest", Threshold: 120, MaxWait: -time.Second, QuickGain: -1,
+		Visit: VisitConfig{Rejoin: 2 * time.Hour, Static: time.Second},
 		Gates: Gates{
 			MinEyeDistance: -1, MinSharpness: 101, MaxYaw: 91, MaxPitch: -5, MaxRoll: 200,
 			MaxResidual: math.NaN(), EdgeMargin: 2,
@@ -28,8 +29,10 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	}
 	want := []string{
 		`policy: "fastest" is not one of best, quick, interval, all`,
-		`max_wait: -1s is negative; 0 waits for the end of the track`,
+		`max_wait: -1s is negative; 0 waits for the end of the visit`,
 		`interval: 0s is no interval; give the time between two faces, such as 5s`,
+		`visit.rejoin: 2h0m0s is outside 0s..1h`,
+		`visit.static: 1s is outside 10s..24h; 0 reports no face as static`,
 		`threshold: 120 is outside 0..100 (a score; 0 sends every face)`,
 		`quick_gain: -1 is outside 0..100 points of score`,
 		`gates.edge_margin: 2 is outside -1..1, a share of the box (-1 takes all, 0 must not touch the border)`,
@@ -53,6 +56,7 @@ threshold: 55.5
 max_wait: 1m30s
 interval: 250ms
 quick_gain: 5
+visit: {rejoin: 2m, across: true, static: 1h}
 gates:
   {min_eye_distance: 20, min_sharpness: 1, max_yaw: 30, max_pitch: 20, max_roll: 10, max_residual: 8, edge_margin: 0.1}
 `))
@@ -62,6 +66,7 @@ gates:
 	}
 	want := Config{
 		Policy: PolicyQuick, Threshold: 55.5, MaxWait: 90 * time.Second, Interval: 250 * time.Millisecond, QuickGain: 5,
+		Visit: VisitConfig{Rejoin: 2 * time.Minute, Across: true, Static: time.Hour},
 		Gates: Gates{
 			MinEyeDistance: 20, MinSharpness: 1, MaxYaw: 30, MaxPitch: 20, MaxRoll: 10, MaxResidual: 8, EdgeMargin: 0.1,
 		},

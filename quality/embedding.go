@@ -60,6 +60,42 @@ func Similarity(a, b Embedding) float64 {
 	return float64(max(-1, min(1, s0+s1+s2+s3)))
 }
 
+// weightedMean returns the direction of the weighted sum of two embeddings, in memory of its own, and the length of that
+// sum. A zero Embedding counts nothing.
+func weightedMean(a Embedding, weightA float64, b Embedding, weightB float64) (Embedding, float64) {
+	sums := new([EmbeddingSize]float32)
+	for _, one := range []struct {
+		embedding Embedding
+		weight    float64
+	}{{a, weightA}, {b, weightB}} {
+		if one.embedding.IsZero() {
+			continue
+		}
+		for i, value := range one.embedding.vector.values {
+			sums[i] += float32(one.weight) * value
+		}
+	}
+	return normalised(sums)
+}
+
+// normalised scales values in place to length 1, and returns them as an embedding, and the length that they had. Values
+// that are all 0 are no embedding.
+func normalised(values *[EmbeddingSize]float32) (Embedding, float64) {
+	var sum float64
+	for _, value := range values {
+		sum += float64(value) * float64(value)
+	}
+	if sum == 0 {
+		return Embedding{}, 0
+	}
+	length := math.Sqrt(sum)
+	scale := float32(1 / length)
+	for i := range values {
+		values[i] *= scale
+	}
+	return newEmbedding(values), length
+}
+
 // embeddingDecoder decodes one output of the network to an Embedding.
 type embeddingDecoder struct {
 	output int
@@ -91,17 +127,9 @@ func (d *embeddingDecoder) decode(stored []int8) Embedding {
 		return Embedding{}
 	}
 	values := new([EmbeddingSize]float32)
-	var sum float64
 	for i, v := range stored {
 		values[i] = float32(int(v)-d.zero) * d.scale[i]
-		sum += float64(values[i]) * float64(values[i])
 	}
-	if sum == 0 {
-		return Embedding{}
-	}
-	length := float32(1 / math.Sqrt(sum))
-	for i := range values {
-		values[i] *= length
-	}
-	return newEmbedding(values)
+	embedding, _ := normalised(values)
+	return embedding
 }

@@ -15,8 +15,8 @@ const (
 	ReasonPose       Reason = "pose"        // the head is turned too far, or the landmarks are not those of a face
 	ReasonTooBlurred Reason = "too_blurred" // out of focus, in motion, or enlarged from too few pixels
 	ReasonLowQuality Reason = "low_quality" // the score is below the threshold
-	ReasonDuplicate  Reason = "duplicate"   // a face as good or nearly so of the same track was sent or is held
-	ReasonStatic     Reason = "static"      // the face did not move for a long time: a poster, a screen, a statue
+	ReasonDuplicate  Reason = "duplicate"   // a face as good or nearly so of the same visit was sent or is held
+	ReasonStatic     Reason = "static"      // it did not move for long: a poster, a screen, a statue
 )
 
 // Gates reject faces that no recogniser can use, whatever their score. Their defaults are wide, because grading is the

@@ -54,6 +54,17 @@ func (m *Matcher) Compare(a, b Embedding, scoreA, scoreB float64) Verdict {
 	}
 }
 
+// affinity returns how much two embeddings look like one person: 1 from the threshold of Same on, -1 as far below that of
+// Different, linear between them, and 0 where a score is too low.
+func (m *Matcher) affinity(a, b Embedding, scoreA, scoreB float64) float64 {
+	thresholds, found := m.at(math.Min(scoreA, scoreB))
+	if !found || a.IsZero() || b.IsZero() {
+		return 0
+	}
+	width := thresholds.FMR1e4 - thresholds.FMR1e3
+	return max(-1, min(1, (Similarity(a, b)-thresholds.FMR1e3)/width))
+}
+
 // at returns the thresholds for a score; found is false if it is too low, or no number.
 func (m *Matcher) at(score float64) (thresholds models.SimilarityThresholds, found bool) {
 	for _, t := range m.thresholds {

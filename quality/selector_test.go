@@ -2,7 +2,7 @@ package quality
 
 import (
 	"fmt"
-	"math"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +18,7 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 // It returns a line for each decision: "1.5: send TRACK SCORE from SECOND" or "2: reject TRACK SCORE REASON".
 func play(t *testing.T, cfg Config, script string) string {
 	t.Helper()
-	selector, err := NewSelector[string](cfg)
+	selector, err := newSelector[string](cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,31 +36,34 @@ func play(t *testing.T, cfg Config, script string) string {
 		var decisions []Decision[string]
 		switch verb {
 		case "offer":
-			_, decisions = selector.Offer(track, now, score, reason, func() string {
+			_, decisions = selector.offer(track, now, score, reason, func() string {
 				kept++
 				return fmt.Sprintf("%d/%g", track, score)
 			})
 		case "end":
-			decisions = selector.End(track)
+			decisions, _ = selector.end(track)
 		case "tick":
-			decisions = selector.Tick(now)
+			decisions = selector.tick(now)
 		case "flush":
-			decisions = selector.Flush()
+			for _, visit := range slices.Sorted(maps.Keys(selector.visits)) {
+				ended, _ := selector.end(visit)
+				decisions = append(decisions, ended...)
+			}
 		}
 		for _, d := range decisions {
 			delivered++
-			if d.Face != fmt.Sprintf("%d/%g", d.Track, d.Score) {
+			if d.Face != fmt.Sprintf("%d/%g", d.number, d.Score) {
 				t.Errorf("decision %+v has the face of another track", d)
 			}
-			what := fmt.Sprintf("%g: reject %d %g %s", second, d.Track, d.Score, d.Reason)
+			what := fmt.Sprintf("%g: reject %d %g %s", second, d.number, d.Score, d.Reason)
 			if d.Send {
-				what = fmt.Sprintf("%g: send %d %g from %g", second, d.Track, d.Score, d.Time.Sub(noon).Seconds())
+				what = fmt.Sprintf("%g: send %d %g from %g", second, d.number, d.Score, d.Time.Sub(noon).Seconds())
 			}
 			out = append(out, what)
 		}
 	}
 	held := 0
-	for _, v := range selector.tracks {
+	for _, v := range selector.visits {
 		if v.held != nil {
 			held++
 		}
@@ -207,7 +210,7 @@ func TestOfferReturnsTheReason(t *testing.T) {
 		PolicyInterval: {ReasonLowQuality, "", "", ReasonDuplicate, ReasonEdge, ""},
 		PolicyAll:      {ReasonLowQuality, "", "", "", ReasonEdge, ""},
 	} {
-		selector, err := NewSelector[int](policy(name))
+		selector, err := newSelector[int](policy(name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +220,7 @@ func TestOfferReturnsTheReason(t *testing.T) {
 			if i == 4 {
 				gate = ReasonEdge
 			}
-			reason, _ := selector.Offer(1, noon, score, gate, func() int { return i })
+			reason, _ := selector.offer(1, noon, score, gate, func() int { return i })
 			got = append(got, reason)
 		}
 		if !slices.Equal(got, want) {
@@ -226,31 +229,10 @@ func TestOfferReturnsTheReason(t *testing.T) {
 	}
 }
 
-func TestCounts(t *testing.T) {
-	selector, err := NewSelector[int](policy(PolicyBest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, score := range []float64{10, 50, 60, 55, math.NaN()} {
-		selector.Offer(1, noon, score, "", func() int { return 0 })
-	}
-	selector.Offer(1, noon, 99, ReasonEdge, func() int { return 0 })
-	selector.End(1)
-	got := selector.Counts()
-	if got.Offered != 6 || got.Sent != 1 ||
-		got.Rejected[ReasonLowQuality] != 2 || got.Rejected[ReasonDuplicate] != 2 || got.Rejected[ReasonEdge] != 1 {
-		t.Errorf("%+v", got)
-	}
-	got.Rejected[ReasonEdge] = 99
-	if selector.Counts().Rejected[ReasonEdge] != 1 {
-		t.Error("Counts returns the map of the selector itself")
-	}
-}
-
 func TestNewSelectorRefusesBadConfig(t *testing.T) {
 	cfg := Default()
 	cfg.Policy = "both"
-	if _, err := NewSelector[int](cfg); err == nil || !strings.Contains(err.Error(), "policy") {
+	if _, err := newSelector[int](cfg); err == nil || !strings.Contains(err.Error(), "policy") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -260,23 +242,23 @@ func TestNewSelectorRefusesBadConfig(t *testing.T) {
 func TestConfigureKeepsTheStateOfTracks(t *testing.T) {
 	cfg := Default()
 	cfg.Policy, cfg.Threshold, cfg.MaxWait = PolicyBest, 30, time.Second
-	s, err := NewSelector[string](cfg)
+	s, err := newSelector[string](cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	offer := func(track uint64, second, score float64) (Reason, int) {
 		at := noon.Add(time.Duration(second * float64(time.Second)))
-		reason, decisions := s.Offer(track, at, score, "", func() string { return "" })
+		reason, decisions := s.offer(track, at, score, "", func() string { return "" })
 		return reason, len(decisions)
 	}
 	offer(1, 0, 50)
-	if sent := s.Tick(noon.Add(2 * time.Second)); len(sent) != 1 || !sent[0].Send {
+	if sent := s.tick(noon.Add(2 * time.Second)); len(sent) != 1 || !sent[0].Send {
 		t.Fatalf("decisions %+v", sent)
 	}
 	offer(2, 2, 40)
 	offer(3, 2, 20)
 	cfg.Threshold, cfg.MaxWait = 10, time.Minute
-	if err := s.Configure(cfg); err != nil {
+	if err := s.configure(cfg); err != nil {
 		t.Fatal(err)
 	}
 	if reason, n := offer(1, 2.5, 90); reason != ReasonDuplicate || n != 0 {
@@ -285,10 +267,10 @@ func TestConfigureKeepsTheStateOfTracks(t *testing.T) {
 	if reason, _ := offer(3, 2.5, 20); reason != "" {
 		t.Errorf("a face above the new threshold: %q", reason)
 	}
-	if sent := s.Tick(noon.Add(3 * time.Second)); len(sent) != 1 || sent[0].Track != 2 {
+	if sent := s.tick(noon.Add(3 * time.Second)); len(sent) != 1 || sent[0].number != 2 {
 		t.Errorf("at the former deadline: %+v", sent)
 	}
-	if err := s.Configure(Config{}); err == nil {
+	if err := s.configure(Config{}); err == nil {
 		t.Error("a configuration without a policy is accepted")
 	}
 }

@@ -44,7 +44,14 @@ func (c *replayCommand) Run(ctx context.Context, term console) error {
 	if err != nil {
 		return errors.Join(err, sink.close())
 	}
-	options := pipeline.Options{Sink: sink, Observers: observers, ScoreAll: len(observers) > 0}
+	visits := uint64(0)
+	options := pipeline.Options{
+		Sink: sink, Observers: observers, ScoreAll: len(observers) > 0,
+		NewVisitID: func(first time.Time) string {
+			visits++
+			return event.ReplayID(first, cfg.Device, camera.Name+"/visit", visits)
+		},
+	}
 	return errors.Join(replay(ctx, e, camera, options, term, log), sink.close())
 }
 

@@ -135,7 +135,7 @@ func (c *scoreCommand) scoreFile(ctx context.Context, e *pipeline.Engine, file s
 	if c.Aligned {
 		return scoreAligned(e, file, img)
 	}
-	found, err := e.Find(img)
+	found, err := e.Find(img, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/publish/event"
+	"facesieve/quality"
 )
 
 // A pipeline that failed is restarted after a delay that grows from the first of these to the second, with jitter. A
@@ -48,6 +49,7 @@ type worker struct {
 	source   *capture.Source // nil if it could not be opened
 	log      zerolog.Logger
 	counters *pipeline.Counters
+	recent   *quality.Recent // visits that the next pipeline of this camera may continue
 
 	mutex    sync.Mutex
 	settings workerSettings
@@ -74,7 +76,7 @@ func openWorker(settings workerSettings, log zerolog.Logger) (*worker, error) {
 
 func newWorker(settings workerSettings, log zerolog.Logger) *worker {
 	return &worker{
-		name: settings.camera.Name, settings: settings, counters: &pipeline.Counters{},
+		name: settings.camera.Name, settings: settings, counters: &pipeline.Counters{}, recent: quality.NewRecent(),
 		log:    log.With().Str("camera", settings.camera.Name).Logger(),
 		cancel: func() {}, flushed: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -96,7 +98,7 @@ func (w *worker) newPipeline() (*pipeline.Pipeline, error) {
 		return nil, err
 	}
 	p, err := pipeline.New(s.camera, e, pipeline.Options{
-		Sink: w.sink(), Observers: s.observers, ScoreAll: s.scoreAll, Counters: w.counters,
+		Sink: w.sink(), Observers: s.observers, ScoreAll: s.scoreAll, Counters: w.counters, Recent: w.recent,
 	}, w.log)
 	if err != nil {
 		return nil, errors.Join(err, e.Close())

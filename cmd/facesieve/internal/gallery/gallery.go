@@ -33,6 +33,7 @@ var pageText string
 // face is one face of one frame.
 type face struct {
 	key
+	Visit  string // ID
 	Score  float64
 	Reason string // why it could not be sent; empty if it could
 	Detail string // measures, for the tooltip
@@ -82,12 +83,23 @@ func (g *Gallery) Judged(c *pipeline.Candidate, aligned gocv.Mat, reason quality
 		g.more++
 	default:
 		f := &face{
-			key: keyOf(c), Score: c.Judgement.Score.Value, Reason: string(reason), Detail: pipeline.Describe(c), JPEG: jpeg,
+			key: keyOf(c), Visit: c.Visit.ID, Score: c.Judgement.Score.Value, Reason: string(reason), Detail: pipeline.Describe(c), JPEG: jpeg,
 		}
 		if g.index == nil {
 			g.index = map[key]*face{}
 		}
 		g.faces, g.index[f.key] = append(g.faces, f), f
+	}
+}
+
+// Moved moves faces to another visit.
+func (g *Gallery) Moved(camera string, m quality.Move) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	for _, f := range g.faces {
+		if f.Camera == camera && f.Track == m.Track && !f.Time.Before(m.Since) {
+			f.Visit = m.Visit
+		}
 	}
 }
 
@@ -100,10 +112,10 @@ func (g *Gallery) Decided(d pipeline.Decision) {
 	}
 }
 
-// visit is one track in the page.
+// visit is one visit in the page.
 type visit struct {
+	Number      int // in the page, from 1
 	Camera      string
-	Track       uint64
 	First, Last time.Time
 	Faces       []shownFace
 	Best        float64
@@ -117,16 +129,15 @@ type shownFace struct {
 	Left  float64 // position in the chart, per cent of the visit's time
 }
 
-// visits groups the faces by camera and track, in the order in which they began.
+// visits groups the faces by visit, in the order in which they began.
 func (g *Gallery) visits() []*visit {
-	index := map[key]*visit{} // by camera and track
+	index := map[string]*visit{} // by ID
 	var all []*visit
 	for _, f := range g.faces {
-		k := key{Camera: f.Camera, Track: f.Track}
-		v := index[k]
+		v := index[f.Visit]
 		if v == nil {
-			v = &visit{Camera: f.Camera, Track: f.Track, First: f.Time}
-			index[k] = v
+			v = &visit{Camera: f.Camera, First: f.Time}
+			index[f.Visit] = v
 			all = append(all, v)
 		}
 		v.add(f)
@@ -135,6 +146,9 @@ func (g *Gallery) visits() []*visit {
 		v.spread()
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].First.Before(all[j].First) })
+	for i, v := range all {
+		v.Number = i + 1
+	}
 	return all
 }
 

@@ -32,7 +32,8 @@ type Engine struct {
 	scorer          *quality.Scorer
 	gates           quality.Gates
 	coarse          quality.Gates // those that refinement cannot change
-	aligned         gocv.Mat      // scratch: the aligned face, 112x112 BGR
+	crops           []gocv.Mat    // scratch: the aligned faces of a frame, 112x112 BGR
+	used            int           // number of crops that are in use
 	times           *stageTimes
 	closers         []func() error
 }
@@ -57,6 +58,15 @@ func (j *Judgement) applyGates(misses []quality.Miss) {
 	}
 }
 
+// JudgedFace is a judgement with what the engine needs to compare and to send the face.
+type JudgedFace struct {
+	Judgement
+	// Embedding is that of a face that no gate rules out, with or without scoreAll.
+	Embedding quality.Embedding
+	// Aligned is the aligned face, 112x112 BGR, if it is scored. The engine owns it, and reuses it after Release.
+	Aligned gocv.Mat
+}
+
 // NewEngine returns an engine that uses the networks of a pool. Call Close after use.
 func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 	if err := pool.retain(); err != nil {
@@ -68,9 +78,9 @@ func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 		refinerNetwork:  &pooledNetwork{model: pool.networks.landmarks},
 		qualityNetwork:  &pooledNetwork{model: pool.networks.quality},
 		aligner:         quality.NewAligner(), assessor: quality.NewAssessor(), gates: q.Gates, coarse: q.Gates.Coarse(),
-		aligned: gocv.NewMat(), times: &stageTimes{},
+		times: &stageTimes{},
 	}
-	e.closers = append(e.closers, pool.leave, e.aligned.Close, e.aligner.Close)
+	e.closers = append(e.closers, pool.leave, e.closeCrops, e.aligner.Close)
 	var err error
 	if e.detector, err = detect.NewDetector(d, e.detectorNetwork); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up detector: %w", err), e.Close())
@@ -115,6 +125,7 @@ func (e *Engine) Acquire(ctx context.Context, frame image.Point) error {
 		return err
 	}
 	e.hold(held) // fitDetector may have replaced the detector
+	e.used = 0
 	return nil
 }
 
@@ -141,14 +152,18 @@ func (e *Engine) hold(set *interpreterSet) {
 func (e *Engine) MinScore() float64 { return e.detector.Config().Score }
 
 // Find returns the faces of a frame, 8-bit BGR, the highest score first. It refines faces whose score is too low to
-// begin a track: they are usually small in the detector's input, and refinement uses the pixels of the full frame.
-func (e *Engine) Find(frame gocv.Mat) ([]detect.Face, error) {
+// begin a track: they are usually small in the detector's input, and refinement uses the pixels of the full frame. Faces
+// that ignore accepts are left out; ignore may be nil.
+func (e *Engine) Find(frame gocv.Mat, ignore func(detect.Face) bool) ([]detect.Face, error) {
 	now := time.Now()
 	faces, err := e.detector.Detect(frame)
 	if err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
 	e.times.add(stageDetect, now)
+	if ignore != nil {
+		faces = slices.DeleteFunc(faces, ignore)
+	}
 	cfg, size := e.detector.Config(), image.Pt(frame.Cols(), frame.Rows())
 	for i, face := range faces {
 		excluded := func() bool {
@@ -189,32 +204,55 @@ func (e *Engine) refine(frame gocv.Mat, face detect.Face) (detect.Face, error) {
 
 // Judge measures and scores a face that was found in frame. If a gate rules the face out, it stops there, unless
 // scoreAll is true. The decision does not depend on scoreAll.
-func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (Judgement, error) {
+func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (JudgedFace, error) {
 	j, proceed, err := e.measureGeometry(frame, face, scoreAll)
 	if err != nil || !proceed {
-		return j, err
+		return JudgedFace{Judgement: j}, err
 	}
 	now := time.Now()
-	if j.Transform, err = e.aligner.Align(frame, j.Face.Landmarks, &e.aligned); err != nil {
-		return j, fmt.Errorf("align face: %w", err)
+	aligned := e.crop()
+	if j.Transform, err = e.aligner.Align(frame, j.Face.Landmarks, aligned); err != nil {
+		return JudgedFace{Judgement: j}, fmt.Errorf("align face: %w", err)
 	}
 	now = e.times.add(stageAlign, now)
-	if err = e.assessor.Pixels(e.aligned, &j.Assessment); err != nil {
-		return j, fmt.Errorf("measure face: %w", err)
+	if err = e.assessor.Pixels(*aligned, &j.Assessment); err != nil {
+		return JudgedFace{Judgement: j}, fmt.Errorf("measure face: %w", err)
 	}
 	if j.Reason == "" {
 		j.applyGates(e.gates.Misses(image.Pt(frame.Cols(), frame.Rows()), face.Box, j.Assessment))
 	}
 	now = e.times.add(stageMeasure, now)
 	if j.Reason != "" && !scoreAll {
-		return j, nil
+		return JudgedFace{Judgement: j}, nil
 	}
-	if j.Score, err = e.scorer.Score(e.aligned); err != nil {
-		return j, fmt.Errorf("score face: %w", err)
+	if j.Score, err = e.scorer.Score(*aligned); err != nil {
+		return JudgedFace{Judgement: j}, fmt.Errorf("score face: %w", err)
 	}
 	j.Scored = true
+	judged := JudgedFace{Judgement: j, Aligned: *aligned}
+	if j.Reason == "" {
+		judged.Embedding = e.scorer.Embedding()
+	}
 	e.times.add(stageScore, now)
-	return j, nil
+	return judged, nil
+}
+
+// crop returns a scratch image that is not in use.
+func (e *Engine) crop() *gocv.Mat {
+	if e.used == len(e.crops) {
+		e.crops = append(e.crops, gocv.NewMat())
+	}
+	e.used++
+	return &e.crops[e.used-1]
+}
+
+func (e *Engine) closeCrops() error {
+	var all error
+	for i := range e.crops {
+		all = errors.Join(all, e.crops[i].Close())
+	}
+	e.crops = nil
+	return all
 }
 
 // measureGeometry refines the landmarks of a face that needs it, and measures their geometry. It reports whether the

@@ -19,7 +19,9 @@ type Observer interface {
 	// Judged reports a face of an analysed frame. Aligned is the aligned face, 112x112 BGR, if c is scored. Reason is
 	// why the face cannot be sent, or empty.
 	Judged(c *Candidate, aligned gocv.Mat, reason quality.Reason)
-	// Decided reports the decision about a track, before the sink receives it.
+	// Moved reports that faces of a track that were judged before belong to another visit than their candidates state.
+	Moved(camera string, m quality.Move)
+	// Decided reports the decision about a visit, before the sink receives it.
 	Decided(d Decision)
 }
 
@@ -32,7 +34,7 @@ type FrameReport struct {
 	Tracks   []detect.Track // with a face in this frame
 }
 
-// Decision is the decision about a face: it is sent, or its track ends without a face that can be sent.
+// Decision is the decision about a face: it is sent, or its visit ends without a face that can be sent.
 type Decision = quality.Decision[*Candidate]
 
 // NoObserver is an Observer that does nothing.
@@ -43,6 +45,9 @@ func (NoObserver) Frame(FrameReport) {}
 
 // Judged does nothing.
 func (NoObserver) Judged(*Candidate, gocv.Mat, quality.Reason) {}
+
+// Moved does nothing.
+func (NoObserver) Moved(string, quality.Move) {}
 
 // Decided does nothing.
 func (NoObserver) Decided(Decision) {}
@@ -59,6 +64,12 @@ func (all observers) frame(f FrameReport) {
 func (all observers) judged(c *Candidate, aligned gocv.Mat, reason quality.Reason) {
 	for _, o := range all {
 		o.Judged(c, aligned, reason)
+	}
+}
+
+func (all observers) moved(camera string, m quality.Move) {
+	for _, o := range all {
+		o.Moved(camera, m)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 	"gocv.io/x/gocv"
 
@@ -29,7 +30,7 @@ const tickPeriod = 500 * time.Millisecond
 type Sink interface {
 	// Face forwards a face that was selected.
 	Face(c *Candidate) error
-	// Rejected reports that a track ended without a face to send. c is its best face.
+	// Rejected reports that a visit ended without a face to send. c is its best face.
 	Rejected(c *Candidate, reason quality.Reason) error
 }
 
@@ -59,6 +60,10 @@ type Options struct {
 	// ScoreAll also scores faces that a gate rules out, for observers that show them. It costs a run of the quality
 	// network for each of them, and changes no decision.
 	ScoreAll bool
+	// Recent holds the camera's visits that ended a short time ago; nil: a new one.
+	Recent *quality.Recent
+	// NewVisitID returns a new UUIDv7 for a visit that begins at this time; nil: a random one.
+	NewVisitID func(first time.Time) string
 	// Counters are those of the camera's former pipelines; nil: new ones.
 	Counters *Counters
 }
@@ -70,13 +75,16 @@ type Pipeline struct {
 	motion    *detect.Motion
 	cuts      *detect.Cuts
 	tracker   *detect.Tracker
-	selector  *quality.Selector[*Candidate]
+	visits    *quality.Visits[*Candidate]
+	recent    *quality.Recent // of this camera
+	static    *detect.Static
 	sink      Sink
 	observers observers
 	scoreAll  bool
 	log       zerolog.Logger
 	counters  *Counters
 
+	last    time.Time // of the last frame, or of the clock while there is none
 	due     time.Time // of the next frame that max_fps lets through
 	busy    bool      // a track is alive, so the motion gate is not used
 	pending atomic.Pointer[Settings]
@@ -94,12 +102,18 @@ type Settings struct {
 
 // New returns a pipeline for one camera. It takes ownership of the engine if it returns no error.
 func New(camera config.Camera, e *Engine, o Options, log zerolog.Logger) (*Pipeline, error) {
-	selector, err := quality.NewSelector[*Candidate](camera.Quality)
+	if o.Recent == nil {
+		o.Recent = quality.NewRecent()
+	}
+	if o.NewVisitID == nil {
+		o.NewVisitID = func(time.Time) string { return uuid.Must(uuid.NewV7()).String() }
+	}
+	visits, err := quality.NewVisits[*Candidate](camera.Quality, e.pool.matcher, e.pool.recentOf(camera, o.Recent), o.NewVisitID)
 	if err != nil {
 		return nil, err
 	}
 	p := &Pipeline{
-		camera: camera, engine: e, selector: selector, sink: o.Sink, observers: o.Observers, scoreAll: o.ScoreAll,
+		camera: camera, engine: e, visits: visits, recent: o.Recent, static: detect.NewStatic(camera.Quality.Visit.Static), sink: o.Sink, observers: o.Observers, scoreAll: o.ScoreAll,
 		counters: o.Counters,
 		motion:   detect.NewMotion(camera.Detect),
 		cuts:     detect.NewCuts(),
@@ -141,9 +155,12 @@ func (p *Pipeline) applyPending() error {
 	if s == nil {
 		return nil
 	}
-	err := errors.Join(p.selector.Configure(s.Camera.Quality), p.engine.Close())
+	pool := s.Engine.pool
+	err := p.visits.Configure(s.Camera.Quality, pool.matcher, pool.recentOf(s.Camera, p.recent))
+	err = errors.Join(err, p.engine.Close())
 	p.tracker.Configure(s.Engine.detector.Config())
 	p.motion.Configure(s.Camera.Detect)
+	p.static.Configure(s.Camera.Quality.Visit.Static)
 	p.camera, p.engine, p.sink, p.due = s.Camera, s.Engine, s.Sink, time.Time{}
 	p.engine.times = &p.counters.stages
 	p.log.Info().Msg("the camera's new settings are in force")
@@ -186,14 +203,16 @@ func (p *Pipeline) processIdle(source *capture.Source) error {
 		return nil
 	}
 	now := time.Now()
-	_, ended := p.tracker.Update(now, nil)
+	p.last = now
+	_, ended := p.tracker.Update(now, nil, nil)
 	p.busy = p.tracker.Busy()
-	return p.decide(p.endTracks(ended, p.selector.Tick(now)))
+	return p.decide(p.endTracks(now, ended, p.take(p.visits.Tick(now))))
 }
 
 // processFrame takes one frame through all stages and reports it to the observers.
 func (p *Pipeline) processFrame(ctx context.Context, frame *capture.Frame) error {
 	p.counters.frames.Add(1)
+	p.last = frame.Time
 	report := FrameReport{Camera: p.camera.Name, Time: frame.Time, Image: frame.Mat}
 	defer func() { p.observers.frame(report) }()
 	if !p.admit(frame.Time) {
@@ -203,7 +222,7 @@ func (p *Pipeline) processFrame(ctx context.Context, frame *capture.Frame) error
 	moved := p.motion.Selects(frame.Time, frame.Mat)
 	p.engine.times.add(stageMotion, now)
 	if !moved && !p.busy {
-		return p.decide(p.selector.Tick(frame.Time))
+		return p.decide(p.take(p.visits.Tick(frame.Time)))
 	}
 	p.counters.analysed.Add(1)
 	report.Analysed = true
@@ -227,7 +246,7 @@ func (p *Pipeline) endTracksAtCut(frame *capture.Frame) error {
 	p.log.Debug().Time("frame", frame.Time).Msg("hard cut, all tracks end")
 	p.motion.Restart(frame.Time, frame.Mat)
 	p.busy = false
-	return p.decide(p.endTracks(p.tracker.Flush(), nil))
+	return p.decide(p.endTracks(frame.Time, p.tracker.Flush(), nil))
 }
 
 // analyse detects, tracks and scores the faces of a frame, with an interpreter set that it holds for this frame. It
@@ -241,23 +260,48 @@ func (p *Pipeline) analyse(ctx context.Context, frame *capture.Frame) ([]detect.
 		return nil, nil, err
 	}
 	defer p.engine.Release()
-	faces, err := p.engine.Find(frame.Mat)
+	found, err := p.engine.Find(frame.Mat, func(f detect.Face) bool { return p.static.Ignores(frame.Time, f) })
 	if err != nil {
 		return nil, nil, err
 	}
-	now := time.Now()
-	active, ended := p.tracker.Update(frame.Time, faces)
-	p.busy = p.tracker.Busy()
-	p.engine.times.add(stageTrack, now)
-	decisions := p.selector.Tick(frame.Time)
+	faces := frameFaces{frame: frame, engine: p.engine, scoreAll: p.scoreAll, found: found, judged: map[int]*JudgedFace{}}
+	decisions := p.take(p.visits.Tick(frame.Time))
+	active, ended := p.associate(&faces)
+	decisions = p.endTracks(frame.Time, ended, decisions)
+	decisions = append(decisions, p.take(p.visits.Visible(frame.Time, ids(active)))...)
+	candidates := map[uint64]*Candidate{}
 	for _, track := range active {
-		more, err := p.offer(frame, track)
+		c, more, err := p.offer(&faces, track)
 		if err != nil {
-			return active, p.endTracks(ended, decisions), err
+			return active, decisions, err
 		}
+		candidates[track.ID] = c
 		decisions = append(decisions, more...)
 	}
-	return active, p.endTracks(ended, decisions), nil
+	return active, append(decisions, p.endStatic(frame.Time, active, candidates)...), nil
+}
+
+// associate assigns the faces to tracks, by their motion and their looks.
+func (p *Pipeline) associate(faces *frameFaces) (active, ended []detect.Track) {
+	judging := faces.took
+	start := time.Now()
+	active, ended = p.tracker.Update(faces.frame.Time, faces.found, func(track uint64, index int) float64 {
+		j, err := faces.judge(index)
+		if err != nil {
+			return 0 // offer returns the error
+		}
+		return p.visits.Affinity(track, j.Embedding, j.Score.Value)
+	})
+	p.busy = p.tracker.Busy()
+	p.engine.times.add(stageTrack, start.Add(faces.took-judging))
+	return active, ended
+}
+
+func ids(tracks []detect.Track) (all []uint64) {
+	for _, track := range tracks {
+		all = append(all, track.ID)
+	}
+	return all
 }
 
 // admit reports whether the frame of this time is one of the max_fps a second that are analysed.
@@ -276,21 +320,22 @@ func (p *Pipeline) admit(at time.Time) bool {
 	return true
 }
 
-// offer judges the face of a track and offers it to the selector.
-func (p *Pipeline) offer(frame *capture.Frame, track detect.Track) ([]Decision, error) {
-	j, err := p.engine.Judge(frame.Mat, track.Face, p.scoreAll)
+// offer judges the face of a track and offers it to the visits.
+func (p *Pipeline) offer(faces *frameFaces, track detect.Track) (*Candidate, []Decision, error) {
+	j, err := faces.judge(track.Index)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p.counters.judged.Add(1)
+	frame := faces.frame
 	c := &Candidate{
 		Camera: p.camera.Name, Track: track.ID, Time: frame.Time, Width: frame.Mat.Cols(), Height: frame.Mat.Rows(),
-		Judgement: j, PolicyName: p.camera.Quality.Policy, Threshold: p.camera.Quality.Threshold,
+		Judgement: j.Judgement, PolicyName: p.camera.Quality.Policy, Threshold: p.camera.Quality.Threshold,
 	}
 	start := time.Now()
 	keep := func() *Candidate {
 		if j.Scored {
-			c.Pixels = p.engine.aligned.ToBytes()
+			c.Pixels = j.Aligned.ToBytes()
 		}
 		return c
 	}
@@ -298,28 +343,58 @@ func (p *Pipeline) offer(frame *capture.Frame, track detect.Track) ([]Decision, 
 	if !j.Scored {
 		score = quality.NotAssessed
 	}
-	reason, decisions := p.selector.Offer(track.ID, frame.Time, score, j.Reason, keep)
+	visit, reason, changes := p.visits.Offer(quality.OfferedFace{
+		Track: track.ID, Time: frame.Time, Score: score, Reason: j.Reason, Embedding: j.Embedding,
+	}, keep)
+	c.Visit = visit
 	p.engine.times.add(stageSelect, start)
-	p.observers.judged(c, p.engine.aligned, reason)
-	return decisions, nil
+	p.observers.judged(c, j.Aligned, reason)
+	return c, p.take(changes), nil
 }
 
-// endTracks appends the selector's decisions about tracks that ended.
-func (p *Pipeline) endTracks(ended []detect.Track, decisions []Decision) []Decision {
+// endStatic ends the tracks whose faces did not move for long.
+func (p *Pipeline) endStatic(at time.Time, active []detect.Track, candidates map[uint64]*Candidate) (all []Decision) {
+	static, still := p.static.Update(at, active)
+	for i, track := range static {
+		p.tracker.End(track.ID)
+		p.busy = p.tracker.Busy()
+		p.counters.tracks.Add(1)
+		c := candidates[track.ID]
+		c.Still, c.StillLimit = still[i], p.camera.Quality.Visit.Static
+		p.log.Debug().Uint64("track", track.ID).Str("still", still[i].String()).Msg("the face does not move, its track ended")
+		keep := func() *Candidate { return c }
+		all = append(all, p.take(p.visits.EndStatic(track.ID, at, c.Judgement.Score.Value, keep))...)
+	}
+	return all
+}
+
+// endTracks appends the decisions about tracks that ended.
+func (p *Pipeline) endTracks(at time.Time, ended []detect.Track, decisions []Decision) []Decision {
 	for _, track := range ended {
 		p.counters.tracks.Add(1)
 		length := track.Last.Sub(track.Start).Round(time.Millisecond)
 		p.log.Debug().Uint64("track", track.ID).Str("length", length.String()).Msg("track ended")
-		decisions = append(decisions, p.selector.End(track.ID)...)
+		decisions = append(decisions, p.take(p.visits.End(track.ID, at))...)
 	}
 	return decisions
+}
+
+// take reports the moves among changes and returns the decisions, completed.
+func (p *Pipeline) take(changes quality.Changes[*Candidate]) []Decision {
+	for _, m := range changes.Moves {
+		p.observers.moved(p.camera.Name, m)
+	}
+	for _, d := range changes.Decisions {
+		d.Face.Visit, d.Face.DecidedAt = d.Visit, d.At
+	}
+	return changes.Decisions
 }
 
 // Flush ends all tracks and passes the decisions to the sink. Run calls it at its end; after a panic of Run
 // the caller must call it.
 func (p *Pipeline) Flush() error {
-	decisions := p.endTracks(p.tracker.Flush(), nil)
-	return p.decide(append(decisions, p.selector.Flush()...))
+	decisions := p.endTracks(p.last, p.tracker.Flush(), nil)
+	return p.decide(append(decisions, p.take(p.visits.Flush(p.last))...))
 }
 
 // decide passes each decision to the sink once. A decision that fails or panics does not stop the others.

@@ -13,6 +13,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/models"
+	"facesieve/quality"
 )
 
 // interpreterSet is one interpreter of each network. A camera holds it for one frame.
@@ -36,6 +37,8 @@ func (s *interpreterSet) close() error {
 // concurrent use.
 type Pool struct {
 	networks Networks
+	matcher  *quality.Matcher // nil: the quality network has no embedding
+	recent   *quality.Recent  // visits before the cameras that share theirs
 	runtime  models.Runtime
 	log      zerolog.Logger
 	refusals refusals
@@ -58,11 +61,23 @@ var (
 
 // NewPool starts interpreters for this number of cameras, and tests each against its manifest. Call Retire after use.
 func NewPool(networks Networks, rt models.Runtime, cameras int, log zerolog.Logger) (*Pool, error) {
-	pool := &Pool{networks: networks, runtime: rt, log: log}
-	if err := pool.Grow(cameras); err != nil {
+	pool := &Pool{networks: networks, recent: quality.NewRecent(), runtime: rt, log: log}
+	var err error
+	if pool.matcher, err = quality.NewMatcher(&networks.quality.Manifest); err != nil {
+		log.Info().Err(err).Msg("people cannot be recognised within a visit: each track is a visit")
+	}
+	if err = pool.Grow(cameras); err != nil {
 		return nil, errors.Join(err, pool.Retire())
 	}
 	return pool, nil
+}
+
+// recentOf returns where the ended visits of a camera are kept: its own, or those that the cameras of this pool share.
+func (p *Pool) recentOf(camera config.Camera, own *quality.Recent) *quality.Recent {
+	if camera.Quality.Visit.Across {
+		return p.recent
+	}
+	return own
 }
 
 // Grow starts more interpreter sets if this number of cameras can use them.

@@ -95,7 +95,7 @@ func TestRefinementRaisesTheScore(t *testing.T) {
 	found := func(score float64, change func(*Engine)) (detect.Face, *Engine) {
 		e := smallEngine(t, score, frame)
 		change(e)
-		faces, err := e.Find(frame)
+		faces, err := e.Find(frame, nil)
 		if err != nil || len(faces) == 0 {
 			t.Fatalf("%d faces, %v", len(faces), err)
 		}
@@ -200,8 +200,9 @@ func judged(t *testing.T, change func(e *Engine, face *detect.Face), all bool) (
 		t.Fatalf("%d faces, %v", len(faces), err)
 	}
 	change(e, &faces[0])
-	if j, err = e.Judge(frame, faces[0], all); err != nil {
+	face, err := e.Judge(frame, faces[0], all)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return e.times.calls[stageRefine], j
+	return e.times.calls[stageRefine], face.Judgement
 }

@@ -81,16 +81,19 @@ func TestReasonsOfARejection(t *testing.T) {
 		text   string
 	}{
 		"gates": {
-			[]quality.Miss{yaw, residual}, quality.ReasonPose,
+			[]quality.Miss{yaw, residual},
+			quality.ReasonPose,
 			[]event.Miss{{Reason: "pose", Measure: "HeadPoseYaw", Measured: 61.2, Limit: 60, Unit: "deg"}, {Reason: "pose"}},
 			"yaw 61°, limit 60°; the landmarks are not those of a face",
 		},
 		"score": {
 			nil, quality.ReasonLowQuality,
-			[]event.Miss{{Reason: "low_quality", Measure: "Score", Measured: 18, Limit: 20}}, "score 18, needs 20",
+			[]event.Miss{{Reason: "low_quality", Measure: "Score", Measured: 18, Limit: 20}},
+			"score 18, needs 20",
 		},
 		"static and pose": {
-			[]quality.Miss{yaw}, quality.ReasonStatic,
+			[]quality.Miss{yaw},
+			quality.ReasonStatic,
 			[]event.Miss{
 				{Reason: "static", Measure: "StillTime", Measured: 121.5, Limit: 120, Unit: "s"},
 				{Reason: "pose", Measure: "HeadPoseYaw", Measured: 61.2, Limit: 60, Unit: "deg"},
