@@ -84,7 +84,7 @@ func TestReasonsOfARejection(t *testing.T) {
 			[]quality.Miss{yaw, residual},
 			quality.ReasonPose,
 			[]event.Miss{{Reason: "pose", Measure: "HeadPoseYaw", Measured: 61.2, Limit: 60, Unit: "deg"}, {Reason: "pose"}},
-			"yaw 61°, limit 60°; the landmarks are not those of a face",
+			"yaw 61°, limit 60°; pose",
 		},
 		"score": {
 			nil, quality.ReasonLowQuality,
@@ -101,7 +101,7 @@ func TestReasonsOfARejection(t *testing.T) {
 			"did not move for 2m2s, limit 2m0s; yaw 61°, limit 60°",
 		},
 		"impossible landmarks": {
-			nil, quality.ReasonPose, []event.Miss{{Reason: "pose"}}, "the landmarks are not those of a face",
+			nil, quality.ReasonPose, []event.Miss{{Reason: "pose"}}, "pose",
 		},
 	} {
 		c := testCandidate()
