@@ -23,6 +23,7 @@ STAGES = {
     "detector": "facesieve_training.detector.stage",
     "landmarks": "facesieve_training.detector.landmarks.stage",
     "compare": "facesieve_training.detector.compare.stage",
+    "visits": "facesieve_training.visits.stage",
 }
 """Module of each stage, imported when it is run: most of them load TensorFlow."""
 
