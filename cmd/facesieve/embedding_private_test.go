@@ -30,15 +30,16 @@ detect: {motion: {enabled: false}}
 quality: {policy: all, threshold: 0}
 `
 
-// Nothing that replay writes or prints contains an embedding.
+// Nothing that replay and score write or print contains an embedding.
 func TestReplayWritesNoEmbedding(t *testing.T) {
 	t.Parallel()
 	clip, out := clipOfOneFace(t), t.TempDir()
 	config := testsupport.WriteFile(t, "facesieve.yaml", privacySettings+"cameras: [{name: door, url: x}]\n")
 	stdout, stderr := mustInvoke(t, "replay", "--config", config, "--out", out, clip)
-	printed, _ := mustInvoke(t, "replay", "--config", config, "--camera", "door", "--out", t.TempDir(), clip)
+	scores, summary := mustInvoke(t, "score", "--config", config, "--json", clip)
 	written := filesBelow(t, out)
-	written["stdout"], written["stderr"], written["second stdout"] = []byte(stdout), []byte(stderr), []byte(printed)
+	written["stdout"], written["stderr"] = []byte(stdout), []byte(stderr)
+	written["scores"] = []byte(scores + summary)
 	faces := testsupport.DecodeLines(t, written["events.jsonl"])
 	searchFor(t, embeddingsOf(t, faces), written)
 }

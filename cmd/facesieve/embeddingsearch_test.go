@@ -172,7 +172,7 @@ func TestSearchFindsEmbeddings(t *testing.T) {
 	forms := map[string]string{
 		"raw": string(e.raw[50:62]), "hex": hex.EncodeToString(e.raw), "json": string(asJSON),
 		"base64": base64.StdEncoding.EncodeToString(append([]byte("head"), e.raw...)), "int8": fmt.Sprint(stored[9:13]),
-		"uint8": fmt.Sprint(e.raw[9:13]), "%.2f": fmt.Sprintf("%.2f", e.figures[2]), "%v": fmt.Sprint(e.figures[3]),
+		"uint8": fmt.Sprint(e.figures[1][9:13]), "%.2f": fmt.Sprintf("%.2f", e.figures[2]), "%v": fmt.Sprint(e.figures[3]),
 		"%#v": fmt.Sprintf("%#v", e.figures[2]), "%e": fmt.Sprintf("%e", e.figures[4][9:13]),
 	}
 	for i, text := range e.binaries() {

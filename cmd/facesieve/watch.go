@@ -100,7 +100,7 @@ func (v *viewer) handler() publish.Handler {
 		Status:  func(root string, status event.Status) { v.remark("%s: %s", root, status) },
 		Removed: v.removed,
 		Rejected: func(r event.Rejected) {
-			v.remark("%s/%s: %strack %d, gave no face: %s", r.Device, r.Camera, visitText(r.Visit, ", "), r.Track,
+			v.remark("%s/%s: %strack %d, rejected: %s", r.Device, r.Camera, visitText(r.Visit, ", "), r.Track,
 				event.MissesText(r.Reasons))
 		},
 		Invalid: func(topic string, err error) {
