@@ -262,3 +262,60 @@ func BenchmarkTracker(b *testing.B) {
 		i++
 	}
 }
+
+// Two faces that meet and turn back would exchange their tracks by motion alone. With their looks they keep them.
+func TestTracksOfTwoWhoMeetAndTurnBack(t *testing.T) {
+	for _, looks := range []bool{false, true} {
+		s := newScene(t)
+		tracker := s.tracker
+		for i := range 21 {
+			second := float64(i) / 10
+			apart := 40 * math.Abs(second-1) // they touch after a second
+			faces := []Face{at(300-apart, 200, 40, 0.9), at(304+apart, 200, 40, 0.9)}
+			if second == 1 {
+				faces = faces[:1] // one hides the other
+			}
+			people := []uint64{1, 2} // by face
+			if i%2 == 1 && len(faces) == 2 {
+				faces[0], faces[1] = faces[1], faces[0]
+				people[0], people[1] = 2, 1
+			}
+			active, _ := tracker.Update(seconds(second), faces, func(track uint64, face int) float64 {
+				switch {
+				case !looks:
+					return 0
+				case people[face] == track:
+					return 1
+				default:
+					return -1
+				}
+			})
+			for _, track := range active {
+				if track.Face != faces[track.Index] {
+					t.Fatalf("track %d has the face %v and the index %d of %v", track.ID, track.Face, track.Index, faces)
+				}
+				if looks && people[track.Index] != track.ID {
+					t.Errorf("%g s: track %d has the face of %d", second, track.ID, people[track.Index])
+				}
+			}
+		}
+	}
+}
+
+// A pair that motion forbids stays forbidden, and a track that is ended does not continue.
+func TestLooksDoNotOutweighMotion(t *testing.T) {
+	s := newScene(t)
+	s.show(0, at(100, 100, 40, 0.9))
+	s.show(0.1, at(100, 100, 40, 0.9))
+	active, _ := s.tracker.Update(seconds(0.2), []Face{at(500, 100, 40, 0.9)}, func(uint64, int) float64 {
+		t.Error("called for an impossible pair")
+		return 1
+	})
+	if len(active) > 0 {
+		t.Errorf("tracks %+v", active)
+	}
+	s.tracker.End(1)
+	if active := s.show(0.3, at(100, 100, 40, 0.9)); len(active) > 0 {
+		t.Errorf("tracks %+v", active)
+	}
+}
