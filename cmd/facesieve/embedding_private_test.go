@@ -50,22 +50,25 @@ func TestRunSendsNoEmbedding(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", state)
 	clip, gallery := clipOfOneFace(t), t.TempDir()
 	broker := publishtest.StartAnonymous(t)
-	run := func(url string) string {
+	runOn := func(url string) []byte {
 		config := testsupport.WriteFile(t, "facesieve.yaml", privacySettings+fmt.Sprintf(`
 cameras:
   - {name: door, url: %s, pace: fast}
   - {name: none, url: %s, pace: fast, quality: {threshold: 100}}
 mqtt: {broker: %s, jpeg: true}
 `, clip, clip, url))
-		stdout, stderr := mustInvoke(t, "run", "--config", config, "--gallery", gallery)
-		return stdout + stderr
+		var printed publishtest.Log // several goroutines write to it
+		if code := run(t.Context(), []string{"run", "--config", config, "--gallery", gallery}, &printed, &printed); code != exitOK {
+			t.Fatalf("exit code %d\n%s", code, printed.String())
+		}
+		return []byte(printed.String())
 	}
-	written := map[string][]byte{"log": []byte(run("tcp://" + testsupport.FreeAddress(t)))} // without a broker
+	written := map[string][]byte{"log": runOn("tcp://" + testsupport.FreeAddress(t))} // without a broker
 	for name, content := range filesBelow(t, state) {
 		written["stored in "+name] = content
 	}
 	live := publishtest.Record(t, broker.URL(), "#")
-	written["second log"] = []byte(run(broker.URL()))
+	written["second log"] = runOn(broker.URL())
 	testsupport.Eventually(t, "messages", func() bool {
 		return len(live.On("facesieve/pole/door/face")) > 5 && len(live.On("facesieve/pole/none/rejected")) > 0
 	})
