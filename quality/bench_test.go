@@ -108,7 +108,7 @@ func BenchmarkSelector(b *testing.B) {
 	for b.Loop() {
 		at = at.Add(40 * time.Millisecond)
 		score = float64(int(score+7) % 100)
-		selector.offer(1, at, score, "", keep)
+		selector.offer(1, OfferedFace{Time: at, Score: score}, keep)
 		selector.tick(at)
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Rejected is about a visit that ended without a face that could be sent: its face of the highest score, or the first one
-// if none was scored, and why that did not pass. With the reason static it is about the last face of a visit that ended
+// Rejected is about a visit that ended without a face that could be sent: its face of the highest score, or the largest
+// one if none was scored, and why that did not pass. With the reason static it is about the last face of a visit that ended
 // because the face did not move; one of the visit may have been sent before. It is the payload of
 // <root>/<camera>/rejected, and has no image.
 type Rejected struct {
