@@ -7,8 +7,8 @@ import (
 )
 
 // Static recognises faces that do not move: posters, screens, statues. Distances are relative to the size of the face,
-// and are also the limits of the difference of the log of the size. In recordings the smoothed place of a poster stays
-// within 0.015; the head of a person who stands or sits sways by more than 0.03.
+// and are also the limits of the difference of the log of the size. Of the detections of a rendered poster, 99 % are
+// within 0.011 of its place. Nobody holds the head that still for minutes.
 const (
 	staticNear   = 0.1              // maximum distance of a new track from the place of an earlier one
 	staticMove   = 0.03             // distance from which on a face moved

@@ -50,7 +50,7 @@ func TestStatic(t *testing.T) {
 		low, high float64 // seconds; 0: never
 	}{
 		"poster":                     {noisy(0), 120, 120},
-		"poster in a noisy picture":  {noisy(0.03), 120, 130},
+		"poster in a noisy picture":  {noisy(0.03), 120, 140},
 		"poster that people hide":    {seen(2, 7), 120, 123},
 		"poster that is moved":       {moving(func(s float64) float64 { return 5 * min(1, math.Floor(s/20)) }), 140, 149},
 		"person who sways":           {moving(func(s float64) float64 { return 2 * math.Sin(s/3) }), 0, 0},
