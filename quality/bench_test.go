@@ -108,7 +108,7 @@ func BenchmarkSelector(b *testing.B) {
 	for b.Loop() {
 		at = at.Add(40 * time.Millisecond)
 		score = float64(int(score+7) % 100)
-		selector.offer(1, at, score, "", keep)
+		selector.offer(1, OfferedFace{Time: at, Score: score}, keep)
 		selector.tick(at)
 	}
 }
@@ -152,6 +152,38 @@ func BenchmarkPose(b *testing.B) {
 			b.Fatal("no pose")
 		}
 		assessor.Pose(pose, &result)
+	}
+	peer(b, "score", func() { embed(b, scorer, aligned) })
+}
+
+// BenchmarkVisits takes one face through association and visits while 256 visits that ended are remembered, and compares
+// with the score of the face.
+func BenchmarkVisits(b *testing.B) {
+	scorer, network := embeddedScorer(b)
+	aligned := alignedPortrait(b)
+	score, embedding := embed(b, scorer, aligned)
+	matcher, err := NewMatcher(network.Manifest())
+	if err != nil {
+		b.Fatal(err)
+	}
+	recent := NewRecent()
+	for range maxRecent {
+		var person template
+		person.add(axis(80), 50, noon)
+		recent.add(pastVisit{person: person, matcher: matcher, ended: noon, keep: time.Hour})
+	}
+	visits, err := NewVisits[int](Default(), matcher, recent, func(time.Time) string { return "" })
+	if err != nil {
+		b.Fatal(err)
+	}
+	at, keep := noon, func() int { return 0 }
+	b.ReportAllocs()
+	for b.Loop() {
+		at = at.Add(time.Millisecond)
+		visits.Tick(at)
+		visits.Affinity(1, embedding, score.Value)
+		visits.Visible(at, []uint64{1})
+		visits.Offer(OfferedFace{Track: 1, Time: at, Score: score.Value, Embedding: embedding}, keep)
 	}
 	peer(b, "score", func() { embed(b, scorer, aligned) })
 }

@@ -23,8 +23,8 @@ type Decision[T any] struct {
 // pixels for example. It reads no clock: the time is that of offer and tick, and the same calls give the same decisions.
 // It leaves Visit and At of a Decision to Visits.
 //
-// A visit that ends without any face sent gives one rejecting Decision, for its face of the highest score (the first of
-// equals), so that rejections count visitors and not frames.
+// A visit that ends without any face sent gives one rejecting Decision, for its face of the highest score (among
+// equals the largest), so that rejections count visitors and not frames.
 //
 // Memory is bounded: at most one face a visit is held, and the caller ends its visits.
 type selector[T any] struct {
@@ -51,6 +51,7 @@ type selected struct {
 type face[T any] struct {
 	time    time.Time
 	score   float64
+	size    float64
 	reason  Reason
 	payload T
 }
@@ -73,23 +74,21 @@ func (s *selector[T]) configure(cfg Config) error {
 	return nil
 }
 
-// offer offers a face of a visit: the time of its frame, its score, and the reason of Gates, if they reject it. keep is
-// called at most once, and only if the face is held or sent: it copies what has to outlive the call.
+// offer offers a face of a visit. keep is called at most once, and only if the face is held or sent: it copies what has
+// to outlive the call.
 //
 // The first result is why this face is not sent; it is empty if the face is sent or held to be sent. The second is what
 // the caller has to do now, for this face and for the one held before it.
-func (s *selector[T]) offer(
-	visit uint64, at time.Time, score float64, reason Reason, keep func() T,
-) (Reason, []Decision[T]) {
+func (s *selector[T]) offer(visit uint64, f OfferedFace, keep func() T) (Reason, []Decision[T]) {
 	v := s.selection(visit)
-	decisions := s.sendDue(nil, visit, v, at)
-	reason = s.reason(score, reason)
-	offered := face[T]{time: at, score: score, reason: reason}
+	decisions := s.sendDue(nil, visit, v, f.Time)
+	reason := s.reason(f.Score, f.Reason)
+	offered := face[T]{time: f.Time, score: f.Score, size: f.Size, reason: reason}
 	if reason != "" {
 		v.holdRejected(offered, keep)
 		return reason, decisions
 	}
-	if s.duplicate(v, score) {
+	if s.duplicate(v, f.Score) {
 		return ReasonDuplicate, decisions
 	}
 	v.hold(offered, keep)
@@ -97,9 +96,9 @@ func (s *selector[T]) offer(
 	case PolicyQuick, PolicyAll:
 		decisions = s.send(decisions, visit, v)
 	case PolicyBest:
-		s.schedule(v, at, s.config.MaxWait)
+		s.schedule(v, f.Time, s.config.MaxWait)
 	case PolicyInterval:
-		s.schedule(v, at, s.config.Interval)
+		s.schedule(v, f.Time, s.config.Interval)
 	}
 	return "", decisions
 }
@@ -173,10 +172,13 @@ func (s *selector[T]) merge(from, to uint64) {
 }
 
 // better reports whether a face is the better one to hold: one that may be sent before one that may not, then the one of
-// the higher score.
+// the higher score, then the larger one: faces that a gate rules out have no score.
 func (f *face[T]) better(other *face[T]) bool {
 	if sendable := f.reason == ""; sendable != (other.reason == "") {
 		return sendable
+	}
+	if f.score == other.score {
+		return f.size > other.size
 	}
 	return f.score > other.score
 }

@@ -39,7 +39,7 @@ func newSimulation(t *testing.T, cfg Config) *simulation {
 }
 
 func (s *simulation) offer(o *offered) {
-	reason, decisions := s.selector.offer(o.track, o.at, o.score, o.gate, func() *offered {
+	reason, decisions := s.selector.offer(o.track, OfferedFace{Time: o.at, Score: o.score, Reason: o.gate}, func() *offered {
 		s.kept[o] = true
 		return o
 	})

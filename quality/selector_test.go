@@ -36,7 +36,7 @@ func play(t *testing.T, cfg Config, script string) string {
 		var decisions []Decision[string]
 		switch verb {
 		case "offer":
-			_, decisions = selector.offer(track, now, score, reason, func() string {
+			_, decisions = selector.offer(track, OfferedFace{Time: now, Score: score, Reason: reason}, func() string {
 				kept++
 				return fmt.Sprintf("%d/%g", track, score)
 			})
@@ -220,7 +220,7 @@ func TestOfferReturnsTheReason(t *testing.T) {
 			if i == 4 {
 				gate = ReasonEdge
 			}
-			reason, _ := selector.offer(1, noon, score, gate, func() int { return i })
+			reason, _ := selector.offer(1, OfferedFace{Time: noon, Score: score, Reason: gate}, func() int { return i })
 			got = append(got, reason)
 		}
 		if !slices.Equal(got, want) {
@@ -248,7 +248,7 @@ func TestConfigureKeepsTheStateOfTracks(t *testing.T) {
 	}
 	offer := func(track uint64, second, score float64) (Reason, int) {
 		at := noon.Add(time.Duration(second * float64(time.Second)))
-		reason, decisions := s.offer(track, at, score, "", func() string { return "" })
+		reason, decisions := s.offer(track, OfferedFace{Time: at, Score: score}, func() string { return "" })
 		return reason, len(decisions)
 	}
 	offer(1, 0, 50)

@@ -20,6 +20,11 @@ type template struct {
 // similarities of 0.62 and more to the same person's good faces, and at most 0.32 to those of others.
 const weakScore = 12
 
+// weakDifferent is the similarity up to which the mean of weak faces alone is another person's. It is lower than that of
+// faces that can be compared, because blur that all of them share hides the person: the mean of seven faces with strong
+// motion blur had a similarity of 0.29 to sharp faces of the same person.
+const weakDifferent = 0.2
+
 // foundingFaces is the number of faces of a template from which on only those are added that look like it. Otherwise a
 // face that is half hidden by another one would lead the template over to the other person. It is also the number of
 // weak faces whose mean can be compared, and of faces before one can be another person's: the first may be odd.
@@ -75,10 +80,16 @@ func (t *template) similarity(e Embedding) float64 {
 // verdict returns whether a face is of this person, by the more similar of mean and last face.
 func (t *template) verdict(m *Matcher, e Embedding, score float64) Verdict {
 	mean, last := m.Compare(t.mean, e, t.comparableScore(m), score), m.Compare(t.last, e, t.recent, score)
+	if t.score < m.MinScore() {
+		last = mean
+		if Similarity(t.mean, e) > weakDifferent && mean == Different {
+			return Unknown
+		}
+	}
 	switch {
 	case mean == Same || last == Same:
 		return Same
-	case mean == Different && (last == Different || t.recent < m.MinScore()):
+	case mean == Different && last == Different:
 		return Different
 	default:
 		return Unknown

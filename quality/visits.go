@@ -59,6 +59,7 @@ type OfferedFace struct {
 	Track     uint64
 	Time      time.Time // of the frame
 	Score     float64   // 0..100, or NotAssessed
+	Size      float64   // of the face, in any unit; among equal scores the largest face is reported
 	Reason    Reason    // of Gates, if they reject the face
 	Embedding Embedding // zero: not known
 }
@@ -210,7 +211,7 @@ func (v *Visits[T]) add(t *trackState[T], f OfferedFace, keep func() T) Reason {
 		visit.person.learn(v.matcher, f.Embedding, f.Score, f.Time)
 		v.join(t)
 	}
-	reason, decisions := v.selector.offer(t.visit.number, f.Time, f.Score, f.Reason, keep)
+	reason, decisions := v.selector.offer(t.visit.number, f, keep)
 	v.changes.Decisions = append(v.changes.Decisions, decisions...)
 	return reason
 }
@@ -340,7 +341,20 @@ func (v *Visits[T]) join(t *trackState[T]) {
 		}
 		return visit.person.sameness(v.matcher, other)
 	}
-	var hidden *visitState
+	if hidden := v.mostSimilarHidden(visit, similarity); hidden != nil {
+		v.joinHidden(visit, hidden)
+	} else if past, found := v.recent.take(v.matcher, similarity); found {
+		v.selector.resume(visit.number, past.selected)
+		visit.Visit = continued(past.Visit, visit.Visit)
+		visit.person.merge(past.person)
+		visit.joined = true
+		v.moveTracks(visit)
+	}
+}
+
+// mostSimilarHidden returns the visit with the highest positive similarity among the others that go on and have no face
+// in the present frame; nil: there is none.
+func (v *Visits[T]) mostSimilarHidden(visit *visitState, similarity func(*template) float64) (hidden *visitState) {
 	best := 0.0
 	for _, number := range slices.Sorted(maps.Keys(v.visits)) {
 		other := v.visits[number]
@@ -351,17 +365,7 @@ func (v *Visits[T]) join(t *trackState[T]) {
 			hidden, best = other, s
 		}
 	}
-	if hidden != nil {
-		v.joinHidden(visit, hidden)
-		return
-	}
-	if past, found := v.recent.take(v.matcher, similarity); found {
-		v.selector.resume(visit.number, past.selected)
-		visit.Visit = continued(past.Visit, visit.Visit)
-		visit.person.merge(past.person)
-		visit.joined = true
-		v.moveTracks(visit)
-	}
+	return hidden
 }
 
 // joinHidden merges a visit into one whose tracks are hidden.

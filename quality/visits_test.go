@@ -347,3 +347,17 @@ func checkRandomVisits(t *testing.T, cfg Config, random *rand.Rand) {
 		t.Fatalf("left: %d tracks, %d visits", len(v.tracks), len(v.visits))
 	}
 }
+
+// A visit of faces without a score is reported by its largest one.
+func TestRejectionHasTheLargestOfUnscoredFaces(t *testing.T) {
+	s, err := newSelector[float64](visitConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []float64{10, 30, 20} {
+		s.offer(1, OfferedFace{Score: NotAssessed, Size: size, Reason: ReasonTooSmall}, func() float64 { return size })
+	}
+	if d, _ := s.end(1); len(d) != 1 || d[0].Face != 30 || d[0].Reason != ReasonTooSmall {
+		t.Errorf("decisions %+v", d)
+	}
+}

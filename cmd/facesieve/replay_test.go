@@ -47,6 +47,13 @@ func TestReplayOfOnePerson(t *testing.T) {
 	}
 	chosen := best[0]
 	for _, e := range best {
+		v := e.Visit
+		if v.FirstSeen.After(e.Time) || v.LastSeen.Before(e.Time) || v.Frames < v.Faces || v.Faces < 1 || v.Tracks < 1 {
+			t.Errorf("visit %+v of a face at %v", v, e.Time)
+		}
+		if waited := v.LastSeen.Sub(e.Time).Milliseconds(); e.LatencyMS < waited || e.LatencyMS > waited+60000 {
+			t.Errorf("latency %d ms, the visit was longer by %d ms", e.LatencyMS, waited)
+		}
 		if e.Quality.Score > chosen.Quality.Score {
 			chosen = e
 		}

@@ -12,8 +12,8 @@ import (
 	"facesieve/publish/publishtest"
 )
 
-// A recording that is read over RTSP and sent to Mosquitto gives as many faces as its replay, of about the same score.
-// The analysed frames differ.
+// A recording that is read over RTSP and sent to Mosquitto gives as many visits as its replay, of about the same score.
+// The analysed frames differ. A loaded machine may lose a person from sight, and send a better face of the same visit.
 func TestRunOverRTSPGivesTheFacesOfReplay(t *testing.T) {
 	video := testsupport.SharedVideo(t, "corridor.mp4")
 	want, _ := replayEvents(t, video, "")
@@ -52,12 +52,21 @@ outbox: {store: memory}
 	stop()
 	<-watched
 	got := testsupport.DecodeLines(t, []byte(out.String()))
-	if len(got) != len(want) {
-		t.Fatalf("%d faces over RTSP, %d by replay\n%s", len(got), len(want), log.String())
+	if len(visitsOf(got)) != len(visitsOf(want)) {
+		t.Fatalf("visits %v over RTSP, %v by replay\n%s", visitsOf(got), visitsOf(want), log.String())
 	}
 	if a, b := bestOf(got), bestOf(want); a < b-10 {
 		t.Errorf("best score %.1f over RTSP, %.1f by replay", a, b)
 	}
+}
+
+// visitsOf returns the number of events of each visit.
+func visitsOf(events []event.Face) map[string]int {
+	visits := map[string]int{}
+	for _, e := range events {
+		visits[e.Visit.ID]++
+	}
+	return visits
 }
 
 func bestOf(events []event.Face) float64 {

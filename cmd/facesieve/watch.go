@@ -100,7 +100,7 @@ func (v *viewer) handler() publish.Handler {
 		Status:  func(root string, status event.Status) { v.remark("%s: %s", root, status) },
 		Removed: v.removed,
 		Rejected: func(r event.Rejected) {
-			v.remark("%s/%s: %strack %d gave no face: %s", r.Device, r.Camera, visitText(r.Visit), r.Track,
+			v.remark("%s/%s: %strack %d, rejected: %s", r.Device, r.Camera, visitText(r.Visit, ", "), r.Track,
 				event.MissesText(r.Reasons))
 		},
 		Invalid: func(topic string, err error) {
@@ -159,17 +159,17 @@ func (v *viewer) show(e event.Face) error {
 		return v.showJSON(e)
 	}
 	_, err := fmt.Fprintf(v.term.out, "%s  %s/%s  %strack %-3d  score %5.1f  %3.0fx%-3.0f  %s, %d bytes%s\n",
-		e.Time.Format("2006-01-02 15:04:05.000"), printable(e.Device), printable(e.Camera), visitText(e.Visit), e.Track,
+		e.Time.Format("2006-01-02 15:04:05.000"), printable(e.Device), printable(e.Camera), visitText(e.Visit, "  "), e.Track,
 		e.Quality.Score, e.Box.Width, e.Box.Height, e.Image.Encoding, len(e.Image.Data), historyText(e))
 	return err
 }
 
-// visitText returns the short id of a visit, and nothing for a message of schema version 2, which has none.
-func visitText(v event.Visit) string {
+// visitText returns the short id of a visit and a separator; nothing for a message of schema version 2, which has none.
+func visitText(v event.Visit, separator string) string {
 	if v.ID == "" {
 		return ""
 	}
-	return "visit " + printable(v.ShortID()) + "  "
+	return "visit " + printable(v.ShortID()) + separator
 }
 
 // historyText returns what a face has behind it: the tracks of its visit, its latency, and whether it is replayed.

@@ -140,7 +140,7 @@ func TestWatchShowsAFaceOfALaterProgram(t *testing.T) {
 	}
 }
 
-// watch shows why a visit gave no face, and messages of a device with schema version 2.
+// watch shows why a visit was rejected, and messages of a device with schema version 2.
 func TestWatchShowsRejectionsAndVersion2(t *testing.T) {
 	var out bytes.Buffer
 	v := &viewer{command: &watchCommand{}, term: console{&out, &out}, cancel: func() {}}
@@ -151,8 +151,8 @@ func TestWatchShowsRejectionsAndVersion2(t *testing.T) {
 	face.Schema, face.Visit, face.LatencyMS, face.Track = 2, event.Visit{}, event.NotAssessed, 9
 	v.handler().Face(face)
 	for _, want := range []string{
-		"/door: visit 6a5b1e27  track 7 gave no face: 9 px between the eyes, needs 10; yaw -62°, limit 60°\n",
-		"/door: track 7 gave no face: too small\n",
+		"/door: visit 6a5b1e27, track 7, rejected: 9 px between the eyes, needs 10; yaw -62°, limit 60°\n",
+		"/door: track 7, rejected: too small\n",
 		"gate/door  track 9    score   0.0    0x0    jpeg, 1 bytes\n",
 	} {
 		if !strings.Contains(out.String(), want) {

@@ -21,8 +21,9 @@ const (
 	maxCount  = 1<<53 - 1 // above it, readers that keep numbers as float64 lose the last digits
 	maxSide   = 65535     // pixels
 	maxLabels = 8
-	maxDetail = 512       // characters of State.Detail
-	maxUnit   = 16        // characters of Miss.Unit
+	maxDetail = 512 // characters of State.Detail
+	maxUnit   = 16  // characters of Miss.Unit
+	maxMisses = 16
 	maxData   = 512 << 10 // bytes of an encoded image; a broker may close the connection over more
 )
 
@@ -132,6 +133,7 @@ func (f *faults) visit(v Visit) {
 
 func (f *faults) misses(path string, misses []Miss, sending bool) {
 	f.check(len(misses) > 0, path, "there is none")
+	f.check(!sending || len(misses) <= maxMisses, path, "there are %d, not 1 to %d", len(misses), maxMisses)
 	reasons := []string{"too_small", "too_blurred", "pose", "low_quality", "edge", "duplicate", "static"}
 	for i, m := range misses {
 		f.keyword(path, m.Reason, reasons, sending)

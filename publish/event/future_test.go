@@ -103,6 +103,7 @@ func TestEncodersAreStrict(t *testing.T) {
 		`reasons: "pose" appears twice`: {
 			{Reason: "pose", Measure: "HeadPoseYaw", Measured: 61}, {Reason: "pose", Measure: "HeadPoseYaw", Measured: 62},
 		},
+		"reasons: there are 17, not 1 to 16": make([]event.Miss, 17),
 	} {
 		rejected := sampleRejected()
 		rejected.Reasons = reasons

@@ -40,22 +40,12 @@ func (w walker) value(t reflect.Type, path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	switch {
-	case token == nil:
+	if token == nil {
 		return fmt.Errorf("%s: null", path)
-	case t == reflect.TypeFor[time.Time]():
-		if s, ok := token.(string); !ok || !instant.MatchString(s) {
-			return fmt.Errorf("%s: %v is not a time in UTC to the nanosecond", path, token)
-		}
-		return nil
-	case t == reflect.TypeFor[[]byte]():
-		if s, ok := token.(string); !ok || strings.ContainsAny(s, "\r\n") {
-			return fmt.Errorf("%s: not base64 in one piece", path)
-		}
-		return nil
-	case t == reflect.TypeFor[Miss]() && w.version == oldestVersion:
-		if _, ok := token.(string); !ok {
-			return fmt.Errorf("%s: not a text", path)
+	}
+	if what, accepts := w.text(t); accepts != nil {
+		if s, ok := token.(string); !ok || !accepts(s) {
+			return fmt.Errorf("%s: %.40v is not %s", path, token, what)
 		}
 		return nil
 	}
@@ -69,6 +59,19 @@ func (w walker) value(t reflect.Type, path string) error {
 		return w.array(token, t, path)
 	}
 	return nil
+}
+
+// text returns what a type is in JSON if it is a text, and a check of it; nil: it is no text.
+func (w walker) text(t reflect.Type) (what string, accepts func(string) bool) {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return "a time in UTC to the nanosecond", instant.MatchString
+	case t == reflect.TypeFor[[]byte]():
+		return "base64 in one piece", func(s string) bool { return !strings.ContainsAny(s, "\r\n") }
+	case t == reflect.TypeFor[Miss]() && w.version == oldestVersion:
+		return "a text", func(string) bool { return true }
+	}
+	return "", nil
 }
 
 func (w walker) structure(token json.Token, t reflect.Type, path string) error {

@@ -50,9 +50,6 @@ func (m Miss) Text() string {
 	measured, limit := number(roundMiss(m.Measured, m.Limit, 0)), number(m.Limit)
 	switch m.Measure {
 	case "":
-		if m.Reason == "pose" {
-			return "the landmarks are not those of a face"
-		}
 		return strings.ReplaceAll(m.Reason, "_", " ")
 	case "Sharpness", "Score":
 		return strings.ToLower(m.Measure) + " " + measured + ", needs " + limit

@@ -21,7 +21,7 @@ func TestTextOfAMiss(t *testing.T) {
 		"0 % of its size from the border, needs more than 7 %":  event.NewMiss("edge", "BorderDistance", -0.1, 100*0.07, "%"),
 		"score 18, needs 20":                                    event.NewMiss("low_quality", "Score", 18.1, 20, ""),
 		"did not move for 2m1s, limit 2m0s":                     event.NewMiss("static", "StillTime", 121.4, 120, "s"),
-		"the landmarks are not those of a face":                 event.NewMiss("pose", "LandmarkResidual", math.Inf(1), 14, "px"),
+		"pose":                                                  event.NewMiss("pose", "LandmarkResidual", math.Inf(1), 14, "px"),
 		"low quality":                                           event.NewMiss("low_quality", "Score", math.NaN(), 20, ""),
 		"too dark: Brightness 3.2lx, limit 10.5lx":              {Reason: "too_dark", Measure: "Brightness", Measured: 3.2, Limit: 10.5, Unit: "lx"},
 		"did not move for 1193046h28m16s, limit 0s": {

@@ -5,8 +5,10 @@ import (
 	"time"
 )
 
-// Rejected is the best face of a visit that gave none, and why it did not pass: the payload of <root>/<camera>/rejected.
-// It has no image.
+// Rejected is about a visit that ended without a face that could be sent: its face of the highest score, or the largest
+// one if none was scored, and why that did not pass. With the reason static it is about the last face of a visit that ended
+// because the face did not move; one of the visit may have been sent before. It is the payload of
+// <root>/<camera>/rejected, and has no image.
 type Rejected struct {
 	// Schema is Version, or 2 in a message of an earlier program.
 	Schema int    `json:"schema"`
@@ -18,7 +20,7 @@ type Rejected struct {
 	Time  time.Time `json:"time"`
 	Frame Size      `json:"frame"`
 	Box   Box       `json:"box"`
-	// Reasons are one or more: first what decided, then the other limits that the face missed. None has the reason and
+	// Reasons are 1 to 16: first what decided, then the other limits that the face missed. None has the reason and
 	// the measure of another. In a message of version 2 they have no measured values.
 	Reasons []Miss `json:"reasons"`
 	// Score is 0..100, or NotAssessed if the face was rejected before it was scored.

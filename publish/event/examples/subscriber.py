@@ -23,7 +23,8 @@ def on_message(client, userdata, message):
         print(f"{message.topic}: unknown schema version {face['schema']}", flush=True)
         return
     visit = face["visit"]["id"] if face["schema"] >= 3 else "unknown"  # version 2 has none
-    print(f"{face['device']}/{face['camera']}: visit {visit}, score {face['quality']['score']:.1f}", flush=True)
+    score = face["quality"]["score"]
+    print(f"{face['device']}/{face['camera']}: visit {visit}, score {score:.1f}", flush=True)
     suffix = ".png" if face["image"]["encoding"] == "png" else ".jpeg"
     Path(f"{uuid.UUID(face['id'])}{suffix}").write_bytes(base64.b64decode(face["image"]["data"]))
 

@@ -172,7 +172,7 @@ func (u *uplink) Publish(e event.Face) error {
 	return u.publisher.Publish(e)
 }
 
-// Reject accepts the report of a visit without a face to send.
+// Reject accepts the report of a rejected visit.
 func (u *uplink) Reject(r event.Rejected) error {
 	u.mutex.RLock()
 	defer u.mutex.RUnlock()

@@ -59,7 +59,7 @@ func (e Encoder) latency(c *Candidate) time.Duration {
 	return max(0, now.Sub(c.Time))
 }
 
-// Rejection returns the report of a visit that gave no face to send. c is its best face, and reason decided.
+// Rejection returns the report of a rejected visit. c is the face that it is about, and reason decided.
 func (e Encoder) Rejection(c *Candidate, reason quality.Reason) event.Rejected {
 	score := float64(event.NotAssessed)
 	if c.Judgement.Scored {

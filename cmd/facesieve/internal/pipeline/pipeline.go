@@ -344,7 +344,8 @@ func (p *Pipeline) offer(faces *frameFaces, track detect.Track) (*Candidate, []D
 		score = quality.NotAssessed
 	}
 	visit, reason, changes := p.visits.Offer(quality.OfferedFace{
-		Track: track.ID, Time: frame.Time, Score: score, Reason: j.Reason, Embedding: j.Embedding,
+		Track: track.ID, Time: frame.Time, Score: score, Size: float64(track.Face.Box[2]), Reason: j.Reason,
+		Embedding: j.Embedding,
 	}, keep)
 	c.Visit = visit
 	p.engine.times.add(stageSelect, start)

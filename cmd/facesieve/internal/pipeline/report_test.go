@@ -3,6 +3,7 @@ package pipeline
 import (
 	"image"
 	"math"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -84,7 +85,7 @@ func TestReasonsOfARejection(t *testing.T) {
 			[]quality.Miss{yaw, residual},
 			quality.ReasonPose,
 			[]event.Miss{{Reason: "pose", Measure: "HeadPoseYaw", Measured: 61.2, Limit: 60, Unit: "deg"}, {Reason: "pose"}},
-			"yaw 61°, limit 60°; the landmarks are not those of a face",
+			"yaw 61°, limit 60°; pose",
 		},
 		"score": {
 			nil, quality.ReasonLowQuality,
@@ -101,7 +102,7 @@ func TestReasonsOfARejection(t *testing.T) {
 			"did not move for 2m2s, limit 2m0s; yaw 61°, limit 60°",
 		},
 		"impossible landmarks": {
-			nil, quality.ReasonPose, []event.Miss{{Reason: "pose"}}, "the landmarks are not those of a face",
+			nil, quality.ReasonPose, []event.Miss{{Reason: "pose"}}, "pose",
 		},
 	} {
 		c := testCandidate()
@@ -119,8 +120,10 @@ func TestReasonsOfARejection(t *testing.T) {
 	}
 }
 
-// Events have a text of their own for each measure of a gate, and accept each report of one.
+// Events have a text of their own for each measure of a gate, and accept each report of one. The guide has each measure.
 func TestEachGateHasAText(t *testing.T) {
+	guide, err := os.ReadFile(testsupport.RepositoryPath(t, "publish", "README.md"))
+	testsupport.Must(t, err)
 	worst := quality.NewAssessor().Unassessed()
 	worst.Residual = 50
 	for i := range worst.Components {
@@ -136,6 +139,9 @@ func TestEachGateHasAText(t *testing.T) {
 	for _, m := range Reasons(c, misses[0].Reason) {
 		if text := m.Text(); strings.Contains(text, m.Measure) {
 			t.Errorf("no text for %+v: %s", m, text)
+		}
+		if !strings.Contains(string(guide), "`"+m.Measure+"`") || !strings.Contains(string(guide), "| `"+m.Reason+"` |") {
+			t.Errorf("publish/README.md does not describe %+v", m)
 		}
 	}
 	if _, err := event.EncodeRejected(testEncoder().Rejection(c, misses[0].Reason)); err != nil {
@@ -177,7 +183,7 @@ func (u *uplinkStub) Reject(r event.Rejected) error {
 	return nil
 }
 
-// The log names the visit of each decision, and why a visit gave no face.
+// The log names the visit of each decision, and why a visit was rejected.
 func TestSinkLogsVisitAndReason(t *testing.T) {
 	var log strings.Builder
 	uplink := &uplinkStub{}

@@ -15,7 +15,7 @@ import (
 type Uplink interface {
 	// Publish accepts the event of a face.
 	Publish(e event.Face) error
-	// Reject accepts the report of a visit without a face to send.
+	// Reject accepts the report of a rejected visit.
 	Reject(r event.Rejected) error
 }
 
@@ -49,9 +49,9 @@ func (s EventSink) Face(c *Candidate) error {
 	return nil
 }
 
-// Rejected passes on the report of a visit without a face to send.
+// Rejected passes on the report of a rejected visit.
 func (s EventSink) Rejected(c *Candidate, reason quality.Reason) error {
 	s.Log.Debug().Str("visit", c.Visit.ID).Uint64("track", c.Track).Str("reason", string(reason)).
-		Str("missed", ReasonsText(c, reason)).Msg("visit without a face to forward")
+		Str("missed", ReasonsText(c, reason)).Msg("visit rejected")
 	return s.Uplink.Reject(s.Encoder.Rejection(c, reason))
 }

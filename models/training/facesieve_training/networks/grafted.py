@@ -16,6 +16,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 _ALIGNMENT = 16
 """Of constant values in the file, bytes, as the schema demands."""
 _IDENTIFIER = b"TFL3"
+_TENSORS = 3
+"""Of a layer, each with a buffer: weights, bias, value."""
 _RELU = schema.ActivationFunctionType.RELU
 
 
@@ -46,9 +48,24 @@ def graft(data: bytes, source: str, layers: Sequence[Layer]) -> bytes:
     for layer in layers:
         at = _add(model, graph, at, layer)
     graph.outputs = np.append(graph.outputs, np.int32(at))
-    builder = _Builder(len(data) + (1 << 16))
-    builder.Finish(model.Pack(builder), _IDENTIFIER)
-    return bytes(builder.Output())
+    return _packed(model, len(data))
+
+
+def ungraft(data: bytes, names: Sequence[str]) -> bytes:
+    """Remove the layers with these names, which `graft` added last, and their output.
+
+    ValueError for a file that does not end with them.
+    """
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    graph, count = model.subgraphs[0], len(names)
+    last = [graph.tensors[int(operator.outputs[0])].name.decode() for operator in graph.operators[-count:]]
+    if last != list(names):
+        raise ValueError(f"does not end with the layers {', '.join(names)}")
+    graph.outputs = graph.outputs[:-1]
+    del graph.operators[-count:]
+    del graph.tensors[-_TENSORS * count :]
+    del model.buffers[-_TENSORS * count :]
+    return _packed(model, len(data))
 
 
 def value_of(data: bytes, source: str) -> tuple[tuple[int, ...], float, int]:
@@ -57,6 +74,12 @@ def value_of(data: bytes, source: str) -> tuple[tuple[int, ...], float, int]:
     tensor = graph.tensors[_find(graph, source)]
     quantization = tensor.quantization
     return tuple(int(n) for n in tensor.shape), float(quantization.scale[0]), int(quantization.zeroPoint[0])
+
+
+def _packed(model: Any, size: int) -> bytes:
+    builder = _Builder(size + (1 << 16))
+    builder.Finish(model.Pack(builder), _IDENTIFIER)
+    return bytes(builder.Output())
 
 
 class _Builder(flatbuffers.Builder):  # type: ignore[misc]

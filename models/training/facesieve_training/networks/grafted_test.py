@@ -55,6 +55,15 @@ def test_the_layers_compute_what_they_are_given(data: bytes, images: np.ndarray,
         np.testing.assert_allclose(made.run(image)[-1][0], wanted, atol=2.5)
 
 
+def test_layers_can_be_removed(data: bytes, layers: list[Layer]) -> None:
+    made, names = grafted.graft(data, LAYER, layers), [layer.name for layer in layers]
+    bare = grafted.ungraft(made, names)
+    assert len(Int8Network(bare).outputs()) == len(Int8Network(data).outputs())
+    assert grafted.graft(bare, LAYER, layers) == made
+    with pytest.raises(ValueError, match="does not end with the layers wide, last, more"):
+        grafted.ungraft(made, ["wide", "last", "more"])
+
+
 def test_the_constants_are_aligned_in_the_file(data: bytes, layers: list[Layer]) -> None:
     made = grafted.graft(data, LAYER, layers)
     whole, model = np.frombuffer(made, np.uint8), schema.Model.GetRootAs(made, 0)

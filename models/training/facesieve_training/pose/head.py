@@ -12,6 +12,8 @@ from facesieve_training.networks.grafted import Layer
 LIMIT = 90.0
 """Yaw and pitch are within -LIMIT..LIMIT, degrees."""
 _PARTS = ("squeeze", "hidden", "pose")
+TENSORS = ("pose_squeeze", "pose_hidden", "pose")
+"""Names of the layers' values in the int8 file."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def _build(config: Head, values: NDArray[np.float32]) -> keras.Model:
 def grafts(model: keras.Model, values: NDArray[np.float32]) -> list[Layer]:
     """The layers for the int8 file, with the ranges of their values on these maps."""
     made, x = [], values
-    for name in _PARTS:
+    for name, tensor in zip(_PARTS, TENSORS, strict=True):
         kernel, bias = (np.asarray(w, np.float64) for w in model.get_layer(name).get_weights())
         inner, last = kernel.reshape(-1, kernel.shape[-1]), name == _PARTS[-1]
         x = x.reshape(*x.shape[:3], -1) if name == _PARTS[0] else x.reshape(len(x), -1)
@@ -64,5 +66,5 @@ def grafts(model: keras.Model, values: NDArray[np.float32]) -> list[Layer]:
         low, high = 0.0, float(np.quantile(x.max(axis=tuple(range(1, x.ndim))), 0.999))
         if last:
             kernel, bias, low, high = kernel * LIMIT / 2, bias * LIMIT / 2, -LIMIT, LIMIT
-        made.append(Layer(name, np.moveaxis(kernel, -1, 0), bias, low, high, not last))
+        made.append(Layer(tensor, np.moveaxis(kernel, -1, 0), bias, low, high, not last))
     return made

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from facesieve_training.cli import DataError
 from facesieve_training.config import plain
 from facesieve_training.export import manifest, quality, tflite
-from facesieve_training.faces import SIZE
+from facesieve_training.faces import SIZE, read
 from facesieve_training.networks import grafted
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.pose import fit, head, report, starts, views
 from facesieve_training.pose.head import Head
 from facesieve_training.pose.shape import Shape
 from facesieve_training.pose.views import Views
+from facesieve_training.prepare.align import align
 from facesieve_training.run import Run, write_atomic
 
 log = logging.getLogger(__name__)
@@ -60,8 +61,8 @@ class Config:
     """At most this many photographs."""
     held_out: float = 0.2
     """Share of the photographs that only measure."""
-    same: float = 0.45
-    """A held-out photograph is left out if its embedding is as similar as this to one of training: about the
+    same: float = 0.42
+    """A held-out photograph is left out if its embedding is as similar as this to one of training: the
     threshold of one false match in ten thousand, because each is compared with all.
     """
     views: Views = field(default_factory=Views)
@@ -81,9 +82,9 @@ class Config:
 
 def run(config: Config, run: Run) -> None:
     """Write the network, its manifest, pose.md and views.png into the run's directory."""
-    data, tree = config.network.read_bytes(), _tree(config.network)
+    data, tree = _without_pose(config.network)
     try:
-        shape, scale, zero = grafted.value_of(data, config.layer)
+        size, scale, zero = grafted.value_of(data, config.layer)
     except ValueError as error:
         raise DataError(f"layer: {config.network} {error}; name a layer of the student") from error
     sources = views.frontal(config.photographs, config.finder, config.eyes, config.limit)
@@ -95,17 +96,17 @@ def run(config: Config, run: Run) -> None:
     order = np.random.default_rng(config.seed).permutation(len(sources))
     cut = round(len(sources) * (1 - config.held_out))
     log.info("%d near-frontal photographs, %d of them to train on", len(sources), cut)
-    training = _made(run, "training", config, data, [sources[k] for k in order[:cut]], config.views, Shape())
-    held = [
-        _made(run, name, config, data, [sources[k] for k in order[cut:]], _few(config), test_shape)
-        for name, test_shape in _TEST_SHAPES.items()
-    ]
-    test = _others(views.Rows.joined(held), training, tree["quality"]["embedding"], config.same)
+    used = [sources[k] for k in order[:cut]]
+    others = _others([sources[k] for k in order[cut:]], used, data, tree, config.same)
+    training = _made(run, "training", config, data, used, config.views, Shape())
+    test = views.Rows.joined(
+        [_made(run, name, config, data, others, _few(config), shape) for name, shape in _TEST_SHAPES.items()]
+    )
     own = starts.estimate(
         training.values, training.photo, training.mirrored, training.rotation, config.rounds, config.seed
     )
     truth = starts.of_views(own, training.photo, training.mirrored, training.rotation)
-    maps = _maps(training.values, shape, scale, zero)
+    maps = _maps(training.values, size, scale, zero)
     log.info("training on %d views", len(maps))
     model = head.train(config.head, maps, truth, config.seed)
     made = grafted.graft(data, config.layer, head.grafts(model, maps))
@@ -119,13 +120,18 @@ def run(config: Config, run: Run) -> None:
     run.finish(**figures)
 
 
-def _tree(network: Path) -> dict[str, Any]:
-    tree: dict[str, Any] = json.loads(network.with_suffix(".json").read_text(encoding="utf-8"))
-    if "pose" in tree.get("quality", {}):
-        raise DataError(f"{network}: has a pose head already; give the network without it")
+def _without_pose(network: Path) -> tuple[bytes, dict[str, Any]]:
+    """A network and its manifest, without the pose head that it may have already."""
+    data, tree = network.read_bytes(), json.loads(network.with_suffix(".json").read_text(encoding="utf-8"))
     if "embedding" not in tree.get("quality", {}):
         raise DataError(f"{network}: has no embedding, which tells held-out people apart; export it with one")
-    return tree
+    if tree["quality"].pop("pose", None) is None:
+        return data, tree
+    for outputs in (tree["outputs"], tree["self_test"]["tolerance"]):
+        outputs.pop()
+    for case in tree["self_test"]["cases"]:
+        case["outputs"].pop()
+    return grafted.ungraft(data, head.TENSORS), tree
 
 
 def _few(config: Config) -> Views:
@@ -153,30 +159,27 @@ def _made(
     return rows
 
 
-def _others(test: views.Rows, training: views.Rows, described: dict[str, Any], same: float) -> views.Rows:
-    """The views of photographs whose person is not in the training photographs."""
-    scale = np.array(described["scale"])
-    of_training, of_test = (_unit(rows, scale) for rows in (training, test))
-    alike = (of_test[1] @ of_training[1].T).max(axis=1) >= same
-    keep = ~np.isin(test.photo, of_test[0][alike])
-    log.info("%d held-out photographs show a person of training and are left out", int(alike.sum()))
-    return views.Rows(**{name: value[keep] for name, value in vars(test).items()})
+def _others(
+    held: list[views.Source], training: list[views.Source], data: bytes, tree: dict[str, Any], same: float
+) -> list[views.Source]:
+    """The held-out photographs of people who are not in the training photographs."""
+    head, network = tree["quality"]["embedding"], Int8Network(data)
+
+    def embed(source: views.Source) -> NDArray[np.float64]:
+        stored = views.see(network, align(read(source.path), source.landmarks.astype(np.float32), 0).image)[
+            head["output"]
+        ]
+        values = (stored - float(tree["outputs"][head["output"]]["zero_point"])) * np.array(head["scale"])
+        return np.asarray(values / np.linalg.norm(values))
+
+    known = np.array([embed(source) for source in training])
+    kept = [source for source in held if (known @ embed(source)).max() < same]
+    log.info("%d held-out photographs, %d may show a person of training", len(held), len(held) - len(kept))
+    return kept
 
 
-def _unit(rows: views.Rows, scale: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Mean embedding of each photograph's least turned views, of length 1, and the photographs' numbers."""
-    numbers = np.unique(rows.photo)
-    frontal = np.abs(rows.rotation).max(axis=1) <= 15
-    means = []
-    for number in numbers:
-        some = (rows.photo == number) & frontal
-        mean = rows.embedding[some if some.any() else rows.photo == number].mean(axis=0) * scale
-        means.append(mean / np.linalg.norm(mean))
-    return numbers, np.array(means)
-
-
-def _maps(values: NDArray[np.int8], shape: tuple[int, ...], scale: float, zero: int) -> NDArray[np.float32]:
-    return ((values.astype(np.float32) - zero) * np.float32(scale)).reshape(-1, *shape[1:])
+def _maps(values: NDArray[np.int8], size: tuple[int, ...], scale: float, zero: int) -> NDArray[np.float32]:
+    return ((values.astype(np.float32) - zero) * np.float32(scale)).reshape(-1, *size[1:])
 
 
 def _measure(

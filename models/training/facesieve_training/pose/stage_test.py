@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesieve_training.cli import DataError, main
+from facesieve_training.cli import main
 from facesieve_training.export.manifest import self_test_image
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.pose.head import LIMIT
@@ -13,20 +13,10 @@ TOLERANCE = 0.01
 """Degrees; the daemon's test of the same file has it, too."""
 
 
-def without_pose(models: Path, directory: Path) -> Path:
-    """The shipped student with a manifest that does not mention its pose."""
-    tree = json.loads((models / "quality.json").read_text())
-    tree["quality"].pop("pose", None)
-    (directory / "quality.json").write_text(json.dumps(tree))
-    (directory / "quality.tflite").write_bytes((models / "quality.tflite").read_bytes())
-    return directory / "quality.tflite"
-
-
 @pytest.mark.timeout(300)
 def test_a_small_run_adds_a_head(models: Path, shared_data: Path, tmp_path: Path) -> None:
-    before = without_pose(models, tmp_path)
     settings = {
-        "network": before, "photographs": shared_data / "scenes",
+        "network": models / "quality.tflite", "photographs": shared_data / "scenes",
         "finder": shared_data / "models/yunet_s.onnx",
         "detector": models / "detector.tflite", "landmarks": models / "landmarks.tflite",
         "limit": 10,
@@ -39,21 +29,26 @@ def test_a_small_run_adds_a_head(models: Path, shared_data: Path, tmp_path: Path
     k = tree["quality"]["pose"]["output"]
     assert tree["outputs"][k]["name"] == "pose"
     assert tree["outputs"][k]["shape"] == [1, 2]
-    old, new = Int8Network(before.read_bytes()), Int8Network((run / "quality.tflite").read_bytes())
+    assert [output["name"] for output in tree["outputs"]].count("pose") == 1, "it replaces the present one"
+    old, new = (Int8Network((d / "quality.tflite").read_bytes()) for d in (models, run))
     image = self_test_image(112, 112, 2)
     *kept, pose = new.run(image)
-    assert all(np.array_equal(a, b) for a, b in zip(old.run(image), kept, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(old.run(image)[:-1], kept, strict=True))
     assert np.abs(pose).max() <= LIMIT + 1
     assert "| pitch all |" in (run / "pose.md").read_text()
     assert main(["pose", "--run", str(run), *sets, "--resume"]) == 0, "the views come from the checkpoint"
 
 
-def test_a_network_with_a_pose_is_refused(models: Path, tmp_path: Path) -> None:
-    from facesieve_training.pose.stage import _tree
-
-    with pytest.raises(DataError, match="has a pose head already"):
-        _tree(models / "quality.tflite")
-    assert _tree(without_pose(models, tmp_path))["quality"]["embedding"]
+def test_a_network_without_an_embedding_is_refused(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = json.loads((models / "quality.json").read_text())
+    del tree["quality"]["embedding"]
+    (tmp_path / "quality.json").write_text(json.dumps(tree))
+    (tmp_path / "quality.tflite").write_bytes((models / "quality.tflite").read_bytes())
+    sets = [f"network={tmp_path / 'quality.tflite'}", f"photographs={tmp_path}", "finder=none"]
+    assert main(["pose", "--run", str(tmp_path / "run"), *(v for some in sets for v in ("--set", some))]) == 1
+    assert "has no embedding" in capsys.readouterr().err
 
 
 def test_the_daemon_tests_the_poses_of_this_network(models: Path) -> None:

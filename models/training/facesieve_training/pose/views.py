@@ -86,7 +86,6 @@ class Rows:
     """As the daemon finds them, N x 5 x 2 pixels."""
     values: NDArray[np.int8]
     """The added output, flat."""
-    embedding: NDArray[np.int8]
     image: NDArray[np.uint8]
 
     @staticmethod
@@ -203,12 +202,12 @@ def _row(
         face = align(image, points, 0).image
     except ValueError:
         return []
-    *_, embedding, values = see(_Seen.quality, face)
+    *_, values = see(_Seen.quality, face)
     return [
         Rows(
             np.array([number], np.int32), np.array([mirrored]),
             np.array([[sign * camera.yaw, camera.pitch]]), np.array([unit]),
-            points[None].astype(np.float64), values[None], embedding[None], face[None],
+            points[None].astype(np.float64), values[None], face[None],
         )
     ]  # fmt: skip
 

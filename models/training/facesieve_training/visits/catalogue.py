@@ -80,20 +80,17 @@ def _cross(speed: float, far: float = 1.0, back: bool = False) -> Make:
     return make
 
 
-def _stand(seconds: float, name: str, seed: int, rng: Rng) -> Scenario:
-    y, eyes = _near(rng)
-    x = float(rng.uniform(500, 780))
-    walk = _path([(2.5, 100), (2.5 + seconds, 1180)], y + 15, eyes * 1.1)
-    actors = (Actor(0, _path([(0, x), (8, x)], y, eyes)), Actor(1, walk, depth=1))
-    return Scenario(name, seed, 8, actors)
+def _passes(seconds: float) -> Make:
+    """One person stands, and another passes in front."""
 
+    def make(name: str, seed: int, rng: Rng) -> Scenario:
+        y, eyes = _near(rng)
+        x = float(rng.uniform(500, 780))
+        walk = _path([(2.5, 100), (2.5 + seconds, 1180)], y + 15, eyes * 1.1)
+        actors = (Actor(0, _path([(0, x), (8, x)], y, eyes)), Actor(1, walk, depth=1))
+        return Scenario(name, seed, 8, actors)
 
-def _passes_slow(name: str, seed: int, rng: Rng) -> Scenario:
-    return _stand(5.0, name, seed, rng)
-
-
-def _passes_fast(name: str, seed: int, rng: Rng) -> Scenario:
-    return _stand(2.4, name, seed, rng)
+    return make
 
 
 def _follow(name: str, seed: int, rng: Rng) -> Scenario:
@@ -113,16 +110,13 @@ def _behind_pillar(hidden: float) -> Make:
         y, eyes = _near(rng)
         left = float(rng.uniform(500, 600))
         width = 3.2 * eyes
-        speed = width / min(hidden, 1.0)
-        stay = hidden - min(hidden, 1.0)
-        middle, before = left + width / 2, 2.5
-        start = middle - before * speed if speed < 150 else middle - before * 150
-        points = [(0.2, start), (before, middle - width), (before + width / speed, middle)]
-        points += [(points[-1][0] + stay, middle)]
-        points += [
-            (points[-1][0] + width / speed, middle + width),
-            (points[-1][0] + width / speed + 2.5, middle + 420),
-        ]
+        crossing = min(hidden, 1.0)
+        speed, middle, before = width / crossing, left + width / 2, 2.5
+        behind = before + width / speed
+        leaves = behind + (hidden - crossing)
+        out = leaves + width / speed
+        points = [(0.2, middle - before * min(speed, 150)), (before, middle - width), (behind, middle)]
+        points += [(leaves, middle), (out, middle + width), (out + 2.5, middle + 420)]
         keys = _path(points, y, eyes)
         pillar = Pillar(left, left + width)
         return Scenario(name, seed, keys[-1].time + 0.3, (Actor(0, keys),), pillars=(pillar,))
@@ -290,10 +284,10 @@ _KINDS: dict[str, Make] = {
     "cross": _cross(200),
     "cross_fast": _cross(350),
     "cross_sizes": _cross(180, far=0.7),
-    "cross_small": _cross(160, far=0.85),
+    "cross_similar_sizes": _cross(160, far=0.85),
     "meet_and_return": _cross(160, back=True),
-    "passes_slow": _passes_slow,
-    "passes_fast": _passes_fast,
+    "passes_slow": _passes(5.0),
+    "passes_fast": _passes(2.4),
     "follow": _follow,
     "pillar_0.5": _behind_pillar(0.5),
     "pillar_2": _behind_pillar(2),

@@ -60,11 +60,6 @@ def read(path: Path) -> list[Face]:
         raise DataError(f"{path}: is not a file of events: {error}") from error
 
 
-def visit_of(event: dict[str, Any]) -> str:
-    """Identity of an event's visit; before version 3 of the schema a track is one."""
-    return str(event["visit"]["id"]) if "visit" in event else f"track {event['track']}"
-
-
 def _face(event: dict[str, Any]) -> Face:
     box, data = event["box"], base64.b64decode(event["image"]["data"])
     aligned = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -73,7 +68,7 @@ def _face(event: dict[str, Any]) -> Face:
     return Face(
         datetime.fromisoformat(event["time"]).timestamp(),
         (box["x"], box["y"], box["width"], box["height"]),
-        visit_of(event),
+        event["visit"]["id"],
         event["quality"]["score"],
         np.asarray(aligned, np.uint8),
     )

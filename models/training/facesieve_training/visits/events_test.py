@@ -19,7 +19,13 @@ from facesieve_training.visits.truth import Person, Truth
 def _event(time: str, **fields: Any) -> dict[str, Any]:
     data = base64.b64encode(cv2.imencode(".png", np.full((112, 112, 3), 7, np.uint8))[1].tobytes()).decode()
     box = {"x": 1, "y": 2, "width": 3, "height": 4}
-    event = {"time": time, "box": box, "quality": {"score": 50.5}, "track": 3, "image": {"data": data}}
+    event = {
+        "time": time,
+        "box": box,
+        "quality": {"score": 50.5},
+        "visit": {"id": "b"},
+        "image": {"data": data},
+    }
     return event | fields
 
 
@@ -28,7 +34,7 @@ def test_events_are_ordered_by_time_and_have_a_visit(tmp_path: Path) -> None:
     lines = [_event("1970-01-01T00:00:04.25Z"), _event("1970-01-01T00:00:01.083333333Z", visit={"id": "a"})]
     path.write_text("\n".join(map(json.dumps, lines)) + "\n")
     first, second = events.read(path)
-    assert (first.visit, second.visit) == ("a", "track 3")
+    assert (first.visit, second.visit) == ("a", "b")
     assert (first.time, second.time) == pytest.approx((1.083333, 4.25), abs=1e-6)
     assert first.box == (1, 2, 3, 4)
     assert (first.score, int(first.aligned.mean())) == (50.5, 7)

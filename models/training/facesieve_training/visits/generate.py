@@ -55,12 +55,20 @@ class Cast:
                 f"{root}: holds {len(self._people)} people with {_PHOTOS} photographs, 20 are needed"
             )
 
-    def choose(self, scenario: Scenario, held_out: bool) -> list[Member]:
-        """Choose people for a scenario, and of each the photographs most similar to the others."""
+    def choose(self, scenario: Scenario, held_out: bool) -> list[str]:
+        """Choose the names of people for a scenario."""
         rng = np.random.default_rng([scenario.seed, 1])
         half = self._people[int(held_out) :: 2]
-        chosen = rng.choice(len(half), scenario.people, replace=False)
-        return [self._member(half[k], scenario.photos) for k in chosen]
+        return [half[k] for k in rng.choice(len(half), scenario.people, replace=False)]
+
+    def hash(self, names: list[str]) -> str:
+        """Digest of some people's photographs: names and sizes of the files."""
+        files = [(face.key, face.path.stat().st_size) for who in names for face in self._set.faces(who)]
+        return hashlib.sha256(repr(files).encode()).hexdigest()
+
+    def members(self, names: list[str], photos: int) -> list[Member]:
+        """Choose of each person the photographs that are most similar to the person's others."""
+        return [self._member(who, photos) for who in names]
 
     def _member(self, who: str, photos: int) -> Member:
         files = self._set.faces(who)
@@ -80,15 +88,18 @@ def background(video: Path) -> Image:
     return np.asarray(cv2.resize(frame, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def generate(scenario: Scenario, cast: list[Member], room: Image, directory: Path) -> tuple[Path, Path]:
+def generate(
+    scenario: Scenario, cast: Cast, held_out: bool, room: Image, directory: Path
+) -> tuple[Path, Path]:
     """Render a recording unless the directory holds it; the result is the paths of video and truth."""
+    names = cast.choose(scenario, held_out)
     video, truth = directory / f"{scenario.name}.mp4", directory / f"{scenario.name}.json"
-    digest = hashlib.sha256(f"{VERSION} {scenario} {cast}".encode() + room.tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{VERSION} {scenario} {cast.hash(names)}".encode() + room.tobytes()).hexdigest()
     stamp = directory / f"{scenario.name}.sha256"
     if video.exists() and truth.exists() and stamp.exists() and stamp.read_text() == digest:
         return video, truth
     directory.mkdir(parents=True, exist_ok=True)
-    drawing = Drawing(scenario, cast, room)
+    drawing = Drawing(scenario, cast.members(names, scenario.photos), room)
     _encode(drawing, scenario.fps, video)
     drawing.truth().save(truth)
     write_atomic(stamp, digest)

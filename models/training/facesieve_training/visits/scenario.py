@@ -1,6 +1,6 @@
 """Scenarios of generated recordings: who is where at which time, before what."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -87,7 +87,3 @@ class Scenario:
     def photos(self) -> int:
         """Photographs needed of each person."""
         return 1 + max(actor.photo for actor in self.actors)
-
-    def named(self, name: str) -> "Scenario":
-        """Copy with another name."""
-        return replace(self, name=name)

@@ -44,7 +44,9 @@ class Config:
     room: Path = Path("data/videos/empty_room.mp4")
     """Recording whose first frame is the background of generated ones."""
     cache: Path = Path("runs/visits-recordings")
-    """Generated recordings with their truth files."""
+    """Generated recordings with their truth files; delete it when the matcher, which chooses photographs, is
+    another.
+    """
     regret: bool = True
     """Measure the best-shot regret."""
     rejoin: float = 60.0
@@ -112,8 +114,7 @@ def _generated(config: Config, embed: Embed, pool: ThreadPoolExecutor) -> list[R
 
     def render(which: tuple[Group, Scenario]) -> Recording:
         group, scenario = which
-        people = cast.choose(scenario, group == "held_out")
-        video, truth_file = generate.generate(scenario, people, room, config.cache)
+        video, truth_file = generate.generate(scenario, cast, group == "held_out", room, config.cache)
         return Recording(video, truth_file, group)
 
     made = pool.map(render, chosen)
