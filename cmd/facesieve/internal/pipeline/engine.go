@@ -232,7 +232,7 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (JudgedF
 	if pose, ok := e.scorer.Pose(); ok {
 		e.assessor.Pose(pose, &j.Assessment)
 	}
-	if j.Reason == "" {
+	if j.Reason == "" { // the pose is known now
 		j.applyGates(e.gates.Misses(image.Pt(frame.Cols(), frame.Rows()), face.Box, j.Assessment))
 	}
 	judged := JudgedFace{Judgement: j, Aligned: *aligned}
