@@ -67,8 +67,8 @@ func (a *Assessor) Unassessed() Assessment {
 }
 
 // Geometry measures the components of landmarks, which are pixels of the full frame, and residual and bounds. Its yaw
-// and pitch are coarse; Pose replaces them. The components of the image are NotAssessed. The error is ErrLandmarks where no face can have these landmarks; nothing is
-// assessed then.
+// and pitch are coarse; Pose replaces them. The components of the image are NotAssessed. The error is ErrLandmarks where
+// no face can have these landmarks; nothing is assessed then.
 func (a *Assessor) Geometry(landmarks Landmarks) (Assessment, error) {
 	result := a.Unassessed()
 	transform, err := EstimateTransform(landmarks)
