@@ -163,6 +163,9 @@ func wanted(t reflect.Type) string {
 	case reflect.String:
 		return "text; put it in quotes"
 	case reflect.Map:
+		if t.Elem().Kind() == reflect.Struct {
+			return "a section: write the name of each camera with a colon, and its keys in the lines below, indented"
+		}
 		return "a section: write name: value in the lines below, indented"
 	case reflect.Struct:
 		return "a section: write its keys in the lines below, indented"
