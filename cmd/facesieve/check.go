@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
@@ -53,11 +54,11 @@ func (c *checkCommand) Run(ctx context.Context, term console) error {
 
 // overridesText describes the overrides in one line.
 func overridesText(cfg config.InForce) string {
-	switch n := len(cfg.Overrides.Cameras) - len(cfg.Ignored.List); {
+	switch names := cfg.Overridden(); {
 	case cfg.OverridesPath == "":
 		return "overrides: none; STATE_DIRECTORY names no directory for them"
-	case n > 0:
-		return fmt.Sprintf("overrides: %s, of %d camera(s)", printablePath(cfg.OverridesPath), n)
+	case len(names) > 0:
+		return fmt.Sprintf("overrides: %s, of %s", printablePath(cfg.OverridesPath), strings.Join(names, ", "))
 	default:
 		return "overrides: none in " + printablePath(cfg.OverridesPath)
 	}

@@ -91,16 +91,22 @@ func (b *binder) bind(node *yaml.Node, v reflect.Value, at target) {
 		v.Set(fresh)
 	case kind == reflect.Struct:
 		b.bindStruct(node, v, at)
-	case kind == reflect.Map && v.Type().Elem().Kind() == reflect.Struct:
-		b.bindSections(node, v, at)
-	case kind == reflect.Slice || kind == reflect.Array:
-		b.stored[at.key] = true
-		b.bindList(node, v, at)
-	case kind == reflect.Map:
-		b.stored[at.key] = true
-		b.bindMap(node, v, at)
 	default:
 		b.stored[at.key] = true
+		b.bindValue(node, v, at)
+	}
+}
+
+// bindValue stores a list, a map or a scalar.
+func (b *binder) bindValue(node *yaml.Node, v reflect.Value, at target) {
+	switch kind := v.Kind(); {
+	case kind == reflect.Slice || kind == reflect.Array:
+		b.bindList(node, v, at)
+	case kind == reflect.Map && v.Type().Elem().Kind() == reflect.Struct:
+		b.bindSections(node, v, at)
+	case kind == reflect.Map:
+		b.bindMap(node, v, at)
+	default:
 		b.bindScalar(node, v, at)
 	}
 }

@@ -30,7 +30,7 @@ func Secret(name string) string {
 
 // environment applies the environment variables that replace secrets in the file.
 func (l *loader) environment(cfg *Config) {
-	const user, password = "FACESIEVE_MQTT_USER", "FACESIEVE_MQTT_PASSWORD"
+	const user, password = "FACESIEVE_MQTT_USER", "FACESIEVE_MQTT_PASSWORD" //nolint:gosec // names of variables
 	if value := l.getenv(user); value != "" {
 		cfg.MQTT.User, l.variables["mqtt.user"] = value, user
 	}

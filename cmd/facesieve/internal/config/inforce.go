@@ -69,6 +69,7 @@ type inForceLoader struct {
 	getenv          func(string) string
 }
 
+// load returns the configuration of a file with this text, with the overrides whose text read returns.
 func (s inForceLoader) load(text []byte, read func() ([]byte, error)) (InForce, error) {
 	l := newLoader(s.use, s.getenv)
 	cfg := l.load(text)
@@ -76,23 +77,38 @@ func (s inForceLoader) load(text []byte, read func() ([]byte, error)) (InForce, 
 		return InForce{}, err
 	}
 	result := InForce{Config: cfg, Origins: l.origins(s.path), OverridesPath: s.overrides}
-	result.Ignored.File = s.overrides
-	above, err := read()
-	if err != nil {
-		result.OverridesFault = err
-		return result, nil
-	}
-	l = newOverridesLoader()
-	overrides := l.overrides(above)
-	ignored := l.applyOverrides(&cfg, overrides)
-	if result.OverridesFault = l.faults(s.overrides); result.OverridesFault != nil {
-		return result, nil
-	}
-	result.Config, result.Overrides, result.Ignored.List = cfg, overrides, ignored
-	for i, camera := range cfg.Cameras {
-		result.Origins.addOverrides(l, s.overrides, i, camera.Name, overrides.Cameras[camera.Name])
-	}
+	result.OverridesFault = result.addOverrides(read)
 	return result, nil
+}
+
+// addOverrides applies the overrides whose text read returns, or nothing if they have a fault.
+func (c *InForce) addOverrides(read func() ([]byte, error)) error {
+	text, err := read()
+	if err != nil {
+		return err
+	}
+	l, cfg := newOverridesLoader(), c.Config
+	overrides := l.overrides(text)
+	ignored := l.applyOverrides(&cfg, overrides)
+	if err := l.faults(c.OverridesPath); err != nil {
+		return err
+	}
+	c.Config, c.Overrides, c.Ignored = cfg, overrides, Faults{File: c.OverridesPath, List: ignored}
+	for i, camera := range cfg.Cameras {
+		c.Origins.addOverrides(l, c.OverridesPath, i, camera.Name, overrides.Cameras[camera.Name])
+	}
+	return nil
+}
+
+// Overridden returns the names of the cameras with overrides, in the order of the configuration.
+func (c InForce) Overridden() []string {
+	var names []string
+	for _, camera := range c.Cameras {
+		if _, ok := c.Overrides.Cameras[camera.Name]; ok {
+			names = append(names, camera.Name)
+		}
+	}
+	return names
 }
 
 // YAML returns the configuration in force as a configuration file in which a comment names the origin of each value.

@@ -65,7 +65,7 @@ func Start(ctx context.Context, cfg config.InForce, o Options) (*Daemon, error) 
 	d := &Daemon{options: o, cfg: cfg, log: o.Log, systemd: &notifier{log: o.Log}}
 	d.heartbeat = newHeartbeat(d.systemd.watchdogLimit(), d.log)
 	d.logRefused()
-	d.logIgnored()
+	d.logOverrides()
 	var err error
 	if d.networks, err = pipeline.OpenNetworks(cfg.Config, cfg.Cameras...); err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ func (d *Daemon) finishReload(p prepared) {
 	d.reload.refused, d.reload.ended = "", now
 	if err == nil {
 		d.cfg = p.cfg // also if only origins changed
-		d.logIgnored()
+		d.logOverrides()
 	}
 	switch {
 	case err != nil:
@@ -88,8 +88,13 @@ func (d *Daemon) logRefused() {
 		Msg("the overrides are refused, and the configuration file applies without them; fix the file or remove it")
 }
 
-// logIgnored logs the overrides of cameras that the configuration does not have.
-func (d *Daemon) logIgnored() {
+// logOverrides logs which cameras have overrides, because these replace what an installer may change in the file, and
+// the overrides of cameras that the configuration does not have.
+func (d *Daemon) logOverrides() {
+	if names := d.cfg.Overridden(); len(names) > 0 {
+		d.log.Info().Strs("cameras", names).Str("file", d.cfg.OverridesPath).
+			Msg("overrides replace settings of the configuration file")
+	}
 	if len(d.cfg.Ignored.List) > 0 {
 		d.log.Warn().Strs("overrides", strings.Split(d.cfg.Ignored.Error(), "\n")).
 			Msg("overrides of absent cameras are ignored")
