@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"facesieve/capture"
+	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/publish"
 	"facesieve/publish/event"
@@ -19,6 +20,8 @@ type State struct {
 	FacesLastHour uint64 // delivered to the broker
 	// ReloadRefused describes the last configuration if it was refused, for a status line; empty: it is in force.
 	ReloadRefused string
+	// InForce is the configuration, with the origin of every value. It contains passwords; InForce.YAML hides them.
+	InForce *config.InForce
 	// Reloaded is when a configuration was last put in force or refused; zero: never since the start.
 	Reloaded time.Time
 }
@@ -37,9 +40,10 @@ type CameraState struct {
 
 // snapshot returns the present state.
 func (d *Daemon) snapshot(now time.Time) *State {
+	inForce := d.cfg
 	state := &State{
 		Time: now, Uplink: d.uplink.stats(), UplinkStuck: d.uplink.stuck(),
-		ReloadRefused: d.reload.refused, Reloaded: d.reload.ended,
+		ReloadRefused: d.reload.refused, Reloaded: d.reload.ended, InForce: &inForce,
 	}
 	state.FacesLastHour = d.sent.add(now, state.Uplink.Delivered-d.delivered)
 	d.delivered = state.Uplink.Delivered
