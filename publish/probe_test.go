@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -16,7 +17,7 @@ func TestConnectProbes(t *testing.T) {
 	}{
 		"all": {
 			allow: []string{"topic readwrite facesieve/gate/#"},
-			want:  Probe{Version: "5", Returned: true, Proved: true},
+			want:  Probe{Version: "5", Returned: true, Proved: true, Retained: true},
 		},
 		"write only": {
 			allow: []string{"topic write facesieve/gate/#"}, want: Probe{Version: "5", Proved: true},
@@ -28,7 +29,7 @@ func TestConnectProbes(t *testing.T) {
 		},
 		"old, all": {
 			old: true, allow: []string{"topic readwrite facesieve/gate/#"},
-			want: Probe{Version: "3.1.1", Returned: true, Proved: true},
+			want: Probe{Version: "3.1.1", Returned: true, Proved: true, Retained: true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -42,7 +43,7 @@ func TestConnectProbes(t *testing.T) {
 			if c.fails == "" && err != nil || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
 				t.Errorf("%v", err)
 			}
-			if got != c.want {
+			if !reflect.DeepEqual(got, c.want) {
 				t.Errorf("%+v", got)
 			}
 			broker.allow(t, "topic readwrite facesieve/#")
