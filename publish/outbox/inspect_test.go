@@ -65,13 +65,13 @@ func TestInspectExplainsFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ dir, key, want string }{
-		"no directory":   {"", "", "dir: is empty"},
-		"a file":         {filepath.Join(write("file", ""), "x"), "", "not a directory: let systemd make the directory"},
-		"open":           {open, "", "everybody can write to " + open},
-		"a link":         {linked, "", "is a symbolic link"},
-		"no key":         {dir, filepath.Join(dir, "absent"), "key_file: the file cannot be opened"},
-		"half a key":     {dir, write("half", testKey[:32]), "key_file: the file holds no 64 hexadecimal digits"},
-		"read-only":      {sealed, "", "cannot write to " + sealed},
+		"no directory": {"", "", "dir: is empty"},
+		"a file":       {filepath.Join(write("file", ""), "x"), "", "not a directory: let systemd make the directory"},
+		"open":         {open, "", "everybody can write to " + open},
+		"a link":       {linked, "", "is a symbolic link"},
+		"no key":       {dir, filepath.Join(dir, "absent"), "key_file: the file cannot be opened"},
+		"half a key":   {dir, write("half", testKey[:32]), "key_file: the file holds no 64 hexadecimal digits"},
+		"read-only":    {sealed, "", "cannot write to " + sealed},
 	} {
 		if name == "read-only" && os.Geteuid() == 0 {
 			continue // root may write there
