@@ -27,8 +27,8 @@ type Probe struct {
 	Returned bool
 	// Proved is true if the broker accepts messages: it has delivered one, or acknowledged one as accepted (MQTT 5).
 	Proved bool
-	// Retained is true if the broker has delivered a retained message to a new subscription. It is tested only if
-	// Returned is true.
+	// Retained is true if the broker has delivered a retained message to a new subscription. Only Diagnose tests it, and
+	// only if Returned is true.
 	Retained bool
 	// Chain is the broker's certificate and those of its authorities, verified; nil without TLS.
 	Chain []*x509.Certificate
@@ -44,10 +44,15 @@ func (p Probe) Expires() time.Time {
 }
 
 // Connect makes one connection to the broker of cfg, as a publisher with another client id. It publishes one message
-// without a face to <root>/probe with QoS 1, and waits for it to return. If it does, Connect publishes a retained one,
-// subscribes again to receive it, and clears it. It returns an error if there is no connection within ten seconds, or if
-// the broker discards the first message.
-func Connect(ctx context.Context, cfg Config) (Probe, error) {
+// without a face to <root>/probe with QoS 1, which is not retained, and waits for it to return. It returns an error if
+// there is no connection within ten seconds, or if the broker discards the message.
+func Connect(ctx context.Context, cfg Config) (Probe, error) { return connectProbe(ctx, cfg, false) }
+
+// Diagnose is Connect with a test of retained messages: if the first message returns, it publishes a retained one to the
+// same topic, subscribes again to receive it, and clears it. The broker keeps it for at most about a second.
+func Diagnose(ctx context.Context, cfg Config) (Probe, error) { return connectProbe(ctx, cfg, true) }
+
+func connectProbe(ctx context.Context, cfg Config, retain bool) (Probe, error) {
 	if err := cfg.Validate(); err != nil {
 		return Probe{}, fmt.Errorf("publish: %w", err)
 	}
@@ -66,7 +71,11 @@ func Connect(ctx context.Context, cfg Config) (Probe, error) {
 		return Probe{}, err
 	}
 	defer l.close()
-	return l.probe(ctx, topic, e)
+	p, err := l.probe(ctx, topic, e)
+	if err == nil && p.Returned && retain {
+		p.Retained = l.probeRetain(ctx, topic, e)
+	}
+	return p, err
 }
 
 // echo receives the messages of a probe: text, published and retained.
@@ -110,15 +119,13 @@ func (l *link) probe(ctx context.Context, topic string, e echo) (Probe, error) {
 	if answer.Result()[topic] > 2 { // reading is not allowed
 		return p, nil
 	}
-	p, err := l.awaitEcho(ctx, p, e.fresh)
-	if err == nil && p.Returned {
-		p.Retained = l.probeRetain(ctx, topic, e)
-	}
-	return p, err
+	return l.awaitEcho(ctx, p, e.fresh)
 }
 
 // probeRetain reports whether the broker keeps a retained message.
 func (l *link) probeRetain(ctx context.Context, topic string, e echo) bool {
+	ctx, cancel := context.WithTimeoutCause(ctx, probeTime, errNoAck)
+	defer cancel()
 	message, err := l.publish(topic, 1, true, []byte(e.text))
 	if err != nil || l.wait(ctx, message) != nil {
 		return false

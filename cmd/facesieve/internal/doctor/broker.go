@@ -20,7 +20,7 @@ func checkBroker(ctx context.Context, cfg publish.Config) []Finding {
 	if cfg.Broker == publish.Embedded {
 		return []Finding{checkEmbedded(ctx, cfg.Listen)}
 	}
-	probe, err := publish.Connect(ctx, cfg)
+	probe, err := publish.Diagnose(ctx, cfg)
 	if err != nil {
 		return []Finding{failed(err.Error(), "")}
 	}
