@@ -37,6 +37,7 @@ func (l *loader) environment(cfg *Config) {
 		cfg.MQTT.Password = publish.Secret(password)
 	}
 	l.outbox(&cfg.Outbox)
+	l.web(&cfg.Web)
 }
 
 // outboxKey is the name of the systemd credential that seals the outbox.
