@@ -24,6 +24,9 @@ func (c *checkCommand) Run(ctx context.Context, term console) error {
 		return err
 	}
 	fmt.Fprintf(term.out, "%s: good; %d camera(s)\n", printablePath(string(c.Config)), len(cfg.Cameras))
+	if cfg.Web.Exposed() {
+		fmt.Fprintln(term.out, "warning: "+config.ExposedText)
+	}
 	if !c.Connect {
 		return nil
 	}

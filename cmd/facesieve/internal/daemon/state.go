@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"facesieve/capture"
+	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/models"
 	"facesieve/publish"
 	"facesieve/publish/event"
 )
@@ -21,6 +23,13 @@ type State struct {
 	ReloadRefused string
 	// Reloaded is when a configuration was last put in force or refused; zero: never since the start.
 	Reloaded time.Time
+	// ReloadFaults has one text for each fault of that configuration; empty: it is in force.
+	ReloadFaults []string
+	// Config is the configuration in force. It holds secrets, so a reader selects what it shows.
+	Config config.Config
+	// Networks are those in use. NetworksRefused says why they do not use the configured accelerator.
+	Networks        []models.Manifest
+	NetworksRefused []string
 }
 
 // CameraState is the state of one camera.
@@ -39,7 +48,8 @@ type CameraState struct {
 func (d *Daemon) snapshot(now time.Time) *State {
 	state := &State{
 		Time: now, Uplink: d.uplink.stats(), UplinkStuck: d.uplink.stuck(),
-		ReloadRefused: d.reload.refused, Reloaded: d.reload.ended,
+		ReloadRefused: d.reload.refused, Reloaded: d.reload.ended, ReloadFaults: d.reload.faults,
+		Config: d.cfg, Networks: d.networks.Manifests(), NetworksRefused: d.pool.Refused(),
 	}
 	state.FacesLastHour = d.sent.add(now, state.Uplink.Delivered-d.delivered)
 	d.delivered = state.Uplink.Delivered

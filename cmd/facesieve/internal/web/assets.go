@@ -1,0 +1,25 @@
+package web
+
+import (
+	"embed"
+	"io/fs"
+	"net/http"
+)
+
+// The bundle that ui/bundle builds of the sources in ui.
+//
+//go:generate go run ./ui/bundle
+//go:embed dist
+var bundle embed.FS //nolint:gochecknoglobals // embed needs a global
+
+//go:embed login.html
+var loginPage string //nolint:gochecknoglobals // embed needs a global
+
+// assets serves the bundle.
+func assets() http.Handler {
+	files, err := fs.Sub(bundle, "dist")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	return http.FileServerFS(files)
+}
