@@ -4,6 +4,7 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+	"strings"
 )
 
 // The bundle that ui/bundle builds of the sources in ui.
@@ -21,5 +22,13 @@ func assets() http.Handler {
 	if err != nil {
 		panic(err) // the name is a constant
 	}
-	return http.FileServerFS(files)
+	server := http.FileServerFS(files)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := strings.TrimPrefix(r.URL.Path, "/")
+		if _, err := fs.Stat(files, name); name != "" && err != nil { // the server would remove Cache-Control
+			http.NotFound(w, r)
+			return
+		}
+		server.ServeHTTP(w, r)
+	})
 }

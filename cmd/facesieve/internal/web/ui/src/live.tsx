@@ -88,7 +88,7 @@ function FaceTable({ faces, limit }: { faces: LiveFace[]; limit: number }) {
               <td>
                 {face.box[2].toFixed(0)} × {face.box[3].toFixed(0)}
               </td>
-              <td>{face.text || "can be sent"}</td>
+              <td>{face.reason === "duplicate" ? "no better than a face before it" : face.text || "can be sent"}</td>
             </tr>
           ))}
         </tbody>

@@ -35,7 +35,8 @@ interface Props {
 export function Measure({ box, onBox, picture, limits }: Props) {
   const result = box && verdict(box.width, box.height, limits)
   const set = (key: "width" | "height", text: string) => {
-    const size = Math.max(1, Math.min(Number(text) || 1, picture[key]))
+    const size = Math.min(Number(text), picture[key])
+    if (!(size >= 1)) return // the field is being edited
     const now = box ?? { x: picture.width / 2, y: picture.height / 2, width: 1, height: 1 }
     onBox({ ...now, [key]: size })
   }

@@ -62,14 +62,14 @@ function Face({ face, unit }: { face: LiveFace; unit: number }) {
   const size = 13 * unit
   const below = y < 2.5 * size
   return (
-    <g class={face.reason ? "face rejected" : "face"}>
+    <g class={face.reason && face.reason !== "duplicate" ? "face rejected" : "face"}>
       <rect x={x} y={y} width={width} height={height} />
       {face.landmarks.map(([cx, cy], i) => (
         <circle key={i} cx={cx} cy={cy} r={1.6 * unit} />
       ))}
       <text x={x} y={below ? y + height + size : y - 0.35 * size} font-size={size} stroke-width={size / 5}>
         {face.visit}: {scoreText(face.score)}
-        {face.reason && ` · ${face.text}`}
+        {face.reason && face.reason !== "duplicate" && ` · ${face.text}`}
       </text>
     </g>
   )

@@ -83,7 +83,7 @@ function Line({ visit }: { visit: VisitSummary }) {
           <br />
           {clock(visit.first)}, {duration(seconds(visit.first, visit.last))}
         </span>
-        <span class="score">{scoreText(visit.score)}</span>
+        <span class={visit.score < 0 ? "score none" : "score"}>{scoreText(visit.score)}</span>
         <Verdict visit={visit} />
       </a>
     </li>
