@@ -173,7 +173,7 @@ func (a *access) login(w http.ResponseWriter, r *http.Request) {
 		refuse(w)
 		return
 	}
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // without TLS a browser would drop a secure cookie
 		Name: a.cookie, Value: a.cookieValue(), Path: "/", MaxAge: int(cookieAge.Seconds()),
 		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
 	})

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -145,9 +146,13 @@ func (r *Recorder) droppedFaces() uint64 {
 
 func (v *visit) summary() visitSummary {
 	s := visitSummary{
-		Number: v.number, ID: v.id, Camera: v.camera, First: v.first, Last: v.last,
+		Number: v.number, ID: v.id, Camera: v.camera, First: v.first, Last: v.last, Reasons: []event.Miss{},
 		Frames: v.figures.Frames, Faces: v.figures.Faces, Tracks: v.figures.Tracks,
 		Score: quality.NotAssessed, State: stateOpen, Sent: v.sent,
+	}
+	if f := v.figures; !f.FirstSeen.IsZero() { // some of its faces may not be recorded
+		s.First = slices.MinFunc([]time.Time{v.first, f.FirstSeen}, time.Time.Compare)
+		s.Last = slices.MaxFunc([]time.Time{v.last, f.LastSeen}, time.Time.Compare)
 	}
 	if v.best != nil {
 		s.Score = v.best.score

@@ -149,7 +149,11 @@ func (r *Recorder) Moved(camera string, m quality.Move) {
 		if from == to || from.camera != camera {
 			continue
 		}
-		if from.moveTo(to, m); from.empty() {
+		before := len(from.points)
+		if from.moveTo(to, m); len(from.points) != before { // until the next face or decision
+			from.figures, to.figures = quality.Visit{}, quality.Visit{}
+		}
+		if from.empty() {
 			delete(r.visits, from.id)
 		}
 	}

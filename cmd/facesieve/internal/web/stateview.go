@@ -81,13 +81,13 @@ type brokerJSON struct {
 }
 
 type outboxJSON struct {
-	Store     string        `json:"store"`
-	Queued    int           `json:"queued"`
-	Held      int           `json:"held"` // in memory only
-	Bytes     int64         `json:"bytes"`
-	MaxEvents int           `json:"max_events"`
-	MaxMiB    int           `json:"max_mib"`
-	Delivered uint64        `json:"delivered"`
+	Store     string `json:"store"`
+	Queued    int    `json:"queued"`
+	Held      int    `json:"held"` // in memory only
+	Bytes     int64  `json:"bytes"`
+	MaxEvents int    `json:"max_events"`
+	MaxMiB    int    `json:"max_mib"`
+	Delivered uint64 `json:"delivered"`
 	Dropped   uint64 `json:"dropped"` // had been accepted
 	Refused   uint64 `json:"refused"` // never were
 }

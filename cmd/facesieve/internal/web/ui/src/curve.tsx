@@ -1,4 +1,4 @@
-import type { VisitDetail } from "./api"
+import type { Point, VisitDetail } from "./api"
 import { scoreText, seconds } from "./format"
 
 const width = 640
@@ -32,7 +32,9 @@ export function Curve({ visit, threshold }: { visit: VisitDetail; threshold: num
         {length.toFixed(1)} s
       </text>
       <line class="threshold" x1={margin.left} x2={width - margin.right} y1={y(threshold)} y2={y(threshold)} />
-      <polyline points={scored.map((point) => `${x(point.time)},${y(point.score)}`).join(" ")} />
+      {parts(scored).map((part) => (
+        <polyline key={part[0]!.time} points={part.map((point) => `${x(point.time)},${y(point.score)}`).join(" ")} />
+      ))}
       {visit.points.map((point) => (
         <circle key={point.time} class={point.reason && point.reason !== "duplicate" ? "rejected" : ""} r="3"
           cx={x(point.time)} cy={y(point.score)}>
@@ -49,4 +51,17 @@ export function Curve({ visit, threshold }: { visit: VisitDetail; threshold: num
       ))}
     </svg>
   )
+}
+
+// parts divides the faces where the person was out of sight.
+function parts(points: Point[]): Point[][] {
+  const away = 2 // seconds
+  const all: Point[][] = []
+  let last: Point | undefined
+  for (const point of points) {
+    if (!last || seconds(last.time, point.time) > away) all.push([])
+    all[all.length - 1]!.push(point)
+    last = point
+  }
+  return all
 }

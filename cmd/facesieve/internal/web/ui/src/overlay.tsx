@@ -49,27 +49,27 @@ export function Overlay({ picture, limits, box, onBox }: Props) {
         <polygon key={i} class="mask" points={corners(mask)} />
       ))}
       {(picture.faces ?? []).map((face, i) => (
-        <Face key={i} face={face} unit={width / 640} />
+        <Face key={i} face={face} unit={width / Math.min(innerWidth, 1150)} short={innerWidth < 640} />
       ))}
       {box && <rect class="drawn" x={box.x} y={box.y} width={box.width} height={box.height} />}
     </svg>
   )
 }
 
-// Face draws a face. unit is the length of a pixel of a picture that is 640 wide.
-function Face({ face, unit }: { face: LiveFace; unit: number }) {
+// Face draws a face. unit is about the length of a pixel of the screen. A short label has no reason.
+function Face({ face, unit, short }: { face: LiveFace; unit: number; short: boolean }) {
   const [x, y, width, height] = face.box
-  const size = 13 * unit
+  const size = 14 * unit
   const below = y < 2.5 * size
   return (
     <g class={face.reason && face.reason !== "duplicate" ? "face rejected" : "face"}>
       <rect x={x} y={y} width={width} height={height} />
       {face.landmarks.map(([cx, cy], i) => (
-        <circle key={i} cx={cx} cy={cy} r={1.6 * unit} />
+        <circle key={i} cx={cx} cy={cy} r={2 * unit} />
       ))}
       <text x={x} y={below ? y + height + size : y - 0.35 * size} font-size={size} stroke-width={size / 5}>
         {face.visit}: {scoreText(face.score)}
-        {face.reason && face.reason !== "duplicate" && ` · ${face.text}`}
+        {!short && face.reason && face.reason !== "duplicate" && ` · ${face.text}`}
       </text>
     </g>
   )

@@ -76,7 +76,7 @@ function Pictures({ visit }: { visit: VisitDetail }) {
             <Portrait face={picture.face} alt={`Face at ${clock(picture.time)}`} />
             <strong>{scoreText(picture.score)}</strong> {picture.sent ? "sent" : ""}
             <br />+{seconds(visit.first, picture.time).toFixed(1)} s
-            {picture.text && (
+            {picture.text && picture.reason !== "duplicate" && (
               <>
                 <br />
                 {picture.text}
