@@ -37,13 +37,24 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 		if err := os.MkdirAll(string(c.Gallery), 0o700); err != nil {
 			return fmt.Errorf("create the gallery's directory: %w", err)
 		}
-		page := &gallery.Gallery{}
-		options.Observers, options.ScoreAll = []pipeline.Observer{page}, true
-		defer func() { err = errors.Join(err, page.Write(string(c.Gallery), cfg.Quality.Threshold)) }()
+		collected := &gallery.Gallery{}
+		options.Observers, options.ScoreAll = []pipeline.Observer{collected}, true
+		defer func() { err = errors.Join(err, collected.Write(string(c.Gallery), cfg.Quality.Threshold)) }()
+	}
+	var page *page
+	if cfg.Web.Listen != "" {
+		if page, err = openPage(ctx, cfg.Web, options.Log); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, page.close()) }()
+		options.Observers = append(options.Observers, page.recorder)
 	}
 	d, err := daemon.Start(ctx, cfg, options)
 	if err != nil {
 		return err
+	}
+	if page != nil {
+		page.serve(d)
 	}
 	return d.Run(ctx, hangup)
 }

@@ -27,6 +27,7 @@ type Config struct {
 	Models  ModelFiles     `yaml:"models"`
 	MQTT    publish.Config `yaml:"mqtt"`
 	Outbox  outbox.Config  `yaml:"outbox"`
+	Web     Web            `yaml:"web"`
 	Cameras []Camera       `yaml:"-"`
 }
 
@@ -78,6 +79,7 @@ func Default() Config {
 		Runtime: models.DefaultRuntime(),
 		MQTT:    publish.Default(),
 		Outbox:  outbox.Default(),
+		Web:     DefaultWeb(),
 	}
 }
 

@@ -38,6 +38,7 @@ func (l *loader) environment(cfg *Config) {
 		cfg.MQTT.Password, l.variables["mqtt.password"] = publish.Secret(value), password
 	}
 	l.outbox(&cfg.Outbox)
+	l.web(&cfg.Web)
 }
 
 // outboxKey is the name of the systemd credential that seals the outbox.

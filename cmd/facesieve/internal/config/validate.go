@@ -23,6 +23,7 @@ func (l *loader) files(cfg Config) {
 	if cfg.Outbox.Validate() == nil {
 		l.section("outbox", cfg.Outbox.CheckFiles())
 	}
+	l.webFiles(cfg.Web)
 	if err := checkLibrary(cfg.Runtime); err != nil {
 		l.fault("runtime.library", "%v", err)
 	}
@@ -60,6 +61,7 @@ func (l *loader) validate(cfg Config) {
 		l.fault("mqtt.listen", "port 0 selects another port at each start; give one from 1 to 65535")
 	}
 	l.section("outbox", cfg.Outbox.Validate())
+	l.validateWeb(cfg.Web)
 	l.section("runtime", cfg.Runtime.Validate())
 	l.section("detect", cfg.Detect.Validate())
 	l.section("quality", cfg.Quality.Validate())

@@ -142,6 +142,9 @@ func (d *Daemon) apply(c *change) error {
 	if c.pool != d.pool {
 		all = errors.Join(all, d.pool.Retire())
 	}
+	if !reflect.DeepEqual(c.cfg.Web, d.cfg.Web) {
+		d.log.Warn().Msg("section web was changed: restart the daemon to apply it")
+	}
 	d.networks, d.pool = c.networks, c.pool
 	if all != nil {
 		d.log.Warn().Err(all).Msg("cannot free everything of the former configuration")

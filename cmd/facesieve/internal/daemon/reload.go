@@ -14,6 +14,7 @@ type reload struct {
 	repeat   bool // another change came while prepare ran, so prepare must run once more
 	prepared chan prepared
 	refused  string    // the last configuration, if it was refused, for the status line
+	faults   []string  // all faults of it
 	ended    time.Time // when the last reload ended
 }
 
@@ -53,7 +54,7 @@ func (d *Daemon) finishReload(p prepared) {
 		d.failure = err
 	}
 	now := time.Now()
-	d.reload.refused, d.reload.ended = "", now
+	d.reload.refused, d.reload.faults, d.reload.ended = "", nil, now
 	if err == nil {
 		d.cfg = p.cfg // also if only origins changed
 		d.logOverrides()
@@ -61,7 +62,8 @@ func (d *Daemon) finishReload(p prepared) {
 	switch {
 	case err != nil:
 		d.reload.refused = refusal(now, err)
-		d.log.Error().Strs("faults", strings.Split(err.Error(), "\n")).Bool("reload_succeeded", false).
+		d.reload.faults = strings.Split(err.Error(), "\n")
+		d.log.Error().Strs("faults", d.reload.faults).Bool("reload_succeeded", false).
 			Msg("the new configuration is refused; the former one stays in force")
 	case p.change == nil:
 		d.log.Info().Bool("reload_succeeded", true).Msg("the configuration is the same as before")

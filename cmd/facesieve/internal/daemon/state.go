@@ -7,6 +7,7 @@ import (
 	"facesieve/capture"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/models"
 	"facesieve/publish"
 	"facesieve/publish/event"
 )
@@ -24,6 +25,11 @@ type State struct {
 	InForce *config.InForce
 	// Reloaded is when a configuration was last put in force or refused; zero: never since the start.
 	Reloaded time.Time
+	// ReloadFaults has one text for each fault of that configuration; empty: it is in force.
+	ReloadFaults []string
+	// Networks are those in use. NetworksRefused says why they do not use the configured accelerator.
+	Networks        []models.Manifest
+	NetworksRefused []string
 }
 
 // CameraState is the state of one camera.
@@ -43,7 +49,8 @@ func (d *Daemon) snapshot(now time.Time) *State {
 	inForce := d.cfg
 	state := &State{
 		Time: now, Uplink: d.uplink.stats(), UplinkStuck: d.uplink.stuck(),
-		ReloadRefused: d.reload.refused, Reloaded: d.reload.ended, InForce: &inForce,
+		ReloadRefused: d.reload.refused, Reloaded: d.reload.ended, ReloadFaults: d.reload.faults,
+		InForce: &inForce, Networks: d.networks.Manifests(), NetworksRefused: d.pool.Refused(),
 	}
 	state.FacesLastHour = d.sent.add(now, state.Uplink.Delivered-d.delivered)
 	d.delivered = state.Uplink.Delivered

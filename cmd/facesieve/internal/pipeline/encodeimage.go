@@ -36,8 +36,22 @@ func EncodeAligned(cfg config.Image, bgr []byte) ([]byte, error) {
 }
 
 func encodeJPEG(bgr []byte, jpegQuality int) ([]byte, error) {
-	data := make([]byte, 4*len(bgr)) // no JPEG is larger
-	length := C.jpeg_encode((*C.uint8_t)(unsafe.SliceData(bgr)), quality.Size, quality.Size, C.int(jpegQuality),
+	return jpegInto(make([]byte, 4*len(bgr)), bgr, image.Pt(quality.Size, quality.Size), jpegQuality) // none is larger
+}
+
+// EncodePicture encodes a picture for people, width*height*3 BGR bytes without gaps, as JPEG.
+func EncodePicture(bgr []byte, width, height int) ([]byte, error) {
+	const jpegQuality = 80
+	if width < 1 || height < 1 || len(bgr) != 3*width*height {
+		return nil, fmt.Errorf("encode picture: %d bytes instead of %dx%d BGR pixels", len(bgr), width, height)
+	}
+	const headers = 1024
+	return jpegInto(make([]byte, len(bgr)+headers), bgr, image.Pt(width, height), jpegQuality)
+}
+
+// jpegInto uses data as scratch memory, which must have room for the JPEG.
+func jpegInto(data, bgr []byte, size image.Point, jpegQuality int) ([]byte, error) {
+	length := C.jpeg_encode((*C.uint8_t)(unsafe.SliceData(bgr)), C.int(size.X), C.int(size.Y), C.int(jpegQuality),
 		(*C.uint8_t)(unsafe.SliceData(data)), C.ulong(len(data)))
 	if length == 0 {
 		return nil, errors.New("libjpeg failed")

@@ -21,6 +21,17 @@ func (n Networks) ScoreModel() string {
 	return n.quality.Manifest.Name + "-" + n.quality.Manifest.Version
 }
 
+// Manifests returns the manifests of the networks, in the order of a frame's path.
+func (n Networks) Manifests() []models.Manifest {
+	var all []models.Manifest
+	for _, model := range []*models.Model{n.detector, n.landmarks, n.quality} {
+		if model != nil {
+			all = append(all, model.Manifest)
+		}
+	}
+	return all
+}
+
 // Equal reports whether the networks are those of other, with the same manifests.
 func (n Networks) Equal(other Networks) bool {
 	equal := func(a, b *models.Model) bool {

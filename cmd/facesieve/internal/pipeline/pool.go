@@ -104,6 +104,9 @@ func (p *Pool) Grow(cameras int) error {
 // ScoreModel returns name and version of the quality network.
 func (p *Pool) ScoreModel() string { return p.networks.ScoreModel() }
 
+// Refused returns why networks do not use the configured accelerator; nothing if all do, or none is configured.
+func (p *Pool) Refused() []string { return p.refusals.reasons() }
+
 func (p *Pool) start() (*interpreterSet, error) {
 	defer p.refusals.report(p.runtime, p.log)
 	detector, err := p.startOne(p.networks.detector)

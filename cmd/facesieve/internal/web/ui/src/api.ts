@@ -1,0 +1,120 @@
+// The answers of the server; the Go types of the same names are in package web.
+
+export interface Limits {
+  policy: string
+  threshold: number
+  min_face: number // longer side, pixels of the frame
+  min_eye_distance: number // pixels of the frame
+  roi: [number, number][] | null // corners, shares of width and height
+  masks: [number, number][][]
+}
+
+export interface Camera {
+  name: string
+  state: "running" | "reconnecting" | "stopped"
+  error: string
+  next_try: string | null
+  width: number
+  height: number
+  fps: number
+  captured: number
+  dropped: number
+  reconnects: number
+  analysed: number
+  judged: number
+  sent: number
+  stages: { name: string; calls: number; mean_ms: number }[]
+  limits: Limits
+}
+
+export interface State {
+  time: string
+  device: string
+  versions: { program: string; opencv: string; tflite: string }
+  cameras: Camera[]
+  networks: { task: string; name: string; version: string; sha256: string; license: string }[]
+  delegate: string
+  refused: string[]
+  broker: { connected: boolean; since: string; error: string; denied: string; stuck: boolean; faces_last_hour: number }
+  outbox: {
+    store: string
+    queued: number
+    held: number
+    bytes: number
+    max_events: number
+    max_mib: number
+    delivered: number
+    dropped: number
+    refused: number
+  }
+  reload: { at: string | null; faults: string[] }
+  unpictured: number
+}
+
+export interface VisitSummary {
+  number: number
+  id: string
+  camera: string
+  first: string
+  last: string
+  frames: number
+  faces: number
+  tracks: number
+  face: number // number of the picture, 0: none
+  score: number // -1: not assessed
+  state: "open" | "sent" | "rejected"
+  sent: number
+  reason: string
+  text: string
+}
+
+export interface Point {
+  time: string
+  score: number // -1: not assessed
+  reason: string
+  text: string
+}
+
+export interface VisitDetail extends VisitSummary {
+  sent_at: string | null
+  policy: string
+  labels: Record<string, number> | null
+  components: Record<string, number> | null
+  points: Point[]
+  pictures: (Point & { face: number; sent: boolean })[]
+}
+
+export interface LiveFace {
+  box: [number, number, number, number]
+  landmarks: [number, number][]
+  score: number
+  reason: string
+  text: string
+  visit: number
+}
+
+export interface LivePicture {
+  camera: string
+  time: string
+  width: number
+  height: number
+  analysed: boolean
+  faces: LiveFace[] | null
+  jpeg: string // base64
+}
+
+export const faceAddress = (number: number): string => `/api/faces/${number}`
+
+// load returns the JSON of an address, or null where the server has nothing newer. The message of an error is for people.
+export async function load<T>(address: string): Promise<T | null> {
+  let answer: Response
+  try {
+    answer = await fetch(address)
+  } catch {
+    throw new Error("The device does not answer. The page tries again.")
+  }
+  if (answer.status === 204) return null
+  if (answer.status === 401) throw new Error("The token is no longer valid. Open the address that “facesieve page” prints.")
+  if (!answer.ok) throw new Error((await answer.text()).trim() || `The device answered ${answer.status}.`)
+  return (await answer.json()) as T
+}

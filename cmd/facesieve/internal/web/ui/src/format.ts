@@ -1,0 +1,28 @@
+export const clock = (time: string): string => new Date(time).toLocaleTimeString()
+
+export const dateAndClock = (time: string): string => new Date(time).toLocaleString()
+
+export const seconds = (from: string, to: string): number => (Date.parse(to) - Date.parse(from)) / 1000
+
+// duration returns a length of time as 4.2 s or 3 min 20 s.
+export function duration(length: number): string {
+  if (length < 60) return `${length.toFixed(1)} s`
+  return `${Math.floor(length / 60)} min ${Math.round(length % 60)} s`
+}
+
+export const scoreText = (score: number): string => (score < 0 ? "not scored" : score.toFixed(0))
+
+export const plain = (name: string): string => name.replaceAll("_", " ")
+
+// words separates the words of a component's name: InterEyeDistance becomes “inter eye distance”.
+export const words = (name: string): string => name.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase()
+
+export function bytes(count: number): string {
+  if (count < 1024) return `${count} B`
+  if (count < 1024 * 1024) return `${(count / 1024).toFixed(0)} KiB`
+  return `${(count / 1024 / 1024).toFixed(1)} MiB`
+}
+
+export const count = (number: number): string => number.toLocaleString()
+
+export const plural = (number: number, noun: string): string => `${count(number)} ${noun}${number === 1 ? "" : "s"}`

@@ -1,0 +1,98 @@
+import { useState } from "preact/hooks"
+import type { Camera, LiveFace, State } from "./api"
+import { clock, plural, scoreText } from "./format"
+import { useLive } from "./hooks"
+import { Measure, type Box } from "./measure"
+import { Overlay } from "./overlay"
+
+export function LiveView({ state, name }: { state: State; name: string }) {
+  const camera = state.cameras.find((one) => one.name === name) ?? state.cameras[0]
+  if (!camera) return <p>No camera is configured.</p>
+  return (
+    <>
+      {state.cameras.length > 1 && (
+        <nav class="cameras" aria-label="Cameras">
+          {state.cameras.map((one) => (
+            <a
+              key={one.name}
+              href={`#live/${encodeURIComponent(one.name)}`}
+              aria-current={one === camera ? "page" : undefined}
+            >
+              <span class={`dot ${one.state}`} /> {one.name}
+            </a>
+          ))}
+        </nav>
+      )}
+      <CameraView key={camera.name} camera={camera} />
+    </>
+  )
+}
+
+function CameraView({ camera }: { camera: Camera }) {
+  const picture = useLive(camera.name)
+  const [box, setBox] = useState<Box | null>(null)
+  const faces = picture?.faces ?? []
+  return (
+    <section aria-label={`Camera ${camera.name}`}>
+      {camera.state !== "running" && <Fault camera={camera} />}
+      {picture ? (
+        <figure class="picture">
+          <img src={`data:image/jpeg;base64,${picture.jpeg}`} alt={`Newest picture of ${camera.name}`} />
+          <Overlay picture={picture} limits={camera.limits} box={box} onBox={setBox} />
+        </figure>
+      ) : (
+        <p class="empty">{camera.state === "running" ? "Waiting for a picture…" : "There is no picture."}</p>
+      )}
+      {picture && (
+        <p class="caption">
+          {picture.width} × {picture.height} pixels, {clock(picture.time)}
+          {picture.analysed ? `, ${plural(faces.length, "face")}` : ", nothing moves"}
+        </p>
+      )}
+      {picture && <Measure box={box} onBox={setBox} picture={picture} limits={camera.limits} />}
+      {faces.length > 0 && <FaceTable faces={faces} limit={camera.limits.threshold} />}
+    </section>
+  )
+}
+
+function Fault({ camera }: { camera: Camera }) {
+  return (
+    <p class="fault" role="status">
+      {camera.state}
+      {camera.error && `: ${camera.error}`}
+      {camera.next_try && ` (next try at ${clock(camera.next_try)})`}
+    </p>
+  )
+}
+
+function FaceTable({ faces, limit }: { faces: LiveFace[]; limit: number }) {
+  return (
+    <div class="scroll">
+      <table>
+        <caption>Faces in the picture</caption>
+        <thead>
+          <tr>
+            <th>Visit</th>
+            <th>Score (needs {limit})</th>
+            <th>Size, pixels</th>
+            <th>Result</th>
+          </tr>
+        </thead>
+        <tbody>
+          {faces.map((face) => (
+            <tr key={`${face.visit} ${face.box[0]}`}>
+              <td>
+                <a href={`#visits/${face.visit}`}>{face.visit}</a>
+              </td>
+              <td>{scoreText(face.score)}</td>
+              <td>
+                {face.box[2].toFixed(0)} × {face.box[3].toFixed(0)}
+              </td>
+              <td>{face.reason === "duplicate" ? "no better than a face before it" : face.text || "can be sent"}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}

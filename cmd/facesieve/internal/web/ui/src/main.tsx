@@ -1,0 +1,45 @@
+import { render } from "preact"
+import type { State } from "./api"
+import { useHash, usePoll } from "./hooks"
+import { LiveView } from "./live"
+import { StateView } from "./state"
+import { VisitView } from "./visit"
+import { VisitsView } from "./visits"
+
+const views = ["live", "visits", "state"] as const
+
+function App() {
+  const [name = "", detail = ""] = useHash()
+  const view = views.find((one) => one === name) ?? "live"
+  const { data: state, error } = usePoll<State>(() => "/api/state", 2000)
+  return (
+    <>
+      <header>
+        <h1>
+          facesieve <small>{state?.device}</small>
+        </h1>
+        <nav aria-label="Views">
+          {views.map((one) => (
+            <a key={one} href={`#${one}`} aria-current={one === view ? "page" : undefined}>
+              {one[0]!.toUpperCase() + one.slice(1)}
+            </a>
+          ))}
+        </nav>
+      </header>
+      {error && (
+        <p class="fault" role="alert">
+          {error}
+        </p>
+      )}
+      <main>
+        {!state && !error && <p>Loading…</p>}
+        {state && view === "live" && <LiveView state={state} name={detail} />}
+        {state && view === "visits" && !detail && <VisitsView state={state} />}
+        {state && view === "visits" && detail && <VisitView state={state} number={detail} />}
+        {state && view === "state" && <StateView state={state} />}
+      </main>
+    </>
+  )
+}
+
+render(<App />, document.body)

@@ -1,0 +1,168 @@
+package web
+
+import (
+	"slices"
+	"time"
+
+	"facesieve/publish/event"
+	"facesieve/quality"
+)
+
+// firstPause is the least time between two pictures of a visit that just began.
+const firstPause = 300 * time.Millisecond
+
+// point is one face of a visit's score curve.
+type point struct {
+	track  uint64
+	time   time.Time
+	score  float64 // 0..100, or quality.NotAssessed
+	reason quality.Reason
+	text   string // the reason, for people
+}
+
+// picture is the aligned face of a point.
+type picture struct {
+	point
+	number uint64
+	jpeg   []byte // nil until it is encoded
+	sent   bool
+}
+
+// visit is what is kept of a visit.
+type visit struct {
+	number      uint64 // from 1, in the order of beginning
+	id, camera  string
+	first, last time.Time
+	figures     quality.Visit
+
+	points []point // in the order of time; when there are too many, every second one is dropped
+	stride int     // every so many faces give a point
+	faces  int     // since the last point
+
+	best         *picture // the face sent last, or else that of the highest score
+	pictures     []*picture
+	pause        time.Duration // between two pictures; it doubles when there are too many
+	sentPictures []*picture
+
+	sent       int
+	sentAt     time.Time
+	sentScore  float64
+	policy     string
+	rejected   quality.Reason // of a decision; a later face may be sent nevertheless
+	reasons    []event.Miss
+	labels     map[string]float64
+	components event.Components
+}
+
+// add adds a face. It reports whether its score is the highest of the visit, and no face was sent yet.
+func (v *visit) add(p point) (best bool) {
+	v.last = p.time
+	best = v.sent == 0 && p.score != quality.NotAssessed && (v.best == nil || v.better(p))
+	if v.faces++; v.faces < v.stride && !best {
+		return best
+	}
+	v.faces = 0
+	if v.points = append(v.points, p); len(v.points) > maxPoints {
+		v.points = everySecond(v.points)
+		v.stride *= 2
+	}
+	return best
+}
+
+// better reports whether a face is the better one to show: one that may be sent before one that may not, then the one
+// of the higher score.
+func (v *visit) better(p point) bool {
+	if sendable := p.reason == ""; sendable != (v.best.reason == "") {
+		return sendable
+	}
+	return p.score > v.best.score
+}
+
+// wantsPicture reports whether the pause since the last picture is over.
+func (v *visit) wantsPicture(at time.Time) bool {
+	return len(v.pictures) == 0 || at.Sub(v.pictures[len(v.pictures)-1].time) >= v.pause
+}
+
+func (v *visit) addPicture(p *picture) {
+	if v.pictures = append(v.pictures, p); len(v.pictures) > maxPictures {
+		v.pictures = everySecond(v.pictures)
+		v.pause *= 2
+	}
+}
+
+// moveTo moves the faces of a track to another visit.
+func (v *visit) moveTo(to *visit, m quality.Move) {
+	moves := func(p point) bool { return p.track == m.Track && !p.time.Before(m.Since) }
+	count := len(v.points)
+	to.points = append(to.points, kept(v.points, moves)...)
+	v.points = slices.DeleteFunc(v.points, moves)
+	to.pictures = append(to.pictures, kept(v.pictures, func(p *picture) bool { return moves(p.point) })...)
+	v.pictures = slices.DeleteFunc(v.pictures, func(p *picture) bool { return moves(p.point) })
+	if v.best != nil && !v.best.sent && moves(v.best.point) {
+		if to.sent == 0 && (to.best == nil || to.better(v.best.point)) {
+			to.best, to.labels, to.components = v.best, v.labels, v.components
+		}
+		v.best, v.labels, v.components = bestOf(v.pictures), nil, nil
+	}
+	if len(v.points) != count {
+		to.settle()
+		v.settle()
+	}
+}
+
+// settle restores the order and the bounds after faces were moved.
+func (v *visit) settle() {
+	slices.SortStableFunc(v.points, func(a, b point) int { return a.time.Compare(b.time) })
+	slices.SortStableFunc(v.pictures, func(a, b *picture) int { return a.time.Compare(b.time) })
+	for len(v.points) > maxPoints {
+		v.points = everySecond(v.points)
+		v.stride *= 2
+	}
+	for len(v.pictures) > maxPictures {
+		v.pictures = everySecond(v.pictures)
+		v.pause *= 2
+	}
+	if len(v.points) > 0 {
+		v.first, v.last = v.points[0].time, v.points[len(v.points)-1].time
+	}
+}
+
+// empty reports whether nothing is left of the visit, because all its faces were moved.
+func (v *visit) empty() bool { return len(v.points) == 0 && v.sent == 0 && v.rejected == "" }
+
+// allPictures returns every picture once, in the order of time.
+func (v *visit) allPictures() []*picture {
+	all := slices.Concat(v.pictures, v.sentPictures)
+	if v.best != nil && !slices.Contains(all, v.best) {
+		all = append(all, v.best)
+	}
+	slices.SortStableFunc(all, func(a, b *picture) int { return a.time.Compare(b.time) })
+	return all
+}
+
+// bestOf returns the picture of the highest score, or nil.
+func bestOf(pictures []*picture) *picture {
+	var best *picture
+	for _, p := range pictures {
+		if best == nil || p.score > best.score {
+			best = p
+		}
+	}
+	return best
+}
+
+// everySecond drops every second item but the last.
+func everySecond[T any](all []T) []T {
+	half := all[:0]
+	for i, one := range all {
+		if i%2 == 0 || i == len(all)-1 {
+			half = append(half, one)
+		}
+	}
+	clear(all[len(half):])
+	return half
+}
+
+func kept[T any](all []T, keep func(T) bool) []T {
+	return slices.DeleteFunc(slices.Clone(all), func(one T) bool { return !keep(one) })
+}
