@@ -63,8 +63,8 @@ func TestOverrideOfAThreshold(t *testing.T) {
 	}
 }
 
-// A camera that is disabled by an override at the start, or later, is stopped, keeps its state topic, and starts when it
-// is enabled. The daemon runs without an enabled camera.
+// A camera that is disabled by an override at the start, or later, is stopped, keeps its state topic, and starts when
+// it is enabled. The daemon runs without an enabled camera.
 func TestOverrideDisablesACamera(t *testing.T) {
 	path := newStateDirectory(t)
 	const off = "cameras: {door: {enabled: false}, gone: {enabled: true}}\n"
