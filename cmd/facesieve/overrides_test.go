@@ -63,8 +63,8 @@ func TestOverrideOfAThreshold(t *testing.T) {
 	}
 }
 
-// A camera that is disabled by an override stops, keeps its state topic, and starts again when it is enabled. The daemon
-// runs without an enabled camera. The override applies after a restart too.
+// A camera that is disabled by an override at the start, or later, is stopped, keeps its state topic, and starts when
+// it is enabled. The daemon runs without an enabled camera.
 func TestOverrideDisablesACamera(t *testing.T) {
 	path := newStateDirectory(t)
 	const off = "cameras: {door: {enabled: false}, gone: {enabled: true}}\n"
@@ -135,7 +135,8 @@ func TestCheckOfOverrides(t *testing.T) {
 	mustInvoke(t, "check", "--config", again)
 	testsupport.Must(t, os.WriteFile(path, []byte("cameras: {a: {qality: {}}}\n"), 0o600))
 	code, _, stderr := invoke(t.Context(), "check", "--config", file)
-	if code != exitConfig || !strings.Contains(stderr, path+`:1:15: cameras.a.qality: unknown key; did you mean "quality"?`) ||
+	const fault = `:1:15: cameras.a.qality: unknown key; did you mean "quality"?`
+	if code != exitConfig || !strings.Contains(stderr, path+fault) ||
 		!strings.Contains(stderr, "run starts without them") {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 type runCommand struct {
-	Config  filePath `required:"" help:"Configuration file (YAML). SIGHUP, and any change of it or of the overrides in the state directory, reloads it."`
+	Config  filePath `required:"" help:"Configuration file (YAML). SIGHUP, or a change of it or the overrides, reloads."`
 	Gallery filePath `placeholder:"DIR" help:"At the end, write a page with every face into this directory."`
 }
 

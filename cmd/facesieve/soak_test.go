@@ -157,7 +157,7 @@ func (s *soak) write(text string) {
 
 // start starts the daemon as facesieve run does.
 func (s *soak) start() {
-	cfg, err := config.Load(config.ForDaemon(), s.config, testsupport.NoEnvironment)
+	cfg, err := config.LoadInForce(config.ForDaemon(), s.config, testsupport.NoEnvironment)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -30,8 +30,8 @@ type InForce struct {
 	Ignored Faults
 }
 
-// LoadInForce is Load with the overrides in the state directory. A fault in the overrides is no error of LoadInForce, so
-// that a daemon whose overrides are damaged can start without them.
+// LoadInForce is Load with the overrides in the state directory. A fault in the overrides is no error of LoadInForce,
+// so that a daemon whose overrides are damaged can start without them.
 func LoadInForce(used Scope, path string, getenv func(string) string) (InForce, error) {
 	text, err := readConfigFile(path)
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// OriginKind is the layer of the configuration that a value is from. A later layer replaces the value of an earlier one.
+// OriginKind is the layer of the configuration that a value is from. A later layer replaces the value of an earlier
+// one.
 type OriginKind string
 
 // The layers, the first one first.
@@ -42,8 +43,8 @@ func (o Origin) String() string {
 // cameras[0].quality.threshold. A list is one value.
 type Origins map[string]Origin
 
-// Of returns the origin of the value at a dotted key. A camera that does not have a key inherits the origin from the top
-// of the file.
+// Of returns the origin of the value at a dotted key. A camera that does not have a key inherits the origin from the
+// top of the file.
 func (o Origins) Of(key string) Origin {
 	if origin, ok := o[key]; ok {
 		return origin

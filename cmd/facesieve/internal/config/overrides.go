@@ -75,8 +75,8 @@ func unknownOverride(v vocabulary, section, key string, known fields) Fault {
 	return v.unknown(section, key, known)
 }
 
-// applyOverrides applies o to the cameras of a valid configuration, and adds a fault for each value that is not valid. It
-// returns one fault for each camera that the configuration does not have: these overrides are ignored, because an
+// applyOverrides applies o to the cameras of a valid configuration, and adds a fault for each value that is not valid.
+// It returns one fault for each camera that the configuration does not have: these overrides are ignored, because an
 // installer may remove a camera and add it again.
 func (l *loader) applyOverrides(cfg *Config, o Overrides) (ignored []Fault) {
 	cfg.Cameras = slices.Clone(cfg.Cameras)

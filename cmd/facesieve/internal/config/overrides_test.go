@@ -254,7 +254,7 @@ func FuzzOverrides(f *testing.F) {
 		}
 		f.Add(string(text))
 	}
-	f.Add("cameras: &a {door: {quality: {threshold: 4, gates: {max_yaw: 1e1}}, detect: {roi: [], masks: [[]]}}, \"<<\": *a}")
+	f.Add("cameras: &a {door: {quality: {threshold: 4, gates: {max_yaw: 1e1}}, detect: {roi: []}}, \"<<\": *a}")
 	base := Default()
 	base.Cameras = []Camera{base.NewCamera()}
 	base.Cameras[0].Name = "door"

@@ -87,8 +87,8 @@ func (f *OverridesFile) Update(change func(*Overrides) error) error {
 	return writeState(f.path, text)
 }
 
-// Undo restores the overrides before the last Update, byte for byte. Only one change can be undone. It refuses overrides
-// that are no longer valid, as Update does.
+// Undo restores the overrides before the last Update, byte for byte. Only one change can be undone. It refuses
+// overrides that are no longer valid, as Update does.
 func (f *OverridesFile) Undo() error {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
@@ -172,8 +172,8 @@ func (o Overrides) text() ([]byte, error) {
 	return text, nil
 }
 
-// writeState replaces a file of the state directory, which it creates. After a crash, the file has the former content or
-// the new one.
+// writeState replaces a file of the state directory, which it creates. After a crash, the file has the former content
+// or the new one.
 func writeState(path string, text []byte) error {
 	directory := filepath.Dir(path)
 	err := os.MkdirAll(directory, 0o700)

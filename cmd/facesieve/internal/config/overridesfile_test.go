@@ -166,7 +166,8 @@ func TestUpdateRefusesWrongOverrides(t *testing.T) {
 		t.Errorf("undo with a wrong configuration file: %v", err)
 	}
 	s.write("cameras: {door: {enabled: 1}}\n")
-	if err := f.Update(setDoor(CameraOverride{})); err == nil || !strings.Contains(err.Error(), ":1:27: cameras.door.enabled") {
+	err := f.Update(setDoor(CameraOverride{}))
+	if err == nil || !strings.Contains(err.Error(), ":1:27: cameras.door.enabled") {
 		t.Errorf("a wrong file: %v", err)
 	}
 }

@@ -19,8 +19,8 @@ const (
 )
 
 // Watcher reports when a file of the configuration may have changed. It watches directories instead of the files,
-// because an editor replaces a file by another of the same name, and a file may not exist yet. It watches every directory
-// that holds a link on the way to a file, because a link may be changed too.
+// because an editor replaces a file by another of the same name, and a file may not exist yet. It watches every
+// directory that holds a link on the way to a file, because a link may be changed too.
 type Watcher struct {
 	Changed     chan struct{} // holds one signal, which stands for any number of changes
 	paths       []string      // of the files, absolute

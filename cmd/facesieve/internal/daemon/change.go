@@ -150,7 +150,8 @@ func (d *Daemon) apply(c *change) error {
 		d.log.Warn().Err(all).Msg("cannot free everything of the former configuration")
 	}
 	d.log.Info().Strs("cameras_opened", workerNames(c.opened)).Strs("cameras_removed", removed).
-		Strs("cameras_disabled", workerNames(c.disabled)).Int("cameras_reconfigured", len(c.reconfigured)).Bool("publisher_replaced", c.uplink).
+		Strs("cameras_disabled", workerNames(c.disabled)).
+		Int("cameras_reconfigured", len(c.reconfigured)).Bool("publisher_replaced", c.uplink).
 		Bool("reload_succeeded", true).Msg("the new configuration is in force")
 	return nil
 }

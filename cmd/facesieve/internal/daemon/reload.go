@@ -31,7 +31,8 @@ func (d *Daemon) startReload(why string) {
 		d.reload.repeat = true
 		return
 	}
-	d.log.Info().Str("why", why).Str("file", d.options.Path).Str("overrides", d.cfg.OverridesPath).Msg("reloading the configuration")
+	d.log.Info().Str("why", why).Str("file", d.options.Path).Str("overrides", d.cfg.OverridesPath).
+		Msg("reloading the configuration")
 	d.systemd.reloading()
 	d.reload.busy, d.reload.prepared = true, make(chan prepared, 1)
 	go func(done chan<- prepared) {
