@@ -250,8 +250,10 @@ func (b *browser) measure() {
 		chromedp.MouseEvent("mouseMoved", x+area.Width/10, y+area.Height/8, chromedp.ButtonLeft),
 		chromedp.MouseEvent("mouseReleased", x+area.Width/10, y+area.Height/8, chromedp.ButtonLeft))
 	b.awaitText("output", "64 × 60 pixels: a face of this size can pass")
-	b.run(chromedp.SetValue(chromedp.CSS(".measure label:nth-of-type(1) input"), ""),
-		chromedp.SendKeys(chromedp.CSS(".measure label:nth-of-type(1) input"), "21"))
+	field := chromedp.CSS(".measure label:nth-of-type(1) input")
+	b.run(chromedp.Focus(field))
+	evaluate[any](b, "document.activeElement.select()")
+	b.run(chromedp.KeyEvent("2"), chromedp.KeyEvent("1"))
 	b.awaitText("output", "21 × 60 pixels: too small: about 9 pixels between the eyes, needs 10")
 }
 

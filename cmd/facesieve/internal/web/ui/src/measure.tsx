@@ -1,3 +1,4 @@
+import { useState } from "preact/hooks"
 import type { Limits, LivePicture } from "./api"
 
 // A box in pixels of the frame.
@@ -34,23 +35,13 @@ interface Props {
 // Measure shows the pixels of the drawn box. Its fields do the same as drawing, for the keyboard.
 export function Measure({ box, onBox, picture, limits }: Props) {
   const result = box && verdict(box.width, box.height, limits)
-  const set = (key: "width" | "height", text: string) => {
-    const size = Math.min(Number(text), picture[key])
-    if (!(size >= 1)) return // the field is being edited
-    const now = box ?? { x: picture.width / 2, y: picture.height / 2, width: 1, height: 1 }
-    onBox({ ...now, [key]: size })
-  }
+  const set = (size: Partial<Box>) =>
+    onBox({ ...(box ?? { x: picture.width / 2, y: picture.height / 2, width: 1, height: 1 }), ...size })
   return (
     <fieldset class="measure">
       <legend>Pixel counter</legend>
-      <label>
-        Width <input type="number" min="1" max={picture.width} value={box ? Math.round(box.width) : ""}
-          onInput={(event) => set("width", event.currentTarget.value)} />
-      </label>
-      <label>
-        Height <input type="number" min="1" max={picture.height} value={box ? Math.round(box.height) : ""}
-          onInput={(event) => set("height", event.currentTarget.value)} />
-      </label>
+      <Length name="Width" value={box?.width} most={picture.width} onValue={(width) => set({ width })} />
+      <Length name="Height" value={box?.height} most={picture.height} onValue={(height) => set({ height })} />
       {box && (
         <button type="button" onClick={() => onBox(null)}>
           Clear
@@ -62,5 +53,28 @@ export function Measure({ box, onBox, picture, limits }: Props) {
           : "Draw a box around a face in the picture: is it large enough?"}
       </output>
     </fieldset>
+  )
+}
+
+interface LengthProps {
+  name: string
+  value: number | undefined
+  most: number
+  onValue: (value: number) => void
+}
+
+// Length is a field for a number of pixels. While it is edited it keeps its text, whatever the value becomes.
+function Length({ name, value, most, onValue }: LengthProps) {
+  const [text, setText] = useState<string | null>(null)
+  const edit = (typed: string) => {
+    setText(typed)
+    if (Number(typed) >= 1) onValue(Math.min(Number(typed), most))
+  }
+  return (
+    <label>
+      {name}{" "}
+      <input type="number" min="1" max={most} value={text ?? (value === undefined ? "" : Math.round(value))}
+        onInput={(event) => edit(event.currentTarget.value)} onBlur={() => setText(null)} />
+    </label>
   )
 }
