@@ -35,7 +35,7 @@ func channels() []channel {
 			fmt.Sprintf(`{"type": "string", "enum": [%q, %q]}`, Online, Offline),
 		},
 		{
-			KindProbe, "probe", "Tests whether the broker accepts messages, by `facesieve check --connect`; ignore it.",
+			KindProbe, "probe", "Tests whether the broker accepts messages, by `facesieve check --connect` or `facesieve doctor`; ignore it.",
 			mediaText, `{"type": "string"}`,
 		},
 	}
