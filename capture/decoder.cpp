@@ -13,9 +13,8 @@ namespace facesieve {
 static const int kMeasuredPackets = 50;
 static const double kMaxLoad = 0.6;
 
-// thread_time returns the CPU time of the calling thread. Unlike the time that passes it does not grow while other
-// programs have the CPU, when more threads would not help.
-static std::chrono::nanoseconds thread_time() {
+// The load is CPU time: while other programs have the CPU, more threads would not help.
+std::chrono::nanoseconds thread_time() {
   timespec now{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);

@@ -61,6 +61,10 @@ private:
   bool overloaded_ = false, threaded_ = false;
 };
 
+// thread_time returns the CPU time of the calling thread. Unlike the time that passes it does not grow while other
+// programs have the CPU.
+std::chrono::nanoseconds thread_time();
+
 // declared_pixels returns the number of pixels that the header of a packet declares, 0 if it has no such header.
 int64_t declared_pixels(AVCodecID codec, const AVCodecParameters *parameters, const uint8_t *data, int size);
 

@@ -37,15 +37,30 @@ void silence() {
   (void)done;
 }
 
-// guarded calls f, and reports an exception as lack of memory.
+// guarded calls f, and reports an exception as lack of memory. It measures the CPU time of f.
 template <typename F> media_status guarded(media_frame &result, F f) {
   result = {};
+  media_status status = MEDIA_FAILED;
+  auto began = facesieve::thread_time();
   try {
-    return f();
+    status = f();
   } catch (...) {
     result.error = AVERROR(ENOMEM);
-    return MEDIA_FAILED;
   }
+  result.cpu_ns = (facesieve::thread_time() - began).count();
+  return status;
+}
+
+// converted calls f, and reports an exception as a failure. It adds the CPU time of f to cpu_ns.
+template <typename F> bool converted(int64_t &cpu_ns, F f) {
+  bool done = false;
+  auto began = facesieve::thread_time();
+  try {
+    done = f();
+  } catch (...) {
+  }
+  cpu_ns += (facesieve::thread_time() - began).count();
+  return done;
 }
 
 Reader &reader_of(void *handle) { return *static_cast<Reader *>(handle); }
@@ -102,12 +117,8 @@ media_status reader_next(void *reader, media_frame *result) {
   return guarded(*result, [&] { return reader_of(reader).next(*result); });
 }
 
-bool reader_convert(void *reader, void *mat) {
-  try {
-    return reader_of(reader).convert(*static_cast<cv::Mat *>(mat));
-  } catch (...) {
-    return false;
-  }
+bool reader_convert(void *reader, void *mat, int64_t *cpu_ns) {
+  return converted(*cpu_ns, [&] { return reader_of(reader).convert(*static_cast<cv::Mat *>(mat)); });
 }
 
 void reader_info(void *reader, media_info *info) {
@@ -174,14 +185,12 @@ media_status decoder_receive(void *decoder, media_frame *result) {
   });
 }
 
-bool decoder_convert(void *decoder, void *mat) {
-  try {
+bool decoder_convert(void *decoder, void *mat, int64_t *cpu_ns) {
+  return converted(*cpu_ns, [&] {
     PacketDecoder &packets = *static_cast<PacketDecoder *>(decoder);
     const AVFrame &frame = packets.decoder.frame();
     return packets.scaler.convert(frame, Shape{frame.sample_aspect_ratio, 0}, *static_cast<cv::Mat *>(mat));
-  } catch (...) {
-    return false;
-  }
+  });
 }
 
 void decoder_free(void *decoder) {

@@ -90,6 +90,8 @@ func trim() { C.media_trim() }
 // reader reads a container. Its methods except interrupt must be called from one goroutine.
 type reader struct {
 	options mediaOptions
+	codec   string    // of the video, once it was requested
+	spent   C.int64_t // CPU time of decoding and conversion, ns
 	mu      sync.Mutex
 	handle  unsafe.Pointer // nil after close
 }
@@ -125,6 +127,7 @@ func (r *reader) openFeed(f *feed, url, format string) error {
 func (r *reader) next() (frameInfo, error) {
 	var f C.media_frame
 	status := C.reader_next(r.handle, &f)
+	r.spent += f.cpu_ns
 	if status == C.MEDIA_FRAME {
 		return newFrameInfo(f), nil
 	}
@@ -135,7 +138,7 @@ var errConversion = errors.New("a frame cannot be converted: its pixel format is
 
 // convert fills dst with the frame of the last next.
 func (r *reader) convert(dst *gocv.Mat) error {
-	if !C.reader_convert(r.handle, unsafe.Pointer(dst.Ptr())) {
+	if !C.reader_convert(r.handle, unsafe.Pointer(dst.Ptr()), &r.spent) {
 		return errConversion
 	}
 	return nil
@@ -146,6 +149,7 @@ type mediaInfo struct {
 	fps               float64
 	declared, covered time.Duration // duration in the header, and duration that was read
 	format, streams   string
+	codec             string // of the video
 }
 
 func (r *reader) info() mediaInfo {
@@ -156,7 +160,16 @@ func (r *reader) info() mediaInfo {
 		declared: time.Duration(i.duration_us) * time.Microsecond,
 		covered:  time.Duration(i.covered_us) * time.Microsecond,
 		format:   C.GoString(&i.format[0]), streams: C.GoString(&i.streams[0]),
+		codec: C.GoString(&i.codec[0]),
 	}
+}
+
+// decoding implements meter. The codec is requested from FFmpeg until it is known.
+func (r *reader) decoding() (string, time.Duration) {
+	if r.codec == "" {
+		r.codec = r.info().codec
+	}
+	return r.codec, time.Duration(r.spent)
 }
 
 // interrupt ends the current call and all later ones. Any goroutine may call it.
@@ -180,6 +193,7 @@ type packetDecoder struct {
 	options mediaOptions
 	codec   string // name in FFmpeg
 	handle  unsafe.Pointer
+	spent   C.int64_t // CPU time of decoding and conversion, ns
 }
 
 func newPacketDecoder(options mediaOptions, codec string) (*packetDecoder, error) {
@@ -202,6 +216,7 @@ func (d *packetDecoder) send(u unit) error {
 	var f C.media_frame
 	status := C.decoder_send(d.handle, (*C.uint8_t)(unsafe.SliceData(u.data)), C.size_t(len(u.data)), C.bool(u.key),
 		C.int64_t(u.stamp), &f)
+	d.spent += f.cpu_ns
 	return d.options.fault(status, f, d.codec)
 }
 
@@ -209,6 +224,7 @@ func (d *packetDecoder) send(u unit) error {
 func (d *packetDecoder) receive() (info frameInfo, ok bool, err error) {
 	var f C.media_frame
 	status := C.decoder_receive(d.handle, &f)
+	d.spent += f.cpu_ns
 	switch status {
 	case C.MEDIA_FRAME:
 		return newFrameInfo(f), true, nil
@@ -221,7 +237,7 @@ func (d *packetDecoder) receive() (info frameInfo, ok bool, err error) {
 
 // convert fills dst with the frame of the last receive.
 func (d *packetDecoder) convert(dst *gocv.Mat) error {
-	if !C.decoder_convert(d.handle, unsafe.Pointer(dst.Ptr())) {
+	if !C.decoder_convert(d.handle, unsafe.Pointer(dst.Ptr()), &d.spent) {
 		return errConversion
 	}
 	return nil

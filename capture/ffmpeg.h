@@ -37,6 +37,7 @@ typedef struct media_frame {
   int sample_num, sample_den;  // declared width to height of a pixel; 0:1 unknown
   int64_t rejected_pixels;     // of the frame that was too large
   int error;                   // last error number of FFmpeg
+  int64_t cpu_ns;              // CPU time that the call took
 } media_frame;
 
 typedef struct media_info {
@@ -45,6 +46,7 @@ typedef struct media_info {
   int64_t covered_us;      // from the first packet that was read to the end of the last one
   char format[32];         // name of the container
   char streams[192];       // "h264 video, aac audio"
+  char codec[32];          // of the video; empty: not known yet
 } media_info;
 
 // media_error writes FFmpeg's text for an error number to text.
@@ -61,8 +63,9 @@ media_status reader_open_feed(void *reader, uintptr_t feed, const char *url, con
 // reader_next decodes the next frame.
 media_status reader_next(void *reader, media_frame *result);
 // reader_convert fills a cv::Mat with the frame of the last reader_next: 8-bit BGR, upright, with square pixels. It
-// returns false if libswscale does not support the format of the frame, or memory is short.
-bool reader_convert(void *reader, void *mat);
+// returns false if libswscale does not support the format of the frame, or memory is short. It adds its CPU time to
+// cpu_ns.
+bool reader_convert(void *reader, void *mat, int64_t *cpu_ns);
 void reader_info(void *reader, media_info *info);
 void reader_interrupt(void *reader);
 void reader_free(void *reader);
@@ -72,7 +75,7 @@ void *decoder_new(const media_options *options, const char *codec, media_frame *
 media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool key, int64_t stamp_ns,
                           media_frame *result);
 media_status decoder_receive(void *decoder, media_frame *result);
-bool decoder_convert(void *decoder, void *mat); // like reader_convert
+bool decoder_convert(void *decoder, void *mat, int64_t *cpu_ns); // like reader_convert
 void decoder_free(void *decoder);
 
 // Functions that Go exports. A feed is a stream of bytes that Go reads from the network.

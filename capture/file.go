@@ -91,6 +91,8 @@ func (v *videoFile) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
 
 func (v *videoFile) convert(dst *gocv.Mat) error { return v.reader.convert(dst) }
 
+func (v *videoFile) decoding() (string, time.Duration) { return v.reader.decoding() }
+
 func (v *videoFile) shape() shape { return shape{fps: plausible(v.reader.info().fps), timed: true} }
 
 // missing reports whether the file ended early: it returns the duration that was read and the duration in its header.

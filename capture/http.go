@@ -200,6 +200,8 @@ func (s *httpStream) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
 
 func (s *httpStream) convert(dst *gocv.Mat) error { return s.reader.convert(dst) }
 
+func (s *httpStream) decoding() (string, time.Duration) { return s.reader.decoding() }
+
 // timeoutFault returns the fault of a stream that delivered no frame within the limit.
 func (s *httpStream) timeoutFault(limit time.Duration) error {
 	switch info := s.reader.info(); {

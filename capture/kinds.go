@@ -57,6 +57,13 @@ type converter interface {
 	convert(dst *gocv.Mat) error
 }
 
+// meter is an input that measures its decoding.
+type meter interface {
+	// decoding returns FFmpeg's name of the codec, and the CPU time of decoding and conversion so far. Only the thread that
+	// calls FFmpeg counts, which does it all for a live source and at pace Native, unless one thread is too slow.
+	decoding() (codec string, spent time.Duration)
+}
+
 // shape is the properties of an input.
 type shape struct {
 	fps float64 // 0: unknown

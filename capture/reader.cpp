@@ -375,6 +375,7 @@ void Reader::info(media_info &info) const {
   if (video_ >= 0) {
     AVStream *stream = context_->streams[video_];
     info.fps = av_q2d(av_guess_frame_rate(context_, stream, nullptr));
+    av_strlcpy(info.codec, avcodec_get_name(stream->codecpar->codec_id), sizeof(info.codec));
   }
   info.duration_us = declared_us();
   info.covered_us = last_us_ > first_us_ ? last_us_ - first_us_ : 0;

@@ -263,6 +263,10 @@ func (s *rtspStream) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
 
 func (s *rtspStream) convert(dst *gocv.Mat) error { return s.decoder.convert(dst) }
 
+func (s *rtspStream) decoding() (string, time.Duration) {
+	return s.decoder.codec, time.Duration(s.decoder.spent)
+}
+
 // decode sends a unit to the decoder. Damaged units are skipped.
 func (s *rtspStream) decode(u unit) error {
 	err := s.decoder.send(u)

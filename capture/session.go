@@ -22,9 +22,10 @@ type session struct {
 	err     error
 	healthy time.Duration // from the first frame to the last
 	frames  int
-	current frameInfo // of the last read
-	last    frameInfo // of the last frame that observe processed
-	largest int       // pixels of the largest frame
+	current frameInfo     // of the last read
+	last    frameInfo     // of the last frame that observe processed
+	largest int           // pixels of the largest frame
+	metered time.Duration // CPU time of decoding that Stats has
 }
 
 func (s *Source) connect(ctx context.Context) *session {
@@ -202,8 +203,20 @@ func (c *session) publish(ctx context.Context, in input, frame *Frame) error {
 	}
 	return c.source.latest.put(ctx, *frame, fill, func(dropped bool) {
 		c.frames++
+		c.source.countDecoding(c.meter(in))
 		c.source.countFrame(width, height, c.shape.fps, dropped)
 	})
+}
+
+// meter returns the codec, and the CPU time of decoding since its last call; nothing if the input does not measure it.
+func (c *session) meter(in input) (codec string, spent time.Duration) {
+	m, measures := in.(meter)
+	if !measures {
+		return "", 0
+	}
+	codec, total := m.decoding()
+	spent, c.metered = total-c.metered, total
+	return codec, spent
 }
 
 // fill fills dst with the frame of the last read, or exchanges it with frame.Mat, which the read filled.

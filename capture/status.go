@@ -21,18 +21,22 @@ const (
 
 // Stats counts since Open.
 type Stats struct {
-	Frames     uint64    // captured; Frame.Sequence counts the same
-	Dropped    uint64    // captured, but replaced by a newer frame before Next returned them
-	Stale      uint64    // discarded around a reconnect, because they were out of date
-	Skipped    uint64    // damaged images in a directory, or of a snapshot url
-	Reconnects uint64    // successful reconnections of a lost source
-	Abandoned  uint64    // abandoned calls into OpenCV
-	Width      int       // pixels, of the last frame; 0 before the first
-	Height     int       // pixels, of the last frame; 0 before the first
-	FPS        float64   // frames a second: declared by a file, measured for a live source; 0: unknown
-	LastError  string    // of the last failure, without credentials; kept after recovery
-	Reason     Reason    // of the last failure; empty while frames arrive
-	NextTry    time.Time // next attempt to open a lost source; zero while frames arrive or it is being opened
+	Frames     uint64  // captured; Frame.Sequence counts the same
+	Dropped    uint64  // captured, but replaced by a newer frame before Next returned them
+	Stale      uint64  // discarded around a reconnect, because they were out of date
+	Skipped    uint64  // damaged images in a directory, or of a snapshot url
+	Reconnects uint64  // successful reconnections of a lost source
+	Abandoned  uint64  // abandoned calls into OpenCV
+	Width      int     // pixels, of the last frame; 0 before the first
+	Height     int     // pixels, of the last frame; 0 before the first
+	FPS        float64 // frames a second: declared by a file, measured for a live source; 0: unknown
+	Codec      string  // FFmpeg's name, such as h264; empty: unknown, as for a device or images
+	// Decoding is the CPU time of decoding and conversion, of the thread that calls FFmpeg; 0: not measured, as for a
+	// device or images. At pace Fast other threads decode too, which are not counted.
+	Decoding  time.Duration
+	LastError string    // of the last failure, without credentials; kept after recovery
+	Reason    Reason    // of the last failure; empty while frames arrive
+	NextTry   time.Time // next attempt to open a lost source; zero while frames arrive or it is being opened
 }
 
 // logPeriod is the minimum time between two log messages about dropped frames, and about damaged images.
@@ -111,6 +115,14 @@ func (s *Source) countFrame(width, height int, fps float64, dropped bool) {
 	s.state = Running
 	s.stats.Reason, s.stats.NextTry = "", time.Time{}
 	s.log.Info().Int("width", width).Int("height", height).Float64("fps", fps).Msg("video")
+}
+
+// countDecoding records the codec and the CPU time of decoding.
+func (s *Source) countDecoding(codec string, spent time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Codec = codec
+	s.stats.Decoding += spent
 }
 
 func (s *Source) countStale() {

@@ -81,6 +81,7 @@ type QualityHead struct {
 	Calibration Calibration    `json:"calibration"`
 	FNMR        *FNMR          `json:"fnmr,omitempty"`
 	Embedding   *EmbeddingHead `json:"embedding,omitempty"` // of networks that can compare faces
+	Pose        *PoseHead      `json:"pose,omitempty"`      // of networks that estimate the pose of the head
 }
 
 // Label is one distribution that the quality network predicts.
@@ -118,6 +119,15 @@ type EmbeddingHead struct {
 	// Thresholds are in rising order of MinScore. Faces that score below the first one cannot be compared.
 	Thresholds []SimilarityThresholds `json:"thresholds"`
 	Set        string                 `json:"set"` // the faces that the thresholds were measured on
+}
+
+// PoseSize is the number of values of the pose.
+const PoseSize = 2
+
+// PoseHead describes the output with the pose of the head: yaw and pitch in degrees, with the signs of ISO/IEC
+// 29794-5. Yaw is positive when the person looks to the right of the image, pitch when the person looks down.
+type PoseHead struct {
+	Output int `json:"output"` // index into Manifest.Outputs
 }
 
 // SimilarityThresholds are similarities, -1..1, that faces of two people reach at a false-match rate (FMR). They hold

@@ -141,6 +141,26 @@ func (q *QualityHead) validate(f *faults, outputs []Output) {
 	if q.Embedding != nil {
 		q.Embedding.validate(f, outputs, q.Labels)
 	}
+	if q.Pose != nil {
+		q.validatePose(f, outputs)
+	}
+}
+
+func (q *QualityHead) validatePose(f *faults, outputs []Output) {
+	const key = "quality.pose"
+	output := q.Pose.Output
+	if output < 0 || output >= len(outputs) {
+		f.add(key+".output", "%d, there are %d outputs", output, len(outputs))
+		return
+	}
+	size := product(outputs[output].Shape)
+	f.check(size == PoseSize, key+".output", "%d has %d values, not %d", output, size, PoseSize)
+	for _, label := range q.Labels {
+		f.check(label.Output != output, key+".output", "%d is that of label %s", output, label.Name)
+	}
+	if q.Embedding != nil {
+		f.check(q.Embedding.Output != output, key+".output", "%d is that of the embedding", output)
+	}
 }
 
 func (e *EmbeddingHead) validate(f *faults, outputs []Output, labels []Label) {

@@ -115,8 +115,8 @@ func TestManifestFaults(t *testing.T) {
 			},
 		},
 		"../quality": {
-			"quality.embedding.output: 6, there are 6 outputs": func(m *Manifest) {
-				m.Quality.Embedding.Output = 6
+			"quality.embedding.output: 7, there are 7 outputs": func(m *Manifest) {
+				m.Quality.Embedding.Output = 7
 			},
 			"quality.embedding.output: 2 is that of label agreement": func(m *Manifest) {
 				m.Quality.Embedding.Output = 2
@@ -151,6 +151,18 @@ func TestManifestFaults(t *testing.T) {
 			},
 			"quality.embedding.thresholds[1].fmr_1e4: 0.1 is not between fmr_1e3 (0.2) and 1": func(m *Manifest) {
 				m.Quality.Embedding.Thresholds[1].FMR1e3, m.Quality.Embedding.Thresholds[1].FMR1e4 = 0.2, 0.1
+			},
+			"quality.pose.output: 7, there are 7 outputs": func(m *Manifest) {
+				m.Quality.Pose.Output = 7
+			},
+			"quality.pose.output: 1 is that of label robustness": func(m *Manifest) {
+				m.Quality.Pose.Output = 1
+			},
+			"quality.pose.output: 5 is that of the embedding": func(m *Manifest) {
+				m.Quality.Pose.Output = 5
+			},
+			"quality.pose.output: 5 has 128 values, not 2": func(m *Manifest) {
+				m.Quality.Pose.Output = 5
 			},
 		},
 	} {

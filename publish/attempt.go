@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/url"
@@ -20,15 +21,16 @@ type attempt struct {
 	id     identity
 	target *url.URL
 
-	dialed      bool // TCP is connected
-	secured     bool // the TLS handshake is complete
-	certificate bool // the broker has requested a client certificate
-	raw, clear  *tap // below and above TLS; without TLS they are the same
+	dialed      bool                // TCP is connected
+	secured     bool                // the TLS handshake is complete
+	certificate bool                // the broker has requested a client certificate
+	raw, clear  *tap                // below and above TLS; without TLS they are the same
+	chain       []*x509.Certificate // of the broker, verified, its own first; nil without TLS
 }
 
 // dial opens the network connection, with TLS where the configuration has it.
 func (a *attempt) dial() (net.Conn, error) {
-	a.dialed, a.secured, a.certificate, a.raw, a.clear = false, false, false, nil, nil
+	a.dialed, a.secured, a.certificate, a.raw, a.clear, a.chain = false, false, false, nil, nil, nil
 	conn, err := a.cfg.dial(a.ctx, a.target.Host)
 	if err != nil {
 		return nil, err
@@ -53,6 +55,9 @@ func (a *attempt) dial() (net.Conn, error) {
 		return nil, err
 	}
 	a.secured = true
+	if chains := secure.ConnectionState().VerifiedChains; len(chains) > 0 {
+		a.chain = chains[0]
+	}
 	return a.clear, nil
 }
 

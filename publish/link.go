@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -50,7 +51,8 @@ type client interface {
 type link struct {
 	client
 	conn       net.Conn
-	hasReasons bool // an acknowledgement carries a reason, which shows whether the message was refused (MQTT 5)
+	chain      []*x509.Certificate // of the broker, verified, its own first; nil without TLS
+	hasReasons bool                // an acknowledgement carries a reason, which shows whether the message was refused (MQTT 5)
 
 	explain func(error) error // adds a hint to the reason why the connection has ended
 	lost    chan struct{}     // closed when the connection has ended other than by close
@@ -106,7 +108,7 @@ func (a *attempt) connect(open opener) (*link, error) {
 		return nil, err
 	}
 	stop := context.AfterFunc(a.ctx, func() { _ = conn.Close() }) // ends the handshake
-	l := &link{lost: make(chan struct{}), conn: &pahoConn{Conn: conn}, explain: a.explainLoss}
+	l := &link{lost: make(chan struct{}), conn: &pahoConn{Conn: conn}, chain: a.chain, explain: a.explainLoss}
 	l.client, err = open(a, l.conn, l.recordLoss)
 	ended := !stop()
 	if err != nil {

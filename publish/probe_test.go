@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -42,8 +43,14 @@ func TestConnectProbes(t *testing.T) {
 			if c.fails == "" && err != nil || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
 				t.Errorf("%v", err)
 			}
-			if got != c.want {
+			if !reflect.DeepEqual(got, c.want) {
 				t.Errorf("%+v", got)
+			}
+			if c.fails == "" { // Diagnose tests retained messages too, where it can read the topic
+				c.want.Retained = c.want.Returned
+				if got, err := Diagnose(t.Context(), cfg); err != nil || !reflect.DeepEqual(got, c.want) {
+					t.Errorf("%+v, %v", got, err)
+				}
 			}
 			broker.allow(t, "topic readwrite facesieve/#")
 			if left := retained(t, broker.URL()); len(left) != 0 {

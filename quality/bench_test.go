@@ -138,6 +138,24 @@ func BenchmarkCompare(b *testing.B) {
 	}
 }
 
+// BenchmarkPose decodes the pose of a scored face, and compares with its score.
+func BenchmarkPose(b *testing.B) {
+	scorer, _ := embeddedScorer(b)
+	aligned := alignedPortrait(b)
+	assessor := NewAssessor()
+	result := assessor.Unassessed()
+	embed(b, scorer, aligned)
+	b.ReportAllocs()
+	for b.Loop() {
+		pose, ok := scorer.Pose()
+		if !ok {
+			b.Fatal("no pose")
+		}
+		assessor.Pose(pose, &result)
+	}
+	peer(b, "score", func() { embed(b, scorer, aligned) })
+}
+
 // BenchmarkVisits takes one face through association and visits while 256 visits that ended are remembered, and compares
 // with the score of the face.
 func BenchmarkVisits(b *testing.B) {

@@ -42,7 +42,7 @@ type Gates struct {
 
 // Check returns the reason of the first gate that rejects a face, or nothing. frame is the size of the frame; box is x,
 // y, width and height in its pixels. A gate whose measure is not assessed does not reject: call Check after Geometry,
-// which saves aligning and scoring most rejected faces, and again after Pixels.
+// which saves aligning and scoring most rejected faces, and again after Pixels and Pose.
 func (g Gates) Check(frame image.Point, box [4]float32, face Assessment) Reason {
 	for _, gate := range g.apply(frame, box, face) {
 		if gate.missed() {

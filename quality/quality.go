@@ -2,7 +2,8 @@
 // it (a score of 0..100, components, a reason where it is unfit), and selects which faces of a track are sent.
 //
 // The steps are separate, because a pipeline stops at the first one that rejects a face: Assessor.Geometry and
-// Gates.Check take microseconds, Aligner.Align and Assessor.Pixels tens of them, Scorer.Score runs the network.
+// Gates.Check take microseconds, Aligner.Align and Assessor.Pixels tens of them, Scorer.Score runs the network, which
+// also measures the pose of the head (Assessor.Pose).
 // Selector decides over time. Nothing here starts a goroutine; each value is for one goroutine at a time. README.md
 // explains every figure to a technician.
 package quality
@@ -65,9 +66,9 @@ func (a *Assessor) Unassessed() Assessment {
 	return Assessment{Components: measurements}
 }
 
-// Geometry measures the components of landmarks, which are pixels of the full frame, and residual and bounds. The
-// components of the image are NotAssessed. The error is ErrLandmarks where no face can have these landmarks; nothing is
-// assessed then.
+// Geometry measures the components of landmarks, which are pixels of the full frame, and residual and bounds. Its yaw
+// and pitch are coarse; Pose replaces them. The components of the image are NotAssessed. The error is ErrLandmarks where
+// no face can have these landmarks; nothing is assessed then.
 func (a *Assessor) Geometry(landmarks Landmarks) (Assessment, error) {
 	result := a.Unassessed()
 	transform, err := EstimateTransform(landmarks)

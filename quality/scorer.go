@@ -40,6 +40,7 @@ type Scorer struct {
 	weights   float64           // their sum
 	curve     curve             // raw -> score
 	embedding *embeddingDecoder // nil: the network has none
+	pose      *poseDecoder      // nil: the network has none
 	scored    bool              // the outputs are those of the last face
 }
 
@@ -66,6 +67,7 @@ func NewScorer(network Network) (*Scorer, error) {
 	}
 	s := &Scorer{
 		network: network, curve: curve{x: m.Quality.Calibration.Raw, y: m.Quality.Calibration.Score}, embedding: embedding,
+		pose: newPoseDecoder(m),
 	}
 	for _, label := range m.Quality.Labels {
 		s.labels = append(s.labels, newLabelDecoder(label, m.Outputs[label.Output].Scale))
@@ -100,6 +102,15 @@ func (s *Scorer) Embedding() Embedding {
 		return Embedding{}
 	}
 	return s.embedding.decode(s.network.Output(s.embedding.output).Data)
+}
+
+// Pose returns the pose of the head of the face that Score scored last, which the same run of the network computed. It
+// reports false if that Score failed, and if the network has no pose.
+func (s *Scorer) Pose() (HeadPose, bool) {
+	if s.pose == nil || !s.scored {
+		return HeadPose{}, false
+	}
+	return s.pose.decode(s.network.Output(s.pose.output).Data)
 }
 
 // decode returns the score of the last run's outputs.

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"io"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
-	"time"
 
-	"github.com/rs/zerolog"
-	"gocv.io/x/gocv"
-
-	"facesieve/capture"
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
@@ -19,44 +15,58 @@ func BenchmarkPipeline(b *testing.B) {
 	for _, name := range []string{"street_exit.mp4", "empty_room.mp4"} {
 		b.Run(name, func(b *testing.B) {
 			video := testsupport.SharedVideo(b, name)
-			var decoding, pipeline time.Duration
-			frames := 0
+			var decoding, pipeline, rounds float64
 			for b.Loop() {
-				start := testsupport.ProcessorTime(b)
-				frames += decodeAll(b, video)
-				middle := testsupport.ProcessorTime(b)
-				if code := run(b.Context(), []string{"replay", video}, io.Discard, io.Discard); code != exitOK {
-					b.Fatalf("exit code %d", code)
+				_, stdout, stderr := invoke(b.Context(), "bench", "--json", video)
+				var report benchReport
+				if err := json.Unmarshal([]byte(stdout), &report); err != nil {
+					b.Fatal(err, stderr)
 				}
-				decoding += middle - start
-				pipeline += testsupport.ProcessorTime(b) - middle
+				decoding, pipeline, rounds = decoding+report.Decoding, pipeline+report.Pipeline, rounds+1
 			}
-			b.ReportMetric(pipeline.Seconds()/decoding.Seconds(), "x-decoding")
-			b.ReportMetric(1000*decoding.Seconds()/float64(frames), "decode-cpu-ms/frame")
-			b.ReportMetric(1000*pipeline.Seconds()/float64(frames), "cpu-ms/frame")
+			b.ReportMetric(pipeline/decoding, "x-decoding")
+			b.ReportMetric(decoding/rounds, "decode-cpu-ms/frame")
+			b.ReportMetric(pipeline/rounds, "cpu-ms/frame")
 		})
 	}
 }
 
-// decodeAll reads every frame and does nothing with it.
-func decodeAll(b *testing.B, video string) int {
-	b.Helper()
-	cfg := capture.Default()
-	cfg.URL, cfg.Pace = video, capture.Fast
-	source, err := capture.Open(cfg, zerolog.Nop())
-	if err != nil {
-		b.Fatal(err)
+// The generated clip has a face that is judged and sent, and a quiet end, which the motion gate skips.
+func TestBenchOnTheGeneratedClip(t *testing.T) {
+	stdout, _ := mustInvoke(t, "bench", "--json")
+	var got benchReport
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
+		t.Fatal(err)
 	}
-	defer source.Close() //nolint:errcheck // a file that was read to its end
-	frame := capture.Frame{Mat: gocv.NewMat()}
-	defer func() { frame.Mat.Close() }()
-	for n := 0; ; n++ {
-		err := source.Next(context.Background(), &frame)
-		if errors.Is(err, io.EOF) {
-			return n
+	if got.Frames != clipFrames || got.Width != clipWidth || got.Height != clipHeight || got.FPS != clipFPS {
+		t.Errorf("the clip: %+v", got)
+	}
+	if got.Faces < 100 || got.Analysed < got.Faces || got.Analysed >= 150 { // of 225 frames, max_fps lets 150 through
+		t.Errorf("%d faces in %d frames", got.Faces, got.Analysed)
+	}
+	if got.Decoding <= 0 || got.Pipeline <= 0 || got.Ratio <= 0 || got.Cameras <= 0 || len(got.Networks) != 3 {
+		t.Errorf("figures: %+v", got)
+	}
+	var names []string
+	for _, stage := range got.Stages {
+		names = append(names, stage.Name)
+	}
+	if want := []string{"motion gate", "cut", "detect", "track", "refine", "align", "measure", "score", "select"}; !slices.Equal(names, want) {
+		t.Errorf("stages %q, want %q", names, want)
+	}
+}
+
+// bench takes a recording, by default that of the camera, with the settings of the camera.
+func TestBenchOnARecording(t *testing.T) {
+	video := testsupport.SharedVideo(t, "empty_room.mp4")
+	file := testsupport.WriteFile(t, "bench.yaml", fmt.Sprintf("cameras: [{name: door, url: %q, max_fps: 2}]\n", video))
+	stdout, _ := mustInvoke(t, "bench", "--config", file)
+	for _, want := range []string{video + ": h264, ", "at most 2 analysed (max_fps)", "motion gate ", "network ", "such cameras"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("%q is not in\n%s", want, stdout)
 		}
-		if err != nil {
-			b.Fatal(err)
-		}
+	}
+	if code, _, stderr := invoke(t.Context(), "bench", "/absent.mp4"); code != exitFailure || !strings.Contains(stderr, "check the path") {
+		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }

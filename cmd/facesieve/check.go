@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
@@ -11,26 +12,59 @@ import (
 
 type checkCommand struct {
 	Config  filePath `required:"" help:"Configuration file (YAML)."`
+	Origins bool     `help:"Also print the configuration in force, with the origin of every value; passwords are hidden."`
 	Connect bool     `help:"Also connect to the broker and check whether it accepts a message (at most 15 seconds)."`
 }
 
-// Run prints every fault of the configuration, or that there is none.
+// Run prints every fault of the configuration and of the overrides, or that there is none.
 func (c *checkCommand) Run(ctx context.Context, term console) error {
-	cfg, err := config.Load(config.ForCheck(), string(c.Config), config.Secret)
+	cfg, err := config.LoadInForce(config.ForCheck(), string(c.Config), config.Secret)
 	if err != nil {
 		return err
 	}
-	if err := pipeline.TryNetworks(cfg); err != nil {
+	if err := cfg.OverridesFault; err != nil {
+		fmt.Fprintln(term.err, "the overrides are wrong: run starts without them, and refuses to reload; "+
+			"fix the file or remove it")
+		return config.Invalid(err)
+	}
+	if err := pipeline.TryNetworks(cfg.Config); err != nil {
 		return err
 	}
-	fmt.Fprintf(term.out, "%s: good; %d camera(s)\n", printablePath(string(c.Config)), len(cfg.Cameras))
+	mark := ""
+	if c.Origins { // so that the whole output is a YAML file
+		mark = "# "
+	}
+	fmt.Fprintf(term.out, "%s%s: good; %d camera(s)\n", mark, printablePath(string(c.Config)), len(cfg.Cameras))
+	fmt.Fprintf(term.out, "%s%s\n", mark, overridesText(cfg))
+	if len(cfg.Ignored.List) > 0 {
+		fmt.Fprintf(term.err, "overrides of absent cameras are ignored:\n%s\n", cfg.Ignored.Error())
+	}
 	if cfg.Web.Exposed() {
-		fmt.Fprintln(term.out, "warning: "+config.ExposedText)
+		fmt.Fprintln(term.err, "warning: "+config.ExposedText)
+	}
+	if c.Origins {
+		text, err := cfg.YAML()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(term.out, "%s", text)
 	}
 	if !c.Connect {
 		return nil
 	}
 	return checkBroker(ctx, cfg.MQTT, term)
+}
+
+// overridesText describes the overrides in one line.
+func overridesText(cfg config.InForce) string {
+	switch names := cfg.Overridden(); {
+	case cfg.OverridesPath == "":
+		return "overrides: none; STATE_DIRECTORY names no directory for them"
+	case len(names) > 0:
+		return fmt.Sprintf("overrides: %s, of %s", printablePath(cfg.OverridesPath), strings.Join(names, ", "))
+	default:
+		return "overrides: none in " + printablePath(cfg.OverridesPath)
+	}
 }
 
 // checkBroker connects to the broker and publishes a probe.

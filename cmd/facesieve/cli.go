@@ -13,6 +13,8 @@ type cli struct {
 	Run     runCommand     `cmd:"" help:"Read the configured cameras and forward good faces (the daemon)."`
 	Check   checkCommand   `cmd:"" help:"Check a configuration and print all its faults."`
 	Page    pageCommand    `cmd:"" help:"Print the address of the page, with its token."`
+	Doctor  doctorCommand  `cmd:"" help:"Check cameras, broker, outbox, networks, clock and service, and print how to fix what is wrong."`
+	Bench   benchCommand   `cmd:"" help:"Measure the time of each stage on this board, and how many such cameras it can take."`
 	Score   scoreCommand   `cmd:"" help:"Score the faces in images."`
 	Replay  replayCommand  `cmd:"" help:"Run the whole pipeline on a recording as fast as it can."`
 	Watch   watchCommand   `cmd:"" help:"Subscribe to a broker and show the faces that arrive."`

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"unicode"
@@ -13,11 +15,14 @@ const maxShown = 300
 
 // printable makes external text, such as a topic, safe for a terminal. It writes terminal escapes and other controls,
 // bidirectional controls, invisible characters, and bytes that are not UTF-8 as Go escapes, and cuts long text.
-func printable(text string) string {
+func printable(text string) string { return printableUpTo(text, maxShown) }
+
+// printableUpTo is printable for text of up to this number of runes.
+func printableUpTo(text string, limit int) string {
 	var out strings.Builder
 	shown := 0
 	for i, r := range text {
-		if shown++; shown > maxShown {
+		if shown++; shown > limit {
 			out.WriteRune('…')
 			break
 		}
@@ -52,6 +57,16 @@ func printablePath(path string) string {
 func isShown(r rune) bool {
 	const nonJoiner, joiner = '\u200c', '\u200d'
 	return unicode.IsPrint(r) || r == nonJoiner || r == joiner
+}
+
+// printJSON prints a value as indented JSON that is safe for a terminal.
+func printJSON(w io.Writer, value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(safeJSON(text), '\n'))
+	return err
 }
 
 // safeJSON writes characters that are not safe for a terminal as JSON escapes; the decoded value stays the same.

@@ -27,10 +27,12 @@ type replayCommand struct {
 
 // Run takes every frame of the recording through the pipeline. The same recording gives the same events.
 func (c *replayCommand) Run(ctx context.Context, term console) error {
-	cfg, camera, err := c.settings()
+	cfg, camera, err := recordingSettings(c.Config, c.Camera, c.Out == "")
 	if err != nil {
 		return err
 	}
+	camera.Capture = recordingAt(camera.Capture, string(c.Video))
+	camera.Capture.Start = c.Start
 	log := logging.New(cfg.Log, term.err)
 	networks, err := pipeline.OpenNetworks(cfg, camera)
 	if err != nil {
@@ -55,25 +57,29 @@ func (c *replayCommand) Run(ctx context.Context, term console) error {
 	return errors.Join(replay(ctx, e, camera, options, term, log), sink.close())
 }
 
-// settings returns the configuration and the camera whose settings apply, pointed at the recording.
-func (c *replayCommand) settings() (config.Config, config.Camera, error) {
+// recordingSettings returns the configuration in a file, or the built-in one, and the camera of this name, or the first
+// one, whose settings apply to a recording. With publish, events are sent to the broker.
+func recordingSettings(file filePath, name string, publish bool) (config.Config, config.Camera, error) {
 	cfg := config.Default()
 	cfg.Log.Level, cfg.Device = "warn", config.HostName()
 	camera := cfg.NewCamera()
 	camera.Name = "replay"
-	if c.Config != "" {
-		var err error
-		if cfg, err = config.Load(config.ForReplay(c.Camera, c.Out == ""), string(c.Config), config.Secret); err != nil {
-			return cfg, camera, err
-		}
-		if camera, err = cfg.Camera(c.Camera); err != nil {
-			return cfg, camera, err
-		}
+	if file == "" {
+		return cfg, camera, nil
 	}
-	camera.Capture.URL, camera.Capture.Shown = string(c.Video), ""
-	camera.Capture.Pace, camera.Capture.Start = capture.Fast, c.Start
-	camera.Capture.Loop = false
-	return cfg, camera, nil
+	cfg, err := config.Load(config.ForReplay(name, publish), string(file), config.Secret)
+	if err != nil {
+		return cfg, camera, err
+	}
+	camera, err = cfg.Camera(name)
+	return cfg, camera, err
+}
+
+// recordingAt returns the settings of a camera for a recording, which is read as fast as it can.
+func recordingAt(cfg capture.Config, video string) capture.Config {
+	cfg.URL, cfg.Shown = video, ""
+	cfg.Pace, cfg.Loop = capture.Fast, false
+	return cfg
 }
 
 // replaySink is a sink for a recording. close completes what it wrote.
@@ -113,33 +119,49 @@ func (c *replayCommand) openSink(
 func replay(
 	ctx context.Context, e *pipeline.Engine, camera config.Camera, options pipeline.Options, term console,
 	log zerolog.Logger,
-) (err error) {
+) error {
 	bar := newProgress(term.err, -1, "frames")
 	options.Observers = append(options.Observers, frameProgress{bar: bar})
-	p, err := pipeline.New(camera, e, options, log.With().Str("camera", camera.Name).Logger())
+	done, err := runRecording(ctx, e, camera, options, log)
 	if err != nil {
-		return errors.Join(err, e.Close())
-	}
-	defer func() { err = errors.Join(err, p.Close()) }()
-	source, err := capture.Open(camera.Capture, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, source.Close()) }()
-	start := time.Now()
-	if err := p.Run(ctx, source); err != nil {
 		return err
 	}
 	bar.finish()
 	if ctx.Err() != nil {
-		return fmt.Errorf("interrupted after %d frames", p.Stats().Frames)
+		return fmt.Errorf("interrupted after %d frames", done.pipeline.Frames)
 	}
-	printStats(term.err, p.Stats(), time.Since(start))
-	if stats := source.Stats(); stats.Skipped > 0 {
+	printStats(term.err, done.pipeline, done.took)
+	if stats := done.source; stats.Skipped > 0 {
 		skipped := english.Plural(int(stats.Skipped), "image", "") //nolint:gosec // few
 		fmt.Fprintf(term.err, "%s could not be read; the last was %s\n", skipped, stats.LastError)
 	}
 	return nil
+}
+
+// recordingRun is what a pipeline did with a recording.
+type recordingRun struct {
+	pipeline pipeline.Stats
+	source   capture.Stats
+	took     time.Duration
+}
+
+// runRecording runs a pipeline on a recording until its end or that of ctx. It closes the engine.
+func runRecording(
+	ctx context.Context, e *pipeline.Engine, camera config.Camera, options pipeline.Options, log zerolog.Logger,
+) (done recordingRun, err error) {
+	p, err := pipeline.New(camera, e, options, log.With().Str("camera", camera.Name).Logger())
+	if err != nil {
+		return done, errors.Join(err, e.Close())
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	source, err := capture.Open(camera.Capture, log)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	start := time.Now()
+	err = p.Run(ctx, source)
+	return recordingRun{p.Stats(), source.Stats(), time.Since(start)}, err
 }
 
 // frameProgress advances a progress bar with each frame.

@@ -16,7 +16,7 @@ import (
 )
 
 type runCommand struct {
-	Config  filePath `required:"" help:"Configuration file (YAML). SIGHUP, and any change of it, reloads it."`
+	Config  filePath `required:"" help:"Configuration file (YAML). SIGHUP, and any change of it or of the overrides in the state directory, reloads it."`
 	Gallery filePath `placeholder:"DIR" help:"At the end, write a page with every face into this directory."`
 }
 
@@ -27,7 +27,7 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 	defer signal.Stop(hangup)
 	// The daemon must not end when the reader of its log does. systemd counts an end by SIGPIPE as intended.
 	signal.Ignore(syscall.SIGPIPE)
-	cfg, err := config.Load(config.ForDaemon(), string(c.Config), config.Secret)
+	cfg, err := config.LoadInForce(config.ForDaemon(), string(c.Config), config.Secret)
 	if err != nil {
 		return err
 	}

@@ -13,12 +13,14 @@ import (
 
 const lockName = "outbox.lock"
 
+var errNoDir = errors.New("dir: is empty: name a directory, or set store: memory to keep events in memory only")
+
 // lockDir creates the directory and locks it for this process. The lock is a file of its own, because outbox.db is
 // replaced from time to time.
 func lockDir(cfg Config, log zerolog.Logger) (*os.File, error) {
 	dir := cfg.Dir
 	if dir == "" {
-		return nil, errors.New("dir: is empty: name a directory, or set store: memory to keep events in memory only")
+		return nil, errNoDir
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, unwritable(dir, err)

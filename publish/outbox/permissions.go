@@ -22,9 +22,7 @@ func secureFile(path string, log zerolog.Logger) error {
 		return ignoreMissing(err)
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
-		to, _ := os.Readlink(path) //nolint:errcheck // for the message
-		return permanent(fmt.Errorf("dir: %s is a symbolic link to %s: "+
-			"remove the link, or set dir to the directory of the file", path, to))
+		return linkFault(path)
 	}
 	if err := checkOwner(path, info, false); err != nil {
 		return err
@@ -33,6 +31,12 @@ func secureFile(path string, log zerolog.Logger) error {
 		restrict(path, info, 0o600, log)
 	}
 	return nil
+}
+
+func linkFault(path string) error {
+	to, _ := os.Readlink(path) //nolint:errcheck // for the message
+	return permanent(fmt.Errorf("dir: %s is a symbolic link to %s: "+
+		"remove the link, or set dir to the directory of the file", path, to))
 }
 
 // secureDir does the same for the directory of the outbox, which may be reached by a link and may belong to root. It
@@ -45,13 +49,23 @@ func secureDir(cfg Config, log zerolog.Logger) error {
 	if err := checkOwner(cfg.Dir, info, true); err != nil {
 		return err
 	}
-	if owner(info) == os.Geteuid() && (cfg.Dir == cfg.State || holdsOnlyOutbox(cfg.Dir)) {
+	if mayRestrict(cfg, info) {
 		restrict(cfg.Dir, info, 0o700, log)
 		return nil
 	}
+	return checkOpenDir(cfg.Dir, info)
+}
+
+// mayRestrict reports whether the mode of the outbox's directory may be changed.
+func mayRestrict(cfg Config, info fs.FileInfo) bool {
+	return owner(info) == os.Geteuid() && (cfg.Dir == cfg.State || holdsOnlyOutbox(cfg.Dir))
+}
+
+// checkOpenDir returns an error if everybody can replace the files of a directory.
+func checkOpenDir(dir string, info fs.FileInfo) error {
 	if mode := info.Mode(); mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
 		return permanent(fmt.Errorf("dir: everybody can write to %s and replace the outbox: "+
-			"chmod o-w %s, or name another directory", cfg.Dir, cfg.Dir))
+			"chmod o-w %s, or name another directory", dir, dir))
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ STAGES = {
     "student": "facesieve_training.student.stage",
     "export": "facesieve_training.export.stage",
     "embedding": "facesieve_training.export.embedding_stage",
+    "pose": "facesieve_training.pose.stage",
     "evaluate": "facesieve_training.evaluate.stage",
     "detector": "facesieve_training.detector.stage",
     "landmarks": "facesieve_training.detector.landmarks.stage",

@@ -86,11 +86,11 @@ def generator(seed: int, key: str, variant: int) -> np.random.Generator:
 def degrade(image: Image, config: Degradation, rng: np.random.Generator) -> Image:
     """Degrade an aligned face with or without margin; returns a new 112x112 BGR image."""
     spared, wide = rng.random() < config.spared, config.misaligned.draw(rng) or 1.0
-    recorded = image if spared else _record(image, config, rng)
+    recorded = image if spared else record(image, config, rng)
     return align(recorded, image.shape[0], config.jitter, rng, wide)
 
 
-def _record(image: Image, config: Degradation, rng: np.random.Generator) -> Image:
+def record(image: Image, config: Degradation, rng: np.random.Generator) -> Image:
     """Apply all effects before the alignment."""
     pixels = config.pixels.draw(rng)
     spans = (

@@ -34,17 +34,19 @@ type binder struct {
 	faults     faultList
 	faulty     map[string]bool     // the keys that have a fault
 	at         map[string]position // of the value of each dotted key; of the key where the value is a section or list
+	stored     map[string]bool     // the keys whose value was stored; a key without a value keeps its default
 	scalars    map[string]string   // the text of each key with a scalar value
 	logins     map[string]bool     // the keys that need no url, but whose text may be one with user and password
 	fields     map[reflect.Type]fields
-	vocabulary vocabulary // nil until a key is unknown
-	values     int        // visited so far
+	vocabulary vocabulary                                              // nil until a key is unknown
+	unknownKey func(v vocabulary, section, key string, f fields) Fault // of a key that is not in f
+	values     int                                                     // visited so far
 }
 
 func newBinder() *binder {
 	return &binder{
 		at: map[string]position{}, faulty: map[string]bool{}, logins: map[string]bool{}, scalars: map[string]string{},
-		fields: map[reflect.Type]fields{},
+		fields: map[reflect.Type]fields{}, stored: map[string]bool{}, unknownKey: vocabulary.unknown,
 	}
 }
 
@@ -89,8 +91,19 @@ func (b *binder) bind(node *yaml.Node, v reflect.Value, at target) {
 		v.Set(fresh)
 	case kind == reflect.Struct:
 		b.bindStruct(node, v, at)
+	default:
+		b.stored[at.key] = true
+		b.bindValue(node, v, at)
+	}
+}
+
+// bindValue stores a list, a map or a scalar.
+func (b *binder) bindValue(node *yaml.Node, v reflect.Value, at target) {
+	switch kind := v.Kind(); {
 	case kind == reflect.Slice || kind == reflect.Array:
 		b.bindList(node, v, at)
+	case kind == reflect.Map && v.Type().Elem().Kind() == reflect.Struct:
+		b.bindSections(node, v, at)
 	case kind == reflect.Map:
 		b.bindMap(node, v, at)
 	default:
@@ -212,7 +225,7 @@ func (b *binder) unknown(key *yaml.Node, name string, at target, known fields) {
 		if b.vocabulary == nil {
 			b.vocabulary = newVocabulary()
 		}
-		fault := b.vocabulary.unknown(at.key, name, known)
+		fault := b.unknownKey(b.vocabulary, at.key, name, known)
 		fault.Line, fault.Column = key.Line, key.Column
 		return fault
 	})
@@ -249,6 +262,31 @@ func (b *binder) bindList(node *yaml.Node, v reflect.Value, at target) {
 		}
 		b.bind(item, v.Index(i), at.item(i))
 	}
+}
+
+// bindSections stores sections of one type by their name.
+func (b *binder) bindSections(node *yaml.Node, v reflect.Value, at target) {
+	if !b.shape(node, yaml.MappingNode, v.Type(), at) {
+		return
+	}
+	all := reflect.MakeMap(v.Type())
+	for i := 0; i+1 < len(node.Content) && b.values <= maxValues; i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		name := b.keyName(key, at)
+		switch {
+		case name == "":
+			b.fault(positionOf(key), at.key, "a section without a name; write name: and, indented below, its keys")
+			continue
+		case all.MapIndex(reflect.ValueOf(name)).IsValid():
+			b.fault(positionOf(key), at.under(name).key, "given twice; keep one")
+			continue
+		}
+		b.record(key, value, at.under(name))
+		section := reflect.New(v.Type().Elem()).Elem()
+		b.bind(value, section, at.under(name))
+		all.SetMapIndex(reflect.ValueOf(name), section)
+	}
+	v.Set(all)
 }
 
 // bindMap stores the options of a library, which are text and are not converted.

@@ -1,5 +1,6 @@
 // Package config reads the configuration: defaults, then a YAML file, then environment variables and credentials of
-// systemd. It checks every value, and reports all faults at once, each with its key and its place in the file.
+// systemd, then the overrides in the state directory. It checks every value, and reports all faults at once, each with
+// its key and its place in the file. It records the origin of every value.
 package config
 
 import (
@@ -35,6 +36,8 @@ type Config struct {
 type Camera struct {
 	// Name is the camera's part of the MQTT topics; no two cameras share one.
 	Name string `yaml:"name"`
+	// Enabled is false if the camera stays in the configuration but is not read.
+	Enabled bool `yaml:"enabled"`
 	// Capture has the keys url, read_timeout and so on.
 	Capture capture.Config `yaml:",inline"`
 	MaxFPS  float64        `yaml:"max_fps"`
@@ -82,7 +85,7 @@ func Default() Config {
 
 // NewCamera returns a camera without a name and a source, with the settings at the top of the file.
 func (c Config) NewCamera() Camera {
-	return Camera{Capture: capture.Default(), MaxFPS: c.MaxFPS, Detect: c.Detect, Quality: c.Quality}
+	return Camera{Enabled: true, Capture: capture.Default(), MaxFPS: c.MaxFPS, Detect: c.Detect, Quality: c.Quality}
 }
 
 // Camera returns the camera with this name. If name is empty, it returns the first camera; without cameras, one with

@@ -30,11 +30,12 @@ func Secret(name string) string {
 
 // environment applies the environment variables that replace secrets in the file.
 func (l *loader) environment(cfg *Config) {
-	if user := l.getenv("FACESIEVE_MQTT_USER"); user != "" {
-		cfg.MQTT.User = user
+	const user, password = "FACESIEVE_MQTT_USER", "FACESIEVE_MQTT_PASSWORD" //nolint:gosec // names of variables
+	if value := l.getenv(user); value != "" {
+		cfg.MQTT.User, l.variables["mqtt.user"] = value, user
 	}
-	if password := l.getenv("FACESIEVE_MQTT_PASSWORD"); password != "" {
-		cfg.MQTT.Password = publish.Secret(password)
+	if value := l.getenv(password); value != "" {
+		cfg.MQTT.Password, l.variables["mqtt.password"] = publish.Secret(value), password
 	}
 	l.outbox(&cfg.Outbox)
 	l.web(&cfg.Web)
@@ -47,7 +48,8 @@ const outboxKey = "facesieve-outbox-key"
 // are set for every configuration, because an earlier one may have left events there. They are the defaults of dir and
 // key_file.
 func (l *loader) outbox(cfg *outbox.Config) {
-	cfg.State = l.stateDirectory()
+	state, variable := stateDirectory(l.getenv)
+	cfg.State = state
 	if directory := l.getenv("CREDENTIALS_DIRECTORY"); directory != "" {
 		if key := filepath.Join(directory, outboxKey); exists(key) {
 			cfg.StateKey = key
@@ -56,26 +58,28 @@ func (l *loader) outbox(cfg *outbox.Config) {
 	if cfg.Store != outbox.Disk {
 		return
 	}
-	if cfg.Dir == "" {
-		cfg.Dir = cfg.State
+	if cfg.Dir == "" && cfg.State != "" {
+		cfg.Dir, l.variables["outbox.dir"] = cfg.State, variable
 	}
-	if cfg.KeyFile == "" {
-		cfg.KeyFile = cfg.StateKey
+	if cfg.KeyFile == "" && cfg.StateKey != "" {
+		cfg.KeyFile, l.variables["outbox.key_file"] = cfg.StateKey, outboxKey
 	}
 }
 
-// stateDirectory returns the directory for files that are kept between runs, or nothing.
-func (l *loader) stateDirectory() string {
-	if first, _, _ := strings.Cut(l.getenv("STATE_DIRECTORY"), ":"); first != "" {
-		return first
+// stateDirectory returns the directory for files that are kept between runs, and the environment variable that it is
+// derived from; or nothing.
+func stateDirectory(getenv func(string) string) (directory, variable string) {
+	const systemd, xdg, home = "STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"
+	if first, _, _ := strings.Cut(getenv(systemd), ":"); first != "" {
+		return first, systemd
 	}
-	if state := l.getenv("XDG_STATE_HOME"); state != "" {
-		return filepath.Join(state, "facesieve")
+	if state := getenv(xdg); state != "" {
+		return filepath.Join(state, "facesieve"), xdg
 	}
-	if home := l.getenv("HOME"); home != "" {
-		return filepath.Join(home, ".local", "state", "facesieve")
+	if path := getenv(home); path != "" {
+		return filepath.Join(path, ".local", "state", "facesieve"), home
 	}
-	return ""
+	return "", ""
 }
 
 func exists(path string) bool {

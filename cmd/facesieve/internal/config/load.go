@@ -29,10 +29,10 @@ func Load(used Scope, path string, getenv func(string) string) (Config, error) {
 func Parse(used Scope, path string, text []byte, getenv func(string) string) (Config, error) {
 	loader := newLoader(used, getenv)
 	cfg := loader.load(text)
-	if loader.binder.faults.empty() {
-		return cfg, nil
+	if err := loader.faults(path); err != nil {
+		return Config{}, err
 	}
-	return Config{}, Faults{File: path, List: loader.binder.faults.list, Omitted: loader.binder.faults.omitted}
+	return cfg, nil
 }
 
 // loader turns the text of a file into a Config and collects what is wrong with it.
@@ -41,12 +41,25 @@ type loader struct {
 	top    fields // the keys at the top of the file
 	binder *binder
 	getenv func(string) string
+	// variables holds, by dotted key, the environment variable or credential that a value is from.
+	variables map[string]string
 }
 
 func newLoader(used Scope, getenv func(string) string) *loader {
-	l := &loader{use: used, top: fieldsOf(reflect.TypeFor[document]()), binder: newBinder(), getenv: getenv}
+	l := &loader{
+		use: used, top: fieldsOf(reflect.TypeFor[document]()), binder: newBinder(), getenv: getenv,
+		variables: map[string]string{},
+	}
 	l.binder.faults.ignored = l.ignores
 	return l
+}
+
+// faults returns what is wrong with the file at path as Faults, or nil.
+func (l *loader) faults(path string) error {
+	if l.binder.faults.empty() {
+		return nil
+	}
+	return Faults{File: path, List: l.binder.faults.list, Omitted: l.binder.faults.omitted}
 }
 
 // fault adds a fault of the value at key, unless that has one already.
@@ -74,7 +87,7 @@ func (l *loader) position(key string) position {
 
 func (l *loader) load(text []byte) Config {
 	doc := document{Config: Default()}
-	root, ok := l.parse(text)
+	root, ok := l.parse(text, "log: {level: info}")
 	if !ok {
 		return doc.Config
 	}

@@ -163,7 +163,7 @@ func wanted(t reflect.Type) string {
 	case reflect.String:
 		return "text; put it in quotes"
 	case reflect.Map:
-		return "a section: write name: value in the lines below, indented"
+		return wantedMap(t)
 	case reflect.Struct:
 		return "a section: write its keys in the lines below, indented"
 	case reflect.Array:
@@ -173,6 +173,13 @@ func wanted(t reflect.Type) string {
 	default:
 		return "a whole number"
 	}
+}
+
+func wantedMap(t reflect.Type) string {
+	if t.Elem().Kind() == reflect.Struct {
+		return "a section: write the name of each camera with a colon, and its keys in the lines below, indented"
+	}
+	return "a section: write name: value in the lines below, indented"
 }
 
 func wantedList(t reflect.Type) string {

@@ -12,8 +12,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// parse reads text as one YAML document, which is empty or a section of keys.
-func (l *loader) parse(text []byte) (*yaml.Node, bool) {
+// parse reads text as one YAML document, which is empty or a section of keys such as example.
+func (l *loader) parse(text []byte, example string) (*yaml.Node, bool) {
 	if fault, bad := unreadable(text); bad {
 		l.binder.faults.add("", func() Fault { return fault })
 		return nil, false
@@ -32,7 +32,7 @@ func (l *loader) parse(text []byte) (*yaml.Node, bool) {
 	}
 	top := root.Content[0]
 	if top.Kind != yaml.MappingNode && (top.Kind != yaml.ScalarNode || coreTag(top) != tagNull) {
-		l.binder.fault(positionOf(top), "", "the file is not a section of keys and values, such as log: {level: info}")
+		l.binder.fault(positionOf(top), "", "the file is not a section of keys and values, such as %s", example)
 		return nil, false
 	}
 	switch err := decoder.Load(second); {

@@ -94,9 +94,9 @@ func (l *loader) cameras(cfg Config) {
 			l.maxFPS(key+".max_fps", camera.MaxFPS)
 		}
 		l.section(key, camera.Capture.Validate())
-		// What a camera did not override was judged, and reported, at the top of the file.
-		l.override(key+".detect", camera.Detect.Validate())
-		l.override(key+".quality", camera.Quality.Validate())
+		// What a camera inherits was judged, and reported, at the top of the file.
+		l.ownSection(key+".detect", camera.Detect.Validate())
+		l.ownSection(key+".quality", camera.Quality.Validate())
 	}
 }
 
@@ -106,8 +106,8 @@ func (l *loader) given(key string) bool {
 	return ok
 }
 
-// override adds the faults of a camera's section if the file has that section.
-func (l *loader) override(key string, err error) {
+// ownSection adds the faults of a camera's section if the file has that section.
+func (l *loader) ownSection(key string, err error) {
 	if l.given(key) {
 		l.section(key, err)
 	}

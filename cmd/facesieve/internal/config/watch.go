@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,31 +18,34 @@ const (
 	maxLinks = 40                     // as the kernel
 )
 
-// Watcher reports when the configuration file may have changed. It watches directories instead of the file, because an
-// editor replaces the file by another of the same name. It watches every directory that holds a link on the way to the
-// file, because a link may be changed too.
+// Watcher reports when a file of the configuration may have changed. It watches directories instead of the files,
+// because an editor replaces a file by another of the same name, and a file may not exist yet. It watches every directory
+// that holds a link on the way to a file, because a link may be changed too.
 type Watcher struct {
 	Changed     chan struct{} // holds one signal, which stands for any number of changes
-	path        string
+	paths       []string      // of the files, absolute
 	log         zerolog.Logger
 	watcher     *fsnotify.Watcher
-	names       map[string]bool // of the file, and of the links on the way to it
+	names       map[string]bool // of the files, and of the links on the way to them
 	directories map[string]bool // that hold them
 	done        chan struct{}
 }
 
-// Watch starts to watch a file. Call Close after use.
-func Watch(path string, log zerolog.Logger) (*Watcher, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("watch the configuration: %w", err)
+// Watch starts to watch the files at paths. Call Close after use.
+func Watch(log zerolog.Logger, paths ...string) (*Watcher, error) {
+	absolute := make([]string, len(paths))
+	for i, path := range paths {
+		var err error
+		if absolute[i], err = filepath.Abs(path); err != nil {
+			return nil, fmt.Errorf("watch the configuration: %w", err)
+		}
 	}
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("watch the configuration: %w", err)
 	}
 	w := &Watcher{
-		Changed: make(chan struct{}, 1), path: path, log: log, watcher: watcher, done: make(chan struct{}),
+		Changed: make(chan struct{}, 1), paths: absolute, log: log, watcher: watcher, done: make(chan struct{}),
 	}
 	if err := w.update(); err != nil {
 		return nil, errors.Join(err, watcher.Close())
@@ -57,7 +61,7 @@ func (w *Watcher) Close() error {
 	return err
 }
 
-// run signals a change of the file when no other follows within settle.
+// run signals a change of the files when no other follows within settle.
 func (w *Watcher) run() {
 	defer close(w.done)
 	quiet := time.NewTimer(time.Hour)
@@ -72,7 +76,7 @@ func (w *Watcher) run() {
 				quiet.Reset(settle)
 			}
 		case err := <-w.watcher.Errors:
-			if err != nil { // changes were missed, perhaps those of the file
+			if err != nil { // changes were missed, perhaps those of a file
 				w.log.Warn().Err(err).Msg("cannot watch the configuration file")
 				quiet.Reset(settle)
 			}
@@ -88,9 +92,12 @@ func (w *Watcher) run() {
 	}
 }
 
-// update watches the directories on the present way to the file, and no others.
+// update watches the directories on the present way to the files, and no others.
 func (w *Watcher) update() error {
-	w.names = trail(w.path)
+	w.names = map[string]bool{}
+	for _, path := range w.paths {
+		maps.Copy(w.names, trail(path))
+	}
 	w.directories = map[string]bool{}
 	var all error
 	for name := range w.names {

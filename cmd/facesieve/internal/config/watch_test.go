@@ -21,7 +21,7 @@ func TestWatcherReportsEachChange(t *testing.T) {
 		os.MkdirAll(at("etc/v1"), 0o700), os.MkdirAll(at("etc/v2"), 0o700), os.MkdirAll(at("other"), 0o700),
 		put("etc/v1/file", "1"), put("etc/v2/file", "2"), put("other/file", "3"), os.Symlink("v1", at("etc/..data")),
 		os.Symlink("..data/file", at("etc/file")), os.Symlink("etc", at("current")))
-	w, err := Watch(at("current/file"), zerolog.Nop())
+	w, err := Watch(zerolog.Nop(), at("current/file"))
 	testsupport.Must(t, err)
 	defer func() { testsupport.Must(t, w.Close()) }()
 	swap := func(target, link string) error {

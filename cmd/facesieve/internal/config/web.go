@@ -67,7 +67,7 @@ func (w Web) LoadCertificate() (tls.Certificate, error) {
 
 // web sets the values that come from the environment.
 func (l *loader) web(cfg *Web) {
-	cfg.State = l.stateDirectory()
+	cfg.State, _ = stateDirectory(l.getenv)
 	cfg.Token = publish.Secret(l.getenv(webToken))
 }
 

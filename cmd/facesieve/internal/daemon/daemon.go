@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +29,7 @@ const (
 
 // Options are the parts of a daemon besides its configuration.
 type Options struct {
-	Path string // the configuration file, which each reload reads
+	Path string // the configuration file, which each reload reads, and after it the overrides
 	Log  zerolog.Logger
 	// LogSwitch changes level and format of Log at a reload.
 	LogSwitch *logging.Switch
@@ -41,7 +42,7 @@ type Options struct {
 type Daemon struct {
 	options    Options
 	log        zerolog.Logger
-	cfg        config.Config
+	cfg        config.InForce
 	networks   pipeline.Networks
 	pool       *pipeline.Pool
 	uplink     *uplink
@@ -58,25 +59,32 @@ type Daemon struct {
 }
 
 // Start starts, in this order, the networks, the uplink and the cameras. It stops what it started if a later step
-// fails. A camera that cannot be opened is logged, and is not such a failure. Call Run after Start.
-func Start(ctx context.Context, cfg config.Config, o Options) (*Daemon, error) {
+// fails. A camera that cannot be opened, and overrides with a fault, are logged, and are not such a failure. Call Run
+// after Start.
+func Start(ctx context.Context, cfg config.InForce, o Options) (*Daemon, error) {
 	d := &Daemon{options: o, cfg: cfg, log: o.Log, systemd: &notifier{log: o.Log}}
 	d.heartbeat = newHeartbeat(d.systemd.watchdogLimit(), d.log)
+	d.logRefused()
+	d.logOverrides()
 	var err error
-	if d.networks, err = pipeline.OpenNetworks(cfg, cfg.Cameras...); err != nil {
+	if d.networks, err = pipeline.OpenNetworks(cfg.Config, cfg.Cameras...); err != nil {
 		return nil, err
 	}
 	if d.pool, err = pipeline.NewPool(d.networks, cfg.Runtime, len(cfg.Cameras), d.log); err != nil {
 		return nil, err
 	}
-	if d.uplink, err = openUplink(ctx, uplinkConfigOf(cfg), d.log); err != nil {
+	if d.uplink, err = openUplink(ctx, uplinkConfigOf(cfg.Config), d.log); err != nil {
 		return nil, errors.Join(err, d.pool.Retire())
 	}
 	d.uplink.setCameras(cfg.Cameras)
 	d.supervisor = newSupervisor(context.WithoutCancel(ctx))
 	var workers []*worker
 	for _, camera := range cfg.Cameras {
-		settings := d.settings(cfg, camera, d.pool)
+		settings := d.settings(cfg.Config, camera, d.pool)
+		if !camera.Enabled {
+			workers = append(workers, disabledWorker(settings, d.log))
+			continue
+		}
 		w, err := openWorker(settings, d.log)
 		if err != nil {
 			d.log.Error().Err(err).Str("camera", camera.Name).Msg("the camera cannot be opened")
@@ -101,14 +109,28 @@ func (d *Daemon) settings(cfg config.Config, camera config.Camera, pool *pipelin
 func (d *Daemon) State() *State { return d.state.Load() }
 
 // Run serves the cameras until ctx ends, or all cameras are recordings and have ended. It reloads the configuration
-// after each signal of hangup, and when the file changes. Then it stops everything.
+// after each signal of hangup, and when the file or the overrides change. Then it stops everything.
 func (d *Daemon) Run(ctx context.Context, hangup <-chan os.Signal) error {
-	watcher, err := config.Watch(d.options.Path, d.log)
+	watcher, err := config.Watch(d.log, d.watched()...)
 	if err != nil { // for example, the machine has no watches left
 		d.log.Warn().Err(err).Msg("changes of the configuration file are not detected; use systemctl reload")
 		return d.run(ctx, hangup, nil)
 	}
 	return errors.Join(d.run(ctx, hangup, watcher.Changed), watcher.Close())
+}
+
+// watched returns the files whose changes cause a reload. It creates the directory of the overrides, because a missing
+// directory cannot be watched.
+func (d *Daemon) watched() []string {
+	files := []string{d.options.Path}
+	if d.cfg.OverridesPath == "" {
+		return files
+	}
+	if err := os.MkdirAll(filepath.Dir(d.cfg.OverridesPath), 0o700); err != nil {
+		d.log.Warn().Err(err).Msg("changes of the overrides are not detected; use systemctl reload")
+		return files
+	}
+	return append(files, d.cfg.OverridesPath)
 }
 
 func (d *Daemon) run(ctx context.Context, hangup <-chan os.Signal, changed <-chan struct{}) error {
@@ -125,7 +147,7 @@ func (d *Daemon) run(ctx context.Context, hangup <-chan os.Signal, changed <-cha
 		case <-hangup:
 			d.startReload("SIGHUP")
 		case <-changed:
-			d.startReload("the file was changed")
+			d.startReload("a file was changed")
 		case r := <-d.reload.prepared:
 			d.finishReload(r)
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"facesieve/cmd/facesieve/internal/config"
 )
 
 // reload is the state of reloading the configuration.
@@ -18,6 +20,7 @@ type reload struct {
 
 // prepared is the result of prepare.
 type prepared struct {
+	cfg    config.InForce
 	change *change
 	err    error
 }
@@ -28,13 +31,13 @@ func (d *Daemon) startReload(why string) {
 		d.reload.repeat = true
 		return
 	}
-	d.log.Info().Str("why", why).Str("file", d.options.Path).Msg("reloading the configuration")
+	d.log.Info().Str("why", why).Str("file", d.options.Path).Str("overrides", d.cfg.OverridesPath).Msg("reloading the configuration")
 	d.systemd.reloading()
 	d.reload.busy, d.reload.prepared = true, make(chan prepared, 1)
 	go func(done chan<- prepared) {
 		var p prepared
 		p.err = recoverPanic(d.log, func() (err error) {
-			p.change, err = d.prepare()
+			p.cfg, p.change, err = d.prepare()
 			return err
 		})
 		done <- p
@@ -52,6 +55,10 @@ func (d *Daemon) finishReload(p prepared) {
 	}
 	now := time.Now()
 	d.reload.refused, d.reload.faults, d.reload.ended = "", nil, now
+	if err == nil {
+		d.cfg = p.cfg // also if only origins changed
+		d.logOverrides()
+	}
 	switch {
 	case err != nil:
 		d.reload.refused = refusal(now, err)
@@ -67,6 +74,32 @@ func (d *Daemon) finishReload(p prepared) {
 	if d.reload.repeat {
 		d.reload.repeat = false
 		d.startReload("the file was changed during a reload")
+	}
+}
+
+// logRefused logs at the start that the overrides have a fault. The daemon starts without them, because a camera that
+// nobody can reach must run.
+func (d *Daemon) logRefused() {
+	err := d.cfg.OverridesFault
+	if err == nil {
+		return
+	}
+	now := time.Now()
+	d.reload.refused = "overrides" + refusalOf(now, err) + "; the configuration file applies without them"
+	d.log.Error().Strs("faults", strings.Split(err.Error(), "\n")).Str("file", d.cfg.OverridesPath).
+		Msg("the overrides are refused, and the configuration file applies without them; fix the file or remove it")
+}
+
+// logOverrides logs which cameras have overrides, because these replace what an installer may change in the file, and
+// the overrides of cameras that the configuration does not have.
+func (d *Daemon) logOverrides() {
+	if names := d.cfg.Overridden(); len(names) > 0 {
+		d.log.Info().Strs("cameras", names).Str("file", d.cfg.OverridesPath).
+			Msg("overrides replace settings of the configuration file")
+	}
+	if len(d.cfg.Ignored.List) > 0 {
+		d.log.Warn().Strs("overrides", strings.Split(d.cfg.Ignored.Error(), "\n")).
+			Msg("overrides of absent cameras are ignored")
 	}
 }
 

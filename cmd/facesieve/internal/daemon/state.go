@@ -21,12 +21,12 @@ type State struct {
 	FacesLastHour uint64 // delivered to the broker
 	// ReloadRefused describes the last configuration if it was refused, for a status line; empty: it is in force.
 	ReloadRefused string
+	// InForce is the configuration, with the origin of every value. It contains passwords; InForce.YAML hides them.
+	InForce *config.InForce
 	// Reloaded is when a configuration was last put in force or refused; zero: never since the start.
 	Reloaded time.Time
 	// ReloadFaults has one text for each fault of that configuration; empty: it is in force.
 	ReloadFaults []string
-	// Config is the configuration in force. It holds secrets, so a reader selects what it shows.
-	Config config.Config
 	// Networks are those in use. NetworksRefused says why they do not use the configured accelerator.
 	Networks        []models.Manifest
 	NetworksRefused []string
@@ -46,10 +46,11 @@ type CameraState struct {
 
 // snapshot returns the present state.
 func (d *Daemon) snapshot(now time.Time) *State {
+	inForce := d.cfg
 	state := &State{
 		Time: now, Uplink: d.uplink.stats(), UplinkStuck: d.uplink.stuck(),
-		ReloadRefused: d.reload.refused, Reloaded: d.reload.ended, ReloadFaults: d.reload.faults,
-		Config: d.cfg, Networks: d.networks.Manifests(), NetworksRefused: d.pool.Refused(),
+		ReloadRefused: d.reload.refused, Reloaded: d.reload.ended, ReloadFaults: d.reload.faults, InForce: &inForce,
+		Networks: d.networks.Manifests(), NetworksRefused: d.pool.Refused(),
 	}
 	state.FacesLastHour = d.sent.add(now, state.Uplink.Delivered-d.delivered)
 	d.delivered = state.Uplink.Delivered

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -79,6 +80,11 @@ func brokerText(s publish.Stats) string {
 
 // refusal describes a configuration that was refused at this time.
 func refusal(at time.Time, err error) string {
+	return "configuration" + refusalOf(at, err) + "; the former one stays in force"
+}
+
+// refusalOf describes when and why a configuration or the overrides were refused.
+func refusalOf(at time.Time, err error) string {
 	why := err.Error()
 	var faults config.Faults
 	if errors.As(err, &faults) && len(faults.List) > 0 {
@@ -87,8 +93,11 @@ func refusal(at time.Time, err error) string {
 		if first.Line > 0 {
 			why = fmt.Sprintf("line %d: %s", first.Line, why)
 		}
+		if filepath.Base(faults.File) == config.OverridesName {
+			why = config.OverridesName + " " + why
+		}
 	}
-	return fmt.Sprintf("configuration of %s refused: %s; the former one stays in force", at.Format("15:04"), oneLine(why))
+	return fmt.Sprintf(" of %s refused: %s", at.Format("15:04"), oneLine(why))
 }
 
 // brackets puts text between two others. It returns nothing if text is empty.

@@ -79,9 +79,9 @@ func (s *supervisor) notifyEnded() {
 	}
 }
 
-// allEnded reports whether all workers have ended.
+// allEnded reports whether all workers have ended. That of a disabled camera has not, because it may be enabled again.
 func (s *supervisor) allEnded() bool {
-	return !slices.ContainsFunc(s.workers, func(w *worker) bool { return !w.ended() })
+	return !slices.ContainsFunc(s.workers, func(w *worker) bool { return w.disabled || !w.ended() })
 }
 
 // stop stops all workers and waits until they have passed their last decisions, at most for limit.

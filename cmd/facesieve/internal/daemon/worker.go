@@ -24,6 +24,9 @@ const (
 	restartMax = time.Minute
 )
 
+// reasonDisabled is the reason of the state of a camera that is not enabled.
+const reasonDisabled capture.Reason = "disabled"
+
 // workerSettings are what the pipeline of a worker is made of.
 type workerSettings struct {
 	camera    config.Camera
@@ -46,7 +49,8 @@ func (s workerSettings) equal(other workerSettings) bool {
 type worker struct {
 	number   uint64 // set by the supervisor
 	name     string
-	source   *capture.Source // nil if it could not be opened
+	disabled bool            // the camera is not read, so the worker has ended, until a reload replaces it
+	source   *capture.Source // nil if it could not be opened, or is disabled
 	log      zerolog.Logger
 	counters *pipeline.Counters
 	recent   *quality.Recent // visits that the next pipeline of this camera may continue
@@ -88,6 +92,13 @@ func failedWorker(settings workerSettings, fault error, log zerolog.Logger) *wor
 	w.fault = fault
 	close(w.flushed)
 	close(w.done)
+	return w
+}
+
+// disabledWorker returns the worker of a camera that is not enabled. It has ended.
+func disabledWorker(settings workerSettings, log zerolog.Logger) *worker {
+	w := failedWorker(settings, nil, log)
+	w.disabled = true
 	return w
 }
 
@@ -239,6 +250,8 @@ func (w *worker) state() CameraState {
 	}
 	state.State = event.Reconnecting
 	switch {
+	case w.disabled:
+		state.State, state.Source.Reason, state.Error = event.Stopped, reasonDisabled, "the camera is not enabled"
 	case w.ended(), !active && !w.continuous():
 		state.State = event.Stopped
 	case !active:

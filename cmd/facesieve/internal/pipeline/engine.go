@@ -229,6 +229,12 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (JudgedF
 		return JudgedFace{Judgement: j}, fmt.Errorf("score face: %w", err)
 	}
 	j.Scored = true
+	if pose, ok := e.scorer.Pose(); ok {
+		e.assessor.Pose(pose, &j.Assessment)
+	}
+	if j.Reason == "" { // the pose is known now
+		j.applyGates(e.gates.Misses(image.Pt(frame.Cols(), frame.Rows()), face.Box, j.Assessment))
+	}
 	judged := JudgedFace{Judgement: j, Aligned: *aligned}
 	if j.Reason == "" {
 		judged.Embedding = e.scorer.Embedding()
@@ -295,6 +301,9 @@ func (e *Engine) ScoreAligned(face gocv.Mat) (j Judgement, err error) {
 		return j, fmt.Errorf("score: %w", err)
 	}
 	j.Scored, j.Assessment = true, e.assessor.Unassessed()
+	if pose, ok := e.scorer.Pose(); ok {
+		e.assessor.Pose(pose, &j.Assessment)
+	}
 	if err := e.assessor.Pixels(face, &j.Assessment); err != nil {
 		return j, fmt.Errorf("measure: %w", err)
 	}

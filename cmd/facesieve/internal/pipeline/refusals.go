@@ -24,12 +24,17 @@ type refusedNetwork struct {
 	reason string
 }
 
-func (r *refusals) has(model *models.Model) bool {
+func (r *refusals) has(model *models.Model) bool { return r.reason(model) != "" }
+
+// reason returns the reason why a network is refused, or nothing.
+func (r *refusals) reason(model *models.Model) string {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	return slices.ContainsFunc(r.list, func(one refusedNetwork) bool {
-		return one.model == model || one.model == nil
-	})
+	at := slices.IndexFunc(r.list, func(one refusedNetwork) bool { return one.model == model || one.model == nil })
+	if at < 0 {
+		return ""
+	}
+	return r.list[at].reason
 }
 
 // add records a refusal; only the first of each network is kept.

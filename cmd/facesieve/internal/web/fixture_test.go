@@ -126,7 +126,7 @@ func testState() *daemon.State {
 		})
 	}
 	s.Cameras[1].State, s.Cameras[1].Error = event.Reconnecting, "connection refused"
-	s.Config = cfg
+	s.InForce = &config.InForce{Config: cfg}
 	s.Networks = []models.Manifest{{Task: "quality", Name: "net", Version: "1", SHA256: strings.Repeat("ab", 32)}}
 	s.Uplink.Queued = 3
 	return s

@@ -99,15 +99,15 @@ type reloadJSON struct {
 
 func stateView(s *daemon.State, v Versions, unpictured uint64) stateJSON {
 	view := stateJSON{
-		Time: s.Time, Device: s.Config.Device, Versions: versionsJSON(v), Delegate: s.Config.Runtime.Delegate,
+		Time: s.Time, Device: s.InForce.Device, Versions: versionsJSON(v), Delegate: s.InForce.Runtime.Delegate,
 		Cameras: []cameraJSON{}, Networks: []networkJSON{}, Refused: list(s.NetworksRefused),
 		Broker: brokerView(s), Outbox: outboxView(s),
 		Reload: reloadJSON{At: timeOrNull(s.Reloaded), Faults: list(s.ReloadFaults)}, Unpictured: unpictured,
 	}
 	for i, camera := range s.Cameras {
 		one := cameraView(camera)
-		if i < len(s.Config.Cameras) {
-			one.Limits = limitsView(s.Config.Cameras[i])
+		if i < len(s.InForce.Cameras) {
+			one.Limits = limitsView(s.InForce.Cameras[i])
 		}
 		view.Cameras = append(view.Cameras, one)
 	}
@@ -150,7 +150,7 @@ func brokerView(s *daemon.State) brokerJSON {
 }
 
 func outboxView(state *daemon.State) outboxJSON {
-	s, cfg := state.Uplink, state.Config.Outbox
+	s, cfg := state.Uplink, state.InForce.Outbox
 	return outboxJSON{
 		Store: cfg.Store, Queued: s.Queued, Held: s.Held, Bytes: s.Bytes, MaxEvents: cfg.MaxEvents, MaxMiB: cfg.MaxMiB,
 		Delivered: s.Delivered, Dropped: s.Dropped.Total(), Refused: s.Refused.Total(),

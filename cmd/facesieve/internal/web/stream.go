@@ -18,7 +18,7 @@ const (
 // A client that is slow gets fewer pictures.
 func (a api) live(w http.ResponseWriter, r *http.Request) {
 	camera := r.URL.Query().Get("camera")
-	if !slices.ContainsFunc(a.State().Config.Cameras, func(c config.Camera) bool { return c.Name == camera }) {
+	if !slices.ContainsFunc(a.State().InForce.Cameras, func(c config.Camera) bool { return c.Name == camera }) {
 		http.Error(w, "No camera has this name.", http.StatusNotFound)
 		return
 	}

@@ -122,6 +122,13 @@ class Embedding:
 
 
 @dataclass(frozen=True)
+class Pose:
+    """The output with yaw and pitch of the head, degrees, signs as in ISO/IEC 29794-5."""
+
+    output: int
+
+
+@dataclass(frozen=True)
 class Quality:
     """How the outputs of a quality network become one score."""
 
@@ -129,6 +136,7 @@ class Quality:
     calibration: Calibration
     fnmr: Fnmr | None = None
     embedding: Embedding | None = None
+    pose: Pose | None = None
 
 
 @dataclass(frozen=True)

@@ -100,8 +100,13 @@ def read_quality(tree: dict[str, Any]) -> manifest.Quality:
     """Read the quality part of a manifest."""
     labels = [manifest.Label(**label) for label in tree["labels"]]
     fnmr = manifest.Fnmr(**tree["fnmr"]) if "fnmr" in tree else None
+    pose = manifest.Pose(**tree["pose"]) if "pose" in tree else None
     return manifest.Quality(
-        labels, manifest.Calibration(**tree["calibration"]), fnmr, _read_embedding(tree.get("embedding"))
+        labels,
+        manifest.Calibration(**tree["calibration"]),
+        fnmr,
+        _read_embedding(tree.get("embedding")),
+        pose,
     )
 
 

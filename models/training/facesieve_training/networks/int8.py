@@ -42,6 +42,11 @@ class Int8Network:
         """Run the network on the image that was set."""
         self._interpreter.invoke()
 
+    def quantised(self) -> list[npt.NDArray[np.int8]]:
+        """All outputs of the last image, flat and as they are stored."""
+        details = self._interpreter.get_output_details()
+        return [np.asarray(self._interpreter.get_tensor(some["index"]), np.int8).ravel() for some in details]
+
     def run(self, image: npt.NDArray[np.uint8]) -> list[FloatArray]:
         """All outputs of an 8-bit image [H,W,3], dequantised."""
         self.set_image(image)

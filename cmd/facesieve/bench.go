@@ -1,0 +1,240 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/dustin/go-humanize/english"
+	"github.com/rs/zerolog"
+	"gocv.io/x/gocv"
+
+	"facesieve/capture"
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/models"
+	"facesieve/publish/event"
+)
+
+type benchCommand struct {
+	Config filePath `help:"Configuration file. Default: the built-in one."`
+	Camera string   `help:"Name of the camera in the configuration whose settings apply. Default: the first."`
+	JSON   bool     `help:"Print one JSON object."`
+	Video  filePath `arg:"" optional:"" help:"A recording. Default: that of the camera if its url is a file, or a generated clip."`
+}
+
+// benchReport is the output of bench. Times are in milliseconds; CPU times are those of all threads of the program.
+type benchReport struct {
+	Video    string         `json:"video"`
+	Codec    string         `json:"codec,omitempty"`
+	Width    int            `json:"width"`
+	Height   int            `json:"height"`
+	FPS      float64        `json:"fps"`
+	MaxFPS   float64        `json:"max_fps"`
+	Cores    int            `json:"cores"`
+	Frames   uint64         `json:"frames"`
+	Analysed uint64         `json:"analysed"`
+	Faces    uint64         `json:"faces"`           // judged
+	Decoding float64        `json:"decoding_cpu_ms"` // alone, a frame
+	Pipeline float64        `json:"pipeline_cpu_ms"` // with decoding, a frame
+	Ratio    float64        `json:"ratio"`           // of the two
+	Cameras  float64        `json:"cameras"`         // such ones that the CPU can take, an estimate
+	Stages   []benchStage   `json:"stages"`
+	Networks []benchNetwork `json:"networks"`
+
+	run recordingRun
+}
+
+type benchStage struct {
+	Name  string  `json:"name"`
+	Calls int     `json:"calls"`
+	MS    float64 `json:"ms"` // a call, by the clock
+}
+
+type benchNetwork struct {
+	Name     string  `json:"name"`
+	Engine   string  `json:"engine"`
+	Delegate string  `json:"delegate"`
+	Refusal  string  `json:"refusal,omitempty"`
+	Width    int     `json:"width"`
+	Height   int     `json:"height"`
+	MS       float64 `json:"ms"` // a run, the median
+	SelfTest float64 `json:"self_test_ms"`
+}
+
+// Run measures decoding alone and the whole pipeline on the same recording, and then each network.
+func (c *benchCommand) Run(ctx context.Context, term console) (err error) {
+	cfg, camera, err := recordingSettings(c.Config, c.Camera, false)
+	if err != nil {
+		return err
+	}
+	video := string(c.Video)
+	if video == "" && isRecording(camera.Capture.URL) {
+		video = camera.Capture.URL
+	}
+	report := benchReport{Video: video, MaxFPS: camera.MaxFPS, Cores: runtime.GOMAXPROCS(0)}
+	if video == "" {
+		directory, err := os.MkdirTemp("", "facesieve-bench-")
+		if err != nil {
+			return fmt.Errorf("create a directory for the clip: %w", err)
+		}
+		defer os.RemoveAll(directory) //nolint:errcheck // a clip in the system's directory for temporary files
+		fmt.Fprintln(term.err, "generating a clip")
+		video, report.Video = filepath.Join(directory, "clip.avi"), "generated clip"
+		if err := writeClip(ctx, video); err != nil {
+			return err
+		}
+	}
+	camera.Capture = recordingAt(camera.Capture, video)
+	if err := report.measure(ctx, cfg, camera, term.err); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(term.out, report)
+	}
+	report.print(term.out)
+	return nil
+}
+
+// isRecording reports whether a url names a file.
+func isRecording(url string) bool {
+	info, err := os.Stat(url)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// measure runs everything that is measured. progress receives a line for each part.
+func (r *benchReport) measure(ctx context.Context, cfg config.Config, camera config.Camera, progress io.Writer) error {
+	fmt.Fprintln(progress, "decoding alone")
+	start := processorTime()
+	length, err := decodeAlone(ctx, camera.Capture)
+	if err != nil {
+		return err
+	}
+	decoding := processorTime() - start
+	fmt.Fprintln(progress, "running the pipeline")
+	start = processorTime()
+	if r.run, err = benchPipeline(ctx, cfg, camera); err != nil {
+		return err
+	}
+	whole := processorTime() - start
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	r.fill(decoding, whole, length)
+	fmt.Fprintln(progress, "measuring the networks")
+	return r.measureNetworks(cfg, camera)
+}
+
+// decodeAlone reads every frame, and returns the length of the recording.
+func decodeAlone(ctx context.Context, cfg capture.Config) (length time.Duration, err error) {
+	source, err := capture.Open(cfg, zerolog.Nop())
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	frame := capture.Frame{Mat: gocv.NewMat()}
+	defer func() { frame.Mat.Close() }() // Next may have replaced the Mat
+	for {
+		switch err := source.Next(ctx, &frame); {
+		case errors.Is(err, io.EOF):
+			if fps := source.Stats().FPS; fps > 0 {
+				length += time.Duration(float64(time.Second) / fps) // the last frame
+			}
+			return length, nil
+		case ctx.Err() != nil:
+			return 0, errors.New("interrupted")
+		case err != nil:
+			return 0, err
+		}
+		length = frame.Position
+	}
+}
+
+// benchPipeline runs the whole pipeline, with the encoding of events, which are then discarded.
+func benchPipeline(ctx context.Context, cfg config.Config, camera config.Camera) (recordingRun, error) {
+	networks, err := pipeline.OpenNetworks(cfg, camera)
+	if err != nil {
+		return recordingRun{}, err
+	}
+	e, err := pipeline.OpenEngine(networks, cfg, camera, zerolog.Nop())
+	if err != nil {
+		return recordingRun{}, err
+	}
+	encoder := pipeline.Encoder{
+		Device: cfg.Device, Camera: camera.Name, Model: networks.ScoreModel(), Image: cfg.Image,
+	}
+	sink := pipeline.EventSink{Uplink: discardUplink{}, Encoder: encoder, Log: zerolog.Nop()}
+	return runRecording(ctx, e, camera, pipeline.Options{Sink: sink}, zerolog.Nop())
+}
+
+// discardUplink accepts events and discards them.
+type discardUplink struct{}
+
+// Publish discards the event of a face.
+func (discardUplink) Publish(event.Face) error { return nil }
+
+// Reject discards the report of a rejected visit.
+func (discardUplink) Reject(event.Rejected) error { return nil }
+
+// fill computes the figures from the processor times of decoding alone and of the whole pipeline, and the length of the
+// recording.
+func (r *benchReport) fill(decoding, whole, length time.Duration) {
+	stats, source := r.run.pipeline, r.run.source
+	r.Codec, r.Width, r.Height, r.FPS = source.Codec, source.Width, source.Height, source.FPS
+	r.Frames, r.Analysed, r.Faces = stats.Frames, stats.Analysed, stats.Judged
+	frames := float64(max(1, stats.Frames))
+	r.Decoding, r.Pipeline = 1000*decoding.Seconds()/frames, 1000*whole.Seconds()/frames
+	r.Ratio = whole.Seconds() / decoding.Seconds()
+	r.Cameras = float64(r.Cores) * length.Seconds() / whole.Seconds()
+	for _, s := range stats.Stages {
+		r.Stages = append(r.Stages, benchStage{s.Name, s.Calls, 1000 * s.Total.Seconds() / float64(s.Calls)})
+	}
+}
+
+func (r *benchReport) measureNetworks(cfg config.Config, camera config.Camera) error {
+	times, err := pipeline.MeasureNetworks(cfg, camera, image.Pt(r.Width, r.Height))
+	if err != nil {
+		return err
+	}
+	for _, n := range times {
+		r.Networks = append(r.Networks, benchNetwork{
+			Name: n.Name, Engine: "TFLite " + models.LibraryVersion(), Delegate: n.Delegate, Refusal: n.Refusal,
+			Width: n.Width, Height: n.Height, MS: 1000 * n.Run.Seconds(), SelfTest: 1000 * n.SelfTest.Seconds(),
+		})
+	}
+	return nil
+}
+
+// print prints the report for a person.
+func (r *benchReport) print(w io.Writer) {
+	fmt.Fprintf(w, "%s: %s, %dx%d, %.1f frames a second, at most %g analysed (max_fps)\n", printablePath(r.Video),
+		cmp.Or(r.Codec, "images"), r.Width, r.Height, r.FPS, r.MaxFPS)
+	printStats(w, r.run.pipeline, r.run.took)
+	fmt.Fprintf(w, "%-32s %-9s %-10s %10s %12s\n", "network", "device", "input", "ms a run", "self-test ms")
+	for _, n := range r.Networks {
+		size := fmt.Sprintf("%dx%d", n.Width, n.Height)
+		fmt.Fprintf(w, "%-32s %-9s %-10s %10.3f %12.2f\n", n.Name, n.Delegate, size, n.MS, n.SelfTest)
+		if n.Refusal != "" {
+			fmt.Fprintf(w, "  the accelerator is refused: %s\n", printable(n.Refusal))
+		}
+	}
+	fmt.Fprintf(w, "CPU a frame: %.2f ms for decoding alone, %.2f ms for the whole pipeline (%.2f times)\n", r.Decoding,
+		r.Pipeline, r.Ratio)
+	fmt.Fprintf(w, "The CPU of this board (%s) can take about %.1f such cameras, by an estimate from CPU time alone; "+
+		"memory, network and other programs are not counted.\n", english.Plural(r.Cores, "core", ""), r.Cameras)
+}
+
+// processorTime returns the processor time that this process has used on all cores.
+func processorTime() time.Duration {
+	var usage syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage) // it fails only for wrong arguments
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}

@@ -1,0 +1,90 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/models"
+)
+
+// NetworkTimes are the times of one network on this board. It has passed its self-test.
+type NetworkTimes struct {
+	Name     string // with its version
+	Delegate string // in use: xnnpack, external or none
+	Refusal  string // why the configured delegate is not in use; empty: it is
+	Width    int    // of the input, pixels
+	Height   int
+	Run      time.Duration // a run at this size, the median
+	SelfTest time.Duration
+}
+
+// timedRuns is the number of runs whose median is reported.
+const timedRuns = 15
+
+// MeasureNetworks starts the networks as the daemon does, and measures each at the input size that it has for a frame of
+// this size in pixels, with the settings of camera. An accelerator is verified at this size.
+func MeasureNetworks(cfg config.Config, camera config.Camera, frame image.Point) (all []NetworkTimes, err error) {
+	networks, err := OpenNetworks(cfg, camera)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := NewPool(networks, cfg.Runtime, 1, zerolog.Nop())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, pool.Retire()) }()
+	e, err := NewEngine(pool, camera.Detect, camera.Quality)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	if err := e.Acquire(context.Background(), frame); err != nil {
+		return nil, err
+	}
+	size := e.detector.InputSize(frame)
+	if err := e.held.detector.Resize(size.X, size.Y); err != nil {
+		return nil, fmt.Errorf("detector at %dx%d pixels: %w", size.X, size.Y, err)
+	}
+	for _, network := range []*pooledNetwork{e.detectorNetwork, e.refinerNetwork, e.qualityNetwork} {
+		if network.Interpreter == nil { // no refinement
+			continue
+		}
+		times, err := measureNetwork(network.Interpreter)
+		if err != nil {
+			return nil, fmt.Errorf("measure network %s: %w", network.Manifest().Name, err)
+		}
+		times.Refusal = pool.refusals.reason(network.model)
+		all = append(all, times)
+	}
+	return all, nil
+}
+
+// measureNetwork measures a network at its present input size, on a test image.
+func measureNetwork(i *models.Interpreter) (NetworkTimes, error) {
+	m := i.Manifest()
+	times := NetworkTimes{Name: m.Name + "-" + m.Version, Delegate: i.Delegate()}
+	times.Width, times.Height = i.Size()
+	pixels := make([]byte, times.Width*times.Height*m.Input.Channels)
+	models.SelfTestImage(pixels, times.Width, times.Height, 0)
+	var runs []time.Duration
+	for range timedRuns {
+		start := time.Now()
+		if err := errors.Join(i.SetPixels(pixels), i.Invoke()); err != nil {
+			return times, err
+		}
+		runs = append(runs, time.Since(start))
+	}
+	slices.Sort(runs)
+	times.Run = runs[len(runs)/2]
+	start := time.Now()
+	err := i.SelfTest()
+	times.SelfTest = time.Since(start)
+	return times, err
+}
