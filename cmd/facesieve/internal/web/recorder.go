@@ -51,7 +51,8 @@ type encoding struct {
 // NewRecorder returns a recorder without visits.
 func NewRecorder(log zerolog.Logger) *Recorder {
 	r := &Recorder{
-		log: log, visits: map[string]*visit{}, cameras: map[string]*liveCamera{}, encoding: make(chan encoding, maxEncoding),
+		log: log, visits: map[string]*visit{}, cameras: map[string]*liveCamera{},
+		encoding: make(chan encoding, maxEncoding),
 		stop: make(chan struct{}),
 	}
 	r.done.Go(r.encode)
