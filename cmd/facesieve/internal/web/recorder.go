@@ -53,7 +53,7 @@ func NewRecorder(log zerolog.Logger) *Recorder {
 	r := &Recorder{
 		log: log, visits: map[string]*visit{}, cameras: map[string]*liveCamera{},
 		encoding: make(chan encoding, maxEncoding),
-		stop: make(chan struct{}),
+		stop:     make(chan struct{}),
 	}
 	r.done.Go(r.encode)
 	return r
