@@ -69,8 +69,8 @@ func TestPageFaults(t *testing.T) {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
 	}
-	stdout, _ := mustInvoke(t, "check", "--config", on)
-	if !strings.Contains(stdout, "warning: web.listen: other machines can reach the page") {
-		t.Errorf("check prints %s", stdout)
+	_, stderr := mustInvoke(t, "check", "--config", on)
+	if !strings.Contains(stderr, "warning: web.listen: other machines can reach the page") {
+		t.Errorf("check prints %s", stderr)
 	}
 }

@@ -80,7 +80,8 @@ func (l *loader) validateWeb(cfg Web) {
 	}
 	for i, host := range cfg.Hosts {
 		if !isHost(host) {
-			l.fault("web.hosts["+strconv.Itoa(i)+"]", "not a host: write a name or an address without a port, like board.lan")
+			l.fault("web.hosts["+strconv.Itoa(i)+"]",
+				"not a host: write a name or an address without a port, like board.lan")
 		}
 	}
 	if cfg.Listen != "" && cfg.Token != "" && len(cfg.Token) < minToken {

@@ -68,7 +68,8 @@ func EnsureToken(cfg config.Web) (string, error) {
 	if err := os.MkdirAll(cfg.State, 0o700); err != nil {
 		return "", fmt.Errorf("make a token for the page: %w", err)
 	}
-	err = renameio.WriteFile(filepath.Join(cfg.State, tokenFile), []byte(token+"\n"), 0o600, renameio.WithTempDir(cfg.State))
+	path := filepath.Join(cfg.State, tokenFile)
+	err = renameio.WriteFile(path, []byte(token+"\n"), 0o600, renameio.WithTempDir(cfg.State))
 	if err != nil {
 		return "", fmt.Errorf("store the token of the page: %w", err)
 	}
@@ -89,7 +90,8 @@ func Address(cfg config.Web, token string) string {
 	if cfg.Cert != "" {
 		scheme = "https"
 	}
-	page := url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port), Path: "/", RawQuery: url.Values{"token": {token}}.Encode()}
+	query := url.Values{"token": {token}}.Encode()
+	page := url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port), Path: "/", RawQuery: query}
 	return page.String()
 }
 

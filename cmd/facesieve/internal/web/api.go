@@ -70,6 +70,16 @@ func (a api) state(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, stateView(a.State(), a.Versions, a.Recorder.droppedFaces()))
 }
 
+// configuration returns the configuration in force as YAML, with the origin of every value and without passwords.
+func (a api) configuration(w http.ResponseWriter, _ *http.Request) {
+	text, err := a.State().InForce.YAML()
+	if err != nil {
+		http.Error(w, "The configuration cannot be shown.", http.StatusInternalServerError)
+		return
+	}
+	writeJSON(w, map[string]string{"yaml": string(text)})
+}
+
 // visits returns the list of visits, or 204 if the browser has it already.
 func (a api) visits(w http.ResponseWriter, r *http.Request) {
 	revision, visits := a.Recorder.summaries()

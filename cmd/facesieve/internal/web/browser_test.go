@@ -223,6 +223,11 @@ func TestBrowser(t *testing.T) {
 		b.awaitText("main", "connection refused")
 		b.awaitText("main", "25.00 ms")
 		b.awaitText("main", "max_fps: 2000 is outside 0..1000")
+		b.run(chromedp.Focus(chromedp.CSS("summary")), chromedp.KeyEvent("\r"))
+		b.awaitText("pre", "max_fps: 10")
+		if text := b.text("pre"); strings.Contains(text, "S3cret") {
+			t.Errorf("a secret is in %s", text)
+		}
 		b.screenshot("state")
 		b.noFaults()
 	})

@@ -51,8 +51,9 @@ type encoding struct {
 // NewRecorder returns a recorder without visits.
 func NewRecorder(log zerolog.Logger) *Recorder {
 	r := &Recorder{
-		log: log, visits: map[string]*visit{}, cameras: map[string]*liveCamera{}, encoding: make(chan encoding, maxEncoding),
-		stop: make(chan struct{}),
+		log: log, visits: map[string]*visit{}, cameras: map[string]*liveCamera{},
+		encoding: make(chan encoding, maxEncoding),
+		stop:     make(chan struct{}),
 	}
 	r.done.Go(r.encode)
 	return r

@@ -123,6 +123,7 @@ func handler(a *access, o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /", assets())
 	mux.HandleFunc("GET /api/state", api.state)
+	mux.HandleFunc("GET /api/configuration", api.configuration)
 	mux.HandleFunc("GET /api/visits", api.visits)
 	mux.HandleFunc("GET /api/visits/{number}", api.visit)
 	mux.HandleFunc("GET /api/faces/{number}", api.face)

@@ -1,6 +1,8 @@
 import type { ComponentChildren } from "preact"
+import { useState } from "preact/hooks"
 import type { Camera, State } from "./api"
 import { bytes, clock, count, dateAndClock, plural } from "./format"
+import { usePoll } from "./hooks"
 
 export function StateView({ state }: { state: State }) {
   return (
@@ -117,6 +119,7 @@ function Broker({ state: { broker, outbox } }: { state: State }) {
 
 function Configuration({ state: { reload } }: { state: State }) {
   const refused = reload.faults.length > 0
+  const [open, setOpen] = useState(false)
   return (
     <section>
       <h2>Configuration</h2>
@@ -132,8 +135,17 @@ function Configuration({ state: { reload } }: { state: State }) {
           ))}
         </ul>
       )}
+      <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+        <summary>In force, with the origin of every value</summary>
+        {open && <InForce />}
+      </details>
     </section>
   )
+}
+
+function InForce() {
+  const { data, error } = usePoll<{ yaml: string }>(() => "/api/configuration", 5000)
+  return <pre tabIndex={0}>{data?.yaml ?? error}</pre>
 }
 
 function Networks({ state }: { state: State }) {
