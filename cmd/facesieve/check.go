@@ -40,7 +40,7 @@ func (c *checkCommand) Run(ctx context.Context, term console) error {
 		fmt.Fprintf(term.err, "overrides of absent cameras are ignored:\n%s\n", cfg.Ignored.Error())
 	}
 	if cfg.Web.Exposed() {
-		fmt.Fprintf(term.out, "%swarning: %s\n", mark, config.ExposedText)
+		fmt.Fprintln(term.err, "warning: "+config.ExposedText)
 	}
 	if c.Origins {
 		text, err := cfg.YAML()

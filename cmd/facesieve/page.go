@@ -23,13 +23,19 @@ type page struct {
 	server   *web.Server // nil until serve
 }
 
-func openPage(ctx context.Context, cfg config.Web, log zerolog.Logger) (*page, error) {
+// openPage returns the page that cfg describes. It returns nil if there is none, or if it cannot be served: the cameras
+// go on without it.
+func openPage(ctx context.Context, cfg config.Web, log zerolog.Logger) *page {
+	if cfg.Listen == "" {
+		return nil
+	}
 	log = log.With().Str("component", "web").Logger()
 	listener, err := web.Listen(ctx, cfg, log)
 	if err != nil {
-		return nil, err
+		log.Error().Err(err).Msg("there is no page; correct the cause, or set web.listen to \"\", and restart the daemon")
+		return nil
 	}
-	return &page{log: log, listener: listener, recorder: web.NewRecorder(log)}, nil
+	return &page{log: log, listener: listener, recorder: web.NewRecorder(log)}
 }
 
 // serve shows the state of a daemon.

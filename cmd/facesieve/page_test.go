@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"strings"
@@ -57,6 +58,18 @@ func TestPageOfDaemon(t *testing.T) {
 	if strings.Contains(d.log.String(), strings.SplitAfter(address, "token=")[1]) {
 		t.Error("the token is in the log")
 	}
+}
+
+// A daemon whose page cannot be served goes on without it.
+func TestDaemonGoesOnWithoutItsPage(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", t.TempDir())
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	testsupport.Must(t, err)
+	defer taken.Close()
+	d := startTestDaemon(t, allFaces+fmt.Sprintf("web: {listen: '%s'}\n", taken.Addr())+
+		"cameras:\n"+looped("one", testsupport.SharedVideo(t, "two_heads.mp4")))
+	d.awaitLog("there is no page", "address already in use")
+	d.awaitLog("face forwarded")
 }
 
 // Without a page, or before the first start, page reports what to do.

@@ -41,11 +41,8 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 		options.Observers, options.ScoreAll = []pipeline.Observer{collected}, true
 		defer func() { err = errors.Join(err, collected.Write(string(c.Gallery), cfg.Quality.Threshold)) }()
 	}
-	var page *page
-	if cfg.Web.Listen != "" {
-		if page, err = openPage(ctx, cfg.Web, options.Log); err != nil {
-			return err
-		}
+	page := openPage(ctx, cfg.Web, options.Log)
+	if page != nil {
 		defer func() { err = errors.Join(err, page.close()) }()
 		options.Observers = append(options.Observers, page.recorder)
 	}
