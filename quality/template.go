@@ -16,13 +16,13 @@ type template struct {
 }
 
 // weakScore is the lowest score of a face that is added to a template. A single face below Matcher.MinScore cannot be
-// compared. The mean of several can: in recordings, the means of three and more such faces of one track have
-// similarities of 0.62 and more to the same person's good faces, and at most 0.32 to those of others.
+// compared. The mean of several can: on recordings of streets and rooms, the means of three and more such faces of one
+// track have similarities of 0.62 and more to the same person's good faces, and at most 0.32 to those of others.
 const weakScore = 12
 
 // weakDifferent is the similarity up to which the mean of weak faces alone is another person's. It is lower than that of
-// faces that can be compared, because blur that all of them share hides the person: the mean of seven faces with strong
-// motion blur had a similarity of 0.29 to sharp faces of the same person.
+// faces that can be compared, because blur that all of them share hides the person: on a rendered recording, the mean of seven
+// faces with strong motion blur had a similarity of 0.29 to sharp faces of the same person.
 const weakDifferent = 0.2
 
 // foundingFaces is the number of faces of a template from which on only those are added that look like it. Otherwise a
