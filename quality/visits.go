@@ -152,7 +152,7 @@ func (v *Visits[T]) Offer(f OfferedFace, keep func() T) (Visit, Reason, Changes[
 }
 
 // belongsToOther reports whether a face is, or may be, that of another person than the visit of its track. A face that
-// cannot be compared is whoever's the face before is.
+// cannot be compared has the result of the face before it.
 func (v *Visits[T]) belongsToOther(t *trackState[T], f OfferedFace) bool {
 	if v.matcher == nil || f.Embedding.IsZero() || f.Score < weakScore {
 		return len(t.pending) > 0

@@ -229,10 +229,7 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (JudgedF
 		return JudgedFace{Judgement: j}, fmt.Errorf("score face: %w", err)
 	}
 	j.Scored = true
-	if pose, ok := e.scorer.Pose(); ok {
-		e.assessor.Pose(pose, &j.Assessment)
-	}
-	if j.Reason == "" { // the pose is known now
+	if e.measurePose(&j.Assessment) && j.Reason == "" {
 		j.applyGates(e.gates.Misses(image.Pt(frame.Cols(), frame.Rows()), face.Box, j.Assessment))
 	}
 	judged := JudgedFace{Judgement: j, Aligned: *aligned}
@@ -241,6 +238,16 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (JudgedF
 	}
 	e.times.add(stageScore, now)
 	return judged, nil
+}
+
+// measurePose writes the pose of the face that was scored last into an assessment. It reports whether the network
+// estimates the pose.
+func (e *Engine) measurePose(assessment *quality.Assessment) bool {
+	pose, ok := e.scorer.Pose()
+	if ok {
+		e.assessor.Pose(pose, assessment)
+	}
+	return ok
 }
 
 // crop returns a scratch image that is not in use.
@@ -301,9 +308,7 @@ func (e *Engine) ScoreAligned(face gocv.Mat) (j Judgement, err error) {
 		return j, fmt.Errorf("score: %w", err)
 	}
 	j.Scored, j.Assessment = true, e.assessor.Unassessed()
-	if pose, ok := e.scorer.Pose(); ok {
-		e.assessor.Pose(pose, &j.Assessment)
-	}
+	e.measurePose(&j.Assessment)
 	if err := e.assessor.Pixels(face, &j.Assessment); err != nil {
 		return j, fmt.Errorf("measure: %w", err)
 	}
