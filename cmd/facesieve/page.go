@@ -17,15 +17,16 @@ import (
 // page is the page of a daemon. It is opened before the daemon starts, so that a fault of its configuration is a failed
 // start.
 type page struct {
-	log      zerolog.Logger
-	listener *web.Listener
-	recorder *web.Recorder
-	server   *web.Server // nil until serve
+	log       zerolog.Logger
+	overrides *config.OverridesFile
+	listener  *web.Listener
+	recorder  *web.Recorder
+	server    *web.Server // nil until serve
 }
 
 // openPage returns the page that cfg describes. It returns nil if there is none, or if it cannot be served: the cameras
 // go on without it.
-func openPage(ctx context.Context, cfg config.Web, log zerolog.Logger) *page {
+func openPage(ctx context.Context, cfg config.Web, overrides *config.OverridesFile, log zerolog.Logger) *page {
 	if cfg.Listen == "" {
 		return nil
 	}
@@ -35,13 +36,13 @@ func openPage(ctx context.Context, cfg config.Web, log zerolog.Logger) *page {
 		log.Error().Err(err).Msg("there is no page; correct the cause, or set web.listen to \"\", and restart the daemon")
 		return nil
 	}
-	return &page{log: log, listener: listener, recorder: web.NewRecorder(log)}
+	return &page{log: log, overrides: overrides, listener: listener, recorder: web.NewRecorder(log)}
 }
 
 // serve shows the state of a daemon.
 func (p *page) serve(d *daemon.Daemon) {
 	p.server = web.Serve(p.listener, web.Options{
-		Recorder: p.recorder, State: d.State, Log: p.log,
+		Recorder: p.recorder, State: d.State, Overrides: p.overrides, Log: p.log,
 		Versions: web.Versions{Program: version, OpenCV: gocv.OpenCVVersion(), TFLite: models.LibraryVersion()},
 	})
 }

@@ -33,6 +33,10 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 	}
 	options := daemon.Options{Path: string(c.Config)}
 	options.Log, options.LogSwitch = logging.Open(cfg.Log, term.err)
+	options.Overrides, err = config.OpenOverrides(string(c.Config), config.Secret)
+	if err != nil && !errors.Is(err, config.ErrNoStateDirectory) {
+		return err
+	}
 	if c.Gallery != "" {
 		if err := os.MkdirAll(string(c.Gallery), 0o700); err != nil {
 			return fmt.Errorf("create the gallery's directory: %w", err)
@@ -41,7 +45,7 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 		options.Observers, options.ScoreAll = []pipeline.Observer{collected}, true
 		defer func() { err = errors.Join(err, collected.Write(string(c.Gallery), cfg.Quality.Threshold)) }()
 	}
-	page := openPage(ctx, cfg.Web, options.Log)
+	page := openPage(ctx, cfg.Web, options.Overrides, options.Log)
 	if page != nil {
 		defer func() { err = errors.Join(err, page.close()) }()
 		options.Observers = append(options.Observers, page.recorder)

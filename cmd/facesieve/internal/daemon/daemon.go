@@ -33,6 +33,8 @@ type Options struct {
 	Log  zerolog.Logger
 	// LogSwitch changes level and format of Log at a reload.
 	LogSwitch *logging.Switch
+	// Overrides changes the overrides for commands over MQTT; nil: there is no state directory. The page has the same one.
+	Overrides *config.OverridesFile
 	Observers []pipeline.Observer // of all cameras
 	ScoreAll  bool                // as in pipeline.Options
 }

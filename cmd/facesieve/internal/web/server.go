@@ -36,12 +36,14 @@ type Versions struct {
 	Program, OpenCV, TFLite string
 }
 
-// Options are the parts of a server besides its configuration. All are required.
+// Options are the parts of a server besides its configuration. All but Overrides are required.
 type Options struct {
 	Recorder *Recorder
 	State    func() *daemon.State // the present state of the daemon; safe for concurrent use
 	Versions Versions
-	Log      zerolog.Logger
+	// Overrides changes the overrides for what is saved on the page; nil: there is no state directory.
+	Overrides *config.OverridesFile
+	Log       zerolog.Logger
 }
 
 // Listener is an open address of the page, with its token. Serve or Close it.
