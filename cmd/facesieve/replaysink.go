@@ -13,8 +13,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"facesieve/cmd/facesieve/internal/config"
-	"facesieve/cmd/facesieve/internal/gallery"
 	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/cmd/facesieve/internal/web"
 	"facesieve/publish"
 	"facesieve/publish/outbox"
 	"facesieve/quality"
@@ -35,21 +35,26 @@ func (p printSink) Rejected(c *pipeline.Candidate, reason quality.Reason) error 
 
 func (printSink) close() error { return nil }
 
-// directorySink writes events.jsonl, an image file for each event, and a page with all faces into a directory.
+// directorySink writes events.jsonl, an image file for each event, and a report with all faces into a directory.
 // events.jsonl gets its name when it is complete.
 type directorySink struct {
 	printSink
 	encoder   pipeline.Encoder
 	directory string
-	threshold float64
 	events    *os.File
-	gallery   *gallery.Gallery
+	recorder  *web.Recorder
+	report    web.Report
 }
+
+// reportFile is the name of a report in the directory that a user names.
+const reportFile = "index.html"
 
 // partial is the name of events.jsonl while it is written.
 const partial = ".events.jsonl.partial"
 
-func newDirectorySink(directory string, e pipeline.Encoder, threshold float64, out io.Writer) (*directorySink, error) {
+func newDirectorySink(
+	directory string, e pipeline.Encoder, report web.Report, term console, log zerolog.Logger,
+) (*directorySink, error) {
 	if err := os.MkdirAll(filepath.Join(directory, "faces"), 0o700); err != nil {
 		return nil, fmt.Errorf("create the output directory: %w", err)
 	}
@@ -59,8 +64,8 @@ func newDirectorySink(directory string, e pipeline.Encoder, threshold float64, o
 		return nil, fmt.Errorf("write events: %w", err)
 	}
 	return &directorySink{
-		printSink: printSink{out}, encoder: e, directory: directory, threshold: threshold, events: events,
-		gallery: &gallery.Gallery{},
+		printSink: printSink{term.out}, encoder: e, directory: directory, events: events,
+		recorder: web.NewRecorder(web.ReportBounds(), log), report: report,
 	}, nil
 }
 
@@ -79,17 +84,18 @@ func (f *directorySink) Face(c *pipeline.Candidate) error {
 }
 
 func (f *directorySink) close() error {
+	defer f.recorder.Close()
 	if err := f.events.Close(); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
 	if err := os.Rename(filepath.Join(f.directory, partial), filepath.Join(f.directory, "events.jsonl")); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
-	if err := f.gallery.Write(f.directory, f.threshold); err != nil {
+	page := filepath.Join(f.directory, reportFile)
+	if err := f.recorder.WriteReport(page, f.report); err != nil {
 		return err
 	}
-	fmt.Fprintf(f.out, "every face, its score, and the ones that were sent: %s\n",
-		filepath.Join(f.directory, "index.html"))
+	fmt.Fprintf(f.out, "every face, its score, and the ones that were sent: %s\n", printablePath(page))
 	return nil
 }
 

@@ -6,18 +6,19 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/daemon"
-	"facesieve/cmd/facesieve/internal/gallery"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/cmd/facesieve/internal/web"
 )
 
 type runCommand struct {
 	Config  filePath `required:"" help:"Configuration file (YAML). SIGHUP, or a change of it or the overrides, reloads."`
-	Gallery filePath `placeholder:"DIR" help:"At the end, write a page with every face into this directory."`
+	Gallery filePath `placeholder:"DIR" help:"At the end, write a report with every face into this directory."`
 }
 
 // Run is the daemon. It runs until ctx ends, or every camera is a recording and has ended.
@@ -39,11 +40,12 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 	}
 	if c.Gallery != "" {
 		if err := os.MkdirAll(string(c.Gallery), 0o700); err != nil {
-			return fmt.Errorf("create the gallery's directory: %w", err)
+			return fmt.Errorf("create the directory of the report: %w", err)
 		}
-		collected := &gallery.Gallery{}
-		options.Observers, options.ScoreAll = []pipeline.Observer{collected}, true
-		defer func() { err = errors.Join(err, collected.Write(string(c.Gallery), cfg.Quality.Threshold)) }()
+		recorder := web.NewRecorder(web.ReportBounds(), options.Log)
+		defer recorder.Close()
+		options.Observers, options.ScoreAll = []pipeline.Observer{recorder}, true
+		defer func() { err = errors.Join(err, c.writeReport(recorder, cfg)) }()
 	}
 	page := openPage(ctx, cfg.Web, options.Overrides, options.Log)
 	if page != nil {
@@ -58,4 +60,11 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 		page.serve(d)
 	}
 	return d.Run(ctx, hangup)
+}
+
+// writeReport writes every face that was seen into the directory of --gallery.
+func (c *runCommand) writeReport(recorder *web.Recorder, cfg config.InForce) error {
+	return recorder.WriteReport(filepath.Join(string(c.Gallery), reportFile), web.Report{
+		Title: cfg.Device, Program: version, Cameras: cfg.Cameras, View: web.ViewVisits,
+	})
 }

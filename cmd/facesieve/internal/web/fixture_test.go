@@ -61,7 +61,7 @@ func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse
 
 func newTestRecorder(t *testing.T) *Recorder {
 	t.Helper()
-	r := NewRecorder(zerolog.Nop())
+	r := NewRecorder(PageBounds(), zerolog.Nop())
 	t.Cleanup(r.Close)
 	return r
 }

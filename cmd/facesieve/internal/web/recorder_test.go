@@ -118,29 +118,29 @@ func TestBounds(t *testing.T) {
 		}
 	}
 	long := r.visits["long"]
-	if len(long.points) > maxPoints || len(long.points) < maxPoints/4 || len(long.pictures) > maxPictures || len(long.pictures) < 4 {
+	if len(long.points) > PageBounds().Points || len(long.points) < PageBounds().Points/4 || len(long.pictures) > PageBounds().Pictures || len(long.pictures) < 4 {
 		t.Errorf("%d points, %d pictures", len(long.points), len(long.pictures))
 	}
 	if last := long.points[len(long.points)-1].time; start.Add(2000*time.Second).Sub(last) > 200*time.Second {
 		t.Errorf("the curve ends at %v", last)
 	}
-	for range 3 * maxSent {
+	for range 3 * PageBounds().Sent {
 		send(r, newFace("gate", "long", 1, time.Hour, 50))
 	}
-	if len(long.sentPictures) > maxSent || long.sent != 3*maxSent {
+	if len(long.sentPictures) > PageBounds().Sent || long.sent != 3*PageBounds().Sent {
 		t.Errorf("%d sent pictures of %d", len(long.sentPictures), long.sent)
 	}
-	for i := range 3 * maxVisits {
+	for i := range 3 * PageBounds().Visits {
 		judge(r, newFace("gate", fmt.Sprint(i), uint64(i), time.Hour+time.Duration(i)*time.Second, -1), quality.ReasonPose)
 	}
-	if len(r.visits) != maxVisits || r.visits["long"] != nil || r.visits[fmt.Sprint(3*maxVisits-1)] == nil {
+	if len(r.visits) != PageBounds().Visits || r.visits["long"] != nil || r.visits[fmt.Sprint(3*PageBounds().Visits-1)] == nil {
 		t.Errorf("%d visits", len(r.visits))
 	}
 }
 
 // A pipeline never waits for the encoder: faces that find no room have no picture, and are counted.
 func TestFullQueue(t *testing.T) {
-	r := NewRecorder(zerolog.Nop())
+	r := NewRecorder(PageBounds(), zerolog.Nop())
 	r.Close() // nothing takes faces from the queue
 	for i := range maxEncoding + 5 {
 		judge(r, newFace("gate", fmt.Sprint(i), 1, 0, 50), "")

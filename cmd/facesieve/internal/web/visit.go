@@ -8,9 +8,6 @@ import (
 	"facesieve/quality"
 )
 
-// firstPause is the least time between two pictures of a visit that just began.
-const firstPause = 300 * time.Millisecond
-
 // point is one face of a visit's score curve.
 type point struct {
 	track  uint64
@@ -26,10 +23,12 @@ type picture struct {
 	number uint64
 	jpeg   []byte // nil until it is encoded
 	sent   bool
+	detail string // score and measures, for people
 }
 
 // visit is what is kept of a visit.
 type visit struct {
+	bounds      *Bounds
 	number      uint64 // from 1, in the order of beginning
 	id, camera  string
 	first, last time.Time
@@ -62,7 +61,7 @@ func (v *visit) add(p point) (best bool) {
 		return best
 	}
 	v.faces = 0
-	if v.points = append(v.points, p); len(v.points) > maxPoints {
+	if v.points = append(v.points, p); len(v.points) > v.bounds.Points {
 		v.points = everySecond(v.points)
 		v.stride *= 2
 	}
@@ -84,7 +83,7 @@ func (v *visit) wantsPicture(at time.Time) bool {
 }
 
 func (v *visit) addPicture(p *picture) {
-	if v.pictures = append(v.pictures, p); len(v.pictures) > maxPictures {
+	if v.pictures = append(v.pictures, p); len(v.pictures) > v.bounds.Pictures {
 		v.pictures = everySecond(v.pictures)
 		v.pause *= 2
 	}
@@ -96,8 +95,9 @@ func (v *visit) moveTo(to *visit, m quality.Move) {
 	count := len(v.points)
 	to.points = append(to.points, kept(v.points, moves)...)
 	v.points = slices.DeleteFunc(v.points, moves)
-	to.pictures = append(to.pictures, kept(v.pictures, func(p *picture) bool { return moves(p.point) })...)
-	v.pictures = slices.DeleteFunc(v.pictures, func(p *picture) bool { return moves(p.point) })
+	movesPicture := func(p *picture) bool { return !p.sent && moves(p.point) } // a sent one belongs to its event
+	to.pictures = append(to.pictures, kept(v.pictures, movesPicture)...)
+	v.pictures = slices.DeleteFunc(v.pictures, movesPicture)
 	if v.best != nil && !v.best.sent && moves(v.best.point) {
 		if to.sent == 0 && (to.best == nil || to.better(v.best.point)) {
 			to.best, to.labels, to.components = v.best, v.labels, v.components
@@ -114,11 +114,11 @@ func (v *visit) moveTo(to *visit, m quality.Move) {
 func (v *visit) settle() {
 	slices.SortStableFunc(v.points, func(a, b point) int { return a.time.Compare(b.time) })
 	slices.SortStableFunc(v.pictures, func(a, b *picture) int { return a.time.Compare(b.time) })
-	for len(v.points) > maxPoints {
+	for len(v.points) > v.bounds.Points {
 		v.points = everySecond(v.points)
 		v.stride *= 2
 	}
-	for len(v.pictures) > maxPictures {
+	for len(v.pictures) > v.bounds.Pictures {
 		v.pictures = everySecond(v.pictures)
 		v.pause *= 2
 	}
@@ -132,12 +132,33 @@ func (v *visit) empty() bool { return len(v.points) == 0 && v.sent == 0 && v.rej
 
 // allPictures returns every picture once, in the order of time.
 func (v *visit) allPictures() []*picture {
-	all := slices.Concat(v.pictures, v.sentPictures)
-	if v.best != nil && !slices.Contains(all, v.best) {
-		all = append(all, v.best)
+	more := v.sentPictures
+	if v.best != nil && !slices.Contains(more, v.best) {
+		more = append(slices.Clone(more), v.best)
+	}
+	all := slices.Clone(v.pictures)
+	present := map[*picture]bool{}
+	for _, p := range all {
+		present[p] = true
+	}
+	for _, p := range more {
+		if !present[p] {
+			all = append(all, p)
+		}
 	}
 	slices.SortStableFunc(all, func(a, b *picture) int { return a.time.Compare(b.time) })
 	return all
+}
+
+// pictureOf returns the picture of a face, or nil. A track has one face in a frame.
+func (v *visit) pictureOf(track uint64, at time.Time) *picture {
+	of := func(p *picture) bool { return p != nil && p.track == track && p.time.Equal(at) }
+	for _, all := range [][]*picture{v.pictures, v.sentPictures, {v.best}} {
+		if i := slices.IndexFunc(all, of); i >= 0 {
+			return all[i]
+		}
+	}
+	return nil
 }
 
 // bestOf returns the picture of the highest score, or nil.

@@ -81,7 +81,7 @@ export interface VisitDetail extends VisitSummary {
   labels: Record<string, number> | null
   components: Record<string, number> | null
   points: Point[]
-  pictures: (Point & { face: number; sent: boolean })[]
+  pictures: (Point & { face: number; sent: boolean; detail: string })[]
 }
 
 export interface LiveFace {

@@ -4,6 +4,7 @@ import { clock, plural, scoreText } from "./format"
 import { useLive } from "./hooks"
 import { Measure, type Box } from "./measure"
 import { Overlay } from "./overlay"
+import { RegionEditor, useRegionEdit } from "./region"
 
 export function LiveView({ state, name }: { state: State; name: string }) {
   const camera = state.cameras.find((one) => one.name === name) ?? state.cameras[0]
@@ -31,6 +32,8 @@ export function LiveView({ state, name }: { state: State; name: string }) {
 function CameraView({ camera }: { camera: Camera }) {
   const picture = useLive(camera.name)
   const [box, setBox] = useState<Box | null>(null)
+  const [tool, setTool] = useState<"measure" | "regions">("measure")
+  const edit = useRegionEdit(camera.limits)
   const faces = picture?.faces ?? []
   return (
     <section aria-label={`Camera ${camera.name}`}>
@@ -38,7 +41,8 @@ function CameraView({ camera }: { camera: Camera }) {
       {picture ? (
         <figure class="picture">
           <img src={`data:image/jpeg;base64,${picture.jpeg}`} alt={`Newest picture of ${camera.name}`} />
-          <Overlay picture={picture} limits={camera.limits} box={box} onBox={setBox} />
+          <Overlay picture={picture} regions={edit.regions} box={box} onBox={setBox}
+            edit={tool === "regions" ? edit : null} />
         </figure>
       ) : (
         <p class="empty">{camera.state === "running" ? "Waiting for a picture…" : "There is no picture."}</p>
@@ -49,7 +53,18 @@ function CameraView({ camera }: { camera: Camera }) {
           {picture.analysed ? `, ${plural(faces.length, "face")}` : ", nothing moves"}
         </p>
       )}
-      {picture && <Measure box={box} onBox={setBox} picture={picture} limits={camera.limits} />}
+      {picture && (
+        <div class="buttons" role="group" aria-label="Tools">
+          <button type="button" aria-pressed={tool === "measure"} onClick={() => setTool("measure")}>
+            Pixel counter
+          </button>
+          <button type="button" aria-pressed={tool === "regions"} onClick={() => setTool("regions")}>
+            Region and masks
+          </button>
+        </div>
+      )}
+      {picture && tool === "measure" && <Measure box={box} onBox={setBox} picture={picture} limits={camera.limits} />}
+      {picture && tool === "regions" && <RegionEditor camera={camera.name} edit={edit} />}
       {faces.length > 0 && <FaceTable faces={faces} limit={camera.limits.threshold} />}
     </section>
   )

@@ -1,0 +1,76 @@
+import { render } from "preact"
+import type { Limits, VisitDetail } from "./api"
+import { count, plural } from "./format"
+import { useHash } from "./hooks"
+import { SourceContext, type Source } from "./source"
+import { VisitView } from "./visit"
+import { VisitsView } from "./visits"
+
+// Report is the data of a report; the Go type is reportJSON in package web.
+interface Report {
+  title: string
+  program: string
+  view: string // that is shown first
+  cameras: { name: string; limits: Limits }[]
+  faces: number
+  left_out: number
+  visits: VisitDetail[]
+  images: Record<string, string> // base64 JPEGs
+}
+
+// embedded answers the requests of the views from a report.
+function embedded(report: Report): Source {
+  const visits = new Map(report.visits.map((visit) => [String(visit.number), visit]))
+  const answer = (address: string): unknown => {
+    const [, , what, number] = address.split(/[/?]/)
+    if (what === "visits" && visits.has(number ?? "")) return visits.get(number!)
+    if (what === "visits" && number?.startsWith("revision=")) return { revision: 1, visits: report.visits }
+    throw new Error("The report does not have this.")
+  }
+  return {
+    live: false,
+    load: async <T,>(address: string) => answer(address) as T,
+    face: (number) => `data:image/jpeg;base64,${report.images[number]}`,
+  }
+}
+
+const views = { visits: "Visits", calibrate: "Calibrate" }
+
+function App({ report }: { report: Report }) {
+  const [name = "", detail = ""] = useHash()
+  const view = name in views ? name : report.view
+  return (
+    <>
+      <header>
+        <h1>
+          facesieve <small>{report.title}</small>
+        </h1>
+        <nav aria-label="Views">
+          {Object.entries(views).map(([one, title]) => (
+            <a key={one} href={`#${one}`} aria-current={one === view ? "page" : undefined}>
+              {title}
+            </a>
+          ))}
+        </nav>
+      </header>
+      <main>
+        {view === "visits" && !detail && (
+          <VisitsView cameras={report.cameras}>
+            , {plural(report.faces, "face")}
+            {report.left_out > 0 && `; ${count(report.left_out)} later faces are left out of this file`}
+          </VisitsView>
+        )}
+        {view === "visits" && detail && <VisitView cameras={report.cameras} number={detail} />}
+      </main>
+      <footer>Written by facesieve {report.program}. The faces are in this file, which sends nothing.</footer>
+    </>
+  )
+}
+
+const report = JSON.parse(document.getElementById("report")!.textContent!) as Report
+render(
+  <SourceContext.Provider value={embedded(report)}>
+    <App report={report} />
+  </SourceContext.Provider>,
+  document.body,
+)
