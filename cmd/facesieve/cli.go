@@ -17,6 +17,7 @@ type cli struct {
 	Page    pageCommand    `cmd:"" help:"Print the address of the page, with its token."`
 	Score   scoreCommand   `cmd:"" help:"Score the faces in images."`
 	Replay  replayCommand  `cmd:"" help:"Run the whole pipeline on a recording as fast as it can."`
+	Calibrate calibrateCommand `cmd:"" help:"Show what a threshold would send of recordings, in one HTML file."`
 	Watch   watchCommand   `cmd:"" help:"Subscribe to a broker and show the faces that arrive."`
 	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of an event."`
 	Version versionCommand `cmd:"" help:"Print the versions of program, libraries and networks, and the terms of use."`

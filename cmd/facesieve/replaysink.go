@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/rs/zerolog"
 
 	"facesieve/cmd/facesieve/internal/config"
@@ -45,9 +46,6 @@ type directorySink struct {
 	recorder  *web.Recorder
 	report    web.Report
 }
-
-// reportFile is the name of a report in the directory that a user names.
-const reportFile = "index.html"
 
 // partial is the name of events.jsonl while it is written.
 const partial = ".events.jsonl.partial"
@@ -91,12 +89,25 @@ func (f *directorySink) close() error {
 	if err := os.Rename(filepath.Join(f.directory, partial), filepath.Join(f.directory, "events.jsonl")); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
-	page := filepath.Join(f.directory, reportFile)
-	if err := f.recorder.WriteReport(page, f.report); err != nil {
+	page, err := writeReport(f.directory, f.recorder, f.report)
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(f.out, "every face, its score, and the ones that were sent: %s\n", printablePath(page))
 	return nil
+}
+
+// writeReport writes index.html into a directory, and returns its path. The file is complete, or not changed.
+func writeReport(directory string, recorder *web.Recorder, report web.Report) (string, error) {
+	text, err := recorder.Report(report)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(directory, "index.html")
+	if err := renameio.WriteFile(path, text, 0o600, renameio.WithTempDir(directory)); err != nil {
+		return "", fmt.Errorf("write the report: %w", err)
+	}
+	return path, nil
 }
 
 // deliveryTime is how long replay waits at its end for the broker to acknowledge the last events.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"facesieve/cmd/facesieve/internal/config"
@@ -45,7 +44,11 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 		recorder := web.NewRecorder(web.ReportBounds(), options.Log)
 		defer recorder.Close()
 		options.Observers, options.ScoreAll = []pipeline.Observer{recorder}, true
-		defer func() { err = errors.Join(err, c.writeReport(recorder, cfg)) }()
+		defer func() { 
+			report := web.Report{Title: cfg.Device, Program: version, Cameras: cfg.Cameras, View: web.ViewVisits}
+			_, writeErr := writeReport(string(c.Gallery), recorder, report)
+			err = errors.Join(err, writeErr)
+		}()
 	}
 	page := openPage(ctx, cfg.Web, options.Overrides, options.Log)
 	if page != nil {
@@ -60,11 +63,4 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 		page.serve(d)
 	}
 	return d.Run(ctx, hangup)
-}
-
-// writeReport writes every face that was seen into the directory of --gallery.
-func (c *runCommand) writeReport(recorder *web.Recorder, cfg config.InForce) error {
-	return recorder.WriteReport(filepath.Join(string(c.Gallery), reportFile), web.Report{
-		Title: cfg.Device, Program: version, Cameras: cfg.Cameras, View: web.ViewVisits,
-	})
 }

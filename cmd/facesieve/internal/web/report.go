@@ -2,16 +2,14 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"text/template"
-
-	"github.com/google/renameio/v2"
 
 	"facesieve/cmd/facesieve/internal/config"
 )
@@ -51,20 +49,20 @@ type reportCameraJSON struct {
 	Limits limitsJSON `json:"limits"`
 }
 
-// WriteReport writes a report to a file. The file is complete, or not changed.
-func (r *Recorder) WriteReport(path string, report Report) error {
+// Report returns the HTML of a report.
+func (r *Recorder) Report(report Report) ([]byte, error) {
 	data, err := r.report(report)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	text, err := reportText(report.Title, data)
-	if err != nil {
-		return err
-	}
-	if err := renameio.WriteFile(path, text, 0o600, renameio.WithTempDir(filepath.Dir(path))); err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
+	return reportText(report.Title, data)
+}
+
+// Recorded returns the number of visits and of faces that a report has, and of the faces that are left out of it.
+func (r *Recorder) Recorded() (visits, faces, leftOut int) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return len(r.visits), r.faces, r.leftOut
 }
 
 // report returns what the recorder has.
@@ -87,7 +85,9 @@ func (r *Recorder) report(report Report) (reportJSON, error) {
 			data.Images[p.number] = p.jpeg
 		}
 	}
-	slices.SortStableFunc(data.Visits, func(a, b visitDetail) int { return a.First.Compare(b.First) })
+	slices.SortFunc(data.Visits, func(a, b visitDetail) int {
+		return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.Number, b.Number))
+	})
 	return data, nil
 }
 

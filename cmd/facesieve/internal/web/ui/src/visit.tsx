@@ -100,7 +100,9 @@ function Pictures({ visit }: { visit: VisitDetail }) {
             <button type="button" aria-pressed={picture.face === chosen} onClick={() => setChosen(picture.face)}>
               <Portrait face={picture.face} alt={`Face at ${clock(picture.time)}, measures`} />
             </button>
-            <strong>{scoreText(picture.score)}</strong> {picture.sent ? "sent" : ""}{" "}
+            <strong>
+              {scoreText(picture.score)} {picture.sent ? "sent" : ""}
+            </strong>{" "}
             <small>+{seconds(visit.first, picture.time).toFixed(1)} s</small>
             {picture.text && picture.reason !== "duplicate" && !picture.sent && <div class="reason">{picture.text}</div>}
           </li>
