@@ -44,7 +44,7 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 		recorder := web.NewRecorder(web.ReportBounds(), options.Log)
 		defer recorder.Close()
 		options.Observers, options.ScoreAll = []pipeline.Observer{recorder}, true
-		defer func() { 
+		defer func() {
 			report := web.Report{Title: cfg.Device, Program: version, Cameras: cfg.Cameras, View: web.ViewVisits}
 			_, writeErr := writeReport(string(c.Gallery), recorder, report)
 			err = errors.Join(err, writeErr)
