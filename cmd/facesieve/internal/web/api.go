@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,7 +13,10 @@ import (
 )
 
 // api answers the requests of the page with JSON.
-type api struct{ Options }
+type api struct {
+	Options
+	Control bool // web.control
+}
 
 // visitSummary is a line of the list of visits.
 type visitSummary struct {
@@ -68,7 +72,10 @@ type visitPicture struct {
 }
 
 func (a api) state(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, stateView(a.State(), a.Versions, a.Recorder.droppedFaces()))
+	state := a.State()
+	view := stateView(state, a.Versions, a.Recorder.droppedFaces())
+	view.Control, view.Overridden = a.control(), overridden(state.InForce.Overrides)
+	writeJSON(w, view)
 }
 
 // configuration returns the configuration in force as YAML, with the origin of every value and without passwords.
@@ -89,6 +96,22 @@ func (a api) visits(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, map[string]any{"revision": revision, "visits": visits})
+}
+
+// calibration returns the visits of a camera for the Calibrate view, or 204 if the browser has them already.
+func (a api) calibration(w http.ResponseWriter, r *http.Request) {
+	state := a.State()
+	camera, err := state.InForce.Camera(r.URL.Query().Get("camera"))
+	if err != nil || camera.Name != r.URL.Query().Get("camera") {
+		http.Error(w, "There is no such camera.", http.StatusNotFound)
+		return
+	}
+	revision := fmt.Sprintf("%d %v", a.Recorder.decisions(), calibrationSettings(camera))
+	if r.URL.Query().Get("revision") == revision {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	writeJSON(w, map[string]any{"revision": revision, "data": a.Recorder.Calibration(camera, state.Networks)})
 }
 
 func (a api) visit(w http.ResponseWriter, r *http.Request) {
@@ -146,6 +169,13 @@ func (r *Recorder) detail(number uint64) (visitDetail, bool) {
 		}
 	}
 	return visitDetail{}, false
+}
+
+// decisions returns the number of decisions so far.
+func (r *Recorder) decisions() uint64 {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.decided
 }
 
 // droppedFaces returns the number of faces that have no picture, because too many waited to be encoded.

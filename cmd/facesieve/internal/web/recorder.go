@@ -53,11 +53,13 @@ type Recorder struct {
 	number   uint64            // of the visit that began last
 	pictures uint64            // number of the picture that was made last
 	revision uint64            // counts the changes of visits
+	decided  uint64            // counts the decisions
 	dropped  uint64            // faces that were not encoded, because too many waited
 	faces    int               // recorded, if they are bounded
 	leftOut  int               // faces after them
 	err      error             // the first face that could not be encoded
 	cameras  map[string]*liveCamera
+	watched  map[string]*watchedTime // by camera
 
 	encoding chan encoding
 	stop     chan struct{} // closed by Close
@@ -74,8 +76,8 @@ type encoding struct {
 func NewRecorder(bounds Bounds, log zerolog.Logger) *Recorder {
 	r := &Recorder{
 		log: log, bounds: bounds, visits: map[string]*visit{}, cameras: map[string]*liveCamera{},
-		encoding: make(chan encoding, maxEncoding),
-		stop:     make(chan struct{}),
+		watched: map[string]*watchedTime{}, encoding: make(chan encoding, maxEncoding),
+		stop: make(chan struct{}),
 	}
 	r.done.Go(r.encode)
 	return r
@@ -125,10 +127,7 @@ func (r *Recorder) Judged(c *pipeline.Candidate, aligned gocv.Mat, reason qualit
 		text = pipeline.ReasonsText(c, reason)
 	}
 	r.camera(c.Camera).judged(c, reason, text)
-	p := point{track: c.Track, time: c.Time, score: quality.NotAssessed, reason: reason, text: text}
-	if c.Judgement.Scored {
-		p.score = c.Judgement.Score.Value
-	}
+	p := newPoint(c, aligned, reason, text)
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if !r.admits() {
@@ -227,6 +226,7 @@ func (r *Recorder) Decided(d pipeline.Decision) {
 	v := r.visit(c.Camera, d.Visit.ID, d.Time)
 	v.figures = d.Visit
 	r.revision++
+	r.decided++
 	if !d.Send {
 		v.rejected, v.reasons = d.Reason, pipeline.Reasons(c, d.Reason)
 		return
@@ -255,9 +255,13 @@ func (r *Recorder) visit(camera, id string, at time.Time) *visit {
 	if len(r.visits) >= r.bounds.Visits {
 		oldest := slices.MinFunc(r.ordered(), func(a, b *visit) int { return a.last.Compare(b.last) })
 		delete(r.visits, oldest.id)
+		r.timeOf(oldest.camera).dropped = true
 	}
 	r.number++
-	v := &visit{number: r.number, id: id, camera: camera, first: at, last: at, bounds: &r.bounds, pause: r.bounds.Pause, stride: 1}
+	v := &visit{
+		bounds: &r.bounds, number: r.number, id: id, camera: camera, first: at, last: at, pause: r.bounds.Pause, stride: 1,
+		watched: r.timeOf(camera).total,
+	}
 	r.visits[id] = v
 	return v
 }

@@ -10,11 +10,24 @@ import (
 
 // point is one face of a visit's score curve.
 type point struct {
-	track  uint64
-	time   time.Time
-	score  float64 // 0..100, or quality.NotAssessed
-	reason quality.Reason
-	text   string // the reason, for people
+	track    uint64
+	time     time.Time
+	score    float64 // 0..100, or quality.NotAssessed
+	reason   quality.Reason
+	text     string // the reason, for people
+	passed   bool   // no gate ruled it out
+	colour   colour
+	unlike   bool // its landmarks cannot be a face's, so it passes no gates
+	measures gateMeasures
+}
+
+// outranks reports whether a point is the better one to keep: one that no gate ruled out, then the one of the higher
+// score. So the best face of a visit is always kept.
+func (p point) outranks(other point) bool {
+	if p.passed != other.passed {
+		return p.passed
+	}
+	return p.score > other.score
 }
 
 // picture is the aligned face of a point.
@@ -34,9 +47,10 @@ type visit struct {
 	first, last time.Time
 	figures     quality.Visit
 
-	points []point // in the order of time; when there are too many, every second one is dropped
-	stride int     // every so many faces give a point
-	faces  int     // since the last point
+	points  []point       // in the order of time; when there are too many, the better one of every two is kept
+	stride  int           // the best of every so many faces is a point
+	faces   int           // that the last point is the best of
+	watched time.Duration // how long its camera was watched when it began
 
 	best         *picture // the face sent last, or else that of the highest score
 	pictures     []*picture
@@ -57,15 +71,33 @@ type visit struct {
 func (v *visit) add(p point) (best bool) {
 	v.last = p.time
 	best = v.sent == 0 && p.score != quality.NotAssessed && (v.best == nil || v.better(p))
-	if v.faces++; v.faces < v.stride && !best {
+	if last := len(v.points) - 1; last >= 0 && v.faces < v.stride {
+		if v.faces++; p.outranks(v.points[last]) {
+			v.points[last] = p
+		}
 		return best
 	}
-	v.faces = 0
-	if v.points = append(v.points, p); len(v.points) > v.bounds.Points {
-		v.points = everySecond(v.points)
+	v.faces = 1
+	v.points = append(v.points, p)
+	v.thin()
+	return best
+}
+
+// thin keeps the better one of every two points where there are too many.
+func (v *visit) thin() {
+	for len(v.points) > v.bounds.Points {
+		half := v.points[:0]
+		for i := 0; i < len(v.points); i += 2 {
+			p := v.points[i]
+			if i+1 < len(v.points) && v.points[i+1].outranks(p) {
+				p = v.points[i+1]
+			}
+			half = append(half, p)
+		}
+		clear(v.points[len(half):])
+		v.points = half
 		v.stride *= 2
 	}
-	return best
 }
 
 // better reports whether a face is the better one to show: one that may be sent before one that may not, then the one
@@ -114,10 +146,7 @@ func (v *visit) moveTo(to *visit, m quality.Move) {
 func (v *visit) settle() {
 	slices.SortStableFunc(v.points, func(a, b point) int { return a.time.Compare(b.time) })
 	slices.SortStableFunc(v.pictures, func(a, b *picture) int { return a.time.Compare(b.time) })
-	for len(v.points) > v.bounds.Points {
-		v.points = everySecond(v.points)
-		v.stride *= 2
-	}
+	v.thin()
 	for len(v.pictures) > v.bounds.Pictures {
 		v.pictures = everySecond(v.pictures)
 		v.pause *= 2
