@@ -64,7 +64,8 @@ func (c *calibrateCommand) Run(ctx context.Context, term console) (err error) {
 		return skipped
 	}
 	text, err := recorder.Report(web.Report{
-		Title: filepath.Base(string(c.Video)), Program: version, Cameras: []config.Camera{camera}, View: web.ViewCalibrate,
+		Title: filepath.Base(string(c.Video)), Program: version, Cameras: []config.Camera{camera},
+		Networks: networks.Manifests(), View: web.ViewCalibrate,
 	})
 	if err != nil {
 		return err

@@ -105,7 +105,8 @@ func (c *replayCommand) openSink(
 	switch {
 	case c.Out != "":
 		report := web.Report{
-			Title: filepath.Base(string(c.Video)), Program: version, Cameras: []config.Camera{camera}, View: web.ViewVisits,
+			Title: filepath.Base(string(c.Video)), Program: version, Cameras: []config.Camera{camera},
+			Networks: networks.Manifests(), View: web.ViewVisits,
 		}
 		sink, err := newDirectorySink(string(c.Out), encoder, report, term, log)
 		if err != nil {

@@ -37,18 +37,14 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 	if err != nil && !errors.Is(err, config.ErrNoStateDirectory) {
 		return err
 	}
+	var recorder *web.Recorder
 	if c.Gallery != "" {
 		if err := os.MkdirAll(string(c.Gallery), 0o700); err != nil {
 			return fmt.Errorf("create the directory of the report: %w", err)
 		}
-		recorder := web.NewRecorder(web.ReportBounds(), options.Log)
+		recorder = web.NewRecorder(web.ReportBounds(), options.Log)
 		defer recorder.Close()
 		options.Observers, options.ScoreAll = []pipeline.Observer{recorder}, true
-		defer func() {
-			report := web.Report{Title: cfg.Device, Program: version, Cameras: cfg.Cameras, View: web.ViewVisits}
-			_, writeErr := writeReport(string(c.Gallery), recorder, report)
-			err = errors.Join(err, writeErr)
-		}()
 	}
 	page := openPage(ctx, cfg.Web, options.Overrides, options.Log)
 	if page != nil {
@@ -62,5 +58,14 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 	if page != nil {
 		page.serve(d)
 	}
-	return d.Run(ctx, hangup)
+	err = d.Run(ctx, hangup)
+	if recorder != nil {
+		state := d.State()
+		_, writeErr := writeReport(string(c.Gallery), recorder, web.Report{
+			Title: state.InForce.Device, Program: version, Cameras: state.InForce.Cameras, Networks: state.Networks,
+			View: web.ViewVisits,
+		})
+		err = errors.Join(err, writeErr)
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,10 +32,17 @@ type testPage struct {
 	token    string
 	base     string // the address without a path
 	client   *http.Client
+	state    atomic.Pointer[daemon.State]
 }
 
 // newTestPage serves a page of two cameras, gate and yard, until the test ends.
 func newTestPage(t *testing.T, change ...func(*config.Web)) *testPage {
+	t.Helper()
+	return newTestPageOf(t, newTestRecorder(t), Options{}, change...)
+}
+
+// newTestPageOf is newTestPage with a recorder, and with what the page may change.
+func newTestPageOf(t *testing.T, recorder *Recorder, o Options, change ...func(*config.Web)) *testPage {
 	t.Helper()
 	cfg := config.DefaultWeb()
 	cfg.Listen, cfg.State = testsupport.FreeAddress(t), t.TempDir()
@@ -45,16 +53,16 @@ func newTestPage(t *testing.T, change ...func(*config.Web)) *testPage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	recorder := newTestRecorder(t)
-	server := Serve(listener, Options{
-		Recorder: recorder, State: testState, Versions: Versions{Program: "1.2.3", OpenCV: "4.6.0", TFLite: "2.20.0"},
-		Log: zerolog.Nop(),
-	})
-	t.Cleanup(func() { testsupport.Must(t, server.Close()) })
-	return &testPage{
+	p := &testPage{
 		recorder: recorder, token: listener.access.token, base: "http://" + cfg.Listen,
 		client: &http.Client{Timeout: testsupport.Timeout, Transport: &http.Transport{}, CheckRedirect: stay},
 	}
+	p.state.Store(testState())
+	o.Recorder, o.State, o.Log = recorder, p.state.Load, zerolog.Nop()
+	o.Versions = Versions{Program: "1.2.3", OpenCV: "4.6.0", TFLite: "2.20.0"}
+	server := Serve(listener, o)
+	t.Cleanup(func() { testsupport.Must(t, server.Close()) })
+	return p
 }
 
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -65,7 +65,7 @@ func TestVisit(t *testing.T) {
 	if len(detail.Points) != 4 || detail.Points[0].Score != -1 || detail.Points[0].Reason != "too_small" || detail.Labels["similarity"] != 0.5 {
 		t.Errorf("%+v", detail)
 	}
-	if n := len(detail.Pictures); n != 4 || !detail.Pictures[n-2].Sent {
+	if n := len(detail.Pictures); n != 3 || !detail.Pictures[n-2].Sent {
 		t.Errorf("pictures %+v", detail.Pictures)
 	}
 	face := p.do(t, "GET", fmt.Sprintf("/api/faces/%d", sent.Face), map[string]string{"Cookie": cookie.String()})

@@ -12,6 +12,7 @@ import (
 	"text/template"
 
 	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/models"
 )
 
 //go:embed report.html
@@ -26,22 +27,24 @@ const (
 // Report describes a self-contained HTML file with the views of the page that need no daemon. It shows what a recorder
 // of ReportBounds has, makes no request, and can be opened without a server.
 type Report struct {
-	Title   string          // what was seen, for example the name of a recording
-	Program string          // version
-	Cameras []config.Camera // whose settings the faces were judged with
-	View    string          // that is shown first: ViewVisits or ViewCalibrate
+	Title    string            // what was seen, for example the name of a recording
+	Program  string            // version
+	Cameras  []config.Camera   // whose settings the faces were judged with
+	Networks []models.Manifest // in use
+	View     string            // that is shown first: ViewVisits or ViewCalibrate
 }
 
 // reportJSON is the data of a report. The answers are those of the server.
 type reportJSON struct {
-	Title   string             `json:"title"`
-	Program string             `json:"program"`
-	View    string             `json:"view"`
-	Cameras []reportCameraJSON `json:"cameras"`
-	Faces   int                `json:"faces"`    // that are recorded
-	LeftOut int                `json:"left_out"` // faces after them
-	Visits  []visitDetail      `json:"visits"`
-	Images  map[uint64][]byte  `json:"images"` // JPEGs by the number of the picture
+	Title        string             `json:"title"`
+	Program      string             `json:"program"`
+	View         string             `json:"view"`
+	Cameras      []reportCameraJSON `json:"cameras"`
+	Calibrations []Calibration      `json:"calibrations"` // of the cameras
+	Faces        int                `json:"faces"`        // that are recorded
+	LeftOut      int                `json:"left_out"`     // faces after them
+	Visits       []visitDetail      `json:"visits"`
+	Images       map[uint64][]byte  `json:"images"` // JPEGs by the number of the picture
 }
 
 type reportCameraJSON struct {
@@ -67,11 +70,15 @@ func (r *Recorder) Recorded() (visits, faces, leftOut int) {
 
 // report returns what the recorder has.
 func (r *Recorder) report(report Report) (reportJSON, error) {
+	var calibrations []Calibration
+	for _, camera := range report.Cameras {
+		calibrations = append(calibrations, r.Calibration(camera, report.Networks))
+	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	data := reportJSON{
-		Title: report.Title, Program: report.Program, View: report.View, Cameras: []reportCameraJSON{}, Faces: r.faces,
-		LeftOut: r.leftOut, Visits: []visitDetail{}, Images: map[uint64][]byte{},
+		Title: report.Title, Program: report.Program, View: report.View, Cameras: []reportCameraJSON{},
+		Calibrations: calibrations, Faces: r.faces, LeftOut: r.leftOut, Visits: []visitDetail{}, Images: map[uint64][]byte{},
 	}
 	if r.err != nil {
 		return data, fmt.Errorf("collect faces for the report: %w", r.err)

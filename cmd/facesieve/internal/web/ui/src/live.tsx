@@ -24,12 +24,12 @@ export function LiveView({ state, name }: { state: State; name: string }) {
           ))}
         </nav>
       )}
-      <CameraView key={camera.name} camera={camera} />
+      <CameraView key={camera.name} camera={camera} state={state} />
     </>
   )
 }
 
-function CameraView({ camera }: { camera: Camera }) {
+function CameraView({ camera, state }: { camera: Camera; state: State }) {
   const picture = useLive(camera.name)
   const [box, setBox] = useState<Box | null>(null)
   const [tool, setTool] = useState<"measure" | "regions">("measure")
@@ -64,7 +64,10 @@ function CameraView({ camera }: { camera: Camera }) {
         </div>
       )}
       {picture && tool === "measure" && <Measure box={box} onBox={setBox} picture={picture} limits={camera.limits} />}
-      {picture && tool === "regions" && <RegionEditor camera={camera.name} edit={edit} />}
+      {picture && tool === "regions" && (
+        <RegionEditor camera={camera.name} edit={edit} control={state.control}
+          overridden={(state.overridden[camera.name] ?? []).some((key) => key.startsWith("detect."))} />
+      )}
       {faces.length > 0 && <FaceTable faces={faces} limit={camera.limits.threshold} />}
     </section>
   )

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks"
-import type { Limits } from "./api"
+import { save, undo, type ControlState, type Limits } from "./api"
 
 // A corner of a region, in shares of the frame's width and height.
 export type Corner = [number, number]
@@ -48,6 +48,10 @@ export function useRegionEdit(limits: Limits): RegionEdit {
   }
   const shorten = () => draft && setDraft({ ...draft, corners: draft.corners.slice(0, -1) })
   const cancel = () => setDraft(null)
+  const changed = yaml("", regions) !== yaml("", inForce)
+  useEffect(() => {
+    if (edited && !changed) setEdited(null) // they are in force now, and follow it again
+  })
   useEffect(() => {
     if (!draft) return
     const keys: Record<string, () => void> = { Enter: close, Escape: cancel, Backspace: shorten }
@@ -63,7 +67,7 @@ export function useRegionEdit(limits: Limits): RegionEdit {
   return {
     regions,
     draft,
-    changed: yaml("", regions) !== yaml("", inForce),
+    changed,
     setRegions: setEdited,
     discard: () => setEdited(null),
     begin: (target) => setDraft({ target, corners: [] }),
@@ -102,11 +106,12 @@ export function yaml(camera: string, regions: Regions): string {
 interface Props {
   camera: string
   edit: RegionEdit
-  children?: preact.ComponentChildren // how the regions are saved
+  control: ControlState
+  overridden: boolean // the regions in force are not those of the file
 }
 
 // RegionEditor shows the regions as tables of corners, for the keyboard, and as YAML.
-export function RegionEditor({ camera, edit: state, children }: Props) {
+export function RegionEditor({ camera, edit: state, control, overridden }: Props) {
   const { regions, draft } = state
   const [copied, setCopied] = useState("")
   const text = yaml(camera, regions)
@@ -153,17 +158,55 @@ export function RegionEditor({ camera, edit: state, children }: Props) {
         ))}
       </div>
       <h3>For the configuration file</h3>
-      <pre tabIndex={0} class="yaml">
+      <pre tabIndex={0} class="code">
         {text}
       </pre>
       <div class="buttons">
         <button type="button" onClick={copy}>
           Copy
         </button>
-        {children}
         <output>{copied}</output>
       </div>
+      <Saving camera={camera} state={state} control={control} overridden={overridden} />
     </fieldset>
+  )
+}
+
+// Saving stores the regions as overrides of the camera.
+function Saving({ camera, state, control, overridden }: Omit<Props, "edit"> & { state: RegionEdit }) {
+  const [result, setResult] = useState({ text: "", fault: false })
+  if (!control.enabled) return <p class="hint">The page cannot save: {control.fix}.</p>
+  const { roi, masks } = state.regions
+  const run = (action: Promise<void>, text: string) => {
+    setResult({ text: "…", fault: false })
+    action.then(
+      () => setResult({ text, fault: false }),
+      (fault: Error) => setResult({ text: fault.message, fault: true }),
+    )
+  }
+  const back = (action: Promise<void>, text: string) => {
+    state.discard()
+    run(action, text)
+  }
+  return (
+    <div class="buttons">
+      <button type="button" class="primary" disabled={!state.changed || state.draft !== null}
+        onClick={() => run(save({ camera, detect: { roi, masks } }), "Saved on the device.")}>
+        Save
+      </button>
+      {control.can_undo && (
+        <button type="button" onClick={() => back(undo(), "The last saved change is undone.")}>
+          Undo the last saved change
+        </button>
+      )}
+      {overridden && (
+        <button type="button"
+          onClick={() => back(save({ camera, detect: { roi: null, masks: null } }), "The file applies again.")}>
+          Use those of the file
+        </button>
+      )}
+      <output class={result.fault ? "bad" : ""}>{result.text}</output>
+    </div>
   )
 }
 

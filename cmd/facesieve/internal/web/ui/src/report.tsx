@@ -1,5 +1,6 @@
 import { render } from "preact"
-import type { Limits, VisitDetail } from "./api"
+import type { Calibration, Limits, VisitDetail } from "./api"
+import { Calibrate } from "./calibrate"
 import { count, plural } from "./format"
 import { useHash } from "./hooks"
 import { SourceContext, type Source } from "./source"
@@ -12,6 +13,7 @@ interface Report {
   program: string
   view: string // that is shown first
   cameras: { name: string; limits: Limits }[]
+  calibrations: Calibration[] // of the cameras
   faces: number
   left_out: number
   visits: VisitDetail[]
@@ -61,8 +63,31 @@ function App({ report }: { report: Report }) {
           </VisitsView>
         )}
         {view === "visits" && detail && <VisitView cameras={report.cameras} number={detail} />}
+        {view === "calibrate" && <CalibrateView report={report} camera={detail} />}
       </main>
       <footer>Written by facesieve {report.program}. The faces are in this file, which sends nothing.</footer>
+    </>
+  )
+}
+
+// CalibrateView shows the calibration of a camera, the first if none is named.
+function CalibrateView({ report, camera }: { report: Report; camera: string }) {
+  const all = report.calibrations
+  const data = all.find((one) => one.camera === camera) ?? all[0]
+  if (!data) return <p class="empty">There is no camera.</p>
+  return (
+    <>
+      {all.length > 1 && (
+        <nav class="cameras" aria-label="Cameras">
+          {all.map((one) => (
+            <a key={one.camera} href={`#calibrate/${encodeURIComponent(one.camera)}`}
+              aria-current={one === data ? "page" : undefined}>
+              {one.camera}
+            </a>
+          ))}
+        </nav>
+      )}
+      <Calibrate key={data.camera} data={data} />
     </>
   )
 }
