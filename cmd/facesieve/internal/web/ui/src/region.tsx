@@ -189,7 +189,7 @@ function Saving({ camera, state, control, overridden }: Omit<Props, "edit"> & { 
     run(action, text)
   }
   return (
-    <div class="buttons">
+    <div class="buttons saving">
       <button type="button" class="primary" disabled={!state.changed || state.draft !== null}
         onClick={() => run(save({ camera, detect: { roi, masks } }), "Saved on the device.")}>
         Save
