@@ -201,11 +201,7 @@ func (r *Recorder) Moved(camera string, m quality.Move) {
 		if from == to || from.camera != camera {
 			continue
 		}
-		before := len(from.points)
-		if from.moveTo(to, m); len(from.points) != before { // until the next face or decision
-			from.figures, to.figures = quality.Visit{}, quality.Visit{}
-		}
-		if from.empty() {
+		if from.moveTo(to, m); from.empty() { // its figures stay: they never counted the faces that a split moves
 			delete(r.visits, from.id)
 		}
 	}

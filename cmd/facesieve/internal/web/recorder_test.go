@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 	"gocv.io/x/gocv"
 
+	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/quality"
 )
@@ -105,6 +106,28 @@ func TestMovedFaces(t *testing.T) {
 	r.Moved("gate", quality.Move{Track: 7, Since: start, Visit: "c"})
 	if r.visits["c"] != nil {
 		t.Error("a visit without faces was made")
+	}
+}
+
+// A visit that was sent keeps its length when later faces of its track turn out to be of another person.
+func TestSplitAfterSent(t *testing.T) {
+	r := newTestRecorder(t)
+	sent := newFace("gate", "a", 1, 2*time.Second, 60)
+	sent.Visit.Frames = 3
+	for _, c := range []*pipeline.Candidate{newFace("gate", "a", 1, 0, 20), newFace("gate", "a", 1, time.Second, 30), sent} {
+		judge(r, c, "")
+	}
+	send(r, sent)
+	other := newFace("gate", "b", 1, 4*time.Second, 50)
+	other.Visit.FirstSeen = start.Add(time.Second)
+	judge(r, other, "")
+	r.Moved("gate", quality.Move{Track: 1, Since: start.Add(time.Second), Visit: "b"})
+	_, all := r.summaries()
+	if a := all[1]; len(all) != 2 || a.Frames != 3 || a.Last.Sub(a.First) != 2*time.Second || a.Sent != 1 {
+		t.Errorf("the sent visit %+v", a)
+	}
+	if b := all[0]; b.Frames != 1 || b.Last.Sub(b.First) != 3*time.Second {
+		t.Errorf("the other visit %+v", b)
 	}
 }
 
