@@ -36,39 +36,44 @@ function CameraView({ camera, state }: { camera: Camera; state: State }) {
   const edit = useRegionEdit(camera.limits)
   const faces = picture?.faces ?? []
   return (
-    <section aria-label={`Camera ${camera.name}`}>
-      {camera.state !== "running" && <Fault camera={camera} />}
-      {picture ? (
-        <figure class="picture">
-          <img src={`data:image/jpeg;base64,${picture.jpeg}`} alt={`Newest picture of ${camera.name}`} />
-          <Overlay picture={picture} regions={edit.regions} box={box} onBox={setBox}
-            edit={tool === "regions" ? edit : null} />
-        </figure>
-      ) : (
-        <p class="empty">{camera.state === "running" ? "Waiting for a picture…" : "There is no picture."}</p>
-      )}
+    <section class="live" aria-label={`Camera ${camera.name}`}>
+      <div class="stage">
+        {camera.state !== "running" && <Fault camera={camera} />}
+        {picture ? (
+          <figure class="picture" style={{ maxWidth: `calc((100vh - 10rem) * ${picture.width / picture.height})` }}>
+            <img src={`data:image/jpeg;base64,${picture.jpeg}`} alt={`Newest picture of ${camera.name}`} />
+            <Overlay picture={picture} regions={edit.regions} box={box} onBox={setBox}
+              edit={tool === "regions" ? edit : null} />
+          </figure>
+        ) : (
+          <p class="empty">{camera.state === "running" ? "Waiting for a picture…" : "There is no picture."}</p>
+        )}
+        {picture && (
+          <p class="caption">
+            {picture.width} × {picture.height} pixels, {clock(picture.time)}
+            {picture.analysed ? `, ${plural(faces.length, "face")}` : ", nothing moves"}
+          </p>
+        )}
+      </div>
       {picture && (
-        <p class="caption">
-          {picture.width} × {picture.height} pixels, {clock(picture.time)}
-          {picture.analysed ? `, ${plural(faces.length, "face")}` : ", nothing moves"}
-        </p>
-      )}
-      {picture && (
-        <div class="buttons" role="group" aria-label="Tools">
-          <button type="button" aria-pressed={tool === "measure"} onClick={() => setTool("measure")}>
-            Pixel counter
-          </button>
-          <button type="button" aria-pressed={tool === "regions"} onClick={() => setTool("regions")}>
-            Region and masks
-          </button>
+        <div class="side">
+          <div class="buttons" role="group" aria-label="Tools">
+            <button type="button" aria-pressed={tool === "measure"} onClick={() => setTool("measure")}>
+              Pixel counter
+            </button>
+            <button type="button" aria-pressed={tool === "regions"} onClick={() => setTool("regions")}>
+              Region and masks
+            </button>
+          </div>
+          {tool === "measure" ? (
+            <Measure box={box} onBox={setBox} picture={picture} limits={camera.limits} />
+          ) : (
+            <RegionEditor camera={camera.name} edit={edit} control={state.control}
+              overridden={(state.overridden[camera.name] ?? []).some((key) => key.startsWith("detect."))} />
+          )}
+          {faces.length > 0 && <FaceTable faces={faces} limit={camera.limits.threshold} />}
         </div>
       )}
-      {picture && tool === "measure" && <Measure box={box} onBox={setBox} picture={picture} limits={camera.limits} />}
-      {picture && tool === "regions" && (
-        <RegionEditor camera={camera.name} edit={edit} control={state.control}
-          overridden={(state.overridden[camera.name] ?? []).some((key) => key.startsWith("detect."))} />
-      )}
-      {faces.length > 0 && <FaceTable faces={faces} limit={camera.limits.threshold} />}
     </section>
   )
 }

@@ -15,20 +15,22 @@ interface Props {
 // Overlay draws the faces, the regions and the measured box over a picture, in pixels of the frame.
 export function Overlay({ picture, regions, box, onBox, edit }: Props) {
   const { width, height } = picture
-  const unit = width / Math.min(innerWidth, 1150) // about the length of a pixel of the screen
+  const svg = useRef<SVGSVGElement>(null)
+  const shown = svg.current?.clientWidth || Math.min(innerWidth, 1000) // pixels of the screen
+  const unit = width / shown
   const dragged = useRef<Handle | null>(null)
   const from = useRef<Corner | null>(null)
   const pointer = edit ? regionPointer(edit, dragged) : boxPointer(picture, onBox, from)
   const corners = (polygon: Corner[]) => polygon.map(([x, y]) => `${x * width},${y * height}`).join(" ")
   const draft = edit?.draft?.corners
   return (
-    <svg viewBox={`0 0 ${width} ${height}`} aria-hidden="true" {...pointer}>
+    <svg ref={svg} viewBox={`0 0 ${width} ${height}`} aria-hidden="true" {...pointer}>
       {regions.roi.length > 0 && <polygon class="roi" points={corners(regions.roi)} />}
       {regions.masks.map((mask, i) => (
         <polygon key={i} class="mask" points={corners(mask)} />
       ))}
       {(picture.faces ?? []).map((face, i) => (
-        <Face key={i} face={face} unit={unit} short={innerWidth < 640} />
+        <Face key={i} face={face} unit={unit} short={shown < 600} />
       ))}
       {box && <rect class="drawn" x={box.x} y={box.y} width={box.width} height={box.height} />}
       {edit &&
@@ -108,7 +110,7 @@ function regionPointer(edit: RegionEdit, dragged: { current: Handle | null }) {
   }
 }
 
-// Face draws a face. unit is about the length of a pixel of the screen. A short label has no reason.
+// Face draws a face. unit is the length of a pixel of the screen. A short label has no reason.
 function Face({ face, unit, short }: { face: LiveFace; unit: number; short: boolean }) {
   const [x, y, width, height] = face.box
   const size = 14 * unit
