@@ -1,12 +1,13 @@
 import { render } from "preact"
 import type { State } from "./api"
+import { CalibrateView } from "./calibrate-view"
 import { useHash, usePoll } from "./hooks"
 import { LiveView } from "./live"
 import { StateView } from "./state"
 import { VisitView } from "./visit"
 import { VisitsView } from "./visits"
 
-const views = ["live", "visits", "state"] as const
+const views = ["live", "visits", "calibrate", "state"] as const
 
 function App() {
   const [name = "", detail = ""] = useHash()
@@ -36,6 +37,7 @@ function App() {
         {state && view === "live" && <LiveView state={state} name={detail} />}
         {state && view === "visits" && !detail && <VisitsView state={state} />}
         {state && view === "visits" && detail && <VisitView state={state} number={detail} />}
+        {state && view === "calibrate" && <CalibrateView state={state} name={detail} />}
         {state && view === "state" && <StateView state={state} />}
       </main>
     </>
