@@ -43,33 +43,37 @@ func TestBrowserAccessibility(t *testing.T) {
 	t.Parallel()
 	axe := axeSource(t)
 	p := newFilledPage(t)
+	fillCalibration(t, p.recorder)
 	r := newReportRecorder(t, ReportBounds())
-	fill(t, r)
+	fillCalibration(t, r)
 	report := "file://" + newTestReport(t, r, ViewVisits)
-	views := []struct{ address, ready, press string }{
-		{p.base + "/#live/gate", ".caption", ""},
-		{p.base + "/#live/gate", ".caption", "Region and masks"},
-		{p.base + "/#live/yard", ".fault", ""},
-		{p.base + "/#visits", ".visit", ""},
-		{p.base + "/#visits/1", ".pictures", ""},
-		{p.base + "/#calibrate", "main > *", ""},
-		{p.base + "/#state", "dl", ""},
-		{p.base + "/?token=wrong", "form", ""},
-		{report + "#visits", ".visit", ""},
-		{report + "#visits/1", ".pictures", ""},
-		{report + "#calibrate", "main > *", ""},
+	views := []struct {
+		address, ready string
+		press          []string
+	}{
+		{p.base + "/#live/gate", ".caption", nil},
+		{p.base + "/#live/gate", ".caption", []string{"Region and masks", "Add a mask to edit by numbers"}},
+		{p.base + "/#live/yard", ".fault", nil},
+		{p.base + "/#visits", ".visit", nil},
+		{p.base + "/#visits/1", ".pictures", nil},
+		{p.base + "/#calibrate", ".figures", nil},
+		{p.base + "/#state", "dl", nil},
+		{p.base + "/?token=wrong", "form", nil},
+		{report + "#visits", ".visit", nil},
+		{report + "#visits/1", ".pictures", nil},
+		{report + "#calibrate", ".figures", nil},
 	}
 	b := openBrowser(t)
 	b.run(chromedp.Navigate(p.base + "/?token=" + p.token))
-	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{1200, 360} {
-			b.device(width, 800, scheme)
-			for _, view := range views {
-				b.run(chromedp.Navigate(view.address), chromedp.WaitVisible(chromedp.CSS(view.ready)))
-				if view.press != "" {
-					b.press(view.press)
-				}
-				name := view.address[strings.LastIndexAny(view.address, "#?"):]
+	for _, view := range views {
+		b.run(chromedp.Navigate(view.address), chromedp.WaitVisible(chromedp.CSS(view.ready)))
+		for _, text := range view.press {
+			b.press(text)
+		}
+		name := view.address[strings.LastIndexAny(view.address, "#?"):]
+		for _, scheme := range []string{"light", "dark"} {
+			for _, width := range []int64{1200, 360} {
+				b.device(width, 800, scheme)
 				b.accessible(axe, fmt.Sprintf("%s %s, %s, %d pixels wide", name, view.press, scheme, width))
 			}
 		}

@@ -76,6 +76,10 @@ func (a api) saveOverride(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The settings cannot be read: "+err.Error(), http.StatusBadRequest)
 		return
 	}
+	if request.Camera == "" {
+		http.Error(w, "The settings cannot be read: camera is missing.", http.StatusBadRequest)
+		return
+	}
 	err = a.Overrides.Update(func(o *config.Overrides) error {
 		merged := overrideRequest{CameraOverride: o.Cameras[request.Camera]}
 		if err := decodeStrictly(body, &merged); err != nil { // into the present ones, so that absent keys stay

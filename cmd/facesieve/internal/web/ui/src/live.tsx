@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks"
 import type { Camera, LiveFace, State } from "./api"
+import { Cameras } from "./cameras"
 import { clock, plural, scoreText } from "./format"
 import { useLive } from "./hooks"
 import { Measure, type Box } from "./measure"
@@ -11,19 +12,7 @@ export function LiveView({ state, name }: { state: State; name: string }) {
   if (!camera) return <p>No camera is configured.</p>
   return (
     <>
-      {state.cameras.length > 1 && (
-        <nav class="cameras" aria-label="Cameras">
-          {state.cameras.map((one) => (
-            <a
-              key={one.name}
-              href={`#live/${encodeURIComponent(one.name)}`}
-              aria-current={one === camera ? "page" : undefined}
-            >
-              <span class={`dot ${one.state}`} /> {one.name}
-            </a>
-          ))}
-        </nav>
-      )}
+      <Cameras view="live" cameras={state.cameras} shown={camera} />
       <CameraView key={camera.name} camera={camera} state={state} />
     </>
   )

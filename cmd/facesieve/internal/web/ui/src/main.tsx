@@ -1,5 +1,6 @@
 import { render } from "preact"
 import type { State } from "./api"
+import { CalibrateView } from "./calibrate-view"
 import { plural } from "./format"
 import { useHash, usePoll } from "./hooks"
 import { LiveView } from "./live"
@@ -7,7 +8,7 @@ import { StateView } from "./state"
 import { VisitView } from "./visit"
 import { VisitsView } from "./visits"
 
-const views = ["live", "visits", "state"] as const
+const views = ["live", "visits", "calibrate", "state"] as const
 
 function App() {
   const [name = "", detail = ""] = useHash()
@@ -42,6 +43,7 @@ function App() {
           </VisitsView>
         )}
         {state && view === "visits" && detail && <VisitView cameras={state.cameras} number={detail} />}
+        {state && view === "calibrate" && <CalibrateView state={state} name={detail} />}
         {state && view === "state" && <StateView state={state} />}
       </main>
     </>

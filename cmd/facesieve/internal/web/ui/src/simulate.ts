@@ -9,6 +9,16 @@ export interface Settings {
   gates: number[]
 }
 
+// Settings with the policy, which decides when faces are sent and how many, and not of which visits.
+export interface Draft extends Settings {
+  policy: string
+}
+
+// same returns whether two drafts are equal.
+export function same(a: Draft, b: Draft): boolean {
+  return a.threshold === b.threshold && a.policy === b.policy && a.gates.every((limit, i) => limit === b.gates[i])
+}
+
 // A face of a visit.
 export interface Face {
   visit: CalibrationVisit
@@ -77,6 +87,34 @@ export function outcome(faces: Face[], visit: CalibrationVisit, settings: Settin
   const reason = sent ? "" : passes ? "static" : best ? "low_quality" : unscored > 0 ? "unscored" : (most ?? "pose")
   return { visit, sent, best, reason, unscored }
 }
+
+// pictureOf returns the picture of a face, or the nearest in time of its visit. exact: it is of the face itself.
+export function pictureOf(face: Face): { number: number; exact: boolean } {
+  if (face.picture > 0) return { number: face.picture, exact: true }
+  let nearest = { number: face.visit.face, apart: Infinity }
+  for (const [at, , , number] of face.visit.faces) {
+    const apart = Math.abs(at - face.at)
+    if (number > 0 && apart < nearest.apart) nearest = { number, apart }
+  }
+  return { number: nearest.number, exact: false }
+}
+
+// loosened returns the number of faces without a score that the gate in force ruled out and its new limit does not.
+export function loosened(visits: { faces: Face[] }[], gate: number, limits: number[], data: Calibration): number {
+  const alone = (all: number[]) => all.map((limit, i) => (i === gate ? limit : anyLimit(data.gates[i]!)))
+  const [before, after] = [alone(data.settings.gates), alone(limits)]
+  let count = 0
+  for (const { faces } of visits) {
+    for (const face of faces) {
+      if (face.score >= 0 || face.unlike || missed(face.measures, before, data.gates) < 0) continue
+      if (missed(face.measures, after, data.gates) < 0) count++
+    }
+  }
+  return count
+}
+
+// anyLimit returns the limit of a gate that every measure passes.
+const anyLimit = (gate: CalibrationGate): number => (gate.at_most ? Infinity : -Infinity)
 
 // neverSentStatic returns whether a face that stands still is reported before it is sent.
 function neverSentStatic(settings: CalibrationSettings): boolean {

@@ -1,0 +1,74 @@
+import { plural } from "./format"
+import type { Outcome } from "./simulate"
+
+const width = 640
+const height = 170
+// The style sheet places the slider by left and right.
+const margin = { left: 40, right: 16, top: 20, bottom: 22 }
+const binWidth = 5 // points of score
+
+// Histogram counts the visits by the score of their best face that passes the gates. Visits that are not sent are faint.
+export function Histogram(props: { outcomes: Outcome[]; threshold: number; inForce: number }) {
+  const { outcomes, threshold, inForce } = props
+  const bins = Array.from({ length: 100 / binWidth }, () => ({ day: 0, night: 0 }))
+  let scored = 0
+  for (const { best } of outcomes) {
+    if (!best) continue
+    const bin = bins[Math.min(bins.length - 1, Math.floor(best.score / binWidth))]!
+    best.night ? bin.night++ : bin.day++
+    scored++
+  }
+  const most = Math.max(4, ...bins.map((bin) => bin.day + bin.night))
+  const x = (score: number) => margin.left + (score / 100) * (width - margin.left - margin.right)
+  const y = (count: number) => height - margin.bottom - (count / most) * (height - margin.top - margin.bottom)
+  const nights = bins.reduce((sum, bin) => sum + bin.night, 0)
+  const none = outcomes.length - scored
+  const ticks = [0, Math.ceil(most / 2), most]
+  return (
+    <figure class="histogram">
+      <figcaption>
+        <span>Best score of each visit</span>
+        <span class="key">
+          <i class="day" /> day {scored - nights}
+        </span>
+        <span class="key" title="The picture of the face has no colours, as under infrared light.">
+          <i class="night" /> night (no colours) {nights}
+        </span>
+      </figcaption>
+      <svg viewBox={`0 0 ${width} ${height}`} role="img"
+        aria-label={`Best scores of ${plural(scored, "visit")}, ${nights} at night, threshold ${threshold}`}>
+        {ticks.map((count) => (
+          <g key={count}>
+            <line class="grid" x1={margin.left} x2={width - margin.right} y1={y(count)} y2={y(count)} />
+            <text x={margin.left - 8} y={y(count) + 4} text-anchor="end">
+              {count}
+            </text>
+          </g>
+        ))}
+        {bins.map((bin, i) => {
+          const left = x(i * binWidth) + 1.5
+          const sent = (i + 1) * binWidth > threshold
+          return (
+            <g key={i} class={sent ? "" : "below"}>
+              <rect class="day" x={left} width={x(binWidth) - x(0) - 3} y={y(bin.day)} height={y(0) - y(bin.day)} />
+              <rect class="night" x={left} width={x(binWidth) - x(0) - 3} y={y(bin.day + bin.night)}
+                height={y(bin.day) - y(bin.day + bin.night)} />
+            </g>
+          )
+        })}
+        {threshold !== inForce && <line class="in-force" x1={x(inForce)} x2={x(inForce)} y1={margin.top - 6} y2={y(0)} />}
+        <line class="cut" x1={x(threshold)} x2={x(threshold)} y1={margin.top - 12} y2={y(0)} />
+        {[0, 20, 40, 60, 80, 100].map((score) => (
+          <text key={score} x={x(score)} y={height - 6} text-anchor="middle">
+            {score}
+          </text>
+        ))}
+      </svg>
+      {none > 0 && (
+        <p class="caption">
+          {plural(none, "visit")} {none === 1 ? "is" : "are"} not in the histogram: no scored face passes the gates.
+        </p>
+      )}
+    </figure>
+  )
+}
