@@ -60,12 +60,12 @@ func (c *calibrateCommand) Run(ctx context.Context, term console) (err error) {
 	if ctx.Err() != nil {
 		return fmt.Errorf("interrupted after %s; no report was written", english.Plural(run.frames, "frame", ""))
 	}
-	if run.done == 0 {
+	if len(run.recordings) == 0 {
 		return skipped
 	}
 	text, err := recorder.Report(web.Report{
 		Title: filepath.Base(string(c.Video)), Program: version, Cameras: []config.Camera{camera},
-		Networks: networks.Manifests(), View: web.ViewCalibrate,
+		Networks: networks.Manifests(), Recordings: run.recordings, View: web.ViewCalibrate,
 	})
 	if err != nil {
 		return err
@@ -159,9 +159,9 @@ type calibration struct {
 	term     console
 	log      zerolog.Logger
 
-	visits uint64 // that began
-	frames int
-	done   int // recordings
+	visits     uint64 // that began
+	frames     int
+	recordings []web.Recording // that were read to their end
 }
 
 // all runs the recordings until ctx ends. It continues after one that cannot be read, and returns an error for each of
@@ -172,14 +172,15 @@ func (c *calibration) all(ctx context.Context, videos []string) (skipped error) 
 			break
 		}
 		before, _, _ := c.recorder.Recorded()
+		recording := web.Recording{Name: filepath.Base(video), Start: c.start}
 		if err := c.one(ctx, video); err != nil {
 			skipped = errors.Join(skipped, err)
 			continue
 		}
-		c.done++
+		c.recordings = append(c.recordings, recording)
 		if len(videos) > 1 {
 			visits, _, _ := c.recorder.Recorded()
-			fmt.Fprintf(c.term.err, "%d of %d: %s, %s\n", i+1, len(videos), printable(filepath.Base(video)),
+			fmt.Fprintf(c.term.err, "%d of %d: %s, %s\n", i+1, len(videos), printable(recording.Name),
 				english.Plural(visits-before, "visit", ""))
 		}
 	}
@@ -221,7 +222,7 @@ func (c *calibration) printEnd(path string) {
 		path = absolute
 	}
 	fmt.Fprintf(c.term.out, "%s with %s of %s; open in a browser: %s\n", english.Plural(visits, "visit", ""),
-		english.Plural(faces, "face", ""), english.Plural(c.done, "recording", ""), printablePath(path))
+		english.Plural(faces, "face", ""), english.Plural(len(c.recordings), "recording", ""), printablePath(path))
 }
 
 // recordingClock counts the frames of a recording, and keeps the time of the last.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"text/template"
+	"time"
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/models"
@@ -27,11 +28,18 @@ const (
 // Report describes a self-contained HTML file with the views of the page that need no daemon. It shows what a recorder
 // of ReportBounds has, makes no request, and can be opened without a server.
 type Report struct {
-	Title    string            // what was seen, for example the name of a recording
-	Program  string            // version
-	Cameras  []config.Camera   // whose settings the faces were judged with
-	Networks []models.Manifest // in use
-	View     string            // that is shown first: ViewVisits or ViewCalibrate
+	Title      string            // what was seen, for example the name of a recording
+	Program    string            // version
+	Cameras    []config.Camera   // whose settings the faces were judged with
+	Networks   []models.Manifest // in use
+	Recordings []Recording       // in the order of time; empty: there are none, or only one
+	View       string            // that is shown first: ViewVisits or ViewCalibrate
+}
+
+// Recording is one of the recordings of a camera.
+type Recording struct {
+	Name  string    `json:"name"`
+	Start time.Time `json:"start"` // of its first frame
 }
 
 // reportJSON is the data of a report. The answers are those of the server.
@@ -41,8 +49,9 @@ type reportJSON struct {
 	View         string             `json:"view"`
 	Cameras      []reportCameraJSON `json:"cameras"`
 	Calibrations []Calibration      `json:"calibrations"` // of the cameras
-	Faces        int                `json:"faces"`        // that are recorded
-	LeftOut      int                `json:"left_out"`     // faces after them
+	Recordings   []Recording        `json:"recordings"`
+	Faces        int                `json:"faces"`    // that are recorded
+	LeftOut      int                `json:"left_out"` // faces after them
 	Visits       []visitDetail      `json:"visits"`
 	Images       map[uint64][]byte  `json:"images"` // JPEGs by the number of the picture
 }
@@ -78,7 +87,7 @@ func (r *Recorder) report(report Report) (reportJSON, error) {
 	defer r.mutex.Unlock()
 	data := reportJSON{
 		Title: report.Title, Program: report.Program, View: report.View, Cameras: []reportCameraJSON{},
-		Calibrations: calibrations, Faces: r.faces, LeftOut: r.leftOut, Visits: []visitDetail{}, Images: map[uint64][]byte{},
+		Calibrations: calibrations, Recordings: append([]Recording{}, report.Recordings...), Faces: r.faces, LeftOut: r.leftOut, Visits: []visitDetail{}, Images: map[uint64][]byte{},
 	}
 	if r.err != nil {
 		return data, fmt.Errorf("collect faces for the report: %w", r.err)

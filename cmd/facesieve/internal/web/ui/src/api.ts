@@ -68,6 +68,7 @@ export interface VisitSummary {
   sent: number
   reason: string
   text: string
+  recording?: string // in a report of several
 }
 
 export interface Point {

@@ -1,6 +1,8 @@
 import type { ComponentChildren } from "preact"
+import { useContext } from "preact/hooks"
 import type { Calibration } from "./api"
 import { plural } from "./format"
+import { SourceContext } from "./source"
 import { errorRate, type Draft, type Outcome } from "./simulate"
 
 const fewest = 20 // visits that figures need to mean anything
@@ -10,17 +12,18 @@ const aDay = 86400
 // Basis says over how many visits and over what time the figures are.
 export function Basis({ data, counted }: { data: Calibration; counted: number }) {
   const open = data.visits.length - counted
+  const { live } = useContext(SourceContext)
   return (
     <>
       <p class="caption">
         {plural(counted, "visit")} of {data.camera} in {timeSpan(data.watched_s)} of video.
-        {open > 0 && ` ${open} more ${open === 1 ? "goes" : "go"} on and ${open === 1 ? "is" : "are"} not counted.`} At most
-        the last 200 of all cameras are kept, in memory.
+        {open > 0 && ` ${open} more ${open === 1 ? "goes" : "go"} on and ${open === 1 ? "is" : "are"} not counted.`}
+        {live && " At most the last 200 of all cameras are kept, in memory."}
       </p>
       {counted < fewest && (
         <p class="warning" role="note">
           {counted === 0 ? "There is no visit yet." : `Only ${plural(counted, "visit")}: too few to choose a threshold by.`}{" "}
-          Wait for {fewest} or more.
+          {live ? `Wait for ${fewest} or more.` : `Run recordings with ${fewest} or more.`}
         </p>
       )}
     </>

@@ -1,5 +1,5 @@
 // A recording without a date begins at 1970-01-01T00:00:00Z: its times are shown as positions.
-const isPosition = (time: string): boolean => Date.parse(time) < 365 * 86_400_000
+export const isPosition = (time: string): boolean => Date.parse(time) < 365 * 86_400_000
 
 function position(time: string): string {
   const at = Date.parse(time) / 1000

@@ -1,7 +1,7 @@
 import { render } from "preact"
 import type { Calibration, Limits, VisitDetail } from "./api"
 import { Calibrate } from "./calibrate"
-import { count, plural } from "./format"
+import { count, isPosition, plural } from "./format"
 import { useHash } from "./hooks"
 import { SourceContext, type Source } from "./source"
 import { VisitView } from "./visit"
@@ -14,19 +14,44 @@ interface Report {
   view: string // that is shown first
   cameras: { name: string; limits: Limits }[]
   calibrations: Calibration[] // of the cameras
+  recordings: { name: string; start: string }[] // in the order of time
   faces: number
   left_out: number
   visits: VisitDetail[]
   images: Record<string, string> // base64 JPEGs
 }
 
+// placed returns the visits with the recordings that they are in. Where these have no date, times count from their starts.
+function placed({ visits, recordings }: Report): VisitDetail[] {
+  if (recordings.length < 2) return visits
+  return visits.map((visit) => {
+    const recording = recordings.filter(({ start }) => Date.parse(start) <= Date.parse(visit.first)).at(-1)
+    if (!recording) return visit
+    const start = isPosition(recording.start) ? Date.parse(recording.start) : 0
+    const move = <T extends { time: string }>(one: T): T => ({ ...one, time: later(one.time, -start) })
+    return {
+      ...visit,
+      recording: recording.name,
+      first: later(visit.first, -start),
+      last: later(visit.last, -start),
+      sent_at: visit.sent_at && later(visit.sent_at, -start),
+      points: visit.points.map(move),
+      pictures: visit.pictures.map(move),
+    }
+  })
+}
+
+// later returns a time so many ms after another one.
+const later = (time: string, ms: number): string => new Date(Date.parse(time) + ms).toISOString()
+
 // embedded answers the requests of the views from a report.
 function embedded(report: Report): Source {
-  const visits = new Map(report.visits.map((visit) => [String(visit.number), visit]))
+  const all = placed(report)
+  const visits = new Map(all.map((visit) => [String(visit.number), visit]))
   const answer = (address: string): unknown => {
     const [, , what, number] = address.split(/[/?]/)
     if (what === "visits" && visits.has(number ?? "")) return visits.get(number!)
-    if (what === "visits" && number?.startsWith("revision=")) return { revision: 1, visits: report.visits }
+    if (what === "visits" && number?.startsWith("revision=")) return { revision: 1, visits: all }
     throw new Error("The report does not have this.")
   }
   return {

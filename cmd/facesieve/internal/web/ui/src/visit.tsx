@@ -42,7 +42,7 @@ export function VisitView(props: Props) {
       {visit && (
         <article>
           <h2>
-            Visit {visit.number}, {visit.camera}
+            Visit {visit.number}, {visit.recording ?? visit.camera}
           </h2>
           <div class="summary">
             <Portrait face={visit.face} alt={`Best face of visit ${visit.number}`} />
@@ -91,7 +91,7 @@ function Facts({ visit }: { visit: VisitDetail }) {
 // Pictures shows each face with a picture. The measures are those of the face that the pointer is on, or that is chosen.
 function Pictures({ visit }: { visit: VisitDetail }) {
   const [chosen, setChosen] = useState(0)
-  if (visit.pictures.length === 0) return <p class="empty">There are no pictures of this visit.</p>
+  if (visit.pictures.length === 0) return <p class="caption">There are no pictures of this visit.</p>
   return (
     <>
       <ul class="pictures">

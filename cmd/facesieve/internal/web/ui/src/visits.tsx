@@ -38,12 +38,13 @@ export function VisitsView({ cameras, children }: Props) {
       (!filter.reason || visit.reason === filter.reason),
   )
   const different = (values: string[]) => [...new Set(values.filter(Boolean))].sort()
+  const names = different([...cameras.map((camera) => camera.name), ...all.map((visit) => visit.camera)])
   return (
     <>
       <h2 class="hidden">Visits</h2>
       <form class="filters" onSubmit={(event) => event.preventDefault()}>
-        <Choice name="Camera" value={filter.camera} onValue={(camera) => setFilter({ ...filter, camera })}
-          values={different([...cameras.map((camera) => camera.name), ...all.map((visit) => visit.camera)])} />
+        {names.length > 1 && <Choice name="Camera" value={filter.camera} onValue={(camera) => setFilter({ ...filter, camera })}
+          values={names} />}
         <Choice name="State" value={filter.state} onValue={(value) => setFilter({ ...filter, state: value })}
           values={["sent", "rejected", "open"]} />
         <Choice name="Reason" value={filter.reason} onValue={(reason) => setFilter({ ...filter, reason })}
@@ -69,7 +70,7 @@ export function VisitsView({ cameras, children }: Props) {
       {data && all.length === 0 && (
         <p class="empty">{source.live ? "Nobody has been seen since the start." : "No face was seen."}</p>
       )}
-      <ul class="visits">
+      <ul class={filter.every ? "visits every" : "visits"}>
         {shown.map((visit) => (
           <li key={visit.number}>
             <Line visit={visit} />
@@ -102,7 +103,7 @@ function Line({ visit }: { visit: VisitSummary }) {
     <a class="visit" href={`#visits/${visit.number}`}>
       <Portrait face={visit.face} alt={`Best face of visit ${visit.number}`} />
       <span class="what">
-        <strong>Visit {visit.number}</strong> {visit.camera}
+        <strong>Visit {visit.number}</strong> {visit.recording ?? visit.camera}
         <br />
         {clock(visit.first)}, {visitLength(visit)}
       </span>
