@@ -100,13 +100,18 @@ func TestMeasureThatDecided(t *testing.T) {
 	}
 }
 
-// A long visit keeps its best face that no gate ruled out, whatever comes before and after it.
+// A long visit keeps its best face that no gate ruled out with its picture, whatever comes before and after it.
 func TestBestFaceOfALongVisitIsKept(t *testing.T) {
 	r := newTestRecorder(t)
 	for i := range 1700 {
 		c := measuredFace(1, 100*i, float64(i%19))
-		if i == 1234 {
+		switch i {
+		case 800:
+			send(r, c)
+			encoded(t, r)
+		case 1234:
 			c.Judgement.Score.Value = 31
+			encoded(t, r)
 		}
 		reason := quality.Reason("")
 		if i%7 == 0 {
@@ -120,6 +125,9 @@ func TestBestFaceOfALongVisitIsKept(t *testing.T) {
 		if p.passed {
 			passed = max(passed, p.score)
 		}
+	}
+	if v.top == nil || v.top.score != 31 {
+		t.Errorf("best picture %+v", v.top)
 	}
 	if passed != 31 || len(v.points) > maxPoints || len(v.points) < maxPoints/2 {
 		t.Errorf("best score %g of %d points", passed, len(v.points))

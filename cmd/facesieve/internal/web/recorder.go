@@ -19,7 +19,7 @@ import (
 const (
 	maxVisits   = 200
 	maxPoints   = 100 // of a visit's score curve
-	maxPictures = 12  // of a visit, besides its best face and the sent ones
+	maxPictures = 12  // of a visit, besides its best faces and the sent ones
 	maxSent     = 12  // sent faces of a visit that keep their picture
 	maxEncoding = 64  // faces that wait for their JPEG
 )
@@ -108,7 +108,8 @@ func (r *Recorder) Judged(c *pipeline.Candidate, aligned gocv.Mat, reason qualit
 	v.figures = c.Visit
 	best := v.add(p)
 	r.revision++
-	if !c.Judgement.Scored || !best && !v.wantsPicture(c.Time) {
+	tops := v.tops(p)
+	if !c.Judgement.Scored || !best && !tops && !v.wantsPicture(c.Time) {
 		return
 	}
 	pixels := c.Pixels
@@ -121,6 +122,9 @@ func (r *Recorder) Judged(c *pipeline.Candidate, aligned gocv.Mat, reason qualit
 	}
 	if best {
 		v.best, v.labels, v.components = picture, c.Judgement.Score.Labels, pipeline.Components(c.Judgement.Assessment)
+	}
+	if tops {
+		v.top = picture
 	}
 	if v.wantsPicture(c.Time) {
 		v.addPicture(picture)
@@ -179,10 +183,13 @@ func (r *Recorder) Decided(d pipeline.Decision) {
 	v.sent++
 	v.sentAt, v.sentScore, v.policy = d.At, d.Score, c.PolicyName
 	v.labels, v.components = c.Judgement.Score.Labels, pipeline.Components(c.Judgement.Assessment)
-	p := point{track: c.Track, time: c.Time, score: d.Score}
+	p := point{track: c.Track, time: c.Time, score: d.Score, passed: true}
 	if picture := r.picture(p, c.Pixels); picture != nil {
 		picture.sent = true
 		v.best = picture
+		if v.top == nil || v.top.time.Equal(p.time) { // one picture of a face is enough
+			v.top = picture
+		}
 		if v.sentPictures = append(v.sentPictures, picture); len(v.sentPictures) > maxSent {
 			v.sentPictures = v.sentPictures[1:]
 		}

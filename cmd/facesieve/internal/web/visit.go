@@ -54,6 +54,7 @@ type visit struct {
 	watched time.Duration // how long its camera was watched when it began
 
 	best         *picture // the face sent last, or else that of the highest score
+	top          *picture // the face of the highest score that no gate ruled out, sent or not
 	pictures     []*picture
 	pause        time.Duration // between two pictures; it doubles when there are too many
 	sentPictures []*picture
@@ -110,6 +111,11 @@ func (v *visit) better(p point) bool {
 	return p.score > v.best.score
 }
 
+// tops reports whether no gate ruled a face out, and its score is the highest of such faces.
+func (v *visit) tops(p point) bool {
+	return p.passed && p.score != quality.NotAssessed && (v.top == nil || p.score > v.top.score)
+}
+
 // wantsPicture reports whether the pause since the last picture is over.
 func (v *visit) wantsPicture(at time.Time) bool {
 	return len(v.pictures) == 0 || at.Sub(v.pictures[len(v.pictures)-1].time) >= v.pause
@@ -135,6 +141,12 @@ func (v *visit) moveTo(to *visit, m quality.Move) {
 			to.best, to.labels, to.components = v.best, v.labels, v.components
 		}
 		v.best, v.labels, v.components = bestOf(v.pictures), nil, nil
+	}
+	if v.top != nil && moves(v.top.point) {
+		if to.tops(v.top.point) {
+			to.top = v.top
+		}
+		v.top = bestOf(kept(v.pictures, func(p *picture) bool { return p.passed }))
 	}
 	if len(v.points) != count {
 		to.settle()
@@ -162,8 +174,10 @@ func (v *visit) empty() bool { return len(v.points) == 0 && v.sent == 0 && v.rej
 // allPictures returns every picture once, in the order of time.
 func (v *visit) allPictures() []*picture {
 	all := slices.Concat(v.pictures, v.sentPictures)
-	if v.best != nil && !slices.Contains(all, v.best) {
-		all = append(all, v.best)
+	for _, p := range []*picture{v.best, v.top} {
+		if p != nil && !slices.Contains(all, p) {
+			all = append(all, p)
+		}
 	}
 	slices.SortStableFunc(all, func(a, b *picture) int { return a.time.Compare(b.time) })
 	return all

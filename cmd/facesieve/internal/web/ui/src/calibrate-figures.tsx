@@ -55,11 +55,11 @@ export function Figures({ data, draft, before, after }: FiguresProps) {
     <div class="figures">
       <Figure name={daily ? "visits a day sent" : "visits sent"} value={rate(now)}
         former={now === sent(before) ? "" : rate(sent(before))}>
-        {now} of {plural(after.length, "visit")}
+        {daily ? `${now} of ${plural(after.length, "visit")}` : `of ${after.length}; visits a day need an hour of video`}
       </Figure>
       <Figure name={daily ? "visits a day without a face" : "visits without a face"} value={rate(none)}
         former={now === sent(before) ? "" : rate(before.length - sent(before))}>
-        {unknown > 0 ? `${unknown} of them not certain: faces were not scored` : `${none} of ${plural(after.length, "visit")}`}
+        {unknown > 0 ? `${unknown} of them not certain: faces were not scored` : `${daily ? `${none} ` : ""}of ${plural(after.length, "visit")}`}
       </Figure>
       <Errors data={data} draft={draft} />
     </div>
