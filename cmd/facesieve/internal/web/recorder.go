@@ -21,8 +21,8 @@ const maxEncoding = 64
 // Bounds limit the memory of a Recorder.
 type Bounds struct {
 	Visits   int           // the one that was seen longest ago is dropped for a new one
-	Points   int           // of a visit's score curve; when there are more, every second one is dropped
-	Pictures int           // of a visit, besides its best face and the sent ones; as for Points
+	Points   int           // of a visit's score curve; when there are more, the better one of every two is kept
+	Pictures int           // of a visit, besides its best faces and the sent ones; then every second one is dropped
 	Sent     int           // sent faces of a visit that keep their picture
 	Pause    time.Duration // between two pictures of a visit that just began
 	// Faces is how many faces are recorded; later ones are counted. 0: no bound.
@@ -137,7 +137,8 @@ func (r *Recorder) Judged(c *pipeline.Candidate, aligned gocv.Mat, reason qualit
 	v.figures = c.Visit
 	best := v.add(p)
 	r.revision++
-	if !c.Judgement.Scored || !best && !v.wantsPicture(c.Time) {
+	tops := v.tops(p)
+	if !c.Judgement.Scored || !best && !tops && !v.wantsPicture(c.Time) {
 		return
 	}
 	pixels := c.Pixels
@@ -150,6 +151,9 @@ func (r *Recorder) Judged(c *pipeline.Candidate, aligned gocv.Mat, reason qualit
 	}
 	if best {
 		v.best, v.labels, v.components = picture, c.Judgement.Score.Labels, pipeline.Components(c.Judgement.Assessment)
+	}
+	if tops {
+		v.top = picture
 	}
 	if v.wantsPicture(c.Time) {
 		v.addPicture(picture)
@@ -232,11 +236,15 @@ func (r *Recorder) Decided(d pipeline.Decision) {
 	v.labels, v.components = c.Judgement.Score.Labels, pipeline.Components(c.Judgement.Assessment)
 	picture := v.pictureOf(c.Track, c.Time)
 	if picture == nil && r.leftOut == 0 {
-		picture = r.picture(point{track: c.Track, time: c.Time, score: d.Score}, c.Pixels, pipeline.Describe(c))
+		p := point{track: c.Track, time: c.Time, score: d.Score, passed: true}
+		picture = r.picture(p, c.Pixels, pipeline.Describe(c))
 	}
 	if picture != nil {
 		picture.sent = true
 		v.best = picture
+		if v.top == nil {
+			v.top = picture
+		}
 		if v.sentPictures = append(v.sentPictures, picture); len(v.sentPictures) > r.bounds.Sent {
 			v.sentPictures = v.sentPictures[1:]
 		}

@@ -53,6 +53,7 @@ type visit struct {
 	watched time.Duration // how long its camera was watched when it began
 
 	best         *picture // the face sent last, or else that of the highest score
+	top          *picture // the face of the highest score that no gate ruled out, sent or not
 	pictures     []*picture
 	pause        time.Duration // between two pictures; it doubles when there are too many
 	sentPictures []*picture
@@ -109,6 +110,11 @@ func (v *visit) better(p point) bool {
 	return p.score > v.best.score
 }
 
+// tops reports whether no gate ruled a face out, and its score is the highest of such faces.
+func (v *visit) tops(p point) bool {
+	return p.passed && p.score != quality.NotAssessed && (v.top == nil || p.score > v.top.score)
+}
+
 // wantsPicture reports whether the pause since the last picture is over.
 func (v *visit) wantsPicture(at time.Time) bool {
 	return len(v.pictures) == 0 || at.Sub(v.pictures[len(v.pictures)-1].time) >= v.pause
@@ -136,6 +142,12 @@ func (v *visit) moveTo(to *visit, m quality.Move) {
 		}
 		v.best, v.labels, v.components = bestOf(v.pictures), nil, nil
 	}
+	if v.top != nil && !v.top.sent && moves(v.top.point) {
+		if to.tops(v.top.point) {
+			to.top = v.top
+		}
+		v.top = bestOf(kept(v.pictures, func(p *picture) bool { return p.passed }))
+	}
 	if len(v.points) != count {
 		to.settle()
 		v.settle()
@@ -161,17 +173,14 @@ func (v *visit) empty() bool { return len(v.points) == 0 && v.sent == 0 && v.rej
 
 // allPictures returns every picture once, in the order of time.
 func (v *visit) allPictures() []*picture {
-	more := v.sentPictures
-	if v.best != nil && !slices.Contains(more, v.best) {
-		more = append(slices.Clone(more), v.best)
-	}
 	all := slices.Clone(v.pictures)
-	present := map[*picture]bool{}
+	present := map[*picture]bool{nil: true}
 	for _, p := range all {
 		present[p] = true
 	}
-	for _, p := range more {
+	for _, p := range append([]*picture{v.best, v.top}, v.sentPictures...) {
 		if !present[p] {
+			present[p] = true
 			all = append(all, p)
 		}
 	}
@@ -182,7 +191,7 @@ func (v *visit) allPictures() []*picture {
 // pictureOf returns the picture of a face, or nil. A track has one face in a frame.
 func (v *visit) pictureOf(track uint64, at time.Time) *picture {
 	of := func(p *picture) bool { return p != nil && p.track == track && p.time.Equal(at) }
-	for _, all := range [][]*picture{v.pictures, v.sentPictures, {v.best}} {
+	for _, all := range [][]*picture{v.pictures, v.sentPictures, {v.best, v.top}} {
 		if i := slices.IndexFunc(all, of); i >= 0 {
 			return all[i]
 		}

@@ -18,7 +18,7 @@ export function Basis({ data, counted }: { data: Calibration; counted: number })
       <p class="caption">
         {plural(counted, "visit")} of {data.camera} in {timeSpan(data.watched_s)} of video.
         {open > 0 && ` ${open} more ${open === 1 ? "goes" : "go"} on and ${open === 1 ? "is" : "are"} not counted.`}
-        {live && " At most the last 200 of all cameras are kept, in memory."}
+        {live && " The last 200 visits of all cameras are kept."}
       </p>
       {counted < fewest && (
         <p class="warning" role="note">
@@ -58,11 +58,11 @@ export function Figures({ data, draft, before, after }: FiguresProps) {
     <div class="figures">
       <Figure name={daily ? "visits a day sent" : "visits sent"} value={rate(now)}
         former={now === sent(before) ? "" : rate(sent(before))}>
-        {now} of {plural(after.length, "visit")}
+        {daily ? `${now} of ${plural(after.length, "visit")}` : `of ${after.length}; visits a day need an hour of video`}
       </Figure>
       <Figure name={daily ? "visits a day without a face" : "visits without a face"} value={rate(none)}
         former={now === sent(before) ? "" : rate(before.length - sent(before))}>
-        {unknown > 0 ? `${unknown} of them not certain: faces were not scored` : `${none} of ${plural(after.length, "visit")}`}
+        {unknown > 0 ? `${unknown} of them not certain: faces were not scored` : `${daily ? `${none} ` : ""}of ${plural(after.length, "visit")}`}
       </Figure>
       <Errors data={data} draft={draft} />
     </div>
@@ -102,9 +102,20 @@ function Figure({ name, value, former, title, children }: FigureProps) {
     <div class="figure" title={title}>
       <span class="name">{name}</span>
       <output>{value}</output>
-      <span class="former">{former && `now ${former}`}</span>
+      <span class="former">{former && `in force: ${former}`}</span>
       <span class="detail">{children}</span>
     </div>
+  )
+}
+
+// NotShown counts the visits that the histogram does not have.
+export function NotShown({ outcomes }: { outcomes: Outcome[] }) {
+  const none = outcomes.filter((one) => !one.best).length
+  if (none === 0) return null
+  return (
+    <p class="caption">
+      {plural(none, "visit")} {none === 1 ? "is" : "are"} not in the histogram: no scored face passes the gates.
+    </p>
   )
 }
 
@@ -134,7 +145,7 @@ export function Hints({ outcomes }: { outcomes: Outcome[] }) {
           const share = count / none.length
           return (
             <li key={reason}>
-              <meter min={0} max={1} value={share} aria-hidden="true" />
+              <progress max={1} value={share} aria-hidden="true" />
               <strong>
                 {(100 * share).toFixed(0)} % {what}
               </strong>

@@ -12,16 +12,16 @@ interface Props {
 
 // Save stores the settings as overrides, and shows them for the configuration file.
 export function Save({ data, draft, control, onReset }: Props) {
-  const [result, setResult] = useState({ text: "", failed: false })
+  const [result, setResult] = useState<Result>({ text: "", failed: false })
   const [busy, setBusy] = useState(false)
   const changed = !same(draft, data.settings)
   const own = control?.overridden.filter((key) => key.startsWith("quality.")) ?? []
-  const run = async (action: Promise<void>, done: string) => {
+  const run = async (action: Promise<void>, text: string, saved?: Draft) => {
     setBusy(true)
     setResult({ text: "", failed: false })
     try {
       await action
-      setResult({ text: done, failed: false })
+      setResult({ text, failed: false, saved })
     } catch (fault) {
       setResult({ text: (fault as Error).message, failed: true })
     }
@@ -32,13 +32,13 @@ export function Save({ data, draft, control, onReset }: Props) {
     onReset()
   }
   const enabled = control?.state.enabled ?? false
-  const waits = changed && result.text === saved
+  const waits = changed && result.saved !== undefined && same(result.saved, draft)
   return (
     <section class="panel save" aria-label="Save">
       <div class="buttons">
         {enabled && (
           <button type="button" class="primary" disabled={!changed || busy || waits}
-            onClick={() => run(control!.save(overrideOf(data, draft)), saved)}>
+            onClick={() => run(control!.save(overrideOf(data, draft)), "Saved, and in force.", draft)}>
             Save for {data.camera}
           </button>
         )}
@@ -57,7 +57,7 @@ export function Save({ data, draft, control, onReset }: Props) {
           </button>
         )}
         <span class={result.failed ? "result bad" : "result"} role="status">
-          {result.text === saved ? (waits ? "Saved. It takes effect in a moment…" : "Saved, and in force.") : result.text}
+          {waits ? "Saved. It takes effect in a moment…" : result.saved && changed ? "" : result.text}
         </span>
       </div>
       {control && !enabled && <p class="caption">To save from this page: {control.state.fix}.</p>}
@@ -71,7 +71,11 @@ export function Save({ data, draft, control, onReset }: Props) {
   )
 }
 
-const saved = "saved"
+interface Result {
+  text: string
+  failed: boolean
+  saved?: Draft | undefined // what was saved
+}
 
 // nameOf returns the key of a gate in section gates.
 const nameOf = (key: string): string => key.replace("gates.", "")

@@ -1,15 +1,28 @@
+import { useLayoutEffect, useRef, useState } from "preact/hooks"
 import { plural } from "./format"
 import type { Outcome } from "./simulate"
 
-const width = 640
-const height = 170
-// The style sheet places the slider by left and right.
+const height = 180
+// Pixels. The style sheet places the slider by left and right.
 const margin = { left: 40, right: 16, top: 20, bottom: 22 }
 const binWidth = 5 // points of score
+
+// useWidth returns the width of an element in pixels, so that text in a drawing has the size of other text.
+function useWidth(element: { current: HTMLElement | null }): number {
+  const [width, setWidth] = useState(640)
+  useLayoutEffect(() => {
+    const observer = new ResizeObserver(([entry]) => setWidth(Math.max(200, Math.round(entry!.contentRect.width))))
+    observer.observe(element.current!)
+    return () => observer.disconnect()
+  }, [])
+  return width
+}
 
 // Histogram counts the visits by the score of their best face that passes the gates. Visits that are not sent are faint.
 export function Histogram(props: { outcomes: Outcome[]; threshold: number; inForce: number }) {
   const { outcomes, threshold, inForce } = props
+  const frame = useRef<HTMLElement>(null)
+  const width = useWidth(frame)
   const bins = Array.from({ length: 100 / binWidth }, () => ({ day: 0, night: 0 }))
   let scored = 0
   for (const { best } of outcomes) {
@@ -18,14 +31,13 @@ export function Histogram(props: { outcomes: Outcome[]; threshold: number; inFor
     best.night ? bin.night++ : bin.day++
     scored++
   }
-  const most = Math.max(4, ...bins.map((bin) => bin.day + bin.night))
+  const most = Math.max(2, ...bins.map((bin) => bin.day + bin.night))
   const x = (score: number) => margin.left + (score / 100) * (width - margin.left - margin.right)
   const y = (count: number) => height - margin.bottom - (count / most) * (height - margin.top - margin.bottom)
   const nights = bins.reduce((sum, bin) => sum + bin.night, 0)
-  const none = outcomes.length - scored
-  const ticks = [0, Math.ceil(most / 2), most]
+  const ticks = most % 2 === 0 ? [0, most / 2, most] : [0, most]
   return (
-    <figure class="histogram">
+    <figure class="histogram" ref={frame}>
       <figcaption>
         <span>Best score of each visit</span>
         <span class="key">
@@ -64,11 +76,6 @@ export function Histogram(props: { outcomes: Outcome[]; threshold: number; inFor
           </text>
         ))}
       </svg>
-      {none > 0 && (
-        <p class="caption">
-          {plural(none, "visit")} {none === 1 ? "is" : "are"} not in the histogram: no scored face passes the gates.
-        </p>
-      )}
     </figure>
   )
 }

@@ -81,12 +81,12 @@ function FaceTable({ faces, limit }: { faces: LiveFace[]; limit: number }) {
   return (
     <div class="scroll">
       <table>
-        <caption>Faces in the picture</caption>
+        <caption>Faces in the picture; the threshold is {limit}</caption>
         <thead>
           <tr>
             <th>Visit</th>
-            <th>Score (needs {limit})</th>
-            <th>Size, pixels</th>
+            <th>Score</th>
+            <th>Pixels</th>
             <th>Result</th>
           </tr>
         </thead>
@@ -100,7 +100,7 @@ function FaceTable({ faces, limit }: { faces: LiveFace[]; limit: number }) {
               <td>
                 {face.box[2].toFixed(0)} × {face.box[3].toFixed(0)}
               </td>
-              <td>{face.reason === "duplicate" ? "no better than a face before it" : face.text || "can be sent"}</td>
+              <td>{face.reason === "duplicate" ? "no better than before" : face.text || "can be sent"}</td>
             </tr>
           ))}
         </tbody>

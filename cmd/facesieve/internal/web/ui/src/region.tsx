@@ -95,11 +95,12 @@ function edit(regions: Regions, polygon: number, change: (corners: Corner[]) => 
 // yaml returns the regions as they are written in the configuration file.
 export function yaml(camera: string, regions: Regions): string {
   const corners = (all: Corner[]) => `[${all.map(([x, y]) => `[${x}, ${y}]`).join(", ")}]`
+  const masks = regions.masks.map((mask) => `\n        - ${corners(mask)}`).join("") || " []"
   return `cameras:
   - name: ${camera}
     detect:
       roi: ${corners(regions.roi)}
-      masks: [${regions.masks.map(corners).join(", ")}]
+      masks:${masks}
 `
 }
 
@@ -267,10 +268,12 @@ function Corners({ name, polygon, corners, state }: CornersProps) {
       </caption>
       <thead>
         <tr>
-          <th>Corner</th>
-          <th>From the left, %</th>
-          <th>From the top, %</th>
-          <th>Change</th>
+          <th>
+            <span class="hidden">Corner</span>
+          </th>
+          <th>Left, %</th>
+          <th>Top, %</th>
+          <th>Corners</th>
         </tr>
       </thead>
       <tbody>
