@@ -158,6 +158,7 @@ export function RegionEditor({ camera, edit: state, control, overridden }: Props
           <Corners key={i} name={`Mask ${i + 1}`} polygon={i} corners={mask} state={state} />
         ))}
       </div>
+      <Saving camera={camera} state={state} control={control} overridden={overridden} />
       <h3>For the configuration file</h3>
       <pre tabIndex={0} class="code">
         {text}
@@ -168,7 +169,6 @@ export function RegionEditor({ camera, edit: state, control, overridden }: Props
         </button>
         <output>{copied}</output>
       </div>
-      <Saving camera={camera} state={state} control={control} overridden={overridden} />
     </fieldset>
   )
 }
