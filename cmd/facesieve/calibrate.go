@@ -27,7 +27,7 @@ import (
 type calibrateCommand struct {
 	Config filePath  `help:"Configuration file. Default: the built-in one."`
 	Camera string    `help:"Name of the camera in the configuration whose settings apply. Default: the first."`
-	Out    filePath  `placeholder:"FILE.html" help:"File to write. Default: the name of the recording with .html, in this directory."`
+	Out    filePath  `placeholder:"FILE.html" help:"File to write. Default: the recording's name with .html, in this directory."`
 	Start  time.Time `default:"1970-01-01T00:00:00Z" help:"Start of the first recording (RFC 3339); others follow it."`
 	Video  filePath  `arg:"" name:"video|dir" help:"A recording, or a directory of recordings or of images."`
 }
@@ -55,7 +55,9 @@ func (c *calibrateCommand) Run(ctx context.Context, term console) (err error) {
 	log := logging.New(cfg.Log, term.err)
 	recorder := web.NewRecorder(web.ReportBounds(), log)
 	defer recorder.Close()
-	run := calibration{cfg: cfg, camera: camera, networks: networks, recorder: recorder, start: c.Start, term: term, log: log}
+	run := calibration{
+		cfg: cfg, camera: camera, networks: networks, recorder: recorder, start: c.Start, term: term, log: log,
+	}
 	skipped := run.all(ctx, videos)
 	if ctx.Err() != nil {
 		return fmt.Errorf("interrupted after %s; no report was written", english.Plural(run.frames, "frame", ""))
@@ -144,8 +146,8 @@ func recordingsAt(path string) ([]string, error) {
 	case images:
 		return []string{path}, nil
 	default:
-		return nil, fmt.Errorf("%s has no recording (%s) and no image; name a recording, or a directory of recordings or images",
-			printablePath(path), strings.Join(videoExtensions(), " "))
+		return nil, fmt.Errorf("%s has no recording (%s) and no image; name a recording, or a directory of recordings "+
+			"or of images", printablePath(path), strings.Join(videoExtensions(), " "))
 	}
 }
 
@@ -216,7 +218,8 @@ func (c *calibration) one(ctx context.Context, video string) error {
 func (c *calibration) printEnd(path string) {
 	visits, faces, leftOut := c.recorder.Recorded()
 	if leftOut > 0 {
-		fmt.Fprintf(c.term.err, "%s more are left out of the report: it has the first %d\n", english.Plural(leftOut, "face", ""), faces)
+		fmt.Fprintf(c.term.err, "%s more are left out of the report: it has the first %d\n",
+			english.Plural(leftOut, "face", ""), faces)
 	}
 	if absolute, err := filepath.Abs(path); err == nil {
 		path = absolute

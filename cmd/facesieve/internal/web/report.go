@@ -79,7 +79,7 @@ func (r *Recorder) Recorded() (visits, faces, leftOut int) {
 
 // report returns what the recorder has.
 func (r *Recorder) report(report Report) (reportJSON, error) {
-	var calibrations []Calibration
+	calibrations := []Calibration{}
 	for _, camera := range report.Cameras {
 		calibrations = append(calibrations, r.Calibration(camera, report.Networks))
 	}
@@ -87,7 +87,8 @@ func (r *Recorder) report(report Report) (reportJSON, error) {
 	defer r.mutex.Unlock()
 	data := reportJSON{
 		Title: report.Title, Program: report.Program, View: report.View, Cameras: []reportCameraJSON{},
-		Calibrations: calibrations, Recordings: append([]Recording{}, report.Recordings...), Faces: r.faces, LeftOut: r.leftOut, Visits: []visitDetail{}, Images: map[uint64][]byte{},
+		Calibrations: calibrations, Recordings: append([]Recording{}, report.Recordings...), Faces: r.faces,
+		LeftOut: r.leftOut, Visits: []visitDetail{}, Images: map[uint64][]byte{},
 	}
 	if r.err != nil {
 		return data, fmt.Errorf("collect faces for the report: %w", r.err)
@@ -123,12 +124,12 @@ func reportText(title string, data reportJSON) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	const policy = "default-src 'none'; img-src data:; script-src %s; style-src %s; base-uri 'none'; form-action 'none'"
 	var text bytes.Buffer
 	err = page.Execute(&text, map[string]string{
 		"Title": "facesieve: " + title, "Icon": base64.StdEncoding.EncodeToString(parts["icon.svg"]),
 		"Style": string(parts["app.css"]), "Script": string(parts["report.js"]), "Data": string(encoded),
-		"Policy": fmt.Sprintf("default-src 'none'; img-src data:; script-src %s; style-src %s; base-uri 'none'; form-action 'none'",
-			sourceHash(parts["report.js"]), sourceHash(parts["app.css"])),
+		"Policy": fmt.Sprintf(policy, sourceHash(parts["report.js"]), sourceHash(parts["app.css"])),
 	})
 	return text.Bytes(), err
 }

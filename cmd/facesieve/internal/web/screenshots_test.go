@@ -74,8 +74,12 @@ func TestScreenshots(t *testing.T) {
 	b := openBrowser(t)
 	b.run(chromedp.Navigate(p.base + "/?token=" + p.token))
 	views := []struct{ hash, ready, press string }{
-		{"live", ".picture .face", ""}, {"live", ".picture", "Region and masks"}, {"visits", ".visit img", ""},
-		{"visits/1", ".pictures img", ""}, {"calibrate", ".strip img", ""}, {"state", "dl", ""},
+		{"live", ".picture .face", ""},
+		{"live", ".picture", "Region and masks"},
+		{"visits", ".visit img", ""},
+		{"visits/1", ".pictures img", ""},
+		{"calibrate", ".strip img", ""},
+		{"state", "dl", ""},
 	}
 	for _, device := range []struct {
 		name          string

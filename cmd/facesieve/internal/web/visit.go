@@ -136,21 +136,26 @@ func (v *visit) moveTo(to *visit, m quality.Move) {
 	movesPicture := func(p *picture) bool { return !p.sent && moves(p.point) } // a sent one belongs to its event
 	to.pictures = append(to.pictures, kept(v.pictures, movesPicture)...)
 	v.pictures = slices.DeleteFunc(v.pictures, movesPicture)
-	if v.best != nil && !v.best.sent && moves(v.best.point) {
+	v.moveBest(to, movesPicture)
+	if len(v.points) != count {
+		to.settle()
+		v.settle()
+	}
+}
+
+// moveBest moves the best faces of a visit to another one, if they are among those that move.
+func (v *visit) moveBest(to *visit, moves func(*picture) bool) {
+	if v.best != nil && moves(v.best) {
 		if to.sent == 0 && (to.best == nil || to.better(v.best.point)) {
 			to.best, to.labels, to.components = v.best, v.labels, v.components
 		}
 		v.best, v.labels, v.components = bestOf(v.pictures), nil, nil
 	}
-	if v.top != nil && !v.top.sent && moves(v.top.point) {
+	if v.top != nil && moves(v.top) {
 		if to.tops(v.top.point) {
 			to.top = v.top
 		}
 		v.top = bestOf(kept(v.pictures, func(p *picture) bool { return p.passed }))
-	}
-	if len(v.points) != count {
-		to.settle()
-		v.settle()
 	}
 }
 
