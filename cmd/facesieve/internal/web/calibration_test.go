@@ -68,8 +68,8 @@ func TestCalibrationData(t *testing.T) {
 	}
 	for i, want := range []string{
 		"[420000 -1 2 0 1199 <nil> <nil> <nil> <nil> <nil> <nil>]",
-		"[360000 15000 1 3 1199 30000 10000 5000 2000 0 60000]",
-		"[60000 42001 0 2 1199 30000 10000 5000 2000 3001 60000]",
+		"[360000 15000 1 2 1199 30000 10000 5000 2000 0 60000]",
+		"[60000 42001 0 1 1199 30000 10000 5000 2000 3001 60000]",
 	} {
 		if got := fmt.Sprint(data.Visits[i].Faces[0]...); strings.Join(strings.Fields(got), " ") != strings.Trim(want, "[]") {
 			t.Errorf("face of visit %d: %s, want %s", i, got, want)

@@ -133,6 +133,9 @@ func randomFace(random *rand.Rand) *pipeline.Candidate {
 	c := newFace("gate", "a", 1, 0, -1)
 	c.Judgement.Assessment = a
 	c.Judgement.Face.Box = [4]float32{float32(random.IntN(30) - 5), 100, 100, float32(80 + random.IntN(40))}
+	if random.IntN(10) == 0 { // far outside the frame
+		c.Judgement.Face.Box[0] = -150
+	}
 	if random.IntN(2) == 0 {
 		c.Judgement.Assessment.Bounds = [4]float32{float32(random.IntN(30) - 5), 110, 80, 90}
 	}

@@ -79,8 +79,8 @@ function Errors({ data, draft }: { data: Calibration; draft: Draft }) {
   return (
     <Figure name={name} value={`${percent(now.rate)} %`} title={`${data.curve.set}. ${coverage}`}
       former={former && draft.threshold !== data.settings.threshold ? `${percent(former.rate)} %` : ""}>
-      {now.pairs > 0 && `95 %: ${percent(now.low)} to ${percent(now.high)} %, `}at a false-match rate of{" "}
-      {100 * data.curve.fmr} %, on the network's test set
+      at a false-match rate of {100 * data.curve.fmr} % on the network's test set
+      {now.pairs > 0 && `; 95 % interval for the chance of its pairs alone: ${percent(now.low)} to ${percent(now.high)} %`}
     </Figure>
   )
 }
@@ -108,14 +108,20 @@ function Figure({ name, value, former, title, children }: FigureProps) {
   )
 }
 
-// NotShown counts the visits that the histogram does not have.
-export function NotShown({ outcomes }: { outcomes: Outcome[] }) {
+// HistogramNotes explain the histogram, and count the visits that it does not have.
+export function HistogramNotes({ outcomes }: { outcomes: Outcome[] }) {
   const none = outcomes.filter((one) => !one.best).length
-  if (none === 0) return null
   return (
-    <p class="caption">
-      {plural(none, "visit")} {none === 1 ? "is" : "are"} not in the histogram: no scored face passes the gates.
-    </p>
+    <>
+      {outcomes.some((one) => one.best?.night) && (
+        <p class="caption">Night is a picture without colours, as under infrared light.</p>
+      )}
+      {none > 0 && (
+        <p class="caption">
+          {plural(none, "visit")} {none === 1 ? "is" : "are"} not in the histogram: no scored face passes the gates.
+        </p>
+      )}
+    </>
   )
 }
 

@@ -46,7 +46,8 @@ export function Save({ data, draft, control, onReset }: Props) {
           Back to the settings in force
         </button>
         {enabled && control!.state.can_undo && (
-          <button type="button" disabled={busy} onClick={() => run(undo(control!.undo()), "The last save is undone.")}>
+          <button type="button" disabled={busy} title="Of all cameras, the change that was saved last"
+            onClick={() => run(undo(control!.undo()), "The last save is undone.")}>
             Undo the last save
           </button>
         )}

@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks"
 import type { Calibration, ControlState, Override } from "./api"
 import { Difference, Neighbours } from "./calibrate-faces"
-import { Basis, Figures, Hints, NotShown } from "./calibrate-figures"
+import { Basis, Figures, Hints, HistogramNotes } from "./calibrate-figures"
 import { Save } from "./calibrate-save"
 import { Gates, Policy, Threshold } from "./calibrate-settings"
 import { Histogram } from "./histogram"
@@ -41,7 +41,7 @@ export function Calibrate({ data, control }: { data: Calibration; control?: Cont
           <section class="panel" aria-label="Threshold">
             <Histogram outcomes={after} threshold={draft.threshold} inForce={inForce.threshold} />
             <Threshold value={draft.threshold} inForce={inForce.threshold} onValue={(threshold) => change({ threshold })} />
-            <NotShown outcomes={after} />
+            <HistogramNotes outcomes={after} />
           </section>
           <Save data={data} draft={draft} control={control} onReset={() => setEdited(null)} />
         </div>

@@ -43,8 +43,8 @@ export function Histogram(props: { outcomes: Outcome[]; threshold: number; inFor
         <span class="key">
           <i class="day" /> day {scored - nights}
         </span>
-        <span class="key" title="The picture of the face has no colours, as under infrared light.">
-          <i class="night" /> night (no colours) {nights}
+        <span class="key">
+          <i class="night" /> night {nights}
         </span>
       </figcaption>
       <svg viewBox={`0 0 ${width} ${height}`} role="img"

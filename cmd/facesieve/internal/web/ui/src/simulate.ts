@@ -101,6 +101,7 @@ export function pictureOf(face: Face): { number: number; exact: boolean } {
 
 // loosened returns the number of faces without a score that the gate in force ruled out and its new limit does not.
 export function loosened(visits: { faces: Face[] }[], gate: number, limits: number[], data: Calibration): number {
+  if (limits[gate] === data.settings.gates[gate]) return 0
   const alone = (all: number[]) => all.map((limit, i) => (i === gate ? limit : anyLimit(data.gates[i]!)))
   const [before, after] = [alone(data.settings.gates), alone(limits)]
   let count = 0
