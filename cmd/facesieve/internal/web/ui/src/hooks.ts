@@ -20,6 +20,7 @@ export function useHash(): string[] {
   useEffect(() => {
     const update = () => setHash(parts())
     addEventListener("hashchange", update)
+    update() // it may have changed before
     return () => removeEventListener("hashchange", update)
   }, [])
   return hash
