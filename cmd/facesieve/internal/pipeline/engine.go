@@ -181,6 +181,26 @@ func (e *Engine) Find(frame gocv.Mat, ignore func(detect.Face) bool) ([]detect.F
 	return faces, nil
 }
 
+// Follow returns the faces of a frame, 8-bit BGR, at the boxes where they are expected, pixels of the frame; the highest
+// score first. It returns false if one of them is not found there.
+func (e *Engine) Follow(frame gocv.Mat, expected [][4]float32) (faces []detect.Face, ok bool, err error) {
+	cfg := e.detector.Config()
+	for _, box := range expected {
+		now := time.Now()
+		face, found, err := e.refiner.Follow(frame, box)
+		if err != nil {
+			return nil, false, err
+		}
+		e.times.add(stageFollow, now)
+		if !found || float64(face.Score) < cfg.LowScore || !cfg.Accepts(face, frame.Cols(), frame.Rows()) {
+			return nil, false, nil
+		}
+		faces = append(faces, face)
+	}
+	kept := detect.Distinct(faces, cfg.NMSIoU)
+	return kept, len(kept) == len(expected), nil
+}
+
 // coarseCheck measures the geometry of the detector's landmarks, and applies the gates that refinement cannot change.
 // It returns the gate that rules the face out, or nothing.
 func (e *Engine) coarseCheck(frame image.Point, face detect.Face) (quality.Assessment, quality.Reason) {

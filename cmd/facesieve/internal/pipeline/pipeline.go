@@ -74,6 +74,7 @@ type Pipeline struct {
 	engine    *Engine
 	motion    *detect.Motion
 	cuts      *detect.Cuts
+	search    *detect.Search
 	tracker   *detect.Tracker
 	visits    *quality.Visits[*Candidate]
 	recent    *quality.Recent // of this camera
@@ -117,6 +118,7 @@ func New(camera config.Camera, e *Engine, o Options, log zerolog.Logger) (*Pipel
 		counters: o.Counters,
 		motion:   detect.NewMotion(camera.Detect),
 		cuts:     detect.NewCuts(),
+		search:   detect.NewSearch(e.detector.Config()),
 		tracker:  detect.NewTracker(e.detector.Config()),
 		log:      log.With().Str("component", "pipeline").Logger(),
 	}
@@ -159,6 +161,7 @@ func (p *Pipeline) applyPending() error {
 	err := p.visits.Configure(s.Camera.Quality, pool.matcher, pool.recentOf(s.Camera, p.recent))
 	err = errors.Join(err, p.engine.Close())
 	p.tracker.Configure(s.Engine.detector.Config())
+	p.search.Configure(s.Engine.detector.Config())
 	p.motion.Configure(s.Camera.Detect)
 	p.static.Configure(s.Camera.Quality.Visit.Static)
 	p.camera, p.engine, p.sink, p.due = s.Camera, s.Engine, s.Sink, time.Time{}
@@ -245,6 +248,7 @@ func (p *Pipeline) endTracksAtCut(frame *capture.Frame) error {
 	}
 	p.log.Debug().Time("frame", frame.Time).Msg("hard cut, all tracks end")
 	p.motion.Restart(frame.Time, frame.Mat)
+	p.search.Restart()
 	p.busy = false
 	return p.decide(p.endTracks(frame.Time, p.tracker.Flush(), nil))
 }
@@ -260,7 +264,7 @@ func (p *Pipeline) analyse(ctx context.Context, frame *capture.Frame) ([]detect.
 		return nil, nil, err
 	}
 	defer p.engine.Release()
-	found, err := p.engine.Find(frame.Mat, func(f detect.Face) bool { return p.static.Ignores(frame.Time, f) })
+	found, err := p.find(frame)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -279,6 +283,20 @@ func (p *Pipeline) analyse(ctx context.Context, frame *capture.Frame) ([]detect.
 		decisions = append(decisions, more...)
 	}
 	return active, append(decisions, p.endStatic(frame.Time, active, candidates)...), nil
+}
+
+// find returns the faces of a frame. It follows the known ones, or searches the frame if that is due or if one of them
+// is not where it is expected.
+func (p *Pipeline) find(frame *capture.Frame) ([]detect.Face, error) {
+	expected := p.tracker.Predict(frame.Time)
+	if !p.search.Due(frame.Time, len(expected)) {
+		faces, ok, err := p.engine.Follow(frame.Mat, expected)
+		if ok || err != nil {
+			return faces, err
+		}
+	}
+	p.search.Done(frame.Time)
+	return p.engine.Find(frame.Mat, func(f detect.Face) bool { return p.static.Ignores(frame.Time, f) })
 }
 
 // associate assigns the faces to tracks, by their motion and their looks.
