@@ -49,6 +49,8 @@ type Judgement struct {
 	// Misses are the limits that ruled the face out, first the one of Reason; nil: none did, or the landmarks cannot be a
 	// face's. What was measured after the decision is not among them.
 	Misses []quality.Miss
+
+	measures measures // before the score
 }
 
 // applyGates rules the face out if it misses limits.
@@ -223,8 +225,9 @@ func (e *Engine) refine(frame gocv.Mat, face detect.Face) (detect.Face, error) {
 }
 
 // Judge measures and scores a face that was found in frame. If a gate rules the face out, it stops there, unless
-// scoreAll is true. The decision does not depend on scoreAll.
-func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (JudgedFace, error) {
+// scoreAll is true. The decision does not depend on scoreAll. It also stops if a face with these measures is not worth a
+// score; worth may be nil.
+func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool, worth func(measures) bool) (JudgedFace, error) {
 	j, proceed, err := e.measureGeometry(frame, face, scoreAll)
 	if err != nil || !proceed {
 		return JudgedFace{Judgement: j}, err
@@ -242,6 +245,10 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (JudgedF
 		j.applyGates(e.gates.Misses(image.Pt(frame.Cols(), frame.Rows()), face.Box, j.Assessment))
 	}
 	now = e.times.add(stageMeasure, now)
+	j.measures = measuresOf(j.Assessment)
+	if worth != nil && j.Reason == "" && !scoreAll && !worth(j.measures) {
+		j.Reason = quality.ReasonDuplicate
+	}
 	if j.Reason != "" && !scoreAll {
 		return JudgedFace{Judgement: j}, nil
 	}

@@ -82,6 +82,7 @@ type Pipeline struct {
 	sink      Sink
 	observers observers
 	scoreAll  bool
+	scored    map[uint64]scoredFace // the last of each track
 	log       zerolog.Logger
 	counters  *Counters
 
@@ -115,12 +116,12 @@ func New(camera config.Camera, e *Engine, o Options, log zerolog.Logger) (*Pipel
 	}
 	p := &Pipeline{
 		camera: camera, engine: e, visits: visits, recent: o.Recent, static: detect.NewStatic(camera.Quality.Visit.Static), sink: o.Sink, observers: o.Observers, scoreAll: o.ScoreAll,
-		counters: o.Counters,
-		motion:   detect.NewMotion(camera.Detect),
-		cuts:     detect.NewCuts(),
-		search:   detect.NewSearch(e.detector.Config()),
-		tracker:  detect.NewTracker(e.detector.Config()),
-		log:      log.With().Str("component", "pipeline").Logger(),
+		counters: o.Counters, scored: map[uint64]scoredFace{},
+		motion:  detect.NewMotion(camera.Detect),
+		cuts:    detect.NewCuts(),
+		search:  detect.NewSearch(e.detector.Config()),
+		tracker: detect.NewTracker(e.detector.Config()),
+		log:     log.With().Str("component", "pipeline").Logger(),
 	}
 	if p.counters == nil {
 		p.counters = &Counters{}
@@ -303,8 +304,8 @@ func (p *Pipeline) find(frame *capture.Frame) ([]detect.Face, error) {
 func (p *Pipeline) associate(faces *frameFaces) (active, ended []detect.Track) {
 	judging := faces.took
 	start := time.Now()
-	active, ended = p.tracker.Update(faces.frame.Time, faces.found, func(track uint64, index int) float64 {
-		j, err := faces.judge(index)
+	active, ended = p.tracker.Update(faces.frame.Time, faces.found, func(track uint64, index int, contested bool) float64 {
+		j, err := faces.judge(index, p.worth(track, faces.frame.Time, contested))
 		if err != nil {
 			return 0 // offer returns the error
 		}
@@ -340,7 +341,7 @@ func (p *Pipeline) admit(at time.Time) bool {
 
 // offer judges the face of a track and offers it to the visits.
 func (p *Pipeline) offer(faces *frameFaces, track detect.Track) (*Candidate, []Decision, error) {
-	j, err := faces.judge(track.Index)
+	j, err := faces.judge(track.Index, p.worth(track.ID, faces.frame.Time, false))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -358,7 +359,9 @@ func (p *Pipeline) offer(faces *frameFaces, track detect.Track) (*Candidate, []D
 		return c
 	}
 	score := j.Score.Value
-	if !j.Scored {
+	if j.Scored {
+		p.scored[track.ID] = scoredFace{frame.Time, score, j.measures}
+	} else {
 		score = quality.NotAssessed
 	}
 	visit, reason, changes := p.visits.Offer(quality.OfferedFace{
@@ -376,6 +379,7 @@ func (p *Pipeline) endStatic(at time.Time, active []detect.Track, candidates map
 	static, still := p.static.Update(at, active)
 	for i, track := range static {
 		p.tracker.End(track.ID)
+		delete(p.scored, track.ID)
 		p.busy = p.tracker.Busy()
 		p.counters.tracks.Add(1)
 		c := candidates[track.ID]
@@ -391,6 +395,7 @@ func (p *Pipeline) endStatic(at time.Time, active []detect.Track, candidates map
 func (p *Pipeline) endTracks(at time.Time, ended []detect.Track, decisions []Decision) []Decision {
 	for _, track := range ended {
 		p.counters.tracks.Add(1)
+		delete(p.scored, track.ID)
 		length := track.Last.Sub(track.Start).Round(time.Millisecond)
 		p.log.Debug().Uint64("track", track.ID).Str("length", length.String()).Msg("track ended")
 		decisions = append(decisions, p.take(p.visits.End(track.ID, at))...)
