@@ -146,7 +146,7 @@ func (c *scoreCommand) scoreFile(ctx context.Context, e *pipeline.Engine, file s
 	}
 	var lines []scoredFace
 	for i, face := range found {
-		j, err := e.Judge(img, face, true, nil)
+		j, err := e.Judge(img, face, true)
 		if err != nil {
 			return nil, err
 		}

@@ -186,7 +186,7 @@ func (w *watcher) analyse(ctx context.Context, frame gocv.Mat) error {
 		if float64(face.Score) < w.engine.MinScore() {
 			continue
 		}
-		j, err := w.engine.Judge(frame, face, false, nil)
+		j, err := w.engine.Judge(frame, face, false)
 		if err != nil {
 			return err
 		}

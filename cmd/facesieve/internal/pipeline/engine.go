@@ -225,9 +225,14 @@ func (e *Engine) refine(frame gocv.Mat, face detect.Face) (detect.Face, error) {
 }
 
 // Judge measures and scores a face that was found in frame. If a gate rules the face out, it stops there, unless
-// scoreAll is true. The decision does not depend on scoreAll. It also stops if a face with these measures is not worth a
-// score; worth may be nil.
-func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool, worth func(measures) bool) (JudgedFace, error) {
+// scoreAll is true. The decision does not depend on scoreAll.
+func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (JudgedFace, error) {
+	return e.judge(frame, face, scoreAll, nil)
+}
+
+// judge is Judge that also stops, with ReasonDuplicate, if a face with these measures is not worth a score. Worth may be
+// nil.
+func (e *Engine) judge(frame gocv.Mat, face detect.Face, scoreAll bool, worth func(measures) bool) (JudgedFace, error) {
 	j, proceed, err := e.measureGeometry(frame, face, scoreAll)
 	if err != nil || !proceed {
 		return JudgedFace{Judgement: j}, err
@@ -244,7 +249,7 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool, worth fu
 	if j.Reason == "" {
 		j.applyGates(e.gates.Misses(image.Pt(frame.Cols(), frame.Rows()), face.Box, j.Assessment))
 	}
-	now = e.times.add(stageMeasure, now)
+	e.times.add(stageMeasure, now)
 	j.measures = measuresOf(j.Assessment)
 	if worth != nil && j.Reason == "" && !scoreAll && !worth(j.measures) {
 		j.Reason = quality.ReasonDuplicate
@@ -252,14 +257,21 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool, worth fu
 	if j.Reason != "" && !scoreAll {
 		return JudgedFace{Judgement: j}, nil
 	}
-	if j.Score, err = e.scorer.Score(*aligned); err != nil {
+	return e.score(frame, face, j, *aligned)
+}
+
+// score completes the judgement of a face by its score, its embedding and the pose.
+func (e *Engine) score(frame gocv.Mat, face detect.Face, j Judgement, aligned gocv.Mat) (JudgedFace, error) {
+	now := time.Now()
+	var err error
+	if j.Score, err = e.scorer.Score(aligned); err != nil {
 		return JudgedFace{Judgement: j}, fmt.Errorf("score face: %w", err)
 	}
 	j.Scored = true
 	if e.measurePose(&j.Assessment) && j.Reason == "" {
 		j.applyGates(e.gates.Misses(image.Pt(frame.Cols(), frame.Rows()), face.Box, j.Assessment))
 	}
-	judged := JudgedFace{Judgement: j, Aligned: *aligned}
+	judged := JudgedFace{Judgement: j, Aligned: aligned}
 	if j.Reason == "" {
 		judged.Embedding = e.scorer.Embedding()
 	}

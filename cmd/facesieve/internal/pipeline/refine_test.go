@@ -110,7 +110,7 @@ func TestRefinementRaisesTheScore(t *testing.T) {
 	if !refined.Refined || refined.Score <= detected.Score || refined.Box != detected.Box {
 		t.Errorf("detected %+v, refined %+v", detected, refined)
 	}
-	if _, err := e.Judge(frame, refined, true, nil); err != nil || e.times.calls[stageRefine] != 1 {
+	if _, err := e.Judge(frame, refined, true); err != nil || e.times.calls[stageRefine] != 1 {
 		t.Errorf("one face of a frame is refined %d times, %v", e.times.calls[stageRefine], err)
 	}
 	if ruledOut, _ := found(above, func(e *Engine) { e.coarse.EdgeMargin = 0.99 }); ruledOut != detected {
@@ -200,7 +200,7 @@ func judged(t *testing.T, change func(e *Engine, face *detect.Face), all bool) (
 		t.Fatalf("%d faces, %v", len(faces), err)
 	}
 	change(e, &faces[0])
-	face, err := e.Judge(frame, faces[0], all, nil)
+	face, err := e.Judge(frame, faces[0], all)
 	if err != nil {
 		t.Fatal(err)
 	}

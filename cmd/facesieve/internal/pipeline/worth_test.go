@@ -44,7 +44,7 @@ type faceTimes struct {
 	NoObserver
 	scored map[uint64][]time.Time
 	judged int
-	held   int // faces without a score that are not rejected
+	held   int                // faces without a score that are not rejected
 	best   map[string]float64 // by visit
 }
 
