@@ -230,8 +230,8 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (JudgedF
 	return e.judge(frame, face, scoreAll, nil)
 }
 
-// judge is Judge that also stops, with ReasonDuplicate, if a face with these measures is not worth a score. Worth may be
-// nil.
+// judge is Judge that also rules a face out, with ReasonDuplicate, if a face with these measures is not worth a score.
+// Worth may be nil.
 func (e *Engine) judge(frame gocv.Mat, face detect.Face, scoreAll bool, worth func(measures) bool) (JudgedFace, error) {
 	j, proceed, err := e.measureGeometry(frame, face, scoreAll)
 	if err != nil || !proceed {
@@ -251,7 +251,7 @@ func (e *Engine) judge(frame gocv.Mat, face detect.Face, scoreAll bool, worth fu
 	}
 	e.times.add(stageMeasure, now)
 	j.measures = measuresOf(j.Assessment)
-	if worth != nil && j.Reason == "" && !scoreAll && !worth(j.measures) {
+	if worth != nil && j.Reason == "" && !worth(j.measures) {
 		j.Reason = quality.ReasonDuplicate
 	}
 	if j.Reason != "" && !scoreAll {

@@ -358,11 +358,10 @@ func (p *Pipeline) offer(faces *frameFaces, track detect.Track) (*Candidate, []D
 		}
 		return c
 	}
-	score := j.Score.Value
-	if j.Scored {
+	score := float64(quality.NotAssessed)
+	if j.Scored && j.Reason != quality.ReasonDuplicate { // with scoreAll, the observers alone get that score
+		score = j.Score.Value
 		p.scored[track.ID] = scoredFace{frame.Time, score, j.measures}
-	} else {
-		score = quality.NotAssessed
 	}
 	visit, reason, changes := p.visits.Offer(quality.OfferedFace{
 		Track: track.ID, Time: frame.Time, Score: score, Size: float64(track.Face.Box[2]), Reason: j.Reason,

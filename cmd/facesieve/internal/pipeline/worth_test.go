@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -44,7 +45,8 @@ type faceTimes struct {
 	NoObserver
 	scored map[uint64][]time.Time
 	judged int
-	held   int                // faces without a score that are not rejected
+	held   int // faces without a score that are not rejected
+	sent   []float64
 	best   map[string]float64 // by visit
 }
 
@@ -62,8 +64,10 @@ func (f *faceTimes) Judged(c *Candidate, _ gocv.Mat, reason quality.Reason) {
 	}
 }
 
+func (f *faceTimes) Decided(d Decision) { f.sent = append(f.sent, d.Score) }
+
 // Two people turn their heads: less than half of the faces are scored, none is left without a score for long, and the
-// faces that are sent are nearly the best of all.
+// faces that are sent are nearly the best of all. An observer that gets all scores changes nothing.
 func TestFacesThatCannotWinAreNotScored(t *testing.T) {
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
 	camera := config.Default().NewCamera()
@@ -85,6 +89,9 @@ func TestFacesThatCannotWinAreNotScored(t *testing.T) {
 		return seen
 	}
 	all, some := run(true), run(false)
+	if !slices.Equal(all.sent, some.sent) {
+		t.Errorf("sent scores %v, and %v if all faces are scored", some.sent, all.sent)
+	}
 	if some.held > 0 {
 		t.Errorf("%d faces are held without a score", some.held)
 	}
