@@ -19,8 +19,8 @@ export function useHash(): string[] {
   const [hash, setHash] = useState(parts)
   useEffect(() => {
     const update = () => setHash(parts())
+    update() // it may have changed since the first render
     addEventListener("hashchange", update)
-    update() // it may have changed before
     return () => removeEventListener("hashchange", update)
   }, [])
   return hash
