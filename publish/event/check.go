@@ -21,7 +21,7 @@ const (
 	maxCount  = 1<<53 - 1 // above it, readers that keep numbers as float64 lose the last digits
 	maxSide   = 65535     // pixels
 	maxLabels = 8
-	maxDetail = 512 // characters of State.Detail
+	maxDetail = 512 // characters of State.Detail and Health.Detail
 	maxUnit   = 16  // characters of Miss.Unit
 	maxMisses = 16
 	maxData   = 512 << 10 // bytes of an encoded image; a broker may close the connection over more
@@ -86,8 +86,26 @@ func (s *State) check(sending bool) error {
 	f.rate("faces_per_second", s.FacesPerSecond)
 	f.time("since", s.Since)
 	f.check(s.Reason == "" || isKeyword(s.Reason), "reason", "%q %s", s.Reason, noKeyword)
-	f.check(utf8.RuneCountInString(s.Detail) <= maxDetail, "detail", "has more than %d characters", maxDetail)
+	f.detail("detail", s.Detail)
+	if s.Health != (Health{}) {
+		f.health(s.Health, sending)
+	}
 	return errors.Join(f...)
+}
+
+func (f *faults) detail(path, text string) {
+	f.check(utf8.RuneCountInString(text) <= maxDetail, path, "has more than %d characters", maxDetail)
+}
+
+func (f *faults) health(h Health, sending bool) {
+	f.keyword("health.state", h.State, []string{HealthLearning, HealthOK, HealthDegraded}, sending)
+	f.time("health.since", h.Since)
+	f.check(h.Reason == "" || isKeyword(h.Reason), "health.reason", "%q %s", h.Reason, noKeyword)
+	f.check(!sending || (h.Reason != "") == (h.State == HealthDegraded), "health.reason", "%q of state %q", h.Reason, h.State)
+	f.check(h.Measure == "" || isMeasure(h.Measure), "health.measure", "%q is not a name of letters and digits", h.Measure)
+	f.finite("health", h.Measured, h.Limit)
+	f.check(utf8.RuneCountInString(h.Unit) <= maxUnit, "health.unit", "has more than %d characters", maxUnit)
+	f.detail("health.detail", h.Detail)
 }
 
 func (f *faults) head(schema int, device, camera string, sending bool) {

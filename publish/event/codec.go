@@ -32,7 +32,7 @@ func EncodeRejected(r Rejected) ([]byte, error) {
 
 // EncodeState is EncodeFace for the state of a camera.
 func EncodeState(s State) ([]byte, error) {
-	s.Since = utc(s.Since)
+	s.Since, s.Health.Since = utc(s.Since), utc(s.Health.Since)
 	return encode(&s, "state")
 }
 

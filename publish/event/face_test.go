@@ -292,7 +292,9 @@ func TestRejectedAndStateMatchTheirSchemas(t *testing.T) {
 	}
 	for path, value := range map[string]any{
 		"state": "connecting", "fps": -1, "since": "now", "reason": "No!",
-		"detail": strings.Repeat("é", 513),
+		"detail": strings.Repeat("é", 513), "health": []any{}, "health.state": "", "health.since": "now",
+		"health.reason": "No!", "health.measure": "Picture sharpness", "health.measured": "41", "health.limit": "60",
+		"health.unit": strings.Repeat("%", 17), "health.detail": strings.Repeat("é", 513),
 	} {
 		refused(t, event.StateSchema, alter(t, state, path, value), event.DecodeState)
 	}

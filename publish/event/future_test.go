@@ -75,6 +75,33 @@ func future[T any](t *testing.T, want T, schema string, encode func(T) ([]byte, 
 	}
 }
 
+// A message without health has a zero one; a decoder returns a state of health and a reason of a later program.
+func TestHealthOfOtherPrograms(t *testing.T) {
+	sample := sampleState()
+	sample.Health = event.Health{}
+	data, err := event.EncodeState(sample)
+	if got, decodeErr := event.DecodeState(data); errors.Join(err, decodeErr) != nil || got != sample ||
+		strings.Contains(string(data), "health") {
+		t.Errorf("%s, %+v %v", data, got, errors.Join(err, decodeErr))
+	}
+	later := event.Health{State: "frozen", Since: sample.Since, Reason: "same_picture"}
+	got, err := event.DecodeState(alter(t, data, "health", later))
+	if err != nil || got.Health != later {
+		t.Errorf("%+v %v", got.Health, err)
+	}
+	for want, health := range map[string]event.Health{
+		`health.state: "frozen" is none of`: later,
+		`health.reason: "" of state`:        {State: event.HealthDegraded, Since: sample.Since},
+		`health.reason: "dark" of state`:    {State: event.HealthOK, Since: sample.Since, Reason: "dark"},
+		"health.since: 0001":                {State: event.HealthOK},
+	} {
+		sample.Health = health
+		if _, err := event.EncodeState(sample); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 // The encoders do not accept what the decoders accept of a later program.
 func TestEncodersAreStrict(t *testing.T) {
 	good := eventtest.Face("door", 7)
@@ -145,7 +172,7 @@ func TestUnknownFieldsEverywhere(t *testing.T) {
 			delete(object, "later")
 		})
 	}
-	if objects != 9+8+1 {
+	if objects != 9+8+2 {
 		t.Errorf("%d objects", objects)
 	}
 }

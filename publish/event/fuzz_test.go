@@ -56,7 +56,10 @@ func sampleRejected() event.Rejected {
 func sampleState() event.State {
 	return event.State{
 		Schema: event.Version, Device: "gate", Camera: "door", State: event.Running, FPS: 12.5,
-		Since: time.Unix(0, 0).UTC(),
+		Since: time.Unix(0, 0).UTC(), Health: event.Health{
+			State: event.HealthDegraded, Since: time.Unix(60, 0).UTC(), Reason: "dirty_or_out_of_focus",
+			Measure: "PictureSharpness", Measured: 41, Limit: 60, Unit: "%", Detail: "clean the lens or refocus",
+		},
 	}
 }
 

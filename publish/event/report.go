@@ -1,6 +1,8 @@
 package event
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -56,6 +58,46 @@ type State struct {
 	Reason string `json:"reason,omitempty"`
 	// Detail is a text for people: what failed, what to do, when the next attempt is. It contains no credentials.
 	Detail string `json:"detail,omitempty"`
+	// Health is about the camera's picture. It is zero, and missing in the message, if it is not checked or no frame has
+	// come yet.
+	Health Health `json:"health,omitzero"`
+}
+
+// Values of Health.State.
+const (
+	HealthLearning = "learning" // nothing is wrong, but what is usual for this camera is not known yet
+	HealthOK       = "ok"
+	HealthDegraded = "degraded"
+)
+
+// Health is whether the picture of a camera is as good as it usually is.
+type Health struct {
+	// State is HealthLearning, HealthOK or HealthDegraded. A later program may add others.
+	State string `json:"state"`
+	// Since is when State and Reason took their present values, UTC.
+	Since time.Time `json:"since"`
+	// Reason is covered, dark, moved, dirty_or_out_of_focus or low_scores. It and the other fields are empty unless State
+	// is HealthDegraded. A later program may add others.
+	Reason string `json:"reason,omitempty"`
+	// Measure, Measured, Limit and Unit are as in Miss.
+	Measure  string  `json:"measure,omitempty"`
+	Measured float64 `json:"measured,omitempty"`
+	Limit    float64 `json:"limit,omitempty"`
+	Unit     string  `json:"unit,omitempty"`
+	// Detail is a text for people: what is wrong and what to do.
+	Detail string `json:"detail,omitempty"`
+}
+
+// UnmarshalJSON refuses a health without a state, which would be taken for a missing one.
+func (h *Health) UnmarshalJSON(data []byte) error {
+	type fields Health // without this method
+	if err := json.Unmarshal(data, (*fields)(h)); err != nil {
+		return err
+	}
+	if h.State == "" {
+		return errors.New("health.state: missing or empty")
+	}
+	return nil
 }
 
 // Status is whether a device is online: the retained payload of <root>/status, plain text.

@@ -45,6 +45,7 @@ func TestMessagesOfVersion2(t *testing.T) {
 	wantState := sampleState()
 	wantState.Schema, wantState.State = 2, event.Reconnecting
 	wantState.Reason, wantState.Detail = "unauthorized", "the camera refuses user or password"
+	wantState.Health = event.Health{}
 	if state != wantState {
 		t.Errorf("%+v, want %+v", state, wantState)
 	}
