@@ -58,7 +58,7 @@ func (e *Face) check(sending bool) error {
 		"quality.model", "%q must have 1 to %d bytes", e.Quality.Model, MaxName)
 	f.labels("quality.labels", e.Quality.Labels, sending)
 	f.components("quality.components", e.Quality.Components, sending)
-	f.keyword("policy", e.Policy, policies(), sending)
+	f.keyword("policy", e.Policy, Policies(), sending)
 	f.image(e.Image)
 	return errors.Join(f...)
 }
@@ -98,7 +98,7 @@ func (s *State) check(sending bool) error {
 	}
 	if s.Settings != (Settings{}) {
 		f.score("settings.threshold", s.Settings.Threshold)
-		f.keyword("settings.policy", s.Settings.Policy, policies(), sending)
+		f.keyword("settings.policy", s.Settings.Policy, Policies(), sending)
 	}
 	return errors.Join(f...)
 }
@@ -129,8 +129,6 @@ func (r *Result) check(sending bool) error {
 func (f *faults) counter(path string, n uint64) {
 	f.check(n <= maxCount, path, "%d is above 2^53-1", n)
 }
-
-func policies() []string { return []string{"best", "quick", "interval", "all"} }
 
 func (f *faults) score(path string, v float64) {
 	f.check(v >= 0 && v <= 100, path, "%v is not in 0..100", v)

@@ -8,10 +8,19 @@ import (
 
 // Settings that a Command can change: the end of its topic, <root>/<camera>/set/<setting>.
 const (
-	SettingEnabled   = "enabled"   // ON or OFF
+	SettingEnabled   = "enabled"   // ValueOn or ValueOff
 	SettingThreshold = "threshold" // a number, 0..100
 	SettingPolicy    = "policy"    // best, quick, interval or all
 )
+
+// Values of the setting enabled.
+const (
+	ValueOn  = "ON"
+	ValueOff = "OFF"
+)
+
+// Policies returns the values of Face.Policy and of the setting policy.
+func Policies() []string { return []string{"best", "quick", "interval", "all"} }
 
 // settingResult is the end of the topic of results, which no setting can have.
 const settingResult = "result"
