@@ -46,6 +46,8 @@ func (p *Publisher) receiveCommand(topic string, retained bool, payload []byte) 
 	if !ok || handle == nil {
 		return false
 	}
-	(*handle)(event.Command{Camera: camera, Setting: setting, Value: string(payload), Retained: retained})
+	(*handle)(event.Command{
+		Topic: topic, Camera: camera, Setting: setting, Value: string(payload), Retained: retained,
+	})
 	return true
 }

@@ -217,7 +217,7 @@ func TestCommands(t *testing.T) {
 			p.OnCommand(got.add)
 			publishtest.Eventually(t, "the retained command", func() bool {
 				return slices.Equal(got.received(),
-					[]event.Command{{Camera: "door", Setting: "policy", Value: "all", Retained: true}})
+					[]event.Command{{Topic: policy, Camera: "door", Setting: "policy", Value: "all", Retained: true}})
 			})
 			answer := event.Result{Camera: "door", Setting: "policy", Value: "all", Error: "retained", Time: time.Now()}
 			if err := p.SetResult(answer); err != nil {
@@ -228,7 +228,8 @@ func TestCommands(t *testing.T) {
 			sender.Send(t, "facesieve/gate/a b/set/x", "\xff", false)
 			publishtest.Eventually(t, "commands", func() bool { return len(got.received()) >= 3 })
 			if want := []event.Command{
-				{Camera: "door", Setting: "policy", Value: "best"}, {Camera: "a b", Setting: "x", Value: "\xff"},
+				{Topic: policy, Camera: "door", Setting: "policy", Value: "best"},
+				{Topic: "facesieve/gate/a b/set/x", Camera: "a b", Setting: "x", Value: "\xff"},
 			}; !slices.Equal(got.received()[1:], want) {
 				t.Errorf("%v", got.received())
 			}

@@ -30,6 +30,7 @@ const maxValue = 64
 
 // Command is a change of one setting of a camera, as another program has sent it. Nothing of it is checked.
 type Command struct {
+	Topic   string
 	Camera  string
 	Setting string
 	Value   string // the payload, text
