@@ -2,7 +2,9 @@ package publish
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,7 +92,8 @@ type document struct {
 	payload []byte
 }
 
-// due returns what the broker does not have, in order of the topic: first the messages that clear others.
+// due returns what the broker does not have, in order of the topic: first the messages that remove a device in Home
+// Assistant, and the state of the device, which it reads, at the end.
 func (d *documents) due() []document {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -105,13 +108,18 @@ func (d *documents) due() []document {
 			due = append(due, document{topic, payload})
 		}
 	}
-	slices.SortFunc(due, func(a, b document) int {
-		if (len(a.payload) == 0) != (len(b.payload) == 0) {
-			return len(a.payload) - len(b.payload)
-		}
-		return bytes.Compare([]byte(a.topic), []byte(b.topic))
-	})
+	slices.SortFunc(due, func(a, b document) int { return cmp.Or(d.rank(a)-d.rank(b), strings.Compare(a.topic, b.topic)) })
 	return due
+}
+
+func (d *documents) rank(m document) int {
+	switch {
+	case m.topic == d.device:
+		return 2
+	case len(m.payload) > 0:
+		return 1
+	}
+	return 0
 }
 
 // recordSent records that the link has accepted the message.

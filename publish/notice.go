@@ -103,11 +103,7 @@ func (s *session) goOffline() {
 	if s.p.leaving.Load() {
 		s.p.states.removeAll()
 	}
-	for _, camera := range s.p.states.cameras() {
-		s.p.states.set(event.State{
-			Schema: event.Version, Device: s.p.cfg.Device, Camera: camera, State: event.Stopped, Since: time.Now(),
-		})
-	}
+	s.p.states.stop(time.Now())
 	s.sendDocuments()
 	s.sendStates(true)
 	err := s.notifyStatus(event.Offline)

@@ -169,7 +169,8 @@ func (p *Publisher) Reject(r event.Rejected) error {
 	return nil
 }
 
-// SetState publishes the state of a camera, retained: at once if State has changed, otherwise the latest once a second.
+// SetState publishes the state of a camera, retained: at once if State, Occupied or Settings have changed, otherwise the
+// latest once a second.
 // It sets Schema and Device.
 func (p *Publisher) SetState(camera string, s event.State) error {
 	if err := event.CheckName(camera); err != nil {

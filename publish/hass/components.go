@@ -64,6 +64,7 @@ func (d Device) boardComponents() map[string]component {
 // Templates of the state of a camera. Fields that are missing have the default.
 const (
 	lastFace   = "(value_json.last_face | default({}))"
+	inForce    = "(value_json.settings | default({}))"
 	isProblem  = "value_json.state != 'running' and " + reason + " != 'disabled' and (" + reason + " or " + detail + ")"
 	isDegraded = "(value_json.health | default({})).state | default('') == 'degraded'"
 	reason     = "value_json.reason | default('')"
@@ -146,12 +147,12 @@ func (d Device) controlComponents(name string) map[string]component {
 			CommandTopic: d.Topics.Set(name, setting), StateTopic: d.Topics.State(name), ValueTemplate: template,
 		}
 	}
-	threshold := setting("number", "Threshold", "mdi:tune", event.SettingThreshold, "{{ value_json.settings.threshold }}")
+	threshold := setting("number", "Threshold", "mdi:tune", event.SettingThreshold, "{{ "+inForce+".threshold | default(none) }}")
 	threshold.Min, threshold.Max = &lowest, &highest
-	policy := setting("select", "Policy", "mdi:filter", event.SettingPolicy, "{{ value_json.settings.policy }}")
+	policy := setting("select", "Policy", "mdi:filter", event.SettingPolicy, "{{ "+inForce+".policy | default(none) }}")
 	policy.Options = event.Policies()
 	enabled := setting("switch", "Detection", "mdi:motion-sensor", event.SettingEnabled,
-		onOff("value_json.settings.enabled"))
+		onOff(inForce+".enabled | default(false)"))
 	enabled.PayloadOn, enabled.PayloadOff = event.ValueOn, event.ValueOff
 	return map[string]component{"threshold": threshold, "policy": policy, "detection": enabled}
 }

@@ -86,8 +86,8 @@ func (u *uplink) open(ctx context.Context, cfg uplinkConfig) (err error) {
 	if u.cameras == nil {
 		return nil
 	}
-	u.publisher.SetCameras(u.cameras)
 	u.announce()
+	u.publisher.SetCameras(u.cameras)
 	if u.device.Version == "" {
 		return nil // none was reported yet
 	}
@@ -210,8 +210,8 @@ func (u *uplink) setCameras(names []string) {
 	u.mutex.Lock()
 	defer u.mutex.Unlock()
 	u.cameras = names
+	u.announce() // first: Home Assistant then no longer reads the states that are cleared
 	u.publisher.SetCameras(names)
-	u.announce()
 }
 
 // stuck reports whether the publisher does not respond.
