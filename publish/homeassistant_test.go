@@ -178,7 +178,8 @@ func TestForbiddenDiscovery(t *testing.T) {
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	publishAll(t, p, 0, 1)
 	publishtest.Eventually(t, "a face", func() bool { return len(watch.On("facesieve/gate/door/face")) == 1 })
-	broker.allow(t, "topic readwrite facesieve/#", "topic readwrite homeassistant/#")
+	broker.allow(t, "topic readwrite facesieve/#", "topic readwrite homeassistant/mark", // of the test, and of the guide:
+		"topic readwrite homeassistant/device/facesieve_gate/+/config", "topic read homeassistant/status")
 	publishtest.Eventually(t, "discovery", finds(t, broker.URL(), "device", boardTopic, doorTopic))
 	publishtest.Eventually(t, "no longer denied", func() bool { return p.Stats().Denied == "" })
 }

@@ -115,10 +115,7 @@ func (s *session) receive(topic string, retained bool, payload []byte) {
 	switch {
 	case topic == s.p.topics.Status():
 		if !retained && event.Status(payload) == event.Online {
-			select {
-			case s.proof.echo <- struct{}{}:
-			default:
-			}
+			s.recordEcho()
 		}
 	case topic == hass.StatusTopic:
 		// A retained one is older than this connection, on which everything is sent anyway.
@@ -133,6 +130,13 @@ func (s *session) receive(topic string, retained bool, payload []byte) {
 	case s.p.receiveCommand(topic, retained, payload):
 	default:
 		s.receiveState(topic, retained, payload)
+	}
+}
+
+func (s *session) recordEcho() {
+	select {
+	case s.proof.echo <- struct{}{}:
+	default:
 	}
 }
 
