@@ -46,8 +46,10 @@ func (p *Publisher) receiveCommand(topic string, retained bool, payload []byte) 
 	if !ok || handle == nil {
 		return false
 	}
-	(*handle)(event.Command{
-		Topic: topic, Camera: camera, Setting: setting, Value: string(payload), Retained: retained,
-	})
+	if len(payload) > 0 { // an empty one clears a retained command
+		(*handle)(event.Command{
+			Topic: topic, Camera: camera, Setting: setting, Value: string(payload), Retained: retained,
+		})
+	}
 	return true
 }
