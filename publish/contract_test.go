@@ -42,7 +42,10 @@ func TestMessagesObeyTheAsyncAPIDocument(t *testing.T) {
 			len(live.On(gateState)) > 0
 	})
 	const command, result = "facesieve/gate/door/set/threshold", "facesieve/gate/door/set/result"
-	publishtest.Eventually(t, "a command", func() bool { live.Send(t, command, "35", false); return len(got.received()) > 0 })
+	publishtest.Eventually(t, "a command", func() bool {
+		live.Send(t, command, "35", false)
+		return len(got.received()) > 0
+	})
 	answer := event.Result{Camera: "door", Setting: "threshold", Value: "35", Accepted: true, Time: time.Now()}
 	if err := p.SetResult(answer); err != nil {
 		t.Fatal(err)

@@ -82,7 +82,8 @@ func (s *session) planResend() {
 	s.proof.resendAt = time.Now().Add(s.proof.retry.NextBackOff())
 }
 
-// resendStatus sends the status, all states and documents again if the broker has refused or discarded one, when that is due.
+// resendStatus sends the status, all states and documents again if the broker has refused or discarded one, when that is
+// due.
 func (s *session) resendStatus() error {
 	s.endStale()
 	s.p.documents.renewDue(time.Now())

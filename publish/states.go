@@ -129,7 +129,8 @@ func (s *states) recordCleared(camera string) {
 	delete(s.gone, camera)
 }
 
-// due returns the states that the broker does not have, in order of the camera: all, or those that are to be sent at once.
+// due returns the states that the broker does not have, in order of the camera: all, or those that are to be sent at
+// once.
 func (s *states) due(all bool) []event.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()

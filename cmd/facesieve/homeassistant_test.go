@@ -66,10 +66,15 @@ func TestHomeAssistant(t *testing.T) {
 	})
 	d.awaitLog("a command over MQTT is refused", topics.Set("one", event.SettingThreshold), `"value":"101"`)
 	home.Send(t, topics.Set("two", event.SettingEnabled), "OFF", false)
-	testsupport.Eventually(t, "disabled", func() bool { s := state("two"); return s.State == "stopped" && !s.Settings.Enabled })
+	testsupport.Eventually(t, "disabled", func() bool {
+		s := state("two")
+		return s.State == "stopped" && !s.Settings.Enabled
+	})
 
 	d.write(cameras)
-	testsupport.Eventually(t, "two removed", func() bool { return len(home.On(twoTopic)) > 0 && home.Last(twoTopic) == "" })
+	testsupport.Eventually(t, "two removed", func() bool {
+		return len(home.On(twoTopic)) > 0 && home.Last(twoTopic) == ""
+	})
 	if home.Last(oneTopic) == "" {
 		t.Error("the other camera was removed too")
 	}

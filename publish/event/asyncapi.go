@@ -29,7 +29,10 @@ func channels() []channel {
 			KindJPEG, "jpeg", "The aligned face of the event alone, with mqtt.jpeg.", "image/jpeg",
 			`{"type": "string", "format": "binary", "description": "The bytes of a JPEG file."}`, false,
 		},
-		{KindRejected, "rejected", "Why a visit gave no face, unless mqtt.rejected is false.", mediaJSON, RejectedSchema, false},
+		{
+			KindRejected, "rejected", "Why a visit gave no face, unless mqtt.rejected is false.",
+			mediaJSON, RejectedSchema, false,
+		},
 		{KindState, "state", "State of a camera. It counts only while the status is online.", mediaJSON, StateSchema, false},
 		{
 			KindStatus, "status", "Whether the device is online. The last will is offline.", mediaText,
@@ -40,7 +43,8 @@ func channels() []channel {
 			mediaText, `{"type": "string"}`, false,
 		},
 		{
-			KindDevice, "deviceState", "State of the device, with mqtt.homeassistant. It counts only while the status is online.",
+			KindDevice, "deviceState",
+			"State of the device, with mqtt.homeassistant. It counts only while the status is online.",
 			mediaJSON, DeviceSchema, false,
 		},
 		{
@@ -62,8 +66,8 @@ const (
 	binding = "0.2.0"
 )
 
-// AsyncAPI returns an AsyncAPI 3.0 document of all topics as JSON. It describes the device: its operations are "send", and
-// "receive" for commands.
+// AsyncAPI returns an AsyncAPI 3.0 document of all topics as JSON. It describes the device: its operations are "send",
+// and "receive" for commands.
 func AsyncAPI() ([]byte, error) {
 	channelObjects, operations, messages := object{}, object{}, object{removed: removedMessage()}
 	schemas := object{removed: object{"type": "string", "maxLength": 0}}
@@ -172,7 +176,8 @@ func (c channel) object() object {
 
 func (c channel) operation() object {
 	return object{
-		"action": map[bool]string{false: "send", true: "receive"}[c.received], "channel": ref("channels", c.name), "summary": c.description,
+		"action": map[bool]string{false: "send", true: "receive"}[c.received], "channel": ref("channels", c.name),
+		"summary": c.description,
 		"bindings": object{"mqtt": object{
 			"qos": c.kind.QoS(), "retain": c.kind.Retained(), "bindingVersion": binding,
 		}},

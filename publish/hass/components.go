@@ -2,8 +2,8 @@ package hass
 
 import "facesieve/publish/event"
 
-// component is an entity. Without a name, Home Assistant uses the translated name of the device class. A component with a
-// platform alone removes an entity that an earlier message has made.
+// component is an entity. Without a name, Home Assistant uses the translated name of the device class. A component with
+// a platform alone removes an entity that an earlier message has made.
 type component struct {
 	Platform           string         `json:"platform"`
 	UniqueID           string         `json:"unique_id,omitempty"`
@@ -147,9 +147,11 @@ func (d Device) controlComponents(name string) map[string]component {
 			CommandTopic: d.Topics.Set(name, setting), StateTopic: d.Topics.State(name), ValueTemplate: template,
 		}
 	}
-	threshold := setting("number", "Threshold", "mdi:tune", event.SettingThreshold, "{{ "+inForce+".threshold | default(none) }}")
+	threshold := setting("number", "Threshold", "mdi:tune", event.SettingThreshold,
+		"{{ "+inForce+".threshold | default(none) }}")
 	threshold.Min, threshold.Max = &lowest, &highest
-	policy := setting("select", "Policy", "mdi:filter", event.SettingPolicy, "{{ "+inForce+".policy | default(none) }}")
+	policy := setting("select", "Policy", "mdi:filter", event.SettingPolicy,
+		"{{ "+inForce+".policy | default(none) }}")
 	policy.Options = event.Policies()
 	enabled := setting("switch", "Detection", "mdi:motion-sensor", event.SettingEnabled,
 		onOff(inForce+".enabled | default(false)"))

@@ -33,7 +33,8 @@ func mustDiscover(t *testing.T, d hass.Device) map[string][]byte {
 
 // odd are names that an id cannot contain, and pairs that a careless escape makes equal.
 var odd = []string{
-	"door", "Door", "front door", "front_door", "front-door", "front--door", "front-20door", "Küche", "a.b", "a_b", "$", "日本",
+	"door", "Door", "front door", "front_door", "front-door", "front--door", "front-20door", "Küche", "a.b", "a_b", "$",
+	"日本",
 	strings.Repeat("ü", 127),
 }
 
@@ -74,8 +75,8 @@ func TestDiscoveryMatchesHomeAssistant(t *testing.T) {
 	}
 }
 
-// The messages are those that Home Assistant's own code has accepted; see testdata/validate.py. After a change, run that
-// and this test with FACESIEVE_UPDATE=1.
+// The messages are those that Home Assistant's own code has accepted; see testdata/validate.py. After a change, run this
+// test with FACESIEVE_UPDATE=1, and that.
 func TestGoldenDiscovery(t *testing.T) {
 	const file = "testdata/discovery.json"
 	messages := map[string]json.RawMessage{}
@@ -143,8 +144,8 @@ func TestDiscoveryRemovesControl(t *testing.T) {
 	}
 	with, without := components(true), components(false)
 	for id, component := range without {
-		removal := len(component) == 1
-		if command := with[id]["command_topic"]; component["platform"] != with[id]["platform"] || removal != (command != nil) {
+		removal, command := len(component) == 1, with[id]["command_topic"]
+		if component["platform"] != with[id]["platform"] || removal != (command != nil) {
 			t.Errorf("%s: %v, with control %v", id, component, with[id])
 		}
 	}

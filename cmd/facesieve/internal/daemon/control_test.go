@@ -73,18 +73,18 @@ func TestCommandsAreRefused(t *testing.T) {
 	retained.Retained = true
 	huge := set("door", "threshold", strings.Repeat("9", 1<<20))
 	for want, e := range map[string]event.Command{
-		`"400" is not a number from 0 to 100`:                                    set("door", "threshold", "400"),
-		`"-1" is not a number from 0 to 100`:                                     set("door", "threshold", "-1"),
-		`"NaN" is not a number from 0 to 100`:                                    set("door", "threshold", "NaN"),
-		`"" is not a number from 0 to 100`:                                       set("door", "threshold", ""),
-		`"a�b" is not a number from 0 to 100`:                                    set("door", "threshold", "a\xffb"),
-		`999…" is not a number from 0 to 100`:                                    huge,
-		`"worst" is not one of best, quick, interval, all`:                       set("door", "policy", "worst"),
-		`"yes" is neither ON nor OFF`:                                            set("door", "enabled", "yes"),
-		`no setting is named "roi"; there are enabled, policy, threshold`:        set("door", "roi", "1"),
-		`the configuration has no camera "gone", it has door, front yard`:        set("gone", "policy", "all"),
-		"retained commands are ignored: publish it without the retain flag":      retained,
-		`the configuration has no camera "` + strings.Repeat("x", 63) + `…", it`: set(strings.Repeat("x", 300), "policy", "all"),
+		`"400" is not a number from 0 to 100`:                               set("door", "threshold", "400"),
+		`"-1" is not a number from 0 to 100`:                                set("door", "threshold", "-1"),
+		`"NaN" is not a number from 0 to 100`:                               set("door", "threshold", "NaN"),
+		`"" is not a number from 0 to 100`:                                  set("door", "threshold", ""),
+		`"a�b" is not a number from 0 to 100`:                               set("door", "threshold", "a\xffb"),
+		`999…" is not a number from 0 to 100`:                               huge,
+		`"worst" is not one of best, quick, interval, all`:                  set("door", "policy", "worst"),
+		`"yes" is neither ON nor OFF`:                                       set("door", "enabled", "yes"),
+		`no setting is named "roi"; there are enabled, policy, threshold`:   set("door", "roi", "1"),
+		`the configuration has no camera "gone", it has door, front yard`:   set("gone", "policy", "all"),
+		"retained commands are ignored: publish it without the retain flag": retained,
+		`the configuration has no camera "xxx`:                              set(strings.Repeat("x", 300), "policy", "all"),
 	} {
 		c := newTestControl(t)
 		answers := c.handle([]event.Command{e})
@@ -116,7 +116,8 @@ func TestCommandsAreSaved(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	testsupport.Must(t, os.WriteFile(c.file.Path(), []byte("cameras: {door: {quality: {gates: {max_yaw: 500}}}}\n"), 0o600))
+	const wrong = "cameras: {door: {quality: {gates: {max_yaw: 500}}}}\n"
+	testsupport.Must(t, os.WriteFile(c.file.Path(), []byte(wrong), 0o600))
 	for _, r := range c.handle([]event.Command{set("door", "policy", "all"), set("door", "threshold", "1")}) {
 		if r.Accepted || !strings.Contains(r.Error, "quality.gates.max_yaw: 500 is outside") {
 			t.Errorf("%+v", r)
@@ -199,7 +200,8 @@ func TestCommandsBesideThePage(t *testing.T) {
 	})
 	c.stop()
 	text := c.overridden(t)
-	if strings.Count(text, "threshold: "+last+"\n") != 2 || !strings.Contains(text, fmt.Sprintf("max_yaw: %d\n", 10+saves-1)) {
+	if yaw := fmt.Sprintf("max_yaw: %d\n", 10+saves-1); strings.Count(text, "threshold: "+last+"\n") != 2 ||
+		!strings.Contains(text, yaw) {
 		t.Errorf("%s", text)
 	}
 }
