@@ -171,13 +171,18 @@ func (a *access) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet
 	if c.owner {
 		return pk
 	}
-	left := a.broker.limits.filters - cl.State.Subscriptions.Len()
+	left, bytesLeft := a.broker.limits.filters, a.broker.limits.allFilters
+	for filter := range cl.State.Subscriptions.GetAll() {
+		left--
+		bytesLeft -= len(filter)
+	}
 	filters := make(packets.Subscriptions, len(pk.Filters))
 	for i, sub := range pk.Filters {
 		if _, exists := cl.State.Subscriptions.Get(sub.Filter); !exists {
 			left--
+			bytesLeft -= len(sub.Filter)
 		}
-		if left < 0 || len(sub.Filter) > a.broker.limits.filter || strings.Count(sub.Filter, "/") > a.levels {
+		if left < 0 || bytesLeft < 0 || len(sub.Filter) > a.broker.limits.filter || strings.Count(sub.Filter, "/") > a.levels {
 			sub.Filter = "" // the server refuses it
 		}
 		filters[i] = sub

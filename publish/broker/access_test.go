@@ -271,6 +271,22 @@ func TestBoundsSubscriptions(t *testing.T) {
 		}
 		_ = c.Close()
 	}
+	b = startTest(t, testLog(t), nil, func(l *limits) { l.allFilters = 10 })
+	c := rawConnected(t, b.Addr(), "client", nil)
+	if got := c.subscribe(0, "abcdef", "abc", "ab", "abc"); !slices.Equal(got, []byte{0, 0, 0x80, 0x80}) {
+		t.Errorf("more than 10 bytes: %v", got)
+	}
+}
+
+// A home automation system subscribes to each kind of entity on its own.
+func TestManySubscriptions(t *testing.T) {
+	b := startTest(t, testLog(t), nil, nil)
+	c := rawConnected(t, b.Addr(), "home", nil)
+	for i := range defaultLimits().filters {
+		if got := c.subscribe(0, fmt.Sprintf("homeassistant/component_%d/+/config", i)); !slices.Equal(got, []byte{0}) {
+			t.Fatalf("subscription %d: %v", i, got)
+		}
+	}
 }
 
 // A retained status does not age, and the number and size of retained messages are bounded.
