@@ -31,7 +31,7 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 	if err != nil {
 		return err
 	}
-	options := daemon.Options{Path: string(c.Config)}
+	options := daemon.Options{Path: string(c.Config), Version: version}
 	options.Log, options.LogSwitch = logging.Open(cfg.Log, term.err)
 	options.Overrides, err = config.OpenOverrides(string(c.Config), config.Secret)
 	if err != nil && !errors.Is(err, config.ErrNoStateDirectory) {
