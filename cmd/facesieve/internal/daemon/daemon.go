@@ -15,6 +15,7 @@ import (
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/publish/event"
 )
 
 // The daemon stops in three steps: the pipelines make their last decisions, waiting events are sent, and the sources
@@ -36,7 +37,16 @@ type Options struct {
 	// Overrides changes the overrides for commands over MQTT; nil: there is no state directory. The page has the same one.
 	Overrides *config.OverridesFile
 	Observers []pipeline.Observer // of all cameras
+	Health    Health              // of their pictures; nil: it is not reported
 	ScoreAll  bool                // as in pipeline.Options
+}
+
+// Health reports the state of health of the cameras' pictures. It is safe for concurrent use.
+type Health interface {
+	// Configure sets the cameras that are checked.
+	Configure(cameras []config.Camera)
+	// Health returns the state of a camera, or a zero one if it is not checked.
+	Health(camera string) event.Health
 }
 
 // Daemon is a running configuration: its networks, cameras and uplink. Only the goroutine of Run changes its fields;
@@ -78,7 +88,7 @@ func Start(ctx context.Context, cfg config.InForce, o Options) (*Daemon, error) 
 	if d.uplink, err = openUplink(ctx, uplinkConfigOf(cfg.Config), d.log); err != nil {
 		return nil, errors.Join(err, d.pool.Retire())
 	}
-	d.uplink.setCameras(cfg.Cameras)
+	d.setCameras(cfg.Cameras)
 	d.supervisor = newSupervisor(context.WithoutCancel(ctx))
 	var workers []*worker
 	for _, camera := range cfg.Cameras {
@@ -97,6 +107,14 @@ func Start(ctx context.Context, cfg config.InForce, o Options) (*Daemon, error) 
 	d.supervisor.replace(workers)
 	d.report(time.Now())
 	return d, nil
+}
+
+// setCameras sets the cameras of the configuration where their names or settings are needed besides the workers.
+func (d *Daemon) setCameras(cameras []config.Camera) {
+	d.uplink.setCameras(cameras)
+	if d.options.Health != nil {
+		d.options.Health.Configure(cameras)
+	}
 }
 
 // settings returns what the worker of a camera needs.

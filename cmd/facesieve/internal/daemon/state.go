@@ -42,6 +42,9 @@ type CameraState struct {
 	Source capture.Stats // zero if the camera could not be opened
 	// Pipeline holds the counts since the worker started.
 	Pipeline pipeline.Stats
+	// Health is that of the picture, the last one while the camera is not running; zero: it is not checked, or no frame
+	// has come yet.
+	Health event.Health
 }
 
 // snapshot returns the present state.
@@ -55,7 +58,11 @@ func (d *Daemon) snapshot(now time.Time) *State {
 	state.FacesLastHour = d.sent.add(now, state.Uplink.Delivered-d.delivered)
 	d.delivered = state.Uplink.Delivered
 	for _, w := range d.supervisor.workers {
-		state.Cameras = append(state.Cameras, w.state())
+		camera := w.state()
+		if d.options.Health != nil {
+			camera.Health = d.options.Health.Health(camera.Name)
+		}
+		state.Cameras = append(state.Cameras, camera)
 	}
 	return state
 }
@@ -99,10 +106,12 @@ func (r *stateReporter) changes(s *State) iter.Seq2[string, event.State] {
 // update reports whether the state is to be published, and sets it if so.
 func (last *reportedState) update(camera CameraState, now time.Time) bool {
 	reason, detail := camera.explain()
-	if camera.State == last.state.State && reason == last.state.Reason && now.Sub(last.at) < stateInterval {
+	health := last.state.Health
+	if camera.State == last.state.State && reason == last.state.Reason && camera.Health.State == health.State &&
+		camera.Health.Reason == health.Reason && now.Sub(last.at) < stateInterval {
 		return false
 	}
-	last.state.Reason, last.state.Detail = reason, detail
+	last.state.Reason, last.state.Detail, last.state.Health = reason, detail, camera.Health
 	if camera.State != last.state.State {
 		last.state.State, last.state.Since = camera.State, now
 	}

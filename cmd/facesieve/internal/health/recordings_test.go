@@ -1,0 +1,180 @@
+package health
+
+import (
+	"image"
+	"image/color"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"gocv.io/x/gocv"
+
+	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/publish/event"
+)
+
+// pictureFault changes a frame as a fault of the camera would. scale is the width of the frame by 1280.
+type pictureFault struct {
+	name   string
+	reason string // expected; empty: no fault
+	apply  func(frame *gocv.Mat, scale float64)
+}
+
+func pictureFaults() []pictureFault {
+	return []pictureFault{
+		{"clean", "", func(*gocv.Mat, float64) {}},
+		{"half the light", "", func(f *gocv.Mat, _ float64) { gain(f, 0.5, 0) }},
+		{"more contrast", "", func(f *gocv.Mat, _ float64) { gain(f, 1.3, -10) }},
+		{"shift 1 %", "", func(f *gocv.Mat, _ float64) { move(f, 0, 0.01) }},
+		{"slightly out of focus", Dirty, func(f *gocv.Mat, s float64) { blur(f, 3*s); noise(f, 2) }},
+		{"out of focus", Dirty, func(f *gocv.Mat, s float64) { blur(f, 8*s); noise(f, 2) }},
+		{"smear on 60 %", Dirty, smear},
+		{"dark", Dark, func(f *gocv.Mat, _ float64) { gain(f, 0.05, 0); noise(f, 3) }},
+		{"cloth", Covered, func(f *gocv.Mat, s float64) { blur(f, 160*s); gain(f, 0.2, 40); noise(f, 2) }},
+		{"hand", Covered, func(f *gocv.Mat, _ float64) { f.SetTo(gocv.NewScalar(20, 25, 60, 0)); noise(f, 2) }},
+		{"shift 6 %", Moved, func(f *gocv.Mat, _ float64) { move(f, 0, 0.06) }},
+		{"shift 20 %", Moved, func(f *gocv.Mat, _ float64) { move(f, 0, 0.2) }},
+		{"turn 6 degrees", Moved, func(f *gocv.Mat, _ float64) { move(f, 6, 0) }},
+		{"another scene", Moved, func(f *gocv.Mat, _ float64) { gocv.Flip(*f, f, 0) }},
+	}
+}
+
+func gain(f *gocv.Mat, factor, offset float32) { f.ConvertToWithParams(f, gocv.MatTypeCV8UC3, factor, offset) }
+
+func blur(f *gocv.Mat, sigma float64) {
+	gocv.GaussianBlur(*f, f, image.Pt(0, 0), max(1.2, sigma), 0, gocv.BorderReplicate)
+}
+
+// noise adds the noise of a sensor, which a lens does not blur.
+func noise(f *gocv.Mat, deviation float64) {
+	random := rand.New(rand.NewPCG(1, uint64(deviation)))
+	tile := make([]int, 1<<14)
+	for i := range tile {
+		tile[i] = int(random.NormFloat64() * deviation)
+	}
+	pixels, _ := f.DataPtrUint8()
+	start := 0
+	for i := range pixels {
+		if i%len(tile) == 0 {
+			start = random.IntN(len(tile))
+		}
+		pixels[i] = uint8(max(0, min(255, int(pixels[i])+tile[(i+start)%len(tile)])))
+	}
+}
+
+func move(f *gocv.Mat, degrees, shift float64) {
+	matrix := gocv.GetRotationMatrix2D(image.Pt(f.Cols()/2, f.Rows()/2), degrees, 1)
+	defer matrix.Close()
+	matrix.SetDoubleAt(0, 2, matrix.GetDoubleAt(0, 2)+shift*float64(f.Cols()))
+	gocv.WarpAffineWithParams(*f, f, matrix, image.Pt(f.Cols(), f.Rows()), gocv.InterpolationLinear, gocv.BorderReflect,
+		color.RGBA{})
+}
+
+func smear(f *gocv.Mat, scale float64) {
+	part := f.Region(image.Rect(f.Cols()/5, 0, f.Cols()*4/5, f.Rows()))
+	defer part.Close()
+	dull := gocv.NewMat()
+	defer dull.Close()
+	gocv.GaussianBlur(part, &dull, image.Pt(0, 0), max(2, 12*scale), 0, gocv.BorderReplicate)
+	gain(&dull, 0.6, 60)
+	noise(&dull, 2)
+	dull.CopyTo(&part)
+}
+
+// windowsOf returns windows of a recording with each fault: the frames of one loop, at equal distances.
+func windowsOf(t *testing.T, file string, faults []pictureFault) (all [][]window) {
+	t.Helper()
+	video, err := gocv.VideoCaptureFile(file)
+	testsupport.Must(t, err)
+	defer video.Close()
+	const count = 2 * windowSize
+	frames := int(video.Get(gocv.VideoCaptureFrameCount))
+	pictures := make([][]picture, len(faults))
+	frame, changed := gocv.NewMat(), gocv.NewMat()
+	defer frame.Close()
+	defer changed.Close()
+	for i := 0; video.Read(&frame); i++ {
+		if i%max(1, frames/count) != 0 || len(pictures[0]) == count {
+			continue
+		}
+		for k, fault := range faults {
+			frame.CopyTo(&changed)
+			fault.apply(&changed, float64(frame.Cols())/1280)
+			p, err := newPicture(time.Unix(int64(len(pictures[k])), 0), changed)
+			testsupport.Must(t, err)
+			pictures[k] = append(pictures[k], p)
+		}
+	}
+	for _, some := range pictures {
+		var windows []window
+		for start := 0; start+windowSize <= len(some); start += windowSize {
+			var sharp [][cellCount]float32
+			for i := start; i < start+windowSize; i++ {
+				sharp = append(sharp, some[i].sharpness(some[(i+len(some)-1)%len(some)]))
+			}
+			w := newWindow(some[start:start+windowSize], sharp)
+			w.length = windowSize * time.Second
+			windows = append(windows, w)
+		}
+		all = append(all, windows)
+	}
+	return all
+}
+
+// player passes windows to a monitor, with the time that they would take.
+type player struct {
+	monitor *monitor
+	now     time.Time
+	reasons map[string]time.Duration // when they were raised first, since the start of the last play
+}
+
+func (p *player) play(t *testing.T, windows []window, length time.Duration) {
+	t.Helper()
+	p.reasons = map[string]time.Duration{}
+	start := p.now
+	for i := 0; p.now.Sub(start) < length; i++ {
+		p.now = p.now.Add(windowSize * time.Second)
+		w := windows[i%len(windows)]
+		w.at = p.now
+		testsupport.Must(t, p.monitor.check(&w))
+		if h := p.monitor.health; h.State == event.HealthDegraded {
+			if _, seen := p.reasons[h.Reason]; !seen {
+				p.reasons[h.Reason] = p.now.Sub(start)
+			}
+		}
+	}
+}
+
+// TestRecordings prints a table of what is found in changed recordings, and fails on a false alarm. It is a measurement
+// that takes minutes, so that it runs only where it is requested.
+func TestRecordings(t *testing.T) {
+	if os.Getenv("FACESIEVE_HEALTH") == "" {
+		t.Skip("set FACESIEVE_HEALTH=1 to measure the checks on the recordings of ../shared")
+	}
+	faults := pictureFaults()
+	for _, name := range strings.Fields("corridor cuts_1 cuts_2 empty_room night_ir shop street_exit two_heads walk_in") {
+		t.Run(name, func(t *testing.T) {
+			all := windowsOf(t, testsupport.SharedVideo(t, name+".mp4"), faults)
+			for _, days := range []int{0, 1} {
+				for i, fault := range faults {
+					p := player{monitor: newMonitor(), now: time.Date(2026, 3, 2, 12, 0, 0, 0, time.Local)}
+					p.play(t, all[0], 35*time.Minute)
+					early := p.reasons
+					p.now = p.now.Add(time.Duration(days) * 23 * time.Hour)
+					p.play(t, all[0], 5*time.Minute)
+					learning := p.monitor.health.State
+					p.play(t, all[i], 15*time.Minute)
+					found := p.reasons
+					p.play(t, all[0], 5*time.Minute)
+					t.Logf("%d days, %-22s expected %-21s found %v; after it %v (%s)", days, fault.name, fault.reason, found,
+						p.monitor.health.State, learning)
+					if len(early) > 0 || fault.reason == "" && len(found) > 0 {
+						t.Errorf("false alarm: %v %v", early, found)
+					}
+				}
+			}
+		})
+	}
+}
