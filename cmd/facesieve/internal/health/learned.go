@@ -29,7 +29,7 @@ type mode struct {
 
 // position is where the camera points.
 type position struct {
-	weight float64                        // seconds learned, at most the memory
+	weight float64                       // seconds learned, at most the memory
 	grey   [mapWidth * mapHeight]float32 // mean of the backgrounds
 }
 

@@ -3,6 +3,7 @@ package health
 import (
 	"image"
 	"image/color"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -12,7 +13,6 @@ import (
 	"gocv.io/x/gocv"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
-	"facesieve/publish/event"
 )
 
 // pictureFault changes a frame as a fault of the camera would. scale is the width of the frame by 1280.
@@ -41,7 +41,9 @@ func pictureFaults() []pictureFault {
 	}
 }
 
-func gain(f *gocv.Mat, factor, offset float32) { f.ConvertToWithParams(f, gocv.MatTypeCV8UC3, factor, offset) }
+func gain(f *gocv.Mat, factor, offset float32) {
+	f.ConvertToWithParams(f, gocv.MatTypeCV8UC3, factor, offset)
+}
 
 func blur(f *gocv.Mat, sigma float64) {
 	gocv.GaussianBlur(*f, f, image.Pt(0, 0), max(1.2, sigma), 0, gocv.BorderReplicate)
@@ -67,7 +69,8 @@ func noise(f *gocv.Mat, deviation float64) {
 func move(f *gocv.Mat, degrees, shift float64) {
 	matrix := gocv.GetRotationMatrix2D(image.Pt(f.Cols()/2, f.Rows()/2), degrees, 1)
 	defer matrix.Close()
-	matrix.SetDoubleAt(0, 2, matrix.GetDoubleAt(0, 2)+shift*float64(f.Cols()))
+	pixels := math.Round(shift * float64(f.Cols())) // a part of a pixel would blur
+	matrix.SetDoubleAt(0, 2, matrix.GetDoubleAt(0, 2)+pixels)
 	gocv.WarpAffineWithParams(*f, f, matrix, image.Pt(f.Cols(), f.Rows()), gocv.InterpolationLinear, gocv.BorderReflect,
 		color.RGBA{})
 }
@@ -123,30 +126,6 @@ func windowsOf(t *testing.T, file string, faults []pictureFault) (all [][]window
 	return all
 }
 
-// player passes windows to a monitor, with the time that they would take.
-type player struct {
-	monitor *monitor
-	now     time.Time
-	reasons map[string]time.Duration // when they were raised first, since the start of the last play
-}
-
-func (p *player) play(t *testing.T, windows []window, length time.Duration) {
-	t.Helper()
-	p.reasons = map[string]time.Duration{}
-	start := p.now
-	for i := 0; p.now.Sub(start) < length; i++ {
-		p.now = p.now.Add(windowSize * time.Second)
-		w := windows[i%len(windows)]
-		w.at = p.now
-		testsupport.Must(t, p.monitor.check(&w))
-		if h := p.monitor.health; h.State == event.HealthDegraded {
-			if _, seen := p.reasons[h.Reason]; !seen {
-				p.reasons[h.Reason] = p.now.Sub(start)
-			}
-		}
-	}
-}
-
 // TestRecordings prints a table of what is found in changed recordings, and fails on a false alarm. It is a measurement
 // that takes minutes, so that it runs only where it is requested.
 func TestRecordings(t *testing.T) {
@@ -159,15 +138,15 @@ func TestRecordings(t *testing.T) {
 			all := windowsOf(t, testsupport.SharedVideo(t, name+".mp4"), faults)
 			for _, days := range []int{0, 1} {
 				for i, fault := range faults {
-					p := player{monitor: newMonitor(), now: time.Date(2026, 3, 2, 12, 0, 0, 0, time.Local)}
-					p.play(t, all[0], 35*time.Minute)
+					p := newPlayer()
+					p.play(t, 35*time.Minute, all[0]...)
 					early := p.reasons
 					p.now = p.now.Add(time.Duration(days) * 23 * time.Hour)
-					p.play(t, all[0], 5*time.Minute)
+					p.play(t, 5*time.Minute, all[0]...)
 					learning := p.monitor.health.State
-					p.play(t, all[i], 15*time.Minute)
+					p.play(t, 15*time.Minute, all[i]...)
 					found := p.reasons
-					p.play(t, all[0], 5*time.Minute)
+					p.play(t, 5*time.Minute, all[0]...)
 					t.Logf("%d days, %-22s expected %-21s found %v; after it %v (%s)", days, fault.name, fault.reason, found,
 						p.monitor.health.State, learning)
 					if len(early) > 0 || fault.reason == "" && len(found) > 0 {
