@@ -73,41 +73,49 @@ func (m *monitor) visit(at time.Time, score float64) { m.scores.add(at, score) }
 
 // check checks a window, and learns it if nothing is found.
 func (m *monitor) check(w *window) error {
-	mode := m.mode(w.colour)
 	if err := m.noticeChange(w); err != nil {
 		return err
 	}
-	several := m.several(w.at)
-	var c comparison
-	references := mode.references(w.at)
-	if len(references) > 0 && !several {
-		c = closest(references, w)
+	found, err := m.find(w)
+	if err != nil {
+		return err
 	}
-	m.learning = len(references) == 0 && !several
-	found := map[string]finding{Covered: m.covered(w, several), Dark: m.dark(w), LowScores: m.scores.check()}
-	if !several && !w.dark && !found[Covered].present {
-		var err error
-		if found[Moved], err = m.moved(w, mode); err != nil {
-			return err
-		}
-		found[Dirty] = m.impaired(c)
-	}
-	pending := false
+	pending := w.dark
 	for _, a := range m.alarms {
-		if several && (a.reason == Moved || a.reason == Dirty) {
-			a.reset()
-			continue
-		}
 		a.update(found[a.reason], w.length)
 		pending = pending || a.reason != LowScores && a.pending()
 	}
 	m.learnDarkness(w)
-	if !pending && !w.dark {
-		mode.learn(w)
+	if !pending {
+		m.mode(w.colour).learn(w)
 	}
 	m.takeAsUsual()
 	m.report(w.at)
 	return nil
+}
+
+// find returns what the checks find, by reason. A camera that shows several scenes is compared with nothing.
+func (m *monitor) find(w *window) (map[string]finding, error) {
+	several := m.several(w.at)
+	mode := m.mode(w.colour)
+	references := mode.references(w.at)
+	m.learning = len(references) == 0 && !several
+	found := map[string]finding{Covered: m.covered(w, several), Dark: m.dark(w), LowScores: m.scores.check()}
+	if several {
+		for _, a := range m.alarms {
+			if a.reason == Moved || a.reason == Dirty {
+				a.reset()
+			}
+		}
+		return found, nil
+	}
+	if w.dark || found[Covered].present {
+		return found, nil
+	}
+	var err error
+	found[Moved], err = m.moved(w, mode)
+	found[Dirty] = m.impaired(closest(references, w))
+	return found, err
 }
 
 // closest returns the comparison with the reference that fits best.

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"errors"
 	"image"
 	"math"
 
@@ -29,33 +30,40 @@ func half(background []uint8) []uint8 {
 	return small
 }
 
-// structure returns the differences of a reduced background from its surroundings, 32-bit float. The caller closes it.
-func structure(small []uint8) (gocv.Mat, error) {
-	result := gocv.NewMat()
+// structure computes the differences of a reduced background from its surroundings, 32-bit float.
+func structure(small []uint8, result *gocv.Mat) error {
 	grey, err := gocv.NewMatFromBytes(mapHeight, mapWidth, gocv.MatTypeCV8U, small)
 	if err != nil {
-		return result, err
+		return err
 	}
 	defer grey.Close()
-	if err := grey.ConvertTo(&result, gocv.MatTypeCV32F); err != nil {
-		return result, err
-	}
 	around := gocv.NewMat()
 	defer around.Close()
-	if err := gocv.Blur(result, &around, image.Pt(mapBlur, mapBlur)); err != nil {
-		return result, err
-	}
-	if err := gocv.Subtract(result, around, &result); err != nil {
-		return result, err
+	if err := errors.Join(
+		grey.ConvertTo(result, gocv.MatTypeCV32F),
+		gocv.Blur(*result, &around, image.Pt(mapBlur, mapBlur)),
+		gocv.Subtract(*result, around, result),
+	); err != nil {
+		return err
 	}
 	values, err := result.DataPtrFloat32()
-	if err != nil {
-		return result, err
-	}
 	for i, v := range values {
 		values[i] = max(-mapClip, min(mapClip, v))
 	}
-	return result, nil
+	return err
+}
+
+// comparedMaps are the structures of two backgrounds. Close them after use.
+type comparedMaps struct{ former, now gocv.Mat }
+
+func newComparedMaps(former, now []uint8) (comparedMaps, error) {
+	c := comparedMaps{gocv.NewMat(), gocv.NewMat()}
+	return c, errors.Join(structure(former, &c.former), structure(now, &c.now))
+}
+
+func (c comparedMaps) close() {
+	c.former.Close()
+	c.now.Close()
 }
 
 // turns are the angles that are tried, degrees.
@@ -71,13 +79,8 @@ type displacement struct {
 
 // compareBackgrounds compares two reduced backgrounds by phase correlation. It tries turns if the two differ.
 func compareBackgrounds(former, now []uint8) (displacement, error) {
-	a, err := structure(former)
-	defer a.Close()
-	if err != nil {
-		return displacement{}, err
-	}
-	b, err := structure(now)
-	defer b.Close()
+	maps, err := newComparedMaps(former, now)
+	defer maps.close()
 	if err != nil {
 		return displacement{}, err
 	}
@@ -88,7 +91,7 @@ func compareBackgrounds(former, now []uint8) (displacement, error) {
 	}
 	best := displacement{shifted: -1}
 	for _, angle := range turns() {
-		d, err := shiftAfterTurn(a, b, hanning, angle)
+		d, err := maps.shiftAfterTurn(hanning, angle)
 		if err != nil {
 			return d, err
 		}
@@ -133,27 +136,24 @@ func (d displacement) distance() float64 {
 // samePlace is the correlation at the same place from which on a background is the former one, and no turn is tried.
 const samePlace = 0.75
 
-// shiftAfterTurn returns how b is shifted from a that is turned by angle.
-func shiftAfterTurn(a, b, hanning gocv.Mat, angle float64) (d displacement, err error) {
+// shiftAfterTurn returns how the present background is shifted from the former one after that is turned by angle.
+func (c comparedMaps) shiftAfterTurn(hanning gocv.Mat, angle float64) (d displacement, err error) {
 	turned := gocv.NewMat()
 	defer turned.Close()
 	if angle == 0 {
-		err = a.CopyTo(&turned)
+		err = c.former.CopyTo(&turned)
 	} else {
 		matrix := gocv.GetRotationMatrix2D(image.Pt(mapWidth/2, mapHeight/2), angle, 1)
 		defer matrix.Close()
-		err = gocv.WarpAffine(a, &turned, matrix, image.Pt(mapWidth, mapHeight))
+		err = gocv.WarpAffine(c.former, &turned, matrix, image.Pt(mapWidth, mapHeight))
 	}
 	if err != nil {
 		return d, err
 	}
-	shift, _ := gocv.PhaseCorrelate(turned, b, hanning)
-	first, err := turned.DataPtrFloat32()
-	if err != nil {
-		return d, err
-	}
-	second, err := b.DataPtrFloat32()
-	if err != nil {
+	shift, _ := gocv.PhaseCorrelate(turned, c.now, hanning)
+	first, err1 := turned.DataPtrFloat32()
+	second, err2 := c.now.DataPtrFloat32()
+	if err := errors.Join(err1, err2); err != nil {
 		return d, err
 	}
 	dx, dy := math.Round(float64(shift.X)), math.Round(float64(shift.Y))
@@ -167,22 +167,17 @@ func shiftAfterTurn(a, b, hanning gocv.Mat, angle float64) (d displacement, err 
 
 // sameScene reports whether two reduced backgrounds show the same scene from the same place.
 func sameScene(former, now []uint8) (bool, error) {
-	a, err := structure(former)
-	defer a.Close()
+	maps, err := newComparedMaps(former, now)
+	defer maps.close()
 	if err != nil {
 		return false, err
 	}
-	b, err := structure(now)
-	defer b.Close()
-	if err != nil {
+	first, err1 := maps.former.DataPtrFloat32()
+	second, err2 := maps.now.DataPtrFloat32()
+	if err := errors.Join(err1, err2); err != nil {
 		return false, err
 	}
-	first, err := a.DataPtrFloat32()
-	if err != nil {
-		return false, err
-	}
-	second, err := b.DataPtrFloat32()
-	return err == nil && correlation(first, second, 0, 0) >= minMatch, err
+	return correlation(first, second, 0, 0) >= minMatch, nil
 }
 
 // correlation returns the normalised correlation of two maps where the second is shifted by dx and dy, over their common

@@ -2,7 +2,6 @@ package health
 
 import (
 	"math"
-	"slices"
 	"time"
 )
 
@@ -50,21 +49,19 @@ func logarithm(v float32) float32 { return float32(math.Log(max(leastValue, floa
 
 // comparison is a window compared with what is usual.
 type comparison struct {
-	detailed  int     // cells that usually have detail
-	lost      float64 // share of them without it
-	known     bool    // enough cells can be judged for the following
-	impaired  float64 // share of the cells that are blurred or dull
-	sharpness float64 // median of their sharpness relative to the usual one
+	detailed int     // cells that usually have detail
+	lost     float64 // share of them without it
+	known    bool    // enough cells can be judged for impaired
+	impaired float64 // share of these that are blurred or dull
 }
 
 // compare compares a window with the reference.
 func (r *reference) compare(w *window) comparison {
 	var c comparison
 	var lost, impaired int
-	var ratios []float64
-	usual := logarithm(usualDetail)
+	known := 0
 	for i, cell := range w.cells {
-		if r.contrast[i] < usual {
+		if r.contrast[i] < logarithm(usualDetail) {
 			continue
 		}
 		c.detailed++
@@ -72,27 +69,33 @@ func (r *reference) compare(w *window) comparison {
 		if contrast < lostContrast {
 			lost++
 		}
-		if r.known[i] < float32(r.weight/4) || r.sharpness[i] < logarithm(usualSharp) || cell.sharpness == unknownCell && contrast >= dullContrast {
+		sharp, ok := r.compareSharpness(i, cell, contrast)
+		if !ok {
 			continue
 		}
-		sharp := 0.0
-		if cell.sharpness != unknownCell {
-			sharp = ratio(cell.sharpness, r.sharpness[i])
-		}
-		ratios = append(ratios, sharp)
+		known++
 		if sharp < blurredShare || contrast < dullContrast {
 			impaired++
 		}
 	}
-	if c.detailed == 0 {
-		return c
-	}
-	c.lost = float64(lost) / float64(c.detailed)
-	if c.known = len(ratios) >= minCompared && float64(len(ratios)) >= minKnown*float64(c.detailed); c.known {
-		slices.Sort(ratios)
-		c.impaired, c.sharpness = float64(impaired)/float64(len(ratios)), ratios[len(ratios)/2]
+	c.lost = float64(lost) / float64(max(1, c.detailed))
+	c.known = known >= minCompared && float64(known) >= minKnown*float64(c.detailed)
+	if c.known {
+		c.impaired = float64(impaired) / float64(known)
 	}
 	return c
+}
+
+// compareSharpness returns the sharpness of a cell relative to the usual one, and false if one of them is not known. A
+// dull cell has lost its sharpness if that cannot be measured any more.
+func (r *reference) compareSharpness(i int, c cell, contrast float64) (sharp float64, ok bool) {
+	switch {
+	case r.known[i] < float32(r.weight/4), r.sharpness[i] < logarithm(usualSharp):
+		return 0, false
+	case c.sharpness != unknownCell:
+		return ratio(c.sharpness, r.sharpness[i]), true
+	}
+	return 0, contrast < dullContrast
 }
 
 func ratio(v, usual float32) float64 { return math.Exp(float64(logarithm(v) - usual)) }

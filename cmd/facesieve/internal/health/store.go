@@ -121,7 +121,12 @@ func (l *learned) load(s stored) error {
 		}
 		l.dark[hour] = darkness{d.First, min(d.Weight, hourMemory.Seconds()), d.Share}
 	}
-	for hour, bins := range s.Scores {
+	l.scores.last = s.Scored
+	return l.scores.load(s.Scores)
+}
+
+func (s *scores) load(byHour map[int][]float64) error {
+	for hour, bins := range byHour {
 		if !isHour(hour) || len(bins) != scoreBins {
 			return errDamaged
 		}
@@ -129,10 +134,9 @@ func (l *learned) load(s stored) error {
 			if !(weight >= 0 && weight < 1e9) {
 				return errDamaged
 			}
-			l.scores.usual[hour][bin] = float32(weight)
+			s.usual[hour][bin] = float32(weight)
 		}
 	}
-	l.scores.last = s.Scored
 	return nil
 }
 
