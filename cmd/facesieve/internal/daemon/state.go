@@ -106,9 +106,9 @@ func (r *stateReporter) changes(s *State) iter.Seq2[string, event.State] {
 // update reports whether the state is to be published, and sets it if so.
 func (last *reportedState) update(camera CameraState, now time.Time) bool {
 	reason, detail := camera.explain()
-	health := last.state.Health
-	if camera.State == last.state.State && reason == last.state.Reason && camera.Health.State == health.State &&
-		camera.Health.Reason == health.Reason && now.Sub(last.at) < stateInterval {
+	same := camera.State == last.state.State && reason == last.state.Reason &&
+		camera.Health.State == last.state.Health.State && camera.Health.Reason == last.state.Health.Reason
+	if same && now.Sub(last.at) < stateInterval {
 		return false
 	}
 	last.state.Reason, last.state.Detail, last.state.Health = reason, detail, camera.Health

@@ -126,14 +126,67 @@ func windowsOf(t *testing.T, file string, faults []pictureFault) (all [][]window
 	return all
 }
 
-// TestRecordings prints a table of what is found in changed recordings, and fails on a false alarm. It is a measurement
-// that takes minutes, so that it runs only where it is requested.
-func TestRecordings(t *testing.T) {
+// measureRequested skips a measurement that takes minutes, unless it is requested.
+func measureRequested(t *testing.T) {
+	t.Helper()
 	if os.Getenv("FACESIEVE_HEALTH") == "" {
 		t.Skip("set FACESIEVE_HEALTH=1 to measure the checks on the recordings of ../shared")
 	}
+}
+
+func recordings() []string {
+	return strings.Fields("corridor cuts_1 cuts_2 empty_room night_ir shop street_exit two_heads walk_in")
+}
+
+// TestCleanRecordings counts the false alarms of three hours of each recording, which begins again and again.
+func TestCleanRecordings(t *testing.T) {
+	measureRequested(t)
+	for _, name := range recordings() {
+		t.Run(name, func(t *testing.T) {
+			video, err := gocv.VideoCaptureFile(testsupport.SharedVideo(t, name+".mp4"))
+			testsupport.Must(t, err)
+			defer video.Close()
+			const rate = 5.0 // pictures a second that are kept
+			step := max(1, int(video.Get(gocv.VideoCaptureFPS)/rate+0.5))
+			frame := gocv.NewMat()
+			defer frame.Close()
+			var pictures []picture
+			for i := 0; video.Read(&frame); i++ {
+				if i%step == 0 {
+					p, err := newPicture(noon(), frame)
+					testsupport.Must(t, err)
+					pictures = append(pictures, p)
+				}
+			}
+			m := newMonitor()
+			found := map[string]int{}
+			longest := map[string]time.Duration{}
+			for second := range 3 * 3600 {
+				p := pictures[second*int(rate)%len(pictures)]
+				p.at = noon().Add(time.Duration(second) * time.Second)
+				before := m.health.Reason
+				testsupport.Must(t, m.add(p))
+				if now := m.health.Reason; now != before && now != "" {
+					found[now]++
+				}
+				for _, a := range m.alarms {
+					longest[a.reason] = max(longest[a.reason], a.present)
+				}
+			}
+			t.Logf("alarms %v, longest findings %v, state %s, several scenes %v", found, longest, m.health.State,
+				m.several(m.before.at))
+			if len(found) > 0 {
+				t.Errorf("false alarms: %v", found)
+			}
+		})
+	}
+}
+
+// TestRecordings prints a table of what is found in changed recordings, and fails on a false alarm.
+func TestRecordings(t *testing.T) {
+	measureRequested(t)
 	faults := pictureFaults()
-	for _, name := range strings.Fields("corridor cuts_1 cuts_2 empty_room night_ir shop street_exit two_heads walk_in") {
+	for _, name := range recordings() {
 		t.Run(name, func(t *testing.T) {
 			all := windowsOf(t, testsupport.SharedVideo(t, name+".mp4"), faults)
 			for _, days := range []int{0, 1} {
