@@ -4,8 +4,8 @@
 //
 // A window of ten pictures gives a background without the persons who pass. Its cells are compared with those of this
 // camera at this hour of the last week, or of the last half hour on the first day. The sharpness of a cell is the energy
-// of its fine structure relative to that of its coarse structure, which does not depend on the light. Position is compared by phase
-// correlation.
+// of its fine structure relative to that of its coarse structure, which does not depend on the light. The position is
+// compared by phase correlation.
 //
 // On the recordings of the shared data the share of impaired cells (limit 25 %) is at most 4 % without a fault, and 33
 // to 100 % out of focus or behind a smear; at least 93 % of the detail is lost behind a cloth (limit 70 %). The
@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,9 @@ import (
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/publish/event"
 )
+
+// maxVisits is the number of visits that may be open at a time.
+const maxVisits = 64
 
 // saveInterval is how often what was learned is stored.
 const saveInterval = 10 * time.Minute
@@ -53,7 +57,8 @@ type camera struct {
 	monitor        *monitor
 	source, region string // hashes
 	reported       event.Health
-	failed         bool // a frame could not be measured, which is logged once
+	visits         []string // IDs of the last visits whose score was taken
+	failed         bool     // a frame could not be measured, which is logged once
 }
 
 // New returns an observer without cameras. What it learns is stored in the directory "health" below state; an empty state
@@ -128,9 +133,10 @@ func (c *camera) configure(cfg config.Camera) {
 	defer c.mutex.Unlock()
 	switch {
 	case c.source != "" && c.source != source:
-		c.monitor = newMonitor()
+		c.monitor, c.reported = newMonitor(), event.Health{}
 	case c.region != "" && c.region != region:
 		c.monitor.relearn()
+		c.reported = event.Health{}
 	}
 	c.source, c.region = source, region
 }
@@ -181,7 +187,7 @@ func (o *Observer) Frame(f pipeline.FrameReport) {
 	c.report()
 }
 
-// Decided takes the score of a visit's best face.
+// Decided takes the score of the face that a visit is decided by first.
 func (o *Observer) Decided(d pipeline.Decision) {
 	c := o.camera(d.Face.Camera)
 	if c == nil || !d.Face.Judgement.Scored {
@@ -189,6 +195,10 @@ func (o *Observer) Decided(d pipeline.Decision) {
 	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
+	if slices.Contains(c.visits, d.Visit.ID) { // policies other than best decide several times
+		return
+	}
+	c.visits = append(c.visits[max(0, len(c.visits)-maxVisits+1):], d.Visit.ID)
 	c.monitor.visit(d.At, d.Face.Judgement.Score.Value)
 }
 

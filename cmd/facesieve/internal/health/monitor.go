@@ -31,7 +31,7 @@ type monitor struct {
 	pictures []picture // of the window that is not complete yet
 	sharp    [][cellCount]float32
 	before   picture
-	former   []uint8     // background of the last window, reduced
+	former   []uint8     // background of the last window with detail, reduced
 	changes  []time.Time // of the scene
 	dirty    bool        // the last window was
 	learning bool
@@ -57,8 +57,10 @@ func (m *monitor) add(p picture) error {
 		m.before = p
 		return nil
 	}
-	m.pictures, m.sharp = append(m.pictures, p), append(m.sharp, p.sharpness(m.before))
+	m.sharp = append(m.sharp, p.sharpness(m.before))
 	m.before = p
+	p.rows = nil // to keep little memory
+	m.pictures = append(m.pictures, p)
 	if len(m.pictures) < windowSize {
 		return nil
 	}
@@ -68,7 +70,7 @@ func (m *monitor) add(p picture) error {
 	return m.check(&w)
 }
 
-// visit adds the score of a visit's best face.
+// visit adds the score of a visit's face.
 func (m *monitor) visit(at time.Time, score float64) { m.scores.add(at, score) }
 
 // check checks a window, and learns it if nothing is found.
@@ -134,14 +136,8 @@ func (m *monitor) covered(w *window, several bool) finding {
 	if w.dark {
 		return finding{}
 	}
-	detailed := 0
-	for _, c := range w.cells {
-		if c.deviation >= minDeviation {
-			detailed++
-		}
-	}
-	if detailed <= leastDetail {
-		return coveredText(float64(detailed) / cellCount)
+	if detail := w.detail(); detail <= leastDetail {
+		return coveredText(float64(detail) / cellCount)
 	}
 	if several {
 		return finding{}
@@ -197,9 +193,11 @@ func (m *monitor) impaired(c comparison) finding {
 
 // noticeChange records a change of the scene since the last window.
 func (m *monitor) noticeChange(w *window) error {
-	now := half(w.background)
-	former := m.former
-	if m.former = now; former == nil || w.dark {
+	if w.dark || w.detail() <= leastDetail {
+		return nil
+	}
+	former, now := m.former, half(w.background)
+	if m.former = now; former == nil {
 		return nil
 	}
 	same, err := sameScene(former, now)

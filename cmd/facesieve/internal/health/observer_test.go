@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/color"
 	"os"
@@ -98,6 +99,37 @@ func TestObserverReportsLogsAndRemembers(t *testing.T) {
 		t.Errorf("disabled: %+v", h)
 	}
 	o.Close()
+}
+
+// Scores are compared by visits, also with a policy that decides about several faces of each.
+func TestObserverComparesVisits(t *testing.T) {
+	o := health.New("", zerolog.Nop())
+	defer o.Close()
+	o.Configure([]config.Camera{door()})
+	frame := boards(t)
+	defer frame.Close()
+	at := time.Date(2026, 3, 2, 12, 0, 0, 0, time.Local)
+	decide := func(visit string, count int, score float64) {
+		for i := range count {
+			face := &pipeline.Candidate{Camera: door().Name}
+			face.Judgement.Scored, face.Judgement.Score.Value = true, score
+			d := pipeline.Decision{Face: face, Send: true, At: at}
+			if d.Visit.ID = visit; visit == "" {
+				d.Visit.ID = fmt.Sprint(score, i)
+			}
+			o.Decided(d)
+		}
+		at = show(o, frame, at, 12)
+	}
+	decide("", 40, 60)
+	decide("one person", 40, 20)
+	if h := o.Health(door().Name); h.State != event.HealthLearning {
+		t.Errorf("%+v", h)
+	}
+	decide("", 40, 20)
+	if h := o.Health(door().Name); h.Reason != health.LowScores || h.Measure != "FaceScore" || h.Measured != 20 {
+		t.Errorf("%+v", h)
+	}
 }
 
 func TestDamagedFileIsRenamed(t *testing.T) {

@@ -16,8 +16,8 @@ const (
 	hours       = 24
 )
 
-// scores compares the best face of each visit with those of the last week at this hour. One value a visit, because the
-// faces of a visit are alike: one person who looks away is not a fault of the camera.
+// scores compares a face of each visit with those of the last week at this hour. One value a visit, because the faces of
+// a visit are alike: one person who looks away is not a fault of the camera.
 type scores struct {
 	usual  [hours][scoreBins]float32 // weights by hour of the day and score
 	last   time.Time                 // when a score was added last
@@ -30,7 +30,7 @@ type visitScore struct {
 	score, usual float64
 }
 
-// add adds the score of a visit's best face, 0..100.
+// add adds the score of a visit's face, 0..100.
 func (s *scores) add(at time.Time, score float64) {
 	s.forget(at)
 	if usual, ok := s.median(at); ok {

@@ -52,6 +52,16 @@ func newWindow(pictures []picture, sharp [][cellCount]float32) window {
 	return w
 }
 
+// detail returns the number of cells with visible detail.
+func (w *window) detail() (count int) {
+	for _, c := range w.cells {
+		if c.deviation >= minDeviation {
+			count++
+		}
+	}
+	return count
+}
+
 // median returns the median of each pixel.
 func median(pictures []picture) []uint8 {
 	result := make([]uint8, thumbWidth*thumbHeight)
