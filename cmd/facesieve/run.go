@@ -11,6 +11,7 @@ import (
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/daemon"
 	"facesieve/cmd/facesieve/internal/gallery"
+	"facesieve/cmd/facesieve/internal/health"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
 )
@@ -45,6 +46,9 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 		options.Observers, options.ScoreAll = []pipeline.Observer{collected}, true
 		defer func() { err = errors.Join(err, collected.Write(string(c.Gallery), cfg.Quality.Threshold)) }()
 	}
+	checked := health.New(cfg.Outbox.State, options.Log)
+	defer checked.Close()
+	options.Health, options.Observers = checked, append(options.Observers, checked)
 	page := openPage(ctx, cfg.Web, options.Overrides, options.Log)
 	if page != nil {
 		defer func() { err = errors.Join(err, page.close()) }()

@@ -38,8 +38,17 @@ type Options struct {
 	// Overrides changes the overrides for commands over MQTT; nil: there is no state directory. The page has the same one.
 	Overrides *config.OverridesFile
 	Observers []pipeline.Observer // of all cameras
+	Health    Health              // of their pictures; nil: it is not reported
 	ScoreAll  bool                // as in pipeline.Options
 	Version   string              // of the program
+}
+
+// Health reports the state of health of the cameras' pictures. It is safe for concurrent use.
+type Health interface {
+	// Configure sets the cameras that are checked.
+	Configure(cameras []config.Camera)
+	// Health returns the state of a camera, or a zero one if it is not checked.
+	Health(camera string) event.Health
 }
 
 // Daemon is a running configuration: its networks, cameras and uplink. Only the goroutine of Run changes its fields;
@@ -122,7 +131,7 @@ func (d *Daemon) startUplink(ctx context.Context) (err error) {
 	return nil
 }
 
-// setCameras sets the cameras of the configuration in those parts that need their names.
+// setCameras sets the cameras of the configuration in those parts that need their names or settings.
 func (d *Daemon) setCameras(cameras []config.Camera) {
 	names := make([]string, 0, len(cameras))
 	for _, camera := range cameras {
@@ -132,6 +141,9 @@ func (d *Daemon) setCameras(cameras []config.Camera) {
 		d.control.setCameras(names)
 	}
 	d.uplink.setCameras(names)
+	if d.options.Health != nil {
+		d.options.Health.Configure(cameras)
+	}
 }
 
 // settings returns what the worker of a camera needs.

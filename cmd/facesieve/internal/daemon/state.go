@@ -47,6 +47,9 @@ type CameraState struct {
 	FacesLastHour uint64
 	LastFace      event.LastFace
 	Settings      event.Settings
+	// Health is that of the picture, the last one while the camera is not running; zero: it is not checked, or no frame
+	// has come yet.
+	Health event.Health
 }
 
 // snapshot returns the present state.
@@ -62,6 +65,9 @@ func (d *Daemon) snapshot(now time.Time) *State {
 	for _, w := range d.supervisor.workers {
 		camera := w.state()
 		d.activity.complete(&camera, now)
+		if d.options.Health != nil {
+			camera.Health = d.options.Health.Health(camera.Name)
+		}
 		state.Cameras = append(state.Cameras, camera)
 	}
 	return state
@@ -106,11 +112,12 @@ func (r *stateReporter) changes(s *State) iter.Seq2[string, event.State] {
 // update reports whether the state is to be published, and sets it if so.
 func (last *reportedState) update(camera CameraState, now time.Time) bool {
 	reason, detail := camera.explain()
-	if camera.State == last.state.State && reason == last.state.Reason && !last.acts(camera) &&
-		now.Sub(last.at) < stateInterval {
+	same := camera.State == last.state.State && reason == last.state.Reason && !last.acts(camera) &&
+		camera.Health.State == last.state.Health.State && camera.Health.Reason == last.state.Health.Reason
+	if same && now.Sub(last.at) < stateInterval {
 		return false
 	}
-	last.state.Reason, last.state.Detail = reason, detail
+	last.state.Reason, last.state.Detail, last.state.Health = reason, detail, camera.Health
 	last.state.Occupied, last.state.FacesLastHour = camera.Occupied, camera.FacesLastHour
 	last.state.LastFace, last.state.Settings = camera.LastFace, camera.Settings
 	if camera.State != last.state.State {

@@ -126,6 +126,9 @@ func testState() *daemon.State {
 		})
 	}
 	s.Cameras[1].State, s.Cameras[1].Error = event.Reconnecting, "connection refused"
+	s.Cameras[0].Health = event.Health{
+		State: event.HealthDegraded, Reason: "covered", Since: start, Detail: "remove what covers the lens",
+	}
 	s.InForce = &config.InForce{Config: cfg}
 	s.Networks = []models.Manifest{{Task: "quality", Name: "net", Version: "1", SHA256: strings.Repeat("ab", 32)}}
 	s.Uplink.Queued = 3
