@@ -36,7 +36,7 @@ func openPage(ctx context.Context, cfg config.Web, overrides *config.OverridesFi
 		log.Error().Err(err).Msg("there is no page; correct the cause, or set web.listen to \"\", and restart the daemon")
 		return nil
 	}
-	return &page{log: log, overrides: overrides, listener: listener, recorder: web.NewRecorder(log)}
+	return &page{log: log, overrides: overrides, listener: listener, recorder: web.NewRecorder(web.PageBounds(), log)}
 }
 
 // serve shows the state of a daemon.
