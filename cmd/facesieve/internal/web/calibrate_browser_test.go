@@ -134,10 +134,8 @@ func TestCalibrateView(t *testing.T) {
 	expect("in force", map[string]string{sent: "480", none: "360", missed: "29.8 %"})
 	b.screenshot("calibrate-in-force")
 
-	b.run(chromedp.Focus(chromedp.CSS(".threshold-field input[type=range]")))
-	for range 20 { // ten points
-		b.run(chromedp.KeyEvent(kb.ArrowRight))
-	}
+	b.set("Threshold", "29")
+	b.run(chromedp.Focus(chromedp.CSS(".threshold-field input[type=range]")), chromedp.KeyEvent(kb.ArrowRight+kb.ArrowRight))
 	b.awaitText(".difference h2", "gains 0, loses 10")
 	expect("threshold 30", map[string]string{sent: "360", none: "480", missed: "16.1 %"})
 	if n := evaluate[int](b, "document.querySelectorAll('.difference li').length"); n != 10 {

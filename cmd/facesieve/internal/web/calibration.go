@@ -57,8 +57,9 @@ type CalibrationFace []any
 
 // Flags of a CalibrationFace.
 const (
-	flagNight  = 1 // the picture has no colours
-	flagUnlike = 2 // the landmarks cannot be a face's: no setting lets it pass
+	flagNight   = 1 // the picture has no colours
+	flagUnlike  = 2 // the landmarks cannot be a face's: no setting lets it pass
+	flagSkipped = 4 // it was not scored, because its visit was sent, or had a face that is better by its measures
 )
 
 // Calibration returns the visits of a camera with its settings. Networks are those in use.
@@ -138,6 +139,9 @@ func (p point) calibration(first time.Time, picture uint64) CalibrationFace {
 	}
 	if p.unlike {
 		flags |= flagUnlike
+	}
+	if p.skipped {
+		flags |= flagSkipped
 	}
 	face := CalibrationFace{p.time.Sub(first).Milliseconds(), score, flags, picture}
 	for _, m := range p.measures {

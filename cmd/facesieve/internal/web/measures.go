@@ -143,8 +143,10 @@ func colourOf(pixels []byte) colour {
 func newPoint(c *pipeline.Candidate, aligned gocv.Mat, reason quality.Reason, text string) point {
 	j := c.Judgement
 	p := point{
-		track: c.Track, time: c.Time, score: quality.NotAssessed, reason: reason, text: text, passed: j.Reason == "",
-		unlike: j.Reason == quality.ReasonPose && len(j.Misses) == 0, measures: measuresOf(c),
+		track: c.Track, time: c.Time, score: quality.NotAssessed, reason: reason, text: text,
+		passed:  j.Scored && (j.Reason == "" || j.Reason == quality.ReasonDuplicate),
+		skipped: !j.Scored && j.Reason == quality.ReasonDuplicate,
+		unlike:  j.Reason == quality.ReasonPose && len(j.Misses) == 0, measures: measuresOf(c),
 	}
 	if j.Scored {
 		p.score, p.colour = j.Score.Value, colourOf(pixelsOf(c, aligned))

@@ -15,13 +15,14 @@ type point struct {
 	score    float64 // 0..100, or quality.NotAssessed
 	reason   quality.Reason
 	text     string // the reason, for people
-	passed   bool   // no gate ruled it out
+	passed   bool   // it is scored, and no gate ruled it out
+	skipped  bool   // it was not scored, because its visit holds or sent a better one
 	colour   colour
 	unlike   bool // its landmarks cannot be a face's, so it passes no gates
 	measures gateMeasures
 }
 
-// outranks reports whether a point is the better one to keep: one that no gate ruled out, then the one of the higher
+// outranks reports whether a point is the better one to keep: a scored one that no gate ruled out, then the one of the higher
 // score. So the best face of a visit is always kept.
 func (p point) outranks(other point) bool {
 	if p.passed != other.passed {

@@ -26,6 +26,7 @@ export interface Face {
   score: number // 0..100, -1: it was not scored
   night: boolean
   unlike: boolean // its landmarks cannot be a face's
+  skipped: boolean // it was not scored, because its visit had a better one
   picture: number // 0: none
   measures: (number | null)[] // thousandths, null: not measured
 }
@@ -36,17 +37,18 @@ export interface Outcome {
   sent: boolean
   best: Face | null
   reason: string // why it is not sent
-  unscored: number // faces that pass the gates but have no score
+  unscored: number // faces that pass the gates but have no score, and may be better than the best one
 }
 
 const night = 1
 const unlike = 2
+const skipped = 4
 
 // facesOf returns the faces of a visit.
 export function facesOf(visit: CalibrationVisit): Face[] {
   return visit.faces.map(([at, score, flags, picture, ...measures]: CalibrationRow) => ({
     visit, at, score: score < 0 ? -1 : score / 1000, night: (flags & night) !== 0, unlike: (flags & unlike) !== 0,
-    picture, measures,
+    skipped: (flags & skipped) !== 0, picture, measures,
   }))
 }
 
@@ -74,13 +76,15 @@ function reasonOf(face: Face, settings: Settings, gates: CalibrationGate[]): str
 export function outcome(faces: Face[], visit: CalibrationVisit, settings: Settings, data: Calibration): Outcome {
   let best: Face | null = null
   let unscored = 0
+  let spare = 0 // faces that were skipped for a better one
   const ruledOut = new Map<string, number>()
   for (const face of faces) {
     const reason = reasonOf(face, settings, data.gates)
-    if (reason === "unscored") unscored++
+    if (reason === "unscored") face.skipped ? spare++ : unscored++
     else if (reason !== "" && reason !== "low_quality") ruledOut.set(reason, (ruledOut.get(reason) ?? 0) + 1)
     else if (!best || face.score > best.score) best = face
   }
+  if (!best) unscored += spare // the better ones do not pass these gates
   const passes = best !== null && best.score >= settings.threshold
   const sent = passes && !(visit.reason === "static" && neverSentStatic(data.settings))
   const most = [...ruledOut].sort((a, b) => b[1] - a[1])[0]?.[0]
