@@ -121,7 +121,7 @@ func (a *access) guard(next http.Handler) http.Handler {
 			http.Error(w, "The page is read-only.", http.StatusMethodNotAllowed)
 		case r.URL.Query().Has("token"):
 			a.login(w, r)
-		case !a.loggedIn(r):
+		case !a.loggedIn(r) && !a.hasBearer(r):
 			refuse(w)
 		default:
 			next.ServeHTTP(w, r)

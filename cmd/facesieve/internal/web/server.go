@@ -36,13 +36,15 @@ type Versions struct {
 	Program, OpenCV, TFLite string
 }
 
-// Options are the parts of a server besides its configuration. All but Overrides are required.
+// Options are the parts of a server besides its configuration. All but Overrides and Metrics are required.
 type Options struct {
 	Recorder *Recorder
 	State    func() *daemon.State // the present state of the daemon; safe for concurrent use
 	Versions Versions
 	// Overrides changes the overrides for what is saved on the page; nil: there is no state directory.
 	Overrides *config.OverridesFile
+	// Metrics serves /metrics; nil: there are none.
+	Metrics http.Handler
 	Log       zerolog.Logger
 }
 
@@ -130,7 +132,10 @@ func handler(a *access, o Options) http.Handler {
 	mux.HandleFunc("GET /api/visits/{number}", api.visit)
 	mux.HandleFunc("GET /api/faces/{number}", api.face)
 	mux.HandleFunc("GET /api/live", api.live)
-	return headers(a.guard(limitClients(maxClients, mux)))
+	if o.Metrics != nil {
+		mux.Handle("GET /metrics", o.Metrics)
+	}
+	return headers(withHealth(o.State, a.guard(limitClients(maxClients, mux))))
 }
 
 // headers sets the security headers of every response. Nothing is stored, because most responses show people.
