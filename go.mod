@@ -18,6 +18,7 @@ require (
 	github.com/fsnotify/fsnotify v1.10.1
 	github.com/google/renameio/v2 v2.0.2
 	github.com/google/uuid v1.6.0
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/icholy/digest v1.2.0
 	github.com/mattn/go-isatty v0.0.24
 	github.com/mattn/go-tflite v1.0.5

@@ -72,6 +72,18 @@ func (t *stageTimes) add(s stage, took time.Duration) {
 	t.mutex.Unlock()
 }
 
+func (t *stageTimes) stats() []StageStats {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	var all []StageStats
+	for s := range stageCount {
+		if t.calls[s] > 0 {
+			all = append(all, StageStats{Name: s.String(), Calls: t.calls[s], Total: t.total[s]})
+		}
+	}
+	return all
+}
+
 // stageClock measures the stages of a pipeline, for the counters of its camera and for its observers.
 type stageClock struct {
 	totals    *stageTimes
@@ -86,16 +98,4 @@ func (c stageClock) add(s stage, start time.Time) time.Time {
 	c.totals.add(s, took)
 	c.observers.stage(c.camera, s.String(), took)
 	return now
-}
-
-func (t *stageTimes) stats() []StageStats {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	var all []StageStats
-	for s := range stageCount {
-		if t.calls[s] > 0 {
-			all = append(all, StageStats{Name: s.String(), Calls: t.calls[s], Total: t.total[s]})
-		}
-	}
-	return all
 }

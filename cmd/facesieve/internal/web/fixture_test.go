@@ -48,7 +48,7 @@ func newTestPage(t *testing.T, change ...func(*config.Web)) *testPage {
 	recorder := newTestRecorder(t)
 	server := Serve(listener, Options{
 		Recorder: recorder, State: testState, Versions: Versions{Program: "1.2.3", OpenCV: "4.6.0", TFLite: "2.20.0"},
-		Log: zerolog.Nop(),
+		Log:     zerolog.Nop(),
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics of the test")) }),
 	})
 	t.Cleanup(func() { testsupport.Must(t, server.Close()) })

@@ -45,7 +45,7 @@ type Options struct {
 	Overrides *config.OverridesFile
 	// Metrics serves /metrics; nil: there are none.
 	Metrics http.Handler
-	Log       zerolog.Logger
+	Log     zerolog.Logger
 }
 
 // Listener is an open address of the page, with its token. Serve or Close it.
