@@ -37,7 +37,7 @@ func (c *frameCounts) Stage(camera, stage string, took time.Duration) {
 // Observers receive every frame with the reason why it was skipped, and every stage that is counted.
 func TestObserversReceiveFramesAndStages(t *testing.T) {
 	camera := config.Default().NewCamera()
-	camera.Name = "hall"
+	camera.Name, camera.MaxFPS = "hall", 5
 	camera.Capture.URL, camera.Capture.Pace = testsupport.SharedVideo(t, "empty_room.mp4"), capture.Fast
 	e, err := NewEngine(newTestPool(t), camera.Detect, camera.Quality)
 	testsupport.Must(t, err)
