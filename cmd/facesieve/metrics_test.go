@@ -174,7 +174,7 @@ func TestDashboardAndAlerts(t *testing.T) {
 	text, err := os.ReadFile(testsupport.RepositoryPath(t, "systemd", "grafana.json"))
 	testsupport.Must(t, err)
 	plugins.RegisterDefaultPlugins()
-	var board dashboard.Dashboard
+	var board dashboard.Dashboard                                                //nolint:staticcheck // of the two formats, the one that every Grafana imports
 	if err := board.UnmarshalJSONStrict(text); err != nil && err.Error() != "" { // an empty list of faults is not nil
 		t.Fatal(err)
 	}

@@ -117,13 +117,13 @@ func (b *builder) uplink(state *daemon.State) {
 	b.counter("outbox_delivered_total", "Events that the broker acknowledged.", s.Delivered)
 	b.losses("outbox_dropped_total", "Events that the outbox lost after it had accepted them.", s.Dropped)
 	b.losses("outbox_refused_total", "Events that the outbox did not accept.", s.Refused)
-	buckets, bounds := map[float64]uint64{}, outbox.LatencyBounds()
+	buckets := map[float64]uint64{}
 	var count uint64
-	for i, n := range s.Latencies.Counts {
-		if count += n; i < len(bounds) {
-			buckets[bounds[i].Seconds()] = count
-		}
+	for i, bound := range outbox.LatencyBounds() {
+		count += s.Latencies.Counts[i]
+		buckets[bound.Seconds()] = count
 	}
+	count += s.Latencies.Counts[len(buckets)]
 	b.metrics = append(b.metrics, prometheus.MustNewConstHistogram(
 		desc("publish_latency_seconds", "Time from the arrival of an event in the outbox until the broker acknowledged it; "+
 			"without events that were sent late, marked as replayed.", nil), count, s.Latencies.Sum.Seconds(), buckets))
