@@ -45,6 +45,7 @@ const (
 	stageMotion stage = iota
 	stageCut
 	stageDetect
+	stageFollow
 	stageTrack
 	stageRefine
 	stageAlign
@@ -55,7 +56,7 @@ const (
 )
 
 func (s stage) String() string {
-	return [...]string{"motion gate", "cut", "detect", "track", "refine", "align", "measure", "score", "select"}[s]
+	return [...]string{"motion gate", "cut", "detect", "follow", "track", "refine", "align", "measure", "score", "select"}[s]
 }
 
 // stageTimes adds up the time that each stage took. It is safe for concurrent use.
