@@ -29,7 +29,7 @@ func newCamera(name string) *camera {
 		skipped:   map[pipeline.SkipReason]uint64{pipeline.SkippedByRate: 0, pipeline.SkippedByMotion: 0},
 		decisions: newVisits(),
 		score: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "facesieve_face_score", Help: "Scores, 0 to 100, of the faces that pass the gates, one a frame.",
+			Name: "facesieve_face_score", Help: "Scores, 0 to 100, of the faces that pass the gates and were scored.",
 			ConstLabels: prometheus.Labels{cameraLabel: name}, Buckets: prometheus.LinearBuckets(5, 5, 20),
 		}),
 		stages: map[string]prometheus.Histogram{},

@@ -36,7 +36,7 @@ func (m *Metrics) Frame(f pipeline.FrameReport) {
 	})
 }
 
-// Judged records the score of a face that passes the gates. Faces that the gallery alone has scored are left out.
+// Judged records the score of a face. One that a gate rules out is left out, also if the gallery has it scored.
 func (m *Metrics) Judged(c *pipeline.Candidate, _ gocv.Mat, _ quality.Reason) {
 	if !c.Judgement.Scored || c.Judgement.Reason != "" {
 		return
