@@ -53,7 +53,7 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 	page := openPage(ctx, cfg.Web, options.Overrides, options.Log)
 	if page != nil {
 		defer func() { err = errors.Join(err, page.close()) }()
-		options.Observers = append(options.Observers, page.recorder)
+		options.Observers = append(options.Observers, page.recorder, page.metrics)
 	}
 	d, err := daemon.Start(ctx, cfg, options)
 	if err != nil {

@@ -59,6 +59,7 @@ func serveTestPage(t *testing.T, cfg config.Web, o Options) *testPage {
 	}
 	recorder := newTestRecorder(t)
 	o.Recorder, o.Versions = recorder, Versions{Program: "1.2.3", OpenCV: "4.6.0", TFLite: "2.20.0"}
+	o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics of the test")) })
 	server := Serve(listener, o)
 	t.Cleanup(func() { testsupport.Must(t, server.Close()) })
 	return &testPage{
