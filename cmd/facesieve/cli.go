@@ -12,7 +12,7 @@ import (
 type cli struct {
 	Run       runCommand       `cmd:"" help:"Read the configured cameras and forward good faces (the daemon)."`
 	Check     checkCommand     `cmd:"" help:"Check a configuration and print all its faults."`
-	Doctor    doctorCommand    `cmd:"" help:"Check cameras, broker, outbox, networks, clock and service, and print how to fix what is wrong."`
+	Doctor    doctorCommand    `cmd:"" help:"Check cameras, broker, outbox, page, networks, clock and service, and print how to fix what is wrong."`
 	Bench     benchCommand     `cmd:"" help:"Measure the time of each stage on this board, and how many such cameras it can take."`
 	Page      pageCommand      `cmd:"" help:"Print the address of the page, with its token."`
 	Score     scoreCommand     `cmd:"" help:"Score the faces in images."`

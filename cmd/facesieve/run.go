@@ -10,6 +10,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/daemon"
+	"facesieve/cmd/facesieve/internal/health"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/cmd/facesieve/internal/web"
@@ -31,7 +32,7 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 	if err != nil {
 		return err
 	}
-	options := daemon.Options{Path: string(c.Config)}
+	options := daemon.Options{Path: string(c.Config), Version: version}
 	options.Log, options.LogSwitch = logging.Open(cfg.Log, term.err)
 	options.Overrides, err = config.OpenOverrides(string(c.Config), config.Secret)
 	if err != nil && !errors.Is(err, config.ErrNoStateDirectory) {
@@ -46,10 +47,13 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 		defer recorder.Close()
 		options.Observers, options.ScoreAll = []pipeline.Observer{recorder}, true
 	}
+	checked := health.New(cfg.Outbox.State, options.Log)
+	defer checked.Close()
+	options.Health, options.Observers = checked, append(options.Observers, checked)
 	page := openPage(ctx, cfg.Web, options.Overrides, options.Log)
 	if page != nil {
 		defer func() { err = errors.Join(err, page.close()) }()
-		options.Observers = append(options.Observers, page.recorder)
+		options.Observers = append(options.Observers, page.recorder, page.metrics)
 	}
 	d, err := daemon.Start(ctx, cfg, options)
 	if err != nil {

@@ -59,6 +59,7 @@ func serveTestPage(t *testing.T, cfg config.Web, o Options) *testPage {
 	}
 	recorder := newTestRecorder(t)
 	o.Recorder, o.Versions = recorder, Versions{Program: "1.2.3", OpenCV: "4.6.0", TFLite: "2.20.0"}
+	o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics of the test")) })
 	server := Serve(listener, o)
 	t.Cleanup(func() { testsupport.Must(t, server.Close()) })
 	return &testPage{
@@ -146,6 +147,9 @@ func testState() *daemon.State {
 		})
 	}
 	s.Cameras[1].State, s.Cameras[1].Error = event.Reconnecting, "connection refused"
+	s.Cameras[0].Health = event.Health{
+		State: event.HealthDegraded, Reason: "covered", Since: start, Detail: "remove what covers the lens",
+	}
 	s.InForce = &config.InForce{Config: cfg}
 	s.Networks = []models.Manifest{{Task: "quality", Name: "net", Version: "1", SHA256: strings.Repeat("ab", 32)}}
 	s.Uplink.Queued = 3

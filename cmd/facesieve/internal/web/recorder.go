@@ -45,6 +45,7 @@ func ReportBounds() Bounds {
 // Recorder is an observer that keeps the last visits, with some of their faces, and the newest picture of the cameras
 // that somebody watches. It is safe for concurrent use. Close it after use.
 type Recorder struct {
+	pipeline.NoObserver
 	log    zerolog.Logger
 	bounds Bounds
 

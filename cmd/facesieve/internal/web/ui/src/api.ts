@@ -25,6 +25,7 @@ export interface Camera {
   sent: number
   stages: { name: string; calls: number; mean_ms: number }[]
   limits: Limits
+  health: { state: "learning" | "ok" | "degraded"; since: string; detail: string } | null
 }
 
 export interface State {
