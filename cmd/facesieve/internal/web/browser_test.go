@@ -43,7 +43,7 @@ func openBrowser(t *testing.T) *browser {
 	t.Cleanup(cancel)
 	ctx, cancelTab := chromedp.NewContext(allocator)
 	t.Cleanup(cancelTab)
-	limited, cancelTime := context.WithTimeout(ctx, 4*testsupport.Timeout)
+	limited, cancelTime := context.WithTimeout(ctx, 8*testsupport.Timeout)
 	t.Cleanup(cancelTime)
 	b := &browser{Context: limited, t: t}
 	go b.collect(chromedp.Console(limited))
