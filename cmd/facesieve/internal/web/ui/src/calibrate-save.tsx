@@ -134,8 +134,8 @@ function ForFile({ data, draft, overridden }: { data: Calibration; draft: Draft;
     <details open={!overridden.length}>
       <summary>For the configuration file</summary>
       <p class="caption">
-        Put these keys into the entry of camera {data.camera} in the configuration file; facesieve applies them when the file
-        is stored.{overridden.length > 0 && " What is saved here replaces them until it is undone."}
+        Put these keys into the entry of camera {data.camera} in the configuration file; facesieve applies them when the
+        file is stored.{overridden.length > 0 && " What is saved here replaces them until it is undone."}
       </p>
       <div class="yaml">
         <pre ref={lines} tabIndex={0}>
