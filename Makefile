@@ -35,6 +35,7 @@ setup-test: setup
 	@.setup/system --test
 	@.setup/python
 	@.setup/asyncapi
+	@.setup/page --fetch
 	@.setup/promtool
 
 test: setup-test build test-go test-leaks test-soak test-python

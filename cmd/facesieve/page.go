@@ -39,7 +39,7 @@ func openPage(ctx context.Context, cfg config.Web, overrides *config.OverridesFi
 		return nil
 	}
 	return &page{
-		log: log, overrides: overrides, listener: listener, recorder: web.NewRecorder(log),
+		log: log, overrides: overrides, listener: listener, recorder: web.NewRecorder(web.PageBounds(), log),
 		metrics: metrics.New(metrics.Build{Version: version, OpenCV: gocv.OpenCVVersion(), TFLite: models.LibraryVersion()}),
 	}
 }

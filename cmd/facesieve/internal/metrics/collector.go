@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"facesieve/cmd/facesieve/internal/daemon"
+	"facesieve/cmd/facesieve/internal/health"
 	"facesieve/publish/event"
 	"facesieve/publish/outbox"
 )
@@ -55,6 +56,12 @@ func (c *camera) collect(b *builder, state daemon.CameraState) {
 	c.source.update(state.Worker, state.Source)
 	source, label := c.source.total(), []string{cameraLabel, c.name}
 	b.gauge("camera_up", "1 while frames arrive from the camera.", truth(state.State == event.Running), label...)
+	if state.Health.State != "" {
+		for _, reason := range health.Reasons() {
+			b.gauge("camera_degraded", "1 while the picture of the camera is worse than usual, by reason.",
+				truth(state.Health.Reason == reason), cameraLabel, c.name, "reason", reason)
+		}
+	}
 	b.counter("camera_reconnects_total", "Reconnections of the camera after it was lost.", source.Reconnects, label...)
 	b.counter("frames_total", "Frames that the camera delivered.", source.Frames+source.Stale+source.Skipped, label...)
 	const dropped, help = "frames_dropped_total", "Frames that were not analysed, by reason: a newer frame came before, " +

@@ -155,6 +155,7 @@ func TestState(t *testing.T) {
 	d.state.Cameras[0].Source = capture.Stats{
 		Frames: 100, Dropped: 20, Stale: 3, Skipped: 2, Reconnects: 4, Decoding: 1500 * time.Millisecond,
 	}
+	d.state.Cameras[0].Health = event.Health{State: event.HealthDegraded, Reason: "dark"}
 	d.state.Cameras[1].State = event.Stopped
 	d.state.InForce.Cameras[1].Enabled = false
 	d.state.Reloaded, d.state.ReloadRefused = time.UnixMilli(1_700_000_000_500), "configuration refused"
@@ -164,6 +165,7 @@ func TestState(t *testing.T) {
 	up.Latencies.Counts[0], up.Latencies.Counts[2], up.Latencies.Counts[12], up.Latencies.Sum = 4, 1, 2, 90*time.Second
 	d.want(t,
 		`facesieve_camera_up{camera="gate"} 1`, `facesieve_camera_up{camera="yard"} 0`,
+		`facesieve_camera_degraded{camera="gate",reason="dark"} 1`, `facesieve_camera_degraded{camera="gate",reason="moved"} 0`,
 		`facesieve_camera_enabled{camera="gate"} 1`, `facesieve_camera_enabled{camera="yard"} 0`,
 		`facesieve_camera_reconnects_total{camera="gate"} 4`, `facesieve_frames_total{camera="gate"} 105`,
 		`facesieve_frames_dropped_total{camera="gate",reason="newer_frame"} 20`,

@@ -1,5 +1,6 @@
-// Package web serves the page for technicians: what the cameras see, the last visits, and the state of the daemon. It
-// reads snapshots and events, and changes nothing. Faces are in memory alone, and go when the process ends.
+// Package web serves the page for technicians: what the cameras see, the last visits, what a threshold does to them, and
+// the state of the daemon. It reads snapshots and events. It changes nothing but the overrides, and these only if
+// web.control is true. Faces are in memory alone, and go when the process ends.
 package web
 
 import (
@@ -123,7 +124,7 @@ func (s *Server) Close() error {
 
 // handler returns the routes of the page behind its checks.
 func handler(a *access, o Options) http.Handler {
-	api := api{Options: o}
+	api := api{Options: o, Control: a.cfg.Control}
 	mux := http.NewServeMux()
 	mux.Handle("GET /", assets())
 	mux.HandleFunc("GET /api/state", api.state)
@@ -132,6 +133,9 @@ func handler(a *access, o Options) http.Handler {
 	mux.HandleFunc("GET /api/visits/{number}", api.visit)
 	mux.HandleFunc("GET /api/faces/{number}", api.face)
 	mux.HandleFunc("GET /api/live", api.live)
+	mux.HandleFunc("GET /api/calibration", api.calibration)
+	mux.HandleFunc("POST /api/overrides", api.controlled(api.saveOverride))
+	mux.HandleFunc("POST /api/overrides/undo", api.controlled(api.undoOverride))
 	if o.Metrics != nil {
 		mux.Handle("GET /metrics", o.Metrics)
 	}
