@@ -95,7 +95,11 @@ func result[T any](b *browser, action chromedp.Action[T]) T {
 // text waits until the page shows an element, and returns its text.
 func (b *browser) text(selector chromedp.CSS) string {
 	b.t.Helper()
-	return result(b, chromedp.Text(selector, chromedp.NodeVisible))
+	text, err := chromedp.Run(b, chromedp.Text(selector, chromedp.NodeVisible))
+	if err != nil {
+		b.t.Fatalf("%s: %v", selector, err)
+	}
+	return text
 }
 
 // awaitText waits until an element contains a text.
