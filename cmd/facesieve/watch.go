@@ -96,6 +96,9 @@ func (v *viewer) handler() publish.Handler {
 		State: func(s event.State) {
 			v.remark("%s/%s: %s, %.1f frames and %.2f faces a second",
 				s.Device, s.Camera, s.State, s.FPS, s.FacesPerSecond)
+			if s.Health.State == event.HealthDegraded {
+				v.remark("  %s", s.Health.Detail)
+			}
 		},
 		Status:  func(root string, status event.Status) { v.remark("%s: %s", root, status) },
 		Removed: v.removed,

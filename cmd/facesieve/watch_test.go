@@ -60,7 +60,9 @@ func TestWatchEscapesExternalText(t *testing.T) {
 		}
 		h := v.handler()
 		h.Face(watchedEvent(text, text))
-		h.State(event.State{Device: text, Camera: text, State: text})
+		h.State(event.State{
+			Device: text, Camera: text, State: text, Health: event.Health{State: event.HealthDegraded, Detail: text},
+		})
 		h.Status(text, event.Online)
 		h.Removed(text, text)
 		h.Rejected(event.Rejected{Device: text, Camera: text, Visit: event.Visit{ID: text}, Reasons: []event.Miss{
@@ -70,8 +72,8 @@ func TestWatchEscapesExternalText(t *testing.T) {
 		h.Disconnected("tcp://127.0.0.1:1883", errors.New("because "+text), 27925*time.Millisecond)
 		checkSafe(t, out.String())
 		checkSafe(t, log.String())
-		if n := strings.Count(log.String(), "\n"); n != 7 {
-			t.Errorf("%q: %d lines, not 7:\n%s", text, n, log.String())
+		if n := strings.Count(log.String(), "\n"); n != 8 {
+			t.Errorf("%q: %d lines, not 8:\n%s", text, n, log.String())
 		}
 		if !strings.Contains(log.String(), "no broker at tcp://127.0.0.1:1883; retrying in 28s\n") {
 			t.Error(log.String())

@@ -31,7 +31,11 @@ func TestMessagesFromTheFuture(t *testing.T) {
 		})
 		want.Labels, want.Components = extended(want.Labels, want.Components)
 	})
-	future(t, sampleState(), event.StateSchema, event.EncodeState, event.DecodeState, func(*event.State) {})
+	future(t, sampleState(), event.StateSchema, event.EncodeState, event.DecodeState, func(want *event.State) {
+		want.Settings.Policy = "daily"
+	})
+	future(t, sampleDevice(), event.DeviceSchema, event.EncodeDevice, event.DecodeDevice, func(*event.Device) {})
+	future(t, sampleResult(), event.ResultSchema, event.EncodeResult, event.DecodeResult, func(*event.Result) {})
 }
 
 // extended returns labels and components with those that eventtest.FromTheFuture adds.
@@ -72,6 +76,33 @@ func future[T any](t *testing.T, want T, schema string, encode func(T) ([]byte, 
 	const fix = ": this reader supports 2 and 3: update this reader"
 	if !errors.Is(err, event.ErrVersion) || !strings.HasSuffix(err.Error(), fix) {
 		t.Error(err)
+	}
+}
+
+// A message without health has a zero one; a decoder returns a state of health and a reason of a later program.
+func TestHealthOfOtherPrograms(t *testing.T) {
+	sample := sampleState()
+	sample.Health = event.Health{}
+	data, err := event.EncodeState(sample)
+	if got, decodeErr := event.DecodeState(data); errors.Join(err, decodeErr) != nil || got != sample ||
+		strings.Contains(string(data), "health") {
+		t.Errorf("%s, %+v %v", data, got, errors.Join(err, decodeErr))
+	}
+	later := event.Health{State: "frozen", Since: sample.Since, Reason: "same_picture"}
+	got, err := event.DecodeState(alter(t, data, "health", later))
+	if err != nil || got.Health != later {
+		t.Errorf("%+v %v", got.Health, err)
+	}
+	for want, health := range map[string]event.Health{
+		`health.state: "frozen" is none of`: later,
+		`health.reason: "" of state`:        {State: event.HealthDegraded, Since: sample.Since},
+		`health.reason: "dark" of state`:    {State: event.HealthOK, Since: sample.Since, Reason: "dark"},
+		"health.since: 0001":                {State: event.HealthOK},
+	} {
+		sample.Health = health
+		if _, err := event.EncodeState(sample); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }
 
@@ -145,7 +176,7 @@ func TestUnknownFieldsEverywhere(t *testing.T) {
 			delete(object, "later")
 		})
 	}
-	if objects != 9+8+1 {
+	if objects != 9+8+4 {
 		t.Errorf("%d objects", objects)
 	}
 }

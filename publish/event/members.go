@@ -19,7 +19,7 @@ var instant = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:
 // checkMembers refuses what json.Unmarshal accepts although the schemas refuse it: missing and repeated fields, names
 // in another case, null, arrays of another length, text that is not UTF-8, line breaks in base64, times not in UTC or
 // finer than nanoseconds. It skips fields that type t does not have in the version of the message: the tag since of a
-// field is the version that added it.
+// field is the version that added it. A field that may be omitted and has no such tag is optional.
 func checkMembers(data []byte, t reflect.Type, version int) error {
 	if !utf8.Valid(data) {
 		return errors.New("not UTF-8")
@@ -108,14 +108,14 @@ func (w walker) structure(token json.Token, t reflect.Type, path string) error {
 type field struct {
 	name     string // in JSON
 	kind     reflect.Type
-	optional bool
-	since    int // version that added it; 0: it is older than oldestVersion
+	optional bool // also in a message of the present version
+	since    int  // version that requires it; 0: it is older than oldestVersion, or optional
 }
 
 func newField(f reflect.StructField) field {
 	name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 	since, _ := strconv.Atoi(f.Tag.Get("since")) // 0 without the tag
-	return field{name: name, kind: f.Type, optional: options == "omitempty", since: since}
+	return field{name: name, kind: f.Type, optional: options != "" && since == 0, since: since}
 }
 
 // members calls each for every name of the object that begins with token; each must read the value, whose path is at.

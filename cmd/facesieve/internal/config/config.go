@@ -28,11 +28,12 @@ type Config struct {
 	MQTT    publish.Config `yaml:"mqtt"`
 	Outbox  outbox.Config  `yaml:"outbox"`
 	Web     Web            `yaml:"web"`
+	Health  Health         `yaml:"health"`
 	Cameras []Camera       `yaml:"-"`
 }
 
-// Camera is one source of video. It inherits the keys of max_fps, detect and quality that it does not have from the top
-// of the file.
+// Camera is one source of video. It inherits the keys of max_fps, detect, quality and health that it does not have from
+// the top of the file.
 type Camera struct {
 	// Name is the camera's part of the MQTT topics; no two cameras share one.
 	Name string `yaml:"name"`
@@ -43,6 +44,12 @@ type Camera struct {
 	MaxFPS  float64        `yaml:"max_fps"`
 	Detect  detect.Config  `yaml:"detect"`
 	Quality quality.Config `yaml:"quality"`
+	Health  Health         `yaml:"health"`
+}
+
+// Health is the check of a camera's picture: covered, dark, moved, dirty or out of focus.
+type Health struct {
+	Enabled bool `yaml:"enabled"`
 }
 
 // Log is the configuration of the log on standard error.
@@ -80,12 +87,15 @@ func Default() Config {
 		MQTT:    publish.Default(),
 		Outbox:  outbox.Default(),
 		Web:     DefaultWeb(),
+		Health:  Health{Enabled: true},
 	}
 }
 
 // NewCamera returns a camera without a name and a source, with the settings at the top of the file.
 func (c Config) NewCamera() Camera {
-	return Camera{Enabled: true, Capture: capture.Default(), MaxFPS: c.MaxFPS, Detect: c.Detect, Quality: c.Quality}
+	return Camera{
+		Enabled: true, Capture: capture.Default(), MaxFPS: c.MaxFPS, Detect: c.Detect, Quality: c.Quality, Health: c.Health,
+	}
 }
 
 // Camera returns the camera with this name. If name is empty, it returns the first camera; without cameras, one with

@@ -138,7 +138,7 @@ func (d *Daemon) apply(c *change) error {
 		all = errors.Join(all, r.worker.reconfigure(r.settings, r.engine))
 	}
 	removed := d.supervisor.replace(c.workers)
-	d.uplink.setCameras(c.cfg.Cameras)
+	d.setCameras(c.cfg.Cameras)
 	if c.pool != d.pool {
 		all = errors.Join(all, d.pool.Retire())
 	}

@@ -53,7 +53,21 @@ func camerasText(cameras []CameraState) string {
 		}
 		parts = append(parts, part+brackets(" (", strings.Join(names[state], "; "), ")"))
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(append(parts, degradedTexts(cameras)...), ", ")
+}
+
+// degradedTexts returns for example "1 degraded (garage: dirty or out of focus)", or nothing.
+func degradedTexts(cameras []CameraState) []string {
+	var names []string
+	for _, c := range cameras {
+		if c.Health.State == event.HealthDegraded {
+			names = append(names, c.Name+": "+strings.ReplaceAll(c.Health.Reason, "_", " "))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d degraded (%s)", len(names), oneLine(strings.Join(names, "; ")))}
 }
 
 // brokerText describes the connection to the broker and the events that wait.

@@ -8,6 +8,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/publish"
+	"facesieve/publish/event"
 )
 
 func TestRefusalNamesTheFirstFault(t *testing.T) {
@@ -48,6 +49,51 @@ func TestStatusLineOfTheBroker(t *testing.T) {
 	} {
 		if got := brokerText(stats); got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// degraded is the health of a camera with a dirty lens.
+func degraded() event.Health {
+	return event.Health{State: event.HealthDegraded, Reason: "dirty_or_out_of_focus", Detail: "clean the lens or refocus"}
+}
+
+func TestStatusLineOfADegradedCamera(t *testing.T) {
+	cameras := []CameraState{
+		{Name: "door", State: event.Running, Health: degraded()},
+		{Name: "gate", State: event.Running, Health: event.Health{State: event.HealthOK}},
+	}
+	const want = "2 cameras running, 1 degraded (door: dirty or out of focus)"
+	if got := camerasText(cameras); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A state is published at once when the health changes, and otherwise only after a while.
+func TestHealthIsPublishedWhenItChanges(t *testing.T) {
+	var reporter stateReporter
+	now := time.Unix(1_800_000_000, 0)
+	for _, step := range []struct {
+		health    event.Health
+		published bool
+	}{
+		{event.Health{State: event.HealthOK}, true},
+		{event.Health{State: event.HealthOK}, false},
+		{degraded(), true},
+		{degraded(), false},
+		{event.Health{State: event.HealthOK}, true},
+	} {
+		now = now.Add(time.Second)
+		published := false
+		state := &State{Time: now, Cameras: []CameraState{{Name: "door", State: event.Running, Health: step.health}}}
+		for _, s := range reporter.changes(state) {
+			published = true
+			if s.Health != step.health {
+				t.Errorf("%+v, want %+v", s.Health, step.health)
+			}
+		}
+		if published != step.published {
+			t.Errorf("%+v: published %v", step.health, published)
 		}
 	}
 }

@@ -34,7 +34,7 @@ type Engine struct {
 	coarse          quality.Gates // those that refinement cannot change
 	crops           []gocv.Mat    // scratch: the aligned faces of a frame, 112x112 BGR
 	used            int           // number of crops that are in use
-	times           *stageTimes
+	times           stageClock
 	closers         []func() error
 }
 
@@ -80,7 +80,7 @@ func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 		refinerNetwork:  &pooledNetwork{model: pool.networks.landmarks},
 		qualityNetwork:  &pooledNetwork{model: pool.networks.quality},
 		aligner:         quality.NewAligner(), assessor: quality.NewAssessor(), gates: q.Gates, coarse: q.Gates.Coarse(),
-		times: &stageTimes{},
+		times: stageClock{totals: &stageTimes{}},
 	}
 	e.closers = append(e.closers, pool.leave, e.closeCrops, e.aligner.Close)
 	var err error

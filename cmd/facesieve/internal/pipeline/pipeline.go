@@ -126,7 +126,7 @@ func New(camera config.Camera, e *Engine, o Options, log zerolog.Logger) (*Pipel
 	if p.counters == nil {
 		p.counters = &Counters{}
 	}
-	e.times = &p.counters.stages
+	e.times = p.clock()
 	return p, nil
 }
 
@@ -137,6 +137,11 @@ func (p *Pipeline) Close() error {
 		err = errors.Join(err, s.Engine.Close())
 	}
 	return err
+}
+
+// clock returns the clock of the engine's stages.
+func (p *Pipeline) clock() stageClock {
+	return stageClock{totals: &p.counters.stages, camera: p.camera.Name, observers: p.observers}
 }
 
 // Stats returns what the pipelines of this camera did so far. It is safe for concurrent use.
@@ -166,7 +171,7 @@ func (p *Pipeline) applyPending() error {
 	p.motion.Configure(s.Camera.Detect)
 	p.static.Configure(s.Camera.Quality.Visit.Static)
 	p.camera, p.engine, p.sink, p.due = s.Camera, s.Engine, s.Sink, time.Time{}
-	p.engine.times = &p.counters.stages
+	p.engine.times = p.clock()
 	p.log.Info().Msg("the camera's new settings are in force")
 	return err
 }
@@ -220,12 +225,14 @@ func (p *Pipeline) processFrame(ctx context.Context, frame *capture.Frame) error
 	report := FrameReport{Camera: p.camera.Name, Time: frame.Time, Image: frame.Mat}
 	defer func() { p.observers.frame(report) }()
 	if !p.admit(frame.Time) {
+		report.Skipped = SkippedByRate
 		return nil
 	}
 	now := time.Now()
 	moved := p.motion.Selects(frame.Time, frame.Mat)
 	p.engine.times.add(stageMotion, now)
 	if !moved && !p.busy {
+		report.Skipped = SkippedByMotion
 		return p.decide(p.take(p.visits.Tick(frame.Time)))
 	}
 	p.counters.analysed.Add(1)

@@ -33,6 +33,14 @@ const cookieAge = 90 * 24 * time.Hour
 // ErrNoToken is the error of ReadToken if there is no token yet.
 var ErrNoToken = errors.New("there is no token of the page yet")
 
+// TokenFile returns the path of the file with the token; empty: the token is configured, or there is no state directory.
+func TokenFile(cfg config.Web) string {
+	if cfg.Token != "" || cfg.State == "" {
+		return ""
+	}
+	return filepath.Join(cfg.State, tokenFile)
+}
+
 // ReadToken returns the configured token, or that in the state directory.
 func ReadToken(cfg config.Web) (string, error) {
 	if cfg.Token != "" {
@@ -118,7 +126,7 @@ func (a *access) guard(next http.Handler) http.Handler {
 			http.Error(w, "Requests of other sites are refused.", http.StatusForbidden)
 		case reads(r) && r.URL.Query().Has("token"):
 			a.login(w, r)
-		case !a.loggedIn(r):
+		case !a.loggedIn(r) && !a.hasBearer(r):
 			refuse(w)
 		default:
 			next.ServeHTTP(w, r)

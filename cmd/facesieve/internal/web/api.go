@@ -66,8 +66,9 @@ type visitPoint struct {
 // visitPicture is a face with a picture.
 type visitPicture struct {
 	visitPoint
-	Face uint64 `json:"face"` // number of the picture
-	Sent bool   `json:"sent"`
+	Face   uint64 `json:"face"` // number of the picture
+	Sent   bool   `json:"sent"`
+	Detail string `json:"detail"` // score and measures, for people
 }
 
 func (a api) state(w http.ResponseWriter, _ *http.Request) {
@@ -223,7 +224,7 @@ func (v *visit) detail() visitDetail {
 	}
 	for _, p := range v.allPictures() {
 		if p.jpeg != nil {
-			d.Pictures = append(d.Pictures, visitPicture{visitPoint: p.view(), Face: p.number, Sent: p.sent})
+			d.Pictures = append(d.Pictures, visitPicture{visitPoint: p.view(), Face: p.number, Sent: p.sent, Detail: p.detail})
 		}
 	}
 	return d

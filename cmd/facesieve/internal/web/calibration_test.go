@@ -68,8 +68,8 @@ func TestCalibrationData(t *testing.T) {
 	}
 	for i, want := range []string{
 		"[420000 -1 2 0 1199 <nil> <nil> <nil> <nil> <nil> <nil>]",
-		"[360000 15000 1 3 1199 30000 10000 5000 2000 0 60000]",
-		"[60000 42001 0 2 1199 30000 10000 5000 2000 3001 60000]",
+		"[360000 15000 1 2 1199 30000 10000 5000 2000 0 60000]",
+		"[60000 42001 0 1 1199 30000 10000 5000 2000 3001 60000]",
 	} {
 		if got := fmt.Sprint(data.Visits[i].Faces[0]...); strings.Join(strings.Fields(got), " ") != strings.Trim(want, "[]") {
 			t.Errorf("face of visit %d: %s, want %s", i, got, want)
@@ -129,7 +129,7 @@ func TestBestFaceOfALongVisitIsKept(t *testing.T) {
 	if v.top == nil || v.top.score != 31 {
 		t.Errorf("best picture %+v", v.top)
 	}
-	if passed != 31 || len(v.points) > maxPoints || len(v.points) < maxPoints/2 {
+	if passed != 31 || len(v.points) > PageBounds().Points || len(v.points) < PageBounds().Points/2 {
 		t.Errorf("best score %g of %d points", passed, len(v.points))
 	}
 }
@@ -142,8 +142,8 @@ func TestSizeOfCalibration(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	face := measuredFace(0, 0, 19.123)
 	face.Judgement.Scored = false // without pictures
-	for i := range maxVisits + 10 {
-		for k := range 2 * maxPoints {
+	for i := range PageBounds().Visits + 10 {
+		for k := range 2 * PageBounds().Points {
 			c := *face
 			c.Visit.ID, c.Time = fmt.Sprint(i), start.Add(time.Duration(i)*time.Minute+time.Duration(k)*70*time.Millisecond)
 			r.Judged(&c, gocv.NewMat(), quality.ReasonLowQuality)
@@ -162,7 +162,7 @@ func TestSizeOfCalibration(t *testing.T) {
 	}
 	t.Logf("%d visits with %d faces: %d KB of JSON, %d KB of memory", len(data.Visits), points, len(text)/1000,
 		(after.HeapAlloc-before.HeapAlloc)/1000)
-	if len(data.Visits) != maxVisits || points > maxVisits*maxPoints || len(text) > 2_000_000 {
+	if len(data.Visits) != PageBounds().Visits || points > PageBounds().Visits*PageBounds().Points || len(text) > 2_000_000 {
 		t.Errorf("%d visits, %d faces, %d bytes", len(data.Visits), points, len(text))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ type testPage struct {
 	token    string
 	base     string // the address without a path
 	client   *http.Client
+	shown    *atomic.Pointer[daemon.State] // of newTestPage
 }
 
 // newTestPage serves a page of two cameras, gate and yard, until the test ends.
@@ -40,7 +42,11 @@ func newTestPage(t *testing.T, change ...func(*config.Web)) *testPage {
 	for _, c := range change {
 		c(&cfg)
 	}
-	return serveTestPage(t, cfg, Options{State: testState, Log: zerolog.Nop()})
+	shown := &atomic.Pointer[daemon.State]{}
+	shown.Store(testState())
+	p := serveTestPage(t, cfg, Options{State: shown.Load, Log: zerolog.Nop()})
+	p.shown = shown
+	return p
 }
 
 // serveTestPage serves a page with these options and a new recorder until the test ends.
@@ -53,6 +59,7 @@ func serveTestPage(t *testing.T, cfg config.Web, o Options) *testPage {
 	}
 	recorder := newTestRecorder(t)
 	o.Recorder, o.Versions = recorder, Versions{Program: "1.2.3", OpenCV: "4.6.0", TFLite: "2.20.0"}
+	o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics of the test")) })
 	server := Serve(listener, o)
 	t.Cleanup(func() { testsupport.Must(t, server.Close()) })
 	return &testPage{
@@ -65,7 +72,7 @@ func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse
 
 func newTestRecorder(t *testing.T) *Recorder {
 	t.Helper()
-	r := NewRecorder(zerolog.Nop())
+	r := NewRecorder(PageBounds(), zerolog.Nop())
 	t.Cleanup(r.Close)
 	return r
 }
@@ -140,6 +147,9 @@ func testState() *daemon.State {
 		})
 	}
 	s.Cameras[1].State, s.Cameras[1].Error = event.Reconnecting, "connection refused"
+	s.Cameras[0].Health = event.Health{
+		State: event.HealthDegraded, Reason: "covered", Since: start, Detail: "remove what covers the lens",
+	}
 	s.InForce = &config.InForce{Config: cfg}
 	s.Networks = []models.Manifest{{Task: "quality", Name: "net", Version: "1", SHA256: strings.Repeat("ab", 32)}}
 	s.Uplink.Queued = 3

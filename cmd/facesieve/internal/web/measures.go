@@ -179,6 +179,9 @@ const longestPause = 10 * time.Second
 func (r *Recorder) addWatched(camera string, frame time.Time) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
+	if r.leftOut > 0 { // the visits of this time are not kept
+		return
+	}
 	w := r.timeOf(camera)
 	if since := frame.Sub(w.last); since > 0 && since <= longestPause {
 		w.total += since

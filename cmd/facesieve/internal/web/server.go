@@ -37,14 +37,16 @@ type Versions struct {
 	Program, OpenCV, TFLite string
 }
 
-// Options are the parts of a server besides its configuration. All but Overrides are required.
+// Options are the parts of a server besides its configuration. All but Overrides and Metrics are required.
 type Options struct {
 	Recorder *Recorder
 	State    func() *daemon.State // the present state of the daemon; safe for concurrent use
 	Versions Versions
 	// Overrides changes the overrides for what is saved on the page; nil: there is no state directory.
 	Overrides *config.OverridesFile
-	Log       zerolog.Logger
+	// Metrics serves /metrics; nil: there are none.
+	Metrics http.Handler
+	Log     zerolog.Logger
 }
 
 // Listener is an open address of the page, with its token. Serve or Close it.
@@ -134,7 +136,10 @@ func handler(a *access, o Options) http.Handler {
 	mux.HandleFunc("GET /api/calibration", api.calibration)
 	mux.HandleFunc("POST /api/overrides", api.controlled(api.saveOverride))
 	mux.HandleFunc("POST /api/overrides/undo", api.controlled(api.undoOverride))
-	return headers(a.guard(limitClients(maxClients, mux)))
+	if o.Metrics != nil {
+		mux.Handle("GET /metrics", o.Metrics)
+	}
+	return headers(withHealth(o.State, a.guard(limitClients(maxClients, mux))))
 }
 
 // headers sets the security headers of every response. Nothing is stored, because most responses show people.

@@ -5,6 +5,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/daemon"
+	"facesieve/publish/event"
 )
 
 // stateJSON is the state of the daemon as the page shows it. It holds no secret.
@@ -48,6 +49,14 @@ type cameraJSON struct {
 	Sent       uint64      `json:"sent"`
 	Stages     []stageJSON `json:"stages"`
 	Limits     limitsJSON  `json:"limits"`
+	Health     *healthJSON `json:"health"` // null: the picture is not checked, or no frame has come yet
+}
+
+// healthJSON is the health of a camera's picture.
+type healthJSON struct {
+	State  string    `json:"state"`
+	Since  time.Time `json:"since"`
+	Detail string    `json:"detail"` // why it is degraded, and what to do
 }
 
 type stageJSON struct {
@@ -126,6 +135,9 @@ func cameraView(c daemon.CameraState) cameraJSON {
 		Width: c.Source.Width, Height: c.Source.Height, FPS: c.Source.FPS,
 		Captured: c.Source.Frames, Dropped: c.Source.Dropped, Reconnects: c.Source.Reconnects,
 		Analysed: c.Pipeline.Analysed, Judged: c.Pipeline.Judged, Sent: c.Pipeline.Sent, Stages: []stageJSON{},
+	}
+	if h := c.Health; h != (event.Health{}) {
+		view.Health = &healthJSON{h.State, h.Since, h.Detail}
 	}
 	for _, stage := range c.Pipeline.Stages {
 		mean := float64(stage.Total) / float64(max(1, stage.Calls)) / float64(time.Millisecond)

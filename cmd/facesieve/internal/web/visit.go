@@ -8,9 +8,6 @@ import (
 	"facesieve/quality"
 )
 
-// firstPause is the least time between two pictures of a visit that just began.
-const firstPause = 300 * time.Millisecond
-
 // point is one face of a visit's score curve.
 type point struct {
 	track    uint64
@@ -40,10 +37,12 @@ type picture struct {
 	number uint64
 	jpeg   []byte // nil until it is encoded
 	sent   bool
+	detail string // score and measures, for people
 }
 
 // visit is what is kept of a visit.
 type visit struct {
+	bounds      *Bounds
 	number      uint64 // from 1, in the order of beginning
 	id, camera  string
 	first, last time.Time
@@ -88,7 +87,7 @@ func (v *visit) add(p point) (best bool) {
 
 // thin keeps the better one of every two points where there are too many.
 func (v *visit) thin() {
-	for len(v.points) > maxPoints {
+	for len(v.points) > v.bounds.Points {
 		half := v.points[:0]
 		for i := 0; i < len(v.points); i += 2 {
 			p := v.points[i]
@@ -123,7 +122,7 @@ func (v *visit) wantsPicture(at time.Time) bool {
 }
 
 func (v *visit) addPicture(p *picture) {
-	if v.pictures = append(v.pictures, p); len(v.pictures) > maxPictures {
+	if v.pictures = append(v.pictures, p); len(v.pictures) > v.bounds.Pictures {
 		v.pictures = everySecond(v.pictures)
 		v.pause *= 2
 	}
@@ -135,23 +134,29 @@ func (v *visit) moveTo(to *visit, m quality.Move) {
 	count := len(v.points)
 	to.points = append(to.points, kept(v.points, moves)...)
 	v.points = slices.DeleteFunc(v.points, moves)
-	to.pictures = append(to.pictures, kept(v.pictures, func(p *picture) bool { return moves(p.point) })...)
-	v.pictures = slices.DeleteFunc(v.pictures, func(p *picture) bool { return moves(p.point) })
-	if v.best != nil && !v.best.sent && moves(v.best.point) {
+	movesPicture := func(p *picture) bool { return !p.sent && moves(p.point) } // a sent one belongs to its event
+	to.pictures = append(to.pictures, kept(v.pictures, movesPicture)...)
+	v.pictures = slices.DeleteFunc(v.pictures, movesPicture)
+	v.moveBest(to, movesPicture)
+	if len(v.points) != count {
+		to.settle()
+		v.settle()
+	}
+}
+
+// moveBest moves the best faces of a visit to another one, if they are among those that move.
+func (v *visit) moveBest(to *visit, moves func(*picture) bool) {
+	if v.best != nil && moves(v.best) {
 		if to.sent == 0 && (to.best == nil || to.better(v.best.point)) {
 			to.best, to.labels, to.components = v.best, v.labels, v.components
 		}
 		v.best, v.labels, v.components = bestOf(v.pictures), nil, nil
 	}
-	if v.top != nil && moves(v.top.point) {
+	if v.top != nil && moves(v.top) {
 		if to.tops(v.top.point) {
 			to.top = v.top
 		}
 		v.top = bestOf(kept(v.pictures, func(p *picture) bool { return p.passed }))
-	}
-	if len(v.points) != count {
-		to.settle()
-		v.settle()
 	}
 }
 
@@ -160,7 +165,7 @@ func (v *visit) settle() {
 	slices.SortStableFunc(v.points, func(a, b point) int { return a.time.Compare(b.time) })
 	slices.SortStableFunc(v.pictures, func(a, b *picture) int { return a.time.Compare(b.time) })
 	v.thin()
-	for len(v.pictures) > maxPictures {
+	for len(v.pictures) > v.bounds.Pictures {
 		v.pictures = everySecond(v.pictures)
 		v.pause *= 2
 	}
@@ -174,14 +179,30 @@ func (v *visit) empty() bool { return len(v.points) == 0 && v.sent == 0 && v.rej
 
 // allPictures returns every picture once, in the order of time.
 func (v *visit) allPictures() []*picture {
-	all := slices.Concat(v.pictures, v.sentPictures)
-	for _, p := range []*picture{v.best, v.top} {
-		if p != nil && !slices.Contains(all, p) {
+	all := slices.Clone(v.pictures)
+	present := map[*picture]bool{nil: true}
+	for _, p := range all {
+		present[p] = true
+	}
+	for _, p := range append([]*picture{v.best, v.top}, v.sentPictures...) {
+		if !present[p] {
+			present[p] = true
 			all = append(all, p)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *picture) int { return a.time.Compare(b.time) })
 	return all
+}
+
+// pictureOf returns the picture of a face, or nil. A track has one face in a frame.
+func (v *visit) pictureOf(track uint64, at time.Time) *picture {
+	of := func(p *picture) bool { return p != nil && p.track == track && p.time.Equal(at) }
+	for _, all := range [][]*picture{v.pictures, v.sentPictures, {v.best, v.top}} {
+		if i := slices.IndexFunc(all, of); i >= 0 {
+			return all[i]
+		}
+	}
+	return nil
 }
 
 // bestOf returns the picture of the highest score, or nil.

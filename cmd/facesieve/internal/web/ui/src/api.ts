@@ -25,6 +25,7 @@ export interface Camera {
   sent: number
   stages: { name: string; calls: number; mean_ms: number }[]
   limits: Limits
+  health: { state: "learning" | "ok" | "degraded"; since: string; detail: string } | null
 }
 
 export interface State {
@@ -68,6 +69,7 @@ export interface VisitSummary {
   sent: number
   reason: string
   text: string
+  recording?: string // in a report of several
 }
 
 export interface Point {
@@ -83,7 +85,7 @@ export interface VisitDetail extends VisitSummary {
   labels: Record<string, number> | null
   components: Record<string, number> | null
   points: Point[]
-  pictures: (Point & { face: number; sent: boolean })[]
+  pictures: (Point & { face: number; sent: boolean; detail: string })[]
 }
 
 // The visits of one camera with the measures of their faces; see Calibration in calibration.go.

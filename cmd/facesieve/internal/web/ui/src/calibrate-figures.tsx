@@ -1,6 +1,8 @@
 import type { ComponentChildren } from "preact"
+import { useContext } from "preact/hooks"
 import type { Calibration } from "./api"
 import { plural } from "./format"
+import { SourceContext } from "./source"
 import { errorRate, type Draft, type Outcome } from "./simulate"
 
 const fewest = 20 // visits that figures need to mean anything
@@ -10,17 +12,18 @@ const aDay = 86400
 // Basis says over how many visits and over what time the figures are.
 export function Basis({ data, counted }: { data: Calibration; counted: number }) {
   const open = data.visits.length - counted
+  const { live } = useContext(SourceContext)
   return (
     <>
       <p class="caption">
         {plural(counted, "visit")} of {data.camera} in {timeSpan(data.watched_s)} of video.
-        {open > 0 && ` ${open} more ${open === 1 ? "goes" : "go"} on and ${open === 1 ? "is" : "are"} not counted.`} The
-        last 200 visits of all cameras are kept.
+        {open > 0 && ` ${open} more ${open === 1 ? "goes" : "go"} on and ${open === 1 ? "is" : "are"} not counted.`}
+        {live && " The last 200 visits of all cameras are kept."}
       </p>
       {counted < fewest && (
         <p class="warning" role="note">
-          {counted === 0 ? "There is no visit yet." : `Only ${plural(counted, "visit")}: too few to choose by.`} Wait for{" "}
-          {fewest} or more.
+          {counted === 0 ? "There is no visit yet." : `Only ${plural(counted, "visit")}: too few to choose by.`}{" "}
+          {live ? `Wait for ${fewest} or more.` : `Run recordings with ${fewest} or more.`}
         </p>
       )}
     </>

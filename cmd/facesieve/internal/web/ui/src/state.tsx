@@ -40,10 +40,12 @@ function Row({ name, children }: { name: string; children: ComponentChildren }) 
 }
 
 function CameraState({ camera }: { camera: Camera }) {
+  const degraded = camera.state === "running" && camera.health?.state === "degraded"
   return (
     <article class="camera">
       <h3>
-        <span class={`dot ${camera.state}`} /> {camera.name}: {camera.state}
+        <span class={`dot ${degraded ? "reconnecting" : camera.state}`} /> {camera.name}: {camera.state}
+        {degraded && ", picture degraded"}
       </h3>
       {camera.error && camera.state !== "running" && (
         <p class="fault">
@@ -51,9 +53,16 @@ function CameraState({ camera }: { camera: Camera }) {
           {camera.next_try && ` (next try at ${clock(camera.next_try)})`}
         </p>
       )}
+      {camera.health?.state === "degraded" && (
+        <p class="fault">
+          Since {dateAndClock(camera.health.since)}: {camera.health.detail}
+        </p>
+      )}
       <dl>
         <Row name="Picture">
           {camera.width ? `${camera.width} × ${camera.height} pixels, ${camera.fps.toFixed(1)} a second` : "none yet"}
+          {camera.health?.state === "learning" && "; what is usual is being learned"}
+          {camera.health?.state === "ok" && ", as usual"}
         </Row>
         <Row name="Frames">
           {count(camera.captured)} captured, {count(camera.analysed)} analysed, {count(camera.dropped)} replaced by newer ones
