@@ -201,12 +201,26 @@ func TestDashboardAndAlerts(t *testing.T) {
 	alerts, err := os.ReadFile(testsupport.RepositoryPath(t, "systemd", "alerts.yaml"))
 	testsupport.Must(t, err)
 	s, _ := startScrapedDaemon(t, "door")
-	testsupport.Eventually(t, "a visit", func() bool { return value(t, s.scrape(), `facesieve_visits_total{camera="door"}`) > 0 })
-	scrape := s.scrape()
-	for _, name := range metricNames.FindAllString(string(text)+string(alerts), -1) {
+	names := metricNames.FindAllString(string(text)+string(alerts), -1)
+	var missing []string
+	t.Cleanup(func() {
+		if len(missing) > 0 {
+			t.Logf("the daemon has no metrics %q", missing)
+		}
+	})
+	testsupport.Eventually(t, "every metric of dashboard and alerts", func() bool {
+		missing = missingMetrics(s.scrape(), names)
+		return len(missing) == 0
+	})
+}
+
+// missingMetrics returns those of these metrics that a scrape does not have.
+func missingMetrics(scrape string, names []string) (missing []string) {
+	for _, name := range names {
 		base := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_sum"), "_count")
 		if !strings.Contains(scrape, "\n# TYPE "+name+" ") && !strings.Contains(scrape, "\n# TYPE "+base+" histogram\n") {
-			t.Errorf("the daemon has no metric %s", name)
+			missing = append(missing, name)
 		}
 	}
+	return missing
 }
