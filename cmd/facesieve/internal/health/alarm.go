@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"facesieve/publish/event"
@@ -90,7 +91,7 @@ func health(alarms []*alarm, state string) event.Health {
 }
 
 // round rounds to one decimal.
-func round(v float64) float64 { return float64(int(v*10+0.5)) / 10 } //nolint:mnd // measures are not negative
+func round(v float64) float64 { return math.Round(10*v) / 10 }
 
 func coveredText(detail float64) finding {
 	return finding{
