@@ -3,14 +3,14 @@
 # make soak    a day of video in fast-forward, with faults, and whether anything grew; SOAK=10m: so long by the clock
 # make setup   installs what is missing: system packages and the TensorFlow Lite library
 # make build   bin/facesieve
-# make lint    formatting, static analysis and known vulnerabilities, Go and Python; the systemd unit; the page
+# make lint    formatting, static analysis and known vulnerabilities, Go and Python; the systemd unit; the alerts; the page
 # make deb     build/package/facesieve_VERSION_ARCH.deb for this machine; ARCH=arm64: for that one
 # make test-package  installs the package in bare Debian 12 and 13 systems, boots them, and tests the service; needs root.
 #              ARCH=arm64: runs that package with qemu
 # make bench   time per stage, with ratios against peers in the same run
 # make clean   removes everything that was built
 
-.PHONY: setup build test test-go test-leaks test-soak test-python soak lint lint-go lint-python lint-unit lint-page bench demo deb test-package clean
+.PHONY: setup build test test-go test-leaks test-soak test-python soak lint lint-go lint-python lint-unit lint-alerts lint-page bench demo deb test-package clean
 .DEFAULT_GOAL := build
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
@@ -35,6 +35,8 @@ setup-test: setup
 	@.setup/system --test
 	@.setup/python
 	@.setup/asyncapi
+	@.setup/page --fetch
+	@.setup/promtool
 
 test: setup-test build test-go test-leaks test-soak test-python
 
@@ -55,7 +57,7 @@ soak: setup-test
 test-python: setup-test build
 	cd $(TRAINING) && ../../$(PYTHON) -m pytest -q -n auto --dist loadfile
 
-lint: lint-go lint-python lint-unit lint-page
+lint: lint-go lint-python lint-unit lint-alerts lint-page
 
 lint-go: setup
 	@.setup/linters
@@ -69,6 +71,10 @@ lint-python: setup-test
 
 lint-unit:
 	@systemd/lint
+
+lint-alerts:
+	@.setup/promtool
+	@systemd/lint-alerts
 
 # The bundle of the page is what its sources give. After a change of them: go generate ./cmd/facesieve/internal/web
 lint-page: setup-test

@@ -22,6 +22,9 @@ type Config struct {
 	NMSIoU float64 `yaml:"nms_iou"`
 	// MinFace is the minimum length of a box's longer side, pixels of the frame.
 	MinFace float64 `yaml:"min_face"`
+	// SearchEvery is the time between two searches of the whole frame, and a new face appears that much later at most. In the
+	// other frames the known faces are followed, with a Refiner. 0, or no Refine, searches every frame.
+	SearchEvery time.Duration `yaml:"search_every"`
 	// Refine enables the refinement of faces by a Refiner; NeedsRefinement decides which.
 	Refine bool `yaml:"refine"`
 	// ROI is the region of interest; empty: the whole frame. A face is ignored if the centre of its box is outside the
@@ -55,12 +58,13 @@ type TrackerConfig struct {
 // Default returns the shipped configuration.
 func Default() Config {
 	return Config{
-		Input:   640,
-		NMSIoU:  0.4,
-		MinFace: 20,
-		Refine:  true,
-		Motion:  MotionConfig{Enabled: true, Threshold: 12, Hold: 2 * time.Second, Every: 3 * time.Second},
-		Track:   TrackerConfig{Confirm: 2, Lost: 1500 * time.Millisecond},
+		Input:       640,
+		NMSIoU:      0.4,
+		MinFace:     20,
+		SearchEvery: 300 * time.Millisecond,
+		Refine:      true,
+		Motion:      MotionConfig{Enabled: true, Threshold: 12, Hold: 2 * time.Second, Every: 3 * time.Second},
+		Track:       TrackerConfig{Confirm: 2, Lost: 1500 * time.Millisecond},
 	}
 }
 
@@ -89,6 +93,7 @@ func (c Config) Validate() error {
 	}
 	check(c.Input >= 64 && c.Input <= 4096, "input", "%d is outside 64..4096", c.Input)
 	check(c.NMSIoU > 0 && c.NMSIoU < 1, "nms_iou", "%g is not between 0 and 1", c.NMSIoU)
+	duration("search_every", c.SearchEvery, 0, 10*time.Second)
 	check(c.MinFace >= 1 && c.MinFace <= 4096, "min_face", "%g is outside 1..4096", c.MinFace)
 	if len(c.ROI) > 0 {
 		faults = append(faults, c.ROI.validate("roi")...)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"facesieve/models"
 )
@@ -24,6 +25,7 @@ func TestConfigFaults(t *testing.T) {
 		"masks[1]: 0 points":                    func(c *Config) { c.Masks = []Polygon{{{0, 0}, {1, 0}, {1, 1}}, {}} },
 		"motion.threshold: 0 is outside":        func(c *Config) { c.Motion.Threshold = 0 },
 		"motion.hold: -1ns is outside":          func(c *Config) { c.Motion.Hold = -1 },
+		"search_every: -1ms is outside":         func(c *Config) { c.SearchEvery = -time.Millisecond },
 		"motion.every: 0s is outside":           func(c *Config) { c.Motion.Every = 0 },
 		"track.confirm: 0 is outside":           func(c *Config) { c.Track.Confirm = 0 },
 		"track.lost: 0s is outside":             func(c *Config) { c.Track.Lost = 0 },

@@ -105,22 +105,27 @@ func (d *Detector) setFrameSize(frame image.Point) error {
 	return nil
 }
 
-// wanted scales faces to the frame and returns those that are large enough, in the region of interest, and have
-// plausible landmarks. It works in place.
+// wanted scales faces to the frame and returns those that Config.Accepts. It works in place.
 func (d *Detector) wanted(faces []Face) []Face {
 	fx, fy := float32(d.frame.X)/float32(d.scaled.X), float32(d.frame.Y)/float32(d.scaled.Y)
 	kept := faces[:0]
 	for _, face := range faces {
 		face.scale(fx, fy)
-		x := float64(face.Box[0]+face.Box[2]/2) / float64(d.frame.X)
-		y := float64(face.Box[1]+face.Box[3]/2) / float64(d.frame.Y)
-		large := float64(max(face.Box[2], face.Box[3])) >= d.cfg.MinFace
-		inside := x >= 0 && x < 1 && y >= 0 && y < 1
-		if large && inside && d.cfg.included(x, y) && face.plausible() {
+		if d.cfg.Accepts(face, d.frame.X, d.frame.Y) {
 			kept = append(kept, face)
 		}
 	}
 	return kept
+}
+
+// Accepts reports whether a face of a frame, whose size is in pixels, is large enough, in the region of interest, not
+// masked, and has plausible landmarks.
+func (c Config) Accepts(face Face, width, height int) bool {
+	x := float64(face.Box[0]+face.Box[2]/2) / float64(width)
+	y := float64(face.Box[1]+face.Box[3]/2) / float64(height)
+	large := float64(max(face.Box[2], face.Box[3])) >= c.MinFace
+	inside := x >= 0 && x < 1 && y >= 0 && y < 1
+	return large && inside && c.included(x, y) && face.plausible()
 }
 
 func (f *Face) scale(fx, fy float32) {

@@ -41,6 +41,14 @@ func newTracked(at time.Time, face detection) *tracked {
 	}
 }
 
+// box returns the box of the last face, moved and scaled to the state of the motion model.
+func (tr *tracked) box() [4]float32 {
+	_, _, size := measure(&tr.Face)
+	scale := math.Exp(tr.size.value - size)
+	w, h := float64(tr.Face.Box[2])*scale, float64(tr.Face.Box[3])*scale
+	return [4]float32{float32(tr.x.value - w/2), float32(tr.y.value - h/2), float32(w), float32(h)}
+}
+
 func (tr *tracked) predict(dt float64) {
 	push := placePush * math.Exp(tr.size.value)
 	tr.x.predict(dt, push)

@@ -16,12 +16,10 @@ const (
 	sameFace = 0.6
 )
 
-// suppress sorts the faces by score, the highest first, and drops each that overlaps a better one by more than iou, or
-// is inside or around a better one. Each remaining face gets the mean box and landmarks of the candidates of this face.
-// Equal scores keep their order, for a deterministic result. faces is reordered; the result is a new slice.
-func suppress(faces []Face, iou float64) []Face {
+// Distinct returns the faces without those that suppression with this iou drops, the highest score first. faces is
+// reordered.
+func Distinct(faces []Face, iou float64) []Face {
 	slices.SortStableFunc(faces, func(a, b Face) int { return cmp.Compare(b.Score, a.Score) })
-	faces = faces[:min(len(faces), maxCandidates)]
 	var kept []Face
 	for _, face := range faces {
 		covered := func(better Face) bool {
@@ -32,6 +30,16 @@ func suppress(faces []Face, iou float64) []Face {
 			kept = append(kept, face)
 		}
 	}
+	return kept
+}
+
+// suppress sorts the faces by score, the highest first, and drops each that overlaps a better one by more than iou, or
+// is inside or around a better one. Each remaining face gets the mean box and landmarks of the candidates of this face.
+// Equal scores keep their order, for a deterministic result. faces is reordered; the result is a new slice.
+func suppress(faces []Face, iou float64) []Face {
+	slices.SortStableFunc(faces, func(a, b Face) int { return cmp.Compare(b.Score, a.Score) })
+	faces = faces[:min(len(faces), maxCandidates)]
+	kept := Distinct(faces, iou)
 	for i, face := range kept {
 		kept[i] = mean(face, faces)
 	}

@@ -78,23 +78,47 @@ func NewRefiner(cfg Config, network Network) (*Refiner, error) {
 // around it. Its score becomes the mean of both scores if that is higher. The box stays. If the network does not find
 // the face, only Refined changes. The limits of size and position in the configuration are not applied again.
 func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
-	if err := checkFrame(frame); err != nil {
+	found, ok, err := r.find(frame, face)
+	if err != nil {
 		return face, fmt.Errorf("detect: refine: %w", err)
 	}
 	face.Refined = true
+	if ok {
+		face.Landmarks = found.Landmarks
+		face.Score = max(face.Score, (face.Score+found.Score)/2)
+	}
+	return face, nil
+}
+
+// Follow returns the face that the network finds in the square around a box, where a face is expected in the frame
+// (BGR, 8 bit; not kept). It returns false if there is none. Score, box and landmarks are those of the network.
+func (r *Refiner) Follow(frame gocv.Mat, box [4]float32) (Face, bool, error) {
+	found, ok, err := r.find(frame, Face{Box: box})
+	if err != nil {
+		return Face{}, false, fmt.Errorf("detect: follow: %w", err)
+	}
+	found.Refined = true
+	return found, ok, nil
+}
+
+// find returns the face that the network finds in the square around a face. It returns false if there is none.
+func (r *Refiner) find(frame gocv.Mat, face Face) (found Face, ok bool, err error) {
+	if err := checkFrame(frame); err != nil {
+		return Face{}, false, err
+	}
 	if err := r.network.Resize(r.rule.Side, r.rule.Side); err != nil {
-		return face, fmt.Errorf("detect: refine: %w", err)
+		return Face{}, false, err
 	}
 	square, ok := squareAround(face, image.Pt(frame.Cols(), frame.Rows()), r.rule)
 	if !ok {
-		return face, nil
+		return Face{}, false, nil
 	}
 	if err := r.crop(frame, square); err != nil {
-		return face, fmt.Errorf("detect: refine: %w", err)
+		return Face{}, false, err
 	}
 	candidates, err := r.run(r.input)
 	if err != nil {
-		return face, fmt.Errorf("detect: refine: %w", err)
+		return Face{}, false, err
 	}
 	scale := float32(square.Dx()) / float32(r.rule.Side)
 	for i := range candidates {
@@ -102,11 +126,8 @@ func (r *Refiner) Refine(frame gocv.Mat, face Face) (Face, error) {
 		candidates[i].shift(float32(square.Min.X), float32(square.Min.Y))
 	}
 	candidates = slices.DeleteFunc(candidates, func(c Face) bool { return !c.plausible() })
-	if found, iou := mostOverlapping(face, suppress(candidates, r.nmsIoU)); iou >= r.rule.MinIoU {
-		face.Landmarks = found.Landmarks
-		face.Score = max(face.Score, (face.Score+found.Score)/2)
-	}
-	return face, nil
+	found, iou := mostOverlapping(face, suppress(candidates, r.nmsIoU))
+	return found, iou >= r.rule.MinIoU, nil
 }
 
 // squareAround returns the square around a face, pixels of the frame. It may reach outside the frame. It returns false

@@ -97,6 +97,26 @@ func TestRefineLandmarks(t *testing.T) {
 	}
 }
 
+// TestFollow: at an expected box, the face of the network with its box and score is returned, or none.
+func TestFollow(t *testing.T) {
+	frame := pattern(t, 1920, 1080)
+	network := newFixedNetwork()
+	refiner := newRefiner(t, network)
+	if face, ok, err := refiner.Follow(frame, [4]float32{500, 300, 60, 60}); ok || err != nil {
+		t.Errorf("no face: %+v, %v", face, err)
+	}
+	network.put(3, 3, square60(24, 18, 0)) // 6 pixels to the right of the middle, found with 0.982
+	face, ok, err := refiner.Follow(frame, [4]float32{500, 300, 60, 60})
+	if want := square60(506, 300, 0); err != nil || !ok || !face.Refined || math.Abs(float64(face.Score)-0.982) > 1e-3 ||
+		math.Abs(float64(face.Box[0]-want.Box[0])) > 1 || math.Abs(float64(face.Landmarks[2][0]-want.Landmarks[2][0])) > 0.125 {
+		t.Errorf("%+v, %v, %v", face, ok, err)
+	}
+	network.fault = errors.New("fault")
+	if _, _, err := refiner.Follow(frame, [4]float32{500, 300, 60, 60}); err == nil {
+		t.Error("no error of a network that fails")
+	}
+}
+
 // TestRefineRaisesTheScore: a face gets the mean of both scores if that is higher than its own.
 func TestRefineRaisesTheScore(t *testing.T) {
 	frame := pattern(t, 1920, 1080)

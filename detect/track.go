@@ -21,8 +21,9 @@ const (
 )
 
 // Affinity returns how much a face of the frame, by its index, looks like the person of a confirmed track, by its ID: 1
-// the same, -1 another one, 0 not known. It is called only for pairs that are possible by their motion.
-type Affinity func(track uint64, face int) float64
+// the same, -1 another one, 0 not known. It is called only for pairs that are possible by their motion. A pair is
+// contested if another track or another face is possible as well.
+type Affinity func(track uint64, face int, contested bool) float64
 
 // Track is a face that is tracked. IDs count up from 1, and each is used once.
 type Track struct {
@@ -51,6 +52,21 @@ func (t *Tracker) Configure(cfg Config) { t.cfg = cfg }
 // detection even without motion.
 func (t *Tracker) Busy() bool { return len(t.tracks) > 0 }
 
+// Predict returns the boxes, in pixels of the frame, at which the faces of the last frame are expected at a time. It
+// does not change the tracks.
+func (t *Tracker) Predict(at time.Time) (boxes [][4]float32) {
+	dt := max(0, at.Sub(t.last).Seconds())
+	for _, track := range t.tracks {
+		if track.misses > 0 {
+			continue
+		}
+		next := *track
+		next.predict(dt)
+		boxes = append(boxes, next.box())
+	}
+	return boxes
+}
+
 // detection is a face with its index among the faces of the frame.
 type detection struct {
 	Face
@@ -68,7 +84,7 @@ func (t *Tracker) Update(at time.Time, faces []Face, affinity Affinity) (active,
 		track.predict(dt)
 	}
 	if affinity == nil {
-		affinity = func(uint64, int) float64 { return 0 }
+		affinity = func(uint64, int, bool) float64 { return 0 }
 	}
 	var high, low []detection
 	for i, face := range faces {
@@ -130,11 +146,9 @@ func (t *Tracker) match(
 		cost[i] = make([]float64, len(faces))
 		for j := range faces {
 			cost[i][j] = track.cost(&faces[j].Face, gate)
-			if track.ID > 0 && !math.IsInf(cost[i][j], 1) {
-				cost[i][j] -= looksCost * affinity(track.ID, faces[j].index)
-			}
 		}
 	}
+	addLooks(cost, tracks, faces, affinity)
 	taken := make([]bool, len(faces))
 	for i, j := range assign(cost, missCost) {
 		if j < 0 {
@@ -151,6 +165,26 @@ func (t *Tracker) match(
 		}
 	}
 	return hidden, fresh
+}
+
+// addLooks subtracts the affinity of each possible pair from its cost.
+func addLooks(cost [][]float64, tracks []*tracked, faces []detection, affinity Affinity) {
+	perTrack, perFace := make([]int, len(tracks)), make([]int, len(faces))
+	for i := range tracks {
+		for j := range faces {
+			if !math.IsInf(cost[i][j], 1) {
+				perTrack[i]++
+				perFace[j]++
+			}
+		}
+	}
+	for i, track := range tracks {
+		for j, face := range faces {
+			if track.ID > 0 && !math.IsInf(cost[i][j], 1) {
+				cost[i][j] -= looksCost * affinity(track.ID, face.index, perTrack[i] > 1 || perFace[j] > 1)
+			}
+		}
+	}
 }
 
 // confirm gives a track its ID after enough detections.

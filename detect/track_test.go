@@ -280,7 +280,7 @@ func TestTracksOfTwoWhoMeetAndTurnBack(t *testing.T) {
 				faces[0], faces[1] = faces[1], faces[0]
 				people[0], people[1] = 2, 1
 			}
-			active, _ := tracker.Update(seconds(second), faces, func(track uint64, face int) float64 {
+			active, _ := tracker.Update(seconds(second), faces, func(track uint64, face int, _ bool) float64 {
 				switch {
 				case !looks:
 					return 0
@@ -307,7 +307,7 @@ func TestLooksDoNotOutweighMotion(t *testing.T) {
 	s := newScene(t)
 	s.show(0, at(100, 100, 40, 0.9))
 	s.show(0.1, at(100, 100, 40, 0.9))
-	active, _ := s.tracker.Update(seconds(0.2), []Face{at(500, 100, 40, 0.9)}, func(uint64, int) float64 {
+	active, _ := s.tracker.Update(seconds(0.2), []Face{at(500, 100, 40, 0.9)}, func(uint64, int, bool) float64 {
 		t.Error("called for an impossible pair")
 		return 1
 	})
@@ -317,5 +317,58 @@ func TestLooksDoNotOutweighMotion(t *testing.T) {
 	s.tracker.End(1)
 	if active := s.show(0.3, at(100, 100, 40, 0.9)); len(active) > 0 {
 		t.Errorf("tracks %+v", active)
+	}
+}
+
+// The prediction follows a moving face and its size, leaves out a hidden one, and changes no track.
+func TestPredict(t *testing.T) {
+	s := newScene(t)
+	for i := range 10 { // 20 pixels a frame to the right, and growing by a twentieth
+		s.show(float64(i)/10, at(100+20*float64(i), 200, 50*math.Pow(1.05, float64(i)), 0.9), at(600, 200, 60, 0.9))
+	}
+	boxes := s.tracker.Predict(seconds(1))
+	if len(boxes) != 2 {
+		t.Fatalf("%v", boxes)
+	}
+	want := at(300, 200, 50*math.Pow(1.05, 10), 0.9)
+	if union, _ := overlap(boxes[0], want.Box); union < 0.85 {
+		t.Errorf("predicted %v, the face is at %v, overlap %.2f", boxes[0], want.Box, union)
+	}
+	if again := s.tracker.Predict(seconds(1)); !reflect.DeepEqual(again, boxes) {
+		t.Errorf("first %v, then %v", boxes, again)
+	}
+	s.show(1, want)
+	if boxes := s.tracker.Predict(seconds(1.1)); len(boxes) != 1 || boxes[0][0] > 500 {
+		t.Errorf("one face is hidden, predicted %v", boxes)
+	}
+}
+
+// A pair is contested if its track or its face has another possible partner.
+func TestContestedPairs(t *testing.T) {
+	type pair struct {
+		track uint64
+		face  int
+	}
+	left, middle, right := at(100, 100, 40, 0.9), at(110, 100, 40, 0.9), at(500, 100, 40, 0.9)
+	for name, test := range map[string]struct {
+		faces []Face
+		want  map[pair]bool
+	}{
+		"a face each":              {[]Face{left, right}, map[pair]bool{{1, 0}: false, {2, 1}: false}},
+		"two faces for one track":  {[]Face{left, middle, right}, map[pair]bool{{1, 0}: true, {1, 1}: true, {2, 2}: false}},
+		"one face, the other lost": {[]Face{left}, map[pair]bool{{1, 0}: false}},
+	} {
+		s := newScene(t)
+		for i := range 3 {
+			s.show(float64(i)/10, left, right)
+		}
+		got := map[pair]bool{}
+		s.tracker.Update(seconds(0.3), test.faces, func(track uint64, face int, contested bool) float64 {
+			got[pair{track, face}] = contested
+			return 0
+		})
+		if !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
 	}
 }

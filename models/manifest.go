@@ -99,13 +99,15 @@ type Calibration struct {
 }
 
 // FNMR is the expected false-non-match rate of a recogniser, at a false-match rate of FMR, when only faces with at
-// least a score are kept, and the share of the faces of the set that is kept.
+// least a score are kept, and the share of the faces of the set that is kept. It never rises.
 type FNMR struct {
 	FMR   float64   `json:"fmr"`
 	Set   string    `json:"set"`
 	Score []float64 `json:"score"`
 	Kept  []float64 `json:"kept"`
 	FNMR  []float64 `json:"fnmr"`
+	// Pairs is the number of mated pairs of the set, of which about the share Kept[i] remains. 0: not stated.
+	Pairs int `json:"pairs,omitempty"`
 }
 
 // EmbeddingHead describes the output that is compared between faces. Value i of the embedding is (stored - ZeroPoint of

@@ -198,6 +198,7 @@ func (n *FNMR) validate(f *faults) {
 	f.check(increasing(n.Score, true) && within(n.Score, 100), "quality.fnmr.score", "does not increase within 0..100")
 	f.check(within(n.FNMR, 1), "quality.fnmr.fnmr", "is not within 0..1")
 	f.check(within(n.Kept, 1), "quality.fnmr.kept", "is not within 0..1")
+	f.check(n.Pairs >= 0, "quality.fnmr.pairs", "%d is negative", n.Pairs)
 }
 
 func (d *DetectorHead) validate(f *faults, m *Manifest) {

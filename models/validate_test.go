@@ -52,6 +52,7 @@ func TestManifestFaults(t *testing.T) {
 			`task: "age" is none of "detector", "landmarks"`: func(m *Manifest) {
 				m.Task = "age"
 			},
+			"quality.fnmr.pairs: -1 is negative": func(m *Manifest) { m.Quality.FNMR = &FNMR{Pairs: -1} },
 			"quality.fnmr: 1 scores, 0 rates, 0 shares kept": func(m *Manifest) {
 				m.Quality.FNMR = &FNMR{FMR: 1e-3, Score: []float64{0}}
 			},

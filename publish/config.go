@@ -45,6 +45,12 @@ type Config struct {
 	JPEG     bool `yaml:"jpeg"`
 	Rejected bool `yaml:"rejected"`
 
+	// HomeAssistant publishes what Home Assistant needs to find the device and its cameras (package hass), the state of
+	// the device, and the aligned face alone as if JPEG were set.
+	HomeAssistant bool `yaml:"homeassistant"`
+	// Control accepts commands that change settings of the cameras.
+	Control bool `yaml:"control"`
+
 	// Device is the name of the device in topics and events. The program sets it; it is not a key of the section.
 	Device string `yaml:"-"`
 
@@ -91,6 +97,9 @@ func (c Config) Topics() event.Topics {
 	}
 	return event.NewTopics("facesieve/" + c.Device)
 }
+
+// SendsJPEG reports whether the aligned face alone is published too.
+func (c Config) SendsJPEG() bool { return c.JPEG || c.HomeAssistant }
 
 // ClientName returns ClientID, or its default.
 func (c Config) ClientName() string {

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"testing"
+	"time"
 
 	"facesieve/publish/event"
 	"facesieve/publish/event/eventtest"
@@ -19,12 +20,17 @@ func TestMessagesObeyTheAsyncAPIDocument(t *testing.T) {
 	broker := publishtest.StartAnonymous(t)
 	live := publishtest.Record(t, broker.URL(), "facesieve/#")
 	cfg := testConfig(broker.URL())
-	cfg.JPEG, cfg.Rejected = true, true
+	cfg.HomeAssistant, cfg.Control, cfg.Rejected = true, true, true // the first turns JPEG on
 	if _, err := Connect(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	p := mustOpen(t, cfg, quick())
 	p.SetCameras([]string{"door", "gate"})
+	got := &commands{}
+	p.OnCommand(got.add)
+	if err := p.SetDevice(event.Device{Version: "1.4.0"}); err != nil {
+		t.Fatal(err)
+	}
 	setRunning(t, p, "door", "gate")
 	publishtest.Eventually(t, "connected", connected(p))
 	publishAll(t, p, 0, 2)
@@ -35,6 +41,16 @@ func TestMessagesObeyTheAsyncAPIDocument(t *testing.T) {
 		return len(live.On("facesieve/gate/door/face/jpeg")) == 2 && len(live.On("facesieve/gate/door/rejected")) == 1 &&
 			len(live.On(gateState)) > 0
 	})
+	const command, result = "facesieve/gate/door/set/threshold", "facesieve/gate/door/set/result"
+	publishtest.Eventually(t, "a command", func() bool {
+		live.Send(t, command, "35", false)
+		return len(got.received()) > 0
+	})
+	answer := event.Result{Camera: "door", Setting: "threshold", Value: "35", Accepted: true, Time: time.Now()}
+	if err := p.SetResult(answer); err != nil {
+		t.Fatal(err)
+	}
+	publishtest.Eventually(t, "the answer", func() bool { return live.Last(result) != "" })
 	late := publishtest.Record(t, broker.URL(), "facesieve/#")
 	publishtest.Eventually(t, "retained", func() bool { return late.Last(doorState) != "" && late.Last(status) != "" })
 	p.SetCameras([]string{"door"})

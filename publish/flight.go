@@ -46,7 +46,7 @@ func (s *session) fillWindow() (retryIn time.Duration) {
 	}
 }
 
-// messages returns the messages of an event in the outbox: the face and, with Config.JPEG, its image as JPEG, which is
+// messages returns the messages of an event in the outbox: the face and, with Config.SendsJPEG, its image as JPEG, which is
 // made here so that it is not stored twice. The event may have the schema of an earlier version of this program: it is
 // sent as it was accepted, and only marked as replayed.
 func (p *Publisher) messages(item outbox.Item) ([]message, error) {
@@ -57,7 +57,7 @@ func (p *Publisher) messages(item outbox.Item) ([]message, error) {
 			return nil, err
 		}
 	}
-	if !p.cfg.JPEG {
+	if !p.cfg.SendsJPEG() {
 		return []message{face}, nil
 	}
 	image, err := event.ImageAsJPEG(item.Data)

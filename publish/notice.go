@@ -7,7 +7,7 @@ import (
 	"facesieve/publish/event"
 )
 
-// notice is a status or a state that the broker has not acknowledged.
+// notice is a message other than an event that the broker has not acknowledged.
 type notice struct {
 	sent
 	done func() // called when it is accepted; may be nil
@@ -74,7 +74,7 @@ func (s *session) handleNoticeAck() error {
 	return err
 }
 
-// planResend sets when the status and all states are sent again.
+// planResend sets when the status, all states and documents are sent again.
 func (s *session) planResend() {
 	if s.proof.retry == nil {
 		s.proof.retry = newBackOff(s.p.timing.holdMin, s.p.timing.holdMax)
@@ -82,15 +82,18 @@ func (s *session) planResend() {
 	s.proof.resendAt = time.Now().Add(s.proof.retry.NextBackOff())
 }
 
-// resendStatus sends the status and all states again if the broker has refused or discarded one, when that is due.
+// resendStatus sends the status, all states and documents again if the broker has refused or discarded one, when that is
+// due.
 func (s *session) resendStatus() error {
-	s.endStaleStates()
+	s.endStale()
+	s.p.documents.renewDue(time.Now())
 	s.checkProof()
 	if s.proof.resendAt.IsZero() || time.Now().Before(s.proof.resendAt) {
 		return nil
 	}
 	s.proof.resendAt = time.Time{}
 	s.p.states.resetSent()
+	s.p.documents.resetSent()
 	return s.sendOnline()
 }
 
@@ -101,11 +104,8 @@ func (s *session) goOffline() {
 	if s.p.leaving.Load() {
 		s.p.states.removeAll()
 	}
-	for _, camera := range s.p.states.cameras() {
-		s.p.states.set(event.State{
-			Schema: event.Version, Device: s.p.cfg.Device, Camera: camera, State: event.Stopped, Since: time.Now(),
-		})
-	}
+	s.p.states.stop(time.Now())
+	s.sendDocuments()
 	s.sendStates(true)
 	err := s.notifyStatus(event.Offline)
 	if err == nil && s.p.leaving.Load() {

@@ -77,8 +77,16 @@ func TestNothingLostWhenTheBrokerDies(t *testing.T) {
 			t.Errorf("%d: track %d, replayed %v", i, e.Track, e.Replayed)
 		}
 	}
-	if s := p.Stats(); s.Delivered != 31 || s.Connections != 2 {
+	s := p.Stats()
+	if s.Delivered != 31 || s.Connections != 2 {
 		t.Errorf("%+v", s)
+	}
+	var timed uint64
+	for _, n := range s.Latencies.Counts {
+		timed += n
+	}
+	if timed != 6 { // those that were not replayed
+		t.Errorf("%d latencies: %+v", timed, s.Latencies)
 	}
 }
 

@@ -25,13 +25,15 @@ type Publisher struct {
 	topics event.Topics
 	log    zerolog.Logger
 
-	outbox  *outbox.Queue
-	states  states
-	rejects chan message  // to be sent; those that do not fit are dropped and counted
-	limiter *rate.Limiter // of rejects
-	wake    chan struct{} // something has changed that the session must handle
-	broker  memory
-	leaving atomic.Bool // the root is given up, see Leave
+	outbox    *outbox.Queue
+	states    states
+	documents documents
+	handle    atomic.Pointer[func(event.Command)] // of commands; nil: they are not subscribed
+	rejects   chan message                        // reports and results to be sent; those that do not fit are dropped
+	limiter   *rate.Limiter                       // of rejects
+	wake      chan struct{}                       // something has changed that the session must handle
+	broker    memory
+	leaving   atomic.Bool // the root is given up, see Leave
 
 	ctx     context.Context // ends when Close no longer waits
 	cancel  context.CancelFunc
@@ -57,12 +59,14 @@ type timing struct {
 	step               time.Duration // that a step may take beyond its own deadline before the publisher is stuck
 	echo               time.Duration // within which a broker must return a message to its sender
 	holdMin, holdMax   time.Duration // between attempts to send what the broker refuses
+	renew              time.Duration // within which discovery is sent again when Home Assistant has started
 }
 
 func defaultTiming() timing {
 	return timing{
 		retryMin: 500 * time.Millisecond, retryMax: 30 * time.Second, ack: 30 * time.Second, states: time.Second,
 		step: 10 * time.Second, echo: 5 * time.Second, holdMin: 5 * time.Second, holdMax: time.Minute,
+		renew: 5 * time.Second,
 	}
 }
 
@@ -89,21 +93,22 @@ func open(cfg Config, queue *outbox.Queue, log zerolog.Logger, t timing) (*Publi
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Publisher{
-		cfg:     cfg,
-		timing:  t,
-		topics:  cfg.Topics(),
-		log:     log,
-		outbox:  queue,
-		states:  newStates(),
-		rejects: make(chan message, maxRejects),
-		limiter: rate.NewLimiter(rejectsASecond, maxRejects),
-		wake:    make(chan struct{}, 1),
-		ctx:     ctx,
-		cancel:  cancel,
-		closing: make(chan struct{}),
-		done:    make(chan struct{}),
-		stats:   Stats{Since: time.Now()},
-		denied:  map[string]string{},
+		cfg:       cfg,
+		timing:    t,
+		topics:    cfg.Topics(),
+		log:       log,
+		outbox:    queue,
+		states:    newStates(),
+		documents: newDocuments(cfg.Topics().Device()),
+		rejects:   make(chan message, maxRejects),
+		limiter:   rate.NewLimiter(rejectsASecond, maxRejects),
+		wake:      make(chan struct{}, 1),
+		ctx:       ctx,
+		cancel:    cancel,
+		closing:   make(chan struct{}),
+		done:      make(chan struct{}),
+		stats:     Stats{Since: time.Now()},
+		denied:    map[string]string{},
 	}
 	p.pulse.promise(t.step)
 	go p.run()
@@ -164,7 +169,8 @@ func (p *Publisher) Reject(r event.Rejected) error {
 	return nil
 }
 
-// SetState publishes the state of a camera, retained: at once if State has changed, otherwise the latest once a second.
+// SetState publishes the state of a camera, retained: at once if State, Occupied or Settings have changed, otherwise the
+// latest once a second.
 // It sets Schema and Device.
 func (p *Publisher) SetState(camera string, s event.State) error {
 	if err := event.CheckName(camera); err != nil {
@@ -217,7 +223,7 @@ func (p *Publisher) SetCameras(names []string) {
 }
 
 // Leave is Close for a root that is given up, because device or root change: it also clears the retained states and the
-// status.
+// status. Call Withdraw before for the messages of SetDiscovery and SetDevice.
 func (p *Publisher) Leave(ctx context.Context) {
 	p.leaving.Store(true)
 	p.Close(ctx)

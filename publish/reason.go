@@ -3,6 +3,8 @@ package publish
 import (
 	"errors"
 	"fmt"
+	"path"
+	"strings"
 
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
@@ -76,6 +78,10 @@ var errDiscarded = errors.New("the broker acknowledges and discards: " +
 // denialText returns what to do about the refusal of a message.
 func denialText(topic, root string, err error) string {
 	allow := fmt.Sprintf("allow the device to write below %s there (mosquitto: topic write %s/#)", root, root)
+	if !strings.HasPrefix(topic, root+"/") { // discovery
+		pattern := path.Dir(path.Dir(topic)) + "/+/config"
+		allow = fmt.Sprintf("allow the device to write %s there (mosquitto: topic write %s)", pattern, pattern)
+	}
 	if errors.Is(err, errDiscarded) {
 		return "the broker acknowledges messages and discards them: " + allow +
 			fmt.Sprintf(", and to read its own status (mosquitto: topic readwrite %s/#)", root)

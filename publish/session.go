@@ -15,10 +15,10 @@ var errNoAck = errors.New("the broker acknowledges nothing")
 
 // session serves one connection.
 type session struct {
-	p     *Publisher
-	link  *link
-	proof proof
-	stale staleStates
+	p             *Publisher
+	link          *link
+	proof         proof
+	subscriptions subscriptions
 
 	notices    []notice  // not acknowledged, in the order of sending
 	lastNotice time.Time // when a notice was acknowledged
@@ -34,12 +34,14 @@ type session struct {
 func newSession(p *Publisher) *session {
 	return &session{
 		p: p, held: map[string]*backoff.ExponentialBackOff{}, proof: proof{echo: make(chan struct{}, 1)},
+		subscriptions: subscriptions{requested: map[string]bool{}},
 	}
 }
 
 // begin publishes that the device is online. It is the first message, so that it is never newer than the last will.
 func (s *session) begin() error {
 	s.p.states.resetSent()
+	s.p.documents.resetSent()
 	s.subscribe()
 	return s.sendOnline()
 }
@@ -51,6 +53,7 @@ func (s *session) run() error {
 	for {
 		s.p.pulse.promise(s.p.timing.states + s.p.timing.step)
 		s.subscribe()
+		s.sendDocuments()
 		s.sendStates(false)
 		retryIn := s.fillWindow()
 		if s.p.isClosing() && (s.p.outbox.Pending() == 0 || s.proof.failed) {
@@ -73,7 +76,7 @@ func (s *session) wait(retryIn time.Duration, tick <-chan time.Time) error {
 		return s.handleEventAck()
 	case <-s.oldestNotice():
 		return s.handleNoticeAck()
-	case <-s.stale.granted():
+	case <-s.subscriptions.granted():
 		return s.handleSubscription()
 	case <-s.proof.echo:
 		s.handleEcho()
@@ -83,7 +86,7 @@ func (s *session) wait(retryIn time.Duration, tick <-chan time.Time) error {
 		s.sendStates(true)
 		return s.resendStatus()
 	case m := <-s.p.rejects:
-		s.sendReject(m)
+		s.sendReport(m)
 	case <-s.p.wake:
 	case <-s.p.outbox.Ready():
 	}
@@ -143,12 +146,22 @@ type sent struct {
 
 // send hands a message to the link.
 func (s *session) send(m message) (sent, error) {
-	topic := s.p.topics.Of(m.kind, m.camera)
-	token, err := s.link.publish(topic, m.kind.QoS(), m.kind.Retained(), m.payload)
+	return s.sendTo(s.p.topics.Of(m.kind, m.camera), m.kind.QoS(), m.kind.Retained(), m.payload)
+}
+
+func (s *session) sendTo(topic string, qos byte, retained bool, payload []byte) (sent, error) {
+	token, err := s.link.publish(topic, qos, retained, payload)
 	return sent{topic, token, time.Now()}, err
 }
 
-func (s *session) sendReject(m message) {
+// sendReport sends a report, or the answer to a command, which the broker acknowledges.
+func (s *session) sendReport(m message) {
+	if m.kind == event.KindResult {
+		if err := s.notify(m, nil); err != nil {
+			s.p.log.Warn().Err(err).Str("camera", m.camera).Msg("the answer to a command was not sent")
+		}
+		return
+	}
 	if _, err := s.send(m); err != nil {
 		s.p.mu.Lock()
 		s.p.stats.RejectsDropped++

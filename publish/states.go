@@ -1,10 +1,10 @@
 package publish
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"facesieve/publish/event"
 )
@@ -26,14 +26,19 @@ func newStates() states {
 	return states{latest: map[string]event.State{}, sent: map[string]event.State{}, gone: map[string]bool{}}
 }
 
-// set stores the state. It reports whether State differs from the one sent last, so that it should be sent at once. A
-// changed rate alone can wait.
+// set stores the state. It reports whether it should be sent at once, see prompt.
 func (s *states) set(state event.State) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.gone, state.Camera)
 	s.latest[state.Camera] = state
-	return state.State != s.sent[state.Camera].State
+	return prompt(state, s.sent[state.Camera])
+}
+
+// prompt reports whether a state differs from the one sent last in more than what can wait for a second, its rates for
+// example.
+func prompt(state, sent event.State) bool {
+	return state.State != sent.State || state.Occupied != sent.Occupied || state.Settings != sent.Settings
 }
 
 // configure sets the names of the cameras that exist. The states of all others are to be cleared.
@@ -124,13 +129,14 @@ func (s *states) recordCleared(camera string) {
 	delete(s.gone, camera)
 }
 
-// due returns the states that the broker does not have, in order of the camera: all, or those whose State has changed.
+// due returns the states that the broker does not have, in order of the camera: all, or those that are to be sent at
+// once.
 func (s *states) due(all bool) []event.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var due []event.State
 	for camera, state := range s.latest {
-		if sent := s.sent[camera]; sent.State != state.State || all && sent != state {
+		if sent := s.sent[camera]; prompt(state, sent) || all && sent != state {
 			due = append(due, state)
 		}
 	}
@@ -155,9 +161,13 @@ func (s *states) resetSent() {
 	}
 }
 
-// cameras returns the names that have a state, sorted.
-func (s *states) cameras() []string {
+// stop changes all states to stopped. What does not depend on a running camera stays, its settings for example.
+func (s *states) stop(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.latest))
+	for camera, state := range s.latest {
+		state.State, state.Since, state.Reason, state.Detail = event.Stopped, now.Round(0).UTC(), "", ""
+		state.FPS, state.FacesPerSecond, state.Occupied = 0, 0, false
+		s.latest[camera] = state
+	}
 }

@@ -101,7 +101,7 @@ func (p *Publisher) recordDenial(topic string, err error) {
 		level = zerolog.ErrorLevel
 	}
 	p.log.WithLevel(level).Err(err).Str("topic", topic).
-		Msg(text + "; events wait in the outbox and are sent again later")
+		Msg(text + "; the message is sent again later, and events wait in the outbox")
 }
 
 // recordAcceptance records that the broker has accepted a message of a topic.

@@ -26,6 +26,7 @@ func quick() timing {
 		retryMin: 20 * time.Millisecond, retryMax: 100 * time.Millisecond, ack: 5 * time.Second,
 		states: 20 * time.Millisecond, step: 5 * time.Second, echo: time.Second,
 		holdMin: 50 * time.Millisecond, holdMax: 200 * time.Millisecond,
+		renew: 50 * time.Millisecond,
 	}
 }
 

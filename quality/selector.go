@@ -2,6 +2,7 @@ package quality
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -109,6 +110,15 @@ func (s *selector[T]) reason(score float64, gates Reason) Reason {
 		return ReasonLowQuality
 	}
 	return gates
+}
+
+// state returns the face of a visit that is held to be sent, and whether nothing of the visit can be sent any more.
+func (s *selector[T]) state(visit uint64) (held T, ok, over bool) {
+	v := s.selection(visit)
+	if v.held != nil && v.held.reason == "" {
+		return v.held.payload, true, false
+	}
+	return held, false, s.repeats(v, math.Inf(1))
 }
 
 // selection returns the state of a visit, which begins if it is not known.

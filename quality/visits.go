@@ -135,6 +135,16 @@ func (v *Visits[T]) Affinity(track uint64, e Embedding, score float64) float64 {
 	return t.visit.person.affinity(v.matcher, e, score)
 }
 
+// Held returns the face of a track's visit that is held to be sent, and whether nothing of the visit can be sent any more,
+// however good. It returns false twice while it is open whose face the track shows.
+func (v *Visits[T]) Held(track uint64) (face T, held, over bool) {
+	t := v.tracks[track]
+	if t == nil || len(t.pending) > 0 {
+		return face, false, false
+	}
+	return v.selector.state(t.visit.number)
+}
+
 // Offer offers the face of a track in a frame. keep is called at most once, and copies what has to outlive the call. The
 // first two results are the visit of the face as far as it is known, and why this face is not sent; the reason is empty
 // if the face is sent or held.

@@ -361,3 +361,27 @@ func TestRejectionHasTheLargestOfUnscoredFaces(t *testing.T) {
 		t.Errorf("decisions %+v", d)
 	}
 }
+
+// The face held to be sent is known while its visit may still send one. It is open while the track may show another
+// person.
+func TestHeldFace(t *testing.T) {
+	cfg := Default()
+	cfg.MaxWait = 2 * time.Second
+	s := newVisitScript(t, cfg, visitMatcher(), NewRecent())
+	expect := func(step, want string, wantHeld, wantOver bool) {
+		t.Helper()
+		face, held, over := s.visits.Held(1)
+		if face != want || held != wantHeld || over != wantOver {
+			t.Errorf("%s: %q, held %v, over %v", step, face, held, over)
+		}
+	}
+	expect("unknown track", "", false, false)
+	s.run("0 1 A 10\n0.1 tick")
+	expect("a face that cannot be sent", "", false, false)
+	s.run("0.2 1 A 50\n0.3 1 A 60\n0.4 1 A 55\n0.5 tick")
+	expect("the best face", "A", true, false)
+	s.run("0.6 1 B 70\n0.7 tick")
+	expect("perhaps another person", "", false, false)
+	s.run("0.8 1 A 58\n4 tick")
+	expect("sent", "", false, true)
+}

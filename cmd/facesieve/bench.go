@@ -16,6 +16,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 	"github.com/rs/zerolog"
 	"gocv.io/x/gocv"
+	"golang.org/x/sys/unix"
 
 	"facesieve/capture"
 	"facesieve/cmd/facesieve/internal/config"
@@ -51,12 +52,15 @@ type benchReport struct {
 	Networks []benchNetwork `json:"networks"`
 
 	run recordingRun
+	cpu stageCPU
 }
 
 type benchStage struct {
 	Name  string  `json:"name"`
 	Calls int     `json:"calls"`
-	MS    float64 `json:"ms"` // a call, by the clock
+	MS    float64 `json:"ms"`     // a call, by the clock
+	CPU   float64 `json:"cpu_ms"` // a call, of the thread that runs the stages
+	Share float64 `json:"share"`  // of the CPU time of the whole pipeline with decoding, 0..1
 }
 
 type benchNetwork struct {
@@ -121,7 +125,8 @@ func (r *benchReport) measure(ctx context.Context, cfg config.Config, camera con
 	decoding := processorTime() - start
 	fmt.Fprintln(progress, "running the pipeline")
 	start = processorTime()
-	if r.run, err = benchPipeline(ctx, cfg, camera); err != nil {
+	r.cpu = stageCPU{spent: map[string]time.Duration{}}
+	if r.run, err = benchPipeline(ctx, cfg, camera, &r.cpu); err != nil {
 		return err
 	}
 	whole := processorTime() - start
@@ -159,7 +164,9 @@ func decodeAlone(ctx context.Context, cfg capture.Config) (length time.Duration,
 }
 
 // benchPipeline runs the whole pipeline, with the encoding of events, which are then discarded.
-func benchPipeline(ctx context.Context, cfg config.Config, camera config.Camera) (recordingRun, error) {
+func benchPipeline(
+	ctx context.Context, cfg config.Config, camera config.Camera, cpu *stageCPU,
+) (recordingRun, error) {
 	networks, err := pipeline.OpenNetworks(cfg, camera)
 	if err != nil {
 		return recordingRun{}, err
@@ -172,7 +179,26 @@ func benchPipeline(ctx context.Context, cfg config.Config, camera config.Camera)
 		Device: cfg.Device, Camera: camera.Name, Model: networks.ScoreModel(), Image: cfg.Image,
 	}
 	sink := pipeline.EventSink{Uplink: discardUplink{}, Encoder: encoder, Log: zerolog.Nop()}
-	return runRecording(ctx, e, camera, pipeline.Options{Sink: sink}, zerolog.Nop())
+	runtime.LockOSThread() // cpu reads the time of the thread
+	defer runtime.UnlockOSThread()
+	cpu.last = threadTime()
+	options := pipeline.Options{Sink: sink, Observers: []pipeline.Observer{cpu}}
+	return runRecording(ctx, e, camera, options, zerolog.Nop())
+}
+
+// stageCPU is an observer that adds up the CPU time of each stage. It must be called by one thread alone.
+type stageCPU struct {
+	pipeline.NoObserver
+	last  time.Duration // of the thread, at the end of the stage before
+	spent map[string]time.Duration
+}
+
+// Stage adds the CPU time since the stage before, which includes what little is between them; it is at most the time of
+// the stage by the clock.
+func (s *stageCPU) Stage(_, stage string, took time.Duration) {
+	now := threadTime()
+	s.spent[stage] += min(took, now-s.last)
+	s.last = now
 }
 
 // discardUplink accepts events and discards them.
@@ -195,7 +221,10 @@ func (r *benchReport) fill(decoding, whole, length time.Duration) {
 	r.Ratio = whole.Seconds() / decoding.Seconds()
 	r.Cameras = float64(r.Cores) * length.Seconds() / whole.Seconds()
 	for _, s := range stats.Stages {
-		r.Stages = append(r.Stages, benchStage{s.Name, s.Calls, 1000 * s.Total.Seconds() / float64(s.Calls)})
+		cpu, calls := r.cpu.spent[s.Name], float64(s.Calls)
+		r.Stages = append(r.Stages, benchStage{
+			s.Name, s.Calls, 1000 * s.Total.Seconds() / calls, 1000 * cpu.Seconds() / calls, cpu.Seconds() / whole.Seconds(),
+		})
 	}
 }
 
@@ -217,7 +246,13 @@ func (r *benchReport) measureNetworks(cfg config.Config, camera config.Camera) e
 func (r *benchReport) print(w io.Writer) {
 	fmt.Fprintf(w, "%s: %s, %dx%d, %.1f frames a second, at most %g analysed (max_fps)\n", printablePath(r.Video),
 		cmp.Or(r.Codec, "images"), r.Width, r.Height, r.FPS, r.MaxFPS)
-	printStats(w, r.run.pipeline, r.run.took)
+	s := r.run.pipeline
+	fmt.Fprintf(w, "%d frames, %d analysed, %d tracks, %d faces judged, %d sent, in %.1f s\n",
+		s.Frames, s.Analysed, s.Tracks, s.Judged, s.Sent, r.run.took.Seconds())
+	fmt.Fprintf(w, "%-12s %8s %10s %14s %10s\n", "stage", "calls", "ms a call", "CPU ms a call", "% of CPU")
+	for _, s := range r.Stages {
+		fmt.Fprintf(w, "%-12s %8d %10.3f %14.3f %10.1f\n", s.Name, s.Calls, s.MS, s.CPU, 100*s.Share)
+	}
 	fmt.Fprintf(w, "%-32s %-9s %-10s %10s %12s\n", "network", "device", "input", "ms a run", "self-test ms")
 	for _, n := range r.Networks {
 		size := fmt.Sprintf("%dx%d", n.Width, n.Height)
@@ -230,6 +265,13 @@ func (r *benchReport) print(w io.Writer) {
 		r.Pipeline, r.Ratio)
 	fmt.Fprintf(w, "The CPU of this board (%s) can take about %.1f such cameras, by an estimate from CPU time alone; "+
 		"memory, network and other programs are not counted.\n", english.Plural(r.Cores, "core", ""), r.Cameras)
+}
+
+// threadTime returns the CPU time of the calling thread.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) // it fails only for wrong arguments
+	return time.Duration(t.Nano())
 }
 
 // processorTime returns the processor time that this process has used on all cores.

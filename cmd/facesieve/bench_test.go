@@ -48,10 +48,18 @@ func TestBenchOnTheGeneratedClip(t *testing.T) {
 		t.Errorf("figures: %+v", got)
 	}
 	var names []string
+	share := 0.
 	for _, stage := range got.Stages {
 		names = append(names, stage.Name)
+		share += stage.Share
+		if stage.CPU <= 0 || stage.CPU > stage.MS {
+			t.Errorf("stage %s: %v ms of CPU in %v ms", stage.Name, stage.CPU, stage.MS)
+		}
 	}
-	if want := []string{"motion gate", "cut", "detect", "track", "refine", "align", "measure", "score", "select"}; !slices.Equal(names, want) {
+	if share <= 0.1 || share > 1 { // the rest is decoding, and the start
+		t.Errorf("the stages have %v of the CPU time", share)
+	}
+	if want := []string{"motion gate", "cut", "detect", "follow", "track", "refine", "align", "measure", "score", "select"}; !slices.Equal(names, want) {
 		t.Errorf("stages %q, want %q", names, want)
 	}
 }

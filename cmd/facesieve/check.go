@@ -39,6 +39,9 @@ func (c *checkCommand) Run(ctx context.Context, term console) error {
 	if len(cfg.Ignored.List) > 0 {
 		fmt.Fprintf(term.err, "overrides of absent cameras are ignored:\n%s\n", cfg.Ignored.Error())
 	}
+	if cfg.MQTT.HomeAssistant && !cfg.MQTT.JPEG {
+		fmt.Fprintf(term.out, "%smqtt.homeassistant: faces are published as JPEG too, as with mqtt.jpeg\n", mark)
+	}
 	if cfg.Web.Exposed() {
 		fmt.Fprintln(term.err, "warning: "+config.ExposedText)
 	}

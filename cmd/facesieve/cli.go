@@ -10,16 +10,17 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Run     runCommand     `cmd:"" help:"Read the configured cameras and forward good faces (the daemon)."`
-	Check   checkCommand   `cmd:"" help:"Check a configuration and print all its faults."`
-	Doctor  doctorCommand  `cmd:"" help:"Check cameras, broker, outbox, networks, clock and service, and print how to fix what is wrong."`
-	Bench   benchCommand   `cmd:"" help:"Measure the time of each stage on this board, and how many such cameras it can take."`
-	Page    pageCommand    `cmd:"" help:"Print the address of the page, with its token."`
-	Score   scoreCommand   `cmd:"" help:"Score the faces in images."`
-	Replay  replayCommand  `cmd:"" help:"Run the whole pipeline on a recording as fast as it can."`
-	Watch   watchCommand   `cmd:"" help:"Subscribe to a broker and show the faces that arrive."`
-	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of an event."`
-	Version versionCommand `cmd:"" help:"Print the versions of program, libraries and networks, and the terms of use."`
+	Run       runCommand       `cmd:"" help:"Read the configured cameras and forward good faces (the daemon)."`
+	Check     checkCommand     `cmd:"" help:"Check a configuration and print all its faults."`
+	Doctor    doctorCommand    `cmd:"" help:"Check cameras, broker, outbox, page, networks, clock and service, and print how to fix what is wrong."`
+	Bench     benchCommand     `cmd:"" help:"Measure the time of each stage on this board, and how many such cameras it can take."`
+	Page      pageCommand      `cmd:"" help:"Print the address of the page, with its token."`
+	Score     scoreCommand     `cmd:"" help:"Score the faces in images."`
+	Replay    replayCommand    `cmd:"" help:"Run the whole pipeline on a recording as fast as it can."`
+	Calibrate calibrateCommand `cmd:"" help:"Show what a threshold would send of recordings, in one HTML file."`
+	Watch     watchCommand     `cmd:"" help:"Subscribe to a broker and show the faces that arrive."`
+	Schema    schemaCommand    `cmd:"" help:"Print the JSON Schema of an event."`
+	Version   versionCommand   `cmd:"" help:"Print the versions of program, libraries and networks, and the terms of use."`
 }
 
 // console is the output of a sub-command: results to out, everything else to err.

@@ -10,6 +10,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/doctor"
+	"facesieve/cmd/facesieve/internal/web"
 )
 
 // watchTime is how long doctor watches the frames of each camera.
@@ -27,7 +28,7 @@ type doctorCommand struct {
 
 // Run makes all checks and prints a line for each. It returns an error if one failed.
 func (c *doctorCommand) Run(ctx context.Context, term console) error {
-	cfg, err := config.Load(config.ForDaemon(), string(c.Config), config.Secret)
+	cfg, err := config.LoadInForce(config.ForDaemon(), string(c.Config), config.Secret)
 	if err != nil {
 		return err
 	}
@@ -35,7 +36,9 @@ func (c *doctorCommand) Run(ctx context.Context, term console) error {
 	if watch == 0 {
 		watch = watchTime
 	}
-	findings := doctor.Run(ctx, cfg, doctor.Options{Watch: watch, Progress: term.err})
+	findings := doctor.Run(ctx, cfg, doctor.Options{
+		Watch: watch, Progress: term.err, TokenFile: web.TokenFile(cfg.Web),
+	})
 	if ctx.Err() != nil {
 		return errors.New("interrupted before all checks ended")
 	}

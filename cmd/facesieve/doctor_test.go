@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -70,6 +71,7 @@ outbox: {dir: %q}
 		`N faces in N frames, N to N pixels wide, N pass the gates
 ok       broker: BROKER: connected by MQTT N, without a login, QoS N; a message came back, and so did a retained one
 ok       outbox: DIR: writable, in use by a running facesieve, N MiB free
+ok       web: there is no page and there are no metrics, because web.listen is empty
 ok       network facesieve-detector-N: self-test passed, xnnpack, N ms at NxN
 ok       network facesieve-landmarks-N: self-test passed, xnnpack, N ms at NxN
 ok       network facesieve-quality-mf-N.N: self-test passed, xnnpack, N ms at NxN
@@ -123,7 +125,7 @@ failed   camera absent: open /absent/video.mpN: file does not exist; fix: check 
 			t.Errorf("no line begins with %q:\n%s", line, got)
 		}
 	}
-	if !strings.HasSuffix(stderr, "facesieve: 5 of 12 checks failed\n") {
+	if !strings.HasSuffix(stderr, "facesieve: 5 of 13 checks failed\n") {
 		t.Errorf("no summary: %s", stderr)
 	}
 	if strings.Contains(stdout+stderr, "hunter2") {
@@ -146,7 +148,7 @@ func TestDoctorPrintsJSON(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	if want := "map[broker:1 camera:1 clock:1 cpu:1 memory:1 network:3 outbox:1 systemd:1]"; fmt.Sprint(counts) != want {
+	if want := "map[broker:1 camera:1 clock:1 cpu:1 memory:1 network:3 outbox:1 systemd:1 web:1]"; fmt.Sprint(counts) != want {
 		t.Errorf("checks %v, want %s", counts, want)
 	}
 	values, _ := got.Checks[0].Values.(map[string]any)
@@ -159,5 +161,46 @@ func TestDoctorRefusesABadConfiguration(t *testing.T) {
 	code, stdout, stderr := runDoctor(t, "max_fps: -1\ncameras: [{name: a, url: a.mp4}]\n", false)
 	if code != exitConfig || stdout != "" || !strings.Contains(stderr, "max_fps") {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
+	}
+}
+
+// A camera that an override disables is not opened, the page of a running daemon answers, and its token is there.
+func TestDoctorBesideARunningDaemon(t *testing.T) {
+	state, listen := t.TempDir(), testsupport.FreeAddress(t)
+	t.Setenv("STATE_DIRECTORY", state)
+	d := startTestDaemon(t, fmt.Sprintf("web: {listen: '%s'}\ncameras:\n", listen)+
+		looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))+"  - {name: shed, url: 'rtsp://127.0.0.1:1/x'}\n")
+	testsupport.Must(t, os.WriteFile(filepath.Join(state, "overrides.yaml"), []byte("cameras: {shed: {enabled: false}}\n"), 0o600))
+	d.awaitLog("the new configuration is in force")
+	testsupport.Eventually(t, "ready", func() bool { return d.state("door") == "running" })
+	text, err := os.ReadFile(d.config)
+	testsupport.Must(t, err)
+	code, stdout, stderr := runDoctor(t, string(text), false)
+	want := []string{
+		"ok       camera door: ", "ok       camera shed: disabled (enabled: false), so it is not checked",
+		"ok       overrides: " + state + "/overrides.yaml replaces settings of shed",
+		"ok       web: " + listen + " is answered by the daemon, which is ready",
+		"ok       web token: " + state + "/page-token, mode 600",
+	}
+	for _, line := range want {
+		if !strings.Contains("\n"+stdout, "\n"+line) {
+			t.Errorf("no line begins with %q", line)
+		}
+	}
+	if code != exitOK || t.Failed() {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// Overrides with a fault are a failed check: the daemon starts without them.
+func TestDoctorOnRefusedOverrides(t *testing.T) {
+	state := t.TempDir()
+	t.Setenv("STATE_DIRECTORY", state)
+	testsupport.Must(t, os.WriteFile(filepath.Join(state, "overrides.yaml"), []byte("cameras: {a: {enabled: maybe}}\n"), 0o600))
+	text := fmt.Sprintf("cameras: [{name: a, url: %q}]\nmqtt: {broker: embedded, listen: '%s'}\noutbox: {store: memory}\n",
+		testsupport.FaceImage(t), testsupport.FreeAddress(t))
+	code, stdout, _ := runDoctor(t, text, false)
+	if code != exitFailure || !strings.Contains(stdout, "failed   overrides: refused, so the configuration file applies without them: ") {
+		t.Errorf("exit code %d\n%s", code, stdout)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/daemon"
+	"facesieve/cmd/facesieve/internal/metrics"
 	"facesieve/cmd/facesieve/internal/web"
 	"facesieve/models"
 )
@@ -21,6 +22,7 @@ type page struct {
 	overrides *config.OverridesFile
 	listener  *web.Listener
 	recorder  *web.Recorder
+	metrics   *metrics.Metrics
 	server    *web.Server // nil until serve
 }
 
@@ -36,13 +38,16 @@ func openPage(ctx context.Context, cfg config.Web, overrides *config.OverridesFi
 		log.Error().Err(err).Msg("there is no page; correct the cause, or set web.listen to \"\", and restart the daemon")
 		return nil
 	}
-	return &page{log: log, overrides: overrides, listener: listener, recorder: web.NewRecorder(log)}
+	return &page{
+		log: log, overrides: overrides, listener: listener, recorder: web.NewRecorder(web.PageBounds(), log),
+		metrics: metrics.New(metrics.Build{Version: version, OpenCV: gocv.OpenCVVersion(), TFLite: models.LibraryVersion()}),
+	}
 }
 
 // serve shows the state of a daemon.
 func (p *page) serve(d *daemon.Daemon) {
 	p.server = web.Serve(p.listener, web.Options{
-		Recorder: p.recorder, State: d.State, Overrides: p.overrides, Log: p.log,
+		Recorder: p.recorder, State: d.State, Overrides: p.overrides, Log: p.log, Metrics: p.metrics.Handler(d.State),
 		Versions: web.Versions{Program: version, OpenCV: gocv.OpenCVVersion(), TFLite: models.LibraryVersion()},
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/dustin/go-humanize/english"
@@ -14,13 +15,14 @@ import (
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/cmd/facesieve/internal/web"
 	"facesieve/publish/event"
 )
 
 type replayCommand struct {
 	Config filePath  `help:"Configuration file. Default: the built-in one."`
 	Camera string    `help:"Name of the camera in the configuration whose settings apply. Default: the first."`
-	Out    filePath  `placeholder:"DIR" help:"Write events, faces and a page with every face here; do not publish."`
+	Out    filePath  `placeholder:"DIR" help:"Write events, faces and a report with every face here; do not publish."`
 	Start  time.Time `default:"1970-01-01T00:00:00Z" help:"Start of the recording (RFC 3339); event times count from it."`
 	Video  filePath  `arg:"" help:"A recording, or a directory of images."`
 }
@@ -102,11 +104,15 @@ func (c *replayCommand) openSink(
 	}
 	switch {
 	case c.Out != "":
-		sink, err := newDirectorySink(string(c.Out), encoder, camera.Quality.Threshold, term.out)
+		report := web.Report{
+			Title: filepath.Base(string(c.Video)), Program: version, Cameras: []config.Camera{camera},
+			Networks: networks.Manifests(), View: web.ViewVisits,
+		}
+		sink, err := newDirectorySink(string(c.Out), encoder, report, term, log)
 		if err != nil {
 			return nil, nil, err
 		}
-		return sink, []pipeline.Observer{sink.gallery}, nil
+		return sink, []pipeline.Observer{sink.recorder}, nil
 	case c.Config != "":
 		sink, err := openWaitingSink(ctx, cfg, encoder, log)
 		return sink, nil, err

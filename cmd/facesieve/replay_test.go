@@ -27,7 +27,7 @@ func replayEvents(t *testing.T, video, configuration string) ([]event.Face, []by
 		t.Errorf("%d images for %d events, %v", len(images), len(events), err)
 	}
 	page, err := os.ReadFile(filepath.Join(out, "index.html"))
-	if err != nil || !strings.Contains(string(page), "Faces seen") {
+	if err != nil || !strings.Contains(string(page), `id="report"`) {
 		t.Errorf("no page: %v", err)
 	}
 	return events, lines

@@ -10,11 +10,12 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/rs/zerolog"
 
 	"facesieve/cmd/facesieve/internal/config"
-	"facesieve/cmd/facesieve/internal/gallery"
 	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/cmd/facesieve/internal/web"
 	"facesieve/publish"
 	"facesieve/publish/outbox"
 	"facesieve/quality"
@@ -35,21 +36,23 @@ func (p printSink) Rejected(c *pipeline.Candidate, reason quality.Reason) error 
 
 func (printSink) close() error { return nil }
 
-// directorySink writes events.jsonl, an image file for each event, and a page with all faces into a directory.
+// directorySink writes events.jsonl, an image file for each event, and a report with all faces into a directory.
 // events.jsonl gets its name when it is complete.
 type directorySink struct {
 	printSink
 	encoder   pipeline.Encoder
 	directory string
-	threshold float64
 	events    *os.File
-	gallery   *gallery.Gallery
+	recorder  *web.Recorder
+	report    web.Report
 }
 
 // partial is the name of events.jsonl while it is written.
 const partial = ".events.jsonl.partial"
 
-func newDirectorySink(directory string, e pipeline.Encoder, threshold float64, out io.Writer) (*directorySink, error) {
+func newDirectorySink(
+	directory string, e pipeline.Encoder, report web.Report, term console, log zerolog.Logger,
+) (*directorySink, error) {
 	if err := os.MkdirAll(filepath.Join(directory, "faces"), 0o700); err != nil {
 		return nil, fmt.Errorf("create the output directory: %w", err)
 	}
@@ -59,8 +62,8 @@ func newDirectorySink(directory string, e pipeline.Encoder, threshold float64, o
 		return nil, fmt.Errorf("write events: %w", err)
 	}
 	return &directorySink{
-		printSink: printSink{out}, encoder: e, directory: directory, threshold: threshold, events: events,
-		gallery: &gallery.Gallery{},
+		printSink: printSink{term.out}, encoder: e, directory: directory, events: events,
+		recorder: web.NewRecorder(web.ReportBounds(), log), report: report,
 	}, nil
 }
 
@@ -79,18 +82,32 @@ func (f *directorySink) Face(c *pipeline.Candidate) error {
 }
 
 func (f *directorySink) close() error {
+	defer f.recorder.Close()
 	if err := f.events.Close(); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
 	if err := os.Rename(filepath.Join(f.directory, partial), filepath.Join(f.directory, "events.jsonl")); err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
-	if err := f.gallery.Write(f.directory, f.threshold); err != nil {
+	page, err := writeReport(f.directory, f.recorder, f.report)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(f.out, "every face, its score, and the ones that were sent: %s\n",
-		filepath.Join(f.directory, "index.html"))
+	fmt.Fprintf(f.out, "every face, its score, and the ones that were sent: %s\n", printablePath(page))
 	return nil
+}
+
+// writeReport writes index.html into a directory, and returns its path. The file is complete, or not changed.
+func writeReport(directory string, recorder *web.Recorder, report web.Report) (string, error) {
+	text, err := recorder.Report(report)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(directory, "index.html")
+	if err := renameio.WriteFile(path, text, 0o600, renameio.WithTempDir(directory)); err != nil {
+		return "", fmt.Errorf("write the report: %w", err)
+	}
+	return path, nil
 }
 
 // deliveryTime is how long replay waits at its end for the broker to acknowledge the last events.

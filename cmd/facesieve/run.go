@@ -10,15 +10,15 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/daemon"
-	"facesieve/cmd/facesieve/internal/gallery"
 	"facesieve/cmd/facesieve/internal/health"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/cmd/facesieve/internal/web"
 )
 
 type runCommand struct {
 	Config  filePath `required:"" help:"Configuration file (YAML). SIGHUP, or a change of it or the overrides, reloads."`
-	Gallery filePath `placeholder:"DIR" help:"At the end, write a page with every face into this directory."`
+	Gallery filePath `placeholder:"DIR" help:"At the end, write a report with every face into this directory."`
 }
 
 // Run is the daemon. It runs until ctx ends, or every camera is a recording and has ended.
@@ -32,19 +32,20 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 	if err != nil {
 		return err
 	}
-	options := daemon.Options{Path: string(c.Config)}
+	options := daemon.Options{Path: string(c.Config), Version: version}
 	options.Log, options.LogSwitch = logging.Open(cfg.Log, term.err)
 	options.Overrides, err = config.OpenOverrides(string(c.Config), config.Secret)
 	if err != nil && !errors.Is(err, config.ErrNoStateDirectory) {
 		return err
 	}
+	var recorder *web.Recorder
 	if c.Gallery != "" {
 		if err := os.MkdirAll(string(c.Gallery), 0o700); err != nil {
-			return fmt.Errorf("create the gallery's directory: %w", err)
+			return fmt.Errorf("create the directory of the report: %w", err)
 		}
-		collected := &gallery.Gallery{}
-		options.Observers, options.ScoreAll = []pipeline.Observer{collected}, true
-		defer func() { err = errors.Join(err, collected.Write(string(c.Gallery), cfg.Quality.Threshold)) }()
+		recorder = web.NewRecorder(web.ReportBounds(), options.Log)
+		defer recorder.Close()
+		options.Observers, options.ScoreAll = []pipeline.Observer{recorder}, true
 	}
 	checked := health.New(cfg.Outbox.State, options.Log)
 	defer checked.Close()
@@ -52,7 +53,7 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 	page := openPage(ctx, cfg.Web, options.Overrides, options.Log)
 	if page != nil {
 		defer func() { err = errors.Join(err, page.close()) }()
-		options.Observers = append(options.Observers, page.recorder)
+		options.Observers = append(options.Observers, page.recorder, page.metrics)
 	}
 	d, err := daemon.Start(ctx, cfg, options)
 	if err != nil {
@@ -61,5 +62,14 @@ func (c *runCommand) Run(ctx context.Context, term console) (err error) {
 	if page != nil {
 		page.serve(d)
 	}
-	return d.Run(ctx, hangup)
+	err = d.Run(ctx, hangup)
+	if recorder != nil {
+		state := d.State()
+		_, writeErr := writeReport(string(c.Gallery), recorder, web.Report{
+			Title: state.InForce.Device, Program: version, Cameras: state.InForce.Cameras, Networks: state.Networks,
+			View: web.ViewVisits,
+		})
+		err = errors.Join(err, writeErr)
+	}
+	return err
 }

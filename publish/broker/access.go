@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -30,14 +31,15 @@ var (
 	errPersists      = errors.New("the client may not publish, and does not stop")
 )
 
-// access authenticates clients and authorises what they do. A client other than the daemon may subscribe to everything
-// and publish nothing.
+// access authenticates clients and authorises what they do. A client other than the daemon may subscribe to everything,
+// and publish only to the permitted topics.
 type access struct {
 	mochi.HookBase
 	broker   *Broker
-	levels   int                    // of a topic filter
-	attempts *addresses             // rates of wrong passwords
-	reserved atomic.Pointer[string] // the daemon's client id
+	levels   int                      // of a topic filter
+	attempts *addresses               // rates of wrong passwords
+	reserved atomic.Pointer[string]   // the daemon's client id
+	inward   atomic.Pointer[[]string] // topic filters to which clients may publish
 
 	user, password [sha256.Size]byte
 	open           bool // no password is required
@@ -51,6 +53,7 @@ func newAccess(b *Broker, cfg Config) *access {
 		user:     sha256.Sum256([]byte(cfg.User)), password: sha256.Sum256([]byte(cfg.Password)), open: cfg.User == "",
 	}
 	a.reserved.Store(&cfg.ClientID)
+	a.inward.Store(&[]string{})
 	return a
 }
 
@@ -86,7 +89,9 @@ func (a *access) OnConnect(cl *mochi.Client, pk packets.Packet) error {
 		_ = a.broker.server.SendConnack(cl, code, false, nil)
 		return code
 	}
-	if will := &cl.Properties.Will; will.Flag != 0 && !a.mayPublish(c, will.TopicName) {
+	will := &cl.Properties.Will
+	will.Retain = false
+	if will.Flag != 0 && !a.mayPublish(c, will.TopicName) {
 		a.broker.faults.messages.report(c.RemoteAddr(), cl.ID, errMayNotPublish)
 		*will = mochi.Will{}
 	}
@@ -148,9 +153,16 @@ func (a *access) OnACLCheck(cl *mochi.Client, topic string, write bool) bool {
 	return false
 }
 
-// mayPublish is the only rule that decides who may publish to which topic, last wills included. Topics for other
-// clients, for example commands to a camera, are to be added here.
-func (*access) mayPublish(c *conn, _ string) bool { return c.owner }
+// mayPublish is the only rule that decides who may publish to which topic, last wills included.
+func (a *access) mayPublish(c *conn, topic string) bool {
+	return c.owner || slices.ContainsFunc(*a.inward.Load(), func(filter string) bool { return matches(filter, topic) })
+}
+
+// matches reports whether a topic matches a filter whose levels may be +.
+func matches(filter, topic string) bool {
+	levels, wanted := strings.Split(topic, "/"), strings.Split(filter, "/")
+	return slices.EqualFunc(levels, wanted, func(level, want string) bool { return want == "+" || level == want })
+}
 
 // OnSubscribe removes from a SUBSCRIBE the filters that are too many or too long.
 func (a *access) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet {
@@ -159,13 +171,18 @@ func (a *access) OnSubscribe(cl *mochi.Client, pk packets.Packet) packets.Packet
 	if c.owner {
 		return pk
 	}
-	left := a.broker.limits.filters - cl.State.Subscriptions.Len()
+	left, bytesLeft := a.broker.limits.filters, a.broker.limits.allFilters
+	for filter := range cl.State.Subscriptions.GetAll() {
+		left--
+		bytesLeft -= len(filter)
+	}
 	filters := make(packets.Subscriptions, len(pk.Filters))
 	for i, sub := range pk.Filters {
 		if _, exists := cl.State.Subscriptions.Get(sub.Filter); !exists {
 			left--
+			bytesLeft -= len(sub.Filter)
 		}
-		if left < 0 || len(sub.Filter) > a.broker.limits.filter || strings.Count(sub.Filter, "/") > a.levels {
+		if left < 0 || bytesLeft < 0 || len(sub.Filter) > a.broker.limits.filter || strings.Count(sub.Filter, "/") > a.levels {
 			sub.Filter = "" // the server refuses it
 		}
 		filters[i] = sub

@@ -66,6 +66,58 @@ func TestTakesMessagesOfTheDaemonAlone(t *testing.T) {
 	}
 }
 
+// Clients can publish to the permitted topics, and nothing of it is retained, their last wills included.
+func TestPermittedTopics(t *testing.T) {
+	const command, birth = "facesieve/gate/door/set/policy", "homeassistant/status"
+	b := startTest(t, testLog(t), nil, nil)
+	w := publishtest.Record(t, "tcp://"+b.Addr(), "#")
+	b.Permit("facesieve/gate/+/set/+", birth)
+	for version := byte(4); version <= 5; version++ {
+		c := rawConnected(t, b.Addr(), "home", func(pk *packets.Packet) {
+			pk.ProtocolVersion = version
+			pk.Connect.WillFlag, pk.Connect.WillRetain, pk.Connect.WillQos = true, true, 1
+			pk.Connect.WillTopic, pk.Connect.WillPayload = birth, []byte("offline")
+		})
+		for _, topic := range []string{command, birth} {
+			w.Clear()
+			c.publish(topic, 1, true, []byte("x"))
+			if pk, err := c.receive(); err != nil || pk.ReasonCode != 0 {
+				t.Errorf("%s: %#x, %v", topic, pk.ReasonCode, err)
+			}
+			publishtest.Eventually(t, topic, func() bool { return w.Last(topic) == "x" })
+		}
+		_ = c.Close()
+		publishtest.Eventually(t, "the last will", func() bool { return w.Last(birth) == "offline" })
+	}
+	for _, topic := range []string{
+		"facesieve/gate/door/set", "facesieve/gate/door/set/policy/x", "facesieve/gate/a/door/set/policy",
+		"facesieve/other/door/set/policy", "homeassistant/device/x/config", someStatus, "",
+	} {
+		c := rawConnected(t, b.Addr(), "home", func(pk *packets.Packet) { pk.ProtocolVersion = 5 })
+		c.publish(topic, 1, false, []byte("forged"))
+		if pk, err := c.receive(); err == nil && pk.FixedHeader.Type == packets.Puback && pk.ReasonCode == 0 {
+			t.Errorf("%s is permitted", topic)
+		}
+		_ = c.Close()
+	}
+	b.Permit()
+	c := rawConnected(t, b.Addr(), "home", func(pk *packets.Packet) { pk.ProtocolVersion = 5 })
+	c.publish(command, 1, false, []byte("late"))
+	if pk, err := c.receive(); err != nil || pk.ReasonCode != packets.ErrNotAuthorized.Code {
+		t.Errorf("%#x, %v", pk.ReasonCode, err)
+	}
+	for _, m := range w.Messages() {
+		if text := string(m.Payload()); text == "forged" || text == "late" {
+			t.Error(m.Topic(), text)
+		}
+	}
+	for topic := range b.server.Topics.Retained.GetAll() {
+		if !strings.HasPrefix(topic, "$") {
+			t.Errorf("%s is retained", topic)
+		}
+	}
+}
+
 // A topic alias does not bypass the access check.
 func TestRefusesTopicAliases(t *testing.T) {
 	b := startTest(t, testLog(t), nil, nil)
@@ -218,6 +270,22 @@ func TestBoundsSubscriptions(t *testing.T) {
 			t.Errorf("version %d: %v", version, got)
 		}
 		_ = c.Close()
+	}
+	b = startTest(t, testLog(t), nil, func(l *limits) { l.allFilters = 10 })
+	c := rawConnected(t, b.Addr(), "client", nil)
+	if got := c.subscribe(0, "abcdef", "abc", "ab", "abc"); !slices.Equal(got, []byte{0, 0, 0x80, 0x80}) {
+		t.Errorf("more than 10 bytes: %v", got)
+	}
+}
+
+// A home automation system subscribes to each kind of entity on its own.
+func TestManySubscriptions(t *testing.T) {
+	b := startTest(t, testLog(t), nil, nil)
+	c := rawConnected(t, b.Addr(), "home", nil)
+	for i := range defaultLimits().filters {
+		if got := c.subscribe(0, fmt.Sprintf("homeassistant/component_%d/+/config", i)); !slices.Equal(got, []byte{0}) {
+			t.Fatalf("subscription %d: %v", i, got)
+		}
 	}
 }
 

@@ -39,7 +39,8 @@ type Config struct {
 
 // Broker is the broker inside the program, for a site without another one. It keeps everything in memory.
 //
-// Only the program itself publishes, over connections of DialContext; every other client subscribes. The resources of a
+// Only the program itself publishes, over connections of DialContext; every other client subscribes, and publishes to the
+// topics of Permit alone. The resources of a
 // client are bounded, see limits: a client that reads too slowly, acknowledges nothing or floods is disconnected, and
 // this is logged. Neither the publisher nor another client waits for it.
 type Broker struct {
@@ -110,6 +111,10 @@ func capabilities() *mochi.Capabilities {
 
 // Reserve sets the client id of the daemon. No other client can use it, also while the daemon is not connected.
 func (b *Broker) Reserve(clientID string) { b.access.reserved.Store(&clientID) }
+
+// Permit sets the topic filters to which clients may publish, instead of the former ones. A level may be +. What they
+// publish is never retained.
+func (b *Broker) Permit(filters ...string) { b.access.inward.Store(&filters) }
 
 // DialContext returns a connection that stays inside the program, whatever its arguments. The broker treats it as the
 // daemon's own: it may publish, needs no password and is not counted as a client.

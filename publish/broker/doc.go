@@ -1,8 +1,9 @@
 // Package broker is an MQTT broker inside the program, for a site without another one.
 //
 // Only the program itself publishes, over connections that stay inside it (Broker.DialContext). All other clients can
-// only subscribe: every message that they publish is refused (MQTT 5: reason 0x87; MQTT 3.1.1: discarded at QoS 0, else
-// disconnected), their last wills are discarded, and they cannot use the publisher's client id.
+// only subscribe, and publish to the topics of Broker.Permit, never retained. Every other message that they publish is
+// refused (MQTT 5: reason 0x87; MQTT 3.1.1: discarded at QoS 0, else disconnected), as are their last wills on other
+// topics, and they cannot use the publisher's client id.
 //
 // No client can block another one or the publisher. Messages for a client go into its own buffer. A client is
 // disconnected when its buffer holds 4 MiB, when it accepts nothing for 10 seconds, or when 3 MiB or 1024 messages are

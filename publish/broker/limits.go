@@ -27,8 +27,9 @@ type limits struct {
 	firstPacket int // bytes of a CONNECT
 	packet      int // bytes of any other packet
 	clientID    int // bytes
-	filters     int // subscriptions of a client
+	filters     int // subscriptions of a client; Home Assistant has 70, and 4 for each camera
 	filter      int // bytes of a topic filter
+	allFilters  int // bytes of all topic filters of a client
 
 	outbound    int // bytes that wait to be sent to one client
 	outboundAll int // bytes that wait to be sent to all clients
@@ -46,7 +47,7 @@ func defaultLimits() limits {
 		greeting: 10 * time.Second, stall: 10 * time.Second,
 		clients: 64, unfinished: 128, connections: 20, burst: 200, packets: 1000, passwords: time.Second,
 		firstPacket: 16 << 10, packet: 64 << 10, clientID: event.MaxName,
-		filters: 32, filter: event.MaxRoot + 2*event.MaxName,
+		filters: 256, filter: event.MaxRoot + 2*event.MaxName, allFilters: 64 << 10,
 		outbound: 4 << 20, outboundAll: 16 << 20,
 		unacked: 3 << 20, unackedAll: 16 << 20, messages: 1024, sessions: 64,
 		retained: 4096, retainedBytes: 8 << 20,

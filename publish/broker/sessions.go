@@ -235,8 +235,11 @@ func (s *sessions) OnPublishDropped(cl *mochi.Client, _ packets.Packet) {
 	connOf(cl).drop(errSlowBuffer)
 }
 
-// OnPublish bounds the retained messages, except those of the server itself.
+// OnPublish bounds the retained messages, except those of the server itself. Those of clients are not retained.
 func (s *sessions) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if c, ok := cl.Net.Conn.(*conn); ok && !c.owner {
+		pk.FixedHeader.Retain = false
+	}
 	if !pk.FixedHeader.Retain || len(pk.Payload) == 0 {
 		return pk, nil
 	}

@@ -19,25 +19,41 @@ type channel struct {
 	description string
 	media       string // media type of the payload
 	schema      string // JSON Schema of the payload
+	received    bool   // by the device; other programs publish it
 }
 
 func channels() []channel {
 	return []channel{
-		{KindFace, "face", "One face that passed.", mediaJSON, FaceSchema},
+		{KindFace, "face", "One face that passed.", mediaJSON, FaceSchema, false},
 		{
 			KindJPEG, "jpeg", "The aligned face of the event alone, with mqtt.jpeg.", "image/jpeg",
-			`{"type": "string", "format": "binary", "description": "The bytes of a JPEG file."}`,
+			`{"type": "string", "format": "binary", "description": "The bytes of a JPEG file."}`, false,
 		},
-		{KindRejected, "rejected", "Why a visit gave no face, unless mqtt.rejected is false.", mediaJSON, RejectedSchema},
-		{KindState, "state", "State of a camera. It counts only while the status is online.", mediaJSON, StateSchema},
+		{
+			KindRejected, "rejected", "Why a visit gave no face, unless mqtt.rejected is false.",
+			mediaJSON, RejectedSchema, false,
+		},
+		{KindState, "state", "State of a camera. It counts only while the status is online.", mediaJSON, StateSchema, false},
 		{
 			KindStatus, "status", "Whether the device is online. The last will is offline.", mediaText,
-			fmt.Sprintf(`{"type": "string", "enum": [%q, %q]}`, Online, Offline),
+			fmt.Sprintf(`{"type": "string", "enum": [%q, %q]}`, Online, Offline), false,
 		},
 		{
 			KindProbe, "probe", "Tests whether the broker accepts messages, by `facesieve check --connect` or `facesieve doctor`; ignore it.",
-			mediaText, `{"type": "string"}`,
+			mediaText, `{"type": "string"}`, false,
 		},
+		{
+			KindDevice, "deviceState",
+			"State of the device, with mqtt.homeassistant. It counts only while the status is online.",
+			mediaJSON, DeviceSchema, false,
+		},
+		{
+			kindSet + "{setting}", "command",
+			"Changes a setting of a camera, with mqtt.control: enabled (ON or OFF), threshold (0..100) or policy (best, " +
+				"quick, interval or all). A retained command is ignored.",
+			mediaText, `{"type": "string", "examples": ["35", "best", "OFF"]}`, true,
+		},
+		{KindResult, "result", "Answer to a command, with mqtt.control.", mediaJSON, ResultSchema, false},
 	}
 }
 
@@ -50,7 +66,8 @@ const (
 	binding = "0.2.0"
 )
 
-// AsyncAPI returns an AsyncAPI 3.0 document of all topics as JSON. It describes the device: its operations are "send".
+// AsyncAPI returns an AsyncAPI 3.0 document of all topics as JSON. It describes the device: its operations are "send",
+// and "receive" for commands.
 func AsyncAPI() ([]byte, error) {
 	channelObjects, operations, messages := object{}, object{}, object{removed: removedMessage()}
 	schemas := object{removed: object{"type": "string", "maxLength": 0}}
@@ -142,6 +159,11 @@ func (c channel) object() object {
 	if !c.kind.ofDevice() {
 		parameters["camera"] = object{"description": "Name of the camera, one level.", "examples": []string{"door"}}
 	}
+	if c.received {
+		parameters["setting"] = object{
+			"description": "The setting.", "enum": []string{SettingEnabled, SettingThreshold, SettingPolicy},
+		}
+	}
 	messages := object{c.name: ref("components", "messages", c.name)}
 	if c.kind.Retained() {
 		messages[removed] = ref("components", "messages", removed)
@@ -154,7 +176,8 @@ func (c channel) object() object {
 
 func (c channel) operation() object {
 	return object{
-		"action": "send", "channel": ref("channels", c.name), "summary": c.description,
+		"action": map[bool]string{false: "send", true: "receive"}[c.received], "channel": ref("channels", c.name),
+		"summary": c.description,
 		"bindings": object{"mqtt": object{
 			"qos": c.kind.QoS(), "retain": c.kind.Retained(), "bindingVersion": binding,
 		}},

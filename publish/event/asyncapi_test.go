@@ -68,13 +68,19 @@ func TestAsyncAPIIsComplete(t *testing.T) {
 	for name, want := range map[string]string{
 		"face": topics.Face("{camera}"), "jpeg": topics.JPEG("{camera}"), "rejected": topics.Rejected("{camera}"),
 		"state": topics.State("{camera}"), "status": topics.Status(), "probe": topics.Probe(),
+		"deviceState": topics.Device(), "command": topics.Set("{camera}", "{setting}"), "result": topics.Result("{camera}"),
 	} {
 		if got := at(document, "#/channels/"+name+"/address"); got != want {
 			t.Errorf("%s is at %v, not %s", name, got, want)
 		}
 	}
+	if action := at(document, "#/operations/command/action"); action != "receive" {
+		t.Errorf("the device does %v commands", action)
+	}
 	definitions := map[string]any{}
-	for _, text := range []string{event.FaceSchema, event.RejectedSchema, event.StateSchema} {
+	for _, text := range []string{
+		event.FaceSchema, event.RejectedSchema, event.StateSchema, event.DeviceSchema, event.ResultSchema,
+	} {
 		var schema struct {
 			Defs map[string]any `json:"$defs"`
 		}

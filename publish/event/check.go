@@ -52,13 +52,13 @@ func (e *Face) check(sending bool) error {
 	f.landmarks(e.Landmarks)
 	f.finite("transform", e.Transform[0][:]...)
 	f.finite("transform", e.Transform[1][:]...)
-	f.check(e.Quality.Score >= 0 && e.Quality.Score <= 100, "quality.score", "%v is not in 0..100", e.Quality.Score)
+	f.score("quality.score", e.Quality.Score)
 	f.finite("quality.raw", e.Quality.Raw)
 	f.check(e.Quality.Model != "" && len(e.Quality.Model) <= MaxName,
 		"quality.model", "%q must have 1 to %d bytes", e.Quality.Model, MaxName)
 	f.labels("quality.labels", e.Quality.Labels, sending)
 	f.components("quality.components", e.Quality.Components, sending)
-	f.keyword("policy", e.Policy, []string{"best", "quick", "interval", "all"}, sending)
+	f.keyword("policy", e.Policy, Policies(), sending)
 	f.image(e.Image)
 	return errors.Join(f...)
 }
@@ -90,7 +90,48 @@ func (s *State) check(sending bool) error {
 	if s.Health != (Health{}) {
 		f.health(s.Health, sending)
 	}
+	f.counter("faces_last_hour", s.FacesLastHour)
+	if s.LastFace != (LastFace{}) {
+		f.time("last_face.time", s.LastFace.Time)
+		f.score("last_face.score", s.LastFace.Score)
+		f.count("last_face.latency_ms", s.LastFace.LatencyMS)
+	}
+	if s.Settings != (Settings{}) {
+		f.score("settings.threshold", s.Settings.Threshold)
+		f.keyword("settings.policy", s.Settings.Policy, Policies(), sending)
+	}
 	return errors.Join(f...)
+}
+
+func (d *Device) check(bool) error {
+	var f faults
+	f.check(d.Schema == Version, "schema", "%d is not %d", d.Schema, Version)
+	f.name("device", d.Device)
+	f.check(d.Version != "" && len(d.Version) <= MaxName, "version", "%q must have 1 to %d bytes", d.Version, MaxName)
+	f.counter("outbox.waiting", d.Outbox.Waiting)
+	f.counter("outbox.dropped", d.Outbox.Dropped)
+	return errors.Join(f...)
+}
+
+func (r *Result) check(sending bool) error {
+	var f faults
+	f.check(r.Schema == Version, "schema", "%d is not %d", r.Schema, Version)
+	f.name("device", r.Device)
+	f.name("camera", r.Camera)
+	f.name("setting", r.Setting)
+	f.check(utf8.RuneCountInString(r.Value) <= maxValue, "value", "has more than %d characters", maxValue)
+	f.detail("error", r.Error)
+	f.check(!sending || r.Accepted == (r.Error == ""), "error", "%q of a command with accepted %v", r.Error, r.Accepted)
+	f.time("time", r.Time)
+	return errors.Join(f...)
+}
+
+func (f *faults) counter(path string, n uint64) {
+	f.check(n <= maxCount, path, "%d is above 2^53-1", n)
+}
+
+func (f *faults) score(path string, v float64) {
+	f.check(v >= 0 && v <= 100, path, "%v is not in 0..100", v)
 }
 
 func (f *faults) detail(path, text string) {
@@ -121,7 +162,7 @@ func (f *faults) name(path, name string) {
 }
 
 func (f *faults) seen(track uint64, at time.Time, frame Size, box Box) {
-	f.check(track <= maxCount, "track", "%d is above 2^53-1", track)
+	f.counter("track", track)
 	f.time("time", at)
 	f.side("frame.width", frame.Width)
 	f.side("frame.height", frame.Height)

@@ -32,8 +32,17 @@ func EncodeRejected(r Rejected) ([]byte, error) {
 
 // EncodeState is EncodeFace for the state of a camera.
 func EncodeState(s State) ([]byte, error) {
-	s.Since, s.Health.Since = utc(s.Since), utc(s.Health.Since)
+	s.Since, s.Health.Since, s.LastFace.Time = utc(s.Since), utc(s.Health.Since), utc(s.LastFace.Time)
 	return encode(&s, "state")
+}
+
+// EncodeDevice is EncodeFace for the state of the device.
+func EncodeDevice(d Device) ([]byte, error) { return encode(&d, "state of the device") }
+
+// EncodeResult is EncodeFace for the answer to a command.
+func EncodeResult(r Result) ([]byte, error) {
+	r.Time = utc(r.Time)
+	return encode(&r, "result")
 }
 
 // DecodeFace reads the payload of a face topic. It accepts what FaceSchema accepts, if the image is what its fields
@@ -59,7 +68,15 @@ func DecodeRejected(payload []byte) (Rejected, error) {
 // DecodeState reads the payload of a state topic. It accepts what StateSchema accepts, and messages of version 2.
 func DecodeState(payload []byte) (State, error) { return decode[State](payload, "state") }
 
-// message is a pointer to a Face, a Rejected or a State.
+// DecodeDevice reads the payload of a device topic. It accepts what DeviceSchema accepts.
+func DecodeDevice(payload []byte) (Device, error) {
+	return decode[Device](payload, "state of the device")
+}
+
+// DecodeResult reads the payload of a result topic. It accepts what ResultSchema accepts.
+func DecodeResult(payload []byte) (Result, error) { return decode[Result](payload, "result") }
+
+// message is a pointer to a Face, a Rejected, a State, a Device or a Result.
 type message[T any] interface {
 	*T
 	// check returns all faults. A sender must also keep to what only a later program may extend.

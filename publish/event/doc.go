@@ -8,7 +8,11 @@
 //	<root>/<camera>/rejected   Rejected as JSON, QoS 0: why a visit gave no face (unless mqtt.rejected is false)
 //	<root>/<camera>/state      State as JSON, QoS 1, retained; it counts only while status is online
 //	<root>/status              Status as text, QoS 1, retained; offline is also the last will
+//	<root>/device              Device as JSON, QoS 1, retained (mqtt.homeassistant)
+//	<root>/<camera>/set/result Result as JSON, QoS 1: the answer to a command (mqtt.control)
 //	<root>/probe               a text that tests whether the broker accepts messages, QoS 1, never retained
+//
+// With mqtt.control it receives commands on <root>/<camera>/set/<setting>, text, QoS 1, see Command.
 //
 // An empty retained message clears the state of a camera that is no longer configured, and the status when the device
 // gives up the root. AsyncAPI describes the same for programs.

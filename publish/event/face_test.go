@@ -295,6 +295,8 @@ func TestRejectedAndStateMatchTheirSchemas(t *testing.T) {
 		"detail": strings.Repeat("é", 513), "health": []any{}, "health.state": "", "health.since": "now",
 		"health.reason": "No!", "health.measure": "Picture sharpness", "health.measured": "41", "health.limit": "60",
 		"health.unit": strings.Repeat("%", 17), "health.detail": strings.Repeat("é", 513),
+		"occupied": 1, "faces_last_hour": -1, "last_face.score": 101, "last_face.time": nil, "last_face.latency_ms": 0.5,
+		"settings.policy": "", "settings.threshold": -1, "settings.enabled": "ON",
 	} {
 		refused(t, event.StateSchema, alter(t, state, path, value), event.DecodeState)
 	}
@@ -307,5 +309,30 @@ func refused[T any](t *testing.T, schema string, data []byte, decode func([]byte
 	}
 	if _, err := decode(data); err == nil {
 		t.Errorf("decoder accepts %s", data)
+	}
+}
+
+func TestDeviceAndResultMatchTheirSchemas(t *testing.T) {
+	device, err1 := event.EncodeDevice(sampleDevice())
+	result, err2 := event.EncodeResult(sampleResult())
+	err3 := eventtest.Validate(eventtest.CompileStrict(t, event.DeviceSchema), device)
+	err4 := eventtest.Validate(eventtest.CompileStrict(t, event.ResultSchema), result)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	for path, value := range map[string]any{
+		"version": "", "outbox": nil, "outbox.waiting": -1, "outbox.dropped": nil, "device": "a/b",
+	} {
+		refused(t, event.DeviceSchema, alter(t, device, path, value), event.DecodeDevice)
+	}
+	for path, value := range map[string]any{
+		"camera": "", "setting": "a#", "value": strings.Repeat("é", 65), "accepted": "no", "error": 1, "time": nil,
+	} {
+		refused(t, event.ResultSchema, alter(t, result, path, value), event.DecodeResult)
+	}
+	contradiction := sampleResult()
+	contradiction.Accepted = true
+	if _, err := event.EncodeResult(contradiction); err == nil {
+		t.Error("a result is accepted and has an error")
 	}
 }

@@ -31,7 +31,11 @@ func TestMessagesFromTheFuture(t *testing.T) {
 		})
 		want.Labels, want.Components = extended(want.Labels, want.Components)
 	})
-	future(t, sampleState(), event.StateSchema, event.EncodeState, event.DecodeState, func(*event.State) {})
+	future(t, sampleState(), event.StateSchema, event.EncodeState, event.DecodeState, func(want *event.State) {
+		want.Settings.Policy = "daily"
+	})
+	future(t, sampleDevice(), event.DeviceSchema, event.EncodeDevice, event.DecodeDevice, func(*event.Device) {})
+	future(t, sampleResult(), event.ResultSchema, event.EncodeResult, event.DecodeResult, func(*event.Result) {})
 }
 
 // extended returns labels and components with those that eventtest.FromTheFuture adds.
@@ -172,7 +176,7 @@ func TestUnknownFieldsEverywhere(t *testing.T) {
 			delete(object, "later")
 		})
 	}
-	if objects != 9+8+2 {
+	if objects != 9+8+4 {
 		t.Errorf("%d objects", objects)
 	}
 }

@@ -15,6 +15,7 @@ func TestMessagesHaveNoVector(t *testing.T) {
 	const most = 6 // of Transform
 	for _, kind := range []reflect.Type{
 		reflect.TypeFor[event.Face](), reflect.TypeFor[event.Rejected](), reflect.TypeFor[event.State](),
+		reflect.TypeFor[event.Device](), reflect.TypeFor[event.Result](),
 	} {
 		if n := longestVector(t, kind, kind.Name()); n > most {
 			t.Errorf("%v has a vector of %d numbers", kind, n)

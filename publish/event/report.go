@@ -61,6 +61,60 @@ type State struct {
 	// Health is about the camera's picture. It is zero, and missing in the message, if it is not checked or no frame has
 	// come yet.
 	Health Health `json:"health,omitzero"`
+	// Occupied is true while somebody is in sight: a face was in the picture within the last seconds.
+	Occupied bool `json:"occupied,omitempty"`
+	// FacesLastHour is the number of faces that passed in the last hour, since the start of the program at most, and
+	// LastFace the last of them; zero if there is none.
+	FacesLastHour uint64   `json:"faces_last_hour,omitempty"`
+	LastFace      LastFace `json:"last_face,omitzero"`
+	// Settings are those in force that commands can change. They are zero in a message of an earlier program.
+	Settings Settings `json:"settings,omitzero"`
+}
+
+// LastFace has the small fields of a Face.
+type LastFace struct {
+	Time      time.Time `json:"time"`
+	Score     float64   `json:"score"`
+	LatencyMS int64     `json:"latency_ms"`
+}
+
+// Settings are the settings of a camera that a Command can change.
+type Settings struct {
+	// Enabled is false if the camera is not read.
+	Enabled bool `json:"enabled"`
+	// Threshold is the least score of a face that is sent, 0..100.
+	Threshold float64 `json:"threshold"`
+	// Policy is best, quick, interval or all.
+	Policy string `json:"policy"`
+}
+
+// UnmarshalJSON refuses settings without a policy, which would be taken for missing ones.
+func (s *Settings) UnmarshalJSON(data []byte) error {
+	type fields Settings // without this method
+	if err := json.Unmarshal(data, (*fields)(s)); err != nil {
+		return err
+	}
+	if s.Policy == "" {
+		return errors.New("settings.policy: missing or empty")
+	}
+	return nil
+}
+
+// Device is the state of the device: the retained payload of <root>/device.
+type Device struct {
+	Schema int    `json:"schema"`
+	Device string `json:"device"`
+	// Version is that of the program, for example 1.4.0 or development.
+	Version string `json:"version"`
+	Outbox  Outbox `json:"outbox"`
+}
+
+// Outbox counts events that were accepted.
+type Outbox struct {
+	// Waiting are stored and not acknowledged by the broker. Dropped were deleted without delivery since the start of the
+	// program, because the outbox was full, they were too old, or the file was damaged.
+	Waiting uint64 `json:"waiting"`
+	Dropped uint64 `json:"dropped"`
 }
 
 // Values of Health.State.

@@ -13,6 +13,10 @@ const (
 	KindState    Kind = "state"
 	KindStatus   Kind = "status"
 	KindProbe    Kind = "probe"
+	KindDevice   Kind = "device"
+	KindResult   Kind = kindSet + settingResult
+
+	kindSet = "set/" // of commands, before the setting
 )
 
 // QoS is the quality of service with which messages of the kind are published.
@@ -24,10 +28,10 @@ func (k Kind) QoS() byte {
 }
 
 // Retained reports whether the broker keeps the last message of the kind for later subscribers.
-func (k Kind) Retained() bool { return k == KindState || k == KindStatus }
+func (k Kind) Retained() bool { return k == KindState || k == KindStatus || k == KindDevice }
 
 // ofDevice reports whether the kind has one topic for the whole device, not one for each camera.
-func (k Kind) ofDevice() bool { return k == KindStatus || k == KindProbe }
+func (k Kind) ofDevice() bool { return k == KindStatus || k == KindProbe || k == KindDevice }
 
 // Topics builds the topics below one root.
 type Topics struct {
@@ -65,6 +69,17 @@ func (t Topics) Status() string { return t.Of(KindStatus, "") }
 
 // Probe is the topic of messages that test whether the broker accepts any.
 func (t Topics) Probe() string { return t.Of(KindProbe, "") }
+
+// Device is the topic of the device's state.
+func (t Topics) Device() string { return t.Of(KindDevice, "") }
+
+// Set is the topic of the commands that change a setting of a camera.
+func (t Topics) Set(camera, setting string) string {
+	return t.root + "/" + camera + "/" + kindSet + setting
+}
+
+// Result is the topic of the answers to the commands of a camera.
+func (t Topics) Result(camera string) string { return t.Of(KindResult, camera) }
 
 // ParseTopic splits a topic. The camera is empty for a status, and all are empty for a topic that subscribers do not
 // handle.

@@ -33,12 +33,45 @@ func TestTopicsOfTheGuide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []Kind{KindFace, KindJPEG, KindRejected, KindState, KindStatus, KindProbe} {
+	for _, kind := range []Kind{
+		KindFace, KindJPEG, KindRejected, KindState, KindStatus, KindProbe, KindDevice, KindResult, kindSet + "<setting>",
+	} {
 		topic := strings.TrimPrefix(NewTopics("").Of(kind, "<camera>"), "/")
 		retained := map[bool]string{true: "retained", false: "never"}[kind.Retained()]
 		row := regexp.MustCompile(fmt.Sprintf(`(?m)^\| .%s. \| .* \| %d, %s \|$`, topic, kind.QoS(), retained))
 		if !row.Match(guide) {
 			t.Errorf("no row %s", row)
+		}
+	}
+}
+
+func TestParseSet(t *testing.T) {
+	topics := NewTopics("site/gate")
+	for topic, want := range map[string][2]string{
+		topics.Set("door", SettingPolicy): {"door", "policy"},
+		topics.Set("set", "set"):          {"set", "set"},
+		topics.Set("", ""):                {"", ""},
+		topics.Result("door"):             {},
+		"site/gate/door/set":              {},
+		"site/gate/door/set/policy/x":     {},
+		"site/gate/a/door/set/policy":     {},
+		"site/other/door/set/policy":      {},
+		"":                                {},
+	} {
+		camera, setting, ok := topics.ParseSet(topic)
+		if [2]string{camera, setting} != want || ok != (want != [2]string{} || topic == topics.Set("", "")) {
+			t.Errorf("%s: %q %q %v", topic, camera, setting, ok)
+		}
+	}
+}
+
+func TestShownValue(t *testing.T) {
+	for value, want := range map[string]string{
+		"35": "35", "a\nb\x00": "a\ufffdb\ufffd", "\xff": "\ufffd", strings.Repeat("ü", 64): strings.Repeat("ü", 64),
+		strings.Repeat("x", 1000): strings.Repeat("x", 63) + "…",
+	} {
+		if got := ShownValue(value); got != want {
+			t.Errorf("%q: %q", value, got)
 		}
 	}
 }

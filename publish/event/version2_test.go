@@ -45,7 +45,8 @@ func TestMessagesOfVersion2(t *testing.T) {
 	wantState := sampleState()
 	wantState.Schema, wantState.State = 2, event.Reconnecting
 	wantState.Reason, wantState.Detail = "unauthorized", "the camera refuses user or password"
-	wantState.Health = event.Health{}
+	wantState.Health, wantState.Settings, wantState.LastFace = event.Health{}, event.Settings{}, event.LastFace{}
+	wantState.Occupied, wantState.FacesLastHour = false, 0
 	if state != wantState {
 		t.Errorf("%+v, want %+v", state, wantState)
 	}

@@ -149,6 +149,9 @@ func (q *Queue) Done(key uint64) {
 	if e := q.entries[key]; e != nil {
 		q.accept(e)
 		q.stats.Delivered++
+		if e.connection != 0 {
+			q.stats.Latencies.add(time.Since(e.arrived))
+		}
 		q.remove(e)
 	}
 }

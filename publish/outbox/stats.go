@@ -1,5 +1,10 @@
 package outbox
 
+import (
+	"slices"
+	"time"
+)
+
 // Stats are counts since Open. See the package comment for what they add up to.
 type Stats struct {
 	// Restored counts events that were in the file at the start, or in another file that was found or opened later.
@@ -12,6 +17,33 @@ type Stats struct {
 	Held int
 	// Dropped events had been accepted, Refused ones never were.
 	Dropped, Refused Losses
+	// Latencies are those of the delivered events that were sent at once; replayed ones are left out.
+	Latencies Latencies
+}
+
+// latencyBounds is the number of LatencyBounds.
+const latencyBounds = 12
+
+// LatencyBounds are the upper bounds of the buckets of Latencies.
+func LatencyBounds() [latencyBounds]time.Duration {
+	return [latencyBounds]time.Duration{
+		5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
+		250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second,
+		10 * time.Second, 30 * time.Second,
+	}
+}
+
+// Latencies are a histogram of the time from Add until the broker has acknowledged the event.
+type Latencies struct {
+	Counts [latencyBounds + 1]uint64 // events by the least bound that is not below; the last: above all bounds
+	Sum    time.Duration
+}
+
+func (l *Latencies) add(took time.Duration) {
+	bounds := LatencyBounds()
+	at, _ := slices.BinarySearch(bounds[:], took)
+	l.Counts[at]++
+	l.Sum += took
 }
 
 // Losses are numbers of events that were not delivered, by reason.

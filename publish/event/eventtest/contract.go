@@ -138,6 +138,7 @@ func NewContract(t testing.TB, text []byte) Contract {
 func addressPattern(address string) *regexp.Regexp {
 	pattern := regexp.QuoteMeta(address)
 	pattern = strings.Replace(pattern, `\{root\}`, `.+`, 1)
+	pattern = strings.Replace(pattern, `\{setting\}`, `(enabled|threshold|policy)`, 1)
 	return regexp.MustCompile("^" + strings.Replace(pattern, `\{camera\}`, `[^/]+`, 1) + "$")
 }
 

@@ -73,6 +73,10 @@ type inForceLoader struct {
 func (s inForceLoader) load(text []byte, read func() ([]byte, error)) (InForce, error) {
 	l := newLoader(s.use, s.getenv)
 	cfg := l.load(text)
+	if cfg.MQTT.Control && s.overrides == "" {
+		l.fault("mqtt.control", "commands are saved in the state directory, and there is none; set STATE_DIRECTORY, "+
+			"XDG_STATE_HOME or HOME, or control to false")
+	}
 	if err := l.faults(s.path); err != nil {
 		return InForce{}, err
 	}

@@ -52,6 +52,14 @@ func OpenOverrides(path string, getenv func(string) string) (*OverridesFile, err
 // Path returns the path of the file.
 func (f *OverridesFile) Path() string { return f.path }
 
+// CanUndo reports whether there is a saved change for Undo.
+func (f *OverridesFile) CanUndo() bool {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	_, err := os.Stat(f.previous)
+	return err == nil
+}
+
 // Update replaces the overrides by those that change makes of the present ones. It writes nothing if change returns an
 // error, if the present file has a fault, or if the configuration with the new overrides would be refused; the error is
 // then of type Faults. The former content is kept for Undo.

@@ -22,6 +22,8 @@ type Web struct {
 	// Cert and Key are PEM files. With them the page is served over https.
 	Cert string `yaml:"cert"`
 	Key  string `yaml:"key"`
+	// Control allows the page to save overrides: who has its token can change which faces are sent.
+	Control bool `yaml:"control"`
 
 	// State is the directory of the file with the token. The program sets it; it is no key of the section.
 	State string `yaml:"-"`

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,7 @@ type Options struct {
 	Observers []pipeline.Observer // of all cameras
 	Health    Health              // of their pictures; nil: it is not reported
 	ScoreAll  bool                // as in pipeline.Options
+	Version   string              // of the program
 }
 
 // Health reports the state of health of the cameras' pictures. It is safe for concurrent use.
@@ -59,22 +61,25 @@ type Daemon struct {
 	pool       *pipeline.Pool
 	uplink     *uplink
 	supervisor *supervisor
+	control    *control // nil: there is no state directory
+	activity   *activity
 
-	state     atomic.Pointer[State]
-	reporter  stateReporter
-	systemd   *notifier
-	heartbeat *heartbeat
-	sent      lastHour
-	delivered uint64
-	reload    reload
-	failure   error // why the program cannot continue
+	state          atomic.Pointer[State]
+	reporter       stateReporter
+	systemd        *notifier
+	heartbeat      *heartbeat
+	sent           lastHour
+	delivered      uint64
+	deviceReported time.Time
+	reload         reload
+	failure        error // why the program cannot continue
 }
 
 // Start starts, in this order, the networks, the uplink and the cameras. It stops what it started if a later step
 // fails. A camera that cannot be opened, and overrides with a fault, are logged, and are not such a failure. Call Run
 // after Start.
 func Start(ctx context.Context, cfg config.InForce, o Options) (*Daemon, error) {
-	d := &Daemon{options: o, cfg: cfg, log: o.Log, systemd: &notifier{log: o.Log}}
+	d := &Daemon{options: o, cfg: cfg, log: o.Log, systemd: &notifier{log: o.Log}, activity: newActivity()}
 	d.heartbeat = newHeartbeat(d.systemd.watchdogLimit(), d.log)
 	d.logRefused()
 	d.logOverrides()
@@ -85,10 +90,9 @@ func Start(ctx context.Context, cfg config.InForce, o Options) (*Daemon, error) 
 	if d.pool, err = pipeline.NewPool(d.networks, cfg.Runtime, len(cfg.Cameras), d.log); err != nil {
 		return nil, err
 	}
-	if d.uplink, err = openUplink(ctx, uplinkConfigOf(cfg.Config), d.log); err != nil {
+	if err := d.startUplink(ctx); err != nil {
 		return nil, errors.Join(err, d.pool.Retire())
 	}
-	d.setCameras(cfg.Cameras)
 	d.supervisor = newSupervisor(context.WithoutCancel(ctx))
 	var workers []*worker
 	for _, camera := range cfg.Cameras {
@@ -109,9 +113,34 @@ func Start(ctx context.Context, cfg config.InForce, o Options) (*Daemon, error) 
 	return d, nil
 }
 
-// setCameras sets the cameras of the configuration where their names or settings are needed besides the workers.
+// startUplink starts the uplink and, where there is a state directory, the control by commands.
+func (d *Daemon) startUplink(ctx context.Context) (err error) {
+	commands := func(event.Command) {}
+	if d.options.Overrides != nil {
+		d.control = newControl(d.options.Overrides, d.log)
+		commands = d.control.accept
+	}
+	d.uplink, err = openUplink(ctx, uplinkConfigOf(d.cfg.Config), d.options.Version, commands, d.log)
+	if err != nil {
+		return err
+	}
+	d.setCameras(d.cfg.Cameras)
+	if d.control != nil {
+		d.control.start(d.uplink.SetResult)
+	}
+	return nil
+}
+
+// setCameras sets the cameras of the configuration in those parts that need their names or settings.
 func (d *Daemon) setCameras(cameras []config.Camera) {
-	d.uplink.setCameras(cameras)
+	names := make([]string, 0, len(cameras))
+	for _, camera := range cameras {
+		names = append(names, camera.Name)
+	}
+	if d.control != nil {
+		d.control.setCameras(names)
+	}
+	d.uplink.setCameras(names)
 	if d.options.Health != nil {
 		d.options.Health.Configure(cameras)
 	}
@@ -121,7 +150,8 @@ func (d *Daemon) setCameras(cameras []config.Camera) {
 func (d *Daemon) settings(cfg config.Config, camera config.Camera, pool *pipeline.Pool) workerSettings {
 	return workerSettings{
 		camera: camera, device: cfg.Device, image: cfg.Image, pool: pool,
-		uplink: d.uplink, observers: d.options.Observers, scoreAll: d.options.ScoreAll,
+		uplink:    observedUplink{d.uplink, d.activity},
+		observers: append(slices.Clone(d.options.Observers), d.activity), scoreAll: d.options.ScoreAll,
 	}
 }
 
@@ -184,6 +214,7 @@ func (d *Daemon) report(now time.Time) {
 			d.log.Error().Err(err).Str("camera", camera).Msg("cannot report the camera's state")
 		}
 	}
+	d.reportDevice(state)
 	d.systemd.status(statusLine(state))
 	if d.heartbeat.due(state) {
 		d.systemd.resetWatchdog()
@@ -199,6 +230,9 @@ func (d *Daemon) stop(ctx context.Context) error {
 			Msg("cameras did not stop in time; the faces that they hold are lost")
 	}
 	d.report(time.Now())
+	if d.control != nil {
+		d.control.stop()
+	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 	defer cancel()
 	err := errors.Join(d.failure, d.supervisor.faults(), d.uplink.close(last))

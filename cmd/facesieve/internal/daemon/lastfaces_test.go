@@ -35,7 +35,7 @@ func (s *slowSink) Publish(e event.Face) error {
 func TestStopWaitsForTheLastDecisions(t *testing.T) {
 	cfg := uplinkConfigOf(config.Default())
 	cfg.mqtt.Broker, cfg.mqtt.Device, cfg.outbox.Dir = "tcp://"+testsupport.FreeAddress(t), "test", t.TempDir()
-	uplink, err := openUplink(t.Context(), cfg, zerolog.Nop())
+	uplink, err := openUplink(t.Context(), cfg, "1.0.0", func(event.Command) {}, zerolog.Nop())
 	testsupport.Must(t, err)
 	out := &slowSink{Uplink: uplink, delay: time.Second}
 	s := testSupervisor(t, out, zerolog.Nop(), map[string]capture.Config{
@@ -45,7 +45,7 @@ func TestStopWaitsForTheLastDecisions(t *testing.T) {
 	})
 	d := &Daemon{
 		supervisor: s, uplink: uplink, pool: s.workers[0].settings.pool, systemd: &notifier{}, log: zerolog.Nop(),
-		heartbeat: newHeartbeat(0, zerolog.Nop()),
+		heartbeat: newHeartbeat(0, zerolog.Nop()), activity: newActivity(),
 	}
 	testsupport.Eventually(t, "a face of each camera", func() bool { return out.released.Load() >= 3 })
 	before := out.released.Load()

@@ -42,6 +42,11 @@ type CameraState struct {
 	Source capture.Stats // zero if the camera could not be opened
 	// Pipeline holds the counts since the worker started.
 	Pipeline pipeline.Stats
+	// Occupied, FacesLastHour, LastFace and Settings are as in event.State.
+	Occupied      bool
+	FacesLastHour uint64
+	LastFace      event.LastFace
+	Settings      event.Settings
 	// Health is that of the picture, the last one while the camera is not running; zero: it is not checked, or no frame
 	// has come yet.
 	Health event.Health
@@ -59,6 +64,7 @@ func (d *Daemon) snapshot(now time.Time) *State {
 	d.delivered = state.Uplink.Delivered
 	for _, w := range d.supervisor.workers {
 		camera := w.state()
+		d.activity.complete(&camera, now)
 		if d.options.Health != nil {
 			camera.Health = d.options.Health.Health(camera.Name)
 		}
@@ -106,12 +112,14 @@ func (r *stateReporter) changes(s *State) iter.Seq2[string, event.State] {
 // update reports whether the state is to be published, and sets it if so.
 func (last *reportedState) update(camera CameraState, now time.Time) bool {
 	reason, detail := camera.explain()
-	same := camera.State == last.state.State && reason == last.state.Reason &&
+	same := camera.State == last.state.State && reason == last.state.Reason && !last.acts(camera) &&
 		camera.Health.State == last.state.Health.State && camera.Health.Reason == last.state.Health.Reason
 	if same && now.Sub(last.at) < stateInterval {
 		return false
 	}
 	last.state.Reason, last.state.Detail, last.state.Health = reason, detail, camera.Health
+	last.state.Occupied, last.state.FacesLastHour = camera.Occupied, camera.FacesLastHour
+	last.state.LastFace, last.state.Settings = camera.LastFace, camera.Settings
 	if camera.State != last.state.State {
 		last.state.State, last.state.Since = camera.State, now
 	}
@@ -122,6 +130,12 @@ func (last *reportedState) update(camera CameraState, now time.Time) bool {
 	}
 	last.at, last.frames, last.sent = now, frames, sent
 	return true
+}
+
+// acts reports whether something has happened before the camera, or to its settings, since the last report.
+func (last *reportedState) acts(camera CameraState) bool {
+	return camera.Occupied != last.state.Occupied || camera.LastFace != last.state.LastFace ||
+		camera.Settings != last.state.Settings
 }
 
 // explain returns why the camera is not running: a fixed reason for programs, and a text. Unknown ones are empty.

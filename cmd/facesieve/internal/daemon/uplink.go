@@ -24,14 +24,17 @@ const handoverTime = 200 * time.Millisecond
 // open until the program ends, and moves the waiting events when its configuration changes. An uplink is safe for
 // concurrent use.
 type uplink struct {
-	log zerolog.Logger
+	log      zerolog.Logger
+	version  string              // of the program
+	commands func(event.Command) // receives those for the cameras
 
 	mutex     sync.RWMutex // locked for writing while something is replaced
 	cfg       uplinkConfig
 	queue     *outbox.Queue
 	publisher *publish.Publisher
 	broker    *broker.Broker
-	cameras   []string // names of the configured ones
+	cameras   []string     // names of the configured ones
+	device    event.Device // its last state
 }
 
 // uplinkConfig is the part of the configuration that the uplink uses.
@@ -44,9 +47,12 @@ func uplinkConfigOf(c config.Config) uplinkConfig {
 	return uplinkConfig{mqtt: c.MQTT, outbox: c.Outbox}
 }
 
-// openUplink starts the embedded broker if it is configured, the outbox and the publisher.
-func openUplink(ctx context.Context, cfg uplinkConfig, log zerolog.Logger) (*uplink, error) {
-	u := &uplink{log: log}
+// openUplink starts the embedded broker if it is configured, the outbox and the publisher. Version is that of the
+// program; commands receives the commands for the cameras.
+func openUplink(
+	ctx context.Context, cfg uplinkConfig, version string, commands func(event.Command), log zerolog.Logger,
+) (*uplink, error) {
+	u := &uplink{log: log, version: version, commands: commands}
 	if err := u.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, u.closeQueue(), u.closeBroker())
 	}
@@ -69,13 +75,23 @@ func (u *uplink) open(ctx context.Context, cfg uplinkConfig) (err error) {
 	mqtt := cfg.mqtt
 	if u.broker != nil {
 		u.broker.Reserve(mqtt.ClientName())
+		permitClients(u.broker, mqtt)
 		mqtt.Dialer = u.broker
 	}
 	u.publisher, err = publish.Open(mqtt, u.queue, u.log.With().Str("component", "publish").Logger())
-	if err == nil && u.cameras != nil {
-		u.publisher.SetCameras(u.cameras)
+	if err != nil {
+		return err
 	}
-	return err
+	u.publisher.OnCommand(u.commands)
+	if u.cameras == nil {
+		return nil
+	}
+	u.announce()
+	u.publisher.SetCameras(u.cameras)
+	if u.device.Version == "" {
+		return nil // none was reported yet
+	}
+	return u.publisher.SetDevice(u.device)
 }
 
 func (u *uplink) closeBroker() error {
@@ -130,6 +146,9 @@ func (u *uplink) replace(ctx context.Context, cfg uplinkConfig) error {
 func (u *uplink) closePublisher(ctx context.Context, next publish.Config) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handoverTime)
 	defer cancel()
+	if !sameDiscovery(u.cfg.mqtt, next) {
+		u.publisher.Withdraw()
+	}
 	if now := u.cfg.mqtt; now.Broker == next.Broker && now.Listen == next.Listen && now.Topics() == next.Topics() {
 		u.publisher.Close(ctx)
 		return
@@ -186,15 +205,12 @@ func (u *uplink) SetState(camera string, state event.State) error {
 	return u.publisher.SetState(camera, state)
 }
 
-// setCameras sets the cameras of the configuration. The retained states of other cameras are cleared.
-func (u *uplink) setCameras(cameras []config.Camera) {
-	names := make([]string, 0, len(cameras))
-	for _, camera := range cameras {
-		names = append(names, camera.Name)
-	}
+// setCameras sets the names of the configured cameras. The retained states of other cameras are cleared.
+func (u *uplink) setCameras(names []string) {
 	u.mutex.Lock()
 	defer u.mutex.Unlock()
 	u.cameras = names
+	u.announce() // first: Home Assistant then no longer reads the states that are cleared
 	u.publisher.SetCameras(names)
 }
 

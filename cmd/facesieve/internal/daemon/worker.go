@@ -238,9 +238,13 @@ func (w *worker) ended() bool {
 // state returns a snapshot of the worker.
 func (w *worker) state() CameraState {
 	w.mutex.Lock()
-	active, fault := w.pipeline != nil && !w.ended(), w.fault
+	active, fault, settings := w.pipeline != nil && !w.ended(), w.fault, w.settings.camera
 	w.mutex.Unlock()
-	state := CameraState{Name: w.name, Worker: w.number, Active: active, Pipeline: w.counters.Stats()}
+	state := CameraState{
+		Name: w.name, Worker: w.number, Active: active, Pipeline: w.counters.Stats(), Settings: event.Settings{
+			Enabled: settings.Enabled, Threshold: settings.Quality.Threshold, Policy: settings.Quality.Policy,
+		},
+	}
 	if w.source != nil {
 		state.Source = w.source.Stats()
 		state.Error = state.Source.LastError

@@ -73,6 +73,9 @@ type CameraValues struct {
 // checkCamera opens the camera once, so that a refused login is not repeated, and watches its frames for a while.
 func checkCamera(ctx context.Context, camera config.Camera, engines *engines, watch time.Duration) Finding {
 	cfg := camera.Capture
+	if !camera.Enabled {
+		return ok("disabled (enabled: false), so it is not checked")
+	}
 	cfg.Loop = false
 	shown := sourceurl.Redact(cmp.Or(cfg.Shown, cfg.URL))
 	source, err := capture.Open(cfg, zerolog.Nop())

@@ -1,4 +1,4 @@
-// Package doctor checks what the daemon depends on: cameras, broker, outbox, networks, clock, systemd and the board.
+// Package doctor checks what the daemon depends on: cameras, broker, outbox, page, networks, clock, systemd and board.
 // It changes nothing, and does not disturb a daemon that runs.
 package doctor
 
@@ -18,6 +18,8 @@ import (
 type Options struct {
 	Watch    time.Duration // how long frames of each camera are watched
 	Progress io.Writer     // receives the names of the checks that take longer than two seconds
+	// TokenFile is the file with the token of the page; empty: the token is given, or there is no state directory.
+	TokenFile string
 }
 
 // The first line of progress comes after firstProgress, further ones at this period.
@@ -34,8 +36,8 @@ func (c check) label() string { return strings.TrimSpace(c.kind + " " + c.name) 
 
 // Run makes all checks side by side, and returns their findings in a fixed order: cameras first, in the order of the
 // configuration.
-func Run(ctx context.Context, cfg config.Config, o Options) []Finding {
-	engines := &engines{cfg: cfg}
+func Run(ctx context.Context, cfg config.InForce, o Options) []Finding {
+	engines := &engines{cfg: cfg.Config}
 	defer engines.close()
 	checks := checksOf(cfg, o, engines)
 	found := make([][]Finding, len(checks))
@@ -58,7 +60,7 @@ func Run(ctx context.Context, cfg config.Config, o Options) []Finding {
 	return slices.Concat(found...)
 }
 
-func checksOf(cfg config.Config, o Options, engines *engines) []check {
+func checksOf(cfg config.InForce, o Options, engines *engines) []check {
 	var all []check
 	for _, camera := range cfg.Cameras {
 		all = append(all, check{"camera", camera.Name, func(ctx context.Context) []Finding {
@@ -71,7 +73,9 @@ func checksOf(cfg config.Config, o Options, engines *engines) []check {
 	return append(all,
 		check{"broker", "", func(ctx context.Context) []Finding { return checkBroker(ctx, cfg.MQTT) }},
 		check{"outbox", "", one(func() Finding { return checkOutbox(cfg.Outbox) })},
-		check{"networks", "", func(context.Context) []Finding { return checkNetworks(cfg) }},
+		check{"overrides", "", func(context.Context) []Finding { return checkOverrides(cfg) }},
+		check{"web", "", func(ctx context.Context) []Finding { return checkWeb(ctx, cfg.Web, o.TokenFile) }},
+		check{"networks", "", func(context.Context) []Finding { return checkNetworks(cfg.Config) }},
 		check{"clock", "", one(checkClock)},
 		check{"systemd", "", func(ctx context.Context) []Finding { return []Finding{checkSystemd(ctx)} }},
 		check{"memory", "", one(checkMemory)},

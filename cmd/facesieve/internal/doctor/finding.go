@@ -12,8 +12,8 @@ const (
 
 // Finding is what one check found. Texts hold no credentials, but text of cameras and brokers, which may hold controls.
 type Finding struct {
-	Check  string `json:"check"`          // camera, broker, certificate, outbox, network, clock, systemd, memory or cpu
-	Name   string `json:"name,omitempty"` // of the camera or the network
+	Check  string `json:"check"`          // camera, broker, certificate, outbox, overrides, web, network, clock, systemd, memory or cpu
+	Name   string `json:"name,omitempty"` // of the camera or the network; token of web; web of its certificate
 	Result Result `json:"result"`
 	Text   string `json:"text"`
 	Fix    string `json:"fix,omitempty"` // of a warning or a failure, where the text does not have it

@@ -17,6 +17,9 @@ const (
 	LowScores = "low_scores"
 )
 
+// Reasons returns all reasons, in the order of their rank: the first that applies is reported.
+func Reasons() []string { return []string{Covered, Dark, Moved, Dirty, LowScores} }
+
 // finding is the result of one check.
 type finding struct {
 	present  bool

@@ -34,7 +34,7 @@ type Engine struct {
 	coarse          quality.Gates // those that refinement cannot change
 	crops           []gocv.Mat    // scratch: the aligned faces of a frame, 112x112 BGR
 	used            int           // number of crops that are in use
-	times           *stageTimes
+	times           stageClock
 	closers         []func() error
 }
 
@@ -49,6 +49,8 @@ type Judgement struct {
 	// Misses are the limits that ruled the face out, first the one of Reason; nil: none did, or the landmarks cannot be a
 	// face's. What was measured after the decision is not among them.
 	Misses []quality.Miss
+
+	measures measures // before the score
 }
 
 // applyGates rules the face out if it misses limits.
@@ -78,7 +80,7 @@ func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 		refinerNetwork:  &pooledNetwork{model: pool.networks.landmarks},
 		qualityNetwork:  &pooledNetwork{model: pool.networks.quality},
 		aligner:         quality.NewAligner(), assessor: quality.NewAssessor(), gates: q.Gates, coarse: q.Gates.Coarse(),
-		times: &stageTimes{},
+		times: stageClock{totals: &stageTimes{}},
 	}
 	e.closers = append(e.closers, pool.leave, e.closeCrops, e.aligner.Close)
 	var err error
@@ -181,6 +183,26 @@ func (e *Engine) Find(frame gocv.Mat, ignore func(detect.Face) bool) ([]detect.F
 	return faces, nil
 }
 
+// Follow returns the faces of a frame, 8-bit BGR, at the boxes where they are expected, pixels of the frame; the highest
+// score first. It returns false if one of them is not found there.
+func (e *Engine) Follow(frame gocv.Mat, expected [][4]float32) (faces []detect.Face, ok bool, err error) {
+	cfg := e.detector.Config()
+	for _, box := range expected {
+		now := time.Now()
+		face, found, err := e.refiner.Follow(frame, box)
+		if err != nil {
+			return nil, false, err
+		}
+		e.times.add(stageFollow, now)
+		if !found || float64(face.Score) < cfg.LowScore || !cfg.Accepts(face, frame.Cols(), frame.Rows()) {
+			return nil, false, nil
+		}
+		faces = append(faces, face)
+	}
+	kept := detect.Distinct(faces, cfg.NMSIoU)
+	return kept, len(kept) == len(expected), nil
+}
+
 // coarseCheck measures the geometry of the detector's landmarks, and applies the gates that refinement cannot change.
 // It returns the gate that rules the face out, or nothing.
 func (e *Engine) coarseCheck(frame image.Point, face detect.Face) (quality.Assessment, quality.Reason) {
@@ -205,6 +227,12 @@ func (e *Engine) refine(frame gocv.Mat, face detect.Face) (detect.Face, error) {
 // Judge measures and scores a face that was found in frame. If a gate rules the face out, it stops there, unless
 // scoreAll is true. The decision does not depend on scoreAll.
 func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (JudgedFace, error) {
+	return e.judge(frame, face, scoreAll, nil)
+}
+
+// judge is Judge that also rules a face out, with ReasonDuplicate, if a face with these measures is not worth a score.
+// Worth may be nil.
+func (e *Engine) judge(frame gocv.Mat, face detect.Face, scoreAll bool, worth func(measures) bool) (JudgedFace, error) {
 	j, proceed, err := e.measureGeometry(frame, face, scoreAll)
 	if err != nil || !proceed {
 		return JudgedFace{Judgement: j}, err
@@ -221,18 +249,29 @@ func (e *Engine) Judge(frame gocv.Mat, face detect.Face, scoreAll bool) (JudgedF
 	if j.Reason == "" {
 		j.applyGates(e.gates.Misses(image.Pt(frame.Cols(), frame.Rows()), face.Box, j.Assessment))
 	}
-	now = e.times.add(stageMeasure, now)
+	e.times.add(stageMeasure, now)
+	j.measures = measuresOf(j.Assessment)
+	if worth != nil && j.Reason == "" && !worth(j.measures) {
+		j.Reason = quality.ReasonDuplicate
+	}
 	if j.Reason != "" && !scoreAll {
 		return JudgedFace{Judgement: j}, nil
 	}
-	if j.Score, err = e.scorer.Score(*aligned); err != nil {
+	return e.score(frame, face, j, *aligned)
+}
+
+// score completes the judgement of a face by its score, its embedding and the pose.
+func (e *Engine) score(frame gocv.Mat, face detect.Face, j Judgement, aligned gocv.Mat) (JudgedFace, error) {
+	now := time.Now()
+	var err error
+	if j.Score, err = e.scorer.Score(aligned); err != nil {
 		return JudgedFace{Judgement: j}, fmt.Errorf("score face: %w", err)
 	}
 	j.Scored = true
 	if e.measurePose(&j.Assessment) && j.Reason == "" {
 		j.applyGates(e.gates.Misses(image.Pt(frame.Cols(), frame.Rows()), face.Box, j.Assessment))
 	}
-	judged := JudgedFace{Judgement: j, Aligned: *aligned}
+	judged := JudgedFace{Judgement: j, Aligned: aligned}
 	if j.Reason == "" {
 		judged.Embedding = e.scorer.Embedding()
 	}

@@ -18,13 +18,13 @@ type frameFaces struct {
 	took     time.Duration       // time that judging took
 }
 
-// judge returns the judgement of a face by its index.
-func (f *frameFaces) judge(index int) (*JudgedFace, error) {
+// judge returns the judgement of a face by its index. Worth is that of Engine.judge.
+func (f *frameFaces) judge(index int, worth func(measures) bool) (*JudgedFace, error) {
 	if j := f.judged[index]; j != nil {
 		return j, nil
 	}
 	start := time.Now()
-	j, err := f.engine.Judge(f.frame.Mat, f.found[index], f.scoreAll)
+	j, err := f.engine.judge(f.frame.Mat, f.found[index], f.scoreAll, worth)
 	f.took += time.Since(start)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,8 @@ type Observer interface {
 	Moved(camera string, m quality.Move)
 	// Decided reports the decision about a visit, before the sink receives it.
 	Decided(d Decision)
+	// Stage reports the time that one call of a stage took, by its name in StageStats.
+	Stage(camera, stage string, took time.Duration)
 }
 
 // FrameReport describes a frame.
@@ -31,8 +33,18 @@ type FrameReport struct {
 	Time     time.Time
 	Image    gocv.Mat       // 8-bit BGR, as the source delivers it
 	Analysed bool           // false: max_fps or the motion gate skipped it
+	Skipped  SkipReason     // why it was not analysed; empty: it was
 	Tracks   []detect.Track // with a face in this frame
 }
+
+// SkipReason is why a frame that the source delivered was not analysed.
+type SkipReason string
+
+// The reasons why a frame is not analysed.
+const (
+	SkippedByRate   SkipReason = "max_fps" // it came too soon after the frame before
+	SkippedByMotion SkipReason = "motion"  // nothing moved, and nobody is in sight
+)
 
 // Decision is the decision about a face: it is sent, or its visit ends without a face that can be sent.
 type Decision = quality.Decision[*Candidate]
@@ -51,6 +63,9 @@ func (NoObserver) Moved(string, quality.Move) {}
 
 // Decided does nothing.
 func (NoObserver) Decided(Decision) {}
+
+// Stage does nothing.
+func (NoObserver) Stage(string, string, time.Duration) {}
 
 // observers calls several observers.
 type observers []Observer
@@ -76,5 +91,11 @@ func (all observers) moved(camera string, m quality.Move) {
 func (all observers) decided(d Decision) {
 	for _, o := range all {
 		o.Decided(d)
+	}
+}
+
+func (all observers) stage(camera, stage string, took time.Duration) {
+	for _, o := range all {
+		o.Stage(camera, stage, took)
 	}
 }

@@ -74,6 +74,7 @@ type Pipeline struct {
 	engine    *Engine
 	motion    *detect.Motion
 	cuts      *detect.Cuts
+	search    *detect.Search
 	tracker   *detect.Tracker
 	visits    *quality.Visits[*Candidate]
 	recent    *quality.Recent // of this camera
@@ -81,6 +82,7 @@ type Pipeline struct {
 	sink      Sink
 	observers observers
 	scoreAll  bool
+	scored    map[uint64]scoredFace // the last of each track
 	log       zerolog.Logger
 	counters  *Counters
 
@@ -114,16 +116,17 @@ func New(camera config.Camera, e *Engine, o Options, log zerolog.Logger) (*Pipel
 	}
 	p := &Pipeline{
 		camera: camera, engine: e, visits: visits, recent: o.Recent, static: detect.NewStatic(camera.Quality.Visit.Static), sink: o.Sink, observers: o.Observers, scoreAll: o.ScoreAll,
-		counters: o.Counters,
-		motion:   detect.NewMotion(camera.Detect),
-		cuts:     detect.NewCuts(),
-		tracker:  detect.NewTracker(e.detector.Config()),
-		log:      log.With().Str("component", "pipeline").Logger(),
+		counters: o.Counters, scored: map[uint64]scoredFace{},
+		motion:  detect.NewMotion(camera.Detect),
+		cuts:    detect.NewCuts(),
+		search:  detect.NewSearch(e.detector.Config()),
+		tracker: detect.NewTracker(e.detector.Config()),
+		log:     log.With().Str("component", "pipeline").Logger(),
 	}
 	if p.counters == nil {
 		p.counters = &Counters{}
 	}
-	e.times = &p.counters.stages
+	e.times = p.clock()
 	return p, nil
 }
 
@@ -134,6 +137,11 @@ func (p *Pipeline) Close() error {
 		err = errors.Join(err, s.Engine.Close())
 	}
 	return err
+}
+
+// clock returns the clock of the engine's stages.
+func (p *Pipeline) clock() stageClock {
+	return stageClock{totals: &p.counters.stages, camera: p.camera.Name, observers: p.observers}
 }
 
 // Stats returns what the pipelines of this camera did so far. It is safe for concurrent use.
@@ -159,10 +167,11 @@ func (p *Pipeline) applyPending() error {
 	err := p.visits.Configure(s.Camera.Quality, pool.matcher, pool.recentOf(s.Camera, p.recent))
 	err = errors.Join(err, p.engine.Close())
 	p.tracker.Configure(s.Engine.detector.Config())
+	p.search.Configure(s.Engine.detector.Config())
 	p.motion.Configure(s.Camera.Detect)
 	p.static.Configure(s.Camera.Quality.Visit.Static)
 	p.camera, p.engine, p.sink, p.due = s.Camera, s.Engine, s.Sink, time.Time{}
-	p.engine.times = &p.counters.stages
+	p.engine.times = p.clock()
 	p.log.Info().Msg("the camera's new settings are in force")
 	return err
 }
@@ -216,12 +225,14 @@ func (p *Pipeline) processFrame(ctx context.Context, frame *capture.Frame) error
 	report := FrameReport{Camera: p.camera.Name, Time: frame.Time, Image: frame.Mat}
 	defer func() { p.observers.frame(report) }()
 	if !p.admit(frame.Time) {
+		report.Skipped = SkippedByRate
 		return nil
 	}
 	now := time.Now()
 	moved := p.motion.Selects(frame.Time, frame.Mat)
 	p.engine.times.add(stageMotion, now)
 	if !moved && !p.busy {
+		report.Skipped = SkippedByMotion
 		return p.decide(p.take(p.visits.Tick(frame.Time)))
 	}
 	p.counters.analysed.Add(1)
@@ -245,6 +256,7 @@ func (p *Pipeline) endTracksAtCut(frame *capture.Frame) error {
 	}
 	p.log.Debug().Time("frame", frame.Time).Msg("hard cut, all tracks end")
 	p.motion.Restart(frame.Time, frame.Mat)
+	p.search.Restart()
 	p.busy = false
 	return p.decide(p.endTracks(frame.Time, p.tracker.Flush(), nil))
 }
@@ -260,7 +272,7 @@ func (p *Pipeline) analyse(ctx context.Context, frame *capture.Frame) ([]detect.
 		return nil, nil, err
 	}
 	defer p.engine.Release()
-	found, err := p.engine.Find(frame.Mat, func(f detect.Face) bool { return p.static.Ignores(frame.Time, f) })
+	found, err := p.find(frame)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -281,12 +293,26 @@ func (p *Pipeline) analyse(ctx context.Context, frame *capture.Frame) ([]detect.
 	return active, append(decisions, p.endStatic(frame.Time, active, candidates)...), nil
 }
 
+// find returns the faces of a frame. It follows the known ones, or searches the frame if that is due or if one of them
+// is not where it is expected.
+func (p *Pipeline) find(frame *capture.Frame) ([]detect.Face, error) {
+	expected := p.tracker.Predict(frame.Time)
+	if !p.search.Due(frame.Time, len(expected)) {
+		faces, ok, err := p.engine.Follow(frame.Mat, expected)
+		if ok || err != nil {
+			return faces, err
+		}
+	}
+	p.search.Done(frame.Time)
+	return p.engine.Find(frame.Mat, func(f detect.Face) bool { return p.static.Ignores(frame.Time, f) })
+}
+
 // associate assigns the faces to tracks, by their motion and their looks.
 func (p *Pipeline) associate(faces *frameFaces) (active, ended []detect.Track) {
 	judging := faces.took
 	start := time.Now()
-	active, ended = p.tracker.Update(faces.frame.Time, faces.found, func(track uint64, index int) float64 {
-		j, err := faces.judge(index)
+	active, ended = p.tracker.Update(faces.frame.Time, faces.found, func(track uint64, index int, contested bool) float64 {
+		j, err := faces.judge(index, p.worth(track, faces.frame.Time, contested))
 		if err != nil {
 			return 0 // offer returns the error
 		}
@@ -322,7 +348,7 @@ func (p *Pipeline) admit(at time.Time) bool {
 
 // offer judges the face of a track and offers it to the visits.
 func (p *Pipeline) offer(faces *frameFaces, track detect.Track) (*Candidate, []Decision, error) {
-	j, err := faces.judge(track.Index)
+	j, err := faces.judge(track.Index, p.worth(track.ID, faces.frame.Time, false))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -339,9 +365,10 @@ func (p *Pipeline) offer(faces *frameFaces, track detect.Track) (*Candidate, []D
 		}
 		return c
 	}
-	score := j.Score.Value
-	if !j.Scored {
-		score = quality.NotAssessed
+	score := float64(quality.NotAssessed)
+	if j.Scored && j.Reason != quality.ReasonDuplicate { // with scoreAll, the observers alone get that score
+		score = j.Score.Value
+		p.scored[track.ID] = scoredFace{frame.Time, score, j.measures}
 	}
 	visit, reason, changes := p.visits.Offer(quality.OfferedFace{
 		Track: track.ID, Time: frame.Time, Score: score, Size: float64(track.Face.Box[2]), Reason: j.Reason,
@@ -358,6 +385,7 @@ func (p *Pipeline) endStatic(at time.Time, active []detect.Track, candidates map
 	static, still := p.static.Update(at, active)
 	for i, track := range static {
 		p.tracker.End(track.ID)
+		delete(p.scored, track.ID)
 		p.busy = p.tracker.Busy()
 		p.counters.tracks.Add(1)
 		c := candidates[track.ID]
@@ -373,6 +401,7 @@ func (p *Pipeline) endStatic(at time.Time, active []detect.Track, candidates map
 func (p *Pipeline) endTracks(at time.Time, ended []detect.Track, decisions []Decision) []Decision {
 	for _, track := range ended {
 		p.counters.tracks.Add(1)
+		delete(p.scored, track.ID)
 		length := track.Last.Sub(track.Start).Round(time.Millisecond)
 		p.log.Debug().Uint64("track", track.ID).Str("length", length.String()).Msg("track ended")
 		decisions = append(decisions, p.take(p.visits.End(track.ID, at))...)

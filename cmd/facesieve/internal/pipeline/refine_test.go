@@ -102,7 +102,7 @@ func TestRefinementRaisesTheScore(t *testing.T) {
 		return faces[0], e
 	}
 	detected, e := found(0, func(*Engine) {})
-	if detected.Refined || e.times.calls[stageRefine] > 0 {
+	if detected.Refined || e.times.totals.calls[stageRefine] > 0 {
 		t.Errorf("a face of score %g is refined before association", detected.Score)
 	}
 	above := float64(detected.Score) + 0.001
@@ -110,8 +110,8 @@ func TestRefinementRaisesTheScore(t *testing.T) {
 	if !refined.Refined || refined.Score <= detected.Score || refined.Box != detected.Box {
 		t.Errorf("detected %+v, refined %+v", detected, refined)
 	}
-	if _, err := e.Judge(frame, refined, true); err != nil || e.times.calls[stageRefine] != 1 {
-		t.Errorf("one face of a frame is refined %d times, %v", e.times.calls[stageRefine], err)
+	if _, err := e.Judge(frame, refined, true); err != nil || e.times.totals.calls[stageRefine] != 1 {
+		t.Errorf("one face of a frame is refined %d times, %v", e.times.totals.calls[stageRefine], err)
 	}
 	if ruledOut, _ := found(above, func(e *Engine) { e.coarse.EdgeMargin = 0.99 }); ruledOut != detected {
 		t.Errorf("detected %+v, and %+v although a gate rules it out", detected, ruledOut)
@@ -204,5 +204,5 @@ func judged(t *testing.T, change func(e *Engine, face *detect.Face), all bool) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e.times.calls[stageRefine], face.Judgement
+	return e.times.totals.calls[stageRefine], face.Judgement
 }

@@ -45,6 +45,7 @@ const (
 	stageMotion stage = iota
 	stageCut
 	stageDetect
+	stageFollow
 	stageTrack
 	stageRefine
 	stageAlign
@@ -55,7 +56,7 @@ const (
 )
 
 func (s stage) String() string {
-	return [...]string{"motion gate", "cut", "detect", "track", "refine", "align", "measure", "score", "select"}[s]
+	return [...]string{"motion gate", "cut", "detect", "follow", "track", "refine", "align", "measure", "score", "select"}[s]
 }
 
 // stageTimes adds up the time that each stage took. It is safe for concurrent use.
@@ -65,14 +66,11 @@ type stageTimes struct {
 	calls [stageCount]int
 }
 
-// add records a call of s that took from start until now. It returns now, the start of the next stage.
-func (t *stageTimes) add(s stage, start time.Time) time.Time {
-	now := time.Now()
+func (t *stageTimes) add(s stage, took time.Duration) {
 	t.mutex.Lock()
-	t.total[s] += now.Sub(start)
+	t.total[s] += took
 	t.calls[s]++
 	t.mutex.Unlock()
-	return now
 }
 
 func (t *stageTimes) stats() []StageStats {
@@ -85,4 +83,20 @@ func (t *stageTimes) stats() []StageStats {
 		}
 	}
 	return all
+}
+
+// stageClock measures the stages of a pipeline, for the counters of its camera and for its observers.
+type stageClock struct {
+	totals    *stageTimes
+	camera    string
+	observers observers
+}
+
+// add records a call of s that took from start until now. It returns now, the start of the next stage.
+func (c stageClock) add(s stage, start time.Time) time.Time {
+	now := time.Now()
+	took := now.Sub(start)
+	c.totals.add(s, took)
+	c.observers.stage(c.camera, s.String(), took)
+	return now
 }

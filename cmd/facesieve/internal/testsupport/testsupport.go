@@ -76,7 +76,7 @@ func SharedVideo(t testing.TB, name string) string {
 }
 
 // FaceImage returns the path of an image with one face, which the gocv module contains.
-func FaceImage(t *testing.T) string {
+func FaceImage(t testing.TB) string {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "gocv.io/x/gocv").Output()
 	if err != nil {

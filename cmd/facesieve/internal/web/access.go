@@ -33,6 +33,14 @@ const cookieAge = 90 * 24 * time.Hour
 // ErrNoToken is the error of ReadToken if there is no token yet.
 var ErrNoToken = errors.New("there is no token of the page yet")
 
+// TokenFile returns the path of the file with the token; empty: the token is configured, or there is no state directory.
+func TokenFile(cfg config.Web) string {
+	if cfg.Token != "" || cfg.State == "" {
+		return ""
+	}
+	return filepath.Join(cfg.State, tokenFile)
+}
+
 // ReadToken returns the configured token, or that in the state directory.
 func ReadToken(cfg config.Web) (string, error) {
 	if cfg.Token != "" {
@@ -116,12 +124,9 @@ func (a *access) guard(next http.Handler) http.Handler {
 			http.Error(w, "This name is not one of the page: add it to web.hosts.", http.StatusMisdirectedRequest)
 		case crossSite(r):
 			http.Error(w, "Requests of other sites are refused.", http.StatusForbidden)
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
-			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, "The page is read-only.", http.StatusMethodNotAllowed)
-		case r.URL.Query().Has("token"):
+		case reads(r) && r.URL.Query().Has("token"):
 			a.login(w, r)
-		case !a.loggedIn(r):
+		case !a.loggedIn(r) && !a.hasBearer(r):
 			refuse(w)
 		default:
 			next.ServeHTTP(w, r)
@@ -161,13 +166,16 @@ func crossSite(r *http.Request) bool {
 		from, err := url.Parse(origin)
 		return err != nil || from.Host == "" || !strings.EqualFold(from.Host, r.Host)
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if !reads(r) {
 		return true
 	}
 	site := r.Header.Get("Sec-Fetch-Site")
 	navigates := r.Header.Get("Sec-Fetch-Mode") == "navigate"
 	return site != "" && site != "same-origin" && site != "none" && !navigates
 }
+
+// reads reports whether the method of a request changes nothing.
+func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
 func (a *access) login(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()

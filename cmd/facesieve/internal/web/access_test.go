@@ -118,6 +118,7 @@ func TestHostAndOrigin(t *testing.T) {
 		{"GET", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403},
 		{"GET", map[string]string{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}, 403},
 		{"POST", map[string]string{}, 403},
+		{"POST", map[string]string{"Origin": "null"}, 403},
 		{"POST", map[string]string{"Origin": "http://evil.example"}, 403},
 		{"POST", map[string]string{"Origin": "http://" + host}, 405},
 		{"DELETE", map[string]string{"Origin": "http://" + host}, 405},

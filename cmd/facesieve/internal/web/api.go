@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,7 +13,10 @@ import (
 )
 
 // api answers the requests of the page with JSON.
-type api struct{ Options }
+type api struct {
+	Options
+	Control bool // web.control
+}
 
 // visitSummary is a line of the list of visits.
 type visitSummary struct {
@@ -62,12 +66,16 @@ type visitPoint struct {
 // visitPicture is a face with a picture.
 type visitPicture struct {
 	visitPoint
-	Face uint64 `json:"face"` // number of the picture
-	Sent bool   `json:"sent"`
+	Face   uint64 `json:"face"` // number of the picture
+	Sent   bool   `json:"sent"`
+	Detail string `json:"detail"` // score and measures, for people
 }
 
 func (a api) state(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, stateView(a.State(), a.Versions, a.Recorder.droppedFaces()))
+	state := a.State()
+	view := stateView(state, a.Versions, a.Recorder.droppedFaces())
+	view.Control, view.Overridden = a.control(), overridden(state.InForce.Overrides)
+	writeJSON(w, view)
 }
 
 // configuration returns the configuration in force as YAML, with the origin of every value and without passwords.
@@ -88,6 +96,22 @@ func (a api) visits(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, map[string]any{"revision": revision, "visits": visits})
+}
+
+// calibration returns the visits of a camera for the Calibrate view, or 204 if the browser has them already.
+func (a api) calibration(w http.ResponseWriter, r *http.Request) {
+	state := a.State()
+	camera, err := state.InForce.Camera(r.URL.Query().Get("camera"))
+	if err != nil || camera.Name != r.URL.Query().Get("camera") {
+		http.Error(w, "There is no such camera.", http.StatusNotFound)
+		return
+	}
+	revision := fmt.Sprintf("%d %v", a.Recorder.decisions(), calibrationSettings(camera))
+	if r.URL.Query().Get("revision") == revision {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	writeJSON(w, map[string]any{"revision": revision, "data": a.Recorder.Calibration(camera, state.Networks)})
 }
 
 func (a api) visit(w http.ResponseWriter, r *http.Request) {
@@ -147,6 +171,13 @@ func (r *Recorder) detail(number uint64) (visitDetail, bool) {
 	return visitDetail{}, false
 }
 
+// decisions returns the number of decisions so far.
+func (r *Recorder) decisions() uint64 {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.decided
+}
+
 // droppedFaces returns the number of faces that have no picture, because too many waited to be encoded.
 func (r *Recorder) droppedFaces() uint64 {
 	r.mutex.Lock()
@@ -193,7 +224,7 @@ func (v *visit) detail() visitDetail {
 	}
 	for _, p := range v.allPictures() {
 		if p.jpeg != nil {
-			d.Pictures = append(d.Pictures, visitPicture{visitPoint: p.view(), Face: p.number, Sent: p.sent})
+			d.Pictures = append(d.Pictures, visitPicture{visitPoint: p.view(), Face: p.number, Sent: p.sent, Detail: p.detail})
 		}
 	}
 	return d

@@ -43,7 +43,7 @@ func openBrowser(t *testing.T) *browser {
 	t.Cleanup(cancel)
 	ctx, cancelTab := chromedp.NewContext(allocator)
 	t.Cleanup(cancelTab)
-	limited, cancelTime := context.WithTimeout(ctx, 2*testsupport.Timeout)
+	limited, cancelTime := context.WithTimeout(ctx, 4*testsupport.Timeout)
 	t.Cleanup(cancelTime)
 	b := &browser{Context: limited, t: t}
 	go b.collect(chromedp.Console(limited))
@@ -141,15 +141,29 @@ func (b *browser) fits(what string) {
 
 // newFilledPage is a page with visits and with frames that arrive.
 func newFilledPage(t *testing.T) *testPage {
+	t.Helper()
 	p := newTestPage(t)
-	for i := range 20 {
-		p.judge(newFace("gate", "a", 1, time.Duration(i)*200*time.Millisecond, float64(20+3*i)), "")
-	}
-	send(p.recorder, newFace("gate", "a", 1, 3*time.Second, 77))
-	small := newFace("yard", "b", 2, 5*time.Second, -1)
-	p.judge(small, quality.ReasonTooSmall)
-	reject(p.recorder, small, quality.ReasonTooSmall)
+	fill(t, p.recorder)
 	encoded(t, p.recorder)
+	p.film(t)
+	return p
+}
+
+// fill adds a visit of gate with 20 faces, one of them sent, and a rejected visit of yard.
+func fill(t *testing.T, r *Recorder) {
+	t.Helper()
+	for i := range 20 {
+		judge(r, newFace("gate", "a", 1, time.Duration(i)*200*time.Millisecond, float64(20+3*i)), "")
+	}
+	send(r, newFace("gate", "a", 1, 3800*time.Millisecond, 77))
+	small := newFace("yard", "b", 2, 5*time.Second, -1)
+	judge(r, small, quality.ReasonTooSmall)
+	reject(r, small, quality.ReasonTooSmall)
+}
+
+// film shows frames with two faces until the test ends.
+func (p *testPage) film(t *testing.T) {
+	t.Helper()
 	frame := newFrame(t, 640, 480)
 	var camera sync.WaitGroup
 	stop := make(chan struct{})
@@ -170,7 +184,6 @@ func newFilledPage(t *testing.T) *testPage {
 		close(stop)
 		camera.Wait()
 	})
-	return p
 }
 
 // Every view in a real browser: it shows what the recorder has, and the console has no error.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,25 +32,35 @@ type testPage struct {
 	token    string
 	base     string // the address without a path
 	client   *http.Client
+	shown    *atomic.Pointer[daemon.State] // of newTestPage
 }
 
 // newTestPage serves a page of two cameras, gate and yard, until the test ends.
 func newTestPage(t *testing.T, change ...func(*config.Web)) *testPage {
 	t.Helper()
 	cfg := config.DefaultWeb()
-	cfg.Listen, cfg.State = testsupport.FreeAddress(t), t.TempDir()
 	for _, c := range change {
 		c(&cfg)
 	}
+	shown := &atomic.Pointer[daemon.State]{}
+	shown.Store(testState())
+	p := serveTestPage(t, cfg, Options{State: shown.Load, Log: zerolog.Nop()})
+	p.shown = shown
+	return p
+}
+
+// serveTestPage serves a page with these options and a new recorder until the test ends.
+func serveTestPage(t *testing.T, cfg config.Web, o Options) *testPage {
+	t.Helper()
+	cfg.Listen, cfg.State = testsupport.FreeAddress(t), t.TempDir()
 	listener, err := Listen(t.Context(), cfg, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
 	recorder := newTestRecorder(t)
-	server := Serve(listener, Options{
-		Recorder: recorder, State: testState, Versions: Versions{Program: "1.2.3", OpenCV: "4.6.0", TFLite: "2.20.0"},
-		Log: zerolog.Nop(),
-	})
+	o.Recorder, o.Versions = recorder, Versions{Program: "1.2.3", OpenCV: "4.6.0", TFLite: "2.20.0"}
+	o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics of the test")) })
+	server := Serve(listener, o)
 	t.Cleanup(func() { testsupport.Must(t, server.Close()) })
 	return &testPage{
 		recorder: recorder, token: listener.access.token, base: "http://" + cfg.Listen,
@@ -61,7 +72,7 @@ func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse
 
 func newTestRecorder(t *testing.T) *Recorder {
 	t.Helper()
-	r := NewRecorder(zerolog.Nop())
+	r := NewRecorder(PageBounds(), zerolog.Nop())
 	t.Cleanup(r.Close)
 	return r
 }
@@ -79,7 +90,12 @@ func (p *testPage) login(t *testing.T) *http.Cookie {
 // do sends a request with these headers; Host is one of them. The body of the response is read and closed.
 func (p *testPage) do(t *testing.T, method, path string, header map[string]string) *http.Response {
 	t.Helper()
-	r := p.request(t, method, path, header)
+	return p.send(t, p.request(t, method, path, header))
+}
+
+// send sends a request. The body of the response is read and closed.
+func (p *testPage) send(t *testing.T, r *http.Request) *http.Response {
+	t.Helper()
 	answer, err := p.client.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +111,12 @@ func (p *testPage) do(t *testing.T, method, path string, header map[string]strin
 
 func (p *testPage) request(t *testing.T, method, path string, header map[string]string) *http.Request {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, p.base+path, nil)
+	return p.requestWithBody(t, method, path, header, "")
+}
+
+func (p *testPage) requestWithBody(t *testing.T, method, path string, header map[string]string, body string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, p.base+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 func TestLeakOfPictures(t *testing.T) {
 	frame := newFrame(t, 1280, 720)
 	before := gocv.MatProfile.Count()
-	r := NewRecorder(zerolog.Nop())
+	r := NewRecorder(PageBounds(), zerolog.Nop())
 	for range 3 {
 		pictures, stop := r.watch("gate")
 		showUntil(t, r, "gate", frame, pictures)

@@ -80,7 +80,10 @@ func (r *Recorder) numberOf(id string) uint64 {
 }
 
 // Frame copies a frame if somebody watches its camera and the last copy is old enough.
-func (r *Recorder) Frame(f pipeline.FrameReport) { r.camera(f.Camera).frame(f, time.Now()) }
+func (r *Recorder) Frame(f pipeline.FrameReport) {
+	r.addWatched(f.Camera, f.Time)
+	r.camera(f.Camera).frame(f, time.Now())
+}
 
 // watch returns a channel with the newest picture of a camera, in JSON. Call stop after use.
 func (r *Recorder) watch(camera string) (newest <-chan []byte, stop func()) {

@@ -47,8 +47,12 @@ func TestLivePicture(t *testing.T) {
 	if len(p.Faces) != 1 || p.Faces[0].Visit != 1 || p.Faces[0].Score != 42 || p.Faces[0].Box != c.Judgement.Face.Box {
 		t.Errorf("faces %+v", p.Faces)
 	}
-	if p = showUntil(t, r, "gate", newFrame(t, 64, 48), pictures); len(p.Faces) != 0 || p.Width != 64 {
-		t.Errorf("the next frame: %+v", p)
+	small := newFrame(t, 64, 48)
+	for p.Width != 64 { // a second picture of the frame before may come first
+		p = showUntil(t, r, "gate", small, pictures)
+	}
+	if len(p.Faces) != 0 {
+		t.Errorf("the next frame has faces %+v", p.Faces)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 	"gocv.io/x/gocv"
 
+	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/quality"
 )
@@ -65,7 +66,7 @@ func TestVisit(t *testing.T) {
 	if len(detail.Points) != 4 || detail.Points[0].Score != -1 || detail.Points[0].Reason != "too_small" || detail.Labels["similarity"] != 0.5 {
 		t.Errorf("%+v", detail)
 	}
-	if n := len(detail.Pictures); n != 4 || !detail.Pictures[n-2].Sent {
+	if n := len(detail.Pictures); n != 3 || !detail.Pictures[n-2].Sent {
 		t.Errorf("pictures %+v", detail.Pictures)
 	}
 	face := p.do(t, "GET", fmt.Sprintf("/api/faces/%d", sent.Face), map[string]string{"Cookie": cookie.String()})
@@ -108,6 +109,28 @@ func TestMovedFaces(t *testing.T) {
 	}
 }
 
+// A visit that was sent keeps its length when later faces of its track turn out to be of another person.
+func TestSplitAfterSent(t *testing.T) {
+	r := newTestRecorder(t)
+	sent := newFace("gate", "a", 1, 2*time.Second, 60)
+	sent.Visit.Frames = 3
+	for _, c := range []*pipeline.Candidate{newFace("gate", "a", 1, 0, 20), newFace("gate", "a", 1, time.Second, 30), sent} {
+		judge(r, c, "")
+	}
+	send(r, sent)
+	other := newFace("gate", "b", 1, 4*time.Second, 50)
+	other.Visit.FirstSeen = start.Add(time.Second)
+	judge(r, other, "")
+	r.Moved("gate", quality.Move{Track: 1, Since: start.Add(time.Second), Visit: "b"})
+	_, all := r.summaries()
+	if a := all[1]; len(all) != 2 || a.Frames != 3 || a.Last.Sub(a.First) != 2*time.Second || a.Sent != 1 {
+		t.Errorf("the sent visit %+v", a)
+	}
+	if b := all[0]; b.Frames != 1 || b.Last.Sub(b.First) != 3*time.Second {
+		t.Errorf("the other visit %+v", b)
+	}
+}
+
 // Memory is bounded: visits, points, pictures and faces that wait to be encoded.
 func TestBounds(t *testing.T) {
 	r := newTestRecorder(t)
@@ -118,29 +141,29 @@ func TestBounds(t *testing.T) {
 		}
 	}
 	long := r.visits["long"]
-	if len(long.points) > maxPoints || len(long.points) < maxPoints/4 || len(long.pictures) > maxPictures || len(long.pictures) < 4 {
+	if len(long.points) > PageBounds().Points || len(long.points) < PageBounds().Points/4 || len(long.pictures) > PageBounds().Pictures || len(long.pictures) < 4 {
 		t.Errorf("%d points, %d pictures", len(long.points), len(long.pictures))
 	}
 	if last := long.points[len(long.points)-1].time; start.Add(2000*time.Second).Sub(last) > 200*time.Second {
 		t.Errorf("the curve ends at %v", last)
 	}
-	for range 3 * maxSent {
+	for range 3 * PageBounds().Sent {
 		send(r, newFace("gate", "long", 1, time.Hour, 50))
 	}
-	if len(long.sentPictures) > maxSent || long.sent != 3*maxSent {
+	if len(long.sentPictures) > PageBounds().Sent || long.sent != 3*PageBounds().Sent {
 		t.Errorf("%d sent pictures of %d", len(long.sentPictures), long.sent)
 	}
-	for i := range 3 * maxVisits {
+	for i := range 3 * PageBounds().Visits {
 		judge(r, newFace("gate", fmt.Sprint(i), uint64(i), time.Hour+time.Duration(i)*time.Second, -1), quality.ReasonPose)
 	}
-	if len(r.visits) != maxVisits || r.visits["long"] != nil || r.visits[fmt.Sprint(3*maxVisits-1)] == nil {
+	if len(r.visits) != PageBounds().Visits || r.visits["long"] != nil || r.visits[fmt.Sprint(3*PageBounds().Visits-1)] == nil {
 		t.Errorf("%d visits", len(r.visits))
 	}
 }
 
 // A pipeline never waits for the encoder: faces that find no room have no picture, and are counted.
 func TestFullQueue(t *testing.T) {
-	r := NewRecorder(zerolog.Nop())
+	r := NewRecorder(PageBounds(), zerolog.Nop())
 	r.Close() // nothing takes faces from the queue
 	for i := range maxEncoding + 5 {
 		judge(r, newFace("gate", fmt.Sprint(i), 1, 0, 50), "")

@@ -1,5 +1,6 @@
-// Package web serves the page for technicians: what the cameras see, the last visits, and the state of the daemon. It
-// reads snapshots and events, and changes nothing. Faces are in memory alone, and go when the process ends.
+// Package web serves the page for technicians: what the cameras see, the last visits, what a threshold does to them, and
+// the state of the daemon. It reads snapshots and events. It changes nothing but the overrides, and these only if
+// web.control is true. Faces are in memory alone, and go when the process ends.
 package web
 
 import (
@@ -36,14 +37,16 @@ type Versions struct {
 	Program, OpenCV, TFLite string
 }
 
-// Options are the parts of a server besides its configuration. All but Overrides are required.
+// Options are the parts of a server besides its configuration. All but Overrides and Metrics are required.
 type Options struct {
 	Recorder *Recorder
 	State    func() *daemon.State // the present state of the daemon; safe for concurrent use
 	Versions Versions
 	// Overrides changes the overrides for what is saved on the page; nil: there is no state directory.
 	Overrides *config.OverridesFile
-	Log       zerolog.Logger
+	// Metrics serves /metrics; nil: there are none.
+	Metrics http.Handler
+	Log     zerolog.Logger
 }
 
 // Listener is an open address of the page, with its token. Serve or Close it.
@@ -121,7 +124,7 @@ func (s *Server) Close() error {
 
 // handler returns the routes of the page behind its checks.
 func handler(a *access, o Options) http.Handler {
-	api := api{Options: o}
+	api := api{Options: o, Control: a.cfg.Control}
 	mux := http.NewServeMux()
 	mux.Handle("GET /", assets())
 	mux.HandleFunc("GET /api/state", api.state)
@@ -130,7 +133,13 @@ func handler(a *access, o Options) http.Handler {
 	mux.HandleFunc("GET /api/visits/{number}", api.visit)
 	mux.HandleFunc("GET /api/faces/{number}", api.face)
 	mux.HandleFunc("GET /api/live", api.live)
-	return headers(a.guard(limitClients(maxClients, mux)))
+	mux.HandleFunc("GET /api/calibration", api.calibration)
+	mux.HandleFunc("POST /api/overrides", api.controlled(api.saveOverride))
+	mux.HandleFunc("POST /api/overrides/undo", api.controlled(api.undoOverride))
+	if o.Metrics != nil {
+		mux.Handle("GET /metrics", o.Metrics)
+	}
+	return headers(withHealth(o.State, a.guard(limitClients(maxClients, mux))))
 }
 
 // headers sets the security headers of every response. Nothing is stored, because most responses show people.

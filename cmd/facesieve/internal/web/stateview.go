@@ -20,6 +20,9 @@ type stateJSON struct {
 	Broker   brokerJSON    `json:"broker"`
 	Outbox   outboxJSON    `json:"outbox"`
 	Reload   reloadJSON    `json:"reload"`
+	Control  controlJSON   `json:"control"`
+	// Overridden has the keys of the overrides that are applied, by camera.
+	Overridden map[string][]string `json:"overridden"`
 	// Unpictured counts faces that have no picture, because too many waited to be encoded.
 	Unpictured uint64 `json:"unpictured"`
 }

@@ -30,6 +30,7 @@ def test_the_curve_has_the_kept_share_and_its_error_rate() -> None:
     similarity = np.where(score[probe] < 40, 0.0, 1.0)
     pairs = Comparisons(probe, rng.integers(0, 5000, 20_000), similarity, threshold=0.5)
     curve = calibration.fnmr_curve(score, pairs, 1e-3, 21, "a set")
+    assert curve.pairs == 20_000
     assert curve.score[6] == 30
     assert curve.kept[6] == pytest.approx(0.7, abs=0.02)
     assert curve.fnmr[0] == pytest.approx(0.4, abs=0.02)

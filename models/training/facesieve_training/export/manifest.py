@@ -92,6 +92,8 @@ class Fnmr:
     score: list[float]
     kept: list[float]
     fnmr: list[float]
+    pairs: int | None = None
+    """Mated pairs of the set."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,9 @@ func run(check bool) error {
 func build() (map[string][]byte, error) {
 	result := api.Build(api.BuildOptions{
 		EntryPointsAdvanced: []api.EntryPoint{
-			{InputPath: sources + "/main.tsx", OutputPath: "app"}, {InputPath: sources + "/style.css", OutputPath: "app"},
+			{InputPath: sources + "/main.tsx", OutputPath: "app"},
+			{InputPath: sources + "/style.css", OutputPath: "app"},
+			{InputPath: sources + "/report.tsx", OutputPath: "report"},
 		},
 		Outdir: output, Bundle: true, Target: api.ES2022, Format: api.FormatIIFE, Charset: api.CharsetUTF8,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true,

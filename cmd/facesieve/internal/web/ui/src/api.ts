@@ -49,6 +49,8 @@ export interface State {
     refused: number
   }
   reload: { at: string | null; faults: string[] }
+  control: ControlState
+  overridden: Record<string, string[]> // the keys that are overridden now, by camera
   unpictured: number
 }
 
@@ -67,6 +69,7 @@ export interface VisitSummary {
   sent: number
   reason: string
   text: string
+  recording?: string // in a report of several
 }
 
 export interface Point {
@@ -82,7 +85,74 @@ export interface VisitDetail extends VisitSummary {
   labels: Record<string, number> | null
   components: Record<string, number> | null
   points: Point[]
-  pictures: (Point & { face: number; sent: boolean })[]
+  pictures: (Point & { face: number; sent: boolean; detail: string })[]
+}
+
+// The visits of one camera with the measures of their faces; see Calibration in calibration.go.
+export interface Calibration {
+  camera: string
+  watched_s: number
+  settings: CalibrationSettings // in force
+  gates: CalibrationGate[]
+  curve: ErrorCurve | null
+  visits: CalibrationVisit[]
+}
+
+export interface CalibrationSettings {
+  policy: string
+  threshold: number
+  gates: number[] // the limits, in the order of Calibration.gates
+  max_wait_s: number
+  static_s: number
+}
+
+export interface CalibrationGate {
+  key: string // in section quality
+  reason: string
+  low: number
+  high: number
+  at_most: boolean
+}
+
+// The false-non-match rate to expect if only faces with at least a score are kept, at the false-match rate fmr.
+export interface ErrorCurve {
+  fmr: number
+  set: string
+  score: number[]
+  kept: number[] // share of the faces of the set
+  fnmr: number[]
+  pairs?: number // mated pairs of the set
+}
+
+export interface CalibrationVisit {
+  number: number
+  first: string
+  state: "open" | "sent" | "rejected"
+  reason: string
+  face: number // number of the picture, 0: none
+  faces: CalibrationRow[]
+}
+
+// Milliseconds since the visit's first frame, score, flags, number of the picture (0: none), then the measure of each
+// gate. Score and measures are in thousandths, a score of -1 is none.
+export type CalibrationRow = [at: number, score: number, flags: number, picture: number, ...measures: (number | null)[]]
+
+// The settings of a camera to save, as config.CameraOverride. null: the setting of the file applies again.
+export interface Override {
+  camera: string
+  quality?: {
+    threshold?: number | null
+    policy?: string | null
+    gates?: Record<string, number | null>
+  }
+  detect?: { roi?: [number, number][] | null; masks?: [number, number][][] | null }
+}
+
+// What the page may change. fix says how to allow it; empty: it is allowed.
+export interface ControlState {
+  enabled: boolean
+  fix: string
+  can_undo: boolean
 }
 
 export interface LiveFace {
@@ -105,6 +175,26 @@ export interface LivePicture {
 }
 
 export const faceAddress = (number: number): string => `/api/faces/${number}`
+
+// save stores an override. The message of an error has a line for each fault.
+export const save = (override: Override): Promise<void> => post("/api/overrides", override)
+
+// undo restores the overrides before the last save.
+export const undo = (): Promise<void> => post("/api/overrides/undo", {})
+
+async function post(address: string, body: unknown): Promise<void> {
+  let answer: Response
+  try {
+    answer = await fetch(address, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    })
+  } catch {
+    throw new Error("The device does not answer. Nothing is known about the change: look at the settings in force.")
+  }
+  if (!answer.ok) throw new Error((await answer.text()).trim() || `The device answered ${answer.status}.`)
+}
 
 // load returns the JSON of an address, or null where the server has nothing newer. The message of an error is for people.
 export async function load<T>(address: string): Promise<T | null> {

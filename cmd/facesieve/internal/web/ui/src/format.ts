@@ -1,6 +1,14 @@
-export const clock = (time: string): string => new Date(time).toLocaleTimeString()
+// A recording without a date begins at 1970-01-01T00:00:00Z: its times are shown as positions.
+export const isPosition = (time: string): boolean => Date.parse(time) < 365 * 86_400_000
 
-export const dateAndClock = (time: string): string => new Date(time).toLocaleString()
+function position(time: string): string {
+  const at = Date.parse(time) / 1000
+  return `${Math.floor(at / 60)}:${(at % 60).toFixed(1).padStart(4, "0")}`
+}
+
+export const clock = (time: string): string => (isPosition(time) ? position(time) : new Date(time).toLocaleTimeString())
+
+export const dateAndClock = (time: string): string => (isPosition(time) ? position(time) : new Date(time).toLocaleString())
 
 export const seconds = (from: string, to: string): number => (Date.parse(to) - Date.parse(from)) / 1000
 
@@ -8,6 +16,13 @@ export const seconds = (from: string, to: string): number => (Date.parse(to) - D
 export function duration(length: number): string {
   if (length < 60) return `${length.toFixed(1)} s`
   return `${Math.floor(length / 60)} min ${Math.round(length % 60)} s`
+}
+
+// visitLength returns how long a visit lasted.
+export function visitLength(visit: { first: string; last: string; frames: number }): string {
+  const length = seconds(visit.first, visit.last)
+  if (length <= 0) return visit.frames > 1 ? "less than 0.1 s" : "in one frame"
+  return `for ${duration(Math.max(length, 0.1))}`
 }
 
 export const scoreText = (score: number): string => (score < 0 ? "not scored" : score.toFixed(0))

@@ -1,5 +1,6 @@
-import { useEffect, useState } from "preact/hooks"
-import { load, type LivePicture } from "./api"
+import { useContext, useEffect, useState } from "preact/hooks"
+import type { LivePicture } from "./api"
+import { SourceContext } from "./source"
 
 // useVisible returns whether the page can be seen. Nothing is requested while it cannot.
 export function useVisible(): boolean {
@@ -29,10 +30,11 @@ export interface Polled<T> {
   error: string // of the last attempt
 }
 
-// usePoll loads an address now and then again and again, period in ms. address gets the last answer.
+// usePoll loads an address now, and if the source is live again and again, period in ms. address gets the last answer.
 export function usePoll<T>(address: (last: T | null) => string, period: number, key = ""): Polled<T> {
   const [polled, setPolled] = useState<Polled<T>>({ data: null, error: "" })
   const visible = useVisible()
+  const source = useContext(SourceContext)
   useEffect(() => setPolled({ data: null, error: "" }), [key])
   useEffect(() => {
     if (!visible) return
@@ -41,7 +43,7 @@ export function usePoll<T>(address: (last: T | null) => string, period: number, 
     let last: T | null = null
     const next = async () => {
       try {
-        const answer = await load<T>(address(last))
+        const answer = await source.load<T>(address(last))
         if (ended) return
         last = answer ?? last
         setPolled({ data: last, error: "" })
@@ -49,14 +51,14 @@ export function usePoll<T>(address: (last: T | null) => string, period: number, 
         if (ended) return
         setPolled((before) => ({ data: before.data, error: (fault as Error).message }))
       }
-      timer = window.setTimeout(next, period)
+      if (source.live) timer = window.setTimeout(next, period)
     }
     void next()
     return () => {
       ended = true
       clearTimeout(timer)
     }
-  }, [visible, key, period])
+  }, [visible, key, period, source])
   return polled
 }
 

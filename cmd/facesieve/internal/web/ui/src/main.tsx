@@ -1,12 +1,14 @@
 import { render } from "preact"
 import type { State } from "./api"
+import { CalibrateView } from "./calibrate-view"
+import { plural } from "./format"
 import { useHash, usePoll } from "./hooks"
 import { LiveView } from "./live"
 import { StateView } from "./state"
 import { VisitView } from "./visit"
 import { VisitsView } from "./visits"
 
-const views = ["live", "visits", "state"] as const
+const views = ["live", "visits", "calibrate", "state"] as const
 
 function App() {
   const [name = "", detail = ""] = useHash()
@@ -34,8 +36,14 @@ function App() {
       <main>
         {!state && !error && <p>Loading…</p>}
         {state && view === "live" && <LiveView state={state} name={detail} />}
-        {state && view === "visits" && !detail && <VisitsView state={state} />}
-        {state && view === "visits" && detail && <VisitView state={state} number={detail} />}
+        {state && view === "visits" && !detail && (
+          <VisitsView cameras={state.cameras}>
+            ; the last 200 are kept in memory. {plural(state.outbox.queued, "event")} wait
+            {state.outbox.queued === 1 ? "s" : ""} in the outbox.
+          </VisitsView>
+        )}
+        {state && view === "visits" && detail && <VisitView cameras={state.cameras} number={detail} />}
+        {state && view === "calibrate" && <CalibrateView state={state} name={detail} />}
         {state && view === "state" && <StateView state={state} />}
       </main>
     </>

@@ -38,7 +38,7 @@ export function Measure({ box, onBox, picture, limits }: Props) {
   const set = (size: Partial<Box>) =>
     onBox({ ...(box ?? { x: picture.width / 2, y: picture.height / 2, width: 1, height: 1 }), ...size })
   return (
-    <fieldset class="measure">
+    <fieldset class="tool measure">
       <legend>Pixel counter</legend>
       <Length name="Width" value={box?.width} most={picture.width} onValue={(width) => set({ width })} />
       <Length name="Height" value={box?.height} most={picture.height} onValue={(height) => set({ height })} />

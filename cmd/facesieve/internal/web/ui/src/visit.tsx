@@ -1,12 +1,34 @@
-import type { State, VisitDetail } from "./api"
+import { useState } from "preact/hooks"
+import type { VisitDetail } from "./api"
 import { Curve } from "./curve"
-import { clock, dateAndClock, duration, scoreText, seconds, words } from "./format"
+import { clock, dateAndClock, scoreText, seconds, visitLength, words } from "./format"
 import { usePoll } from "./hooks"
 import { Portrait, Verdict } from "./visits"
 
-export function VisitView({ state, number }: { state: State; number: string }) {
-  const { data: visit, error } = usePoll<VisitDetail>(() => `/api/visits/${encodeURIComponent(number)}`, 1500, number)
-  const threshold = state.cameras.find((camera) => camera.name === visit?.camera)?.limits.threshold ?? 0
+interface Props {
+  cameras: { name: string; limits: { threshold: number } }[]
+  number: string
+}
+
+const useVisit = (number: string) => usePoll<VisitDetail>(() => `/api/visits/${encodeURIComponent(number)}`, 1500, number)
+
+const thresholdOf = ({ cameras }: Props, visit: VisitDetail): number =>
+  cameras.find((camera) => camera.name === visit.camera)?.limits.threshold ?? 0
+
+// Faces shows the faces of a visit over time.
+export function Faces(props: Props) {
+  const { data: visit } = useVisit(props.number)
+  if (!visit) return null
+  return (
+    <>
+      <Curve visit={visit} threshold={thresholdOf(props, visit)} />
+      <Pictures visit={visit} />
+    </>
+  )
+}
+
+export function VisitView(props: Props) {
+  const { data: visit, error } = useVisit(props.number)
   return (
     <>
       <p>
@@ -20,14 +42,15 @@ export function VisitView({ state, number }: { state: State; number: string }) {
       {visit && (
         <article>
           <h2>
-            Visit {visit.number}, {visit.camera}
+            Visit {visit.number}, {visit.recording ?? visit.camera}
           </h2>
           <div class="summary">
             <Portrait face={visit.face} alt={`Best face of visit ${visit.number}`} />
             <Facts visit={visit} />
           </div>
           <h3>Score over time</h3>
-          <Curve visit={visit} threshold={threshold} />
+          <Curve visit={visit} threshold={thresholdOf(props, visit)} />
+          <h3>Faces</h3>
           <Pictures visit={visit} />
           <div class="columns">
             <Bars title="Components (0 to 100)" values={visit.components} most={100} />
@@ -51,7 +74,7 @@ function Facts({ visit }: { visit: VisitDetail }) {
       <dd>{scoreText(visit.score)}</dd>
       <dt>Seen</dt>
       <dd>
-        {dateAndClock(visit.first)}, for {duration(seconds(visit.first, visit.last))}
+        {dateAndClock(visit.first)}, {visitLength(visit)}
       </dd>
       <dt>Frames</dt>
       <dd>
@@ -65,26 +88,29 @@ function Facts({ visit }: { visit: VisitDetail }) {
   )
 }
 
+// Pictures shows each face with a picture. The measures are those of the face that the pointer is on, or that is chosen.
 function Pictures({ visit }: { visit: VisitDetail }) {
-  if (visit.pictures.length === 0) return null
+  const [chosen, setChosen] = useState(0)
+  if (visit.pictures.length === 0) return <p class="caption">There are no pictures of this visit.</p>
   return (
     <>
-      <h3>Faces</h3>
       <ul class="pictures">
         {visit.pictures.map((picture) => (
-          <li key={picture.face} class={picture.sent ? "sent" : ""}>
-            <Portrait face={picture.face} alt={`Face at ${clock(picture.time)}`} />
-            <strong>{scoreText(picture.score)}</strong> {picture.sent ? "sent" : ""}
-            <br />+{seconds(visit.first, picture.time).toFixed(1)} s
-            {picture.text && picture.reason !== "duplicate" && (
-              <>
-                <br />
-                {picture.text}
-              </>
-            )}
+          <li key={picture.face} class={picture.sent ? "sent" : ""} title={picture.detail}>
+            <button type="button" aria-pressed={picture.face === chosen} onClick={() => setChosen(picture.face)}>
+              <Portrait face={picture.face} alt={`Face at ${clock(picture.time)}, measures`} />
+            </button>
+            <strong>
+              {scoreText(picture.score)} {picture.sent ? "sent" : ""}
+            </strong>{" "}
+            <small>+{seconds(visit.first, picture.time).toFixed(1)} s</small>
+            {picture.text && picture.reason !== "duplicate" && !picture.sent && <div class="reason">{picture.text}</div>}
           </li>
         ))}
       </ul>
+      <p class="caption" role="status">
+        {visit.pictures.find((picture) => picture.face === chosen)?.detail ?? "Choose a face for its measures."}
+      </p>
     </>
   )
 }

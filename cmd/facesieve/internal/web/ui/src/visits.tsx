@@ -1,7 +1,10 @@
-import { useState } from "preact/hooks"
-import { faceAddress, type State, type VisitSummary } from "./api"
-import { clock, duration, plain, plural, scoreText, seconds } from "./format"
+import type { ComponentChildren } from "preact"
+import { useContext, useState } from "preact/hooks"
+import type { VisitSummary } from "./api"
+import { clock, plain, plural, scoreText, visitLength } from "./format"
 import { usePoll } from "./hooks"
+import { SourceContext } from "./source"
+import { Faces } from "./visit"
 
 interface Visits {
   revision: number
@@ -12,13 +15,21 @@ interface Filter {
   camera: string
   state: string
   reason: string
+  every: boolean // every face of the visits is shown, not only the best one
 }
 
 const states = { open: "in sight or waiting", sent: "sent", rejected: "rejected" }
 
-export function VisitsView({ state }: { state: State }) {
+interface Props {
+  cameras: { name: string; limits: { threshold: number } }[]
+  children: ComponentChildren // what the list is limited to
+}
+
+// VisitsView lists the visits. Where the source is complete, it can show every face of them.
+export function VisitsView({ cameras, children }: Props) {
+  const source = useContext(SourceContext)
   const { data, error } = usePoll<Visits>((last) => `/api/visits?revision=${last?.revision ?? ""}`, 1500)
-  const [filter, setFilter] = useState<Filter>({ camera: "", state: "", reason: "" })
+  const [filter, setFilter] = useState<Filter>({ camera: "", state: "", reason: "", every: false })
   const all = data?.visits ?? []
   const shown = all.filter(
     (visit) =>
@@ -27,15 +38,24 @@ export function VisitsView({ state }: { state: State }) {
       (!filter.reason || visit.reason === filter.reason),
   )
   const different = (values: string[]) => [...new Set(values.filter(Boolean))].sort()
+  const names = different([...cameras.map((camera) => camera.name), ...all.map((visit) => visit.camera)])
   return (
     <>
+      <h2 class="hidden">Visits</h2>
       <form class="filters" onSubmit={(event) => event.preventDefault()}>
-        <Choice name="Camera" value={filter.camera} onValue={(camera) => setFilter({ ...filter, camera })}
-          values={different([...state.cameras.map((camera) => camera.name), ...all.map((visit) => visit.camera)])} />
+        {names.length > 1 && <Choice name="Camera" value={filter.camera} onValue={(camera) => setFilter({ ...filter, camera })}
+          values={names} />}
         <Choice name="State" value={filter.state} onValue={(value) => setFilter({ ...filter, state: value })}
           values={["sent", "rejected", "open"]} />
         <Choice name="Reason" value={filter.reason} onValue={(reason) => setFilter({ ...filter, reason })}
           values={different(all.map((visit) => visit.reason))} />
+        {!source.live && (
+          <label>
+            <input type="checkbox" checked={filter.every}
+              onChange={(event) => setFilter({ ...filter, every: event.currentTarget.checked })} />{" "}
+            Show every face
+          </label>
+        )}
       </form>
       {error && (
         <p class="fault" role="alert">
@@ -44,13 +64,18 @@ export function VisitsView({ state }: { state: State }) {
       )}
       <p class="caption">
         {plural(shown.length, "visit")}
-        {shown.length < all.length && ` of ${all.length}`}; the last 200 are kept in memory.{" "}
-        {plural(state.outbox.queued, "event")} wait{state.outbox.queued === 1 ? "s" : ""} in the outbox.
+        {shown.length < all.length && ` of ${all.length}`}
+        {children}
       </p>
-      {data && all.length === 0 && <p class="empty">Nobody has been seen since the start.</p>}
-      <ul class="visits">
+      {data && all.length === 0 && (
+        <p class="empty">{source.live ? "Nobody has been seen since the start." : "No face was seen."}</p>
+      )}
+      <ul class={filter.every ? "visits every" : "visits"}>
         {shown.map((visit) => (
-          <Line key={visit.number} visit={visit} />
+          <li key={visit.number}>
+            <Line visit={visit} />
+            {filter.every && <Faces number={String(visit.number)} cameras={cameras} />}
+          </li>
         ))}
       </ul>
     </>
@@ -75,18 +100,16 @@ function Choice(props: { name: string; value: string; values: string[]; onValue:
 
 function Line({ visit }: { visit: VisitSummary }) {
   return (
-    <li>
-      <a class="visit" href={`#visits/${visit.number}`}>
-        <Portrait face={visit.face} alt={`Best face of visit ${visit.number}`} />
-        <span class="what">
-          <strong>Visit {visit.number}</strong> {visit.camera}
-          <br />
-          {clock(visit.first)}, {duration(seconds(visit.first, visit.last))}
-        </span>
-        <span class={visit.score < 0 ? "score none" : "score"}>{scoreText(visit.score)}</span>
-        <Verdict visit={visit} />
-      </a>
-    </li>
+    <a class="visit" href={`#visits/${visit.number}`}>
+      <Portrait face={visit.face} alt={`Best face of visit ${visit.number}`} />
+      <span class="what">
+        <strong>Visit {visit.number}</strong> {visit.recording ?? visit.camera}
+        <br />
+        {clock(visit.first)}, {visitLength(visit)}
+      </span>
+      <span class={visit.score < 0 ? "score none" : "score"}>{scoreText(visit.score)}</span>
+      <Verdict visit={visit} />
+    </a>
   )
 }
 
@@ -103,6 +126,7 @@ export function Verdict({ visit }: { visit: VisitSummary }) {
 }
 
 export function Portrait({ face, alt }: { face: number; alt: string }) {
+  const source = useContext(SourceContext)
   if (!face) return <span class="face-image none">no picture</span>
-  return <img class="face-image" src={faceAddress(face)} alt={alt} width="112" height="112" loading="lazy" />
+  return <img class="face-image" src={source.face(face)} alt={alt} width="112" height="112" loading="lazy" />
 }
