@@ -132,11 +132,12 @@ func movedText(d displacement) finding {
 	}
 }
 
-func dirtyText(impaired float64) finding {
+func dirtyText(impaired, limit float64) finding {
+	limit = max(impairedShare, limit) // not the one at which it ends
 	return finding{
-		present: true, measure: "PictureImpaired", measured: 100 * impaired, limit: 100 * impairedShare, unit: "%",
+		present: true, measure: "PictureImpaired", measured: 100 * impaired, limit: 100 * limit, unit: "%",
 		detail: fmt.Sprintf("%.0f %% of the picture is blurred or dull (limit %.0f %%): clean the lens or refocus",
-			100*impaired, 100*impairedShare),
+			100*impaired, 100*limit),
 	}
 }
 
