@@ -43,7 +43,7 @@ func openBrowser(t *testing.T) *browser {
 	t.Cleanup(cancel)
 	ctx, cancelTab := chromedp.NewContext(allocator)
 	t.Cleanup(cancelTab)
-	limited, cancelTime := context.WithTimeout(ctx, 4*testsupport.Timeout)
+	limited, cancelTime := context.WithTimeout(ctx, 8*testsupport.Timeout)
 	t.Cleanup(cancelTime)
 	b := &browser{Context: limited, t: t}
 	go b.collect(chromedp.Console(limited))
@@ -95,7 +95,11 @@ func result[T any](b *browser, action chromedp.Action[T]) T {
 // text waits until the page shows an element, and returns its text.
 func (b *browser) text(selector chromedp.CSS) string {
 	b.t.Helper()
-	return result(b, chromedp.Text(selector, chromedp.NodeVisible))
+	text, err := chromedp.Run(b, chromedp.Text(selector, chromedp.NodeVisible))
+	if err != nil {
+		b.t.Fatalf("%s: %v", selector, err)
+	}
+	return text
 }
 
 // awaitText waits until an element contains a text.

@@ -50,9 +50,10 @@ type CalibrationVisit struct {
 	Faces  []CalibrationFace `json:"faces"`
 }
 
-// CalibrationFace is one face: milliseconds since First, score, flags, number of its picture (0: none), then the measure
-// of each gate, or null. Score and measures are in thousandths; a face that was not scored has score -1. A measure is
-// rounded so that the comparison with a limit of at most three decimals has the same result as with the measure itself.
+// CalibrationFace is one face: milliseconds since First, score, flags, number of its picture (0: none), then the
+// measure of each gate, or null. Score and measures are in thousandths; a face that was not scored has score -1. A
+// measure is rounded so that the comparison with a limit of at most three decimals has the same result as with the
+// measure itself.
 type CalibrationFace []any
 
 // Flags of a CalibrationFace.

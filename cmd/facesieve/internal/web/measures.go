@@ -15,8 +15,8 @@ import (
 const gateCount = 7
 
 // gateMeasures are what the gates compare with their limits, in the order of quality.Gates.Measures, in thousandths of
-// the limit's unit or notMeasured. Each is rounded to the side that is worse for the face, so that the comparison with a
-// limit of at most three decimals has the same result as with the measure itself.
+// the limit's unit or notMeasured. Each is rounded to the side that is worse for the face, so that the comparison with
+// a limit of at most three decimals has the same result as with the measure itself.
 type gateMeasures [gateCount]int32
 
 // notMeasured is a measure that a gate does not have of a face.
@@ -116,8 +116,8 @@ const (
 )
 
 // leastColour is the mean difference between the highest and the lowest of the three channels of a face, 0..255, from
-// which on the picture has colours. A camera delivers grey under infrared light: the frames of an infrared recording have
-// 0. The faces of seven colour recordings have 10 to 82.
+// which on the picture has colours. A camera delivers grey under infrared light: the frames of an infrared recording
+// have 0. The faces of seven colour recordings have 10 to 82.
 const leastColour = 4
 
 // colourOf measures a face, 112x112 BGR. It reads one of 16 pixels, because a mean needs no more.

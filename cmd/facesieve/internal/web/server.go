@@ -1,5 +1,5 @@
-// Package web serves the page for technicians: what the cameras see, the last visits, what a threshold does to them, and
-// the state of the daemon. It reads snapshots and events. It changes nothing but the overrides, and these only if
+// Package web serves the page for technicians: what the cameras see, the last visits, what a threshold does to them,
+// and the state of the daemon. It reads snapshots and events. It changes nothing but the overrides, and these only if
 // web.control is true. Faces are in memory alone, and go when the process ends.
 package web
 

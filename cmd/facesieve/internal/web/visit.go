@@ -22,8 +22,8 @@ type point struct {
 	measures gateMeasures
 }
 
-// outranks reports whether a point is the better one to keep: a scored one that no gate ruled out, then the one of the higher
-// score. So the best face of a visit is always kept.
+// outranks reports whether a point is the better one to keep: a scored one that no gate ruled out, then the one of the
+// higher score. So the best face of a visit is always kept.
 func (p point) outranks(other point) bool {
 	if p.passed != other.passed {
 		return p.passed

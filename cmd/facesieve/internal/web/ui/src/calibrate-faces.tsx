@@ -11,8 +11,10 @@ export function Neighbours({ outcomes, threshold }: { outcomes: Outcome[]; thres
   const below = scored.filter((one) => one.best!.score < threshold).sort((a, b) => b.best!.score - a.best!.score)
   return (
     <div class="columns">
-      <Strip title="Just above the cut" empty="No visit is above the threshold." outcomes={above.slice(0, dozen)} kind="above" />
-      <Strip title="Just below the cut" empty="No visit is below the threshold." outcomes={below.slice(0, dozen)} kind="below" />
+      <Strip title="Just above the cut" kind="above" empty="No visit is above the threshold."
+        outcomes={above.slice(0, dozen)} />
+      <Strip title="Just below the cut" kind="below" empty="No visit is below the threshold."
+        outcomes={below.slice(0, dozen)} />
     </div>
   )
 }

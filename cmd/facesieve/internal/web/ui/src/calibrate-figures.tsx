@@ -22,7 +22,7 @@ export function Basis({ data, counted }: { data: Calibration; counted: number })
       </p>
       {counted < fewest && (
         <p class="warning" role="note">
-          {counted === 0 ? "There is no visit yet." : `Only ${plural(counted, "visit")}: too few to choose a threshold by.`}{" "}
+          {counted === 0 ? "There is no visit yet." : `Only ${plural(counted, "visit")}: too few to choose by.`}{" "}
           {live ? `Wait for ${fewest} or more.` : `Run recordings with ${fewest} or more.`}
         </p>
       )}
@@ -54,15 +54,17 @@ export function Figures({ data, draft, before, after }: FiguresProps) {
   const unknown = after.filter((one) => !one.sent && one.unscored > 0).length
   const now = sent(after)
   const none = after.length - now
+  const all = plural(after.length, "visit")
   return (
     <div class="figures">
       <Figure name={daily ? "visits a day sent" : "visits sent"} value={rate(now)}
         former={now === sent(before) ? "" : rate(sent(before))}>
-        {daily ? `${now} of ${plural(after.length, "visit")}` : `of ${after.length}; visits a day need an hour of video`}
+        {daily ? `${now} of ${all}` : `of ${all}; visits a day need an hour of video`}
       </Figure>
       <Figure name={daily ? "visits a day without a face" : "visits without a face"} value={rate(none)}
         former={now === sent(before) ? "" : rate(before.length - sent(before))}>
-        {unknown > 0 ? `${unknown} of them not certain: faces were not scored` : `${daily ? `${none} ` : ""}of ${plural(after.length, "visit")}`}
+        {daily ? `${none} of ${all}` : `of ${all}`}
+        {unknown > 0 && `; ${unknown} not certain, because faces were not scored`}
       </Figure>
       <Errors data={data} draft={draft} />
     </div>
@@ -130,7 +132,7 @@ const advice: Record<string, [what: string, help: string]> = {
   edge: ["at the border of the picture", "turn or move the camera so that faces stay inside"],
   pose: ["turned away", "mount the camera lower, and where people walk towards it"],
   too_blurred: ["blurred", "check the focus, add light, or set a shorter exposure"],
-  low_quality: ["below the threshold", "add light from the front, or lower the threshold if these faces are good enough"],
+  low_quality: ["below the threshold", "add light from the front, or lower the threshold if these faces will do"],
   static: ["a face that does not move", "draw a mask over the poster or the screen"],
   unscored: ["not scored", "save the looser gates, and look again when people have passed"],
 }

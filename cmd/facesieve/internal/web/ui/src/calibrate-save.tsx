@@ -114,8 +114,12 @@ export function yamlOf(data: Calibration, draft: Draft, overridden: string[]): s
   )
   if (gates.length > 0) lines.push("      gates:", ...gates)
   if (lines.length === 0) return ""
-  return ["cameras:", `  - name: ${data.camera}`, "    quality:", ...lines, ""].join("\n")
+  return ["cameras:", `  - name: ${quoted(data.camera)}`, "    quality:", ...lines, ""].join("\n")
 }
+
+// quoted returns a text for YAML, in quotes unless it can only be text.
+const quoted = (text: string): string =>
+  /^[a-z][a-z0-9_-]*$/i.test(text) && !/^(true|false|yes|no|on|off|null|y|n)$/i.test(text) ? text : JSON.stringify(text)
 
 function ForFile({ data, draft, overridden }: { data: Calibration; draft: Draft; overridden: string[] }) {
   const text = yamlOf(data, draft, overridden)
@@ -134,8 +138,8 @@ function ForFile({ data, draft, overridden }: { data: Calibration; draft: Draft;
     <details open={!overridden.length}>
       <summary>For the configuration file</summary>
       <p class="caption">
-        Put these keys into the entry of camera {data.camera} in the configuration file; facesieve applies them when the file
-        is stored.{overridden.length > 0 && " What is saved here replaces them until it is undone."}
+        Put these keys into the entry of camera {data.camera} in the configuration file; facesieve applies them when the
+        file is stored.{overridden.length > 0 && " What is saved here replaces them until it is undone."}
       </p>
       <div class="yaml">
         <pre ref={lines} tabIndex={0}>

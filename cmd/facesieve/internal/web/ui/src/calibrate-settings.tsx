@@ -58,13 +58,14 @@ export function Gates({ data, draft, visits, onLimits }: GatesProps) {
         const inForce = data.settings.gates[i]!
         const set = (limit: number) => onLimits(draft.gates.map((one, k) => (k === i ? limit : one)))
         const unknown = loosened(visits, i, draft.gates, data)
+        const them = unknown === 1 ? "it" : "them"
         return (
           <div key={gate.key} class={value === inForce ? "gate" : "gate changed"}>
             <Limit words={words} low={gate.low} high={gate.high} value={value} inForce={inForce} onValue={set} />
             {unknown > 0 && (
               <p class="warning">
-                {plural(unknown, "face")} {unknown === 1 ? "was" : "were"} not scored, because a gate in force ruled{" "}
-                {unknown === 1 ? "it" : "them"} out: loosening this gate cannot be judged for {unknown === 1 ? "it" : "them"}.
+                {unknown === 1 ? "1 face was" : `${plural(unknown, "face")} were`} not scored, because a gate in force ruled{" "}
+                {them} out: loosening this gate cannot be judged for {them}.
               </p>
             )}
           </div>
@@ -88,8 +89,8 @@ function Limit({ words, low, high, value, inForce, onValue }: LimitProps) {
   return (
     <>
       <label for={id}>{words.name}</label>
-      <input type="range" aria-label={words.name} min={low} max={Math.min(words.most, high)} step={words.step} value={value}
-        onInput={(event) => onValue(event.currentTarget.valueAsNumber)} />
+      <input type="range" aria-label={words.name} min={low} max={Math.min(words.most, high)} step={words.step}
+        value={value} onInput={(event) => onValue(event.currentTarget.valueAsNumber)} />
       <span class="number">
         <NumberField id={id} value={value} low={low} high={high} step={words.step} onValue={onValue} />
         <span class="unit">

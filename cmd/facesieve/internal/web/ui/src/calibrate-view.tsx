@@ -26,6 +26,7 @@ function Loaded({ state, camera }: { state: State; camera: string }) {
     1500,
     camera,
   )
+  const control = { state: state.control, overridden: state.overridden[camera] ?? [], save, undo }
   return (
     <>
       {error && (
@@ -34,9 +35,7 @@ function Loaded({ state, camera }: { state: State; camera: string }) {
         </p>
       )}
       {!answer && !error && <p>Loading…</p>}
-      {answer && (
-        <Calibrate data={answer.data} control={{ state: state.control, overridden: state.overridden[camera] ?? [], save, undo }} />
-      )}
+      {answer && <Calibrate data={answer.data} control={control} />}
     </>
   )
 }

@@ -15,8 +15,8 @@ export interface Control {
   undo: () => Promise<void>
 }
 
-// Calibrate shows what a threshold and gates do to the visits of one camera. It requests nothing. Without control nothing
-// can be saved.
+// Calibrate shows what a threshold and gates do to the visits of one camera. It requests nothing. Without control
+// nothing can be saved.
 export function Calibrate({ data, control }: { data: Calibration; control?: Control }) {
   const inForce: Draft = data.settings
   const [edited, setEdited] = useState<Draft | null>(null) // null: the settings in force
@@ -40,7 +40,8 @@ export function Calibrate({ data, control }: { data: Calibration; control?: Cont
           <Figures data={data} draft={draft} before={before} after={after} />
           <section class="panel" aria-label="Threshold">
             <Histogram outcomes={after} threshold={draft.threshold} inForce={inForce.threshold} />
-            <Threshold value={draft.threshold} inForce={inForce.threshold} onValue={(threshold) => change({ threshold })} />
+            <Threshold value={draft.threshold} inForce={inForce.threshold}
+              onValue={(threshold) => change({ threshold })} />
             <HistogramNotes outcomes={after} />
           </section>
           <Save data={data} draft={draft} control={control} onReset={() => setEdited(null)} />

@@ -6,7 +6,8 @@ export function Cameras({ view, cameras, shown }: { view: string; cameras: Camer
   return (
     <nav class="cameras" aria-label="Cameras">
       {cameras.map((one) => (
-        <a key={one.name} href={`#${view}/${encodeURIComponent(one.name)}`} aria-current={one === shown ? "page" : undefined}>
+        <a key={one.name} href={`#${view}/${encodeURIComponent(one.name)}`}
+          aria-current={one === shown ? "page" : undefined}>
           <span class={`dot ${one.state}`} /> {one.name}
         </a>
       ))}

@@ -18,7 +18,7 @@ function useWidth(element: { current: HTMLElement | null }): number {
   return width
 }
 
-// Histogram counts the visits by the score of their best face that passes the gates. Visits that are not sent are faint.
+// Histogram counts the visits by the score of their best face that passes the gates. Those that are not sent are faint.
 export function Histogram(props: { outcomes: Outcome[]; threshold: number; inForce: number }) {
   const { outcomes, threshold, inForce } = props
   const frame = useRef<HTMLElement>(null)
@@ -68,7 +68,9 @@ export function Histogram(props: { outcomes: Outcome[]; threshold: number; inFor
             </g>
           )
         })}
-        {threshold !== inForce && <line class="in-force" x1={x(inForce)} x2={x(inForce)} y1={margin.top - 6} y2={y(0)} />}
+        {threshold !== inForce && (
+          <line class="in-force" x1={x(inForce)} x2={x(inForce)} y1={margin.top - 6} y2={y(0)} />
+        )}
         <line class="cut" x1={x(threshold)} x2={x(threshold)} y1={margin.top - 12} y2={y(0)} />
         {[0, 20, 40, 60, 80, 100].map((score) => (
           <text key={score} x={x(score)} y={height - 6} text-anchor="middle">

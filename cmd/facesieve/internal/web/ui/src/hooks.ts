@@ -19,6 +19,7 @@ export function useHash(): string[] {
   const [hash, setHash] = useState(parts)
   useEffect(() => {
     const update = () => setHash(parts())
+    update() // it may have changed since the first render
     addEventListener("hashchange", update)
     return () => removeEventListener("hashchange", update)
   }, [])

@@ -36,25 +36,30 @@ export const regionsOf = (limits: Limits): Regions => ({ roi: limits.roi ?? [], 
 const round = (share: number): number => Math.round(Math.max(0, Math.min(1, share)) * 1000) / 1000
 
 // useRegionEdit keeps the edited regions, and closes, cancels and shortens the draft with Enter, Escape and Backspace.
+// Each action changes the newest state, because several can come before the page is drawn again.
 export function useRegionEdit(limits: Limits): RegionEdit {
-  const [edited, setEdited] = useState<Regions | null>(null)
-  const [draft, setDraft] = useState<Draft | null>(null)
+  const [{ edited, draft }, set] = useState<{ edited: Regions | null; draft: Draft | null }>({ edited: null, draft: null })
   const inForce = regionsOf(limits)
   const regions = edited ?? inForce
-  const close = () => {
-    if (!draft || draft.corners.length < 3) return
-    setEdited(add(regions, draft))
-    setDraft(null)
-  }
-  const shorten = () => draft && setDraft({ ...draft, corners: draft.corners.slice(0, -1) })
-  const cancel = () => setDraft(null)
   const changed = yaml("", regions) !== yaml("", inForce)
+  const setRegions = (regions: Regions | null) => set((now) => ({ ...now, edited: regions }))
+  const setCorners = (change: (corners: Corner[]) => Corner[]) =>
+    set((now) => (now.draft ? { ...now, draft: { ...now.draft, corners: change(now.draft.corners) } } : now))
+  const close = () =>
+    set((now) =>
+      now.draft && now.draft.corners.length >= 3 ? { edited: add(now.edited ?? inForce, now.draft), draft: null } : now,
+    )
+  const cancel = () => set((now) => ({ ...now, draft: null }))
   useEffect(() => {
-    if (edited && !changed) setEdited(null) // they are in force now, and follow it again
+    if (edited && !changed) setRegions(null) // they are in force now, and follow it again
   })
   useEffect(() => {
     if (!draft) return
-    const keys: Record<string, () => void> = { Enter: close, Escape: cancel, Backspace: shorten }
+    const keys: Record<string, () => void> = {
+      Enter: close,
+      Escape: cancel,
+      Backspace: () => setCorners((corners) => corners.slice(0, -1)),
+    }
     const press = (event: KeyboardEvent) => {
       const action = keys[event.key]
       if (!action || event.target instanceof HTMLInputElement) return
@@ -68,10 +73,10 @@ export function useRegionEdit(limits: Limits): RegionEdit {
     regions,
     draft,
     changed,
-    setRegions: setEdited,
-    discard: () => setEdited(null),
-    begin: (target) => setDraft({ target, corners: [] }),
-    addCorner: ([x, y]) => draft && setDraft({ ...draft, corners: [...draft.corners, [round(x), round(y)]] }),
+    setRegions,
+    discard: () => setRegions(null),
+    begin: (target) => set((now) => ({ ...now, draft: { target, corners: [] } })),
+    addCorner: ([x, y]) => setCorners((corners) => [...corners, [round(x), round(y)]]),
     close,
     cancel,
   }

@@ -1,7 +1,14 @@
-// What a threshold and gates do to visits that were recorded. Pure functions: the same as quality.Gates and the selection
-// of the daemon, which the Go tests compare with them.
+// What a threshold and gates do to visits that were recorded. Pure functions: the same as quality.Gates and the
+// selection of the daemon, with which the Go tests compare them.
 
-import type { Calibration, CalibrationGate, CalibrationRow, CalibrationSettings, CalibrationVisit, ErrorCurve } from "./api"
+import type {
+  Calibration,
+  CalibrationGate,
+  CalibrationRow,
+  CalibrationSettings,
+  CalibrationVisit,
+  ErrorCurve,
+} from "./api"
 
 // The settings that can be moved; gates has the limits in the order of Calibration.gates.
 export interface Settings {
@@ -134,8 +141,9 @@ export interface Rate {
   pairs: number // that are kept; 0: not stated, then low and high are the rate
 }
 
-// errorRate returns the false-non-match rate at a threshold, between the points of the curve by linear interpolation, or
-// null where no pair is kept. The interval of 95 % is that of Wilson for the pairs that are kept.
+// errorRate returns the false-non-match rate at a threshold, between the points of the curve by linear interpolation,
+// or null where no pair is kept. The interval of 95 % is that of Wilson for the pairs that are kept. It covers only the
+// chance of these pairs, as if they were independent: not the difference to another recogniser, people or camera.
 export function errorRate(curve: ErrorCurve, threshold: number): Rate | null {
   const rate = interpolate(curve.score, curve.fnmr, threshold)
   if (!curve.pairs) return { rate, low: rate, high: rate, pairs: 0 }
