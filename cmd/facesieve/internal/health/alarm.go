@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"facesieve/publish/event"
@@ -93,7 +94,7 @@ func health(alarms []*alarm, state string) event.Health {
 }
 
 // round rounds to one decimal.
-func round(v float64) float64 { return float64(int(v*10+0.5)) / 10 } //nolint:mnd // measures are not negative
+func round(v float64) float64 { return math.Round(10*v) / 10 }
 
 func coveredText(detail float64) finding {
 	return finding{
@@ -131,11 +132,12 @@ func movedText(d displacement) finding {
 	}
 }
 
-func dirtyText(impaired float64) finding {
+func dirtyText(impaired, limit float64) finding {
+	limit = max(impairedShare, limit) // not the one at which it ends
 	return finding{
-		present: true, measure: "PictureImpaired", measured: 100 * impaired, limit: 100 * impairedShare, unit: "%",
+		present: true, measure: "PictureImpaired", measured: 100 * impaired, limit: 100 * limit, unit: "%",
 		detail: fmt.Sprintf("%.0f %% of the picture is blurred or dull (limit %.0f %%): clean the lens or refocus",
-			100*impaired, 100*impairedShare),
+			100*impaired, 100*limit),
 	}
 }
 

@@ -15,7 +15,9 @@ const (
 	lostShare     = 0.7  // share of the cells with detail that lose it when the lens is covered
 	impairedShare = 0.25 // share of the cells that are blurred or dull on a dirty lens
 	impairedBack  = 0.15 // share below which it is clean again
-	manyChanges   = 3    // changes of the scene within changesTime: the camera shows several scenes
+	shiftedShare  = 0.5  // share after a shift of slightShift or more
+	slightShift   = 0.005
+	manyChanges   = 3 // changes of the scene within changesTime: the camera shows several scenes
 	changesTime   = 3 * time.Hour
 	changesApart  = time.Minute      // time from which on two changes count as two
 	sampleTime    = time.Second      // between two pictures that are measured
@@ -114,9 +116,11 @@ func (m *monitor) find(w *window) (map[string]finding, error) {
 	if w.dark || found[Covered].present {
 		return found, nil
 	}
-	var err error
-	found[Moved], err = m.moved(w, mode)
-	found[Dirty] = m.impaired(closest(references, w))
+	d, err := m.displaced(w, mode)
+	if d.moved() || d.elsewhere() {
+		found[Moved] = movedText(d)
+	}
+	found[Dirty] = m.impaired(closest(references, w), d.shift >= slightShift)
 	return found, err
 }
 
@@ -167,28 +171,28 @@ func (m *monitor) dark(w *window) finding {
 	return darkText(w.brightness, known)
 }
 
-// moved checks whether the camera points elsewhere.
-func (m *monitor) moved(w *window, mode *mode) (finding, error) {
+// displaced compares the position with the usual one; before that is known, the two are the same.
+func (m *monitor) displaced(w *window, mode *mode) (displacement, error) {
 	if !mode.position.known() {
-		return finding{}, nil
+		return displacement{same: 1, shifted: 1}, nil
 	}
-	d, err := compareBackgrounds(mode.position.picture(), half(w.background))
-	if err != nil || !d.moved() && !d.elsewhere() {
-		return finding{}, err
-	}
-	return movedText(d), nil
+	return compareBackgrounds(mode.position.picture(), half(w.background))
 }
 
-// impaired checks whether the picture is blurred or dull.
-func (m *monitor) impaired(c comparison) finding {
+// impaired checks whether the picture is blurred or dull. After a slight shift other things are in the cells, so that
+// more of them must be.
+func (m *monitor) impaired(c comparison, shifted bool) finding {
 	limit := impairedShare
-	if m.dirty {
+	switch {
+	case shifted:
+		limit = shiftedShare
+	case m.dirty:
 		limit = impairedBack
 	}
 	if m.dirty = c.known && c.impaired >= limit; !m.dirty {
 		return finding{}
 	}
-	return dirtyText(c.impaired)
+	return dirtyText(c.impaired, limit)
 }
 
 // noticeChange records a change of the scene since the last window.

@@ -93,10 +93,11 @@ func appendGrey(grey, bgr []uint8) []uint8 {
 	return grey
 }
 
-// sharpness returns, for each cell, the energy of its fine structure relative to that of its coarse structure, about 0
-// to 1. It does not change with the contrast, so not with the light. The noise of the camera is subtracted, as far as
-// it differs between two pictures, and both energies are sums of horizontal differences, because the rows are apart.
-// A cell is unknownCell if it has no structure or moves, and flatSharp if its structure has no fine part left.
+// sharpness returns, for each cell, the energy of its fine structure relative to that of its coarse structure, from 0 to
+// some more than 1. It does not change with the contrast, so not with the light. Fine structure is the second difference
+// of neighbours, because a blurred edge still has a first one; both are horizontal, because the rows are apart. The noise
+// of the camera is subtracted as far as it differs between two pictures: change is twice its variance. A cell is
+// unknownCell if it has no structure or moves, and flatSharp if its structure has no fine part left.
 func (p picture) sharpness(before picture) (all [cellCount]float32) {
 	fine := max(1, p.wide/fineWidth)
 	far := coarse * fine
@@ -113,7 +114,7 @@ func (p picture) sharpness(before picture) (all [cellCount]float32) {
 			now, last := p.rows[row*p.wide:(row+1)*p.wide], before.rows[row*p.wide:(row+1)*p.wide]
 			for x := left; x < right; x++ {
 				v := int(now[x])
-				near += square(int(now[x+fine]) - v)
+				near += square(int(now[x+2*fine]) - 2*int(now[x+fine]) + v)
 				wide += square(int(now[x+far]) - v)
 				change += square(int(last[x]) - v)
 			}
@@ -123,7 +124,7 @@ func (p picture) sharpness(before picture) (all [cellCount]float32) {
 		if float32(change) > stillShare*float32(wide) || energy < minEnergy {
 			continue
 		}
-		all[i] = max(flatSharp, float32(near-change)/count/energy)
+		all[i] = max(flatSharp, float32(near-3*change)/count/energy)
 	}
 	return all
 }

@@ -32,7 +32,7 @@ func pictureFaults() []pictureFault {
 		{"out of focus", Dirty, func(f *gocv.Mat, s float64) { blur(f, 8*s); noise(f, 2) }},
 		{"smear on 60 %", Dirty, smear},
 		{"dark", Dark, func(f *gocv.Mat, _ float64) { gain(f, 0.05, 0); noise(f, 3) }},
-		{"cloth", Covered, func(f *gocv.Mat, s float64) { blur(f, 160*s); gain(f, 0.2, 40); noise(f, 2) }},
+		{"cloth", Covered, func(f *gocv.Mat, _ float64) { shade(f); gain(f, 0.2, 40); noise(f, 2) }},
 		{"hand", Covered, func(f *gocv.Mat, _ float64) { f.SetTo(gocv.NewScalar(20, 25, 60, 0)); noise(f, 2) }},
 		{"shift 6 %", Moved, func(f *gocv.Mat, _ float64) { move(f, 0, 0.06) }},
 		{"shift 20 %", Moved, func(f *gocv.Mat, _ float64) { move(f, 0, 0.2) }},
@@ -47,6 +47,14 @@ func gain(f *gocv.Mat, factor, offset float32) {
 
 func blur(f *gocv.Mat, sigma float64) {
 	gocv.GaussianBlur(*f, f, image.Pt(0, 0), max(1.2, sigma), 0, gocv.BorderReplicate)
+}
+
+// shade leaves only what is bright and dark over eighths of the picture.
+func shade(f *gocv.Mat) {
+	small := gocv.NewMat()
+	defer small.Close()
+	gocv.Resize(*f, &small, image.Pt(8, 8), 0, 0, gocv.InterpolationArea)
+	gocv.Resize(small, f, image.Pt(f.Cols(), f.Rows()), 0, 0, gocv.InterpolationCubic)
 }
 
 // noise adds the noise of a sensor, which a lens does not blur.
