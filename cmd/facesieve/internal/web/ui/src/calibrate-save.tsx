@@ -1,6 +1,7 @@
 import { useRef, useState } from "preact/hooks"
 import type { Calibration, Override } from "./api"
 import type { Control } from "./calibrate"
+import { quoted } from "./format"
 import { same, type Draft } from "./simulate"
 
 interface Props {
@@ -117,9 +118,6 @@ export function yamlOf(data: Calibration, draft: Draft, overridden: string[]): s
   return ["cameras:", `  - name: ${quoted(data.camera)}`, "    quality:", ...lines, ""].join("\n")
 }
 
-// quoted returns a text for YAML, in quotes unless it can only be text.
-const quoted = (text: string): string =>
-  /^[a-z][a-z0-9_-]*$/i.test(text) && !/^(true|false|yes|no|on|off|null|y|n)$/i.test(text) ? text : JSON.stringify(text)
 
 function ForFile({ data, draft, overridden }: { data: Calibration; draft: Draft; overridden: string[] }) {
   const text = yamlOf(data, draft, overridden)

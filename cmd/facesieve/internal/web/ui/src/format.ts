@@ -41,3 +41,7 @@ export function bytes(count: number): string {
 export const count = (number: number): string => number.toLocaleString()
 
 export const plural = (number: number, noun: string): string => `${count(number)} ${noun}${number === 1 ? "" : "s"}`
+
+// quoted returns a text for YAML, in quotes unless it can only be text.
+export const quoted = (text: string): string =>
+  /^[a-z][a-z0-9_-]*$/i.test(text) && !/^(true|false|yes|no|on|off|null|y|n)$/i.test(text) ? text : JSON.stringify(text)

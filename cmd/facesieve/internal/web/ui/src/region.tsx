@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks"
 import { save, undo, type ControlState, type Limits } from "./api"
+import { quoted } from "./format"
 
 // A corner of a region, in shares of the frame's width and height.
 export type Corner = [number, number]
@@ -102,7 +103,7 @@ export function yaml(camera: string, regions: Regions): string {
   const corners = (all: Corner[]) => `[${all.map(([x, y]) => `[${x}, ${y}]`).join(", ")}]`
   const masks = regions.masks.map((mask) => `\n        - ${corners(mask)}`).join("") || " []"
   return `cameras:
-  - name: ${camera}
+  - name: ${quoted(camera)}
     detect:
       roi: ${corners(regions.roi)}
       masks:${masks}
