@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// At any frame rate, a frame is searched at least once in the period and one frame, so that a face appears that late at
-// most, and not more often than the period needs.
+// At any frame rate that permits it, a frame is searched at least once in the period, so that a face appears that late at
+// most, and not much more often.
 func TestASearchInEveryPeriod(t *testing.T) {
 	cfg := Default()
 	for _, rate := range []int{1, 3, 4, 10, 25} {
@@ -18,13 +18,13 @@ func TestASearchInEveryPeriod(t *testing.T) {
 			if !s.Due(at, 2) {
 				continue
 			}
-			if gap := at.Sub(last); gap >= cfg.SearchEvery+frame {
+			if gap := at.Sub(last); gap > max(cfg.SearchEvery, frame) {
 				t.Errorf("%d frames a second: no search for %v", rate, gap)
 			}
 			s.Done(at)
 			searched, last = searched+1, at
 		}
-		if most := 10*min(rate, int(time.Second/cfg.SearchEvery)) + 4; searched > most {
+		if most := 10*min(rate, int(time.Second/cfg.SearchEvery)) + 10; searched > most {
 			t.Errorf("%d frames a second: %d searches in 10 s, at most %d wanted", rate, searched, most)
 		}
 	}
@@ -39,8 +39,9 @@ func TestASearchBeforeThePeriodIsOver(t *testing.T) {
 		restart  bool
 		want     bool
 	}{
-		"nobody":               {after: 299 * time.Millisecond},
-		"some faces":           {after: 299 * time.Millisecond, expected: maxFollowed},
+		"nobody":               {after: 149 * time.Millisecond},
+		"some faces":           {after: 149 * time.Millisecond, expected: maxFollowed},
+		"a low frame rate":     {after: 151 * time.Millisecond, expected: 1, want: true},
 		"too many faces":       {after: time.Millisecond, expected: maxFollowed + 1, want: true},
 		"another scene":        {after: time.Millisecond, expected: 1, restart: true, want: true},
 		"a clock set back":     {after: -time.Millisecond, expected: 1, want: true},
@@ -48,6 +49,7 @@ func TestASearchBeforeThePeriodIsOver(t *testing.T) {
 		"every frame searched": {change: func(c *Config) { c.SearchEvery = 0 }, expected: 1, want: true},
 	} {
 		s := NewSearch(Default())
+		s.Due(epoch, 0)
 		s.Done(epoch)
 		cfg := Default()
 		if test.change != nil {

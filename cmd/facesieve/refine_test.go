@@ -17,13 +17,13 @@ import (
 // unrefined is a configuration without refinement.
 const unrefined = "detect: {refine: false}\n"
 
-// An event has the refined landmarks, and its face is aligned by them; its box is the detected one. There may be more
-// events, because refinement raises some scores.
+// An event of a detected face has the refined landmarks, and its face is aligned by them; its box is the detected one.
+// There may be more events, because refinement raises some scores.
 func TestEventsAreRefined(t *testing.T) {
 	t.Parallel()
 	video := testsupport.SharedVideo(t, "corridor.mp4")
 	plain, _ := replayEvents(t, video, unrefined+everyFace)
-	refined, _ := replayEvents(t, video, everyFace)
+	refined, _ := replayEvents(t, video, "detect: {search_every: 0s}\n"+everyFace)
 	type face struct {
 		time time.Time
 		box  event.Box

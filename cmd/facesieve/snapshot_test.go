@@ -64,7 +64,7 @@ func (c *snapshotCamera) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // stays connected when its snapshot no longer changes.
 func TestRunOnSnapshots(t *testing.T) {
 	t.Parallel()
-	camera, broker := newSnapshotCamera(t, testsupport.SharedVideo(t, "corridor.mp4"), 5),
+	camera, broker := newSnapshotCamera(t, testsupport.SharedVideo(t, "corridor.mp4"), 2),
 		publishtest.StartAnonymous(t).Addr
 	server := httptest.NewServer(camera)
 	t.Cleanup(server.Close)

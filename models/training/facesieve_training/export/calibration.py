@@ -42,5 +42,5 @@ def fnmr_curve(score: Floats, pairs: Comparisons, fmr: float, points: int, basis
         shares.append(float((score >= s).mean()))
         rate = float(errors[kept].mean()) if kept.sum() >= _LEAST_PAIRS or not rates else rates[-1]
         rates.append(min(rate, rates[-1]) if rates else rate)
-    values = [[float(f"{v:.6g}") for v in some] for some in (scores, shares, rates)]
-    return manifest.Fnmr(fmr, basis, *values, pairs=len(errors))
+    rounded = [[float(f"{v:.6g}") for v in some] for some in (scores, shares, rates)]
+    return manifest.Fnmr(fmr, basis, rounded[0], rounded[1], rounded[2], len(errors))
