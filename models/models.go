@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -111,12 +112,27 @@ func anonymousFile(bytes []byte) (*os.File, error) {
 	file := os.NewFile(uintptr(fd), "network.tflite") //nolint:gosec // not negative here
 	_, err = file.Write(bytes)
 	if err == nil {
-		_, err = unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW)
+		err = seal(file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("anonymous file: %w", errors.Join(err, file.Close()))
 	}
 	return file, nil
+}
+
+// seal makes an anonymous file unchangeable. While the kernel itself uses a page of the file, when it reclaims memory for
+// example, it answers EBUSY: seal repeats the call for two seconds.
+func seal(file *os.File) error {
+	const pause, attempts = 50 * time.Millisecond, 40
+	var err error
+	for range attempts {
+		_, err = unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW)
+		if !errors.Is(err, unix.EBUSY) {
+			return err
+		}
+		time.Sleep(pause)
+	}
+	return err
 }
 
 // verify compares name, identifier and SHA-256 of a network with its manifest.
