@@ -53,7 +53,7 @@ func checkAddress(ctx context.Context, cfg config.Web) Finding {
 		_ = listener.Close() // nothing was accepted
 		return ok(cfg.Listen + " is free; the page opens with the daemon")
 	case errors.Is(err, syscall.EADDRINUSE):
-		return askPage(ctx, cfg)
+		return queryPage(ctx, cfg)
 	case errors.Is(err, syscall.EACCES):
 		return failed("web.listen: no right to listen on "+cfg.Listen, "choose a port above 1023")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
@@ -63,13 +63,13 @@ func checkAddress(ctx context.Context, cfg config.Web) Finding {
 	}
 }
 
-// askPage asks the program that has the address whether it is a daemon, and whether that is ready.
-func askPage(ctx context.Context, cfg config.Web) Finding {
+// queryPage determines whether the program that has the address is a daemon, and whether that is ready.
+func queryPage(ctx context.Context, cfg config.Web) Finding {
 	client := http.Client{Timeout: askTime, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the certificate has a check of its own
 	}}
-	health, err := ask(ctx, &client, cfg, "/healthz")
+	health, err := query(ctx, &client, cfg, "/healthz")
 	switch {
 	case err == nil && health.code == http.StatusServiceUnavailable && strings.HasPrefix(health.text, "daemon: "):
 		return failed(cfg.Listen+": the daemon answers, and hangs: "+health.text, "sudo systemctl restart facesieve")
@@ -77,7 +77,7 @@ func askPage(ctx context.Context, cfg config.Web) Finding {
 		return failed(cfg.Listen+" is in use by another program, or by a facesieve of an earlier version",
 			"end it, or set another port in web.listen")
 	}
-	ready, err := ask(ctx, &client, cfg, "/readyz")
+	ready, err := query(ctx, &client, cfg, "/readyz")
 	if err != nil || ready.code != http.StatusOK {
 		return warning(cfg.Listen+": the daemon answers, and is not ready: "+ready.text, "systemctl status facesieve has the cause")
 	}
@@ -90,7 +90,7 @@ type answer struct {
 	text string
 }
 
-func ask(ctx context.Context, client *http.Client, cfg config.Web, path string) (answer, error) {
+func query(ctx context.Context, client *http.Client, cfg config.Web, path string) (answer, error) {
 	host, port, err := net.SplitHostPort(cfg.Listen)
 	if err != nil {
 		return answer{}, err

@@ -76,7 +76,7 @@ func (a *alarm) update(f finding, passed time.Duration) {
 // pending reports whether the check finds something now, or did a moment ago, so that nothing must be learned.
 func (a *alarm) pending() bool { return a.raised || a.present > 0 }
 
-// reset forgets everything.
+// reset discards everything.
 func (a *alarm) reset() { *a = alarm{reason: a.reason, raise: a.raise, clear: a.clear} }
 
 // health returns the state of health of the first alarm that is raised; without one, state.

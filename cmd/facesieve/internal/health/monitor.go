@@ -232,7 +232,7 @@ func (m *monitor) takeAsUsual() {
 	}
 }
 
-// relearn forgets the usual picture, and keeps what is known about darkness and faces.
+// relearn discards the usual picture, and keeps what is known about darkness and faces.
 func (m *monitor) relearn() {
 	m.day, m.night, m.dirty = mode{}, mode{}, false
 	for _, a := range m.alarms {

@@ -32,15 +32,15 @@ type visitScore struct {
 
 // add adds the score of a visit's face, 0..100.
 func (s *scores) add(at time.Time, score float64) {
-	s.forget(at)
+	s.age(at)
 	if usual, ok := s.median(at); ok {
 		s.recent = append(s.recent, visitScore{at, score, usual})
 	}
 	s.usual[at.Local().Hour()][min(scoreBins-1, int(score*scoreBins/100))]++
 }
 
-// forget reduces the weights by the time that has passed. After a jump of the clock it starts the comparison anew.
-func (s *scores) forget(at time.Time) {
+// age reduces the weights by the time that has passed. After a jump of the clock it starts the comparison anew.
+func (s *scores) age(at time.Time) {
 	passed := at.Sub(s.last)
 	if s.last.IsZero() || passed < 0 {
 		s.recent, passed = nil, 0
