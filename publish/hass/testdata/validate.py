@@ -43,6 +43,7 @@ def check(topic: str, message: dict) -> bool:
 
 
 async def main() -> int:
+    """Check each message of discovery.json, and return 0 if Home Assistant accepts all."""
     messages = json.loads((pathlib.Path(__file__).parent / "discovery.json").read_text())
     print("homeassistant", __version__)
     with tempfile.TemporaryDirectory() as directory:
