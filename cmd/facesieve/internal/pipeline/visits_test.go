@@ -50,16 +50,22 @@ func (v *visitFaces) Moved(_ string, m quality.Move) {
 // process takes a recording through a pipeline of a pool. It begins at this time.
 func process(t *testing.T, pool *Pool, camera config.Camera, video string, start time.Time, observers ...Observer) []quality.Visit {
 	t.Helper()
+	sink := &visitSink{}
+	processWith(t, pool, camera, video, start, Options{Sink: sink, Observers: observers})
+	return sink.sent
+}
+
+// processWith is process with these options.
+func processWith(t *testing.T, pool *Pool, camera config.Camera, video string, start time.Time, options Options) {
+	t.Helper()
 	camera.Capture.URL, camera.Capture.Pace, camera.Capture.Start = video, capture.Fast, start
 	e, err := NewEngine(pool, camera.Detect, camera.Quality)
 	testsupport.Must(t, err)
-	sink := &visitSink{}
-	p, err := New(camera, e, Options{Sink: sink, Observers: observers}, zerolog.Nop())
+	p, err := New(camera, e, options, zerolog.Nop())
 	testsupport.Must(t, err)
 	source, err := capture.Open(camera.Capture, zerolog.Nop())
 	testsupport.Must(t, err)
 	testsupport.Must(t, p.Run(context.WithoutCancel(t.Context()), source), source.Close(), p.Close())
-	return sink.sent
 }
 
 // On a street, a man is hidden by another one who takes over his track, and a woman is hidden for two seconds. Everyone

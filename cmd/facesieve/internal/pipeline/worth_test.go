@@ -5,10 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"gocv.io/x/gocv"
 
-	"facesieve/capture"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/quality"
@@ -73,19 +71,11 @@ func TestFacesThatCannotWinAreNotScored(t *testing.T) {
 	camera := config.Default().NewCamera()
 	run := func(all bool) *faceTimes {
 		seen := &faceTimes{scored: map[uint64][]time.Time{}, best: map[string]float64{}}
-		camera.Capture.URL, camera.Capture.Pace, camera.Capture.Start = video, capture.Fast, time.Unix(0, 0)
-		e, err := NewEngine(newTestPool(t), camera.Detect, camera.Quality)
-		testsupport.Must(t, err)
 		visits := 0
-		options := Options{Sink: &visitSink{}, Observers: []Observer{seen}, ScoreAll: all, NewVisitID: func(time.Time) string {
+		processWith(t, newTestPool(t), camera, video, time.Unix(0, 0), Options{Sink: &visitSink{}, Observers: []Observer{seen}, ScoreAll: all, NewVisitID: func(time.Time) string {
 			visits++
 			return string(rune('0' + visits))
-		}}
-		p, err := New(camera, e, options, zerolog.Nop())
-		testsupport.Must(t, err)
-		source, err := capture.Open(camera.Capture, zerolog.Nop())
-		testsupport.Must(t, err)
-		testsupport.Must(t, p.Run(t.Context(), source), source.Close(), p.Close())
+		}})
 		return seen
 	}
 	all, some := run(true), run(false)
