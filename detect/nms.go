@@ -19,8 +19,16 @@ const (
 // Distinct returns the faces without those that suppression with this iou drops, the highest score first. faces is
 // reordered.
 func Distinct(faces []Face, iou float64) []Face {
+	sortByScore(faces)
+	return distinct(faces, iou)
+}
+
+func sortByScore(faces []Face) {
 	slices.SortStableFunc(faces, func(a, b Face) int { return cmp.Compare(b.Score, a.Score) })
-	var kept []Face
+}
+
+// distinct is Distinct for faces that are sorted. It leaves them as they are.
+func distinct(faces []Face, iou float64) (kept []Face) {
 	for _, face := range faces {
 		covered := func(better Face) bool {
 			union, smaller := overlap(better.Box, face.Box)
@@ -37,9 +45,9 @@ func Distinct(faces []Face, iou float64) []Face {
 // is inside or around a better one. Each remaining face gets the mean box and landmarks of the candidates of this face.
 // Equal scores keep their order, for a deterministic result. faces is reordered; the result is a new slice.
 func suppress(faces []Face, iou float64) []Face {
-	slices.SortStableFunc(faces, func(a, b Face) int { return cmp.Compare(b.Score, a.Score) })
+	sortByScore(faces)
 	faces = faces[:min(len(faces), maxCandidates)]
-	kept := Distinct(faces, iou)
+	kept := distinct(faces, iou)
 	for i, face := range kept {
 		kept[i] = mean(face, faces)
 	}

@@ -49,9 +49,9 @@ func (b *browser) awaitRegions(roi detect.Polygon, masks ...detect.Polygon) {
 	})
 }
 
-// A region is drawn with the pointer or with fields, shown as YAML, saved and undone.
-func TestBrowserRegions(t *testing.T) {
-	t.Parallel()
+// openRegions opens the editor of regions on a page that may save them.
+func openRegions(t *testing.T) (*controlledPage, *browser) {
+	t.Helper()
 	p := newControlledPage(t)
 	p.film(t)
 	b := openBrowser(t)
@@ -59,6 +59,13 @@ func TestBrowserRegions(t *testing.T) {
 	b.run(chromedp.Navigate(p.base + "/?token=" + p.token))
 	b.awaitText(".caption", "640 × 480 pixels")
 	b.press("Region and masks")
+	return p, b
+}
+
+// A region is drawn with the pointer or with fields, shown as YAML, saved and undone.
+func TestBrowserRegions(t *testing.T) {
+	t.Parallel()
+	p, b := openRegions(t)
 
 	b.press("Draw the region of interest")
 	for _, corner := range [][2]float64{{0.1, 0.1}, {0.5, 0.1}, {0.9, 0.1}, {0.9, 0.8}, {0.2, 0.3}} {
@@ -114,13 +121,7 @@ func TestBrowserRegions(t *testing.T) {
 // A region that the device refuses is not lost: the page shows why.
 func TestBrowserRegionIsRefused(t *testing.T) {
 	t.Parallel()
-	p := newControlledPage(t)
-	p.film(t)
-	b := openBrowser(t)
-	b.device(1200, 1000, "light")
-	b.run(chromedp.Navigate(p.base + "/?token=" + p.token))
-	b.awaitText(".caption", "640 × 480 pixels")
-	b.press("Region and masks")
+	p, b := openRegions(t)
 	b.press("Draw a mask")
 	for range 3 {
 		b.click(0.2, 0.5)
