@@ -27,9 +27,22 @@ func delegateLibrary(t *testing.T) string {
 	return path
 }
 
-// started runs Start on the tiny quality network. It returns the delegate that is used, why it is not the configured
-// one, and the log.
-func started(t *testing.T, rt Runtime) (delegate string, refusal error, log string, err error) {
+// byDelegate returns a runtime with an external delegate.
+func byDelegate(library string, options map[string]string) Runtime {
+	rt := DefaultRuntime()
+	rt.Delegate, rt.Library, rt.Options = DelegateExternal, library, options
+	return rt
+}
+
+func builtIn(delegate string) Runtime {
+	rt := DefaultRuntime()
+	rt.Delegate = delegate
+	return rt
+}
+
+// started runs Start on the tiny quality network. It returns the device that is used, why it is not the configured one,
+// and the log.
+func started(t *testing.T, rt Runtime) (device string, refusal error, log string, err error) {
 	t.Helper()
 	var written bytes.Buffer
 	i, err := Start(testModel(t, "quality"), rt, zerolog.New(&written))
@@ -39,13 +52,13 @@ func started(t *testing.T, rt Runtime) (delegate string, refusal error, log stri
 	if err := i.SelfTest(); err != nil {
 		t.Error(err)
 	}
-	delegate, refusal = i.Delegate(), i.Refusal()
-	return delegate, refusal, written.String(), i.Close()
+	_, device = i.Engine()
+	return device, i.Refusal(), written.String(), i.Close()
 }
 
 func TestStart(t *testing.T) {
 	for _, want := range []string{DelegateXNNPACK, DelegateNone} {
-		delegate, refusal, log, err := started(t, Runtime{Threads: 1, Delegate: want})
+		delegate, refusal, log, err := started(t, builtIn(want))
 		if err != nil || delegate != want || refusal != nil || !strings.Contains(log, "self-test passed") {
 			t.Errorf("%s: delegate %q, %v, log %s", want, delegate, err, log)
 		}
@@ -73,7 +86,7 @@ func TestStartFallsBack(t *testing.T) {
 		"wrong values": {library, map[string]string{"mode": "zeros", "other": "x"}, "the outputs differ from the right ones"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			delegate, refusal, _, err := started(t, Runtime{1, DelegateExternal, test.library, test.options})
+			delegate, refusal, _, err := started(t, byDelegate(test.library, test.options))
 			if err != nil || delegate != DelegateXNNPACK || refusal == nil {
 				t.Fatalf("delegate %q, %v, %v", delegate, refusal, err)
 			}
@@ -86,7 +99,7 @@ func TestStartFallsBack(t *testing.T) {
 
 // TestStartExternal: a delegate that takes over no operation passes the self-test and is used.
 func TestStartExternal(t *testing.T) {
-	rt := Runtime{1, DelegateExternal, delegateLibrary(t), map[string]string{"mode": "idle"}}
+	rt := byDelegate(delegateLibrary(t), map[string]string{"mode": "idle"})
 	delegate, refusal, _, err := started(t, rt)
 	if err != nil || delegate != DelegateExternal || refusal != nil {
 		t.Errorf("delegate %q, %v, %v", delegate, refusal, err)
@@ -94,7 +107,7 @@ func TestStartExternal(t *testing.T) {
 }
 
 func TestStartRefuses(t *testing.T) {
-	_, _, _, err := started(t, Runtime{Threads: 1, Delegate: "gpu"})
+	_, _, _, err := started(t, builtIn("gpu"))
 	if err == nil || !strings.Contains(err.Error(), `"gpu" is none of`) {
 		t.Errorf("an unknown delegate: %v", err)
 	}
@@ -106,22 +119,33 @@ func TestStartRefuses(t *testing.T) {
 }
 
 func TestRuntimeFaults(t *testing.T) {
-	for want, rt := range map[string]Runtime{
-		"threads: 0 is outside":            {Threads: 0, Delegate: DelegateXNNPACK},
-		`delegate: "gpu" is none of`:       {Threads: 1, Delegate: "gpu"},
-		"library: delegate external needs": {Threads: 1, Delegate: DelegateExternal},
-		`library: "a.so" is only for`:      {Threads: 1, Delegate: DelegateNone, Library: "a.so"},
-		"options: are only for":            {Threads: 1, Delegate: DelegateNone, Options: map[string]string{"a": "b"}},
-		"options: an empty key": {
-			Threads: 1, Delegate: DelegateExternal, Library: "a", Options: map[string]string{"": "b"},
+	for want, change := range map[string]func(rt *Runtime){
+		"threads: 0 is outside":                 func(rt *Runtime) { rt.Threads = 0 },
+		"threads: -1 is outside 1..64\nengine: ": func(rt *Runtime) { *rt = Runtime{Threads: -1} },
+		`delegate: "gpu" is none of`:            func(rt *Runtime) { rt.Delegate = "gpu" },
+		`engine: "onnx" is none of`:             func(rt *Runtime) { rt.Engine = "onnx" },
+		`device: "npu" is none of`:              func(rt *Runtime) { rt.Engine, rt.Device = EngineLiteRT, "npu" },
+		"device: gpu is only for engine litert": func(rt *Runtime) { rt.Device = DeviceGPU },
+		`delegate: "none" is only for engine`:   func(rt *Runtime) { rt.Engine, rt.Delegate = EngineLiteRT, DelegateNone },
+		"library: delegate external needs":      func(rt *Runtime) { rt.Delegate = DelegateExternal },
+		`library: "a.so" is only for`:           func(rt *Runtime) { rt.Library = "a.so" },
+		"options: are only for": func(rt *Runtime) {
+			rt.Engine, rt.Options = EngineLiteRT, map[string]string{"a": "b"}
 		},
-		"threads: -1 is outside 1..64\ndelegat": {Threads: -1},
+		"options: an empty key": func(rt *Runtime) { *rt = byDelegate("a", map[string]string{"": "b"}) },
 	} {
+		rt := DefaultRuntime()
+		change(&rt)
 		if err := rt.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}
-	if err := DefaultRuntime().Validate(); err != nil {
-		t.Error(err)
+	for _, rt := range []Runtime{
+		DefaultRuntime(), byDelegate("a", nil),
+		{Threads: 2, Engine: EngineLiteRT, Delegate: DelegateXNNPACK, Device: DeviceGPU, Library: "a"},
+	} {
+		if err := rt.Validate(); err != nil {
+			t.Errorf("%v: %v", rt, err)
+		}
 	}
 }

@@ -25,16 +25,17 @@ func checkNetworks(cfg config.Config) []Finding {
 }
 
 func networkFinding(cfg config.Config, n pipeline.NetworkTimes) Finding {
-	text := fmt.Sprintf("self-test passed, %s, %.2f ms at %dx%d", n.Delegate, milliseconds(n.Run), n.Width, n.Height)
+	text := fmt.Sprintf("self-test passed (deviation %.3g steps), %s, %s, %.2f ms at %dx%d",
+		n.Deviation, n.Engine, n.Device, milliseconds(n.Run), n.Width, n.Height)
 	f := ok(text)
 	if n.Refusal != "" {
-		f = failed(fmt.Sprintf("the accelerator (%s) is refused, XNNPACK on the CPU is used: %s", cfg.Runtime.Library,
-			n.Refusal), "install the library that fits the device, or set runtime.delegate to xnnpack")
+		f = failed(fmt.Sprintf("the configured runtime (%s, %s) is refused, XNNPACK on the CPU is used: %s", cfg.Runtime,
+			cfg.Runtime.LibraryPath(), n.Refusal), cfg.Runtime.Remedy())
 	}
 	f.Check, f.Name = "network", n.Name
 	f.Values = map[string]any{
-		"delegate": n.Delegate, "width": n.Width, "height": n.Height,
-		"ms": milliseconds(n.Run), "self_test_ms": milliseconds(n.SelfTest),
+		"engine": n.Engine, "device": n.Device, "width": n.Width, "height": n.Height,
+		"ms": milliseconds(n.Run), "self_test_ms": milliseconds(n.SelfTest), "deviation": n.Deviation,
 	}
 	return f
 }

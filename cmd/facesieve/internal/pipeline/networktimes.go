@@ -16,20 +16,22 @@ import (
 
 // NetworkTimes are the times of one network on this board. It has passed its self-test.
 type NetworkTimes struct {
-	Name     string // with its version
-	Delegate string // in use: xnnpack, external or none
-	Refusal  string // why the configured delegate is not in use; empty: it is
-	Width    int    // of the input, pixels
-	Height   int
-	Run      time.Duration // a run at this size, the median
-	SelfTest time.Duration
+	Name      string // with its version
+	Engine    string // that runs it, with its version
+	Device    string // that computes: xnnpack, external, none, cpu, or gpu and its name
+	Refusal   string // why the configured runtime is not in use; empty: it is
+	Width     int    // of the input, pixels
+	Height    int
+	Run       time.Duration // a run at this size, the median
+	SelfTest  time.Duration
+	Deviation float64 // of the outputs in all tests, the largest, in quantisation steps
 }
 
 // timedRuns is the number of runs whose median is reported.
 const timedRuns = 15
 
 // MeasureNetworks starts the networks as the daemon does, and measures each at the input size that it has for a frame of
-// this size in pixels, with the settings of camera. An accelerator is verified at this size.
+// this size in pixels, with the settings of camera. An external runtime is verified at this size.
 func MeasureNetworks(cfg config.Config, camera config.Camera, frame image.Point) (all []NetworkTimes, err error) {
 	networks, err := OpenNetworks(cfg, camera)
 	if err != nil {
@@ -69,7 +71,8 @@ func MeasureNetworks(cfg config.Config, camera config.Camera, frame image.Point)
 // measureNetwork measures a network at its present input size, on a test image.
 func measureNetwork(i *models.Interpreter) (NetworkTimes, error) {
 	m := i.Manifest()
-	times := NetworkTimes{Name: m.Name + "-" + m.Version, Delegate: i.Delegate()}
+	times := NetworkTimes{Name: m.Name + "-" + m.Version}
+	times.Engine, times.Device = i.Engine()
 	times.Width, times.Height = i.Size()
 	pixels := make([]byte, times.Width*times.Height*m.Input.Channels)
 	models.SelfTestImage(pixels, times.Width, times.Height, 0)
@@ -85,6 +88,6 @@ func measureNetwork(i *models.Interpreter) (NetworkTimes, error) {
 	times.Run = runs[len(runs)/2]
 	start := time.Now()
 	err := i.SelfTest()
-	times.SelfTest = time.Since(start)
+	times.SelfTest, times.Deviation = time.Since(start), i.Deviation()
 	return times, err
 }

@@ -28,8 +28,8 @@ class Layer:
     name: str
     kernel: NDArray[np.float64]
     """Outputs x inputs of a dense layer, which reads a map flat; outputs x 1 x 1 x inputs of a pointwise
-    convolution. A dense layer on a map becomes a convolution over the whole map, with the same bits: the delegate of
-    LiteRT for GPUs would apply it to each pixel.
+    convolution. A dense layer on a map becomes a convolution over the whole map, with the same bits: LiteRT's
+    delegate for GPUs would apply it to each pixel.
     """
     bias: NDArray[np.float64]
     low: float

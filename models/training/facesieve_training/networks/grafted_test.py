@@ -59,8 +59,9 @@ def test_no_dense_layer_reads_a_map(data: bytes, layers: list[Layer]) -> None:
     for file in (data, grafted.graft(data, LAYER, layers)):
         model = schema.ModelT.InitFromPackedBuf(file, 0)
         graph = model.subgraphs[0]
+        codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
         for operator in graph.operators:
-            if model.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.FULLY_CONNECTED:
+            if codes[operator.opcodeIndex] == schema.BuiltinOperator.FULLY_CONNECTED:
                 read = graph.tensors[int(operator.inputs[0])].shape
                 assert len(read) == 2 or read[1] * read[2] == 1, operator.outputs
 
