@@ -106,8 +106,5 @@ func (e *litertEngine) close() {
 	if e.network != nil {
 		e.network.Close()
 	}
-	if e.environment != nil {
-		e.environment.Close()
-	}
 	*e = litertEngine{}
 }

@@ -2,6 +2,7 @@ package models
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,15 +13,18 @@ import (
 )
 
 // delegateLibrary compiles the delegate of testdata, which takes over every operation and calculates nothing.
-func delegateLibrary(t *testing.T) string {
+func delegateLibrary(t *testing.T) string { return compiled(t, "delegate.c") }
+
+// compiled returns a shared library of a file in testdata.
+func compiled(t *testing.T, source string, flags ...string) string {
 	t.Helper()
 	compiler := os.Getenv("CC")
 	if compiler == "" {
 		compiler = "cc"
 	}
 	path := filepath.Join(t.TempDir(), "libdelegate.so")
-	source := filepath.Join("testdata", "delegate.c")
-	out, err := exec.Command(compiler, "-shared", "-fPIC", "-o", path, source).CombinedOutput()
+	arguments := append([]string{"-shared", "-fPIC", "-o", path, filepath.Join("testdata", source)}, flags...)
+	out, err := exec.Command(compiler, arguments...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -106,6 +110,58 @@ func TestStartExternal(t *testing.T) {
 	}
 }
 
+// TestStartXNNPACKAsExternal: a delegate that computes is used with its options, and its outputs are those of XNNPACK to
+// the bit, which those of the plain kernels are not.
+func TestStartXNNPACKAsExternal(t *testing.T) {
+	library := compiled(t, "xnnpack.c", "-ltensorflowlite_c")
+	m, err := Embedded(TaskLandmarks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := Start(m, byDelegate(library, map[string]string{"threads": "2"}), zerolog.Nop())
+	if err != nil || i.Refusal() != nil || !i.External() {
+		t.Fatal(err, i.Refusal())
+	}
+	defer i.Close()
+	side := m.Manifest.Refinement.Side
+	if err := i.Verify(side, side); err != nil {
+		t.Error(err)
+	}
+	if n := differences(t, i, start(t, m, DelegateXNNPACK)); n != 0 {
+		t.Errorf("%d values differ from those of XNNPACK", n)
+	}
+	if n := differences(t, i, start(t, m, DelegateNone)); n == 0 {
+		t.Error("the plain kernels compute the same values, so this test proves nothing")
+	}
+	for _, options := range []map[string]string{{"threads": "many"}, {"speed": "2"}} {
+		device, refusal, _, err := started(t, byDelegate(library, options))
+		if err != nil || device != DelegateXNNPACK || refusal == nil || !strings.Contains(refusal.Error(), `"option `) {
+			t.Errorf("%v: device %q, %v, %v", options, device, refusal, err)
+		}
+	}
+}
+
+// differences counts the output values of two interpreters that differ on a test image, at the size of the first.
+func differences(t *testing.T, a, b *Interpreter) (n int) {
+	t.Helper()
+	width, height := a.Size()
+	if err := errors.Join(b.Resize(width, height), a.runTestImage(0), b.runTestImage(0)); err != nil {
+		t.Fatal(err)
+	}
+	for k := range a.Outputs() {
+		x, y := a.Output(k).Data, b.Output(k).Data
+		if len(x) == 0 || len(x) != len(y) {
+			t.Fatalf("output %d has %d and %d values", k, len(x), len(y))
+		}
+		for at := range x {
+			if x[at] != y[at] {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 func TestStartRefuses(t *testing.T) {
 	_, _, _, err := started(t, builtIn("gpu"))
 	if err == nil || !strings.Contains(err.Error(), `"gpu" is none of`) {
@@ -120,15 +176,15 @@ func TestStartRefuses(t *testing.T) {
 
 func TestRuntimeFaults(t *testing.T) {
 	for want, change := range map[string]func(rt *Runtime){
-		"threads: 0 is outside":                 func(rt *Runtime) { rt.Threads = 0 },
+		"threads: 0 is outside":                  func(rt *Runtime) { rt.Threads = 0 },
 		"threads: -1 is outside 1..64\nengine: ": func(rt *Runtime) { *rt = Runtime{Threads: -1} },
-		`delegate: "gpu" is none of`:            func(rt *Runtime) { rt.Delegate = "gpu" },
-		`engine: "onnx" is none of`:             func(rt *Runtime) { rt.Engine = "onnx" },
-		`device: "npu" is none of`:              func(rt *Runtime) { rt.Engine, rt.Device = EngineLiteRT, "npu" },
-		"device: gpu is only for engine litert": func(rt *Runtime) { rt.Device = DeviceGPU },
-		`delegate: "none" is only for engine`:   func(rt *Runtime) { rt.Engine, rt.Delegate = EngineLiteRT, DelegateNone },
-		"library: delegate external needs":      func(rt *Runtime) { rt.Delegate = DelegateExternal },
-		`library: "a.so" is only for`:           func(rt *Runtime) { rt.Library = "a.so" },
+		`delegate: "gpu" is none of`:             func(rt *Runtime) { rt.Delegate = "gpu" },
+		`engine: "onnx" is none of`:              func(rt *Runtime) { rt.Engine = "onnx" },
+		`device: "npu" is none of`:               func(rt *Runtime) { rt.Engine, rt.Device = EngineLiteRT, "npu" },
+		"device: gpu is only for engine litert":  func(rt *Runtime) { rt.Device = DeviceGPU },
+		`delegate: "none" is only for engine`:    func(rt *Runtime) { rt.Engine, rt.Delegate = EngineLiteRT, DelegateNone },
+		"library: delegate external needs":       func(rt *Runtime) { rt.Delegate = DelegateExternal },
+		`library: "a.so" is only for`:            func(rt *Runtime) { rt.Library = "a.so" },
 		"options: are only for": func(rt *Runtime) {
 			rt.Engine, rt.Options = EngineLiteRT, map[string]string{"a": "b"}
 		},

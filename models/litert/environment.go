@@ -16,11 +16,12 @@ import (
 // Accelerator is the file of the GPU accelerator, beside the library.
 const Accelerator = "libLiteRtWebGpuAccelerator.so"
 
-// Environment is a loaded LiteRT with the CPU, or with one GPU. It is safe for concurrent use.
+// Environment is a loaded LiteRT with the CPU, or with one GPU. It is safe for concurrent use, and stays until the
+// process ends, because drivers keep threads and open files.
 type Environment struct {
 	handle *C.facesieve_environment
 	limits limits
-	key    environmentKey
+	gpu    bool
 }
 
 type environmentKey struct {
@@ -28,50 +29,43 @@ type environmentKey struct {
 	gpu     bool
 }
 
-// open environments, with the number of their users. The networks of a process share a GPU, its memory and its compiled
-// shaders only within one environment.
+// shared are the environments that were opened.
 //
-//nolint:gochecknoglobals // the loaded library is one for the process
+//nolint:gochecknoglobals // a loaded library, and the GPU that it has opened, are those of the process
 var shared = struct {
 	mutex sync.Mutex
-	open  map[environmentKey]*sharedEnvironment
-}{open: map[environmentKey]*sharedEnvironment{}}
-
-type sharedEnvironment struct {
-	environment *Environment
-	users       int
-}
+	open  map[environmentKey]*Environment
+}{open: map[environmentKey]*Environment{}}
 
 // Open loads LiteRT from the file of its library, and with gpu the Accelerator beside it. The library must be that of
-// Version. Errors are marked with ErrUnavailable. Environments of the same library and device are shared. Call Close
-// after use.
+// Version. Errors are marked with ErrUnavailable. Later calls return the same environment.
 func Open(library string, gpu bool) (*Environment, error) {
-	return openShared(library, gpu, knownFiles(), defaultLimits())
+	return openShared(library, gpu, defaultLimits())
 }
 
-func openShared(library string, gpu bool, known map[string]string, limit limits) (*Environment, error) {
+func openShared(library string, gpu bool, limit limits) (*Environment, error) {
 	shared.mutex.Lock()
 	defer shared.mutex.Unlock()
 	key := environmentKey{library, gpu}
-	if s := shared.open[key]; s != nil {
-		s.users++
-		return s.environment, nil
+	if e := shared.open[key]; e != nil {
+		return e, nil
 	}
-	if err := check(library, gpu, known); err != nil {
+	if err := check(library, gpu); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	handle, err := open(library, gpu, limit)
 	if err != nil {
 		return nil, err
 	}
-	e := &Environment{handle: handle, limits: limit, key: key}
-	shared.open[key] = &sharedEnvironment{e, 1}
+	e := &Environment{handle: handle, limits: limit, gpu: gpu}
+	shared.open[key] = e
 	return e, nil
 }
 
 // check returns why the files cannot be loaded. The accelerator would end the process on a CPU without the instructions
 // that it uses.
-func check(library string, gpu bool, known map[string]string) error {
+func check(library string, gpu bool) error {
+	known := knownFiles()
 	if err := verifyFile(library, known); err != nil {
 		return err
 	}
@@ -84,18 +78,6 @@ func check(library string, gpu bool, known map[string]string) error {
 	return verifyFile(filepath.Join(filepath.Dir(library), Accelerator), known)
 }
 
-// Close frees the environment after its last user, and after its networks. The library stays loaded, because drivers
-// keep threads.
-func (e *Environment) Close() {
-	shared.mutex.Lock()
-	defer shared.mutex.Unlock()
-	s := shared.open[e.key]
-	if s.users--; s.users == 0 {
-		delete(shared.open, e.key)
-		C.facesieve_litert_close(e.handle, milliseconds(e.limits.create))
-	}
-}
-
 // GPU returns the name of the GPU; empty before the first network was compiled for it, and on the CPU.
 func (e *Environment) GPU() string {
 	var name [128]C.char
@@ -105,8 +87,8 @@ func (e *Environment) GPU() string {
 
 // compileError marks an error that every network has: no GPU was found.
 func (e *Environment) compileError(err error) error {
-	if e.key.gpu && e.GPU() == "" && !errors.Is(err, ErrNoAnswer) {
-		return fmt.Errorf("%w: no GPU with a Vulkan driver was found: %w", ErrUnavailable, err)
+	if e.gpu && e.GPU() == "" && !errors.Is(err, ErrNoAnswer) {
+		return fmt.Errorf("%w: no GPU with a Vulkan driver was found at the start of the program: %w", ErrUnavailable, err)
 	}
 	return err
 }

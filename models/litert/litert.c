@@ -142,20 +142,6 @@ facesieve_environment* facesieve_litert_open(const char* path, bool gpu, int lim
   return NULL;
 }
 
-static void close_environment(facesieve_call* base) {
-  facesieve_environment* e = ((call*)base)->environment;
-  e->api.DestroyEnvironment(e->handle);
-}
-
-void facesieve_litert_close(facesieve_environment* e, int limit) {
-  facesieve_fault fault;
-  call* c = new_call(e, close_environment, &fault);
-  if (c == NULL || !perform(c, limit, &fault)) return; // it leaks
-  worker_stop(e->worker);
-  pthread_mutex_destroy(&e->mutex);
-  free(e);
-}
-
 static void read_network(facesieve_call* base) {
   call* c = (call*)base;
   LiteRt* api = &c->environment->api;

@@ -53,7 +53,6 @@ _Static_assert(sizeof(LiteRtQuantizationPerTensor) == 16, "quantisation as in Li
 // LITERT_FUNCTIONS calls DO for each function of the library: its result, its name without LiteRt, its parameters.
 #define LITERT_FUNCTIONS(DO)                                                                                        \
   DO(LiteRtStatus, CreateEnvironment, (int, const LiteRtEnvOption*, LiteRtHandle*))                                 \
-  DO(void, DestroyEnvironment, (LiteRtHandle))                                                                      \
   DO(LiteRtStatus, CreateModelFromBuffer, (LiteRtHandle, const void*, size_t, LiteRtHandle*))                       \
   DO(void, DestroyModel, (LiteRtHandle))                                                                            \
   DO(LiteRtStatus, GetModelSignature, (LiteRtHandle, size_t, LiteRtHandle*))                                        \
@@ -120,10 +119,9 @@ typedef struct {
 // calls of this environment fail so at once, and nothing of it is freed, because the driver may still use it. A fault
 // means that nothing was created.
 
-// facesieve_litert_open loads the library at path. With gpu it also loads the accelerator in the same folder.
+// facesieve_litert_open loads the library at path. With gpu it also loads the accelerator in the same folder. The
+// environment stays until the process ends: the driver keeps threads, and open files that belong to its thread.
 facesieve_environment* facesieve_litert_open(const char* path, bool gpu, int limit, facesieve_fault* fault);
-// facesieve_litert_close frees the environment, after its networks. The library stays loaded.
-void facesieve_litert_close(facesieve_environment* e, int limit);
 
 // facesieve_litert_network reads a network. Its bytes must stay unchanged until it is freed.
 facesieve_network* facesieve_litert_network(

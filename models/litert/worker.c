@@ -65,7 +65,7 @@ static void* serve(void* argument) {
     pthread_cond_broadcast(&w->changed);
   }
   pthread_mutex_unlock(&w->mutex);
-  return NULL; // its table of files is closed with the last thread that uses it
+  return NULL;
 }
 
 facesieve_worker* worker_start(void) {
