@@ -10,7 +10,7 @@ import (
 var ErrClosed = errors.New("models: interpreter is closed")
 
 // ErrNoRuntime marks an external runtime that no network can use: it cannot be loaded, or has no device.
-var ErrNoRuntime = errors.New("no such runtime")
+var ErrNoRuntime = errors.New("unusable")
 
 // Interpreter runs one network. It is for one goroutine at a time; several interpreters of one Model may run at the
 // same time. Close frees its memory, which belongs to the C library.

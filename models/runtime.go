@@ -98,9 +98,12 @@ func (rt Runtime) LibraryPath() string {
 
 // Remedy returns what the operator can do about an external runtime that is refused.
 func (rt Runtime) Remedy() string {
+	if rt.Engine == EngineLiteRT && rt.Device == DeviceGPU {
+		return fmt.Sprintf("install LiteRT %s and the Vulkan driver of the board, and restart facesieve, "+
+			"or set runtime.engine to tflite", litert.Version)
+	}
 	if rt.Engine == EngineLiteRT {
-		return fmt.Sprintf("install LiteRT %s with the Vulkan driver of the board, or set runtime.engine to tflite",
-			litert.Version)
+		return fmt.Sprintf("install LiteRT %s, or set runtime.engine to tflite", litert.Version)
 	}
 	return "install the library that fits the device, or set runtime.delegate to xnnpack"
 }

@@ -69,7 +69,8 @@ type benchNetwork struct {
 	Refusal   string  `json:"refusal,omitempty"`
 	Width     int     `json:"width"`
 	Height    int     `json:"height"`
-	MS        float64 `json:"ms"` // a run, the median
+	MS        float64 `json:"ms"`               // a run, the median
+	CPU       float64 `json:"cpu_ms,omitempty"` // the same by XNNPACK, if an external runtime is used
 	SelfTest  float64 `json:"self_test_ms"`
 	Deviation float64 `json:"deviation"` // quantisation steps
 }
@@ -236,7 +237,8 @@ func (r *benchReport) measureNetworks(cfg config.Config, camera config.Camera) e
 	for _, n := range times {
 		r.Networks = append(r.Networks, benchNetwork{
 			Name: n.Name, Engine: n.Engine, Device: n.Device, Refusal: n.Refusal, Width: n.Width, Height: n.Height,
-			MS: 1000 * n.Run.Seconds(), SelfTest: 1000 * n.SelfTest.Seconds(), Deviation: n.Deviation,
+			MS: 1000 * n.Run.Seconds(), CPU: 1000 * n.OnCPU.Seconds(), SelfTest: 1000 * n.SelfTest.Seconds(),
+			Deviation: n.Deviation,
 		})
 	}
 	return nil
@@ -259,6 +261,9 @@ func (r *benchReport) print(w io.Writer) {
 		size := fmt.Sprintf("%dx%d", n.Width, n.Height)
 		fmt.Fprintf(w, "%-32s %-14s %-9s %-10s %10.3f %12.2f %10.3g\n",
 			n.Name, n.Engine, n.Device, size, n.MS, n.SelfTest, n.Deviation)
+		if n.CPU > 0 {
+			fmt.Fprintf(w, "  by XNNPACK on the CPU: %.3f ms a run\n", n.CPU)
+		}
 		if n.Refusal != "" {
 			fmt.Fprintf(w, "  the configured runtime is refused: %s\n", printable(n.Refusal))
 		}

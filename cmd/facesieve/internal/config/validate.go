@@ -128,7 +128,7 @@ func (l *loader) section(section string, err error) {
 		switch {
 		case !errors.As(one, &fault):
 			l.fault(section, "%v", one)
-		case fault.ConfigKey() == "device": // publish makes topics of it; it stands at the top of the file
+		case section == "mqtt" && fault.ConfigKey() == "device": // publish makes topics of it; it stands at the top of the file
 			l.fault("device", "%v", fault.Unwrap())
 		default:
 			l.fault(join(section, fault.ConfigKey()), "%v", fault.Unwrap())
