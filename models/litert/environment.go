@@ -6,11 +6,13 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 
 	"golang.org/x/sys/cpu"
+	"golang.org/x/sys/unix"
 )
 
 // Accelerator is the file of the GPU accelerator, beside the library.
@@ -63,7 +65,7 @@ func openShared(library string, gpu bool, limit limits) (*Environment, error) {
 }
 
 // check returns why the files cannot be loaded. The accelerator would end the process on a CPU without the instructions
-// that it uses.
+// that it uses, and drivers that compile for the CPU, as those in software, would end it without executable memory.
 func check(library string, gpu bool) error {
 	known := knownFiles()
 	if err := verifyFile(library, known); err != nil {
@@ -72,7 +74,7 @@ func check(library string, gpu bool) error {
 	if !gpu {
 		return nil
 	}
-	if err := checkCPU(thisCPU()); err != nil {
+	if err := errors.Join(checkCPU(thisCPU()), checkMemory()); err != nil {
 		return err
 	}
 	return verifyFile(filepath.Join(filepath.Dir(library), Accelerator), known)
@@ -119,4 +121,15 @@ func checkCPU(c cpuFeatures) error {
 	}
 	return fmt.Errorf("the CPU has no %s instructions, which LiteRT's GPU accelerator uses "+
 		"(Cortex-A53, A57, A72 and others before ARMv8.2): set runtime.device to cpu", missing)
+}
+
+// checkMemory returns an error if this process may not have memory that is writable and executable.
+func checkMemory() error {
+	const access = unix.PROT_READ | unix.PROT_WRITE | unix.PROT_EXEC
+	page, err := unix.Mmap(-1, 0, os.Getpagesize(), access, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return fmt.Errorf("a driver of a GPU may need memory that is writable and executable, which is forbidden: "+
+			"set MemoryDenyWriteExecute=no in a drop-in of the unit: %w", err)
+	}
+	return unix.Munmap(page)
 }

@@ -3,9 +3,12 @@ package litert
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"facesieve/models/litert/litertest"
 )
@@ -56,6 +59,30 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if _, err := Open(filepath.Join(folder, "libLiteRt.so"), false); err != nil {
 		t.Errorf("the CPU needs no accelerator: %v", err)
+	}
+}
+
+// TestOpenWithoutExecutableMemory: a GPU is refused where systemd's MemoryDenyWriteExecute would end the process. It runs
+// in a process of its own.
+func TestOpenWithoutExecutableMemory(t *testing.T) {
+	library := litertest.Library(t)
+	const name = "FACESIEVE_TEST_MEMORY"
+	if os.Getenv(name) == "" {
+		t.Setenv(name, "1")
+		out, err := exec.Command(os.Args[0], "-test.v", "-test.run=^TestOpenWithoutExecutableMemory$").CombinedOutput()
+		if err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+		return
+	}
+	if err := unix.Prctl(unix.PR_SET_MDWE, unix.PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0); err != nil {
+		t.Skip("this kernel cannot forbid it: ", err)
+	}
+	if _, err := Open(library, true); err == nil || !strings.Contains(err.Error(), "MemoryDenyWriteExecute=no") {
+		t.Error(err)
+	}
+	if _, err := Open(library, false); err != nil {
+		t.Error(err)
 	}
 }
 
