@@ -49,7 +49,7 @@ func channels() []channel {
 		},
 		{
 			kindSet + "{setting}", "command",
-			"Changes a setting of a camera, with mqtt.control: enabled (ON or OFF), threshold (0..100) or policy (best, " +
+			"Changes a setting of a camera, with mqtt.control: enabled (ON or OFF), threshold (0..100 or auto) or policy (best, " +
 				"quick, interval or all). A retained command is ignored.",
 			mediaText, `{"type": "string", "examples": ["35", "best", "OFF"]}`, true,
 		},

@@ -37,7 +37,7 @@ func (m *Metrics) all(state *daemon.State) []prometheus.Metric {
 	for _, c := range state.Cameras {
 		configured[c.Name] = true
 		m.camera(c.Name).collect(b, c)
-		settings, err := state.InForce.Camera(c.Name)
+		settings, err := state.Camera(c.Name)
 		b.gauge("camera_enabled", "1 if the configuration enables the camera.", truth(err == nil && settings.Enabled),
 			cameraLabel, c.Name)
 	}

@@ -101,7 +101,7 @@ func (a api) visits(w http.ResponseWriter, r *http.Request) {
 // calibration returns the visits of a camera for the Calibrate view, or 204 if the browser has them already.
 func (a api) calibration(w http.ResponseWriter, r *http.Request) {
 	state := a.State()
-	camera, err := state.InForce.Camera(r.URL.Query().Get("camera"))
+	camera, err := state.Camera(r.URL.Query().Get("camera"))
 	if err != nil || camera.Name != r.URL.Query().Get("camera") {
 		http.Error(w, "There is no such camera.", http.StatusNotFound)
 		return

@@ -94,7 +94,7 @@ func (r *Recorder) Calibration(camera config.Camera, networks []models.Manifest)
 func calibrationSettings(camera config.Camera) CalibrationSettings {
 	q := camera.Quality
 	settings := CalibrationSettings{
-		Policy: q.Policy, Threshold: q.Threshold, MaxWait: q.MaxWait.Seconds(), Static: q.Visit.Static.Seconds(),
+		Policy: q.Policy, Threshold: q.LeastScore(), MaxWait: q.MaxWait.Seconds(), Static: q.Visit.Static.Seconds(),
 	}
 	for _, gate := range limits(q.Gates) {
 		settings.Gates = append(settings.Gates, gate.Limit)

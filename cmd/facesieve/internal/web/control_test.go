@@ -103,7 +103,7 @@ func TestSaveOverrides(t *testing.T) {
 	settings := func() (threshold, sharpness float64, masks int) {
 		camera, err := p.inForce().Camera("gate")
 		testsupport.Must(t, err)
-		return camera.Quality.Threshold, camera.Quality.Gates.MinSharpness, len(camera.Detect.Masks)
+		return camera.Quality.LeastScore(), camera.Quality.Gates.MinSharpness, len(camera.Detect.Masks)
 	}
 	expect := func(threshold, sharpness float64, masks int) {
 		t.Helper()
