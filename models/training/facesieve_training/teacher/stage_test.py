@@ -126,14 +126,14 @@ def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as result:
         load(None, stage.Config, ["network.head.scale=-1", "optimiser.factor=2"])
     assert str(result.value).splitlines() == [
-        "configuration: network.head.scale: -1.0 must be above 0",
-        "configuration: optimiser.factor: 2.0 is not above 0 and at most 1",
+        "--set: network.head.scale: -1.0 must be above 0",
+        "--set: optimiser.factor: 2.0 is not above 0 and at most 1",
     ]
     with pytest.raises(ConfigError) as result:
         load(None, stage.Config, ["epochs=0"])
     assert str(result.value).splitlines() == [
         "configuration: faces: is required to train a teacher (or import one with teacher.onnx)",
-        "configuration: epochs: must be 1 or more, not 0",
+        "--set: epochs: must be 1 or more, not 0",
     ]
     with pytest.raises(
         ConfigError, match=r"run: give either run, the directory of a trained teacher, or onnx"
