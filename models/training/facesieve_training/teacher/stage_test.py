@@ -77,7 +77,7 @@ def test_the_files_of_a_run_all_give_the_same_embedding(kind: str, tiny: Path, t
     np.testing.assert_allclose(teacher(images[:1]).embedding, result.embedding[:1], rtol=1e-2, atol=1e-3)
 
     file = TeacherSource(run=done).as_onnx()
-    assert file == OnnxTeacher(done / "teacher.onnx", cut="cut", low="low", colour="BGR")
+    assert file == OnnxTeacher(done / "teacher.onnx", cut="cut", low="low", color="BGR")
     other = imported.Teacher(file, threads=1)(images)
     # Trained and run in bfloat16 by Keras, in float32 by onnxruntime.
     np.testing.assert_allclose(other.embedding, result.embedding, rtol=0.05, atol=0.05)
