@@ -51,7 +51,7 @@ def test_a_run_directory_that_cannot_be_created_is_an_error(
 def test_a_directory_without_a_run_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The configuration of another stage's run, which only that stage reads."""
     (tmp_path / "config.yaml").write_text("nothing: 1\n")
-    given = [f"student={tmp_path}", f"matcher.file={tmp_path / 'config.yaml'}"]
+    given = ["name=trial", f"student={tmp_path}", f"matcher.file={tmp_path / 'config.yaml'}"]
     arguments = ["export", "--run", str(tmp_path / "run"), *(p for g in given for p in ("--set", g))]
     assert cli.main(arguments) == 1
     assert "config.yaml:1: nothing: unknown key" in capsys.readouterr().err

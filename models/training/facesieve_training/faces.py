@@ -5,6 +5,7 @@ margin all around (128x128: 8 pixels), so that alignment jitter has real pixels.
 """
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
+
+log = logging.getLogger(__name__)
 
 SIZE = 112
 """Width and height of an aligned face, pixels."""
@@ -72,10 +75,16 @@ class FaceSet:
             yield from self.faces(identity)
 
     def hash(self) -> str:
-        """Digest of names and sizes of all files: which data a run used."""
-        digest = hashlib.sha256()
-        for face in self:
-            digest.update(f"{face.key} {face.path.stat().st_size}\n".encode())
+        """Digest of names and sizes of all files: which data a run used. Logs identities without a face."""
+        digest, empty = hashlib.sha256(), []
+        for identity in self.identities:
+            found = self.faces(identity)
+            for face in found:
+                digest.update(f"{face.key} {face.path.stat().st_size}\n".encode())
+            if not found and identity not in self._without:
+                empty.append(identity)
+        if empty:
+            log.warning("%s: %d directories hold no image: %s", self.root, len(empty), ", ".join(empty[:5]))
         return digest.hexdigest()[:16]
 
 

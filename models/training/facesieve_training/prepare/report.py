@@ -48,7 +48,7 @@ def write(directory: Path, shards: Shards, lost: pd.DataFrame) -> dict[str, int]
 
 def _markdown(shards: Shards, counts: Counter[str]) -> str:
     index = shards.index
-    total = len(index) + sum(counts.values())
+    total = len(index) + sum(counts.values()) - counts["empty"]  # directories, not entries
     sizes = index.groupby("identity").size()
     lines = [
         f"{len(index):,} faces of {len(sizes):,} people from {total:,} entries.",

@@ -66,7 +66,8 @@ def test_pairs_without_faces_are_errors(lfw: Verify, face_directory: Path) -> No
         Verifier(lfw)
     lfw.pairs.write_text("10 1\np01 1 2\n")
     with pytest.raises(
-        DataError, match=r"of 1 pairs 1 have their faces .*; at least two mated and two non-mated ones are needed"
+        DataError,
+        match=r"of 1 pairs 1 have their faces .*; at least two mated and two non-mated ones are needed",
     ):
         Verifier(lfw)
     with pytest.raises(DataError, match=r"has no protocol beside its faces; name LFW's pairs\.txt"):
