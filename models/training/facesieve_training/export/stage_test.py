@@ -153,7 +153,7 @@ def test_the_shipped_configuration_names_no_network(tmp_path: Path) -> None:
     made = config.load(path, stage.Config, ["name=mine"])
     assert (made.license, made.trained_on) == ("not stated", None)
     with pytest.raises(config.ConfigError, match=r"trained_on: must not be empty; null describes the data"):
-        config.load(path, stage.Config, ["name=mine", "trained_on="])
+        config.load(path, stage.Config, ["name=mine", "trained_on=''"])
 
 
 def test_too_few_people_are_refused_with_the_numbers_that_are_needed() -> None:
