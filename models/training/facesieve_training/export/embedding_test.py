@@ -61,5 +61,5 @@ def test_faults_name_the_key() -> None:
     assert embedding.Embedding().faults() == []
     assert embedding.Embedding([0, 20, 20]).faults() == ["bands: must begin at 0 and rise, below 100"]
     assert embedding.Embedding([10, 20]).faults() == ["bands: must begin at 0 and rise, below 100"]
-    with pytest.raises(ConfigError, match="max_fnmr: must be above 0.0, not 0"):
+    with pytest.raises(ConfigError, match=r"max_fnmr: must be above 0\.0, not 0"):
         load(None, embedding.Embedding, ["max_fnmr=0"])

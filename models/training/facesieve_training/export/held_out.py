@@ -134,8 +134,8 @@ def check(identity: NDArray[np.int64], fmr: float, knots: int) -> None:
     raise DataError(
         f"{len(faces)} people are held out, with {len(identity):,} clean faces, {mated:,} mated and "
         f"{nonmated:,} non-mated pairs; needed are at least {knots} faces for {knots} knots, one mated pair, "
-        f"and {needed:,} non-mated pairs for FMR {fmr:g} ({ceil(_RELIABLE / fmr):,} for a reliable threshold): "
-        "hold out more people (held_out of the stage student), or set fmr higher and knots lower"
+        f"and {needed:,} non-mated pairs for FMR {fmr:g} ({ceil(_RELIABLE / fmr):,} for a reliable threshold)"
+        ": hold out more people (held_out of the stage student), or set fmr higher and knots lower"
     )
 
 

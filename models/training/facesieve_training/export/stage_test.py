@@ -163,7 +163,8 @@ def test_too_few_people_are_refused_with_the_numbers_that_are_needed() -> None:
     assert str(raised.value) == (
         "8 people are held out, with 40 clean faces, 80 mated and 700 non-mated pairs; needed are at least "
         "41 faces for 41 knots, one mated pair, and 1,000 non-mated pairs for FMR 0.001 (30,000 for a "
-        "reliable threshold): hold out more people (held_out of the stage student), or set fmr higher and knots lower"
+        "reliable threshold): hold out more people (held_out of the stage student), or set fmr higher and "
+        "knots lower"
     )
     for few in (np.arange(60), np.zeros(60, np.int64)):
         with pytest.raises(DataError):
