@@ -95,7 +95,7 @@ def load(path: Path | None, cls: type[T], overrides: list[str] | tuple[str, ...]
     if wrong or made is None:
         placed = [(*tree.origin(fault.location), _named(fault)) for fault in wrong]
         placed.sort(key=lambda one: one[0])
-        raise ConfigError([f"{origin}: {text}" for _, origin, text in placed])
+        raise ConfigError(None, [f"{origin}: {text}" for _, origin, text in placed])
     return cast(T, made)
 
 
@@ -131,13 +131,13 @@ def plain(value: Any) -> Any:
 def _validated(adapter: TypeAdapter[Any], values: Any) -> tuple[Any, list[_Fault]]:
     """Make the object. Bad values are replaced by defaults or samples, so that the others can be checked."""
     found: list[_Fault] = []
-    described, tree = _schema(adapter), _home(values)
+    tree = _home(values)
     for _ in range(_PASSES):
         try:
             # JSON, because strict pydantic takes text for a path and a list for a tuple only there.
             return adapter.validate_json(json.dumps([tree], default=str))[0], found
         except ValidationError as error:
-            wrong = [(e["loc"][1:], e) for e in error.errors()]
+            wrong, described = [(e["loc"][1:], e) for e in error.errors()], _schema(adapter)
         found += [_Fault(at, _text(e, described)) for at, e in wrong if not any(f.about(at) for f in found)]
         try:
             for at, e in sorted(wrong, key=lambda one: len(one[0]), reverse=True):

@@ -32,9 +32,10 @@ Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, _SIGNS)
 class ConfigError(ValueError):
     """Everything that is wrong with a configuration, one fault a line."""
 
-    def __init__(self, faults: list[str]) -> None:
+    def __init__(self, source: str | None, faults: list[str]) -> None:
+        """Take the faults of one source; with None each fault starts with a source of its own."""
         self.faults = faults
-        super().__init__("\n".join(faults))
+        super().__init__("\n".join(f"{source}: {fault}" if source else fault for fault in faults))
 
 
 @dataclass
@@ -76,26 +77,26 @@ def _file(path: Path) -> Tree:
             _note(node, (), tree)
             values = loader.construct_document(node)
             if not isinstance(values, dict):
-                raise ConfigError([f"{path}: must hold keys and values at its top level"])
+                raise ConfigError(str(path), ["must hold keys and values at its top level"])
             tree.values = values
         return tree
     except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+        raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         fault = f"is not UTF-8 text: byte 0x{error.object[error.start]:02x}; save it as UTF-8"
-        raise ConfigError([f"{path}:{line}: {fault}"]) from error
+        raise ConfigError(f"{path}:{line}", [fault]) from error
     except yaml.MarkedYAMLError as error:
         where = f"{path}:{error.problem_mark.line + 1}" if error.problem_mark else path
-        raise ConfigError([f"{where}: is not YAML: {error.problem}"]) from error
+        raise ConfigError(str(where), [f"is not YAML: {error.problem}"]) from error
     except yaml.YAMLError as error:
-        raise ConfigError([f"{path}: is not YAML: {error}"]) from error
+        raise ConfigError(str(path), [f"is not YAML: {error}"]) from error
 
 
 def _note(node: yaml.Node, where: Location, tree: Tree) -> None:
     """Record the lines of the keys and items below a node."""
     if len(where) > _DEEPEST:
-        raise ConfigError([f"{tree.source}: {where[0]}: has more than {_DEEPEST} levels"])
+        raise ConfigError(tree.source, [f"{where[0]}: has more than {_DEEPEST} levels"])
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             place = (*where, str(key.value))
@@ -112,7 +113,7 @@ def _note(node: yaml.Node, where: Location, tree: Tree) -> None:
 def _override(tree: Tree, override: str) -> None:
     name, separator, text = override.partition("=")
     if not separator or not name:
-        raise ConfigError([f"--set: {override!r} must have the form key=value or outer.key=value"])
+        raise ConfigError("--set", [f"{override!r} must have the form key=value or outer.key=value"])
     keys = tuple(name.split("."))
     below: Any = tree.values
     for key in keys[:-1]:
@@ -120,10 +121,10 @@ def _override(tree: Tree, override: str) -> None:
             below[key] = {}
         below = below[key]
         if not isinstance(below, dict):
-            raise ConfigError([f"--set: {name}: {key} is a value and has no keys below it"])
+            raise ConfigError("--set", [f"{name}: {key} is a value and has no keys below it"])
     try:
         below[keys[-1]] = yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
     except yaml.YAMLError as error:
-        raise ConfigError([f"--set: {name}: {text!r} is not a YAML value"]) from error
+        raise ConfigError("--set", [f"{name}: {text!r} is not a YAML value"]) from error
     tree.origins = {place: line for place, line in tree.origins.items() if place[: len(keys)] != keys}
     tree.origins[keys] = 0

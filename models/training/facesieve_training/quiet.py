@@ -1,25 +1,31 @@
-"""Suppression of the notes that native libraries print while they are loaded."""
+"""Suppression of the notes that native libraries print while they or a network are loaded."""
 
 import contextlib
 import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 
-# Lines of absl's log: severity, date, time; and its own notice about them.
-_NOTE = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl::InitializeLog\(\)")
+# Lines of absl's log: severity, date, time; its own notice about them; and LiteRT's.
+_NOTE = re.compile(
+    rb"[IW]\d{4} |WARNING: All log messages before absl::InitializeLog\(\)|INFO: Created TensorFlow"
+)
+# stderr is diverted once at a time.
+_ONE = threading.RLock()
 
 
 @contextlib.contextmanager
 def without_notes() -> Iterator[None]:
-    """Drop absl's information and warnings on the process's stderr; other lines are written after the block.
+    """Drop information and warnings of absl and LiteRT on stderr; other lines are written after the block.
 
-    TensorFlow prints them during its import, before TF_CPP_MIN_LOG_LEVEL has an effect.
+    TensorFlow prints them during its import, before TF_CPP_MIN_LOG_LEVEL has an effect. For short blocks: the
+    stderr of all threads is diverted.
     """
     sys.stderr.flush()
-    real = os.dup(2)
-    with tempfile.TemporaryFile() as file:
+    with _ONE, tempfile.TemporaryFile() as file:
+        real = os.dup(2)
         os.dup2(file.fileno(), 2)
         try:
             yield

@@ -7,6 +7,7 @@ from facesieve_training.quiet import without_notes
 LINES = (
     b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
     b"I0000 00:00:1795.5  29696 port.cc:153] oneDNN custom operations are on.",
+    b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
     b"E0000 00:00:1795.6  29696 driver.cc:1] no device",
     b"Warning: other",
 )
