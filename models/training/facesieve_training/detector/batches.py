@@ -39,9 +39,7 @@ class RoundsConfig:
 class TrainConfig:
     """Schedule; one step is one batch; with 0 steps the initial network is exported.
 
-    initial: the weights of an earlier run (.weights.h5), an exported detector (.tflite), or YuNet (.onnx). A
-    wider detector is pruned to its most important channels. With a wider detector or YuNet, the early layers
-    are first trained on its maps (feature imitation) for `imitation_steps` steps.
+    initial: the weights of an earlier run (.weights.h5) or an exported detector (.tflite).
     """
 
     steps: int = 6000
@@ -56,14 +54,12 @@ class TrainConfig:
     checkpoint_every: int = 250
     log_every: int = 50
     initial: Path | None = None
-    imitation_steps: int = 2000
     rounds: RoundsConfig = field(default_factory=RoundsConfig)
 
     def faults(self) -> list[str]:
         """Return the errors in the values, one message each."""
         wrong = [f"{n}: must be positive" for n in ("batch", "threads") if getattr(self, n) < 1]
         wrong += ["steps: is below 0"] if self.steps < 0 else []
-        wrong += ["imitation_steps: is below 1"] if self.imitation_steps < 1 else []
         if self.precision not in ("float32", "mixed_bfloat16", "mixed_float16"):
             wrong.append(f"precision: {self.precision!r} is none of float32, mixed_bfloat16, mixed_float16")
         if self.checkpoint_every % self.log_every:

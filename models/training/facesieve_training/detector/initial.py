@@ -8,18 +8,15 @@ import keras
 import numpy as np
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector import tree
 from facesieve_training.networks import exported
 from facesieve_training.networks.pixels import scaled
 
 
 def load(model: keras.Model, path: Path) -> None:
-    """Load weights from a file: .weights.h5 of a run, an exported .tflite, or YuNet's .onnx."""
+    """Load weights from a file: .weights.h5 of a run, or an exported .tflite."""
     try:
         if path.suffix == ".tflite":
             load_tflite(model, path)
-        elif path.suffix == ".onnx":
-            tree.load(model, path)
         else:
             model.load_weights(path)
     except (OSError, ValueError) as error:

@@ -5,7 +5,6 @@ from typing import Any
 import keras
 
 from facesieve_training import devices
-from facesieve_training.detector import narrow
 from facesieve_training.detector.batches import Parts
 from facesieve_training.detector.initial import load
 from facesieve_training.detector.network import build
@@ -13,7 +12,7 @@ from facesieve_training.detector.schedule import cosine
 
 
 class Learner:
-    """A network to train, with the weights of `train.initial` if they need no feature imitation."""
+    """A network to train, with the weights of `train.initial`."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -24,7 +23,7 @@ class Learner:
             self.model = build(parts.network)
         finally:
             keras.mixed_precision.set_global_policy("float32")
-        if config.initial is not None and not narrow.wider(config.initial, parts.network):
+        if config.initial is not None:
             load(self.model, config.initial)
         self.averaged = build(parts.network)
         self.averaged.set_weights(self.model.get_weights())

@@ -1,8 +1,6 @@
 """The training loop with TensorFlow: averaged weights, checkpoints."""
 
 import logging
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import keras
@@ -10,13 +8,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from facesieve_training.detector import narrow
 from facesieve_training.detector.batches import Batches, Parts, Source, first_images
-from facesieve_training.detector.codec import FloatArray
-from facesieve_training.detector.feature_imitation import imitate
 from facesieve_training.detector.learner import Learner
 from facesieve_training.detector.losses import detector_loss
-from facesieve_training.detector.tree import Early
 from facesieve_training.networks import exported
 from facesieve_training.networks.pixels import scaled
 from facesieve_training.run import Run
@@ -33,21 +27,10 @@ class Trainer(Learner):
         self._train = tf.function(self._update, reduce_retracing=True)
 
     def begin(self, initial: Path, batches: Batches) -> None:
-        """Prepare a network that comes from a file without batch norms or with different early layers."""
-        if initial.suffix not in (".onnx", ".tflite"):
-            return
-        first = first_images(batches)
-        early: Callable[[np.ndarray], FloatArray] | None = None
-        if initial.suffix == ".onnx":
-            early = Early(initial)
-        elif narrow.wider(initial, self._parts.network):
-            early = narrow.start(self.model, initial, first)
-        if early is not None:
-            with closing(batches.images()) as images:
-                left = imitate(self.model, early, images, self._parts.train.imitation_steps)
-            log.info("unexplained variance of the maps of %s's early layers: %.3f", initial.name, left)
-        exported.settle(self.model, first)
-        self.averaged.set_weights(self.model.get_weights())
+        """Measure the moments of the batch norms of a network that comes from a file without them."""
+        if initial.suffix == ".tflite":
+            exported.settle(self.model, first_images(batches))
+            self.averaged.set_weights(self.model.get_weights())
 
     def _update(self, images: tf.Tensor, maps: list[tf.Tensor]) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:

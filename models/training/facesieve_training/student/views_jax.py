@@ -1,5 +1,5 @@
-"""Images for distillation, drawn in whole batches on the device that trains: what `distillation.blend`
-and `views.draw` do to one after the other.
+"""Images for distillation, drawn in whole batches on the device that trains: as `views.draw`
+makes them.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The training of `device_distillation`: views are drawn, labelled and trained on in the device."""
+"""The training of `distillation`: views are drawn, labelled and trained on in the device."""
 
 from typing import NamedTuple
 
@@ -15,10 +15,9 @@ from facesieve_training.networks.pixels import scaled
 from facesieve_training.on_device import OnDevice, Values
 from facesieve_training.run import Run
 from facesieve_training.student.data import Scale
-from facesieve_training.student.device_distillation import DeviceDistillation, Material
-from facesieve_training.student.distillation import mean_of_views, ranked
+from facesieve_training.student.distillation import Distillation, Material
 from facesieve_training.student.network import FEATURE, BinsLoss
-from facesieve_training.student.teachers import AGREEMENT, Teachers
+from facesieve_training.student.teachers import AGREEMENT, Teachers, mean_of_views, ranked
 from facesieve_training.student.views import Views
 from facesieve_training.student.views_jax import blends, draw
 
@@ -44,7 +43,7 @@ class Distiller:
 
     def __init__(
         self, student: keras.Model, names: tuple[str, ...], teachers: Teachers, scale: Scale,
-        material: Material, config: DeviceDistillation, views: Views, seed: int,
+        material: Material, config: Distillation, views: Views, seed: int,
     ) -> None:  # fmt: skip
         self._student, self._names, self._teachers, self._scale = student, names, teachers, scale
         self._config, self._views = config, views
@@ -140,7 +139,7 @@ class Distiller:
         return (trainable, fixed, optimizer), parts
 
 
-def train(distiller: Distiller, config: DeviceDistillation, run: Run) -> None:
+def train(distiller: Distiller, config: Distillation, run: Run) -> None:
     """Train to the end, resuming from the run's checkpoint; the student then has the trained weights."""
     directory = run.dir / "distilled"
     directory.mkdir(exist_ok=True)
@@ -156,7 +155,7 @@ def train(distiller: Distiller, config: DeviceDistillation, run: Run) -> None:
             losses = distiller.train(step, count)
             if not np.isfinite(list(losses.values())).all():
                 raise DataError(
-                    f"device_distillation.rate: the loss is not finite after step {step}; lower the rate"
+                    f"distillation.rate: the loss is not finite after step {step}; lower the rate"
                 )
             step += count
             bar.update(count)
