@@ -45,12 +45,17 @@ def mix(model: keras.Model, other: keras.Model, share: float, batches: Sequence[
 
     Training on harder images reduces the accuracy on the earlier ones; the average of both networks keeps
     most of either (Wortsman et al. 2022, arXiv:2109.01903). The moments of the batch norms are measured on
-    these batches of 8-bit images.
+    these batches.
     """
     for network in (model, other):
         exported.settle(network, batches)
     pairs = zip(model.get_weights(), other.get_weights(), strict=True)
     model.set_weights([(1 - share) * own + share * theirs for own, theirs in pairs])
+    measure_moments(model, batches)
+
+
+def measure_moments(model: keras.Model, batches: Sequence[np.ndarray]) -> None:
+    """Set the moments of the batch norms to the means of those of these batches of 8-bit images."""
     norms = [norm for _, norm in exported.convolutions(model) if norm is not None]
     momentum = [norm.momentum for norm in norms]
     moments = [[np.zeros(norm.gamma.shape, np.float32)] * 2 for norm in norms]

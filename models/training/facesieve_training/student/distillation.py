@@ -15,48 +15,20 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from facesieve_training.cli import DataError
+from facesieve_training.degrade import Degradation, Jitter, Span, Tone
 from facesieve_training.faces import Image
 from facesieve_training.label.source import Source
 from facesieve_training.student import data
 from facesieve_training.student.teachers import of_others
 
-COARSE = (12, 90)
-"""Width of a face of low resolution, pixels."""
-COVERED, SMEARED = (0.15, 0.5), (3.0, 21.0)
-"""Side of the occluding rectangle, relative to the face's width; length of a motion blur, pixels."""
 
-
-@dataclass(frozen=True)
-class Change:
-    """How an image is blended with another and augmented."""
-
-    two: float = 0.7
-    """Probability of a blend of two faces, each with a weight of at least 0.1."""
-    rotation: float = 15.0
-    """Largest rotation, degrees."""
-    scale: float = 0.15
-    """Largest change of size, natural logarithm."""
-    shift: float = 6.0
-    """Largest shift, pixels."""
-    contrast: float = 0.4
-    """Largest change of contrast, natural logarithm."""
-    brightness: float = 40.0
-    """Largest change of brightness, grey levels."""
-    grey: float = 0.15
-    """Probability of a grey image."""
-    coarse: float = 0.25
-    """Probability of a low resolution, 12 to 90 pixels across the face."""
-    covered: float = 0.0
-    """Probability of an occluding rectangle of one colour."""
-    smeared: float = 0.0
-    """Probability of a motion blur of 3 to 21 pixels."""
-
-    def faults(self) -> list[str]:
-        """Return the errors in the values, one message each."""
-        chances = ("two", "grey", "coarse", "covered", "smeared")
-        found = [f"{n}: {getattr(self, n)} is not in 0..1" for n in chances if not 0 <= getattr(self, n) <= 1]
-        spans = ("rotation", "scale", "shift", "contrast", "brightness")
-        return found + [f"{n}: {getattr(self, n)} is below 0" for n in spans if getattr(self, n) < 0]
+def _camera() -> Degradation:
+    return Degradation(
+        spared=0.35, pixels=Span(0.5, 12, 90), motion=Span(0.25, 2, 21), defocus=Span(0.1, 0.3, 1.5),
+        dark=Span(0.09, 0.12, 0.5), tone=Tone(1, colour=0.15, contrast=0.4, lift=0.16), grey=0.18,
+        noise=Span(0.23, 1, 12), jpeg=Span(0.26, 20, 90), occlusion=Span(0.12, 0.15, 0.5),
+        jitter=Jitter(3.5, 8.7, 0.087), misaligned=Span(0, 1, 1),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,10 +46,10 @@ class Distillation:
     """Share of faces without augmentation."""
     empty: float = 0.08
     """Share of images without a face, drawn from `background`."""
-    clean: float = 0.35
-    """Share of the blends without degradation."""
-    change: Change = field(default_factory=lambda: Change(two=0.4, coarse=0.5, covered=0.12, smeared=0.15))
-    """How the other faces are blended and augmented."""
+    two: float = 0.4
+    """Share of the other faces that are blended with a second one, each with a weight of at least 0.1."""
+    degradation: Degradation = field(default_factory=_camera)
+    """Degradation of the faces that are not plain."""
     save_every: int = 2000
     """Steps between checkpoints."""
 
@@ -87,7 +59,7 @@ class Distillation:
         found = [f"{n}: {getattr(self, n)} is below 1" for n in counts if getattr(self, n) < 1]
         if not 0 <= self.warm_up < self.steps:
             found.append(f"warm_up: {self.warm_up} is not from 0 to less than the steps ({self.steps})")
-        shares = ("plain", "empty", "clean")
+        shares = ("plain", "empty", "two")
         found += [f"{n}: {getattr(self, n)} is not in 0..1" for n in shares if not 0 <= getattr(self, n) <= 1]
         return found if self.plain + self.empty <= 1 else [*found, "plain, empty: are more than 1 together"]
 

@@ -47,7 +47,7 @@ batch: 8
 
 
 def _weights(directory: Path) -> dict[str, np.ndarray]:
-    with np.load(directory / "distilled" / "step-000000024.npz") as archive:
+    with np.load(directory / "checkpoint" / "distillation" / "step-000000024.npz") as archive:
         return {name: archive[name] for name in archive.files}
 
 
@@ -55,7 +55,7 @@ def test_a_killed_and_resumed_training_gives_the_same_result(config: Path, tmp_p
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     first = train("student", config, whole)
     assert first.returncode == 0, first.stderr
-    train_killed("student", config, killed, "distilled", "student.weights.h5")
+    train_killed("student", config, killed, "checkpoint/distillation", "student.weights.h5")
     one, other = _weights(whole), _weights(killed)
     for name, values in one.items():
         np.testing.assert_array_equal(values, other[name])

@@ -1,28 +1,25 @@
 """The training of `distillation`: views are drawn, labelled and trained on in the device."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import keras
-import numpy as np
 from jax import Array, random
-from tqdm import tqdm
 
-from facesieve_training.cli import DataError
-from facesieve_training.fit import State
+from facesieve_training import camera
+from facesieve_training.faces import SIZE
+from facesieve_training.fit import Optimiser, Rate
 from facesieve_training.networks.pixels import scaled
-from facesieve_training.on_device import OnDevice, Values
+from facesieve_training.on_device import DeviceLoop, recorded
 from facesieve_training.run import Run
 from facesieve_training.student.data import Scale
 from facesieve_training.student.distillation import Distillation, Material
 from facesieve_training.student.network import FEATURE, BinsLoss
 from facesieve_training.student.teachers import AGREEMENT, Teachers, mean_of_views, ranked
 from facesieve_training.student.views import Views
-from facesieve_training.student.views_jax import blends, draw
 
-_SEGMENT = 100
-"""Steps of one call of the device."""
+_ENDLESS = 2**31 - 1
 
 
 class _Batch(NamedTuple):
@@ -38,53 +35,57 @@ class _Batch(NamedTuple):
     """Which views show a face, N."""
 
 
+class _Targets(NamedTuple):
+    """What the student learns of a batch."""
+
+    embedding: Array
+    """N x D."""
+    labels: Array
+    """0..1, N x labels; NaN where unknown."""
+    face: Array
+    """Which views show a face, N."""
+
+
 class Distiller:
-    """Trains a student, some hundred steps at a time."""
+    """Makes the batches of a distillation, and their loss."""
 
     def __init__(
-        self, student: keras.Model, names: tuple[str, ...], teachers: Teachers, scale: Scale,
-        material: Material, config: Distillation, views: Views, seed: int,
+        self, names: tuple[str, ...], teachers: Teachers, scale: Scale, material: Material,
+        config: Distillation, views: Views,
     ) -> None:  # fmt: skip
-        self._student, self._names, self._teachers, self._scale = student, names, teachers, scale
-        self._config, self._views = config, views
-        self._loss = BinsLoss(views)
-        schedule = keras.optimizers.schedules.CosineDecay(
-            config.rate / 100, config.steps - config.warm_up, 0.005, warmup_target=config.rate,
-            warmup_steps=config.warm_up,
-        )  # fmt: skip
-        self._optimizer = keras.optimizers.Adam(schedule, clipnorm=5.0)
-        self._optimizer.build(student.trainable_variables)
+        self._names, self._teachers, self._scale = names, teachers, scale
+        self._config, self._views, self._loss = config, views, BinsLoss(views)
         self._material = jax.tree.map(jnp.asarray, tuple(vars(material).values()))
-        self._key = random.key(seed, impl="rbg")
-        self._scanned = jax.jit(self._scan, donate_argnums=0, static_argnums=3)
-        self.on_device = OnDevice(
-            student.trainable_variables, student.non_trainable_variables, self._optimizer.variables
-        )
 
-    def train(self, first: int, count: int) -> dict[str, float]:
-        """Train `count` steps, beginning with step `first`; returns the mean parts of the loss."""
-        self.on_device.values, parts = self._scanned(
-            self.on_device.values, self._material, jnp.int32(first), count
-        )
-        return {name: float(value) for name, value in parts.items()}
+    def data(self, _: int) -> tuple[Any, int]:
+        """The material, which is the same for all steps."""
+        return self._material, _ENDLESS
 
-    def _scan(
-        self, values: Values, material: tuple[Array, ...], first: Array, count: int
-    ) -> tuple[Values, dict[str, Array]]:
-        def step(values: Values, number: Array) -> tuple[Values, dict[str, Array]]:
-            return self._step(values, self._batch(random.fold_in(self._key, number), *material))
+    def batch(self, material: tuple[Array, ...], _: Array, key: Array) -> tuple[Array, _Targets]:
+        """The student's input, and its targets by the teachers."""
+        drawn = self._drawn(key, *material)
+        embedding, labels = self._wanted(drawn)
+        return scaled(drawn.views), _Targets(embedding, labels, drawn.face)
 
-        values, parts = jax.lax.scan(step, values, first + jnp.arange(count))
-        return values, {name: losses.mean() for name, losses in parts.items()}
+    def loss(self, outputs: dict[str, Array], targets: _Targets) -> dict[str, Array]:
+        """The parts of the loss."""
+        labelled = ~jnp.isnan(targets.labels)
+        parts = {
+            name: jnp.mean(self._loss(jnp.nan_to_num(targets.labels[:, k]), outputs[name]) * labelled[:, k])
+            for k, name in enumerate(self._names)
+        }
+        apart = jnp.square(outputs[FEATURE] - targets.embedding).mean(-1)
+        parts[FEATURE] = self._config.feature * jnp.mean(apart * targets.face)
+        return {"loss": sum(parts.values(), jnp.float32(0)), **parts}
 
-    def _batch(self, key: Array, faces: Array, labels: Array, others: Array, empty: Array) -> _Batch:
+    def _drawn(self, key: Array, faces: Array, labels: Array, others: Array, empty: Array) -> _Batch:
         """Draw a batch: images without augmentation first, images without a face last."""
         c, keys = self._config, random.split(key, 4)
         distinct = c.batch // self._views.count
         without, plain = round(c.empty * distinct), round(c.plain * distinct)
         rows, second = random.randint(keys[0], (2, distinct - without), 0, len(faces))
         is_plain = jnp.arange(distinct - without) < plain
-        images, alone = blends(faces[rows], faces[second], is_plain, keys[1], c.change, c.clean)
+        images, alone = _shown(faces[rows], faces[second], is_plain, keys[1], c)
         nothing = empty[random.randint(keys[2], (without,), 0, len(empty))].astype(jnp.float32)
         drawn = draw(jnp.concatenate([images, nothing]), keys[3], self._views)
 
@@ -116,50 +117,50 @@ class Distiller:
         labels = jnp.where(batch.face[:, None], jnp.stack(columns, axis=1), 0.0)
         return mean_of_views(embedding, self._views.count), mean_of_views(labels, self._views.count)
 
-    def _step(self, values: Values, batch: _Batch) -> tuple[Values, dict[str, Array]]:
-        """Train one step."""
-        trainable, fixed, optimizer = values
-        embedding, labels = self._wanted(batch)
-        labelled = ~jnp.isnan(labels)
 
-        def loss(trainable: list[Array]) -> tuple[Array, tuple[dict[str, Array], list[Array]]]:
-            outputs, moved = self._student.stateless_call(
-                trainable, fixed, scaled(batch.views), training=True
-            )
-            parts = {
-                name: jnp.mean(self._loss(jnp.nan_to_num(labels[:, k]), outputs[name]) * labelled[:, k])
-                for k, name in enumerate(self._names)
-            }
-            parts[FEATURE] = jnp.mean(jnp.square(outputs[FEATURE] - embedding).mean(-1) * batch.face)
-            whole = sum(parts[name] for name in self._names) + self._config.feature * parts[FEATURE]
-            return whole, (parts, moved)
-
-        gradients, (parts, fixed) = jax.grad(loss, has_aux=True)(trainable)
-        trainable, optimizer = self._optimizer.stateless_apply(optimizer, gradients, trainable)
-        return (trainable, fixed, optimizer), parts
+def _shown(
+    faces: Array, others: Array, plain: Array, key: Array, config: Distillation
+) -> tuple[Array, Array]:
+    """Faces [N,S,S,3], BGR 0..255, of any margin, blended with others and degraded, [N,112,112,3], and which
+    of them show one face only, [N]. Faces that are `plain` [N] are only cropped.
+    """
+    keys = random.split(key, 3)
+    count, edge = len(faces), (faces.shape[1] - SIZE) // 2
+    weight = random.uniform(keys[1], (count, 1, 1, 1), minval=0.1, maxval=0.9)
+    weight = jnp.where(random.uniform(keys[0], weight.shape) < config.two, weight, 1.0)
+    with jax.default_matmul_precision("highest"):
+        made, drawn = recorded(faces * weight + others * (1 - weight), config.degradation, keys[2])
+        views = camera.align(made, drawn, float(faces.shape[1]))
+    whole = faces[:, edge : edge + SIZE, edge : edge + SIZE].astype(jnp.float32)
+    return jnp.where(plain[:, None, None, None], whole, views), plain | (weight[:, 0, 0, 0] == 1)
 
 
-def train(distiller: Distiller, config: Distillation, run: Run) -> None:
-    """Train to the end, resuming from the run's checkpoint; the student then has the trained weights."""
-    directory = run.dir / "distilled"
-    directory.mkdir(exist_ok=True)
-    on_device = distiller.on_device
-    state = State(on_device.variables(), directory)
-    step = max(state.kept(), default=0) if run.resumed else 0
-    if step:
-        state.load(step)
-        on_device.restore()
-    with tqdm(total=config.steps, initial=step, desc="distil", unit="step", disable=None) as bar:
-        while step < config.steps:
-            count = min(_SEGMENT, config.save_every - step % config.save_every, config.steps - step)
-            losses = distiller.train(step, count)
-            if not np.isfinite(list(losses.values())).all():
-                raise DataError(
-                    f"distillation.rate: the loss is not finite after step {step}; lower the rate"
-                )
-            step += count
-            bar.update(count)
-            bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
-            if step % config.save_every == 0 or step == config.steps:
-                on_device.store()
-                state.save(step)
+def draw(images: Array, key: Array, views: Views) -> Array:
+    """Views of each image [N,112,112,3], mirrored, shifted and brightened: [N count,112,112,3].
+
+    The views of an image are adjacent; every other one is mirrored.
+    """
+    keys = random.split(key, 4)
+    pixels = jnp.repeat(images, views.count, axis=0)
+    count, shift = len(pixels), views.shift
+    padded = jnp.pad(pixels, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
+    positions = random.randint(keys[0], (count, 2), 0, 2 * shift + 1)
+    cut = jax.vmap(lambda one, at: jax.lax.dynamic_slice(one, (at[0], at[1], 0), (SIZE, SIZE, 3)))
+    pixels = cut(padded, positions)
+    flips = random.bernoulli(keys[1], shape=(len(images), 1)) ^ (jnp.arange(views.count) % 2 == 1)
+    pixels = jnp.where(flips.reshape(-1, 1, 1, 1), pixels[:, :, ::-1], pixels)
+    whole = random.uniform(keys[2], (count, 1, 1, 1), minval=-1)
+    colours = random.uniform(keys[3], (count, 1, 1, 3), minval=-1)
+    gains = jnp.exp(views.light * (whole + colours / 2))
+    return jnp.clip(jnp.round(pixels * gains), 0, 255)
+
+
+def train(distiller: Distiller, student: keras.Model, config: Distillation, run: Run, seed: int) -> None:
+    """Train a student."""
+    schedule = Rate(Optimiser(config.rate, "cosine", warmup=config.warm_up), config.steps, config.steps)
+    optimizer = keras.optimizers.Adam(schedule, clipnorm=5.0)
+    loop = DeviceLoop(
+        student, optimizer, distiller.data, distiller.batch, distiller.loss, run, config.save_every, seed,
+        name="distillation",
+    )  # fmt: skip
+    loop.train(1, config.steps)

@@ -168,9 +168,10 @@ def run(config: Config, run: Run) -> None:
         figures.update(correlations(predict(shipped, images, rows_held_out), scaled[rows_held_out], names))
         return figures
 
-    Loop(model, batches, run, config.save_every, hosts).train(
-        sum(phase.epochs for phase in config.phases), batches.epoch, evaluate
-    )
+    epochs = sum(phase.epochs for phase in config.phases)
+    after = config.distillation.steps if config.distillation else 0
+    Loop(model, batches, run, config.save_every, hosts, after=after).train(epochs, batches.epoch, evaluate)
+    after += round(epochs * batches.epoch)
     if config.head_fine_tuning:
         fine_tune(
             student,
@@ -183,6 +184,7 @@ def run(config: Config, run: Run) -> None:
             config.head_fine_tuning,
             run,
             config.seed,
+            after,
         )
     student.save_weights(run.dir / "student.weights.h5")
     run.finish(**evaluate())
@@ -192,13 +194,10 @@ def _distil(
     student: keras.Model, config: Config, how: Distillation, teachers: Teachers, scale: data.Scale,
     material: distillation.Material, run: Run,
 ) -> None:  # fmt: skip
-    """Distil the teachers on the device; checkpoints are in the directory `distilled` of the run."""
     from facesieve_training.student.distiller import Distiller, train  # JAX is an optional dependency
 
-    made = Distiller(
-        student, config.student.labels, teachers, scale, material, how, config.views, config.seed
-    )
-    train(made, how, run)
+    distiller = Distiller(config.student.labels, teachers, scale, material, how, config.views)
+    train(distiller, student, how, run, config.seed)
 
 
 def _teachers(source: data.LabelRun) -> Teachers:
