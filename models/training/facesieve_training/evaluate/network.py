@@ -39,6 +39,11 @@ class Network:
             faults.append("std: must not be 0")
         return faults
 
+    @property
+    def title(self) -> str:
+        """Name in tables."""
+        return self.name or self.file.stem
+
     def prepared(self, aligned: NDArray[np.uint8]) -> Embeddings:
         """Turn aligned BGR faces into the network's input, number x 3 x 112 x 112."""
         images = aligned[..., ::-1] if self.color == "RGB" else aligned
