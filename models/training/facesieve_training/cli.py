@@ -28,7 +28,7 @@ STAGES = {
 }
 """Module of each stage, imported when it is run: most of them load TensorFlow."""
 
-COMMANDS = {"score": "facesieve_training.score.command"}
+COMMANDS = {"score": "facesieve_training.score.command", "paper": "facesieve_training.paper.command"}
 """Module of each command with its own arguments: `main(arguments) -> int`."""
 
 

@@ -89,6 +89,11 @@ class Curve:
     area_draws: Floats
     """Area of each bootstrap replicate; equal rows of two scores are the same replicate."""
 
+    def thinned(self, limit: float, steps: int = 300) -> tuple[Floats, Floats]:
+        """Fractions and FNMR in about this many steps, the last one at the limit."""
+        step = max(1, len(self.discard) // steps)
+        return np.append(self.discard[::step], limit), np.append(self.fnmr[::step], self.fnmr[-1])
+
 
 class Evaluator:
     """Thresholds, errors and bootstrap replicates, which do not depend on a score."""

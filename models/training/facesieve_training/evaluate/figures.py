@@ -20,7 +20,7 @@ _COLOURS = (
     "#E69F00", "#6A3D9A", "#8C564B", "#117733", "#000000",
 )  # fmt: skip
 _GREY = "#8A8F98"
-_STYLE = {
+STYLE = {
     "svg.hashsalt": "facesieve",
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -47,7 +47,7 @@ class Drawn:
 
 def draw(results: Results) -> dict[str, Drawn]:
     """Draw every figure; the keys are file names without extension."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         drawn = {}
         for convention in edc.CONVENTIONS:
             for fmr in results.rules.fmrs:
@@ -121,9 +121,8 @@ def _edc(results: Results, convention: str, fmr: float) -> Figure:
 
 def _line(curve: Curve, limit: float) -> tuple[Any, Any]:
     """Curve in percent, thinned for plotting and extended to the limit."""
-    step = max(1, len(curve.discard) // 300)
-    x = np.append(curve.discard[::step], limit)
-    return 100 * x, 100 * np.append(curve.fnmr[::step], curve.fnmr[-1])
+    discard, fnmr = curve.thinned(limit)
+    return 100 * discard, 100 * fnmr
 
 
 def _label_ends(

@@ -181,6 +181,7 @@ def _write(config: Config, run: Run, columns: list[Results]) -> None:
     if several:
         links = [(column, _file_name(column.name)) for column in columns]
         write_atomic(run.dir / "table.csv", tables.csv(columns))
+        write_atomic(run.dir / "curves.csv", tables.curves(columns))
         write_atomic(run.dir / "table.md", tables.means_markdown(columns))
         write_atomic(run.dir / "report.html", report.overview(config.title, run, links))
     lead = report.summary(columns)
@@ -195,6 +196,7 @@ def _write_column(directory: Path, title: str, images: int, run: Run, results: R
         table[result.name] = result.quality
     write_atomic(directory / "scores.parquet", table.to_parquet(index=False))
     write_atomic(directory / "table.csv", tables.csv([results]))
+    write_atomic(directory / "curves.csv", tables.curves([results]))
     write_atomic(directory / "table.md", tables.markdown(results))
     drawn = figures.draw(results)
     for name, figure in drawn.items():

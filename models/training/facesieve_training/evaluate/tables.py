@@ -36,6 +36,20 @@ def csv(columns: list[Results]) -> str:
     return text.getvalue()
 
 
+def curves(columns: list[Results]) -> str:
+    """The curves in steps, for figures of one's own: a row per column, score, convention, FMR and discard."""
+    text = io.StringIO()
+    writer = csv_module.writer(text, lineterminator="\n")
+    writer.writerow(["set", "matcher", "score", "convention", "fmr", "discard", "fnmr"])
+    for results in columns:
+        drawn = [(row.name, curve) for row in results.rows for curve in row.curves]
+        for name, curve in drawn + [(BEST, curve) for curve in results.best]:
+            first = [results.set, results.matcher, name, curve.convention, f"{curve.fmr:g}"]
+            for x, y in zip(*curve.thinned(results.rules.limit), strict=True):
+                writer.writerow([*first, f"{x:.6f}", f"{y:.6f}"])
+    return text.getvalue()
+
+
 def kinds(results: Results) -> list[tuple[str, float]]:
     """Convention and FMR of each table."""
     return [(convention, fmr) for convention in edc.CONVENTIONS for fmr in results.rules.fmrs]

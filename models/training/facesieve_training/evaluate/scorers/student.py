@@ -85,18 +85,18 @@ class TrainedStudent(Scorer):
             raise DataError(
                 f"{self.name}: name one of the labels of {self.run} by column: {', '.join(names)}"
             )
-        model = load_student(self.run, config, *_sizes(config.labels / "labels.parquet"))
+        model = load_student(self.run, config, *label_sizes(config.labels / "labels.parquet"))
         at = names.index(self.what or names[0])
 
         def score(faces: Image) -> Scores:
-            logits = model(to_input(faces), training=False)
-            values = network.expectation(logits[at] if isinstance(logits, list) else logits)
+            logits = keras.tree.flatten(model(to_input(faces), training=False))
+            values = network.expectation(logits[at])
             return np.asarray(keras.ops.convert_to_numpy(values), np.float64)
 
         return lambda batch: in_batches(score, batch)
 
 
-def _sizes(table: Path) -> tuple[int, int]:
+def label_sizes(table: Path) -> tuple[int, int]:
     """Length of the embeddings and number of people of a label table."""
     if not table.is_file():
         raise DataError(f"{table}: is missing; the student's label table gives its sizes")
