@@ -55,6 +55,9 @@ _RESULTS = {
 }
 """Results of a stage in its run's directory, and the command that usually follows."""
 
+COMMANDS = {"score": "facesieve_training.score.command", "paper": "facesieve_training.paper.command"}
+"""Module of each command with its own arguments: `main(arguments) -> int`."""
+
 # Errors of the system when the disk is full.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -74,7 +77,10 @@ class Stage(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its status: 0, 1 for a failed stage, 2 for wrong usage or configuration."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in COMMANDS:
+        return int(importlib.import_module(COMMANDS[given[0]]).main(given[1:]))
+    options = _parser().parse_args(given)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         stage = _stage(options.stage)
@@ -141,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train and evaluate the networks of facesieve.",
         add_help=False,
     )
-    parser.add_argument("stage", choices=STAGES, metavar="STAGE", help=", ".join(STAGES))
+    parser.add_argument("stage", choices=STAGES, metavar="STAGE", help=", ".join((*STAGES, *COMMANDS)))
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML configuration of the stage")
     parser.add_argument(
         "--set",

@@ -144,7 +144,7 @@ def test_all_faults_are_reported_at_once() -> None:
 
 
 def test_the_shipped_configurations_are_valid() -> None:
-    paper = load(CONFIGS / "teacher_ms1m.yaml", stage.Config)
+    paper = load(CONFIGS / "paper" / "teacher.yaml", stage.Config)
     defaults = stage.Config(faces=paper.faces)
     assert paper.network == defaults.network
     assert paper.optimiser == defaults.optimiser
