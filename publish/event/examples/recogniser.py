@@ -1,8 +1,8 @@
 """Reports what a recogniser makes of each face: recogniser.py HOST PORT NAME COMMAND [ARGUMENT ...].
 
-COMMAND gets the image on its standard input. Its exit status is 0 for a match, 1 if the person is enrolled and
-was not identified, 3 if the person is not enrolled (nothing is reported), and another one if the image cannot be
-used. NAME is name and version of the recogniser. Needs paho-mqtt 2.
+COMMAND gets the image on its standard input. Its exit status is 0 for a match, 1 if the person is enrolled
+and was not identified, 3 if the person is not enrolled (nothing is reported), and another one if the image
+cannot be used. NAME is name and version of the recogniser. Needs paho-mqtt 2.
 """
 
 import base64
