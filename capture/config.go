@@ -24,6 +24,15 @@ const (
 	transportUDP = "udp"
 )
 
+// Idle is what is decoded of a live source, or a file at pace Native, while nothing moves.
+type Idle string
+
+// The values of Idle.
+const (
+	IdleOff       Idle = "off"       // all frames
+	IdleKeyFrames Idle = "keyframes" // key frames alone; motion is seen at the next one, which may take as long as they are apart
+)
+
 // The bounds of the timeouts and pauses. A timeout of an hour is a mistake.
 const shortestTime, longestTime = time.Millisecond, 10 * time.Minute
 
@@ -47,7 +56,11 @@ type Config struct {
 	MaxPixels    int64         `yaml:"max_pixels"`    // of a frame; larger frames are rejected before they are decoded
 	Aspect       string        `yaml:"aspect"`        // of the whole frame, such as 16:9; empty: as declared
 	AllowHosts   []string      `yaml:"allow_hosts"`   // hosts, besides the camera, that playlists and redirects may use
+	Idle         Idle          `yaml:"idle"`          // off or keyframes; see Source.SetIdle
 	TLS          TLS           `yaml:"tls"`           // of https and rtsps
+
+	// MaxFPS is the number of frames a second that Next returns at most, until SetMaxFPS changes it; 0: all.
+	MaxFPS float64 `yaml:"-"`
 
 	// Shown replaces URL in logs and errors, where its credentials are hidden as well; empty: URL. Set it to the text
 	// before variables were replaced by secrets, because Redact cannot recognise a secret at every position.
@@ -69,6 +82,7 @@ func Default() Config {
 		Interval:     500 * time.Millisecond,
 		Transport:    transportTCP,
 		MaxPixels:    DefaultMaxPixels,
+		Idle:         IdleOff,
 	}
 }
 
@@ -85,6 +99,7 @@ func (c Config) Validate() error {
 	check(err == nil, "url", "%w", err)
 	check(c.Pace == Native || c.Pace == Fast, "pace", "%q is neither %q nor %q", c.Pace, Native, Fast)
 	c.checkTimes(check)
+	check(c.Idle == IdleOff || c.Idle == IdleKeyFrames, "idle", "%q is neither %q nor %q", c.Idle, IdleOff, IdleKeyFrames)
 	check(c.Transport == transportTCP || c.Transport == transportUDP, "transport",
 		"%q is neither %q nor %q", c.Transport, transportTCP, transportUDP)
 	check(c.MaxPixels >= minPixels && c.MaxPixels <= maxPixels, "max_pixels",

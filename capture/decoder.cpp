@@ -41,6 +41,7 @@ int Decoder::open(const AVCodecParameters *parameters, AVRational time_base) {
     return result;
   }
   time_base_ = time_base;
+  references_.configure(*parameters_);
   check_size(static_cast<int64_t>(parameters_->width) * parameters_->height);
   if (rejected_pixels_ > 0) {
     return AVERROR(EINVAL);
@@ -71,7 +72,8 @@ int Decoder::start(int threads) {
   return result;
 }
 
-int Decoder::send(const AVPacket *packet) {
+int Decoder::send(const AVPacket *packet, int64_t start, const Wanted &wanted, Sent &sent) {
+  sent = Sent::decoder;
   bool key = packet != nullptr && (packet->flags & AV_PKT_FLAG_KEY) != 0;
   if (key) {
     // The decoder rejects frames that are too large as well, but does not report why.
@@ -82,20 +84,81 @@ int Decoder::send(const AVPacket *packet) {
   }
   if (overloaded_ && key) {
     overloaded_ = false, threaded_ = true;
-    int result = start(av_cpu_count());
+    int result = this->start(av_cpu_count());
     if (result < 0) {
       return result;
     }
   }
+  if (packet != nullptr) {
+    sent = select(*packet, key, start, wanted);
+  }
+  if (sent != Sent::decoder || resuming_) { // receive sends the backlog, which ends with this packet
+    return 0;
+  }
   auto began = thread_time();
-  int result = avcodec_send_packet(context_, packet);
+  int result = idle_ && key ? decode_alone(*packet) : avcodec_send_packet(context_, packet);
   measure_load(thread_time() - began);
   return result;
 }
 
+// select determines whether a packet is sent to the decoder. Without other frames than key frames, decoding resumes at
+// the last of them: at once if the backlog is complete, otherwise at the next one.
+Sent Decoder::select(const AVPacket &packet, bool key, int64_t start, const Wanted &wanted) {
+  if (packet.pts == AV_NOPTS_VALUE) {
+    return idle_ && !key ? Sent::idle : Sent::decoder;
+  }
+  if (key) {
+    const AVCodecDescriptor *codec = avcodec_descriptor_get(parameters_->codec_id);
+    resumed_ = idle_ ? packet.pts - 1 : INT64_MIN; // frames before it may refer to others that were not decoded
+    idle_ = wanted.key_frames && codec != nullptr && (codec->props & AV_CODEC_PROP_INTRA_ONLY) == 0;
+    backlog_.clear();
+  } else if (idle_) {
+    backlog_.add(packet);
+    if (wanted.key_frames || backlog_.empty()) {
+      return Sent::idle;
+    }
+    idle_ = false, resuming_ = true;
+    return Sent::decoder;
+  }
+  int64_t stamp = av_rescale_q_rnd(packet.pts - start, time_base_, {1, 1000000000}, AV_ROUND_ZERO);
+  bool needed = sampler_.needed(stamp, wanted.period, key || !references_.none(packet));
+  return needed ? Sent::decoder : Sent::over_rate;
+}
+
+// decode_alone decodes a key frame, and drains the decoder, which otherwise returns a frame only after later ones.
+int Decoder::decode_alone(const AVPacket &key) {
+  backlog_.begin(key);
+  resumed_ = key.pts;
+  avcodec_flush_buffers(context_);
+  int result = avcodec_send_packet(context_, &key);
+  if (result >= 0) {
+    draining_ = avcodec_send_packet(context_, nullptr) >= 0;
+  }
+  return result;
+}
+
+// send_backlog sends the oldest packet of the backlog, and reports whether there was one.
+bool Decoder::send_backlog() {
+  AVPacket *packet = backlog_.take();
+  resuming_ = packet != nullptr;
+  if (packet != nullptr) {
+    avcodec_send_packet(context_, packet); // a damaged one is skipped, as in send
+    av_packet_free(&packet);
+  }
+  return resuming_;
+}
+
 int Decoder::receive() {
   auto began = thread_time();
-  int result = avcodec_receive_frame(context_, frame_);
+  int result = 0;
+  do {
+    result = avcodec_receive_frame(context_, frame_);
+    if (result == AVERROR_EOF && draining_) {
+      avcodec_flush_buffers(context_);
+      draining_ = false;
+      result = AVERROR(EAGAIN);
+    }
+  } while (result == AVERROR(EAGAIN) ? resuming_ && send_backlog() : result >= 0 && repeated());
   busy_ += thread_time() - began;
   if (result < 0) {
     return result;
@@ -104,6 +167,12 @@ int Decoder::receive() {
     width_ = frame_->width, height_ = frame_->height;
   }
   return result;
+}
+
+// repeated reports whether the newest frame is from before decoding resumed: it was returned before, or refers to frames
+// that were not decoded.
+bool Decoder::repeated() const {
+  return !idle_ && frame_->best_effort_timestamp != AV_NOPTS_VALUE && frame_->best_effort_timestamp <= resumed_;
 }
 
 // measure_load counts a packet and determines whether one thread is fast enough for the stream.

@@ -14,6 +14,7 @@
 using facesieve::Decoder;
 using facesieve::Reader;
 using facesieve::Scaler;
+using facesieve::Sent;
 using facesieve::Shape;
 
 namespace {
@@ -113,8 +114,8 @@ media_status reader_open_feed(void *reader, uintptr_t feed, const char *url, con
   return guarded(*result, [&] { return reader_of(reader).open_feed(feed, url, format, *result); });
 }
 
-media_status reader_next(void *reader, media_frame *result) {
-  return guarded(*result, [&] { return reader_of(reader).next(*result); });
+media_status reader_next(void *reader, media_wanted wanted, media_frame *result) {
+  return guarded(*result, [&] { return reader_of(reader).next(wanted, *result); });
 }
 
 bool reader_convert(void *reader, void *mat, int64_t *cpu_ns) {
@@ -150,7 +151,7 @@ void *decoder_new(const media_options *options, const char *codec, media_frame *
 }
 
 media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool key, int64_t stamp_ns,
-                          media_frame *result) {
+                          media_wanted wanted, media_frame *result) {
   return guarded(*result, [&] {
     PacketDecoder &packets = *static_cast<PacketDecoder *>(decoder);
     int error = av_new_packet(packets.packet, static_cast<int>(size));
@@ -160,9 +161,11 @@ media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool 
     std::copy(data, data + size, packets.packet->data);
     packets.packet->flags = key ? AV_PKT_FLAG_KEY : 0;
     packets.packet->pts = stamp_ns;
-    error = packets.decoder.send(packets.packet);
+    Sent sent = Sent::decoder;
+    error = packets.decoder.send(packets.packet, 0, {wanted.period_ns, wanted.key_frames}, sent);
     av_packet_unref(packets.packet);
-    return error < 0 ? refused(packets.decoder, error, *result) : MEDIA_FRAME;
+    result->stamp_ns = stamp_ns;
+    return error < 0 ? refused(packets.decoder, error, *result) : facesieve::status_of(sent);
   });
 }
 

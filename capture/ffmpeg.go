@@ -47,6 +47,27 @@ func newFrameInfo(f C.media_frame) frameInfo {
 	return i
 }
 
+// wanted states which frames a session needs.
+type wanted struct {
+	period    time.Duration // one frame in each such time is enough; 0: all
+	keyFrames bool          // key frames are enough
+}
+
+func (w wanted) c() C.media_wanted {
+	return C.media_wanted{period_ns: C.int64_t(w.period), key_frames: C.bool(w.keyFrames)}
+}
+
+// omit records why the frame was omitted, and reports whether it was.
+func (i *frameInfo) omit(status C.media_status) bool {
+	switch status {
+	case C.MEDIA_OVER_RATE:
+		i.omitted = overRate
+	case C.MEDIA_IDLE:
+		i.omitted = idle
+	}
+	return i.omitted != delivered
+}
+
 // fault returns the error for a status, nil for MEDIA_FRAME. content describes the streams, as far as they are known.
 func (o mediaOptions) fault(status C.media_status, f C.media_frame, content string) error {
 	switch status {
@@ -123,13 +144,13 @@ func (r *reader) openFeed(f *feed, url, format string) error {
 	return r.options.fault(status, frame, r.info().streams)
 }
 
-// next decodes the next frame.
-func (r *reader) next() (frameInfo, error) {
+// next decodes the next frame, or omits it.
+func (r *reader) next(w wanted) (frameInfo, error) {
 	var f C.media_frame
-	status := C.reader_next(r.handle, &f)
+	status := C.reader_next(r.handle, w.c(), &f)
 	r.spent += f.cpu_ns
-	if status == C.MEDIA_FRAME {
-		return newFrameInfo(f), nil
+	if info := newFrameInfo(f); status == C.MEDIA_FRAME || info.omit(status) {
+		return info, nil
 	}
 	return frameInfo{}, r.options.fault(status, f, r.info().streams)
 }
@@ -208,16 +229,20 @@ func newPacketDecoder(options mediaOptions, codec string) (*packetDecoder, error
 	return &packetDecoder{options: options, codec: codec, handle: handle}, nil
 }
 
-// send passes a packet to the decoder. After the error for a damaged packet, further packets may be sent.
-func (d *packetDecoder) send(u unit) error {
+// send passes a packet to the decoder, or omits its frame, which it returns then. After the error for a damaged packet,
+// further packets may be sent.
+func (d *packetDecoder) send(u unit, w wanted) (info frameInfo, omitted bool, err error) {
 	if len(u.data) == 0 {
-		return nil
+		return frameInfo{}, false, nil
 	}
 	var f C.media_frame
 	status := C.decoder_send(d.handle, (*C.uint8_t)(unsafe.SliceData(u.data)), C.size_t(len(u.data)), C.bool(u.key),
-		C.int64_t(u.stamp), &f)
+		C.int64_t(u.stamp), w.c(), &f)
 	d.spent += f.cpu_ns
-	return d.options.fault(status, f, d.codec)
+	if info = newFrameInfo(f); info.omit(status) {
+		return info, true, nil
+	}
+	return frameInfo{}, false, d.options.fault(status, f, d.codec)
 }
 
 // receive returns the next decoded frame; ok is false when a packet is needed.

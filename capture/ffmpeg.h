@@ -18,9 +18,17 @@ typedef struct media_options {
   bool one_thread;             // no delayed frames; several threads only if one is too slow
 } media_options;
 
+// What the caller needs. Frames that are not needed may be omitted before they are decoded.
+typedef struct media_wanted {
+  int64_t period_ns; // one frame in each such time; 0: all
+  bool key_frames;   // key frames alone, where the stream has others
+} media_wanted;
+
 typedef enum media_status {
   MEDIA_FRAME,
   MEDIA_MORE,        // decoder_receive: send another packet
+  MEDIA_OVER_RATE,   // a frame was omitted, because another of the same period is decoded
+  MEDIA_IDLE,        // a frame was omitted, because it is no key frame
   MEDIA_END,         // no more frames
   MEDIA_RESIZED,     // the frames of a file change their size here
   MEDIA_TOO_LARGE,   // a frame is larger than max_pixels
@@ -60,8 +68,8 @@ media_status reader_open_file(void *reader, const char *path, media_frame *resul
 // reader_open_feed reads from a feed of Go. Relative addresses in a playlist are resolved against the url, which has no
 // credentials. The format is the name of a container; empty: detected from the content.
 media_status reader_open_feed(void *reader, uintptr_t feed, const char *url, const char *format, media_frame *result);
-// reader_next decodes the next frame.
-media_status reader_next(void *reader, media_frame *result);
+// reader_next decodes the next frame, or omits it.
+media_status reader_next(void *reader, media_wanted wanted, media_frame *result);
 // reader_convert fills a cv::Mat with the frame of the last reader_next: 8-bit BGR, upright, with square pixels. It
 // returns false if libswscale does not support the format of the frame, or memory is short. It adds its CPU time to
 // cpu_ns.
@@ -72,8 +80,9 @@ void reader_free(void *reader);
 
 // A decoder decodes the packets of one stream. The codec is a codec name of FFmpeg.
 void *decoder_new(const media_options *options, const char *codec, media_frame *result);
+// decoder_send decodes a packet, or omits its frame.
 media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool key, int64_t stamp_ns,
-                          media_frame *result);
+                          media_wanted wanted, media_frame *result);
 media_status decoder_receive(void *decoder, media_frame *result);
 bool decoder_convert(void *decoder, void *mat, int64_t *cpu_ns); // like reader_convert
 void decoder_free(void *decoder);

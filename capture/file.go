@@ -81,8 +81,8 @@ func openVideoFile(ctx context.Context, cfg Config, path, label string) (input, 
 	return v, nil
 }
 
-func (v *videoFile) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
-	info, err := v.reader.next()
+func (v *videoFile) read(ctx context.Context, w wanted, _ *gocv.Mat) (frameInfo, error) {
+	info, err := v.reader.next(w)
 	if errors.Is(err, context.Canceled) {
 		err = errors.Join(ctx.Err(), err)
 	}

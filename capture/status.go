@@ -23,6 +23,8 @@ const (
 type Stats struct {
 	Frames     uint64  // captured; Frame.Sequence counts the same
 	Dropped    uint64  // captured, but replaced by a newer frame before Next returned them
+	OverRate   uint64  // captured, but not delivered, because of SetMaxFPS
+	Idle       uint64  // captured, but not decoded, because nothing moves and they are no key frames
 	Stale      uint64  // discarded around a reconnect, because they were out of date
 	Skipped    uint64  // damaged images in a directory, or of a snapshot url
 	Reconnects uint64  // successful reconnections of a lost source
@@ -38,6 +40,9 @@ type Stats struct {
 	Reason    Reason    // of the last failure; empty while frames arrive
 	NextTry   time.Time // next attempt to open a lost source; zero while frames arrive or it is being opened
 }
+
+// Delivered returns the number of captured frames that Next returned, or a newer one instead.
+func (s Stats) Delivered() uint64 { return s.Frames - s.OverRate - s.Idle }
 
 // logPeriod is the minimum time between two log messages about dropped frames, and about damaged images.
 const logPeriod = time.Second
@@ -107,14 +112,27 @@ func (s *Source) countFrame(width, height int, fps float64, dropped bool) {
 	if s.state == Running {
 		return
 	}
-	if s.stats.Frames > 1 {
+	if s.begun {
 		s.stats.Reconnects++
 	} else {
+		s.begun = true
 		close(s.first)
 	}
 	s.state = Running
 	s.stats.Reason, s.stats.NextTry = "", time.Time{}
 	s.log.Info().Int("width", width).Int("height", height).Float64("fps", fps).Msg("video")
+}
+
+// countOmitted records a captured frame that is not delivered.
+func (s *Source) countOmitted(why omission) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Frames++
+	if why == idle {
+		s.stats.Idle++
+	} else {
+		s.stats.OverRate++
+	}
 }
 
 // countDecoding records the codec and the CPU time of decoding.

@@ -72,13 +72,12 @@ type CameraValues struct {
 
 // checkCamera opens the camera once, so that a refused login is not repeated, and watches its frames for a while.
 func checkCamera(ctx context.Context, camera config.Camera, engines *engines, watch time.Duration) Finding {
-	cfg := camera.Capture
 	if !camera.Enabled {
 		return ok("disabled (enabled: false), so it is not checked")
 	}
-	cfg.Loop = false
-	shown := sourceurl.Redact(cmp.Or(cfg.Shown, cfg.URL))
-	source, err := capture.Open(cfg, zerolog.Nop())
+	camera.Capture.Loop = false
+	shown := sourceurl.Redact(cmp.Or(camera.Capture.Shown, camera.Capture.URL))
+	source, err := pipeline.OpenSource(camera, zerolog.Nop())
 	if err != nil {
 		return cameraFault(err.Error())
 	}
@@ -106,7 +105,6 @@ type watcher struct {
 	camera config.Camera
 	source *capture.Source
 	engine *pipeline.Engine
-	due    time.Time // of the next frame that is analysed
 	values CameraValues
 }
 
@@ -120,10 +118,8 @@ func (w *watcher) watch(ctx context.Context, length time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	for {
-		if w.admit(time.Now()) {
-			if err := w.analyse(ctx, frame.Mat); err != nil && ctx.Err() == nil {
-				return fmt.Errorf("a frame cannot be analysed: %w", err)
-			}
+		if err := w.analyse(ctx, frame.Mat); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("a frame cannot be analysed: %w", err)
 		}
 		switch err := w.source.Next(ctx, &frame); {
 		case errors.Is(err, io.EOF):
@@ -136,21 +132,6 @@ func (w *watcher) watch(ctx context.Context, length time.Duration) error {
 			return err
 		}
 	}
-}
-
-// admit reports whether a frame at this time is one of the max_fps a second that the daemon would analyse.
-func (w *watcher) admit(now time.Time) bool {
-	if w.camera.MaxFPS <= 0 {
-		return true
-	}
-	if now.Before(w.due) {
-		return false
-	}
-	period := time.Duration(float64(time.Second) / w.camera.MaxFPS)
-	if w.due = w.due.Add(period); w.due.Before(now) {
-		w.due = now.Add(period)
-	}
-	return true
 }
 
 // pollPeriod is how often the state of a source without frames is read.
