@@ -12,6 +12,8 @@ namespace facesieve {
 // A decoder with one thread measures its load over this many packets. Above the maximum it starts several threads.
 static const int kMeasuredPackets = 50;
 static const double kMaxLoad = 0.6;
+// A hardware decoder that returns no frame for more packets than this has failed.
+static const int kMaxFailures = 100;
 
 // The load is CPU time: while other programs have the CPU, more threads would not help.
 std::chrono::nanoseconds thread_time() {
@@ -20,7 +22,8 @@ std::chrono::nanoseconds thread_time() {
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
-Decoder::Decoder(const DecoderOptions &options) : options_(options), frame_(av_frame_alloc()) {}
+Decoder::Decoder(const DecoderOptions &options)
+    : options_(options), frame_(av_frame_alloc()), candidates_(options.hardware) {}
 
 Decoder::~Decoder() {
   avcodec_free_context(&context_);
@@ -46,7 +49,11 @@ int Decoder::open(const AVCodecParameters *parameters, AVRational time_base) {
   if (rejected_pixels_ > 0) {
     return AVERROR(EINVAL);
   }
-  return start(options_.one_thread ? 1 : std::max(1, av_cpu_count()));
+  int started = start(options_.one_thread ? 1 : std::max(1, av_cpu_count()));
+  if (started >= 0) {
+    try_next();
+  }
+  return started;
 }
 
 int Decoder::start(int threads) {
@@ -82,7 +89,7 @@ int Decoder::send(const AVPacket *packet, int64_t start, const Wanted &wanted, S
       return AVERROR(EINVAL);
     }
   }
-  if (overloaded_ && key) {
+  if (overloaded_ && key && trial_ == nullptr && hardware_ == nullptr) {
     overloaded_ = false, threaded_ = true;
     int result = this->start(av_cpu_count());
     if (result < 0) {
@@ -96,7 +103,7 @@ int Decoder::send(const AVPacket *packet, int64_t start, const Wanted &wanted, S
     return 0;
   }
   auto began = thread_time();
-  int result = idle_ && key ? decode_alone(*packet) : avcodec_send_packet(context_, packet);
+  int result = idle_ && key ? decode_alone(*packet) : send_now(packet);
   measure_load(thread_time() - began);
   return result;
 }
@@ -129,10 +136,10 @@ Sent Decoder::select(const AVPacket &packet, bool key, int64_t start, const Want
 int Decoder::decode_alone(const AVPacket &key) {
   backlog_.begin(key);
   resumed_ = key.pts;
-  avcodec_flush_buffers(context_);
-  int result = avcodec_send_packet(context_, &key);
+  reset();
+  int result = send_now(&key);
   if (result >= 0) {
-    draining_ = avcodec_send_packet(context_, nullptr) >= 0;
+    draining_ = send_now(nullptr) >= 0;
   }
   return result;
 }
@@ -142,7 +149,7 @@ bool Decoder::send_backlog() {
   AVPacket *packet = backlog_.take();
   resuming_ = packet != nullptr;
   if (packet != nullptr) {
-    avcodec_send_packet(context_, packet); // a damaged one is skipped, as in send
+    send_now(packet); // a damaged one is skipped, as in send
     av_packet_free(&packet);
   }
   return resuming_;
@@ -151,14 +158,16 @@ bool Decoder::send_backlog() {
 int Decoder::receive() {
   auto began = thread_time();
   int result = 0;
+  int64_t resumed = 0;
   do {
-    result = avcodec_receive_frame(context_, frame_);
+    resumed = resumed_; // the frame that proves the hardware changes it
+    result = receive_now();
     if (result == AVERROR_EOF && draining_) {
-      avcodec_flush_buffers(context_);
+      reset();
       draining_ = false;
       result = AVERROR(EAGAIN);
     }
-  } while (result == AVERROR(EAGAIN) ? resuming_ && send_backlog() : result >= 0 && repeated());
+  } while (result == AVERROR(EAGAIN) ? resuming_ && send_backlog() : result >= 0 && repeated(resumed));
   busy_ += thread_time() - began;
   if (result < 0) {
     return result;
@@ -169,16 +178,111 @@ int Decoder::receive() {
   return result;
 }
 
-// repeated reports whether the newest frame is from before decoding resumed: it was returned before, or refers to frames
-// that were not decoded.
-bool Decoder::repeated() const {
-  return !idle_ && frame_->best_effort_timestamp != AV_NOPTS_VALUE && frame_->best_effort_timestamp <= resumed_;
+// try_next starts the trial of the next candidate, if there is one.
+void Decoder::try_next() {
+  while (trial_ == nullptr && !candidates_.empty()) {
+    size_t end = std::min(candidates_.find(','), candidates_.size());
+    std::string name = candidates_.substr(0, end), refusal;
+    candidates_.erase(0, end + 1);
+    auto hardware = Hardware::open(name, *parameters_, time_base_, options_.max_pixels, refusal);
+    if (hardware == nullptr) {
+      refuse(name, refusal);
+      continue;
+    }
+    trial_.reset(new Trial(std::move(hardware), options_.max_cost));
+    compared_ = {};
+  }
+}
+
+void Decoder::refuse(const std::string &name, const std::string &reason) {
+  refusals_ += (refusals_.empty() ? "" : "; ") + name + ": " + reason;
+  changes_++;
+}
+
+// judge compares the newest frame of software with that of the hardware, and continues with the hardware if it is proven.
+void Decoder::judge() {
+  Trial::Result result = trial_->compare(*frame_, compared_);
+  if (result == Trial::Result::open) {
+    return;
+  }
+  std::unique_ptr<Trial> ended = std::move(trial_);
+  std::unique_ptr<Hardware> hardware = ended->take();
+  if (result == Trial::Result::proven) {
+    resumed_ = frame_->best_effort_timestamp; // the hardware may return it, and those before, once more
+    hardware_ = std::move(hardware);
+    avcodec_free_context(&context_);
+    changes_++;
+    return;
+  }
+  refuse(hardware->name(), ended->refusal());
+  try_next();
+}
+
+// lose_hardware continues in software, from the next key frame.
+int Decoder::lose_hardware() {
+  refuse(hardware_->name(), "it failed after it was proven");
+  hardware_.reset();
+  failures_ = 0;
+  idle_ = true, resuming_ = draining_ = false;
+  backlog_.clear();
+  return start(1);
+}
+
+int Decoder::send_now(const AVPacket *packet) {
+  if (hardware_ == nullptr) {
+    auto began = thread_time();
+    int result = avcodec_send_packet(context_, packet);
+    compared_ += thread_time() - began;
+    if (trial_ != nullptr) {
+      trial_->send(packet);
+    }
+    return result;
+  }
+  int result = hardware_->send(packet);
+  if (++failures_ > kMaxFailures) {
+    int started = lose_hardware();
+    return started < 0 ? started : result;
+  }
+  return result;
+}
+
+int Decoder::receive_now() {
+  if (hardware_ != nullptr) {
+    int result = hardware_->receive(frame_);
+    failures_ = result >= 0 ? 0 : failures_;
+    return result;
+  }
+  auto began = thread_time();
+  int result = avcodec_receive_frame(context_, frame_);
+  compared_ += thread_time() - began;
+  if (result >= 0 && trial_ != nullptr) {
+    judge();
+  }
+  return result;
+}
+
+// reset prepares the decoder for a key frame.
+void Decoder::reset() {
+  if (hardware_ != nullptr) {
+    hardware_->flush();
+    return;
+  }
+  avcodec_flush_buffers(context_);
+  if (trial_ != nullptr) {
+    trial_->flush();
+  }
+}
+
+// repeated reports whether the newest frame is from before decoding resumed at a stamp: it was returned before, or refers
+// to frames that were not decoded.
+bool Decoder::repeated(int64_t resumed) const {
+  return !idle_ && frame_->best_effort_timestamp != AV_NOPTS_VALUE && frame_->best_effort_timestamp <= resumed;
 }
 
 // measure_load counts a packet and determines whether one thread is fast enough for the stream.
 void Decoder::measure_load(std::chrono::nanoseconds spent) {
   busy_ += spent;
-  if (!options_.one_thread || threaded_ || packets_++ < kMeasuredPackets) {
+  if (!options_.one_thread || threaded_ || hardware_ != nullptr || packets_++ < kMeasuredPackets) {
     return;
   }
   auto now = std::chrono::steady_clock::now();

@@ -4,7 +4,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
+#include <string>
 
+#include "hardware.h"
 #include "packets.h"
 
 extern "C" {
@@ -17,6 +20,8 @@ namespace facesieve {
 struct DecoderOptions {
   int64_t max_pixels; // of a frame; larger frames are rejected before memory is allocated
   bool one_thread;    // several only if one is too slow for the rate at which packets are sent
+  std::string hardware; // names for Hardware::open, separated by commas, the preferred one first; empty: software alone
+  double max_cost;      // see Trial
 };
 
 // Wanted states which frames are needed.
@@ -44,7 +49,7 @@ public:
 
   // open returns 0, AVERROR_DECODER_NOT_FOUND, or another error of FFmpeg.
   int open(const AVCodecParameters *parameters, AVRational time_base);
-  bool opened() const { return context_ != nullptr; }
+  bool opened() const { return context_ != nullptr || hardware_ != nullptr; }
 
   // send decodes a packet if its frame is needed, or nullptr at the end of the stream. start is the stamp of the beginning.
   // For a damaged packet it returns an error of FFmpeg.
@@ -54,6 +59,11 @@ public:
   const AVFrame &frame() const { return *frame_; }
   // resized reports whether the newest frame has another size than the first.
   bool resized() const { return frame_->width != width_ || frame_->height != height_; }
+  // used returns the name of the hardware decoder in use, or nothing, and refusals why others are not.
+  std::string used() const { return hardware_ != nullptr ? hardware_->name() : ""; }
+  const std::string &refusals() const { return refusals_; }
+  // changes returns how often the results of used and refusals have changed.
+  int changes() const { return changes_; }
   // rejected_pixels returns the number of pixels of the last frame that was too large, or 0.
   int64_t rejected_pixels() const { return rejected_pixels_; }
 
@@ -62,7 +72,14 @@ private:
   Sent select(const AVPacket &packet, bool key, int64_t start, const Wanted &wanted);
   int decode_alone(const AVPacket &key);
   bool send_backlog();
-  bool repeated() const;
+  bool repeated(int64_t resumed) const;
+  int send_now(const AVPacket *packet);
+  int receive_now();
+  void reset();
+  void try_next();
+  void judge();
+  void refuse(const std::string &name, const std::string &reason);
+  int lose_hardware();
   void measure_load(std::chrono::nanoseconds spent);
   void check_size(int64_t pixels);
 
@@ -73,6 +90,13 @@ private:
   AVFrame *frame_ = nullptr;
   int width_ = 0, height_ = 0; // of the first frame
   int64_t rejected_pixels_ = 0;
+
+  std::unique_ptr<Trial> trial_;       // of a hardware decoder, beside context_
+  std::unique_ptr<Hardware> hardware_; // proven; context_ is then not used
+  std::string candidates_, refusals_;
+  std::chrono::nanoseconds compared_{}; // CPU time of context_ during the trial
+  int failures_ = 0;                    // packets without a frame of the hardware, in a row
+  int changes_ = 0;
 
   References references_;
   Sampler sampler_;

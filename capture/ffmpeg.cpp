@@ -11,6 +11,10 @@
 
 #include "reader.h"
 
+extern "C" {
+#include <libavutil/avstring.h>
+}
+
 using facesieve::Decoder;
 using facesieve::Reader;
 using facesieve::Scaler;
@@ -21,7 +25,7 @@ namespace {
 // A decoder for the packets that Go receives.
 struct PacketDecoder {
   explicit PacketDecoder(const media_options &options)
-      : decoder({options.max_pixels, options.one_thread}),
+      : decoder(facesieve::decoder_options(options)),
         scaler(options.max_pixels, {options.aspect_num, options.aspect_den > 0 ? options.aspect_den : 1}),
         packet(av_packet_alloc()) {}
   ~PacketDecoder() { av_packet_free(&packet); }
@@ -62,6 +66,11 @@ template <typename F> bool converted(int64_t &cpu_ns, F f) {
   }
   cpu_ns += (facesieve::thread_time() - began).count();
   return done;
+}
+
+void describe(const Decoder &decoder, media_decoder &result) {
+  av_strlcpy(result.used, decoder.used().c_str(), sizeof(result.used));
+  av_strlcpy(result.refusals, decoder.refusals().c_str(), sizeof(result.refusals));
 }
 
 Reader &reader_of(void *handle) { return *static_cast<Reader *>(handle); }
@@ -130,6 +139,8 @@ void reader_info(void *reader, media_info *info) {
   }
 }
 
+void reader_decoder(void *reader, media_decoder *result) { describe(reader_of(reader).decoder(), *result); }
+
 void reader_interrupt(void *reader) { reader_of(reader).interrupt(); }
 
 void reader_free(void *reader) {
@@ -181,6 +192,7 @@ media_status decoder_receive(void *decoder, media_frame *result) {
       return error == AVERROR_EOF ? MEDIA_END : MEDIA_FAILED;
     }
     const AVFrame &frame = packets.decoder.frame();
+    result->changes = packets.decoder.changes();
     result->width = frame.width, result->height = frame.height;
     result->sample_num = frame.sample_aspect_ratio.num, result->sample_den = frame.sample_aspect_ratio.den;
     result->stamp_ns = frame.best_effort_timestamp == AV_NOPTS_VALUE ? INT64_MIN : frame.best_effort_timestamp;
@@ -194,6 +206,10 @@ bool decoder_convert(void *decoder, void *mat, int64_t *cpu_ns) {
     const AVFrame &frame = packets.decoder.frame();
     return packets.scaler.convert(frame, Shape{frame.sample_aspect_ratio, 0}, *static_cast<cv::Mat *>(mat));
   });
+}
+
+void decoder_used(void *decoder, media_decoder *result) {
+  describe(static_cast<PacketDecoder *>(decoder)->decoder, *result);
 }
 
 void decoder_free(void *decoder) {

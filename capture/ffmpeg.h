@@ -16,6 +16,8 @@ typedef struct media_options {
   int aspect_num, aspect_den;  // width to height of the whole frame; 0: as declared by the stream
   bool live;                   // no probing, frames may change their size
   bool one_thread;             // no delayed frames; several threads only if one is too slow
+  const char *hardware;        // names of hardware decoders, separated by commas, the preferred one first
+  double max_cost;             // of a hardware decoder: CPU time as a share of that of software
 } media_options;
 
 // What the caller needs. Frames that are not needed may be omitted before they are decoded.
@@ -46,6 +48,7 @@ typedef struct media_frame {
   int64_t rejected_pixels;     // of the frame that was too large
   int error;                   // last error number of FFmpeg
   int64_t cpu_ns;              // CPU time that the call took
+  int changes;                 // how often the decoder was exchanged, or a hardware decoder refused
 } media_frame;
 
 typedef struct media_info {
@@ -56,6 +59,12 @@ typedef struct media_info {
   char streams[192];       // "h264 video, aac audio"
   char codec[32];          // of the video; empty: not known yet
 } media_info;
+
+// What decodes a stream.
+typedef struct media_decoder {
+  char used[32];       // name of the hardware decoder; empty: software
+  char refusals[512];  // why others are not used
+} media_decoder;
 
 // media_error writes FFmpeg's text for an error number to text.
 void media_error(int number, char *text, size_t size);
@@ -74,6 +83,7 @@ media_status reader_next(void *reader, media_wanted wanted, media_frame *result)
 // returns false if libswscale does not support the format of the frame, or memory is short. It adds its CPU time to
 // cpu_ns.
 bool reader_convert(void *reader, void *mat, int64_t *cpu_ns);
+void reader_decoder(void *reader, media_decoder *result);
 void reader_info(void *reader, media_info *info);
 void reader_interrupt(void *reader);
 void reader_free(void *reader);
@@ -85,6 +95,7 @@ media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool 
                           media_wanted wanted, media_frame *result);
 media_status decoder_receive(void *decoder, media_frame *result);
 bool decoder_convert(void *decoder, void *mat, int64_t *cpu_ns); // like reader_convert
+void decoder_used(void *decoder, media_decoder *result);
 void decoder_free(void *decoder);
 
 // Functions that Go exports. A feed is a stream of bytes that Go reads from the network.

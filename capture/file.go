@@ -91,7 +91,7 @@ func (v *videoFile) read(ctx context.Context, w wanted, _ *gocv.Mat) (frameInfo,
 
 func (v *videoFile) convert(dst *gocv.Mat) error { return v.reader.convert(dst) }
 
-func (v *videoFile) decoding() (string, time.Duration) { return v.reader.decoding() }
+func (v *videoFile) decoding() (string, time.Duration, decoderUse) { return v.reader.decoding() }
 
 func (v *videoFile) shape() shape { return shape{fps: plausible(v.reader.info().fps), timed: true} }
 

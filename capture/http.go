@@ -200,7 +200,7 @@ func (s *httpStream) read(ctx context.Context, w wanted, _ *gocv.Mat) (frameInfo
 
 func (s *httpStream) convert(dst *gocv.Mat) error { return s.reader.convert(dst) }
 
-func (s *httpStream) decoding() (string, time.Duration) { return s.reader.decoding() }
+func (s *httpStream) decoding() (string, time.Duration, decoderUse) { return s.reader.decoding() }
 
 // timeoutFault returns the fault of a stream that delivered no frame within the limit.
 func (s *httpStream) timeoutFault(limit time.Duration) error {

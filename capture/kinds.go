@@ -62,7 +62,7 @@ type converter interface {
 type meter interface {
 	// decoding returns FFmpeg's name of the codec, and the CPU time of decoding and conversion so far. Only the thread that
 	// calls FFmpeg counts, which does it all for a live source and at pace Native, unless one thread is too slow.
-	decoding() (codec string, spent time.Duration)
+	decoding() (codec string, spent time.Duration, used decoderUse)
 }
 
 // shape is the properties of an input.

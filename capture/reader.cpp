@@ -86,7 +86,7 @@ int64_t number(AVDictionary *options, const char *key) {
 } // namespace
 
 Reader::Reader(const media_options &options)
-    : options_(options), decoder_({options.max_pixels, options.one_thread}),
+    : options_(options), decoder_(decoder_options(options)),
       scaler_(options.max_pixels, {options.aspect_num, std::max(1, options.aspect_den)}), packet_(av_packet_alloc()) {}
 
 Reader::~Reader() {
@@ -278,6 +278,10 @@ media_status Reader::open_feed(uintptr_t feed, const std::string &url, const std
   return error < 0 ? fault(error, result) : MEDIA_FRAME;
 }
 
+DecoderOptions decoder_options(const media_options &options) {
+  return {options.max_pixels, options.one_thread, options.hardware == nullptr ? "" : options.hardware, options.max_cost};
+}
+
 media_status status_of(Sent sent) {
   switch (sent) {
   case Sent::over_rate:
@@ -375,6 +379,7 @@ media_status Reader::describe(media_frame &result) {
   AVStream *stream = context_->streams[video_];
   AVFrame *guessed = const_cast<AVFrame *>(&frame); // not modified
   shape_ = {av_guess_sample_aspect_ratio(context_, stream, guessed), rotation_};
+  result.changes = decoder_.changes();
   result.width = frame.width, result.height = frame.height;
   result.sample_num = shape_.sample.num, result.sample_den = shape_.sample.den;
   result.stamp_ns = stamp_ns(frame.best_effort_timestamp);

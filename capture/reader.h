@@ -15,6 +15,8 @@ extern "C" {
 
 namespace facesieve {
 
+// decoder_options returns the options of a decoder.
+DecoderOptions decoder_options(const media_options &options);
 // status_of returns the status for a packet.
 media_status status_of(Sent sent);
 
@@ -30,6 +32,7 @@ public:
   media_status next(const media_wanted &wanted, media_frame &result);
   bool convert(cv::Mat &mat) { return scaler_.convert(decoder_.frame(), shape_, mat); }
   void info(media_info &info) const;
+  const Decoder &decoder() const { return decoder_; }
   void interrupt() { stop_ = true; }
 
   // For the callbacks that libavformat calls.

@@ -263,8 +263,8 @@ func (s *rtspStream) read(ctx context.Context, w wanted, _ *gocv.Mat) (frameInfo
 
 func (s *rtspStream) convert(dst *gocv.Mat) error { return s.decoder.convert(dst) }
 
-func (s *rtspStream) decoding() (string, time.Duration) {
-	return s.decoder.codec, time.Duration(s.decoder.spent)
+func (s *rtspStream) decoding() (string, time.Duration, decoderUse) {
+	return s.decoder.codec, time.Duration(s.decoder.spent), s.decoder.used
 }
 
 // decode sends a unit to the decoder, or omits its frame, which it returns then. Damaged units are skipped.

@@ -229,7 +229,7 @@ func (c *session) omit(in input, why omission) {
 		c.omitted++
 	}
 	c.source.latest.omit()
-	c.source.countDecoding(c.meter(in))
+	c.meter(in)
 	c.source.countOmitted(why)
 }
 
@@ -243,20 +243,18 @@ func (c *session) publish(ctx context.Context, in input, frame *Frame) error {
 	}
 	return c.source.latest.put(ctx, *frame, fill, func(dropped bool) {
 		c.frames++
-		c.source.countDecoding(c.meter(in))
+		c.meter(in)
 		c.source.countFrame(width, height, c.shape.fps, dropped)
 	})
 }
 
-// meter returns the codec, and the CPU time of decoding since its last call; nothing if the input does not measure it.
-func (c *session) meter(in input) (codec string, spent time.Duration) {
-	m, measures := in.(meter)
-	if !measures {
-		return "", 0
+// meter counts the CPU time of decoding since its last call, if the input measures it.
+func (c *session) meter(in input) {
+	if m, measures := in.(meter); measures {
+		codec, total, used := m.decoding()
+		c.source.countDecoding(codec, total-c.metered, used)
+		c.metered = total
 	}
-	codec, total := m.decoding()
-	spent, c.metered = total-c.metered, total
-	return codec, spent
 }
 
 // fill fills dst with the frame of the last read, or exchanges it with frame.Mat, which the read filled.

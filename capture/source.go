@@ -40,6 +40,7 @@ type Source struct {
 	state       State
 	stats       Stats
 	begun       bool      // a frame was delivered
+	hardware    string    // decoder in use that was logged
 	dropsLogged time.Time // time of the last log message about drops
 	unlogged    uint64    // drops since then
 	skipLogged  time.Time // time of the last log message about a damaged image

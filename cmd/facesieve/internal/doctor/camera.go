@@ -61,6 +61,8 @@ type CameraValues struct {
 	Height   int     `json:"height"`
 	FPS      float64 `json:"fps"`
 	DecodeMS float64 `json:"decode_cpu_ms,omitempty"` // a frame; 0: not measured
+	Decoder  string  `json:"decoder,omitempty"`       // software, or the hardware decoder
+	Refused  string  `json:"refused,omitempty"`       // why hardware decoders are not used
 	Analysed int     `json:"analysed"`                // frames
 	Faces    int     `json:"faces"`                   // in all analysed frames
 	Usable   int     `json:"usable"`                  // of them, those that every gate accepts
@@ -206,6 +208,9 @@ func (w *watcher) finding(shown string) Finding {
 	if v.DecodeMS > 0 {
 		parts = append(parts, fmt.Sprintf("%.1f ms of CPU to decode a frame", v.DecodeMS))
 	}
+	if v.Decoder, v.Refused = stats.Decoder, stats.Refused; v.Decoder != "" {
+		parts = append(parts, "decoder: "+v.Decoder+parenthesis(v.Refused))
+	}
 	text := strings.Join(parts, ", ") + "; " + v.faceText()
 	f := ok(text)
 	if v.Faces > 0 && v.Usable == 0 {
@@ -213,6 +218,14 @@ func (w *watcher) finding(shown string) Finding {
 	}
 	f.Values = *v
 	return f
+}
+
+// parenthesis returns a text in parentheses, or nothing.
+func parenthesis(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
 }
 
 func (v *CameraValues) faceText() string {
