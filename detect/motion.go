@@ -77,6 +77,14 @@ func (m *Motion) Selects(at time.Time, frame gocv.Mat) bool {
 	return worth
 }
 
+// Still returns how long before the newest frame the last motion was; 0 if the gate is disabled.
+func (m *Motion) Still() time.Duration {
+	if !m.cfg.Motion.Enabled {
+		return 0
+	}
+	return m.last.Sub(m.moved)
+}
+
 // Restart discards the background and starts with a frame of another scene, taken at this time.
 func (m *Motion) Restart(at time.Time, frame gocv.Mat) {
 	m.rows, m.cols = 0, 0

@@ -215,8 +215,8 @@ func (discardUplink) Reject(event.Rejected) error { return nil }
 func (r *benchReport) fill(decoding, whole, length time.Duration) {
 	stats, source := r.run.pipeline, r.run.source
 	r.Codec, r.Width, r.Height, r.FPS = source.Codec, source.Width, source.Height, source.FPS
-	r.Frames, r.Analysed, r.Faces = stats.Frames, stats.Analysed, stats.Judged
-	frames := float64(max(1, stats.Frames))
+	r.Frames, r.Analysed, r.Faces = source.Frames, stats.Analysed, stats.Judged
+	frames := float64(max(1, source.Frames))
 	r.Decoding, r.Pipeline = 1000*decoding.Seconds()/frames, 1000*whole.Seconds()/frames
 	r.Ratio = whole.Seconds() / decoding.Seconds()
 	r.Cameras = float64(r.Cores) * length.Seconds() / whole.Seconds()
@@ -248,7 +248,7 @@ func (r *benchReport) print(w io.Writer) {
 		cmp.Or(r.Codec, "images"), r.Width, r.Height, r.FPS, r.MaxFPS)
 	s := r.run.pipeline
 	fmt.Fprintf(w, "%d frames, %d analysed, %d tracks, %d faces judged, %d sent, in %.1f s\n",
-		s.Frames, s.Analysed, s.Tracks, s.Judged, s.Sent, r.run.took.Seconds())
+		r.Frames, s.Analysed, s.Tracks, s.Judged, s.Sent, r.run.took.Seconds())
 	fmt.Fprintf(w, "%-12s %8s %10s %14s %10s\n", "stage", "calls", "ms a call", "CPU ms a call", "% of CPU")
 	for _, s := range r.Stages {
 		fmt.Fprintf(w, "%-12s %8d %10.3f %14.3f %10.1f\n", s.Name, s.Calls, s.MS, s.CPU, 100*s.Share)
