@@ -2,7 +2,7 @@
 
 usage: peer.py VIDEO DIRECTORY_OF_NETWORKS
 
-It prints one JSON object: the CPU seconds of this process for decoding alone and for everything with decoding.
+It prints one JSON object: the CPU seconds of this process for decoding alone and for all with decoding.
 All libraries have one thread. YuNet runs in ONNX Runtime, which takes half the time of cv2.FaceDetectorYN.
 """
 
