@@ -7,8 +7,9 @@
 # make deb     build/package/facesieve_VERSION_ARCH.deb for this machine; ARCH=arm64: for that one
 # make test-package  installs the package in bare Debian 12 and 13 systems, boots them, and tests the service; needs root.
 #              ARCH=arm64: runs that package with qemu
-# make bench   CPU time against decoding alone and a program in Python, then the time per stage, with ratios against peers in
-#              the same run; BENCH='-all -rounds 5': every recording, five times
+# make bench   CPU time against decoding alone and a program in Python, then the time per stage, with ratios against
+#              peers in the same run; BENCH='-all -rounds 5': every recording, five times; BENCH=-operators: those of
+#              the networks, the most expensive ones first
 # make clean   removes everything that was built
 
 .PHONY: setup build test test-go test-leaks test-soak test-python soak lint lint-go lint-python lint-unit lint-alerts lint-page bench demo deb test-package clean

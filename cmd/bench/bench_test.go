@@ -17,7 +17,10 @@ func TestTable(t *testing.T) {
 	var out bytes.Buffer
 	b := bench{options: options{rounds: 2}}
 	rows := []row{
-		{recording: "a.mp4", processor: "AVX2", own: times{10, 12}, peer: never().least(times{8, 30}).least(times{9, 28}), hasPeer: true},
+		{
+			recording: "a.mp4", processor: "AVX2", own: times{10, 12},
+			peer: never().least(times{8, 30}).least(times{9, 28}), hasPeer: true,
+		},
 		{recording: "b.mp4", processor: "AVX2", own: times{10, 15}},
 	}
 	if err := b.print(&out, rows); err != nil {
@@ -25,8 +28,10 @@ func TestTable(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	want := []string{"a.mp4 AVX2 10.00 12.00 1.20 8.00 28.00 2.00 20.00 0.100", "b.mp4 AVX2 10.00 15.00 1.50"}
-	if len(lines) != 4 || strings.Join(strings.Fields(lines[2]), " ") != want[0] || strings.Join(strings.Fields(lines[3]), " ") != want[1] {
-		t.Errorf("got\n%s", out.String())
+	for i, line := range lines[max(0, len(lines)-2):] {
+		if got := strings.Join(strings.Fields(line), " "); got != want[i] {
+			t.Errorf("got %q, want %q", got, want[i])
+		}
 	}
 }
 
@@ -58,7 +63,10 @@ func TestLimit(t *testing.T) {
 	source := filepath.Join(b.directory, "probe.c")
 	program := strings.TrimSuffix(source, ".c")
 	const text = `#include <cpuid.h>
-int main(void) { unsigned a, b, c, d; return __get_cpuid_count(7, 0, &a, &b, &c, &d) ? (b >> 16 & 1) | (b >> 4 & 2) : 4; }`
+int main(void) {
+  unsigned a, b, c, d;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) ? (b >> 16 & 1) | (b >> 4 & 2) : 4;
+}`
 	if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ type options struct {
 	binary, python, data string
 	recordings           []string // names in the shared data
 	rounds               int
+	operators            bool
 }
 
 func main() {
@@ -44,6 +45,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	defer os.RemoveAll(directory) //nolint:errcheck // in the system's directory for temporary files
 	b := bench{options: o, directory: directory, progress: stderr}
+	if o.operators {
+		return b.profile(ctx, stdout)
+	}
 	return b.compare(ctx, stdout)
 }
 
@@ -54,6 +58,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.binary, "binary", "bin/facesieve", "the program")
 	flags.StringVar(&o.python, "python", ".venv/bin/python", "interpreter with OpenCV and ONNX Runtime")
 	flags.IntVar(&o.rounds, "rounds", 3, "measurements of each; the smallest counts")
+	flags.BoolVar(&o.operators, "operators", false, "print the most expensive operators of the networks instead")
 	all := flags.Bool("all", false, "all recordings, instead of a street and a quiet room")
 	if err := flags.Parse(args); err != nil {
 		return o, fmt.Errorf("command line: %w", err)

@@ -16,9 +16,9 @@ import (
 	"strings"
 )
 
-// programs are the peer, and the library that limits a process to AVX2.
+// programs are the peer, the profiler of operators, and the library that limits a process to AVX2.
 //
-//go:embed peer.py limit/avx2.c
+//go:embed peer.py operators.py limit/avx2.c
 var programs embed.FS
 
 // bench measures programs on recordings.
@@ -102,6 +102,15 @@ func (b *bench) output(ctx context.Context, l limits, program string, args ...st
 	return out, nil
 }
 
+// script runs one of the programs in Python and returns its standard output.
+func (b *bench) script(ctx context.Context, l limits, name string, args ...string) ([]byte, error) {
+	path := filepath.Join(b.directory, name)
+	if err := b.write(name, path); err != nil {
+		return nil, err
+	}
+	return b.output(ctx, l, b.python, append([]string{path}, args...)...)
+}
+
 // own measures facesieve, and returns the features of the processor.
 func (b *bench) own(ctx context.Context, l limits, video string) (times, string, error) {
 	out, err := b.output(ctx, l, b.binary, "bench", "--json", video)
@@ -121,11 +130,7 @@ func (b *bench) own(ctx context.Context, l limits, video string) (times, string,
 
 // peer measures the program in Python.
 func (b *bench) peer(ctx context.Context, l limits, video string) (times, error) {
-	script := filepath.Join(b.directory, "peer.py")
-	if err := b.write("peer.py", script); err != nil {
-		return times{}, err
-	}
-	out, err := b.output(ctx, l, b.python, script, video, filepath.Join(b.data, "models"))
+	out, err := b.script(ctx, l, "peer.py", video, filepath.Join(b.data, "models"))
 	if err != nil {
 		return times{}, err
 	}

@@ -1,4 +1,4 @@
-"""The usual way in Python, to compare with: YuNet at 640 on every frame, alignment by five landmarks, LightQNet.
+"""The usual way in Python, to compare with: YuNet at 640 on every frame, alignment by landmarks, LightQNet.
 
 usage: peer.py VIDEO DIRECTORY_OF_NETWORKS
 
