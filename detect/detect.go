@@ -74,7 +74,9 @@ func (d *Detector) Detect(frame gocv.Mat) ([]Face, error) {
 // frame. A face that reaches out of what is searched is left out if it is at one of the known boxes, pixels of the frame.
 // With any other one, or if the part is empty or not much smaller than the frame, ok is false: Detect is to be called.
 // The size of the network's input changes with the part.
-func (d *Detector) DetectIn(frame gocv.Mat, part image.Rectangle, known [][4]float32) (faces []Face, ok bool, err error) {
+func (d *Detector) DetectIn(
+	frame gocv.Mat, part image.Rectangle, known [][4]float32,
+) (faces []Face, ok bool, err error) {
 	if err := checkFrame(frame); err != nil {
 		return nil, false, fmt.Errorf("detect: %w", err)
 	}

@@ -82,5 +82,8 @@ func Elsewhere(boxes [][4]float32, faces []Face) [][4]float32 {
 
 // at reports whether the face is at one of the boxes: most of the smaller one of the two is inside the other one.
 func (f *Face) at(boxes [][4]float32) bool {
-	return slices.ContainsFunc(boxes, func(box [4]float32) bool { _, inside := overlap(f.Box, box); return inside > sameFace })
+	return slices.ContainsFunc(boxes, func(box [4]float32) bool {
+		_, inside := overlap(f.Box, box)
+		return inside > sameFace
+	})
 }

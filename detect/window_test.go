@@ -37,7 +37,7 @@ func TestWindows(t *testing.T) {
 			}
 		}
 	}
-	if smaller < 1000 {
+	if smaller < 500 {
 		t.Errorf("only %d windows are smaller than their frames", smaller)
 	}
 }
