@@ -44,7 +44,7 @@ type MotionConfig struct {
 	Threshold int `yaml:"threshold"`
 	// Hold is the time after the last motion during which all frames are selected.
 	Hold time.Duration `yaml:"hold"`
-	// Every is the interval of selected frames without motion.
+	// Every is the interval of selected frames without motion, and of searches of the whole frame.
 	Every time.Duration `yaml:"every"`
 }
 
