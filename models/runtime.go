@@ -55,7 +55,8 @@ func (rt Runtime) describe() string {
 	return "delegate " + rt.Delegate
 }
 
-// Start returns an interpreter that has passed its self-test. If an external delegate cannot be loaded, fails or
+// Start returns an interpreter that has passed its self-test, or, under XNNPACK, of a network that has passed it in this
+// process. If an external delegate cannot be loaded, fails or
 // drifts, the interpreter uses XNNPACK on the CPU instead, and its Refusal returns the reason, which the caller must
 // report. Any other failure is an error. The caller must also test an external delegate with Verify at each input size
 // that it uses.
@@ -84,13 +85,19 @@ func startTested(m *Model, rt Runtime) (*Interpreter, error) {
 		return nil, err
 	}
 	rounds := 1
-	if rt.Delegate == DelegateExternal {
+	switch {
+	case rt.Delegate == DelegateExternal:
 		rounds = externalRounds
+	case rt.Delegate == DelegateXNNPACK && m.tested.Load():
+		rounds = 0
 	}
 	for range rounds {
 		if err := i.SelfTest(); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", rt.describe(), err), i.Close())
 		}
+	}
+	if rt.Delegate == DelegateXNNPACK {
+		m.tested.Store(true)
 	}
 	return i, nil
 }

@@ -10,12 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/rs/zerolog"
 	"gocv.io/x/gocv"
+	"golang.org/x/sys/cpu"
 	"golang.org/x/sys/unix"
 
 	"facesieve/capture"
@@ -34,22 +36,24 @@ type benchCommand struct {
 
 // benchReport is the output of bench. Times are in milliseconds; CPU times are those of all threads of the program.
 type benchReport struct {
-	Video    string         `json:"video"`
-	Codec    string         `json:"codec,omitempty"`
-	Width    int            `json:"width"`
-	Height   int            `json:"height"`
-	FPS      float64        `json:"fps"`
-	MaxFPS   float64        `json:"max_fps"`
-	Cores    int            `json:"cores"`
-	Frames   uint64         `json:"frames"`
-	Analysed uint64         `json:"analysed"`
-	Faces    uint64         `json:"faces"`           // judged
-	Decoding float64        `json:"decoding_cpu_ms"` // alone, a frame
-	Pipeline float64        `json:"pipeline_cpu_ms"` // with decoding, a frame
-	Ratio    float64        `json:"ratio"`           // of the two
-	Cameras  float64        `json:"cameras"`         // such ones that the CPU can take, an estimate
-	Stages   []benchStage   `json:"stages"`
-	Networks []benchNetwork `json:"networks"`
+	Video string `json:"video"`
+	// Processor has the instructions that decide how fast the networks run.
+	Processor string         `json:"processor"`
+	Codec     string         `json:"codec,omitempty"`
+	Width     int            `json:"width"`
+	Height    int            `json:"height"`
+	FPS       float64        `json:"fps"`
+	MaxFPS    float64        `json:"max_fps"`
+	Cores     int            `json:"cores"`
+	Frames    uint64         `json:"frames"`
+	Analysed  uint64         `json:"analysed"`
+	Faces     uint64         `json:"faces"`           // judged
+	Decoding  float64        `json:"decoding_cpu_ms"` // alone, a frame
+	Pipeline  float64        `json:"pipeline_cpu_ms"` // with decoding, a frame
+	Ratio     float64        `json:"ratio"`           // of the two
+	Cameras   float64        `json:"cameras"`         // such ones that the CPU can take, an estimate
+	Stages    []benchStage   `json:"stages"`
+	Networks  []benchNetwork `json:"networks"`
 
 	run recordingRun
 	cpu stageCPU
@@ -84,7 +88,7 @@ func (c *benchCommand) Run(ctx context.Context, term console) (err error) {
 	if video == "" && isRecording(camera.Capture.URL) {
 		video = camera.Capture.URL
 	}
-	report := benchReport{Video: video, MaxFPS: camera.MaxFPS, Cores: runtime.GOMAXPROCS(0)}
+	report := benchReport{Video: video, Processor: processor(), MaxFPS: camera.MaxFPS, Cores: runtime.GOMAXPROCS(0)}
 	if video == "" {
 		directory, err := os.MkdirTemp("", "facesieve-bench-")
 		if err != nil {
@@ -261,10 +265,32 @@ func (r *benchReport) print(w io.Writer) {
 			fmt.Fprintf(w, "  the accelerator is refused: %s\n", printable(n.Refusal))
 		}
 	}
+	fmt.Fprintf(w, "processor: %s\n", r.Processor)
 	fmt.Fprintf(w, "CPU a frame: %.2f ms for decoding alone, %.2f ms for the whole pipeline (%.2f times)\n", r.Decoding,
 		r.Pipeline, r.Ratio)
 	fmt.Fprintf(w, "The CPU of this board (%s) can take about %.1f such cameras, by an estimate from CPU time alone; "+
 		"memory, network and other programs are not counted.\n", english.Plural(r.Cores, "core", ""), r.Cameras)
+}
+
+// processor returns the instructions of this processor that decide how fast the networks run.
+func processor() string {
+	var has []string
+	for _, feature := range []struct {
+		name    string
+		present bool
+	}{
+		{"AVX2", cpu.X86.HasAVX2},
+		{"AVX-512", cpu.X86.HasAVX512F},
+		{"VNNI", cpu.X86.HasAVX512VNNI || cpu.X86.HasAVXVNNI},
+		{"AMX", cpu.X86.HasAMXInt8},
+		{"NEON", cpu.ARM64.HasASIMD},
+		{"dot product", cpu.ARM64.HasASIMDDP},
+	} {
+		if feature.present {
+			has = append(has, feature.name)
+		}
+	}
+	return cmp.Or(strings.Join(has, ", "), runtime.GOARCH)
 }
 
 // threadTime returns the CPU time of the calling thread.

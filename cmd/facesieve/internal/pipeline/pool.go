@@ -20,13 +20,16 @@ import (
 type interpreterSet struct {
 	detector, quality *models.Interpreter
 	refiner           *models.Interpreter  // nil if no camera refines; its input size never changes
+	part              *models.Interpreter  // the detector's network at the size of a part of a frame; nil: not needed yet
 	verified          map[image.Point]bool // input sizes of the detector at which an accelerator was tested
 }
 
 func (s *interpreterSet) close() error {
 	err := errors.Join(s.detector.Close(), s.quality.Close())
-	if s.refiner != nil {
-		err = errors.Join(err, s.refiner.Close())
+	for _, optional := range []*models.Interpreter{s.refiner, s.part} {
+		if optional != nil {
+			err = errors.Join(err, optional.Close())
+		}
 	}
 	return err
 }
@@ -204,6 +207,15 @@ func (p *Pool) fitDetector(s *interpreterSet, size image.Point) (err error) {
 	}
 	s.verified[size] = true
 	return nil
+}
+
+// startPart starts the interpreter of a set for parts of a frame, when the first one is searched. Changing the size of a
+// large input costs as much as a search, so the detector's own keeps its size. The caller must hold the set.
+func (p *Pool) startPart(s *interpreterSet) (err error) {
+	if s.part == nil {
+		s.part, err = p.startOne(p.networks.detector)
+	}
+	return err
 }
 
 // acquire waits for its turn and returns an interpreter set, if possible one whose detector has that input size,
