@@ -23,7 +23,6 @@ import (
 	"facesieve/capture"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
-	"facesieve/models"
 	"facesieve/publish/event"
 )
 
@@ -68,14 +67,16 @@ type benchStage struct {
 }
 
 type benchNetwork struct {
-	Name     string  `json:"name"`
-	Engine   string  `json:"engine"`
-	Delegate string  `json:"delegate"`
-	Refusal  string  `json:"refusal,omitempty"`
-	Width    int     `json:"width"`
-	Height   int     `json:"height"`
-	MS       float64 `json:"ms"` // a run, the median
-	SelfTest float64 `json:"self_test_ms"`
+	Name      string  `json:"name"`
+	Engine    string  `json:"engine"`
+	Device    string  `json:"device"`
+	Refusal   string  `json:"refusal,omitempty"`
+	Width     int     `json:"width"`
+	Height    int     `json:"height"`
+	MS        float64 `json:"ms"`               // a run, the median
+	CPU       float64 `json:"cpu_ms,omitempty"` // the same by XNNPACK, if an external runtime is used
+	SelfTest  float64 `json:"self_test_ms"`
+	Deviation float64 `json:"deviation"` // quantisation steps
 }
 
 // Run measures decoding alone and the whole pipeline on the same recording, and then each network.
@@ -239,8 +240,9 @@ func (r *benchReport) measureNetworks(cfg config.Config, camera config.Camera) e
 	}
 	for _, n := range times {
 		r.Networks = append(r.Networks, benchNetwork{
-			Name: n.Name, Engine: "TFLite " + models.LibraryVersion(), Delegate: n.Delegate, Refusal: n.Refusal,
-			Width: n.Width, Height: n.Height, MS: 1000 * n.Run.Seconds(), SelfTest: 1000 * n.SelfTest.Seconds(),
+			Name: n.Name, Engine: n.Engine, Device: n.Device, Refusal: n.Refusal, Width: n.Width, Height: n.Height,
+			MS: 1000 * n.Run.Seconds(), CPU: 1000 * n.OnCPU.Seconds(), SelfTest: 1000 * n.SelfTest.Seconds(),
+			Deviation: n.Deviation,
 		})
 	}
 	return nil
@@ -257,12 +259,17 @@ func (r *benchReport) print(w io.Writer) {
 	for _, s := range r.Stages {
 		fmt.Fprintf(w, "%-12s %8d %10.3f %14.3f %10.1f\n", s.Name, s.Calls, s.MS, s.CPU, 100*s.Share)
 	}
-	fmt.Fprintf(w, "%-32s %-9s %-10s %10s %12s\n", "network", "device", "input", "ms a run", "self-test ms")
+	fmt.Fprintf(w, "%-32s %-14s %-9s %-10s %10s %12s %10s\n",
+		"network", "engine", "device", "input", "ms a run", "self-test ms", "deviation")
 	for _, n := range r.Networks {
 		size := fmt.Sprintf("%dx%d", n.Width, n.Height)
-		fmt.Fprintf(w, "%-32s %-9s %-10s %10.3f %12.2f\n", n.Name, n.Delegate, size, n.MS, n.SelfTest)
+		fmt.Fprintf(w, "%-32s %-14s %-9s %-10s %10.3f %12.2f %10.3g\n",
+			n.Name, n.Engine, n.Device, size, n.MS, n.SelfTest, n.Deviation)
+		if n.CPU > 0 {
+			fmt.Fprintf(w, "  by XNNPACK on the CPU: %.3f ms a run\n", n.CPU)
+		}
 		if n.Refusal != "" {
-			fmt.Fprintf(w, "  the accelerator is refused: %s\n", printable(n.Refusal))
+			fmt.Fprintf(w, "  the configured runtime is refused: %s\n", printable(n.Refusal))
 		}
 	}
 	fmt.Fprintf(w, "processor: %s\n", r.Processor)

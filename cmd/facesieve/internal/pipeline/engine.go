@@ -14,7 +14,6 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/detect"
-	"facesieve/models"
 	"facesieve/quality"
 )
 
@@ -202,7 +201,7 @@ func (e *Engine) FindIn(
 
 // detect returns the faces in a part of a frame, or in the whole frame.
 func (e *Engine) detect(frame gocv.Mat, part image.Rectangle, known [][4]float32) ([]detect.Face, error) {
-	if part.Empty() || e.held.detector.Delegate() == models.DelegateExternal { // verified at the size of the whole frame
+	if part.Empty() || e.held.detector.External() { // verified at the size of the whole frame
 		return e.detector.Detect(frame)
 	}
 	if err := e.pool.startPart(e.held); err != nil {
