@@ -186,7 +186,7 @@ func TestSelfTestOnce(t *testing.T) {
 	}
 	m.Manifest.SelfTest.Cases[0].Outputs[0][0] += 10
 	for delegate, wrong := range map[string]bool{DelegateXNNPACK: false, DelegateNone: true} {
-		i, err := Start(m, Runtime{Threads: 1, Delegate: delegate}, zerolog.Nop())
+		i, err := Start(m, builtIn(delegate), zerolog.Nop())
 		if (err != nil) != wrong {
 			t.Errorf("%s: %v", delegate, err)
 		}
