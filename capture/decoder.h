@@ -62,6 +62,8 @@ public:
   // used returns the name of the hardware decoder in use, or nothing, and refusals why others are not.
   std::string used() const { return hardware_ != nullptr ? hardware_->name() : ""; }
   const std::string &refusals() const { return refusals_; }
+  // tried returns the name of the hardware decoder that is on trial, or nothing.
+  std::string tried() const { return trial_ != nullptr ? trial_->name() : ""; }
   // changes returns how often the results of used and refusals have changed.
   int changes() const { return changes_; }
   // rejected_pixels returns the number of pixels of the last frame that was too large, or 0.

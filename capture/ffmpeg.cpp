@@ -106,6 +106,27 @@ void media_trim(void) {
 #endif
 }
 
+void media_try_hardware(const char *names, media_decoder *result) {
+  *result = {};
+  silence();
+  try {
+    std::unique_ptr<AVCodecParameters, void (*)(AVCodecParameters *)> parameters(
+        avcodec_parameters_alloc(), [](AVCodecParameters *p) { avcodec_parameters_free(&p); });
+    if (parameters == nullptr) {
+      return;
+    }
+    parameters->codec_type = AVMEDIA_TYPE_VIDEO;
+    parameters->codec_id = AV_CODEC_ID_H264;
+    parameters->width = 1920, parameters->height = 1080;
+    Decoder decoder({1920 * 1088, true, names, 0});
+    if (decoder.open(parameters.get(), {1, 1000000000}) >= 0) {
+      av_strlcpy(result->used, decoder.tried().c_str(), sizeof(result->used));
+      av_strlcpy(result->refusals, decoder.refusals().c_str(), sizeof(result->refusals));
+    }
+  } catch (...) {
+  }
+}
+
 void *reader_new(const media_options *options) {
   silence();
   try {

@@ -180,6 +180,29 @@ func (r *reader) convert(dst *gocv.Mat) error {
 	return nil
 }
 
+// TryHardware opens the hardware decoders of the configuration for H.264, and describes the result: the one that a stream
+// tries first, and why those before it cannot be opened. It returns nothing if none is configured.
+func (c Config) TryHardware() string {
+	names := c.HWAccel.decoders()
+	if names == nil {
+		return ""
+	}
+	cNames := C.CString(strings.Join(names, ","))
+	defer C.free(unsafe.Pointer(cNames))
+	var d C.media_decoder
+	C.media_try_hardware(cNames, &d)
+	var use decoderUse
+	use.set(d)
+	text := "none can be opened, so it decodes in software"
+	if use.hardware != "" {
+		text = use.hardware + " can be opened; doctor shows whether it is right and saves CPU time"
+	}
+	if use.refusals != "" {
+		text += " (" + use.refusals + ")"
+	}
+	return text
+}
+
 // decoderUse is what decodes a stream.
 type decoderUse struct {
 	hardware string // name of the hardware decoder; empty: software

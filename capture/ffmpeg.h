@@ -71,6 +71,10 @@ void media_error(int number, char *text, size_t size);
 // media_trim returns freed memory to the system.
 void media_trim(void);
 
+// media_try_hardware opens the hardware decoders of these names, separated by commas, for H.264. It writes the name of the
+// first that opens to used, and why those before it do not to refusals.
+void media_try_hardware(const char *names, media_decoder *result);
+
 // A reader reads a container. All its functions except reader_interrupt must be called from one thread.
 void *reader_new(const media_options *options);
 media_status reader_open_file(void *reader, const char *path, media_frame *result);

@@ -54,6 +54,7 @@ public:
   Trial(std::unique_ptr<Hardware> hardware, double max_cost) : hardware_(std::move(hardware)), max_cost_(max_cost) {}
   ~Trial();
 
+  const std::string &name() const { return hardware_->name(); }
   void flush() { hardware_->flush(); }
   // send passes the packet that the decoder in software gets as well.
   void send(const AVPacket *packet);

@@ -212,3 +212,40 @@ func TestDecodingResumesAtTheNextKeyFrame(t *testing.T) {
 		t.Errorf("resumed with %v", got)
 	}
 }
+
+// A camera over RTSP delivers at the rate, and key frames alone while idle. It counts every frame that the camera sends.
+func TestACameraDeliversWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	cfg := quick(newCamera(t).URL)
+	cfg.MaxFPS, cfg.Idle = 10, IdleKeyFrames
+	s := open(t, cfg)
+	f := newFrame(t)
+	for range 10 {
+		next(t, s, f)
+	}
+	stats := s.Stats()
+	if stats.OverRate == 0 || stats.Idle != 0 || f.Sequence < 10 || stats.Decoder != Software {
+		t.Errorf("%+v, frame %d", stats, f.Sequence)
+	}
+	s.SetIdle(true)
+	eventually(t, "key frames alone", func() bool { return s.Stats().Idle > 0 })
+	before := s.Stats()
+	for range 3 { // the one before may have waited
+		next(t, s, f)
+	}
+	eventually(t, "the third key frame", func() bool { return s.Stats().Frames >= before.Frames+20 })
+	after := s.Stats()
+	if sent, decoded := after.Frames-before.Frames, after.Delivered()-before.Delivered(); decoded > sent/5 {
+		t.Errorf("%d of %d frames were decoded while idle", decoded, sent)
+	}
+	s.SetIdle(false)
+	eventually(t, "all frames", func() bool {
+		before := s.Stats()
+		next(t, s, f)
+		next(t, s, f)
+		return s.Stats().Idle == before.Idle
+	})
+	if s.State() != Running || s.Stats().Reconnects != 0 {
+		t.Errorf("%s, %+v", s.State(), s.Stats())
+	}
+}
