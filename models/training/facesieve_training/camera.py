@@ -92,7 +92,7 @@ def sample(recorded: Recorded, y: Array, x: Array) -> Array:
     top, left = ops.floor(y), ops.floor(x)
     low, right = ops.minimum(top + 1, high), ops.minimum(left + 1, wide)
     down, across = (y - top)[..., None], (x - left)[..., None]
-    corners = [_at(recorded.images, rows, columns) for rows in (top, low) for columns in (left, right)]
+    corners = [at(recorded.images, rows, columns) for rows in (top, low) for columns in (left, right)]
     upper = corners[0] * (1 - across) + corners[1] * across
     lower = corners[2] * (1 - across) + corners[3] * across
     return upper * (1 - down) + lower * down
@@ -123,8 +123,8 @@ def motion_blur(images: Array, length: Array, angle: Array) -> Array:
     # Averaging two shifted copies four times gives the mean of sixteen positions along the line.
     for part in (4, 8, 16, 32):
         dy, dx = ops.round(down / part), ops.round(across / part)
-        one = _at(images, rows + dy + blank, columns + dx + blank)
-        images = (one + _at(images, rows - dy + blank, columns - dx + blank)) / 2
+        one = at(images, rows + dy + blank, columns + dx + blank)
+        images = (one + at(images, rows - dy + blank, columns - dx + blank)) / 2
     return ops.round(images)
 
 
@@ -194,7 +194,7 @@ def _resampled(images: Array, rows: Array, columns: Array) -> Array:
     return ops.transpose(ops.reshape(images, (count, width, height, channels)), (0, 2, 1, 3))
 
 
-def _at(images: Array, rows: Array, columns: Array) -> Array:
+def at(images: Array, rows: Array, columns: Array) -> Array:
     """Pixels at whole positions N x h x w; outside, the nearest ones."""
     count, height, width, channels = images.shape
     rows = ops.clip(ops.cast(rows, "int32"), 0, height - 1)

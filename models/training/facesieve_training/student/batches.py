@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from facesieve_training.devices import Hosts
 from facesieve_training.faces import Image
 from facesieve_training.fit import Batch, Optimiser
-from facesieve_training.label import formulas
 from facesieve_training.student import data
 from facesieve_training.student.background import Empty
 from facesieve_training.student.network import CLASSES, FEATURE
@@ -35,14 +34,6 @@ class Phase:
     def faults(self) -> list[str]:
         """Return the errors in the values, one message each."""
         return [] if self.epochs > 0 else [f"epochs: {self.epochs} must be above 0"]
-
-
-def prototypes(labels: data.Labels, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Mean of each person's clean unit embeddings among the rows, scaled to length 1, by person's number."""
-    clean = rows[labels.variant[rows] == 0]
-    sums = np.zeros((len(labels.identities), labels.embedding.shape[1]), np.float32)
-    np.add.at(sums, labels.identity[clean], formulas.unit_rows(labels.embedding[clean].astype(np.float32)))
-    return formulas.unit_rows(sums)
 
 
 class Batches:

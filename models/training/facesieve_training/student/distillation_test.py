@@ -1,14 +1,20 @@
 """Distillation by the command, with JAX in a separate process on a CPU."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
+from facesieve_training.cli import DataError
+from facesieve_training.config import load
 from facesieve_training.jax_process import train, train_killed
 from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.mobileface_sample import LAST, large, written
 from facesieve_training.run import Run
+from facesieve_training.student import stage
+from facesieve_training.student.distillation import Distillation
 from facesieve_training.teacher.source import TeacherSource
 
 DETECTOR = Path(__file__).parents[3] / "detector.tflite"
@@ -63,6 +69,15 @@ def test_a_killed_and_resumed_training_gives_the_same_result(config: Path, tmp_p
 
 
 def test_another_back_end_is_refused(config: Path, tmp_path: Path) -> None:
-    refused = train("student", config, tmp_path / "run", backend="tensorflow")
-    assert refused.returncode == 1
-    assert "set KERAS_BACKEND=jax" in refused.stderr
+    assert keras.backend.backend() == "tensorflow"
+    wanted = load(config, stage.Config)
+    with pytest.raises(DataError, match="set KERAS_BACKEND=jax"):
+        stage.run(wanted, Run.open(tmp_path / "run", "student", wanted, False))
+    assert Distillation(steps=0, plain=0.6, empty=0.5, two=2).faults() == [
+        "steps: 0 is below 1",
+        "warm_up: 500 is not from 0 to less than the steps (0)",
+        "two: 2 is not in 0..1",
+        "plain, empty: are more than 1 together",
+    ]
+    wrong = replace(wanted, background=None, views=replace(wanted.views, count=3)).faults()
+    assert [fault.split(":")[0] for fault in wrong[:2]] == ["distillation", "distillation.batch"]

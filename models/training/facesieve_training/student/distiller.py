@@ -17,7 +17,7 @@ from facesieve_training.student.data import Scale
 from facesieve_training.student.distillation import Distillation, Material
 from facesieve_training.student.network import FEATURE, BinsLoss
 from facesieve_training.student.teachers import AGREEMENT, Teachers, mean_of_views, ranked
-from facesieve_training.student.views import Views
+from facesieve_training.student.views import VIEW_NUMBERS, Views, draw_batch
 
 _ENDLESS = 2**31 - 1
 
@@ -87,7 +87,8 @@ class Distiller:
         is_plain = jnp.arange(distinct - without) < plain
         images, alone = _shown(faces[rows], faces[second], is_plain, keys[1], c)
         nothing = empty[random.randint(keys[2], (without,), 0, len(empty))].astype(jnp.float32)
-        drawn = draw(jnp.concatenate([images, nothing]), keys[3], self._views)
+        numbers = random.uniform(keys[3], (c.batch, VIEW_NUMBERS))
+        drawn = draw_batch(jnp.concatenate([images, nothing]), numbers, self._views)
 
         def each(values: Array, has_label: Array) -> Array:
             """One row per view; NaN where unknown and for images without a face."""
@@ -133,26 +134,6 @@ def _shown(
         views = camera.align(made, drawn, float(faces.shape[1]))
     whole = faces[:, edge : edge + SIZE, edge : edge + SIZE].astype(jnp.float32)
     return jnp.where(plain[:, None, None, None], whole, views), plain | (weight[:, 0, 0, 0] == 1)
-
-
-def draw(images: Array, key: Array, views: Views) -> Array:
-    """Views of each image [N,112,112,3], mirrored, shifted and brightened: [N count,112,112,3].
-
-    The views of an image are adjacent; every other one is mirrored.
-    """
-    keys = random.split(key, 4)
-    pixels = jnp.repeat(images, views.count, axis=0)
-    count, shift = len(pixels), views.shift
-    padded = jnp.pad(pixels, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "edge")
-    positions = random.randint(keys[0], (count, 2), 0, 2 * shift + 1)
-    cut = jax.vmap(lambda one, at: jax.lax.dynamic_slice(one, (at[0], at[1], 0), (SIZE, SIZE, 3)))
-    pixels = cut(padded, positions)
-    flips = random.bernoulli(keys[1], shape=(len(images), 1)) ^ (jnp.arange(views.count) % 2 == 1)
-    pixels = jnp.where(flips.reshape(-1, 1, 1, 1), pixels[:, :, ::-1], pixels)
-    whole = random.uniform(keys[2], (count, 1, 1, 1), minval=-1)
-    colours = random.uniform(keys[3], (count, 1, 1, 3), minval=-1)
-    gains = jnp.exp(views.light * (whole + colours / 2))
-    return jnp.clip(jnp.round(pixels * gains), 0, 255)
 
 
 def train(distiller: Distiller, student: keras.Model, config: Distillation, run: Run, seed: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 from facesieve_training import devices
 from facesieve_training.config import load
 from facesieve_training.networks.resnet import macs
-from facesieve_training.student import data, network, stage
+from facesieve_training.student import classes, data, network, stage
 from facesieve_training.student.batches import Batches
 from facesieve_training.student.views import Views
 
@@ -37,7 +37,8 @@ def test_the_papers_student_has_its_size_and_takes_a_step() -> None:
         devices.Hosts(),
     )
     student = stage.make_student(config, labels, np.arange(8))
-    model = stage.in_training(student, config, labels, np.arange(8), batches.epoch)
+    teacher = classes.by_means(labels, np.arange(8), config.class_scale, "test")
+    model = stage.in_training(student, config, teacher, batches.epoch)
     shipped = network.inference(student, config.student)
     assert shipped.count_params() == pytest.approx(21.8e6, rel=0.005)
     assert macs(shipped) == pytest.approx(0.97e9, rel=0.01)

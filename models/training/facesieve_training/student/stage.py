@@ -26,7 +26,8 @@ from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.student import data, distillation, initial, network
 from facesieve_training.student.background import Background, gather
-from facesieve_training.student.batches import Batches, Phase, prototypes
+from facesieve_training.student.batches import Batches, Phase
+from facesieve_training.student.classes import Classifier, classifier
 from facesieve_training.student.distillation import Distillation
 from facesieve_training.student.head_fine_tuning import HeadFineTuning, fine_tune
 from facesieve_training.student.teachers import NORM, Teachers
@@ -46,7 +47,7 @@ class Config:
     student: network.StudentConfig = field(default_factory=network.StudentConfig)
     phases: tuple[Phase, ...] = (Phase(6, feature=1.0), Phase(6, labels=1.0))
     class_scale: float = 32.0
-    """Cosine to logit, for the teacher's classes."""
+    """Cosine to logit, for the classes of a teacher without a classifier of its own."""
     batch: int = 64
     """Images in a step, over all devices and hosts."""
     precision: Precision = "float32"
@@ -160,7 +161,12 @@ def run(config: Config, run: Run) -> None:
     if config.distillation and teachers and empty:
         material = distillation.gather(source.faces, labels, scaled, rows, empty.images)
         _distil(student, config, config.distillation, teachers, scale, material, run)
-    model = in_training(student, config, labels, rows, batches.epoch)
+    teacher: Classifier | None = None
+    if network.CLASSES in student.output:
+        teacher = classifier(source.config.teacher, labels, rows, config.class_scale)
+        log.info("C_t of eq. 6: %s", teacher.origin)
+        run.save_meta(teacher_classes=teacher.origin)
+    model = in_training(student, config, teacher, batches.epoch)
     rows_held_out = np.flatnonzero(test)
     figures: dict[str, float] = {}
 
@@ -241,15 +247,13 @@ def make_student(config: Config, labels: data.Labels, rows: NDArray[np.int64]) -
     return student
 
 
-def in_training(
-    student: keras.Model, config: Config, labels: data.Labels, rows: NDArray[np.int64], epoch: int
-) -> keras.Model:
+def in_training(student: keras.Model, config: Config, teacher: Classifier | None, epoch: int) -> keras.Model:
     """Compile the student for training on uint8 images; the phases' weights come with the batches."""
     bins = network.BinsLoss(config.views)
     losses: dict[str, Any] = dict.fromkeys(config.student.labels, bins)
     losses[network.FEATURE] = "mse"
-    if network.CLASSES in student.output:
-        losses[network.CLASSES] = network.ClassLoss(prototypes(labels, rows), config.class_scale)
+    if teacher is not None:
+        losses[network.CLASSES] = network.ClassLoss(teacher.kernel, teacher.bias, teacher.unit)
     images = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="picture")
     model = keras.Model(images, student(keras.layers.Rescaling(1 / 128, -1, dtype="float32")(images)))
     optimizer = keras.optimizers.Adam(Rates(config.phases, epoch))
