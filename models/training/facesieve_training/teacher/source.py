@@ -6,6 +6,7 @@ from typing import Literal
 
 from facesieve_training.cli import DataError
 from facesieve_training.config import ConfigError, load
+from facesieve_training.quiet import without_notes
 from facesieve_training.teacher import imported
 from facesieve_training.teacher.features import Teacher
 from facesieve_training.teacher.imported import OnnxTeacher
@@ -51,7 +52,8 @@ def _imported_by(directory: Path) -> OnnxTeacher | None:
         raise DataError(
             f"{directory}: holds no run; give the directory of a finished run of the stage teacher"
         )
-    from facesieve_training.teacher import stage
+    with without_notes():
+        from facesieve_training.teacher import stage
 
     try:
         return load(path, stage.Config).teacher
