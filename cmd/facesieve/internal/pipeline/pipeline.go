@@ -356,7 +356,7 @@ func (p *Pipeline) offer(faces *frameFaces, track detect.Track) (*Candidate, []D
 	frame := faces.frame
 	c := &Candidate{
 		Camera: p.camera.Name, Track: track.ID, Time: frame.Time, Width: frame.Mat.Cols(), Height: frame.Mat.Rows(),
-		Judgement: j.Judgement, PolicyName: p.camera.Quality.Policy, Threshold: p.camera.Quality.Threshold,
+		Judgement: j.Judgement, PolicyName: p.camera.Quality.Policy, Threshold: p.camera.Quality.LeastScore(),
 	}
 	start := time.Now()
 	keep := func() *Candidate {

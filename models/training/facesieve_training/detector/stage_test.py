@@ -24,7 +24,7 @@ label: {{teacher: {teacher}, images: {images}, cache: {tmp_path / "labels.npz"},
 network: {{stem: 4, stage4: 4, width: 8}}
 augment: {{size: 64, largest_face: 50}}
 loss: {{distil: 0.5}}
-train: {{steps: 2, batch: 2, warm_up: 1, log_every: 1, checkpoint_every: 1}}
+train: {{steps: 2, batch: 2, warm_up: 1, save_every: 1}}
 export: {{representative: 4, texts: {{trained_on: squares}}}}
 evaluate: {{sizes: [16, 32], every: 1, empty: [{empty}], backgrounds: 6, background_side: 32}}
 """

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facesieve_training import faces
 from facesieve_training.faces import SIZE, Image
 from facesieve_training.prepare.align import Aligned, align
 from facesieve_training.prepare.detector import Detect, Faces, open_detector
@@ -95,15 +96,10 @@ class Cutter:
             data = self._source.encoded(entry)
         except OSError as error:
             raise FaultyError("missing", f"cannot be read: {error.strerror}") from error
-        if not data:
-            raise FaultyError("broken", "is empty")
         try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error as error:
-            raise FaultyError("broken", f"cannot be decoded: {error.err}") from error
-        if image is None:
-            raise FaultyError("broken", "is not an image, or is damaged")
-        return np.asarray(image, np.uint8)
+            return faces.decode(data)
+        except ValueError as error:
+            raise FaultyError("broken", str(error)) from error
 
     def _aligned(self, entry: Entry, image: Image) -> tuple[float, Aligned]:
         recipe = self._recipe

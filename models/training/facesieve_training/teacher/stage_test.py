@@ -77,7 +77,7 @@ def test_the_files_of_a_run_all_give_the_same_embedding(kind: str, tiny: Path, t
     np.testing.assert_allclose(teacher(images[:1]).embedding, result.embedding[:1], rtol=1e-2, atol=1e-3)
 
     file = TeacherSource(run=done).as_onnx()
-    assert file == OnnxTeacher(done / "teacher.onnx", cut="cut", low="low", colour="BGR")
+    assert file == OnnxTeacher(done / "teacher.onnx", cut="cut", low="low", color="BGR")
     other = imported.Teacher(file, threads=1)(images)
     # Trained and run in bfloat16 by Keras, in float32 by onnxruntime.
     np.testing.assert_allclose(other.embedding, result.embedding, rtol=0.05, atol=0.05)
@@ -126,14 +126,14 @@ def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as result:
         load(None, stage.Config, ["network.head.scale=-1", "optimiser.factor=2"])
     assert str(result.value).splitlines() == [
-        "configuration: network.head.scale: -1.0 must be above 0",
-        "configuration: optimiser.factor: 2.0 is not above 0 and at most 1",
+        "--set: network.head.scale: -1.0 must be above 0",
+        "--set: optimiser.factor: 2.0 is not above 0 and at most 1",
     ]
     with pytest.raises(ConfigError) as result:
         load(None, stage.Config, ["epochs=0"])
     assert str(result.value).splitlines() == [
         "configuration: faces: is required to train a teacher (or import one with teacher.onnx)",
-        "configuration: epochs: must be 1 or more, not 0",
+        "--set: epochs: must be 1 or more, not 0",
     ]
     with pytest.raises(
         ConfigError, match=r"run: give either run, the directory of a trained teacher, or onnx"
