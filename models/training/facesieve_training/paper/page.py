@@ -51,6 +51,7 @@ def write(planned: Plan, runs: Path, drawn: Drawn) -> str:
         claims=_claims(curves, fixed),
         costs=_costs(planned, runs, evaluation),
         teacher=teacher,
+        classes=_meta(runs, "distilled").get("teacher_classes", "not recorded"),
         undefined=_undefined(runs / "label-printed" / "labels.parquet"),
         changed=[(f"{name}.yaml", *row) for name, rows in planned.changed.items() for row in rows],
         matcher=evaluation.all_matchers()[0].title,

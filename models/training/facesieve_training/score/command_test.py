@@ -116,7 +116,7 @@ def test_whole_images_with_the_shipped_networks(
     assert table["score"][:2].between(0, 100).all()
     assert {"raw", "agreement", "norm"} <= set(table.columns)
     assert np.isnan(table["faces"][1])
-    assert table["fault"][2] == "unreadable: No such file or directory"
+    assert table["fault"][2] == "missing"
     assert "1 with several faces, of which the largest is scored" in capsys.readouterr().out
     assert score(listed, "--network", network, "--out", tmp_path / "x.csv", "--set", "size=1") == 2
 

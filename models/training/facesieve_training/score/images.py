@@ -77,11 +77,12 @@ class Finder:
 
     def __call__(self, path: Path) -> Found:
         """Read an image and find its face; of several faces the largest."""
+        if not path.is_file():
+            return Found(None, fault="missing")
         try:
             image = read(path)
-        except (DataError, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "is not a readable image"
-            return Found(None, fault=f"unreadable: {reason}")
+        except DataError:
+            return Found(None, fault="unreadable")
         height, width = image.shape[:2]
         square = height == width and (width >= SIZE if self._how == "none" else width in ALIGNED)
         if square and self._how != "detect":
