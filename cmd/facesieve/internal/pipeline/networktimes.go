@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,48 +60,50 @@ func MeasureNetworks(cfg config.Config, camera config.Camera, frame image.Point)
 		if network.Interpreter == nil { // no refinement
 			continue
 		}
-		times, err := measureNetwork(network.Interpreter)
-		if err == nil && network.External() {
-			times.OnCPU, err = measureOnCPU(network, cfg.Runtime)
-		}
+		times, err := network.measure(cfg.Runtime)
 		if err != nil {
 			return nil, fmt.Errorf("measure network %s: %w", network.Manifest().Name, err)
 		}
-		times.Refusal = pool.refusals.reason(network.model)
-		if refusal := network.Refusal(); refusal != nil && times.Refusal == "" { // it has failed just now
-			times.Refusal = refusal.Error()
-		}
+		times.Refusal = cmp.Or(pool.refusals.reason(network.model), times.Refusal)
 		all = append(all, times)
 	}
 	return all, nil
 }
 
-// measureOnCPU returns the time of a run by XNNPACK at the present input size of a network.
-func measureOnCPU(network *pooledNetwork, rt models.Runtime) (run time.Duration, err error) {
-	cpu, err := models.NewInterpreter(network.model, rt.OnCPU())
+// measure measures a network at its present input size, and XNNPACK beside an external runtime.
+func (p *pooledNetwork) measure(rt models.Runtime) (times NetworkTimes, err error) {
+	m := p.Manifest()
+	times.Name = m.Name + "-" + m.Version
+	times.Width, times.Height = p.Size()
+	if times.Run, err = medianRun(p.Interpreter); err != nil {
+		return times, err
+	}
+	if refusal := p.Refusal(); refusal != nil { // it failed just now, or when it was started
+		times.Refusal = refusal.Error()
+	}
+	if p.External() {
+		if times.OnCPU, err = p.measureOnCPU(rt); err != nil {
+			return times, err
+		}
+	}
+	times.Engine, times.Device = p.Engine()
+	start := time.Now()
+	err = p.SelfTest()
+	times.SelfTest, times.Deviation = time.Since(start), p.Deviation()
+	return times, err
+}
+
+// measureOnCPU returns the time of a run by XNNPACK at the present input size.
+func (p *pooledNetwork) measureOnCPU(rt models.Runtime) (run time.Duration, err error) {
+	cpu, err := models.NewInterpreter(p.model, rt.OnCPU())
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, cpu.Close()) }()
-	if err := cpu.Resize(network.Size()); err != nil {
+	if err := cpu.Resize(p.Size()); err != nil {
 		return 0, err
 	}
 	return medianRun(cpu)
-}
-
-// measureNetwork measures a network at its present input size.
-func measureNetwork(i *models.Interpreter) (times NetworkTimes, err error) {
-	m := i.Manifest()
-	times.Name = m.Name + "-" + m.Version
-	times.Width, times.Height = i.Size()
-	if times.Run, err = medianRun(i); err != nil {
-		return times, err
-	}
-	times.Engine, times.Device = i.Engine()
-	start := time.Now()
-	err = i.SelfTest()
-	times.SelfTest, times.Deviation = time.Since(start), i.Deviation()
-	return times, err
 }
 
 // medianRun returns the time of a run on a test image.
