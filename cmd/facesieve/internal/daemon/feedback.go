@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"errors"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -39,10 +38,7 @@ func (r *reports) configure(cfg config.InForce, network models.Manifest, log zer
 	}
 	cameras := map[string]feedback.Settings{}
 	for _, camera := range cfg.Cameras {
-		q := camera.Quality
-		cameras[camera.Name] = feedback.Settings{
-			Auto: q.Threshold == quality.Auto, Share: q.Target, Min: q.Auto[0], Max: q.Auto[1], Start: q.LeastScore(),
-		}
+		cameras[camera.Name] = feedback.SettingsOf(camera.Quality)
 	}
 	learner.Configure(network, cameras)
 	r.learner.Store(learner)
@@ -173,13 +169,9 @@ func networkOf(manifests []models.Manifest, task string) models.Manifest {
 // Camera returns the settings of a camera. A threshold that is auto has its present value.
 func (s *State) Camera(name string) (config.Camera, error) {
 	camera, err := s.InForce.Camera(name)
-	if err != nil {
-		return camera, err
-	}
 	i := slices.IndexFunc(s.Cameras, func(c CameraState) bool { return c.Name == camera.Name })
-	if i < 0 {
-		return camera, errors.New("the camera does not run yet")
+	if i >= 0 && camera.Quality.Threshold == quality.Auto {
+		camera.Quality.Threshold = quality.Threshold(s.Cameras[i].Settings.Threshold)
 	}
-	camera.Quality.Threshold = quality.Threshold(s.Cameras[i].Settings.Threshold)
-	return camera, nil
+	return camera, err
 }

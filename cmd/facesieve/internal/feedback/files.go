@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"facesieve/models"
 )
 
 // saveInterval spares the memory card of a board.
@@ -136,46 +138,73 @@ func (l *Learner) load(now time.Time) {
 	if l.files.curves == "" {
 		return
 	}
-	var curves curvesFile
-	if err := read(l.files.curves, &curves, func() error { return l.restore(curves, now) }); err != nil {
-		l.log.Error().Err(err).Str("kept_as", l.files.curves+".faulty").
+	if err := kept(l.files.curves, l.readCurves(now)); err != nil {
+		l.log.Error().Err(err).Str("kept_as", faultyName(l.files.curves)).
 			Msg("the curves that were learned from feedback cannot be read, and begin anew")
 	}
-	var events eventsFile
-	err := read(l.files.events, &events, func() error {
-		for name, sent := range events.Cameras {
-			l.of(name).ledger = newLedger(sent)
-		}
-		return nil
-	})
-	if err != nil {
-		l.log.Error().Err(err).Str("kept_as", l.files.events+".faulty").
+	if err := kept(l.files.events, l.readEvents()); err != nil {
+		l.log.Error().Err(err).Str("kept_as", faultyName(l.files.events)).
 			Msg("the events of the last day cannot be read, so feedback about them is ignored")
 	}
 }
 
-// read decodes a file and calls use. A missing file is no error, a faulty one is renamed.
-func read(path string, content any, use func() error) error {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+func faultyName(path string) string { return path + ".faulty" }
+
+// kept renames a file that could not be read because of err. A missing file is no error.
+func kept(path string, err error) error {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err == nil {
-		var header struct{ Schema int }
-		if err = json.Unmarshal(text, &header); err == nil && header.Schema != fileSchema {
-			err = fmt.Errorf("%s: version %d, not %d", path, header.Schema, fileSchema)
-		}
+	return errors.Join(err, os.Rename(path, faultyName(path)))
+}
+
+func (l *Learner) readCurves(now time.Time) error {
+	var file curvesFile
+	if err := decode(l.files.curves, &file); err != nil {
+		return err
 	}
-	if err == nil {
-		err = json.Unmarshal(text, content)
+	return l.restore(file, now)
+}
+
+func (l *Learner) readEvents() error {
+	var file eventsFile
+	if err := decode(l.files.events, &file); err != nil {
+		return err
 	}
-	if err == nil {
-		err = use()
+	for name, sent := range file.Cameras {
+		l.of(name).ledger = newLedger(sent)
 	}
-	if err == nil {
-		return nil
+	return nil
+}
+
+// decode reads a file of this version.
+func decode(path string, content any) error {
+	text, err := os.ReadFile(path) //nolint:gosec // in the state directory
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, os.Rename(path, path+".faulty"))
+	var header struct{ Schema int }
+	if err := json.Unmarshal(text, &header); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if header.Schema != fileSchema {
+		return fmt.Errorf("%s: version %d, not %d", path, header.Schema, fileSchema)
+	}
+	if err := json.Unmarshal(text, content); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// Read returns what a daemon with this state directory has saved about a camera, and changes nothing. The error of a
+// directory without a saved file is fs.ErrNotExist.
+func Read(directory string, network models.Manifest, name string, settings Settings, now time.Time) (Snapshot, error) {
+	l := &Learner{files: filesIn(directory), cameras: map[string]*camera{}}
+	if err := l.readCurves(now); err != nil {
+		return Snapshot{}, err
+	}
+	l.Configure(network, map[string]Settings{name: settings})
+	return l.Snapshot(name, settings.Start), nil
 }
 
 // restore takes over the content of the file with the curves, and reduces the weights by the time since it was saved.

@@ -9,6 +9,7 @@ import (
 
 	"facesieve/models"
 	"facesieve/publish/event"
+	"facesieve/quality"
 )
 
 // Fates of a report: keys of Learner.Counts.
@@ -32,6 +33,13 @@ type Settings struct {
 	Share float64
 	// Min and Max bound the threshold, and Start is its first value.
 	Min, Max, Start float64
+}
+
+// SettingsOf returns the settings of a camera's configuration.
+func SettingsOf(q quality.Config) Settings {
+	return Settings{
+		Auto: q.Threshold == quality.Auto, Share: q.Target, Min: q.Auto[0], Max: q.Auto[1], Start: q.LeastScore(),
+	}
 }
 
 // Move is a move of a threshold.
@@ -58,6 +66,8 @@ type Learner struct {
 	hour    time.Time                    // when the present hour began
 	saved   time.Time
 	changed bool // since saved
+
+	revision uint64 // rises with each change
 }
 
 // Open returns a learner with what the files in a state directory hold. Files of another network, or that cannot be
@@ -77,6 +87,7 @@ func (l *Learner) Configure(network models.Manifest, cameras map[string]Settings
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.priors = prior(network)
+	l.revision++
 	if id := network.Name + " " + network.Version + " " + network.SHA256; id != l.network {
 		for name, c := range l.cameras {
 			fresh := newCamera()
@@ -111,6 +122,12 @@ func (c *camera) configure(s Settings) {
 	c.threshold = c.target.clamp(c.threshold)
 }
 
+// change records that something to be saved and shown has changed. The caller holds the mutex.
+func (l *Learner) change() {
+	l.changed = true
+	l.revision++
+}
+
 // of returns a camera. The caller holds the mutex.
 func (l *Learner) of(name string) *camera {
 	if l.cameras[name] == nil {
@@ -137,7 +154,7 @@ func (l *Learner) Sent(e event.Face, now time.Time) {
 	if c := l.cameras[e.Camera]; c != nil {
 		c.ledger.add(&sentEvent{ID: e.ID, At: now.UTC().Truncate(time.Second), Score: e.Quality.Score})
 		c.faces[binOf(e.Quality.Score)]++
-		l.changed = true
+		l.change()
 	}
 }
 
@@ -147,7 +164,7 @@ func (l *Learner) Rejected(camera string, score float64) {
 	defer l.mutex.Unlock()
 	if c := l.cameras[camera]; c != nil {
 		c.faces[binOf(score)]++
-		l.changed = true
+		l.change()
 	}
 }
 
@@ -165,6 +182,7 @@ func (l *Learner) Report(m event.FeedbackMessage, now time.Time) {
 		l.fates[m.Camera] = map[string]uint64{}
 	}
 	l.fates[m.Camera][fate]++
+	l.revision++
 	if err != nil {
 		l.faulty.Warn().Err(err).Str("camera", m.Camera).Str("fate", fate).
 			Msg("feedback is ignored (further ones are logged once a minute)")
@@ -205,7 +223,7 @@ func (l *Learner) report(m event.FeedbackMessage, now time.Time) (fate string, e
 		sent.Reports = map[string]string{}
 	}
 	sent.Reports[f.Recogniser] = f.Outcome
-	l.changed = true
+	l.change()
 	return Accepted, nil
 }
 
@@ -216,6 +234,7 @@ func (l *Learner) Advance(now time.Time) (moves []Move) {
 	defer l.mutex.Unlock()
 	if elapsed := now.Sub(l.hour); elapsed >= time.Hour || elapsed < 0 { // below 0: the clock was set back
 		l.hour = now
+		l.revision++
 		for name, c := range l.cameras {
 			if move, ok := l.endHour(name, c, elapsed, now); ok {
 				moves = append(moves, move)

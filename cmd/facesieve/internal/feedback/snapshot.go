@@ -27,6 +27,16 @@ type Snapshot struct {
 	Waiting string `json:"waiting,omitempty"`
 	// Fates counts the reports by what became of them, since the start.
 	Fates map[string]uint64 `json:"fates"`
+
+	revision uint64
+}
+
+// Revision is a number that differs if a snapshot shows something else. It is 0 for nil.
+func (s *Snapshot) Revision() uint64 {
+	if s == nil {
+		return 0
+	}
+	return s.revision
 }
 
 // Snapshot returns what was learned about a camera. Threshold is the one in force, which counts unless it is auto.
@@ -37,7 +47,7 @@ func (l *Learner) Snapshot(name string, threshold float64) Snapshot {
 	if c == nil {
 		c = newCamera()
 	}
-	s := Snapshot{Threshold: threshold, Network: append([]float64{}, l.priors[:]...), Fates: map[string]uint64{}}
+	s := Snapshot{revision: l.revision, Threshold: threshold, Network: append([]float64{}, l.priors[:]...), Fates: map[string]uint64{}}
 	maps.Copy(s.Fates, l.fates[name])
 	counted := &counts{}
 	if leading, found, ok := c.leading(); ok {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/feedback"
 	"facesieve/models"
 	"facesieve/quality"
 )
@@ -17,7 +18,9 @@ type Calibration struct {
 	Settings CalibrationSettings `json:"settings"`  // in force
 	Gates    []CalibrationGate   `json:"gates"`
 	Curve    *models.FNMR        `json:"curve"` // of the quality network; null: its manifest has none
-	Visits   []CalibrationVisit  `json:"visits"`
+	// Feedback is what was learned from recognisers; nil: feedback is not enabled.
+	Feedback *feedback.Snapshot `json:"feedback,omitempty"`
+	Visits   []CalibrationVisit `json:"visits"`
 }
 
 // CalibrationSettings are the settings of a camera that decide about a face.
