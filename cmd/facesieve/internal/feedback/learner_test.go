@@ -178,12 +178,12 @@ func TestBurstMovesNothing(t *testing.T) {
 
 // A recogniser that lies moves the threshold within its bounds only, and slowly.
 func TestLiarStaysWithinTheBounds(t *testing.T) {
-	for outcome, bound := range map[string]float64{event.OutcomeUnusable: 50, event.OutcomeMatch: 10} {
+	for outcome, least := range map[string]float64{event.OutcomeUnusable: 20, event.OutcomeMatch: 10} {
 		w := newSite(t, "", auto())
 		w.pass(10*24*time.Hour, 40, func(bool) string { return outcome })
 		threshold, _ := w.learner.Threshold("door")
-		if threshold != bound {
-			t.Errorf("%s: threshold %v, not %v", outcome, threshold, bound)
+		if len(w.moves) == 0 || threshold < least || threshold > 50 || outcome == event.OutcomeMatch && threshold != 10 {
+			t.Errorf("%s: threshold %v after %d moves", outcome, threshold, len(w.moves))
 		}
 		for _, m := range w.moves {
 			if math.Abs(m.To-m.From) > maxStep {
