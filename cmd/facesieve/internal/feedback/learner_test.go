@@ -26,7 +26,7 @@ const recogniser = "arcface 2.1"
 
 // site is one camera with a learner, whose people are matched with a probability that rises with the score.
 type site struct {
-	t       *testing.T
+	t       testing.TB
 	learner *Learner
 	now     time.Time
 	random  *rand.Rand
@@ -38,7 +38,7 @@ type site struct {
 	best         float64 // share of matches at high scores
 }
 
-func newSite(t *testing.T, directory string, s Settings) *site {
+func newSite(t testing.TB, directory string, s Settings) *site {
 	t.Helper()
 	w := &site{t: t, now: start, random: rand.New(rand.NewPCG(5, 6)), mean: 45, spread: 20, middle: 15, best: 0.99} //nolint:gosec // fixed
 	w.learner = Open(directory, zerolog.New(&w.log), w.now)
@@ -46,7 +46,7 @@ func newSite(t *testing.T, directory string, s Settings) *site {
 	return w
 }
 
-func network(t *testing.T) models.Manifest {
+func network(t testing.TB) models.Manifest {
 	t.Helper()
 	m, err := models.Embedded("quality")
 	if err != nil {
