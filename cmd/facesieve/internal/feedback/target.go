@@ -36,26 +36,32 @@ func (t target) next(threshold float64, c curve, faces histogram) float64 {
 	return threshold + max(-maxStep, min(maxStep, goal-threshold))
 }
 
-// goal returns the lowest threshold from which on the wanted share of the faces is matched. Thresholds whose share has a
-// wide interval do not count; without any other one, it is false. If none reaches the wanted share, it is the lowest
-// that comes near the best, but not below the present one.
+// goal returns the lowest threshold from which on the wanted share of the faces is matched. It is false if the reports
+// are too few: if the interval of the share is wide from every threshold on.
+//
+// A lower threshold than the present one needs a narrow interval. A higher one needs it there or farther up, because the
+// interval is the narrower, the nearer the share is to 1: otherwise a camera with few reports would get a threshold that
+// is too high, and then too few reports to leave it. If no narrow interval reaches the wanted share, the goal is the
+// lowest threshold that comes near the best, but not below the present one.
 func (t target) goal(threshold float64, c curve, faces histogram) (float64, bool) {
-	best, known := 0.0, map[float64]float64{}
+	best, shares := -1.0, map[float64]Share{}
 	for candidate := range t.candidates() {
-		if s, ok := c.share(faces, candidate); ok && narrow(s) {
-			known[candidate], best = s.Value, max(best, s.Value)
+		if s, ok := c.share(faces, candidate); ok {
+			shares[candidate] = s
+			if narrow(s) {
+				best = max(best, s.Value)
+			}
 		}
 	}
-	least, wanted := 0.0, t.share
-	if best < t.share {
-		least, wanted = threshold, best-leastGain
-	}
 	for candidate := range t.candidates() {
-		if share, ok := known[candidate]; ok && share >= wanted && candidate >= least {
+		s, ok := shares[candidate]
+		switch {
+		case !ok || !narrow(s) && (candidate <= threshold || best < t.share):
+		case s.Value >= t.share, s.Value >= best-leastGain && best < t.share && candidate >= threshold:
 			return candidate, true
 		}
 	}
-	return threshold, len(known) > 0
+	return threshold, best >= 0
 }
 
 // candidates are the thresholds between the bounds, in rising order.

@@ -40,7 +40,10 @@ class Camera:
 
 
 def _degradation(
-    defocus: Span | None = None, motion: Span | None = None, dark: Span | None = None, noise: Span | None = None
+    defocus: Span | None = None,
+    motion: Span | None = None,
+    dark: Span | None = None,
+    noise: Span | None = None,
 ) -> Degradation:
     """Everything else is switched off: resolution is that of the frame, and compression that of the video."""
     never = _never()

@@ -43,9 +43,7 @@ def test_lens_and_light_are_those_of_the_recording_and_noise_that_of_the_frame()
     blurred = Camera(defocus=Span(1.0, 0.5, 4), motion=Span(1.0, 2, 9)).recorder(1, "a")
     assert np.array_equal(blurred(0, frame), blurred(1, frame))
     assert _contrast(blurred(0, frame)) < 0.5 * _contrast(frame)
-    assert not np.array_equal(
-        blurred(0, frame), Camera(defocus=Span(1.0, 0.5, 4)).recorder(1, "b")(0, frame)
-    )
+    assert not np.array_equal(blurred(0, frame), Camera(defocus=Span(1.0, 0.5, 4)).recorder(1, "b")(0, frame))
     dark = Camera(dark=_always(0.3), noise=_always(4)).recorder(1, "a")
     assert not np.array_equal(dark(0, frame), dark(1, frame))
     assert dark(0, frame).mean() < 0.6 * frame.mean()
@@ -92,7 +90,9 @@ def test_the_threshold_is_the_similarity_that_the_rate_of_the_impostors_reaches(
 
 
 def test_a_face_is_compared_with_the_photograph_of_its_person() -> None:
-    people = Truth([Person("a", "must", [[(0.0, 0, 0, 50, 50)]]), Person("b", "must", [[(0.0, 200, 0, 50, 50)]])])
+    people = Truth(
+        [Person("a", "must", [[(0.0, 0, 0, 50, 50)]]), Person("b", "must", [[(0.0, 200, 0, 50, 50)]])]
+    )
     enrolled = _embed(np.array([[[[255, 0, 0]]], [[[0, 0, 255]]]], np.uint8))
     red = np.full((112, 112, 3), (0, 0, 255), np.uint8)
     sent = [Face(0.0, (200, 0, 50, 50), "1", 31.25, red), Face(0.0, (600, 0, 50, 50), "2", 50, red)]

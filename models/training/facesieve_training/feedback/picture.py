@@ -4,7 +4,8 @@
 
 RUN/trial.csv is written by the trial of the daemon's learner:
 
-    FACESIEVE_FEEDBACK=$PWD/models/training/runs/feedback go test ./cmd/facesieve/internal/feedback -run TestTrial
+    FACESIEVE_FEEDBACK=$PWD/models/training/runs/feedback \\
+        go test ./cmd/facesieve/internal/feedback -run TestTrial -v
 """
 
 import argparse
@@ -32,9 +33,9 @@ _WIDTH, _HEIGHT = 340.0, 230.0
 _LEFT, _GAP = 40.0, 60.0
 _TITLE = "Share of the sent faces that a recogniser can use, and the threshold, in four weeks and more"
 
-_HEAD = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 790 %d" width="790" height="%d" role="img" \
-aria-label="{title}">
-<title>{title}</title>
+_HEAD = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 790 %d" width="790" height="%d" role="img" \
+aria-label="{_TITLE}">
+<title>{_TITLE}</title>
 <style>
   text {{ font: 12px system-ui, "Segoe UI", Roboto, sans-serif; fill: #1a1d21 }}
   .soft {{ fill: #69727d; font-size: 11px }} .strong {{ font-weight: 600; font-size: 13px }}
@@ -44,7 +45,7 @@ aria-label="{title}">
   @media (prefers-color-scheme: dark) {{
     text {{ fill: #e8eaed }} .soft {{ fill: #98a1ac }} .line {{ stroke: #2a3038 }} .dash {{ stroke: #2fbf71 }}
     .bluetext {{ fill: #7ea2ff }} }}
-</style>""".format(title=_TITLE)
+</style>"""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ class Chart:
         """Lines across, with their values."""
         return [
             f'<path class="line" d="M{self.left:.1f} {self.y(v):.1f}h{_WIDTH:.1f}"/>'
-            f'<text class="soft end" x="{self.left - 6:.1f}" y="{self.y(v) + 4:.1f}">{v * factor:g}{unit}</text>'
+            f'<text class="soft end" x="{self.left - 6:.1f}" y="{self.y(v) + 4:.1f}">'
+            f"{v * factor:g}{unit}</text>"
             for v in ticks
         ]
 
@@ -115,18 +117,21 @@ def _panel(left: float, top: float, title: str, rows: dict[str, pd.DataFrame]) -
         for w in weeks
     ]
     if title == _PANELS[0][1]:
+        x = f"{left + 4:.1f}"
         parts += [
-            f'<text class="soft" x="{left + 4:.1f}" y="{share.y(0.76):.1f}">usable share of the sent faces:</text>',
-            f'<text class="soft" x="{left + 4:.1f}" y="{share.y(0.725):.1f}">grey: threshold 20, '
+            f'<text class="soft" x="{x}" y="{share.y(0.76):.1f}">usable share of the sent faces, with</text>',
+            f'<text class="soft" x="{x}" y="{share.y(0.72):.1f}">grey: threshold 20, '
             f'<tspan class="bluetext">blue: auto</tspan>, dashed: target</text>',
-            f'<text class="soft" x="{left + 4:.1f}" y="{threshold.y(40):.1f}">threshold</text>',
+            f'<text class="soft" x="{x}" y="{threshold.y(40):.1f}">threshold</text>',
         ]
     return parts
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read RUN/trial.csv and write the picture."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path, help="the directory with trial.csv")
     parser.add_argument("out", type=Path, help="the SVG to write")
     options = parser.parse_args(arguments)

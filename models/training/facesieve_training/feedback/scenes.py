@@ -1,4 +1,4 @@
-"""Recordings of people who walk towards the camera, each drawn from one photograph and matched with another."""
+"""Recordings of people who walk towards the camera, and of whom another photograph is enrolled."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,4 +68,6 @@ def scenario(number: int, people: int, eyes: tuple[float, float], seed: int) -> 
             Key(_SECONDS - 0.1, float(x[1]), float(y) + size, size),
         )
         actors.append(Actor(k, keys, depth=size))
-    return Scenario(f"scene_{number:03d}", seed * 10000 + number, _SECONDS, tuple(actors), fps=_FPS, noise=1.5)
+    return Scenario(
+        f"scene_{number:03d}", seed * 10000 + number, _SECONDS, tuple(actors), fps=_FPS, noise=1.5
+    )
