@@ -9,6 +9,11 @@ func (p *Publisher) OnFeedback(handle func(event.FeedbackMessage)) {
 	p.wakeSession()
 }
 
+// receiveInbound passes a command or feedback to its handler. It reports whether the topic is one of them.
+func (p *Publisher) receiveInbound(topic string, retained bool, payload []byte) bool {
+	return p.receiveCommand(topic, retained, payload) || p.receiveFeedback(topic, retained, payload)
+}
+
 // receiveFeedback passes a message to its handler. It reports whether the topic is one of feedback.
 func (p *Publisher) receiveFeedback(topic string, retained bool, payload []byte) bool {
 	handle := p.feedback.Load()

@@ -130,8 +130,7 @@ func (s *session) receive(topic string, retained bool, payload []byte) {
 			s.p.log.Info().Str("topic", topic).Msg("clearing the discovery of a camera that is not configured")
 			s.p.wakeSession()
 		}
-	case s.p.receiveCommand(topic, retained, payload):
-	case s.p.receiveFeedback(topic, retained, payload):
+	case s.p.receiveInbound(topic, retained, payload):
 	default:
 		s.receiveState(topic, retained, payload)
 	}

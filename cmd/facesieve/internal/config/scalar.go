@@ -163,13 +163,14 @@ func shapeName(node *yaml.Node) string {
 
 // wanted describes the values that a type accepts.
 func wanted(t reflect.Type) string {
+	named := map[reflect.Type]string{
+		durationType:                      "a duration with its unit, such as 500ms, 2s or 1m",
+		thresholdType:                     "a number or auto",
+		reflect.TypeFor[quality.Bounds](): "two scores, such as [10, 50]",
+	}
 	switch {
-	case t == thresholdType:
-		return "a number or auto"
-	case t == reflect.TypeFor[quality.Bounds]():
-		return "two scores, such as [10, 50]"
-	case t == durationType:
-		return "a duration with its unit, such as 500ms, 2s or 1m"
+	case named[t] != "":
+		return named[t]
 	case t.Kind() == reflect.Pointer:
 		return wanted(t.Elem())
 	case t == nodeType || t == reflect.TypeFor[Camera]():

@@ -34,8 +34,10 @@ func ForScore() Scope {
 // ForReplay is the scope of a recording that is replayed with the settings of one camera, the first if camera is empty.
 // With publish, events are sent to the broker.
 func ForReplay(camera string, publish bool) Scope {
-	sections := []string{"device", "log", "max_fps", "detect", "quality", "image", "runtime", "models", "feedback",
-		"cameras"}
+	sections := []string{
+		"device", "log", "max_fps", "detect", "quality", "image", "runtime", "models", "feedback",
+		"cameras",
+	}
 	if publish {
 		sections = append(sections, "mqtt", "outbox")
 	}

@@ -23,14 +23,14 @@ func prior(m models.Manifest) (p histogram) {
 		kept = interpolate(curve.Score, curve.Kept, score)
 		return kept, kept * interpolate(curve.Score, curve.FNMR, score)
 	}
+	last := unstatedPrior // where no face is left, that of the last bin with one
 	for i := range p {
 		kept, missed := misses(float64(i) * binWidth)
 		keptAbove, missedAbove := misses(float64(i+1) * binWidth)
 		if kept > keptAbove {
-			p[i] = 1 - max(0, min(1, (missed-missedAbove)/(kept-keptAbove)))
-		} else if i > 0 {
-			p[i] = p[i-1]
+			last = 1 - max(0, min(1, (missed-missedAbove)/(kept-keptAbove)))
 		}
+		p[i] = last
 	}
 	var even histogram
 	even.add(1)
