@@ -49,7 +49,9 @@ func drawWorld(random *rand.Rand) world {
 	}
 }
 
-func (w world) probability(score float64) float64 { return w.best / (1 + math.Exp(-(score-w.middle)/4)) }
+func (w world) probability(score float64) float64 {
+	return w.best / (1 + math.Exp(-(score-w.middle)/4))
+}
 
 func (w world) reports(random *rand.Rand, n int) (matches, others, faces histogram) {
 	for range n {
