@@ -26,6 +26,7 @@ STAGES = {
     "landmarks": "facesieve_training.detector.landmarks.stage",
     "compare": "facesieve_training.detector.compare.stage",
     "visits": "facesieve_training.visits.stage",
+    "feedback": "facesieve_training.feedback.stage",
 }
 """Module of each stage, imported when it is run: most of them load TensorFlow."""
 
