@@ -8,7 +8,9 @@
 # make deb     build/package/facesieve_VERSION_ARCH.deb for this machine; ARCH=arm64: for that one
 # make test-package  installs the package in bare Debian 12 and 13 systems, boots them, and tests the service; needs root.
 #              ARCH=arm64: runs that package with qemu
-# make bench   time per stage, with ratios against peers in the same run
+# make bench   CPU time against decoding alone and a program in Python, then the time per stage, with ratios against
+#              peers in the same run; BENCH='-all -rounds 5': every recording, five times; BENCH=-operators: those of
+#              the networks, the most expensive ones first
 # make clean   removes everything that was built
 
 .PHONY: setup setup-litert build test test-go test-leaks test-soak test-python soak lint lint-go lint-python lint-unit lint-alerts lint-page bench demo deb test-package clean
@@ -71,8 +73,8 @@ lint-go: setup
 
 lint-python: setup-test
 	cd $(TRAINING) && ../../$(PYTHON) -m ruff format --check . && ../../$(PYTHON) -m ruff check . && ../../$(PYTHON) -m mypy
-	$(PYTHON) -m ruff format --check --config $(TRAINING)/pyproject.toml publish
-	$(PYTHON) -m ruff check --config $(TRAINING)/pyproject.toml publish
+	$(PYTHON) -m ruff format --check --config $(TRAINING)/pyproject.toml publish cmd/bench
+	$(PYTHON) -m ruff check --config $(TRAINING)/pyproject.toml publish cmd/bench
 
 lint-unit:
 	@systemd/lint
@@ -85,7 +87,8 @@ lint-alerts:
 lint-page: setup-test
 	@.setup/page
 
-bench: build
+bench: setup-test build
+	go run ./cmd/bench $(BENCH)
 	go test -run '^$$' -bench . -benchmem ./...
 
 demo: build

@@ -120,9 +120,10 @@ func (rt Runtime) describe() string {
 	}
 }
 
-// Start returns an interpreter that has passed its self-test. If an external runtime cannot be loaded, fails or drifts,
-// the interpreter uses XNNPACK on the CPU instead, and its Refusal returns the reason, which the caller must report. Any
-// other failure is an error. The caller must also test an external runtime with Verify at each input size that it uses.
+// Start returns an interpreter that has passed its self-test, or, under XNNPACK, of a network that has passed it in this
+// process. If an external runtime cannot be loaded, fails or drifts, the interpreter uses XNNPACK on the CPU instead, and
+// its Refusal returns the reason, which the caller must report. Any other failure is an error. The caller must also test
+// an external runtime with Verify at each input size that it uses.
 func Start(m *Model, rt Runtime, log zerolog.Logger) (*Interpreter, error) {
 	if err := rt.Validate(); err != nil {
 		return nil, fmt.Errorf("models: runtime: %w", err)
@@ -148,14 +149,21 @@ func startTested(m *Model, rt Runtime) (*Interpreter, error) {
 	if err != nil {
 		return nil, err
 	}
+	xnnpack := !rt.External() && rt.Delegate == DelegateXNNPACK
 	rounds := 1
-	if rt.External() {
+	switch {
+	case rt.External():
 		rounds = externalRounds
+	case xnnpack && m.tested.Load():
+		rounds = 0
 	}
 	for range rounds {
 		if err := i.SelfTest(); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", rt.describe(), err), i.Close())
 		}
+	}
+	if xnnpack {
+		m.tested.Store(true)
 	}
 	return i, nil
 }

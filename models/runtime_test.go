@@ -174,6 +174,30 @@ func TestStartRefuses(t *testing.T) {
 	}
 }
 
+// Under XNNPACK the self-test of a network runs once a process; other kernels are tested by every start.
+func TestSelfTestOnce(t *testing.T) {
+	m := testModel(t, "quality")
+	i, err := Start(m, DefaultRuntime(), zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m.Manifest.SelfTest.Cases[0].Outputs[0][0] += 10
+	for delegate, wrong := range map[string]bool{DelegateXNNPACK: false, DelegateNone: true} {
+		i, err := Start(m, builtIn(delegate), zerolog.Nop())
+		if (err != nil) != wrong {
+			t.Errorf("%s: %v", delegate, err)
+		}
+		if i != nil {
+			if err := i.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 func TestRuntimeFaults(t *testing.T) {
 	for want, change := range map[string]func(rt *Runtime){
 		"threads: 0 is outside":                  func(rt *Runtime) { rt.Threads = 0 },

@@ -12,6 +12,7 @@ import (
 	"facesieve/models"
 	"facesieve/publish"
 	"facesieve/publish/event"
+	"facesieve/quality"
 )
 
 // files adds the faults of the files that the configuration names: certificates, keys, an accelerator's library. The
@@ -66,6 +67,7 @@ func (l *loader) validate(cfg Config) {
 	l.section("runtime", cfg.Runtime.Validate())
 	l.section("detect", cfg.Detect.Validate())
 	l.section("quality", cfg.Quality.Validate())
+	l.autoThreshold("quality", cfg.Quality, cfg.Feedback)
 	l.modelFile("models.quality", cfg.Models.Quality)
 	l.modelFile("models.detector", cfg.Models.Detector)
 	l.modelFile("models.landmarks", cfg.Models.Landmarks)
@@ -98,6 +100,16 @@ func (l *loader) cameras(cfg Config) {
 		// What a camera inherits was judged, and reported, at the top of the file.
 		l.ownSection(key+".detect", camera.Detect.Validate())
 		l.ownSection(key+".quality", camera.Quality.Validate())
+		if l.given(key + ".quality.threshold") {
+			l.autoThreshold(key+".quality", camera.Quality, cfg.Feedback)
+		}
+	}
+}
+
+// autoThreshold adds a fault if a threshold is auto and nothing could move it.
+func (l *loader) autoThreshold(section string, cfg quality.Config, feedback Feedback) {
+	if cfg.Threshold == quality.Auto && !feedback.Enabled {
+		l.fault(section+".threshold", "auto needs the reports of a recogniser; set feedback.enabled: true, or give a number")
 	}
 }
 

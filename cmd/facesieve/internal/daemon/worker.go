@@ -72,7 +72,7 @@ func openWorker(settings workerSettings, log zerolog.Logger) (*worker, error) {
 	if w.pipeline, err = w.newPipeline(); err != nil {
 		return nil, err
 	}
-	if w.source, err = capture.Open(settings.camera.Capture, w.log); err != nil {
+	if w.source, err = pipeline.OpenSource(settings.camera, w.log); err != nil {
 		return nil, errors.Join(err, w.pipeline.Close())
 	}
 	return w, nil
@@ -242,7 +242,7 @@ func (w *worker) state() CameraState {
 	w.mutex.Unlock()
 	state := CameraState{
 		Name: w.name, Worker: w.number, Active: active, Pipeline: w.counters.Stats(), Settings: event.Settings{
-			Enabled: settings.Enabled, Threshold: settings.Quality.Threshold, Policy: settings.Quality.Policy,
+			Enabled: settings.Enabled, Threshold: settings.Quality.LeastScore(), Policy: settings.Quality.Policy,
 		},
 	}
 	if w.source != nil {

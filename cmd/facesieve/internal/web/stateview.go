@@ -118,7 +118,7 @@ func stateView(s *daemon.State, v Versions, unpictured uint64) stateJSON {
 	}
 	for _, camera := range s.Cameras {
 		one := cameraView(camera)
-		if settings, err := s.InForce.Camera(camera.Name); err == nil {
+		if settings, err := s.Camera(camera.Name); err == nil {
 			one.Limits = limitsView(settings)
 		}
 		view.Cameras = append(view.Cameras, one)
@@ -148,7 +148,7 @@ func cameraView(c daemon.CameraState) cameraJSON {
 
 func limitsView(c config.Camera) limitsJSON {
 	limits := limitsJSON{
-		Policy: c.Quality.Policy, Threshold: c.Quality.Threshold, MinFace: c.Detect.MinFace,
+		Policy: c.Quality.Policy, Threshold: c.Quality.LeastScore(), MinFace: c.Detect.MinFace,
 		MinEyeDistance: c.Quality.Gates.MinEyeDistance, ROI: c.Detect.ROI, Masks: [][][2]float64{},
 	}
 	for _, mask := range c.Detect.Masks {
