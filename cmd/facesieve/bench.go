@@ -259,12 +259,16 @@ func (r *benchReport) print(w io.Writer) {
 	for _, s := range r.Stages {
 		fmt.Fprintf(w, "%-12s %8d %10.3f %14.3f %10.1f\n", s.Name, s.Calls, s.MS, s.CPU, 100*s.Share)
 	}
-	fmt.Fprintf(w, "%-32s %-14s %-9s %-10s %10s %12s %10s\n",
-		"network", "engine", "device", "input", "ms a run", "self-test ms", "deviation")
+	device := len("device")
+	for _, n := range r.Networks {
+		device = max(device, len(n.Device))
+	}
+	fmt.Fprintf(w, "%-32s %-14s %-*s %-10s %10s %12s %10s\n",
+		"network", "engine", device, "device", "input", "ms a run", "self-test ms", "deviation")
 	for _, n := range r.Networks {
 		size := fmt.Sprintf("%dx%d", n.Width, n.Height)
-		fmt.Fprintf(w, "%-32s %-14s %-9s %-10s %10.3f %12.2f %10.3g\n",
-			n.Name, n.Engine, n.Device, size, n.MS, n.SelfTest, n.Deviation)
+		fmt.Fprintf(w, "%-32s %-14s %-*s %-10s %10.3f %12.2f %10.1f\n",
+			n.Name, n.Engine, device, n.Device, size, n.MS, n.SelfTest, n.Deviation)
 		if n.CPU > 0 {
 			fmt.Fprintf(w, "  by XNNPACK on the CPU: %.3f ms a run\n", n.CPU)
 		}

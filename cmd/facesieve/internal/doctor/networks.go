@@ -25,7 +25,7 @@ func checkNetworks(cfg config.Config) []Finding {
 }
 
 func networkFinding(cfg config.Config, n pipeline.NetworkTimes) Finding {
-	text := fmt.Sprintf("self-test passed (deviation %.3g steps), %s, %s, %.2f ms at %dx%d",
+	text := fmt.Sprintf("self-test passed (deviation %.1f steps), %s, %s, %.2f ms at %dx%d",
 		n.Deviation, n.Engine, n.Device, milliseconds(n.Run), n.Width, n.Height)
 	f := ok(text)
 	if n.OnCPU > 0 {
