@@ -24,6 +24,39 @@ const (
 	transportUDP = "udp"
 )
 
+// Idle is what is decoded of a live source, or a file at pace Native, while nothing moves.
+type Idle string
+
+// The values of Idle.
+const (
+	IdleOff       Idle = "off"       // all frames
+	IdleKeyFrames Idle = "keyframes" // key frames alone; motion is seen at the next one, which may take as long as they are apart
+)
+
+// HWAccel is the choice of a hardware decoder. It is used after its first frames were equal to those of software, and took
+// less CPU time; otherwise software goes on.
+type HWAccel string
+
+// The choices of a hardware decoder.
+const (
+	HWNone    HWAccel = "none"    // software
+	HWAuto    HWAccel = "auto"    // the first of the others that is proven
+	HWVAAPI   HWAccel = "vaapi"   // Intel, AMD
+	HWV4L2M2M HWAccel = "v4l2m2m" // Raspberry Pi 4 and other boards
+)
+
+// decoders returns FFmpeg's names of the decoders to try.
+func (h HWAccel) decoders() []string {
+	switch h {
+	case HWAuto:
+		return []string{string(HWVAAPI), string(HWV4L2M2M)}
+	case HWVAAPI, HWV4L2M2M:
+		return []string{string(h)}
+	default:
+		return nil
+	}
+}
+
 // The bounds of the timeouts and pauses. A timeout of an hour is a mistake.
 const shortestTime, longestTime = time.Millisecond, 10 * time.Minute
 
@@ -47,7 +80,12 @@ type Config struct {
 	MaxPixels    int64         `yaml:"max_pixels"`    // of a frame; larger frames are rejected before they are decoded
 	Aspect       string        `yaml:"aspect"`        // of the whole frame, such as 16:9; empty: as declared
 	AllowHosts   []string      `yaml:"allow_hosts"`   // hosts, besides the camera, that playlists and redirects may use
+	Idle         Idle          `yaml:"idle"`          // off or keyframes; see Source.SetIdle
+	HWAccel      HWAccel       `yaml:"hwaccel"`       // hardware decoder: none, auto, vaapi or v4l2m2m
 	TLS          TLS           `yaml:"tls"`           // of https and rtsps
+
+	// MaxFPS is the number of frames a second that Next returns at most, until SetMaxFPS changes it; 0: all.
+	MaxFPS float64 `yaml:"-"`
 
 	// Shown replaces URL in logs and errors, where its credentials are hidden as well; empty: URL. Set it to the text
 	// before variables were replaced by secrets, because Redact cannot recognise a secret at every position.
@@ -69,6 +107,8 @@ func Default() Config {
 		Interval:     500 * time.Millisecond,
 		Transport:    transportTCP,
 		MaxPixels:    DefaultMaxPixels,
+		Idle:         IdleOff,
+		HWAccel:      HWNone,
 	}
 }
 
@@ -85,6 +125,9 @@ func (c Config) Validate() error {
 	check(err == nil, "url", "%w", err)
 	check(c.Pace == Native || c.Pace == Fast, "pace", "%q is neither %q nor %q", c.Pace, Native, Fast)
 	c.checkTimes(check)
+	check(c.HWAccel == HWNone || c.HWAccel.decoders() != nil, "hwaccel", "%q is not %s, %s, %s or %s", c.HWAccel, HWNone,
+		HWAuto, HWVAAPI, HWV4L2M2M)
+	check(c.Idle == IdleOff || c.Idle == IdleKeyFrames, "idle", "%q is neither %q nor %q", c.Idle, IdleOff, IdleKeyFrames)
 	check(c.Transport == transportTCP || c.Transport == transportUDP, "transport",
 		"%q is neither %q nor %q", c.Transport, transportTCP, transportUDP)
 	check(c.MaxPixels >= minPixels && c.MaxPixels <= maxPixels, "max_pixels",
@@ -136,5 +179,8 @@ func (c Config) Equal(other Config) bool { return reflect.DeepEqual(c, other) }
 // media returns the options for decoding.
 func (c Config) media(live bool) (mediaOptions, error) {
 	aspect, err := parseAspect(c.Aspect)
-	return mediaOptions{maxPixels: c.MaxPixels, aspect: aspect, live: live, paced: c.Pace == Native}, err
+	return mediaOptions{
+		maxPixels: c.MaxPixels, aspect: aspect, live: live, paced: c.Pace == Native,
+		hardware: c.HWAccel.decoders(), maxCost: 1,
+	}, err
 }

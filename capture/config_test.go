@@ -31,13 +31,15 @@ func TestValidateReturnsAllFaults(t *testing.T) {
 		URL: "ftp://joe:secret@host/", Pace: "slow", OpenTimeout: -1, ReadTimeout: time.Hour,
 		ReconnectMin: 2 * time.Second, ReconnectMax: time.Second, Transport: "sctp", MaxPixels: -1, Aspect: "16x9",
 		AllowHosts: []string{"cdn.example", "::1", "http://h"}, TLS: TLS{CA: "/nonesuch.pem"},
-		Interval: 99 * time.Millisecond,
+		Interval: 99 * time.Millisecond, Idle: "always", HWAccel: "gpu",
 	}
 	want := `url: ftp://***@host/: scheme "ftp" is not supported; use rtsp, rtsps, http, https, file, gst: or a path
 pace: "slow" is neither "native" nor "fast"
 open_timeout: -1ns is not between 1ms and 10m0s
 read_timeout: 1h0m0s is not between 1ms and 10m0s
 reconnect_min: 2s is longer than reconnect_max (1s)
+hwaccel: "gpu" is not none, auto, vaapi or v4l2m2m
+idle: "always" is neither "off" nor "keyframes"
 transport: "sctp" is neither "tcp" nor "udp"
 max_pixels: -1 is not between 76800 and 500000000
 aspect: "16x9" is not width:height between 1:4 and 4:1; write 16:9, 4:3, or nothing to use the aspect that the stream declares

@@ -12,6 +12,8 @@ namespace facesieve {
 // A decoder with one thread measures its load over this many packets. Above the maximum it starts several threads.
 static const int kMeasuredPackets = 50;
 static const double kMaxLoad = 0.6;
+// A hardware decoder that returns no frame for more packets than this has failed.
+static const int kMaxFailures = 100;
 
 // The load is CPU time: while other programs have the CPU, more threads would not help.
 std::chrono::nanoseconds thread_time() {
@@ -20,7 +22,8 @@ std::chrono::nanoseconds thread_time() {
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
-Decoder::Decoder(const DecoderOptions &options) : options_(options), frame_(av_frame_alloc()) {}
+Decoder::Decoder(const DecoderOptions &options)
+    : options_(options), frame_(av_frame_alloc()), candidates_(options.hardware) {}
 
 Decoder::~Decoder() {
   avcodec_free_context(&context_);
@@ -41,11 +44,16 @@ int Decoder::open(const AVCodecParameters *parameters, AVRational time_base) {
     return result;
   }
   time_base_ = time_base;
+  references_.configure(*parameters_);
   check_size(static_cast<int64_t>(parameters_->width) * parameters_->height);
   if (rejected_pixels_ > 0) {
     return AVERROR(EINVAL);
   }
-  return start(options_.one_thread ? 1 : std::max(1, av_cpu_count()));
+  int started = start(options_.one_thread ? 1 : std::max(1, av_cpu_count()));
+  if (started >= 0) {
+    try_next();
+  }
+  return started;
 }
 
 int Decoder::start(int threads) {
@@ -71,7 +79,8 @@ int Decoder::start(int threads) {
   return result;
 }
 
-int Decoder::send(const AVPacket *packet) {
+int Decoder::send(const AVPacket *packet, int64_t start, const Wanted &wanted, Sent &sent) {
+  sent = Sent::decoder;
   bool key = packet != nullptr && (packet->flags & AV_PKT_FLAG_KEY) != 0;
   if (key) {
     // The decoder rejects frames that are too large as well, but does not report why.
@@ -80,22 +89,85 @@ int Decoder::send(const AVPacket *packet) {
       return AVERROR(EINVAL);
     }
   }
-  if (overloaded_ && key) {
+  if (overloaded_ && key && trial_ == nullptr && hardware_ == nullptr) {
     overloaded_ = false, threaded_ = true;
-    int result = start(av_cpu_count());
+    int result = this->start(av_cpu_count());
     if (result < 0) {
       return result;
     }
   }
+  if (packet != nullptr) {
+    sent = select(*packet, key, start, wanted);
+  }
+  if (sent != Sent::decoder || resuming_) { // receive sends the backlog, which ends with this packet
+    return 0;
+  }
   auto began = thread_time();
-  int result = avcodec_send_packet(context_, packet);
+  int result = idle_ && key ? decode_alone(*packet) : send_now(packet);
   measure_load(thread_time() - began);
   return result;
 }
 
+// select determines whether a packet is sent to the decoder. Without other frames than key frames, decoding resumes at
+// the last of them: at once if the backlog is complete, otherwise at the next one.
+Sent Decoder::select(const AVPacket &packet, bool key, int64_t start, const Wanted &wanted) {
+  if (packet.pts == AV_NOPTS_VALUE) {
+    return idle_ && !key ? Sent::idle : Sent::decoder;
+  }
+  if (key) {
+    const AVCodecDescriptor *codec = avcodec_descriptor_get(parameters_->codec_id);
+    resumed_ = idle_ ? packet.pts - 1 : INT64_MIN; // frames before it may refer to others that were not decoded
+    idle_ = wanted.key_frames && codec != nullptr && (codec->props & AV_CODEC_PROP_INTRA_ONLY) == 0;
+    backlog_.clear();
+  } else if (idle_) {
+    backlog_.add(packet);
+    if (wanted.key_frames || backlog_.empty()) {
+      return Sent::idle;
+    }
+    idle_ = false, resuming_ = true;
+    return Sent::decoder;
+  }
+  int64_t stamp = av_rescale_q_rnd(packet.pts - start, time_base_, {1, 1000000000}, AV_ROUND_ZERO);
+  bool needed = sampler_.needed(stamp, wanted.period, key || !references_.none(packet));
+  return needed ? Sent::decoder : Sent::over_rate;
+}
+
+// decode_alone decodes a key frame, and drains the decoder, which otherwise returns a frame only after later ones.
+int Decoder::decode_alone(const AVPacket &key) {
+  backlog_.begin(key);
+  resumed_ = key.pts;
+  reset();
+  int result = send_now(&key);
+  if (result >= 0) {
+    draining_ = send_now(nullptr) >= 0;
+  }
+  return result;
+}
+
+// send_backlog sends the oldest packet of the backlog, and reports whether there was one.
+bool Decoder::send_backlog() {
+  AVPacket *packet = backlog_.take();
+  resuming_ = packet != nullptr;
+  if (packet != nullptr) {
+    send_now(packet); // a damaged one is skipped, as in send
+    av_packet_free(&packet);
+  }
+  return resuming_;
+}
+
 int Decoder::receive() {
   auto began = thread_time();
-  int result = avcodec_receive_frame(context_, frame_);
+  int result = 0;
+  int64_t resumed = 0;
+  do {
+    resumed = resumed_; // the frame that proves the hardware changes it
+    result = receive_now();
+    if (result == AVERROR_EOF && draining_) {
+      reset();
+      draining_ = false;
+      result = AVERROR(EAGAIN);
+    }
+  } while (result == AVERROR(EAGAIN) ? resuming_ && send_backlog() : result >= 0 && repeated(resumed));
   busy_ += thread_time() - began;
   if (result < 0) {
     return result;
@@ -106,10 +178,111 @@ int Decoder::receive() {
   return result;
 }
 
+// try_next starts the trial of the next candidate, if there is one.
+void Decoder::try_next() {
+  while (trial_ == nullptr && !candidates_.empty()) {
+    size_t end = std::min(candidates_.find(','), candidates_.size());
+    std::string name = candidates_.substr(0, end), refusal;
+    candidates_.erase(0, end + 1);
+    auto hardware = Hardware::open(name, *parameters_, time_base_, options_.max_pixels, refusal);
+    if (hardware == nullptr) {
+      refuse(name, refusal);
+      continue;
+    }
+    trial_.reset(new Trial(std::move(hardware), options_.max_cost));
+    compared_ = {};
+  }
+}
+
+void Decoder::refuse(const std::string &name, const std::string &reason) {
+  refusals_ += (refusals_.empty() ? "" : "; ") + name + ": " + reason;
+  changes_++;
+}
+
+// judge compares the newest frame of software with that of the hardware, and continues with the hardware if it is proven.
+void Decoder::judge() {
+  Trial::Result result = trial_->compare(*frame_, compared_);
+  if (result == Trial::Result::open) {
+    return;
+  }
+  std::unique_ptr<Trial> ended = std::move(trial_);
+  std::unique_ptr<Hardware> hardware = ended->take();
+  if (result == Trial::Result::proven) {
+    resumed_ = frame_->best_effort_timestamp; // the hardware may return it, and those before, once more
+    hardware_ = std::move(hardware);
+    avcodec_free_context(&context_);
+    changes_++;
+    return;
+  }
+  refuse(hardware->name(), ended->refusal());
+  try_next();
+}
+
+// lose_hardware continues in software, from the next key frame.
+int Decoder::lose_hardware() {
+  refuse(hardware_->name(), "it failed after it was proven");
+  hardware_.reset();
+  failures_ = 0;
+  idle_ = true, resuming_ = draining_ = false;
+  backlog_.clear();
+  return start(1);
+}
+
+int Decoder::send_now(const AVPacket *packet) {
+  if (hardware_ == nullptr) {
+    auto began = thread_time();
+    int result = avcodec_send_packet(context_, packet);
+    compared_ += thread_time() - began;
+    if (trial_ != nullptr) {
+      trial_->send(packet);
+    }
+    return result;
+  }
+  int result = hardware_->send(packet);
+  if (++failures_ > kMaxFailures) {
+    int started = lose_hardware();
+    return started < 0 ? started : result;
+  }
+  return result;
+}
+
+int Decoder::receive_now() {
+  if (hardware_ != nullptr) {
+    int result = hardware_->receive(frame_);
+    failures_ = result >= 0 ? 0 : failures_;
+    return result;
+  }
+  auto began = thread_time();
+  int result = avcodec_receive_frame(context_, frame_);
+  compared_ += thread_time() - began;
+  if (result >= 0 && trial_ != nullptr) {
+    judge();
+  }
+  return result;
+}
+
+// reset prepares the decoder for a key frame.
+void Decoder::reset() {
+  if (hardware_ != nullptr) {
+    hardware_->flush();
+    return;
+  }
+  avcodec_flush_buffers(context_);
+  if (trial_ != nullptr) {
+    trial_->flush();
+  }
+}
+
+// repeated reports whether the newest frame is from before decoding resumed at a stamp: it was returned before, or refers
+// to frames that were not decoded.
+bool Decoder::repeated(int64_t resumed) const {
+  return !idle_ && frame_->best_effort_timestamp != AV_NOPTS_VALUE && frame_->best_effort_timestamp <= resumed;
+}
+
 // measure_load counts a packet and determines whether one thread is fast enough for the stream.
 void Decoder::measure_load(std::chrono::nanoseconds spent) {
   busy_ += spent;
-  if (!options_.one_thread || threaded_ || packets_++ < kMeasuredPackets) {
+  if (!options_.one_thread || threaded_ || hardware_ != nullptr || packets_++ < kMeasuredPackets) {
     return;
   }
   auto now = std::chrono::steady_clock::now();

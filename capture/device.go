@@ -93,7 +93,7 @@ func newDevice(name string, api gocv.VideoCaptureAPI, cfg Config, w *watchdog) (
 	return &device{handle: handle, timeout: cfg.ReadTimeout}, nil
 }
 
-func (d *device) read(ctx context.Context, dst *gocv.Mat) (frameInfo, error) {
+func (d *device) read(ctx context.Context, _ wanted, dst *gocv.Mat) (frameInfo, error) {
 	started := time.Now()
 	for range maxFailedReads {
 		if C.capture_read(d.handle, unsafe.Pointer(dst.Ptr())) {

@@ -49,7 +49,7 @@ func openDirectory(directory, label string, maxPixels int) (input, error) {
 	return f, nil
 }
 
-func (f *imageFiles) read(ctx context.Context, dst *gocv.Mat) (frameInfo, error) {
+func (f *imageFiles) read(ctx context.Context, _ wanted, dst *gocv.Mat) (frameInfo, error) {
 	if err := ctx.Err(); err != nil {
 		return frameInfo{}, err
 	}

@@ -11,16 +11,21 @@
 
 #include "reader.h"
 
+extern "C" {
+#include <libavutil/avstring.h>
+}
+
 using facesieve::Decoder;
 using facesieve::Reader;
 using facesieve::Scaler;
+using facesieve::Sent;
 using facesieve::Shape;
 
 namespace {
 // A decoder for the packets that Go receives.
 struct PacketDecoder {
   explicit PacketDecoder(const media_options &options)
-      : decoder({options.max_pixels, options.one_thread}),
+      : decoder(facesieve::decoder_options(options)),
         scaler(options.max_pixels, {options.aspect_num, options.aspect_den > 0 ? options.aspect_den : 1}),
         packet(av_packet_alloc()) {}
   ~PacketDecoder() { av_packet_free(&packet); }
@@ -63,6 +68,11 @@ template <typename F> bool converted(int64_t &cpu_ns, F f) {
   return done;
 }
 
+void describe(const Decoder &decoder, media_decoder &result) {
+  av_strlcpy(result.used, decoder.used().c_str(), sizeof(result.used));
+  av_strlcpy(result.refusals, decoder.refusals().c_str(), sizeof(result.refusals));
+}
+
 Reader &reader_of(void *handle) { return *static_cast<Reader *>(handle); }
 
 // refused returns the status of a stream or packet that the decoder does not accept.
@@ -96,6 +106,27 @@ void media_trim(void) {
 #endif
 }
 
+void media_try_hardware(const char *names, media_decoder *result) {
+  *result = {};
+  silence();
+  try {
+    std::unique_ptr<AVCodecParameters, void (*)(AVCodecParameters *)> parameters(
+        avcodec_parameters_alloc(), [](AVCodecParameters *p) { avcodec_parameters_free(&p); });
+    if (parameters == nullptr) {
+      return;
+    }
+    parameters->codec_type = AVMEDIA_TYPE_VIDEO;
+    parameters->codec_id = AV_CODEC_ID_H264;
+    parameters->width = 1920, parameters->height = 1080;
+    Decoder decoder({1920 * 1088, true, names, 0});
+    if (decoder.open(parameters.get(), {1, 1000000000}) >= 0) {
+      av_strlcpy(result->used, decoder.tried().c_str(), sizeof(result->used));
+      av_strlcpy(result->refusals, decoder.refusals().c_str(), sizeof(result->refusals));
+    }
+  } catch (...) {
+  }
+}
+
 void *reader_new(const media_options *options) {
   silence();
   try {
@@ -113,8 +144,8 @@ media_status reader_open_feed(void *reader, uintptr_t feed, const char *url, con
   return guarded(*result, [&] { return reader_of(reader).open_feed(feed, url, format, *result); });
 }
 
-media_status reader_next(void *reader, media_frame *result) {
-  return guarded(*result, [&] { return reader_of(reader).next(*result); });
+media_status reader_next(void *reader, media_wanted wanted, media_frame *result) {
+  return guarded(*result, [&] { return reader_of(reader).next(wanted, *result); });
 }
 
 bool reader_convert(void *reader, void *mat, int64_t *cpu_ns) {
@@ -128,6 +159,8 @@ void reader_info(void *reader, media_info *info) {
     *info = {};
   }
 }
+
+void reader_decoder(void *reader, media_decoder *result) { describe(reader_of(reader).decoder(), *result); }
 
 void reader_interrupt(void *reader) { reader_of(reader).interrupt(); }
 
@@ -150,7 +183,7 @@ void *decoder_new(const media_options *options, const char *codec, media_frame *
 }
 
 media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool key, int64_t stamp_ns,
-                          media_frame *result) {
+                          media_wanted wanted, media_frame *result) {
   return guarded(*result, [&] {
     PacketDecoder &packets = *static_cast<PacketDecoder *>(decoder);
     int error = av_new_packet(packets.packet, static_cast<int>(size));
@@ -160,9 +193,11 @@ media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool 
     std::copy(data, data + size, packets.packet->data);
     packets.packet->flags = key ? AV_PKT_FLAG_KEY : 0;
     packets.packet->pts = stamp_ns;
-    error = packets.decoder.send(packets.packet);
+    Sent sent = Sent::decoder;
+    error = packets.decoder.send(packets.packet, 0, {wanted.period_ns, wanted.key_frames}, sent);
     av_packet_unref(packets.packet);
-    return error < 0 ? refused(packets.decoder, error, *result) : MEDIA_FRAME;
+    result->stamp_ns = stamp_ns;
+    return error < 0 ? refused(packets.decoder, error, *result) : facesieve::status_of(sent);
   });
 }
 
@@ -178,6 +213,7 @@ media_status decoder_receive(void *decoder, media_frame *result) {
       return error == AVERROR_EOF ? MEDIA_END : MEDIA_FAILED;
     }
     const AVFrame &frame = packets.decoder.frame();
+    result->changes = packets.decoder.changes();
     result->width = frame.width, result->height = frame.height;
     result->sample_num = frame.sample_aspect_ratio.num, result->sample_den = frame.sample_aspect_ratio.den;
     result->stamp_ns = frame.best_effort_timestamp == AV_NOPTS_VALUE ? INT64_MIN : frame.best_effort_timestamp;
@@ -191,6 +227,10 @@ bool decoder_convert(void *decoder, void *mat, int64_t *cpu_ns) {
     const AVFrame &frame = packets.decoder.frame();
     return packets.scaler.convert(frame, Shape{frame.sample_aspect_ratio, 0}, *static_cast<cv::Mat *>(mat));
   });
+}
+
+void decoder_used(void *decoder, media_decoder *result) {
+  describe(static_cast<PacketDecoder *>(decoder)->decoder, *result);
 }
 
 void decoder_free(void *decoder) {

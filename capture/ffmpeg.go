@@ -15,6 +15,7 @@ import (
 	"io"
 	"math"
 	"runtime/cgo"
+	"strings"
 	"sync"
 	"time"
 	"unsafe"
@@ -28,13 +29,20 @@ type mediaOptions struct {
 	aspect    ratio
 	live      bool
 	paced     bool // a recording that is read at its own rate
+	// hardware are FFmpeg's names of hardware decoders, the preferred one first.
+	hardware []string
+	// maxCost is the maximum CPU time of a hardware decoder, as a share of that of software.
+	maxCost float64
 }
 
-func (o mediaOptions) c() *C.media_options {
-	return &C.media_options{
+// with calls f with the options for C, which must not be kept.
+func (o mediaOptions) with(f func(*C.media_options)) {
+	hardware := C.CString(strings.Join(o.hardware, ","))
+	defer C.free(unsafe.Pointer(hardware))
+	f(&C.media_options{
 		max_pixels: C.int64_t(o.maxPixels), aspect_num: C.int(o.aspect.width), aspect_den: C.int(o.aspect.height),
-		live: C.bool(o.live), one_thread: C.bool(o.live || o.paced),
-	}
+		live: C.bool(o.live), one_thread: C.bool(o.live || o.paced), hardware: hardware, max_cost: C.double(o.maxCost),
+	})
 }
 
 func newFrameInfo(f C.media_frame) frameInfo {
@@ -45,6 +53,27 @@ func newFrameInfo(f C.media_frame) frameInfo {
 		i.stamp = time.Duration(f.stamp_ns)
 	}
 	return i
+}
+
+// wanted states which frames a session needs.
+type wanted struct {
+	period    time.Duration // one frame in each such time is enough; 0: all
+	keyFrames bool          // key frames are enough
+}
+
+func (w wanted) c() C.media_wanted {
+	return C.media_wanted{period_ns: C.int64_t(w.period), key_frames: C.bool(w.keyFrames)}
+}
+
+// omit records why the frame was omitted, and reports whether it was.
+func (i *frameInfo) omit(status C.media_status) bool {
+	switch status {
+	case C.MEDIA_OVER_RATE:
+		i.omitted = overRate
+	case C.MEDIA_IDLE:
+		i.omitted = idle
+	}
+	return i.omitted != delivered
 }
 
 // fault returns the error for a status, nil for MEDIA_FRAME. content describes the streams, as far as they are known.
@@ -90,14 +119,16 @@ func trim() { C.media_trim() }
 // reader reads a container. Its methods except interrupt must be called from one goroutine.
 type reader struct {
 	options mediaOptions
-	codec   string    // of the video, once it was requested
+	codec   string // of the video, once it was requested
+	used    decoderUse
 	spent   C.int64_t // CPU time of decoding and conversion, ns
 	mu      sync.Mutex
 	handle  unsafe.Pointer // nil after close
 }
 
 func newReader(options mediaOptions) (*reader, error) {
-	handle := C.reader_new(options.c())
+	var handle unsafe.Pointer
+	options.with(func(o *C.media_options) { handle = C.reader_new(o) })
 	if handle == nil {
 		return nil, errNoMemory
 	}
@@ -123,13 +154,18 @@ func (r *reader) openFeed(f *feed, url, format string) error {
 	return r.options.fault(status, frame, r.info().streams)
 }
 
-// next decodes the next frame.
-func (r *reader) next() (frameInfo, error) {
+// next decodes the next frame, or omits it.
+func (r *reader) next(w wanted) (frameInfo, error) {
 	var f C.media_frame
-	status := C.reader_next(r.handle, &f)
+	status := C.reader_next(r.handle, w.c(), &f)
 	r.spent += f.cpu_ns
-	if status == C.MEDIA_FRAME {
-		return newFrameInfo(f), nil
+	if status == C.MEDIA_FRAME && r.used.changed(f) {
+		var d C.media_decoder
+		C.reader_decoder(r.handle, &d)
+		r.used.set(d)
+	}
+	if info := newFrameInfo(f); status == C.MEDIA_FRAME || info.omit(status) {
+		return info, nil
 	}
 	return frameInfo{}, r.options.fault(status, f, r.info().streams)
 }
@@ -142,6 +178,46 @@ func (r *reader) convert(dst *gocv.Mat) error {
 		return errConversion
 	}
 	return nil
+}
+
+// TryHardware opens the hardware decoders of the configuration for H.264, and describes the result: the one that a stream
+// tries first, and why those before it cannot be opened. It returns nothing if none is configured.
+func (c Config) TryHardware() string {
+	names := c.HWAccel.decoders()
+	if names == nil {
+		return ""
+	}
+	cNames := C.CString(strings.Join(names, ","))
+	defer C.free(unsafe.Pointer(cNames))
+	var d C.media_decoder
+	C.media_try_hardware(cNames, &d)
+	var use decoderUse
+	use.set(d)
+	text := "none can be opened, so it decodes in software"
+	if use.hardware != "" {
+		text = use.hardware + " can be opened; doctor shows whether it is right and saves CPU time"
+	}
+	if use.refusals != "" {
+		text += " (" + use.refusals + ")"
+	}
+	return text
+}
+
+// decoderUse is what decodes a stream.
+type decoderUse struct {
+	hardware string // name of the hardware decoder; empty: software
+	refusals string // why hardware decoders are not used
+	changes  C.int  // the number of changes that it includes
+}
+
+func (u *decoderUse) changed(f C.media_frame) bool {
+	before := u.changes
+	u.changes = f.changes
+	return u.changes != before
+}
+
+func (u *decoderUse) set(d C.media_decoder) {
+	u.hardware, u.refusals = C.GoString(&d.used[0]), C.GoString(&d.refusals[0])
 }
 
 // mediaInfo describes a container.
@@ -165,11 +241,11 @@ func (r *reader) info() mediaInfo {
 }
 
 // decoding implements meter. The codec is requested from FFmpeg until it is known.
-func (r *reader) decoding() (string, time.Duration) {
+func (r *reader) decoding() (string, time.Duration, decoderUse) {
 	if r.codec == "" {
 		r.codec = r.info().codec
 	}
-	return r.codec, time.Duration(r.spent)
+	return r.codec, time.Duration(r.spent), r.used
 }
 
 // interrupt ends the current call and all later ones. Any goroutine may call it.
@@ -192,6 +268,7 @@ func (r *reader) close() {
 type packetDecoder struct {
 	options mediaOptions
 	codec   string // name in FFmpeg
+	used    decoderUse
 	handle  unsafe.Pointer
 	spent   C.int64_t // CPU time of decoding and conversion, ns
 }
@@ -200,7 +277,8 @@ func newPacketDecoder(options mediaOptions, codec string) (*packetDecoder, error
 	cCodec := C.CString(codec)
 	defer C.free(unsafe.Pointer(cCodec))
 	var f C.media_frame
-	handle := C.decoder_new(options.c(), cCodec, &f)
+	var handle unsafe.Pointer
+	options.with(func(o *C.media_options) { handle = C.decoder_new(o, cCodec, &f) })
 	if handle == nil {
 		return nil, faultf(ReasonCodec, "FFmpeg has no decoder for %s (%s); set the camera to H.264, H.265 or MJPEG",
 			codec, mediaError(f.error))
@@ -208,16 +286,20 @@ func newPacketDecoder(options mediaOptions, codec string) (*packetDecoder, error
 	return &packetDecoder{options: options, codec: codec, handle: handle}, nil
 }
 
-// send passes a packet to the decoder. After the error for a damaged packet, further packets may be sent.
-func (d *packetDecoder) send(u unit) error {
+// send passes a packet to the decoder, or omits its frame, which it returns then. After the error for a damaged packet,
+// further packets may be sent.
+func (d *packetDecoder) send(u unit, w wanted) (info frameInfo, omitted bool, err error) {
 	if len(u.data) == 0 {
-		return nil
+		return frameInfo{}, false, nil
 	}
 	var f C.media_frame
 	status := C.decoder_send(d.handle, (*C.uint8_t)(unsafe.SliceData(u.data)), C.size_t(len(u.data)), C.bool(u.key),
-		C.int64_t(u.stamp), &f)
+		C.int64_t(u.stamp), w.c(), &f)
 	d.spent += f.cpu_ns
-	return d.options.fault(status, f, d.codec)
+	if info = newFrameInfo(f); info.omit(status) {
+		return info, true, nil
+	}
+	return frameInfo{}, false, d.options.fault(status, f, d.codec)
 }
 
 // receive returns the next decoded frame; ok is false when a packet is needed.
@@ -227,6 +309,11 @@ func (d *packetDecoder) receive() (info frameInfo, ok bool, err error) {
 	d.spent += f.cpu_ns
 	switch status {
 	case C.MEDIA_FRAME:
+		if d.used.changed(f) {
+			var now C.media_decoder
+			C.decoder_used(d.handle, &now)
+			d.used.set(now)
+		}
 		return newFrameInfo(f), true, nil
 	case C.MEDIA_MORE:
 		return frameInfo{}, false, nil

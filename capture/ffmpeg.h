@@ -16,11 +16,21 @@ typedef struct media_options {
   int aspect_num, aspect_den;  // width to height of the whole frame; 0: as declared by the stream
   bool live;                   // no probing, frames may change their size
   bool one_thread;             // no delayed frames; several threads only if one is too slow
+  const char *hardware;        // names of hardware decoders, separated by commas, the preferred one first
+  double max_cost;             // of a hardware decoder: CPU time as a share of that of software
 } media_options;
+
+// What the caller needs. Frames that are not needed may be omitted before they are decoded.
+typedef struct media_wanted {
+  int64_t period_ns; // one frame in each such time; 0: all
+  bool key_frames;   // key frames alone, where the stream has others
+} media_wanted;
 
 typedef enum media_status {
   MEDIA_FRAME,
   MEDIA_MORE,        // decoder_receive: send another packet
+  MEDIA_OVER_RATE,   // a frame was omitted, because another of the same period is decoded
+  MEDIA_IDLE,        // a frame was omitted, because it is no key frame
   MEDIA_END,         // no more frames
   MEDIA_RESIZED,     // the frames of a file change their size here
   MEDIA_TOO_LARGE,   // a frame is larger than max_pixels
@@ -38,6 +48,7 @@ typedef struct media_frame {
   int64_t rejected_pixels;     // of the frame that was too large
   int error;                   // last error number of FFmpeg
   int64_t cpu_ns;              // CPU time that the call took
+  int changes;                 // how often the decoder was exchanged, or a hardware decoder refused
 } media_frame;
 
 typedef struct media_info {
@@ -49,10 +60,20 @@ typedef struct media_info {
   char codec[32];          // of the video; empty: not known yet
 } media_info;
 
+// What decodes a stream.
+typedef struct media_decoder {
+  char used[32];       // name of the hardware decoder; empty: software
+  char refusals[512];  // why others are not used
+} media_decoder;
+
 // media_error writes FFmpeg's text for an error number to text.
 void media_error(int number, char *text, size_t size);
 // media_trim returns freed memory to the system.
 void media_trim(void);
+
+// media_try_hardware opens the hardware decoders of these names, separated by commas, for H.264. It writes the name of the
+// first that opens to used, and why those before it do not to refusals.
+void media_try_hardware(const char *names, media_decoder *result);
 
 // A reader reads a container. All its functions except reader_interrupt must be called from one thread.
 void *reader_new(const media_options *options);
@@ -60,22 +81,25 @@ media_status reader_open_file(void *reader, const char *path, media_frame *resul
 // reader_open_feed reads from a feed of Go. Relative addresses in a playlist are resolved against the url, which has no
 // credentials. The format is the name of a container; empty: detected from the content.
 media_status reader_open_feed(void *reader, uintptr_t feed, const char *url, const char *format, media_frame *result);
-// reader_next decodes the next frame.
-media_status reader_next(void *reader, media_frame *result);
+// reader_next decodes the next frame, or omits it.
+media_status reader_next(void *reader, media_wanted wanted, media_frame *result);
 // reader_convert fills a cv::Mat with the frame of the last reader_next: 8-bit BGR, upright, with square pixels. It
 // returns false if libswscale does not support the format of the frame, or memory is short. It adds its CPU time to
 // cpu_ns.
 bool reader_convert(void *reader, void *mat, int64_t *cpu_ns);
+void reader_decoder(void *reader, media_decoder *result);
 void reader_info(void *reader, media_info *info);
 void reader_interrupt(void *reader);
 void reader_free(void *reader);
 
 // A decoder decodes the packets of one stream. The codec is a codec name of FFmpeg.
 void *decoder_new(const media_options *options, const char *codec, media_frame *result);
+// decoder_send decodes a packet, or omits its frame.
 media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool key, int64_t stamp_ns,
-                          media_frame *result);
+                          media_wanted wanted, media_frame *result);
 media_status decoder_receive(void *decoder, media_frame *result);
 bool decoder_convert(void *decoder, void *mat, int64_t *cpu_ns); // like reader_convert
+void decoder_used(void *decoder, media_decoder *result);
 void decoder_free(void *decoder);
 
 // Functions that Go exports. A feed is a stream of bytes that Go reads from the network.

@@ -81,8 +81,8 @@ func openVideoFile(ctx context.Context, cfg Config, path, label string) (input, 
 	return v, nil
 }
 
-func (v *videoFile) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
-	info, err := v.reader.next()
+func (v *videoFile) read(ctx context.Context, w wanted, _ *gocv.Mat) (frameInfo, error) {
+	info, err := v.reader.next(w)
 	if errors.Is(err, context.Canceled) {
 		err = errors.Join(ctx.Err(), err)
 	}
@@ -91,7 +91,7 @@ func (v *videoFile) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
 
 func (v *videoFile) convert(dst *gocv.Mat) error { return v.reader.convert(dst) }
 
-func (v *videoFile) decoding() (string, time.Duration) { return v.reader.decoding() }
+func (v *videoFile) decoding() (string, time.Duration, decoderUse) { return v.reader.decoding() }
 
 func (v *videoFile) shape() shape { return shape{fps: plausible(v.reader.info().fps), timed: true} }
 

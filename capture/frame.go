@@ -18,7 +18,8 @@ type Frame struct {
 
 	// Time is the wall clock at which a live frame was complete. For a file it is Config.Start + Position.
 	Time time.Time
-	// Sequence numbers the captured frames from 1. A gap is the number of dropped frames.
+	// Sequence numbers the captured frames from 1. A gap is the number of frames that were dropped, or not delivered
+	// because of SetMaxFPS or SetIdle.
 	Sequence uint64
 	// Position is the time since the beginning of a file, from its timestamps, and always increases. The images of a
 	// directory are 40 ms apart. For a live source it is the time since Open.
@@ -71,6 +72,13 @@ func (l *latestFrame) put(ctx context.Context, f Frame, fill func(*gocv.Mat) err
 	l.full = true
 	signal(l.filled)
 	return nil
+}
+
+// omit numbers a frame that is not delivered.
+func (l *latestFrame) omit() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.number++
 }
 
 // awaitEmpty waits until the frame has been taken.

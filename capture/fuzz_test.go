@@ -102,7 +102,7 @@ func FuzzContainer(f *testing.F) {
 		mat := gocv.NewMat()
 		defer func() { _ = mat.Close() }()
 		for range 100 {
-			if info, err := r.next(); err != nil {
+			if info, err := r.next(wanted{}); err != nil {
 				return
 			} else if info.width*info.height > 1<<20 {
 				t.Fatalf("%dx%d", info.width, info.height)
@@ -129,7 +129,7 @@ func FuzzPackets(f *testing.F) {
 		defer p.close()
 		mat := gocv.NewMat()
 		defer func() { _ = mat.Close() }()
-		_ = p.send(unit{data: data, key: true}) // a damaged packet is a fault
+		_, _, _ = p.send(unit{data: data, key: true}, wanted{}) // a damaged packet is a fault
 		info, ok, _ := p.receive()
 		if ok && info.width*info.height > 1<<20 {
 			t.Fatalf("%dx%d", info.width, info.height)

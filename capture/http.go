@@ -174,15 +174,15 @@ func (s *httpStream) openNested(address string, offset, end int64) (io.ReadClose
 	return response.Body, nil
 }
 
-func (s *httpStream) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
+func (s *httpStream) read(ctx context.Context, w wanted, _ *gocv.Mat) (frameInfo, error) {
 	limit := s.limit.next()
 	timer := time.AfterFunc(limit, func() { s.abort(nil) })
-	info, err := s.reader.next()
+	info, err := s.reader.next(w)
 	timedOut := !timer.Stop()
 	switch {
 	case err == nil:
 		s.clearFault()
-		s.limit.add(time.Now())
+		s.limit.add(time.Now(), info.omitted)
 		return info, nil
 	case ctx.Err() != nil:
 		return frameInfo{}, ctx.Err()
@@ -200,7 +200,7 @@ func (s *httpStream) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
 
 func (s *httpStream) convert(dst *gocv.Mat) error { return s.reader.convert(dst) }
 
-func (s *httpStream) decoding() (string, time.Duration) { return s.reader.decoding() }
+func (s *httpStream) decoding() (string, time.Duration, decoderUse) { return s.reader.decoding() }
 
 // timeoutFault returns the fault of a stream that delivered no frame within the limit.
 func (s *httpStream) timeoutFault(limit time.Duration) error {

@@ -42,9 +42,10 @@ type opener func(ctx context.Context, cfg Config, t target, w *watchdog) (input,
 
 // input is an opened source. Its methods must be called from one goroutine.
 type input interface {
-	// read fills dst with the next frame, unless the input is a converter. It returns io.EOF after the last frame,
-	// errUnreadable if a later call can succeed, and errUnchanged if the source is connected but has no new frame.
-	read(ctx context.Context, dst *gocv.Mat) (frameInfo, error)
+	// read fills dst with the next frame, unless the input is a converter, or omits a frame that is not wanted. It returns
+	// io.EOF after the last frame, errUnreadable if a later call can succeed, and errUnchanged if the source is connected
+	// but has no new frame.
+	read(ctx context.Context, w wanted, dst *gocv.Mat) (frameInfo, error)
 	// shape returns the properties that are known before the first frame.
 	shape() shape
 	close()
@@ -61,7 +62,7 @@ type converter interface {
 type meter interface {
 	// decoding returns FFmpeg's name of the codec, and the CPU time of decoding and conversion so far. Only the thread that
 	// calls FFmpeg counts, which does it all for a live source and at pace Native, unless one thread is too slow.
-	decoding() (codec string, spent time.Duration)
+	decoding() (codec string, spent time.Duration, used decoderUse)
 }
 
 // shape is the properties of an input.
@@ -78,7 +79,17 @@ type frameInfo struct {
 	stamp         time.Duration // since the beginning of the stream; 0: unknown
 	width, height int           // as decoded; 0: unknown
 	sample        ratio         // declared width to height of a pixel
+	omitted       omission
 }
+
+// omission is why a frame that the camera sent is not delivered.
+type omission int
+
+const (
+	delivered omission = iota
+	overRate           // another one of its period is delivered
+	idle               // nothing moves, and it is not a key frame
+)
 
 var (
 	errNoMemory   = errors.New("out of memory")

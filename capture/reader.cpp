@@ -86,7 +86,7 @@ int64_t number(AVDictionary *options, const char *key) {
 } // namespace
 
 Reader::Reader(const media_options &options)
-    : options_(options), decoder_({options.max_pixels, options.one_thread}),
+    : options_(options), decoder_(decoder_options(options)),
       scaler_(options.max_pixels, {options.aspect_num, std::max(1, options.aspect_den)}), packet_(av_packet_alloc()) {}
 
 Reader::~Reader() {
@@ -278,8 +278,28 @@ media_status Reader::open_feed(uintptr_t feed, const std::string &url, const std
   return error < 0 ? fault(error, result) : MEDIA_FRAME;
 }
 
+DecoderOptions decoder_options(const media_options &options) {
+  return {options.max_pixels, options.one_thread, options.hardware == nullptr ? "" : options.hardware, options.max_cost};
+}
+
+media_status status_of(Sent sent) {
+  switch (sent) {
+  case Sent::over_rate:
+    return MEDIA_OVER_RATE;
+  case Sent::idle:
+    return MEDIA_IDLE;
+  default:
+    return MEDIA_FRAME;
+  }
+}
+
+// start_of returns the stamp of the beginning of a stream.
+static int64_t start_of(const AVStream &stream) {
+  return stream.start_time == AV_NOPTS_VALUE ? 0 : stream.start_time;
+}
+
 // decode sends a packet to the decoder. A live stream is not probed: the first packet of a video determines the stream.
-media_status Reader::decode(AVPacket &packet, media_frame &result) {
+media_status Reader::decode(AVPacket &packet, const media_wanted &wanted, media_frame &result) {
   update_covered(packet);
   AVStream *stream = context_->streams[packet.stream_index];
   if (video_ < 0 && is_video(*stream)) {
@@ -291,14 +311,16 @@ media_status Reader::decode(AVPacket &packet, media_frame &result) {
   if (packet.stream_index != video_) {
     return MEDIA_FRAME;
   }
-  int error = decoder_.send(&packet);
+  Sent sent = Sent::decoder;
+  int error = decoder_.send(&packet, start_of(*stream), {wanted.period_ns, wanted.key_frames}, sent);
   if (decoder_.rejected_pixels() > 0) {
     return fault(error, result);
   }
   if (error < 0) { // damaged; the next one may be good
     result.error = error;
   }
-  return MEDIA_FRAME;
+  result.stamp_ns = stamp_ns(packet.pts);
+  return status_of(sent);
 }
 
 // update_covered updates the part of the duration that has been read.
@@ -312,7 +334,7 @@ void Reader::update_covered(const AVPacket &packet) {
   last_us_ = std::max(last_us_, av_rescale_q(stamp + packet.duration, base, AV_TIME_BASE_Q));
 }
 
-media_status Reader::next(media_frame &result) {
+media_status Reader::next(const media_wanted &wanted, media_frame &result) {
   bytes_left_ = kMaxBytes;
   while (!stop_) {
     int error = decoder_.opened() ? decoder_.receive() : AVERROR(EAGAIN);
@@ -335,10 +357,11 @@ media_status Reader::next(media_frame &result) {
         return video_ < 0 && context_->nb_streams > 0 ? MEDIA_NO_VIDEO : MEDIA_END;
       }
       flushed_ = true;
-      decoder_.send(nullptr);
+      Sent sent;
+      decoder_.send(nullptr, 0, {}, sent);
       continue;
     }
-    media_status status = decode(*packet_, result);
+    media_status status = decode(*packet_, wanted, result);
     av_packet_unref(packet_);
     if (status != MEDIA_FRAME) {
       return status;
@@ -356,15 +379,20 @@ media_status Reader::describe(media_frame &result) {
   AVStream *stream = context_->streams[video_];
   AVFrame *guessed = const_cast<AVFrame *>(&frame); // not modified
   shape_ = {av_guess_sample_aspect_ratio(context_, stream, guessed), rotation_};
+  result.changes = decoder_.changes();
   result.width = frame.width, result.height = frame.height;
   result.sample_num = shape_.sample.num, result.sample_den = shape_.sample.den;
-  result.stamp_ns = INT64_MIN;
-  if (frame.best_effort_timestamp != AV_NOPTS_VALUE) {
-    int64_t start = stream->start_time == AV_NOPTS_VALUE ? 0 : stream->start_time;
-    result.stamp_ns =
-        av_rescale_q_rnd(frame.best_effort_timestamp - start, stream->time_base, {1, 1000000000}, AV_ROUND_ZERO);
-  }
+  result.stamp_ns = stamp_ns(frame.best_effort_timestamp);
   return MEDIA_FRAME;
+}
+
+// stamp_ns returns the time of a stamp of the video since its beginning, INT64_MIN if it is unknown.
+int64_t Reader::stamp_ns(int64_t stamp) const {
+  if (stamp == AV_NOPTS_VALUE) {
+    return INT64_MIN;
+  }
+  const AVStream &stream = *context_->streams[video_];
+  return av_rescale_q_rnd(stamp - start_of(stream), stream.time_base, {1, 1000000000}, AV_ROUND_ZERO);
 }
 
 void Reader::info(media_info &info) const {

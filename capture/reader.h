@@ -15,6 +15,11 @@ extern "C" {
 
 namespace facesieve {
 
+// decoder_options returns the options of a decoder.
+DecoderOptions decoder_options(const media_options &options);
+// status_of returns the status for a packet.
+media_status status_of(Sent sent);
+
 class Reader {
 public:
   explicit Reader(const media_options &options);
@@ -24,9 +29,10 @@ public:
 
   media_status open_file(const std::string &path, media_frame &result);
   media_status open_feed(uintptr_t feed, const std::string &url, const std::string &format, media_frame &result);
-  media_status next(media_frame &result);
+  media_status next(const media_wanted &wanted, media_frame &result);
   bool convert(cv::Mat &mat) { return scaler_.convert(decoder_.frame(), shape_, mat); }
   void info(media_info &info) const;
+  const Decoder &decoder() const { return decoder_; }
   void interrupt() { stop_ = true; }
 
   // For the callbacks that libavformat calls.
@@ -43,7 +49,8 @@ private:
   media_status choose_video(media_frame &result);
   media_status start(AVStream *stream, media_frame &result);
   media_status fault(int error, media_frame &result) const;
-  media_status decode(AVPacket &packet, media_frame &result);
+  media_status decode(AVPacket &packet, const media_wanted &wanted, media_frame &result);
+  int64_t stamp_ns(int64_t stamp) const;
   media_status describe(media_frame &result);
   void update_covered(const AVPacket &packet);
   int64_t declared_us() const;

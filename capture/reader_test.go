@@ -32,7 +32,7 @@ func readFeed(t *testing.T, path string) []int {
 	defer func() { _ = mat.Close() }()
 	var numbers []int
 	for {
-		info, err := r.next()
+		info, err := r.next(wanted{})
 		if errors.Is(err, io.EOF) {
 			return numbers
 		}

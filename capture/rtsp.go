@@ -230,7 +230,7 @@ func (s *rtspStream) push(u unit) {
 	}
 }
 
-func (s *rtspStream) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
+func (s *rtspStream) read(ctx context.Context, w wanted, _ *gocv.Mat) (frameInfo, error) {
 	limit := s.limit.next()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -238,15 +238,15 @@ func (s *rtspStream) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
 		info, ok, err := s.decoder.receive()
 		switch {
 		case ok:
-			s.limit.add(time.Now())
+			s.limit.add(time.Now(), info.omitted)
 			return info, nil
 		case err != nil:
 			s.decodeErr = err
 		}
 		select {
 		case u := <-s.units:
-			if err := s.decode(u); err != nil {
-				return frameInfo{}, err
+			if info, omitted, err := s.decode(u, w); omitted || err != nil {
+				return info, err
 			}
 			if s.limit.frames == 0 && time.Since(s.opened)+limit < maxPause { // the first key frame may take long
 				timer.Reset(limit)
@@ -263,20 +263,23 @@ func (s *rtspStream) read(ctx context.Context, _ *gocv.Mat) (frameInfo, error) {
 
 func (s *rtspStream) convert(dst *gocv.Mat) error { return s.decoder.convert(dst) }
 
-func (s *rtspStream) decoding() (string, time.Duration) {
-	return s.decoder.codec, time.Duration(s.decoder.spent)
+func (s *rtspStream) decoding() (string, time.Duration, decoderUse) {
+	return s.decoder.codec, time.Duration(s.decoder.spent), s.decoder.used
 }
 
-// decode sends a unit to the decoder. Damaged units are skipped.
-func (s *rtspStream) decode(u unit) error {
-	err := s.decoder.send(u)
+// decode sends a unit to the decoder, or omits its frame, which it returns then. Damaged units are skipped.
+func (s *rtspStream) decode(u unit, w wanted) (info frameInfo, omitted bool, err error) {
+	info, omitted, err = s.decoder.send(u, w)
 	if reasonOf(err) == ReasonTooLarge {
-		return err
+		return frameInfo{}, false, err
 	}
 	if err != nil {
 		s.decodeErr = err
 	}
-	return nil
+	if omitted {
+		s.limit.add(time.Now(), info.omitted)
+	}
+	return info, omitted, nil
 }
 
 // endFault returns the fault for which the client has ended.

@@ -21,7 +21,9 @@ type session struct {
 	shape   shape
 	err     error
 	healthy time.Duration // from the first frame to the last
-	frames  int
+	frames  int           // decoded
+	omitted int           // not even decoded
+	grid    grid          // selects the frames that are delivered
 	current frameInfo     // of the last read
 	last    frameInfo     // of the last frame that observe processed
 	largest int           // pixels of the largest frame
@@ -99,9 +101,9 @@ func (c *session) captureLive(ctx context.Context, in input, frame *Frame) error
 		}
 		c.healthy = frame.Time.Sub(first)
 		if c.healthy > 0 {
-			c.shape.fps = float64(c.frames) / c.healthy.Seconds()
+			c.shape.fps = float64(c.frames+c.omitted) / c.healthy.Seconds()
 		}
-		if err := c.publish(ctx, in, frame); err != nil {
+		if err := c.deliver(ctx, in, stamp, frame); err != nil {
 			return err
 		}
 	}
@@ -134,12 +136,11 @@ func (c *session) captureRound(ctx context.Context, in input, frame *Frame) erro
 		case err != nil:
 			return err
 		}
-		frame.Position = s.timeline.next(stamp, step)
-		frame.Time = s.cfg.Start.Add(frame.Position)
-		if err := c.pace(ctx, frame.Position); err != nil {
-			return err
+		if c.current.omitted == delivered {
+			frame.Position = s.timeline.next(stamp, step)
+			frame.Time = s.cfg.Start.Add(frame.Position)
 		}
-		if err := c.publish(ctx, in, frame); err != nil {
+		if err := c.deliver(ctx, in, stamp, frame); err != nil {
 			return err
 		}
 	}
@@ -185,12 +186,51 @@ func (c *session) read(ctx context.Context, in input, frame *Frame) (time.Durati
 		defer c.watchdog.stop()
 	}
 	before := frame.Mat.Cols() * frame.Mat.Rows()
-	info, err := in.read(ctx, &frame.Mat)
+	info, err := in.read(ctx, c.source.wanted(), &frame.Mat)
 	c.current = info
 	if _, converts := in.(converter); err == nil && !converts {
 		c.observe(info, before, &frame.Mat)
 	}
 	return info.stamp, err
+}
+
+// deliver makes the frame of the last read the newest one, or omits it. A frame of a finite source waits until it is due.
+func (c *session) deliver(ctx context.Context, in input, stamp time.Duration, frame *Frame) error {
+	s := c.source
+	live, why := s.target.live, c.current.omitted
+	if stamp == 0 && c.frames > 0 { // unknown
+		stamp = frame.Position
+	}
+	switch {
+	case why == idle && !live: // as a camera, which sends no packet before its time
+		if err := c.pace(ctx, stamp+s.timeline.offset); err != nil {
+			return err
+		}
+	case why == delivered && !c.grid.selects(stamp, s.wanted().period, time.Now(), live):
+		why = overRate
+	}
+	if why != delivered {
+		c.omit(in, why)
+		return ctx.Err()
+	}
+	if !live {
+		if err := c.pace(ctx, frame.Position); err != nil {
+			return err
+		}
+	}
+	return c.publish(ctx, in, frame)
+}
+
+// omit counts a captured frame that is not delivered.
+func (c *session) omit(in input, why omission) {
+	if c.current.omitted == delivered {
+		c.frames++
+	} else {
+		c.omitted++
+	}
+	c.source.latest.omit()
+	c.meter(in)
+	c.source.countOmitted(why)
 }
 
 // publish makes the frame of the last read the newest one.
@@ -203,20 +243,18 @@ func (c *session) publish(ctx context.Context, in input, frame *Frame) error {
 	}
 	return c.source.latest.put(ctx, *frame, fill, func(dropped bool) {
 		c.frames++
-		c.source.countDecoding(c.meter(in))
+		c.meter(in)
 		c.source.countFrame(width, height, c.shape.fps, dropped)
 	})
 }
 
-// meter returns the codec, and the CPU time of decoding since its last call; nothing if the input does not measure it.
-func (c *session) meter(in input) (codec string, spent time.Duration) {
-	m, measures := in.(meter)
-	if !measures {
-		return "", 0
+// meter counts the CPU time of decoding since its last call, if the input measures it.
+func (c *session) meter(in input) {
+	if m, measures := in.(meter); measures {
+		codec, total, used := m.decoding()
+		c.source.countDecoding(codec, total-c.metered, used)
+		c.metered = total
 	}
-	codec, total := m.decoding()
-	spent, c.metered = total-c.metered, total
-	return codec, spent
 }
 
 // fill fills dst with the frame of the last read, or exchanges it with frame.Mat, which the read filled.

@@ -43,7 +43,7 @@ func (h *hanging) open(_ context.Context, _ Config, _ target, w *watchdog) (inpu
 	return h, nil
 }
 
-func (h *hanging) read(context.Context, *gocv.Mat) (frameInfo, error) {
+func (h *hanging) read(context.Context, wanted, *gocv.Mat) (frameInfo, error) {
 	h.call()
 	time.Sleep(15 * time.Millisecond)
 	return frameInfo{}, nil
@@ -136,7 +136,7 @@ func TestCloseIsBoundedWhileACallIsBlocked(t *testing.T) {
 // failing is a source that ends after five frames.
 type failing struct{ frames int }
 
-func (x *failing) read(context.Context, *gocv.Mat) (frameInfo, error) {
+func (x *failing) read(context.Context, wanted, *gocv.Mat) (frameInfo, error) {
 	if x.frames++; x.frames > 5 {
 		return frameInfo{}, io.EOF
 	}

@@ -55,7 +55,7 @@ func newSnapshots(ctx context.Context, client *httpClient, response *http.Respon
 
 // read waits until the interval is over and fills dst with the next image. It returns errUnreadable if the image is
 // damaged but recent ones were not, because the camera may have been writing the file.
-func (s *snapshots) read(ctx context.Context, dst *gocv.Mat) (frameInfo, error) {
+func (s *snapshots) read(ctx context.Context, _ wanted, dst *gocv.Mat) (frameInfo, error) {
 	now := s.first
 	s.first = nil
 	if now == nil {

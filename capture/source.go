@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -25,6 +26,9 @@ type Source struct {
 	first  chan struct{} // closed with the first frame
 	done   chan struct{} // closed when supervise has ended
 
+	period atomic.Int64 // ns, of which one frame is delivered; 0: all are
+	idle   atomic.Bool  // nothing moves
+
 	// For supervise and the session.
 	timeline timeline  // of a finite source, over all its rounds
 	begin    time.Time // the time of position 0 at pace Native; zero before the first frame
@@ -35,6 +39,8 @@ type Source struct {
 	mu          sync.Mutex
 	state       State
 	stats       Stats
+	begun       bool      // a frame was delivered
+	hardware    string    // decoder in use that was logged
 	dropsLogged time.Time // time of the last log message about drops
 	unlogged    uint64    // drops since then
 	skipLogged  time.Time // time of the last log message about a damaged image
@@ -72,6 +78,7 @@ func start(cfg Config, t target, log zerolog.Logger) (*Source, error) {
 	if s.cfg.Start.IsZero() {
 		s.cfg.Start = s.opened.Round(0)
 	}
+	s.SetMaxFPS(cfg.MaxFPS)
 	go s.supervise(ctx)
 	if t.live {
 		return s, nil
@@ -99,6 +106,30 @@ func (s *Source) Next(ctx context.Context, dst *Frame) error {
 		return errors.New("frame has no Mat; create it with gocv.NewMat")
 	}
 	return s.latest.take(ctx, dst)
+}
+
+// SetMaxFPS limits the frames that Next returns to this number a second, by their timestamps; 0: all. The others are
+// not converted, and those that no other frame refers to are not even decoded. It takes effect with the next frame.
+func (s *Source) SetMaxFPS(fps float64) {
+	period := time.Duration(0)
+	if fps > 0 {
+		period = time.Duration(float64(time.Second) / fps)
+	}
+	s.period.Store(int64(period))
+}
+
+// SetIdle states whether nothing moves before the camera. With Config.Idle IdleKeyFrames, only key frames are decoded
+// from the next one on, while it is set. Decoding resumes with the next frame if that is less than 64 frames after a key
+// frame, otherwise with the next key frame. Codecs that have key frames only, or do not mark them, are not affected.
+func (s *Source) SetIdle(still bool) { s.idle.Store(still) }
+
+// wanted returns which frames a session needs.
+func (s *Source) wanted() wanted {
+	paced := s.target.live || s.cfg.Pace == Native
+	return wanted{
+		period:    time.Duration(s.period.Load()),
+		keyFrames: paced && s.cfg.Idle == IdleKeyFrames && s.idle.Load(),
+	}
 }
 
 // Live reports whether the source is a camera or a stream: it has no end, and Frame.Time is the wall clock.

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"time"
@@ -23,6 +24,8 @@ const (
 type Stats struct {
 	Frames     uint64  // captured; Frame.Sequence counts the same
 	Dropped    uint64  // captured, but replaced by a newer frame before Next returned them
+	OverRate   uint64  // captured, but not delivered, because of SetMaxFPS
+	Idle       uint64  // captured, but not decoded, because nothing moves and they are no key frames
 	Stale      uint64  // discarded around a reconnect, because they were out of date
 	Skipped    uint64  // damaged images in a directory, or of a snapshot url
 	Reconnects uint64  // successful reconnections of a lost source
@@ -31,6 +34,8 @@ type Stats struct {
 	Height     int     // pixels, of the last frame; 0 before the first
 	FPS        float64 // frames a second: declared by a file, measured for a live source; 0: unknown
 	Codec      string  // FFmpeg's name, such as h264; empty: unknown, as for a device or images
+	Decoder    string  // Software, or FFmpeg's name of the hardware decoder; empty: unknown, as for a device or images
+	Refused    string  // why hardware decoders are not used; empty: there is none to try, or the first is used
 	// Decoding is the CPU time of decoding and conversion, of the thread that calls FFmpeg; 0: not measured, as for a
 	// device or images. At pace Fast other threads decode too, which are not counted.
 	Decoding  time.Duration
@@ -38,6 +43,12 @@ type Stats struct {
 	Reason    Reason    // of the last failure; empty while frames arrive
 	NextTry   time.Time // next attempt to open a lost source; zero while frames arrive or it is being opened
 }
+
+// Delivered returns the number of captured frames that Next returned, or a newer one instead.
+func (s Stats) Delivered() uint64 { return s.Frames - s.OverRate - s.Idle }
+
+// Software is Stats.Decoder of a stream that is decoded by the CPU.
+const Software = "software"
 
 // logPeriod is the minimum time between two log messages about dropped frames, and about damaged images.
 const logPeriod = time.Second
@@ -107,9 +118,10 @@ func (s *Source) countFrame(width, height int, fps float64, dropped bool) {
 	if s.state == Running {
 		return
 	}
-	if s.stats.Frames > 1 {
+	if s.begun {
 		s.stats.Reconnects++
 	} else {
+		s.begun = true
 		close(s.first)
 	}
 	s.state = Running
@@ -117,12 +129,33 @@ func (s *Source) countFrame(width, height int, fps float64, dropped bool) {
 	s.log.Info().Int("width", width).Int("height", height).Float64("fps", fps).Msg("video")
 }
 
-// countDecoding records the codec and the CPU time of decoding.
-func (s *Source) countDecoding(codec string, spent time.Duration) {
+// countOmitted records a captured frame that is not delivered.
+func (s *Source) countOmitted(why omission) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Frames++
+	if why == idle {
+		s.stats.Idle++
+	} else {
+		s.stats.OverRate++
+	}
+}
+
+// countDecoding records the codec, the CPU time of decoding, and the decoder, which it logs once.
+func (s *Source) countDecoding(codec string, spent time.Duration, used decoderUse) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Codec = codec
 	s.stats.Decoding += spent
+	s.stats.Decoder = cmp.Or(used.hardware, Software)
+	if used.refusals != s.stats.Refused && used.hardware == "" {
+		s.log.Info().Str("refused", used.refusals).Msg("decoding in software")
+	}
+	s.stats.Refused = used.refusals
+	if used.hardware != s.hardware {
+		s.hardware = used.hardware
+		s.log.Info().Str("decoder", s.stats.Decoder).Msg("decoder")
+	}
 }
 
 func (s *Source) countStale() {

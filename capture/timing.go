@@ -139,8 +139,11 @@ func (l *readLimit) next() time.Duration {
 	return limit
 }
 
-// add records a frame that arrived at this time.
-func (l *readLimit) add(at time.Time) {
+// add records a frame that arrived at this time. One that was omitted counts only after one that was decoded.
+func (l *readLimit) add(at time.Time, why omission) {
+	if l.frames == 0 && why != delivered {
+		return
+	}
 	if l.frames > 0 {
 		l.pauses[l.frames%recentPauses] = at.Sub(l.last)
 	}
@@ -150,3 +153,39 @@ func (l *readLimit) add(at time.Time) {
 
 // slowest returns the maximum of next.
 func (l *readLimit) slowest() time.Duration { return max(l.opening, l.reading, maxPause) }
+
+// grid selects at most one frame of each period, the first that is decoded. Sampler in C++ omits frames before they are
+// decoded by the same grid.
+type grid struct {
+	period time.Duration
+	number int64     // of the period of the last selected frame
+	at     time.Time // when that frame was read; zero: none was
+}
+
+// selects reports whether a frame with this timestamp, read at this time, is delivered. A period of 0 selects all.
+// Timestamps that jump back begin anew. A live source whose timestamps are wrong is limited by the clock: a frame is
+// selected after two periods at the latest, and after half a period at the earliest.
+func (g *grid) selects(stamp, period time.Duration, now time.Time, live bool) bool {
+	if period != g.period {
+		*g = grid{period: period}
+	}
+	if period <= 0 {
+		return true
+	}
+	shifted := stamp + period/10 // timestamps jitter
+	number := int64(shifted / period)
+	if shifted < 0 && shifted%period != 0 {
+		number--
+	}
+	passed := now.Sub(g.at)
+	first := g.at.IsZero()
+	due := number > g.number || number < g.number-1
+	if live {
+		due = due && passed >= period/2 || passed >= 2*period
+	}
+	if !first && !due {
+		return false
+	}
+	g.number, g.at = number, now
+	return true
+}

@@ -135,7 +135,7 @@ func TestReadLimit(t *testing.T) {
 	} {
 		limit := readLimit{opening: 10 * time.Second, reading: 5 * time.Second, declared: c.declared}
 		for _, frame := range c.frames {
-			limit.add(at(frame))
+			limit.add(at(frame), delivered)
 		}
 		if got := limit.next(); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)

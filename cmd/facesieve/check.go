@@ -36,6 +36,11 @@ func (c *checkCommand) Run(ctx context.Context, term console) error {
 	}
 	fmt.Fprintf(term.out, "%s%s: good; %d camera(s)\n", mark, printablePath(string(c.Config)), len(cfg.Cameras))
 	fmt.Fprintf(term.out, "%s%s\n", mark, overridesText(cfg))
+	for _, camera := range cfg.Cameras {
+		if text := camera.Capture.TryHardware(); text != "" {
+			fmt.Fprintf(term.out, "%scamera %s: hwaccel %s: %s\n", mark, camera.Name, camera.Capture.HWAccel, text)
+		}
+	}
 	if len(cfg.Ignored.List) > 0 {
 		fmt.Fprintf(term.err, "overrides of absent cameras are ignored:\n%s\n", cfg.Ignored.Error())
 	}

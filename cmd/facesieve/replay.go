@@ -134,9 +134,9 @@ func replay(
 	}
 	bar.finish()
 	if ctx.Err() != nil {
-		return fmt.Errorf("interrupted after %d frames", done.pipeline.Frames)
+		return fmt.Errorf("interrupted after %d frames", done.source.Frames)
 	}
-	printStats(term.err, done.pipeline, done.took)
+	printStats(term.err, done)
 	if stats := done.source; stats.Skipped > 0 {
 		skipped := english.Plural(int(stats.Skipped), "image", "") //nolint:gosec // few
 		fmt.Fprintf(term.err, "%s could not be read; the last was %s\n", skipped, stats.LastError)
@@ -160,7 +160,7 @@ func runRecording(
 		return done, errors.Join(err, e.Close())
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	source, err := capture.Open(camera.Capture, log)
+	source, err := pipeline.OpenSource(camera, log)
 	if err != nil {
 		return done, err
 	}
@@ -179,9 +179,10 @@ type frameProgress struct {
 func (f frameProgress) Frame(pipeline.FrameReport) { f.bar.add() }
 
 // printStats prints the counts of a pipeline and the time of each stage.
-func printStats(w io.Writer, s pipeline.Stats, took time.Duration) {
+func printStats(w io.Writer, done recordingRun) {
+	s := done.pipeline
 	fmt.Fprintf(w, "%d frames, %d analysed, %d tracks, %d faces judged, %d sent, in %.1f s\n",
-		s.Frames, s.Analysed, s.Tracks, s.Judged, s.Sent, took.Seconds())
+		done.source.Frames, s.Analysed, s.Tracks, s.Judged, s.Sent, done.took.Seconds())
 	fmt.Fprintf(w, "%-12s %8s %10s %10s\n", "stage", "calls", "ms a call", "s in all")
 	for _, stage := range s.Stages {
 		total := stage.Total.Seconds()

@@ -236,7 +236,7 @@ func (s *soak) analysed() time.Duration {
 	}
 	for _, camera := range s.daemon.State().Cameras {
 		if fps := camera.Source.FPS; fps > 0 && camera.Name != "door" {
-			sum += time.Duration(float64(camera.Pipeline.Frames) / fps * float64(time.Second))
+			sum += time.Duration(float64(camera.Source.Frames) / fps * float64(time.Second))
 		}
 	}
 	return sum

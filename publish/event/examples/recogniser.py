@@ -1,8 +1,8 @@
 """Reports what a recogniser makes of each face: recogniser.py HOST PORT NAME COMMAND [ARGUMENT ...].
 
-COMMAND gets the image on its standard input. Its exit status is 0 for a match, 1 if the person is enrolled and was not
-identified, 3 if the person is not enrolled (nothing is reported), and another one if the image cannot be used. NAME is
-name and version of the recogniser. Needs paho-mqtt 2.
+COMMAND gets the image on its standard input. Its exit status is 0 for a match, 1 if the person is enrolled
+and was not identified, 3 if the person is not enrolled (nothing is reported), and another one if the image
+cannot be used. NAME is name and version of the recogniser. Needs paho-mqtt 2.
 """
 
 import base64
@@ -26,7 +26,8 @@ def on_connect(client, userdata, flags, reason, properties):
 def on_message(client, userdata, message):
     """Recognise a face and report the outcome."""
     face = json.loads(message.payload)
-    status = subprocess.run(command, input=base64.b64decode(face["image"]["data"]), check=False).returncode
+    image = base64.b64decode(face["image"]["data"])
+    status = subprocess.run(command, input=image, check=False).returncode  # noqa: S603 - the user's command
     outcome = OUTCOMES.get(status, "unusable")
     if outcome is None:
         return

@@ -30,19 +30,20 @@ func (l *loader) files(cfg Config) {
 	}
 }
 
-// checkLibrary reads the ELF header of the delegate's library. It skips a name without /, because the system's loader
-// searches for that.
+// checkLibrary reads the ELF header of the library of an external runtime. It skips a name without /, because the
+// system's loader searches for that.
 func checkLibrary(rt models.Runtime) error {
-	if rt.Delegate != models.DelegateExternal || !strings.Contains(rt.Library, "/") {
+	path := rt.LibraryPath()
+	if !rt.External() || !strings.Contains(path, "/") {
 		return nil
 	}
-	library, err := elf.Open(rt.Library)
+	library, err := elf.Open(path)
 	var format *elf.FormatError
 	switch {
 	case errors.As(err, &format):
-		return fmt.Errorf("%q is not a library for this system", rt.Library)
+		return fmt.Errorf("%q is not a library for this system", path)
 	case err != nil:
-		return fmt.Errorf("the library cannot be read: %w", err)
+		return fmt.Errorf("the library cannot be read: %w; %s", err, rt.Remedy())
 	}
 	return library.Close()
 }
@@ -139,7 +140,7 @@ func (l *loader) section(section string, err error) {
 		switch {
 		case !errors.As(one, &fault):
 			l.fault(section, "%v", one)
-		case fault.ConfigKey() == "device": // publish makes topics of it; it stands at the top of the file
+		case section == "mqtt" && fault.ConfigKey() == "device": // publish makes topics of it; it stands at the top of the file
 			l.fault("device", "%v", fault.Unwrap())
 		default:
 			l.fault(join(section, fault.ConfigKey()), "%v", fault.Unwrap())

@@ -38,7 +38,7 @@ func (h *heartbeat) due(state *State) bool {
 		if !camera.Active {
 			continue
 		}
-		now := steps{camera.Pipeline.Steps, camera.Pipeline.Frames, camera.Source.Frames}
+		now := steps{camera.Pipeline.Steps, camera.Pipeline.Frames, camera.Source.Delivered()}
 		if before, ok := h.steps[camera.Worker]; ok && !now.advancedSince(before) {
 			h.logStall("camera " + camera.Name)
 			return false

@@ -129,7 +129,7 @@ func (last *reportedState) update(camera CameraState, now time.Time) bool {
 	if camera.State != last.state.State {
 		last.state.State, last.state.Since = camera.State, now
 	}
-	frames, sent := camera.Pipeline.Frames, camera.Pipeline.Sent
+	frames, sent := camera.Source.Frames, camera.Pipeline.Sent
 	if seconds := now.Sub(last.at).Seconds(); !last.at.IsZero() && seconds > 0 {
 		last.state.FPS = float64(frames-last.frames) / seconds
 		last.state.FacesPerSecond = float64(sent-last.sent) / seconds

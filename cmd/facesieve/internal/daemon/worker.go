@@ -72,7 +72,7 @@ func openWorker(settings workerSettings, log zerolog.Logger) (*worker, error) {
 	if w.pipeline, err = w.newPipeline(); err != nil {
 		return nil, err
 	}
-	if w.source, err = capture.Open(settings.camera.Capture, w.log); err != nil {
+	if w.source, err = pipeline.OpenSource(settings.camera, w.log); err != nil {
 		return nil, errors.Join(err, w.pipeline.Close())
 	}
 	return w, nil

@@ -61,6 +61,8 @@ type CameraValues struct {
 	Height   int     `json:"height"`
 	FPS      float64 `json:"fps"`
 	DecodeMS float64 `json:"decode_cpu_ms,omitempty"` // a frame; 0: not measured
+	Decoder  string  `json:"decoder,omitempty"`       // software, or the hardware decoder
+	Refused  string  `json:"refused,omitempty"`       // why hardware decoders are not used
 	Analysed int     `json:"analysed"`                // frames
 	Faces    int     `json:"faces"`                   // in all analysed frames
 	Usable   int     `json:"usable"`                  // of them, those that every gate accepts
@@ -72,13 +74,12 @@ type CameraValues struct {
 
 // checkCamera opens the camera once, so that a refused login is not repeated, and watches its frames for a while.
 func checkCamera(ctx context.Context, camera config.Camera, engines *engines, watch time.Duration) Finding {
-	cfg := camera.Capture
 	if !camera.Enabled {
 		return ok("disabled (enabled: false), so it is not checked")
 	}
-	cfg.Loop = false
-	shown := sourceurl.Redact(cmp.Or(cfg.Shown, cfg.URL))
-	source, err := capture.Open(cfg, zerolog.Nop())
+	camera.Capture.Loop = false
+	shown := sourceurl.Redact(cmp.Or(camera.Capture.Shown, camera.Capture.URL))
+	source, err := pipeline.OpenSource(camera, zerolog.Nop())
 	if err != nil {
 		return cameraFault(err.Error())
 	}
@@ -106,7 +107,6 @@ type watcher struct {
 	camera config.Camera
 	source *capture.Source
 	engine *pipeline.Engine
-	due    time.Time // of the next frame that is analysed
 	values CameraValues
 }
 
@@ -120,10 +120,8 @@ func (w *watcher) watch(ctx context.Context, length time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	for {
-		if w.admit(time.Now()) {
-			if err := w.analyse(ctx, frame.Mat); err != nil && ctx.Err() == nil {
-				return fmt.Errorf("a frame cannot be analysed: %w", err)
-			}
+		if err := w.analyse(ctx, frame.Mat); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("a frame cannot be analysed: %w", err)
 		}
 		switch err := w.source.Next(ctx, &frame); {
 		case errors.Is(err, io.EOF):
@@ -136,21 +134,6 @@ func (w *watcher) watch(ctx context.Context, length time.Duration) error {
 			return err
 		}
 	}
-}
-
-// admit reports whether a frame at this time is one of the max_fps a second that the daemon would analyse.
-func (w *watcher) admit(now time.Time) bool {
-	if w.camera.MaxFPS <= 0 {
-		return true
-	}
-	if now.Before(w.due) {
-		return false
-	}
-	period := time.Duration(float64(time.Second) / w.camera.MaxFPS)
-	if w.due = w.due.Add(period); w.due.Before(now) {
-		w.due = now.Add(period)
-	}
-	return true
 }
 
 // pollPeriod is how often the state of a source without frames is read.
@@ -225,6 +208,9 @@ func (w *watcher) finding(shown string) Finding {
 	if v.DecodeMS > 0 {
 		parts = append(parts, fmt.Sprintf("%.1f ms of CPU to decode a frame", v.DecodeMS))
 	}
+	if v.Decoder, v.Refused = stats.Decoder, stats.Refused; v.Decoder != "" {
+		parts = append(parts, "decoder: "+v.Decoder+parenthesis(v.Refused))
+	}
 	text := strings.Join(parts, ", ") + "; " + v.faceText()
 	f := ok(text)
 	if v.Faces > 0 && v.Usable == 0 {
@@ -232,6 +218,14 @@ func (w *watcher) finding(shown string) Finding {
 	}
 	f.Values = *v
 	return f
+}
+
+// parenthesis returns a text in parentheses, or nothing.
+func parenthesis(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
 }
 
 func (v *CameraValues) faceText() string {

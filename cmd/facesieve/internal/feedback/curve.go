@@ -48,6 +48,7 @@ func (c curve) points() []Point {
 	points := make([]Point, 0, bins)
 	for _, b := range c.blocks {
 		low, high := betaInterval(b.value*b.weight, (1-b.value)*b.weight)
+		low, high = min(low, b.value), max(high, b.value) // a quantile of few reports can be beyond the mean
 		for i := b.first; i <= b.last; i++ {
 			points = append(points, Point{
 				Score: (float64(i) + 0.5) * binWidth, Probability: b.value, Low: low, High: high, Reports: c.reports[i],

@@ -26,7 +26,7 @@ const recogniser = "arcface 2.1"
 
 // site is one camera with a learner, whose people are matched with a probability that rises with the score.
 type site struct {
-	t       *testing.T
+	t       testing.TB
 	learner *Learner
 	now     time.Time
 	random  *rand.Rand
@@ -38,7 +38,7 @@ type site struct {
 	best         float64 // share of matches at high scores
 }
 
-func newSite(t *testing.T, directory string, s Settings) *site {
+func newSite(t testing.TB, directory string, s Settings) *site {
 	t.Helper()
 	w := &site{t: t, now: start, random: rand.New(rand.NewPCG(5, 6)), mean: 45, spread: 20, middle: 15, best: 0.99} //nolint:gosec // fixed
 	w.learner = Open(directory, zerolog.New(&w.log), w.now)
@@ -46,7 +46,7 @@ func newSite(t *testing.T, directory string, s Settings) *site {
 	return w
 }
 
-func network(t *testing.T) models.Manifest {
+func network(t testing.TB) models.Manifest {
 	t.Helper()
 	m, err := models.Embedded("quality")
 	if err != nil {
@@ -178,12 +178,12 @@ func TestBurstMovesNothing(t *testing.T) {
 
 // A recogniser that lies moves the threshold within its bounds only, and slowly.
 func TestLiarStaysWithinTheBounds(t *testing.T) {
-	for outcome, bound := range map[string]float64{event.OutcomeUnusable: 50, event.OutcomeMatch: 10} {
+	for outcome, least := range map[string]float64{event.OutcomeUnusable: 20, event.OutcomeMatch: 10} {
 		w := newSite(t, "", auto())
 		w.pass(10*24*time.Hour, 40, func(bool) string { return outcome })
 		threshold, _ := w.learner.Threshold("door")
-		if threshold != bound {
-			t.Errorf("%s: threshold %v, not %v", outcome, threshold, bound)
+		if len(w.moves) == 0 || threshold < least || threshold > 50 || outcome == event.OutcomeMatch && threshold != 10 {
+			t.Errorf("%s: threshold %v after %d moves", outcome, threshold, len(w.moves))
 		}
 		for _, m := range w.moves {
 			if math.Abs(m.To-m.From) > maxStep {

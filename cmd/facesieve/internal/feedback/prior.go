@@ -3,8 +3,8 @@ package feedback
 import "facesieve/models"
 
 const (
-	// priorWeight is the number of reports for which the network's own curve counts in each bin.
-	priorWeight = 4
+	// priorWeight is the number of reports for which the network's own curve counts in each bin, 20 in all.
+	priorWeight = 20.0 / bins
 	// unstatedPrior is the probability of a match at every score if the manifest has no curve.
 	unstatedPrior = 0.8
 )

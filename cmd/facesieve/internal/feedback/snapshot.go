@@ -64,23 +64,24 @@ func (l *Learner) Snapshot(name string, threshold float64) Snapshot {
 		s.Share = &share
 	}
 	if s.Auto {
-		s.Waiting = waiting(s, known)
+		_, ready := c.target.goal(c.threshold, learned, c.faces)
+		s.Waiting = waiting(s, ready)
 	}
 	return s
 }
 
 // waiting returns why a threshold does not move.
-func waiting(s Snapshot, known bool) string {
+func waiting(s Snapshot, ready bool) string {
 	switch {
 	case s.Recogniser == "":
 		return "no recogniser has reported yet; each publishes " + event.OutcomeMatch + ", " + event.OutcomeNoMatch + " or " +
 			event.OutcomeUnusable + " to the topic feedback of the camera"
 	case s.Hours < leastTime:
 		return "the reports are from too few hours"
-	case !known:
+	case s.Share == nil:
 		return "no face has reached the threshold"
-	case !narrow(*s.Share):
-		return "there are too few reports: the interval of the share is wider than 5 points"
+	case !ready:
+		return "there are too few reports: the interval of the share is wider than 5 points from every threshold on"
 	}
 	return ""
 }

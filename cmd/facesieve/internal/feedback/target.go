@@ -1,11 +1,18 @@
 package feedback
 
+import (
+	"iter"
+	"math"
+)
+
 const (
 	maxStep   = 2.0  // points in an hour
 	minStep   = 1.0  // points, except to a bound: smaller moves are not worth an event
-	grid      = 0.5  // points between the thresholds that are tried
+	grid      = 0.5  // points between the thresholds that are compared
 	maxWidth  = 0.05 // of the interval of a share that may move a threshold
 	leastTime = 6.0  // hours over which the reports must be spread, see spread
+	// leastGain is the rise of the share that is worth a higher threshold if the wanted share cannot be reached.
+	leastGain = 0.01
 )
 
 // target is what moves a threshold.
@@ -17,41 +24,56 @@ type target struct {
 // clamp returns the threshold within the bounds.
 func (t target) clamp(threshold float64) float64 { return max(t.min, min(t.max, threshold)) }
 
-// next returns the threshold of the next hour. It rises if the share of the present one is too low, and falls if that
-// of a lower one is still high enough. It stays where an interval is too wide.
+// next returns the threshold of the next hour, at most maxStep from the present one unless the bounds are others.
 func (t target) next(threshold float64, c curve, faces histogram) float64 {
 	if inBounds := t.clamp(threshold); inBounds != threshold {
 		return inBounds
 	}
-	present, ok := c.share(faces, threshold)
-	switch {
-	case !ok || !narrow(present):
+	goal, ok := t.goal(threshold, c, faces)
+	if !ok || math.Abs(goal-threshold) < minStep && goal != t.min && goal != t.max {
 		return threshold
-	case present.Value < t.share:
-		return t.raised(threshold, c, faces)
-	default:
-		return t.lowered(threshold, c, faces)
+	}
+	return threshold + max(-maxStep, min(maxStep, goal-threshold))
+}
+
+// goal returns the lowest threshold from which on the wanted share of the faces is matched. It is false if the reports
+// are too few: if the interval of the share is wide from every threshold on.
+//
+// A lower threshold than the present one needs a narrow interval. A higher one needs it there or farther up, because the
+// interval is the narrower, the nearer the share is to 1: otherwise a camera with few reports would get a threshold that
+// is too high, and then too few reports to leave it. If no narrow interval reaches the wanted share, the goal is the
+// lowest threshold that comes near the best, but not below the present one.
+func (t target) goal(threshold float64, c curve, faces histogram) (float64, bool) {
+	best, shares := -1.0, map[float64]Share{}
+	for candidate := range t.candidates() {
+		if s, ok := c.share(faces, candidate); ok {
+			shares[candidate] = s
+			if narrow(s) {
+				best = max(best, s.Value)
+			}
+		}
+	}
+	for candidate := range t.candidates() {
+		s, ok := shares[candidate]
+		switch {
+		case !ok || !narrow(s) && (candidate <= threshold || best < t.share):
+		case s.Value >= t.share, s.Value >= best-leastGain && best < t.share && candidate >= threshold:
+			return candidate, true
+		}
+	}
+	return threshold, best >= 0
+}
+
+// candidates are the thresholds between the bounds, in rising order.
+func (t target) candidates() iter.Seq[float64] {
+	return func(yield func(float64) bool) {
+		for candidate := t.min; candidate < t.max; candidate += grid {
+			if !yield(candidate) {
+				return
+			}
+		}
+		yield(t.max)
 	}
 }
 
 func narrow(s Share) bool { return s.High-s.Low < maxWidth }
-
-// raised returns the lowest threshold above the present one whose share is high enough, at most maxStep higher.
-func (t target) raised(threshold float64, c curve, faces histogram) float64 {
-	for higher := threshold + minStep; higher < threshold+maxStep; higher += grid {
-		if s, ok := c.share(faces, higher); ok && s.Value >= t.share {
-			return t.clamp(higher)
-		}
-	}
-	return t.clamp(threshold + maxStep)
-}
-
-// lowered returns the lowest threshold, at most maxStep below the present one, whose share is high enough.
-func (t target) lowered(threshold float64, c curve, faces histogram) float64 {
-	for lower := t.clamp(threshold - maxStep); lower <= max(t.min, threshold-minStep); lower += grid {
-		if s, ok := c.share(faces, lower); ok && s.Value >= t.share && narrow(s) {
-			return lower
-		}
-	}
-	return threshold
-}

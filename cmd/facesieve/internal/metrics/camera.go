@@ -26,7 +26,7 @@ type camera struct {
 func newCamera(name string) *camera {
 	return &camera{
 		name:      name,
-		skipped:   map[pipeline.SkipReason]uint64{pipeline.SkippedByRate: 0, pipeline.SkippedByMotion: 0},
+		skipped:   map[pipeline.SkipReason]uint64{pipeline.SkippedByMotion: 0},
 		decisions: newVisits(),
 		score: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "facesieve_face_score", Help: "Scores, 0 to 100, of the faces that pass the gates and were scored.",
@@ -125,6 +125,7 @@ func (s *source) total() capture.Stats {
 	a, b := s.former, s.present
 	return capture.Stats{
 		Frames: a.Frames + b.Frames, Dropped: a.Dropped + b.Dropped, Stale: a.Stale + b.Stale,
+		OverRate: a.OverRate + b.OverRate, Idle: a.Idle + b.Idle,
 		Skipped: a.Skipped + b.Skipped, Reconnects: a.Reconnects + b.Reconnects, Decoding: a.Decoding + b.Decoding,
 	}
 }

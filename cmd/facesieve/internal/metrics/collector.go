@@ -66,10 +66,12 @@ func (c *camera) collect(b *builder, state daemon.CameraState) {
 	b.counter("camera_reconnects_total", "Reconnections of the camera after it was lost.", source.Reconnects, label...)
 	b.counter("frames_total", "Frames that the camera delivered.", source.Frames+source.Stale+source.Skipped, label...)
 	const dropped, help = "frames_dropped_total", "Frames that were not analysed, by reason: a newer frame came before, " +
-		"stale after a reconnection, unreadable, max_fps, or no motion."
+		"stale after a reconnection, unreadable, max_fps, no motion, or idle (no motion, and not decoded)."
 	b.counter(dropped, help, source.Dropped, cameraLabel, c.name, "reason", "newer_frame")
 	b.counter(dropped, help, source.Stale, cameraLabel, c.name, "reason", "stale")
 	b.counter(dropped, help, source.Skipped, cameraLabel, c.name, "reason", "unreadable")
+	b.counter(dropped, help, source.OverRate, cameraLabel, c.name, "reason", "max_fps")
+	b.counter(dropped, help, source.Idle, cameraLabel, c.name, "reason", "idle")
 	for reason, n := range c.skipped {
 		b.counter(dropped, help, n, cameraLabel, c.name, "reason", string(reason))
 	}

@@ -94,7 +94,6 @@ func (d *testDaemon) decide(camera, visit string, reason quality.Reason) {
 func TestObserver(t *testing.T) {
 	d := newTestDaemon(t, "gate", "yard")
 	d.Frame(pipeline.FrameReport{Camera: "gate", Analysed: true})
-	d.Frame(pipeline.FrameReport{Camera: "gate", Skipped: pipeline.SkippedByRate})
 	d.Frame(pipeline.FrameReport{Camera: "gate", Skipped: pipeline.SkippedByMotion})
 	d.Frame(pipeline.FrameReport{Camera: "gate", Skipped: pipeline.SkippedByMotion})
 	d.Judged(newFace("gate", 12), gocv.Mat{}, quality.ReasonLowQuality)
@@ -108,7 +107,6 @@ func TestObserver(t *testing.T) {
 	d.Stage("gate", "motion gate", 3*time.Millisecond)
 	d.want(t,
 		`facesieve_build_info{opencv="4.6.0",tflite="2.20.0",version="1.2.3"} 1`,
-		`facesieve_frames_dropped_total{camera="gate",reason="max_fps"} 1`,
 		`facesieve_frames_dropped_total{camera="gate",reason="motion"} 2`,
 		`facesieve_face_score_bucket{camera="gate",le="10"} 0`,
 		`facesieve_face_score_bucket{camera="gate",le="15"} 1`,
@@ -153,7 +151,8 @@ func TestVisits(t *testing.T) {
 func TestState(t *testing.T) {
 	d := newTestDaemon(t, "gate", "yard")
 	d.state.Cameras[0].Source = capture.Stats{
-		Frames: 100, Dropped: 20, Stale: 3, Skipped: 2, Reconnects: 4, Decoding: 1500 * time.Millisecond,
+		Frames: 100, Dropped: 20, OverRate: 60, Idle: 5, Stale: 3, Skipped: 2, Reconnects: 4,
+		Decoding: 1500 * time.Millisecond,
 	}
 	d.state.Cameras[0].Health = event.Health{State: event.HealthDegraded, Reason: "dark"}
 	d.state.Cameras[1].State = event.Stopped
@@ -171,6 +170,8 @@ func TestState(t *testing.T) {
 		`facesieve_frames_dropped_total{camera="gate",reason="newer_frame"} 20`,
 		`facesieve_frames_dropped_total{camera="gate",reason="stale"} 3`,
 		`facesieve_frames_dropped_total{camera="gate",reason="unreadable"} 2`,
+		`facesieve_frames_dropped_total{camera="gate",reason="max_fps"} 60`,
+		`facesieve_frames_dropped_total{camera="gate",reason="idle"} 5`,
 		`facesieve_decoding_cpu_seconds_total{camera="gate"} 1.5`,
 		`facesieve_broker_connected 1`, `facesieve_outbox_events 7`, `facesieve_outbox_held_events 2`,
 		`facesieve_outbox_bytes 4096`, `facesieve_outbox_delivered_total 9`,
@@ -191,9 +192,9 @@ func TestCountersGoOnWithAnotherWorker(t *testing.T) {
 		worker, frames, want uint64
 	}{{1, 100, 100}, {1, 150, 150}, {2, 0, 150}, {2, 30, 180}, {3, 0, 180}, {4, 5, 185}} {
 		camera.Worker, camera.Source.Frames = c.worker, c.frames
-		d.Frame(pipeline.FrameReport{Camera: "gate", Skipped: pipeline.SkippedByRate})
+		d.Frame(pipeline.FrameReport{Camera: "gate", Skipped: pipeline.SkippedByMotion})
 		d.want(t, fmt.Sprintf(`facesieve_frames_total{camera="gate"} %d`, c.want),
-			fmt.Sprintf(`facesieve_frames_dropped_total{camera="gate",reason="max_fps"} %d`, i+1))
+			fmt.Sprintf(`facesieve_frames_dropped_total{camera="gate",reason="motion"} %d`, i+1))
 	}
 }
 
@@ -255,7 +256,7 @@ func TestConcurrentUse(t *testing.T) {
 	for _, camera := range []string{"gate", "gate", "yard", "removed"} {
 		group.Go(func() {
 			for i := range rounds {
-				d.Frame(pipeline.FrameReport{Camera: camera, Skipped: pipeline.SkippedByRate})
+				d.Frame(pipeline.FrameReport{Camera: camera, Skipped: pipeline.SkippedByMotion})
 				d.Judged(newFace(camera, 40), gocv.Mat{}, "")
 				d.decide(camera, fmt.Sprint(i), "")
 				d.Stage(camera, "detect", time.Millisecond)

@@ -44,14 +44,14 @@ func TestObserversReceiveFramesAndStages(t *testing.T) {
 	counts := &frameCounts{frames: map[SkipReason]uint64{}, stages: map[string]StageStats{}, t: t}
 	p, err := New(camera, e, Options{Sink: &visitSink{}, Observers: []Observer{counts}}, zerolog.Nop())
 	testsupport.Must(t, err)
-	source, err := capture.Open(camera.Capture, zerolog.Nop())
+	source, err := OpenSource(camera, zerolog.Nop())
 	testsupport.Must(t, err)
 	testsupport.Must(t, p.Run(t.Context(), source), source.Close(), p.Close())
 	stats := p.Stats()
-	skipped := counts.frames[SkippedByRate] + counts.frames[SkippedByMotion]
-	if counts.frames[""] != stats.Analysed || counts.frames[""]+skipped != stats.Frames ||
-		counts.frames[SkippedByRate] == 0 || counts.frames[SkippedByMotion] == 0 {
-		t.Errorf("frames %v, counted %+v", counts.frames, stats)
+	captured := source.Stats()
+	if counts.frames[""] != stats.Analysed || counts.frames[""]+counts.frames[SkippedByMotion] != stats.Frames ||
+		stats.Frames != captured.Delivered() || captured.OverRate == 0 || counts.frames[SkippedByMotion] == 0 {
+		t.Errorf("frames %v, counted %+v, captured %+v", counts.frames, stats, captured)
 	}
 	for _, want := range stats.Stages {
 		if got := counts.stages[want.Name]; got != want {

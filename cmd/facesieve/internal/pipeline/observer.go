@@ -32,7 +32,7 @@ type FrameReport struct {
 	Camera   string
 	Time     time.Time
 	Image    gocv.Mat       // 8-bit BGR, as the source delivers it
-	Analysed bool           // false: max_fps or the motion gate skipped it
+	Analysed bool           // false: the motion gate skipped it
 	Skipped  SkipReason     // why it was not analysed; empty: it was
 	Tracks   []detect.Track // with a face in this frame
 }
@@ -42,8 +42,7 @@ type SkipReason string
 
 // The reasons why a frame is not analysed.
 const (
-	SkippedByRate   SkipReason = "max_fps" // it came too soon after the frame before
-	SkippedByMotion SkipReason = "motion"  // nothing moved, and nobody is in sight
+	SkippedByMotion SkipReason = "motion" // nothing moved, and nobody is in sight
 )
 
 // Decision is the decision about a face: it is sent, or its visit ends without a face that can be sent.

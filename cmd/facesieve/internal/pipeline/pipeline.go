@@ -87,7 +87,6 @@ type Pipeline struct {
 	counters  *Counters
 
 	last    time.Time // of the last frame, or of the clock while there is none
-	due     time.Time // of the next frame that max_fps lets through
 	busy    bool      // a track is alive, so the motion gate is not used
 	pending atomic.Pointer[Settings]
 	// decided holds decisions that the sink did not receive yet. After a panic of the sink, the next decide continues
@@ -170,13 +169,27 @@ func (p *Pipeline) applyPending() error {
 	p.search.Configure(s.Engine.detector.Config())
 	p.motion.Configure(s.Camera.Detect)
 	p.static.Configure(s.Camera.Quality.Visit.Static)
-	p.camera, p.engine, p.sink, p.due = s.Camera, s.Engine, s.Sink, time.Time{}
+	p.camera, p.engine, p.sink = s.Camera, s.Engine, s.Sink
 	p.engine.times = p.clock()
 	p.log.Info().Msg("the camera's new settings are in force")
 	return err
 }
 
-// Run takes frames from source until it ends or ctx does, and then ends all tracks. Neither end is an error.
+// OpenSource opens the source of a camera, which returns at most max_fps frames a second.
+func OpenSource(camera config.Camera, log zerolog.Logger) (*capture.Source, error) {
+	cfg := camera.Capture
+	cfg.MaxFPS = camera.MaxFPS
+	return capture.Open(cfg, log)
+}
+
+// idleAfter is the time without motion after which the source is idle.
+const idleAfter = 10 * time.Second
+
+// idle reports whether nothing has moved for a while, and nobody is in sight.
+func (p *Pipeline) idle() bool { return !p.busy && p.motion.Still() >= idleAfter }
+
+// Run takes frames from source until it ends or ctx does, and then ends all tracks. Neither end is an error. The source
+// must be from OpenSource.
 func (p *Pipeline) Run(ctx context.Context, source *capture.Source) error {
 	frame := capture.Frame{Mat: gocv.NewMat()}
 	defer func() { frame.Mat.Close() }() // Next may have replaced the Mat
@@ -185,6 +198,8 @@ func (p *Pipeline) Run(ctx context.Context, source *capture.Source) error {
 		if err := p.applyPending(); err != nil {
 			return errors.Join(err, p.Flush())
 		}
+		source.SetMaxFPS(p.camera.MaxFPS)
+		source.SetIdle(p.idle())
 		err := p.next(ctx, source, &frame)
 		switch {
 		case err == nil:
@@ -224,12 +239,9 @@ func (p *Pipeline) processFrame(ctx context.Context, frame *capture.Frame) error
 	p.last = frame.Time
 	report := FrameReport{Camera: p.camera.Name, Time: frame.Time, Image: frame.Mat}
 	defer func() { p.observers.frame(report) }()
-	if !p.admit(frame.Time) {
-		report.Skipped = SkippedByRate
-		return nil
-	}
 	now := time.Now()
 	moved := p.motion.Selects(frame.Time, frame.Mat)
+	p.search.Add(p.motion.Moved())
 	p.engine.times.add(stageMotion, now)
 	if !moved && !p.busy {
 		report.Skipped = SkippedByMotion
@@ -293,18 +305,28 @@ func (p *Pipeline) analyse(ctx context.Context, frame *capture.Frame) ([]detect.
 	return active, append(decisions, p.endStatic(frame.Time, active, candidates)...), nil
 }
 
-// find returns the faces of a frame. It follows the known ones, or searches the frame if that is due or if one of them
-// is not where it is expected.
+// find returns the faces of a frame. It searches the frame, or the part where something moved, if that is due, and
+// follows the known faces elsewhere. It also searches around a face that is not where it is expected.
 func (p *Pipeline) find(frame *capture.Frame) ([]detect.Face, error) {
-	expected := p.tracker.Predict(frame.Time)
-	if !p.search.Due(frame.Time, len(expected)) {
-		faces, ok, err := p.engine.Follow(frame.Mat, expected)
-		if ok || err != nil {
-			return faces, err
+	expected, hidden := p.tracker.Predict(frame.Time)
+	p.search.Add(detect.Around(hidden))
+	ignore := func(f detect.Face) bool { return p.static.Ignores(frame.Time, f) }
+	part, due := p.search.Due(frame.Time, len(expected))
+	if !due {
+		followed, lost, err := p.engine.Follow(frame.Mat, expected)
+		if err != nil || len(lost) == 0 {
+			return followed, err
 		}
+		found, err := p.engine.FindIn(frame.Mat, detect.Around(lost), expected, ignore)
+		return p.engine.distinct(followed, found), err
 	}
 	p.search.Done(frame.Time)
-	return p.engine.Find(frame.Mat, func(f detect.Face) bool { return p.static.Ignores(frame.Time, f) })
+	found, err := p.engine.FindIn(frame.Mat, part, expected, ignore)
+	if err != nil || part.Empty() {
+		return found, err
+	}
+	followed, _, err := p.engine.Follow(frame.Mat, detect.Elsewhere(expected, found))
+	return p.engine.distinct(found, followed), err
 }
 
 // associate assigns the faces to tracks, by their motion and their looks.
@@ -328,22 +350,6 @@ func ids(tracks []detect.Track) (all []uint64) {
 		all = append(all, track.ID)
 	}
 	return all
-}
-
-// admit reports whether the frame of this time is one of the max_fps a second that are analysed.
-func (p *Pipeline) admit(at time.Time) bool {
-	if p.camera.MaxFPS <= 0 {
-		return true
-	}
-	if at.Before(p.due) {
-		return false
-	}
-	period := time.Duration(float64(time.Second) / p.camera.MaxFPS)
-	p.due = p.due.Add(period)
-	if p.due.Before(at) { // the source is slower, or delivered nothing for a while
-		p.due = at.Add(period)
-	}
-	return true
 }
 
 // offer judges the face of a track and offers it to the visits.

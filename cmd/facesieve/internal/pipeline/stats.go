@@ -16,7 +16,7 @@ type Counters struct {
 type Stats struct {
 	Steps    uint64 // of the pipeline's loop, also those without a frame
 	Frames   uint64 // taken from the source
-	Analysed uint64 // of them, those that max_fps and the motion gate let through
+	Analysed uint64 // of them, those that the motion gate let through
 	Tracks   uint64 // that ended
 	Judged   uint64 // faces
 	Sent     uint64 // faces that were selected

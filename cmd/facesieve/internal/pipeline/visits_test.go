@@ -63,7 +63,7 @@ func processWith(t *testing.T, pool *Pool, camera config.Camera, video string, s
 	testsupport.Must(t, err)
 	p, err := New(camera, e, options, zerolog.Nop())
 	testsupport.Must(t, err)
-	source, err := capture.Open(camera.Capture, zerolog.Nop())
+	source, err := OpenSource(camera, zerolog.Nop())
 	testsupport.Must(t, err)
 	testsupport.Must(t, p.Run(context.WithoutCancel(t.Context()), source), source.Close(), p.Close())
 }

@@ -26,7 +26,7 @@ type livePicture struct {
 	Time     time.Time  `json:"time"`
 	Width    int        `json:"width"` // of the frame, pixels; the JPEG may be smaller
 	Height   int        `json:"height"`
-	Analysed bool       `json:"analysed"` // false: max_fps or the motion gate skipped the frame
+	Analysed bool       `json:"analysed"` // false: the motion gate skipped the frame
 	Faces    []liveFace `json:"faces"`
 	JPEG     []byte     `json:"jpeg"`
 }

@@ -226,7 +226,7 @@ func record(t *testing.T, networks pipeline.Networks, camera config.Camera, vide
 	testsupport.Must(t, err)
 	p, err := pipeline.New(camera, engine, pipeline.Options{Sink: noSink{}, Observers: []pipeline.Observer{recorder}}, zerolog.Nop())
 	testsupport.Must(t, err)
-	source, err := capture.Open(camera.Capture, zerolog.Nop())
+	source, err := pipeline.OpenSource(camera, zerolog.Nop())
 	testsupport.Must(t, err)
 	testsupport.Must(t, p.Run(t.Context(), source), source.Close(), p.Close())
 }

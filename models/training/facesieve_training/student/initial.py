@@ -40,7 +40,7 @@ def load_same(student: keras.Model, path: Path) -> None:
 def mobileface(path: Path, like: OnnxTeacher) -> list[mobileface_onnx.Layer]:
     """The layers of a trained MobileFaceNet (ONNX, with the teacher's input)."""
     with _as_data_error(path, "is not a MobileFaceNet to prune or to distil"):
-        return mobileface_onnx.read(path, like.colour, like.mean, like.std)
+        return mobileface_onnx.read(path, like.color, like.mean, like.std)
 
 
 def prune_teacher(

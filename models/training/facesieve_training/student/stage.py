@@ -282,6 +282,7 @@ def predict(
     predicted = [np.zeros((0, len(shipped.outputs)), np.float32)]
     for first in range(0, len(rows), batch):
         x = scaled(images[rows[first : first + batch]])
-        values = [keras.ops.convert_to_numpy(network.expectation(o)) for o in shipped.predict_on_batch(x)]
+        outputs = keras.tree.flatten(shipped.predict_on_batch(x))  # Keras returns a single output bare
+        values = [keras.ops.convert_to_numpy(network.expectation(o)) for o in outputs]
         predicted.append(np.stack(values, axis=1))
     return np.concatenate(predicted)
