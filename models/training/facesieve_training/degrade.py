@@ -34,6 +34,11 @@ class Span:
         found = [] if 0 <= self.chance <= 1 else [f"chance: {self.chance} is not between 0 and 1"]
         return found if self.low <= self.high else [*found, f"low: {self.low} is above high ({self.high})"]
 
+    def draw(self, rng: np.random.Generator) -> float | None:
+        """Draw presence and strength of the effect alone; None without it."""
+        chance, strength = rng.random(2)
+        return float(self.low + (self.high - self.low) * strength) if chance < self.chance else None
+
 
 @dataclass(frozen=True)
 class Jitter:

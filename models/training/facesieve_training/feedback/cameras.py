@@ -1,9 +1,9 @@
 """Made-up cameras: what each does to a frame, by the camera model of the training (`degrade.record`)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from facesieve_training.degrade import Degradation, Span, generator, record
+from facesieve_training.degrade import NOTHING, Span, generator, record
 from facesieve_training.faces import Image
 
 
@@ -28,32 +28,12 @@ class Camera:
 
     def recorder(self, seed: int, recording: str) -> Callable[[int, Image], Image]:
         """Return what degrades the frames of one recording, given their numbers."""
-        lens = _degradation(defocus=self.defocus, motion=self.motion, dark=self.dark)
+        lens = replace(NOTHING, defocus=self.defocus, motion=self.motion, dark=self.dark)
         sigma = self.noise.draw(generator(seed, recording, 1))
-        sensor = _degradation(noise=Span(1.0, sigma, sigma)) if sigma else None
+        sensor = replace(NOTHING, noise=Span(1.0, sigma, sigma)) if sigma else None
 
         def degrade(number: int, frame: Image) -> Image:
             seen = record(frame, lens, generator(seed, recording, 0))
             return record(seen, sensor, generator(seed, recording, 2 + number)) if sensor else seen
 
         return degrade
-
-
-def _degradation(
-    defocus: Span | None = None,
-    motion: Span | None = None,
-    dark: Span | None = None,
-    noise: Span | None = None,
-) -> Degradation:
-    """Everything else is switched off: resolution is that of the frame, and compression that of the video."""
-    never = _never()
-    return Degradation(
-        pixels=never,
-        motion=motion or never,
-        defocus=defocus or never,
-        dark=dark or never,
-        bright=never,
-        noise=noise or never,
-        jpeg=never,
-        occlusion=never,
-    )
