@@ -113,7 +113,8 @@ def _summary_of_means(columns: list[Results]) -> str:
     best, *others = means.rows
     text = _verdict(best.name, [row.name for row in means.undecided()], len(others), "mean area")
     figures = f"{best.value:.3f}, 95 % interval {best.low:.3f} to {best.high:.3f}"
-    return f"{text} Mean relative area over {len(means.columns)} columns at FMR {fmr:g}: {figures}."
+    over = f"{len(means.columns)} of {len(columns)} columns"
+    return f"{text} Mean relative area over {over} at FMR {fmr:g}: {figures}."
 
 
 def _verdict(best: str, undecided: list[str], others: int, what: str) -> str:

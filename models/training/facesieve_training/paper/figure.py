@@ -56,6 +56,9 @@ def _panel(axes: Axes, curves: pd.DataFrame) -> None:
             )  # fmt: skip
     axes.set_xlim(0, 100 * float(curves["discard"].max()))
     axes.set_ylim(bottom=0)
+    if not (curves["fnmr"] > 0).any():
+        axes.set_ylim(0, 1)
+        axes.text(0.5, 0.5, "no mated pair fails", transform=axes.transAxes, ha="center", color="#5F6368")
 
 
 def lower(curves: pd.DataFrame, other: str) -> dict[str, float]:
