@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,7 +17,8 @@ import (
 )
 
 // TestTrial runs weeks on real events: the faces of CAMERA.csv in the directory of FACESIEVE_FEEDBACK, which the stage
-// feedback of the training tool has written. It writes trial.csv, hour by hour, and table.md there.
+// feedback of the training tool has written. It writes trial.csv, hour by hour, and table.md there. Another number in
+// FACESIEVE_SEED makes other visits.
 func TestTrial(t *testing.T) {
 	directory := os.Getenv("FACESIEVE_FEEDBACK")
 	if directory == "" {
@@ -171,6 +173,9 @@ func (s scenario) run(t *testing.T, isAuto bool, each func(hour)) result {
 		directory = t.TempDir()
 	}
 	w := newSite(t, directory, settings)
+	if seed, err := strconv.ParseUint(os.Getenv("FACESIEVE_SEED"), 10, 64); err == nil {
+		w.random = rand.New(rand.NewPCG(5, seed)) //nolint:gosec // visits that can be repeated
+	}
 	var week []hour
 	number, first := 0, ""
 	previous := w.threshold()
