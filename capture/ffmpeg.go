@@ -119,7 +119,7 @@ func trim() { C.media_trim() }
 // reader reads a container. Its methods except interrupt must be called from one goroutine.
 type reader struct {
 	options mediaOptions
-	codec   string    // of the video, once it was requested
+	codec   string // of the video, once it was requested
 	used    decoderUse
 	spent   C.int64_t // CPU time of decoding and conversion, ns
 	mu      sync.Mutex
