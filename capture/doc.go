@@ -28,7 +28,7 @@
 //
 // For a finite source, Open returns an error if it cannot be read, and Next returns io.EOF at its end. If the frames of
 // a video file change their size, Next returns an error at that position. At pace Fast it returns all frames of a video
-// file in order. At pace Native a video file behaves like a camera.
+// file in order that SetMaxFPS selects. At pace Native a video file behaves like a camera.
 //
 // Images (JPEG, PNG, WebP, BMP, recognised by their content) are rotated as their EXIF data requires, and all are
 // returned in order. In a directory, an image that is damaged, cut short, or larger than Config.MaxPixels is skipped.
@@ -54,6 +54,19 @@
 //
 // Each fault has a Reason for programs and a text that states how to fix it. After a refused login (401, 403) the
 // pauses are from a minute to a quarter of an hour, because cameras lock an account after some wrong passwords.
+//
+// # Frames that are not needed
+//
+// SetMaxFPS selects at most one frame of each period by the timestamps, on a fixed grid. The others are not converted to
+// BGR. A frame of H.264 or H.265 that no other refers to, such as most B-frames, is not even decoded if another of its
+// period is. So the selected frames are the same. Without such frames, as most cameras encode, all are decoded.
+//
+// With Config.Idle IdleKeyFrames, key frames alone are decoded while SetIdle is set. So motion is noticed with a delay of
+// up to the time between two key frames. The packets since the last key frame are kept, so that decoding resumes there.
+//
+// Config.HWAccel names hardware decoders to try. One decodes beside software, until it has returned a dozen frames that
+// are equal and took less CPU time. Then it replaces software, otherwise it is refused. If it fails later, software
+// resumes at the next key frame. Stats.Decoder and Stats.Refused report the result.
 //
 // Frames whose pixels are not square, as declared by the stream or by Config.Aspect, are stretched along one side until
 // the pixels are square. All coordinates refer to the stretched frame.

@@ -3,11 +3,14 @@ package capture
 import (
 	"errors"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"gocv.io/x/gocv"
+
+	"facesieve/capture/cameratest"
 )
 
 // decodeWith decodes a clip with candidates for hardware decoders, and returns the numbers of the frames, and what decoded
@@ -53,12 +56,20 @@ func TestAHardwareDecoderIsTried(t *testing.T) {
 		refusals   string
 	}{
 		{"equal", vp8, mediaOptions{hardware: []string{"libvpx"}, maxCost: 1000}, "libvpx", ""},
-		{"the second one", vp8, mediaOptions{hardware: []string{"nonesuch", "libvpx"}, maxCost: 1000}, "libvpx",
-			"nonesuch: this FFmpeg has no such decoder for vp8"},
+		{
+			"the second one", vp8,
+			mediaOptions{hardware: []string{"nonesuch", "libvpx"}, maxCost: 1000},
+			"libvpx",
+			"nonesuch: this FFmpeg has no such decoder for vp8",
+		},
 		{"no gain", vp8, mediaOptions{hardware: []string{"libvpx"}}, "", "libvpx: it takes as much CPU time as software"},
 		{"no pictures", h264, mediaOptions{hardware: []string{"mpeg4"}, maxCost: 1000}, "", "mpeg4: it delivered no pictures"},
-		{"other pictures", jpeg, mediaOptions{hardware: []string{"amv"}, maxCost: 1000}, "",
-			"amv: its pictures are not those of software"},
+		{
+			"other pictures", jpeg,
+			mediaOptions{hardware: []string{"amv"}, maxCost: 1000},
+			"",
+			"amv: its pictures are not those of software",
+		},
 		{"no device", h264, mediaOptions{hardware: HWAuto.decoders(), maxCost: 1}, "", "v4l2m2m: "},
 	} {
 		got, used := decodeWith(t, c.path, c.options)
@@ -75,5 +86,25 @@ func TestAHardwareDecoderIsTried(t *testing.T) {
 		if used.hardware != c.used || !strings.Contains(used.refusals, c.refusals) || c.refusals == "" && used.refusals != "" {
 			t.Errorf("%s: %+v", c.name, used)
 		}
+	}
+}
+
+// NV12, the format of hardware decoders, becomes the same picture as separate planes.
+func TestNV12IsConverted(t *testing.T) {
+	t.Parallel()
+	pictures := map[string][]gocv.Mat{}
+	for _, format := range []string{"nv12", "yuv420p"} {
+		path := filepath.Join(t.TempDir(), "a.nut")
+		run(t, cameratest.FFmpeg(t), "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x48", "-frames:v", "2",
+			"-pix_fmt", format, "-c:v", "rawvideo", path)
+		s := open(t, fast(path))
+		pictures[format] = all(t, s, func(f Frame) gocv.Mat { return f.Mat.Clone() })
+	}
+	for i, want := range pictures["yuv420p"] {
+		got := pictures["nv12"][i]
+		if gocv.Norm(want, gocv.NormInf) == 0 || !slices.Equal(got.ToBytes(), want.ToBytes()) {
+			t.Errorf("frame %d is different", i)
+		}
+		_, _ = got.Close(), want.Close() // always nil
 	}
 }

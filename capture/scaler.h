@@ -37,11 +37,14 @@ public:
 private:
   cv::Size size(const AVFrame &frame, AVRational sample) const;
   bool scale(const AVFrame &frame, cv::Size to, uint8_t *data, int step);
+  const AVFrame *planar(const AVFrame &frame);
 
   int64_t max_pixels_;
   AVRational aspect_; // configured aspect of the whole frame; {0, 1}: as declared by the stream
   SwsContext *context_ = nullptr;
   AVFrame *staging_ = nullptr;
+  SwsContext *separate_ = nullptr; // of planar
+  AVFrame *planes_ = nullptr;
 };
 
 } // namespace facesieve

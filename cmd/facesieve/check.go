@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"facesieve/cmd/facesieve/internal/config"
@@ -36,11 +37,7 @@ func (c *checkCommand) Run(ctx context.Context, term console) error {
 	}
 	fmt.Fprintf(term.out, "%s%s: good; %d camera(s)\n", mark, printablePath(string(c.Config)), len(cfg.Cameras))
 	fmt.Fprintf(term.out, "%s%s\n", mark, overridesText(cfg))
-	for _, camera := range cfg.Cameras {
-		if text := camera.Capture.TryHardware(); text != "" {
-			fmt.Fprintf(term.out, "%scamera %s: hwaccel %s: %s\n", mark, camera.Name, camera.Capture.HWAccel, text)
-		}
-	}
+	printHardware(term.out, mark, cfg.Cameras)
 	if len(cfg.Ignored.List) > 0 {
 		fmt.Fprintf(term.err, "overrides of absent cameras are ignored:\n%s\n", cfg.Ignored.Error())
 	}
@@ -61,6 +58,15 @@ func (c *checkCommand) Run(ctx context.Context, term console) error {
 		return nil
 	}
 	return checkBroker(ctx, cfg.MQTT, term)
+}
+
+// printHardware prints, for each camera with hwaccel, which hardware decoder can be opened here. Mark begins the lines.
+func printHardware(w io.Writer, mark string, cameras []config.Camera) {
+	for _, camera := range cameras {
+		if text := camera.Capture.TryHardware(); text != "" {
+			fmt.Fprintf(w, "%scamera %s: hwaccel %s: %s\n", mark, camera.Name, camera.Capture.HWAccel, text)
+		}
+	}
 }
 
 // overridesText describes the overrides in one line.
