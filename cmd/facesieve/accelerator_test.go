@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -83,6 +84,31 @@ func TestRefusedAcceleratorIsReported(t *testing.T) {
 
 func warnings(stderr string) int {
 	return strings.Count(stderr, "the configured runtime is refused, XNNPACK on the CPU is used instead")
+}
+
+// An accelerator that passes its tests and fails later is reported, and as many faces are sent as without the failure.
+func TestAcceleratorThatStopsIsReplaced(t *testing.T) {
+	t.Parallel()
+	recorded := testsupport.SharedVideo(t, "two_heads.mp4")
+	replayed := func(mode string) (faces int, stderr string) {
+		config := testsupport.WriteFile(t, "facesieve.yaml", acceleratorConfig(t, acceleratorLibrary(t), mode))
+		out := t.TempDir()
+		_, stderr = mustInvoke(t, "replay", "--config", config, "--out", out, recorded)
+		events, err := os.ReadFile(filepath.Join(out, "events.jsonl"))
+		testsupport.Must(t, err)
+		return bytes.Count(events, []byte("\n")), stderr
+	}
+	want, stderr := replayed("idle")
+	if want == 0 || warnings(stderr) != 0 {
+		t.Fatalf("%d faces\n%s", want, stderr)
+	}
+	got, stderr := replayed("stops")
+	if warnings(stderr) == 0 || !strings.Contains(stderr, "the network failed") {
+		t.Errorf("it is not reported: %s", stderr)
+	}
+	if got != want {
+		t.Errorf("%d faces instead of %d", got, want)
+	}
 }
 
 // An accelerator whose outputs equal those of the CPU is used without a warning.

@@ -1,14 +1,14 @@
 // An external delegate for tests. The option mode is one of
 // idle: computes nothing; zeros: replaces every operation and outputs zeros; broken: fails to prepare;
 // refuse: is not created; large: changes the last output if the input is larger than that of a self-test;
-// third: changes the last output in the third invocation at each size.
+// third: changes the last output in the third invocation at each size; stops: fails from the twentieth one at each size.
 #include <stdlib.h>
 #include <string.h>
 
 #include <tensorflow/lite/core/c/common.h>
 
-enum { IDLE, ZEROS, BROKEN, LARGE, THIRD };
-static const char* const modes[] = {"idle", "zeros", "broken", "large", "third"};
+enum { IDLE, ZEROS, BROKEN, LARGE, STOPS, THIRD };
+static const char* const modes[] = {"idle", "zeros", "broken", "large", "stops", "third"};
 typedef struct { TfLiteDelegate base; char room[64]; int mode; } Delegate;
 
 // The registration in the library is larger than that in the headers, and is passed by value.
@@ -38,6 +38,7 @@ static TfLiteStatus hooked(TfLiteContext* context, TfLiteNode* node) {
   while (hook->node != node) hook++;
   TfLiteStatus status = hook->invoke(context, node);
   hook->count++;
+  if (hook->mode == STOPS) return hook->count < 20 ? status : kTfLiteError;
   const size_t self_test = 112 * 112 * 3;
   if (hook->mode == LARGE ? context->tensors[hook->input].bytes > self_test : hook->count == 3) {
     TfLiteTensor* t = &context->tensors[node->outputs->data[0]];
@@ -68,7 +69,7 @@ static TfLiteStatus prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
   if (mode == IDLE) return kTfLiteOk;
   TfLiteIntArray* plan = NULL;
   if (context->GetExecutionPlan(context, &plan) != kTfLiteOk) return kTfLiteError;
-  if (mode == LARGE || mode == THIRD) return hook(context, plan, mode);
+  if (mode == LARGE || mode == STOPS || mode == THIRD) return hook(context, plan, mode);
   Registration kernel = {0};
   kernel.base.invoke = zero;
   kernel.base.prepare = nothing;
