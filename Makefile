@@ -2,15 +2,18 @@
 # make test    sets up and runs every test
 # make soak    a day of video in fast-forward, with faults, and whether anything grew; SOAK=10m: so long by the clock
 # make setup   installs what is missing: system packages and the TensorFlow Lite library
+# make setup-litert  installs LiteRT into /usr/lib/facesieve: a second engine, for GPUs. ARCH=arm64 DIR=x: for that one, into x
 # make build   bin/facesieve
 # make lint    formatting, static analysis and known vulnerabilities, Go and Python; the systemd unit; the alerts; the page
 # make deb     build/package/facesieve_VERSION_ARCH.deb for this machine; ARCH=arm64: for that one
 # make test-package  installs the package in bare Debian 12 and 13 systems, boots them, and tests the service; needs root.
 #              ARCH=arm64: runs that package with qemu
-# make bench   time per stage, with ratios against peers in the same run
+# make bench   CPU time against decoding alone and a program in Python, then the time per stage, with ratios against
+#              peers in the same run; BENCH='-all -rounds 5': every recording, five times; BENCH=-operators: those of
+#              the networks, the most expensive ones first
 # make clean   removes everything that was built
 
-.PHONY: setup build test test-go test-leaks test-soak test-python soak lint lint-go lint-python lint-unit lint-alerts lint-page bench demo deb test-package clean
+.PHONY: setup setup-litert build test test-go test-leaks test-soak test-python soak lint lint-go lint-python lint-unit lint-alerts lint-page bench demo deb test-package clean
 .DEFAULT_GOAL := build
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
@@ -27,12 +30,16 @@ setup:
 	@.setup/system
 	@.setup/tflite
 
+setup-litert:
+	@.setup/litert $(if $(ARCH),$(ARCH),$(shell uname -m)) $(DIR)
+
 build: setup
 	go build -ldflags '-X main.version=$(VERSION)' -o bin/facesieve ./cmd/facesieve
 
 .PHONY: setup-test
 setup-test: setup
 	@.setup/system --test
+	@.setup/litert $(shell uname -m) build/litert
 	@.setup/python
 	@.setup/asyncapi
 	@.setup/page --fetch
@@ -66,8 +73,8 @@ lint-go: setup
 
 lint-python: setup-test
 	cd $(TRAINING) && ../../$(PYTHON) -m ruff format --check . && ../../$(PYTHON) -m ruff check . && ../../$(PYTHON) -m mypy
-	$(PYTHON) -m ruff format --check --config $(TRAINING)/pyproject.toml publish
-	$(PYTHON) -m ruff check --config $(TRAINING)/pyproject.toml publish
+	$(PYTHON) -m ruff format --check --config $(TRAINING)/pyproject.toml publish cmd/bench
+	$(PYTHON) -m ruff check --config $(TRAINING)/pyproject.toml publish cmd/bench
 
 lint-unit:
 	@systemd/lint
@@ -80,7 +87,8 @@ lint-alerts:
 lint-page: setup-test
 	@.setup/page
 
-bench: build
+bench: setup-test build
+	go run ./cmd/bench $(BENCH)
 	go test -run '^$$' -bench . -benchmem ./...
 
 demo: build

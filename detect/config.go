@@ -22,8 +22,9 @@ type Config struct {
 	NMSIoU float64 `yaml:"nms_iou"`
 	// MinFace is the minimum length of a box's longer side, pixels of the frame.
 	MinFace float64 `yaml:"min_face"`
-	// SearchEvery is the time between two searches of the whole frame, and a new face appears that much later at most. In the
-	// other frames the known faces are followed, with a Refiner. 0, or no Refine, searches every frame.
+	// SearchEvery is the time between two searches for new faces where something moves. A new face appears at most a third
+	// later than that. Elsewhere the known faces are followed, with a Refiner, and Motion.Every is the time between two
+	// searches. 0, or no Refine, searches every whole frame.
 	SearchEvery time.Duration `yaml:"search_every"`
 	// Refine enables the refinement of faces by a Refiner; NeedsRefinement decides which.
 	Refine bool `yaml:"refine"`
@@ -43,7 +44,7 @@ type MotionConfig struct {
 	Threshold int `yaml:"threshold"`
 	// Hold is the time after the last motion during which all frames are selected.
 	Hold time.Duration `yaml:"hold"`
-	// Every is the interval of selected frames without motion.
+	// Every is the interval of selected frames without motion, and of searches of the whole frame.
 	Every time.Duration `yaml:"every"`
 }
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"slices"
 
 	"gocv.io/x/gocv"
 
@@ -34,10 +35,10 @@ type Face struct {
 type Detector struct {
 	headDecoder
 	cfg    Config
-	frame  image.Point // size of the frames that the scratch images are for
-	scaled image.Point // size to which a frame is scaled
-	padded gocv.Mat    // scaled frame, black at the right and the bottom up to a multiple of the network's
-	view   gocv.Mat    // the part of padded that contains the frame
+	scaled image.Point // size of view
+	size   image.Point // size of padded
+	padded gocv.Mat    // scaled window, black at the right and the bottom up to a multiple of the network's
+	view   gocv.Mat    // the part of padded that contains the window
 	scaler scaler
 }
 
@@ -66,17 +67,49 @@ func (d *Detector) Detect(frame gocv.Mat) ([]Face, error) {
 	if err := checkFrame(frame); err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
-	if err := d.setFrameSize(image.Pt(frame.Cols(), frame.Rows())); err != nil {
-		return nil, err
+	return d.search(frame, wholeWindow(image.Pt(frame.Cols(), frame.Rows()), d.cfg.Input, d.multiple()))
+}
+
+// DetectIn is Detect that searches only a part of the frame, pixels, and what is close to it, at the scale of the whole
+// frame. A face that reaches out of what is searched is left out if it is at one of the known boxes, pixels of the frame.
+// With any other one, or if the part is empty or not much smaller than the frame, ok is false: Detect is to be called.
+// The size of the network's input changes with the part.
+func (d *Detector) DetectIn(
+	frame gocv.Mat, part image.Rectangle, known [][4]float32,
+) (faces []Face, ok bool, err error) {
+	if err := checkFrame(frame); err != nil {
+		return nil, false, fmt.Errorf("detect: %w", err)
 	}
-	if err := d.scaler.scale(frame, &d.view, d.scaled); err != nil {
+	size := image.Pt(frame.Cols(), frame.Rows())
+	win, ok := windowAround(part, size, d.cfg.Input, d.multiple())
+	if !ok {
+		return nil, false, nil
+	}
+	if faces, err = d.search(frame, win); err != nil {
+		return nil, false, err
+	}
+	faces, cut := win.divide(faces, size)
+	return faces, !slices.ContainsFunc(cut, func(f Face) bool { return !f.at(known) }), nil
+}
+
+// multiple returns the number of pixels of which each side of the network's input is a multiple.
+func (d *Detector) multiple() int { return d.network.Manifest().Input.Multiple }
+
+// search returns the faces in a window of a frame.
+func (d *Detector) search(frame gocv.Mat, win window) ([]Face, error) {
+	if err := d.setWindow(win); err != nil {
+		return nil, fmt.Errorf("detect: frame of %dx%d: %w", frame.Cols(), frame.Rows(), err)
+	}
+	part := frame.Region(win.part)
+	defer part.Close()
+	if err := d.scaler.scale(part, &d.view, win.scaled); err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
 	faces, err := d.run(d.padded)
 	if err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
-	return suppress(d.wanted(faces), d.cfg.NMSIoU), nil
+	return suppress(d.wanted(faces, win, image.Pt(frame.Cols(), frame.Rows())), d.cfg.NMSIoU), nil
 }
 
 // checkFrame returns an error if a frame is empty or not BGR of 8 bit.
@@ -87,31 +120,32 @@ func checkFrame(frame gocv.Mat) error {
 	return nil
 }
 
-// setFrameSize prepares the scratch images and the network for frames of this size.
-func (d *Detector) setFrameSize(frame image.Point) error {
-	scaled, padded := inputSize(frame, d.cfg.Input, d.network.Manifest().Input.Multiple)
-	if err := d.network.Resize(padded.X, padded.Y); err != nil {
-		return fmt.Errorf("detect: frame of %dx%d: %w", frame.X, frame.Y, err)
+// setWindow prepares the scratch images and the network for windows of this size.
+func (d *Detector) setWindow(win window) error {
+	if err := d.network.Resize(win.padded.X, win.padded.Y); err != nil {
+		return err
 	}
-	if frame == d.frame {
+	if win.scaled == d.scaled && win.padded == d.size {
 		return nil
 	}
-	if err := d.Close(); err != nil { // resets d.frame, so that the next frame retries if this one fails
-		return fmt.Errorf("detect: %w", err)
+	if err := d.Close(); err != nil { // resets d.scaled, so that the next frame retries if this one fails
+		return err
 	}
-	d.padded = gocv.NewMatWithSizeFromScalar(gocv.Scalar{}, padded.Y, padded.X, gocv.MatTypeCV8UC3)
-	d.view = d.padded.Region(image.Rectangle{Max: scaled})
-	d.frame, d.scaled = frame, scaled
+	d.padded = gocv.NewMatWithSizeFromScalar(gocv.Scalar{}, win.padded.Y, win.padded.X, gocv.MatTypeCV8UC3)
+	d.view = d.padded.Region(image.Rectangle{Max: win.scaled})
+	d.scaled, d.size = win.scaled, win.padded
 	return nil
 }
 
-// wanted scales faces to the frame and returns those that Config.Accepts. It works in place.
-func (d *Detector) wanted(faces []Face) []Face {
-	fx, fy := float32(d.frame.X)/float32(d.scaled.X), float32(d.frame.Y)/float32(d.scaled.Y)
+// wanted moves the faces of a window to their places in the frame, whose size is in pixels, and returns those that
+// Config.Accepts. It works in place.
+func (d *Detector) wanted(faces []Face, win window, frame image.Point) []Face {
+	fx, fy := float32(win.part.Dx())/float32(win.scaled.X), float32(win.part.Dy())/float32(win.scaled.Y)
 	kept := faces[:0]
 	for _, face := range faces {
 		face.scale(fx, fy)
-		if d.cfg.Accepts(face, d.frame.X, d.frame.Y) {
+		face.shift(float32(win.part.Min.X), float32(win.part.Min.Y))
+		if d.cfg.Accepts(face, frame.X, frame.Y) {
 			kept = append(kept, face)
 		}
 	}
@@ -158,12 +192,12 @@ func (f *Face) plausible() bool {
 
 // InputSize returns the size of the network's input for frames of this size, pixels.
 func (d *Detector) InputSize(frame image.Point) image.Point {
-	_, padded := inputSize(frame, d.cfg.Input, d.network.Manifest().Input.Multiple)
+	_, padded := inputSize(frame, d.cfg.Input, d.multiple())
 	return padded
 }
 
 // Close frees the scratch images. The detector must not be used afterwards.
 func (d *Detector) Close() error {
-	d.frame = image.Point{}
+	d.scaled, d.size = image.Point{}, image.Point{}
 	return errors.Join(d.view.Close(), d.padded.Close(), d.scaler.close())
 }

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"image"
 	"slices"
 	"time"
 
@@ -30,14 +31,21 @@ type Motion struct {
 	cfg        Config
 	rows, cols int       // size of the frames that the grid is for
 	offsets    []int     // of the samples in the bytes of a frame, block after block
-	blocks     []int     // end of each block in offsets
+	blocks     []block   // those that are compared
 	background []float32 // grey level of each sample
 	counts     [histogram]int
-	noise      float32   // median change, grey levels
-	frames     int       // compared since the last start
-	last       time.Time // time of the last frame
-	moved      time.Time // time of the last motion
-	selected   time.Time // time of the last selected frame
+	noise      float32         // median change, grey levels
+	frames     int             // compared since the last start
+	last       time.Time       // time of the last frame
+	moved      time.Time       // time of the last motion
+	selected   time.Time       // time of the last selected frame
+	part       image.Rectangle // what moved in the last frame
+}
+
+// block is a part of the frame.
+type block struct {
+	end   int             // of its samples in offsets
+	place image.Rectangle // pixels
 }
 
 // NewMotion returns a motion gate with a valid configuration.
@@ -55,6 +63,7 @@ func (m *Motion) Configure(cfg Config) {
 // Selects reports whether a frame (BGR, 8 bit; not kept), taken at this time, is worth a detection: there was motion
 // within Hold, or no frame was selected for Every, or the gate is disabled. The first frame always is.
 func (m *Motion) Selects(at time.Time, frame gocv.Mat) bool {
+	m.part = image.Rect(0, 0, frame.Cols(), frame.Rows())
 	if !m.cfg.Motion.Enabled || frame.Type() != gocv.MatTypeCV8UC3 {
 		return true
 	}
@@ -85,6 +94,10 @@ func (m *Motion) Still() time.Duration {
 	return m.last.Sub(m.moved)
 }
 
+// Moved returns the smallest rectangle, pixels, with everything that moved in the last frame, or that may have: the
+// whole frame if it was not compared. It is empty if nothing moved.
+func (m *Motion) Moved() image.Rectangle { return m.part }
+
 // Restart discards the background and starts with a frame of another scene, taken at this time.
 func (m *Motion) Restart(at time.Time, frame gocv.Mat) {
 	m.rows, m.cols = 0, 0
@@ -108,7 +121,7 @@ func (m *Motion) start(rows, cols, stride int, pixels []byte) {
 					m.offsets = append(m.offsets, y*stride+x*3)
 				}
 			}
-			m.blocks = append(m.blocks, len(m.offsets))
+			m.blocks = append(m.blocks, block{len(m.offsets), image.Rect(left, top, right, bottom)})
 		}
 	}
 	for _, offset := range m.offsets {
@@ -125,10 +138,11 @@ func (m *Motion) changed(pixels []byte, passed time.Duration) bool {
 	threshold := max(float32(m.cfg.Motion.Threshold), noiseGain*m.noise)
 	rate := share(passed, backgroundTime)
 	clear(m.counts[:])
-	start, moved := 0, false
-	for _, end := range m.blocks {
+	m.part = image.Rectangle{}
+	start := 0
+	for _, b := range m.blocks {
 		count := 0
-		for i := start; i < end; i++ {
+		for i := start; i < b.end; i++ {
 			offset := m.offsets[i]
 			difference := grey(pixels[offset:offset+3]) - m.background[i]
 			m.background[i] += difference * rate
@@ -138,13 +152,15 @@ func (m *Motion) changed(pixels []byte, passed time.Duration) bool {
 			}
 			m.counts[min(int(difference), histogram-1)]++
 		}
-		moved = moved || float64(count) > blockShare*float64(end-start)
-		start = end
+		if float64(count) > blockShare*float64(b.end-start) {
+			m.part = m.part.Union(b.place)
+		}
+		start = b.end
 	}
 	// The plain mean of the first frames, for a quick estimate.
 	m.frames++
 	m.noise += (m.median() - m.noise) * max(share(passed, noiseTime), 1/float32(m.frames))
-	return moved
+	return !m.part.Empty()
 }
 
 // median returns the median change of the samples, interpolated within its bin.

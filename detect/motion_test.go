@@ -103,7 +103,7 @@ func TestMotionPerson(t *testing.T) {
 			for i := range 40 {
 				gate.Selects(seconds(float64(i)*0.2), c.shoot(t, image.Rectangle{}, 0))
 			}
-			if gate.Selects(seconds(8), c.shoot(t, image.Rectangle{}, 0)) {
+			if gate.Selects(seconds(8), c.shoot(t, image.Rectangle{}, 0)) || !gate.Moved().Empty() {
 				t.Fatalf("%v, noise %g: motion in an empty scene", size, noise)
 			}
 			// A tenth of the frame's width and a third of its height: a person at ten metres.
@@ -112,6 +112,10 @@ func TestMotionPerson(t *testing.T) {
 				walk := person.Add(image.Pt(i*size.X/60, 0))
 				if !gate.Selects(seconds(8.2+float64(i)*0.2), c.shoot(t, walk, 0)) {
 					t.Errorf("%v, noise %g: step %d is not selected", size, noise, i)
+				}
+				around := image.Rect(0, size.Y/3, size.X*2/3, size.Y)
+				if part := gate.Moved(); part.Intersect(walk).Empty() || !part.In(around) {
+					t.Errorf("%v, noise %g: %v moved, the person is at %v", size, noise, part, walk)
 				}
 			}
 		}

@@ -52,19 +52,20 @@ func (t *Tracker) Configure(cfg Config) { t.cfg = cfg }
 // detection even without motion.
 func (t *Tracker) Busy() bool { return len(t.tracks) > 0 }
 
-// Predict returns the boxes, in pixels of the frame, at which the faces of the last frame are expected at a time. It
-// does not change the tracks.
-func (t *Tracker) Predict(at time.Time) (boxes [][4]float32) {
+// Predict returns the boxes, in pixels of the frame, at which faces are expected at a time: those of the last frame, and
+// the hidden ones, which that frame did not show. It does not change the tracks.
+func (t *Tracker) Predict(at time.Time) (expected, hidden [][4]float32) {
 	dt := max(0, at.Sub(t.last).Seconds())
 	for _, track := range t.tracks {
-		if track.misses > 0 {
-			continue
-		}
 		next := *track
 		next.predict(dt)
-		boxes = append(boxes, next.box())
+		if track.misses > 0 {
+			hidden = append(hidden, next.box())
+		} else {
+			expected = append(expected, next.box())
+		}
 	}
-	return boxes
+	return expected, hidden
 }
 
 // detection is a face with its index among the faces of the frame.

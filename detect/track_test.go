@@ -320,26 +320,27 @@ func TestLooksDoNotOutweighMotion(t *testing.T) {
 	}
 }
 
-// The prediction follows a moving face and its size, leaves out a hidden one, and changes no track.
+// The prediction follows a moving face and its size, returns a hidden one apart, and changes no track.
 func TestPredict(t *testing.T) {
 	s := newScene(t)
 	for i := range 10 { // 20 pixels a frame to the right, and growing by a twentieth
 		s.show(float64(i)/10, at(100+20*float64(i), 200, 50*math.Pow(1.05, float64(i)), 0.9), at(600, 200, 60, 0.9))
 	}
-	boxes := s.tracker.Predict(seconds(1))
-	if len(boxes) != 2 {
-		t.Fatalf("%v", boxes)
+	boxes, hidden := s.tracker.Predict(seconds(1))
+	if len(boxes) != 2 || len(hidden) > 0 {
+		t.Fatalf("%v, hidden %v", boxes, hidden)
 	}
 	want := at(300, 200, 50*math.Pow(1.05, 10), 0.9)
 	if union, _ := overlap(boxes[0], want.Box); union < 0.85 {
 		t.Errorf("predicted %v, the face is at %v, overlap %.2f", boxes[0], want.Box, union)
 	}
-	if again := s.tracker.Predict(seconds(1)); !reflect.DeepEqual(again, boxes) {
+	if again, _ := s.tracker.Predict(seconds(1)); !reflect.DeepEqual(again, boxes) {
 		t.Errorf("first %v, then %v", boxes, again)
 	}
 	s.show(1, want)
-	if boxes := s.tracker.Predict(seconds(1.1)); len(boxes) != 1 || boxes[0][0] > 500 {
-		t.Errorf("one face is hidden, predicted %v", boxes)
+	boxes, hidden = s.tracker.Predict(seconds(1.1))
+	if len(boxes) != 1 || boxes[0][0] > 500 || len(hidden) != 1 || hidden[0][0] < 500 {
+		t.Errorf("one face is hidden, predicted %v, hidden %v", boxes, hidden)
 	}
 }
 

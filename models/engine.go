@@ -10,6 +10,8 @@ import (
 // engine runs one network with one runtime library. It is for one goroutine at a time. Another library is one more file
 // with its engine, and one more case in openEngine.
 type engine interface {
+	// describe returns name and version of the library, as in TFLite 2.20.0, and the device that computes, as in cpu.
+	describe() (library, device string)
 	// resize allocates the tensors for an input of this shape, NHWC, and returns their descriptions; nil stands for the
 	// shape in the file.
 	resize(shape []int32) (inputs, outputs []tensorInfo, err error)
@@ -24,7 +26,12 @@ type engine interface {
 }
 
 // openEngine returns an engine that runs the network in a file.
-func openEngine(network *os.File, rt Runtime) (engine, error) { return openTFLite(network, rt) }
+func openEngine(network *os.File, rt Runtime) (engine, error) {
+	if rt.Engine == EngineLiteRT {
+		return openLiteRT(network, rt)
+	}
+	return openTFLite(network, rt)
+}
 
 // tensorInfo describes a tensor: real value = (stored value - zero) * scale.
 type tensorInfo struct {

@@ -9,18 +9,19 @@ import (
 // ErrClosed is the error of an interpreter after Close.
 var ErrClosed = errors.New("models: interpreter is closed")
 
-// ErrNoDelegate marks a delegate that cannot be created for any network.
-var ErrNoDelegate = errors.New("no delegate")
+// ErrNoRuntime marks an external runtime that no network can use: it cannot be loaded, or has no device.
+var ErrNoRuntime = errors.New("unusable")
 
 // Interpreter runs one network. It is for one goroutine at a time; several interpreters of one Model may run at the
 // same time. Close frees its memory, which belongs to the C library.
 type Interpreter struct {
 	model   *Model
 	runtime Runtime
-	refusal error  // why Start has replaced the configured delegate; nil if it has not
+	refusal error  // why the configured runtime was replaced; nil if it was not
 	engine  engine // nil after Close
 
-	width, height int // of the input; 0 after a failed resize
+	deviation     float64 // in all tests so far, quantisation steps
+	width, height int     // of the input; 0 after a failed resize
 	pixels        pixels
 	outputs       []Tensor // without their values
 }
@@ -63,14 +64,30 @@ func NewInterpreter(m *Model, rt Runtime) (*Interpreter, error) {
 	return i, nil
 }
 
+// Model returns the network.
+func (i *Interpreter) Model() *Model { return i.model }
+
 // Manifest returns the manifest of the network.
 func (i *Interpreter) Manifest() *Manifest { return &i.model.Manifest }
 
-// Delegate returns the delegate in use: "xnnpack", "external" or "none".
-func (i *Interpreter) Delegate() string { return i.runtime.Delegate }
+// Engine returns name and version of the library that runs the network, as in TFLite 2.20.0, and the device that
+// computes, as in xnnpack, cpu, or the name of a GPU. After Close both are empty.
+func (i *Interpreter) Engine() (library, device string) {
+	if i.engine == nil {
+		return "", ""
+	}
+	return i.engine.describe()
+}
 
-// Refusal returns why Start has replaced the configured delegate; nil if it has not.
+// External reports whether an external runtime is in use, see Runtime.External.
+func (i *Interpreter) External() bool { return i.runtime.External() }
+
+// Refusal returns why Start or Invoke has replaced the configured runtime by XNNPACK on the CPU; nil if none has.
 func (i *Interpreter) Refusal() error { return i.refusal }
+
+// Deviation returns the largest difference between an output and its right value in all tests so far, in quantisation
+// steps of that output.
+func (i *Interpreter) Deviation() float64 { return i.deviation }
 
 // Size returns width and height of the input in pixels.
 func (i *Interpreter) Size() (width, height int) { return i.width, i.height }
@@ -159,7 +176,9 @@ func (i *Interpreter) SetPixels(bgr []byte) error {
 	return nil
 }
 
-// Invoke runs the network on the pixels set before. It invalidates all outputs returned before.
+// Invoke runs the network on the pixels set before. It invalidates all outputs returned before. If an external runtime
+// fails, XNNPACK on the CPU replaces it and runs the network on the same pixels; Refusal returns the reason, which the
+// caller must report.
 func (i *Interpreter) Invoke() error {
 	if i.engine == nil {
 		return ErrClosed
@@ -167,6 +186,26 @@ func (i *Interpreter) Invoke() error {
 	if i.width == 0 {
 		return errors.New("models: invoke after a failed resize")
 	}
+	err := i.engine.invoke()
+	if err == nil || !i.External() {
+		return err
+	}
+	return i.replace(err)
+}
+
+// replace replaces an external runtime that failed, and runs the network.
+func (i *Interpreter) replace(refusal error) error {
+	cpu, err := NewInterpreter(i.model, i.runtime.OnCPU())
+	if err == nil {
+		err = cpu.Resize(i.width, i.height)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("models: %s: %w", i.runtime.describe(), refusal), err)
+	}
+	copy(cpu.engine.input(), i.engine.input())
+	i.engine.close()
+	cpu.refusal = fmt.Errorf("models: %s with %s: %w", i.model.Source, i.runtime.describe(), refusal)
+	*i = *cpu
 	return i.engine.invoke()
 }
 

@@ -20,7 +20,7 @@ import (
 
 func start(t testing.TB, m *Model, delegate string) *Interpreter {
 	t.Helper()
-	i, err := NewInterpreter(m, Runtime{Threads: 1, Delegate: delegate})
+	i, err := NewInterpreter(m, builtIn(delegate))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,7 +32,7 @@ var ErrForeign = errors.New("not the network of the manifest")
 //go:embed detector.tflite detector.json landmarks.tflite landmarks.json quality.tflite quality.json
 var embedded embed.FS
 
-// Model is a network whose bytes match its manifest. It is immutable and may be shared.
+// Model is a network whose bytes match its manifest. It may be shared.
 type Model struct {
 	Manifest Manifest
 	Source   string // for messages: "embedded quality" or the path of the file
@@ -40,6 +41,8 @@ type Model struct {
 	// memory, and Go has no copy. It is closed after the last use of the Model.
 	file    *os.File
 	builtIn bool
+	// tested is true after a self-test under XNNPACK: further interpreters of this process run the same code.
+	tested atomic.Bool
 }
 
 // BuiltIn reports whether the network is part of the program and not read from a file.

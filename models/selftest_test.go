@@ -44,7 +44,7 @@ func TestSelfTestFindsDrift(t *testing.T) {
 
 // TestStartFindsLateDrift tests that a delegate is rejected if its first outputs are correct and a later one is not.
 func TestStartFindsLateDrift(t *testing.T) {
-	rt := Runtime{1, DelegateExternal, delegateLibrary(t), map[string]string{"mode": "third"}}
+	rt := byDelegate(delegateLibrary(t), map[string]string{"mode": "third"})
 	for _, task := range []string{TaskDetector, TaskLandmarks, TaskQuality} {
 		m, err := Embedded(task)
 		if err != nil {
@@ -54,8 +54,8 @@ func TestStartFindsLateDrift(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i.Delegate() != DelegateXNNPACK || !errors.Is(i.Refusal(), ErrDrift) {
-			t.Errorf("%s: delegate %q, %v", task, i.Delegate(), i.Refusal())
+		if i.External() || !errors.Is(i.Refusal(), ErrDrift) {
+			t.Errorf("%s: external %v, %v", task, i.External(), i.Refusal())
 		}
 		if err := i.Close(); err != nil {
 			t.Error(err)
@@ -74,7 +74,7 @@ func TestVerifyFindsDriftAtTheWorkingSize(t *testing.T) {
 		"idle":  "",
 		"large": "at 320x192 pixels, image 0, round 1: output",
 	} {
-		i, err := Start(m, Runtime{1, DelegateExternal, library, map[string]string{"mode": mode}}, zerolog.Nop())
+		i, err := Start(m, byDelegate(library, map[string]string{"mode": mode}), zerolog.Nop())
 		if err != nil || i.Refusal() != nil {
 			t.Fatal(err, i.Refusal())
 		}

@@ -37,6 +37,7 @@ type tfliteEngine struct {
 	delegate    delegates.Delegater // nil: none
 	interpreter *tflite.Interpreter
 
+	device  string
 	entry   []byte
 	outputs []*tflite.Tensor
 	reports *reports
@@ -44,12 +45,16 @@ type tfliteEngine struct {
 
 func openTFLite(network *os.File, rt Runtime) (engine, error) {
 	C.facesieve_log_warnings_only() // "Created TensorFlow Lite XNNPACK delegate for CPU." is not an error
-	e := &tfliteEngine{reports: &reports{}}
+	e := &tfliteEngine{device: rt.Delegate, reports: &reports{}}
 	if err := e.create(network, rt); err != nil {
 		e.close()
 		return nil, err
 	}
 	return e, nil
+}
+
+func (e *tfliteEngine) describe() (library, device string) {
+	return "TFLite " + LibraryVersion(), e.device
 }
 
 func (e *tfliteEngine) create(network *os.File, rt Runtime) (err error) {
@@ -68,7 +73,7 @@ func (e *tfliteEngine) create(network *os.File, rt Runtime) (err error) {
 	reports := e.reports
 	options.SetErrorReporter(func(message string, _ any) { reports.add(message) }, nil)
 	if e.delegate, err = newDelegate(rt); err != nil {
-		return fmt.Errorf("%w: %w", ErrNoDelegate, err)
+		return fmt.Errorf("%w: %w", ErrNoRuntime, err)
 	}
 	if e.delegate != nil {
 		options.AddDelegate(e.delegate)

@@ -27,6 +27,10 @@ func (f *faults) check(ok bool, key, format string, args ...any) {
 	}
 }
 
+func (f *faults) oneOf(key, value string, known ...string) {
+	f.check(slices.Contains(known, value), key, "%q is none of %q", value, known)
+}
+
 // KeyError is the error of one key of a manifest, or of a section of the configuration: the runtime's, and those of
 // the packages that run networks.
 type KeyError struct {

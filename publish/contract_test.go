@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -51,6 +52,7 @@ func TestMessagesObeyTheAsyncAPIDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	publishtest.Eventually(t, "the answer", func() bool { return live.Last(result) != "" })
+	sendFeedback(t, live, p)
 	late := publishtest.Record(t, broker.URL(), "facesieve/#")
 	publishtest.Eventually(t, "retained", func() bool { return late.Last(doorState) != "" && late.Last(status) != "" })
 	p.SetCameras([]string{"door"})
@@ -70,4 +72,22 @@ func TestMessagesObeyTheAsyncAPIDocument(t *testing.T) {
 			t.Errorf("{} passes on %s", topic)
 		}
 	}
+}
+
+// sendFeedback sends what a recogniser reports until it arrives.
+func sendFeedback(t *testing.T, live *publishtest.Recorder, p *Publisher) {
+	t.Helper()
+	id, err1 := event.NewID()
+	payload, err2 := event.EncodeFeedback(event.Feedback{
+		Schema: event.Version, ID: id, Outcome: event.OutcomeUnusable, Recogniser: "test 1",
+	})
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	got := &reports{}
+	p.OnFeedback(got.add)
+	publishtest.Eventually(t, "feedback", func() bool {
+		live.Send(t, "facesieve/gate/door/feedback", string(payload), false)
+		return len(got.received()) > 0
+	})
 }

@@ -25,8 +25,67 @@ func TestExampleInGo(t *testing.T) {
 }
 
 func TestExampleInPython(t *testing.T) {
+	python, script := pythonExample(t, "subscriber.py")
+	broker := publishtest.StartAnonymous(t)
+	host, port, _ := net.SplitHostPort(broker.Addr)
+	checkExample(t, broker, python, script, host, port)
+}
+
+func TestRecogniserInGo(t *testing.T) {
+	broker := publishtest.StartAnonymous(t)
+	binary := filepath.Join(t.TempDir(), "recogniser")
+	if out, err := exec.Command("go", "build", "-o", binary, "./event/examples/recogniser").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	checkRecogniser(t, broker, binary, broker.URL())
+}
+
+func TestRecogniserInPython(t *testing.T) {
+	python, script := pythonExample(t, "recogniser.py")
+	broker := publishtest.StartAnonymous(t)
+	host, port, _ := net.SplitHostPort(broker.Addr)
+	checkRecogniser(t, broker, python, script, host, port)
+}
+
+// checkRecogniser runs an example of a recogniser, whose command accepts a JPEG. It must report a match.
+func checkRecogniser(t *testing.T, broker *publishtest.Mosquitto, command ...string) {
+	t.Helper()
+	command = append(command, "test 1", "sh", "-c", `head -c 2 | od -An -tx1 | grep -q "ff d8"`)
+	example := exec.Command(command[0], command[1:]...)
+	var output publishtest.Log
+	example.Stdout, example.Stderr = &output, &output
+	if err := example.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = example.Process.Kill()
+		_ = example.Wait() // killed: its status is not zero
+		if t.Failed() {
+			t.Log(output.String())
+		}
+	}()
+	p := mustOpen(t, testConfig(broker.URL()), quick())
+	got := &reports{}
+	p.OnFeedback(got.add)
+	publishtest.Eventually(t, "a report", func() bool { // faces are not retained: repeat until the example has subscribed
+		if err := p.Publish(eventtest.Face("door", 7)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+		return len(got.received()) > 0
+	})
+	m := got.received()[0]
+	f, err := event.DecodeFeedback(m.Payload)
+	if err != nil || m.Camera != "door" || f.Outcome != event.OutcomeMatch || f.Recogniser != "test 1" {
+		t.Errorf("%+v %v", f, err)
+	}
+}
+
+// pythonExample returns the interpreter and the path of an example. It skips the test where paho-mqtt is not installed.
+func pythonExample(t *testing.T, name string) (python, script string) {
+	t.Helper()
 	python, err1 := filepath.Abs("../.venv/bin/python")
-	script, err2 := filepath.Abs("event/examples/subscriber.py")
+	script, err2 := filepath.Abs("event/examples/" + name)
 	if err1 != nil || err2 != nil {
 		t.Fatal(err1, err2)
 	}
@@ -36,9 +95,7 @@ func TestExampleInPython(t *testing.T) {
 		}
 		t.Skipf("paho-mqtt is not installed: .setup/python installs it: %v", err)
 	}
-	broker := publishtest.StartAnonymous(t)
-	host, port, _ := net.SplitHostPort(broker.Addr)
-	checkExample(t, broker, python, script, host, port)
+	return python, script
 }
 
 // checkExample runs a subscriber. It must show and save a face of a publisher, one of a later program and one of a

@@ -28,10 +28,11 @@ type Publisher struct {
 	outbox    *outbox.Queue
 	states    states
 	documents documents
-	handle    atomic.Pointer[func(event.Command)] // of commands; nil: they are not subscribed
-	rejects   chan message                        // reports and results to be sent; those that do not fit are dropped
-	limiter   *rate.Limiter                       // of rejects
-	wake      chan struct{}                       // something has changed that the session must handle
+	handle    atomic.Pointer[func(event.Command)]         // of commands; nil: they are not subscribed
+	feedback  atomic.Pointer[func(event.FeedbackMessage)] // handles what recognisers report; nil: it is not subscribed
+	rejects   chan message                                // reports and results to be sent; those that do not fit are dropped
+	limiter   *rate.Limiter                               // of rejects
+	wake      chan struct{}                               // something has changed that the session must handle
 	broker    memory
 	leaving   atomic.Bool // the root is given up, see Leave
 

@@ -30,7 +30,7 @@ func (o *subscriptions) granted() <-chan struct{} {
 }
 
 // subscribe subscribes to what has become necessary: the device's own status for the proof, its retained messages of an
-// earlier run when cameras and discovery are set, the start of Home Assistant, and commands.
+// earlier run when cameras and discovery are set, the start of Home Assistant, commands, and feedback.
 func (s *session) subscribe() {
 	if s.subscriptions.grants != nil {
 		return
@@ -42,6 +42,7 @@ func (s *session) subscribe() {
 		hass.Filter(s.p.cfg.Device): s.p.documents.mayClear(),
 		hass.StatusTopic:            s.p.cfg.HomeAssistant,
 		s.p.topics.Set("+", "+"):    s.p.handle.Load() != nil,
+		s.p.topics.Feedback("+"):    s.p.feedback.Load() != nil,
 	} {
 		if wanted && !s.subscriptions.requested[filter] {
 			s.subscriptions.requested[filter] = true
@@ -87,6 +88,8 @@ func (s *session) handleRefusedSubscription(filter string) {
 		consequence = "whether it discards messages cannot be tested"
 	case s.p.topics.Set("+", "+"):
 		level, consequence = zerolog.WarnLevel, "no command arrives; allow the device to read it there"
+	case s.p.topics.Feedback("+"):
+		level, consequence = zerolog.WarnLevel, "no feedback arrives; allow the device to read it there"
 	case hass.StatusTopic:
 		level = zerolog.WarnLevel
 		consequence = "discovery is not sent again when Home Assistant has started; allow the device to read it there"
@@ -127,7 +130,7 @@ func (s *session) receive(topic string, retained bool, payload []byte) {
 			s.p.log.Info().Str("topic", topic).Msg("clearing the discovery of a camera that is not configured")
 			s.p.wakeSession()
 		}
-	case s.p.receiveCommand(topic, retained, payload):
+	case s.p.receiveInbound(topic, retained, payload):
 	default:
 		s.receiveState(topic, retained, payload)
 	}

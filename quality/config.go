@@ -24,8 +24,13 @@ const (
 type Config struct {
 	// Policy is best, quick, interval or all.
 	Policy string `yaml:"policy"`
-	// Threshold is the least score, 0..100, of a face that may be sent.
-	Threshold float64 `yaml:"threshold"`
+	// Threshold is the least score, 0..100, of a face that may be sent. Auto moves it, in steps of at most 2 points an
+	// hour, so that recognisers match the share Target of the faces that are sent. It needs feedback.
+	Threshold Threshold `yaml:"threshold"`
+	// Target is the share of the sent faces, 0.5..0.999, that recognisers shall match, if Threshold is Auto.
+	Target float64 `yaml:"target"`
+	// Auto bounds the threshold, the lower score first, if Threshold is Auto.
+	Auto Bounds `yaml:"auto,flow"`
 	// MaxWait bounds the delay of policy best, from the first face of a visit that may be sent. At 0 it waits for the end
 	// of the visit.
 	MaxWait time.Duration `yaml:"max_wait"`
@@ -56,6 +61,8 @@ func Default() Config {
 	return Config{
 		Policy:    PolicyBest,
 		Threshold: 20,
+		Target:    0.95,
+		Auto:      Bounds{10, 50},
 		MaxWait:   15 * time.Second,
 		Interval:  5 * time.Second,
 		QuickGain: 15,
@@ -70,6 +77,15 @@ func Default() Config {
 			EdgeMargin:     0,
 		},
 	}
+}
+
+// LeastScore returns the least score of a face that may be sent. For a threshold that is Auto it is the first one: the
+// default threshold, within the bounds.
+func (c Config) LeastScore() float64 {
+	if c.Threshold == Auto {
+		return max(c.Auto[0], min(c.Auto[1], float64(Default().Threshold)))
+	}
+	return float64(c.Threshold)
 }
 
 // Validate returns every fault, joined; each error is "key: value, what is wrong with it, how to fix it".
@@ -87,8 +103,11 @@ func (c Config) Validate() error {
 	check(c.Visit.Rejoin >= 0 && c.Visit.Rejoin <= time.Hour, "visit.rejoin", "%s is outside 0s..1h", c.Visit.Rejoin)
 	check(c.Visit.Static == 0 || c.Visit.Static >= 10*time.Second && c.Visit.Static <= 24*time.Hour, "visit.static",
 		"%s is outside 10s..24h; 0 reports no face as static", c.Visit.Static)
+	check(c.Auto[0] >= 0 && c.Auto[0] <= c.Auto[1] && c.Auto[1] <= 100, "auto",
+		"[%g, %g] are no bounds of a score; give two scores from 0 to 100, the lower one first", c.Auto[0], c.Auto[1])
 	bounds := []bound{
-		{"threshold", c.Threshold, 0, 100, " (a score; 0 sends every face)"},
+		{"threshold", c.LeastScore(), 0, 100, " (a score; 0 sends every face); it may also be auto"},
+		{"target", c.Target, 0.5, 0.999, " (the share of the sent faces that recognisers shall match)"},
 		{"quick_gain", c.QuickGain, 0, 100, " points of score"},
 	}
 	for _, gate := range c.Gates.apply(image.Point{}, [4]float32{}, Assessment{}) {

@@ -50,7 +50,7 @@ func TestREADMEListsTheComponents(t *testing.T) {
 func TestREADMEListsTheReasons(t *testing.T) {
 	cfg := Default()
 	gates := cfg.Gates.apply(image.Point{}, [4]float32{}, Assessment{})
-	threshold := gate{bound: bound{key: "threshold", value: cfg.Threshold}, reason: ReasonLowQuality}
+	threshold := gate{bound: bound{key: "threshold", value: float64(cfg.Threshold)}, reason: ReasonLowQuality}
 	guide := readDocument(t, "README.md")
 	for _, row := range append(gates[:], threshold) {
 		pattern := fmt.Sprintf("(?m)^\\| `%s` \\|.*\\| (at least|at most|more than) %g \\| `quality\\.%s` \\|",

@@ -106,7 +106,7 @@ func (s *selector[T]) offer(visit uint64, f OfferedFace, keep func() T) (Reason,
 
 // reason returns why a face cannot be sent, whatever its visit: the reason of Gates, or a score below the threshold.
 func (s *selector[T]) reason(score float64, gates Reason) Reason {
-	if gates == "" && !(score >= s.config.Threshold) { // true for NaN
+	if gates == "" && !(score >= s.config.LeastScore()) { // true for NaN
 		return ReasonLowQuality
 	}
 	return gates

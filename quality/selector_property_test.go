@@ -48,7 +48,7 @@ func (s *simulation) offer(o *offered) {
 		s.t.Fatalf("%s: gate %s, verdict %q", s.cfg.Policy, o.gate, reason)
 	}
 	sent := s.sent[o.track]
-	if o.gate == "" && o.score >= s.cfg.Threshold && (len(sent) == 0 || sent[len(sent)-1] != o) {
+	if o.gate == "" && o.score >= float64(s.cfg.Threshold) && (len(sent) == 0 || sent[len(sent)-1] != o) {
 		s.best[o.track] = max(s.best[o.track], o.score)
 	}
 	for track, v := range s.selector.visits {
@@ -84,7 +84,7 @@ func (s *simulation) decide(decisions []Decision[*offered], now *offered) {
 
 func (s *simulation) checkSend(d Decision[*offered], now *offered) {
 	o, before := d.Face, s.sent[d.number]
-	if o.gate != "" || o.score < s.cfg.Threshold || d.Reason != "" {
+	if o.gate != "" || o.score < float64(s.cfg.Threshold) || d.Reason != "" {
 		s.t.Fatalf("%s: sends %+v", s.cfg.Policy, *o)
 	}
 	switch s.cfg.Policy {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"testing"
 
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/models/litert/litertest"
 )
 
 // acceleratorLibrary compiles the test delegate of package models.
@@ -79,7 +82,7 @@ func TestRefusedAcceleratorIsReported(t *testing.T) {
 }
 
 func warnings(stderr string) int {
-	return strings.Count(stderr, "the external delegate is refused, XNNPACK on the CPU is used instead")
+	return strings.Count(stderr, "the configured runtime is refused, XNNPACK on the CPU is used instead")
 }
 
 // An accelerator whose outputs equal those of the CPU is used without a warning.
@@ -90,6 +93,74 @@ func TestAcceleratorWithTheOutputsOfTheCPUIsUsed(t *testing.T) {
 	if _, stderr := mustInvoke(t, "score", "--config", config, testsupport.FaceImage(t)); warnings(stderr) != 0 {
 		t.Errorf("score: %s", stderr)
 	}
+}
+
+// LiteRT is not installed: check reports a fault of the configuration; every other command warns once and returns the
+// scores of the CPU.
+func TestMissingLiteRTIsReported(t *testing.T) {
+	t.Parallel()
+	image := testsupport.FaceImage(t)
+	onCPU, _ := mustInvoke(t, "score", "--config", smallInput(t), image)
+	for _, device := range []string{"cpu", "gpu"} {
+		config := testsupport.WriteFile(t, "facesieve.yaml", litertConfig(t, device, "/nowhere/libLiteRt.so"))
+		code, _, stderr := invoke(t.Context(), "check", "--config", config)
+		if code != exitConfig || !strings.Contains(stderr, "runtime.library: the library cannot be read: ") {
+			t.Errorf("check: exit code %d\n%s", code, stderr)
+		}
+		code, stdout, stderr := invoke(t.Context(), "score", "--config", config, image)
+		if code != exitOK || stdout != onCPU || warnings(stderr) != 1 ||
+			!strings.Contains(stderr, "/nowhere/libLiteRt.so is missing") {
+			t.Errorf("score: exit code %d\n%s", code, stderr)
+		}
+	}
+}
+
+// LiteRT scores on the CPU and on a GPU, here one in software, and prints nothing but the scores.
+func TestLiteRTIsUsed(t *testing.T) {
+	library := litertest.Library(t)
+	litertest.UseDriver(t, litertest.Driver(t))
+	image := testsupport.FaceImage(t)
+	onCPU, _ := mustInvoke(t, "score", "--json", "--config", smallInput(t), image)
+	for _, device := range []string{"cpu", "gpu"} {
+		config := testsupport.WriteFile(t, "facesieve.yaml", litertConfig(t, device, library))
+		stdout, stderr := mustInvoke(t, "score", "--json", "--config", config, image)
+		if warnings(stderr) != 0 {
+			t.Errorf("%s: %s", device, stderr)
+		}
+		a, b := scoreOf(t, onCPU), scoreOf(t, stdout)
+		if device == "cpu" && a != b || math.Abs(a-b) > 1 {
+			t.Errorf("%s: score %g, by TensorFlow Lite %g", device, b, a)
+		}
+	}
+}
+
+// scoreOf returns the score of the only face.
+func scoreOf(t *testing.T, line string) float64 {
+	t.Helper()
+	var face struct {
+		Score float64 `json:"score"`
+	}
+	if err := json.Unmarshal([]byte(line), &face); err != nil {
+		t.Fatalf("%v: %s", err, line)
+	}
+	return face.Score
+}
+
+// smallInput is a configuration with the detector's input of litertConfig.
+func smallInput(t *testing.T) string {
+	t.Helper()
+	return testsupport.WriteFile(t, "facesieve.yaml", "detect: {input: 320}")
+}
+
+// litertConfig has a small input of the detector, because a GPU in software is slow.
+func litertConfig(t *testing.T, device, library string) string {
+	t.Helper()
+	return fmt.Sprintf(`
+runtime: {engine: litert, device: %s, library: %s}
+log: {level: warn, format: json}
+detect: {input: 320}
+cameras: [{name: a, url: %s}]
+`, device, library, testsupport.SharedVideo(t, "walk_in.mp4"))
 }
 
 // acceleratorConfig has several cameras, so that there are several interpreters of each network.

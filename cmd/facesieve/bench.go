@@ -10,18 +10,19 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/rs/zerolog"
 	"gocv.io/x/gocv"
+	"golang.org/x/sys/cpu"
 	"golang.org/x/sys/unix"
 
 	"facesieve/capture"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
-	"facesieve/models"
 	"facesieve/publish/event"
 )
 
@@ -34,22 +35,24 @@ type benchCommand struct {
 
 // benchReport is the output of bench. Times are in milliseconds; CPU times are those of all threads of the program.
 type benchReport struct {
-	Video    string         `json:"video"`
-	Codec    string         `json:"codec,omitempty"`
-	Width    int            `json:"width"`
-	Height   int            `json:"height"`
-	FPS      float64        `json:"fps"`
-	MaxFPS   float64        `json:"max_fps"`
-	Cores    int            `json:"cores"`
-	Frames   uint64         `json:"frames"`
-	Analysed uint64         `json:"analysed"`
-	Faces    uint64         `json:"faces"`           // judged
-	Decoding float64        `json:"decoding_cpu_ms"` // alone, a frame
-	Pipeline float64        `json:"pipeline_cpu_ms"` // with decoding, a frame
-	Ratio    float64        `json:"ratio"`           // of the two
-	Cameras  float64        `json:"cameras"`         // such ones that the CPU can take, an estimate
-	Stages   []benchStage   `json:"stages"`
-	Networks []benchNetwork `json:"networks"`
+	Video string `json:"video"`
+	// Processor has the instructions that decide how fast the networks run.
+	Processor string         `json:"processor"`
+	Codec     string         `json:"codec,omitempty"`
+	Width     int            `json:"width"`
+	Height    int            `json:"height"`
+	FPS       float64        `json:"fps"`
+	MaxFPS    float64        `json:"max_fps"`
+	Cores     int            `json:"cores"`
+	Frames    uint64         `json:"frames"`
+	Analysed  uint64         `json:"analysed"`
+	Faces     uint64         `json:"faces"`           // judged
+	Decoding  float64        `json:"decoding_cpu_ms"` // alone, a frame
+	Pipeline  float64        `json:"pipeline_cpu_ms"` // with decoding, a frame
+	Ratio     float64        `json:"ratio"`           // of the two
+	Cameras   float64        `json:"cameras"`         // such ones that the CPU can take, an estimate
+	Stages    []benchStage   `json:"stages"`
+	Networks  []benchNetwork `json:"networks"`
 
 	run recordingRun
 	cpu stageCPU
@@ -64,14 +67,16 @@ type benchStage struct {
 }
 
 type benchNetwork struct {
-	Name     string  `json:"name"`
-	Engine   string  `json:"engine"`
-	Delegate string  `json:"delegate"`
-	Refusal  string  `json:"refusal,omitempty"`
-	Width    int     `json:"width"`
-	Height   int     `json:"height"`
-	MS       float64 `json:"ms"` // a run, the median
-	SelfTest float64 `json:"self_test_ms"`
+	Name      string  `json:"name"`
+	Engine    string  `json:"engine"`
+	Device    string  `json:"device"`
+	Refusal   string  `json:"refusal,omitempty"`
+	Width     int     `json:"width"`
+	Height    int     `json:"height"`
+	MS        float64 `json:"ms"`               // a run, the median
+	CPU       float64 `json:"cpu_ms,omitempty"` // the same by XNNPACK, if an external runtime is used
+	SelfTest  float64 `json:"self_test_ms"`
+	Deviation float64 `json:"deviation"` // quantisation steps
 }
 
 // Run measures decoding alone and the whole pipeline on the same recording, and then each network.
@@ -84,7 +89,7 @@ func (c *benchCommand) Run(ctx context.Context, term console) (err error) {
 	if video == "" && isRecording(camera.Capture.URL) {
 		video = camera.Capture.URL
 	}
-	report := benchReport{Video: video, MaxFPS: camera.MaxFPS, Cores: runtime.GOMAXPROCS(0)}
+	report := benchReport{Video: video, Processor: processor(), MaxFPS: camera.MaxFPS, Cores: runtime.GOMAXPROCS(0)}
 	if video == "" {
 		directory, err := os.MkdirTemp("", "facesieve-bench-")
 		if err != nil {
@@ -235,8 +240,9 @@ func (r *benchReport) measureNetworks(cfg config.Config, camera config.Camera) e
 	}
 	for _, n := range times {
 		r.Networks = append(r.Networks, benchNetwork{
-			Name: n.Name, Engine: "TFLite " + models.LibraryVersion(), Delegate: n.Delegate, Refusal: n.Refusal,
-			Width: n.Width, Height: n.Height, MS: 1000 * n.Run.Seconds(), SelfTest: 1000 * n.SelfTest.Seconds(),
+			Name: n.Name, Engine: n.Engine, Device: n.Device, Refusal: n.Refusal, Width: n.Width, Height: n.Height,
+			MS: 1000 * n.Run.Seconds(), CPU: 1000 * n.OnCPU.Seconds(), SelfTest: 1000 * n.SelfTest.Seconds(),
+			Deviation: n.Deviation,
 		})
 	}
 	return nil
@@ -253,18 +259,49 @@ func (r *benchReport) print(w io.Writer) {
 	for _, s := range r.Stages {
 		fmt.Fprintf(w, "%-12s %8d %10.3f %14.3f %10.1f\n", s.Name, s.Calls, s.MS, s.CPU, 100*s.Share)
 	}
-	fmt.Fprintf(w, "%-32s %-9s %-10s %10s %12s\n", "network", "device", "input", "ms a run", "self-test ms")
+	device := len("device")
+	for _, n := range r.Networks {
+		device = max(device, len(n.Device))
+	}
+	fmt.Fprintf(w, "%-32s %-14s %-*s %-10s %10s %12s %10s\n",
+		"network", "engine", device, "device", "input", "ms a run", "self-test ms", "deviation")
 	for _, n := range r.Networks {
 		size := fmt.Sprintf("%dx%d", n.Width, n.Height)
-		fmt.Fprintf(w, "%-32s %-9s %-10s %10.3f %12.2f\n", n.Name, n.Delegate, size, n.MS, n.SelfTest)
+		fmt.Fprintf(w, "%-32s %-14s %-*s %-10s %10.3f %12.2f %10.1f\n",
+			n.Name, n.Engine, device, n.Device, size, n.MS, n.SelfTest, n.Deviation)
+		if n.CPU > 0 {
+			fmt.Fprintf(w, "  by XNNPACK on the CPU: %.3f ms a run\n", n.CPU)
+		}
 		if n.Refusal != "" {
-			fmt.Fprintf(w, "  the accelerator is refused: %s\n", printable(n.Refusal))
+			fmt.Fprintf(w, "  the configured runtime is refused: %s\n", printable(n.Refusal))
 		}
 	}
+	fmt.Fprintf(w, "processor: %s\n", r.Processor)
 	fmt.Fprintf(w, "CPU a frame: %.2f ms for decoding alone, %.2f ms for the whole pipeline (%.2f times)\n", r.Decoding,
 		r.Pipeline, r.Ratio)
 	fmt.Fprintf(w, "The CPU of this board (%s) can take about %.1f such cameras, by an estimate from CPU time alone; "+
 		"memory, network and other programs are not counted.\n", english.Plural(r.Cores, "core", ""), r.Cameras)
+}
+
+// processor returns the instructions of this processor that decide how fast the networks run.
+func processor() string {
+	var has []string
+	for _, feature := range []struct {
+		name    string
+		present bool
+	}{
+		{"AVX2", cpu.X86.HasAVX2},
+		{"AVX-512", cpu.X86.HasAVX512F},
+		{"VNNI", cpu.X86.HasAVX512VNNI || cpu.X86.HasAVXVNNI},
+		{"AMX", cpu.X86.HasAMXInt8},
+		{"NEON", cpu.ARM64.HasASIMD},
+		{"dot product", cpu.ARM64.HasASIMDDP},
+	} {
+		if feature.present {
+			has = append(has, feature.name)
+		}
+	}
+	return cmp.Or(strings.Join(has, ", "), runtime.GOARCH)
 }
 
 // threadTime returns the CPU time of the calling thread.

@@ -10,27 +10,6 @@ import (
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
-// BenchmarkPipeline compares the whole pipeline with decoding alone: the ratio of their processor times, in one run.
-func BenchmarkPipeline(b *testing.B) {
-	for _, name := range []string{"street_exit.mp4", "empty_room.mp4"} {
-		b.Run(name, func(b *testing.B) {
-			video := testsupport.SharedVideo(b, name)
-			var decoding, pipeline, rounds float64
-			for b.Loop() {
-				_, stdout, stderr := invoke(b.Context(), "bench", "--json", video)
-				var report benchReport
-				if err := json.Unmarshal([]byte(stdout), &report); err != nil {
-					b.Fatal(err, stderr)
-				}
-				decoding, pipeline, rounds = decoding+report.Decoding, pipeline+report.Pipeline, rounds+1
-			}
-			b.ReportMetric(pipeline/decoding, "x-decoding")
-			b.ReportMetric(decoding/rounds, "decode-cpu-ms/frame")
-			b.ReportMetric(pipeline/rounds, "cpu-ms/frame")
-		})
-	}
-}
-
 // The generated clip has a face that is judged and sent, and a quiet end, which the motion gate skips.
 func TestBenchOnTheGeneratedClip(t *testing.T) {
 	stdout, _ := mustInvoke(t, "bench", "--json")

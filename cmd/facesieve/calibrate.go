@@ -17,19 +17,22 @@ import (
 
 	"facesieve/capture"
 	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/feedback"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/cmd/facesieve/internal/web"
+	"facesieve/models"
 	"facesieve/publish/event"
 	"facesieve/quality"
 )
 
 type calibrateCommand struct {
-	Config filePath  `help:"Configuration file. Default: the built-in one."`
-	Camera string    `help:"Name of the camera in the configuration whose settings apply. Default: the first."`
-	Out    filePath  `placeholder:"FILE.html" help:"File to write. Default: the recording's name with .html, in this directory."`
-	Start  time.Time `default:"1970-01-01T00:00:00Z" help:"Start of the first recording (RFC 3339); others follow it."`
-	Video  filePath  `arg:"" name:"video|dir" help:"A recording, or a directory of recordings or of images."`
+	Config   filePath  `help:"Configuration file. Default: the built-in one."`
+	Camera   string    `help:"Name of the camera in the configuration whose settings apply. Default: the first."`
+	Out      filePath  `placeholder:"FILE.html" help:"File to write. Default: the recording's name with .html, in this directory."`
+	Feedback filePath  `placeholder:"DIR" help:"State directory of the service, such as /var/lib/facesieve: the report also shows what the camera has learned from recognisers."`
+	Start    time.Time `default:"1970-01-01T00:00:00Z" help:"Start of the first recording (RFC 3339); others follow it."`
+	Video    filePath  `arg:"" name:"video|dir" help:"A recording, or a directory of recordings or of images."`
 }
 
 // Run takes every frame of the recordings through the pipeline, and writes a report that opens at its Calibrate view.
@@ -43,6 +46,10 @@ func (c *calibrateCommand) Run(ctx context.Context, term console) (err error) {
 		return err
 	}
 	networks, err := pipeline.OpenNetworks(cfg, camera)
+	if err != nil {
+		return err
+	}
+	learned, err := c.learned(camera, networks.Manifests())
 	if err != nil {
 		return err
 	}
@@ -67,7 +74,7 @@ func (c *calibrateCommand) Run(ctx context.Context, term console) (err error) {
 	}
 	text, err := recorder.Report(web.Report{
 		Title: filepath.Base(string(c.Video)), Program: version, Cameras: []config.Camera{camera},
-		Networks: networks.Manifests(), Recordings: run.recordings, View: web.ViewCalibrate,
+		Networks: networks.Manifests(), Recordings: run.recordings, View: web.ViewCalibrate, Feedback: learned,
 	})
 	if err != nil {
 		return err
@@ -80,6 +87,30 @@ func (c *calibrateCommand) Run(ctx context.Context, term console) (err error) {
 	}
 	run.printEnd(path)
 	return skipped
+}
+
+// learned returns what the service has learned about the camera; nil: it is not to be shown.
+func (c *calibrateCommand) learned(
+	camera config.Camera, networks []models.Manifest,
+) (map[string]*feedback.Snapshot, error) {
+	if c.Feedback == "" {
+		return nil, nil //nolint:nilnil // nothing to show
+	}
+	for _, network := range networks {
+		if network.Task != models.TaskQuality {
+			continue
+		}
+		learned, err := feedback.Read(string(c.Feedback), network, camera.Name, feedback.SettingsOf(camera.Quality), time.Now())
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("%s has no feedback.json; name the state directory of a service with feedback.enabled: "+
+				"true that has run for ten minutes", printablePath(string(c.Feedback)))
+		case err != nil:
+			return nil, fmt.Errorf("read what was learned: %w", err)
+		}
+		return map[string]*feedback.Snapshot{camera.Name: &learned}, nil
+	}
+	return nil, errors.New("no quality network is in use")
 }
 
 // createReport returns a file that gets its path when it is complete.

@@ -72,9 +72,9 @@ outbox: {dir: %q}
 ok       broker: BROKER: connected by MQTT N, without a login, QoS N; a message came back, and so did a retained one
 ok       outbox: DIR: writable, in use by a running facesieve, N MiB free
 ok       web: there is no page and there are no metrics, because web.listen is empty
-ok       network facesieve-detector-N: self-test passed, xnnpack, N ms at NxN
-ok       network facesieve-landmarks-N: self-test passed, xnnpack, N ms at NxN
-ok       network facesieve-quality-mf-N.N: self-test passed, xnnpack, N ms at NxN
+ok       network facesieve-detector-N: self-test passed (deviation N steps), TFLite N.N, xnnpack, N ms at NxN
+ok       network facesieve-landmarks-N: self-test passed (deviation N steps), TFLite N.N, xnnpack, N ms at NxN
+ok       network facesieve-quality-mf-N.N: self-test passed (deviation N steps), TFLite N.N, xnnpack, N ms at NxN
 `
 	known := map[string]string{camera.URL: "CAMERA", broker.URL(): "BROKER", dir: "DIR"}
 	if got := golden(stdout, known); code != exitOK || got != want {

@@ -8,6 +8,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/quality"
 )
 
 // newStateDirectory sets an empty state directory, and returns the path of the overrides in it.
@@ -50,7 +51,7 @@ func TestOverrideOfAThreshold(t *testing.T) {
 	overrides, err := config.OpenOverrides(d.config, config.Secret)
 	testsupport.Must(t, err)
 	testsupport.Must(t, overrides.Update(func(o *config.Overrides) error {
-		o.Cameras["door"] = config.CameraOverride{Quality: config.QualityOverride{Threshold: new(0.0)}}
+		o.Cameras["door"] = config.CameraOverride{Quality: config.QualityOverride{Threshold: new(quality.Threshold(0))}}
 		return nil
 	}))
 	reloaded(3)

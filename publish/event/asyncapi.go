@@ -49,11 +49,15 @@ func channels() []channel {
 		},
 		{
 			kindSet + "{setting}", "command",
-			"Changes a setting of a camera, with mqtt.control: enabled (ON or OFF), threshold (0..100) or policy (best, " +
+			"Changes a setting of a camera, with mqtt.control: enabled (ON or OFF), threshold (0..100 or auto) or policy (best, " +
 				"quick, interval or all). A retained command is ignored.",
 			mediaText, `{"type": "string", "examples": ["35", "best", "OFF"]}`, true,
 		},
 		{KindResult, "result", "Answer to a command, with mqtt.control.", mediaJSON, ResultSchema, false},
+		{
+			KindFeedback, "feedback", "What a recogniser reports about the face of an event, with feedback.enabled.",
+			mediaJSON, FeedbackSchema, true,
+		},
 	}
 }
 
@@ -67,7 +71,7 @@ const (
 )
 
 // AsyncAPI returns an AsyncAPI 3.0 document of all topics as JSON. It describes the device: its operations are "send",
-// and "receive" for commands.
+// and "receive" for commands and feedback.
 func AsyncAPI() ([]byte, error) {
 	channelObjects, operations, messages := object{}, object{}, object{removed: removedMessage()}
 	schemas := object{removed: object{"type": "string", "maxLength": 0}}
@@ -159,7 +163,7 @@ func (c channel) object() object {
 	if !c.kind.ofDevice() {
 		parameters["camera"] = object{"description": "Name of the camera, one level.", "examples": []string{"door"}}
 	}
-	if c.received {
+	if strings.HasPrefix(string(c.kind), kindSet) && c.received {
 		parameters["setting"] = object{
 			"description": "The setting.", "enum": []string{SettingEnabled, SettingThreshold, SettingPolicy},
 		}

@@ -69,17 +69,21 @@ func TestAsyncAPIIsComplete(t *testing.T) {
 		"face": topics.Face("{camera}"), "jpeg": topics.JPEG("{camera}"), "rejected": topics.Rejected("{camera}"),
 		"state": topics.State("{camera}"), "status": topics.Status(), "probe": topics.Probe(),
 		"deviceState": topics.Device(), "command": topics.Set("{camera}", "{setting}"), "result": topics.Result("{camera}"),
+		"feedback": topics.Feedback("{camera}"),
 	} {
 		if got := at(document, "#/channels/"+name+"/address"); got != want {
 			t.Errorf("%s is at %v, not %s", name, got, want)
 		}
 	}
-	if action := at(document, "#/operations/command/action"); action != "receive" {
-		t.Errorf("the device does %v commands", action)
+	for _, received := range []string{"command", "feedback"} {
+		if action := at(document, "#/operations/"+received+"/action"); action != "receive" {
+			t.Errorf("the device does %v the message %s", action, received)
+		}
 	}
 	definitions := map[string]any{}
 	for _, text := range []string{
 		event.FaceSchema, event.RejectedSchema, event.StateSchema, event.DeviceSchema, event.ResultSchema,
+		event.FeedbackSchema,
 	} {
 		var schema struct {
 			Defs map[string]any `json:"$defs"`

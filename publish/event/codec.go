@@ -45,6 +45,9 @@ func EncodeResult(r Result) ([]byte, error) {
 	return encode(&r, "result")
 }
 
+// EncodeFeedback is EncodeFace for the feedback of a recogniser.
+func EncodeFeedback(f Feedback) ([]byte, error) { return encode(&f, "feedback") }
+
 // DecodeFace reads the payload of a face topic. It accepts what FaceSchema accepts, if the image is what its fields
 // state, and messages of version 2.
 func DecodeFace(payload []byte) (Face, error) {
@@ -76,7 +79,11 @@ func DecodeDevice(payload []byte) (Device, error) {
 // DecodeResult reads the payload of a result topic. It accepts what ResultSchema accepts.
 func DecodeResult(payload []byte) (Result, error) { return decode[Result](payload, "result") }
 
-// message is a pointer to a Face, a Rejected, a State, a Device or a Result.
+// DecodeFeedback reads the payload of a feedback topic. It accepts what FeedbackSchema accepts, if similarity and
+// threshold agree with the outcome.
+func DecodeFeedback(payload []byte) (Feedback, error) { return decode[Feedback](payload, "feedback") }
+
+// message is a pointer to a Face, a Rejected, a State, a Device, a Result or a Feedback.
 type message[T any] interface {
 	*T
 	// check returns all faults. A sender must also keep to what only a later program may extend.

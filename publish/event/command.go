@@ -9,7 +9,7 @@ import (
 // Settings that a Command can change: the end of its topic, <root>/<camera>/set/<setting>.
 const (
 	SettingEnabled   = "enabled"   // ValueOn or ValueOff
-	SettingThreshold = "threshold" // a number, 0..100
+	SettingThreshold = "threshold" // a number, 0..100, or auto
 	SettingPolicy    = "policy"    // best, quick, interval or all
 )
 

@@ -336,3 +336,26 @@ func TestDeviceAndResultMatchTheirSchemas(t *testing.T) {
 		t.Error("a result is accepted and has an error")
 	}
 }
+
+func TestFeedbackMatchesItsSchema(t *testing.T) {
+	data, err := event.EncodeFeedback(sampleFeedback())
+	if err := errors.Join(err, eventtest.Validate(eventtest.CompileStrict(t, event.FeedbackSchema), data)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := event.DecodeFeedback(data)
+	if err != nil || !reflect.DeepEqual(got, sampleFeedback()) {
+		t.Errorf("%+v %v", got, err)
+	}
+	for path, value := range map[string]any{
+		"id": "7", "outcome": "maybe", "similarity": "high", "threshold": []any{}, "recogniser": "",
+	} {
+		refused(t, event.FeedbackSchema, alter(t, data, path, value), event.DecodeFeedback)
+	}
+	refused(t, event.FeedbackSchema, alter(t, data, "recogniser", strings.Repeat("é", 65)), event.DecodeFeedback)
+	refused(t, event.FeedbackSchema, alter(t, data, "recogniser", "a\nb"), event.DecodeFeedback)
+	for path, value := range map[string]any{"similarity": 0.39, "outcome": event.OutcomeNoMatch} {
+		if _, err := event.DecodeFeedback(alter(t, data, path, value)); err == nil {
+			t.Errorf("%s %v contradicts the other fields, and is accepted", path, value)
+		}
+	}
+}

@@ -36,6 +36,7 @@ func TestMessagesFromTheFuture(t *testing.T) {
 	})
 	future(t, sampleDevice(), event.DeviceSchema, event.EncodeDevice, event.DecodeDevice, func(*event.Device) {})
 	future(t, sampleResult(), event.ResultSchema, event.EncodeResult, event.DecodeResult, func(*event.Result) {})
+	future(t, sampleFeedback(), event.FeedbackSchema, event.EncodeFeedback, event.DecodeFeedback, func(*event.Feedback) {})
 }
 
 // extended returns labels and components with those that eventtest.FromTheFuture adds.

@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/jpeg"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,6 +80,14 @@ func sampleResult() event.Result {
 	}
 }
 
+func sampleFeedback() event.Feedback {
+	similarity, threshold := 0.61, 0.4
+	return event.Feedback{
+		Schema: event.Version, ID: "01890a5d-ac96-774b-bcce-b302099a8057", Outcome: event.OutcomeMatch,
+		Similarity: &similarity, Threshold: &threshold, Recogniser: "arcface-r50 2.1",
+	}
+}
+
 func FuzzDecodeDevice(f *testing.F) {
 	seed(f, sampleDevice(), event.EncodeDevice)
 	fuzz(f, "device", event.DecodeDevice)
@@ -87,6 +96,11 @@ func FuzzDecodeDevice(f *testing.F) {
 func FuzzDecodeResult(f *testing.F) {
 	seed(f, sampleResult(), event.EncodeResult)
 	fuzz(f, "result", event.DecodeResult)
+}
+
+func FuzzDecodeFeedback(f *testing.F) {
+	seed(f, sampleFeedback(), event.EncodeFeedback)
+	fuzz(f, "feedback", event.DecodeFeedback)
 }
 
 func FuzzParseSet(f *testing.F) {
@@ -112,7 +126,7 @@ func seed[T any](f *testing.F, v T, encode func(T) ([]byte, error)) {
 // decoded to the same value. No program encodes an earlier version.
 func fuzz[T any](f *testing.F, kind string, decode func([]byte) (T, error)) {
 	schemas := map[int]*jsonschema.Schema{event.Version: eventtest.Compile(f, publishedSchema(kind))}
-	if kind != "device" && kind != "result" { // which version 3 added
+	if !slices.Contains([]string{"device", "result", "feedback"}, kind) { // which version 3 added
 		schemas[2] = eventtest.Compile(f, string(version2(f, kind+".schema")))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -144,6 +158,6 @@ func fuzz[T any](f *testing.F, kind string, decode func([]byte) (T, error)) {
 func publishedSchema(kind string) string {
 	return map[string]string{
 		"face": event.FaceSchema, "rejected": event.RejectedSchema, "state": event.StateSchema,
-		"device": event.DeviceSchema, "result": event.ResultSchema,
+		"device": event.DeviceSchema, "result": event.ResultSchema, "feedback": event.FeedbackSchema,
 	}[kind]
 }

@@ -86,6 +86,8 @@ type Settings struct {
 	Threshold float64 `json:"threshold"`
 	// Policy is best, quick, interval or all.
 	Policy string `json:"policy"`
+	// Auto is true if the threshold follows what recognisers report.
+	Auto bool `json:"auto,omitempty"`
 }
 
 // UnmarshalJSON refuses settings without a policy, which would be taken for missing ones.

@@ -2,7 +2,7 @@ package event
 
 import _ "embed" // the schemas are files, so that developers of subscribers in other languages can copy them
 
-// The JSON Schemas (draft 2020-12) of Face, Rejected, State, Device and Result. They allow additional fields, as readers
+// The JSON Schemas (draft 2020-12) of Face, Rejected, State, Device, Result and Feedback. They allow additional fields, as readers
 // must. They are not to be changed.
 var (
 	//go:embed face.schema.json
@@ -15,4 +15,6 @@ var (
 	DeviceSchema string
 	//go:embed result.schema.json
 	ResultSchema string
+	//go:embed feedback.schema.json
+	FeedbackSchema string
 )

@@ -15,6 +15,7 @@ const (
 	KindProbe    Kind = "probe"
 	KindDevice   Kind = "device"
 	KindResult   Kind = kindSet + settingResult
+	KindFeedback Kind = "feedback"
 
 	kindSet = "set/" // of commands, before the setting
 )
@@ -80,6 +81,9 @@ func (t Topics) Set(camera, setting string) string {
 
 // Result is the topic of the answers to the commands of a camera.
 func (t Topics) Result(camera string) string { return t.Of(KindResult, camera) }
+
+// Feedback is the topic of what recognisers report about a camera's faces.
+func (t Topics) Feedback(camera string) string { return t.Of(KindFeedback, camera) }
 
 // ParseTopic splits a topic. The camera is empty for a status, and all are empty for a topic that subscribers do not
 // handle.

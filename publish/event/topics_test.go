@@ -34,7 +34,8 @@ func TestTopicsOfTheGuide(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, kind := range []Kind{
-		KindFace, KindJPEG, KindRejected, KindState, KindStatus, KindProbe, KindDevice, KindResult, kindSet + "<setting>",
+		KindFace, KindJPEG, KindRejected, KindState, KindStatus, KindProbe, KindDevice, KindResult, KindFeedback,
+		kindSet + "<setting>",
 	} {
 		topic := strings.TrimPrefix(NewTopics("").Of(kind, "<camera>"), "/")
 		retained := map[bool]string{true: "retained", false: "never"}[kind.Retained()]
@@ -61,6 +62,18 @@ func TestParseSet(t *testing.T) {
 		camera, setting, ok := topics.ParseSet(topic)
 		if [2]string{camera, setting} != want || ok != (want != [2]string{} || topic == topics.Set("", "")) {
 			t.Errorf("%s: %q %q %v", topic, camera, setting, ok)
+		}
+	}
+}
+
+func TestParseFeedback(t *testing.T) {
+	topics := NewTopics("site/gate")
+	for topic, want := range map[string]string{
+		topics.Feedback("door"): "door", topics.Feedback("feedback"): "feedback", topics.Feedback("a/door"): "",
+		topics.Face("door"): "", "site/other/door/feedback": "", "site/gate/feedback": "", "": "",
+	} {
+		if camera, ok := topics.ParseFeedback(topic); camera != want && ok || ok != (want != "") {
+			t.Errorf("%s: %q %v", topic, camera, ok)
 		}
 	}
 }

@@ -1,29 +1,45 @@
 """Strict YAML configuration into dataclasses: unknown keys are errors, and all faults are reported at once.
 
 A stage's Config is a plain dataclass whose fields are bool, int, float, str, Path, Literal, tuple[X, ...],
-list[X], dict[str, X], X | None, or another such dataclass. A dataclass may have a method
-`faults(self) -> list[str]` with what is wrong about its values; each text starts with the name of the key.
+list[X], dict[str, X], X | None, or another such dataclass. pydantic checks types and the limits of
+Annotated[int, Field(ge=1)] and the like. A dataclass may have a method `faults(self) -> list[str]` for what
+depends on several values; each text starts with the name of the key. A value that starts with ~/ is a path in
+the home directory.
 """
 
 import dataclasses
 import difflib
+import json
+import os
+import re
 import types
-import typing
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union
+from typing import Annotated, Any, TypeVar, cast
 
 import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from facesieve_training import config_schema as schema
+from facesieve_training import config_tree
+from facesieve_training.config_tree import ConfigError, Location
+
+__all__ = ["ConfigError", "Count", "Share", "dump", "load", "plain"]
 
 T = TypeVar("T")
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 
+STRICT = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+# A repair of one pass can uncover faults of a level below; configurations have three levels.
+_PASSES = 8
 _RENAMED = (
     ("pictures", "images"),
     ("looks", "crops"),
     ("second_look", "refiner"),
-    ("follow", "device_distillation"),
+    ("follow", "distillation"),
+    ("device_distillation", "distillation"),
     ("matching", "distillation"),
-    ("imitate", "feature_imitation"),
-    ("imitate", "imitation_steps"),
     ("heads", "head_fine_tuning"),
     ("mistakes", "hard_negatives"),
     ("mistaken", "hard_negatives"),
@@ -33,34 +49,69 @@ _RENAMED = (
     ("near", "near_duplicates"),
     ("doubles", "duplicates"),
     ("shows", "repetitions"),
+    ("colour", "color"),
 )
 """Keys of earlier versions with their names in this one."""
+_TEXTS = {
+    "missing": "is required",
+    "bool_type": "must be true or false, not {value!r}",
+    "int_type": "must be a whole number, not {value!r}",
+    "float_type": "must be a number, not {value!r}",
+    "string_type": "must be text, not {value!r}",
+    "list_type": "must be a list, not {value!r}",
+    "tuple_type": "must be a list, not {value!r}",
+    "dict_type": "must hold keys and values, not {value!r}",
+    "dataclass_type": "must hold keys and values, not {value!r}",
+    "literal_error": "{value!r} is none of {expected}",
+    "greater_than": "must be above {gt}, not {value!r}",
+    "greater_than_equal": "must be {ge} or more, not {value!r}",
+    "less_than": "must be below {lt}, not {value!r}",
+    "less_than_equal": "must be {le} or less, not {value!r}",
+}
+"""Messages by pydantic's type of an error."""
 
 
-class ConfigError(ValueError):
-    """Everything that is wrong with a configuration, one fault a line."""
+@dataclasses.dataclass(frozen=True)
+class _Fault:
+    location: Location
+    text: str
 
-    def __init__(self, source: str, faults: list[str]) -> None:
-        self.faults = faults
-        super().__init__("\n".join(f"{source}: {fault}" for fault in faults))
+    def about(self, other: Location) -> bool:
+        """Whether one of the two values contains the other."""
+        length = min(len(self.location), len(other))
+        return self.location[:length] == other[:length]
 
 
 def load(path: Path | None, cls: type[T], overrides: list[str] | tuple[str, ...] = ()) -> T:
     """Read the YAML file at path (None: defaults only) into cls, with `a.b=value` overrides on top."""
-    source = str(path) if path else "configuration"
-    tree = _read(path) if path else {}
-    for override in overrides:
-        _override(tree, override)
-    faults: list[str] = []
-    made = _dataclass(cls, tree, "", faults)
-    if faults:
-        raise ConfigError(source, faults)
-    return typing.cast(T, made)
+    tree = config_tree.read(path, overrides)
+    adapter = adapter_of(cls)
+    wrong = [_Fault(place, "is given twice") for place in tree.repeated]
+    made, found = _validated(adapter, tree.values)
+    wrong += found
+    if made is not None:
+        wrong += [f for f in _inconsistent(made, ()) if not any(f.about(w.location) for w in found)]
+    if wrong or made is None:
+        placed = [(*tree.origin(fault.location), _named(fault)) for fault in wrong]
+        placed.sort(key=lambda one: one[0])
+        raise ConfigError(None, [f"{origin}: {text}" for _, origin, text in placed])
+    return cast(T, made)
+
+
+def adapter_of(cls: type[Any]) -> TypeAdapter[Any]:
+    """pydantic's validator of a tuple of one dataclass, which gives the dataclass its configuration."""
+    one: Any = types.GenericAlias(tuple, (cls,))
+    return TypeAdapter(one, config=STRICT)
+
+
+def describe(cls: type[Any]) -> str:
+    """List the keys of a configuration with type, default and description."""
+    return _schema(adapter_of(cls)).help(_made_defaults(cls))
 
 
 def dump(config: Any) -> str:
     """Write the resolved configuration as YAML that `load` reads back to an equal object."""
-    return yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
+    return yaml.dump(plain(config), Dumper=config_tree.Dumper, sort_keys=False, allow_unicode=True)
 
 
 def plain(value: Any) -> Any:
@@ -76,61 +127,65 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
-    except yaml.YAMLError as error:
-        raise ConfigError(str(path), [f"is not YAML: {error}"]) from error
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise ConfigError(str(path), ["must hold keys and values at its top level"])
-    return tree
+def _validated(adapter: TypeAdapter[Any], values: Any) -> tuple[Any, list[_Fault]]:
+    """Make the object. Bad values are replaced by defaults or samples, so that the others can be checked."""
+    found: list[_Fault] = []
+    tree = _home(values)
+    for _ in range(_PASSES):
+        try:
+            # JSON, because strict pydantic takes text for a path and a list for a tuple only there.
+            return adapter.validate_json(json.dumps([tree], default=str))[0], found
+        except ValidationError as error:
+            wrong, described = [(e["loc"][1:], e) for e in error.errors()], _schema(adapter)
+        found += [_Fault(at, _text(e, described)) for at, e in wrong if not any(f.about(at) for f in found)]
+        try:
+            for at, e in sorted(wrong, key=lambda one: len(one[0]), reverse=True):
+                sampled = e["type"] == "missing" or isinstance(at[-1], int)
+                schema.repair(tree, at, described.sample(at) if sampled else None)
+        except (LookupError, TypeError):  # a location inside a union, which is not a key
+            break
+    return None, found
 
 
-def _override(tree: dict[str, Any], override: str) -> None:
-    name, separator, text = override.partition("=")
-    if not separator or not name:
-        raise ConfigError("--set", [f"{override!r} must have the form key=value or outer.key=value"])
-    *outer, last = name.split(".")
-    for key in outer:
-        below = tree.get(key)
-        if below is None:
-            below = tree[key] = {}
-        if not isinstance(below, dict):
-            raise ConfigError("--set", [f"{name}: {key} is a value and has no keys below it"])
-        tree = below
-    try:
-        tree[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError("--set", [f"{name}: {text!r} is not a YAML value"]) from error
+def _schema(adapter: TypeAdapter[Any]) -> "schema.Schema":
+    tree = adapter.json_schema()
+    return schema.Schema(tree["prefixItems"][0], tree.get("$defs", {}))
 
 
-def _dataclass(cls: type[Any], tree: Any, where: str, faults: list[str]) -> Any:
-    if not isinstance(tree, dict):
-        faults.append(f"{where.rstrip('.')}: must hold keys and values, not {tree!r}")
-        return None
-    before = len(faults)
-    hints = typing.get_type_hints(cls)
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
-    for key in tree:
-        if key not in fields:
-            faults.append(f"{where}{key}: unknown key{_hint(str(key), list(fields))}")
-    values = {}
-    for name, field in fields.items():
-        if name in tree:
-            values[name] = _value(hints[name], tree[name], f"{where}{name}", faults)
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            faults.append(f"{where}{name}: is required")
-    if len(faults) > before:
-        return None
-    made = cls(**values)
-    check = getattr(made, "faults", None)
-    if callable(check):
-        faults.extend(f"{where}{fault}" for fault in check())
-    return made
+def _made_defaults(cls: type[Any]) -> dict[str, Any]:
+    """Defaults that a factory makes, by the names of keys and of the keys below them."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(cls):
+        if field.default_factory is not dataclasses.MISSING:
+            found |= _leaves(plain(field.default_factory()), field.name)
+    return found
+
+
+def _leaves(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {name: value}
+    return {k: v for key, item in value.items() for k, v in _leaves(item, f"{name}.{key}").items()}
+
+
+def _home(value: Any) -> Any:
+    """Copy a tree, with ~ replaced by the home directory."""
+    if isinstance(value, dict):
+        return {str(key): _home(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_home(item) for item in value]
+    return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~/") else value  # noqa: PTH111
+
+
+def _text(error: Any, described: "schema.Schema") -> str:
+    kind, at = error["type"], error["loc"][1:]
+    if kind == "unexpected_keyword_argument":
+        return f"unknown key{_hint(str(at[-1]), described.keys(at[:-1]))}"
+    if kind not in _TEXTS:
+        return f"{error['msg']}, not {error['input']!r}"
+    about = dict(error.get("ctx", {}))
+    if "expected" in about:
+        about["expected"] = about["expected"].replace("'", "").replace(" or ", ", ")
+    return _TEXTS[kind].format(value=error["input"], **about)
 
 
 def _hint(key: str, fields: list[str]) -> str:
@@ -141,45 +196,21 @@ def _hint(key: str, fields: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _value(hint: Any, value: Any, where: str, faults: list[str]) -> Any:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (Union, types.UnionType):
-        if value is None and type(None) in arguments:
-            return None
-        return _value(next(a for a in arguments if a is not type(None)), value, where, faults)
-    if dataclasses.is_dataclass(hint):
-        return _dataclass(typing.cast(type[Any], hint), value, f"{where}.", faults)
-    if origin is Literal:
-        if value not in arguments:
-            faults.append(f"{where}: {value!r} is none of {', '.join(map(str, arguments))}")
-        return value
-    if origin in (list, tuple):
-        if not isinstance(value, list):
-            faults.append(f"{where}: must be a list, not {value!r}")
-            return None
-        return origin([_value(arguments[0], item, f"{where}[{i}]", faults) for i, item in enumerate(value)])
-    if origin is dict:
-        if not isinstance(value, dict):
-            faults.append(f"{where}: must hold keys and values, not {value!r}")
-            return None
-        return {str(k): _value(arguments[1], item, f"{where}.{k}", faults) for k, item in value.items()}
-    return _scalar(hint, value, where, faults)
+def _inconsistent(value: Any, where: Location) -> Iterator[_Fault]:
+    """Results of `faults()` of every dataclass in a value, outer ones first."""
+    if isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from _inconsistent(item, (*where, number))
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return
+    for text in getattr(value, "faults", list)():
+        key, _, rest = text.partition(": ")
+        steps = re.findall(r"[^.\[\]]+", key)
+        yield _Fault((*where, *(int(s) if s.isdecimal() else s for s in steps)), rest)
+    for field in dataclasses.fields(value):
+        yield from _inconsistent(getattr(value, field.name), (*where, field.name))
 
 
-def _scalar(hint: Any, value: Any, where: str, faults: list[str]) -> Any:
-    if hint is Path and isinstance(value, str):
-        return Path(value).expanduser()
-    if hint is float and isinstance(value, str):  # YAML 1.1 reads 1e-3 as text
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, hint) and not (hint is not bool and isinstance(value, bool)):
-        return value
-    faults.append(f"{where}: must be {_NAMES.get(hint, hint.__name__)}, not {value!r}")
-    return None
-
-
-_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+def _named(fault: _Fault) -> str:
+    name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in fault.location)
+    return f"{name.lstrip('.')}: {fault.text}"

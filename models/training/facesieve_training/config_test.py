@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from facesieve_training.config import ConfigError, dump, load
+from facesieve_training.config import ConfigError, Count, Share, describe, dump, load
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,19 @@ class Inner:
 @dataclass(frozen=True)
 class Outer:
     directory: Path
+    """Where the faces are."""
     count: int = 3
     flag: bool = False
     inner: Inner = field(default_factory=Inner)
     many: tuple[Inner, ...] = ()
     sizes: list[int] = field(default_factory=list)
     limit: int | None = None
+    made: Inner = field(default_factory=lambda: Inner(7.0))
+    parts: Count = 1
+    share: Share = 0.5
+
+    def faults(self) -> list[str]:
+        return [f"limit: {self.limit} must be 0 or more"] if (self.limit or 0) < 0 else []
 
 
 def test_a_dumped_configuration_loads_unchanged(tmp_path: Path) -> None:
@@ -41,19 +48,87 @@ def test_overrides_apply_on_top_of_the_file(tmp_path: Path) -> None:
     assert (config.inner, config.count, config.limit) == (Inner(1e-3, "b"), 9, None)
 
 
-def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
-    file = tmp_path / "c.yaml"
-    file.write_text("cuont: 1\nflag: 1\ninner: {rate: -1}\nmany: [{kind: c}]\nsizes: 3\n")
+def faults(text: str, directory: Path, *overrides: str) -> list[str]:
+    file = directory / "c.yaml"
+    file.write_text(text)
     with pytest.raises(ConfigError) as raised:
-        load(file, Outer)
-    assert str(raised.value).splitlines() == [
-        f"{file}: cuont: unknown key; did you mean count?",
-        f"{file}: directory: is required",
-        f"{file}: flag: must be true or false, not 1",
-        f"{file}: inner.rate: -1.0 must be above 0",
-        f"{file}: many[0].kind: 'c' is none of a, b",
-        f"{file}: sizes: must be a list, not 3",
+        load(file, Outer, overrides)
+    return [fault.removeprefix(str(file)) for fault in str(raised.value).splitlines()]
+
+
+def test_faults_of_all_levels_are_reported_at_once_with_their_lines(tmp_path: Path) -> None:
+    text = """cuont: 1
+flag: 1
+inner: {rate: -1}
+many:
+- {kind: c, rate: -2}
+- 5
+- rate: x
+sizes: 3
+limit: -4
+"""
+    assert faults(text, tmp_path, "count=1.5") == [
+        ": directory: is required",
+        "--set: count: must be a whole number, not 1.5",
+        ":1: cuont: unknown key; did you mean count?",
+        ":2: flag: must be true or false, not 1",
+        ":3: inner.rate: -1.0 must be above 0",
+        ":5: many[0].kind: 'c' is none of a, b",
+        ":5: many[0].rate: -2.0 must be above 0",
+        ":6: many[1]: must hold keys and values, not 5",
+        ":7: many[2].rate: must be a number, not 'x'",
+        ":8: sizes: must be a list, not 3",
+        ":9: limit: -4 must be 0 or more",
     ]
+
+
+def test_a_key_that_is_given_twice_is_an_error(tmp_path: Path) -> None:
+    assert faults("directory: x\ninner:\n  rate: 1\n  rate: 2\n", tmp_path) == [
+        ":4: inner.rate: is given twice"
+    ]
+
+
+def test_limits_of_a_value(tmp_path: Path) -> None:
+    text = "directory: x\nparts: 0\nshare: 1\n"
+    assert faults(text, tmp_path) == [
+        ":2: parts: must be 1 or more, not 0",
+        ":3: share: must be below 1.0, not 1",
+    ]
+
+
+def test_numbers_with_an_exponent_and_the_home_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / "c.yaml"
+    file.write_text("directory: ~/faces\ninner: {rate: 1e-3}\nlimit: null\n")
+    assert load(file, Outer) == Outer(tmp_path / "faces", inner=Inner(1e-3))
+
+
+def test_a_file_that_is_not_utf_8_or_not_yaml_is_an_error_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    for data, text in (
+        (b"count: 1\n# caf\xe9\n", r"c.yaml:2: is not UTF-8 text: byte 0xe9; save it as UTF-8"),
+        (b"count: 1\nflag: [\n", r"c.yaml:3: is not YAML: "),
+        (b"count: 1\0\n", r"c.yaml: is not YAML: "),
+        (b"- 1\n", r"c.yaml: must hold keys and values"),
+    ):
+        file.write_bytes(data)
+        with pytest.raises(ConfigError, match=text):
+            load(file, Outer)
+
+
+def test_the_keys_are_described_with_type_default_and_text() -> None:
+    lines = describe(Outer).splitlines()
+    assert lines[:2] == ["  directory: path, required", "      Where the faces are."]
+    for line in (
+        '  inner.kind: a|b, default "a"',
+        "  many[].rate: number, default 0.1",
+        "  made.rate: number, default 7.0",
+        "  limit: whole number or null, default null",
+        "  parts: whole number >= 1, default 1",
+    ):
+        assert line in lines
 
 
 @pytest.mark.parametrize(
@@ -79,3 +154,13 @@ def test_an_old_key_is_an_error_with_its_new_name(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"pictures: unknown key; it is now images"):
         load(None, Labels, ["pictures=x"])
+
+
+def test_text_that_looks_like_a_number_is_dumped_as_text(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Named:
+        name: str
+
+    file = tmp_path / "c.yaml"
+    file.write_text(dump(Named("12e5")))
+    assert load(file, Named).name == "12e5"

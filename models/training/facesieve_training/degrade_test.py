@@ -1,10 +1,11 @@
-from dataclasses import fields, replace
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from facesieve_training import degrade
-from facesieve_training.degrade import Degradation, Jitter, Span
+from facesieve_training.degrade import Degradation, Jitter, Span, Tone
 from facesieve_training.faces import Image, centre
 
 NONE = Span(0, 1, 1)
@@ -15,10 +16,9 @@ def image() -> Image:
     return np.kron(coarse, np.ones((8, 8, 1), np.uint8))
 
 
-def only(**spans: Span) -> Degradation:
+def only(**spans: Any) -> Degradation:
     """Only these effects, with exact alignment."""
-    names = [field.name for field in fields(Degradation) if field.name not in ("jitter", "spared")]
-    return replace(Degradation(), spared=0, jitter=Jitter(0, 0, 0), **(dict.fromkeys(names, NONE) | spans))
+    return replace(degrade.NOTHING, **spans)
 
 
 def test_the_same_seed_face_and_variant_give_the_same_image() -> None:
@@ -62,13 +62,36 @@ def test_exposure_moves_the_brightness() -> None:
     assert dark.mean() < 0.6 * clean < clean < bright.mean()
 
 
+def test_a_grey_image_has_one_colour_and_a_tone_changes_it() -> None:
+    rng = degrade.generator(1, "a", 1)
+    grey = degrade.degrade(image(), only(grey=1.0), rng)
+    assert (np.ptp(grey, axis=-1) == 0).all()
+    toned = degrade.degrade(image(), only(tone=Tone(1, exposure=0.2, colour=0.2, lift=0.1)), rng)
+    assert np.abs(toned.astype(float) - centre(image())).mean() > 2
+
+
+def test_every_effect_has_its_share() -> None:
+    numbers = np.random.default_rng(0).random((4000, degrade.NUMBERS), np.float32)
+    config = Degradation(grey=0.2, tone=Tone(0.3))
+    drawn = degrade.strengths(numbers, config)
+    spans = {"occlusion": config.occlusion, "motion": config.motion, "defocus": config.defocus,
+             "pixels": config.pixels, "noise": config.noise, "quality": config.jpeg}  # fmt: skip
+    for name, span in spans.items():
+        strengths = getattr(drawn, name)
+        there = strengths[strengths > 0]
+        assert len(there) / 4000 == pytest.approx(0.75 * span.chance, abs=0.03), name
+        assert span.low - 0.5 <= there.min() < there.max() <= span.high + 0.5
+    assert np.mean(drawn.grey) == pytest.approx(0.75 * 0.2, abs=0.03)
+    assert np.std(drawn.shift) == pytest.approx(1.5 * np.sqrt(1 + 0.12 * (3.25**2 + 1 - 1)), rel=0.1)
+
+
 def test_jitter_has_the_configured_deviation() -> None:
     dot = np.zeros((128, 128, 3), np.uint8)
     dot[62:66, 62:66] = 255
     found = []
     for variant in range(200):
         rng = degrade.generator(1, "a", variant)
-        moved = degrade.align(dot, 128, Jitter(3, 0, 0), rng)[..., 0].astype(float)
+        moved = degrade.align(dot, Jitter(3, 0, 0), rng)[..., 0].astype(float)
         found.append(np.array(np.nonzero(moved > 60)).mean(axis=1) - 55.5)
     assert np.abs(np.mean(found, axis=0)).max() < 0.7
     assert np.std(found, axis=0) == pytest.approx([3, 3], abs=0.5)

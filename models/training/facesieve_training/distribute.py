@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field
 
 from facesieve_training.cli import DataError
 
@@ -25,17 +27,16 @@ _AHEAD = 2
 class Distribute:
     """Where the work is done."""
 
-    workers: int = 0
+    workers: Annotated[int, Field(ge=0)] = 0
     """Ray workers, each on one CPU; 0 works in this process, without Ray."""
     address: str | None = None
     """Address of a Ray cluster (`auto`, `ray://host:10001`); null starts Ray on this machine for this run."""
 
     def faults(self) -> list[str]:
         """Return the errors in the values, one message each."""
-        faults = [f"workers: must be 0 or more, not {self.workers}"] if self.workers < 0 else []
         if self.address and not self.workers:
-            faults.append("address: needs workers, the number of Ray workers to use")
-        return faults
+            return ["address: needs workers, the number of Ray workers to use"]
+        return []
 
 
 def over(

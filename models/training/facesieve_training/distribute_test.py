@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from facesieve_training.cli import DataError
+from facesieve_training.config import ConfigError, load
 from facesieve_training.distribute import Distribute, over
 
 
@@ -50,6 +51,7 @@ def test_work_is_created_once_and_items_are_consumed_lazily() -> None:
 
 
 def test_faults() -> None:
-    assert Distribute(-1).faults()
+    with pytest.raises(ConfigError, match="workers: must be 0 or more, not -1"):
+        load(None, Distribute, ["workers=-1"])
     assert Distribute(0, "auto").faults()
     assert not Distribute(2, "auto").faults()

@@ -5,6 +5,7 @@ margin all around (128x128: 8 pixels), so that alignment jitter has real pixels.
 """
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,14 @@ from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
 
+log = logging.getLogger(__name__)
+
 SIZE = 112
 """Width and height of an aligned face, pixels."""
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+
+# Markers of JPEG: start of image and of a scan, end of image. The coded data cannot contain them.
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
 Image = NDArray[np.uint8]
 """Height x width x 3, BGR."""
@@ -42,13 +48,15 @@ class FaceSet:
     Only the identities are held in memory; the files of each are listed on access.
     """
 
-    def __init__(self, root: Path, limit: int | None = None) -> None:
-        """List the identities below root, the first `limit` of them when given."""
+    def __init__(self, root: Path, limit: int | None = None, without: frozenset[str] = frozenset()) -> None:
+        """List the identities below root, the first `limit` of them when given; `without`: keys of faces to
+        leave out.
+        """
         if not root.is_dir():
             raise DataError(
                 f"{root}: is not a directory; give one with a directory of face images for each identity"
             )
-        self.root = root
+        self.root, self._without = root, without
         self.identities = sorted(entry.name for entry in root.iterdir() if entry.is_dir())[:limit]
         if not self.identities:
             raise DataError(
@@ -58,7 +66,8 @@ class FaceSet:
     def faces(self, identity: str) -> list[Face]:
         """List the faces of one identity in the order of their names."""
         files = sorted(p for p in (self.root / identity).iterdir() if p.suffix.lower() in EXTENSIONS)
-        return [Face(path, identity) for path in files]
+        found = [Face(path, identity) for path in files]
+        return [face for face in found if face.key not in self._without] if self._without else found
 
     def __iter__(self) -> Iterator[Face]:
         """All faces, identity by identity."""
@@ -66,19 +75,40 @@ class FaceSet:
             yield from self.faces(identity)
 
     def hash(self) -> str:
-        """Digest of names and sizes of all files: which data a run used."""
-        digest = hashlib.sha256()
-        for face in self:
-            digest.update(f"{face.key} {face.path.stat().st_size}\n".encode())
+        """Digest of names and sizes of all files: which data a run used. Logs identities without a face."""
+        digest, empty = hashlib.sha256(), []
+        for identity in self.identities:
+            found = self.faces(identity)
+            for face in found:
+                digest.update(f"{face.key} {face.path.stat().st_size}\n".encode())
+            if not found and identity not in self._without:
+                empty.append(identity)
+        if empty:
+            log.warning("%s: %d directories hold no image: %s", self.root, len(empty), ", ".join(empty[:5]))
         return digest.hexdigest()[:16]
+
+
+def decode(data: bytes) -> Image:
+    """Decode one image, BGR; raises ValueError with the reason when it cannot be decoded completely."""
+    if data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN):
+        raise ValueError("is a truncated JPEG")  # OpenCV would fill the rest with grey
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error as error:
+        raise ValueError(f"cannot be decoded: {error.err}") from error
+    if image is None:
+        raise ValueError("is not a readable image")
+    return np.asarray(image, np.uint8)
 
 
 def read(path: Path) -> Image:
     """Read one image, BGR."""
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
-    if image is None:
-        raise DataError(f"{path}: is not a readable image; remove or replace it")
-    return np.asarray(image, np.uint8)
+    try:
+        return decode(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; remove or replace it") from error
 
 
 def read_face(path: Path) -> Image:

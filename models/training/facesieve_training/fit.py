@@ -1,8 +1,9 @@
-"""The training loop of any Keras model on any back end; a killed and resumed run gives the same result.
+"""The training loop; a killed and resumed run gives the same result.
 
-Training is divided into segments that end at every checkpoint and every epoch. A segment is one `Model.fit`,
-which keeps the device busy while the next batches are made. metrics.csv gets one row per segment, with the
-learning rate of its first step.
+Training is divided into segments that end at every checkpoint and every epoch; metrics.csv gets one row per
+segment, with the learning rate of its first step. There are two ways to compute a segment: `Loop`, one
+`Model.fit` on batches that are made meanwhile, on any back end; and `on_device.DeviceLoop`, for data that
+stay on a GPU.
 """
 
 import logging
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 Batch = tuple[Any, ...]
 """Input and targets, and optional sample weights."""
-_AHEAD, _MAKERS = 6, 3  # batches made ahead, and threads that make them
+_AHEAD = 6  # batches made ahead
 
 
 @dataclass(frozen=True)
@@ -75,43 +76,50 @@ def adam(optimiser: Optimiser, epoch: int, steps: int, precision: devices.Precis
     return keras.optimizers.LossScaleOptimizer(inner) if precision == "float16" else inner
 
 
-class Loop:
-    """Trains a compiled model; `make_batch(step)` returns this host's part of a step's batch and must be a
-    function of the step.
+class Segments:
+    """A training in segments that end at every checkpoint and every epoch, in whatever way each is computed.
+
+    `name` is the checkpoint's directory below the run's, for a run with several trainings; `after` is the
+    number of steps of its earlier ones, after which the rows of metrics.csv continue.
     """
 
     def __init__(
-        self,
-        model: keras.Model,
-        make_batch: Callable[[int], Batch],
-        run: Run,
-        save_every: int,
-        hosts: Hosts | None = None,
-    ) -> None:
-        self._model, self._make_batch, self._run = model, make_batch, run
-        self._save_every, self._hosts = save_every, hosts or Hosts()
-        self._fault: Exception | None = None
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-        self._state = State(variables(model), run.checkpoint)
+        self, run: Run, state: Sequence[Any], optimizer: Any, save_every: int, hosts: Hosts | None = None,
+        name: str = "", after: int = 0,
+    ) -> None:  # fmt: skip
+        self._run, self._optimizer, self._save_every = run, optimizer, save_every
+        self._hosts, self._name, self._after = hosts or Hosts(), name, after
+        directory = run.checkpoint / name
+        directory.mkdir(exist_ok=True)
+        self._state = State(state, directory)
 
-    def train(self, epochs: float, epoch: int, evaluate: Callable[[], dict[str, float]]) -> None:
+    def train(self, epochs: float, epoch: int, evaluate: Callable[[], dict[str, float]] = dict) -> None:
         """Train `epochs` epochs of `epoch` steps; `evaluate` returns additional figures after each."""
-        total, step = round(epochs * epoch), self._resume()
-        with tqdm(total=total, initial=step, unit="step", disable=self._hosts.index > 0 or None) as bar:
+        total = round(epochs * epoch)
+        step = self._resume(total)
+        hidden = self._hosts.index > 0 or None
+        with tqdm(total=total, initial=step, desc=self._name or "train", unit="step", disable=hidden) as bar:
             while step < total:
                 ends = ((step // every + 1) * every for every in (self._save_every, epoch))
                 end = min(*ends, total)
-                rate = float(keras.ops.convert_to_numpy(self._model.optimizer.learning_rate))
-                figures = self._segment(step, end, bar)
+                rate = float(keras.ops.convert_to_numpy(self._optimizer.learning_rate))
+                figures = self._finite(self._segment(step, end, bar), end)
+                bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()}, refresh=False)
                 values = {"epoch": round(end / epoch, 4), **figures, "rate": rate}
-                bar.set_postfix(figures, refresh=False)
                 step = end
                 # The row first: a resumed run rewrites the rows after the last checkpoint.
-                self._run.log(step, **values, **(evaluate() if step % epoch == 0 else {}))
+                evaluated = evaluate() if step % epoch == 0 else {}
+                self._run.log(self._after + step, **values, **evaluated)
                 self._state.save(step)
 
-    def _resume(self) -> int:
+    def _segment(self, start: int, end: int, bar: Any) -> dict[str, float]:
+        """Train from a step to another; returns the mean parts of the loss, with their sum as `loss`."""
+        raise NotImplementedError
+
+    def _loaded(self) -> None:
+        """Called after the variables were restored."""
+
+    def _resume(self, total: int) -> int:
         """Load the newest checkpoint that all hosts have."""
         kept = self._state.kept() if self._run.resumed else []
         step = min(devices.gather(kept[-1] if kept else 0, self._hosts))
@@ -121,9 +129,37 @@ class Loop:
             )
         if step:
             self._state.load(step)
-            log.info("resuming after step %d", step)
-        self._run.rewind(step)
+            self._loaded()
+            log.info("resuming %s after step %d", self._name or "training", step)
+        if step < total:  # otherwise later trainings may have written rows
+            self._run.rewind(self._after + step)
         return step
+
+    def _finite(self, figures: dict[str, float], end: int) -> dict[str, float]:
+        if np.isfinite(figures["loss"]):
+            return figures
+        raise DataError(
+            f"{self._run.dir}: the loss is {figures['loss']} before step {end}; "
+            "lower the learning rate, raise its warm-up or take precision float32"
+        )
+
+
+class Loop(Segments):
+    """Trains a compiled model on batches that are streamed to it, on any back end.
+
+    `make_batch(step)` returns this host's part of a step's batch and must be a function of the step; `makers`
+    threads call it.
+    """
+
+    def __init__(
+        self, model: keras.Model, make_batch: Callable[[int], Batch], run: Run, save_every: int,
+        hosts: Hosts | None = None, name: str = "", after: int = 0, makers: int = 3,
+    ) -> None:  # fmt: skip
+        self._model, self._make_batch, self._makers = model, make_batch, makers
+        self._fault: Exception | None = None
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        super().__init__(run, variables(model), model.optimizer, save_every, hosts, name, after)
 
     def _segment(self, start: int, end: int, bar: Any) -> dict[str, float]:
         try:
@@ -137,16 +173,10 @@ class Loop:
         except Exception as error:
             # TensorFlow replaces an exception of make_batch by its own.
             raise self._fault or error from None
-        figures = {name: float(values[-1]) for name, values in history.history.items()}
-        if not np.isfinite(figures["loss"]):
-            raise DataError(
-                f"{self._run.dir}: the loss is {figures['loss']} before step {end}; "
-                "lower optimiser.rate, raise optimiser.warmup or take precision float32"
-            )
-        return figures
+        return {name: float(values[-1]) for name, values in history.history.items()}
 
     def _batches(self, start: int, end: int) -> Iterator[Batch]:
-        with ThreadPoolExecutor(_MAKERS) as pool:
+        with ThreadPoolExecutor(self._makers) as pool:
             ahead = [pool.submit(self._make_batch, s) for s in range(start, min(start + _AHEAD, end))]
             for step in range(start, end):
                 try:
@@ -157,6 +187,31 @@ class Loop:
                 if step + _AHEAD < end:
                     ahead.append(pool.submit(self._make_batch, step + _AHEAD))
                 yield batch
+
+
+class Averaged(keras.optimizers.AdamW):  # type: ignore[misc]
+    """AdamW with a moving average of the weights, whose decay is smaller in the first steps."""
+
+    def __init__(self, *arguments: Any, average: float, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._average = average
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Start the averages at the present weights."""
+        if self.built:
+            return
+        super().build(variables)
+        self.averages = [self.add_variable_from_reference(v, "average") for v in variables]
+        for average, variable in zip(self.averages, variables, strict=True):
+            average.assign(variable)
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
+        """Update the weights, then their averages."""
+        super().apply(grads, trainable_variables)
+        step = keras.ops.cast(self.iterations, "float32")
+        keep = keras.ops.minimum(self._average, (1 + step) / (10 + step))
+        for average, variable in zip(self.averages, self._trainable_variables, strict=True):
+            average.assign(average * keep + variable * (1 - keep))
 
 
 def variables(model: keras.Model) -> list[Any]:

@@ -56,7 +56,7 @@ def test_commands_from_images_to_an_evaluated_student(
         "student", f"labels={label}", "student={network: {depth: 10, width: 0.125}, bins: 8, hidden: 16}",
         "phases=[{epochs: 1, labels: 1.0}]", "batch=48", "held_out=0.3",
     )  # fmt: skip
-    export = stage("export", f"student={student}", matcher, "representative=40", "knots=5")
+    export = stage("export", f"student={student}", matcher, "name=trial", "representative=40", "knots=5")
     evaluated = stage(
         "evaluate", f"faces={faces}", matcher, f"teacher={{run: {teacher}}}", "rules.fmrs=[0.01]",
         "rules.replicates=20", "rules.recomputed_replicates=3", "images=3",

@@ -6,6 +6,7 @@ metrics.csv   one row per logged step
 checkpoint/   the stage's state for resuming
 """
 
+import contextlib
 import csv
 import datetime
 import io
@@ -15,10 +16,10 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -39,15 +40,29 @@ class RunError(RuntimeError):
     """A run's directory cannot be used as requested."""
 
 
-def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write a file atomically: a reader, or a kill at any moment, finds either the old or the new file."""
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that replaces `path` at the end of the block, and is deleted if the block fails.
+
+    A reader, or a kill at any moment, finds either the old or the new file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write a file atomically, see `atomic`."""
+    with atomic(path) as file:
         file.write(data.encode() if isinstance(data, str) else data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 class Run:
@@ -64,15 +79,19 @@ class Run:
     def open(cls, directory: Path, stage: str, config: Any, resume: bool) -> "Run":
         """Start a run in an unused directory, or resume the unfinished one in it when resume is set.
 
-        Raises RunError when the directory holds a run and resume is not set, when there is no run to resume,
-        and when the configuration differs from that of the run: the result would belong to neither.
+        A directory whose run failed before it wrote a result counts as unused. Raises RunError when the
+        directory holds a run and resume is not set, when there is no run to resume, and when the
+        configuration differs from that of the run: the result would belong to neither.
         """
         config_file = directory / "config.yaml"
-        if resume:
+        begun = config_file.exists() and _has_results(directory)
+        if resume and not config_file.exists():
+            raise RunError(f"{directory} holds no run to resume; start it without --resume")
+        if resume and begun:
             cls._check_same(config_file, config)
             meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
             return cls(directory, meta, True)
-        if config_file.exists():
+        if begun:
             raise RunError(
                 f"{directory} already holds a run; resume it (--resume) or choose another directory (--run)"
             )
@@ -84,8 +103,6 @@ class Run:
 
     @staticmethod
     def _check_same(config_file: Path, config: Any) -> None:
-        if not config_file.exists():
-            raise RunError(f"{config_file.parent} holds no run to resume; start it without --resume")
         old, new = yaml.safe_load(config_file.read_text(encoding="utf-8")), configuration.plain(config)
         different = sorted(_differences(old, new, ""))
         if different:
@@ -134,7 +151,8 @@ class Run:
     def rewind(self, step: int) -> None:
         """Delete the rows after this step, which a resumed stage writes again."""
         self._rows = [row for row in self._rows if int(row["step"]) <= step]
-        self._write_metrics()
+        if self._columns:
+            self._write_metrics()
 
     def _read_metrics(self) -> list[dict[str, str]]:
         path = self.dir / "metrics.csv"
@@ -151,6 +169,16 @@ class Run:
         writer.writeheader()
         writer.writerows(self._rows)
         write_atomic(self.dir / "metrics.csv", text.getvalue())
+
+
+def _has_results(directory: Path) -> bool:
+    """Whether a run's directory holds more than what `Run.open` writes, or the run is finished."""
+    if '"finished"' in (directory / "meta.json").read_text(encoding="utf-8"):
+        return True
+    others = [
+        p for p in directory.iterdir() if p.name not in ("config.yaml", "meta.json") and p.name[0] != "."
+    ]
+    return any(path.is_file() or any(path.iterdir()) for path in others)
 
 
 def _differences(old: Any, new: Any, where: str) -> Iterable[str]:

@@ -1,7 +1,7 @@
 """Behaviour of the shipped students on images made from real faces."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from facesieve_training import degrade
-from facesieve_training.degrade import Degradation, Jitter, Span
+from facesieve_training.degrade import Span
 from facesieve_training.export.scorer import Scorer
 from facesieve_training.faces import SIZE, FaceSet, Image, centre, read
 from facesieve_training.prepare.detector import open_detector
@@ -19,7 +19,6 @@ from facesieve_training.student import background
 
 STUDENTS = sorted(Path(__file__).parents[2].glob("quality*.tflite"))
 FACES, MORE = 40, 200
-NONE = Span(0, 1, 1)
 
 pytestmark = pytest.mark.parametrize("scorer", STUDENTS, indirect=True, ids=lambda path: path.stem)
 
@@ -44,16 +43,13 @@ def faces(shared_data: Path) -> list[Image]:
 def recorded(**effect: Span) -> Callable[[Image, float], Image]:
     """Degrade by one effect of the given strength."""
     ((name, span),) = effect.items()
-    names = [f.name for f in fields(Degradation) if f.name not in ("jitter", "spared")]
-    nothing: dict[str, Any] = dict.fromkeys(names, NONE)
-    plain = replace(Degradation(), spared=0, jitter=Jitter(0, 0, 0), **nothing)
 
     def made(image: Image, share: float) -> Image:
         if not share:
             return centre(image)
         strength = span.low * (span.high / span.low) ** share
         this: dict[str, Any] = {name: Span(1, strength, strength)}
-        config = replace(plain, **this)
+        config = replace(degrade.NOTHING, **this)
         return degrade.degrade(image, config, degrade.generator(1, "face", 1))
 
     return made

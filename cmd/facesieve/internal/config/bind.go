@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"facesieve/quality"
 )
 
 const (
@@ -17,8 +19,9 @@ const (
 
 //nolint:gochecknoglobals // constants that Go cannot declare as such
 var (
-	nodeType     = reflect.TypeFor[yaml.Node]()
-	durationType = reflect.TypeFor[time.Duration]()
+	nodeType      = reflect.TypeFor[yaml.Node]()
+	durationType  = reflect.TypeFor[time.Duration]()
+	thresholdType = reflect.TypeFor[quality.Threshold]()
 )
 
 // position is a line and a column of the file, both from 1; 0 means that the position is unknown.

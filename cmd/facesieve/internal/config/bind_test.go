@@ -71,6 +71,8 @@ func TestEveryKeyRefusesOtherTypes(t *testing.T) {
 			}
 		case k.kind.Kind() == reflect.Slice:
 			bad = []string{"1", "text", "{a: 1}", "[[.nan, 0], [1, 0], [1, 1]]", "[null]", "[1]", "!x [1]"}
+		case k.kind.Kind() == reflect.Array:
+			bad = []string{"1", "text", "{a: 1}", "[1]", "[1, 2, 3]", "[a, 2]", "[.nan, 2]", "!x [1, 2]"}
 		case k.kind.Kind() == reflect.Map:
 			bad = []string{"1", "text", "[a]", "{a: [1]}", "{a: null}", "{a: b, a: c}", "{a: !x y}"}
 		default:

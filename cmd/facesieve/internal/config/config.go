@@ -17,19 +17,20 @@ import (
 // Config is the content of a configuration file.
 type Config struct {
 	// Device names this machine in topics and events; empty means the host name.
-	Device  string         `yaml:"device"`
-	Log     Log            `yaml:"log"`
-	MaxFPS  float64        `yaml:"max_fps"`
-	Detect  detect.Config  `yaml:"detect"`
-	Quality quality.Config `yaml:"quality"`
-	Image   Image          `yaml:"image"`
-	Runtime models.Runtime `yaml:"runtime"`
-	Models  ModelFiles     `yaml:"models"`
-	MQTT    publish.Config `yaml:"mqtt"`
-	Outbox  outbox.Config  `yaml:"outbox"`
-	Web     Web            `yaml:"web"`
-	Health  Health         `yaml:"health"`
-	Cameras []Camera       `yaml:"-"`
+	Device   string         `yaml:"device"`
+	Log      Log            `yaml:"log"`
+	MaxFPS   float64        `yaml:"max_fps"`
+	Detect   detect.Config  `yaml:"detect"`
+	Quality  quality.Config `yaml:"quality"`
+	Image    Image          `yaml:"image"`
+	Runtime  models.Runtime `yaml:"runtime"`
+	Models   ModelFiles     `yaml:"models"`
+	MQTT     publish.Config `yaml:"mqtt"`
+	Outbox   outbox.Config  `yaml:"outbox"`
+	Web      Web            `yaml:"web"`
+	Health   Health         `yaml:"health"`
+	Feedback Feedback       `yaml:"feedback"`
+	Cameras  []Camera       `yaml:"-"`
 }
 
 // Camera is one source of video. It inherits the keys of max_fps, detect, quality and health that it does not have from
@@ -49,6 +50,12 @@ type Camera struct {
 
 // Health is the check of a camera's picture: covered, dark, moved, dirty or out of focus.
 type Health struct {
+	Enabled bool `yaml:"enabled"`
+}
+
+// Feedback is what recognisers report about the faces that were sent.
+type Feedback struct {
+	// Enabled is true if reports are received: who may publish them can move a threshold that is auto.
 	Enabled bool `yaml:"enabled"`
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"facesieve/detect"
+	"facesieve/quality"
 )
 
 // Overrides are settings that replace those of the configuration file while the program runs: what a technician saved.
@@ -24,9 +25,9 @@ type CameraOverride struct {
 
 // QualityOverride replaces settings of quality.Config.
 type QualityOverride struct {
-	Threshold *float64      `yaml:"threshold,omitempty" json:"threshold,omitempty"`
-	Policy    *string       `yaml:"policy,omitempty" json:"policy,omitempty"`
-	Gates     GatesOverride `yaml:"gates,omitempty" json:"gates,omitzero"`
+	Threshold *quality.Threshold `yaml:"threshold,omitempty" json:"threshold,omitempty"`
+	Policy    *string            `yaml:"policy,omitempty" json:"policy,omitempty"`
+	Gates     GatesOverride      `yaml:"gates,omitempty" json:"gates,omitzero"`
 }
 
 // GatesOverride replaces settings of quality.Gates. It has a field for each of them.
@@ -91,6 +92,9 @@ func (l *loader) applyOverrides(cfg *Config, o Overrides) (ignored []Fault) {
 		overlay(reflect.ValueOf(camera).Elem(), reflect.ValueOf(own))
 		l.section(overrideKey(camera.Name, "detect"), camera.Detect.Validate())
 		l.section(overrideKey(camera.Name, "quality"), camera.Quality.Validate())
+		if own.Quality.Threshold != nil {
+			l.autoThreshold(overrideKey(camera.Name, "quality"), camera.Quality, cfg.Feedback)
+		}
 	}
 	for _, name := range slices.Sorted(slices.Values(keysOf(o.Cameras))) {
 		if !slices.Contains(names, name) {

@@ -14,6 +14,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/detect"
+	"facesieve/quality"
 )
 
 func (s site) open() *OverridesFile {
@@ -48,7 +49,7 @@ func randomOverride(r *rand.Rand) CameraOverride {
 		o.Enabled = new(r.IntN(2) > 0)
 	}
 	if r.IntN(2) > 0 {
-		o.Quality.Threshold = new(r.Float64() * 100)
+		o.Quality.Threshold = new(quality.Threshold(r.Float64() * 100))
 	}
 	if r.IntN(2) > 0 {
 		o.Quality.Policy = new([]string{"best", "quick", "interval", "all"}[r.IntN(4)])
@@ -82,7 +83,7 @@ func TestSavedOverridesAreLoadedAndUndone(t *testing.T) {
 			t.Fatalf("undo before a change: %v", err)
 		}
 		first, second := randomOverride(r), randomOverride(r)
-		second.Quality.Threshold = new(float64(100)) // so that the second change is one
+		second.Quality.Threshold = new(quality.Threshold(100)) // so that the second change is one
 		for _, want := range []CameraOverride{first, second} {
 			before := s.text()
 			testsupport.Must(t, f.Update(setDoor(want)))
@@ -135,11 +136,11 @@ func TestUpdateRefusesWrongOverrides(t *testing.T) {
 		want   string
 	}{
 		{
-			setDoor(CameraOverride{Quality: QualityOverride{Threshold: new(150.0)}}),
+			setDoor(CameraOverride{Quality: QualityOverride{Threshold: new(quality.Threshold(150))}}),
 			"overrides.yaml: cameras.door.quality.threshold: 150 is outside 0..100",
 		},
 		{
-			setDoor(CameraOverride{Quality: QualityOverride{Threshold: new(math.NaN())}}),
+			setDoor(CameraOverride{Quality: QualityOverride{Threshold: new(quality.Threshold(math.NaN()))}}),
 			"overrides.yaml: cameras.door.quality.threshold: \".nan\" is infinite, too large or not a number",
 		},
 		{setDoor(CameraOverride{Quality: QualityOverride{Policy: new("often")}}), `"often" is not one of best, quick`},
@@ -183,7 +184,7 @@ func TestConcurrentUpdates(t *testing.T) {
 		writers.Go(func() {
 			for i := range changes {
 				err := f.Update(func(o *Overrides) error {
-					o.Cameras[name] = CameraOverride{Quality: QualityOverride{Threshold: new(float64(i))}}
+					o.Cameras[name] = CameraOverride{Quality: QualityOverride{Threshold: new(quality.Threshold(i))}}
 					return nil
 				})
 				if err != nil {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"facesieve/quality"
 )
 
 // bindScalar stores a number, a duration, true or false, or text.
@@ -31,6 +33,8 @@ func (b *binder) bindScalar(node *yaml.Node, v reflect.Value, at target) {
 		return
 	case v.Type() == durationType:
 		err = setDuration(v, text)
+	case v.Type() == thresholdType && tag == tagText:
+		err = setThreshold(v, text)
 	case v.Kind() == reflect.Bool:
 		err = setBool(v, tag, text)
 	case v.CanInt():
@@ -86,6 +90,18 @@ func setDuration(v reflect.Value, text string) error {
 		v.SetInt(int64(d))
 	}
 	return err
+}
+
+func setThreshold(v reflect.Value, text string) error {
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		return errUnfit // a number in quotes
+	}
+	var threshold quality.Threshold
+	if err := threshold.UnmarshalText([]byte(text)); err != nil {
+		return err
+	}
+	v.SetFloat(float64(threshold))
+	return nil
 }
 
 func setBool(v reflect.Value, tag, text string) error {
@@ -147,9 +163,14 @@ func shapeName(node *yaml.Node) string {
 
 // wanted describes the values that a type accepts.
 func wanted(t reflect.Type) string {
+	named := map[reflect.Type]string{
+		durationType:                      "a duration with its unit, such as 500ms, 2s or 1m",
+		thresholdType:                     "a number or auto",
+		reflect.TypeFor[quality.Bounds](): "two scores, such as [10, 50]",
+	}
 	switch {
-	case t == durationType:
-		return "a duration with its unit, such as 500ms, 2s or 1m"
+	case named[t] != "":
+		return named[t]
 	case t.Kind() == reflect.Pointer:
 		return wanted(t.Elem())
 	case t == nodeType || t == reflect.TypeFor[Camera]():

@@ -27,12 +27,17 @@ func ForCheck() Scope { return Scope{sources: true, files: true} }
 func ForWatch() Scope { return Scope{sections: []string{"device", "mqtt"}} }
 
 // ForScore is the scope of scoring images.
-func ForScore() Scope { return Scope{sections: []string{"detect", "quality", "runtime", "models"}} }
+func ForScore() Scope {
+	return Scope{sections: []string{"detect", "quality", "runtime", "models", "feedback"}}
+}
 
 // ForReplay is the scope of a recording that is replayed with the settings of one camera, the first if camera is empty.
 // With publish, events are sent to the broker.
 func ForReplay(camera string, publish bool) Scope {
-	sections := []string{"device", "log", "max_fps", "detect", "quality", "image", "runtime", "models", "cameras"}
+	sections := []string{
+		"device", "log", "max_fps", "detect", "quality", "image", "runtime", "models", "feedback",
+		"cameras",
+	}
 	if publish {
 		sections = append(sections, "mqtt", "outbox")
 	}

@@ -12,6 +12,7 @@ import (
 	"facesieve/models"
 	"facesieve/publish"
 	"facesieve/publish/event"
+	"facesieve/quality"
 )
 
 // files adds the faults of the files that the configuration names: certificates, keys, an accelerator's library. The
@@ -29,19 +30,20 @@ func (l *loader) files(cfg Config) {
 	}
 }
 
-// checkLibrary reads the ELF header of the delegate's library. It skips a name without /, because the system's loader
-// searches for that.
+// checkLibrary reads the ELF header of the library of an external runtime. It skips a name without /, because the
+// system's loader searches for that.
 func checkLibrary(rt models.Runtime) error {
-	if rt.Delegate != models.DelegateExternal || !strings.Contains(rt.Library, "/") {
+	path := rt.LibraryPath()
+	if !rt.External() || !strings.Contains(path, "/") {
 		return nil
 	}
-	library, err := elf.Open(rt.Library)
+	library, err := elf.Open(path)
 	var format *elf.FormatError
 	switch {
 	case errors.As(err, &format):
-		return fmt.Errorf("%q is not a library for this system", rt.Library)
+		return fmt.Errorf("%q is not a library for this system", path)
 	case err != nil:
-		return fmt.Errorf("the library cannot be read: %w", err)
+		return fmt.Errorf("the library cannot be read: %w; %s", err, rt.Remedy())
 	}
 	return library.Close()
 }
@@ -65,6 +67,7 @@ func (l *loader) validate(cfg Config) {
 	l.section("runtime", cfg.Runtime.Validate())
 	l.section("detect", cfg.Detect.Validate())
 	l.section("quality", cfg.Quality.Validate())
+	l.autoThreshold("quality", cfg.Quality, cfg.Feedback)
 	l.modelFile("models.quality", cfg.Models.Quality)
 	l.modelFile("models.detector", cfg.Models.Detector)
 	l.modelFile("models.landmarks", cfg.Models.Landmarks)
@@ -97,6 +100,16 @@ func (l *loader) cameras(cfg Config) {
 		// What a camera inherits was judged, and reported, at the top of the file.
 		l.ownSection(key+".detect", camera.Detect.Validate())
 		l.ownSection(key+".quality", camera.Quality.Validate())
+		if l.given(key + ".quality.threshold") {
+			l.autoThreshold(key+".quality", camera.Quality, cfg.Feedback)
+		}
+	}
+}
+
+// autoThreshold adds a fault if a threshold is auto and nothing could move it.
+func (l *loader) autoThreshold(section string, cfg quality.Config, feedback Feedback) {
+	if cfg.Threshold == quality.Auto && !feedback.Enabled {
+		l.fault(section+".threshold", "auto needs the reports of a recogniser; set feedback.enabled: true, or give a number")
 	}
 }
 
@@ -127,7 +140,7 @@ func (l *loader) section(section string, err error) {
 		switch {
 		case !errors.As(one, &fault):
 			l.fault(section, "%v", one)
-		case fault.ConfigKey() == "device": // publish makes topics of it; it stands at the top of the file
+		case section == "mqtt" && fault.ConfigKey() == "device": // publish makes topics of it; it stands at the top of the file
 			l.fault("device", "%v", fault.Unwrap())
 		default:
 			l.fault(join(section, fault.ConfigKey()), "%v", fault.Unwrap())

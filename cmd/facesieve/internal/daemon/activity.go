@@ -63,18 +63,3 @@ func (a *activity) of(camera string) *cameraActivity {
 	}
 	return a.cameras[camera]
 }
-
-// observedUplink records the events that an uplink accepts.
-type observedUplink struct {
-	pipeline.Uplink
-	activity *activity
-}
-
-// Publish accepts the event of a face.
-func (u observedUplink) Publish(e event.Face) error {
-	err := u.Uplink.Publish(e)
-	if err == nil {
-		u.activity.accepted(e)
-	}
-	return err
-}

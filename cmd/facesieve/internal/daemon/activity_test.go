@@ -34,7 +34,7 @@ func TestActivity(t *testing.T) {
 			return errors.New("full")
 		}
 		return nil
-	}}, a}
+	}}, a, &reports{}}
 	for range 3 {
 		_ = up.Publish(face)
 		face.Quality.Score++

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +13,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/publish/event"
+	"facesieve/quality"
 )
 
 // changeInterval is the least time between two changes of one camera by commands.
@@ -210,9 +209,10 @@ func override(camera *config.CameraOverride, e event.Command) error {
 		}
 		camera.Enabled = &on
 	case event.SettingThreshold:
-		threshold, err := strconv.ParseFloat(value, 64)
-		if err != nil || math.IsNaN(threshold) || threshold < 0 || threshold > 100 {
-			return fmt.Errorf("%q is not a number from 0 to 100", shown)
+		var threshold quality.Threshold
+		err := threshold.UnmarshalText([]byte(value))
+		if err != nil || threshold != quality.Auto && !(threshold >= 0 && threshold <= 100) {
+			return fmt.Errorf("%q is not a number from 0 to 100, nor auto", shown)
 		}
 		camera.Quality.Threshold = &threshold
 	case event.SettingPolicy:

@@ -16,6 +16,7 @@ import (
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/models"
 	"facesieve/publish/event"
 )
 
@@ -63,6 +64,7 @@ type Daemon struct {
 	supervisor *supervisor
 	control    *control // nil: there is no state directory
 	activity   *activity
+	reports    reports
 
 	state          atomic.Pointer[State]
 	reporter       stateReporter
@@ -90,6 +92,7 @@ func Start(ctx context.Context, cfg config.InForce, o Options) (*Daemon, error) 
 	if d.pool, err = pipeline.NewPool(d.networks, cfg.Runtime, len(cfg.Cameras), d.log); err != nil {
 		return nil, err
 	}
+	d.reports.configure(cfg, networkOf(d.networks.Manifests(), models.TaskQuality), d.log)
 	if err := d.startUplink(ctx); err != nil {
 		return nil, errors.Join(err, d.pool.Retire())
 	}
@@ -120,7 +123,7 @@ func (d *Daemon) startUplink(ctx context.Context) (err error) {
 		d.control = newControl(d.options.Overrides, d.log)
 		commands = d.control.accept
 	}
-	d.uplink, err = openUplink(ctx, uplinkConfigOf(d.cfg.Config), d.options.Version, commands, d.log)
+	d.uplink, err = openUplink(ctx, uplinkConfigOf(d.cfg.Config), inbound{commands, d.reports.accept}, d.options.Version, d.log)
 	if err != nil {
 		return err
 	}
@@ -149,8 +152,8 @@ func (d *Daemon) setCameras(cameras []config.Camera) {
 // settings returns what the worker of a camera needs.
 func (d *Daemon) settings(cfg config.Config, camera config.Camera, pool *pipeline.Pool) workerSettings {
 	return workerSettings{
-		camera: camera, device: cfg.Device, image: cfg.Image, pool: pool,
-		uplink:    observedUplink{d.uplink, d.activity},
+		camera: d.reports.inForce(camera), device: cfg.Device, image: cfg.Image, pool: pool,
+		uplink:    observedUplink{d.uplink, d.activity, &d.reports},
 		observers: append(slices.Clone(d.options.Observers), d.activity), scoreAll: d.options.ScoreAll,
 	}
 }
@@ -193,6 +196,7 @@ func (d *Daemon) run(ctx context.Context, hangup <-chan os.Signal, changed <-cha
 		case <-ctx.Done():
 		case <-d.supervisor.ended:
 		case now := <-ticker.C:
+			d.moveThresholds(now)
 			d.report(now)
 		case <-hangup:
 			d.startReload("SIGHUP")
@@ -230,6 +234,7 @@ func (d *Daemon) stop(ctx context.Context) error {
 			Msg("cameras did not stop in time; the faces that they hold are lost")
 	}
 	d.report(time.Now())
+	d.reports.close()
 	if d.control != nil {
 		d.control.stop()
 	}

@@ -46,14 +46,17 @@ func (u *uplink) SetResult(r event.Result) error {
 }
 
 // permitClients permits the clients of the embedded broker to publish what the configuration expects from them.
-func permitClients(b *broker.Broker, cfg publish.Config) {
+func permitClients(b *broker.Broker, cfg uplinkConfig) {
 	var filters []string
-	if cfg.Control {
+	if cfg.mqtt.Control {
 		for _, setting := range settingNames() {
-			filters = append(filters, cfg.Topics().Set("+", setting))
+			filters = append(filters, cfg.mqtt.Topics().Set("+", setting))
 		}
 	}
-	if cfg.HomeAssistant {
+	if cfg.feedback {
+		filters = append(filters, cfg.mqtt.Topics().Feedback("+"))
+	}
+	if cfg.mqtt.HomeAssistant {
 		filters = append(filters, hass.StatusTopic)
 	}
 	b.Permit(filters...)

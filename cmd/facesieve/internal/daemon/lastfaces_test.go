@@ -35,7 +35,7 @@ func (s *slowSink) Publish(e event.Face) error {
 func TestStopWaitsForTheLastDecisions(t *testing.T) {
 	cfg := uplinkConfigOf(config.Default())
 	cfg.mqtt.Broker, cfg.mqtt.Device, cfg.outbox.Dir = "tcp://"+testsupport.FreeAddress(t), "test", t.TempDir()
-	uplink, err := openUplink(t.Context(), cfg, "1.0.0", func(event.Command) {}, zerolog.Nop())
+	uplink, err := openUplink(t.Context(), cfg, inbound{commands: func(event.Command) {}}, "1.0.0", zerolog.Nop())
 	testsupport.Must(t, err)
 	out := &slowSink{Uplink: uplink, delay: time.Second}
 	s := testSupervisor(t, out, zerolog.Nop(), map[string]capture.Config{

@@ -6,6 +6,7 @@ import (
 
 	"facesieve/capture"
 	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/feedback"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/models"
 	"facesieve/publish"
@@ -50,6 +51,8 @@ type CameraState struct {
 	// Health is that of the picture, the last one while the camera is not running; zero: it is not checked, or no frame
 	// has come yet.
 	Health event.Health
+	// Feedback is what was learned from recognisers; nil: feedback is not enabled.
+	Feedback *feedback.Snapshot
 }
 
 // snapshot returns the present state.
@@ -67,6 +70,9 @@ func (d *Daemon) snapshot(now time.Time) *State {
 		d.activity.complete(&camera, now)
 		if d.options.Health != nil {
 			camera.Health = d.options.Health.Health(camera.Name)
+		}
+		if camera.Feedback = d.reports.snapshot(camera.Name, camera.Settings.Threshold); camera.Feedback != nil {
+			camera.Settings.Auto = camera.Feedback.Auto
 		}
 		state.Cameras = append(state.Cameras, camera)
 	}

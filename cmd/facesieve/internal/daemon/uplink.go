@@ -24,9 +24,9 @@ const handoverTime = 200 * time.Millisecond
 // open until the program ends, and moves the waiting events when its configuration changes. An uplink is safe for
 // concurrent use.
 type uplink struct {
-	log      zerolog.Logger
-	version  string              // of the program
-	commands func(event.Command) // receives those for the cameras
+	log     zerolog.Logger
+	version string // of the program
+	inbound inbound
 
 	mutex     sync.RWMutex // locked for writing while something is replaced
 	cfg       uplinkConfig
@@ -37,22 +37,29 @@ type uplink struct {
 	device    event.Device // its last state
 }
 
+// inbound receives what other programs publish for the cameras. Its functions return at once.
+type inbound struct {
+	commands func(event.Command)
+	feedback func(event.FeedbackMessage)
+}
+
 // uplinkConfig is the part of the configuration that the uplink uses.
 type uplinkConfig struct {
-	mqtt   publish.Config
-	outbox outbox.Config
+	mqtt     publish.Config
+	outbox   outbox.Config
+	feedback bool // it is received
 }
 
 func uplinkConfigOf(c config.Config) uplinkConfig {
-	return uplinkConfig{mqtt: c.MQTT, outbox: c.Outbox}
+	return uplinkConfig{mqtt: c.MQTT, outbox: c.Outbox, feedback: c.Feedback.Enabled}
 }
 
 // openUplink starts the embedded broker if it is configured, the outbox and the publisher. Version is that of the
-// program; commands receives the commands for the cameras.
+// program.
 func openUplink(
-	ctx context.Context, cfg uplinkConfig, version string, commands func(event.Command), log zerolog.Logger,
+	ctx context.Context, cfg uplinkConfig, in inbound, version string, log zerolog.Logger,
 ) (*uplink, error) {
-	u := &uplink{log: log, version: version, commands: commands}
+	u := &uplink{log: log, version: version, inbound: in}
 	if err := u.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, u.closeQueue(), u.closeBroker())
 	}
@@ -75,14 +82,17 @@ func (u *uplink) open(ctx context.Context, cfg uplinkConfig) (err error) {
 	mqtt := cfg.mqtt
 	if u.broker != nil {
 		u.broker.Reserve(mqtt.ClientName())
-		permitClients(u.broker, mqtt)
+		permitClients(u.broker, cfg)
 		mqtt.Dialer = u.broker
 	}
 	u.publisher, err = publish.Open(mqtt, u.queue, u.log.With().Str("component", "publish").Logger())
 	if err != nil {
 		return err
 	}
-	u.publisher.OnCommand(u.commands)
+	u.publisher.OnCommand(u.inbound.commands)
+	if cfg.feedback {
+		u.publisher.OnFeedback(u.inbound.feedback)
+	}
 	if u.cameras == nil {
 		return nil
 	}
@@ -122,7 +132,7 @@ func (u *uplink) replace(ctx context.Context, cfg uplinkConfig) error {
 	}
 	u.mutex.Lock()
 	defer u.mutex.Unlock()
-	if before.mqtt == cfg.mqtt {
+	if before.mqtt == cfg.mqtt && before.feedback == cfg.feedback {
 		u.cfg = cfg
 		return nil
 	}

@@ -242,7 +242,7 @@ func (w *worker) state() CameraState {
 	w.mutex.Unlock()
 	state := CameraState{
 		Name: w.name, Worker: w.number, Active: active, Pipeline: w.counters.Stats(), Settings: event.Settings{
-			Enabled: settings.Enabled, Threshold: settings.Quality.Threshold, Policy: settings.Quality.Policy,
+			Enabled: settings.Enabled, Threshold: settings.Quality.LeastScore(), Policy: settings.Quality.Policy,
 		},
 	}
 	if w.source != nil {

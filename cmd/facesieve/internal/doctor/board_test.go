@@ -8,6 +8,7 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/models"
 	"facesieve/publish/outbox"
 )
 
@@ -68,11 +69,16 @@ func TestOutboxSpace(t *testing.T) {
 
 func TestRefusedAcceleratorFails(t *testing.T) {
 	cfg := config.Default()
-	cfg.Runtime.Library = "libx.so"
-	times := pipeline.NetworkTimes{Name: "n-1", Delegate: "xnnpack", Refusal: "it drifts"}
+	cfg.Runtime.Delegate, cfg.Runtime.Library = models.DelegateExternal, "libx.so"
+	times := pipeline.NetworkTimes{Name: "n-1", Engine: "TFLite 2", Device: "xnnpack", Refusal: "it drifts"}
 	f := networkFinding(cfg, times)
-	wantFinding(t, "refused", f, Failed, "the accelerator (libx.so) is refused, XNNPACK on the CPU is used: it drifts")
-	times.Refusal = ""
+	wantFinding(t, "refused", f, Failed,
+		"the configured runtime (external, libx.so) is refused, XNNPACK on the CPU is used: it drifts")
+	times.Refusal, times.Run, times.OnCPU = "", 3*time.Millisecond, 2*time.Millisecond
+	wantFinding(t, "slow", networkFinding(cfg, times), Warning, "slower than XNNPACK on the CPU (2.00 ms)")
+	times.OnCPU = 4 * time.Millisecond
+	wantFinding(t, "fast", networkFinding(cfg, times), OK, "3.00 ms at 0x0 (4.00 ms on the CPU)")
+	times.OnCPU = 0
 	wantFinding(t, "accepted", networkFinding(cfg, times), OK, "self-test passed")
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"facesieve/cmd/facesieve/internal/daemon"
+	"facesieve/cmd/facesieve/internal/feedback"
 	"facesieve/cmd/facesieve/internal/health"
 	"facesieve/publish/event"
 	"facesieve/publish/outbox"
@@ -37,7 +38,7 @@ func (m *Metrics) all(state *daemon.State) []prometheus.Metric {
 	for _, c := range state.Cameras {
 		configured[c.Name] = true
 		m.camera(c.Name).collect(b, c)
-		settings, err := state.InForce.Camera(c.Name)
+		settings, err := state.Camera(c.Name)
 		b.gauge("camera_enabled", "1 if the configuration enables the camera.", truth(err == nil && settings.Enabled),
 			cameraLabel, c.Name)
 	}
@@ -87,9 +88,33 @@ func (c *camera) collect(b *builder, state daemon.CameraState) {
 		b.counter("visits_rejected_total", "Visits that ended without a sent face, by the reason of their best face.", n,
 			cameraLabel, c.name, "reason", string(reason))
 	}
+	b.feedback(c.name, state)
 	b.metrics = append(b.metrics, c.score)
 	for _, stage := range c.stages {
 		b.metrics = append(b.metrics, stage)
+	}
+}
+
+// feedback adds what was learned from recognisers.
+func (b *builder) feedback(camera string, state daemon.CameraState) {
+	b.gauge("threshold", "Least score of a face that is sent.", state.Settings.Threshold, cameraLabel, camera)
+	learned := state.Feedback
+	if learned == nil {
+		return
+	}
+	for _, fate := range feedback.Fates() {
+		b.counter("feedback_reports_total", "Reports of recognisers about sent faces, by what became of them: accepted, or "+
+			"ignored because of what.", learned.Fates[fate], cameraLabel, camera, "fate", fate)
+	}
+	b.gauge("feedback_reports", "Weight of the reports that the learned curve rests on; those of two weeks ago count half.",
+		learned.Reports, cameraLabel, camera)
+	if learned.Share != nil {
+		const help = "Share of the sent faces that the recogniser matches, and the ends of its 95 % interval."
+		for bound, value := range map[string]float64{
+			"value": learned.Share.Value, "low": learned.Share.Low, "high": learned.Share.High,
+		} {
+			b.gauge("feedback_matched_share", help, value, cameraLabel, camera, "bound", bound)
+		}
 	}
 }
 

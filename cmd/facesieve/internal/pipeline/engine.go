@@ -23,10 +23,12 @@ type Engine struct {
 	pool            *Pool
 	held            *interpreterSet // nil between Release and Acquire
 	detectorNetwork *pooledNetwork
+	partNetwork     *pooledNetwork // the detector's, for parts of a frame
 	refinerNetwork  *pooledNetwork
 	qualityNetwork  *pooledNetwork
 	detector        *detect.Detector
-	refiner         *detect.Refiner // nil: faces are not refined
+	parts           *detect.Detector // of parts of a frame
+	refiner         *detect.Refiner  // nil: faces are not refined
 	aligner         *quality.Aligner
 	assessor        *quality.Assessor
 	scorer          *quality.Scorer
@@ -77,6 +79,7 @@ func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 	e := &Engine{
 		pool:            pool,
 		detectorNetwork: &pooledNetwork{model: pool.networks.detector},
+		partNetwork:     &pooledNetwork{model: pool.networks.detector},
 		refinerNetwork:  &pooledNetwork{model: pool.networks.landmarks},
 		qualityNetwork:  &pooledNetwork{model: pool.networks.quality},
 		aligner:         quality.NewAligner(), assessor: quality.NewAssessor(), gates: q.Gates, coarse: q.Gates.Coarse(),
@@ -88,6 +91,10 @@ func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 		return nil, errors.Join(fmt.Errorf("set up detector: %w", err), e.Close())
 	}
 	e.closers = append(e.closers, e.detector.Close)
+	if e.parts, err = detect.NewDetector(d, e.partNetwork); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up detector: %w", err), e.Close())
+	}
+	e.closers = append(e.closers, e.parts.Close)
 	if d.Refine {
 		if pool.networks.landmarks == nil {
 			return nil, errors.Join(errNoRefiner, e.Close())
@@ -145,8 +152,8 @@ func (e *Engine) hold(set *interpreterSet) {
 	if set == nil {
 		set = &interpreterSet{}
 	}
-	e.detectorNetwork.Interpreter, e.refinerNetwork.Interpreter = set.detector, set.refiner
-	e.qualityNetwork.Interpreter = set.quality
+	e.detectorNetwork.Interpreter, e.partNetwork.Interpreter = set.detector, set.part
+	e.refinerNetwork.Interpreter, e.qualityNetwork.Interpreter = set.refiner, set.quality
 }
 
 // MinScore returns the detector's score, 0..1, from which a face can begin a track. A face with a lower score can only
@@ -157,8 +164,17 @@ func (e *Engine) MinScore() float64 { return e.detector.Config().Score }
 // begin a track: they are usually small in the detector's input, and refinement uses the pixels of the full frame. Faces
 // that ignore accepts are left out; ignore may be nil.
 func (e *Engine) Find(frame gocv.Mat, ignore func(detect.Face) bool) ([]detect.Face, error) {
+	return e.FindIn(frame, image.Rectangle{}, nil, ignore)
+}
+
+// FindIn is Find that searches only a part of the frame, pixels, and what is close to it; an empty part stands for the
+// whole frame. A face at one of the known boxes, pixels of the frame, may be left out if it reaches out of what is
+// searched.
+func (e *Engine) FindIn(
+	frame gocv.Mat, part image.Rectangle, known [][4]float32, ignore func(detect.Face) bool,
+) ([]detect.Face, error) {
 	now := time.Now()
-	faces, err := e.detector.Detect(frame)
+	faces, err := e.detect(frame, part, known)
 	if err != nil {
 		return nil, fmt.Errorf("detect: %w", err)
 	}
@@ -183,24 +199,53 @@ func (e *Engine) Find(frame gocv.Mat, ignore func(detect.Face) bool) ([]detect.F
 	return faces, nil
 }
 
-// Follow returns the faces of a frame, 8-bit BGR, at the boxes where they are expected, pixels of the frame; the highest
-// score first. It returns false if one of them is not found there.
-func (e *Engine) Follow(frame gocv.Mat, expected [][4]float32) (faces []detect.Face, ok bool, err error) {
+// detect returns the faces in a part of a frame, or in the whole frame.
+func (e *Engine) detect(frame gocv.Mat, part image.Rectangle, known [][4]float32) ([]detect.Face, error) {
+	if part.Empty() || e.held.detector.External() { // verified at the size of the whole frame
+		return e.detector.Detect(frame)
+	}
+	if err := e.pool.startPart(e.held); err != nil {
+		return nil, err
+	}
+	e.hold(e.held) // startPart may have started the network
+	faces, ok, err := e.parts.DetectIn(frame, part, known)
+	if err != nil || ok {
+		return faces, err
+	}
+	return e.detector.Detect(frame)
+}
+
+// Follow returns the faces of a frame, 8-bit BGR, at the boxes where they are expected, pixels of the frame, the highest
+// score first; and the boxes at which there is no face, or the same one as at another box.
+func (e *Engine) Follow(frame gocv.Mat, expected [][4]float32) (faces []detect.Face, lost [][4]float32, err error) {
 	cfg := e.detector.Config()
+	at := map[detect.Face][4]float32{}
 	for _, box := range expected {
 		now := time.Now()
 		face, found, err := e.refiner.Follow(frame, box)
 		if err != nil {
-			return nil, false, err
+			return nil, nil, err
 		}
 		e.times.add(stageFollow, now)
-		if !found || float64(face.Score) < cfg.LowScore || !cfg.Accepts(face, frame.Cols(), frame.Rows()) {
-			return nil, false, nil
+		if _, twice := at[face]; twice || !found || float64(face.Score) < cfg.LowScore ||
+			!cfg.Accepts(face, frame.Cols(), frame.Rows()) {
+			lost = append(lost, box)
+			continue
 		}
-		faces = append(faces, face)
+		faces, at[face] = append(faces, face), box
 	}
 	kept := detect.Distinct(faces, cfg.NMSIoU)
-	return kept, len(kept) == len(expected), nil
+	for _, face := range faces {
+		if !slices.Contains(kept, face) {
+			lost = append(lost, at[face])
+		}
+	}
+	return kept, lost, nil
+}
+
+// distinct returns the faces of both lists, each face once, the highest score first.
+func (e *Engine) distinct(a, b []detect.Face) []detect.Face {
+	return detect.Distinct(slices.Concat(a, b), e.detector.Config().NMSIoU)
 }
 
 // coarseCheck measures the geometry of the detector's landmarks, and applies the gates that refinement cannot change.

@@ -241,6 +241,7 @@ func (p *Pipeline) processFrame(ctx context.Context, frame *capture.Frame) error
 	defer func() { p.observers.frame(report) }()
 	now := time.Now()
 	moved := p.motion.Selects(frame.Time, frame.Mat)
+	p.search.Add(p.motion.Moved())
 	p.engine.times.add(stageMotion, now)
 	if !moved && !p.busy {
 		report.Skipped = SkippedByMotion
@@ -304,18 +305,28 @@ func (p *Pipeline) analyse(ctx context.Context, frame *capture.Frame) ([]detect.
 	return active, append(decisions, p.endStatic(frame.Time, active, candidates)...), nil
 }
 
-// find returns the faces of a frame. It follows the known ones, or searches the frame if that is due or if one of them
-// is not where it is expected.
+// find returns the faces of a frame. It searches the frame, or the part where something moved, if that is due, and
+// follows the known faces elsewhere. It also searches around a face that is not where it is expected.
 func (p *Pipeline) find(frame *capture.Frame) ([]detect.Face, error) {
-	expected := p.tracker.Predict(frame.Time)
-	if !p.search.Due(frame.Time, len(expected)) {
-		faces, ok, err := p.engine.Follow(frame.Mat, expected)
-		if ok || err != nil {
-			return faces, err
+	expected, hidden := p.tracker.Predict(frame.Time)
+	p.search.Add(detect.Around(hidden))
+	ignore := func(f detect.Face) bool { return p.static.Ignores(frame.Time, f) }
+	part, due := p.search.Due(frame.Time, len(expected))
+	if !due {
+		followed, lost, err := p.engine.Follow(frame.Mat, expected)
+		if err != nil || len(lost) == 0 {
+			return followed, err
 		}
+		found, err := p.engine.FindIn(frame.Mat, detect.Around(lost), expected, ignore)
+		return p.engine.distinct(followed, found), err
 	}
 	p.search.Done(frame.Time)
-	return p.engine.Find(frame.Mat, func(f detect.Face) bool { return p.static.Ignores(frame.Time, f) })
+	found, err := p.engine.FindIn(frame.Mat, part, expected, ignore)
+	if err != nil || part.Empty() {
+		return found, err
+	}
+	followed, _, err := p.engine.Follow(frame.Mat, detect.Elsewhere(expected, found))
+	return p.engine.distinct(found, followed), err
 }
 
 // associate assigns the faces to tracks, by their motion and their looks.
@@ -351,7 +362,7 @@ func (p *Pipeline) offer(faces *frameFaces, track detect.Track) (*Candidate, []D
 	frame := faces.frame
 	c := &Candidate{
 		Camera: p.camera.Name, Track: track.ID, Time: frame.Time, Width: frame.Mat.Cols(), Height: frame.Mat.Rows(),
-		Judgement: j.Judgement, PolicyName: p.camera.Quality.Policy, Threshold: p.camera.Quality.Threshold,
+		Judgement: j.Judgement, PolicyName: p.camera.Quality.Policy, Threshold: p.camera.Quality.LeastScore(),
 	}
 	start := time.Now()
 	keep := func() *Candidate {

@@ -20,15 +20,27 @@ import (
 type interpreterSet struct {
 	detector, quality *models.Interpreter
 	refiner           *models.Interpreter  // nil if no camera refines; its input size never changes
-	verified          map[image.Point]bool // input sizes of the detector at which an accelerator was tested
+	part              *models.Interpreter  // the detector's network at the size of a part of a frame; nil: not needed yet
+	verified          map[image.Point]bool // input sizes of the detector at which an external runtime was tested
+}
+
+// interpreters returns those that are open.
+func (s *interpreterSet) interpreters() []*models.Interpreter {
+	all := []*models.Interpreter{s.detector, s.quality}
+	for _, optional := range []*models.Interpreter{s.refiner, s.part} {
+		if optional != nil {
+			all = append(all, optional)
+		}
+	}
+	return all
 }
 
 func (s *interpreterSet) close() error {
-	err := errors.Join(s.detector.Close(), s.quality.Close())
-	if s.refiner != nil {
-		err = errors.Join(err, s.refiner.Close())
+	var all error
+	for _, i := range s.interpreters() {
+		all = errors.Join(all, i.Close())
 	}
-	return err
+	return all
 }
 
 // Pool holds the interpreter sets that all cameras share. The number of cores bounds the number of sets, however many
@@ -104,7 +116,7 @@ func (p *Pool) Grow(cameras int) error {
 // ScoreModel returns name and version of the quality network.
 func (p *Pool) ScoreModel() string { return p.networks.ScoreModel() }
 
-// Refused returns why networks do not use the configured accelerator; nothing if all do, or none is configured.
+// Refused returns why networks do not use the configured external runtime; nothing if all do, or none is configured.
 func (p *Pool) Refused() []string { return p.refusals.reasons() }
 
 func (p *Pool) start() (*interpreterSet, error) {
@@ -127,7 +139,7 @@ func (p *Pool) start() (*interpreterSet, error) {
 	return s, nil
 }
 
-// startOne starts a network, on the CPU if its accelerator was refused before.
+// startOne starts a network, on the CPU if its external runtime was refused before.
 func (p *Pool) startOne(model *models.Model) (*models.Interpreter, error) {
 	rt := p.runtime
 	if p.refusals.has(model) {
@@ -150,7 +162,7 @@ func (p *Pool) startOne(model *models.Model) (*models.Interpreter, error) {
 // startRefiner starts the landmarks network at the input size of refinement, and runs it once, because its self-test
 // may have another size.
 func (p *Pool) startRefiner() (*models.Interpreter, error) {
-	const fix = "leave models.landmarks empty for the built-in network, and runtime.delegate at xnnpack for the CPU"
+	const fix = "leave models.landmarks empty for the built-in network, and runtime.engine and delegate at their defaults"
 	refiner, err := p.startOne(p.networks.landmarks)
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, fix)
@@ -166,20 +178,20 @@ func (p *Pool) startRefiner() (*models.Interpreter, error) {
 	return refiner, nil
 }
 
-// verify sets the input size of an interpreter and verifies that an accelerator has the same outputs as the CPU at this
-// size. It returns the interpreter to use: i, or a new one on the CPU if the accelerator is refused. It also returns
-// one with an error, so that the caller can close it.
+// verify sets the input size of an interpreter and verifies that an external runtime has the same outputs as the CPU at
+// this size. It returns the interpreter to use: i, or a new one on the CPU if the runtime is refused. It also returns one
+// with an error, so that the caller can close it.
 func (p *Pool) verify(
 	i *models.Interpreter, model *models.Model, size image.Point,
 ) (*models.Interpreter, error) {
-	if i.Delegate() == models.DelegateExternal && !p.refusals.has(model) {
+	if i.External() && !p.refusals.has(model) {
 		err := i.Verify(size.X, size.Y)
 		if err == nil {
 			return i, nil
 		}
 		p.refusals.add(model, err)
 	}
-	if i.Delegate() != models.DelegateExternal {
+	if !i.External() {
 		return i, i.Resize(size.X, size.Y)
 	}
 	onCPU, err := p.startOne(model)
@@ -192,7 +204,7 @@ func (p *Pool) verify(
 // fitDetector sets and verifies an input size of the detector of a set, once for each size. The caller must hold the
 // set.
 func (p *Pool) fitDetector(s *interpreterSet, size image.Point) (err error) {
-	if s.detector.Delegate() != models.DelegateExternal || s.verified[size] && !p.refusals.has(p.networks.detector) {
+	if !s.detector.External() || s.verified[size] && !p.refusals.has(p.networks.detector) {
 		return nil
 	}
 	defer p.refusals.report(p.runtime, p.log)
@@ -204,6 +216,15 @@ func (p *Pool) fitDetector(s *interpreterSet, size image.Point) (err error) {
 	}
 	s.verified[size] = true
 	return nil
+}
+
+// startPart starts the interpreter of a set for parts of a frame, when the first one is searched. Changing the size of a
+// large input costs as much as a search, so the detector's own keeps its size. The caller must hold the set.
+func (p *Pool) startPart(s *interpreterSet) (err error) {
+	if s.part == nil {
+		s.part, err = p.startOne(p.networks.detector)
+	}
+	return err
 }
 
 // acquire waits for its turn and returns an interpreter set, if possible one whose detector has that input size,
@@ -245,8 +266,17 @@ func (p *Pool) await(ctx context.Context, turn chan *interpreterSet) *interprete
 	return nil
 }
 
-// release returns a set to the pool. The call of acquire that has waited longest receives it.
+// release returns a set to the pool. The call of acquire that has waited longest receives it. An external runtime that
+// failed meanwhile is reported.
 func (p *Pool) release(s *interpreterSet) {
+	if p.runtime.External() {
+		for _, i := range s.interpreters() {
+			if refusal := i.Refusal(); refusal != nil {
+				p.refusals.add(i.Model(), refusal)
+			}
+		}
+		p.refusals.report(p.runtime, p.log)
+	}
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if len(p.waiting) > 0 {

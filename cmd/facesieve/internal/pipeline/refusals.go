@@ -11,8 +11,8 @@ import (
 	"facesieve/models"
 )
 
-// refusals are the networks that do not use the configured accelerator, because it could not be loaded, failed, or had
-// other outputs than the CPU. They are safe for concurrent use.
+// refusals are the networks that do not use the configured external runtime, because it could not be loaded, failed, or
+// had other outputs than the CPU. They are safe for concurrent use.
 type refusals struct {
 	mutex    sync.Mutex
 	list     []refusedNetwork
@@ -44,7 +44,7 @@ func (r *refusals) add(model *models.Model, reason error) {
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if errors.Is(reason, models.ErrNoDelegate) { // it would fail for the other networks too
+	if errors.Is(reason, models.ErrNoRuntime) { // it would fail for the other networks too
 		r.list = append(r.list, refusedNetwork{nil, reason.Error()})
 		return
 	}
@@ -69,7 +69,7 @@ func (r *refusals) report(rt models.Runtime, log zerolog.Logger) {
 	r.reported = max(r.reported, len(reasons))
 	r.mutex.Unlock()
 	if fresh {
-		log.Warn().Str("library", rt.Library).Strs("reasons", reasons).
-			Msg("the external delegate is refused, XNNPACK on the CPU is used instead")
+		log.Warn().Stringer("runtime", rt).Str("library", rt.LibraryPath()).Strs("reasons", reasons).
+			Msg("the configured runtime is refused, XNNPACK on the CPU is used instead; " + rt.Remedy())
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"facesieve/models"
 )
 
-// TryNetworks opens and starts the networks as the daemon does, and tests an accelerator at the sizes of usual frames.
-// A refused accelerator is an error, although the daemon would use the CPU instead, because the configuration does not
+// TryNetworks opens and starts the networks as the daemon does, and tests an external runtime at the sizes of usual
+// frames. A refused one is an error, although the daemon would use the CPU instead, because the configuration does not
 // have its intended effect.
 func TryNetworks(cfg config.Config) (err error) {
 	cameras := append([]config.Camera{cfg.NewCamera()}, cfg.Cameras...)
@@ -27,7 +27,7 @@ func TryNetworks(cfg config.Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, pool.Retire()) }()
-	if cfg.Runtime.Delegate == models.DelegateExternal {
+	if cfg.Runtime.External() {
 		for _, camera := range cameras {
 			if err := tryCamera(pool, camera); err != nil {
 				return err
@@ -38,10 +38,12 @@ func TryNetworks(cfg config.Config) (err error) {
 	if len(reasons) == 0 {
 		return nil
 	}
-	return config.Invalid(fmt.Errorf("runtime.library: the external delegate is refused, "+
-		"and run would use XNNPACK on the CPU:\n  %s\n"+
-		"install the library that fits the device, or set runtime.delegate to xnnpack",
-		strings.Join(reasons, "\n  ")))
+	key := "library"
+	if cfg.Runtime.Engine == models.EngineLiteRT {
+		key = "engine"
+	}
+	return config.Invalid(fmt.Errorf("runtime.%s: %s is refused, and run would use XNNPACK on the CPU:\n  %s\n%s",
+		key, cfg.Runtime, strings.Join(reasons, "\n  "), cfg.Runtime.Remedy()))
 }
 
 // tryCamera uses the networks at the input sizes of portrait and landscape frames of 16:9 and 4:3.

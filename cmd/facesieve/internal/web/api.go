@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"facesieve/cmd/facesieve/internal/daemon"
+	"facesieve/cmd/facesieve/internal/feedback"
 	"facesieve/publish/event"
 	"facesieve/quality"
 )
@@ -101,17 +103,30 @@ func (a api) visits(w http.ResponseWriter, r *http.Request) {
 // calibration returns the visits of a camera for the Calibrate view, or 204 if the browser has them already.
 func (a api) calibration(w http.ResponseWriter, r *http.Request) {
 	state := a.State()
-	camera, err := state.InForce.Camera(r.URL.Query().Get("camera"))
+	camera, err := state.Camera(r.URL.Query().Get("camera"))
 	if err != nil || camera.Name != r.URL.Query().Get("camera") {
 		http.Error(w, "There is no such camera.", http.StatusNotFound)
 		return
 	}
-	revision := fmt.Sprintf("%d %v", a.Recorder.decisions(), calibrationSettings(camera))
+	learned := feedbackOf(state, camera.Name)
+	revision := fmt.Sprintf("%d %v %d", a.Recorder.decisions(), calibrationSettings(camera), learned.Revision())
 	if r.URL.Query().Get("revision") == revision {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	writeJSON(w, map[string]any{"revision": revision, "data": a.Recorder.Calibration(camera, state.Networks)})
+	data := a.Recorder.Calibration(camera, state.Networks)
+	data.Feedback = learned
+	writeJSON(w, map[string]any{"revision": revision, "data": data})
+}
+
+// feedbackOf returns what was learned about a camera, or nil.
+func feedbackOf(state *daemon.State, camera string) *feedback.Snapshot {
+	for _, c := range state.Cameras {
+		if c.Name == camera {
+			return c.Feedback
+		}
+	}
+	return nil
 }
 
 func (a api) visit(w http.ResponseWriter, r *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/feedback"
 	"facesieve/models"
 	"facesieve/quality"
 )
@@ -17,7 +18,9 @@ type Calibration struct {
 	Settings CalibrationSettings `json:"settings"`  // in force
 	Gates    []CalibrationGate   `json:"gates"`
 	Curve    *models.FNMR        `json:"curve"` // of the quality network; null: its manifest has none
-	Visits   []CalibrationVisit  `json:"visits"`
+	// Feedback is what was learned from recognisers; nil: feedback is not enabled.
+	Feedback *feedback.Snapshot `json:"feedback,omitempty"`
+	Visits   []CalibrationVisit `json:"visits"`
 }
 
 // CalibrationSettings are the settings of a camera that decide about a face.
@@ -94,7 +97,7 @@ func (r *Recorder) Calibration(camera config.Camera, networks []models.Manifest)
 func calibrationSettings(camera config.Camera) CalibrationSettings {
 	q := camera.Quality
 	settings := CalibrationSettings{
-		Policy: q.Policy, Threshold: q.Threshold, MaxWait: q.MaxWait.Seconds(), Static: q.Visit.Static.Seconds(),
+		Policy: q.Policy, Threshold: q.LeastScore(), MaxWait: q.MaxWait.Seconds(), Static: q.Visit.Static.Seconds(),
 	}
 	for _, gate := range limits(q.Gates) {
 		settings.Gates = append(settings.Gates, gate.Limit)

@@ -48,8 +48,14 @@ func (b *syncBuffer) String() string {
 
 func newControlledPage(t *testing.T) *controlledPage {
 	t.Helper()
+	return controlledPageOf(t, "", func(*daemon.State) {})
+}
+
+// controlledPageOf returns a controlled page with these settings at the top of the file. Change is called for each state.
+func controlledPageOf(t *testing.T, settings string, change func(*daemon.State)) *controlledPage {
+	t.Helper()
 	directory := t.TempDir()
-	path := testsupport.WriteFile(t, "facesieve.yaml", `
+	path := testsupport.WriteFile(t, "facesieve.yaml", settings+`
 cameras:
   - {name: gate, url: a.mp4}
   - {name: yard, url: b.mp4}
@@ -72,6 +78,7 @@ cameras:
 	page := serveTestPage(t, cfg, Options{Overrides: overrides, Log: zerolog.New(log), State: func() *daemon.State {
 		state := testState()
 		state.InForce, state.Networks = inForce(), []models.Manifest{model.Manifest}
+		change(state)
 		return state
 	}})
 	return &controlledPage{testPage: page, overrides: overrides, log: log, inForce: inForce}
@@ -103,7 +110,7 @@ func TestSaveOverrides(t *testing.T) {
 	settings := func() (threshold, sharpness float64, masks int) {
 		camera, err := p.inForce().Camera("gate")
 		testsupport.Must(t, err)
-		return camera.Quality.Threshold, camera.Quality.Gates.MinSharpness, len(camera.Detect.Masks)
+		return camera.Quality.LeastScore(), camera.Quality.Gates.MinSharpness, len(camera.Detect.Masks)
 	}
 	expect := func(threshold, sharpness float64, masks int) {
 		t.Helper()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/cmd/facesieve/internal/feedback"
 	"facesieve/models"
 )
 
@@ -33,7 +34,9 @@ type Report struct {
 	Cameras    []config.Camera   // whose settings the faces were judged with
 	Networks   []models.Manifest // in use
 	Recordings []Recording       // in the order of time; empty: there are none, or only one
-	View       string            // that is shown first: ViewVisits or ViewCalibrate
+	// Feedback is what was learned from recognisers, by camera; nil: nothing.
+	Feedback map[string]*feedback.Snapshot
+	View     string // that is shown first: ViewVisits or ViewCalibrate
 }
 
 // Recording is one of the recordings of a camera.
@@ -81,7 +84,9 @@ func (r *Recorder) Recorded() (visits, faces, leftOut int) {
 func (r *Recorder) report(report Report) (reportJSON, error) {
 	calibrations := []Calibration{}
 	for _, camera := range report.Cameras {
-		calibrations = append(calibrations, r.Calibration(camera, report.Networks))
+		calibration := r.Calibration(camera, report.Networks)
+		calibration.Feedback = report.Feedback[camera.Name]
+		calibrations = append(calibrations, calibration)
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

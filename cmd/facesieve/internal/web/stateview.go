@@ -15,8 +15,8 @@ type stateJSON struct {
 	Versions versionsJSON  `json:"versions"`
 	Cameras  []cameraJSON  `json:"cameras"`
 	Networks []networkJSON `json:"networks"`
-	Delegate string        `json:"delegate"` // as configured
-	Refused  []string      `json:"refused"`  // why networks do not use the delegate
+	Delegate string        `json:"delegate"` // the runtime as configured
+	Refused  []string      `json:"refused"`  // why networks do not use it
 	Broker   brokerJSON    `json:"broker"`
 	Outbox   outboxJSON    `json:"outbox"`
 	Reload   reloadJSON    `json:"reload"`
@@ -111,14 +111,14 @@ type reloadJSON struct {
 
 func stateView(s *daemon.State, v Versions, unpictured uint64) stateJSON {
 	view := stateJSON{
-		Time: s.Time, Device: s.InForce.Device, Versions: versionsJSON(v), Delegate: s.InForce.Runtime.Delegate,
+		Time: s.Time, Device: s.InForce.Device, Versions: versionsJSON(v), Delegate: s.InForce.Runtime.String(),
 		Cameras: []cameraJSON{}, Networks: []networkJSON{}, Refused: list(s.NetworksRefused),
 		Broker: brokerView(s), Outbox: outboxView(s),
 		Reload: reloadJSON{At: timeOrNull(s.Reloaded), Faults: list(s.ReloadFaults)}, Unpictured: unpictured,
 	}
 	for _, camera := range s.Cameras {
 		one := cameraView(camera)
-		if settings, err := s.InForce.Camera(camera.Name); err == nil {
+		if settings, err := s.Camera(camera.Name); err == nil {
 			one.Limits = limitsView(settings)
 		}
 		view.Cameras = append(view.Cameras, one)
@@ -148,7 +148,7 @@ func cameraView(c daemon.CameraState) cameraJSON {
 
 func limitsView(c config.Camera) limitsJSON {
 	limits := limitsJSON{
-		Policy: c.Quality.Policy, Threshold: c.Quality.Threshold, MinFace: c.Detect.MinFace,
+		Policy: c.Quality.Policy, Threshold: c.Quality.LeastScore(), MinFace: c.Detect.MinFace,
 		MinEyeDistance: c.Quality.Gates.MinEyeDistance, ROI: c.Detect.ROI, Masks: [][][2]float64{},
 	}
 	for _, mask := range c.Detect.Masks {

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from facesieve_training.degrade import record
 from facesieve_training.detector import codec
-from facesieve_training.detector.camera import degrade
+from facesieve_training.detector.camera import SCENE
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.decoded import REDUCED, Decoded
 from facesieve_training.detector.face_erasing import erase_face, isolated
@@ -99,7 +100,7 @@ class Mosaic:
         self._fill(canvas, (0, 0, config.size, config.size), size, rng)
         taken = canvas.image
         if camera and rng.random() >= config.clean:
-            taken = degrade(canvas.image, rng)
+            taken = record(canvas.image, SCENE, rng)
         return Drawn(taken, canvas.image, _stack(canvas.faces), _stack(canvas.ignored))
 
     def _fill(self, canvas: Canvas, area: Area, size: float, rng: np.random.Generator) -> None:

@@ -94,7 +94,7 @@ def test_the_share_of_clean_images_is_the_configured_one() -> None:
 @pytest.mark.parametrize("size", [14.0, 30.0, 90.0, 130.0])
 def test_landmarks_are_transformed_with_their_image(size: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the image is decoded smaller, turned, mirrored or enlarged: within a tenth of a pixel."""
-    monkeypatch.setattr(augment, "degrade", lambda image, rng: image)
+    monkeypatch.setattr(augment, "record", lambda image, config, rng: image)
     image = np.zeros((400, 320, 3), np.uint8)
     cv2.circle(image, (160, 200), 24, (255, 255, 255), -1)
     middle = np.tile([160.5, 200.5], 5)  # pixel 160 reaches from 160 to 161

@@ -1,13 +1,8 @@
-"""A detector's training: schedule, parts, and batches by number, made by background threads."""
+"""A detector's training: schedule, parts, and batches by number."""
 
-import itertools
-from collections import deque
-from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +12,7 @@ from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.losses import LossConfig
 from facesieve_training.detector.network import NetworkConfig
 from facesieve_training.detector.yunet import YuNet
+from facesieve_training.devices import Precision
 
 _SETTLING = 8
 """Batches on which the moments of an exported network's batch norms are measured."""
@@ -39,9 +35,8 @@ class RoundsConfig:
 class TrainConfig:
     """Schedule; one step is one batch; with 0 steps the initial network is exported.
 
-    initial: the weights of an earlier run (.weights.h5), an exported detector (.tflite), or YuNet (.onnx). A
-    wider detector is pruned to its most important channels. With a wider detector or YuNet, the early layers
-    are first trained on its maps (feature imitation) for `imitation_steps` steps.
+    save_every: steps between checkpoints, and rows of metrics.csv; on a GPU whole passes over a round.
+    initial: the weights of an earlier run (.weights.h5) or an exported detector (.tflite).
     """
 
     steps: int = 6000
@@ -51,23 +46,16 @@ class TrainConfig:
     weight_decay: float = 1e-4
     average: float = 0.998
     clip: float = 10.0
-    precision: str = "float32"
+    precision: Precision = "float32"
     threads: int = 2
-    checkpoint_every: int = 250
-    log_every: int = 50
+    save_every: int = 250
     initial: Path | None = None
-    imitation_steps: int = 2000
     rounds: RoundsConfig = field(default_factory=RoundsConfig)
 
     def faults(self) -> list[str]:
         """Return the errors in the values, one message each."""
-        wrong = [f"{n}: must be positive" for n in ("batch", "threads") if getattr(self, n) < 1]
+        wrong = [f"{n}: must be positive" for n in ("batch", "threads", "save_every") if getattr(self, n) < 1]
         wrong += ["steps: is below 0"] if self.steps < 0 else []
-        wrong += ["imitation_steps: is below 1"] if self.imitation_steps < 1 else []
-        if self.precision not in ("float32", "mixed_bfloat16", "mixed_float16"):
-            wrong.append(f"precision: {self.precision!r} is none of float32, mixed_bfloat16, mixed_float16")
-        if self.checkpoint_every % self.log_every:
-            wrong.append("checkpoint_every: must be a multiple of log_every")
         if self.rounds.repetitions < 1 or self.rounds.images < 1 or self.rounds.images % max(self.batch, 1):
             wrong.append(
                 f"rounds: repetitions must be positive, and images a multiple of batch, {self.batch}"
@@ -116,34 +104,19 @@ class Batches:
             maps = [np.concatenate(pair, axis=-1) for pair in zip(maps, taught, strict=True)]
         return drawn.image, maps
 
-    def stream(self, first: int) -> Generator[tuple[np.ndarray, list[np.ndarray]]]:
-        """Batches from a step on, without end."""
-        with closing(self._ahead(self.sample, first)) as made:
-            for samples in made:
-                maps = [np.stack([sample[1][level] for sample in samples]) for level in range(3)]
-                yield np.stack([sample[0] for sample in samples]), maps
+    def batch(self, step: int) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        """Images and target maps of a step."""
+        samples = [self.sample(number) for number in self._numbers(step)]
+        images, maps = zip(*samples, strict=True)
+        return np.stack(images), tuple(np.stack(level) for level in zip(*maps, strict=True))
 
-    def images(self) -> Generator[np.ndarray]:
-        """The images of the batches, from the first on, without targets."""
-        with closing(self._ahead(lambda number: self._drawn(number).image, 0)) as made:
-            for images in made:
-                yield np.stack(images)
+    def images(self, step: int) -> np.ndarray:
+        """The images of a step."""
+        return np.stack([self._drawn(number).image for number in self._numbers(step)])
 
-    def _ahead(self, make: Callable[[int], Any], first: int) -> Generator[list[Any]]:
-        """Results of `make` for the samples' numbers, in batches, made ahead by background threads; at most
-        four batches wait.
-        """
+    def _numbers(self, step: int) -> range:
         size = self._parts.train.batch
-        with ThreadPoolExecutor(self._parts.train.threads) as pool:
-            waiting: deque[Future[Any]] = deque()
-            try:
-                for number in itertools.count(first * size):
-                    waiting.append(pool.submit(make, number))
-                    if len(waiting) == 4 * size:
-                        yield [waiting.popleft().result() for _ in range(size)]
-            finally:
-                for future in waiting:
-                    future.cancel()
+        return range(step * size, (step + 1) * size)
 
 
 def teacher_maps(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
@@ -162,5 +135,4 @@ def teacher_maps(teacher: YuNet, drawn: Drawn) -> list[FloatArray]:
 
 def first_images(batches: Batches) -> list[np.ndarray]:
     """The images of the first batches, for the moments of batch norms."""
-    with closing(batches.images()) as images:
-        return list(itertools.islice(images, _SETTLING))
+    return [batches.images(step) for step in range(_SETTLING)]

@@ -8,18 +8,15 @@ import keras
 import numpy as np
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector import tree
 from facesieve_training.networks import exported
 from facesieve_training.networks.pixels import scaled
 
 
 def load(model: keras.Model, path: Path) -> None:
-    """Load weights from a file: .weights.h5 of a run, an exported .tflite, or YuNet's .onnx."""
+    """Load weights from a file: .weights.h5 of a run, or an exported .tflite."""
     try:
         if path.suffix == ".tflite":
             load_tflite(model, path)
-        elif path.suffix == ".onnx":
-            tree.load(model, path)
         else:
             model.load_weights(path)
     except (OSError, ValueError) as error:
@@ -48,12 +45,17 @@ def mix(model: keras.Model, other: keras.Model, share: float, batches: Sequence[
 
     Training on harder images reduces the accuracy on the earlier ones; the average of both networks keeps
     most of either (Wortsman et al. 2022, arXiv:2109.01903). The moments of the batch norms are measured on
-    these batches of 8-bit images.
+    these batches.
     """
     for network in (model, other):
         exported.settle(network, batches)
     pairs = zip(model.get_weights(), other.get_weights(), strict=True)
     model.set_weights([(1 - share) * own + share * theirs for own, theirs in pairs])
+    measure_moments(model, batches)
+
+
+def measure_moments(model: keras.Model, batches: Sequence[np.ndarray]) -> None:
+    """Set the moments of the batch norms to the means of those of these batches of 8-bit images."""
     norms = [norm for _, norm in exported.convolutions(model) if norm is not None]
     momentum = [norm.momentum for norm in norms]
     moments = [[np.zeros(norm.gamma.shape, np.float32)] * 2 for norm in norms]

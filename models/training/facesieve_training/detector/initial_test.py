@@ -7,11 +7,9 @@ import pytest
 import tensorflow as tf
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector.batches import Parts, TrainConfig
 from facesieve_training.detector.export import convert
-from facesieve_training.detector.initial import load_tflite, mix
+from facesieve_training.detector.initial import load, load_tflite, mix
 from facesieve_training.detector.network import OUTPUTS, NetworkConfig, build
-from facesieve_training.detector.train import Trainer
 from facesieve_training.networks.exported import settle
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.networks.norm import BatchNorm
@@ -81,7 +79,7 @@ def test_a_mixture_lies_between_the_two(tmp_path: Path) -> None:
     mix(one, other, 0.5, [batch])
     for name, values in _maps(one, image).items():
         np.testing.assert_allclose(
-            values, before[name], atol=0.05, rtol=0.03
+            values, before[name], atol=0.1, rtol=0.03
         )  # moments of few cells are rough
     layer = other.get_layer("cls_obj_8")
     layer.set_weights([layer.get_weights()[0] + 0.4, layer.get_weights()[1] + 1])
@@ -94,13 +92,13 @@ def test_a_mixture_lies_between_the_two(tmp_path: Path) -> None:
 
 def test_a_network_of_other_widths_is_an_error(tmp_path: Path) -> None:
     path = _exported(tmp_path / "detector.tflite")
-    parts = Parts(network=dataclasses.replace(NETWORK, width=16), train=TrainConfig(initial=path))
+    wider = build(dataclasses.replace(NETWORK, width=16))
     with pytest.raises(DataError, match=r"detector\.tflite: holds no weights.*stage8_down is \(3, 3, 8, 8\)"):
-        Trainer(parts)
+        load(wider, path)
 
 
 def test_a_file_without_a_network_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "detector.tflite"
     path.write_bytes(b"no network at all, but text")
     with pytest.raises(DataError, match=r"detector\.tflite: holds no weights.*it is not a TFLite file"):
-        Trainer(Parts(network=NETWORK, train=TrainConfig(initial=path)))
+        load(build(NETWORK), path)

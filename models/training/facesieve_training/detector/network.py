@@ -22,8 +22,6 @@ HEADS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 OUTPUTS = tuple(f"{head}_{stride}" for head in HEADS for stride in STRIDES)
 PAIRS = (("cls", "obj"), ("bbox", "kps"))
 """Heads that share one convolution, and with it an int8 scale: their ranges are similar."""
-EARLY = "stage8_down"
-"""Last of the early layers; the rest has YuNet's architecture."""
 # A prior of 1 % faces among the cells avoids large gradients in the first steps.
 _PRIOR_LOGIT = -2.3
 
@@ -32,14 +30,12 @@ _PRIOR_LOGIT = -2.3
 class NetworkConfig:
     """Widths of the detector, in channels.
 
-    Above stride 4 it is YuNet's tree: it can be initialised with YuNet's weights when `width` is YuNet's, and
-    with a pruned wider detector otherwise.
+    Above stride 4 it has the architecture of YuNet's tree.
     """
 
     stem: int = 16
     stage4: int = 32
-    blocks4: int = 1
-    width: int = 64
+    width: int = 48
 
 
 @keras.saving.register_keras_serializable("facesieve")
@@ -98,9 +94,7 @@ def build(config: NetworkConfig, height: int | None = None, width: int | None = 
     inputs = keras.Input((height, width, 3), name="image")
     x = _conv(inputs, config.stem, "stem", stride=2)
     x = _conv(x, config.stage4, "stage4_down", stride=2)
-    for block in range(config.blocks4):
-        x = _conv(x, config.stage4, f"stage4_conv{block}")
-    x = _conv(x, config.width, EARLY, stride=2)
+    x = _conv(x, config.width, "stage8_down", stride=2)
     c8 = units(x, "stage8_conv0 stage8_conv1")
     c16 = units(halved(c8), "stage16_conv0 stage16_conv1")
     c32 = units(halved(c16), "stage32_conv0 stage32_conv1")

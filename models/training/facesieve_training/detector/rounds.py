@@ -11,6 +11,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -18,16 +19,13 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 from jax import Array, random
-from tqdm import tqdm
 
-from facesieve_training.cli import DataError
 from facesieve_training.detector.batches import Batches, Parts, Source
-from facesieve_training.detector.camera_jax import take
-from facesieve_training.detector.learner import Learner
+from facesieve_training.detector.camera import SCENE
 from facesieve_training.detector.losses import detector_loss
-from facesieve_training.fit import State
+from facesieve_training.detector.train import averaged, begin, optimizer
 from facesieve_training.networks.pixels import scaled
-from facesieve_training.on_device import OnDevice, Values
+from facesieve_training.on_device import DeviceLoop, recorded
 from facesieve_training.run import Run
 
 _CHUNK = 8
@@ -96,102 +94,42 @@ def _draw(number: int, rows: range) -> None:
             level[row] = drawn
 
 
-class Trainer(Learner):
-    """Trains a network with JAX, one pass over a round at a time."""
-
-    def __init__(self, parts: Parts) -> None:
-        initial = parts.train.initial
-        if initial is not None and initial.suffix != ".h5":
-            raise DataError(
-                f"{initial}: only TensorFlow starts a training from it; set train.initial to the .weights.h5 "
-                "of a run; with TensorFlow and train.steps=0 a run converts this file"
-            )
-        super().__init__(parts)
-        self.on_device = OnDevice(
-            self.model.trainable_variables,
-            self.model.non_trainable_variables,
-            self.averaged.trainable_variables,
-            self.averaged.non_trainable_variables,
-            self.optimizer.variables,
-        )
-        self._scanned = jax.jit(self._scan, donate_argnums=0)
-
-    def _scan(
-        self, values: Values, images: Array, maps: list[Array], orders: Array, key: Array
-    ) -> tuple[Values, dict[str, Array]]:
-        """The steps of one pass, with rows [steps, batch] of the round; also returns the mean parts of
-        the loss.
-        """
-        numbers = jnp.arange(len(orders))
-
-        def step(values: Values, inputs: tuple[Array, Array]) -> tuple[Values, dict[str, Array]]:
-            rows, number = inputs
-            degraded = take(images[rows], random.fold_in(key, number), self._parts.augment.clean)
-            return self._learnt(values, scaled(degraded), [level[rows].astype(jnp.float32) for level in maps])
-
-        values, parts = jax.lax.scan(step, values, (orders, numbers))
-        return values, {name: losses.mean() for name, losses in parts.items()}
-
-    def _learnt(self, values: Values, degraded: Array, maps: list[Array]) -> tuple[Values, dict[str, Array]]:
-        """One step."""
-        trainable, moments, *averaged, optimizer = values
-
-        def loss(trainable: list[Array]) -> tuple[Array, tuple[dict[str, Array], list[Array]]]:
-            outputs, moved = self.model.stateless_call(trainable, moments, degraded, training=True)
-            parts = detector_loss(outputs, maps, self._parts.loss)
-            return parts["loss"], (parts, moved)
-
-        gradients, (parts, moments) = jax.grad(loss, has_aux=True)(trainable)
-        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
-        keep = self.kept(optimizer[0].astype(jnp.float32))  # whose first value counts the steps
-        means = [
-            [mean * keep + value * (1 - keep) for mean, value in zip(*pair, strict=True)]
-            for pair in zip(averaged, (trainable, moments), strict=True)
-        ]
-        return (trainable, moments, *means, optimizer), parts
-
-    def train_round(self, images: Array, maps: list[Array], number: int) -> dict[str, float]:
-        """Train on the images of a round once, in the order of this pass; returns the mean parts of the
-        loss.
-        """
-        batch = self._parts.train.batch
-        order = np.random.default_rng([self._parts.seed, 2, number]).permutation(len(images))
-        key = random.fold_in(random.key(self._parts.seed, impl="rbg"), number)
-        orders = jnp.asarray(order.reshape(-1, batch))
-        self.on_device.values, parts = self._scanned(self.on_device.values, images, maps, orders, key)
-        return {name: float(value) for name, value in parts.items()}
-
-
 def train(source: Source, parts: Parts, run: Run) -> keras.Model:
-    """Train, resuming from the run's checkpoint; returns the averaged network (float32).
-
-    A step of the schedule is a batch; training ends with the round that contains the last step.
-    """
-    config = parts.train
-    shown = config.rounds.images // config.batch
+    """Train on rounds, resuming the run; returns the averaged network."""
+    config, size = parts.train, parts.train.rounds.images
+    shown = size // config.batch  # steps of one pass over a round
+    used = shown * config.rounds.repetitions
+    camera_of_scene = replace(SCENE, spared=parts.augment.clean)
     with closing(Rounds(source, parts)) as rounds:
-        trainer = Trainer(parts)
-        state = State(trainer.on_device.variables(), run.checkpoint)
-        step = max(state.kept(), default=0) if run.resumed else 0
-        if step:
-            state.load(step)
-            trainer.on_device.restore()
-        run.rewind(step)
-        made = rounds.stream(step // (shown * config.rounds.repetitions))
-        with tqdm(total=config.steps, initial=step, desc="train", unit="step", disable=None) as bar:
-            while step < config.steps:
-                images, maps = _on_device(next(made))
-                for _ in range(config.rounds.repetitions):
-                    means = trainer.train_round(images, maps, step // shown)
-                    step += shown
-                    run.log(step, **means)
-                    bar.update(shown)
-                    bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
-                trainer.on_device.store()
-                state.save(step)
-    return trainer.averaged
+        batches = Batches(source, parts)
+        network = begin(parts, batches)
+        trained = optimizer(parts, network)
+        drawn: Iterator[Any] = iter(())
+        following = -1
 
+        def data(step: int) -> tuple[Any, int]:
+            """The round of a step, and the first step of the next round."""
+            nonlocal drawn, following
+            number = step // used
+            if number != following:
+                drawn, following = rounds.stream(number), number
+            images, maps = next(drawn)
+            following += 1
+            return (jnp.array(images), [jnp.array(level) for level in maps]), (number + 1) * used
 
-def _on_device(drawn: tuple[np.ndarray, list[np.ndarray]]) -> tuple[Array, list[Array]]:
-    images, maps = drawn
-    return jnp.array(images), [jnp.array(level) for level in maps]
+        def batch(arrays: tuple[Array, list[Array]], step: Array, key: Array) -> tuple[Array, list[Array]]:
+            """Some images of the round, in an order of their own in every pass, each degraded anew."""
+            images, maps = arrays
+            order = random.permutation(random.fold_in(random.key(parts.seed), step // shown), size)
+            rows = jax.lax.dynamic_slice(order, (step % shown * config.batch,), (config.batch,))
+            with jax.default_matmul_precision("highest"):
+                degraded = recorded(images[rows], camera_of_scene, key)[0].images
+            return scaled(degraded), [level[rows].astype(jnp.float32) for level in maps]
+
+        def loss(outputs: dict[str, Array], maps: list[Array]) -> dict[str, Array]:
+            return dict(detector_loss(outputs, maps, parts.loss))
+
+        every = max(config.save_every // shown, 1) * shown
+        loop = DeviceLoop(network, trained, data, batch, loss, run, every, parts.seed)
+        loop.train(1, config.steps)
+    return averaged(parts, network, trained, batches)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from facesieve_training.jax_process import train, train_killed
@@ -18,21 +19,15 @@ label: {{teacher: {teacher}, images: {images}, cache: {tmp_path / "labels.npz"},
 network: {{stem: 4, stage4: 4, width: 8}}
 augment: {{size: 64, largest_face: 50}}
 loss: {{distil: 0.5}}
-train: {{steps: 400, batch: 2, warm_up: 1, rounds: {{images: 4, repetitions: 2, processes: 1}}}}
+train: {{steps: 200, batch: 2, warm_up: 1, save_every: 8,
+  rounds: {{images: 4, repetitions: 2, processes: 1}}}}
 """
     )
     return file
 
 
-def test_only_a_weights_file_can_initialise_it(bright_squares: Path, squares: Path, tmp_path: Path) -> None:
-    config = _config(bright_squares, squares, tmp_path)
-    refused = train("detector", config, tmp_path / "run", "--set", f"train.initial={bright_squares}")
-    assert refused.returncode == 1
-    assert "teacher.onnx: only TensorFlow starts a training from it" in refused.stderr
-
-
 def _last(directory: Path) -> dict[str, np.ndarray]:
-    with np.load(directory / "checkpoint" / "step-000000400.npz") as archive:
+    with np.load(directory / "checkpoint" / "step-000000200.npz") as archive:
         return {name: archive[name] for name in archive.files}
 
 
@@ -51,5 +46,5 @@ def test_a_killed_and_resumed_training_gives_the_same_result(
     assert (whole / "metrics.csv").read_bytes() == (killed / "metrics.csv").read_bytes()
     assert (whole / "detector.weights.h5").exists()
     assert not (whole / "detector.tflite").exists()
-    losses = [float(row.split(",")[6]) for row in (whole / "metrics.csv").read_text().splitlines()[1:]]
-    assert np.mean(losses[-20:]) < 0.8 * np.mean(losses[:5])
+    losses = pd.read_csv(whole / "metrics.csv")["loss"]
+    assert losses[-5:].mean() < 0.8 * losses[:3].mean()

@@ -12,11 +12,11 @@ import keras
 import numpy as np
 
 from facesieve_training.cli import DataError
-from facesieve_training.detector import evaluate, export, hard_negatives, initial, report
+from facesieve_training.detector import export, hard_negatives, initial, measured
 from facesieve_training.detector.assign import AssignConfig
 from facesieve_training.detector.augment import AugmentConfig, Mosaic
 from facesieve_training.detector.batches import Batches, Parts, Source, TrainConfig, first_images
-from facesieve_training.detector.evaluate import EvaluateConfig, Tally
+from facesieve_training.detector.evaluate import EvaluateConfig
 from facesieve_training.detector.hard_negatives import HardNegativesConfig
 from facesieve_training.detector.int8 import Int8Detector
 from facesieve_training.detector.label import LabelConfig, Labelled, load
@@ -104,8 +104,7 @@ def run(config: Config, run: Run) -> None:
         run.finish()
         return
     data = export.convert(model, export.representative(mosaic, config.seed, config.export.representative))
-    tallies = measure(data, [item for item in items if item.held_out], config)
-    finish(data, tallies, config, run)
+    finish(data, [item for item in items if item.held_out], config, run)
 
 
 def _trained(source: Source, parts: Parts, run: Run) -> keras.Model:
@@ -119,40 +118,18 @@ def _trained(source: Source, parts: Parts, run: Run) -> keras.Model:
     return train.train(source, parts, run)
 
 
-def measure(data: bytes, held_out: Sequence[Labelled], config: Config) -> dict[str, Tally]:
-    """Evaluate the int8 network, and the teacher for comparison, on held-out images, recordings and
-    backgrounds.
-    """
-    detector = Int8Detector(data, config.evaluate.nms)
-    yunet = YuNet(config.label.teacher)
-
-    def teacher(image: np.ndarray, threshold: float) -> np.ndarray:
-        return yunet.detect(image, threshold, overlap=config.evaluate.nms)
-
-    tallies = {
-        "images": evaluate.over_sizes(detector, held_out, config.evaluate),
-        "teacher": evaluate.over_sizes(teacher, held_out, config.evaluate),
-    }
-    for path in config.evaluate.recordings:
-        tallies[path.stem] = evaluate.over_recording(detector, teacher, path, config.evaluate)
-    for path in config.evaluate.empty:
-        tallies[path.stem] = evaluate.on_empty(detector, evaluate.stills(path, config.evaluate))
-    crops = evaluate.backgrounds(held_out, config.evaluate, config.seed)
-    tallies["backgrounds"] = evaluate.on_empty(detector, crops)
-    return tallies
-
-
-def finish(data: bytes, tallies: dict[str, Tally], config: Config, run: Run) -> None:
-    """Choose the recommended score and write network, manifest and model card."""
-    empty = [tallies[name] for name in ("backgrounds", *(path.stem for path in config.evaluate.empty))]
-    score = evaluate.choose_score(tallies["images"], config.evaluate.false_positives, empty)
+def finish(data: bytes, held_out: Sequence[Labelled], config: Config, run: Run) -> None:
+    """Measure the int8 network, choose its score, and write network, manifest and model card."""
+    detector, yunet = Int8Detector(data, config.evaluate.nms), YuNet(config.label.teacher)
+    found = measured.measure(detector, yunet, held_out, config.evaluate, config.label.upright, config.seed)
+    score = found.score(config.evaluate.false_positives)
     macs = multiply_adds(build(config.network, *_TIMED))
-    measured = report.figures(tallies, config.evaluate, score, milliseconds(data), macs)
+    values = measured.for_manifest(found, score, milliseconds(data), macs)
     training = described_training(run.dir, run.meta)
     head = export.layout(score, round(_WEAK * score, 2))
-    made = export.write(run.dir, export.DETECTOR, data, training, config.export.texts, head, measured)
-    report.card(run.dir / "detector.md", made, head)
-    run.finish(score=score, false_per_image=measured["false_per_picture"])
+    made = export.write(run.dir, export.DETECTOR, data, training, config.export.texts, head, values)
+    measured.card(run.dir / "detector.md", made, head)
+    run.finish(score=score, false_per_image=values["clean"]["false_per_image"][measured.NAME])
     keras.backend.clear_session()
 
 

@@ -20,13 +20,13 @@ def _config(teacher: Path, images: Path, empty: Path, tmp_path: Path) -> stage.C
     file.write_text(
         f"""
 label: {{teacher: {teacher}, images: {images}, cache: {tmp_path / "labels.npz"}, held_out: 0.3,
-  upright: false}}
+  upright: false, scales: [1], mirrored: false}}
 network: {{stem: 4, stage4: 4, width: 8}}
 augment: {{size: 64, largest_face: 50}}
 loss: {{distil: 0.5}}
-train: {{steps: 2, batch: 2, warm_up: 1, log_every: 1, checkpoint_every: 1}}
+train: {{steps: 2, batch: 2, warm_up: 1, save_every: 1}}
 export: {{representative: 4, texts: {{trained_on: squares}}}}
-evaluate: {{sizes: [16, 32], every: 1, empty: [{empty}], backgrounds: 6, background_side: 32}}
+evaluate: {{sizes: [12, 32], every: 1, empty: [{empty}], backgrounds: 6, background_side: 32}}
 """
     )
     return configuration.load(file, stage.Config)
@@ -49,9 +49,14 @@ def test_the_stage_trains_and_exports_a_network_for_the_daemon(
     manifest = json.loads((run.dir / "detector.json").read_text())
     assert manifest["task"] == "detector"
     assert manifest["training"]["data_hash"] == run.meta["data_hash"]
-    assert manifest["measured"]["recordings"]["empty"]["frames"] == 3
-    assert manifest["measured"]["backgrounds"]["pictures"] == 6
-    assert [row["size"] for row in manifest["measured"]["recall"]] == [16, 32]
+    measured = manifest["measured"]
+    assert {name: part["images"] for name, part in measured["empty"].items()} == {
+        "backgrounds": 6,
+        "empty": 3,
+    }
+    for kind in ("clean", "degraded"):
+        assert sum(row["faces"] for row in measured[kind]["sizes"]) > 0
+        assert set(measured[kind]["false_per_image"]) == {"detector", "teacher"}
     assert "squares" in (run.dir / "detector.md").read_text()
     assert "distil" in (run.dir / "metrics.csv").read_text().split("\n")[0]
     assert "finished" in run.meta

@@ -1,104 +1,89 @@
-"""The training loop with TensorFlow: averaged weights, checkpoints."""
+"""Training of a detector: the network with its loss, its averaged weights, and streamed batches."""
 
-import logging
-from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
-from tqdm import tqdm
 
-from facesieve_training.detector import narrow
+from facesieve_training import devices
 from facesieve_training.detector.batches import Batches, Parts, Source, first_images
-from facesieve_training.detector.codec import FloatArray
-from facesieve_training.detector.feature_imitation import imitate
-from facesieve_training.detector.learner import Learner
-from facesieve_training.detector.losses import detector_loss
-from facesieve_training.detector.tree import Early
+from facesieve_training.detector.initial import load, measure_moments
+from facesieve_training.detector.losses import LossConfig, detector_loss
+from facesieve_training.detector.network import build
+from facesieve_training.fit import Averaged, Loop, Optimiser, Rate
 from facesieve_training.networks import exported
-from facesieve_training.networks.pixels import scaled
 from facesieve_training.run import Run
 
-log = logging.getLogger(__name__)
+_PARTS = ("cls", "obj", "box", "kps", "calm", "distil")
 
 
-class Trainer(Learner):
-    """Trains a network with TensorFlow, step by step."""
+class Trained(keras.Model):  # type: ignore[misc]
+    """A network with the detector's loss: images of 8 bits to the maps."""
 
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(parts)
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._train = tf.function(self._update, reduce_retracing=True)
+    @classmethod
+    def of(cls, network: keras.Model, loss: LossConfig) -> "Trained":
+        """Wrap a network."""
+        images = keras.Input((None, None, 3), dtype="uint8", name="picture")
+        model = cls(images, network(keras.layers.Rescaling(1 / 128, -1, dtype="float32")(images)))
+        model.weights_of_loss = loss
+        names = [name for name in _PARTS if name != "distil" or loss.distil > 0]
+        model.parts = {name: keras.metrics.Mean(name) for name in names}
+        return model
 
-    def begin(self, initial: Path, batches: Batches) -> None:
-        """Prepare a network that comes from a file without batch norms or with different early layers."""
-        if initial.suffix not in (".onnx", ".tflite"):
-            return
-        first = first_images(batches)
-        early: Callable[[np.ndarray], FloatArray] | None = None
-        if initial.suffix == ".onnx":
-            early = Early(initial)
-        elif narrow.wider(initial, self._parts.network):
-            early = narrow.start(self.model, initial, first)
-        if early is not None:
-            with closing(batches.images()) as images:
-                left = imitate(self.model, early, images, self._parts.train.imitation_steps)
-            log.info("unexplained variance of the maps of %s's early layers: %.3f", initial.name, left)
-        exported.settle(self.model, first)
-        self.averaged.set_weights(self.model.get_weights())
+    def compute_loss(
+        self, x: Any = None, y: Sequence[Any] = (), y_pred: Mapping[str, Any] | None = None,
+        sample_weight: Any = None, training: bool = True,
+    ) -> Any:  # fmt: skip
+        """The loss of the target maps y, one a stride, and its parts as metrics."""
+        parts = detector_loss(y_pred or {}, y, self.weights_of_loss)
+        for name, metric in self.parts.items():
+            metric.update_state(parts[name])
+        return parts["loss"]
 
-    def _update(self, images: tf.Tensor, maps: list[tf.Tensor]) -> dict[str, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            outputs = self.model(scaled(images), training=True)
-            parts = detector_loss(outputs, maps, self._parts.loss)
-        gradients = tape.gradient(parts["loss"], self.model.trainable_variables)
-        self.optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))
-        keep = self.kept(tf.cast(self.step.assign_add(1), tf.float32))
-        for mean, value in zip(self.averaged.variables, self.model.variables, strict=True):
-            mean.assign(mean.value * keep + tf.cast(value.value, tf.float32) * (1 - keep))
-        return parts
 
-    def update(self, images: np.ndarray, maps: list[np.ndarray]) -> dict[str, float]:
-        """Train one step; returns the parts of the loss."""
-        parts = self._train(tf.constant(images), [tf.constant(m) for m in maps])
-        return {name: float(value) for name, value in parts.items()}
+def begin(parts: Parts, batches: Batches) -> keras.Model:
+    """The network, with the weights of `train.initial`."""
+    config = parts.train
+    devices.prepare(parts.seed)
+    keras.mixed_precision.set_global_policy(devices.policy(config.precision))
+    try:
+        network = build(parts.network)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    if config.initial is not None:
+        load(network, config.initial)
+        if config.initial.suffix == ".tflite":  # it has no batch norms
+            exported.settle(network, first_images(batches))
+    return network
 
-    def checkpoint(self) -> tf.train.Checkpoint:
-        """The state of a resumable training."""
-        return tf.train.Checkpoint(
-            step=self.step,
-            model=self.model.variables,
-            averaged=self.averaged.variables,
-            optimizer=self.optimizer.variables,
-        )
+
+def optimizer(parts: Parts, network: keras.Model) -> Averaged:
+    """The optimiser, with the averages of the network's weights."""
+    config = parts.train
+    schedule = Rate(Optimiser(config.rate, "cosine", warmup=config.warm_up), config.steps, config.steps)
+    made = Averaged(schedule, weight_decay=config.weight_decay, clipnorm=config.clip, average=config.average)
+    made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    made.build(network.trainable_variables)
+    return made
+
+
+def averaged(parts: Parts, network: keras.Model, trained: Averaged, batches: Batches) -> keras.Model:
+    """The network in float32 with the averaged weights, and the moments that they have on training images."""
+    result = build(parts.network)
+    result.set_weights(network.get_weights())
+    if parts.train.steps:
+        for variable, average in zip(result.trainable_variables, trained.averages, strict=True):
+            variable.assign(average)
+        measure_moments(result, first_images(batches))
+    return result
 
 
 def train(drawn: Source, parts: Parts, run: Run) -> keras.Model:
-    """Train, resuming from the run's checkpoint; returns the averaged network (float32)."""
-    trainer = Trainer(parts)
-    manager = tf.train.CheckpointManager(trainer.checkpoint(), str(run.checkpoint), max_to_keep=2)
-    manager.restore_or_initialize()
-    first = int(trainer.step.numpy())
-    run.rewind(first)
-    config, sums = parts.train, dict[str, float]()
-    source = Batches(drawn, parts)
-    if first == 0 and config.initial is not None:
-        trainer.begin(config.initial, source)
-    batches = source.stream(first)
-    with tqdm(total=config.steps, initial=first, desc="train", unit="step", disable=None) as bar:
-        for step in range(first + 1, config.steps + 1):
-            for name, value in trainer.update(*next(batches)).items():
-                sums[name] = sums.get(name, 0.0) + value
-            bar.update()
-            if step % config.log_every == 0 or step == config.steps:
-                count = (step - 1) % config.log_every + 1
-                means = {name: value / count for name, value in sums.items()}
-                run.log(step, **means)
-                bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
-                sums.clear()
-            if step % config.checkpoint_every == 0 or step == config.steps:
-                manager.save(step)
-    batches.close()
-    return trainer.averaged
+    """Train on streamed batches, resuming the run; returns the averaged network."""
+    config, batches = parts.train, Batches(drawn, parts)
+    network = begin(parts, batches)
+    trained = optimizer(parts, network)
+    model = Trained.of(network, parts.loss)
+    model.compile(trained)
+    Loop(model, batches.batch, run, config.save_every, makers=config.threads).train(1, config.steps)
+    return averaged(parts, network, trained, batches)

@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
+import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -17,9 +19,10 @@ from facesieve_training.detector.augment import AugmentConfig, Drawn, Mosaic
 from facesieve_training.detector.augment_test import labelled
 from facesieve_training.detector.batches import Batches, Parts, TrainConfig, teacher_maps
 from facesieve_training.detector.codec import COLUMNS, STRIDES, FloatArray
-from facesieve_training.detector.network import NetworkConfig
-from facesieve_training.detector.train import Trainer, train
+from facesieve_training.detector.network import NetworkConfig, build
+from facesieve_training.detector.train import begin, train
 from facesieve_training.detector.yunet import YuNet
+from facesieve_training.fit import Averaged
 from facesieve_training.run import Run
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -28,9 +31,7 @@ NETWORK = NetworkConfig(stem=4, stage4=8, width=8)
 
 
 def _parts(steps: int, every: int = 2) -> Parts:
-    schedule = TrainConfig(
-        steps=steps, batch=2, warm_up=1, threads=2, checkpoint_every=every, log_every=1, rate=5e-3
-    )
+    schedule = TrainConfig(steps=steps, batch=2, warm_up=1, threads=2, save_every=every, rate=5e-3)
     return Parts(network=NETWORK, train=schedule)
 
 
@@ -38,26 +39,28 @@ def _mosaic() -> Mosaic:
     return Mosaic([labelled()], AugmentConfig(size=64))
 
 
-def test_loss_falls_on_one_batch() -> None:
-    trainer = Trainer(_parts(40))
-    stream = Batches(_mosaic(), _parts(40)).stream(0)
-    batch = next(stream)
-    stream.close()
-    losses = [trainer.update(*batch)["loss"] for _ in range(12)]
-    assert losses[-1] < 0.8 * losses[0]
-    assert all(np.isfinite(losses))
+def test_loss_falls_on_one_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = _parts(12, every=1)
+    batch = Batches(_mosaic(), parts).batch(0)
+    monkeypatch.setattr(Batches, "batch", lambda self, step: batch)
+    train(_mosaic(), parts, Run.open(tmp_path / "run", "detector", parts, False))
+    rows = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    assert list(rows.columns) == ["step", "epoch", "box", "calm", "cls", "kps", "loss", "obj", "rate"]
+    assert rows["loss"].iloc[-1] < 0.8 * rows["loss"].iloc[0]
+    parts_of_loss = rows[["box", "calm", "cls", "kps", "obj"]].sum(axis=1)
+    np.testing.assert_allclose(parts_of_loss, rows["loss"], rtol=1e-4)
 
 
-def test_batches_do_not_depend_on_where_they_start() -> None:
-    batches = Batches(_mosaic(), _parts(4))
-    one, other = batches.stream(0), batches.stream(1)
-    next(one)
-    (image, maps), (same_image, same_maps) = next(one), next(other)
-    np.testing.assert_array_equal(image, same_image)
-    for level, same_level in zip(maps, same_maps, strict=True):
-        np.testing.assert_array_equal(level, same_level)
-    one.close()
-    other.close()
+def test_the_average_follows_the_weights() -> None:
+    variable = keras.Variable(np.array([1.0, 2.0], np.float32))
+    optimizer = Averaged(0.1, average=0.6)
+    optimizer.build([variable])
+    wanted = np.array([1.0, 2.0])
+    for step in range(1, 8):
+        optimizer.apply([np.array([1.0, -1.0], np.float32)])
+        keep = min(0.6, (1 + step) / (10 + step))
+        wanted = wanted * keep + np.asarray(variable) * (1 - keep)
+        np.testing.assert_allclose(np.asarray(optimizer.averages[0]), wanted, rtol=1e-5)
 
 
 def test_the_teacher_gets_the_clean_image_and_its_overlap_is_masked_by_the_labels() -> None:
@@ -91,7 +94,7 @@ def test_a_killed_and_resumed_training_gives_the_same_result(tmp_path: Path) -> 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     program = [sys.executable, "-m", "facesieve_training.detector.train_test", str(killed)]
     process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not (killed / "checkpoint" / "checkpoint").exists():
+    while process.poll() is None and not list(killed.glob("checkpoint/step-*.npz")):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "the training ended before it could be killed"
@@ -99,17 +102,16 @@ def test_a_killed_and_resumed_training_gives_the_same_result(tmp_path: Path) -> 
     for a, b in zip(unbroken, _trained(killed, resume=True), strict=True):
         np.testing.assert_array_equal(a, b)
     assert (whole / "metrics.csv").read_bytes() == (killed / "metrics.csv").read_bytes()
-    steps = (killed / "metrics.csv").read_text().split()[1:]
-    assert [row.split(",")[0] for row in steps] == ["1", "2", "3", "4"]
+    assert pd.read_csv(killed / "metrics.csv")["step"].tolist() == [2, 4]
 
 
 def test_training_starts_from_the_weights_of_another(tmp_path: Path) -> None:
-    first = Trainer(dataclasses.replace(_parts(2), seed=7))
-    first.model.save_weights(tmp_path / "first.weights.h5")
-    parts = _parts(2)
+    parts, other = _parts(0), build(NETWORK)
+    other.save_weights(tmp_path / "first.weights.h5")
     schedule = dataclasses.replace(parts.train, initial=tmp_path / "first.weights.h5")
-    second = Trainer(dataclasses.replace(parts, train=schedule))
-    for a, b in zip(first.model.get_weights(), second.averaged.get_weights(), strict=True):
+    parts = dataclasses.replace(parts, train=schedule)
+    trained = train(_mosaic(), parts, Run.open(tmp_path / "run", "detector", parts, False))
+    for a, b in zip(other.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -117,21 +119,21 @@ def test_missing_weights_are_an_error(tmp_path: Path) -> None:
     parts = _parts(2)
     schedule = dataclasses.replace(parts.train, initial=tmp_path / "none.weights.h5")
     with pytest.raises(DataError, match=r"none\.weights\.h5: holds no weights of this network"):
-        Trainer(dataclasses.replace(parts, train=schedule))
+        begin(dataclasses.replace(parts, train=schedule), Batches(_mosaic(), parts))
 
 
 def test_invalid_schedules_are_faults() -> None:
-    faults = TrainConfig(batch=0, precision="int4", log_every=3, checkpoint_every=10).faults()
-    assert [fault.split(":")[0] for fault in faults] == ["batch", "precision", "checkpoint_every"]
+    faults = TrainConfig(batch=0, save_every=0).faults()
+    assert [fault.split(":")[0] for fault in faults] == ["batch", "save_every"]
 
 
 if __name__ == "__main__":
     tf.config.run_functions_eagerly(True)
-    step = Trainer.update
+    made = Batches.batch
 
-    def slow(trainer: Trainer, *batch: Any) -> dict[str, float]:
-        time.sleep(0.3)
-        return step(trainer, *batch)
+    def slow(batches: Batches, step: int) -> Any:
+        time.sleep(0.3 * step)
+        return made(batches, step)
 
-    Trainer.update = slow  # type: ignore[method-assign, assignment]
+    Batches.batch = slow  # type: ignore[method-assign, assignment]
     _trained(Path(sys.argv[1]))

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from facesieve_training.evaluate import figures
 from facesieve_training.faces import SIZE, Image
 
 PEOPLE, IMAGES = 12, 6
@@ -66,3 +67,10 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int, int
         return path
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def quick_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no figures, which take most of an evaluation's time, except in a test with the mark."""
+    if request.node.get_closest_marker("real_figures") is None:
+        monkeypatch.setattr(figures, "saved", lambda title, figure: figures.Drawn(title, b"", b""))

@@ -12,6 +12,9 @@ from facesieve_training.evaluate.recomputed import Mated, NonMated
 
 # Step of the curve with recomputed thresholds; each step takes a pass over the non-mated pairs.
 _RECOMPUTED_STEP = 0.01
+# Number of highest similarities that may become thresholds of this curve, at least, and as a multiple of the
+# largest FMR's pairs: a discard removes some of them, and a replicate repeats others.
+_TOP, _TOP_OF_FMR = 20_000, 5
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,20 @@ def similarities(embeddings: NDArray[np.float32], pairs: Pairs, chunk: int = 65_
 class Rules:
     """Figures that are reported of each curve."""
 
-    fmrs: list[float] = field(default_factory=lambda: [1e-3, 1e-4])
+    fmrs: list[float] = field(default_factory=lambda: [1e-3, 1e-2, 1e-4])
+    """False match rates; the first ranks the scores."""
     points: list[float] = field(default_factory=lambda: [0.0, 0.01, 0.05, 0.1, 0.2, 0.3])
     limit: float = 0.3
+    """Largest fraction of discarded pairs, of the curves and of their area."""
     replicates: int = 1000
     recomputed_replicates: int = 200
+
+    def faults(self) -> list[str]:
+        """Return the errors in the values, one message each."""
+        faults = [f"fmrs: {fmr:g} is not between 0 and 1" for fmr in self.fmrs if not 0 < fmr < 1]
+        faults += [] if self.fmrs else ["fmrs: needs at least one"]
+        faults += [f"points: {point:g} is not in 0..1" for point in self.points if not 0 <= point < 1]
+        return faults if 0 < self.limit < 1 else [*faults, f"limit: {self.limit:g} is not between 0 and 1"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,11 @@ class Curve:
     area_draws: Floats
     """Area of each bootstrap replicate; equal rows of two scores are the same replicate."""
 
+    def thinned(self, limit: float, steps: int = 300) -> tuple[Floats, Floats]:
+        """Fractions and FNMR in about this many steps, the last one at the limit."""
+        step = max(1, len(self.discard) // steps)
+        return np.append(self.discard[::step], limit), np.append(self.fnmr[::step], self.fnmr[-1])
+
 
 class Evaluator:
     """Thresholds, errors and bootstrap replicates, which do not depend on a score."""
@@ -98,6 +115,16 @@ class Evaluator:
         discard = Discard.by(of_pairs)
         fixed = [self._fixed(discard, i) for i in range(len(self.rules.fmrs))]
         return fixed + self._recomputed(Mated(discard, of_pairs, self.comparisons.mated_similarity), quality)
+
+    def best(self) -> list[Curve]:
+        """Best possible curves, at each FMR with a fixed threshold: the least similar mated pairs go first.
+
+        A bound, which no score of single images need reach: it discards pairs, after their comparison. Every
+        discarded pair is an error until none is left: with F the FNMR without discard, the FNMR after a
+        discard of r is max(0, F - r) / (1 - r).
+        """
+        discard = Discard.by(self.comparisons.mated_similarity)
+        return [self._fixed(discard, i) for i in range(len(self.rules.fmrs))]
 
     def _fixed(self, discard: Discard, at: int) -> Curve:
         rules, similarity = self.rules, self.comparisons.mated_similarity
@@ -127,7 +154,9 @@ class Evaluator:
         count = min(rules.recomputed_replicates, len(self._draws))
         drawn = np.empty((len(rules.fmrs), count, len(points) + 1))
         nonmated = NonMated.by(
-            edc.pair_quality(quality, pairs.left, pairs.right), self.comparisons.nonmated_similarity
+            edc.pair_quality(quality, pairs.left, pairs.right),
+            self.comparisons.nonmated_similarity,
+            max(_TOP, int(_TOP_OF_FMR * max(rules.fmrs) * len(pairs))),
         )
         for i in range(count):
             counts = self._draws.counts[i]

@@ -73,6 +73,17 @@ def test_a_good_score_beats_random_and_lies_in_its_interval(
         assert ours.points[0] == pytest.approx(np.mean(comparisons.mated_similarity <= ours.threshold))
 
 
+def test_the_best_possible_curve_drops_the_errors_first(generated: tuple[Comparisons, np.ndarray]) -> None:
+    evaluator = Evaluator(generated[0], RULES, np.random.default_rng(4))
+    for best, good in zip(evaluator.best(), evaluator.curves(generated[1]), strict=False):
+        first = good.points[0]
+        rates = np.array([max(0.0, first - r) / (1 - r) for r in RULES.points])
+        np.testing.assert_allclose(best.points, rates, atol=1.5 / len(generated[0].mated))
+        assert best.fmr == good.fmr
+        assert best.area < good.area
+        assert best.area_low <= best.area <= best.area_high
+
+
 def test_both_conventions_start_at_the_same_fnmr(generated: tuple[Comparisons, np.ndarray]) -> None:
     curves = Evaluator(generated[0], RULES, np.random.default_rng(4)).curves(generated[1])
     assert curves[0].points[0] == curves[2].points[0]

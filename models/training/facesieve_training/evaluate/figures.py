@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from facesieve_training.evaluate import edc
 from facesieve_training.evaluate.evaluator import Curve
-from facesieve_training.evaluate.results import Result, Results
+from facesieve_training.evaluate.results import Results
+from facesieve_training.evaluate.tables import BEST
 
 # Colours of Okabe and Ito, which colour-blind readers can distinguish, and three more.
 _COLOURS = (
@@ -19,7 +20,7 @@ _COLOURS = (
     "#E69F00", "#6A3D9A", "#8C564B", "#117733", "#000000",
 )  # fmt: skip
 _GREY = "#8A8F98"
-_STYLE = {
+STYLE = {
     "svg.hashsalt": "facesieve",
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -46,20 +47,20 @@ class Drawn:
 
 def draw(results: Results) -> dict[str, Drawn]:
     """Draw every figure; the keys are file names without extension."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         drawn = {}
         for convention in edc.CONVENTIONS:
             for fmr in results.rules.fmrs:
                 title = f"FMR {fmr:g}, {convention} threshold"
-                drawn[f"edc-{convention}-{fmr:g}"] = _saved(title, _edc(results, convention, fmr))
-        drawn["pauc"] = _saved("Relative area under the curve", _areas(results))
-        drawn["similarity"] = _saved("The matcher", _similarity(results))
+                drawn[f"edc-{convention}-{fmr:g}"] = saved(title, _edc(results, convention, fmr))
+        drawn["pauc"] = saved("Relative area under the curve", _areas(results))
+        drawn["similarity"] = saved("The matcher", _similarity(results))
     return drawn
 
 
 def colours(results: Results) -> dict[str, str]:
-    """Colour of each score; random is grey."""
-    found, left = {}, list(_COLOURS)
+    """Colour of each score; random and the best possible curve are grey."""
+    found, left = {BEST: _GREY}, list(_COLOURS)
     for row in results.rows:
         found[row.name] = _GREY if row.name == "random" else left[0]
         if row.name != "random":
@@ -86,7 +87,7 @@ def _edc(results: Results, convention: str, fmr: float) -> Figure:
             ls=dashed,
             zorder=3 if reference else 2,
         )
-        ends.append((float(y[-1]), row, curve))
+        ends.append((float(y[-1]), row.name, curve))
         if reference:
             points = 100 * np.array(results.rules.points)
             bars = np.maximum(
@@ -104,6 +105,11 @@ def _edc(results: Results, convention: str, fmr: float) -> Figure:
                 color=paint[row.name],
                 zorder=4,
             )
+    for best in results.best if convention == edc.FIXED else ():
+        if best.fmr == fmr:
+            x, y = _line(best, results.rules.limit)
+            axes.step(x, y, where="post", color=_GREY, lw=1.1, ls=":", zorder=1)
+            ends.append((float(y[-1]), BEST, best))
     axes.set_xlim(0, 100 * results.rules.limit)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("mated pairs discarded, lowest quality first (%)")
@@ -115,36 +121,35 @@ def _edc(results: Results, convention: str, fmr: float) -> Figure:
 
 def _line(curve: Curve, limit: float) -> tuple[Any, Any]:
     """Curve in percent, thinned for plotting and extended to the limit."""
-    step = max(1, len(curve.discard) // 300)
-    x = np.append(curve.discard[::step], limit)
-    return 100 * x, 100 * np.append(curve.fnmr[::step], curve.fnmr[-1])
+    discard, fnmr = curve.thinned(limit)
+    return 100 * discard, 100 * fnmr
 
 
 def _label_ends(
-    axes: Axes, ends: list[tuple[float, Result, Curve]], paint: dict[str, str], results: Results
+    axes: Axes, ends: list[tuple[float, str, Curve]], paint: dict[str, str], results: Results
 ) -> None:
     """Write each score's name and area at the end of its line, moved apart to avoid overlap."""
     top = axes.get_ylim()[1]
     gap, at = top * 0.052, -np.inf
     positions = []
-    for y, row, curve in sorted(ends, key=lambda end: end[0]):
+    for y, name, curve in sorted(ends, key=lambda end: end[0]):
         at = max(y, at + gap)
-        positions.append((at, y, row, curve))
+        positions.append((at, y, name, curve))
     over = max(0.0, positions[-1][0] - top) if positions else 0.0
     x = 100 * results.rules.limit
-    for at, y, row, curve in positions:
+    for at, y, name, curve in positions:
         axes.annotate(
-            f"{row.name}  {curve.area:.3f}",
+            f"{name}  {curve.area:.3f}",
             xy=(x, y),
             xytext=(x * 1.03, at - over),
-            color=paint[row.name],
+            color=paint[name],
             va="center",
             annotation_clip=False,
-            fontweight="bold" if row is results.reference else "normal",
+            fontweight="bold" if name == results.reference.name else "normal",
             fontsize=8.5,
             arrowprops={
                 "arrowstyle": "-",
-                "color": paint[row.name],
+                "color": paint[name],
                 "lw": 0.6,
                 "shrinkA": 2,
                 "shrinkB": 0,
@@ -202,7 +207,8 @@ def _similarity(results: Results) -> Figure:
     return figure
 
 
-def _saved(title: str, figure: Figure) -> Drawn:
+def saved(title: str, figure: Figure) -> Drawn:
+    """A figure in both forms."""
     png, svg = io.BytesIO(), io.BytesIO()
     figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
     figure.savefig(svg, format="svg", metadata={"Date": None})

@@ -19,6 +19,8 @@ class Network:
     """A recognition network's input, the aligned 112x112 face: (pixel - mean) / std, in its colour order."""
 
     file: Path
+    name: str | None = None
+    """Name in the tables of several matchers; null for the file's name."""
     color: Literal["RGB", "BGR"] = "RGB"
     mean: list[float] | None = None
     """Mean of each channel in that order, pixels 0 to 255; one value or three. None: the network
@@ -36,6 +38,11 @@ class Network:
         if self.std is not None and 0 in self.std:
             faults.append("std: must not be 0")
         return faults
+
+    @property
+    def title(self) -> str:
+        """Name in tables."""
+        return self.name or self.file.stem
 
     def prepared(self, aligned: NDArray[np.uint8]) -> Embeddings:
         """Turn aligned BGR faces into the network's input, number x 3 x 112 x 112."""
@@ -66,19 +73,24 @@ def session(model: Path) -> Any:
 class Runner:
     """Runs a session on any number of rows, in batches of its fixed size, if any."""
 
-    def __init__(self, opened: Any) -> None:
+    def __init__(self, opened: Any, output: int = 0) -> None:
+        """Take a session and the number of the output to return."""
         self._session = opened
         self._input = opened.get_inputs()[0]
-        self._outputs = [opened.get_outputs()[0].name]
-        self._step = self._input.shape[0] if isinstance(self._input.shape[0], int) else 64
+        self._outputs = [opened.get_outputs()[output].name]
+        self._fixed = isinstance(self._input.shape[0], int)
+        self._step = self._input.shape[0] if self._fixed else 64
 
     def __call__(self, values: Embeddings) -> Embeddings:
         """Run on these rows; the result is number x length."""
-        parts = [
-            self._session.run(self._outputs, {self._input.name: values[i : i + self._step]})[0]
-            for i in range(0, len(values), self._step)
-        ]
-        return np.concatenate([part.reshape(len(part), -1) for part in parts])
+        parts = []
+        for i in range(0, len(values), self._step):
+            some = values[i : i + self._step]
+            short = self._step - len(some) if self._fixed else 0
+            padded = np.concatenate([some, np.zeros((short, *some.shape[1:]), some.dtype)]) if short else some
+            result = self._session.run(self._outputs, {self._input.name: padded})[0]
+            parts.append(result.reshape(len(padded), -1)[: len(some)])
+        return np.concatenate(parts)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,6 @@ import numpy as np
 
 from facesieve_training.evaluate.edc import Discard, Floats, Ints, kept, threshold_of_top
 
-# Number of highest similarities that may become thresholds: 20 times the need of FMR 1e-3 and a million
-# pairs.
-_TOP = 20_000
-
 
 @dataclass(frozen=True)
 class NonMated:
@@ -25,9 +21,9 @@ class NonMated:
     _by_quality: Ints
 
     @classmethod
-    def by(cls, quality: Floats, similarity: Floats, top: int = _TOP) -> "NonMated":
-        """Order these pairs; only the `top` most similar may become thresholds."""
-        falling = _largest(similarity, min(top, len(similarity)))
+    def by(cls, quality: Floats, similarity: Floats, top: int | None = None) -> "NonMated":
+        """Order these pairs; only the `top` most similar may become thresholds, None: all."""
+        falling = _largest(similarity, len(similarity) if top is None else min(top, len(similarity)))
         rising = np.argsort(quality, kind="stable")
         return cls(similarity[falling], quality[falling], quality[rising], falling, rising)
 
@@ -58,6 +54,8 @@ class Drawn:
         if total <= 0:
             return float("nan")
         left = kept(self.pairs.quality, cut, share) * self.weights
+        if left.sum() < fmr * total and len(left) < len(self.pairs.rising):
+            raise ValueError(f"{len(left)} most similar pairs are too few for the threshold at FMR {fmr:g}")
         return threshold_of_top(self.pairs.similarity, left, total, fmr)
 
 

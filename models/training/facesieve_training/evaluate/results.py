@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facesieve_training.evaluate import bootstrap
-from facesieve_training.evaluate.edc import Floats
+from facesieve_training.evaluate.edc import FIXED, Floats
 from facesieve_training.evaluate.evaluator import Comparisons, Curve, Rules
 from facesieve_training.evaluate.gallery import Gallery
 from facesieve_training.evaluate.templates import Templates
@@ -43,24 +43,46 @@ class Result:
 
 @dataclass(frozen=True)
 class Difference:
-    """Relative area of a score less that of the reference, with its paired 95 % interval."""
+    """Relative area of a score less that of another, with its paired 95 % interval."""
 
     value: float
     low: float
     high: float
 
+    @classmethod
+    def of(cls, value: float, draws: Floats) -> "Difference":
+        """Take the difference, and that of each bootstrap replicate."""
+        low, high = bootstrap.interval(draws[:, None])
+        return cls(value, float(low[0]), float(high[0]))
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval excludes 0; otherwise the two scores are not distinguishable."""
+        return self.low > 0 or self.high < 0
+
 
 @dataclass(frozen=True)
 class Results:
-    """All scores on one gallery."""
+    """A column: all scores on one gallery, compared by one matcher."""
 
+    set: str
+    """Name of the gallery."""
+    matcher: str
+    """Name of the matcher."""
     gallery: Gallery
     templates: Templates | None
     """Templates, if the set compares templates instead of faces."""
     comparisons: Comparisons
     thresholds: list[float]
     rules: Rules
+    best: list[Curve]
+    """Best possible curve at each FMR, fixed threshold (`Evaluator.best`)."""
     rows: list[Result]
+
+    @property
+    def name(self) -> str:
+        """Name of the column."""
+        return f"{self.set}, {self.matcher}"
 
     @property
     def reference(self) -> Result:
@@ -81,6 +103,13 @@ class Results:
 
     def difference(self, row: Result, convention: str, fmr: float) -> Difference:
         """Compare a score with the reference over the same bootstrap replicates."""
-        ours, theirs = row.curve(convention, fmr), self.reference.curve(convention, fmr)
-        low, high = bootstrap.interval((ours.area_draws - theirs.area_draws)[:, None])
-        return Difference(ours.area - theirs.area, float(low[0]), float(high[0]))
+        return self._between(row, self.reference, convention, fmr)
+
+    def undecided(self, fmr: float) -> list[Result]:
+        """Scores that the best one is not distinguishable from, at an FMR with a fixed threshold."""
+        first, *others = self.ranked(FIXED, fmr)
+        return [row for row in others if not self._between(row, first, FIXED, fmr).clear]
+
+    def _between(self, row: Result, other: Result, convention: str, fmr: float) -> Difference:
+        ours, theirs = row.curve(convention, fmr), other.curve(convention, fmr)
+        return Difference.of(ours.area - theirs.area, ours.area_draws - theirs.area_draws)

@@ -1,9 +1,14 @@
-"""The stage `evaluate`: embeds faces with a matcher and evaluates any number of quality scores on them."""
+"""The stage `evaluate`: compares faces by matchers and evaluates any number of quality scores on them.
 
+One set and one matcher make a column, whose tables, curves and report are in the run's directory. With
+several of either, each column has a directory of its own in it, and the run's report has the mean over all
+columns.
+"""
+
+import hashlib
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,15 +16,16 @@ from tqdm import tqdm
 
 from facesieve_training.cli import DataError
 from facesieve_training.distribute import Distribute
-from facesieve_training.evaluate import figures, pairs, report, tables
+from facesieve_training.evaluate import figures, report, tables
 from facesieve_training.evaluate.cached import Cache
-from facesieve_training.evaluate.evaluator import Comparisons, Evaluator, Rules, similarities
-from facesieve_training.evaluate.gallery import Gallery, file_digest, open_gallery
-from facesieve_training.evaluate.network import Embedder, Embeddings, Network
+from facesieve_training.evaluate.edc import Floats
+from facesieve_training.evaluate.evaluator import Evaluator, Rules
+from facesieve_training.evaluate.gallery import file_digest
+from facesieve_training.evaluate.network import Embedder, Network
 from facesieve_training.evaluate.results import Result, Results
 from facesieve_training.evaluate.scorers.base import Scorer
 from facesieve_training.evaluate.scorers.registry import ScoreConfig, build, default_scores
-from facesieve_training.evaluate.templates import Templates
+from facesieve_training.evaluate.sets import Drawn, EvaluationSet, Kind
 from facesieve_training.run import Run, write_atomic
 from facesieve_training.teacher.source import TeacherSource
 
@@ -33,25 +39,28 @@ _PAIRS, _DRAWS = 1, 2
 class Config:
     """Configuration of the stage."""
 
-    faces: Path
+    faces: Path | None = None
     """Faces to evaluate: a directory of aligned images for each identity, or the shards of `prepare`."""
-    matcher: Network
+    matcher: Network | None = None
     """Recognition network that compares them; must not be the teacher."""
+    sets: list[EvaluationSet] = field(default_factory=list)
+    """Several sets, instead of `faces`."""
+    matchers: list[Network] = field(default_factory=list)
+    """Several matchers, instead of `matcher`."""
     scores: list[ScoreConfig] = field(default_factory=default_scores)
     """Scores to evaluate; differences are relative to the first."""
     teacher: TeacherSource | None = None
     """Teacher of the scores that need one."""
     seed: int = 1
     limit: int | None = None
-    """Number of identities, the first ones; null for all."""
+    """Number of identities of `faces`, the first ones; null for all."""
     title: str = "Error versus discard"
-    pairs: Literal["all", "protocol"] | None = None
-    """all: every mated pair and a sample of the others; protocol: the set's own (.bin, IJB-C's of templates,
-    CFP, LFW). Default: all; protocol for a .bin, where a person has several names, and for IJB-C."""
+    pairs: Kind | None = None
+    """Pairs of `faces`: all or protocol, as of a set."""
     cap: int = 200
     """Largest number of mated pairs of an identity; more are sampled at random."""
     nonmated: int = 1_000_000
-    """Non-mated pairs, drawn at random."""
+    """Non-mated pairs of a set, drawn at random."""
     rules: Rules = field(default_factory=Rules)
     images: int = 14
     """Faces in each strip of the report; 0 omits the images."""
@@ -62,6 +71,9 @@ class Config:
     def faults(self) -> list[str]:
         """Return the errors in the values, one message each."""
         faults = []
+        for one, several in (("faces", "sets"), ("matcher", "matchers")):
+            if (getattr(self, one) is None) == (not getattr(self, several)):
+                faults.append(f"{one}: is required, or {several} instead of it")
         for i, score in enumerate(self.scores):
             if score.needs_teacher() and self.teacher is None:
                 faults.append(f"scores[{i}]: {score.kind} needs the key teacher")
@@ -72,102 +84,126 @@ class Config:
                 faults.append(f"{name}: must be 1 or more, not {getattr(self, name)}")
         return faults
 
+    def all_sets(self) -> list[EvaluationSet]:
+        """The sets, whether one or several are given."""
+        one = [EvaluationSet(self.faces, None, self.limit, self.pairs)] if self.faces else []
+        return one or self.sets
+
+    def all_matchers(self) -> list[Network]:
+        """The matchers, whether one or several are given."""
+        return [self.matcher] if self.matcher else self.matchers
+
 
 def run(config: Config, run: Run) -> None:
-    """Write scores.parquet, table.csv, table.md, curves (PNG, SVG) and report.html to the run's directory."""
-    gallery = open_gallery(config.faces, config.limit)
-    run.set_data_hash(gallery.digest)
+    """Write scores.parquet, table.csv, table.md, curves (PNG, SVG) and report.html of every column."""
+    drawn = [Drawn.of(one, config.cap, config.nonmated, [config.seed, _PAIRS]) for one in config.all_sets()]
+    run.set_data_hash(_digest([one.gallery.digest for one in drawn]))
+    matchers = config.all_matchers()
+    _check_names("sets", [one.name for one in drawn])
+    _check_names("matchers", [matcher.title for matcher in matchers])
     scorers = _scorers(config)
     cache = Cache(config.cache or run.checkpoint, config.distribute)
-    embeddings = cache.every(gallery, Embedder(config.matcher, "matcher"))
-    templates = Templates.by(gallery) if _own(gallery, config) else None
-    comparisons = compare(gallery, templates, embeddings, config)
-    evaluator = Evaluator(comparisons, config.rules, np.random.default_rng([config.seed, _DRAWS]))
-    results = Results(gallery, templates, comparisons, evaluator.thresholds, config.rules, [])
-    for scorer in scorers:
-        quality = scorer.scores(gallery, cache)
-        results.rows.append(Result(scorer.name, scorer.about, quality, []))
     if run.resumed:
         run.rewind(-1)
-    for i, result in enumerate(tqdm(results.rows, desc="evaluate", unit="score", disable=None)):
-        result.curves.extend(evaluator.curves(results.compared(result)))
-        for curve in result.curves:
-            run.log(i, score=result.name, convention=curve.convention, fmr=curve.fmr, pauc=curve.area)
-    _write(config, run, results)
+    columns = []
+    for number, one in enumerate(drawn):
+        qualities = [(scorer, scorer.scores(one.gallery, cache)) for scorer in scorers]
+        for matcher in matchers:  # the bootstrap draws the same people for all of them
+            rng = np.random.default_rng([config.seed, _DRAWS, *([number] if number else [])])
+            columns.append(_column(config, one, matcher, cache, qualities, rng))
+    for at, (column, row) in enumerate((c, r) for c in columns for r in c.rows):
+        for curve in row.curves:
+            where = {} if len(columns) == 1 else {"column": column.name}
+            run.log(at, **where, score=row.name, convention=curve.convention, fmr=curve.fmr, pauc=curve.area)
+    _write(config, run, columns)
+
+
+def _digest(digests: list[str]) -> str:
+    both = hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
+    return digests[0] if len(digests) == 1 else both
+
+
+def _column(
+    config: Config,
+    drawn: Drawn,
+    matcher: Network,
+    cache: Cache,
+    qualities: list[tuple[Scorer, Floats]],
+    rng: np.random.Generator,
+) -> Results:
+    embeddings = cache.every(drawn.gallery, Embedder(matcher, "matcher"))
+    comparisons = drawn.compare(embeddings, matcher)
+    evaluator = Evaluator(comparisons, config.rules, rng)
+    results = Results(
+        drawn.name,
+        matcher.title,
+        drawn.gallery,
+        drawn.templates,
+        comparisons,
+        evaluator.thresholds,
+        config.rules,
+        evaluator.best(),
+        [],
+    )
+    for scorer, quality in tqdm(qualities, desc=results.name, unit="score", disable=None):
+        row = Result(scorer.name, scorer.about, quality, [])
+        row.curves.extend(evaluator.curves(results.compared(row)))
+        results.rows.append(row)
+    return results
 
 
 def _scorers(config: Config) -> list[Scorer]:
     teacher = config.teacher.as_onnx() if config.teacher else None
-    if teacher is not None and file_digest(teacher.onnx) == file_digest(config.matcher.file):
-        raise DataError(
-            f"{config.matcher.file}: is the teacher too, which would evaluate itself; give another matcher"
-        )
+    for matcher in config.all_matchers() if teacher else ():
+        if teacher and file_digest(teacher.onnx) == file_digest(matcher.file):
+            raise DataError(
+                f"{matcher.file}: is the teacher too, which would evaluate itself; give another matcher"
+            )
     scorers = [build(score, teacher, config.seed) for score in config.scores]
-    names = [scorer.name for scorer in scorers]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise DataError(f"scores: {', '.join(repeated)} named more than once; give each a different name")
+    _check_names("scores", [scorer.name for scorer in scorers])
     for scorer in scorers:
         scorer.digest()  # raises DataError for a missing file before the long part
     return scorers
 
 
-def compare(
-    gallery: Gallery, templates: Templates | None, embeddings: Embeddings, config: Config
-) -> Comparisons:
-    """Draw the pairs and compare them; those of a protocol are of templates where the set has them."""
-    mated, nonmated = _pairs(gallery, templates, config)
-    if not len(mated) or not len(nonmated):
-        raise DataError(
-            f"{config.faces}: gives {len(mated)} mated and {len(nonmated)} non-mated pairs; at least two "
-            "people, and one of them with two images, are needed"
-        )
-    log.info("%d mated and %d non-mated pairs of %d faces", len(mated), len(nonmated), len(gallery))
-    try:
-        features = templates.features(embeddings) if templates else embeddings
-        return Comparisons(
-            templates.identity if templates else gallery.identity,
-            mated,
-            nonmated,
-            similarities(features, mated),
-            similarities(features, nonmated),
-        )
-    except ValueError as error:
-        raise DataError(f"{config.matcher.file}: {error}; check its input (color, mean, std)") from error
+def _check_names(key: str, names: list[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(f"{key}: {', '.join(repeated)} named more than once; give each a different name")
 
 
-def _own(gallery: Gallery, config: Config) -> bool:
-    """Whether the set's own pairs are compared."""
-    return config.pairs == "protocol" or (config.pairs is None and gallery.only_pairs())
+def _write(config: Config, run: Run, columns: list[Results]) -> None:
+    several = len(columns) > 1
+    for column in columns:
+        directory = run.dir / _file_name(column.name) if several else run.dir
+        title = f"{config.title}: {column.name}" if several else config.title
+        _write_column(directory, title, config.images, run, column)
+    if several:
+        links = [(column, _file_name(column.name)) for column in columns]
+        write_atomic(run.dir / "table.csv", tables.csv(columns))
+        write_atomic(run.dir / "curves.csv", tables.curves(columns))
+        write_atomic(run.dir / "table.md", tables.means_markdown(columns))
+        write_atomic(run.dir / "report.html", report.overview(config.title, run, links))
+    lead = report.summary(columns)
+    first = columns[0].ranked("fixed", config.rules.fmrs[0])[0]
+    run.finish(best=first.name, pauc=first.main.area, summary=lead)
+    log.info("%s; see %s", lead, run.dir / "report.html")
 
 
-def _pairs(gallery: Gallery, templates: Templates | None, config: Config) -> tuple[pairs.Pairs, pairs.Pairs]:
-    if not _own(gallery, config):
-        rng = np.random.default_rng([config.seed, _PAIRS])
-        mated = pairs.mated_pairs(gallery.identity, config.cap, rng)
-        return mated, pairs.nonmated_pairs(gallery.identity, config.nonmated, rng)
-    table = gallery.protocol()
-    if table is None:
-        raise DataError(f"{config.faces}: has no pairs of its own; use pairs: all")
-    found = pairs.protocol_pairs(templates.names if templates else gallery.keys, table)
-    if found.lost:
-        what = "template without a face" if templates else "face that is not in the set"
-        log.warning("%d of %d pairs are left out: they have a %s", found.lost, len(table), what)
-    return found.mated, found.nonmated
-
-
-def _write(config: Config, run: Run, results: Results) -> None:
+def _write_column(directory: Path, title: str, images: int, run: Run, results: Results) -> None:
     table = pd.DataFrame({"key": results.gallery.keys, "identity": results.gallery.people})
     for result in results.rows:
         table[result.name] = result.quality
-    write_atomic(run.dir / "scores.parquet", table.to_parquet(index=False))
-    write_atomic(run.dir / "table.csv", tables.csv(results))
-    write_atomic(run.dir / "table.md", tables.markdown(results))
+    write_atomic(directory / "scores.parquet", table.to_parquet(index=False))
+    write_atomic(directory / "table.csv", tables.csv([results]))
+    write_atomic(directory / "curves.csv", tables.curves([results]))
+    write_atomic(directory / "table.md", tables.markdown(results))
     drawn = figures.draw(results)
     for name, figure in drawn.items():
-        write_atomic(run.dir / f"{name}.png", figure.png)
-        write_atomic(run.dir / f"{name}.svg", figure.svg)
-    write_atomic(run.dir / "report.html", report.page(config.title, config.images, run, results, drawn))
-    best = min(results.rows, key=lambda row: row.main.area if np.isfinite(row.main.area) else np.inf)
-    run.finish(best=best.name, pauc=best.main.area)
-    log.info("%s has the lowest pAUC, %.3f; see %s", best.name, best.main.area, run.dir / "report.html")
+        write_atomic(directory / f"{name}.png", figure.png)
+        write_atomic(directory / f"{name}.svg", figure.svg)
+    write_atomic(directory / "report.html", report.page(title, images, run, results, drawn))
+
+
+def _file_name(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-._" else "_" for c in name.replace(", ", "-"))

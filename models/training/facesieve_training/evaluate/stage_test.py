@@ -16,6 +16,7 @@ from facesieve_training.evaluate import cached, stage
 from facesieve_training.evaluate.evaluator import Rules
 from facesieve_training.evaluate.network import Network
 from facesieve_training.evaluate.scorers.registry import ScoreConfig
+from facesieve_training.evaluate.sets import EvaluationSet
 from facesieve_training.prepare import stage as prepare
 from facesieve_training.run import Run
 from facesieve_training.teacher.source import TeacherSource
@@ -40,7 +41,8 @@ def config(people: Path, network: Make, **values: object) -> stage.Config:
         "images": 4,
         **values,
     }  # fmt: skip
-    return stage.Config(people, Network(network("matcher", 2, 1)), **settings)  # type: ignore[arg-type]
+    settings = {"faces": people, "matcher": Network(network("matcher", 2, 1)), **settings}
+    return stage.Config(**settings)  # type: ignore[arg-type]
 
 
 def evaluated(directory: Path, settings: stage.Config) -> Path:
@@ -48,6 +50,7 @@ def evaluated(directory: Path, settings: stage.Config) -> Path:
     return directory
 
 
+@pytest.mark.real_figures
 def test_all_files_are_written(tmp_path: Path, people: Path, network: Make) -> None:
     run = evaluated(tmp_path / "run", config(people, network))
     with (run / "table.csv").open() as file:
@@ -67,6 +70,43 @@ def test_all_files_are_written(tmp_path: Path, people: Path, network: Make) -> N
     assert page.count("data:image/jpeg") >= 5 * (4 + 2)
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "fixed threshold" in (run / "table.md").read_text()
+
+
+def test_several_sets_and_matchers_have_a_mean(tmp_path: Path, people: Path, network: Make) -> None:
+    sets = [EvaluationSet(people, "all"), EvaluationSet(people, "few", limit=7)]
+    matchers = [Network(network("matcher", 2, 1)), Network(network("other", 3, "batch"), "second")]
+    several = config(people, network, **QUICK, faces=None, matcher=None, sets=sets, matchers=matchers)
+    run = evaluated(tmp_path / "run", several)
+    names = ["all-matcher", "all-second", "few-matcher", "few-second"]
+    assert sorted(path.parent.name for path in run.glob("*/report.html")) == names
+    table = pd.read_csv(run / "table.csv")
+    fixed = table[table["convention"] == "fixed"].set_index(["score", "set", "matcher"])["pauc"]
+    means = {cells[0]: cells for cells in grid(run / "table.md")}
+    assert means["score"][1:6] == ["all, matcher", "all, second", "few, matcher", "few, second", "mean pAUC"]
+    for score in ("SER-FIQ", "random"):
+        assert float(means[score][5]) == pytest.approx(fixed[score].mean(), abs=1e-3)
+    assert float(means["best possible"][5]) < min(fixed)
+    # Each column is what it is alone.
+    alone = evaluated(tmp_path / "alone", config(people, network, **QUICK))
+    for file in ("table.csv", "scores.parquet", "report.html"):
+        assert (run / "all-matcher" / file).exists()
+    expected = pd.read_csv(alone / "table.csv").drop(columns=["set", "matcher"])
+    pd.testing.assert_frame_equal(table.iloc[: len(expected)].drop(columns=["set", "matcher"]), expected)
+    page = (run / "report.html").read_text()
+    assert all(f'href="{name}/report.html"' in page for name in names)
+
+
+def grid(path: Path) -> list[list[str]]:
+    """Cells of the first table of a Markdown file."""
+    lines = [line for line in path.read_text().split("###")[1].splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_one_of_faces_and_sets_is_required(people: Path, network: Make) -> None:
+    both = config(people, network, sets=[EvaluationSet(people)], matcher=None)
+    assert both.faults() == [
+        "faces: is required, or sets instead of it", "matcher: is required, or matchers instead of it"
+    ]  # fmt: skip
 
 
 def test_a_killed_run_reuses_the_cached_scores(
@@ -96,7 +136,8 @@ def test_shards_give_the_same_as_the_directory(tmp_path: Path, people: Path, net
     prepare.run(settings, Run.open(tmp_path / "shards", "prepare", settings, False))
     from_directory = evaluated(tmp_path / "one", config(people, network, **QUICK))
     from_shards = evaluated(tmp_path / "two", config(tmp_path / "shards", network, **QUICK))
-    assert (from_directory / "table.csv").read_bytes() == (from_shards / "table.csv").read_bytes()
+    tables = [pd.read_csv(run / "table.csv").drop(columns="set") for run in (from_directory, from_shards)]
+    pd.testing.assert_frame_equal(tables[0], tables[1])
 
 
 def test_a_directory_has_no_pairs_of_its_own(tmp_path: Path, people: Path, network: Make) -> None:
@@ -155,7 +196,8 @@ def test_column_of_a_table(tmp_path: Path, people: Path, network: Make) -> None:
 
 def test_faults_are_named(tmp_path: Path, people: Path, network: Make) -> None:
     settings = config(people, network)
-    same = config(people, network, teacher=TeacherSource(onnx=settings.matcher.file, cut="cut", low="low"))
+    matcher = settings.all_matchers()[0].file
+    same = config(people, network, teacher=TeacherSource(onnx=matcher, cut="cut", low="low"))
     with pytest.raises(DataError, match="is the teacher too"):
         evaluated(tmp_path / "teacher", same)
     twice = config(people, network, scores=[ScoreConfig("random"), ScoreConfig("random")])
@@ -168,6 +210,8 @@ def test_faults_are_named(tmp_path: Path, people: Path, network: Make) -> None:
     (tmp_path / "few" / "a" / "1.png").write_bytes((people / "p00" / "0.png").read_bytes())
     with pytest.raises(DataError, match="gives 0 mated and 0 non-mated pairs"):
         evaluated(tmp_path / "pairs", config(tmp_path / "few", network))
+    (tmp_path / "few" / "b").mkdir()
+    (tmp_path / "few" / "b" / "1.png").write_bytes((people / "p01" / "0.png").read_bytes())
     (tmp_path / "few" / "a" / "2.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"2.png: is not a readable image"):
         evaluated(tmp_path / "broken", config(tmp_path / "few", network))

@@ -17,6 +17,7 @@ from facesieve_training.evaluate.evaluator import Rules
 from facesieve_training.evaluate.gallery import Batch, Gallery, open_gallery
 from facesieve_training.evaluate.network import Embedder, Network
 from facesieve_training.evaluate.scorers.registry import ScoreConfig
+from facesieve_training.evaluate.sets import Drawn, EvaluationSet
 from facesieve_training.evaluate.templates import Templates
 from facesieve_training.prepare import stage as prepare
 from facesieve_training.prepare.align import TEMPLATE
@@ -66,7 +67,7 @@ def evaluated(
     pd.DataFrame({"key": open_gallery(shards).keys, **columns}).to_csv(table, index=False)
     scores = [ScoreConfig("column", name, file=table, column=name) for name in columns]
     rules = Rules(fmrs=[FMR], points=POINTS, replicates=20, recomputed_replicates=3)
-    settings = stage.Config(shards, matcher, scores, rules=rules, images=3)
+    settings = stage.Config(shards, matcher, scores=scores, rules=rules, images=3)
     stage.run(settings, Run.open(directory, "evaluate", settings, False))
     with (directory / "table.csv").open() as file:
         return {row["score"]: row for row in csv.DictReader(file) if row["convention"] == "fixed"}
@@ -141,10 +142,9 @@ def test_a_template_without_faces_costs_its_pairs(
     table.loc[0, "left"] = "nobody"
     table.to_parquet(ijbc / "pairs.parquet")
     assert not open_gallery(ijbc).only_pairs()
-    settings = stage.Config(ijbc, Network(network("matcher", 2, 1)), pairs="protocol")
     embeddings = np.random.default_rng(0).normal(size=(len(gallery), 4)).astype(np.float32)
-    reopened = open_gallery(ijbc)
-    found = stage.compare(reopened, Templates.by(reopened), embeddings, settings)
+    drawn = Drawn.of(EvaluationSet(ijbc, pairs="protocol"), 200, 100, [1])
+    found = drawn.compare(embeddings, Network(network("matcher", 2, 1)))
     assert len(found.mated) + len(found.nonmated) == len(table) - 1
     assert "1 of 168 pairs are left out: they have a template without a face" in caplog.text
 

@@ -4,11 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesieve_training.export import manifest
-from facesieve_training.export.held_out import Comparisons
+from facesieve_training.export.held_out import LEAST_PAIRS, Comparisons
 
 Floats = NDArray[np.float64]
 _LEAST_STEP = 1e-6
-_LEAST_PAIRS = 200
 
 
 def calibrate(raw: Floats, clean: NDArray[np.bool_], knots: int) -> manifest.Calibration:
@@ -40,7 +39,7 @@ def fnmr_curve(score: Floats, pairs: Comparisons, fmr: float, points: int, basis
     for s in scores:
         kept = probe >= s
         shares.append(float((score >= s).mean()))
-        rate = float(errors[kept].mean()) if kept.sum() >= _LEAST_PAIRS or not rates else rates[-1]
+        rate = float(errors[kept].mean()) if kept.sum() >= LEAST_PAIRS or not rates else rates[-1]
         rates.append(min(rate, rates[-1]) if rates else rate)
     rounded = [[float(f"{v:.6g}") for v in some] for some in (scores, shares, rates)]
     return manifest.Fnmr(fmr, basis, rounded[0], rounded[1], rounded[2], len(errors))

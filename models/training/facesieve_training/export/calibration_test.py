@@ -28,7 +28,8 @@ def test_the_curve_has_the_kept_share_and_its_error_rate() -> None:
     score = rng.uniform(0, 100, 5000)
     probe = rng.integers(0, 5000, 20_000)
     similarity = np.where(score[probe] < 40, 0.0, 1.0)
-    pairs = Comparisons(probe, rng.integers(0, 5000, 20_000), similarity, threshold=0.5)
+    person, other = np.zeros(20_000, np.int64), rng.integers(0, 5000, 20_000)
+    pairs = Comparisons(probe, other, similarity, threshold=0.5, identity=person, nonmated=1000)
     curve = calibration.fnmr_curve(score, pairs, 1e-3, 21, "a set")
     assert curve.pairs == 20_000
     assert curve.score[6] == 30

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from facesieve_training.cli import DataError
+from facesieve_training.config import ConfigError, load
 from facesieve_training.export import embedding
 from facesieve_training.export.manifest import self_test_image
 from facesieve_training.export.scorer import Scorer
@@ -60,4 +61,5 @@ def test_faults_name_the_key() -> None:
     assert embedding.Embedding().faults() == []
     assert embedding.Embedding([0, 20, 20]).faults() == ["bands: must begin at 0 and rise, below 100"]
     assert embedding.Embedding([10, 20]).faults() == ["bands: must begin at 0 and rise, below 100"]
-    assert embedding.Embedding(max_fnmr=0).faults() == ["max_fnmr: 0 is not in 0..1"]
+    with pytest.raises(ConfigError, match=r"max_fnmr: must be above 0\.0, not 0"):
+        load(None, embedding.Embedding, ["max_fnmr=0"])

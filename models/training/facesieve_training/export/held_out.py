@@ -1,16 +1,19 @@
 """An exported student on the held-out people: the basis of calibration, weights, FNMR and parity."""
 
 from dataclasses import dataclass
+from math import ceil
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from facesieve_training.cli import DataError
 from facesieve_training.evaluate import edc
 from facesieve_training.evaluate.evaluator import similarities
 from facesieve_training.evaluate.network import Network, Runner, session
 from facesieve_training.evaluate.pairs import Pairs, mated_pairs, nonmated_pairs
+from facesieve_training.export.similarity import Rate, jackknife
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.student import data
 from facesieve_training.student.network import expectation
@@ -18,6 +21,10 @@ from facesieve_training.student.stage import predict
 
 Floats = NDArray[np.float64]
 _CAP, _NONMATED, _CHUNK = 200, 1_000_000, 256
+# Pairs above the threshold for a reliable one, as in the stage evaluate.
+_RELIABLE = 30
+LEAST_PAIRS = 200
+"""Mated pairs for a point of the curve of FNMR over the score."""
 _NOTHING = np.zeros(0, np.float32)
 
 
@@ -75,6 +82,15 @@ class Comparisons:
     """Positions in HeldOut; the reference is always clean."""
     similarity: Floats
     threshold: float
+    identity: NDArray[np.int64]
+    """Person of each pair."""
+    nonmated: int
+    """Non-mated pairs that gave the threshold."""
+
+    @property
+    def fnmr(self) -> Rate:
+        """FNMR without discard, with its 95 % interval over people."""
+        return jackknife(np.bincount(self.identity, self.errors), np.bincount(self.identity))
 
     @property
     def errors(self) -> NDArray[np.bool_]:
@@ -97,7 +113,43 @@ def compare(held: HeldOut, fmr: float, degraded: bool, seed: int) -> Comparisons
     mated = _ordered(mated_pairs(held.identity[usable], _CAP, rng), usable, held)
     nonmated = _ordered(nonmated_pairs(held.identity[usable], _NONMATED, rng), usable, held)
     threshold = edc.threshold_at(similarities(held.embedding, nonmated), fmr)
-    return Comparisons(mated.left, mated.right, similarities(held.embedding, mated), threshold)
+    return Comparisons(
+        mated.left,
+        mated.right,
+        similarities(held.embedding, mated),
+        threshold,
+        held.identity[mated.left],
+        len(nonmated),
+    )
+
+
+def check(identity: NDArray[np.int64], fmr: float, knots: int) -> None:
+    """Raise DataError if these people, one entry a clean image, are too few for calibration and threshold."""
+    faces = np.unique(identity, return_counts=True)[1]
+    mated = int((faces * (faces - 1)).sum()) // 2
+    nonmated = (len(identity) ** 2 - int((faces**2).sum())) // 2
+    needed = ceil(1 / fmr)
+    if nonmated >= needed and mated and len(identity) >= knots:
+        return
+    raise DataError(
+        f"{len(faces)} people are held out, with {len(identity):,} clean faces, {mated:,} mated and "
+        f"{nonmated:,} non-mated pairs; needed are at least {knots} faces for {knots} knots, one mated pair, "
+        f"and {needed:,} non-mated pairs for FMR {fmr:g} ({ceil(_RELIABLE / fmr):,} for a reliable threshold)"
+        ": hold out more people (held_out of the stage student), or set fmr higher and knots lower"
+    )
+
+
+def warnings(pairs: Comparisons, fmr: float) -> list[str]:
+    """What makes the figures of these comparisons unreliable."""
+    found, above = [], int(fmr * pairs.nonmated + 1e-9)
+    if above < _RELIABLE:
+        found.append(
+            f"The threshold at FMR {fmr:g} rests on {above} of {pairs.nonmated:,} non-mated pairs; "
+            f"{ceil(_RELIABLE / fmr):,} are needed for {_RELIABLE}."
+        )
+    if len(pairs.similarity) < LEAST_PAIRS:
+        found.append(f"The FNMR rests on {len(pairs.similarity)} mated pairs; {LEAST_PAIRS} are needed.")
+    return found
 
 
 def _ordered(pairs: Pairs, usable: NDArray[np.int64], held: HeldOut) -> Pairs:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
@@ -33,7 +34,9 @@ def compare(
         "int8_changed_by_99_percent": _rounded(np.quantile(change, 0.99)),
     }
     for kind, pairs in sets.items():
-        summary[f"fnmr_{kind}"] = _rounded(pairs.errors.mean())
+        fnmr = pairs.fnmr
+        summary[f"fnmr_{kind}"] = _rounded(fnmr.rate)
+        summary[f"fnmr_{kind}_low"], summary[f"fnmr_{kind}_high"] = _rounded(fnmr.low), _rounded(fnmr.high)
         summary[f"pauc_{kind}"] = _rounded(pairs.area(score))
         summary[f"pauc_{kind}_float"] = _rounded(pairs.area(real_score))
     labels = {
@@ -53,27 +56,49 @@ def write(report: dict[str, Any], fnmr: manifest.Fnmr, out: Path) -> None:
     write_atomic(out / "fnmr.png", _plot(fnmr))
 
 
+_TEMPLATE = """\
+# Export report
+
+{{ images }} images of {{ fnmr.set }}. low and high are the ends of a 95 % interval over people.
+
+{% for warning in warnings %}
+**{{ warning }}**
+
+{% endfor %}
+| figure | value |
+| --- | --- |
+{% for name, value in summary.items() %}
+| {{ name }} | {{ value }} |
+{% endfor %}
+
+| label | Spearman float to int8 | largest change |
+| --- | --- | --- |
+{% for name, label in labels.items() %}
+| {{ name }} | {{ label.spearman }} | {{ label.largest_change }} |
+{% endfor %}
+
+pAUC (30 %, FMR {{ "%g" % fnmr.fmr }}, threshold fixed) of weightings; chosen: {{ chosen }}.
+
+| weights | {{ kinds | join(" | ") }} |
+| --- |{{ " --- |" * kinds | length }}
+{% for name, areas in weightings.items() %}
+| {{ name }}{% for kind in kinds %} | {{ "%.4f" % areas[kind] }}{% endfor %} |
+{% endfor %}
+
+| score at least | faces kept | FNMR |
+| --- | --- | --- |
+{% for score, kept, rate in curve %}
+| {{ "%g" % score }} | {{ "%.1f" % (100 * kept) }} % | {{ "%.4g" % rate }} |
+{% endfor %}
+"""
+
+
 def markdown(report: dict[str, Any], fnmr: manifest.Fnmr) -> str:
     """The report as Markdown."""
-    lines = ["# Export report", "", f"{report['images']} images of {fnmr.set}.", ""]
-    lines += ["| figure | value |", "| --- | --- |"]
-    lines += [f"| {name} | {value} |" for name, value in report["summary"].items()]
-    lines += ["", "| label | Spearman float to int8 | largest change |", "| --- | --- | --- |"]
-    lines += [f"| {n} | {v['spearman']} | {v['largest_change']} |" for n, v in report["labels"].items()]
     kinds = list(next(iter(report["weightings"].values())))
-    lines += [
-        "",
-        f"pAUC (30 %, FMR {fnmr.fmr:g}, threshold fixed) of weightings; chosen: {report['chosen']}.",
-        "",
-    ]
-    lines += [f"| weights | {' | '.join(kinds)} |", "| --- " * (len(kinds) + 1) + "|"]
-    lines += [
-        f"| {n} | {' | '.join(f'{v[k]:.4f}' for k in kinds)} |" for n, v in report["weightings"].items()
-    ]
-    lines += ["", "| score at least | faces kept | FNMR |", "| --- | --- | --- |"]
-    rows = zip(fnmr.score, fnmr.kept, fnmr.fnmr, strict=True)
-    lines += [f"| {s:g} | {k:.1%} | {r:.4g} |" for s, k, r in rows]
-    return "\n".join(lines) + "\n"
+    curve = list(zip(fnmr.score, fnmr.kept, fnmr.fnmr, strict=True))
+    template = jinja2.Template(_TEMPLATE, trim_blocks=True, undefined=jinja2.StrictUndefined)
+    return str(template.render(report, fnmr=fnmr, kinds=kinds, curve=curve)) + "\n"
 
 
 def _plot(fnmr: manifest.Fnmr) -> bytes:

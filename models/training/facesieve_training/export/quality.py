@@ -44,7 +44,7 @@ def convert(model: keras.Model, images: Sequence[Image]) -> bytes:
     """Convert to int8, with images as representative set, and check that the outputs kept their order."""
 
     def labels(x: tf.Tensor) -> list[tf.Tensor]:
-        return list(model(x, training=False))
+        return list(keras.tree.flatten(model(x, training=False)))  # Keras returns a single output bare
 
     data = tflite.convert_int8(labels, SIZE, SIZE, with_extremes(images))
     results = Int8Network(data).run(images[0])

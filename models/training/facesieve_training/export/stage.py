@@ -8,12 +8,13 @@ import json
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from facesieve_training.cli import DataError
-from facesieve_training.config import load
+from facesieve_training.config import Count, Share, load
 from facesieve_training.evaluate.network import Network
 from facesieve_training.export import (
     calibration,
@@ -28,6 +29,7 @@ from facesieve_training.export import (
 )
 from facesieve_training.export.embedding import Embedding
 from facesieve_training.faces import SIZE, Image
+from facesieve_training.label.stage import Config as LabelRunConfig
 from facesieve_training.networks.cross_layer_equalisation import equalise
 from facesieve_training.networks.gptq import round_weights
 from facesieve_training.networks.int8 import Int8Network
@@ -46,7 +48,8 @@ class Config:
     """Directory of a finished run of the stage student."""
     matcher: Network
     """Recognition network for the FNMR curve and the choice of weights; must not be the teacher."""
-    name: str = "facesieve-quality"
+    name: str
+    """Name of the network, for its manifest."""
     version: str = "1"
     file: str = "quality.tflite"
     description: str = (
@@ -54,14 +57,17 @@ class Config:
     )
     license: str = manifest.NOT_STATED
     """Terms of use, which the terms of the data, the teachers and the initial weights limit."""
-    trained_on: str = ""
+    trained_on: str | None = None
+    """Data, teachers and initial weights, for the manifest; null describes those of the student's run."""
     seed: int = 1
     weights: dict[str, float] | None = None
     """Weight of each label in the raw value; null chooses them on the held-out people."""
-    representative: int = 400
+    representative: Count = 400
     """Training images, clean and degraded, for the ranges of int8 and for GPTQ."""
-    knots: int = 41
-    fmr: float = 1e-3
+    knots: Annotated[int, Field(ge=2)] = 41
+    """Points of the calibration from the raw value to the score."""
+    fmr: Share = 1e-3
+    """False match rate of the threshold, for FNMR."""
     embedding: Embedding | None = None
     """The embedding as one more output, with similarity thresholds; null exports the labels only."""
     cache: Path | None = None
@@ -69,7 +75,9 @@ class Config:
 
     def faults(self) -> list[str]:
         """Return the errors in the values, one message each."""
-        found = [] if self.knots >= 2 else [f"knots: {self.knots} is below 2"]
+        found = [] if self.name.strip() else ["name: must not be empty"]
+        if self.trained_on is not None and not self.trained_on.strip():
+            found.append("trained_on: must not be empty; null describes the data of the student's run")
         if self.weights is not None and sum(self.weights.values()) <= 0:
             found.append("weights: have the sum 0; give one label a weight above 0")
         return found
@@ -92,8 +100,11 @@ def run(config: Config, run: Run) -> None:
     run.set_data_hash(source.digest)
     images = data.Images(source, labels, config.cache)
     test = data.held_out(labels, student.held_out, student.seed)
-    if not test.any():
-        raise DataError(f"{config.student}: has no held-out people; train with held_out above 0")
+    clean = labels.identity[test & (labels.variant == 0)].astype(np.int64)
+    try:
+        held_out.check(clean, config.fmr, config.knots)
+    except DataError as error:
+        raise DataError(f"{config.student}: {error}") from error
     features, people = labels.embedding.shape[1], len(labels.identities)
     model = quality.load_student(config.student, student, features, people)
     candidates = np.random.default_rng([config.seed, 4]).permutation(np.flatnonzero(~test))
@@ -110,7 +121,8 @@ def run(config: Config, run: Run) -> None:
     }
     basis = (
         f"{len(np.unique(held.identity))} people not trained on, clean and degraded probes against clean "
-        f"references, {len(sets['mixed'].similarity)} mated pairs, matcher {config.matcher.file.name}"
+        f"references, {len(sets['mixed'].similarity)} mated and {sets['mixed'].nonmated} non-mated pairs, "
+        f"matcher {config.matcher.file.name}"
     )
     int8, stored = held_out.int8_outputs(Int8Network(tflite_bytes), images, held.rows, len(names))
     real = held_out.float_labels(model, images, held.rows)
@@ -123,7 +135,12 @@ def run(config: Config, run: Run) -> None:
     report = parity.compare(names, real, int8, real_score, score, sets) | {
         "weightings": tried,
         "chosen": chosen,
+        "warnings": [
+            f"{k}: {text}" for k, pairs in sets.items() for text in held_out.warnings(pairs, config.fmr)
+        ],
     }
+    for warning in report["warnings"]:
+        log.warning("%s", warning)
     parity.write(report, fnmr, run.dir)
     described = manifest.Quality(quality.described_labels(student.student.bins, weights), curve, fnmr)
     if config.embedding:
@@ -132,7 +149,10 @@ def run(config: Config, run: Run) -> None:
         head, text = embedding.measure(tflite_bytes, scale, faces, config.embedding)
         write_atomic(run.dir / "embedding.md", text)
         described = replace(described, embedding=head)
-    _manifest(config, student, tflite_bytes, described, report).write(
+    trained_on = config.trained_on or provenance(
+        student, source.config, int((labels.variant == 0).sum()), people
+    )
+    _manifest(replace(config, trained_on=trained_on), student, tflite_bytes, described, report).write(
         (run.dir / config.file).with_suffix(".json")
     )
     run.rewind(-1)
@@ -149,6 +169,23 @@ def _convert(model: Any, plain: bool, representative: Image) -> bytes:
     tflite_bytes = quality.convert(model, list(representative))
     model.set_weights(kept)
     return tflite_bytes
+
+
+def provenance(student: StudentRunConfig, labels: LabelRunConfig, faces: int, people: int) -> str:
+    """The data, teachers and initial weights of a student, as its runs' configurations name them."""
+    teachers = [labels.teacher.onnx or labels.teacher.run, labels.lightqnet]
+    named = " and ".join(_short(path) for path in teachers if path)
+    background = f"; backgrounds from {_short(student.background.images)}" if student.background else ""
+    start = f"the weights of {_short(student.initial)}" if student.initial else "random weights"
+    return (
+        f"{faces:,} faces of {people:,} people from {_short(labels.faces)}, labelled by {named}{background}; "
+        f"it started from {start}"
+    )
+
+
+def _short(path: Path) -> str:
+    """The last two names of a path, which identify data without the directories of a machine."""
+    return "/".join([part for part in path.parts if part not in (path.anchor, "..")][-2:])
 
 
 def _manifest(
@@ -170,7 +207,7 @@ def _manifest(
         sha256=manifest.sha256(tflite_bytes),
         description=config.description,
         license=config.license,
-        trained_on=config.trained_on,
+        trained_on=config.trained_on or "",
         training=manifest.described_training(config.student, meta),
         input=manifest.Input(SIZE, SIZE),
         outputs=quality.described_outputs(tflite_bytes, names),

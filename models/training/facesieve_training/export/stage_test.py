@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from facesieve_training import config
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate.network import Network
-from facesieve_training.export import embedding_stage, quality, stage
+from facesieve_training.export import embedding_stage, held_out, quality, stage
 from facesieve_training.export.embedding import Embedding
 from facesieve_training.export.manifest import self_test_image
 from facesieve_training.export.scorer import Scorer
@@ -49,7 +50,7 @@ def exported(
     student_stage.run(training, Run.open(tmp_path / "student", "student", training, False))
     matcher = Network(teacher_config.onnx, mean=[127.5], std=[128.0])
     exporting = stage.Config(
-        tmp_path / "student", matcher, representative=20, knots=5,
+        tmp_path / "student", matcher, "trial", representative=20, knots=5, fmr=0.01,
         embedding=EMBEDDING if request.param == "mobileface" else None,
     )  # fmt: skip
     stage.run(exporting, Run.open(tmp_path / "export", "export", exporting, False))
@@ -58,7 +59,11 @@ def exported(
 
 def test_the_export_is_consistent_with_its_manifest(exported: Path) -> None:
     result = json.loads(exported.with_suffix(".json").read_text())
-    assert result["license"] == "not stated"
+    assert (result["name"], result["license"]) == ("trial", "not stated")
+    assert re.fullmatch(
+        r"45 faces of 12 people from .*/faces, labelled by .*/teacher.onnx; it started from random weights",
+        result["trained_on"],
+    )
     assert (result["input"]["scale"], result["input"]["zero_point"]) == (1 / 128, 0)
     with_embedding = "embedding" in result["quality"]
     names = ["visual", "robustness", "agreement", *(["embedding"] if with_embedding else [])]
@@ -76,6 +81,10 @@ def test_the_export_is_consistent_with_its_manifest(exported: Path) -> None:
     assert set(score.labels) == {"visual", "robustness", "agreement"}
     report = (exported.parent / "parity.md").read_text()
     assert "| int8_spearman |" in report
+    assert "| fnmr_clean_high |" in report
+    assert re.search(
+        r"\*\*clean: The threshold at FMR 0.01 rests on \d of \d+ non-mated pairs; 3,000", report
+    )
     assert (exported.parent / "fnmr.png").stat().st_size > 0
 
     exported.write_bytes(exported.read_bytes()[:-1] + b"x")
@@ -131,6 +140,32 @@ def test_without_phases_a_student_keeps_its_initial_weights(exported: Path, tmp_
         "phases: must have at least one without initial"
     ]
 
-    wrong = stage.Config(tmp_path / "again", Network(exported), embedding=EMBEDDING)
+    wrong = stage.Config(tmp_path / "again", Network(exported), "trial", embedding=EMBEDDING)
     with pytest.raises(DataError, match=r"embedding: .* has student\.length 0"):
         stage.run(wrong, Run.open(tmp_path / "wrong", "export", wrong, False))
+
+
+def test_the_shipped_configuration_names_no_network(tmp_path: Path) -> None:
+    """The texts of the shipped network would be false for another one."""
+    path = Path(__file__).parents[2] / "configs" / "export.yaml"
+    with pytest.raises(config.ConfigError, match=r"export.yaml: name: is required"):
+        config.load(path, stage.Config)
+    made = config.load(path, stage.Config, ["name=mine"])
+    assert (made.license, made.trained_on) == ("not stated", None)
+    with pytest.raises(config.ConfigError, match=r"trained_on: must not be empty; null describes the data"):
+        config.load(path, stage.Config, ["name=mine", "trained_on=''"])
+
+
+def test_too_few_people_are_refused_with_the_numbers_that_are_needed() -> None:
+    held_out.check(np.repeat(np.arange(10), 5), fmr=0.001, knots=41)
+    with pytest.raises(DataError) as raised:
+        held_out.check(np.repeat(np.arange(8), 5), fmr=0.001, knots=41)
+    assert str(raised.value) == (
+        "8 people are held out, with 40 clean faces, 80 mated and 700 non-mated pairs; needed are at least "
+        "41 faces for 41 knots, one mated pair, and 1,000 non-mated pairs for FMR 0.001 (30,000 for a "
+        "reliable threshold): hold out more people (held_out of the stage student), or set fmr higher and "
+        "knots lower"
+    )
+    for few in (np.arange(60), np.zeros(60, np.int64)):
+        with pytest.raises(DataError):
+            held_out.check(few, fmr=0.001, knots=41)

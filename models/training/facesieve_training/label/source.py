@@ -1,11 +1,14 @@
 """The faces to label: a directory of aligned images for each identity, or the shards of `prepare`."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tqdm import tqdm
 
 from facesieve_training import degrade, faces
 from facesieve_training.cli import DataError
@@ -14,10 +17,22 @@ from facesieve_training.faces import FaceSet, Image
 from facesieve_training.prepare.shards import INDEX, Shards
 
 
+@dataclass(frozen=True)
+class Rejected:
+    """An image that cannot be labelled, or (`empty`) an identity without an image."""
+
+    key: str
+    fault: Literal["broken", "empty"]
+    detail: str
+
+
 class Source(Protocol):
     """Faces by identity; of each identity only its name is held in memory."""
 
     identities: list[str]
+
+    def rejected(self) -> list[Rejected]:
+        """Read all images and list those that cannot be labelled."""
 
     def names(self, identity: str) -> list[str]:
         """List the faces of an identity in order."""
@@ -29,9 +44,13 @@ class Source(Protocol):
         """Digest of the set."""
 
 
-def open_source(root: Path, limit: int | None = None) -> Source:
-    """Open either kind, whichever root is; `limit` takes its first identities only."""
-    return ShardSource(root, limit) if (root / INDEX).exists() else DirectorySource(root, limit)
+def open_source(root: Path, limit: int | None = None, without: frozenset[str] = frozenset()) -> Source:
+    """Open either kind, whichever root is; `limit` takes its first identities only, `without` leaves out keys
+    of a directory's images.
+    """
+    if (root / INDEX).exists():
+        return ShardSource(root, limit)
+    return DirectorySource(root, limit, without)
 
 
 def image(
@@ -47,9 +66,32 @@ def image(
 class DirectorySource:
     """A `faces.FaceSet`."""
 
-    def __init__(self, root: Path, limit: int | None) -> None:
-        self._set = FaceSet(root, limit)
+    def __init__(self, root: Path, limit: int | None, without: frozenset[str]) -> None:
+        self._set = FaceSet(root, limit, without)
         self.identities = self._set.identities
+
+    def rejected(self) -> list[Rejected]:
+        """Decode all images."""
+        with ThreadPoolExecutor() as pool:
+            checked = tqdm(
+                pool.map(self._check, self.identities),
+                desc="check",
+                total=len(self.identities),
+                unit="identity",
+                disable=None,
+            )
+            return [one for some in checked for one in some]
+
+    def _check(self, identity: str) -> list[Rejected]:
+        found, images = [], self._set.faces(identity)
+        if not images:
+            found.append(Rejected(identity, "empty", "its directory holds no image"))
+        for face in images:
+            try:
+                faces.read_face(face.path)
+            except DataError as error:
+                found.append(Rejected(face.key, "broken", str(error)))
+        return found
 
     def names(self, identity: str) -> list[str]:
         """List the files of an identity."""
@@ -66,6 +108,10 @@ class DirectorySource:
 
 class ShardSource:
     """A directory that `prepare` wrote: about 40 bytes a face are held, keys included."""
+
+    def rejected(self) -> list[Rejected]:
+        """Nothing: `prepare` decoded the images."""
+        return []
 
     def __init__(self, root: Path, limit: int | None) -> None:
         self._shards = Shards(root)

@@ -1,7 +1,8 @@
 """The stage `label`: every face of a set, clean and degraded, to a Parquet table of labels and embeddings.
 
-Shards of identities are labelled one after another and written atomically; a killed run resumes at the first
-missing shard and gives the same table.
+First all images are read: those that cannot be labelled are listed in rejected.csv and left out, so that a
+run can also be resumed after they were deleted. Shards of identities are labelled one after another and
+written atomically; a killed run resumes at the first missing shard and gives the same table.
 
 Memory, with the imported MobileFaceNet (low-level feature of 64x28x28, embedding of 128):
 
@@ -18,19 +19,23 @@ So 10 million faces need about 2 GiB with the runtime; S_c needs no pairs (`form
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+import pandas as pd
 import pyarrow as pa
+from pydantic import Field
 from tqdm import tqdm
 
+from facesieve_training.config import Count, Share
 from facesieve_training.degrade import Degradation
 from facesieve_training.distribute import Distribute, over
 from facesieve_training.label import formulas, shard, sheet, table
-from facesieve_training.label.source import Source, open_source
-from facesieve_training.run import Run
+from facesieve_training.label.source import Rejected, Source, open_source
+from facesieve_training.run import Run, write_atomic
 from facesieve_training.teacher.lightqnet import open_lightqnet
 from facesieve_training.teacher.source import TeacherSource, open_teacher
 
@@ -41,15 +46,10 @@ log = logging.getLogger(__name__)
 class Masks:
     """Dropout before the teacher's last layer (SER-FIQ)."""
 
-    count: int = 50
-    rate: float = 0.5
+    count: Annotated[int, Field(ge=2)] = 50
+    rate: Share = 0.5
     normalise: bool = True
     """Scale the embeddings to length 1 before their distances, as SER-FIQ does."""
-
-    def faults(self) -> list[str]:
-        """Return the errors in the values, one message each."""
-        found = [] if self.count >= 2 else [f"count: {self.count} masks make no pair; take at least 2"]
-        return found if 0 < self.rate < 1 else [*found, f"rate: {self.rate} is not between 0 and 1"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Config:
     seed: int = 1
     limit: int | None = None
     """Number of identities, the first ones; null for all."""
-    variants: int = 1
+    variants: Annotated[int, Field(ge=0, le=127)] = 1
     """Degraded versions of each image."""
     degradation: Degradation = field(default_factory=Degradation)
     masks: Masks = field(default_factory=Masks)
@@ -80,43 +80,51 @@ class Config:
     visual: Literal["printed", "identity", "dataset"] = "dataset"
     """Form of S_v: as printed, normalised over the identity, or normalised over the data set."""
     weights: Weights = field(default_factory=Weights)
-    shard: int = 128
+    shard: Count = 128
     """Identities in a shard: the largest loss of a kill."""
-    batch: int = 32
+    batch: Count = 32
     threads: int = 0
     """Threads of an imported teacher in each worker; 0 for one per core."""
     sheet: int = 24
     """Best, middle and worst faces in the contact sheets; 0 for no sheets."""
     distribute: Distribute = field(default_factory=Distribute)
 
-    def faults(self) -> list[str]:
-        """Return the errors in the values, one message each."""
-        found = [f"{n}: {getattr(self, n)} is below 1" for n in ("shard", "batch") if getattr(self, n) < 1]
-        return found if 0 <= self.variants < 128 else [*found, f"variants: {self.variants} is not in 0..127"]
-
 
 def run(config: Config, run: Run) -> None:
     """Write labels.parquet, summary in metrics.csv, and contact sheets into the run's directory."""
-    source = open_source(config.faces, config.limit)
+    rejected = open_source(config.faces, config.limit).rejected()
+    source = open_source(config.faces, config.limit, frozenset(one.key for one in rejected))
     run.set_data_hash(source.hash())
-    shards = label_shards(config, source, run.dir / "shards")
+    _report(rejected, run)
+    shards = label_shards(config, source, run.dir / "shards", rejected)
     out = run.dir / "labels.parquet"
     w = config.weights
     table.join(shards, out, config.visual, (w.visual, w.robustness, w.agreement))
     sheet.summarise(out, run)
     if config.sheet:
         sheet.write_sheets(out, source, config.degradation, config.seed, config.sheet, run.dir)
-    run.finish()
+    run.finish(rejected=len(rejected))
 
 
-def label_shards(config: Config, source: Source, directory: Path) -> list[Path]:
+def _report(rejected: list[Rejected], run: Run) -> None:
+    """Write rejected.csv."""
+    table = pd.DataFrame(rejected, columns=["key", "fault", "detail"])
+    write_atomic(run.dir / "rejected.csv", table.to_csv(index=False))
+    if rejected:
+        log.warning("%d images or directories are left out, see %s", len(rejected), run.dir / "rejected.csv")
+
+
+def label_shards(
+    config: Config, source: Source, directory: Path, rejected: Sequence[Rejected] = ()
+) -> list[Path]:
     """Label the missing shards; returns the files of all shards in order."""
     starts = range(0, len(source.identities), config.shard)
     paths = [directory / f"{number:05d}.parquet" for number in range(len(starts))]
     missing = [number for number, path in enumerate(paths) if not path.exists()]
     work = [source.identities[starts[number] : starts[number] + config.shard] for number in missing]
     log.info("labels: %d of %d shards to do", len(missing), len(paths))
-    made = over(partial(_Labeller, config), work, config.distribute) if missing else iter(())
+    without = frozenset(one.key for one in rejected)
+    made = over(partial(_Labeller, config, without), work, config.distribute) if missing else iter(())
     with tqdm(unit="images", disable=None) as bar:
         for number, labelled in zip(missing, made, strict=True):
             table.write(paths[number], labelled)
@@ -127,8 +135,8 @@ def label_shards(config: Config, source: Source, directory: Path) -> list[Path]:
 class _Labeller:
     """Labels the identities of a shard, in a worker."""
 
-    def __init__(self, config: Config) -> None:
-        self._source = open_source(config.faces, config.limit)
+    def __init__(self, config: Config, without: frozenset[str]) -> None:
+        self._source = open_source(config.faces, config.limit, without)
         self._teacher = open_teacher(config.teacher, config.threads)
         m = config.masks
         masks = formulas.masks(m.count, self._teacher.cut_width, m.rate, config.seed)

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,10 +93,28 @@ def test_workers_give_the_same_table(config: stage.Config, tmp_path: Path) -> No
     pd.testing.assert_frame_equal(shared, alone)
 
 
-def test_a_broken_image_is_named(config: stage.Config, tmp_path: Path) -> None:
-    (config.faces / "p04" / "2.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"p04/2\.png: is not a readable image"):
-        label(config, tmp_path / "run")
+@pytest.mark.parametrize("removed", [False, True])
+def test_broken_images_and_empty_directories_are_left_out_and_the_run_can_be_resumed(
+    config: stage.Config, tmp_path: Path, removed: bool
+) -> None:
+    replaced, broken = (config.faces / "p04" / name for name in ("2.png", "2.jpg"))
+    cv2.imwrite(str(broken), faces.read(replaced))
+    replaced.unlink()
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[: len(whole) // 2])
+    (config.faces / "p99").mkdir()
+    found = label(config, tmp_path / "run")
+    assert len(found) == 44 * 3
+    lost = pd.read_csv(tmp_path / "run" / "rejected.csv")
+    assert list(zip(lost["key"], lost["fault"], strict=True)) == [("p04/2.jpg", "broken"), ("p99", "empty")]
+    assert lost["detail"][0] == f"{broken}: is a truncated JPEG; remove or replace it"
+
+    if removed:
+        broken.unlink()
+        (config.faces / "p99").rmdir()
+    for path in [tmp_path / "run" / "labels.parquet", *(tmp_path / "run" / "shards").iterdir()][:2]:
+        path.unlink()
+    pd.testing.assert_frame_equal(label(config, tmp_path / "run", resume=True), found)
 
 
 def test_a_wrong_cut_is_named(config: stage.Config, tmp_path: Path) -> None:

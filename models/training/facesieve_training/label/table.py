@@ -1,7 +1,6 @@
 """The label table: its columns, and the join of shards to one Parquet file, row group by row group."""
 
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facesieve_training.label import formulas
+from facesieve_training.run import atomic
 
 COMPONENTS = ("visual", "robustness", "agreement")
 """The paper's labels, in the order of a student's outputs."""
@@ -35,10 +35,8 @@ LIGHTQNET = pa.field("lightqnet", pa.float32())
 
 def write(path: Path, table: pa.Table) -> None:
     """Write a Parquet file atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    pq.write_table(table, temporary, compression="zstd")
-    temporary.replace(path)
+    with atomic(path) as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 def distance_extremes(shards: list[Path]) -> tuple[float, float]:
@@ -53,10 +51,9 @@ def distance_extremes(shards: list[Path]) -> tuple[float, float]:
 def join(shards: list[Path], out: Path, form: str, weights: tuple[float, float, float]) -> None:
     """Write all shards as one table with the columns visual (in this form) and quality (eq. 5) added."""
     low, high = distance_extremes(shards)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     schema = pq.read_schema(shards[0]) if shards else SHARD
     schema = schema.append(pa.field("visual", pa.float32())).append(pa.field("quality", pa.float32()))
-    with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with atomic(out) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for path in shards:
             table = pq.read_table(path)
             if form == "dataset":
@@ -68,7 +65,6 @@ def join(shards: list[Path], out: Path, form: str, weights: tuple[float, float, 
             table = table.append_column("visual", pa.array(visual, pa.float32()))
             table = table.append_column("quality", pa.array(np.asarray(quality), pa.float32()))
             writer.write_table(table)
-    temporary.replace(out)
 
 
 def batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:

@@ -28,7 +28,8 @@ class Layer:
     name: str
     kernel: NDArray[np.float64]
     """Outputs x inputs of a dense layer, which reads a map flat; outputs x 1 x 1 x inputs of a pointwise
-    convolution.
+    convolution. A dense layer on a map becomes a convolution over the whole map, with the same bits: LiteRT's
+    delegate for GPUs would apply it to each pixel.
     """
     bias: NDArray[np.float64]
     low: float
@@ -102,18 +103,20 @@ def _find(graph: Any, layer: str) -> int:
 
 def _add(model: Any, graph: Any, source: int, layer: Layer) -> int:
     """Add one layer, and return its output's tensor."""
-    read = graph.tensors[source].quantization.scale
+    read, size = graph.tensors[source].quantization.scale, [int(n) for n in graph.tensors[source].shape]
     pointwise = layer.kernel.ndim == 4
+    window = not pointwise and len(size) == 4 and size[1] * size[2] > 1
     flat = layer.kernel.reshape(len(layer.kernel), -1)
     step = np.abs(flat).max(axis=1) / 127
     step = np.where(step > 0, step, 1.0)
-    weights = np.round(flat / step[:, None]).astype(np.int8).reshape(layer.kernel.shape)
+    weights = np.round(flat / step[:, None]).astype(np.int8)
+    weights = weights.reshape(-1, *size[1:]) if window else weights.reshape(layer.kernel.shape)
     scale = np.float64(read[0]) * step
     bias = np.round(layer.bias / scale).astype(np.int32)
     width = (layer.high - layer.low) / 255
     zero = int(np.clip(round(-128 - layer.low / width), -128, 127))
     of = schema.TensorType
-    shape = [*graph.tensors[source].shape[:3], len(bias)] if pointwise else [1, len(bias)]
+    shape = [*size[:3], len(bias)] if pointwise else [1, 1, 1, len(bias)] if window else [1, len(bias)]
     operator = schema.OperatorT()
     operator.inputs = np.array(
         [
@@ -125,21 +128,22 @@ def _add(model: Any, graph: Any, source: int, layer: Layer) -> int:
     )
     output = _tensor(model, graph, layer.name, of.INT8, None, np.array([width]), zero, shape)
     operator.outputs = np.array([output], np.int32)
-    _describe(model, operator, pointwise, layer.relu)
+    _describe(model, operator, pointwise or window, layer.relu)
     graph.operators.append(operator)
     return output
 
 
-def _describe(model: Any, operator: Any, pointwise: bool, relu: bool) -> None:
+def _describe(model: Any, operator: Any, convolution: bool, relu: bool) -> None:
     """Set the kind of an operator, which the file must have already, and its options."""
     kinds, options = schema.BuiltinOperator, schema.BuiltinOptions
-    wanted = kinds.CONV_2D if pointwise else kinds.FULLY_CONNECTED
+    wanted = kinds.CONV_2D if convolution else kinds.FULLY_CONNECTED
     codes = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in model.operatorCodes]
     operator.opcodeIndex = codes.index(wanted)
-    if pointwise:
+    if convolution:
         operator.builtinOptionsType, operator.builtinOptions = options.Conv2DOptions, schema.Conv2DOptionsT()
         operator.builtinOptions.strideH = operator.builtinOptions.strideW = 1
         operator.builtinOptions.dilationHFactor = operator.builtinOptions.dilationWFactor = 1
+        operator.builtinOptions.padding = schema.Padding.VALID
     else:
         operator.builtinOptionsType = options.FullyConnectedOptions
         operator.builtinOptions = schema.FullyConnectedOptionsT()

@@ -55,6 +55,17 @@ def test_the_layers_compute_what_they_are_given(data: bytes, images: np.ndarray,
         np.testing.assert_allclose(made.run(image)[-1][0], wanted, atol=2.5)
 
 
+def test_no_dense_layer_reads_a_map(data: bytes, layers: list[Layer]) -> None:
+    for file in (data, grafted.graft(data, LAYER, layers)):
+        model = schema.ModelT.InitFromPackedBuf(file, 0)
+        graph = model.subgraphs[0]
+        codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+        for operator in graph.operators:
+            if codes[operator.opcodeIndex] == schema.BuiltinOperator.FULLY_CONNECTED:
+                read = graph.tensors[int(operator.inputs[0])].shape
+                assert len(read) == 2 or read[1] * read[2] == 1, operator.outputs
+
+
 def test_layers_can_be_removed(data: bytes, layers: list[Layer]) -> None:
     made, names = grafted.graft(data, LAYER, layers), [layer.name for layer in layers]
     bare = grafted.ungraft(made, names)

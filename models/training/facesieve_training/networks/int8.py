@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from facesieve_training.quiet import without_notes
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -15,10 +17,11 @@ class Int8Network:
     def __init__(self, data: bytes, reference: bool = False) -> None:
         """Open a network's bytes; with `reference`, TFLite's reference kernels run instead of XNNPACK."""
         resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if reference else OpResolverType.AUTO
-        self._interpreter = Interpreter(
-            model_content=data, num_threads=1, experimental_op_resolver_type=resolver
-        )
-        self._interpreter.allocate_tensors()
+        with without_notes():
+            self._interpreter = Interpreter(
+                model_content=data, num_threads=1, experimental_op_resolver_type=resolver
+            )
+            self._interpreter.allocate_tensors()
 
     @property
     def input_quantization(self) -> tuple[float, int]:

@@ -7,7 +7,9 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from facesieve_training.fit import Batch, Loop, Optimiser, Rate
 from facesieve_training.networks.grafted import Layer
+from facesieve_training.run import Run
 
 LIMIT = 90.0
 """Yaw and pitch are within -LIMIT..LIMIT, degrees."""
@@ -31,14 +33,24 @@ class Head:
     """Weight decay."""
 
 
-def train(config: Head, values: NDArray[np.float32], truth: NDArray[np.float64], seed: int) -> keras.Model:
-    """Train on maps N x H x W x C, in real units, and yaw and pitch N x 2 in degrees."""
+def train(
+    config: Head, values: NDArray[np.float32], truth: NDArray[np.float64], run: Run, seed: int
+) -> keras.Model:
+    """Train on maps N x H x W x C, in real units, and yaw and pitch N x 2 in degrees, resuming the run."""
     keras.utils.set_random_seed(seed)
     model = _build(config, values)
-    steps = config.epochs * (len(values) // config.batch)
-    rate = keras.optimizers.schedules.CosineDecay(config.rate, max(1, steps))
-    model.compile(keras.optimizers.AdamW(rate, weight_decay=config.decay), keras.losses.Huber(10.0))
-    model.fit(values, truth, config.batch, config.epochs, verbose=0, shuffle=True)
+    batch = min(config.batch, len(values))
+    epoch = len(values) // batch
+    schedule = Rate(Optimiser(config.rate, "cosine"), epoch, config.epochs * epoch)
+    model.compile(keras.optimizers.AdamW(schedule, weight_decay=config.decay), keras.losses.Huber(10.0))
+
+    def make(step: int) -> Batch:
+        number, position = divmod(step, epoch)
+        order = np.random.default_rng([seed, number]).permutation(len(values))
+        rows = order[position * batch : (position + 1) * batch]
+        return values[rows], truth[rows]
+
+    Loop(model, make, run, epoch, name="head").train(config.epochs, epoch)
     return model
 
 

@@ -108,15 +108,13 @@ def run(config: Config, run: Run) -> None:
     truth = starts.of_views(own, training.photo, training.mirrored, training.rotation)
     maps = _maps(training.values, size, scale, zero)
     log.info("training on %d views", len(maps))
-    model = head.train(config.head, maps, truth, config.seed)
+    model = head.train(config.head, maps, truth, run, config.seed)
     made = grafted.graft(data, config.layer, head.grafts(model, maps))
     figures = _measure(config, run, made, training, test)
     _write(run.dir / config.network.name, made, tree, config, figures)
     picked = np.linspace(0, len(test.image) - 1, min(len(test.image), 96)).astype(int)
     captions = ["{:.0f} {:.0f}".format(*test.rotation[k]) for k in picked]
     cv2.imwrite(str(run.dir / "views.png"), report.sheet(test.image[picked], captions))
-    run.rewind(-1)
-    run.log(0, **figures)
     run.finish(**figures)
 
 

@@ -178,8 +178,6 @@ def _behind(view: View, sources: Sequence[Source], views: Views, rng: np.random.
 
 def _recorded(image: Image, config: Degradation, rng: np.random.Generator) -> tuple[Image, float]:
     """The image of the camera, and its scale relative to the view."""
-    if rng.random() < config.spared:
-        return image, 1.0
     made = degrade.record(image, config, rng)
     return made, made.shape[0] / image.shape[0]
 

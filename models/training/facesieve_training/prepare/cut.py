@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facesieve_training import faces
 from facesieve_training.faces import SIZE, Image
 from facesieve_training.prepare.align import Aligned, align
 from facesieve_training.prepare.detector import Detect, Faces, open_detector
@@ -95,15 +96,10 @@ class Cutter:
             data = self._source.encoded(entry)
         except OSError as error:
             raise FaultyError("missing", f"cannot be read: {error.strerror}") from error
-        if not data:
-            raise FaultyError("broken", "is empty")
         try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error as error:
-            raise FaultyError("broken", f"cannot be decoded: {error.err}") from error
-        if image is None:
-            raise FaultyError("broken", "is not an image, or is damaged")
-        return np.asarray(image, np.uint8)
+            return faces.decode(data)
+        except ValueError as error:
+            raise FaultyError("broken", str(error)) from error
 
     def _aligned(self, entry: Entry, image: Image) -> tuple[float, Aligned]:
         recipe = self._recipe
@@ -124,7 +120,7 @@ class Cutter:
         return score, aligned
 
     def _found(self, entry: Entry, image: Image) -> tuple[float, NDArray[np.float32]]:
-        view, scale, corner = _view(image, entry.box, self._recipe.longest)
+        view, scale, corner = reduced(image, entry.box, self._recipe.longest)
         face = self._best(view, entry.box is not None)
         if face is None:
             raise FaultyError("no_face", "the detector finds no face in it")
@@ -132,18 +128,22 @@ class Cutter:
         return float(face[14]), np.asarray(points, np.float32)
 
     def _best(self, view: Image, boxed: bool) -> NDArray[np.float32] | None:
-        """The main face: large and in the centre. If none is found, the view gets a border and is tried
-        again.
-        """
+        """The main face: large and in the centre."""
         if self._detect is None:
             raise ValueError("a recipe of `detect` needs a detector")
-        found = self._detect(view, self._recipe.threshold)
-        if not len(found):
-            room = max(view.shape[:2]) // 2
-            wide = cv2.copyMakeBorder(view, room, room, room, room, cv2.BORDER_CONSTANT)
-            found = self._detect(np.asarray(wide, np.uint8), self._recipe.threshold)
-            found[:, [0, 1, *range(4, 14)]] -= room
+        found = detected(self._detect, view, self._recipe.threshold)
         return found[np.argmax(_meant(found, view, boxed))] if len(found) else None
+
+
+def detected(detect: Detect, view: Image, threshold: float) -> Faces:
+    """All faces of a view; if none is found, the view gets a border and is tried again."""
+    found = detect(view, threshold)
+    if not len(found):
+        room = max(view.shape[:2]) // 2
+        wide = cv2.copyMakeBorder(view, room, room, room, room, cv2.BORDER_CONSTANT)
+        found = detect(np.asarray(wide, np.uint8), threshold)
+        found[:, [0, 1, *range(4, 14)]] -= room
+    return found
 
 
 def _meant(found: Faces, view: Image, boxed: bool) -> NDArray[np.float32]:
@@ -153,7 +153,7 @@ def _meant(found: Faces, view: Image, boxed: bool) -> NDArray[np.float32]:
     return np.asarray(-off if boxed else found[:, 2] * found[:, 3] - 2 * off, np.float32)
 
 
-def _view(image: Image, box: Box | None, longest: int) -> tuple[Image, float, NDArray[np.float64]]:
+def reduced(image: Image, box: Box | None, longest: int) -> tuple[Image, float, NDArray[np.float64]]:
     """The detector's input, its scale and its origin in the image; the surroundings of the box, if any."""
     height, width = image.shape[:2]
     left, top, right, bottom = 0, 0, width, height

@@ -17,7 +17,8 @@ REJECTED = pa.schema(
 )
 FAULTS = {
     "missing": "file is not there or cannot be read",
-    "broken": "cannot be decoded",
+    "broken": "cannot be decoded, or is truncated",
+    "empty": "directory of an identity without an image",
     "no_face": "no face found",
     "too_small": "eyes closer than min_eyes",
     "wrong_size": "not of an aligned face's size",
@@ -27,9 +28,11 @@ FAULTS = {
 _SHEET = 12
 
 
-def rejected(parts: list[Path]) -> pd.DataFrame:
-    """All rejected entries, in the order of the source."""
-    frame: pd.DataFrame = pa.concat_tables([pq.read_table(part) for part in parts]).to_pandas()
+def rejected(parts: list[Path], empty: list[str]) -> pd.DataFrame:
+    """All rejected entries, in the order of the source, and after them the identities without an image."""
+    rows = [{"key": name, "source": name, "fault": "empty", "detail": FAULTS["empty"]} for name in empty]
+    found = [*(pq.read_table(part) for part in parts), pa.Table.from_pylist(rows, schema=REJECTED)]
+    frame: pd.DataFrame = pa.concat_tables(found).to_pandas()
     return frame
 
 
@@ -45,7 +48,7 @@ def write(directory: Path, shards: Shards, lost: pd.DataFrame) -> dict[str, int]
 
 def _markdown(shards: Shards, counts: Counter[str]) -> str:
     index = shards.index
-    total = len(index) + sum(counts.values())
+    total = len(index) + sum(counts.values()) - counts["empty"]  # directories, not entries
     sizes = index.groupby("identity").size()
     lines = [
         f"{len(index):,} faces of {len(sizes):,} people from {total:,} entries.",

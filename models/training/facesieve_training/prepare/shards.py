@@ -12,7 +12,6 @@ one random read per face. Shards are written atomically.
 
 import hashlib
 import io
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
 from facesieve_training.prepare.source import Pair
-from facesieve_training.run import write_atomic
+from facesieve_training.run import atomic, write_atomic
 
 INDEX = "index.parquet"
 PAIRS_FILE = "pairs.parquet"
@@ -71,14 +70,13 @@ def shard_name(number: int) -> str:
 
 def write_shard(root: Path, number: int, images: NDArray[np.uint8]) -> None:
     """Write a shard's images atomically."""
-    root.mkdir(parents=True, exist_ok=True)
-    path = root / shard_name(number)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:  # not write_atomic, which would need a second copy in memory
-        np.save(file, images)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    images = np.ascontiguousarray(images)
+    with atomic(
+        root / shard_name(number)
+    ) as file:  # not write_atomic, which would need a second copy in memory
+        # Not np.save, whose error on a full disk has no error number.
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(images))
+        file.write(images.data)
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -90,11 +88,9 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 def join(root: Path, parts: list[Path]) -> None:
     """Join the rows of the shards into the index, in order, one shard in memory at a time."""
-    temporary = root / f".{INDEX}.{os.getpid()}.tmp"
-    with pq.ParquetWriter(temporary, SCHEMA) as writer:
+    with atomic(root / INDEX) as file, pq.ParquetWriter(file, SCHEMA) as writer:
         for part in parts:
             writer.write_table(pq.read_table(part))
-    temporary.replace(root / INDEX)
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,10 @@ class Source(ABC):
         """Bytes of an entry's image: JPEG, PNG or whatever OpenCV decodes."""
         return Path(entry.locator).read_bytes()
 
+    def empty(self) -> list[str]:
+        """Identities whose directories hold no image."""
+        return []
+
     def pairs(self) -> Iterator[Pair]:
         """The protocol's comparisons; most sources have none."""
         return iter(())

@@ -12,17 +12,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import Field
 from tqdm import tqdm
 
 from facesieve_training.cli import DataError
+from facesieve_training.config import Count, Share
 from facesieve_training.distribute import Distribute, over
 from facesieve_training.prepare import report, shards
 from facesieve_training.prepare.cut import Cut, Cutter, How, Recipe
+from facesieve_training.prepare.detector import open_detector
 from facesieve_training.prepare.near_duplicates import near_duplicates
 from facesieve_training.prepare.readers.adience import Adience
 from facesieve_training.prepare.readers.cfp import Cfp
@@ -70,11 +73,11 @@ class Config:
     kind: none for recordio and verification, landmarks for InsightFace's IJB-C, otherwise detect."""
     detector: Path | None = None
     """A .tflite with its manifest or any ONNX network with YuNet's heads."""
-    threshold: float = 0.5
+    threshold: Share = 0.5
     """Lowest score of an accepted face, 0 to 1."""
-    longest: int = 640
+    longest: Annotated[int, Field(ge=32)] = 640
     """Largest side of the detector's input, pixels."""
-    margin: int = 8
+    margin: Annotated[int, Field(ge=0)] = 8
     """Pixels around the aligned 112x112 face, for alignment jitter."""
     min_eyes: float = 0.0
     """Least inter-eye distance in the source image, pixels."""
@@ -83,7 +86,7 @@ class Config:
     pairs and templates share images."""
     near_duplicates: int | None = None
     """List faces of a person whose 64-bit difference hashes differ in at most this many bits (usually 4)."""
-    shard: int = 4096
+    shard: Count = 4096
     """Entries in a shard: the largest loss of a kill."""
     limit: int | None = None
     """Number of entries, the first ones; null for all."""
@@ -96,25 +99,21 @@ class Config:
 
     def faults(self) -> list[str]:
         """Return the errors in the values, one message each."""
-        faults = []
         if self.how() == "detect" and self.detector is None:
-            faults.append("detector: align: detect needs one, an ONNX or .tflite file")
-        if not 0 < self.threshold < 1:
-            faults.append(f"threshold: must be between 0 and 1, not {self.threshold}")
-        for name, least in (("longest", 32), ("margin", 0), ("shard", 1)):
-            if getattr(self, name) < least:
-                faults.append(f"{name}: must be {least} or more, not {getattr(self, name)}")
-        return faults
+            return ["detector: align: detect needs one, an ONNX or .tflite file"]
+        return []
 
 
 def run(config: Config, run: Run) -> None:
     """Write the shards, their index and the report into the run's directory."""
     source = open_source(config.source)
     total = _survey(source, config, run)
+    if config.how() == "detect" and config.detector:
+        open_detector(config.detector)  # a fault of the detector or of the protocol is better found now
+    _write_pairs(source, run.dir)
     Preparation(config, source, run.dir).all(total)
     shards.join(run.dir, _parts(run.dir, "rows", _count(total, config.shard)))
-    _write_pairs(source, run.dir)
-    lost = report.rejected(_parts(run.dir, "rejected", _count(total, config.shard)))
+    lost = report.rejected(_parts(run.dir, "rejected", _count(total, config.shard)), source.empty())
     written = shards.Shards(run.dir)
     counts = report.write(run.dir, written, lost)
     if config.near_duplicates is not None:

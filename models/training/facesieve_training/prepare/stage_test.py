@@ -68,6 +68,30 @@ def test_faces_and_faults(tmp_path: Path, people: Path, paint: Paint) -> None:
     assert (tmp_path / "run" / "faces.jpg").stat().st_size > 1000
 
 
+def test_an_empty_directory_and_a_truncated_image_are_reported(tmp_path: Path, people: Path) -> None:
+    (people / "p9").mkdir()
+    whole = cv2.imencode(".jpg", np.zeros((128, 128, 3), np.uint8))[1].tobytes()
+    (people / "p3" / "cut.jpg").write_bytes(whole[:-40])
+    prepared(tmp_path / "run", config(people))
+    lost = pd.read_csv(tmp_path / "run" / "rejected.csv").set_index("key")
+    assert (lost["fault"]["p9"], lost["fault"]["p3/cut.jpg"]) == ("empty", "broken")
+    assert lost["detail"]["p3/cut.jpg"] == "is a truncated JPEG"
+    assert "| empty | 1 |" in (tmp_path / "run" / "report.md").read_text()
+
+
+@pytest.mark.parametrize("fault", ["pairs", "detector"])
+def test_faults_of_the_inputs_are_found_before_faces_are_cut(
+    tmp_path: Path, people: Path, fault: str
+) -> None:
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("p0 1 p1 1\n" if fault == "pairs" else "")
+    source = stage.SourceConfig(people, "lfw", pairs if fault == "pairs" else None)
+    settings = stage.Config(source, "none" if fault == "pairs" else "detect", detector=tmp_path / "no.onnx")
+    with pytest.raises(DataError, match="is missing" if fault == "pairs" else "no such file"):
+        prepared(tmp_path / "run", settings)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.yaml", "meta.json"}
+
+
 def test_duplicates_can_be_kept(tmp_path: Path, people: Path) -> None:
     assert len(prepared(tmp_path / "run", config(people, duplicates="keep"))) == 32
 

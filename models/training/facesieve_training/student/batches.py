@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 from facesieve_training.devices import Hosts
 from facesieve_training.faces import Image
 from facesieve_training.fit import Batch, Optimiser
-from facesieve_training.label import formulas
 from facesieve_training.student import data
 from facesieve_training.student.background import Empty
-from facesieve_training.student.distillation import FROM_TEACHER, NORM, Distillation, blend
 from facesieve_training.student.network import CLASSES, FEATURE
 from facesieve_training.student.views import Views, draw
 
@@ -38,18 +36,10 @@ class Phase:
         return [] if self.epochs > 0 else [f"epochs: {self.epochs} must be above 0"]
 
 
-def prototypes(labels: data.Labels, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Mean of each person's clean unit embeddings among the rows, scaled to length 1, by person's number."""
-    clean = rows[labels.variant[rows] == 0]
-    sums = np.zeros((len(labels.identities), labels.embedding.shape[1]), np.float32)
-    np.add.at(sums, labels.identity[clean], formulas.unit_rows(labels.embedding[clean].astype(np.float32)))
-    return formulas.unit_rows(sums)
-
-
 class Batches:
     """Makes this host's part of a step's batch; an epoch is one random order of the training rows.
 
-    The views of an image are adjacent in a batch; blends come first and images without a face last.
+    The views of an image are adjacent in a batch; images without a face come last.
     """
 
     def __init__(
@@ -65,7 +55,6 @@ class Batches:
         seed: int,
         hosts: Hosts,
         empty: Empty | None = None,
-        distillation: Distillation | None = None,
     ) -> None:
         """Take the labels, scaled to 0..1, and the rows to train on, which may repeat.
 
@@ -76,7 +65,7 @@ class Batches:
         self._distinct, self._views = batch // views.count, views
         self._seed, self._hosts = seed, hosts
         self._with_classes = any(p.classes or p.teacher_classes for p in phases)
-        self._empty, self._distillation = empty, distillation
+        self._empty = empty
         # Batches are made ahead, also across the end of an epoch.
         self._order = lru_cache(2)(self._shuffled)
 
@@ -93,13 +82,9 @@ class Batches:
         rng = np.random.default_rng([self._seed, 2, step, self._hosts.index])
         phase = self._phase(step / self.epoch)
         images = self._images[rows]
-        blends, empty = self._blend(images, rng), self._clear(images, rng)
+        empty = self._clear(images, rng)
         images = np.repeat(images, self._views.count, axis=0)
         y, weights = self._targets(np.repeat(rows, self._views.count), phase)
-        if self._distillation is not None:
-            y[NORM][:], weights[NORM][:] = FROM_TEACHER, phase.labels
-            for name in set(self._names) - {NORM}:
-                weights[name][: blends * self._views.count] = 0
         at = slice(len(images) - empty * self._views.count, None)
         for name in y:
             labelled = name in self._names
@@ -108,15 +93,6 @@ class Batches:
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
         return np.random.default_rng([self._seed, 1, epoch]).permutation(self._rows)
-
-    def _blend(self, images: Image, rng: np.random.Generator) -> int:
-        """Replace the first images of a batch by blends; returns their number."""
-        if self._distillation is None:
-            return 0
-        count = round(self._distillation.blends * len(images))
-        others = images[rng.permutation(len(images))[:count]]
-        images[:count] = blend(images[:count], others, self._distillation, rng)
-        return count
 
     def _clear(self, images: Image, rng: np.random.Generator) -> int:
         """Replace the last images of a batch by images without a face; returns their number."""

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from facesieve_training.cli import DataError
 from facesieve_training.faces import Image
+from facesieve_training.fit import Batch, Loop, Optimiser, Rate
 from facesieve_training.networks import pixels
 from facesieve_training.run import Run
 from facesieve_training.student import data, network
@@ -66,9 +66,12 @@ class HeadInputs:
 def fine_tune(
     student: keras.Model, form: StudentConfig, images: data.Images, labels: data.Labels,
     scaled: NDArray[np.float32], rows: NDArray[np.int64], empty: Empty | None, config: HeadFineTuning,
-    run: Run, seed: int,
+    run: Run, seed: int, after: int,
 ) -> None:  # fmt: skip
-    """Train the labels' layers on some of these rows of the table; `scaled` holds the labels as 0..1."""
+    """Train the labels' layers on some of these rows of the table; `scaled` holds the labels as 0..1.
+
+    `after` is the number of steps of the run's earlier trainings.
+    """
     heads = network.heads(student, form)
     rng = np.random.default_rng([seed, 8])
     chosen = _chosen(labels, rows, config, rng)
@@ -80,19 +83,17 @@ def fine_tune(
     values = _values(student, images, chosen, nothing, run.dir / "head_inputs.npz")
     inputs = HeadInputs(values, np.concatenate([truth, np.zeros((without, truth.shape[1]), np.float32)]))
     batch = min(config.batch, len(inputs.labels))
-    steps = config.epochs * (len(inputs.labels) // batch)
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(config.rate, steps))
-    heads.compile(optimizer, loss=BinsLoss(Views(count=_VIEWS, consistency=config.consistency)))
-    order = np.zeros(0, np.int64)
-    with tqdm(total=steps, desc="head fine-tuning", unit="step", disable=None) as bar:
-        for _ in range(steps):
-            order = order if len(order) >= batch else rng.permutation(len(inputs.labels))
-            some, order = order[:batch], order[batch:]
-            loss = heads.train_on_batch(*_batch(inputs, some, form.labels), return_dict=True)["loss"]
-            if not np.isfinite(loss):
-                raise DataError("head_fine_tuning.rate: the loss is not finite; lower the rate")
-            bar.update()
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+    epoch = len(inputs.labels) // batch
+    schedule = Rate(Optimiser(config.rate, "cosine"), epoch, config.epochs * epoch)
+    loss = BinsLoss(Views(count=_VIEWS, consistency=config.consistency))
+    heads.compile(keras.optimizers.Adam(schedule), loss=loss)
+
+    def make(step: int) -> Batch:
+        number, position = divmod(step, epoch)
+        order = np.random.default_rng([seed, 8, number]).permutation(len(inputs.labels))
+        return _batch(inputs, order[position * batch : (position + 1) * batch], form.labels)
+
+    Loop(heads, make, run, epoch, name="heads", after=after).train(config.epochs, epoch)
 
 
 def _chosen(
@@ -108,10 +109,14 @@ def _chosen(
 
 def _batch(inputs: HeadInputs, rows: NDArray[np.int64], names: tuple[str, ...]) -> tuple[Any, ...]:
     """Inputs, targets and weights; the two views of an image are adjacent."""
-    x = [values[rows].reshape(len(rows) * _VIEWS, -1).astype(np.float32) for values in inputs.values]
+    x = tuple(values[rows].reshape(len(rows) * _VIEWS, -1).astype(np.float32) for values in inputs.values)
     truth = np.repeat(inputs.labels[rows], _VIEWS, axis=0)
     y = {name: np.nan_to_num(truth[:, k : k + 1]) for k, name in enumerate(names)}
-    return x, y, {name: np.isfinite(truth[:, k]).astype(np.float32) for k, name in enumerate(names)}
+    return (
+        x if len(x) > 1 else x[0],
+        y,
+        {name: np.isfinite(truth[:, k]).astype(np.float32) for k, name in enumerate(names)},
+    )
 
 
 def _values(

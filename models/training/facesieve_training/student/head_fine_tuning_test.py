@@ -3,8 +3,8 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
@@ -12,7 +12,7 @@ from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.mobileface import MobileFaceConfig
 from facesieve_training.networks.mobileface_sample import LAST, large, written
 from facesieve_training.run import Run
-from facesieve_training.student import data, network, stage
+from facesieve_training.student import data, head_fine_tuning, network, stage
 from facesieve_training.student.head_fine_tuning import HeadFineTuning
 from facesieve_training.student.network import StudentConfig
 from facesieve_training.student.views import Views
@@ -66,17 +66,28 @@ def test_only_the_heads_change(config: stage.Config, tmp_path: Path) -> None:
 def test_a_resumed_training_reads_the_cached_inputs(config: stage.Config, tmp_path: Path) -> None:
     train(config, tmp_path / "whole")
     killed = tmp_path / "killed"
+    made, calls = head_fine_tuning._batch, []
+
+    def dies(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) > 50:
+            raise RuntimeError("killed")
+        return made(*given)
+
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(keras.Model, "train_on_batch", _stopped)
-        with pytest.raises(KeyboardInterrupt):
+        patched.setattr(head_fine_tuning, "_batch", dies)
+        with pytest.raises(RuntimeError, match="killed"):
             train(config, killed)
+    assert list((killed / "checkpoint" / "heads").iterdir()), "it was killed after a checkpoint"
     time_before = (killed / "head_inputs.npz").stat().st_mtime_ns
     train(config, killed, resume=True)
     assert (killed / "head_inputs.npz").stat().st_mtime_ns == time_before
     one, other = weights(config, tmp_path / "whole"), weights(config, killed)
     for (_, uninterrupted), (_, resumed) in zip(one, other, strict=True):
         for a, b in zip(uninterrupted, resumed, strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-6)
+            np.testing.assert_array_equal(a, b)
+    logged = [(directory / "metrics.csv").read_bytes() for directory in (tmp_path / "whole", killed)]
+    assert logged[0] == logged[1]
 
 
 def test_degraded_images_are_used_only_for_the_labels_that_name_them(
@@ -95,10 +106,6 @@ def test_degraded_images_are_used_only_for_the_labels_that_name_them(
         assert len(archive["arr_0"]) == min(60, (~test).sum())
     wrong = replace(config, head_fine_tuning=replace(config.head_fine_tuning, degraded=("pose",)))
     assert wrong.faults() == ["head_fine_tuning.degraded: pose is none of student.labels"]
-
-
-def _stopped(*_: object, **__: object) -> None:
-    raise KeyboardInterrupt
 
 
 def test_invalid_values_are_faults() -> None:

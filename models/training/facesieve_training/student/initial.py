@@ -1,4 +1,4 @@
-"""Initialises a student from an exported student of the same or a smaller size, or from a pruned teacher."""
+"""Initialises a student from an exported student, or from a pruned teacher."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ import numpy as np
 
 from facesieve_training.cli import DataError
 from facesieve_training.faces import Image
-from facesieve_training.networks import exported, mirror, mobileface_onnx, net2net, prune
+from facesieve_training.networks import exported, mirror, mobileface_onnx, prune
 from facesieve_training.student.network import FEATURE, StudentConfig
 from facesieve_training.teacher.imported import OnnxTeacher
 
@@ -18,7 +18,7 @@ _NO_WEIGHTS = "holds no weights of this student"
 
 
 def load(student: keras.Model, path: Path, images: Iterable[np.ndarray]) -> list[str]:
-    """Set a student's weights from an exported .tflite, which may be narrower and shallower.
+    """Set a student's weights from an exported .tflite of the same backbone.
 
     Batch norms get the moments of these batches of images (N x 112 x 112 x 3, BGR). Returns the names of the
     dense layers, labels included, that the file has.
@@ -40,22 +40,21 @@ def load_same(student: keras.Model, path: Path) -> None:
 def mobileface(path: Path, like: OnnxTeacher) -> list[mobileface_onnx.Layer]:
     """The layers of a trained MobileFaceNet (ONNX, with the teacher's input)."""
     with _as_data_error(path, "is not a MobileFaceNet to prune or to distil"):
-        return mobileface_onnx.read(path, like.colour, like.mean, like.std)
+        return mobileface_onnx.read(path, like.color, like.mean, like.std)
 
 
 def prune_teacher(
     student: keras.Model, config: StudentConfig, path: Path, like: OnnxTeacher, images: Image
-) -> list[mobileface_onnx.Layer]:
+) -> None:
     """Initialise a MobileFaceNet by pruning a larger one (ONNX, with the teacher's input).
 
-    Channels are selected on these images, N x 112 x 112 x 3 BGR. Returns the larger network's layers.
+    Channels are selected on these images, N x 112 x 112 x 3 BGR.
     """
     teacher = mobileface(path, like)
     with _as_data_error(path, "cannot initialise the student"):
         if config.mobileface is None:
             raise ValueError("only a MobileFaceNet can be pruned from it; give student.mobileface")
         student.get_layer(FEATURE).set_weights(prune.start(student, config.mobileface, teacher, images))
-    return teacher
 
 
 @contextmanager
@@ -70,16 +69,17 @@ def _as_data_error(path: Path, fault: str) -> Iterator[None]:
 def _give_convolutions(student: keras.Model, stored: list[exported.Weights]) -> None:
     """Pair the layers by the order of their creation: Keras numbers layers over the whole process."""
     wanted = sorted(exported.convolutions(student), key=lambda pair: _number(pair[0].name))
-    for (layer, norm), weights in net2net.aligned(wanted, sorted(stored, key=lambda w: _number(w.name))):
-        net2net.give(layer, norm, weights)
+    if len(wanted) != len(stored):
+        raise ValueError(f"it has {len(stored)} convolutions and this network {len(wanted)}")
+    for (layer, norm), weights in zip(wanted, sorted(stored, key=lambda w: _number(w.name)), strict=True):
+        exported.give(layer, norm, weights)
 
 
 def _give_dense(student: keras.Model, weights: exported.Weights) -> bool:
     """Set a dense layer's weights; False when the student has no layer of this name with as many outputs."""
     layer = next((layer for layer in student.layers if layer.name == _layer_name(weights)), None)
-    if layer is None or layer.kernel.shape[1] != weights.kernel.shape[1]:
+    if layer is None or tuple(layer.kernel.shape) != weights.kernel.shape:
         return False
-    weights = net2net.widen(weights, layer)
     kernel, bias = weights.kernel, weights.bias
     if isinstance(layer, mirror.MirrorDense):
         kernel, bias = kernel[:, : len(bias) // 2], bias[: len(bias) // 2]

@@ -138,19 +138,19 @@ class BinsLoss:
 class ClassLoss:
     """The two cross entropies of eq. 6: to the teacher's classes and to the true one.
 
-    The teacher's classes are the softmax over `scale` times the cosines of its embedding with each person's
-    mean clean embedding, so that every teacher has them. A row of the truth is: embedding, number of the
-    person, weight of the teacher's term, weight of the true one's.
+    A row of the truth is: the teacher's embedding, number of the person, weight of the teacher's term, weight
+    of the true one's.
     """
 
-    def __init__(self, prototypes: NDArray[np.float32], scale: float) -> None:
-        """Take the mean embeddings, classes x D of length 1."""
-        self._prototypes, self._scale = prototypes, scale
+    def __init__(self, kernel: NDArray[np.float32], bias: NDArray[np.float32], unit: bool) -> None:
+        """Take the teacher's classifier: kernel D x classes, bias, and whether embeddings get length 1."""
+        self._kernel, self._bias, self._unit = kernel, bias, unit
 
     def __call__(self, truth: Any, logits: Any) -> Any:
         """Return the weighted sum for each row."""
-        embedding = ops.normalize(truth[:, :-3], axis=-1)
-        teacher = ops.softmax(self._scale * ops.matmul(embedding, ops.transpose(self._prototypes)))
+        embedding = truth[:, :-3]
+        embedding = ops.normalize(embedding, axis=-1) if self._unit else embedding
+        teacher = ops.softmax(ops.matmul(embedding, self._kernel) + self._bias)
         of_teacher = ops.categorical_crossentropy(teacher, logits, from_logits=True)
         person = ops.cast(truth[:, -3], "int32")
         of_truth = ops.sparse_categorical_crossentropy(person, logits, from_logits=True)

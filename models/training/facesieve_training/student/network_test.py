@@ -72,7 +72,9 @@ def test_class_loss_is_the_two_cross_entropies_of_eq_6() -> None:
     logits = rng.normal(0, 1, (5, 3)).astype(np.float32)
     person = np.array([0, 1, 2, 1, 0])
     truth = np.concatenate([embedding, np.stack([person, [0.2] * 5, [0.4] * 5], axis=1)], axis=1)
-    result = np.asarray(network.ClassLoss(prototypes, 8.0)(truth.astype(np.float32), logits))
+    result = np.asarray(
+        network.ClassLoss(8 * prototypes.T, np.zeros(3, np.float32), True)(truth.astype(np.float32), logits)
+    )
     log_student = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     cosines = embedding[:, :3] / np.linalg.norm(embedding, axis=1, keepdims=True)
     of_teacher = np.exp(8 * cosines) / np.exp(8 * cosines).sum(axis=1, keepdims=True)

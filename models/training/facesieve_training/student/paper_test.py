@@ -6,13 +6,12 @@ import pytest
 
 from facesieve_training import devices
 from facesieve_training.config import load
-from facesieve_training.label.table import COMPONENTS
 from facesieve_training.networks.resnet import macs
-from facesieve_training.student import data, network, stage
+from facesieve_training.student import classes, data, network, stage
 from facesieve_training.student.batches import Batches
 from facesieve_training.student.views import Views
 
-CONFIG = Path(__file__).parents[2] / "configs" / "student_paper.yaml"
+CONFIG = Path(__file__).parents[2] / "configs" / "paper" / "student.yaml"
 
 
 def test_the_papers_student_has_its_size_and_takes_a_step() -> None:
@@ -21,7 +20,7 @@ def test_the_papers_student_has_its_size_and_takes_a_step() -> None:
     rows = np.arange(8, dtype=np.int32)
     names = [f"p{i}" for i in rows]
     labels = data.Labels(
-        rows, names, None, np.zeros(8, np.int8), rng.random((8, 3), np.float32),
+        rows, names, None, np.zeros(8, np.int8), rng.random((8, 1), np.float32),
         rng.normal(0, 1, (8, 256)).astype(np.float16),
     )  # fmt: skip
     images = rng.integers(0, 256, (8, 112, 112, 3), np.uint8)
@@ -30,7 +29,7 @@ def test_the_papers_student_has_its_size_and_takes_a_step() -> None:
         images,
         labels,
         labels.labels,
-        COMPONENTS,
+        config.student.labels,
         np.arange(8),
         4,
         Views(),
@@ -38,7 +37,8 @@ def test_the_papers_student_has_its_size_and_takes_a_step() -> None:
         devices.Hosts(),
     )
     student = stage.make_student(config, labels, np.arange(8))
-    model = stage.in_training(student, config, labels, np.arange(8), batches.epoch)
+    teacher = classes.by_means(labels, np.arange(8), config.class_scale, "test")
+    model = stage.in_training(student, config, teacher, batches.epoch)
     shipped = network.inference(student, config.student)
     assert shipped.count_params() == pytest.approx(21.8e6, rel=0.005)
     assert macs(shipped) == pytest.approx(0.97e9, rel=0.01)

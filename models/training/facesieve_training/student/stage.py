@@ -21,26 +21,17 @@ from facesieve_training.cli import DataError
 from facesieve_training.devices import Precision
 from facesieve_training.faces import SIZE
 from facesieve_training.fit import Loop, Rate
-from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.networks.pixels import scaled
 from facesieve_training.networks.resnet import macs
 from facesieve_training.run import Run, write_atomic
-from facesieve_training.student import data, device_distillation, initial, network
+from facesieve_training.student import data, distillation, initial, network
 from facesieve_training.student.background import Background, gather
-from facesieve_training.student.batches import Batches, Phase, prototypes
-from facesieve_training.student.device_distillation import DeviceDistillation
-from facesieve_training.student.distillation import (
-    NORM,
-    Distillation,
-    NormLoss,
-    distillation_outputs,
-    feature_loss,
-)
-from facesieve_training.student.feature_imitation import FeatureImitation, imitate
+from facesieve_training.student.batches import Batches, Phase
+from facesieve_training.student.classes import Classifier, classifier
+from facesieve_training.student.distillation import Distillation
 from facesieve_training.student.head_fine_tuning import HeadFineTuning, fine_tune
-from facesieve_training.student.teachers import Teachers
+from facesieve_training.student.teachers import NORM, Teachers
 from facesieve_training.student.views import Views
-from facesieve_training.teacher.source import TeacherSource
 
 log = logging.getLogger(__name__)
 _SETTLING, _PRUNING = 2048, 512  # images
@@ -56,7 +47,7 @@ class Config:
     student: network.StudentConfig = field(default_factory=network.StudentConfig)
     phases: tuple[Phase, ...] = (Phase(6, feature=1.0), Phase(6, labels=1.0))
     class_scale: float = 32.0
-    """Cosine to logit, for the teacher's classes."""
+    """Cosine to logit, for the classes of a teacher without a classifier of its own."""
     batch: int = 64
     """Images in a step, over all devices and hosts."""
     precision: Precision = "float32"
@@ -66,13 +57,7 @@ class Config:
     """Initial weights: an exported student (.tflite), unchanged without phases; for a MobileFaceNet a larger
     one (.onnx), usually the teacher; or the same student (.weights.h5).
     """
-    feature_imitation: FeatureImitation | None = None
-    """Training of a pruned network on the large one's streams, before the phases; null omits it."""
     distillation: Distillation | None = None
-    """Embedding and norm of each view and of blends are computed by a MobileFaceNet teacher; null takes them
-    from the table.
-    """
-    device_distillation: DeviceDistillation | None = None
     """Distillation on a GPU, before the phases; null omits it."""
     head_fine_tuning: HeadFineTuning | None = None
     """Training of the labels' layers only, after the phases; null omits it."""
@@ -100,18 +85,17 @@ class Config:
             found.append(
                 f"initial: {self.initial} cannot initialise a MobileFaceNet; give a larger one's .onnx"
             )
-        for how in ("distillation", "device_distillation"):
-            if getattr(self, how) and NORM not in self.student.labels:
-                found.append(f"{how}: needs the label {NORM}; name it in student.labels")
+        if self.distillation and NORM not in self.student.labels:
+            found.append(f"distillation: needs the label {NORM}; name it in student.labels")
         for name in self.head_fine_tuning.degraded if self.head_fine_tuning else ():
             if name not in self.student.labels:
                 found.append(f"head_fine_tuning.degraded: {name} is none of student.labels")
-        if self.device_distillation and not self.background:
-            found.append("device_distillation: needs images without a face; give background")
-        if self.device_distillation and self.device_distillation.batch % self.views.count:
+        if self.distillation and not self.background:
+            found.append("distillation: needs images without a face; give background")
+        if self.distillation and self.distillation.batch % self.views.count:
             found.append(
-                f"device_distillation.batch: {self.device_distillation.batch} cannot hold "
-                f"{self.views.count} views of each image"
+                f"distillation.batch: {self.distillation.batch} cannot hold {self.views.count} views of each "
+                "image"
             )
         if self.views.count > 1 and self.batch % self.views.count:
             found.append(f"views: a batch of {self.batch} cannot hold {self.views.count} views of each image")
@@ -138,14 +122,13 @@ class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[mi
 
 def run(config: Config, run: Run) -> None:
     """Train, and write the student into the run's directory."""
-    if config.device_distillation:
-        device_distillation.check_backend()
+    if config.distillation:
+        distillation.check_backend()
     hosts = devices.prepare(config.seed)
     source = data.LabelRun(config.labels)
     names = config.student.labels
     labels = source.read(names)
-    distils = config.distillation or config.device_distillation
-    teacher_layers = _teacher_layers(source.config.teacher) if distils else None
+    teachers = _teachers(source) if config.distillation else None
     run.set_data_hash(source.digest)
     images = data.Images(source, labels, config.cache)
     test = data.held_out(labels, config.held_out, config.seed)
@@ -158,7 +141,7 @@ def run(config: Config, run: Run) -> None:
     empty = gather(config.background, config.seed) if config.background else None
     batches = Batches(
         config.phases, images, labels, scaled, names, rows, config.batch, config.views, config.seed, hosts,
-        empty, config.distillation,
+        empty,
     )  # fmt: skip
     devices.spread(config.devices, config.batch, hosts)
     student = make_student(config, labels, rows)
@@ -175,12 +158,15 @@ def run(config: Config, run: Run) -> None:
         "%s as shipped: %.2f M parameters, %.3f GFLOPs (multiply-accumulates) a face",
         student.name, shipped.count_params() / 1e6, macs(shipped) / 1e9,
     )  # fmt: skip
-    if config.device_distillation and teacher_layers and empty:
-        material = device_distillation.gather(source.faces, labels, scaled, rows, empty.images)
-        teachers = Teachers.of(source.config, teacher_layers)
-        _distil(student, config, config.device_distillation, teachers, scale, material, run)
-    view_teacher = teacher_layers if config.distillation else None
-    model = in_training(student, config, labels, rows, batches.epoch, view_teacher, scale)
+    if config.distillation and teachers and empty:
+        material = distillation.gather(source.faces, labels, scaled, rows, empty.images)
+        _distil(student, config, config.distillation, teachers, scale, material, run)
+    teacher: Classifier | None = None
+    if network.CLASSES in student.output:
+        teacher = classifier(source.config.teacher, labels, rows, config.class_scale)
+        log.info("C_t of eq. 6: %s", teacher.origin)
+        run.save_meta(teacher_classes=teacher.origin)
+    model = in_training(student, config, teacher, batches.epoch)
     rows_held_out = np.flatnonzero(test)
     figures: dict[str, float] = {}
 
@@ -188,9 +174,10 @@ def run(config: Config, run: Run) -> None:
         figures.update(correlations(predict(shipped, images, rows_held_out), scaled[rows_held_out], names))
         return figures
 
-    Loop(model, batches, run, config.save_every, hosts).train(
-        sum(phase.epochs for phase in config.phases), batches.epoch, evaluate
-    )
+    epochs = sum(phase.epochs for phase in config.phases)
+    after = config.distillation.steps if config.distillation else 0
+    Loop(model, batches, run, config.save_every, hosts, after=after).train(epochs, batches.epoch, evaluate)
+    after += round(epochs * batches.epoch)
     if config.head_fine_tuning:
         fine_tune(
             student,
@@ -203,27 +190,25 @@ def run(config: Config, run: Run) -> None:
             config.head_fine_tuning,
             run,
             config.seed,
+            after,
         )
     student.save_weights(run.dir / "student.weights.h5")
     run.finish(**evaluate())
 
 
 def _distil(
-    student: keras.Model, config: Config, how: DeviceDistillation, teachers: Teachers, scale: data.Scale,
-    material: device_distillation.Material, run: Run,
+    student: keras.Model, config: Config, how: Distillation, teachers: Teachers, scale: data.Scale,
+    material: distillation.Material, run: Run,
 ) -> None:  # fmt: skip
-    """Distil the teachers on the device; checkpoints are in the directory `distilled` of the run."""
-    from facesieve_training.student import device_distillation_jax  # JAX is an optional dependency
+    from facesieve_training.student.distiller import Distiller, train  # JAX is an optional dependency
 
-    distiller = device_distillation_jax.Distiller(
-        student, config.student.labels, teachers, scale, material, how, config.views, config.seed
-    )
-    device_distillation_jax.train(distiller, how, run)
+    distiller = Distiller(config.student.labels, teachers, scale, material, how, config.views)
+    train(distiller, student, how, run, config.seed)
 
 
-def _teacher_layers(source: TeacherSource) -> list[Layer]:
-    teacher = source.as_onnx()
-    return initial.mobileface(teacher.onnx, teacher)
+def _teachers(source: data.LabelRun) -> Teachers:
+    teacher = source.config.teacher.as_onnx()
+    return Teachers.of(source.config, initial.mobileface(teacher.onnx, teacher))
 
 
 def _start(model: keras.Model, path: Path, images: data.Images, rows: NDArray[np.int64], seed: int) -> None:
@@ -238,27 +223,15 @@ def _start_small(
     model: keras.Model, path: Path, config: Config, source: data.LabelRun, images: data.Images,
     rows: NDArray[np.int64], run: Run,
 ) -> None:  # fmt: skip
-    """Prune the large network and train on its features; a resumed run loads the result."""
+    """Prune the large network; a resumed run loads the result."""
     begun = run.dir / "begun.weights.h5"
     if begun.exists():
         model.load_weights(begun)
         return
     chosen = np.sort(np.random.default_rng([config.seed, 5]).permutation(rows)[:_PRUNING])
     teacher = source.config.teacher.as_onnx()
-    layers = initial.prune_teacher(model, config.student, path, teacher, images[chosen])
+    initial.prune_teacher(model, config.student, path, teacher, images[chosen])
     log.info("initialised by pruning %s", path)
-    if config.feature_imitation and config.student.mobileface:
-        left = imitate(
-            model,
-            config.student.mobileface,
-            layers,
-            images,
-            rows,
-            config.feature_imitation,
-            run.dir,
-            config.seed,
-        )
-        log.info("unexplained share of the variance of its embedding: %.2f", left)
     temporary = begun.with_name(f".{begun.name}")
     model.save_weights(temporary)
     temporary.replace(begun)
@@ -274,26 +247,15 @@ def make_student(config: Config, labels: data.Labels, rows: NDArray[np.int64]) -
     return student
 
 
-def in_training(
-    student: keras.Model, config: Config, labels: data.Labels, rows: NDArray[np.int64], epoch: int,
-    teacher: list[Layer] | None = None, scale: data.Scale | None = None,
-) -> keras.Model:  # fmt: skip
-    """Compile the student for training on uint8 images; the phases' weights come with the batches.
-
-    `teacher` and `scale` are needed for distillation.
-    """
+def in_training(student: keras.Model, config: Config, teacher: Classifier | None, epoch: int) -> keras.Model:
+    """Compile the student for training on uint8 images; the phases' weights come with the batches."""
     bins = network.BinsLoss(config.views)
     losses: dict[str, Any] = dict.fromkeys(config.student.labels, bins)
     losses[network.FEATURE] = "mse"
-    if network.CLASSES in student.output:
-        losses[network.CLASSES] = network.ClassLoss(prototypes(labels, rows), config.class_scale)
+    if teacher is not None:
+        losses[network.CLASSES] = network.ClassLoss(teacher.kernel, teacher.bias, teacher.unit)
     images = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="picture")
-    inputs = keras.layers.Rescaling(1 / 128, -1, dtype="float32")(images)
-    outputs = student(inputs)
-    if teacher is not None and scale is not None:
-        outputs = distillation_outputs(outputs, inputs, teacher, scale.knots[NORM], config.views.count)
-        losses |= {network.FEATURE: feature_loss, NORM: NormLoss(bins)}
-    model = keras.Model(images, outputs)
+    model = keras.Model(images, student(keras.layers.Rescaling(1 / 128, -1, dtype="float32")(images)))
     optimizer = keras.optimizers.Adam(Rates(config.phases, epoch))
     if config.precision == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -320,6 +282,7 @@ def predict(
     predicted = [np.zeros((0, len(shipped.outputs)), np.float32)]
     for first in range(0, len(rows), batch):
         x = scaled(images[rows[first : first + batch]])
-        values = [keras.ops.convert_to_numpy(network.expectation(o)) for o in shipped.predict_on_batch(x)]
+        outputs = keras.tree.flatten(shipped.predict_on_batch(x))  # Keras returns a single output bare
+        values = [keras.ops.convert_to_numpy(network.expectation(o)) for o in outputs]
         predicted.append(np.stack(values, axis=1))
     return np.concatenate(predicted)

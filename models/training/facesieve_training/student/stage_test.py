@@ -21,11 +21,6 @@ from facesieve_training.student.views import Views
 from facesieve_training.teacher.imported import OnnxTeacher
 from facesieve_training.teacher.source import TeacherSource
 
-# Building the graph of a step takes longer here than all the steps without one; tf.data keeps its own.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Even though the `tf.config.experimental_run_functions_eagerly`"
-)
-
 
 @pytest.fixture
 def config(face_directory: Path, teacher_config: OnnxTeacher, tmp_path: Path) -> Iterator[stage.Config]:

@@ -19,9 +19,8 @@ from facesieve_training.networks import lightqnet, mobileface_forward
 from facesieve_training.networks.lightqnet import LightQNet
 from facesieve_training.networks.mobileface_onnx import Layer
 from facesieve_training.networks.pixels import scaled
-from facesieve_training.student.distillation import NORM, length
 
-AGREEMENT, ROBUSTNESS = "agreement", "robustness"
+AGREEMENT, NORM, ROBUSTNESS = "agreement", "norm", "robustness"
 
 
 @dataclass(frozen=True)
@@ -92,3 +91,22 @@ def of_others(embeddings: NDArray[np.floating], identity: NDArray[np.integer]) -
     some = others > 0
     means[some] = (sums[identity[some]] - unit[some]) / others[some, None]
     return means
+
+
+def length(embedding: Any) -> Any:
+    """Length of N x D embeddings: N x 1."""
+    return ops.sqrt(ops.sum(ops.square(embedding), axis=-1, keepdims=True))
+
+
+def ranked(values: Any, knots: list[float]) -> Any:
+    """N x 1 values of a label, mapped to 0..1 piecewise linearly between the knots: N x 1."""
+    # Equal knots would give an infinite slope.
+    steps = np.maximum.accumulate(np.asarray(knots, np.float64) + 1e-6 * np.arange(len(knots)))
+    low, span = steps[:-1].astype(np.float32), np.diff(steps).astype(np.float32)
+    return ops.mean(ops.clip((values - low) / span, 0, 1), axis=-1, keepdims=True)
+
+
+def mean_of_views(values: Any, count: int) -> Any:
+    """For each of N rows the mean of all `count` views of the same image, which are adjacent: N x D."""
+    views = ops.reshape(values, (-1, count, values.shape[-1]))
+    return ops.repeat(ops.mean(views, axis=1), count, axis=0)

@@ -1,11 +1,17 @@
 """Views of an image: random mirroring, shift and brightness, several views per batch."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from keras import ops
 
+from facesieve_training import camera
 from facesieve_training.faces import Image
+
+VIEW_NUMBERS = 7
+"""Numbers 0..1 of which `draw_batch` makes a view."""
 
 
 @dataclass(frozen=True)
@@ -50,3 +56,17 @@ def draw(images: Image, views: Views, rng: np.random.Generator) -> Image:
         if views.light:
             cv2.multiply(out[i], (*gains[i], 0), out[i])
     return out
+
+
+def draw_batch(images: Any, numbers: Any, views: Views) -> Any:
+    """`draw` on the device that trains: N images, 0..255, to N count views; VIEW_NUMBERS each."""
+    pixels = ops.repeat(images, views.count, axis=0)
+    count, height, width, _ = pixels.shape
+    dy, dx = (ops.floor(numbers[:, k] * (2 * views.shift + 1))[:, None, None] - views.shift for k in (0, 1))
+    first = ops.reshape(numbers[:, 2] < 0.5, (-1, views.count))[:, :1]
+    flips = ops.reshape(ops.not_equal(first, np.arange(views.count) % 2 == 1), (count, 1, 1))
+    row, column = np.mgrid[:height, :width].astype(np.float32)
+    columns = ops.where(flips, width - 1 - column[None], column[None])
+    pixels = camera.at(pixels, row[None] + dy + 0 * columns, columns + dx)
+    gains = ops.exp(views.light * (2 * numbers[:, 3:4] - 1 + (numbers[:, 4:7] - 0.5)))
+    return ops.clip(ops.round(pixels * gains[:, None, None, :]), 0, 255)

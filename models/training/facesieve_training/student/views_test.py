@@ -1,6 +1,6 @@
 import numpy as np
 
-from facesieve_training.student.views import Views, draw
+from facesieve_training.student.views import VIEW_NUMBERS, Views, draw, draw_batch
 
 
 def test_a_view_is_shifted_by_at_most_the_configured_pixels() -> None:
@@ -31,3 +31,24 @@ def test_light_changes_within_its_bounds_and_never_leaves_the_range() -> None:
     assert 0.05 < np.ptp(gain, axis=1).max() < 0.2
     bright = draw(np.full_like(image, 250), Views(shift=0, light=0.2), np.random.default_rng(1))
     assert bright.max() == 255
+
+
+def test_views_of_a_batch_are_those_of_single_images() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 16, 16, 3)).astype(np.float32)
+    numbers = rng.random((120, VIEW_NUMBERS), np.float32)
+    still = np.asarray(draw_batch(images, numbers, Views(count=2, shift=0)))
+    np.testing.assert_array_equal(still[::2], still[1::2, :, ::-1])
+    straight = (still[::2] == images).all(axis=(1, 2, 3))
+    assert (straight ^ (still[1::2] == images).all(axis=(1, 2, 3))).all()
+    assert 15 < straight.sum() < 45
+    dot = np.zeros((120, 16, 16, 3), np.float32)
+    dot[:, 8, 3] = 100
+    moved = np.asarray(
+        draw_batch(dot, rng.random((120, VIEW_NUMBERS), np.float32), Views(shift=1, light=0.2))
+    )
+    places = {(int(y), int(min(x, 15 - x))) for y, x in (np.argwhere(m[..., 0] > 0)[0] for m in moved)}
+    assert places == {(8 + dy, 3 + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
+    gain = np.log(moved.max(axis=(1, 2)) / 100)
+    assert 0.2 < np.abs(gain).max() < 0.31
+    assert 0.05 < np.ptp(gain, axis=1).max() < 0.21

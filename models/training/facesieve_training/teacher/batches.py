@@ -38,7 +38,7 @@ class Augment:
     def apply(self, image: faces.Image, rng: np.random.Generator) -> faces.Image:
         """Cut, or warp, the 112x112 face out of an image with margin."""
         flip = self.flip and rng.random() < 0.5
-        out = faces.centre(image) if self.still else degrade.align(image, image.shape[0], self.jitter, rng)
+        out = faces.centre(image) if self.still else degrade.align(image, self.jitter, rng)
         return out[:, ::-1] if flip else out
 
 

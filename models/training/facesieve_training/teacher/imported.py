@@ -7,7 +7,7 @@ in one pass; the tail is the part after the cut, which is cheap enough to run on
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -32,14 +32,13 @@ class OnnxTeacher:
     """Name of the value before the last layer, where dropout masks are applied."""
     low: str
     """Name of the value that is the low-level feature."""
-    colour: str = "RGB"
+    color: Literal["RGB", "BGR"] = "RGB"
     mean: float = 0.0
     std: float = 1.0
 
     def faults(self) -> list[str]:
         """Return the errors in the values, one message each."""
         found = [] if self.onnx.is_file() else [f"onnx: {self.onnx} is not a file"]
-        found += [] if self.colour in ("RGB", "BGR") else [f"colour: {self.colour!r} is neither RGB nor BGR"]
         return found if self.std > 0 else [*found, f"std: {self.std} must be above 0"]
 
 
@@ -106,7 +105,7 @@ class Teacher:
         return np.concatenate(parts).reshape(-1, self._width)[: len(cut)].astype(np.float32, copy=False)
 
     def _planes(self, images: Image) -> Floats:
-        colours = images[..., ::-1] if self._config.colour == "RGB" else images
+        colours = images[..., ::-1] if self._config.color == "RGB" else images
         planes = (colours.transpose(0, 3, 1, 2).astype(np.float32) - self._config.mean) / self._config.std
         return np.ascontiguousarray(planes)
 

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from facesieve_training.cli import DataError
 from facesieve_training.config import ConfigError, load
+from facesieve_training.quiet import without_notes
 from facesieve_training.teacher import imported
 from facesieve_training.teacher.features import Teacher
 from facesieve_training.teacher.imported import OnnxTeacher
@@ -21,7 +23,7 @@ class TeacherSource:
     """onnx: name of the value before the last layer, where dropout masks are applied."""
     low: str | None = None
     """onnx: name of the value that is the low-level feature."""
-    colour: str = "RGB"
+    color: Literal["RGB", "BGR"] = "RGB"
     mean: float = 0.0
     std: float = 1.0
 
@@ -40,7 +42,7 @@ class TeacherSource:
             return _imported_by(self.run) or _trained_by(self.run)
         if self.onnx is None or self.cut is None or self.low is None:
             raise ValueError("no teacher is given")
-        return OnnxTeacher(self.onnx, self.cut, self.low, self.colour, self.mean, self.std)
+        return OnnxTeacher(self.onnx, self.cut, self.low, self.color, self.mean, self.std)
 
 
 def _imported_by(directory: Path) -> OnnxTeacher | None:
@@ -50,7 +52,8 @@ def _imported_by(directory: Path) -> OnnxTeacher | None:
         raise DataError(
             f"{directory}: holds no run; give the directory of a finished run of the stage teacher"
         )
-    from facesieve_training.teacher import stage
+    with without_notes():
+        from facesieve_training.teacher import stage
 
     try:
         return load(path, stage.Config).teacher

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from facesieve_training import devices
 from facesieve_training.cli import DataError
+from facesieve_training.config import Count
 from facesieve_training.devices import Hosts, Precision
 from facesieve_training.evaluate.gallery import Gallery, file_digest, open_gallery
 from facesieve_training.faces import Image
@@ -42,8 +43,8 @@ class Config:
     limit: int | None = None
     """Number of identities, the first ones; null for all."""
     network: TeacherNetwork = field(default_factory=TeacherNetwork)
-    epochs: int = 30
-    batch: int = 512
+    epochs: Count = 30
+    batch: Count = 512
     """Faces in a step, over all devices and hosts."""
     optimiser: Optimiser = field(default_factory=Optimiser)
     precision: Precision = "float32"
@@ -52,20 +53,16 @@ class Config:
     """Accelerators to use; 0 for all."""
     readers: int = 0
     """Threads that read faces; 0 for one per core."""
-    save_every: int = 1000
+    save_every: Count = 1000
     """Steps between checkpoints, and between rows of metrics.csv."""
     verify: Verify | None = None
     """Pairs for evaluation after each epoch."""
 
     def faults(self) -> list[str]:
         """Return the errors in the values, one message each."""
-        found = []
         if self.faces is None and self.teacher is None:
-            found.append("faces: is required to train a teacher (or import one with teacher.onnx)")
-        for name in ("epochs", "batch", "save_every"):
-            if getattr(self, name) < 1:
-                found.append(f"{name}: must be 1 or more, not {getattr(self, name)}")
-        return found
+            return ["faces: is required to train a teacher (or import one with teacher.onnx)"]
+        return []
 
 
 def run(config: Config, run: Run) -> None:
@@ -80,8 +77,8 @@ def run(config: Config, run: Run) -> None:
 def _import(config: imported.OnnxTeacher, verifier: Verifier | None, run: Run) -> None:
     """Check and evaluate the network; stages that use this run load it from its original file."""
     run.set_data_hash(file_digest(config.onnx)[:16])
-    run.rewind(-1)
     teacher = imported.Teacher(config)
+    run.rewind(-1)
     accuracy = verifier(lambda faces: teacher(faces).embedding) if verifier else {}
     log.info("%s: dropout on %d values; %s", config.onnx, teacher.cut_width, accuracy or "not evaluated")
     if accuracy:

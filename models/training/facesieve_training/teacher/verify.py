@@ -46,10 +46,11 @@ class Verifier:
         row_of = {key: row for row, key in enumerate(self._gallery.keys)}
         listed = list(_pairs(config))
         kept = [pair for pair in listed if pair.left in row_of and pair.right in row_of]
-        if len({pair.mated for pair in kept}) < 2:
+        mated = sum(pair.mated for pair in kept)
+        if min(mated, len(kept) - mated) < 2:
             raise DataError(
                 f"{config.pairs or config.faces}: of {len(listed)} pairs {len(kept)} have their faces in "
-                f"{config.faces}; mated and non-mated ones are needed"
+                f"{config.faces}; at least two mated and two non-mated ones are needed"
             )
         if len(kept) < len(listed):
             log.warning(
@@ -62,8 +63,8 @@ class Verifier:
         self._mated = np.array([pair.mated for pair in kept])
 
     def __call__(self, embed: Callable[[Image], NDArray[np.float32]]) -> dict[str, float]:
-        """Embed the faces; return the mean accuracy over the folds, 0..1, its standard error, and the share
-        of the mated pairs that match at FMR 1e-3.
+        """Embed the faces; return the balanced accuracy over the folds, 0..1, its standard error, and the
+        share of the mated pairs that match at FMR 1e-3.
         """
         parts = []
         with tqdm(total=len(self._rows), desc="verify", unit="face", leave=False, disable=None) as bar:
@@ -82,29 +83,37 @@ class Verifier:
 
 
 def accuracy(similarity: NDArray[np.float64], mated: Bools) -> tuple[float, float]:
-    """Mean and standard error, over ten folds in order, of the accuracy at the best threshold of the
+    """Mean and standard error, over ten folds in order, of the balanced accuracy at the best threshold of the
     other nine.
+
+    Balanced: the mean of the rates of correct decisions on mated and on non-mated pairs, 0.5 for a network
+    that separates nothing, whatever the shares of both. Each fold has a tenth of both kinds; for LFW, which
+    has as many of each, folds and accuracy are those of its protocol.
     """
+    kinds = np.flatnonzero(mated), np.flatnonzero(~mated)
+    count = min(_FOLDS, *(len(kind) for kind in kinds))
+    folds = [
+        np.concatenate(parts) for parts in zip(*(np.array_split(kind, count) for kind in kinds), strict=True)
+    ]
     accuracies = []
-    for fold in np.array_split(np.arange(len(mated)), min(_FOLDS, len(mated))):
+    for fold in folds:
         rest = np.delete(np.arange(len(mated)), fold)
         threshold = best_threshold(similarity[rest], mated[rest])
-        accuracies.append(float(np.mean((similarity[fold] > threshold) == mated[fold])))
-    return float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(len(accuracies))) if len(
-        accuracies
-    ) > 1 else 0.0
+        accepted, true = similarity[fold] > threshold, mated[fold]
+        accuracies.append((accepted[true].mean() + (~accepted[~true]).mean()) / 2)
+    return float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(count))
 
 
 def best_threshold(similarity: NDArray[np.float64], mated: Bools) -> float:
-    """Threshold with the most correct decisions, halfway between two similarities; the lowest of equals."""
+    """Threshold of the highest balanced accuracy, halfway between two similarities; the lowest of equals."""
     order = np.argsort(similarity)
     values, is_mated = similarity[order], mated[order]
-    # Correct decisions when the first k are non-mated; a threshold cannot separate equal values.
-    right = (
-        np.concatenate([[0], np.cumsum(~is_mated)])
-        + is_mated.sum()
-        - np.concatenate([[0], np.cumsum(is_mated)])
-    )
+    # Rates of correct decisions, times two, when the first k are non-mated; a threshold cannot separate equal
+    # values. Products of whole numbers, because sums of fractions would decide between equals by rounding.
+    positives, negatives = int(is_mated.sum()), int((~is_mated).sum())
+    rejected = np.concatenate([[0], np.cumsum(~is_mated)])
+    accepted = positives - np.concatenate([[0], np.cumsum(is_mated)])
+    right = rejected * positives + accepted * negatives
     cuts = np.concatenate([[-np.inf], (values[1:] + values[:-1]) / 2, [np.inf]])
     right[1:-1][values[1:] == values[:-1]] = -1
     return float(cuts[np.argmax(right)])

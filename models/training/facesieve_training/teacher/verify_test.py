@@ -7,14 +7,18 @@ from facesieve_training.cli import DataError
 from facesieve_training.teacher.verify import Verifier, Verify, accuracy, best_threshold
 
 
+def balanced(decided: np.ndarray, mated: np.ndarray) -> float:
+    return float((decided[mated].mean() + (~decided[~mated]).mean()) / 2)
+
+
 def test_the_best_threshold_equals_that_of_exhaustive_search() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
-        mated = rng.random(30) < 0.5
+        mated = rng.random(30) < 0.3
         similarity = np.round(rng.normal(0, 1, 30) + mated, 1)
-        tried = [np.mean((similarity > t) == mated) for t in [-np.inf, *(np.unique(similarity) + 1e-9)]]
+        tried = [balanced(similarity > t, mated) for t in [-np.inf, *(np.unique(similarity) + 1e-9)]]
         result = best_threshold(similarity, mated)
-        assert np.mean((similarity > result) == mated) == max(tried)
+        assert balanced(similarity > result, mated) == pytest.approx(max(tried))
 
 
 def test_accuracy_of_separable_pairs_is_one_and_of_noise_about_a_half() -> None:
@@ -24,6 +28,14 @@ def test_accuracy_of_separable_pairs_is_one_and_of_noise_about_a_half() -> None:
     mean, error = accuracy(rng.random(1000), mated)
     assert mean == pytest.approx(0.5, abs=0.06)
     assert 0 < error < 0.05
+
+
+@pytest.mark.parametrize("mated", [np.arange(3000) % 300 == 0, np.arange(3000) < 10, np.arange(3000) > 30])
+def test_accuracy_of_noise_is_a_half_when_few_pairs_are_of_one_kind(mated: np.ndarray) -> None:
+    """The share of correct decisions would be 0.99 and more."""
+    mean, error = accuracy(np.random.default_rng(2).random(3000), mated)
+    assert mean == pytest.approx(0.5, abs=0.2)
+    assert error > 0.02
 
 
 @pytest.fixture
@@ -54,7 +66,8 @@ def test_pairs_without_faces_are_errors(lfw: Verify, face_directory: Path) -> No
         Verifier(lfw)
     lfw.pairs.write_text("10 1\np01 1 2\n")
     with pytest.raises(
-        DataError, match=r"of 1 pairs 1 have their faces .*; mated and non-mated ones are needed"
+        DataError,
+        match=r"of 1 pairs 1 have their faces .*; at least two mated and two non-mated ones are needed",
     ):
         Verifier(lfw)
     with pytest.raises(DataError, match=r"has no protocol beside its faces; name LFW's pairs\.txt"):

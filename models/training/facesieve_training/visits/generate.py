@@ -6,7 +6,7 @@ span lasts while at least half of the face is inside the frame, not covered, and
 
 import hashlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,7 +100,7 @@ def generate(
         return video, truth
     directory.mkdir(parents=True, exist_ok=True)
     drawing = Drawing(scenario, cast.members(names, scenario.photos), room)
-    _encode(drawing, scenario.fps, video)
+    encode(drawing, scenario.fps, video)
     drawing.truth().save(truth)
     write_atomic(stamp, digest)
     return video, truth
@@ -193,7 +193,8 @@ def _draw_pillar(canvas: Canvas, left: float, right: float) -> None:
     canvas.blend(np.asarray(patch), np.ones((HEIGHT, width), np.float32), round(left), 0)
 
 
-def _encode(frames: Drawing, fps: int, path: Path) -> None:
+def encode(frames: Iterable[Image], fps: int, path: Path) -> None:
+    """Write frames, HEIGHT x WIDTH x 3, BGR, as a video (H.264)."""
     temporary = path.with_suffix(".partial.mp4")
     command = [
         "ffmpeg",

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from facesieve_training.degrade import record
 from facesieve_training.detector import codec, evaluate
-from facesieve_training.detector.camera import degrade
+from facesieve_training.detector.camera import SCENE
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.evaluate import EvaluateConfig, frames, scaled, shrink
 from facesieve_training.detector.label import Labelled
@@ -49,7 +50,7 @@ def scenes(items: Sequence[Labelled], config: EvaluateConfig, degraded: bool, se
                 continue
             image, faces = made
             if degraded:
-                image = degrade(image, np.random.default_rng([seed, number, k]))
+                image = record(image, SCENE, np.random.default_rng([seed, number, k]))
             yield View(image, faces, image, 1.0)
 
 

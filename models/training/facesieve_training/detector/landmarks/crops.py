@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from facesieve_training.degrade import record
 from facesieve_training.detector import codec, refine
 from facesieve_training.detector.augment import Drawn
-from facesieve_training.detector.camera import degrade
+from facesieve_training.detector.camera import SCENE
 from facesieve_training.detector.codec import FloatArray
 from facesieve_training.detector.decoded import Decoded
 from facesieve_training.detector.face_erasing import erase_face, isolated
@@ -98,7 +99,7 @@ class Crops:
             faces = _erased(clean, faces, transform(face[None], matrix), rng)
         edge = int(rng.integers(4)), int(length * rng.uniform(0, _BEYOND) * (rng.random() < config.edge))
         degraded = camera and rng.random() >= config.clean
-        taken = degrade(clean, rng) if degraded else clean
+        taken = record(clean, SCENE, rng) if degraded else clean
         side = self._rule.side
         taken, clean = _cut(taken, *edge, side), _cut(clean, *edge, side)
         faces = codec.shifted(faces, -_MARGIN)

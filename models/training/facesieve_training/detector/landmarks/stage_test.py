@@ -28,7 +28,7 @@ def _config(teacher: Path, images: Path, tmp_path: Path) -> stage.Config:
 label: {{teacher: {teacher}, images: {images}, cache: {tmp_path / "labels.npz"}, held_out: 0.3,
   upright: false, scales: [1], mirrored: false}}
 network: {{stem: 4, stage4: 4, width: 8}}
-train: {{steps: 2, batch: 2, warm_up: 1, log_every: 1, checkpoint_every: 1}}
+train: {{steps: 2, batch: 2, warm_up: 1, save_every: 1}}
 export: {{representative: 4, texts: {{trained_on: squares}}}}
 detector: {tmp_path / "detector.tflite"}
 refinement: {{side: 64, crop_scale: 1.5, min_crop: 10, min_iou: 0.3}}

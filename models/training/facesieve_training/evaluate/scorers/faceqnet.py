@@ -25,6 +25,7 @@ from facesieve_training.evaluate.scorers import icao
 from facesieve_training.evaluate.scorers.base import Scorer, Scores
 from facesieve_training.evaluate.scorers.teacher import in_batches, teacher_digest
 from facesieve_training.label.formulas import unit_rows
+from facesieve_training.quiet import without_notes
 from facesieve_training.run import write_atomic
 from facesieve_training.teacher.imported import OnnxTeacher, Teacher
 
@@ -134,7 +135,8 @@ def references(identity: NDArray[np.int64], goodness: Scores) -> NDArray[np.int6
 
 def train(inputs: Floats, labels: Floats, hidden: int, epochs: int, seed: int) -> dict[str, Floats]:
     """Train two dense layers by mean squared error (Adam, dropout 0.5 on the features), return weights."""
-    import keras
+    with without_notes():
+        import keras
 
     keras.utils.set_random_seed(seed)
     mean, std = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6

@@ -5,23 +5,25 @@ from pathlib import Path
 from typing import Literal
 
 from facesieve_training.cli import DataError
+from facesieve_training.config import load
 from facesieve_training.evaluate.scorers.base import Scorer
 from facesieve_training.evaluate.scorers.column import Column
 from facesieve_training.evaluate.scorers.faceqnet import FaceQnet
 from facesieve_training.evaluate.scorers.laplacian import Laplacian
 from facesieve_training.evaluate.scorers.lightqnet import LightQNet
 from facesieve_training.evaluate.scorers.pose_symmetry import PoseSymmetry
+from facesieve_training.evaluate.scorers.quality_onnx import QualityNetwork, QualityOnnx
 from facesieve_training.evaluate.scorers.random_order import RandomOrder
 from facesieve_training.evaluate.scorers.size import Size
-from facesieve_training.evaluate.scorers.student import Student
+from facesieve_training.evaluate.scorers.student import Student, TrainedStudent
 from facesieve_training.evaluate.scorers.teacher import EmbeddingLength, SerFiq
 from facesieve_training.teacher.imported import OnnxTeacher
 
 Kind = Literal[
     "random", "laplacian", "size", "pose_symmetry", "serfiq", "embedding_length", "faceqnet", "lightqnet",
-    "student", "column",
+    "student", "column", "onnx",
 ]  # fmt: skip
-_NEEDS_FILE = ("lightqnet", "student", "column")
+_NEEDS_FILE = ("lightqnet", "column", "onnx")
 _NEEDS_TEACHER = ("serfiq", "embedding_length", "faceqnet")
 
 
@@ -33,7 +35,13 @@ class ScoreConfig:
     name: str | None = None
     """Name in tables and curves; null for the kind's name."""
     file: Path | None = None
-    """lightqnet: its .pb; student: its .tflite; column: a table; size: a detector, for directories."""
+    """lightqnet: its .pb; student: its .tflite; column: a table; onnx: any quality network; size: a detector,
+    for directories.
+    """
+    description: Path | None = None
+    """onnx: YAML file with the network's input and output (`QualityNetwork`), as in configs/networks."""
+    run: Path | None = None
+    """student: the directory of a finished run of the stage student, instead of a file: scores in float32."""
     column: str | None = None
     """column: name of the column. student: `raw`, or the name of a label to evaluate."""
     masks: int = 50
@@ -52,6 +60,8 @@ class ScoreConfig:
         faults = []
         if self.kind in _NEEDS_FILE and self.file is None:
             faults.append(f"file: {self.kind} needs one")
+        if self.kind == "student" and (self.file is None) == (self.run is None):
+            faults.append("file: student needs either file, a .tflite, or run, a run of the stage student")
         if self.kind == "column" and self.column is None:
             faults.append("column: which column of the table holds the score?")
         if self.kind == "faceqnet" and self.faces is None:
@@ -74,7 +84,7 @@ def default_scores() -> list[ScoreConfig]:
 
 def build(config: ScoreConfig, teacher: OnnxTeacher | None, seed: int) -> Scorer:
     """Make the scorer that a configuration describes."""
-    name = config.name or _NAMES[config.kind]
+    name = config.name or (config.file.stem if config.kind == "onnx" and config.file else _NAMES[config.kind])
     if config.kind in _NEEDS_TEACHER and teacher is not None:
         return _of_teacher(config, name, teacher, seed)
     if config.kind == "random":
@@ -85,6 +95,8 @@ def build(config: ScoreConfig, teacher: OnnxTeacher | None, seed: int) -> Scorer
         return PoseSymmetry(name)
     if config.kind == "size":
         return Size(name, config.file)
+    if config.kind == "student" and config.run is not None:
+        return TrainedStudent(name, config.run, config.column)
     return _of_file(config, name)
 
 
@@ -105,6 +117,8 @@ def _of_file(config: ScoreConfig, name: str) -> Scorer:
         return LightQNet(name, config.file)
     if config.kind == "student":
         return Student(name, config.file, config.column)
+    if config.kind == "onnx":
+        return QualityOnnx(name, config.file, load(config.description, QualityNetwork))
     return Column(name, config.file, config.column or "")
 
 
@@ -119,4 +133,5 @@ _NAMES: dict[str, str] = {
     "lightqnet": "LightQNet",
     "student": "student",
     "column": "column",
+    "onnx": "ONNX network",
 }

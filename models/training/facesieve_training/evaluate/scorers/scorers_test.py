@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
+from facesieve_training.config import load
 from facesieve_training.distribute import Distribute
 from facesieve_training.evaluate.cached import Cache
 from facesieve_training.evaluate.gallery import Batch, DirectoryGallery
@@ -16,7 +17,9 @@ from facesieve_training.evaluate.scorers import faceqnet, icao
 from facesieve_training.evaluate.scorers.laplacian import Laplacian
 from facesieve_training.evaluate.scorers.lightqnet import LightQNet
 from facesieve_training.evaluate.scorers.pose_symmetry import PoseSymmetry, asymmetry
+from facesieve_training.evaluate.scorers.quality_onnx import QualityNetwork
 from facesieve_training.evaluate.scorers.random_order import RandomOrder
+from facesieve_training.evaluate.scorers.registry import ScoreConfig, build
 from facesieve_training.evaluate.scorers.size import Size
 from facesieve_training.evaluate.scorers.teacher import EmbeddingLength, SerFiq
 from facesieve_training.faces import SIZE
@@ -130,3 +133,21 @@ def test_lightqnet_must_be_a_network(tmp_path: Path) -> None:
     path.write_bytes(b"no network")
     with pytest.raises(DataError, match=r"light.pb: OpenCV cannot open it"):
         LightQNet("l", path).open()
+
+
+def test_a_networks_length_is_a_score_of_its_own(tmp_path: Path, network: Make) -> None:
+    file, description = network("teacher", 1, "batch"), tmp_path / "length.yaml"
+    description.write_text("{mean: [0], std: [1], color: RGB, score: norm}\n")
+    scorer = build(ScoreConfig("onnx", file=file, description=description), None, 1)
+    expected = EmbeddingLength("e", OnnxTeacher(file, cut="cut", low="low")).open()(batch(texture(1)))
+    np.testing.assert_allclose(scorer.open()(batch(texture(1))), expected, rtol=1e-5)
+    assert scorer.name == "teacher"
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[3] / "configs" / "networks").glob("*.yaml")))
+def test_the_described_networks_take_a_face(path: Path) -> None:
+    described = load(path, QualityNetwork)
+    values = described.prepared(np.full((1, SIZE, SIZE, 3), (10, 20, 200), np.uint8))
+    assert values.shape == (1, 3, SIZE, SIZE)
+    first = {"BGR": 10, "RGB": 200}[described.color]
+    assert values[0, 0, 0, 0] == pytest.approx((first - described.mean[0]) / described.std[0])

@@ -16,7 +16,7 @@ BATCH = 32
 
 def teacher_digest(config: OnnxTeacher) -> str:
     """Text that changes whenever the teacher's outputs would."""
-    return f"{file_digest(config.onnx)} {config.cut} {config.low} {config.colour} {config.mean} {config.std}"
+    return f"{file_digest(config.onnx)} {config.cut} {config.low} {config.color} {config.mean} {config.std}"
 
 
 @dataclass(frozen=True)

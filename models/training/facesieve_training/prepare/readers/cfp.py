@@ -3,6 +3,9 @@
 Protocol/Pair_list_F.txt, Pair_list_P.txt      NUMBER PATH, paths relative to Protocol/
 Protocol/Split/{FF,FP}/SS/{same,diff}.txt      LEFT,RIGHT: numbers in the lists (FP: left frontal, right
 profile)
+
+Copies of the set keep the images in Images/ or at the top, the protocol in Protocols/, or everything one
+directory deeper; all of these are found.
 """
 
 from collections.abc import Iterator
@@ -12,6 +15,9 @@ from facesieve_training.cli import DataError
 from facesieve_training.faces import EXTENSIONS
 from facesieve_training.prepare.source import Entry, Pair, Source, bad_line, directory, lines
 
+_IMAGES = ("Data/Images", "Images", "Data", ".")
+_PROTOCOLS = ("Protocol", "Protocols", "protocol")
+
 
 class Cfp(Source):
     """All images, identity by identity, frontal ones first; pairs of FF and FP."""
@@ -19,11 +25,16 @@ class Cfp(Source):
     def __init__(self, root: Path) -> None:
         """Take the directory with Data and Protocol (cfp-dataset)."""
         super().__init__(directory(root, "give CFP's directory, the one with Data and Protocol"))
+        images = [place for place in self._places(_IMAGES) if next(place.glob("*/frontal"), None)]
+        if not images:
+            raise DataError(
+                f"{root}: holds no IDENTITY/frontal, neither itself nor in {', '.join(_IMAGES[:3])}"
+            )
+        self._images = images[0]
 
     def entries(self) -> Iterator[Entry]:
         """All images."""
-        images = directory(self.root / "Data" / "Images", "CFP keeps its images there")
-        for person in sorted(path for path in images.iterdir() if path.is_dir()):
+        for person in sorted(path for path in self._images.iterdir() if path.is_dir()):
             for path in sorted(person.glob("*/*")):
                 if path.suffix.lower() in EXTENSIONS:
                     yield Entry(
@@ -36,14 +47,19 @@ class Cfp(Source):
 
     def pairs(self) -> Iterator[Pair]:
         """Pairs of both protocols, FF then FP, split by split."""
-        protocol = self.root / "Protocol"
-        if not protocol.is_dir():
+        protocol = next(iter(self._places(_PROTOCOLS)), None)
+        if protocol is None:
             return
         listed = {kind: self._list(protocol / f"Pair_list_{kind}.txt") for kind in "FP"}
         for kind in ("FF", "FP"):
             for split in sorted(directory(protocol / "Split" / kind, "CFP's protocol has it").iterdir()):
                 for name, mated in (("same.txt", True), ("diff.txt", False)):
                     yield from self._split(split / name, listed["F"], listed[kind[1]], mated)
+
+    def _places(self, names: tuple[str, ...]) -> Iterator[Path]:
+        """Directories of these names in the root, then one directory deeper."""
+        deeper = sorted(path for path in self.root.iterdir() if path.is_dir())
+        return (base / name for base in (self.root, *deeper) for name in names if (base / name).is_dir())
 
     @staticmethod
     def _list(path: Path) -> dict[int, str]:

@@ -17,11 +17,21 @@ class Directory(Source):
 
     def entries(self) -> Iterator[Entry]:
         """All images, identity by identity."""
-        people = sorted(path for path in self.root.iterdir() if path.is_dir())
+        people = self._people()
         if not people:
             raise DataError(f"{self.root}: holds no directory; one for each identity is needed")
         for person in people:
-            for path in sorted(person.iterdir()):
-                if path.suffix.lower() in EXTENSIONS:
-                    name = f"{person.name}/{path.name}"
-                    yield Entry(name, person.name, name, path, path.stat().st_size)
+            for path in _images(person):
+                name = f"{person.name}/{path.name}"
+                yield Entry(name, person.name, name, path, path.stat().st_size)
+
+    def empty(self) -> list[str]:
+        """Directories without an image, by name."""
+        return [person.name for person in self._people() if not _images(person)]
+
+    def _people(self) -> list[Path]:
+        return sorted(path for path in self.root.iterdir() if path.is_dir())
+
+
+def _images(person: Path) -> list[Path]:
+    return sorted(path for path in person.iterdir() if path.suffix.lower() in EXTENSIONS)

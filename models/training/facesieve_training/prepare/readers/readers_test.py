@@ -155,17 +155,27 @@ def test_verification_damaged(tmp_path: Path, data: bytes) -> None:
         list(Verification(path).entries())
 
 
-def test_cfp(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("images", "protocol"),
+    [
+        ("Data/Images", "Protocol"),
+        ("cfp-dataset/Data/Images", "cfp-dataset/Protocol"),
+        ("Images", "Protocols"),
+        (".", "Protocol"),
+    ],
+)
+def test_cfp(tmp_path: Path, images: str, protocol: str) -> None:
     for name in ("001/frontal/01.jpg", "001/profile/01.jpg", "002/frontal/01.jpg"):
-        write(tmp_path / "Data/Images" / name)
+        write(tmp_path / images / name)
+    rules = tmp_path / protocol
     write(
-        tmp_path / "Protocol/Pair_list_F.txt",
+        rules / "Pair_list_F.txt",
         "1 ../Data/Images/001/frontal/01.jpg\n2 ../Data/Images/002/frontal/01.jpg\n",
     )
-    write(tmp_path / "Protocol/Pair_list_P.txt", "1 ../Data/Images/001/profile/01.jpg\n")
+    write(rules / "Pair_list_P.txt", "1 ../Data/Images/001/profile/01.jpg\n")
     for split, same, diff in (("FF/01", "", "1,2\n"), ("FP/01", "1,1\n", "2,1\n")):
-        write(tmp_path / f"Protocol/Split/{split}/same.txt", same)
-        write(tmp_path / f"Protocol/Split/{split}/diff.txt", diff)
+        write(rules / f"Split/{split}/same.txt", same)
+        write(rules / f"Split/{split}/diff.txt", diff)
     source = Cfp(tmp_path)
     assert [e.key for e in source.entries()] == [
         "001/frontal-01.jpg",
@@ -177,9 +187,14 @@ def test_cfp(tmp_path: Path) -> None:
         Pair("001/frontal-01.jpg", "001/profile-01.jpg", True),
         Pair("002/frontal-01.jpg", "001/profile-01.jpg", False),
     ]
-    write(tmp_path / "Protocol/Split/FP/01/same.txt", "1,9\n")
+    write(rules / "Split/FP/01/same.txt", "1,9\n")
     with pytest.raises(DataError, match=r"same.txt:1: image 9 is in no list"):
         list(source.pairs())
+
+
+def test_a_directory_that_is_not_cfp(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no IDENTITY/frontal, neither itself nor in Data/Images"):
+        Cfp(tmp_path)
 
 
 HEADING = (

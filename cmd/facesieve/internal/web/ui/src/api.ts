@@ -95,7 +95,23 @@ export interface Calibration {
   settings: CalibrationSettings // in force
   gates: CalibrationGate[]
   curve: ErrorCurve | null
+  feedback?: Feedback // missing: feedback is not enabled
   visits: CalibrationVisit[]
+}
+
+// What was learned from the reports of recognisers, as feedback.Snapshot.
+export interface Feedback {
+  recogniser: string // with the most reports; empty: none has reported
+  reports: number
+  hours: number
+  curve: { score: number; probability: number; low: number; high: number; reports: number }[]
+  network: number[] // the probability that the manifest states, of each point of curve
+  share?: { value: number; low: number; high: number } // of the faces from threshold on that are matched
+  auto: boolean
+  target?: number
+  threshold: number
+  waiting?: string // why the threshold does not move
+  fates: Record<string, number>
 }
 
 export interface CalibrationSettings {
@@ -141,7 +157,7 @@ export type CalibrationRow = [at: number, score: number, flags: number, picture:
 export interface Override {
   camera: string
   quality?: {
-    threshold?: number | null
+    threshold?: number | "auto" | null
     policy?: string | null
     gates?: Record<string, number | null>
   }

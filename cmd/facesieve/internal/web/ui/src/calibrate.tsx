@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks"
 import type { Calibration, ControlState, Override } from "./api"
 import { Difference, Neighbours } from "./calibrate-faces"
+import { Learned } from "./calibrate-feedback"
 import { Basis, Figures, Hints, HistogramNotes } from "./calibrate-figures"
 import { Save } from "./calibrate-save"
 import { Gates, Policy, Threshold } from "./calibrate-settings"
@@ -53,6 +54,7 @@ export function Calibrate({ data, control }: { data: Calibration; control?: Cont
           <Policy value={draft.policy} onValue={(policy) => change({ policy })} />
         </section>
       </div>
+      {data.feedback && <Learned camera={data.camera} learned={data.feedback} control={control} />}
       <Difference before={before} after={after} />
       <Neighbours outcomes={after} threshold={draft.threshold} />
       <Hints outcomes={after} />

@@ -1,22 +1,12 @@
-import { useLayoutEffect, useRef, useState } from "preact/hooks"
+import { useRef } from "preact/hooks"
 import { plural } from "./format"
+import { useWidth } from "./hooks"
 import type { Outcome } from "./simulate"
 
 const height = 180
 // Pixels. The style sheet places the slider by left and right.
 const margin = { left: 40, right: 16, top: 20, bottom: 22 }
 const binWidth = 5 // points of score
-
-// useWidth returns the width of an element in pixels, so that text in a drawing has the size of other text.
-function useWidth(element: { current: HTMLElement | null }): number {
-  const [width, setWidth] = useState(640)
-  useLayoutEffect(() => {
-    const observer = new ResizeObserver(([entry]) => setWidth(Math.max(200, Math.round(entry!.contentRect.width))))
-    observer.observe(element.current!)
-    return () => observer.disconnect()
-  }, [])
-  return width
-}
 
 // Histogram counts the visits by the score of their best face that passes the gates. Those that are not sent are faint.
 export function Histogram(props: { outcomes: Outcome[]; threshold: number; inForce: number }) {

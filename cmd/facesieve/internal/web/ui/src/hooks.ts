@@ -1,4 +1,4 @@
-import { useContext, useEffect, useState } from "preact/hooks"
+import { useContext, useEffect, useLayoutEffect, useState } from "preact/hooks"
 import type { LivePicture } from "./api"
 import { SourceContext } from "./source"
 
@@ -87,4 +87,15 @@ export function useLive(camera: string): LivePicture | null {
     }
   }, [visible, camera])
   return picture
+}
+
+// useWidth returns the width of an element in pixels, so that text in a drawing has the size of other text.
+export function useWidth(element: { current: HTMLElement | null }): number {
+  const [width, setWidth] = useState(640)
+  useLayoutEffect(() => {
+    const observer = new ResizeObserver(([entry]) => setWidth(Math.max(200, Math.round(entry!.contentRect.width))))
+    observer.observe(element.current!)
+    return () => observer.disconnect()
+  }, [])
+  return width
 }
