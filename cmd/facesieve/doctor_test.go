@@ -67,7 +67,7 @@ outbox: {dir: %q}
 	daemon, err := outbox.Open(cfg, zerolog.Nop())
 	testsupport.Must(t, err)
 	code, stdout, stderr := runDoctor(t, text, false)
-	want := `ok       camera door: CAMERA, hN, NxN, N frames a second, N ms of CPU to decode a frame; ` +
+	want := `ok       camera door: CAMERA, hN, NxN, N frames a second, N ms of CPU to decode a frame in software; ` +
 		`N faces in N frames, N to N pixels wide, N pass the gates
 ok       broker: BROKER: connected by MQTT N, without a login, QoS N; a message came back, and so did a retained one
 ok       outbox: DIR: writable, in use by a running facesieve, N MiB free

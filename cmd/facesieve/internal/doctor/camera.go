@@ -206,10 +206,8 @@ func (w *watcher) finding(shown string) Finding {
 		parts = append(parts, fmt.Sprintf("%.1f frames a second", v.FPS))
 	}
 	if v.DecodeMS > 0 {
-		parts = append(parts, fmt.Sprintf("%.1f ms of CPU to decode a frame", v.DecodeMS))
-	}
-	if v.Decoder, v.Refused = stats.Decoder, stats.Refused; v.Decoder != "" {
-		parts = append(parts, "decoder: "+v.Decoder+parenthesis(v.Refused))
+		v.Decoder, v.Refused = stats.Decoder, stats.Refused
+		parts = append(parts, fmt.Sprintf("%.1f ms of CPU to decode a frame %s", v.DecodeMS, v.decoderText()))
 	}
 	text := strings.Join(parts, ", ") + "; " + v.faceText()
 	f := ok(text)
@@ -220,12 +218,16 @@ func (w *watcher) finding(shown string) Finding {
 	return f
 }
 
-// parenthesis returns a text in parentheses, or nothing.
-func parenthesis(text string) string {
-	if text == "" {
-		return ""
+// decoderText says what decodes, and why hardware decoders do not.
+func (v *CameraValues) decoderText() string {
+	text := "by " + v.Decoder
+	if v.Decoder == capture.Software {
+		text = "in software"
 	}
-	return " (" + text + ")"
+	if v.Refused != "" {
+		text += " (" + v.Refused + ")"
+	}
+	return text
 }
 
 func (v *CameraValues) faceText() string {
