@@ -53,6 +53,7 @@ def data(tmp_path: Path, shared_data: Path, network: Callable[[str, int, int | s
     return root
 
 
+@pytest.mark.paper
 def test_one_command_from_faces_to_the_page(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
