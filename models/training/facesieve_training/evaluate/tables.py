@@ -3,6 +3,8 @@
 import csv as csv_module
 import io
 
+import numpy as np
+
 from facesieve_training.evaluate import edc
 from facesieve_training.evaluate.evaluator import Curve
 from facesieve_training.evaluate.means import Mean, Means
@@ -108,11 +110,18 @@ def cells(results: Results, row: Result, convention: str, fmr: float) -> list[st
 
 def _curve_cells(name: str, curve: Curve, change: str) -> list[str]:
     points = [f"{value:.4f}" for value in curve.points]
-    return [name, *points, f"{curve.area:.3f}", f"{curve.area_low:.3f} to {curve.area_high:.3f}", change]
+    return [name, *points, *area(curve.area, curve.area_low, curve.area_high), change]
+
+
+def area(value: float, low: float, high: float) -> list[str]:
+    """A relative area and its interval; without any error there is none."""
+    return ["–", "–"] if np.isnan(value) else [f"{value:.3f}", f"{low:.3f} to {high:.3f}"]
 
 
 def changed(difference: Difference) -> str:
     """A difference with its interval, and whether it is one."""
+    if np.isnan(difference.value):
+        return "–"
     text = f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
     return text if difference.clear else f"{text}, {UNDECIDED}"
 

@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
@@ -23,6 +24,8 @@ from facesieve_training.paper.figure import METHODS
 from facesieve_training.paper.plan import Plan
 from facesieve_training.student.stage import Config as Student
 from facesieve_training.teacher.stage import Config as Teacher
+
+_CLAIM = "slightly lower at most rejection rates"
 
 
 def figure(runs: Path) -> Drawn:
@@ -79,17 +82,19 @@ def _sets(fixed: pd.DataFrame, evaluation: Evaluation) -> list[dict[str, Any]]:
             [
                 row["score"],
                 *(f"{row[point]:.4f}" for point in points),
-                f"{row['pauc']:.3f}",
-                f"{row['pauc_low']:.3f} to {row['pauc_high']:.3f}",
+                *tables.area(row["pauc"], row["pauc_low"], row["pauc_high"]),
                 "–" if row["score"] == METHODS[0] else tables.changed(_difference(row)),
             ]
             for _, row in part.iterrows()
         ]
         head = ["method", *heads, "pAUC", "95 % interval", f"difference to {METHODS[0]}"]
-        parts.append(
-            {"name": name, "head": head, "rows": rows, "best": f"{part['pauc_best_possible'].iloc[0]:.3f}"}
-        )
+        parts.append({"name": name, "head": head, "rows": rows, "best": _best(part)})
     return parts
+
+
+def _best(part: pd.DataFrame) -> str:
+    value = float(part["pauc_best_possible"].iloc[0])
+    return tables.area(value, value, value)[0]
 
 
 def _difference(row: "pd.Series[Any]") -> Difference:
@@ -107,8 +112,11 @@ def _claims(curves: pd.DataFrame, fixed: pd.DataFrame) -> list[list[str]]:
             verdict = (
                 tables.UNDECIDED if not difference.clear else "lower" if difference.value > 0 else "higher"
             )
+            if np.isnan(difference.value):
+                rows.append([f"{name}, {other}", _CLAIM, "no mated pair fails", "–"])
+                continue
             measured = f"lower at {tables.percent(round(share, 3))} of the rejection rates"
-            rows.append([f"{name}, {other}", "slightly lower at most rejection rates", measured, verdict])
+            rows.append([f"{name}, {other}", _CLAIM, measured, verdict])
     return rows
 
 
