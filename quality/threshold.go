@@ -35,10 +35,11 @@ func (t *Threshold) UnmarshalText(text []byte) error {
 // UnmarshalJSON reads a number or the text "auto".
 func (t *Threshold) UnmarshalJSON(data []byte) error {
 	var text string
-	if json.Unmarshal(data, &text) == nil {
-		return t.UnmarshalText([]byte(text))
+	if json.Unmarshal(data, &text) == nil && text == autoText {
+		*t = Auto
+		return nil
 	}
-	return t.UnmarshalText(data)
+	return json.Unmarshal(data, (*float64)(t))
 }
 
 // MarshalJSON returns a number or the text "auto".

@@ -29,8 +29,10 @@ func TestThresholdAsText(t *testing.T) {
 			t.Errorf("%q is accepted", text)
 		}
 	}
-	if err := json.Unmarshal([]byte(`["auto"]`), &got); err == nil {
-		t.Error("a list is accepted")
+	for _, text := range []string{`["auto"]`, `"30"`, `"Auto"`, `true`} {
+		if err := json.Unmarshal([]byte(text), &got); err == nil {
+			t.Errorf("%s is accepted", text)
+		}
 	}
 }
 

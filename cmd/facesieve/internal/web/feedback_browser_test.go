@@ -36,7 +36,7 @@ func learned(t *testing.T) *feedback.Learner {
 		id := event.ReplayID(now, "pole", "gate", uint64(i))
 		l.Sent(event.Face{ID: id, Camera: "gate", Quality: event.Quality{Score: score}}, now)
 		outcome := event.OutcomeMatch
-		if random.Float64() > 0.5+score/120 {
+		if random.Float64() > 0.4+score/120 {
 			outcome = event.OutcomeNoMatch
 		}
 		payload, err := event.EncodeFeedback(event.Feedback{
