@@ -57,7 +57,7 @@ func TestFastReturnsEveryFrameInOrder(t *testing.T) {
 					t.Errorf("frame %d is %v, want %v", i, got, want)
 				}
 			}
-			want := Stats{Frames: 60, Width: 64, Height: 48, FPS: 25, Codec: "h264"}
+			want := Stats{Frames: 60, Width: 64, Height: 48, FPS: 25, Codec: "h264", Decoder: "software"}
 			if name == "motion.avi" {
 				want.Codec = "mjpeg"
 			}
