@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"interrupted; resume with --run {run.dir} --resume", file=sys.stderr)
         return 130
-    print(_closing(options.stage, run.dir))
+    print(_closing(options.stage, run.dir), file=sys.stderr)
     return 0
 
 

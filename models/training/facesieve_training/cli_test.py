@@ -29,7 +29,7 @@ def test_a_full_disk_is_reported_and_the_run_can_be_resumed(
     assert not list(run.rglob("*.tmp"))
     assert cli.main([*command, "--resume"]) == 0
     assert len(shards.Shards(run)) == 45
-    assert "next: facesieve-train label --config configs/label.yaml --set faces=" in capsys.readouterr().out
+    assert "next: facesieve-train label --config configs/label.yaml --set faces=" in capsys.readouterr().err
 
 
 def test_the_help_of_a_stage_lists_its_keys(capsys: pytest.CaptureFixture[str]) -> None:

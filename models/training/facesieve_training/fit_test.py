@@ -177,7 +177,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     model = network()
     model.compile(model.optimizer, loss=lambda truth, result: keras.ops.mean(result) * np.nan)
     loop = Loop(model, lambda step: batch(step, Hosts()), Run.open(tmp_path, "test", Settings(), False), 3)
-    with pytest.raises(DataError, match=r"the loss is nan before step 3; lower optimiser.rate"):
+    with pytest.raises(DataError, match=r"the loss is nan before step 3; lower the learning rate"):
         loop.train(1, EPOCH, dict)
 
 

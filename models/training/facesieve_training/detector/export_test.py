@@ -98,4 +98,4 @@ def test_self_test_holds_for_other_kernels(exported: tuple[keras.Model, bytes], 
 
 def test_multiply_adds_of_the_default() -> None:
     model = network.build(network.NetworkConfig(), 384, 640)
-    assert network.multiply_adds(model) == 913_489_920
+    assert network.multiply_adds(model) == 498_769_920

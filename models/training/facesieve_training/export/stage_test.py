@@ -31,19 +31,22 @@ FORMS = {
     "mobileface": StudentConfig(mobileface=MobileFaceConfig(8, SHORT, 16), bins=8, hidden=16, length=4),
 }
 
+# From 12 epochs on, the int8 outputs of the MobileFaceNet differ between faces.
+EPOCHS = {"residual": 1, "mobileface": 12}
+
 
 @pytest.fixture(params=FORMS)
 def exported(
     request: pytest.FixtureRequest, face_directory: Path, teacher_config: OnnxTeacher, tmp_path: Path
 ) -> Path:
-    """A student exported after one step of training."""
+    """A student exported after a few steps of training."""
     masks, teacher = label_stage.Masks(count=4), TeacherSource(**vars(teacher_config))
     labels = label_stage.Config(face_directory, teacher, masks=masks, threads=1, sheet=0)
     label_stage.run(labels, Run.open(tmp_path / "label", "label", labels, False))
     training = student_stage.Config(
         tmp_path / "label",
         student=FORMS[request.param],
-        phases=(Phase(1, labels=1.0),),
+        phases=(Phase(EPOCHS[request.param], labels=1.0),),
         batch=16,
         held_out=0.4,
     )
@@ -135,7 +138,7 @@ def test_without_phases_a_student_keeps_its_initial_weights(exported: Path, tmp_
     image = self_test_image(112, 112, 1)
     of_tflite = np.ravel(Int8Network(exported.read_bytes()).run(image))
     result = np.ravel([np.asarray(output) for output in model(quality.to_input(image[None]))])
-    assert np.corrcoef(result, of_tflite)[0, 1] > 0.98
+    assert np.corrcoef(result, of_tflite)[0, 1] > 0.95
     assert student_stage.Config(tmp_path, phases=()).faults() == [
         "phases: must have at least one without initial"
     ]

@@ -173,7 +173,8 @@ def _share(kernel: Array) -> Array:
 
 
 def _positive(values: Array) -> Array:
-    return np.where(values > _LEAST * values.max(), values, values.max()).astype(np.float32)
+    largest = values.max() or 1.0  # 1 where every value is 0: the layer stays as it is
+    return np.where(values > _LEAST * largest, values, largest).astype(np.float32)
 
 
 def _divide(layer: Any, scale: Array) -> None:
