@@ -23,12 +23,10 @@ type Engine struct {
 	pool            *Pool
 	held            *interpreterSet // nil between Release and Acquire
 	detectorNetwork *pooledNetwork
-	partNetwork     *pooledNetwork // the detector's, for parts of a frame
 	refinerNetwork  *pooledNetwork
 	qualityNetwork  *pooledNetwork
 	detector        *detect.Detector
-	parts           *detect.Detector // of parts of a frame
-	refiner         *detect.Refiner  // nil: faces are not refined
+	refiner         *detect.Refiner // nil: faces are not refined
 	aligner         *quality.Aligner
 	assessor        *quality.Assessor
 	scorer          *quality.Scorer
@@ -79,7 +77,6 @@ func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 	e := &Engine{
 		pool:            pool,
 		detectorNetwork: &pooledNetwork{model: pool.networks.detector},
-		partNetwork:     &pooledNetwork{model: pool.networks.detector},
 		refinerNetwork:  &pooledNetwork{model: pool.networks.landmarks},
 		qualityNetwork:  &pooledNetwork{model: pool.networks.quality},
 		aligner:         quality.NewAligner(), assessor: quality.NewAssessor(), gates: q.Gates, coarse: q.Gates.Coarse(),
@@ -91,10 +88,6 @@ func NewEngine(pool *Pool, d detect.Config, q quality.Config) (*Engine, error) {
 		return nil, errors.Join(fmt.Errorf("set up detector: %w", err), e.Close())
 	}
 	e.closers = append(e.closers, e.detector.Close)
-	if e.parts, err = detect.NewDetector(d, e.partNetwork); err != nil {
-		return nil, errors.Join(fmt.Errorf("set up detector: %w", err), e.Close())
-	}
-	e.closers = append(e.closers, e.parts.Close)
 	if d.Refine {
 		if pool.networks.landmarks == nil {
 			return nil, errors.Join(errNoRefiner, e.Close())
@@ -152,7 +145,7 @@ func (e *Engine) hold(set *interpreterSet) {
 	if set == nil {
 		set = &interpreterSet{}
 	}
-	e.detectorNetwork.Interpreter, e.partNetwork.Interpreter = set.detector, set.part
+	e.detectorNetwork.Interpreter = set.detector
 	e.refinerNetwork.Interpreter, e.qualityNetwork.Interpreter = set.refiner, set.quality
 }
 
@@ -204,11 +197,7 @@ func (e *Engine) detect(frame gocv.Mat, part image.Rectangle, known [][4]float32
 	if part.Empty() || e.held.detector.External() { // verified at the size of the whole frame
 		return e.detector.Detect(frame)
 	}
-	if err := e.pool.startPart(e.held); err != nil {
-		return nil, err
-	}
-	e.hold(e.held) // startPart may have started the network
-	faces, ok, err := e.parts.DetectIn(frame, part, known)
+	faces, ok, err := e.detector.DetectIn(frame, part, known)
 	if err != nil || ok {
 		return faces, err
 	}

@@ -20,19 +20,15 @@ import (
 type interpreterSet struct {
 	detector, quality *models.Interpreter
 	refiner           *models.Interpreter  // nil if no camera refines; its input size never changes
-	part              *models.Interpreter  // the detector's network at the size of a part of a frame; nil: not needed yet
 	verified          map[image.Point]bool // input sizes of the detector at which an external runtime was tested
 }
 
 // interpreters returns those that are open.
 func (s *interpreterSet) interpreters() []*models.Interpreter {
-	all := []*models.Interpreter{s.detector, s.quality}
-	for _, optional := range []*models.Interpreter{s.refiner, s.part} {
-		if optional != nil {
-			all = append(all, optional)
-		}
+	if s.refiner == nil {
+		return []*models.Interpreter{s.detector, s.quality}
 	}
-	return all
+	return []*models.Interpreter{s.detector, s.quality, s.refiner}
 }
 
 func (s *interpreterSet) close() error {
@@ -216,15 +212,6 @@ func (p *Pool) fitDetector(s *interpreterSet, size image.Point) (err error) {
 	}
 	s.verified[size] = true
 	return nil
-}
-
-// startPart starts the interpreter of a set for parts of a frame, when the first one is searched. Changing the size of a
-// large input costs as much as a search, so the detector's own keeps its size. The caller must hold the set.
-func (p *Pool) startPart(s *interpreterSet) (err error) {
-	if s.part == nil {
-		s.part, err = p.startOne(p.networks.detector)
-	}
-	return err
 }
 
 // acquire waits for its turn and returns an interpreter set, if possible one whose detector has that input size,
