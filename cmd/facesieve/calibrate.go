@@ -49,7 +49,7 @@ func (c *calibrateCommand) Run(ctx context.Context, term console) (err error) {
 	if err != nil {
 		return err
 	}
-	learned, err := c.learned(camera, networks.Manifests())
+	learned, err := c.learned(camera, networks.Quality())
 	if err != nil {
 		return err
 	}
@@ -91,26 +91,20 @@ func (c *calibrateCommand) Run(ctx context.Context, term console) (err error) {
 
 // learned returns what the service has learned about the camera; nil: it is not to be shown.
 func (c *calibrateCommand) learned(
-	camera config.Camera, networks []models.Manifest,
+	camera config.Camera, network models.Manifest,
 ) (map[string]*feedback.Snapshot, error) {
 	if c.Feedback == "" {
 		return nil, nil //nolint:nilnil // nothing to show
 	}
-	for _, network := range networks {
-		if network.Task != models.TaskQuality {
-			continue
-		}
-		learned, err := feedback.Read(string(c.Feedback), network, camera.Name, feedback.SettingsOf(camera.Quality), time.Now())
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil, fmt.Errorf("%s has no feedback.json; name the state directory of a service with feedback.enabled: "+
-				"true that has run for ten minutes", printablePath(string(c.Feedback)))
-		case err != nil:
-			return nil, fmt.Errorf("read what was learned: %w", err)
-		}
-		return map[string]*feedback.Snapshot{camera.Name: &learned}, nil
+	learned, err := feedback.Read(string(c.Feedback), network, camera.Name, feedback.SettingsOf(camera.Quality), time.Now())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s has no feedback.json; name the state directory of a service with feedback.enabled: "+
+			"true that has run for ten minutes", printablePath(string(c.Feedback)))
+	case err != nil:
+		return nil, fmt.Errorf("read what was learned: %w", err)
 	}
-	return nil, errors.New("no quality network is in use")
+	return map[string]*feedback.Snapshot{camera.Name: &learned}, nil
 }
 
 // createReport returns a file that gets its path when it is complete.

@@ -7,7 +7,6 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
-	"facesieve/models"
 )
 
 // change is a checked configuration and the parts that it needs, which were built beside the running ones. It is
@@ -138,7 +137,7 @@ func (d *Daemon) apply(c *change) error {
 	for _, r := range c.reconfigured {
 		all = errors.Join(all, r.worker.reconfigure(r.settings, r.engine))
 	}
-	d.reports.configure(c.cfg, networkOf(c.networks.Manifests(), models.TaskQuality), d.log)
+	d.reports.configure(c.cfg, c.networks.Quality(), d.log)
 	removed := d.supervisor.replace(c.workers)
 	d.setCameras(c.cfg.Cameras)
 	if c.pool != d.pool {

@@ -16,7 +16,6 @@ import (
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
-	"facesieve/models"
 	"facesieve/publish/event"
 )
 
@@ -92,7 +91,7 @@ func Start(ctx context.Context, cfg config.InForce, o Options) (*Daemon, error) 
 	if d.pool, err = pipeline.NewPool(d.networks, cfg.Runtime, len(cfg.Cameras), d.log); err != nil {
 		return nil, err
 	}
-	d.reports.configure(cfg, networkOf(d.networks.Manifests(), models.TaskQuality), d.log)
+	d.reports.configure(cfg, d.networks.Quality(), d.log)
 	if err := d.startUplink(ctx); err != nil {
 		return nil, errors.Join(err, d.pool.Retire())
 	}

@@ -158,14 +158,6 @@ func (u observedUplink) Reject(e event.Rejected) error {
 	return u.Uplink.Reject(e)
 }
 
-// networkOf returns the manifest of the network for a task.
-func networkOf(manifests []models.Manifest, task string) models.Manifest {
-	if i := slices.IndexFunc(manifests, func(m models.Manifest) bool { return m.Task == task }); i >= 0 {
-		return manifests[i]
-	}
-	return models.Manifest{}
-}
-
 // Camera returns the settings of a camera. A threshold that is auto has its present value.
 func (s *State) Camera(name string) (config.Camera, error) {
 	camera, err := s.InForce.Camera(name)

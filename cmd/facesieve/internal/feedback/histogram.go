@@ -29,6 +29,13 @@ func (h *histogram) scale(factor float64) {
 	}
 }
 
+// add adds v to all values.
+func (h *histogram) add(v float64) {
+	for i := range h {
+		h[i] += v
+	}
+}
+
 // above returns what part of each value belongs to scores from threshold on. The scores of a bin count as evenly
 // distributed.
 func (h *histogram) above(threshold float64) (part histogram) {

@@ -12,7 +12,7 @@ import (
 	"facesieve/quality"
 )
 
-// Fates of a report: keys of Learner.Counts.
+// Fates of a report: keys of Snapshot.Fates.
 const (
 	Accepted = "accepted"
 	Invalid  = "invalid"  // not what the schema describes, or it contradicts itself

@@ -42,12 +42,6 @@ func prior(m models.Manifest) (p histogram) {
 	return p
 }
 
-func (h *histogram) add(v float64) {
-	for i := range h {
-		h[i] += v
-	}
-}
-
 // interpolate returns y at x of a piecewise linear function, which is constant beyond its ends. xs rises.
 func interpolate(xs, ys []float64, x float64) float64 {
 	for i := 1; i < len(xs); i++ {

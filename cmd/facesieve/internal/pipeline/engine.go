@@ -145,8 +145,8 @@ func (e *Engine) hold(set *interpreterSet) {
 	if set == nil {
 		set = &interpreterSet{}
 	}
-	e.detectorNetwork.Interpreter = set.detector
-	e.refinerNetwork.Interpreter, e.qualityNetwork.Interpreter = set.refiner, set.quality
+	e.detectorNetwork.Interpreter, e.refinerNetwork.Interpreter = set.detector, set.refiner
+	e.qualityNetwork.Interpreter = set.quality
 }
 
 // MinScore returns the detector's score, 0..1, from which a face can begin a track. A face with a lower score can only

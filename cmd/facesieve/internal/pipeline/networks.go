@@ -21,6 +21,9 @@ func (n Networks) ScoreModel() string {
 	return n.quality.Manifest.Name + "-" + n.quality.Manifest.Version
 }
 
+// Quality returns the manifest of the quality network.
+func (n Networks) Quality() models.Manifest { return n.quality.Manifest }
+
 // Manifests returns the manifests of the networks, in the order of a frame's path.
 func (n Networks) Manifests() []models.Manifest {
 	var all []models.Manifest
