@@ -218,7 +218,7 @@ func (w *watcher) finding(shown string) Finding {
 	return f
 }
 
-// decoderText says what decodes, and why hardware decoders do not.
+// decoderText describes what decodes, and why hardware decoders do not.
 func (v *CameraValues) decoderText() string {
 	text := "by " + v.Decoder
 	if v.Decoder == capture.Software {

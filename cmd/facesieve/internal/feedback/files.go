@@ -10,8 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
-
+	"facesieve/cmd/facesieve/internal/statefile"
 	"facesieve/models"
 )
 
@@ -103,7 +102,7 @@ func (l *Learner) save(now time.Time) {
 		curves.Cameras[name] = c.saved()
 		events.Cameras[name] = c.ledger.events
 	}
-	if err := errors.Join(write(l.files.curves, curves), write(l.files.events, events)); err != nil {
+	if err := errors.Join(statefile.WriteJSON(l.files.curves, curves), statefile.WriteJSON(l.files.events, events)); err != nil {
 		l.log.Error().Err(err).Msg("what was learned from feedback cannot be saved; it is kept in memory")
 		return
 	}
@@ -120,17 +119,6 @@ func (c *camera) saved() savedCamera {
 		s.Recognisers[name] = savedCounts{counted.matches.saved(), counted.others.saved(), hours.hours, hours.squares}
 	}
 	return s
-}
-
-func write(path string, content any) error {
-	text, err := json.Marshal(content)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	return renameio.WriteFile(path, text, 0o600, renameio.WithTempDir(filepath.Dir(path)))
 }
 
 // load reads the files. A file with a fault is kept under another name.

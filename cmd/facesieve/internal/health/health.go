@@ -26,6 +26,7 @@ import (
 	"facesieve/capture/sourceurl"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
+	"facesieve/cmd/facesieve/internal/statefile"
 	"facesieve/publish/event"
 )
 
@@ -255,7 +256,7 @@ func (c *camera) save() {
 	s := c.monitor.store()
 	s.Source, s.Region = c.source, c.region
 	c.mutex.Unlock()
-	if err := write(c.path, s); err != nil {
+	if err := statefile.WriteJSON(c.path, s); err != nil {
 		c.log.Warn().Err(err).Msg("what is usual for the camera's picture cannot be stored, and is learned again after a restart")
 	}
 }

@@ -10,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/google/renameio/v2"
 )
 
 // storeVersion is the version of the file. A file of another version is not read: the camera is learned anew.
@@ -181,18 +179,6 @@ func (r *reference) load(s *storedReference, memory time.Duration) error {
 // fileOf returns the path of a camera's file.
 func fileOf(directory, camera string) string {
 	return filepath.Join(directory, url.PathEscape(camera)+".json")
-}
-
-// write stores what is usual for a camera. After a crash the file has the former content or the new one.
-func write(path string, s stored) error {
-	text, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	return renameio.WriteFile(path, text, 0o600, renameio.WithTempDir(filepath.Dir(path)))
 }
 
 // read returns what is stored for a camera. A file that cannot be read is renamed; renamed is its new name. The error
