@@ -395,6 +395,25 @@ func TestNextNeedsAMatAndAContext(t *testing.T) {
 	}
 }
 
+// A reader that is slower than its source must not get another frame after its context has ended.
+func TestNextReturnsNoFrameAfterTheContext(t *testing.T) {
+	s := open(t, fast(clip(t, "a.mp4", "3")))
+	f := newFrame(t)
+	next(t, s, f)
+	eventually(t, "a frame that waits", func() bool { return s.Stats().Frames == 2 })
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 10 {
+		if err := s.Next(ended, f); !errors.Is(err, context.Canceled) {
+			t.Fatalf("Next returned %v", err)
+		}
+	}
+	next(t, s, f)
+	if f.Sequence != 2 {
+		t.Errorf("frame %d after the first one", f.Sequence)
+	}
+}
+
 // BenchmarkFast measures a frame on its way from a 720p file to the caller, decoding included.
 func BenchmarkFast(b *testing.B) {
 	cfg := fast(clip(b, "a.mp4", "250", "-vf", "scale=1280:720", "-c:v", "libx264", "-preset", "ultrafast"))

@@ -98,9 +98,13 @@ func (l *latestFrame) awaitEmpty(ctx context.Context) error {
 	}
 }
 
-// take waits for a frame and exchanges it with dst.
+// take waits for a frame and exchanges it with dst. After ctx has ended it takes no frame, even if there is one, so that
+// a reader that is slower than its source ends.
 func (l *latestFrame) take(ctx context.Context, dst *Frame) error {
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		l.mu.Lock()
 		if l.full {
 			l.frame, *dst = *dst, l.frame

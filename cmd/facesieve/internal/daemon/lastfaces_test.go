@@ -37,7 +37,7 @@ func TestStopWaitsForTheLastDecisions(t *testing.T) {
 	cfg.mqtt.Broker, cfg.mqtt.Device, cfg.outbox.Dir = "tcp://"+testsupport.FreeAddress(t), "test", t.TempDir()
 	uplink, err := openUplink(t.Context(), cfg, inbound{commands: func(event.Command) {}}, "1.0.0", zerolog.Nop())
 	testsupport.Must(t, err)
-	out := &slowSink{Uplink: uplink, delay: time.Second}
+	out := &slowSink{Uplink: uplink, delay: 400 * time.Millisecond}
 	s := testSupervisor(t, out, zerolog.Nop(), map[string]capture.Config{
 		"a": recording(t, "two_heads.mp4", true),
 		"b": recording(t, "two_heads.mp4", true),
