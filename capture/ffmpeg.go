@@ -33,6 +33,9 @@ type mediaOptions struct {
 	hardware []string
 	// maxCost is the maximum CPU time of a hardware decoder, as a share of that of software.
 	maxCost float64
+	// maxLoad is the maximum CPU time of decoding in one thread, as a share of the time that passes. Above it, several
+	// threads decode from the next key frame on.
+	maxLoad float64
 }
 
 // with calls f with the options for C, which must not be kept.
@@ -42,6 +45,7 @@ func (o mediaOptions) with(f func(*C.media_options)) {
 	f(&C.media_options{
 		max_pixels: C.int64_t(o.maxPixels), aspect_num: C.int(o.aspect.width), aspect_den: C.int(o.aspect.height),
 		live: C.bool(o.live), one_thread: C.bool(o.live || o.paced), hardware: hardware, max_cost: C.double(o.maxCost),
+		max_load: C.double(o.maxLoad),
 	})
 }
 

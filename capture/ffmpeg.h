@@ -18,6 +18,7 @@ typedef struct media_options {
   bool one_thread;             // no delayed frames; several threads only if one is too slow
   const char *hardware;        // names of hardware decoders, separated by commas, the preferred one first
   double max_cost;             // of a hardware decoder: CPU time as a share of that of software
+  double max_load;             // of one thread: its CPU time as a share of the time that passes
 } media_options;
 
 // What the caller needs. Frames that are not needed may be omitted before they are decoded.

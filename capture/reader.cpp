@@ -279,7 +279,8 @@ media_status Reader::open_feed(uintptr_t feed, const std::string &url, const std
 }
 
 DecoderOptions decoder_options(const media_options &options) {
-  return {options.max_pixels, options.one_thread, options.hardware == nullptr ? "" : options.hardware, options.max_cost};
+  return {options.max_pixels, options.one_thread, options.hardware == nullptr ? "" : options.hardware, options.max_cost,
+          options.max_load};
 }
 
 media_status status_of(Sent sent) {
