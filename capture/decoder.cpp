@@ -9,9 +9,8 @@ extern "C" {
 
 namespace facesieve {
 
-// A decoder with one thread measures its load over this many packets. Above the maximum it starts several threads.
+// A decoder with one thread measures its load over this many packets.
 static const int kMeasuredPackets = 50;
-static const double kMaxLoad = 0.6;
 // A hardware decoder that returns no frame for more packets than this has failed.
 static const int kMaxFailures = 100;
 
@@ -89,18 +88,14 @@ int Decoder::send(const AVPacket *packet, int64_t start, const Wanted &wanted, S
       return AVERROR(EINVAL);
     }
   }
-  if (overloaded_ && key && trial_ == nullptr && hardware_ == nullptr) {
-    overloaded_ = false, threaded_ = true;
-    int result = this->start(av_cpu_count());
-    if (result < 0) {
-      return result;
-    }
-  }
   if (packet != nullptr) {
     sent = select(*packet, key, start, wanted);
   }
   if (sent != Sent::decoder || resuming_) { // receive sends the backlog, which ends with this packet
     return 0;
+  }
+  if (overloaded_ && key && !idle_ && trial_ == nullptr && hardware_ == nullptr) {
+    return restart(*packet);
   }
   auto began = thread_time();
   int result = idle_ && key ? decode_alone(*packet) : send_now(packet);
@@ -144,6 +139,18 @@ int Decoder::decode_alone(const AVPacket &key) {
   return result;
 }
 
+// restart drains the decoder, which holds frames that wait for their turn. Then receive starts several threads, at this
+// key frame.
+int Decoder::restart(const AVPacket &key) {
+  overloaded_ = false;
+  backlog_.begin(key);
+  if (backlog_.empty()) {
+    return AVERROR(ENOMEM);
+  }
+  threaded_ = restarting_ = true;
+  return send_now(nullptr);
+}
+
 // send_backlog sends the oldest packet of the backlog, and reports whether there was one.
 bool Decoder::send_backlog() {
   AVPacket *packet = backlog_.take();
@@ -166,6 +173,11 @@ int Decoder::receive() {
       reset();
       draining_ = false;
       result = AVERROR(EAGAIN);
+    }
+    if (result == AVERROR_EOF && restarting_) {
+      restarting_ = false, resuming_ = true;
+      int started = start(av_cpu_count());
+      result = started < 0 ? started : AVERROR(EAGAIN);
     }
   } while (result == AVERROR(EAGAIN) ? resuming_ && send_backlog() : result >= 0 && repeated(resumed));
   busy_ += thread_time() - began;
@@ -230,6 +242,9 @@ int Decoder::lose_hardware() {
 
 int Decoder::send_now(const AVPacket *packet) {
   if (hardware_ == nullptr) {
+    if (context_ == nullptr) { // there was no memory to start it again
+      return AVERROR(ENOMEM);
+    }
     auto began = thread_time();
     int result = avcodec_send_packet(context_, packet);
     compared_ += thread_time() - began;
@@ -288,7 +303,7 @@ void Decoder::measure_load(std::chrono::nanoseconds spent) {
   auto now = std::chrono::steady_clock::now();
   if (since_.time_since_epoch().count() != 0) {
     std::chrono::duration<double> busy = busy_, passed = now - since_;
-    overloaded_ = overloaded_ || (busy > passed * kMaxLoad && passed.count() < 5);
+    overloaded_ = overloaded_ || (busy > passed * options_.max_load && passed.count() < 5);
   }
   since_ = now, busy_ = {}, packets_ = 0;
 }

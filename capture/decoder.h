@@ -20,6 +20,7 @@ namespace facesieve {
 struct DecoderOptions {
   int64_t max_pixels; // of a frame; larger frames are rejected before memory is allocated
   bool one_thread;    // several only if one is too slow for the rate at which packets are sent
+  double max_load;    // CPU time of the one thread, as a share of the time that passes; above it, it is too slow
   std::string hardware; // names for Hardware::open, separated by commas, the preferred one first; empty: software alone
   double max_cost;      // see Trial
 };
@@ -73,6 +74,7 @@ private:
   int start(int threads);
   Sent select(const AVPacket &packet, bool key, int64_t start, const Wanted &wanted);
   int decode_alone(const AVPacket &key);
+  int restart(const AVPacket &key);
   bool send_backlog();
   bool repeated(int64_t resumed) const;
   int send_now(const AVPacket *packet);
@@ -104,8 +106,9 @@ private:
   Sampler sampler_;
   bool idle_ = false;             // key frames alone are decoded
   bool draining_ = false;         // the decoder returns what it holds, and must then be reset
+  bool restarting_ = false;       // the decoder returns what it holds, and one with several threads must then be started
   bool resuming_ = false;         // the backlog is sent before any other packet
-  Backlog backlog_;               // while idle_ or resuming_
+  Backlog backlog_;               // while idle_, restarting_ or resuming_
   int64_t resumed_ = INT64_MIN;   // frames up to this stamp are from before decoding resumed
 
   // The load of the thread over the last packets: busy_ is its CPU time for decoding since since_.

@@ -114,7 +114,7 @@ void media_try_hardware(const char *names, media_decoder *result) {
     parameters->codec_type = AVMEDIA_TYPE_VIDEO;
     parameters->codec_id = AV_CODEC_ID_H264;
     parameters->width = 1920, parameters->height = 1080;
-    Decoder decoder({1920 * 1088, true, names, 0});
+    Decoder decoder({1920 * 1088, true, 1, names, 0});
     if (decoder.open(parameters.get(), {1, 1000000000}) >= 0) {
       av_strlcpy(result->used, decoder.tried().c_str(), sizeof(result->used));
       av_strlcpy(result->refusals, decoder.refusals().c_str(), sizeof(result->refusals));

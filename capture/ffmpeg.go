@@ -9,6 +9,7 @@ package capture
 import "C"
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,12 +22,17 @@ import (
 	"unsafe"
 )
 
+// defaultMaxLoad leaves room for the packets of a scene that moves more.
+const defaultMaxLoad = 0.6
+
 // mediaOptions are the options for decoding.
 type mediaOptions struct {
 	maxPixels int64
 	aspect    ratio
 	live      bool
 	paced     bool // a recording that is read at its own rate
+	// maxLoad is the share of the time that one thread may decode; above it, several threads are started. 0: defaultMaxLoad.
+	maxLoad float64
 	// hardware are FFmpeg's names of hardware decoders, the preferred one first.
 	hardware []string
 	// maxCost is the maximum CPU time of a hardware decoder, as a share of that of software.
@@ -39,7 +45,8 @@ func (o mediaOptions) with(f func(*C.media_options)) {
 	defer C.free(unsafe.Pointer(hardware))
 	f(&C.media_options{
 		max_pixels: C.int64_t(o.maxPixels), aspect_num: C.int(o.aspect.width), aspect_den: C.int(o.aspect.height),
-		live: C.bool(o.live), one_thread: C.bool(o.live || o.paced), hardware: hardware, max_cost: C.double(o.maxCost),
+		live: C.bool(o.live), one_thread: C.bool(o.live || o.paced),
+		max_load: C.double(cmp.Or(o.maxLoad, defaultMaxLoad)), hardware: hardware, max_cost: C.double(o.maxCost),
 	})
 }
 

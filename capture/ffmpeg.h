@@ -16,6 +16,7 @@ typedef struct media_options {
   int aspect_num, aspect_den;  // width to height of the whole frame; 0: as declared by the stream
   bool live;                   // no probing, frames may change their size
   bool one_thread;             // no delayed frames; several threads only if one is too slow
+  double max_load;             // of the one thread: CPU time as a share of the time that passes
   const char *hardware;        // names of hardware decoders, separated by commas, the preferred one first
   double max_cost;             // of a hardware decoder: CPU time as a share of that of software
 } media_options;

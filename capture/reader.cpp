@@ -279,7 +279,8 @@ media_status Reader::open_feed(uintptr_t feed, const std::string &url, const std
 }
 
 DecoderOptions decoder_options(const media_options &options) {
-  return {options.max_pixels, options.one_thread, options.hardware == nullptr ? "" : options.hardware, options.max_cost};
+  return {options.max_pixels, options.one_thread, options.max_load, options.hardware == nullptr ? "" : options.hardware,
+          options.max_cost};
 }
 
 std::shared_ptr<Scaler> scaler_of(const media_options &options) {

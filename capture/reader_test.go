@@ -44,6 +44,21 @@ func readFeed(t *testing.T, path string) []int {
 	}
 }
 
+// A decoder that is too slow returns the frames that it holds before it continues with several threads. Here every load
+// is too high.
+func TestNoFrameIsLostWhenThreadsAreStarted(t *testing.T) {
+	t.Parallel()
+	path := clip(t, "a.mp4", "300", "-c:v", "libx264", "-bf", "3", "-b_strategy", "0", "-g", "25")
+	numbers, _ := decodeWith(t, path, mediaOptions{maxLoad: 1e-9})
+	want := make([]int, 300)
+	for i := range want {
+		want[i] = i % greys
+	}
+	if !slices.Equal(numbers, want) {
+		t.Errorf("%d frames: %v", len(numbers), numbers)
+	}
+}
+
 // convert fills mat with the frame that a reader decoded last.
 func convert(t testing.TB, r *reader, mat *gocv.Mat) {
 	t.Helper()
