@@ -6,6 +6,8 @@ The daemon decodes the JSON strictly: these dataclasses define the format. Field
 import dataclasses
 import hashlib
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from facesieve_training.cli import DataError
 from facesieve_training.run import write_atomic
 
 SCHEMA = 1
@@ -229,7 +232,9 @@ class Manifest:
 
 
 def write(path: Path, tree: dict[str, Any]) -> None:
-    """Write a manifest's tree as JSON, atomically."""
+    """Write a manifest's tree as JSON, atomically; raises DataError for a figure that is no number."""
+    if bad := next(_not_finite(tree, ""), None):
+        raise DataError(f"{path}: {bad} has no value (NaN or infinite), which a manifest cannot hold")
     write_atomic(path, _json(_drop_none(tree), "") + "\n")
 
 
@@ -252,6 +257,18 @@ def self_test_image(width: int, height: int, number: int) -> npt.NDArray[np.uint
     checker = ((x >> 3) + (y >> 3)) & 1
     value = x * (number + 1) * 2 + y * (number + 2) + c * 31 + 97 * checker
     return np.asarray(value & 255, np.uint8)
+
+
+def _not_finite(value: Any, where: str) -> Iterator[str]:
+    """Keys of the figures that are NaN or infinite."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _not_finite(item, f"{where}.{key}" if where else key)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _not_finite(item, f"{where}[{number}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield where
 
 
 def _drop_none(value: Any) -> Any:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
+from facesieve_training.cli import DataError
 from facesieve_training.export import manifest
 
 MODELS = Path(__file__).parents[3]
@@ -43,6 +45,11 @@ def test_manifest_round_trip(tmp_path: Path) -> None:
     assert "fnmr" not in tree["quality"]
     assert tree["input"]["scale"] == 1 / 128
     assert np.allclose(tree["self_test"]["cases"][0]["outputs"], [[0.5, -0.25]])
+
+    wrong = dataclasses.replace(made, measured={"pauc": 1.0, "rows": [{"fnmr": float("nan")}]})
+    with pytest.raises(DataError, match=r"n\.json: measured\.rows\[0\]\.fnmr has no value"):
+        wrong.write(tmp_path / "n.json")
+    assert json.loads((tmp_path / "n.json").read_text()) == tree
 
 
 @pytest.mark.parametrize(

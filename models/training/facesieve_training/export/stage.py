@@ -129,6 +129,11 @@ def run(config: Config, run: Run) -> None:
     tried = weighting.areas(int8, names, sets)
     chosen, weights = weighting.choose(tried, names, config.weights)
     raw, real_raw = weighting.raw(int8, weights), weighting.raw(real, weights)
+    if np.ptp(raw) == 0:
+        raise DataError(
+            f"{config.student}: the int8 network gives all {len(raw):,} held-out images the same score; "
+            "train the student longer or on more faces, and check its metrics.csv"
+        )
     curve = calibration.calibrate(raw, held.clean, config.knots)
     score, real_score = (np.interp(r, curve.raw, curve.score) for r in (raw, real_raw))
     fnmr = calibration.fnmr_curve(score, sets["mixed"], config.fmr, 21, basis)
@@ -156,7 +161,7 @@ def run(config: Config, run: Run) -> None:
         (run.dir / config.file).with_suffix(".json")
     )
     run.rewind(-1)
-    run.log(0, **report["summary"])
+    run.log(0, **{name: value for name, value in report["summary"].items() if value is not None})
     run.finish(**report["summary"])
 
 

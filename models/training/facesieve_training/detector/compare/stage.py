@@ -5,7 +5,6 @@ crops of backgrounds. Recall is reported at thresholds that give each detector t
 positives per image. The images of failures in the run's directory are crops of the data, under its terms.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +29,7 @@ from facesieve_training.detector.stage import data_hash
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.export.scorer import Scorer
 from facesieve_training.faces import FaceSet
-from facesieve_training.run import Run, write_atomic
+from facesieve_training.run import Run, json_text, write_atomic
 
 _SHOWN = 0.5
 """Score from which a false positive is shown."""
@@ -129,7 +128,7 @@ def run(config: Config, run: Run) -> None:
         results[path.stem] = _empty(detectors, own, shown, run.dir / f"sheet-{path.stem}.png")
     unrefined = [peer for peer in config.peers if peer.refiner is None]
     results["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in unrefined}
-    write_atomic(run.dir / "figures.json", json.dumps(results, indent=2) + "\n")
+    write_atomic(run.dir / "figures.json", json_text(results))
     chart.draw(results["clean"]["rates"], results["degraded"]["rates"], run.dir)
     write_atomic(run.dir / "report.md", report.markdown(results))
     run.finish()
