@@ -92,7 +92,8 @@ def described(
         last = bands[-1]
         raise DataError(
             f"embedding: the band from score {last.min_score:g} has {last.pairs[1]:,} pairs of one "
-            f"photograph, {last.pairs[2]:,} of two people, and misses {last.same_photo[0]} of the first (max_fnmr: "
+            "photograph and "
+            f"{last.pairs[2]:,} of two people; it misses {last.same_photo[0]} of the first (max_fnmr: "
             f"{config.max_fnmr:g}); hold out more people, lower the highest of embedding.bands, or set "
             "embedding to null"
         )

@@ -58,7 +58,7 @@ def test_bands_that_miss_too_much_have_no_thresholds(models: Path) -> None:
     head = embedding.described(data, scale, [empty, band(10, 0.05)], embedding.Embedding(), "")
     assert head.thresholds[0].min_score == 10, "no pair of two people gives the first a threshold"
     with pytest.raises(
-        DataError, match=r"from score 10 has 1 pairs of one .* 1 of two .* misses 0\.5 .*max_fnmr: 0\.1"
+        DataError, match=r"from score 10 has 1 pairs of one .* 1 of two .* it misses 0\.5 .*max_fnmr: 0\.1"
     ):
         starts(0.5, 0.5)
 

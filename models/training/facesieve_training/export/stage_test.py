@@ -54,7 +54,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     student_stage.run(training, Run.open(root / "student", "student", training, False))
     matcher = Network(teacher_config.onnx, mean=[127.5], std=[128.0])
     exporting = stage.Config(
-        root / "student", matcher, "trial", representative=20, knots=5, fmr=0.01,
+        root / "student", matcher, name="trial", representative=20, knots=5, fmr=0.01,
         embedding=EMBEDDING if request.param == "mobileface" else None,
     )  # fmt: skip
     stage.run(exporting, Run.open(root / "export", "export", exporting, False))
@@ -173,20 +173,9 @@ def test_without_phases_a_student_keeps_its_initial_weights(exported: Path, tmp_
         "phases: must have at least one without initial"
     ]
 
-    wrong = stage.Config(tmp_path / "again", Network(exported), "trial", embedding=EMBEDDING)
+    wrong = stage.Config(tmp_path / "again", Network(exported), name="trial", embedding=EMBEDDING)
     with pytest.raises(DataError, match=r"embedding: .* has student\.length 0"):
         stage.run(wrong, Run.open(tmp_path / "wrong", "export", wrong, False))
-
-
-def test_the_shipped_configuration_names_no_network(tmp_path: Path) -> None:
-    """The texts of the shipped network would be false for another one."""
-    path = Path(__file__).parents[2] / "configs" / "export.yaml"
-    with pytest.raises(config.ConfigError, match=r"export.yaml: name: is required"):
-        config.load(path, stage.Config)
-    made = config.load(path, stage.Config, ["name=mine"])
-    assert (made.license, made.trained_on) == ("not stated", None)
-    with pytest.raises(config.ConfigError, match=r"trained_on: must not be empty; null describes the data"):
-        config.load(path, stage.Config, ["name=mine", "trained_on=''"])
 
 
 def test_too_few_people_are_refused_with_the_numbers_that_are_needed() -> None:
