@@ -21,7 +21,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 
-	"facesieve/capture/cameratest"
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/capture/sourceurl"
 )
 
@@ -197,7 +197,7 @@ func TestVariablesReachTheServerUnchanged(t *testing.T) {
 				t.Cleanup(server.Close)
 				base = strings.Replace(server.URL, "://", "://${USER}:${PASSWORD}@", 1)
 			} else {
-				address, _ := cameratest.FreeAddresses(t)
+				address := freeport.Address(t)
 				server := &gortsplib.Server{Handler: handler, RTSPAddress: address, AuthMethods: methods}
 				if err := server.Start(); err != nil {
 					t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/publish/publishtest"
 )
 
@@ -124,7 +125,7 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 				func(c net.Conn) { _, _ = io.WriteString(c, "\x00\x00SSH-2.0-x\r\n") }))
 		}, "refused: another service answers on this port"},
 		"port closed": {func(t *testing.T) Config {
-			return testConfig("tcp://" + publishtest.FreeAddr(t))
+			return testConfig("tcp://" + freeport.Address(t))
 		}, "nothing listens on port "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -182,7 +183,7 @@ func oldTLSBroker(t *testing.T) Config {
 }
 
 func websockets(t *testing.T) Config {
-	addr := publishtest.FreeAddr(t)
+	addr := freeport.Address(t)
 	_, port, _ := net.SplitHostPort(addr)
 	broker := publishtest.StartMosquitto(t, t.TempDir(), "allow_anonymous true", "listener "+port+" 127.0.0.1",
 		"protocol websockets")
