@@ -104,6 +104,16 @@ def test_a_video_has_the_losses_of_libx264(qp: int, movement: float) -> None:
     assert _blockiness(batch) == pytest.approx(_blockiness(here), abs=0.15)
 
 
+def test_a_drawn_video_has_the_losses_of_libx264() -> None:
+    images = _textured(8)
+    here, batch = _both(list(images), replace(NOTHING, h264=Span(1, 28, 36)))
+    clean = images[:, 8:-8, 8:-8].astype(float)
+    for k in range(len(images)):
+        assert _rms(batch[k] - clean[k]) == pytest.approx(_rms(here[k] - clean[k]), rel=0.25)
+    assert _rms(batch - clean) == pytest.approx(_rms(here - clean), rel=0.15)
+    assert _sharpness(batch) == pytest.approx(_sharpness(here), rel=0.12)
+
+
 def test_a_plane_is_shifted_as_by_opencv() -> None:
     image = _textured(1)
     down, across = np.array([1.3], np.float32), np.array([-0.6], np.float32)
