@@ -181,6 +181,6 @@ func (c Config) media(live bool) (mediaOptions, error) {
 	aspect, err := parseAspect(c.Aspect)
 	return mediaOptions{
 		maxPixels: c.MaxPixels, aspect: aspect, live: live, paced: c.Pace == Native,
-		hardware: c.HWAccel.decoders(), maxCost: 1,
+		hardware: c.HWAccel.decoders(), maxCost: 1, maxLoad: 0.6,
 	}, err
 }

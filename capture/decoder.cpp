@@ -9,9 +9,8 @@ extern "C" {
 
 namespace facesieve {
 
-// A decoder with one thread measures its load over this many packets. Above the maximum it starts several threads.
+// A decoder with one thread measures its load over this many packets.
 static const int kMeasuredPackets = 50;
-static const double kMaxLoad = 0.6;
 // A hardware decoder that returns no frame for more packets than this has failed.
 static const int kMaxFailures = 100;
 
@@ -89,23 +88,43 @@ int Decoder::send(const AVPacket *packet, int64_t start, const Wanted &wanted, S
       return AVERROR(EINVAL);
     }
   }
-  if (overloaded_ && key && trial_ == nullptr && hardware_ == nullptr) {
-    overloaded_ = false, threaded_ = true;
-    int result = this->start(av_cpu_count());
-    if (result < 0) {
-      return result;
-    }
-  }
   if (packet != nullptr) {
     sent = select(*packet, key, start, wanted);
   }
   if (sent != Sent::decoder || resuming_) { // receive sends the backlog, which ends with this packet
     return 0;
   }
+  if (overloaded_ && key && !idle_ && trial_ == nullptr && hardware_ == nullptr) {
+    restart(*packet);
+    return 0;
+  }
   auto began = thread_time();
   int result = idle_ && key ? decode_alone(*packet) : send_now(packet);
   measure_load(thread_time() - began);
   return result;
+}
+
+// restart continues with several threads from a key frame on, once the decoder has returned the frames that it holds.
+void Decoder::restart(const AVPacket &key) {
+  overloaded_ = false, threaded_ = true;
+  backlog_.begin(key);
+  resuming_ = restarting_ = draining_ = true;
+  send_now(nullptr);
+}
+
+// drained prepares the decoder for the next packet after it has returned all frames that it held.
+int Decoder::drained() {
+  draining_ = false;
+  if (!restarting_) {
+    reset();
+    return AVERROR(EAGAIN);
+  }
+  restarting_ = false;
+  int started = start(av_cpu_count());
+  if (started < 0) { // the system may limit the number of threads
+    started = start(1);
+  }
+  return started < 0 ? started : AVERROR(EAGAIN);
 }
 
 // select determines whether a packet is sent to the decoder. Without other frames than key frames, decoding resumes at
@@ -163,9 +182,7 @@ int Decoder::receive() {
     resumed = resumed_; // the frame that proves the hardware changes it
     result = receive_now();
     if (result == AVERROR_EOF && draining_) {
-      reset();
-      draining_ = false;
-      result = AVERROR(EAGAIN);
+      result = drained();
     }
   } while (result == AVERROR(EAGAIN) ? resuming_ && send_backlog() : result >= 0 && repeated(resumed));
   busy_ += thread_time() - began;
@@ -230,6 +247,9 @@ int Decoder::lose_hardware() {
 
 int Decoder::send_now(const AVPacket *packet) {
   if (hardware_ == nullptr) {
+    if (context_ == nullptr) { // there was no memory to start it again
+      return AVERROR(ENOMEM);
+    }
     auto began = thread_time();
     int result = avcodec_send_packet(context_, packet);
     compared_ += thread_time() - began;
@@ -288,7 +308,7 @@ void Decoder::measure_load(std::chrono::nanoseconds spent) {
   auto now = std::chrono::steady_clock::now();
   if (since_.time_since_epoch().count() != 0) {
     std::chrono::duration<double> busy = busy_, passed = now - since_;
-    overloaded_ = overloaded_ || (busy > passed * kMaxLoad && passed.count() < 5);
+    overloaded_ = overloaded_ || (busy > passed * options_.max_load && passed.count() < 5);
   }
   since_ = now, busy_ = {}, packets_ = 0;
 }

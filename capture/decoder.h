@@ -22,6 +22,7 @@ struct DecoderOptions {
   bool one_thread;    // several only if one is too slow for the rate at which packets are sent
   std::string hardware; // names for Hardware::open, separated by commas, the preferred one first; empty: software alone
   double max_cost;      // see Trial
+  double max_load;      // of one thread: its CPU time as a share of the time; above it several threads decode
 };
 
 // Wanted states which frames are needed.
@@ -73,6 +74,8 @@ private:
   int start(int threads);
   Sent select(const AVPacket &packet, bool key, int64_t start, const Wanted &wanted);
   int decode_alone(const AVPacket &key);
+  void restart(const AVPacket &key);
+  int drained();
   bool send_backlog();
   bool repeated(int64_t resumed) const;
   int send_now(const AVPacket *packet);
@@ -104,6 +107,7 @@ private:
   Sampler sampler_;
   bool idle_ = false;             // key frames alone are decoded
   bool draining_ = false;         // the decoder returns what it holds, and must then be reset
+  bool restarting_ = false;       // or be started again instead
   bool resuming_ = false;         // the backlog is sent before any other packet
   Backlog backlog_;               // while idle_ or resuming_
   int64_t resumed_ = INT64_MIN;   // frames up to this stamp are from before decoding resumed

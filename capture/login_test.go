@@ -21,7 +21,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 
-	"facesieve/capture/cameratest"
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/capture/sourceurl"
 )
 
@@ -61,12 +61,12 @@ func TestDigestLoginOverHTTP(t *testing.T) {
 	gate := &digestGate{next: handler}
 	server := httptest.NewServer(gate)
 	t.Cleanup(server.Close)
-	s := open(t, quick(strings.Replace(server.URL, "://", "://joe:s%C3%A9s%40me@", 1)+"/video?channel=1"))
+	s := open(t, unhurried(strings.Replace(server.URL, "://", "://joe:s%C3%A9s%40me@", 1)+"/video?channel=1"))
 	next(t, s, newFrame(t))
 	if refused := gate.refused.Load(); refused != 1 {
 		t.Errorf("%d requests were refused, one is the challenge", refused)
 	}
-	wrong := open(t, quick(strings.Replace(server.URL, "://", "://joe:wrong@", 1)+"/video"))
+	wrong := open(t, unhurried(strings.Replace(server.URL, "://", "://joe:wrong@", 1)+"/video"))
 	eventually(t, "refused", func() bool { return wrong.Stats().Reason == ReasonUnauthorized })
 	time.Sleep(500 * time.Millisecond) // several of the usual pauses
 	if refused := gate.refused.Load(); refused != 3 {
@@ -85,7 +85,7 @@ func TestThePasswordIsNotSentToUnsupportedLogins(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 	}))
 	t.Cleanup(server.Close)
-	got := failure(t, quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1)))
+	got := failure(t, quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1)), ReasonUnauthorized)
 	if got.Reason != ReasonUnauthorized ||
 		!strings.Contains(fmt.Sprint(got.LastError), "of a kind that is not supported") {
 		t.Errorf("%q: %s", got.Reason, got.LastError)
@@ -117,7 +117,7 @@ func TestThePasswordIsSentToTheConfiguredHostOnly(t *testing.T) {
 	t.Cleanup(server.Close)
 	cfg := quick(strings.Replace(server.URL, "://", "://joe:sesame@", 1) + "/?token=s3cret")
 	cfg.AllowHosts = []string{"localhost"}
-	got := failure(t, cfg)
+	got := failure(t, cfg, ReasonUnauthorized)
 	if requested.Load() == 0 || got.Reason != ReasonUnauthorized {
 		t.Errorf("%d requests to the other host; %q: %s", requested.Load(), got.Reason, got.LastError)
 	}
@@ -197,7 +197,7 @@ func TestVariablesReachTheServerUnchanged(t *testing.T) {
 				t.Cleanup(server.Close)
 				base = strings.Replace(server.URL, "://", "://${USER}:${PASSWORD}@", 1)
 			} else {
-				address, _ := cameratest.FreeAddresses(t)
+				address := freeport.Address(t)
 				server := &gortsplib.Server{Handler: handler, RTSPAddress: address, AuthMethods: methods}
 				if err := server.Start(); err != nil {
 					t.Fatal(err)

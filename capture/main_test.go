@@ -25,8 +25,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// patience is how long a test waits for an event that is expected within a second or two.
-const patience = 15 * time.Second
+// patience is how long a test waits for an event that is expected within a second or two. Other programs may have the
+// processor meanwhile.
+const patience = 40 * time.Second
 
 // grey is the source of the videos of these tests, as an input of ffmpeg. number returns n modulo greys from the grey
 // of frame n.
@@ -70,6 +71,13 @@ func quick(url string) Config {
 	cfg.URL = url
 	cfg.OpenTimeout, cfg.ReadTimeout = 4*time.Second, time.Second
 	cfg.ReconnectMin, cfg.ReconnectMax = 50*time.Millisecond, 200*time.Millisecond
+	return cfg
+}
+
+// unhurried is a configuration for tests in which no attempt may fail because the machine is busy.
+func unhurried(url string) Config {
+	cfg := quick(url)
+	cfg.OpenTimeout, cfg.ReadTimeout = patience, patience
 	return cfg
 }
 

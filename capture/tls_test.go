@@ -118,11 +118,12 @@ func TestCertificatesAreVerified(t *testing.T) {
 				camera := serveSecure(t, scheme, c.certificate)
 				cfg := quick(camera.url)
 				cfg.TLS, cfg.ReadTimeout = c.tls, 10*time.Second // the camera answers, on a loaded machine late
-				got := failure(t, cfg)
-				want, reason, received := c.want, ReasonCertificate, camera.received.Load()
+				want, reason := c.want, ReasonCertificate
 				if want == "" {
 					want, reason = "404 Not Found", ReasonNotFound
 				}
+				got := failure(t, cfg, reason)
+				received := camera.received.Load()
 				if got.Reason != reason || !strings.Contains(got.LastError, want) || (received > 0) != (c.want == "") {
 					t.Errorf("%q: %s; the server received %d bytes", got.Reason, got.LastError, received)
 				}
@@ -138,7 +139,7 @@ func TestTLSOnAPlainPort(t *testing.T) {
 			_, _ = conn.Read(make([]byte, 4096))
 			_, _ = conn.Write([]byte(head + " 400 Bad Request\r\n\r\n"))
 		})
-		got := failure(t, quick(scheme+"://"+address+"/x"))
+		got := failure(t, quick(scheme+"://"+address+"/x"), ReasonProtocol)
 		want := "not in TLS; write " + strings.TrimSuffix(scheme, "s") + "://"
 		if got.Reason != ReasonProtocol || !strings.Contains(got.LastError, want) {
 			t.Errorf("%q: %s", got.Reason, got.LastError)
@@ -146,7 +147,7 @@ func TestTLSOnAPlainPort(t *testing.T) {
 	}
 	address := cameratest.Serve(t, cameratest.Silent) // a handshake that never ends
 	for _, scheme := range []string{"rtsps", "https"} {
-		if got := failure(t, quick(scheme+"://"+address+"/x")); got.Reason != ReasonSilent {
+		if got := failure(t, quick(scheme+"://"+address+"/x"), ReasonSilent); got.Reason != ReasonSilent {
 			t.Errorf("%q: %s", got.Reason, got.LastError)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/publish/publishtest"
 )
 
@@ -30,7 +31,7 @@ func connectError(t *testing.T, cfg Config) string {
 		select { // a refusal of TLS 1.3 may come later
 		case <-l.lost:
 			err = l.err
-		case <-time.After(time.Second):
+		case <-time.After(publishtest.Patience):
 		}
 		l.abort()
 	}
@@ -124,7 +125,7 @@ func TestEachFailureHasItsOwnFix(t *testing.T) {
 				func(c net.Conn) { _, _ = io.WriteString(c, "\x00\x00SSH-2.0-x\r\n") }))
 		}, "refused: another service answers on this port"},
 		"port closed": {func(t *testing.T) Config {
-			return testConfig("tcp://" + publishtest.FreeAddr(t))
+			return testConfig("tcp://" + freeport.Address(t))
 		}, "nothing listens on port "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -182,7 +183,7 @@ func oldTLSBroker(t *testing.T) Config {
 }
 
 func websockets(t *testing.T) Config {
-	addr := publishtest.FreeAddr(t)
+	addr := freeport.Address(t)
 	_, port, _ := net.SplitHostPort(addr)
 	broker := publishtest.StartMosquitto(t, t.TempDir(), "allow_anonymous true", "listener "+port+" 127.0.0.1",
 		"protocol websockets")
@@ -220,19 +221,18 @@ func serveConns(t *testing.T, serve func(net.Conn)) string {
 
 // The port is open, and nothing ever answers.
 func TestHalfOpenBroker(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	cfg := testConfig("tcp://" + l.Addr().String())
-	target, err := cfg.target()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, open := range []opener{open5, open3} {
-		ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errNoAnswer)
-		defer cancel()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		cfg := testConfig("tcp://" + serveConns(t, func(c net.Conn) {
+			_, _ = c.Read(make([]byte, 1))
+			cancel(errNoAnswer) // the time is over
+			<-t.Context().Done()
+		}))
+		target, err := cfg.target()
+		if err != nil {
+			t.Fatal(err)
+		}
 		a := &attempt{ctx: ctx, cfg: cfg, id: identity{clientID: "x", memory: new(memory)}, target: target}
 		_, err = a.connect(open)
 		if got := fmt.Sprint(a.explain(err)); !strings.Contains(got,

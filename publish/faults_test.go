@@ -46,18 +46,21 @@ func (l *ledger) settle(t *testing.T, queue *outbox.Queue, watch *publishtest.Re
 	t.Helper()
 	publishtest.Eventually(t, "delivered", func() bool { s := queue.Stats(); return s.Queued+s.Held == 0 })
 	took := time.Since(l.began).Round(time.Millisecond)
-	want := map[string]int{}
+	want := map[string]bool{}
 	for _, id := range l.accepted {
-		want[id] = 0
+		want[id] = true
 	}
-	publishtest.Eventually(t, "arrived", func() bool { return len(idsOf(t, watch)) >= len(want) })
-	got, doubled := idsOf(t, watch), 0
-	for id := range want {
-		if got[id] == 0 {
-			t.Errorf("event %s is lost", id)
-			continue
+	got, doubled := map[string]int{}, 0
+	publishtest.Eventually(t, "every accepted event arrived", func() bool {
+		got = idsOf(t, watch)
+		for id := range want {
+			if got[id] == 0 {
+				return false
+			}
 		}
-		want[id] = got[id]
+		return true
+	})
+	for id := range want {
 		doubled += got[id] - 1
 	}
 	if s := queue.Stats(); s.Restored+s.Accepted != s.Delivered || s.Dropped.Total()+s.Refused.Total() != 0 {

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/publish/event"
 	"facesieve/publish/event/eventtest"
 	"facesieve/publish/outbox"
@@ -277,13 +278,13 @@ func TestTheNextPublisherSendsTheRest(t *testing.T) {
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	settings := onDisk(t.TempDir())
 	queue := mustOpenQueue(t, settings)
-	p := mustOpenOn(t, queue, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
+	p := mustOpenOn(t, queue, testConfig("tcp://"+freeport.Address(t)), quick())
 	publishAll(t, p, 0, 3)
 	if err := shut(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	queue = mustOpenQueue(t, settings)
-	p = mustOpenOn(t, queue, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
+	p = mustOpenOn(t, queue, testConfig("tcp://"+freeport.Address(t)), quick())
 	publishAll(t, p, 3, 6)
 	p.Close(t.Context())
 	moved := testConfig(broker.URL())

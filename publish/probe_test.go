@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"facesieve/publish/publishtest"
+	"facesieve/capture/cameratest/freeport"
 )
 
 func TestConnectProbes(t *testing.T) {
@@ -58,7 +58,7 @@ func TestConnectProbes(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Connect(t.Context(), testConfig("tcp://"+publishtest.FreeAddr(t))); err == nil ||
+	if _, err := Connect(t.Context(), testConfig("tcp://"+freeport.Address(t))); err == nil ||
 		!strings.Contains(err.Error(), "nothing listens on port") {
 		t.Error(err)
 	}

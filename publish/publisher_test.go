@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/time/rate"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/publish/event"
 	"facesieve/publish/event/eventtest"
 	"facesieve/publish/outbox"
@@ -108,7 +109,7 @@ func TestCloseSendsTheRestAndGoesOffline(t *testing.T) {
 // Events after Close, while the outbox is open, wait for the next publisher.
 func TestPublishAfterCloseIsStored(t *testing.T) {
 	queue := mustOpenQueue(t, inMemory())
-	last := mustOpenOn(t, queue, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
+	last := mustOpenOn(t, queue, testConfig("tcp://"+freeport.Address(t)), quick())
 	last.Close(t.Context())
 	if err := last.Publish(eventtest.Face("door", 1)); err != nil {
 		t.Fatal(err)
@@ -120,7 +121,7 @@ func TestPublishAfterCloseIsStored(t *testing.T) {
 
 func TestCloseWithoutBroker(t *testing.T) {
 	here := goleak.IgnoreCurrent()
-	p := mustOpen(t, testConfig("tcp://"+publishtest.FreeAddr(t)), defaultTiming())
+	p := mustOpen(t, testConfig("tcp://"+freeport.Address(t)), defaultTiming())
 	publishtest.Eventually(t, "first attempt failed", func() bool { return p.Stats().LastError != "" })
 	if err := p.Publish(eventtest.Face("door", 1)); err != nil {
 		t.Fatal(err)
@@ -149,7 +150,7 @@ func TestCloseGivesUpWithItsContext(t *testing.T) {
 }
 
 func TestPublishRefusesFaultyEvents(t *testing.T) {
-	p := mustOpen(t, testConfig("tcp://"+publishtest.FreeAddr(t)), quick())
+	p := mustOpen(t, testConfig("tcp://"+freeport.Address(t)), quick())
 	bad := eventtest.Face("a/b", 1)
 	if err := p.Publish(bad); err == nil || !strings.Contains(err.Error(), "camera") {
 		t.Error(err)
@@ -168,7 +169,7 @@ func TestPublishRefusesFaultyEvents(t *testing.T) {
 }
 
 func TestReportsAreNotKept(t *testing.T) {
-	cfg := testConfig("tcp://" + publishtest.FreeAddr(t))
+	cfg := testConfig("tcp://" + freeport.Address(t))
 	cfg.Rejected = true
 	p := mustOpen(t, cfg, quick())
 	if err := p.Reject(eventtest.Rejected()); err != nil {

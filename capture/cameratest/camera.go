@@ -4,15 +4,20 @@
 package cameratest
 
 import (
+	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/bluenviron/gortsplib/v5"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
+
+	"facesieve/capture/cameratest/freeport"
 )
 
 // Camera is an RTSP camera. ffmpeg publishes to one server, and a second one, which can fail, plays to readers. The
@@ -48,7 +53,7 @@ type Camera struct {
 // of a size, such as "640x480": the input and its filters. Without ffmpeg the test is skipped.
 func New(t testing.TB, size string, scene func(size string) []string) *Camera {
 	t.Helper()
-	address, inside := FreeAddresses(t)
+	address, inside := freeport.Pair(t)
 	c := &Camera{
 		t: t, address: address, URL: "rtsp://" + address + "/stream", inlet: inside, scene: scene, ready: make(chan struct{}),
 	}
@@ -106,4 +111,18 @@ func FFmpeg(t testing.TB) string {
 		t.Skip("ffmpeg is not installed: apt-get install ffmpeg")
 	}
 	return path
+}
+
+// retryInUse retries for two seconds while an address is in use: a child process holds the sockets of its parent, even
+// those that were closed since, until it executes its program.
+func retryInUse[S any](bind func(network, address string) (S, error)) func(network, address string) (S, error) {
+	return func(network, address string) (S, error) {
+		for tries := 0; ; tries++ {
+			socket, err := bind(network, address)
+			if tries == 100 || !errors.Is(err, syscall.EADDRINUSE) {
+				return socket, err
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"net"
 
 	"github.com/bluenviron/gortsplib/v5"
+
+	"facesieve/capture/cameratest/freeport"
 )
 
 // Up switches the camera on.
@@ -15,7 +17,7 @@ func (c *Camera) Up() {
 		Handler: readerHandler{c}, RTSPAddress: c.address, Listen: c.listen, ListenPacket: retryInUse(net.ListenPacket),
 	}
 	if c.UDP {
-		c.server.UDPRTPAddress, c.server.UDPRTCPAddress = FreeAddresses(c.t)
+		c.server.UDPRTPAddress, c.server.UDPRTCPAddress = freeport.Pair(c.t)
 	}
 	if err := c.server.Start(); err != nil {
 		c.t.Error(err)

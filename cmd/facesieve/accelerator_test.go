@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/models/litert/litertest"
 )
@@ -199,5 +200,5 @@ log: {level: warn, format: json}
 mqtt: {broker: embedded, listen: %s}
 outbox: {store: memory}
 cameras: [{name: a, url: %s}, {name: b, url: %s}, {name: c, url: %s}]
-`, library, mode, testsupport.FreeAddress(t), video, video, video)
+`, library, mode, freeport.Address(t), video, video, video)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish/publishtest"
 )
@@ -78,7 +79,7 @@ log: {level: info, format: json}
 cameras: [{name: gone, url: "rtsp://%s/x"}]
 mqtt: {broker: "tcp://%s"}
 outbox: {store: memory}
-`, testsupport.FreeAddress(t), testsupport.FreeAddress(t)))
+`, freeport.Address(t), freeport.Address(t)))
 }
 
 const startedMessage = "no connection to the broker"

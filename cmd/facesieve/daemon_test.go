@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/testsupport"
@@ -83,7 +84,7 @@ func embeddedBroker(address string) string { return "broker: embedded, listen: '
 // startTestDaemon runs the daemon with its embedded broker and this configuration until the test ends.
 func startTestDaemon(t *testing.T, configuration string) *testDaemon {
 	t.Helper()
-	address := testsupport.FreeAddress(t)
+	address := freeport.Address(t)
 	return startDaemonOn(t, address, embeddedBroker(address), configuration)
 }
 

@@ -5,13 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
 // A stream and a recording that cannot be opened do not affect another camera.
 func TestUnreachableCamerasDoNotAffectOthers(t *testing.T) {
 	d := startTestDaemon(t, allFaces+"cameras:\n"+
-		fmt.Sprintf("  - {name: gone, url: 'rtsp://viewer:hunter2@%s/x', open_timeout: 500ms}\n", testsupport.FreeAddress(t))+
+		fmt.Sprintf("  - {name: gone, url: 'rtsp://viewer:hunter2@%s/x', open_timeout: 500ms}\n", freeport.Address(t))+
 		looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))+looped("lost", "/nowhere/absent.mp4"))
 	testsupport.Eventually(t, "faces", func() bool { return d.faces("door") > 1 })
 	testsupport.Eventually(t, "status", func() bool {

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"facesieve/capture/cameratest"
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/doctor"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish/outbox"
@@ -90,7 +91,7 @@ func TestDoctorOnABrokenSetup(t *testing.T) {
 	locked.User, locked.Password = "viewer", "sesame"
 	locked.Up()
 	silent := cameratest.Serve(t, cameratest.Silent)
-	address := publishtest.FreeAddr(t)
+	address := freeport.Address(t)
 	file := testsupport.WriteFile(t, "file", "")
 	login := strings.Replace(locked.URL, "://", "://viewer:hunter2@", 1)
 	text := fmt.Sprintf(`device: gate
@@ -166,7 +167,7 @@ func TestDoctorRefusesABadConfiguration(t *testing.T) {
 
 // A camera that an override disables is not opened, the page of a running daemon answers, and its token is there.
 func TestDoctorBesideARunningDaemon(t *testing.T) {
-	state, listen := t.TempDir(), testsupport.FreeAddress(t)
+	state, listen := t.TempDir(), freeport.Address(t)
 	t.Setenv("STATE_DIRECTORY", state)
 	d := startTestDaemon(t, fmt.Sprintf("web: {listen: '%s'}\ncameras:\n", listen)+
 		looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))+"  - {name: shed, url: 'rtsp://127.0.0.1:1/x'}\n")
@@ -198,7 +199,7 @@ func TestDoctorOnRefusedOverrides(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", state)
 	testsupport.Must(t, os.WriteFile(filepath.Join(state, "overrides.yaml"), []byte("cameras: {a: {enabled: maybe}}\n"), 0o600))
 	text := fmt.Sprintf("cameras: [{name: a, url: %q}]\nmqtt: {broker: embedded, listen: '%s'}\noutbox: {store: memory}\n",
-		testsupport.FaceImage(t), testsupport.FreeAddress(t))
+		testsupport.FaceImage(t), freeport.Address(t))
 	code, stdout, _ := runDoctor(t, text, false)
 	if code != exitFailure || !strings.Contains(stdout, "failed   overrides: refused, so the configuration file applies without them: ") {
 		t.Errorf("exit code %d\n%s", code, stdout)

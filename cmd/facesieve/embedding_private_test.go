@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 	"gocv.io/x/gocv"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/models"
 	"facesieve/publish/event"
@@ -63,7 +64,7 @@ mqtt: {broker: %s, jpeg: true}
 		}
 		return []byte(printed.String())
 	}
-	written := map[string][]byte{"log": runOn("tcp://" + testsupport.FreeAddress(t))} // without a broker
+	written := map[string][]byte{"log": runOn("tcp://" + freeport.Address(t))} // without a broker
 	for name, content := range filesBelow(t, state) {
 		written["stored in "+name] = content
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish/event"
 	"facesieve/publish/publishtest"
@@ -41,7 +42,7 @@ func (r *recogniser) answer(camera string) {
 // calibrate, and nothing is received any more when feedback is turned off.
 func TestFeedback(t *testing.T) {
 	state := filepath.Dir(newStateDirectory(t))
-	address := testsupport.FreeAddress(t)
+	address := freeport.Address(t)
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
 	cameras := "cameras:\n" + looped("one", video)
 	configuration := "feedback: {enabled: true}\nquality: {policy: interval, interval: 1s, threshold: auto, auto: [0, 50]}\n"

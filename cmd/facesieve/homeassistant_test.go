@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish/event"
 	"facesieve/publish/hass"
@@ -20,7 +21,7 @@ const (
 // the running daemon, and loses what the configuration no longer has.
 func TestHomeAssistant(t *testing.T) {
 	newStateDirectory(t)
-	address := testsupport.FreeAddress(t)
+	address := freeport.Address(t)
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
 	cameras := noFaces + "cameras:\n" + looped("one", video)
 	d := startDaemonOn(t, address, embeddedBroker(address)+", homeassistant: true, control: true",

@@ -11,6 +11,7 @@ import (
 
 	"gocv.io/x/gocv"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
@@ -51,7 +52,7 @@ func TestLeakOfOneCamera(t *testing.T) {
 cameras: [{name: street, url: %q}]
 mqtt: {broker: embedded, listen: %q}
 outbox: {store: memory}
-`, testsupport.SharedVideo(t, "street_exit.mp4"), testsupport.FreeAddress(t)))
+`, testsupport.SharedVideo(t, "street_exit.mp4"), freeport.Address(t)))
 	c := startChild(t, []string{"MALLOC_ARENA_MAX=1"}, `exec "$0" run --config "$1"`, path)
 	most := 0
 	for start := time.Now(); !c.hasEnded() && time.Since(start) < testsupport.Timeout; {

@@ -16,6 +16,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
@@ -77,7 +78,7 @@ func value(t *testing.T, scrape, series string) float64 {
 // startScrapedDaemon starts a daemon that loops a recording as the cameras of these names.
 func startScrapedDaemon(t *testing.T, cameras ...string) (scraper, func(configuration string, cameras ...string)) {
 	t.Helper()
-	state, listen := t.TempDir(), testsupport.FreeAddress(t)
+	state, listen := t.TempDir(), freeport.Address(t)
 	t.Setenv("STATE_DIRECTORY", state)
 	text := func(configuration string, cameras ...string) string {
 		text := allFaces + configuration + fmt.Sprintf("web: {listen: '%s'}\ncameras:\n", listen)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish"
 	"facesieve/publish/event"
@@ -27,7 +28,7 @@ log: {level: error, format: json}
 quality: {threshold: 0}
 cameras: [{name: door, url: %s, pace: fast}]
 mqtt: {broker: "tcp://%s"}
-`, testsupport.SharedVideo(t, "two_heads.mp4"), testsupport.FreeAddress(t)))
+`, testsupport.SharedVideo(t, "two_heads.mp4"), freeport.Address(t)))
 	mustInvoke(t, "run", "--config", first)
 	if info, err := os.Stat(filepath.Join(state, "outbox.db")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatal(info, err)
@@ -52,7 +53,7 @@ device: pole
 log: {level: error, format: json}
 cameras: [{name: gone, url: "rtsp://%s/x", open_timeout: 500ms}]
 mqtt: {broker: "tcp://%s"}
-`, testsupport.FreeAddress(t), broker))
+`, freeport.Address(t), broker))
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan int)
 	go func() {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
@@ -68,7 +69,7 @@ func (p *daemonPage) post(path, body string) {
 // A threshold that is saved on the page takes effect, is shown as the override by check, and can be undone.
 func TestSaveOnThePageOfADaemon(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
-	web := fmt.Sprintf("web: {listen: '%s', control: true}\n", testsupport.FreeAddress(t))
+	web := fmt.Sprintf("web: {listen: '%s', control: true}\n", freeport.Address(t))
 	d := startTestDaemon(t, noFaces+web+"cameras:\n"+looped("one", testsupport.SharedVideo(t, "two_heads.mp4")))
 	p := openDaemonPage(t, d)
 	threshold := func() float64 {
@@ -95,7 +96,7 @@ func TestSaveOnThePageOfADaemon(t *testing.T) {
 func TestPageOfDaemon(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
-	web := fmt.Sprintf("web: {listen: '%s'}\n", testsupport.FreeAddress(t))
+	web := fmt.Sprintf("web: {listen: '%s'}\n", freeport.Address(t))
 	d := startTestDaemon(t, allFaces+web+"cameras:\n"+looped("one", video))
 	p := openDaemonPage(t, d)
 	get := p.get

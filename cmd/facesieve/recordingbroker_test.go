@@ -11,7 +11,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 
-	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/publish/event"
 )
 
@@ -31,7 +31,7 @@ type recordingBroker struct {
 func startRecordingBroker(t *testing.T) *recordingBroker {
 	t.Helper()
 	b := &recordingBroker{
-		t: t, address: testsupport.FreeAddress(t), counts: map[string]int{},
+		t: t, address: freeport.Address(t), counts: map[string]int{},
 		latest: map[string]event.Face{},
 	}
 	b.up()

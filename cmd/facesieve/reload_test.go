@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish/publishtest"
 )
@@ -123,7 +124,7 @@ func TestReloadOfTopics(t *testing.T) {
 func TestReloadOfTheBrokerKeepsWaitingEvents(t *testing.T) {
 	broker := publishtest.StartAnonymous(t).Addr
 	cameras := "cameras:\n" + looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
-	d := startDaemonOn(t, broker, fmt.Sprintf("broker: 'tcp://%s'", testsupport.FreeAddress(t)), allFaces+cameras)
+	d := startDaemonOn(t, broker, fmt.Sprintf("broker: 'tcp://%s'", freeport.Address(t)), allFaces+cameras)
 	testsupport.Eventually(t, "waiting events", func() bool {
 		return strings.Contains(d.systemd.status(), "events waiting") && d.logged("face forwarded") > 2
 	})
@@ -167,7 +168,7 @@ func TestFailedReloadRestoresTheBroker(t *testing.T) {
 func TestWatchdogIsReset(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", "2000000")
 	d := startTestDaemon(t, "cameras:\n"+looped("door", testsupport.SharedVideo(t, "walk_in.mp4"))+
-		fmt.Sprintf("  - {name: gone, url: 'rtsp://%s/x', open_timeout: 500ms}\n", testsupport.FreeAddress(t)))
+		fmt.Sprintf("  - {name: gone, url: 'rtsp://%s/x', open_timeout: 500ms}\n", freeport.Address(t)))
 	testsupport.Eventually(t, "three resets of the watchdog", func() bool {
 		return strings.Count(d.systemd.text(), "WATCHDOG=1") >= 3
 	})

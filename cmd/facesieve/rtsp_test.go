@@ -15,7 +15,7 @@ import (
 	"github.com/pion/rtp"
 
 	"facesieve/capture/cameratest"
-	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/capture/cameratest/freeport"
 )
 
 // rtspCamera is an RTSP camera that sends a recording once, from its beginning, when the first reader connects.
@@ -36,7 +36,7 @@ type rtspCamera struct {
 func newRTSPCamera(t *testing.T, video string) *rtspCamera {
 	t.Helper()
 	c := &rtspCamera{t: t, video: video, announced: make(chan struct{}), over: make(chan struct{})}
-	c.server = &gortsplib.Server{Handler: c, RTSPAddress: testsupport.FreeAddress(t)}
+	c.server = &gortsplib.Server{Handler: c, RTSPAddress: freeport.Address(t)}
 	if err := c.server.Start(); err != nil {
 		t.Fatal(err)
 	}

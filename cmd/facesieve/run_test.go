@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/publish/event"
 	"facesieve/publish/event/eventtest"
@@ -20,7 +21,7 @@ import (
 func TestRunForwardsToWatch(t *testing.T) {
 	t.Parallel()
 	video := testsupport.SharedVideo(t, "two_heads.mp4")
-	address := testsupport.FreeAddress(t)
+	address := freeport.Address(t)
 	config := testsupport.WriteFile(t, "facesieve.yaml", fmt.Sprintf(`
 device: pole
 log: {level: warn, format: json}
@@ -97,7 +98,7 @@ log: {level: error, format: json}
 cameras: [{name: gone, url: "rtsp://%s/x", open_timeout: 500ms}]
 mqtt: {broker: "tcp://%s"}
 outbox: {store: memory}
-`, testsupport.FreeAddress(t), testsupport.FreeAddress(t)))
+`, freeport.Address(t), freeport.Address(t)))
 	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
 	ended := make(chan int)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
@@ -12,7 +13,7 @@ func TestNoOutputContainsASecret(t *testing.T) {
 	t.Setenv("DOOR_PASSWORD", "0penSesame")
 	t.Setenv("FACESIEVE_MQTT_USER", "device")
 	t.Setenv("FACESIEVE_MQTT_PASSWORD", "hunter2secret")
-	gone := "  - {name: gone, url: 'rtsp://viewer:${DOOR_PASSWORD}@" + testsupport.FreeAddress(t) +
+	gone := "  - {name: gone, url: 'rtsp://viewer:${DOOR_PASSWORD}@" + freeport.Address(t) +
 		"/x?token=t0ken', open_timeout: 500ms, reconnect_max: 1s}\n"
 	door := looped("door", testsupport.SharedVideo(t, "two_heads.mp4"))
 	d := startTestDaemon(t, "max_fps: 5\n"+allFaces+"cameras:\n"+door+gone)

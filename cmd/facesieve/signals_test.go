@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
 )
 
@@ -156,7 +157,7 @@ func TestHangupAtTheStart(t *testing.T) {
 
 // SIGHUP of a closed terminal ends the other commands.
 func TestOtherCommandsEndByHangup(t *testing.T) {
-	c := startChild(t, nil, `exec "$0" "$@"`, "watch", "--broker", "tcp://"+testsupport.FreeAddress(t))
+	c := startChild(t, nil, `exec "$0" "$@"`, "watch", "--broker", "tcp://"+freeport.Address(t))
 	c.awaitLog("no broker at ")
 	c.signal(syscall.SIGHUP)
 	if status := c.status(); !status.Signaled() || status.Signal() != syscall.SIGHUP {

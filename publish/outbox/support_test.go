@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // long is the maximum wait for what must happen. Tests end earlier.
-const long = 20 * time.Second
+const long = 40 * time.Second
 
 func inMemory() Config {
 	cfg := Default()

@@ -10,9 +10,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"facesieve/capture/cameratest/freeport"
 )
 
-// Mosquitto is a real broker, on a port of the loopback that was free a moment ago.
+// Mosquitto is a real broker, on a port of the loopback.
 type Mosquitto struct {
 	Addr string // host:port
 	Log  string // file
@@ -37,7 +39,7 @@ func StartMosquitto(t *testing.T, dir string, lines ...string) *Mosquitto {
 		t.Skip("mosquitto is not installed: apt-get install mosquitto")
 	}
 	m := &Mosquitto{
-		Addr: FreeAddr(t), Log: filepath.Join(dir, "mosquitto.log"),
+		Addr: freeport.Address(t), Log: filepath.Join(dir, "mosquitto.log"),
 		path: path, config: filepath.Join(dir, "mosquitto.conf"),
 	}
 	_, port, _ := net.SplitHostPort(m.Addr)
@@ -119,17 +121,6 @@ func (m *Mosquitto) Reload(t *testing.T) {
 	if err := m.process.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// FreeAddr returns an address of the loopback on which nothing listens.
-func FreeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // Passwords writes a password file for one user to dir. It returns the lines of the configuration that require it.

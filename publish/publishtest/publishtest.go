@@ -11,8 +11,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Patience is how long a test waits for what must happen. Nothing is faster or slower because of it.
-const Patience = 20 * time.Second
+// Patience is how long a test waits for what must happen, also while other programs have the processor. Nothing is faster
+// or slower because of it.
+const Patience = 40 * time.Second
 
 // Eventually waits until a condition is true, and fails the test after Patience.
 func Eventually(t *testing.T, what string, happened func() bool) {

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"facesieve/capture"
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/cmd/facesieve/internal/testsupport"
@@ -34,7 +35,7 @@ func (s *slowSink) Publish(e event.Face) error {
 // The outbox stays open until slow pipelines have made their last decisions, and it stores all of them.
 func TestStopWaitsForTheLastDecisions(t *testing.T) {
 	cfg := uplinkConfigOf(config.Default())
-	cfg.mqtt.Broker, cfg.mqtt.Device, cfg.outbox.Dir = "tcp://"+testsupport.FreeAddress(t), "test", t.TempDir()
+	cfg.mqtt.Broker, cfg.mqtt.Device, cfg.outbox.Dir = "tcp://"+freeport.Address(t), "test", t.TempDir()
 	uplink, err := openUplink(t.Context(), cfg, inbound{commands: func(event.Command) {}}, "1.0.0", zerolog.Nop())
 	testsupport.Must(t, err)
 	out := &slowSink{Uplink: uplink, delay: 400 * time.Millisecond}

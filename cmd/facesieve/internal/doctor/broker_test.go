@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/publish"
 	"facesieve/publish/publishtest"
 )
@@ -71,7 +72,7 @@ func TestBroker(t *testing.T) {
 	locked.Password = "sesame"
 	wantFinding(t, "login", onlyFinding(t, locked), OK, "login accepted")
 
-	address := publishtest.FreeAddr(t)
+	address := freeport.Address(t)
 	wantFinding(t, "absent", onlyFinding(t, configOf("tcp://"+address)), Failed, "nothing listens on port")
 
 	embedded := configOf(publish.Embedded)

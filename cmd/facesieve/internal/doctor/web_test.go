@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/publish/publishtest"
 )
@@ -33,7 +34,7 @@ func servePage(t *testing.T, answers map[string]string) config.Web {
 func TestPageAddress(t *testing.T) {
 	check := func(cfg config.Web) Finding { return checkWeb(t.Context(), cfg, "")[0] }
 	wantFinding(t, "no page", check(config.Web{}), OK, "web.listen is empty")
-	free := publishtest.FreeAddr(t)
+	free := freeport.Address(t)
 	wantFinding(t, "free", check(config.Web{Listen: free}), OK, free+" is free; the page opens with the daemon")
 	_, port, err := net.SplitHostPort(free)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"facesieve/capture/cameratest"
 	"facesieve/publish/event"
 )
 
@@ -50,13 +49,6 @@ func Eventually(t *testing.T, what string, condition func() bool) {
 
 // NoEnvironment is an environment without variables.
 func NoEnvironment(string) string { return "" }
-
-// FreeAddress returns a TCP address of this machine without a listener. Each call returns another address.
-func FreeAddress(t *testing.T) string {
-	t.Helper()
-	address, _ := cameratest.FreeAddresses(t)
-	return address
-}
 
 // SharedVideo returns the path of a recording of the shared data set. It skips the test where that is absent.
 func SharedVideo(t testing.TB, name string) string {

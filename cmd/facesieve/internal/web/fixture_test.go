@@ -13,6 +13,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"facesieve/capture"
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/daemon"
 	"facesieve/cmd/facesieve/internal/pipeline"
@@ -52,7 +53,7 @@ func newTestPage(t *testing.T, change ...func(*config.Web)) *testPage {
 // serveTestPage serves a page with these options and a new recorder until the test ends.
 func serveTestPage(t *testing.T, cfg config.Web, o Options) *testPage {
 	t.Helper()
-	cfg.Listen, cfg.State = testsupport.FreeAddress(t), t.TempDir()
+	cfg.Listen, cfg.State = freeport.Address(t), t.TempDir()
 	listener, err := Listen(t.Context(), cfg, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)

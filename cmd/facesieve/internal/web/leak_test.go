@@ -16,7 +16,7 @@ func TestLeakOfPictures(t *testing.T) {
 	r := NewRecorder(PageBounds(), zerolog.Nop())
 	for range 3 {
 		pictures, stop := r.watch("gate")
-		showUntil(t, r, "gate", frame, pictures)
+		showNext(t, r, "gate", frame, pictures)
 		show(r, "gate", frame)
 		stop()
 	}

@@ -17,19 +17,22 @@ import (
 	"facesieve/quality"
 )
 
-// showUntil shows frames until a picture arrives, and returns it.
-func showUntil(t *testing.T, r *Recorder, camera string, frame gocv.Mat, pictures <-chan []byte) (p livePicture) {
+// showNext shows a frame when the next picture is due, and returns the picture.
+func showNext(t *testing.T, r *Recorder, camera string, frame gocv.Mat, pictures <-chan []byte) (p livePicture) {
 	t.Helper()
-	testsupport.Eventually(t, "a picture", func() bool {
-		show(r, camera, frame)
-		select {
-		case message := <-pictures:
-			testsupport.Must(t, json.Unmarshal(message, &p))
-			return true
-		default:
-			return false
-		}
-	})
+	l := r.camera(camera)
+	l.mutex.Lock()
+	l.taken = time.Time{}
+	l.mutex.Unlock()
+	show(r, camera, frame)
+	select {
+	case message := <-pictures:
+		testsupport.Must(t, json.Unmarshal(message, &p))
+	case <-time.After(testsupport.Timeout):
+		t.Fatal("no picture")
+	}
+	l.mutex.Lock() // until all watchers have the picture
+	defer l.mutex.Unlock()
 	return p
 }
 
@@ -40,19 +43,15 @@ func TestLivePicture(t *testing.T) {
 	defer stop()
 	c := newFace("gate", "a", 1, 0, 42)
 	judge(r, c, quality.ReasonLowQuality)
-	p := showUntil(t, r, "gate", newFrame(t, 1920, 1080), pictures)
+	p := showNext(t, r, "gate", newFrame(t, 1920, 1080), pictures)
 	if p.Width != 1920 || p.Height != 1080 || len(p.JPEG) < 500 || !p.Analysed {
 		t.Errorf("%d x %d, %d bytes", p.Width, p.Height, len(p.JPEG))
 	}
 	if len(p.Faces) != 1 || p.Faces[0].Visit != 1 || p.Faces[0].Score != 42 || p.Faces[0].Box != c.Judgement.Face.Box {
 		t.Errorf("faces %+v", p.Faces)
 	}
-	small := newFrame(t, 64, 48)
-	for p.Width != 64 { // a second picture of the frame before may come first
-		p = showUntil(t, r, "gate", small, pictures)
-	}
-	if len(p.Faces) != 0 {
-		t.Errorf("the next frame has faces %+v", p.Faces)
+	if p = showNext(t, r, "gate", newFrame(t, 64, 48), pictures); p.Width != 64 || len(p.Faces) != 0 {
+		t.Errorf("the next frame, %d wide, has faces %+v", p.Width, p.Faces)
 	}
 }
 
@@ -72,7 +71,7 @@ func TestNobodyWatches(t *testing.T) {
 	pictures, stop := r.watch("gate")
 	_, stopSecond := r.watch("gate")
 	stopSecond()
-	showUntil(t, r, "gate", frame, pictures)
+	showNext(t, r, "gate", frame, pictures)
 	stop()
 	stop() // does nothing
 	idle("after the last watcher")
@@ -86,7 +85,7 @@ func TestNewestWins(t *testing.T) {
 	quick, stopQuick := r.watch("gate")
 	defer stopQuick()
 	for width := 10; width <= 50; width += 10 {
-		if p := showUntil(t, r, "gate", newFrame(t, width, 10), quick); p.Width != width {
+		if p := showNext(t, r, "gate", newFrame(t, width, 10), quick); p.Width != width {
 			t.Errorf("width %d, want %d", p.Width, width)
 		}
 	}

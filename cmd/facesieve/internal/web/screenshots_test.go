@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"gocv.io/x/gocv"
 
+	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/daemon"
 	"facesieve/cmd/facesieve/internal/logging"
@@ -28,7 +29,7 @@ log: {level: error}
 cameras: [{name: entrance, url: %q, loop: true}]
 mqtt: {broker: embedded, listen: %s}
 outbox: {store: memory}
-`, recording, testsupport.FreeAddress(t)))
+`, recording, freeport.Address(t)))
 	state := t.TempDir()
 	getenv := func(name string) string { return map[string]string{"STATE_DIRECTORY": state}[name] }
 	cfg, err := config.LoadInForce(config.ForDaemon(), file, getenv)

@@ -1,14 +1,14 @@
-package cameratest
+// Package freeport reserves addresses of 127.0.0.1 for tests. Packages that are tested at the same time, and connections
+// of clients, do not take the address of another test before it is used.
+package freeport
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // The ports are below those that the system assigns to clients, so that an address is still free when a camera is
@@ -23,8 +23,15 @@ var ports struct { //nolint:gochecknoglobals // two cameras of a process must no
 	left      int // from next to the end of the range
 }
 
-// FreeAddresses returns two unused addresses of this machine: an even port and the next one.
-func FreeAddresses(t testing.TB) (even, odd string) {
+// Address returns an unused address. Each call returns another one.
+func Address(t testing.TB) string {
+	t.Helper()
+	address, _ := Pair(t)
+	return address
+}
+
+// Pair returns two unused addresses: an even port and the next one. Each call returns others.
+func Pair(t testing.TB) (even, odd string) {
 	t.Helper()
 	ports.Lock()
 	defer ports.Unlock()
@@ -32,7 +39,7 @@ func FreeAddresses(t testing.TB) (even, odd string) {
 		if ports.left == 0 {
 			reserveRange(t)
 		}
-		even, odd = loopback(ports.next), loopback(ports.next+1)
+		even, odd = at(ports.next), at(ports.next+1)
 		ports.next, ports.left = ports.next+2, ports.left-2
 		if bindable(even) && bindable(odd) {
 			return even, odd
@@ -47,7 +54,7 @@ func reserveRange(t testing.TB) {
 	t.Helper()
 	for _, k := range rand.Perm(ranges) { //nolint:gosec // not for security
 		start := firstPort + k*portsInRange
-		listener, err := net.Listen("tcp", loopback(start))
+		listener, err := net.Listen("tcp", at(start))
 		if err != nil {
 			continue
 		}
@@ -58,9 +65,13 @@ func reserveRange(t testing.TB) {
 	t.Fatalf("no free range of %d ports from %d on", portsInRange, firstPort)
 }
 
-func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+func at(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
+// bindable reports whether nothing listens at an address. No child process starts meanwhile: it would hold the sockets
+// until it executes its program.
 func bindable(address string) bool {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	stream, err := net.Listen("tcp", address)
 	if err != nil {
 		return false
@@ -70,18 +81,4 @@ func bindable(address string) bool {
 		return stream.Close() != nil
 	}
 	return stream.Close() == nil && packets.Close() == nil
-}
-
-// retryInUse retries for two seconds while an address is in use: a child process holds the sockets of its parent, even
-// those that were closed since, until it executes its program.
-func retryInUse[S any](bind func(network, address string) (S, error)) func(network, address string) (S, error) {
-	return func(network, address string) (S, error) {
-		for tries := 0; ; tries++ {
-			socket, err := bind(network, address)
-			if tries == 100 || !errors.Is(err, syscall.EADDRINUSE) {
-				return socket, err
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	}
 }
