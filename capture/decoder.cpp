@@ -247,6 +247,9 @@ int Decoder::lose_hardware() {
 
 int Decoder::send_now(const AVPacket *packet) {
   if (hardware_ == nullptr) {
+    if (context_ == nullptr) { // there was no memory to start it again
+      return AVERROR(ENOMEM);
+    }
     auto began = thread_time();
     int result = avcodec_send_packet(context_, packet);
     compared_ += thread_time() - began;

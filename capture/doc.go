@@ -82,12 +82,12 @@
 //
 // # Ownership of Mats
 //
-// The Source owns the Mat of the newest frame. The caller owns the one in its Frame. FFmpeg's frames stay in the memory
-// of the decoder until they are converted into the Mat of the newest frame; a device or an image is read into a third
-// Mat, which is then exchanged with it. Pixels are not copied, and once the frames have their size, no memory is
-// allocated. Next exchanges the newest frame with the Mat in the caller's Frame. So after Next the caller owns another
-// Mat than before. It may read and change the pixels until its next call of Next, and must close the Mat that it holds
-// at the end. Close frees the others. If a call is abandoned, its Mat is freed when it returns.
+// The caller owns the Mat in its Frame. FFmpeg's frames stay in the memory of the decoder; Next converts the newest one
+// into the caller's Mat, so that a frame that nobody takes costs no conversion, and no second Mat is needed. A device or
+// an image is read into a Mat of the Source, which is exchanged with the one of the newest frame, and that with the
+// caller's in Next. Pixels are not copied, and once the frames have their size, no memory is allocated. So after Next the
+// caller may own another Mat than before. It may read and change the pixels until its next call of Next, and must close
+// the Mat that it holds at the end. Close frees the others. If a call is abandoned, its Mat is freed when it returns.
 //
 // # The process
 //

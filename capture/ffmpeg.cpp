@@ -16,8 +16,8 @@ extern "C" {
 }
 
 using facesieve::Decoder;
+using facesieve::Picture;
 using facesieve::Reader;
-using facesieve::Scaler;
 using facesieve::Sent;
 using facesieve::Shape;
 
@@ -25,12 +25,10 @@ namespace {
 // A decoder for the packets that Go receives.
 struct PacketDecoder {
   explicit PacketDecoder(const media_options &options)
-      : decoder(facesieve::decoder_options(options)),
-        scaler(options.max_pixels, {options.aspect_num, options.aspect_den > 0 ? options.aspect_den : 1}),
-        packet(av_packet_alloc()) {}
+      : decoder(facesieve::decoder_options(options)), scaler(facesieve::scaler_of(options)), packet(av_packet_alloc()) {}
   ~PacketDecoder() { av_packet_free(&packet); }
   Decoder decoder;
-  Scaler scaler;
+  std::shared_ptr<facesieve::Scaler> scaler;
   AVPacket *packet;
 };
 
@@ -56,16 +54,14 @@ template <typename F> media_status guarded(media_frame &result, F f) {
   return status;
 }
 
-// converted calls f, and reports an exception as a failure. It adds the CPU time of f to cpu_ns.
-template <typename F> bool converted(int64_t &cpu_ns, F f) {
-  bool done = false;
-  auto began = facesieve::thread_time();
-  try {
-    done = f();
-  } catch (...) {
+// released returns a picture for C, with its size after the conversion, or nullptr if it cannot be converted.
+void *released(std::unique_ptr<Picture> picture, int &width, int &height) {
+  if (!picture->valid()) {
+    return nullptr;
   }
-  cpu_ns += (facesieve::thread_time() - began).count();
-  return done;
+  cv::Size size = picture->size();
+  width = size.width, height = size.height;
+  return picture.release();
 }
 
 void describe(const Decoder &decoder, media_decoder &result) {
@@ -148,8 +144,12 @@ media_status reader_next(void *reader, media_wanted wanted, media_frame *result)
   return guarded(*result, [&] { return reader_of(reader).next(wanted, *result); });
 }
 
-bool reader_convert(void *reader, void *mat, int64_t *cpu_ns) {
-  return converted(*cpu_ns, [&] { return reader_of(reader).convert(*static_cast<cv::Mat *>(mat)); });
+void *reader_picture(void *reader, int *width, int *height) {
+  try {
+    return released(reader_of(reader).picture(), *width, *height);
+  } catch (...) {
+    return nullptr;
+  }
 }
 
 void reader_info(void *reader, media_info *info) {
@@ -221,12 +221,15 @@ media_status decoder_receive(void *decoder, media_frame *result) {
   });
 }
 
-bool decoder_convert(void *decoder, void *mat, int64_t *cpu_ns) {
-  return converted(*cpu_ns, [&] {
+void *decoder_picture(void *decoder, int *width, int *height) {
+  try {
     PacketDecoder &packets = *static_cast<PacketDecoder *>(decoder);
     const AVFrame &frame = packets.decoder.frame();
-    return packets.scaler.convert(frame, Shape{frame.sample_aspect_ratio, 0}, *static_cast<cv::Mat *>(mat));
-  });
+    Shape shape{frame.sample_aspect_ratio, 0};
+    return released(std::make_unique<Picture>(frame, shape, packets.scaler), *width, *height);
+  } catch (...) {
+    return nullptr;
+  }
 }
 
 void decoder_used(void *decoder, media_decoder *result) {
@@ -239,3 +242,16 @@ void decoder_free(void *decoder) {
   } catch (...) {
   }
 }
+
+bool picture_convert(void *picture, void *mat, int64_t *cpu_ns) {
+  bool done = false;
+  auto began = facesieve::thread_time();
+  try {
+    done = static_cast<Picture *>(picture)->convert(*static_cast<cv::Mat *>(mat));
+  } catch (...) {
+  }
+  *cpu_ns = (facesieve::thread_time() - began).count();
+  return done;
+}
+
+void picture_free(void *picture) { delete static_cast<Picture *>(picture); }

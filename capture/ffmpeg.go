@@ -19,8 +19,6 @@ import (
 	"sync"
 	"time"
 	"unsafe"
-
-	"gocv.io/x/gocv"
 )
 
 // mediaOptions are the options for decoding.
@@ -125,7 +123,7 @@ type reader struct {
 	options mediaOptions
 	codec   string // of the video, once it was requested
 	used    decoderUse
-	spent   C.int64_t // CPU time of decoding and conversion, ns
+	spent   C.int64_t // CPU time of decoding, ns
 	mu      sync.Mutex
 	handle  unsafe.Pointer // nil after close
 }
@@ -174,14 +172,9 @@ func (r *reader) next(w wanted) (frameInfo, error) {
 	return frameInfo{}, r.options.fault(status, f, r.info().streams)
 }
 
-var errConversion = errors.New("a frame cannot be converted: its pixel format is not supported, or memory is short")
-
-// convert fills dst with the frame of the last next.
-func (r *reader) convert(dst *gocv.Mat) error {
-	if !C.reader_convert(r.handle, unsafe.Pointer(dst.Ptr()), &r.spent) {
-		return errConversion
-	}
-	return nil
+// picture returns the frame of the last next. The caller closes it.
+func (r *reader) picture() (*picture, error) {
+	return newPicture(func(width, height *C.int) unsafe.Pointer { return C.reader_picture(r.handle, width, height) })
 }
 
 // TryHardware opens the hardware decoders of the configuration for H.264, and describes the result: the one that a stream
@@ -274,7 +267,7 @@ type packetDecoder struct {
 	codec   string // name in FFmpeg
 	used    decoderUse
 	handle  unsafe.Pointer
-	spent   C.int64_t // CPU time of decoding and conversion, ns
+	spent   C.int64_t // CPU time of decoding, ns
 }
 
 func newPacketDecoder(options mediaOptions, codec string) (*packetDecoder, error) {
@@ -326,12 +319,9 @@ func (d *packetDecoder) receive() (info frameInfo, ok bool, err error) {
 	}
 }
 
-// convert fills dst with the frame of the last receive.
-func (d *packetDecoder) convert(dst *gocv.Mat) error {
-	if !C.decoder_convert(d.handle, unsafe.Pointer(dst.Ptr()), &d.spent) {
-		return errConversion
-	}
-	return nil
+// picture returns the frame of the last receive. The caller closes it.
+func (d *packetDecoder) picture() (*picture, error) {
+	return newPicture(func(width, height *C.int) unsafe.Pointer { return C.decoder_picture(d.handle, width, height) })
 }
 
 func (d *packetDecoder) close() { C.decoder_free(d.handle) }

@@ -84,10 +84,7 @@ media_status reader_open_file(void *reader, const char *path, media_frame *resul
 media_status reader_open_feed(void *reader, uintptr_t feed, const char *url, const char *format, media_frame *result);
 // reader_next decodes the next frame, or omits it.
 media_status reader_next(void *reader, media_wanted wanted, media_frame *result);
-// reader_convert fills a cv::Mat with the frame of the last reader_next: 8-bit BGR, upright, with square pixels. It
-// returns false if libswscale does not support the format of the frame, or memory is short. It adds its CPU time to
-// cpu_ns.
-bool reader_convert(void *reader, void *mat, int64_t *cpu_ns);
+void *reader_picture(void *reader, int *width, int *height); // see picture_convert
 void reader_decoder(void *reader, media_decoder *result);
 void reader_info(void *reader, media_info *info);
 void reader_interrupt(void *reader);
@@ -99,9 +96,19 @@ void *decoder_new(const media_options *options, const char *codec, media_frame *
 media_status decoder_send(void *decoder, const uint8_t *data, size_t size, bool key, int64_t stamp_ns,
                           media_wanted wanted, media_frame *result);
 media_status decoder_receive(void *decoder, media_frame *result);
-bool decoder_convert(void *decoder, void *mat, int64_t *cpu_ns); // like reader_convert
+void *decoder_picture(void *decoder, int *width, int *height); // see picture_convert
 void decoder_used(void *decoder, media_decoder *result);
 void decoder_free(void *decoder);
+
+// A picture is the frame of the last reader_next or decoder_receive, before its conversion. It stays valid when its reader
+// or decoder continues or is freed. reader_picture and decoder_picture return it with its size after the conversion, or
+// NULL if libswscale does not support its format, or memory is short. Pictures of the same reader or decoder must be
+// converted one after the other.
+
+// picture_convert fills a cv::Mat: 8-bit BGR, upright, with square pixels. It returns false if memory is short. It writes
+// its CPU time to cpu_ns.
+bool picture_convert(void *picture, void *mat, int64_t *cpu_ns);
+void picture_free(void *picture);
 
 // Functions that Go exports. A feed is a stream of bytes that Go reads from the network.
 

@@ -89,7 +89,7 @@ func (v *videoFile) read(ctx context.Context, w wanted, _ *gocv.Mat) (frameInfo,
 	return info, err
 }
 
-func (v *videoFile) convert(dst *gocv.Mat) error { return v.reader.convert(dst) }
+func (v *videoFile) picture() (*picture, error) { return v.reader.picture() }
 
 func (v *videoFile) decoding() (string, time.Duration, decoderUse) { return v.reader.decoding() }
 

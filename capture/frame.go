@@ -1,8 +1,10 @@
 package capture
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"time"
 
@@ -26,17 +28,20 @@ type Frame struct {
 	Position time.Duration
 }
 
-// latestFrame holds the newest frame until it is taken. A newer frame replaces it.
+// latestFrame holds the newest frame until it is taken. A newer frame replaces it. A frame of a decoder is held as a
+// picture, which is converted when it is taken: half of the memory, and no work for a frame that is replaced.
 type latestFrame struct {
 	filled  chan struct{} // capacity 1: a frame may be available
 	emptied chan struct{} // capacity 1: the frame may have been taken
 	ended   chan struct{} // closed with the first error
 
-	mu     sync.Mutex
-	frame  Frame
-	full   bool
-	number uint64 // of the last frame
-	err    error  // what take returns after the last frame
+	mu      sync.Mutex
+	frame   Frame
+	picture *picture // its pixels; nil: they are in its Mat
+	full    bool
+	number  uint64 // of the last frame
+	failed  error  // of a conversion, for the next put
+	err     error  // what take returns after the last frame
 }
 
 func newLatestFrame() *latestFrame {
@@ -48,26 +53,22 @@ func newLatestFrame() *latestFrame {
 	}
 }
 
-// put numbers f and replaces the held frame by it: fill gets the Mat that is held, and fills it or exchanges it. Before
-// the new frame can be taken, it calls count with whether a frame was dropped. If ctx has ended, it changes nothing and
-// returns the error of ctx.
-func (l *latestFrame) put(ctx context.Context, f Frame, fill func(*gocv.Mat) error, count func(dropped bool)) error {
+// put numbers f and replaces the held frame by it. It takes ownership of p, the pixels of f; without p it exchanges the
+// Mats of both. Before the new frame can be taken, it calls count with whether a frame was dropped. If ctx has ended, or
+// the frame before could not be converted, it changes nothing and returns the error.
+func (l *latestFrame) put(ctx context.Context, f *Frame, p *picture, count func(dropped bool)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := ctx.Err(); err != nil {
+	if err := cmp.Or(ctx.Err(), l.err, l.failed); err != nil {
+		p.close()
 		return err
 	}
-	if l.err != nil {
-		return l.err
-	}
-	f.Mat = l.frame.Mat
-	if err := fill(&f.Mat); err != nil {
-		l.full = false // the Mat may be half filled
-		return err
+	l.picture.close()
+	if l.picture = p; p == nil {
+		f.Mat, l.frame.Mat = l.frame.Mat, f.Mat
 	}
 	l.number++
-	f.Sequence = l.number
-	l.frame = f
+	l.frame = Frame{Mat: l.frame.Mat, Time: f.Time, Sequence: l.number, Position: f.Position}
 	count(l.full)
 	l.full = true
 	signal(l.filled)
@@ -98,33 +99,46 @@ func (l *latestFrame) awaitEmpty(ctx context.Context) error {
 	}
 }
 
-// take waits for a frame and exchanges it with dst. After ctx has ended it takes no frame, even if there is one, so that
-// a reader that is slower than its source ends.
-func (l *latestFrame) take(ctx context.Context, dst *Frame) error {
+// take waits for a frame and exchanges it with dst, or converts it into the Mat of dst, and returns the CPU time of that.
+// After ctx has ended it takes no frame, even if there is one, so that a reader that is slower than its source ends.
+func (l *latestFrame) take(ctx context.Context, dst *Frame) (spent time.Duration, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
-			return err
+			return spent, err
 		}
-		l.mu.Lock()
-		if l.full {
-			l.frame, *dst = *dst, l.frame
-			l.full = false
-			signal(l.emptied)
-			l.mu.Unlock()
-			return nil
-		}
-		err := l.err
-		l.mu.Unlock()
-		if err != nil {
-			return err
+		if took, done, err := l.takeNow(dst); done || err != nil {
+			return spent + took, err
 		}
 		select {
 		case <-l.filled:
 		case <-l.ended:
 		case <-ctx.Done():
-			return ctx.Err()
+			return spent, ctx.Err()
 		}
 	}
+}
+
+// takeNow is take without waiting. It returns false if there is no frame. One that cannot be converted is dropped.
+func (l *latestFrame) takeNow(dst *Frame) (spent time.Duration, done bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.full {
+		return 0, false, l.err
+	}
+	l.full = false
+	signal(l.emptied)
+	if l.picture == nil {
+		l.frame, *dst = *dst, l.frame
+		return 0, true, nil
+	}
+	spent, l.failed = l.picture.convert(&dst.Mat)
+	l.picture.close()
+	l.picture = nil
+	if l.failed != nil {
+		return spent, false, l.err
+	}
+	dst.Time, dst.Sequence, dst.Position = l.frame.Time, l.frame.Sequence, l.frame.Position
+	return spent, true, nil
 }
 
 // discard drops the frame, frees its memory if that is large, and reports whether there was a frame.
@@ -132,7 +146,9 @@ func (l *latestFrame) discard() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	dropped := l.full
-	l.full = false
+	l.full, l.failed = false, nil
+	l.picture.close()
+	l.picture = nil
 	if mat := l.frame.Mat; l.err == nil && mat.Cols()*mat.Rows() >= largeFrame {
 		_ = mat.Close() // always nil
 		l.frame.Mat = gocv.NewMat()
@@ -148,7 +164,9 @@ func (l *latestFrame) end(err error) {
 	if l.err != nil {
 		return
 	}
-	l.err = err
+	if l.err = err; l.failed != nil && errors.Is(err, io.EOF) {
+		l.err = l.failed
+	}
 	close(l.ended)
 }
 
@@ -167,6 +185,8 @@ func (l *latestFrame) free() {
 		return
 	}
 	l.full, l.err = false, ErrClosed
+	l.picture.close()
+	l.picture = nil
 	_ = l.frame.Mat.Close() // always nil
 }
 

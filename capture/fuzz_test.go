@@ -107,7 +107,10 @@ func FuzzContainer(f *testing.F) {
 			} else if info.width*info.height > 1<<20 {
 				t.Fatalf("%dx%d", info.width, info.height)
 			}
-			_ = r.convert(&mat) // a format that is not supported is a fault
+			if p, err := r.picture(); err == nil { // a format that is not supported is a fault
+				_, _ = p.convert(&mat)
+				p.close()
+			}
 		}
 	})
 }
@@ -135,7 +138,10 @@ func FuzzPackets(f *testing.F) {
 			t.Fatalf("%dx%d", info.width, info.height)
 		}
 		if ok {
-			_ = p.convert(&mat) // a format that is not supported is a fault
+			if picture, err := p.picture(); err == nil { // a format that is not supported is a fault
+				_, _ = picture.convert(&mat)
+				picture.close()
+			}
 		}
 	})
 }

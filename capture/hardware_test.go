@@ -36,9 +36,7 @@ func decodeWith(t *testing.T, path string, options mediaOptions) ([]int, decoder
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.convert(&mat); err != nil {
-			t.Fatal(err)
-		}
+		convert(t, r, &mat)
 		numbers = append(numbers, number(mat))
 	}
 }

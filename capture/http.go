@@ -198,7 +198,7 @@ func (s *httpStream) read(ctx context.Context, w wanted, _ *gocv.Mat) (frameInfo
 	}
 }
 
-func (s *httpStream) convert(dst *gocv.Mat) error { return s.reader.convert(dst) }
+func (s *httpStream) picture() (*picture, error) { return s.reader.picture() }
 
 func (s *httpStream) decoding() (string, time.Duration, decoderUse) { return s.reader.decoding() }
 

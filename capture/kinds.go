@@ -42,7 +42,7 @@ type opener func(ctx context.Context, cfg Config, t target, w *watchdog) (input,
 
 // input is an opened source. Its methods must be called from one goroutine.
 type input interface {
-	// read fills dst with the next frame, unless the input is a converter, or omits a frame that is not wanted. It returns
+	// read fills dst with the next frame, unless the input is a decoder, or omits a frame that is not wanted. It returns
 	// io.EOF after the last frame, errUnreadable if a later call can succeed, and errUnchanged if the source is connected
 	// but has no new frame.
 	read(ctx context.Context, w wanted, dst *gocv.Mat) (frameInfo, error)
@@ -51,17 +51,17 @@ type input interface {
 	close()
 }
 
-// converter is an input whose read only decodes the next frame, into memory of the decoder. So the frame needs a Mat
-// only when it is delivered, and none if it is discarded.
-type converter interface {
-	// convert fills dst with the frame of the last read. It takes milliseconds.
-	convert(dst *gocv.Mat) error
+// decoder is an input whose read only decodes the next frame, into its own memory. So the frame needs a Mat only when
+// Next returns it, and none if it is discarded.
+type decoder interface {
+	// picture returns the frame of the last read. The caller closes it.
+	picture() (*picture, error)
 }
 
 // meter is an input that measures its decoding.
 type meter interface {
-	// decoding returns FFmpeg's name of the codec, and the CPU time of decoding and conversion so far. Only the thread that
-	// calls FFmpeg counts, which does it all for a live source and at pace Native, unless one thread is too slow.
+	// decoding returns FFmpeg's name of the codec, and the CPU time of decoding so far, without conversion. Only the thread
+	// that calls FFmpeg counts, which does it all for a live source and at pace Native, unless one thread is too slow.
 	decoding() (codec string, spent time.Duration, used decoderUse)
 }
 

@@ -87,7 +87,7 @@ int64_t number(AVDictionary *options, const char *key) {
 
 Reader::Reader(const media_options &options)
     : options_(options), decoder_(decoder_options(options)),
-      scaler_(options.max_pixels, {options.aspect_num, std::max(1, options.aspect_den)}), packet_(av_packet_alloc()) {}
+      scaler_(scaler_of(options)), packet_(av_packet_alloc()) {}
 
 Reader::~Reader() {
   avformat_close_input(&context_);
@@ -281,6 +281,10 @@ media_status Reader::open_feed(uintptr_t feed, const std::string &url, const std
 DecoderOptions decoder_options(const media_options &options) {
   return {options.max_pixels, options.one_thread, options.hardware == nullptr ? "" : options.hardware, options.max_cost,
           options.max_load};
+}
+
+std::shared_ptr<Scaler> scaler_of(const media_options &options) {
+  return std::make_shared<Scaler>(options.max_pixels, AVRational{options.aspect_num, std::max(1, options.aspect_den)});
 }
 
 media_status status_of(Sent sent) {

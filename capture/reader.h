@@ -3,6 +3,7 @@
 #define FACESIEVE_CAPTURE_READER_H
 
 #include <atomic>
+#include <memory>
 #include <string>
 
 #include "decoder.h"
@@ -17,6 +18,8 @@ namespace facesieve {
 
 // decoder_options returns the options of a decoder.
 DecoderOptions decoder_options(const media_options &options);
+// scaler_of returns a new scaler.
+std::shared_ptr<Scaler> scaler_of(const media_options &options);
 // status_of returns the status for a packet.
 media_status status_of(Sent sent);
 
@@ -30,7 +33,8 @@ public:
   media_status open_file(const std::string &path, media_frame &result);
   media_status open_feed(uintptr_t feed, const std::string &url, const std::string &format, media_frame &result);
   media_status next(const media_wanted &wanted, media_frame &result);
-  bool convert(cv::Mat &mat) { return scaler_.convert(decoder_.frame(), shape_, mat); }
+  // picture returns the frame of the last next.
+  std::unique_ptr<Picture> picture() const { return std::make_unique<Picture>(decoder_.frame(), shape_, scaler_); }
   void info(media_info &info) const;
   const Decoder &decoder() const { return decoder_; }
   void interrupt() { stop_ = true; }
@@ -58,7 +62,7 @@ private:
 
   media_options options_;
   Decoder decoder_;
-  Scaler scaler_;
+  std::shared_ptr<Scaler> scaler_;
   std::atomic<bool> stop_{false};
   AVFormatContext *context_ = nullptr;
   AVIOContext *root_ = nullptr; // of the stream itself; nullptr for a file

@@ -39,10 +39,21 @@ func readFeed(t *testing.T, path string) []int {
 		if err != nil || info.width != 64 || info.height != 48 {
 			t.Fatalf("%+v, %v", info, err)
 		}
-		if err := r.convert(&mat); err != nil {
-			t.Fatal(err)
-		}
+		convert(t, r, &mat)
 		numbers = append(numbers, number(mat))
+	}
+}
+
+// convert fills mat with the frame that a reader decoded last.
+func convert(t testing.TB, r *reader, mat *gocv.Mat) {
+	t.Helper()
+	p, err := r.picture()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	if _, err := p.convert(mat); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -83,4 +94,30 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return min(len(p), 16), nil
+}
+
+// A picture stays as it is while its decoder continues, and after the decoder was freed.
+func TestAPictureOutlivesItsDecoder(t *testing.T) {
+	t.Parallel()
+	r := newTestReader(t, clip(t, "a.mp4", "40", "-c:v", "libx264", "-bf", "0"))
+	var pictures []*picture
+	for range 20 {
+		if _, err := r.next(wanted{}); err != nil {
+			t.Fatal(err)
+		}
+		p, err := r.picture()
+		if err != nil || p.width != 64 || p.height != 48 {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		pictures = append(pictures, p)
+	}
+	r.close()
+	mat := gocv.NewMat()
+	defer func() { _ = mat.Close() }()
+	for i, p := range pictures {
+		if _, err := p.convert(&mat); err != nil || number(mat) != i {
+			t.Errorf("picture %d: number %d, %v", i, number(mat), err)
+		}
+		p.close()
+	}
 }

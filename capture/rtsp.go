@@ -261,7 +261,7 @@ func (s *rtspStream) read(ctx context.Context, w wanted, _ *gocv.Mat) (frameInfo
 	}
 }
 
-func (s *rtspStream) convert(dst *gocv.Mat) error { return s.decoder.convert(dst) }
+func (s *rtspStream) picture() (*picture, error) { return s.decoder.picture() }
 
 func (s *rtspStream) decoding() (string, time.Duration, decoderUse) {
 	return s.decoder.codec, time.Duration(s.decoder.spent), s.decoder.used

@@ -115,4 +115,9 @@ bool Scaler::convert(const AVFrame &decoded, const Shape &shape, cv::Mat &mat) {
   }
 }
 
+cv::Size Picture::size() const {
+  cv::Size upright = scaler_->size(*frame_, shape_.sample);
+  return shape_.rotation % 180 == 90 ? cv::Size(upright.height, upright.width) : upright;
+}
+
 } // namespace facesieve

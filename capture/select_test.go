@@ -153,9 +153,7 @@ func take(t *testing.T, r *reader, w wanted, last int) (numbers []int) {
 			numbers = append(numbers, -1)
 			continue
 		}
-		if err := r.convert(&mat); err != nil {
-			t.Fatal(err)
-		}
+		convert(t, r, &mat)
 		numbers = append(numbers, number(mat))
 		if numbers[len(numbers)-1] == last {
 			return numbers

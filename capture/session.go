@@ -176,7 +176,7 @@ func (c *session) pace(ctx context.Context, position time.Duration) error {
 	return sleep(ctx, time.Until(s.begin.Add(position)))
 }
 
-// read reads the next frame and returns its timestamp. Unless in is a converter, it fills frame.Mat.
+// read reads the next frame and returns its timestamp. Unless in is a decoder, it fills frame.Mat.
 func (c *session) read(ctx context.Context, in input, frame *Frame) (time.Duration, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -188,8 +188,9 @@ func (c *session) read(ctx context.Context, in input, frame *Frame) (time.Durati
 	before := frame.Mat.Cols() * frame.Mat.Rows()
 	info, err := in.read(ctx, c.source.wanted(), &frame.Mat)
 	c.current = info
-	if _, converts := in.(converter); err == nil && !converts {
-		c.observe(info, before, &frame.Mat)
+	if _, decodes := in.(decoder); err == nil && !decodes {
+		trimAfter(before, &frame.Mat)
+		c.observe(info, frame.Mat.Cols(), frame.Mat.Rows())
 	}
 	return info.stamp, err
 }
@@ -235,17 +236,25 @@ func (c *session) omit(in input, why omission) {
 
 // publish makes the frame of the last read the newest one.
 func (c *session) publish(ctx context.Context, in input, frame *Frame) error {
-	var width, height int
-	fill := func(dst *gocv.Mat) error {
-		err := c.fill(in, frame, dst)
-		width, height = dst.Cols(), dst.Rows()
-		return err
+	width, height := frame.Mat.Cols(), frame.Mat.Rows()
+	var p *picture
+	if d, decodes := in.(decoder); decodes {
+		var err error
+		if p, err = d.picture(); err != nil {
+			return fmt.Errorf("read %s: %w", c.source.target.label, err)
+		}
+		width, height = p.width, p.height
+		c.observe(c.current, width, height)
 	}
-	return c.source.latest.put(ctx, *frame, fill, func(dropped bool) {
+	err := c.source.latest.put(ctx, frame, p, func(dropped bool) {
 		c.frames++
 		c.meter(in)
 		c.source.countFrame(width, height, c.shape.fps, dropped)
 	})
+	if errors.Is(err, errConversion) { // of the frame before
+		return fmt.Errorf("read %s: %w", c.source.target.label, err)
+	}
+	return err
 }
 
 // meter counts the CPU time of decoding since its last call, if the input measures it.
@@ -255,21 +264,6 @@ func (c *session) meter(in input) {
 		c.source.countDecoding(codec, total-c.metered, used)
 		c.metered = total
 	}
-}
-
-// fill fills dst with the frame of the last read, or exchanges it with frame.Mat, which the read filled.
-func (c *session) fill(in input, frame *Frame, dst *gocv.Mat) error {
-	decoded, converts := in.(converter)
-	if !converts {
-		*dst, frame.Mat = frame.Mat, *dst
-		return nil
-	}
-	before := dst.Cols() * dst.Rows()
-	if err := decoded.convert(dst); err != nil {
-		return fmt.Errorf("read %s: %w", c.source.target.label, err)
-	}
-	c.observe(c.current, before, dst)
-	return nil
 }
 
 // abandoned returns the error of a session that does not end.

@@ -50,14 +50,17 @@ const (
 	trimmedPixels = 1_000_000
 )
 
-// observe logs when frames are stretched, and returns the memory of large frames to the system when small ones follow.
-// info describes the frame before it was stretched, and before is the number of pixels that mat had.
-func (c *session) observe(info frameInfo, before int, mat *gocv.Mat) {
-	width, height := mat.Cols(), mat.Rows()
-	c.largest = max(c.largest, width*height)
-	if before-width*height >= trimmedPixels {
+// trimAfter returns the memory of large frames to the system when small ones follow: before is the number of pixels that
+// mat had.
+func trimAfter(before int, mat *gocv.Mat) {
+	if before-mat.Cols()*mat.Rows() >= trimmedPixels {
 		trim()
 	}
+}
+
+// observe logs when frames are stretched. info describes the frame before it was stretched to a size, pixels.
+func (c *session) observe(info frameInfo, width, height int) {
+	c.largest = max(c.largest, width*height)
 	last := c.last
 	c.last = info
 	same := last.width == info.width && last.height == info.height && last.sample == info.sample

@@ -96,16 +96,22 @@ func start(cfg Config, t target, log zerolog.Logger) (*Source, error) {
 	return nil, errors.Join(s.latest.failure(), s.Close())
 }
 
-// Next waits for a frame that it has not returned before, and exchanges the Mat in dst for that of the frame (see the
-// package comment). dst.Mat must be open, and must not share its pixels with another Mat.
+// Next waits for a frame that it has not returned before, and fills the Mat in dst with it, or exchanges it for that of the
+// frame (see the package comment). dst.Mat must be open, and must not share its pixels with another Mat.
 //
 // It returns io.EOF after the last frame of a file or directory, an error if a file cannot be read further, ErrClosed
-// after Close, and the error of ctx when ctx ends; dst is then unchanged.
+// after Close, and the error of ctx when ctx ends; dst is then unchanged, unless memory was short.
 func (s *Source) Next(ctx context.Context, dst *Frame) error {
 	if dst.Mat.Ptr() == nil {
 		return errors.New("frame has no Mat; create it with gocv.NewMat")
 	}
-	return s.latest.take(ctx, dst)
+	before := dst.Mat.Cols() * dst.Mat.Rows()
+	spent, err := s.latest.take(ctx, dst)
+	if spent > 0 {
+		s.countConversion(spent)
+		trimAfter(before, &dst.Mat)
+	}
+	return err
 }
 
 // SetMaxFPS limits the frames that Next returns to this number a second, by their timestamps; 0: all. The others are

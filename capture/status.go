@@ -36,8 +36,8 @@ type Stats struct {
 	Codec      string  // FFmpeg's name, such as h264; empty: unknown, as for a device or images
 	Decoder    string  // Software, or FFmpeg's name of the hardware decoder; empty: unknown, as for a device or images
 	Refused    string  // why hardware decoders are not used; empty: there is none to try, or the first is used
-	// Decoding is the CPU time of decoding and conversion, of the thread that calls FFmpeg; 0: not measured, as for a
-	// device or images. At pace Fast other threads decode too, which are not counted.
+	// Decoding is the CPU time of decoding and conversion, of the threads that call FFmpeg; 0: not measured, as for a
+	// device or images. At pace Fast threads of FFmpeg decode too, which are not counted.
 	Decoding  time.Duration
 	LastError string    // of the last failure, without credentials; kept after recovery
 	Reason    Reason    // of the last failure; empty while frames arrive
@@ -156,6 +156,13 @@ func (s *Source) countDecoding(codec string, spent time.Duration, used decoderUs
 		s.hardware = used.hardware
 		s.log.Info().Str("decoder", s.stats.Decoder).Msg("decoder")
 	}
+}
+
+// countConversion adds CPU time of a conversion to that of decoding.
+func (s *Source) countConversion(spent time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Decoding += spent
 }
 
 func (s *Source) countStale() {

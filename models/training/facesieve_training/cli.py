@@ -86,7 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         stage = _stage(options.stage)
         config = load(options.config, stage.Config, options.set)
-        directory = options.run or Path("runs") / (options.config.stem if options.config else options.stage)
+        directory = options.run or Path("runs") / (
+            options.config[-1].stem if options.config else options.stage
+        )
         run = Run.open(directory, options.stage, config, options.resume)
     except (ConfigError, RunError) as error:
         print(error, file=sys.stderr)
@@ -149,7 +151,14 @@ def _parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     parser.add_argument("stage", choices=STAGES, metavar="STAGE", help=", ".join((*STAGES, *COMMANDS)))
-    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML configuration of the stage")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="YAML configuration of the stage; of several, the values of a later one replace those before it",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -158,7 +167,10 @@ def _parser() -> argparse.ArgumentParser:
         help="override one value (outer.key=value); repeatable",
     )
     parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="the run's directory (default: runs/ and the file's name)"
+        "--run",
+        type=Path,
+        metavar="DIR",
+        help="the run's directory (default: runs/ and the last file's name)",
     )
     parser.add_argument("--resume", action="store_true", help="resume the run in that directory")
     parser.add_argument("-h", "--help", nargs=0, action=_Help, help="this text; after STAGE: also its keys")

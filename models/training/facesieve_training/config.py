@@ -13,7 +13,7 @@ import json
 import os
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
@@ -82,9 +82,12 @@ class _Fault:
         return self.location[:length] == other[:length]
 
 
-def load(path: Path | None, cls: type[T], overrides: list[str] | tuple[str, ...] = ()) -> T:
-    """Read the YAML file at path (None: defaults only) into cls, with `a.b=value` overrides on top."""
-    tree = config_tree.read(path, overrides)
+def load(path: Path | Sequence[Path] | None, cls: type[T], overrides: Sequence[str] = ()) -> T:
+    """Read YAML files into cls, later ones over earlier ones, with `a.b=value` overrides on top.
+
+    None: defaults only.
+    """
+    tree = config_tree.read([path] if isinstance(path, Path) else path or (), overrides)
     adapter = adapter_of(cls)
     wrong = [_Fault(place, "is given twice") for place in tree.repeated]
     made, found = _validated(adapter, tree.values)

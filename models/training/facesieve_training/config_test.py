@@ -48,6 +48,23 @@ def test_overrides_apply_on_top_of_the_file(tmp_path: Path) -> None:
     assert (config.inner, config.count, config.limit) == (Inner(1e-3, "b"), 9, None)
 
 
+def test_later_files_replace_values_of_earlier_ones(tmp_path: Path) -> None:
+    files = first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text("directory: x\ninner: {kind: b, rate: 0.5}\nsizes: [1, 2]\n")
+    second.write_text("# later\ninner: {rate: 0.25}\nsizes: [3]\n")
+    made = load(files, Outer)
+    assert (made.directory, made.inner, made.sizes) == (Path("x"), Inner(0.25, "b"), [3])
+    second.write_text("# later\ninner: {rate: -1}\nsizes: {a: 1}\ncuont: 1\n")
+    first.write_text("\n\ndirectory: 7\ninner: {kind: c}\n")
+    with pytest.raises(ConfigError) as raised:
+        load(files, Outer)
+    found = [fault.removeprefix(f"{tmp_path}/") for fault in str(raised.value).splitlines()]
+    assert [": ".join(fault.split(": ")[:2]) for fault in found] == [
+        "a.yaml:3: directory", "a.yaml:4: inner.kind", "b.yaml:2: inner.rate", "b.yaml:3: sizes",
+        "b.yaml:4: cuont",
+    ]  # fmt: skip
+
+
 def faults(text: str, directory: Path, *overrides: str) -> list[str]:
     file = directory / "c.yaml"
     file.write_text(text)

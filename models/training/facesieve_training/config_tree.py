@@ -1,6 +1,7 @@
-"""A configuration file as a tree of values with the line of every key, and overrides on top of it."""
+"""Configuration files as one tree of values with the origin of every key, and overrides on top of it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 Location = tuple[str | int, ...]
 """Keys and list indices from the top of a tree to a value."""
 
+OVERRIDE = ("--set", 0)
 # A node that contains itself by an alias has no end.
 _DEEPEST = 20
 # Numbers of YAML 1.2 that YAML 1.1, and therefore PyYAML, takes for text: 1e-3.
@@ -43,25 +45,28 @@ class Tree:
     """Values of a configuration, with their origin."""
 
     source: str
-    """The file, for messages."""
+    """The first file, for messages."""
     values: dict[str, Any]
-    origins: dict[Location, int] = field(default_factory=dict)
-    """Line of each key and list item; 0 for one that an override set."""
+    origins: dict[Location, tuple[str, int]] = field(default_factory=dict)
+    """File and line of each key and list item; OVERRIDE for one that an override set."""
     repeated: list[Location] = field(default_factory=list)
-    """Keys that the file gives twice."""
+    """Keys that a file gives twice."""
 
-    def origin(self, location: Location) -> tuple[int, str]:
-        """Line (for sorting) and printed origin of a value, or of the innermost value around it."""
+    def origin(self, location: Location) -> tuple[tuple[str, int], str]:
+        """File with line (for sorting) and printed origin of a value, or of the innermost value around it."""
         for length in range(len(location), 0, -1):
-            line = self.origins.get(location[:length])
-            if line is not None:
-                return line, f"{self.source}:{line}" if line else "--set"
-        return 0, self.source
+            if at := self.origins.get(location[:length]):
+                return at, at[0] if at == OVERRIDE else f"{at[0]}:{at[1]}"
+        return ("", 0), self.source
 
 
-def read(path: Path | None, overrides: list[str] | tuple[str, ...] = ()) -> Tree:
-    """Read a YAML file (None: an empty one) and apply overrides of the form `a.b=value`."""
-    tree = _file(path) if path else Tree("configuration", {})
+def read(paths: Sequence[Path], overrides: Sequence[str] = ()) -> Tree:
+    """Read YAML files, each key by key over those before it, and apply overrides of the form `a.b=value`."""
+    tree = _file(paths[0]) if paths else Tree("configuration", {})
+    for path in paths[1:]:
+        over = _file(path)
+        _lay(over, over.values, tree, tree.values, ())
+        tree.repeated += over.repeated
     for override in overrides:
         _override(tree, override)
     return tree
@@ -102,11 +107,11 @@ def _note(node: yaml.Node, where: Location, tree: Tree) -> None:
             place = (*where, str(key.value))
             if place in tree.origins:
                 tree.repeated.append(place)
-            tree.origins[place] = key.start_mark.line + 1
+            tree.origins[place] = tree.source, key.start_mark.line + 1
             _note(value, place, tree)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
-            tree.origins[(*where, number)] = item.start_mark.line + 1
+            tree.origins[(*where, number)] = tree.source, item.start_mark.line + 1
             _note(item, (*where, number), tree)
 
 
@@ -126,5 +131,22 @@ def _override(tree: Tree, override: str) -> None:
         below[keys[-1]] = yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
     except yaml.YAMLError as error:
         raise ConfigError("--set", [f"{name}: {text!r} is not a YAML value"]) from error
-    tree.origins = {place: line for place, line in tree.origins.items() if place[: len(keys)] != keys}
-    tree.origins[keys] = 0
+    _forget(tree, keys)
+    tree.origins[keys] = OVERRIDE
+
+
+def _lay(over: Tree, values: dict[str, Any], tree: Tree, below: dict[str, Any], where: Location) -> None:
+    """Put values of one tree over those of another; a list or a single value replaces what was there."""
+    for key, value in values.items():
+        place = (*where, str(key))
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            _lay(over, value, tree, below[key], place)
+            continue
+        below[key] = value
+        _forget(tree, place)
+        tree.origins |= {at: o for at, o in over.origins.items() if at[: len(place)] == place}
+
+
+def _forget(tree: Tree, place: Location) -> None:
+    """Delete the origins of a key and of those below it."""
+    tree.origins = {at: origin for at, origin in tree.origins.items() if at[: len(place)] != place}

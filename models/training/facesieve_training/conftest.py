@@ -1,6 +1,7 @@
 """Shared fixtures: small faces, a small teacher, and paths outside this package."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -43,10 +44,30 @@ def models() -> Path:
 
 
 @pytest.fixture
+def eager() -> Iterator[None]:
+    """Eager execution: building the graph of a step takes longer than the few steps of a test."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def face_directory(tmp_path: Path) -> Path:
+    """The directory of `make_faces`."""
+    return make_faces(tmp_path / "faces")
+
+
+@pytest.fixture
+def teacher_config(tmp_path: Path) -> OnnxTeacher:
+    """The teacher of `make_teacher`."""
+    return make_teacher(tmp_path / "teacher.onnx")
+
+
+def make_faces(root: Path) -> Path:
     """12 people with 4 faces each of 128x128, the people in different colours; the last has one face only."""
     rng = np.random.default_rng(0)
-    root = tmp_path / "faces"
     for person in range(12):
         directory = root / f"p{person:02d}"
         directory.mkdir(parents=True)
@@ -58,10 +79,8 @@ def face_directory(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def teacher_config(tmp_path: Path) -> OnnxTeacher:
+def make_teacher(path: Path) -> OnnxTeacher:
     """A teacher of two convolutions, a PRelu and a last layer, with random weights."""
-    path = tmp_path / "teacher.onnx"
     onnx.save(_teacher(), str(path))
     return OnnxTeacher(path, cut="pooled", low="bent", mean=127.5, std=128.0)
 

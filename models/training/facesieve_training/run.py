@@ -11,6 +11,7 @@ import csv
 import datetime
 import io
 import json
+import math
 import os
 import platform
 import shlex
@@ -63,6 +64,19 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     """Write a file atomically, see `atomic`."""
     with atomic(path) as file:
         file.write(data.encode() if isinstance(data, str) else data)
+
+
+def json_text(tree: Any) -> str:
+    """Indented JSON; a figure without a value (NaN, infinity) is null, because JSON has no such numbers."""
+    return json.dumps(_finite(tree), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Run:
@@ -130,7 +144,7 @@ class Run:
     def save_meta(self, **values: Any) -> None:
         """Write meta.json, with values added to it."""
         self.meta.update(values)
-        write_atomic(self.dir / "meta.json", json.dumps(self.meta, indent=2) + "\n")
+        write_atomic(self.dir / "meta.json", json_text(self.meta))
 
     def finish(self, **values: Any) -> None:
         """Record that the run is complete, with its closing figures."""

@@ -1,9 +1,10 @@
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from facesieve_training.run import Run, RunError, atomic, write_atomic
+from facesieve_training.run import Run, RunError, atomic, json_text, write_atomic
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ def test_a_finished_run_without_other_files_is_kept(tmp_path: Path) -> None:
     Run.open(tmp_path / "run", "teacher", Config(), resume=False).finish()
     with pytest.raises(RunError, match="already holds a run"):
         Run.open(tmp_path / "run", "teacher", Config(), resume=False)
+
+
+def test_figures_without_a_value_are_null() -> None:
+    tree = {"area": float("nan"), "rates": [0.5, float("inf")], "pair": (1, "x")}
+    assert json.loads(json_text(tree)) == {"area": None, "rates": [0.5, None], "pair": [1, "x"]}
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/feedback"
-	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/models"
 	"facesieve/publish/event"
 	"facesieve/quality"
@@ -118,52 +116,4 @@ func (d *Daemon) moveThresholds(now time.Time) {
 			d.log.Error().Err(err).Str("camera", camera.Name).Msg("the threshold cannot be moved; the former one stays")
 		}
 	}
-}
-
-// moveTo continues with these settings if they have another threshold.
-func (w *worker) moveTo(settings workerSettings) error {
-	w.mutex.Lock()
-	same := w.settings.camera.Quality.Threshold == settings.camera.Quality.Threshold
-	w.mutex.Unlock()
-	if same {
-		return nil
-	}
-	e, err := pipeline.NewEngine(settings.pool, settings.camera.Detect, settings.camera.Quality)
-	if err != nil {
-		return err
-	}
-	return w.reconfigure(settings, e)
-}
-
-// observedUplink records what an uplink accepts.
-type observedUplink struct {
-	pipeline.Uplink
-	activity *activity
-	reports  *reports
-}
-
-// Publish accepts the event of a face.
-func (u observedUplink) Publish(e event.Face) error {
-	err := u.Uplink.Publish(e)
-	if err == nil {
-		u.activity.accepted(e)
-		u.reports.sent(e)
-	}
-	return err
-}
-
-// Reject accepts the report of a rejected visit.
-func (u observedUplink) Reject(e event.Rejected) error {
-	u.reports.rejected(e)
-	return u.Uplink.Reject(e)
-}
-
-// Camera returns the settings of a camera. A threshold that is auto has its present value.
-func (s *State) Camera(name string) (config.Camera, error) {
-	camera, err := s.InForce.Camera(name)
-	i := slices.IndexFunc(s.Cameras, func(c CameraState) bool { return c.Name == camera.Name })
-	if i >= 0 && camera.Quality.Threshold == quality.Auto {
-		camera.Quality.Threshold = quality.Threshold(s.Cameras[i].Settings.Threshold)
-	}
-	return camera, err
 }

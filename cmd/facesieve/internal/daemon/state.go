@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"iter"
+	"slices"
 	"time"
 
 	"facesieve/capture"
@@ -11,6 +12,7 @@ import (
 	"facesieve/models"
 	"facesieve/publish"
 	"facesieve/publish/event"
+	"facesieve/quality"
 )
 
 // State is a snapshot of the daemon. It never changes, so readers may share it.
@@ -53,6 +55,16 @@ type CameraState struct {
 	Health event.Health
 	// Feedback is what was learned from recognisers; nil: feedback is not enabled.
 	Feedback *feedback.Snapshot
+}
+
+// Camera returns the settings of a camera. A threshold that is auto has its present value.
+func (s *State) Camera(name string) (config.Camera, error) {
+	camera, err := s.InForce.Camera(name)
+	i := slices.IndexFunc(s.Cameras, func(c CameraState) bool { return c.Name == camera.Name })
+	if i >= 0 && camera.Quality.Threshold == quality.Auto {
+		camera.Quality.Threshold = quality.Threshold(s.Cameras[i].Settings.Threshold)
+	}
+	return camera, err
 }
 
 // snapshot returns the present state.

@@ -161,6 +161,21 @@ func (w *worker) reconfigure(settings workerSettings, e *pipeline.Engine) error 
 	return w.pipeline.Reconfigure(&pipeline.Settings{Camera: settings.camera, Engine: e, Sink: w.sink()})
 }
 
+// moveTo continues with these settings if they have another threshold.
+func (w *worker) moveTo(settings workerSettings) error {
+	w.mutex.Lock()
+	same := w.settings.camera.Quality.Threshold == settings.camera.Quality.Threshold
+	w.mutex.Unlock()
+	if same {
+		return nil
+	}
+	e, err := pipeline.NewEngine(settings.pool, settings.camera.Detect, settings.camera.Quality)
+	if err != nil {
+		return err
+	}
+	return w.reconfigure(settings, e)
+}
+
 // run runs one pipeline after another. It starts another only for a continuous source, and not for a recording.
 func (w *worker) run(ctx context.Context) error {
 	delays := backoff.NewExponentialBackOff()

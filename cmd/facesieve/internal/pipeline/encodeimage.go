@@ -2,6 +2,7 @@ package pipeline
 
 /*
 #cgo pkg-config: libjpeg
+#include <stdlib.h>
 #include "jpeg.h"
 */
 import "C"
@@ -36,7 +37,7 @@ func EncodeAligned(cfg config.Image, bgr []byte) ([]byte, error) {
 }
 
 func encodeJPEG(bgr []byte, jpegQuality int) ([]byte, error) {
-	return jpegInto(make([]byte, 4*len(bgr)), bgr, image.Pt(quality.Size, quality.Size), jpegQuality) // none is larger
+	return toJPEG(bgr, image.Pt(quality.Size, quality.Size), jpegQuality, 4*len(bgr)) // none is larger
 }
 
 // EncodePicture encodes a picture for people, width*height*3 BGR bytes without gaps, as JPEG.
@@ -46,17 +47,20 @@ func EncodePicture(bgr []byte, width, height int) ([]byte, error) {
 		return nil, fmt.Errorf("encode picture: %d bytes instead of %dx%d BGR pixels", len(bgr), width, height)
 	}
 	const headers = 1024
-	return jpegInto(make([]byte, len(bgr)+headers), bgr, image.Pt(width, height), jpegQuality)
+	return toJPEG(bgr, image.Pt(width, height), jpegQuality, len(bgr)+headers)
 }
 
-// jpegInto uses data as scratch memory, which must have room for the JPEG.
-func jpegInto(data, bgr []byte, size image.Point, jpegQuality int) ([]byte, error) {
+// toJPEG returns a JPEG of at most this number of bytes. The memory for so many is of C, because only the few that libjpeg
+// writes need pages; in the Go heap it would be most of what is allocated.
+func toJPEG(bgr []byte, size image.Point, jpegQuality, most int) ([]byte, error) {
+	data := C.malloc(C.size_t(most))
+	defer C.free(data)
 	length := C.jpeg_encode((*C.uint8_t)(unsafe.SliceData(bgr)), C.int(size.X), C.int(size.Y), C.int(jpegQuality),
-		(*C.uint8_t)(unsafe.SliceData(data)), C.ulong(len(data)))
+		(*C.uint8_t)(data), C.ulong(most))
 	if length == 0 {
 		return nil, errors.New("libjpeg failed")
 	}
-	return bytes.Clone(data[:length]), nil
+	return C.GoBytes(data, C.int(length)), nil //nolint:gosec // at most most
 }
 
 func encodePNG(bgr []byte, _ int) ([]byte, error) {

@@ -1,6 +1,5 @@
-"""Fixtures: an ONNX detector of bright squares, images with such squares, and eager execution."""
+"""Fixtures: an ONNX detector of bright squares, and images with such squares."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -13,16 +12,6 @@ from facesieve_training.detector.codec import STRIDES
 
 _HEADS = {"cls": (0, 1), "obj": (1, 2), "bbox": (2, 6), "kps": (6, 16)}
 _POINTS = [0.2, 0.3, 0.8, 0.3, 0.5, 0.5, 0.3, 0.8, 0.7, 0.8]
-
-
-@pytest.fixture
-def eager() -> Iterator[None]:
-    """Eager execution: building the graph of a step takes longer than the few steps of a test."""
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

@@ -32,15 +32,10 @@ class Kind:
 DETECTOR = Kind("detector", 64)
 
 
-@dataclasses.dataclass(frozen=True)
-class Texts:
-    """Texts of the manifest; the licence states the terms of use, which the terms of the data limit."""
-
-    name: str = "facesieve-detector"
-    version: str = "1"
-    description: str = "Face detector with five landmarks, anchor-free at strides 8, 16 and 32"
-    license: str = manifest.NOT_STATED
-    trained_on: str = ""
+def trained_on(images: Path, count: int, teacher: Path, *initial: Path | None) -> str:
+    """The images, the detector that labelled them, and the initial weights of a network."""
+    labelled = f"{count:,} images of {manifest.short(images)}, labelled by {manifest.short(teacher)}"
+    return f"{labelled}; {manifest.started_from(*initial)}"
 
 
 def representative(source: Source, seed: int, count: int) -> list[npt.NDArray[np.uint8]]:
@@ -91,7 +86,7 @@ def write(
     kind: Kind,
     data: bytes,
     training: manifest.Training,
-    texts: Texts,
+    texts: manifest.Stated,
     head: manifest.Detector,
     measured: dict[str, Any],
     refinement: manifest.Refinement | None = None,
@@ -109,7 +104,7 @@ def write(
         detector=head,
         refinement=refinement,
         measured=measured,
-        **dataclasses.asdict(texts),
+        **texts,
     )
     directory.mkdir(parents=True, exist_ok=True)
     (directory / made.file).write_bytes(data)

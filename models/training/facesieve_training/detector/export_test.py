@@ -10,6 +10,7 @@ from facesieve_training.export import manifest
 from facesieve_training.networks.exported import read
 from facesieve_training.networks.int8 import Int8Network
 
+TEXTS = manifest.Texts(name="trial").stated("a detector", "nothing")
 TRAINING = manifest.Training("test", "none", "none", 1, "pytest")
 
 
@@ -67,7 +68,7 @@ def test_manifest_is_what_the_daemon_reads(exported: tuple[keras.Model, bytes], 
         export.DETECTOR,
         exported[1],
         TRAINING,
-        export.Texts(trained_on="nothing"),
+        TEXTS,
         export.layout(0.6, 0.33),
         {},
     )
@@ -84,9 +85,7 @@ def test_manifest_is_what_the_daemon_reads(exported: tuple[keras.Model, bytes], 
 
 
 def test_self_test_holds_for_other_kernels(exported: tuple[keras.Model, bytes], tmp_path: Path) -> None:
-    made = export.write(
-        tmp_path, export.DETECTOR, exported[1], TRAINING, export.Texts(), export.layout(0.6, 0.33), {}
-    )
+    made = export.write(tmp_path, export.DETECTOR, exported[1], TRAINING, TEXTS, export.layout(0.6, 0.33), {})
     net = Int8Network(exported[1], reference=True)
     for case in made.self_test.cases:
         image = manifest.self_test_image(made.self_test.width, made.self_test.height, case.picture)

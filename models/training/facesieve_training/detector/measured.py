@@ -10,7 +10,7 @@ import numpy as np
 from facesieve_training.detector.compare import figures, views
 from facesieve_training.detector.compare.outcome import Outcome, run_detectors
 from facesieve_training.detector.compare.peers import detected
-from facesieve_training.detector.compare.report import table
+from facesieve_training.detector.compare.report import by_size
 from facesieve_training.detector.compare.views import OnView
 from facesieve_training.detector.evaluate import LOWEST, Detect, EvaluateConfig
 from facesieve_training.detector.label import Labelled
@@ -128,7 +128,8 @@ def card(path: Path, manifest: Manifest, head: Detector) -> None:
     for title, part in _parts(measured):
         false = ", ".join(f"{name} {rate:g}" for name, rate in part["false_per_image"].items())
         lines += [f"{title}, {part['images']} images; false positives an image: {false}", ""]
-        lines += [*table(part["sizes"], [NAME, TEACHER]), ""]
+        heads, rows = by_size(part["sizes"])
+        lines += ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows)] + [""]
     for name, part in measured["empty"].items():
         lines.append(
             f"- {name}, {part['images']} images without a face: {part['false']} false positives, the highest "

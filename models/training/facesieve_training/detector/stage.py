@@ -23,18 +23,19 @@ from facesieve_training.detector.label import LabelConfig, Labelled, load
 from facesieve_training.detector.losses import LossConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
 from facesieve_training.detector.yunet import YuNet
-from facesieve_training.export.manifest import described_training
+from facesieve_training.export.manifest import Texts, described_training
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.run import Run
 
 log = logging.getLogger(__name__)
 _TIMED = (384, 640)
+_DESCRIPTION = "Face detector with five landmarks, anchor-free at strides 8, 16 and 32"
 _WEAK = 0.55
 """Share of the score that starts a track at which a detection continues one."""
 
 
 @dataclass(frozen=True)
-class ExportConfig:
+class ExportConfig(Texts):
     """The exported files; representative is the number of training images that calibrate int8.
 
     mixed_with: weights (.tflite or .weights.h5) to average with, by the share `mix`; the training must have
@@ -44,13 +45,13 @@ class ExportConfig:
     representative: int = 256
     mixed_with: Path | None = None
     mix: float = 0.5
-    texts: export.Texts = field(default_factory=export.Texts)
 
 
 @dataclass(frozen=True)
 class Config:
     """Everything about one detector."""
 
+    export: ExportConfig
     seed: int = 1
     label: LabelConfig = field(default_factory=LabelConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -59,7 +60,6 @@ class Config:
     assign: AssignConfig = field(default_factory=AssignConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
-    export: ExportConfig = field(default_factory=ExportConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def parts(self) -> Parts:
@@ -104,7 +104,7 @@ def run(config: Config, run: Run) -> None:
         run.finish()
         return
     data = export.convert(model, export.representative(mosaic, config.seed, config.export.representative))
-    finish(data, [item for item in items if item.held_out], config, run)
+    finish(data, items, config, run)
 
 
 def _trained(source: Source, parts: Parts, run: Run) -> keras.Model:
@@ -118,8 +118,9 @@ def _trained(source: Source, parts: Parts, run: Run) -> keras.Model:
     return train.train(source, parts, run)
 
 
-def finish(data: bytes, held_out: Sequence[Labelled], config: Config, run: Run) -> None:
+def finish(data: bytes, items: Sequence[Labelled], config: Config, run: Run) -> None:
     """Measure the int8 network, choose its score, and write network, manifest and model card."""
+    held_out = [item for item in items if item.held_out]
     detector, yunet = Int8Detector(data, config.evaluate.nms), YuNet(config.label.teacher)
     found = measured.measure(detector, yunet, held_out, config.evaluate, config.label.upright, config.seed)
     score = found.score(config.evaluate.false_positives)
@@ -127,7 +128,12 @@ def finish(data: bytes, held_out: Sequence[Labelled], config: Config, run: Run) 
     values = measured.for_manifest(found, score, milliseconds(data), macs)
     training = described_training(run.dir, run.meta)
     head = export.layout(score, round(_WEAK * score, 2))
-    made = export.write(run.dir, export.DETECTOR, data, training, config.export.texts, head, values)
+    trained_on = export.trained_on(
+        config.label.images, len(items) - len(held_out), config.label.teacher,
+        config.train.initial, config.export.mixed_with,
+    )  # fmt: skip
+    texts = config.export.stated(_DESCRIPTION, trained_on)
+    made = export.write(run.dir, export.DETECTOR, data, training, texts, head, values)
     measured.card(run.dir / "detector.md", made, head)
     run.finish(score=score, false_per_image=values["clean"]["false_per_image"][measured.NAME])
     keras.backend.clear_session()

@@ -15,7 +15,7 @@ from facesieve_training.evaluate.results import Results
 from facesieve_training.evaluate.tables import BEST
 
 # Colours of Okabe and Ito, which colour-blind readers can distinguish, and three more.
-_COLOURS = (
+COLOURS = (
     "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9",
     "#E69F00", "#6A3D9A", "#8C564B", "#117733", "#000000",
 )  # fmt: skip
@@ -60,7 +60,7 @@ def draw(results: Results) -> dict[str, Drawn]:
 
 def colours(results: Results) -> dict[str, str]:
     """Colour of each score; random and the best possible curve are grey."""
-    found, left = {BEST: _GREY}, list(_COLOURS)
+    found, left = {BEST: _GREY}, list(COLOURS)
     for row in results.rows:
         found[row.name] = _GREY if row.name == "random" else left[0]
         if row.name != "random":
@@ -193,13 +193,13 @@ def _similarity(results: Results) -> Figure:
     comparisons = results.comparisons
     for values, name, paint in (
         (comparisons.nonmated_similarity, "non-mated pairs", _GREY),
-        (comparisons.mated_similarity, "mated pairs", _COLOURS[1]),
+        (comparisons.mated_similarity, "mated pairs", COLOURS[1]),
     ):
         axes.hist(values, bins=bins, density=True, color=paint, alpha=0.65, label=name)
     for fmr, threshold in zip(results.rules.fmrs, results.thresholds, strict=True):
-        axes.axvline(threshold, color=_COLOURS[0], lw=1.2)
+        axes.axvline(threshold, color=COLOURS[0], lw=1.2)
         axes.annotate(f"FMR {fmr:g}", (threshold, axes.get_ylim()[1]), xytext=(3, -9),
-                      textcoords="offset points", fontsize=8, color=_COLOURS[0], rotation=90,
+                      textcoords="offset points", fontsize=8, color=COLOURS[0], rotation=90,
                       va="top")  # fmt: skip
     axes.set_xlabel("cosine of the two embeddings")
     axes.set_yticks([])

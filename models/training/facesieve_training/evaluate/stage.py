@@ -153,13 +153,13 @@ def _column(
 
 
 def _scorers(config: Config) -> list[Scorer]:
-    teacher = config.teacher.as_onnx() if config.teacher else None
-    for matcher in config.all_matchers() if teacher else ():
-        if teacher and file_digest(teacher.onnx) == file_digest(matcher.file):
+    teacher = file_digest(config.teacher.as_onnx().onnx) if config.teacher else None
+    for matcher in config.all_matchers():
+        if teacher and teacher == file_digest(matcher.file):
             raise DataError(
                 f"{matcher.file}: is the teacher too, which would evaluate itself; give another matcher"
             )
-    scorers = [build(score, teacher, config.seed) for score in config.scores]
+    scorers = [build(score, config.teacher, config.seed) for score in config.scores]
     _check_names("scores", [scorer.name for scorer in scorers])
     for scorer in scorers:
         scorer.digest()  # raises DataError for a missing file before the long part

@@ -85,12 +85,17 @@ def described(
     """The part of the manifest."""
     output = output_of(data)
     step = float(Int8Network(data).outputs()[output]["quantization"][0])
-    usable = [band.same_photo[0].rate <= config.max_fnmr for band in bands]
+    usable = [band.pairs[2] > 0 and band.same_photo[0].rate <= config.max_fnmr for band in bands]
     first = max((k + 1 for k, good in enumerate(usable) if not good), default=0)
     thresholds = [manifest.Thresholds(b.min_score, *b.thresholds) for b in bands[first:]]
     if not thresholds:
+        last = bands[-1]
         raise DataError(
-            f"embedding.max_fnmr: no band misses at most {config.max_fnmr:g}; export without embedding"
+            f"embedding: the band from score {last.min_score:g} has {last.pairs[1]:,} pairs of one "
+            "photograph and "
+            f"{last.pairs[2]:,} of two people; it misses {last.same_photo[0]} of the first (max_fnmr: "
+            f"{config.max_fnmr:g}); hold out more people, lower the highest of embedding.bands, or set "
+            "embedding to null"
         )
     scales = [float(f"{step * s:.6g}") for s in scale]
     return manifest.Embedding(output, len(scales), scales, thresholds, basis)

@@ -1,6 +1,7 @@
 """The embedding of the shipped network."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,12 @@ def test_bands_that_miss_too_much_have_no_thresholds(models: Path) -> None:
     assert starts(0.9, 0.11, 0.1, 0.01) == [20, 30]
     assert starts(0.05, 0.2, 0.05) == [20], "a good band below a bad one is chance"
     assert starts(float("nan"), 0.05) == [10]
-    with pytest.raises(DataError, match=r"embedding\.max_fnmr: no band misses at most 0\.1"):
+    empty = replace(band(0, 0.05), pairs=(1, 1, 0))
+    head = embedding.described(data, scale, [empty, band(10, 0.05)], embedding.Embedding(), "")
+    assert head.thresholds[0].min_score == 10, "no pair of two people gives the first a threshold"
+    with pytest.raises(
+        DataError, match=r"from score 10 has 1 pairs of one .* 1 of two .* it misses 0\.5 .*max_fnmr: 0\.1"
+    ):
         starts(0.5, 0.5)
 
 

@@ -126,15 +126,17 @@ def compare(held: HeldOut, fmr: float, degraded: bool, seed: int) -> Comparisons
 def check(identity: NDArray[np.int64], fmr: float, knots: int) -> None:
     """Raise DataError if these people, one entry a clean image, are too few for calibration and threshold."""
     faces = np.unique(identity, return_counts=True)[1]
+    several = int((faces > 1).sum())
     mated = int((faces * (faces - 1)).sum()) // 2
     nonmated = (len(identity) ** 2 - int((faces**2).sum())) // 2
     needed = ceil(1 / fmr)
-    if nonmated >= needed and mated and len(identity) >= knots:
+    if nonmated >= needed and several > 1 and len(identity) >= knots:
         return
     raise DataError(
-        f"{len(faces)} people are held out, with {len(identity):,} clean faces, {mated:,} mated and "
-        f"{nonmated:,} non-mated pairs; needed are at least {knots} faces for {knots} knots, one mated pair, "
-        f"and {needed:,} non-mated pairs for FMR {fmr:g} ({ceil(_RELIABLE / fmr):,} for a reliable threshold)"
+        f"{len(faces)} people are held out, with {len(identity):,} clean faces, {mated:,} mated pairs of "
+        f"{several} people and {nonmated:,} non-mated pairs; needed are at least {knots} faces for {knots} "
+        f"knots, mated pairs of two people, and {needed:,} non-mated pairs for FMR {fmr:g} "
+        f"({ceil(_RELIABLE / fmr):,} for a reliable threshold)"
         ": hold out more people (held_out of the stage student), or set fmr higher and knots lower"
     )
 
@@ -149,6 +151,8 @@ def warnings(pairs: Comparisons, fmr: float) -> list[str]:
         )
     if len(pairs.similarity) < LEAST_PAIRS:
         found.append(f"The FNMR rests on {len(pairs.similarity)} mated pairs; {LEAST_PAIRS} are needed.")
+    if not pairs.errors.any():
+        found.append(f"No mated pair fails at FMR {fmr:g}: the relative area (pauc) has no value.")
     return found
 
 

@@ -6,13 +6,16 @@ The daemon decodes the JSON strictly: these dataclasses define the format. Field
 import dataclasses
 import hashlib
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
+from facesieve_training.cli import DataError
 from facesieve_training.run import write_atomic
 
 SCHEMA = 1
@@ -20,6 +23,48 @@ NOT_STATED = "not stated"
 """Licence of a network whose configuration states none."""
 MINIMUM_STEPS = 4
 """A self-test tolerance is never below this many quantisation steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """A network's name and origin, as the configuration of the stage that exports it."""
+
+    name: str
+    """Name of the network."""
+    version: str = "1"
+    description: str = ""
+    """What the network does; empty for the stage's own text."""
+    license: str = NOT_STATED
+    """Terms of use, which the terms of the data, the teachers and the initial weights limit."""
+    trained_on: str | None = None
+    """Data, teachers and initial weights; null names those of the run."""
+
+    def faults(self) -> list[str]:
+        """Return the errors in the values, one message each."""
+        found = [] if self.name.strip() else ["name: must not be empty"]
+        if self.trained_on is not None and not self.trained_on.strip():
+            found.append("trained_on: must not be empty; null names the data of the run")
+        return found
+
+    def stated(self, description: str, trained_on: str) -> "Stated":
+        """The manifest's texts; the arguments replace those that the configuration leaves to the stage."""
+        return Stated(
+            name=self.name,
+            version=self.version,
+            description=self.description or description,
+            license=self.license,
+            trained_on=self.trained_on or trained_on,
+        )
+
+
+class Stated(TypedDict):
+    """The texts of a manifest."""
+
+    name: str
+    version: str
+    description: str
+    license: str
+    trained_on: str
 
 
 @dataclass(frozen=True)
@@ -229,8 +274,21 @@ class Manifest:
 
 
 def write(path: Path, tree: dict[str, Any]) -> None:
-    """Write a manifest's tree as JSON, atomically."""
+    """Write a manifest's tree as JSON, atomically; raises DataError for a figure that is no number."""
+    if bad := next(_not_finite(tree, ""), None):
+        raise DataError(f"{path}: {bad} has no value (NaN or infinite), which a manifest cannot hold")
     write_atomic(path, _json(_drop_none(tree), "") + "\n")
+
+
+def short(path: Path) -> str:
+    """The last two names of a path, which identify data without the directories of a machine."""
+    return "/".join([part for part in path.parts if part not in (path.anchor, "..")][-2:])
+
+
+def started_from(*initial: Path | None) -> str:
+    """The initial weights of a network, as a clause of `trained_on`."""
+    named = " and ".join(short(path) for path in initial if path)
+    return f"it started from {f'the weights of {named}' if named else 'random weights'}"
 
 
 def described_training(directory: Path, meta: dict[str, Any]) -> Training:
@@ -252,6 +310,18 @@ def self_test_image(width: int, height: int, number: int) -> npt.NDArray[np.uint
     checker = ((x >> 3) + (y >> 3)) & 1
     value = x * (number + 1) * 2 + y * (number + 2) + c * 31 + 97 * checker
     return np.asarray(value & 255, np.uint8)
+
+
+def _not_finite(value: Any, where: str) -> Iterator[str]:
+    """Keys of the figures that are NaN or infinite."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _not_finite(item, f"{where}.{key}" if where else key)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _not_finite(item, f"{where}[{number}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield where
 
 
 def _drop_none(value: Any) -> Any:

@@ -1,11 +1,18 @@
+import dataclasses
 import json
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
+from facesieve_training.cli import DataError
+from facesieve_training.config import ConfigError, load
+from facesieve_training.detector import stage as detector
+from facesieve_training.detector.landmarks import stage as landmarks
 from facesieve_training.export import manifest
+from facesieve_training.export import stage as export
 
 MODELS = Path(__file__).parents[3]
 
@@ -44,17 +51,41 @@ def test_manifest_round_trip(tmp_path: Path) -> None:
     assert tree["input"]["scale"] == 1 / 128
     assert np.allclose(tree["self_test"]["cases"][0]["outputs"], [[0.5, -0.25]])
 
+    wrong = dataclasses.replace(made, measured={"pauc": 1.0, "rows": [{"fnmr": float("nan")}]})
+    with pytest.raises(DataError, match=r"n\.json: measured\.rows\[0\]\.fnmr has no value"):
+        wrong.write(tmp_path / "n.json")
+    assert json.loads((tmp_path / "n.json").read_text()) == tree
 
-@pytest.mark.parametrize(
-    ("configuration", "network"),
-    [("export_shipped", "quality"), ("detector", "detector"), ("landmarks", "landmarks")],
-)
-def test_configuration_and_manifest_of_a_shipped_network_state_the_same_terms(
-    configuration: str, network: str
+
+STAGES = [
+    ("export", "quality", export),
+    ("detector", "detector", detector),
+    ("landmarks", "landmarks", landmarks),
+]
+
+
+@pytest.mark.parametrize(("name", "network", "stage"), STAGES, ids=lambda value: str(value)[:9])
+def test_a_network_has_the_shipped_texts_by_a_configuration_of_their_own_only(
+    name: str, network: str, stage: ModuleType
 ) -> None:
-    tree = yaml.safe_load((MODELS / "training" / "configs" / f"{configuration}.yaml").read_text())
-    texts = tree if configuration == "export_shipped" else tree["export"]["texts"]
+    file, shipped = (MODELS / "training" / "configs" / f"{name}{end}.yaml" for end in ("", "_shipped"))
+    key = "name" if name == "export" else "export.name"
+
+    def texts(*files: Path, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+        config = load(files, stage.Config, overrides)
+        given: manifest.Texts = config if name == "export" else config.export
+        return dict(given.stated("of the stage", "of the run"))
+
+    with pytest.raises(ConfigError, match=rf"{name}\.yaml.*: {key}: is required"):
+        texts(file)
+    own = texts(file, overrides=(f"{key}=mine",))
+    assert own == {
+        "name": "mine", "version": "1", "description": "of the stage", "license": "not stated",
+        "trained_on": "of the run",
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="trained_on: must not be empty; null names the data of the run"):
+        texts(file, overrides=(f"{key}=mine", f"{key.replace('name', 'trained_on')}=''"))
     made = json.loads((MODELS / f"{network}.json").read_text())
-    for key in ("license", "trained_on"):
-        assert texts[key] == made[key]
+    for text in ("name", "version", "license", "trained_on"):
+        assert texts(file, shipped)[text] == made[text]
     assert made["license"].startswith("non-commercial research only")

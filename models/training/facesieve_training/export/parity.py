@@ -1,7 +1,6 @@
 """Comparison of the float network and the int8 one on the same images, and its report."""
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from scipy.stats import spearmanr
 
 from facesieve_training.export import manifest
 from facesieve_training.export.held_out import Comparisons
-from facesieve_training.run import write_atomic
+from facesieve_training.run import json_text, write_atomic
 
 Floats = NDArray[np.float64]
 
@@ -25,10 +24,13 @@ def compare(
     score: Floats,
     sets: dict[str, Comparisons],
 ) -> dict[str, Any]:
-    """Compare labels (N x labels) and scores (0..100) of the two networks on the held-out images."""
+    """Compare labels (N x labels) and scores (0..100) of the two networks on the held-out images.
+
+    A figure without a value is None: an area without a failing pair, a correlation with a constant.
+    """
     change = np.abs(score - real_score)
     summary: dict[str, Any] = {
-        "int8_spearman": _rounded(spearmanr(real_score, score).statistic),
+        "int8_spearman": _spearman(real_score, score),
         "int8_largest_change": _rounded(change.max()),
         "int8_mean_change": _rounded(change.mean()),
         "int8_changed_by_99_percent": _rounded(np.quantile(change, 0.99)),
@@ -41,7 +43,7 @@ def compare(
         summary[f"pauc_{kind}_float"] = _rounded(pairs.area(real_score))
     labels = {
         name: {
-            "spearman": _rounded(spearmanr(real[:, i], int8[:, i]).statistic),
+            "spearman": _spearman(real[:, i], int8[:, i]),
             "largest_change": _rounded(np.abs(real[:, i] - int8[:, i]).max()),
         }
         for i, name in enumerate(names)
@@ -51,7 +53,7 @@ def compare(
 
 def write(report: dict[str, Any], fnmr: manifest.Fnmr, out: Path) -> None:
     """Write parity.json, parity.md and the FNMR curve as fnmr.png."""
-    write_atomic(out / "parity.json", json.dumps(report, indent=2) + "\n")
+    write_atomic(out / "parity.json", json_text(report))
     write_atomic(out / "parity.md", markdown(report, fnmr))
     write_atomic(out / "fnmr.png", _plot(fnmr))
 
@@ -68,13 +70,13 @@ _TEMPLATE = """\
 | figure | value |
 | --- | --- |
 {% for name, value in summary.items() %}
-| {{ name }} | {{ value }} |
+| {{ name }} | {{ value if value is not none else "-" }} |
 {% endfor %}
 
 | label | Spearman float to int8 | largest change |
 | --- | --- | --- |
 {% for name, label in labels.items() %}
-| {{ name }} | {{ label.spearman }} | {{ label.largest_change }} |
+| {{ name }} | {{ label.spearman if label.spearman is not none else "-" }} | {{ label.largest_change }} |
 {% endfor %}
 
 pAUC (30 %, FMR {{ "%g" % fnmr.fmr }}, threshold fixed) of weightings; chosen: {{ chosen }}.
@@ -82,7 +84,7 @@ pAUC (30 %, FMR {{ "%g" % fnmr.fmr }}, threshold fixed) of weightings; chosen: {
 | weights | {{ kinds | join(" | ") }} |
 | --- |{{ " --- |" * kinds | length }}
 {% for name, areas in weightings.items() %}
-| {{ name }}{% for kind in kinds %} | {{ "%.4f" % areas[kind] }}{% endfor %} |
+| {{ name }}{% for area in areas.values() %} | {{ "%.4f" % area if area == area else "-" }}{% endfor %} |
 {% endfor %}
 
 | score at least | faces kept | FNMR |
@@ -122,5 +124,9 @@ def _plot(fnmr: manifest.Fnmr) -> bytes:
     return image.getvalue()
 
 
-def _rounded(value: Any) -> float:
-    return float(f"{float(value):.5g}")
+def _spearman(one: Floats, other: Floats) -> float | None:
+    return _rounded(spearmanr(one, other).statistic) if np.ptp(one) > 0 and np.ptp(other) > 0 else None
+
+
+def _rounded(value: Any) -> float | None:
+    return float(f"{float(value):.5g}") if np.isfinite(value) else None

@@ -38,27 +38,18 @@ from facesieve_training.student import data
 from facesieve_training.student.stage import Config as StudentRunConfig
 
 log = logging.getLogger(__name__)
+DESCRIPTION = "Face image quality: expected agreement with a recognition network, from the aligned face."
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(manifest.Texts):
     """Configuration of the stage."""
 
     student: Path
     """Directory of a finished run of the stage student."""
     matcher: Network
     """Recognition network for the FNMR curve and the choice of weights; must not be the teacher."""
-    name: str
-    """Name of the network, for its manifest."""
-    version: str = "1"
     file: str = "quality.tflite"
-    description: str = (
-        "Face image quality: expected agreement with a recognition network, from the aligned face."
-    )
-    license: str = manifest.NOT_STATED
-    """Terms of use, which the terms of the data, the teachers and the initial weights limit."""
-    trained_on: str | None = None
-    """Data, teachers and initial weights, for the manifest; null describes those of the student's run."""
     seed: int = 1
     weights: dict[str, float] | None = None
     """Weight of each label in the raw value; null chooses them on the held-out people."""
@@ -75,9 +66,7 @@ class Config:
 
     def faults(self) -> list[str]:
         """Return the errors in the values, one message each."""
-        found = [] if self.name.strip() else ["name: must not be empty"]
-        if self.trained_on is not None and not self.trained_on.strip():
-            found.append("trained_on: must not be empty; null describes the data of the student's run")
+        found = super().faults()
         if self.weights is not None and sum(self.weights.values()) <= 0:
             found.append("weights: have the sum 0; give one label a weight above 0")
         return found
@@ -129,6 +118,11 @@ def run(config: Config, run: Run) -> None:
     tried = weighting.areas(int8, names, sets)
     chosen, weights = weighting.choose(tried, names, config.weights)
     raw, real_raw = weighting.raw(int8, weights), weighting.raw(real, weights)
+    if np.ptp(raw) == 0:
+        raise DataError(
+            f"{config.student}: the int8 network gives all {len(raw):,} held-out images the same score; "
+            "train the student longer or on more faces, and check its metrics.csv"
+        )
     curve = calibration.calibrate(raw, held.clean, config.knots)
     score, real_score = (np.interp(r, curve.raw, curve.score) for r in (raw, real_raw))
     fnmr = calibration.fnmr_curve(score, sets["mixed"], config.fmr, 21, basis)
@@ -149,14 +143,14 @@ def run(config: Config, run: Run) -> None:
         head, text = embedding.measure(tflite_bytes, scale, faces, config.embedding)
         write_atomic(run.dir / "embedding.md", text)
         described = replace(described, embedding=head)
-    trained_on = config.trained_on or provenance(
-        student, source.config, int((labels.variant == 0).sum()), people
+    texts = config.stated(
+        DESCRIPTION, provenance(student, source.config, int((labels.variant == 0).sum()), people)
     )
-    _manifest(replace(config, trained_on=trained_on), student, tflite_bytes, described, report).write(
+    _manifest(config, student, tflite_bytes, described, report, texts).write(
         (run.dir / config.file).with_suffix(".json")
     )
     run.rewind(-1)
-    run.log(0, **report["summary"])
+    run.log(0, **{name: value for name, value in report["summary"].items() if value is not None})
     run.finish(**report["summary"])
 
 
@@ -174,18 +168,12 @@ def _convert(model: Any, plain: bool, representative: Image) -> bytes:
 def provenance(student: StudentRunConfig, labels: LabelRunConfig, faces: int, people: int) -> str:
     """The data, teachers and initial weights of a student, as its runs' configurations name them."""
     teachers = [labels.teacher.onnx or labels.teacher.run, labels.lightqnet]
-    named = " and ".join(_short(path) for path in teachers if path)
-    background = f"; backgrounds from {_short(student.background.images)}" if student.background else ""
-    start = f"the weights of {_short(student.initial)}" if student.initial else "random weights"
+    named = " and ".join(manifest.short(path) for path in teachers if path)
+    background = student.background and f"; backgrounds from {manifest.short(student.background.images)}"
     return (
-        f"{faces:,} faces of {people:,} people from {_short(labels.faces)}, labelled by {named}{background}; "
-        f"it started from {start}"
+        f"{faces:,} faces of {people:,} people from {manifest.short(labels.faces)}, labelled by {named}"
+        f"{background or ''}; {manifest.started_from(student.initial)}"
     )
-
-
-def _short(path: Path) -> str:
-    """The last two names of a path, which identify data without the directories of a machine."""
-    return "/".join([part for part in path.parts if part not in (path.anchor, "..")][-2:])
 
 
 def _manifest(
@@ -194,20 +182,17 @@ def _manifest(
     tflite_bytes: bytes,
     described: manifest.Quality,
     report: dict[str, Any],
+    texts: manifest.Stated,
 ) -> manifest.Manifest:
     meta = json.loads((config.student / "meta.json").read_text(encoding="utf-8"))
     basis = described.fnmr.set if described.fnmr else ""
     names = [*student.student.labels, *([embedding.NAME] if described.embedding else [])]
     figures = {"parameters": meta["parameters"], "macs": meta["macs"], **report["summary"]}
     return manifest.Manifest(
-        name=config.name,
-        version=config.version,
+        **texts,
         task="quality",
         file=config.file,
         sha256=manifest.sha256(tflite_bytes),
-        description=config.description,
-        license=config.license,
-        trained_on=config.trained_on or "",
         training=manifest.described_training(config.student, meta),
         input=manifest.Input(SIZE, SIZE),
         outputs=quality.described_outputs(tflite_bytes, names),

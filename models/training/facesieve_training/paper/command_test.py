@@ -12,6 +12,7 @@ import pytest
 from facesieve_training import cli
 from facesieve_training.evaluate import figures
 from facesieve_training.evaluate.conftest import network  # noqa: F401 (a fixture)
+from facesieve_training.paper import page
 from facesieve_training.prepare.readers.readers_test import HEADING
 
 VALUES = """
@@ -53,7 +54,7 @@ def data(tmp_path: Path, shared_data: Path, network: Callable[[str, int, int | s
     return root
 
 
-@pytest.mark.paper
+@pytest.mark.usefixtures("eager")
 def test_one_command_from_faces_to_the_page(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,24 +65,26 @@ def test_one_command_from_faces_to_the_page(
     values = ["--values", str(tmp_path / "values.yaml")]
     command = ["paper", str(data), "--size", "tiny", "--run", str(runs), *values]
     assert cli.main(command) == 0
-    page = (runs / "report.html").read_text()
-    assert f"IJB-C is missing and not drawn: {data}/faces/ijbc does not exist" in page
+    text = (runs / "report.html").read_text()
+    assert f"IJB-C is missing and not drawn: {data}/faces/ijbc does not exist" in text
     assert (runs / "figure1.png").read_bytes().startswith(b"\x89PNG")
     for cells in (
         ["FaceQnet&#39;s recipe", "44.5", "42.7"], ["SER-FIQ", "44.5", "43.1"], ["ours", "21.8", "21.8"]
     ):  # fmt: skip
-        assert "".join(f"<td>{cell}</td>" for cell in cells) in page
-    assert "<td>network.backbone.depth</td><td>101</td><td>10</td>" in page
+        assert "".join(f"<td>{cell}</td>" for cell in cells) in text
+    assert "<td>network.backbone.depth</td><td>101</td><td>10</td>" in text
     table = pd.read_csv(runs / "evaluate" / "table.csv")
     assert set(table["set"]) == {"LFW", "Adience"}
     assert len(set(table["score"])) == 5
     printed = pd.read_parquet(runs / "label-printed" / "labels.parquet")
     pd.testing.assert_series_equal(printed["visual"], printed["visual_printed"], check_names=False)
     parameters = json.loads((runs / "student" / "meta.json").read_text())["parameters"]
-    assert f"<td>{parameters / 1e6:.2f}</td>" in page
+    assert f"<td>{parameters / 1e6:.2f}</td>" in text
 
-    # Finished steps are not run again.
+    # Finished steps are not run again; the page is written again.
+    monkeypatch.setattr(page, "write", lambda *_: "again")
     written = {path: path.stat().st_mtime_ns for path in runs.glob("*/meta.json")}
     assert len(written) == 8
     assert cli.main(command) == 0
     assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert (runs / "report.html").read_text() == "again"

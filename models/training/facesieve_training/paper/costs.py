@@ -32,15 +32,17 @@ def counted(teacher: teacher_stage.Config, student: student_stage.Config, masks:
     FaceQnet's recipe is the teacher without its last layer, and two dense layers; SER-FIQ is the teacher, and
     its last layer once more for every mask after the first.
     """
-    built = teacher_network.build(teacher.network, 1).teacher
+    with (
+        keras.StatelessScope()
+    ):  # the weights have shapes, but no values: drawing them takes most of the time
+        built = teacher_network.build(teacher.network, 1).teacher
+        trained = student_network.build(student.student, teacher.network.feature)
+        ours = student_network.inference(trained, student.student)
     last = built.get_layer("feature")
     width, features = last.kernel.shape
     hidden = FaceQnet.hidden
     head = Cost((width + 1) * hidden + hidden + 1, width * hidden + hidden)
     whole = _cost(built)
-    ours = student_network.inference(
-        student_network.build(student.student, teacher.network.feature), student.student
-    )
     return {
         METHODS[0]: _cost(ours),
         METHODS[1]: Cost(

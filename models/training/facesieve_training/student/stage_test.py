@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -6,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 
 from facesieve_training.devices import Hosts
 from facesieve_training.fit import Optimiser
@@ -23,20 +21,18 @@ from facesieve_training.teacher.source import TeacherSource
 
 
 @pytest.fixture
-def config(face_directory: Path, teacher_config: OnnxTeacher, tmp_path: Path) -> Iterator[stage.Config]:
+def config(face_directory: Path, teacher_config: OnnxTeacher, tmp_path: Path, eager: None) -> stage.Config:
     directory = tmp_path / "label"
     masks, teacher = label_stage.Masks(count=4), TeacherSource(**vars(teacher_config))
     labels = label_stage.Config(face_directory, teacher, masks=masks, threads=1, sheet=0)
     label_stage.run(labels, Run.open(directory, "label", labels, False))
-    tf.config.run_functions_eagerly(True)
     tiny = StudentConfig(NetworkConfig(10, 0.125), bins=8, hidden=16)
     first = Phase(1, feature=1.0, optimiser=Optimiser(0.002, "cosine"))
     second = Phase(1, labels=1.0, optimiser=Optimiser(0.002))
-    yield stage.Config(
+    return stage.Config(
         directory, student=tiny, phases=(first, second), batch=16, held_out=0.2, views=Views(shift=0),
         save_every=2, cache=tmp_path / "cache",
     )  # fmt: skip
-    tf.config.run_functions_eagerly(False)
 
 
 def train(config: stage.Config, directory: Path, resume: bool = False) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from facesieve_training.cli import DataError
 from facesieve_training.evaluate.network import Network, Runner, session
-from facesieve_training.run import Run, write_atomic
+from facesieve_training.run import Run, json_text, write_atomic
 from facesieve_training.visits import catalogue, generate, metrics, program, report, truth
 from facesieve_training.visits.events import assign
 from facesieve_training.visits.generate import Cast
@@ -83,7 +83,7 @@ def run(config: Config, run: Run) -> None:
         results = list(tqdm(done, total=len(recordings), desc="replaying", unit="recording", disable=None))
     text, totals = report.table(results), report.totals(results)
     everything = {"totals": totals, "recordings": [result.plain() for result in results]}
-    write_atomic(run.dir / "results.json", json.dumps(everything, indent=2) + "\n")
+    write_atomic(run.dir / "results.json", json_text(everything))
     write_atomic(run.dir / "table.md", text)
     sys.stdout.write(text)
     run.finish(totals=totals)
@@ -146,7 +146,7 @@ class _Examiner:
         counts, notes = metrics.count(people, sent, candidates, self._config.rejoin)
         shots = self._measure.shots(people, sent, candidates) if self._measure else []
         result = Result(name, recording.group, counts, notes, shots)
-        write_atomic(saved, json.dumps(result.plain(), indent=2) + "\n")
+        write_atomic(saved, json_text(result.plain()))
         return result
 
     def _replay(self, recording: Recording, settings: Path, kind: str, people: truth.Truth) -> Assigned:

@@ -1,8 +1,6 @@
-"""Charts of recall and landmark error by face size, as PNG and SVG."""
+"""Charts of recall and landmark error by face size."""
 
-import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -10,15 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from facesieve_training.run import write_atomic
-
-_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9")
-_STYLE = {"svg.hashsalt": "facesieve", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+from facesieve_training.evaluate.figures import COLOURS, STYLE, Drawn, saved
 
 
-def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]], directory: Path) -> None:
-    """Write recall.png and recall.svg: at the first rate, clean and degraded side by side."""
-    with matplotlib.rc_context(_STYLE):
+def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]]) -> Drawn:
+    """Draw both at the first rate, clean and degraded side by side."""
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 5.2), layout="constrained")
         axes = figure.subplots(2, 2, sharex=True, sharey="row")
         for column, (title, figures) in enumerate((("clean", clean[0]), ("degraded", degraded[0]))):
@@ -30,19 +25,15 @@ def draw(clean: Sequence[dict[str, Any]], degraded: Sequence[dict[str, Any]], di
         axes[0][0].set_ylabel("recall")
         axes[1][0].set_ylabel("landmark error, inter-eye distances")
         axes[0][0].legend(frameon=False, fontsize=8)
-        for kind, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
-            data = io.BytesIO()
-            figure.savefig(data, format=kind, **options)
-            write_atomic(directory / f"recall.{kind}", data.getvalue())
+        return saved("Recall and landmarks by size", figure)
 
 
 def _plot(axes: Axes, rows: Sequence[dict[str, Any]], what: str) -> None:
     positions = np.arange(len(rows))
-    for colour, name in zip(_COLOURS, rows[0][what], strict=False):
+    for colour, name in zip(COLOURS, rows[0][what], strict=False):
         values = [np.nan if row[what][name] is None else row[what][name] for row in rows]
         axes.plot(positions, values, "o-", color=colour, label=name, markersize=4)
     axes.set_xticks(positions, [band(row) for row in rows])
-    axes.grid(axis="y", color="#E8EAED")
 
 
 def band(row: dict[str, Any]) -> str:

@@ -34,11 +34,14 @@ def scores(
     return {name: np.array(values) for name, values in found.items()}
 
 
-def difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str, float]:
-    """Median absolute and median signed difference of two rows of scores, over the faces that both have."""
+def difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str, float | None]:
+    """Median absolute and median signed difference of two rows of scores, over the faces that both have.
+
+    None without such a face.
+    """
     apart = (one - other)[np.isfinite(one) & np.isfinite(other)]
     if not len(apart):
-        return {"faces": 0, "apart": float("nan"), "higher": float("nan")}
+        return {"faces": 0, "apart": None, "higher": None}
     return {
         "faces": len(apart),
         "apart": float(np.median(np.abs(apart))),

@@ -36,4 +36,4 @@ def test_a_smaller_view_is_cut_from_the_full_image(views: list[View], exact: OnV
 def test_no_face_in_common_has_no_difference() -> None:
     result = difference(np.array([1.0, np.nan]), np.array([np.nan, 2.0]))
     assert result["faces"] == 0
-    assert np.isnan(result["apart"])
+    assert result["apart"] is None

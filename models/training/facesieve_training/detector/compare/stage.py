@@ -1,11 +1,10 @@
-"""Stage `compare`: evaluates detectors side by side, the first against the second; writes report.md.
+"""Stage `compare`: evaluates detectors side by side, the first against the second; writes report.html.
 
 All detectors get the same views: held-out images at many sizes, clean and degraded, frames of recordings, and
 crops of backgrounds. Recall is reported at thresholds that give each detector the same rate of false
 positives per image. The images of failures in the run's directory are crops of the data, under its terms.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +29,7 @@ from facesieve_training.detector.stage import data_hash
 from facesieve_training.detector.yunet import YuNet
 from facesieve_training.export.scorer import Scorer
 from facesieve_training.faces import FaceSet
-from facesieve_training.run import Run, write_atomic
+from facesieve_training.run import Run, json_text, write_atomic
 
 _SHOWN = 0.5
 """Score from which a false positive is shown."""
@@ -78,7 +77,7 @@ class Config:
 
 
 def run(config: Config, run: Run) -> None:
-    """Compare, and write report.md, figures.json, recall.png, recall.svg and contact sheets."""
+    """Compare, and write report.html, figures.json, recall.png, recall.svg and contact sheets."""
     cv2.setNumThreads(1)
     for path in (*config.evaluate.empty, *config.evaluate.recordings):
         if not path.is_file():
@@ -123,15 +122,18 @@ def run(config: Config, run: Run) -> None:
     if config.recognise is not None:
         results["recognition"] = recognise(detectors, config.recognise, config.seed)
     plain = views.backgrounds(held_out, config.evaluate, config.seed)
-    results["backgrounds"] = _empty(detectors, own, plain, run.dir / "sheet-backgrounds.png")
+    empty = {"backgrounds": _empty(detectors, own, plain, run.dir / "sheet-backgrounds.png")}
     for path in config.evaluate.empty:
         shown = views.empty(path, config.evaluate)
-        results[path.stem] = _empty(detectors, own, shown, run.dir / f"sheet-{path.stem}.png")
+        empty[path.stem] = _empty(detectors, own, shown, run.dir / f"sheet-{path.stem}.png")
+    results["empty"] = empty
     unrefined = [peer for peer in config.peers if peer.refiner is None]
     results["milliseconds"] = {peer.name: milliseconds(peer.file) for peer in unrefined}
-    write_atomic(run.dir / "figures.json", json.dumps(results, indent=2) + "\n")
-    chart.draw(results["clean"]["rates"], results["degraded"]["rates"], run.dir)
-    write_atomic(run.dir / "report.md", report.markdown(results))
+    write_atomic(run.dir / "figures.json", json_text(results))
+    drawn = chart.draw(results["clean"]["rates"], results["degraded"]["rates"])
+    for suffix, data in ((".png", drawn.png), (".svg", drawn.svg)):
+        write_atomic(run.dir / f"recall{suffix}", data)
+    write_atomic(run.dir / "report.html", report.page(results, drawn, run))
     run.finish()
 
 

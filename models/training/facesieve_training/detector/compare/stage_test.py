@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -50,25 +51,28 @@ def test_two_detectors_and_a_report_of_both(bright_squares: Path, squares: Path,
     run = Run.open(tmp_path / "run", "compare", config, False)
     stage.run(config, run)
     figures = json.loads((run.dir / "figures.json").read_text())
-    assert figures["backgrounds"]["images"] == 5
-    assert figures["backgrounds"]["teacher"]["false"] == 0
-    assert figures["empty"]["images"] == 3
+    empty = figures["empty"]
+    assert (empty["backgrounds"]["images"], empty["empty"]["images"]) == (5, 3)
+    assert empty["backgrounds"]["teacher"]["false"] == 0
     row = next(row for row in figures["clean"]["rates"][0]["sizes"] if row["from"] == 24)
     assert row["faces"] > 0
     assert row["recall"] == {"new": 0.0, "teacher": 1.0, "refined": 1.0}
     assert figures["milliseconds"]["new"] is None
     assert "refined" not in figures["milliseconds"]
-    assert figures["backgrounds"]["refined"]["false"] == 0
+    assert empty["backgrounds"]["refined"]["false"] == 0
     camera = figures["cameras"][0]
     assert (camera["times"], camera["images"]) == (1.0, figures["clean"]["images"])
     assert camera["sizes"] == figures["clean"]["rates"][0]["sizes"]
     assert camera["own"] == figures["clean"]["own"]
-    report = (run.dir / "report.md").read_text()
-    assert "| 24-48 |" in report
-    assert "## A camera with 1 times the input's pixels a line" in report
-    assert "0 false positives at the default threshold" in report
+    page = (run.dir / "report.html").read_text()
+    assert f"<tr><td>24-48</td><td>{row['faces']}</td><td>0.000</td><td>1.000</td><td>1.000</td>" in page
+    assert "<h2>A camera with 1 times the input's pixels a line" in page
+    assert "<td>backgrounds</td><td>5</td><td>teacher</td><td>0</td>" in page
+    assert "<h2>Recording empty</h2>" in page
+    for sheet in re.findall(r'<a href="([^"]+)">', page):
+        assert (run.dir / sheet).exists()
+    assert "sheets-clean/missed-but-by-the-peer.png" in page
     assert (run.dir / "recall.svg").stat().st_size > 1000
-    assert (run.dir / "sheets-clean" / "missed-but-by-the-peer.png").exists()
 
 
 def test_a_missing_peer_is_an_error(bright_squares: Path, squares: Path, tmp_path: Path) -> None:

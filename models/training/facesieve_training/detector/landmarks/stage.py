@@ -28,29 +28,25 @@ from facesieve_training.detector.losses import LossConfig
 from facesieve_training.detector.network import NetworkConfig, build, multiply_adds
 from facesieve_training.detector.refine import Refiner
 from facesieve_training.detector.stage import data_hash
-from facesieve_training.export.manifest import Refinement, described_training
+from facesieve_training.export.manifest import Refinement, Texts, described_training
 from facesieve_training.run import Run
 
+_DESCRIPTION = "Finds the face in a square around it, and its five landmarks"
 _DETECTED, _REFINED = "detected", "refined"
 
 
 @dataclass(frozen=True)
-class ExportConfig:
+class ExportConfig(Texts):
     """The exported files; representative is the number of training images that calibrate int8."""
 
     representative: int = 512
-    texts: export.Texts = field(
-        default_factory=lambda: export.Texts(
-            name="facesieve-landmarks",
-            description="Finds the face in a square around it, and its five landmarks",
-        )
-    )
 
 
 @dataclass(frozen=True)
 class Config:
     """Everything about one network. `detector` (.tflite) finds the faces whose refinement is evaluated."""
 
+    export: ExportConfig
     refinement: Refinement
     """The squares of the training, and how the daemon uses the network."""
     score: float = 0.4
@@ -63,7 +59,6 @@ class Config:
     assign: AssignConfig = field(default_factory=AssignConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
-    export: ExportConfig = field(default_factory=ExportConfig)
     detector: Path = Path("../detector.tflite")
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
@@ -85,7 +80,8 @@ def run(config: Config, run: Run) -> None:
         raise DataError(f"{config.detector}: no such file; fix detector")
     items = load(config.label)
     run.set_data_hash(data_hash(items))
-    mined = hard_negatives.find([item for item in items if not item.held_out], config.hard_negatives)
+    training_items = [item for item in items if not item.held_out]
+    mined = hard_negatives.find(training_items, config.hard_negatives)
     crops = Crops(mined, config.crops, config.refinement)
     parts = Parts(
         config.seed, network=config.network, assign=config.assign, loss=config.loss, train=config.train
@@ -103,7 +99,11 @@ def run(config: Config, run: Run) -> None:
     training = described_training(run.dir, run.meta)
     kind = export.Kind("landmarks", side)
     head = export.layout(config.score, config.score)
-    export.write(run.dir, kind, data, training, config.export.texts, head, measured, config.refinement)
+    trained_on = export.trained_on(
+        config.label.images, len(training_items), config.label.teacher, config.train.initial
+    )
+    texts = config.export.stated(_DESCRIPTION, trained_on)
+    export.write(run.dir, kind, data, training, texts, head, measured, config.refinement)
     run.finish()
     keras.backend.clear_session()
 

@@ -29,7 +29,7 @@ label: {{teacher: {teacher}, images: {images}, cache: {tmp_path / "labels.npz"},
   upright: false, scales: [1], mirrored: false}}
 network: {{stem: 4, stage4: 4, width: 8}}
 train: {{steps: 2, batch: 2, warm_up: 1, save_every: 1}}
-export: {{representative: 4, texts: {{trained_on: squares}}}}
+export: {{name: squares, representative: 4}}
 detector: {tmp_path / "detector.tflite"}
 refinement: {{side: 64, crop_scale: 1.5, min_crop: 10, min_iou: 0.3}}
 score: 0.45
@@ -47,6 +47,7 @@ def test_the_stage_trains_and_exports_a_network_for_the_daemon(
     stage.run(config, run)
     manifest = json.loads((run.dir / "landmarks.json").read_text())
     assert (manifest["task"], manifest["file"]) == ("landmarks", "landmarks.tflite")
+    assert (manifest["name"], manifest["trained_on"][-32:]) == ("squares", "; it started from random weights")
     assert (manifest["self_test"]["width"], manifest["detector"]["score"]) == (64, 0.45)
     assert manifest["refinement"] == {"side": 64, "crop_scale": 1.5, "min_crop": 10, "min_iou": 0.3}
     assert manifest["training"]["data_hash"] == run.meta["data_hash"]
@@ -68,6 +69,6 @@ def test_a_missing_detector_is_an_error_before_training(
 
 
 def test_the_shipped_configuration_is_that_of_the_shipped_network(models: Path) -> None:
-    config = configuration.load(CONFIG, stage.Config)
+    config = configuration.load(CONFIG, stage.Config, ["export.name=mine"])
     assert config.train.steps > 1000
     assert (config.score, config.refinement) == read_rule(models / "landmarks.json")

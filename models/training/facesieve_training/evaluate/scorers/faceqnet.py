@@ -27,7 +27,7 @@ from facesieve_training.evaluate.scorers.teacher import in_batches, teacher_dige
 from facesieve_training.label.formulas import unit_rows
 from facesieve_training.quiet import without_notes
 from facesieve_training.run import write_atomic
-from facesieve_training.teacher.imported import OnnxTeacher, Teacher
+from facesieve_training.teacher.source import TeacherSource, open_teacher
 
 Floats = NDArray[np.float32]
 
@@ -39,7 +39,7 @@ _LEAST = 100
 class _Features:
     """The teacher's embedding, the values before its last layer, and the ICAO-like measures, concatenated."""
 
-    teacher: OnnxTeacher
+    teacher: TeacherSource
     name: str = "FaceQnet, features"
 
     def digest(self) -> str:
@@ -48,7 +48,7 @@ class _Features:
 
     def open(self) -> Callable[[Batch], Scores]:
         """Load the teacher."""
-        teacher = Teacher(self.teacher, threads=1)
+        teacher = open_teacher(self.teacher, threads=1)
 
         def some(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
             features = teacher(faces)
@@ -62,7 +62,7 @@ class _Features:
 class FaceQnet(Scorer):
     """A score that is trained on faces with identities."""
 
-    teacher: OnnxTeacher
+    teacher: TeacherSource
     faces: Path
     """Training faces by identity: a directory, or shards."""
     identities: int | None = None
@@ -78,7 +78,7 @@ class FaceQnet(Scorer):
         """One sentence for the report."""
         return (
             "FaceQnet's recipe (Hernandez-Ortega et al. 2019): likeness to the person's best image by "
-            f"ICAO-like measures, regressed by two layers on the frozen {self.teacher.onnx.name}."
+            f"ICAO-like measures, regressed by two layers on the frozen {self.teacher.as_onnx().onnx.name}."
         )
 
     def digest(self) -> str:
@@ -102,14 +102,14 @@ class FaceQnet(Scorer):
         """Load the teacher and the trained head."""
         if self.head is None:
             raise ValueError("open() needs what prepared() makes")
-        teacher = Teacher(self.teacher, threads=1)
+        teacher = open_teacher(self.teacher, threads=1)
         with np.load(self.head) as file:
             weights = dict(file)
         return lambda batch: in_batches(lambda faces: predict(weights, teacher(faces).cut), batch)
 
     def _examples(self, gallery: Gallery, values: Floats) -> tuple[Floats, Floats]:
         measures = values[:, -len(icao.MEASURES) :].astype(np.float64)
-        width = Teacher(self.teacher, threads=1).cut_width
+        width = open_teacher(self.teacher, threads=1).cut_width
         embedding = values[:, : -len(icao.MEASURES) - width]
         features = values[:, -len(icao.MEASURES) - width : -len(icao.MEASURES)]
         reference = references(gallery.identity, icao.compliance(measures))

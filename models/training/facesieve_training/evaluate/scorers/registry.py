@@ -17,7 +17,7 @@ from facesieve_training.evaluate.scorers.random_order import RandomOrder
 from facesieve_training.evaluate.scorers.size import Size
 from facesieve_training.evaluate.scorers.student import Student, TrainedStudent
 from facesieve_training.evaluate.scorers.teacher import EmbeddingLength, SerFiq
-from facesieve_training.teacher.imported import OnnxTeacher
+from facesieve_training.teacher.source import TeacherSource
 
 Kind = Literal[
     "random", "laplacian", "size", "pose_symmetry", "serfiq", "embedding_length", "faceqnet", "lightqnet",
@@ -82,7 +82,7 @@ def default_scores() -> list[ScoreConfig]:
     return [ScoreConfig("random"), ScoreConfig("laplacian"), ScoreConfig("pose_symmetry")]
 
 
-def build(config: ScoreConfig, teacher: OnnxTeacher | None, seed: int) -> Scorer:
+def build(config: ScoreConfig, teacher: TeacherSource | None, seed: int) -> Scorer:
     """Make the scorer that a configuration describes."""
     name = config.name or (config.file.stem if config.kind == "onnx" and config.file else _NAMES[config.kind])
     if config.kind in _NEEDS_TEACHER and teacher is not None:
@@ -100,7 +100,7 @@ def build(config: ScoreConfig, teacher: OnnxTeacher | None, seed: int) -> Scorer
     return _of_file(config, name)
 
 
-def _of_teacher(config: ScoreConfig, name: str, teacher: OnnxTeacher, seed: int) -> Scorer:
+def _of_teacher(config: ScoreConfig, name: str, teacher: TeacherSource, seed: int) -> Scorer:
     if config.kind == "serfiq":
         return SerFiq(name, teacher, config.masks, config.rate, seed)
     if config.kind == "embedding_length":

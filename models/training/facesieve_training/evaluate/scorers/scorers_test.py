@@ -23,7 +23,7 @@ from facesieve_training.evaluate.scorers.registry import ScoreConfig, build
 from facesieve_training.evaluate.scorers.size import Size
 from facesieve_training.evaluate.scorers.teacher import EmbeddingLength, SerFiq
 from facesieve_training.faces import SIZE
-from facesieve_training.teacher.imported import OnnxTeacher, Teacher
+from facesieve_training.teacher.source import TeacherSource, open_teacher
 
 Make = Callable[[str, int, int | str], Path]
 
@@ -69,10 +69,10 @@ def test_size_is_that_of_the_source() -> None:
 
 
 def test_serfiq_equals_the_formula(network: Make) -> None:
-    config = OnnxTeacher(network("teacher", 1, "batch"), cut="cut", low="low")
+    config = TeacherSource(onnx=network("teacher", 1, "batch"), cut="cut", low="low")
     faces = batch(texture(1), texture(2))
     got = SerFiq("s", config, masks=6, rate=0.5, seed=3).open()(faces)
-    teacher = Teacher(config)
+    teacher = open_teacher(config)
     rng = np.random.default_rng([3, 0x5E2F1])
     keep = (rng.random((6, 32)) >= 0.5) * 2.0
     for i, cut in enumerate(teacher(faces.aligned).cut):
@@ -83,9 +83,9 @@ def test_serfiq_equals_the_formula(network: Make) -> None:
 
 
 def test_embedding_length(network: Make) -> None:
-    config = OnnxTeacher(network("teacher", 1, "batch"), cut="cut", low="low")
+    config = TeacherSource(onnx=network("teacher", 1, "batch"), cut="cut", low="low")
     got = EmbeddingLength("e", config).open()(batch(texture(1)))
-    expected = np.linalg.norm(Teacher(config)(texture(1)[None]).embedding)
+    expected = np.linalg.norm(open_teacher(config)(texture(1)[None]).embedding)
     assert got[0] == pytest.approx(float(expected), rel=1e-5)
 
 
@@ -117,7 +117,7 @@ def test_faceqnet_is_trained_once(
     tmp_path: Path, people: Path, network: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faceqnet, "_LEAST", 10)
-    teacher = OnnxTeacher(network("teacher", 1, "batch"), cut="cut", low="low")
+    teacher = TeacherSource(onnx=network("teacher", 1, "batch"), cut="cut", low="low")
     scorer = faceqnet.FaceQnet("f", teacher, people, epochs=1)
     gallery, cache = DirectoryGallery(people, None), Cache(tmp_path, Distribute())
     first = scorer.scores(gallery, cache)
@@ -139,7 +139,7 @@ def test_a_networks_length_is_a_score_of_its_own(tmp_path: Path, network: Make) 
     file, description = network("teacher", 1, "batch"), tmp_path / "length.yaml"
     description.write_text("{mean: [0], std: [1], color: RGB, score: norm}\n")
     scorer = build(ScoreConfig("onnx", file=file, description=description), None, 1)
-    expected = EmbeddingLength("e", OnnxTeacher(file, cut="cut", low="low")).open()(batch(texture(1)))
+    expected = EmbeddingLength("e", TeacherSource(onnx=file, cut="cut", low="low")).open()(batch(texture(1)))
     np.testing.assert_allclose(scorer.open()(batch(texture(1))), expected, rtol=1e-5)
     assert scorer.name == "teacher"
 

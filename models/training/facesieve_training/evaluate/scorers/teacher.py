@@ -9,13 +9,14 @@ from facesieve_training.evaluate.gallery import Batch, file_digest
 from facesieve_training.evaluate.scorers.base import Scorer, Scores
 from facesieve_training.faces import Image
 from facesieve_training.label import formulas
-from facesieve_training.teacher.imported import OnnxTeacher, Teacher
+from facesieve_training.teacher.source import TeacherSource, open_teacher
 
 BATCH = 32
 
 
-def teacher_digest(config: OnnxTeacher) -> str:
+def teacher_digest(source: TeacherSource) -> str:
     """Text that changes whenever the teacher's outputs would."""
+    config = source.as_onnx()
     return f"{file_digest(config.onnx)} {config.cut} {config.low} {config.color} {config.mean} {config.std}"
 
 
@@ -23,7 +24,7 @@ def teacher_digest(config: OnnxTeacher) -> str:
 class SerFiq(Scorer):
     """Robustness of the embedding against dropout (Terhoerst et al. 2020); the label S_r of a clean face."""
 
-    teacher: OnnxTeacher
+    teacher: TeacherSource
     masks: int = 50
     rate: float = 0.5
     seed: int = 1
@@ -32,8 +33,9 @@ class SerFiq(Scorer):
     def about(self) -> str:
         """One sentence for the report."""
         return (
-            f"SER-FIQ (Terhoerst et al. 2020) on {self.teacher.onnx.name}: likeness of {self.masks} "
-            f"embeddings, each with a share of {self.rate:g} of the values before the last layer dropped."
+            f"SER-FIQ (Terhoerst et al. 2020) on {self.teacher.as_onnx().onnx.name}: likeness of "
+            f"{self.masks} embeddings, each with a share of {self.rate:g} of the values before the last "
+            "layer dropped."
         )
 
     def digest(self) -> str:
@@ -42,7 +44,7 @@ class SerFiq(Scorer):
 
     def open(self) -> Callable[[Batch], Scores]:
         """Load the teacher."""
-        teacher = Teacher(self.teacher, threads=1)
+        teacher = open_teacher(self.teacher, threads=1)
         masks = formulas.masks(self.masks, teacher.cut_width, self.rate, self.seed)
 
         def some(faces: Image) -> Scores:
@@ -58,12 +60,12 @@ class SerFiq(Scorer):
 class EmbeddingLength(Scorer):
     """Length of the teacher's embedding before it is normalised (the idea of MagFace, untrained)."""
 
-    teacher: OnnxTeacher
+    teacher: TeacherSource
 
     @property
     def about(self) -> str:
         """One sentence for the report."""
-        return f"Length of the embedding of {self.teacher.onnx.name} before it is normalised."
+        return f"Length of the embedding of {self.teacher.as_onnx().onnx.name} before it is normalised."
 
     def digest(self) -> str:
         """Text that changes whenever the scores would."""
@@ -71,7 +73,7 @@ class EmbeddingLength(Scorer):
 
     def open(self) -> Callable[[Batch], Scores]:
         """Load the teacher."""
-        teacher = Teacher(self.teacher, threads=1)
+        teacher = open_teacher(self.teacher, threads=1)
         return lambda batch: in_batches(
             lambda faces: np.linalg.norm(teacher(faces).embedding, axis=1).astype(np.float64), batch
         )

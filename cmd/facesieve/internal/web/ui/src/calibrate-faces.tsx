@@ -1,6 +1,6 @@
 import { clock, plural } from "./format"
 import { pictureOf, type Outcome } from "./simulate"
-import { Portrait } from "./visits"
+import { Portrait } from "./visit-parts"
 
 const dozen = 12
 

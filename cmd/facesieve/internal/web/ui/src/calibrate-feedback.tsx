@@ -1,6 +1,7 @@
 import { useRef, useState } from "preact/hooks"
 import type { Feedback } from "./api"
-import type { Control } from "./calibrate"
+import { Rows, Scores } from "./axes"
+import type { Control } from "./control"
 import { plural } from "./format"
 import { useWidth } from "./hooks"
 
@@ -113,23 +114,12 @@ function Chart({ learned }: { learned: Feedback }) {
       </figcaption>
       <svg viewBox={`0 0 ${width} ${height}`} role="img"
         aria-label={`Probability of a match by score, learned from ${plural(Math.round(learned.reports), "report")}`}>
-        {[0, 0.5, 1].map((share) => (
-          <g key={share}>
-            <line class="grid" x1={margin.left} x2={width - margin.right} y1={y(share)} y2={y(share)} />
-            <text x={margin.left - 8} y={y(share) + 4} text-anchor="end">
-              {100 * share} %
-            </text>
-          </g>
-        ))}
+        <Rows values={[0, 0.5, 1]} y={y} width={width} margin={margin} text={(share) => `${100 * share} %`} />
         <polygon class="interval" points={[...high, ...low.reverse()].join(" ")} />
         <polyline class="stated" points={path(learned.network).join(" ")} />
         <polyline class="learned" points={path(learned.curve.map((point) => point.probability)).join(" ")} />
         <line class="cut" x1={x(learned.threshold)} x2={x(learned.threshold)} y1={margin.top} y2={y(0)} />
-        {[0, 20, 40, 60, 80, 100].map((score) => (
-          <text key={score} x={x(score)} y={height - 6} text-anchor="middle">
-            {score}
-          </text>
-        ))}
+        <Scores x={x} height={height} />
       </svg>
     </figure>
   )

@@ -1,6 +1,6 @@
 import { useRef, useState } from "preact/hooks"
 import type { Calibration, Override } from "./api"
-import type { Control } from "./calibrate"
+import type { Control } from "./control"
 import { quoted } from "./format"
 import { same, type Draft } from "./simulate"
 

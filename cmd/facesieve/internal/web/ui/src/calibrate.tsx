@@ -1,20 +1,13 @@
 import { useEffect, useMemo, useState } from "preact/hooks"
-import type { Calibration, ControlState, Override } from "./api"
+import type { Calibration } from "./api"
 import { Difference, Neighbours } from "./calibrate-faces"
 import { Learned } from "./calibrate-feedback"
 import { Basis, Figures, Hints, HistogramNotes } from "./calibrate-figures"
 import { Save } from "./calibrate-save"
 import { Gates, Policy, Threshold } from "./calibrate-settings"
+import type { Control } from "./control"
 import { Histogram } from "./histogram"
 import { facesOf, outcome, same, type Draft } from "./simulate"
-
-// What the page may change, and how.
-export interface Control {
-  state: ControlState
-  overridden: string[] // keys of this camera
-  save: (override: Override) => Promise<void>
-  undo: () => Promise<void>
-}
 
 // Calibrate shows what a threshold and gates do to the visits of one camera. It requests nothing. Without control
 // nothing can be saved.

@@ -1,4 +1,5 @@
 import type { Point, VisitDetail } from "./api"
+import { Rows } from "./axes"
 import { scoreText, seconds } from "./format"
 
 const width = 640
@@ -17,14 +18,7 @@ export function Curve({ visit, threshold }: { visit: VisitDetail; threshold: num
   return (
     <svg class="curve" viewBox={`0 0 ${width} ${height}`} role="img"
       aria-label={`${visit.points.length} faces in ${length.toFixed(1)} seconds, best score ${best.toFixed(0)}, threshold ${threshold}`}>
-      {[0, 50, 100].map((score) => (
-        <g key={score}>
-          <line class="grid" x1={margin.left} x2={width - margin.right} y1={y(score)} y2={y(score)} />
-          <text x={margin.left - 6} y={y(score) + 4} text-anchor="end">
-            {score}
-          </text>
-        </g>
-      ))}
+      <Rows values={[0, 50, 100]} y={y} width={width} margin={margin} />
       <text x={margin.left} y={height - 6}>
         0 s
       </text>

@@ -1,4 +1,5 @@
 import { useRef } from "preact/hooks"
+import { Rows, Scores } from "./axes"
 import { plural } from "./format"
 import { useWidth } from "./hooks"
 import type { Outcome } from "./simulate"
@@ -39,14 +40,7 @@ export function Histogram(props: { outcomes: Outcome[]; threshold: number; inFor
       </figcaption>
       <svg viewBox={`0 0 ${width} ${height}`} role="img"
         aria-label={`Best scores of ${plural(scored, "visit")}, ${nights} at night, threshold ${threshold}`}>
-        {ticks.map((count) => (
-          <g key={count}>
-            <line class="grid" x1={margin.left} x2={width - margin.right} y1={y(count)} y2={y(count)} />
-            <text x={margin.left - 8} y={y(count) + 4} text-anchor="end">
-              {count}
-            </text>
-          </g>
-        ))}
+        <Rows values={ticks} y={y} width={width} margin={margin} />
         {bins.map((bin, i) => {
           const left = x(i * binWidth) + 1.5
           const sent = (i + 1) * binWidth > threshold
@@ -62,11 +56,7 @@ export function Histogram(props: { outcomes: Outcome[]; threshold: number; inFor
           <line class="in-force" x1={x(inForce)} x2={x(inForce)} y1={margin.top - 6} y2={y(0)} />
         )}
         <line class="cut" x1={x(threshold)} x2={x(threshold)} y1={margin.top - 12} y2={y(0)} />
-        {[0, 20, 40, 60, 80, 100].map((score) => (
-          <text key={score} x={x(score)} y={height - 6} text-anchor="middle">
-            {score}
-          </text>
-        ))}
+        <Scores x={x} height={height} />
       </svg>
     </figure>
   )

@@ -3,7 +3,7 @@ import type { VisitDetail } from "./api"
 import { Curve } from "./curve"
 import { clock, dateAndClock, scoreText, seconds, visitLength, words } from "./format"
 import { usePoll } from "./hooks"
-import { Portrait, Verdict } from "./visits"
+import { Portrait, Verdict } from "./visit-parts"
 
 interface Props {
   cameras: { name: string; limits: { threshold: number } }[]

@@ -5,6 +5,7 @@ import { clock, plain, plural, scoreText, visitLength } from "./format"
 import { usePoll } from "./hooks"
 import { SourceContext } from "./source"
 import { Faces } from "./visit"
+import { Portrait, Verdict } from "./visit-parts"
 
 interface Visits {
   revision: number
@@ -17,8 +18,6 @@ interface Filter {
   reason: string
   every: boolean // every face of the visits is shown, not only the best one
 }
-
-const states = { open: "in sight or waiting", sent: "sent", rejected: "rejected" }
 
 interface Props {
   cameras: { name: string; limits: { threshold: number } }[]
@@ -111,22 +110,4 @@ function Line({ visit }: { visit: VisitSummary }) {
       <Verdict visit={visit} />
     </a>
   )
-}
-
-export function Verdict({ visit }: { visit: VisitSummary }) {
-  return (
-    <span class="verdict">
-      <span class={`badge ${visit.state}`}>
-        {states[visit.state]}
-        {visit.sent > 1 && ` ${visit.sent} times`}
-      </span>{" "}
-      {visit.text}
-    </span>
-  )
-}
-
-export function Portrait({ face, alt }: { face: number; alt: string }) {
-  const source = useContext(SourceContext)
-  if (!face) return <span class="face-image none">no picture</span>
-  return <img class="face-image" src={source.face(face)} alt={alt} width="112" height="112" loading="lazy" />
 }
