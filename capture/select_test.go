@@ -215,7 +215,7 @@ func TestDecodingResumesAtTheNextKeyFrame(t *testing.T) {
 // A camera over RTSP delivers at the rate, and key frames alone while idle. It counts every frame that the camera sends.
 func TestACameraDeliversWhatIsNeeded(t *testing.T) {
 	t.Parallel()
-	cfg := quick(newCamera(t).URL)
+	cfg := unhurried(newCamera(t).URL)
 	cfg.MaxFPS, cfg.Idle = 10, IdleKeyFrames
 	s := open(t, cfg)
 	f := newFrame(t)

@@ -37,7 +37,7 @@ func (h *hanging) call() {
 }
 
 func (h *hanging) open(_ context.Context, _ Config, _ target, w *watchdog) (input, error) {
-	w.start(100 * time.Millisecond)
+	w.start(300 * time.Millisecond)
 	defer w.stop()
 	h.call()
 	return h, nil
@@ -56,7 +56,7 @@ func (h *hanging) close() { h.closed <- struct{}{} }
 func (h *hanging) start(t *testing.T) *Source {
 	t.Helper()
 	cfg := quick("gst:! appsink")
-	cfg.ReadTimeout = 100 * time.Millisecond
+	cfg.ReadTimeout = 300 * time.Millisecond
 	s, err := start(cfg, liveTarget(h.open), zerolog.New(zerolog.NewTestWriter(t)))
 	if err != nil {
 		t.Fatal(err)
