@@ -272,6 +272,9 @@ int Decoder::receive_now() {
     failures_ = result >= 0 ? 0 : failures_;
     return result;
   }
+  if (context_ == nullptr) { // as in send_now
+    return AVERROR(ENOMEM);
+  }
   auto began = thread_time();
   int result = avcodec_receive_frame(context_, frame_);
   compared_ += thread_time() - began;

@@ -92,5 +92,6 @@
 // # The process
 //
 // Open turns off the messages of OpenCV and FFmpeg for the process, because they go to stderr and contain URLs with
-// their credentials. HTTP uses the proxy in the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).
+// their credentials. It sets glibc's M_MMAP_THRESHOLD to 128 KiB, unless MALLOC_MMAP_THRESHOLD_ is set, because frames and
+// tensors fragment the heap. HTTP uses the proxy in the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).
 package capture

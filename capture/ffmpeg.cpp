@@ -2,6 +2,7 @@
 #include "ffmpeg.h"
 
 #include <cstdarg>
+#include <cstdlib>
 #include <memory>
 #include <new>
 
@@ -99,6 +100,14 @@ void media_error(int number, char *text, size_t size) { av_strerror(number, text
 void media_trim(void) {
 #ifdef __GLIBC__
   malloc_trim(0);
+#endif
+}
+
+void media_map_blocks(void) {
+#ifdef __GLIBC__
+  // The limit with which glibc begins. It would raise it with each such block that is freed.
+  static const bool done = getenv("MALLOC_MMAP_THRESHOLD_") != nullptr || mallopt(M_MMAP_THRESHOLD, 128 << 10) == 1;
+  (void)done;
 #endif
 }
 

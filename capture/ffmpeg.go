@@ -118,6 +118,10 @@ func mediaError(number C.int) string {
 // trim returns freed memory to the system.
 func trim() { C.media_trim() }
 
+// mapBlocks gives each frame and each tensor of C pages of its own, for the process. Otherwise they leave holes in the
+// heap, because the networks and a decoder that starts anew need blocks of other sizes than before.
+func mapBlocks() { C.media_map_blocks() }
+
 // reader reads a container. Its methods except interrupt must be called from one goroutine.
 type reader struct {
 	options mediaOptions

@@ -71,6 +71,9 @@ typedef struct media_decoder {
 void media_error(int number, char *text, size_t size);
 // media_trim returns freed memory to the system.
 void media_trim(void);
+// media_map_blocks gives each block of memory of 128 KiB or more pages of its own from now on, unless the environment
+// contains another limit.
+void media_map_blocks(void);
 
 // media_try_hardware opens the hardware decoders of these names, separated by commas, for H.264. It writes the name of the
 // first that opens to used, and why those before it do not to refusals.

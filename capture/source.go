@@ -61,6 +61,7 @@ func Open(cfg Config, log zerolog.Logger) (*Source, error) {
 
 func start(cfg Config, t target, log zerolog.Logger) (*Source, error) {
 	silenceOpenCV()
+	mapBlocks()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Source{
 		cfg:     cfg,

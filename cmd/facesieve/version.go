@@ -28,11 +28,10 @@ func (*versionCommand) Run(term console) error {
 	}
 	fmt.Fprintf(term.out, "  OpenCV    %s\n  TFLite    %s\n", gocv.OpenCVVersion(), models.LibraryVersion())
 	for _, task := range []string{models.TaskDetector, models.TaskLandmarks, models.TaskQuality} {
-		model, err := models.Embedded(task)
+		m, err := models.EmbeddedManifest(task)
 		if err != nil {
 			return fmt.Errorf("built-in %s network: %w", task, err)
 		}
-		m := model.Manifest
 		fmt.Fprintf(term.out, "  %-9s %s %s, SHA-256 %.12s%s\n", task, m.Name, m.Version, m.SHA256, recommended(m))
 		fmt.Fprintf(term.out, "  %-9s terms: %s\n", "", m.License)
 	}

@@ -5,39 +5,14 @@ processor is 8 to 15 times slower with these functions than with OpenCV, hence t
 compare both.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from keras import ops
 
+from facesieve_training.codec_losses import GREY, Array, compress, encode_video, resampled
 from facesieve_training.degrade import ORDER, Strengths
 from facesieve_training.faces import SIZE
-
-Array = Any
-"""Of the back end in use."""
-GREY = np.array([0.114, 0.587, 0.299], np.float32)
-"""Luma weights of blue, green and red."""
-_BLOCK, _MACRO = 8, 16
-_FREQUENCY, _PLACE = np.ogrid[:_BLOCK, :_BLOCK]
-_COSINES = np.cos(_FREQUENCY * (2 * _PLACE + 1) * np.pi / (2 * _BLOCK)) * np.sqrt(2 / _BLOCK)
-_COSINES[0] /= np.sqrt(2)
-_COSINES = _COSINES.astype(np.float32)
-# ITU-T T.81, tables K.1 and K.2: quantisation of luma and chroma at quality 50.
-_LUMA = np.array(
-    [
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ],
-    np.float32,
-)
-_CHROMA = np.full((_BLOCK, _BLOCK), 99, np.float32)
-_CHROMA[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
 
 
 class Recorded(NamedTuple):
@@ -130,7 +105,7 @@ def motion_blur(images: Array, length: Array, angle: Array) -> Array:
 
 def defocus(images: Array, sigma: Array) -> Array:
     """Gaussian blur; sigma in pixels, [N]."""
-    return ops.round(_resampled(images, *(_gaussian(side, sigma) for side in images.shape[1:3])))
+    return ops.round(resampled(images, *(_gaussian(side, sigma) for side in images.shape[1:3])))
 
 
 def tone(images: Array, gain: Array, gamma: Array, contrast: Array, lift: Array, grey: Array) -> Array:
@@ -145,28 +120,12 @@ def tone(images: Array, gain: Array, gamma: Array, contrast: Array, lift: Array,
 def reduce(images: Array, height: Array, width: Array) -> Array:
     """Reduce each image by averaging to these numbers of rows and columns, [N], in its upper left."""
     _, rows, columns, _ = images.shape
-    return ops.round(_resampled(images, _averaging(rows, height), _averaging(columns, width)))
+    return ops.round(resampled(images, _averaging(rows, height), _averaging(columns, width)))
 
 
 def add_noise(images: Array, sigma: Array, noise: Array) -> Array:
     """Noise of a deviation in grey levels, [N]."""
     return ops.clip(ops.round(images + _pixel(sigma) * noise), 0.0, 255.0)
-
-
-def compress(images: Array, quality: Array) -> Array:
-    """JPEG at a quality, [N], 1..100, with chroma at half size."""
-    _, height, width, _ = images.shape
-    below, beside = -height % _MACRO, -width % _MACRO
-    if below or beside:
-        images = ops.pad(images, ((0, 0), (0, below), (0, beside), (0, 0)), "symmetric")
-    blue, green, red = (images[..., k] for k in range(3))
-    luma = ops.sum(images * GREY, axis=-1)
-    kept = _quantised(luma - 128, _steps(_LUMA, quality)) + 128
-    chroma = ((blue - luma) / 1.772, (red - luma) / 1.402)
-    blueness, redness = (_half_quantised(plane, _steps(_CHROMA, quality)) for plane in chroma)
-    red, blue = kept + 1.402 * redness, kept + 1.772 * blueness
-    green = (kept - GREY[2] * red - GREY[0] * blue) / GREY[1]
-    return ops.clip(ops.round(ops.stack([blue, green, red], axis=-1)), 0.0, 255.0)[:, :height, :width]
 
 
 def _gaussian(side: int, sigma: Array) -> Array:
@@ -186,14 +145,6 @@ def _averaging(side: int, count: Array) -> Array:
     return ops.maximum(shared, 0.0) / step
 
 
-def _resampled(images: Array, rows: Array, columns: Array) -> Array:
-    count, height, width, channels = images.shape
-    images = ops.matmul(rows, ops.reshape(images, (count, height, width * channels)))
-    images = ops.transpose(ops.reshape(images, (count, height, width, channels)), (0, 2, 1, 3))
-    images = ops.matmul(columns, ops.reshape(images, (count, width, height * channels)))
-    return ops.transpose(ops.reshape(images, (count, width, height, channels)), (0, 2, 1, 3))
-
-
 def at(images: Array, rows: Array, columns: Array) -> Array:
     """Pixels at whole positions N x h x w; outside, the nearest ones."""
     count, height, width, channels = images.shape
@@ -201,28 +152,6 @@ def at(images: Array, rows: Array, columns: Array) -> Array:
     columns = ops.clip(ops.cast(columns, "int32"), 0, width - 1)
     first = (height * width * np.arange(count, dtype=np.int32))[:, None, None]
     return ops.take(ops.reshape(images, (-1, channels)), first + rows * width + columns, axis=0)
-
-
-def _steps(table: np.ndarray, quality: Array) -> Array:
-    """Quantisation steps at a quality, [N,1,8,1,8]."""
-    safe = ops.maximum(quality, 1.0)
-    share = _column(ops.where(safe < 50, 5000 / safe, 200 - 2 * safe))
-    return ops.clip(ops.floor((table * share + 50) / 100), 1.0, 255.0)[:, None, :, None, :]
-
-
-def _half_quantised(plane: Array, steps: Array) -> Array:
-    count, height, width = plane.shape
-    small = ops.mean(ops.reshape(plane, (count, height // 2, 2, width // 2, 2)), axis=(2, 4))
-    return ops.repeat(ops.repeat(_quantised(small, steps), 2, axis=1), 2, axis=2)
-
-
-def _quantised(plane: Array, steps: Array) -> Array:
-    """A plane N x H x W after quantisation of the cosine transform of its blocks."""
-    count, height, width = plane.shape
-    blocks = ops.reshape(plane, (count, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK))
-    coefficients = ops.einsum("ua,nyaxb,vb->nyuxv", _COSINES, blocks, _COSINES)
-    rounded = ops.round(coefficients / steps) * steps
-    return ops.reshape(ops.einsum("ua,nyuxv,vb->nyaxb", _COSINES, rounded, _COSINES), (count, height, width))
 
 
 def _pixel(values: Array) -> Array:
@@ -233,4 +162,7 @@ def _column(values: Array) -> Array:
     return values[:, None, None]
 
 
-_EFFECTS = {effect.__name__: effect for effect in (occlude, motion_blur, defocus, tone, add_noise, compress)}
+_EFFECTS = {
+    effect.__name__: effect
+    for effect in (occlude, motion_blur, defocus, tone, add_noise, encode_video, compress)
+}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from facesieve_training import camera, degrade
+from facesieve_training import camera, codec_losses, degrade
 from facesieve_training.degrade import NOTHING, NUMBERS, Degradation, Jitter, Span, Tone
 from facesieve_training.faces import Image
 
@@ -63,6 +63,66 @@ def test_an_effect_is_that_of_opencv(effect: str, faces: list[Image]) -> None:
     assert _rms(batch - clean) == pytest.approx(change, rel=0.1)
     limit = {"motion": 0.35, "jpeg": 0.75, "several": 0.25}.get(effect, 0.05)
     assert _rms(batch - here) < limit * change
+
+
+def _textured(count: int) -> np.ndarray:
+    """Images with details of all sizes: a codec without intra prediction loses more of smooth ones."""
+    rng, made = np.random.default_rng(5), []
+    for _ in range(count):
+        image = np.full((128, 128, 3), 128.0)
+        for side, deviation in ((6, 60), (16, 30), (40, 14), (100, 6)):
+            layer = rng.standard_normal((side, side, 1)) + 0.3 * rng.standard_normal((side, side, 3))
+            image += cv2.resize(deviation * layer, (128, 128), interpolation=cv2.INTER_CUBIC)
+        made.append(np.clip(image, 0, 255).astype(np.uint8))
+    return np.stack(made)
+
+
+def _sharpness(images: np.ndarray) -> float:
+    return float(
+        np.mean([cv2.Laplacian(i.astype(float) @ codec_losses.GREY, cv2.CV_64F).std() for i in images])
+    )
+
+
+def _blockiness(images: np.ndarray) -> float:
+    """Step at the edges of 8x8 blocks relative to that between other columns."""
+    steps = np.abs(np.diff(images.astype(float) @ codec_losses.GREY, axis=2)).mean(axis=(0, 1))
+    edge = np.arange(len(steps)) % 8 == 7
+    return float(steps[edge].mean() / steps[~edge].mean())
+
+
+@pytest.mark.parametrize("qp", [24, 32, 40])
+@pytest.mark.parametrize("movement", [0.0, 1.7])
+def test_a_video_has_the_losses_of_libx264(qp: int, movement: float) -> None:
+    """Error, sharpness and blockiness agree; the pixels of the errors depend on the encoder's choices."""
+    images, angles = _textured(8), np.linspace(0, 3, 8, dtype=np.float32)
+    here = np.stack([degrade.encode_video(i, qp, movement, a) for i, a in zip(images, angles, strict=True)])
+    qps, movements = (np.full(8, value, np.float32) for value in (qp, movement))
+    made = codec_losses.encode_video(images.astype(np.float32), qps, movements, angles)
+    batch = ops.convert_to_numpy(made)
+    assert _rms(batch - images) == pytest.approx(_rms(here - images.astype(float)), rel=0.15)
+    assert _sharpness(batch) == pytest.approx(_sharpness(here), rel=0.12)
+    assert _blockiness(batch) == pytest.approx(_blockiness(here), abs=0.15)
+
+
+def test_a_drawn_video_has_the_losses_of_libx264() -> None:
+    images = _textured(8)
+    here, batch = _both(list(images), replace(NOTHING, h264=Span(1, 28, 36)))
+    clean = images[:, 8:-8, 8:-8].astype(float)
+    for k in range(len(images)):
+        assert _rms(batch[k] - clean[k]) == pytest.approx(_rms(here[k] - clean[k]), rel=0.25)
+    assert _rms(batch - clean) == pytest.approx(_rms(here - clean), rel=0.15)
+    assert _sharpness(batch) == pytest.approx(_sharpness(here), rel=0.12)
+
+
+def test_a_plane_is_shifted_as_by_opencv() -> None:
+    image = _textured(1)
+    down, across = np.array([1.3], np.float32), np.array([-0.6], np.float32)
+    moved = ops.convert_to_numpy(codec_losses.shift(image.astype(np.float32), down, across))[0]
+    back = np.array([[1, 0, 0.6], [0, 1, -1.3]])
+    expected = cv2.warpAffine(
+        image[0], back, (128, 128), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    assert np.abs(moved - expected)[4:-4, 4:-4].mean() < 1
 
 
 def test_misalignment_is_that_of_opencv(faces: list[Image]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from facesieve_training.faces import SIZE
+from facesieve_training.run import Run
 from facesieve_training.teacher.imported import OnnxTeacher
 
 _REPOSITORY = Path(__file__).parents[3]
@@ -83,6 +84,17 @@ def make_teacher(path: Path) -> OnnxTeacher:
     """A teacher of two convolutions, a PRelu and a last layer, with random weights."""
     onnx.save(_teacher(), str(path))
     return OnnxTeacher(path, cut="pooled", low="bent", mean=127.5, std=128.0)
+
+
+def make_labels(root: Path, teacher: OnnxTeacher, masks: int = 4) -> Path:
+    """A run of the stage label in root / "label", on the faces of `make_faces` in root / "faces"."""
+    from facesieve_training.label import stage
+    from facesieve_training.teacher.source import TeacherSource
+
+    source = TeacherSource(**vars(teacher))
+    config = stage.Config(root / "faces", source, masks=stage.Masks(masks), threads=1, sheet=0)
+    stage.run(config, Run.open(root / "label", "label", config, False))
+    return root / "label"
 
 
 def _teacher() -> onnx.ModelProto:

@@ -13,10 +13,14 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from facesieve_training import h264
 from facesieve_training.faces import SIZE, Image
 
 NUMBERS = 48
 """Numbers 0..1 from which the strengths of an image's effects are drawn."""
+_MOVEMENT = 4.0
+"""Largest movement of a face between two frames of a video, pixels of the camera."""
+_LARGEST_QP = 51
 _LIMIT = 2.5
 """Standard deviations at which the draws of a misalignment are cut off."""
 
@@ -101,16 +105,21 @@ class Degradation:
     jitter: Jitter = field(default_factory=Jitter)
     misaligned: Span = field(default_factory=lambda: Span(0.12, 1.5, 5))
     """Factor of the jitter, for landmarks of very low accuracy."""
+    h264: Span = field(default_factory=lambda: Span(0, 24, 40))
+    """QP of the predicted frames of an H.264 video, 1..51, of which the image is one. Before the JPEG."""
 
     def faults(self) -> list[str]:
         """Return the errors in the values, one message each."""
         chances = (("spared", self.spared), ("grey", self.grey))
-        return [f"{name}: {value} is not between 0 and 1" for name, value in chances if not 0 <= value <= 1]
+        found = [f"{name}: {value} is not between 0 and 1" for name, value in chances if not 0 <= value <= 1]
+        if not 1 <= self.h264.low <= self.h264.high <= _LARGEST_QP:
+            found.append(f"h264: {self.h264.low} to {self.h264.high} are not QPs of 1 to {_LARGEST_QP}")
+        return found
 
 
 _NONE = Span(0, 1, 1)
 NOTHING = Degradation(
-    0, _NONE, _NONE, _NONE, _NONE, _NONE, Tone(), 0, _NONE, _NONE, _NONE, Jitter(0, 0, 0), _NONE
+    0, _NONE, _NONE, _NONE, _NONE, _NONE, Tone(), 0, _NONE, _NONE, _NONE, Jitter(0, 0, 0), _NONE, _NONE
 )
 """No effect, and exact alignment."""
 
@@ -159,6 +168,10 @@ class Strengths(NamedTuple):
     """Radians."""
     scale: Any
     """Relative."""
+    qp: Any
+    """QP of the H.264 video, 1..51; 0 for none."""
+    movement: Any
+    """Of the face since the frame before in that video, in the direction of `angle`, pixels."""
 
 
 ORDER = (
@@ -168,6 +181,7 @@ ORDER = (
     ("toned", "tone", ("gain", "gamma", "contrast", "lift", "grey")),
     ("pixels", "reduce", ("pixels",)),
     ("noise", "add_noise", ("noise",)),
+    ("qp", "encode_video", ("qp", "movement", "angle")),
     ("quality", "compress", ("quality",)),
 )
 """The effects in order: the strength that is 0 without it, its function, and the strengths it takes."""
@@ -226,10 +240,13 @@ def strengths(numbers: Any, config: Degradation, xp: Any = np) -> Strengths:
     pixels, noise, quality = drawn(config.pixels, True), drawn(config.noise), drawn(config.jpeg)
     offsets = xp.where(wide, factor, 1.0)[:, None] * n.normal(4)
     j = config.jitter
+    # New draws are the last ones, so that the others of a seed remain.
+    qp, movement = drawn(config.h264), _MOVEMENT * n.one()
     return Strengths(
         occlusion, cover, motion, angle, defocus, *toned, pixels, noise,
         None if quality is None else xp.round(quality),
         offsets[:, :2] * j.shift, offsets[:, 2] * (j.rotation * np.pi / 180), offsets[:, 3] * j.scale,
+        None if qp is None else xp.round(qp), movement,
     )  # fmt: skip
 
 
@@ -365,6 +382,16 @@ def compress(image: Image, quality: float) -> Image:
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
 
 
+def encode_video(image: Image, qp: float, movement: float, angle: float) -> Image:
+    """Predict from a key frame of an H.264 video in which the face was `movement` pixels behind."""
+    back = np.array([[1, 0, -movement * np.cos(angle)], [0, 1, -movement * np.sin(angle)]], np.float64)
+    before = cv2.warpAffine(
+        image, back, image.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return h264.last_of((np.asarray(before, np.uint8), image), round(float(qp)))
+
+
 _EFFECTS: dict[str, Any] = {
-    effect.__name__: effect for effect in (occlude, motion_blur, defocus, tone, reduce, add_noise, compress)
+    effect.__name__: effect
+    for effect in (occlude, motion_blur, defocus, tone, reduce, add_noise, encode_video, compress)
 }

@@ -44,6 +44,7 @@ def test_no_effect_gives_the_clean_centre() -> None:
         {"defocus": Span(1, 2, 2)},
         {"noise": Span(1, 10, 10)},
         {"jpeg": Span(1, 10, 10)},
+        {"h264": Span(1, 36, 36)},
         {"occlusion": Span(1, 0.4, 0.4)},
     ],
     ids=lambda effect: next(iter(effect)),
@@ -72,10 +73,11 @@ def test_a_grey_image_has_one_colour_and_a_tone_changes_it() -> None:
 
 def test_every_effect_has_its_share() -> None:
     numbers = np.random.default_rng(0).random((4000, degrade.NUMBERS), np.float32)
-    config = Degradation(grey=0.2, tone=Tone(0.3))
+    config = Degradation(grey=0.2, tone=Tone(0.3), h264=Span(0.4, 24, 40))
     drawn = degrade.strengths(numbers, config)
     spans = {"occlusion": config.occlusion, "motion": config.motion, "defocus": config.defocus,
-             "pixels": config.pixels, "noise": config.noise, "quality": config.jpeg}  # fmt: skip
+             "pixels": config.pixels, "noise": config.noise, "quality": config.jpeg,
+             "qp": config.h264}  # fmt: skip
     for name, span in spans.items():
         strengths = getattr(drawn, name)
         there = strengths[strengths > 0]
@@ -113,3 +115,20 @@ def test_guessed_landmarks_move_the_face_further() -> None:
         return float(np.std([np.argwhere(some == some.max()).mean(axis=0) for some in made]))
 
     assert 3 < spread(Span(1, 4, 4)) / spread(NONE) < 5
+
+
+def test_videos_leave_the_other_strengths_of_a_seed() -> None:
+    numbers = np.random.default_rng(0).random((50, degrade.NUMBERS), np.float32)
+    without, drawn = (degrade.strengths(numbers, Degradation(h264=Span(c, 24, 40))) for c in (0, 0.5))
+    assert without.qp is None
+    assert 10 < np.count_nonzero(drawn.qp) < 30
+    for name in set(drawn._fields) - {"qp"}:
+        np.testing.assert_array_equal(getattr(drawn, name), getattr(without, name), err_msg=name)
+
+
+def test_a_qp_that_h264_lacks_is_a_fault() -> None:
+    assert Degradation(h264=Span(0.5, 1, 51)).faults() == []
+    for low, high in ((0, 30), (30, 52)):
+        assert Degradation(h264=Span(0.5, low, high)).faults() == [
+            f"h264: {low} to {high} are not QPs of 1 to 51"
+        ]

@@ -18,7 +18,7 @@ from facesieve_training import faces
 from facesieve_training.config import load, plain
 from facesieve_training.degrade import Degradation
 from facesieve_training.evaluate.gallery import open_gallery
-from facesieve_training.export import embedding, held_out, manifest, quality, similarity, tflite, weighting
+from facesieve_training.export import embedding, held_out, manifest, quality, similarity, weighting
 from facesieve_training.export.embedding import Embedding
 from facesieve_training.export.scorer import Scorer
 from facesieve_training.label.source import image, open_source
@@ -80,7 +80,9 @@ def run(config: Config, run: Run) -> None:
         figures, tested = _verify(config.verify, exposed, before.quality, model, scale, head)
         text += tested
     write_atomic(run.dir / "embedding.md", text)
-    _write(run.dir / config.network.name, exposed, tree, head, figures)
+    quality.write_added(
+        run.dir / config.network.name, exposed, tree, head.output, embedding.NAME, plain(head), figures
+    )
     run.rewind(-1)
     run.log(0, **figures)
     run.finish(**figures)
@@ -169,22 +171,3 @@ class _Aligned:
 
     def __getitem__(self, rows: NDArray[np.int64]) -> faces.Image:
         return np.asarray(self._gallery.read(rows).aligned)
-
-
-def _write(
-    path: Path, exposed: bytes, tree: dict[str, Any], head: manifest.Embedding, figures: dict[str, float]
-) -> None:
-    """Write the network, and its manifest with what is new; the self-test of the other outputs stays."""
-    k = head.output
-    names = [output["name"] for output in tree["outputs"][:k]] + [embedding.NAME]
-    added, test = tflite.self_test(exposed, faces.SIZE, faces.SIZE), tree["self_test"]
-    tree["sha256"] = manifest.sha256(exposed)
-    tree["outputs"][k:] = [plain(quality.described_outputs(exposed, names)[k])]
-    for old, new in zip(test["cases"], added.cases, strict=True):
-        old["outputs"][k:] = [new.outputs[k]]
-    test["tolerance"][k:] = [added.tolerance[k]]
-    tree["quality"]["embedding"] = plain(head)
-    tree["measured"] |= {f"embedding_{name}": value for name, value in figures.items()}
-    write_atomic(path, exposed)
-    manifest.write(path.with_suffix(".json"), tree)
-    log.info("%s: %d bytes", path, len(exposed))

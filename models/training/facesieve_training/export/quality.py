@@ -1,7 +1,9 @@
 """A trained student as int8 TFLite; its outputs are the bins' logits of each label."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,11 +11,15 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
+from facesieve_training.config import plain
 from facesieve_training.export import manifest, tflite
 from facesieve_training.faces import SIZE, Image
 from facesieve_training.networks.int8 import Int8Network
+from facesieve_training.run import write_atomic
 from facesieve_training.student import network
 from facesieve_training.student.stage import Config as StudentRunConfig
+
+log = logging.getLogger(__name__)
 
 
 def load_student(directory: Path, config: StudentRunConfig, features: int, people: int) -> keras.Model:
@@ -83,3 +89,25 @@ def described_labels(bins: int, weights: dict[str, float]) -> list[manifest.Labe
     """Describe the labels for the manifest."""
     centres = [round(float(c), 7) for c in network.centres(bins)]
     return [manifest.Label(name, k, centres, weights[name]) for k, name in enumerate(weights)]
+
+
+def write_added(
+    path: Path, data: bytes, tree: dict[str, Any], output: int, name: str, described: dict[str, Any],
+    figures: dict[str, float],
+) -> None:  # fmt: skip
+    """Write a network that got an output, and its manifest (the tree of the former one) with what is new.
+
+    `described`: the output's part of the manifest, below its name. The self-test of the others stays.
+    """
+    names = [former["name"] for former in tree["outputs"][:output]] + [name]
+    added, test = tflite.self_test(data, SIZE, SIZE), tree["self_test"]
+    tree["sha256"] = manifest.sha256(data)
+    tree["outputs"][output:] = [plain(described_outputs(data, names)[output])]
+    for old, new in zip(test["cases"], added.cases, strict=True):
+        old["outputs"][output:] = [new.outputs[output]]
+    test["tolerance"][output:] = [added.tolerance[output]]
+    tree["quality"][name] = described
+    tree["measured"] |= {f"{name}_{figure}": value for figure, value in figures.items()}
+    write_atomic(path, data)
+    manifest.write(path.with_suffix(".json"), tree)
+    log.info("%s: %d bytes", path, len(data))

@@ -8,14 +8,13 @@ import pytest
 
 from facesieve_training import config
 from facesieve_training.cli import DataError
-from facesieve_training.conftest import make_faces, make_teacher
+from facesieve_training.conftest import make_faces, make_labels, make_teacher
 from facesieve_training.evaluate.network import Network
 from facesieve_training.export import embedding_stage, held_out, quality, stage, weighting
 from facesieve_training.export.embedding import Embedding
 from facesieve_training.export.manifest import self_test_image
 from facesieve_training.export.scorer import Scorer
 from facesieve_training.faces import centre, read
-from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.networks.mobileface import MobileFaceConfig
 from facesieve_training.networks.resnet import NetworkConfig
@@ -23,7 +22,6 @@ from facesieve_training.run import Run
 from facesieve_training.student import stage as student_stage
 from facesieve_training.student.batches import Phase
 from facesieve_training.student.network import StudentConfig
-from facesieve_training.teacher.source import TeacherSource
 
 SHORT = (8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 8, 8, 0, 8)
 EMBEDDING = Embedding([0.0], max_fnmr=1)
@@ -40,12 +38,11 @@ EPOCHS = {"residual": 1, "mobileface": 12}
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A student exported after a few steps of training, beside its runs and its faces."""
     root = tmp_path_factory.mktemp("exported")
-    face_directory, teacher_config = make_faces(root / "faces"), make_teacher(root / "teacher.onnx")
-    masks, teacher = label_stage.Masks(count=4), TeacherSource(**vars(teacher_config))
-    labels = label_stage.Config(face_directory, teacher, masks=masks, threads=1, sheet=0)
-    label_stage.run(labels, Run.open(root / "label", "label", labels, False))
+    make_faces(root / "faces")
+    teacher_config = make_teacher(root / "teacher.onnx")
+    labels = make_labels(root, teacher_config)
     training = student_stage.Config(
-        root / "label",
+        labels,
         student=FORMS[request.param],
         phases=(Phase(EPOCHS[request.param], labels=1.0),),
         batch=16,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from facesieve_training import h264
 from facesieve_training.evaluate.network import Network, Runner, session
 from facesieve_training.faces import Image
 from facesieve_training.feedback import scenes
@@ -112,7 +113,7 @@ def _replays(
         sent = {}
         for name, camera in config.cameras.items():
             degrade = camera.recorder(config.seed, f"{name} {scene.name}")
-            generate.encode((degrade(k, frame) for k, frame in enumerate(frames)), scene.fps, video)
+            h264.write((degrade(k, frame) for k, frame in enumerate(frames)), scene.fps, video)
             sent[name] = program.replay(config.program, settings, video, directory / "replay", config.limit)
         yield first, drawing.truth(), sent
     video.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ The converter rounds every weight to the nearest step without compensation. Weig
 already stay unchanged.
 """
 
+import logging
 from typing import Any
 
 import keras
@@ -15,6 +16,8 @@ from tqdm import tqdm
 
 from facesieve_training.faces import Image
 from facesieve_training.networks.pixels import scaled
+
+log = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float64]
 LAST = 127
@@ -31,6 +34,7 @@ def round_weights(model: keras.Model, images: Image) -> None:
     be folded before.
     """
     weighted_layers = weighted(model)
+    log.info("rounding the weights of %d layers on %d images", len(weighted_layers), len(images))
     with_products = zip(weighted_layers, _products(model, weighted_layers, images), strict=True)
     for layer, products in tqdm(
         with_products, total=len(weighted_layers), desc="GPTQ", unit="layer", disable=None

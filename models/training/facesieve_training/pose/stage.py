@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from facesieve_training.cli import DataError
 from facesieve_training.config import plain
-from facesieve_training.export import manifest, quality, tflite
-from facesieve_training.faces import SIZE, read
+from facesieve_training.export import manifest, quality
+from facesieve_training.faces import read
 from facesieve_training.networks import grafted
 from facesieve_training.networks.int8 import Int8Network
 from facesieve_training.pose import fit, head, report, starts, views
@@ -111,7 +111,10 @@ def run(config: Config, run: Run) -> None:
     model = head.train(config.head, maps, truth, run, config.seed)
     made = grafted.graft(data, config.layer, head.grafts(model, maps))
     figures = _measure(config, run, made, training, test)
-    _write(run.dir / config.network.name, made, tree, config, figures)
+    output = len(tree["outputs"])
+    quality.write_added(
+        run.dir / config.network.name, made, tree, output, NAME, plain(manifest.Pose(output)), figures
+    )
     picked = np.linspace(0, len(test.image) - 1, min(len(test.image), 96)).astype(int)
     captions = ["{:.0f} {:.0f}".format(*test.rotation[k]) for k in picked]
     cv2.imwrite(str(run.dir / "views.png"), report.sheet(test.image[picked], captions))
@@ -211,20 +214,3 @@ def _measure(
             f"{axis}_error_90": round(values["all"][1], 2),
         }
     return figures
-
-
-def _write(path: Path, made: bytes, tree: dict[str, Any], config: Config, figures: dict[str, float]) -> None:
-    """Write the network, and its manifest with what is new; the self-test of the other outputs stays."""
-    names = [output["name"] for output in tree["outputs"]] + [NAME]
-    k = len(names) - 1
-    added, test = tflite.self_test(made, SIZE, SIZE), tree["self_test"]
-    tree["sha256"] = manifest.sha256(made)
-    tree["outputs"].append(plain(quality.described_outputs(made, names)[k]))
-    for old, new in zip(test["cases"], added.cases, strict=True):
-        old["outputs"].append(new.outputs[k])
-    test["tolerance"].append(added.tolerance[k])
-    tree["quality"]["pose"] = plain(manifest.Pose(k))
-    tree["measured"] |= {f"pose_{name}": value for name, value in figures.items()}
-    write_atomic(path, made)
-    manifest.write(path.with_suffix(".json"), tree)
-    log.info("%s: %d bytes", path, len(made))

@@ -9,13 +9,12 @@ import pytest
 
 from facesieve_training.cli import DataError
 from facesieve_training.config import load
+from facesieve_training.conftest import make_labels
 from facesieve_training.jax_process import train, train_killed
-from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.mobileface_sample import LAST, large, written
 from facesieve_training.run import Run
 from facesieve_training.student import stage
 from facesieve_training.student.distillation import Distillation
-from facesieve_training.teacher.source import TeacherSource
 
 DETECTOR = Path(__file__).parents[3] / "detector.tflite"
 
@@ -24,9 +23,7 @@ pytest.importorskip("jax", reason="trains on GPUs; pip install 'jax[cpu]'")
 
 @pytest.fixture
 def config(face_directory: Path, tmp_path: Path) -> Path:
-    teacher = TeacherSource(**vars(written(large(), tmp_path / "large.onnx")))
-    labels = label_stage.Config(face_directory, teacher, masks=label_stage.Masks(count=4), threads=1, sheet=0)
-    label_stage.run(labels, Run.open(tmp_path / "label", "label", labels, False))
+    make_labels(tmp_path, written(large(), tmp_path / "large.onnx"))
     file = tmp_path / "student.yaml"
     file.write_text(
         f"""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facesieve_training.label import stage as label_stage
+from facesieve_training.conftest import make_faces, make_labels
 from facesieve_training.networks.mobileface import MobileFaceConfig
 from facesieve_training.networks.mobileface_sample import LAST, large, written
 from facesieve_training.run import Run
@@ -16,22 +16,21 @@ from facesieve_training.student import data, head_fine_tuning, network, stage
 from facesieve_training.student.head_fine_tuning import HeadFineTuning
 from facesieve_training.student.network import StudentConfig
 from facesieve_training.student.views import Views
-from facesieve_training.teacher.source import TeacherSource
 
 HIDDEN = (8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 8, 8, 0, 8)
 LABELS = ("agreement", "norm")
 
 
-@pytest.fixture
-def config(face_directory: Path, tmp_path: Path) -> stage.Config:
-    source = TeacherSource(**vars(written(large(), tmp_path / "large.onnx")))
-    labels = label_stage.Config(face_directory, source, masks=label_stage.Masks(4), threads=1, sheet=0)
-    label_stage.run(labels, Run.open(tmp_path / "label", "label", labels, False))
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> stage.Config:
+    root = tmp_path_factory.mktemp("labelled")
+    make_faces(root / "faces")
+    labels = make_labels(root, written(large(), root / "large.onnx"))
     form = StudentConfig(
         mobileface=MobileFaceConfig(8, HIDDEN, LAST), labels=LABELS, bins=8, hidden=16, length=4
     )
     return stage.Config(
-        tmp_path / "label", student=form, initial=tmp_path / "large.onnx", phases=(), held_out=0.2, batch=8,
+        labels, student=form, initial=root / "large.onnx", phases=(), held_out=0.2, batch=8,
         views=Views(shift=1, light=0.05),
         head_fine_tuning=HeadFineTuning(
             images=60, degraded=LABELS, epochs=40, batch=16, rate=0.01, consistency=10
@@ -63,14 +62,20 @@ def test_only_the_heads_change(config: stage.Config, tmp_path: Path) -> None:
     assert moved == {"hidden", "length", *LABELS}
 
 
+def epochs(config: stage.Config, count: int, **values: Any) -> stage.Config:
+    assert config.head_fine_tuning
+    return replace(config, head_fine_tuning=replace(config.head_fine_tuning, epochs=count, **values))
+
+
 def test_a_resumed_training_reads_the_cached_inputs(config: stage.Config, tmp_path: Path) -> None:
+    config = epochs(config, 4)
     train(config, tmp_path / "whole")
     killed = tmp_path / "killed"
     made, calls = head_fine_tuning._batch, []
 
     def dies(*given: Any) -> Any:
         calls.append(given)
-        if len(calls) > 50:
+        if len(calls) > 8:
             raise RuntimeError("killed")
         return made(*given)
 
@@ -93,18 +98,15 @@ def test_a_resumed_training_reads_the_cached_inputs(config: stage.Config, tmp_pa
 def test_degraded_images_are_used_only_for_the_labels_that_name_them(
     config: stage.Config, tmp_path: Path
 ) -> None:
-    assert config.head_fine_tuning
-    clean = replace(config, head_fine_tuning=replace(config.head_fine_tuning, degraded=()))
-    train(clean, tmp_path / "clean")
-    some = replace(config, head_fine_tuning=replace(config.head_fine_tuning, degraded=("norm",)))
-    train(some, tmp_path / "some")
+    train(epochs(config, 1, degraded=()), tmp_path / "clean")
+    train(epochs(config, 1, degraded=("norm",)), tmp_path / "some")
     labels = data.LabelRun(config.labels).read(LABELS)
     test = data.held_out(labels, config.held_out, config.seed)
     with np.load(tmp_path / "clean" / "head_inputs.npz") as archive:
         assert len(archive["arr_0"]) == ((labels.variant == 0) & ~test).sum()
     with np.load(tmp_path / "some" / "head_inputs.npz") as archive:
         assert len(archive["arr_0"]) == min(60, (~test).sum())
-    wrong = replace(config, head_fine_tuning=replace(config.head_fine_tuning, degraded=("pose",)))
+    wrong = epochs(config, 1, degraded=("pose",))
     assert wrong.faults() == ["head_fine_tuning.degraded: pose is none of student.labels"]
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from facesieve_training.conftest import make_faces, make_labels, make_teacher
 from facesieve_training.devices import Hosts
 from facesieve_training.fit import Optimiser
-from facesieve_training.label import stage as label_stage
 from facesieve_training.networks.resnet import NetworkConfig
 from facesieve_training.run import Run
 from facesieve_training.student import data, initial, stage
@@ -16,21 +16,22 @@ from facesieve_training.student.background import Empty
 from facesieve_training.student.batches import Batches, Phase
 from facesieve_training.student.network import StudentConfig
 from facesieve_training.student.views import Views
-from facesieve_training.teacher.imported import OnnxTeacher
-from facesieve_training.teacher.source import TeacherSource
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("labelled")
+    make_faces(root / "faces")
+    return make_labels(root, make_teacher(root / "teacher.onnx"))
 
 
 @pytest.fixture
-def config(face_directory: Path, teacher_config: OnnxTeacher, tmp_path: Path, eager: None) -> stage.Config:
-    directory = tmp_path / "label"
-    masks, teacher = label_stage.Masks(count=4), TeacherSource(**vars(teacher_config))
-    labels = label_stage.Config(face_directory, teacher, masks=masks, threads=1, sheet=0)
-    label_stage.run(labels, Run.open(directory, "label", labels, False))
+def config(labels: Path, tmp_path: Path, eager: None) -> stage.Config:
     tiny = StudentConfig(NetworkConfig(10, 0.125), bins=8, hidden=16)
     first = Phase(1, feature=1.0, optimiser=Optimiser(0.002, "cosine"))
     second = Phase(1, labels=1.0, optimiser=Optimiser(0.002))
     return stage.Config(
-        directory, student=tiny, phases=(first, second), batch=16, held_out=0.2, views=Views(shift=0),
+        labels, student=tiny, phases=(first, second), batch=16, held_out=0.2, views=Views(shift=0),
         save_every=2, cache=tmp_path / "cache",
     )  # fmt: skip
 

@@ -5,8 +5,7 @@ span lasts while at least half of the face is inside the frame, not covered, and
 """
 
 import hashlib
-import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facesieve_training import faces
+from facesieve_training import faces, h264
 from facesieve_training.cli import DataError
 from facesieve_training.faces import FaceSet, Image
 from facesieve_training.run import write_atomic
@@ -100,7 +99,7 @@ def generate(
         return video, truth
     directory.mkdir(parents=True, exist_ok=True)
     drawing = Drawing(scenario, cast.members(names, scenario.photos), room)
-    encode(drawing, scenario.fps, video)
+    h264.write(drawing, scenario.fps, video)
     drawing.truth().save(truth)
     write_atomic(stamp, digest)
     return video, truth
@@ -191,50 +190,3 @@ def _draw_pillar(canvas: Canvas, left: float, right: float) -> None:
     shade: NDArray[np.float32] = np.linspace(150, 95, width, dtype=np.float32)
     patch = np.broadcast_to(shade[None, :, None], (HEIGHT, width, 3))
     canvas.blend(np.asarray(patch), np.ones((HEIGHT, width), np.float32), round(left), 0)
-
-
-def encode(frames: Iterable[Image], fps: int, path: Path) -> None:
-    """Write frames, HEIGHT x WIDTH x 3, BGR, as a video (H.264)."""
-    temporary = path.with_suffix(".partial.mp4")
-    command = [
-        "ffmpeg",
-        "-v",
-        "error",
-        "-y",
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "bgr24",
-        "-s",
-        f"{WIDTH}x{HEIGHT}",
-    ]
-    command += [
-        "-r",
-        str(fps),
-        "-i",
-        "-",
-        "-c:v",
-        "libx264",
-        "-preset",
-        "veryfast",
-        "-crf",
-        "21",
-        "-threads",
-        "1",
-    ]
-    command += ["-pix_fmt", "yuv420p", "-movflags", "+faststart", str(temporary)]
-    try:
-        encoder = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603
-    except OSError as error:
-        raise DataError(f"ffmpeg cannot be run: {error.strerror}; install it with libx264") from error
-    assert encoder.stdin  # noqa: S101 - a pipe was requested
-    try:
-        for frame in frames:
-            encoder.stdin.write(frame.tobytes())
-    except BrokenPipeError:
-        pass  # the reason is in its output
-    finally:
-        _, errors = encoder.communicate()
-    if encoder.returncode:
-        raise DataError(f"{path}: ffmpeg ended with status {encoder.returncode}: {errors.decode().strip()}")
-    temporary.replace(path)
