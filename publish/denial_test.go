@@ -51,6 +51,7 @@ func denied(p *Publisher, text string) func() bool {
 
 // A broker acknowledges an event whose topic it forbids, and discards it: the event waits until the topic is allowed.
 func TestForbiddenFaceTopicLosesNothing(t *testing.T) {
+	t.Parallel()
 	broker := startGuarded(t, "topic write facesieve/gate/status", "topic write facesieve/gate/+/state",
 		"topic read facesieve/#")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#") // before an event is allowed: it gets every one
@@ -78,6 +79,7 @@ func TestForbiddenFaceTopicLosesNothing(t *testing.T) {
 
 // An access control that forbids one camera delays neither another camera nor Close.
 func TestForbiddenCameraDelaysNoOther(t *testing.T) {
+	t.Parallel()
 	broker := startGuarded(t, "topic readwrite facesieve/gate/garage/#", "topic readwrite facesieve/gate/status")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	queue := mustOpenQueue(t, onDisk(t.TempDir()))
@@ -154,6 +156,7 @@ func TestOldBrokerIsServed(t *testing.T) {
 
 // An old broker's acknowledgement has no reason: the status that does not return reveals that it discards.
 func TestOldBrokerThatDiscards(t *testing.T) {
+	t.Parallel()
 	broker := startGuarded(t, "topic read facesieve/#")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#") // before an event is allowed: it gets every one
 	p := mustOpen(t, testConfig(startOld(t, broker.Addr)), quick())

@@ -16,6 +16,7 @@ import (
 )
 
 func TestExampleInGo(t *testing.T) {
+	t.Parallel()
 	broker := publishtest.StartAnonymous(t)
 	binary := filepath.Join(t.TempDir(), "subscriber")
 	if out, err := exec.Command("go", "build", "-o", binary, "./event/examples").CombinedOutput(); err != nil {
@@ -25,6 +26,7 @@ func TestExampleInGo(t *testing.T) {
 }
 
 func TestExampleInPython(t *testing.T) {
+	t.Parallel()
 	python, script := pythonExample(t, "subscriber.py")
 	broker := publishtest.StartAnonymous(t)
 	host, port, _ := net.SplitHostPort(broker.Addr)
@@ -32,6 +34,7 @@ func TestExampleInPython(t *testing.T) {
 }
 
 func TestRecogniserInGo(t *testing.T) {
+	t.Parallel()
 	broker := publishtest.StartAnonymous(t)
 	binary := filepath.Join(t.TempDir(), "recogniser")
 	if out, err := exec.Command("go", "build", "-o", binary, "./event/examples/recogniser").CombinedOutput(); err != nil {
@@ -41,6 +44,7 @@ func TestRecogniserInGo(t *testing.T) {
 }
 
 func TestRecogniserInPython(t *testing.T) {
+	t.Parallel()
 	python, script := pythonExample(t, "recogniser.py")
 	broker := publishtest.StartAnonymous(t)
 	host, port, _ := net.SplitHostPort(broker.Addr)

@@ -119,6 +119,7 @@ func startUnbounded(t *testing.T, lines ...string) *publishtest.Mosquitto {
 }
 
 func TestFaultBrokerAway(t *testing.T) {
+	t.Parallel()
 	broker := startUnbounded(t, "allow_anonymous true")
 	broker.Kill(t)
 	queue := mustOpenQueue(t, onDisk(t.TempDir()))
@@ -135,6 +136,7 @@ func TestFaultBrokerAway(t *testing.T) {
 }
 
 func TestFaultNoAcknowledgements(t *testing.T) {
+	t.Parallel()
 	broker := startUnbounded(t, "allow_anonymous true")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	link := startProxy(t, broker.Addr)
@@ -160,6 +162,7 @@ func TestFaultNoAcknowledgements(t *testing.T) {
 
 // The broker is stopped and started while events are published, and stores messages for the recorder.
 func TestFaultBrokerRestarts(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	broker := publishtest.StartMosquitto(t, dir, "allow_anonymous true", "max_queued_messages 0", "persistence true",
 		"persistence_location "+dir+"/")
@@ -189,6 +192,7 @@ func TestFaultBrokerRestarts(t *testing.T) {
 }
 
 func TestFaultWrongPassword(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	broker := publishtest.StartMosquitto(t, dir, publishtest.Passwords(t, dir, "camera", "hunter2")...)
 	cfg := testConfig(broker.URL())
@@ -208,6 +212,7 @@ func TestFaultWrongPassword(t *testing.T) {
 }
 
 func TestFaultExpiredCertificate(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	ca := publishtest.NewAuthority(t, dir, "ca")
 	ca.Expired = true

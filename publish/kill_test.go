@@ -108,6 +108,7 @@ func kill9(t *testing.T, dir, broker string) []string {
 
 // kill -9 at a hundred random moments: every event that was accepted is delivered.
 func TestFaultKilled(t *testing.T) {
+	t.Parallel()
 	broker := startUnbounded(t, "allow_anonymous true")
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	dir := t.TempDir()

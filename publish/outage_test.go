@@ -124,6 +124,7 @@ func TestSentAgainWithTheSameID(t *testing.T) {
 
 // A network that fails all the time loses nothing either.
 func TestNothingLostOnABadNetwork(t *testing.T) {
+	t.Parallel()
 	broker := publishtest.StartAnonymous(t)
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	link := startProxy(t, broker.Addr)
@@ -222,6 +223,7 @@ func heavy(n uint64) []event.Face {
 
 // The network transports nothing for a while: the connection is kept, and nothing is lost.
 func TestSlowUplink(t *testing.T) {
+	t.Parallel()
 	broker := publishtest.StartAnonymous(t)
 	watch := publishtest.Record(t, broker.URL(), "facesieve/#")
 	link := startProxy(t, broker.Addr)

@@ -4,6 +4,7 @@ hosts.
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -53,7 +54,7 @@ def batch(step: int, hosts: Hosts) -> tuple[Any, Any]:
 def train(
     directory: Path,
     resume: bool = False,
-    pause: float = 0.0,
+    endless: bool = False,
     precision: devices.Precision = "float32",
     count: int = 0,
 ) -> None:
@@ -62,7 +63,8 @@ def train(
     devices.spread(count, BATCH, hosts)
 
     def make(step: int) -> tuple[Any, Any]:
-        time.sleep(pause)
+        if endless and step == EPOCHS * EPOCH - 1:
+            time.sleep(600)
         return batch(step, hosts)
 
     Loop(network(precision), make, run, 3, hosts).train(EPOCHS, EPOCH, lambda: {"evaluated": 1.0})
@@ -81,7 +83,7 @@ def program(directory: Path, *more: str, **variables: str) -> "subprocess.Popen[
 
 def test_a_killed_and_resumed_run_gives_the_same_result(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    process = program(killed, "pause")
+    process = program(killed, "endless")
     while process.poll() is None and len(list(killed.glob("checkpoint/step-*.npz"))) < 2:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
@@ -106,7 +108,7 @@ def test_devices_and_hosts_train_as_one_device(tmp_path: Path) -> None:
     pytest.importorskip("jax", reason="several devices need JAX; pip install 'jax[cpu]'")
     jax = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     one, two, first, second = [tmp_path / name for name in ("1", "2", "first", "second")]
-    address = f"127.0.0.1:{20000 + os.getpid() % 20000}"
+    address = f"127.0.0.1:{_free_port()}"
     programs = [
         program(tmp_path, "devices", **jax, XLA_FLAGS="--xla_force_host_platform_device_count=2"),
         program(first, **jax, **_host(0, address)),
@@ -119,6 +121,19 @@ def test_devices_and_hosts_train_as_one_device(tmp_path: Path) -> None:
     for left, right in zip(weights(first), weights(second), strict=True):
         np.testing.assert_array_equal(left, right)
     assert (first / "metrics.csv").read_bytes() == (second / "metrics.csv").read_bytes()
+
+
+def _free_port() -> int:
+    """A port below those that the system gives to clients, and above those of the tests in Go."""
+    first = 30000 + os.getpid() % 2000
+    for port in range(first, first + 700):
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError(f"no free port from {first} on")
 
 
 def _host(index: int, address: str) -> dict[str, str]:
@@ -197,4 +212,4 @@ if __name__ == "__main__":
         for number in (1, 2):
             train(given / str(number), count=number)
     else:
-        train(given, pause=0.1 if "pause" in sys.argv else 0.0)
+        train(given, endless="endless" in sys.argv)
