@@ -12,11 +12,11 @@ import numpy as np
 from facesieve_training.cli import DataError
 from facesieve_training.faces import Image
 
-MACROBLOCK = 16
+_MACROBLOCK = 16
 """Side of the units of coding, pixels."""
 _ENCODER = "libx264"
 _MISSING = f"PyAV lacks {_ENCODER}; install its wheel from PyPI: pip install av"
-# A camera's encoder: no B frames, constant QP, no psychovisual decisions (none below the preset "medium").
+# As a camera's encoder: constant QP, no B frames, no psychovisual decisions, which this preset does not take.
 _CAMERA = {
     "preset": "superfast",
     "tune": "zerolatency",
@@ -74,7 +74,7 @@ def _picture(frame: Image) -> av.VideoFrame:
 def _encoded(frames: Sequence[Image], qp: int) -> Iterator[Any]:
     """Packets of a stream of frames as a camera sends it."""
     height, width = frames[0].shape[:2]
-    below, beside = -height % MACROBLOCK, -width % MACROBLOCK
+    below, beside = -height % _MACROBLOCK, -width % _MACROBLOCK
     encoder = _context("w", _ENCODER)
     encoder.height, encoder.width = height + below, width + beside
     encoder.pix_fmt, encoder.time_base = "yuv420p", Fraction(1, 25)
