@@ -52,7 +52,18 @@ _RESULTS = {
         "evaluate --config configs/evaluate_lfw.yaml --set faces=FACES --set matcher.file=MATCHER "
         "--set 'scores=[{{kind: student, file: {run}/quality.tflite}}]'",
     ),
+    "embedding": ("the network, its manifest and embedding.md", ""),
+    "pose": ("the network, its manifest, pose.md and views.png; look at the views", ""),
     "evaluate": ("report.html, table.md and the curves", ""),
+    "detector": (
+        "detector.tflite, its manifest, detector.md and the weights",
+        "compare --config configs/compare.yaml --set 'peers=[{{name: mine, file: {run}/detector.tflite}}, "
+        "{{name: shipped, file: ../detector.tflite}}]'",
+    ),
+    "landmarks": ("landmarks.tflite, its manifest and the weights", ""),
+    "compare": ("report.html, figures.json and contact sheets", ""),
+    "visits": ("table.md, results.json and the program's output", ""),
+    "feedback": ("CAMERA.csv for each camera", ""),
 }
 """Results of a stage in its run's directory, and the command that usually follows."""
 
@@ -83,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(importlib.import_module(COMMANDS[given[0]]).main(given[1:]))
     options = _parser().parse_args(given)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("absl").setLevel(logging.ERROR)  # TensorFlow's converter warns about its own calls
     try:
         stage = _stage(options.stage)
         config = load(options.config, stage.Config, options.set)
@@ -124,7 +136,7 @@ def _stage(name: str) -> Stage:
 
 def _closing(stage: str, directory: Path) -> str:
     """Where the results are, and what comes next."""
-    results, following = _RESULTS.get(stage, ("the results", ""))
+    results, following = _RESULTS[stage]
     command = f"\nnext: facesieve-train {following.format(run=directory)}" if following else ""
     return f"{directory}: finished; it holds {results}{command}"
 

@@ -40,6 +40,13 @@ def test_the_help_of_a_stage_lists_its_keys(capsys: pytest.CaptureFixture[str]) 
     assert "  threshold: number > 0, < 1, default 0.5\n      Lowest score of an accepted face" in printed
 
 
+def test_every_stage_names_its_results() -> None:
+    assert set(cli._RESULTS) == set(cli.STAGES)
+    closing = cli._closing("detector", Path("runs/mine"))
+    assert closing.startswith("runs/mine: finished; it holds detector.tflite, ")
+    assert "peers=[{name: mine, file: runs/mine/detector.tflite}, {name: shipped" in closing
+
+
 def test_a_run_directory_that_cannot_be_created_is_an_error(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,9 +9,6 @@ from pathlib import Path
 
 _PATIENCE = 800  # seconds; less than the limit of a test, for machines with much other work
 
-_QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-"""Few steps take less time than optimising their code."""
-
 
 def train(
     stage: str, config: Path, directory: Path, *more: str, backend: str = "jax"
@@ -45,7 +42,6 @@ def _start(
     # A shared compilation cache: compilation is most of the processes' time.
     compiled = {"JAX_COMPILATION_CACHE_DIR": str(directory.parent / "compiled")}
     compiled["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
-    compiled["XLA_FLAGS"] = _QUICK
     environment = {**os.environ, **compiled, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
     return subprocess.Popen(
         [*program, str(directory), *more], env=environment, stderr=subprocess.PIPE, text=True

@@ -266,12 +266,13 @@ def in_training(student: keras.Model, config: Config, teacher: Classifier | None
 def correlations(
     predicted: NDArray[np.float32], truth: NDArray[np.float32], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """Spearman's correlation of prediction and label, for each label that has one."""
+    """Spearman's correlation of prediction and label, for each label that has one: a constant has none."""
     found = {}
     for i, name in enumerate(names):
         finite = np.isfinite(truth[:, i]) if len(predicted) else np.zeros(0, bool)
-        if finite.sum() > 2:
-            found[f"spearman_{name}"] = float(spearmanr(predicted[finite, i], truth[finite, i]).statistic)
+        both = predicted[finite, i], truth[finite, i]
+        if finite.sum() > 2 and min(map(np.ptp, both)) > 0:
+            found[f"spearman_{name}"] = float(spearmanr(*both).statistic)
     return found
 
 

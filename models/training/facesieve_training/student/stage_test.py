@@ -73,6 +73,12 @@ def test_a_small_student_overfits_its_labels(config: stage.Config, tmp_path: Pat
     assert losses.iloc[-1] < 0.85 * losses.iloc[0]
 
 
+def test_a_constant_has_no_correlation() -> None:
+    rising = np.arange(4, dtype=np.float32)
+    both = np.stack([rising, np.zeros(4, np.float32)], axis=1)
+    assert stage.correlations(both, both, ("one", "other")) == {"spearman_one": 1.0}
+
+
 def test_a_phase_may_be_a_part_of_an_epoch(config: stage.Config, tmp_path: Path) -> None:
     phases = (Phase(0.5, feature=1.0), Phase(0.75, labels=1.0))
     train(replace(config, phases=phases), tmp_path / "run")
