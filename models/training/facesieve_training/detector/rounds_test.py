@@ -21,6 +21,7 @@ augment: {{size: 64, largest_face: 50}}
 loss: {{distil: 0.5}}
 train: {{steps: 200, batch: 2, warm_up: 1, save_every: 8,
   rounds: {{images: 4, repetitions: 2, processes: 1}}}}
+export: {{name: test}}
 """
     )
     return file

@@ -126,8 +126,8 @@ def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as result:
         load(None, stage.Config, ["network.head.scale=-1", "optimiser.factor=2", "epochs=0"])
     assert str(result.value).splitlines() == [
-        "--set: epochs: must be 1 or more, not 0",
         "configuration: faces: is required to train a teacher (or import one with teacher.onnx)",
+        "--set: epochs: must be 1 or more, not 0",
         "--set: network.head.scale: -1.0 must be above 0",
         "--set: optimiser.factor: 2.0 is not above 0 and at most 1",
     ]
