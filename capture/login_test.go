@@ -21,8 +21,8 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/capture/sourceurl"
+	"facesieve/internal/freeport"
 )
 
 func md5Hex(text string) string {

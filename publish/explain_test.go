@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"facesieve/capture/cameratest/freeport"
+	"facesieve/internal/freeport"
 	"facesieve/publish/publishtest"
 )
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"facesieve/capture/cameratest/freeport"
+	"facesieve/internal/freeport"
 )
 
 func TestConnectProbes(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/time/rate"
 
-	"facesieve/capture/cameratest/freeport"
+	"facesieve/internal/freeport"
 	"facesieve/publish/event"
 	"facesieve/publish/event/eventtest"
 	"facesieve/publish/outbox"

@@ -17,7 +17,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 
-	"facesieve/capture/cameratest/freeport"
+	"facesieve/internal/freeport"
 )
 
 // Camera is an RTSP camera. ffmpeg publishes to one server, and a second one, which can fail, plays to readers. The

@@ -6,7 +6,7 @@ import (
 
 	"github.com/bluenviron/gortsplib/v5"
 
-	"facesieve/capture/cameratest/freeport"
+	"facesieve/internal/freeport"
 )
 
 // Up switches the camera on.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 	"facesieve/models/litert/litertest"
 )
 

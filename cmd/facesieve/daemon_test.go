@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 	"facesieve/publish"
 	"facesieve/publish/event"
 	"facesieve/publish/publishtest"

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 )
 
 // A stream and a recording that cannot be opened do not affect another camera.

@@ -14,9 +14,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"facesieve/capture/cameratest"
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/doctor"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 	"facesieve/publish/outbox"
 	"facesieve/publish/publishtest"
 )

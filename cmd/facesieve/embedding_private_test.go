@@ -13,8 +13,8 @@ import (
 	"github.com/rs/zerolog"
 	"gocv.io/x/gocv"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 	"facesieve/models"
 	"facesieve/publish/event"
 	"facesieve/publish/publishtest"

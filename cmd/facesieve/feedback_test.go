@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 	"facesieve/publish/event"
 	"facesieve/publish/publishtest"
 )

@@ -11,8 +11,8 @@ import (
 
 	"gocv.io/x/gocv"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 )
 
 // Every Mat of a replay is closed.

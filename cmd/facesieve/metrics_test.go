@@ -16,8 +16,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 )
 
 // promtool returns the path of promtool. It skips the test where that is absent.

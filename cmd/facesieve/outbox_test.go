@@ -10,8 +10,8 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 	"facesieve/publish"
 	"facesieve/publish/event"
 	"facesieve/publish/outbox"

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 )
 
 // daemonPage is the page of a running daemon in a browser that is logged in.

@@ -11,7 +11,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 
-	"facesieve/capture/cameratest/freeport"
+	"facesieve/internal/freeport"
 	"facesieve/publish/event"
 )
 

@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"testing"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 	"facesieve/publish/publishtest"
 )
 

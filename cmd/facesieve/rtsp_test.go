@@ -15,7 +15,7 @@ import (
 	"github.com/pion/rtp"
 
 	"facesieve/capture/cameratest"
-	"facesieve/capture/cameratest/freeport"
+	"facesieve/internal/freeport"
 )
 
 // rtspCamera is an RTSP camera that sends a recording once, from its beginning, when the first reader connects.

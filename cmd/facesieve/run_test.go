@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 	"facesieve/publish/event"
 	"facesieve/publish/event/eventtest"
 	"facesieve/publish/publishtest"

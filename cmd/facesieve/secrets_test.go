@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 )
 
 // Log, status, events and states contain no password, also after faults.

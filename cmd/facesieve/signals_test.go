@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 )
 
 // unitSettings returns the values of each key of the shipped unit, in the order of the file.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"facesieve/capture/cameratest/freeport"
+	"facesieve/internal/freeport"
 )
 
 // Mosquitto is a real broker, on a port of the loopback.

@@ -8,10 +8,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"facesieve/capture"
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 	"facesieve/publish/event"
 )
 

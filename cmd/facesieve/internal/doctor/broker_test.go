@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"facesieve/capture/cameratest/freeport"
+	"facesieve/internal/freeport"
 	"facesieve/publish"
 	"facesieve/publish/publishtest"
 )

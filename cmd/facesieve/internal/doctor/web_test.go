@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/config"
+	"facesieve/internal/freeport"
 	"facesieve/publish/publishtest"
 )
 

@@ -13,12 +13,12 @@ import (
 	"gocv.io/x/gocv"
 
 	"facesieve/capture"
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/daemon"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/cmd/facesieve/internal/testsupport"
 	"facesieve/detect"
+	"facesieve/internal/freeport"
 	"facesieve/models"
 	"facesieve/publish/event"
 	"facesieve/quality"

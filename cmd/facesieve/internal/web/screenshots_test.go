@@ -11,12 +11,12 @@ import (
 	"github.com/chromedp/chromedp"
 	"gocv.io/x/gocv"
 
-	"facesieve/capture/cameratest/freeport"
 	"facesieve/cmd/facesieve/internal/config"
 	"facesieve/cmd/facesieve/internal/daemon"
 	"facesieve/cmd/facesieve/internal/logging"
 	"facesieve/cmd/facesieve/internal/pipeline"
 	"facesieve/cmd/facesieve/internal/testsupport"
+	"facesieve/internal/freeport"
 	"facesieve/models"
 )
 
