@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,6 +158,9 @@ func TestHangupAtTheStart(t *testing.T) {
 
 // SIGHUP of a closed terminal ends the other commands.
 func TestOtherCommandsEndByHangup(t *testing.T) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // the child then does not inherit that nohup ignores it
+	defer signal.Stop(hangups)
 	c := startChild(t, nil, `exec "$0" "$@"`, "watch", "--broker", "tcp://"+freeport.Address(t))
 	c.awaitLog("no broker at ")
 	c.signal(syscall.SIGHUP)

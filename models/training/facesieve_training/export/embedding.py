@@ -53,6 +53,14 @@ def output_of(data: bytes) -> int:
     return exposed.output_of(data, FEATURE)
 
 
+def among(data: bytes, others: NDArray[np.float32], labels: int) -> NDArray[np.float32]:
+    """The values of the embedding among those of all outputs after the labels, N x values."""
+    sizes = [int(np.prod(output["shape"])) for output in Int8Network(data).outputs()]
+    output = output_of(data)
+    first = sum(sizes[labels:output])
+    return others[:, first : first + sizes[output]]
+
+
 def scale_of(data: bytes, model: Any, images: Image) -> NDArray[np.float64]:
     """Factor from each value of the output, in its real units, to the float network's, by least squares on
     these images.

@@ -128,7 +128,9 @@ def _score(
     exposed: bytes, described: manifest.Quality, images: data.Rows, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Scores and embeddings' values of some images, with the int8 network."""
-    labels, values = held_out.int8_outputs(Int8Network(exposed), images, rows, len(described.labels))
+    count = len(described.labels)
+    labels, others = held_out.int8_outputs(Int8Network(exposed), images, rows, count)
+    values = embedding.among(exposed, others, count)
     raw = weighting.raw(labels, {label.name: label.weight for label in described.labels})
     return np.interp(raw, described.calibration.raw, described.calibration.score), values
 

@@ -9,10 +9,11 @@ import pytest
 
 from facesieve_training.cli import DataError
 from facesieve_training.config import ConfigError, load
-from facesieve_training.export import embedding
+from facesieve_training.export import embedding, quality
 from facesieve_training.export.manifest import self_test_image
 from facesieve_training.export.scorer import Scorer
 from facesieve_training.export.similarity import Band, Rate
+from facesieve_training.networks.int8 import Int8Network
 
 TOLERANCE = 1e-4
 """The daemon's test of the same file has it, too."""
@@ -31,6 +32,24 @@ def test_the_daemon_tests_the_similarities_of_this_network(models: Path) -> None
 def test_exposing_twice_changes_nothing(models: Path) -> None:
     data = (models / "quality.tflite").read_bytes()
     assert embedding.expose(data) == data
+
+
+def test_outputs_after_the_embedding_are_kept(models: Path, tmp_path: Path) -> None:
+    data, path = (models / "quality.tflite").read_bytes(), tmp_path / "quality.tflite"
+    tree = json.loads((models / "quality.json").read_text())
+    head, count = tree["quality"]["embedding"], len(tree["quality"]["labels"])
+    assert tree["outputs"][head["output"] + 1]["name"] == "pose", (
+        "an output must follow for the test to be meaningful"
+    )
+    outputs = Int8Network(data).run(self_test_image(112, 112, 1))
+    others = np.concatenate([output.ravel() for output in outputs[count:]])[None]
+    np.testing.assert_array_equal(embedding.among(data, others, count)[0], outputs[head["output"]].ravel())
+    quality.write_added(path, data, json.loads(json.dumps(tree)), head["output"], embedding.NAME, head, {})
+    written = json.loads(path.with_suffix(".json").read_text())
+    assert [output["name"] for output in written["outputs"]] == [output["name"] for output in tree["outputs"]]
+    assert [case["outputs"][-1] for case in written["self_test"]["cases"]] == [
+        case["outputs"][-1] for case in tree["self_test"]["cases"]
+    ]
 
 
 def test_a_network_without_the_layer_is_an_error(models: Path) -> None:

@@ -95,17 +95,19 @@ def write_added(
     path: Path, data: bytes, tree: dict[str, Any], output: int, name: str, described: dict[str, Any],
     figures: dict[str, float],
 ) -> None:  # fmt: skip
-    """Write a network that got an output, and its manifest (the tree of the former one) with what is new.
+    """Write a network with a new output, and its manifest (the tree of the former one) with what is new.
 
     `described`: the output's part of the manifest, below its name. The self-test of the others stays.
     """
-    names = [former["name"] for former in tree["outputs"][:output]] + [name]
+    place = slice(output, output + 1)  # of a former output of this name, or the end
+    names = [former["name"] for former in tree["outputs"]]
+    names[place] = [name]
     added, test = tflite.self_test(data, SIZE, SIZE), tree["self_test"]
     tree["sha256"] = manifest.sha256(data)
-    tree["outputs"][output:] = [plain(described_outputs(data, names)[output])]
+    tree["outputs"][place] = [plain(described_outputs(data, names)[output])]
     for old, new in zip(test["cases"], added.cases, strict=True):
-        old["outputs"][output:] = [new.outputs[output]]
-    test["tolerance"][output:] = [added.tolerance[output]]
+        old["outputs"][place] = [new.outputs[output]]
+    test["tolerance"][place] = [added.tolerance[output]]
     tree["quality"][name] = described
     tree["measured"] |= {f"{name}_{figure}": value for figure, value in figures.items()}
     write_atomic(path, data)

@@ -34,7 +34,10 @@ def subjects(root: Path, number: int, seed: int, embed: Embed) -> list[Subject]:
     rng = np.random.default_rng([seed, 1])
     people = [who for who in photographs.identities if len(photographs.faces(who)) > 2]
     if number > len(people):
-        raise DataError(f"{root}: holds {len(people)} people with three photographs, {number} are needed")
+        raise DataError(
+            f"{root}: holds {len(people)} people with three photographs, {number} are needed; give more faces, or "
+            "set people lower"
+        )
     chosen = []
     for k in rng.choice(len(people), number, replace=False):
         files = rng.permutation(np.array([str(face.path) for face in photographs.faces(people[k])]))[:7]
