@@ -35,8 +35,8 @@ def subjects(root: Path, number: int, seed: int, embed: Embed) -> list[Subject]:
     people = [who for who in photographs.identities if len(photographs.faces(who)) > 2]
     if number > len(people):
         raise DataError(
-            f"{root}: holds {len(people)} people with three photographs, {number} are needed; give more faces, or "
-            "set people lower"
+            f"{root}: holds {len(people)} people with three photographs, {number} are needed; "
+            "give more faces, or set people lower"
         )
     chosen = []
     for k in rng.choice(len(people), number, replace=False):
