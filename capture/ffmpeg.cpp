@@ -55,14 +55,20 @@ template <typename F> media_status guarded(media_frame &result, F f) {
   return status;
 }
 
-// released returns a picture for C, with its size after the conversion, or nullptr if it cannot be converted.
-void *released(std::unique_ptr<Picture> picture, int &width, int &height) {
-  if (!picture->valid()) {
+// released returns the picture of f for C, with its size after the conversion, or nullptr if it cannot be converted, or
+// memory is short.
+template <typename F> void *released(int &width, int &height, F f) {
+  try {
+    std::unique_ptr<Picture> picture = f();
+    if (!picture->valid()) {
+      return nullptr;
+    }
+    cv::Size size = picture->size();
+    width = size.width, height = size.height;
+    return picture.release();
+  } catch (...) {
     return nullptr;
   }
-  cv::Size size = picture->size();
-  width = size.width, height = size.height;
-  return picture.release();
 }
 
 void describe(const Decoder &decoder, media_decoder &result) {
@@ -154,11 +160,7 @@ media_status reader_next(void *reader, media_wanted wanted, media_frame *result)
 }
 
 void *reader_picture(void *reader, int *width, int *height) {
-  try {
-    return released(reader_of(reader).picture(), *width, *height);
-  } catch (...) {
-    return nullptr;
-  }
+  return released(*width, *height, [&] { return reader_of(reader).picture(); });
 }
 
 void reader_info(void *reader, media_info *info) {
@@ -231,14 +233,11 @@ media_status decoder_receive(void *decoder, media_frame *result) {
 }
 
 void *decoder_picture(void *decoder, int *width, int *height) {
-  try {
+  return released(*width, *height, [&] {
     PacketDecoder &packets = *static_cast<PacketDecoder *>(decoder);
     const AVFrame &frame = packets.decoder.frame();
-    Shape shape{frame.sample_aspect_ratio, 0};
-    return released(std::make_unique<Picture>(frame, shape, packets.scaler), *width, *height);
-  } catch (...) {
-    return nullptr;
-  }
+    return std::make_unique<Picture>(frame, Shape{frame.sample_aspect_ratio, 0}, packets.scaler);
+  });
 }
 
 void decoder_used(void *decoder, media_decoder *result) {
